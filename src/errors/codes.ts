@@ -1,0 +1,31 @@
+/** The catalogue: every code that a KnownError may carry, and what it means. One line each, sorted. */
+export const errorCodes = {
+  ADDRESSES_EXHAUSTED: 'the address range of the node has no free address',
+  API_UNREACHABLE: 'the API server did not answer',
+  BAD_CONFIG: 'a configuration file or flag holds something that cannot be used',
+  CHECK_FAILED: 'something that was checked is not as it should be',
+  COMMAND_FAILED: 'a program that was started ended with an error',
+  KERNEL_FEATURE_MISSING: 'the kernel lacks something that is needed',
+  KERNEL_REFUSED: 'the kernel answered a request with an error',
+  LAB_BUSY: 'another process is starting or ending the lab',
+  LAB_NOT_RUNNING: 'there is no such running lab',
+  NAMESPACE_GONE: 'a network namespace is not there any more',
+  NETWORK_NOT_READY: 'the pod network is not set up yet',
+  NOT_ROOT: 'root is needed',
+  PORT_TAKEN: 'another program listens on the address',
+  RANGE_OVERLAPS: 'an address range overlaps one that is in use',
+  STATE_IN_USE: 'another process uses the same state directory',
+  STORE_CLOSED: 'the store was closed',
+  STORE_COMPACTED: 'the revision that was asked for has been compacted',
+  STORE_CONFLICT: 'the record was changed by somebody else',
+  STORE_CORRUPT: 'the store holds what it cannot read',
+  STORE_FULL: 'the disk under the store is full',
+  STORE_IN_USE: 'another process has the store open',
+  STORE_IO: 'the disk under the store failed, or a thread of the store ended',
+  STORE_TOO_BIG: 'a value is larger than the store takes',
+  TIMED_OUT: 'something did not happen in time',
+  TOOL_MISSING: 'a program that is needed is not installed',
+  USAGE: 'the command line cannot be understood',
+} as const;
+
+export type ErrorCode = keyof typeof errorCodes;

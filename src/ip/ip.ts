@@ -1,0 +1,127 @@
+/**
+ * Addresses and CIDRs as values, over ip6addr. An address is kept as its canonical text (IPv4 dotted, IPv6 in RFC 5952
+ * form), so that equal addresses are equal strings. Pure.
+ */
+import ip6addr from 'ip6addr';
+
+export type Family = 4 | 6;
+
+/** Canonical text of an address, or undefined when it is none. Leading zeros in IPv4 octets are read as decimal, as kube-proxy does. */
+export function parseIp(text: string): string | undefined {
+  const plain = /^\d+\.\d+\.\d+\.\d+$/.test(text)
+    ? text
+        .split('.')
+        .map((o) => String(Number(o)))
+        .join('.')
+    : text;
+  if (!plain.includes(':') && !/^\d+\.\d+\.\d+\.\d+$/.test(plain)) return undefined;
+  try {
+    const addr = ip6addr.parse(plain);
+    return addr.kind() === 'ipv4' ? addr.toString({ format: 'v4' }) : addr.toString({ format: 'v6' });
+  } catch {
+    return undefined;
+  }
+}
+
+export function isIp(text: string): boolean {
+  return parseIp(text) !== undefined;
+}
+
+/** 4 or 6 for a valid address or CIDR. */
+export function familyOf(text: string): Family {
+  return text.includes(':') ? 6 : 4;
+}
+
+/** 4 or 16 bytes in network order. Throws RangeError when `text` is no address. */
+export function ipToBytes(text: string): Uint8Array {
+  const ip = parseIp(text);
+  if (ip === undefined) throw new RangeError(`Cannot read "${text}": not an IP address`);
+  if (familyOf(ip) === 4) return Uint8Array.from(ip.split('.'), Number);
+  return Uint8Array.from(ip6addr.parse(ip).toBuffer());
+}
+
+/** Canonical text of 4 or 16 bytes in network order. */
+export function bytesToIp(bytes: Uint8Array): string {
+  if (bytes.length === 4) return bytes.join('.');
+  const groups: string[] = [];
+  for (let i = 0; i < 16; i += 2) groups.push((((bytes[i] ?? 0) << 8) | (bytes[i + 1] ?? 0)).toString(16));
+  return parseIp(groups.join(':')) ?? '';
+}
+
+export function ipToBigInt(text: string): bigint {
+  return ipToBytes(text).reduce((sum, byte) => (sum << 8n) | BigInt(byte), 0n);
+}
+
+export function bigIntToIp(value: bigint, family: Family): string {
+  const bytes = new Uint8Array(family === 4 ? 4 : 16);
+  for (let i = bytes.length - 1, v = value; i >= 0; i--, v >>= 8n) bytes[i] = Number(v & 0xffn);
+  return bytesToIp(bytes);
+}
+
+export interface Cidr {
+  readonly family: Family;
+  /** The first address of the range. */
+  readonly base: string;
+  readonly prefix: number;
+  readonly first: bigint;
+  readonly last: bigint;
+  /** Canonical text, host bits cleared. */
+  readonly text: string;
+}
+
+/** Reads `10.0.0.0/16`; host bits are cleared, a bare address is a full-length prefix. Undefined when it is no CIDR. */
+export function parseCidr(text: string): Cidr | undefined {
+  const [addr = '', length, ...rest] = text.trim().split('/');
+  const ip = parseIp(addr);
+  if (ip === undefined || rest.length > 0) return undefined;
+  const family = familyOf(ip);
+  const bits = family === 4 ? 32 : 128;
+  const prefix = length === undefined ? bits : /^\d{1,3}$/.test(length) ? Number(length) : -1;
+  if (prefix < 0 || prefix > bits) return undefined;
+  const size = 1n << BigInt(bits - prefix);
+  const value = ipToBigInt(ip);
+  const first = value - (value % size);
+  const base = bigIntToIp(first, family);
+  return { family, base, prefix, first, last: first + size - 1n, text: `${base}/${prefix}` };
+}
+
+/** As parseCidr, but throws RangeError naming the text. */
+export function mustCidr(text: string): Cidr {
+  const cidr = parseCidr(text);
+  if (!cidr) throw new RangeError(`Cannot read "${text}": not a CIDR such as 10.0.0.0/16`);
+  return cidr;
+}
+
+export function cidrContains(cidr: Cidr, ip: string): boolean {
+  if (familyOf(ip) !== cidr.family) return false;
+  const value = ipToBigInt(ip);
+  return value >= cidr.first && value <= cidr.last;
+}
+
+export function cidrOverlaps(a: Cidr, b: Cidr): boolean {
+  return a.family === b.family && a.first <= b.last && b.first <= a.last;
+}
+
+/** The address `n` steps after the first; a negative `n` counts back from one past the last. */
+export function nthIp(cidr: Cidr, n: number): string {
+  const value = n >= 0 ? cidr.first + BigInt(n) : cidr.last + 1n + BigInt(n);
+  if (value < cidr.first || value > cidr.last) throw new RangeError(`Cannot take address ${n} of ${cidr.text}: outside the range`);
+  return bigIntToIp(value, cidr.family);
+}
+
+/** The `n`-th sub-range of length `prefix`. */
+export function nthSubnet(cidr: Cidr, prefix: number, n: number): Cidr {
+  const bits = cidr.family === 4 ? 32 : 128;
+  const base = cidr.first + (BigInt(n) << BigInt(bits - prefix));
+  if (prefix < cidr.prefix || base > cidr.last)
+    throw new RangeError(`Cannot take /${prefix} number ${n} of ${cidr.text}: outside the range`);
+  return mustCidr(`${bigIntToIp(base, cidr.family)}/${prefix}`);
+}
+
+/** `4.3.2.1.in-addr.arpa` or the nibble form under ip6.arpa, without a trailing dot. */
+export function reverseName(ip: string): string {
+  const bytes = ipToBytes(ip);
+  if (bytes.length === 4) return `${[...bytes].reverse().join('.')}.in-addr.arpa`;
+  const nibbles = [...bytes].flatMap((b) => [b >> 4, b & 15]).reverse();
+  return `${nibbles.map((n) => n.toString(16)).join('.')}.ip6.arpa`;
+}

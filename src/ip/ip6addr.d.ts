@@ -1,0 +1,10 @@
+declare module 'ip6addr' {
+  interface Addr {
+    kind(): 'ipv4' | 'ipv6';
+    toString(options?: { format?: 'auto' | 'v4' | 'v6' | 'v4-mapped' }): string;
+    toBuffer(): Buffer;
+    compare(other: Addr): number;
+  }
+  const ip6addr: { parse(text: string | number | Buffer): Addr };
+  export default ip6addr;
+}
