@@ -1,0 +1,84 @@
+/** Finds keys that stand twice in one object of a JSON text, which JSON.parse takes in silence. */
+
+/** Enough to name; one broken template can repeat a key thousands of times. */
+const MOST = 100;
+
+/** The paths of repeated keys, as upstream names them: `spec.ports[0].port`. The text must be JSON that parses. */
+export function duplicateKeys(text: string): string[] {
+  const found: string[] = [];
+  new Scanner(text, found).value('');
+  return found;
+}
+
+class Scanner {
+  readonly #text: string;
+  readonly #found: string[];
+  #at = 0;
+
+  constructor(text: string, found: string[]) {
+    this.#text = text;
+    this.#found = found;
+  }
+
+  #space(): number {
+    let code = this.#text.charCodeAt(this.#at);
+    while (code === 0x20 || code === 0x0a || code === 0x0d || code === 0x09) code = this.#text.charCodeAt(++this.#at);
+    return code;
+  }
+
+  /** Passes over a string, quotes included. */
+  #string(): string {
+    const start = this.#at;
+    let end = this.#text.indexOf('"', start + 1);
+    for (;;) {
+      let slashes = 0;
+      while (this.#text.charCodeAt(end - 1 - slashes) === 0x5c) slashes++;
+      if (slashes % 2 === 0 || end < 0) break;
+      end = this.#text.indexOf('"', end + 1);
+    }
+    this.#at = end < 0 ? this.#text.length : end + 1;
+    return this.#text.slice(start, this.#at);
+  }
+
+  value(path: string): void {
+    switch (this.#space()) {
+      case 0x7b:
+        this.#object(path);
+        break;
+      case 0x5b:
+        this.#array(path);
+        break;
+      case 0x22:
+        this.#string();
+        break;
+      default:
+        while (this.#at < this.#text.length && !',]} \n\r\t'.includes(this.#text[this.#at] as string)) this.#at++;
+    }
+  }
+
+  #object(path: string): void {
+    const seen = new Set<string>();
+    this.#at++;
+    while (this.#space() === 0x22) {
+      const quoted = this.#string();
+      const key = quoted.includes('\\') ? (JSON.parse(quoted) as string) : quoted.slice(1, -1);
+      const inner = path === '' ? key : `${path}.${key}`;
+      if (seen.has(key) && this.#found.length < MOST) this.#found.push(inner);
+      seen.add(key);
+      this.#space();
+      this.#at++;
+      this.value(inner);
+      if (this.#space() === 0x2c) this.#at++;
+    }
+    this.#at++;
+  }
+
+  #array(path: string): void {
+    this.#at++;
+    for (let i = 0; this.#at < this.#text.length && this.#space() !== 0x5d; i++) {
+      this.value(`${path}[${i}]`);
+      if (this.#space() === 0x2c) this.#at++;
+    }
+    this.#at++;
+  }
+}

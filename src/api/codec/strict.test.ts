@@ -1,0 +1,98 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { checkFields, isUnknownField } from './strict.ts';
+
+function errorsOf(object: object, type = 'Pod'): readonly string[] {
+  return checkFields(object, type).errors;
+}
+
+test('unknown fields are named by their path and dropped', () => {
+  const pod = {
+    apiVersion: 'v1',
+    kind: 'Pod',
+    foo: 1,
+    metadata: { name: 'x', bar: {} },
+    spec: { containers: [{ name: 'a' }, { name: 'b', imag: 'y' }] },
+  };
+  assert.deepEqual(errorsOf(pod), ['unknown field "foo"', 'unknown field "metadata.bar"', 'unknown field "spec.containers[1].imag"']);
+  assert.deepEqual(pod, { apiVersion: 'v1', kind: 'Pod', metadata: { name: 'x' }, spec: { containers: [{ name: 'a' }, { name: 'b' }] } });
+});
+
+test('a value of a wrong type gets the message of encoding/json', () => {
+  for (const [spec, message] of [
+    [{ replicas: '3' }, 'string into Go struct field DeploymentSpec.spec.replicas of type int32'],
+    [{ replicas: 1.5 }, 'number 1.5 into Go struct field DeploymentSpec.spec.replicas of type int32'],
+    [{ replicas: 3_000_000_000 }, 'number 3000000000 into Go struct field DeploymentSpec.spec.replicas of type int32'],
+    [{ paused: 'yes' }, 'string into Go struct field DeploymentSpec.spec.paused of type bool'],
+    [{ selector: [] }, 'array into Go struct field DeploymentSpec.spec.selector of type v1.LabelSelector'],
+    [
+      { template: { spec: { containers: {} } } },
+      'object into Go struct field PodSpec.spec.template.spec.containers of type []v1.Container',
+    ],
+    [
+      { template: { metadata: { labels: { a: 1 } } } },
+      'number into Go struct field ObjectMeta.spec.template.metadata.labels of type string',
+    ],
+    [
+      { template: { spec: { containers: [{ env: [{ value: true }] }] } } },
+      'bool into Go struct field EnvVar.spec.template.spec.containers.env.value of type string',
+    ],
+    [
+      { template: { spec: { nodeSelector: 'x' } } },
+      'string into Go struct field PodSpec.spec.template.spec.nodeSelector of type map[string]string',
+    ],
+  ] as const) {
+    assert.deepEqual(errorsOf({ spec }, 'apps.v1.Deployment'), [`json: cannot unmarshal ${message}`]);
+  }
+});
+
+test('nulls mean not set, and zero inside lists and maps', () => {
+  const pod = { metadata: { name: 'x', creationTimestamp: null, labels: { a: null } }, spec: null, status: { conditions: [null] } };
+  assert.deepEqual(errorsOf(pod), []);
+  assert.deepEqual(pod, { metadata: { name: 'x', labels: { a: '' } }, status: { conditions: [{}] } });
+});
+
+test('quantities become canonical, numbers are taken', () => {
+  const resources = { limits: { cpu: 0.5, memory: '1024Mi' } };
+  assert.deepEqual(errorsOf({ spec: { containers: [{ resources }] } }), []);
+  assert.deepEqual(resources, { limits: { cpu: '500m', memory: '1Gi' } });
+  assert.match(errorsOf({ spec: { containers: [{ resources: { limits: { cpu: 'lots' } } }] } })[0] ?? '', /^quantities must match/);
+});
+
+test('base64, times and int-or-strings are checked', () => {
+  assert.deepEqual(errorsOf({ data: { a: 'aGk=', b: 'aGk' } }, 'Secret'), ['illegal base64 data at input byte 0']);
+  assert.deepEqual(errorsOf({ data: { a: 'a*k=' } }, 'Secret'), ['illegal base64 data at input byte 1']);
+  const wrong = errorsOf({ metadata: { deletionTimestamp: 'yesterday' } })[0] ?? '';
+  assert.equal(wrong, 'parsing time "yesterday" as "2006-01-02T15:04:05Z07:00": cannot parse "yesterday" as "2006"');
+  assert.deepEqual(
+    errorsOf(
+      {
+        spec: {
+          ports: [
+            { port: 1, targetPort: 'http' },
+            { port: 2, targetPort: 80 },
+          ],
+        },
+      },
+      'Service',
+    ),
+    [],
+  );
+  assert.equal(errorsOf({ spec: { ports: [{ targetPort: true }] } }, 'Service').length, 1);
+});
+
+test('apiVersion and kind belong to the root and to embedded objects only', () => {
+  assert.deepEqual(errorsOf({ kind: 'Pod', spec: { kind: 'x' } }), ['unknown field "spec.kind"']);
+  assert.deepEqual(errorsOf({ deleteOptions: { apiVersion: 'v1', kind: 'DeleteOptions' } }, 'Eviction'), []);
+  assert.deepEqual(errorsOf({ kind: 7 }), ['json: cannot unmarshal number into Go struct field Pod.kind of type string']);
+});
+
+test('unknown fields can be told from wrong values', () => {
+  const errors = errorsOf({ foo: 1, spec: 'x' });
+  assert.deepEqual(errors.map(isUnknownField), [true, false]);
+});
+
+test('an unknown type has no errors, and a flood of unknown fields is cut', () => {
+  assert.deepEqual(errorsOf({ anything: 1 }, 'example.com.v1.Toy'), []);
+  assert.equal(errorsOf(Object.fromEntries(Array.from({ length: 500 }, (_, i) => [`f${i}`, 1]))).length, 100);
+});

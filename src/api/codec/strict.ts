@@ -1,0 +1,228 @@
+/**
+ * What Go's decoder does when it reads JSON into a typed struct: unknown fields are dropped and named, nulls mean "not set",
+ * quantities become canonical, and a value of a wrong type is an error. Messages are upstream's (sigs.k8s.io/json, encoding/json).
+ */
+import { canonicalQuantity, QuantityError } from '../quantity/quantity.ts';
+import { type ApiType, type Field, typeNamed } from '../schema/schema.ts';
+import { parseInstant } from './time.ts';
+
+type Json = Record<string, unknown>;
+
+export interface FieldCheck {
+  /**
+   * Unknown fields (`unknown field "spec.foo"`), to be refused, warned of or ignored as `fieldValidation` says, and values of a
+   * wrong type (`json: cannot unmarshal …`), to be refused always: `isUnknownField` tells them apart.
+   */
+  readonly errors: readonly string[];
+}
+
+/** Upstream stops naming strict errors at a hundred. */
+const MOST = 100;
+const UNKNOWN = 'unknown field ';
+
+/** True for an error that `fieldValidation=Ignore` may pass over. */
+export function isUnknownField(error: string): boolean {
+  return error.startsWith(UNKNOWN) || error.startsWith('duplicate field ');
+}
+
+/**
+ * Checks an object (or the body of a subresource) against a type by its table name or short name, and brings it **in place** to
+ * what a typed decoder would have read. An unknown type name has no errors.
+ */
+export function checkFields(object: object, typeName: string): FieldCheck {
+  const type = typeNamed(typeName);
+  if (!type) return { errors: [] };
+  const checker = new Checker();
+  checker.message(object as Json, type, true);
+  return { errors: checker.errors };
+}
+
+class Checker {
+  readonly errors: string[] = [];
+  /** Field names and list positions from the root to here; the keys of maps stand behind a dot. */
+  readonly #path: (string | number)[] = [];
+
+  message(object: Json, type: ApiType, root = false): void {
+    const fields = type.jsonFields;
+    for (const name of Object.keys(object)) {
+      const field = fields.get(name);
+      if (field === undefined) {
+        if ((root || type.isKind) && (name === 'apiVersion' || name === 'kind')) this.#typeMeta(object, name, type);
+        else this.#unknown(object, name);
+        continue;
+      }
+      const value = object[name];
+      if (value === null || value === undefined) {
+        delete object[name];
+        continue;
+      }
+      this.#path.push(name);
+      object[name] =
+        field.shape === 'one' ? this.#one(value, field) : field.shape === 'list' ? this.#list(value, field) : this.#map(value, field);
+      this.#path.pop();
+    }
+  }
+
+  #typeMeta(object: Json, name: string, type: ApiType): void {
+    if (typeof object[name] === 'string') return;
+    if (object[name] === null) delete object[name];
+    else this.errors.push(`json: cannot unmarshal ${goValue(object[name])} into Go struct field ${type.goName}.${name} of type string`);
+  }
+
+  #unknown(object: Json, name: string): void {
+    if (this.errors.length < MOST) this.errors.push(`${UNKNOWN}${JSON.stringify(this.#fullPath(name))}`);
+    delete object[name];
+  }
+
+  #list(value: unknown, field: Field): unknown {
+    if (!Array.isArray(value)) return this.#mismatch(value, field, `[]${goType(field)}`);
+    for (let i = 0; i < value.length; i++) {
+      this.#path.push(i);
+      value[i] = value[i] === null ? emptyEntry(field) : this.#one(value[i], field);
+      this.#path.pop();
+    }
+    return value;
+  }
+
+  #map(value: unknown, field: Field): unknown {
+    if (typeof value !== 'object' || Array.isArray(value)) return this.#mismatch(value, field, `map[string]${goType(field)}`);
+    const map = value as Json;
+    for (const key of Object.keys(map)) {
+      this.#path.push(`.${key}`);
+      map[key] = map[key] === null ? emptyEntry(field) : this.#one(map[key], field);
+      this.#path.pop();
+    }
+    return map;
+  }
+
+  #one(value: unknown, field: Field): unknown {
+    switch (field.kind) {
+      case 'message':
+        if (typeof value !== 'object' || value === null || Array.isArray(value)) return this.#mismatch(value, field, goType(field));
+        this.message(value as Json, field.type as ApiType);
+        return value;
+      case 'string':
+        return typeof value === 'string' ? value : this.#mismatch(value, field, 'string');
+      case 'bool':
+        return typeof value === 'boolean' ? value : this.#mismatch(value, field, 'bool');
+      case 'int32':
+      case 'int64':
+        return this.#integer(value, field);
+      default:
+        return this.#special(value, field);
+    }
+  }
+
+  #integer(value: unknown, field: Field): unknown {
+    if (typeof value !== 'number') return this.#mismatch(value, field, field.kind);
+    const fits = Number.isInteger(value) && (field.kind === 'int64' ? Math.abs(value) <= 2 ** 63 : value === (value | 0));
+    return fits ? value : this.#mismatch(value, field, field.kind, `number ${value}`);
+  }
+
+  #special(value: unknown, field: Field): unknown {
+    switch (field.kind) {
+      case 'quantity':
+        return this.#quantity(value, field);
+      case 'time':
+      case 'microTime':
+        if (typeof value !== 'string') return this.#mismatch(value, field, 'string');
+        if (!parseInstant(value))
+          this.errors.push(
+            `parsing time ${JSON.stringify(value)} as "2006-01-02T15:04:05Z07:00": cannot parse ${JSON.stringify(value)} as "2006"`,
+          );
+        return value;
+      case 'intOrString':
+        if (typeof value === 'string') return value;
+        return typeof value === 'number' && value === (value | 0) ? value : this.#mismatch(value, field, 'intstr.IntOrString');
+      case 'bytes':
+        if (typeof value !== 'string') return this.#mismatch(value, field, '[]uint8');
+        return this.#base64(value);
+      case 'strings':
+        if (!Array.isArray(value) || value.some((v) => typeof v !== 'string')) return this.#mismatch(value, field, '[]string');
+        return value;
+      default:
+        return value;
+    }
+  }
+
+  #quantity(value: unknown, field: Field): unknown {
+    if (typeof value !== 'string' && typeof value !== 'number') return this.#mismatch(value, field, 'resource.Quantity');
+    try {
+      return canonicalQuantity(value);
+    } catch (err) {
+      if (!(err instanceof QuantityError)) throw err;
+      this.errors.push(err.message);
+      return value;
+    }
+  }
+
+  /** Go names the first byte that cannot be. Line breaks are passed over. */
+  #base64(text: string): string {
+    const bare = text.includes('\n') || text.includes('\r') ? text.replace(/[\r\n]/g, '') : text;
+    const bad = /[^A-Za-z0-9+/]/.exec(bare.replace(/={1,2}$/, ''));
+    if (bad || bare.length % 4 !== 0)
+      this.errors.push(`illegal base64 data at input byte ${bad ? bad.index : bare.length - (bare.length % 4)}`);
+    return bare;
+  }
+
+  #mismatch(value: unknown, field: Field, type: string, shown: string = goValue(value)): unknown {
+    // Go names neither positions nor keys here.
+    const path = this.#path.filter((p) => typeof p === 'string' && !p.startsWith('.')).join('.');
+    this.errors.push(`json: cannot unmarshal ${shown} into Go struct field ${field.owner}.${path} of type ${type}`);
+    return value;
+  }
+
+  #fullPath(last: string): string {
+    let out = '';
+    for (const part of this.#path) out += typeof part === 'number' ? `[${part}]` : out === '' || part.startsWith('.') ? part : `.${part}`;
+    return out === '' ? last : `${out}.${last}`;
+  }
+}
+
+function goValue(value: unknown): string {
+  if (Array.isArray(value)) return 'array';
+  return typeof value === 'boolean' ? 'bool' : typeof value;
+}
+
+/** The Go type of one entry of a field. */
+function goType(field: Field): string {
+  switch (field.kind) {
+    case 'message': {
+      const parts = field.type?.name.split('.') ?? [];
+      return parts.slice(-2).join('.');
+    }
+    case 'bytes':
+      return '[]uint8';
+    case 'quantity':
+      return 'resource.Quantity';
+    case 'intOrString':
+      return 'intstr.IntOrString';
+    case 'strings':
+      return '[]string';
+    default:
+      return field.kind;
+  }
+}
+
+/** What null becomes in a Go list or map. */
+function emptyEntry(field: Field): unknown {
+  switch (field.kind) {
+    case 'message':
+      return {};
+    case 'bool':
+      return false;
+    case 'int32':
+    case 'int64':
+    case 'intOrString':
+      return 0;
+    case 'quantity':
+      return '0';
+    case 'strings':
+      return [];
+    case 'string':
+    case 'bytes':
+      return '';
+    default:
+      return null;
+  }
+}

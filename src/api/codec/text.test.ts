@@ -1,0 +1,54 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { parseJson } from './json.ts';
+import { cloneJson } from './json-clone.ts';
+import { formatMicroTime, formatTime, parseInstant } from './time.ts';
+import { parseYaml } from './yaml.ts';
+
+test('YAML is read as Go reads it: octal modes and yes, but neither dates nor base 60', () => {
+  assert.deepEqual(parseYaml('mode: 0644\nok: yes\nday: 2001-01-01\nports: 22:22\nnone: ~\n'), {
+    mode: 420,
+    ok: true,
+    day: '2001-01-01',
+    ports: '22:22',
+    none: null,
+  });
+  assert.deepEqual(parseYaml('a: &x {b: 1}\nc: {<<: *x, d: 2}\n'), { a: { b: 1 }, c: { b: 1, d: 2 } });
+});
+
+test('broken YAML is refused in one line', () => {
+  assert.throws(() => parseYaml('a: b: c'), { name: 'YamlError', message: /^error converting YAML to JSON: yaml: [^\n]+$/ });
+  assert.throws(() => parseYaml('a: 1\na: 2'), { name: 'YamlError', message: /unique/ });
+  assert.throws(() => parseYaml('a: 1\n---\nb: 2'), { name: 'YamlError' });
+});
+
+test('keys that stand twice in JSON are named', () => {
+  for (const [text, errors] of [
+    ['{"a":{"b":[{"c":1,"c":"x\\\\\\""},{}]} , "a" : []}', ['duplicate field "a.b[0].c"', 'duplicate field "a"']],
+    ['{"a":1,"\\u0061":2}', ['duplicate field "a"']],
+    ['[]', []],
+    ['{}', []],
+    [' { "a" : [ { "x" : "}" } , { "x" : -1.5e3 , "y" : null } ] , "b" : true } ', []],
+    ['"text"', []],
+  ] as const) {
+    assert.deepEqual(parseJson(text).errors, errors, text);
+  }
+  assert.throws(() => parseJson('{"a":'), SyntaxError);
+});
+
+test('a clone shares nothing and keeps odd keys', () => {
+  const value = JSON.parse('{"a":[{"b":null}],"__proto__":{"x":1}}') as { a: { b: null }[] };
+  const copy = cloneJson(value);
+  assert.deepEqual(copy, value);
+  assert.notEqual(copy.a[0], value.a[0]);
+  assert.equal(Object.getPrototypeOf(copy), Object.prototype);
+});
+
+test('times are RFC 3339 in UTC', () => {
+  assert.deepEqual(parseInstant('2024-01-01T01:00:00.5+01:00'), { seconds: 1704067200, nanos: 500_000_000 });
+  assert.equal(parseInstant('2024-13-01T00:00:00Z'), undefined);
+  assert.equal(parseInstant('2024-01-01'), undefined);
+  assert.equal(formatTime(1704067200), '2024-01-01T00:00:00Z');
+  assert.equal(formatMicroTime({ seconds: 0, nanos: 10_999 }), '1970-01-01T00:00:00.000010Z');
+  assert.equal(formatTime(1e12), undefined);
+});

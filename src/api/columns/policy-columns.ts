@@ -1,0 +1,36 @@
+/** Tables of rbac, policy, scheduling and node. */
+import type { Columns } from '../registry/resource-row.ts';
+import type { ClusterRoleBinding, PodDisruptionBudget, PriorityClass, RoleBinding, RuntimeClass } from '../schema/types.ts';
+import { age, column, columnsOf, wide } from './columns.ts';
+
+export const bindingColumns: Columns<RoleBinding | ClusterRoleBinding> = columnsOf<RoleBinding | ClusterRoleBinding>([
+  column('Role', ({ roleRef }) => `${roleRef.kind}/${roleRef.name}`),
+  age(),
+  wide('Users', (binding) => subjectsText(binding, 'User')),
+  wide('Groups', (binding) => subjectsText(binding, 'Group')),
+  wide('ServiceAccounts', (binding) => subjectsText(binding, 'ServiceAccount')),
+]);
+
+export const disruptionBudgetColumns: Columns<PodDisruptionBudget> = columnsOf<PodDisruptionBudget>([
+  column('Min Available', ({ spec }) => String(spec?.minAvailable ?? 'N/A')),
+  column('Max Unavailable', ({ spec }) => String(spec?.maxUnavailable ?? 'N/A')),
+  column('Allowed Disruptions', ({ status }) => status?.disruptionsAllowed ?? 0, { type: 'integer' }),
+  age(),
+]);
+
+export const priorityClassColumns: Columns<PriorityClass> = columnsOf<PriorityClass>([
+  column('Value', (one) => one.value ?? 0, { type: 'integer' }),
+  column('Global-Default', (one) => one.globalDefault ?? false, { type: 'boolean' }),
+  age(),
+  column('PreemptionPolicy', (one) => one.preemptionPolicy ?? ''),
+]);
+
+export const runtimeClassColumns: Columns<RuntimeClass> = columnsOf<RuntimeClass>([column('Handler', (one) => one.handler), age()]);
+
+/** Names of the subjects of one kind; those of ServiceAccounts carry their namespace. */
+function subjectsText({ subjects }: RoleBinding | ClusterRoleBinding, kind: string): string {
+  return (subjects ?? [])
+    .filter((one) => one.kind === kind)
+    .map((one) => (kind === 'ServiceAccount' ? `${one.namespace ?? ''}/${one.name}` : one.name))
+    .join(', ');
+}

@@ -1,0 +1,145 @@
+/**
+ * The paths of an OpenAPI document. kubectl looks here for two things: `explain` for the kind at a resource's path, and `apply` and
+ * `create --validate` for the parameter `fieldValidation` of the PATCH operation of a kind.
+ */
+import type { ResourceRow, Verb } from '../registry/resource-row.ts';
+import { pathOf, type ResourceType } from '../resource-types.ts';
+import { typeNameOf } from '../schema/schema.ts';
+import { type DiscoveryRow, kindOf } from './discovery.ts';
+import type { Json, SchemaSet } from './openapi-schema.ts';
+
+export type OpenApiRow = DiscoveryRow & Pick<ResourceRow, 'listKind'>;
+
+interface Gvk {
+  readonly group: string;
+  readonly version: string;
+  readonly kind: string;
+}
+
+const query = (name: string, type = 'string'): Json => ({ name, in: 'query', schema: { type, uniqueItems: true } });
+const inPath = (name: string): Json => ({ name, in: 'path', required: true, schema: { type: 'string', uniqueItems: true } });
+
+const WRITE: readonly Json[] = [query('dryRun'), query('fieldManager'), query('fieldValidation')];
+const LIST: readonly Json[] = [
+  ...[
+    query('allowWatchBookmarks', 'boolean'),
+    query('continue'),
+    query('fieldSelector'),
+    query('labelSelector'),
+    query('limit', 'integer'),
+  ],
+  ...[query('resourceVersion'), query('resourceVersionMatch'), query('sendInitialEvents', 'boolean'), query('timeoutSeconds', 'integer')],
+  query('watch', 'boolean'),
+];
+const DELETE: readonly Json[] = [
+  query('dryRun'),
+  query('gracePeriodSeconds', 'integer'),
+  query('orphanDependents', 'boolean'),
+  query('propagationPolicy'),
+];
+
+interface Operation {
+  readonly method: 'get' | 'put' | 'post' | 'delete' | 'patch';
+  readonly action: string;
+  readonly parameters: readonly Json[];
+  readonly takes?: Json;
+}
+
+const PATCH_TYPES = ['application/json-patch+json', 'application/merge-patch+json', 'application/strategic-merge-patch+json'];
+
+/** The operations of one path that the verbs allow. */
+function operationsOf(verbs: readonly Verb[], place: 'collection' | 'item' | 'subresource', body: Json, schemas: SchemaSet): Operation[] {
+  const options = schemas.add('meta.v1.DeleteOptions');
+  const all: readonly (readonly [Verb, 'collection' | 'item' | 'subresource' | 'any', Operation])[] = [
+    ['list', 'collection', { method: 'get', action: 'list', parameters: LIST }],
+    ['create', 'collection', { method: 'post', action: 'post', parameters: WRITE, takes: body }],
+    ['deletecollection', 'collection', { method: 'delete', action: 'deletecollection', parameters: [...LIST, ...DELETE], takes: options }],
+    ['get', 'item', { method: 'get', action: 'get', parameters: [] }],
+    ['delete', 'item', { method: 'delete', action: 'delete', parameters: DELETE, takes: options }],
+    ['update', 'item', { method: 'put', action: 'put', parameters: WRITE, takes: body }],
+    [
+      'patch',
+      'item',
+      { method: 'patch', action: 'patch', parameters: [...WRITE, query('force', 'boolean')], takes: schemas.add('meta.v1.Patch') },
+    ],
+  ];
+  const here = (p: string): boolean => p === place || (place === 'subresource' && p === 'item');
+  const found = all.filter(([verb, p]) => verbs.includes(verb) && here(p)).map(([, , op]) => op);
+  // `pods/binding`, `pods/eviction`, `serviceaccounts/token`: a POST to one object.
+  if (place === 'subresource' && verbs.includes('create')) found.push({ method: 'post', action: 'post', parameters: WRITE, takes: body });
+  return found;
+}
+
+function content(types: readonly string[], schema: Json): Json {
+  return Object.fromEntries(types.map((t) => [t, { schema }]));
+}
+
+function pathItem(
+  operations: readonly Operation[],
+  gvk: Gvk,
+  name: string,
+  answers: (action: string) => Json,
+  inPaths: readonly Json[],
+): Json {
+  const item: Json = {};
+  for (const { method, action, parameters, takes } of operations) {
+    item[method] = {
+      tags: [name.split(' ')[0]],
+      operationId: `${action}${name.replace(' ', '')}`,
+      ...(parameters.length > 0 ? { parameters } : {}),
+      ...(takes
+        ? { requestBody: { content: content(method === 'patch' ? PATCH_TYPES : ['*/*'], takes), required: method !== 'delete' } }
+        : {}),
+      responses: { 200: { description: 'OK', content: content(['application/json'], answers(action)) } },
+      'x-kubernetes-action': action,
+      'x-kubernetes-group-version-kind': { group: gvk.group, kind: gvk.kind, version: gvk.version },
+    };
+  }
+  if (inPaths.length > 0) item.parameters = inPaths;
+  return item;
+}
+
+/** `/apis/apps/v1/namespaces/{namespace}/deployments`, with the braces of OpenAPI. */
+function template(type: ResourceType, namespaced: boolean, name?: string, sub?: string): string {
+  return decodeURIComponent(pathOf({ ...type, namespaced: true }, namespaced ? '{namespace}' : undefined, name, sub));
+}
+
+/** The paths of one resource. Adds the schemas they speak of. */
+export function pathsOf(row: OpenApiRow, schemas: SchemaSet): Json {
+  const { type } = row;
+  const tag = `${type.group === '' ? 'core' : type.group.split('.')[0]}_${type.version}`;
+  const name = `${tag} ${type.namespaced ? 'Namespaced' : ''}${type.kind}`;
+  const own = schemas.addKind(typeNameOf(type.group, type.version, type.kind) ?? type.kind, type);
+  const listType = typeNameOf(type.group, type.version, row.listKind);
+  const list = listType ? schemas.addKind(listType, { ...type, kind: row.listKind }) : own;
+  const status = schemas.addKind('meta.v1.Status', { group: '', version: 'v1', kind: 'Status' });
+  const answers = (action: string): Json => (action === 'list' ? list : action.startsWith('delete') ? status : own);
+  const scope = type.namespaced ? [inPath('namespace')] : [];
+  const out: Json = {};
+  const put = (path: string, item: Json): void => {
+    if (Object.keys(item).some((k) => k !== 'parameters')) out[path] = item;
+  };
+  put(template(type, type.namespaced), pathItem(operationsOf(row.verbs, 'collection', own, schemas), type, name, answers, scope));
+  if (type.namespaced) {
+    const everywhere = operationsOf(
+      row.verbs.filter((v) => v === 'list'),
+      'collection',
+      own,
+      schemas,
+    );
+    put(template(type, false), pathItem(everywhere, type, `${tag} ${type.kind}ForAllNamespaces`, answers, []));
+  }
+  const item = [inPath('name'), ...scope];
+  put(template(type, type.namespaced, '{name}'), pathItem(operationsOf(row.verbs, 'item', own, schemas), type, name, answers, item));
+  for (const sub of row.subresources) {
+    const gvk = kindOf(row, sub);
+    const body = schemas.add(typeNameOf(gvk.group, gvk.version, gvk.kind) ?? gvk.kind);
+    const operations = operationsOf(sub.verbs, 'subresource', body, schemas);
+    const title = `${name}${sub.name[0]?.toUpperCase()}${sub.name.slice(1)}`;
+    put(
+      template(type, type.namespaced, '{name}', sub.name),
+      pathItem(operations, gvk, title, () => body, item),
+    );
+  }
+  return out;
+}

@@ -1,0 +1,111 @@
+/** OpenAPI v3 schemas of API types, from the tables; what kubectl's explain and its patches by schema look at. */
+import { type ApiType, type Field, openApiName, typeNamed } from '../schema/schema.ts';
+
+export type Json = Record<string, unknown>;
+
+const META = 'io.k8s.apimachinery.pkg.apis.meta.v1';
+
+/** The schemas that are not objects of fields, with the names upstream has for them. */
+const SPECIAL: Readonly<Partial<Record<Field['kind'], readonly [name: string, schema: Json]>>> = {
+  time: [`${META}.Time`, { type: 'string', format: 'date-time' }],
+  microTime: [`${META}.MicroTime`, { type: 'string', format: 'date-time' }],
+  fieldsV1: [`${META}.FieldsV1`, { type: 'object' }],
+  quantity: ['io.k8s.apimachinery.pkg.api.resource.Quantity', { oneOf: [{ type: 'string' }, { type: 'number' }] }],
+  intOrString: [
+    'io.k8s.apimachinery.pkg.util.intstr.IntOrString',
+    { format: 'int-or-string', oneOf: [{ type: 'integer' }, { type: 'string' }] },
+  ],
+  raw: ['io.k8s.apimachinery.pkg.runtime.RawExtension', { type: 'object' }],
+};
+
+const PLAIN: Readonly<Partial<Record<Field['kind'], Json>>> = {
+  string: { type: 'string' },
+  bool: { type: 'boolean' },
+  int32: { type: 'integer', format: 'int32' },
+  int64: { type: 'integer', format: 'int64' },
+  bytes: { type: 'string', format: 'byte' },
+  strings: { type: 'array', items: { type: 'string' } },
+};
+
+/** A reference to a schema among the document's components. */
+export function refTo(openApi: string): Json {
+  return { $ref: `#/components/schemas/${openApi}` };
+}
+
+/** Collects the schemas that a document needs: what was asked for, and all that it is made of. */
+export class SchemaSet {
+  readonly #schemas = new Map<string, Json>();
+
+  /** Adds a type by its table name and answers the reference to it. */
+  add(typeName: string): Json {
+    const type = typeNamed(typeName);
+    if (!type) return { type: 'object' };
+    const name = openApiName(type.name);
+    if (!this.#schemas.has(name)) {
+      // Entered before its fields are looked at: types may contain themselves.
+      const schema: Json = { type: 'object' };
+      this.#schemas.set(name, schema);
+      this.#fill(schema, type);
+    }
+    return refTo(name);
+  }
+
+  /** Says which kind an object of the type is. */
+  addKind(typeName: string, gvk: { readonly group: string; readonly version: string; readonly kind: string }): Json {
+    const ref = this.add(typeName);
+    const schema = this.#schemas.get(openApiName(typeNamed(typeName)?.name ?? typeName));
+    if (schema) schema['x-kubernetes-group-version-kind'] = [{ group: gvk.group, kind: gvk.kind, version: gvk.version }];
+    return ref;
+  }
+
+  /** All schemas by name, sorted. */
+  toJSON(): Json {
+    return Object.fromEntries([...this.#schemas].toSorted(([a], [b]) => (a < b ? -1 : 1)));
+  }
+
+  #fill(schema: Json, type: ApiType): void {
+    const properties: Json = {};
+    if (type.isKind) {
+      properties.apiVersion = { type: 'string' };
+      properties.kind = { type: 'string' };
+    }
+    const required: string[] = [];
+    for (const [name, field] of type.jsonFields) {
+      properties[name] = this.#property(field);
+      if (field.required) required.push(name);
+    }
+    if (Object.keys(properties).length > 0) schema.properties = properties;
+    if (required.length > 0) schema.required = required.toSorted();
+  }
+
+  #property(field: Field): Json {
+    const { marks, shape } = field;
+    const entry = this.#entry(field);
+    const own: Json = {};
+    if (shape === 'list') Object.assign(own, { type: 'array', items: this.#wrapped(field, entry) });
+    else if (shape === 'map') Object.assign(own, { type: 'object', additionalProperties: this.#wrapped(field, entry) });
+    // A reference may have no neighbours, so what else is to be said stands around it.
+    else if (entry.$ref !== undefined) own.allOf = [entry];
+    else Object.assign(own, entry);
+    if (marks.default !== undefined) own.default = marks.default;
+    if (marks.listKeys) own['x-kubernetes-list-map-keys'] = marks.listKeys;
+    if (marks.listType) own['x-kubernetes-list-type'] = marks.listType;
+    if (marks.mapType) own['x-kubernetes-map-type'] = marks.mapType;
+    if (marks.mergeKey) own['x-kubernetes-patch-merge-key'] = marks.mergeKey;
+    if (marks.strategy) own['x-kubernetes-patch-strategy'] = marks.strategy;
+    return own;
+  }
+
+  #wrapped(field: Field, entry: Json): Json {
+    return field.kind === 'message' ? { allOf: [entry], default: {} } : entry;
+  }
+
+  #entry(field: Field): Json {
+    if (field.type) return this.add(field.type.name);
+    const special = SPECIAL[field.kind];
+    if (!special) return PLAIN[field.kind] ?? {};
+    const [name, schema] = special;
+    this.#schemas.set(name, schema);
+    return refTo(name);
+  }
+}

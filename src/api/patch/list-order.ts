@@ -1,0 +1,44 @@
+/** The order of a merged list: entries of the patch as the patch has them, the others as they stood, interleaved by where they stood. */
+
+type Json = Record<string, unknown>;
+
+/** The same entry: by the merge key, or by value when there is none. */
+export function sameElement(a: unknown, b: unknown, mergeKey: string | undefined): boolean {
+  if (mergeKey === undefined || typeof a !== 'object' || typeof b !== 'object' || a === null || b === null) return a === b;
+  return (a as Json)[mergeKey] === (b as Json)[mergeKey];
+}
+
+/**
+ * Upstream's normalizeElementOrder: `merged` is split into what `order` names and what only the server has; each part is
+ * sorted by its own list; then both are merged, a server entry first only when it stood before in `before`. In one case upstream
+ * differs by accident: where a patch both deletes and adds entries of an ordered list that has entries of the server's own, Go
+ * writes the new ones over the list that says what stood where.
+ */
+export function mergeOrder(
+  merged: readonly unknown[],
+  order: readonly unknown[],
+  before: readonly unknown[],
+  mergeKey: string | undefined,
+): unknown[] {
+  const indexIn = (list: readonly unknown[], item: unknown): number => list.findIndex((v) => sameElement(v, item, mergeKey));
+  const position = new Map(merged.map((item) => [item, indexIn(before, item)] as const));
+  const named: (readonly [unknown, number])[] = [];
+  const server: unknown[] = [];
+  for (const item of merged) {
+    const at = indexIn(order, item);
+    if (at >= 0) named.push([item, at]);
+    else server.push(item);
+  }
+  const patched = named.sort((a, b) => a[1] - b[1]).map(([item]) => item);
+  server.sort((a, b) => (position.get(a) ?? 0) - (position.get(b) ?? 0));
+  const out: unknown[] = [];
+  let i = 0;
+  let j = 0;
+  while (i < server.length || j < patched.length) {
+    const left = i < server.length ? (position.get(server[i]) ?? -1) : Number.POSITIVE_INFINITY;
+    const right = j < patched.length ? (position.get(patched[j]) ?? -1) : Number.POSITIVE_INFINITY;
+    const takeServer = j >= patched.length || (i < server.length && left >= 0 && right >= 0 && left < right);
+    out.push(takeServer ? server[i++] : patched[j++]);
+  }
+  return out;
+}

@@ -1,0 +1,114 @@
+/**
+ * Resource quantities: `100m`, `1.5Gi`, `2e3`. A quantity is kept exactly, as a whole number of nano-units, with the form in
+ * which it was written. Source: k8s.io/apimachinery api/resource (grammar, canonical form, rounding up beyond nano).
+ */
+
+export type QuantityForm = 'decimal' | 'binary' | 'exponent';
+
+export interface Quantity {
+  /** The amount times 10⁹. */
+  readonly nano: bigint;
+  readonly form: QuantityForm;
+}
+
+/** The text is no quantity; the message is upstream's. */
+export class QuantityError extends Error {
+  override readonly name = 'QuantityError';
+}
+
+const NANO = 1_000_000_000n;
+const DECIMAL: Readonly<Record<string, number>> = { n: -9, u: -6, m: -3, '': 0, k: 3, M: 6, G: 9, T: 12, P: 15, E: 18 };
+const BINARY: Readonly<Record<string, bigint>> = {
+  Ki: 1n << 10n,
+  Mi: 1n << 20n,
+  Gi: 1n << 30n,
+  Ti: 1n << 40n,
+  Pi: 1n << 50n,
+  Ei: 1n << 60n,
+};
+const GRAMMAR = /^([+-]?)(\d*)(?:\.(\d*))?(?:([KMGTPE]i)|([numkMGTPE]?)|[eE]([+-]?\d+))$/;
+const SYNTAX = "quantities must match the regular expression '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'";
+/** Upstream caps what it reads at 2⁶³−1; beyond this exponent a bigint would only cost memory. */
+const MAX = ((1n << 63n) - 1n) * NANO;
+const MAX_EXPONENT = 40;
+
+function ceilDivide(a: bigint, b: bigint): bigint {
+  return a > 0n ? (a + b - 1n) / b : a / b;
+}
+
+/** Parses a quantity; JSON numbers are taken too. Throws QuantityError. */
+export function parseQuantity(text: string | number): Quantity {
+  const source = String(text);
+  if (source === '') throw new QuantityError('quantities must not be empty');
+  const m = GRAMMAR.exec(source);
+  const whole = m?.[2] ?? '';
+  const fraction = m?.[3] ?? '';
+  if (!m || whole + fraction === '') throw new QuantityError(SYNTAX);
+  const digits = BigInt(whole + fraction) * NANO;
+  const scale = 10n ** BigInt(fraction.length);
+  let magnitude: bigint;
+  let form: QuantityForm = 'decimal';
+  if (m[4]) {
+    form = 'binary';
+    magnitude = roundUp(digits * (BINARY[m[4]] ?? 1n), scale);
+  } else {
+    if (m[6] !== undefined) form = 'exponent';
+    const exponent = Math.max(-MAX_EXPONENT, Math.min(MAX_EXPONENT, m[6] === undefined ? (DECIMAL[m[5] ?? ''] ?? 0) : Number(m[6])));
+    magnitude = exponent >= 0 ? roundUp(digits * 10n ** BigInt(exponent), scale) : roundUp(digits, scale * 10n ** BigInt(-exponent));
+  }
+  if (magnitude > MAX) magnitude = MAX;
+  return { nano: m[1] === '-' ? -magnitude : magnitude, form };
+}
+
+/** Amounts finer than nano are rounded away from zero, as upstream does. */
+function roundUp(numerator: bigint, denominator: bigint): bigint {
+  return (numerator + denominator - 1n) / denominator;
+}
+
+/** −1, 0 or 1. */
+export function compareQuantity(a: Quantity, b: Quantity): number {
+  return a.nano < b.nano ? -1 : a.nano > b.nano ? 1 : 0;
+}
+
+/** The amount in units, rounded up: bytes, cores, counts. */
+export function value(q: Quantity | string | number): bigint {
+  return ceilDivide(toQuantity(q).nano, NANO);
+}
+
+/** The amount in thousandths, rounded up: the `m` of CPU. */
+export function milli(q: Quantity | string | number): bigint {
+  return ceilDivide(toQuantity(q).nano, 1_000_000n);
+}
+
+function toQuantity(q: Quantity | string | number): Quantity {
+  return typeof q === 'object' ? q : parseQuantity(q);
+}
+
+const BINARY_STEPS: readonly (readonly [string, bigint])[] = Object.entries(BINARY).toReversed();
+const DECIMAL_STEPS: readonly (readonly [string, number])[] = Object.entries(DECIMAL).toSorted((a, b) => b[1] - a[1]);
+
+/** The canonical text: the largest suffix that leaves a whole number, no fraction. `0.5` → `500m`, `1024Mi` → `1Gi`. */
+export function formatQuantity(q: Quantity): string {
+  if (q.nano === 0n) return '0';
+  const sign = q.nano < 0n ? '-' : '';
+  const magnitude = q.nano < 0n ? -q.nano : q.nano;
+  // The binary form holds only for whole numbers of at least 1024; smaller ones are written in the decimal form.
+  if (q.form === 'binary' && magnitude % NANO === 0n && magnitude >= 1024n * NANO) {
+    const units = magnitude / NANO;
+    for (const [suffix, step] of BINARY_STEPS) if (units % step === 0n) return `${sign}${units / step}${suffix}`;
+    return `${sign}${units}`;
+  }
+  for (const [suffix, exponent] of DECIMAL_STEPS) {
+    const step = 10n ** BigInt(exponent + 9);
+    if (magnitude % step === 0n) {
+      if (q.form === 'exponent') return `${sign}${magnitude / step}${exponent === 0 ? '' : `e${exponent}`}`;
+      return `${sign}${magnitude / step}${suffix}`;
+    }
+  }
+  return `${sign}${magnitude}n`;
+}
+
+/** The canonical text of a text. Throws QuantityError. */
+export function canonicalQuantity(text: string | number): string {
+  return formatQuantity(parseQuantity(text));
+}

@@ -1,0 +1,156 @@
+/**
+ * How a row is written: what it does not say is what most resources do. Every row is fully spelt out by `defineRow`, so
+ * that readers of a row never meet an absent field.
+ */
+import { cloneJson } from '../codec/json-clone.ts';
+import { defaultColumns } from '../columns/default-columns.ts';
+import type { KubeObject, ResourceType } from '../resource-types.ts';
+import { nameIsDnsSubdomain } from '../validation/names.ts';
+import type { PartSubresource, ResourceRow, ScaleSubresource, SpecialSubresource, UpdateStrategy, Verb } from './resource-row.ts';
+
+export const allVerbs: readonly Verb[] = ['create', 'delete', 'deletecollection', 'get', 'list', 'patch', 'update', 'watch'];
+const partVerbs: readonly Verb[] = ['get', 'patch', 'update'];
+
+/** Only `type` is needed. `hasStatus` gives a `status` subresource and keeps the status out of plain writes. */
+export type RowSpec<T extends KubeObject> = Pick<ResourceRow<T>, 'type'> &
+  Partial<Omit<ResourceRow<T>, 'type'>> & {
+    readonly hasStatus?: boolean;
+    /** The status of a new object: `{}` by default, 'given' where the creator writes it (nodes). */
+    readonly initialStatus?: object | 'given';
+    /** Errors of a status update, beyond what is generic. */
+    readonly validateStatus?: (next: T, old: T) => FieldErrors;
+    /** Called at the end of a status update's preparation. */
+    readonly prepareStatus?: (next: T, old: T) => void;
+  };
+type FieldErrors = ReturnType<ResourceRow['validate']>;
+
+/** Objects with a spec and a status, seen loosely. */
+interface Loose {
+  spec?: unknown;
+  status?: unknown;
+}
+
+export function defineRow<T extends KubeObject>(spec: RowSpec<T>): ResourceRow {
+  const { type, hasStatus = false, initialStatus = {}, validateStatus, prepareStatus, ...given } = spec;
+  const virtual = given.verbs !== undefined && !given.verbs.includes('get');
+  const validate = given.validate ?? ((): FieldErrors => []);
+  const subresources = [...(hasStatus ? [statusPart<T>(validateStatus, prepareStatus)] : []), ...(given.subresources ?? [])];
+  const row: ResourceRow<T> = {
+    schema: type.kind,
+    listKind: `${type.kind}List`,
+    singular: type.kind.toLowerCase(),
+    shortNames: [],
+    categories: [],
+    verbs: allVerbs,
+    storedAs: virtual ? undefined : type.resource,
+    conversion: undefined,
+    ttlSeconds: undefined,
+    columns: defaultColumns,
+    applyDefaults: () => {},
+    validateName: nameIsDnsSubdomain,
+    generationOf: hasStatus ? (object) => withoutMetaAndStatus(object) : undefined,
+    createsOnUpdate: false,
+    updatesUnconditionally: true,
+    gracePeriod: undefined,
+    defaultPropagation: 'Background',
+    holdsDeletion: undefined,
+    ...given,
+    type,
+    subresources,
+    validate,
+    validateUpdate: given.validateUpdate ?? ((next) => validate(next)),
+    prepareCreate: (object) => {
+      if (hasStatus && initialStatus !== 'given') (object as Loose).status = cloneJson(initialStatus);
+      given.prepareCreate?.(object);
+    },
+    prepareUpdate: (next, old) => {
+      if (hasStatus) keepStatus(next, old);
+      given.prepareUpdate?.(next, old);
+    },
+    selectableFields: {
+      'metadata.name': (object) => object.metadata.name,
+      ...(type.namespaced ? { 'metadata.namespace': (object: T) => object.metadata.namespace ?? '' } : {}),
+      ...given.selectableFields,
+    },
+  };
+  // Rows live in one list, where the type of their objects is forgotten: the machinery hands each row only its own objects.
+  return row as unknown as ResourceRow;
+}
+
+/** A part whose update keeps everything but what `take` copies from the request. */
+export function part<T extends KubeObject>(
+  name: string,
+  strategy: UpdateStrategy<T>,
+  options: { readonly verbs?: readonly Verb[]; readonly changesMeta?: boolean } = {},
+): PartSubresource<T> {
+  return { kind: 'part', name, verbs: options.verbs ?? partVerbs, changesMeta: options.changesMeta ?? false, ...strategy };
+}
+
+/** A scale subresource over `spec.replicas`, `status.replicas` and `spec.selector`. */
+export function scale<
+  T extends KubeObject & {
+    spec?: { replicas?: number | undefined; selector?: unknown } | undefined;
+    status?: { replicas?: number | undefined } | undefined;
+  },
+>(selector: (object: T) => string): ScaleSubresource<T> {
+  return {
+    kind: 'scale',
+    name: 'scale',
+    verbs: partVerbs,
+    read: (object) => ({
+      replicas: object.spec?.replicas ?? 0,
+      statusReplicas: object.status?.replicas ?? 0,
+      selector: selector(object),
+    }),
+    setReplicas: (object, replicas) => {
+      if (object.spec) object.spec.replicas = replicas;
+    },
+  };
+}
+
+export function special(name: string, verbs: readonly Verb[], groupVersion: string, kind: string): SpecialSubresource {
+  const slash = groupVersion.indexOf('/');
+  const group = slash < 0 ? '' : groupVersion.slice(0, slash);
+  return { kind: 'special', name, verbs, body: { group, version: groupVersion.slice(slash + 1), kind } };
+}
+
+/** A row that is answered and never stored: a review. */
+export function defineReview<T extends KubeObject>(type: ResourceType<T>): ResourceRow {
+  return defineRow<T>({ type, verbs: ['create'] });
+}
+
+function statusPart<T extends KubeObject>(
+  validateStatus: ((next: T, old: T) => FieldErrors) | undefined,
+  prepareStatus: ((next: T, old: T) => void) | undefined,
+): PartSubresource<T> {
+  return part<T>(
+    'status',
+    {
+      prepareUpdate: (next, old) => {
+        for (const key of new Set([...Object.keys(next), ...Object.keys(old)])) {
+          if (key !== 'status' && key !== 'metadata' && key !== 'kind' && key !== 'apiVersion') takeOver(next, old, key);
+        }
+        prepareStatus?.(next, old);
+      },
+      validateUpdate: (next, old) => validateStatus?.(next, old) ?? [],
+    },
+    { changesMeta: true },
+  );
+}
+
+/** Copies one field of `old` into `next`, or removes it there. */
+export function takeOver(next: object, old: object, key: string): void {
+  const from = old as Record<string, unknown>;
+  const to = next as Record<string, unknown>;
+  if (from[key] === undefined) delete to[key];
+  else to[key] = cloneJson(from[key]);
+}
+
+function keepStatus(next: object, old: object): void {
+  takeOver(next, old, 'status');
+}
+
+function withoutMetaAndStatus(object: KubeObject & Loose): unknown {
+  const { metadata: _metadata, status: _status, ...rest } = object;
+  return rest;
+}

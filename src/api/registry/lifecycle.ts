@@ -1,0 +1,67 @@
+/**
+ * The steps of a write that are the same for all resources (upstream's rest.BeforeCreate and rest.BeforeUpdate). Callers:
+ * the API server, after decoding, defaulting and admission, before the store. The object is changed in place.
+ */
+import { isDeepStrictEqual } from 'node:util';
+import { cloneJson } from '../codec/json-clone.ts';
+import type { KubeObject } from '../resource-types.ts';
+import type { FieldError } from '../validation/field-error.ts';
+import { keepServerMeta, metaErrors, metaUpdateErrors } from '../validation/object-meta.ts';
+import type { PartSubresource, ResourceRow } from './resource-row.ts';
+
+export interface CreateContext {
+  readonly now: Date;
+  readonly uid: string;
+}
+
+/**
+ * Sets what the server sets and returns what is wrong. The name is already there (`generateName`), the namespace is the
+ * request's, and defaults are applied; that a resourceVersion is refused is the caller's part.
+ */
+export function beforeCreate(row: ResourceRow, object: KubeObject, { now, uid }: CreateContext): FieldError[] {
+  const { metadata } = object;
+  delete metadata.deletionTimestamp;
+  delete metadata.deletionGracePeriodSeconds;
+  delete metadata.selfLink;
+  delete metadata.generation;
+  metadata.uid = uid;
+  metadata.creationTimestamp = timestamp(now);
+  if (row.generationOf) metadata.generation = 1;
+  row.prepareCreate(object);
+  return [...row.validate(object), ...metaErrors(metadata, rulesOf(row))];
+}
+
+/**
+ * `next` becomes what the request may make of `old`: the server's metadata is kept, the generation counted, and the
+ * errors returned. With `part` it is an update of that subresource.
+ */
+export function beforeUpdate(row: ResourceRow, next: KubeObject, old: KubeObject, part?: PartSubresource): FieldError[] {
+  if (part && !part.changesMeta) {
+    const { resourceVersion } = next.metadata;
+    next.metadata = cloneJson(old.metadata);
+    if (resourceVersion !== undefined) next.metadata.resourceVersion = resourceVersion;
+  }
+  keepServerMeta(next.metadata, old.metadata);
+  const strategy = part ?? row;
+  strategy.prepareUpdate(next, old);
+  // A status update cannot have changed what is counted, and is by far the most frequent one.
+  const { generation } = old.metadata;
+  if (part?.name !== 'status' && row.generationOf && generation !== undefined) {
+    if (!isDeepStrictEqual(row.generationOf(next), row.generationOf(old))) next.metadata.generation = generation + 1;
+  }
+  return [...strategy.validateUpdate(next, old), ...metaUpdateErrors(next.metadata, old.metadata, rulesOf(row))];
+}
+
+/** The subresource of a row, by its name in the path. */
+export function subresourceOf(row: ResourceRow, name: string): ResourceRow['subresources'][number] | undefined {
+  return row.subresources.find((one) => one.name === name);
+}
+
+/** RFC 3339 in whole seconds, as metav1.Time. */
+export function timestamp(at: Date): string {
+  return `${at.toISOString().slice(0, 19)}Z`;
+}
+
+function rulesOf(row: ResourceRow): { namespaced: boolean; validateName: ResourceRow['validateName'] } {
+  return { namespaced: row.type.namespaced, validateName: row.validateName };
+}

@@ -1,0 +1,82 @@
+/** apps/v1. */
+import {
+  controllerRevisionColumns,
+  daemonSetColumns,
+  deploymentColumns,
+  replicaSetColumns,
+  statefulSetColumns,
+} from '../../columns/workload-columns.ts';
+import { defaultDaemonSet, defaultDeployment, defaultReplicaSet, defaultStatefulSet } from '../../defaults/workloads.ts';
+import { controllerRevisions, daemonSets, deployments, replicaSets, statefulSets } from '../../resource-types.ts';
+import type { Deployment, ReplicaSet, StatefulSet } from '../../schema/types.ts';
+import { formatLabelSelector } from '../../selector/label.ts';
+import { nonNegative } from '../../validation/field-error.ts';
+import { immutable } from '../../validation/object-meta.ts';
+import {
+  daemonSetErrors,
+  daemonSetUpdateErrors,
+  deploymentErrors,
+  deploymentUpdateErrors,
+  replicaSetErrors,
+  replicaSetUpdateErrors,
+  statefulSetErrors,
+  statefulSetUpdateErrors,
+} from '../../validation/workload.ts';
+import { defineRow, scale } from '../define-row.ts';
+import type { ResourceRow } from '../resource-row.ts';
+
+export const appsRows: readonly ResourceRow[] = [
+  defineRow({
+    type: controllerRevisions,
+    columns: controllerRevisionColumns,
+    validate: ({ revision }) => nonNegative(revision, 'revision'),
+    validateUpdate: (next, old) => immutable(next.data, old.data, 'data'),
+  }),
+  defineRow({
+    type: daemonSets,
+    shortNames: ['ds'],
+    categories: ['all'],
+    hasStatus: true,
+    initialStatus: { currentNumberScheduled: 0, numberMisscheduled: 0, desiredNumberScheduled: 0, numberReady: 0 },
+    columns: daemonSetColumns,
+    applyDefaults: defaultDaemonSet,
+    validate: daemonSetErrors,
+    validateUpdate: daemonSetUpdateErrors,
+  }),
+  defineRow({
+    type: deployments,
+    shortNames: ['deploy'],
+    categories: ['all'],
+    hasStatus: true,
+    subresources: [scale(({ spec }: Deployment) => formatLabelSelector(spec?.selector))],
+    columns: deploymentColumns,
+    applyDefaults: defaultDeployment,
+    validate: deploymentErrors,
+    validateUpdate: deploymentUpdateErrors,
+  }),
+  defineRow({
+    type: replicaSets,
+    shortNames: ['rs'],
+    categories: ['all'],
+    hasStatus: true,
+    initialStatus: { replicas: 0 },
+    subresources: [scale(({ spec }: ReplicaSet) => formatLabelSelector(spec?.selector))],
+    selectableFields: { 'status.replicas': ({ status }) => String(status?.replicas ?? 0) },
+    columns: replicaSetColumns,
+    applyDefaults: defaultReplicaSet,
+    validate: replicaSetErrors,
+    validateUpdate: replicaSetUpdateErrors,
+  }),
+  defineRow({
+    type: statefulSets,
+    shortNames: ['sts'],
+    categories: ['all'],
+    hasStatus: true,
+    initialStatus: { replicas: 0 },
+    subresources: [scale(({ spec }: StatefulSet) => formatLabelSelector(spec?.selector))],
+    columns: statefulSetColumns,
+    applyDefaults: defaultStatefulSet,
+    validate: statefulSetErrors,
+    validateUpdate: statefulSetUpdateErrors,
+  }),
+];

@@ -1,0 +1,142 @@
+/** The core group, v1, but for what has a file of its own. */
+import {
+  configMapColumns,
+  namespaceColumns,
+  nodeColumns,
+  resourceQuotaColumns,
+  secretColumns,
+  serviceAccountColumns,
+} from '../../columns/cluster-columns.ts';
+import { claimColumns, volumeColumns } from '../../columns/storage-columns.ts';
+import { replicationControllerColumns } from '../../columns/workload-columns.ts';
+import { defaultClaim, defaultLimitRange, defaultNamespace, defaultNode, defaultSecret, defaultVolume } from '../../defaults/core.ts';
+import { defaultReplicationController } from '../../defaults/workloads.ts';
+import {
+  bindings,
+  configMaps,
+  limitRanges,
+  namespaces,
+  nodes,
+  persistentVolumeClaims,
+  persistentVolumes,
+  replicationControllers,
+  resourceQuotas,
+  secrets,
+  serviceAccounts,
+} from '../../resource-types.ts';
+import type { Namespace, ReplicationController } from '../../schema/types.ts';
+import { formatLabelSelector, selectorOfMap } from '../../selector/label.ts';
+import { configMapErrors, configMapUpdateErrors, secretErrors, secretUpdateErrors } from '../../validation/config-data.ts';
+import { namespaceErrors, nodeErrors, nodeUpdateErrors, quotaErrors } from '../../validation/core.ts';
+import { nameIsDnsLabel } from '../../validation/names.ts';
+import { replicationControllerErrors } from '../../validation/workload.ts';
+import { allVerbs, defineReview, defineRow, part, scale, special, takeOver } from '../define-row.ts';
+import type { ResourceRow } from '../resource-row.ts';
+
+/** While it is in `spec.finalizers`, the namespace controller still has to empty the namespace. */
+const namespaceFinalizer = 'kubernetes';
+
+export const coreRows: readonly ResourceRow[] = [
+  defineReview(bindings),
+  defineRow({
+    type: configMaps,
+    shortNames: ['cm'],
+    columns: configMapColumns,
+    validate: configMapErrors,
+    validateUpdate: configMapUpdateErrors,
+  }),
+  defineRow({ type: limitRanges, shortNames: ['limits'], applyDefaults: defaultLimitRange, createsOnUpdate: true }),
+  defineRow({
+    type: namespaces,
+    shortNames: ['ns'],
+    verbs: allVerbs.filter((verb) => verb !== 'deletecollection'),
+    hasStatus: true,
+    generationOf: undefined,
+    subresources: [
+      part<Namespace>(
+        'finalize',
+        { prepareUpdate: (next, old) => takeOver(next, old, 'status'), validateUpdate: () => [] },
+        { verbs: ['update'] },
+      ),
+    ],
+    selectableFields: { 'status.phase': ({ status }) => status?.phase ?? '' },
+    columns: namespaceColumns,
+    applyDefaults: defaultNamespace,
+    validateName: nameIsDnsLabel,
+    validate: namespaceErrors,
+    prepareCreate: (namespace) => {
+      namespace.status = { phase: 'Active' };
+      const given = namespace.spec?.finalizers ?? [];
+      namespace.spec = { ...namespace.spec, finalizers: given.includes(namespaceFinalizer) ? given : [...given, namespaceFinalizer] };
+    },
+    prepareUpdate: (next, old) => takeOver(next, old, 'spec'),
+    holdsDeletion: ({ spec }) => (spec?.finalizers?.length ?? 0) > 0,
+  }),
+  defineRow({
+    type: nodes,
+    shortNames: ['no'],
+    hasStatus: true,
+    // The kubelet registers itself with its status.
+    initialStatus: 'given',
+    generationOf: undefined,
+    subresources: [special('proxy', ['create', 'delete', 'get', 'patch', 'update'], 'v1', 'NodeProxyOptions')],
+    selectableFields: { 'spec.unschedulable': ({ spec }) => String(spec?.unschedulable ?? false) },
+    columns: nodeColumns,
+    applyDefaults: defaultNode,
+    validate: nodeErrors,
+    validateUpdate: nodeUpdateErrors,
+  }),
+  defineRow({
+    type: persistentVolumeClaims,
+    shortNames: ['pvc'],
+    hasStatus: true,
+    initialStatus: { phase: 'Pending' },
+    generationOf: undefined,
+    columns: claimColumns,
+    applyDefaults: defaultClaim,
+  }),
+  defineRow({
+    type: persistentVolumes,
+    shortNames: ['pv'],
+    hasStatus: true,
+    initialStatus: { phase: 'Pending' },
+    generationOf: undefined,
+    columns: volumeColumns,
+    applyDefaults: defaultVolume,
+  }),
+  defineRow({
+    type: replicationControllers,
+    shortNames: ['rc'],
+    categories: ['all'],
+    hasStatus: true,
+    initialStatus: { replicas: 0 },
+    subresources: [scale(({ spec }: ReplicationController) => formatLabelSelector(selectorOfMap(spec?.selector)))],
+    selectableFields: { 'status.replicas': ({ status }) => String(status?.replicas ?? 0) },
+    columns: replicationControllerColumns,
+    applyDefaults: defaultReplicationController,
+    validate: replicationControllerErrors,
+    defaultPropagation: 'Orphan',
+  }),
+  defineRow({
+    type: resourceQuotas,
+    shortNames: ['quota'],
+    hasStatus: true,
+    generationOf: undefined,
+    columns: resourceQuotaColumns,
+    validate: quotaErrors,
+  }),
+  defineRow({
+    type: secrets,
+    selectableFields: { type: (secret) => secret.type ?? '' },
+    columns: secretColumns,
+    applyDefaults: defaultSecret,
+    validate: secretErrors,
+    validateUpdate: secretUpdateErrors,
+  }),
+  defineRow({
+    type: serviceAccounts,
+    shortNames: ['sa'],
+    subresources: [special('token', ['create'], 'authentication.k8s.io/v1', 'TokenRequest')],
+    columns: serviceAccountColumns,
+  }),
+];

@@ -1,0 +1,106 @@
+/** Events of both groups: one storage, in the form of the core group. */
+import { eventColumns, eventV1Columns } from '../../columns/event-columns.ts';
+import { events, eventsV1 } from '../../resource-types.ts';
+import type { Event, EventsV1Event } from '../../schema/types.ts';
+import { eventErrors, eventV1Errors } from '../../validation/core.ts';
+import { defineRow } from '../define-row.ts';
+import type { ResourceRow } from '../resource-row.ts';
+
+/** Events tell of now; what happened an hour ago is for the logs. */
+const ttlSeconds = 3600;
+
+export const eventRows: readonly ResourceRow[] = [
+  defineRow({
+    type: events,
+    shortNames: ['ev'],
+    ttlSeconds,
+    createsOnUpdate: true,
+    selectableFields: {
+      ...objectFields<Event>('involvedObject', (event) => event.involvedObject),
+      reason: (event) => event.reason ?? '',
+      reportingComponent: (event) => event.reportingComponent ?? '',
+      source: (event) => event.source?.component || event.reportingComponent || '',
+      type: (event) => event.type ?? '',
+    },
+    columns: eventColumns,
+    applyDefaults: settle,
+    validate: eventErrors,
+  }),
+  defineRow({
+    type: eventsV1,
+    schema: 'EventsV1Event',
+    shortNames: ['ev'],
+    storedAs: events.resource,
+    conversion: { fromStored: (stored) => toEventsV1(stored as Event), toStored: toCore },
+    ttlSeconds,
+    createsOnUpdate: true,
+    selectableFields: {
+      ...objectFields<EventsV1Event>('regarding', (event) => event.regarding),
+      reason: (event) => event.reason ?? '',
+      reportingController: (event) => event.reportingController ?? '',
+      type: (event) => event.type ?? '',
+    },
+    columns: eventV1Columns,
+    validate: eventV1Errors,
+    // Events of the old form are read and patched through here too, and lack what the new form asks for.
+    validateUpdate: () => [],
+  }),
+];
+
+/** Fields that upstream writes even when they are empty. */
+function settle(event: Event): void {
+  event.source ??= {};
+  event.reportingComponent ??= '';
+  event.reportingInstance ??= '';
+}
+
+function objectFields<T>(name: string, take: (event: T) => Event['involvedObject'] | undefined): Record<string, (event: T) => string> {
+  const keys = ['kind', 'namespace', 'name', 'uid', 'apiVersion', 'resourceVersion', 'fieldPath'] as const;
+  return Object.fromEntries(keys.map((key) => [`${name}.${key}`, (event: T) => take(event)?.[key] ?? '']));
+}
+
+function toEventsV1(stored: Event): EventsV1Event {
+  const { involvedObject, message, source, firstTimestamp, lastTimestamp, count, reportingComponent, series, eventTime, ...same } = stored;
+  return present({
+    ...same,
+    apiVersion: 'events.k8s.io/v1',
+    eventTime: eventTime as string,
+    series: series && { count: series.count ?? 0, lastObservedTime: series.lastObservedTime ?? '' },
+    regarding: involvedObject,
+    note: message,
+    reportingController: reportingComponent,
+    deprecatedSource: source,
+    deprecatedFirstTimestamp: firstTimestamp,
+    deprecatedLastTimestamp: lastTimestamp,
+    deprecatedCount: count,
+  });
+}
+
+function toCore(event: EventsV1Event): Event {
+  const {
+    regarding,
+    note,
+    reportingController,
+    deprecatedSource,
+    deprecatedFirstTimestamp,
+    deprecatedLastTimestamp,
+    deprecatedCount,
+    ...same
+  } = event;
+  return present({
+    ...same,
+    apiVersion: 'v1',
+    involvedObject: regarding ?? {},
+    message: note,
+    reportingComponent: reportingController,
+    source: deprecatedSource,
+    firstTimestamp: deprecatedFirstTimestamp,
+    lastTimestamp: deprecatedLastTimestamp,
+    count: deprecatedCount,
+  });
+}
+
+/** Without the fields that are undefined, so that converting back and forth gives the same object. */
+function present<T extends object>(object: T): T {
+  return Object.fromEntries(Object.entries(object).filter(([, value]) => value !== undefined)) as T;
+}

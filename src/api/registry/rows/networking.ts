@@ -1,0 +1,53 @@
+/** networking.k8s.io/v1 and discovery.k8s.io/v1. */
+import {
+  endpointSliceColumns,
+  ingressClassColumns,
+  ingressColumns,
+  ipAddressColumns,
+  networkPolicyColumns,
+  serviceCidrColumns,
+} from '../../columns/network-columns.ts';
+import { defaultEndpointSlice, defaultIngressClass, defaultNetworkPolicy } from '../../defaults/core.ts';
+import { endpointSlices, ingressClasses, ingresses, ipAddresses, networkPolicies, serviceCidrs } from '../../resource-types.ts';
+import { endpointSliceErrors, endpointSliceUpdateErrors } from '../../validation/endpoints.ts';
+import { ingressClassErrors, ingressClassUpdateErrors, ingressErrors, networkPolicyErrors } from '../../validation/networking.ts';
+import { defineRow } from '../define-row.ts';
+import type { ResourceRow } from '../resource-row.ts';
+
+export const networkingRows: readonly ResourceRow[] = [
+  defineRow({
+    type: endpointSlices,
+    columns: endpointSliceColumns,
+    applyDefaults: defaultEndpointSlice,
+    validate: endpointSliceErrors,
+    validateUpdate: endpointSliceUpdateErrors,
+    generationOf: ({ endpoints, ports, addressType }) => ({ endpoints, ports, addressType }),
+  }),
+  defineRow({
+    type: ingressClasses,
+    singular: 'ingressclass',
+    columns: ingressClassColumns,
+    applyDefaults: defaultIngressClass,
+    validate: ingressClassErrors,
+    validateUpdate: ingressClassUpdateErrors,
+    generationOf: ({ spec }) => spec,
+  }),
+  defineRow({
+    type: ingresses,
+    shortNames: ['ing'],
+    hasStatus: true,
+    initialStatus: { loadBalancer: {} },
+    columns: ingressColumns,
+    validate: ingressErrors,
+  }),
+  defineRow({ type: ipAddresses, shortNames: ['ip'], columns: ipAddressColumns }),
+  defineRow({
+    type: networkPolicies,
+    shortNames: ['netpol'],
+    columns: networkPolicyColumns,
+    applyDefaults: defaultNetworkPolicy,
+    validate: networkPolicyErrors,
+    generationOf: ({ spec }) => spec,
+  }),
+  defineRow({ type: serviceCidrs, hasStatus: true, generationOf: undefined, columns: serviceCidrColumns }),
+];

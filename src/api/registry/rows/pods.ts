@@ -1,0 +1,109 @@
+/** pods and podtemplates. */
+
+import { podTemplateColumns } from '../../columns/cluster-columns.ts';
+import { podColumns } from '../../columns/pod-columns.ts';
+import { defaultPod, defaultTemplate } from '../../defaults/pod.ts';
+import { qosClassOf } from '../../defaults/qos-class.ts';
+import { pods, podTemplates } from '../../resource-types.ts';
+import type { Pod } from '../../schema/types.ts';
+import { podErrors, podSpecErrors, templateErrors } from '../../validation/pod.ts';
+import { ephemeralUpdateErrors, podStatusErrors, podUpdateErrors } from '../../validation/pod-update.ts';
+import { defineRow, part, special, takeOver } from '../define-row.ts';
+import type { ResourceRow } from '../resource-row.ts';
+
+export const podRows: readonly ResourceRow[] = [
+  defineRow({
+    type: pods,
+    shortNames: ['po'],
+    categories: ['all'],
+    hasStatus: true,
+    subresources: [
+      part<Pod>('ephemeralcontainers', { prepareUpdate: takeEphemeral, validateUpdate: ephemeralUpdateErrors }),
+      part<Pod>('resize', { prepareUpdate: takeResources, validateUpdate: ({ spec }) => (spec ? podSpecErrors(spec, 'spec') : []) }),
+      special('attach', ['create', 'get'], 'v1', 'PodAttachOptions'),
+      special('binding', ['create'], 'v1', 'Binding'),
+      special('eviction', ['create'], 'policy/v1', 'Eviction'),
+      special('exec', ['create', 'get'], 'v1', 'PodExecOptions'),
+      special('log', ['get'], 'v1', 'Pod'),
+      special('portforward', ['create', 'get'], 'v1', 'PodPortForwardOptions'),
+      special('proxy', ['create', 'delete', 'get', 'patch', 'update'], 'v1', 'PodProxyOptions'),
+    ],
+    selectableFields: {
+      'spec.nodeName': ({ spec }) => spec?.nodeName ?? '',
+      'spec.restartPolicy': ({ spec }) => spec?.restartPolicy ?? '',
+      'spec.schedulerName': ({ spec }) => spec?.schedulerName ?? '',
+      'spec.serviceAccountName': ({ spec }) => spec?.serviceAccountName ?? '',
+      'spec.hostNetwork': ({ spec }) => String(spec?.hostNetwork ?? false),
+      'status.phase': ({ status }) => status?.phase ?? '',
+      'status.podIP': ({ status }) => status?.podIPs?.[0]?.ip ?? status?.podIP ?? '',
+      'status.podIPs': ({ status }) => status?.podIPs?.[0]?.ip ?? status?.podIP ?? '',
+      'status.nominatedNodeName': ({ status }) => status?.nominatedNodeName ?? '',
+    },
+    columns: podColumns,
+    applyDefaults: defaultPod,
+    prepareCreate: startPod,
+    validate: podErrors,
+    validateUpdate: podUpdateErrors,
+    validateStatus: podStatusErrors,
+    prepareStatus: (next, old) => {
+      // The kubelet may hold an old copy: its status never changes who owns the pod, nor the class of the pod's life.
+      takeOver(next.metadata, old.metadata, 'ownerReferences');
+      next.status ??= {};
+      if (old.status?.qosClass) next.status.qosClass = old.status.qosClass;
+    },
+    gracePeriod: ({ spec, status }, requested) => {
+      // Nothing runs yet, or any more: there is nobody to wait for.
+      if (!spec?.nodeName || status?.phase === 'Succeeded' || status?.phase === 'Failed') return 0;
+      const seconds = requested ?? spec.terminationGracePeriodSeconds ?? 30;
+      return seconds < 0 ? 1 : seconds;
+    },
+  }),
+  defineRow({
+    type: podTemplates,
+    columns: podTemplateColumns,
+    applyDefaults: (object) => defaultTemplate(object.template),
+    generationOf: (object) => object.template,
+    validate: ({ template }) => templateErrors(template, 'template'),
+  }),
+];
+
+function startPod(pod: Pod): void {
+  const { spec } = pod;
+  pod.status = { phase: 'Pending' };
+  if (!spec) return;
+  pod.status.qosClass = qosClassOf(spec);
+  if (spec.schedulingGates?.length && !spec.nodeName) {
+    pod.status.conditions = [
+      {
+        type: 'PodScheduled',
+        status: 'False',
+        reason: 'SchedulingGated',
+        message: 'Scheduling is blocked due to non-empty scheduling gates',
+      },
+    ];
+  }
+}
+
+/** Of the request only the ephemeral containers are taken. */
+function takeEphemeral(next: Pod, old: Pod): void {
+  const asked = next.spec?.ephemeralContainers;
+  takeOver(next, old, 'spec');
+  takeOver(next, old, 'status');
+  if (!next.spec) return;
+  if (asked) next.spec.ephemeralContainers = asked;
+  else delete next.spec.ephemeralContainers;
+}
+
+/** Of the request only the containers' resources are taken. */
+function takeResources(next: Pod, old: Pod): void {
+  const asked = next.spec;
+  takeOver(next, old, 'spec');
+  takeOver(next, old, 'status');
+  for (const list of ['containers', 'initContainers'] as const) {
+    for (const container of next.spec?.[list] ?? []) {
+      const wanted = asked?.[list]?.find((one) => one.name === container.name);
+      if (wanted?.resources) container.resources = wanted.resources;
+      if (wanted?.resizePolicy) container.resizePolicy = wanted.resizePolicy;
+    }
+  }
+}

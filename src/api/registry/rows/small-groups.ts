@@ -1,0 +1,82 @@
+/** Groups with a resource or two: certificates, node, policy, scheduling, storage. */
+
+import { certificateColumns } from '../../columns/certificate-columns.ts';
+import { disruptionBudgetColumns, priorityClassColumns, runtimeClassColumns } from '../../columns/policy-columns.ts';
+import { csiDriverColumns, storageClassColumns } from '../../columns/storage-columns.ts';
+import { defaultPriorityClass, defaultStorageClass } from '../../defaults/core.ts';
+import {
+  certificateSigningRequests,
+  csiDrivers,
+  csiNodes,
+  csiStorageCapacities,
+  podDisruptionBudgets,
+  priorityClasses,
+  runtimeClasses,
+  storageClasses,
+  volumeAttachments,
+} from '../../resource-types.ts';
+import type { CertificateSigningRequest } from '../../schema/types.ts';
+import { certificateErrors } from '../../validation/certificate.ts';
+import { disruptionBudgetErrors, priorityClassErrors, priorityClassUpdateErrors } from '../../validation/core.ts';
+import { defineRow, part, takeOver } from '../define-row.ts';
+import type { ResourceRow } from '../resource-row.ts';
+
+export const smallGroupRows: readonly ResourceRow[] = [
+  defineRow({
+    type: certificateSigningRequests,
+    shortNames: ['csr'],
+    hasStatus: true,
+    generationOf: undefined,
+    subresources: [
+      part<CertificateSigningRequest>('approval', {
+        prepareUpdate: (next, old) => {
+          const conditions = next.status?.conditions;
+          takeOver(next, old, 'spec');
+          takeOver(next, old, 'status');
+          next.status = { ...next.status, ...(conditions ? { conditions } : {}) };
+        },
+        validateUpdate: () => [],
+      }),
+    ],
+    selectableFields: { 'spec.signerName': ({ spec }) => spec?.signerName ?? '' },
+    columns: certificateColumns,
+    validate: certificateErrors,
+    prepareUpdate: (next, old) => takeOver(next, old, 'spec'),
+  }),
+  defineRow({ type: runtimeClasses, columns: runtimeClassColumns }),
+  defineRow({
+    type: podDisruptionBudgets,
+    shortNames: ['pdb'],
+    hasStatus: true,
+    initialStatus: { disruptionsAllowed: 0, currentHealthy: 0, desiredHealthy: 0, expectedPods: 0 },
+    updatesUnconditionally: false,
+    columns: disruptionBudgetColumns,
+    validate: disruptionBudgetErrors,
+  }),
+  defineRow({
+    type: priorityClasses,
+    shortNames: ['pc'],
+    columns: priorityClassColumns,
+    applyDefaults: defaultPriorityClass,
+    validate: priorityClassErrors,
+    validateUpdate: priorityClassUpdateErrors,
+  }),
+  defineRow({
+    type: csiDrivers,
+    columns: csiDriverColumns,
+    applyDefaults: ({ spec }) => {
+      if (!spec) return;
+      spec.attachRequired ??= true;
+      spec.podInfoOnMount ??= false;
+      spec.storageCapacity ??= false;
+      spec.fsGroupPolicy ??= 'ReadWriteOnceWithFSType';
+      spec.volumeLifecycleModes ??= ['Persistent'];
+      spec.requiresRepublish ??= false;
+      spec.seLinuxMount ??= false;
+    },
+  }),
+  defineRow({ type: csiNodes }),
+  defineRow({ type: csiStorageCapacities }),
+  defineRow({ type: storageClasses, shortNames: ['sc'], columns: storageClassColumns, applyDefaults: defaultStorageClass }),
+  defineRow({ type: volumeAttachments, hasStatus: true, generationOf: undefined }),
+];

@@ -1,0 +1,21 @@
+/**
+ * Reads the one thing that neither OpenAPI nor a .proto file says about a field: whether its zero value means something.
+ * Go writes every field that is no pointer on the protobuf wire, zero or not, and its JSON leaves those out that are marked
+ * `omitempty`. So a zero on the wire is kept in JSON only for pointers (`replicas: 0`, `optional: false`) and for fields without
+ * `omitempty` (`restartCount: 0`).
+ */
+
+const STRUCT = /^type (\w+) struct \{\n([\s\S]*?)^\}/gm;
+const FIELD = /^\t\w+ +(\S.*?) +`.*?json:"(\w+)((?:,\w+)*)"/gm;
+
+/** The fields of all structs in one Go source whose zero value counts, as `Type.jsonName`. */
+export function zeroCounts(source: string): Set<string> {
+  const out = new Set<string>();
+  for (const [, type, body = ''] of source.matchAll(STRUCT)) {
+    for (const [, goType = '', json, options = ''] of body.matchAll(FIELD)) {
+      const omitted = options.includes('omitempty') || options.includes('omitzero');
+      if (goType.startsWith('*') || !omitted) out.add(`${type}.${json}`);
+    }
+  }
+  return out;
+}

@@ -1,0 +1,177 @@
+/**
+ * What is known of every API type, prepared once for use: fields by JSON name and by protobuf number, merge keys, defaults.
+ * A type is prepared when it is first asked for; its fields point at the types they hold, so that no walker looks a name up.
+ */
+import { shortNames } from './short-names.ts';
+import { type FieldMarks, type FieldRow, tables } from './tables.ts';
+
+/** What one value of a field is. `strings` is a message with a list of strings that JSON shows as the list. */
+export type FieldKind =
+  | 'string'
+  | 'bool'
+  | 'int32'
+  | 'int64'
+  | 'bytes'
+  | 'message'
+  | 'time'
+  | 'microTime'
+  | 'quantity'
+  | 'intOrString'
+  | 'fieldsV1'
+  | 'raw'
+  | 'strings';
+
+export interface Field {
+  /** The name in JSON. */
+  readonly name: string;
+  /** The protobuf number. */
+  readonly number: number;
+  readonly kind: FieldKind;
+  readonly shape: 'one' | 'list' | 'map';
+  /** The type of a message (or of the entries of a list or map of messages). */
+  readonly type: ApiType | undefined;
+  readonly required: boolean;
+  /** True when a zero value on the wire is more than "not set". */
+  readonly zeroCounts: boolean;
+  /** True when the members of the message appear in the parent's JSON. Only in `wireFields`. */
+  readonly inline: boolean;
+  readonly marks: FieldMarks;
+  /** The Go struct that declares the field, for messages that name it. */
+  readonly owner: string;
+}
+
+const NO_MARKS: FieldMarks = {};
+const SCALARS: ReadonlySet<string> = new Set([
+  ...['string', 'bool', 'int32', 'int64', 'bytes', 'time', 'microTime'],
+  ...['quantity', 'intOrString', 'fieldsV1', 'raw', 'strings'],
+]);
+
+/** One API type. Made only by `typeNamed`. */
+export class ApiType {
+  /** As in the tables: `core.v1.Pod`. */
+  readonly name: string;
+  /** The name of the Go struct: `Pod`. */
+  readonly goName: string;
+  /** True when objects of the type carry apiVersion and kind. */
+  readonly isKind: boolean;
+  readonly #rows: readonly FieldRow[];
+  #wire: readonly Field[] | undefined;
+  #byNumber: (Field | undefined)[] | undefined;
+  #json: ReadonlyMap<string, Field> | undefined;
+
+  constructor(name: string, isKind: boolean, rows: readonly FieldRow[]) {
+    this.name = name;
+    this.goName = name.slice(name.lastIndexOf('.') + 1);
+    this.isKind = isKind;
+    this.#rows = rows;
+  }
+
+  /** The fields of the protobuf message, by rising number, inline messages as themselves. */
+  get wireFields(): readonly Field[] {
+    this.#wire ??= this.#rows.map((row) => fieldOf(row, this.goName)).toSorted((a, b) => a.number - b.number);
+    return this.#wire;
+  }
+
+  get fieldsByNumber(): readonly (Field | undefined)[] {
+    if (!this.#byNumber) {
+      this.#byNumber = [];
+      for (const field of this.wireFields) this.#byNumber[field.number] = field;
+    }
+    return this.#byNumber;
+  }
+
+  /** The fields as JSON has them, by name, in the order of declaration; without apiVersion and kind. */
+  get jsonFields(): ReadonlyMap<string, Field> {
+    if (!this.#json) {
+      const out = new Map<string, Field>();
+      const byNumber = this.fieldsByNumber;
+      for (const [, number] of this.#rows) {
+        const field = byNumber[number];
+        if (!field) continue;
+        if (field.inline && field.type) for (const [name, inner] of field.type.jsonFields) out.set(name, inner);
+        else out.set(field.name, field);
+      }
+      this.#json = out;
+    }
+    return this.#json;
+  }
+
+  field(name: string): Field | undefined {
+    return this.jsonFields.get(name);
+  }
+}
+
+function fieldOf(row: FieldRow, owner: string): Field {
+  const [name, number, text, flags, marks] = row;
+  const shape = text.startsWith('[]') ? 'list' : text.startsWith('{}') ? 'map' : 'one';
+  const element = shape === 'one' ? text : text.slice(2);
+  const scalar = SCALARS.has(element);
+  return {
+    name,
+    number,
+    shape,
+    kind: scalar ? (element as FieldKind) : 'message',
+    type: scalar ? undefined : typeNamed(element),
+    required: flags.includes('r'),
+    zeroCounts: flags.includes('z'),
+    inline: flags.includes('i'),
+    marks: marks ?? NO_MARKS,
+    owner,
+  };
+}
+
+const prepared = new Map<string, ApiType>();
+
+/** The type with a table name such as `core.v1.Pod` or a short one as in types.ts (`Pod`, `EventsV1Event`), or undefined. */
+export function typeNamed(name: string): ApiType | undefined {
+  const known = prepared.get(name);
+  if (known) return known;
+  const row = Object.hasOwn(tables, name) ? tables[name] : undefined;
+  if (!row) return name.includes('.') ? undefined : typeOfShortName(name);
+  const type = new ApiType(name, row.kind === true, row.fields);
+  prepared.set(name, type);
+  return type;
+}
+
+let byShortName: ReadonlyMap<string, string> | undefined;
+
+function typeOfShortName(short: string): ApiType | undefined {
+  byShortName ??= new Map([...shortNames(Object.keys(tables))].map(([name, shortName]) => [shortName, name]));
+  const name = byShortName.get(short);
+  return name === undefined ? undefined : typeNamed(name);
+}
+
+/** The names of all types, sorted. */
+export function typeNames(): readonly string[] {
+  return Object.keys(tables);
+}
+
+/**
+ * The table name of a kind: `typeNameOf('apps', 'v1', 'Deployment')` is `apps.v1.Deployment`. Kinds that every group version
+ * has (DeleteOptions, WatchEvent, Status …) are meta.v1's. Undefined for a kind that is not in the tables.
+ */
+export function typeNameOf(group: string, version: string, kind: string): string | undefined {
+  const own = `${packageOf(group)}.${version}.${kind}`;
+  if (Object.hasOwn(tables, own)) return own;
+  const meta = `meta.v1.${kind}`;
+  return Object.hasOwn(tables, meta) ? meta : undefined;
+}
+
+/** The type of an object by its apiVersion and kind, or undefined. */
+export function typeOfObject(apiVersion: string, kind: string): ApiType | undefined {
+  const slash = apiVersion.indexOf('/');
+  const name = slash < 0 ? typeNameOf('', apiVersion, kind) : typeNameOf(apiVersion.slice(0, slash), apiVersion.slice(slash + 1), kind);
+  return name === undefined ? undefined : typeNamed(name);
+}
+
+/** The Go package of a group is its first label: `rbac.authorization.k8s.io` is package `rbac`. */
+function packageOf(group: string): string {
+  if (group === '') return 'core';
+  const dot = group.indexOf('.');
+  return dot < 0 ? group : group.slice(0, dot);
+}
+
+/** The name OpenAPI documents have for a type: `core.v1.Pod` is `io.k8s.api.core.v1.Pod`. */
+export function openApiName(name: string): string {
+  return name.startsWith('meta.v1.') ? `io.k8s.apimachinery.pkg.apis.${name}` : `io.k8s.api.${name}`;
+}

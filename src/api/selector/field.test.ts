@@ -1,0 +1,20 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { parseFieldSelector } from './field.ts';
+
+test('terms are split at commas that are not escaped', () => {
+  assert.deepEqual(parseFieldSelector('metadata.name=web,status.phase!=Running,spec.nodeName=='), [
+    { path: 'metadata.name', op: '=', value: 'web' },
+    { path: 'status.phase', op: '!=', value: 'Running' },
+    { path: 'spec.nodeName', op: '=', value: '' },
+  ]);
+  assert.deepEqual(parseFieldSelector('a=b\\,c\\=d\\\\'), [{ path: 'a', op: '=', value: 'b,c=d\\' }]);
+  assert.deepEqual(parseFieldSelector(''), []);
+});
+
+test('a term without operator is refused', () => {
+  assert.throws(() => parseFieldSelector('metadata.name'), {
+    name: 'SelectorError',
+    message: "invalid selector: 'metadata.name'; can't understand 'metadata.name'",
+  });
+});

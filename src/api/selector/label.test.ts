@@ -1,0 +1,78 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { formatLabelSelector, labelSelectorOf, parseLabelSelector, SelectorError, selectorOfMap } from './label.ts';
+
+const web = { app: 'web', tier: 'front', size: '7', 'example.com/x': '' };
+
+test('text selectors match as kubectl documents', () => {
+  for (const [text, expected] of [
+    ['', true],
+    ['app=web', true],
+    ['app==web', true],
+    ['app=db', false],
+    ['app!=db', true],
+    ['missing!=x', true],
+    ['app', true],
+    ['!app', false],
+    ['!missing', true],
+    ['app in (web,db)', true],
+    ['app in (db)', false],
+    ['missing notin (a)', true],
+    ['app notin (web, db)', false],
+    ['size>6', true],
+    ['size<7', false],
+    ['app>1', false],
+    ['app=web,tier=front', true],
+    ['app=web , tier in (back)', false],
+    ['example.com/x=', true],
+    ['example.com/x', true],
+  ] as const) {
+    assert.equal(parseLabelSelector(text).matches(web), expected, text);
+  }
+  assert.equal(parseLabelSelector('a=b').matches(undefined), false);
+  assert.equal(parseLabelSelector('!a').matches(undefined), true);
+});
+
+test('what is no selector is refused with what was found and what was expected', () => {
+  for (const [text, message] of [
+    ['a===b', "unable to parse requirement: found '=', expected: identifier"],
+    ['a in b', "unable to parse requirement: found 'b', expected: '('"],
+    ['a,', "unable to parse requirement: found '', expected: identifier after ','"],
+    ['=x', "unable to parse requirement: found '=', expected: !, identifier, or 'end of string'"],
+    ['a=b c', "unable to parse requirement: found 'c', expected: ',' or 'end of string'"],
+    ['a in (x', "unable to parse requirement: found '', expected: ',' or ')'"],
+  ] as const) {
+    assert.throws(() => parseLabelSelector(text), { name: 'SelectorError', message });
+  }
+  assert.throws(() => parseLabelSelector('-a=b'), SelectorError);
+  assert.throws(() => parseLabelSelector(`a=${'x'.repeat(64)}`), SelectorError);
+  assert.throws(() => parseLabelSelector('a>x'), /must be an integer/);
+});
+
+test('object selectors: absent matches nothing, empty everything', () => {
+  assert.equal(labelSelectorOf(undefined).matches(web), false);
+  assert.equal(labelSelectorOf({}).matches(web), true);
+  assert.equal(
+    labelSelectorOf({ matchLabels: { app: 'web' }, matchExpressions: [{ key: 'tier', operator: 'In', values: ['front'] }] }).matches(web),
+    true,
+  );
+  assert.equal(labelSelectorOf({ matchExpressions: [{ key: 'app', operator: 'DoesNotExist' }] }).matches(web), false);
+  assert.throws(
+    () => labelSelectorOf({ matchExpressions: [{ key: 'app', operator: 'Near' }] }),
+    /"Near" is not a valid label selector operator/,
+  );
+  assert.throws(() => labelSelectorOf({ matchExpressions: [{ key: 'app', operator: 'In', values: [] }] }), SelectorError);
+  assert.equal(selectorOfMap({}).matches(undefined), true);
+});
+
+test('labels named like members of every object are not there by themselves', () => {
+  assert.equal(parseLabelSelector('toString').matches({}), false);
+  assert.equal(parseLabelSelector('constructor=x').matches({}), false);
+});
+
+test('the text form is sorted by key and parses to the same', () => {
+  for (const text of ['a=b', 'a!=b,c', '!a,b in (x,y),c notin (d,e)', 'a>5', '']) {
+    assert.equal(formatLabelSelector(parseLabelSelector(text)), text);
+  }
+  assert.equal(formatLabelSelector({ matchLabels: { z: '1', a: '2' } }), 'a=2,z=1');
+});

@@ -1,0 +1,272 @@
+/**
+ * Label selectors: the text form of `labelSelector=` (`app=web,tier in (a,b),!canary`) and the object form of `spec.selector`.
+ * Grammar and meaning as in the Kubernetes documentation of labels; `Gt`/`Lt` (`a>1`) exist only in the text form.
+ */
+import type { LabelSelector } from '../schema/types.ts';
+
+export type Labels = Readonly<Record<string, string>>;
+export type LabelOperator = 'In' | 'NotIn' | 'Exists' | 'DoesNotExist' | 'Gt' | 'Lt';
+
+export interface LabelTerm {
+  readonly key: string;
+  readonly op: LabelOperator;
+  readonly values: readonly string[];
+}
+
+/** All terms must hold. */
+export interface Selector {
+  readonly terms: readonly LabelTerm[];
+  /** True when there is no term: everything matches. */
+  readonly empty: boolean;
+  matches(labels: Labels | undefined): boolean;
+}
+
+/** The text or object is no selector; the message is the one upstream gives. */
+export class SelectorError extends Error {
+  override readonly name = 'SelectorError';
+}
+
+const NAME = /^[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?$/;
+const SUBDOMAIN = /^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$/;
+const NO_LABELS: Labels = {};
+
+/** Matches everything. */
+export const everything: Selector = { terms: [], empty: true, matches: () => true };
+/** Matches nothing: what a nil LabelSelector means. */
+export const nothing: Selector = { terms: [], empty: false, matches: () => false };
+
+function termMatches(term: LabelTerm, labels: Labels): boolean {
+  const has = Object.hasOwn(labels, term.key);
+  const value = has ? (labels[term.key] ?? '') : '';
+  switch (term.op) {
+    case 'In':
+      return has && term.values.includes(value);
+    case 'NotIn':
+      return !has || !term.values.includes(value);
+    case 'Exists':
+      return has;
+    case 'DoesNotExist':
+      return !has;
+    default: {
+      if (!has || !/^[+-]?\d+$/.test(value)) return false;
+      const bound = BigInt(term.values[0] ?? '0');
+      return term.op === 'Gt' ? BigInt(value) > bound : BigInt(value) < bound;
+    }
+  }
+}
+
+function selectorOf(terms: readonly LabelTerm[]): Selector {
+  if (terms.length === 0) return everything;
+  const [first] = terms;
+  // One `key=value` is what almost every Service and ReplicaSet asks.
+  if (terms.length === 1 && first?.op === 'In' && first.values.length === 1) {
+    const { key } = first;
+    const value = first.values[0];
+    return { terms, empty: false, matches: (labels) => labels !== undefined && Object.hasOwn(labels, key) && labels[key] === value };
+  }
+  return { terms, empty: false, matches: (labels) => terms.every((t) => termMatches(t, labels ?? NO_LABELS)) };
+}
+
+function checkKey(key: string): void {
+  const slash = key.indexOf('/');
+  const name = key.slice(slash + 1);
+  const prefix = slash < 0 ? undefined : key.slice(0, slash);
+  const good = NAME.test(name) && name.length <= 63 && (prefix === undefined || (SUBDOMAIN.test(prefix) && prefix.length <= 253));
+  if (good) return;
+  throw new SelectorError(
+    `key: Invalid value: ${JSON.stringify(key)}: name part must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character (e.g. 'MyName',  or 'my.name',  or '123-abc', regex used for validation is '([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]')`,
+  );
+}
+
+function checkValue(key: string, value: string): void {
+  if (value === '' || (NAME.test(value) && value.length <= 63)) return;
+  throw new SelectorError(
+    `values[0][${key}]: Invalid value: ${JSON.stringify(value)}: a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character (e.g. 'MyValue',  or 'my_value',  or '12345', regex used for validation is '(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?')`,
+  );
+}
+
+const TOKEN = /\s*(==|!=|=|!|,|\(|\)|>|<|[^\s=!,()<>]+)/y;
+
+function tokenize(text: string): string[] {
+  const out: string[] = [];
+  TOKEN.lastIndex = 0;
+  for (let m = TOKEN.exec(text); m; m = TOKEN.exec(text)) out.push(m[1] ?? '');
+  return out;
+}
+
+const SYMBOLS: ReadonlySet<string> = new Set(['==', '!=', '=', '!', ',', '(', ')', '>', '<']);
+
+class TextParser {
+  readonly #tokens: readonly string[];
+  #at = 0;
+
+  constructor(text: string) {
+    this.#tokens = tokenize(text);
+  }
+
+  #peek(): string | undefined {
+    return this.#tokens[this.#at];
+  }
+
+  #fail(expected: string): never {
+    throw new SelectorError(`unable to parse requirement: found '${this.#peek() ?? ''}', expected: ${expected}`);
+  }
+
+  #word(expected: string): string {
+    const token = this.#peek();
+    if (token === undefined || SYMBOLS.has(token)) this.#fail(expected);
+    this.#at++;
+    return token;
+  }
+
+  #valueList(): string[] {
+    if (this.#peek() !== '(') this.#fail("'('");
+    this.#at++;
+    const values: string[] = [];
+    let wantsValue = true;
+    for (;;) {
+      const token = this.#peek();
+      if (token === ')') {
+        this.#at++;
+        // `in ()` and `in (a,)` name the empty string, as upstream's parser does.
+        if (wantsValue) values.push('');
+        return values;
+      }
+      if (token === ',') {
+        if (wantsValue) values.push('');
+        wantsValue = true;
+        this.#at++;
+      } else {
+        if (!wantsValue) this.#fail("',' or ')'");
+        values.push(this.#word("',', ')' or identifier"));
+        wantsValue = false;
+      }
+    }
+  }
+
+  #term(): LabelTerm {
+    if (this.#peek() === '!') {
+      this.#at++;
+      const key = this.#word('identifier');
+      checkKey(key);
+      return { key, op: 'DoesNotExist', values: [] };
+    }
+    const key = this.#word("!, identifier, or 'end of string'");
+    checkKey(key);
+    const op = this.#peek();
+    if (op === undefined || op === ',') return { key, op: 'Exists', values: [] };
+    this.#at++;
+    switch (op) {
+      case 'in':
+      case 'notin': {
+        const values = this.#valueList();
+        for (const v of values) checkValue(key, v);
+        return { key, op: op === 'in' ? 'In' : 'NotIn', values: [...new Set(values)].toSorted() };
+      }
+      case '=':
+      case '==':
+      case '!=':
+      case '>':
+      case '<':
+        return this.#comparison(key, op);
+      default:
+        this.#at--;
+        return this.#fail("in, notin, =, ==, !=, gt, lt, ',', or 'end of string'");
+    }
+  }
+
+  #comparison(key: string, op: string): LabelTerm {
+    const next = this.#peek();
+    const value = next === undefined || next === ',' ? '' : this.#word('identifier');
+    checkValue(key, value);
+    if (op === '>' || op === '<') {
+      if (!/^[+-]?\d+$/.test(value)) {
+        throw new SelectorError(
+          `values[0]: Invalid value: ${JSON.stringify(value)}: for 'Gt', 'Lt' operators, the value must be an integer`,
+        );
+      }
+      return { key, op: op === '>' ? 'Gt' : 'Lt', values: [value] };
+    }
+    return { key, op: op === '!=' ? 'NotIn' : 'In', values: [value] };
+  }
+
+  parse(): LabelTerm[] {
+    const terms: LabelTerm[] = [];
+    if (this.#peek() === undefined) return terms;
+    for (;;) {
+      terms.push(this.#term());
+      const next = this.#peek();
+      if (next === undefined) return terms;
+      if (next !== ',') this.#fail("',' or 'end of string'");
+      this.#at++;
+      if (this.#peek() === undefined) this.#fail("identifier after ','");
+    }
+  }
+}
+
+/** Parses the text form. Empty text matches everything. Throws SelectorError. */
+export function parseLabelSelector(text: string): Selector {
+  if (text.trim() === '') return everything;
+  try {
+    return selectorOf(new TextParser(text).parse());
+  } catch (err) {
+    if (err instanceof SelectorError)
+      throw new SelectorError(`unable to parse requirement: ${err.message.replace('unable to parse requirement: ', '')}`);
+    throw err;
+  }
+}
+
+/** The meaning of a LabelSelector object: absent matches nothing, `{}` everything. Throws SelectorError on an unknown operator. */
+export function labelSelectorOf(selector: LabelSelector | null | undefined): Selector {
+  if (!selector) return nothing;
+  const terms: LabelTerm[] = Object.entries(selector.matchLabels ?? {}).map(([key, value]) => ({ key, op: 'In', values: [value] }));
+  for (const { key, operator, values } of selector.matchExpressions ?? []) {
+    switch (operator) {
+      case 'In':
+      case 'NotIn':
+        if (!values?.length) throw new SelectorError(`values: Invalid value: []: for 'in', 'notin' operators, values set can't be empty`);
+        terms.push({ key, op: operator, values });
+        break;
+      case 'Exists':
+      case 'DoesNotExist':
+        if (values?.length)
+          throw new SelectorError(
+            `values: Invalid value: ${JSON.stringify(values)}: values set must be empty for exists and does not exist`,
+          );
+        terms.push({ key, op: operator, values: [] });
+        break;
+      default:
+        throw new SelectorError(`${JSON.stringify(operator)} is not a valid label selector operator`);
+    }
+  }
+  return selectorOf(terms);
+}
+
+/** The meaning of a plain map, as in `Service.spec.selector`. An empty or absent map matches everything. */
+export function selectorOfMap(labels: Labels | null | undefined): Selector {
+  return selectorOf(Object.entries(labels ?? {}).map(([key, value]) => ({ key, op: 'In', values: [value] })));
+}
+
+function formatTerm({ key, op, values }: LabelTerm): string {
+  switch (op) {
+    case 'In':
+      return values.length === 1 ? `${key}=${values[0]}` : `${key} in (${values.toSorted().join(',')})`;
+    case 'NotIn':
+      return values.length === 1 ? `${key}!=${values[0]}` : `${key} notin (${values.toSorted().join(',')})`;
+    case 'Exists':
+      return key;
+    case 'DoesNotExist':
+      return `!${key}`;
+    default:
+      return `${key}${op === 'Gt' ? '>' : '<'}${values[0]}`;
+  }
+}
+
+/** The text form, sorted by key: what `scale.status.selector` and `kubectl get -o wide` show. */
+export function formatLabelSelector(selector: Selector | LabelSelector | null | undefined): string {
+  const terms = selector && 'terms' in selector ? selector.terms : labelSelectorOf(selector).terms;
+  return terms
+    .toSorted((a, b) => (a.key < b.key ? -1 : a.key > b.key ? 1 : 0))
+    .map(formatTerm)
+    .join(',');
+}

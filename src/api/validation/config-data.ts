@@ -1,0 +1,66 @@
+/** ConfigMaps and Secrets. */
+import { isDeepStrictEqual } from 'node:util';
+import type { ConfigMap, Secret } from '../schema/types.ts';
+import { type FieldError, forbidden, invalid, invalids, required, tooLong } from './field-error.ts';
+import { isConfigMapKey } from './names.ts';
+import { immutable } from './object-meta.ts';
+
+/** An object must fit into the store and into a pod's memory. */
+const maxBytes = 1024 * 1024;
+const immutableText = 'field is immutable when `immutable` is set';
+
+export function configMapErrors({ data = {}, binaryData = {} }: ConfigMap): FieldError[] {
+  const errors: FieldError[] = [];
+  let bytes = 0;
+  for (const [key, value] of Object.entries(data)) {
+    errors.push(...invalids(`data[${key}]`, key, isConfigMapKey(key)));
+    if (key in binaryData) errors.push(invalid(`data[${key}]`, key, 'duplicate of key present in binaryData'));
+    bytes += Buffer.byteLength(value);
+  }
+  for (const [key, value] of Object.entries(binaryData)) {
+    errors.push(...invalids(`binaryData[${key}]`, key, isConfigMapKey(key)));
+    bytes += Buffer.byteLength(value, 'base64');
+  }
+  return bytes > maxBytes ? [...errors, tooLong('', maxBytes)] : errors;
+}
+
+export function configMapUpdateErrors(next: ConfigMap, old: ConfigMap): FieldError[] {
+  return [...configMapErrors(next), ...frozenErrors(next, old, ['data', 'binaryData'])];
+}
+
+/** What the well-known types must hold. */
+const secretKeys: Readonly<Record<string, readonly string[]>> = {
+  'kubernetes.io/dockercfg': ['.dockercfg'],
+  'kubernetes.io/dockerconfigjson': ['.dockerconfigjson'],
+  'kubernetes.io/ssh-auth': ['ssh-privatekey'],
+  'kubernetes.io/tls': ['tls.crt', 'tls.key'],
+};
+
+export function secretErrors({ data = {}, type = '', metadata }: Secret): FieldError[] {
+  const errors: FieldError[] = [];
+  let bytes = 0;
+  for (const [key, value] of Object.entries(data)) {
+    errors.push(...invalids(`data[${key}]`, key, isConfigMapKey(key)));
+    bytes += Buffer.byteLength(value, 'base64');
+  }
+  if (bytes > maxBytes) errors.push(tooLong('data', maxBytes));
+  for (const key of secretKeys[type] ?? []) if (!(key in data)) errors.push(required(`data[${key}]`));
+  if (type === 'kubernetes.io/basic-auth' && !('username' in data) && !('password' in data)) {
+    errors.push(required('data[username]'), required('data[password]'));
+  }
+  const account = 'kubernetes.io/service-account.name';
+  if (type === 'kubernetes.io/service-account-token' && !metadata.annotations?.[account])
+    errors.push(required(`metadata.annotations[${account}]`));
+  return errors;
+}
+
+export function secretUpdateErrors(next: Secret, old: Secret): FieldError[] {
+  return [...secretErrors(next), ...immutable(next.type, old.type, 'type'), ...frozenErrors(next, old, ['data'])];
+}
+
+/** `immutable: true` is for good, and freezes the data. */
+function frozenErrors<T extends { immutable?: boolean | undefined }>(next: T, old: T, keys: readonly (keyof T & string)[]): FieldError[] {
+  if (!old.immutable) return [];
+  const errors = next.immutable ? [] : [forbidden('immutable', immutableText)];
+  return [...errors, ...keys.filter((key) => !isDeepStrictEqual(next[key], old[key])).map((key) => forbidden(key, immutableText))];
+}

@@ -1,0 +1,116 @@
+/** The small resources of the core group, policy and scheduling. */
+import { isDeepStrictEqual } from 'node:util';
+import type { Event, EventsV1Event, Namespace, Node, PodDisruptionBudget, PriorityClass, ResourceQuota } from '../schema/types.ts';
+import { eachOf, type FieldError, forbidden, invalid, invalids, oneOf, required, tooLong } from './field-error.ts';
+import { amountsErrors, cidrErrors, countOrPercentErrors, percentAbove100Errors, selectorErrors } from './formats.ts';
+import { isLabelValue, isQualifiedName } from './names.ts';
+import { finalizerErrors, immutable } from './object-meta.ts';
+import { taintEffects } from './toleration.ts';
+
+const maxEventNoteBytes = 1024;
+/** Classes above are upstream's own. */
+const highestUserPriority = 1_000_000_000;
+
+export function namespaceErrors({ spec }: Namespace): FieldError[] {
+  return finalizerErrors(spec?.finalizers ?? [], 'spec.finalizers');
+}
+
+export function nodeErrors({ spec, status }: Node): FieldError[] {
+  const seen = new Set<string>();
+  return [
+    ...eachOf(spec?.taints, 'spec.taints', ({ key, value, effect }, at) => {
+      const errors = key ? invalids(`${at}.key`, key, isQualifiedName(key)) : [required(`${at}.key`)];
+      if (value) errors.push(...invalids(`${at}.value`, value, isLabelValue(value)));
+      errors.push(...oneOf(effect, `${at}.effect`, taintEffects));
+      const same = `${key}:${effect}`;
+      if (seen.has(same))
+        errors.push({
+          type: 'FieldValueDuplicate',
+          path: at,
+          value: { key, value, effect },
+          detail: 'taints must be unique by key and effect pair',
+        });
+      seen.add(same);
+      return errors;
+    }),
+    ...eachOf(spec?.podCIDRs, 'spec.podCIDRs', cidrErrors),
+    ...amountsErrors(status?.capacity, 'status.capacity'),
+    ...amountsErrors(status?.allocatable, 'status.allocatable'),
+  ];
+}
+
+/** A node's range of pod addresses is given once; routes and leases are built on it. */
+export function nodeUpdateErrors(next: Node, old: Node): FieldError[] {
+  const errors = nodeErrors(next);
+  const [now, was] = [next.spec?.podCIDRs ?? [], old.spec?.podCIDRs ?? []];
+  if (was.length > 0 && !isDeepStrictEqual(now, was))
+    errors.push(forbidden('spec.podCIDRs', 'node updates may not change podCIDR except from "" to valid'));
+  if (old.spec?.providerID && next.spec?.providerID !== old.spec.providerID) {
+    errors.push(forbidden('spec.providerID', 'node updates may not change providerID except from "" to valid'));
+  }
+  return errors;
+}
+
+export function eventErrors({ involvedObject, metadata }: Event): FieldError[] {
+  const errors: FieldError[] = [];
+  const namespace = involvedObject?.namespace;
+  // Events of what has no namespace live in default.
+  if (namespace ? namespace !== metadata.namespace : !['default', 'kube-system', undefined].includes(metadata.namespace)) {
+    errors.push(invalid('involvedObject.namespace', namespace ?? '', 'does not match event.namespace'));
+  }
+  return errors;
+}
+
+export function eventV1Errors({ note = '', reason, action, type, reportingController }: EventsV1Event): FieldError[] {
+  const errors: FieldError[] = [];
+  if (!reportingController) errors.push(required('reportingController'));
+  if (!action) errors.push(required('action'));
+  if (!reason) errors.push(required('reason'));
+  if (Buffer.byteLength(note) > maxEventNoteBytes) errors.push(tooLong('note', maxEventNoteBytes));
+  return [
+    ...errors,
+    ...(type === 'Normal' || type === 'Warning' ? [] : [invalid('type', type ?? '', 'has to be either Normal or Warning')]),
+  ];
+}
+
+export function disruptionBudgetErrors({ spec }: PodDisruptionBudget): FieldError[] {
+  if (spec?.minAvailable !== undefined && spec.maxUnavailable !== undefined) {
+    return [invalid('spec', spec, 'minAvailable and maxUnavailable cannot be both set')];
+  }
+  return ['minAvailable', 'maxUnavailable']
+    .flatMap((key) => {
+      const value = spec?.[key as 'minAvailable' | 'maxUnavailable'];
+      return [...countOrPercentErrors(value, `spec.${key}`), ...percentAbove100Errors(value, `spec.${key}`)];
+    })
+    .concat(selectorErrors(spec?.selector, 'spec.selector'));
+}
+
+export function quotaErrors({ spec, status }: ResourceQuota): FieldError[] {
+  return [
+    ...amountsErrors(spec?.hard, 'spec.hard'),
+    ...amountsErrors(status?.hard, 'status.hard'),
+    ...amountsErrors(status?.used, 'status.used'),
+  ];
+}
+
+export function priorityClassErrors({ metadata, value = 0, preemptionPolicy }: PriorityClass): FieldError[] {
+  const errors: FieldError[] = [];
+  const system = metadata.name === 'system-cluster-critical' || metadata.name === 'system-node-critical';
+  if (!system && metadata.name?.startsWith('system-')) {
+    errors.push(
+      forbidden(
+        'metadata.name',
+        "priority class names with 'system-' prefix are reserved for system use only. error: only system priority classes may use the prefix",
+      ),
+    );
+  }
+  if (!system && value > highestUserPriority)
+    errors.push(forbidden('value', `maximum allowed value of a user defined priority is ${highestUserPriority}`));
+  return [...errors, ...oneOf(preemptionPolicy, 'preemptionPolicy', ['Never', 'PreemptLowerPriority'])];
+}
+
+export function priorityClassUpdateErrors(next: PriorityClass, old: PriorityClass): FieldError[] {
+  const errors = priorityClassErrors(next);
+  if ((next.value ?? 0) !== (old.value ?? 0)) errors.push(forbidden('value', 'may not be changed in an update.'));
+  return [...errors, ...immutable(next.preemptionPolicy, old.preemptionPolicy, 'preemptionPolicy')];
+}

@@ -1,0 +1,129 @@
+/**
+ * What is wrong with one field of an object. Types, wording and the order of a message are upstream's
+ * (k8s.io/apimachinery/pkg/util/validation/field), because people and programs match on them.
+ */
+
+/** The `reason` of a cause in a Status; `errorWords` has the words that a person reads. */
+export type FieldErrorType =
+  | 'FieldValueRequired'
+  | 'FieldValueInvalid'
+  | 'FieldValueDuplicate'
+  | 'FieldValueNotSupported'
+  | 'FieldValueForbidden'
+  | 'FieldValueTooLong'
+  | 'FieldValueTooMany'
+  | 'FieldValueNotFound'
+  | 'FieldValueTypeInvalid'
+  | 'InternalError';
+
+export interface FieldError {
+  readonly type: FieldErrorType;
+  /** As in `spec.ports[0].nodePort` or `metadata.labels[app]`. */
+  readonly path: string;
+  /** The offending value; never set where upstream omits it. */
+  readonly value?: unknown;
+  /** What is wrong, without the path and the value. May be empty. */
+  readonly detail: string;
+}
+
+const errorWords: Record<FieldErrorType, string> = {
+  FieldValueRequired: 'Required value',
+  FieldValueInvalid: 'Invalid value',
+  FieldValueDuplicate: 'Duplicate value',
+  FieldValueNotSupported: 'Unsupported value',
+  FieldValueForbidden: 'Forbidden',
+  FieldValueTooLong: 'Too long',
+  FieldValueTooMany: 'Too many',
+  FieldValueNotFound: 'Not found',
+  FieldValueTypeInvalid: 'Invalid value',
+  InternalError: 'Internal error',
+};
+
+export function required(path: string, detail = ''): FieldError {
+  return { type: 'FieldValueRequired', path, detail };
+}
+
+export function invalid(path: string, value: unknown, detail: string): FieldError {
+  return { type: 'FieldValueInvalid', path, value: value ?? null, detail };
+}
+
+export function duplicate(path: string, value: unknown): FieldError {
+  return { type: 'FieldValueDuplicate', path, value, detail: '' };
+}
+
+export function forbidden(path: string, detail: string): FieldError {
+  return { type: 'FieldValueForbidden', path, detail };
+}
+
+export function tooLong(path: string, maxBytes: number): FieldError {
+  return { type: 'FieldValueTooLong', path, detail: `may not be more than ${maxBytes} bytes` };
+}
+
+export function tooMany(path: string, actual: number, max: number): FieldError {
+  return { type: 'FieldValueTooMany', path, value: actual, detail: `must have at most ${max} ${max === 1 ? 'item' : 'items'}` };
+}
+
+export function notFound(path: string, value: unknown): FieldError {
+  return { type: 'FieldValueNotFound', path, value, detail: '' };
+}
+
+/** `supported` is printed in the order given; upstream sorts the values of a set, so give them sorted where it does. */
+export function notSupported(path: string, value: unknown, supported: readonly string[]): FieldError {
+  const detail = supported.length > 0 ? `supported values: ${supported.map((one) => JSON.stringify(one)).join(', ')}` : '';
+  return { type: 'FieldValueNotSupported', path, value: value ?? '', detail };
+}
+
+/** The message of one cause: `Invalid value: 80: provided port is not in the valid range`. */
+export function bodyOf(error: FieldError): string {
+  let text = errorWords[error.type];
+  if ('value' in error && error.value !== undefined) {
+    const { value } = error;
+    text += `: ${typeof value === 'number' || typeof value === 'boolean' ? String(value) : JSON.stringify(value)}`;
+  }
+  return error.detail ? `${text}: ${error.detail}` : text;
+}
+
+/** Path and body: `spec.ports[0].nodePort: Invalid value: …`. The object as a whole is `[]`, as upstream has it. */
+export function textOf(error: FieldError): string {
+  return `${error.path || '[]'}: ${bodyOf(error)}`;
+}
+
+/** An Invalid per message of a format check. */
+export function invalids(path: string, value: unknown, messages: readonly string[]): FieldError[] {
+  return messages.map((detail) => invalid(path, value, detail));
+}
+
+/** The errors of each item, with its path: `spec.ports[0]`. */
+export function eachOf<T>(
+  list: readonly T[] | undefined,
+  path: string,
+  errorsOf: (item: T, path: string, index: number) => FieldError[],
+): FieldError[] {
+  return (list ?? []).flatMap((item, index) => errorsOf(item, `${path}[${index}]`, index));
+}
+
+/** Unsupported unless it is one of `supported`; Required when it is missing. */
+export function oneOf(value: string | undefined, path: string, supported: readonly string[]): FieldError[] {
+  if (!value) return [required(path)];
+  return supported.includes(value) ? [] : [notSupported(path, value, supported)];
+}
+
+/** As `oneOf`, for a field that may be left out. */
+export function optionalOneOf(value: string | undefined, path: string, supported: readonly string[]): FieldError[] {
+  return value ? oneOf(value, path, supported) : [];
+}
+
+export function nonNegative(value: number | undefined, path: string): FieldError[] {
+  return value !== undefined && value < 0 ? [invalid(path, value, 'must be greater than or equal to 0')] : [];
+}
+
+/** A Duplicate for every name that came before; empty ones do not count. */
+export function duplicates(names: readonly (string | undefined)[], pathOf: (index: number) => string): FieldError[] {
+  const seen = new Set<string>();
+  return names.flatMap((name, index) => {
+    if (!name) return [];
+    if (seen.has(name)) return [duplicate(pathOf(index), name)];
+    seen.add(name);
+    return [];
+  });
+}

@@ -1,0 +1,105 @@
+/** Checks of values that many kinds share: addresses, ports, quantities, selectors. */
+import { isIp, parseCidr, parseIp } from '../../ip/ip.ts';
+import { compareQuantity, parseQuantity } from '../quantity/quantity.ts';
+import type { LabelSelector } from '../schema/types.ts';
+import { eachOf, type FieldError, forbidden, invalid, invalids, notSupported, required } from './field-error.ts';
+import { isLabelValue, isPort, isQualifiedName, isValidPortName } from './names.ts';
+import { labelErrors } from './object-meta.ts';
+
+const zero = parseQuantity('0');
+export const portProtocols: readonly string[] = ['SCTP', 'TCP', 'UDP'];
+
+/** IPv4 or IPv6, as written in the canonical way or not. */
+export function ipErrors(ip: string | undefined, path: string): FieldError[] {
+  return isIp(ip ?? '') ? [] : [invalid(path, ip ?? '', 'must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)')];
+}
+
+export function cidrErrors(cidr: string, path: string): FieldError[] {
+  return parseCidr(cidr) ? [] : [invalid(path, cidr, 'must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)')];
+}
+
+/** An address that others shall reach: not unspecified, loopback or link-local, which mean something else on every node. */
+export function reachableIpErrors(ip: string | undefined, path: string): FieldError[] {
+  const malformed = ipErrors(ip, path);
+  if (malformed.length > 0) return malformed;
+  const text = parseIp(ip!)!;
+  if (text === '0.0.0.0' || text === '::') return [invalid(path, ip, `may not be unspecified (${text})`)];
+  if (text.startsWith('127.') || text === '::1') return [invalid(path, ip, 'may not be in the loopback range (127.0.0.0/8, ::1/128)')];
+  if (text.startsWith('169.254.') || /^fe[89ab]/.test(text)) {
+    return [invalid(path, ip, 'may not be in the link-local range (169.254.0.0/16, fe80::/10)')];
+  }
+  if (text.startsWith('224.0.0.') || text.startsWith('ff02:')) {
+    return [invalid(path, ip, 'may not be in the link-local multicast range (224.0.0.0/24, ff02::/10)')];
+  }
+  return [];
+}
+
+/** A number, or the name of a container's port. */
+export function portOrNameErrors(port: number | string | undefined, path: string): FieldError[] {
+  return typeof port === 'string' ? invalids(path, port, isValidPortName(port)) : invalids(path, port ?? 0, isPort(port ?? 0));
+}
+
+/** A count, or a percentage of something. */
+export function countOrPercentErrors(value: number | string | undefined, path: string): FieldError[] {
+  if (value === undefined) return [];
+  if (typeof value === 'number') return value < 0 ? [invalid(path, value, 'must be greater than or equal to 0')] : [];
+  if (/^[0-9]+%$/.test(value)) return [];
+  const text =
+    "a valid percent string must be a numeric string followed by an ending '%' (e.g. '1%', or '93%', regex used for validation is '[0-9]+%')";
+  return [invalid(path, value, text)];
+}
+
+export function percentAbove100Errors(value: number | string | undefined, path: string): FieldError[] {
+  return typeof value === 'string' && /^[0-9]+%$/.test(value) && Number.parseInt(value, 10) > 100
+    ? [invalid(path, value, 'must not be greater than 100%')]
+    : [];
+}
+
+/** Amounts by resource name. */
+export function amountsErrors(amounts: Readonly<Record<string, string>> | undefined, path: string): FieldError[] {
+  return Object.entries(amounts ?? {}).flatMap(([name, text]) => {
+    const at = `${path}[${name}]`;
+    const errors = invalids(at, name, isQualifiedName(name));
+    const amount = quantityOf(text);
+    if (!amount) return [...errors, invalid(at, text, quantityMessage)];
+    return compareQuantity(amount, zero) < 0 ? [...errors, invalid(at, text, 'must be greater than or equal to 0')] : errors;
+  });
+}
+
+const quantityMessage = "quantities must match the regular expression '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'";
+
+export function quantityOf(text: string | number): ReturnType<typeof parseQuantity> | undefined {
+  try {
+    return parseQuantity(text);
+  } catch {
+    return undefined;
+  }
+}
+
+/** The form of a label selector; that it must not be empty is the caller's to say. */
+export function selectorErrors(selector: LabelSelector | undefined, path: string): FieldError[] {
+  if (!selector) return [];
+  return [
+    ...labelErrors(selector.matchLabels, `${path}.matchLabels`),
+    ...eachOf(selector.matchExpressions, `${path}.matchExpressions`, ({ key, operator, values = [] }, at) => {
+      const errors: FieldError[] = [];
+      if (operator === 'In' || operator === 'NotIn') {
+        if (values.length === 0) errors.push(required(`${at}.values`, "must be specified when `operator` is 'In' or 'NotIn'"));
+      } else if (operator === 'Exists' || operator === 'DoesNotExist') {
+        if (values.length > 0) errors.push(forbidden(`${at}.values`, "may not be specified when `operator` is 'Exists' or 'DoesNotExist'"));
+      } else {
+        errors.push(invalid(`${at}.operator`, operator, 'not a valid selector operator'));
+      }
+      return [
+        ...errors,
+        ...invalids(`${at}.key`, key ?? '', isQualifiedName(key ?? '')),
+        ...eachOf(values, `${at}.values`, (value, valuePath) => invalids(valuePath, value, isLabelValue(value))),
+      ];
+    }),
+  ];
+}
+
+export function protocolErrors(protocol: string | undefined, path: string): FieldError[] {
+  if (!protocol) return [required(path)];
+  return portProtocols.includes(protocol) ? [] : [notSupported(path, protocol, portProtocols)];
+}

@@ -1,0 +1,150 @@
+/**
+ * The formats of names, with upstream's wording (apimachinery/pkg/util/validation). Each function returns what is wrong
+ * with the value, without a path; nothing when it is fine.
+ */
+
+const label = '[a-z0-9]([-a-z0-9]*[a-z0-9])?';
+const dns1123Label = new RegExp(`^${label}$`);
+const dns1123Subdomain = new RegExp(`^${label}(\\.${label})*$`);
+const wildcardSubdomain = new RegExp(`^\\*\\.${label}(\\.${label})*$`);
+const dns1035Label = /^[a-z]([-a-z0-9]*[a-z0-9])?$/;
+const qualifiedName = /^([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]$/;
+const labelValue = /^(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?$/;
+const envVarName = /^[-._a-zA-Z][-._a-zA-Z0-9]*$/;
+const relaxedEnvVarName = /^[ -<>-~]+$/;
+const configMapKey = /^[-._a-zA-Z0-9]+$/;
+
+const labelMessage =
+  "a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', and must start and end with an alphanumeric character";
+const subdomainMessage =
+  "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and must start and end with an alphanumeric character";
+const label1035Message =
+  "a DNS-1035 label must consist of lower case alphanumeric characters or '-', start with an alphabetic character, and end with an alphanumeric character";
+const qualifiedNameMessage =
+  "must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character";
+const labelValueMessage =
+  "a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character";
+const envVarMessage =
+  "a valid environment variable name must consist of alphabetic characters, digits, '_', '-', or '.', and must not start with a digit";
+
+export function isDns1123Label(value: string): string[] {
+  return matching(value, dns1123Label, 63, labelMessage, ['my-name', '123-abc']);
+}
+
+export function isDns1123Subdomain(value: string): string[] {
+  return matching(value, dns1123Subdomain, 253, subdomainMessage, ['example.com']);
+}
+
+export function isDns1035Label(value: string): string[] {
+  return matching(value, dns1035Label, 63, label1035Message, ['my-name', 'abc-123']);
+}
+
+export function isWildcardDns1123Subdomain(value: string): string[] {
+  const message =
+    "a wildcard DNS-1123 subdomain must start with '*.', followed by a valid DNS subdomain, which must consist of lower case alphanumeric characters, '-' or '.' and end with an alphanumeric character";
+  return matching(value, wildcardSubdomain, 253, message, ['*.example.com']);
+}
+
+/** A label or annotation key, a resource or condition type: `name` or `prefix/name`. */
+export function isQualifiedName(value: string): string[] {
+  const parts = value.split('/');
+  const name = parts.at(-1)!;
+  const errors: string[] = [];
+  if (parts.length > 2) {
+    return [
+      `a qualified name ${withExamples(qualifiedNameMessage, qualifiedName, ['MyName', 'my.name', '123-abc'])} with an optional DNS subdomain prefix and '/' (e.g. 'example.com/MyName')`,
+    ];
+  }
+  if (parts.length === 2) {
+    if (parts[0] === '') errors.push('prefix part must be non-empty');
+    else errors.push(...isDns1123Subdomain(parts[0]!).map((one) => `prefix part ${one}`));
+  }
+  if (name === '') errors.push('name part must be non-empty');
+  else if (name.length > 63) errors.push('name part must be no more than 63 bytes');
+  if (!qualifiedName.test(name))
+    errors.push(`name part ${withExamples(qualifiedNameMessage, qualifiedName, ['MyName', 'my.name', '123-abc'])}`);
+  return errors;
+}
+
+export function isLabelValue(value: string): string[] {
+  return matching(value, labelValue, 63, labelValueMessage, ['MyValue', 'my_value', '12345']);
+}
+
+/** Since 1.34 the name of an environment variable may hold any printable ASCII but `=`. */
+export function isEnvVarName(value: string): string[] {
+  if (envVarName.test(value) || relaxedEnvVarName.test(value)) return [];
+  return [withExamples(envVarMessage, envVarName, ['my.env-name', 'MY_ENV.NAME', 'MyEnvName1'])];
+}
+
+/** A key of a ConfigMap or Secret: becomes a file name. */
+export function isConfigMapKey(value: string): string[] {
+  const errors: string[] = [];
+  if (value.length > 253) errors.push('must be no more than 253 characters');
+  if (!configMapKey.test(value)) {
+    errors.push(
+      withExamples("a valid config key must consist of alphanumeric characters, '-', '_' or '.'", configMapKey, [
+        'key.name',
+        'KEY_NAME',
+        'key-name',
+      ]),
+    );
+  }
+  if (value === '.') errors.push("must not be '.'");
+  else if (value === '..') errors.push("must not be '..'");
+  else if (value.startsWith('..')) errors.push("must not start with '..'");
+  return errors;
+}
+
+/** The name of a port in a container: IANA_SVC_NAME. */
+export function isValidPortName(value: string): string[] {
+  const errors: string[] = [];
+  if (value.length > 15) errors.push('must be no more than 15 characters');
+  if (!/^[-a-z0-9]+$/.test(value)) errors.push('must contain only alpha-numeric characters (a-z, 0-9), and hyphens (-)');
+  if (!/[a-z]/.test(value)) errors.push('must contain at least one letter (a-z)');
+  if (value.includes('--')) errors.push('must not contain consecutive hyphens');
+  if (value.startsWith('-') || value.endsWith('-')) errors.push('must not begin or end with a hyphen');
+  return errors;
+}
+
+export function isPort(value: number): string[] {
+  return Number.isInteger(value) && value >= 1 && value <= 65535 ? [] : ['must be between 1 and 65535, inclusive'];
+}
+
+/** Most resources. */
+export function nameIsDnsSubdomain(name: string, asPrefix: boolean): string[] {
+  return isDns1123Subdomain(asPrefix ? maskTrailingDash(name) : name);
+}
+
+/** Namespaces. */
+export function nameIsDnsLabel(name: string, asPrefix: boolean): string[] {
+  return isDns1123Label(asPrefix ? maskTrailingDash(name) : name);
+}
+
+/** Services: the name is a label in DNS. */
+export function nameIsDns1035Label(name: string, asPrefix: boolean): string[] {
+  return isDns1035Label(asPrefix ? maskTrailingDash(name) : name);
+}
+
+/** RBAC objects: only what would break a path is refused. */
+export function nameIsPathSegment(name: string, asPrefix: boolean): string[] {
+  if (!asPrefix && (name === '.' || name === '..')) return [`may not be '${name}'`];
+  return ['/', '%'].filter((bad) => name.includes(bad)).map((bad) => `may not contain '${bad}'`);
+}
+
+/** A prefix may end in a dash: the random suffix follows. */
+function maskTrailingDash(name: string): string {
+  return name.length > 1 && name.endsWith('-') ? `${name.slice(0, -2)}a` : name;
+}
+
+function matching(value: string, format: RegExp, max: number, message: string, examples: readonly string[]): string[] {
+  const errors: string[] = [];
+  if (Buffer.byteLength(value) > max) errors.push(`must be no more than ${max} bytes`);
+  if (!format.test(value)) errors.push(withExamples(message, format, examples));
+  return errors;
+}
+
+/** `message (e.g. 'a', or 'b', regex used for validation is '…')`. */
+function withExamples(message: string, format: RegExp, examples: readonly string[]): string {
+  const regex = format.source.slice(1, -1);
+  return `${message} (e.g. ${examples.map((one) => `'${one}'`).join(', or ')}, regex used for validation is '${regex.replaceAll('\\/', '/')}')`;
+}

@@ -1,0 +1,126 @@
+/** networking.k8s.io/v1. */
+
+import { cidrContains, isIp, parseCidr } from '../../ip/ip.ts';
+import type {
+  HTTPIngressPath,
+  Ingress,
+  IngressBackend,
+  IngressClass,
+  NetworkPolicy,
+  NetworkPolicyPeer,
+  NetworkPolicyPort,
+} from '../schema/types.ts';
+import { eachOf, type FieldError, forbidden, invalid, invalids, notSupported, required } from './field-error.ts';
+import { cidrErrors, portOrNameErrors, protocolErrors, selectorErrors } from './formats.ts';
+import { isDns1123Label, isDns1123Subdomain, isPort, isValidPortName, isWildcardDns1123Subdomain } from './names.ts';
+import { immutable } from './object-meta.ts';
+
+const pathTypes: readonly string[] = ['Exact', 'ImplementationSpecific', 'Prefix'];
+
+export function networkPolicyErrors({ spec }: NetworkPolicy): FieldError[] {
+  return [
+    ...selectorErrors(spec?.podSelector, 'spec.podSelector'),
+    ...eachOf(spec?.ingress, 'spec.ingress', ({ ports, from }, at) => [
+      ...eachOf(ports, `${at}.ports`, policyPortErrors),
+      ...eachOf(from, `${at}.from`, peerErrors),
+    ]),
+    ...eachOf(spec?.egress, 'spec.egress', ({ ports, to }, at) => [
+      ...eachOf(ports, `${at}.ports`, policyPortErrors),
+      ...eachOf(to, `${at}.to`, peerErrors),
+    ]),
+    ...((spec?.policyTypes?.length ?? 0) > 2
+      ? [invalid('spec.policyTypes', spec?.policyTypes, 'may not specify more than two policyTypes')]
+      : []),
+    ...eachOf(spec?.policyTypes, 'spec.policyTypes', (type, at) =>
+      type === 'Ingress' || type === 'Egress' ? [] : [notSupported(at, type, ['Ingress', 'Egress'])],
+    ),
+  ];
+}
+
+function policyPortErrors({ protocol, port, endPort }: NetworkPolicyPort, path: string): FieldError[] {
+  const errors = protocolErrors(protocol, `${path}.protocol`);
+  if (port !== undefined) errors.push(...portOrNameErrors(port, `${path}.port`));
+  if (endPort === undefined) return errors;
+  if (port === undefined) errors.push(required(`${path}.port`, 'must be specified when `endPort` is specified'));
+  else if (typeof port === 'string') errors.push(invalid(`${path}.endPort`, endPort, 'may not be specified when `port` is non-numeric'));
+  else if (endPort < port) errors.push(invalid(`${path}.endPort`, endPort, 'must be greater than or equal to `port`'));
+  return [...errors, ...invalids(`${path}.endPort`, endPort, isPort(endPort))];
+}
+
+function peerErrors({ podSelector, namespaceSelector, ipBlock }: NetworkPolicyPeer, path: string): FieldError[] {
+  if (!podSelector && !namespaceSelector && !ipBlock) return [required(path, 'must specify a peer')];
+  const errors = [...selectorErrors(podSelector, `${path}.podSelector`), ...selectorErrors(namespaceSelector, `${path}.namespaceSelector`)];
+  if (!ipBlock) return errors;
+  if (podSelector || namespaceSelector) errors.push(forbidden(path, 'may not specify both ipBlock and another peer'));
+  if (!ipBlock.cidr) return [...errors, required(`${path}.ipBlock.cidr`)];
+  errors.push(...cidrErrors(ipBlock.cidr, `${path}.ipBlock.cidr`));
+  const outer = parseCidr(ipBlock.cidr);
+  return [
+    ...errors,
+    ...eachOf(ipBlock.except, `${path}.ipBlock.except`, (text, at) => {
+      const inner = parseCidr(text);
+      if (!inner) return cidrErrors(text, at);
+      const inside = outer && cidrContains(outer, text.split('/')[0]!) && Number(text.split('/')[1]) > Number(ipBlock.cidr.split('/')[1]);
+      return inside ? [] : [invalid(at, text, 'must be a strict subset of `cidr`')];
+    }),
+  ];
+}
+
+export function ingressErrors({ spec }: Ingress): FieldError[] {
+  const errors: FieldError[] = [];
+  if (!spec?.rules?.length && !spec?.defaultBackend)
+    errors.push(invalid('spec', spec?.rules ?? [], 'either `defaultBackend` or `rules` must be specified'));
+  if (spec?.defaultBackend) errors.push(...backendErrors(spec.defaultBackend, 'spec.defaultBackend'));
+  if (spec?.ingressClassName)
+    errors.push(...invalids('spec.ingressClassName', spec.ingressClassName, isDns1123Subdomain(spec.ingressClassName)));
+  return [
+    ...errors,
+    ...eachOf(spec?.tls, 'spec.tls', ({ hosts }, at) => eachOf(hosts, `${at}.hosts`, hostErrors)),
+    ...eachOf(spec?.rules, 'spec.rules', ({ host, http }, at) => [
+      ...(host ? hostErrors(host, `${at}.host`) : []),
+      ...(http && !http.paths?.length ? [required(`${at}.http.paths`)] : []),
+      ...eachOf(http?.paths, `${at}.http.paths`, pathErrors),
+    ]),
+  ];
+}
+
+function pathErrors({ path, pathType, backend }: HTTPIngressPath, at: string): FieldError[] {
+  const errors: FieldError[] = [];
+  if (!pathType) errors.push(required(`${at}.pathType`, 'pathType must be specified'));
+  else if (!pathTypes.includes(pathType)) errors.push(notSupported(`${at}.pathType`, pathType, pathTypes));
+  else if (pathType !== 'ImplementationSpecific' || path) {
+    if (!path?.startsWith('/')) errors.push(invalid(`${at}.path`, path ?? '', 'must be an absolute path'));
+    for (const bad of pathType === 'ImplementationSpecific' ? [] : ['//', '/./', '/../', '%2f', '%2F']) {
+      if (path?.includes(bad)) errors.push(invalid(`${at}.path`, path, `must not contain '${bad}'`));
+    }
+  }
+  return [...errors, ...(backend ? backendErrors(backend, `${at}.backend`) : [required(`${at}.backend`)])];
+}
+
+function backendErrors({ service, resource }: IngressBackend, path: string): FieldError[] {
+  if (service && resource) return [invalid(path, '', 'cannot set both resource and service backends')];
+  if (resource) return [];
+  if (!service?.name) return [required(`${path}.service.name`)];
+  const errors = invalids(`${path}.service.name`, service.name, isDns1123Label(service.name));
+  const { name, number } = service.port ?? {};
+  if (name && number) return [...errors, invalid(path, '', 'cannot set both port name & port number')];
+  if (name) return [...errors, ...invalids(`${path}.service.port.name`, name, isValidPortName(name))];
+  if (number) return [...errors, ...invalids(`${path}.service.port.number`, number, isPort(number))];
+  return [...errors, required(path, 'port name or number is required')];
+}
+
+function hostErrors(host: string, path: string): FieldError[] {
+  if (isIp(host)) return [invalid(path, host, 'must be a DNS name, not an IP address')];
+  return invalids(path, host, host.includes('*') ? isWildcardDns1123Subdomain(host) : isDns1123Subdomain(host));
+}
+
+export function ingressClassErrors({ spec }: IngressClass): FieldError[] {
+  if (!spec?.controller) return [required('spec.controller')];
+  return spec.controller.includes('/')
+    ? []
+    : [invalid('spec.controller', spec.controller, 'must be a domain-prefixed path (such as "acme.io/foo")')];
+}
+
+export function ingressClassUpdateErrors(next: IngressClass, old: IngressClass): FieldError[] {
+  return [...ingressClassErrors(next), ...immutable(next.spec?.controller, old.spec?.controller, 'spec.controller')];
+}

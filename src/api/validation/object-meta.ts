@@ -1,0 +1,129 @@
+/** `metadata`, as apimachinery's ValidateObjectMeta and ValidateObjectMetaUpdate check it. */
+import { isDeepStrictEqual } from 'node:util';
+import type { ObjectMeta, OwnerReference } from '../schema/types.ts';
+import { type FieldError, forbidden, invalid, required, tooLong } from './field-error.ts';
+import { isDns1123Label, isLabelValue, isQualifiedName } from './names.ts';
+
+const maxAnnotationBytes = 256 * 1024;
+const immutableField = 'field is immutable';
+/** Finalizers of the core group that are older than the rule of qualified names. */
+const standardFinalizers: ReadonlySet<string> = new Set(['kubernetes', 'orphan', 'foregroundDeletion']);
+
+export interface MetaRules {
+  readonly namespaced: boolean;
+  validateName(name: string, asPrefix: boolean): string[];
+}
+
+export function metaErrors(meta: ObjectMeta, rules: MetaRules): FieldError[] {
+  const errors: FieldError[] = [];
+  if (meta.generateName) {
+    errors.push(...rules.validateName(meta.generateName, true).map((text) => invalid('metadata.generateName', meta.generateName, text)));
+  }
+  if (!meta.name) errors.push(required('metadata.name', 'name or generateName is required'));
+  else errors.push(...rules.validateName(meta.name, false).map((text) => invalid('metadata.name', meta.name, text)));
+  if (rules.namespaced) {
+    if (!meta.namespace) errors.push(required('metadata.namespace'));
+    else errors.push(...isDns1123Label(meta.namespace).map((text) => invalid('metadata.namespace', meta.namespace, text)));
+  } else if (meta.namespace) {
+    errors.push(forbidden('metadata.namespace', 'not allowed on this type'));
+  }
+  errors.push(
+    ...labelErrors(meta.labels, 'metadata.labels'),
+    ...annotationErrors(meta.annotations, 'metadata.annotations'),
+    ...ownerErrors(meta.ownerReferences ?? []),
+    ...finalizerErrors(meta.finalizers ?? [], 'metadata.finalizers'),
+  );
+  return errors;
+}
+
+/** Errors of the step from `old`. Call after `keepServerMeta`. */
+export function metaUpdateErrors(next: ObjectMeta, old: ObjectMeta, rules: MetaRules): FieldError[] {
+  const errors: FieldError[] = [];
+  if (old.deletionTimestamp) {
+    const added = (next.finalizers ?? []).filter((one) => !old.finalizers?.includes(one));
+    if (added.length > 0) {
+      const listed = `[]string{${added.map((one) => JSON.stringify(one)).join(', ')}}`;
+      errors.push(
+        forbidden('metadata.finalizers', `no new finalizers can be added if the object is being deleted, found new finalizers ${listed}`),
+      );
+    }
+  }
+  for (const key of ['name', 'namespace', 'uid', 'creationTimestamp', 'deletionTimestamp', 'deletionGracePeriodSeconds'] as const) {
+    if (next[key] !== old[key]) errors.push(invalid(`metadata.${key}`, next[key], immutableField));
+  }
+  const format = metaErrors(next, { ...rules, validateName: () => [] });
+  return [...errors, ...format.filter((one) => one.path !== 'metadata.name' && one.path !== 'metadata.namespace')];
+}
+
+/** Puts back what clients may leave out and never change. */
+export function keepServerMeta(next: ObjectMeta, old: ObjectMeta): void {
+  next.uid ??= old.uid;
+  // Clients in JavaScript write milliseconds that were never there.
+  if (sameTime(next.creationTimestamp ?? old.creationTimestamp, old.creationTimestamp)) next.creationTimestamp = old.creationTimestamp;
+  if (old.deletionTimestamp) {
+    next.deletionTimestamp = old.deletionTimestamp;
+    next.deletionGracePeriodSeconds = old.deletionGracePeriodSeconds;
+  }
+  if (old.generation === undefined) delete next.generation;
+  else next.generation = old.generation;
+  delete next.selfLink;
+}
+
+function sameTime(a: string | undefined, b: string | undefined): boolean {
+  return a === b || (a !== undefined && b !== undefined && Date.parse(a) === Date.parse(b));
+}
+
+export function labelErrors(labels: Readonly<Record<string, string>> | undefined, path: string): FieldError[] {
+  return Object.entries(labels ?? {}).flatMap(([key, value]) => [
+    ...isQualifiedName(key).map((text) => invalid(path, key, text)),
+    ...isLabelValue(value).map((text) => invalid(path, value, text)),
+  ]);
+}
+
+export function annotationErrors(annotations: Readonly<Record<string, string>> | undefined, path: string): FieldError[] {
+  const errors: FieldError[] = [];
+  let bytes = 0;
+  for (const [key, value] of Object.entries(annotations ?? {})) {
+    // Keys were once allowed in upper case, and still are.
+    errors.push(...isQualifiedName(key.toLowerCase()).map((text) => invalid(path, key, text)));
+    bytes += Buffer.byteLength(key) + Buffer.byteLength(value);
+  }
+  if (bytes > maxAnnotationBytes) errors.push(tooLong(path, maxAnnotationBytes));
+  return errors;
+}
+
+export function finalizerErrors(finalizers: readonly string[], path: string): FieldError[] {
+  const errors = finalizers.flatMap((one) => {
+    const texts = isQualifiedName(one).map((text) => invalid(path, one, text));
+    if (texts.length > 0 || one.includes('/') || standardFinalizers.has(one)) return texts;
+    return [invalid(path, one, 'name is neither a standard finalizer name nor is it fully qualified')];
+  });
+  if (finalizers.includes('orphan') && finalizers.includes('foregroundDeletion')) {
+    errors.push(invalid(path, finalizers, 'finalizer orphan and foregroundDeletion cannot be both set'));
+  }
+  return errors;
+}
+
+/** `field is immutable` unless both are the same. */
+export function immutable(next: unknown, old: unknown, path: string): FieldError[] {
+  return isDeepStrictEqual(next, old) ? [] : [invalid(path, next, immutableField)];
+}
+
+function ownerErrors(owners: readonly OwnerReference[]): FieldError[] {
+  const path = 'metadata.ownerReferences';
+  const errors: FieldError[] = [];
+  let controller: string | undefined;
+  for (const owner of owners) {
+    if (!owner.apiVersion) errors.push(invalid(`${path}.apiVersion`, owner.apiVersion ?? '', 'version must not be empty'));
+    if (!owner.kind) errors.push(invalid(`${path}.kind`, '', 'must not be empty'));
+    if (!owner.name) errors.push(invalid(`${path}.name`, '', 'must not be empty'));
+    if (!owner.uid) errors.push(invalid(`${path}.uid`, '', 'must not be empty'));
+    if (!owner.controller) continue;
+    if (controller !== undefined) {
+      const text = `Only one reference can have Controller set to true. Found "true" in references for ${controller} and ${owner.name}`;
+      errors.push(invalid(path, owners, text));
+    }
+    controller = owner.name;
+  }
+  return errors;
+}

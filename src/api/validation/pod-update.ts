@@ -1,0 +1,116 @@
+/** What an update of a pod, its ephemeral containers or its status may change. */
+import { isDeepStrictEqual } from 'node:util';
+import { cloneJson } from '../codec/json-clone.ts';
+import type { Container, Pod, PodSpec, Toleration } from '../schema/types.ts';
+import { eachOf, type FieldError, forbidden, invalid, required } from './field-error.ts';
+import { deadlineErrors, podSpecErrors } from './pod.ts';
+import { tolerationErrors } from './toleration.ts';
+
+/** What an update of the pod itself may change: images, the deadline (only nearer), and more tolerations. */
+export function podUpdateErrors(next: Pod, old: Pod): FieldError[] {
+  const [spec, before] = [next.spec, old.spec];
+  if (!spec || !before) return spec === before ? [] : [forbidden('spec', 'pod updates may not add or remove the spec')];
+  for (const list of ['containers', 'initContainers'] as const) {
+    if ((spec[list]?.length ?? 0) !== (before[list]?.length ?? 0)) {
+      return [forbidden(`spec.${list}`, 'pod updates may not add or remove containers')];
+    }
+  }
+  const errors = [...imageErrors(spec.containers, 'spec.containers'), ...imageErrors(spec.initContainers, 'spec.initContainers')];
+  const deadline = spec.activeDeadlineSeconds;
+  if (deadline !== undefined) {
+    errors.push(...deadlineErrors(deadline, 'spec.activeDeadlineSeconds', 0));
+    if (before.activeDeadlineSeconds !== undefined && before.activeDeadlineSeconds < deadline) {
+      errors.push(invalid('spec.activeDeadlineSeconds', deadline, 'must be less than or equal to previous value'));
+    }
+  } else if (before.activeDeadlineSeconds !== undefined) {
+    errors.push(invalid('spec.activeDeadlineSeconds', null, 'must not update from a positive integer to nil value'));
+  }
+  errors.push(...addedTolerationErrors(spec.tolerations ?? [], before.tolerations ?? []));
+  const munged = cloneJson(spec);
+  for (const list of ['containers', 'initContainers'] as const) {
+    for (const [index, container] of (munged[list] ?? []).entries()) container.image = before[list]?.[index]?.image;
+  }
+  for (const key of ['activeDeadlineSeconds', 'tolerations'] as const) copyField(munged, before, key);
+  if (next.spec?.schedulingGates?.length || before.schedulingGates?.length) {
+    errors.push(...gateErrors(spec, before));
+    // While gates hold a pod back, its constraints may still be narrowed.
+    for (const key of ['schedulingGates', ...(before.schedulingGates?.length ? (['nodeSelector', 'affinity'] as const) : [])] as const) {
+      copyField(munged, before, key);
+    }
+  }
+  if ((before.terminationGracePeriodSeconds ?? 0) < 0 && spec.terminationGracePeriodSeconds === 1) {
+    copyField(munged, before, 'terminationGracePeriodSeconds');
+  }
+  if (!isDeepStrictEqual(withoutUndefined(munged), withoutUndefined(before))) {
+    const allowed =
+      'pod updates may not change fields other than `spec.containers[*].image`,`spec.initContainers[*].image`,`spec.activeDeadlineSeconds`,`spec.tolerations` (only additions to existing tolerations),`spec.terminationGracePeriodSeconds` (allow it to be set to 1 if it was previously negative)';
+    errors.push(forbidden('spec', `${allowed}\n${differenceText(munged, before)}`));
+  }
+  return errors;
+}
+
+/** Ephemeral containers are only ever added. */
+export function ephemeralUpdateErrors(next: Pod, old: Pod): FieldError[] {
+  const path = 'spec.ephemeralContainers';
+  const [now, before] = [next.spec?.ephemeralContainers ?? [], old.spec?.ephemeralContainers ?? []];
+  const errors = next.spec ? podSpecErrors(next.spec, 'spec').filter((one) => one.path.startsWith(path)) : [];
+  for (const [index, container] of before.entries()) {
+    const same = now.find((one) => one.name === container.name);
+    if (!same) errors.push(forbidden(path, `existing ephemeral containers ${JSON.stringify(container.name)} may not be removed\n`));
+    else if (!isDeepStrictEqual(same, container)) {
+      errors.push(forbidden(path, `existing ephemeral containers ${JSON.stringify(container.name)} may not be changed\n${index}`));
+    }
+  }
+  return errors;
+}
+
+/** A container that may not start again may not leave its end. */
+export function podStatusErrors(next: Pod, old: Pod): FieldError[] {
+  const policy = old.spec?.restartPolicy;
+  if (policy === 'Always') return [];
+  return eachOf(old.status?.containerStatuses, 'status.containerStatuses', (before, at) => {
+    const ended = before.state?.terminated;
+    if (!ended || (ended.exitCode !== 0 && policy === 'OnFailure')) return [];
+    const now = next.status?.containerStatuses?.find((one) => one.name === before.name);
+    return now && !now.state?.terminated ? [forbidden(`${at}.state`, 'may not be transitioned to non-terminated state')] : [];
+  });
+}
+
+function addedTolerationErrors(next: readonly Toleration[], old: readonly Toleration[]): FieldError[] {
+  const shape = ({ tolerationSeconds: _seconds, ...rest }: Toleration): object => rest;
+  const kept = old.every((one) => next.some((other) => isDeepStrictEqual(shape(other), shape(one))));
+  if (!kept) return [forbidden('spec.tolerations', 'existing toleration can not be modified except its tolerationSeconds')];
+  return tolerationErrors(next, 'spec.tolerations');
+}
+
+function gateErrors(next: PodSpec, old: PodSpec): FieldError[] {
+  const before = new Set(old.schedulingGates?.map((one) => one.name));
+  const added = (next.schedulingGates ?? []).filter((one) => !before.has(one.name));
+  return added.map((one) => forbidden('spec.schedulingGates', `only deletion is allowed, but found new scheduling gate '${one.name}'`));
+}
+
+function imageErrors(containers: readonly Container[] | undefined, path: string): FieldError[] {
+  return eachOf(containers, path, ({ image }, at) => {
+    if (!image) return [required(`${at}.image`)];
+    return image.trim() === image ? [] : [invalid(`${at}.image`, image, 'must not have leading or trailing whitespace')];
+  });
+}
+
+function copyField(to: PodSpec, from: PodSpec, key: keyof PodSpec): void {
+  if (from[key] === undefined) delete to[key];
+  else Object.assign(to, { [key]: from[key] });
+}
+
+/** Which fields of the spec differ, and how: upstream prints a diff here. */
+function differenceText(next: PodSpec, old: PodSpec): string {
+  const keys = [...new Set([...Object.keys(next), ...Object.keys(old)])] as (keyof PodSpec)[];
+  const changed = keys.filter((key) => !isDeepStrictEqual(next[key], old[key]));
+  return changed
+    .map((key) => `  ${key}:\n-   ${JSON.stringify(old[key]) ?? 'unset'}\n+   ${JSON.stringify(next[key]) ?? 'unset'}`)
+    .join('\n');
+}
+
+/** Undefined and absent are the same in JSON. */
+function withoutUndefined(spec: PodSpec): unknown {
+  return JSON.parse(JSON.stringify(spec));
+}

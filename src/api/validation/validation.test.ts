@@ -1,0 +1,363 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { beforeCreate, beforeUpdate } from '../registry/lifecycle.ts';
+import { rowOfKind } from '../registry/registry.ts';
+import type { KubeObject } from '../resource-types.ts';
+import { textOf } from './field-error.ts';
+import { statusOfErrors } from './status.ts';
+
+const context = { now: new Date('2026-01-01T00:00:00Z'), uid: '8e6c0f4e-0001' };
+
+function objectOf(apiVersion: string, kind: string, rest: object): KubeObject {
+  const { metadata, ...others } = rest as { metadata?: object };
+  const namespaced = rowOfKind(apiVersion, kind)!.type.namespaced;
+  return { apiVersion, kind, metadata: { name: 'web', ...(namespaced ? { namespace: 'default' } : {}), ...metadata }, ...others };
+}
+
+function createErrors(apiVersion: string, kind: string, rest: object): string[] {
+  const row = rowOfKind(apiVersion, kind)!;
+  const object = objectOf(apiVersion, kind, rest);
+  row.applyDefaults(object);
+  return beforeCreate(row, object, context).map(textOf);
+}
+
+function updateErrors(apiVersion: string, kind: string, before: object, after: object): string[] {
+  const row = rowOfKind(apiVersion, kind)!;
+  const old = objectOf(apiVersion, kind, before);
+  row.applyDefaults(old);
+  assert.deepEqual(beforeCreate(row, old, context).map(textOf), [], 'what stands there is valid');
+  const next = objectOf(apiVersion, kind, after);
+  row.applyDefaults(next);
+  return beforeUpdate(row, next, old).map(textOf);
+}
+
+const box = { name: 'a', image: 'box:1' };
+const template = { metadata: { labels: { app: 'web' } }, spec: { containers: [box] } };
+const selector = { matchLabels: { app: 'web' } };
+const service = (spec: object): object => ({ spec: { ports: [{ port: 80 }], ...spec } });
+const pod = (spec: object): object => ({ spec: { containers: [box], ...spec } });
+
+const creates: readonly [string, string, string, object, readonly string[]][] = [
+  ['a minimal pod is fine', 'v1', 'Pod', pod({}), []],
+  ['a pod without containers', 'v1', 'Pod', { spec: {} }, ['spec.containers: Required value']],
+  [
+    'a container without name and image',
+    'v1',
+    'Pod',
+    { spec: { containers: [{}] } },
+    ['spec.containers[0].name: Required value', 'spec.containers[0].image: Required value'],
+  ],
+  ['two containers of one name', 'v1', 'Pod', { spec: { containers: [box, box] } }, ['spec.containers[1].name: Duplicate value: "a"']],
+  [
+    'an unknown restart policy',
+    'v1',
+    'Pod',
+    pod({ restartPolicy: 'Sometimes' }),
+    ['spec.restartPolicy: Unsupported value: "Sometimes": supported values: "Always", "OnFailure", "Never"'],
+  ],
+  [
+    'a port out of range',
+    'v1',
+    'Pod',
+    { spec: { containers: [{ ...box, ports: [{ containerPort: 70000 }] }] } },
+    ['spec.containers[0].ports[0].containerPort: Invalid value: 70000: must be between 1 and 65535, inclusive'],
+  ],
+  [
+    'a mount of a volume that is not there',
+    'v1',
+    'Pod',
+    { spec: { containers: [{ ...box, volumeMounts: [{ name: 'x', mountPath: '/x' }] }] } },
+    ['spec.containers[0].volumeMounts[0].name: Not found: "x"'],
+  ],
+  [
+    'a request above its limit',
+    'v1',
+    'Pod',
+    { spec: { containers: [{ ...box, resources: { requests: { cpu: '2' }, limits: { cpu: '1' } } }] } },
+    ['spec.containers[0].resources.requests: Invalid value: "2": must be less than or equal to cpu limit of 1'],
+  ],
+  [
+    'a seccomp profile outside of the folder of profiles',
+    'v1',
+    'Pod',
+    {
+      spec: {
+        securityContext: { seccompProfile: { type: 'Localhost', localhostProfile: '/etc/passwd' } },
+        containers: [{ ...box, securityContext: { seccompProfile: { type: 'Localhost', localhostProfile: 'a/../../b' } } }],
+      },
+    },
+    [
+      'spec.containers[0].securityContext.seccompProfile.localhostProfile: Invalid value: "a/../../b": must not contain \'..\'',
+      'spec.securityContext.seccompProfile.localhostProfile: Invalid value: "/etc/passwd": must be a relative path',
+    ],
+  ],
+  [
+    'seccomp profiles that do not fit their type',
+    'v1',
+    'Pod',
+    {
+      spec: {
+        securityContext: { seccompProfile: { type: 'Localhost' } },
+        containers: [{ ...box, securityContext: { seccompProfile: { type: 'RuntimeDefault', localhostProfile: 'a' } } }],
+      },
+    },
+    [
+      'spec.containers[0].securityContext.seccompProfile.localhostProfile: Invalid value: "a": can only be set when seccomp type is Localhost',
+      'spec.securityContext.seccompProfile.localhostProfile: Required value: must be set when seccomp type is Localhost',
+    ],
+  ],
+  [
+    'a probe without a handler',
+    'v1',
+    'Pod',
+    { spec: { containers: [{ ...box, livenessProbe: {} }] } },
+    ['spec.containers[0].livenessProbe: Required value: must specify a handler type'],
+  ],
+  [
+    'a toleration without key and operator',
+    'v1',
+    'Pod',
+    pod({ tolerations: [{ effect: 'NoSchedule' }] }),
+    [
+      'spec.tolerations[0].operator: Invalid value: "": operator must be Exists when `key` is empty, which means "match all values and all keys"',
+    ],
+  ],
+  ['a minimal Service is fine', 'v1', 'Service', service({}), []],
+  ['a Service without ports', 'v1', 'Service', { spec: {} }, ['spec.ports: Required value']],
+  ['a headless Service needs no ports', 'v1', 'Service', { spec: { clusterIP: 'None' } }, []],
+  [
+    'two ports need names',
+    'v1',
+    'Service',
+    { spec: { ports: [{ port: 80 }, { port: 81 }] } },
+    ['spec.ports[0].name: Required value', 'spec.ports[1].name: Required value'],
+  ],
+  [
+    'a node port of a ClusterIP Service',
+    'v1',
+    'Service',
+    { spec: { ports: [{ port: 80, nodePort: 30080 }] } },
+    ["spec.ports[0].nodePort: Forbidden: may not be used when `type` is 'ClusterIP'"],
+  ],
+  [
+    'an unknown type',
+    'v1',
+    'Service',
+    service({ type: 'Magic' }),
+    ['spec.type: Unsupported value: "Magic": supported values: "ClusterIP", "ExternalName", "LoadBalancer", "NodePort"'],
+  ],
+  [
+    'a cluster IP that is no address',
+    'v1',
+    'Service',
+    service({ clusterIP: 'ten' }),
+    ['spec.clusterIPs[0]: Invalid value: "ten": must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)'],
+  ],
+  [
+    'a loopback external IP',
+    'v1',
+    'Service',
+    service({ externalIPs: ['127.0.0.1'] }),
+    ['spec.externalIPs[0]: Invalid value: "127.0.0.1": may not be in the loopback range (127.0.0.0/8, ::1/128)'],
+  ],
+  [
+    'an affinity of more than a day',
+    'v1',
+    'Service',
+    service({ sessionAffinity: 'ClientIP', sessionAffinityConfig: { clientIP: { timeoutSeconds: 90_000 } } }),
+    ['spec.sessionAffinityConfig.clientIP.timeoutSeconds: Invalid value: 90000: must be greater than 0 and less than 86400'],
+  ],
+  ['an ExternalName without a name', 'v1', 'Service', { spec: { type: 'ExternalName' } }, ['spec.externalName: Required value']],
+  [
+    'the name of a Service starts with a letter',
+    'v1',
+    'Service',
+    { ...service({}), metadata: { name: '1web' } },
+    [
+      "metadata.name: Invalid value: \"1web\": a DNS-1035 label must consist of lower case alphanumeric characters or '-', start with an alphabetic character, and end with an alphanumeric character (e.g. 'my-name', or 'abc-123', regex used for validation is '[a-z]([-a-z0-9]*[a-z0-9])?')",
+    ],
+  ],
+  ['a minimal Deployment is fine', 'apps/v1', 'Deployment', { spec: { selector, template } }, []],
+  [
+    'a selector that does not take the template',
+    'apps/v1',
+    'Deployment',
+    { spec: { selector: { matchLabels: { app: 'other' } }, template } },
+    ['spec.template.metadata.labels: Invalid value: {"app":"web"}: `selector` does not match template `labels`'],
+  ],
+  ['a Deployment without a selector', 'apps/v1', 'Deployment', { spec: { template } }, ['spec.selector: Required value']],
+  [
+    'a Deployment whose pods do not restart',
+    'apps/v1',
+    'Deployment',
+    { spec: { selector, template: { ...template, spec: { restartPolicy: 'Never', containers: [box] } } } },
+    ['spec.template.spec.restartPolicy: Unsupported value: "Never": supported values: "Always"'],
+  ],
+  [
+    'negative replicas',
+    'apps/v1',
+    'Deployment',
+    { spec: { replicas: -1, selector, template } },
+    ['spec.replicas: Invalid value: -1: must be greater than or equal to 0'],
+  ],
+  [
+    'a rollout that could never move',
+    'apps/v1',
+    'Deployment',
+    { spec: { selector, template, strategy: { type: 'RollingUpdate', rollingUpdate: { maxSurge: 0, maxUnavailable: 0 } } } },
+    ['spec.strategy.rollingUpdate.maxUnavailable: Invalid value: 0: may not be 0 when `maxSurge` is 0'],
+  ],
+  [
+    'a label that is none',
+    'v1',
+    'ConfigMap',
+    { metadata: { labels: { 'a b': 'x' } } },
+    [
+      "metadata.labels: Invalid value: \"a b\": name part must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character (e.g. 'MyName', or 'my.name', or '123-abc', regex used for validation is '([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]')",
+    ],
+  ],
+  ['a key of a ConfigMap', 'v1', 'ConfigMap', { data: { '..': 'x' } }, ['data[..]: Invalid value: "..": must not be \'..\'']],
+  [
+    'a TLS secret without its key',
+    'v1',
+    'Secret',
+    { type: 'kubernetes.io/tls', data: { 'tls.crt': 'eA==' } },
+    ['data[tls.key]: Required value'],
+  ],
+  [
+    'a rule without verbs',
+    'rbac.authorization.k8s.io/v1',
+    'Role',
+    { rules: [{ apiGroups: [''], resources: ['pods'] }] },
+    ['rules[0].verbs: Required value: verbs must contain at least one value'],
+  ],
+  [
+    'an endpoint of the wrong family',
+    'discovery.k8s.io/v1',
+    'EndpointSlice',
+    { addressType: 'IPv4', endpoints: [{ addresses: ['fd00::1'] }] },
+    ['endpoints[0].addresses[0]: Invalid value: "fd00::1": must be an IPv4 address'],
+  ],
+  [
+    'a cluster object in a namespace',
+    'v1',
+    'Node',
+    { metadata: { namespace: 'x' } },
+    ['metadata.namespace: Forbidden: not allowed on this type'],
+  ],
+];
+
+for (const [name, apiVersion, kind, given, wanted] of creates) {
+  test(`create: ${name}`, () => assert.deepEqual(createErrors(apiVersion, kind, given), wanted));
+}
+
+const ip = { clusterIP: '10.96.0.7', clusterIPs: ['10.96.0.7'] };
+const updates: readonly [string, string, string, object, object, readonly string[]][] = [
+  [
+    "a Deployment's selector",
+    'apps/v1',
+    'Deployment',
+    { spec: { selector, template } },
+    { spec: { selector: { matchLabels: { tier: 'x' } }, template: { ...template, metadata: { labels: { tier: 'x' } } } } },
+    ['spec.selector: Invalid value: {"matchLabels":{"tier":"x"}}: field is immutable'],
+  ],
+  [
+    "a Service's address",
+    'v1',
+    'Service',
+    service(ip),
+    service({ clusterIP: '10.96.0.8', clusterIPs: ['10.96.0.8'] }),
+    ['spec.clusterIPs[0]: Invalid value: ["10.96.0.8"]: may not change once set'],
+  ],
+  [
+    'an image of a pod may change',
+    'v1',
+    'Pod',
+    pod({}),
+    { spec: { containers: [{ ...box, image: 'box:2', imagePullPolicy: 'IfNotPresent' }] } },
+    [],
+  ],
+  ['a pod takes more tolerations', 'v1', 'Pod', pod({}), pod({ tolerations: [{ operator: 'Exists' }] }), []],
+  [
+    'a pod gets no more containers',
+    'v1',
+    'Pod',
+    pod({}),
+    { spec: { containers: [box, { ...box, name: 'b' }] } },
+    ['spec.containers: Forbidden: pod updates may not add or remove containers'],
+  ],
+  [
+    'the type of a Secret',
+    'v1',
+    'Secret',
+    { type: 'Opaque' },
+    { type: 'example.com/x' },
+    ['type: Invalid value: "example.com/x": field is immutable'],
+  ],
+  [
+    'a frozen ConfigMap',
+    'v1',
+    'ConfigMap',
+    { immutable: true, data: { a: '1' } },
+    { immutable: true, data: { a: '2' } },
+    ['data: Forbidden: field is immutable when `immutable` is set'],
+  ],
+  [
+    'the role of a binding',
+    'rbac.authorization.k8s.io/v1',
+    'RoleBinding',
+    { roleRef: { kind: 'Role', name: 'a' } },
+    { roleRef: { kind: 'Role', name: 'b' } },
+    ['roleRef: Invalid value: {"kind":"Role","name":"b","apiGroup":"rbac.authorization.k8s.io"}: cannot change roleRef'],
+  ],
+  ['a uid', 'v1', 'ConfigMap', {}, { metadata: { uid: 'other' } }, ['metadata.uid: Invalid value: "other": field is immutable']],
+  [
+    'milliseconds that a client adds to a time are no change',
+    'v1',
+    'ConfigMap',
+    {},
+    { metadata: { creationTimestamp: '2026-01-01T00:00:00.000Z' } },
+    [],
+  ],
+];
+
+for (const [name, apiVersion, kind, before, after, wanted] of updates) {
+  test(`update: ${name}`, () => assert.deepEqual(updateErrors(apiVersion, kind, before, after), wanted));
+}
+
+test('a pod says which field may not change, and how it did', () => {
+  const [text] = updateErrors('v1', 'Pod', pod({}), pod({ hostname: 'x' }));
+  assert.match(text!, /^spec: Forbidden: pod updates may not change fields other than `spec.containers\[\*\].image`/);
+  assert.match(text!, /hostname:\n- {3}unset\n\+ {3}"x"$/);
+});
+
+test('statusOfErrors() is what upstream answers', () => {
+  const errors = [
+    { type: 'FieldValueRequired', path: 'spec.ports', detail: '' },
+    { type: 'FieldValueInvalid', path: 'spec.ports[0].nodePort', value: 80, detail: 'provided port is not in the valid range' },
+  ] as const;
+  assert.deepEqual(statusOfErrors({ group: 'apps', kind: 'Deployment' }, 'web', errors), {
+    kind: 'Status',
+    apiVersion: 'v1',
+    metadata: {},
+    status: 'Failure',
+    message:
+      'Deployment.apps "web" is invalid: [spec.ports: Required value, spec.ports[0].nodePort: Invalid value: 80: provided port is not in the valid range]',
+    reason: 'Invalid',
+    details: {
+      name: 'web',
+      group: 'apps',
+      kind: 'Deployment',
+      causes: [
+        { reason: 'FieldValueRequired', message: 'Required value', field: 'spec.ports' },
+        {
+          reason: 'FieldValueInvalid',
+          message: 'Invalid value: 80: provided port is not in the valid range',
+          field: 'spec.ports[0].nodePort',
+        },
+      ],
+    },
+    code: 422,
+  });
+  assert.equal(statusOfErrors({ group: '', kind: 'Pod' }, 'a', [errors[0]]).message, 'Pod "a" is invalid: spec.ports: Required value');
+});

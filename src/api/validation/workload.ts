@@ -1,0 +1,172 @@
+/** apps/v1 and ReplicationControllers. */
+import type {
+  DaemonSet,
+  Deployment,
+  LabelSelector,
+  PodTemplateSpec,
+  ReplicaSet,
+  ReplicationController,
+  StatefulSet,
+} from '../schema/types.ts';
+import { labelSelectorOf } from '../selector/label.ts';
+import { type FieldError, forbidden, invalid, nonNegative, notSupported, oneOf, required } from './field-error.ts';
+import { countOrPercentErrors, percentAbove100Errors, selectorErrors } from './formats.ts';
+import { immutable } from './object-meta.ts';
+import { templateErrors } from './pod.ts';
+
+export function deploymentErrors({ spec }: Deployment): FieldError[] {
+  if (!spec) return [required('spec.selector')];
+  const { strategy } = spec;
+  const errors = [
+    ...nonNegative(spec.replicas, 'spec.replicas'),
+    ...ownSelectorErrors(spec.selector, spec.template, 'deployment'),
+    ...alwaysRestarts(spec.template),
+    ...nonNegative(spec.minReadySeconds, 'spec.minReadySeconds'),
+    ...nonNegative(spec.revisionHistoryLimit, 'spec.revisionHistoryLimit'),
+    ...nonNegative(spec.progressDeadlineSeconds, 'spec.progressDeadlineSeconds'),
+    ...oneOf(strategy?.type, 'spec.strategy.type', ['Recreate', 'RollingUpdate']),
+  ];
+  if (strategy?.type === 'Recreate' && strategy.rollingUpdate) {
+    errors.push(forbidden('spec.strategy.rollingUpdate', "may not be specified when strategy `type` is 'Recreate'"));
+  }
+  if (strategy?.type === 'RollingUpdate') errors.push(...rollingErrors(strategy.rollingUpdate, 'spec.strategy.rollingUpdate'));
+  if (spec.progressDeadlineSeconds !== undefined && spec.progressDeadlineSeconds <= (spec.minReadySeconds ?? 0)) {
+    errors.push(invalid('spec.progressDeadlineSeconds', spec.progressDeadlineSeconds, 'must be greater than minReadySeconds'));
+  }
+  return errors;
+}
+
+export function deploymentUpdateErrors(next: Deployment, old: Deployment): FieldError[] {
+  return [...deploymentErrors(next), ...immutable(next.spec?.selector, old.spec?.selector, 'spec.selector')];
+}
+
+export function replicaSetErrors({ spec }: ReplicaSet): FieldError[] {
+  if (!spec) return [required('spec.selector')];
+  return [
+    ...nonNegative(spec.replicas, 'spec.replicas'),
+    ...nonNegative(spec.minReadySeconds, 'spec.minReadySeconds'),
+    ...ownSelectorErrors(spec.selector, spec.template, 'deployment'),
+    ...alwaysRestarts(spec.template),
+  ];
+}
+
+export function replicaSetUpdateErrors(next: ReplicaSet, old: ReplicaSet): FieldError[] {
+  return [...replicaSetErrors(next), ...immutable(next.spec?.selector, old.spec?.selector, 'spec.selector')];
+}
+
+export function daemonSetErrors({ spec }: DaemonSet): FieldError[] {
+  if (!spec) return [required('spec.selector')];
+  const { updateStrategy } = spec;
+  const errors = [
+    ...ownSelectorErrors(spec.selector, spec.template, 'daemon set'),
+    ...alwaysRestarts(spec.template),
+    ...nonNegative(spec.minReadySeconds, 'spec.minReadySeconds'),
+    ...nonNegative(spec.revisionHistoryLimit, 'spec.revisionHistoryLimit'),
+    ...oneOf(updateStrategy?.type, 'spec.updateStrategy.type', ['RollingUpdate', 'OnDelete']),
+  ];
+  if (spec.template?.spec?.activeDeadlineSeconds !== undefined) {
+    errors.push(forbidden('spec.template.spec.activeDeadlineSeconds', 'activeDeadlineSeconds in DaemonSet is not Supported'));
+  }
+  const rolling = updateStrategy?.rollingUpdate;
+  if (updateStrategy?.type !== 'RollingUpdate') return errors;
+  const path = 'spec.updateStrategy.rollingUpdate';
+  errors.push(
+    ...countOrPercentErrors(rolling?.maxUnavailable, `${path}.maxUnavailable`),
+    ...countOrPercentErrors(rolling?.maxSurge, `${path}.maxSurge`),
+  );
+  if (isZero(rolling?.maxUnavailable) && isZero(rolling?.maxSurge)) {
+    errors.push(required(`${path}.maxUnavailable`, 'cannot be 0 when maxSurge is 0'));
+  }
+  if (!isZero(rolling?.maxUnavailable) && !isZero(rolling?.maxSurge)) {
+    errors.push(invalid(`${path}.maxSurge`, rolling?.maxSurge, 'may not be set when maxUnavailable is non-zero'));
+  }
+  return errors;
+}
+
+export function daemonSetUpdateErrors(next: DaemonSet, old: DaemonSet): FieldError[] {
+  return [...daemonSetErrors(next), ...immutable(next.spec?.selector, old.spec?.selector, 'spec.selector')];
+}
+
+export function statefulSetErrors({ spec }: StatefulSet): FieldError[] {
+  if (!spec) return [required('spec.selector')];
+  return [
+    ...oneOf(spec.podManagementPolicy, 'spec.podManagementPolicy', ['OrderedReady', 'Parallel']),
+    ...oneOf(spec.updateStrategy?.type, 'spec.updateStrategy', ['RollingUpdate', 'OnDelete']),
+    ...nonNegative(spec.replicas, 'spec.replicas'),
+    ...nonNegative(spec.minReadySeconds, 'spec.minReadySeconds'),
+    ...ownSelectorErrors(spec.selector, spec.template, 'statefulset'),
+    ...alwaysRestarts(spec.template),
+  ];
+}
+
+/** What a StatefulSet may change after it was made. */
+const statefulSetMutable: ReadonlySet<string> = new Set([
+  'replicas',
+  'ordinals',
+  'template',
+  'updateStrategy',
+  'revisionHistoryLimit',
+  'persistentVolumeClaimRetentionPolicy',
+  'minReadySeconds',
+]);
+
+export function statefulSetUpdateErrors(next: StatefulSet, old: StatefulSet): FieldError[] {
+  const fixed = (set: StatefulSet): object =>
+    Object.fromEntries(Object.entries(set.spec ?? {}).filter(([key]) => !statefulSetMutable.has(key)));
+  const changed = immutable(fixed(next), fixed(old), 'spec').length > 0;
+  const text =
+    "updates to statefulset spec for fields other than 'replicas', 'ordinals', 'template', 'updateStrategy', 'revisionHistoryLimit', 'persistentVolumeClaimRetentionPolicy' and 'minReadySeconds' are forbidden";
+  return [...statefulSetErrors(next), ...(changed ? [forbidden('spec', text)] : [])];
+}
+
+export function replicationControllerErrors({ spec }: ReplicationController): FieldError[] {
+  if (!spec) return [required('spec.selector')];
+  const { selector = {}, template } = spec;
+  const errors = [...nonNegative(spec.replicas, 'spec.replicas'), ...nonNegative(spec.minReadySeconds, 'spec.minReadySeconds')];
+  if (Object.keys(selector).length === 0) errors.push(required('spec.selector'));
+  if (!template) return [...errors, required('spec.template')];
+  const labels = template.metadata?.labels ?? {};
+  if (!Object.entries(selector).every(([key, value]) => labels[key] === value)) {
+    errors.push(invalid('spec.template.metadata.labels', labels, '`selector` does not match template `labels`'));
+  }
+  return [...errors, ...templateErrors(template, 'spec.template'), ...alwaysRestarts(template)];
+}
+
+/** A workload's selector must be given, and must take the pods it makes. */
+function ownSelectorErrors(selector: LabelSelector | undefined, template: PodTemplateSpec | undefined, noun: string): FieldError[] {
+  if (!selector)
+    return [required('spec.selector'), ...(template ? templateErrors(template, 'spec.template') : [required('spec.template')])];
+  const errors = selectorErrors(selector, 'spec.selector');
+  const wellFormed = errors.length === 0;
+  const empty = !Object.keys(selector.matchLabels ?? {}).length && !selector.matchExpressions?.length;
+  if (empty) errors.push(invalid('spec.selector', selector, `empty selector is invalid for ${noun}`));
+  if (!template) return [...errors, required('spec.template')];
+  const labels = template.metadata?.labels ?? {};
+  if (!empty && wellFormed && !labelSelectorOf(selector).matches(labels)) {
+    errors.push(invalid('spec.template.metadata.labels', labels, '`selector` does not match template `labels`'));
+  }
+  return [...errors, ...templateErrors(template, 'spec.template')];
+}
+
+function alwaysRestarts(template: PodTemplateSpec | undefined): FieldError[] {
+  const policy = template?.spec?.restartPolicy;
+  return policy && policy !== 'Always' ? [notSupported('spec.template.spec.restartPolicy', policy, ['Always'])] : [];
+}
+
+function rollingErrors(
+  rolling: { maxUnavailable?: number | string | undefined; maxSurge?: number | string | undefined } | undefined,
+  path: string,
+): FieldError[] {
+  const errors = [
+    ...countOrPercentErrors(rolling?.maxUnavailable, `${path}.maxUnavailable`),
+    ...countOrPercentErrors(rolling?.maxSurge, `${path}.maxSurge`),
+  ];
+  if (isZero(rolling?.maxUnavailable) && isZero(rolling?.maxSurge)) {
+    errors.push(invalid(`${path}.maxUnavailable`, rolling?.maxUnavailable, 'may not be 0 when `maxSurge` is 0'));
+  }
+  return [...errors, ...percentAbove100Errors(rolling?.maxUnavailable, `${path}.maxUnavailable`)];
+}
+
+function isZero(value: number | string | undefined): boolean {
+  return value === undefined || Number.parseInt(String(value), 10) === 0;
+}
