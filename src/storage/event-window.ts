@@ -1,0 +1,77 @@
+/**
+ * The newest events, in memory and bounded. Every revision is exactly one event, so revision n is found by subtraction.
+ */
+import { inRange } from './key-order.ts';
+import type { StoreEvent } from './store.ts';
+
+/** What an event costs beside its values, roughly, in bytes. */
+const EVENT_OVERHEAD = 200;
+
+export class EventWindow {
+  readonly #maxEvents: number;
+  readonly #maxBytes: number;
+  #events: (StoreEvent | undefined)[] = [];
+  #head = 0;
+  #bytes = 0;
+  #floor: number;
+
+  /** `floor` is the revision of the store when the window begins: everything after it will be in the window until it is dropped. */
+  constructor(floor: number, limits: { readonly maxEvents: number; readonly maxBytes: number }) {
+    this.#floor = floor;
+    this.#maxEvents = limits.maxEvents;
+    this.#maxBytes = limits.maxBytes;
+  }
+
+  /** Events up to this revision are no longer here. */
+  get floor(): number {
+    return this.#floor;
+  }
+
+  get newest(): number {
+    return this.#floor + this.#events.length - this.#head;
+  }
+
+  push(event: StoreEvent): void {
+    this.#events.push(event);
+    this.#bytes += sizeOf(event);
+    while (this.#events.length - this.#head > this.#maxEvents || (this.#bytes > this.#maxBytes && this.#floor < event.revision - 1))
+      this.#shift();
+  }
+
+  /** Drops every event up to `revision`. */
+  drop(revision: number): void {
+    while (this.#floor < revision && this.#head < this.#events.length) this.#shift();
+  }
+
+  /** Up to `limit` events of the range from `revision` on, and the revision at which to go on. `revision` must lie above the floor. */
+  collect(start: string, end: string, revision: number, limit: number): { readonly events: StoreEvent[]; readonly next: number } {
+    const events: StoreEvent[] = [];
+    const newest = this.newest;
+    let next = revision;
+    while (next <= newest && events.length < limit) {
+      const event = this.#events[this.#head + next - this.#floor - 1]!;
+      if (inRange(keyOf(event), start, end)) events.push(event);
+      next++;
+    }
+    return { events, next };
+  }
+
+  #shift(): void {
+    this.#bytes -= sizeOf(this.#events[this.#head]!);
+    this.#events[this.#head++] = undefined;
+    this.#floor++;
+    // Moving the rest down once half is empty keeps the array bounded at a constant cost per event.
+    if (this.#head > 64 && this.#head * 2 > this.#events.length) {
+      this.#events = this.#events.slice(this.#head);
+      this.#head = 0;
+    }
+  }
+}
+
+export function keyOf(event: StoreEvent): string {
+  return event.kind === 'put' ? event.record.key : event.key;
+}
+
+function sizeOf(event: StoreEvent): number {
+  return EVENT_OVERHEAD + (event.kind === 'put' ? event.record.value.length : 0) + (event.previous?.value.length ?? 0);
+}

@@ -1,0 +1,43 @@
+import type { Clock } from '../clock/clock.ts';
+
+/** Waits no longer than this in one go: the wall clock may be set while the timer runs. */
+const MAX_WAIT_MS = 60_000;
+
+/** One timer for the earliest moment at which a record may expire. */
+export class ExpiryTimer {
+  readonly #clock: Clock;
+  readonly #onDue: () => void;
+  #at: number | undefined;
+  #timer: { cancel(): void } | undefined;
+
+  /** Calls `onDue` once something is due; the next moment is then to be told by `expect`. */
+  constructor(clock: Clock, onDue: () => void) {
+    this.#clock = clock;
+    this.#onDue = onDue;
+  }
+
+  /** Something expires at `at`, in milliseconds since the epoch. */
+  expect(at: number): void {
+    if (this.#at !== undefined && this.#at <= at) return;
+    this.#at = at;
+    this.#arm();
+  }
+
+  stop(): void {
+    this.#timer?.cancel();
+    this.#timer = undefined;
+  }
+
+  #arm(): void {
+    this.#timer?.cancel();
+    const wait = Math.max(0, this.#at! - this.#clock.now());
+    this.#timer = this.#clock.after(Math.min(wait, MAX_WAIT_MS), () => {
+      if (this.#at! > this.#clock.now()) {
+        this.#arm();
+        return;
+      }
+      this.#at = undefined;
+      this.#onDue();
+    });
+  }
+}

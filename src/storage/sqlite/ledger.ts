@@ -1,0 +1,203 @@
+/** The tables as the writer's thread sees them: applies operations, a group of them per commit. */
+import type { DatabaseSync, StatementSync } from 'node:sqlite';
+import type { Before, Deletion, LedgerLimits, WriteOp, WriteReply } from './protocol.ts';
+import { openForWriting } from './schema.ts';
+import { classify } from './sqlite-error.ts';
+
+/** Log rows that one commit trims at most: trimming is spread out so that no commit is held up by it. */
+const TRIM_ROWS = 256;
+/** Expired records deleted per operation; more are left to the next one. */
+const EXPIRE_ROWS = 500;
+/** Bytes that a log row takes beside its value, about. */
+const ROW_BYTES = 150;
+
+interface RecordRow {
+  readonly id: number;
+  readonly created: number;
+  readonly modified: number;
+  readonly value: Uint8Array;
+}
+
+export class Ledger {
+  readonly #db: DatabaseSync;
+  readonly #limits: LedgerLimits;
+  readonly #sql: Record<
+    'get' | 'insert' | 'update' | 'remove' | 'log' | 'due' | 'next' | 'oldest' | 'trim' | 'state' | 'setState',
+    StatementSync
+  >;
+  #revision: number;
+  #compacted: number;
+  #logEvents: number;
+  #logBytes: number;
+  #written = 0;
+
+  constructor(path: string, limits: LedgerLimits) {
+    this.#db = openForWriting(path, limits.maxPages);
+    this.#limits = limits;
+    const prepare = (sql: string): StatementSync => this.#db.prepare(sql);
+    this.#sql = {
+      get: prepare('SELECT id, created, modified, value FROM records WHERE key = ?'),
+      insert: prepare('INSERT INTO records (key, created, modified, expires, value) VALUES (?, ?, ?, ?, ?)'),
+      update: prepare('UPDATE records SET modified = ?, expires = ?, value = ? WHERE id = ?'),
+      remove: prepare('DELETE FROM records WHERE id = ?'),
+      log: prepare('INSERT INTO log VALUES (?, ?, ?, ?, ?, ?)'),
+      due: prepare(`SELECT key FROM records WHERE expires <= ? ORDER BY expires LIMIT ${EXPIRE_ROWS}`),
+      next: prepare('SELECT min(expires) AS at FROM records WHERE expires IS NOT NULL'),
+      oldest: prepare('SELECT revision, coalesce(length(previous), 0) AS bytes FROM log ORDER BY revision LIMIT ?'),
+      trim: prepare('DELETE FROM log WHERE revision <= ?'),
+      state: prepare('SELECT revision, compacted FROM state'),
+      setState: prepare('UPDATE state SET revision = ?, compacted = ?'),
+    };
+    const state = this.#sql.state.get() as { revision: number; compacted: number };
+    this.#revision = state.revision;
+    this.#compacted = state.compacted;
+    const size = this.#db.prepare(`SELECT count(*) AS n, coalesce(sum(length(previous)), 0) AS bytes FROM log`).get() as {
+      n: number;
+      bytes: number;
+    };
+    this.#logEvents = size.n;
+    this.#logBytes = size.bytes + size.n * ROW_BYTES;
+  }
+
+  get revision(): number {
+    return this.#revision;
+  }
+
+  /** Bytes written since the last `checkpoint`, estimated from above. */
+  get written(): number {
+    return this.#written;
+  }
+
+  /** When the next record expires, in milliseconds since the epoch. */
+  nextExpiry(): number | undefined {
+    return (this.#sql.next.get() as { at: number | null }).at ?? undefined;
+  }
+
+  /** Applies the operations in one commit; the replies are true only once this returns. When that fails, each is tried on its own. */
+  commit(ops: readonly WriteOp[]): WriteReply[] {
+    try {
+      return this.#transaction(ops);
+    } catch (err) {
+      if (ops.length === 1) return [{ kind: 'failed', ...classify(err) }];
+      // One value without room must not take the others with it.
+      return ops.flatMap((op) => this.commit([op]));
+    }
+  }
+
+  /** Copies the rest of the WAL into the file without waiting for anybody. */
+  checkpoint(): void {
+    this.#db.exec('PRAGMA wal_checkpoint(PASSIVE)');
+    this.#written = 0;
+  }
+
+  close(): void {
+    this.#db.close();
+  }
+
+  #transaction(ops: readonly WriteOp[]): WriteReply[] {
+    const before = { revision: this.#revision, compacted: this.#compacted, logEvents: this.#logEvents, logBytes: this.#logBytes };
+    this.#db.exec('BEGIN IMMEDIATE');
+    try {
+      const replies = ops.map((op) => this.#apply(op));
+      if (this.#revision !== before.revision) this.#trim();
+      if (this.#revision !== before.revision || this.#compacted !== before.compacted)
+        this.#sql.setState.run(this.#revision, this.#compacted);
+      this.#db.exec('COMMIT');
+      return replies;
+    } catch (err) {
+      this.#revision = before.revision;
+      this.#compacted = before.compacted;
+      this.#logEvents = before.logEvents;
+      this.#logBytes = before.logBytes;
+      // SQLite rolls back by itself on some errors (SQLITE_FULL, SQLITE_IOERR); a second ROLLBACK would be an error of its own.
+      if (this.#db.isTransaction) this.#db.exec('ROLLBACK');
+      throw err;
+    }
+  }
+
+  #apply(op: WriteOp): WriteReply {
+    switch (op.kind) {
+      case 'put':
+        return this.#put(op);
+      case 'delete': {
+        const row = this.#sql.get.get(op.key) as RecordRow | undefined;
+        if (!row || (op.ifRevision !== undefined && op.ifRevision !== row.modified))
+          return { kind: 'refused', current: row && beforeOf(row) };
+        return { kind: 'written', revision: this.#delete(op.key, row), before: beforeOf(row) };
+      }
+      case 'expire':
+        return this.#expire(op.now);
+      case 'compact': {
+        const revision = Math.min(op.revision, this.#revision);
+        if (revision > this.#compacted) {
+          this.#compacted = revision;
+          this.#sql.trim.run(revision);
+          const left = this.#db.prepare('SELECT count(*) AS n, coalesce(sum(length(previous)), 0) AS bytes FROM log').get() as {
+            n: number;
+            bytes: number;
+          };
+          this.#logEvents = left.n;
+          this.#logBytes = left.bytes + left.n * ROW_BYTES;
+        }
+        return { kind: 'compacted', revision };
+      }
+    }
+  }
+
+  #put(op: WriteOp & { kind: 'put' }): WriteReply {
+    const row = this.#sql.get.get(op.key) as RecordRow | undefined;
+    if (op.ifRevision !== undefined && op.ifRevision !== (row?.modified ?? 0)) return { kind: 'refused', current: row && beforeOf(row) };
+    const revision = ++this.#revision;
+    const expires = op.expiresAt ?? null;
+    if (row) this.#sql.update.run(revision, expires, op.value, row.id);
+    else this.#sql.insert.run(op.key, revision, revision, expires, op.value);
+    this.#written += op.value.length;
+    this.#log(revision, op.key, row?.created ?? revision, row);
+    return { kind: 'written', revision, before: row && beforeOf(row) };
+  }
+
+  #delete(key: string, row: RecordRow): number {
+    const revision = ++this.#revision;
+    this.#sql.remove.run(row.id);
+    this.#log(revision, key, null, row);
+    return revision;
+  }
+
+  #expire(now: number): WriteReply {
+    const deletions: Deletion[] = [];
+    for (const { key } of this.#sql.due.all(now) as { key: string }[]) {
+      const row = this.#sql.get.get(key) as unknown as RecordRow;
+      deletions.push({ key, revision: this.#delete(key, row), before: beforeOf(row) });
+    }
+    return { kind: 'expired', deletions, nextExpiry: this.nextExpiry() };
+  }
+
+  #log(revision: number, key: string, created: number | null, row: RecordRow | undefined): void {
+    const bytes = row?.value.length ?? 0;
+    // Every row touches a few pages besides its own bytes.
+    this.#written += 8_192 + bytes;
+    if (this.#limits.unlogged.some((prefix) => key.startsWith(prefix))) return;
+    this.#sql.log.run(revision, key, created, row?.created ?? null, row?.modified ?? null, row?.value ?? null);
+    this.#logEvents++;
+    this.#logBytes += bytes + ROW_BYTES;
+  }
+
+  /** Keeps the log within its limits, a piece at a time. */
+  #trim(): void {
+    const { maxLogEvents, maxLogBytes } = this.#limits;
+    if (this.#logEvents <= maxLogEvents + TRIM_ROWS && this.#logBytes <= maxLogBytes) return;
+    let cut = this.#compacted;
+    for (const row of this.#sql.oldest.all(TRIM_ROWS) as { revision: number; bytes: number }[]) {
+      if (this.#logEvents <= maxLogEvents && this.#logBytes <= maxLogBytes) break;
+      cut = row.revision;
+      this.#logEvents--;
+      this.#logBytes -= row.bytes + ROW_BYTES;
+    }
+    this.#sql.trim.run(cut);
+    this.#compacted = cut;
+  }
+}
+
+function beforeOf(row: RecordRow): Before {
+  return { value: row.value, created: row.created, modified: row.modified };
+}

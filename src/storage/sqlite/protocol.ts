@@ -1,0 +1,61 @@
+/** What the store's thread and the writer's thread say to each other. Replies come in the order of the operations. */
+import type { ErrorCode } from '../../errors/codes.ts';
+
+export type WriteOp =
+  | {
+      readonly kind: 'put';
+      readonly key: string;
+      readonly value: Uint8Array;
+      readonly ifRevision: number | undefined;
+      /** Milliseconds since the epoch. */
+      readonly expiresAt: number | undefined;
+    }
+  | { readonly kind: 'delete'; readonly key: string; readonly ifRevision: number | undefined }
+  /** Deletes what has expired by `now`. */
+  | { readonly kind: 'expire'; readonly now: number }
+  | { readonly kind: 'compact'; readonly revision: number };
+
+/** A record as it stood before a write. */
+export interface Before {
+  readonly value: Uint8Array;
+  readonly created: number;
+  readonly modified: number;
+}
+
+export type WriteReply =
+  | { readonly kind: 'written'; readonly revision: number; readonly before: Before | undefined }
+  | { readonly kind: 'refused'; readonly current: Before | undefined }
+  | { readonly kind: 'expired'; readonly deletions: readonly Deletion[]; readonly nextExpiry: number | undefined }
+  | { readonly kind: 'compacted'; readonly revision: number }
+  | { readonly kind: 'failed'; readonly code: ErrorCode; readonly message: string };
+
+export interface Deletion {
+  readonly key: string;
+  readonly revision: number;
+  readonly before: Before;
+}
+
+export interface WriterData {
+  readonly path: string;
+  readonly limits: LedgerLimits;
+}
+
+export interface LedgerLimits {
+  /** Prefixes whose history is not written down. */
+  readonly unlogged: readonly string[];
+  readonly maxLogEvents: number;
+  readonly maxLogBytes: number;
+  /** The file may not grow beyond so many pages of 4 KiB. */
+  readonly maxPages: number | undefined;
+}
+
+export type ToWriter =
+  | { readonly kind: 'write'; readonly ops: readonly WriteOp[] }
+  /** Copy what is left of the WAL into the file, so that the WAL starts again. */
+  | { readonly kind: 'finish-checkpoint' }
+  | { readonly kind: 'close' };
+
+export type FromWriter =
+  | { readonly kind: 'open'; readonly revision: number; readonly nextExpiry: number | undefined }
+  | { readonly kind: 'open-failed'; readonly code: ErrorCode; readonly message: string }
+  | { readonly kind: 'replies'; readonly replies: readonly WriteReply[]; readonly checkpointWanted: boolean };

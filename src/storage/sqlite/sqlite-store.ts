@@ -1,0 +1,294 @@
+/** The store in one SQLite file: writes and checkpoints in threads of their own, reads here. See README.md. */
+import { once } from 'node:events';
+import { chmodSync, mkdirSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { Worker } from 'node:worker_threads';
+import { type Clock, systemClock } from '../../clock/clock.ts';
+import type { ErrorCode } from '../../errors/codes.ts';
+import { KnownError, messageOf } from '../../errors/known-error.ts';
+import { type Log, silentLog } from '../../observability/log.ts';
+import { EventWindow } from '../event-window.ts';
+import { ExpiryTimer } from '../expiry-timer.ts';
+import {
+  type PutOptions,
+  prefixEnd,
+  type RangeResult,
+  type Store,
+  type StoredRecord,
+  type StoreEvent,
+  type WriteResult,
+} from '../store.ts';
+import { WatchHub } from '../watch-hub.ts';
+import { Checkpoints } from './checkpoints.ts';
+import { createPrivate, lockStore, type StoreLock } from './lock.ts';
+import type { Before, Deletion, FromWriter, LedgerLimits, ToWriter, WriteOp, WriteReply } from './protocol.ts';
+import { Reader } from './reader.ts';
+
+export interface SqliteStoreOptions {
+  readonly clock?: Clock;
+  readonly log?: Log;
+  /** Prefixes whose events are not written down; watches of them reach back only as far as memory does. Default: Leases. */
+  readonly unlogged?: readonly string[];
+  /** Bounds of the event log in the file. */
+  readonly maxLogEvents?: number;
+  readonly maxLogBytes?: number;
+  /** Bounds of the newest events kept in memory. */
+  readonly maxWindowEvents?: number;
+  readonly maxWindowBytes?: number;
+  /** The file may not grow beyond so many pages of 4 KiB. */
+  readonly maxPages?: number;
+}
+
+type Failed = WriteReply & { readonly kind: 'failed' };
+
+/** An operation on its way. `settle` gets the reply and gives the events to send. */
+interface Pending {
+  settle(reply: Exclude<WriteReply, Failed>): readonly StoreEvent[];
+  reject(err: Error): void;
+}
+
+/**
+ * Opens the store at `path`, making file and folder when they are missing. Throws STORE_IN_USE when it is open already, here or in another
+ * process, and STORE_CORRUPT when the file is not a store.
+ */
+export async function openSqliteStore(path: string, options: SqliteStoreOptions = {}): Promise<Store> {
+  mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+  const lock = lockStore(path);
+  try {
+    createPrivate(path);
+    // SQLite gives -wal and -shm the mode of the file itself.
+    chmodSync(path, 0o600);
+    return await SqliteStore.open(path, lock, options);
+  } catch (err) {
+    lock.release();
+    throw err;
+  }
+}
+
+class SqliteStore implements Store {
+  readonly #path: string;
+  readonly #lock: StoreLock;
+  readonly #clock: Clock;
+  readonly #log: Log;
+  readonly #writer: Worker;
+  readonly #checkpoints: Checkpoints;
+  readonly #reader: Reader;
+  readonly #hub: WatchHub;
+  readonly #window: EventWindow;
+  readonly #timer: ExpiryTimer;
+  #pending: Pending[] = [];
+  #outbox: WriteOp[] = [];
+  #closing: Promise<void> | undefined;
+  #broken: KnownError | undefined;
+
+  static async open(path: string, lock: StoreLock, options: SqliteStoreOptions): Promise<SqliteStore> {
+    const limits: LedgerLimits = {
+      unlogged: options.unlogged ?? ['/registry/leases/'],
+      maxLogEvents: options.maxLogEvents ?? 32_768,
+      maxLogBytes: options.maxLogBytes ?? 64 << 20,
+      maxPages: options.maxPages,
+    };
+    const writer = new Worker(new URL('./writer.ts', import.meta.url), { workerData: { path, limits } });
+    const [first] = (await once(writer, 'message')) as [FromWriter];
+    if (first.kind !== 'open') {
+      const { code, message } = first as FromWriter & { kind: 'open-failed' };
+      throw new KnownError(code, `Cannot open store "${path}": ${message}`);
+    }
+    return new SqliteStore(path, lock, writer, limits, options, first);
+  }
+
+  private constructor(
+    path: string,
+    lock: StoreLock,
+    writer: Worker,
+    limits: LedgerLimits,
+    options: SqliteStoreOptions,
+    opened: FromWriter & { kind: 'open' },
+  ) {
+    this.#path = path;
+    this.#lock = lock;
+    this.#clock = options.clock ?? systemClock;
+    this.#log = options.log ?? silentLog;
+    this.#reader = new Reader(
+      path,
+      limits.unlogged.map((prefix) => ({ start: prefix, end: prefixEnd(prefix) })),
+    );
+    this.#window = new EventWindow(opened.revision, {
+      maxEvents: options.maxWindowEvents ?? 8_192,
+      maxBytes: options.maxWindowBytes ?? 8 << 20,
+    });
+    this.#hub = new WatchHub(this.#window, this.#reader);
+    this.#timer = new ExpiryTimer(this.#clock, () => this.#expire());
+    if (opened.nextExpiry !== undefined) this.#timer.expect(opened.nextExpiry);
+    this.#writer = writer;
+    writer.on('message', (message: FromWriter) => this.#onReplies(message as FromWriter & { kind: 'replies' }));
+    writer.on('error', (err) => this.#break(err));
+    this.#checkpoints = new Checkpoints(path, {
+      done: () => this.#tell({ kind: 'finish-checkpoint' }),
+      failed: (error) => this.#log.warn('cannot checkpoint the store', { path, error }),
+    });
+  }
+
+  async revision(): Promise<number> {
+    this.#mustBeOpen();
+    return this.#reader.revision();
+  }
+
+  async get(key: string): Promise<StoredRecord | undefined> {
+    this.#mustBeOpen();
+    return this.#reader.get(key);
+  }
+
+  async range(start: string, end: string, options: { readonly limit?: number } = {}): Promise<RangeResult> {
+    this.#mustBeOpen();
+    return await this.#reader.range(start, end, options.limit);
+  }
+
+  put(key: string, bytes: Uint8Array, options: PutOptions = {}): Promise<WriteResult> {
+    const value = ownBuffer(bytes);
+    const expiresAt = options.ttlSeconds === undefined ? undefined : this.#clock.now() + options.ttlSeconds * 1000;
+    return this.#write<WriteResult>({ kind: 'put', key, value, ifRevision: options.ifRevision, expiresAt }, (reply, resolve) => {
+      if (reply.kind !== 'written') return this.#refuse(key, reply, resolve);
+      const { revision, before } = reply;
+      const record: StoredRecord = { key, value, createRevision: before?.created ?? revision, modRevision: revision };
+      if (expiresAt !== undefined) this.#timer.expect(expiresAt);
+      resolve({ ok: true, record });
+      return [{ kind: 'put', revision, record, previous: before && recordOf(key, before) }];
+    });
+  }
+
+  delete(key: string, options: { readonly ifRevision?: number } = {}): Promise<WriteResult> {
+    return this.#write<WriteResult>({ kind: 'delete', key, ifRevision: options.ifRevision }, (reply, resolve) => {
+      if (reply.kind !== 'written') return this.#refuse(key, reply, resolve);
+      const previous = recordOf(key, reply.before!);
+      resolve({ ok: true, record: { ...previous, modRevision: reply.revision } });
+      return [{ kind: 'delete', revision: reply.revision, key, previous }];
+    });
+  }
+
+  watch(start: string, end: string, fromRevision: number, signal: AbortSignal): AsyncIterable<readonly StoreEvent[]> {
+    return this.#hub.watch(start, end, fromRevision, signal);
+  }
+
+  compact(revision: number): Promise<void> {
+    return this.#write<void>({ kind: 'compact', revision }, (reply, resolve) => {
+      this.#window.drop((reply as WriteReply & { kind: 'compacted' }).revision);
+      resolve();
+      return [];
+    });
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async #close(): Promise<void> {
+    this.#timer.stop();
+    this.#hub.close();
+    try {
+      // The writer closes last: the last connection of a file copies the rest of the WAL and removes it.
+      await this.#checkpoints.close();
+      this.#reader.close();
+      if (!this.#broken) {
+        const writer = once(this.#writer, 'exit');
+        this.#flush();
+        this.#tell({ kind: 'close' });
+        await writer;
+      }
+    } finally {
+      // Also when a thread dies on the way: the file must not stay locked for as long as this process lives.
+      await this.#writer.terminate();
+      this.#lock.release();
+    }
+  }
+
+  #write<T>(op: WriteOp, settle: (reply: Exclude<WriteReply, Failed>, resolve: (value: T) => void) => readonly StoreEvent[]): Promise<T> {
+    return new Promise<T>((resolve, reject) => {
+      this.#mustBeOpen();
+      this.#pending.push({ settle: (reply) => settle(reply, resolve), reject });
+      // What is asked within one turn goes over in one message.
+      if (this.#outbox.push(op) === 1) queueMicrotask(() => this.#flush());
+    });
+  }
+
+  #flush(): void {
+    if (this.#outbox.length === 0) return;
+    this.#tell({ kind: 'write', ops: this.#outbox });
+    this.#outbox = [];
+  }
+
+  #tell(message: ToWriter): void {
+    this.#writer.postMessage(message);
+  }
+
+  #onReplies({ replies, checkpointWanted }: FromWriter & { kind: 'replies' }): void {
+    const events: StoreEvent[] = [];
+    const settled = this.#pending.splice(0, replies.length);
+    for (const [i, reply] of replies.entries()) {
+      const pending = settled[i]!;
+      if (reply.kind === 'failed') pending.reject(this.#failure(reply.code, reply.message));
+      else events.push(...pending.settle(reply));
+    }
+    this.#hub.publish(events);
+    if (checkpointWanted) this.#checkpoints.want();
+  }
+
+  #refuse(key: string, reply: Exclude<WriteReply, Failed>, resolve: (result: WriteResult) => void): readonly StoreEvent[] {
+    const { current } = reply as WriteReply & { kind: 'refused' };
+    resolve({ ok: false, current: current && recordOf(key, current) });
+    return [];
+  }
+
+  #expire(): void {
+    if (this.#closing || this.#broken) return;
+    const settle = (reply: WriteReply): readonly StoreEvent[] => {
+      const { deletions, nextExpiry } = reply as WriteReply & { kind: 'expired' };
+      if (nextExpiry !== undefined) this.#timer.expect(nextExpiry);
+      return deletions.map(deletionEvent);
+    };
+    const retry = (err: Error): void => {
+      this.#log.warn('cannot delete expired records', { path: this.#path, error: err.message });
+      this.#timer.expect(this.#clock.now() + 10_000);
+    };
+    this.#write<void>({ kind: 'expire', now: this.#clock.now() }, (reply, resolve) => {
+      resolve();
+      return settle(reply);
+    }).catch(retry);
+  }
+
+  #failure(code: ErrorCode, message: string): KnownError {
+    if (code === 'STORE_FULL') {
+      return new KnownError(code, `Cannot write to store "${this.#path}": ${message}`, {
+        hint: 'make room on the disk; what was written before is safe',
+      });
+    }
+    return new KnownError(code, `Cannot write to store "${this.#path}": ${message}`);
+  }
+
+  /** A thread has died: what was under way may or may not have been written. */
+  #break(err: unknown): void {
+    this.#broken ??= new KnownError('STORE_IO', `Cannot use store "${this.#path}": its thread ended: ${messageOf(err)}`, { cause: err });
+    for (const pending of this.#pending.splice(0)) pending.reject(this.#broken);
+    this.#hub.close();
+    this.#log.error('a thread of the store ended', { path: this.#path, error: messageOf(err) });
+  }
+
+  #mustBeOpen(): void {
+    if (this.#closing) throw new KnownError('STORE_CLOSED', `Cannot use store "${this.#path}": it was closed`);
+    if (this.#broken) throw this.#broken;
+  }
+}
+
+function recordOf(key: string, before: Before): StoredRecord {
+  return { key, value: before.value, createRevision: before.created, modRevision: before.modified };
+}
+
+/** A view into a larger buffer, such as Node's pool, would take all of that buffer to the other thread. */
+function ownBuffer(bytes: Uint8Array): Uint8Array {
+  return bytes.byteLength === bytes.buffer.byteLength ? bytes : new Uint8Array(bytes);
+}
+
+function deletionEvent({ key, revision, before }: Deletion): StoreEvent {
+  return { kind: 'delete', revision, key, previous: recordOf(key, before) };
+}
