@@ -1,0 +1,47 @@
+/**
+ * The chain that every write passes between authorization and the store: plugins may change the object (`mutate`), then look
+ * at the result (`validate`). Order as upstream's; a plugin is a file in this folder and a line in `chain.ts`.
+ */
+import type { ResourceRow } from '../../api/registry/resource-row.ts';
+import type { KubeObject } from '../../api/resource-types.ts';
+import type { UserInfo } from '../auth/user-info.ts';
+
+export interface AdmissionRequest {
+  readonly operation: 'CREATE' | 'UPDATE' | 'DELETE' | 'CONNECT';
+  readonly row: ResourceRow;
+  /** '' for the object itself. */
+  readonly subresource: string;
+  readonly namespace: string;
+  /** '' for a creation by generateName, and for the deletion of a collection. */
+  readonly name: string;
+  readonly user: UserInfo;
+  readonly dryRun: boolean;
+  /** What is to be stored, or the body of the subresource; absent for DELETE. `mutate` may change it in place. */
+  readonly object: KubeObject | undefined;
+  /** What is stored; absent for CREATE. */
+  readonly old: KubeObject | undefined;
+  readonly warnings: string[];
+}
+
+/** Refuses by throwing a StatusError. */
+export interface AdmissionPlugin {
+  readonly name: string;
+  mutate?(request: AdmissionRequest): void | Promise<void>;
+  validate?(request: AdmissionRequest): void | Promise<void>;
+}
+
+export class AdmissionChain {
+  readonly #plugins: readonly AdmissionPlugin[];
+
+  constructor(plugins: readonly AdmissionPlugin[]) {
+    this.#plugins = plugins;
+  }
+
+  async mutate(request: AdmissionRequest): Promise<void> {
+    for (const plugin of this.#plugins) await plugin.mutate?.(request);
+  }
+
+  async validate(request: AdmissionRequest): Promise<void> {
+    for (const plugin of this.#plugins) await plugin.validate?.(request);
+  }
+}

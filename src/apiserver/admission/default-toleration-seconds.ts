@@ -1,0 +1,23 @@
+/** A pod stays five minutes on a node that is not ready or cannot be reached, unless it says otherwise. */
+import type { Pod, Toleration } from '../../api/schema/types.ts';
+import type { AdmissionPlugin } from './admission.ts';
+
+const keys = ['node.kubernetes.io/not-ready', 'node.kubernetes.io/unreachable'];
+const seconds = 300;
+
+export const defaultTolerationSeconds: AdmissionPlugin = {
+  name: 'DefaultTolerationSeconds',
+  mutate: ({ row, operation, subresource, object }) => {
+    if (operation !== 'CREATE' || row.type.resource !== 'pods' || row.type.group !== '' || subresource !== '') return;
+    const { spec } = object as Pod;
+    if (!spec) return;
+    for (const key of keys) {
+      if (spec.tolerations?.some((t) => tolerates(t, key))) continue;
+      spec.tolerations = [...(spec.tolerations ?? []), { key, operator: 'Exists', effect: 'NoExecute', tolerationSeconds: seconds }];
+    }
+  },
+};
+
+function tolerates(t: Toleration, key: string): boolean {
+  return (t.key === key || !t.key) && (t.effect === 'NoExecute' || !t.effect);
+}

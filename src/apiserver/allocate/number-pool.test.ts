@@ -1,0 +1,46 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { FakeClock } from '../../clock/clock.ts';
+import { NumberPool } from './number-pool.ts';
+
+function pool(clock = new FakeClock()): NumberPool {
+  return new NumberPool({ first: 1, last: 10, dynamicFrom: 5, clock, random: () => 0 });
+}
+
+describe('NumberPool', () => {
+  it('takes from the dynamic part first, and from the rest when that is full', () => {
+    const p = pool();
+    const taken = Array.from({ length: 11 }, (_, i) => p.takeAny(`o${i}`));
+    assert.deepEqual(taken, [5, 6, 7, 8, 9, 10, 1, 2, 3, 4, undefined]);
+  });
+
+  it('gives a number to one owner only, and to the same owner again', () => {
+    const p = pool();
+    assert.equal(p.take(7, 'a'), true);
+    assert.equal(p.take(7, 'b'), false);
+    assert.equal(p.take(7, 'a'), true);
+    p.hold(7, 'a');
+    assert.equal(p.take(7, 'b'), false);
+    p.drop(7, 'a');
+    assert.equal(p.take(7, 'b'), true);
+  });
+
+  it('forgets what was taken and never stored', async () => {
+    const clock = new FakeClock();
+    const p = pool(clock);
+    p.take(7, 'a');
+    await clock.advance(61_000);
+    assert.equal(p.take(7, 'b'), true);
+    p.giveBack('b');
+    assert.equal(p.take(7, 'c'), true);
+  });
+
+  it('keeps a number for its second holder when the first one goes', () => {
+    const p = pool();
+    p.hold(3, 'a');
+    p.hold(3, 'b');
+    p.drop(3, 'a');
+    assert.equal(p.isFree(3, 'c'), false);
+    assert.equal(p.isFree(3, 'b'), true);
+  });
+});

@@ -1,0 +1,79 @@
+/** Who asks: a client certificate, a bearer token, or nobody in particular. */
+
+import type { Clock } from '../../clock/clock.ts';
+import type { AuthObjects } from './auth-objects.ts';
+import { bootstrapUser } from './bootstrap-tokens.ts';
+import { ServiceAccountTokens, type TokenResult } from './service-account-tokens.ts';
+import type { TokenKeys } from './token-keys.ts';
+import { anonymous, type UserInfo } from './user-info.ts';
+
+export interface AuthenticatorOptions {
+  readonly keys: TokenKeys;
+  /** The issuer of ServiceAccount tokens. */
+  readonly issuer: string;
+  /** Audiences that the API server itself answers to. */
+  readonly audiences: readonly string[];
+  readonly objects: AuthObjects;
+  readonly clock: Clock;
+}
+
+export interface Credentials {
+  /** The path, without the query. */
+  readonly path: string;
+  readonly headers: Readonly<Record<string, string | readonly string[] | undefined>>;
+  /** What `userOfCertificate` made of the connection. */
+  readonly certificate: UserInfo | undefined;
+}
+
+/** Paths that anybody may ask for, and what lies below them (`/livez/ping`). */
+const PUBLIC = ['/healthz', '/livez', '/readyz', '/version'];
+/** How a browser, which cannot set headers on a WebSocket, hands over its token. */
+const WEBSOCKET_PREFIX = 'base64url.bearer.authorization.k8s.io.';
+
+export class Authenticator {
+  readonly #options: AuthenticatorOptions;
+  readonly #tokens: ServiceAccountTokens;
+
+  constructor(options: AuthenticatorOptions) {
+    this.#options = options;
+    this.#tokens = new ServiceAccountTokens(options);
+  }
+
+  /** Undefined is a 401: no credentials where some are needed, or wrong ones anywhere. */
+  async authenticate({ path, headers, certificate }: Credentials): Promise<UserInfo | undefined> {
+    if (certificate) return certificate;
+    const token = bearerToken(headers);
+    if (token !== undefined) {
+      const result = await this.review(token);
+      return result.authenticated ? result.user : undefined;
+    }
+    return PUBLIC.some((open) => path === open || path.startsWith(`${open}/`)) ? anonymous : undefined;
+  }
+
+  /** What a TokenReview answers; `audiences` are those of the one who asks, by default the API server's. */
+  async review(token: string, audiences: readonly string[] = this.#options.audiences): Promise<TokenResult> {
+    const wanted = audiences.length > 0 ? audiences : this.#options.audiences;
+    const user = bootstrapUser(token, this.#options.objects, this.#options.clock);
+    if (!user) return await this.#tokens.verify(token, wanted);
+    // A bootstrap token knows no audience: it is for the API server alone.
+    const shared = wanted.filter((audience) => this.#options.audiences.includes(audience));
+    return shared.length > 0 ? { authenticated: true, user, audiences: shared } : { authenticated: false };
+  }
+}
+
+function bearerToken(headers: Credentials['headers']): string | undefined {
+  const authorization = first(headers.authorization);
+  const [, token] = /^bearer +(\S+)\s*$/i.exec(authorization ?? '') ?? [];
+  if (token) return token;
+  // Some other scheme, or no token after the word: wrong credentials, not none.
+  if (authorization) return '';
+  for (const protocol of first(headers['sec-websocket-protocol'])?.split(',') ?? []) {
+    const trimmed = protocol.trim();
+    if (trimmed.startsWith(WEBSOCKET_PREFIX)) return Buffer.from(trimmed.slice(WEBSOCKET_PREFIX.length), 'base64url').toString();
+  }
+  return undefined;
+}
+
+function first(value: string | readonly string[] | undefined): string | undefined {
+  return typeof value === 'string' ? value : value?.join(',');
+}

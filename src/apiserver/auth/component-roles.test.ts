@@ -1,0 +1,97 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { resourceAttributes } from './attributes.ts';
+import { authorizerWith, person } from './auth-fixture.ts';
+
+/** What each part of a cluster asks for while it works: `verbs group:resource namespace`. */
+const needs: Readonly<Record<string, readonly string[]>> = {
+  'system:kube-controller-manager': [
+    'list,watch apps:deployments -',
+    'update,patch apps:deployments/status default',
+    'patch apps:deployments default',
+    'create,patch,delete,get apps:replicasets default',
+    'update apps:replicasets/status default',
+    'update apps:daemonsets/status default',
+    'create,patch,delete apps:controllerrevisions default',
+    'update core:replicationcontrollers/status default',
+    'create,patch,delete core:pods default',
+    'patch core:pods/status default',
+    'create,update,delete discovery.k8s.io:endpointslices default',
+    'create,update,delete core:endpoints default',
+    'create,update core:serviceaccounts default',
+    'create,update core:configmaps default',
+    'get,list,watch,patch,delete example.com:widgets default',
+    'deletecollection core:secrets default',
+    'update core:namespaces/finalize default',
+    'patch core:namespaces/status default',
+    'patch,delete core:nodes -',
+    'patch core:nodes/status -',
+    'list,watch coordination.k8s.io:leases kube-node-lease',
+    'create coordination.k8s.io:leases kube-system',
+    'create,patch core:events default',
+    'create,patch events.k8s.io:events default',
+  ],
+  'system:kube-scheduler': [
+    'list,watch core:pods -',
+    'list,watch core:nodes -',
+    'list,watch core:namespaces -',
+    'create core:pods/binding default',
+    'patch core:pods/status default',
+    'delete core:pods default',
+    'create,patch core:events default',
+    'create coordination.k8s.io:leases kube-system',
+  ],
+  'system:kube-proxy': [
+    'list,watch core:services -',
+    'list,watch discovery.k8s.io:endpointslices -',
+    'get,list,watch core:nodes -',
+    'create events.k8s.io:events default',
+  ],
+  'system:fairlead:net-agent': [
+    'get,list,watch core:nodes -',
+    'patch core:nodes/status -',
+    'get core:pods default',
+    'list,watch networking.k8s.io:networkpolicies -',
+  ],
+  'system:fairlead:dns': [
+    'list,watch core:services -',
+    'list,watch core:namespaces -',
+    'list,watch core:pods -',
+    'list,watch discovery.k8s.io:endpointslices -',
+    'get core:nodes -',
+    'create,update,delete discovery.k8s.io:endpointslices kube-system',
+    'create,get,update coordination.k8s.io:leases kube-system',
+  ],
+};
+
+/** What none of them may, however it came about. */
+const never: readonly string[] = [
+  'create rbac.authorization.k8s.io:clusterrolebindings -',
+  'escalate rbac.authorization.k8s.io:roles default',
+  'create core:pods/exec default',
+];
+
+function* questions(user: string, line: string) {
+  const [verbs = '', what = '', where = ''] = line.split(' ');
+  const [group = '', full = ''] = what.split(':');
+  const [resource = '', subresource = ''] = full.split('/');
+  const at = { group: group === 'core' ? '' : group, resource, subresource, namespace: where === '-' ? '' : where };
+  for (const verb of verbs.split(',')) yield resourceAttributes(person(user), verb, at);
+}
+
+describe('the default roles', () => {
+  const authorizer = authorizerWith([]);
+  for (const [user, lines] of Object.entries(needs)) {
+    it(`let ${user} do its work`, () => {
+      for (const line of lines) {
+        for (const question of questions(user, line)) assert.ok(authorizer.authorize(question).allowed, `${question.verb} ${line}`);
+      }
+    });
+
+    it(`keep ${user} from taking over`, () => {
+      for (const line of never) {
+        for (const question of questions(user, line)) assert.ok(!authorizer.authorize(question).allowed, line);
+      }
+    });
+  }
+});

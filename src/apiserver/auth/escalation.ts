@@ -1,0 +1,105 @@
+/** Nobody grants by a role or binding what they do not have themselves. After upstream's rbac ConfirmNoEscalation. */
+import { isDeepStrictEqual } from 'node:util';
+import type { ClusterRole, ClusterRoleBinding, PolicyRule, Role, RoleBinding } from '../../api/schema/types.ts';
+import { resourceAttributes } from './attributes.ts';
+import type { Authorizer } from './authorizer.ts';
+import { mastersGroup, type UserInfo } from './user-info.ts';
+
+export interface Refusal {
+  readonly code: 403 | 404;
+  /** For 403 what follows `roles.rbac.authorization.k8s.io "x" is forbidden: `; for 404 all of it. */
+  readonly message: string;
+}
+
+const GROUP = 'rbac.authorization.k8s.io';
+const everything: readonly PolicyRule[] = [
+  { verbs: ['*'], apiGroups: ['*'], resources: ['*'] },
+  { verbs: ['*'], nonResourceURLs: ['*'] },
+];
+
+/** Whether the user may write the role: its rules are all theirs, or they may `escalate` it. `old` is what it replaces. */
+export function checkRoleEscalation(
+  user: UserInfo,
+  role: Role | ClusterRole,
+  old: Role | ClusterRole | undefined,
+  authorizer: Authorizer,
+): Refusal | undefined {
+  if (user.groups.includes(mastersGroup)) return undefined;
+  const aggregation = 'aggregationRule' in role ? role.aggregationRule : undefined;
+  const oldAggregation = old && 'aggregationRule' in old ? old.aggregationRule : undefined;
+  const sameRules = old !== undefined && isDeepStrictEqual(role.rules ?? [], old.rules ?? []);
+  const sameAggregation = isDeepStrictEqual(aggregation ?? null, oldAggregation ?? null);
+  if (sameRules && sameAggregation) return undefined;
+  const { name, namespace = '' } = role.metadata;
+  const resource = role.kind === 'ClusterRole' ? 'clusterroles' : 'roles';
+  if (authorizer.authorize(resourceAttributes(user, 'escalate', { group: GROUP, version: 'v1', resource, namespace, name })).allowed)
+    return undefined;
+  // What an aggregated role will come to hold nobody knows today.
+  if (aggregation && !sameAggregation && missingRules(user, '', everything, authorizer).length > 0) {
+    return { code: 403, message: 'must have cluster-admin privileges to use the aggregationRule' };
+  }
+  return refuseMissing(user, namespace, role.rules ?? [], authorizer);
+}
+
+/** Whether the user may write the binding: the role's rules are all theirs, or they may `bind` the role. */
+export function checkBindingEscalation(
+  user: UserInfo,
+  binding: RoleBinding | ClusterRoleBinding,
+  old: RoleBinding | ClusterRoleBinding | undefined,
+  authorizer: Authorizer,
+): Refusal | undefined {
+  if (user.groups.includes(mastersGroup)) return undefined;
+  if (old && isDeepStrictEqual(binding.subjects ?? [], old.subjects ?? []) && isDeepStrictEqual(binding.roleRef, old.roleRef))
+    return undefined;
+  const namespace = binding.metadata.namespace ?? '';
+  const { kind, name } = binding.roleRef;
+  const resource = kind === 'ClusterRole' ? 'clusterroles' : 'roles';
+  if (authorizer.authorize(resourceAttributes(user, 'bind', { group: GROUP, version: 'v1', resource, namespace, name })).allowed)
+    return undefined;
+  const rules = authorizer.rbac.roleRules(binding);
+  if (!rules) return { code: 404, message: `${resource}.${GROUP} "${name}" not found` };
+  return refuseMissing(user, namespace, rules, authorizer);
+}
+
+function refuseMissing(user: UserInfo, namespace: string, rules: readonly PolicyRule[], authorizer: Authorizer): Refusal | undefined {
+  const missing = missingRules(user, namespace, rules, authorizer);
+  if (missing.length === 0) return undefined;
+  const who = `user ${JSON.stringify(user.name)} (groups=[${user.groups.map((group) => JSON.stringify(group)).join(' ')}])`;
+  return { code: 403, message: `${who} is attempting to grant RBAC permissions not currently held:\n${missing.map(format).join('\n')}` };
+}
+
+/** The rules, taken apart, that the user does not have; verbs of one resource together again. */
+function missingRules(user: UserInfo, namespace: string, rules: readonly PolicyRule[], authorizer: Authorizer): PolicyRule[] {
+  const missing = new Map<string, PolicyRule>();
+  const ask = (rule: PolicyRule, question: Parameters<typeof authorizer.rbac.find>[2]): void => {
+    if (authorizer.rbac.find(user, namespace, question) !== undefined) return;
+    const key = JSON.stringify({ ...rule, verbs: [] });
+    const known = missing.get(key);
+    if (!known) missing.set(key, rule);
+    else if (!known.verbs.includes(question.verb)) known.verbs.push(question.verb);
+  };
+  for (const rule of rules) {
+    for (const verb of rule.verbs) {
+      for (const path of rule.nonResourceURLs ?? []) ask({ nonResourceURLs: [path], verbs: [verb] }, { verb, path });
+      for (const group of rule.apiGroups ?? []) {
+        for (const resource of rule.resources ?? []) {
+          for (const name of rule.resourceNames?.length ? rule.resourceNames : ['']) {
+            const names = name ? { resourceNames: [name] } : {};
+            ask({ apiGroups: [group], resources: [resource], ...names, verbs: [verb] }, { verb, group, resource, name });
+          }
+        }
+      }
+    }
+  }
+  return [...missing.values()];
+}
+
+function format(rule: PolicyRule): string {
+  const list = (values: readonly string[]): string => `[${values.map((value) => JSON.stringify(value)).join(' ')}]`;
+  const parts: string[] = [];
+  if (rule.apiGroups) parts.push(`APIGroups:${list(rule.apiGroups)}`);
+  if (rule.resources) parts.push(`Resources:${list(rule.resources)}`);
+  if (rule.resourceNames) parts.push(`ResourceNames:${list(rule.resourceNames)}`);
+  if (rule.nonResourceURLs) parts.push(`NonResourceURLs:${list(rule.nonResourceURLs)}`);
+  return `{${[...parts, `Verbs:${list(rule.verbs)}`].join(', ')}}`;
+}

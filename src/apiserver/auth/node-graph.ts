@@ -1,0 +1,89 @@
+/** Which objects the pods of each node use: what a kubelet may read. */
+import type { Container, EphemeralContainer, Pod, Volume } from '../../api/schema/types.ts';
+
+export type UsedKind = 'configmaps' | 'secrets' | 'serviceaccounts' | 'persistentvolumeclaims' | 'pods';
+
+const MIRROR = 'kubernetes.io/config.mirror';
+
+export class NodeGraph {
+  /** Node → `kind/namespace/name` → by how many pods. */
+  readonly #uses = new Map<string, Map<string, number>>();
+  readonly #pods = new Map<string, { readonly node: string; readonly uses: ReadonlySet<string> }>();
+
+  put(pod: Pod): void {
+    this.delete(pod);
+    const node = pod.spec?.nodeName;
+    if (!node) return;
+    const uses = usesOf(pod);
+    this.#pods.set(`${pod.metadata.namespace}/${pod.metadata.name}`, { node, uses });
+    const counts = this.#uses.get(node) ?? new Map<string, number>();
+    this.#uses.set(node, counts);
+    for (const use of uses) counts.set(use, (counts.get(use) ?? 0) + 1);
+  }
+
+  delete(pod: Pod): void {
+    const key = `${pod.metadata.namespace}/${pod.metadata.name}`;
+    const known = this.#pods.get(key);
+    if (!known) return;
+    this.#pods.delete(key);
+    const counts = this.#uses.get(known.node)!;
+    for (const use of known.uses) {
+      const count = counts.get(use)! - 1;
+      if (count === 0) counts.delete(use);
+      else counts.set(use, count);
+    }
+    if (counts.size === 0) this.#uses.delete(known.node);
+  }
+
+  /** Whether a pod of the node uses the object. */
+  uses(node: string, kind: UsedKind, namespace: string, name: string): boolean {
+    return this.#uses.get(node)?.has(`${kind}/${namespace}/${name}`) ?? false;
+  }
+}
+
+function usesOf(pod: Pod): Set<string> {
+  const { namespace, name, annotations } = pod.metadata;
+  const uses = new Set<string>();
+  const add = (kind: UsedKind, used: string | undefined): void => {
+    if (used) uses.add(`${kind}/${namespace}/${used}`);
+  };
+  add('pods', name);
+  // A mirror pod is written by the kubelet itself, which must not gain access by what it writes there.
+  if (annotations?.[MIRROR] !== undefined) return uses;
+  const spec = pod.spec!;
+  add('serviceaccounts', spec.serviceAccountName);
+  for (const secret of spec.imagePullSecrets ?? []) add('secrets', secret.name);
+  for (const container of [...(spec.initContainers ?? []), ...spec.containers, ...(spec.ephemeralContainers ?? [])])
+    addContainer(container, add);
+  for (const volume of spec.volumes ?? []) addVolume(volume, name, add);
+  return uses;
+}
+
+type Add = (kind: UsedKind, name: string | undefined) => void;
+
+function addContainer(container: Container | EphemeralContainer, add: Add): void {
+  for (const source of container.envFrom ?? []) {
+    add('configmaps', source.configMapRef?.name);
+    add('secrets', source.secretRef?.name);
+  }
+  for (const { valueFrom } of container.env ?? []) {
+    add('configmaps', valueFrom?.configMapKeyRef?.name);
+    add('secrets', valueFrom?.secretKeyRef?.name);
+  }
+}
+
+function addVolume(volume: Volume, pod: string, add: Add): void {
+  add('configmaps', volume.configMap?.name);
+  add('secrets', volume.secret?.secretName);
+  add('persistentvolumeclaims', volume.persistentVolumeClaim?.claimName);
+  if (volume.ephemeral) add('persistentvolumeclaims', `${pod}-${volume.name}`);
+  for (const source of volume.projected?.sources ?? []) {
+    add('configmaps', source.configMap?.name);
+    add('secrets', source.secret?.name);
+  }
+  add('secrets', volume.csi?.nodePublishSecretRef?.name);
+  add('secrets', volume.azureFile?.secretName);
+  for (const source of [volume.cephfs, volume.cinder, volume.flexVolume, volume.rbd, volume.iscsi, volume.scaleIO, volume.storageos]) {
+    add('secrets', source?.secretRef?.name);
+  }
+}

@@ -1,0 +1,138 @@
+/** Makes ServiceAccount tokens (TokenRequest), and the documents by which others verify them. */
+import { randomUUID } from 'node:crypto';
+import { type JWK, SignJWT } from 'jose';
+import type { BoundObjectReference, ServiceAccount } from '../../api/schema/types.ts';
+import type { Clock } from '../../clock/clock.ts';
+import type { AuthObjects } from './auth-objects.ts';
+import type { ObjectClaim } from './token-claims.ts';
+import { jsonWebKeySet, type TokenKeys } from './token-keys.ts';
+import { serviceAccountUser } from './user-info.ts';
+
+export interface TokenIssuerOptions {
+  readonly keys: TokenKeys;
+  /** The `iss` of the tokens, such as `https://kubernetes.default.svc.cluster.local`. */
+  readonly issuer: string;
+  /** Audiences of a request that names none: the API server's own. */
+  readonly audiences: readonly string[];
+  readonly objects: AuthObjects;
+  readonly clock: Clock;
+}
+
+/** TokenRequestSpec, as far as it decides. */
+export interface TokenSpec {
+  readonly audiences?: readonly string[] | undefined;
+  readonly expirationSeconds?: number | undefined;
+  readonly boundObjectRef?: BoundObjectReference | null | undefined;
+}
+
+export type IssuedToken =
+  | {
+      readonly ok: true;
+      readonly token: string;
+      readonly expirationTimestamp: string;
+      readonly expirationSeconds: number;
+      readonly audiences: readonly string[];
+    }
+  | { readonly ok: false; readonly code: 404 | 409 | 422; readonly message: string; readonly field?: string };
+
+type Bound =
+  | { readonly ok: true; readonly claims: Partial<Record<'pod' | 'secret' | 'node', ObjectClaim>> }
+  | (IssuedToken & { readonly ok: false });
+
+const DEFAULT_SECONDS = 3600;
+const MIN_SECONDS = 600;
+const MAX_SECONDS = 2 ** 32;
+
+export class TokenIssuer {
+  readonly #options: TokenIssuerOptions;
+
+  constructor(options: TokenIssuerOptions) {
+    this.#options = options;
+  }
+
+  /** A token for the ServiceAccount, bound to the object that the spec names. */
+  async issue(serviceAccount: ServiceAccount, spec: TokenSpec): Promise<IssuedToken> {
+    const { keys, issuer, clock } = this.#options;
+    const expirationSeconds = spec.expirationSeconds || DEFAULT_SECONDS;
+    if (expirationSeconds < MIN_SECONDS)
+      return invalid('spec.expirationSeconds', `Invalid value: ${expirationSeconds}: may not specify a duration less than 10 minutes`);
+    if (expirationSeconds > MAX_SECONDS) return invalid('spec.expirationSeconds', `Too long: may not be more than 2^32 seconds`);
+    const { namespace = '', name, uid = '' } = serviceAccount.metadata;
+    const bound = this.#bind(namespace, name, spec.boundObjectRef);
+    if (!bound.ok) return bound;
+    const audiences = spec.audiences?.length ? spec.audiences : this.#options.audiences;
+    const now = Math.floor(clock.now() / 1000);
+    const claims = { 'kubernetes.io': { namespace, serviceaccount: { name, uid }, ...bound.claims } };
+    const token = await new SignJWT(claims)
+      .setProtectedHeader({ alg: keys.signing.algorithm, kid: keys.signing.id })
+      .setIssuer(issuer)
+      .setSubject(serviceAccountUser(namespace, name))
+      .setAudience([...audiences])
+      .setIssuedAt(now)
+      .setNotBefore(now)
+      .setExpirationTime(now + expirationSeconds)
+      .setJti(randomUUID())
+      .sign(keys.signing.privateKey);
+    // Seconds without a fraction, as metav1.Time has them.
+    const expirationTimestamp = new Date((now + expirationSeconds) * 1000).toISOString().replace('.000Z', 'Z');
+    return { ok: true, token, expirationTimestamp, expirationSeconds, audiences };
+  }
+
+  /** The body of `/.well-known/openid-configuration`; `serverUrl` is where the API server is reached, such as `https://10.96.0.1:443`. */
+  openidConfiguration(serverUrl: string): object {
+    const { issuer, keys } = this.#options;
+    return {
+      issuer,
+      jwks_uri: `${serverUrl}/openid/v1/jwks`,
+      response_types_supported: ['id_token'],
+      subject_types_supported: ['public'],
+      id_token_signing_alg_values_supported: [...new Set(keys.verifying.map((key) => key.algorithm))],
+    };
+  }
+
+  /** The body of `/openid/v1/jwks`. */
+  jwks(): Promise<{ keys: JWK[] }> {
+    return jsonWebKeySet(this.#options.keys);
+  }
+
+  #bind(namespace: string, serviceAccount: string, reference: BoundObjectReference | null | undefined): Bound {
+    if (!reference) return { ok: true, claims: {} };
+    const { objects } = this.#options;
+    const { kind = '', apiVersion = '', name = '', uid } = reference;
+    if (apiVersion !== 'v1' || !['Pod', 'Secret', 'Node'].includes(kind)) {
+      return {
+        ok: false,
+        code: 422,
+        field: 'spec.boundObjectRef',
+        message: `cannot bind token for serviceaccount "${serviceAccount}" to object kind "${apiVersion}, Kind=${kind}"`,
+      };
+    }
+    const plural = `${kind.toLowerCase()}s`;
+    const pod = kind === 'Pod' ? objects.pod(namespace, name) : undefined;
+    const found = pod ?? (kind === 'Secret' ? objects.secret(namespace, name) : kind === 'Node' ? objects.node(name) : undefined);
+    if (!found) return { ok: false, code: 404, message: `${plural} "${name}" not found` };
+    if (pod && pod.spec?.serviceAccountName !== serviceAccount) {
+      return invalid(
+        'spec.boundObjectRef.name',
+        `cannot bind token for serviceaccount "${serviceAccount}" to pod running with different serviceaccount name.`,
+      );
+    }
+    if (uid && uid !== found.metadata.uid) {
+      return {
+        ok: false,
+        code: 409,
+        message: `the UID in the bound object reference (${uid}) does not match the UID in record. The object might have been deleted and then recreated`,
+      };
+    }
+    const claim = { name, uid: found.metadata.uid ?? '' };
+    if (kind === 'Secret') return { ok: true, claims: { secret: claim } };
+    if (kind === 'Node') return { ok: true, claims: { node: claim } };
+    const nodeName = pod!.spec?.nodeName;
+    const node = nodeName ? { node: { name: nodeName, uid: objects.node(nodeName)?.metadata.uid ?? '' } } : {};
+    return { ok: true, claims: { pod: claim, ...node } };
+  }
+}
+
+function invalid(field: string, message: string): IssuedToken & { readonly ok: false } {
+  return { ok: false, code: 422, field, message };
+}

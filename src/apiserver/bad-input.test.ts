@@ -1,0 +1,184 @@
+import assert from 'node:assert/strict';
+import { randomBytes } from 'node:crypto';
+import { after, before, describe, it } from 'node:test';
+import { connect } from 'node:tls';
+import { TestServer } from './testing/test-server.ts';
+
+const maps = '/api/v1/namespaces/default/configmaps';
+const pods = '/api/v1/namespaces/default/pods';
+
+describe('bad input', () => {
+  let s: TestServer;
+  before(async () => {
+    s = await TestServer.start();
+  });
+  after(() => s.stop());
+
+  const cases: readonly (readonly [
+    what: string,
+    method: string,
+    path: string,
+    body: object | string | undefined,
+    type: string | undefined,
+    status: number,
+    message: RegExp,
+  ])[] = [
+    ['a body that is no JSON', 'POST', maps, '{"a":', undefined, 400, /couldn't get version\/kind/],
+    ['a body that is a list', 'POST', maps, '[]', undefined, 400, /no JSON object/],
+    ['no body', 'POST', maps, undefined, undefined, 400, /unrecognized/],
+    ['protobuf that is none', 'POST', maps, randomBytes(64).toString('latin1'), 'application/vnd.kubernetes.protobuf', 400, /unrecognized/],
+    ['a format that is not known', 'POST', maps, 'x', 'text/plain', 415, /accepted media types/],
+    [
+      'another kind',
+      'POST',
+      maps,
+      { kind: 'Pod', apiVersion: 'v1', metadata: { name: 'a' } },
+      undefined,
+      400,
+      /the kind in the data \(Pod\)/,
+    ],
+    [
+      'another version',
+      'POST',
+      maps,
+      { kind: 'ConfigMap', apiVersion: 'v2', metadata: { name: 'a' } },
+      undefined,
+      400,
+      /API version in the data \(v2\)/,
+    ],
+    ['metadata of a wrong type', 'POST', maps, { metadata: 'x' }, undefined, 400, /cannot unmarshal string/],
+    ['a value of a wrong type', 'POST', maps, { metadata: { name: 'a' }, data: { x: 1 } }, undefined, 400, /cannot unmarshal number/],
+    ['no name', 'POST', maps, { metadata: {} }, undefined, 422, /name or generateName is required/],
+    ['a bad name', 'POST', maps, { metadata: { name: 'A_b' } }, undefined, 422, /lowercase RFC 1123 subdomain/],
+    [
+      'another namespace',
+      'POST',
+      maps,
+      { metadata: { name: 'a', namespace: 'other' } },
+      undefined,
+      400,
+      /namespace of the provided object does not match/,
+    ],
+    [
+      'a missing namespace',
+      'POST',
+      '/api/v1/namespaces/nowhere/configmaps',
+      { metadata: { name: 'a' } },
+      undefined,
+      404,
+      /namespaces "nowhere" not found/,
+    ],
+    [
+      'an unknown field',
+      'POST',
+      `${maps}?fieldValidation=Strict`,
+      { metadata: { name: 'a' }, dta: {} },
+      undefined,
+      400,
+      /unknown field "dta"/,
+    ],
+    [
+      'a field twice',
+      'POST',
+      `${maps}?fieldValidation=Strict`,
+      '{"metadata":{"name":"a"},"data":{},"data":{}}',
+      undefined,
+      400,
+      /duplicate field "data"/,
+    ],
+    [
+      'a pod without an account',
+      'POST',
+      pods,
+      { metadata: { name: 'a' }, spec: { serviceAccountName: 'no', containers: [{ name: 'c', image: 'i' }] } },
+      undefined,
+      403,
+      /serviceaccount "no" not found/,
+    ],
+    ['a path that is none', 'GET', '/api/v1/namespaces/default/things', undefined, undefined, 404, /could not find the requested resource/],
+    ['a slash in a name', 'GET', `${maps}/a%2Fb`, undefined, undefined, 400, /may not contain '\/'/],
+    ['a namespaced name without its namespace', 'GET', '/api/v1/configmaps/default%2Fa', undefined, undefined, 404, /could not find/],
+    ['a broken escape', 'GET', '/api/v1/namespaces/%E0%A4%A/pods', undefined, undefined, 400, /escape|url|URI/i],
+    ['a selector that is none', 'GET', `${maps}?labelSelector=a%20b%20c`, undefined, undefined, 400, /requirement|selector/i],
+    ['a token that is none', 'GET', `${maps}?continue=xyz&limit=1`, undefined, undefined, 400, /continue key is not valid/],
+    ['a number that is none', 'GET', `${maps}?limit=ten`, undefined, undefined, 400, /invalid syntax/],
+    ['a resourceVersion that is none', 'GET', `${maps}?resourceVersion=abc`, undefined, undefined, 422, /resourceVersion/],
+    ['sendInitialEvents without a match', 'GET', `${maps}?watch=1&sendInitialEvents=true`, undefined, undefined, 422, /NotOlderThan/],
+    ['exec without an upgrade', 'POST', `${pods}/x/exec`, undefined, undefined, 400, /Upgrade request required/],
+    ['a deletion policy that is none', 'DELETE', `${maps}/x?propagationPolicy=No`, undefined, undefined, 422, /supported values/],
+  ];
+  for (const [what, method, path, body, type, status, message] of cases) {
+    it(`refuses ${what}`, async () => {
+      const reply = await s.call(method, path, body, type ? { type } : {});
+      assert.equal(reply.status, status, reply.text);
+      assert.equal(reply.body.kind, 'Status');
+      assert.match(reply.body.message, message);
+    });
+  }
+
+  it('warns of unknown fields unless told otherwise', async () => {
+    const { status, headers } = await s.call('POST', maps, { metadata: { name: 'warned' }, dta: {} });
+    assert.equal(status, 201);
+    assert.equal(headers.warning, '299 - "unknown field \\"dta\\""');
+    const ignored = await s.call('POST', `${maps}?fieldValidation=Ignore`, { metadata: { name: 'ignored' }, dta: {} });
+    assert.equal(ignored.headers.warning, undefined);
+    assert.equal(ignored.body.dta, undefined);
+  });
+
+  it('refuses a body over 3 MiB and goes on serving', async () => {
+    const body = { metadata: { name: 'big' }, data: { x: 'x'.repeat(3 << 20) } };
+    const reply = await s.call('POST', maps, body);
+    assert.equal(reply.status, 413);
+    assert.match(reply.body.message, /limit is 3145728/);
+    assert.equal((await s.call('GET', '/readyz')).text, 'ok');
+  });
+
+  it('survives deep nesting, prototypes and noise', async () => {
+    const deep = `{"metadata":{"name":"deep","annotations":${'{"a":'.repeat(20_000)}1${'}'.repeat(20_000)}}}`;
+    for (const body of [
+      deep,
+      '{"__proto__":{"x":1},"metadata":{"name":"p","__proto__":{"y":1},"labels":{"__proto__":"z"}}}',
+      '{"constructor":{"prototype":1}}',
+    ]) {
+      const { status } = await s.call('POST', maps, body);
+      assert.ok(status < 500, `${status}`);
+    }
+    assert.equal(({} as { x?: unknown }).x, undefined);
+    await new Promise<void>((resolve) => {
+      const socket = connect({ port: s.server.address.port, host: '127.0.0.1', rejectUnauthorized: false }, () =>
+        socket.write(randomBytes(4096)),
+      );
+      socket.on('error', () => {}).resume();
+      socket.on('close', () => resolve());
+    });
+    assert.equal((await s.call('GET', '/livez')).text, 'ok');
+  });
+
+  it('stops a patch that copies itself large, and YAML that refers itself large', async () => {
+    await s.call('POST', maps, { metadata: { name: 'bomb' }, data: { x: 'y' } });
+    const ops: object[] = [{ op: 'add', path: '/z', value: { d: 'y'.repeat(1000) } }];
+    for (let i = 0; i < 40; i++) ops.push({ op: 'copy', from: '/z', path: `/z/k${i}` });
+    const reply = await s.call('PATCH', `${maps}/bomb`, ops, { type: 'application/json-patch+json' });
+    assert.equal(reply.status, 422);
+    assert.match(reply.body.message, /copy operations of the patch make an object of more than/);
+    const lines = [...'bcdefgh'].map((c, i) => `${c}: &${c} [${Array(9).fill(`*${'abcdefg'[i]}`).join(',')}]`);
+    const yaml = await s.call('POST', maps, ['a: &a [x,x,x,x,x,x,x,x,x]', ...lines].join('\n'), { type: 'application/yaml' });
+    assert.equal(yaml.status, 400);
+    assert.match(yaml.body.message, /resource exhaustion/);
+  });
+
+  it('asks for credentials everywhere but on the health paths', async () => {
+    const agent = s.agent();
+    assert.equal((await s.call('GET', maps, undefined, { agent })).status, 401);
+    assert.equal((await s.call('GET', '/api', undefined, { agent })).status, 401);
+    assert.equal((await s.call('GET', '/healthz', undefined, { agent })).status, 200);
+    assert.equal((await s.call('GET', '/version', undefined, { agent })).status, 200);
+    const jane = s.agent(await s.pki.client('jane'));
+    const denied = await s.call('GET', maps, undefined, { agent: jane });
+    assert.equal(denied.status, 403);
+    assert.equal(
+      denied.body.message,
+      'configmaps is forbidden: User "jane" cannot list resource "configmaps" in API group "" in the namespace "default"',
+    );
+  });
+});

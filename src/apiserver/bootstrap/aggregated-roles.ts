@@ -1,0 +1,71 @@
+/**
+ * Writes into aggregated ClusterRoles (`admin`, `edit`, `view`) the rules of those they gather. Authorization does not need it, it gathers
+ * by itself; people and programs that read the roles do.
+ */
+import { isDeepStrictEqual } from 'node:util';
+import { rowOf } from '../../api/registry/registry.ts';
+import { clusterRoles } from '../../api/resource-types.ts';
+import type { ClusterRole } from '../../api/schema/types.ts';
+import type { Clock } from '../../clock/clock.ts';
+import { messageOf } from '../../errors/known-error.ts';
+import type { Log } from '../../observability/log.ts';
+import type { RbacIndex } from '../auth/rbac-index.ts';
+import type { Lookup } from '../cache/lookup.ts';
+import type { ResourceCache } from '../cache/resource-cache.ts';
+import { isStatusError } from '../status/status-error.ts';
+import { type EnsureDeps, serverUser } from './ensure.ts';
+
+/** Roles come in groups, as when a chart is installed. */
+const settleMs = 200;
+
+export interface AggregatedRolesContext {
+  /** Of clusterroles. */
+  readonly cache: ResourceCache;
+  readonly lookup: Lookup;
+  readonly rbac: RbacIndex;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly signal: AbortSignal;
+}
+
+/** Until the signal aborts. */
+export async function keepAggregatedRoles(deps: EnsureDeps, context: AggregatedRolesContext): Promise<void> {
+  const { cache, clock, log, signal } = context;
+  let wake: () => void = () => {};
+  let changed = true;
+  const note = (): void => {
+    changed = true;
+    wake();
+  };
+  cache.listen({ onEvents: note, onReset: note });
+  signal.addEventListener('abort', () => wake(), { once: true });
+  while (!signal.aborted) {
+    if (!changed) {
+      await new Promise<void>((resolve) => {
+        wake = resolve;
+      });
+      continue;
+    }
+    await clock.sleep(settleMs, signal).catch(() => {});
+    if (signal.aborted) return;
+    changed = false;
+    await writeRules(deps, context).catch((err: unknown) => log.warn('cannot gather the rules of ClusterRoles', { error: messageOf(err) }));
+  }
+}
+
+async function writeRules({ writer }: EnsureDeps, { lookup, rbac }: AggregatedRolesContext): Promise<void> {
+  const row = rowOf(clusterRoles.group, clusterRoles.version, clusterRoles.resource);
+  if (!row) return;
+  for (const role of lookup.list(clusterRoles)) {
+    if (!role.aggregationRule) continue;
+    const rules = rbac.aggregatedRules(role);
+    if (isDeepStrictEqual(rules, role.rules ?? [])) continue;
+    const { name } = role.metadata;
+    const context = { user: serverUser, dryRun: false, warnings: [] };
+    await writer
+      .update({ row, namespace: '', name }, (current) => ({ ...(current as ClusterRole), rules: structuredClone(rules) }), context)
+      .catch((err: unknown) => {
+        if (!isStatusError(err, 'NotFound')) throw err;
+      });
+  }
+}

@@ -1,0 +1,45 @@
+import assert from 'node:assert/strict';
+import { after, before, describe, it } from 'node:test';
+import { type Json, TestServer } from '../testing/test-server.ts';
+
+/** The body when `check` holds; fails after five seconds. */
+async function eventually(s: TestServer, path: string, check: (body: Json) => boolean): Promise<Json> {
+  const deadline = Date.now() + 5000;
+  for (;;) {
+    const { body } = await s.call('GET', path);
+    if (check(body)) return body;
+    if (Date.now() > deadline) throw new Error(`not within five seconds: ${path} ${JSON.stringify(body).slice(0, 300)}`);
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+}
+
+describe('what the server keeps in the cluster', () => {
+  let s: TestServer;
+  before(async () => {
+    s = await TestServer.start();
+  });
+  after(() => s.stop());
+
+  it('puts default/kubernetes back as soon as it is deleted', async () => {
+    await s.call('DELETE', '/api/v1/namespaces/default/services/kubernetes');
+    await s.call('DELETE', '/apis/discovery.k8s.io/v1/namespaces/default/endpointslices/kubernetes');
+    const service = await eventually(s, '/api/v1/namespaces/default/services/kubernetes', (b) => b.kind === 'Service');
+    assert.equal(service.spec.clusterIP, '10.96.0.1');
+    await eventually(s, '/apis/discovery.k8s.io/v1/namespaces/default/endpointslices/kubernetes', (b) => b.kind === 'EndpointSlice');
+  });
+
+  it('gathers the rules of aggregated roles', async () => {
+    const roles = '/apis/rbac.authorization.k8s.io/v1/clusterroles';
+    await eventually(s, `${roles}/view`, (role) => role.rules?.length > 3);
+    await s.call('POST', roles, {
+      metadata: { name: 'extra', labels: { 'rbac.authorization.k8s.io/aggregate-to-view': 'true' } },
+      rules: [{ apiGroups: ['example.com'], resources: ['widgets'], verbs: ['get'] }],
+    });
+    await eventually(s, `${roles}/view`, (role) => role.rules.some((r: Json) => r.apiGroups?.includes('example.com')));
+  });
+
+  it('publishes the CA of client certificates', async () => {
+    const { body } = await s.call('GET', '/api/v1/namespaces/kube-system/configmaps/extension-apiserver-authentication');
+    assert.match(body.data['client-ca-file'], /BEGIN CERTIFICATE/);
+  });
+});

@@ -1,0 +1,105 @@
+/**
+ * `default/kubernetes`: how pods find this server. The Service has the first address of the range; its endpoints are written here,
+ * because no selector could find a server that is no pod. Put right again when somebody changes or deletes them.
+ */
+import type { KubeObject } from '../../api/resource-types.ts';
+import type { EndpointSlice, Endpoints, Service } from '../../api/schema/types.ts';
+import type { Clock } from '../../clock/clock.ts';
+import { messageOf } from '../../errors/known-error.ts';
+import { familyOf, mustCidr, nthIp } from '../../ip/ip.ts';
+import type { Log } from '../../observability/log.ts';
+import type { ResourceCache } from '../cache/resource-cache.ts';
+import { type EnsureDeps, ensure } from './ensure.ts';
+
+const checkMs = 10_000;
+
+export interface KubernetesServiceOptions {
+  readonly serviceCidr: string;
+  readonly advertiseAddress: string;
+  readonly port: number;
+}
+
+export function kubernetesObjects(o: KubernetesServiceOptions): { service: Service; endpoints: Endpoints; slice: EndpointSlice } {
+  const meta = { name: 'kubernetes', namespace: 'default' };
+  const service: Service = {
+    apiVersion: 'v1',
+    kind: 'Service',
+    metadata: { ...meta, labels: { component: 'apiserver', provider: 'kubernetes' } },
+    spec: {
+      type: 'ClusterIP',
+      clusterIP: nthIp(mustCidr(o.serviceCidr), 1),
+      ports: [{ name: 'https', port: 443, protocol: 'TCP', targetPort: o.port }],
+    },
+  };
+  const endpoints: Endpoints = {
+    apiVersion: 'v1',
+    kind: 'Endpoints',
+    metadata: { ...meta, labels: { 'endpointslice.kubernetes.io/skip-mirror': 'true' } },
+    subsets: [{ addresses: [{ ip: o.advertiseAddress }], ports: [{ name: 'https', port: o.port, protocol: 'TCP' }] }],
+  };
+  const slice: EndpointSlice = {
+    apiVersion: 'discovery.k8s.io/v1',
+    kind: 'EndpointSlice',
+    metadata: { ...meta, labels: { 'kubernetes.io/service-name': 'kubernetes' } },
+    addressType: familyOf(o.advertiseAddress) === 4 ? 'IPv4' : 'IPv6',
+    endpoints: [{ addresses: [o.advertiseAddress], conditions: { ready: true } }],
+    ports: [{ name: 'https', port: o.port, protocol: 'TCP' }],
+  };
+  return { service, endpoints, slice };
+}
+
+export async function reconcileKubernetesService(deps: EnsureDeps, options: KubernetesServiceOptions): Promise<void> {
+  const { service, endpoints, slice } = kubernetesObjects(options);
+  await ensure(
+    deps,
+    service,
+    (current) => ({ ...current, spec: { ...(current as Service).spec, ports: service.spec?.ports } }) as KubeObject,
+  );
+  await ensure(
+    deps,
+    endpoints,
+    (current) => ({ ...current, metadata: labelled(current, endpoints), subsets: endpoints.subsets }) as KubeObject,
+  );
+  await ensure(
+    deps,
+    slice,
+    (current) => ({ ...current, metadata: labelled(current, slice), endpoints: slice.endpoints, ports: slice.ports }) as KubeObject,
+  );
+}
+
+function labelled(current: KubeObject, wanted: KubeObject): KubeObject['metadata'] {
+  return { ...current.metadata, labels: { ...current.metadata.labels, ...wanted.metadata.labels } };
+}
+
+/**
+ * Until the signal aborts: looks now and then, and at once when one of them is deleted (`kubectl delete all --all` does that): no pod
+ * finds the server meanwhile. `caches` are those of services, endpoints and endpointslices.
+ */
+export async function keepKubernetesService(
+  deps: EnsureDeps,
+  options: KubernetesServiceOptions,
+  context: { readonly caches: readonly ResourceCache[]; readonly clock: Clock; readonly log: Log; readonly signal: AbortSignal },
+): Promise<void> {
+  const { caches, clock, log, signal } = context;
+  let woken = Promise.withResolvers<void>();
+  for (const cache of caches) {
+    const key = `${cache.prefix}default/kubernetes`;
+    cache.listen({
+      onEvents: (events) => {
+        if (events.some((e) => !e.current && e.previous?.key === key)) woken.resolve();
+      },
+      onReset: () => woken.resolve(),
+    });
+  }
+  while (!signal.aborted) {
+    await Promise.race([clock.sleep(checkMs, signal).catch(() => {}), woken.promise]);
+    if (signal.aborted) return;
+    // Made before the work, so that a deletion in the midst of it is seen right after.
+    woken = Promise.withResolvers();
+    try {
+      await reconcileKubernetesService(deps, options);
+    } catch (err) {
+      log.warn('cannot keep the endpoints of default/kubernetes', { error: messageOf(err) });
+    }
+  }
+}

@@ -1,0 +1,39 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import type { KubeObject } from '../../api/resource-types.ts';
+import { CachedObject, encodeObject, spliceRevision } from './cached-object.ts';
+
+const object = {
+  data: { metadata: '"metadata":{' },
+  metadata: { name: 'ä', resourceVersion: '7' },
+  kind: 'ConfigMap',
+  apiVersion: 'v1',
+} as KubeObject;
+
+describe('the bytes of an object', () => {
+  it('are stored without resourceVersion and shown with it', () => {
+    const stored = encodeObject(object);
+    assert.equal(
+      stored.toString(),
+      '{"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":"ä"},"data":{"metadata":"\\"metadata\\":{"}}',
+    );
+    assert.equal(
+      spliceRevision(stored, 42).toString(),
+      '{"apiVersion":"v1","kind":"ConfigMap","metadata":{"resourceVersion":"42","name":"ä"},"data":{"metadata":"\\"metadata\\":{"}}',
+    );
+  });
+
+  it('are brought into form when something else wrote them', () => {
+    const foreign = Buffer.from('{"kind":"ConfigMap","metadata":{"name":"a","resourceVersion":"1"},"apiVersion":"v1"}');
+    const parsed = JSON.parse(spliceRevision(foreign, 5).toString()) as KubeObject;
+    assert.deepEqual(parsed.metadata, { resourceVersion: '5', name: 'a' });
+  });
+
+  it('take another revision for a deletion', () => {
+    const cached = new CachedObject('/registry/configmaps/default/a', 5, spliceRevision(encodeObject(object), 5));
+    const later = cached.at(9);
+    assert.equal(later.object.metadata.resourceVersion, '9');
+    assert.deepEqual({ ...later.object, metadata: 0 }, { ...cached.object, metadata: 0 });
+    assert.equal(cached.object.metadata.resourceVersion, '5');
+  });
+});

@@ -1,0 +1,189 @@
+/**
+ * All objects of one stored resource, sorted by key, and who watches them. Fed by `WatchFeed` in the order of revisions;
+ * reads never wait and never touch the store.
+ */
+import type { CachedObject } from './cached-object.ts';
+import { type CacheEvent, EventLog } from './event-log.ts';
+
+/** Somebody who is told of changes. */
+export interface CacheListener {
+  /** Events of this resource, in order; `frames` of the events may be shared between listeners. */
+  onEvents(events: readonly CacheEvent[]): void;
+  /** The cache was read anew after a break: what happened in between is not known. `before` is what it held until then. */
+  onReset(before: readonly CachedObject[]): void;
+}
+
+/** A listener that only wants events where a field (before or after) has one value; see `listen`. */
+interface FieldIndex {
+  readonly valueOf: (object: CachedObject) => string;
+  readonly listeners: Map<string, Set<CacheListener>>;
+}
+
+export class ResourceCache {
+  /** `/registry/pods/` */
+  readonly prefix: string;
+  #byKey = new Map<string, CachedObject>();
+  #sorted: CachedObject[] = [];
+  #log: EventLog;
+  #listeners = new Set<CacheListener>();
+  #indexes = new Map<string, FieldIndex>();
+
+  constructor(prefix: string, floor = 0) {
+    this.prefix = prefix;
+    this.#log = new EventLog(floor);
+  }
+
+  get size(): number {
+    return this.#sorted.length;
+  }
+
+  get listenerCount(): number {
+    let count = this.#listeners.size;
+    for (const index of this.#indexes.values()) for (const set of index.listeners.values()) count += set.size;
+    return count;
+  }
+
+  /** Events up to this revision are forgotten. */
+  get floor(): number {
+    return this.#log.floor;
+  }
+
+  get(key: string): CachedObject | undefined {
+    return this.#byKey.get(key);
+  }
+
+  /** Objects whose key begins with `prefix` and is not less than `from`, in key order. A copy: what comes later does not change it. */
+  range(prefix: string = this.prefix, from: string = prefix): CachedObject[] {
+    const start = this.#position(from > prefix ? from : prefix);
+    if (prefix === this.prefix) return this.#sorted.slice(start);
+    let end = start;
+    // Keys of the range are neighbours; a namespace is usually a small part.
+    while (end < this.#sorted.length && this.#sorted[end]!.key.startsWith(prefix)) end++;
+    return this.#sorted.slice(start, end);
+  }
+
+  /** `range` as it was at a revision; undefined when that is forgotten. */
+  rangeAt(revision: number, prefix: string = this.prefix, from: string = prefix): CachedObject[] | undefined {
+    const later = this.#log.after(revision);
+    if (!later) return undefined;
+    const now = this.range(prefix, from);
+    if (later.length === 0) return now;
+    const then = new Map<string, CachedObject | undefined>();
+    for (const event of later) {
+      const { key } = (event.current ?? event.previous)!;
+      if (key < from || !key.startsWith(prefix) || then.has(key)) continue;
+      // The oldest of the later events says what stood there before all of them.
+      then.set(key, event.previous);
+    }
+    const out = now.filter((o) => !then.has(o.key));
+    for (const o of then.values()) if (o) out.push(o);
+    return out.sort((a, b) => (a.key < b.key ? -1 : 1));
+  }
+
+  /** Events after a revision; undefined when they are forgotten. */
+  eventsAfter(revision: number): readonly CacheEvent[] | undefined {
+    return this.#log.after(revision);
+  }
+
+  /**
+   * With `where`, only events whose object has (or had) that value in the field are delivered: with one watcher per node, a
+   * change of a pod is looked at by one of them, not by all.
+   */
+  listen(
+    listener: CacheListener,
+    where?: { readonly field: string; readonly value: string; readonly valueOf: (object: CachedObject) => string },
+  ): () => void {
+    if (!where) {
+      this.#listeners.add(listener);
+      return () => void this.#listeners.delete(listener);
+    }
+    const index = this.#indexes.get(where.field) ?? { valueOf: where.valueOf, listeners: new Map<string, Set<CacheListener>>() };
+    this.#indexes.set(where.field, index);
+    const set = index.listeners.get(where.value) ?? new Set<CacheListener>();
+    index.listeners.set(where.value, set);
+    set.add(listener);
+    return () => {
+      // A watch ends twice: by its time, and when its connection closes. In between the next watch of the same node may have
+      // begun; what it listens to must stay.
+      if (!set.delete(listener) || set.size > 0) return;
+      index.listeners.delete(where.value);
+      if (index.listeners.size === 0) this.#indexes.delete(where.field);
+    };
+  }
+
+  /** Starts over from what the store holds; listeners are told to start over too. */
+  reset(objects: readonly CachedObject[], revision: number): void {
+    const before = this.#sorted;
+    this.#sorted = objects.toSorted((a, b) => (a.key < b.key ? -1 : 1));
+    this.#byKey = new Map(objects.map((o) => [o.key, o]));
+    this.#log = new EventLog(revision);
+    for (const listener of this.#all()) listener.onReset(before);
+  }
+
+  /** Takes one change in, without telling anybody. Undefined when it is older than what is here. */
+  put(object: CachedObject, at: number): CacheEvent | undefined {
+    const previous = this.#byKey.get(object.key);
+    if (previous && previous.revision >= object.revision) return undefined;
+    this.#byKey.set(object.key, object);
+    const position = this.#position(object.key);
+    if (previous) this.#sorted[position] = object;
+    else if (position === this.#sorted.length) this.#sorted.push(object);
+    else this.#sorted.splice(position, 0, object);
+    return this.#remember({ revision: object.revision, current: object, previous, at, frames: new Map() });
+  }
+
+  delete(key: string, revision: number, at: number): CacheEvent | undefined {
+    const previous = this.#byKey.get(key);
+    if (!previous || previous.revision >= revision) return undefined;
+    this.#byKey.delete(key);
+    this.#sorted.splice(this.#position(key), 1);
+    return this.#remember({ revision, current: undefined, previous, at, frames: new Map() });
+  }
+
+  /** Tells the listeners; each gets the events that concern it in one call. */
+  dispatch(events: readonly CacheEvent[]): void {
+    for (const listener of this.#listeners) listener.onEvents(events);
+    for (const index of this.#indexes.values()) this.#dispatchIndexed(index, events);
+    for (const event of events) event.frames.clear();
+  }
+
+  #dispatchIndexed(index: FieldIndex, events: readonly CacheEvent[]): void {
+    const due = new Map<CacheListener, CacheEvent[]>();
+    for (const event of events) {
+      const values = new Set<string>();
+      if (event.current) values.add(index.valueOf(event.current));
+      if (event.previous) values.add(index.valueOf(event.previous));
+      for (const value of values) {
+        for (const listener of index.listeners.get(value) ?? []) {
+          const list = due.get(listener);
+          if (list) list.push(event);
+          else due.set(listener, [event]);
+        }
+      }
+    }
+    for (const [listener, list] of due) listener.onEvents(list);
+  }
+
+  #remember(event: CacheEvent): CacheEvent {
+    this.#log.push(event);
+    return event;
+  }
+
+  #all(): CacheListener[] {
+    const all = [...this.#listeners];
+    for (const index of this.#indexes.values()) for (const set of index.listeners.values()) all.push(...set);
+    return all;
+  }
+
+  /** Index of the first object whose key is not less. */
+  #position(key: string): number {
+    let low = 0;
+    let high = this.#sorted.length;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if (this.#sorted[middle]!.key < key) low = middle + 1;
+      else high = middle;
+    }
+    return low;
+  }
+}

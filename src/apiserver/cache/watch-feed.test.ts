@@ -1,0 +1,138 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import type { KubeObject } from '../../api/resource-types.ts';
+import { systemClock } from '../../clock/clock.ts';
+import { KnownError } from '../../errors/known-error.ts';
+import { silentLog } from '../../observability/log.ts';
+import { MemoryStore } from '../../storage/memory/memory-store.ts';
+import type { Store, StoreEvent } from '../../storage/store.ts';
+import { encodeObject } from './cached-object.ts';
+import type { CacheEvent } from './event-log.ts';
+import { WatchFeed } from './watch-feed.ts';
+
+const bytes = (name: string, data = ''): Buffer =>
+  encodeObject({ apiVersion: 'v1', kind: 'ConfigMap', metadata: { name }, data: { data } } as KubeObject);
+const key = (name: string): string => `/registry/configmaps/default/${name}`;
+
+/** A store whose stream of changes can be broken. */
+class BreakableStore extends MemoryStore {
+  #break: (() => void) | undefined;
+
+  override async *watch(...args: Parameters<Store['watch']>): AsyncGenerator<readonly StoreEvent[]> {
+    const broken = new Promise<'broken'>((resolve) => {
+      this.#break = () => resolve('broken');
+    });
+    const events = super.watch(...args)[Symbol.asyncIterator]();
+    for (;;) {
+      const next = await Promise.race([events.next(), broken]);
+      if (next === 'broken') throw new KnownError('STORE_COMPACTED', 'the log no longer reaches back');
+      if (next.done) return;
+      yield next.value;
+    }
+  }
+
+  breakWatch(): void {
+    this.#break?.();
+  }
+}
+
+async function feedOver(store: Store): Promise<WatchFeed> {
+  const feed = new WatchFeed({ store, clock: systemClock, log: silentLog });
+  feed.cache('configmaps');
+  await feed.start();
+  return feed;
+}
+
+describe('WatchFeed', () => {
+  it('loads what is there and follows what comes', async () => {
+    const store = new MemoryStore();
+    for (let i = 0; i < 2500; i++) await store.put(key(`old-${i}`), bytes(`old-${i}`));
+    const feed = await feedOver(store);
+    const cache = feed.cache('configmaps');
+    assert.equal(cache.size, 2500);
+    await store.put(key('new'), bytes('new'));
+    await store.delete(key('old-7'));
+    await feed.fresh();
+    assert.equal(cache.size, 2500);
+    assert.equal(cache.get(key('old-7')), undefined);
+    assert.equal(cache.get(key('new'))?.object.metadata.name, 'new');
+    await feed.close();
+    await store.close();
+  });
+
+  it('shows an older moment', async () => {
+    const store = new MemoryStore();
+    const feed = await feedOver(store);
+    const cache = feed.cache('configmaps');
+    await store.put(key('a'), bytes('a', '1'));
+    await store.put(key('b'), bytes('b', '1'));
+    const then = await store.revision();
+    await store.put(key('a'), bytes('a', '2'));
+    await store.delete(key('b'));
+    await store.put(key('c'), bytes('c', '1'));
+    await store.put(key('b'), bytes('b', '3'));
+    await feed.fresh();
+    const show = (found: typeof now): string[] =>
+      (found ?? []).map((o) => `${o.object.metadata.name}${(o.object.data as { data: string }).data}`);
+    const now = cache.rangeAt(feed.revision);
+    assert.deepEqual(show(now), ['a2', 'b3', 'c1']);
+    assert.deepEqual(show(cache.rangeAt(then)), ['a1', 'b1']);
+    await feed.close();
+    await store.close();
+  });
+
+  it('reads everything anew when the stream breaks, and tells its listeners', async () => {
+    const store = new BreakableStore();
+    await store.put(key('a'), bytes('a'));
+    const feed = await feedOver(store);
+    const cache = feed.cache('configmaps');
+    const seen: string[] = [];
+    let reset: () => void = () => {};
+    const wasReset = new Promise<void>((resolve) => {
+      reset = resolve;
+    });
+    cache.listen({
+      onEvents: (events: readonly CacheEvent[]) => seen.push(...events.map((e) => (e.current ?? e.previous)!.key)),
+      onReset: (before) => {
+        seen.push(`reset from ${before.length}`);
+        reset();
+      },
+    });
+    store.breakWatch();
+    await wasReset;
+    await store.put(key('b'), bytes('b'));
+    await feed.fresh();
+    assert.deepEqual(seen, ['reset from 1', key('b')]);
+    assert.equal(cache.size, 2);
+    await feed.close();
+    await store.close();
+  });
+
+  it('does not spin on a store that is broken', async () => {
+    /** Its writer's thread has died: every watch ends at once, and every call fails. */
+    class BrokenStore extends MemoryStore {
+      watches = 0;
+      override async *watch(): AsyncGenerator<readonly StoreEvent[]> {
+        this.watches++;
+        yield* [];
+      }
+      override revision(): Promise<number> {
+        return Promise.reject(new KnownError('STORE_IO', 'its thread ended'));
+      }
+    }
+    const store = new BrokenStore();
+    const feed = await feedOver(store);
+    // As many turns as a loop without a pause would need for hundreds of watches.
+    for (let i = 0; i < 1000; i++) await new Promise(setImmediate);
+    assert.ok(store.watches < 5, `${store.watches} watches`);
+    await feed.close();
+    await store.close();
+  });
+
+  it('ends when the store does', async () => {
+    const store = new MemoryStore();
+    const feed = await feedOver(store);
+    await store.close();
+    await feed.close();
+  });
+});

@@ -1,0 +1,198 @@
+/**
+ * The one reader of the store's event stream: loads every resource at start and hands each change to the resource's cache.
+ * One stream for all means one revision for all: when the feed has reached a revision, every cache has.
+ */
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import type { Clock } from '../../clock/clock.ts';
+import { isKnownError, messageOf } from '../../errors/known-error.ts';
+import type { Log } from '../../observability/log.ts';
+import { prefixEnd, type Store, type StoreEvent } from '../../storage/store.ts';
+import { CachedObject } from './cached-object.ts';
+import type { CacheEvent } from './event-log.ts';
+import { ResourceCache } from './resource-cache.ts';
+
+export const registryPrefix = '/registry/';
+const pageSize = 1000;
+const retryMs = 500;
+
+interface Waiter {
+  readonly revision: number;
+  readonly resolve: (reached: boolean) => void;
+}
+
+export class WatchFeed {
+  readonly #store: Store;
+  readonly #clock: Clock;
+  readonly #log: Log;
+  readonly #caches = new Map<string, ResourceCache>();
+  readonly #stop = new AbortController();
+  #waiters: Waiter[] = [];
+  #revision = 0;
+  #running: Promise<void> = Promise.resolve();
+
+  constructor(options: { readonly store: Store; readonly clock: Clock; readonly log: Log }) {
+    this.#store = options.store;
+    this.#clock = options.clock;
+    this.#log = options.log;
+  }
+
+  /** The newest revision that every cache has seen. */
+  get revision(): number {
+    return this.#revision;
+  }
+
+  /** The cache of a resource (`pods`); made at the first call, which has to be before `start`. */
+  cache(storedAs: string): ResourceCache {
+    let cache = this.#caches.get(storedAs);
+    if (!cache) {
+      cache = new ResourceCache(`${registryPrefix}${storedAs}/`);
+      this.#caches.set(storedAs, cache);
+    }
+    return cache;
+  }
+
+  /** Resolves when everything is loaded; changes flow from then on. */
+  async start(): Promise<void> {
+    const from = await this.#load();
+    this.#running = this.#follow(from);
+  }
+
+  async close(): Promise<void> {
+    this.#stop.abort();
+    this.#settle(true);
+    await this.#running;
+  }
+
+  /** Resolves when the caches have everything that was written before the call. */
+  async fresh(): Promise<void> {
+    const revision = await this.#store.revision();
+    if (revision > this.#revision) await this.reach(revision, 30_000);
+  }
+
+  /** True when the caches have reached the revision, false when that takes longer than `timeoutMs`. */
+  reach(revision: number, timeoutMs: number): Promise<boolean> {
+    if (revision <= this.#revision) return Promise.resolve(true);
+    return new Promise((resolve) => {
+      const timer = this.#clock.after(timeoutMs, () => {
+        this.#waiters = this.#waiters.filter((w) => w !== waiter);
+        resolve(false);
+      });
+      const waiter: Waiter = {
+        revision,
+        resolve: (reached) => {
+          timer.cancel();
+          resolve(reached);
+        },
+      };
+      this.#waiters.push(waiter);
+    });
+  }
+
+  /** Reads everything; returns the revision from which on changes are still to be followed. */
+  async #load(): Promise<number> {
+    const objects = new Map<ResourceCache, CachedObject[]>([...this.#caches.values()].map((c) => [c, []]));
+    const end = prefixEnd(registryPrefix);
+    let start = registryPrefix;
+    let first: number | undefined;
+    for (;;) {
+      const page = await this.#store.range(start, end, { limit: pageSize });
+      // Pages are not of one moment. Changes since the first page are followed later; those that a page has already are skipped then.
+      first ??= page.revision;
+      for (const record of page.records) {
+        const cache = this.#cacheOf(record.key);
+        if (cache) objects.get(cache)!.push(CachedObject.of(record));
+      }
+      const last = page.records.at(-1);
+      if (!page.more || !last) break;
+      start = `${last.key}\0`;
+    }
+    this.#revision = first;
+    for (const [cache, list] of objects) cache.reset(list, first);
+    return first + 1;
+  }
+
+  async #follow(from: number): Promise<void> {
+    let next = from;
+    while (!this.#stop.signal.aborted) {
+      try {
+        for await (const batch of this.#store.watch(registryPrefix, prefixEnd(registryPrefix), next, this.#stop.signal)) {
+          this.#take(batch);
+          next = this.#revision + 1;
+        }
+        if (this.#stop.signal.aborted) return;
+        const problem = await this.#probe();
+        if (isKnownError(problem, 'STORE_CLOSED')) return;
+        // A store that is broken ends every watch at once.
+        if (problem !== undefined) await this.#clock.sleep(retryMs, this.#stop.signal).catch(() => {});
+      } catch (err) {
+        if (this.#stop.signal.aborted || isKnownError(err, 'STORE_CLOSED')) return;
+        this.#log.warn('the stream of changes from the store broke, reading everything anew', { error: messageOf(err) });
+        next = (await this.#reload()) ?? next;
+      }
+    }
+  }
+
+  /** Loads again until it works; undefined when the feed was closed meanwhile. */
+  async #reload(): Promise<number | undefined> {
+    while (!this.#stop.signal.aborted) {
+      try {
+        const from = await this.#load();
+        this.#settle(false);
+        return from;
+      } catch (err) {
+        if (isKnownError(err, 'STORE_CLOSED')) {
+          this.#stop.abort();
+          return undefined;
+        }
+        this.#log.warn('the store cannot be read, trying again', { error: messageOf(err) });
+        await this.#clock.sleep(retryMs, this.#stop.signal).catch(() => {});
+      }
+    }
+    return undefined;
+  }
+
+  /** Why a watch ended by itself; undefined when it is worth another try at once. */
+  async #probe(): Promise<unknown> {
+    await nextTurn();
+    return this.#store.revision().then(
+      () => undefined,
+      (err: unknown) => err,
+    );
+  }
+
+  #take(batch: readonly StoreEvent[]): void {
+    const at = this.#clock.monotonic();
+    const changed = new Map<ResourceCache, CacheEvent[]>();
+    for (const event of batch) {
+      const key = event.kind === 'put' ? event.record.key : event.key;
+      const cache = this.#cacheOf(key);
+      if (cache) {
+        const seen = event.kind === 'put' ? cache.put(CachedObject.of(event.record), at) : cache.delete(key, event.revision, at);
+        const list = changed.get(cache);
+        if (seen && list) list.push(seen);
+        else if (seen) changed.set(cache, [seen]);
+      }
+    }
+    this.#revision = Math.max(this.#revision, batch.at(-1)?.revision ?? 0);
+    this.#settle(false);
+    for (const [cache, events] of changed) cache.dispatch(events);
+  }
+
+  #settle(all: boolean): void {
+    if (this.#waiters.length === 0) return;
+    const due = this.#waiters.filter((w) => all || w.revision <= this.#revision);
+    this.#waiters = this.#waiters.filter((w) => !due.includes(w));
+    for (const waiter of due) waiter.resolve(waiter.revision <= this.#revision);
+  }
+
+  /** `/registry/pods/default/web` → the cache of `pods`; also of names with a slash, such as `example.com/widgets`. */
+  #cacheOf(key: string): ResourceCache | undefined {
+    const start = registryPrefix.length;
+    const slash = key.indexOf('/', start);
+    if (slash < 0) return undefined;
+    const found = this.#caches.get(key.slice(start, slash));
+    if (found) return found;
+    const second = key.indexOf('/', slash + 1);
+    return second < 0 ? undefined : this.#caches.get(key.slice(start, second));
+  }
+}

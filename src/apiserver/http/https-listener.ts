@@ -1,0 +1,129 @@
+/** HTTPS by fastify: who asks, may they, the body within its limit, and then the router. Answers are written raw. */
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import type { Duplex } from 'node:stream';
+import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
+import type { Clock } from '../../clock/clock.ts';
+import { KnownError, messageOf, systemCode } from '../../errors/known-error.ts';
+import type { Log } from '../../observability/log.ts';
+import { badRequest, bodyTooLarge, StatusError, unauthorized } from '../status/status-error.ts';
+import type { Access, Admitted } from './access.ts';
+import { maxBodyBytes } from './body.ts';
+import { sendError } from './reply.ts';
+import type { RequestContext } from './request-context.ts';
+
+export interface HttpOptions {
+  readonly listen: { readonly host: string; readonly port: number };
+  readonly tls: { readonly cert: string | Buffer; readonly key: string | Buffer; readonly clientCa: string | Buffer };
+  readonly access: Pick<Access, 'admit'>;
+  readonly clock: Clock;
+  readonly log: Log;
+  serve(ctx: RequestContext): Promise<void>;
+  /** A request with `Upgrade`: the handler owns the socket. */
+  upgrade(req: IncomingMessage, socket: Duplex, head: Buffer): void;
+  /** Told of every request that has ended. */
+  observe(ctx: { readonly verb: string; readonly resource: string; readonly code: number; readonly seconds: number }): void;
+}
+
+const admitted = new WeakMap<IncomingMessage, Admitted>();
+
+/** Listens; throws PORT_TAKEN when somebody else does already. */
+export async function listenHttps(o: HttpOptions): Promise<{ app: FastifyInstance; address: AddressInfo }> {
+  const app = fastify({
+    https: {
+      cert: o.tls.cert,
+      key: o.tls.key,
+      ca: o.tls.clientCa,
+      requestCert: true,
+      // A ServiceAccount has no certificate; who has none must show a token.
+      rejectUnauthorized: false,
+      minVersion: 'TLSv1.2',
+      ALPNProtocols: ['http/1.1'],
+    },
+    bodyLimit: maxBodyBytes,
+    // For the request to arrive; the answer, such as a watch, may last for hours.
+    requestTimeout: 60_000,
+    keepAliveTimeout: 120_000,
+    forceCloseConnections: true,
+    routerOptions: { maxParamLength: 4096, ignoreTrailingSlash: false },
+    frameworkErrors: (err, req, reply) => {
+      reply.hijack();
+      sendError(reply.raw, badRequest(messageOf(err)), o.log, req.raw.url ?? '');
+    },
+    clientErrorHandler: (_err, socket) => {
+      if (socket.writable) socket.end('HTTP/1.1 400 Bad Request\r\nconnection: close\r\ncontent-length: 0\r\n\r\n');
+      else socket.destroy();
+    },
+  });
+  app.removeAllContentTypeParsers();
+  app.addContentTypeParser('*', { parseAs: 'buffer' }, (_req, body, done) => done(null, body));
+  app.addHook('onRequest', async (req) => {
+    admitted.set(req.raw, await o.access.admit(req.raw));
+  });
+  app.setErrorHandler((err, req, reply) => {
+    reply.hijack();
+    // No "connection: close": Node would end the socket under a client that still sends, which then reads no reason why.
+    sendError(reply.raw, asStatus(err), o.log, req.raw.url ?? '');
+    if (!req.raw.complete) drainRest(req.raw, o.clock);
+  });
+  const handler = async (req: FastifyRequest, reply: FastifyReply): Promise<void> => {
+    reply.hijack();
+    await answer(o, req, reply.raw);
+  };
+  app.route({ method: ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'], url: '/*', handler, exposeHeadRoute: false });
+  app.setNotFoundHandler(handler);
+  app.server.on('upgrade', o.upgrade);
+  try {
+    await app.listen(o.listen);
+  } catch (err) {
+    await app.close();
+    if (systemCode(err) === 'EADDRINUSE') {
+      throw new KnownError('PORT_TAKEN', `Cannot listen on "${o.listen.host}:${o.listen.port}": another program does`, {
+        hint: `Find it with: ss -ltnp 'sport = :${o.listen.port}'`,
+        cause: err,
+      });
+    }
+    throw err;
+  }
+  return { app, address: app.server.address() as AddressInfo };
+}
+
+async function answer(o: HttpOptions, req: FastifyRequest, res: ServerResponse): Promise<void> {
+  const { raw } = req;
+  const started = o.clock.monotonic();
+  const known = admitted.get(raw);
+  try {
+    if (!known) throw unauthorized();
+    const body = Buffer.isBuffer(req.body) ? req.body : Buffer.alloc(0);
+    await o.serve({ req: raw, res, body, warnings: [], ...known });
+  } catch (err) {
+    sendError(res, err, o.log, raw.url ?? '');
+  }
+  const resource = known?.info.resource ?? '';
+  o.observe({ verb: known?.info.verb ?? '', resource, code: res.statusCode, seconds: (o.clock.monotonic() - started) / 1000 });
+}
+
+const drainBytes = 64 << 20;
+const drainMs = 10_000;
+
+/**
+ * Reads on what nobody wants: a client that still sends would otherwise be reset before it has read why. Not for ever, though.
+ */
+function drainRest(req: IncomingMessage, clock: Clock): void {
+  let size = 0;
+  req.on('data', (chunk: Buffer) => {
+    size += chunk.length;
+    if (size > drainBytes) req.destroy();
+  });
+  req.on('error', () => {});
+  const timer = clock.after(drainMs, () => req.destroy());
+  req.once('close', () => timer.cancel());
+}
+
+function asStatus(err: unknown): unknown {
+  if (err instanceof StatusError) return err;
+  const code = systemCode(err);
+  if (code === 'FST_ERR_CTP_BODY_TOO_LARGE') return bodyTooLarge(maxBodyBytes);
+  if (code?.startsWith('FST_ERR_CTP')) return badRequest(messageOf(err));
+  return err;
+}

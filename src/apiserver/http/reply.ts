@@ -1,0 +1,107 @@
+/** Writes answers. Headers are those that Kubernetes clients look at. */
+import { once } from 'node:events';
+import type { ServerResponse } from 'node:http';
+import { isKnownError, messageOf } from '../../errors/known-error.ts';
+import type { Log } from '../../observability/log.ts';
+import { badRequest, internalError, StatusError, serviceUnavailable } from '../status/status-error.ts';
+import type { RequestContext } from './request-context.ts';
+
+const jsonHeaders = { 'content-type': 'application/json', 'cache-control': 'no-cache, private' } as const;
+
+export function sendJson(ctx: RequestContext, code: number, body: Buffer | string | object): void {
+  const bytes = Buffer.isBuffer(body) ? body : Buffer.from(typeof body === 'string' ? body : JSON.stringify(body));
+  setWarnings(ctx);
+  send(ctx.res, code, { ...jsonHeaders }, bytes);
+}
+
+export function send(res: ServerResponse, code: number, headers: Readonly<Record<string, string>>, body: Buffer | string): void {
+  if (res.headersSent) {
+    // Too late for an answer: an aborted connection is the only way left to say that this is not all.
+    res.destroy();
+    return;
+  }
+  const bytes = typeof body === 'string' ? Buffer.from(body) : body;
+  res.writeHead(code, { ...headers, 'content-length': bytes.length });
+  res.end(res.req.method === 'HEAD' ? undefined : bytes);
+}
+
+export function sendText(res: ServerResponse, code: number, text: string): void {
+  send(res, code, { 'content-type': 'text/plain; charset=utf-8', 'x-content-type-options': 'nosniff' }, text);
+}
+
+/** Any error as a Status. What is not one is a fault of ours: logged with its stack, told without. */
+export function sendError(res: ServerResponse, err: unknown, log: Log, path: string): void {
+  const known = statusErrorOf(err, log, path);
+  const { details } = known.status;
+  const headers: Record<string, string> = { ...jsonHeaders };
+  if (details?.retryAfterSeconds !== undefined) headers['retry-after'] = String(details.retryAfterSeconds);
+  if (known.code === 401) headers['www-authenticate'] = 'Bearer';
+  send(res, known.code, headers, `${JSON.stringify(known.status)}\n`);
+}
+
+export function statusErrorOf(err: unknown, log: Log, path: string): StatusError {
+  if (err instanceof StatusError) return err;
+  if (err instanceof RangeError && err.message.includes('call stack')) return badRequest('the object is nested too deeply');
+  if (isKnownError(err, 'STORE_FULL')) {
+    const hint = err.hint ? `. ${err.hint}` : '';
+    return new StatusError(507, 'InternalError', `The store is full, nothing was changed: ${err.message}${hint}`);
+  }
+  if (isKnownError(err, 'STORE_CLOSED')) return serviceUnavailable('the server is shutting down');
+  log.error('a request failed', { path, error: messageOf(err), stack: err instanceof Error ? err.stack : undefined });
+  return internalError(messageOf(err));
+}
+
+/** RFC 7234's Warning header as upstream writes it: `299 - "text"`. */
+function setWarnings(ctx: RequestContext): void {
+  if (ctx.warnings.length === 0 || ctx.res.headersSent) return;
+  const values = [...new Set(ctx.warnings)].map((w) => `299 - "${headerText(w)}"`);
+  ctx.res.setHeader('warning', values);
+}
+
+/** A quoted string of a header: backslashes and quotes escaped, everything that is no printable ASCII left out. */
+function headerText(text: string): string {
+  return text
+    .replace(/[^\x20-\x7e]/g, '?')
+    .replace(/["\\]/g, '\\$&')
+    .slice(0, 1024);
+}
+
+/** Groups of this size are written at once: fewer TLS records and system calls than one write per object. */
+const groupBytes = 256 << 10;
+
+/** Writes parts one after the other, never holding more than one group in the connection's buffer. */
+export async function sendParts(ctx: RequestContext, head: string, parts: Iterable<Buffer>, tail: string): Promise<void> {
+  const { res } = ctx;
+  setWarnings(ctx);
+  const headers = { ...jsonHeaders };
+  let group: Buffer[] = [Buffer.from(head)];
+  let size = group[0]!.length;
+  let first = true;
+  for (const part of parts) {
+    if (!first) group.push(comma);
+    first = false;
+    group.push(part);
+    size += part.length + 1;
+    if (size < groupBytes) continue;
+    if (!res.headersSent) res.writeHead(200, headers);
+    if (!res.write(Buffer.concat(group))) await drained(res);
+    if (res.destroyed) return;
+    group = [];
+    size = 0;
+  }
+  group.push(Buffer.from(tail));
+  const last = Buffer.concat(group);
+  if (!res.headersSent) res.writeHead(200, { ...headers, 'content-length': last.length });
+  res.end(res.req.method === 'HEAD' ? undefined : last);
+}
+
+const comma = Buffer.from(',');
+
+/** Resolves when the connection has room again, or is gone. */
+export async function drained(res: ServerResponse): Promise<void> {
+  if (res.destroyed || !res.writableNeedDrain) return;
+  const stop = new AbortController();
+  const { signal } = stop;
+  await Promise.race([once(res, 'drain', { signal }), once(res, 'close', { signal })]).catch(() => {});
+  stop.abort();
+}

@@ -1,0 +1,21 @@
+/** One request on its way through the server. */
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { UserInfo } from '../auth/user-info.ts';
+import type { RequestInfo } from './request-info.ts';
+
+export interface RequestContext {
+  readonly req: IncomingMessage;
+  readonly res: ServerResponse;
+  readonly info: RequestInfo;
+  readonly query: URLSearchParams;
+  /** Empty when there was none. */
+  readonly body: Buffer;
+  readonly user: UserInfo;
+  /** Sent as `Warning` headers with the reply. */
+  readonly warnings: string[];
+}
+
+/** True for `?dryRun=All`: everything is checked and answered, nothing is stored. */
+export function isDryRun(values: readonly string[]): boolean {
+  return values.includes('All');
+}

@@ -1,0 +1,89 @@
+/**
+ * What a path and a method ask for, in the words of authorization: verb, resource, subresource, namespace, name. The rules are
+ * upstream's RequestInfo; RBAC rules written for upstream depend on them.
+ */
+
+export interface RequestInfo {
+  /** False for `/healthz`, `/version`, `/openapi/…`: authorized by path. */
+  readonly isResource: boolean;
+  readonly path: string;
+  readonly verb: string;
+  /** `api` or `apis` for what lives under them. */
+  readonly prefix: string;
+  readonly group: string;
+  readonly version: string;
+  readonly namespace: string;
+  readonly resource: string;
+  readonly subresource: string;
+  readonly name: string;
+  /** What follows the subresource, as in `/proxy/some/path`; without the leading slash. */
+  readonly rest: string;
+}
+
+const namespaceSubresources = new Set(['status', 'finalize']);
+
+const verbs: Readonly<Record<string, string>> = {
+  GET: 'get',
+  HEAD: 'get',
+  POST: 'create',
+  PUT: 'update',
+  PATCH: 'patch',
+  DELETE: 'delete',
+};
+
+/** Throws URIError when the path holds a broken escape. */
+export function requestInfo(method: string, path: string, query: URLSearchParams): RequestInfo {
+  const none: RequestInfo = {
+    isResource: false,
+    path,
+    verb: method.toLowerCase(),
+    prefix: '',
+    group: '',
+    version: '',
+    namespace: '',
+    resource: '',
+    subresource: '',
+    name: '',
+    rest: '',
+  };
+  const raw = path.split('/').filter((p) => p !== '');
+  const prefix = raw[0] ?? '';
+  if (prefix !== 'api' && prefix !== 'apis') return none;
+  const parts = raw.map(decodeURIComponent);
+  const head = prefix === 'api' ? 2 : 3;
+  const group = prefix === 'api' ? '' : (parts[1] ?? '');
+  const version = parts[head - 1] ?? '';
+  if (parts.length <= head) return { ...none, prefix, group, version };
+
+  let verb = verbs[method] ?? '';
+  let at = head;
+  let namespace = '';
+  if (parts[at] === 'watch') {
+    // The deprecated /watch/ prefix: an old way to write ?watch=true.
+    verb = 'watch';
+    at++;
+  }
+  if (parts[at] === 'namespaces') {
+    namespace = parts[at + 1] ?? '';
+    const third = parts[at + 2];
+    if (third !== undefined && !namespaceSubresources.has(third)) at += 2;
+  }
+  const resource = parts[at] ?? '';
+  const name = parts[at + 1] ?? '';
+  const subresource = parts[at + 2] ?? '';
+  const rest = raw.slice(at + 3).join('/');
+  if (!name && verb === 'get') verb = isWatch(query) ? 'watch' : 'list';
+  else if (name && verb === 'get' && !subresource && isWatch(query)) verb = 'watch';
+  else if (!name && verb === 'delete') verb = 'deletecollection';
+  return { isResource: true, path, verb, prefix, group, version, namespace, resource, subresource, name, rest };
+}
+
+/** The apiserver reads booleans as Go does, and takes any other text for true (`?watch` alone too). */
+export function boolQuery(query: URLSearchParams, key: string): boolean {
+  const value = query.get(key);
+  return value !== null && value !== 'false' && value !== '0' && value !== 'False' && value !== 'FALSE' && value !== 'f' && value !== 'F';
+}
+
+function isWatch(query: URLSearchParams): boolean {
+  return boolQuery(query, 'watch');
+}

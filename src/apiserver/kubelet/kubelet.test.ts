@@ -1,0 +1,179 @@
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { after, before, describe, it } from 'node:test';
+import { connect, type TLSSocket } from 'node:tls';
+import { FakeKubelet } from '../testing/fake-kubelet.ts';
+import type { Pem } from '../testing/test-pki.ts';
+import { TestServer } from '../testing/test-server.ts';
+
+const pods = '/api/v1/namespaces/default/pods';
+
+describe('the way to the kubelet', () => {
+  let s: TestServer;
+  let kubelet: FakeKubelet;
+  let admin: Pem;
+
+  before(async () => {
+    s = await TestServer.start();
+    kubelet = await FakeKubelet.start({ ...(await s.pki.server()), ca: s.pki.ca });
+    admin = await s.pki.client('admin', 'system:masters');
+    await s.call('POST', '/api/v1/namespaces/default/serviceaccounts', { metadata: { name: 'default' } });
+    const status = {
+      addresses: [{ type: 'InternalIP', address: '127.0.0.1' }],
+      daemonEndpoints: { kubeletEndpoint: { Port: kubelet.port } },
+    };
+    await s.call('POST', '/api/v1/nodes', { metadata: { name: 'n1' }, status });
+    const containers = [{ name: 'main', image: 'i' }];
+    await s.call('POST', pods, { metadata: { name: 'one' }, spec: { nodeName: 'n1', containers } });
+    await s.call('POST', pods, {
+      metadata: { name: 'two' },
+      spec: { nodeName: 'n1', containers: [...containers, { name: 'broken', image: 'i' }] },
+    });
+    await s.call('POST', pods, { metadata: { name: 'waiting' }, spec: { containers } });
+  });
+  after(async () => {
+    await kubelet.stop();
+    await s.stop();
+  });
+
+  it('passes a log on, with its options and as the server itself', async () => {
+    const { status, text } = await s.call('GET', `${pods}/one/log?tailLines=5&timestamps=true`);
+    assert.equal(status, 200);
+    assert.equal(text, 'a line\n');
+    assert.equal(kubelet.seen.at(-1), 'GET /containerLogs/default/one/main?timestamps=true&tailLines=5 as kube-apiserver-kubelet-client');
+  });
+
+  it('streams a log that is followed, line by line', async () => {
+    const answer = await s.open('GET', `${pods}/one/log?follow=true`);
+    answer.setEncoding('utf8');
+    const lines = answer[Symbol.asyncIterator]();
+    assert.equal((await lines.next()).value, 'first\n');
+    kubelet.following[0]!.write('second\n');
+    assert.equal((await lines.next()).value, 'second\n');
+    kubelet.following[0]!.end();
+    assert.equal((await lines.next()).done, true);
+  });
+
+  for (const [what, path, status, message] of [
+    [
+      'names the containers to choose from',
+      'two/log',
+      400,
+      /a container name must be specified for pod two, choose one of: \[main broken\]/,
+    ],
+    ['refuses a container that is not there', 'one/log?container=x', 400, /container x is not valid for pod one/],
+    ['refuses a pod without a node', 'waiting/log', 400, /pod waiting does not have a host assigned/],
+    ['refuses a pod that is not there', 'none/log', 404, /pods "none" not found/],
+    ['tells what the kubelet says', 'two/log?container=broken', 404, /container "broken" is not there/],
+  ] as const) {
+    it(what, async () => {
+      const reply = await s.call('GET', `${pods}/${path}`);
+      assert.equal(reply.status, status, reply.text);
+      assert.match(reply.body.message, message);
+    });
+  }
+
+  it('names the node that cannot be reached', async () => {
+    const status = { addresses: [{ type: 'InternalIP', address: '127.0.0.1' }], daemonEndpoints: { kubeletEndpoint: { Port: 1 } } };
+    await s.call('POST', '/api/v1/nodes', { metadata: { name: 'down' }, status });
+    await s.call('POST', pods, { metadata: { name: 'lost' }, spec: { nodeName: 'down', containers: [{ name: 'c', image: 'i' }] } });
+    const reply = await s.call('GET', `${pods}/lost/log`);
+    assert.equal(reply.status, 500);
+    assert.match(reply.body.message, /error dialing backend: node "down" at 127.0.0.1:1: .*ECONNREFUSED/);
+  });
+
+  /** Sends a request with Upgrade; resolves with the connection and what came first. */
+  async function upgrade(path: string, headers: string): Promise<{ socket: TLSSocket; first: string }> {
+    const socket = connect({ host: '127.0.0.1', port: s.server.address.port, ca: s.pki.ca, ...admin });
+    await once(socket, 'secureConnect');
+    socket.write(`POST ${path} HTTP/1.1\r\nhost: x\r\nconnection: upgrade\r\n${headers}\r\n\r\n`);
+    socket.setEncoding('utf8');
+    let first = '';
+    while (!first.includes('\r\n\r\n') || first.endsWith('\r\n\r\n')) {
+      const [chunk] = (await Promise.race([once(socket, 'data'), once(socket, 'close').then(() => [''])])) as [string];
+      if (chunk === '') break;
+      first += chunk;
+    }
+    return { socket, first };
+  }
+
+  it('pipes an upgraded connection both ways, and keeps credentials to itself', async () => {
+    const { socket, first } = await upgrade(
+      `${pods}/one/exec?command=sh&command=-c&command=echo%20a&stdin=true&stdout=true&tty=false`,
+      'upgrade: SPDY/3.1\r\nx-stream-protocol-version: v4.channel.k8s.io\r\nauthorization: Bearer secret',
+    );
+    assert.match(first, /^HTTP\/1.1 101 [\s\S]*hello $/);
+    assert.equal(
+      kubelet.seen.at(-1),
+      'POST /exec/default/one/main?command=sh&command=-c&command=echo+a&input=1&output=1 SPDY/3.1 authorization=none',
+    );
+    socket.write('ping');
+    assert.equal(((await once(socket, 'data')) as [string])[0], 'ping');
+    socket.end();
+    await once(socket, 'close');
+  });
+
+  it('sends port-forward to the pod, with the ports of a WebSocket', async () => {
+    const { socket, first } = await upgrade(`${pods}/one/portforward?ports=80&ports=81`, 'upgrade: websocket');
+    assert.match(first, /101/);
+    assert.match(kubelet.seen.at(-1)!, /^POST \/portForward\/default\/one\?port=80&port=81 websocket/);
+    socket.destroy();
+  });
+
+  it('refuses an upgrade with a Status', async () => {
+    const { socket, first } = await upgrade(`${pods}/none/exec?command=sh&stdout=true`, 'upgrade: SPDY/3.1');
+    assert.match(first, /^HTTP\/1.1 404 /);
+    assert.match(first, /pods \\"none\\" not found/);
+    socket.destroy();
+    const jane = await s.pki.client('jane');
+    const other = connect({ host: '127.0.0.1', port: s.server.address.port, ca: s.pki.ca, ...jane });
+    other.write(`GET ${pods}/one/exec?command=sh HTTP/1.1\r\nhost: x\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\n`);
+    const [chunk] = (await once(other, 'data')) as [Buffer];
+    assert.match(chunk.toString(), /^HTTP\/1.1 403 [\s\S]*User \\"jane\\" cannot get resource \\"pods\/exec\\"/);
+    other.destroy();
+  });
+
+  it('runs nothing over a WebSocket for who may only read', async () => {
+    const rbac = '/apis/rbac.authorization.k8s.io/v1';
+    const rules = [{ apiGroups: [''], resources: ['pods/exec', 'pods/attach', 'pods/portforward'], verbs: ['get'] }];
+    await s.call('POST', `${rbac}/clusterroles`, { metadata: { name: 'reader' }, rules });
+    const roleRef = { apiGroup: 'rbac.authorization.k8s.io', kind: 'ClusterRole', name: 'reader' };
+    const subjects = [{ apiGroup: 'rbac.authorization.k8s.io', kind: 'User', name: 'reader' }];
+    await s.call('POST', `${rbac}/clusterrolebindings`, { metadata: { name: 'reader' }, roleRef, subjects });
+    const reader = await s.pki.client('reader');
+    const before = kubelet.seen.length;
+    for (const subresource of ['exec', 'attach', 'portforward']) {
+      const socket = connect({ host: '127.0.0.1', port: s.server.address.port, ca: s.pki.ca, ...reader });
+      socket.write(`GET ${pods}/one/${subresource}?stdout=1 HTTP/1.1\r\nhost: x\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\n`);
+      const [chunk] = (await once(socket, 'data')) as [Buffer];
+      assert.match(chunk.toString(), /^HTTP\/1.1 403 [\s\S]*User \\"reader\\" cannot create resource/);
+      socket.destroy();
+    }
+    assert.equal(kubelet.seen.length, before);
+  });
+
+  it('binds a pod by POST only', async () => {
+    const binding = { target: { kind: 'Node', name: 'n1' } };
+    for (const method of ['PUT', 'PATCH', 'DELETE'])
+      assert.equal((await s.call(method, `${pods}/waiting/binding`, binding)).status, 405, method);
+    assert.equal((await s.call('GET', `${pods}/waiting`)).body.spec.nodeName, undefined);
+  });
+
+  for (const podIP of ['127.0.0.1', '::1', '::ffff:127.0.0.1', '169.254.169.254', '0.0.0.0', 'fe80::1', 'localhost']) {
+    it(`proxies to no pod that gives itself the address ${podIP}`, async () => {
+      const patch = { status: { podIP, podIPs: [{ ip: podIP }] } };
+      const options = { type: 'application/strategic-merge-patch+json' };
+      assert.equal((await s.call('PATCH', `${pods}/waiting/status`, patch, options)).status, 200);
+      const reply = await s.call('GET', `${pods}/waiting:${kubelet.port}/proxy/`);
+      assert.equal(reply.status, 400, reply.text);
+      assert.equal(reply.body.message, `address not allowed: ${podIP}`);
+    });
+  }
+
+  it('proxies HTTP to a node', async () => {
+    const { status, text } = await s.call('GET', '/api/v1/nodes/n1/proxy/stats/summary?x=1');
+    assert.equal(status, 200);
+    assert.equal(text, 'a line\n');
+    assert.match(kubelet.seen.at(-1)!, /^GET \/stats\/summary\?x=1 as/);
+  });
+});

@@ -1,0 +1,140 @@
+/**
+ * exec, attach and port-forward: a connection that leaves HTTP. The request is sent on to the kubelet as it is, then bytes are
+ * piped both ways; whether they are WebSocket frames or SPDY is for the two ends to know.
+ */
+import type { IncomingMessage } from 'node:http';
+import type { Duplex } from 'node:stream';
+import { rowOf } from '../../api/registry/registry.ts';
+import type { Pod } from '../../api/schema/types.ts';
+import type { Log } from '../../observability/log.ts';
+import type { AdmissionChain, AdmissionRequest } from '../admission/admission.ts';
+import { type Access, type Admitted, attributesOf } from '../http/access.ts';
+import { statusErrorOf } from '../http/reply.ts';
+import type { ResourceHandlers } from '../resource/resource-handlers.ts';
+import { badRequest, noSuchPath } from '../status/status-error.ts';
+import type { KubeletClient, Target } from './kubelet-client.ts';
+import { containerOf, nodeOf } from './pod-container.ts';
+import { proxyTarget } from './proxy-target.ts';
+
+export interface UpgradeDeps {
+  readonly access: Access;
+  readonly resources: ResourceHandlers;
+  readonly admission: AdmissionChain;
+  readonly kubelets: KubeletClient;
+  readonly log: Log;
+  /** Aborts when the server closes: these connections are no longer known to its HTTP server. */
+  readonly stop: AbortSignal;
+}
+
+/** Headers that belong to this hop or to the caller's credentials. */
+const ownHeaders = new Set(['host', 'authorization', 'content-length', 'cookie', 'origin', 'x-forwarded-for']);
+
+export async function serveUpgrade(deps: UpgradeDeps, req: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> {
+  socket.on('error', () => socket.destroy());
+  try {
+    const admitted = await deps.access.admit(req);
+    const { target, path, plain } = await destination(deps, admitted);
+    const upstream = plain ? await plain() : await deps.kubelets.connect(target);
+    if (socket.destroyed) {
+      upstream.destroy();
+      return;
+    }
+    const end = (): void => {
+      socket.destroy();
+      upstream.destroy();
+    };
+    deps.stop.addEventListener('abort', end, { once: true });
+    upstream.on('error', end);
+    socket.on('close', () => {
+      deps.stop.removeEventListener('abort', end);
+      upstream.destroy();
+    });
+    // What has come is still to be written, but nobody is there to read what the client says.
+    upstream.on('close', () => socket.end(() => socket.destroy()));
+    upstream.write(requestHead(req, target, path));
+    if (head.length > 0) upstream.write(head);
+    upstream.pipe(socket);
+    socket.pipe(upstream);
+  } catch (err) {
+    const { code, status } = statusErrorOf(err, deps.log, req.url ?? '');
+    const body = JSON.stringify(status);
+    socket.end(
+      `HTTP/1.1 ${code} ${status.reason ?? 'Error'}\r\ncontent-type: application/json\r\nconnection: close\r\ncontent-length: ${Buffer.byteLength(body)}\r\n\r\n${body}`,
+    );
+  }
+}
+
+interface Destination {
+  readonly target: Target;
+  readonly path: string;
+  /** Set where the far end is no kubelet. */
+  readonly plain?: (() => Promise<Duplex>) | undefined;
+}
+
+async function destination(deps: UpgradeDeps, { info, query, user }: Admitted): Promise<Destination> {
+  const row = info.isResource ? rowOf(info.group, info.version, info.resource) : undefined;
+  if (!row) throw noSuchPath();
+  const { namespace, name, subresource } = info;
+  if (subresource === 'proxy') return proxyTarget(deps.resources, deps.kubelets, row, info, query);
+  if (info.resource !== 'pods' || !['exec', 'attach', 'portforward'].includes(subresource))
+    throw badRequest('this path cannot be upgraded');
+  // A WebSocket begins with a GET, and to run a command is no reading (KEP-4006, 1.35).
+  if (info.verb !== 'create') deps.access.check({ ...attributesOf(user, info, query), verb: 'create' });
+  const pod = (await deps.resources.read(row, namespace, name)) as Pod;
+  const request: AdmissionRequest = {
+    ...{ operation: 'CONNECT', row, subresource, namespace, name, user },
+    ...{ dryRun: false, object: undefined, old: undefined, warnings: [] },
+  };
+  await deps.admission.mutate(request);
+  await deps.admission.validate(request);
+  const target = await deps.kubelets.target(nodeOf(pod));
+  const at = `${encodeURIComponent(namespace)}/${encodeURIComponent(name)}`;
+  if (subresource === 'portforward') return { target, path: `/portForward/${at}${portQuery(query)}` };
+  const container = containerOf(pod, query.get('container'));
+  return { target, path: `/${subresource}/${at}/${encodeURIComponent(container)}?${streamQuery(query)}` };
+}
+
+/** WebSocket clients name the ports in the query. */
+function portQuery(query: URLSearchParams): string {
+  const ports = query.getAll('ports');
+  return ports.length === 0 ? '' : `?${new URLSearchParams(ports.map((p): [string, string] => ['port', p]))}`;
+}
+
+/** The kubelet has other names for the streams than the API. */
+function streamQuery(query: URLSearchParams): URLSearchParams {
+  const out = new URLSearchParams();
+  for (const command of query.getAll('command')) out.append('command', command);
+  const names: readonly (readonly [string, string])[] = [
+    ['stdin', 'input'],
+    ['stdout', 'output'],
+    ['stderr', 'error'],
+    ['tty', 'tty'],
+  ];
+  for (const [from, to] of names) if (isTrue(query.get(from))) out.set(to, '1');
+  return out;
+}
+
+function isTrue(value: string | null): boolean {
+  return value === 'true' || value === '1';
+}
+
+function requestHead(req: IncomingMessage, target: Target, path: string): string {
+  const lines = [`${req.method} ${path} HTTP/1.1`, `host: ${target.host}:${target.port}`];
+  for (let i = 0; i + 1 < req.rawHeaders.length; i += 2) {
+    const name = req.rawHeaders[i]!;
+    const lower = name.toLowerCase();
+    if (!ownHeaders.has(lower) && !lower.startsWith('impersonate-')) lines.push(`${name}: ${withoutToken(lower, req.rawHeaders[i + 1]!)}`);
+  }
+  if (req.method === 'POST') lines.push('content-length: 0');
+  return `${lines.join('\r\n')}\r\n\r\n`;
+}
+
+/** A browser carries its token as a WebSocket subprotocol: not for the kubelet's eyes. */
+function withoutToken(name: string, value: string): string {
+  if (name !== 'sec-websocket-protocol') return value;
+  return value
+    .split(',')
+    .map((p) => p.trim())
+    .filter((p) => !p.startsWith('base64url.bearer.authorization.k8s.io.'))
+    .join(', ');
+}

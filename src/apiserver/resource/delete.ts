@@ -1,0 +1,125 @@
+/**
+ * DELETE: what removal means for one object. An object with finalizers, a grace period or dependents to wait for is only
+ * marked; the last update that takes away the reasons removes it. Rules as in apiserver/pkg/registry/generic and rest/delete.go.
+ */
+import type { ResourceRow } from '../../api/registry/resource-row.ts';
+import type { KubeObject } from '../../api/resource-types.ts';
+import type { DeleteOptions } from '../../api/schema/types.ts';
+import type { Clock } from '../../clock/clock.ts';
+import type { LooseObject } from '../cache/cached-object.ts';
+import { conflict, invalidOptions } from '../status/status-error.ts';
+import type { Change } from './object-store.ts';
+
+const orphanFinalizer = 'orphan';
+const foregroundFinalizer = 'foregroundDeletion';
+
+/** Go's zero-fraction RFC 3339, the only form of a metav1.Time. */
+export function timeText(ms: number): string {
+  return `${new Date(ms).toISOString().slice(0, 19)}Z`;
+}
+
+export function checkDeleteOptions(options: DeleteOptions): void {
+  const { orphanDependents, propagationPolicy, gracePeriodSeconds } = options;
+  if (orphanDependents !== undefined && propagationPolicy !== undefined) {
+    throw invalidOptions('DeleteOptions', [
+      {
+        field: 'propagationPolicy',
+        reason: 'FieldValueInvalid',
+        message: `Invalid value: ${JSON.stringify(propagationPolicy)}: orphanDependents and deletionPropagation cannot be both set`,
+      },
+    ]);
+  }
+  if (propagationPolicy !== undefined && !['Foreground', 'Background', 'Orphan'].includes(propagationPolicy)) {
+    throw invalidOptions('DeleteOptions', [
+      {
+        field: 'propagationPolicy',
+        reason: 'FieldValueNotSupported',
+        message: `Unsupported value: ${JSON.stringify(propagationPolicy)}: supported values: "Foreground", "Background", "Orphan"`,
+      },
+    ]);
+  }
+  if (gracePeriodSeconds !== undefined && (!Number.isInteger(gracePeriodSeconds) || gracePeriodSeconds < -1)) {
+    throw invalidOptions('DeleteOptions', [
+      {
+        field: 'gracePeriodSeconds',
+        reason: 'FieldValueInvalid',
+        message: `Invalid value: ${JSON.stringify(gracePeriodSeconds)}: must be greater than or equal to 0`,
+      },
+    ]);
+  }
+}
+
+/** Throws 409 when the object is not the one that the client means. */
+export function checkPreconditions(row: ResourceRow, object: KubeObject, preconditions: DeleteOptions['preconditions']): void {
+  const { uid, resourceVersion, name } = object.metadata;
+  if (preconditions?.uid && preconditions.uid !== uid) {
+    throw conflict(row.type, name, `Precondition failed: UID in precondition: ${preconditions.uid}, UID in object meta: ${uid ?? ''}`);
+  }
+  if (preconditions?.resourceVersion && preconditions.resourceVersion !== resourceVersion) {
+    throw conflict(
+      row.type,
+      name,
+      `Precondition failed: ResourceVersion in precondition: ${preconditions.resourceVersion}, ResourceVersion in object meta: ${resourceVersion ?? ''}`,
+    );
+  }
+}
+
+/** What a deletion does to an object now. Changes `object` in place when it is only marked. */
+export function deletion(row: ResourceRow, object: LooseObject, options: DeleteOptions, clock: Clock): Change {
+  checkPreconditions(row, object, options.preconditions);
+  const before = JSON.stringify(object.metadata);
+  const meta = object.metadata;
+  const finalizers = propagationFinalizers(row, meta.finalizers ?? [], options);
+  if (finalizers.length > 0) meta.finalizers = finalizers;
+  else delete meta.finalizers;
+
+  const requested = options.gracePeriodSeconds ?? undefined;
+  let grace = row.gracePeriod ? Math.max(0, row.gracePeriod(object, requested === -1 ? undefined : requested)) : 0;
+  if (meta.deletionTimestamp !== undefined && row.gracePeriod) {
+    // A second deletion may shorten the time that is left, never lengthen it.
+    const running = meta.deletionGracePeriodSeconds ?? 0;
+    if (requested === undefined || grace > running) grace = running;
+    if (running > 0 && grace === running && before === JSON.stringify(meta)) return { kind: 'keep' };
+  }
+  const held = finalizers.length > 0 || row.holdsDeletion?.(object) === true;
+  if (!held && grace === 0) return { kind: 'delete' };
+  mark(object, grace, clock);
+  if (row.type.resource === 'namespaces' && row.type.group === '') object.status = { ...object.status, phase: 'Terminating' };
+  return JSON.stringify(meta) === before ? { kind: 'keep' } : { kind: 'put', object };
+}
+
+/** Sets deletionTimestamp (once; an earlier end moves it) and counts the generation up. */
+function mark(object: LooseObject, grace: number, clock: Clock): void {
+  const meta = object.metadata;
+  const first = meta.deletionTimestamp === undefined;
+  if (!first && grace >= (meta.deletionGracePeriodSeconds ?? 0)) return;
+  // The grace counts from the first deletion on.
+  const started = first ? clock.now() : Date.parse(meta.deletionTimestamp ?? '') - (meta.deletionGracePeriodSeconds ?? 0) * 1000;
+  meta.deletionTimestamp = timeText(started + grace * 1000);
+  meta.deletionGracePeriodSeconds = grace;
+  if (meta.generation !== undefined && first) meta.generation++;
+}
+
+function propagationFinalizers(row: ResourceRow, existing: readonly string[], options: DeleteOptions): string[] {
+  const policy = policyOf(row, existing, options);
+  const kept = existing.filter((f) => f !== orphanFinalizer && f !== foregroundFinalizer);
+  if (policy === 'Orphan') kept.push(orphanFinalizer);
+  if (policy === 'Foreground') kept.push(foregroundFinalizer);
+  return kept;
+}
+
+function policyOf(row: ResourceRow, existing: readonly string[], options: DeleteOptions): string {
+  if (options.propagationPolicy !== undefined) return options.propagationPolicy;
+  if (options.orphanDependents !== undefined) return options.orphanDependents ? 'Orphan' : 'Background';
+  // Who said nothing keeps what an earlier deletion, or the object's owner, asked for.
+  if (existing.includes(orphanFinalizer)) return 'Orphan';
+  if (existing.includes(foregroundFinalizer)) return 'Foreground';
+  return row.defaultPropagation;
+}
+
+/** True when an update has taken away the last reason to keep an object that is being deleted. */
+export function endsDeletion(row: ResourceRow, next: KubeObject, old: KubeObject): boolean {
+  if (next.metadata.deletionTimestamp === undefined || (next.metadata.finalizers?.length ?? 0) > 0) return false;
+  if (row.holdsDeletion?.(next)) return false;
+  return (old.metadata.deletionGracePeriodSeconds ?? 0) === 0;
+}

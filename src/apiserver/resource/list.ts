@@ -1,0 +1,75 @@
+/** LIST: which objects of the cache, of which moment. Nothing is encoded here. */
+import type { CachedObject } from '../cache/cached-object.ts';
+import type { ResourceCache } from '../cache/resource-cache.ts';
+import type { WatchFeed } from '../cache/watch-feed.ts';
+import type { ReadOptions } from '../http/read-options.ts';
+import { expired, resourceVersionTooLarge } from '../status/status-error.ts';
+import { decodeContinue, encodeContinue } from './continue-token.ts';
+
+export interface ListResult {
+  readonly objects: readonly CachedObject[];
+  readonly revision: number;
+  readonly continueToken: string | undefined;
+  /** How many come after this page; only known when there is no selector. */
+  readonly remaining: number | undefined;
+}
+
+/** How long a read waits for a revision that the server has not reached, as upstream. */
+const futureWaitMs = 3000;
+
+/** Waits until the cache is as new as the request asks for. */
+export async function waitForRevision(feed: WatchFeed, revision: number | undefined): Promise<void> {
+  if (revision === undefined) await feed.fresh();
+  else if (!(await feed.reach(revision, futureWaitMs))) throw resourceVersionTooLarge(revision, feed.revision);
+}
+
+export async function list(feed: WatchFeed, cache: ResourceCache, prefix: string, options: ReadOptions): Promise<ListResult> {
+  const token = options.continueToken ? decodeContinue(options.continueToken) : undefined;
+  const from = token ? prefix + token.start : prefix;
+  // A page of a list of some moment; Exact asks for a moment too. Otherwise a resourceVersion is only a lower bound.
+  const exact = token && token.revision > 0 ? token.revision : options.match === 'Exact' ? options.resourceVersion : undefined;
+  await waitForRevision(feed, exact ?? (token ? undefined : options.resourceVersion));
+
+  let revision = feed.revision;
+  let found: CachedObject[];
+  if (exact === undefined) {
+    found = cache.range(prefix, from);
+  } else {
+    const then = cache.rangeAt(exact, prefix, from);
+    if (!then) throw forgotten(exact, token?.start);
+    found = then;
+    revision = exact;
+  }
+  return page(found, revision, prefix, options);
+}
+
+function page(found: readonly CachedObject[], revision: number, prefix: string, options: ReadOptions): ListResult {
+  const { selection, limit } = options;
+  if (limit <= 0) {
+    const objects = selection.all ? found : found.filter((o) => selection.matches(o));
+    return { objects, revision, continueToken: undefined, remaining: undefined };
+  }
+  const objects: CachedObject[] = [];
+  for (const [i, object] of found.entries()) {
+    if (!selection.matches(object)) continue;
+    if (objects.length === limit) {
+      const start = object.key.slice(prefix.length);
+      return {
+        objects,
+        revision,
+        continueToken: encodeContinue({ revision, start }),
+        remaining: selection.all ? found.length - i : undefined,
+      };
+    }
+    objects.push(object);
+  }
+  return { objects, revision, continueToken: undefined, remaining: undefined };
+}
+
+function forgotten(revision: number, start: string | undefined): Error {
+  if (start === undefined) return expired(`The resourceVersion for the provided list is too old: ${revision}`);
+  return expired(
+    'The provided continue parameter is too old to display a consistent list result. You can start a new list without the continue parameter, or use the continue token in this response to retrieve the remainder of the results. Continuing with the provided token results in an inconsistent list - objects that were created, modified, or deleted between the time the first chunk was returned and now may show up in the list.',
+    encodeContinue({ revision: -1, start }),
+  );
+}

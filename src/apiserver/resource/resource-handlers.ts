@@ -1,0 +1,255 @@
+/** The verbs of a resource: GET, LIST, WATCH, POST, PUT, PATCH, DELETE, and the part subresources (status) that share them. */
+import { cloneJson } from '../../api/codec/json-clone.ts';
+import type { PartSubresource, ResourceRow } from '../../api/registry/resource-row.ts';
+import { apiVersionOf, type KubeObject } from '../../api/resource-types.ts';
+import type { DeleteOptions } from '../../api/schema/types.ts';
+import type { Clock } from '../../clock/clock.ts';
+import type { AdmissionChain } from '../admission/admission.ts';
+import type { CachedObject, LooseObject } from '../cache/cached-object.ts';
+import type { WatchFeed } from '../cache/watch-feed.ts';
+import { checkObject, decodeObject, type Expected, parseBody } from '../http/body.ts';
+import { answerShape } from '../http/negotiate.ts';
+import { type ReadOptions, readOptions, resourceVersionOf } from '../http/read-options.ts';
+import { sendJson, sendParts } from '../http/reply.ts';
+import { isDryRun, type RequestContext } from '../http/request-context.ts';
+import { badRequest, invalidOptions, isStatusError, methodNotAllowed, notFound, success } from '../status/status-error.ts';
+import { checkDeleteOptions, deletion } from './delete.ts';
+import { list, waitForRevision } from './list.ts';
+import type { ObjectStore } from './object-store.ts';
+import { patchOf } from './patch.ts';
+import { copyOf, type Presentation, presentationOf, viewOf } from './presentation.ts';
+import { serveWatch } from './watch.ts';
+import type { WriteContext, Writer } from './writer.ts';
+
+export interface ResourceDeps {
+  readonly objects: ObjectStore;
+  readonly writer: Writer;
+  readonly admission: AdmissionChain;
+  readonly feed: WatchFeed;
+  readonly clock: Clock;
+  readonly stop: AbortSignal;
+}
+
+export function expectedOf(row: ResourceRow): Expected {
+  return { apiVersion: apiVersionOf(row.type), kind: row.type.kind, schema: row.schema };
+}
+
+export function writeContextOf(ctx: RequestContext, dryRunValues?: readonly string[]): WriteContext {
+  return { user: ctx.user, warnings: ctx.warnings, dryRun: dryRunOf(dryRunValues ?? ctx.query.getAll('dryRun')) };
+}
+
+function dryRunOf(values: readonly string[]): boolean {
+  const wrong = values.find((v) => v !== 'All' && v !== '');
+  if (wrong !== undefined) {
+    throw invalidOptions('Options', [
+      {
+        field: 'dryRun',
+        reason: 'FieldValueNotSupported',
+        message: `Unsupported value: ${JSON.stringify(wrong)}: supported values: "All"`,
+      },
+    ]);
+  }
+  return isDryRun(values);
+}
+
+export class ResourceHandlers {
+  readonly #d: ResourceDeps;
+
+  constructor(deps: ResourceDeps) {
+    this.#d = deps;
+  }
+
+  async get(ctx: RequestContext, row: ResourceRow): Promise<void> {
+    const { namespace, name } = ctx.info;
+    const asked = ctx.query.get('resourceVersion') ?? '';
+    await waitForRevision(this.#d.feed, asked === '' ? undefined : resourceVersionOf(asked));
+    const found = this.#d.objects.cache(row).get(this.#d.objects.key(row, namespace, name));
+    if (!found) throw notFound(row.type, name);
+    this.sendObject(ctx, row, 200, found);
+  }
+
+  async list(ctx: RequestContext, row: ResourceRow): Promise<void> {
+    const options = this.#readOptions(ctx, row, false);
+    const { objects, feed } = this.#d;
+    const found = await list(feed, objects.cache(row), objects.prefix(row, ctx.info.namespace), options);
+    const presentation = this.#presentation(ctx, row);
+    const meta = {
+      resourceVersion: String(found.revision),
+      ...(found.continueToken === undefined ? {} : { continue: found.continueToken }),
+      ...(found.remaining === undefined ? {} : { remainingItemCount: found.remaining }),
+    };
+    await sendParts(ctx, presentation.listHead(meta), items(found.objects, presentation), presentation.listTail);
+  }
+
+  async watch(ctx: RequestContext, row: ResourceRow): Promise<void> {
+    await serveWatch(this.#d, ctx, row, ctx.info.namespace, this.#readOptions(ctx, row, true));
+  }
+
+  async create(ctx: RequestContext, row: ResourceRow): Promise<void> {
+    const { namespace, name } = ctx.info;
+    if (name) throw methodNotAllowed();
+    if (row.type.namespaced && !namespace) throw badRequest('an empty namespace may not be set during creation');
+    const object = decodeObject(ctx, expectedOf(row));
+    const created = await this.#d.writer.create(row, namespace, object, writeContextOf(ctx));
+    this.sendObject(ctx, row, 201, created);
+  }
+
+  async update(ctx: RequestContext, row: ResourceRow, part?: PartSubresource): Promise<void> {
+    const { namespace, name } = ctx.info;
+    const object = decodeObject(ctx, expectedOf(row));
+    const context = writeContextOf(ctx);
+    const target = { row, namespace, name, part };
+    try {
+      const changed = await this.#d.writer.update(target, () => cloneJson(object), context);
+      this.sendObject(ctx, row, 200, changed.object);
+    } catch (err) {
+      if (part || !row.createsOnUpdate || !isStatusError(err, 'NotFound') || (await this.#d.objects.get(row, namespace, name))) throw err;
+      delete object.metadata.resourceVersion;
+      object.metadata.name ??= name;
+      this.sendObject(ctx, row, 201, await this.#d.writer.create(row, namespace, object, context));
+    }
+  }
+
+  async patch(ctx: RequestContext, row: ResourceRow, part?: PartSubresource): Promise<void> {
+    const { namespace, name } = ctx.info;
+    const patch = patchOf(row, row.schema, ctx.req.headers['content-type'], ctx.body);
+    const target = { row, namespace, name, part };
+    const revise = (current: KubeObject): KubeObject => {
+      ctx.warnings.length = 0;
+      const next = patch(current);
+      checkObject(ctx, next, row.schema);
+      return next;
+    };
+    const changed = await this.#d.writer.update(target, revise, writeContextOf(ctx));
+    this.sendObject(ctx, row, 200, changed.object);
+  }
+
+  async delete(ctx: RequestContext, row: ResourceRow): Promise<void> {
+    const { namespace, name } = ctx.info;
+    const options = deleteOptionsOf(ctx);
+    const changed = await this.deleteObject(row, namespace, name, options, writeContextOf(ctx, options.dryRun));
+    if (!changed.deleted || row.gracePeriod) return this.sendObject(ctx, row, 200, changed.object);
+    const { uid } = changed.object.object.metadata;
+    const { group, resource } = row.type;
+    sendJson(ctx, 200, success({ name, ...(group ? { group } : {}), kind: resource, ...(uid ? { uid } : {}) }));
+  }
+
+  async deleteObject(
+    row: ResourceRow,
+    namespace: string,
+    name: string,
+    options: DeleteOptions,
+    context: WriteContext,
+  ): Promise<{ object: CachedObject; deleted: boolean }> {
+    return this.#d.objects.change(
+      row,
+      namespace,
+      name,
+      async (current) => {
+        const request = {
+          operation: 'DELETE',
+          row,
+          subresource: '',
+          namespace,
+          name,
+          object: undefined,
+          old: current,
+          ...context,
+        } as const;
+        await this.#d.admission.mutate(request);
+        await this.#d.admission.validate(request);
+        return deletion(row, current as LooseObject, options, this.#d.clock);
+      },
+      context.dryRun,
+    );
+  }
+
+  async deleteCollection(ctx: RequestContext, row: ResourceRow): Promise<void> {
+    const options = deleteOptionsOf(ctx);
+    const context = writeContextOf(ctx, options.dryRun);
+    const { objects, feed } = this.#d;
+    const read = this.#readOptions(ctx, row, false);
+    const found = await list(feed, objects.cache(row), objects.prefix(row, ctx.info.namespace), read);
+    const left = [...found.objects];
+    const lane = async (): Promise<void> => {
+      for (let object = left.shift(); object; object = left.shift()) {
+        const { name, namespace = '' } = object.object.metadata;
+        await this.deleteObject(row, namespace, name, options, context).catch((err: unknown) => {
+          // Somebody else was faster: that is what was wanted.
+          if (!isStatusError(err, 'NotFound')) throw err;
+        });
+      }
+    };
+    // Side by side, so that the store commits them in groups.
+    await Promise.all(Array.from({ length: 16 }, lane));
+    const presentation = this.#presentation(ctx, row);
+    await sendParts(
+      ctx,
+      presentation.listHead({ resourceVersion: String(feed.revision) }),
+      items(found.objects, presentation),
+      presentation.listTail,
+    );
+  }
+
+  sendObject(ctx: RequestContext, row: ResourceRow, code: number, object: CachedObject): void {
+    const shape = answerShape(ctx.req.headers.accept);
+    sendJson(ctx, code, presentationOf(row, shape, ctx.query, this.#d.clock).one(object));
+  }
+
+  /** The current object, as a copy. Throws 404. */
+  async read(row: ResourceRow, namespace: string, name: string): Promise<KubeObject> {
+    const found = await this.#d.objects.get(row, namespace, name);
+    if (!found) throw notFound(row.type, name);
+    return copyOf(row, found);
+  }
+
+  /** Shared copies of all objects of a namespace: not to be changed. */
+  async all<T extends KubeObject>(row: ResourceRow, namespace: string): Promise<T[]> {
+    await this.#d.feed.fresh();
+    const { objects } = this.#d;
+    return objects
+      .cache(row)
+      .range(objects.prefix(row, namespace))
+      .map((o) => viewOf(row, o) as T);
+  }
+
+  #presentation(ctx: RequestContext, row: ResourceRow): Presentation {
+    return presentationOf(row, answerShape(ctx.req.headers.accept), ctx.query, this.#d.clock);
+  }
+
+  /** A list or watch of one name (`GET /pods/web?watch=true`) is one with a field selector. */
+  #readOptions(ctx: RequestContext, row: ResourceRow, watch: boolean): ReadOptions {
+    const { name } = ctx.info;
+    if (!name) return readOptions(row, ctx.query, watch);
+    const query = new URLSearchParams(ctx.query);
+    const given = query.get('fieldSelector');
+    query.set('fieldSelector', `${given ? `${given},` : ''}metadata.name=${name}`);
+    return readOptions(row, query, watch);
+  }
+}
+
+function* items(objects: readonly CachedObject[], presentation: Presentation): Generator<Buffer> {
+  for (const object of objects) yield presentation.item(object);
+}
+
+/** Options of the body, or else of the query. */
+function deleteOptionsOf(ctx: RequestContext): DeleteOptions {
+  const { query } = ctx;
+  let options: DeleteOptions = {};
+  if (ctx.body.length > 0) {
+    const body = parseBody(ctx, { apiVersion: 'v1', kind: 'DeleteOptions', schema: undefined }) as KubeObject & DeleteOptions;
+    if (body.kind && body.kind !== 'DeleteOptions')
+      throw badRequest(`the kind in the data (${body.kind}) does not match the expected kind (DeleteOptions)`);
+    options = body;
+  } else {
+    const grace = query.get('gracePeriodSeconds');
+    const policy = query.get('propagationPolicy');
+    const orphan = query.get('orphanDependents');
+    if (grace !== null) options.gracePeriodSeconds = Number(grace);
+    if (policy !== null) options.propagationPolicy = policy;
+    if (orphan !== null) options.orphanDependents = orphan === 'true';
+    if (query.has('dryRun')) options.dryRun = query.getAll('dryRun');
+  }
+  checkDeleteOptions(options);
+  return options;
+}

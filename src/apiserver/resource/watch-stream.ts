@@ -1,0 +1,182 @@
+/**
+ * One watcher: turns the events of a cache into frames and writes them to a connection. A watcher that reads too slowly holds
+ * no queue of its own: it remembers the last revision it was sent and goes on from the cache's log when the connection has
+ * room again; when the log no longer reaches back, it is told so (410) and lists again.
+ */
+import type { CachedObject } from '../cache/cached-object.ts';
+import type { CacheEvent } from '../cache/event-log.ts';
+import type { CacheListener, ResourceCache } from '../cache/resource-cache.ts';
+import { expired } from '../status/status-error.ts';
+import type { Presentation } from './presentation.ts';
+import type { Selection } from './selection.ts';
+
+/** Where frames go: an HTTP reply, or a WebSocket. */
+export interface FrameSink {
+  /** False when the sink is full: nothing more is written until `onDrain`. */
+  write(frame: Buffer): boolean;
+  end(): void;
+}
+
+export type EventType = 'ADDED' | 'MODIFIED' | 'DELETED';
+
+export interface WatchStreamOptions {
+  readonly cache: ResourceCache;
+  /** Only keys that begin with this. */
+  readonly prefix: string;
+  readonly selection: Selection;
+  readonly presentation: Presentation;
+  readonly sink: FrameSink;
+  /** Everything up to this revision is known to the client. */
+  readonly after: number;
+  /** The newest revision of the server, for bookmarks. */
+  readonly revisionNow: () => number;
+}
+
+const tail = Buffer.from('}\n');
+const eventHeads: Readonly<Record<EventType, Buffer>> = {
+  ADDED: Buffer.from('{"type":"ADDED","object":'),
+  MODIFIED: Buffer.from('{"type":"MODIFIED","object":'),
+  DELETED: Buffer.from('{"type":"DELETED","object":'),
+};
+
+export function frameOf(type: EventType, body: Buffer): Buffer {
+  return Buffer.concat([eventHeads[type], body, tail]);
+}
+
+export class WatchStream implements CacheListener {
+  readonly #o: WatchStreamOptions;
+  readonly #wholeCache: boolean;
+  #sent: number;
+  #started = false;
+  #full = false;
+  #ended = false;
+  #unlisten: () => void = () => {};
+
+  constructor(options: WatchStreamOptions) {
+    this.#o = options;
+    this.#sent = options.after;
+    this.#wholeCache = options.prefix === options.cache.prefix;
+  }
+
+  /** Writes objects as ADDED events; resolves when all are written. `waitForRoom` resolves when the sink has drained. */
+  async sendInitial(objects: readonly CachedObject[], waitForRoom: () => Promise<void>): Promise<void> {
+    let group: Buffer[] = [];
+    let size = 0;
+    for (const object of objects) {
+      if (!this.#o.selection.matches(object)) continue;
+      const frame = frameOf('ADDED', this.#o.presentation.one(object));
+      group.push(frame);
+      size += frame.length;
+      if (size < 256 << 10) continue;
+      if (!this.#o.sink.write(Buffer.concat(group))) await waitForRoom();
+      if (this.#ended) return;
+      group = [];
+      size = 0;
+    }
+    if (group.length > 0 && !this.#o.sink.write(Buffer.concat(group))) await waitForRoom();
+  }
+
+  /** Catches up from the log and follows from then on. */
+  start(): void {
+    if (this.#ended) return;
+    this.#started = true;
+    this.#unlisten = this.#o.cache.listen(this, this.#o.selection.index);
+    this.#catchUp();
+  }
+
+  /** The client is told up to where it has seen everything, so that it can go on from there after a break. */
+  bookmark(annotations?: Readonly<Record<string, string>>): void {
+    if (this.#full || this.#ended) return;
+    // Before `start` nothing that came meanwhile was sent.
+    const revision = this.#started ? Math.max(this.#sent, this.#o.revisionNow()) : this.#sent;
+    const object = this.#o.presentation.empty({
+      resourceVersion: String(revision),
+      creationTimestamp: null,
+      ...(annotations ? { annotations } : {}),
+    });
+    this.#write(Buffer.from(`{"type":"BOOKMARK","object":${JSON.stringify(object)}}\n`));
+  }
+
+  /** The sink has room again. */
+  onDrain(): void {
+    // Who was never full has missed nothing, though what it was sent last may be older than the log: few events may concern it.
+    if (!this.#full) return;
+    this.#full = false;
+    if (this.#started) this.#catchUp();
+  }
+
+  onEvents(events: readonly CacheEvent[]): void {
+    if (this.#full || this.#ended) return;
+    const frames: Buffer[] = [];
+    for (const event of events) {
+      if (event.revision <= this.#sent) continue;
+      const frame = this.#frame(event);
+      if (frame) frames.push(frame);
+    }
+    const last = events.at(-1);
+    if (last && last.revision > this.#sent) this.#sent = last.revision;
+    if (frames.length > 0) this.#write(frames.length === 1 ? frames[0]! : Buffer.concat(frames));
+  }
+
+  onReset(): void {
+    this.fail(expired('too old resource version: the server has read its store anew').status);
+  }
+
+  /** Ends the stream with an ERROR event. */
+  fail(status: object): void {
+    if (this.#ended) return;
+    this.#o.sink.write(Buffer.from(`{"type":"ERROR","object":${JSON.stringify(status)}}\n`));
+    this.end();
+  }
+
+  end(): void {
+    if (this.#ended) return;
+    this.stop();
+    this.#o.sink.end();
+  }
+
+  /** The client has gone. */
+  stop(): void {
+    this.#ended = true;
+    this.#unlisten();
+  }
+
+  #catchUp(): void {
+    while (!this.#full && !this.#ended) {
+      const missed = this.#o.cache.eventsAfter(this.#sent);
+      if (!missed) {
+        this.fail(expired(`too old resource version: ${this.#sent} (${this.#o.cache.floor})`).status);
+        return;
+      }
+      if (missed.length === 0) return;
+      this.onEvents(missed.slice(0, 256));
+      // Frames of old events were made for this watcher alone: the log must not keep them.
+      for (const event of missed.slice(0, 256)) event.frames.clear();
+    }
+  }
+
+  #write(buffer: Buffer): void {
+    if (!this.#o.sink.write(buffer)) this.#full = true;
+  }
+
+  #frame(event: CacheEvent): Buffer | undefined {
+    const { prefix, selection } = this.#o;
+    const key = (event.current ?? event.previous)!.key;
+    if (!this.#wholeCache && !key.startsWith(prefix)) return undefined;
+    const now = event.current !== undefined && selection.matches(event.current);
+    const before = event.previous !== undefined && selection.matches(event.previous);
+    if (now) return this.#shared(event, before ? 'MODIFIED' : 'ADDED', event.current!);
+    // What no longer matches is gone for this watcher, and is shown as it last matched.
+    return before ? this.#shared(event, 'DELETED', event.previous!) : undefined;
+  }
+
+  #shared(event: CacheEvent, type: EventType, object: CachedObject): Buffer {
+    const id = `${type} ${this.#o.presentation.id}`;
+    let frame = event.frames.get(id);
+    if (!frame) {
+      frame = frameOf(type, this.#o.presentation.one(type === 'DELETED' ? object.at(event.revision) : object));
+      event.frames.set(id, frame);
+    }
+    return frame;
+  }
+}

@@ -1,0 +1,196 @@
+/**
+ * Create and update, from an object that is decoded already: admission, what the row prepares and checks, allocation, store.
+ * Used by the handlers, by subresources (scale, binding) and by the server itself (bootstrap).
+ */
+import { randomInt, randomUUID } from 'node:crypto';
+import { cloneJson } from '../../api/codec/json-clone.ts';
+import { generateName } from '../../api/registry/generate-name.ts';
+import { beforeCreate, beforeUpdate } from '../../api/registry/lifecycle.ts';
+import type { PartSubresource, ResourceRow } from '../../api/registry/resource-row.ts';
+import { apiVersionOf, type KubeObject } from '../../api/resource-types.ts';
+import type { FieldError } from '../../api/validation/field-error.ts';
+import { statusOfErrors } from '../../api/validation/status.ts';
+import type { Clock } from '../../clock/clock.ts';
+import type { AdmissionChain, AdmissionRequest } from '../admission/admission.ts';
+import type { Allocation } from '../allocate/allocation.ts';
+import type { UserInfo } from '../auth/user-info.ts';
+import type { CachedObject } from '../cache/cached-object.ts';
+import {
+  alreadyExists,
+  badRequest,
+  conflict,
+  generateNameTaken,
+  isStatusError,
+  objectModified,
+  StatusError,
+} from '../status/status-error.ts';
+import { endsDeletion } from './delete.ts';
+import type { Changed, ObjectStore } from './object-store.ts';
+
+const generateNameAttempts = 8;
+
+/** Who writes, and how. */
+export interface WriteContext {
+  readonly user: UserInfo;
+  readonly dryRun: boolean;
+  readonly warnings: string[];
+}
+
+export interface UpdateTarget {
+  readonly row: ResourceRow;
+  readonly namespace: string;
+  readonly name: string;
+  /** The subresource whose strategy applies. */
+  readonly part?: PartSubresource | undefined;
+  /** What admission calls it; the part's name unless said. */
+  readonly subresource?: string;
+}
+
+export class Writer {
+  readonly #objects: ObjectStore;
+  readonly #admission: AdmissionChain;
+  readonly #allocations: readonly Allocation[];
+  readonly #clock: Clock;
+
+  constructor(options: {
+    readonly objects: ObjectStore;
+    readonly admission: AdmissionChain;
+    readonly allocations: readonly Allocation[];
+    readonly clock: Clock;
+  }) {
+    this.#objects = options.objects;
+    this.#admission = options.admission;
+    this.#allocations = options.allocations;
+    this.#clock = options.clock;
+  }
+
+  /** `object` is the caller's own; it becomes what is stored. */
+  async create(row: ResourceRow, namespace: string, object: KubeObject, context: WriteContext): Promise<CachedObject> {
+    placeIn(row, namespace, object);
+    const { generateName: prefix } = object.metadata;
+    if (object.metadata.name || !prefix) return this.#createNamed(row, object, context);
+    for (let attempt = 1; ; attempt++) {
+      const copy = cloneJson(object);
+      copy.metadata.name = generateName(prefix, (below) => randomInt(below));
+      try {
+        return await this.#createNamed(row, copy, context);
+      } catch (err) {
+        if (!isStatusError(err, 'AlreadyExists')) throw err;
+        if (attempt === generateNameAttempts) throw generateNameTaken(row.type, copy.metadata.name);
+      }
+    }
+  }
+
+  async #createNamed(row: ResourceRow, object: KubeObject, context: WriteContext): Promise<CachedObject> {
+    const { name = '', namespace = '' } = object.metadata;
+    if (object.metadata.resourceVersion) throw badRequest('resourceVersion should not be set on objects to be created');
+    row.applyDefaults(object);
+    const request: AdmissionRequest = { operation: 'CREATE', row, subresource: '', namespace, name, object, old: undefined, ...context };
+    await this.#admission.mutate(request);
+    row.applyDefaults(object);
+    refuse(row, name, beforeCreate(row, object, { now: new Date(this.#clock.now()), uid: randomUUID() }));
+    await this.#admission.validate(request);
+    return this.#allocated(row, object, context.dryRun, () => this.#objects.create(row, object, context.dryRun));
+  }
+
+  /**
+   * `revise` is given what is stored and returns what the client wants instead, sharing nothing with its argument, which it must
+   * not change; it may be called several times.
+   * `uid` and `resourceVersion` of what it returns are preconditions.
+   */
+  async update(
+    target: UpdateTarget,
+    revise: (current: KubeObject) => KubeObject | Promise<KubeObject>,
+    context: WriteContext,
+  ): Promise<Changed> {
+    const { row, namespace, name, part } = target;
+    const subresource = target.subresource ?? part?.name ?? '';
+    return this.#objects.change(
+      row,
+      namespace,
+      name,
+      async (old) => {
+        const next = await revise(old);
+        placeIn(row, namespace, next);
+        checkIdentity(row, next, old, name);
+        row.applyDefaults(next);
+        const request: AdmissionRequest = { operation: 'UPDATE', row, subresource, namespace, name, object: next, old, ...context };
+        await this.#admission.mutate(request);
+        refuse(row, name, beforeUpdate(row, next, old, part));
+        await this.#admission.validate(request);
+        if (endsDeletion(row, next, old)) return { kind: 'delete' };
+        for (const allocation of this.#allocationsOf(row)) refuse(row, name, await allocation.allocate(next, old, context.dryRun));
+        return { kind: 'put', object: next };
+      },
+      context.dryRun,
+    );
+  }
+
+  /** Runs `store` with what the object needs reserved; gives it back when the object does not come to be. */
+  async #allocated(row: ResourceRow, object: KubeObject, dryRun: boolean, store: () => Promise<CachedObject>): Promise<CachedObject> {
+    const allocations = this.#allocationsOf(row);
+    const { name, namespace = '' } = object.metadata;
+    // Said before what the object asks for is found to be taken, by itself.
+    if (allocations.length > 0 && (await this.#objects.lookup(row, namespace, name))) throw alreadyExists(row.type, name);
+    const held: Allocation[] = [];
+    try {
+      for (const allocation of allocations) {
+        held.push(allocation);
+        refuse(row, object.metadata.name, await allocation.allocate(object, undefined, dryRun));
+      }
+      return await store();
+    } catch (err) {
+      for (const allocation of held) allocation.release(object);
+      throw err;
+    }
+  }
+
+  #allocationsOf(row: ResourceRow): readonly Allocation[] {
+    return row.type.group === '' ? this.#allocations.filter((a) => a.resource === row.type.resource) : [];
+  }
+}
+
+export function refuse(row: ResourceRow, name: string, errors: readonly FieldError[]): void {
+  if (errors.length > 0) throw StatusError.of(statusOfErrors({ group: row.type.group, kind: row.type.kind }, name ?? '', errors));
+}
+
+/** The object belongs where the path says. */
+export function placeIn(row: ResourceRow, namespace: string, object: KubeObject): void {
+  const { metadata } = object;
+  if (!row.type.namespaced) {
+    if (metadata.namespace === '') delete metadata.namespace;
+    return;
+  }
+  if (metadata.namespace && metadata.namespace !== namespace) {
+    throw badRequest('the namespace of the provided object does not match the namespace sent on the request');
+  }
+  metadata.namespace = namespace;
+}
+
+function checkIdentity(row: ResourceRow, next: KubeObject, old: KubeObject, name: string): void {
+  const { metadata } = next;
+  if (!metadata.name) metadata.name = name;
+  if (metadata.name !== name) {
+    throw badRequest(`the name of the object (${metadata.name}) does not match the name on the URL (${name})`);
+  }
+  if (metadata.uid && metadata.uid !== old.metadata.uid) {
+    throw conflict(
+      row.type,
+      name,
+      `Precondition failed: UID in precondition: ${metadata.uid}, UID in object meta: ${old.metadata.uid ?? ''}`,
+    );
+  }
+  const wanted = metadata.resourceVersion;
+  if (wanted && wanted !== '0') {
+    if (wanted !== old.metadata.resourceVersion) throw conflict(row.type, name, objectModified);
+  } else if (!row.updatesUnconditionally) {
+    refuse(row, name, [
+      { type: 'FieldValueInvalid', path: 'metadata.resourceVersion', value: 0, detail: 'must be specified for an update' },
+    ]);
+  }
+  if (apiVersionOf(row.type) !== next.apiVersion || next.kind !== row.type.kind) {
+    throw badRequest(
+      `the kind in the data (${next.apiVersion} ${next.kind}) does not match the expected kind (${apiVersionOf(row.type)} ${row.type.kind})`,
+    );
+  }
+}

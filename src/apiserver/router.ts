@@ -1,0 +1,81 @@
+/** From what a request asks for to the code that does it. */
+import { subresourceOf } from '../api/registry/lifecycle.ts';
+import { rowOf } from '../api/registry/registry.ts';
+import type { ResourceRow } from '../api/registry/resource-row.ts';
+import type { RequestContext } from './http/request-context.ts';
+import type { ResourceHandlers } from './resource/resource-handlers.ts';
+import { badRequest, methodNotAllowed, noSuchPath, verbNotSupported } from './status/status-error.ts';
+
+export type Handler = (ctx: RequestContext, row: ResourceRow) => Promise<void> | void;
+
+export interface Routes {
+  readonly resources: ResourceHandlers;
+  /** `pods/binding`, `nodes/proxy`, `selfsubjectreviews.authentication.k8s.io` → what serves it. */
+  readonly special: ReadonlyMap<string, Handler>;
+  /** Undefined when there is no such path. */
+  path(ctx: RequestContext): Promise<boolean> | boolean;
+}
+
+/** The name under which `special` has a subresource, or a review. */
+export function specialKey(group: string, resource: string, subresource = ''): string {
+  return `${resource}${group ? `.${group}` : ''}${subresource ? `/${subresource}` : ''}`;
+}
+
+export async function route(routes: Routes, ctx: RequestContext): Promise<void> {
+  const { info } = ctx;
+  if (!info.isResource) {
+    if (!(await routes.path(ctx))) throw noSuchPath();
+    return;
+  }
+  const row = rowOf(info.group, info.version, info.resource);
+  if (!row) throw noSuchPath();
+  if (!row.type.namespaced && info.namespace && info.resource !== 'namespaces') throw noSuchPath();
+  if (row.type.namespaced && info.name && !info.namespace) throw noSuchPath();
+  // Keys are paths: a slash in a part would name something else.
+  if (info.name.includes('/') || info.namespace.includes('/')) throw badRequest("a name or namespace may not contain '/'");
+  if (info.subresource) return subresource(routes, ctx, row);
+  const review = routes.special.get(specialKey(info.group, info.resource));
+  if (review) {
+    if (ctx.req.method !== 'POST') throw methodNotAllowed();
+    return review(ctx, row);
+  }
+  if (!row.verbs.some((verb) => verb === info.verb)) throw verbNotSupported(row.type, info.verb);
+  return plain(routes.resources, ctx, row);
+}
+
+function plain(resources: ResourceHandlers, ctx: RequestContext, row: ResourceRow): Promise<void> {
+  switch (ctx.info.verb) {
+    case 'get':
+      return resources.get(ctx, row);
+    case 'list':
+      return resources.list(ctx, row);
+    case 'watch':
+      return resources.watch(ctx, row);
+    case 'create':
+      return resources.create(ctx, row);
+    case 'update':
+      return resources.update(ctx, row);
+    case 'patch':
+      return resources.patch(ctx, row);
+    case 'delete':
+      return resources.delete(ctx, row);
+    case 'deletecollection':
+      return resources.deleteCollection(ctx, row);
+  }
+  throw methodNotAllowed();
+}
+
+async function subresource(routes: Routes, ctx: RequestContext, row: ResourceRow): Promise<void> {
+  const { info } = ctx;
+  const found = subresourceOf(row, info.subresource);
+  const special =
+    routes.special.get(specialKey(info.group, info.resource, info.subresource)) ??
+    (found?.kind === 'scale' ? routes.special.get('*/scale') : undefined);
+  if (special) return special(ctx, row);
+  if (found?.kind !== 'part') throw noSuchPath();
+  if (!found.verbs.some((verb) => verb === info.verb)) throw methodNotAllowed();
+  if (info.verb === 'get') return routes.resources.get(ctx, row);
+  if (info.verb === 'update') return routes.resources.update(ctx, row, found);
+  if (info.verb === 'patch') return routes.resources.patch(ctx, row, found);
+  throw methodNotAllowed();
+}

@@ -1,0 +1,111 @@
+/** `/api`, `/apis` and below, `/openapi/…`: what there is, in the form the client asks for. Documents are made once. */
+import {
+  AGGREGATED_V2,
+  AGGREGATED_V2BETA1,
+  aggregatedDiscovery,
+  apiGroup,
+  apiGroupList,
+  apiResourceList,
+  apiVersions,
+} from '../../api/discovery/discovery.ts';
+import { OpenApi } from '../../api/discovery/openapi.ts';
+import type { ResourceRow } from '../../api/registry/resource-row.ts';
+import { mediaRanges } from '../http/negotiate.ts';
+import { send, sendJson } from '../http/reply.ts';
+import type { RequestContext } from '../http/request-context.ts';
+
+type Aggregated = 'v2' | 'v2beta1';
+
+const aggregatedTypes: Readonly<Record<Aggregated, string>> = { v2: AGGREGATED_V2, v2beta1: AGGREGATED_V2BETA1 };
+
+/** The form that comes first in the Accept header; undefined is the legacy one. */
+function aggregatedAs(accept: string | undefined): Aggregated | undefined {
+  for (const { type, params } of mediaRanges(accept)) {
+    if (type !== 'application/json') continue;
+    if (!params.has('as')) return undefined;
+    const version = params.get('v');
+    if (
+      params.get('g') === 'apidiscovery.k8s.io' &&
+      params.get('as') === 'APIGroupDiscoveryList' &&
+      (version === 'v2' || version === 'v2beta1')
+    ) {
+      return version;
+    }
+  }
+  return undefined;
+}
+
+/** Serves a path below `/api`, `/apis` or `/openapi`; false when it is none of them, or nothing is there. */
+export class Discovery {
+  readonly #rows: readonly ResourceRow[];
+  readonly #serverAddress: string;
+  readonly #openApi: OpenApi;
+  readonly #made = new Map<string, Buffer>();
+
+  constructor(rows: readonly ResourceRow[], serverAddress: string, version: string) {
+    this.#rows = rows;
+    this.#serverAddress = serverAddress;
+    this.#openApi = new OpenApi(rows, version);
+  }
+
+  serve(ctx: RequestContext): boolean {
+    const [first, ...rest] = ctx.info.path.split('/').filter((p) => p !== '');
+    if (first === 'openapi') return this.#serveOpenApi(ctx, rest);
+    if (first !== 'api' && first !== 'apis') return false;
+    if (rest.length === 0) return this.#root(ctx, first);
+    if (first === 'api') return rest.length === 1 && this.#resources(ctx, '', rest[0]!);
+    if (rest.length === 1) return this.#document(ctx, `group ${rest[0]}`, () => apiGroup(this.#rows, rest[0]!));
+    return rest.length === 2 && this.#resources(ctx, rest[0]!, rest[1]!);
+  }
+
+  #root(ctx: RequestContext, first: 'api' | 'apis'): boolean {
+    ctx.res.setHeader('vary', 'Accept');
+    const as = aggregatedAs(ctx.req.headers.accept);
+    if (!as) {
+      return this.#document(ctx, first, () => (first === 'api' ? apiVersions(this.#rows, this.#serverAddress) : apiGroupList(this.#rows)));
+    }
+    const part = first === 'api' ? 'core' : 'groups';
+    return this.#document(ctx, `${as} ${part}`, () => aggregatedDiscovery(this.#rows, part, as), aggregatedTypes[as]);
+  }
+
+  #resources(ctx: RequestContext, group: string, version: string): boolean {
+    return this.#document(ctx, `resources ${group}/${version}`, () => apiResourceList(this.#rows, group, version));
+  }
+
+  #document(ctx: RequestContext, id: string, make: () => object | undefined, contentType = 'application/json'): boolean {
+    let bytes = this.#made.get(id);
+    if (!bytes) {
+      const document = make();
+      if (!document) return false;
+      bytes = Buffer.from(JSON.stringify(document));
+      this.#made.set(id, bytes);
+    }
+    send(ctx.res, 200, { 'content-type': contentType, 'cache-control': 'no-cache, private' }, bytes);
+    return true;
+  }
+
+  #serveOpenApi(ctx: RequestContext, rest: readonly string[]): boolean {
+    const [version, ...groupVersion] = rest;
+    if (version === 'v2' && groupVersion.length === 0) {
+      // kubectl falls back to v3 when the old document is there and empty; without it, 1.28 and older fail.
+      const type = 'application/com.github.proto-openapi.spec.v2.v1.0+protobuf';
+      if (ctx.req.headers.accept?.includes('protobuf')) send(ctx.res, 200, { 'content-type': type }, '');
+      else sendJson(ctx, 200, { swagger: '2.0', info: { title: 'Kubernetes', version: 'unversioned' }, paths: {}, definitions: {} });
+      return true;
+    }
+    if (version !== 'v3') return false;
+    if (groupVersion.length === 0) {
+      sendJson(ctx, 200, this.#openApi.index());
+      return true;
+    }
+    const path = groupVersion.join('/');
+    const document = this.#openApi.document(path);
+    if (document === undefined) return false;
+    // The URL in the index carries the document's hash: whatever it names never changes.
+    const cache = ctx.query.has('hash') ? 'public, immutable, max-age=31536000' : 'no-cache, private';
+    const headers = { 'content-type': 'application/json', 'cache-control': cache, vary: 'Accept', etag: `"${this.#openApi.hashOf(path)}"` };
+    if (ctx.req.headers['if-none-match'] === headers.etag) send(ctx.res, 304, { etag: headers.etag }, '');
+    else send(ctx.res, 200, headers, document);
+    return true;
+  }
+}

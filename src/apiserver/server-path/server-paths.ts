@@ -1,0 +1,54 @@
+/** Paths that are no resource: health, version, metrics, keys of tokens, discovery, OpenAPI. */
+import { sendJson, sendText } from '../http/reply.ts';
+import type { RequestContext } from '../http/request-context.ts';
+import type { Discovery } from './discovery.ts';
+import { serverVersion } from './version.ts';
+
+export interface ServerPathsOptions {
+  readonly discovery: Discovery;
+  /** What is not well; empty when all is. */
+  problems(): Promise<readonly string[]>;
+  /** The Prometheus text. */
+  metrics(): Promise<{ readonly contentType: string; readonly text: string }>;
+  openidConfiguration(): object;
+  jwks(): Promise<object>;
+}
+
+/** False when there is no such path. */
+export async function servePath(o: ServerPathsOptions, ctx: RequestContext): Promise<boolean> {
+  const path = ctx.info.path.replace(/(.)\/$/, '$1');
+  if (/^\/(healthz|livez|readyz)(\/|$)/.test(path)) return health(o, ctx);
+  switch (path) {
+    case '/version':
+      sendJson(ctx, 200, serverVersion);
+      return true;
+    case '/metrics': {
+      const { contentType, text } = await o.metrics();
+      ctx.res.setHeader('content-type', contentType);
+      ctx.res.end(text);
+      return true;
+    }
+    case '/.well-known/openid-configuration':
+      sendJson(ctx, 200, o.openidConfiguration());
+      return true;
+    case '/openid/v1/jwks':
+      ctx.res.setHeader('content-type', 'application/jwk-set+json');
+      ctx.res.end(JSON.stringify(await o.jwks()));
+      return true;
+    case '/':
+      sendJson(ctx, 200, { paths: rootPaths });
+      return true;
+  }
+  return o.discovery.serve(ctx);
+}
+
+const rootPaths = ['/api', '/api/v1', '/apis', '/healthz', '/livez', '/metrics', '/openapi/v3', '/openid/v1/jwks', '/readyz', '/version'];
+
+async function health(o: ServerPathsOptions, ctx: RequestContext): Promise<boolean> {
+  const problems = await o.problems();
+  const verbose = ctx.query.has('verbose');
+  const kind = ctx.info.path.split('/')[1] ?? '';
+  if (problems.length > 0) sendText(ctx.res, 500, `${problems.map((p) => `[-]${p}`).join('\n')}\n${kind} check failed\n`);
+  else sendText(ctx.res, 200, verbose ? `[+]ping ok\n[+]store ok\n${kind} check passed\n` : 'ok');
+  return true;
+}

@@ -1,0 +1,56 @@
+/** `pods/binding`: how a scheduler gives a pod its node. Also `bindings`, its older path. */
+import { rowOf } from '../../api/registry/registry.ts';
+import type { Binding, Pod } from '../../api/schema/types.ts';
+import type { Clock } from '../../clock/clock.ts';
+import { decodeObject } from '../http/body.ts';
+import { sendJson } from '../http/reply.ts';
+import type { RequestContext } from '../http/request-context.ts';
+import { timeText } from '../resource/delete.ts';
+import type { ObjectStore } from '../resource/object-store.ts';
+import { writeContextOf } from '../resource/resource-handlers.ts';
+import { badRequest, conflict, methodNotAllowed, StatusError, success } from '../status/status-error.ts';
+
+/** Not a plain update: a pod's nodeName is closed to those. */
+export async function bind(objects: ObjectStore, clock: Clock, ctx: RequestContext): Promise<void> {
+  // Authorization has looked at the verb: who may only update or delete here must not bind.
+  if (ctx.info.verb !== 'create') throw methodNotAllowed();
+  const row = rowOf('', 'v1', 'pods')!;
+  const binding = decodeObject(ctx, { apiVersion: 'v1', kind: 'Binding', schema: 'Binding' }) as Binding;
+  const { namespace } = ctx.info;
+  const name = ctx.info.resource === 'pods' ? ctx.info.name : binding.metadata.name;
+  if (binding.metadata.name && binding.metadata.name !== name) {
+    throw badRequest(`the name of the object (${binding.metadata.name}) does not match the name on the URL (${name})`);
+  }
+  const { kind, name: node } = binding.target ?? {};
+  if ((kind && kind !== 'Node') || !node) {
+    throw new StatusError(422, 'Invalid', `Binding "${name}" is invalid: target.name: Required value`, {
+      name,
+      kind: 'Binding',
+      causes: [{ reason: 'FieldValueRequired', message: 'Required value', field: 'target.name' }],
+    });
+  }
+  const refuse = (why: string): StatusError => conflict({ group: '', resource: 'pods/binding' }, name, why);
+  await objects.change(
+    row,
+    namespace,
+    name,
+    (current) => {
+      const pod = current as Pod;
+      if (binding.metadata.uid && binding.metadata.uid !== pod.metadata.uid) {
+        throw refuse(`Precondition failed: UID in precondition: ${binding.metadata.uid}, UID in object meta: ${pod.metadata.uid ?? ''}`);
+      }
+      if (pod.metadata.deletionTimestamp) throw refuse(`pod ${name} is being deleted, cannot be assigned to a host`);
+      if (pod.spec?.nodeName) throw refuse(`pod ${name} is already assigned to node ${JSON.stringify(pod.spec.nodeName)}`);
+      if (pod.spec?.schedulingGates?.length) throw refuse(`pod ${name} has non-empty .spec.schedulingGates`);
+      pod.spec = { ...pod.spec, containers: pod.spec?.containers ?? [], nodeName: node };
+      if (binding.metadata.annotations) pod.metadata.annotations = { ...pod.metadata.annotations, ...binding.metadata.annotations };
+      if (pod.metadata.generation !== undefined) pod.metadata.generation++;
+      const others = (pod.status?.conditions ?? []).filter((c) => c.type !== 'PodScheduled');
+      const scheduled = { type: 'PodScheduled', status: 'True', lastTransitionTime: timeText(clock.now()) };
+      pod.status = { ...pod.status, conditions: [...others, scheduled] };
+      return { kind: 'put', object: pod };
+    },
+    writeContextOf(ctx).dryRun,
+  );
+  sendJson(ctx, 201, success());
+}

@@ -1,0 +1,62 @@
+/** A kubelet's HTTPS server for tests: logs that say what was asked, and an echo behind every upgrade. */
+import { once } from 'node:events';
+import { createServer, type Server } from 'node:https';
+import type { AddressInfo, Socket } from 'node:net';
+import type { TLSSocket } from 'node:tls';
+import type { Pem } from './test-pki.ts';
+
+export class FakeKubelet {
+  readonly port: number;
+  /** `GET /containerLogs/… as CN` of every request. */
+  readonly seen: string[] = [];
+  /** Lines of a followed log, to be written by the test. */
+  readonly following: { write(text: string): void; end(): void }[] = [];
+  readonly #server: Server;
+  readonly #sockets = new Set<Socket>();
+
+  private constructor(server: Server) {
+    this.#server = server;
+    this.port = (server.address() as AddressInfo).port;
+  }
+
+  static async start(tls: Pem & { readonly ca: string }): Promise<FakeKubelet> {
+    const server = createServer({ ...tls, requestCert: true, rejectUnauthorized: true });
+    server.listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    const kubelet = new FakeKubelet(server);
+    kubelet.#serve();
+    return kubelet;
+  }
+
+  #serve(): void {
+    this.#server.on('connection', (socket: Socket) => {
+      this.#sockets.add(socket);
+      socket.on('close', () => this.#sockets.delete(socket));
+    });
+    this.#server.on('request', (req, res) => {
+      const { CN } = (req.socket as TLSSocket).getPeerCertificate().subject;
+      this.seen.push(`${req.method} ${req.url} as ${String(CN)}`);
+      if (req.url?.includes('/broken')) {
+        res.writeHead(404).end('container "broken" is not there\n');
+      } else if (req.url?.includes('follow=true')) {
+        res.writeHead(200).write('first\n');
+        this.following.push(res);
+      } else {
+        res.writeHead(200).end('a line\n');
+      }
+    });
+    this.#server.on('upgrade', (req, socket) => {
+      this.seen.push(`${req.method} ${req.url} ${req.headers.upgrade} authorization=${req.headers.authorization ?? 'none'}`);
+      socket.write(`HTTP/1.1 101 Switching Protocols\r\nupgrade: ${req.headers.upgrade}\r\nconnection: upgrade\r\n\r\nhello `);
+      socket.on('error', () => {});
+      socket.on('data', (chunk: Buffer) => socket.write(chunk));
+      socket.on('end', () => socket.end());
+    });
+  }
+
+  async stop(): Promise<void> {
+    this.#server.close();
+    for (const socket of this.#sockets) socket.destroy();
+    await once(this.#server, 'close');
+  }
+}
