@@ -1,0 +1,47 @@
+import type { Status } from '../api/schema/types.ts';
+
+/** What the API server answered when it did not do what was asked. */
+export class ApiError extends Error {
+  readonly status: Status;
+  /** The HTTP status code. */
+  readonly code: number;
+  /** `NotFound`, `Conflict`, `AlreadyExists`, `Expired` … */
+  readonly reason: string;
+
+  constructor(status: Status) {
+    super(status.message ?? `the API server answered ${status.code}`);
+    this.name = 'ApiError';
+    this.status = status;
+    this.code = status.code ?? 500;
+    this.reason = status.reason ?? '';
+  }
+}
+
+function has(err: unknown, code: number, reason?: string): boolean {
+  return err instanceof ApiError && err.code === code && (reason === undefined || err.reason === reason);
+}
+
+export function isNotFound(err: unknown): boolean {
+  return has(err, 404);
+}
+export function isAlreadyExists(err: unknown): boolean {
+  return has(err, 409, 'AlreadyExists');
+}
+/** Somebody else wrote the object first. */
+export function isConflict(err: unknown): boolean {
+  return has(err, 409) && !isAlreadyExists(err);
+}
+/** The resourceVersion is too old: list again. */
+export function isGone(err: unknown): boolean {
+  return has(err, 410);
+}
+export function isForbidden(err: unknown): boolean {
+  return has(err, 403);
+}
+export function isInvalid(err: unknown): boolean {
+  return has(err, 422);
+}
+/** Nothing new can be made in a namespace that ends; trying again is of no use. */
+export function isNamespaceTerminating(err: unknown): boolean {
+  return err instanceof ApiError && (err.status.details?.causes ?? []).some((c) => c.reason === 'NamespaceTerminating');
+}

@@ -1,0 +1,256 @@
+/**
+ * A typed client of the Kubernetes API: works with any API server. Every method throws ApiError for an answer that is an
+ * error, and KnownError API_UNREACHABLE when there was no answer.
+ */
+import type { IncomingMessage } from 'node:http';
+import { apiVersionOf, type KubeObject, pathOf, type ResourceType } from '../api/resource-types.ts';
+import type { DeleteOptions, Status } from '../api/schema/types.ts';
+import { ApiError } from './api-error.ts';
+import type { ClientConfig } from './client-config.ts';
+import { readLines, readText, Transport } from './transport.ts';
+
+export interface ListOptions {
+  readonly namespace?: string;
+  readonly labelSelector?: string;
+  readonly fieldSelector?: string;
+  readonly resourceVersion?: string;
+  readonly limit?: number;
+  readonly signal?: AbortSignal;
+}
+
+export interface ListResult<T> {
+  readonly items: T[];
+  readonly resourceVersion: string;
+}
+
+export interface WatchOptions extends Omit<ListOptions, 'limit'> {
+  readonly signal: AbortSignal;
+  /** Asks for the present objects first, ended by a bookmark annotated `k8s.io/initial-events-end`. */
+  readonly sendInitialEvents?: boolean;
+  readonly timeoutSeconds?: number;
+}
+
+export interface WatchEvent<T> {
+  readonly type: 'ADDED' | 'MODIFIED' | 'DELETED' | 'BOOKMARK';
+  readonly object: T;
+}
+
+export interface WriteOptions {
+  readonly dryRun?: boolean;
+  readonly fieldManager?: string;
+  readonly fieldValidation?: 'Ignore' | 'Warn' | 'Strict';
+  readonly subresource?: string;
+  readonly signal?: AbortSignal;
+}
+
+export interface PatchOptions extends WriteOptions {
+  readonly namespace?: string;
+  /** Default `merge`. */
+  readonly kind?: 'merge' | 'json' | 'strategic';
+}
+
+export type ObjectDeleteOptions = Pick<DeleteOptions, 'propagationPolicy' | 'preconditions' | 'gracePeriodSeconds'> & {
+  readonly namespace?: string;
+  readonly signal?: AbortSignal;
+};
+
+const PATCH_TYPES = {
+  merge: 'application/merge-patch+json',
+  json: 'application/json-patch+json',
+  strategic: 'application/strategic-merge-patch+json',
+} as const;
+
+type Query = Readonly<Record<string, string | number | boolean | undefined>>;
+
+function withQuery(path: string, query: Query): string {
+  const params = new URLSearchParams();
+  for (const [name, value] of Object.entries(query)) if (value !== undefined && value !== '') params.set(name, String(value));
+  const text = params.toString();
+  return text ? `${path}?${text}` : path;
+}
+
+function writeQuery(options: WriteOptions): Query {
+  return {
+    dryRun: options.dryRun ? 'All' : undefined,
+    fieldManager: options.fieldManager,
+    fieldValidation: options.fieldValidation,
+  };
+}
+
+/** The Status of an error answer, made up from its text when it is none. */
+function statusOf(code: number, text: string): Status {
+  try {
+    const parsed = JSON.parse(text) as Status;
+    if (parsed.kind === 'Status') return { ...parsed, code: parsed.code ?? code };
+  } catch {
+    // Not JSON: a proxy in between, or a plain text handler.
+  }
+  return { apiVersion: 'v1', kind: 'Status', metadata: {}, status: 'Failure', code, message: text.trim() || `the server answered ${code}` };
+}
+
+export class Client {
+  readonly transport: Transport;
+
+  constructor(config: ClientConfig) {
+    this.transport = new Transport(config);
+  }
+
+  get<T extends KubeObject>(
+    type: ResourceType<T>,
+    name: string,
+    options: { readonly namespace?: string; readonly signal?: AbortSignal } = {},
+  ): Promise<T> {
+    return this.#json<T>('GET', pathOf(type, options.namespace, name), undefined, options.signal);
+  }
+
+  /** Every object; goes on over pages when `limit` makes the server cut the list. */
+  async list<T extends KubeObject>(type: ResourceType<T>, options: ListOptions = {}): Promise<ListResult<T>> {
+    const items: T[] = [];
+    let next: string | undefined;
+    for (;;) {
+      const path = withQuery(pathOf(type, options.namespace), {
+        labelSelector: options.labelSelector,
+        fieldSelector: options.fieldSelector,
+        resourceVersion: next ? undefined : options.resourceVersion,
+        limit: options.limit,
+        continue: next,
+      });
+      const page = await this.#json<{ items?: T[]; metadata: { resourceVersion?: string; continue?: string } }>(
+        'GET',
+        path,
+        undefined,
+        options.signal,
+      );
+      // A list's items leave out what the list itself says.
+      for (const item of page.items ?? []) {
+        item.apiVersion ??= apiVersionOf(type);
+        item.kind ??= type.kind;
+        items.push(item);
+      }
+      next = page.metadata.continue;
+      if (!next) return { items, resourceVersion: page.metadata.resourceVersion ?? '' };
+    }
+  }
+
+  create<T extends KubeObject>(type: ResourceType<T>, object: T, options: WriteOptions = {}): Promise<T> {
+    return this.#json<T>('POST', withQuery(pathOf(type, object.metadata.namespace), writeQuery(options)), object, options.signal);
+  }
+
+  /** Posts to a subresource such as `binding`, `eviction` or `token`. */
+  createSubresource<T>(
+    type: ResourceType,
+    name: string,
+    subresource: string,
+    body: object,
+    options: { readonly namespace?: string; readonly signal?: AbortSignal } = {},
+  ): Promise<T> {
+    return this.#json<T>('POST', pathOf(type, options.namespace, name, subresource), body, options.signal);
+  }
+
+  update<T extends KubeObject>(type: ResourceType<T>, object: T, options: WriteOptions = {}): Promise<T> {
+    const path = pathOf(type, object.metadata.namespace, object.metadata.name, options.subresource);
+    return this.#json<T>('PUT', withQuery(path, writeQuery(options)), object, options.signal);
+  }
+
+  patch<T extends KubeObject>(type: ResourceType<T>, name: string, patch: object, options: PatchOptions = {}): Promise<T> {
+    const path = withQuery(pathOf(type, options.namespace, name, options.subresource), writeQuery(options));
+    return this.#json<T>('PATCH', path, patch, options.signal, PATCH_TYPES[options.kind ?? 'merge']);
+  }
+
+  /** Gives what the server answered: the object when it lives on for a while (finalizers, a grace period), else a Status. */
+  delete(type: ResourceType, name: string, options: ObjectDeleteOptions = {}): Promise<KubeObject | Status> {
+    const { namespace, signal, ...rest } = options;
+    return this.#json('DELETE', pathOf(type, namespace, name), { apiVersion: 'v1', kind: 'DeleteOptions', ...rest }, signal);
+  }
+
+  /** Deletes everything that the options pick. */
+  async deleteCollection(
+    type: ResourceType,
+    options: ObjectDeleteOptions & Pick<ListOptions, 'labelSelector' | 'fieldSelector'> = {},
+  ): Promise<void> {
+    const { namespace, signal, labelSelector, fieldSelector, ...rest } = options;
+    const path = withQuery(pathOf(type, namespace), { labelSelector, fieldSelector });
+    await this.#json('DELETE', path, { apiVersion: 'v1', kind: 'DeleteOptions', ...rest }, signal);
+  }
+
+  /** Events from `resourceVersion` on. Ends when the server ends the watch; throws ApiError for an ERROR event (410: list again). */
+  async *watch<T extends KubeObject>(type: ResourceType<T>, options: WatchOptions): AsyncGenerator<WatchEvent<T>> {
+    const path = withQuery(pathOf(type, options.namespace), {
+      watch: true,
+      allowWatchBookmarks: true,
+      labelSelector: options.labelSelector,
+      fieldSelector: options.fieldSelector,
+      resourceVersion: options.resourceVersion,
+      timeoutSeconds: options.timeoutSeconds,
+      sendInitialEvents: options.sendInitialEvents,
+      resourceVersionMatch: options.sendInitialEvents ? 'NotOlderThan' : undefined,
+    });
+    // The server ends the watch after timeoutSeconds; a connection that stays silent long past that is dead.
+    const timeoutMs = options.timeoutSeconds === undefined ? 0 : (options.timeoutSeconds + 30) * 1000;
+    const response = await this.transport.send({
+      method: 'GET',
+      path,
+      headers: { accept: 'application/json' },
+      signal: options.signal,
+      timeoutMs,
+    });
+    if (response.statusCode !== 200) throw new ApiError(statusOf(response.statusCode ?? 500, await readText(response)));
+    try {
+      for await (const line of readLines(response)) {
+        const event = JSON.parse(line) as { type: string; object: unknown };
+        if (event.type === 'ERROR') throw new ApiError(event.object as Status);
+        yield event as WatchEvent<T>;
+      }
+    } catch (err) {
+      if (!options.signal.aborted) throw err;
+    } finally {
+      response.destroy();
+    }
+  }
+
+  /** Any request; gives the response as a stream, whatever its status code. */
+  stream(
+    method: string,
+    path: string,
+    options: { readonly headers?: Readonly<Record<string, string>>; readonly body?: string; readonly signal?: AbortSignal } = {},
+  ): Promise<IncomingMessage> {
+    return this.transport.send({ method, path, timeoutMs: 0, ...options });
+  }
+
+  /** Any request whose answer is text, such as `/readyz`. Throws ApiError when the status code is 400 or more. */
+  async raw(
+    method: string,
+    path: string,
+    options: { readonly body?: string; readonly contentType?: string; readonly accept?: string; readonly signal?: AbortSignal } = {},
+  ): Promise<string> {
+    const headers: Record<string, string> = { accept: options.accept ?? 'application/json, */*' };
+    if (options.body !== undefined) headers['content-type'] = options.contentType ?? 'application/json';
+    const response = await this.transport.send({ method, path, headers, body: options.body, signal: options.signal });
+    const text = await readText(response).catch((err: unknown) => {
+      throw options.signal?.aborted ? err : this.transport.unreachable({ method, path }, err);
+    });
+    if ((response.statusCode ?? 500) >= 400) throw new ApiError(statusOf(response.statusCode ?? 500, text));
+    return text;
+  }
+
+  async #json<T>(
+    method: string,
+    path: string,
+    body: object | undefined,
+    signal: AbortSignal | undefined,
+    contentType: string = 'application/json',
+  ): Promise<T> {
+    const text = await this.raw(method, path, {
+      accept: 'application/json',
+      contentType,
+      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+      ...(signal === undefined ? {} : { signal }),
+    });
+    return JSON.parse(text) as T;
+  }
+
+  /** Ends the connections that are kept alive. */
+  close(): void {
+    this.transport.close();
+  }
+}

@@ -1,0 +1,116 @@
+/**
+ * Tells the cluster what happened to an object. The same event again raises the count of the one that is there, as
+ * client-go's correlator does, so that a failure in a loop stays one line of `kubectl get events`.
+ */
+import { events, type KubeObject } from '../api/resource-types.ts';
+import type { Event, ObjectReference } from '../api/schema/types.ts';
+import { type Clock, systemClock } from '../clock/clock.ts';
+import { messageOf } from '../errors/known-error.ts';
+import { type Log, silentLog } from '../observability/log.ts';
+import { isNotFound } from './api-error.ts';
+import type { Client } from './client.ts';
+
+export interface EventRecorderOptions {
+  readonly client: Client;
+  /** `kubelet`, `default-scheduler` … */
+  readonly component: string;
+  /** The node it runs on, for events of a node's parts. */
+  readonly host?: string;
+  readonly clock?: Clock;
+  readonly log?: Log;
+}
+
+const KEEP_MS = 10 * 60_000;
+const MAX_KNOWN = 4096;
+/** More than this wait for a slow server: the newest are dropped, as client-go does. */
+const MAX_WAITING = 1000;
+
+interface Known {
+  readonly name: string;
+  count: number;
+  at: number;
+}
+
+export class EventRecorder {
+  readonly #options: EventRecorderOptions;
+  readonly #clock: Clock;
+  readonly #log: Log;
+  readonly #known = new Map<string, Known>();
+  #last: Promise<void> = Promise.resolve();
+  #waiting = 0;
+
+  constructor(options: EventRecorderOptions) {
+    this.#options = options;
+    this.#clock = options.clock ?? systemClock;
+    this.#log = options.log ?? silentLog;
+  }
+
+  /** Sends in the background, in order; an event that cannot be sent is lost, never in the way. */
+  event(about: KubeObject, type: 'Normal' | 'Warning', reason: string, message: string, fieldPath?: string): void {
+    if (this.#waiting >= MAX_WAITING) return;
+    this.#waiting++;
+    const ref: ObjectReference = {
+      apiVersion: about.apiVersion,
+      kind: about.kind,
+      name: about.metadata.name,
+      namespace: about.metadata.namespace,
+      uid: about.metadata.uid,
+      resourceVersion: about.metadata.resourceVersion,
+      fieldPath,
+    };
+    this.#last = this.#last
+      .then(() => this.#send(ref, type, reason, message))
+      .catch((err) => this.#log.debug(`Cannot record event ${reason}: ${messageOf(err)}`))
+      .finally(() => {
+        this.#waiting--;
+      });
+  }
+
+  /** Resolves when everything recorded so far has been sent. */
+  flush(): Promise<void> {
+    return this.#last;
+  }
+
+  async #send(ref: ObjectReference, type: string, reason: string, message: string): Promise<void> {
+    const { client, component, host } = this.#options;
+    const now = new Date(this.#clock.now()).toISOString().replace(/\.\d+Z$/, 'Z');
+    // The namespace of an event about something without one is default.
+    const namespace = ref.namespace || 'default';
+    const key = [ref.uid ?? ref.name, ref.fieldPath, type, reason, message].join('\u0000');
+    const known = this.#known.get(key);
+    if (known && this.#clock.monotonic() - known.at < KEEP_MS) {
+      known.count++;
+      known.at = this.#clock.monotonic();
+      try {
+        await client.patch(events, known.name, { count: known.count, lastTimestamp: now }, { namespace });
+        return;
+      } catch (err) {
+        // It outlived its hour: make a new one.
+        if (!isNotFound(err)) throw err;
+      }
+    }
+    const name = `${ref.name}.${Math.floor(Math.random() * 2 ** 52).toString(16)}`;
+    const source = { component, ...(host === undefined ? {} : { host }) };
+    const event: Event = {
+      apiVersion: 'v1',
+      kind: 'Event',
+      metadata: { name, namespace },
+      involvedObject: ref,
+      type,
+      reason,
+      message: message.slice(0, 1024),
+      source,
+      reportingComponent: component,
+      reportingInstance: host ?? '',
+      firstTimestamp: now,
+      lastTimestamp: now,
+      count: 1,
+    };
+    await client.create(events, event);
+    this.#known.set(key, { name, count: 1, at: this.#clock.monotonic() });
+    if (this.#known.size > MAX_KNOWN) {
+      const oldest = this.#known.keys().next();
+      if (!oldest.done) this.#known.delete(oldest.value);
+    }
+  }
+}

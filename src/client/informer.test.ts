@@ -1,0 +1,226 @@
+import assert from 'node:assert/strict';
+import { createServer, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { test } from 'node:test';
+import { configMaps } from '../api/resource-types.ts';
+import type { ConfigMap } from '../api/schema/types.ts';
+import { FakeClock } from '../clock/clock.ts';
+import { ApiError, isNotFound } from './api-error.ts';
+import { Client } from './client.ts';
+import { Informer } from './informer.ts';
+import { InformerSet } from './informers.ts';
+
+function configMap(name: string, resourceVersion: number, uid: string = name): ConfigMap {
+  return {
+    apiVersion: 'v1',
+    kind: 'ConfigMap',
+    metadata: { name, namespace: 'default', uid, resourceVersion: String(resourceVersion) },
+    data: { v: String(resourceVersion) },
+  };
+}
+
+/** An API server of one resource whose lists and watches the test decides. */
+async function fakeApi(): Promise<{
+  client: Client;
+  lists: ConfigMap[][];
+  listed: string[];
+  watches: string[];
+  nextWatch(): Promise<ServerResponse>;
+  close(): void;
+}> {
+  const lists: ConfigMap[][] = [];
+  const listed: string[] = [];
+  const watches: string[] = [];
+  const open: ServerResponse[] = [];
+  const waiting: ((r: ServerResponse) => void)[] = [];
+  const server = createServer((req, res) => {
+    const url = new URL(req.url ?? '', 'http://x');
+    if (url.searchParams.get('watch')) {
+      watches.push(url.searchParams.get('resourceVersion') ?? '');
+      res.writeHead(200);
+      res.flushHeaders();
+      const waiter = waiting.shift();
+      if (waiter) waiter(res);
+      else open.push(res);
+      return;
+    }
+    listed.push(url.searchParams.get('resourceVersion') ?? '');
+    const items = lists.shift();
+    if (!items) {
+      res
+        .writeHead(404)
+        .end(JSON.stringify({ kind: 'Status', status: 'Failure', reason: 'NotFound', code: 404, message: 'no such thing' }));
+      return;
+    }
+    const newest = Math.max(0, ...items.map((i) => Number(i.metadata.resourceVersion)));
+    res.end(JSON.stringify({ kind: 'ConfigMapList', metadata: { resourceVersion: String(newest) }, items }));
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const client = new Client({ server: `http://127.0.0.1:${(server.address() as AddressInfo).port}` });
+  return {
+    client,
+    lists,
+    listed,
+    watches,
+    nextWatch: () => {
+      const res = open.shift();
+      return res ? Promise.resolve(res) : new Promise((resolve) => waiting.push(resolve));
+    },
+    close: () => {
+      client.close();
+      server.closeAllConnections();
+      server.close();
+    },
+  };
+}
+
+async function until(condition: () => boolean): Promise<void> {
+  const deadline = performance.now() + 5000;
+  while (!condition()) {
+    assert.ok(performance.now() < deadline, 'waited 5 s in vain');
+    await new Promise((resolve) => setTimeout(resolve, 2));
+  }
+}
+
+test('an informer lists, follows the watch, goes on from the last resourceVersion, and relists after 410', async () => {
+  const api = await fakeApi();
+  const end = new AbortController();
+  const seen: string[] = [];
+  const informer = new Informer(api.client, configMaps).addIndex('v', (o) => [o.data?.v ?? '']);
+  informer.on({
+    add: (o) => seen.push(`+${o.metadata.name}`),
+    update: (o, old) => seen.push(`~${o.metadata.name} ${old.metadata.resourceVersion}>${o.metadata.resourceVersion}`),
+    delete: (o) => seen.push(`-${o.metadata.name}`),
+    synced: () => seen.push('synced'),
+  });
+  api.lists.push([configMap('a', 1), configMap('b', 2)]);
+  const running = informer.start(end.signal);
+  await informer.synced;
+  assert.deepEqual(seen.splice(0), ['+a', '+b', 'synced']);
+
+  const first = await api.nextWatch();
+  // A line that comes in two pieces, with a character cut in half.
+  const line = Buffer.from(`${JSON.stringify({ type: 'MODIFIED', object: { ...configMap('a', 3), data: { v: 'ä' } } })}\n`);
+  const cut = line.indexOf(0xc3) + 1;
+  first.write(line.subarray(0, cut));
+  first.write(line.subarray(cut));
+  first.write(`${JSON.stringify({ type: 'BOOKMARK', object: { kind: 'ConfigMap', metadata: { resourceVersion: '7' } } })}\n`);
+  await until(() => informer.resourceVersion === '7');
+  assert.deepEqual(seen.splice(0), ['~a 1>3']);
+  assert.equal(informer.byIndex('v', 'ä')[0]?.metadata.name, 'a');
+  assert.equal(informer.byIndex('v', '1').length, 0);
+
+  first.end();
+  const second = await api.nextWatch();
+  assert.deepEqual(api.watches, ['2', '7']);
+  api.lists.push([configMap('a', 9, 'another'), configMap('c', 8)]);
+  second.end(`${JSON.stringify({ type: 'ERROR', object: { kind: 'Status', code: 410, reason: 'Expired' } })}\n`);
+  await api.nextWatch();
+  assert.deepEqual(seen.splice(0), ['-a', '+a', '+c', '-b']);
+  assert.equal(api.listed[1], '', 'after 410 only the newest list will do');
+  end.abort();
+  await running;
+  api.close();
+});
+
+test('an informer lists again when the server lost what it had, but waits when it is only too busy', async () => {
+  const api = await fakeApi();
+  const end = new AbortController();
+  const informer = new Informer(api.client, configMaps, { random: () => 0 });
+  api.lists.push([configMap('a', 900)]);
+  const running = informer.start(end.signal);
+  await informer.synced;
+  const busy = await api.nextWatch();
+  busy.end(`${JSON.stringify({ type: 'ERROR', object: { kind: 'Status', code: 429, reason: 'TooManyRequests' } })}\n`);
+  const future = await api.nextWatch();
+  assert.equal(api.listed.length, 1);
+  api.lists.push([configMap('b', 3)]);
+  future.end(`${JSON.stringify({ type: 'ERROR', object: { kind: 'Status', code: 504, reason: 'Timeout' } })}\n`);
+  await api.nextWatch();
+  assert.deepEqual(api.watches, ['900', '900', '3']);
+  assert.deepEqual(
+    informer.list().map((o) => o.metadata.name),
+    ['b'],
+  );
+  end.abort();
+  await running;
+  api.close();
+});
+
+test('a watch that the server ends at once is opened again ever more slowly', async () => {
+  const api = await fakeApi();
+  const clock = new FakeClock();
+  const end = new AbortController();
+  const informer = new Informer(api.client, configMaps, { clock, random: () => 0.5 });
+  api.lists.push([configMap('a', 1)]);
+  const running = informer.start(end.signal);
+  for (const delay of [100, 200, 400]) {
+    (await api.nextWatch()).end();
+    await until(() => clock.pending === 1);
+    const { length } = api.watches;
+    await clock.advance(delay - 1);
+    assert.equal(api.watches.length, length);
+    await clock.advance(1);
+  }
+  await api.nextWatch();
+  end.abort();
+  await running;
+  api.close();
+});
+
+test('whoever waits for the first list is let go when the start is called off', async () => {
+  const informer = new Informer(new Client({ server: 'http://127.0.0.1:1' }), configMaps);
+  const end = new AbortController();
+  const running = informer.start(end.signal);
+  end.abort();
+  await informer.synced;
+  assert.equal(informer.hasSynced, false);
+  await running;
+});
+
+test('errors carry the Status of the server, and an unreachable server its address and a hint', async () => {
+  const api = await fakeApi();
+  await assert.rejects(
+    api.client.get(configMaps, 'x', { namespace: 'default' }),
+    (err) => isNotFound(err) && err instanceof ApiError && err.message === 'no such thing',
+  );
+  api.close();
+  const nobody = new Client({ server: 'http://127.0.0.1:1' });
+  await assert.rejects(nobody.list(configMaps), { code: 'API_UNREACHABLE', hint: 'Nothing listens there: is the API server running?' });
+});
+
+test('an informer set watches each resource and selection once', () => {
+  const set = new InformerSet(new Client({ server: 'http://127.0.0.1:1' }));
+  assert.equal(set.of(configMaps), set.of(configMaps));
+  assert.notEqual(set.of(configMaps), set.of(configMaps, { namespace: 'default' }));
+});
+
+test('informer: a quiet watch that lasted begins with the first delay again when it breaks', async () => {
+  const api = await fakeApi();
+  const delays: number[] = [];
+  /** Writes delays down instead of waiting. */
+  class Impatient extends FakeClock {
+    override async sleep(ms: number): Promise<void> {
+      delays.push(ms);
+    }
+  }
+  const clock = new Impatient();
+  const stop = new AbortController();
+  api.lists.push([configMap('a', 1)]);
+  const informer = new Informer(api.client, configMaps, { clock, random: () => 0.5 });
+  const running = informer.start(stop.signal);
+  try {
+    await informer.synced;
+    for (let n = 0; n < 4; n++) {
+      const watch = await api.nextWatch();
+      await clock.advance(2000);
+      watch.destroy();
+    }
+    await api.nextWatch();
+    assert.deepEqual(delays, [100, 100, 100, 100]);
+  } finally {
+    stop.abort();
+    api.close();
+    await running;
+  }
+});

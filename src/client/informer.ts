@@ -1,0 +1,260 @@
+/**
+ * A local copy of a resource, kept current by list and watch. Objects in it belong to everybody who reads it: never
+ * change one, copy it. Handlers run in order, one event at a time, after the copy has changed.
+ */
+
+import type { KubeObject, ResourceType } from '../api/resource-types.ts';
+import { type Clock, systemClock } from '../clock/clock.ts';
+import { messageOf } from '../errors/known-error.ts';
+import { type Log, silentLog } from '../observability/log.ts';
+import { ApiError } from './api-error.ts';
+import type { Client } from './client.ts';
+import { keyOf } from './key.ts';
+
+export interface InformerOptions {
+  readonly namespace?: string;
+  readonly labelSelector?: string;
+  readonly fieldSelector?: string;
+  readonly clock?: Clock;
+  readonly log?: Log;
+  /** Between 0 and 1; spreads relists of many clients. */
+  readonly random?: () => number;
+}
+
+export interface InformerHandlers<T> {
+  add?(object: T): void;
+  update?(object: T, previous: T): void;
+  delete?(object: T): void;
+  /** The first list is in. */
+  synced?(): void;
+}
+
+/** How long one watch lasts before the informer opens a new one: a silently dead connection shows by then. */
+const WATCH_SECONDS = 300;
+const FIRST_DELAY_MS = 100;
+const MAX_DELAY_MS = 30_000;
+/** A watch that the server ends sooner, without a word, is opened again only after a delay. */
+const SHORT_WATCH_MS = 1_000;
+const NONE: ReadonlySet<string> = new Set();
+
+interface Index<T> {
+  readonly keysOf: (object: T) => readonly string[];
+  readonly byValue: Map<string, Set<string>>;
+}
+
+export class Informer<T extends KubeObject = KubeObject> {
+  readonly type: ResourceType<T>;
+  /** Resolves once the first list is in, or when the signal aborts before that. */
+  readonly synced: Promise<void>;
+  readonly #client: Client;
+  readonly #options: InformerOptions;
+  readonly #clock: Clock;
+  readonly #log: Log;
+  readonly #objects = new Map<string, T>();
+  readonly #indices = new Map<string, Index<T>>();
+  readonly #handlers: InformerHandlers<T>[] = [];
+  readonly #markSynced: () => void;
+  #hasSynced = false;
+  #running: Promise<void> | undefined;
+  #resourceVersion = '';
+
+  constructor(client: Client, type: ResourceType<T>, options: InformerOptions = {}) {
+    this.type = type;
+    this.#client = client;
+    this.#options = options;
+    this.#clock = options.clock ?? systemClock;
+    this.#log = options.log ?? silentLog;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.synced = promise;
+    this.#markSynced = resolve;
+  }
+
+  get hasSynced(): boolean {
+    return this.#hasSynced;
+  }
+
+  /** The resourceVersion of the newest thing seen. */
+  get resourceVersion(): string {
+    return this.#resourceVersion;
+  }
+
+  /** `key` is `namespace/name`, or `name` for what has no namespace. */
+  get(key: string): T | undefined {
+    return this.#objects.get(key);
+  }
+
+  list(namespace?: string): T[] {
+    const all = [...this.#objects.values()];
+    return namespace ? all.filter((o) => o.metadata.namespace === namespace) : all;
+  }
+
+  get size(): number {
+    return this.#objects.size;
+  }
+
+  /** `keysOf` gives the values under which an object is found by byIndex. */
+  addIndex(name: string, keysOf: (object: T) => readonly string[]): this {
+    if (this.#indices.has(name)) return this;
+    const index: Index<T> = { keysOf, byValue: new Map() };
+    this.#indices.set(name, index);
+    for (const [key, object] of this.#objects) addToIndex(index, key, object);
+    return this;
+  }
+
+  byIndex(name: string, value: string): T[] {
+    const keys = this.#indices.get(name)?.byValue.get(value) ?? NONE;
+    const found: T[] = [];
+    for (const key of keys) {
+      const object = this.#objects.get(key);
+      if (object) found.push(object);
+    }
+    return found;
+  }
+
+  /** Handlers added late get an `add` for everything that is there. */
+  on(handlers: InformerHandlers<T>): this {
+    this.#handlers.push(handlers);
+    for (const object of this.#objects.values()) this.#call(() => handlers.add?.(object));
+    if (this.#hasSynced) this.#call(() => handlers.synced?.());
+    return this;
+  }
+
+  /** Lists and watches until the signal aborts; a second call joins the first. Resolves at the end. */
+  start(signal: AbortSignal): Promise<void> {
+    this.#running ??= this.#run(signal);
+    return this.#running;
+  }
+
+  async #run(signal: AbortSignal): Promise<void> {
+    let delay = FIRST_DELAY_MS;
+    let listed = false;
+    while (!signal.aborted) {
+      let since = Number.POSITIVE_INFINITY;
+      try {
+        if (!listed) {
+          await this.#list(signal);
+          listed = true;
+        }
+        since = this.#clock.monotonic();
+        let events = 0;
+        await this.#watch(signal, () => {
+          events++;
+          delay = FIRST_DELAY_MS;
+        });
+        if (events === 0 && !signal.aborted && this.#clock.monotonic() - since < SHORT_WATCH_MS) throw new Error('it ended at once');
+      } catch (err) {
+        if (signal.aborted) break;
+        // A watch that worked for a while and broke off, without events perhaps, is no sign of trouble that lasts; a late refusal is.
+        if (!(err instanceof ApiError) && this.#clock.monotonic() - since >= SHORT_WATCH_MS) delay = FIRST_DELAY_MS;
+        // Too old (410), or from the future of a server that lost its data: only a new list helps. Overload is not cured by one.
+        if (err instanceof ApiError && err.code !== 429 && err.code !== 503) listed = false;
+        const refused = err instanceof ApiError && (err.code === 401 || err.code === 403 || err.code === 404);
+        this.#log[refused ? 'warn' : 'debug'](`Watch of ${this.type.resource} broke off: ${messageOf(err)}`, {
+          resource: this.type.resource,
+        });
+        const random = this.#options.random ?? Math.random;
+        await this.#clock.sleep(delay * (0.5 + random()), signal).catch(() => {});
+        delay = Math.min(delay * 2, MAX_DELAY_MS);
+      }
+    }
+    // Whoever waits for the first list ends too.
+    this.#markSynced();
+  }
+
+  #selection(): Pick<InformerOptions, 'namespace' | 'labelSelector' | 'fieldSelector'> {
+    const { namespace, labelSelector, fieldSelector } = this.#options;
+    return {
+      ...(namespace === undefined ? {} : { namespace }),
+      ...(labelSelector === undefined ? {} : { labelSelector }),
+      ...(fieldSelector === undefined ? {} : { fieldSelector }),
+    };
+  }
+
+  async #list(signal: AbortSignal): Promise<void> {
+    // "0" is whatever the server has in memory; after a watch fell behind only the newest will do.
+    const { items, resourceVersion } = await this.#client.list(this.type, {
+      ...this.#selection(),
+      resourceVersion: this.#hasSynced ? '' : '0',
+      signal,
+    });
+    const gone = new Set(this.#objects.keys());
+    for (const item of items) {
+      gone.delete(keyOf(item));
+      this.#put(item);
+    }
+    for (const key of gone) this.#remove(key, this.#objects.get(key));
+    this.#resourceVersion = resourceVersion;
+    if (!this.#hasSynced) {
+      this.#hasSynced = true;
+      for (const handlers of this.#handlers) this.#call(() => handlers.synced?.());
+      this.#markSynced();
+    }
+  }
+
+  async #watch(signal: AbortSignal, onEvent: () => void): Promise<void> {
+    const random = this.#options.random ?? Math.random;
+    const events = this.#client.watch(this.type, {
+      ...this.#selection(),
+      resourceVersion: this.#resourceVersion,
+      timeoutSeconds: Math.round(WATCH_SECONDS * (1 + random())),
+      signal,
+    });
+    for await (const { type, object } of events) {
+      onEvent();
+      if (object.metadata.resourceVersion) this.#resourceVersion = object.metadata.resourceVersion;
+      if (type === 'DELETED') this.#remove(keyOf(object), object);
+      else if (type !== 'BOOKMARK') this.#put(object);
+    }
+  }
+
+  #put(object: T): void {
+    const key = keyOf(object);
+    const previous = this.#objects.get(key);
+    if (previous?.metadata.resourceVersion === object.metadata.resourceVersion && previous?.metadata.uid === object.metadata.uid) return;
+    this.#objects.set(key, object);
+    for (const index of this.#indices.values()) {
+      if (previous) removeFromIndex(index, key, previous);
+      addToIndex(index, key, object);
+    }
+    // An object that was deleted and made anew between two lists is another one.
+    const replaced = previous !== undefined && previous.metadata.uid !== object.metadata.uid;
+    for (const handlers of this.#handlers) {
+      if (replaced) this.#call(() => handlers.delete?.(previous));
+      if (previous && !replaced) this.#call(() => handlers.update?.(object, previous));
+      else this.#call(() => handlers.add?.(object));
+    }
+  }
+
+  #remove(key: string, last: T | undefined): void {
+    const previous = this.#objects.get(key);
+    if (!previous) return;
+    this.#objects.delete(key);
+    for (const index of this.#indices.values()) removeFromIndex(index, key, previous);
+    for (const handlers of this.#handlers) this.#call(() => handlers.delete?.(last ?? previous));
+  }
+
+  /** A handler that throws must not end the watch for the others. */
+  #call(fn: () => void): void {
+    try {
+      fn();
+    } catch (err) {
+      this.#log.error(`A handler of ${this.type.resource} failed: ${messageOf(err)}`, { err });
+    }
+  }
+}
+
+function addToIndex<T>(index: Index<T>, key: string, object: T): void {
+  for (const value of index.keysOf(object)) {
+    const keys = index.byValue.get(value);
+    if (keys) keys.add(key);
+    else index.byValue.set(value, new Set([key]));
+  }
+}
+
+function removeFromIndex<T>(index: Index<T>, key: string, object: T): void {
+  for (const value of index.keysOf(object)) {
+    const keys = index.byValue.get(value);
+    keys?.delete(key);
+    if (keys?.size === 0) index.byValue.delete(value);
+  }
+}

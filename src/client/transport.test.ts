@@ -1,0 +1,86 @@
+import assert from 'node:assert/strict';
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo, Socket } from 'node:net';
+import { test } from 'node:test';
+import { isKnownError } from '../errors/known-error.ts';
+import { Client } from './client.ts';
+
+interface Flaky {
+  readonly client: Client;
+  readonly seen: string[];
+  /** From now on every connection that has served a request before is reset by the next one. */
+  resetKept(): void;
+  close(): void;
+}
+
+async function flakyServer(): Promise<Flaky> {
+  const seen: string[] = [];
+  const served = new WeakSet<Socket>();
+  let reset = false;
+  const server: Server = createServer({ keepAliveTimeout: 60_000 }, (req, res) => {
+    seen.push(`${req.method} ${req.url}`);
+    if (reset && served.has(req.socket)) {
+      req.socket.resetAndDestroy();
+      return;
+    }
+    served.add(req.socket);
+    if (req.url === '/cut') {
+      res.writeHead(200, { 'content-length': 100 });
+      res.write('half');
+      setImmediate(() => req.socket.resetAndDestroy());
+      return;
+    }
+    if (req.url === '/never') return;
+    res.end('{}');
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const client = new Client({ server: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, timeoutMs: 200 });
+  return {
+    client,
+    seen,
+    resetKept: () => {
+      reset = true;
+    },
+    close() {
+      client.close();
+      server.closeAllConnections();
+      server.close();
+    },
+  };
+}
+
+const isUnreachable = (err: unknown): boolean => isKnownError(err) && err.code === 'API_UNREACHABLE';
+
+test('a GET on kept connections that are all reset is answered on a new one', async () => {
+  const s = await flakyServer();
+  // Several idle connections, as a busy controller keeps them.
+  await Promise.all([1, 2, 3, 4].map(() => s.client.raw('GET', '/x')));
+  s.resetKept();
+  assert.equal(await s.client.raw('GET', '/x'), '{}');
+  s.close();
+});
+
+test('a POST that met a reset is not said twice', async () => {
+  const s = await flakyServer();
+  await s.client.raw('GET', '/x');
+  s.resetKept();
+  await assert.rejects(s.client.raw('POST', '/x', { body: '{}' }), isUnreachable);
+  assert.equal(s.seen.filter((r) => r.startsWith('POST')).length, 1);
+  s.close();
+});
+
+test('a body that is cut off is told as unreachable, and so is silence', async () => {
+  const s = await flakyServer();
+  await assert.rejects(s.client.raw('GET', '/cut'), isUnreachable);
+  await assert.rejects(s.client.raw('GET', '/never'), isUnreachable);
+  s.close();
+});
+
+test('an abort gives the reason of the signal, also between head and body', async () => {
+  const s = await flakyServer();
+  const stop = new AbortController();
+  const asked = s.client.raw('GET', '/never', { signal: stop.signal });
+  stop.abort();
+  await assert.rejects(asked, (err) => err instanceof Error && err.name === 'AbortError');
+  s.close();
+});

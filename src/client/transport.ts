@@ -1,0 +1,155 @@
+/** HTTPS to one server with connections kept alive. Knows bytes and headers, not Kubernetes. */
+import { readFile } from 'node:fs/promises';
+import http from 'node:http';
+import https from 'node:https';
+import { createSecureContext, type SecureContext } from 'node:tls';
+import { KnownError, messageOf, systemCode } from '../errors/known-error.ts';
+import type { ClientConfig } from './client-config.ts';
+
+export interface TransportRequest {
+  readonly method: string;
+  /** Path with query. */
+  readonly path: string;
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly body?: string | Uint8Array | undefined;
+  readonly signal?: AbortSignal | undefined;
+  /** 0 for none. */
+  readonly timeoutMs?: number;
+}
+
+const TOKEN_FRESH_MS = 60_000;
+const IDEMPOTENT: ReadonlySet<string> = new Set(['GET', 'HEAD', 'PUT', 'DELETE']);
+/** How a connection that the other end has closed already answers. */
+const BROKEN: ReadonlySet<string> = new Set(['ECONNRESET', 'EPIPE']);
+
+function contextOf({ server, ca, cert, key }: ClientConfig): SecureContext {
+  try {
+    return createSecureContext({ ca, cert, key });
+  } catch (err) {
+    throw new KnownError('BAD_CONFIG', `Cannot use the certificates for ${server}: ${messageOf(err)}`, {
+      hint: 'The kubeconfig must hold PEM, and the key must fit the certificate',
+      cause: err,
+    });
+  }
+}
+
+export class Transport {
+  readonly config: ClientConfig;
+  readonly #base: URL;
+  readonly #tls: https.AgentOptions;
+  readonly #agent: https.Agent;
+  #token: { readonly text: string; readonly readAt: number } | undefined;
+
+  constructor(config: ClientConfig) {
+    this.config = config;
+    this.#base = new URL(config.server);
+    this.#tls = {
+      // Made once: reading the PEM again costs a millisecond for each connection, and the agent would compare it for each request.
+      ...(this.#base.protocol === 'http:' ? {} : { secureContext: contextOf(config) }),
+      ...(config.serverName === undefined ? {} : { servername: config.serverName }),
+      ...(config.insecureSkipTlsVerify ? { rejectUnauthorized: false } : {}),
+    };
+    // A watch holds its connection, so there is no useful bound.
+    const options = { ...this.#tls, keepAlive: true, maxSockets: Number.POSITIVE_INFINITY };
+    this.#agent = this.#base.protocol === 'http:' ? (new http.Agent(options) as https.Agent) : new https.Agent(options);
+  }
+
+  async #authorization(): Promise<Record<string, string>> {
+    const { token, tokenFile } = this.config;
+    if (token !== undefined) return { authorization: `Bearer ${token}` };
+    if (tokenFile === undefined) return {};
+    if (!this.#token || performance.now() - this.#token.readAt > TOKEN_FRESH_MS) {
+      this.#token = { text: (await readFile(tokenFile, 'utf8')).trim(), readAt: performance.now() };
+    }
+    return { authorization: `Bearer ${this.#token.text}` };
+  }
+
+  /** Sends a request; resolves with the response once its head is there. Throws API_UNREACHABLE when there is none. */
+  async send(request: TransportRequest): Promise<http.IncomingMessage> {
+    // A server that ends a kept connection and a request that takes it may cross. What may be said twice is said again;
+    // every idle connection may be stale after a restart, so the last attempt opens one of its own.
+    const attempts = IDEMPOTENT.has(request.method) ? 3 : 1;
+    for (let attempt = 1; ; attempt++) {
+      const sent = { reused: false };
+      try {
+        return await this.#attempt(request, sent, attempt === 3 ? false : this.#agent);
+      } catch (err) {
+        if (request.signal?.aborted) throw err;
+        if (attempt < attempts && sent.reused && BROKEN.has(systemCode(err) ?? '')) continue;
+        throw this.unreachable(request, err);
+      }
+    }
+  }
+
+  async #attempt(request: TransportRequest, sent: { reused: boolean }, agent: https.Agent | false): Promise<http.IncomingMessage> {
+    const headers: Record<string, string | number> = {
+      'user-agent': this.config.userAgent ?? 'fairlead',
+      ...(await this.#authorization()),
+      ...request.headers,
+    };
+    if (request.body !== undefined) headers['content-length'] = Buffer.byteLength(request.body);
+    const timeoutMs = request.timeoutMs ?? this.config.timeoutMs ?? 30_000;
+    return new Promise((resolve, reject) => {
+      const client = this.#base.protocol === 'http:' ? http : https;
+      const req = client.request(new URL(this.#base.pathname.replace(/\/$/, '') + request.path, this.#base), {
+        method: request.method,
+        // Without an agent the connection is made for this request alone, by the same options.
+        ...(agent ? { agent } : { ...this.#tls, agent: false }),
+        headers,
+        ...(request.signal === undefined ? {} : { signal: request.signal }),
+      });
+      if (timeoutMs > 0) {
+        req.setTimeout(timeoutMs, () => req.destroy(new Error(`no answer within ${timeoutMs / 1000} s`)));
+      }
+      req.on('response', resolve);
+      req.on('error', (err) => {
+        sent.reused = req.reusedSocket;
+        reject(err);
+      });
+      req.end(request.body);
+    });
+  }
+
+  /** `err` as what a user reads: the connection could not be made, or broke. */
+  unreachable(request: Pick<TransportRequest, 'method' | 'path'>, err: unknown): KnownError {
+    const code = systemCode(err);
+    const hint =
+      code === 'ECONNREFUSED'
+        ? 'Nothing listens there: is the API server running?'
+        : code?.includes('CERT') || code?.includes('TLS') || code?.includes('SIGNATURE')
+          ? 'The certificates do not fit: does the kubeconfig belong to this cluster?'
+          : 'Check the address in the kubeconfig and the route to it';
+    return new KnownError('API_UNREACHABLE', `Cannot ${request.method} ${this.config.server}${request.path}: ${messageOf(err) || code}`, {
+      hint,
+      cause: err,
+    });
+  }
+
+  close(): void {
+    this.#agent.destroy();
+  }
+}
+
+/** The whole body as text. Rejects when the connection breaks before its end. */
+export async function readText(response: http.IncomingMessage): Promise<string> {
+  const chunks: Buffer[] = [];
+  for await (const chunk of response) chunks.push(chunk as Buffer);
+  return (chunks.length === 1 && chunks[0] ? chunks[0] : Buffer.concat(chunks)).toString('utf8');
+}
+
+/** The lines of a body as they come, without their ends. */
+export async function* readLines(response: http.IncomingMessage): AsyncGenerator<string> {
+  response.setEncoding('utf8');
+  let parts: string[] = [];
+  for await (const chunk of response as AsyncIterable<string>) {
+    let from = 0;
+    for (let at = chunk.indexOf('\n'); at >= 0; at = chunk.indexOf('\n', from)) {
+      parts.push(chunk.slice(from, at));
+      const line = parts.length === 1 ? (parts[0] ?? '') : parts.join('');
+      parts = [];
+      from = at + 1;
+      if (line) yield line;
+    }
+    if (from < chunk.length) parts.push(chunk.slice(from));
+  }
+}

@@ -1,0 +1,67 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { FakeClock } from '../clock/clock.ts';
+import { silentLog } from '../observability/log.ts';
+import { runController } from './controller.ts';
+import { WorkQueue } from './work-queue.ts';
+
+test('a key added twice is taken once, and again when it was added while worked on', async () => {
+  const queue = new WorkQueue({ clock: new FakeClock() });
+  queue.add('a');
+  queue.add('a');
+  assert.equal(await queue.take(), 'a');
+  queue.add('a');
+  assert.equal(queue.size, 1);
+  queue.done('a');
+  assert.equal(await queue.take(), 'a');
+  queue.done('a');
+  assert.equal(queue.size, 0);
+});
+
+test('the earliest of several delays counts', async () => {
+  const clock = new FakeClock();
+  const queue = new WorkQueue({ clock });
+  queue.addAfter('a', 1000);
+  queue.addAfter('a', 10);
+  queue.addAfter('a', 500);
+  await clock.advance(9);
+  assert.equal(queue.size, 0);
+  await clock.advance(1);
+  assert.equal(queue.size, 1);
+  assert.equal(clock.pending, 0);
+});
+
+test('a failure comes back after a delay that doubles up to the greatest, and starts over after a success', async () => {
+  const clock = new FakeClock();
+  const queue = new WorkQueue({ clock, baseDelayMs: 10, maxDelayMs: 40 });
+  const times: number[] = [];
+  let failing = true;
+  const controller = new AbortController();
+  const running = runController({
+    name: 'test',
+    queue,
+    workers: 1,
+    log: silentLog,
+    signal: controller.signal,
+    reconcile: async () => {
+      times.push(clock.monotonic());
+      if (failing) throw new Error('no');
+    },
+  });
+  queue.add('a');
+  await clock.advance(10 + 20 + 40 + 40);
+  assert.deepEqual(times, [0, 10, 30, 70, 110]);
+  failing = false;
+  await clock.advance(40);
+  assert.equal(queue.failures('a'), 0);
+  controller.abort();
+  await running;
+});
+
+test('a closed queue lets its workers go', async () => {
+  const queue = new WorkQueue();
+  const taken = queue.take();
+  queue.close();
+  assert.equal(await taken, undefined);
+  assert.equal(await queue.take(), undefined);
+});
