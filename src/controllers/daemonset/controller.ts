@@ -1,0 +1,206 @@
+/** One pod on every node that a DaemonSet fits, and a ControllerRevision for each template it had. */
+import { controllerRevisions, daemonSets, nodes, pods } from '../../api/resource-types.ts';
+import type { ControllerRevision, DaemonSet, Node, Pod } from '../../api/schema/types.ts';
+import { labelSelectorOf } from '../../api/selector/label.ts';
+import { isAlreadyExists, isNotFound } from '../../client/api-error.ts';
+import { runController } from '../../client/controller.ts';
+import { EventRecorder } from '../../client/event-recorder.ts';
+import { keyOf } from '../../client/key.ts';
+import { WorkQueue } from '../../client/work-queue.ts';
+import { messageOf } from '../../errors/known-error.ts';
+import type { ControllerContext } from '../context.ts';
+import { claimAll } from '../ownership/claimer.ts';
+import { inGrowingBatches } from '../ownership/growing-batches.ts';
+import { controllerOf, controllerRef } from '../ownership/owner.ts';
+import { ownersOf } from '../ownership/owners-of.ts';
+import { podFromTemplate } from '../ownership/pod-from-template.ts';
+import { isLeaving } from '../ownership/pod-state.ts';
+import { RecentWrites } from '../ownership/recent-writes.ts';
+import { canonical, templateHash } from '../ownership/template-hash.ts';
+import { daemonSetStatus, ended, HASH_LABEL, nodeOf, planDaemons, revisionData, sameRevision, templateFor } from './desired.ts';
+
+/** At most this many pods are made, and this many removed, at once. */
+const BURST = 250;
+const MAX_FAILURE_DELAY_MS = 15 * 60_000;
+
+/** What of a node decides whether daemons run there. A heartbeat does not. */
+function relevant(node: Node): string {
+  return JSON.stringify([node.metadata.labels, node.spec?.taints]);
+}
+
+export async function runDaemonSets(context: ControllerContext): Promise<void> {
+  const { client, informers, clock, log, signal } = context;
+  const recorder = new EventRecorder({ client, component: 'daemonset-controller', clock, log });
+  const queue = new WorkQueue({ clock });
+  const setInformer = informers.of(daemonSets).addIndex('namespace', (d) => [d.metadata.namespace ?? '']);
+  const nodeInformer = informers.of(nodes);
+  const revisionInformer = informers.of(controllerRevisions);
+  const podInformer = informers.of(pods).addIndex('namespace', (p) => [p.metadata.namespace ?? '']);
+  const recentPods = new RecentWrites(podInformer);
+  const failures = new Map<string, { readonly pod: string | undefined; readonly delay: number; readonly until: number }>();
+  const recentRevisions = new RecentWrites(revisionInformer);
+
+  const wakeAll = (): void => {
+    for (const set of setInformer.list()) queue.add(keyOf(set));
+  };
+  const wakeOwner = (pod: Pod): void => {
+    for (const key of ownersOf(setInformer, (d) => labelSelectorOf(d.spec?.selector ?? {}), pod)) queue.add(key);
+  };
+  setInformer.on({ add: (d) => queue.add(keyOf(d)), update: (d) => queue.add(keyOf(d)), delete: forget });
+  function forget(set: DaemonSet): void {
+    for (const place of failures.keys()) if (place.startsWith(`${set.metadata.uid}/`)) failures.delete(place);
+  }
+  podInformer.on({
+    add: wakeOwner,
+    update(pod, previous) {
+      wakeOwner(pod);
+      if (controllerOf(previous.metadata)?.uid !== controllerOf(pod.metadata)?.uid) wakeOwner(previous);
+    },
+    delete: wakeOwner,
+  });
+  nodeInformer.on({
+    add: wakeAll,
+    update(node, previous) {
+      if (relevant(node) !== relevant(previous)) wakeAll();
+    },
+    delete: wakeAll,
+  });
+  await Promise.all([setInformer.synced, nodeInformer.synced, podInformer.synced, revisionInformer.synced]);
+  await runController({ name: 'daemonset-controller', queue, reconcile, log, signal });
+
+  async function reconcile(key: string): Promise<void> {
+    const set = setInformer.get(key);
+    if (!set?.spec) return;
+    const namespace = set.metadata.namespace ?? '';
+    const candidates = recentPods.over(podInformer.byIndex('namespace', namespace), (p) => p.metadata.namespace === namespace);
+    const owned = await claimAll(client, pods, daemonSets, set, labelSelectorOf(set.spec.selector), candidates);
+    const all = nodeInformer.list();
+    const hash = await currentRevision(set);
+    let failed: unknown;
+    if (!set.metadata.deletionTimestamp) {
+      const plan = planDaemons(set, hash, all, owned, clock.now());
+      const due = plan.remove.filter((pod) => !ended(pod) || mayRemoveFailed(set, pod));
+      const results = await Promise.allSettled([
+        inGrowingBatches(plan.create.slice(0, BURST), (node) => create(set, node, hash, owned)),
+        inGrowingBatches(due.slice(0, BURST), (pod) => remove(set, pod)),
+      ]);
+      failed = results.find((r) => r.status === 'rejected')?.reason;
+      // What was made or removed brings news; what is beyond the burst does not.
+      if (plan.create.length > BURST || due.length > BURST) queue.addAfter(key, 100);
+    }
+    const status = daemonSetStatus(set, hash, all, owned, clock.now());
+    if (canonical(status) !== canonical({ numberAvailable: 0, numberUnavailable: 0, updatedNumberScheduled: 0, ...set.status })) {
+      await client.update(daemonSets, { ...set, status }, { subresource: 'status' });
+    }
+    if ((set.spec.minReadySeconds ?? 0) > 0 && status.numberAvailable !== status.numberReady) queue.addAfter(key, 1000);
+    if (failed) throw failed;
+  }
+
+  /** A pod that fails as soon as it is there is made again ever more slowly. */
+  function mayRemoveFailed(set: DaemonSet, pod: Pod): boolean {
+    const place = `${set.metadata.uid}/${nodeOf(pod)}`;
+    const now = clock.monotonic();
+    const was = failures.get(place);
+    if (was?.pod === pod.metadata.uid) return true;
+    if (was && now < was.until) {
+      queue.addAfter(keyOf(set), was.until - now);
+      return false;
+    }
+    // A place that did well for long starts from the first delay again.
+    const delay = was && now < was.until + 2 * MAX_FAILURE_DELAY_MS ? Math.min(was.delay * 2, MAX_FAILURE_DELAY_MS) : 1_000;
+    failures.set(place, { pod: pod.metadata.uid, delay, until: now + delay });
+    const { name } = pod.metadata;
+    if (pod.status?.phase === 'Failed')
+      recorder.event(
+        set,
+        'Warning',
+        'FailedDaemonPod',
+        `Found failed daemon pod ${keyOf(pod)} on node ${nodeOf(pod)}, will try to kill it`,
+      );
+    else
+      recorder.event(
+        set,
+        'Normal',
+        'SucceededDaemonPod',
+        `Found succeeded daemon pod ${name} on node ${nodeOf(pod)}, will try to delete it`,
+      );
+    return true;
+  }
+
+  async function create(set: DaemonSet, nodeName: string, hash: string, owned: Pod[]): Promise<void> {
+    try {
+      const pod = await client.create(pods, podFromTemplate(templateFor(set.spec?.template ?? {}, nodeName, hash), set));
+      owned.push(recentPods.note(pod));
+      recorder.event(set, 'Normal', 'SuccessfulCreate', `Created pod: ${pod.metadata.name}`);
+    } catch (err) {
+      recorder.event(set, 'Warning', 'FailedCreate', `Error creating: ${messageOf(err)}`);
+      throw err;
+    }
+  }
+
+  async function remove(set: DaemonSet, pod: Pod): Promise<void> {
+    const { name, namespace = '', uid } = pod.metadata;
+    const answer = await client.delete(pods, name, { namespace, preconditions: { uid } }).catch((err: unknown) => {
+      if (!isNotFound(err)) throw err;
+      return undefined;
+    });
+    if (isLeaving(answer)) recentPods.note(answer);
+    else recentPods.noteGone(pod);
+    recorder.event(set, 'Normal', 'SuccessfulDelete', `Deleted pod: ${name}`);
+  }
+
+  /** The hash of the present template; its ControllerRevision is the newest, old ones beyond the limit go. */
+  async function currentRevision(set: DaemonSet): Promise<string> {
+    const { name, namespace = '' } = set.metadata;
+    const candidates = recentRevisions.over(revisionInformer.list(namespace), (r) => r.metadata.namespace === namespace);
+    const selector = labelSelectorOf(set.spec?.selector ?? {});
+    const claimed = await claimAll(client, controllerRevisions, daemonSets, set, selector, candidates);
+    const mine = claimed.toSorted((a, b) => a.revision - b.revision);
+    const newest = mine.at(-1);
+    const same = mine.find((r) => sameRevision(r.data, set));
+    if (same) {
+      if (newest && same !== newest) {
+        recentRevisions.note(await client.patch(controllerRevisions, same.metadata.name, { revision: newest.revision + 1 }, { namespace }));
+      }
+      await trim(set, mine, same);
+      return same.metadata.labels?.[HASH_LABEL] ?? '';
+    }
+    const hash = templateHash(set.spec?.template, set.status?.collisionCount);
+    const revision: ControllerRevision = {
+      apiVersion: 'apps/v1',
+      kind: 'ControllerRevision',
+      metadata: {
+        name: `${name}-${hash}`,
+        namespace,
+        labels: { ...set.spec?.template.metadata?.labels, [HASH_LABEL]: hash },
+        annotations: set.metadata.annotations,
+        ownerReferences: [controllerRef(set)],
+      },
+      data: revisionData(set),
+      revision: (newest?.revision ?? 0) + 1,
+    };
+    try {
+      recentRevisions.note(await client.create(controllerRevisions, revision));
+    } catch (err) {
+      if (!isAlreadyExists(err)) throw err;
+      const there = await client.get(controllerRevisions, revision.metadata.name, { namespace });
+      // Made by the run before a restart; the informer will bring it.
+      if (controllerOf(there.metadata)?.uid === set.metadata.uid && sameRevision(there.data, set)) return hash;
+      // The name is taken by something else: count it, so that the next hash is another one.
+      const collisionCount = (set.status?.collisionCount ?? 0) + 1;
+      await client.patch(daemonSets, name, { status: { collisionCount } }, { namespace, subresource: 'status' });
+      throw err;
+    }
+    return hash;
+  }
+
+  async function trim(set: DaemonSet, mine: readonly ControllerRevision[], current: ControllerRevision): Promise<void> {
+    const limit = set.spec?.revisionHistoryLimit ?? 10;
+    const old = mine.filter((r) => r !== current);
+    for (const r of old.slice(0, Math.max(old.length - limit, 0))) {
+      await client.delete(controllerRevisions, r.metadata.name, { namespace: r.metadata.namespace ?? '' }).catch((err: unknown) => {
+        if (!isNotFound(err)) throw err;
+      });
+    }
+  }
+}

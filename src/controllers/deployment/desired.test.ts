@@ -1,0 +1,155 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { Deployment, DeploymentSpec, ReplicaSet } from '../../api/schema/types.ts';
+import {
+  beyondHistory,
+  boundsOf,
+  deploymentStatus,
+  newReplicaSet,
+  proportionalSizes,
+  recreateSizes,
+  rollingSizes,
+  wasScaled,
+} from './desired.ts';
+
+const template = (image: string) => ({ metadata: { labels: { app: 'web' } }, spec: { containers: [{ name: 'c', image }] } });
+
+function deployment(replicas: number, spec: Partial<DeploymentSpec> = {}, rest: Partial<Deployment> = {}): Deployment {
+  return {
+    apiVersion: 'apps/v1',
+    kind: 'Deployment',
+    metadata: { name: 'web', namespace: 'default', uid: 'd', generation: 1 },
+    spec: { replicas, selector: { matchLabels: { app: 'web' } }, template: template('b'), progressDeadlineSeconds: 600, ...spec },
+    ...rest,
+  };
+}
+
+interface Numbers {
+  readonly size: number;
+  readonly available?: number;
+  readonly image?: string;
+  readonly age?: number;
+  readonly annotations?: Record<string, string>;
+}
+
+function set(name: string, { size, available = size, image = name, age = 0, annotations }: Numbers): ReplicaSet {
+  const labels = { app: 'web', 'pod-template-hash': name };
+  return {
+    apiVersion: 'apps/v1',
+    kind: 'ReplicaSet',
+    metadata: {
+      name,
+      namespace: 'default',
+      uid: name,
+      annotations,
+      creationTimestamp: new Date(Date.UTC(2026, 0, 1) - age * 1000).toISOString(),
+    },
+    spec: { replicas: size, selector: { matchLabels: labels }, template: { ...template(image), metadata: { labels } } },
+    status: { replicas: size, readyReplicas: available, availableReplicas: available, fullyLabeledReplicas: size },
+  };
+}
+
+test('newReplicaSet() finds the template whatever the hash label says, the oldest first', () => {
+  const sets = [set('a', { size: 1 }), set('b2', { size: 0, image: 'b' }), set('b1', { size: 0, image: 'b', age: 60 })];
+  assert.equal(newReplicaSet(deployment(1), sets)?.metadata.name, 'b1');
+  assert.equal(newReplicaSet(deployment(1, { template: template('z') }), sets), undefined);
+});
+
+test('boundsOf() rounds surge up and unavailability down, and never lets both be zero', () => {
+  assert.deepEqual(boundsOf(deployment(3)), { maxSurge: 1, maxUnavailable: 0 });
+  assert.deepEqual(boundsOf(deployment(10)), { maxSurge: 3, maxUnavailable: 2 });
+  assert.deepEqual(
+    boundsOf(deployment(3, { strategy: { type: 'RollingUpdate', rollingUpdate: { maxSurge: 0, maxUnavailable: '10%' } } })),
+    { maxSurge: 0, maxUnavailable: 1 },
+  );
+});
+
+const rolling: readonly (readonly [string, number, Numbers, Numbers, Record<string, number>])[] = [
+  ['starts by going up as far as the surge allows', 3, { size: 0 }, { size: 3 }, { b: 1 }],
+  ['does not go down before the new pod is available', 3, { size: 1, available: 0 }, { size: 3 }, {}],
+  ['goes down once it is', 3, { size: 1 }, { size: 3 }, { a: 2 }],
+  ['ends with the last old pod', 3, { size: 3 }, { size: 1 }, { a: 0 }],
+  ['takes old pods that serve nobody first, at no cost', 3, { size: 0 }, { size: 3, available: 0 }, { b: 1 }],
+  ['cleans up unhealthy old pods when the surge is used', 3, { size: 1, available: 0 }, { size: 3, available: 2 }, {}],
+  ['replaces all of a broken old one', 4, { size: 1, available: 1 }, { size: 4, available: 2 }, { a: 2 }],
+];
+for (const [sentence, replicas, fresh, old, want] of rolling) {
+  test(`rollingSizes() ${sentence}`, () => {
+    const sizes = rollingSizes(deployment(replicas), set('b', fresh), [set('a', { ...old, age: 60 })]);
+    assert.deepEqual(Object.fromEntries(sizes), want);
+  });
+}
+
+test('a rolling update of any numbers keeps its promises at every step and comes to its end', () => {
+  const seed = Number(process.env.FAIRLEAD_SEED ?? Date.now() % 1e9);
+  let state = seed;
+  const random = (n: number): number => {
+    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
+    return Math.floor((state / 2 ** 32) * n);
+  };
+  for (let round = 0; round < 200; round++) {
+    const replicas = 1 + random(12);
+    const maxSurge = random(4);
+    const maxUnavailable = random(4);
+    const d = deployment(replicas, { strategy: { type: 'RollingUpdate', rollingUpdate: { maxSurge, maxUnavailable } } });
+    const bounds = boundsOf(d);
+    const now = { a: { size: replicas, up: replicas }, b: { size: 0, up: 0 } };
+    let steps = 0;
+    while (now.a.size > 0 || now.b.up < replicas) {
+      assert.ok(steps++ < 500, `seed ${seed}: no end with ${replicas} replicas, surge ${maxSurge}, unavailable ${maxUnavailable}`);
+      const sizes = rollingSizes(d, set('b', { size: now.b.size, available: now.b.up }), [
+        set('a', { size: now.a.size, available: now.a.up, age: 60 }),
+      ]);
+      now.a.size = sizes.get('a') ?? now.a.size;
+      now.b.size = sizes.get('b') ?? now.b.size;
+      now.a.up = Math.min(now.a.up, now.a.size);
+      assert.ok(now.a.size + now.b.size <= replicas + bounds.maxSurge, `seed ${seed}: too many pods`);
+      assert.ok(now.a.up + now.b.up >= replicas - bounds.maxUnavailable, `seed ${seed}: too few available`);
+      // Some of the new pods become available, sometimes none.
+      now.b.up = Math.min(now.b.size, now.b.up + random(3));
+    }
+  }
+});
+
+test('recreateSizes() brings the new up only when nothing old runs', () => {
+  const d = deployment(2, { strategy: { type: 'Recreate' } });
+  assert.deepEqual(Object.fromEntries(recreateSizes(d, undefined, [set('a', { size: 2 })], true)), { a: 0 });
+  assert.deepEqual(Object.fromEntries(recreateSizes(d, set('b', { size: 0 }), [set('a', { size: 0 })], true)), {});
+  assert.deepEqual(Object.fromEntries(recreateSizes(d, set('b', { size: 0 }), [set('a', { size: 0 })], false)), { b: 2 });
+});
+
+test('proportionalSizes() scales a finished rollout as one, and one under way in proportion', () => {
+  assert.deepEqual(Object.fromEntries(proportionalSizes(deployment(5), set('b', { size: 3 }), [set('a', { size: 0 })])), { b: 5 });
+  const stamps = { 'deployment.kubernetes.io/desired-replicas': '10', 'deployment.kubernetes.io/max-replicas': '13' };
+  const sizes = proportionalSizes(deployment(20), set('b', { size: 5, annotations: stamps }), [
+    set('a', { size: 8, age: 60, annotations: stamps }),
+  ]);
+  assert.deepEqual(Object.fromEntries(sizes), { a: 15, b: 10 });
+});
+
+test('wasScaled() compares with the size that was stamped', () => {
+  const stamped = set('b', { size: 3, annotations: { 'deployment.kubernetes.io/desired-replicas': '3' } });
+  assert.equal(wasScaled(deployment(3), [stamped]), false);
+  assert.equal(wasScaled(deployment(5), [stamped]), true);
+});
+
+test('beyondHistory() gives up the oldest revisions that nothing runs in', () => {
+  const old = ['1', '2', '3'].map((r) => set(`r${r}`, { size: 0, annotations: { 'deployment.kubernetes.io/revision': r } }));
+  assert.deepEqual(
+    beyondHistory(deployment(1, { revisionHistoryLimit: 1 }), old).map((rs) => rs.metadata.name),
+    ['r1', 'r2'],
+  );
+});
+
+test('deploymentStatus() tells a rollout that stands still from one that moves', () => {
+  const start = Date.UTC(2026, 0, 1);
+  const reasonOf = (d: Deployment, fresh: ReplicaSet, now: number): string | undefined =>
+    deploymentStatus(d, fresh, [fresh], now).status.conditions?.find((c) => c.type === 'Progressing')?.reason;
+  const first = deploymentStatus(deployment(2), set('b', { size: 2, available: 0 }), [set('b', { size: 2, available: 0 })], start, true);
+  assert.equal(first.lookAgainIn, 600_000);
+  const later = deployment(2, {}, { status: first.status });
+  assert.equal(reasonOf(later, set('b', { size: 2, available: 1 }), start + 1000), 'ReplicaSetUpdated');
+  assert.equal(reasonOf(later, set('b', { size: 2, available: 0 }), start + 599_000), 'NewReplicaSetCreated');
+  assert.equal(reasonOf(later, set('b', { size: 2, available: 0 }), start + 600_000), 'ProgressDeadlineExceeded');
+  assert.equal(reasonOf(later, set('b', { size: 2 }), start + 1000), 'NewReplicaSetAvailable');
+});

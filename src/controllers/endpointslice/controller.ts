@@ -1,0 +1,90 @@
+/** Keeps the EndpointSlices of every Service that has a selector. */
+import { endpointSlices, nodes, pods, services } from '../../api/resource-types.ts';
+import type { EndpointSlice, Node, Pod, Service } from '../../api/schema/types.ts';
+import { isNotFound } from '../../client/api-error.ts';
+import { runController } from '../../client/controller.ts';
+import { EventRecorder } from '../../client/event-recorder.ts';
+import { keyOf } from '../../client/key.ts';
+import { WorkQueue } from '../../client/work-queue.ts';
+import { messageOf } from '../../errors/known-error.ts';
+import { type ControllerContext, timestamp } from '../context.ts';
+import { RecentWrites } from '../ownership/recent-writes.ts';
+import { MANAGED_BY, MANAGER, planSlices, SERVICE_NAME, zoneOf } from './desired.ts';
+import { hasSelector, selects, servicesOf } from './services-of.ts';
+
+const TRIGGER_TIME = 'endpoints.kubernetes.io/last-change-trigger-time';
+
+export async function runEndpointSlices(context: ControllerContext): Promise<void> {
+  const { client, informers, clock, log, signal } = context;
+  const recorder = new EventRecorder({ client, component: 'endpoint-slice-controller', clock, log });
+  const queue = new WorkQueue({ clock });
+  const serviceInformer = informers.of(services).addIndex('namespace', (s) => [s.metadata.namespace ?? '']);
+  const podInformer = informers.of(pods).addIndex('namespace', (p) => [p.metadata.namespace ?? '']);
+  const nodeInformer = informers.of(nodes);
+  const bySlice = (s: EndpointSlice): readonly string[] => [`${s.metadata.namespace}/${s.metadata.labels?.[SERVICE_NAME] ?? ''}`];
+  const sliceInformer = informers.of(endpointSlices).addIndex('service', bySlice);
+  const recent = new RecentWrites(sliceInformer);
+
+  serviceInformer.on({ add: (s) => queue.add(keyOf(s)), update: (s) => queue.add(keyOf(s)), delete: (s) => queue.add(keyOf(s)) });
+  const wake = (pod: Pod, previous?: Pod): void => {
+    for (const key of servicesOf(serviceInformer, pod, previous)) queue.add(key);
+  };
+  podInformer.on({ add: (p) => wake(p), update: wake, delete: (p) => wake(p) });
+  // A node that moves takes its pods' endpoints to another zone.
+  const onNode = (node: Node, previous?: Node): void => {
+    if (zoneOf(node) !== (previous && zoneOf(previous))) for (const s of serviceInformer.list()) queue.add(keyOf(s));
+  };
+  nodeInformer.on({ add: onNode, update: onNode });
+  const wakeBySlice = (slice: EndpointSlice): void => {
+    if (slice.metadata.labels?.[MANAGED_BY] === MANAGER) queue.add(bySlice(slice)[0] ?? '');
+  };
+  sliceInformer.on({ update: wakeBySlice, delete: wakeBySlice });
+  await Promise.all([serviceInformer.synced, podInformer.synced, nodeInformer.synced, sliceInformer.synced]);
+  await runController({ name: 'endpoint-slice-controller', queue, reconcile, log, signal });
+
+  async function reconcile(key: string): Promise<void> {
+    const service = serviceInformer.get(key);
+    const isOurs = (s: EndpointSlice): boolean => s.metadata.labels?.[MANAGED_BY] === MANAGER && !s.metadata.deletionTimestamp;
+    const existing = recent.over(sliceInformer.byIndex('service', key), (s) => bySlice(s)[0] === key).filter(isOurs);
+    // A Service without selector belongs to whoever writes its slices; the garbage collector takes those of one that is gone.
+    if (!service || !hasSelector(service) || service.metadata.deletionTimestamp) {
+      if (service) for (const slice of existing) await remove(slice);
+      return;
+    }
+    const selected = podInformer.byIndex('namespace', service.metadata.namespace ?? '').filter((p) => selects(service, p));
+    const plan = planSlices({ service, pods: selected, nodeOf: (name) => nodeInformer.get(name), existing });
+    const annotate = (slice: EndpointSlice): EndpointSlice => ({
+      ...slice,
+      metadata: { ...slice.metadata, annotations: { ...slice.metadata.annotations, [TRIGGER_TIME]: timestamp(clock.now()) } },
+    });
+    try {
+      // Those that get more before those that get less: an endpoint that moves is never missing.
+      for (const slice of plan.create) recent.note(await client.create(endpointSlices, annotate(slice)));
+      for (const slice of plan.update) recent.note(await client.update(endpointSlices, annotate(slice)));
+      for (const slice of plan.remove) await remove(slice);
+    } catch (err) {
+      if (!signal.aborted) warn(service, err);
+      throw err;
+    }
+  }
+
+  function warn(service: Service, err: unknown): void {
+    if (isNotFound(err)) return;
+    const message = messageOf(err);
+    if (!message.includes('object has been modified'))
+      recorder.event(
+        service,
+        'Warning',
+        'FailedToUpdateEndpointSlices',
+        `Error updating Endpoint Slices for Service ${keyOf(service)}: ${message}`,
+      );
+  }
+
+  async function remove(slice: EndpointSlice): Promise<void> {
+    const { name, namespace = '' } = slice.metadata;
+    await client.delete(endpointSlices, name, { namespace }).catch((err: unknown) => {
+      if (!isNotFound(err)) throw err;
+    });
+    recent.noteGone(slice);
+  }
+}

@@ -1,0 +1,218 @@
+/** The EndpointSlices of a Service: pure. Slices that are there are changed as little as possible. */
+import type { KubeObject } from '../../api/resource-types.ts';
+import type { DiscoveryV1EndpointPort, Endpoint, EndpointSlice, Node, Pod, Service, ServicePort } from '../../api/schema/types.ts';
+import { familyOf, parseIp } from '../../ip/ip.ts';
+import { controllerRef } from '../ownership/owner.ts';
+import { isReady } from '../ownership/pod-state.ts';
+import { canonical } from '../ownership/template-hash.ts';
+
+export const MAX_ENDPOINTS = 100;
+export const SERVICE_NAME = 'kubernetes.io/service-name';
+export const MANAGED_BY = 'endpointslice.kubernetes.io/managed-by';
+export const MANAGER = 'endpointslice-controller.k8s.io';
+const HEADLESS = 'service.kubernetes.io/headless';
+const ZONE = 'topology.kubernetes.io/zone';
+
+/** A pod that traffic could go to now or, being on its way out, a moment ago. */
+export function isCandidate(pod: Pod, publishNotReady: boolean): boolean {
+  if (!pod.status?.podIP || pod.status.phase === 'Succeeded' || pod.status.phase === 'Failed') return false;
+  // Past its grace the pod is only waiting for the kubelet to say so.
+  return publishNotReady || !pod.metadata.deletionTimestamp || (pod.metadata.deletionGracePeriodSeconds ?? 30) > 0 || isReady(pod);
+}
+
+/** The number behind a target port, which may be the name of a container's port. */
+export function targetPort(port: ServicePort, pod: Pod): number | undefined {
+  const target = port.targetPort ?? port.port;
+  if (typeof target === 'number') return target || port.port;
+  const protocol = port.protocol ?? 'TCP';
+  const sidecars = (pod.spec?.initContainers ?? []).filter((c) => c.restartPolicy === 'Always');
+  for (const container of [...(pod.spec?.containers ?? []), ...sidecars]) {
+    const found = container.ports?.find((p) => p.name === target && (p.protocol ?? 'TCP') === protocol);
+    if (found) return found.containerPort;
+  }
+  return undefined;
+}
+
+function portsFor(service: Service, pod: Pod): DiscoveryV1EndpointPort[] {
+  const ports: DiscoveryV1EndpointPort[] = [];
+  for (const port of service.spec?.ports ?? []) {
+    const number = targetPort(port, pod);
+    if (number === undefined) continue;
+    ports.push({
+      name: port.name ?? '',
+      protocol: port.protocol ?? 'TCP',
+      port: number,
+      ...(port.appProtocol === undefined ? {} : { appProtocol: port.appProtocol }),
+    });
+  }
+  return ports;
+}
+
+export function zoneOf(node: Node): string | undefined {
+  return node.metadata.labels?.[ZONE];
+}
+
+function endpointOf(service: Service, pod: Pod, addresses: string[], node: Node | undefined): Endpoint {
+  const terminating = pod.metadata.deletionTimestamp !== undefined;
+  const serving = isReady(pod);
+  const ready = service.spec?.publishNotReadyAddresses ? true : serving && !terminating;
+  const { hostname, subdomain } = pod.spec ?? {};
+  const zone = node && zoneOf(node);
+  return {
+    addresses,
+    conditions: { ready, serving, terminating },
+    ...(hostname && subdomain === service.metadata.name ? { hostname } : {}),
+    targetRef: { kind: 'Pod', namespace: pod.metadata.namespace, name: pod.metadata.name, uid: pod.metadata.uid },
+    ...(pod.spec?.nodeName ? { nodeName: pod.spec.nodeName } : {}),
+    ...(zone === undefined ? {} : { zone }),
+  };
+}
+
+/** trafficDistribution, said per endpoint: the zone or node it is for is its own. */
+function withHints(endpoints: readonly Endpoint[], distribution: string | undefined): Endpoint[] {
+  const sameZone = distribution === 'PreferClose' || distribution === 'PreferSameZone' || distribution === 'PreferSameNode';
+  if (!sameZone || endpoints.some((e) => e.conditions?.ready && e.zone === undefined)) return [...endpoints];
+  return endpoints.map((e) => {
+    if (!e.conditions?.ready || e.zone === undefined) return e;
+    const forNodes = distribution === 'PreferSameNode' && e.nodeName ? { forNodes: [{ name: e.nodeName }] } : {};
+    return { ...e, hints: { forZones: [{ name: e.zone }], ...forNodes } };
+  });
+}
+
+/** Endpoints with the same ports and family go into the same slices. */
+export interface Group {
+  readonly addressType: 'IPv4' | 'IPv6';
+  readonly ports: DiscoveryV1EndpointPort[];
+  readonly endpoints: Endpoint[];
+}
+
+export interface SliceInput {
+  readonly service: Service;
+  /** Those the selector matches. */
+  readonly pods: readonly Pod[];
+  readonly nodeOf: (name: string) => Node | undefined;
+  /** Those this controller keeps for the Service. */
+  readonly existing: readonly EndpointSlice[];
+}
+
+export interface SlicePlan {
+  /** With an empty name: the server makes one. */
+  readonly create: readonly EndpointSlice[];
+  readonly update: readonly EndpointSlice[];
+  readonly remove: readonly EndpointSlice[];
+}
+
+function groupsOf(input: SliceInput): Group[] {
+  const { service } = input;
+  const families = service.spec?.ipFamilies ?? ['IPv4'];
+  const groups = new Map<string, Group>();
+  for (const pod of input.pods) {
+    if (!isCandidate(pod, service.spec?.publishNotReadyAddresses ?? false)) continue;
+    const ports = portsFor(service, pod);
+    const ips = (pod.status?.podIPs ?? [{ ip: pod.status?.podIP ?? '' }]).map((p) => parseIp(p.ip ?? ''));
+    for (const family of families) {
+      const addressType = family === 'IPv6' ? 'IPv6' : 'IPv4';
+      const address = ips.find((ip) => ip !== undefined && familyOf(ip) === (addressType === 'IPv6' ? 6 : 4));
+      if (address === undefined) continue;
+      const key = `${addressType}|${canonical(ports)}`;
+      const group = groups.get(key) ?? { addressType, ports, endpoints: [] };
+      groups.set(key, group);
+      group.endpoints.push(endpointOf(service, pod, [address], input.nodeOf(pod.spec?.nodeName ?? '')));
+    }
+  }
+  // A Service without endpoints keeps one empty slice, so that "none" can be told from "not yet".
+  for (const family of families) {
+    const addressType = family === 'IPv6' ? 'IPv6' : 'IPv4';
+    if (![...groups.values()].some((g) => g.addressType === addressType))
+      groups.set(`${addressType}|none`, { addressType, ports: [], endpoints: [] });
+  }
+  return [...groups.values()].map((g) => ({ ...g, endpoints: withHints(g.endpoints, service.spec?.trafficDistribution) }));
+}
+
+const identity = (e: Endpoint): string => e.targetRef?.uid ?? e.addresses[0] ?? '';
+
+export function planSlices(input: SliceInput): SlicePlan {
+  const { service, existing } = input;
+  const headless = service.spec?.clusterIP === 'None';
+  const { [SERVICE_NAME]: _1, [MANAGED_BY]: _2, [HEADLESS]: _3, ...own } = service.metadata.labels ?? {};
+  const labels = { ...own, [SERVICE_NAME]: service.metadata.name, [MANAGED_BY]: MANAGER, ...(headless ? { [HEADLESS]: '' } : {}) };
+  return fitSlices({ owner: service, labels, groups: groupsOf(input), existing });
+}
+
+export interface FitInput {
+  /** Service or Endpoints; the slices are named after it and go with it. */
+  readonly owner: KubeObject;
+  readonly labels: Readonly<Record<string, string>>;
+  /** Those of others that the slices take over. */
+  readonly annotations?: Readonly<Record<string, string>>;
+  readonly groups: readonly Group[];
+  readonly existing: readonly EndpointSlice[];
+}
+
+/** Spreads groups of endpoints over slices. Those that are there change as little as possible. */
+export function fitSlices({ owner, labels, annotations, groups, existing }: FitInput): SlicePlan {
+  const create: EndpointSlice[] = [];
+  const update: EndpointSlice[] = [];
+  const remove = new Set(existing);
+  const carries = (slice: EndpointSlice): boolean =>
+    canonical(slice.metadata.labels) === canonical(labels) &&
+    Object.entries(annotations ?? {}).every(([key, value]) => slice.metadata.annotations?.[key] === value);
+  for (const group of groups) {
+    const key = canonical(group.ports);
+    const slices = existing.filter((s) => remove.has(s) && s.addressType === group.addressType && canonical(s.ports ?? []) === key);
+    const left = new Map(group.endpoints.map((e) => [identity(e), e]));
+    // First every slice keeps those of its endpoints that are still wanted, as they are now.
+    const contents = slices.map((slice) => {
+      const kept: Endpoint[] = [];
+      for (const old of slice.endpoints ?? []) {
+        const now = left.get(identity(old));
+        if (!now) continue;
+        kept.push(now);
+        left.delete(identity(old));
+      }
+      return { slice, endpoints: kept };
+    });
+    // Then the fullest that has room takes the new ones, and what is left gets slices of its own.
+    const rest = [...left.values()];
+    for (const c of contents.toSorted((a, b) => b.endpoints.length - a.endpoints.length))
+      c.endpoints.push(...rest.splice(0, MAX_ENDPOINTS - c.endpoints.length));
+    const lastOne = contents.every((c) => c.endpoints.length === 0) ? contents[0]?.slice : undefined;
+    for (const { slice, endpoints } of contents) {
+      if (endpoints.length === 0 && slice !== lastOne) continue;
+      remove.delete(slice);
+      if (canonical(slice.endpoints ?? []) === canonical(endpoints) && carries(slice)) continue;
+      const metadata = { ...slice.metadata, labels, annotations: { ...slice.metadata.annotations, ...annotations } };
+      update.push({ ...slice, metadata, endpoints });
+    }
+    while (rest.length > 0 || contents.length === 0) {
+      create.push(newSlice(owner, labels, annotations, group, rest.splice(0, MAX_ENDPOINTS)));
+      if (rest.length === 0) break;
+    }
+  }
+  return { create, update, remove: [...remove] };
+}
+
+function newSlice(
+  owner: KubeObject,
+  labels: FitInput['labels'],
+  annotations: FitInput['annotations'],
+  group: Group,
+  endpoints: Endpoint[],
+): EndpointSlice {
+  const { name, namespace } = owner.metadata;
+  return {
+    apiVersion: 'discovery.k8s.io/v1',
+    kind: 'EndpointSlice',
+    metadata: {
+      name: '',
+      generateName: `${name}-`,
+      namespace,
+      labels,
+      ...(annotations === undefined ? {} : { annotations }),
+      ownerReferences: [controllerRef(owner)],
+    },
+    addressType: group.addressType,
+    ports: group.ports,
+    endpoints,
+  };
+}

@@ -1,0 +1,70 @@
+/** Who owns whom, by uid: pure bookkeeping, fed by informers. */
+import type { KubeObject, ResourceType } from '../../api/resource-types.ts';
+import type { OwnerReference } from '../../api/schema/types.ts';
+
+export interface GraphNode {
+  readonly type: ResourceType;
+  readonly object: KubeObject;
+}
+
+export class OwnerGraph {
+  readonly #nodes = new Map<string, GraphNode>();
+  readonly #dependents = new Map<string, Set<string>>();
+
+  set(type: ResourceType, object: KubeObject): void {
+    const uid = object.metadata.uid ?? '';
+    this.remove(uid);
+    this.#nodes.set(uid, { type, object });
+    for (const owner of object.metadata.ownerReferences ?? []) {
+      const set = this.#dependents.get(owner.uid);
+      if (set) set.add(uid);
+      else this.#dependents.set(owner.uid, new Set([uid]));
+    }
+  }
+
+  remove(uid: string): void {
+    const node = this.#nodes.get(uid);
+    if (!node) return;
+    this.#nodes.delete(uid);
+    for (const owner of node.object.metadata.ownerReferences ?? []) {
+      const set = this.#dependents.get(owner.uid);
+      set?.delete(uid);
+      if (set?.size === 0) this.#dependents.delete(owner.uid);
+    }
+  }
+
+  get(uid: string): GraphNode | undefined {
+    return this.#nodes.get(uid);
+  }
+
+  dependentsOf(uid: string): GraphNode[] {
+    const found: GraphNode[] = [];
+    for (const dependent of this.#dependents.get(uid) ?? []) {
+      const node = this.#nodes.get(dependent);
+      if (node) found.push(node);
+    }
+    return found;
+  }
+}
+
+export type Verdict =
+  | { readonly kind: 'keep' }
+  /** Every owner is gone, or deletes its dependents in the foreground: so goes the object. */
+  | { readonly kind: 'delete'; readonly foreground: boolean }
+  /** Some owners are there, these references point nowhere. */
+  | { readonly kind: 'unlink'; readonly gone: readonly OwnerReference[] };
+
+/** What becomes of an object by the state of its owners. https://kubernetes.io/docs/concepts/architecture/garbage-collection/ */
+export function judge(
+  object: KubeObject,
+  owners: ReadonlyMap<string, 'there' | 'gone' | 'deleting-dependents'>,
+  hasDependents: boolean,
+): Verdict {
+  const refs = object.metadata.ownerReferences ?? [];
+  const gone = refs.filter((r) => owners.get(r.uid) === 'gone');
+  const solid = refs.filter((r) => owners.get(r.uid) === 'there');
+  const waiting = refs.filter((r) => owners.get(r.uid) === 'deleting-dependents');
+  if (solid.length > 0) return gone.length + waiting.length > 0 ? { kind: 'unlink', gone: [...gone, ...waiting] } : { kind: 'keep' };
+  if (refs.length === 0) return { kind: 'keep' };
+  return { kind: 'delete', foreground: waiting.length > 0 && hasDependents };
+}

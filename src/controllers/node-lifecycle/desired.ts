@@ -1,0 +1,89 @@
+/** What the state of a node means for its taints and its pods: pure. */
+import { tolerationFits } from '../../api/placement/taints.ts';
+import type { Node, NodeCondition, Pod, Taint } from '../../api/schema/types.ts';
+
+/** A node whose Lease was not renewed for this long is not heard of any more. */
+export const GRACE_MS = 40_000;
+export const NOT_READY = 'node.kubernetes.io/not-ready';
+export const UNREACHABLE = 'node.kubernetes.io/unreachable';
+const UNSCHEDULABLE = 'node.kubernetes.io/unschedulable';
+
+/** NoSchedule taints by condition: type, the status that means trouble, key. */
+const BY_CONDITION = [
+  ['Ready', 'False', NOT_READY],
+  ['Ready', 'Unknown', UNREACHABLE],
+  ['MemoryPressure', 'True', 'node.kubernetes.io/memory-pressure'],
+  ['DiskPressure', 'True', 'node.kubernetes.io/disk-pressure'],
+  ['PIDPressure', 'True', 'node.kubernetes.io/pid-pressure'],
+  ['NetworkUnavailable', 'True', 'node.kubernetes.io/network-unavailable'],
+] as const;
+const OURS = new Set<string>([...BY_CONDITION.map(([, , key]) => key), UNSCHEDULABLE]);
+
+/** The conditions of a node that nobody has heard of for too long; undefined when they say so already. */
+export function unheardConditions(node: Node, time: string): NodeCondition[] | undefined {
+  const conditions = node.status?.conditions ?? [];
+  const types = ['Ready', 'MemoryPressure', 'DiskPressure', 'PIDPressure'];
+  if (types.every((type) => conditions.find((c) => c.type === type)?.status === 'Unknown')) return undefined;
+  return types.map((type) => {
+    const was = conditions.find((c) => c.type === type);
+    if (was?.status === 'Unknown') return was;
+    const never = was === undefined;
+    return {
+      ...was,
+      type,
+      status: 'Unknown',
+      reason: never ? 'NodeStatusNeverUpdated' : 'NodeStatusUnknown',
+      message: never ? 'Kubelet never posted node status.' : 'Kubelet stopped posting node status.',
+      lastTransitionTime: time,
+    };
+  });
+}
+
+/**
+ * The taints a node should carry; those of others stay. NoExecute taints keep the time they were set. `mayEvict` is false
+ * while no node at all is ready: then it is the control plane that is cut off, and pods had nowhere to go (upstream's full disruption).
+ */
+export function wantedTaints(node: Node, time: string, mayEvict: boolean = true): Taint[] {
+  const now = node.spec?.taints ?? [];
+  const others = now.filter((t) => !OURS.has(t.key));
+  const status = new Map((node.status?.conditions ?? []).map((c) => [c.type, c.status]));
+  const taints: Taint[] = [];
+  for (const [type, bad, key] of BY_CONDITION) {
+    if (status.get(type) !== bad) continue;
+    taints.push(now.find((t) => t.key === key && t.effect === 'NoSchedule') ?? { key, effect: 'NoSchedule', timeAdded: time });
+    if (type === 'Ready' && mayEvict)
+      taints.push(now.find((t) => t.key === key && t.effect === 'NoExecute') ?? { key, effect: 'NoExecute', timeAdded: time });
+  }
+  if (node.spec?.unschedulable)
+    taints.push(
+      now.find((t) => t.key === UNSCHEDULABLE && t.effect === 'NoSchedule') ?? {
+        key: UNSCHEDULABLE,
+        effect: 'NoSchedule',
+        timeAdded: time,
+      },
+    );
+  // A node that has only just come and said nothing is not ready; its kubelet will say when it is.
+  if (!status.has('Ready')) taints.push(...now.filter((t) => t.key === NOT_READY));
+  return [...others, ...taints];
+}
+
+/**
+ * When a pod has to leave its node, in ms since the epoch; undefined when it may stay. The seconds of a toleration count from
+ * the taint (`seen` says when one without a time came up) or, for a pod that came later, from its own arrival.
+ */
+export function evictionTime(pod: Pod, node: Node, seen: (taint: Taint) => number): number | undefined {
+  let due: number | undefined;
+  const scheduled = pod.status?.conditions?.find((c) => c.type === 'PodScheduled' && c.status === 'True')?.lastTransitionTime;
+  const arrived = Date.parse(scheduled ?? pod.metadata.creationTimestamp ?? '') || 0;
+  for (const taint of node.spec?.taints ?? []) {
+    if (taint.effect !== 'NoExecute') continue;
+    const added = Math.max(Date.parse(taint.timeAdded ?? '') || seen(taint), arrived);
+    const fitting = (pod.spec?.tolerations ?? []).filter((t) => tolerationFits(t, taint));
+    if (fitting.length === 0) return 0;
+    const bounded = fitting.flatMap((t) => (t.tolerationSeconds === undefined ? [] : [t.tolerationSeconds]));
+    if (bounded.length === 0) continue;
+    const at = added + Math.max(Math.min(...bounded), 0) * 1000;
+    due = due === undefined ? at : Math.min(due, at);
+  }
+  return due;
+}

@@ -1,0 +1,28 @@
+import type { KubeObject } from '../../api/resource-types.ts';
+import type { Pod, Status } from '../../api/schema/types.ts';
+
+export function isActive(pod: Pod): boolean {
+  return pod.status?.phase !== 'Succeeded' && pod.status?.phase !== 'Failed' && !pod.metadata.deletionTimestamp;
+}
+
+export function isReady(pod: Pod): boolean {
+  return pod.status?.conditions?.some((c) => c.type === 'Ready' && c.status === 'True') ?? false;
+}
+
+/** Milliseconds since the epoch when the pod became ready; undefined while it is not. */
+export function readySince(pod: Pod): number | undefined {
+  const ready = pod.status?.conditions?.find((c) => c.type === 'Ready' && c.status === 'True');
+  return ready ? Date.parse(ready.lastTransitionTime ?? '') || 0 : undefined;
+}
+
+/** Milliseconds until the pod counts as available: 0 when it does, undefined while it is not ready. */
+export function availableIn(pod: Pod, minReadySeconds: number, now: number): number | undefined {
+  const since = readySince(pod);
+  if (since === undefined) return undefined;
+  return Math.max(since + minReadySeconds * 1000 - now, 0);
+}
+
+/** Whether the answer to a delete is the pod, which lives on until its grace is over. */
+export function isLeaving(answer: KubeObject | Status | undefined): answer is Pod {
+  return answer?.kind === 'Pod' && (answer as Pod).metadata.deletionTimestamp !== undefined;
+}

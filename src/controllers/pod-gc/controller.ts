@@ -1,0 +1,48 @@
+/** Takes away pods that nobody else will: those of a node that is gone for good, and the oldest of too many that ended. */
+import { nodes, pods } from '../../api/resource-types.ts';
+import type { Pod } from '../../api/schema/types.ts';
+import { isConflict, isNotFound } from '../../client/api-error.ts';
+import { keyOf } from '../../client/key.ts';
+import { messageOf } from '../../errors/known-error.ts';
+import type { ControllerContext } from '../context.ts';
+
+const CHECK_MS = 20_000;
+/** A node may be on its way in: its pods wait this long. */
+const QUARANTINE_MS = 40_000;
+const MAX_TERMINATED = 12_500;
+
+export async function runPodGc(context: ControllerContext): Promise<void> {
+  const { client, informers, clock, log, signal } = context;
+  const podInformer = informers.of(pods);
+  const nodeInformer = informers.of(nodes);
+  const missing = new Map<string, number>();
+  await Promise.all([podInformer.synced, nodeInformer.synced]);
+  while (!signal.aborted) {
+    await clock.sleep(CHECK_MS, signal).catch(() => {});
+    if (signal.aborted) return;
+    const all = podInformer.list();
+    for (const pod of all) {
+      const nodeName = pod.spec?.nodeName;
+      if (!nodeName || nodeInformer.get(nodeName)) continue;
+      const since = missing.get(nodeName) ?? clock.monotonic();
+      missing.set(nodeName, since);
+      if (clock.monotonic() - since >= QUARANTINE_MS) await remove(pod, `its node "${nodeName}" is gone`);
+    }
+    const named = new Set(all.map((p) => p.spec?.nodeName));
+    for (const name of missing.keys()) if (nodeInformer.get(name) || !named.has(name)) missing.delete(name);
+    for (const pod of all)
+      if (pod.metadata.deletionTimestamp && !pod.spec?.nodeName) await remove(pod, 'it was deleted before it had a node');
+    const ended = all.filter((p) => p.status?.phase === 'Succeeded' || p.status?.phase === 'Failed');
+    const age = (p: Pod): string => p.metadata.creationTimestamp ?? '';
+    for (const pod of ended.toSorted((a, b) => (age(a) < age(b) ? -1 : 1)).slice(0, Math.max(ended.length - MAX_TERMINATED, 0)))
+      await remove(pod, 'too many pods have ended');
+  }
+
+  async function remove(pod: Pod, why: string): Promise<void> {
+    const { name, namespace = '', uid } = pod.metadata;
+    log.info(`Deleting pod "${keyOf(pod)}": ${why}`, { pod: keyOf(pod) });
+    await client.delete(pods, name, { namespace, gracePeriodSeconds: 0, preconditions: { uid } }).catch((err: unknown) => {
+      if (!isNotFound(err) && !isConflict(err)) log.warn(`Cannot delete pod "${keyOf(pod)}": ${messageOf(err)}`);
+    });
+  }
+}

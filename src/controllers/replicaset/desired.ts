@@ -1,0 +1,100 @@
+/** How many pods to make, which to delete, what the status says: pure. Serves ReplicaSet and ReplicationController. */
+import type { Pod, ReplicaSetCondition, ReplicaSetStatus } from '../../api/schema/types.ts';
+import { availableIn, isActive, isReady, readySince } from '../ownership/pod-state.ts';
+
+/** At most this many are made or deleted at once. */
+export const BURST_REPLICAS = 500;
+
+export interface ReplicaPlan {
+  readonly create: number;
+  readonly remove: readonly Pod[];
+}
+
+export function planReplicas(replicas: number, owned: readonly Pod[]): ReplicaPlan {
+  const active = owned.filter(isActive);
+  const diff = replicas - active.length;
+  if (diff >= 0) return { create: Math.min(diff, BURST_REPLICAS), remove: [] };
+  return { create: 0, remove: rankForDeletion(active).slice(0, Math.min(-diff, BURST_REPLICAS)) };
+}
+
+/** Those that are missed least come first, by the rules of upstream's ActivePodsWithRanks. */
+export function rankForDeletion(pods: readonly Pod[]): Pod[] {
+  const perNode = new Map<string, number>();
+  for (const p of pods) if (isReady(p)) perNode.set(p.spec?.nodeName ?? '', (perNode.get(p.spec?.nodeName ?? '') ?? 0) + 1);
+  const phase = (p: Pod): number => ['Pending', 'Unknown', 'Running'].indexOf(p.status?.phase ?? 'Pending');
+  const cost = (p: Pod): number => Number(p.metadata.annotations?.['controller.kubernetes.io/pod-deletion-cost'] ?? 0) || 0;
+  const restarts = (p: Pod): number => Math.max(0, ...(p.status?.containerStatuses ?? []).map((c) => c.restartCount ?? 0));
+  // The newest goes first.
+  const age = (p: Pod): number => -(Date.parse(p.metadata.creationTimestamp ?? '') || 0);
+  const keys = (p: Pod): readonly number[] => [
+    p.spec?.nodeName ? 1 : 0,
+    phase(p),
+    isReady(p) ? 1 : 0,
+    cost(p),
+    -(perNode.get(p.spec?.nodeName ?? '') ?? 0),
+    // The one that has been ready the shortest goes first.
+    -(readySince(p) ?? 0),
+    -restarts(p),
+    age(p),
+  ];
+  return pods
+    .map((pod) => ({ pod, rank: keys(pod) }))
+    .toSorted((a, b) => {
+      for (let i = 0; i < a.rank.length; i++) {
+        const d = (a.rank[i] ?? 0) - (b.rank[i] ?? 0);
+        if (d !== 0) return d;
+      }
+      return (a.pod.metadata.uid ?? '') < (b.pod.metadata.uid ?? '') ? -1 : 1;
+    })
+    .map(({ pod }) => pod);
+}
+
+export interface StatusInput {
+  readonly generation: number;
+  readonly replicas: number;
+  readonly minReadySeconds: number;
+  readonly templateLabels: Readonly<Record<string, string>>;
+  readonly owned: readonly Pod[];
+  /** What went wrong while making or deleting pods. */
+  readonly failure?: { readonly reason: string; readonly message: string };
+  readonly previous: ReplicaSetStatus | undefined;
+  readonly now: number;
+}
+
+export interface StatusPlan {
+  readonly status: ReplicaSetStatus;
+  /** When a ready pod will count as available, in ms. */
+  readonly lookAgainIn: number | undefined;
+}
+
+export function replicaStatus(input: StatusInput): StatusPlan {
+  const active = input.owned.filter(isActive);
+  let available = 0;
+  let lookAgainIn: number | undefined;
+  for (const pod of active) {
+    const ms = availableIn(pod, input.minReadySeconds, input.now);
+    if (ms === 0) available++;
+    else if (ms !== undefined) lookAgainIn = Math.min(lookAgainIn ?? ms, ms);
+  }
+  const labels = Object.entries(input.templateLabels);
+  const conditions = (input.previous?.conditions ?? []).filter((c) => c.type !== 'ReplicaFailure');
+  if (input.failure) {
+    const old = input.previous?.conditions?.find((c) => c.type === 'ReplicaFailure');
+    const condition: ReplicaSetCondition = {
+      type: 'ReplicaFailure',
+      status: 'True',
+      ...input.failure,
+      lastTransitionTime: old?.lastTransitionTime ?? new Date(input.now).toISOString().replace(/\.\d+Z$/, 'Z'),
+    };
+    conditions.push(condition);
+  }
+  const status: ReplicaSetStatus = {
+    replicas: active.length,
+    fullyLabeledReplicas: active.filter((p) => labels.every(([k, v]) => p.metadata.labels?.[k] === v)).length,
+    readyReplicas: active.filter(isReady).length,
+    availableReplicas: available,
+    observedGeneration: input.generation,
+    ...(conditions.length > 0 ? { conditions } : {}),
+  };
+  return { status, lookAgainIn };
+}

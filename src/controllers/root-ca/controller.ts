@@ -1,0 +1,24 @@
+/** Every namespace has the authority that signed the API server's certificate, for pods that speak to it. */
+import { configMaps, namespaces } from '../../api/resource-types.ts';
+import type { ControllerContext } from '../context.ts';
+import { keepInEveryNamespace } from '../namespace/keep-in-every-namespace.ts';
+
+const NAME = 'kube-root-ca.crt';
+const DESCRIPTION =
+  'Contains a CA bundle that can be used to verify the kube-apiserver when using internal endpoints such as the internal service IP or kubernetes.default.svc.';
+
+export function runRootCa(context: ControllerContext): Promise<void> {
+  return keepInEveryNamespace(context, {
+    name: 'root-ca-cert-publisher',
+    namespaces,
+    type: configMaps,
+    objectName: NAME,
+    make: (namespace) => ({
+      apiVersion: 'v1',
+      kind: 'ConfigMap',
+      metadata: { name: NAME, namespace, annotations: { 'kubernetes.io/description': DESCRIPTION } },
+      data: { 'ca.crt': context.rootCa },
+    }),
+    isRight: (there) => there.data?.['ca.crt'] === context.rootCa,
+  });
+}

@@ -1,0 +1,54 @@
+import { messageOf } from '../errors/known-error.ts';
+import type { ControllerContext, RunController } from './context.ts';
+import { runDaemonSets } from './daemonset/controller.ts';
+import { runDeployments } from './deployment/controller.ts';
+import { runEndpoints } from './endpoints/controller.ts';
+import { runEndpointSlices } from './endpointslice/controller.ts';
+import { runEndpointSliceMirroring } from './endpointslice-mirroring/controller.ts';
+import { runGarbageCollector } from './garbage-collector/controller.ts';
+import { runNamespaces } from './namespace/controller.ts';
+import { runNodeIpam } from './node-ipam/controller.ts';
+import { runNodeLifecycle } from './node-lifecycle/controller.ts';
+import { runPodGc } from './pod-gc/controller.ts';
+import { runReplicaSets, runReplicationControllers } from './replicaset/controller.ts';
+import { runRootCa } from './root-ca/controller.ts';
+import { runServiceAccounts } from './serviceaccount/controller.ts';
+
+/** Every controller by the name that `--controllers` knows. */
+export const controllers: Readonly<Record<string, RunController>> = {
+  'node-ipam-controller': runNodeIpam,
+  'node-lifecycle-controller': runNodeLifecycle,
+  'serviceaccount-controller': runServiceAccounts,
+  'root-ca-certificate-publisher-controller': runRootCa,
+  'namespace-controller': runNamespaces,
+  'deployment-controller': runDeployments,
+  'replicaset-controller': runReplicaSets,
+  'replicationcontroller-controller': runReplicationControllers,
+  'daemonset-controller': runDaemonSets,
+  'endpointslice-controller': runEndpointSlices,
+  'endpoints-controller': runEndpoints,
+  'endpointslice-mirroring-controller': runEndpointSliceMirroring,
+  'pod-garbage-collector-controller': runPodGc,
+  'garbage-collector-controller': runGarbageCollector,
+};
+
+/** Runs them all until the signal aborts. One that ends with an error is started again, the others go on. */
+export async function startControllers(context: ControllerContext, names: readonly string[] = Object.keys(controllers)): Promise<void> {
+  const { clock, log, signal } = context;
+  await Promise.all(
+    names.map(async (name) => {
+      const run = controllers[name];
+      if (!run) throw new RangeError(`Cannot start controller "${name}": there is none of that name`);
+      for (let delay = 1_000; !signal.aborted; delay = Math.min(delay * 2, 60_000)) {
+        try {
+          await run({ ...context, log: log.child({ controller: name }) });
+          return;
+        } catch (err) {
+          if (signal.aborted) return;
+          log.error(`Controller "${name}" ended and starts again: ${messageOf(err)}`, { err });
+          await clock.sleep(delay, signal).catch(() => {});
+        }
+      }
+    }),
+  );
+}

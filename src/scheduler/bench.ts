@@ -1,0 +1,123 @@
+/**
+ * `node src/scheduler/bench.ts [NODES] [PODS]`: pods per second, for choosing alone and for the whole scheduler against an API
+ * that answers at once.
+ */
+import { namespaces, nodes, pods } from '../api/resource-types.ts';
+import type { Node, Pod } from '../api/schema/types.ts';
+import type { Client } from '../client/client.ts';
+import type { InformerHandlers } from '../client/informer.ts';
+import type { InformerSet } from '../client/informers.ts';
+import { keyOf } from '../client/key.ts';
+import { silentLog } from '../observability/log.ts';
+import { choose } from './choose.ts';
+import { Cluster } from './cluster.ts';
+import { plugins } from './plugins/order.ts';
+import { startScheduler } from './scheduler.ts';
+
+const NODES = Number(process.argv[2] ?? 1000);
+const PODS = Number(process.argv[3] ?? 10_000);
+const ZONES = 10;
+
+function node(i: number): Node {
+  const name = `node-${i}`;
+  const labels = { 'kubernetes.io/hostname': name, 'topology.kubernetes.io/zone': `zone-${i % ZONES}` };
+  const allocatable = { cpu: '32', memory: '128Gi', pods: '110' };
+  return { apiVersion: 'v1', kind: 'Node', metadata: { name, labels }, spec: {}, status: { allocatable } };
+}
+
+function pod(i: number, spec: Partial<NonNullable<Pod['spec']>>): Pod {
+  const owner = `owner-${i % 100}`;
+  return {
+    apiVersion: 'v1',
+    kind: 'Pod',
+    metadata: {
+      name: `pod-${i}`,
+      namespace: 'default',
+      uid: `uid-${i}`,
+      labels: { app: owner },
+      ownerReferences: [{ apiVersion: 'apps/v1', kind: 'ReplicaSet', name: owner, uid: owner, controller: true }],
+    },
+    spec: {
+      containers: [{ name: 'main', image: 'example.com/app:1', resources: { requests: { cpu: '100m', memory: '64Mi' } } }],
+      tolerations: [
+        { key: 'node.kubernetes.io/not-ready', operator: 'Exists', effect: 'NoExecute', tolerationSeconds: 300 },
+        { key: 'node.kubernetes.io/unreachable', operator: 'Exists', effect: 'NoExecute', tolerationSeconds: 300 },
+      ],
+      ...spec,
+    },
+  };
+}
+
+const apart = (i: number, topologyKey: string): Partial<NonNullable<Pod['spec']>> => {
+  const term = { labelSelector: { matchLabels: { app: `owner-${i % 100}` } }, topologyKey };
+  return { affinity: { podAntiAffinity: { preferredDuringSchedulingIgnoredDuringExecution: [{ weight: 100, podAffinityTerm: term }] } } };
+};
+const together = (i: number): Partial<NonNullable<Pod['spec']>> => {
+  const term = { labelSelector: { matchLabels: { app: `owner-${i % 100}` } }, topologyKey: 'topology.kubernetes.io/zone' };
+  return { affinity: { podAffinity: { requiredDuringSchedulingIgnoredDuringExecution: [term] } } };
+};
+const inZone = (i: number): Partial<NonNullable<Pod['spec']>> => ({ nodeSelector: { 'topology.kubernetes.io/zone': `zone-${i % ZONES}` } });
+
+const KINDS: Readonly<Record<string, { readonly share: number; readonly spec: (i: number) => Partial<NonNullable<Pod['spec']>> }>> = {
+  plain: { share: 1, spec: () => ({}) },
+  'node selector': { share: 1, spec: inZone },
+  'preferred anti-affinity by host': { share: 0.2, spec: (i) => apart(i, 'kubernetes.io/hostname') },
+  'required affinity by zone': { share: 0.2, spec: together },
+  'fits nowhere': { share: 0.2, spec: () => ({ nodeSelector: { no: 'where' } }) },
+};
+
+function report(what: string, count: number, startedAt: number): void {
+  const ms = performance.now() - startedAt;
+  console.log(`${what.padEnd(48)} ${Math.round((count / ms) * 1000)} pods/s`);
+}
+
+for (const [name, { share, spec }] of Object.entries(KINDS)) {
+  const cluster = new Cluster();
+  for (let i = 0; i < NODES; i++) cluster.setNode(node(i));
+  const all = Array.from({ length: Math.round(PODS * share) }, (_, i) => pod(i, spec(i)));
+  const startedAt = performance.now();
+  for (const [i, p] of all.entries()) {
+    const choice = choose(p, cluster, plugins, i, (i % 97) / 97);
+    if (choice.kind === 'node') cluster.assume(keyOf(p), p, choice.name);
+  }
+  report(`choose, ${NODES} nodes, ${name}`, all.length, startedAt);
+}
+
+/** An informer whose news the bench makes. */
+function stubInformer<T extends { metadata: { namespace?: string | undefined; name: string } }>(items: readonly T[]) {
+  const objects = new Map(items.map((o) => [keyOf(o), o]));
+  const handlers: InformerHandlers<T>[] = [];
+  return {
+    synced: Promise.resolve(),
+    get: (key: string) => objects.get(key),
+    on(more: InformerHandlers<T>) {
+      handlers.push(more);
+      for (const o of objects.values()) more.add?.(o);
+    },
+    update(next: T) {
+      const previous = objects.get(keyOf(next));
+      objects.set(keyOf(next), next);
+      if (previous) for (const h of handlers) h.update?.(next, previous);
+    },
+  };
+}
+
+const podInformer = stubInformer(Array.from({ length: PODS }, (_, i) => pod(i, {})));
+const nodeInformer = stubInformer(Array.from({ length: NODES }, (_, i) => node(i)));
+const stop = new AbortController();
+let bound = 0;
+const client = {
+  async createSubresource(_type: unknown, name: string, _sub: string, body: { target: { name: string } }) {
+    const p = podInformer.get(`default/${name}`);
+    if (p) podInformer.update({ ...p, spec: { containers: [], ...p.spec, nodeName: body.target.name } });
+    if (++bound === PODS) stop.abort();
+  },
+  create: async () => ({}),
+  patch: async () => ({}),
+} as unknown as Client;
+const informers = {
+  of: (type: unknown) => (type === pods ? podInformer : type === nodes ? nodeInformer : type === namespaces ? stubInformer([]) : undefined),
+} as unknown as InformerSet;
+const startedAt = performance.now();
+await startScheduler({ client, informers, log: silentLog, signal: stop.signal });
+report(`scheduler, ${NODES} nodes, plain`, PODS, startedAt);

@@ -1,0 +1,213 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { Node, Pod, PodSpec } from '../api/schema/types.ts';
+import { type Choice, choose, enoughNodes, unschedulableMessage } from './choose.ts';
+import { Cluster } from './cluster.ts';
+import { plugins } from './plugins/order.ts';
+
+function node(
+  name: string,
+  extra: {
+    labels?: Record<string, string>;
+    taints?: NonNullable<Node['spec']>['taints'];
+    unschedulable?: boolean;
+    allocatable?: Record<string, string>;
+  } = {},
+): Node {
+  return {
+    apiVersion: 'v1',
+    kind: 'Node',
+    metadata: { name, labels: { 'kubernetes.io/hostname': name, ...extra.labels } },
+    spec: { taints: extra.taints, unschedulable: extra.unschedulable },
+    status: { allocatable: { cpu: '2', memory: '4Gi', pods: '110', ...extra.allocatable } },
+  };
+}
+
+function pod(name: string, spec: Partial<PodSpec> = {}, metadata: Partial<Pod['metadata']> = {}): Pod {
+  return {
+    apiVersion: 'v1',
+    kind: 'Pod',
+    metadata: { name, namespace: 'default', ...metadata },
+    spec: { containers: [{ name: 'c', image: 'x' }], ...spec },
+  };
+}
+
+const asks = (cpu: string, memory = '1Mi'): Partial<PodSpec> => ({ containers: [{ name: 'c', resources: { requests: { cpu, memory } } }] });
+
+function clusterOf(nodes: readonly Node[], placed: readonly (readonly [Pod, string])[] = []): Cluster {
+  const cluster = new Cluster();
+  for (const n of nodes) cluster.setNode(n);
+  for (const [p, nodeName] of placed)
+    cluster.setPod(`${p.metadata.namespace}/${p.metadata.name}`, { ...p, spec: { containers: [], ...p.spec, nodeName } });
+  return cluster;
+}
+
+const run = (p: Pod, cluster: Cluster): Choice => choose(p, cluster, plugins, 0, 0);
+
+function chosen(p: Pod, cluster: Cluster): string {
+  const choice = run(p, cluster);
+  return choice.kind === 'node' ? choice.name : unschedulableMessage(choice.reasons);
+}
+
+const near = (topologyKey: string, app: string) => [{ topologyKey, labelSelector: { matchLabels: { app } } }];
+const web = { labels: { app: 'web' } };
+
+const cases: readonly (readonly [string, Pod, Cluster, string])[] = [
+  [
+    'a pod that nobody tolerates is told why, node by node',
+    pod('p', asks('3')),
+    clusterOf([node('cp', { taints: [{ key: 'node-role.kubernetes.io/control-plane', effect: 'NoSchedule' }] }), node('w1'), node('w2')]),
+    '0/3 nodes are available: 1 node(s) had untolerated taint {node-role.kubernetes.io/control-plane: }, 2 Insufficient cpu. cp: had untolerated taint {node-role.kubernetes.io/control-plane: }; w1: Insufficient cpu; w2: Insufficient cpu',
+  ],
+  [
+    'every resource that is short is named',
+    pod('p', asks('3', '9Gi')),
+    clusterOf([node('w1')]),
+    '0/1 nodes are available: 1 Insufficient cpu, 1 Insufficient memory. w1: Insufficient cpu, Insufficient memory',
+  ],
+  ['no nodes at all', pod('p'), clusterOf([]), 'no nodes available to schedule pods'],
+  ['a cordoned node is left out', pod('p'), clusterOf([node('w1', { unschedulable: true }), node('w2')]), 'w2'],
+  ['what runs already counts', pod('p', asks('1')), clusterOf([node('w1'), node('w2')], [[pod('a', asks('1500m')), 'w1']]), 'w2'],
+  [
+    'a pod that ended makes room',
+    pod('p', asks('2')),
+    clusterOf([node('w1')], [[{ ...pod('a', asks('2')), status: { phase: 'Succeeded' } }, 'w1']]),
+    'w1',
+  ],
+  [
+    'the number of pods is bounded',
+    pod('p'),
+    clusterOf([node('w1', { allocatable: { pods: '1' } })], [[pod('a'), 'w1']]),
+    '0/1 nodes are available: 1 Too many pods.',
+  ],
+  [
+    'nodeSelector must fit',
+    pod('p', { nodeSelector: { disk: 'ssd' } }),
+    clusterOf([node('w1'), node('w2', { labels: { disk: 'ssd' } })]),
+    'w2',
+  ],
+  [
+    'required node affinity knows Gt',
+    pod('p', {
+      affinity: {
+        nodeAffinity: {
+          requiredDuringSchedulingIgnoredDuringExecution: {
+            nodeSelectorTerms: [{ matchExpressions: [{ key: 'gen', operator: 'Gt', values: ['3'] }] }],
+          },
+        },
+      },
+    }),
+    clusterOf([node('w1', { labels: { gen: '3' } }), node('w2', { labels: { gen: '4' } })]),
+    'w2',
+  ],
+  [
+    'preferred node affinity draws',
+    pod('p', {
+      affinity: {
+        nodeAffinity: {
+          preferredDuringSchedulingIgnoredDuringExecution: [
+            { weight: 50, preference: { matchExpressions: [{ key: 'disk', operator: 'Exists' }] } },
+          ],
+        },
+      },
+    }),
+    clusterOf([node('w1'), node('w2', { labels: { disk: 'ssd' } })]),
+    'w2',
+  ],
+  [
+    'a toleration opens a tainted node',
+    pod('p', { tolerations: [{ operator: 'Exists' }] }),
+    clusterOf([node('w1', { taints: [{ key: 'a', value: 'b', effect: 'NoSchedule' }] })]),
+    'w1',
+  ],
+  [
+    'PreferNoSchedule only repels',
+    pod('p'),
+    clusterOf([node('w1', { taints: [{ key: 'a', effect: 'PreferNoSchedule' }] }), node('w2')]),
+    'w2',
+  ],
+  [
+    'a host port is there once',
+    pod('p', { containers: [{ name: 'c', ports: [{ containerPort: 80, hostPort: 80, hostIP: '10.0.0.1' }] }] }),
+    clusterOf([node('w1')], [[pod('a', { containers: [{ name: 'c', ports: [{ containerPort: 8080, hostPort: 80 }] }] }), 'w1']]),
+    "0/1 nodes are available: 1 node(s) didn't have free ports for the requested pod ports.",
+  ],
+  [
+    'pod affinity goes where the other runs',
+    pod('p', { affinity: { podAffinity: { requiredDuringSchedulingIgnoredDuringExecution: near('kubernetes.io/hostname', 'web') } } }),
+    clusterOf([node('w1'), node('w2')], [[pod('a', {}, web), 'w2']]),
+    'w2',
+  ],
+  [
+    'the first of a group that wants to be near itself may start anywhere',
+    pod('p', { affinity: { podAffinity: { requiredDuringSchedulingIgnoredDuringExecution: near('kubernetes.io/hostname', 'web') } } }, web),
+    clusterOf([node('w1')]),
+    'w1',
+  ],
+  [
+    'pod anti-affinity keeps away',
+    pod('p', { affinity: { podAntiAffinity: { requiredDuringSchedulingIgnoredDuringExecution: near('kubernetes.io/hostname', 'web') } } }),
+    clusterOf([node('w1'), node('w2')], [[pod('a', {}, web), 'w1']]),
+    'w2',
+  ],
+  [
+    'anti-affinity of a pod that runs keeps a newcomer away',
+    pod('p', {}, web),
+    clusterOf(
+      [node('w1')],
+      [
+        [
+          pod('a', {
+            affinity: { podAntiAffinity: { requiredDuringSchedulingIgnoredDuringExecution: near('kubernetes.io/hostname', 'web') } },
+          }),
+          'w1',
+        ],
+      ],
+    ),
+    "0/1 nodes are available: 1 node(s) didn't satisfy existing pods anti-affinity rules.",
+  ],
+  [
+    'affinity looks at the own namespace only',
+    pod('p', { affinity: { podAntiAffinity: { requiredDuringSchedulingIgnoredDuringExecution: near('kubernetes.io/hostname', 'web') } } }),
+    clusterOf([node('w1')], [[pod('a', {}, { ...web, namespace: 'other' }), 'w1']]),
+    'w1',
+  ],
+  [
+    'replicas of one owner spread',
+    pod('p', {}, { ownerReferences: [{ apiVersion: 'apps/v1', kind: 'ReplicaSet', name: 'r', uid: 'u', controller: true }] }),
+    clusterOf(
+      [node('w1'), node('w2')],
+      [[pod('a', {}, { ownerReferences: [{ apiVersion: 'apps/v1', kind: 'ReplicaSet', name: 'r', uid: 'u', controller: true }] }), 'w1']],
+    ),
+    'w2',
+  ],
+];
+
+for (const [sentence, p, cluster, want] of cases) test(`choose(): ${sentence}`, () => assert.equal(chosen(p, cluster), want));
+
+test('an assumed pod counts until it is taken back', () => {
+  const cluster = clusterOf([node('w1')]);
+  cluster.assume('default/a', pod('a', asks('2')), 'w1');
+  assert.equal(run(pod('p', asks('1')), cluster).kind, 'none');
+  cluster.setPod('default/a', pod('a', asks('2')));
+  assert.equal(run(pod('p', asks('1')), cluster).kind, 'none', 'an update without a node does not undo what is assumed');
+  cluster.removePod('default/a');
+  assert.equal(run(pod('p', asks('1')), cluster).kind, 'node');
+});
+
+test('init containers count by the greatest, sidecars with the rest', () => {
+  const cluster = clusterOf([node('w1')]);
+  const withInit = (cpu: string, restartPolicy?: string): Pod =>
+    pod('p', {
+      containers: [{ name: 'c', resources: { requests: { cpu: '1' } } }],
+      initContainers: [{ name: 'i', restartPolicy, resources: { requests: { cpu } } }],
+    });
+  assert.equal(run(withInit('2'), cluster).kind, 'node');
+  assert.equal(run(withInit('1500m', 'Always'), cluster).kind, 'none');
+});
+
+test('a large cluster is looked at in part', () => {
+  assert.equal(enoughNodes(100), 100);
+  assert.equal(enoughNodes(1000), 420);
+  assert.equal(enoughNodes(5000), 500);
+});

@@ -1,0 +1,104 @@
+/** Which node for a pod: pure. */
+import type { Pod } from '../api/schema/types.ts';
+import type { Cluster } from './cluster.ts';
+import type { NodeInfo } from './node-info.ts';
+import type { Plugin, Prepared, Reason } from './plugin.ts';
+
+export type Reasons = ReadonlyMap<string, readonly Reason[]>;
+
+export type Choice =
+  | { readonly kind: 'node'; readonly name: string }
+  /** For each node, by its name, why it does not do. */
+  | { readonly kind: 'none'; readonly reasons: Reasons };
+
+/** From this many nodes on, only a share of those that do is scored, as upstream's percentageOfNodesToScore does. */
+const MANY_NODES = 100;
+
+/** How many nodes that do are enough. */
+export function enoughNodes(nodes: number): number {
+  if (nodes <= MANY_NODES) return nodes;
+  const percent = Math.max(50 - Math.floor(nodes / 125), 5);
+  return Math.max(Math.floor((nodes * percent) / 100), MANY_NODES);
+}
+
+interface Scorer {
+  readonly plugin: Plugin;
+  readonly score: NonNullable<Prepared['score']>;
+}
+
+/**
+ * `startAt` turns the order in which nodes are looked at, so that a large cluster fills evenly; `pick` (0 ≤ x < 1) decides
+ * between the best.
+ */
+export function choose(pod: Pod, cluster: Cluster, plugins: readonly Plugin[], startAt: number, pick: number): Choice {
+  const filters: NonNullable<Prepared['filter']>[] = [];
+  const scorers: Scorer[] = [];
+  for (const plugin of plugins) {
+    const prepared = plugin.prepare(pod, cluster);
+    if (prepared?.filter) filters.push(prepared.filter);
+    if (prepared?.score && plugin.weight > 0) scorers.push({ plugin, score: prepared.score });
+  }
+  const { nodes } = cluster;
+  const enough = enoughNodes(nodes.length);
+  const feasible: NodeInfo[] = [];
+  const reasons = new Map<string, readonly Reason[]>();
+  for (let i = 0; i < nodes.length && feasible.length < enough; i++) {
+    const node = nodes[(startAt + i) % nodes.length];
+    if (!node) continue;
+    const against = firstReasons(filters, node);
+    if (against === undefined) feasible.push(node);
+    else reasons.set(node.name, against);
+  }
+  const best = feasible.length < 2 ? feasible : bestOf(feasible, scorers);
+  const chosen = best[Math.floor(pick * best.length)];
+  return chosen ? { kind: 'node', name: chosen.name } : { kind: 'none', reasons };
+}
+
+/** The first plugin that is against the node speaks for all. */
+function firstReasons(filters: readonly NonNullable<Prepared['filter']>[], node: NodeInfo): readonly Reason[] | undefined {
+  for (const filter of filters) {
+    const reasons = filter(node);
+    if (reasons !== undefined) return reasons;
+  }
+  return undefined;
+}
+
+function bestOf(nodes: readonly NodeInfo[], scorers: readonly Scorer[]): NodeInfo[] {
+  const totals = new Float64Array(nodes.length);
+  const scores = new Float64Array(nodes.length);
+  for (const { plugin, score } of scorers) {
+    let least = Number.POSITIVE_INFINITY;
+    let most = Number.NEGATIVE_INFINITY;
+    for (let i = 0; i < nodes.length; i++) {
+      const s = score(nodes[i] as NodeInfo);
+      scores[i] = s;
+      if (s < least) least = s;
+      if (s > most) most = s;
+    }
+    for (let i = 0; i < nodes.length; i++) totals[i] = (totals[i] ?? 0) + plugin.weight * scaled(scores[i] ?? 0, least, most, plugin.scale);
+  }
+  const top = Math.max(...totals);
+  return nodes.filter((_, i) => totals[i] === top);
+}
+
+function scaled(score: number, least: number, most: number, scale: Plugin['scale']): number {
+  if (scale === 'percent') return score;
+  if (scale === 'reverse') return most === 0 ? 100 : Math.floor(100 - (100 * score) / most);
+  return most === least ? 0 : Math.floor((100 * (score - least)) / (most - least));
+}
+
+/**
+ * The FailedScheduling message: first counts by reason in upstream's words, then each node with its own.
+ * `0/3 nodes are available: 1 node(s) had untolerated taint {a: b}, 2 Insufficient cpu. cp: …; w1: …`
+ */
+export function unschedulableMessage(reasons: Reasons): string {
+  const counts = new Map<Reason, number>();
+  for (const reason of [...reasons.values()].flat()) counts.set(reason, (counts.get(reason) ?? 0) + 1);
+  if (reasons.size === 0) return 'no nodes available to schedule pods';
+  const parts = [...counts].map(([reason, n]) => `${n} ${reason}`).toSorted();
+  const head = `0/${reasons.size} nodes are available: ${parts.join(', ')}.`;
+  if (counts.size < 2) return head;
+  const each = [...reasons].map(([node, reason]) => `${node}: ${reason.map((r) => r.replace(/^node\(s\) /, '')).join(', ')}`);
+  const shown = each.slice(0, 10);
+  return `${head} ${shown.join('; ')}${each.length > shown.length ? `; and ${each.length - shown.length} more` : ''}`;
+}

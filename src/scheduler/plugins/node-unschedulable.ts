@@ -1,0 +1,16 @@
+import { tolerates } from '../../api/placement/taints.ts';
+import type { Plugin } from '../plugin.ts';
+
+const CORDONED = ['node(s) were unschedulable'];
+const TAINT = { key: 'node.kubernetes.io/unschedulable', effect: 'NoSchedule' };
+
+/** A cordoned node takes only pods that tolerate its taint, such as a DaemonSet's. */
+export const nodeUnschedulable: Plugin = {
+  name: 'NodeUnschedulable',
+  weight: 0,
+  scale: 'percent',
+  prepare(pod) {
+    if (tolerates(pod.spec?.tolerations ?? [], TAINT)) return undefined;
+    return { filter: (node) => (node.node?.spec?.unschedulable ? CORDONED : undefined) };
+  },
+};
