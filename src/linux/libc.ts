@@ -1,0 +1,43 @@
+/** The few system calls that Node.js has no function for, by FFI. Loaded on first use: most processes never need them. */
+import { createRequire } from 'node:module';
+import type koffiTypes from 'koffi';
+
+export interface Libc {
+  setns(fd: number, type: number): number;
+  flock(fd: number, operation: number): number;
+  socket(domain: number, type: number, protocol: number): number;
+  bind(fd: number, address: Uint8Array, length: number): number;
+  listen(fd: number, backlog: number): number;
+  setsockopt(fd: number, level: number, name: number, value: Uint8Array, length: number): number;
+  recv(fd: number, buffer: Uint8Array, length: number, flags: number): number;
+  mkfifo(path: string, mode: number): number;
+  /** In a thread of the pool: the event loop goes on while the kernel takes its time. Resolves to what send(2) returned. */
+  sendAside(fd: number, bytes: Uint8Array): Promise<number>;
+  /** Of the last call of this thread. */
+  errno(): number;
+}
+
+let libc: Libc | undefined;
+
+export function loadLibc(): Libc {
+  if (libc) return libc;
+  const koffi = createRequire(import.meta.url)('koffi') as typeof koffiTypes;
+  const lib = koffi.load('libc.so.6');
+  const send = lib.func('intptr_t send(int fd, const uint8_t *buffer, uintptr_t length, int flags)');
+  libc = {
+    setns: lib.func('int setns(int fd, int type)') as Libc['setns'],
+    flock: lib.func('int flock(int fd, int operation)') as Libc['flock'],
+    socket: lib.func('int socket(int domain, int type, int protocol)') as Libc['socket'],
+    bind: lib.func('int bind(int fd, const void *address, uint32_t length)') as Libc['bind'],
+    listen: lib.func('int listen(int fd, int backlog)') as Libc['listen'],
+    setsockopt: lib.func('int setsockopt(int fd, int level, int name, const void *value, uint32_t length)') as Libc['setsockopt'],
+    recv: lib.func('intptr_t recv(int fd, _Out_ uint8_t *buffer, uintptr_t length, int flags)') as Libc['recv'],
+    mkfifo: lib.func('int mkfifo(const char *path, uint32_t mode)') as Libc['mkfifo'],
+    sendAside: (fd, bytes) =>
+      new Promise((resolve, reject) => {
+        send.async(fd, bytes, bytes.length, 0, (err: unknown, sent: number) => (err ? reject(err) : resolve(Number(sent))));
+      }),
+    errno: () => koffi.errno(),
+  };
+  return libc;
+}

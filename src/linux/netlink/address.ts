@@ -1,0 +1,55 @@
+/** Addresses of links over rtnetlink. Pure. Source: include/uapi/linux/if_addr.h. */
+import { bytesToIp, familyOf } from '../../ip/ip.ts';
+import { type Attr, decodeAttrs, ip, type NetlinkMessage, type NetlinkRequest, NLM_F_CREATE, NLM_F_EXCL, u32 } from './message.ts';
+
+const RTM_NEWADDR = 20;
+const RTM_DELADDR = 21;
+const RTM_GETADDR = 22;
+const IFA = { address: 1, local: 2, broadcast: 4, flags: 8 } as const;
+const IFA_F_NOPREFIXROUTE = 0x200;
+
+const AF_INET = 2;
+const AF_INET6 = 10;
+
+export interface Address {
+  readonly index: number;
+  readonly ip: string;
+  readonly prefix: number;
+}
+
+function ifaddr(family: number, prefix: number, index: number): Uint8Array {
+  const body = Buffer.alloc(8);
+  body.writeUInt8(family, 0);
+  body.writeUInt8(prefix, 1);
+  body.writeUInt32LE(index, 4);
+  return body;
+}
+
+function request(type: number, flags: number, a: Address, attrs: readonly Attr[]): NetlinkRequest {
+  const bytes = ip(a.ip);
+  return {
+    type,
+    flags,
+    body: ifaddr(familyOf(a.ip) === 4 ? AF_INET : AF_INET6, a.prefix, a.index),
+    attrs: [[IFA.local, bytes], [IFA.address, bytes], ...attrs],
+  };
+}
+
+/** EEXIST when the link has it. `prefixRoute: false` leaves out the route to the whole prefix. */
+export function addAddress(a: Address, options: { readonly prefixRoute?: boolean } = {}): NetlinkRequest {
+  return request(RTM_NEWADDR, NLM_F_CREATE | NLM_F_EXCL, a, options.prefixRoute === false ? [[IFA.flags, u32(IFA_F_NOPREFIXROUTE)]] : []);
+}
+
+export function deleteAddress(a: Address): NetlinkRequest {
+  return request(RTM_DELADDR, 0, a, []);
+}
+
+export const getAddresses: NetlinkRequest = { type: RTM_GETADDR, body: ifaddr(0, 0, 0) };
+
+export function parseAddress(message: NetlinkMessage): Address | undefined {
+  if (message.type !== RTM_NEWADDR || message.data.length < 8) return undefined;
+  const attrs = decodeAttrs(message.data, 8);
+  const bytes = attrs.get(IFA.local) ?? attrs.get(IFA.address);
+  if (!bytes) return undefined;
+  return { index: message.data.readUInt32LE(4), ip: bytesToIp(bytes), prefix: message.data.readUInt8(1) };
+}

@@ -1,0 +1,92 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { addAddress, parseAddress } from './address.ts';
+import { addLink, parseLink } from './link.ts';
+import { decodeAttrs, decodeMessages, encodeAttrs, encodeMessage, formatMac, mac, type NetlinkRequest, text, u16, u32 } from './message.ts';
+import { parseNeighbour, replaceNeighbour } from './neighbour.ts';
+import { parseRoute, replaceRoute } from './route.ts';
+
+/** What the kernel would answer: the request's own bytes read back. */
+function echo(request: NetlinkRequest): ReturnType<typeof decodeMessages>[number] {
+  const [message] = decodeMessages(encodeMessage(request, 7, 1));
+  assert.ok(message);
+  return message;
+}
+
+describe('attributes', () => {
+  it('are padded to four bytes, and nest', () => {
+    const bytes = encodeAttrs([
+      [1, text('ab')],
+      [2, [[3, u16(0x1234)]]],
+    ]);
+    assert.equal(bytes.toString('hex'), '0700010061620000' + '0c000280' + '0600030034120000');
+    assert.equal(
+      decodeAttrs(decodeAttrs(bytes).get(2) ?? Buffer.alloc(0))
+        .get(3)
+        ?.readUInt16LE(),
+      0x1234,
+    );
+  });
+
+  it('end where a length makes no sense', () => {
+    assert.equal(decodeAttrs(Buffer.from('02000100', 'hex')).size, 0);
+    assert.equal(decodeAttrs(Buffer.from('0800', 'hex')).size, 0);
+  });
+
+  it('hold numbers beyond 31 bits, and MACs', () => {
+    assert.equal(Buffer.from(u32(0xfffffffe)).readUInt32LE(), 0xfffffffe);
+    assert.equal(formatMac(mac('0a:58:0a:f4:01:02')), '0a:58:0a:f4:01:02');
+  });
+});
+
+describe('messages', () => {
+  it('come several in one buffer', () => {
+    const one = encodeMessage({ type: 16, body: new Uint8Array(5) }, 1, 5);
+    const both = decodeMessages(Buffer.concat([one, encodeMessage({ type: 17, body: new Uint8Array(4) }, 2, 5)]));
+    assert.deepEqual(
+      both.map((m) => [m.type, m.seq, m.flags, m.data.length]),
+      [
+        [16, 1, 5, 8],
+        [17, 2, 5, 4],
+      ],
+    );
+  });
+});
+
+describe('requests, read back', () => {
+  it('a VXLAN link', () => {
+    const vxlan = { kind: 'vxlan', vni: 1, port: 8472, local: '192.168.120.11', parent: 2, learning: false } as const;
+    const link = parseLink(echo(addLink('flannel.1', vxlan, { mac: '02:00:00:00:00:01', mtu: 1450, up: true })));
+    assert.deepEqual([link?.name, link?.mac, link?.mtu, link?.up], ['flannel.1', '02:00:00:00:00:01', 1450, true]);
+    assert.deepEqual({ kind: 'vxlan', ...link?.vxlan }, vxlan);
+  });
+
+  it('an address', () => {
+    const address = { index: 3, ip: '10.244.1.2', prefix: 24 };
+    assert.deepEqual(parseAddress(echo(addAddress(address))), address);
+  });
+
+  const routes = [
+    { dst: '10.244.2.0/24', index: 4, gateway: '10.244.2.0', onlink: true, protocol: 70 },
+    { dst: '0.0.0.0/0', index: 2, gateway: '10.244.1.1', protocol: 4, metric: 5 },
+    { dst: 'fd00:10:244::/56', index: 2, gateway: 'fe80::1', protocol: 4 },
+    { dst: '10.244.1.1/32', index: 2, protocol: 4, source: '10.244.1.2' },
+  ];
+  for (const route of routes) {
+    it(`a route to ${route.dst}`, () => {
+      const read = parseRoute(echo(replaceRoute(route)));
+      assert.deepEqual(read, route);
+    });
+  }
+
+  it('a neighbour and a forwarding entry', () => {
+    for (const kind of ['neighbour', 'fdb'] as const) {
+      const neighbour = { kind, index: 4, ip: '10.244.2.0', mac: '02:00:00:00:00:02' };
+      assert.deepEqual(parseNeighbour(echo(replaceNeighbour(neighbour))), neighbour);
+    }
+  });
+
+  it('a target that is no range is refused', () => {
+    assert.throws(() => replaceRoute({ dst: 'x', index: 1 }), /not a CIDR/);
+  });
+});

@@ -1,0 +1,26 @@
+/** The kernel's refusals, by errno. */
+import { getSystemErrorName } from 'node:util';
+import { KnownError } from '../../errors/known-error.ts';
+
+export class NetlinkError extends KnownError {
+  /** The errno's name, such as `EEXIST`. */
+  readonly errno: string;
+
+  constructor(errno: string, doing: string) {
+    super('KERNEL_REFUSED', `Cannot ${doing}: the kernel says ${errno}`, errno === 'EPERM' ? { hint: 'Run as root (CAP_NET_ADMIN)' } : {});
+    this.errno = errno;
+  }
+}
+
+/** `17` → `EEXIST`. */
+export function errnoName(errno: number): string {
+  try {
+    return getSystemErrorName(-errno);
+  } catch {
+    return `errno ${errno}`;
+  }
+}
+
+export function isErrno(err: unknown, ...names: readonly string[]): boolean {
+  return err instanceof NetlinkError && names.includes(err.errno);
+}

@@ -1,0 +1,150 @@
+import assert from 'node:assert/strict';
+import { readdirSync, readFileSync } from 'node:fs';
+import { describe, it } from 'node:test';
+import { AttributeWriter, readAttributes, readText, readU32 } from './attribute.ts';
+import { compileRule } from './compile.ts';
+import { create, diff } from './diff.ts';
+import { FakeNftables } from './fake-nftables.ts';
+import { decodeFields, decodeInterval, encodeFields, encodeInterval, fieldType } from './field-type.ts';
+import { encodeBatch } from './message.ts';
+import { parseTable } from './parse.ts';
+import { printTable } from './print.ts';
+import { formatDuration, parseDuration, parseRule } from './rule.ts';
+import type { Op, Table } from './table.ts';
+
+const golden = readFileSync(new URL('../../../rules/scenarios/web/nftables.nft', import.meta.url), 'utf8');
+
+function withElements(table: Table, set: string, elements: Iterable<readonly [string, string]>): Table {
+  return { ...table, elements: new Map([...table.elements, [set, new Map(elements)]]) };
+}
+
+async function holding(table: Table): Promise<FakeNftables> {
+  const nft = new FakeNftables();
+  await nft.commit({ family: table.family, table: table.name, ops: create(table) });
+  return nft;
+}
+
+describe('attributes', () => {
+  it('are padded to four bytes and read back', () => {
+    const out = new AttributeWriter(8);
+    out.text(1, 'kube-proxy');
+    const at = out.begin(4);
+    out.u32(2, 0xfffffffe);
+    out.raw(3, Uint8Array.of(1, 2, 3, 4, 5));
+    out.end(at);
+    assert.equal(out.length % 4, 0);
+    const read = readAttributes(out.bytes());
+    assert.equal(readText(read.get(1)), 'kube-proxy');
+    const inner = readAttributes(read.get(4) ?? new Uint8Array());
+    assert.equal(readU32(inner.get(2)), 0xfffffffe);
+    assert.deepEqual([...(inner.get(3) ?? [])], [1, 2, 3, 4, 5]);
+  });
+});
+
+describe('set elements', () => {
+  const cases: [fields: string[], text: string, hex: string][] = [
+    [['ipv4_addr', 'inet_proto', 'inet_service'], '10.96.0.1 . tcp . 80', '0a6000010600000000500000'],
+    [['ipv4_addr'], '10.96.0.1', '0a600001'],
+    [['inet_proto', 'inet_service', 'numgen random mod 65536'], 'udp . 30053 . 65537', '110000007565000001000100'],
+    [['ipv6_addr', 'inet_service'], 'fd00:10:96::1 . 443', 'fd0000100096000000000000000000010' + '1bb0000'],
+  ];
+  for (const [fields, text, hex] of cases)
+    it(`encode and decode ${text}`, () => {
+      const types = fields.map(fieldType);
+      assert.equal(Buffer.from(encodeFields(types, text)).toString('hex'), hex);
+      assert.equal(decodeFields(types, encodeFields(types, text)), text);
+    });
+  for (const text of ['10.0.0.1 . tcp . 80 . 10.1.0.0/16', '10.0.0.1 . tcp . 80 . 10.1.2.3', '10.0.0.1 . tcp . 80 . 192.0.2.128/25'])
+    it(`encode and decode the range ${text}`, () => {
+      const types = ['ipv4_addr', 'inet_proto', 'inet_service', 'ipv4_addr'].map(fieldType);
+      assert.equal(decodeInterval(types, ...encodeInterval(types, text)), text);
+    });
+});
+
+describe('parseRule()', () => {
+  it('reads every rule of the golden files', () => {
+    const folder = new URL('../../../rules/scenarios/', import.meta.url);
+    for (const name of readdirSync(folder)) {
+      const text = readFileSync(new URL(`${name}/nftables.nft`, folder), 'utf8');
+      assert.equal(printTable(parseTable(text)), text, name);
+    }
+  });
+  for (const text of ['counter', 'ip daddr', 'ct original zone @x', 'ip daddr . th dport 80', 'update @m { ip saddr : ip daddr }'])
+    it(`refuses "${text}" by name`, () => {
+      assert.throws(() => parseRule(text), /^SyntaxError: Cannot read the rule/);
+    });
+  it('reads durations as nft prints them', () => {
+    for (const seconds of [1, 59, 60, 600, 3600, 10_800, 86_399, 86_400, 90_061])
+      assert.equal(parseDuration(formatDuration(seconds)), seconds * 1000);
+    assert.equal(formatDuration(10_800), '3h');
+  });
+});
+
+describe('compileRule()', () => {
+  const names = (rule: string): string[] => compileRule(rule, 'ip').map((e) => e.name);
+  const cases: [rule: string, expressions: string[]][] = [
+    ['ip saddr != 10.244.0.0/16 drop', ['payload', 'cmp', 'immediate']],
+    ['ip saddr 10.96.0.0/12 return', ['payload', 'bitwise', 'cmp', 'immediate']],
+    ['ct state new jump a', ['ct', 'bitwise', 'cmp', 'immediate']],
+    ['dnat ip to ip daddr . th dport . numgen random mod 3 map @m', ['payload', 'payload', 'numgen', 'lookup', 'nat']],
+    ['meta l4proto tcp reject with tcp reset', ['meta', 'cmp', 'reject']],
+    ['fib saddr type local masquerade fully-random', ['fib', 'cmp', 'masq']],
+  ];
+  for (const [rule, expressions] of cases)
+    it(`makes ${expressions.join(', ')} of "${rule}"`, () => assert.deepEqual(names(rule), expressions));
+});
+
+describe('diff()', () => {
+  const table = parseTable(golden);
+  const kinds = (ops: readonly Op[]): string[] => ops.map((op) => op.op);
+
+  it('builds a table from nothing that then holds nothing to change', async () => {
+    const nft = await holding(table);
+    assert.equal(nft.dump('ip', 'kube-proxy').length, golden.length);
+    assert.deepEqual(diff(await nft.read('ip', 'kube-proxy'), table), []);
+  });
+
+  it('deletes and adds a changed element, and touches nothing else', async () => {
+    const nft = await holding(table);
+    const changed = new Map(table.elements.get('endpoints'));
+    changed.set('10.96.0.100 . tcp . 80 . 1', '10.244.2.9 . 8080');
+    const ops = diff(await nft.read('ip', 'kube-proxy'), withElements(table, 'endpoints', changed));
+    assert.deepEqual(kinds(ops), ['delete-elements', 'add-elements']);
+    assert.equal(encodeBatch({ family: 'ip', table: 'kube-proxy', ops }).messages, 2);
+  });
+
+  it('rewrites a chain whose rules somebody changed', async () => {
+    const nft = await holding(table);
+    await nft.commit({ family: 'ip', table: 'kube-proxy', ops: [{ op: 'add-rule', chain: 'services', rule: 'accept' }] });
+    const ops = diff(await nft.read('ip', 'kube-proxy'), table);
+    assert.deepEqual(new Set(kinds(ops)), new Set(['flush-chain', 'add-rule']));
+    await nft.commit({ family: 'ip', table: 'kube-proxy', ops });
+    assert.deepEqual(diff(await nft.read('ip', 'kube-proxy'), table), []);
+  });
+
+  it('makes the table new when a set changed its type', async () => {
+    const nft = await holding(table);
+    const sets = table.sets.map((set) => (set.name === 'hairpin' ? { ...set, key: ['ipv4_addr'] } : set));
+    const ops = diff(await nft.read('ip', 'kube-proxy'), { ...withElements(table, 'hairpin', []), sets });
+    assert.deepEqual(kinds(ops).slice(0, 2), ['delete-table', 'add-table']);
+  });
+
+  it('removes chains and sets that are not wanted, after what names them', async () => {
+    const nft = await holding(table);
+    const wanted = {
+      ...withElements(withElements(table, 'services', []), 'endpoints', []),
+      chains: table.chains.filter((c) => c.name !== 'lb-3'),
+    };
+    await nft.commit({ family: 'ip', table: 'kube-proxy', ops: diff(await nft.read('ip', 'kube-proxy'), wanted) });
+    assert.deepEqual(diff(await nft.read('ip', 'kube-proxy'), wanted), []);
+  });
+});
+
+describe('encodeBatch()', () => {
+  it('cuts long lists into messages below the limit of an attribute', () => {
+    const set = parseTable(golden).sets.find((s) => s.name === 'endpoints');
+    assert.ok(set);
+    const elements = Array.from({ length: 1000 }, (_, i): [string, string] => [`10.96.0.1 . tcp . 80 . ${i}`, '10.244.0.1 . 80']);
+    assert.equal(encodeBatch({ family: 'ip', table: 't', ops: [{ op: 'add-elements', set, elements }] }).messages, 3);
+  });
+});

@@ -1,0 +1,131 @@
+/** Declarations and elements of sets in the kernel's form, and back. */
+import { type Attribute, type AttributeWriter, readAttributes, readU32, u32Bytes } from './attribute.ts';
+import { verdictAttribute, verdictText } from './compile.ts';
+import {
+  decodeFields,
+  decodeInterval,
+  encodeFields,
+  encodeInterval,
+  type FieldType,
+  fieldType,
+  typeNumber,
+  typeofNotes,
+  typesOfNumber,
+  widthOf,
+} from './field-type.ts';
+import { parseVerdict } from './rule.ts';
+import type { SetDeclaration } from './table.ts';
+
+const flag = { interval: 0x4, map: 0x8, timeout: 0x10, eval: 0x20, concat: 0x80 } as const;
+const verdictType = 0xffffff00;
+
+/** A declaration as numbers: what the kernel keeps of it. */
+interface Layout {
+  readonly key: readonly FieldType[];
+  readonly data: readonly FieldType[] | 'verdict' | undefined;
+  readonly flags: number;
+}
+
+const layouts = new WeakMap<SetDeclaration, Layout>();
+
+function layoutOf(set: SetDeclaration): Layout {
+  const known = layouts.get(set);
+  if (known) return known;
+  const key = set.key.map(fieldType);
+  const data = set.data?.[0] === 'verdict' ? ('verdict' as const) : set.data?.map(fieldType);
+  let flags = data ? flag.map : 0;
+  if (set.interval) flags |= flag.interval | (key.length > 1 ? flag.concat : 0);
+  if (set.dynamic) flags |= flag.timeout | flag.eval;
+  const layout = { key, data, flags };
+  layouts.set(set, layout);
+  return layout;
+}
+
+function notesOf(set: SetDeclaration, layout: Layout): Uint8Array {
+  const note = (type: number, value: Uint8Array): Uint8Array => Uint8Array.of(type, value.length, ...value);
+  const concat = Uint8Array.of(0, 4, 13, 0, 0, 0, 1, 0);
+  const order = (type: number, fields: readonly string[] | undefined): Uint8Array =>
+    note(type, Uint8Array.of(fields?.length === 1 && fields[0] !== 'verdict' ? 2 : 0, 0, 0, 0));
+  const describe = (type: number, fields: readonly string[]): Uint8Array[] => {
+    if (set.typeof) return [note(type, typeofNotes(fields))];
+    return fields.length > 1 ? [note(type, concat)] : [];
+  };
+  const parts = [order(0, set.key)];
+  if (set.data) parts.push(order(1, set.data));
+  parts.push(...describe(3, set.key));
+  if (set.data && layout.data !== 'verdict') parts.push(...describe(4, set.data));
+  if (set.data) parts.push(note(6, new Uint8Array(4)));
+  return Buffer.concat(parts);
+}
+
+/** The attributes of NFT_MSG_NEWSET after table and name. `id` is unique in the transaction. */
+export function writeSet(out: AttributeWriter, set: SetDeclaration, id: number): void {
+  const layout = layoutOf(set);
+  out.u32(3, layout.flags);
+  out.u32(4, typeNumber(layout.key));
+  out.u32(5, widthOf(layout.key));
+  if (layout.data) {
+    out.u32(6, layout.data === 'verdict' ? verdictType : typeNumber(layout.data));
+    out.u32(7, layout.data === 'verdict' ? 0 : widthOf(layout.data));
+  }
+  out.u32(10, id);
+  const description: Attribute[] = [];
+  if (set.dynamic) description.push({ type: 1, value: u32Bytes(set.dynamic.size) });
+  if (layout.flags & flag.concat)
+    description.push({ type: 2, value: layout.key.map((type) => ({ type: 1, value: [{ type: 1, value: u32Bytes(type.length) }] })) });
+  if (description.length > 0) out.attribute({ type: 9, value: description });
+  out.raw(13, notesOf(set, layout));
+}
+
+/** A text by which declarations compare: what was declared, or what the kernel lists. */
+export function declarationText(set: SetDeclaration | Uint8Array): string {
+  if (!(set instanceof Uint8Array)) {
+    const { key, data, flags } = layoutOf(set);
+    const value = data === undefined ? 0 : data === 'verdict' ? verdictType : typeNumber(data);
+    return `${flags} ${typeNumber(key)} ${value}`;
+  }
+  const attributes = readAttributes(set);
+  return [3, 4, 6].map((type) => readU32(attributes.get(type))).join(' ');
+}
+
+/** One element inside NFTA_SET_ELEM_LIST_ELEMENTS. `data` is left out when the element is to be deleted. */
+export function writeElement(out: AttributeWriter, set: SetDeclaration, key: string, data: string | undefined): void {
+  const layout = layoutOf(set);
+  const element = out.begin(1);
+  const [first, last] = set.interval ? encodeInterval(layout.key, key) : [encodeFields(layout.key, key), undefined];
+  writeValue(out, 1, first);
+  if (last) writeValue(out, 10, last);
+  if (data !== undefined && layout.data === 'verdict') {
+    out.attribute({ type: 2, value: [verdictAttribute(parseVerdict(data))] });
+  } else if (data !== undefined && layout.data && layout.data !== 'verdict') {
+    writeValue(out, 2, encodeFields(layout.data, data));
+  }
+  out.end(element);
+}
+
+function writeValue(out: AttributeWriter, type: number, bytes: Uint8Array): void {
+  const at = out.begin(type);
+  out.raw(1, bytes);
+  out.end(at);
+}
+
+/** Reads elements of a set whose NFT_MSG_NEWSET attributes are given. Undefined when its types are not ours. */
+export function elementReader(setAttributes: Uint8Array): ((element: Uint8Array) => [key: string, data: string] | undefined) | undefined {
+  const attributes = readAttributes(setAttributes);
+  const flags = readU32(attributes.get(3));
+  const key = typesOfNumber(readU32(attributes.get(4)));
+  const dataType = readU32(attributes.get(6));
+  const data = flags & flag.map && dataType !== verdictType ? typesOfNumber(dataType) : [];
+  if (!key || !data) return undefined;
+  return (element) => {
+    const fields = readAttributes(element);
+    const first = readAttributes(fields.get(1) ?? new Uint8Array()).get(1);
+    if (!first) return undefined;
+    const last = readAttributes(fields.get(10) ?? new Uint8Array()).get(1);
+    const value = readAttributes(fields.get(2) ?? new Uint8Array());
+    const text = last ? decodeInterval(key, first, last) : decodeFields(key, first);
+    const verdict = value.get(2);
+    const plain = value.get(1);
+    return [text, verdict ? verdictText(verdict) : plain ? decodeFields(data, plain) : ''];
+  };
+}

@@ -1,0 +1,33 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { FakeClock } from '../clock/clock.ts';
+import { createLog, type LogFormat } from './stream-log.ts';
+
+function lines(format: LogFormat): { out: string[]; log: ReturnType<typeof createLog> } {
+  const out: string[] = [];
+  return { out, log: createLog({ format, clock: new FakeClock(), write: (line) => out.push(line) }) };
+}
+
+test('a text line carries time, level, message and the fields of every parent', () => {
+  const { out, log } = lines('text');
+  log.child({ part: 'dns' }).warn('Lost the upstream', { server: '10.0.0.1', reason: 'timed out', err: new Error('no route') });
+  assert.deepEqual(out, ['2026-01-01T00:00:00.000Z WARN  Lost the upstream part=dns server=10.0.0.1 reason="timed out" err="no route"\n']);
+});
+
+test('a JSON line is one object that programs can read', () => {
+  const { out, log } = lines('json');
+  log.error('Cannot bind', { err: new Error('in use'), size: 3n });
+  assert.deepEqual(JSON.parse(out[0] ?? ''), {
+    time: '2026-01-01T00:00:00.000Z',
+    level: 'error',
+    msg: 'Cannot bind',
+    err: 'in use',
+    size: '3',
+  });
+});
+
+test('lines below the threshold are not written', () => {
+  const { out, log } = lines('text');
+  log.debug('not this');
+  assert.deepEqual(out, []);
+});
