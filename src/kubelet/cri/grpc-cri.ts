@@ -1,0 +1,211 @@
+/** The CRI over gRPC: one channel to the runtime's Unix socket, reconnecting by itself. */
+import { Client, credentials, type CallOptions as GrpcOptions, Metadata, type ServiceError } from '@grpc/grpc-js';
+import { type Cri, CriError, isMissing, isUnimplemented } from './cri.ts';
+import type * as m from './messages.ts';
+import { type MethodName, methodTable } from './messages.ts';
+import { decode, decodeFields, encode } from './wire.ts';
+
+/** As the kubelet's --runtime-request-timeout. */
+const requestTimeoutMs = 120_000;
+/** A pull takes as long as it takes; the runtime gives up by itself when nothing moves. */
+const pullTimeoutMs = 3_600_000;
+const podUidLabel = 'io.kubernetes.pod.uid';
+
+const exitFilter = 'topic=="/tasks/exit"';
+/** SubscribeRequest {filters: [exitFilter]}: field 1, a string. */
+const subscribeToExits: Buffer = Buffer.concat([Buffer.from([0x0a, exitFilter.length]), Buffer.from(exitFilter)]);
+
+/** An Envelope's field 4 is an Any, whose field 2 is a TaskExit: container_id 1, id 2. A command run in a container ends under another id. */
+function isContainerExit(envelope: Buffer): boolean {
+  const event = decodeFields(envelope).get(4);
+  const exit = event && decodeFields(event).get(2);
+  const fields = exit && decodeFields(exit);
+  return !fields || fields.get(1)?.toString() === fields.get(2)?.toString();
+}
+
+/** Connects to `endpoint`, such as `unix:///run/containerd/containerd.sock`. Nothing is sent until the first call. */
+export function connectCri(endpoint: string): Cri {
+  return new GrpcCri(endpoint);
+}
+
+class GrpcCri implements Cri {
+  readonly #client: Client;
+
+  constructor(endpoint: string) {
+    this.#client = new Client(endpoint, credentials.createInsecure(), {
+      // A Unix socket's path is no valid :authority; Go's server answers it with a protocol error.
+      'grpc.default_authority': 'localhost',
+      'grpc.initial_reconnect_backoff_ms': 50,
+      'grpc.max_reconnect_backoff_ms': 3000,
+      'grpc.max_receive_message_length': 16 << 20,
+      'grpc.enable_http_proxy': 0,
+    });
+  }
+
+  #call<T>(method: MethodName, request: object, { timeoutMs = requestTimeoutMs }: { readonly timeoutMs?: number } = {}): Promise<T> {
+    const { path, request: input, response } = methodTable[method];
+    const callOptions: GrpcOptions = { deadline: Date.now() + timeoutMs };
+    return new Promise((resolve, reject) => {
+      this.#client.makeUnaryRequest(
+        path,
+        (value: object) => encode(input, value),
+        (bytes) => decode(response, bytes) as T,
+        request,
+        callOptions,
+        (err: ServiceError | null, value?: T) => {
+          if (err) reject(new CriError(err.code, err.details || err.message, { cause: err }));
+          else resolve(value as T);
+        },
+      );
+    });
+  }
+
+  version(): Promise<m.VersionResponse> {
+    return this.#call('Version', { version: 'v1' }, { timeoutMs: 10_000 });
+  }
+
+  status(): Promise<m.StatusResponse> {
+    return this.#call('Status', {}, { timeoutMs: 10_000 });
+  }
+
+  async runPodSandbox(config: m.Input<m.PodSandboxConfig>): Promise<string> {
+    return (await this.#call<m.RunPodSandboxResponse>('RunPodSandbox', { config }, { timeoutMs: 240_000 })).podSandboxId;
+  }
+
+  async stopPodSandbox(podSandboxId: string): Promise<void> {
+    await this.#call('StopPodSandbox', { podSandboxId });
+  }
+
+  async removePodSandbox(podSandboxId: string): Promise<void> {
+    await this.#call('RemovePodSandbox', { podSandboxId });
+  }
+
+  async podSandboxStatus(podSandboxId: string): Promise<m.PodSandboxStatus> {
+    const { status } = await this.#call<m.PodSandboxStatusResponse>('PodSandboxStatus', { podSandboxId });
+    if (!status) throw new CriError(5, `sandbox ${podSandboxId} not found`);
+    return status;
+  }
+
+  async listPodSandboxes(podUid?: string): Promise<m.PodSandbox[]> {
+    const filter = podUid === undefined ? undefined : { labelSelector: { [podUidLabel]: podUid } };
+    return (await this.#call<m.ListPodSandboxResponse>('ListPodSandbox', { filter })).items;
+  }
+
+  async createContainer(
+    podSandboxId: string,
+    config: m.Input<m.ContainerConfig>,
+    sandboxConfig: m.Input<m.PodSandboxConfig>,
+  ): Promise<string> {
+    return (await this.#call<m.CreateContainerResponse>('CreateContainer', { podSandboxId, config, sandboxConfig })).containerId;
+  }
+
+  async startContainer(containerId: string): Promise<void> {
+    await this.#call('StartContainer', { containerId });
+  }
+
+  async stopContainer(containerId: string, graceSeconds: number): Promise<void> {
+    const timeoutMs = requestTimeoutMs + graceSeconds * 1000;
+    await this.#call('StopContainer', { containerId, timeout: graceSeconds }, { timeoutMs });
+  }
+
+  async removeContainer(containerId: string): Promise<void> {
+    await this.#call('RemoveContainer', { containerId });
+  }
+
+  async listContainers(podUid?: string): Promise<m.Container[]> {
+    const filter = podUid === undefined ? undefined : { labelSelector: { [podUidLabel]: podUid } };
+    return (await this.#call<m.ListContainersResponse>('ListContainers', { filter })).containers;
+  }
+
+  async containerStatus(containerId: string): Promise<m.ContainerStatus> {
+    const { status } = await this.#call<m.ContainerStatusResponse>('ContainerStatus', { containerId });
+    if (!status) throw new CriError(5, `container ${containerId} not found`);
+    return status;
+  }
+
+  async reopenContainerLog(containerId: string): Promise<void> {
+    await this.#call('ReopenContainerLog', { containerId });
+  }
+
+  execSync(containerId: string, cmd: readonly string[], timeoutSeconds: number): Promise<m.ExecSyncResponse> {
+    const timeoutMs = timeoutSeconds > 0 ? timeoutSeconds * 1000 + 2000 : requestTimeoutMs;
+    return this.#call('ExecSync', { containerId, cmd, timeout: timeoutSeconds }, { timeoutMs });
+  }
+
+  async exec(request: m.Input<m.ExecRequest>): Promise<string> {
+    return (await this.#call<m.ExecResponse>('Exec', request)).url;
+  }
+
+  async attach(request: m.Input<m.AttachRequest>): Promise<string> {
+    return (await this.#call<m.AttachResponse>('Attach', request)).url;
+  }
+
+  async portForward(request: m.Input<m.PortForwardRequest>): Promise<string> {
+    return (await this.#call<m.PortForwardResponse>('PortForward', request)).url;
+  }
+
+  async listContainerStats(): Promise<m.ContainerStats[]> {
+    return (await this.#call<m.ListContainerStatsResponse>('ListContainerStats', {})).stats;
+  }
+
+  /** CRI events come with containerd 1.7; before, containerd tells about its tasks on a service of its own at the same socket. */
+  async *changes(signal: AbortSignal): AsyncIterable<void> {
+    try {
+      for await (const _ of this.#stream(methodTable.GetContainerEvents.path, new Metadata(), Buffer.alloc(0), signal)) yield;
+    } catch (err) {
+      if (!isUnimplemented(err)) throw err;
+      const metadata = new Metadata();
+      metadata.set('containerd-namespace', 'k8s.io');
+      const events = this.#stream('/containerd.services.events.v1.Events/Subscribe', metadata, subscribeToExits, signal);
+      for await (const envelope of events) if (isContainerExit(envelope)) yield;
+    }
+  }
+
+  async *#stream(path: string, metadata: Metadata, request: Buffer, signal: AbortSignal): AsyncIterable<Buffer> {
+    const call = this.#client.makeServerStreamRequest(
+      path,
+      (bytes: Buffer) => bytes,
+      (bytes) => bytes,
+      request,
+      metadata,
+    );
+    const cancel = (): void => call.cancel();
+    signal.addEventListener('abort', cancel, { once: true });
+    try {
+      for await (const message of call) yield message as Buffer;
+    } catch (err) {
+      if (signal.aborted) return;
+      const { code, details } = err as ServiceError;
+      throw new CriError(code ?? 2, details ?? String(err), { cause: err });
+    } finally {
+      signal.removeEventListener('abort', cancel);
+      call.cancel();
+    }
+  }
+
+  async listImages(): Promise<m.Image[]> {
+    return (await this.#call<m.ListImagesResponse>('ListImages', {})).images;
+  }
+
+  async imageStatus(image: string): Promise<m.Image | undefined> {
+    try {
+      return (await this.#call<m.ImageStatusResponse>('ImageStatus', { image: { image } })).image;
+    } catch (err) {
+      if (isMissing(err)) return undefined;
+      throw err;
+    }
+  }
+
+  async pullImage(image: string, auth: m.Input<m.AuthConfig> | undefined, sandboxConfig: m.Input<m.PodSandboxConfig>): Promise<string> {
+    const request = { image: { image }, auth, sandboxConfig };
+    return (await this.#call<m.PullImageResponse>('PullImage', request, { timeoutMs: pullTimeoutMs })).imageRef;
+  }
+
+  async removeImage(image: string): Promise<void> {
+    await this.#call('RemoveImage', { image: { image } });
+  }
+
+  close(): void {
+    this.#client.close();
+  }
+}

@@ -1,0 +1,1111 @@
+// Made by generate.ts from the CRI v1 service; do not edit. int64 and uint64 are numbers: times in ns lose their last 8 bits.
+
+/** What a method takes: every field may be left out. */
+export type Input<T> = T extends Uint8Array ? T : T extends object ? { readonly [K in keyof T]?: Input<T[K]> | undefined } : T;
+
+export const Protocol = {
+  TCP: 0,
+  UDP: 1,
+  SCTP: 2,
+} as const;
+export type Protocol = number;
+
+export const MountPropagation = {
+  PROPAGATION_PRIVATE: 0,
+  PROPAGATION_HOST_TO_CONTAINER: 1,
+  PROPAGATION_BIDIRECTIONAL: 2,
+} as const;
+export type MountPropagation = number;
+
+export const NamespaceMode = {
+  POD: 0,
+  CONTAINER: 1,
+  NODE: 2,
+  TARGET: 3,
+} as const;
+export type NamespaceMode = number;
+
+export const SupplementalGroupsPolicy = {
+  Merge: 0,
+  Strict: 1,
+} as const;
+export type SupplementalGroupsPolicy = number;
+
+export const ProfileType = {
+  RuntimeDefault: 0,
+  Unconfined: 1,
+  Localhost: 2,
+} as const;
+export type ProfileType = number;
+
+export const PodSandboxState = {
+  SANDBOX_READY: 0,
+  SANDBOX_NOTREADY: 1,
+} as const;
+export type PodSandboxState = number;
+
+export const ContainerState = {
+  CONTAINER_CREATED: 0,
+  CONTAINER_RUNNING: 1,
+  CONTAINER_EXITED: 2,
+  CONTAINER_UNKNOWN: 3,
+} as const;
+export type ContainerState = number;
+
+export const ContainerEventType = {
+  CONTAINER_CREATED_EVENT: 0,
+  CONTAINER_STARTED_EVENT: 1,
+  CONTAINER_STOPPED_EVENT: 2,
+  CONTAINER_DELETED_EVENT: 3,
+} as const;
+export type ContainerEventType = number;
+
+export type Signal = number;
+
+export interface AttachRequest {
+  containerId: string;
+  stdin: boolean;
+  tty: boolean;
+  stdout: boolean;
+  stderr: boolean;
+}
+
+export interface AttachResponse {
+  url: string;
+}
+
+export interface AuthConfig {
+  username: string;
+  password: string;
+  auth: string;
+  serverAddress: string;
+  identityToken: string;
+  registryToken: string;
+}
+
+export interface CDIDevice {
+  name: string;
+}
+
+export interface Capability {
+  addCapabilities: string[];
+  dropCapabilities: string[];
+  addAmbientCapabilities: string[];
+}
+
+export interface Container {
+  id: string;
+  podSandboxId: string;
+  metadata?: ContainerMetadata | undefined;
+  image?: ImageSpec | undefined;
+  imageRef: string;
+  state: ContainerState;
+  createdAt: number;
+  labels: Record<string, string>;
+  annotations: Record<string, string>;
+  imageId: string;
+}
+
+export interface ContainerAttributes {
+  id: string;
+  metadata?: ContainerMetadata | undefined;
+  labels: Record<string, string>;
+  annotations: Record<string, string>;
+}
+
+export interface ContainerConfig {
+  metadata?: ContainerMetadata | undefined;
+  image?: ImageSpec | undefined;
+  command: string[];
+  args: string[];
+  workingDir: string;
+  envs: KeyValue[];
+  mounts: Mount[];
+  devices: Device[];
+  labels: Record<string, string>;
+  annotations: Record<string, string>;
+  logPath: string;
+  stdin: boolean;
+  stdinOnce: boolean;
+  tty: boolean;
+  linux?: LinuxContainerConfig | undefined;
+  CDIDevices: CDIDevice[];
+  stopSignal: Signal;
+}
+
+export interface ContainerEventResponse {
+  containerId: string;
+  containerEventType: ContainerEventType;
+  createdAt: number;
+  podSandboxStatus?: PodSandboxStatus | undefined;
+  containersStatuses: ContainerStatus[];
+}
+
+export interface ContainerFilter {
+  id: string;
+  state?: ContainerStateValue | undefined;
+  podSandboxId: string;
+  labelSelector: Record<string, string>;
+}
+
+export interface ContainerMetadata {
+  name: string;
+  attempt: number;
+}
+
+export interface ContainerResources {
+  linux?: LinuxContainerResources | undefined;
+}
+
+export interface ContainerStateValue {
+  state: ContainerState;
+}
+
+export interface ContainerStats {
+  attributes?: ContainerAttributes | undefined;
+  cpu?: CpuUsage | undefined;
+  memory?: MemoryUsage | undefined;
+  writableLayer?: FilesystemUsage | undefined;
+  swap?: SwapUsage | undefined;
+  io?: IoUsage | undefined;
+}
+
+export interface ContainerStatsFilter {
+  id: string;
+  podSandboxId: string;
+  labelSelector: Record<string, string>;
+}
+
+export interface ContainerStatus {
+  id: string;
+  metadata?: ContainerMetadata | undefined;
+  state: ContainerState;
+  createdAt: number;
+  startedAt: number;
+  finishedAt: number;
+  exitCode: number;
+  image?: ImageSpec | undefined;
+  imageRef: string;
+  reason: string;
+  message: string;
+  labels: Record<string, string>;
+  annotations: Record<string, string>;
+  mounts: Mount[];
+  logPath: string;
+  resources?: ContainerResources | undefined;
+  imageId: string;
+  user?: ContainerUser | undefined;
+  stopSignal: Signal;
+}
+
+export interface ContainerStatusRequest {
+  containerId: string;
+  verbose: boolean;
+}
+
+export interface ContainerStatusResponse {
+  status?: ContainerStatus | undefined;
+  info: Record<string, string>;
+}
+
+export interface ContainerUser {
+  linux?: LinuxContainerUser | undefined;
+}
+
+export interface CpuUsage {
+  timestamp: number;
+  usageCoreNanoSeconds?: UInt64Value | undefined;
+  usageNanoCores?: UInt64Value | undefined;
+  psi?: PsiStats | undefined;
+}
+
+export interface CreateContainerRequest {
+  podSandboxId: string;
+  config?: ContainerConfig | undefined;
+  sandboxConfig?: PodSandboxConfig | undefined;
+}
+
+export interface CreateContainerResponse {
+  containerId: string;
+}
+
+export interface DNSConfig {
+  servers: string[];
+  searches: string[];
+  options: string[];
+}
+
+export interface Device {
+  containerPath: string;
+  hostPath: string;
+  permissions: string;
+}
+
+export interface ExecRequest {
+  containerId: string;
+  cmd: string[];
+  tty: boolean;
+  stdin: boolean;
+  stdout: boolean;
+  stderr: boolean;
+}
+
+export interface ExecResponse {
+  url: string;
+}
+
+export interface ExecSyncRequest {
+  containerId: string;
+  cmd: string[];
+  timeout: number;
+}
+
+export interface ExecSyncResponse {
+  stdout: Uint8Array;
+  stderr: Uint8Array;
+  exitCode: number;
+}
+
+export interface FilesystemIdentifier {
+  mountpoint: string;
+}
+
+export interface FilesystemUsage {
+  timestamp: number;
+  fsId?: FilesystemIdentifier | undefined;
+  usedBytes?: UInt64Value | undefined;
+  inodesUsed?: UInt64Value | undefined;
+}
+
+export type GetEventsRequest = Record<string, never>;
+
+export interface HugepageLimit {
+  pageSize: string;
+  limit: number;
+}
+
+export interface IDMapping {
+  hostId: number;
+  containerId: number;
+  length: number;
+}
+
+export interface Image {
+  id: string;
+  repoTags: string[];
+  repoDigests: string[];
+  size: number;
+  uid?: Int64Value | undefined;
+  username: string;
+  spec?: ImageSpec | undefined;
+  pinned: boolean;
+}
+
+export interface ImageFilter {
+  image?: ImageSpec | undefined;
+}
+
+export type ImageFsInfoRequest = Record<string, never>;
+
+export interface ImageFsInfoResponse {
+  imageFilesystems: FilesystemUsage[];
+  containerFilesystems: FilesystemUsage[];
+}
+
+export interface ImageSpec {
+  image: string;
+  annotations: Record<string, string>;
+  userSpecifiedImage: string;
+  runtimeHandler: string;
+  imageRef: string;
+}
+
+export interface ImageStatusRequest {
+  image?: ImageSpec | undefined;
+  verbose: boolean;
+}
+
+export interface ImageStatusResponse {
+  image?: Image | undefined;
+  info: Record<string, string>;
+}
+
+export interface Int64Value {
+  value: number;
+}
+
+export interface IoUsage {
+  timestamp: number;
+  psi?: PsiStats | undefined;
+}
+
+export interface KeyValue {
+  key: string;
+  value: string;
+}
+
+export interface LinuxContainerConfig {
+  resources?: LinuxContainerResources | undefined;
+  securityContext?: LinuxContainerSecurityContext | undefined;
+}
+
+export interface LinuxContainerResources {
+  cpuPeriod: number;
+  cpuQuota: number;
+  cpuShares: number;
+  memoryLimitInBytes: number;
+  oomScoreAdj: number;
+  cpusetCpus: string;
+  cpusetMems: string;
+  hugepageLimits: HugepageLimit[];
+  unified: Record<string, string>;
+  memorySwapLimitInBytes: number;
+}
+
+export interface LinuxContainerSecurityContext {
+  capabilities?: Capability | undefined;
+  privileged: boolean;
+  namespaceOptions?: NamespaceOption | undefined;
+  selinuxOptions?: SELinuxOption | undefined;
+  runAsUser?: Int64Value | undefined;
+  runAsGroup?: Int64Value | undefined;
+  runAsUsername: string;
+  readonlyRootfs: boolean;
+  supplementalGroups: number[];
+  supplementalGroupsPolicy: SupplementalGroupsPolicy;
+  noNewPrivs: boolean;
+  maskedPaths: string[];
+  readonlyPaths: string[];
+  seccomp?: SecurityProfile | undefined;
+  apparmor?: SecurityProfile | undefined;
+  apparmorProfile: string;
+  seccompProfilePath: string;
+}
+
+export interface LinuxContainerUser {
+  uid: number;
+  gid: number;
+  supplementalGroups: number[];
+}
+
+export interface LinuxPodSandboxConfig {
+  cgroupParent: string;
+  securityContext?: LinuxSandboxSecurityContext | undefined;
+  sysctls: Record<string, string>;
+  overhead?: LinuxContainerResources | undefined;
+  resources?: LinuxContainerResources | undefined;
+}
+
+export interface LinuxPodSandboxStatus {
+  namespaces?: Namespace | undefined;
+}
+
+export interface LinuxSandboxSecurityContext {
+  namespaceOptions?: NamespaceOption | undefined;
+  selinuxOptions?: SELinuxOption | undefined;
+  runAsUser?: Int64Value | undefined;
+  runAsGroup?: Int64Value | undefined;
+  readonlyRootfs: boolean;
+  supplementalGroups: number[];
+  supplementalGroupsPolicy: SupplementalGroupsPolicy;
+  privileged: boolean;
+  seccomp?: SecurityProfile | undefined;
+  apparmor?: SecurityProfile | undefined;
+  seccompProfilePath: string;
+}
+
+export interface ListContainerStatsRequest {
+  filter?: ContainerStatsFilter | undefined;
+}
+
+export interface ListContainerStatsResponse {
+  stats: ContainerStats[];
+}
+
+export interface ListContainersRequest {
+  filter?: ContainerFilter | undefined;
+}
+
+export interface ListContainersResponse {
+  containers: Container[];
+}
+
+export interface ListImagesRequest {
+  filter?: ImageFilter | undefined;
+}
+
+export interface ListImagesResponse {
+  images: Image[];
+}
+
+export interface ListPodSandboxRequest {
+  filter?: PodSandboxFilter | undefined;
+}
+
+export interface ListPodSandboxResponse {
+  items: PodSandbox[];
+}
+
+export interface MemoryUsage {
+  timestamp: number;
+  workingSetBytes?: UInt64Value | undefined;
+  availableBytes?: UInt64Value | undefined;
+  usageBytes?: UInt64Value | undefined;
+  rssBytes?: UInt64Value | undefined;
+  pageFaults?: UInt64Value | undefined;
+  majorPageFaults?: UInt64Value | undefined;
+  psi?: PsiStats | undefined;
+}
+
+export interface Mount {
+  containerPath: string;
+  hostPath: string;
+  readonly: boolean;
+  selinuxRelabel: boolean;
+  propagation: MountPropagation;
+  uidMappings: IDMapping[];
+  gidMappings: IDMapping[];
+  recursiveReadOnly: boolean;
+  image?: ImageSpec | undefined;
+  imageSubPath: string;
+}
+
+export interface Namespace {
+  options?: NamespaceOption | undefined;
+}
+
+export interface NamespaceOption {
+  network: NamespaceMode;
+  pid: NamespaceMode;
+  ipc: NamespaceMode;
+  targetId: string;
+  usernsOptions?: UserNamespace | undefined;
+}
+
+export interface PodIP {
+  ip: string;
+}
+
+export interface PodSandbox {
+  id: string;
+  metadata?: PodSandboxMetadata | undefined;
+  state: PodSandboxState;
+  createdAt: number;
+  labels: Record<string, string>;
+  annotations: Record<string, string>;
+  runtimeHandler: string;
+}
+
+export interface PodSandboxConfig {
+  metadata?: PodSandboxMetadata | undefined;
+  hostname: string;
+  logDirectory: string;
+  dnsConfig?: DNSConfig | undefined;
+  portMappings: PortMapping[];
+  labels: Record<string, string>;
+  annotations: Record<string, string>;
+  linux?: LinuxPodSandboxConfig | undefined;
+}
+
+export interface PodSandboxFilter {
+  id: string;
+  state?: PodSandboxStateValue | undefined;
+  labelSelector: Record<string, string>;
+}
+
+export interface PodSandboxMetadata {
+  name: string;
+  uid: string;
+  namespace: string;
+  attempt: number;
+}
+
+export interface PodSandboxNetworkStatus {
+  ip: string;
+  additionalIps: PodIP[];
+}
+
+export interface PodSandboxStateValue {
+  state: PodSandboxState;
+}
+
+export interface PodSandboxStatus {
+  id: string;
+  metadata?: PodSandboxMetadata | undefined;
+  state: PodSandboxState;
+  createdAt: number;
+  network?: PodSandboxNetworkStatus | undefined;
+  linux?: LinuxPodSandboxStatus | undefined;
+  labels: Record<string, string>;
+  annotations: Record<string, string>;
+  runtimeHandler: string;
+}
+
+export interface PodSandboxStatusRequest {
+  podSandboxId: string;
+  verbose: boolean;
+}
+
+export interface PodSandboxStatusResponse {
+  status?: PodSandboxStatus | undefined;
+  info: Record<string, string>;
+  containersStatuses: ContainerStatus[];
+  timestamp: number;
+}
+
+export interface PortForwardRequest {
+  podSandboxId: string;
+  port: number[];
+}
+
+export interface PortForwardResponse {
+  url: string;
+}
+
+export interface PortMapping {
+  protocol: Protocol;
+  containerPort: number;
+  hostPort: number;
+  hostIp: string;
+}
+
+export interface PsiData {
+  Total: number;
+  Avg10: number;
+  Avg60: number;
+  Avg300: number;
+}
+
+export interface PsiStats {
+  Full?: PsiData | undefined;
+  Some?: PsiData | undefined;
+}
+
+export interface PullImageRequest {
+  image?: ImageSpec | undefined;
+  auth?: AuthConfig | undefined;
+  sandboxConfig?: PodSandboxConfig | undefined;
+}
+
+export interface PullImageResponse {
+  imageRef: string;
+}
+
+export interface RemoveContainerRequest {
+  containerId: string;
+}
+
+export type RemoveContainerResponse = Record<string, never>;
+
+export interface RemoveImageRequest {
+  image?: ImageSpec | undefined;
+}
+
+export type RemoveImageResponse = Record<string, never>;
+
+export interface RemovePodSandboxRequest {
+  podSandboxId: string;
+}
+
+export type RemovePodSandboxResponse = Record<string, never>;
+
+export interface ReopenContainerLogRequest {
+  containerId: string;
+}
+
+export type ReopenContainerLogResponse = Record<string, never>;
+
+export interface RunPodSandboxRequest {
+  config?: PodSandboxConfig | undefined;
+  runtimeHandler: string;
+}
+
+export interface RunPodSandboxResponse {
+  podSandboxId: string;
+}
+
+export interface RuntimeCondition {
+  type: string;
+  status: boolean;
+  reason: string;
+  message: string;
+}
+
+export interface RuntimeFeatures {
+  supplementalGroupsPolicy: boolean;
+  userNamespacesHostNetwork: boolean;
+}
+
+export interface RuntimeHandler {
+  name: string;
+  features?: RuntimeHandlerFeatures | undefined;
+}
+
+export interface RuntimeHandlerFeatures {
+  recursiveReadOnlyMounts: boolean;
+  userNamespaces: boolean;
+}
+
+export interface RuntimeStatus {
+  conditions: RuntimeCondition[];
+}
+
+export interface SELinuxOption {
+  user: string;
+  role: string;
+  type: string;
+  level: string;
+}
+
+export interface SecurityProfile {
+  profileType: ProfileType;
+  localhostRef: string;
+}
+
+export interface StartContainerRequest {
+  containerId: string;
+}
+
+export type StartContainerResponse = Record<string, never>;
+
+export interface StatusRequest {
+  verbose: boolean;
+}
+
+export interface StatusResponse {
+  status?: RuntimeStatus | undefined;
+  info: Record<string, string>;
+  runtimeHandlers: RuntimeHandler[];
+  features?: RuntimeFeatures | undefined;
+}
+
+export interface StopContainerRequest {
+  containerId: string;
+  timeout: number;
+}
+
+export type StopContainerResponse = Record<string, never>;
+
+export interface StopPodSandboxRequest {
+  podSandboxId: string;
+}
+
+export type StopPodSandboxResponse = Record<string, never>;
+
+export interface SwapUsage {
+  timestamp: number;
+  swapAvailableBytes?: UInt64Value | undefined;
+  swapUsageBytes?: UInt64Value | undefined;
+}
+
+export interface UInt64Value {
+  value: number;
+}
+
+export interface UserNamespace {
+  mode: NamespaceMode;
+  uids: IDMapping[];
+  gids: IDMapping[];
+}
+
+export interface VersionRequest {
+  version: string;
+}
+
+export interface VersionResponse {
+  version: string;
+  runtimeName: string;
+  runtimeVersion: string;
+  runtimeApiVersion: string;
+}
+
+export type MessageName =
+  | 'AttachRequest'
+  | 'AttachResponse'
+  | 'AuthConfig'
+  | 'CDIDevice'
+  | 'Capability'
+  | 'Container'
+  | 'ContainerAttributes'
+  | 'ContainerConfig'
+  | 'ContainerEventResponse'
+  | 'ContainerFilter'
+  | 'ContainerMetadata'
+  | 'ContainerResources'
+  | 'ContainerStateValue'
+  | 'ContainerStats'
+  | 'ContainerStatsFilter'
+  | 'ContainerStatus'
+  | 'ContainerStatusRequest'
+  | 'ContainerStatusResponse'
+  | 'ContainerUser'
+  | 'CpuUsage'
+  | 'CreateContainerRequest'
+  | 'CreateContainerResponse'
+  | 'DNSConfig'
+  | 'Device'
+  | 'ExecRequest'
+  | 'ExecResponse'
+  | 'ExecSyncRequest'
+  | 'ExecSyncResponse'
+  | 'FilesystemIdentifier'
+  | 'FilesystemUsage'
+  | 'GetEventsRequest'
+  | 'HugepageLimit'
+  | 'IDMapping'
+  | 'Image'
+  | 'ImageFilter'
+  | 'ImageFsInfoRequest'
+  | 'ImageFsInfoResponse'
+  | 'ImageSpec'
+  | 'ImageStatusRequest'
+  | 'ImageStatusResponse'
+  | 'Int64Value'
+  | 'IoUsage'
+  | 'KeyValue'
+  | 'LinuxContainerConfig'
+  | 'LinuxContainerResources'
+  | 'LinuxContainerSecurityContext'
+  | 'LinuxContainerUser'
+  | 'LinuxPodSandboxConfig'
+  | 'LinuxPodSandboxStatus'
+  | 'LinuxSandboxSecurityContext'
+  | 'ListContainerStatsRequest'
+  | 'ListContainerStatsResponse'
+  | 'ListContainersRequest'
+  | 'ListContainersResponse'
+  | 'ListImagesRequest'
+  | 'ListImagesResponse'
+  | 'ListPodSandboxRequest'
+  | 'ListPodSandboxResponse'
+  | 'MemoryUsage'
+  | 'Mount'
+  | 'Namespace'
+  | 'NamespaceOption'
+  | 'PodIP'
+  | 'PodSandbox'
+  | 'PodSandboxConfig'
+  | 'PodSandboxFilter'
+  | 'PodSandboxMetadata'
+  | 'PodSandboxNetworkStatus'
+  | 'PodSandboxStateValue'
+  | 'PodSandboxStatus'
+  | 'PodSandboxStatusRequest'
+  | 'PodSandboxStatusResponse'
+  | 'PortForwardRequest'
+  | 'PortForwardResponse'
+  | 'PortMapping'
+  | 'PsiData'
+  | 'PsiStats'
+  | 'PullImageRequest'
+  | 'PullImageResponse'
+  | 'RemoveContainerRequest'
+  | 'RemoveContainerResponse'
+  | 'RemoveImageRequest'
+  | 'RemoveImageResponse'
+  | 'RemovePodSandboxRequest'
+  | 'RemovePodSandboxResponse'
+  | 'ReopenContainerLogRequest'
+  | 'ReopenContainerLogResponse'
+  | 'RunPodSandboxRequest'
+  | 'RunPodSandboxResponse'
+  | 'RuntimeCondition'
+  | 'RuntimeFeatures'
+  | 'RuntimeHandler'
+  | 'RuntimeHandlerFeatures'
+  | 'RuntimeStatus'
+  | 'SELinuxOption'
+  | 'SecurityProfile'
+  | 'StartContainerRequest'
+  | 'StartContainerResponse'
+  | 'StatusRequest'
+  | 'StatusResponse'
+  | 'StopContainerRequest'
+  | 'StopContainerResponse'
+  | 'StopPodSandboxRequest'
+  | 'StopPodSandboxResponse'
+  | 'SwapUsage'
+  | 'UInt64Value'
+  | 'UserNamespace'
+  | 'VersionRequest'
+  | 'VersionResponse';
+
+/** Per message: `name:number:type` of each field. */
+export const messageTable: Readonly<Record<MessageName, string>> = {
+  AttachRequest: 'containerId:1:string stdin:2:bool tty:3:bool stdout:4:bool stderr:5:bool',
+  AttachResponse: 'url:1:string',
+  AuthConfig: 'username:1:string password:2:string auth:3:string serverAddress:4:string identityToken:5:string registryToken:6:string',
+  CDIDevice: 'name:1:string',
+  Capability: 'addCapabilities:1:[]string dropCapabilities:2:[]string addAmbientCapabilities:3:[]string',
+  Container:
+    'id:1:string podSandboxId:2:string metadata:3:ContainerMetadata image:4:ImageSpec imageRef:5:string state:6:int32 createdAt:7:int64 labels:8:map annotations:9:map imageId:10:string',
+  ContainerAttributes: 'id:1:string metadata:2:ContainerMetadata labels:3:map annotations:4:map',
+  ContainerConfig:
+    'metadata:1:ContainerMetadata image:2:ImageSpec command:3:[]string args:4:[]string workingDir:5:string envs:6:[]KeyValue mounts:7:[]Mount devices:8:[]Device labels:9:map annotations:10:map logPath:11:string stdin:12:bool stdinOnce:13:bool tty:14:bool linux:15:LinuxContainerConfig CDIDevices:17:[]CDIDevice stopSignal:18:int32',
+  ContainerEventResponse:
+    'containerId:1:string containerEventType:2:int32 createdAt:3:int64 podSandboxStatus:4:PodSandboxStatus containersStatuses:5:[]ContainerStatus',
+  ContainerFilter: 'id:1:string state:2:ContainerStateValue podSandboxId:3:string labelSelector:4:map',
+  ContainerMetadata: 'name:1:string attempt:2:uint32',
+  ContainerResources: 'linux:1:LinuxContainerResources',
+  ContainerStateValue: 'state:1:int32',
+  ContainerStats:
+    'attributes:1:ContainerAttributes cpu:2:CpuUsage memory:3:MemoryUsage writableLayer:4:FilesystemUsage swap:5:SwapUsage io:6:IoUsage',
+  ContainerStatsFilter: 'id:1:string podSandboxId:2:string labelSelector:3:map',
+  ContainerStatus:
+    'id:1:string metadata:2:ContainerMetadata state:3:int32 createdAt:4:int64 startedAt:5:int64 finishedAt:6:int64 exitCode:7:int32 image:8:ImageSpec imageRef:9:string reason:10:string message:11:string labels:12:map annotations:13:map mounts:14:[]Mount logPath:15:string resources:16:ContainerResources imageId:17:string user:18:ContainerUser stopSignal:19:int32',
+  ContainerStatusRequest: 'containerId:1:string verbose:2:bool',
+  ContainerStatusResponse: 'status:1:ContainerStatus info:2:map',
+  ContainerUser: 'linux:1:LinuxContainerUser',
+  CpuUsage: 'timestamp:1:int64 usageCoreNanoSeconds:2:UInt64Value usageNanoCores:3:UInt64Value psi:4:PsiStats',
+  CreateContainerRequest: 'podSandboxId:1:string config:2:ContainerConfig sandboxConfig:3:PodSandboxConfig',
+  CreateContainerResponse: 'containerId:1:string',
+  DNSConfig: 'servers:1:[]string searches:2:[]string options:3:[]string',
+  Device: 'containerPath:1:string hostPath:2:string permissions:3:string',
+  ExecRequest: 'containerId:1:string cmd:2:[]string tty:3:bool stdin:4:bool stdout:5:bool stderr:6:bool',
+  ExecResponse: 'url:1:string',
+  ExecSyncRequest: 'containerId:1:string cmd:2:[]string timeout:3:int64',
+  ExecSyncResponse: 'stdout:1:bytes stderr:2:bytes exitCode:3:int32',
+  FilesystemIdentifier: 'mountpoint:1:string',
+  FilesystemUsage: 'timestamp:1:int64 fsId:2:FilesystemIdentifier usedBytes:3:UInt64Value inodesUsed:4:UInt64Value',
+  GetEventsRequest: '',
+  HugepageLimit: 'pageSize:1:string limit:2:uint64',
+  IDMapping: 'hostId:1:uint32 containerId:2:uint32 length:3:uint32',
+  Image:
+    'id:1:string repoTags:2:[]string repoDigests:3:[]string size:4:uint64 uid:5:Int64Value username:6:string spec:7:ImageSpec pinned:8:bool',
+  ImageFilter: 'image:1:ImageSpec',
+  ImageFsInfoRequest: '',
+  ImageFsInfoResponse: 'imageFilesystems:1:[]FilesystemUsage containerFilesystems:2:[]FilesystemUsage',
+  ImageSpec: 'image:1:string annotations:2:map userSpecifiedImage:18:string runtimeHandler:19:string imageRef:20:string',
+  ImageStatusRequest: 'image:1:ImageSpec verbose:2:bool',
+  ImageStatusResponse: 'image:1:Image info:2:map',
+  Int64Value: 'value:1:int64',
+  IoUsage: 'timestamp:1:int64 psi:2:PsiStats',
+  KeyValue: 'key:1:string value:2:string',
+  LinuxContainerConfig: 'resources:1:LinuxContainerResources securityContext:2:LinuxContainerSecurityContext',
+  LinuxContainerResources:
+    'cpuPeriod:1:int64 cpuQuota:2:int64 cpuShares:3:int64 memoryLimitInBytes:4:int64 oomScoreAdj:5:int64 cpusetCpus:6:string cpusetMems:7:string hugepageLimits:8:[]HugepageLimit unified:9:map memorySwapLimitInBytes:10:int64',
+  LinuxContainerSecurityContext:
+    'capabilities:1:Capability privileged:2:bool namespaceOptions:3:NamespaceOption selinuxOptions:4:SELinuxOption runAsUser:5:Int64Value runAsGroup:12:Int64Value runAsUsername:6:string readonlyRootfs:7:bool supplementalGroups:8:[]int64 supplementalGroupsPolicy:17:int32 noNewPrivs:11:bool maskedPaths:13:[]string readonlyPaths:14:[]string seccomp:15:SecurityProfile apparmor:16:SecurityProfile apparmorProfile:9:string seccompProfilePath:10:string',
+  LinuxContainerUser: 'uid:1:int64 gid:2:int64 supplementalGroups:3:[]int64',
+  LinuxPodSandboxConfig:
+    'cgroupParent:1:string securityContext:2:LinuxSandboxSecurityContext sysctls:3:map overhead:4:LinuxContainerResources resources:5:LinuxContainerResources',
+  LinuxPodSandboxStatus: 'namespaces:1:Namespace',
+  LinuxSandboxSecurityContext:
+    'namespaceOptions:1:NamespaceOption selinuxOptions:2:SELinuxOption runAsUser:3:Int64Value runAsGroup:8:Int64Value readonlyRootfs:4:bool supplementalGroups:5:[]int64 supplementalGroupsPolicy:11:int32 privileged:6:bool seccomp:9:SecurityProfile apparmor:10:SecurityProfile seccompProfilePath:7:string',
+  ListContainerStatsRequest: 'filter:1:ContainerStatsFilter',
+  ListContainerStatsResponse: 'stats:1:[]ContainerStats',
+  ListContainersRequest: 'filter:1:ContainerFilter',
+  ListContainersResponse: 'containers:1:[]Container',
+  ListImagesRequest: 'filter:1:ImageFilter',
+  ListImagesResponse: 'images:1:[]Image',
+  ListPodSandboxRequest: 'filter:1:PodSandboxFilter',
+  ListPodSandboxResponse: 'items:1:[]PodSandbox',
+  MemoryUsage:
+    'timestamp:1:int64 workingSetBytes:2:UInt64Value availableBytes:3:UInt64Value usageBytes:4:UInt64Value rssBytes:5:UInt64Value pageFaults:6:UInt64Value majorPageFaults:7:UInt64Value psi:8:PsiStats',
+  Mount:
+    'containerPath:1:string hostPath:2:string readonly:3:bool selinuxRelabel:4:bool propagation:5:int32 uidMappings:6:[]IDMapping gidMappings:7:[]IDMapping recursiveReadOnly:8:bool image:9:ImageSpec imageSubPath:10:string',
+  Namespace: 'options:2:NamespaceOption',
+  NamespaceOption: 'network:1:int32 pid:2:int32 ipc:3:int32 targetId:4:string usernsOptions:5:UserNamespace',
+  PodIP: 'ip:1:string',
+  PodSandbox:
+    'id:1:string metadata:2:PodSandboxMetadata state:3:int32 createdAt:4:int64 labels:5:map annotations:6:map runtimeHandler:7:string',
+  PodSandboxConfig:
+    'metadata:1:PodSandboxMetadata hostname:2:string logDirectory:3:string dnsConfig:4:DNSConfig portMappings:5:[]PortMapping labels:6:map annotations:7:map linux:8:LinuxPodSandboxConfig',
+  PodSandboxFilter: 'id:1:string state:2:PodSandboxStateValue labelSelector:3:map',
+  PodSandboxMetadata: 'name:1:string uid:2:string namespace:3:string attempt:4:uint32',
+  PodSandboxNetworkStatus: 'ip:1:string additionalIps:2:[]PodIP',
+  PodSandboxStateValue: 'state:1:int32',
+  PodSandboxStatus:
+    'id:1:string metadata:2:PodSandboxMetadata state:3:int32 createdAt:4:int64 network:5:PodSandboxNetworkStatus linux:6:LinuxPodSandboxStatus labels:7:map annotations:8:map runtimeHandler:9:string',
+  PodSandboxStatusRequest: 'podSandboxId:1:string verbose:2:bool',
+  PodSandboxStatusResponse: 'status:1:PodSandboxStatus info:2:map containersStatuses:3:[]ContainerStatus timestamp:4:int64',
+  PortForwardRequest: 'podSandboxId:1:string port:2:[]int32',
+  PortForwardResponse: 'url:1:string',
+  PortMapping: 'protocol:1:int32 containerPort:2:int32 hostPort:3:int32 hostIp:4:string',
+  PsiData: 'Total:1:uint64 Avg10:2:double Avg60:3:double Avg300:4:double',
+  PsiStats: 'Full:1:PsiData Some:2:PsiData',
+  PullImageRequest: 'image:1:ImageSpec auth:2:AuthConfig sandboxConfig:3:PodSandboxConfig',
+  PullImageResponse: 'imageRef:1:string',
+  RemoveContainerRequest: 'containerId:1:string',
+  RemoveContainerResponse: '',
+  RemoveImageRequest: 'image:1:ImageSpec',
+  RemoveImageResponse: '',
+  RemovePodSandboxRequest: 'podSandboxId:1:string',
+  RemovePodSandboxResponse: '',
+  ReopenContainerLogRequest: 'containerId:1:string',
+  ReopenContainerLogResponse: '',
+  RunPodSandboxRequest: 'config:1:PodSandboxConfig runtimeHandler:2:string',
+  RunPodSandboxResponse: 'podSandboxId:1:string',
+  RuntimeCondition: 'type:1:string status:2:bool reason:3:string message:4:string',
+  RuntimeFeatures: 'supplementalGroupsPolicy:1:bool userNamespacesHostNetwork:2:bool',
+  RuntimeHandler: 'name:1:string features:2:RuntimeHandlerFeatures',
+  RuntimeHandlerFeatures: 'recursiveReadOnlyMounts:1:bool userNamespaces:2:bool',
+  RuntimeStatus: 'conditions:1:[]RuntimeCondition',
+  SELinuxOption: 'user:1:string role:2:string type:3:string level:4:string',
+  SecurityProfile: 'profileType:1:int32 localhostRef:2:string',
+  StartContainerRequest: 'containerId:1:string',
+  StartContainerResponse: '',
+  StatusRequest: 'verbose:1:bool',
+  StatusResponse: 'status:1:RuntimeStatus info:2:map runtimeHandlers:3:[]RuntimeHandler features:4:RuntimeFeatures',
+  StopContainerRequest: 'containerId:1:string timeout:2:int64',
+  StopContainerResponse: '',
+  StopPodSandboxRequest: 'podSandboxId:1:string',
+  StopPodSandboxResponse: '',
+  SwapUsage: 'timestamp:1:int64 swapAvailableBytes:2:UInt64Value swapUsageBytes:3:UInt64Value',
+  UInt64Value: 'value:1:uint64',
+  UserNamespace: 'mode:1:int32 uids:2:[]IDMapping gids:3:[]IDMapping',
+  VersionRequest: 'version:1:string',
+  VersionResponse: 'version:1:string runtimeName:2:string runtimeVersion:3:string runtimeApiVersion:4:string',
+};
+
+export type MethodName =
+  | 'Version'
+  | 'RunPodSandbox'
+  | 'StopPodSandbox'
+  | 'RemovePodSandbox'
+  | 'PodSandboxStatus'
+  | 'ListPodSandbox'
+  | 'CreateContainer'
+  | 'StartContainer'
+  | 'StopContainer'
+  | 'RemoveContainer'
+  | 'ListContainers'
+  | 'ContainerStatus'
+  | 'ReopenContainerLog'
+  | 'ExecSync'
+  | 'Exec'
+  | 'Attach'
+  | 'PortForward'
+  | 'ListContainerStats'
+  | 'Status'
+  | 'GetContainerEvents'
+  | 'ListImages'
+  | 'ImageStatus'
+  | 'PullImage'
+  | 'RemoveImage'
+  | 'ImageFsInfo';
+
+export interface Method {
+  readonly path: string;
+  readonly request: MessageName;
+  readonly response: MessageName;
+  readonly streams: boolean;
+}
+
+export const methodTable: Readonly<Record<MethodName, Method>> = {
+  Version: { path: '/runtime.v1.RuntimeService/Version', request: 'VersionRequest', response: 'VersionResponse', streams: false },
+  RunPodSandbox: {
+    path: '/runtime.v1.RuntimeService/RunPodSandbox',
+    request: 'RunPodSandboxRequest',
+    response: 'RunPodSandboxResponse',
+    streams: false,
+  },
+  StopPodSandbox: {
+    path: '/runtime.v1.RuntimeService/StopPodSandbox',
+    request: 'StopPodSandboxRequest',
+    response: 'StopPodSandboxResponse',
+    streams: false,
+  },
+  RemovePodSandbox: {
+    path: '/runtime.v1.RuntimeService/RemovePodSandbox',
+    request: 'RemovePodSandboxRequest',
+    response: 'RemovePodSandboxResponse',
+    streams: false,
+  },
+  PodSandboxStatus: {
+    path: '/runtime.v1.RuntimeService/PodSandboxStatus',
+    request: 'PodSandboxStatusRequest',
+    response: 'PodSandboxStatusResponse',
+    streams: false,
+  },
+  ListPodSandbox: {
+    path: '/runtime.v1.RuntimeService/ListPodSandbox',
+    request: 'ListPodSandboxRequest',
+    response: 'ListPodSandboxResponse',
+    streams: false,
+  },
+  CreateContainer: {
+    path: '/runtime.v1.RuntimeService/CreateContainer',
+    request: 'CreateContainerRequest',
+    response: 'CreateContainerResponse',
+    streams: false,
+  },
+  StartContainer: {
+    path: '/runtime.v1.RuntimeService/StartContainer',
+    request: 'StartContainerRequest',
+    response: 'StartContainerResponse',
+    streams: false,
+  },
+  StopContainer: {
+    path: '/runtime.v1.RuntimeService/StopContainer',
+    request: 'StopContainerRequest',
+    response: 'StopContainerResponse',
+    streams: false,
+  },
+  RemoveContainer: {
+    path: '/runtime.v1.RuntimeService/RemoveContainer',
+    request: 'RemoveContainerRequest',
+    response: 'RemoveContainerResponse',
+    streams: false,
+  },
+  ListContainers: {
+    path: '/runtime.v1.RuntimeService/ListContainers',
+    request: 'ListContainersRequest',
+    response: 'ListContainersResponse',
+    streams: false,
+  },
+  ContainerStatus: {
+    path: '/runtime.v1.RuntimeService/ContainerStatus',
+    request: 'ContainerStatusRequest',
+    response: 'ContainerStatusResponse',
+    streams: false,
+  },
+  ReopenContainerLog: {
+    path: '/runtime.v1.RuntimeService/ReopenContainerLog',
+    request: 'ReopenContainerLogRequest',
+    response: 'ReopenContainerLogResponse',
+    streams: false,
+  },
+  ExecSync: { path: '/runtime.v1.RuntimeService/ExecSync', request: 'ExecSyncRequest', response: 'ExecSyncResponse', streams: false },
+  Exec: { path: '/runtime.v1.RuntimeService/Exec', request: 'ExecRequest', response: 'ExecResponse', streams: false },
+  Attach: { path: '/runtime.v1.RuntimeService/Attach', request: 'AttachRequest', response: 'AttachResponse', streams: false },
+  PortForward: {
+    path: '/runtime.v1.RuntimeService/PortForward',
+    request: 'PortForwardRequest',
+    response: 'PortForwardResponse',
+    streams: false,
+  },
+  ListContainerStats: {
+    path: '/runtime.v1.RuntimeService/ListContainerStats',
+    request: 'ListContainerStatsRequest',
+    response: 'ListContainerStatsResponse',
+    streams: false,
+  },
+  Status: { path: '/runtime.v1.RuntimeService/Status', request: 'StatusRequest', response: 'StatusResponse', streams: false },
+  GetContainerEvents: {
+    path: '/runtime.v1.RuntimeService/GetContainerEvents',
+    request: 'GetEventsRequest',
+    response: 'ContainerEventResponse',
+    streams: true,
+  },
+  ListImages: { path: '/runtime.v1.ImageService/ListImages', request: 'ListImagesRequest', response: 'ListImagesResponse', streams: false },
+  ImageStatus: {
+    path: '/runtime.v1.ImageService/ImageStatus',
+    request: 'ImageStatusRequest',
+    response: 'ImageStatusResponse',
+    streams: false,
+  },
+  PullImage: { path: '/runtime.v1.ImageService/PullImage', request: 'PullImageRequest', response: 'PullImageResponse', streams: false },
+  RemoveImage: {
+    path: '/runtime.v1.ImageService/RemoveImage',
+    request: 'RemoveImageRequest',
+    response: 'RemoveImageResponse',
+    streams: false,
+  },
+  ImageFsInfo: {
+    path: '/runtime.v1.ImageService/ImageFsInfo',
+    request: 'ImageFsInfoRequest',
+    response: 'ImageFsInfoResponse',
+    streams: false,
+  },
+};

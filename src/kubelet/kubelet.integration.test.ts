@@ -1,0 +1,506 @@
+/** The kubelet against a real containerd, in a node of its own. Runs itself again inside that node. */
+import assert from 'node:assert/strict';
+import { execFileSync, spawn } from 'node:child_process';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { type RequestOptions, request } from 'node:https';
+import { createServer } from 'node:net';
+import test, { after, before } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { WebSocket } from 'ws';
+import type { Event, Lease, Node, Pod, PodSpec } from '../api/schema/types.ts';
+import { systemClock } from '../clock/clock.ts';
+import { type Log, silentLog } from '../observability/log.ts';
+import { type Kubelet, startKubelet } from './kubelet.ts';
+import { FakeApi } from './testing/fake-api.ts';
+import { makeCertificates } from './testing/test-certificates.ts';
+import { boxImage, cannotMakeNode, insideEnv, rerunInside, testEndpoint, waitFor } from './testing/test-node.ts';
+
+const log: Log = process.env.FAIRLEAD_TEST_LOG
+  ? { ...silentLog, info: console.log, warn: console.log, error: console.log, child: () => log }
+  : silentLog;
+
+if (process.env[insideEnv] !== '1') {
+  test('the kubelet runs pods in a real runtime', { skip: cannotMakeNode(), timeout: 240_000 }, async () => {
+    assert.equal(await rerunInside(fileURLToPath(import.meta.url)), 0);
+  });
+} else inside();
+
+function inside(): void {
+  let api: FakeApi;
+  let kubelet: Kubelet;
+  let stop: AbortController;
+  const certificates = makeCertificates();
+
+  async function start(): Promise<void> {
+    stop = new AbortController();
+    kubelet = await startKubelet({
+      client: api.client(),
+      nodeName: 'n1',
+      nodeIp: '127.0.0.1',
+      runtimeEndpoint: testEndpoint,
+      rootDir: '/var/lib/kubelet',
+      podManifestPath: '/etc/kubernetes/manifests',
+      clusterDns: ['10.96.0.10'],
+      clusterDomain: 'cluster.local',
+      tls: { ...certificates.server, clientCa: certificates.ca },
+      registerNode: true,
+      port: 0,
+      clock: systemClock,
+      log,
+      signal: stop.signal,
+    });
+  }
+
+  before(async () => {
+    api = await FakeApi.start();
+    await start();
+  });
+  after(async () => {
+    await kubelet.close();
+    api.close();
+  });
+
+  let count = 0;
+  function run(spec: Partial<PodSpec>, metadata: Partial<Pod['metadata']> = {}): Pod {
+    const containers = (spec.containers ?? [{ name: 'main' }]).map((c) => ({ image: boxImage, ...c }));
+    return api.put<Pod>('pods', {
+      apiVersion: 'v1',
+      kind: 'Pod',
+      metadata: { name: `p${++count}`, namespace: 'default', generation: 1, ...metadata },
+      spec: { restartPolicy: 'Always', terminationGracePeriodSeconds: 1, nodeName: 'n1', ...spec, containers },
+      status: { phase: 'Pending' },
+    });
+  }
+  const now = (pod: Pod): Pod | undefined => api.get<Pod>('pods', pod.metadata.name, 'default');
+  const events = (pod: Pod): Event[] => api.list<Event>('events').filter((e) => e.involvedObject.uid === pod.metadata.uid);
+  const isReady = (pod: Pod): boolean => now(pod)?.status?.conditions?.find((c) => c.type === 'Ready')?.status === 'True';
+  const logOf = (pod: Pod, container = 'main', attempt = 0): string =>
+    readFileSync(`/var/log/pods/default_${pod.metadata.name}_${pod.metadata.uid}/${container}/${attempt}.log`, 'utf8').replace(
+      /^\S+ \S+ F /gm,
+      '',
+    );
+  const sh = (script: string): string[] => ['/bin/sh', '-c', script];
+  async function until(what: string, done: () => boolean, ms = 15_000): Promise<void> {
+    await waitFor(what, done, ms);
+  }
+
+  test('the node registers, is ready, and renews its lease', async () => {
+    await until(
+      'a ready node',
+      () => api.get<Node>('nodes', 'n1')?.status?.conditions?.some((c) => c.type === 'Ready' && c.status === 'True') === true,
+    );
+    await until('a lease', () => api.get<Lease>('leases', 'n1', 'kube-node-lease') !== undefined);
+    const node = api.get<Node>('nodes', 'n1');
+    assert.match(node?.status?.nodeInfo?.containerRuntimeVersion ?? '', /^containerd:\/\//);
+    assert.equal(node?.metadata.labels?.['kubernetes.io/hostname'], 'n1');
+  });
+
+  test('a pod runs, has an address, and is ready well within a second', async () => {
+    const began = performance.now();
+    const pod = run({});
+    await until('a ready pod', () => isReady(pod));
+    const took = performance.now() - began;
+    const status = now(pod)?.status;
+    assert.equal(status?.phase, 'Running');
+    assert.match(status?.podIP ?? '', /^10\.250\.0\./);
+    assert.equal(status?.containerStatuses?.[0]?.restartCount, 0);
+    assert.ok(took < 2000, `it took ${took} ms`);
+    process.stdout.write(`# bound to ready: ${took.toFixed(0)} ms\n`);
+    await until('events', () => events(pod).some((e) => e.reason === 'Started'));
+    assert.deepEqual(
+      events(pod).map((e) => e.reason),
+      ['Pulled', 'Created', 'Started'],
+    );
+  });
+
+  test('a deleted pod ends within its grace period and leaves nothing behind', async () => {
+    const pod = run({});
+    await until('a ready pod', () => isReady(pod));
+    api.deletePod(pod.metadata.name, 1);
+    await until('the end', () => now(pod) === undefined);
+    await until('no sandbox', () => !execFileSync('ctr', ['-n', 'k8s.io', 'c', 'ls'], { encoding: 'utf8' }).includes(pod.metadata.name));
+    await until('no directory', () => !existsSync(`/var/lib/kubelet/pods/${pod.metadata.uid}`));
+    await until('no logs', () => !readdirSync('/var/log/pods').some((d) => d.includes(pod.metadata.uid ?? '')));
+    await until('no cgroup', () => !existsSync(`/sys/fs/cgroup/cpu/kubepods/besteffort/pod${pod.metadata.uid}`));
+  });
+
+  test('volumes and environment carry config maps, secrets, tokens and the downward API', async () => {
+    api.put('configmaps', {
+      apiVersion: 'v1',
+      kind: 'ConfigMap',
+      metadata: { name: 'conf', namespace: 'default' },
+      data: { a: 'alpha' },
+    } as never);
+    api.put('secrets', {
+      apiVersion: 'v1',
+      kind: 'Secret',
+      metadata: { name: 'hush', namespace: 'default' },
+      data: { s: Buffer.from('secret').toString('base64') },
+    } as never);
+    const pod = run(
+      {
+        restartPolicy: 'Never',
+        volumes: [
+          { name: 'c', configMap: { name: 'conf' } },
+          { name: 's', secret: { secretName: 'hush' } },
+          {
+            name: 'p',
+            projected: {
+              sources: [
+                { serviceAccountToken: { path: 'token', expirationSeconds: 3607 } },
+                { configMap: { name: 'conf', items: [{ key: 'a', path: 'deep/er' }] } },
+                { downwardAPI: { items: [{ path: 'name', fieldRef: { fieldPath: 'metadata.name' } }] } },
+              ],
+            },
+          },
+          { name: 'e', emptyDir: {} },
+          { name: 'm', emptyDir: { medium: 'Memory', sizeLimit: '1Mi' } },
+        ],
+        containers: [
+          {
+            name: 'main',
+            env: [
+              { name: 'NODE', valueFrom: { fieldRef: { fieldPath: 'spec.nodeName' } } },
+              { name: 'IP', valueFrom: { fieldRef: { fieldPath: 'status.podIP' } } },
+              { name: 'SECRET', valueFrom: { secretKeyRef: { name: 'hush', key: 's' } } },
+              { name: 'BOTH', value: '$(NODE)-$(SECRET)' },
+            ],
+            volumeMounts: [
+              { name: 'c', mountPath: '/c' },
+              { name: 's', mountPath: '/s', readOnly: true },
+              { name: 'p', mountPath: '/p' },
+              { name: 'e', mountPath: '/e' },
+              { name: 'm', mountPath: '/m' },
+              { name: 'c', mountPath: '/one', subPath: 'a' },
+            ],
+            command: sh(
+              'echo $BOTH $IP; cat /c/a /s/s /p/token /p/deep/er /p/name /one; echo; touch /e/x /m/x && echo written; grep -c main /etc/hosts || hostname; cat /etc/resolv.conf',
+            ),
+          },
+        ],
+      },
+      { name: 'volumes' },
+    );
+    await until('the end', () => now(pod)?.status?.phase === 'Succeeded');
+    const text = logOf(pod);
+    assert.match(text, /^n1-secret 10\.250\.0\.\d+$/m);
+    assert.match(text, /alphasecrettoken-of-defaultalphavolumesalpha/);
+    assert.match(text, /written/);
+    assert.match(text, /^search default\.svc\.cluster\.local svc\.cluster\.local cluster\.local/m);
+    assert.match(text, /^nameserver 10\.96\.0\.10$/m);
+  });
+
+  test('init containers run in order before the others', async () => {
+    const pod = run({
+      initContainers: [
+        { name: 'one', image: boxImage, command: sh('echo 1 > /w/log') },
+        { name: 'two', image: boxImage, command: sh('echo 2 >> /w/log') },
+      ].map((c) => ({ ...c, volumeMounts: [{ name: 'w', mountPath: '/w' }] })),
+      containers: [{ name: 'main', command: sh('cat /w/log; sleep 1000'), volumeMounts: [{ name: 'w', mountPath: '/w' }] }],
+      volumes: [{ name: 'w', emptyDir: {} }],
+    });
+    await until('a ready pod', () => isReady(pod));
+    assert.equal(logOf(pod), '1\n2\n');
+  });
+
+  test('a container that fails is started again, then held off', async () => {
+    const pod = run({ containers: [{ name: 'main', command: sh('echo hi > /dev/termination-log; exit 3') }] });
+    await until('CrashLoopBackOff', () => now(pod)?.status?.containerStatuses?.[0]?.state?.waiting?.reason === 'CrashLoopBackOff');
+    const status = now(pod)?.status?.containerStatuses?.[0];
+    assert.equal(status?.restartCount, 1);
+    assert.equal(status?.lastState?.terminated?.exitCode, 3);
+    assert.equal(status?.lastState?.terminated?.message, 'hi\n');
+    assert.match(status?.state?.waiting?.message ?? '', /^back-off 10s restarting failed container=main pod=/);
+    assert.equal(now(pod)?.status?.phase, 'Running');
+  });
+
+  test('an image that cannot be had is told and held off', async () => {
+    const pod = run({ containers: [{ name: 'main', image: 'localhost:1/nothing:1' }] });
+    await until('ErrImagePull', () => now(pod)?.status?.containerStatuses?.[0]?.state?.waiting?.reason === 'ErrImagePull');
+    await until('its event', () => events(pod).some((e) => e.reason === 'Failed' && /Failed to pull image/.test(e.message ?? '')));
+    assert.equal(now(pod)?.status?.phase, 'Pending');
+    const other = run({ containers: [{ name: 'main', image: 'absent.local/x:1', imagePullPolicy: 'Never' }] });
+    await until('ErrImageNeverPull', () => now(other)?.status?.containerStatuses?.[0]?.state?.waiting?.reason === 'ErrImageNeverPull');
+    api.deletePod(pod.metadata.name, 0);
+    api.deletePod(other.metadata.name, 0);
+    await until('the end', () => now(pod) === undefined && now(other) === undefined);
+  });
+
+  test('probes decide about readiness and restarts', async () => {
+    const pod = run({
+      containers: [
+        {
+          name: 'main',
+          command: sh('sleep 1; touch /tmp/ok; sleep 1000'),
+          readinessProbe: { exec: { command: ['cat', '/tmp/ok'] }, periodSeconds: 1 },
+        },
+        {
+          name: 'sick',
+          command: sh('trap "exit 0" TERM; while :; do sleep 1 & wait $!; done'),
+          livenessProbe: { tcpSocket: { port: 1 }, periodSeconds: 1, failureThreshold: 1 },
+        },
+      ],
+    });
+    await until('a running pod', () => now(pod)?.status?.phase === 'Running');
+    assert.equal(isReady(pod), false);
+    await until('a ready container', () => now(pod)?.status?.containerStatuses?.[0]?.ready === true);
+    await until('a restart', () => (now(pod)?.status?.containerStatuses?.[1]?.restartCount ?? 0) >= 1);
+    await until('its event', () =>
+      events(pod).some((e) => e.reason === 'Unhealthy' && /Liveness probe failed: dial tcp/.test(e.message ?? '')),
+    );
+  });
+
+  test('a grace period can be cut short', async () => {
+    const pod = run({ containers: [{ name: 'main', command: sh('trap "" TERM; while :; do sleep 1; done') }] });
+    await until('a ready pod', () => isReady(pod));
+    api.deletePod(pod.metadata.name, 60);
+    await until('its event', () => events(pod).some((e) => e.reason === 'Killing'));
+    assert.equal(now(pod)?.status?.phase, 'Running');
+    api.deletePod(pod.metadata.name, 1);
+    await until('the end', () => now(pod) === undefined, 8000);
+  });
+
+  test('a pod that waits for a registry that does not answer can be deleted', async () => {
+    const registry = createServer(() => {}).listen(0, '127.0.0.1');
+    await until('the registry', () => registry.listening);
+    const { port } = registry.address() as { port: number };
+    const pod = run({ containers: [{ name: 'main', image: `127.0.0.1:${port}/never:1` }] });
+    await until('the pull', () => events(pod).some((e) => e.reason === 'Pulling'));
+    api.deletePod(pod.metadata.name, 30);
+    await until('the end', () => now(pod) === undefined, 5000);
+    registry.close();
+  });
+
+  test('a pod past its deadline fails', async () => {
+    const pod = run({ activeDeadlineSeconds: 1 });
+    await until('the failure', () => now(pod)?.status?.phase === 'Failed');
+    assert.equal(now(pod)?.status?.reason, 'DeadlineExceeded');
+    await until('the end of its container', () => now(pod)?.status?.containerStatuses?.[0]?.state?.terminated !== undefined);
+  });
+
+  test('a pod with the network of the node has its address and name', async () => {
+    const pod = run({ hostNetwork: true, containers: [{ name: 'main', command: sh('hostname; exec sleep 1000') }] });
+    await until('a ready pod', () => isReady(pod));
+    assert.equal(now(pod)?.status?.podIP, '127.0.0.1');
+    assert.equal(logOf(pod), 'test-node\n');
+  });
+
+  test('a subPath stays inside its volume', async () => {
+    mkdirSync('/run/sub/real', { recursive: true });
+    writeFileSync('/run/sub/real/file', 'content');
+    symlinkSync('/etc', '/run/sub/out');
+    symlinkSync('real', '/run/sub/in');
+    const volumes = [{ name: 'v', hostPath: { path: '/run/sub' } }];
+    const container = (subPath: string): PodSpec['containers'][0] => ({
+      name: 'main',
+      command: sh('cat /m/file /m 2>/dev/null; true'),
+      volumeMounts: [{ name: 'v', mountPath: '/m', subPath }],
+    });
+    const good = ['real', 'in', 'real/file', 'new/deep'].map((subPath) =>
+      run({ restartPolicy: 'Never', volumes, containers: [container(subPath)] }),
+    );
+    await until('the end of all', () => good.every((pod) => now(pod)?.status?.phase === 'Succeeded'));
+    assert.deepEqual(
+      good.map((pod) =>
+        logOf(pod)
+          .replace(/\S+ \S+ P /, '')
+          .trim(),
+      ),
+      ['content', 'content', 'content', ''],
+    );
+    assert.ok(existsSync('/run/sub/new/deep'));
+    const bad = run({ volumes, containers: [container('out')] });
+    await until('a refusal', () => /leads out/.test(now(bad)?.status?.containerStatuses?.[0]?.state?.waiting?.message ?? ''));
+    assert.equal(now(bad)?.status?.containerStatuses?.[0]?.state?.waiting?.reason, 'CreateContainerConfigError');
+    for (const pod of [...good, bad]) api.deletePod(pod.metadata.name, 0);
+    await until('the end', () =>
+      [...good, bad].every((pod) => now(pod) === undefined && !existsSync(`/var/lib/kubelet/pods/${pod.metadata.uid}`)),
+    );
+    assert.equal(readFileSync('/run/sub/real/file', 'utf8'), 'content');
+  });
+
+  test('a pod whose postStart hook does not end can be deleted', async () => {
+    const pod = run({
+      terminationGracePeriodSeconds: 1,
+      containers: [{ name: 'main', lifecycle: { postStart: { exec: { command: sh('sleep 100') } } } }],
+    });
+    await until('its start', () => events(pod).some((e) => e.reason === 'Started'));
+    api.deletePod(pod.metadata.name, 1);
+    await until('the end', () => now(pod) === undefined, 8000);
+  });
+
+  test('a preStop hook runs before the end', async () => {
+    mkdirSync('/run/hook', { recursive: true });
+    const pod = run({
+      terminationGracePeriodSeconds: 5,
+      volumes: [{ name: 'h', hostPath: { path: '/run/hook' } }],
+      containers: [
+        { name: 'main', lifecycle: { preStop: { exec: { command: sh('touch /h/ran') } } }, volumeMounts: [{ name: 'h', mountPath: '/h' }] },
+      ],
+    });
+    await until('a ready pod', () => isReady(pod));
+    api.deletePod(pod.metadata.name, 5);
+    await until('the end', () => now(pod) === undefined);
+    assert.ok(existsSync('/run/hook/ran'));
+  });
+
+  async function ask(path: string, options: RequestOptions = certificates.client): Promise<{ code: number; text: string }> {
+    return new Promise((resolve, reject) => {
+      const req = request({ host: '127.0.0.1', port: kubelet.port, path, ca: certificates.ca, agent: false, ...options }, (res) => {
+        let text = '';
+        res.setEncoding('utf8').on('data', (s: string) => (text += s));
+        res.on('end', () => resolve({ code: res.statusCode ?? 0, text }));
+      });
+      req.on('error', reject).end();
+    });
+  }
+
+  test('the server turns away who has no certificate', async () => {
+    assert.equal((await ask('/pods', {})).code, 401);
+    assert.equal((await ask('/healthz')).text, 'ok');
+  });
+
+  test('logs come whole, by their tail, from the previous container, and followed to the end', async () => {
+    const pod = run({
+      restartPolicy: 'OnFailure',
+      containers: [
+        { name: 'main', command: sh('i=0; while [ $i -lt 5 ]; do echo line $i; i=$((i+1)); done; sleep 0.3; echo last; exit 0') },
+      ],
+    });
+    await until('a running pod', () => now(pod)?.status?.phase === 'Running');
+    const path = `/containerLogs/default/${pod.metadata.name}/main`;
+    const followed = await ask(`${path}?follow=true`);
+    assert.equal(followed.text, 'line 0\nline 1\nline 2\nline 3\nline 4\nlast\n');
+    assert.equal((await ask(`${path}?tailLines=2`)).text, 'line 4\nlast\n');
+    assert.match((await ask(`${path}?tailLines=1&timestamps=true`)).text, /^\d{4}-\d\d-\d\dT\S+ last\n$/);
+    assert.equal((await ask(`${path}?limitBytes=6`)).text, 'line 0');
+    assert.equal((await ask(`${path}?previous=true`)).code, 400);
+    assert.equal((await ask('/containerLogs/default/nobody/main')).code, 404);
+  });
+
+  interface Ran {
+    readonly out: string;
+    readonly err: string;
+    readonly status: { status: string; details?: { causes?: { message: string }[] } };
+  }
+
+  /** What `kubectl exec -i` does: WebSocket, stdin, then the closing of stdin. */
+  function exec(pod: Pod, command: readonly string[], input?: Buffer): Promise<Ran> {
+    const query = new URLSearchParams(command.map((c): [string, string] => ['command', c]));
+    query.set('output', '1');
+    query.set('error', '1');
+    if (input) query.set('input', '1');
+    const url = `wss://127.0.0.1:${kubelet.port}/exec/default/${pod.metadata.name}/main?${query}`;
+    return new Promise((resolve, reject) => {
+      const ws = new WebSocket(url, ['v5.channel.k8s.io'], { ca: certificates.ca, ...certificates.client });
+      const parts: Buffer[][] = [[], [], [], []];
+      ws.on('open', () => {
+        if (!input) return;
+        for (let at = 0; at < input.length; at += 30_000) ws.send(Buffer.concat([Buffer.from([0]), input.subarray(at, at + 30_000)]));
+        ws.send(Buffer.from([255, 0]));
+      });
+      ws.on('message', (data: Buffer) => parts[data[0] ?? 0]?.push(data.subarray(1)));
+      ws.on('error', reject);
+      ws.on('close', () => {
+        const text = (i: number): string => Buffer.concat(parts[i] ?? []).toString();
+        if (text(3) === '') reject(new Error('closed without a status'));
+        else resolve({ out: text(1), err: text(2), status: JSON.parse(text(3)) });
+      });
+    });
+  }
+
+  test('exec gives output, errors and exit code, and closes stdin', async () => {
+    const pod = run({});
+    await until('a ready pod', () => isReady(pod));
+    const plain = await exec(pod, sh('echo out; echo err >&2; exit 7'));
+    assert.equal(plain.out, 'out\n');
+    assert.equal(plain.err, 'err\n');
+    assert.equal(plain.status.status, 'Failure');
+    assert.equal(plain.status.details?.causes?.[0]?.message, '7');
+    const echoed = await exec(pod, ['cat'], Buffer.from('hello'));
+    assert.equal(echoed.out, 'hello');
+    assert.equal(echoed.status.status, 'Success');
+    const big = Buffer.alloc(3_000_000, 'x');
+    assert.equal((await exec(pod, ['wc', '-c'], big)).out.trim(), '3000000');
+    assert.equal((await exec(pod, ['cat'], big)).out.length, 3_000_000);
+    await assert.rejects(exec({ ...pod, metadata: { ...pod.metadata, name: 'nobody' } }, ['true']), /404/);
+    const began = performance.now();
+    await exec(pod, ['true']);
+    process.stdout.write(`# exec: ${(performance.now() - began).toFixed(0)} ms\n`);
+  });
+
+  test('a static pod runs, is mirrored, and ends with its file', async () => {
+    const file = '/etc/kubernetes/manifests/s.yaml';
+    writeFileSync(
+      file,
+      `apiVersion: v1\nkind: Pod\nmetadata: {name: s}\nspec: {containers: [{name: main, image: "${boxImage}"}], terminationGracePeriodSeconds: 1}\n`,
+    );
+    await until('a running mirror', () => api.get<Pod>('pods', 's-n1', 'default')?.status?.phase === 'Running');
+    rmSync(file);
+    await until('no mirror', () => api.get('pods', 's-n1', 'default') === undefined);
+    await until('no sandbox', () => !execFileSync('ctr', ['-n', 'k8s.io', 'c', 'ls'], { encoding: 'utf8' }).includes('s-n1'));
+  });
+
+  test('a static pod whose file comes back while it ends runs again', async () => {
+    const file = '/etc/kubernetes/manifests/back.yaml';
+    // It ignores the stop signal, and so takes its whole grace period.
+    const command = `["sh", "-c", "trap : TERM; while :; do sleep 1; done"]`;
+    const container = `{name: main, image: "${boxImage}", command: ${command}}`;
+    const text = `apiVersion: v1\nkind: Pod\nmetadata: {name: back}\nspec: {containers: [${container}], terminationGracePeriodSeconds: 4}\n`;
+    const mirror = (): Pod | undefined => api.get<Pod>('pods', 'back-n1', 'default');
+    const idOf = (): string | undefined => mirror()?.status?.containerStatuses?.[0]?.containerID;
+    writeFileSync(file, text);
+    await until('a running mirror', () => mirror()?.status?.phase === 'Running');
+    const first = idOf();
+    rmSync(file);
+    await until('no mirror', () => mirror() === undefined);
+    writeFileSync(file, text);
+    await until('another container', () => mirror()?.status?.phase === 'Running' && idOf() !== undefined && idOf() !== first);
+    rmSync(file);
+    await until('no mirror again', () => mirror() === undefined);
+  });
+
+  test('pods outlive a runtime that is killed, and new ones start when it is back', async () => {
+    const pod = run({});
+    await until('a ready pod', () => isReady(pod));
+    const id = now(pod)?.status?.containerStatuses?.[0]?.containerID;
+    process.kill(Number(readFileSync('/run/containerd.pid', 'utf8')), 'SIGKILL');
+    const during = run({});
+    const child = spawn('sh', ['-c', 'exec containerd -c /etc/containerd-test.toml >> /run/containerd.log 2>&1'], {
+      stdio: 'ignore',
+      detached: true,
+    });
+    child.unref();
+    await until('a ready second pod', () => isReady(during), 30_000);
+    assert.equal(isReady(pod), true);
+    assert.equal(now(pod)?.status?.containerStatuses?.[0]?.containerID, id);
+    assert.equal(now(pod)?.status?.containerStatuses?.[0]?.restartCount, 0);
+  });
+
+  test('a pod whose sandbox is killed gets a new one', async () => {
+    const pod = run({});
+    await until('a ready pod', () => isReady(pod));
+    const list = execFileSync(
+      'ctr',
+      ['-n', 'k8s.io', 'c', 'ls', '-q', `labels."io.kubernetes.pod.uid"==${pod.metadata.uid},labels."io.cri-containerd.kind"==sandbox`],
+      { encoding: 'utf8' },
+    );
+    execFileSync('ctr', ['-n', 'k8s.io', 't', 'kill', '-s', 'SIGKILL', list.trim()]);
+    await until('a restart', () => now(pod)?.status?.containerStatuses?.[0]?.restartCount === 1 && isReady(pod));
+  });
+
+  test('a kubelet that starts again finds its pods running and ends those that are gone', async () => {
+    const stays = run({});
+    const goes = run({});
+    await until('ready pods', () => isReady(stays) && isReady(goes));
+    const id = now(stays)?.status?.containerStatuses?.[0]?.containerID;
+    stop.abort();
+    await kubelet.close();
+    api.remove('pods', goes.metadata.name, 'default');
+    await start();
+    await until('the end of the other', () => !existsSync(`/var/lib/kubelet/pods/${goes.metadata.uid}`));
+    await until('a written status', () => isReady(stays));
+    assert.equal(now(stays)?.status?.containerStatuses?.[0]?.containerID, id);
+    assert.equal(now(stays)?.status?.containerStatuses?.[0]?.restartCount, 0);
+  });
+}

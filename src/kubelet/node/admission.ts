@@ -1,0 +1,43 @@
+/** Whether this node can take a pod that was given to it, in case the scheduler did not look or looked too early. Pure. */
+import { milli, value } from '../../api/quantity/quantity.ts';
+import type { Pod } from '../../api/schema/types.ts';
+import { sumOf } from '../pod/resources.ts';
+import { specOf } from '../pod/spec.ts';
+import type { WaitReason } from '../pod/status.ts';
+
+export interface NodeOffer {
+  readonly allocatable: Readonly<Record<string, string>>;
+  readonly labels: Readonly<Record<string, string>>;
+}
+
+/** Why the pod cannot run here beside the others; undefined when it can. The reasons are upstream's (lifecycle/predicate.go). */
+export function admitPod(pod: Pod, others: readonly Pod[], node: NodeOffer): WaitReason | undefined {
+  for (const [key, wanted] of Object.entries(specOf(pod).nodeSelector ?? {})) {
+    if (node.labels[key] !== wanted)
+      return {
+        reason: 'NodeAffinity',
+        message: "Pod was rejected: Predicate NodeAffinity failed: node(s) didn't match Pod's node affinity/selector",
+      };
+  }
+  const maxPods = Number(value(node.allocatable.pods ?? '110'));
+  if (others.length + 1 > maxPods)
+    return {
+      reason: 'OutOfpods',
+      message: `Pod was rejected: Node didn't have enough resource: pods, requested: 1, used: ${others.length}, capacity: ${maxPods}`,
+    };
+  for (const [name, measure] of [
+    ['cpu', milli],
+    ['memory', value],
+  ] as const) {
+    const request = (p: Pod): number => sumOf(p, (c) => Number(measure(c.resources?.requests?.[name] ?? '0')));
+    const requested = request(pod);
+    const used = others.reduce((sum, other) => sum + request(other), 0);
+    const capacity = Number(measure(node.allocatable[name] ?? '0'));
+    if (requested > 0 && used + requested > capacity)
+      return {
+        reason: `OutOf${name}`,
+        message: `Pod was rejected: Node didn't have enough resource: ${name}, requested: ${requested}, used: ${used}, capacity: ${capacity}`,
+      };
+  }
+  return undefined;
+}

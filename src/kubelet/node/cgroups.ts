@@ -1,0 +1,124 @@
+/**
+ * The cgroups of pods: /kubepods, one for each class of service, one for each pod, under the root that this process sees. Knows
+ * version 1 (a hierarchy per controller) and version 2. The runtime makes those of containers, inside.
+ */
+import { mkdir, readdir, readFile, rmdir, writeFile } from 'node:fs/promises';
+import { systemCode } from '../../errors/known-error.ts';
+import type { PodResources } from '../pod/resources.ts';
+
+interface Hierarchy {
+  readonly path: string;
+  /** Empty for version 2. */
+  readonly controllers: readonly string[];
+  /** Version 2 beside version 1: nothing is put there, but runc makes directories in it and leaves the pod's behind. */
+  readonly idle?: true;
+}
+
+/** The hierarchies in a /proc/self/mountinfo; version 2 is used only when no controller is mounted the old way. */
+export function hierarchiesOf(mountinfo: string): Hierarchy[] {
+  const found: Hierarchy[] = [];
+  let unified: string | undefined;
+  for (const line of mountinfo.split('\n')) {
+    const [left = '', right = ''] = line.split(' - ');
+    const path = left.split(' ')[4] ?? '';
+    const [type, , options = ''] = right.split(' ');
+    if (type === 'cgroup2') unified ??= path;
+    if (type !== 'cgroup' || found.some((h) => h.path === path)) continue;
+    const controllers = options.split(',').filter((o) => o !== 'rw' && o !== 'ro');
+    found.push({ path, controllers });
+  }
+  if (unified === undefined) return found;
+  return [...found, { path: unified, controllers: [], ...(found.length > 0 ? { idle: true } : {}) }];
+}
+
+export class Cgroups {
+  readonly #hierarchies: readonly Hierarchy[];
+
+  constructor(hierarchies: readonly Hierarchy[]) {
+    this.#hierarchies = hierarchies;
+  }
+
+  static async ofThisProcess(): Promise<Cgroups> {
+    return new Cgroups(hierarchiesOf(await readFile('/proc/self/mountinfo', 'utf8')));
+  }
+
+  get version(): 1 | 2 {
+    return this.#hierarchies.some((h) => h.controllers.length > 0) ? 1 : 2;
+  }
+
+  /** Makes the parents of all pods. */
+  async prepare(): Promise<void> {
+    for (const cgroup of ['/kubepods', '/kubepods/burstable', '/kubepods/besteffort'])
+      await this.#create({ cgroup, cpuShares: cgroup.endsWith('besteffort') ? 2 : 1024, cpuQuota: 0, memoryLimit: 0 });
+  }
+
+  async createPod(resources: PodResources): Promise<void> {
+    await this.#create(resources);
+  }
+
+  async #create({ cgroup, cpuShares, cpuQuota, memoryLimit }: PodResources): Promise<void> {
+    await Promise.all(
+      this.#hierarchies.map(async ({ path, controllers, idle }) => {
+        if (idle) return;
+        const dir = path + cgroup;
+        await mkdir(dir, { recursive: true });
+        if (controllers.length === 0) {
+          // Children may only use what their parent hands down; a kernel without one of them still runs pods.
+          for (const c of ['cpu', 'memory', 'pids', 'cpuset', 'io']) await setting(`${parentOf(dir)}/cgroup.subtree_control`, `+${c}`);
+          await setting(`${dir}/cpu.weight`, String(Math.floor(1 + ((cpuShares - 2) * 9999) / 262_142)));
+          if (cpuQuota > 0) await setting(`${dir}/cpu.max`, `${cpuQuota} 100000`);
+          if (memoryLimit > 0) await setting(`${dir}/memory.max`, String(memoryLimit));
+          return;
+        }
+        if (controllers.includes('cpu')) {
+          await setting(`${dir}/cpu.shares`, String(cpuShares));
+          if (cpuQuota > 0) await setting(`${dir}/cpu.cfs_quota_us`, String(cpuQuota));
+        }
+        if (controllers.includes('memory') && memoryLimit > 0) await setting(`${dir}/memory.limit_in_bytes`, String(memoryLimit));
+        if (controllers.includes('cpuset')) await inheritCpus(dir, path);
+      }),
+    );
+  }
+
+  /** Removes a pod's cgroup and what the runtime left in it. */
+  async removePod(cgroup: string): Promise<void> {
+    await Promise.all(this.#hierarchies.map(({ path }) => removeTree(path + cgroup)));
+  }
+
+  /** The uids of pods that have a cgroup, with its path. */
+  async pods(): Promise<Map<string, string>> {
+    const found = new Map<string, string>();
+    for (const { path } of this.#hierarchies) {
+      for (const parent of ['/kubepods', '/kubepods/burstable', '/kubepods/besteffort']) {
+        const entries = await readdir(path + parent).catch(() => []);
+        for (const entry of entries) if (entry.startsWith('pod')) found.set(entry.slice(3), `${parent}/${entry}`);
+      }
+    }
+    return found;
+  }
+}
+
+function parentOf(dir: string): string {
+  return dir.slice(0, dir.lastIndexOf('/'));
+}
+
+async function setting(file: string, text: string): Promise<void> {
+  await writeFile(file, text).catch(() => {});
+}
+
+/** A new cpuset of version 1 is empty, and then takes no process. */
+async function inheritCpus(dir: string, root: string): Promise<void> {
+  if (parentOf(dir).length >= root.length && dir !== root) await inheritCpus(parentOf(dir), root);
+  for (const file of ['cpuset.cpus', 'cpuset.mems']) {
+    const own = await readFile(`${dir}/${file}`, 'utf8').catch(() => 'unknown');
+    if (own.trim() === '') await setting(`${dir}/${file}`, await readFile(`${parentOf(dir)}/${file}`, 'utf8').catch(() => ''));
+  }
+}
+
+async function removeTree(dir: string): Promise<void> {
+  const entries = await readdir(dir, { withFileTypes: true }).catch(() => []);
+  for (const entry of entries) if (entry.isDirectory()) await removeTree(`${dir}/${entry.name}`);
+  await rmdir(dir).catch((err) => {
+    if (systemCode(err) !== 'ENOENT' && systemCode(err) !== 'EBUSY') throw err;
+  });
+}

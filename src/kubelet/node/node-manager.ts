@@ -1,0 +1,277 @@
+/** Registers this node, keeps its status and its Lease in the API, and knows whether runtime and network are ready. */
+import { leases, nodes } from '../../api/resource-types.ts';
+import type { ContainerImage, Lease, Node, NodeCondition, NodeStatus } from '../../api/schema/types.ts';
+import { isAlreadyExists } from '../../client/api-error.ts';
+import type { Client } from '../../client/client.ts';
+import type { EventRecorder } from '../../client/event-recorder.ts';
+import type { Clock } from '../../clock/clock.ts';
+import { messageOf } from '../../errors/known-error.ts';
+import type { Log } from '../../observability/log.ts';
+import type { Cri } from '../cri/cri.ts';
+import { type PressureLimits, readPressure } from './capacity.ts';
+import { differs, type NodeFindings, type NodeIdentity, newNode, nodeStatus, ownLabels } from './node-object.ts';
+
+const leaseNamespace = 'kube-node-lease';
+const leaseSeconds = 40;
+const leasePeriodMs = 10_000;
+const lookPeriodMs = 5000;
+/** While the network is awaited: a node is wanted as soon as it can run pods. */
+const lookEagerMs = 200;
+const eagerForMs = 120_000;
+/** As upstream: a runtime that does not answer for so long is down. */
+const runtimeDownMs = 30_000;
+const reportPeriodMs = 10_000;
+const unchangedReportMs = 300_000;
+const imagesPeriodMs = 30_000;
+const maxImages = 50;
+
+export interface NodeManagerOptions {
+  readonly client: Client;
+  readonly cri: Cri;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly recorder: EventRecorder;
+  readonly identity: NodeIdentity;
+  readonly rootDir: string;
+  readonly limits: PressureLimits;
+  readonly registerNode: boolean;
+  /** The Node as the API has it, once that is known. */
+  readonly current: () => Node | undefined;
+  /** Further reasons not to be ready. */
+  readonly otherProblem: () => string | undefined;
+  /** Pods can get a network from now on. */
+  readonly onNetworkReady: () => void;
+}
+
+export class NodeManager {
+  readonly #options: NodeManagerOptions;
+  #runtimeProblem: string | undefined = 'container runtime status check may not have completed yet';
+  #networkProblem: string | undefined = 'container runtime network not ready: container runtime status check may not have completed yet';
+  #runtimeVersion = '';
+  /** The runtime may have been replaced since its version was asked for. */
+  #askVersion = true;
+  #lookedAt = Number.NEGATIVE_INFINITY;
+  #images: readonly ContainerImage[] = [];
+  #imagesAt = Number.NEGATIVE_INFINITY;
+  #written: NodeStatus | undefined;
+  #writtenAt = 0;
+  #conditions: readonly NodeCondition[] = [];
+  #node: Node | undefined;
+  #lease: Lease | undefined;
+  #reporting: Promise<void> = Promise.resolve();
+  #signal: AbortSignal | undefined;
+
+  constructor(options: NodeManagerOptions) {
+    this.#options = options;
+  }
+
+  get networkProblem(): string | undefined {
+    return this.#networkProblem;
+  }
+
+  /** Runs until the signal aborts. Resolves the first time the node is in the API, then goes on. */
+  async start(signal: AbortSignal): Promise<void> {
+    this.#signal = signal;
+    await this.#look();
+    await this.#registerUntilDone(signal);
+    void this.#every(
+      signal,
+      () => leasePeriodMs,
+      () => this.#renew(),
+    );
+    const began = this.#options.clock.monotonic();
+    const eager = (): boolean => this.#networkProblem !== undefined && this.#options.clock.monotonic() - began < eagerForMs;
+    void this.#every(
+      signal,
+      () => (eager() ? lookEagerMs : lookPeriodMs),
+      () => this.#lookAndReport(),
+    );
+    void this.#every(
+      signal,
+      () => reportPeriodMs,
+      () => this.#report(),
+    );
+  }
+
+  async #registerUntilDone(signal: AbortSignal): Promise<void> {
+    let said = '';
+    for (let wait = 100; ; wait = Math.min(wait * 2, 2000)) {
+      try {
+        return await this.#register();
+      } catch (err) {
+        const why = messageOf(err);
+        if (why !== said) this.#options.log.warn(`Cannot register node "${this.#options.identity.nodeName}" yet: ${why}`);
+        said = why;
+        await this.#options.clock.sleep(wait, signal);
+      }
+    }
+  }
+
+  async #every(signal: AbortSignal, period: () => number, work: () => Promise<void>): Promise<void> {
+    while (!signal.aborted) {
+      try {
+        await work();
+      } catch (err) {
+        this.#options.log.warn(`Cannot update node "${this.#options.identity.nodeName}": ${messageOf(err)}`);
+      }
+      await this.#options.clock.sleep(period(), signal).catch(() => {});
+    }
+  }
+
+  async #lookAndReport(): Promise<void> {
+    const before = [this.#runtimeProblem, this.#networkProblem].join();
+    await this.#look();
+    if (before !== [this.#runtimeProblem, this.#networkProblem].join()) await this.#report();
+  }
+
+  /** Asks the runtime how it is. */
+  async #look(): Promise<void> {
+    const { cri, clock, onNetworkReady } = this.#options;
+    const hadProblem = this.#networkProblem !== undefined;
+    try {
+      const [{ status }, version] = await Promise.all([cri.status(), this.#askVersion ? cri.version() : undefined]);
+      this.#askVersion = false;
+      if (version) this.#runtimeVersion = `${version.runtimeName}://${version.runtimeVersion}`;
+      const problemOf = (type: string): string | undefined => {
+        const c = status?.conditions.find((x) => x.type === type);
+        return c?.status ? undefined : `${type}=false reason:${c?.reason ?? ''} message:${c?.message ?? 'not reported'}`;
+      };
+      const runtime = problemOf('RuntimeReady');
+      const network = problemOf('NetworkReady');
+      this.#runtimeProblem = runtime && `container runtime not ready: ${runtime}`;
+      this.#networkProblem = network && `container runtime network not ready: ${network}`;
+      this.#lookedAt = clock.monotonic();
+    } catch (err) {
+      this.#askVersion = true;
+      // A runtime that is only started anew must not cost the node its pods' traffic.
+      if (clock.monotonic() - this.#lookedAt > runtimeDownMs) this.#runtimeProblem = `container runtime is down: ${messageOf(err)}`;
+    }
+    if (hadProblem && this.#networkProblem === undefined) onNetworkReady();
+  }
+
+  async #findings(): Promise<NodeFindings> {
+    const { cri, clock, rootDir, limits, otherProblem } = this.#options;
+    if (this.#runtimeProblem === undefined && clock.monotonic() - this.#imagesAt > imagesPeriodMs) {
+      const images = await cri.listImages().catch(() => []);
+      this.#images = images
+        .toSorted((a, b) => b.size - a.size)
+        .slice(0, maxImages)
+        .map((i) => ({ names: [...i.repoDigests, ...i.repoTags].slice(0, 5), sizeBytes: i.size }))
+        .filter((i) => i.names.length > 0);
+      this.#imagesAt = clock.monotonic();
+    }
+    const problems = [this.#runtimeProblem, this.#networkProblem, otherProblem()].filter((p) => p !== undefined);
+    return { runtimeVersion: this.#runtimeVersion, images: this.#images, pressure: await readPressure(rootDir, limits), problems };
+  }
+
+  async #register(): Promise<void> {
+    const { client, identity, clock, registerNode, recorder, log } = this.#options;
+    const status = nodeStatus(identity, await this.#findings(), [], clock.now());
+    if (registerNode) {
+      try {
+        this.#node = await client.create(nodes, newNode(identity, status));
+        this.#wrote(status);
+        log.info(`Registered node "${identity.nodeName}"`);
+        recorder.event(this.#eventNode(), 'Normal', 'Starting', 'Starting kubelet.');
+        return;
+      } catch (err) {
+        if (!isAlreadyExists(err)) throw err;
+      }
+    }
+    const node = await client.get(nodes, identity.nodeName);
+    this.#conditions = node.status?.conditions ?? [];
+    const wanted = ownLabels(identity);
+    const missing = Object.fromEntries(Object.entries(wanted).filter(([k, v]) => node.metadata.labels?.[k] !== v));
+    this.#node = Object.keys(missing).length > 0 ? await client.patch(nodes, identity.nodeName, { metadata: { labels: missing } }) : node;
+    await this.#report();
+    recorder.event(this.#eventNode(), 'Normal', 'Starting', 'Starting kubelet.');
+  }
+
+  /** `kubectl describe node` looks for events whose uid is the node's name. */
+  #eventNode(): Node {
+    const { nodeName } = this.#options.identity;
+    return { apiVersion: 'v1', kind: 'Node', metadata: { name: nodeName, uid: nodeName } };
+  }
+
+  /** Somebody deleted the Node while we run. */
+  async registerAgain(): Promise<void> {
+    const { registerNode, identity, log } = this.#options;
+    const signal = this.#signal;
+    if (!registerNode || !signal) return;
+    log.warn(`Node "${identity.nodeName}" was deleted from the API: it registers again`);
+    this.#lease = undefined;
+    this.#written = undefined;
+    // Until it works: nothing else would ever make the Node again.
+    await this.#registerUntilDone(signal).catch(() => {});
+  }
+
+  #report(): Promise<void> {
+    const next = this.#reporting.catch(() => {}).then(() => this.#reportNow());
+    this.#reporting = next;
+    return next;
+  }
+
+  async #reportNow(): Promise<void> {
+    const { client, identity, clock, current } = this.#options;
+    const overwritten = this.#overwritten(current()?.status?.conditions);
+    if (overwritten) this.#conditions = overwritten;
+    const status = nodeStatus(identity, await this.#findings(), this.#conditions, clock.now());
+    const before = this.#written;
+    const due = clock.monotonic() - this.#writtenAt >= unchangedReportMs;
+    if (before && !due && !overwritten && !differs(before, status)) return;
+    // The whole of what changed; addresses are merged by type, so the list says that it is all.
+    const patch = {
+      ...status,
+      addresses: [{ $patch: 'replace' }, ...(status.addresses ?? [])],
+    };
+    this.#node = await client.patch(nodes, identity.nodeName, { status: patch }, { kind: 'strategic', subresource: 'status' });
+    this.#announce(status);
+    this.#wrote(status);
+  }
+
+  /** The conditions in the API when somebody wrote over ours: a node controller that had not heard of us for long. */
+  #overwritten(there: readonly NodeCondition[] | undefined): readonly NodeCondition[] | undefined {
+    const ours = this.#written?.conditions;
+    return there && ours?.some((c) => there.find((other) => other.type === c.type)?.status !== c.status) ? there : undefined;
+  }
+
+  #announce(status: NodeStatus): void {
+    for (const condition of status.conditions ?? []) {
+      const old = this.#conditions.find((c) => c.type === condition.type);
+      if (old?.status === condition.status) continue;
+      const word = condition.type === 'Ready' ? (condition.status === 'True' ? 'NodeReady' : 'NodeNotReady') : (condition.reason ?? '');
+      this.#options.recorder.event(this.#eventNode(), 'Normal', word, `Node ${this.#options.identity.nodeName} status is now: ${word}`);
+    }
+  }
+
+  #wrote(status: NodeStatus): void {
+    this.#written = status;
+    this.#writtenAt = this.#options.clock.monotonic();
+    this.#conditions = status.conditions ?? [];
+  }
+
+  async #renew(): Promise<void> {
+    const { client, clock, identity } = this.#options;
+    const renewTime = `${new Date(clock.now()).toISOString().slice(0, -1)}000Z`;
+    const name = identity.nodeName;
+    const spec = { holderIdentity: name, leaseDurationSeconds: leaseSeconds, renewTime };
+    try {
+      if (this.#lease) {
+        this.#lease = await client.update(leases, { ...this.#lease, spec: { ...this.#lease.spec, ...spec } });
+        return;
+      }
+    } catch {
+      // Gone or changed by somebody: made or read anew below.
+      this.#lease = undefined;
+    }
+    const owner = this.#node?.metadata.uid && { apiVersion: 'v1', kind: 'Node', name, uid: this.#node.metadata.uid };
+    const metadata = { name, namespace: leaseNamespace, ...(owner ? { ownerReferences: [owner] } : {}) };
+    try {
+      this.#lease = await client.create(leases, { apiVersion: 'coordination.k8s.io/v1', kind: 'Lease', metadata, spec });
+    } catch (err) {
+      if (!isAlreadyExists(err)) throw err;
+      const found = await client.get(leases, name, { namespace: leaseNamespace });
+      this.#lease = await client.update(leases, { ...found, spec: { ...found.spec, ...spec } });
+    }
+  }
+}

@@ -1,0 +1,154 @@
+/** The Node object, admission, cgroup mounts, static pods: what is pure about a node. */
+import assert from 'node:assert/strict';
+import { existsSync } from 'node:fs';
+import { mkdir, mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import test from 'node:test';
+import type { Image } from '../cri/messages.ts';
+import { staticPod } from '../static/static-pods.ts';
+import { samplePod as p, testNow } from '../testing/pod-samples.ts';
+import { admitPod } from './admission.ts';
+import { type Machine, parseMeminfo } from './capacity.ts';
+import { Cgroups, hierarchiesOf } from './cgroups.ts';
+import { removableImages } from './image-collector.ts';
+import { differs, type NodeFindings, type NodeIdentity, nodeStatus } from './node-object.ts';
+
+const info = {
+  machineID: '',
+  systemUUID: '',
+  bootID: '',
+  kernelVersion: '6',
+  osImage: '',
+  kubeletVersion: 'v1',
+  kubeProxyVersion: '',
+  operatingSystem: 'linux',
+  architecture: 'amd64',
+};
+const machine: Machine = { capacity: { cpu: '2', memory: '1024000Ki', pods: '110' }, memoryBytes: 1024000 * 1024, info };
+const identity: NodeIdentity = { nodeName: 'n1', nodeIps: ['10.0.0.1'], labels: {}, taints: [], port: 10250, machine };
+const fine: NodeFindings = {
+  runtimeVersion: 'containerd://1',
+  images: [],
+  pressure: { memory: false, disk: false, pids: false },
+  problems: [],
+};
+
+test('nodeStatus() is ready without problems, and keeps the time of the change', () => {
+  const first = nodeStatus(identity, fine, [], testNow);
+  const second = nodeStatus(identity, fine, first.conditions ?? [], testNow + 60_000);
+  const ready = second.conditions?.find((c) => c.type === 'Ready');
+  assert.equal(ready?.reason, 'KubeletReady');
+  assert.equal(ready?.lastTransitionTime, '2026-01-01T00:00:00Z');
+  assert.equal(ready?.lastHeartbeatTime, '2026-01-01T00:01:00Z');
+  assert.equal(differs(first, second), false);
+});
+
+test('nodeStatus() names its problems', () => {
+  const status = nodeStatus(identity, { ...fine, problems: ['one', 'two'] }, [], testNow);
+  const ready = status.conditions?.find((c) => c.type === 'Ready');
+  assert.deepEqual([ready?.status, ready?.reason, ready?.message], ['False', 'KubeletNotReady', '[one, two]']);
+  assert.equal(differs(status, nodeStatus(identity, fine, [], testNow)), true);
+});
+
+test('nodeStatus() keeps memory back from pods', () => {
+  assert.equal(nodeStatus(identity, fine, [], testNow).allocatable?.memory, '921600Ki');
+});
+
+test('parseMeminfo() reads bytes', () => assert.equal(parseMeminfo('MemTotal:  2 kB\nHugePages_Total: 0\n').get('MemTotal'), 2048));
+
+const asking = (requests: Record<string, string>) => p({ containers: [{ name: 'main', image: 'x', resources: { requests } }] });
+const offer = { allocatable: { cpu: '2', memory: '1Gi', pods: '2' }, labels: { disk: 'ssd' } };
+const admissions: readonly [name: string, pod: ReturnType<typeof p>, others: number, wanted: string | undefined][] = [
+  ['takes a pod that fits', asking({ cpu: '500m' }), 1, undefined],
+  ['refuses more cpu than there is', asking({ cpu: '1500m' }), 1, 'OutOfcpu'],
+  ['refuses more memory than there is', asking({ memory: '2Gi' }), 0, 'OutOfmemory'],
+  ['refuses more pods than there may be', asking({}), 2, 'OutOfpods'],
+  ['refuses a pod meant for other nodes', p({ nodeSelector: { disk: 'hdd' } }), 0, 'NodeAffinity'],
+  ['takes a pod meant for such nodes', p({ nodeSelector: { disk: 'ssd' } }), 0, undefined],
+];
+for (const [name, pod, others, wanted] of admissions)
+  test(`admitPod() ${name}`, () =>
+    assert.equal(
+      admitPod(
+        pod,
+        Array.from({ length: others }, () => asking({ cpu: '1' })),
+        offer,
+      )?.reason,
+      wanted,
+    ));
+
+test('hierarchiesOf() finds the controllers of version 1, beside an unused version 2', () => {
+  const mountinfo = [
+    '30 24 0:26 / /sys/fs/cgroup/cpu,cpuacct rw - cgroup cgroup rw,cpu,cpuacct',
+    '31 24 0:27 / /sys/fs/cgroup/memory rw - cgroup cgroup rw,memory',
+    '32 24 0:28 / /sys/fs/cgroup/unified rw - cgroup2 cgroup2 rw',
+  ].join('\n');
+  assert.deepEqual(hierarchiesOf(mountinfo), [
+    { path: '/sys/fs/cgroup/cpu,cpuacct', controllers: ['cpu', 'cpuacct'] },
+    { path: '/sys/fs/cgroup/memory', controllers: ['memory'] },
+    { path: '/sys/fs/cgroup/unified', controllers: [], idle: true },
+  ]);
+});
+
+test('removePod() also removes what the runtime left in a version 2 that is not used', async (t) => {
+  const root = await mkdtemp(join(tmpdir(), 'cgroups-'));
+  t.after(() => rm(root, { recursive: true }));
+  const hierarchies = [
+    { path: join(root, 'pids'), controllers: ['pids'] },
+    { path: join(root, 'unified'), controllers: [], idle: true as const },
+  ];
+  const cgroups = new Cgroups(hierarchies);
+  await cgroups.createPod({ cgroup: '/kubepods/pod1', cpuShares: 2, cpuQuota: 0, memoryLimit: 0 });
+  assert.equal(existsSync(join(root, 'unified/kubepods')), false);
+  await mkdir(join(root, 'unified/kubepods/pod1/container'), { recursive: true });
+  assert.deepEqual([...(await cgroups.pods()).keys()], ['1']);
+  await cgroups.removePod('/kubepods/pod1');
+  assert.equal(existsSync(join(root, 'unified/kubepods/pod1')), false);
+  assert.equal((await cgroups.pods()).size, 0);
+});
+
+test('hierarchiesOf() finds version 2', () => {
+  assert.deepEqual(hierarchiesOf('30 24 0:26 / /sys/fs/cgroup rw - cgroup2 cgroup2 rw'), [{ path: '/sys/fs/cgroup', controllers: [] }]);
+});
+
+const manifest = 'apiVersion: v1\nkind: Pod\nmetadata: {name: s}\nspec: {containers: [{name: a, image: x}]}\n';
+test('staticPod() belongs to its node, and is another pod when its manifest changes', async () => {
+  const pod = await staticPod(manifest, 'n1', testNow);
+  assert.equal(pod.metadata.name, 's-n1');
+  assert.equal(pod.metadata.namespace, 'default');
+  assert.equal(pod.metadata.annotations?.['kubernetes.io/config.source'], 'file');
+  assert.equal((await staticPod(manifest, 'n1', testNow + 1)).metadata.uid, pod.metadata.uid);
+  assert.notEqual((await staticPod(manifest.replace('x', 'y'), 'n1', testNow)).metadata.uid, pod.metadata.uid);
+});
+
+for (const [what, text] of [
+  ['another kind', manifest.replace('Pod', 'Service')],
+  ['no name', manifest.replace('{name: s}', '{}')],
+  ['no containers', manifest.replace(/spec.*/, 'spec: {}')],
+  ['no image', manifest.replace(', image: x', '')],
+] as const)
+  test(`staticPod() refuses a manifest with ${what}`, () => assert.rejects(staticPod(text, 'n1', testNow)));
+
+const image = (id: string, more: object): Image => ({
+  id,
+  repoTags: [],
+  repoDigests: ['x@sha256:1'],
+  size: 1,
+  username: '',
+  pinned: false,
+  ...more,
+});
+test('removableImages() leaves what is used, pinned, or in no registry', () => {
+  const images = [
+    image('used', {}),
+    image('pinned', { pinned: true }),
+    image('loaded', { repoDigests: [] }),
+    image('small', {}),
+    image('big', { size: 9 }),
+  ];
+  assert.deepEqual(
+    removableImages(images, new Set(['used'])).map((i) => i.id),
+    ['big', 'small'],
+  );
+});

@@ -1,0 +1,180 @@
+import assert from 'node:assert/strict';
+import test from 'node:test';
+import type { Pod } from '../../api/schema/types.ts';
+import { sampleContainer as c, samplePod as p, sampleRuntime as r, sampleSandbox as s } from '../testing/pod-samples.ts';
+import { computeActions, type ProbeVerdict } from './actions.ts';
+import type { PodRuntime } from './runtime-state.ts';
+
+interface Case {
+  readonly name: string;
+  readonly pod?: Pod;
+  readonly runtime: PodRuntime;
+  readonly liveness?: Record<string, ProbeVerdict>;
+  readonly startup?: Record<string, ProbeVerdict>;
+  /** `sandbox N`, `kill-pod`, `kill NAME`, `start NAME`, in this order. */
+  readonly wanted: readonly string[];
+}
+
+const inits = {
+  initContainers: [
+    { name: 'one', image: 'box:1' },
+    { name: 'two', image: 'box:1' },
+  ],
+};
+const sidecar = {
+  initContainers: [
+    { name: 'side', image: 'box:1', restartPolicy: 'Always' },
+    { name: 'two', image: 'box:1' },
+  ],
+};
+const done = { state: 'exited', exitCode: 0 } as const;
+const failed = { state: 'exited', exitCode: 1 } as const;
+const deleting = { deletionTimestamp: '2026-01-01T00:00:30Z' };
+
+const cases: readonly Case[] = [
+  { name: 'makes the first sandbox and starts the containers', runtime: r([], []), wanted: ['sandbox 0', 'start main'] },
+  { name: 'starts what is missing in a sandbox that is there', runtime: r(), wanted: ['start main'] },
+  { name: 'does nothing when all runs', runtime: r([c()]), wanted: [] },
+  {
+    name: 'replaces a sandbox that died, and stops what is left of it',
+    runtime: r([c(failed)], [s({ ready: false })]),
+    wanted: ['kill-pod', 'sandbox 1', 'start main'],
+  },
+  { name: 'replaces a sandbox without an address', runtime: r([], [s({ ips: [] })]), wanted: ['kill-pod', 'sandbox 1', 'start main'] },
+  {
+    name: 'replaces a sandbox of the wrong network',
+    pod: p({ hostNetwork: true }),
+    runtime: r([c()]),
+    wanted: ['kill-pod', 'sandbox 1', 'start main'],
+  },
+  {
+    name: 'replaces two sandboxes that both run',
+    runtime: r([], [s(), s({ id: 's1', attempt: 1, createdAt: Date.UTC(2026, 0, 2) })]),
+    wanted: ['kill-pod', 'sandbox 2', 'start main'],
+  },
+  {
+    name: 'makes no second sandbox for a pod that never restarts',
+    pod: p({ restartPolicy: 'Never' }),
+    runtime: r([c(failed)], [s({ ready: false })]),
+    wanted: ['kill-pod'],
+  },
+  {
+    name: 'makes no second sandbox when everything has succeeded',
+    pod: p({ restartPolicy: 'OnFailure' }),
+    runtime: r([c(done)], [s({ ready: false })]),
+    wanted: ['kill-pod'],
+  },
+  { name: 'makes no sandbox for a pod that is being deleted', pod: p({}, deleting), runtime: r([], []), wanted: ['kill-pod'] },
+  { name: 'restarts a container that ended, by policy Always', runtime: r([c(done)]), wanted: ['start main'] },
+  {
+    name: 'restarts a failed container by policy OnFailure',
+    pod: p({ restartPolicy: 'OnFailure' }),
+    runtime: r([c(failed)]),
+    wanted: ['start main'],
+  },
+  {
+    name: 'stops the pod when all has succeeded by policy OnFailure',
+    pod: p({ restartPolicy: 'OnFailure' }),
+    runtime: r([c(done)]),
+    wanted: ['kill-pod'],
+  },
+  {
+    name: 'stops the pod when all has failed by policy Never',
+    pod: p({ restartPolicy: 'Never' }),
+    runtime: r([c(failed)]),
+    wanted: ['kill-pod'],
+  },
+  { name: 'starts a container again that was made but never started', runtime: r([c({ state: 'created' })]), wanted: ['start main'] },
+  {
+    name: 'kills a container of unknown state before it starts it again',
+    runtime: r([c({ state: 'unknown' })]),
+    wanted: ['kill main', 'start main'],
+  },
+  { name: 'replaces a container whose image changed', runtime: r([c({ hash: 'old' })]), wanted: ['kill main', 'start main'] },
+  {
+    name: 'restarts a container that is not alive',
+    runtime: r([c()]),
+    liveness: { 'main-0': 'failure' },
+    wanted: ['kill main', 'start main'],
+  },
+  {
+    name: 'restarts a container that does not come up',
+    runtime: r([c()]),
+    startup: { 'main-0': 'failure' },
+    wanted: ['kill main', 'start main'],
+  },
+  {
+    name: 'ends a pod that never restarts when its container is not alive',
+    pod: p({ restartPolicy: 'Never' }),
+    runtime: r([c()]),
+    liveness: { 'main-0': 'failure' },
+    wanted: ['kill-pod'],
+  },
+  { name: 'starts the first init container with the sandbox', pod: p(inits), runtime: r([], []), wanted: ['sandbox 0', 'start one'] },
+  { name: 'waits for an init container that runs', pod: p(inits), runtime: r([c({ name: 'one' })]), wanted: [] },
+  {
+    name: 'starts the second init container after the first',
+    pod: p(inits),
+    runtime: r([c({ name: 'one', ...done })]),
+    wanted: ['start two'],
+  },
+  {
+    name: 'starts the main container after all init containers',
+    pod: p(inits),
+    runtime: r([c({ name: 'one', ...done }), c({ name: 'two', ...done })]),
+    wanted: ['start main'],
+  },
+  { name: 'runs a failed init container again', pod: p(inits), runtime: r([c({ name: 'one', ...failed })]), wanted: ['start one'] },
+  {
+    name: 'fails the pod when an init container fails and nothing restarts',
+    pod: p({ ...inits, restartPolicy: 'Never' }),
+    runtime: r([c({ name: 'one', ...failed })]),
+    wanted: ['kill-pod'],
+  },
+  { name: 'needs no trace of init containers once a main one runs', pod: p(inits), runtime: r([c()]), wanted: [] },
+  {
+    name: 'runs init containers again in a new sandbox',
+    pod: p(inits),
+    runtime: r([c({ name: 'one', ...done }), c({ name: 'two', ...done }), c(failed)], [s({ ready: false })]),
+    wanted: ['kill-pod', 'sandbox 1', 'start one'],
+  },
+  { name: 'goes on beside a sidecar that runs', pod: p(sidecar), runtime: r([c({ name: 'side' })]), wanted: ['start two'] },
+  {
+    name: 'waits for a sidecar that has not started up',
+    pod: p(sidecar),
+    runtime: r([c({ name: 'side' })]),
+    startup: { 'side-0': 'unknown' },
+    wanted: [],
+  },
+  {
+    name: 'restarts a sidecar that ended without stopping the main container',
+    pod: p(sidecar),
+    runtime: r([c({ name: 'side', ...done }), c({ name: 'two', ...done }), c()]),
+    wanted: ['start side'],
+  },
+  {
+    name: 'starts an ephemeral container once',
+    pod: p({ ephemeralContainers: [{ name: 'debug', image: 'box:1' }] }),
+    runtime: r([c()]),
+    wanted: ['start debug'],
+  },
+  {
+    name: 'never restarts an ephemeral container',
+    pod: p({ ephemeralContainers: [{ name: 'debug', image: 'box:1' }] }),
+    runtime: r([c(), c({ name: 'debug', ...failed })]),
+    wanted: [],
+  },
+];
+
+for (const { name, pod = p(), runtime, liveness = {}, startup = {}, wanted } of cases) {
+  test(`computeActions() ${name}`, () => {
+    const actions = computeActions(pod, runtime, { liveness: (id) => liveness[id], startup: (id) => startup[id] });
+    const said = [
+      ...actions.kill.map((k) => `kill ${k.name}`),
+      ...(actions.killPod ? ['kill-pod'] : []),
+      ...(actions.createSandbox === undefined ? [] : [`sandbox ${actions.createSandbox}`]),
+      ...actions.start.map((container) => `start ${container.name}`),
+    ];
+    assert.deepEqual(said, wanted);
+  });
+}

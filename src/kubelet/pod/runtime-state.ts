@@ -1,0 +1,99 @@
+/** What the container runtime holds for a pod, as plain data: the right-hand side of every decision. Times are ms since the epoch. */
+import type { ContainerStatus, PodSandboxStatus } from '../cri/messages.ts';
+import { ContainerState, NamespaceMode, PodSandboxState } from '../cri/messages.ts';
+import { containerAnnotations, podLabels } from './labels.ts';
+
+export interface SandboxRecord {
+  readonly id: string;
+  readonly attempt: number;
+  readonly ready: boolean;
+  readonly createdAt: number;
+  readonly hostNetwork: boolean;
+  /** The pod's addresses, the first one first; empty with the node's own network. */
+  readonly ips: readonly string[];
+}
+
+export interface ContainerRecord {
+  readonly id: string;
+  readonly name: string;
+  readonly sandboxId: string;
+  readonly state: 'created' | 'running' | 'exited' | 'unknown';
+  readonly createdAt: number;
+  readonly startedAt: number;
+  readonly finishedAt: number;
+  readonly exitCode: number;
+  /** From the runtime: Completed, Error, OOMKilled …; the message may be the termination message. */
+  readonly reason: string;
+  readonly message: string;
+  readonly image: string;
+  readonly imageRef: string;
+  readonly restartCount: number;
+  /** Of the specification the container was made from. */
+  readonly hash: string;
+  readonly logPath: string;
+}
+
+/** Sandboxes and containers are sorted, the newest first. */
+export interface PodRuntime {
+  readonly uid: string;
+  readonly name: string;
+  readonly namespace: string;
+  readonly sandboxes: readonly SandboxRecord[];
+  readonly containers: readonly ContainerRecord[];
+}
+
+export function emptyRuntime(uid: string, name: string, namespace: string): PodRuntime {
+  return { uid, name, namespace, sandboxes: [], containers: [] };
+}
+
+/** The newest container of that name. */
+export function latestOf(runtime: PodRuntime, name: string): ContainerRecord | undefined {
+  return runtime.containers.find((c) => c.name === name);
+}
+
+function millis(ns: number): number {
+  return Math.floor(ns / 1e6);
+}
+
+const states: Readonly<Record<number, ContainerRecord['state']>> = {
+  [ContainerState.CONTAINER_CREATED]: 'created',
+  [ContainerState.CONTAINER_RUNNING]: 'running',
+  [ContainerState.CONTAINER_EXITED]: 'exited',
+};
+
+export function sandboxRecord(status: PodSandboxStatus): SandboxRecord {
+  const first = status.network?.ip ?? '';
+  return {
+    id: status.id,
+    attempt: status.metadata?.attempt ?? 0,
+    ready: status.state === PodSandboxState.SANDBOX_READY,
+    createdAt: millis(status.createdAt),
+    hostNetwork: status.linux?.namespaces?.options?.network === NamespaceMode.NODE,
+    ips: first === '' ? [] : [first, ...(status.network?.additionalIps ?? []).map((a) => a.ip)],
+  };
+}
+
+/** `terminationMessage` is what the container left in its termination log. */
+export function containerRecord(status: ContainerStatus, sandboxId: string, terminationMessage?: string): ContainerRecord {
+  return {
+    id: status.id,
+    name: status.labels[podLabels.containerName] ?? status.metadata?.name ?? '',
+    sandboxId,
+    state: states[status.state] ?? 'unknown',
+    createdAt: millis(status.createdAt),
+    startedAt: millis(status.startedAt),
+    finishedAt: millis(status.finishedAt),
+    exitCode: status.exitCode,
+    reason: status.reason,
+    message: terminationMessage || status.message,
+    image: status.image?.userSpecifiedImage || status.image?.image || '',
+    imageRef: status.imageRef,
+    restartCount: Number(status.annotations[containerAnnotations.restartCount] ?? status.metadata?.attempt ?? 0),
+    hash: status.annotations[containerAnnotations.hash] ?? '',
+    logPath: status.logPath,
+  };
+}
+
+export function newestFirst<T extends { readonly createdAt: number }>(records: readonly T[]): T[] {
+  return records.toSorted((a, b) => b.createdAt - a.createdAt);
+}

@@ -1,0 +1,65 @@
+/** Small questions about a pod's specification. */
+import { createHash } from 'node:crypto';
+import type { Container, Pod, PodSpec } from '../../api/schema/types.ts';
+import { podAnnotations } from './labels.ts';
+
+/** A pod as the kubelet handles it: the API always sets these. */
+export function specOf(pod: Pod): PodSpec {
+  return pod.spec ?? { containers: [] };
+}
+
+export function uidOf(pod: Pod): string {
+  return pod.metadata.uid ?? '';
+}
+
+export function namespaceOf(pod: Pod): string {
+  return pod.metadata.namespace ?? 'default';
+}
+
+/** `name_namespace(uid)`, as events and messages name a pod. */
+export function fullNameOf(pod: Pod): string {
+  return `${pod.metadata.name}_${namespaceOf(pod)}(${uidOf(pod)})`;
+}
+
+/** An init container that keeps running beside the main ones (a sidecar, KEP-753). */
+export function isSidecar(container: Container): boolean {
+  return container.restartPolicy === 'Always';
+}
+
+/** Ephemeral containers differ from others only in what they may not have. */
+export function ephemeralOf(pod: Pod): Container[] {
+  return (specOf(pod).ephemeralContainers ?? []).map((c) => ({ ...c, name: c.name ?? '' }));
+}
+
+export function allContainers(pod: Pod): Container[] {
+  return [...(specOf(pod).initContainers ?? []), ...specOf(pod).containers, ...ephemeralOf(pod)];
+}
+
+/** Changes when the container must be replaced. Only name and image count, as nothing else that can change needs a new container. */
+export function containerHash(container: Container): string {
+  return createHash('sha256')
+    .update(JSON.stringify([container.name, container.image]))
+    .digest('hex')
+    .slice(0, 8);
+}
+
+/** From a file of this node, not from the API. */
+export function isStatic(pod: Pod): boolean {
+  const source = pod.metadata.annotations?.[podAnnotations.source];
+  return source !== undefined && source !== 'api';
+}
+
+/** A pod as the API has it: whatever its annotations say, it is from no file of this node. */
+export function fromApi(pod: Pod): Pod {
+  if (!isStatic(pod)) return pod;
+  return { ...pod, metadata: { ...pod.metadata, annotations: { ...pod.metadata.annotations, [podAnnotations.source]: 'api' } } };
+}
+
+/** The API's picture of a static pod. */
+export function isMirror(pod: Pod): boolean {
+  return pod.metadata.annotations?.[podAnnotations.mirror] !== undefined;
+}
+
+export function isTerminal(pod: Pod): boolean {
+  return pod.status?.phase === 'Failed' || pod.status?.phase === 'Succeeded';
+}

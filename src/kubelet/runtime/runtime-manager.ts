@@ -1,0 +1,159 @@
+/** Carries out what computeActions decided for a pod: kills, makes the sandbox, starts containers. */
+import { mkdir } from 'node:fs/promises';
+import type { Pod } from '../../api/schema/types.ts';
+import { messageOf } from '../../errors/known-error.ts';
+import type { Cri } from '../cri/cri.ts';
+import { isMissing } from '../cri/cri.ts';
+import type { DNSConfig } from '../cri/messages.ts';
+import type { Cgroups } from '../node/cgroups.ts';
+import type { PodActions } from '../pod/actions.ts';
+import { type ClusterDns, podDns } from '../pod/dns.ts';
+import type { NodeFacts } from '../pod/downward.ts';
+import { podResources } from '../pod/resources.ts';
+import type { PodRuntime, SandboxRecord } from '../pod/runtime-state.ts';
+import { sandboxRecord } from '../pod/runtime-state.ts';
+import { logDirectory, sandboxConfig } from '../pod/sandbox-config.ts';
+import { specOf } from '../pod/spec.ts';
+import type { WaitReason } from '../pod/status.ts';
+import type { ContainerKiller } from './container-killer.ts';
+import type { ContainerStarter } from './container-starter.ts';
+import { removeLog } from './log-rotator.ts';
+import type { PodEvents } from './pod-events.ts';
+import { StartError } from './start-error.ts';
+
+export interface RuntimeManagerOptions {
+  readonly cri: Cri;
+  readonly events: PodEvents;
+  readonly cgroups: Cgroups;
+  readonly starter: ContainerStarter;
+  readonly killer: ContainerKiller;
+  readonly clusterDns: ClusterDns;
+  readonly hostDns: () => Promise<DNSConfig>;
+  readonly logsRoot: string;
+}
+
+/** What came of a sync: why containers wait, and when to look again. */
+export interface SyncOutcome {
+  readonly waiting: ReadonlyMap<string, WaitReason>;
+  readonly started: readonly string[];
+  /** ms until something that is held off may be tried. */
+  readonly retryMs: number | undefined;
+  /** The sandbox or something before it failed; the worker backs off. */
+  readonly error: string | undefined;
+}
+
+export class RuntimeManager {
+  readonly #options: RuntimeManagerOptions;
+
+  constructor(options: RuntimeManagerOptions) {
+    this.#options = options;
+  }
+
+  async apply(
+    pod: Pod,
+    runtime: PodRuntime,
+    actions: PodActions,
+    volumes: ReadonlyMap<string, string>,
+    facts: NodeFacts,
+    onStarted: (name: string) => Promise<void>,
+    signal: AbortSignal,
+  ): Promise<SyncOutcome> {
+    const { killer, starter } = this.#options;
+    const grace = specOf(pod).terminationGracePeriodSeconds ?? 30;
+    const podIp = runtime.sandboxes[0]?.ips[0] ?? '';
+    if (actions.killPod) await killer.killPod(runtime, pod, grace);
+    else {
+      await Promise.all(
+        actions.kill.map(async ({ id, message, reason }) => {
+          const record = runtime.containers.find((c) => c.id === id);
+          if (record) await killer.kill(record, pod, podIp, probeGrace(pod, record.name, reason) ?? grace, message);
+        }),
+      );
+    }
+
+    const waiting = new Map<string, WaitReason>();
+    const started: string[] = [];
+    let retryMs: number | undefined;
+    const none = { waiting, started, retryMs, error: undefined };
+    if (actions.createSandbox === undefined && actions.start.length === 0) return none;
+
+    const attempt = actions.createSandbox ?? runtime.sandboxes[0]?.attempt ?? 0;
+    const { logsRoot, clusterDns, hostDns } = this.#options;
+    const sandbox = sandboxConfig({ pod, attempt, dns: podDns(pod, clusterDns, await hostDns()), logsRoot });
+    let current: SandboxRecord | undefined = runtime.sandboxes[0];
+    if (actions.createSandbox !== undefined) {
+      try {
+        await Promise.all([
+          mkdir(logDirectory(pod, logsRoot), { recursive: true, mode: 0o755 }),
+          this.#options.cgroups.createPod(podResources(pod)),
+        ]);
+        const id = await this.#options.cri.runPodSandbox(sandbox);
+        current = sandboxRecord(await this.#options.cri.podSandboxStatus(id));
+      } catch (err) {
+        const message = `Failed to create pod sandbox: ${messageOf(err)}`;
+        this.#options.events.pod(pod, 'Warning', 'FailedCreatePodSandBox', message);
+        return { ...none, error: message };
+      }
+    }
+    if (!current || signal.aborted) return none;
+
+    const podIps = current.hostNetwork ? facts.hostIps : current.ips;
+    // A container killed above has ended: its record must say so for the back-off to count from there. The next sync sees it.
+    const context = { pod, runtime, sandboxId: current.id, sandbox, volumes, facts: { ...facts, podIps }, signal };
+    for (const container of actions.start) {
+      if (signal.aborted) break;
+      if (actions.kill.some((k) => k.name === container.name)) {
+        retryMs = 0;
+        continue;
+      }
+      try {
+        await starter.start(container, context);
+        started.push(container.name);
+        await onStarted(container.name);
+      } catch (err) {
+        if (signal.aborted) break;
+        const known = err instanceof StartError ? err : new StartError('CreateContainerError', messageOf(err));
+        waiting.set(container.name, { reason: known.reason, message: known.message });
+        const wait = known.retryMs ?? 1000;
+        retryMs = Math.min(retryMs ?? wait, wait);
+        if (known.reason.endsWith('Pull') || known.reason.endsWith('BackOff'))
+          this.#options.events.container(pod, container, 'Warning', 'Failed', `Error: ${known.reason}`);
+      }
+    }
+    return { waiting, started, retryMs, error: undefined };
+  }
+
+  /** Removes dead containers that nobody will ask for: of each name the newest one that ended is kept, for its logs. */
+  async collect(runtime: PodRuntime, all: boolean): Promise<void> {
+    const seen = new Set<string>();
+    for (const record of runtime.containers) {
+      if (record.state === 'running') continue;
+      if (!all && !seen.has(record.name)) {
+        seen.add(record.name);
+        continue;
+      }
+      await this.#remove(() => this.#options.cri.removeContainer(record.id));
+      if (record.logPath !== '') await removeLog(record.logPath);
+    }
+    for (const [i, sandbox] of runtime.sandboxes.entries()) {
+      const used = runtime.containers.some((c) => c.sandboxId === sandbox.id);
+      if (all || (i > 0 && !sandbox.ready && !used)) await this.#remove(() => this.#options.cri.removePodSandbox(sandbox.id));
+    }
+  }
+
+  async #remove(remove: () => Promise<void>): Promise<void> {
+    try {
+      await remove();
+    } catch (err) {
+      if (!isMissing(err)) throw err;
+    }
+  }
+}
+
+/** A liveness or startup probe may grant less time than the pod. */
+function probeGrace(pod: Pod, name: string, reason: string): number | undefined {
+  const container = [...specOf(pod).containers, ...(specOf(pod).initContainers ?? [])].find((c) => c.name === name);
+  if (reason === 'LivenessProbe') return container?.livenessProbe?.terminationGracePeriodSeconds;
+  if (reason === 'StartupProbe') return container?.startupProbe?.terminationGracePeriodSeconds;
+  return undefined;
+}

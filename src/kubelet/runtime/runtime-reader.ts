@@ -1,0 +1,96 @@
+/** Reads what the runtime holds for pods. The parts of a record that cannot change any more are asked for once. */
+import { open } from 'node:fs/promises';
+import { type Cri, isMissing } from '../cri/cri.ts';
+import type { Container, ContainerStatus, PodSandbox } from '../cri/messages.ts';
+import { ContainerState } from '../cri/messages.ts';
+import { containerAnnotations } from '../pod/labels.ts';
+import {
+  type ContainerRecord,
+  containerRecord,
+  newestFirst,
+  type PodRuntime,
+  type SandboxRecord,
+  sandboxRecord,
+} from '../pod/runtime-state.ts';
+import { tailOf } from '../server/log-file.ts';
+
+/** What kubectl shows of a termination message at most. */
+const maxMessageBytes = 4096;
+const maxFallbackBytes = 2048;
+const maxFallbackLines = 80;
+
+export class RuntimeReader {
+  readonly #cri: Cri;
+  readonly #sandboxes = new Map<string, { readonly state: number; readonly record: SandboxRecord }>();
+  readonly #containers = new Map<string, { readonly state: number; readonly record: ContainerRecord }>();
+
+  constructor(cri: Cri) {
+    this.#cri = cri;
+  }
+
+  async read(uid: string, name: string, namespace: string): Promise<PodRuntime> {
+    const [sandboxes, containers] = await Promise.all([this.#cri.listPodSandboxes(uid), this.#cri.listContainers(uid)]);
+    const sandboxRecords = await Promise.all(sandboxes.map((s) => this.#sandbox(s)));
+    const containerRecords = await Promise.all(containers.map((c) => this.#container(c)));
+    return {
+      uid,
+      name,
+      namespace,
+      sandboxes: newestFirst(sandboxRecords.filter((s) => s !== undefined)),
+      containers: newestFirst(containerRecords.filter((c) => c !== undefined)),
+    };
+  }
+
+  /** Forgets what is no longer there. */
+  retain(ids: ReadonlySet<string>): void {
+    for (const cache of [this.#sandboxes, this.#containers]) for (const id of cache.keys()) if (!ids.has(id)) cache.delete(id);
+  }
+
+  async #sandbox(listed: PodSandbox): Promise<SandboxRecord | undefined> {
+    const known = this.#sandboxes.get(listed.id);
+    if (known?.state === listed.state) return known.record;
+    try {
+      const record = sandboxRecord(await this.#cri.podSandboxStatus(listed.id));
+      this.#sandboxes.set(listed.id, { state: listed.state, record });
+      return record;
+    } catch (err) {
+      if (isMissing(err)) return undefined;
+      throw err;
+    }
+  }
+
+  async #container(listed: Container): Promise<ContainerRecord | undefined> {
+    const known = this.#containers.get(listed.id);
+    if (known?.state === listed.state) return known.record;
+    try {
+      const status = await this.#cri.containerStatus(listed.id);
+      const record = containerRecord(status, listed.podSandboxId, await terminationMessage(status));
+      this.#containers.set(listed.id, { state: status.state, record });
+      return record;
+    } catch (err) {
+      if (isMissing(err)) return undefined;
+      throw err;
+    }
+  }
+}
+
+async function terminationMessage(status: ContainerStatus): Promise<string | undefined> {
+  if (status.state !== ContainerState.CONTAINER_EXITED) return undefined;
+  const file = status.annotations[containerAnnotations.terminationLog];
+  const text = file ? await head(file, maxMessageBytes) : '';
+  if (text !== '') return text;
+  const fallback = status.annotations[containerAnnotations.terminationMessagePolicy] === 'FallbackToLogsOnError';
+  if (!fallback || status.exitCode === 0 || status.logPath === '') return undefined;
+  return tailOf(status.logPath, maxFallbackLines, maxFallbackBytes).catch(() => undefined);
+}
+
+async function head(file: string, bytes: number): Promise<string> {
+  try {
+    await using handle = await open(file);
+    const { buffer, bytesRead } = await handle.read(Buffer.alloc(bytes), 0, bytes, 0);
+    return buffer.toString('utf8', 0, bytesRead);
+  } catch {
+    // It was never written, or has been cleaned up.
+    return '';
+  }
+}

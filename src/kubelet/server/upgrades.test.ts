@@ -1,0 +1,97 @@
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { createServer, type Server } from 'node:http';
+import { type AddressInfo, connect, createServer as createTcp, type Socket, type Server as TcpServer } from 'node:net';
+import { after, afterEach, before, beforeEach, describe, it } from 'node:test';
+import { silentLog } from '../../observability/log.ts';
+import type { Cri } from '../cri/cri.ts';
+import { waitFor } from '../testing/test-node.ts';
+import type { PodLookup } from './pod-lookup.ts';
+import { Upgrades } from './upgrades.ts';
+
+const tunnel = 'SPDY/3.1+portforward.k8s.io';
+
+describe('Upgrades', () => {
+  /** The runtime's streaming server: takes every upgrade, and does nothing more by itself. */
+  let runtime: TcpServer;
+  const streams: Socket[] = [];
+  let upgrades: Upgrades;
+  let server: Server;
+  const port = (): number => (server.address() as AddressInfo).port;
+
+  before(async () => {
+    runtime = createTcp((socket) => {
+      streams.push(socket);
+      socket.on('error', () => {});
+      socket.once('data', () => socket.write('HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: SPDY/3.1\r\n\r\n'));
+    });
+    runtime.listen(0, '127.0.0.1');
+    await once(runtime, 'listening');
+  });
+  after(() => void runtime.close());
+  beforeEach(async () => {
+    streams.length = 0;
+    const url = `http://127.0.0.1:${(runtime.address() as AddressInfo).port}/x`;
+    const cri = { exec: async () => url, portForward: async () => url } as unknown as Cri;
+    const pods = { runningContainer: () => 'c', sandbox: () => 's' } as unknown as PodLookup;
+    upgrades = new Upgrades({ cri, pods, log: silentLog });
+    server = createServer();
+    server.on('upgrade', (req, socket, head) => {
+      socket.on('error', () => {});
+      upgrades.serve(req, socket, head).catch((err: Error) => socket.end(`HTTP/1.1 400 ${err.message}\r\n\r\n`));
+    });
+    server.listen(0, '127.0.0.1');
+    await once(server, 'listening');
+  });
+  afterEach(() => {
+    upgrades.close();
+    for (const stream of streams) stream.destroy();
+    server.close();
+    server.closeAllConnections();
+  });
+
+  it('lets go of clients that speak SPDY when it closes', async () => {
+    const client = connect(port(), '127.0.0.1');
+    client.on('error', () => {});
+    client.write('POST /exec/ns/p/c?output=1 HTTP/1.1\r\nhost: x\r\nconnection: upgrade\r\nupgrade: SPDY/3.1\r\n\r\n');
+    await once(client, 'data');
+    upgrades.close();
+    const closed = once(client, 'close');
+    client.resume();
+    await closed;
+  });
+
+  it('lets go of the runtime when a WebSocket handshake fails', async () => {
+    const client = connect(port(), '127.0.0.1');
+    client.on('error', () => {});
+    const head = `upgrade: websocket\r\nsec-websocket-version: 13\r\nsec-websocket-key: bad\r\nsec-websocket-protocol: ${tunnel}`;
+    client.write(`GET /portForward/ns/p?port=80 HTTP/1.1\r\nhost: x\r\nconnection: upgrade\r\n${head}\r\n\r\n`);
+    const [answer] = (await once(client, 'data')) as [Buffer];
+    assert.match(answer.toString(), /^HTTP\/1.1 400/);
+    await waitFor('the stream to the runtime ends', () => streams[0]?.readyState !== 'open' && streams.length > 0);
+  });
+
+  it('joins a port-forward over WebSocket with the runtime', async () => {
+    const client = connect(port(), '127.0.0.1');
+    client.on('error', () => {});
+    const key = Buffer.alloc(16).toString('base64');
+    const head = `upgrade: websocket\r\nsec-websocket-version: 13\r\nsec-websocket-key: ${key}\r\nsec-websocket-protocol: ${tunnel}`;
+    client.write(`GET /portForward/ns/p?port=80 HTTP/1.1\r\nhost: x\r\nconnection: upgrade\r\n${head}\r\n\r\n`);
+    const [answer] = (await once(client, 'data')) as [Buffer];
+    assert.match(answer.toString(), /^HTTP\/1.1 101 [\s\S]*Sec-WebSocket-Protocol: SPDY\/3.1\+portforward.k8s.io\r\n/i);
+    // A binary frame of two bytes, with a mask of zeros.
+    client.write(Buffer.from([0x82, 0x82, 0, 0, 0, 0, 0x68, 0x69]));
+    assert.deepEqual(await once(streams[0]!, 'data'), [Buffer.from('hi')]);
+    streams[0]!.write('yo');
+    assert.deepEqual(await once(client, 'data'), [Buffer.from([0x82, 2, 0x79, 0x6f])]);
+    client.destroy();
+    await waitFor('the stream to the runtime ends', () => streams[0]!.readyState !== 'open');
+  });
+
+  it('refuses ports that are none', async () => {
+    const client = connect(port(), '127.0.0.1');
+    client.write('GET /portForward/ns/p?port=80,x HTTP/1.1\r\nhost: x\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\n');
+    const [answer] = (await once(client, 'data')) as [Buffer];
+    assert.match(answer.toString(), /^HTTP\/1.1 400 invalid ports/);
+  });
+});

@@ -1,0 +1,148 @@
+/** Pods from manifest files of this node, in the manner of the kubelet's staticPodPath. */
+import { createHash } from 'node:crypto';
+import { type FSWatcher, watch } from 'node:fs';
+import { mkdir, readdir, readFile, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Pod } from '../../api/schema/types.ts';
+import type { Clock } from '../../clock/clock.ts';
+import { messageOf } from '../../errors/known-error.ts';
+import type { Log } from '../../observability/log.ts';
+import { podAnnotations } from '../pod/labels.ts';
+import { uidOf } from '../pod/spec.ts';
+
+export interface StaticPodsOptions {
+  readonly directory: string;
+  readonly nodeName: string;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly onSet: (pod: Pod) => void;
+  readonly onRemove: (pod: Pod) => void;
+}
+
+const rescanMs = 20_000;
+/** A file is being written in pieces, or several are put there together. */
+const settleMs = 100;
+
+export class StaticPods {
+  readonly #options: StaticPodsOptions;
+  /** By file. */
+  #pods = new Map<string, Pod>();
+  #watcher: FSWatcher | undefined;
+  #timer: { cancel(): void } | undefined;
+  #scanning: Promise<void> = Promise.resolve();
+  readonly #complained = new Map<string, string>();
+
+  constructor(options: StaticPodsOptions) {
+    this.#options = options;
+  }
+
+  /** Reads the directory, then follows its changes until the signal aborts. */
+  async start(signal: AbortSignal): Promise<void> {
+    await mkdir(this.#options.directory, { recursive: true, mode: 0o755 });
+    await this.#scan();
+    this.#watch();
+    this.#soon(rescanMs);
+    signal.addEventListener('abort', () => this.#close(), { once: true });
+  }
+
+  /** Without a watch, which the kernel may refuse (fs.inotify.max_user_instances), a change is seen at the next scan. */
+  #watch(): void {
+    const { directory, log } = this.#options;
+    const complain = (err: unknown): void => log.warn(`Cannot watch "${directory}": ${messageOf(err)}`);
+    try {
+      this.#watcher = watch(directory, () => this.#soon(settleMs)).on('error', complain);
+    } catch (err) {
+      complain(err);
+    }
+  }
+
+  #close(): void {
+    this.#watcher?.close();
+    this.#timer?.cancel();
+  }
+
+  list(): Pod[] {
+    return [...this.#pods.values()];
+  }
+
+  find(namespace: string, name: string): Pod | undefined {
+    return this.list().find((p) => p.metadata.namespace === namespace && p.metadata.name === name);
+  }
+
+  #soon(ms: number): void {
+    this.#timer?.cancel();
+    this.#timer = this.#options.clock.after(ms, () => {
+      this.#scanning = this.#scanning.then(() => this.#scan()).catch((err) => this.#options.log.warn(messageOf(err)));
+      this.#soon(rescanMs);
+    });
+  }
+
+  async #scan(): Promise<void> {
+    const { directory, nodeName, log, onSet, onRemove, clock } = this.#options;
+    const found = new Map<string, Pod>();
+    for (const entry of await readdir(directory)) {
+      if (entry.startsWith('.')) continue;
+      const file = join(directory, entry);
+      try {
+        if (!(await stat(file)).isFile()) continue;
+        const pod = await staticPod(await readFile(file, 'utf8'), nodeName, clock.now());
+        found.set(file, pod);
+        this.#complained.delete(file);
+      } catch (err) {
+        const why = messageOf(err);
+        if (this.#complained.get(file) !== why) log.error(`Cannot use pod manifest "${file}": ${why}`);
+        this.#complained.set(file, why);
+        // A manifest that was broken while being edited does not end the pod that runs from it.
+        const before = this.#pods.get(file);
+        if (before) found.set(file, before);
+      }
+    }
+    const before = new Map([...this.#pods.values()].map((pod) => [uidOf(pod), pod]));
+    const after = new Map([...found.values()].map((pod) => [uidOf(pod), pod]));
+    this.#pods = found;
+    for (const [uid, pod] of before) if (!after.has(uid)) onRemove(pod);
+    for (const [uid, pod] of after) if (!before.has(uid)) onSet(pod);
+  }
+}
+
+/** A pod as the kubelet runs it, from a manifest. Its uid is a hash of what the manifest says, so a change makes another pod. */
+export async function staticPod(text: string, nodeName: string, now: number): Promise<Pod> {
+  // Most nodes have no manifests, and the parser takes 10 MB.
+  const { parse } = await import('yaml');
+  const manifest = parse(text) as Partial<Pod> | null;
+  if (manifest?.kind !== 'Pod' || manifest.apiVersion !== 'v1') throw new Error('it holds no Pod of v1');
+  const { metadata, spec } = manifest;
+  if (!metadata?.name) throw new Error('metadata.name is missing');
+  if (!spec?.containers?.length) throw new Error('spec.containers is missing');
+  for (const container of spec.containers) if (!container.name || !container.image) throw new Error('a container lacks its name or image');
+  const hash = createHash('md5')
+    .update(JSON.stringify([nodeName, manifest]))
+    .digest('hex');
+  return {
+    apiVersion: 'v1',
+    kind: 'Pod',
+    metadata: {
+      ...metadata,
+      name: `${metadata.name}-${nodeName}`,
+      namespace: metadata.namespace ?? 'default',
+      uid: hash,
+      creationTimestamp: undefined,
+      annotations: {
+        ...metadata.annotations,
+        [podAnnotations.hash]: hash,
+        [podAnnotations.source]: 'file',
+        [podAnnotations.seen]: new Date(now).toISOString(),
+      },
+    },
+    spec: {
+      restartPolicy: 'Always',
+      dnsPolicy: 'ClusterFirst',
+      terminationGracePeriodSeconds: 30,
+      enableServiceLinks: true,
+      ...spec,
+      nodeName,
+      tolerations: [...(spec.tolerations ?? []), { operator: 'Exists', effect: 'NoExecute' }],
+    },
+    status: { phase: 'Pending' },
+  };
+}

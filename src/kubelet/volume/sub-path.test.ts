@@ -1,0 +1,61 @@
+import assert from 'node:assert/strict';
+import { existsSync, mkdirSync, mkdtempSync, readlinkSync, realpathSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, it } from 'node:test';
+import { openSubPath } from './sub-path.ts';
+
+describe('openSubPath()', () => {
+  let root: string;
+  let volume: string;
+  let outside: string;
+  beforeEach(() => {
+    root = realpathSync(mkdtempSync(join(tmpdir(), 'fairlead-subpath-')));
+    volume = join(root, 'volume');
+    outside = join(root, 'outside');
+    mkdirSync(join(volume, 'a/b'), { recursive: true });
+    mkdirSync(outside);
+  });
+  afterEach(() => rmSync(root, { recursive: true }));
+
+  async function placeOf(subPath: string, beforeOpen?: () => void): Promise<string> {
+    await using handle = await openSubPath(volume, subPath, beforeOpen);
+    return readlinkSync(`/proc/self/fd/${handle.fd}`);
+  }
+
+  for (const [subPath, wanted] of [
+    ['a', 'a'],
+    ['a/b', 'a/b'],
+    ['./a//b/', 'a/b'],
+    ['new', 'new'],
+    ['a/new/deep', 'a/new/deep'],
+    ['link/new', 'a/new'],
+  ] as const)
+    it(`opens ${subPath}`, async () => {
+      symlinkSync('a', join(volume, 'link'));
+      assert.equal(await placeOf(subPath), join(volume, wanted));
+    });
+
+  it('opens a file', async () => {
+    writeFileSync(join(volume, 'a/file'), 'x');
+    assert.equal(await placeOf('a/file'), join(volume, 'a/file'));
+  });
+
+  for (const subPath of ['/etc', '../outside', 'a/../../outside', 'out', 'out/new', 'a/dangling'])
+    it(`refuses ${subPath}`, async () => {
+      symlinkSync(outside, join(volume, 'out'));
+      symlinkSync(join(outside, 'nothing'), join(volume, 'a/dangling'));
+      await assert.rejects(placeOf(subPath));
+      assert.equal(existsSync(join(outside, 'new')), false);
+      assert.equal(existsSync(join(outside, 'nothing')), false);
+    });
+
+  it('makes nothing behind a link that a container puts in the way', async () => {
+    const swap = (): void => {
+      renameSync(join(volume, 'a'), join(volume, 'aside'));
+      symlinkSync(outside, join(volume, 'a'));
+    };
+    await assert.rejects(placeOf('a/made', swap));
+    assert.equal(existsSync(join(outside, 'made')), false);
+  });
+});
