@@ -1,0 +1,56 @@
+/** A pod's link to the network, as it is remembered. */
+import { createHash } from 'node:crypto';
+import type { HostPort } from './spec/request.ts';
+
+export interface Attachment {
+  readonly containerId: string;
+  readonly ifName: string;
+  /** The name of the CNI network. */
+  readonly network: string;
+  /** Where the namespace was mounted; '' when it is not known any more. */
+  readonly netns: string;
+  readonly ip: string;
+  /** `namespace/name`, for people. */
+  readonly pod: string;
+  readonly hostPorts: readonly HostPort[];
+}
+
+/** What the network is made of on this node; given by the net-agent once it knows. */
+export interface PodNetwork {
+  readonly podCidr: string;
+  /** The bridge's own address: the first of the range. */
+  readonly gateway: string;
+  readonly bridge: string;
+  readonly mtu: number;
+}
+
+export function keyOf(a: { readonly containerId: string; readonly ifName: string }): string {
+  return `${a.containerId}/${a.ifName}`;
+}
+
+/** The name of the node's end: made from the key, so that a DEL finds it without any memory. */
+export function hostLinkOf(a: { readonly containerId: string; readonly ifName: string }): string {
+  return `veth${createHash('sha256').update(keyOf(a)).digest('hex').slice(0, 11)}`;
+}
+
+/** A MAC that follows from the address: when the address is used again, nobody holds a wrong neighbour entry. */
+export function macOf(ip: string, side: 'pod' | 'host'): string {
+  const bytes = ip.split('.').map((o) => Number(o).toString(16).padStart(2, '0'));
+  return [side === 'pod' ? '0a' : '0e', '58', ...bytes].join(':');
+}
+
+const PREFIX = 'fairlead ';
+
+/** What the node's end says about itself (`ip link` shows it as alias; 255 bytes at most): the memory's second copy. */
+export function aliasOf(a: Attachment): string {
+  return `${PREFIX}${a.ip} ${keyOf(a)} ${a.network} ${a.pod}`.slice(0, 255);
+}
+
+/** Reads an attachment back from an alias; its namespace and ports are not in there. */
+export function fromAlias(alias: string): Attachment | undefined {
+  if (!alias.startsWith(PREFIX)) return undefined;
+  const [ip, key, network, pod] = alias.slice(PREFIX.length).split(' ');
+  const slash = key?.lastIndexOf('/') ?? -1;
+  if (!ip || !key || !network || slash < 1) return undefined;
+  return { containerId: key.slice(0, slash), ifName: key.slice(slash + 1), network, netns: '', ip, pod: pod ?? '', hostPorts: [] };
+}

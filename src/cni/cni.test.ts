@@ -1,0 +1,256 @@
+import assert from 'node:assert/strict';
+import type { ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, readdir, readFile, rm, stat } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, describe, it } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { type ExecResult, systemExec } from '../linux/exec.ts';
+import { cannotMakeNamespaces, eventually, Namespaces } from '../linux/fixture/namespaces.ts';
+
+/** As a runtime does it: the installed executable, a bare environment, the configuration on standard input. */
+describe('the plugin as containerd calls it', { skip: cannotMakeNamespaces }, () => {
+  const pods = ['p1', 'p2', 'p3'] as const;
+  let net: Namespaces;
+  let dir: string;
+  let server: ChildProcess;
+
+  async function startServer(): Promise<void> {
+    const script = fileURLToPath(new URL('./fixture/server.ts', import.meta.url));
+    server = net.start('node', process.execPath, [script, dir, '10.244.1.0/24']);
+    assert.ok(server.stdout);
+    const started = await Promise.race([once(server.stdout, 'data').then(() => true), once(server, 'close').then(() => false)]);
+    assert.ok(started, 'the server ended at once');
+  }
+
+  async function stopServer(signal: 'SIGTERM' | 'SIGKILL'): Promise<void> {
+    const closed = once(server, 'close');
+    server.kill(signal);
+    await closed;
+  }
+
+  function call(command: string, pod: string, config: object = {}, change: Record<string, string> = {}): Promise<ExecResult> {
+    const { PLUGIN = 'fairlead', ...env } = change;
+    const variables = {
+      CNI_COMMAND: command,
+      CNI_CONTAINERID: `sandbox-${pod}`,
+      CNI_NETNS: net.path(pod),
+      CNI_IFNAME: 'eth0',
+      CNI_PATH: join(dir, 'bin'),
+      CNI_ARGS: `IgnoreUnknown=1;K8S_POD_NAMESPACE=default;K8S_POD_NAME=${pod};K8S_POD_INFRA_CONTAINER_ID=x;K8S_POD_UID=u-${pod}`,
+      ...env,
+    };
+    const words = Object.entries(variables).map(([name, value]) => `${name}=${value}`);
+    const input = JSON.stringify({ cniVersion: '1.0.0', name: 'fairlead', type: 'fairlead', ...config });
+    return systemExec.run('env', ['-i', ...words, join(dir, 'bin', PLUGIN)], { input, timeoutMs: 20_000 });
+  }
+
+  async function ok(answer: Promise<ExecResult>): Promise<string> {
+    const { code, stdout, stderr } = await answer;
+    assert.equal(code, 0, stdout + stderr);
+    return stdout;
+  }
+
+  async function error(answer: Promise<ExecResult>): Promise<{ readonly code: number; readonly msg: string; readonly cniVersion: string }> {
+    const { code, stdout } = await answer;
+    assert.equal(code, 1, stdout);
+    return JSON.parse(stdout) as { code: number; msg: string; cniVersion: string };
+  }
+
+  function addressOf(result: string): string {
+    return (JSON.parse(result) as { ips: { address: string }[] }).ips[0]?.address.split('/')[0] ?? '';
+  }
+
+  before(async () => {
+    net = new Namespaces();
+    dir = await mkdtemp(join(tmpdir(), 'fl-cni-'));
+    await net.add('node');
+    for (const pod of pods) await net.add(pod);
+    await startServer();
+  });
+
+  after(async () => {
+    await net?.[Symbol.asyncDispose]();
+    await rm(dir, { recursive: true, force: true });
+  });
+
+  it('is installed with a configuration, and a socket for root only', async () => {
+    assert.deepEqual((await readdir(join(dir, 'bin'))).toSorted(), ['fairlead', 'loopback']);
+    const conflist = JSON.parse(await readFile(join(dir, 'net.d', '10-fairlead.conflist'), 'utf8')) as { plugins: object[] };
+    assert.deepEqual(conflist.plugins, [{ type: 'fairlead', capabilities: { portMappings: true } }]);
+    assert.equal((await stat(join(dir, 'cni.sock'))).mode & 0o777, 0o600);
+  });
+
+  it('attaches pods that reach each other, the node, and themselves', async () => {
+    const [a, b] = [addressOf(await ok(call('ADD', 'p1'))), addressOf(await ok(call('ADD', 'p2')))];
+    assert.deepEqual([a, b], ['10.244.1.2', '10.244.1.3']);
+    for (const [from, to] of [
+      ['p1', b],
+      ['p2', a],
+      ['p1', '10.244.1.1'],
+      ['node', a],
+      ['p1', a],
+    ] as const) {
+      await eventually(`${from} reaches ${to}`, () => net.pings(from, to));
+    }
+  });
+
+  it('routes by the gateway, and makes a hairpin port that tells its pod', async () => {
+    const routes = await net.ip('p1', 'route');
+    assert.match(routes, /^default via 10\.244\.1\.1 dev eth0/m);
+    assert.match(routes, /^10\.244\.1\.0\/24 via 10\.244\.1\.1 dev eth0/m);
+    const links = await net.ip('node', '-d link show type veth');
+    assert.match(links, /hairpin on/);
+    assert.match(links, /alias fairlead 10\.244\.1\.2 sandbox-p1\/eth0 fairlead default\/p1/);
+  });
+
+  it('brings up the loopback under the name that containerd uses', async () => {
+    await net.ip('p1', 'link set lo down');
+    const result = await ok(call('ADD', 'p1', { name: 'cni-loopback', cniVersion: '0.3.1' }, { PLUGIN: 'loopback', CNI_IFNAME: 'lo' }));
+    assert.equal(addressOf(result), '127.0.0.1');
+    assert.ok(await net.pings('p1', '127.0.0.1'));
+    await ok(call('DEL', 'p1', { name: 'cni-loopback', cniVersion: '0.3.1' }, { PLUGIN: 'loopback', CNI_IFNAME: 'lo' }));
+  });
+
+  it('refuses a second ADD, and a link name that the pod has already', async () => {
+    assert.equal((await error(call('ADD', 'p1'))).code, 4);
+    await net.ip('p3', 'link add taken type veth peer name other');
+    assert.equal((await error(call('ADD', 'p3', { cniVersion: '0.4.0' }, { CNI_IFNAME: 'taken' }))).cniVersion, '0.4.0');
+    assert.equal((await net.ip('node', 'link show type veth')).match(/master cni0/g)?.length, 2);
+    await net.ip('p3', 'link del taken');
+  });
+
+  const damages: readonly [what: string, damage: () => Promise<string>, repair: () => Promise<string>][] = [
+    ['the link is down', () => net.ip('p1', 'link set eth0 down'), () => ok(call('DEL', 'p1')).then(() => ok(call('ADD', 'p1')))],
+    [
+      'a route is missing',
+      () => net.ip('p1', 'route del 10.244.1.0/24'),
+      () => net.ip('p1', 'route add 10.244.1.0/24 via 10.244.1.1 dev eth0'),
+    ],
+    ['the address is missing', () => net.ip('p1', 'addr flush dev eth0'), () => ok(call('DEL', 'p1')).then(() => ok(call('ADD', 'p1')))],
+  ];
+  for (const [what, damage, repair] of damages) {
+    it(`finds in CHECK that ${what}`, async () => {
+      await ok(call('CHECK', 'p1'));
+      await damage();
+      assert.equal((await error(call('CHECK', 'p1'))).code, 100);
+      await repair();
+      await ok(call('CHECK', 'p1'));
+    });
+  }
+
+  it('says its versions and status', async () => {
+    assert.match(await ok(call('VERSION', 'p1')), /"supportedVersions":\["0\.3\.0",.*"1\.1\.0"\]/);
+    assert.equal(await ok(call('STATUS', 'p1', { cniVersion: '1.1.0' })), '');
+    assert.equal((await error(call('ADD', 'p3', { cniVersion: '3.0.0' }))).code, 1);
+  });
+
+  it('forwards a host port to the pod, from outside, from the node, and from the pod itself', async () => {
+    const ip = addressOf(
+      await ok(call('ADD', 'p3', { runtimeConfig: { portMappings: [{ hostPort: 8080, containerPort: 80, protocol: 'tcp' }] } })),
+    );
+    net.start('p3', 'busybox', ['httpd', '-f', '-p', '80', '-h', join(dir, 'net.d')], ['ignore', 'ignore', 'ignore']);
+    const get = async (from: string, to: string): Promise<boolean> =>
+      (await net.run(from, 'busybox', ['timeout', '2', 'busybox', 'wget', '-qO-', `http://${to}/10-fairlead.conflist`])).stdout.includes(
+        'fairlead',
+      );
+    await eventually('the pod serves', () => get('node', `${ip}:80`));
+    for (const [from, to] of [
+      ['p1', '10.244.1.1:8080'],
+      ['node', '10.244.1.1:8080'],
+      ['node', '127.0.0.1:8080'],
+      ['p3', '10.244.1.1:8080'],
+    ] as const) {
+      assert.ok(await get(from, to), `${from} gets no answer from ${to}`);
+    }
+    await ok(call('DEL', 'p3'));
+    assert.equal((await net.run('node', 'nft', ['list', 'tables'])).stdout.trim(), '');
+  });
+
+  it('survives a kill -9: what was attached stays attached, and addresses stay taken', async () => {
+    await stopServer('SIGKILL');
+    assert.ok(await net.pings('p1', '10.244.1.3'));
+    await startServer();
+    await ok(call('CHECK', 'p2'));
+    assert.ok(!['10.244.1.2', '10.244.1.3'].includes(addressOf(await ok(call('ADD', 'p3')))));
+    await ok(call('DEL', 'p3'));
+  });
+
+  const taken = async (): Promise<string[]> =>
+    (await readdir(join(dir, 'cni.sock.pipes'), { recursive: true })).filter((name) => name.endsWith('.taken'));
+
+  it('lets nobody wait for an agent that was killed', async () => {
+    server.kill('SIGSTOP');
+    const add = error(call('ADD', 'p3'));
+    const del = ok(call('DEL', 'p3'));
+    await eventually('the callers wait', async () => (await taken()).length === 2);
+    await stopServer('SIGKILL');
+    const killed = performance.now();
+    assert.equal((await add).code, 11);
+    assert.equal(await del, '');
+    // And whoever comes before it is back.
+    assert.equal((await error(call('ADD', 'p3'))).code, 11);
+    assert.ok(performance.now() - killed < 3000, `${performance.now() - killed} ms`);
+    assert.deepEqual(await readdir(join(dir, 'state', 'notes')), ['sandbox-p3.eth0.json']);
+    await startServer();
+    await ok(call('ADD', 'p3'));
+    await ok(call('DEL', 'p3'));
+    assert.deepEqual(await taken(), []);
+  });
+
+  it('has nobody wait and no address leak when it is killed in the middle of ADDs and DELs', async () => {
+    const ids = Array.from({ length: 8 }, (_, i) => `killed${i}`);
+    await net.add(...ids);
+    const links = await net.ip('node', 'link show type veth');
+    for (const [round, [first, second]] of (['ADD', 'DEL'] as const).flatMap((c) => [5, 15, 30].map((ms) => [c, ms] as const)).entries()) {
+      if (first === 'DEL') for (const id of ids) await ok(call('ADD', id));
+      const calls = ids.map((id) => call(first, id));
+      await new Promise((resolve) => setTimeout(resolve, second));
+      await stopServer('SIGKILL');
+      const killed = performance.now();
+      for (const { code, stdout } of await Promise.all(calls)) {
+        if (code !== 0) assert.equal((JSON.parse(stdout) as { code: number }).code, 11, stdout);
+      }
+      assert.ok(performance.now() - killed < 5000, `round ${round}: ${performance.now() - killed} ms`);
+      await startServer();
+      for (const id of ids) await ok(call('DEL', id));
+      assert.equal(await net.ip('node', 'link show type veth'), links);
+    }
+    const results = await Promise.all(ids.map((id) => ok(call('ADD', id))));
+    assert.equal(new Set(results.map(addressOf)).size, ids.length);
+    await Promise.all(ids.map((id) => ok(call('DEL', id))));
+  });
+
+  it('answers many callers at once, long calls and short ones', async () => {
+    const ids = Array.from({ length: 12 }, (_, i) => `many${i}`);
+    await net.add(...ids);
+    // The config of every third one is too long for the pipe, and has line breaks.
+    const config = (id: string): object => (Number(id.slice(4)) % 3 === 0 ? { padding: 'x'.repeat(5000), text: 'a\nb' } : {});
+    const results = await Promise.all(ids.map((id) => ok(call('ADD', id, config(id)))));
+    assert.equal(new Set(results.map(addressOf)).size, ids.length);
+    await Promise.all(ids.map((id) => ok(call('DEL', id, config(id)))));
+    assert.doesNotMatch(await net.ip('node', 'link'), /many/);
+  });
+
+  it('takes a note of a DEL while the agent is down, and acts on it later', async () => {
+    await stopServer('SIGTERM');
+    assert.equal((await error(call('ADD', 'p3'))).code, 11);
+    assert.equal((await error(call('STATUS', 'p3', { cniVersion: '1.1.0' }))).code, 51);
+    await ok(call('VERSION', 'p3'));
+    await ok(call('DEL', 'p2'));
+    await startServer();
+    assert.deepEqual(await readdir(join(dir, 'state', 'notes')), []);
+    assert.equal((await error(call('CHECK', 'p2'))).code, 3);
+    await ok(call('CHECK', 'p1'));
+  });
+
+  it('collects garbage, and deletes without a namespace as often as it is asked', async () => {
+    await ok(call('ADD', 'p2'));
+    await ok(call('GC', '', { cniVersion: '1.1.0', 'cni.dev/valid-attachments': [{ containerID: 'sandbox-p2', ifname: 'eth0' }] }));
+    assert.equal((await error(call('CHECK', 'p1'))).code, 3);
+    await ok(call('CHECK', 'p2'));
+    for (let i = 0; i < 2; i++) await ok(call('DEL', 'p2', {}, { CNI_NETNS: '' }));
+    assert.equal((await net.ip('node', 'link show type veth')).trim(), '');
+  });
+});

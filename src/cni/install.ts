@@ -1,0 +1,108 @@
+/** What the runtime finds on the node: the two executables, and the network configuration once the network is there. */
+import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { ANSWER_PIPES } from './answer-pipes.ts';
+import { formatCniError } from './spec/cni-error.ts';
+
+export interface InstallOptions {
+  /** Where the runtime looks for plugins: `/opt/cni/bin`. */
+  readonly binDir: string;
+  /** Where the runtime looks for network configurations: `/etc/cni/net.d`. */
+  readonly confDir: string;
+  /** The Node.js binary that runs the plugin: absolute, as the runtime's environment may have no path to one. */
+  readonly nodePath: string;
+  /** `cni-bin/fairlead.cjs`, absolute. */
+  readonly clientPath: string;
+  readonly socket: string;
+  readonly notesDir: string;
+  /** Where the pipes are, for root only: `/run/fairlead/cni.pipes`. */
+  readonly pipesDir: string;
+}
+
+const NETWORK_NAME = 'fairlead';
+const CONFLIST = '10-fairlead.conflist';
+
+/** The configuration list. containerd 1.6 knows nothing newer than 1.0.0; whoever knows `cniVersions` takes the newest of them. */
+export function conflist(): string {
+  const config = {
+    cniVersion: '1.0.0',
+    cniVersions: ['0.4.0', '1.0.0', '1.1.0'],
+    name: NETWORK_NAME,
+    plugins: [{ type: 'fairlead', capabilities: { portMappings: true } }],
+  };
+  return `${JSON.stringify(config, null, 2)}\n`;
+}
+
+/**
+ * The executable: a shell script that passes the usual calls through pipes (pipe-server.ts) and everything else to the client
+ * in Node.js, which speaks to the socket, leaves notes, and explains what is wrong. On the quick way nothing is started.
+ *
+ * Each pipe is opened for both directions first, which never blocks, then for the one that is needed. Reading then ends when
+ * the agent does, and so does writing. An ADD that ended so may be half done: the runtime must clean up before it tries again.
+ */
+export function wrapper(plugin: 'fairlead' | 'loopback', o: InstallOptions): string {
+  const quote = (word: string): string => `'${word.replaceAll("'", "'\\''")}'`;
+  const unknown = formatCniError({ code: 11, message: 'Cannot say how the call ended: the agent has ended', details: '' }, '1.0.0');
+  return `#!/bin/sh
+# Written by the Fairlead agent.
+PATH=\${PATH:-/usr/sbin:/usr/bin:/sbin:/bin}
+LC_ALL=C
+pipes=${quote(o.pipesDir)}
+config=
+while IFS= read -r line || [ -n "$line" ]; do config="$config$line "; done
+long_way() {
+  printf '%s' "$config" | ${[o.nodePath, o.clientPath, plugin, o.socket, o.notesDir].map(quote).join(' ')}
+  exit $?
+}
+case $CNI_COMMAND in ADD | DEL | CHECK | STATUS) ;; *) long_way ;; esac
+call="\u001f${plugin}\u001f$CNI_COMMAND\u001f$CNI_CONTAINERID\u001f$CNI_NETNS\u001f$CNI_IFNAME\u001f$CNI_ARGS\u001f$CNI_PATH\u001f$config"
+# Longer lines would not be written in one piece; a line break would end the call.
+[ \${#call} -lt 3800 ] || long_way
+case $call in *"
+"*) long_way ;; esac
+{ read -r pipes <"$pipes/current"; } 2>/dev/null || long_way
+n=$(($$ % ${ANSWER_PIPES}))
+tries=0
+set -C
+until { printf '%s\\n' "$$" >"$pipes/$n.taken"; } 2>/dev/null; do
+  n=$(((n + 1) % ${ANSWER_PIPES}))
+  tries=$((tries + 1))
+  [ "$tries" -lt ${ANSWER_PIPES} ] || long_way
+done
+set +C
+trap '' PIPE
+[ -p "$pipes/$n" ] && [ -p "$pipes/calls" ] || long_way
+{ command exec 3<>"$pipes/$n" 4<>"$pipes/calls" && command exec 5<"$pipes/$n" 6>"$pipes/calls" 3>&- 4>&-; } 2>/dev/null || long_way
+printf '%s\\n' "$$\u001f$n$call" 2>/dev/null >&6
+if IFS= read -r code <&5 && IFS= read -r answer <&5; then
+  printf '%s' "$answer"
+  exit "$code"
+fi
+[ "$CNI_COMMAND" = ADD ] || long_way
+printf '%s' ${quote(unknown)}
+exit 1
+`;
+}
+
+/** Writes the executables `fairlead` and `loopback` (containerd runs the latter for every pod, from this directory only). */
+export function installPlugins(o: InstallOptions): void {
+  mkdirSync(o.binDir, { recursive: true });
+  for (const plugin of ['fairlead', 'loopback'] as const) putFile(join(o.binDir, plugin), wrapper(plugin, o), 0o755);
+}
+
+/** Says to the runtime that pods can be attached. */
+export function installConflist(o: InstallOptions): void {
+  mkdirSync(o.confDir, { recursive: true });
+  putFile(join(o.confDir, CONFLIST), conflist(), 0o644);
+}
+
+/** In one step, and only when it differs: the runtime watches the directory, and a running script must not change. */
+function putFile(path: string, content: string, mode: number): void {
+  try {
+    if (readFileSync(path, 'utf8') === content) return;
+  } catch {
+    // Not there yet.
+  }
+  writeFileSync(`${path}.new`, content, { mode });
+  renameSync(`${path}.new`, path);
+}

@@ -1,0 +1,123 @@
+/**
+ * Who has which address. An address is given out only after the fact is on the disk, and given back only after the pod's
+ * link is gone, so that no crash in between lets two pods have the same one.
+ */
+import { KnownError } from '../../errors/known-error.ts';
+import { cidrContains, mustCidr, parseIp } from '../../ip/ip.ts';
+import type { Log } from '../../observability/log.ts';
+import { type Attachment, keyOf } from '../attachment.ts';
+import { Journal } from './journal.ts';
+import { nextAddress } from './pool.ts';
+
+type Line = { readonly add: Attachment } | { readonly del: string } | { readonly last: string };
+
+export class AddressBook {
+  readonly #byKey = new Map<string, Attachment>();
+  readonly #taken = new Set<string>();
+  #last: string | undefined;
+  #journal: Journal | undefined;
+
+  static async open(path: string, log: Log): Promise<AddressBook> {
+    const book = new AddressBook();
+    book.#journal = await Journal.open(path, {
+      replay: (line) => book.#replay(line),
+      onBad: (line) => log.warn('Left out an unreadable line of the address journal', { path, line: line.slice(0, 200) }),
+      snapshot: () => book.#snapshot(),
+    });
+    return book;
+  }
+
+  get(key: string): Attachment | undefined {
+    return this.#byKey.get(key);
+  }
+
+  all(): readonly Attachment[] {
+    return [...this.#byKey.values()];
+  }
+
+  /** Takes a free address for an attachment and flushes it. Throws ADDRESSES_EXHAUSTED; on a write error nothing is taken. */
+  async take(podCidr: string, who: Omit<Attachment, 'ip'>): Promise<Attachment> {
+    const ip = nextAddress(podCidr, this.#taken, this.#last);
+    if (ip === undefined) {
+      throw new KnownError('ADDRESSES_EXHAUSTED', `Cannot take an address of ${podCidr}: all ${this.countIn(podCidr)} are in use`, {
+        hint: 'Run fewer pods on this node, or give nodes a larger range',
+      });
+    }
+    const attachment: Attachment = { ...who, ip };
+    await this.record(attachment);
+    return attachment;
+  }
+
+  /** Remembers an attachment whose address is known already. */
+  async record(attachment: Attachment): Promise<void> {
+    this.#set(attachment);
+    try {
+      await this.#journal?.append({ add: attachment } satisfies Line);
+    } catch (err) {
+      this.#unset(keyOf(attachment));
+      throw err;
+    }
+  }
+
+  /** Gives the address back. The pod's link must be gone. */
+  async release(key: string): Promise<void> {
+    if (!this.#byKey.has(key)) return;
+    // Written first: an address that memory calls free while the disk does not is harmless, but only that way round.
+    await this.#journal?.append({ del: key } satisfies Line);
+    this.#unset(key);
+  }
+
+  /** How many addresses of a range are taken. */
+  countIn(podCidr: string): number {
+    const range = mustCidr(podCidr);
+    return [...this.#taken].filter((ip) => cidrContains(range, ip)).length;
+  }
+
+  isTaken(ip: string): boolean {
+    return this.#taken.has(ip);
+  }
+
+  async close(): Promise<void> {
+    await this.#journal?.close();
+  }
+
+  #set(attachment: Attachment): void {
+    this.#byKey.set(keyOf(attachment), attachment);
+    this.#taken.add(attachment.ip);
+    this.#last = attachment.ip;
+  }
+
+  #unset(key: string): void {
+    const attachment = this.#byKey.get(key);
+    if (!attachment) return;
+    this.#byKey.delete(key);
+    this.#taken.delete(attachment.ip);
+  }
+
+  /** False for what is no entry. */
+  #replay(line: unknown): boolean {
+    if (typeof line !== 'object' || line === null) return false;
+    if ('add' in line && isAttachment(line.add)) this.#set(line.add);
+    else if ('del' in line && typeof line.del === 'string') this.#unset(line.del);
+    else if ('last' in line && isIp(line.last)) this.#last = line.last;
+    else return false;
+    return true;
+  }
+
+  #snapshot(): Line[] {
+    const lines: Line[] = [...this.#byKey.values()].map((add) => ({ add }));
+    if (this.#last !== undefined) lines.push({ last: this.#last });
+    return lines;
+  }
+}
+
+function isIp(value: unknown): value is string {
+  return typeof value === 'string' && parseIp(value) !== undefined;
+}
+
+function isAttachment(value: unknown): value is Attachment {
+  if (typeof value !== 'object' || value === null) return false;
+  const a = value as Partial<Record<keyof Attachment, unknown>>;
+  const texts = [a.containerId, a.ifName, a.network, a.netns, a.pod];
+  return texts.every((text) => typeof text === 'string') && isIp(a.ip) && Array.isArray(a.hostPorts);
+}

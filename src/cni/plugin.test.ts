@@ -1,0 +1,222 @@
+import assert from 'node:assert/strict';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, it } from 'node:test';
+import { silentLog } from '../observability/log.ts';
+import { type Attachment, hostLinkOf } from './attachment.ts';
+import { AddressBook } from './ipam/address-book.ts';
+import { Plugin, type PluginAnswer } from './plugin.ts';
+import { FakeWiring } from './wiring/fake-wiring.ts';
+
+// A range of five pods: .2 to .6.
+const network = { podCidr: '10.244.1.0/29', gateway: '10.244.1.1', bridge: 'cni0', mtu: 1450 };
+
+class FakeHostPorts {
+  readonly open = new Map<string, Attachment>();
+  async add(a: Attachment): Promise<void> {
+    if (a.hostPorts.length > 0) this.open.set(`${a.containerId}/${a.ifName}`, a);
+  }
+  async remove(key: string): Promise<void> {
+    this.open.delete(key);
+  }
+}
+
+let dir: string;
+let book: AddressBook;
+let wiring: FakeWiring;
+let hostPorts: FakeHostPorts;
+let plugin: Plugin;
+
+beforeEach(async () => {
+  dir = await mkdtemp(join(tmpdir(), 'fl-cni-'));
+  book = await AddressBook.open(join(dir, 'addresses.jsonl'), silentLog);
+  wiring = new FakeWiring();
+  hostPorts = new FakeHostPorts();
+  plugin = new Plugin({ book, wiring, hostPorts, log: silentLog });
+});
+
+afterEach(async () => {
+  await book.close();
+  await rm(dir, { recursive: true });
+});
+
+function call(command: string, id: string, config: object = {}, env: Record<string, string> = {}): Promise<PluginAnswer> {
+  wiring.namespaces.add(`/run/netns/${id}`);
+  return plugin.call({
+    plugin: 'fairlead',
+    env: { CNI_COMMAND: command, CNI_CONTAINERID: id, CNI_NETNS: `/run/netns/${id}`, CNI_IFNAME: 'eth0', ...env },
+    stdin: JSON.stringify({ cniVersion: '1.0.0', name: 'fairlead', type: 'fairlead', ...config }),
+  });
+}
+
+async function ipOf(answer: PluginAnswer | Promise<PluginAnswer>): Promise<string> {
+  const { code, stdout } = await answer;
+  assert.equal(code, 0, stdout);
+  return (JSON.parse(stdout) as { ips: { address: string }[] }).ips[0]?.address ?? '';
+}
+
+async function errorOf(answer: Promise<PluginAnswer>): Promise<{ code: number; msg: string }> {
+  const { code, stdout } = await answer;
+  assert.equal(code, 1, stdout);
+  return JSON.parse(stdout) as { code: number; msg: string };
+}
+
+describe('the plugin', () => {
+  it('asks to try again while the node has no range', async () => {
+    assert.equal((await errorOf(call('ADD', 'a'))).code, 11);
+    assert.equal((await errorOf(call('STATUS', 'a'))).code, 50);
+    assert.equal((await call('DEL', 'a')).code, 0);
+  });
+
+  it('gives addresses in turn and says how to reach the gateway', async () => {
+    await plugin.setNetwork(network);
+    assert.equal(await ipOf(call('ADD', 'a')), '10.244.1.2/29');
+    const { stdout } = await call('ADD', 'b');
+    assert.deepEqual(JSON.parse(stdout), {
+      cniVersion: '1.0.0',
+      interfaces: [
+        { name: hostLinkOf({ containerId: 'b', ifName: 'eth0' }), mac: '0e:58:0a:f4:01:03' },
+        { name: 'eth0', mac: '0a:58:0a:f4:01:03', sandbox: '/run/netns/b' },
+      ],
+      ips: [{ address: '10.244.1.3/29', gateway: '10.244.1.1', interface: 1 }],
+      routes: [{ dst: '0.0.0.0/0', gw: '10.244.1.1' }],
+      dns: {},
+    });
+  });
+
+  it('refuses a second ADD and leaves the first one alone', async () => {
+    await plugin.setNetwork(network);
+    await call('ADD', 'a');
+    assert.match((await errorOf(call('ADD', 'a'))).msg, /added before/);
+    assert.equal((await call('CHECK', 'a')).code, 0);
+  });
+
+  it('refuses a namespace that is not there', async () => {
+    await plugin.setNetwork(network);
+    const error = await errorOf(call('ADD', 'a', {}, { CNI_NETNS: '/run/netns/nowhere' }));
+    assert.equal(error.code, 3);
+    assert.equal(book.all().length, 0);
+  });
+
+  it('gives the address back when the kernel refuses the link', async () => {
+    await plugin.setNetwork(network);
+    wiring.refuse = new Error('no');
+    assert.equal((await errorOf(call('ADD', 'a'))).code, 999);
+    assert.deepEqual(book.all(), []);
+  });
+
+  it('deletes as often as it is asked, with and without a namespace', async () => {
+    await plugin.setNetwork(network);
+    await call('ADD', 'a');
+    for (const env of [{}, { CNI_NETNS: '' }]) assert.equal((await call('DEL', 'a', {}, env)).code, 0);
+    assert.equal(wiring.links.size, 0);
+    assert.equal(book.all().length, 0);
+  });
+
+  it('uses an address that became free only after all others', async () => {
+    await plugin.setNetwork(network);
+    await call('ADD', 'a');
+    await call('DEL', 'a');
+    assert.equal(await ipOf(call('ADD', 'b')), '10.244.1.3/29');
+  });
+
+  it('says that it is full, and takes back what dead pods left', async () => {
+    await plugin.setNetwork(network);
+    for (const id of ['a', 'b', 'c', 'd', 'e']) await ipOf(call('ADD', id));
+    assert.equal((await errorOf(call('ADD', 'f'))).code, 11);
+    assert.equal((await errorOf(call('STATUS', 'f'))).code, 50);
+    wiring.endNamespace('/run/netns/c');
+    assert.equal((await call('STATUS', 'f')).code, 0);
+    assert.equal(await ipOf(call('ADD', 'f')), '10.244.1.4/29');
+  });
+
+  it('is not full because of pods that have addresses of an earlier range', async () => {
+    await plugin.setNetwork({ ...network, podCidr: '10.244.9.0/29', gateway: '10.244.9.1' });
+    for (let i = 0; i < 5; i++) assert.equal((await call('ADD', `old${i}`)).code, 0);
+    await plugin.setNetwork(network);
+    assert.equal((await call('STATUS', 'x', { cniVersion: '1.1.0' })).code, 0);
+    assert.equal((await call('ADD', 'new')).code, 0);
+  });
+
+  it('keeps the address of a pod whose link is there though its namespace path is gone', async () => {
+    await plugin.setNetwork(network);
+    await call('ADD', 'a');
+    wiring.namespaces.delete('/run/netns/a');
+    assert.equal(await plugin.reclaim(), 0);
+  });
+
+  it('collects what the runtime does not know, of its own network only', async () => {
+    await plugin.setNetwork(network);
+    for (const id of ['a', 'b']) await call('ADD', id);
+    await call('ADD', 'c', { name: 'other' });
+    const keep = { 'cni.dev/valid-attachments': [{ containerID: 'a', ifname: 'eth0' }] };
+    assert.equal((await call('GC', '', { cniVersion: '1.1.0', ...keep })).code, 0);
+    assert.deepEqual([...wiring.links.keys()], ['a/eth0', 'c/eth0']);
+    assert.equal((await errorOf(call('GC', ''))).code, 7);
+  });
+
+  it('finds in CHECK what is not as it was made', async () => {
+    await plugin.setNetwork(network);
+    await call('ADD', 'a');
+    assert.equal((await call('CHECK', 'a', { prevResult: { ips: [{ address: '10.244.1.2/29' }] } })).code, 0);
+    assert.match(
+      (await errorOf(call('CHECK', 'a', { prevResult: { ips: [{ address: '10.9.9.9/29' }] } }))).msg,
+      /10.244.1.2, not 10.9.9.9/,
+    );
+    wiring.links.clear();
+    assert.equal((await errorOf(call('CHECK', 'a'))).code, 100);
+    assert.equal((await errorOf(call('CHECK', 'b'))).code, 3);
+  });
+
+  it('learns from the links what a lost journal knew', async () => {
+    await plugin.setNetwork(network);
+    await call('ADD', 'a');
+    await call('ADD', 'b');
+    const empty = await AddressBook.open(join(dir, 'lost.jsonl'), silentLog);
+    const again = new Plugin({ book: empty, wiring, hostPorts, log: silentLog });
+    assert.equal(await again.adopt(), 2);
+    assert.deepEqual(
+      empty.all().map((a) => a.ip),
+      ['10.244.1.2', '10.244.1.3'],
+    );
+    await empty.close();
+  });
+
+  it('answers many calls at once, each with an address of its own', async () => {
+    await plugin.setNetwork({ ...network, podCidr: '10.244.1.0/24' });
+    const ids = Array.from({ length: 100 }, (_, i) => `pod${i}`);
+    const ips = await Promise.all(ids.map((id) => ipOf(call('ADD', id))));
+    assert.equal(new Set(ips).size, 100);
+    await Promise.all(ids.map((id) => call('DEL', id)));
+    assert.deepEqual([book.all().length, wiring.links.size], [0, 0]);
+  });
+
+  it('opens host ports with the pod and closes them with it', async () => {
+    await plugin.setNetwork(network);
+    const runtimeConfig = { portMappings: [{ hostPort: 8080, containerPort: 80, protocol: 'TCP' }] };
+    await call('ADD', 'a', { runtimeConfig });
+    assert.deepEqual(hostPorts.open.get('a/eth0')?.hostPorts, [{ hostPort: 8080, containerPort: 80, protocol: 'tcp', hostIp: '' }]);
+    await call('DEL', 'a', { runtimeConfig });
+    assert.equal(hostPorts.open.size, 0);
+  });
+
+  it('puts links back when the bridge is new', async () => {
+    await plugin.setNetwork(network);
+    await call('ADD', 'a');
+    await plugin.setNetwork({ ...network, bridge: 'cni1' });
+    assert.equal((await call('CHECK', 'a')).code, 0);
+  });
+
+  it('is the loopback plugin, too', async () => {
+    wiring.namespaces.add('/run/netns/a');
+    const env = { CNI_COMMAND: 'ADD', CNI_CONTAINERID: 'a', CNI_NETNS: '/run/netns/a', CNI_IFNAME: 'lo' };
+    const answer = await plugin.call({ plugin: 'loopback', env, stdin: '{"cniVersion":"0.3.1","name":"cni-loopback"}' });
+    assert.equal(await ipOf(answer), '127.0.0.1/8');
+    assert.ok(wiring.loopbacks.has('/run/netns/a'));
+    assert.equal(
+      (await plugin.call({ plugin: 'loopback', env: { ...env, CNI_COMMAND: 'DEL' }, stdin: '{"name":"cni-loopback"}' })).code,
+      1,
+    );
+  });
+});

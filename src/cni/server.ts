@@ -1,0 +1,58 @@
+/**
+ * The socket to which the executable passes its calls: one JSON line in, one JSON line out, one call per connection. Who may
+ * open it can attach links to any namespace of the machine, hence mode 0600.
+ */
+import { chmodSync, mkdirSync, rmSync } from 'node:fs';
+import { createServer, type Server, type Socket } from 'node:net';
+import { dirname } from 'node:path';
+import { messageOf } from '../errors/known-error.ts';
+import type { PluginAnswer, PluginCall } from './plugin.ts';
+import { formatCniError } from './spec/cni-error.ts';
+
+/** A request with a long list of attachments stays far below. */
+const MAX_REQUEST = 8 * 1024 * 1024;
+
+/** Listens on the path, in place of a socket that an earlier process left. */
+export function listenForCalls(path: string, call: (request: PluginCall) => Promise<PluginAnswer>): Promise<Server> {
+  mkdirSync(dirname(path), { recursive: true });
+  rmSync(path, { force: true });
+  const server = createServer({ allowHalfOpen: true }, (socket) => serve(socket, call));
+  return new Promise((resolve, reject) => {
+    server.once('error', reject);
+    // The socket file is made within listen(): a mask set around it leaves no moment in which others may connect.
+    const mask = process.umask(0o177);
+    server.listen(path, () => resolve(server));
+    process.umask(mask);
+    chmodSync(path, 0o600);
+  });
+}
+
+function serve(socket: Socket, call: (request: PluginCall) => Promise<PluginAnswer>): void {
+  const parts: Buffer[] = [];
+  let size = 0;
+  // The runtime may give up on the executable at any moment; DEL follows.
+  socket.on('error', () => socket.destroy());
+  const gaveUp = (): void => void socket.destroy();
+  socket.on('end', gaveUp);
+  socket.on('data', (part) => {
+    parts.push(part);
+    size += part.length;
+    if (size > MAX_REQUEST) socket.destroy();
+    else if (part.includes(10)) {
+      socket.removeAllListeners('data');
+      socket.off('end', gaveUp);
+      void answer(Buffer.concat(parts).toString('utf8'), call).then((line) => socket.end(line));
+    }
+  });
+}
+
+async function answer(line: string, call: (request: PluginCall) => Promise<PluginAnswer>): Promise<string> {
+  let result: PluginAnswer;
+  try {
+    const { plugin, env, stdin } = JSON.parse(line) as Partial<PluginCall>;
+    result = await call({ plugin: plugin === 'loopback' ? 'loopback' : 'fairlead', env: env ?? {}, stdin: stdin ?? '' });
+  } catch (err) {
+    result = { code: 1, stdout: formatCniError({ code: 6, message: `Cannot read the call: ${messageOf(err)}`, details: '' }, '1.0.0') };
+  }
+  return `${JSON.stringify(result)}\n`;
+}

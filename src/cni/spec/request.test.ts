@@ -1,0 +1,95 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { CniError } from './cni-error.ts';
+import { parseRequest, versionOf } from './request.ts';
+import { appendResult, type CniResult, formatResult, parseResult } from './result.ts';
+
+const env = { CNI_COMMAND: 'ADD', CNI_CONTAINERID: 'c1', CNI_NETNS: '/run/netns/x', CNI_IFNAME: 'eth0' };
+const config = { cniVersion: '1.0.0', name: 'net' };
+
+describe('parseRequest()', () => {
+  it('reads whom the call is for', () => {
+    const request = parseRequest(
+      { ...env, CNI_ARGS: 'IgnoreUnknown=1;K8S_POD_NAMESPACE=default;K8S_POD_NAME=web' },
+      JSON.stringify(config),
+    );
+    assert.deepEqual(request.pod, { namespace: 'default', name: 'web', uid: '' });
+  });
+
+  const refused: readonly [what: string, env: Record<string, string>, stdin: string, code: number][] = [
+    ['an unknown command', { CNI_COMMAND: 'FOO' }, JSON.stringify(config), 4],
+    ['a container ID with a slash', { CNI_CONTAINERID: '../c' }, JSON.stringify(config), 4],
+    ['no container ID', { CNI_CONTAINERID: '' }, JSON.stringify(config), 4],
+    ['a link name of 16 characters', { CNI_IFNAME: 'eth0123456789abc' }, JSON.stringify(config), 4],
+    ['a link name that is a path', { CNI_IFNAME: '..' }, JSON.stringify(config), 4],
+    ['an ADD without a namespace', { CNI_NETNS: '' }, JSON.stringify(config), 4],
+    ['what is not JSON', {}, '{', 6],
+    ['a list', {}, '[]', 6],
+    ['a version from the future', {}, JSON.stringify({ ...config, cniVersion: '2.0.0' }), 1],
+    ['a network name that is a path', {}, JSON.stringify({ ...config, name: '../x' }), 7],
+    ['no network name', {}, JSON.stringify({ cniVersion: '1.0.0' }), 7],
+    [
+      'a port that is none',
+      {},
+      JSON.stringify({ ...config, runtimeConfig: { portMappings: [{ hostPort: 80, containerPort: 99999 }] } }),
+      7,
+    ],
+    [
+      'an unknown protocol',
+      {},
+      JSON.stringify({ ...config, runtimeConfig: { portMappings: [{ hostPort: 1, containerPort: 1, protocol: 'x' }] } }),
+      7,
+    ],
+  ];
+  for (const [what, change, stdin, code] of refused) {
+    it(`refuses ${what}`, () => {
+      assert.throws(
+        () => parseRequest({ ...env, ...change }, stdin),
+        (err) => err instanceof CniError && err.code === code,
+      );
+    });
+  }
+
+  it('leaves out container ports that are not mapped', () => {
+    const runtimeConfig = {
+      portMappings: [
+        { hostPort: 0, containerPort: 80 },
+        { hostPort: 53, containerPort: 53, protocol: 'UDP', hostIP: '0.0.0.0' },
+      ],
+    };
+    const { hostPorts } = parseRequest(env, JSON.stringify({ ...config, runtimeConfig })).config;
+    assert.deepEqual(hostPorts, [{ hostPort: 53, containerPort: 53, protocol: 'udp', hostIp: '' }]);
+  });
+
+  it('reads port mappings as containerd spells them', () => {
+    const runtimeConfig = { portMappings: [{ HostPort: 9090, ContainerPort: 8080, Protocol: 'tcp', HostIP: '127.0.0.1' }] };
+    const { hostPorts } = parseRequest(env, JSON.stringify({ ...config, runtimeConfig })).config;
+    assert.deepEqual(hostPorts, [{ hostPort: 9090, containerPort: 8080, protocol: 'tcp', hostIp: '127.0.0.1' }]);
+  });
+
+  it('names the version of a broken configuration', () => {
+    assert.equal(versionOf('{"cniVersion":"0.4.0"}'), '0.4.0');
+    assert.equal(versionOf('{'), '1.0.0');
+  });
+});
+
+describe('a result', () => {
+  const result: CniResult = {
+    interfaces: [{ name: 'eth0', mac: '0a:58:0a:f4:01:02', mtu: 1450, sandbox: '/x' }],
+    ips: [{ address: '10.244.1.2/24', gateway: '10.244.1.1', interface: 0 }],
+    routes: [{ dst: '0.0.0.0/0' }],
+    dns: {},
+  };
+
+  it('says the family of an address up to 0.4.0, and the MTU from 1.1.0 on', () => {
+    assert.match(formatResult(result, '0.4.0'), /"version":"4"/);
+    assert.doesNotMatch(formatResult(result, '1.0.0'), /"version"|"mtu"/);
+    assert.match(formatResult(result, '1.1.0'), /"mtu":1450/);
+  });
+
+  it('keeps what earlier plugins made, and moves its own indexes', () => {
+    const merged = appendResult(parseResult(JSON.parse(formatResult(result, '0.4.0')) as Record<string, unknown>), result);
+    assert.equal(merged.ips[1]?.interface, 1);
+    assert.equal(merged.interfaces.length, 2);
+  });
+});

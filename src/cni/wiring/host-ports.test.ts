@@ -1,0 +1,74 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { FakeNftables } from '../../linux/nftables/fake-nftables.ts';
+import { silentLog } from '../../observability/log.ts';
+import type { Attachment } from '../attachment.ts';
+import { HOST_PORT_TABLE, NftHostPorts, planHostPorts } from './host-ports.ts';
+
+function pod(containerId: string, ip: string, hostPorts: Attachment['hostPorts']): Attachment {
+  return { containerId, ifName: 'eth0', network: 'fairlead', netns: '', ip, pod: '', hostPorts };
+}
+
+const web = pod('a', '10.244.1.2', [
+  { hostPort: 8080, containerPort: 80, protocol: 'tcp', hostIp: '' },
+  { hostPort: 53, containerPort: 5353, protocol: 'udp', hostIp: '192.168.120.11' },
+]);
+
+describe('planHostPorts()', () => {
+  it('puts ports of all addresses and of one address into maps of their own', () => {
+    const table = planHostPorts([web], 'cni0');
+    assert.deepEqual([...(table?.elements.get('any') ?? [])], [['tcp . 8080', '10.244.1.2 . 80']]);
+    assert.deepEqual([...(table?.elements.get('bound') ?? [])], [['192.168.120.11 . udp . 53', '10.244.1.2 . 5353']]);
+    assert.deepEqual([...(table?.elements.get('hairpin') ?? [])], [['10.244.1.2 . 10.244.1.2', '']]);
+  });
+
+  it('makes no table when no pod has a host port', () => {
+    assert.equal(planHostPorts([pod('a', '10.244.1.2', [])], 'cni0'), undefined);
+  });
+});
+
+describe('NftHostPorts', () => {
+  function make(): { nft: FakeNftables; forgotten: number[]; ports: NftHostPorts } {
+    const nft = new FakeNftables();
+    const forgotten: number[] = [];
+    const forget = async (udp: ReadonlySet<number>): Promise<void> => void forgotten.push(...udp);
+    return { nft, forgotten, ports: new NftHostPorts(nft, forget, silentLog, 'fl-no-such-bridge') };
+  }
+
+  it('has a table only while a pod has a host port', async () => {
+    const { nft, ports } = make();
+    await ports.add(pod('b', '10.244.1.3', []));
+    assert.equal(await nft.read('ip', HOST_PORT_TABLE), undefined);
+    await ports.add(web);
+    assert.equal((await nft.read('ip', HOST_PORT_TABLE))?.sets.get('any')?.elements.size, 1);
+    await ports.remove('a/eth0');
+    assert.equal(await nft.read('ip', HOST_PORT_TABLE), undefined);
+  });
+
+  it('forgets UDP flows of the ports that came or went, no others', async () => {
+    const { forgotten, ports } = make();
+    await ports.add(web);
+    await ports.remove('a/eth0');
+    assert.deepEqual(forgotten, [53, 53]);
+  });
+
+  it('writes again what somebody deleted', async () => {
+    const { nft, ports } = make();
+    await ports.add(web);
+    await nft.commit({ family: 'ip', table: HOST_PORT_TABLE, ops: [{ op: 'delete-table' }] });
+    await ports.heal();
+    assert.equal((await nft.read('ip', HOST_PORT_TABLE))?.sets.get('any')?.elements.size, 1);
+  });
+
+  it('does not remember a port that the kernel refused', async () => {
+    const { nft, ports } = make();
+    const { commit } = nft;
+    nft.commit = async () => {
+      throw new Error('the kernel refuses');
+    };
+    await assert.rejects(ports.add(web), /refuses/);
+    nft.commit = commit;
+    await ports.heal();
+    assert.equal(await nft.read('ip', HOST_PORT_TABLE), undefined);
+  });
+});

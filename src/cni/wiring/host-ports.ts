@@ -1,0 +1,159 @@
+/**
+ * Host ports: connections to a port of the node go on to a pod. One nftables table: when a pod with
+ * host ports comes or goes, or somebody changed it, what is different is written over netlink in one transaction.
+ */
+import { diff } from '../../linux/nftables/diff.ts';
+import type { Nftables, Op, Table } from '../../linux/nftables/table.ts';
+import { ensureSysctl, readSysctl } from '../../linux/sysctl.ts';
+import type { Log } from '../../observability/log.ts';
+import { type Attachment, keyOf } from '../attachment.ts';
+import type { HostPort } from '../spec/request.ts';
+
+export interface HostPorts {
+  add(attachment: Attachment): Promise<void>;
+  remove(key: string): Promise<void>;
+}
+
+export const HOST_PORT_TABLE = 'fairlead-hostport';
+
+/**
+ * The whole table; undefined when there is nothing to forward. Priorities: behind the service proxy's translation (-100, 100),
+ * whose verdict stands when both have one; and before connection tracking (-300) for the guard.
+ */
+export function planHostPorts(attachments: readonly Attachment[], bridge: string): Table | undefined {
+  const any = new Map<string, string>();
+  const bound = new Map<string, string>();
+  const pods = new Map<string, string>();
+  const hairpin = new Map<string, string>();
+  for (const a of attachments) {
+    for (const p of a.hostPorts) {
+      const target = `${a.ip} . ${p.containerPort}`;
+      if (p.hostIp === '') any.set(`${p.protocol} . ${p.hostPort}`, target);
+      else bound.set(`${p.hostIp} . ${p.protocol} . ${p.hostPort}`, target);
+      pods.set(a.ip, '');
+      hairpin.set(`${a.ip} . ${a.ip}`, '');
+    }
+  }
+  if (pods.size === 0) return undefined;
+  const target = ['ipv4_addr', 'inet_service'];
+  return {
+    family: 'ip',
+    name: HOST_PORT_TABLE,
+    sets: [
+      { name: 'loopback', key: ['inet_proto', 'ipv4_addr'], interval: true },
+      { name: 'pods', key: ['ipv4_addr'] },
+      { name: 'hairpin', key: ['ipv4_addr', 'ipv4_addr'] },
+      { name: 'any', key: ['inet_proto', 'inet_service'], data: target },
+      { name: 'bound', key: ['ipv4_addr', 'inet_proto', 'inet_service'], data: target },
+    ],
+    elements: new Map([
+      ['loopback', new Map(['1', 'tcp', 'udp', 'sctp'].map((protocol) => [`${protocol} . 127.0.0.0/8`, '']))],
+      ['pods', pods],
+      ['hairpin', hairpin],
+      ['any', any],
+      ['bound', bound],
+    ]),
+    chains: [
+      {
+        name: 'forward-port',
+        rules: ['dnat ip to ip daddr . meta l4proto . th dport map @bound', 'dnat ip to meta l4proto . th dport map @any'],
+      },
+      // Pods must not reach what listens on the node's loopback only, now that the bridge routes it.
+      {
+        name: 'guard',
+        hook: { type: 'filter', hook: 'prerouting', priority: -300 },
+        rules: [`iifname "${bridge}" meta l4proto . ip daddr @loopback drop`],
+      },
+      { name: 'prerouting', hook: { type: 'nat', hook: 'prerouting', priority: -95 }, rules: ['fib daddr type local goto forward-port'] },
+      { name: 'output', hook: { type: 'nat', hook: 'output', priority: -95 }, rules: ['fib daddr type local goto forward-port'] },
+      // A pod that reaches itself, and what comes from the node's loopback, need an address that finds its way back.
+      {
+        name: 'postrouting',
+        hook: { type: 'nat', hook: 'postrouting', priority: 105 },
+        rules: [
+          'ip saddr . ip daddr @hairpin masquerade fully-random',
+          'meta l4proto . ip saddr @loopback ip daddr @pods masquerade fully-random',
+        ],
+      },
+    ],
+  };
+}
+
+/** Forgets UDP flows to these ports of the node: their translation is not what it was. */
+export type ForgetUdp = (ports: ReadonlySet<number>) => Promise<void>;
+
+export class NftHostPorts implements HostPorts {
+  readonly #nft: Nftables;
+  readonly #forgetUdp: ForgetUdp;
+  readonly #log: Log;
+  #bridge: string;
+  readonly #byKey = new Map<string, Attachment>();
+  #turn: Promise<void> = Promise.resolve();
+
+  constructor(nft: Nftables, forgetUdp: ForgetUdp, log: Log, bridge = 'cni0') {
+    this.#nft = nft;
+    this.#forgetUdp = forgetUdp;
+    this.#log = log;
+    this.#bridge = bridge;
+  }
+
+  /** Starts from these attachments, whatever the kernel holds. */
+  async reset(attachments: readonly Attachment[]): Promise<void> {
+    this.#byKey.clear();
+    for (const a of attachments) if (a.hostPorts.length > 0) this.#byKey.set(keyOf(a), a);
+    await this.heal();
+  }
+
+  /** The bridge is there now, perhaps anew. */
+  async setBridge(bridge: string): Promise<void> {
+    this.#bridge = bridge;
+    await this.heal();
+  }
+
+  /** Writes the table again when somebody has changed it. */
+  heal(): Promise<void> {
+    return this.#write([]);
+  }
+
+  async add(attachment: Attachment): Promise<void> {
+    if (attachment.hostPorts.length === 0) return;
+    const key = keyOf(attachment);
+    this.#byKey.set(key, attachment);
+    try {
+      await this.#write(attachment.hostPorts);
+    } catch (err) {
+      this.#byKey.delete(key);
+      throw err;
+    }
+  }
+
+  async remove(key: string): Promise<void> {
+    const had = this.#byKey.get(key);
+    if (!had) return;
+    this.#byKey.delete(key);
+    try {
+      await this.#write(had.hostPorts);
+    } catch (err) {
+      this.#byKey.set(key, had);
+      throw err;
+    }
+  }
+
+  /** One after the other, each with all that is wanted by then. */
+  #write(changed: readonly HostPort[]): Promise<void> {
+    const turn = this.#turn.then(async () => {
+      const want = planHostPorts([...this.#byKey.values()], this.#bridge);
+      const have = await this.#nft.read('ip', HOST_PORT_TABLE);
+      const ops: readonly Op[] = want ? diff(have, want) : have ? [{ op: 'delete-table' }] : [];
+      await this.#nft.commit({ family: 'ip', table: HOST_PORT_TABLE, ops });
+      // Without it the kernel drops packets from 127.0.0.0/8 that leave by a link. The bridge may come later.
+      const routeLocal = `net/ipv4/conf/${this.#bridge}/route_localnet`;
+      if (this.#byKey.size > 0 && readSysctl(routeLocal) !== undefined) ensureSysctl(routeLocal, '1');
+      if (ops.length > 0) this.#log.debug('Wrote host ports', { pods: this.#byKey.size });
+      const udp = new Set(changed.filter((p) => p.protocol === 'udp').map((p) => p.hostPort));
+      if (udp.size > 0) await this.#forgetUdp(udp);
+    });
+    this.#turn = turn.catch(() => {});
+    return turn;
+  }
+}

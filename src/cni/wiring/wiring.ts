@@ -1,0 +1,166 @@
+/**
+ * A pod's link in the kernel: a veth pair between the bridge and the pod's namespace.
+ *
+ * A pod reaches its neighbours on the same node through the gateway, too, not across the bridge: everything it sends passes
+ * the node's routing, so that connection tracking sees both directions of a connection to a Service even where the kernel
+ * has no br_netfilter, and rules about forwarded packets hold within a node.
+ */
+import { closeSync, openSync } from 'node:fs';
+import { mustCidr } from '../../ip/ip.ts';
+import { addAddress } from '../../linux/netlink/address.ts';
+import { AsideSocket } from '../../linux/netlink/aside-socket.ts';
+import { addLink, changeLink, deleteLink, getLink, type Link, parseLink } from '../../linux/netlink/link.ts';
+import { isErrno } from '../../linux/netlink/netlink-error.ts';
+import { addRoute, type Route } from '../../linux/netlink/route.ts';
+import { Rtnetlink } from '../../linux/netlink/rtnetlink.ts';
+import { netnsExists } from '../../linux/netns.ts';
+import { type Attachment, aliasOf, fromAlias, hostLinkOf, macOf, type PodNetwork } from '../attachment.ts';
+
+export interface Wiring {
+  /** Whether a network namespace is mounted at the path. */
+  namespaceExists(path: string): boolean;
+  /** Makes the pair, the pod's address and routes. On failure nothing is left. */
+  attach(attachment: Attachment, network: PodNetwork): Promise<void>;
+  /** Removes the pair; fine when it is gone. */
+  detach(attachment: { readonly containerId: string; readonly ifName: string }): Promise<void>;
+  /** What is not as `attach` made it, in words; empty when all is well. */
+  check(attachment: Attachment, network: PodNetwork): Promise<readonly string[]>;
+  loopbackUp(netns: string): Promise<void>;
+  /** Puts every pair whose node's end lost its bridge back into it; says which. */
+  reattach(network: PodNetwork): Promise<readonly string[]>;
+  /** Attachments as the kernel's links tell them. */
+  attachments(): Promise<readonly Attachment[]>;
+}
+
+/** The routes in a pod, in an order in which the kernel takes them. */
+function routesOf(network: PodNetwork, index: number): Route[] {
+  const range = mustCidr(network.podCidr);
+  return [
+    { dst: `${network.gateway}/32`, index },
+    { dst: range.text, index, gateway: network.gateway },
+    { dst: '0.0.0.0/0', index, gateway: network.gateway },
+  ];
+}
+
+export class KernelWiring implements Wiring {
+  readonly #node: Rtnetlink;
+  readonly #aside: AsideSocket;
+
+  /** Sockets of the node's own namespace: one to read, and one for the changes that take long. */
+  constructor(node: Rtnetlink, aside: AsideSocket) {
+    this.#node = node;
+    this.#aside = aside;
+  }
+
+  namespaceExists(path: string): boolean {
+    return netnsExists(path);
+  }
+
+  async attach(a: Attachment, network: PodNetwork): Promise<void> {
+    const name = hostLinkOf(a);
+    const bridge = await this.#bridge(network);
+    const netnsFd = openSync(a.netns, 'r');
+    let made = false;
+    try {
+      const [refused, unset] = await this.#aside.batch(
+        [
+          addLink(
+            name,
+            { kind: 'veth', peer: { name: a.ifName, netnsFd, mac: macOf(a.ip, 'pod'), mtu: network.mtu } },
+            { mac: macOf(a.ip, 'host'), mtu: network.mtu, master: bridge.index, up: true },
+          ),
+          changeLink(name, { alias: aliasOf(a), hairpin: true }),
+        ],
+        `create link "${a.ifName}" of pod "${a.pod}"`,
+      );
+      if (refused) throw refused;
+      made = true;
+      if (unset) throw unset;
+      await this.#inside(a, network);
+    } catch (err) {
+      if (made) await this.detach(a);
+      throw err;
+    } finally {
+      closeSync(netnsFd);
+    }
+  }
+
+  async detach(a: { readonly containerId: string; readonly ifName: string }): Promise<void> {
+    const name = hostLinkOf(a);
+    const [error] = await this.#aside.batch([deleteLink(name)], `delete link "${name}"`);
+    if (error && !isErrno(error, 'ENODEV')) throw error;
+  }
+
+  async check(a: Attachment, network: PodNetwork): Promise<readonly string[]> {
+    const wrong: string[] = [];
+    const name = hostLinkOf(a);
+    const [host, bridge] = await Promise.all([this.#node.link(name), this.#node.link(network.bridge)]);
+    if (!host) wrong.push(`the node has no link "${name}"`);
+    else {
+      if (!host.up) wrong.push(`link "${name}" is down`);
+      if (!bridge || host.master !== bridge.index) wrong.push(`link "${name}" is not in bridge "${network.bridge}"`);
+      else if (!host.hairpin) wrong.push(`link "${name}" lost its hairpin mode`);
+    }
+    using pod = Rtnetlink.openIn(a.netns);
+    const link = await pod.link(a.ifName);
+    if (!link) return [...wrong, `the pod has no link "${a.ifName}"`];
+    if (!link.up) wrong.push(`link "${a.ifName}" is down`);
+    if (host && link.parent !== host.index) wrong.push(`link "${a.ifName}" is not the other end of "${name}"`);
+    if (link.mac !== macOf(a.ip, 'pod')) wrong.push(`link "${a.ifName}" has MAC ${link.mac}`);
+    const [addresses, routes] = [await pod.addresses(), await pod.routes()];
+    if (!addresses.some((x) => x.index === link.index && x.ip === a.ip)) wrong.push(`link "${a.ifName}" has not the address ${a.ip}`);
+    for (const want of routesOf(network, link.index)) {
+      if (!routes.some((r) => r.dst === want.dst && r.index === want.index && r.gateway === want.gateway)) {
+        wrong.push(`the route to ${want.dst} is missing`);
+      }
+    }
+    return wrong;
+  }
+
+  async loopbackUp(netns: string): Promise<void> {
+    using pod = AsideSocket.openIn(netns);
+    // The kernel adds 127.0.0.1/8 and ::1 by itself.
+    await pod.must([changeLink('lo', { up: true })], 'bring up "lo"');
+  }
+
+  async reattach(network: PodNetwork): Promise<readonly string[]> {
+    const bridge = await this.#bridge(network);
+    const lost = (await this.#node.links()).filter((l) => fromAlias(l.alias) && (l.master !== bridge.index || !l.hairpin || !l.up));
+    const requests = lost.flatMap((l) => [changeLink(l.index, { master: bridge.index, up: true }), changeLink(l.index, { hairpin: true })]);
+    await this.#aside.must(requests, `put links back into bridge "${network.bridge}"`);
+    return lost.map((l) => l.name);
+  }
+
+  async attachments(): Promise<readonly Attachment[]> {
+    const found: Attachment[] = [];
+    for (const link of await this.#node.links()) {
+      const attachment = fromAlias(link.alias);
+      if (attachment && link.name === hostLinkOf(attachment)) found.push(attachment);
+    }
+    return found;
+  }
+
+  async #inside(a: Attachment, network: PodNetwork): Promise<void> {
+    using pod = AsideSocket.openIn(a.netns);
+    const [message] = await pod.get(getLink(a.ifName), `read link "${a.ifName}"`);
+    const link = message && parseLink(message);
+    if (!link) throw new Error(`Cannot set up link "${a.ifName}": it vanished`);
+    const prefix = mustCidr(network.podCidr).prefix;
+    await pod.must(
+      [
+        // Costs nothing here; the runtime's call of the loopback plugin may come later or not at all.
+        changeLink('lo', { up: true }),
+        changeLink(link.index, { up: true }),
+        addAddress({ index: link.index, ip: a.ip, prefix }, { prefixRoute: false }),
+        ...routesOf(network, link.index).map((r) => addRoute(r)),
+      ],
+      `set up link "${a.ifName}" of pod "${a.pod}"`,
+    );
+  }
+
+  async #bridge(network: PodNetwork): Promise<Link> {
+    const bridge = await this.#node.link(network.bridge);
+    if (!bridge) throw new Error(`Cannot use bridge "${network.bridge}": it is not there`);
+    return bridge;
+  }
+}

@@ -1,0 +1,182 @@
+/** The kernel's links, addresses, routes and neighbours of this namespace: reading them as values, and taking steps. */
+import { addAddress, deleteAddress } from '../../linux/netlink/address.ts';
+import { addLink, changeLink, deleteLink, type Link } from '../../linux/netlink/link.ts';
+import type { NetlinkMessage, NetlinkRequest } from '../../linux/netlink/message.ts';
+import { deleteNeighbour, replaceNeighbour } from '../../linux/netlink/neighbour.ts';
+import { isErrno } from '../../linux/netlink/netlink-error.ts';
+import { deleteRoute, replaceRoute } from '../../linux/netlink/route.ts';
+import { RTNLGRP, type Rtnetlink } from '../../linux/netlink/rtnetlink.ts';
+import { ensureSysctl, readSysctl } from '../../linux/sysctl.ts';
+import type { DesiredLink, Underlay } from '../plan/desired.ts';
+import { type KernelLink, type KernelState, ROUTE_PROTOCOL, type Step } from '../plan/diff.ts';
+
+export interface NetworkKernel {
+  read(): Promise<KernelState>;
+  /** Takes all steps; throws the first refusal after trying every one. What is gone already counts as deleted. */
+  take(steps: readonly Step[]): Promise<void>;
+  setSysctls(sysctls: Readonly<Record<string, string>>): void;
+  /** The link that has the address. */
+  underlay(ip: string): Promise<Underlay | undefined>;
+  /** The address by which this node reaches the world: that of the default route's link. */
+  defaultAddress(): Promise<string | undefined>;
+}
+
+export class LinuxNetworkKernel implements NetworkKernel {
+  readonly #netlink: Rtnetlink;
+
+  constructor(netlink: Rtnetlink) {
+    this.#netlink = netlink;
+  }
+
+  async read(): Promise<KernelState> {
+    const [links, addresses, routes, neighbours, fdb] = [
+      await this.#netlink.links(),
+      await this.#netlink.addresses(),
+      await this.#netlink.routes(),
+      await this.#netlink.neighbours(),
+      await this.#netlink.fdb(),
+    ];
+    const names = new Map(links.map((l) => [l.index, l.name]));
+    const name = (index: number): string => names.get(index) ?? `#${index}`;
+    return {
+      links: links.map((l) => ({ name: l.name, mac: l.mac, mtu: l.mtu, up: l.up, kind: kindOf(l, name) })),
+      addresses: addresses.map((a) => ({ link: name(a.index), ip: a.ip, prefix: a.prefix })),
+      routes: routes.map((r) => ({
+        dst: r.dst,
+        link: name(r.index),
+        gateway: r.gateway,
+        onlink: r.onlink ?? false,
+        protocol: r.protocol ?? 0,
+      })),
+      neighbours: [...neighbours, ...fdb].map((n) => ({ kind: n.kind, link: name(n.index), ip: n.ip, mac: n.mac })),
+    };
+  }
+
+  async take(steps: readonly Step[]): Promise<void> {
+    // Links first: what comes after them needs their indexes.
+    const onLinks = steps.filter(isOnLink);
+    let indexes = await this.#indexes();
+    for (const step of onLinks) await this.#send([step], indexes);
+    if (onLinks.length > 0) indexes = await this.#indexes();
+    await this.#send(
+      steps.filter((s) => !isOnLink(s)),
+      indexes,
+    );
+  }
+
+  setSysctls(sysctls: Readonly<Record<string, string>>): void {
+    // A kernel without IPv6 has none of its settings.
+    for (const [name, value] of Object.entries(sysctls)) if (readSysctl(name) !== undefined) ensureSysctl(name, value);
+  }
+
+  async underlay(ip: string): Promise<Underlay | undefined> {
+    const address = (await this.#netlink.addresses()).find((a) => a.ip === ip);
+    const link = address && (await this.#netlink.link(address.index));
+    return link && { name: link.name, mtu: link.mtu, ip, prefix: address.prefix };
+  }
+
+  async defaultAddress(): Promise<string | undefined> {
+    const routes = (await this.#netlink.routes()).filter((r) => r.dst === '0.0.0.0/0');
+    const [best] = routes.toSorted((a, b) => (a.metric ?? 0) - (b.metric ?? 0));
+    if (!best) return undefined;
+    return best.source ?? (await this.#netlink.addresses()).find((a) => a.index === best.index && !a.ip.includes(':'))?.ip;
+  }
+
+  async #indexes(): Promise<ReadonlyMap<string, number>> {
+    return new Map((await this.#netlink.links()).map((l) => [l.name, l.index]));
+  }
+
+  async #send(steps: readonly Step[], indexes: ReadonlyMap<string, number>): Promise<void> {
+    const requests = steps.map((step) => requestOf(step, indexes));
+    const first = steps[0];
+    if (!first) return;
+    const doing = steps.length === 1 ? describe(first) : `set up the pod network (${steps.length} changes)`;
+    const errors = await this.#netlink.batch(requests, doing);
+    const refused = errors.find(
+      (e, i) => e !== undefined && !(steps[i]?.do.startsWith('delete') && isErrno(e, 'ENODEV', 'ESRCH', 'ENOENT', 'EADDRNOTAVAIL')),
+    );
+    if (refused) throw refused;
+  }
+}
+
+function isOnLink(step: Step): boolean {
+  return step.do === 'delete-link' || step.do === 'add-link' || step.do === 'change-link';
+}
+
+function kindOf(link: Link, name: (index: number) => string): KernelLink['kind'] {
+  if (link.kind === 'bridge') return { kind: 'bridge' };
+  if (!link.vxlan) return { kind: 'other' };
+  const { vni, port, local, parent } = link.vxlan;
+  return { kind: 'vxlan', vni, port, local, parent: name(parent) };
+}
+
+function describe(step: Step): string {
+  switch (step.do) {
+    case 'add-link':
+      return `create link "${step.link.name}"`;
+    case 'delete-link':
+    case 'change-link':
+      return `${step.do === 'delete-link' ? 'delete' : 'change'} link "${step.name}"`;
+    case 'add-address':
+    case 'delete-address':
+      return `${step.do === 'add-address' ? 'add' : 'delete'} address ${step.ip}/${step.prefix} of "${step.link}"`;
+    case 'put-neighbour':
+    case 'delete-neighbour':
+      return `${step.do === 'put-neighbour' ? 'set' : 'delete'} ${step.neighbour.kind} ${step.neighbour.ip} of "${step.neighbour.link}"`;
+    case 'put-route':
+    case 'delete-route':
+      return `${step.do === 'put-route' ? 'set' : 'delete'} route to ${step.route.dst}`;
+  }
+}
+
+function requestOf(step: Step, indexes: ReadonlyMap<string, number>): NetlinkRequest {
+  // Index 0 makes the kernel say ENODEV, which is what it is.
+  const index = (name: string): number => indexes.get(name) ?? 0;
+  switch (step.do) {
+    case 'delete-link':
+      return deleteLink(step.name);
+    case 'add-link':
+      return addLinkRequest(step.link, index);
+    case 'change-link':
+      return changeLink(step.name, step);
+    case 'add-address':
+      return addAddress({ index: index(step.link), ip: step.ip, prefix: step.prefix });
+    case 'delete-address':
+      return deleteAddress({ index: index(step.link), ip: step.ip, prefix: step.prefix });
+    case 'put-neighbour':
+      return replaceNeighbour({ ...step.neighbour, index: index(step.neighbour.link) });
+    case 'delete-neighbour':
+      return deleteNeighbour({ ...step.neighbour, index: index(step.neighbour.link) });
+    case 'put-route':
+      return replaceRoute({ ...step.route, index: index(step.route.link), protocol: ROUTE_PROTOCOL });
+    case 'delete-route': {
+      const { dst, gateway, protocol, link } = step.route;
+      return deleteRoute({ dst, index: index(link), protocol, ...(gateway === undefined ? {} : { gateway }) });
+    }
+  }
+}
+
+function addLinkRequest({ name, mac, mtu, kind }: DesiredLink, index: (name: string) => number): NetlinkRequest {
+  if (kind.kind === 'bridge') return addLink(name, kind, { mac, mtu, up: true });
+  const { vni, port, local } = kind;
+  return addLink(name, { kind: 'vxlan', vni, port, local, parent: index(kind.parent), learning: false }, { mac, mtu, up: true });
+}
+
+/** Groups whose notices may concern the pod network. */
+export const WATCHED_GROUPS: readonly number[] = [RTNLGRP.link, RTNLGRP.address4, RTNLGRP.route4, RTNLGRP.neighbour];
+
+const RTM_NEWROUTE = 24;
+const RTM_DELROUTE = 25;
+const RTM_NEWNEIGH = 28;
+
+/**
+ * Whether a notice may mean that something of ours has changed. Pods come and go without it: their links are not in
+ * `indexes`. Of neighbours only the disappearance counts, as the kernel learns and refreshes them all the time.
+ */
+export function concerns(notice: NetlinkMessage | 'lost', indexes: ReadonlySet<number>): boolean {
+  if (notice === 'lost' || notice.type === RTM_NEWROUTE || notice.type === RTM_DELROUTE) return true;
+  if (notice.type === RTM_NEWNEIGH) return false;
+  // ifinfomsg, ifaddrmsg and ndmsg all have the link's index at byte 4.
+  const index = notice.data.length >= 8 ? notice.data.readInt32LE(4) : 0;
+  return indexes.has(index);
+}

@@ -1,0 +1,79 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import type { Node } from '../../api/schema/types.ts';
+import { mustCidr } from '../../ip/ip.ts';
+import { annotationsOf, type Lease, leaseOf, nodePatch, podCidrOf, vtepMacOf } from './lease.ts';
+
+const network = mustCidr('10.244.0.0/16');
+const own: Lease = { node: 'a', podCidr: '10.244.1.0/24', publicIp: '192.168.120.11', vni: 1, vtepMac: '02:00:00:00:00:01' };
+
+function node(annotations: Record<string, string> = {}, spec: Node['spec'] = { podCIDR: own.podCidr, podCIDRs: [own.podCidr] }): Node {
+  return { apiVersion: 'v1', kind: 'Node', metadata: { name: 'a', annotations }, ...(spec === undefined ? {} : { spec }) };
+}
+
+function refusal(change: Record<string, string>, spec?: Node['spec']): string {
+  const read = leaseOf(node({ ...annotationsOf(own), ...change }, spec ?? { podCIDR: own.podCidr }), network, 1);
+  return read.kind === 'refused' ? read.why : read.kind;
+}
+
+describe('a lease', () => {
+  it('is written as flannel writes it, and read back', () => {
+    assert.deepEqual(annotationsOf(own), {
+      'flannel.alpha.coreos.com/kube-subnet-manager': 'true',
+      'flannel.alpha.coreos.com/backend-type': 'vxlan',
+      'flannel.alpha.coreos.com/backend-data': '{"VNI":1,"VtepMAC":"02:00:00:00:00:01"}',
+      'flannel.alpha.coreos.com/public-ip': '192.168.120.11',
+    });
+    assert.deepEqual(leaseOf(node(annotationsOf(own)), network, 1), { kind: 'lease', lease: own });
+  });
+
+  it('is absent on a node without a range or without annotations', () => {
+    assert.equal(leaseOf(node(annotationsOf(own), {}), network, 1).kind, 'absent');
+    assert.equal(leaseOf(node(), network, 1).kind, 'absent');
+  });
+
+  it('is refused with a reason', () => {
+    const prefix = 'flannel.alpha.coreos.com/';
+    assert.match(refusal({ [`${prefix}backend-type`]: 'host-gw' }), /"host-gw", not vxlan/);
+    assert.match(refusal({ [`${prefix}backend-data`]: 'null' }), /no VtepMAC/);
+    assert.match(refusal({ [`${prefix}backend-data`]: '{"VNI":2,"VtepMAC":"02:00:00:00:00:01"}' }), /VNI is 2, not 1/);
+    assert.match(refusal({ [`${prefix}public-ip`]: 'x' }), /"x" is no IPv4 address/);
+    assert.match(refusal({}, { podCIDR: '10.9.0.0/24' }), /10\.9\.0\.0\/24 is not inside/);
+  });
+
+  for (const mac of ['00:00:00:00:00:00', 'ff:ff:ff:ff:ff:ff', '01:00:5e:00:00:01', 'x']) {
+    it(`is refused when no link can have its MAC ${mac}: the kernel's refusal would keep this node from its network`, () => {
+      const change = { 'flannel.alpha.coreos.com/backend-data': `{"VNI":1,"VtepMAC":"${mac}"}` };
+      assert.match(refusal(change), /its VtepMAC ".*" is no link's/);
+      assert.equal(vtepMacOf(node({ ...annotationsOf(own), ...change })), undefined);
+    });
+  }
+
+  for (const ip of ['0.0.0.0', '127.0.0.1', '224.0.0.1', '255.255.255.255', '::1']) {
+    it(`is refused when nobody can be reached at its address ${ip}`, () => {
+      assert.match(refusal({ 'flannel.alpha.coreos.com/public-ip': ip }), /public-ip/);
+    });
+  }
+
+  it('takes the IPv4 range of a node that has two', () => {
+    assert.equal(podCidrOf(node({}, { podCIDR: 'fd00::/64', podCIDRs: ['fd00::/64', '10.244.3.0/24'] })), '10.244.3.0/24');
+  });
+});
+
+describe('nodePatch()', () => {
+  const now = '2026-01-01T00:00:00Z';
+
+  it('tells lease and condition once', () => {
+    const patch = nodePatch(node(), own, now) as { metadata: { annotations: Record<string, string> }; status: NonNullable<Node['status']> };
+    assert.equal(patch.status.conditions?.[0]?.reason, 'FlannelIsUp');
+    assert.equal(nodePatch({ ...node(patch.metadata.annotations), status: patch.status }, own, now), undefined);
+  });
+
+  it('says only what changed', () => {
+    const condition = { type: 'NetworkUnavailable', status: 'False' as const, reason: 'FlannelIsUp' };
+    const before: Node = { ...node(annotationsOf(own)), status: { conditions: [condition] } };
+    assert.deepEqual(nodePatch(before, { ...own, publicIp: '192.168.120.99' }, now), {
+      metadata: { annotations: { 'flannel.alpha.coreos.com/public-ip': '192.168.120.99' } },
+    });
+  });
+});

@@ -1,0 +1,188 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { FakeNetworkKernel } from '../apply/fake-network-kernel.ts';
+import type { Lease } from '../lease/lease.ts';
+import { type DesiredNetwork, type PlanInput, plan } from './desired.ts';
+import { diff, ROUTE_PROTOCOL } from './diff.ts';
+import { renderRules } from './rules.ts';
+
+function lease(n: number, change: Partial<Lease> = {}): Lease {
+  return {
+    node: `node${n}`,
+    podCidr: `10.244.${n}.0/24`,
+    publicIp: `192.168.120.${10 + n}`,
+    vni: 1,
+    vtepMac: `02:00:00:00:00:0${n}`,
+    ...change,
+  };
+}
+
+const input: PlanInput = {
+  own: lease(1),
+  peers: [lease(2), lease(3)],
+  underlay: { name: 'eth0', mtu: 1500, ip: '192.168.120.11', prefix: 24 },
+  port: 8472,
+  mtu: undefined,
+  directRouting: false,
+};
+
+async function settle(kernel: FakeNetworkKernel, desired: DesiredNetwork): Promise<string[]> {
+  const steps = diff(desired, await kernel.read());
+  await kernel.take(steps);
+  assert.deepEqual(diff(desired, await kernel.read()), [], 'a second look finds something to do');
+  return steps.map((s) => s.do);
+}
+
+async function settled(): Promise<FakeNetworkKernel> {
+  const kernel = new FakeNetworkKernel();
+  kernel.state.links.push({ name: 'eth0', mac: '02:00:00:00:01:01', mtu: 1500, up: true, kind: { kind: 'other' } });
+  await settle(kernel, plan(input));
+  return kernel;
+}
+
+describe('plan()', () => {
+  it('makes a route, a neighbour and a forwarding entry per peer', () => {
+    const { routes, neighbours } = plan(input);
+    assert.deepEqual(routes[0], { dst: '10.244.2.0/24', link: 'flannel.1', gateway: '10.244.2.0', onlink: true });
+    assert.deepEqual(neighbours.slice(0, 2), [
+      { kind: 'neighbour', link: 'flannel.1', ip: '10.244.2.0', mac: '02:00:00:00:00:02' },
+      { kind: 'fdb', link: 'flannel.1', ip: '192.168.120.12', mac: '02:00:00:00:00:02' },
+    ]);
+    assert.deepEqual([routes.length, neighbours.length], [2, 4]);
+  });
+
+  it('leaves room for the outer headers, unless it is told the MTU', () => {
+    assert.deepEqual(
+      plan(input).links.map((l) => l.mtu),
+      [1450, 1450],
+    );
+    assert.deepEqual(
+      plan({ ...input, mtu: 1400 }).links.map((l) => l.mtu),
+      [1400, 1400],
+    );
+  });
+
+  it('reaches nodes on the same link directly when it may', () => {
+    const { routes, neighbours } = plan({ ...input, directRouting: true, peers: [lease(2), lease(3, { publicIp: '172.16.0.3' })] });
+    assert.deepEqual(routes[0], { dst: '10.244.2.0/24', link: 'eth0', gateway: '192.168.120.12', onlink: false });
+    assert.equal(routes[1]?.link, 'flannel.1');
+    assert.equal(neighbours.length, 2);
+  });
+
+  it("ignores a peer that claims its own range, another one's, or its own MAC", () => {
+    const peers = [
+      lease(2, { podCidr: '10.244.1.0/25' }),
+      lease(3),
+      lease(4, { podCidr: '10.244.3.0/24' }),
+      lease(5, { vtepMac: input.own.vtepMac }),
+    ];
+    assert.deepEqual(
+      plan({ ...input, peers }).routes.map((r) => r.dst),
+      ['10.244.3.0/24'],
+    );
+  });
+});
+
+describe('diff()', () => {
+  it('finds nothing to do twice', async () => {
+    await settled();
+  });
+
+  const damages: readonly [what: string, damage: (k: FakeNetworkKernel) => void, steps: string[]][] = [
+    [
+      'flannel.1 deleted',
+      (k) => k.deleteLink('flannel.1'),
+      ['add-link', 'add-address', ...Array(4).fill('put-neighbour'), 'put-route', 'put-route'],
+    ],
+    ['flannel.1 down', (k) => k.setDown('flannel.1'), ['change-link', ...Array(4).fill('put-neighbour'), 'put-route', 'put-route']],
+    ['cni0 deleted', (k) => k.deleteLink('cni0'), ['add-link', 'add-address']],
+    ['a route deleted', (k) => k.state.routes.pop(), ['put-route']],
+    ['a neighbour deleted', (k) => k.state.neighbours.shift(), ['put-neighbour']],
+    [
+      'a route pointing elsewhere',
+      (k) => {
+        k.state.routes = k.state.routes.map((r) => ({ ...r, gateway: '10.244.9.9' }));
+      },
+      ['put-route', 'put-route'],
+    ],
+    [
+      'the MAC changed',
+      (k) => {
+        k.state.links = k.state.links.map((l) => (l.name === 'flannel.1' ? { ...l, mac: '02:00:00:00:00:99' } : l));
+      },
+      ['change-link'],
+    ],
+    [
+      'another VNI, as after a change of the configuration',
+      (k) => {
+        k.state.links = k.state.links.map((l) => (l.kind.kind === 'vxlan' ? { ...l, kind: { ...l.kind, vni: 7 } } : l));
+      },
+      ['delete-link', 'add-link', 'add-address', ...Array(4).fill('put-neighbour'), 'put-route', 'put-route'],
+    ],
+    ['a second address on cni0', (k) => k.state.addresses.push({ link: 'cni0', ip: '10.244.7.1', prefix: 24 }), ['delete-address']],
+    [
+      "a stale route of flannel's",
+      (k) => k.state.routes.push({ dst: '10.244.9.0/24', link: 'flannel.1', gateway: '10.244.9.0', onlink: true, protocol: 3 }),
+      ['delete-route'],
+    ],
+    [
+      'a stale direct route of its own',
+      (k) =>
+        k.state.routes.push({ dst: '10.244.9.0/24', link: 'eth0', gateway: '192.168.120.19', onlink: false, protocol: ROUTE_PROTOCOL }),
+      ['delete-route'],
+    ],
+    [
+      "somebody else's route",
+      (k) => k.state.routes.push({ dst: '0.0.0.0/0', link: 'eth0', gateway: '192.168.120.1', onlink: false, protocol: 3 }),
+      [],
+    ],
+  ];
+  for (const [what, damage, steps] of damages) {
+    it(`repairs: ${what}`, async () => {
+      const kernel = await settled();
+      damage(kernel);
+      assert.deepEqual(await settle(kernel, plan(input)), steps);
+    });
+  }
+
+  it('takes a route, a neighbour and a forwarding entry away with the node', async () => {
+    const steps = await settle(await settled(), plan({ ...input, peers: [lease(2)] }));
+    assert.deepEqual(steps, ['delete-route', 'delete-neighbour', 'delete-neighbour']);
+  });
+
+  it('drops the forwarding entry of the old MAC when a node comes back with a new one', async () => {
+    const kernel = await settled();
+    await settle(kernel, plan({ ...input, peers: [lease(2, { vtepMac: '02:00:00:00:00:77' }), lease(3)] }));
+    assert.deepEqual(
+      kernel.state.neighbours.filter((n) => n.ip.endsWith('12')).map((n) => n.mac),
+      ['02:00:00:00:00:77'],
+    );
+  });
+
+  it('follows a node that changed its address', async () => {
+    const kernel = await settled();
+    const steps = await settle(kernel, plan({ ...input, peers: [lease(2, { publicIp: '192.168.120.99' }), lease(3)] }));
+    assert.deepEqual(steps, ['put-neighbour']);
+  });
+
+  it('moves all routes when it switches to direct routing', async () => {
+    const kernel = await settled();
+    await settle(kernel, plan({ ...input, directRouting: true }));
+    assert.deepEqual(
+      kernel.state.routes.map((r) => r.link),
+      ['eth0', 'eth0'],
+    );
+  });
+});
+
+describe('renderRules()', () => {
+  it('masquerades what leaves, and what enters at the wrong node', () => {
+    const text = renderRules({ network: '10.244.0.0/16', podCidr: '10.244.1.0/24', masquerade: true });
+    assert.match(text, /ip saddr 10\.244\.0\.0\/16 masquerade/);
+    assert.ok(text.indexOf('ip daddr 10.244.1.0/24 return') < text.indexOf('ip daddr 10.244.0.0/16 masquerade'));
+  });
+
+  it('removes its table when masquerading is off', () => {
+    assert.doesNotMatch(renderRules({ network: '10.244.0.0/16', podCidr: '10.244.1.0/24', masquerade: false }), /chain/);
+  });
+});

@@ -1,0 +1,311 @@
+/**
+ * The agent of the pod network on one node. It reconciles: whatever happens (a Node changes, a link vanishes, time passes),
+ * it reads the leases and the kernel, plans, and takes the steps that are missing. When it stops, everything stays, so that
+ * pods keep talking.
+ */
+import { randomBytes } from 'node:crypto';
+import { nodes } from '../api/resource-types.ts';
+import type { Node } from '../api/schema/types.ts';
+import type { Client } from '../client/client.ts';
+import type { Informer } from '../client/informer.ts';
+import type { Clock } from '../clock/clock.ts';
+import { KnownError, messageOf } from '../errors/known-error.ts';
+import { mustCidr } from '../ip/ip.ts';
+import { type Exec, systemExec } from '../linux/exec.ts';
+import { Rtnetlink } from '../linux/netlink/rtnetlink.ts';
+import { NftTable } from '../linux/nft-table.ts';
+import type { Log } from '../observability/log.ts';
+import { ensureForwardAccept } from './apply/forward-accept.ts';
+import { concerns, LinuxNetworkKernel, type NetworkKernel, WATCHED_GROUPS } from './apply/network-kernel.ts';
+import { checkConfig, type NetworkConfig } from './config.ts';
+import { type Lease, leaseOf, nodePatch, podCidrOf, publicIpOverwrite, vtepMacOf } from './lease/lease.ts';
+import { BRIDGE, type DesiredNetwork, plan, vxlanName } from './plan/desired.ts';
+import { diff } from './plan/diff.ts';
+import { RULES_TABLE, renderRules } from './plan/rules.ts';
+import { renderSubnetEnv, writeSubnetEnv } from './subnet-env.ts';
+
+/** What pods are attached to on this node. */
+export interface PodNetwork {
+  readonly podCidr: string;
+  readonly gateway: string;
+  readonly bridge: string;
+  readonly mtu: number;
+}
+
+export type NodeSource = Pick<Informer<Node>, 'get' | 'list' | 'on' | 'synced'>;
+
+export interface NetAgentOptions {
+  readonly client: Pick<Client, 'patch'>;
+  /** An InformerSet, of which only the Nodes are used. */
+  readonly informers: { of(type: typeof nodes): NodeSource };
+  readonly nodeName: string;
+  readonly config: NetworkConfig;
+  /** Where subnet.env goes: `/run/flannel`. */
+  readonly runDir: string;
+  /** The node's address on the underlay; default: that of the default route's link. */
+  readonly publicIp?: string;
+  /** Give what leaves the pod network the node's address. */
+  readonly masquerade: boolean;
+  /** Called when pods can be attached, and again whenever the network changed or its bridge was made anew. */
+  readonly onNetwork?: (network: PodNetwork) => Promise<void> | void;
+  readonly exec?: Exec;
+  readonly log: Log;
+  readonly clock: Clock;
+  readonly signal: AbortSignal;
+}
+
+export interface NetAgent {
+  /** The first time that everything is in place. */
+  readonly ready: Promise<void>;
+  readonly isReady: boolean;
+  /** Ends after the signal. */
+  readonly stopped: Promise<void>;
+}
+
+/** Even without any notice everything is looked at this often; nftables gives none that would be cheap to follow. */
+const RESYNC_MS = 5_000;
+/** Changes come in swarms: deleting a link takes its routes and neighbours along. */
+const SETTLE_MS = 20;
+const RETRY_MS = 1_000;
+const FORWARDING_MS = 60_000;
+
+/** Throws BAD_CONFIG. */
+export function startNetAgent(options: NetAgentOptions): NetAgent {
+  return new Agent(options);
+}
+
+class Agent implements NetAgent {
+  readonly ready: Promise<void>;
+  readonly stopped: Promise<void>;
+  readonly #options: NetAgentOptions;
+  readonly #backend: ReturnType<typeof checkConfig>;
+  readonly #netlink = new Rtnetlink();
+  readonly #notices = new Rtnetlink();
+  readonly #kernel: NetworkKernel = new LinuxNetworkKernel(this.#netlink);
+  readonly #rules: NftTable;
+  readonly #markReady: () => void;
+  #isReady = false;
+  #mac: string | undefined;
+  #indexes: ReadonlySet<number> = new Set();
+  #told = '';
+  #waiting = '';
+  #nextForwarding = 0;
+  readonly #complaints = new Map<string, string>();
+  #wake: () => void = () => {};
+  #woken = false;
+
+  constructor(options: NetAgentOptions) {
+    this.#options = options;
+    this.#backend = checkConfig(options.config);
+    this.#rules = new NftTable(RULES_TABLE, options.exec ?? systemExec);
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.ready = promise;
+    this.#markReady = resolve;
+    const wake = (): void => this.#poke();
+    options.informers.of(nodes).on({ add: wake, update: (node, old) => (matters(old, node) ? wake() : undefined), delete: wake });
+    this.#notices.subscribe(WATCHED_GROUPS, (notice) => (concerns(notice, this.#indexes) ? wake() : undefined));
+    this.#notices.unref();
+    this.stopped = this.#run();
+  }
+
+  get isReady(): boolean {
+    return this.#isReady;
+  }
+
+  async #run(): Promise<void> {
+    const { signal, clock, log, informers } = this.#options;
+    const onAbort = (): void => this.#poke();
+    signal.addEventListener('abort', onAbort);
+    try {
+      await Promise.race([informers.of(nodes).synced, aborted(signal)]);
+      while (!signal.aborted) {
+        let wait = RESYNC_MS;
+        this.#woken = false;
+        try {
+          await this.#sync();
+          this.#complain('sync', undefined);
+        } catch (err) {
+          this.#complain('sync', messageOf(err));
+          log.debug('Cannot set up the pod network', { err });
+          wait = RETRY_MS;
+        }
+        await this.#pause(wait);
+        if (!signal.aborted) await clock.sleep(SETTLE_MS, signal).catch(() => {});
+      }
+    } finally {
+      signal.removeEventListener('abort', onAbort);
+      this.#netlink.close();
+      this.#notices.close();
+      this.#rules.close();
+    }
+  }
+
+  /** Waits for a poke, but no longer than `ms`. */
+  #pause(ms: number): Promise<void> {
+    if (this.#woken || this.#options.signal.aborted) return Promise.resolve();
+    return new Promise((resolve) => {
+      const timer = this.#options.clock.after(ms, resolve);
+      this.#wake = (): void => {
+        timer.cancel();
+        resolve();
+      };
+    });
+  }
+
+  #poke(): void {
+    this.#woken = true;
+    this.#wake();
+  }
+
+  async #sync(): Promise<void> {
+    const { informers, nodeName, config, masquerade, runDir } = this.#options;
+    const node = informers.of(nodes).get(nodeName);
+    const podCidr = node && podCidrOf(node);
+    if (!node || podCidr === undefined) {
+      const waiting = node ? 'Waiting for the podCIDR of the Node' : `Waiting for Node "${nodeName}"`;
+      if (waiting !== this.#waiting) this.#options.log.info(waiting);
+      this.#waiting = waiting;
+      return;
+    }
+    this.#waiting = '';
+    const desired = await this.#desired(node, podCidr);
+    const changed = await this.#apply(desired.network);
+    if (await this.#rules.ensure(renderRules({ network: mustCidr(config.network).text, podCidr, masquerade }))) {
+      this.#options.log.debug('Wrote the rules of the pod network');
+    }
+    await this.#openForwarding();
+    await this.#tell(desired, changed);
+    const { mtu } = desired.network.links[0] ?? { mtu: 0 };
+    writeSubnetEnv(runDir, renderSubnetEnv({ network: config.network, podCidr, mtu, masquerade }));
+    await this.#patchNode(node, desired.lease);
+    if (this.#isReady) return;
+    this.#isReady = true;
+    this.#markReady();
+    this.#options.log.info('The pod network is up', { podCidr, mtu, publicIp: desired.lease.publicIp, vtepMac: desired.lease.vtepMac });
+  }
+
+  async #desired(node: Node, podCidr: string): Promise<{ readonly network: DesiredNetwork; readonly lease: Lease }> {
+    const { vni, port, mtu, directRouting } = this.#backend;
+    const ip = this.#options.publicIp ?? (await this.#kernel.defaultAddress());
+    const underlay = ip === undefined ? undefined : await this.#kernel.underlay(ip);
+    if (!underlay) {
+      throw new KnownError(
+        'NETWORK_NOT_READY',
+        ip === undefined ? 'Cannot find the underlay: no default route' : `Cannot find the underlay: no link has the address ${ip}`,
+        {
+          hint: 'Give the address of the link to the other nodes (--node-ip)',
+        },
+      );
+    }
+    const network = mustCidr(this.#options.config.network);
+    const range = mustCidr(podCidr);
+    if (range.first < network.first || range.last > network.last) {
+      throw new KnownError('BAD_CONFIG', `Cannot use podCIDR ${podCidr} of this Node: it is not inside ${network.text}`, {
+        hint: "The controller manager's --cluster-cidr and the agent's must be the same",
+      });
+    }
+    this.#mac ??= vtepMacOf(node) ?? (await this.#kernel.read()).links.find((l) => l.name === vxlanName(vni))?.mac ?? randomMac();
+    const own: Lease = {
+      node: this.#options.nodeName,
+      podCidr: range.text,
+      publicIp: publicIpOverwrite(node) ?? underlay.ip,
+      vni,
+      vtepMac: this.#mac,
+    };
+    return { network: plan({ own, peers: this.#peers(network, vni), underlay, port, mtu, directRouting }), lease: own };
+  }
+
+  #peers(network: ReturnType<typeof mustCidr>, vni: number): Lease[] {
+    const { informers, nodeName } = this.#options;
+    const peers: Lease[] = [];
+    for (const node of informers.of(nodes).list()) {
+      const name = node.metadata.name ?? '';
+      if (name === nodeName) continue;
+      const read = leaseOf(node, network, vni);
+      if (read.kind === 'lease') peers.push(read.lease);
+      this.#complain(`peer ${name}`, read.kind === 'refused' ? `Left out node "${name}": ${read.why}` : undefined);
+    }
+    return peers;
+  }
+
+  /** True when the bridge is new: pods' links must be put into it again. */
+  async #apply(desired: DesiredNetwork): Promise<boolean> {
+    const steps = diff(desired, await this.#kernel.read());
+    if (steps.length > 0) {
+      const what = Object.entries(Object.groupBy(steps, (s) => s.do)).map(([kind, list]) => `${list?.length} ${kind}`);
+      this.#options.log.info(`Changing the pod network: ${what.join(', ')}`);
+      await this.#kernel.take(steps);
+    }
+    this.#kernel.setSysctls(desired.sysctls);
+    const ours = new Set([
+      ...desired.links.map((l) => l.name),
+      ...desired.links.flatMap((l) => ('parent' in l.kind ? [l.kind.parent] : [])),
+    ]);
+    this.#indexes = new Set((await this.#netlink.links()).filter((l) => ours.has(l.name)).map((l) => l.index));
+    return steps.some((s) => s.do === 'add-link' && s.link.name === BRIDGE);
+  }
+
+  /** Starts a process, so not with every look. */
+  async #openForwarding(): Promise<void> {
+    const { clock, config, exec = systemExec, log } = this.#options;
+    if (clock.monotonic() < this.#nextForwarding) return;
+    if (await ensureForwardAccept(exec, mustCidr(config.network).text))
+      log.info('Let pod packets through the FORWARD chain, which drops by policy');
+    this.#nextForwarding = clock.monotonic() + FORWARDING_MS;
+  }
+
+  async #tell({ network }: { readonly network: DesiredNetwork }, bridgeIsNew: boolean): Promise<void> {
+    const bridge = network.links.find((l) => l.name === BRIDGE);
+    if (!bridge) return;
+    const podNetwork: PodNetwork = {
+      podCidr: mustCidr(`${bridge.address.ip}/${bridge.address.prefix}`).text,
+      gateway: bridge.address.ip,
+      bridge: bridge.name,
+      mtu: bridge.mtu,
+    };
+    const text = JSON.stringify(podNetwork);
+    if (text === this.#told && !bridgeIsNew) return;
+    this.#told = '';
+    await this.#options.onNetwork?.(podNetwork);
+    this.#told = text;
+  }
+
+  async #patchNode(node: Node, lease: Lease): Promise<void> {
+    const { client, clock, nodeName, signal } = this.#options;
+    const now = new Date(Math.floor(clock.now() / 1000) * 1000).toISOString().replace('.000Z', 'Z');
+    const patch = nodePatch(node, lease, now);
+    if (patch) await client.patch(nodes, nodeName, patch, { kind: 'strategic', subresource: 'status', signal });
+  }
+
+  /** Says a thing once, and once more when it is over. */
+  #complain(about: string, what: string | undefined): void {
+    const before = this.#complaints.get(about);
+    if (what === before) return;
+    if (what === undefined) this.#complaints.delete(about);
+    else this.#complaints.set(about, what);
+    this.#options.log.warn(what ?? `Over: ${before}`);
+  }
+}
+
+/** A random MAC that says so: local, not multicast. */
+function randomMac(): string {
+  const bytes = randomBytes(6);
+  bytes[0] = ((bytes[0] ?? 0) & 0xfe) | 0x02;
+  return [...bytes].map((b) => b.toString(16).padStart(2, '0')).join(':');
+}
+
+/** Heartbeats change every Node every few seconds; only what makes a lease, or this agent's own part of the status, counts. */
+function matters(old: Node, node: Node): boolean {
+  const part = (n: Node): string =>
+    JSON.stringify([
+      n.spec?.podCIDR,
+      n.spec?.podCIDRs,
+      n.metadata.annotations,
+      n.status?.conditions?.find((c) => c.type === 'NetworkUnavailable')?.status,
+    ]);
+  return part(old) !== part(node);
+}
+
+function aborted(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
+}

@@ -1,0 +1,176 @@
+import assert from 'node:assert/strict';
+import type { ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { after, before, describe, it } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import type { Node } from '../api/schema/types.ts';
+import { cannotMakeNamespaces, eventually, Namespaces } from '../linux/fixture/namespaces.ts';
+
+const addresses = { a: '192.168.120.11', b: '192.168.120.12', c: '192.168.120.13' };
+type Name = keyof typeof addresses;
+
+/** The API server's part: keeps Nodes, takes patches, tells every agent. */
+class Cluster {
+  readonly nodes = new Map<string, Node>();
+  readonly ready = new Set<string>();
+  readonly networks: { readonly node: string; readonly mtu: number }[] = [];
+  readonly #agents = new Map<string, ChildProcess>();
+
+  constructor(names: readonly string[]) {
+    names.forEach((name, i) => {
+      this.nodes.set(name, { apiVersion: 'v1', kind: 'Node', metadata: { name }, spec: { podCIDR: `10.244.${i + 1}.0/24` } });
+    });
+  }
+
+  join(name: string, agent: ChildProcess): void {
+    this.#agents.set(name, agent);
+    agent.once('close', () => this.#agents.delete(name));
+    if (agent.stdout) {
+      createInterface({ input: agent.stdout }).on('line', (line) => {
+        const said = JSON.parse(line) as { ready?: true; network?: { mtu: number }; patch?: Partial<Node>; subresource?: string };
+        if (said.ready) this.ready.add(name);
+        if (said.network) this.networks.push({ node: name, mtu: said.network.mtu });
+        if (said.patch) {
+          assert.equal(said.subresource, 'status');
+          this.#patch(name, said.patch);
+        }
+      });
+    }
+    this.tell();
+  }
+
+  async kill(name: string): Promise<void> {
+    const agent = this.#agents.get(name);
+    if (!agent) return;
+    const closed = once(agent, 'close');
+    agent.kill('SIGKILL');
+    await closed;
+  }
+
+  remove(name: string): void {
+    this.nodes.delete(name);
+    this.tell();
+  }
+
+  tell(): void {
+    const line = `${JSON.stringify([...this.nodes.values()])}\n`;
+    for (const agent of this.#agents.values()) agent.stdin?.write(line);
+  }
+
+  #patch(name: string, patch: Partial<Node>): void {
+    const node = this.nodes.get(name);
+    if (!node) return;
+    const annotations = { ...node.metadata.annotations, ...patch.metadata?.annotations };
+    this.nodes.set(name, { ...node, metadata: { ...node.metadata, annotations }, status: { ...node.status, ...patch.status } });
+    this.tell();
+  }
+}
+
+describe('three nodes with VXLAN between them', { skip: cannotMakeNamespaces }, () => {
+  let net: Namespaces;
+  let dir: string;
+  let cluster: Cluster;
+
+  function startAgent(name: Name): void {
+    const script = fileURLToPath(new URL('./fixture/agent.ts', import.meta.url));
+    cluster.join(name, net.start(name, process.execPath, [script, name, addresses[name], join(dir, name)]));
+  }
+
+  before(async () => {
+    net = new Namespaces();
+    dir = await mkdtemp(join(tmpdir(), 'fl-vxlan-'));
+    cluster = new Cluster(Object.keys(addresses));
+    await net.underlay('underlay', addresses);
+    for (const name of ['a', 'b', 'c'] as const) startAgent(name);
+    await eventually('three agents are ready', () => cluster.ready.size === 3);
+    await eventually('all leases are told', () => [...cluster.nodes.values()].every((n) => n.metadata.annotations !== undefined));
+  });
+
+  after(async () => {
+    await net?.[Symbol.asyncDispose]();
+    await rm(dir, { recursive: true, force: true });
+  });
+
+  function meet(what: string, from = 'a', to = '10.244.2.1'): Promise<void> {
+    return eventually(what, () => net.pings(from, to));
+  }
+
+  it('carries packets between every pair of nodes', async () => {
+    await meet('a reaches b');
+    await meet('b reaches c', 'b', '10.244.3.1');
+    await meet('c reaches a', 'c', '10.244.1.1');
+  });
+
+  it('tells the lease on the Node, in subnet.env, and to whoever attaches pods', async () => {
+    const node = cluster.nodes.get('a');
+    assert.match(node?.metadata.annotations?.['flannel.alpha.coreos.com/backend-data'] ?? '', /^\{"VNI":1,"VtepMAC":"[0-9a-f:]{17}"\}$/);
+    assert.equal(node?.status?.conditions?.[0]?.status, 'False');
+    assert.match(await readFile(join(dir, 'a', 'subnet.env'), 'utf8'), /FLANNEL_SUBNET=10\.244\.1\.1\/24\nFLANNEL_MTU=1450\n/);
+    assert.deepEqual(
+      cluster.networks.find((n) => n.node === 'a'),
+      { node: 'a', mtu: 1450 },
+    );
+  });
+
+  const damages: readonly [what: string, command: string][] = [
+    ['flannel.1 is deleted', 'link del flannel.1'],
+    ['flannel.1 is set down', 'link set flannel.1 down'],
+    ['a route is deleted', 'route del 10.244.2.0/24'],
+    ['a neighbour is deleted', 'neigh del 10.244.2.0 dev flannel.1'],
+    ['the bridge loses its address', 'addr del 10.244.1.1/24 dev cni0'],
+  ];
+  for (const [what, command] of damages) {
+    it(`comes back when ${what}`, async () => {
+      await net.ip('a', command);
+      await meet('a reaches b again');
+      await meet('b reaches a again', 'b', '10.244.1.1');
+    });
+  }
+
+  it('makes the bridge again and says so', async () => {
+    const before = cluster.networks.length;
+    await net.ip('a', 'link del cni0');
+    await eventually('the network is told again', () => cluster.networks.length > before);
+    await meet('b reaches the bridge', 'b', '10.244.1.1');
+  });
+
+  it('writes its rules and forwarding again', async () => {
+    await net.run('a', 'nft', ['flush', 'ruleset']);
+    await net.run('a', 'sysctl', ['-qw', 'net.ipv4.ip_forward=0']);
+    await eventually(
+      'the rules are back',
+      async () => (await net.run('a', 'nft', ['list', 'ruleset'])).stdout.includes('masquerade'),
+      15_000,
+    );
+    await eventually('forwarding is on', async () => (await net.run('a', 'sysctl', ['-n', 'net.ipv4.ip_forward'])).stdout.trim() === '1');
+  });
+
+  it('follows the MTU of the underlay', async () => {
+    await net.ip('a', 'link set eth0 mtu 1400');
+    await eventually('the device is smaller', async () => (await net.ip('a', 'link show flannel.1')).includes('mtu 1350'));
+    await eventually('the new MTU is told', () => cluster.networks.at(-1)?.mtu === 1350);
+    await net.ip('a', 'link set eth0 mtu 1500');
+    await eventually('and back', () => cluster.networks.at(-1)?.mtu === 1450);
+  });
+
+  it('leaves everything in place when an agent is killed, and has the same MAC when it is back', async () => {
+    const backend = (): string | undefined => cluster.nodes.get('b')?.metadata.annotations?.['flannel.alpha.coreos.com/backend-data'];
+    const before = backend();
+    await cluster.kill('b');
+    assert.ok(await net.pings('a', '10.244.2.1'));
+    await net.ip('b', 'link del flannel.1');
+    startAgent('b');
+    await meet('a reaches b again');
+    assert.equal(backend(), before);
+  });
+
+  it('forgets a node that leaves', async () => {
+    cluster.remove('c');
+    await eventually('its route is gone', async () => !(await net.ip('a', 'route')).includes('10.244.3.0/24'));
+    await eventually('its neighbour is gone', async () => !(await net.ip('a', 'neigh show dev flannel.1')).includes('10.244.3.0'));
+  });
+});
