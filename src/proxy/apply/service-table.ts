@@ -1,0 +1,191 @@
+/** Keeps table `kube-proxy` of the kernel as the Services want it. One caller at a time. */
+import type { EndpointSlice, Service } from '../../api/schema/types.ts';
+import { isKnownError } from '../../errors/known-error.ts';
+import { create, diff } from '../../linux/nftables/diff.ts';
+import type { Nftables, Op, SetDeclaration } from '../../linux/nftables/table.ts';
+import type { NodeContext } from '../plan/node-context.ts';
+import { type PreviousSlots, planService } from '../plan/plan-service.ts';
+import type { Frontend, PortPlan, ServicePlan } from '../plan/service-plan.ts';
+import { serviceElements } from '../render/nftables/element.ts';
+import { setsOf, tableName } from '../render/nftables/layout.ts';
+import { Ledger } from '../render/nftables/ledger.ts';
+import { type HeldSlots, heldSlots, slotsOf } from './held-slots.ts';
+
+/** So many can be read within some ten milliseconds. */
+const fewElements = 20_000;
+
+const dynamicSets: ReadonlySet<string> = new Set(['affinity']);
+
+export interface SyncResult {
+  readonly full: boolean;
+  /** Steps that were sent; 0 when the kernel held everything already. */
+  readonly steps: number;
+}
+
+export class ServiceTable {
+  readonly #nft: Nftables;
+  #node: NodeContext;
+  #ledger: Ledger;
+  #plans = new Map<string, ServicePlan>();
+  #held: HeldSlots = new Map();
+  /** Whether the kernel holds what the ledger calls settled. */
+  #inStep = false;
+  #affinityStale = true;
+  /** Frontends whose clients are sent elsewhere now, though their endpoints are still there. */
+  #rerouted = new Set<string>();
+
+  constructor(nft: Nftables, node: NodeContext) {
+    this.#nft = nft;
+    this.#node = node;
+    this.#ledger = new Ledger(node);
+  }
+
+  get plans(): ReadonlyMap<string, ServicePlan> {
+    return this.#plans;
+  }
+
+  get node(): NodeContext {
+    return this.#node;
+  }
+
+  /** Forgets every plan; for a node that changed. All Services must be put again. */
+  reset(node: NodeContext): void {
+    const plans = this.#plans;
+    this.#node = node;
+    this.#ledger = new Ledger(node);
+    this.#plans = new Map();
+    this.#inStep = false;
+    this.#before = plans;
+  }
+
+  /** Plans before the last reset, for their slots. */
+  #before: ReadonlyMap<string, ServicePlan> = new Map();
+
+  /** Learns from the kernel which slots endpoints hold. To be called before the first `put`. */
+  async open(): Promise<void> {
+    this.#held = heldSlots(await this.#nft.read(this.#node.family, tableName, dynamicSets));
+  }
+
+  #previous(key: string, service: Service): PreviousSlots {
+    const plan = this.#plans.get(key) ?? this.#before.get(key);
+    if (!plan) return slotsOf(service, this.#held);
+    return (name, protocol) => {
+      const port = plan.ports.find((p) => p.name === name && p.protocol === protocol);
+      const names = (list: PortPlan['cluster'] | undefined): string[] => (list ?? []).map((e) => `${e.ip} . ${e.port}`);
+      return { cluster: names(port?.cluster), local: names(port?.local) };
+    };
+  }
+
+  /** Says what a Service is now; undefined when it is gone. Takes effect with the next `sync`. */
+  put(key: string, service: Service | undefined, slices: readonly EndpointSlice[]): void {
+    const before = this.#plans.get(key);
+    const plan = service && planService(service, slices, this.#node, this.#previous(key, service));
+    if (plan) this.#plans.set(key, plan);
+    else this.#plans.delete(key);
+    this.#ledger.put(key, plan?.rank ?? '', plan ? serviceElements(plan) : []);
+    if (!before?.ports.some((port) => port.affinitySeconds !== undefined)) return;
+    this.#affinityStale = true;
+    const routes = routesOf(plan);
+    for (const [frontend, route] of routesOf(before)) if (routes.get(frontend) !== route) this.#rerouted.add(frontend);
+  }
+
+  /** The next sync compares everything with the kernel again. */
+  distrust(): void {
+    this.#inStep = false;
+  }
+
+  /** Brings the kernel in step: the changes since last time, or after a failure everything that differs. */
+  async sync(): Promise<SyncResult> {
+    const full = !this.#inStep;
+    const ops = full ? await this.#difference() : this.#ledger.changes();
+    this.#inStep = false;
+    await (full ? this.#commitOrRebuild(ops) : this.#commit(ops));
+    this.#ledger.settled();
+    this.#inStep = true;
+    if (full || this.#affinityStale) await this.#forgetClients();
+    return { full, steps: ops.length };
+  }
+
+  async #difference(): Promise<Op[]> {
+    return diff(await this.#nft.read(this.#node.family, tableName, dynamicSets), this.#ledger.table());
+  }
+
+  /** Makes the table new, in one transaction, when what is there cannot be changed into what is wanted. */
+  async #commitOrRebuild(ops: readonly Op[]): Promise<void> {
+    try {
+      await this.#commit(ops);
+    } catch (err) {
+      if (!isKnownError(err, 'KERNEL_REFUSED')) throw err;
+      // Adding first makes the deletion right in either case.
+      await this.#commit([{ op: 'add-table' }, { op: 'delete-table' }, ...create(this.#ledger.table())]);
+    }
+  }
+
+  async #commit(ops: readonly Op[]): Promise<void> {
+    await this.#nft.commit({ family: this.#node.family, table: tableName, ops });
+  }
+
+  /**
+   * Looks whether the kernel still holds the table; when not, the next sync compares everything. Reading all elements
+   * takes the kernel quadratic time, so those of a large table are only looked at when `deep`.
+   */
+  async verify(deep: boolean): Promise<void> {
+    if (!this.#inStep) return;
+    const wanted = this.#ledger.table();
+    const size = [...wanted.elements.values()].reduce((sum, elements) => sum + elements.size, 0);
+    if (deep || size <= fewElements) {
+      this.#inStep = false;
+      return;
+    }
+    const held = await this.#nft.read(this.#node.family, tableName, new Set(wanted.sets.map((set) => set.name)));
+    if (diff(held, { ...wanted, elements: new Map() }).length > 0) this.#inStep = false;
+  }
+
+  /** Forgets clients whose endpoint is gone; the kernel would go on sending their new connections there. */
+  async #forgetClients(): Promise<void> {
+    const affinity = setsOf(this.#node).find((set) => set.name === 'affinity');
+    if (!affinity) return;
+    const valid = this.#affinityTargets();
+    for (let attempt = 1; ; attempt++) {
+      const known = await this.#nft.readElements(this.#node.family, tableName, affinity);
+      const keys = [...known].filter(([key, endpoint]) => !valid(key, endpoint)).map(([key]) => key);
+      if (keys.length === 0) break;
+      try {
+        await this.#commit([{ op: 'delete-elements', set: affinity as SetDeclaration, keys }]);
+        break;
+      } catch (err) {
+        // One of them may have run out in between.
+        if (attempt === 5) throw err;
+      }
+    }
+    this.#affinityStale = false;
+    this.#rerouted.clear();
+  }
+
+  #affinityTargets(): (key: string, endpoint: string) => boolean {
+    const targets = new Map<string, Set<string>>();
+    for (const plan of this.#plans.values()) {
+      for (const port of plan.ports) {
+        if (port.affinitySeconds === undefined) continue;
+        const endpoints = new Set([...port.cluster, ...port.local].map((e) => `${e.ip} . ${e.port}`));
+        for (const f of port.frontends) if (!this.#rerouted.has(nameOf(f, port))) targets.set(nameOf(f, port), endpoints);
+      }
+    }
+    return (key, endpoint) => {
+      // client . frontend, where a node port's address is any of the node's.
+      const frontend = key.slice(key.indexOf(' . ') + 3);
+      const endpoints = targets.get(frontend) ?? targets.get(frontend.slice(frontend.indexOf(' . ') + 3));
+      return endpoints?.has(endpoint) === true;
+    };
+  }
+}
+
+/** As keys of the affinity set end: `10.96.0.1 . tcp . 80`, or `tcp . 30080` for a node port. */
+function nameOf(frontend: Frontend, port: PortPlan): string {
+  return `${frontend.ip === undefined ? '' : `${frontend.ip} . `}${port.protocol} . ${frontend.port}`;
+}
+
+/** By which list each frontend chooses, for clients inside and outside. */
+function routesOf(plan: ServicePlan | undefined): Map<string, string> {
+  return new Map(plan?.ports.flatMap((port) => port.frontends.map((f) => [nameOf(f, port), `${f.inside} ${f.outside}`] as const)));
+}

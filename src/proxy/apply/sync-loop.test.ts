@@ -1,0 +1,144 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { FakeClock } from '../../clock/clock.ts';
+import { silentLog } from '../../observability/log.ts';
+import { SyncLoop } from './sync-loop.ts';
+
+function loop(options: { sync?: () => Promise<void>; minSyncPeriodMs?: number }): { clock: FakeClock; loop: SyncLoop; seen: string[] } {
+  const clock = new FakeClock();
+  const seen: string[] = [];
+  const made = new SyncLoop({
+    sync: async () => {
+      seen.push('sync');
+      await options.sync?.();
+    },
+    verify: async () => {
+      seen.push('verify');
+    },
+    minSyncPeriodMs: options.minSyncPeriodMs ?? 0,
+    syncPeriodMs: 30_000,
+    clock,
+    log: silentLog,
+  });
+  return { clock, loop: made, seen };
+}
+
+describe('SyncLoop', () => {
+  it('applies the first change at once, and those after it together', async () => {
+    const { clock, loop: l, seen } = loop({ minSyncPeriodMs: 1000 });
+    l.request();
+    await clock.advance(0);
+    assert.deepEqual(seen, ['sync']);
+    for (let i = 0; i < 5; i++) l.request();
+    await clock.advance(999);
+    assert.equal(seen.length, 1);
+    await clock.advance(1);
+    assert.equal(seen.length, 2);
+  });
+
+  it('never syncs twice at once, and once more for what came meanwhile', async () => {
+    let running = 0;
+    let finish = (): void => {};
+    const {
+      clock,
+      loop: l,
+      seen,
+    } = loop({
+      sync: async () => {
+        assert.equal(++running, 1);
+        await new Promise<void>((resolve) => {
+          finish = resolve;
+        });
+        running--;
+      },
+    });
+    l.request();
+    await clock.advance(0);
+    l.request();
+    l.request();
+    await clock.advance(10);
+    assert.equal(seen.length, 1);
+    finish();
+    await clock.advance(1);
+    assert.equal(seen.length, 2);
+    finish();
+    await clock.advance(10);
+    assert.equal(seen.length, 2);
+  });
+
+  it('tries a change at once that comes while it waits after a failure, and then not once more', async () => {
+    let failures = 6;
+    const {
+      clock,
+      loop: l,
+      seen,
+    } = loop({
+      sync: async () => {
+        if (failures-- > 0) throw new Error('no');
+      },
+    });
+    l.request();
+    await clock.advance(500 + 1000 + 2000 + 4000 + 8000);
+    assert.equal(seen.length, 6);
+    l.request();
+    await clock.advance(0);
+    assert.equal(seen.length, 7);
+    await clock.advance(60_000);
+    assert.equal(seen.length, 7);
+  });
+
+  it('leaves no timer behind when it is stopped during a failing sync', async () => {
+    let fail = (): void => {};
+    const {
+      clock,
+      loop: l,
+      seen,
+    } = loop({
+      sync: () =>
+        new Promise<void>((_, reject) => {
+          fail = () => reject(new Error('no'));
+        }),
+    });
+    l.request();
+    await clock.advance(0);
+    const stopping = l.stop();
+    fail();
+    await stopping;
+    assert.equal(clock.pending, 0);
+    assert.equal(seen.length, 1);
+  });
+
+  it('tries again with growing pauses, also when nothing more changes', async () => {
+    let failures = 3;
+    const {
+      clock,
+      loop: l,
+      seen,
+    } = loop({
+      sync: async () => {
+        if (failures-- > 0) throw new Error('no');
+      },
+    });
+    l.request();
+    await clock.advance(0);
+    await clock.advance(500);
+    assert.equal(seen.length, 2);
+    await clock.advance(999);
+    assert.equal(seen.length, 2);
+    await clock.advance(1);
+    assert.equal(seen.length, 3);
+    await clock.advance(2000);
+    assert.equal(seen.length, 4);
+    assert.equal(clock.pending, 0);
+  });
+
+  it('verifies every period, before a sync', async () => {
+    const { clock, loop: l, seen } = loop({});
+    l.watch();
+    await clock.advance(60_000);
+    assert.deepEqual(seen, ['verify', 'sync', 'verify', 'sync']);
+    await l.stop();
+    await clock.advance(60_000);
+    assert.equal(seen.length, 4);
+  });
+});

@@ -1,0 +1,101 @@
+/**
+ * Decides when to sync: soon after a change, never twice at once, again after a failure with growing pauses, and now and
+ * then to see whether somebody else touched the rules.
+ */
+import type { Clock } from '../../clock/clock.ts';
+import { isKnownError, messageOf } from '../../errors/known-error.ts';
+import type { Log } from '../../observability/log.ts';
+
+export interface SyncLoopOptions {
+  /** Does one sync of everything that changed. */
+  readonly sync: () => Promise<void>;
+  /** Looks whether the kernel still holds what was applied. Called every `syncPeriodMs`, before a sync. */
+  readonly verify: () => Promise<void>;
+  /** Changes that come within this time are applied together. */
+  readonly minSyncPeriodMs: number;
+  readonly syncPeriodMs: number;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly onFailure?: (err: unknown) => void;
+}
+
+const firstRetryMs = 500;
+
+export class SyncLoop {
+  readonly #options: SyncLoopOptions;
+  #timer: { cancel(): void } | undefined;
+  #retry: { cancel(): void } | undefined;
+  #period: { cancel(): void } | undefined;
+  #running: Promise<void> | undefined;
+  #again = false;
+  #stopped = false;
+  #verifyDue = false;
+  #lastStart = Number.NEGATIVE_INFINITY;
+  #retryMs = firstRetryMs;
+
+  constructor(options: SyncLoopOptions) {
+    this.#options = options;
+  }
+
+  /** Something changed. */
+  request(): void {
+    if (this.#stopped) return;
+    if (this.#running) {
+      this.#again = true;
+      return;
+    }
+    const { clock, minSyncPeriodMs } = this.#options;
+    this.#timer ??= clock.after(Math.max(0, this.#lastStart + minSyncPeriodMs - clock.monotonic()), () => this.#start());
+  }
+
+  #start(): void {
+    this.#timer = undefined;
+    this.#retry?.cancel();
+    if (this.#stopped || this.#running) return;
+    this.#lastStart = this.#options.clock.monotonic();
+    this.#running = this.#run().finally(() => {
+      this.#running = undefined;
+      if (this.#again) {
+        this.#again = false;
+        this.request();
+      }
+    });
+  }
+
+  async #run(): Promise<void> {
+    const { sync, verify, clock, log, onFailure } = this.#options;
+    try {
+      if (this.#verifyDue) await verify();
+      this.#verifyDue = false;
+      await sync();
+      this.#retryMs = firstRetryMs;
+    } catch (err) {
+      onFailure?.(err);
+      const more = isKnownError(err) ? { code: err.code, hint: err.hint } : {};
+      log.error(`Cannot apply the rules, will try again in ${this.#retryMs / 1000} s: ${messageOf(err)}`, more);
+      // Not the timer of changes: one that comes meanwhile may be what makes the kernel agree, and is tried at once.
+      if (!this.#stopped) this.#retry = clock.after(this.#retryMs, () => this.#start());
+      this.#retryMs = Math.min(this.#retryMs * 2, this.#options.syncPeriodMs);
+    }
+  }
+
+  /** Begins to verify now and then. */
+  watch(): void {
+    const { clock, syncPeriodMs } = this.#options;
+    if (this.#stopped) return;
+    this.#period = clock.after(syncPeriodMs, () => {
+      this.#verifyDue = true;
+      this.request();
+      this.watch();
+    });
+  }
+
+  /** Stops and waits for a sync that is under way. */
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    this.#timer?.cancel();
+    this.#retry?.cancel();
+    this.#period?.cancel();
+    await this.#running;
+  }
+}

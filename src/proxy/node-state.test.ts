@@ -1,0 +1,26 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import type { Client } from '../client/client.ts';
+import { nodeContext } from './node-state.ts';
+
+const interfaceIps = ['127.0.0.1', '::1', '192.168.120.11', '10.0.0.11', '10.244.1.1', 'fd00::11'];
+
+describe('nodePortAddresses', () => {
+  const cases: readonly [what: string, wanted: string[] | undefined, ips: readonly string[] | 'all'][] = [
+    ['are the primary address unless it is said otherwise', undefined, ['192.168.120.11']],
+    ['are every address for "all"', ['all'], 'all'],
+    ['are every address for the range of all', ['0.0.0.0/0'], 'all'],
+    ['are those of the interfaces that a range names', ['10.0.0.0/8'], ['10.0.0.11', '10.244.1.1']],
+    ['may be several', ['primary', '10.0.0.0/16'], ['10.0.0.11', '192.168.120.11']],
+    // As in kube-proxy's nftables mode: a pod could not answer 127.0.0.1, so the connection would hang.
+    ['never are loopback, asked for by name', ['localhost'], []],
+    ['never are loopback, asked for by range', ['127.0.0.0/8', 'primary'], ['192.168.120.11']],
+  ];
+  for (const [what, nodePortAddresses, ips] of cases) {
+    it(what, () => {
+      const options = { client: {} as Client, nodeName: 'node1', nodeIps: ['192.168.120.11', '192.168.120.12'] };
+      const node = nodeContext({ ...options, ...(nodePortAddresses ? { nodePortAddresses } : {}) }, undefined, 'ip', interfaceIps);
+      assert.deepEqual(node.nodePortIps, ips);
+    });
+  }
+});

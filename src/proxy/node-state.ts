@@ -1,0 +1,78 @@
+/** What the rules need to know of the node, from options and its Node object. Pure but for the list of interfaces, which is passed in. */
+import type { Node } from '../api/schema/types.ts';
+import { cidrContains, familyOf, parseCidr, parseIp } from '../ip/ip.ts';
+import type { TableFamily } from '../linux/nftables/table.ts';
+import type { ProxyOptions } from './options.ts';
+import type { LocalDetector, NodeContext } from './plan/node-context.ts';
+
+const zoneLabel = 'topology.kubernetes.io/zone';
+
+function ofFamily(family: TableFamily, texts: readonly string[]): string[] {
+  return texts.filter((text) => familyOf(text) === (family === 'ip' ? 4 : 6));
+}
+
+function detector(options: ProxyOptions, node: Node | undefined, family: TableFamily): LocalDetector {
+  const mode = options.localMode ?? ((options.clusterCidrs ?? []).length > 0 ? 'ClusterCIDR' : 'None');
+  const podCidrs = node?.spec?.podCIDRs ?? (node?.spec?.podCIDR ? [node.spec.podCIDR] : []);
+  const [cidr] = ofFamily(family, mode === 'NodeCIDR' ? podCidrs : (options.clusterCidrs ?? []));
+  const text = cidr === undefined ? undefined : parseCidr(cidr)?.text;
+  if (mode === 'BridgeInterface' && options.bridgeInterface) return { mode, interface: options.bridgeInterface };
+  if (mode === 'InterfaceNamePrefix' && options.interfaceNamePrefix) return { mode, prefix: options.interfaceNamePrefix };
+  if ((mode === 'ClusterCIDR' || mode === 'NodeCIDR') && text !== undefined) return { mode, cidr: text };
+  return { mode: 'None' };
+}
+
+function isLoopback(ip: string): boolean {
+  return ip === '::1' || ip.startsWith('127.');
+}
+
+function nodePortIps(
+  options: ProxyOptions,
+  family: TableFamily,
+  nodeIps: readonly string[],
+  interfaceIps: readonly string[],
+): readonly string[] | 'all' {
+  const wanted = options.nodePortAddresses ?? ['primary'];
+  const zero = family === 'ip' ? '0.0.0.0/0' : '::/0';
+  if (wanted.includes('all') || wanted.includes(zero)) return 'all';
+  const found = new Set<string>();
+  for (const entry of wanted) {
+    if (entry === 'primary') {
+      for (const ip of nodeIps.slice(0, 1)) found.add(ip);
+      continue;
+    }
+    const cidr = parseCidr(entry);
+    // Not loopback, as in kube-proxy's nftables mode: a pod cannot answer it, so the connection would hang and not be refused.
+    for (const ip of ofFamily(family, interfaceIps)) if (cidr && cidrContains(cidr, ip) && !isLoopback(ip)) found.add(ip);
+  }
+  return [...found].sort();
+}
+
+/** The context of one family, or undefined while nothing is known of the node's addresses. */
+export function nodeContext(
+  options: ProxyOptions,
+  node: Node | undefined,
+  family: TableFamily,
+  interfaceIps: readonly string[],
+): NodeContext {
+  const fromNode = (node?.status?.addresses ?? []).filter((a) => a.type === 'InternalIP').map((a) => a.address);
+  const all = (options.nodeIps ?? fromNode).map((text) => parseIp(text)).filter((ip) => ip !== undefined);
+  const nodeIps = ofFamily(family, all);
+  const zone = node?.metadata.labels?.[zoneLabel];
+  return {
+    family,
+    nodeName: options.nodeName,
+    ...(zone ? { zone } : {}),
+    local: detector(options, node, family),
+    masqueradeAll: options.masqueradeAll ?? false,
+    nodePortIps: nodePortIps(options, family, nodeIps, interfaceIps),
+    serviceCidrs: ofFamily(family, options.serviceCidrs ?? []).flatMap((text) => parseCidr(text)?.text ?? []),
+    nodeIps,
+  };
+}
+
+/** IPv4 always; IPv6 when the cluster has pods or the node an address of that family. */
+export function familiesOf(options: ProxyOptions): TableFamily[] {
+  const texts = [...(options.clusterCidrs ?? []), ...(options.nodeIps ?? []), ...(options.serviceCidrs ?? [])];
+  return ofFamily('ip6', texts).length > 0 ? ['ip', 'ip6'] : ['ip'];
+}

@@ -1,0 +1,44 @@
+import type { Client } from '../client/client.ts';
+import type { InformerSet } from '../client/informers.ts';
+import type { Clock } from '../clock/clock.ts';
+import type { Nftables } from '../linux/nftables/table.ts';
+import type { Log } from '../observability/log.ts';
+import type { UdpFlows } from './apply/udp-flows.ts';
+
+/** `HOST:PORT`, or undefined to listen nowhere. Port 0 takes a free one. */
+export type ListenAddress = string;
+
+export interface ProxyOptions {
+  readonly client: Client;
+  /** Shared with other parts of the process; an own set is made and started without. */
+  readonly informers?: InformerSet;
+  readonly nodeName: string;
+  /** The node's addresses, the primary one first. Without: InternalIPs of the Node object. */
+  readonly nodeIps?: readonly string[];
+  readonly mode?: 'nftables';
+  /** Pod ranges, one per family: sources outside are masqueraded on their way to a cluster IP. */
+  readonly clusterCidrs?: readonly string[];
+  /** How pods are told from others. Default: ClusterCIDR when clusterCidrs is given, else None. */
+  readonly localMode?: 'ClusterCIDR' | 'NodeCIDR' | 'BridgeInterface' | 'InterfaceNamePrefix' | 'None';
+  readonly bridgeInterface?: string;
+  readonly interfaceNamePrefix?: string;
+  /** Service ranges: an address in them that no Service holds is refused. */
+  readonly serviceCidrs?: readonly string[];
+  /** `primary` (default), `all`, or CIDRs of node addresses. Loopback addresses serve no node ports, as in kube-proxy's nftables mode. */
+  readonly nodePortAddresses?: readonly string[];
+  readonly masqueradeAll?: boolean;
+  /** Changes within this time are applied together. Default 20 ms: a sync costs little. */
+  readonly minSyncPeriodMs?: number;
+  /** How often it looks whether somebody else changed the rules. Default 30 s. */
+  readonly syncPeriodMs?: number;
+  /** Serves /healthz and /livez. */
+  readonly healthzAddress?: ListenAddress;
+  /** Serves /metrics, /healthz, /proxyMode. */
+  readonly metricsAddress?: ListenAddress;
+  /** The kernel; tests give others. */
+  readonly nftables?: Nftables;
+  readonly udpFlows?: UdpFlows;
+  readonly clock?: Clock;
+  readonly log?: Log;
+  readonly signal?: AbortSignal;
+}

@@ -1,0 +1,87 @@
+/** From EndpointSlices to the two endpoint lists of a Service's port, as kube-proxy chooses them (its topology.go). */
+import type { EndpointSlice } from '../../api/schema/types.ts';
+import { familyOf, parseIp } from '../../ip/ip.ts';
+import type { NodeContext } from './node-context.ts';
+import type { Protocol } from './service-plan.ts';
+
+const canonicalIpv4 = /^(?:(?:25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)(?:\.(?!$)|$)){4}$/;
+
+/** parseIp, but at once for the text that nearly every endpoint has. */
+export function readIp(text: string): string | undefined {
+  return canonicalIpv4.test(text) ? text : parseIp(text);
+}
+
+export interface Candidate {
+  readonly ip: string;
+  readonly port: number;
+  readonly ready: boolean;
+  readonly serving: boolean;
+  readonly terminating: boolean;
+  readonly nodeName?: string;
+  readonly zones: readonly string[];
+  readonly nodes: readonly string[];
+}
+
+/** Not FQDN slices either: they are for programs that resolve names themselves. */
+export function isOfFamily(slice: EndpointSlice, node: NodeContext): boolean {
+  return slice.addressType === (node.family === 'ip' ? 'IPv4' : 'IPv6');
+}
+
+/** The endpoints that slices name for a port; of the same address in two slices, the one that is not ending. */
+export function candidatesOf(slices: readonly EndpointSlice[], portName: string, protocol: Protocol, node: NodeContext): Candidate[] {
+  const found = new Map<string, Candidate>();
+  const family = node.family === 'ip' ? 4 : 6;
+  for (const slice of slices) {
+    if (!isOfFamily(slice, node)) continue;
+    for (const port of slice.ports ?? []) {
+      if (port.name === undefined || port.name === null || !port.port) continue;
+      if (port.name !== portName || (port.protocol ?? 'TCP').toLowerCase() !== protocol) continue;
+      for (const endpoint of slice.endpoints ?? []) {
+        const ip = readIp(endpoint.addresses[0] ?? '');
+        if (ip === undefined || familyOf(ip) !== family) continue;
+        const { conditions, hints } = endpoint;
+        const candidate: Candidate = {
+          ip,
+          port: port.port,
+          ready: conditions?.ready ?? true,
+          serving: conditions?.serving ?? conditions?.ready ?? true,
+          terminating: conditions?.terminating ?? false,
+          zones: (hints?.forZones ?? []).map((zone) => zone.name),
+          nodes: (hints?.forNodes ?? []).map((n) => n.name),
+          ...(endpoint.nodeName ? { nodeName: endpoint.nodeName } : {}),
+        };
+        const key = `${ip} . ${port.port}`;
+        const known = found.get(key);
+        if (!known || (known.terminating && !candidate.terminating)) found.set(key, candidate);
+      }
+    }
+  }
+  return [...found.values()];
+}
+
+/** Hints count only when every ready endpoint has them and one of them means here. */
+function hinted(ready: readonly Candidate[], node: NodeContext): readonly Candidate[] {
+  const here = ready.filter((c) => c.nodes.includes(node.nodeName));
+  if (here.length > 0 && ready.every((c) => c.nodes.length > 0)) return here;
+  const { zone } = node;
+  if (zone === undefined) return ready;
+  const near = ready.filter((c) => c.zones.includes(zone));
+  return near.length > 0 && ready.every((c) => c.zones.length > 0) ? near : ready;
+}
+
+function ending(candidates: readonly Candidate[]): Candidate[] {
+  return candidates.filter((c) => c.serving && c.terminating);
+}
+
+/** Ready ones by their hints; when there is none, those that end but still serve. */
+export function clusterEndpoints(candidates: readonly Candidate[], node: NodeContext): readonly Candidate[] {
+  const ready = candidates.filter((c) => c.ready);
+  return ready.length > 0 ? hinted(ready, node) : ending(candidates);
+}
+
+/** The same on this node alone; hints do not matter. */
+export function localEndpoints(candidates: readonly Candidate[], node: NodeContext): readonly Candidate[] {
+  const here = candidates.filter((c) => c.nodeName === node.nodeName);
+  const ready = here.filter((c) => c.ready);
+  return ready.length > 0 ? ready : ending(here);
+}

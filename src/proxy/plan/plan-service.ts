@@ -1,0 +1,173 @@
+/** plan(): a Service and its EndpointSlices to a ServicePlan. Pure; every rule of traffic is decided here. */
+import type { EndpointSlice, Service, ServicePort } from '../../api/schema/types.ts';
+import { cidrContains, cidrOverlaps, familyOf, parseCidr } from '../../ip/ip.ts';
+import { type Candidate, candidatesOf, clusterEndpoints, isOfFamily, localEndpoints, readIp } from './endpoints.ts';
+import type { NodeContext } from './node-context.ts';
+import type { EndpointAddress, Frontend, PortPlan, Protocol, ServicePlan, Target } from './service-plan.ts';
+import { assignSlots } from './slots.ts';
+
+const proxyNameLabel = 'service.kubernetes.io/service-proxy-name';
+const headlessLabel = 'service.kubernetes.io/headless';
+const defaultAffinitySeconds = 10_800;
+
+/** The endpoint (`ip . port`) that held each slot of a port's lists before. */
+export type PreviousSlots = (
+  portName: string,
+  protocol: Protocol,
+) => { readonly cluster: readonly string[]; readonly local: readonly string[] };
+
+const noSlots: PreviousSlots = () => ({ cluster: [], local: [] });
+
+/** Whether a Service is for us: not another proxy's, not headless, not just a name. */
+function isProxied(service: Service): boolean {
+  const labels = service.metadata.labels ?? {};
+  if (proxyNameLabel in labels || headlessLabel in labels) return false;
+  const { type, clusterIP } = service.spec ?? {};
+  return type !== 'ExternalName' && clusterIP !== undefined && clusterIP !== '' && clusterIP !== 'None';
+}
+
+function inFamily(addresses: readonly (string | undefined)[], node: NodeContext): string[] {
+  const parsed = addresses.map((a) => readIp(a ?? '')).filter((ip) => ip !== undefined);
+  return [...new Set(parsed.filter((ip) => familyOf(ip) === (node.family === 'ip' ? 4 : 6)))];
+}
+
+/** The addresses that a load balancer routes to the node as they are; with ipMode Proxy it changes them itself. */
+function loadBalancerIps(service: Service, node: NodeContext): string[] {
+  const ingress = service.status?.loadBalancer?.ingress ?? [];
+  return inFamily(
+    ingress.filter((i) => i.ipMode === undefined || i.ipMode === 'VIP').map((i) => i.ip),
+    node,
+  );
+}
+
+/** Source ranges without those inside others, which the kernel would refuse. Undefined when everybody may come. */
+function sourceRanges(service: Service, lbIp: string, node: NodeContext): string[] | undefined {
+  const given = service.spec?.loadBalancerSourceRanges ?? [];
+  const family = node.family === 'ip' ? 4 : 6;
+  const cidrs = given.map((text) => parseCidr(text)).filter((cidr) => cidr !== undefined && cidr.family === family);
+  if (given.length === 0 || cidrs.some((cidr) => cidr?.prefix === 0)) return undefined;
+  // A node in the range reaches the address from the address itself, since the kernel takes it for its own.
+  const own = parseCidr(lbIp);
+  if (own && cidrs.some((cidr) => cidr && node.nodeIps.some((ip) => cidrContains(cidr, ip)))) cidrs.push(own);
+  const widest = cidrs.filter((cidr) => cidr !== undefined).sort((a, b) => a.prefix - b.prefix);
+  const kept: typeof widest = [];
+  for (const cidr of widest) if (!kept.some((other) => cidrOverlaps(other, cidr))) kept.push(cidr);
+  return kept.map((cidr) => cidr.text).sort();
+}
+
+function place(candidates: readonly Candidate[], previous: readonly string[], node: NodeContext): EndpointAddress[] {
+  const byName = new Map(candidates.map((c) => [`${c.ip} . ${c.port}`, c]));
+  return assignSlots(previous, [...byName.keys()].sort()).flatMap((name) => {
+    const c = byName.get(name);
+    return c ? [{ ip: c.ip, port: c.port, mayBeHere: c.nodeName === undefined || c.nodeName === node.nodeName }] : [];
+  });
+}
+
+function frontendsOf(service: Service, port: ServicePort, clusterIp: string, lists: Lists, node: NodeContext): Frontend[] {
+  const { spec } = service;
+  const { cluster, local, anywhere } = lists;
+  const localTarget: Target = local > 0 ? 'local' : anywhere ? 'drop' : 'refuse';
+  const clusterTarget: Target = cluster > 0 ? 'cluster' : 'refuse';
+  const internal = spec?.internalTrafficPolicy === 'Local' ? localTarget : clusterTarget;
+  const keepsSource = spec?.externalTrafficPolicy === 'Local';
+  const external = {
+    inside: clusterTarget,
+    outside: keepsSource ? localTarget : clusterTarget,
+    masquerade: keepsSource ? ('node' as const) : ('always' as const),
+  };
+  const frontends: Frontend[] = [
+    {
+      kind: 'cluster-ip',
+      ip: clusterIp,
+      port: port.port,
+      inside: internal,
+      outside: internal,
+      masquerade: node.masqueradeAll ? 'always' : 'outside-pods',
+    },
+  ];
+  for (const ip of inFamily(spec?.externalIPs ?? [], node)) frontends.push({ kind: 'external-ip', ip, port: port.port, ...external });
+  for (const ip of loadBalancerIps(service, node)) {
+    const sources = sourceRanges(service, ip, node);
+    frontends.push({ kind: 'load-balancer-ip', ip, port: port.port, ...external, ...(sources ? { sources } : {}) });
+  }
+  if (port.nodePort && (spec?.type === 'NodePort' || spec?.type === 'LoadBalancer'))
+    frontends.push({ kind: 'node-port', port: port.nodePort, ...external });
+  // An external address may be a load balancer's too: said once is enough.
+  const seen = new Set<string>();
+  return frontends.filter((f) => {
+    const key = `${f.ip ?? 'node'} ${f.port}`;
+    return !seen.has(key) && seen.add(key);
+  });
+}
+
+interface Lists {
+  readonly cluster: number;
+  readonly local: number;
+  readonly anywhere: boolean;
+}
+
+function planPort(
+  service: Service,
+  slices: readonly EndpointSlice[],
+  port: ServicePort,
+  clusterIp: string,
+  node: NodeContext,
+  previous: PreviousSlots,
+): PortPlan {
+  const name = port.name ?? '';
+  const protocol = (port.protocol ?? 'TCP').toLowerCase() as Protocol;
+  const { spec } = service;
+  const candidates = candidatesOf(slices, name, protocol, node);
+  const external = spec?.type === 'NodePort' || spec?.type === 'LoadBalancer' || (spec?.externalIPs ?? []).length > 0;
+  const usesLocal = spec?.internalTrafficPolicy === 'Local' || (external && spec?.externalTrafficPolicy === 'Local');
+  const usesCluster = spec?.internalTrafficPolicy !== 'Local' || external;
+  const held = previous(name, protocol);
+  const chosen = clusterEndpoints(candidates, node);
+  const cluster = usesCluster ? place(chosen, held.cluster, node) : [];
+  const local = usesLocal ? place(localEndpoints(candidates, node), held.local, node) : [];
+  const lists: Lists = { cluster: cluster.length, local: local.length, anywhere: chosen.length > 0 };
+  return {
+    name,
+    protocol,
+    frontends: frontendsOf(service, port, clusterIp, lists, node),
+    cluster,
+    local,
+    serving: new Set(candidates.filter((c) => c.serving).map((c) => `${c.ip} . ${c.port}`)),
+    ...(spec?.sessionAffinity === 'ClientIP'
+      ? { affinitySeconds: spec.sessionAffinityConfig?.clientIP?.timeoutSeconds ?? defaultAffinitySeconds }
+      : {}),
+  };
+}
+
+function localReady(slices: readonly EndpointSlice[], node: NodeContext): number {
+  const ips = new Set<string>();
+  for (const slice of slices.filter((s) => isOfFamily(s, node)))
+    for (const endpoint of slice.endpoints ?? [])
+      if (endpoint.nodeName === node.nodeName && (endpoint.conditions?.ready ?? true) && endpoint.addresses[0])
+        ips.add(endpoint.addresses[0]);
+  return ips.size;
+}
+
+/**
+ * Plans one Service. Undefined when there is nothing to do for it in this address family.
+ * `previous` gives the slots that endpoints held, so that a change touches few of them.
+ */
+export function planService(
+  service: Service,
+  slices: readonly EndpointSlice[],
+  node: NodeContext,
+  previous: PreviousSlots = noSlots,
+): ServicePlan | undefined {
+  if (!isProxied(service)) return undefined;
+  const { metadata, spec } = service;
+  const [clusterIp] = inFamily([spec?.clusterIP, ...(spec?.clusterIPs ?? [])], node);
+  if (clusterIp === undefined) return undefined;
+  const checks = spec?.type === 'LoadBalancer' && spec.externalTrafficPolicy === 'Local' && spec.healthCheckNodePort;
+  return {
+    key: `${metadata.namespace}/${metadata.name}`,
+    rank: `${metadata.creationTimestamp ?? ''} ${metadata.namespace}/${metadata.name}`,
+    clusterIp,
+    ports: (spec?.ports ?? []).map((port) => planPort(service, slices, port, clusterIp, node, previous)),
+    ...(checks ? { health: { port: checks, localReady: localReady(slices, node) } } : {}),
+  };
+}

@@ -1,0 +1,122 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import type { EndpointSlice, Service } from '../../api/schema/types.ts';
+import type { NodeContext } from './node-context.ts';
+import { planService } from './plan-service.ts';
+import type { Frontend } from './service-plan.ts';
+import { assignSlots } from './slots.ts';
+
+const node: NodeContext = {
+  family: 'ip',
+  nodeName: 'node1',
+  local: { mode: 'None' },
+  masqueradeAll: false,
+  nodePortIps: 'all',
+  serviceCidrs: [],
+  nodeIps: [],
+};
+
+describe('assignSlots()', () => {
+  const cases: [name: string, previous: string[], wanted: string[], result: string[]][] = [
+    ['sorts names that are new', [], ['b', 'a'], ['a', 'b']],
+    ['keeps slots when a name comes', ['b', 'a'], ['a', 'b', 'c'], ['b', 'a', 'c']],
+    ['puts the last into the hole when one goes', ['a', 'b', 'c', 'd'], ['a', 'c', 'd'], ['a', 'd', 'c']],
+    ['puts a new name into the hole', ['a', 'b', 'c'], ['a', 'x', 'c'], ['a', 'x', 'c']],
+    ['gives nothing for nothing', ['a'], [], []],
+    ['survives names that are held twice or missing', ['a', 'a', ''], ['a', 'b'], ['a', 'b']],
+  ];
+  for (const [name, previous, wanted, result] of cases) it(name, () => assert.deepEqual(assignSlots(previous, wanted), result));
+});
+
+/** Where endpoints are, from this node's view. */
+const places = { nowhere: [], elsewhere: ['node2'], here: ['node1'], 'here and elsewhere': ['node1', 'node2'] } as const;
+type Place = keyof typeof places;
+
+function slices(place: Place): EndpointSlice[] {
+  const endpoints = places[place].map((nodeName, i) => ({ addresses: [`10.244.1.${i + 2}`], nodeName }));
+  return [
+    { apiVersion: 'v1', kind: 'EndpointSlice', metadata: { name: 'a' }, addressType: 'IPv4', ports: [{ name: '', port: 80 }], endpoints },
+  ];
+}
+
+function service(internal: string, external: string): Service {
+  return {
+    apiVersion: 'v1',
+    kind: 'Service',
+    metadata: { namespace: 'default', name: 'a' },
+    spec: {
+      type: 'NodePort',
+      clusterIP: '10.96.0.1',
+      ports: [{ port: 80, nodePort: 30080 }],
+      internalTrafficPolicy: internal,
+      externalTrafficPolicy: external,
+    },
+  };
+}
+
+describe('planService()', () => {
+  // policy, where endpoints are: what insiders and outsiders get. Cluster IP first, node port second.
+  const expected: Record<string, Record<Place, string>> = {
+    'cluster-ip Cluster': {
+      nowhere: 'refuse refuse',
+      elsewhere: 'cluster cluster',
+      here: 'cluster cluster',
+      'here and elsewhere': 'cluster cluster',
+    },
+    'cluster-ip Local': { nowhere: 'refuse refuse', elsewhere: 'drop drop', here: 'local local', 'here and elsewhere': 'local local' },
+    'node-port Cluster': {
+      nowhere: 'refuse refuse',
+      elsewhere: 'cluster cluster',
+      here: 'cluster cluster',
+      'here and elsewhere': 'cluster cluster',
+    },
+    'node-port Local': {
+      nowhere: 'refuse refuse',
+      elsewhere: 'cluster drop',
+      here: 'cluster local',
+      'here and elsewhere': 'cluster local',
+    },
+  };
+  for (const internal of ['Cluster', 'Local'])
+    for (const external of ['Cluster', 'Local'])
+      for (const place of Object.keys(places) as Place[])
+        it(`with internal ${internal}, external ${external} and endpoints ${place}, says where packets go`, () => {
+          const [port] = planService(service(internal, external), slices(place), node)?.ports ?? [];
+          const targets = (kind: Frontend['kind']): string => {
+            const f = port?.frontends.find((frontend) => frontend.kind === kind);
+            return `${f?.inside} ${f?.outside}`;
+          };
+          assert.equal(targets('cluster-ip'), expected[`cluster-ip ${internal}`]?.[place]);
+          assert.equal(targets('node-port'), expected[`node-port ${external}`]?.[place]);
+        });
+
+  it('keeps endpoints in the slots they had', () => {
+    const previous = { cluster: ['10.244.1.3 . 80', '10.244.1.2 . 80'], local: [] };
+    const plan = planService(service('Cluster', 'Cluster'), slices('here and elsewhere'), node, () => previous);
+    assert.deepEqual(
+      plan?.ports[0]?.cluster.map((e) => e.ip),
+      ['10.244.1.3', '10.244.1.2'],
+    );
+  });
+
+  it('counts the ready endpoints here for a health check of a load balancer', () => {
+    const s = service('Cluster', 'Local');
+    const lb: Service = { ...s, spec: { ...s.spec, type: 'LoadBalancer', healthCheckNodePort: 32_000 } };
+    assert.deepEqual(planService(lb, slices('here and elsewhere'), node)?.health, { port: 32_000, localReady: 1 });
+  });
+
+  it('counts an endpoint of two families once for a health check', () => {
+    const s = service('Cluster', 'Local');
+    const lb: Service = { ...s, spec: { ...s.spec, type: 'LoadBalancer', healthCheckNodePort: 32_000 } };
+    const [slice] = slices('here');
+    assert.ok(slice);
+    const six: EndpointSlice = { ...slice, addressType: 'IPv6', endpoints: [{ addresses: ['fd00::2'], nodeName: 'node1' }] };
+    assert.equal(planService(lb, [slice, six], node)?.health?.localReady, 1);
+  });
+
+  it('reads addresses with leading zeros as kube-proxy does', () => {
+    const s = service('Cluster', 'Cluster');
+    const sloppy: Service = { ...s, spec: { ...s.spec, externalIPs: ['198.051.100.001'] } };
+    assert.ok(planService(sloppy, slices('here'), node)?.ports[0]?.frontends.some((f) => f.ip === '198.51.100.1'));
+  });
+});

@@ -1,0 +1,58 @@
+/** What a Service means on one node, in words that every mode understands. Plain data. */
+export type Protocol = 'tcp' | 'udp' | 'sctp';
+
+export interface EndpointAddress {
+  readonly ip: string;
+  readonly port: number;
+  /** Whether the endpoint may run on this node, and so may be its own client. */
+  readonly mayBeHere: boolean;
+}
+
+/**
+ * Where packets go. `cluster` and `local` are the port's two endpoint lists; `refuse` answers with a TCP reset or port
+ * unreachable, because nobody serves anywhere; `drop` is silent, because another node would serve.
+ */
+export type Target = 'cluster' | 'local' | 'refuse' | 'drop';
+
+/** Whose packets get the node's address as their source. A pod that reaches itself always does. */
+export type Masquerade = 'outside-pods' | 'always' | 'node';
+
+/** An address under which a port of a Service is reached. */
+export interface Frontend {
+  readonly kind: 'cluster-ip' | 'external-ip' | 'load-balancer-ip' | 'node-port';
+  /** Absent for a node port: any address of the node that serves them. */
+  readonly ip?: string;
+  readonly port: number;
+  /** For packets of pods and of the node itself. */
+  readonly inside: Target;
+  /** For packets of everybody else. */
+  readonly outside: Target;
+  readonly masquerade: Masquerade;
+  /** The only sources that may use it. Absent: all. */
+  readonly sources?: readonly string[];
+}
+
+export interface PortPlan {
+  /** The port's name, '' when it has none. */
+  readonly name: string;
+  readonly protocol: Protocol;
+  readonly frontends: readonly Frontend[];
+  /** Endpoints by slot. A slot keeps its endpoint as long as both live, so a change touches few of them. */
+  readonly cluster: readonly EndpointAddress[];
+  readonly local: readonly EndpointAddress[];
+  /** A client keeps its endpoint for this long after its last new connection. */
+  readonly affinitySeconds?: number;
+  /** Addresses that still answer, also while they end: established UDP flows to others are cut. */
+  readonly serving: ReadonlySet<string>;
+}
+
+export interface ServicePlan {
+  /** `namespace/name`. */
+  readonly key: string;
+  /** Sorts Services by age: the older one keeps an address that two of them claim. */
+  readonly rank: string;
+  readonly clusterIp?: string;
+  readonly ports: readonly PortPlan[];
+  /** Where a load balancer asks whether this node has endpoints. */
+  readonly health?: { readonly port: number; readonly localReady: number };
+}

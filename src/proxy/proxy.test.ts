@@ -1,0 +1,304 @@
+import assert from 'node:assert/strict';
+import { afterEach, describe, it } from 'node:test';
+import type { Client } from '../client/client.ts';
+import type { InformerSet } from '../client/informers.ts';
+import { KnownError } from '../errors/known-error.ts';
+import { FakeNftables } from '../linux/nftables/fake-nftables.ts';
+import type { UdpFlow, UdpFlows } from './apply/udp-flows.ts';
+import type { ProxyOptions } from './options.ts';
+import { type ServiceProxy, startProxy } from './proxy.ts';
+import { HandmadeCluster } from './testing/handmade-cluster.ts';
+
+const running: ServiceProxy[] = [];
+
+async function start(cluster: HandmadeCluster, nftables: FakeNftables, more: Partial<ProxyOptions> = {}): Promise<ServiceProxy> {
+  const proxy = await startProxy({
+    client: {} as Client,
+    informers: cluster as unknown as InformerSet,
+    nodeName: 'node1',
+    nodeIps: ['192.168.120.11'],
+    clusterCidrs: ['10.244.0.0/16'],
+    minSyncPeriodMs: 0,
+    nftables,
+    udpFlows: { deleteStale: async () => 0, close: () => {} },
+    ...more,
+  });
+  running.push(proxy);
+  await proxy.synced;
+  return proxy;
+}
+
+/** Waits until `check` holds. */
+async function until(check: () => boolean | Promise<boolean>): Promise<void> {
+  const deadline = Date.now() + 5000;
+  while (!(await check())) {
+    assert.ok(Date.now() < deadline, 'nothing happened for 5 s');
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
+}
+
+function elements(nft: FakeNftables, set: string): Record<string, string> {
+  return Object.fromEntries(nft.table('ip', 'kube-proxy')?.elements.get(set) ?? []);
+}
+
+describe('startProxy()', () => {
+  afterEach(async () => {
+    await Promise.all(running.splice(0).map((proxy) => proxy.close()));
+  });
+
+  it('writes the rules of what is there when it starts', async () => {
+    const cluster = new HandmadeCluster();
+    cluster.service('web', '10.96.0.100');
+    cluster.endpoints('web', ['10.244.2.2', '10.244.2.3']);
+    const nft = new FakeNftables();
+    await start(cluster, nft);
+    assert.deepEqual(elements(nft, 'services'), { '10.96.0.100 . tcp . 80': 'goto lb-2' });
+    assert.deepEqual(elements(nft, 'endpoints'), {
+      '10.96.0.100 . tcp . 80 . 0': '10.244.2.2 . 8080',
+      '10.96.0.100 . tcp . 80 . 1': '10.244.2.3 . 8080',
+    });
+  });
+
+  it('replaces an endpoint with two messages in one transaction', async () => {
+    const cluster = new HandmadeCluster();
+    cluster.service('web', '10.96.0.100');
+    cluster.endpoints('web', ['10.244.2.2', '10.244.2.3', '10.244.2.4']);
+    const nft = new FakeNftables();
+    await start(cluster, nft);
+    const { messagesSent, transactions } = nft;
+    const before = transactions.length;
+    cluster.endpoints('web', ['10.244.2.2', '10.244.2.9', '10.244.2.4']);
+    await until(() => Object.values(elements(nft, 'endpoints')).includes('10.244.2.9 . 8080'));
+    assert.equal(nft.messagesSent - messagesSent, 2);
+    assert.equal(nft.transactions.length - before, 1);
+  });
+
+  it('adds an endpoint with at most six messages, however many Services there are', async () => {
+    const cluster = new HandmadeCluster();
+    for (let i = 0; i < 200; i++) {
+      cluster.service(`s${i}`, `10.96.1.${i}`);
+      cluster.endpoints(`s${i}`, ['10.244.2.2', '10.244.2.3']);
+    }
+    const nft = new FakeNftables();
+    await start(cluster, nft);
+    const { messagesSent } = nft;
+    cluster.endpoints('s7', ['10.244.2.2', '10.244.2.3', '10.244.2.4']);
+    await until(() => elements(nft, 'services')['10.96.1.7 . tcp . 80'] === 'goto lb-3');
+    // A chain and its rule, the verdict out and in, the endpoint.
+    assert.ok(nft.messagesSent - messagesSent <= 6, `${nft.messagesSent - messagesSent} messages`);
+  });
+
+  it('finds nothing to do when it starts again, whatever slots endpoints had', async () => {
+    const cluster = new HandmadeCluster();
+    cluster.service('web', '10.96.0.100', { type: 'NodePort', ports: [{ port: 80, nodePort: 30080 }] });
+    cluster.endpoints('web', ['10.244.2.2', '10.244.2.3', '10.244.2.4']);
+    const nft = new FakeNftables();
+    await (await start(cluster, nft)).close();
+    const again = await start(cluster, nft);
+    cluster.endpoints('web', ['10.244.2.3', '10.244.2.4', '10.244.2.1']);
+    await until(() => Object.values(elements(nft, 'endpoints')).includes('10.244.2.1 . 8080'));
+    await again.close();
+    const { messagesSent } = nft;
+    await start(cluster, nft);
+    assert.equal(nft.messagesSent, messagesSent);
+  });
+
+  it('removes a Service without a trace', async () => {
+    const cluster = new HandmadeCluster();
+    const nft = new FakeNftables();
+    await start(cluster, nft);
+    const empty = nft.dump('ip', 'kube-proxy');
+    cluster.service('web', '10.96.0.100', { type: 'NodePort', ports: [{ port: 80, nodePort: 30080 }], sessionAffinity: 'ClientIP' });
+    cluster.endpoints('web', ['10.244.2.2']);
+    await until(() => Object.keys(elements(nft, 'nodeport-endpoints')).length === 1);
+    cluster.services.remove('default/web');
+    await until(() => Object.keys(elements(nft, 'services')).length === 0);
+    assert.equal(nft.dump('ip', 'kube-proxy'), empty);
+  });
+
+  it('tries again with everything after the kernel refused', async () => {
+    const cluster = new HandmadeCluster();
+    const nft = new FakeNftables();
+    await start(cluster, nft);
+    nft.failure = new KnownError('KERNEL_REFUSED', 'no');
+    const { messagesSent } = nft;
+    cluster.service('web', '10.96.0.100');
+    cluster.endpoints('web', ['10.244.2.2']);
+    await until(() => nft.messagesSent > messagesSent);
+    nft.failure = undefined;
+    await until(() => Object.keys(elements(nft, 'endpoints')).length === 1);
+  });
+
+  it('repairs a table that somebody deleted', async () => {
+    const cluster = new HandmadeCluster();
+    cluster.service('web', '10.96.0.100');
+    cluster.endpoints('web', ['10.244.2.2']);
+    const nft = new FakeNftables();
+    await start(cluster, nft, { syncPeriodMs: 20 });
+    const before = nft.dump('ip', 'kube-proxy');
+    await nft.commit({ family: 'ip', table: 'kube-proxy', ops: [{ op: 'delete-table' }] });
+    await until(() => nft.dump('ip', 'kube-proxy') === before);
+  });
+
+  it('gives an address that two Services claim to the older one, and to the other when that goes', async () => {
+    const cluster = new HandmadeCluster();
+    const nft = new FakeNftables();
+    await start(cluster, nft);
+    cluster.service('b', '10.96.0.2', { externalIPs: ['198.51.100.1'] });
+    cluster.service('a', '10.96.0.1', { externalIPs: ['198.51.100.1'] });
+    cluster.endpoints('a', ['10.244.2.2']);
+    cluster.endpoints('b', ['10.244.2.3', '10.244.2.4']);
+    await until(() => elements(nft, 'services')['198.51.100.1 . tcp . 80'] === 'goto lb-1');
+    cluster.services.remove('default/a');
+    await until(() => elements(nft, 'services')['198.51.100.1 . tcp . 80'] === 'goto lb-2');
+  });
+
+  it('forgets clients whose endpoint is gone', async () => {
+    const cluster = new HandmadeCluster();
+    cluster.service('web', '10.96.0.100', { sessionAffinity: 'ClientIP' });
+    cluster.endpoints('web', ['10.244.2.2', '10.244.2.3']);
+    const nft = new FakeNftables();
+    await start(cluster, nft);
+    const set = nft.table('ip', 'kube-proxy')?.sets.find((s) => s.name === 'affinity');
+    assert.ok(set);
+    const learnt: [string, string][] = [
+      ['10.244.1.7 . 10.96.0.100 . tcp . 80', '10.244.2.2 . 8080'],
+      ['10.244.1.8 . 10.96.0.100 . tcp . 80', '10.244.2.3 . 8080'],
+    ];
+    await nft.commit({ family: 'ip', table: 'kube-proxy', ops: [{ op: 'add-elements', set, elements: learnt }] });
+    cluster.endpoints('web', ['10.244.2.3']);
+    await until(() => Object.keys(elements(nft, 'affinity')).length === 1);
+    assert.deepEqual(elements(nft, 'affinity'), Object.fromEntries(learnt.slice(1)));
+  });
+
+  it('forgets clients whose packets now go by another policy, and no others', async () => {
+    const cluster = new HandmadeCluster();
+    const spec = { type: 'NodePort', ports: [{ port: 80, nodePort: 30080 }], sessionAffinity: 'ClientIP' };
+    cluster.service('web', '10.96.0.100', spec);
+    cluster.endpoints('web', ['10.244.2.2', '10.244.2.3']);
+    const nft = new FakeNftables();
+    await start(cluster, nft);
+    const set = nft.table('ip', 'kube-proxy')?.sets.find((s) => s.name === 'affinity');
+    assert.ok(set);
+    const learnt: [string, string][] = [
+      ['192.168.120.1 . 192.168.120.11 . tcp . 30080', '10.244.2.2 . 8080'],
+      ['10.244.1.8 . 10.96.0.100 . tcp . 80', '10.244.2.3 . 8080'],
+    ];
+    await nft.commit({ family: 'ip', table: 'kube-proxy', ops: [{ op: 'add-elements', set, elements: learnt }] });
+    cluster.service('web', '10.96.0.100', { ...spec, externalTrafficPolicy: 'Local' });
+    await until(() => Object.keys(elements(nft, 'affinity')).length === 1);
+    assert.deepEqual(elements(nft, 'affinity'), Object.fromEntries(learnt.slice(1)));
+  });
+
+  it('names UDP flows as stale whose endpoint does not serve', async () => {
+    const cluster = new HandmadeCluster();
+    cluster.service('dns', '10.96.0.10', { ports: [{ port: 53, protocol: 'UDP' }] });
+    cluster.endpoints('dns', ['10.244.2.2', '10.244.2.3'], 'UDP');
+    const verdicts: boolean[] = [];
+    const flow = (answeredBy: string): UdpFlow => ({ to: '10.96.0.10', port: 53, answeredBy, answeredFromPort: 8080 });
+    const udpFlows: UdpFlows = {
+      deleteStale: async (_, isStale) => {
+        verdicts.push(isStale(flow('10.244.2.2')), isStale(flow('10.244.2.3')), isStale({ ...flow('1.1.1.1'), to: '9.9.9.9' }));
+        return 0;
+      },
+      close: () => {},
+    };
+    await start(cluster, new FakeNftables(), { udpFlows });
+    await until(() => verdicts.length === 3);
+    cluster.endpoints('dns', ['10.244.2.3'], 'UDP');
+    await until(() => verdicts.length === 6);
+    assert.deepEqual(verdicts, [false, false, false, true, false, false]);
+  });
+
+  function judging(judged: (isStale: (flow: UdpFlow) => boolean) => void): UdpFlows {
+    return {
+      deleteStale: async (_, isStale) => {
+        judged(isStale);
+        return 0;
+      },
+      close: () => {},
+    };
+  }
+
+  it('looks for stale UDP flows also when the kernel first refused the change', async () => {
+    const cluster = new HandmadeCluster();
+    cluster.service('dns', '10.96.0.10', { ports: [{ port: 53, protocol: 'UDP' }] });
+    cluster.endpoints('dns', ['10.244.2.2'], 'UDP');
+    const nft = new FakeNftables();
+    let stale = false;
+    const flow = { to: '10.96.0.10', port: 53, answeredBy: '10.244.2.2', answeredFromPort: 8080 };
+    await start(cluster, nft, { udpFlows: judging((isStale) => (stale = isStale(flow))) });
+    nft.failure = new KnownError('KERNEL_REFUSED', 'no');
+    const { messagesSent } = nft;
+    cluster.endpoints('dns', ['10.244.2.3'], 'UDP');
+    await until(() => nft.messagesSent > messagesSent);
+    assert.equal(stale, false);
+    nft.failure = undefined;
+    await until(() => stale);
+  });
+
+  it('looks for stale UDP flows again when that failed', async () => {
+    const cluster = new HandmadeCluster();
+    cluster.service('dns', '10.96.0.10', { ports: [{ port: 53, protocol: 'UDP' }] });
+    let attempts = 0;
+    const udpFlows = judging(() => {
+      if (++attempts === 1) throw new Error('no');
+    });
+    await start(cluster, new FakeNftables(), { udpFlows, syncPeriodMs: 20 });
+    await until(() => attempts === 2);
+  });
+
+  it('names UDP flows of a Service that is gone as stale, and none that was never translated', async () => {
+    const cluster = new HandmadeCluster();
+    cluster.service('dns', '10.96.0.10', { type: 'NodePort', ports: [{ port: 53, nodePort: 30053, protocol: 'UDP' }] });
+    cluster.endpoints('dns', ['10.244.2.2'], 'UDP');
+    let judge: (flow: UdpFlow) => boolean = () => false;
+    const udpFlows = judging((isStale) => (judge = isStale));
+    await start(cluster, new FakeNftables(), { udpFlows, nodePortAddresses: ['all'] });
+    const answered = { answeredBy: '10.244.2.2', answeredFromPort: 8080 };
+    const flows: UdpFlow[] = [
+      { to: '10.96.0.10', port: 53, ...answered },
+      { to: '192.168.120.11', port: 30053, ...answered },
+      { to: '192.168.120.11', port: 30053, answeredBy: '192.168.120.11', answeredFromPort: 30053 },
+      { to: '9.9.9.9', port: 30053, answeredBy: '9.9.9.9', answeredFromPort: 30053 },
+    ];
+    await until(() => judge(flows[2] as UdpFlow));
+    assert.deepEqual(flows.map(judge), [false, false, true, false]);
+    cluster.services.remove('default/dns');
+    await until(() => judge(flows[0] as UdpFlow));
+    assert.deepEqual(flows.map(judge), [true, true, false, false]);
+  });
+
+  it('programs what came with an object that it cannot understand', async () => {
+    const cluster = new HandmadeCluster();
+    const nft = new FakeNftables();
+    await start(cluster, nft);
+    cluster.service('broken', '10.96.0.1');
+    cluster.endpoints('broken', ['10.244.2.2']);
+    const [slice] = cluster.slices.list();
+    cluster.slices.put({ ...slice, endpoints: [{}] } as never);
+    cluster.service('web', '10.96.0.100');
+    cluster.endpoints('web', ['10.244.2.2']);
+    await until(() => elements(nft, 'services')['10.96.0.100 . tcp . 80'] === 'goto lb-1');
+  });
+
+  it('answers health checks of a Service and of itself', async () => {
+    const cluster = new HandmadeCluster();
+    const proxy = await start(cluster, new FakeNftables(), { healthzAddress: '127.0.0.1:0', metricsAddress: '127.0.0.1:0' });
+    const healthz = await fetch(`http://${proxy.healthzAddress}/healthz`);
+    assert.equal(healthz.status, 200);
+    cluster.nodes.put({
+      apiVersion: 'v1',
+      kind: 'Node',
+      metadata: { name: 'node1' },
+      spec: { taints: [{ key: 'ToBeDeletedByClusterAutoscaler', effect: 'NoSchedule' }] },
+    });
+    assert.equal((await fetch(`http://${proxy.healthzAddress}/healthz`)).status, 503);
+    assert.equal((await fetch(`http://${proxy.healthzAddress}/livez`)).status, 200);
+    assert.equal(await (await fetch(`http://${proxy.metricsAddress}/proxyMode`)).text(), 'nftables');
+    assert.match(
+      await (await fetch(`http://${proxy.metricsAddress}/metrics`)).text(),
+      /kubeproxy_sync_full_proxy_rules_duration_seconds_count\{ip_family="IPv4"\} \d/,
+    );
+  });
+});

@@ -1,0 +1,184 @@
+/**
+ * The fixed part of table `kube-proxy`: sets, base chains and the rules between them. Flat: a rule per endpoint *count*,
+ * everything about a Service is a set element. The README of this folder walks a packet through it.
+ */
+import { formatDuration } from '../../../linux/nftables/rule.ts';
+import type { Chain, SetDeclaration } from '../../../linux/nftables/table.ts';
+import type { LocalDetector, NodeContext } from '../../plan/node-context.ts';
+
+export const tableName = 'kube-proxy';
+
+/** Slots of the local list start here, in the same map as the cluster list's. */
+export const localOffset = 65_536;
+
+/** How many clients with affinity the kernel remembers. */
+const affinitySize = 65_535;
+
+export type SetName =
+  | 'endpoints'
+  | 'nodeport-endpoints'
+  | 'services'
+  | 'local-services'
+  | 'no-endpoint-services'
+  | 'masquerade-services'
+  | 'affinity-services'
+  | 'nodeports'
+  | 'local-nodeports'
+  | 'no-endpoint-nodeports'
+  | 'masquerade-nodeports'
+  | 'affinity-nodeports'
+  | 'cluster-ips'
+  | 'nodeport-ips'
+  | 'hairpin'
+  | 'guarded-services'
+  | 'allowed-sources'
+  | 'affinity';
+
+const transports = ['tcp', 'udp', 'sctp'] as const;
+
+export function setsOf(node: Pick<NodeContext, 'family'>): SetDeclaration[] {
+  const { family } = node;
+  const address = family === 'ip' ? 'ipv4_addr' : 'ipv6_addr';
+  const frontend = [address, 'inet_proto', 'inet_service'];
+  const nodePort = ['inet_proto', 'inet_service'];
+  const verdicts = (name: SetName, key: readonly string[]): SetDeclaration => ({ name, key, data: ['verdict'] });
+  const slot = 'numgen random mod 65536';
+  const endpoint = [`${family} daddr`, 'th dport'];
+  return [
+    { name: 'cluster-ips', key: [address] },
+    { name: 'nodeport-ips', key: [address] },
+    verdicts('services', frontend),
+    verdicts('local-services', frontend),
+    verdicts('nodeports', nodePort),
+    verdicts('local-nodeports', nodePort),
+    { name: 'endpoints', typeof: true, key: [`${family} daddr`, 'meta l4proto', 'th dport', slot], data: endpoint },
+    { name: 'nodeport-endpoints', typeof: true, key: ['meta l4proto', 'th dport', slot], data: endpoint },
+    verdicts('no-endpoint-services', frontend),
+    verdicts('no-endpoint-nodeports', nodePort),
+    { name: 'guarded-services', key: frontend },
+    { name: 'allowed-sources', key: [...frontend, address], interval: true },
+    { name: 'hairpin', key: [address, address] },
+    verdicts('masquerade-services', frontend),
+    verdicts('masquerade-nodeports', nodePort),
+    verdicts('affinity-services', frontend),
+    verdicts('affinity-nodeports', nodePort),
+    { name: 'affinity', key: [address, ...frontend], data: [address, 'inet_service'], dynamic: { size: affinitySize } },
+  ];
+}
+
+/** The match for a packet that is not a pod's; undefined when pods cannot be told from others. */
+function notPod(local: LocalDetector, family: string): string | undefined {
+  switch (local.mode) {
+    case 'ClusterCIDR':
+    case 'NodeCIDR':
+      return `${family} saddr != ${local.cidr}`;
+    case 'BridgeInterface':
+      return `iifname != "${local.interface}"`;
+    case 'InterfaceNamePrefix':
+      return `iifname != "${local.prefix}*"`;
+    case 'None':
+      return undefined;
+  }
+}
+
+export function chainsOf(node: NodeContext): Chain[] {
+  const { family } = node;
+  const frontend = `${family} daddr . meta l4proto . th dport`;
+  const nodePort = 'meta l4proto . th dport';
+  const original = `ct original ${family} daddr`;
+  const originalPort = 'meta l4proto . ct original proto-dst';
+  const outsider = notPod(node.local, family);
+  const fromOutside = `${outsider ? `${outsider} ` : ''}fib saddr type != local`;
+  const loopback = family === 'ip' ? '127.0.0.0/8' : '::1';
+  const toNode = node.nodePortIps === 'all' ? `fib daddr type local ${family} daddr != ${loopback}` : `${family} daddr @nodeport-ips`;
+  // The original destination can be looked up but not asked for in the routing table. A cluster IP's port may have a node port's number.
+  const wasToNode = node.nodePortIps === 'all' ? `${original} != @cluster-ips ` : `${original} @nodeport-ips `;
+  // nft 1.0.6 knows the width of a connection's port only behind a match on the protocol.
+  const perTransport = (rule: (match: string) => string): string[] => transports.map((t) => rule(`meta l4proto ${t}`));
+  const clusterIpMasquerade = node.masqueradeAll
+    ? [`${original} @cluster-ips goto masq`]
+    : outsider
+      ? [`${original} @cluster-ips ${outsider} goto masq`]
+      : [];
+
+  return [
+    { name: 'refuse', rules: ['meta l4proto tcp reject with tcp reset', 'reject'] },
+    { name: 'masq', rules: ['masquerade fully-random'] },
+    { name: 'masq-node', rules: ['fib saddr type local masquerade fully-random'] },
+    {
+      name: 'services',
+      rules: [
+        `dnat ${family} to ${family} saddr . ${frontend} map @affinity`,
+        `${fromOutside} ${frontend} vmap @local-services`,
+        `${frontend} vmap @services`,
+        `${toNode} goto nodeports`,
+      ],
+    },
+    { name: 'nodeports', rules: [`${fromOutside} ${nodePort} vmap @local-nodeports`, `${nodePort} vmap @nodeports`] },
+    { name: 'sources', rules: [`${frontend} @guarded-services ${frontend} . ${family} saddr != @allowed-sources drop`] },
+    {
+      name: 'unserved',
+      rules: [
+        `${frontend} vmap @no-endpoint-services`,
+        `${toNode} ${nodePort} vmap @no-endpoint-nodeports`,
+        `${family} daddr @cluster-ips goto refuse`,
+        ...node.serviceCidrs.map((cidr) => `${family} daddr ${cidr} goto refuse`),
+      ],
+    },
+    {
+      name: 'masquerading',
+      rules: [
+        `${family} saddr . ${family} daddr @hairpin goto masq`,
+        ...clusterIpMasquerade,
+        ...perTransport((match) => `${match} ${original} . ${originalPort} vmap @masquerade-services`),
+        ...perTransport((match) => `${wasToNode}${match} ${originalPort} vmap @masquerade-nodeports`),
+      ],
+    },
+    {
+      name: 'learning',
+      rules: [
+        ...perTransport((match) => `${match} ${original} . ${originalPort} vmap @affinity-services`),
+        ...perTransport((match) => `${wasToNode}${match} ${originalPort} vmap @affinity-nodeports`),
+      ],
+    },
+    // Before DNAT, while the packet still shows the address that was asked for.
+    { name: 'filter-prerouting', hook: { type: 'filter', hook: 'prerouting', priority: -110 }, rules: ['ct state new jump sources'] },
+    { name: 'filter-output', hook: { type: 'filter', hook: 'output', priority: -110 }, rules: ['ct state new jump sources'] },
+    { name: 'nat-prerouting', hook: { type: 'nat', hook: 'prerouting', priority: -100 }, rules: ['jump services'] },
+    { name: 'nat-output', hook: { type: 'nat', hook: 'output', priority: -100 }, rules: ['jump services'] },
+    // After DNAT: what still bears a Service's address has no endpoint. In prerouting and not only in forward, since a node
+    // without a route to the Service range never gets that far.
+    {
+      name: 'filter-prerouting-post-dnat',
+      hook: { type: 'filter', hook: 'prerouting', priority: -90 },
+      rules: ['ct state new jump unserved'],
+    },
+    { name: 'filter-output-post-dnat', hook: { type: 'filter', hook: 'output', priority: -90 }, rules: ['ct state new jump unserved'] },
+    // Before masquerading, while the packet still shows its client.
+    {
+      name: 'filter-postrouting',
+      hook: { type: 'filter', hook: 'postrouting', priority: 99 },
+      rules: ['ct state new ct status dnat jump learning'],
+    },
+    { name: 'nat-postrouting', hook: { type: 'nat', hook: 'postrouting', priority: 100 }, rules: ['ct status dnat jump masquerading'] },
+  ];
+}
+
+/** The chain that an element names, when it is one of those made on demand: `lb-3`, `nodeport-local-2`, `learn-10800`. */
+export function chainOnDemand(name: string, node: Pick<NodeContext, 'family'>): Chain | undefined {
+  const match = /^(?:(nodeport-)?(lb|local)|learn)-(\d+)$/.exec(name);
+  if (!match) return undefined;
+  const { family } = node;
+  const [, nodePort, list, number] = match;
+  if (list === undefined) {
+    const key = `ct original ${family} saddr . ct original ${family} daddr . meta l4proto . ct original proto-dst`;
+    const data = `ct reply ${family} saddr . ct reply proto-src`;
+    const timeout = formatDuration(Number(number));
+    return { name, rules: transports.map((t) => `meta l4proto ${t} update @affinity { ${key} timeout ${timeout} : ${data} }`) };
+  }
+  const slot = `numgen random mod ${number}${list === 'local' ? ` offset ${localOffset}` : ''}`;
+  const key = nodePort
+    ? `meta l4proto . th dport . ${slot} map @nodeport-endpoints`
+    : `${family} daddr . meta l4proto . th dport . ${slot} map @endpoints`;
+  return { name, rules: [`dnat ${family} to ${key}`] };
+}

@@ -1,0 +1,144 @@
+/**
+ * A scenario of `rules/`: Kubernetes objects, and packets with the fate they must meet on node1. Pure: texts in, values
+ * out. One address plan serves all scenarios:
+ *
+ *   node1 192.168.120.11, pods 10.244.1.0/24 behind interfaces veth…; node2 192.168.120.12, pods 10.244.2.0/24;
+ *   192.168.120.1 stands outside and has node1 as its gateway to Services; Services live in 10.96.0.0/16.
+ */
+import { parseAllDocuments, parse as parseYaml } from 'yaml';
+import type { EndpointSlice, Service } from '../../api/schema/types.ts';
+import type { Table } from '../../linux/nftables/table.ts';
+import type { Packet } from '../../linux/nftables/trace.ts';
+import type { LocalDetector, NodeContext } from '../plan/node-context.ts';
+import { planService } from '../plan/plan-service.ts';
+import type { ServicePlan } from '../plan/service-plan.ts';
+import { renderTable } from '../render/nftables/render-table.ts';
+
+export const nodeIp = '192.168.120.11';
+/** The node's addresses in traces; the last is the gateway of its pods. */
+export const nodeIps: readonly string[] = [nodeIp, '127.0.0.1', '10.244.1.1'];
+
+/** A packet and what must become of it. */
+export interface ExpectedPacket {
+  readonly name: string;
+  readonly from: string;
+  readonly to: string;
+  readonly port: number;
+  readonly protocol: 'tcp' | 'udp' | 'sctp';
+  readonly fate: 'reached' | 'refused' | 'dropped';
+  /** `ip:port` of every endpoint that it may reach, sorted. */
+  readonly reaches: readonly string[];
+  /** Those of them that see the node as the client. */
+  readonly masqueraded: readonly string[];
+  /** Whether one client stays with one endpoint. */
+  readonly sticky: boolean;
+}
+
+export interface Scenario {
+  readonly services: readonly Service[];
+  readonly slices: readonly EndpointSlice[];
+  readonly node: NodeContext;
+  readonly packets: readonly ExpectedPacket[];
+}
+
+interface PacketText {
+  name: string;
+  from: string;
+  to: string;
+  protocol?: ExpectedPacket['protocol'];
+  reaches?: string[];
+  masqueraded?: boolean | string[];
+  sticky?: boolean;
+  refused?: boolean;
+  dropped?: boolean;
+}
+
+interface PacketsFile {
+  node?: { zone?: string; local?: LocalDetector; masqueradeAll?: boolean; nodePortIps?: 'all' | string[] };
+  packets: PacketText[];
+}
+
+interface ObjectText {
+  kind: string;
+  metadata: { name: string; namespace?: string };
+  spec?: object;
+  status?: object;
+}
+
+function documents(text: string): ObjectText[] {
+  return parseAllDocuments(text)
+    .map((doc) => doc.toJS() as ObjectText | null)
+    .filter((object) => object !== null);
+}
+
+function readPacket(text: PacketText): ExpectedPacket {
+  const colon = text.to.lastIndexOf(':');
+  const reaches = (text.reaches ?? []).toSorted();
+  const { masqueraded } = text;
+  const fate = text.refused ? 'refused' : text.dropped ? 'dropped' : 'reached';
+  if (fate === 'reached' && reaches.length === 0)
+    throw new SyntaxError(`Cannot read the packet "${text.name}": it needs reaches, refused or dropped`);
+  return {
+    name: text.name,
+    from: text.from,
+    to: text.to.slice(0, colon),
+    port: Number(text.to.slice(colon + 1)),
+    protocol: text.protocol ?? 'tcp',
+    fate,
+    reaches,
+    masqueraded: Array.isArray(masqueraded) ? masqueraded.toSorted() : masqueraded ? reaches : [],
+    sticky: text.sticky ?? false,
+  };
+}
+
+/**
+ * Reads a scenario: `objects` is what a user applies, `cluster` what the cluster makes of it (addresses and status of
+ * Services, EndpointSlices), `packets` the packets and, if it is not the usual one, the node.
+ */
+export function readScenario(objects: string, cluster: string, packets: string): Scenario {
+  const added = documents(cluster);
+  const services = documents(objects)
+    .filter((object) => object.kind === 'Service')
+    .map((service) => {
+      const patch = added.find((o) => o.kind === 'Service' && o.metadata.name === service.metadata.name);
+      const merged = { ...service, spec: { ...service.spec, ...patch?.spec }, status: { ...service.status, ...patch?.status } };
+      merged.metadata.namespace ??= 'default';
+      return merged as unknown as Service;
+    });
+  const slices = added.filter((object) => object.kind === 'EndpointSlice');
+  for (const slice of slices) slice.metadata.namespace ??= 'default';
+  const file = parseYaml(packets) as PacketsFile;
+  const node: NodeContext = {
+    family: 'ip',
+    nodeName: 'node1',
+    local: file.node?.local ?? { mode: 'ClusterCIDR', cidr: '10.244.0.0/16' },
+    masqueradeAll: file.node?.masqueradeAll ?? false,
+    nodePortIps: file.node?.nodePortIps ?? [nodeIp],
+    serviceCidrs: ['10.96.0.0/16'],
+    nodeIps: [nodeIp],
+    ...(file.node?.zone ? { zone: file.node.zone } : {}),
+  };
+  return { services, slices: slices as unknown as EndpointSlice[], node, packets: file.packets.map(readPacket) };
+}
+
+function scenarioPlans(scenario: Scenario): ServicePlan[] {
+  return scenario.services.flatMap((service) => {
+    const { namespace, name } = service.metadata;
+    const own = scenario.slices.filter(
+      (s) => s.metadata.namespace === namespace && s.metadata.labels?.['kubernetes.io/service-name'] === name,
+    );
+    return planService(service, own, scenario.node) ?? [];
+  });
+}
+
+export function scenarioTable(scenario: Scenario): Table {
+  return renderTable(scenarioPlans(scenario), scenario.node);
+}
+
+/** The packet as a trace begins with it. */
+export function tracedPacket(packet: ExpectedPacket): Packet {
+  const { from, to, port, protocol } = packet;
+  const common = { from, sourcePort: 40_000, to, port, protocol };
+  if (from === nodeIp) return common;
+  return { ...common, interface: from.startsWith('10.244.1.') ? 'veth0' : 'eth0' };
+}

@@ -1,0 +1,102 @@
+/** Which Services need another look. Listens to informers; a sync takes what has gathered. */
+import type { EndpointSlice, Node, Service } from '../../api/schema/types.ts';
+import type { Informer } from '../../client/informer.ts';
+import { keyOf } from '../../client/key.ts';
+
+const serviceLabel = 'kubernetes.io/service-name';
+const triggerAnnotation = 'endpoints.kubernetes.io/last-change-trigger-time';
+
+/** The `namespace/name` of the Service that a slice belongs to. */
+function serviceOf(slice: EndpointSlice): string[] {
+  const name = slice.metadata.labels?.[serviceLabel];
+  return name ? [`${slice.metadata.namespace}/${name}`] : [];
+}
+
+export interface Sources {
+  readonly services: Informer<Service>;
+  readonly slices: Informer<EndpointSlice>;
+  readonly nodes: Informer<Node>;
+}
+
+export interface Changes {
+  /** Keys of Services. */
+  readonly services: ReadonlySet<string>;
+  /** When the changes were triggered, in milliseconds since the epoch, as far as slices say. */
+  readonly triggers: readonly number[];
+}
+
+export interface TrackerEvents {
+  /** Called for each change. */
+  readonly changed: (what: 'service' | 'slice' | 'node') => void;
+}
+
+export class ChangeTracker {
+  readonly #sources: Sources;
+  #services = new Set<string>();
+  #triggers: number[] = [];
+  #slices = 0;
+  #synced = false;
+  /** Resolves when everything that is there was seen. */
+  readonly synced: Promise<void>;
+
+  constructor(sources: Sources, events: TrackerEvents) {
+    this.#sources = sources;
+    sources.slices.addIndex('service', serviceOf);
+    const service = (object: Service): void => {
+      this.#services.add(keyOf(object));
+      events.changed('service');
+    };
+    const slice = (object: EndpointSlice): void => {
+      for (const key of serviceOf(object)) this.#services.add(key);
+      const trigger = Date.parse(object.metadata.annotations?.[triggerAnnotation] ?? '');
+      // What was triggered before we started says nothing about us.
+      if (this.#synced && trigger > 0) this.#triggers.push(trigger);
+      this.#slices++;
+      events.changed('slice');
+    };
+    const node = (): void => events.changed('node');
+    sources.services.on({ add: service, update: service, delete: service });
+    sources.slices.on({
+      add: slice,
+      update: (now, before) => {
+        for (const key of serviceOf(before)) this.#services.add(key);
+        slice(now);
+      },
+      delete: slice,
+    });
+    sources.nodes.on({ add: node, update: node, delete: node });
+    this.synced = Promise.all([sources.services.synced, sources.slices.synced, sources.nodes.synced]).then(() => {
+      this.#synced = true;
+    });
+  }
+
+  get pendingServices(): number {
+    return this.#services.size;
+  }
+
+  get pendingSlices(): number {
+    return this.#slices;
+  }
+
+  service(key: string): Service | undefined {
+    return this.#sources.services.get(key);
+  }
+
+  slicesOf(key: string): EndpointSlice[] {
+    return this.#sources.slices.byIndex('service', key);
+  }
+
+  /** Every Service needs another look, because the node changed. */
+  markAll(): void {
+    for (const object of this.#sources.services.list()) this.#services.add(keyOf(object));
+  }
+
+  /** Gives what has gathered and begins anew. */
+  take(): Changes {
+    const changes = { services: this.#services, triggers: this.#triggers };
+    this.#services = new Set();
+    this.#triggers = [];
+    this.#slices = 0;
+    return changes;
+  }
+}
