@@ -1,0 +1,372 @@
+import assert from 'node:assert/strict';
+import { createSocket } from 'node:dgram';
+import { connect } from 'node:net';
+import { test } from 'node:test';
+import packet from 'dns-packet';
+import type { EndpointSlice, Service } from '../api/schema/types.ts';
+import { FakeClock, systemClock } from '../clock/clock.ts';
+import { mustCidr } from '../ip/ip.ts';
+import { silentLog } from '../observability/log.ts';
+import { parseQuery } from './message/query.ts';
+import { refusal } from './message/reply.ts';
+import { readResolverReply } from './message/resolver-reply.ts';
+import { cachePlugin } from './plugin/cache/cache.ts';
+import { forwardPlugin } from './plugin/forward/forward.ts';
+import { parseResolvConf } from './plugin/forward/resolv-conf.ts';
+import { kubernetesPlugin } from './plugin/kubernetes/kubernetes.ts';
+import { chain, type Next } from './plugin/plugin.ts';
+import { Responder } from './server/responder.ts';
+import { startDnsServer } from './server/server.ts';
+import { ClusterZone } from './zone/cluster-zone.ts';
+
+function service(name: string, spec: Service['spec']): Service {
+  return { apiVersion: 'v1', kind: 'Service', metadata: { name, namespace: 'default' }, spec };
+}
+
+function slice(name: string, addresses: readonly (readonly [string, { hostname?: string; ready?: boolean }?])[]): EndpointSlice {
+  return {
+    apiVersion: 'discovery.k8s.io/v1',
+    kind: 'EndpointSlice',
+    metadata: { name: `${name}-1`, namespace: 'default', labels: { 'kubernetes.io/service-name': name } },
+    addressType: 'IPv4',
+    ports: [{ name: 'http', port: 8080, protocol: 'TCP' }],
+    endpoints: addresses.map(([ip, o]) => ({ addresses: [ip], hostname: o?.hostname, conditions: { ready: o?.ready } })),
+  };
+}
+
+function zoneOf(): ClusterZone {
+  const zone = new ClusterZone('cluster.local', { ttl: 5, serial: 1 });
+  zone.setNamespace('default', true);
+  zone.setService(
+    'default/web',
+    service('web', { clusterIP: '10.96.0.7', clusterIPs: ['10.96.0.7', 'fd00:10:96::7'], ports: [{ name: 'http', port: 80 }] }),
+    [],
+    1,
+  );
+  zone.setService(
+    'default/db',
+    service('db', { clusterIP: 'None', ports: [{ name: 'http', port: 80 }] }),
+    [slice('db', [['10.244.1.2', { hostname: 'db-0' }], ['10.244.2.3'], ['10.244.2.9', { ready: false }]])],
+    1,
+  );
+  zone.setService('default/empty', service('empty', { clusterIP: 'None' }), [], 1);
+  zone.setService('default/out', service('out', { type: 'ExternalName', externalName: 'www.example.com.' }), [], 1);
+  zone.setService('default/alias', service('alias', { type: 'ExternalName', externalName: 'web.default.svc.cluster.local' }), [], 1);
+  return zone;
+}
+
+const elsewhere: Next = (query) => {
+  const answers = query.name === 'www.example.com' ? [{ type: 'A' as const, name: query.name, ttl: 60, data: '192.0.2.80' }] : [];
+  const bytes = packet.encode({
+    type: 'response',
+    id: 1,
+    flags: packet.RECURSION_AVAILABLE,
+    questions: [{ type: 'A', name: query.name }],
+    answers,
+  });
+  const reply = readResolverReply(bytes, query.questionEnd);
+  assert.ok(reply);
+  return reply;
+};
+
+function answerer(next: Next = elsewhere, isSynced: boolean = true): Next {
+  return chain([kubernetesPlugin({ zone: zoneOf(), isSynced: () => isSynced, ranges: [mustCidr('10.96.0.0/16')] })], next);
+}
+
+function respond(bytes: Buffer, transport: 'udp' | 'tcp', answer: Next): Buffer | Promise<Buffer> | undefined {
+  return new Responder({ answer, log: silentLog }).respond(bytes, transport, 4);
+}
+
+async function ask(
+  name: string,
+  type: string,
+  answer: Next = answerer(),
+  transport: 'udp' | 'tcp' = 'udp',
+): Promise<{ rcode: number; flags: Buffer; answers: string[]; authority: string[]; extra: string[]; question: string; tc: boolean }> {
+  const bytes = packet.encode({ type: 'query', id: 7, flags: packet.RECURSION_DESIRED, questions: [{ type: type as 'A', name }] });
+  const reply = await respond(bytes, transport, answer);
+  assert.ok(reply);
+  const message = packet.decode(reply);
+  assert.equal(message.id, 7);
+  const show = (list: readonly packet.Answer[] | undefined): string[] =>
+    (list ?? []).map((a) => {
+      const data = 'data' in a ? a.data : '';
+      const text =
+        a.type === 'SRV'
+          ? `${a.data.weight} ${a.data.port} ${a.data.target}`
+          : a.type === 'TXT'
+            ? String(a.data)
+            : a.type === 'SOA'
+              ? a.data.mname
+              : String(data);
+      return `${a.name} ${a.type} ${text}`;
+    });
+  return {
+    rcode: (reply[3] ?? 0) & 15,
+    flags: reply.subarray(2, 4),
+    answers: show(message.answers),
+    authority: show(message.authorities),
+    extra: show(message.additionals),
+    question: message.questions?.[0]?.name ?? '',
+    tc: message.flag_tc,
+  };
+}
+
+const table: readonly (readonly [string, string, string, number, readonly string[]])[] = [
+  ['a Service by its address', 'web.default.svc.cluster.local', 'A', 0, ['web.default.svc.cluster.local A 10.96.0.7']],
+  ['a Service by its IPv6 address', 'web.default.svc.cluster.local', 'AAAA', 0, ['web.default.svc.cluster.local AAAA fd00:10:96::7']],
+  ['a type the name does not have', 'web.default.svc.cluster.local', 'MX', 0, []],
+  ['a Service that is not there', 'nix.default.svc.cluster.local', 'A', 3, []],
+  ['a namespace that is there', 'default.svc.cluster.local', 'A', 0, []],
+  ['a namespace that is not', 'other.svc.cluster.local', 'A', 3, []],
+  ['the level of Services', 'svc.cluster.local', 'A', 0, []],
+  ['a level between names', '_tcp.web.default.svc.cluster.local', 'A', 0, []],
+  [
+    'a port by SRV',
+    '_http._tcp.web.default.svc.cluster.local',
+    'SRV',
+    0,
+    ['_http._tcp.web.default.svc.cluster.local SRV 100 80 web.default.svc.cluster.local'],
+  ],
+  [
+    'a headless Service by its ready endpoints',
+    'db.default.svc.cluster.local',
+    'A',
+    0,
+    ['db.default.svc.cluster.local A 10.244.1.2', 'db.default.svc.cluster.local A 10.244.2.3'],
+  ],
+  ['an endpoint by its host name', 'db-0.db.default.svc.cluster.local', 'A', 0, ['db-0.db.default.svc.cluster.local A 10.244.1.2']],
+  [
+    'an endpoint by its address',
+    '10-244-2-3.db.default.svc.cluster.local',
+    'A',
+    0,
+    ['10-244-2-3.db.default.svc.cluster.local A 10.244.2.3'],
+  ],
+  ['a headless Service without endpoints', 'empty.default.svc.cluster.local', 'A', 3, []],
+  [
+    'a headless port by SRV',
+    '_http._tcp.db.default.svc.cluster.local',
+    'SRV',
+    0,
+    [
+      '_http._tcp.db.default.svc.cluster.local SRV 50 8080 10-244-2-3.db.default.svc.cluster.local',
+      '_http._tcp.db.default.svc.cluster.local SRV 50 8080 db-0.db.default.svc.cluster.local',
+    ],
+  ],
+  ['an address back to its Service', '7.0.96.10.in-addr.arpa', 'PTR', 0, ['7.0.96.10.in-addr.arpa PTR web.default.svc.cluster.local']],
+  ['an endpoint back to its name', '2.1.244.10.in-addr.arpa', 'PTR', 0, ['2.1.244.10.in-addr.arpa PTR db-0.db.default.svc.cluster.local']],
+  ['a Service address that nobody has', '9.9.96.10.in-addr.arpa', 'PTR', 3, []],
+  [
+    'an ExternalName with its target',
+    'out.default.svc.cluster.local',
+    'A',
+    0,
+    ['out.default.svc.cluster.local CNAME www.example.com', 'www.example.com A 192.0.2.80'],
+  ],
+  [
+    'an ExternalName into the cluster',
+    'alias.default.svc.cluster.local',
+    'A',
+    0,
+    ['alias.default.svc.cluster.local CNAME web.default.svc.cluster.local', 'web.default.svc.cluster.local A 10.96.0.7'],
+  ],
+  ['a pod by its address', '10-244-1-5.default.pod.cluster.local', 'A', 0, ['10-244-1-5.default.pod.cluster.local A 10.244.1.5']],
+  ['the version of the specification', 'dns-version.cluster.local', 'TXT', 0, ['dns-version.cluster.local TXT 1.1.0']],
+  ['a name elsewhere', 'www.example.com', 'A', 0, ['www.example.com A 192.0.2.80']],
+  ['the whole zone', 'cluster.local', 'AXFR', 5, []],
+];
+
+for (const [sentence, name, type, rcode, answers] of table) {
+  test(`answers ${sentence}`, async () => {
+    const got = await ask(name, type);
+    assert.equal(got.rcode, rcode);
+    assert.deepEqual(got.answers.toSorted(), answers.toSorted());
+    if (answers.length === 0 && name.endsWith('cluster.local') && rcode !== 5)
+      assert.equal(got.authority[0], 'cluster.local SOA ns.dns.cluster.local');
+  });
+}
+
+test('the spelling of the question comes back, answers of the zone are authoritative', async () => {
+  const got = await ask('WeB.Default.SVC.cluster.LOCAL', 'A');
+  assert.equal(got.question, 'WeB.Default.SVC.cluster.LOCAL');
+  assert.deepEqual(got.answers, ['WeB.Default.SVC.cluster.LOCAL A 10.96.0.7']);
+  assert.equal((got.flags[0] ?? 0) & 0x04, 0x04);
+});
+
+test('SRV carries the addresses of its targets', async () => {
+  const got = await ask('_http._tcp.web.default.svc.cluster.local', 'SRV');
+  assert.deepEqual(got.extra.toSorted(), ['web.default.svc.cluster.local A 10.96.0.7', 'web.default.svc.cluster.local AAAA fd00:10:96::7']);
+});
+
+test('names of the cluster are SERVFAIL, never denied, until everything is known; others are answered', async () => {
+  const early = answerer(elsewhere, false);
+  assert.equal((await ask('web.default.svc.cluster.local', 'A', early)).rcode, 2);
+  assert.equal((await ask('7.0.96.10.in-addr.arpa', 'PTR', early)).rcode, 2);
+  assert.equal((await ask('www.example.com', 'A', early)).rcode, 0);
+});
+
+test('a Service that goes takes its names and addresses along', async () => {
+  const zone = zoneOf();
+  const answer = chain([kubernetesPlugin({ zone, isSynced: () => true, ranges: [mustCidr('10.96.0.0/16')] })], elsewhere);
+  zone.setService('default/web', undefined, [], 2);
+  assert.equal((await ask('web.default.svc.cluster.local', 'A', answer)).rcode, 3);
+  assert.equal((await ask('_tcp.web.default.svc.cluster.local', 'A', answer)).rcode, 3);
+  assert.equal((await ask('7.0.96.10.in-addr.arpa', 'PTR', answer)).rcode, 3);
+});
+
+test('several addresses take turns, and what does not fit is cut with TC', async () => {
+  const zone = zoneOf();
+  const ips = Array.from({ length: 100 }, (_, i) => [`10.244.3.${i}`] as const);
+  zone.setService('default/db', service('db', { clusterIP: 'None' }), [slice('db', ips)], 1);
+  const answer = chain([kubernetesPlugin({ zone, isSynced: () => true, ranges: [] })], elsewhere);
+  const first = await ask('db.default.svc.cluster.local', 'A', answer);
+  const second = await ask('db.default.svc.cluster.local', 'A', answer);
+  assert.equal(first.tc, true);
+  assert.ok(first.answers.length > 20 && first.answers.length < 100);
+  assert.notEqual(first.answers[0], second.answers[0]);
+  const whole = await ask('db.default.svc.cluster.local', 'A', answer, 'tcp');
+  assert.equal(whole.answers.length, 100);
+  assert.equal(whole.tc, false);
+});
+
+test('EDNS: another version is BADVERS, OPT comes back only to those who sent one', async () => {
+  const withOpt = (version: number): Buffer =>
+    packet.encode({
+      type: 'query',
+      id: 1,
+      questions: [{ type: 'A', name: 'web.default.svc.cluster.local' }],
+      additionals: [
+        { type: 'OPT', name: '.', udpPayloadSize: 1232, ednsVersion: version, flags: 0, options: [], extendedRcode: 0, flag_do: false },
+      ] as unknown as packet.Answer[],
+    });
+  const bad = (await respond(withOpt(1), 'udp', answerer())) as Buffer;
+  const opt = packet.decode(bad).additionals?.[0] as { extendedRcode: number };
+  assert.equal((opt.extendedRcode << 4) | ((bad[3] ?? 0) & 15), 16);
+  const good = packet.decode((await respond(withOpt(0), 'udp', answerer())) as Buffer);
+  assert.equal(good.additionals?.length, 1);
+  assert.deepEqual((await ask('web.default.svc.cluster.local', 'A')).extra, []);
+});
+
+test('hostile bytes never throw and never get more than an error', () => {
+  const seed = Number(process.env.FAIRLEAD_SEED ?? Date.now() % 1e9);
+  let state = seed;
+  const random = (n: number): number => {
+    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
+    return Math.floor((state / 2 ** 32) * n);
+  };
+  const good = packet.encode({ type: 'query', id: 1, questions: [{ type: 'A', name: 'web.default.svc.cluster.local' }] });
+  for (let i = 0; i < 5000; i++) {
+    const bytes = Buffer.from(good.subarray(0, random(good.length + 1)));
+    for (let flips = random(6); flips > 0 && bytes.length > 0; flips--) bytes[random(bytes.length)] = random(256);
+    assert.doesNotThrow(
+      () =>
+        respond(
+          bytes,
+          'udp',
+          answerer(() => refusal(5)),
+        ),
+      `seed ${seed}`,
+    );
+  }
+  assert.deepEqual(parseQuery(Buffer.alloc(3)), { kind: 'silent' });
+  const reply = Buffer.from(good);
+  reply[2] = 0x80;
+  assert.equal(respond(reply, 'udp', answerer()), undefined, 'a reply is not answered');
+});
+
+test('the cache counts ttls down, asks again when they are over, and lets one question stand for many', async () => {
+  const clock = new FakeClock();
+  const cache = cachePlugin({ clock });
+  let asked = 0;
+  const answer = chain([cache], async (query) => {
+    asked++;
+    return elsewhere(query);
+  });
+  await Promise.all([ask('www.example.com', 'A', answer), ask('www.example.com', 'A', answer)]);
+  assert.equal(asked, 1);
+  await clock.advance(10_000);
+  const parsed = parseQuery(packet.encode({ type: 'query', id: 1, questions: [{ type: 'A', name: 'www.example.com' }] }));
+  assert.ok(parsed.kind === 'query');
+  const hit = await answer(parsed.query);
+  assert.ok('raw' in hit);
+  const [first] = packet.decode(Buffer.from(hit.raw)).answers ?? [];
+  assert.equal(first && 'ttl' in first ? first.ttl : undefined, 50);
+  await clock.advance(20_000);
+  await ask('www.example.com', 'A', answer);
+  assert.equal(asked, 2);
+});
+
+test('resolv.conf gives its first three servers', () => {
+  const text =
+    'search x\nnameserver 127.0.0.53\n# nameserver 1.1.1.1\nnameserver fe80::1%eth0\nnameserver bad\nnameserver 10.0.0.1\nnameserver 10.0.0.2\n';
+  assert.deepEqual(
+    parseResolvConf(text).map((u) => u.address),
+    ['127.0.0.53', 'fe80::1%eth0', '10.0.0.1'],
+  );
+});
+
+test('over real sockets: UDP and TCP, and names elsewhere through a silent resolver and one that answers', async () => {
+  const end = new AbortController();
+  const silent = createSocket('udp4');
+  await new Promise<void>((done) => silent.bind(0, '127.0.0.1', done));
+  const upstream = await startDnsServer({ address: '127.0.0.1', port: 0, log: silentLog, answer: elsewhere });
+  const clock = { ...systemClock, after: (ms: number, fn: () => void) => systemClock.after(Math.min(ms, 50), fn) };
+  const forward = forwardPlugin({
+    upstreams: () => [{ address: '127.0.0.1', port: silent.address().port }, upstream],
+    clock,
+    log: silentLog,
+    signal: end.signal,
+  });
+  const answer = chain([kubernetesPlugin({ zone: zoneOf(), isSynced: () => true, ranges: [] }), forward], () => refusal(5));
+  const server = await startDnsServer({ address: '127.0.0.1', port: 0, log: silentLog, answer });
+  const client = createSocket('udp4');
+  const overUdp = (name: string): Promise<packet.DecodedPacket> =>
+    new Promise((resolve) => {
+      client.once('message', (m) => resolve(packet.decode(m)));
+      client.send(
+        packet.encode({ type: 'query', id: 3, flags: packet.RECURSION_DESIRED, questions: [{ type: 'A', name }] }),
+        server.port,
+        '127.0.0.1',
+      );
+    });
+  assert.deepEqual(
+    (await overUdp('web.default.svc.cluster.local')).answers?.map((a) => 'data' in a && a.data),
+    ['10.96.0.7'],
+  );
+  const foreign = await overUdp('www.example.com');
+  assert.deepEqual([foreign.id, foreign.answers?.map((a) => 'data' in a && a.data)], [3, ['192.0.2.80']]);
+
+  const socket = connect(server.port, '127.0.0.1');
+  const message = packet.streamEncode({ type: 'query', id: 9, questions: [{ type: 'A', name: 'db.default.svc.cluster.local' }] });
+  // In pieces, and two in a row.
+  socket.write(message.subarray(0, 5));
+  socket.write(Buffer.concat([message.subarray(5), message]));
+  let got = Buffer.alloc(0);
+  for await (const chunk of socket) {
+    got = Buffer.concat([got, chunk as Buffer]);
+    const length = got.readUInt16BE(0);
+    if (got.length < 2 * (2 + length)) continue;
+    assert.equal(packet.streamDecode(got.subarray(0, length + 2)).answers?.length, 2);
+    assert.equal(packet.streamDecode(got.subarray(length + 2)).id, 9);
+    break;
+  }
+  socket.destroy();
+  await assert.rejects(startDnsServer({ address: '127.0.0.1', port: server.port, log: silentLog, answer }), { code: 'PORT_TAKEN' });
+  client.close();
+  silent.close();
+  end.abort();
+  await Promise.all([server.close(), upstream.close()]);
+});
+
+test('the cache is bounded in entries and in bytes', async () => {
+  const cache = cachePlugin({ clock: new FakeClock() });
+  const long = Buffer.alloc(6 * 1024);
+  for (let i = 0; i < 12_000; i++) {
+    const parsed = parseQuery(packet.encode({ type: 'query', id: 1, questions: [{ type: 'A', name: `n${i}.example.com` }] }));
+    assert.ok(parsed.kind === 'query');
+    await cache.handle(parsed.query, () => ({ raw: i < 2_000 ? long : Buffer.alloc(100), ttlAt: [], seconds: 30 }));
+    if (i === 1_999) assert.ok(cache.statistics.entries * long.length <= 8 * 1024 * 1024);
+  }
+  assert.equal(cache.statistics.entries, 10_000);
+});

@@ -1,0 +1,104 @@
+/** Remembers what other resolvers answered, for as long as they allow, at most 30 s. */
+import type { Clock } from '../../../clock/clock.ts';
+import type { Query } from '../../message/query.ts';
+import type { RawReply } from '../../message/reply.ts';
+import type { Answer, Plugin } from '../plugin.ts';
+
+const MAX_SECONDS = 30;
+/** The least recently used go first. */
+const MAX_ENTRIES = 10_000;
+const MAX_BYTES = 8 * 1024 * 1024;
+/** Longer answers are rare, and a few of them would push out everything else. */
+const MAX_ENTRY_BYTES = 8 * 1024;
+
+interface Entry {
+  readonly reply: RawReply;
+  readonly storedAt: number;
+  readonly seconds: number;
+}
+
+export interface CacheStatistics {
+  hits: number;
+  misses: number;
+  entries: number;
+  evictions: number;
+}
+
+export interface CachePlugin extends Plugin {
+  readonly statistics: CacheStatistics;
+}
+
+export function cachePlugin(options: { readonly clock: Clock }): CachePlugin {
+  const { clock } = options;
+  const statistics: CacheStatistics = { hits: 0, misses: 0, entries: 0, evictions: 0 };
+  const entries = new Map<string, Entry>();
+  let bytes = 0;
+  /** One question that many ask at once goes out once. It also ends a loop: a question that comes back waits for itself. */
+  const asking = new Map<string, Promise<Answer>>();
+
+  function lookUp(key: string): RawReply | undefined {
+    const entry = entries.get(key);
+    if (!entry) return undefined;
+    const age = Math.floor((clock.monotonic() - entry.storedAt) / 1000);
+    remove(key, entry);
+    if (age >= entry.seconds) return undefined;
+    add(key, entry);
+    if (age === 0) return entry.reply;
+    const raw = Buffer.from(entry.reply.raw);
+    for (const at of entry.reply.ttlAt) raw.writeUInt32BE(Math.max(raw.readUInt32BE(at) - age, 0), at);
+    return { ...entry.reply, raw };
+  }
+
+  function add(key: string, entry: Entry): void {
+    entries.set(key, entry);
+    bytes += entry.reply.raw.length;
+  }
+
+  function remove(key: string, entry: Entry): void {
+    entries.delete(key);
+    bytes -= entry.reply.raw.length;
+  }
+
+  function store(key: string, reply: RawReply): void {
+    const seconds = Math.min(reply.seconds, MAX_SECONDS);
+    if (seconds <= 0 || reply.raw.length > MAX_ENTRY_BYTES) return;
+    const before = entries.get(key);
+    if (before) remove(key, before);
+    add(key, { reply, storedAt: clock.monotonic(), seconds });
+    for (const [oldest, entry] of entries) {
+      if (entries.size <= MAX_ENTRIES && bytes <= MAX_BYTES) break;
+      remove(oldest, entry);
+      statistics.evictions++;
+    }
+    statistics.entries = entries.size;
+  }
+
+  return {
+    name: 'cache',
+    statistics,
+    handle(query, next) {
+      const key = keyOf(query);
+      const known = lookUp(key);
+      if (known) {
+        statistics.hits++;
+        return known;
+      }
+      statistics.misses++;
+      const running = asking.get(key);
+      if (running) return running;
+      const answer = Promise.resolve(next(query))
+        .then((reply) => {
+          if ('raw' in reply) store(key, reply);
+          return reply;
+        })
+        .finally(() => asking.delete(key));
+      asking.set(key, answer);
+      return answer;
+    },
+  };
+}
+
+/** Answers differ by what was asked of the resolver: DNSSEC records, and unchecked ones. */
+function keyOf(query: Query): string {
+  return `${query.name} ${query.type}${query.edns?.wantsDnssec ? 'd' : ''}${query.checkingDisabled ? 'c' : ''}`;
+}

@@ -1,0 +1,150 @@
+/**
+ * One resolver elsewhere. Each question goes out under an id of our own from a socket that is replaced often and takes datagrams of that
+ * resolver only, so that nobody who cannot see a question can answer it (RFC 5452).
+ */
+import { randomInt } from 'node:crypto';
+import { createSocket, type Socket } from 'node:dgram';
+import type { Clock } from '../../../clock/clock.ts';
+import { familyOf } from '../../../ip/ip.ts';
+import { lowerCase } from '../../message/names.ts';
+import type { RawReply } from '../../message/reply.ts';
+import { readResolverReply } from '../../message/resolver-reply.ts';
+import { askTcp } from './tcp.ts';
+
+export interface Upstream {
+  readonly address: string;
+  readonly port: number;
+}
+
+const TIMEOUT_MS = 2_000;
+const SOCKET_LIFE_MS = 10_000;
+const HEADER = 12;
+
+interface Waiting {
+  /** In lower case, as it went out. */
+  readonly question: Buffer;
+  resolve(bytes: Buffer): void;
+  reject(err: Error): void;
+}
+
+interface Channel {
+  readonly socket: Socket;
+  readonly waiting: Map<number, Waiting>;
+  readonly bornAt: number;
+  /** Messages from before the socket was connected. */
+  unsent: Buffer[] | undefined;
+}
+
+export class Resolver {
+  /** `10.0.0.2#53`, as libc's tools write it. */
+  readonly name: string;
+  readonly #upstream: Upstream;
+  readonly #clock: Clock;
+  readonly #channels = new Set<Channel>();
+  #current: Channel | undefined;
+
+  constructor(upstream: Upstream, clock: Clock) {
+    this.name = `${upstream.address}#${upstream.port}`;
+    this.#upstream = upstream;
+    this.#clock = clock;
+  }
+
+  /** `message` is a whole query whose id is replaced. Rejects when nothing usable came in two seconds. */
+  async ask(message: Buffer, questionEnd: number): Promise<RawReply> {
+    const question = lowerCase(message.subarray(HEADER, questionEnd));
+    const bytes = await this.#askUdp(message, question);
+    const reply = readResolverReply(bytes, questionEnd);
+    if (!reply) throw new Error('the answer is malformed');
+    if (((bytes[2] ?? 0) & 0x02) === 0) return reply;
+    // Half an answer is better than none when TCP does not work.
+    const whole = await askTcp(this.#upstream, message, TIMEOUT_MS, this.#clock).catch(() => undefined);
+    const fits = whole && isAnswerTo(whole, question) && whole.readUInt16BE(0) === message.readUInt16BE(0);
+    return (fits ? readResolverReply(whole, questionEnd) : undefined) ?? reply;
+  }
+
+  #askUdp(message: Buffer, question: Buffer): Promise<Buffer> {
+    const channel = this.#fresh();
+    let id = randomInt(65536);
+    while (channel.waiting.has(id)) id = randomInt(65536);
+    message.writeUInt16BE(id, 0);
+    const { promise, resolve, reject } = Promise.withResolvers<Buffer>();
+    const timer = this.#clock.after(TIMEOUT_MS, () => waiting.reject(new Error(`no answer within ${TIMEOUT_MS / 1000} s`)));
+    const end = (): void => {
+      channel.waiting.delete(id);
+      timer.cancel();
+      if (channel !== this.#current && channel.waiting.size === 0) this.#drop(channel);
+    };
+    const waiting: Waiting = {
+      question,
+      resolve(bytes) {
+        end();
+        resolve(bytes);
+      },
+      reject(err) {
+        end();
+        reject(err);
+      },
+    };
+    channel.waiting.set(id, waiting);
+    if (channel.unsent) channel.unsent.push(message);
+    else this.#send(channel, message);
+    return promise;
+  }
+
+  #send(channel: Channel, message: Buffer): void {
+    const id = message.readUInt16BE(0);
+    channel.socket.send(message, (err) => {
+      if (err) channel.waiting.get(id)?.reject(err);
+    });
+  }
+
+  #fresh(): Channel {
+    const now = this.#clock.monotonic();
+    if (this.#current && now - this.#current.bornAt < SOCKET_LIFE_MS) return this.#current;
+    const before = this.#current;
+    const socket = createSocket(familyOf(this.#upstream.address) === 6 ? 'udp6' : 'udp4');
+    const channel: Channel = { socket, waiting: new Map(), bornAt: now, unsent: [] };
+    this.#current = channel;
+    this.#channels.add(channel);
+    if (before?.waiting.size === 0) this.#drop(before);
+    socket.on('message', (bytes) => {
+      const found = bytes.length >= HEADER ? channel.waiting.get(bytes.readUInt16BE(0)) : undefined;
+      if (!found) return;
+      if (isAnswerTo(bytes, found.question)) found.resolve(bytes);
+      // Some refuse without repeating the question.
+      else if (bytes.length === HEADER && ((bytes[3] ?? 0) & 15) !== 0)
+        found.reject(new Error(`refused with code ${(bytes[3] ?? 0) & 15}`));
+    });
+    // A connected socket hears that nobody listens there: no need to wait for the timeout.
+    socket.on('error', (err) => {
+      if (channel === this.#current) this.#current = undefined;
+      for (const waiting of [...channel.waiting.values()]) waiting.reject(err);
+      this.#drop(channel);
+    });
+    socket.unref();
+    socket.connect(this.#upstream.port, this.#upstream.address, () => {
+      const unsent = channel.unsent ?? [];
+      channel.unsent = undefined;
+      for (const message of unsent) this.#send(channel, message);
+    });
+    return channel;
+  }
+
+  #drop(channel: Channel): void {
+    if (this.#channels.delete(channel)) channel.socket.close();
+  }
+
+  close(): void {
+    this.#current = undefined;
+    for (const channel of [...this.#channels]) {
+      for (const waiting of [...channel.waiting.values()]) waiting.reject(new Error('stopping'));
+      this.#drop(channel);
+    }
+  }
+}
+
+/** A reply that repeats the question, in whatever case. */
+function isAnswerTo(bytes: Buffer, question: Buffer): boolean {
+  const end = HEADER + question.length;
+  return bytes.length >= end && ((bytes[2] ?? 0) & 0x80) !== 0 && lowerCase(bytes.subarray(HEADER, end)).equals(question);
+}

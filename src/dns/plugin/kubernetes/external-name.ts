@@ -1,0 +1,70 @@
+/** ExternalName Services: the CNAME together with what its target answers, here or elsewhere. */
+import packet from 'dns-packet';
+import { CLASS_IN, encodeName, RCODE, TYPE } from '../../message/names.ts';
+import { parseQuery, type Query } from '../../message/query.ts';
+import { type Reply, refusal } from '../../message/reply.ts';
+import type { ClusterZone } from '../../zone/cluster-zone.ts';
+import type { Answer, Next } from '../plugin.ts';
+
+/** A chain of CNAMEs longer than this is given up, as CoreDNS does. */
+const MAX_CHAIN = 10;
+/** Part of the package, but not of its types. */
+const { answer: recordCodec } = packet as unknown as { readonly answer: { encode(record: packet.Answer): Uint8Array } };
+const FAILED: Reply = refusal(RCODE.SERVFAIL);
+
+/**
+ * The whole chain. The code is that of its end (RFC 2308 §2.1: NXDOMAIN when the target does not exist); SERVFAIL when the end cannot be
+ * reached, so that nobody takes silence for "no address".
+ */
+export function followAlias(
+  query: Query,
+  alias: { readonly target: string; readonly record: Uint8Array },
+  zone: ClusterZone,
+  next: Next,
+): Answer | Promise<Answer> {
+  const answers: Uint8Array[] = [alias.record];
+  const done: Reply = { rcode: RCODE.NOERROR, authoritative: true, answers, authority: [], additional: [] };
+  if (query.type === TYPE.CNAME || query.type === TYPE.ANY) return done;
+  const seen = new Set([query.name]);
+  for (let name = alias.target; !seen.has(name) && seen.size <= MAX_CHAIN; ) {
+    seen.add(name);
+    if (!zone.holds(name)) return elsewhere(name, query.type, done, next);
+    const own = zone.answer(name, query.type);
+    if (own.kind === 'reply') return { ...own.reply, answers: [...answers, ...own.reply.answers.map((r) => withOwner(name, r))] };
+    answers.push(withOwner(name, own.record));
+    name = own.target;
+  }
+  return FAILED;
+}
+
+/** Records of the zone point at the question: here another name owns them. */
+function withOwner(name: string, record: Uint8Array): Uint8Array {
+  return Buffer.concat([encodeName(name), record.subarray(2)]);
+}
+
+async function elsewhere(name: string, type: number, before: Reply, next: Next): Promise<Answer> {
+  const found = await next(questionFor(name, type));
+  // What is no message of a resolver is a refusal of our own.
+  if (!('raw' in found)) return FAILED;
+  const rcode = (found.raw[3] ?? 0) & 15;
+  if (rcode !== RCODE.NOERROR && rcode !== RCODE.NXDOMAIN) return FAILED;
+  const message = packet.decode(Buffer.from(found.raw));
+  const encode = (records: readonly packet.Answer[] | undefined): Uint8Array[] => (records ?? []).map((r) => recordCodec.encode(r));
+  return {
+    ...before,
+    rcode,
+    answers: [...before.answers, ...encode(message.answers)],
+    authority: encode(message.authorities?.filter((r) => r.type === 'SOA')),
+  };
+}
+
+function questionFor(name: string, type: number): Query {
+  const end = Buffer.alloc(4);
+  end.writeUInt16BE(type, 0);
+  end.writeUInt16BE(CLASS_IN, 2);
+  // Recursion desired, one question.
+  const head = Buffer.from([0, 0, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0]);
+  const parsed = parseQuery(Buffer.concat([head, encodeName(name), end]));
+  if (parsed.kind !== 'query') throw new Error(`Cannot ask for "${name}"`);
+  return parsed.query;
+}

@@ -1,0 +1,244 @@
+/**
+ * Every name of the cluster, ready to send. Fed with whole Services, changed by increments; answering is one map look-up.
+ */
+import type { EndpointSlice, Service } from '../../api/schema/types.ts';
+import { parseIp } from '../../ip/ip.ts';
+import { RCODE, TYPE } from '../message/names.ts';
+import { addressRecord, nameRecord, soaRecord, srvRecord, txtRecord } from '../message/records.ts';
+import type { Reply } from '../message/reply.ts';
+import { type NameData, type ServiceNames, serviceNames } from './service-names.ts';
+
+/** `1.1.0` is the version of the specification that is followed. */
+const SPECIFICATION = '1.1.0';
+/** Where SOA records say the zone is served. */
+const DEFAULT_NS = 'ns.dns';
+const NONE: readonly Uint8Array[] = [];
+
+export type ZoneAnswer =
+  | { readonly kind: 'reply'; readonly reply: Reply }
+  /** The name belongs to another; `record` leads there. */
+  | { readonly kind: 'cname'; readonly target: string; readonly record: Uint8Array };
+
+interface Entry {
+  readonly data: NameData;
+  /** By type; filled when first asked for. */
+  replies: Map<number, Reply> | undefined;
+  /** Moves on with each answer, so that clients which take the first address spread. */
+  turn: number;
+}
+
+export interface ZoneOptions {
+  readonly ttl: number;
+  /** The time of the last change in seconds. */
+  readonly serial: number;
+  /** Addresses of this server: the Services behind which it stands are the zone's name servers. */
+  readonly serverIps?: readonly string[];
+}
+
+export class ClusterZone {
+  readonly origin: string;
+  readonly #ttl: number;
+  readonly #serverIps: readonly string[];
+  readonly #entries = new Map<string, Entry>();
+  /** Names that have no records but names below them, with how many. */
+  readonly #inner = new Map<string, number>();
+  /** Address → the Services that name it. */
+  readonly #pointers = new Map<string, string[]>();
+  readonly #services = new Map<string, ServiceNames>();
+  readonly #namespaces = new Set<string>();
+  #serial: number;
+  #nxdomain: Reply | undefined;
+  #nodata: Reply | undefined;
+
+  /** `origin` such as `cluster.local`. */
+  constructor(origin: string, options: ZoneOptions) {
+    this.origin = origin.toLowerCase();
+    this.#ttl = options.ttl;
+    this.#serial = options.serial;
+    this.#serverIps = options.serverIps ?? [];
+  }
+
+  get size(): number {
+    return this.#entries.size;
+  }
+
+  setNamespace(name: string, there: boolean): void {
+    if (there) this.#namespaces.add(name);
+    else this.#namespaces.delete(name);
+  }
+
+  /** `service` undefined takes the names away. `serial` is the time of the change in seconds. */
+  setService(key: string, service: Service | undefined, slices: readonly EndpointSlice[], serial: number): void {
+    const before = this.#services.get(key);
+    const after = service ? serviceNames(service, slices) : undefined;
+    for (const name of before?.names.keys() ?? []) if (!after?.names.has(name)) this.#remove(name);
+    for (const [name, data] of after?.names ?? []) this.#set(name, data);
+    for (const ip of before?.pointers.keys() ?? []) {
+      const others = (this.#pointers.get(ip) ?? []).filter((k) => k !== key);
+      if (others.length > 0) this.#pointers.set(ip, others);
+      else this.#pointers.delete(ip);
+    }
+    for (const ip of after?.pointers.keys() ?? []) this.#pointers.set(ip, [...(this.#pointers.get(ip) ?? []), key]);
+    if (after) this.#services.set(key, after);
+    else this.#services.delete(key);
+    this.#serial = serial;
+    this.#nxdomain = undefined;
+    this.#nodata = undefined;
+  }
+
+  #set(name: string, data: NameData): void {
+    const known = this.#entries.has(name);
+    this.#entries.set(name, { data, replies: undefined, turn: 0 });
+    if (!known) this.#countAbove(name, 1);
+  }
+
+  #remove(name: string): void {
+    if (this.#entries.delete(name)) this.#countAbove(name, -1);
+  }
+
+  #countAbove(name: string, by: 1 | -1): void {
+    for (let dot = name.indexOf('.'); dot >= 0; dot = name.indexOf('.', dot + 1)) {
+      const above = name.slice(dot + 1);
+      const n = (this.#inner.get(above) ?? 0) + by;
+      if (n > 0) this.#inner.set(above, n);
+      else this.#inner.delete(above);
+    }
+  }
+
+  /** Whether a name is this zone's to answer. */
+  holds(name: string): boolean {
+    return name.endsWith(this.origin) && (name.length === this.origin.length || name[name.length - this.origin.length - 1] === '.');
+  }
+
+  /** `name` in lower case, held by the zone. */
+  answer(name: string, type: number): ZoneAnswer {
+    const relative = name.length === this.origin.length ? '' : name.slice(0, -this.origin.length - 1);
+    const entry = this.#entries.get(relative);
+    if (entry) {
+      if (entry.data.cname !== undefined)
+        return { kind: 'cname', target: entry.data.cname, record: nameRecord(undefined, TYPE.CNAME, this.#ttl, entry.data.cname) };
+      return { kind: 'reply', reply: this.#fromEntry(entry, type) };
+    }
+    return { kind: 'reply', reply: this.#special(relative, type) };
+  }
+
+  #fromEntry(entry: Entry, type: number): Reply {
+    let reply = entry.replies?.get(type);
+    if (!reply) {
+      reply = this.#render(entry.data, type);
+      // A negative answer carries the serial of now, so it is not kept with the name.
+      if (reply.answers.length > 0) entry.replies = (entry.replies ?? new Map<number, Reply>()).set(type, reply);
+    }
+    const n = reply.answers.length;
+    if (n < 2) return reply;
+    entry.turn = (entry.turn + 1) % n;
+    return { ...reply, answers: [...reply.answers.slice(entry.turn), ...reply.answers.slice(0, entry.turn)] };
+  }
+
+  #render(data: NameData, type: number): Reply {
+    const { ips = [], srv = [] } = data;
+    if (type === TYPE.A || type === TYPE.AAAA) {
+      const fitting = ips.filter((ip) => ip.includes(':') === (type === TYPE.AAAA));
+      if (fitting.length > 0) return found(fitting.map((ip) => addressRecord(undefined, this.#ttl, ip)));
+    }
+    if (type === TYPE.SRV && srv.length > 0) {
+      const weight = Math.max(Math.floor(100 / srv.length), 1);
+      const answers = srv.map((s) => srvRecord(this.#ttl, { weight, port: s.port, target: `${s.target}.${this.origin}` }));
+      return { ...found(answers), additional: this.#addresses(srv.map((s) => s.target)) };
+    }
+    return this.#noData();
+  }
+
+  #special(relative: string, type: number): Reply {
+    if (relative === '') {
+      if (type === TYPE.SOA) return found([this.#soa(this.origin)]);
+      return type === TYPE.NS ? this.#nameServers() : this.#noData();
+    }
+    if (relative === DEFAULT_NS) return this.#defaultNameServer(type);
+    if (relative === 'dns-version') return type === TYPE.TXT ? found([txtRecord(this.#ttl, SPECIFICATION)]) : this.#noData();
+    if (relative === 'svc' || relative === 'pod' || relative === 'dns' || this.#inner.has(relative)) return this.#noData();
+    const labels = relative.split('.');
+    const last = labels.at(-1);
+    if (labels.length === 2 && (last === 'svc' || last === 'pod') && this.#namespaces.has(labels[0] ?? '')) return this.#noData();
+    if (labels.length === 3 && last === 'pod' && this.#namespaces.has(labels[1] ?? '')) return this.#podName(labels[0] ?? '', type);
+    return this.#noName();
+  }
+
+  /** `10-244-1-5.default.pod`: answered for any address, as `pods insecure` does. */
+  #podName(label: string, type: number): Reply {
+    const ip = parseIp(label.replaceAll('-', '.')) ?? parseIp(label.replaceAll('-', ':'));
+    if (ip === undefined) return this.#noName();
+    const wanted = ip.includes(':') ? TYPE.AAAA : TYPE.A;
+    return type === wanted ? found([addressRecord(undefined, this.#ttl, ip)]) : this.#noData();
+  }
+
+  /** Addresses of names of the zone, for the additional section. */
+  #addresses(names: readonly string[]): Uint8Array[] {
+    return [...new Set(names)].flatMap((name) =>
+      (this.#entries.get(name)?.data.ips ?? []).map((ip) => addressRecord(`${name}.${this.origin}`, this.#ttl, ip)),
+    );
+  }
+
+  /** The Services of port 53 that lead to this server. */
+  #ownServices(): string[] {
+    const keys = new Set(this.#serverIps.flatMap((ip) => this.#pointers.get(ip) ?? []));
+    return [...keys]
+      .map((key) => this.#services.get(key)?.base ?? '')
+      .filter((base) => this.#entries.get(base)?.data.srv?.some((s) => s.port === 53));
+  }
+
+  #nameServers(): Reply {
+    const services = this.#ownServices();
+    if (services.length > 0) {
+      const answers = services.map((base) => nameRecord(undefined, TYPE.NS, this.#ttl, `${base}.${this.origin}`));
+      return { ...found(answers), additional: this.#addresses(services) };
+    }
+    const name = `${DEFAULT_NS}.${this.origin}`;
+    const additional = this.#serverIps.map((ip) => addressRecord(name, this.#ttl, ip));
+    return { ...found([nameRecord(undefined, TYPE.NS, this.#ttl, name)]), additional };
+  }
+
+  /** The name that SOA records give. */
+  #defaultNameServer(type: number): Reply {
+    const services = this.#ownServices();
+    const ips = services.length > 0 ? services.flatMap((base) => this.#entries.get(base)?.data.ips ?? []) : [...this.#serverIps];
+    const records = ips.map((ip) => addressRecord(undefined, this.#ttl, ip)).filter((r) => r.readUInt16BE(2) === type);
+    return records.length > 0 ? found(records) : this.#noData();
+  }
+
+  /** The names behind an address: the Service that owns it, else every endpoint; undefined when it is nobody's here. */
+  pointer(ip: string): Reply | undefined {
+    const services = (this.#pointers.get(ip) ?? []).flatMap((key) => this.#services.get(key) ?? []);
+    if (services.length === 0) return undefined;
+    const owner = services.find((s) => s.pointers.get(ip) === s.base);
+    const names = owner ? [owner.base] : services.flatMap((s) => s.pointers.get(ip) ?? []);
+    return found([...new Set(names)].map((name) => nameRecord(undefined, TYPE.PTR, this.#ttl, `${name}.${this.origin}`)));
+  }
+
+  /** A negative answer of a reverse zone. */
+  negativeReverse(rcode: number, zone: string): Reply {
+    return { rcode, authoritative: true, answers: NONE, authority: [this.#soa(zone)], additional: NONE };
+  }
+
+  #soa(owner: string): Uint8Array {
+    return soaRecord(owner, this.origin, this.#ttl, this.#serial);
+  }
+
+  #negative(rcode: number): Reply {
+    return { rcode, authoritative: true, answers: NONE, authority: [this.#soa(this.origin)], additional: NONE };
+  }
+
+  #noName(): Reply {
+    this.#nxdomain ??= this.#negative(RCODE.NXDOMAIN);
+    return this.#nxdomain;
+  }
+
+  #noData(): Reply {
+    this.#nodata ??= this.#negative(RCODE.NOERROR);
+    return this.#nodata;
+  }
+}
+
+function found(answers: readonly Uint8Array[]): Reply {
+  return { rcode: RCODE.NOERROR, authoritative: true, answers, authority: NONE, additional: NONE };
+}
