@@ -1,0 +1,77 @@
+import assert from 'node:assert/strict';
+import { createPublicKey, X509Certificate } from 'node:crypto';
+import { mkdtemp, readdir, readFile, rm, stat } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, suite, test } from 'node:test';
+import { parse } from 'yaml';
+import { ensureClusterPki, ensureNodePki } from './pki.ts';
+
+suite('pki', () => {
+  let dir = '';
+  const now = Date.now();
+  const server = 'https://192.168.120.10:6443';
+  const cluster = { dir: '', cluster: 'lab', server, addresses: ['192.168.120.10'], names: ['control-plane'], serviceAddress: '10.96.0.1' };
+
+  before(async () => {
+    dir = await mkdtemp(join(tmpdir(), 'pki-'));
+    await ensureClusterPki({ ...cluster, dir, clusterDomain: 'cluster.local', now });
+  });
+  after(() => rm(dir, { recursive: true }));
+
+  const certificate = async (path: string): Promise<X509Certificate> => new X509Certificate(await readFile(join(dir, path)));
+
+  test('the API server is named by its addresses and by the kubernetes Service', async () => {
+    const [ca, api] = [await certificate('ca.crt'), await certificate('apiserver.crt')];
+    assert.ok(api.verify(ca.publicKey));
+    assert.ok(api.checkIssued(ca));
+    for (const ip of ['127.0.0.1', '10.96.0.1', '192.168.120.10']) assert.equal(api.checkIP(ip), ip);
+    for (const name of ['kubernetes.default.svc', 'kubernetes.default.svc.cluster.local', 'control-plane'])
+      assert.equal(api.checkHost(name), name);
+  });
+
+  test('a client certificate carries its user in CN and its groups in O', async () => {
+    const config = parse(await readFile(join(dir, 'admin.conf'), 'utf8')) as {
+      users: { user: { 'client-certificate-data': string } }[];
+      clusters: { cluster: { server: string } }[];
+    };
+    const cert = new X509Certificate(Buffer.from(config.users[0]?.user['client-certificate-data'] ?? '', 'base64'));
+    assert.deepEqual(cert.subject.split('\n').toSorted(), ['CN=kubernetes-admin', 'O=system:masters']);
+    assert.equal(config.clusters[0]?.cluster.server, server);
+  });
+
+  test('every file is readable by its owner only', async () => {
+    for (const name of await readdir(dir)) assert.equal((await stat(join(dir, name))).mode & 0o777, 0o600, name);
+  });
+
+  test('a second run changes nothing', async () => {
+    const read = async (): Promise<string[]> => Promise.all((await readdir(dir)).toSorted().map((n) => readFile(join(dir, n), 'utf8')));
+    const first = await read();
+    await ensureClusterPki({ ...cluster, dir, clusterDomain: 'cluster.local', now });
+    assert.deepEqual(await read(), first);
+  });
+
+  test('a node gets a kubeconfig per part and a serving certificate of the same authority', async () => {
+    const nodeDir = join(dir, 'node');
+    await ensureNodePki({ pkiDir: dir, dir: nodeDir, cluster: 'lab', server, node: 'worker-1', addresses: ['192.168.120.11'], now });
+    assert.deepEqual((await readdir(nodeDir)).toSorted(), [
+      'ca.crt',
+      'dns.kubeconfig',
+      'kubelet.crt',
+      'kubelet.key',
+      'kubelet.kubeconfig',
+      'net-agent.kubeconfig',
+      'proxy.kubeconfig',
+    ]);
+    const serving = await certificate('node/kubelet.crt');
+    assert.ok(serving.verify((await certificate('ca.crt')).publicKey));
+    assert.equal(serving.checkIP('192.168.120.11'), '192.168.120.11');
+    assert.equal(serving.checkHost('worker-1'), 'worker-1');
+    await rm(nodeDir, { recursive: true });
+  });
+
+  test('the ServiceAccount key signs what its public half verifies', async () => {
+    const [priv, pub] = await Promise.all(['sa.key', 'sa.pub'].map((n) => readFile(join(dir, n), 'utf8')));
+    assert.deepEqual(createPublicKey(priv ?? '').export({ format: 'jwk' }), createPublicKey(pub ?? '').export({ format: 'jwk' }));
+  });
+});

@@ -1,0 +1,140 @@
+/**
+ * The files of a cluster's public-key infrastructure, with kubeadm's names. What is already there is kept, so that a second
+ * run never locks anybody out; only what is missing is made. Every file is 0600.
+ */
+import { join } from 'node:path';
+import {
+  type Authority,
+  type CertificateRequest,
+  createAuthority,
+  createServiceAccountKey,
+  issueCertificate,
+  type KeyPair,
+  loadAuthority,
+} from './certificate.ts';
+import { kubeconfigText } from './kubeconfig-text.ts';
+import { readIfThere, writeSecret } from './secret-file.ts';
+
+export interface ClusterPkiOptions {
+  /** Where ca.crt, apiserver.crt, sa.key, admin.conf and the others go. */
+  readonly dir: string;
+  readonly cluster: string;
+  /** The URL written into kubeconfigs. */
+  readonly server: string;
+  /** Addresses and names under which the API server is reached, besides the usual ones of the kubernetes Service. */
+  readonly addresses: readonly string[];
+  readonly names: readonly string[];
+  /** The first address of the Service range. */
+  readonly serviceAddress: string;
+  readonly clusterDomain: string;
+  readonly now: number;
+}
+
+export interface NodePkiOptions {
+  readonly pkiDir: string;
+  /** Receives the kubeconfigs and the kubelet's serving certificate. */
+  readonly dir: string;
+  readonly cluster: string;
+  readonly server: string;
+  readonly node: string;
+  readonly addresses: readonly string[];
+  readonly now: number;
+}
+
+async function readPair(dir: string, name: string): Promise<KeyPair | undefined> {
+  const [certPem, keyPem] = await Promise.all([readIfThere(join(dir, `${name}.crt`)), readIfThere(join(dir, `${name}.key`))]);
+  return certPem !== undefined && keyPem !== undefined ? { certPem, keyPem } : undefined;
+}
+
+async function writePair(dir: string, name: string, pair: KeyPair): Promise<void> {
+  await Promise.all([writeSecret(join(dir, `${name}.crt`), pair.certPem), writeSecret(join(dir, `${name}.key`), pair.keyPem)]);
+}
+
+async function ensureAuthority(dir: string, now: number): Promise<Authority> {
+  const pair = await readPair(dir, 'ca');
+  if (pair) return await loadAuthority(pair);
+  const authority = await createAuthority('kubernetes', now);
+  await writePair(dir, 'ca', authority);
+  return authority;
+}
+
+async function ensurePair(authority: Authority, dir: string, name: string, request: CertificateRequest, now: number): Promise<void> {
+  if (await readPair(dir, name)) return;
+  await writePair(dir, name, await issueCertificate(authority, request, now));
+}
+
+async function ensureKubeconfig(
+  authority: Authority,
+  path: string,
+  where: { readonly cluster: string; readonly server: string; readonly now: number },
+  subject: { readonly user: string; readonly groups?: readonly string[] },
+): Promise<void> {
+  if ((await readIfThere(path)) !== undefined) return;
+  const request: CertificateRequest = { commonName: subject.user, organizations: subject.groups ?? [], usages: ['client'] };
+  const pair = await issueCertificate(authority, request, where.now);
+  await writeSecret(
+    path,
+    kubeconfigText({ cluster: where.cluster, server: where.server, user: subject.user, caPem: authority.certPem, pair }),
+  );
+}
+
+async function ensureServiceAccountKey(dir: string): Promise<void> {
+  if ((await readIfThere(join(dir, 'sa.key'))) !== undefined) return;
+  const key = await createServiceAccountKey();
+  await Promise.all([writeSecret(join(dir, 'sa.pub'), key.pubPem), writeSecret(join(dir, 'sa.key'), key.keyPem)]);
+}
+
+/** Makes whatever the control plane's PKI directory lacks. */
+export async function ensureClusterPki(options: ClusterPkiOptions): Promise<void> {
+  const { dir, now } = options;
+  const authority = await ensureAuthority(dir, now);
+  const apiserver: CertificateRequest = {
+    commonName: 'kube-apiserver',
+    dnsNames: [
+      'localhost',
+      'kubernetes',
+      'kubernetes.default',
+      'kubernetes.default.svc',
+      `kubernetes.default.svc.${options.clusterDomain}`,
+      ...options.names,
+    ],
+    ips: [...new Set(['127.0.0.1', options.serviceAddress, ...options.addresses])],
+    usages: ['server'],
+  };
+  const kubeletClient: CertificateRequest = {
+    commonName: 'kube-apiserver-kubelet-client',
+    organizations: ['system:masters'],
+    usages: ['client'],
+  };
+  await Promise.all([
+    ensurePair(authority, dir, 'apiserver', apiserver, now),
+    ensurePair(authority, dir, 'apiserver-kubelet-client', kubeletClient, now),
+    ensureServiceAccountKey(dir),
+    ensureKubeconfig(authority, join(dir, 'admin.conf'), options, { user: 'kubernetes-admin', groups: ['system:masters'] }),
+    ensureKubeconfig(authority, join(dir, 'controller-manager.conf'), options, { user: 'system:kube-controller-manager' }),
+    ensureKubeconfig(authority, join(dir, 'scheduler.conf'), options, { user: 'system:kube-scheduler' }),
+  ]);
+}
+
+/** Makes whatever a node's directory lacks: one kubeconfig per part, the kubelet's serving certificate, ca.crt. */
+export async function ensureNodePki(options: NodePkiOptions): Promise<void> {
+  const { dir, node, now } = options;
+  const authority = await ensureAuthority(options.pkiDir, now);
+  const serving: CertificateRequest = {
+    commonName: `system:node:${node}`,
+    organizations: ['system:nodes'],
+    dnsNames: [node],
+    ips: options.addresses,
+    usages: ['server'],
+  };
+  const kubeconfig = (part: string, user: string, groups?: readonly string[]): Promise<void> =>
+    ensureKubeconfig(authority, join(dir, `${part}.kubeconfig`), options, groups ? { user, groups } : { user });
+  await Promise.all([
+    writeSecret(join(dir, 'ca.crt'), authority.certPem),
+    ensurePair(authority, dir, 'kubelet', serving, now),
+    kubeconfig('kubelet', `system:node:${node}`, ['system:nodes']),
+    kubeconfig('proxy', 'system:kube-proxy', ['system:node-proxier']),
+    kubeconfig('net-agent', 'system:fairlead:net-agent'),
+    kubeconfig('dns', 'system:fairlead:dns'),
+  ]);
+}

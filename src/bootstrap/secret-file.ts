@@ -1,0 +1,22 @@
+import { chown, mkdir, readFile, rename, writeFile } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { systemCode } from '../errors/known-error.ts';
+
+/** Writes a file that only its owner may read (0600), whole or not at all. */
+export async function writeSecret(path: string, text: string, owner?: { readonly uid: number; readonly gid: number }): Promise<void> {
+  await mkdir(dirname(path), { recursive: true, mode: 0o700 });
+  const next = `${path}.next`;
+  await writeFile(next, text, { mode: 0o600 });
+  if (owner) await chown(next, owner.uid, owner.gid);
+  await rename(next, path);
+}
+
+/** The text of a file, or undefined when there is none. */
+export async function readIfThere(path: string): Promise<string | undefined> {
+  try {
+    return await readFile(path, 'utf8');
+  } catch (err) {
+    if (systemCode(err) === 'ENOENT') return undefined;
+    throw err;
+  }
+}

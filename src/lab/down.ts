@@ -1,0 +1,74 @@
+import type { Progress } from '../cli/progress.ts';
+import type { Clock } from '../clock/clock.ts';
+import { systemCode } from '../errors/known-error.ts';
+import type { Exec } from '../linux/exec.ts';
+import { type Hierarchy, processesIn, readHierarchies, removeCgroups, restoreDelegated } from './cgroups.ts';
+import { detachHost } from './net/host.ts';
+import { dropNetns } from './net/underlay.ts';
+import type { LabPlan } from './plan.ts';
+import { isAlive } from './process-id.ts';
+import { type LabState, removeState } from './state.ts';
+import type { Tools } from './tools.ts';
+
+export interface LabContext {
+  readonly exec: Exec;
+  readonly clock: Clock;
+  readonly tools: Tools;
+  readonly progress: Progress;
+}
+
+function kill(pid: number): void {
+  try {
+    process.kill(pid, 'SIGKILL');
+  } catch (err) {
+    if (systemCode(err) !== 'ESRCH') throw err;
+  }
+}
+
+/** Ends every process below a cgroup of the lab and removes the cgroup. Inits first: the kernel ends the rest of a node with its init. */
+export async function endProcesses(
+  context: Pick<LabContext, 'clock'>,
+  hierarchies: readonly Hierarchy[],
+  state: LabState | undefined,
+  ...parts: readonly string[]
+): Promise<void> {
+  const node = parts[1];
+  for (const [name, id] of Object.entries(state?.nodes ?? {}))
+    if ((node === undefined || node === name) && (await isAlive(id))) kill(id.pid);
+  const deadline = context.clock.monotonic() + 5000;
+  // One hierarchy is enough to look at, as every process was put into all of them.
+  const look = (): Promise<number[]> => processesIn(hierarchies.slice(0, 1), ...parts);
+  let left = await look();
+  for (let round = 0; left.length > 0 && context.clock.monotonic() < deadline; round++) {
+    // Without a record (or with a torn one) there is no telling which of them is an init.
+    if (round % 10 === 5 || state === undefined) for (const pid of left) kill(pid);
+    await context.clock.sleep(10);
+    left = await look();
+  }
+  await removeCgroups(hierarchies, context.clock, ...parts);
+}
+
+/** Takes away everything a lab made outside its directory. Works whatever of it is there; says what it found. */
+export async function clearLab(context: LabContext, plan: LabPlan, state: LabState | undefined): Promise<string[]> {
+  const { exec, tools } = context;
+  const hierarchies = await readHierarchies();
+  // The way in goes first, so that nothing of the machine waits for nodes that are ending.
+  const found = await detachHost(exec, tools, plan, state?.sysctls ?? {});
+  await endProcesses(context, hierarchies, state, plan.cgroup);
+  if (await dropNetns(exec, tools, plan.clientNetns)) found.push('the client namespace');
+  if (await dropNetns(exec, tools, plan.underlayNetns)) found.push('the bridge');
+  if (state?.delegated) await restoreDelegated(state.delegated);
+  return found;
+}
+
+/** Ends a lab. With `keepData`, its objects and keys stay for the next `up`. */
+export async function labDown(context: LabContext, plan: LabPlan, state: LabState | undefined, keepData: boolean): Promise<void> {
+  const name = `lab "${plan.options.name}"`;
+  const hierarchies = await readHierarchies();
+  const processes = (await processesIn(hierarchies.slice(0, 1), plan.cgroup)).length;
+  const there = state !== undefined || processes > 0;
+  const label = (found: readonly string[]): string => (there || found.length > 0 ? `Ended ${name}` : `Nothing of ${name} was there`);
+  await context.progress.step(label, () => clearLab(context, plan, state));
+  await removeState(plan, keepData);
+  if (there && keepData) context.progress.note(`Kept its objects and keys in ${plan.dir}`);
+}

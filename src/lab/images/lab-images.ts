@@ -1,0 +1,84 @@
+import type { ImageSpec } from './oci-image.ts';
+import { pauseProgram, tcpEchoProgram, udpEchoProgram } from './programs.ts';
+import type { TarEntry } from './tar.ts';
+import { type Architecture, assemble } from './tiny-program.ts';
+
+export const boxReference = 'fairlead.local/box:1';
+export const pauseReference = 'fairlead.local/pause:1';
+
+function directory(path: string, mode = 0o755): TarEntry {
+  return { path, kind: 'directory', mode };
+}
+
+function file(path: string, content: string | Uint8Array, mode = 0o644): TarEntry {
+  return { path, kind: 'file', mode, content: typeof content === 'string' ? Buffer.from(content) : content };
+}
+
+/** Who answers: the pod's name is its host name, the node comes in by the downward API. */
+const identity = 'echo "pod=$(hostname) node=$NODE_NAME"';
+
+/**
+ * PID 1 of the box: starts the servers and waits. A shell in `wait` reaps whatever ends and runs its trap at once, so the box is
+ * gone a moment after SIGTERM; the kernel ends the rest with it. The page is a file where the root can be written (a CGI costs two
+ * processes per request) and a CGI otherwise.
+ */
+const boxScript = `#!/bin/sh
+trap 'exit 0' TERM INT
+(${identity} >/www/index.html) 2>/dev/null
+${identity}
+echo "HTTP on port \${PORT:-8080}, echo on port 7 (TCP and UDP)"
+httpd -f -p "\${PORT:-8080}" -h /www &
+/bin/tcp-echo &
+/bin/udp-echo &
+while :; do wait; sleep 3600 & done
+`;
+
+const indexCgi = `#!/bin/sh
+printf 'Content-Type: text/plain\\r\\n\\r\\n'
+${identity}
+`;
+
+/** \`/cgi-bin/client\` tells which address the request came from, which shows whether it was masqueraded. */
+const clientCgi = `#!/bin/sh
+printf 'Content-Type: text/plain\\r\\n\\r\\n'
+echo "$REMOTE_ADDR"
+`;
+
+export function boxImage(architecture: Architecture, busybox: Uint8Array, applets: readonly string[]): ImageSpec {
+  const links = applets
+    .filter((name) => /^[a-z0-9[_-]+$/i.test(name) && name !== 'busybox')
+    .map((name): TarEntry => ({ path: `bin/${name}`, kind: 'symlink', mode: 0o777, target: 'busybox' }));
+  return {
+    reference: boxReference,
+    architecture,
+    command: ['/bin/box'],
+    rootfs: [
+      directory('bin'),
+      directory('etc'),
+      directory('root', 0o700),
+      directory('tmp', 0o1777),
+      directory('var'),
+      directory('www'),
+      directory('www/cgi-bin'),
+      file('bin/busybox', busybox, 0o755),
+      ...links,
+      file('bin/box', boxScript, 0o755),
+      file('bin/tcp-echo', assemble(tcpEchoProgram(7), architecture), 0o755),
+      file('bin/udp-echo', assemble(udpEchoProgram(7), architecture), 0o755),
+      file('etc/passwd', 'root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/:/bin/false\n'),
+      file('etc/group', 'root:x:0:\nnogroup:x:65534:\n'),
+      file('etc/nsswitch.conf', 'hosts: files dns\n'),
+      file('www/cgi-bin/index.cgi', indexCgi, 0o755),
+      file('www/cgi-bin/client', clientCgi, 0o755),
+    ],
+  };
+}
+
+export function pauseImage(architecture: Architecture): ImageSpec {
+  return {
+    reference: pauseReference,
+    architecture,
+    command: ['/pause'],
+    rootfs: [file('pause', assemble(pauseProgram, architecture), 0o755)],
+  };
+}

@@ -1,0 +1,49 @@
+/** A writer of ustar archives (POSIX.1-1988), byte for byte the same for the same entries, so that image digests are stable. */
+
+export interface TarEntry {
+  /** Relative, at most 100 bytes. */
+  readonly path: string;
+  readonly kind: 'file' | 'directory' | 'symlink';
+  readonly mode: number;
+  readonly content?: Uint8Array;
+  readonly target?: string;
+}
+
+const block = 512;
+const typeFlag = { file: '0', symlink: '2', directory: '5' } as const;
+
+function octal(value: number, width: number): string {
+  return `${value.toString(8).padStart(width - 1, '0')}\0`;
+}
+
+function header(entry: TarEntry): Uint8Array {
+  const path = entry.kind === 'directory' ? `${entry.path}/` : entry.path;
+  if (Buffer.byteLength(path) > 100) throw new RangeError(`Cannot archive "${path}": the name is longer than 100 bytes`);
+  const bytes = Buffer.alloc(block);
+  bytes.write(path, 0);
+  bytes.write(octal(entry.mode, 8), 100);
+  bytes.write(octal(0, 8), 108);
+  bytes.write(octal(0, 8), 116);
+  bytes.write(octal(entry.content?.length ?? 0, 12), 124);
+  bytes.write(octal(0, 12), 136);
+  // The checksum is taken with its own field full of spaces.
+  bytes.write('        ', 148);
+  bytes.write(typeFlag[entry.kind], 156);
+  bytes.write(entry.target ?? '', 157);
+  bytes.write('ustar\0', 257);
+  bytes.write('00', 263);
+  const sum = bytes.reduce((total, byte) => total + byte, 0);
+  bytes.write(`${sum.toString(8).padStart(6, '0')}\0 `, 148);
+  return bytes;
+}
+
+export function tarOf(entries: readonly TarEntry[]): Uint8Array {
+  const parts: Uint8Array[] = [];
+  for (const entry of entries) {
+    parts.push(header(entry));
+    const content = entry.content;
+    if (content) parts.push(content, new Uint8Array((block - (content.length % block)) % block));
+  }
+  parts.push(new Uint8Array(2 * block));
+  return Buffer.concat(parts);
+}

@@ -1,0 +1,37 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { Exec, ExecResult } from '../linux/exec.ts';
+import { checkKernel } from './kernel.ts';
+import type { Tools } from './tools.ts';
+
+const tools = { nsenter: 'nsenter', ip: 'ip', nft: 'nft' } as Tools;
+
+/** Programs that all do well, but for those whose line holds `refused`. */
+function answering(refused: string | undefined, stderr: string): Exec {
+  const run = async (_file: string, args: readonly string[]): Promise<ExecResult> =>
+    refused !== undefined && args.join(' ').includes(refused) ? { code: 2, stdout: '', stderr } : { code: 0, stdout: '', stderr: '' };
+  return { run };
+}
+
+test('checkKernel() names the feature that the kernel lacks, what it said, and the option that brings it', async () => {
+  for (const [refused, stderr, message, hint] of [
+    [
+      'type vxlan',
+      'Error: Unknown device type.\n',
+      'Cannot start nodes: the kernel has no VXLAN devices (Error: Unknown device type.)',
+      'Start a kernel that has CONFIG_VXLAN',
+    ],
+    [
+      'nft list tables',
+      'Operation not supported\n',
+      'Cannot start nodes: the kernel has no nf_tables (Operation not supported)',
+      'Start a kernel that has CONFIG_NF_TABLES',
+    ],
+  ] as const) {
+    await assert.rejects(checkKernel(answering(refused, stderr), tools, '/netns'), { code: 'KERNEL_FEATURE_MISSING', message, hint });
+  }
+});
+
+test('checkKernel() is content with a kernel that has everything', async () => {
+  await checkKernel(answering(undefined, ''), tools, '/netns');
+});

@@ -1,0 +1,71 @@
+import type { OptionSpec } from '../cli/command.ts';
+import { KnownError } from '../errors/known-error.ts';
+import { isIp } from '../ip/ip.ts';
+import { defaultLabOptions, type LabOptions } from './plan.ts';
+
+type Given = { readonly [K in 'attach' | 'client' | 'relay']?: boolean | undefined } & {
+  readonly [K in 'workers' | 'underlay' | 'pod-cidr' | 'service-cidr' | 'upstream-dns' | 'egress']?: string | undefined;
+};
+
+interface TextFlag extends OptionSpec {
+  readonly type: 'string';
+}
+interface SwitchFlag extends OptionSpec {
+  readonly type: 'boolean';
+}
+
+export interface LabFlags {
+  readonly [name: string]: OptionSpec;
+  readonly workers: TextFlag;
+  readonly underlay: TextFlag;
+  readonly 'pod-cidr': TextFlag;
+  readonly 'service-cidr': TextFlag;
+  readonly 'upstream-dns': TextFlag;
+  readonly egress: TextFlag;
+  readonly attach: SwitchFlag;
+  readonly client: SwitchFlag;
+  readonly relay: SwitchFlag;
+}
+
+const preset = defaultLabOptions;
+
+/** The flags of `lab up`. None has a default for the parser: what is not given stays as the lab has it, or as `defaultLabOptions` says. */
+export const labFlags: LabFlags = {
+  workers: { type: 'string', value: 'N', help: `How many workers, besides the control plane (${preset.workers})` },
+  underlay: { type: 'string', value: 'CIDR', help: `The network between nodes (${preset.underlay})` },
+  'pod-cidr': { type: 'string', value: 'CIDR', help: `The range of pods (${preset.podCidr})` },
+  'service-cidr': { type: 'string', value: 'CIDR', help: `The range of Services (${preset.serviceCidr})` },
+  attach: { type: 'boolean', help: 'Give this machine a link and routes into the lab (yes; --no-attach)' },
+  client: { type: 'boolean', help: 'Make a network namespace wired as an attached machine would be (no)' },
+  egress: { type: 'string', choices: ['none', 'nat'], help: 'Whether pods reach the world through this machine (none)' },
+  relay: { type: 'boolean', help: "Let nodes use this machine's resolvers and pull images through it (yes; --no-relay)" },
+  'upstream-dns': { type: 'string', value: 'IP', help: "A resolver for outside names in place of this machine's" },
+};
+
+/** `base` with whatever was given on the command line or in the environment. */
+export function changeOptions(base: LabOptions, values: Given): LabOptions {
+  const { workers, egress, attach } = values;
+  if (workers !== undefined && !/^\d+$/.test(workers))
+    throw new KnownError('USAGE', `Cannot use --workers="${workers}": it is no number`, { hint: 'fairlead lab up --workers 2' });
+  const options: LabOptions = {
+    ...base,
+    workers: workers === undefined ? base.workers : Number(workers),
+    underlay: values.underlay ?? base.underlay,
+    podCidr: values['pod-cidr'] ?? base.podCidr,
+    serviceCidr: values['service-cidr'] ?? base.serviceCidr,
+    attach: attach ?? base.attach,
+    client: values.client ?? base.client,
+    egress: egress === 'nat' || egress === 'none' ? egress : base.egress,
+    relay: values.relay ?? base.relay,
+    upstreamDns: values['upstream-dns'] ?? base.upstreamDns,
+  };
+  if (options.upstreamDns !== undefined && !isIp(options.upstreamDns))
+    throw new KnownError('USAGE', `Cannot use --upstream-dns="${options.upstreamDns}": it is no address`, {
+      hint: 'fairlead lab up --upstream-dns 192.0.2.53',
+    });
+  if (options.egress === 'nat' && !options.attach)
+    throw new KnownError('USAGE', 'Cannot use --egress=nat with --no-attach: the way out goes through this machine', {
+      hint: 'Leave one of them out',
+    });
+  return options;
+}

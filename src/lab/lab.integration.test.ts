@@ -1,0 +1,157 @@
+/**
+ * Labs on this machine, started and ended as a user would: each has a name and ranges of its own, and the one that attaches does so to a
+ * network namespace that stands in for the machine, so that nothing of the real one is touched.
+ */
+import assert from 'node:assert/strict';
+import { type ChildProcess, spawn } from 'node:child_process';
+import { readdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { after, before, suite, test } from 'node:test';
+import { type ExecResult, systemExec } from '../linux/exec.ts';
+import { defaultLabOptions, planLab } from './plan.ts';
+import { findTools } from './tools.ts';
+
+const program = join(import.meta.dirname, '../main/fairlead.ts');
+const missing =
+  process.getuid?.() !== 0
+    ? 'root is needed'
+    : await findTools().then(
+        () => false as const,
+        (err: Error) => err.message,
+      );
+
+function lab(args: readonly string[], inside?: number): Promise<ExecResult> {
+  const command = [process.execPath, program, 'lab', ...args];
+  const whole = inside === undefined ? command : ['nsenter', `--target=${inside}`, '--net', ...command];
+  return systemExec.run(whole[0] ?? '', whole.slice(1), { timeoutMs: 120_000 });
+}
+
+async function must(args: readonly string[], inside?: number): Promise<ExecResult> {
+  const result = await lab(args, inside);
+  assert.equal(result.code, 0, `lab ${args.join(' ')}: ${result.stderr}`);
+  return result;
+}
+
+/** Everything on the machine that bears a lab's name. */
+async function traces(name: string): Promise<string[]> {
+  const mounts = (await readFile('/proc/self/mountinfo', 'utf8')).split('\n').filter((line) => line.includes(`/fairlead/${name}/`));
+  const cgroups: string[] = [];
+  for (const dir of await readdir('/sys/fs/cgroup')) {
+    const found = await readdir(join('/sys/fs/cgroup', dir)).catch(() => []);
+    cgroups.push(...[dir, ...found].filter((entry) => entry === `fairlead.${name}`));
+  }
+  const processes: string[] = [];
+  for (const pid of await readdir('/proc')) {
+    const environment = /^\d+$/.test(pid) ? await readFile(`/proc/${pid}/environ`, 'utf8').catch(() => '') : '';
+    if (environment.includes(`FL_DIR=/var/lib/fairlead/${name}/`)) processes.push(pid);
+  }
+  return [...mounts, ...cgroups, ...processes];
+}
+
+suite('a lab that loses parts', { skip: missing, timeout: 180_000 }, () => {
+  const name = 'itest-a';
+  const plan = planLab({ ...defaultLabOptions, name });
+  before(() => must(['up', '--name', name, '--workers', '1', '--no-attach', '--no-relay', '--client', '--underlay', '192.168.123.0/24']));
+  after(() => lab(['down', '--name', name]));
+
+  const initOf = async (node: string): Promise<number> => Number(await readFile(join(plan.dir, 'nodes', node, 'init.pid'), 'utf8'));
+
+  test('is healthy, and says so to programs', async () => {
+    const status = JSON.parse((await must(['status', '--name', name, '-o', 'json'])).stdout) as { healthy: boolean; nodes: object[] };
+    assert.equal(status.healthy, true);
+    assert.equal(status.nodes.length, 2);
+  });
+
+  test('answers to the client through the Service range', async () => {
+    const args = ['exec', 'client', '--name', name, '--', 'curl', '-sk', '--max-time', '5', 'https://10.96.0.1/version'];
+    assert.match((await must(args)).stdout, /gitVersion/);
+  });
+
+  test('passes on the exit code of what runs on a node', async () => {
+    assert.equal((await lab(['exec', 'worker-1', '--name', name, '--', 'sh', '-c', 'exit 7'])).code, 7);
+    assert.match(
+      (await lab(['exec', 'worker-9', '--name', name, '--', 'true'])).stderr,
+      /has no such node[\s\S]*control-plane, worker-1, client/,
+    );
+  });
+
+  test('shows a node nothing of the keys and homes of the machine', async () => {
+    const seen = await must([
+      'exec',
+      'worker-1',
+      '--name',
+      name,
+      '--',
+      'sh',
+      '-c',
+      'ls -A /root /home /var/lib/fairlead /etc/kubernetes/pki 2>&1 || true',
+    ]);
+    assert.doesNotMatch(seen.stdout, /ca\.key|kubeconfig|lab\.json|\.ssh/);
+  });
+
+  test('starts a killed node again and leaves the other alone', async () => {
+    const [worker, control] = [await initOf('worker-1'), await initOf('control-plane')];
+    process.kill(worker, 'SIGKILL');
+    const again = await must(['up', '--name', name]);
+    assert.match(again.stderr, /with 1 nodes alive; starting worker-1/);
+    assert.equal(await initOf('control-plane'), control);
+    assert.notEqual(await initOf('worker-1'), worker);
+  });
+
+  test('refuses other ranges while it runs', async () => {
+    const refused = await lab(['up', '--name', name, '--pod-cidr', '10.99.0.0/16']);
+    assert.equal(refused.code, 2);
+    assert.match(refused.stderr, /Cannot change --pod-cidr of lab "itest-a": it is running/);
+  });
+
+  test('leaves nothing behind', async () => {
+    assert.notDeepEqual(await traces(name), []);
+    await must(['down', '--name', name]);
+    assert.deepEqual(await traces(name), []);
+    assert.match((await lab(['status', '--name', name])).stderr, /Cannot find lab "itest-a"/);
+  });
+});
+
+suite('an attached lab', { skip: missing, timeout: 180_000 }, () => {
+  const name = 'itest-b';
+  let machine: ChildProcess;
+  let pid = 0;
+  let routesBefore = '';
+  const routes = async (): Promise<string> => (await systemExec.run('nsenter', [`--target=${pid}`, '--net', 'ip', 'route'])).stdout;
+  const ranges = ['--underlay', '192.168.124.0/24', '--pod-cidr', '10.124.0.0/16', '--service-cidr', '10.224.0.0/16'];
+
+  before(async () => {
+    machine = spawn('unshare', ['--net', 'sh', '-c', 'ip link set lo up; ip addr add 172.31.0.1/24 dev lo; echo ready; exec sleep 600']);
+    await new Promise((resolve) => machine.stdout?.once('data', resolve));
+    pid = machine.pid ?? 0;
+    routesBefore = await routes();
+    await must(['up', '--name', name, '--workers', '1', '--attach', '--no-relay', ...ranges], pid);
+  });
+  after(async () => {
+    await lab(['down', '--name', name], pid);
+    machine.kill('SIGKILL');
+  });
+
+  test('is reached from the machine by ClusterIP', async () => {
+    const args = [`--target=${pid}`, '--net', 'curl', '-sk', '--max-time', '5', 'https://10.224.0.1/version'];
+    assert.match((await systemExec.run('nsenter', args)).stdout, /gitVersion/);
+  });
+
+  test('keeps packets for it from leaving by another way when its link is gone', async () => {
+    await systemExec.run('nsenter', [`--target=${pid}`, '--net', 'ip', 'link', 'set', `fl-${name}`, 'down']);
+    const answer = await systemExec.run('nsenter', [`--target=${pid}`, '--net', 'ip', 'route', 'get', '10.224.0.1']);
+    assert.match(answer.stderr, /No route to host|unreachable/i);
+  });
+
+  test('refuses a second lab on the same ranges by naming the route', async () => {
+    const refused = await lab(['up', '--name', 'itest-c', '--attach', '--no-relay', ...ranges], pid);
+    assert.equal(refused.code, 2);
+    assert.match(refused.stderr, /this machine has the route "[^"]*(unreachable|fl-itest-b)[^"]*"[\s\S]*--no-attach/);
+  });
+
+  test('gives the machine its routes back', async () => {
+    await must(['down', '--name', name], pid);
+    assert.equal(await routes(), routesBefore);
+    assert.deepEqual(await traces(name), []);
+  });
+});

@@ -1,0 +1,154 @@
+import { randomBytes } from 'node:crypto';
+import { openSync } from 'node:fs';
+import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { ensureNodePki } from '../../bootstrap/pki.ts';
+import type { Clock } from '../../clock/clock.ts';
+import { KnownError } from '../../errors/known-error.ts';
+import { type Exec, start } from '../../linux/exec.ts';
+import { type Hierarchy, makeCgroups } from '../cgroups.ts';
+import { copyImageStore } from '../images/image-store.ts';
+import type { LabPlan, NodePlan } from '../plan.ts';
+import { type ProcessId, readProcessId } from '../process-id.ts';
+import type { Tools } from '../tools.ts';
+import { type ContainerdOptions, containerdConfig } from './containerd-config.ts';
+import { nodeServices } from './services.ts';
+
+export interface LaunchContext {
+  readonly plan: LabPlan;
+  readonly tools: Tools;
+  readonly hierarchies: readonly Hierarchy[];
+  /** The prepared containerd root. */
+  readonly imageStore: string;
+  readonly containerd: ContainerdOptions;
+  readonly exec: Exec;
+  readonly clock: Clock;
+  /** The nameservers that nodes ask about the world. */
+  readonly nameservers: readonly string[];
+}
+
+/** The checkout this file is part of; nodes see it read-only at /opt/fairlead. */
+export const repository: string = join(dirname(fileURLToPath(import.meta.url)), '../../..');
+
+function hostsFile(plan: LabPlan): string {
+  return ['127.0.0.1 localhost', '::1 localhost ip6-localhost', ...plan.nodes.map((n) => `${n.address} ${n.name}`), ''].join('\n');
+}
+
+async function writeNodeFiles(context: LaunchContext, node: NodePlan): Promise<void> {
+  const { plan } = context;
+  const etc = join(node.dir, 'etc');
+  const log = join(node.dir, 'log');
+  await Promise.all(
+    ['root', 'kubelet', 'agent', 'log', 'etc'].map((name) => mkdir(join(node.dir, name), { recursive: true, mode: 0o711 })),
+  );
+  await Promise.all([
+    copyImageStore(context.exec, context.imageStore, join(node.dir, 'containerd')),
+    ensureNodePki({
+      pkiDir: plan.pkiDir,
+      dir: etc,
+      cluster: plan.options.name,
+      server: plan.server,
+      node: node.name,
+      addresses: [node.address],
+      now: context.clock.now(),
+    }),
+    // The node itself asks the cluster's DNS, so that Service names work on it; the DNS and pods with dnsPolicy Default ask the world.
+    writeFile(join(etc, 'node-resolv.conf'), `search ${plan.options.clusterDomain}\nnameserver ${plan.dnsAddress}\n`),
+    writeFile(join(etc, 'resolv.conf'), context.nameservers.map((address) => `nameserver ${address}\n`).join('')),
+    writeFile(join(etc, 'hosts'), hostsFile(plan)),
+    writeFile(join(etc, 'machine-id'), `${randomBytes(16).toString('hex')}\n`),
+    writeFile(join(etc, 'containerd.toml'), containerdConfig(context.containerd)),
+    writeFile(join(etc, 'services'), nodeServices(plan, node)),
+    mkdir(join(log, 'pods'), { recursive: true }),
+  ]);
+}
+
+/** Directories of the root file system that are mounts of their own and so no part of an overlay over `/`. */
+function separateFileSystems(mountinfo: string): string[] {
+  const system = ['/usr', '/bin', '/sbin', '/lib', '/lib64', '/opt'];
+  return system.filter((path) => mountinfo.split('\n').some((line) => line.split(' ')[4] === path));
+}
+
+async function lastWords(node: NodePlan): Promise<string> {
+  const text = await readFile(join(node.dir, 'log', 'boot.log'), 'utf8').catch(() => '');
+  return text.trim().split('\n').slice(-3).join('; ');
+}
+
+/** On cgroup v2, takes the launcher out of the node's cgroup, which must hold no process itself to pass controllers on. */
+async function moveLauncher(context: LaunchContext, node: NodePlan, pid: number): Promise<void> {
+  const root = context.hierarchies.find((h) => h.version === 2 && h.path === '/sys/fs/cgroup');
+  // The directory is made by the node's init, so it is not there at first; a launcher that has ended needs no move.
+  if (root) await writeFile(join(root.path, context.plan.cgroup, node.name, 'init', 'cgroup.procs'), String(pid)).catch(() => {});
+}
+
+async function waitForInit(context: LaunchContext, node: NodePlan, launcher: number, ended: () => boolean): Promise<ProcessId> {
+  const deadline = context.clock.monotonic() + 20_000;
+  for (;;) {
+    const pid = Number(await readFile(join(node.dir, 'init.pid'), 'utf8').catch(() => ''));
+    // It is written just before the node's root changes, so the root must be looked at too.
+    const id = pid > 0 ? await readProcessId(pid) : undefined;
+    if (id && (await readFile(`/proc/${pid}/root/run/ready`).catch(() => undefined))) return id;
+    if (ended() || context.clock.monotonic() > deadline)
+      throw new KnownError('COMMAND_FAILED', `Cannot boot node "${node.name}": ${(await lastWords(node)) || 'its init does not answer'}`, {
+        hint: `See ${join(node.dir, 'log', 'boot.log')}`,
+      });
+    await moveLauncher(context, node, launcher);
+    await context.clock.sleep(10);
+  }
+}
+
+/** Boots a node: namespaces, root, network, init. Returns when its services are being started. */
+export async function launchNode(context: LaunchContext, node: NodePlan): Promise<ProcessId> {
+  const { plan, tools, hierarchies } = context;
+  await rm(join(node.dir, 'init.pid'), { force: true });
+  const [, cgroups, mountinfo] = await Promise.all([
+    writeNodeFiles(context, node),
+    makeCgroups(hierarchies, plan.cgroup, node.name),
+    readFile('/proc/self/mountinfo', 'utf8'),
+  ]);
+  const isServer = node.role === 'control-plane';
+  const serverDir = join(plan.dir, 'server');
+  if (isServer) await mkdir(serverDir, { recursive: true, mode: 0o700 });
+  const compileCache = join(plan.cacheDir, 'compile-nodes');
+  await mkdir(compileCache, { recursive: true, mode: 0o700 });
+  const log = openSync(join(node.dir, 'log', 'boot.log'), 'w', 0o600);
+  const child = start(tools.busybox, ['sh', join(import.meta.dirname, 'launch.sh')], {
+    cwd: '/',
+    detached: true,
+    stdio: ['ignore', log, log],
+    env: {
+      LC_ALL: 'C',
+      PATH: `/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin`,
+      FL_NODE: node.name,
+      FL_DIR: node.dir,
+      FL_PORT: node.port,
+      FL_ADDRESS: node.address,
+      FL_MAC: node.mac,
+      FL_PREFIX: String(plan.underlay.prefix),
+      FL_GATEWAY: plan.options.egress === 'nat' ? plan.hostAddress : '',
+      FL_SERVICE_CIDR: plan.services.text,
+      FL_UNDERLAY: plan.underlayNetns,
+      FL_CGROUPS: cgroups.join(' '),
+      FL_HIERARCHIES: hierarchies.map((h) => `v${h.version}:${h.controllers}:${h.path}`).join(' '),
+      FL_BINDS: separateFileSystems(mountinfo).join(' '),
+      FL_REPOSITORY: repository,
+      FL_CACHE: compileCache,
+      FL_SERVER_DIR: isServer ? serverDir : '',
+      FL_PKI_DIR: plan.pkiDir,
+      FL_INIT: join(import.meta.dirname, 'node-init.sh'),
+      FL_BUSYBOX: tools.busybox,
+      FL_UNSHARE: tools.unshare,
+      FL_NSENTER: tools.nsenter,
+      FL_IP: tools.ip,
+    },
+  });
+  let ended = false;
+  child.on('error', () => (ended = true));
+  child.on('exit', () => (ended = true));
+  try {
+    return await waitForInit(context, node, child.pid ?? 0, () => ended);
+  } finally {
+    child.unref();
+  }
+}

@@ -1,0 +1,59 @@
+import type { LabPlan, NodePlan } from '../plan.ts';
+
+function quoted(word: string): string {
+  return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
+}
+
+function line(name: string, words: readonly string[]): string {
+  return `${[name, ...words].map(quoted).join(' ')}\n`;
+}
+
+function fairlead(command: string, flags: Readonly<Record<string, string>>): string[] {
+  const args = Object.entries(flags).flatMap(([flag, value]) => [`--${flag}`, value]);
+  return ['env', 'NODE_COMPILE_CACHE=/var/cache/fairlead', '/opt/fairlead/src/main/fairlead.sh', command, ...args];
+}
+
+/** The command that runs as `fairlead agent` on a node. */
+export function agentCommand(plan: LabPlan, node: NodePlan): string[] {
+  const { options } = plan;
+  return fairlead('agent', {
+    'node-name': node.name,
+    'node-ip': node.address,
+    'kubeconfig-dir': '/etc/fairlead',
+    'tls-dir': '/etc/fairlead',
+    'runtime-endpoint': 'unix:///run/containerd/containerd.sock',
+    'root-dir': '/var/lib/kubelet',
+    'resolv-conf': '/etc/fairlead/resolv.conf',
+    'cluster-dns': plan.dnsAddress,
+    'cluster-domain': options.clusterDomain,
+    'cluster-cidr': plan.pods.text,
+    'service-cidr': plan.services.text,
+    ...(node.role === 'control-plane' ? { 'register-with-taints': 'node-role.kubernetes.io/control-plane=:NoSchedule' } : {}),
+  });
+}
+
+/** The command that runs as `fairlead server` on the control plane. */
+export function serverCommand(plan: LabPlan, node: NodePlan): string[] {
+  const { options } = plan;
+  return fairlead('server', {
+    'data-dir': '/var/lib/fairlead/server',
+    'pki-dir': '/etc/kubernetes/pki',
+    'bind-address': '0.0.0.0',
+    'advertise-address': node.address,
+    'secure-port': '6443',
+    'cluster-cidr': plan.pods.text,
+    'service-cluster-ip-range': plan.services.text,
+    'service-node-port-range': options.nodePortRange,
+    'cluster-dns': plan.dnsAddress,
+  });
+}
+
+/** What a node's init keeps running: one line each, a name and a shell command. */
+export function nodeServices(plan: LabPlan, node: NodePlan): string {
+  // Image pulls are the only traffic to the world that a node makes by itself, so only containerd gets the proxy.
+  const proxy = plan.options.relay ? [`HTTPS_PROXY=http://${plan.relayAddress}:3128`, `HTTP_PROXY=http://${plan.relayAddress}:3128`] : [];
+  const direct = `NO_PROXY=127.0.0.0/8,${plan.underlay.text},${plan.pods.text},${plan.services.text}`;
+  const containerd = line('containerd', ['env', ...proxy, direct, 'containerd', '--config', '/etc/fairlead/containerd.toml']);
+  const server = node.role === 'control-plane' ? line('server', serverCommand(plan, node)) : '';
+  return `${server}${containerd}${line('agent', agentCommand(plan, node))}`;
+}

@@ -1,0 +1,146 @@
+import assert from 'node:assert/strict';
+import { suite, test } from 'node:test';
+import { isKnownError } from '../errors/known-error.ts';
+import { parseCidr } from '../ip/ip.ts';
+import { parseHierarchies } from './cgroups.ts';
+import { changeOptions } from './lab-flags.ts';
+import { findOverlap } from './net/host.ts';
+import { labRoutes } from './net/underlay.ts';
+import { lacksSysResource } from './node/containerd-config.ts';
+import { nodeServices } from './node/services.ts';
+import { defaultLabOptions, type LabOptions, planLab } from './plan.ts';
+import { changedOptions } from './up.ts';
+
+suite('planLab()', () => {
+  test('gives the addresses of DESIGN to the default lab', () => {
+    const plan = planLab(defaultLabOptions);
+    assert.equal(plan.server, 'https://192.168.120.10:6443');
+    assert.equal(plan.kubernetesAddress, '10.96.0.1');
+    assert.equal(plan.dnsAddress, '10.96.0.10');
+    assert.deepEqual(
+      plan.nodes.map((n) => `${n.name} ${n.address}`),
+      ['control-plane 192.168.120.10', 'worker-1 192.168.120.11', 'worker-2 192.168.120.12'],
+    );
+  });
+
+  const bad: [string, Partial<LabOptions>, string][] = [
+    ['a name that is no label', { name: 'My Lab' }, 'BAD_CONFIG'],
+    ['a name too long for a link', { name: 'abcdefghijk' }, 'BAD_CONFIG'],
+    ['a range that is none', { podCidr: '10.244.0.0/33' }, 'BAD_CONFIG'],
+    ['more nodes than its pods have room for', { podCidr: '10.244.0.0/20', workers: 16 }, 'BAD_CONFIG'],
+    ['a range too small', { serviceCidr: '10.96.0.0/28' }, 'BAD_CONFIG'],
+    ['IPv6 pods', { podCidr: 'fd00::/56' }, 'BAD_CONFIG'],
+    ['too many workers', { workers: 51 }, 'BAD_CONFIG'],
+    ['ranges that overlap each other', { podCidr: '10.96.0.0/16' }, 'RANGE_OVERLAPS'],
+  ];
+  for (const [name, change, code] of bad)
+    test(`refuses ${name}`, () => {
+      assert.throws(
+        () => planLab({ ...defaultLabOptions, ...change }),
+        (err) => isKnownError(err) && err.code === code && err.hint !== undefined,
+      );
+    });
+
+  test('names everything outside its directory after the lab', () => {
+    const plan = planLab({ ...defaultLabOptions, name: 'two' });
+    for (const name of [plan.hostLink, plan.cgroup, plan.nftTable]) assert.match(name, /two$/);
+    assert.ok(plan.hostLink.length <= 15);
+  });
+});
+
+suite('the flags of lab up', () => {
+  test('leave a lab as it is when nothing is given', () => {
+    const running = { ...defaultLabOptions, workers: 5, attach: false };
+    assert.deepEqual(changeOptions(running, {}), running);
+  });
+
+  test('change what is given', () => {
+    const options = changeOptions(defaultLabOptions, { workers: '3', attach: false, 'pod-cidr': '10.1.0.0/16' });
+    assert.deepEqual([options.workers, options.attach, options.podCidr], [3, false, '10.1.0.0/16']);
+  });
+
+  test('refuse a way out without an attached machine', () => {
+    assert.throws(() => changeOptions(defaultLabOptions, { egress: 'nat', attach: false }), /--egress=nat with --no-attach/);
+  });
+
+  test('let only the number of workers change while the lab runs', () => {
+    assert.deepEqual(changedOptions(defaultLabOptions, { ...defaultLabOptions, workers: 4 }, true), []);
+    assert.deepEqual(changedOptions(defaultLabOptions, { ...defaultLabOptions, client: true }, true), ['client']);
+  });
+
+  test('let nothing change that kept objects depend on', () => {
+    const wanted = { ...defaultLabOptions, client: true, podCidr: '10.1.0.0/16' };
+    assert.deepEqual(changedOptions(defaultLabOptions, wanted, false), ['podCidr']);
+  });
+});
+
+suite('the way into a lab', () => {
+  const plan = planLab(defaultLabOptions);
+  const ranges = [plan.underlay, plan.pods, plan.services];
+  const routes: [string, Parameters<typeof findOverlap>[0], string | undefined][] = [
+    ['a default route is no reason to refuse', [{ dst: 'default', gateway: '10.0.0.1', dev: 'eth0' }], undefined],
+    ['a route elsewhere is no reason to refuse', [{ dst: '172.17.0.0/16', dev: 'docker0' }], undefined],
+    ['a wider route is one', [{ dst: '10.0.0.0/8', gateway: '172.16.0.1', dev: 'tun0' }], '10.0.0.0/8 via 172.16.0.1 dev tun0'],
+    ['an address inside is one', [{ dst: '10.244.3.1', type: 'local', dev: 'cni0' }], 'local 10.244.3.1 dev cni0'],
+    ['a broadcast address is not', [{ dst: '10.244.255.255', type: 'broadcast', dev: 'x' }], undefined],
+  ];
+  for (const [name, table, want] of routes)
+    test(name, () => {
+      assert.equal(findOverlap(table, ranges)?.route, want);
+    });
+
+  test('every range has an unreachable route behind it', () => {
+    const lines = labRoutes(plan, 'fl-lab');
+    for (const cidr of ranges)
+      assert.ok(lines.some((line) => line.startsWith(`route add unreachable ${parseCidr(cidr.text)?.text} metric`)));
+  });
+});
+
+suite('a node', () => {
+  test('of the control plane runs the server too', () => {
+    const plan = planLab(defaultLabOptions);
+    const names = plan.nodes.map((node) =>
+      nodeServices(plan, node)
+        .trim()
+        .split('\n')
+        .map((line) => line.split(' ')[0]),
+    );
+    assert.deepEqual(names, [
+      ['server', 'containerd', 'agent'],
+      ['containerd', 'agent'],
+      ['containerd', 'agent'],
+    ]);
+  });
+
+  test('without a relay has no proxy for its images', () => {
+    const plan = planLab({ ...defaultLabOptions, relay: false });
+    assert.doesNotMatch(nodeServices(plan, plan.controlPlane), /HTTPS_PROXY/);
+  });
+
+  test('knows whether it may lower oom_score_adj', () => {
+    assert.equal(lacksSysResource('CapEff:\t000001fffeffffff\n'), true);
+    assert.equal(lacksSysResource('CapEff:\t000001ffffffffff\n'), false);
+  });
+});
+
+suite('parseHierarchies()', () => {
+  const line = (path: string, type: string, options: string): string => `36 35 0:31 / ${path} rw,nosuid - ${type} ${type} ${options}`;
+
+  test('reads joined v1 controllers, named ones and the unified one', () => {
+    const text = [
+      line('/sys/fs/cgroup/cpu,cpuacct', 'cgroup', 'rw,cpu,cpuacct'),
+      line('/sys/fs/cgroup/systemd', 'cgroup', 'rw,xattr,release_agent=/x,name=systemd'),
+      line('/sys/fs/cgroup/unified', 'cgroup2', 'rw,nsdelegate'),
+    ].join('\n');
+    assert.deepEqual(parseHierarchies(text), [
+      { version: 1, path: '/sys/fs/cgroup/cpu,cpuacct', controllers: 'cpu,cpuacct' },
+      { version: 1, path: '/sys/fs/cgroup/systemd', controllers: 'name=systemd' },
+      { version: 2, path: '/sys/fs/cgroup/unified', controllers: '' },
+    ]);
+  });
+
+  test('reads a pure v2 machine and skips what a container binds', () => {
+    const text = [line('/sys/fs/cgroup', 'cgroup2', 'rw'), '37 35 0:31 /x /sys/fs/cgroup/y rw - cgroup2 c rw'].join('\n');
+    assert.deepEqual(parseHierarchies(text), [{ version: 2, path: '/sys/fs/cgroup', controllers: '' }]);
+  });
+});

@@ -1,0 +1,168 @@
+/**
+ * What a lab consists of: names, addresses, paths. Pure; everything else in this folder makes it so, finds it again or takes it away.
+ * Whatever a lab makes outside its state directory is named after the lab, so that it can be found without any record of it.
+ */
+import { join } from 'node:path';
+import { KnownError } from '../errors/known-error.ts';
+import { type Cidr, cidrOverlaps, nthIp, parseCidr } from '../ip/ip.ts';
+
+export interface LabOptions {
+  readonly name: string;
+  readonly workers: number;
+  /** The network in which the nodes meet, at least a /25. */
+  readonly underlay: string;
+  readonly podCidr: string;
+  readonly serviceCidr: string;
+  readonly nodePortRange: string;
+  readonly clusterDomain: string;
+  /** Whether the machine itself gets a link and routes into the lab. */
+  readonly attach: boolean;
+  /** Whether a network namespace wired as the host would be is made, for tests. */
+  readonly client: boolean;
+  readonly egress: 'none' | 'nat';
+  /** Whether nodes reach the host's resolvers and registries through the relay. */
+  readonly relay: boolean;
+  /** A resolver to use in place of the host's, reached from inside the lab's own network. */
+  readonly upstreamDns: string | undefined;
+}
+
+export interface NodePlan {
+  readonly name: string;
+  readonly role: 'control-plane' | 'worker';
+  readonly address: string;
+  /** The same in every life of the node: neighbours remember it, and would send to a former one for seconds. */
+  readonly mac: string;
+  /** The node's end on the bridge. */
+  readonly port: string;
+  /** Everything of the node that lies on the disk. */
+  readonly dir: string;
+}
+
+export interface LabPlan {
+  readonly options: LabOptions;
+  readonly dir: string;
+  /** Shared by all labs of this machine: images, compiled code. */
+  readonly cacheDir: string;
+  readonly kubeconfig: string;
+  readonly pkiDir: string;
+  readonly server: string;
+  readonly underlay: Cidr;
+  readonly pods: Cidr;
+  readonly services: Cidr;
+  readonly kubernetesAddress: string;
+  readonly dnsAddress: string;
+  readonly nodes: readonly NodePlan[];
+  readonly controlPlane: NodePlan;
+  readonly hostAddress: string;
+  readonly clientAddress: string;
+  readonly relayAddress: string;
+  /** The bind mount that keeps the network of the bridge. */
+  readonly underlayNetns: string;
+  readonly clientNetns: string;
+  /** The host's end of its veth; at most 15 characters. */
+  readonly hostLink: string;
+  /** The name of the lab's directory in every cgroup hierarchy. */
+  readonly cgroup: string;
+  readonly nftTable: string;
+}
+
+export const stateRoot = '/var/lib/fairlead';
+export const defaultLabName = 'lab';
+
+export const defaultLabOptions: LabOptions = {
+  name: defaultLabName,
+  workers: 2,
+  underlay: '192.168.120.0/24',
+  podCidr: '10.244.0.0/16',
+  serviceCidr: '10.96.0.0/16',
+  nodePortRange: '30000-32767',
+  clusterDomain: 'cluster.local',
+  attach: true,
+  client: false,
+  egress: 'none',
+  relay: true,
+  upstreamDns: undefined,
+};
+
+function badOption(option: string, value: string | number, why: string, hint: string): KnownError {
+  return new KnownError('BAD_CONFIG', `Cannot use --${option}="${value}": ${why}`, { hint });
+}
+
+function range(option: string, text: string, maxPrefix: number): Cidr {
+  const cidr = parseCidr(text);
+  if (cidr?.family !== 4) throw badOption(option, text, 'it is no IPv4 range', 'Give a range such as 10.250.0.0/16');
+  if (cidr.prefix > maxPrefix || cidr.prefix < 8)
+    throw badOption(option, text, `a prefix of /8 to /${maxPrefix} is needed`, 'Give a range such as 10.250.0.0/16');
+  return cidr;
+}
+
+/** A locally administered hardware address that belongs to an IPv4 address, with the prefix that the CNI project's bridges use. */
+function macOf(address: string): string {
+  return ['0a', '58', ...address.split('.').map((byte) => Number(byte).toString(16).padStart(2, '0'))].join(':');
+}
+
+/** The plan of a lab. Throws BAD_CONFIG and RANGE_OVERLAPS. */
+export function planLab(options: LabOptions): LabPlan {
+  // Names end up in link names (15 characters) and in DNS labels.
+  if (!/^[a-z][a-z0-9-]{0,9}$/.test(options.name))
+    throw badOption('name', options.name, 'it is no short lower-case name', 'Use up to 10 of a-z, 0-9 and -, beginning with a letter');
+  if (!Number.isInteger(options.workers) || options.workers < 0 || options.workers > 50)
+    throw badOption('workers', options.workers, 'it is no number from 0 to 50', 'A node takes about 250 MB of memory');
+  const underlay = range('underlay', options.underlay, 25);
+  const pods = range('pod-cidr', options.podCidr, 20);
+  // Each node gets a /24 of it.
+  const room = 2 ** (24 - pods.prefix);
+  if (options.workers + 1 > room)
+    throw badOption(
+      'pod-cidr',
+      options.podCidr,
+      `it has room for ${room} nodes, and ${options.workers + 1} are wanted`,
+      'Give a larger range',
+    );
+  const services = range('service-cidr', options.serviceCidr, 24);
+  for (const [a, b, names] of [
+    [underlay, pods, '--underlay and --pod-cidr'],
+    [underlay, services, '--underlay and --service-cidr'],
+    [pods, services, '--pod-cidr and --service-cidr'],
+  ] as const)
+    if (cidrOverlaps(a, b))
+      throw new KnownError('RANGE_OVERLAPS', `Cannot use ${names} together: "${a.text}" and "${b.text}" overlap`, {
+        hint: 'Give ranges that have no address in common',
+      });
+  const dir = join(stateRoot, options.name);
+  const nodes = Array.from({ length: options.workers + 1 }, (_, i): NodePlan => {
+    const name = i === 0 ? 'control-plane' : `worker-${i}`;
+    return {
+      name,
+      role: i === 0 ? 'control-plane' : 'worker',
+      address: nthIp(underlay, 10 + i),
+      mac: macOf(nthIp(underlay, 10 + i)),
+      port: i === 0 ? 'control' : name,
+      dir: join(dir, 'nodes', name),
+    };
+  });
+  const [controlPlane] = nodes as [NodePlan];
+  return {
+    options,
+    dir,
+    cacheDir: join(stateRoot, '.cache'),
+    kubeconfig: join(dir, 'kubeconfig'),
+    pkiDir: join(dir, 'pki'),
+    server: `https://${controlPlane.address}:6443`,
+    underlay,
+    pods,
+    services,
+    kubernetesAddress: nthIp(services, 1),
+    dnsAddress: nthIp(services, 10),
+    nodes,
+    controlPlane,
+    hostAddress: nthIp(underlay, 1),
+    clientAddress: nthIp(underlay, 2),
+    relayAddress: nthIp(underlay, 126),
+    underlayNetns: join(dir, 'netns', 'underlay'),
+    clientNetns: join(dir, 'netns', 'client'),
+    hostLink: `fl-${options.name}`,
+    cgroup: `fairlead.${options.name}`,
+    nftTable: `fairlead-${options.name}`,
+  };
+}

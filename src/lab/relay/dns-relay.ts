@@ -1,0 +1,93 @@
+/** Hands DNS messages on to the host's resolvers, unread: only the answer's way back is kept. */
+import { createSocket, type Socket } from 'node:dgram';
+import { connect, createServer, isIPv6, type Server, type Socket as TcpSocket } from 'node:net';
+import type { Log } from '../../observability/log.ts';
+import type { HostResolvers } from './resolvers.ts';
+
+const answerWithinMs = 3000;
+/** More questions in flight than this means a loop or an attack; the resolver behind would suffer next. */
+const maxInFlight = 1000;
+
+/** SERVFAIL to a question (RFC 1035 §4.1.1): the same header with QR and RCODE 2, and the question section as it was. */
+export function serverFailure(question: Uint8Array): Uint8Array {
+  const answer = Uint8Array.from(question);
+  answer[2] = (answer[2] ?? 0) | 0x80;
+  answer[3] = ((answer[3] ?? 0) & 0xf0) | 2;
+  return answer;
+}
+
+/** One question to one server, from a port of its own. */
+function ask(question: Uint8Array, server: string): Promise<Uint8Array> {
+  return new Promise((resolve, reject) => {
+    const socket = createSocket(isIPv6(server.split('%')[0] ?? '') ? 'udp6' : 'udp4');
+    const timer = setTimeout(() => finish(new Error(`no answer within ${answerWithinMs} ms`)), answerWithinMs);
+    const finish = (result: Error | Uint8Array): void => {
+      clearTimeout(timer);
+      socket.close();
+      if (result instanceof Error) reject(result);
+      else resolve(result);
+    };
+    socket.on('error', finish);
+    // A connected socket takes answers from the server only, and hears of a closed port at once.
+    socket.connect(53, server, () => {
+      socket.on('message', (bytes) => {
+        if (bytes[0] === question[0] && bytes[1] === question[1]) finish(bytes);
+      });
+      socket.send(question);
+    });
+  });
+}
+
+async function relayQuestion(question: Uint8Array, resolvers: HostResolvers, log: Log): Promise<Uint8Array> {
+  for (const server of await resolvers.servers())
+    try {
+      return await ask(question, server);
+    } catch (err) {
+      log.debug('A resolver of the host did not answer', { server, err });
+    }
+  return serverFailure(question);
+}
+
+export function serveDnsUdp(fd: number, resolvers: HostResolvers, log: Log): Socket {
+  const socket = createSocket('udp4');
+  let inFlight = 0;
+  socket.on('message', (question, from) => {
+    if (question.length < 12 || inFlight >= maxInFlight) return;
+    inFlight++;
+    void relayQuestion(question, resolvers, log)
+      .then((answer) => socket.send(answer, from.port, from.address))
+      .finally(() => inFlight--);
+  });
+  socket.on('error', (err) => log.error('The DNS relay stopped', { err }));
+  socket.bind({ fd });
+  return socket;
+}
+
+export function serveDnsTcp(fd: number, resolvers: HostResolvers, log: Log): Server {
+  const server = createServer((client) => {
+    client.on('error', () => client.destroy());
+    void resolvers.servers().then((servers) => {
+      const [first] = servers;
+      if (first === undefined) client.destroy();
+      else pipeBoth(client, connect({ host: first, port: 53 }), log);
+    });
+  });
+  server.on('error', (err) => log.error('The DNS relay (TCP) stopped', { err }));
+  server.listen({ fd });
+  return server;
+}
+
+/** Joins two connections until either ends. */
+export function pipeBoth(a: TcpSocket, b: TcpSocket, log: Log): void {
+  for (const [from, to] of [
+    [a, b],
+    [b, a],
+  ] as const) {
+    from.on('error', (err) => {
+      log.debug('A relayed connection broke', { err });
+      to.destroy();
+    });
+    from.on('close', () => to.destroy());
+    from.pipe(to);
+  }
+}

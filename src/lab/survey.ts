@@ -1,0 +1,53 @@
+import type { Exec } from '../linux/exec.ts';
+import { netnsExists } from '../linux/netns.ts';
+import { type Hierarchy, processesIn } from './cgroups.ts';
+import { isAttached } from './net/host.ts';
+import type { LabPlan } from './plan.ts';
+import { isAlive, type ProcessId, readBootId } from './process-id.ts';
+import type { LabState } from './state.ts';
+import type { Tools } from './tools.ts';
+
+/** What there is of a lab right now, whatever its record says. */
+export interface Survey {
+  /** The machine was restarted since the lab was. */
+  readonly rebooted: boolean;
+  readonly underlay: boolean;
+  readonly client: boolean;
+  readonly attached: boolean;
+  readonly relay: boolean;
+  /** The nodes whose init lives. */
+  readonly nodes: ReadonlyMap<string, ProcessId>;
+  /** Processes in the lab's cgroups. */
+  readonly processes: readonly number[];
+}
+
+export async function surveyLab(
+  exec: Exec,
+  tools: Tools,
+  hierarchies: readonly Hierarchy[],
+  plan: LabPlan,
+  state: LabState | undefined,
+): Promise<Survey> {
+  const [bootId, attached, processes] = await Promise.all([
+    readBootId(),
+    isAttached(exec, tools, plan),
+    processesIn(hierarchies.slice(0, 1), plan.cgroup),
+  ]);
+  const rebooted = state !== undefined && state.bootId !== bootId;
+  const nodes = new Map<string, ProcessId>();
+  if (state && !rebooted) for (const [name, id] of Object.entries(state.nodes)) if (await isAlive(id)) nodes.set(name, id);
+  return {
+    rebooted,
+    underlay: netnsExists(plan.underlayNetns),
+    client: netnsExists(plan.clientNetns),
+    attached,
+    relay: state?.relay !== undefined && !rebooted && (await isAlive(state.relay)),
+    nodes,
+    processes,
+  };
+}
+
+/** Whether there is nothing of it outside its directory. */
+export function isGone(survey: Survey): boolean {
+  return !survey.underlay && !survey.client && !survey.attached && survey.processes.length === 0;
+}

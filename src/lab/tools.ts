@@ -1,0 +1,61 @@
+import { access, constants } from 'node:fs/promises';
+import { delimiter, join } from 'node:path';
+import { KnownError } from '../errors/known-error.ts';
+import { stateRoot } from './plan.ts';
+
+/** Programs that the lab starts, and the Debian package that brings each. */
+const packages = {
+  busybox: 'busybox-static',
+  containerd: 'containerd',
+  'containerd-shim-runc-v2': 'containerd',
+  ctr: 'containerd',
+  runc: 'runc',
+  ip: 'iproute2',
+  nft: 'nftables',
+  nsenter: 'util-linux',
+  unshare: 'util-linux',
+  umount: 'mount',
+  cp: 'coreutils',
+} as const;
+
+export type Tool = keyof typeof packages;
+export type Tools = Readonly<Record<Tool, string>>;
+
+/** Where administrators' programs are, also when PATH (a user's, under sudo) does not say so. */
+export const systemPath = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
+
+async function find(name: string, path: string): Promise<string | undefined> {
+  for (const dir of path.split(delimiter)) {
+    const file = join(dir, name);
+    try {
+      await access(file, constants.X_OK);
+      return file;
+    } catch {
+      // The next directory may have it.
+    }
+  }
+  return undefined;
+}
+
+/** A static busybox that bootstrap unpacked because the system's own, dynamic one must stay. */
+const unpackedBusybox = join(stateRoot, '.cache', 'busybox');
+
+/** Finds every program. Throws TOOL_MISSING that names all that are missing and the command that installs them. */
+export async function findTools(path: string = process.env.PATH ?? ''): Promise<Tools> {
+  const names = Object.keys(packages) as Tool[];
+  // The system's own first: a PATH with an odd busybox must not decide what nodes are made of.
+  const found = await Promise.all(names.map(async (name) => [name, await find(name, `${systemPath}:${path}`)] as const));
+  const busybox = await access(unpackedBusybox, constants.X_OK).then(
+    () => [['busybox', unpackedBusybox] as const],
+    () => [],
+  );
+  found.push(...busybox);
+  const missing = found.filter(([name, file]) => file === undefined && !(name === 'busybox' && busybox.length > 0)).map(([name]) => name);
+  if (missing.length > 0) {
+    const wanted = [...new Set(missing.map((name) => packages[name]))].join(' ');
+    throw new KnownError('TOOL_MISSING', `Cannot start a lab: ${missing.join(', ')} ${missing.length === 1 ? 'is' : 'are'} not installed`, {
+      hint: `apt-get install --no-remove --no-install-recommends ${wanted}`,
+    });
+  }
+  return Object.fromEntries(found) as Tools;
+}

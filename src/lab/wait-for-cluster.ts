@@ -1,0 +1,52 @@
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { nodes as nodeType } from '../api/resource-types.ts';
+import type { Node } from '../api/schema/types.ts';
+import { Client } from '../client/client.ts';
+import { loadKubeconfig } from '../client/kubeconfig.ts';
+import { enterNetns } from '../linux/enter-netns.ts';
+import type { LabContext } from './down.ts';
+import type { LabPlan } from './plan.ts';
+import { probeNodes, probeReadyz, queryDns, waitUntil } from './ready.ts';
+
+const controlPlaneLabel = 'node-role.kubernetes.io/control-plane';
+
+/** Waits for the API server, for every node and for DNS; marks the control plane, which a kubelet may not do itself (NodeRestriction). */
+export async function waitForCluster(
+  context: LabContext,
+  plan: LabPlan,
+  options: { readonly timeoutMs: number; readonly signal: AbortSignal },
+): Promise<void> {
+  const { clock, progress } = context;
+  const wait = { clock, ...options };
+  const logs = (node: string, file: string): string => `See ${join(plan.dir, 'nodes', node, 'log', file)}`;
+  const config = await loadKubeconfig(plan.kubeconfig);
+  const machines = new Map<string, string>();
+  for (const node of plan.nodes) machines.set(node.name, (await readFile(join(node.dir, 'etc', 'machine-id'), 'utf8')).trim());
+  using _inside = enterNetns(plan.underlayNetns);
+  await progress.step(`API server ready at ${plan.server}`, () =>
+    waitUntil('the API server', { ...wait, hint: logs('control-plane', 'server.log') }, () => probeReadyz(config)),
+  );
+  const client = new Client(config);
+  await progress.step(`${plan.nodes.length === 1 ? '1 node' : `${plan.nodes.length} nodes`} Ready`, () =>
+    waitUntil('the nodes', { ...wait, hint: logs('NODE', 'agent.log') }, () => probeNodes(client, machines, options.signal)),
+  );
+  await client.patch<Node>(nodeType, plan.controlPlane.name, { metadata: { labels: { [controlPlaneLabel]: '' } } });
+  await removeForeignNodes(client, plan);
+  await progress.step(`DNS answers at ${plan.dnsAddress}`, () =>
+    waitUntil('DNS', { ...wait, hint: logs('control-plane', 'agent.log') }, async () => {
+      const name = `kubernetes.default.svc.${plan.options.clusterDomain}`;
+      const answer = await queryDns(plan.dnsAddress, name);
+      return answer.includes(plan.kubernetesAddress) ? undefined : `it does not know ${name}`;
+    }),
+  );
+}
+
+/** Nodes that the lab no longer has: it was started with fewer workers this time. */
+async function removeForeignNodes(client: Client, plan: LabPlan): Promise<void> {
+  const { items } = await client.list<Node>(nodeType);
+  for (const node of items) {
+    const name = node.metadata?.name ?? '';
+    if (/^worker-\d+$/.test(name) && !plan.nodes.some((n) => n.name === name)) await client.delete(nodeType, name);
+  }
+}

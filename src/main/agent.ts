@@ -1,0 +1,198 @@
+/** A node in one process: kubelet, pod network with its CNI server, service proxy, DNS. Each part has a user of its own. */
+import { readFile } from 'node:fs/promises';
+import { networkInterfaces } from 'node:os';
+import { join } from 'node:path';
+import type { KubeObject, ResourceType } from '../api/resource-types.ts';
+import { Client } from '../client/client.ts';
+import type { Informer } from '../client/informer.ts';
+import { InformerSet } from '../client/informers.ts';
+import { loadKubeconfig } from '../client/kubeconfig.ts';
+import { systemClock } from '../clock/clock.ts';
+import { startCniServer } from '../cni/start.ts';
+import { resolversOf } from '../dns/plugin/forward/resolv-conf.ts';
+import { startDns } from '../dns/start.ts';
+import { KnownError, messageOf } from '../errors/known-error.ts';
+import { startKubelet } from '../kubelet/kubelet.ts';
+import { startNetAgent } from '../net-agent/start.ts';
+import type { Log } from '../observability/log.ts';
+import { startProxy } from '../proxy/proxy.ts';
+import { parseLabels, parseTaints } from './node-flags.ts';
+
+export interface AgentSettings {
+  readonly nodeName: string;
+  readonly nodeIp: string | undefined;
+  readonly kubeconfigDir: string;
+  readonly tlsDir: string;
+  readonly runtimeEndpoint: string;
+  readonly rootDir: string;
+  readonly stateDir: string;
+  readonly runDir: string;
+  readonly podManifestPath: string | undefined;
+  readonly cniConfDir: string;
+  readonly cniBinDir: string;
+  readonly clusterDns: string;
+  readonly clusterDomain: string;
+  readonly clusterCidr: string;
+  readonly serviceCidr: string;
+  readonly resolvConf: string;
+  readonly taints: string;
+  readonly labels: string;
+  readonly vni: number;
+  readonly vxlanPort: number;
+  /** `HOST:PORT` each; absent: nowhere. */
+  readonly dnsHttp: Readonly<Record<'healthAddress' | 'readyAddress' | 'metricsAddress', string | undefined>>;
+  /** A file with a KubeProxyConfiguration. */
+  readonly proxyConfig: string | undefined;
+  readonly masqueradePods: boolean;
+  readonly log: Log;
+  readonly signal: AbortSignal;
+}
+
+/** Informers of one user, but for the resources that another part of this process watches already. */
+class SharingInformers extends InformerSet {
+  readonly #shared: InformerSet;
+  readonly #resources: readonly string[];
+
+  constructor(client: Client, shared: InformerSet, resources: readonly string[]) {
+    super(client);
+    this.#shared = shared;
+    this.#resources = resources;
+  }
+
+  override of<T extends KubeObject>(type: ResourceType<T>, selection: Parameters<InformerSet['of']>[1] = {}): Informer<T> {
+    return this.#resources.includes(type.resource) ? this.#shared.of(type, selection) : super.of(type, selection);
+  }
+}
+
+function definedOnly<K extends string>(options: Readonly<Record<K, string | undefined>>): Partial<Record<K, string>> {
+  return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)) as Partial<Record<K, string>>;
+}
+
+/** The first address of this machine that is not loopback. */
+function ownAddress(): string {
+  const found = Object.values(networkInterfaces())
+    .flat()
+    .find((a) => a && !a.internal && a.family === 'IPv4');
+  if (found) return found.address;
+  throw new KnownError('BAD_CONFIG', 'Cannot tell the address of this node', { hint: 'Give it: --node-ip 192.0.2.1' });
+}
+
+export async function runAgent(settings: AgentSettings): Promise<number> {
+  const { nodeName, signal, log } = settings;
+  const clock = systemClock;
+  const nodeIp = settings.nodeIp ?? ownAddress();
+  const stop = new AbortController();
+  const ending = AbortSignal.any([signal, stop.signal]);
+  const clientOf = async (part: string): Promise<Client> =>
+    new Client({ ...(await loadKubeconfig(join(settings.kubeconfigDir, `${part}.kubeconfig`))), userAgent: `fairlead-${part}` });
+  const pem = (name: string): Promise<string> => readFile(join(settings.tlsDir, name), 'utf8');
+  const [kubeletClient, proxyClient, netClient, dnsClient] = await Promise.all([
+    clientOf('kubelet'),
+    clientOf('proxy'),
+    clientOf('net-agent'),
+    clientOf('dns'),
+  ]);
+
+  // Whatever can be wrong with the settings is found before anything of this machine is touched.
+  const [taints, labels] = [parseTaints(settings.taints), parseLabels(settings.labels)];
+  const tls = { cert: await pem('kubelet.crt'), key: await pem('kubelet.key'), clientCa: await pem('ca.crt') };
+  const proxySettings =
+    settings.proxyConfig === undefined
+      ? {}
+      : (await import('../proxy/config.ts')).readProxyConfig(await readFile(settings.proxyConfig, 'utf8'));
+
+  const running: Promise<unknown>[] = [];
+  try {
+    const networkInformers = new InformerSet(netClient, { clock });
+    const cni = await startCniServer({
+      socket: join(settings.runDir, 'cni.sock'),
+      stateDir: join(settings.stateDir, 'cni'),
+      confDir: settings.cniConfDir,
+      binDir: settings.cniBinDir,
+      log: log.child({ part: 'cni' }),
+      clock,
+      signal: ending,
+    });
+    const network = startNetAgent({
+      client: netClient,
+      informers: networkInformers,
+      nodeName,
+      config: { network: settings.clusterCidr, backend: { type: 'vxlan', vni: settings.vni, port: settings.vxlanPort } },
+      runDir: '/run/flannel',
+      publicIp: nodeIp,
+      masquerade: settings.masqueradePods,
+      onNetwork: (n) => cni.setNetwork(n),
+      log: log.child({ part: 'net-agent' }),
+      clock,
+      signal: ending,
+    });
+    running.push(cni.stopped, network.stopped, networkInformers.start(ending));
+
+    const kubelet = await startKubelet({
+      client: kubeletClient,
+      nodeName,
+      nodeIp,
+      runtimeEndpoint: settings.runtimeEndpoint,
+      rootDir: settings.rootDir,
+      ...(settings.podManifestPath === undefined ? {} : { podManifestPath: settings.podManifestPath }),
+      clusterDns: [settings.clusterDns],
+      clusterDomain: settings.clusterDomain,
+      tls,
+      taints,
+      labels,
+      registerNode: true,
+      port: 10250,
+      resolvConf: settings.resolvConf,
+      clock,
+      log: log.child({ part: 'kubelet' }),
+      signal: ending,
+    });
+
+    // Proxy and DNS read the same Services and EndpointSlices.
+    const informers = new InformerSet(proxyClient, { clock });
+    const proxy = await startProxy({
+      client: proxyClient,
+      informers,
+      nodeName,
+      nodeIps: [nodeIp],
+      clusterCidrs: [settings.clusterCidr],
+      serviceCidrs: [settings.serviceCidr],
+      healthzAddress: '0.0.0.0:10256',
+      metricsAddress: '127.0.0.1:10249',
+      ...proxySettings,
+      clock,
+      log: log.child({ part: 'proxy' }),
+      signal: ending,
+    });
+    const dnsInformers = new SharingInformers(dnsClient, informers, ['services', 'endpointslices']);
+    const dns = await startDns({
+      client: dnsClient,
+      informers: dnsInformers,
+      zone: settings.clusterDomain,
+      listen: [{ address: nodeIp, port: 53 }],
+      upstreams: resolversOf(settings.resolvConf),
+      ranges: [settings.clusterCidr, settings.serviceCidr],
+      publish: { namespace: 'kube-system', service: 'kube-dns', nodeName },
+      ...definedOnly(settings.dnsHttp),
+      clock,
+      log: log.child({ part: 'dns' }),
+      signal: ending,
+    });
+    running.push(informers.start(ending), dnsInformers.start(ending), dns.stopped);
+    void proxy.synced.then(() => log.info('Services are programmed'));
+    void dns.synced.then(() => log.info(`DNS answers on ${nodeIp}:53`));
+    await new Promise<void>((resolve) => {
+      if (signal.aborted) resolve();
+      else signal.addEventListener('abort', () => resolve(), { once: true });
+    });
+    log.info('Stopping; pods and rules stay');
+    stop.abort();
+    await kubelet.close();
+    await Promise.allSettled(running);
+    return 0;
+  } catch (err) {
+    stop.abort(err);
+    log.error(`Cannot run node "${nodeName}": ${messageOf(err)}`);
+    throw err;
+  }
+}

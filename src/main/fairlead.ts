@@ -1,0 +1,12 @@
+/** `fairlead COMMAND`: names the commands. */
+import { runProcess } from '../cli/run.ts';
+import { labCommand } from '../lab/lab-command.ts';
+import { agentCommand } from './agent-command.ts';
+import { serverCommand } from './server-command.ts';
+import { versionCommand } from './version-command.ts';
+
+await runProcess({
+  name: 'fairlead',
+  summary: 'a Kubernetes-compatible control plane and Linux data plane',
+  subcommands: [labCommand, serverCommand, agentCommand, versionCommand],
+});

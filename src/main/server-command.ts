@@ -1,0 +1,58 @@
+import { type Command, defineCommand } from '../cli/command.ts';
+import { mustCidr } from '../ip/ip.ts';
+import { cidrFlag, ipFlag, numberFlag, ownAddress, portFlag } from './flag-values.ts';
+import { logFormat, logLevel, processLog } from './process-log.ts';
+
+export const serverCommand: Command = defineCommand({
+  name: 'server',
+  summary: 'run the control plane: API server, controllers, scheduler',
+  examples: ['fairlead server --pki-dir /etc/kubernetes/pki --advertise-address 192.0.2.10'],
+  options: {
+    'data-dir': { type: 'string', default: '/var/lib/fairlead/server', value: 'DIR', help: 'where the store lives' },
+    'pki-dir': {
+      type: 'string',
+      default: '/etc/kubernetes/pki',
+      value: 'DIR',
+      help: 'certificates and keys, with the names kubeadm gives them',
+    },
+    'bind-address': { type: 'string', default: '0.0.0.0', value: 'IP', help: 'address to listen on' },
+    'secure-port': { type: 'string', default: '6443', value: 'PORT', help: 'port to listen on' },
+    'advertise-address': { type: 'string', value: 'IP', help: 'address under which the cluster reaches this server' },
+    'cluster-cidr': { type: 'string', default: '10.244.0.0/16', value: 'CIDR', help: 'range of the pods' },
+    'node-cidr-mask-size': { type: 'string', default: '24', value: 'BITS', help: "prefix length of a node's part of the pods' range" },
+    'service-cluster-ip-range': { type: 'string', default: '10.96.0.0/16', value: 'CIDR', help: 'range of the Services' },
+    'service-node-port-range': { type: 'string', default: '30000-32767', value: 'FROM-TO', help: 'range of the node ports' },
+    'cluster-dns': { type: 'string', default: '10.96.0.10', value: 'IP', help: 'address of the kube-dns Service; empty for none' },
+    'service-account-issuer': {
+      type: 'string',
+      default: 'https://kubernetes.default.svc.cluster.local',
+      value: 'URL',
+      help: 'issuer of ServiceAccount tokens',
+    },
+    'log-level': logLevel,
+    'log-format': logFormat,
+  },
+  async run({ values, signal }) {
+    const bindAddress = ipFlag('bind-address', values['bind-address']);
+    const isAny = bindAddress === '0.0.0.0' || bindAddress === '::';
+    const pods = mustCidr(cidrFlag('cluster-cidr', values['cluster-cidr']));
+    const nodeCidrMaskSize = numberFlag('node-cidr-mask-size', values['node-cidr-mask-size'], pods.prefix, 30);
+    // Loaded only now, so that other commands start fast.
+    const { runServer } = await import('./server.ts');
+    return await runServer({
+      dataDir: values['data-dir'],
+      pkiDir: values['pki-dir'],
+      bindAddress,
+      securePort: portFlag('secure-port', values['secure-port']),
+      advertiseAddress: ipFlag('advertise-address', values['advertise-address']) ?? (isAny ? ownAddress() : bindAddress),
+      clusterCidr: values['cluster-cidr'],
+      nodeCidrMaskSize,
+      serviceCidr: cidrFlag('service-cluster-ip-range', values['service-cluster-ip-range']),
+      nodePortRange: values['service-node-port-range'],
+      clusterDns: ipFlag('cluster-dns', values['cluster-dns']),
+      issuer: values['service-account-issuer'],
+      log: processLog(values['log-level'], values['log-format']),
+      signal,
+    });
+  },
+});

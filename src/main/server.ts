@@ -1,0 +1,108 @@
+/** The control plane in one process: API server over SQLite, controllers, scheduler. */
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { createApiServer } from '../apiserver/server.ts';
+import { Client } from '../client/client.ts';
+import { InformerSet } from '../client/informers.ts';
+import { loadKubeconfig } from '../client/kubeconfig.ts';
+import { systemClock } from '../clock/clock.ts';
+import { startControllers } from '../controllers/start.ts';
+import { KnownError, messageOf } from '../errors/known-error.ts';
+import type { Log } from '../observability/log.ts';
+import { startScheduler } from '../scheduler/scheduler.ts';
+import { openSqliteStore } from '../storage/sqlite/sqlite-store.ts';
+import { keepClusterDns } from './cluster-dns.ts';
+
+async function readPem(dir: string, name: string): Promise<string> {
+  try {
+    return await readFile(join(dir, name), 'utf8');
+  } catch (err) {
+    throw new KnownError('BAD_CONFIG', `Cannot read "${join(dir, name)}": ${messageOf(err)}`, {
+      hint: 'Make the certificates first: "fairlead lab up" does, and so does "kubeadm init phase certs all"',
+      cause: err,
+    });
+  }
+}
+
+export interface ServerSettings {
+  readonly dataDir: string;
+  readonly pkiDir: string;
+  readonly bindAddress: string;
+  readonly securePort: number;
+  readonly advertiseAddress: string | undefined;
+  readonly clusterCidr: string;
+  readonly nodeCidrMaskSize: number;
+  readonly serviceCidr: string;
+  /** `30000-32767` */
+  readonly nodePortRange: string;
+  /** Empty for none. */
+  readonly clusterDns: string;
+  readonly issuer: string;
+  readonly log: Log;
+  readonly signal: AbortSignal;
+}
+
+export async function runServer(settings: ServerSettings): Promise<number> {
+  const { log, signal, pkiDir: pki } = settings;
+  const clock = systemClock;
+  const [ca, cert, key, kubeletCert, kubeletKey] = await Promise.all(
+    ['ca.crt', 'apiserver.crt', 'apiserver.key', 'apiserver-kubelet-client.crt', 'apiserver-kubelet-client.key'].map((name) =>
+      readPem(pki, name),
+    ),
+  );
+  const store = await openSqliteStore(join(settings.dataDir, 'state.db'), { clock, log: log.child({ part: 'store' }) });
+  const api = await createApiServer({
+    store,
+    listen: { host: settings.bindAddress, port: settings.securePort },
+    tls: { cert: cert ?? '', key: key ?? '', clientCa: ca ?? '' },
+    serviceAccounts: { issuer: settings.issuer, keyFiles: [join(pki, 'sa.key'), join(pki, 'sa.pub')] },
+    serviceCidr: settings.serviceCidr,
+    nodePortRange: settings.nodePortRange,
+    advertiseAddress: settings.advertiseAddress ?? settings.bindAddress,
+    kubeletClient: { cert: kubeletCert ?? '', key: kubeletKey ?? '', ca: ca ?? '' },
+    clock,
+    log: log.child({ part: 'apiserver' }),
+  });
+  log.info(`API server listens on ${api.address.host}:${api.address.port}`);
+
+  // The parts run beside their server, so they go over loopback, whatever the kubeconfig says for others.
+  const server = `https://127.0.0.1:${api.address.port}`;
+  const [forControllers, forScheduler] = await Promise.all(
+    ['controller-manager.conf', 'scheduler.conf'].map(
+      async (name) => new Client({ ...(await loadKubeconfig(join(pki, name))), server, serverName: 'localhost' }),
+    ),
+  );
+  if (!forControllers || !forScheduler) return 2;
+  // One copy of the cluster serves both; each writes under its own name.
+  const informers = new InformerSet(forControllers, { clock, log: log.child({ part: 'informers' }) });
+  const running = [
+    informers.start(signal),
+    startControllers({
+      client: forControllers,
+      informers,
+      clock,
+      log: log.child({ part: 'controller-manager' }),
+      signal,
+      rootCa: ca ?? '',
+      clusterCidr: settings.clusterCidr,
+      nodeCidrMaskSize: settings.nodeCidrMaskSize,
+    }),
+    startScheduler({ client: forScheduler, informers, clock, log: log.child({ part: 'scheduler' }), signal }),
+    keepClusterDns({
+      client: new Client({ ...(await loadKubeconfig(join(pki, 'admin.conf'))), server, serverName: 'localhost' }),
+      address: settings.clusterDns,
+      clock,
+      log,
+      signal,
+    }),
+  ];
+  await new Promise<void>((resolve) => {
+    if (signal.aborted) resolve();
+    else signal.addEventListener('abort', () => resolve(), { once: true });
+  });
+  log.info('Stopping');
+  await Promise.allSettled(running);
+  await api.close();
+  await store.close();
+  return 0;
+}
