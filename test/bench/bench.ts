@@ -1,0 +1,26 @@
+/**
+ * `npm run bench -- NAME`: measures and prints, never passes or fails. Times on a shared machine are worth little alone: compare
+ * figures of one run, and medians.
+ */
+import { spawnSync } from 'node:child_process';
+import { join } from 'node:path';
+
+const benches: Readonly<Record<string, { readonly summary: string; readonly file: string }>> = {
+  lab: { summary: 'start and stop of the lab, a new pod behind a Service, memory of every process', file: './lab.ts' },
+  proxy: { summary: 'loading and changing many Services, against the layout of kube-proxy', file: '../../src/proxy/bench.ts' },
+  scheduler: { summary: 'pods per second of the scheduler', file: '../../src/scheduler/bench.ts' },
+  dns: { summary: 'queries per second of the DNS server', file: '../../src/dns/bench.ts' },
+  'control-plane': { summary: 'pods per second made, chosen and bound, API server and all', file: '../control-plane/bench.ts' },
+  storage: { summary: 'writes per second of the store', file: '../../src/storage/bench.ts' },
+  apiserver: { summary: 'requests per second of the API server', file: '../../src/apiserver/bench.ts' },
+};
+
+const [name = '', ...rest] = process.argv.slice(2);
+const bench = benches[name];
+if (!bench) {
+  const lines = Object.entries(benches).map(([key, { summary }]) => `  ${key.padEnd(13)} ${summary}`);
+  process.stderr.write(`usage: npm run bench -- NAME\n\n${lines.join('\n')}\n`);
+  process.exit(2);
+}
+const { status } = spawnSync(process.execPath, [join(import.meta.dirname, bench.file), ...rest], { stdio: 'inherit' });
+process.exitCode = status ?? 2;

@@ -1,0 +1,58 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { leases } from '../../src/api/resource-types.ts';
+import type { Client } from '../../src/client/client.ts';
+import { runLeaderElection } from '../../src/client/leader-election.ts';
+import { silentLog } from '../../src/observability/log.ts';
+import { ControlPlane } from './fixture/control-plane.ts';
+import { eventually } from './fixture/eventually.ts';
+
+interface Candidate {
+  readonly stop: AbortController;
+  leads: boolean;
+  readonly ended: Promise<void>;
+}
+
+function candidate(client: Client, identity: string): Candidate {
+  const stop = new AbortController();
+  const self: { leads: boolean } = { leads: false };
+  const ended = runLeaderElection({
+    client,
+    name: 'test',
+    identity,
+    leaseSeconds: 2,
+    renewDeadlineMs: 1_000,
+    retryMs: 100,
+    log: silentLog,
+    signal: stop.signal,
+    async lead(signal) {
+      self.leads = true;
+      await new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
+      self.leads = false;
+    },
+  });
+  return Object.assign(self, { stop, ended });
+}
+
+test('one leads, the next takes over at once when it steps back, and an answer that never comes costs the lead', async () => {
+  const cp = await ControlPlane.start({ controllers: [], scheduler: false, kubelet: false, nodes: 0 });
+  const a = candidate(cp.client, 'a');
+  await eventually(() => assert.ok(a.leads));
+  const b = candidate(cp.client, 'b');
+  await eventually(async () => assert.equal((await cp.client.get(leases, 'test', { namespace: 'kube-system' })).spec?.holderIdentity, 'a'));
+  assert.ok(!b.leads);
+  a.stop.abort();
+  await a.ended;
+  assert.ok(!a.leads);
+  await eventually(() => assert.ok(b.leads), 1_500);
+  // The network swallows what is sent, without an error.
+  const send = cp.client.transport.send;
+  cp.client.transport.send = (request) =>
+    new Promise((_, reject) => request.signal?.addEventListener('abort', () => reject(request.signal?.reason)));
+  const cutAt = performance.now();
+  await b.ended;
+  assert.ok(!b.leads);
+  assert.ok(performance.now() - cutAt < 2_000, 'it stepped back before its Lease ran out');
+  cp.client.transport.send = send;
+  await cp.stop();
+});

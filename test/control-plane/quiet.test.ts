@@ -1,0 +1,79 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { daemonSets, deployments, endpoints, events, pods, services } from '../../src/api/resource-types.ts';
+import { ControlPlane, USUAL } from './fixture/control-plane.ts';
+import { eventually } from './fixture/eventually.ts';
+import { CONTAINER, deployment, newImage, service } from './fixture/manifests.ts';
+
+const inDefault = { namespace: 'default' };
+
+/** Resolves when nothing was written for a second; fails after the deadline. */
+async function rest(cp: ControlPlane): Promise<void> {
+  let seen = -1;
+  await eventually(async () => {
+    const now = cp.writes.length;
+    const moved = now !== seen;
+    seen = now;
+    if (moved) await sleep(1_000);
+    assert.ok(!moved, cp.writes.slice(-10).join('\n'));
+  }, 20_000);
+}
+
+test('a cluster at rest is left alone, also after a restart of everything that watches it', async () => {
+  const cp = await ControlPlane.start({ controllers: [...USUAL, 'pod-garbage-collector-controller'] });
+  await cp.client.create(deployments, deployment('web', 3));
+  await cp.client.create(services, service('web'));
+  await cp.client.create(services, service('peers', { clusterIP: 'None', selector: { app: 'web' } }));
+  await cp.client.create(services, { ...service('outside'), spec: { ports: [{ port: 5432, protocol: 'TCP' }] } });
+  await cp.client.create(endpoints, {
+    apiVersion: 'v1',
+    kind: 'Endpoints',
+    metadata: { name: 'outside', namespace: 'default' },
+    subsets: [{ addresses: [{ ip: '192.0.2.10' }], ports: [{ port: 5432 }] }],
+  });
+  await cp.client.create(daemonSets, {
+    apiVersion: 'apps/v1',
+    kind: 'DaemonSet',
+    metadata: { name: 'every', namespace: 'default' },
+    spec: {
+      selector: { matchLabels: { app: 'every' } },
+      template: { metadata: { labels: { app: 'every' } }, spec: { containers: [CONTAINER] } },
+    },
+  });
+  await cp.client.create(pods, {
+    apiVersion: 'v1',
+    kind: 'Pod',
+    metadata: { name: 'huge', namespace: 'default' },
+    spec: { containers: [{ ...CONTAINER, resources: { requests: { cpu: '1000' } } }] },
+  });
+  await eventually(async () => assert.equal((await cp.client.get(deployments, 'web', inDefault)).status?.availableReplicas, 3));
+  await cp.client.patch(deployments, 'web', newImage('2'), inDefault);
+  await eventually(async () => assert.equal((await cp.client.get(deployments, 'web', inDefault)).status?.updatedReplicas, 3));
+  await cp.client.create(deployments, deployment('paused', 1, { paused: true }));
+  await cp.client.create(
+    deployments,
+    deployment('never', 2, {
+      template: { ...deployment('never', 1).spec?.template, spec: { nodeSelector: { no: 'where' }, containers: [CONTAINER] } },
+    }),
+  );
+  await rest(cp);
+  const count = cp.writes.length;
+  await cp.stopManagers();
+  cp.startManagers();
+  // A pod that fits nowhere is tried once by a scheduler that has just come, and its event is new to it.
+  await rest(cp);
+  assert.deepEqual(
+    cp.writes.slice(count).filter((w) => !w.includes('/events')),
+    [],
+  );
+  const { items } = await cp.client.list(events, inDefault);
+  for (const e of items.filter((i) => i.reason === 'FailedScheduling')) assert.ok((e.count ?? 0) < 5, `${e.message}: ${e.count}`);
+  await cp.restartServer();
+  const before = cp.writes.length;
+  await rest(cp);
+  assert.deepEqual(cp.writes.slice(before), []);
+  await cp.client.patch(deployments, 'web', { spec: { replicas: 4 } }, inDefault);
+  await eventually(async () => assert.equal((await cp.client.get(deployments, 'web', inDefault)).status?.availableReplicas, 4));
+  await cp.stop();
+});

@@ -1,0 +1,171 @@
+import assert from 'node:assert/strict';
+import { after, before, describe, it } from 'node:test';
+import { events, nodes, pods } from '../../src/api/resource-types.ts';
+import type { Pod, PodSpec } from '../../src/api/schema/types.ts';
+import { ControlPlane } from './fixture/control-plane.ts';
+import { eventually } from './fixture/eventually.ts';
+import { CONTAINER } from './fixture/manifests.ts';
+
+const inDefault = { namespace: 'default' };
+
+function pod(name: string, cpu: string, spec: Partial<PodSpec> = {}, labels: Record<string, string> = {}): Pod {
+  const containers = [{ ...CONTAINER, ports: [], resources: { requests: { cpu } } }];
+  return { apiVersion: 'v1', kind: 'Pod', metadata: { name, namespace: 'default', labels }, spec: { containers, ...spec } };
+}
+
+describe('scheduling', () => {
+  let cp: ControlPlane;
+  before(async () => {
+    cp = await ControlPlane.start({ controllers: ['serviceaccount-controller'], nodes: 3 });
+    await eventually(async () => {
+      await cp.client.create(pods, pod('first', '1m'));
+      await cp.client.delete(pods, 'first', { ...inDefault, gracePeriodSeconds: 0 });
+    });
+  });
+  after(() => cp.stop());
+
+  const nodeOf = async (name: string): Promise<string | undefined> => (await cp.client.get(pods, name, inDefault)).spec?.nodeName;
+  const lands = (name: string, on?: string): Promise<void> =>
+    eventually(async () => {
+      const at = await nodeOf(name);
+      if (on === undefined) assert.ok(at);
+      else assert.equal(at, on);
+    });
+  const saysOf = (name: string): Promise<string> =>
+    eventually(async () => {
+      const { status } = await cp.client.get(pods, name, inDefault);
+      const condition = status?.conditions?.find((c) => c.type === 'PodScheduled');
+      assert.deepEqual([condition?.status, condition?.reason], ['False', 'Unschedulable']);
+      return condition?.message ?? '';
+    });
+  const clear = async (): Promise<void> => {
+    await cp.client.deleteCollection(pods, { ...inDefault, gracePeriodSeconds: 0 });
+    await eventually(async () => assert.equal((await cp.podsOf('default')).length, 0));
+  };
+
+  it('says why a pod fits nowhere, in the condition and in an event, and places it when a node comes that has room', async () => {
+    await cp.client.patch(nodes, 'n3', { spec: { taints: [{ key: 'dedicated', value: 'db', effect: 'NoSchedule' }] } });
+    await eventually(async () => {
+      await cp.client.create(pods, pod('big', '6'));
+    });
+    const why = '0/3 nodes are available: 1 node(s) had untolerated taint {dedicated: db}, 2 Insufficient cpu.';
+    assert.ok((await saysOf('big')).startsWith(why), await saysOf('big'));
+    await eventually(async () => {
+      const told = (await cp.client.list(events, inDefault)).items.find((e) => e.reason === 'FailedScheduling');
+      assert.ok(told?.message?.startsWith(why));
+      assert.equal(told?.source?.component, 'default-scheduler');
+    });
+    await cp.addNode('large', { cpu: '8' });
+    await lands('big', 'large');
+    await cp.client.delete(nodes, 'large');
+    await cp.client.patch(nodes, 'n3', { spec: { taints: null } });
+    await clear();
+  });
+
+  it('places a pod when a node is uncordoned, a label appears, or another pod goes', async () => {
+    for (const n of ['n1', 'n2']) await cp.client.patch(nodes, n, { spec: { unschedulable: true } });
+    await cp.client.create(pods, pod('full', '4'));
+    await lands('full', 'n3');
+    await cp.client.create(pods, pod('next', '3'));
+    assert.match(await saysOf('next'), /1 Insufficient cpu, 2 node\(s\) were unschedulable/);
+    await cp.client.patch(nodes, 'n1', { spec: { unschedulable: null } });
+    await lands('next', 'n1');
+    await cp.client.create(pods, pod('third', '3'));
+    await saysOf('third');
+    await cp.client.delete(pods, 'full', { ...inDefault, gracePeriodSeconds: 0 });
+    await lands('third', 'n3');
+    await cp.client.create(pods, pod('picky', '100m', { nodeSelector: { disk: 'ssd' } }));
+    assert.match(await saysOf('picky'), /didn't match Pod's node affinity\/selector/);
+    await cp.client.patch(nodes, 'n3', { metadata: { labels: { disk: 'ssd' } } });
+    await lands('picky', 'n3');
+    await cp.client.patch(nodes, 'n2', { spec: { unschedulable: null } });
+    await clear();
+  });
+
+  it('keeps pods together and apart', async () => {
+    const term = (app: string) => ({ labelSelector: { matchLabels: { app } }, topologyKey: 'kubernetes.io/hostname' });
+    const apart = { podAntiAffinity: { requiredDuringSchedulingIgnoredDuringExecution: [term('db')] } };
+    for (const i of [1, 2, 3, 4]) await cp.client.create(pods, pod(`db-${i}`, '100m', { affinity: apart }, { app: 'db' }));
+    const placed = await eventually(async () => {
+      const at = (await cp.podsOf('default', 'app=db')).flatMap((p) => p.spec?.nodeName ?? []);
+      assert.equal(at.length, 3);
+      return at;
+    });
+    assert.equal(new Set(placed).size, 3);
+    const left = (await cp.podsOf('default', 'app=db')).find((p) => !p.spec?.nodeName);
+    assert.match(await saysOf(left?.metadata.name ?? ''), /3 node\(s\) didn't match pod anti-affinity rules/);
+    const near = { podAffinity: { requiredDuringSchedulingIgnoredDuringExecution: [term('cache')] } };
+    await cp.client.create(pods, pod('near', '100m', { affinity: near }));
+    assert.match(await saysOf('near'), /3 node\(s\) didn't match pod affinity rules/);
+    await cp.client.create(pods, pod('cache', '100m', { nodeName: 'n2' }, { app: 'cache' }));
+    await lands('near', 'n2');
+    await clear();
+  });
+
+  it('books no node twice when many pods come at once', async () => {
+    // Room for 4 on each of three nodes.
+    await Promise.all(Array.from({ length: 40 }, (_, i) => cp.client.create(pods, pod(`many-${i}`, '1'))));
+    await eventually(async () => {
+      const all = await cp.podsOf('default');
+      const waiting = all.filter((p) => p.status?.conditions?.some((c) => c.reason === 'Unschedulable'));
+      assert.equal(all.filter((p) => p.spec?.nodeName).length + waiting.length, 40);
+    });
+    const perNode = Map.groupBy(
+      (await cp.podsOf('default')).filter((p) => p.spec?.nodeName),
+      (p) => p.spec?.nodeName,
+    );
+    assert.deepEqual(
+      [...perNode.values()].map((p) => p.length),
+      [4, 4, 4],
+    );
+    await clear();
+  });
+
+  it('takes the more important pod first', async () => {
+    for (const n of ['n2', 'n3']) await cp.client.patch(nodes, n, { spec: { unschedulable: true } });
+    await cp.stopManagers();
+    await cp.client.create(pods, pod('humble', '4'));
+    await cp.client.create(pods, pod('urgent', '4', { priorityClassName: 'system-node-critical' }));
+    cp.startManagers();
+    await lands('urgent', 'n1');
+    await saysOf('humble');
+    for (const n of ['n2', 'n3']) await cp.client.patch(nodes, n, { spec: { unschedulable: null } });
+    await lands('humble');
+    await clear();
+  });
+
+  it('leaves gated pods and those of other schedulers alone', async () => {
+    await cp.client.create(pods, pod('gated', '100m', { schedulingGates: [{ name: 'example.com/wait' }] }));
+    await cp.client.create(pods, pod('foreign', '100m', { schedulerName: 'another' }));
+    await cp.client.create(pods, pod('plain', '100m'));
+    await lands('plain');
+    assert.deepEqual([await nodeOf('gated'), await nodeOf('foreign')], [undefined, undefined]);
+    await cp.client.patch(pods, 'gated', { spec: { schedulingGates: null } }, inDefault);
+    await lands('gated');
+    await clear();
+  });
+
+  it('tries again after a binding that failed', async () => {
+    cp.failNext('POST', /\/binding$/, 2);
+    await cp.client.create(pods, pod('unlucky', '1'));
+    await lands('unlucky');
+    assert.equal(cp.failuresLeft, 0);
+    // What the failed attempts had counted is free again: three nodes have room for 12.
+    await Promise.all(Array.from({ length: 11 }, (_, i) => cp.client.create(pods, pod(`fill-${i}`, '1'))));
+    await eventually(async () => assert.equal((await cp.podsOf('default')).filter((p) => p.spec?.nodeName).length, 12));
+    cp.complaints.length = 0;
+    await clear();
+  });
+
+  it('places a pod made anew under the name of one that was just placed', async () => {
+    for (let i = 0; i < 10; i++) {
+      await cp.client.create(pods, pod('same', '100m'));
+      await cp.client.delete(pods, 'same', { ...inDefault, gracePeriodSeconds: 0 });
+    }
+    await cp.client.create(pods, pod('same', '100m'));
+    await lands('same');
+    await clear();
+  });
+
+  it('complained of nothing', () => assert.deepEqual(cp.complaints, []));
+});

@@ -1,0 +1,171 @@
+/** Names elsewhere, through resolvers that are slow, dead, hostile, or lead back. */
+import assert from 'node:assert/strict';
+import { mkdtemp, rename, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { type TestContext, test } from 'node:test';
+import { systemClock } from '../../src/clock/clock.ts';
+import { refusal } from '../../src/dns/message/reply.ts';
+import { cachePlugin } from '../../src/dns/plugin/cache/cache.ts';
+import { forwardPlugin } from '../../src/dns/plugin/forward/forward.ts';
+import { resolversOf } from '../../src/dns/plugin/forward/resolv-conf.ts';
+import type { Upstream } from '../../src/dns/plugin/forward/resolver.ts';
+import { chain } from '../../src/dns/plugin/plugin.ts';
+import { startDnsServer } from '../../src/dns/server/server.ts';
+import { dig, eventually, keepingLog, resolverAnswer, startBrokenResolver, startResolver } from './cluster.ts';
+
+async function forwarder(
+  t: TestContext,
+  upstreams: () => readonly Upstream[],
+  log: string[] = [],
+): Promise<{ port: number; asked: () => number }> {
+  const end = new AbortController();
+  const forward = forwardPlugin({ upstreams, clock: systemClock, log: keepingLog(log), signal: end.signal });
+  let asked = 0;
+  const answer = chain([cachePlugin({ clock: systemClock }), forward], () => refusal(5));
+  const server = await startDnsServer({
+    address: '127.0.0.1',
+    port: 0,
+    log: keepingLog(log),
+    answer(query) {
+      asked++;
+      return answer(query);
+    },
+  });
+  t.after(async () => {
+    end.abort();
+    await server.close();
+  });
+  return { port: server.port, asked: () => asked };
+}
+
+const at = (port: number): Upstream => ({ address: '127.0.0.1', port });
+const EXAMPLE = ['example.com. A 192.0.2.80'];
+
+test('a resolver where nobody listens is passed over at once', async (t) => {
+  const good = await startResolver();
+  t.after(() => good.close());
+  const dead = await startBrokenResolver((m) => m);
+  dead.close();
+  const { port } = await forwarder(t, () => [at(dead.port), at(good.port)]);
+  const started = performance.now();
+  for (const name of ['example.com', 'a.example.com', 'b.example.com']) assert.equal((await dig(port, name)).status, 'NOERROR');
+  assert.ok(performance.now() - started < 1500);
+});
+
+const broken: readonly (readonly [string, (message: Buffer) => Buffer])[] = [
+  ['refuses', (m) => answerWith(m, 5)],
+  ['fails', (m) => answerWith(m, 2)],
+  ['refuses without the question', (m) => Buffer.concat([m.subarray(0, 2), Buffer.from([0x81, 0x85, 0, 0, 0, 0, 0, 0, 0, 0])])],
+  ['promises records that are not there', (m) => Buffer.from(answerWith(m, 0).fill(9, 7, 8))],
+];
+
+function answerWith(message: Buffer, rcode: number): Buffer {
+  const out = Buffer.from(message);
+  out[2] = 0x81;
+  out[3] = 0x80 | rcode;
+  return out;
+}
+
+for (const [what, bytesFor] of broken) {
+  test(`a resolver that ${what} is passed over; alone it makes an error, soon`, async (t) => {
+    const bad = await startBrokenResolver(bytesFor);
+    const good = await startResolver();
+    t.after(async () => {
+      bad.close();
+      await good.close();
+    });
+    const both = await forwarder(t, () => [at(bad.port), at(good.port)]);
+    assert.deepEqual((await dig(both.port, 'example.com')).answers, EXAMPLE);
+    const alone = await forwarder(t, () => [at(bad.port)]);
+    const started = performance.now();
+    assert.match((await dig(alone.port, 'example.com')).status, /SERVFAIL|REFUSED/);
+    assert.ok(performance.now() - started < 1500);
+  });
+}
+
+test('answers under a wrong id or for another question are not believed', async (t) => {
+  const liar = await startBrokenResolver((m) => {
+    const out = answerWith(m, 3);
+    out[m.length % 2 === 0 ? 0 : 14] = (out[0] ?? 0) ^ 0x55;
+    return out;
+  });
+  const good = await startResolver();
+  t.after(async () => {
+    liar.close();
+    await good.close();
+  });
+  const { port } = await forwarder(t, () => [at(liar.port), at(good.port)]);
+  assert.deepEqual((await dig(port, 'example.com')).answers, EXAMPLE);
+});
+
+test('a resolver that is this very server is told apart, said, and no longer asked', async (t) => {
+  const log: string[] = [];
+  const upstreams: Upstream[] = [];
+  const { port, asked } = await forwarder(t, () => upstreams, log);
+  upstreams.push(at(port));
+  await dig(port, 'example.com');
+  await eventually('it is said', () => log.length > 0);
+  assert.match(log[0] ?? '', /^Cannot forward to resolver "127\.0\.0\.1#\d+": it sends questions back to this server$/);
+  const before = asked();
+  const started = performance.now();
+  for (let i = 0; i < 5; i++) assert.equal((await dig(port, `n${i}.example.com`)).status, 'SERVFAIL');
+  assert.ok(performance.now() - started < 1500);
+  assert.equal(asked() - before, 5, 'one question each: nothing came back');
+  assert.equal(log.length, 1);
+});
+
+test('two servers that forward to each other do not melt', async (t) => {
+  const log: string[] = [];
+  const upstreams: Upstream[] = [];
+  const a = await forwarder(t, () => upstreams, log);
+  const b = await forwarder(t, () => [at(a.port)]);
+  upstreams.push(at(b.port));
+  await Promise.all(Array.from({ length: 5 }, (_, i) => dig(a.port, `n${i}.example.com`)));
+  await eventually('it is said', () => log.some((line) => line.includes('sends questions back')));
+  assert.ok(a.asked() + b.asked() < 100, `${a.asked()} and ${b.asked()} questions`);
+});
+
+test('new resolvers in resolv.conf are taken without a restart, and an empty file is said', async (t) => {
+  const dir = await mkdtemp(join(tmpdir(), 'fairlead-dns-'));
+  t.after(() => rm(dir, { recursive: true }));
+  const file = join(dir, 'resolv.conf');
+  const write = async (text: string): Promise<void> => {
+    await writeFile(`${file}.new`, text);
+    await rename(`${file}.new`, file);
+  };
+  const good = await startResolver();
+  t.after(() => good.close());
+  await write('# nothing\n');
+  const log: string[] = [];
+  const resolvers = resolversOf(file);
+  // The file cannot name a port.
+  const { port } = await forwarder(t, () => resolvers().map((u) => ({ ...u, port: good.port })), log);
+  assert.equal((await dig(port, 'example.com')).status, 'SERVFAIL');
+  assert.match(log[0] ?? '', /no resolver is configured/);
+  await write('nameserver 127.0.0.1\n');
+  assert.deepEqual((await dig(port, 'example.com')).answers, EXAMPLE);
+});
+
+test('stopping while questions are out answers them and throws nothing', async () => {
+  const silent = await startBrokenResolver((m) => m.subarray(0, 1));
+  const end = new AbortController();
+  const forward = forwardPlugin({ upstreams: () => [at(silent.port)], clock: systemClock, log: keepingLog([]), signal: end.signal });
+  const server = await startDnsServer({ address: '127.0.0.1', port: 0, log: keepingLog([]), answer: chain([forward], () => refusal(5)) });
+  const asked = Array.from({ length: 3 }, (_, i) => dig(server.port, `n${i}.example.com`));
+  await eventually('the first are out', () => forward.statistics.failures === 0);
+  setTimeout(() => end.abort(), 200);
+  for (const got of await Promise.all(asked)) assert.equal(got.status, 'SERVFAIL');
+  await server.close();
+  silent.close();
+});
+
+test('a resolver that comes back is used again', async (t) => {
+  let isWell = false;
+  const moody = await startResolver((query) => (isWell ? resolverAnswer(query) : refusal(2)));
+  t.after(() => moody.close());
+  const { port } = await forwarder(t, () => [at(moody.port)]);
+  assert.equal((await dig(port, 'a.example.com')).status, 'SERVFAIL');
+  isWell = true;
+  assert.deepEqual((await dig(port, 'example.com')).answers, EXAMPLE);
+});

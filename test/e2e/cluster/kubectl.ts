@@ -1,0 +1,182 @@
+/** The commands of the README's tour, by kubectl itself where it is installed. */
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { before, describe, test } from 'node:test';
+import { type ExecResult, systemExec } from '../../../src/linux/exec.ts';
+import type { Cluster } from '../fixture/cluster.ts';
+import { eventually } from '../fixture/eventually.ts';
+import { all, boxDeployment, boxPod, service } from '../fixture/manifests.ts';
+
+const SPACE = 'kubectl';
+
+const withoutKubectl: string | false = await systemExec.run('kubectl', ['version', '--client']).then(
+  () => false,
+  () => 'kubectl is not installed',
+);
+
+export function kubectlSuite(cluster: () => Cluster): void {
+  describe('kubectl', { skip: withoutKubectl, concurrency: 2 }, () => {
+    const run = (args: readonly string[], input?: string): Promise<ExecResult> =>
+      systemExec.run('kubectl', ['-n', SPACE, ...args], {
+        timeoutMs: 60_000,
+        env: { KUBECONFIG: cluster().lab.plan.kubeconfig },
+        ...(input === undefined ? {} : { input }),
+      });
+
+    /** What kubectl prints when it succeeds. */
+    async function kubectl(args: readonly string[], input?: string): Promise<string> {
+      const { code, stdout, stderr } = await run(args, input);
+      assert.equal(code, 0, `kubectl ${args.join(' ')}: ${stderr}`);
+      return stdout;
+    }
+
+    const apply = (yaml: string): Promise<string> => kubectl(['apply', '-f', '-'], yaml);
+
+    before(() => cluster().namespace(SPACE));
+
+    test('get nodes -o wide shows three Ready nodes', async () => {
+      const [head = '', ...rows] = (await kubectl(['get', 'nodes', '-o', 'wide'])).trim().split('\n');
+      assert.match(head, /^NAME +STATUS +ROLES +AGE +VERSION +INTERNAL-IP +EXTERNAL-IP +OS-IMAGE +KERNEL-VERSION +CONTAINER-RUNTIME$/);
+      assert.deepEqual(
+        rows.map((row) => row.split(/\s+/).slice(0, 3)),
+        [
+          ['control-plane', 'Ready', 'control-plane'],
+          ['worker-1', 'Ready', '<none>'],
+          ['worker-2', 'Ready', '<none>'],
+        ],
+      );
+    });
+
+    test('apply creates, leaves alone, and configures; diff shows what would change; delete takes away', async () => {
+      const yaml = all(boxDeployment('applied', 1), service('applied', '80:8080'));
+      assert.equal(await apply(yaml), 'deployment.apps/applied created\nservice/applied created\n');
+      assert.equal(await apply(yaml), 'deployment.apps/applied unchanged\nservice/applied unchanged\n');
+      const changed = yaml.replace('replicas: 1', 'replicas: 2');
+      const diff = await run(['diff', '-f', '-'], changed);
+      assert.equal(diff.code, 1, diff.stderr);
+      assert.match(diff.stdout, /^- {2}replicas: 1\n\+ {2}replicas: 2$/m);
+      assert.equal(await apply(changed), 'deployment.apps/applied configured\nservice/applied unchanged\n');
+      assert.equal(
+        await kubectl(['apply', '--dry-run=server', '-f', '-'], yaml),
+        'deployment.apps/applied configured (server dry run)\nservice/applied unchanged (server dry run)\n',
+      );
+      assert.equal(await kubectl(['get', 'deployment', 'applied', '-o', 'jsonpath={.spec.replicas}']), '2');
+      assert.equal(
+        await kubectl(['delete', '-f', '-'], yaml),
+        `deployment.apps "applied" deleted\nservice "applied" deleted\n`.replaceAll('deleted', 'deleted'),
+      );
+    });
+
+    test('scale, rollout status, set image, history and undo', async () => {
+      await apply(boxDeployment('rolled', 2));
+      await kubectl(['rollout', 'status', 'deployment/rolled', '--timeout=40s']);
+      assert.equal(await kubectl(['scale', 'deployment/rolled', '--replicas=3']), 'deployment.apps/rolled scaled\n');
+      await kubectl(['set', 'env', 'deployment/rolled', 'VERSION=two']);
+      assert.match(await kubectl(['rollout', 'status', 'deployment/rolled', '--timeout=40s']), /successfully rolled out/);
+      assert.match(await kubectl(['rollout', 'history', 'deployment/rolled']), /^1 +<none>\n2 +<none>$/m);
+      assert.equal(await kubectl(['rollout', 'undo', 'deployment/rolled']), 'deployment.apps/rolled rolled back\n');
+      assert.match(await kubectl(['rollout', 'status', 'deployment/rolled', '--timeout=40s']), /successfully rolled out/);
+      const env = await kubectl(['get', 'deployment', 'rolled', '-o', 'jsonpath={.spec.template.spec.containers[0].env[*].name}']);
+      assert.equal(env, 'NODE_NAME');
+      assert.equal(await kubectl(['rollout', 'restart', 'deployment/rolled']), 'deployment.apps/rolled restarted\n');
+      assert.match(await kubectl(['rollout', 'status', 'deployment/rolled', '--timeout=40s']), /successfully rolled out/);
+      assert.match(await kubectl(['get', 'deployment', 'rolled']), /^NAME +READY +UP-TO-DATE +AVAILABLE +AGE\nrolled +3\/3 +3 +3 /);
+    });
+
+    test('get pods -w shows a pod from Pending to its end', async () => {
+      const child = spawn('kubectl', ['-n', SPACE, 'get', 'pods', '-w', '-l', 'app=seen'], {
+        env: { ...process.env, KUBECONFIG: cluster().lab.plan.kubeconfig },
+        stdio: ['ignore', 'pipe', 'ignore'],
+      });
+      let text = '';
+      child.stdout.setEncoding('utf8').on('data', (s: string) => (text += s));
+      try {
+        await apply(boxPod('seen'));
+        await eventually('Running in the watch', () => assert.match(text, /^seen +1\/1 +Running/m));
+        await kubectl(['delete', 'pod', 'seen']);
+        await eventually('the end in the watch', () => assert.match(text, /^seen .* Terminating/m));
+      } finally {
+        child.kill('SIGKILL');
+      }
+      assert.match(text, /^NAME +READY +STATUS +RESTARTS +AGE\nseen +0\/1 +Pending/);
+      assert.match(text, /ContainerCreating/);
+    });
+
+    test('logs, logs -f and exec with input and exit code', async () => {
+      await apply(boxPod('spoken', { container: `command: [sh, -c, 'for i in 1 2 3; do echo $i; sleep 0.3; done; sleep 3600']` }));
+      await kubectl(['wait', '--for=condition=Ready', 'pod/spoken', '--timeout=40s']);
+      const child = spawn('kubectl', ['-n', SPACE, 'logs', '-f', 'spoken'], {
+        env: { ...process.env, KUBECONFIG: cluster().lab.plan.kubeconfig },
+        stdio: ['ignore', 'pipe', 'ignore'],
+      });
+      let text = '';
+      child.stdout.setEncoding('utf8').on('data', (s: string) => (text += s));
+      await eventually('every line', () => assert.equal(text, '1\n2\n3\n'));
+      child.kill('SIGKILL');
+      assert.equal(await kubectl(['logs', 'spoken', '--tail=1']), '3\n');
+      const outcome = await run(['exec', '-i', 'spoken', '--', 'sh', '-c', 'cat; exit 9'], 'hello\n');
+      assert.deepEqual([outcome.stdout, outcome.code], ['hello\n', 9]);
+      assert.match(outcome.stderr, /command terminated with exit code 9/);
+      const missing = await run(['exec', 'spoken', '--', 'no-such-program']);
+      assert.notEqual(missing.code, 0);
+    });
+
+    test('cp copies there and back', async () => {
+      await apply(boxPod('copied'));
+      await kubectl(['wait', '--for=condition=Ready', 'pod/copied', '--timeout=40s']);
+      const dir = await mkdtemp(join(tmpdir(), 'fairlead-e2e-'));
+      try {
+        const content = 'c'.repeat(100_000);
+        await writeFile(join(dir, 'there'), content);
+        await kubectl(['cp', join(dir, 'there'), 'copied:/tmp/file']);
+        await kubectl(['cp', 'copied:/tmp/file', join(dir, 'back')]);
+        assert.equal(await readFile(join(dir, 'back'), 'utf8'), content);
+      } finally {
+        await rm(dir, { recursive: true });
+      }
+    });
+
+    test('describe, explain, api-resources, top-level get and -o name', async () => {
+      await apply(boxPod('described'));
+      await kubectl(['wait', '--for=condition=Ready', 'pod/described', '--timeout=40s']);
+      const described = await kubectl(['describe', 'pod', 'described']);
+      assert.match(described, /^Node: +worker-\d\/192\.168\./m);
+      assert.match(described, /Scheduled .*default-scheduler +Successfully assigned kubectl\/described to worker-/);
+      assert.match(described, /Started .*kubelet/);
+      assert.match(await kubectl(['explain', 'pod.spec.containers.image']), /FIELD: image <string>/);
+      assert.match(await kubectl(['api-resources', '--api-group=apps']), /^deployments +deploy +apps\/v1 +true +Deployment$/m);
+      assert.equal(await kubectl(['get', 'pod', 'described', '-o', 'name']), 'pod/described\n');
+      assert.match(await kubectl(['get', 'all']), /pod\/described +1\/1 +Running/);
+      assert.match(await kubectl(['describe', 'node', 'worker-1']), /Allocated resources:/);
+      assert.match(await kubectl(['get', 'events']), /Successfully assigned/);
+    });
+
+    test('create, expose, run, label, annotate, edit by patch, auth can-i', async () => {
+      await kubectl(['create', 'deployment', 'quick', '--image=fairlead.local/box:1', '--port=8080']);
+      await kubectl(['expose', 'deployment', 'quick', '--port=80', '--target-port=8080']);
+      await kubectl(['rollout', 'status', 'deployment/quick', '--timeout=40s']);
+      const ip = await kubectl(['get', 'service', 'quick', '-o', 'jsonpath={.spec.clusterIP}']);
+      // It waits for a line of input, so that its answer does not come before kubectl listens.
+      const script = `read line; timeout 5 wget -q -O - http://${ip}/`;
+      const once = ['run', 'once', '--image=fairlead.local/box:1', '--restart=Never', '--rm', '-i', '--quiet', '--', 'sh', '-c', script];
+      const fetched = await kubectl(once, 'go\n');
+      assert.match(fetched, /^pod=quick-/);
+      await kubectl(['label', 'deployment', 'quick', 'tier=front']);
+      await kubectl(['annotate', 'deployment', 'quick', 'note=this']);
+      await kubectl([
+        'patch',
+        'deployment',
+        'quick',
+        '-p',
+        '{"spec":{"template":{"spec":{"containers":[{"name":"box","env":[{"name":"A","value":"b"}]}]}}}}',
+      ]);
+      assert.match(await kubectl(['get', 'deployment', '-l', 'tier=front', '--no-headers']), /^quick /);
+      assert.equal(await kubectl(['auth', 'can-i', 'create', 'pods']), 'yes\n');
+      const cannot = await run(['auth', 'can-i', 'create', 'pods', '--as=system:serviceaccount:kubectl:default']);
+      assert.deepEqual([cannot.stdout, cannot.code], ['no\n', 1]);
+    });
+  });
+}

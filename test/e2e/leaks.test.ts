@@ -1,0 +1,194 @@
+/**
+ * `npm start` and `npm stop` on a machine: a network namespace stands for the machine's own, so that the lab that attaches itself to
+ * its host attaches itself to that. The baseline is taken before the first command.
+ */
+import assert from 'node:assert/strict';
+import { existsSync, readFileSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { after, before, describe, test } from 'node:test';
+import type { Baseline } from '../../src/lab/baseline.ts';
+import { defaultLabOptions, type LabPlan, planLab } from '../../src/lab/plan.ts';
+import type { LabState } from '../../src/lab/state.ts';
+import { type ExecOptions, type ExecResult, systemExec } from '../../src/linux/exec.ts';
+import { Namespaces } from '../../src/linux/fixture/namespaces.ts';
+import { eventually } from './fixture/eventually.ts';
+import { cannotStartLabs, fairlead } from './fixture/lab.ts';
+import { baselineIn, leaksSince } from './fixture/leaks.ts';
+
+const npmScripts = join(import.meta.dirname, '../../src/bootstrap');
+const scenario = join(import.meta.dirname, '../../rules/scenarios/web/objects.yaml');
+const NOBODY = 65534;
+
+describe('start and stop', { skip: cannotStartLabs }, () => {
+  const machines = new Namespaces();
+  const plan: LabPlan = planLab({ ...defaultLabOptions, name: 'e2eleaks' });
+  const second: LabPlan = planLab({ ...defaultLabOptions, name: 'e2esecond', attach: false, client: true });
+  let machine = '';
+  let baseline: Baseline;
+
+  before(async () => {
+    await machines.add('machine');
+    machine = machines.path('machine');
+    baseline = await baselineIn(machine);
+  });
+
+  after(async () => {
+    for (const { options } of [plan, second]) await on([process.execPath, fairlead, 'lab', 'down', '--name', options.name]);
+    await machines[Symbol.asyncDispose]();
+  });
+
+  /** Runs a command on the machine. */
+  function on(command: readonly string[], options: ExecOptions = {}): Promise<ExecResult> {
+    return systemExec.run('nsenter', [`--net=${machine}`, ...command], { timeoutMs: 120_000, ...options });
+  }
+
+  async function must(command: readonly string[], options?: ExecOptions): Promise<ExecResult> {
+    const result = await on(command, options);
+    assert.equal(result.code, 0, `${command.join(' ')}: ${result.stderr}`);
+    return result;
+  }
+
+  const start = (...args: string[]): Promise<ExecResult> =>
+    must([process.execPath, join(npmScripts, 'start.mjs'), '--name', plan.options.name, ...args], {
+      env: { SUDO_UID: String(NOBODY), SUDO_GID: String(NOBODY) },
+    });
+  const stop = (): Promise<ExecResult> => must([process.execPath, join(npmScripts, 'stop.mjs'), '--name', plan.options.name]);
+
+  async function nothingLeft(lab: LabPlan): Promise<void> {
+    // The kernel takes namespaces and cgroups apart a moment after the last process in them.
+    await eventually(
+      'the machine to be as before',
+      async () => assert.deepEqual(leaksSince(baseline, await baselineIn(machine), lab), []),
+      {
+        timeoutMs: 10_000,
+      },
+    );
+    assert.ok(!existsSync(lab.dir));
+  }
+
+  function initsOf(lab: LabPlan): number[] {
+    return Object.values((JSON.parse(readFileSync(join(lab.dir, 'lab.json'), 'utf8')) as LabState).nodes).map((id) => id.pid);
+  }
+
+  const kubectl = async (...args: string[]): Promise<string> =>
+    (await must(['kubectl', ...args], { env: { KUBECONFIG: plan.kubeconfig } })).stdout;
+
+  test('npm start says each step with its seconds, and prints the kubeconfig, which is its owner’s alone', async () => {
+    const { stdout, stderr } = await start();
+    assert.equal(stdout, `export KUBECONFIG=${plan.kubeconfig}\n`);
+    for (const step of [
+      /✓ Booted control-plane, worker-1, worker-2 \(\d+\.\d s\)/,
+      /✓ API server ready at https:\/\//,
+      /✓ 3 nodes Ready/,
+      /✓ DNS answers at 10\.96\.0\.10/,
+    ])
+      assert.match(stderr, step);
+    const { mode, uid, gid } = statSync(plan.kubeconfig);
+    assert.deepEqual([(mode & 0o777).toString(8), uid, gid], ['600', NOBODY, NOBODY]);
+  });
+
+  test('the machine reaches ClusterIP, NodePort and DNS through the link of the lab', async (t) => {
+    const route = (await must(['ip', 'route', 'get', plan.kubernetesAddress])).stdout;
+    assert.match(route, new RegExp(` dev ${plan.hostLink} `));
+    if ((await systemExec.run('kubectl', ['version', '--client']).catch(() => undefined)) === undefined)
+      return t.skip('kubectl is not installed');
+    await kubectl('apply', '-f', scenario);
+    await kubectl('rollout', 'status', 'deployment/web', '--timeout=40s');
+    const ip = await kubectl('get', 'service', 'web', '-o', 'jsonpath={.spec.clusterIP}');
+    const pods = (await kubectl('get', 'pods', '-l', 'app=web', '-o', 'jsonpath={.items[*].metadata.name}')).split(' ').toSorted();
+    for (const url of [`http://${ip}/`, ...plan.nodes.map((n) => `http://${n.address}:30080/`)]) {
+      const seen = new Set<string>();
+      await eventually(`all three pods at ${url}`, async () => {
+        const { stdout } = await must(['curl', '-sS', '--max-time', '5', url, url, url, url]);
+        for (const [, pod = ''] of stdout.matchAll(/pod=(\S+)/g)) seen.add(pod);
+        assert.deepEqual([...seen].toSorted(), pods);
+      });
+    }
+    const dig = await on(['dig', '+short', '+time=2', `@${plan.dnsAddress}`, 'web.default.svc.cluster.local', 'A']).catch(() => undefined);
+    if (dig) assert.equal(dig.stdout.trim(), ip);
+  });
+
+  test('a second lab lives beside the first, with the same ranges, and ends without touching it', async () => {
+    const flags = ['--name', second.options.name, '--no-attach', '--client', '--no-relay'];
+    await must([process.execPath, fairlead, 'lab', 'up', ...flags]);
+    const [mine, theirs] = [initsOf(plan), initsOf(second)];
+    assert.equal(new Set([...mine, ...theirs]).size, 6);
+    const nodes = await systemExec.run('nsenter', [
+      `--net=${second.clientNetns}`,
+      'curl',
+      '-sS',
+      '--max-time',
+      '5',
+      '-k',
+      `${second.server}/readyz`,
+    ]);
+    assert.equal(nodes.stdout, 'ok', nodes.stderr);
+    await must([process.execPath, fairlead, 'lab', 'down', '--name', second.options.name]);
+    assert.deepEqual(initsOf(plan), mine);
+    assert.equal((await on([process.execPath, fairlead, 'lab', 'status', '--name', plan.options.name])).code, 0);
+  });
+
+  test('an attached lab of ranges that are routed already is refused by name', async () => {
+    const { code, stderr } = await on([process.execPath, fairlead, 'lab', 'up', '--name', second.options.name]);
+    assert.equal(code, 2, stderr);
+    assert.match(stderr, /Cannot use "[\d./]+" for --(underlay|pod-cidr|service-cidr): this machine has the route ".* dev fl-e2eleaks/);
+    assert.match(stderr, /next: Choose (another range|other ranges) with --/);
+    assert.ok(!existsSync(second.dir));
+  });
+
+  test('npm start on a running lab finds it', async () => {
+    const inits = initsOf(plan);
+    const { stderr, stdout } = await start();
+    assert.match(stderr, /Found lab "e2eleaks" running: 3 nodes/);
+    assert.equal(stdout, `export KUBECONFIG=${plan.kubeconfig}\n`);
+    assert.deepEqual(initsOf(plan), inits);
+  });
+
+  test('lab tour shows everything without kubectl', async () => {
+    const { stdout } = await must([process.execPath, fairlead, 'lab', 'tour', '--name', plan.options.name]);
+    for (const part of [/pod=web-/, /web\.default\.svc\.cluster\.local/]) assert.match(stdout, part);
+  });
+
+  test('npm start after every node was killed brings the cluster and its objects back', async (t) => {
+    for (const pid of initsOf(plan)) process.kill(pid, 'SIGKILL');
+    const { stderr } = await start();
+    assert.match(stderr, /Found lab "e2eleaks"/);
+    if ((await systemExec.run('kubectl', ['version', '--client']).catch(() => undefined)) === undefined)
+      return t.skip('kubectl is not installed');
+    await kubectl('wait', '--for=condition=Available', 'deployment/web', '--timeout=60s');
+    const ip = await kubectl('get', 'service', 'web', '-o', 'jsonpath={.spec.clusterIP}');
+    await eventually(
+      'an answer',
+      async () => assert.match((await on(['curl', '-sS', '--max-time', '2', `http://${ip}/`])).stdout, /^pod=web-/),
+      {
+        timeoutMs: 60_000,
+      },
+    );
+  });
+
+  test('npm stop leaves nothing behind', async () => {
+    await stop();
+    await nothingLeft(plan);
+  });
+
+  test('with --egress=nat the machine forwards while the lab runs, and is as before afterwards', async () => {
+    await start('--egress=nat', '--workers', '1');
+    assert.match((await must(['nft', 'list', 'tables'])).stdout, new RegExp(`table ip ${plan.nftTable}`));
+    await stop();
+    await nothingLeft(plan);
+  });
+
+  test('a start that was killed half way is cleared away by the next stop', async () => {
+    const child = systemExec.run('nsenter', [`--net=${machine}`, process.execPath, fairlead, 'lab', 'up', '--name', plan.options.name], {
+      timeoutMs: 600,
+    });
+    assert.notEqual((await child).code, 0);
+    await stop();
+    await nothingLeft(plan);
+  });
+
+  test('npm stop of a lab that is not there is no error', async () => {
+    await stop();
+    await nothingLeft(plan);
+  });
+});

@@ -1,0 +1,68 @@
+/** The proxy as a client of an API server: its own user, RBAC, allocated addresses, watches. */
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { endpointSlices, services } from '../../src/api/resource-types.ts';
+import { TestServer } from '../../src/apiserver/testing/test-server.ts';
+import { Client } from '../../src/client/client.ts';
+import { FakeNftables } from '../../src/linux/nftables/fake-nftables.ts';
+import { startProxy } from '../../src/proxy/proxy.ts';
+
+describe('the proxy and an API server', () => {
+  it('programs a Service that was allocated its addresses, and follows its endpoints', async () => {
+    const server = await TestServer.start();
+    const nft = new FakeNftables();
+    const ending = new AbortController();
+    const client = async (...certificate: Parameters<typeof server.pki.client>): Promise<Client> =>
+      new Client({ server: server.url, ca: server.pki.ca, ...(await server.pki.client(...certificate)) });
+    try {
+      const admin = await client('admin', 'system:masters');
+      const proxy = await startProxy({
+        client: await client('system:kube-proxy'),
+        nodeName: 'node1',
+        nodeIps: ['192.168.120.11'],
+        clusterCidrs: ['10.244.0.0/16'],
+        serviceCidrs: ['10.96.0.0/16'],
+        nftables: nft,
+        udpFlows: { deleteStale: async () => 0, close: () => {} },
+        signal: ending.signal,
+      });
+      const held = (set: string): [string, string][] => [...(nft.table('ip', 'kube-proxy')?.elements.get(set) ?? [])];
+      const until = async (what: string, check: () => boolean): Promise<void> => {
+        const deadline = Date.now() + 10_000;
+        while (!check()) {
+          assert.ok(Date.now() < deadline, `${what}: ${JSON.stringify(held('endpoints'))}`);
+          await sleep(5);
+        }
+      };
+      await proxy.synced;
+      const web = await admin.create(services, {
+        apiVersion: 'v1',
+        kind: 'Service',
+        metadata: { name: 'web', namespace: 'default' },
+        spec: { type: 'NodePort', ports: [{ name: 'http', port: 80 }] },
+      });
+      const { clusterIP = '', ports = [] } = web.spec ?? {};
+      const nodePort = ports[0]?.nodePort;
+      await until('refused node port', () => held('no-endpoint-nodeports').some(([key]) => key === `tcp . ${nodePort}`));
+      const slice = await admin.create(endpointSlices, {
+        apiVersion: 'discovery.k8s.io/v1',
+        kind: 'EndpointSlice',
+        metadata: { name: 'web-1', namespace: 'default', labels: { 'kubernetes.io/service-name': 'web' } },
+        addressType: 'IPv4',
+        ports: [{ name: 'http', port: 8080, protocol: 'TCP' }],
+        endpoints: [{ addresses: ['10.244.1.2'] }, { addresses: ['10.244.2.2'] }],
+      });
+      await until('two endpoints', () => held('services').some(([key, data]) => key === `${clusterIP} . tcp . 80` && data === 'goto lb-2'));
+      await admin.update(endpointSlices, { ...slice, endpoints: [{ addresses: ['10.244.2.2'] }] });
+      await until('one endpoint', () =>
+        held('nodeports').some(([key, data]) => key === `tcp . ${nodePort}` && data === 'goto nodeport-lb-1'),
+      );
+      await admin.delete(services, 'web', { namespace: 'default' });
+      await until('none', () => !held('services').some(([key]) => key.startsWith(clusterIP)));
+    } finally {
+      ending.abort();
+      await server.stop();
+    }
+  });
+});

@@ -1,0 +1,122 @@
+/**
+ * The network of the scenarios as namespaces: node1 with its pods, node2 as one place for all its pods, and a client
+ * outside. Only node1 has rules. Every pod answers on TCP and UDP with its own address and the client's.
+ */
+import { createSocket } from 'node:dgram';
+import { createServer } from 'node:net';
+import { mustRun, systemExec } from '../../src/linux/exec.ts';
+import { inNetns } from '../../src/linux/netns.ts';
+
+const servedPorts = [53, 5353, 8080, 8443, 9090] as const;
+/** Where a connection stays open and echoes. */
+export const echoPort = 7;
+
+export interface Topology extends AsyncDisposable {
+  /** Path of the namespace in which packets with this source start. */
+  namespaceOf(ip: string): string;
+  readonly node: string;
+}
+
+/** Commands for `ip -batch`, grouped by namespace. */
+function plan(prefix: string, pods: readonly string[], remote: readonly string[]): [namespace: string, lines: string[]][] {
+  const outside = ['link set lo up', 'link add br0 type bridge', 'addr add 192.168.120.1/24 dev br0', 'link set br0 up'];
+  const node1 = ['link set lo up'];
+  const node2 = ['link set lo up'];
+  for (const [name, lines, ip] of [
+    ['n1', node1, '192.168.120.11'],
+    ['n2', node2, '192.168.120.12'],
+  ] as const) {
+    outside.push(`link add to-${name} type veth peer name eth0 netns ${prefix}${name}`, `link set to-${name} master br0 up`);
+    lines.push(`addr add ${ip}/24 dev eth0`, 'link set eth0 up', 'route add default via 192.168.120.1');
+  }
+  outside.push('route add 10.96.0.0/16 via 192.168.120.11', 'route add 198.51.100.0/24 via 192.168.120.11');
+  outside.push('route add 10.244.1.0/24 via 192.168.120.11', 'route add 10.244.2.0/24 via 192.168.120.12');
+  node1.push('route add 10.244.2.0/24 via 192.168.120.12');
+  node2.push('route add 10.244.1.0/24 via 192.168.120.11', ...remote.map((ip) => `addr add ${ip}/32 dev lo`));
+  const own: [string, string[]][] = [];
+  pods.forEach((ip, i) => {
+    node1.push(`link add veth${i} type veth peer name eth0 netns ${prefix}p${i}`, `addr add 10.244.1.1/32 dev veth${i}`);
+    node1.push(`link set veth${i} up`, `route add ${ip}/32 dev veth${i}`);
+    own.push([
+      `${prefix}p${i}`,
+      [
+        'link set lo up',
+        `addr add ${ip}/32 dev eth0`,
+        'link set eth0 up',
+        'route add 10.244.1.1/32 dev eth0',
+        'route add default via 10.244.1.1',
+      ],
+    ]);
+  });
+  return [[`${prefix}out`, outside], [`${prefix}n1`, node1], [`${prefix}n2`, node2], ...own];
+}
+
+function bare(ip: string | undefined): string {
+  return (ip ?? '').replace(/^::ffff:/, '');
+}
+
+/** Answers in a namespace; `self` is the address told where a socket cannot know its own. */
+function serve(namespace: string, closers: (() => void)[], ips: readonly string[]): void {
+  inNetns(namespace, () => {
+    const echo = createServer((socket) => {
+      socket.on('error', () => {});
+      socket.pipe(socket);
+    });
+    echo.listen(echoPort);
+    closers.push(() => echo.close());
+    for (const port of servedPorts) {
+      const tcp = createServer((socket) => {
+        socket.on('error', () => {});
+        socket.end(`${bare(socket.localAddress)}:${port} ${bare(socket.remoteAddress)}`);
+      });
+      tcp.listen(port);
+      closers.push(() => tcp.close());
+      for (const ip of ips) {
+        // The lookup answers at once, so that the socket is bound inside this namespace.
+        const udp = createSocket({ type: 'udp4', lookup: (host, _options, done) => done(null, host, 4) });
+        udp.on('message', (_, from) => udp.send(`${ip}:${port} ${from.address}`, from.port, from.address));
+        udp.bind(port, ip);
+        closers.push(() => udp.close());
+      }
+    }
+  });
+}
+
+export async function buildTopology(pods: readonly string[], remote: readonly string[], name = 'r'): Promise<Topology> {
+  const prefix = `fl-${name}${process.pid}-`;
+  const made: string[] = [];
+  const closers: (() => void)[] = [];
+  const remove = async (): Promise<void> => {
+    for (const close of closers) close();
+    for (const namespace of made) await systemExec.run('ip', ['netns', 'del', namespace]);
+  };
+  try {
+    const steps = plan(prefix, pods, remote);
+    for (const [namespace] of steps) {
+      await mustRun(systemExec, 'ip', ['netns', 'add', namespace]);
+      made.push(namespace);
+    }
+    for (const [namespace, lines] of steps)
+      await mustRun(systemExec, 'ip', ['-n', namespace, '-batch', '-'], { input: `${lines.join('\n')}\n` });
+    const forward = 'echo 1 > /proc/sys/net/ipv4/ip_forward; for f in /proc/sys/net/ipv4/conf/*/rp_filter; do echo 0 > $f; done';
+    await mustRun(systemExec, 'ip', ['netns', 'exec', `${prefix}n1`, 'sh', '-c', forward]);
+    for (const [i, ip] of pods.entries()) serve(`/run/netns/${prefix}p${i}`, closers, [ip]);
+    serve(`/run/netns/${prefix}n2`, closers, remote);
+    // Pods in the node's own network.
+    serve(`/run/netns/${prefix}n1`, closers, ['192.168.120.11']);
+  } catch (err) {
+    await remove();
+    throw err;
+  }
+  const places = new Map(pods.map((ip, i) => [ip, `${prefix}p${i}`]));
+  places.set('192.168.120.11', `${prefix}n1`).set('192.168.120.1', `${prefix}out`);
+  return {
+    node: `/run/netns/${prefix}n1`,
+    namespaceOf(ip) {
+      const place = places.get(ip);
+      if (!place) throw new RangeError(`Cannot send from ${ip}: the topology has no such place`);
+      return `/run/netns/${place}`;
+    },
+    [Symbol.asyncDispose]: remove,
+  };
+}
