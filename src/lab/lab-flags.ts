@@ -4,7 +4,7 @@ import { isIp } from '../ip/ip.ts';
 import { defaultLabOptions, type LabOptions } from './plan.ts';
 
 type Given = { readonly [K in 'attach' | 'client' | 'relay']?: boolean | undefined } & {
-  readonly [K in 'workers' | 'underlay' | 'pod-cidr' | 'service-cidr' | 'upstream-dns' | 'egress']?: string | undefined;
+  readonly [K in 'workers' | 'underlay' | 'pod-cidr' | 'service-cidr' | 'upstream-dns' | 'egress' | 'without']?: string | undefined;
 };
 
 interface TextFlag extends OptionSpec {
@@ -22,6 +22,7 @@ export interface LabFlags {
   readonly 'service-cidr': TextFlag;
   readonly 'upstream-dns': TextFlag;
   readonly egress: TextFlag;
+  readonly without: TextFlag;
   readonly attach: SwitchFlag;
   readonly client: SwitchFlag;
   readonly relay: SwitchFlag;
@@ -40,6 +41,11 @@ export const labFlags: LabFlags = {
   egress: { type: 'string', choices: ['none', 'nat'], help: 'Whether pods reach the world through this machine (none)' },
   relay: { type: 'boolean', help: "Let nodes use this machine's resolvers and pull images through it (yes; --no-relay)" },
   'upstream-dns': { type: 'string', value: 'IP', help: "A resolver for outside names in place of this machine's" },
+  without: {
+    type: 'string',
+    value: '[NODE/]PART,…',
+    help: 'Parts that you bring yourself: controller-manager, scheduler, kubelet, net-agent, proxy, dns; on one node: worker-1/proxy',
+  },
 };
 
 /** `base` with whatever was given on the command line or in the environment. */
@@ -58,6 +64,7 @@ export function changeOptions(base: LabOptions, values: Given): LabOptions {
     egress: egress === 'nat' || egress === 'none' ? egress : base.egress,
     relay: values.relay ?? base.relay,
     upstreamDns: values['upstream-dns'] ?? base.upstreamDns,
+    without: values.without ?? base.without,
   };
   if (options.upstreamDns !== undefined && !isIp(options.upstreamDns))
     throw new KnownError('USAGE', `Cannot use --upstream-dns="${options.upstreamDns}": it is no address`, {

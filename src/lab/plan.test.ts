@@ -31,6 +31,9 @@ suite('planLab()', () => {
     ['a range too small', { serviceCidr: '10.96.0.0/28' }, 'BAD_CONFIG'],
     ['IPv6 pods', { podCidr: 'fd00::/56' }, 'BAD_CONFIG'],
     ['too many workers', { workers: 51 }, 'BAD_CONFIG'],
+    ['a part that there is not, to be left out', { without: 'prox' }, 'BAD_CONFIG'],
+    ['a part of the server left out on a worker', { without: 'worker-1/scheduler' }, 'BAD_CONFIG'],
+    ['a part left out on a node that there is not', { without: 'worker1/proxy' }, 'BAD_CONFIG'],
     ['ranges that overlap each other', { podCidr: '10.96.0.0/16' }, 'RANGE_OVERLAPS'],
   ];
   for (const [name, change, code] of bad)
@@ -110,6 +113,12 @@ suite('a node', () => {
       ['containerd', 'agent'],
       ['containerd', 'agent'],
     ]);
+  });
+
+  test('leaves out what somebody else brings', () => {
+    const plan = planLab({ ...defaultLabOptions, without: 'scheduler,dns,worker-1/proxy' });
+    const given = plan.nodes.map((node) => nodeServices(plan, node).match(/--parts '[^']*'/g));
+    assert.deepEqual(given, [[`--parts '*,-scheduler'`, `--parts '*,-dns'`], [`--parts '*,-dns,-proxy'`], [`--parts '*,-dns'`]]);
   });
 
   test('without a relay has no proxy for its images', () => {

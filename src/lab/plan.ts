@@ -24,6 +24,8 @@ export interface LabOptions {
   readonly relay: boolean;
   /** A resolver to use in place of the host's, reached from inside the lab's own network. */
   readonly upstreamDns: string | undefined;
+  /** Parts that somebody else brings, on all nodes or on one: `scheduler,worker-1/proxy`. */
+  readonly without: string;
 }
 
 export interface NodePlan {
@@ -36,6 +38,8 @@ export interface NodePlan {
   readonly port: string;
   /** Everything of the node that lies on the disk. */
   readonly dir: string;
+  /** Parts of `fairlead agent`, and on the control plane of `fairlead server`, that do not run here. */
+  readonly without: readonly string[];
 }
 
 export interface LabPlan {
@@ -82,6 +86,7 @@ export const defaultLabOptions: LabOptions = {
   egress: 'none',
   relay: true,
   upstreamDns: undefined,
+  without: '',
 };
 
 function badOption(option: string, value: string | number, why: string, hint: string): KnownError {
@@ -99,6 +104,33 @@ function range(option: string, text: string, maxPrefix: number): Cidr {
 /** A locally administered hardware address that belongs to an IPv4 address, with the prefix that the CNI project's bridges use. */
 function macOf(address: string): string {
   return ['0a', '58', ...address.split('.').map((byte) => Number(byte).toString(16).padStart(2, '0'))].join(':');
+}
+
+const serverParts = ['controller-manager', 'scheduler'];
+const agentParts = ['kubelet', 'net-agent', 'proxy', 'dns'];
+
+function partsLeftOut(options: LabOptions): { readonly part: string; readonly node: string | undefined }[] {
+  return options.without
+    .split(',')
+    .filter(Boolean)
+    .map((word) => {
+      const [part = '', node] = word.split('/').reverse();
+      const known = node === undefined ? [...serverParts, ...agentParts] : agentParts;
+      if (!known.includes(part)) throw badOption('without', word, 'there is no such part', `Leave out some of ${known.join(', ')}`);
+      if (node !== undefined && node !== 'control-plane' && !/^worker-[1-9]\d*$/.test(node))
+        throw badOption('without', word, `there is no node "${node}"`, 'Write it as worker-1/proxy');
+      return { part, node };
+    });
+}
+
+/** What a node leaves out of `fairlead agent`. */
+export function withoutAgentParts(node: NodePlan): string[] {
+  return node.without.filter((part) => agentParts.includes(part));
+}
+
+/** What the control plane leaves out of `fairlead server`. */
+export function withoutServerParts(plan: LabPlan): string[] {
+  return plan.controlPlane.without.filter((part) => serverParts.includes(part));
 }
 
 /** The plan of a lab. Throws BAD_CONFIG and RANGE_OVERLAPS. */
@@ -129,6 +161,7 @@ export function planLab(options: LabOptions): LabPlan {
       throw new KnownError('RANGE_OVERLAPS', `Cannot use ${names} together: "${a.text}" and "${b.text}" overlap`, {
         hint: 'Give ranges that have no address in common',
       });
+  const leftOut = partsLeftOut(options);
   const dir = join(stateRoot, options.name);
   const nodes = Array.from({ length: options.workers + 1 }, (_, i): NodePlan => {
     const name = i === 0 ? 'control-plane' : `worker-${i}`;
@@ -139,6 +172,7 @@ export function planLab(options: LabOptions): LabPlan {
       mac: macOf(nthIp(underlay, 10 + i)),
       port: i === 0 ? 'control' : name,
       dir: join(dir, 'nodes', name),
+      without: leftOut.filter(({ node }) => node === undefined || node === name).map(({ part }) => part),
     };
   });
   const [controlPlane] = nodes as [NodePlan];

@@ -1,7 +1,7 @@
 import { chmod, mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join, relative } from 'node:path';
 import { KnownError, systemCode } from '../errors/known-error.ts';
-import { type LabOptions, type LabPlan, stateRoot } from './plan.ts';
+import { defaultLabOptions, type LabOptions, type LabPlan, stateRoot } from './plan.ts';
 import type { ProcessId } from './process-id.ts';
 
 /** What a lab found on the machine and must put back, and what it started. Written before anything is made. */
@@ -35,7 +35,8 @@ export async function makeThoroughfare(path: string): Promise<void> {
 export async function readState(dir: string): Promise<LabState | undefined> {
   try {
     const state = JSON.parse(await readFile(fileOf(dir), 'utf8')) as LabState;
-    return state.version === 1 ? state : undefined;
+    // A record of an earlier version has no word on what came later.
+    return state.version === 1 ? { ...state, options: { ...defaultLabOptions, ...state.options } } : undefined;
   } catch (err) {
     // A torn record is as good as none: whatever the lab made is found by its names.
     if (systemCode(err) === 'ENOENT' || err instanceof SyntaxError) return undefined;

@@ -6,12 +6,12 @@ import { Client } from '../client/client.ts';
 import { loadKubeconfig } from '../client/kubeconfig.ts';
 import { enterNetns } from '../linux/enter-netns.ts';
 import type { LabContext } from './down.ts';
-import type { LabPlan } from './plan.ts';
+import { type LabPlan, withoutAgentParts, withoutServerParts } from './plan.ts';
 import { probeNodes, probeReadyz, queryDns, waitUntil } from './ready.ts';
 
 const controlPlaneLabel = 'node-role.kubernetes.io/control-plane';
 
-/** Waits for the API server, for every node and for DNS; marks the control plane, which a kubelet may not do itself (NodeRestriction). */
+/** Waits for the API server, for every node and for DNS, as far as they do not depend on parts that somebody else brings; marks the control plane, which a kubelet may not do itself (NodeRestriction). */
 export async function waitForCluster(
   context: LabContext,
   plan: LabPlan,
@@ -22,13 +22,22 @@ export async function waitForCluster(
   const logs = (node: string, file: string): string => `See ${join(plan.dir, 'nodes', node, 'log', file)}`;
   const config = await loadKubeconfig(plan.kubeconfig);
   const machines = new Map<string, string>();
-  for (const node of plan.nodes) machines.set(node.name, (await readFile(join(node.dir, 'etc', 'machine-id'), 'utf8')).trim());
+  // A node needs a podCIDR from the controllers to be ready.
+  const own = withoutServerParts(plan).includes('controller-manager')
+    ? []
+    : plan.nodes.filter((node) => withoutAgentParts(node).length === 0);
+  for (const node of own) machines.set(node.name, (await readFile(join(node.dir, 'etc', 'machine-id'), 'utf8')).trim());
   using _inside = enterNetns(plan.underlayNetns);
   await progress.step(`API server ready at ${plan.server}`, () =>
     waitUntil('the API server', { ...wait, hint: logs('control-plane', 'server.log') }, () => probeReadyz(config)),
   );
   const client = new Client(config);
-  await progress.step(`${plan.nodes.length === 1 ? '1 node' : `${plan.nodes.length} nodes`} Ready`, () =>
+  if (own.length < plan.nodes.length)
+    progress.note(
+      `Not waiting for ${plan.nodes.filter((node) => !own.includes(node)).map((node) => node.name)}: without ${plan.options.without}`,
+    );
+  if (!own.includes(plan.controlPlane)) return;
+  await progress.step(`${own.length === 1 ? '1 node' : `${own.length} nodes`} Ready`, () =>
     waitUntil('the nodes', { ...wait, hint: logs('NODE', 'agent.log') }, () => probeNodes(client, machines, options.signal)),
   );
   await client.patch<Node>(nodeType, plan.controlPlane.name, { metadata: { labels: { [controlPlaneLabel]: '' } } });

@@ -1,13 +1,28 @@
 import { hostname } from 'node:os';
 import { type Command, defineCommand } from '../cli/command.ts';
+import { choiceFlag } from './choice.ts';
 import { cidrFlag, ipFlag, numberFlag, portFlag } from './flag-values.ts';
 import { logFormat, logLevel, processLog } from './process-log.ts';
+
+/** What a node consists of; the CNI plugin's server comes with the net-agent. */
+export const agentParts = ['kubelet', 'net-agent', 'proxy', 'dns'] as const;
+export type AgentPart = (typeof agentParts)[number];
 
 export const agentCommand: Command = defineCommand({
   name: 'agent',
   summary: 'run a node: kubelet, pod network, service proxy, DNS',
-  examples: ['fairlead agent --kubeconfig-dir /etc/fairlead --tls-dir /etc/fairlead --node-ip 192.0.2.11'],
+  examples: [
+    'fairlead agent --kubeconfig-dir /etc/fairlead --tls-dir /etc/fairlead --node-ip 192.0.2.11',
+    "fairlead agent --parts='*,-proxy' # beside a kube-proxy",
+    'fairlead agent --parts=dns --node-ip 192.0.2.11 # needs nothing but dns.kubeconfig',
+  ],
   options: {
+    parts: {
+      type: 'string',
+      default: '*',
+      value: 'LIST',
+      help: `what runs: ${agentParts.join(', ')}; "*,-proxy" for all but one`,
+    },
     'node-name': { type: 'string', value: 'NAME', help: 'name of the Node object (default: the host name)' },
     'node-ip': { type: 'string', value: 'IP', help: 'address under which the other nodes reach this one' },
     'kubeconfig-dir': {
@@ -65,6 +80,7 @@ export const agentCommand: Command = defineCommand({
     // Loaded only now, so that other commands start fast.
     const { runAgent } = await import('./agent.ts');
     return await runAgent({
+      parts: choiceFlag('parts', values.parts, agentParts),
       nodeName: values['node-name'] ?? hostname(),
       nodeIp: ipFlag('node-ip', values['node-ip']),
       kubeconfigDir: values['kubeconfig-dir'],

@@ -16,9 +16,12 @@ import { startKubelet } from '../kubelet/kubelet.ts';
 import { startNetAgent } from '../net-agent/start.ts';
 import type { Log } from '../observability/log.ts';
 import { startProxy } from '../proxy/proxy.ts';
+import type { AgentPart } from './agent-command.ts';
 import { parseLabels, parseTaints } from './node-flags.ts';
 
 export interface AgentSettings {
+  /** The others are somebody else's here: nothing of theirs is read or touched. */
+  readonly parts: readonly AgentPart[];
   readonly nodeName: string;
   readonly nodeIp: string | undefined;
   readonly kubeconfigDir: string;
@@ -83,8 +86,10 @@ export async function runAgent(settings: AgentSettings): Promise<number> {
   const nodeIp = settings.nodeIp ?? ownAddress();
   const stop = new AbortController();
   const ending = AbortSignal.any([signal, stop.signal]);
-  const clientOf = async (part: string): Promise<Client> =>
-    new Client({ ...(await loadKubeconfig(join(settings.kubeconfigDir, `${part}.kubeconfig`))), userAgent: `fairlead-${part}` });
+  const clientOf = async (part: AgentPart): Promise<Client | undefined> =>
+    settings.parts.includes(part)
+      ? new Client({ ...(await loadKubeconfig(join(settings.kubeconfigDir, `${part}.kubeconfig`))), userAgent: `fairlead-${part}` })
+      : undefined;
   const pem = (name: string): Promise<string> => readFile(join(settings.tlsDir, name), 'utf8');
   const [kubeletClient, proxyClient, netClient, dnsClient] = await Promise.all([
     clientOf('kubelet'),
@@ -95,7 +100,7 @@ export async function runAgent(settings: AgentSettings): Promise<number> {
 
   // Whatever can be wrong with the settings is found before anything of this machine is touched.
   const [taints, labels] = [parseTaints(settings.taints), parseLabels(settings.labels)];
-  const tls = { cert: await pem('kubelet.crt'), key: await pem('kubelet.key'), clientCa: await pem('ca.crt') };
+  const tls = kubeletClient && { cert: await pem('kubelet.crt'), key: await pem('kubelet.key'), clientCa: await pem('ca.crt') };
   const proxySettings =
     settings.proxyConfig === undefined
       ? {}
@@ -103,91 +108,103 @@ export async function runAgent(settings: AgentSettings): Promise<number> {
 
   const running: Promise<unknown>[] = [];
   try {
-    const networkInformers = new InformerSet(netClient, { clock });
-    const cni = await startCniServer({
-      socket: join(settings.runDir, 'cni.sock'),
-      stateDir: join(settings.stateDir, 'cni'),
-      confDir: settings.cniConfDir,
-      binDir: settings.cniBinDir,
-      log: log.child({ part: 'cni' }),
-      clock,
-      signal: ending,
-    });
-    const network = startNetAgent({
-      client: netClient,
-      informers: networkInformers,
-      nodeName,
-      config: { network: settings.clusterCidr, backend: { type: 'vxlan', vni: settings.vni, port: settings.vxlanPort } },
-      runDir: '/run/flannel',
-      publicIp: nodeIp,
-      masquerade: settings.masqueradePods,
-      onNetwork: (n) => cni.setNetwork(n),
-      log: log.child({ part: 'net-agent' }),
-      clock,
-      signal: ending,
-    });
-    running.push(cni.stopped, network.stopped, networkInformers.start(ending));
+    if (netClient) {
+      const informers = new InformerSet(netClient, { clock });
+      const cni = await startCniServer({
+        socket: join(settings.runDir, 'cni.sock'),
+        stateDir: join(settings.stateDir, 'cni'),
+        confDir: settings.cniConfDir,
+        binDir: settings.cniBinDir,
+        log: log.child({ part: 'cni' }),
+        clock,
+        signal: ending,
+      });
+      const network = startNetAgent({
+        client: netClient,
+        informers,
+        nodeName,
+        config: { network: settings.clusterCidr, backend: { type: 'vxlan', vni: settings.vni, port: settings.vxlanPort } },
+        runDir: '/run/flannel',
+        publicIp: nodeIp,
+        masquerade: settings.masqueradePods,
+        onNetwork: (n) => cni.setNetwork(n),
+        log: log.child({ part: 'net-agent' }),
+        clock,
+        signal: ending,
+      });
+      running.push(cni.stopped, network.stopped, informers.start(ending));
+    }
 
-    const kubelet = await startKubelet({
-      client: kubeletClient,
-      nodeName,
-      nodeIp,
-      runtimeEndpoint: settings.runtimeEndpoint,
-      rootDir: settings.rootDir,
-      ...(settings.podManifestPath === undefined ? {} : { podManifestPath: settings.podManifestPath }),
-      clusterDns: [settings.clusterDns],
-      clusterDomain: settings.clusterDomain,
-      tls,
-      taints,
-      labels,
-      registerNode: true,
-      port: 10250,
-      resolvConf: settings.resolvConf,
-      clock,
-      log: log.child({ part: 'kubelet' }),
-      signal: ending,
-    });
+    const kubelet =
+      kubeletClient && tls
+        ? await startKubelet({
+            client: kubeletClient,
+            nodeName,
+            nodeIp,
+            runtimeEndpoint: settings.runtimeEndpoint,
+            rootDir: settings.rootDir,
+            ...(settings.podManifestPath === undefined ? {} : { podManifestPath: settings.podManifestPath }),
+            clusterDns: [settings.clusterDns],
+            clusterDomain: settings.clusterDomain,
+            tls,
+            taints,
+            labels,
+            registerNode: true,
+            port: 10250,
+            resolvConf: settings.resolvConf,
+            clock,
+            log: log.child({ part: 'kubelet' }),
+            signal: ending,
+          })
+        : undefined;
 
     // Proxy and DNS read the same Services and EndpointSlices.
-    const informers = new InformerSet(proxyClient, { clock });
-    const proxy = await startProxy({
-      client: proxyClient,
-      informers,
-      nodeName,
-      nodeIps: [nodeIp],
-      clusterCidrs: [settings.clusterCidr],
-      serviceCidrs: [settings.serviceCidr],
-      healthzAddress: '0.0.0.0:10256',
-      metricsAddress: '127.0.0.1:10249',
-      ...proxySettings,
-      clock,
-      log: log.child({ part: 'proxy' }),
-      signal: ending,
-    });
-    const dnsInformers = new SharingInformers(dnsClient, informers, ['services', 'endpointslices']);
-    const dns = await startDns({
-      client: dnsClient,
-      informers: dnsInformers,
-      zone: settings.clusterDomain,
-      listen: [{ address: nodeIp, port: 53 }],
-      upstreams: resolversOf(settings.resolvConf),
-      ranges: [settings.clusterCidr, settings.serviceCidr],
-      publish: { namespace: 'kube-system', service: 'kube-dns', nodeName },
-      ...definedOnly(settings.dnsHttp),
-      clock,
-      log: log.child({ part: 'dns' }),
-      signal: ending,
-    });
-    running.push(informers.start(ending), dnsInformers.start(ending), dns.stopped);
-    void proxy.synced.then(() => log.info('Services are programmed'));
-    void dns.synced.then(() => log.info(`DNS answers on ${nodeIp}:53`));
+    const proxyInformers = proxyClient && new InformerSet(proxyClient, { clock });
+    if (proxyClient && proxyInformers) {
+      const proxy = await startProxy({
+        client: proxyClient,
+        informers: proxyInformers,
+        nodeName,
+        nodeIps: [nodeIp],
+        clusterCidrs: [settings.clusterCidr],
+        serviceCidrs: [settings.serviceCidr],
+        healthzAddress: '0.0.0.0:10256',
+        metricsAddress: '127.0.0.1:10249',
+        ...proxySettings,
+        clock,
+        log: log.child({ part: 'proxy' }),
+        signal: ending,
+      });
+      void proxy.synced.then(() => log.info('Services are programmed'));
+    }
+    if (dnsClient) {
+      const informers = proxyInformers
+        ? new SharingInformers(dnsClient, proxyInformers, ['services', 'endpointslices'])
+        : new InformerSet(dnsClient, { clock });
+      const dns = await startDns({
+        client: dnsClient,
+        informers,
+        zone: settings.clusterDomain,
+        listen: [{ address: nodeIp, port: 53 }],
+        upstreams: resolversOf(settings.resolvConf),
+        ranges: [settings.clusterCidr, settings.serviceCidr],
+        publish: { namespace: 'kube-system', service: 'kube-dns', nodeName },
+        ...definedOnly(settings.dnsHttp),
+        clock,
+        log: log.child({ part: 'dns' }),
+        signal: ending,
+      });
+      running.push(informers.start(ending), dns.stopped);
+      void dns.synced.then(() => log.info(`DNS answers on ${nodeIp}:53`));
+    }
+    if (proxyInformers) running.push(proxyInformers.start(ending));
     await new Promise<void>((resolve) => {
       if (signal.aborted) resolve();
       else signal.addEventListener('abort', () => resolve(), { once: true });
     });
     log.info('Stopping; pods and rules stay');
     stop.abort();
-    await kubelet.close();
+    await kubelet?.close();
     await Promise.allSettled(running);
     return 0;
   } catch (err) {

@@ -1,12 +1,19 @@
 import { type Command, defineCommand } from '../cli/command.ts';
 import { mustCidr } from '../ip/ip.ts';
+import { choiceFlag } from './choice.ts';
 import { cidrFlag, ipFlag, numberFlag, ownAddress, portFlag } from './flag-values.ts';
 import { logFormat, logLevel, processLog } from './process-log.ts';
+
+const serverParts = ['controller-manager', 'scheduler'] as const;
 
 export const serverCommand: Command = defineCommand({
   name: 'server',
   summary: 'run the control plane: API server, controllers, scheduler',
-  examples: ['fairlead server --pki-dir /etc/kubernetes/pki --advertise-address 192.0.2.10'],
+  examples: [
+    'fairlead server --pki-dir /etc/kubernetes/pki --advertise-address 192.0.2.10',
+    "fairlead server --parts='*,-scheduler' # beside a kube-scheduler",
+    "fairlead server --controllers='*,-endpointslice-controller' # beside a controller of your own",
+  ],
   options: {
     'data-dir': { type: 'string', default: '/var/lib/fairlead/server', value: 'DIR', help: 'where the store lives' },
     'pki-dir': {
@@ -29,6 +36,18 @@ export const serverCommand: Command = defineCommand({
       value: 'URL',
       help: 'issuer of ServiceAccount tokens',
     },
+    parts: {
+      type: 'string',
+      default: '*',
+      value: 'LIST',
+      help: `what runs beside the API server: ${serverParts.join(', ')}; "*,-scheduler" for all but one`,
+    },
+    controllers: {
+      type: 'string',
+      default: '*',
+      value: 'LIST',
+      help: 'which controllers run, by upstream\'s names; "*,-NAME" for all but one',
+    },
     'log-level': logLevel,
     'log-format': logFormat,
   },
@@ -36,9 +55,11 @@ export const serverCommand: Command = defineCommand({
     const bindAddress = ipFlag('bind-address', values['bind-address']);
     const isAny = bindAddress === '0.0.0.0' || bindAddress === '::';
     const pods = mustCidr(cidrFlag('cluster-cidr', values['cluster-cidr']));
+    const parts = choiceFlag('parts', values.parts, serverParts);
     const nodeCidrMaskSize = numberFlag('node-cidr-mask-size', values['node-cidr-mask-size'], pods.prefix, 30);
     // Loaded only now, so that other commands start fast.
-    const { runServer } = await import('./server.ts');
+    const [{ runServer }, { controllers }] = await Promise.all([import('./server.ts'), import('../controllers/start.ts')]);
+    const chosen = choiceFlag('controllers', values.controllers, Object.keys(controllers));
     return await runServer({
       dataDir: values['data-dir'],
       pkiDir: values['pki-dir'],
@@ -51,6 +72,8 @@ export const serverCommand: Command = defineCommand({
       nodePortRange: values['service-node-port-range'],
       clusterDns: ipFlag('cluster-dns', values['cluster-dns']),
       issuer: values['service-account-issuer'],
+      controllers: parts.includes('controller-manager') ? chosen : [],
+      runsScheduler: parts.includes('scheduler'),
       log: processLog(values['log-level'], values['log-format']),
       signal,
     });

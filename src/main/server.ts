@@ -38,6 +38,9 @@ export interface ServerSettings {
   /** Empty for none. */
   readonly clusterDns: string;
   readonly issuer: string;
+  /** By name. */
+  readonly controllers: readonly string[];
+  readonly runsScheduler: boolean;
   readonly log: Log;
   readonly signal: AbortSignal;
 }
@@ -77,17 +80,22 @@ export async function runServer(settings: ServerSettings): Promise<number> {
   const informers = new InformerSet(forControllers, { clock, log: log.child({ part: 'informers' }) });
   const running = [
     informers.start(signal),
-    startControllers({
-      client: forControllers,
-      informers,
-      clock,
-      log: log.child({ part: 'controller-manager' }),
-      signal,
-      rootCa: ca ?? '',
-      clusterCidr: settings.clusterCidr,
-      nodeCidrMaskSize: settings.nodeCidrMaskSize,
-    }),
-    startScheduler({ client: forScheduler, informers, clock, log: log.child({ part: 'scheduler' }), signal }),
+    startControllers(
+      {
+        client: forControllers,
+        informers,
+        clock,
+        log: log.child({ part: 'controller-manager' }),
+        signal,
+        rootCa: ca ?? '',
+        clusterCidr: settings.clusterCidr,
+        nodeCidrMaskSize: settings.nodeCidrMaskSize,
+      },
+      settings.controllers,
+    ),
+    settings.runsScheduler
+      ? startScheduler({ client: forScheduler, informers, clock, log: log.child({ part: 'scheduler' }), signal })
+      : undefined,
     keepClusterDns({
       client: new Client({ ...(await loadKubeconfig(join(pki, 'admin.conf'))), server, serverName: 'localhost' }),
       address: settings.clusterDns,

@@ -1,4 +1,4 @@
-import type { LabPlan, NodePlan } from '../plan.ts';
+import { type LabPlan, type NodePlan, withoutAgentParts, withoutServerParts } from '../plan.ts';
 
 function quoted(word: string): string {
   return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
@@ -11,6 +11,10 @@ function line(name: string, words: readonly string[]): string {
 function fairlead(command: string, flags: Readonly<Record<string, string>>): string[] {
   const args = Object.entries(flags).flatMap(([flag, value]) => [`--${flag}`, value]);
   return ['env', 'NODE_COMPILE_CACHE=/var/cache/fairlead', '/opt/fairlead/src/main/fairlead.sh', command, ...args];
+}
+
+function parts(leftOut: readonly string[]): Record<string, string> {
+  return leftOut.length > 0 ? { parts: ['*', ...leftOut.map((part) => `-${part}`)].join(',') } : {};
 }
 
 /** The command that runs as `fairlead agent` on a node. */
@@ -28,6 +32,7 @@ export function agentCommand(plan: LabPlan, node: NodePlan): string[] {
     'cluster-domain': options.clusterDomain,
     'cluster-cidr': plan.pods.text,
     'service-cidr': plan.services.text,
+    ...parts(withoutAgentParts(node)),
     ...(node.role === 'control-plane' ? { 'register-with-taints': 'node-role.kubernetes.io/control-plane=:NoSchedule' } : {}),
   });
 }
@@ -45,6 +50,7 @@ export function serverCommand(plan: LabPlan, node: NodePlan): string[] {
     'service-cluster-ip-range': plan.services.text,
     'service-node-port-range': options.nodePortRange,
     'cluster-dns': plan.dnsAddress,
+    ...parts(withoutServerParts(plan)),
   });
 }
 
