@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { afterEach, describe, it } from 'node:test';
+import type { Event, Service } from '../api/schema/types.ts';
 import type { Client } from '../client/client.ts';
 import type { InformerSet } from '../client/informers.ts';
 import { KnownError } from '../errors/known-error.ts';
@@ -151,6 +152,47 @@ describe('startProxy()', () => {
     await until(() => elements(nft, 'services')['198.51.100.1 . tcp . 80'] === 'goto lb-1');
     cluster.services.remove('default/a');
     await until(() => elements(nft, 'services')['198.51.100.1 . tcp . 80'] === 'goto lb-2');
+  });
+
+  it('gives a load balancer address to one of two Services as a whole, source ranges too, and tells the other', async () => {
+    const cluster = new HandmadeCluster();
+    const nft = new FakeNftables();
+    const told: Event[] = [];
+    const client = { create: async (_: unknown, event: Event) => void told.push(event) } as unknown as Client;
+    await start(cluster, nft, { client });
+    const status = { loadBalancer: { ingress: [{ ip: '198.51.100.1' }] } };
+    const put = (name: string, ip: string, ranges: string[]): void => {
+      cluster.service(name, ip, { type: 'LoadBalancer', loadBalancerSourceRanges: ranges, sessionAffinity: 'ClientIP' });
+      cluster.services.put({ ...(cluster.services.get(`default/${name}`) as Service), status });
+    };
+    put('a', '10.96.0.1', ['10.0.0.0/8']);
+    put('b', '10.96.0.2', ['10.0.0.0/24', '203.0.113.0/24']);
+    cluster.endpoints('a', ['10.244.2.2']);
+    cluster.endpoints('b', ['10.244.2.3', '10.244.2.4']);
+    await until(() => elements(nft, 'services')['198.51.100.1 . tcp . 80'] === 'goto lb-1');
+    assert.deepEqual(elements(nft, 'allowed-sources'), { '198.51.100.1 . tcp . 80 . 10.0.0.0/8': '' });
+    assert.equal(elements(nft, 'endpoints')['198.51.100.1 . tcp . 80 . 1'], undefined);
+    await until(() => told.length === 1);
+    assert.equal(told[0]?.involvedObject.name, 'b');
+    assert.match(told[0]?.message ?? '', /"198\.51\.100\.1 \. tcp \. 80" for Service "default\/b": Service "default\/a" has it/);
+    const set = nft.table('ip', 'kube-proxy')?.sets.find((other) => other.name === 'affinity');
+    assert.ok(set);
+    const learnt: [string, string][] = [['10.0.0.7 . 198.51.100.1 . tcp . 80', '10.244.2.2 . 8080']];
+    await nft.commit({ family: 'ip', table: 'kube-proxy', ops: [{ op: 'add-elements', set, elements: learnt }] });
+    cluster.services.remove('default/a');
+    await until(() => Object.keys(elements(nft, 'allowed-sources')).length === 2 && Object.keys(elements(nft, 'affinity')).length === 0);
+  });
+
+  it('lets nobody take a cluster IP by naming it as an external address, however old', async () => {
+    const cluster = new HandmadeCluster();
+    const nft = new FakeNftables();
+    await start(cluster, nft);
+    cluster.service('a', '10.96.0.1', { externalIPs: ['10.96.0.2'] });
+    cluster.service('b', '10.96.0.2');
+    cluster.endpoints('a', ['10.244.2.2', '10.244.2.3']);
+    cluster.endpoints('b', ['10.244.2.4']);
+    await until(() => elements(nft, 'services')['10.96.0.2 . tcp . 80'] === 'goto lb-1');
+    assert.deepEqual(elements(nft, 'masquerade-services'), {});
   });
 
   it('forgets clients whose endpoint is gone', async () => {

@@ -5,6 +5,7 @@
 import { networkInterfaces } from 'node:os';
 import { endpointSlices, nodes, services } from '../api/resource-types.ts';
 import type { Node } from '../api/schema/types.ts';
+import { EventRecorder } from '../client/event-recorder.ts';
 import type { Informer } from '../client/informer.ts';
 import { InformerSet } from '../client/informers.ts';
 import { type Clock, systemClock } from '../clock/clock.ts';
@@ -15,6 +16,7 @@ import { type Log, silentLog } from '../observability/log.ts';
 import { ServiceTable } from './apply/service-table.ts';
 import { SyncLoop } from './apply/sync-loop.ts';
 import { KernelUdpFlows, UdpCleanUp, type UdpFlows } from './apply/udp-flows.ts';
+import { ContestReport } from './contest-report.ts';
 import { type Answer, HealthServer, ServiceHealth } from './health.ts';
 import { ProxyMetrics } from './metrics.ts';
 import { familiesOf, nodeContext } from './node-state.ts';
@@ -54,6 +56,7 @@ export class ServiceProxy {
   readonly #stop = new AbortController();
   readonly #markSynced: () => void;
   readonly #health: ServiceHealth;
+  readonly #contests: ContestReport;
   readonly #servers: HealthServer[] = [];
   #nodeChanged = true;
   #started = false;
@@ -80,6 +83,13 @@ export class ServiceProxy {
     this.synced = promise;
     this.#markSynced = resolve;
     this.#health = new ServiceHealth(() => this.#isAlive(), this.#log);
+    const { client, nodeName } = options;
+    const recorder = new EventRecorder({ client, component: 'kube-proxy', host: nodeName, clock: this.#clock, log: this.#log });
+    this.#contests = new ContestReport({
+      log: this.#log,
+      service: (key) => this.#tracker.service(key),
+      event: (about, reason, message) => recorder.event(about, 'Warning', reason, message),
+    });
     this.#loop = new SyncLoop({
       sync: () => this.#sync(),
       verify: () => this.#verify(),
@@ -215,6 +225,7 @@ export class ServiceProxy {
   }
 
   async #afterSync(): Promise<void> {
+    this.#contests.update([...this.#tables.values()].map((table) => table.contests));
     const [first] = this.#tables.values();
     if (first) {
       await this.#health.update(first.plans);

@@ -5,10 +5,10 @@ import { create, diff } from '../../linux/nftables/diff.ts';
 import type { Nftables, Op, SetDeclaration } from '../../linux/nftables/table.ts';
 import type { NodeContext } from '../plan/node-context.ts';
 import { type PreviousSlots, planService } from '../plan/plan-service.ts';
-import type { Frontend, PortPlan, ServicePlan } from '../plan/service-plan.ts';
-import { serviceElements } from '../render/nftables/element.ts';
+import type { PortPlan, ServicePlan } from '../plan/service-plan.ts';
+import { frontendName, serviceClaims } from '../render/nftables/element.ts';
 import { setsOf, tableName } from '../render/nftables/layout.ts';
-import { Ledger } from '../render/nftables/ledger.ts';
+import { type Contest, Ledger } from '../render/nftables/ledger.ts';
 import { type HeldSlots, heldSlots, slotsOf } from './held-slots.ts';
 
 /** So many can be read within some ten milliseconds. */
@@ -48,6 +48,11 @@ export class ServiceTable {
     return this.#node;
   }
 
+  /** Frontends that more than one Service claims. */
+  get contests(): ReadonlyMap<string, Contest> {
+    return this.#ledger.contests;
+  }
+
   /** Forgets every plan; for a node that changed. All Services must be put again. */
   reset(node: NodeContext): void {
     const plans = this.#plans;
@@ -82,7 +87,9 @@ export class ServiceTable {
     const plan = service && planService(service, slices, this.#node, this.#previous(key, service));
     if (plan) this.#plans.set(key, plan);
     else this.#plans.delete(key);
-    this.#ledger.put(key, plan?.rank ?? '', plan ? serviceElements(plan) : []);
+    const { handovers } = this.#ledger;
+    this.#ledger.put(key, plan ? serviceClaims(plan) : []);
+    if (this.#ledger.handovers !== handovers) this.#affinityStale = true;
     if (!before?.ports.some((port) => port.affinitySeconds !== undefined)) return;
     this.#affinityStale = true;
     const routes = routesOf(plan);
@@ -168,7 +175,11 @@ export class ServiceTable {
       for (const port of plan.ports) {
         if (port.affinitySeconds === undefined) continue;
         const endpoints = new Set([...port.cluster, ...port.local].map((e) => `${e.ip} . ${e.port}`));
-        for (const f of port.frontends) if (!this.#rerouted.has(nameOf(f, port))) targets.set(nameOf(f, port), endpoints);
+        for (const f of port.frontends) {
+          const name = frontendName(f, port);
+          const lost = this.contests.get(name)?.losers.includes(plan.key);
+          if (!lost && !this.#rerouted.has(name)) targets.set(name, endpoints);
+        }
       }
     }
     return (key, endpoint) => {
@@ -180,12 +191,7 @@ export class ServiceTable {
   }
 }
 
-/** As keys of the affinity set end: `10.96.0.1 . tcp . 80`, or `tcp . 30080` for a node port. */
-function nameOf(frontend: Frontend, port: PortPlan): string {
-  return `${frontend.ip === undefined ? '' : `${frontend.ip} . `}${port.protocol} . ${frontend.port}`;
-}
-
 /** By which list each frontend chooses, for clients inside and outside. */
 function routesOf(plan: ServicePlan | undefined): Map<string, string> {
-  return new Map(plan?.ports.flatMap((port) => port.frontends.map((f) => [nameOf(f, port), `${f.inside} ${f.outside}`] as const)));
+  return new Map(plan?.ports.flatMap((port) => port.frontends.map((f) => [frontendName(f, port), `${f.inside} ${f.outside}`] as const)));
 }

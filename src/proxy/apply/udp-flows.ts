@@ -4,8 +4,9 @@
  */
 import { Conntrack, IPPROTO } from '../../linux/netlink/conntrack.ts';
 import type { TableFamily } from '../../linux/nftables/table.ts';
-import type { NodeContext } from '../plan/node-context.ts';
 import type { ServicePlan } from '../plan/service-plan.ts';
+import { frontendName } from '../render/nftables/element.ts';
+import type { ServiceTable } from './service-table.ts';
 
 /** One tracked connection, as far as it matters here. */
 export interface UdpFlow {
@@ -60,25 +61,25 @@ export class UdpCleanUp {
   }
 
   /** Deletes stale flows, if there may be any; gives their number. After an error the next run has the same to do. */
-  async run(
-    tables: ReadonlyMap<TableFamily, { readonly plans: ReadonlyMap<string, ServicePlan>; readonly node: NodeContext }>,
-  ): Promise<number> {
+  async run(tables: ReadonlyMap<TableFamily, Pick<ServiceTable, 'plans' | 'node' | 'contests'>>): Promise<number> {
     if (!this.#due) return 0;
     let count = 0;
-    for (const [family, { plans, node }] of tables)
-      count += await this.#flows.deleteStale(family, staleFlows(plans.values(), this.#former.get(family) ?? [], node));
+    for (const [family, table] of tables) count += await this.#flows.deleteStale(family, staleFlows(table, this.#former.get(family) ?? []));
     this.#former = new Map();
     this.#due = false;
     return count;
   }
 }
 
-function frontendsOf(plans: Iterable<ServicePlan>): Map<string, ReadonlySet<string>> {
+function frontendsOf(plans: Iterable<ServicePlan>, contests?: ServiceTable['contests']): Map<string, ReadonlySet<string>> {
   const frontends = new Map<string, ReadonlySet<string>>();
   for (const plan of plans)
     for (const port of plan.ports) {
       if (port.protocol !== 'udp') continue;
-      for (const f of port.frontends) frontends.set(f.ip === undefined ? `${f.port}` : `${f.ip} ${f.port}`, port.serving);
+      for (const f of port.frontends) {
+        const name = frontendName(f, port);
+        if (!contests?.get(name)?.losers.includes(plan.key)) frontends.set(name, port.serving);
+      }
     }
   return frontends;
 }
@@ -87,16 +88,19 @@ function frontendsOf(plans: Iterable<ServicePlan>): Map<string, ReadonlySet<stri
  * Tells stale flows: to a frontend of a Service but answered by somebody who does not serve, and those that were sent on by
  * a frontend that nobody has any more.
  */
-function staleFlows(plans: Iterable<ServicePlan>, former: Iterable<ServicePlan>, node: NodeContext): (flow: UdpFlow) => boolean {
-  const frontends = frontendsOf(plans);
+function staleFlows(
+  { plans, node, contests }: Pick<ServiceTable, 'plans' | 'node' | 'contests'>,
+  former: Iterable<ServicePlan>,
+): (flow: UdpFlow) => boolean {
+  const frontends = frontendsOf(plans.values(), contests);
   const gone = frontendsOf(former);
   for (const frontend of frontends.keys()) gone.delete(frontend);
   return ({ to, port, answeredBy, answeredFromPort }) => {
     const translated = answeredBy !== to;
     // Which addresses are the node's is not known when all of them serve node ports; what passes through is not translated.
     const here = node.nodePortIps === 'all' ? translated || node.nodeIps.includes(to) : node.nodePortIps.includes(to);
-    const serving = frontends.get(`${to} ${port}`) ?? (here ? frontends.get(`${port}`) : undefined);
+    const serving = frontends.get(`${to} . udp . ${port}`) ?? (here ? frontends.get(`udp . ${port}`) : undefined);
     if (serving) return !serving.has(`${answeredBy} . ${answeredFromPort}`);
-    return translated && (gone.has(`${to} ${port}`) || (here && gone.has(`${port}`)));
+    return translated && (gone.has(`${to} . udp . ${port}`) || (here && gone.has(`udp . ${port}`)));
   };
 }

@@ -11,6 +11,11 @@ export function readIp(text: string): string | undefined {
   return canonicalIpv4.test(text) ? text : parseIp(text);
 }
 
+/** Objects of another API server may hold anything; what the kernel cannot take must not keep it from the rest. */
+export function isPort(port: number | undefined): port is number {
+  return Number.isInteger(port) && Number(port) > 0 && Number(port) < 65_536;
+}
+
 export interface Candidate {
   readonly ip: string;
   readonly port: number;
@@ -34,7 +39,7 @@ export function candidatesOf(slices: readonly EndpointSlice[], portName: string,
   for (const slice of slices) {
     if (!isOfFamily(slice, node)) continue;
     for (const port of slice.ports ?? []) {
-      if (port.name === undefined || port.name === null || !port.port) continue;
+      if (port.name === undefined || port.name === null || !isPort(port.port)) continue;
       if (port.name !== portName || (port.protocol ?? 'TCP').toLowerCase() !== protocol) continue;
       for (const endpoint of slice.endpoints ?? []) {
         const ip = readIp(endpoint.addresses[0] ?? '');

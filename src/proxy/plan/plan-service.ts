@@ -1,14 +1,18 @@
 /** plan(): a Service and its EndpointSlices to a ServicePlan. Pure; every rule of traffic is decided here. */
 import type { EndpointSlice, Service, ServicePort } from '../../api/schema/types.ts';
 import { cidrContains, cidrOverlaps, familyOf, parseCidr } from '../../ip/ip.ts';
-import { type Candidate, candidatesOf, clusterEndpoints, isOfFamily, localEndpoints, readIp } from './endpoints.ts';
+import { type Candidate, candidatesOf, clusterEndpoints, isOfFamily, isPort, localEndpoints, readIp } from './endpoints.ts';
 import type { NodeContext } from './node-context.ts';
 import type { EndpointAddress, Frontend, PortPlan, Protocol, ServicePlan, Target } from './service-plan.ts';
 import { assignSlots } from './slots.ts';
 
 const proxyNameLabel = 'service.kubernetes.io/service-proxy-name';
 const headlessLabel = 'service.kubernetes.io/headless';
+const protocols: readonly string[] = ['tcp', 'udp', 'sctp'] satisfies Protocol[];
 const defaultAffinitySeconds = 10_800;
+const maxAffinitySeconds = 86_400;
+/** Slots of a list are numbers of 16 bits. */
+const maxEndpoints = 65_536;
 
 /** The endpoint (`ip . port`) that held each slot of a port's lists before. */
 export type PreviousSlots = (
@@ -31,13 +35,21 @@ function inFamily(addresses: readonly (string | undefined)[], node: NodeContext)
   return [...new Set(parsed.filter((ip) => familyOf(ip) === (node.family === 'ip' ? 4 : 6)))];
 }
 
+/**
+ * Whether the address can be another host's. Whoever may write a Service's external addresses or status would otherwise take
+ * over what this node serves to itself alone.
+ */
+function isForeign(ip: string): boolean {
+  return !/^(?:0|127|22[4-9]|2[3-5]\d)\.|^::1?$|^ff/i.test(ip);
+}
+
 /** The addresses that a load balancer routes to the node as they are; with ipMode Proxy it changes them itself. */
 function loadBalancerIps(service: Service, node: NodeContext): string[] {
   const ingress = service.status?.loadBalancer?.ingress ?? [];
   return inFamily(
     ingress.filter((i) => i.ipMode === undefined || i.ipMode === 'VIP').map((i) => i.ip),
     node,
-  );
+  ).filter(isForeign);
 }
 
 /** Source ranges without those inside others, which the kernel would refuse. Undefined when everybody may come. */
@@ -57,7 +69,7 @@ function sourceRanges(service: Service, lbIp: string, node: NodeContext): string
 
 function place(candidates: readonly Candidate[], previous: readonly string[], node: NodeContext): EndpointAddress[] {
   const byName = new Map(candidates.map((c) => [`${c.ip} . ${c.port}`, c]));
-  return assignSlots(previous, [...byName.keys()].sort()).flatMap((name) => {
+  return assignSlots(previous, [...byName.keys()].sort().slice(0, maxEndpoints)).flatMap((name) => {
     const c = byName.get(name);
     return c ? [{ ip: c.ip, port: c.port, mayBeHere: c.nodeName === undefined || c.nodeName === node.nodeName }] : [];
   });
@@ -85,14 +97,15 @@ function frontendsOf(service: Service, port: ServicePort, clusterIp: string, lis
       masquerade: node.masqueradeAll ? 'always' : 'outside-pods',
     },
   ];
-  for (const ip of inFamily(spec?.externalIPs ?? [], node)) frontends.push({ kind: 'external-ip', ip, port: port.port, ...external });
   for (const ip of loadBalancerIps(service, node)) {
     const sources = sourceRanges(service, ip, node);
     frontends.push({ kind: 'load-balancer-ip', ip, port: port.port, ...external, ...(sources ? { sources } : {}) });
   }
-  if (port.nodePort && (spec?.type === 'NodePort' || spec?.type === 'LoadBalancer'))
+  for (const ip of inFamily(spec?.externalIPs ?? [], node).filter(isForeign))
+    frontends.push({ kind: 'external-ip', ip, port: port.port, ...external });
+  if (isPort(port.nodePort) && (spec?.type === 'NodePort' || spec?.type === 'LoadBalancer'))
     frontends.push({ kind: 'node-port', port: port.nodePort, ...external });
-  // An external address may be a load balancer's too: said once is enough.
+  // An external address may be a load balancer's too: then its source ranges hold.
   const seen = new Set<string>();
   return frontends.filter((f) => {
     const key = `${f.ip ?? 'node'} ${f.port}`;
@@ -104,6 +117,10 @@ interface Lists {
   readonly cluster: number;
   readonly local: number;
   readonly anywhere: boolean;
+}
+
+function isProgrammable({ port, protocol }: ServicePort): boolean {
+  return isPort(port) && protocols.includes((protocol ?? 'TCP').toLowerCase());
 }
 
 function planPort(
@@ -134,9 +151,13 @@ function planPort(
     local,
     serving: new Set(candidates.filter((c) => c.serving).map((c) => `${c.ip} . ${c.port}`)),
     ...(spec?.sessionAffinity === 'ClientIP'
-      ? { affinitySeconds: spec.sessionAffinityConfig?.clientIP?.timeoutSeconds ?? defaultAffinitySeconds }
+      ? { affinitySeconds: affinitySeconds(spec.sessionAffinityConfig?.clientIP?.timeoutSeconds) }
       : {}),
   };
+}
+
+function affinitySeconds(given = defaultAffinitySeconds): number {
+  return Math.min(Math.max(Math.trunc(given) || defaultAffinitySeconds, 1), maxAffinitySeconds);
 }
 
 function localReady(slices: readonly EndpointSlice[], node: NodeContext): number {
@@ -167,7 +188,7 @@ export function planService(
     key: `${metadata.namespace}/${metadata.name}`,
     rank: `${metadata.creationTimestamp ?? ''} ${metadata.namespace}/${metadata.name}`,
     clusterIp,
-    ports: (spec?.ports ?? []).map((port) => planPort(service, slices, port, clusterIp, node, previous)),
+    ports: (spec?.ports ?? []).filter(isProgrammable).map((port) => planPort(service, slices, port, clusterIp, node, previous)),
     ...(checks ? { health: { port: checks, localReady: localReady(slices, node) } } : {}),
   };
 }

@@ -119,4 +119,36 @@ describe('planService()', () => {
     const sloppy: Service = { ...s, spec: { ...s.spec, externalIPs: ['198.051.100.001'] } };
     assert.ok(planService(sloppy, slices('here'), node)?.ports[0]?.frontends.some((f) => f.ip === '198.51.100.1'));
   });
+
+  it('keeps the source ranges of a load balancer address that is an external one, too', () => {
+    const s = service('Cluster', 'Cluster');
+    const spec = { ...s.spec, type: 'LoadBalancer', externalIPs: ['198.51.100.1'], loadBalancerSourceRanges: ['203.0.113.0/24'] };
+    const lb: Service = { ...s, spec, status: { loadBalancer: { ingress: [{ ip: '198.51.100.1' }] } } };
+    const frontends = planService(lb, slices('here'), node)?.ports[0]?.frontends.filter((f) => f.ip === '198.51.100.1');
+    assert.deepEqual(
+      frontends?.map((f) => [f.kind, f.sources]),
+      [['load-balancer-ip', ['203.0.113.0/24']]],
+    );
+  });
+
+  it('leaves the addresses alone that a node keeps for itself', () => {
+    const s = service('Cluster', 'Cluster');
+    const ips = ['127.0.0.1', '::ffff:127.0.0.1', '0.0.0.0', '224.0.0.1', '255.255.255.255', '198.51.100.1'];
+    const status = { loadBalancer: { ingress: ips.map((ip) => ({ ip })) } };
+    const plan = planService({ ...s, spec: { ...s.spec, externalIPs: ips }, status }, slices('here'), node);
+    assert.deepEqual(
+      plan?.ports[0]?.frontends.flatMap((f) => f.ip ?? []),
+      ['10.96.0.1', '198.51.100.1'],
+    );
+  });
+
+  it('leaves out a port that no kernel can serve, and keeps the others', () => {
+    const s = service('Cluster', 'Cluster');
+    const ports = [{ port: 70_000 }, { port: 80, protocol: 'ICMP' }, { port: 80, nodePort: -1 }];
+    const plan = planService({ ...s, spec: { ...s.spec, ports } }, slices('here'), node);
+    assert.deepEqual(
+      plan?.ports.map((p) => p.frontends.map((f) => `${f.kind} ${f.port}`)),
+      [['cluster-ip 80']],
+    );
+  });
 });

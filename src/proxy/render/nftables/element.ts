@@ -23,9 +23,27 @@ function spread(target: Target, port: PortPlan, prefix: string): string | undefi
   return target === 'local' ? `goto ${prefix}local-${port.local.length}` : undefined;
 }
 
-function frontendElements(frontend: Frontend, port: PortPlan): Element[] {
+/**
+ * Elements that stand or fall together. A frontend serves one Service, whole: endpoints of one under the source ranges of
+ * another would open what was closed, and overlapping ranges of two are refused by the kernel, with everything else.
+ */
+export interface Claim {
+  /** `10.96.0.1 . tcp . 80` or `tcp . 30080` for a frontend; for an element that Services share, its set and key. */
+  readonly name: string;
+  /** Whether only one Service can have it. */
+  readonly frontend: boolean;
+  /** Sorts those who claim the same: the first has it. */
+  readonly rank: string;
+  readonly elements: readonly Element[];
+}
+
+/** As keys of sets begin: `10.96.0.1 . tcp . 80`, or `tcp . 30080` for a node port. */
+export function frontendName({ ip, port }: Pick<Frontend, 'ip' | 'port'>, { protocol }: Pick<PortPlan, 'protocol'>): string {
+  return `${ip === undefined ? '' : `${ip} . `}${protocol} . ${port}`;
+}
+
+function frontendElements(frontend: Frontend, port: PortPlan, key: string): Element[] {
   const isNodePort = frontend.kind === 'node-port';
-  const key = `${isNodePort ? '' : `${frontend.ip} . `}${port.protocol} . ${frontend.port}`;
   const elements: Element[] = [];
   const add = (onIp: SetName, onNodePort: SetName, data: string): void => {
     elements.push({ set: isNodePort ? onNodePort : onIp, key, data });
@@ -60,14 +78,22 @@ function frontendElements(frontend: Frontend, port: PortPlan): Element[] {
 }
 
 /** Everything that a Service puts into sets. */
-export function serviceElements(plan: ServicePlan): Element[] {
-  const elements: Element[] = [];
-  if (plan.clusterIp) elements.push({ set: 'cluster-ips', key: plan.clusterIp, data: '' });
+export function serviceClaims(plan: ServicePlan): Claim[] {
+  const claims: Claim[] = [];
+  const share = (element: Element): void => {
+    claims.push({ name: `${element.set} ${element.key}`, frontend: false, rank: plan.rank, elements: [element] });
+  };
+  if (plan.clusterIp) share({ set: 'cluster-ips', key: plan.clusterIp, data: '' });
   const own = new Set<string>();
   for (const port of plan.ports) {
-    for (const frontend of port.frontends) elements.push(...frontendElements(frontend, port));
+    for (const frontend of port.frontends) {
+      const name = frontendName(frontend, port);
+      // The cluster allocates cluster IPs, users write the rest: nobody takes over a Service by naming its address.
+      const rank = `${frontend.kind === 'cluster-ip' ? 0 : 1} ${plan.rank}`;
+      claims.push({ name, frontend: true, rank, elements: frontendElements(frontend, port, name) });
+    }
     for (const endpoint of [...port.cluster, ...port.local]) if (endpoint.mayBeHere) own.add(endpoint.ip);
   }
-  for (const ip of own) elements.push({ set: 'hairpin', key: `${ip} . ${ip}`, data: '' });
-  return elements;
+  for (const ip of own) share({ set: 'hairpin', key: `${ip} . ${ip}`, data: '' });
+  return claims;
 }

@@ -1,25 +1,33 @@
 /**
- * Who wants which element. Several Services may want the same one (a pod behind two of them, an address claimed twice):
- * the oldest Service decides its value, and it goes when the last one lets go. Gives the steps from what was applied to
- * what is wanted, touching only what changed. Plain memory, no kernel.
+ * Who has what. Several Services may claim the same frontend (an external address, a load balancer's) or share an element
+ * (a pod behind two of them): the first by rank has it, and when the last one lets go it is gone. Gives the steps from what
+ * was applied to what is wanted, touching only what changed. Plain memory, no kernel.
  */
 import { parseVerdict } from '../../../linux/nftables/rule.ts';
 import type { Chain, Op, SetDeclaration, Table } from '../../../linux/nftables/table.ts';
 import type { NodeContext } from '../../plan/node-context.ts';
-import type { Element } from './element.ts';
+import type { Claim, Element } from './element.ts';
 import { chainOnDemand, chainsOf, type SetName, setsOf, tableName } from './layout.ts';
 
-interface Claim {
+interface Held extends Claim {
   readonly owner: string;
-  readonly rank: string;
-  readonly data: string;
+}
+
+/** A frontend that more than one Service wants: `namespace/name` of who has it and of those who go without. */
+export interface Contest {
+  readonly winner: string;
+  readonly losers: readonly string[];
 }
 
 export class Ledger {
   readonly #node: NodeContext;
   readonly #declared: ReadonlyMap<string, SetDeclaration>;
-  readonly #claims = new Map<SetName, Map<string, Claim[]>>();
-  readonly #owned = new Map<string, readonly Element[]>();
+  /** Who claims a name, the one who has it first. */
+  readonly #claims = new Map<string, readonly Held[]>();
+  readonly #owned = new Map<string, ReadonlyMap<string, Held>>();
+  readonly #contests = new Map<string, Contest>();
+  /** How many times a name went from one owner to another. */
+  handovers = 0;
   readonly #wanted = new Map<SetName, Map<string, string>>();
   /** How many wanted elements name a chain. */
   readonly #chainUses = new Map<string, number>();
@@ -35,34 +43,48 @@ export class Ledger {
     if (node.nodePortIps !== 'all')
       this.put(
         'node',
-        '',
-        node.nodePortIps.map((ip) => ({ set: 'nodeport-ips', key: ip, data: '' })),
+        node.nodePortIps.map((key) => ({
+          name: `nodeport-ips ${key}`,
+          frontend: false,
+          rank: '',
+          elements: [{ set: 'nodeport-ips', key, data: '' }],
+        })),
       );
   }
 
-  /** Replaces everything that `owner` wants; an empty list lets go of all. */
-  put(owner: string, rank: string, elements: readonly Element[]): void {
-    const before = this.#owned.get(owner) ?? [];
-    if (elements.length === 0) this.#owned.delete(owner);
-    else this.#owned.set(owner, elements);
-    const next = new Map(elements.map((e) => [`${e.set} ${e.key}`, e]));
-    for (const e of before) if (!next.has(`${e.set} ${e.key}`)) this.#claim(e, owner, undefined);
-    for (const e of next.values()) this.#claim(e, owner, { owner, rank, data: e.data });
+  /** Replaces everything that `owner` wants; an empty list lets go of all. Of two claims with one name the first counts. */
+  put(owner: string, claims: readonly Claim[]): void {
+    const next = new Map<string, Held>();
+    for (const claim of claims) if (!next.has(claim.name)) next.set(claim.name, { ...claim, owner });
+    const before = this.#owned.get(owner);
+    if (next.size === 0) this.#owned.delete(owner);
+    else this.#owned.set(owner, next);
+    for (const name of before?.keys() ?? []) if (!next.has(name)) this.#claim(name, owner, undefined);
+    for (const [name, held] of next) this.#claim(name, owner, held);
   }
 
-  #claim({ set, key }: Element, owner: string, claim: Claim | undefined): void {
-    const ofSet = this.#claims.get(set) ?? new Map<string, Claim[]>();
-    this.#claims.set(set, ofSet);
-    const others = (ofSet.get(key) ?? []).filter((c) => c.owner !== owner);
-    const claims = claim ? [...others, claim] : others;
-    if (claims.length === 0) ofSet.delete(key);
-    else ofSet.set(key, claims);
-    let winner: Claim | undefined;
-    for (const c of claims) if (!winner || c.rank < winner.rank) winner = c;
-    this.#want(set, key, winner?.data);
+  /** Frontends that more than one Service claims, by name. */
+  get contests(): ReadonlyMap<string, Contest> {
+    return this.#contests;
   }
 
-  #want(set: SetName, key: string, data: string | undefined): void {
+  #claim(name: string, owner: string, mine: Held | undefined): void {
+    const before = this.#claims.get(name) ?? [];
+    const after = before.filter((held) => held.owner !== owner);
+    if (mine) after.push(mine);
+    if (after.length > 1) after.sort((a, b) => (a.rank < b.rank ? -1 : 1));
+    if (after.length === 0) this.#claims.delete(name);
+    else this.#claims.set(name, after);
+    const [winner, ...losers] = after;
+    if (winner?.frontend && losers.length > 0) this.#contests.set(name, { winner: winner.owner, losers: losers.map((held) => held.owner) });
+    else if (before.length > 1) this.#contests.delete(name);
+    if (winner && before[0] && winner.owner !== before[0].owner) this.handovers++;
+    const kept = new Set(winner?.elements.map((e) => `${e.set} ${e.key}`));
+    for (const e of before[0]?.elements ?? []) if (!kept.has(`${e.set} ${e.key}`)) this.#want(e, undefined);
+    for (const e of winner?.elements ?? []) this.#want(e, e.data);
+  }
+
+  #want({ set, key }: Element, data: string | undefined): void {
     const wanted = this.#wanted.get(set);
     const before = wanted?.get(key);
     if (!wanted || before === data) return;
