@@ -112,6 +112,26 @@ export const volumeAttachments: ResourceType<k.VolumeAttachment> = type(
   'volumeattachments',
   false,
 );
+export const volumeAttributesClasses: ResourceType<k.VolumeAttributesClass> = type(
+  'storage.k8s.io/v1',
+  'VolumeAttributesClass',
+  'volumeattributesclasses',
+  false,
+);
+export const deviceClasses: ResourceType<k.DeviceClass> = type('resource.k8s.io/v1', 'DeviceClass', 'deviceclasses', false);
+export const resourceClaims: ResourceType<k.ResourceV1ResourceClaim> = type('resource.k8s.io/v1', 'ResourceClaim', 'resourceclaims');
+export const resourceClaimTemplates: ResourceType<k.ResourceClaimTemplate> = type(
+  'resource.k8s.io/v1',
+  'ResourceClaimTemplate',
+  'resourceclaimtemplates',
+);
+export const resourceSlices: ResourceType<k.ResourceSlice> = type('resource.k8s.io/v1', 'ResourceSlice', 'resourceslices', false);
+export const validatingAdmissionPolicies: ResourceType<k.ValidatingAdmissionPolicy> = type(
+  'admissionregistration.k8s.io/v1',
+  'ValidatingAdmissionPolicy',
+  'validatingadmissionpolicies',
+  false,
+);
 export const serviceCidrs: ResourceType<k.ServiceCIDR> = type('networking.k8s.io/v1', 'ServiceCIDR', 'servicecidrs', false);
 export const ipAddresses: ResourceType<k.IPAddress> = type('networking.k8s.io/v1', 'IPAddress', 'ipaddresses', false);
 export const selfSubjectReviews: ResourceType<k.SelfSubjectReview> = type(

@@ -76,6 +76,8 @@ export interface ApiServerOptions {
   readonly nodePortRange: string;
   /** Where pods reach this server: the address behind `default/kubernetes`. */
   readonly advertiseAddress: string;
+  /** PEM of the authority of those who may speak for others to API servers behind this one. */
+  readonly frontProxyCa?: string | undefined;
   /** PEM: the certificate shown to kubelets, and the CA of theirs. */
   readonly kubeletClient: KubeletTls;
   readonly clock: Clock;
@@ -148,7 +150,7 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
   const bootstrap = { objects, writer };
   for (const object of baseObjects) await ensureExists(bootstrap, object);
   await reconcilePolicy(bootstrap);
-  await publishClientCa(bootstrap, String(tls.clientCa));
+  await publishClientCa(bootstrap, String(tls.clientCa), options.frontProxyCa);
 
   const metrics = createMetrics(feed, rows);
   const advertised = `${options.advertiseAddress}:${options.listen.port}`;

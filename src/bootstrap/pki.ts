@@ -50,11 +50,11 @@ async function writePair(dir: string, name: string, pair: KeyPair): Promise<void
   await Promise.all([writeSecret(join(dir, `${name}.crt`), pair.certPem), writeSecret(join(dir, `${name}.key`), pair.keyPem)]);
 }
 
-async function ensureAuthority(dir: string, now: number): Promise<Authority> {
-  const pair = await readPair(dir, 'ca');
+async function ensureAuthority(dir: string, file: string, commonName: string, now: number): Promise<Authority> {
+  const pair = await readPair(dir, file);
   if (pair) return await loadAuthority(pair);
-  const authority = await createAuthority('kubernetes', now);
-  await writePair(dir, 'ca', authority);
+  const authority = await createAuthority(commonName, now);
+  await writePair(dir, file, authority);
   return authority;
 }
 
@@ -87,7 +87,7 @@ async function ensureServiceAccountKey(dir: string): Promise<void> {
 /** Makes whatever the control plane's PKI directory lacks. */
 export async function ensureClusterPki(options: ClusterPkiOptions): Promise<void> {
   const { dir, now } = options;
-  const authority = await ensureAuthority(dir, now);
+  const authority = await ensureAuthority(dir, 'ca', 'kubernetes', now);
   const apiserver: CertificateRequest = {
     commonName: 'kube-apiserver',
     dnsNames: [
@@ -109,6 +109,7 @@ export async function ensureClusterPki(options: ClusterPkiOptions): Promise<void
   await Promise.all([
     ensurePair(authority, dir, 'apiserver', apiserver, now),
     ensurePair(authority, dir, 'apiserver-kubelet-client', kubeletClient, now),
+    ensureAuthority(dir, 'front-proxy-ca', 'front-proxy-ca', now),
     ensureServiceAccountKey(dir),
     ensureKubeconfig(authority, join(dir, 'admin.conf'), options, { user: 'kubernetes-admin', groups: ['system:masters'] }),
     ensureKubeconfig(authority, join(dir, 'controller-manager.conf'), options, { user: 'system:kube-controller-manager' }),
@@ -119,7 +120,7 @@ export async function ensureClusterPki(options: ClusterPkiOptions): Promise<void
 /** Makes whatever a node's directory lacks: one kubeconfig per part, the kubelet's serving certificate, ca.crt. */
 export async function ensureNodePki(options: NodePkiOptions): Promise<void> {
   const { dir, node, now } = options;
-  const authority = await ensureAuthority(options.pkiDir, now);
+  const authority = await ensureAuthority(options.pkiDir, 'ca', 'kubernetes', now);
   const serving: CertificateRequest = {
     commonName: `system:node:${node}`,
     organizations: ['system:nodes'],

@@ -61,6 +61,8 @@ export async function runServer(settings: ServerSettings): Promise<number> {
     serviceAccounts: { issuer: settings.issuer, keyFiles: [join(pki, 'sa.key'), join(pki, 'sa.pub')] },
     serviceCidr: settings.serviceCidr,
     nodePortRange: settings.nodePortRange,
+    // Not every PKI has it: it matters to programs beside this one.
+    frontProxyCa: await readFile(join(pki, 'front-proxy-ca.crt'), 'utf8').catch(() => undefined),
     advertiseAddress: settings.advertiseAddress ?? settings.bindAddress,
     kubeletClient: { cert: kubeletCert ?? '', key: kubeletKey ?? '', ca: ca ?? '' },
     clock,

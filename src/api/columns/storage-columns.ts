@@ -1,6 +1,6 @@
 /** Tables of volumes and their classes. */
 import type { Columns } from '../registry/resource-row.ts';
-import type { CSIDriver, PersistentVolume, PersistentVolumeClaim, StorageClass } from '../schema/types.ts';
+import type { CSIDriver, PersistentVolume, PersistentVolumeClaim, StorageClass, VolumeAttributesClass } from '../schema/types.ts';
 import { age, column, columnsOf, wide } from './columns.ts';
 
 const storageClasses = columnsOf<StorageClass>([
@@ -24,6 +24,11 @@ export const storageClassColumns: Columns<StorageClass> = {
 export const csiDriverColumns: Columns<CSIDriver> = columnsOf<CSIDriver>([
   column('AttachRequired', ({ spec }) => spec?.attachRequired ?? true, { type: 'boolean' }),
   column('PodInfoOnMount', ({ spec }) => spec?.podInfoOnMount ?? false, { type: 'boolean' }),
+  age(),
+]);
+
+export const volumeAttributesClassColumns: Columns<VolumeAttributesClass> = columnsOf<VolumeAttributesClass>([
+  column('DriverName', (one) => one.driverName),
   age(),
 ]);
 

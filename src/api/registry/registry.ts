@@ -5,6 +5,7 @@ import { autoscalingRows } from './rows/autoscaling.ts';
 import { batchRows } from './rows/batch.ts';
 import { coordinationRows } from './rows/coordination.ts';
 import { coreRows } from './rows/core.ts';
+import { deviceRows } from './rows/devices.ts';
 import { eventRows } from './rows/events.ts';
 import { networkingRows } from './rows/networking.ts';
 import { podRows } from './rows/pods.ts';
@@ -24,6 +25,7 @@ export const rows: readonly ResourceRow[] = [
   ...coordinationRows,
   ...networkingRows,
   ...smallGroupRows,
+  ...deviceRows,
   ...rbacRows,
   ...reviewRows,
 ];

@@ -58,8 +58,8 @@ const namespaced: readonly (Role | RoleBinding)[] = [
   ),
   ...['kube-controller-manager', 'kube-scheduler'].flatMap((name) => [
     role('kube-system', `system::leader-locking-${name}`, [
-      rule('watch', 'core', 'configmaps'),
-      rule('get update', 'core', 'configmaps', name),
+      rule('get list watch create update', 'coordination.k8s.io', 'leases'),
+      rule('get list watch create update', 'coordination.k8s.io', 'leasecandidates'),
     ]),
     binding('kube-system', `system::leader-locking-${name}`, [user(`system:${name}`), serviceAccount('kube-system', name)]),
   ]),

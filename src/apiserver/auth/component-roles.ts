@@ -27,6 +27,8 @@ const nodeRules = [
   rule('get create update patch delete', 'coordination.k8s.io', 'leases'),
   rule('get', 'storage.k8s.io', 'volumeattachments'),
   rule('get create update patch delete', 'storage.k8s.io', 'csinodes'),
+  rule('get', 'resource.k8s.io', 'resourceclaims'),
+  rule('deletecollection', 'resource.k8s.io', 'resourceslices'),
 ];
 
 export const componentRoles: readonly ClusterRole[] = [
@@ -55,17 +57,20 @@ export const componentRoles: readonly ClusterRole[] = [
     events,
     rule('create', 'coordination.k8s.io', 'leases'),
     rule('get list watch update', 'coordination.k8s.io', 'leases', 'kube-scheduler'),
-    rule('create', 'coordination.k8s.io', 'leasecandidates'),
+    rule(`${READ} create update patch delete deletecollection`, 'coordination.k8s.io', 'leasecandidates'),
     rule(READ, 'core', 'nodes namespaces'),
     rule(`${READ} delete`, 'core', 'pods'),
     rule('create', 'core', 'pods/binding bindings'),
     rule('patch update', 'core', 'pods/status'),
+    rule('update', 'core', 'pods/finalizers'),
     rule(READ, 'core', 'services replicationcontrollers persistentvolumeclaims persistentvolumes'),
     rule(READ, 'apps extensions', 'replicasets'),
     rule(READ, 'apps', 'statefulsets'),
     rule(READ, 'policy', 'poddisruptionbudgets'),
     ...reviews,
-    rule(READ, 'storage.k8s.io', 'csinodes csidrivers csistoragecapacities'),
+    rule(READ, 'storage.k8s.io', 'csinodes csidrivers csistoragecapacities volumeattachments'),
+    rule(READ, 'resource.k8s.io', 'deviceclasses resourceslices'),
+    rule(`${READ} patch update`, 'resource.k8s.io', 'resourceclaims resourceclaims/status'),
   ]),
   clusterRole('system:volume-scheduler', [
     rule(`${READ} update patch`, 'core', 'persistentvolumes persistentvolumeclaims'),

@@ -54,7 +54,7 @@ const ours: Readonly<Record<string, readonly PolicyRule[]>> = {
   'endpointslicemirroring-controller': [
     rule(READ, 'core', 'services endpoints'),
     rule('update', 'core', 'services/finalizers endpoints/finalizers'),
-    rule('get list create update delete', 'discovery.k8s.io', 'endpointslices'),
+    rule(`${READ} create update delete`, 'discovery.k8s.io', 'endpointslices'),
     rule('create', 'discovery.k8s.io', 'endpointslices/restricted'),
     events,
   ],
@@ -62,7 +62,7 @@ const ours: Readonly<Record<string, readonly PolicyRule[]>> = {
   'namespace-controller': [
     rule(`${READ} delete`, 'core', 'namespaces'),
     rule('update patch', 'core', 'namespaces/finalize namespaces/status'),
-    rule('get list delete deletecollection', '*', '*'),
+    rule(`${READ} delete deletecollection`, '*', '*'),
   ],
   'node-controller': [
     rule(`${READ} update delete patch`, 'core', 'nodes'),
@@ -97,7 +97,8 @@ const ours: Readonly<Record<string, readonly PolicyRule[]>> = {
     rule('update patch', 'apps', 'statefulsets/status statefulsets/finalizers'),
     rule(`${READ} create delete update patch`, 'core', 'pods'),
     rule(`${READ} create delete update patch`, 'apps', 'controllerrevisions'),
-    rule('get create update delete', 'core', 'persistentvolumeclaims'),
+    rule('update', 'core', 'pods/finalizers'),
+    rule(`${READ} create update delete`, 'core', 'persistentvolumeclaims'),
     events,
   ],
   'job-controller': [
@@ -110,7 +111,7 @@ const ours: Readonly<Record<string, readonly PolicyRule[]>> = {
     rule(`${READ} update`, 'batch', 'cronjobs'),
     rule(`${READ} create update delete patch`, 'batch', 'jobs'),
     rule('update', 'batch', 'cronjobs/status cronjobs/finalizers'),
-    rule('list delete', 'core', 'pods'),
+    rule('list watch delete', 'core', 'pods'),
     events,
   ],
   'ttl-after-finished-controller': [rule(`${READ} delete`, 'batch', 'jobs'), events],
@@ -147,8 +148,7 @@ const others: Readonly<Record<string, readonly PolicyRule[]>> = {
     rule(`${READ} update patch`, 'core', 'persistentvolumes'),
     rule('update patch', 'core', 'persistentvolumeclaims/status'),
     rule(READ, 'core', 'persistentvolumeclaims'),
-    rule(READ, 'storage.k8s.io', 'storageclasses'),
-    rule('get', 'core', 'services endpoints secrets'),
+    rule('get', 'core', 'services'),
     events,
   ],
   'ephemeral-volume-controller': [
@@ -161,10 +161,9 @@ const others: Readonly<Record<string, readonly PolicyRule[]>> = {
     rule(READ, 'autoscaling', 'horizontalpodautoscalers'),
     rule('update', 'autoscaling', 'horizontalpodautoscalers/status'),
     rule('get update', '*', '*/scale'),
-    rule('list', 'core', 'pods'),
-    rule('list', 'metrics.k8s.io', 'pods'),
-    rule('get list', 'custom.metrics.k8s.io', '*'),
-    rule('get list', 'external.metrics.k8s.io', '*'),
+    rule('list watch', 'core', 'pods'),
+    rule('list watch', 'metrics.k8s.io', 'pods'),
+    rule(READ, 'custom.metrics.k8s.io external.metrics.k8s.io', '*'),
     events,
   ],
   'legacy-service-account-token-cleaner': [
@@ -177,13 +176,34 @@ const others: Readonly<Record<string, readonly PolicyRule[]>> = {
     rule(`${READ} update`, 'core', 'persistentvolumeclaims'),
     rule(`${READ} create delete`, 'core', 'pods'),
     rule(READ, 'storage.k8s.io', 'storageclasses'),
-    rule('get list', 'core', 'nodes'),
+    rule('list watch', 'core', 'nodes'),
+    rule('get', 'core', 'services'),
     rule('watch', 'core', 'events'),
     events,
   ],
   'pv-protection-controller': [rule(`${READ} update`, 'core', 'persistentvolumes'), events],
   'pvc-protection-controller': [rule(`${READ} update`, 'core', 'persistentvolumeclaims'), rule(READ, 'core', 'pods'), events],
+  'resource-claim-controller': [
+    rule(READ, 'core', 'pods'),
+    rule('update', 'core', 'pods/finalizers'),
+    rule('patch update', 'core', 'pods/status'),
+    rule(`${READ} create update patch delete`, 'resource.k8s.io', 'resourceclaims'),
+    rule('update patch', 'resource.k8s.io', 'resourceclaims/status'),
+    rule(READ, 'resource.k8s.io', 'resourceclaimtemplates'),
+    events,
+  ],
   'route-controller': [rule('list watch', 'core', 'nodes'), rule('patch', 'core', 'nodes/status'), events],
+  'selinux-warning-controller': [
+    rule(READ, 'core', 'persistentvolumes persistentvolumeclaims pods'),
+    rule(READ, 'storage.k8s.io', 'csidrivers'),
+    events,
+  ],
+  'service-cidrs-controller': [
+    rule(`${READ} patch update`, 'networking.k8s.io', 'servicecidrs'),
+    rule('patch update', 'networking.k8s.io', 'servicecidrs/finalizers servicecidrs/status'),
+    rule(READ, 'networking.k8s.io', 'ipaddresses'),
+    events,
+  ],
   'service-controller': [
     rule(READ, 'core', 'services'),
     rule('patch update', 'core', 'services/status'),
@@ -191,6 +211,16 @@ const others: Readonly<Record<string, readonly PolicyRule[]>> = {
     events,
   ],
   'ttl-controller': [rule('update patch list watch', 'core', 'nodes'), events],
+  'validatingadmissionpolicy-status-controller': [
+    rule(READ, 'admissionregistration.k8s.io', 'validatingadmissionpolicies'),
+    rule('get patch update', 'admissionregistration.k8s.io', 'validatingadmissionpolicies/status'),
+    events,
+  ],
+  'volumeattributesclass-protection-controller': [
+    rule(READ, 'core', 'persistentvolumes persistentvolumeclaims'),
+    rule(`${READ} update`, 'storage.k8s.io', 'volumeattributesclasses'),
+    events,
+  ],
 };
 
 export const controllerRoles: readonly ClusterRole[] = [

@@ -18,6 +18,7 @@ export const userRoles: readonly ClusterRole[] = [
   clusterRole('system:public-info-viewer', [paths('get', '/livez', '/readyz', '/healthz', '/version', '/version/')]),
   clusterRole('system:monitoring', [
     paths('get', '/healthz', '/healthz/*', '/livez', '/livez/*', '/metrics', '/metrics/slis', '/readyz', '/readyz/*'),
+    rule('get', 'core', 'nodes/metrics'),
   ]),
   clusterRole('system:service-account-issuer-discovery', [
     paths('get', '/.well-known/openid-configuration', '/.well-known/openid-configuration/', '/openid/v1/jwks', '/openid/v1/jwks/'),
@@ -62,6 +63,8 @@ export const userRoles: readonly ClusterRole[] = [
         'daemonsets deployments deployments/scale deployments/rollback ingresses replicasets replicasets/scale replicationcontrollers/scale networkpolicies',
       ),
       rule(WRITE, 'policy', 'poddisruptionbudgets'),
+      rule(WRITE, 'events.k8s.io', 'events'),
+      rule(WRITE, 'resource.k8s.io', 'resourceclaims resourceclaimtemplates'),
       rule(WRITE, 'networking.k8s.io', 'networkpolicies ingresses'),
       rule(`${READ} ${WRITE}`, 'coordination.k8s.io', 'leases'),
     ],
@@ -95,6 +98,8 @@ export const userRoles: readonly ClusterRole[] = [
         'extensions',
         'daemonsets daemonsets/status deployments deployments/scale deployments/status ingresses ingresses/status replicasets replicasets/scale replicasets/status replicationcontrollers/scale networkpolicies',
       ),
+      rule(READ, 'events.k8s.io', 'events'),
+      rule(READ, 'resource.k8s.io', 'resourceclaims resourceclaims/status resourceclaimtemplates'),
       rule(READ, 'policy', 'poddisruptionbudgets poddisruptionbudgets/status'),
       rule(READ, 'networking.k8s.io', 'networkpolicies ingresses ingresses/status'),
     ],

@@ -38,8 +38,11 @@ describe('what the server keeps in the cluster', () => {
     await eventually(s, `${roles}/view`, (role) => role.rules.some((r: Json) => r.apiGroups?.includes('example.com')));
   });
 
-  it('publishes the CA of client certificates', async () => {
+  it('publishes the CAs of clients and of front proxies, which are two', async () => {
     const { body } = await s.call('GET', '/api/v1/namespaces/kube-system/configmaps/extension-apiserver-authentication');
     assert.match(body.data['client-ca-file'], /BEGIN CERTIFICATE/);
+    assert.match(body.data['requestheader-client-ca-file'], /BEGIN CERTIFICATE/);
+    assert.notEqual(body.data['requestheader-client-ca-file'], body.data['client-ca-file']);
+    assert.deepEqual(JSON.parse(body.data['requestheader-allowed-names']), ['front-proxy-client']);
   });
 });

@@ -50,8 +50,10 @@ export async function listenHttps(o: HttpOptions): Promise<{ app: FastifyInstanc
       reply.hijack();
       sendError(reply.raw, badRequest(messageOf(err)), o.log, req.raw.url ?? '');
     },
-    clientErrorHandler: (_err, socket) => {
-      if (socket.writable) socket.end('HTTP/1.1 400 Bad Request\r\nconnection: close\r\ncontent-length: 0\r\n\r\n');
+    clientErrorHandler: (err, socket) => {
+      // Go keeps connections that it never used: to those only 408 means what it is, everything else is logged as a stray answer.
+      const answer = err.code === 'ERR_HTTP_REQUEST_TIMEOUT' ? '408 Request Timeout' : '400 Bad Request';
+      if (socket.writable) socket.end(`HTTP/1.1 ${answer}\r\nconnection: close\r\ncontent-length: 0\r\n\r\n`);
       else socket.destroy();
     },
   });

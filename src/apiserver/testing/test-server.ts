@@ -57,6 +57,7 @@ export class TestServer {
       serviceAccounts: { issuer: 'https://kubernetes.default.svc', keyFiles: [keyFile] },
       serviceCidr: '10.96.0.0/16',
       nodePortRange: '30000-32767',
+      frontProxyCa: (await TestPki.create()).ca,
       advertiseAddress: '192.0.2.1',
       kubeletClient: { ...(await pki.client('kube-apiserver-kubelet-client', 'system:masters')), ca: pki.ca },
       clock: systemClock,

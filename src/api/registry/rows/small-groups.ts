@@ -1,8 +1,8 @@
-/** Groups with a resource or two: certificates, node, policy, scheduling, storage. */
+/** Groups with a resource or two: admission, certificates, node, policy, scheduling, storage. */
 
 import { certificateColumns } from '../../columns/certificate-columns.ts';
 import { disruptionBudgetColumns, priorityClassColumns, runtimeClassColumns } from '../../columns/policy-columns.ts';
-import { csiDriverColumns, storageClassColumns } from '../../columns/storage-columns.ts';
+import { csiDriverColumns, storageClassColumns, volumeAttributesClassColumns } from '../../columns/storage-columns.ts';
 import { defaultPriorityClass, defaultStorageClass } from '../../defaults/core.ts';
 import {
   certificateSigningRequests,
@@ -13,15 +13,20 @@ import {
   priorityClasses,
   runtimeClasses,
   storageClasses,
+  validatingAdmissionPolicies,
   volumeAttachments,
+  volumeAttributesClasses,
 } from '../../resource-types.ts';
 import type { CertificateSigningRequest } from '../../schema/types.ts';
 import { certificateErrors } from '../../validation/certificate.ts';
 import { disruptionBudgetErrors, priorityClassErrors, priorityClassUpdateErrors } from '../../validation/core.ts';
+import { immutable } from '../../validation/object-meta.ts';
 import { defineRow, part, takeOver } from '../define-row.ts';
 import type { ResourceRow } from '../resource-row.ts';
 
 export const smallGroupRows: readonly ResourceRow[] = [
+  // kube-controller-manager insists on a list of them. It is empty for ever: nothing here would enforce one, so none can be made.
+  defineRow({ type: validatingAdmissionPolicies, verbs: ['get', 'list', 'watch'], generationOf: undefined }),
   defineRow({
     type: certificateSigningRequests,
     shortNames: ['csr'],
@@ -78,5 +83,14 @@ export const smallGroupRows: readonly ResourceRow[] = [
   defineRow({ type: csiNodes }),
   defineRow({ type: csiStorageCapacities }),
   defineRow({ type: storageClasses, shortNames: ['sc'], columns: storageClassColumns, applyDefaults: defaultStorageClass }),
+  defineRow({
+    type: volumeAttributesClasses,
+    shortNames: ['vac'],
+    columns: volumeAttributesClassColumns,
+    validateUpdate: (next, old) => [
+      ...immutable(next.driverName, old.driverName, 'driverName'),
+      ...immutable(next.parameters, old.parameters, 'parameters'),
+    ],
+  }),
   defineRow({ type: volumeAttachments, hasStatus: true, generationOf: undefined }),
 ];
