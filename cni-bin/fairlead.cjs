@@ -1,13 +1,17 @@
 // The CNI plugin as the runtime sees it: passes its environment and standard input to the agent and prints the answer.
 // It loads nothing but what Node.js carries, because every pod start pays for it. CommonJS starts faster than a module.
 //
-//   node fairlead.cjs PLUGIN SOCKET NOTES      PLUGIN is fairlead or loopback; the agent's wrapper fills all three in
+//   node fairlead.cjs PLUGIN SOCKET NOTES [unanswered]
+//
+// PLUGIN is fairlead or loopback; the agent's wrapper fills all three in, and "unanswered" when it has waited long enough.
 'use strict';
 const fs = require('node:fs');
 
 const VERSIONS = ['0.3.0', '0.3.1', '0.4.0', '1.0.0', '1.1.0'];
-const TIMEOUT_MS = 90_000;
-const [plugin = 'fairlead', socketPath = '/run/fairlead/cni.sock', notesDir = '/var/lib/fairlead/cni/notes'] = process.argv.slice(2);
+const TIMEOUT_MS = Number(process.env.FAIRLEAD_CNI_TIMEOUT ?? 30) * 1000;
+const [plugin = 'fairlead', socketPath = '/run/fairlead/cni.sock', notesDir = '/var/lib/fairlead/cni/notes', waited] =
+  process.argv.slice(2);
+const noAnswer = `it did not answer within ${TIMEOUT_MS / 1000} s`;
 
 const env = {};
 for (const name of Object.keys(process.env)) if (name.startsWith('CNI_')) env[name] = process.env[name];
@@ -73,6 +77,8 @@ if (env.CNI_COMMAND === 'VERSION') {
   end(0, JSON.stringify({ cniVersion: cniVersion(stdin), supportedVersions: VERSIONS }));
 }
 
+if (waited) unreachable(noAnswer);
+
 let reply = '';
 let sent = false;
 const socket = require('node:net').connect(socketPath);
@@ -90,4 +96,4 @@ socket.on('close', () => {
   const { code, stdout } = JSON.parse(reply);
   end(code, stdout);
 });
-setTimeout(() => fail(11, `Cannot get an answer from the agent at ${socketPath} within ${TIMEOUT_MS / 1000} s`, ''), TIMEOUT_MS);
+setTimeout(() => unreachable(noAnswer), TIMEOUT_MS);

@@ -4,8 +4,11 @@
  *
  * A caller takes pipe N by making the file `N.taken` with its process id in it. A pipe serves one answer; then there is
  * another one of that name, so that nobody reads what was meant for somebody before.
+ *
+ * A caller that waited too long makes the link `N.gone`, and so does this process before it answers: who comes second knows.
+ * The pipe of a caller that is gone stays taken until this process has seen it, so never more calls wait than there are pipes.
  */
-import { closeSync, constants, openSync, readFileSync, renameSync, rmSync, statSync, writeSync } from 'node:fs';
+import { closeSync, constants, existsSync, linkSync, openSync, readFileSync, renameSync, rmSync, statSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { makeFifo } from '../linux/fifo.ts';
 
@@ -17,7 +20,8 @@ const ABANDONED_MS = 60_000;
 
 /** Where one caller waits. */
 export interface Waiting {
-  answer(text: string): void;
+  /** False when nobody was there any more. */
+  answer(text: string): boolean;
 }
 
 export class AnswerPipes {
@@ -33,11 +37,17 @@ export class AnswerPipes {
   caller(n: number, pid: string): Waiting | undefined {
     const pipe = this.#open[n];
     if (pipe === undefined || this.#takenBy(n) !== pid) return undefined;
+    if (existsSync(this.#path(`${n}.gone`))) {
+      this.#free(n);
+      return undefined;
+    }
     return {
       answer: (text) => {
         // Another caller's by now: the one that asked was given up.
-        if (this.#open[n] !== pipe) return;
-        this.#free(n, text);
+        if (this.#open[n] !== pipe) return false;
+        const inTime = this.#claim(n);
+        this.#free(n, inTime ? text : '');
+        return inTime;
       },
     };
   }
@@ -46,7 +56,8 @@ export class AnswerPipes {
   sweep(): void {
     for (let n = 0; n < ANSWER_PIPES; n++) {
       const pid = Number(this.#takenBy(n));
-      if (pid > 0 && !isAlive(pid) && Date.now() - statSync(this.#path(`${n}.taken`)).mtimeMs > ABANDONED_MS) this.#free(n);
+      if (existsSync(this.#path(`${n}.gone`))) this.#free(n);
+      else if (pid > 0 && !isAlive(pid) && Date.now() - statSync(this.#path(`${n}.taken`)).mtimeMs > ABANDONED_MS) this.#free(n);
     }
   }
 
@@ -66,10 +77,21 @@ export class AnswerPipes {
     }
   }
 
+  /** True when the caller has not given up; from now on it cannot. */
+  #claim(n: number): boolean {
+    try {
+      linkSync(this.#path(`${n}.taken`), this.#path(`${n}.gone`));
+      return true;
+    } catch {
+      return false;
+    }
+  }
+
   /** The caller has its pipe open, so the answer stays there for it though the pipe has lost its name. */
   #free(n: number, answer = ''): void {
     const before = this.#open[n];
     this.#renew(n);
+    rmSync(this.#path(`${n}.gone`), { force: true });
     rmSync(this.#path(`${n}.taken`), { force: true });
     if (before === undefined) return;
     if (answer !== '') writeSync(before.fd, answer);

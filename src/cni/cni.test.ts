@@ -199,6 +199,48 @@ describe('the plugin as containerd calls it', { skip: cannotMakeNamespaces }, ()
     assert.deepEqual(await taken(), []);
   });
 
+  it('has nobody wait for longer than the deadline for an agent that is stuck, and leaks no address', async () => {
+    const veths = await net.ip('node', 'link show type veth');
+    const ids = Array.from({ length: 40 }, (_, i) => `stuck${i}`);
+    await net.add(...ids.slice(0, 3));
+    const begun = performance.now();
+    server.kill('SIGSTOP');
+    // More than there are pipes, some in the long way, each with a long configuration.
+    const config = { padding: 'x'.repeat(3000) };
+    const change = (id: string): Record<string, string> => ({
+      FAIRLEAD_CNI_TIMEOUT: '2',
+      CNI_NETNS: net.path(ids.indexOf(id) < 3 ? id : 'stuck0'),
+    });
+    const adds = ids.map((id) => error(call('ADD', id, id === 'stuck1' ? { padding: 'x'.repeat(5000) } : config, change(id))));
+    for (const { code } of await Promise.all(adds)) assert.equal(code, 11);
+    assert.ok(performance.now() - begun < 15_000, `${performance.now() - begun} ms`);
+    assert.equal(await ok(call('DEL', 'stuck0', {}, change('stuck0'))), '');
+    assert.equal((await error(call('STATUS', 'p3', { cniVersion: '1.1.0' }, change('stuck0')))).code, 51);
+    server.kill('SIGCONT');
+    await ok(call('ADD', 'p3'));
+    await ok(call('DEL', 'p3'));
+    await eventually('everything abandoned is taken back', async () => (await net.ip('node', 'link show type veth')) === veths);
+    await eventually('and the pipes are free', async () => (await taken()).length === 0, 15_000);
+  });
+
+  it('takes back an ADD that was under way when its caller gave up', async () => {
+    const veths = await net.ip('node', 'link show type veth');
+    await net.add('slow0', 'slow1');
+    for (const [i, config] of [{}, { padding: 'x'.repeat(5000) }].entries()) {
+      const add = call('ADD', `slow${i}`, config, { FAIRLEAD_CNI_TIMEOUT: '1' });
+      await eventually('the ADD is under way', () =>
+        readFile(join(dir, 'state', 'addresses.jsonl'), 'utf8').then((t) => t.includes(`slow${i}`)),
+      );
+      server.kill('SIGSTOP');
+      const { code, stdout } = await add;
+      server.kill('SIGCONT');
+      // It may have been too quick for us.
+      if (code === 0) await ok(call('DEL', `slow${i}`, config));
+      else assert.equal((JSON.parse(stdout) as { code: number }).code, 11);
+      await eventually('it is taken back', async () => (await net.ip('node', 'link show type veth')) === veths);
+    }
+  });
+
   it('has nobody wait and no address leak when it is killed in the middle of ADDs and DELs', async () => {
     const ids = Array.from({ length: 8 }, (_, i) => `killed${i}`);
     await net.add(...ids);

@@ -1,5 +1,5 @@
 /** What the runtime finds on the node: the two executables, and the network configuration once the network is there. */
-import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { ANSWER_PIPES } from './answer-pipes.ts';
 import { formatCniError } from './spec/cni-error.ts';
@@ -19,6 +19,8 @@ export interface InstallOptions {
   readonly pipesDir: string;
 }
 
+/** Seconds that a caller waits for an agent that lives but does not answer. An ADD takes milliseconds; kubelet gives up after minutes. */
+const DEADLINE = `\${FAIRLEAD_CNI_TIMEOUT:-30}`;
 const NETWORK_NAME = 'fairlead';
 const CONFLIST = '10-fairlead.conflist';
 
@@ -39,11 +41,15 @@ export function conflist(): string {
  *
  * Each pipe is opened for both directions first, which never blocks, then for the one that is needed. Reading then ends when
  * the agent does, and so does writing. An ADD that ended so may be half done: the runtime must clean up before it tries again.
+ *
+ * After the deadline the caller gives its pipe up by making `N.gone`; when the agent was quicker (answer-pipes.ts), the answer
+ * is there. Only bash and busybox can read with a deadline; dash cannot.
  */
 export function wrapper(plugin: 'fairlead' | 'loopback', o: InstallOptions): string {
   const quote = (word: string): string => `'${word.replaceAll("'", "'\\''")}'`;
-  const unknown = formatCniError({ code: 11, message: 'Cannot say how the call ended: the agent has ended', details: '' }, '1.0.0');
-  return `#!/bin/sh
+  const error = (message: string, details = ''): string => quote(formatCniError({ code: 11, message, details }, '1.0.0'));
+  const shell = existsSync('/bin/bash') ? '/bin/bash' : '/bin/sh';
+  return `#!${shell}
 # Written by the Fairlead agent.
 PATH=\${PATH:-/usr/sbin:/usr/bin:/sbin:/bin}
 LC_ALL=C
@@ -51,7 +57,7 @@ pipes=${quote(o.pipesDir)}
 config=
 while IFS= read -r line || [ -n "$line" ]; do config="$config$line "; done
 long_way() {
-  printf '%s' "$config" | ${[o.nodePath, o.clientPath, plugin, o.socket, o.notesDir].map(quote).join(' ')}
+  printf '%s' "$config" | ${[o.nodePath, o.clientPath, plugin, o.socket, o.notesDir].map(quote).join(' ')} "$@"
   exit $?
 }
 case $CNI_COMMAND in ADD | DEL | CHECK | STATUS) ;; *) long_way ;; esac
@@ -74,12 +80,23 @@ trap '' PIPE
 [ -p "$pipes/$n" ] && [ -p "$pipes/calls" ] || long_way
 { command exec 3<>"$pipes/$n" 4<>"$pipes/calls" && command exec 5<"$pipes/$n" 6>"$pipes/calls" 3>&- 4>&-; } 2>/dev/null || long_way
 printf '%s\\n' "$$\u001f$n$call" 2>/dev/null >&6
-if IFS= read -r code <&5 && IFS= read -r answer <&5; then
-  printf '%s' "$answer"
-  exit "$code"
-fi
+for wait in "${DEADLINE}" 5; do
+  IFS= read -r -t "$wait" code <&5
+  ended=$?
+  if [ "$ended" -eq 0 ]; then
+    IFS= read -r answer <&5 || break
+    printf '%s' "$answer"
+    exit "$code"
+  fi
+  # What ended because of the deadline is above 128; anything else means that the agent has ended.
+  [ "$ended" -gt 128 ] || break
+  ln "$pipes/$n.taken" "$pipes/$n.gone" 2>/dev/null || continue
+  [ "$CNI_COMMAND" = ADD ] || long_way unanswered
+  printf '%s' ${error('Cannot get an answer from the agent in time', 'It runs but does not answer. Look at its log, and whether it is stopped')}
+  exit 1
+done
 [ "$CNI_COMMAND" = ADD ] || long_way
-printf '%s' ${quote(unknown)}
+printf '%s' ${error('Cannot say how the call ended: the agent has ended')}
 exit 1
 `;
 }

@@ -14,10 +14,10 @@ import { constants, mkdirSync, openSync, renameSync, rmSync, writeFileSync } fro
 import { Socket } from 'node:net';
 import { join } from 'node:path';
 import { messageOf } from '../errors/known-error.ts';
-import { makeFifo } from '../linux/fifo.ts';
+import { growPipe, makeFifo } from '../linux/fifo.ts';
 import type { Log } from '../observability/log.ts';
-import { AnswerPipes } from './answer-pipes.ts';
-import type { PluginAnswer, PluginCall } from './plugin.ts';
+import { ANSWER_PIPES, AnswerPipes } from './answer-pipes.ts';
+import { type PluginAnswer, type PluginCall, undoUnheard } from './plugin.ts';
 
 const SEPARATOR = '\x1f';
 
@@ -37,7 +37,10 @@ export function servePipes(dir: string, call: (request: PluginCall) => Promise<P
   const calls = join(own, 'calls');
   makeFifo(calls, 0o600);
   // Open for writing, too: otherwise it would end whenever no caller has it open.
-  const pipe = new Socket({ fd: openSync(calls, constants.O_RDWR | constants.O_NONBLOCK), readable: true, writable: false });
+  const fd = openSync(calls, constants.O_RDWR | constants.O_NONBLOCK);
+  // Writing must not block while this process is stuck: there is room for a call of every pipe.
+  growPipe(fd, 2 * ANSWER_PIPES * 4096);
+  const pipe = new Socket({ fd, readable: true, writable: false });
   const running = new Set<Promise<void>>();
   let rest = '';
   pipe.setEncoding('utf8').on('data', (text: string) => {
@@ -48,8 +51,11 @@ export function servePipes(dir: string, call: (request: PluginCall) => Promise<P
       const caller = answers.caller(Number(answerPipe), pid);
       // Nobody waits for it any more; what it wanted is asked again.
       if (!caller) continue;
-      const work = call(callOf(fields))
-        .then(({ code, stdout }) => caller.answer(`${code}\n${stdout}\n`))
+      const request = callOf(fields);
+      const work = call(request)
+        .then(async (answer) => {
+          if (!caller.answer(`${answer.code}\n${answer.stdout}\n`)) await undoUnheard(request, answer, call);
+        })
         .catch((err) => log.warn(`Cannot answer a CNI call: ${messageOf(err)}`))
         .finally(() => running.delete(work));
       running.add(work);

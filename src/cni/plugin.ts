@@ -26,6 +26,16 @@ export interface PluginAnswer {
   readonly stdout: string;
 }
 
+/** Takes back what an ADD gave to a caller that had given up: to the runtime it failed, and not every runtime cleans up. */
+export async function undoUnheard(
+  request: PluginCall,
+  answer: PluginAnswer,
+  call: (request: PluginCall) => Promise<PluginAnswer>,
+): Promise<void> {
+  if (request.env.CNI_COMMAND !== 'ADD' || answer.code !== 0) return;
+  await call({ ...request, env: { ...request.env, CNI_COMMAND: 'DEL' } });
+}
+
 export class Plugin {
   readonly #book: AddressBook;
   readonly #wiring: Wiring;

@@ -6,7 +6,7 @@ import { chmodSync, mkdirSync, rmSync } from 'node:fs';
 import { createServer, type Server, type Socket } from 'node:net';
 import { dirname } from 'node:path';
 import { messageOf } from '../errors/known-error.ts';
-import type { PluginAnswer, PluginCall } from './plugin.ts';
+import { type PluginAnswer, type PluginCall, undoUnheard } from './plugin.ts';
 import { formatCniError } from './spec/cni-error.ts';
 
 /** A request with a long list of attachments stays far below. */
@@ -41,16 +41,22 @@ function serve(socket: Socket, call: (request: PluginCall) => Promise<PluginAnsw
     else if (part.includes(10)) {
       socket.removeAllListeners('data');
       socket.off('end', gaveUp);
-      void answer(Buffer.concat(parts).toString('utf8'), call).then((line) => socket.end(line));
+      void answer(Buffer.concat(parts).toString('utf8'), call, () => socket.destroyed || socket.readableEnded).then((line) =>
+        socket.end(line),
+      );
     }
   });
 }
 
-async function answer(line: string, call: (request: PluginCall) => Promise<PluginAnswer>): Promise<string> {
+async function answer(line: string, call: (request: PluginCall) => Promise<PluginAnswer>, isGone: () => boolean): Promise<string> {
   let result: PluginAnswer;
   try {
     const { plugin, env, stdin } = JSON.parse(line) as Partial<PluginCall>;
-    result = await call({ plugin: plugin === 'loopback' ? 'loopback' : 'fairlead', env: env ?? {}, stdin: stdin ?? '' });
+    const request: PluginCall = { plugin: plugin === 'loopback' ? 'loopback' : 'fairlead', env: env ?? {}, stdin: stdin ?? '' };
+    result = await call(request);
+    // It may have given up while this process was stuck, which is only seen when the event loop has had its turn.
+    await new Promise((resolve) => setImmediate(resolve));
+    if (isGone()) await undoUnheard(request, result, call);
   } catch (err) {
     result = { code: 1, stdout: formatCniError({ code: 6, message: `Cannot read the call: ${messageOf(err)}`, details: '' }, '1.0.0') };
   }

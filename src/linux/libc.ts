@@ -10,6 +10,8 @@ export interface Libc {
   listen(fd: number, backlog: number): number;
   setsockopt(fd: number, level: number, name: number, value: Uint8Array, length: number): number;
   recv(fd: number, buffer: Uint8Array, length: number, flags: number): number;
+  /** With a number as its argument. */
+  fcntl(fd: number, command: number, value: number): number;
   mkfifo(path: string, mode: number): number;
   /** In a thread of the pool: the event loop goes on while the kernel takes its time. Resolves to what send(2) returned. */
   sendAside(fd: number, bytes: Uint8Array): Promise<number>;
@@ -24,6 +26,7 @@ export function loadLibc(): Libc {
   const koffi = createRequire(import.meta.url)('koffi') as typeof koffiTypes;
   const lib = koffi.load('libc.so.6');
   const send = lib.func('intptr_t send(int fd, const uint8_t *buffer, uintptr_t length, int flags)');
+  const fcntl = lib.func('int fcntl(int fd, int command, ...)');
   libc = {
     setns: lib.func('int setns(int fd, int type)') as Libc['setns'],
     flock: lib.func('int flock(int fd, int operation)') as Libc['flock'],
@@ -32,6 +35,7 @@ export function loadLibc(): Libc {
     listen: lib.func('int listen(int fd, int backlog)') as Libc['listen'],
     setsockopt: lib.func('int setsockopt(int fd, int level, int name, const void *value, uint32_t length)') as Libc['setsockopt'],
     recv: lib.func('intptr_t recv(int fd, _Out_ uint8_t *buffer, uintptr_t length, int flags)') as Libc['recv'],
+    fcntl: (fd, command, value) => fcntl(fd, command, 'int', value) as number,
     mkfifo: lib.func('int mkfifo(const char *path, uint32_t mode)') as Libc['mkfifo'],
     sendAside: (fd, bytes) =>
       new Promise((resolve, reject) => {
