@@ -7,6 +7,7 @@ export interface Libc {
   flock(fd: number, operation: number): number;
   socket(domain: number, type: number, protocol: number): number;
   bind(fd: number, address: Uint8Array, length: number): number;
+  getsockname(fd: number, address: Uint8Array, length: Uint8Array): number;
   listen(fd: number, backlog: number): number;
   setsockopt(fd: number, level: number, name: number, value: Uint8Array, length: number): number;
   recv(fd: number, buffer: Uint8Array, length: number, flags: number): number;
@@ -32,6 +33,7 @@ export function loadLibc(): Libc {
     flock: lib.func('int flock(int fd, int operation)') as Libc['flock'],
     socket: lib.func('int socket(int domain, int type, int protocol)') as Libc['socket'],
     bind: lib.func('int bind(int fd, const void *address, uint32_t length)') as Libc['bind'],
+    getsockname: lib.func('int getsockname(int fd, _Out_ uint8_t *address, _Inout_ uint8_t *length)') as Libc['getsockname'],
     listen: lib.func('int listen(int fd, int backlog)') as Libc['listen'],
     setsockopt: lib.func('int setsockopt(int fd, int level, int name, const void *value, uint32_t length)') as Libc['setsockopt'],
     recv: lib.func('intptr_t recv(int fd, _Out_ uint8_t *buffer, uintptr_t length, int flags)') as Libc['recv'],

@@ -14,6 +14,7 @@ import { mustCidr } from '../ip/ip.ts';
 import { type Exec, systemExec } from '../linux/exec.ts';
 import { Rtnetlink } from '../linux/netlink/rtnetlink.ts';
 import { NftTable } from '../linux/nft-table.ts';
+import { NftablesWatch } from '../linux/nftables/watch.ts';
 import type { Log } from '../observability/log.ts';
 import { ensureForwardAccept } from './apply/forward-accept.ts';
 import { concerns, LinuxNetworkKernel, type NetworkKernel, WATCHED_GROUPS } from './apply/network-kernel.ts';
@@ -62,7 +63,7 @@ export interface NetAgent {
   readonly stopped: Promise<void>;
 }
 
-/** Even without any notice everything is looked at this often; nftables gives none that would be cheap to follow. */
+/** Even without any notice everything is looked at this often: sysctls give none. */
 const RESYNC_MS = 5_000;
 /** Changes come in swarms: deleting a link takes its routes and neighbours along. */
 const SETTLE_MS = 20;
@@ -83,6 +84,7 @@ class Agent implements NetAgent {
   readonly #notices = new Rtnetlink();
   readonly #kernel: NetworkKernel = new LinuxNetworkKernel(this.#netlink);
   readonly #rules: NftTable;
+  readonly #rulesWatch: NftablesWatch;
   readonly #markReady: () => void;
   #isReady = false;
   #mac: string | undefined;
@@ -105,6 +107,7 @@ class Agent implements NetAgent {
     options.informers.of(nodes).on({ add: wake, update: (node, old) => (matters(old, node) ? wake() : undefined), delete: wake });
     this.#notices.subscribe(WATCHED_GROUPS, (notice) => (concerns(notice, this.#indexes) ? wake() : undefined));
     this.#notices.unref();
+    this.#rulesWatch = new NftablesWatch(RULES_TABLE, wake);
     this.stopped = this.#run();
   }
 
@@ -137,6 +140,7 @@ class Agent implements NetAgent {
       this.#netlink.close();
       this.#notices.close();
       this.#rules.close();
+      this.#rulesWatch.close();
     }
   }
 
@@ -170,7 +174,9 @@ class Agent implements NetAgent {
     this.#waiting = '';
     const desired = await this.#desired(node, podCidr);
     const changed = await this.#apply(desired.network);
-    if (await this.#rules.ensure(renderRules({ network: mustCidr(config.network).text, podCidr, masquerade }))) {
+    const { underlayIp } = desired;
+    const rules = renderRules({ network: mustCidr(config.network).text, podCidr, masquerade, underlayIp, port: this.#backend.port });
+    if (await this.#rules.ensure(rules)) {
       this.#options.log.debug('Wrote the rules of the pod network');
     }
     await this.#openForwarding();
@@ -184,7 +190,10 @@ class Agent implements NetAgent {
     this.#options.log.info('The pod network is up', { podCidr, mtu, publicIp: desired.lease.publicIp, vtepMac: desired.lease.vtepMac });
   }
 
-  async #desired(node: Node, podCidr: string): Promise<{ readonly network: DesiredNetwork; readonly lease: Lease }> {
+  async #desired(
+    node: Node,
+    podCidr: string,
+  ): Promise<{ readonly network: DesiredNetwork; readonly lease: Lease; readonly underlayIp: string }> {
     const { vni, port, mtu, directRouting } = this.#backend;
     const ip = this.#options.publicIp ?? (await this.#kernel.defaultAddress());
     const underlay = ip === undefined ? undefined : await this.#kernel.underlay(ip);
@@ -212,7 +221,11 @@ class Agent implements NetAgent {
       vni,
       vtepMac: this.#mac,
     };
-    return { network: plan({ own, peers: this.#peers(network, vni), underlay, port, mtu, directRouting }), lease: own };
+    return {
+      network: plan({ own, peers: this.#peers(network, vni), underlay, port, mtu, directRouting }),
+      lease: own,
+      underlayIp: underlay.ip,
+    };
   }
 
   #peers(network: ReturnType<typeof mustCidr>, vni: number): Lease[] {

@@ -86,7 +86,7 @@ describe('three nodes with VXLAN between them', { skip: cannotMakeNamespaces }, 
     cluster = new Cluster(Object.keys(addresses));
     await net.underlay('underlay', addresses);
     for (const name of ['a', 'b', 'c'] as const) startAgent(name);
-    await eventually('three agents are ready', () => cluster.ready.size === 3);
+    await eventually('three agents are ready', () => cluster.ready.size === 3, 60_000);
     await eventually('all leases are told', () => [...cluster.nodes.values()].every((n) => n.metadata.annotations !== undefined));
   });
 
@@ -116,6 +116,15 @@ describe('three nodes with VXLAN between them', { skip: cannotMakeNamespaces }, 
     );
   });
 
+  it('leaves its outer packets untracked, while packets of pods are tracked', async () => {
+    await net.run('a', 'conntrack', ['-F']);
+    assert.ok(await net.pings('a', '10.244.2.1'));
+    assert.ok(await net.pings('b', '10.244.1.1'));
+    const { stdout } = await net.run('a', 'conntrack', ['-L']);
+    assert.match(stdout, /^icmp .* dst=10\.244\.2\.1 /m);
+    assert.doesNotMatch(stdout, /dport=8472/);
+  });
+
   const damages: readonly [what: string, command: string][] = [
     ['flannel.1 is deleted', 'link del flannel.1'],
     ['flannel.1 is set down', 'link set flannel.1 down'],
@@ -138,13 +147,21 @@ describe('three nodes with VXLAN between them', { skip: cannotMakeNamespaces }, 
     await meet('b reaches the bridge', 'b', '10.244.1.1');
   });
 
+  it('puts a forwarding entry back', async () => {
+    const fdb = async (): Promise<string> => (await net.run('a', 'bridge', ['fdb', 'show', 'dev', 'flannel.1'])).stdout;
+    const mac = /^(\S+) dst 192\.168\.120\.12 /m.exec(await fdb())?.[1] ?? '';
+    await net.run('a', 'bridge', ['fdb', 'del', mac, 'dev', 'flannel.1']);
+    await eventually('the entry is back', async () => (await fdb()).includes(`${mac} dst 192.168.120.12`), 4000);
+  });
+
   it('writes its rules and forwarding again', async () => {
     await net.run('a', 'nft', ['flush', 'ruleset']);
     await net.run('a', 'sysctl', ['-qw', 'net.ipv4.ip_forward=0']);
+    // Told by the kernel; the next look of its own would be after five seconds.
     await eventually(
       'the rules are back',
       async () => (await net.run('a', 'nft', ['list', 'ruleset'])).stdout.includes('masquerade'),
-      15_000,
+      4000,
     );
     await eventually('forwarding is on', async () => (await net.run('a', 'sysctl', ['-n', 'net.ipv4.ip_forward'])).stdout.trim() === '1');
   });

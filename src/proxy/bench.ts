@@ -113,6 +113,8 @@ function median(values: readonly number[]): number {
 
 async function benchOurs(namespace: string, options: BenchOptions): Promise<[load: number, change: number, restart: number]> {
   const nft = inNetns(`/run/netns/${namespace}`, () => new KernelNftables());
+  // As the proxy does: the kernel then tells of every element.
+  const watch = nft.watch('kube-proxy', () => {});
   try {
     const objects = Array.from({ length: options.services }, (_, n) => [service(n), slice(n, ipsOf(n, options))] as const);
     const fill = async (): Promise<ServiceTable> => {
@@ -138,6 +140,7 @@ async function benchOurs(namespace: string, options: BenchOptions): Promise<[loa
     const restart = await timed(fill);
     return [load, median(changes), restart];
   } finally {
+    watch.close();
     nft.close();
   }
 }

@@ -130,14 +130,39 @@ describe('startProxy()', () => {
     await until(() => Object.keys(elements(nft, 'endpoints')).length === 1);
   });
 
+  it('tells of a failure that lasts, in its health, its metrics and an Event of the Node, and of its end', async () => {
+    const cluster = new HandmadeCluster();
+    const nft = new FakeNftables();
+    const told: Event[] = [];
+    const client = { create: async (_: unknown, event: Event) => void told.push(event), patch: async () => {} } as unknown as Client;
+    cluster.nodes.put({ apiVersion: 'v1', kind: 'Node', metadata: { name: 'node1' } });
+    const proxy = await start(cluster, nft, { client, syncPeriodMs: 50, healthzAddress: '127.0.0.1:0', metricsAddress: '127.0.0.1:0' });
+    const health = async (): Promise<number> => (await fetch(`http://${proxy.healthzAddress}/healthz`)).status;
+    assert.equal(await health(), 200);
+    // Nothing changes in the cluster; somebody takes the rules away and they cannot be written again.
+    nft.failure = undefined;
+    await nft.commitByOther({ family: 'ip', table: 'kube-proxy', ops: [{ op: 'delete-table' }] });
+    nft.failure = new KnownError('KERNEL_REFUSED', 'Cannot change table "ip kube-proxy": no');
+    await until(async () => (await health()) === 503);
+    assert.equal(told[0]?.reason, 'ProxySyncFailed');
+    assert.equal(told[0]?.involvedObject.kind, 'Node');
+    assert.match(
+      await (await fetch(`http://${proxy.metricsAddress}/metrics`)).text(),
+      /kubeproxy_sync_proxy_rules_nftables_sync_failures_total [1-9]/,
+    );
+    nft.failure = undefined;
+    await until(async () => (await health()) === 200);
+    assert.ok(nft.table('ip', 'kube-proxy'));
+  });
+
   it('repairs a table that somebody deleted', async () => {
     const cluster = new HandmadeCluster();
     cluster.service('web', '10.96.0.100');
     cluster.endpoints('web', ['10.244.2.2']);
     const nft = new FakeNftables();
-    await start(cluster, nft, { syncPeriodMs: 20 });
+    await start(cluster, nft);
     const before = nft.dump('ip', 'kube-proxy');
-    await nft.commit({ family: 'ip', table: 'kube-proxy', ops: [{ op: 'delete-table' }] });
+    await nft.commitByOther({ family: 'ip', table: 'kube-proxy', ops: [{ op: 'delete-table' }] });
     await until(() => nft.dump('ip', 'kube-proxy') === before);
   });
 

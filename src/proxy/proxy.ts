@@ -65,6 +65,8 @@ export class ServiceProxy {
   #generation = 0;
   #commits = 0;
   #deeplyVerified = 0;
+  #touched = false;
+  #watch: { close(): void } | undefined;
 
   constructor(options: ProxyOptions) {
     this.#options = options;
@@ -97,8 +99,12 @@ export class ServiceProxy {
       syncPeriodMs: this.#syncPeriodMs,
       clock: this.#clock,
       log: this.#log,
-      onFailure: () => {
+      onFailure: (err) => {
         this.metrics.failures.inc();
+        // Also when nothing changed but somebody took the rules away: from now on /healthz waits for them.
+        this.#queuedAt ??= this.#clock.now();
+        const about = this.#nodes.get(options.nodeName);
+        if (about) recorder.event(about, 'Warning', 'ProxySyncFailed', messageOf(err));
         for (const table of this.#tables.values()) table.distrust();
       },
     });
@@ -130,6 +136,10 @@ export class ServiceProxy {
       this.#deeplyVerified = this.#clock.monotonic();
       this.#request();
       this.#loop.watch();
+      this.#watch = this.#nft.watch(tableName, () => {
+        this.#touched = true;
+        this.#loop.suspect();
+      });
     });
   }
 
@@ -258,7 +268,9 @@ export class ServiceProxy {
     this.#commits = 0;
     // Interfaces come and go without a word.
     this.#nodeChanged = true;
-    const deep = this.#clock.monotonic() - this.#deeplyVerified >= deepVerifyPeriodMs;
+    const touched = this.#touched && generation !== expected;
+    this.#touched = false;
+    const deep = touched || this.#clock.monotonic() - this.#deeplyVerified >= deepVerifyPeriodMs;
     if (deep) this.#deeplyVerified = this.#clock.monotonic();
     if (deep || generation !== expected) for (const table of this.#tables.values()) await table.verify(deep);
   }
@@ -289,6 +301,7 @@ export class ServiceProxy {
   async close(): Promise<void> {
     if (this.#stop.signal.aborted) return;
     this.#stop.abort();
+    this.#watch?.close();
     await this.#loop.stop();
     await this.#health.close();
     await Promise.all(this.#servers.map((server) => server.close()));
@@ -304,6 +317,7 @@ function bound(nft: Nftables): Nftables {
     read: (family, table, except) => nft.read(family, table, except),
     readElements: (family, table, set) => nft.readElements(family, table, set),
     generation: () => nft.generation(),
+    watch: (table, onChange) => nft.watch(table, onChange),
     close: () => nft.close(),
   };
 }

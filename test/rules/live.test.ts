@@ -97,6 +97,34 @@ describe('the proxy on a real kernel', { skip: process.getuid?.() === 0 ? false 
     assert.equal(await connection.exchange('three', timeoutMs), 'three');
   });
 
+  it('puts back at once what somebody flushed, and established connections go on', async () => {
+    const made = cluster({}, [endpoints[0]]);
+    made.slices.put({ ...made.slices.list()[0]!, ports: [{ name: '', port: echoPort, protocol: 'TCP' }] });
+    const { node } = topology;
+    // A period that would never come.
+    await start(made, { syncPeriodMs: 3_600_000 });
+    const opened = await Connection.open(topology.namespaceOf(pod), vip, 80, 'tcp', timeoutMs);
+    assert.ok(typeof opened !== 'string');
+    using connection = opened;
+    assert.equal(await connection.exchange('one', timeoutMs), 'one');
+    const inNode = (...command: string[]): Promise<string> =>
+      mustRun(systemExec, 'ip', ['netns', 'exec', node.slice('/run/netns/'.length), ...command]);
+    for (const damage of [
+      'flush ruleset',
+      'delete table ip kube-proxy',
+      'flush chain ip kube-proxy services',
+      'flush map ip kube-proxy endpoints',
+    ]) {
+      const wanted = await inNode('nft', 'list', 'table', 'ip', 'kube-proxy');
+      await inNode('nft', ...damage.split(' '));
+      await until(async () => (await inNode('nft', 'list', 'ruleset')) === wanted);
+      assert.equal(await connection.exchange(damage, timeoutMs), damage);
+      const again = await Connection.open(topology.namespaceOf(pod), vip, 80, 'tcp', timeoutMs);
+      assert.ok(typeof again !== 'string', `${damage}: ${String(again)}`);
+      again[Symbol.dispose]();
+    }
+  });
+
   it('never refuses a new connection while endpoints come and go', async () => {
     const made = cluster();
     await start(made);

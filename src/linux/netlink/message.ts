@@ -35,6 +35,8 @@ export interface NetlinkMessage {
   readonly type: number;
   readonly flags: number;
   readonly seq: number;
+  /** Of the socket that asked, also in notices about what it changed; 0 for the kernel's own doing. */
+  readonly port: number;
   readonly data: Buffer;
 }
 
@@ -129,6 +131,7 @@ export function decodeMessages(data: Buffer): NetlinkMessage[] {
       type: data.readUInt16LE(at + 4),
       flags: data.readUInt16LE(at + 6),
       seq: data.readUInt32LE(at + 8),
+      port: data.readUInt32LE(at + 12),
       data: data.subarray(at + HEADER, at + length),
     });
     at += align(length);

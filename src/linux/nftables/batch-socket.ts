@@ -33,6 +33,8 @@ export class BatchSocket {
   readonly #fd: number;
   readonly #received = Buffer.alloc(1024 * 1024);
   #open = true;
+  /** By which the kernel names this socket in notices. */
+  readonly port: number;
 
   constructor() {
     const c = loadLibc();
@@ -56,6 +58,8 @@ export class BatchSocket {
       closeSync(this.#fd);
       throw new KnownError('KERNEL_REFUSED', `Cannot bind a netfilter netlink socket: errno ${errno}`);
     }
+    c.getsockname(this.#fd, address, i32(address.length));
+    this.port = address.readUInt32LE(4);
   }
 
   /** Sends one datagram, off the main thread: the kernel works through a batch before the call returns. */

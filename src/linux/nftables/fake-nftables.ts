@@ -133,6 +133,20 @@ export class FakeNftables implements Nftables {
     }
   }
 
+  readonly #watchers = new Set<{ readonly table: string; readonly onChange: () => void }>();
+
+  watch(table: string, onChange: () => void): { close(): void } {
+    const watcher = { table, onChange };
+    this.#watchers.add(watcher);
+    return { close: () => this.#watchers.delete(watcher) };
+  }
+
+  /** A transaction of somebody else. */
+  async commitByOther(transaction: Transaction): Promise<void> {
+    await this.commit(transaction);
+    for (const { table, onChange } of this.#watchers) if (table === transaction.table) onChange();
+  }
+
   /** The table as data; undefined when there is none. */
   table(family: TableFamily, name: string): Table | undefined {
     const state = this.#tables.get(`${family} ${name}`);

@@ -1,6 +1,8 @@
 /** The packet filter of the kernel, over netlink. */
+import { closeSync, openSync } from 'node:fs';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { KnownError } from '../../errors/known-error.ts';
+import { inNetns } from '../netns.ts';
 import { AttributeWriter, eachAttribute, readAttributes, readText, readU32 } from './attribute.ts';
 import { BatchSocket } from './batch-socket.ts';
 import { isRule } from './compile.ts';
@@ -20,6 +22,7 @@ import type {
   TableFamily,
   Transaction,
 } from './table.ts';
+import { NftablesWatch } from './watch.ts';
 
 const errorMessage = 2;
 const doneMessage = 3;
@@ -31,6 +34,9 @@ class Interrupted extends Error {}
 /** Speaks to the network namespace in which it was made. Calls are served one after the other. */
 export class KernelNftables implements Nftables {
   readonly #socket = new BatchSocket();
+  /** The namespace's descriptor, for sockets that are opened later. */
+  readonly #netns = openSync('/proc/thread-self/ns/net', 'r');
+  #open = true;
   #sequence = 1;
   #last: Promise<unknown> = Promise.resolve();
   /** Messages sent by `commit` so far, for budgets and metrics. */
@@ -203,7 +209,14 @@ export class KernelNftables implements Nftables {
     });
   }
 
+  watch(table: string, onChange: () => void): NftablesWatch {
+    return inNetns(`/proc/self/fd/${this.#netns}`, () => new NftablesWatch(table, onChange, this.#socket.port));
+  }
+
   close(): void {
+    if (!this.#open) return;
+    this.#open = false;
+    closeSync(this.#netns);
     this.#socket.close();
   }
 

@@ -97,5 +97,7 @@ export interface Nftables {
   readElements(family: TableFamily, table: string, set: SetDeclaration): Promise<Elements>;
   /** Counts every change that anybody made in this network namespace. */
   generation(): Promise<number>;
+  /** Calls `onChange` soon after somebody else changed the table, in whatever family, or may have. */
+  watch(table: string, onChange: () => void): { close(): void };
   close(): void;
 }

@@ -176,13 +176,22 @@ describe('diff()', () => {
 });
 
 describe('renderRules()', () => {
+  const rules = { network: '10.244.0.0/16', podCidr: '10.244.1.0/24', masquerade: true, underlayIp: '192.168.120.11', port: 8472 };
+
   it('masquerades what leaves, and what enters at the wrong node', () => {
-    const text = renderRules({ network: '10.244.0.0/16', podCidr: '10.244.1.0/24', masquerade: true });
+    const text = renderRules(rules);
     assert.match(text, /ip saddr 10\.244\.0\.0\/16 masquerade/);
     assert.ok(text.indexOf('ip daddr 10.244.1.0/24 return') < text.indexOf('ip daddr 10.244.0.0/16 masquerade'));
   });
 
-  it('removes its table when masquerading is off', () => {
-    assert.doesNotMatch(renderRules({ network: '10.244.0.0/16', podCidr: '10.244.1.0/24', masquerade: false }), /chain/);
+  it('does not masquerade when that is off', () => {
+    assert.doesNotMatch(renderRules({ ...rules, masquerade: false }), /masquerade/);
+  });
+
+  it('leaves only the outer packets of this node untracked', () => {
+    const text = renderRules(rules);
+    assert.equal(text.match(/notrack/g)?.length, 2);
+    assert.match(text, /ip daddr 192\.168\.120\.11 udp dport 8472 notrack/);
+    assert.match(text, /ip saddr 192\.168\.120\.11 udp dport 8472 notrack/);
   });
 });

@@ -2,15 +2,25 @@
 
 export const RULES_TABLE = 'fairlead-net';
 
+export interface RulesInput {
+  /** The range of all pods. */
+  readonly network: string;
+  readonly podCidr: string;
+  readonly masquerade: boolean;
+  /** The node's address and the UDP port of the outer packets. */
+  readonly underlayIp: string;
+  readonly port: number;
+}
+
 /**
+ * VXLAN's outer packets are not tracked: their source port is a hash of the inner flow, so that every flow would cost two entries
+ * that are never answered, and a look-up per packet. Calico does the same.
+ *
  * Who leaves the pod network, or enters it at the wrong node, gets the node's address, so that answers find back. As flannel's
  * FLANNEL-POSTRTG: what a service proxy has marked (0x4000) is its business; pods see each other's addresses.
  */
-export function renderRules(options: { readonly network: string; readonly podCidr: string; readonly masquerade: boolean }): string {
-  const { network, podCidr, masquerade } = options;
-  const clear = `table ip ${RULES_TABLE}\ndelete table ip ${RULES_TABLE}\n`;
-  if (!masquerade) return clear;
-  return `${clear}table ip ${RULES_TABLE} {
+export function renderRules({ network, podCidr, masquerade, underlayIp, port }: RulesInput): string {
+  const masquerading = `
   chain postrouting {
     type nat hook postrouting priority 105
     meta mark & 0x4000 == 0x4000 return
@@ -19,7 +29,18 @@ export function renderRules(options: { readonly network: string; readonly podCid
     ip saddr ${network} masquerade fully-random
     ip daddr ${podCidr} return
     ip daddr ${network} masquerade fully-random
+  }`;
+  return `table ip ${RULES_TABLE}
+delete table ip ${RULES_TABLE}
+table ip ${RULES_TABLE} {
+  chain outer-in {
+    type filter hook prerouting priority raw
+    ip daddr ${underlayIp} udp dport ${port} notrack
   }
+  chain outer-out {
+    type filter hook output priority raw
+    ip saddr ${underlayIp} udp dport ${port} notrack
+  }${masquerade ? masquerading : ''}
 }
 `;
 }

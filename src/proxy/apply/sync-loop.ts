@@ -9,7 +9,7 @@ import type { Log } from '../../observability/log.ts';
 export interface SyncLoopOptions {
   /** Does one sync of everything that changed. */
   readonly sync: () => Promise<void>;
-  /** Looks whether the kernel still holds what was applied. Called every `syncPeriodMs`, before a sync. */
+  /** Looks whether the kernel still holds what was applied. Called every `syncPeriodMs` and after `suspect`, before a sync. */
   readonly verify: () => Promise<void>;
   /** Changes that come within this time are applied together. */
   readonly minSyncPeriodMs: number;
@@ -20,6 +20,10 @@ export interface SyncLoopOptions {
 }
 
 const firstRetryMs = 500;
+/** Who fights over the rules must not take all of the machine: looks are at least this far apart, */
+const minVerifyGapMs = 1000;
+/** and take at most a tenth of the time. */
+const verifyShare = 10;
 
 export class SyncLoop {
   readonly #options: SyncLoopOptions;
@@ -30,6 +34,8 @@ export class SyncLoop {
   #again = false;
   #stopped = false;
   #verifyDue = false;
+  #verifySoon: { cancel(): void } | undefined;
+  #nextVerify = Number.NEGATIVE_INFINITY;
   #lastStart = Number.NEGATIVE_INFINITY;
   #retryMs = firstRetryMs;
 
@@ -65,9 +71,14 @@ export class SyncLoop {
   async #run(): Promise<void> {
     const { sync, verify, clock, log, onFailure } = this.#options;
     try {
-      if (this.#verifyDue) await verify();
+      if (this.#verifyDue) {
+        const begun = clock.monotonic();
+        await verify();
+        this.#nextVerify = clock.monotonic() + Math.max(minVerifyGapMs, verifyShare * (clock.monotonic() - begun));
+      }
       this.#verifyDue = false;
       await sync();
+      if (this.#retryMs > firstRetryMs) log.info('The rules are applied again');
       this.#retryMs = firstRetryMs;
     } catch (err) {
       onFailure?.(err);
@@ -90,12 +101,24 @@ export class SyncLoop {
     });
   }
 
+  /** Somebody touched the rules: verifies at once, or as soon as the last time is long enough ago. */
+  suspect(): void {
+    const { clock } = this.#options;
+    if (this.#stopped) return;
+    this.#verifySoon ??= clock.after(Math.max(0, this.#nextVerify - clock.monotonic()), () => {
+      this.#verifySoon = undefined;
+      this.#verifyDue = true;
+      this.request();
+    });
+  }
+
   /** Stops and waits for a sync that is under way. */
   async stop(): Promise<void> {
     this.#stopped = true;
     this.#timer?.cancel();
     this.#retry?.cancel();
     this.#period?.cancel();
+    this.#verifySoon?.cancel();
     await this.#running;
   }
 }

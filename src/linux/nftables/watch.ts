@@ -1,0 +1,40 @@
+/** Hears from the kernel when a table is changed by others, so that nobody has to look again and again. */
+import type { NetlinkMessage } from '../netlink/message.ts';
+import { NETLINK_NETFILTER, NetlinkSocket } from '../netlink/netlink-socket.ts';
+import { subsystem } from './message.ts';
+
+/** NFNLGRP_NFTABLES. */
+const group = 7;
+/** NFT_MSG_NEWGEN tells the end of a transaction; its attributes are others. */
+const newGeneration = 15;
+/** struct nfgenmsg, and the header of the first attribute, which is the table's name in every message but NEWGEN. */
+const nameAt = 4 + 4;
+
+export class NftablesWatch implements Disposable {
+  readonly #socket = new NetlinkSocket(NETLINK_NETFILTER);
+
+  /**
+   * Calls `onChange` once for every message about a table of this name in any family, and when messages were lost. Changes
+   * that came through the socket with the port `own` are left out.
+   */
+  constructor(table: string, onChange: () => void, own?: number) {
+    const name = Buffer.from(`${table}\0`);
+    this.#socket.unref();
+    this.#socket.subscribe([group], (message) => {
+      if (message === 'lost' || (message.port !== own && isAbout(message, name))) onChange();
+    });
+  }
+
+  close(): void {
+    this.#socket.close();
+  }
+
+  [Symbol.dispose](): void {
+    this.close();
+  }
+}
+
+function isAbout({ type, data }: NetlinkMessage, name: Buffer): boolean {
+  if (type >> 8 !== subsystem || (type & 0xff) === newGeneration) return false;
+  return data.subarray(nameAt, nameAt + name.length).equals(name);
+}
