@@ -176,6 +176,51 @@ describe('bad input', () => {
     assert.match(yaml.body.message, /resource exhaustion/);
   });
 
+  it('reads no namespace with the rights of another', async () => {
+    const rbac = '/apis/rbac.authorization.k8s.io/v1';
+    await s.call('POST', '/api/v1/namespaces', { metadata: { name: 'mine' } });
+    await s.call('POST', '/api/v1/namespaces', { metadata: { name: 'yours' } });
+    const subjects = [{ apiGroup: 'rbac.authorization.k8s.io', kind: 'User', name: 'owner' }];
+    const roleRef = { apiGroup: 'rbac.authorization.k8s.io', kind: 'ClusterRole', name: 'cluster-admin' };
+    await s.call('POST', `${rbac}/namespaces/mine/rolebindings`, { metadata: { name: 'owner' }, roleRef, subjects });
+    const agent = s.agent(await s.pki.client('owner'));
+    const ask = async (method: string, path: string): Promise<number> => (await s.call(method, path, undefined, { agent })).status;
+    assert.equal(await ask('GET', '/api/v1/namespaces/mine'), 200);
+    assert.equal(await ask('GET', '/api/v1/namespaces/mine/namespaces/yours'), 404);
+    assert.equal(await ask('GET', '/api/v1/namespaces/mine/namespaces'), 404);
+    assert.equal(await ask('DELETE', '/api/v1/namespaces/mine/namespaces/yours'), 404);
+    assert.equal(await ask('GET', '/api/v1/namespaces/mine/nodes'), 404);
+    assert.equal((await s.call('GET', '/api/v1/namespaces/yours')).body.status.phase, 'Active');
+  });
+
+  const many = (of: (i: number) => unknown, n = 20_000): unknown[] => Array.from({ length: n }, (_, i) => of(i));
+  const large: readonly (readonly [what: string, type: string, body: () => string])[] = [
+    [
+      'ten thousand moves of a large value',
+      'application/json-patch+json',
+      () =>
+        JSON.stringify([
+          { op: 'add', path: '/metadata/x', value: many((i) => `a/${i}`) },
+          ...many((i) => ({ op: 'move', from: `/metadata/${i % 2 ? 'y' : 'x'}`, path: `/metadata/${i % 2 ? 'x' : 'y'}` }), 9990),
+        ]),
+    ],
+    [
+      'a merge of many entries',
+      'application/strategic-merge-patch+json',
+      () => JSON.stringify({ metadata: { ownerReferences: many((i) => ({ uid: `u${i}` }), 60_000) } }),
+    ],
+  ];
+  for (const [what, type, body] of large) {
+    it(`does not keep everybody waiting for ${what}`, async () => {
+      await s.call('POST', maps, { metadata: { name: 'large' } });
+      const before = process.cpuUsage();
+      const { status } = await s.call('PATCH', `${maps}/large`, body(), { type });
+      assert.ok(status < 500, `${status}`);
+      const { user } = process.cpuUsage(before);
+      assert.ok(user < 5_000_000, `it took ${user / 1e6} s of processor time`);
+    });
+  }
+
   it('asks for credentials everywhere but on the health paths', async () => {
     const agent = s.agent();
     assert.equal((await s.call('GET', maps, undefined, { agent })).status, 401);

@@ -29,7 +29,9 @@ export async function route(routes: Routes, ctx: RequestContext): Promise<void> 
   }
   const row = rowOf(info.group, info.version, info.resource);
   if (!row) throw noSuchPath();
-  if (!row.type.namespaced && info.namespace && info.resource !== 'namespaces') throw noSuchPath();
+  // A namespace is authorized as what lies in itself; `namespaces/mine/namespaces/yours` would be authorized by a role in mine.
+  const itself = row.type.resource === 'namespaces' && row.type.group === '' && info.namespace === info.name;
+  if (!row.type.namespaced && info.namespace && !itself) throw noSuchPath();
   if (row.type.namespaced && info.name && !info.namespace) throw noSuchPath();
   // Keys are paths: a slash in a part would name something else.
   if (info.name.includes('/') || info.namespace.includes('/')) throw badRequest("a name or namespace may not contain '/'");

@@ -52,3 +52,17 @@ test('times are RFC 3339 in UTC', () => {
   assert.equal(formatMicroTime({ seconds: 0, nanos: 10_999 }), '1970-01-01T00:00:00.000010Z');
   assert.equal(formatTime(1e12), undefined);
 });
+
+test('keys, aliases and nesting without measure are refused, or read in no time', () => {
+  const before = process.cpuUsage();
+  const lines = (of: (i: number) => string): string => Array.from({ length: 20_000 }, (_, i) => of(i)).join('\n');
+  assert.equal(Object.keys(parseYaml(lines((i) => `k${i}: v`)) as object).length, 20_000);
+  assert.throws(() => parseYaml('? '.repeat(500)), { name: 'YamlError', message: /keys must be text/ });
+  assert.throws(() => parseYaml(`a: &a 1\n${lines((i) => `k${i}: *a`)}`), { name: 'YamlError', message: /more than 1000 aliases/ });
+  assert.ok(process.cpuUsage(before).user < 10_000_000);
+});
+
+test('JSON is YAML', () => {
+  assert.deepEqual(parseYaml(' {"a": [1, "2"]}'), { a: [1, '2'] });
+  assert.deepEqual(parseYaml('{a: 1}'), { a: 1 });
+});

@@ -8,6 +8,35 @@ export function sameElement(a: unknown, b: unknown, mergeKey: string | undefined
   return (a as Json)[mergeKey] === (b as Json)[mergeKey];
 }
 
+/** Where the elements of a list stand: looked up, because a patch may hold a hundred thousand of them. */
+export class ElementIndex {
+  readonly #mergeKey: string | undefined;
+  readonly #byKey = new Map<unknown, number>();
+  readonly #byValue = new Map<unknown, number>();
+
+  constructor(list: readonly unknown[], mergeKey: string | undefined) {
+    this.#mergeKey = mergeKey;
+    for (const [at, item] of list.entries()) this.add(item, at);
+  }
+
+  /** Of elements that are the same, the first one counts. */
+  add(item: unknown, at: number): void {
+    const [map, key] = this.#place(item);
+    if (!map.has(key)) map.set(key, at);
+  }
+
+  /** -1 when no element is the same (`sameElement`). */
+  indexOf(item: unknown): number {
+    const [map, key] = this.#place(item);
+    return map.get(key) ?? -1;
+  }
+
+  #place(item: unknown): [Map<unknown, number>, unknown] {
+    const keyed = this.#mergeKey !== undefined && typeof item === 'object' && item !== null;
+    return keyed ? [this.#byKey, (item as Json)[this.#mergeKey!]] : [this.#byValue, item];
+  }
+}
+
 /**
  * Upstream's normalizeElementOrder: `merged` is split into what `order` names and what only the server has; each part is
  * sorted by its own list; then both are merged, a server entry first only when it stood before in `before`. In one case upstream
@@ -20,12 +49,13 @@ export function mergeOrder(
   before: readonly unknown[],
   mergeKey: string | undefined,
 ): unknown[] {
-  const indexIn = (list: readonly unknown[], item: unknown): number => list.findIndex((v) => sameElement(v, item, mergeKey));
-  const position = new Map(merged.map((item) => [item, indexIn(before, item)] as const));
+  const stood = new ElementIndex(before, mergeKey);
+  const wanted = new ElementIndex(order, mergeKey);
+  const position = new Map(merged.map((item) => [item, stood.indexOf(item)] as const));
   const named: (readonly [unknown, number])[] = [];
   const server: unknown[] = [];
   for (const item of merged) {
-    const at = indexIn(order, item);
+    const at = wanted.indexOf(item);
     if (at >= 0) named.push([item, at]);
     else server.push(item);
   }

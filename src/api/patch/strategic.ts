@@ -5,7 +5,7 @@
  */
 import { cloneJson } from '../codec/json-clone.ts';
 import { type ApiType, type Field, typeNamed } from '../schema/schema.ts';
-import { mergeOrder, sameElement } from './list-order.ts';
+import { ElementIndex, mergeOrder, sameElement } from './list-order.ts';
 import { PatchError } from './patch-error.ts';
 
 type Json = Record<string, unknown>;
@@ -149,14 +149,15 @@ function checkOrder(key: string, list: readonly unknown[], order: readonly unkno
 function deletePrimitives(target: Json, key: string, values: unknown): void {
   if (!Array.isArray(values)) throw new PatchError(400, `invalid patch format of ${DELETE_PRIMITIVES}${key}: not a list`);
   const current = target[key];
-  if (Array.isArray(current)) target[key] = current.filter((v) => !values.includes(v));
+  const deleted = new Set(values);
+  if (Array.isArray(current)) target[key] = current.filter((v) => !deleted.has(v));
 }
 
 function mergeList(current: unknown[], patch: readonly unknown[], field: Field): unknown[] {
   if (field.kind !== 'message') return mergeOrder([...new Set([...current, ...patch])], patch, current, undefined);
   const key = field.marks.mergeKey;
   if (key === undefined) throw new PatchError(400, `cannot merge lists without merge key for ${field.owner}.${field.name}`);
-  let list = current;
+  const deleted = new ElementIndex([], key);
   let replaced = false;
   const plain: Json[] = [];
   for (const item of patch) {
@@ -164,17 +165,17 @@ function mergeList(current: unknown[], patch: readonly unknown[], field: Field):
       throw new PatchError(400, `expected an object in list ${field.owner}.${field.name}, found ${JSON.stringify(item)}`);
     const directive = item[PATCH];
     if (directive === undefined) plain.push(item);
-    else if (directive === 'delete') list = list.filter((v) => !sameElement(v, requireKey(item, key), key));
+    else if (directive === 'delete') deleted.add(requireKey(item, key), 0);
     else if (directive === 'replace') replaced = true;
     else throw badType(directive);
   }
   if (replaced) return withoutDirectives(plain) as unknown[];
-  const merged = [...list];
+  const merged = current.filter((v) => deleted.indexOf(v) < 0);
+  const places = new ElementIndex(merged, key);
   for (const item of plain) {
-    requireKey(item, key);
-    const at = merged.findIndex((v) => sameElement(v, item, key));
+    const at = places.indexOf(requireKey(item, key));
     if (at >= 0) merged[at] = mergeMap(merged[at] as Json, item, field.type);
-    else merged.push(withoutDirectives(item));
+    else places.add(item, merged.push(withoutDirectives(item)) - 1);
   }
   return mergeOrder(merged, plain, current, key);
 }

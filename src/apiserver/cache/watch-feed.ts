@@ -26,7 +26,7 @@ export class WatchFeed {
   readonly #log: Log;
   readonly #caches = new Map<string, ResourceCache>();
   readonly #stop = new AbortController();
-  #waiters: Waiter[] = [];
+  readonly #waiters = new Set<Waiter>();
   #revision = 0;
   #running: Promise<void> = Promise.resolve();
 
@@ -74,7 +74,7 @@ export class WatchFeed {
     if (revision <= this.#revision) return Promise.resolve(true);
     return new Promise((resolve) => {
       const timer = this.#clock.after(timeoutMs, () => {
-        this.#waiters = this.#waiters.filter((w) => w !== waiter);
+        this.#waiters.delete(waiter);
         resolve(false);
       });
       const waiter: Waiter = {
@@ -84,7 +84,7 @@ export class WatchFeed {
           resolve(reached);
         },
       };
-      this.#waiters.push(waiter);
+      this.#waiters.add(waiter);
     });
   }
 
@@ -179,10 +179,11 @@ export class WatchFeed {
   }
 
   #settle(all: boolean): void {
-    if (this.#waiters.length === 0) return;
-    const due = this.#waiters.filter((w) => all || w.revision <= this.#revision);
-    this.#waiters = this.#waiters.filter((w) => !due.includes(w));
-    for (const waiter of due) waiter.resolve(waiter.revision <= this.#revision);
+    for (const waiter of this.#waiters) {
+      if (!all && waiter.revision > this.#revision) continue;
+      this.#waiters.delete(waiter);
+      waiter.resolve(waiter.revision <= this.#revision);
+    }
   }
 
   /** `/registry/pods/default/web` → the cache of `pods`; also of names with a slash, such as `example.com/widgets`. */

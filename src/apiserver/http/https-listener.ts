@@ -3,6 +3,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Duplex } from 'node:stream';
 import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
+import { rowOf } from '../../api/registry/registry.ts';
 import type { Clock } from '../../clock/clock.ts';
 import { KnownError, messageOf, systemCode } from '../../errors/known-error.ts';
 import type { Log } from '../../observability/log.ts';
@@ -11,6 +12,7 @@ import type { Access, Admitted } from './access.ts';
 import { maxBodyBytes } from './body.ts';
 import { sendError } from './reply.ts';
 import type { RequestContext } from './request-context.ts';
+import { StalledAnswers } from './stalled-answers.ts';
 
 export interface HttpOptions {
   readonly listen: { readonly host: string; readonly port: number };
@@ -68,8 +70,11 @@ export async function listenHttps(o: HttpOptions): Promise<{ app: FastifyInstanc
     sendError(reply.raw, asStatus(err), o.log, req.raw.url ?? '');
     if (!req.raw.complete) drainRest(req.raw, o.clock);
   });
+  const stalled = new StalledAnswers(o.clock);
+  app.addHook('onClose', async () => stalled.stop());
   const handler = async (req: FastifyRequest, reply: FastifyReply): Promise<void> => {
     reply.hijack();
+    stalled.add(reply.raw);
     await answer(o, req, reply.raw);
   };
   app.route({ method: ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'], url: '/*', handler, exposeHeadRoute: false });
@@ -101,7 +106,9 @@ async function answer(o: HttpOptions, req: FastifyRequest, res: ServerResponse):
   } catch (err) {
     sendError(res, err, o.log, raw.url ?? '');
   }
-  const resource = known?.info.resource ?? '';
+  const info = known?.info;
+  // Only what there is: made-up names would each stay in memory as a label of their own.
+  const resource = info && rowOf(info.group, info.version, info.resource) ? info.resource : '';
   o.observe({ verb: known?.info.verb ?? '', resource, code: res.statusCode, seconds: (o.clock.monotonic() - started) / 1000 });
 }
 

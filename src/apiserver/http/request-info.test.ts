@@ -19,6 +19,8 @@ describe('requestInfo()', () => {
     ['GET', '/api/v1/namespaces/default/pods/web', 'get -/v1 pods default web'],
     ['GET', '/api/v1/namespaces/default/pods/web?watch', 'watch -/v1 pods default web'],
     ['GET', '/api/v1/watch/namespaces/default/pods', 'watch -/v1 pods default -'],
+    ['GET', '/api/v1/watch/nodes/n1/proxy/run', 'get -/v1 nodes/proxy - n1 run'],
+    ['POST', '/api/v1/watch/nodes/n1/proxy/run', 'create -/v1 watch/n1 - nodes proxy/run'],
     ['GET', '/api/v1/namespaces/default/pods/web/log?follow=true', 'get -/v1 pods/log default web'],
     ['POST', '/apis/apps/v1/namespaces/default/deployments', 'create apps/v1 deployments default -'],
     ['PUT', '/apis/apps/v1/namespaces/default/deployments/web/status', 'update apps/v1 deployments/status default web'],

@@ -58,11 +58,9 @@ export function requestInfo(method: string, path: string, query: URLSearchParams
   let verb = verbs[method] ?? '';
   let at = head;
   let namespace = '';
-  if (parts[at] === 'watch') {
-    // The deprecated /watch/ prefix: an old way to write ?watch=true.
-    verb = 'watch';
-    at++;
-  }
+  // The deprecated /watch/ prefix: an old way to write ?watch=true. Nothing but a read is one.
+  const old = parts[at] === 'watch' && verb === 'get';
+  if (old) at++;
   if (parts[at] === 'namespaces') {
     namespace = parts[at + 1] ?? '';
     const third = parts[at + 2];
@@ -72,8 +70,8 @@ export function requestInfo(method: string, path: string, query: URLSearchParams
   const name = parts[at + 1] ?? '';
   const subresource = parts[at + 2] ?? '';
   const rest = raw.slice(at + 3).join('/');
-  if (!name && verb === 'get') verb = isWatch(query) ? 'watch' : 'list';
-  else if (name && verb === 'get' && !subresource && isWatch(query)) verb = 'watch';
+  if (!name && verb === 'get') verb = old || isWatch(query) ? 'watch' : 'list';
+  else if (name && verb === 'get' && !subresource && (old || isWatch(query))) verb = 'watch';
   else if (!name && verb === 'delete') verb = 'deletecollection';
   return { isResource: true, path, verb, prefix, group, version, namespace, resource, subresource, name, rest };
 }

@@ -170,10 +170,32 @@ describe('the way to the kubelet', () => {
     });
   }
 
-  it('proxies HTTP to a node', async () => {
-    const { status, text } = await s.call('GET', '/api/v1/nodes/n1/proxy/stats/summary?x=1');
-    assert.equal(status, 200);
-    assert.equal(text, 'a line\n');
-    assert.match(kubelet.seen.at(-1)!, /^GET \/stats\/summary\?x=1 as/);
+  it('lends its certificate to no request that follows a refused upgrade', async () => {
+    // CVE-2018-1002105: a kubelet that refuses keeps its connection open for the next request.
+    const { socket, first } = await upgrade(`${pods}/one/exec?command=refuse-upgrade&stdout=true`, 'upgrade: SPDY/3.1');
+    assert.match(first, /^HTTP\/1.1 403 [\s\S]*\r\n\r\nnot today/);
+    const before = kubelet.seen.length;
+    socket.write('POST /run/kube-system/other/main HTTP/1.1\r\nhost: x\r\ncontent-length: 0\r\n\r\n');
+    await once(socket, 'close');
+    assert.deepEqual(kubelet.seen.slice(before), []);
+  });
+
+  it('passes on no second body hidden in the request of an upgrade', async () => {
+    const { socket, first } = await upgrade(
+      `${pods}/one/exec?command=sh&stdout=true`,
+      'upgrade: SPDY/3.1\r\ntransfer-encoding: chunked\r\nexpect: 100-continue',
+    );
+    assert.match(first, /101/);
+    socket.destroy();
+    assert.equal(kubelet.lastUpgradeHeaders['transfer-encoding'], undefined);
+    assert.equal(kubelet.lastUpgradeHeaders.expect, undefined);
+  });
+
+  it('proxies HTTP to a node, though not to one that says it is this machine', async () => {
+    const reply = await s.call('GET', '/api/v1/nodes/n1/proxy/stats/summary?x=1');
+    assert.equal(reply.status, 400);
+    assert.equal(reply.body.message, 'address not allowed: 127.0.0.1');
+    const asked = await s.call('GET', '/api/v1/nodes/away/proxy/stats/summary?x=1');
+    assert.equal(asked.status, 404);
   });
 });

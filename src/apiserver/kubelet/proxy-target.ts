@@ -37,7 +37,11 @@ export async function proxyTarget(
   // A slash at the end means something to what is behind.
   const path = `/${info.rest}${info.rest && info.path.endsWith('/') ? '/' : ''}${search}`;
   const { scheme, name, port } = splitProxyName(info.name);
-  if (row.type.resource === 'nodes') return { target: await kubelets.target(name), path, tls: true, plain: undefined };
+  if (row.type.resource === 'nodes') {
+    const target = await kubelets.target(name);
+    checkAddress(target.host);
+    return { target, path, tls: true, plain: undefined };
+  }
   const target =
     row.type.resource === 'pods'
       ? await podTarget(resources, row, info.namespace, name, port, scheme)
@@ -104,7 +108,7 @@ for (const [address, prefix] of [
 ] as const)
   notForPods.addSubnet(address, prefix, 'ipv6');
 
-/** Whoever can write the status of a pod must not make this server call itself, or the machine it is on (upstream's IsProxyableIP). */
+/** Whoever can write the status of a pod or node must not make this server call itself, or the machine it is on (upstream's IsProxyableIP). */
 function checkAddress(address: string): void {
   const family = isIP(address);
   if (family === 0 || notForPods.check(address, family === 4 ? 'ipv4' : 'ipv6')) throw badRequest(`address not allowed: ${address}`);

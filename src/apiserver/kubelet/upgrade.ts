@@ -2,7 +2,7 @@
  * exec, attach and port-forward: a connection that leaves HTTP. The request is sent on to the kubelet as it is, then bytes are
  * piped both ways; whether they are WebSocket frames or SPDY is for the two ends to know.
  */
-import type { IncomingMessage } from 'node:http';
+import { type IncomingMessage, request } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { rowOf } from '../../api/registry/registry.ts';
 import type { Pod } from '../../api/schema/types.ts';
@@ -12,7 +12,7 @@ import { type Access, type Admitted, attributesOf } from '../http/access.ts';
 import { statusErrorOf } from '../http/reply.ts';
 import type { ResourceHandlers } from '../resource/resource-handlers.ts';
 import { badRequest, noSuchPath } from '../status/status-error.ts';
-import type { KubeletClient, Target } from './kubelet-client.ts';
+import { dialError, type KubeletClient, type Target } from './kubelet-client.ts';
 import { containerOf, nodeOf } from './pod-container.ts';
 import { proxyTarget } from './proxy-target.ts';
 
@@ -27,7 +27,18 @@ export interface UpgradeDeps {
 }
 
 /** Headers that belong to this hop or to the caller's credentials. */
-const ownHeaders = new Set(['host', 'authorization', 'content-length', 'cookie', 'origin', 'x-forwarded-for']);
+const ownHeaders = new Set([
+  'host',
+  'authorization',
+  'content-length',
+  'transfer-encoding',
+  'te',
+  'trailer',
+  'expect',
+  'cookie',
+  'origin',
+  'x-forwarded-for',
+]);
 
 export async function serveUpgrade(deps: UpgradeDeps, req: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> {
   socket.on('error', () => socket.destroy());
@@ -51,8 +62,15 @@ export async function serveUpgrade(deps: UpgradeDeps, req: IncomingMessage, sock
     });
     // What has come is still to be written, but nobody is there to read what the client says.
     upstream.on('close', () => socket.end(() => socket.destroy()));
-    upstream.write(requestHead(req, target, path));
-    if (head.length > 0) upstream.write(head);
+    const { answer, first } = await ask(upstream, req, target, path);
+    socket.write(responseHead(answer));
+    if (answer.statusCode !== 101) {
+      answer.on('end', () => socket.end()).on('error', end);
+      answer.pipe(socket);
+      return;
+    }
+    socket.write(first);
+    upstream.write(head);
     upstream.pipe(socket);
     socket.pipe(upstream);
   } catch (err) {
@@ -118,14 +136,42 @@ function isTrue(value: string | null): boolean {
   return value === 'true' || value === '1';
 }
 
-function requestHead(req: IncomingMessage, target: Target, path: string): string {
-  const lines = [`${req.method} ${path} HTTP/1.1`, `host: ${target.host}:${target.port}`];
+/**
+ * Sends the request and reads the head of the answer. Only behind a 101 does the connection belong to the client: behind any other
+ * answer its next bytes would be a request of their own, made with this server's certificate (CVE-2018-1002105).
+ */
+function ask(upstream: Duplex, req: IncomingMessage, target: Target, path: string): Promise<{ answer: IncomingMessage; first: Buffer }> {
+  const headers = requestHeaders(req, target);
+  return new Promise((resolve, reject) => {
+    const asked = request({ method: req.method, path, headers, createConnection: () => upstream });
+    asked.on('upgrade', (answer, _socket, first) => resolve({ answer, first }));
+    asked.on('response', (answer) => resolve({ answer, first: Buffer.alloc(0) }));
+    asked.on('error', (err) => reject(dialError(target, err)));
+    asked.end();
+  });
+}
+
+/** Names and values in turn: a name may stand several times. */
+function requestHeaders(req: IncomingMessage, target: Target): string[] {
+  const headers = ['host', `${target.host}:${target.port}`];
   for (let i = 0; i + 1 < req.rawHeaders.length; i += 2) {
     const name = req.rawHeaders[i]!;
     const lower = name.toLowerCase();
-    if (!ownHeaders.has(lower) && !lower.startsWith('impersonate-')) lines.push(`${name}: ${withoutToken(lower, req.rawHeaders[i + 1]!)}`);
+    if (!ownHeaders.has(lower) && !lower.startsWith('impersonate-')) headers.push(name, withoutToken(lower, req.rawHeaders[i + 1]!));
   }
-  if (req.method === 'POST') lines.push('content-length: 0');
+  if (req.method === 'POST') headers.push('content-length', '0');
+  return headers;
+}
+
+function responseHead(answer: IncomingMessage): string {
+  const lines = [`HTTP/1.1 ${answer.statusCode} ${answer.statusMessage ?? ''}`];
+  for (let i = 0; i + 1 < answer.rawHeaders.length; i += 2) {
+    const [name = '', value = ''] = answer.rawHeaders.slice(i, i + 2);
+    // The body comes as it was before it was cut into chunks, and its end is the connection's.
+    if (answer.statusCode === 101 || !['connection', 'transfer-encoding', 'keep-alive'].includes(name.toLowerCase()))
+      lines.push(`${name}: ${value}`);
+  }
+  if (answer.statusCode !== 101) lines.push('connection: close');
   return `${lines.join('\r\n')}\r\n\r\n`;
 }
 

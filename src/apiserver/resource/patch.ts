@@ -32,21 +32,28 @@ export function patchOf(row: ResourceRow, schema: string, contentType: string | 
     );
   }
   const patch = parse(body);
-  if (type === 'application/json-patch+json') return wrapped(row, (current) => applyBounded(current, patch));
+  if (type === 'application/json-patch+json') return wrapped(row, (current) => applyBounded(current, patch, body.length));
   if (type === 'application/merge-patch+json') return wrapped(row, (current) => mergePatch(current, patch));
   return wrapped(row, (current) => strategicMerge(current, patch, schema));
 }
 
 /** More are no patch that anybody needs. */
 const maxCopies = 50;
+const maxMovedBytes = 64 << 20;
+
+type Operation = { readonly op?: unknown } | null;
 
 /**
  * Each `copy` may double an object, so a few dozen would fill the memory: the object is measured after every one. The limit is that of
  * a body, as upstream's.
  */
-function applyBounded(current: KubeObject, patch: unknown): unknown {
+function applyBounded(current: KubeObject, patch: unknown, patchBytes: number): unknown {
   if (!Array.isArray(patch)) return applyJsonPatch(current, patch);
-  const copies = patch.flatMap((op: { op?: unknown } | null, i) => (op?.op === 'copy' ? [i] : []));
+  const copies = patch.flatMap((op: Operation, i) => (op?.op === 'copy' ? [i] : []));
+  // To move is to copy too, as long as the object is large: ten thousand such moves would keep everybody waiting for minutes.
+  const moves = patch.filter((op: Operation) => op?.op === 'move').length;
+  if (moves * (JSON.stringify(current).length + patchBytes) > maxMovedBytes)
+    throw new PatchError(422, `${moves} move operations are too many for an object of this size: replace it instead`);
   if (copies.length > maxCopies)
     throw new PatchError(422, `The allowed maximum of copy operations in a JSON patch is ${maxCopies}, got ${copies.length}`);
   let out = current;

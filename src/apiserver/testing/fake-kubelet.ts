@@ -1,5 +1,6 @@
 /** A kubelet's HTTPS server for tests: logs that say what was asked, and an echo behind every upgrade. */
 import { once } from 'node:events';
+import type { IncomingHttpHeaders } from 'node:http';
 import { createServer, type Server } from 'node:https';
 import type { AddressInfo, Socket } from 'node:net';
 import type { TLSSocket } from 'node:tls';
@@ -11,6 +12,7 @@ export class FakeKubelet {
   readonly seen: string[] = [];
   /** Lines of a followed log, to be written by the test. */
   readonly following: { write(text: string): void; end(): void }[] = [];
+  lastUpgradeHeaders: IncomingHttpHeaders = {};
   readonly #server: Server;
   readonly #sockets = new Set<Socket>();
 
@@ -46,7 +48,14 @@ export class FakeKubelet {
       }
     });
     this.#server.on('upgrade', (req, socket) => {
+      this.lastUpgradeHeaders = req.headers;
       this.seen.push(`${req.method} ${req.url} ${req.headers.upgrade} authorization=${req.headers.authorization ?? 'none'}`);
+      if (req.url?.includes('refuse-upgrade')) {
+        socket.write('HTTP/1.1 403 Forbidden\r\ncontent-length: 9\r\n\r\nnot today');
+        // Whatever follows would be served as another request of the same client.
+        socket.on('data', (chunk: Buffer) => this.seen.push(chunk.toString()));
+        return;
+      }
       socket.write(`HTTP/1.1 101 Switching Protocols\r\nupgrade: ${req.headers.upgrade}\r\nconnection: upgrade\r\n\r\nhello `);
       socket.on('error', () => {});
       socket.on('data', (chunk: Buffer) => socket.write(chunk));
