@@ -17,6 +17,7 @@ import { KnownError, messageOf } from '../errors/known-error.ts';
 import type { Log } from '../observability/log.ts';
 import type { Store } from '../storage/store.ts';
 import { AdmissionChain } from './admission/admission.ts';
+import { certificateRequests } from './admission/certificate-requests.ts';
 import { defaultTolerationSeconds } from './admission/default-toleration-seconds.ts';
 import { namespaceLifecycle } from './admission/namespace-lifecycle.ts';
 import { nodeRestriction } from './admission/node-restriction.ts';
@@ -121,6 +122,7 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
     defaultTolerationSeconds,
     nodeRestriction(authObjects),
     privilegeEscalation(authorizer),
+    certificateRequests(authorizer),
   ]);
   const allocations = [serviceAllocation({ serviceCidr: options.serviceCidr, nodePorts, lookup, clock })];
   const writer = new Writer({ objects, admission, allocations, clock });

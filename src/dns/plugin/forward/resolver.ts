@@ -19,6 +19,8 @@ export interface Upstream {
 const TIMEOUT_MS = 2_000;
 const SOCKET_LIFE_MS = 10_000;
 const HEADER = 12;
+/** In the life of one socket. A resolver's own late answers are far fewer; of 65,536 ids, one in a thousand is guessed by then. */
+const MAX_STRANGERS = 64;
 
 interface Waiting {
   /** In lower case, as it went out. */
@@ -31,6 +33,8 @@ interface Channel {
   readonly socket: Socket;
   readonly waiting: Map<number, Waiting>;
   readonly bornAt: number;
+  /** Datagrams that answer nothing: too many are somebody who guesses. */
+  strangers: number;
   /** Messages from before the socket was connected. */
   unsent: Buffer[] | undefined;
 }
@@ -103,24 +107,21 @@ export class Resolver {
     if (this.#current && now - this.#current.bornAt < SOCKET_LIFE_MS) return this.#current;
     const before = this.#current;
     const socket = createSocket(familyOf(this.#upstream.address) === 6 ? 'udp6' : 'udp4');
-    const channel: Channel = { socket, waiting: new Map(), bornAt: now, unsent: [] };
+    const channel: Channel = { socket, waiting: new Map(), bornAt: now, strangers: 0, unsent: [] };
     this.#current = channel;
     this.#channels.add(channel);
     if (before?.waiting.size === 0) this.#drop(before);
     socket.on('message', (bytes) => {
       const found = bytes.length >= HEADER ? channel.waiting.get(bytes.readUInt16BE(0)) : undefined;
-      if (!found) return;
-      if (isAnswerTo(bytes, found.question)) found.resolve(bytes);
+      if (found && isAnswerTo(bytes, found.question)) found.resolve(bytes);
       // Some refuse without repeating the question.
-      else if (bytes.length === HEADER && ((bytes[3] ?? 0) & 15) !== 0)
+      else if (found && bytes.length === HEADER && ((bytes[3] ?? 0) & 15) !== 0)
         found.reject(new Error(`refused with code ${(bytes[3] ?? 0) & 15}`));
+      // Somebody guesses ids: what is under way goes out again, from another port, with another id (unbound's unwanted-reply-threshold).
+      else if (++channel.strangers === MAX_STRANGERS) this.#fail(channel, new Error('too many answers that nobody asked for'));
     });
     // A connected socket hears that nobody listens there: no need to wait for the timeout.
-    socket.on('error', (err) => {
-      if (channel === this.#current) this.#current = undefined;
-      for (const waiting of [...channel.waiting.values()]) waiting.reject(err);
-      this.#drop(channel);
-    });
+    socket.on('error', (err) => this.#fail(channel, err));
     socket.unref();
     socket.connect(this.#upstream.port, this.#upstream.address, () => {
       const unsent = channel.unsent ?? [];
@@ -128,6 +129,12 @@ export class Resolver {
       for (const message of unsent) this.#send(channel, message);
     });
     return channel;
+  }
+
+  #fail(channel: Channel, err: Error): void {
+    if (channel === this.#current) this.#current = undefined;
+    for (const waiting of [...channel.waiting.values()]) waiting.reject(err);
+    this.#drop(channel);
   }
 
   #drop(channel: Channel): void {
