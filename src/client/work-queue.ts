@@ -58,11 +58,13 @@ export class WorkQueue {
       return;
     }
     if (this.#closed) return;
-    const at = this.#clock.monotonic() + ms;
+    // A timer takes no more than 25 days; whoever waits longer is woken early and waits again.
+    const delay = Math.min(ms, 2 ** 31 - 1);
+    const at = this.#clock.monotonic() + delay;
     const earlier = this.#delayed.get(key);
     if (earlier && earlier.at <= at) return;
     earlier?.cancel();
-    const timer = this.#clock.after(ms, () => {
+    const timer = this.#clock.after(delay, () => {
       this.#delayed.delete(key);
       this.add(key);
     });

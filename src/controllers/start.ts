@@ -6,6 +6,7 @@ import { runEndpoints } from './endpoints/controller.ts';
 import { runEndpointSlices } from './endpointslice/controller.ts';
 import { runEndpointSliceMirroring } from './endpointslice-mirroring/controller.ts';
 import { runGarbageCollector } from './garbage-collector/controller.ts';
+import { runJobs } from './job/controller.ts';
 import { runNamespaces } from './namespace/controller.ts';
 import { runNodeIpam } from './node-ipam/controller.ts';
 import { runNodeLifecycle } from './node-lifecycle/controller.ts';
@@ -13,6 +14,7 @@ import { runPodGc } from './pod-gc/controller.ts';
 import { runReplicaSets, runReplicationControllers } from './replicaset/controller.ts';
 import { runRootCa } from './root-ca/controller.ts';
 import { runServiceAccounts } from './serviceaccount/controller.ts';
+import { runTtlAfterFinished } from './ttl-after-finished/controller.ts';
 
 /** Every controller by the name that `--controllers` knows. */
 export const controllers: Readonly<Record<string, RunController>> = {
@@ -25,6 +27,8 @@ export const controllers: Readonly<Record<string, RunController>> = {
   'replicaset-controller': runReplicaSets,
   'replicationcontroller-controller': runReplicationControllers,
   'daemonset-controller': runDaemonSets,
+  'job-controller': runJobs,
+  'ttl-after-finished-controller': runTtlAfterFinished,
   'endpointslice-controller': runEndpointSlices,
   'endpoints-controller': runEndpoints,
   'endpointslice-mirroring-controller': runEndpointSliceMirroring,

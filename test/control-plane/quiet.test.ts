@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { daemonSets, deployments, endpoints, events, pods, services } from '../../src/api/resource-types.ts';
+import { daemonSets, deployments, endpoints, events, jobs, pods, services } from '../../src/api/resource-types.ts';
 import { ControlPlane, USUAL } from './fixture/control-plane.ts';
 import { eventually } from './fixture/eventually.ts';
 import { CONTAINER, deployment, newImage, service } from './fixture/manifests.ts';
@@ -41,6 +41,20 @@ test('a cluster at rest is left alone, also after a restart of everything that w
       template: { metadata: { labels: { app: 'every' } }, spec: { containers: [CONTAINER] } },
     },
   });
+  cp.kubelet.succeeds = (p) => p.metadata.labels?.['job-name'] === 'done';
+  for (const name of ['done', 'running', 'paused']) {
+    await cp.client.create(jobs, {
+      apiVersion: 'batch/v1',
+      kind: 'Job',
+      metadata: { name, namespace: 'default' },
+      spec: {
+        suspend: name === 'paused',
+        parallelism: 2,
+        completions: 3,
+        template: { spec: { restartPolicy: 'Never', containers: [CONTAINER] } },
+      },
+    });
+  }
   await cp.client.create(pods, {
     apiVersion: 'v1',
     kind: 'Pod',

@@ -69,8 +69,20 @@ export function defaultReplicationController(controller: ReplicationController):
 
 export function defaultJob(job: Job): void {
   const labels = job.spec?.template?.metadata?.labels;
-  if (labels && !job.metadata.labels) job.metadata.labels = { ...labels };
-  defaultJobSpec(job.spec);
+  // The same labels, not a copy: what the server adds to the template's shows on the job, as upstream.
+  if (labels && Object.keys(job.metadata.labels ?? {}).length === 0) job.metadata.labels = labels;
+  const { spec } = job;
+  if (!spec) return;
+  // Neither given: one pod. Only parallelism given: a work queue, whose number of completions is open.
+  if (spec.completions === undefined && spec.parallelism === undefined) spec.completions = 1;
+  spec.parallelism ??= 1;
+  // With a limit for each index, the one for all is out of the way.
+  spec.backoffLimit ??= spec.backoffLimitPerIndex === undefined ? 6 : 2 ** 31 - 1;
+  spec.completionMode ??= 'NonIndexed';
+  spec.suspend ??= false;
+  spec.manualSelector ??= false;
+  spec.podReplacementPolicy ??= spec.podFailurePolicy ? 'Failed' : 'TerminatingOrFailed';
+  defaultJobTemplate(spec);
 }
 
 export function defaultCronJob({ spec }: CronJob): void {
@@ -79,18 +91,11 @@ export function defaultCronJob({ spec }: CronJob): void {
   spec.suspend ??= false;
   spec.successfulJobsHistoryLimit ??= 3;
   spec.failedJobsHistoryLimit ??= 1;
-  // Upstream defaults the template's pods, and leaves the rest of the job to the jobs made from it.
-  defaultTemplate(spec.jobTemplate?.spec?.template);
+  // The rest is left to the jobs made from it.
+  if (spec.jobTemplate?.spec) defaultJobTemplate(spec.jobTemplate.spec);
 }
 
-function defaultJobSpec(spec: JobSpec | undefined): void {
-  if (!spec) return;
-  // Neither given: one pod. Only parallelism given: a work queue, whose number of completions is open.
-  if (spec.completions === undefined && spec.parallelism === undefined) spec.completions = 1;
-  spec.parallelism ??= 1;
-  spec.backoffLimit ??= 6;
-  spec.completionMode ??= 'NonIndexed';
-  spec.suspend ??= false;
-  spec.podReplacementPolicy ??= spec.podFailurePolicy ? 'Failed' : 'TerminatingOrFailed';
+function defaultJobTemplate(spec: JobSpec): void {
+  for (const rule of spec.podFailurePolicy?.rules ?? []) for (const one of rule.onPodConditions ?? []) one.status ||= 'True';
   defaultTemplate(spec.template);
 }

@@ -67,6 +67,8 @@ export function keepServerMeta(next: ObjectMeta, old: ObjectMeta): void {
   if (old.generation === undefined) delete next.generation;
   else next.generation = old.generation;
   delete next.selfLink;
+  // An empty list and none are the same, and upstream shows none.
+  for (const key of ['finalizers', 'ownerReferences'] as const) if (next[key]?.length === 0) delete next[key];
 }
 
 function sameTime(a: string | undefined, b: string | undefined): boolean {

@@ -5,7 +5,7 @@ import type { Client } from '../../client/client.ts';
 import { claim } from './claim.ts';
 import { controllerRef } from './owner.ts';
 
-/** Adopts and releases as `claim` says; gives what the owner has then. */
+/** Adopts and releases as `claim` says; gives what the owner has then. `finalizer` goes on what is adopted and off what is released. */
 export async function claimAll<T extends KubeObject>(
   client: Client,
   type: ResourceType<T>,
@@ -13,6 +13,7 @@ export async function claimAll<T extends KubeObject>(
   owner: KubeObject,
   selector: Selector,
   candidates: readonly T[],
+  finalizer?: string,
 ): Promise<T[]> {
   const { owned, adopt, release } = claim(owner, selector, candidates);
   const all = [...owned];
@@ -20,14 +21,17 @@ export async function claimAll<T extends KubeObject>(
   for (const orphan of adopt.length > 0 && (await isStillThere(client, ownerType, owner)) ? adopt : []) {
     const { name, namespace = '', uid } = orphan.metadata;
     // The uid guards against an object of that name that came meanwhile.
-    const metadata = { uid, ownerReferences: [...(orphan.metadata.ownerReferences ?? []), controllerRef(owner)] };
+    const ownerReferences = [...(orphan.metadata.ownerReferences ?? []), controllerRef(owner)];
+    const finalizers = finalizer ? { finalizers: [...new Set([...(orphan.metadata.finalizers ?? []), finalizer])] } : {};
+    const metadata = { uid, ownerReferences, ...finalizers };
     const adopted = await client.patch(type, name, { metadata }, { namespace }).catch(ignoreGone);
     if (adopted) all.push(adopted);
   }
   for (const lost of release) {
     const { name, namespace = '', uid } = lost.metadata;
     const ownerReferences = (lost.metadata.ownerReferences ?? []).filter((o) => o.uid !== owner.metadata.uid);
-    const metadata = { uid, ownerReferences: ownerReferences.length > 0 ? ownerReferences : null };
+    const finalizers = finalizer ? { finalizers: (lost.metadata.finalizers ?? []).filter((f) => f !== finalizer) } : {};
+    const metadata = { uid, ownerReferences: ownerReferences.length > 0 ? ownerReferences : null, ...finalizers };
     await client.patch(type, name, { metadata }, { namespace }).catch(ignoreGone);
   }
   return all;

@@ -3,7 +3,8 @@ import { cronJobColumns, jobColumns } from '../../columns/workload-columns.ts';
 import { defaultCronJob, defaultJob } from '../../defaults/workloads.ts';
 import { cronJobs, jobs } from '../../resource-types.ts';
 import type { Job } from '../../schema/types.ts';
-import { cronJobErrors, jobErrors, jobUpdateErrors } from '../../validation/batch.ts';
+import { cronJobErrors } from '../../validation/cron-job.ts';
+import { jobErrors, jobUpdateErrors } from '../../validation/job.ts';
 import { defineRow } from '../define-row.ts';
 import type { ResourceRow } from '../resource-row.ts';
 
@@ -32,18 +33,21 @@ export const batchRows: readonly ResourceRow[] = [
   }),
 ];
 
-/** A job selects its pods by its own uid, so that no two jobs ever share one. */
+/**
+ * A job selects its pods by its own uid, so that no two jobs ever share one. Labels that its maker gave are left alone: validation
+ * refuses those that disagree.
+ */
 function selectOwnPods({ spec, metadata }: Job): void {
-  if (!spec || spec.manualSelector || !metadata.uid) return;
-  const uidLabel = 'batch.kubernetes.io/controller-uid';
-  if (!spec.template) return;
+  if (!spec?.template || spec.manualSelector || !metadata.uid) return;
+  const { name, uid } = metadata;
   spec.template.metadata ??= {};
-  spec.template.metadata.labels = {
-    ...spec.template.metadata.labels,
-    [uidLabel]: metadata.uid,
-    'batch.kubernetes.io/job-name': metadata.name,
-    'controller-uid': metadata.uid,
-    'job-name': metadata.name,
-  };
-  spec.selector = { ...spec.selector, matchLabels: { ...spec.selector?.matchLabels, [uidLabel]: metadata.uid } };
+  // In place: labels that the job got from its template (see the defaults) get these, too.
+  spec.template.metadata.labels ??= {};
+  const { labels } = spec.template.metadata;
+  for (const key of ['batch.kubernetes.io/controller-uid', 'controller-uid']) labels[key] ??= uid;
+  for (const key of ['batch.kubernetes.io/job-name', 'job-name']) labels[key] ??= name;
+  if (Object.keys(metadata.labels ?? {}).length === 0) metadata.labels = { ...labels };
+  spec.selector ??= {};
+  spec.selector.matchLabels ??= {};
+  spec.selector.matchLabels['batch.kubernetes.io/controller-uid'] ??= uid;
 }

@@ -1,0 +1,173 @@
+/** Jobs of batch/v1, and what a CronJob's template shares with them. */
+import { cloneJson } from '../codec/json-clone.ts';
+import type { Job, JobSpec, PodTemplateSpec } from '../schema/types.ts';
+import { labelSelectorOf } from '../selector/label.ts';
+import { type FieldError, invalid, nonNegative, notSupported, required, tooLong } from './field-error.ts';
+import { selectorErrors } from './formats.ts';
+import { jobPolicyErrors } from './job-policy.ts';
+import { isDns1123Label, isDns1123Subdomain } from './names.ts';
+import { immutable } from './object-meta.ts';
+import { templateErrors } from './pod.ts';
+
+const maxIndexed = 100_000;
+/** Above so many completions, a limit per index is kept in fewer failed indexes and fewer pods at once. */
+const manyCompletions = 100_000;
+const limitForMany = 10_000;
+const maxManagedByBytes = 63;
+
+export function jobErrors(job: Job): FieldError[] {
+  const { metadata, spec } = job;
+  if (!spec) return [required('spec.template.spec.containers')];
+  const errors = [...generatedSelectorErrors(job), ...jobSpecErrors(spec, 'spec')];
+  if (!spec.selector) errors.push(required('spec.selector'));
+  else {
+    const malformed = selectorErrors(spec.selector, 'spec.selector');
+    errors.push(...malformed);
+    const labels = spec.template?.metadata?.labels ?? {};
+    if (malformed.length === 0 && !labelSelectorOf(spec.selector).matches(labels)) {
+      errors.push(invalid('spec.template.metadata.labels', labels, '`selector` does not match template `labels`'));
+    }
+  }
+  if (spec.completionMode === 'Indexed' && spec.completions) {
+    const last = `${metadata.name}-${spec.completions - 1}`;
+    if (isDns1123Label(last).length > 0) {
+      errors.push(invalid('metadata.name', metadata.name, `will not able to create pod with invalid DNS label: ${last}`));
+    }
+  }
+  return errors;
+}
+
+export function jobUpdateErrors(next: Job, old: Job): FieldError[] {
+  const [now, was] = [next.spec, old.spec];
+  if (!now || !was) return jobErrors(next);
+  const errors: FieldError[] = [];
+  if (now.completionMode !== 'Indexed') errors.push(...immutable(now.completions, was.completions, 'spec.completions'));
+  else if (now.completions !== undefined && now.completions !== was.completions && now.completions !== now.parallelism) {
+    errors.push(invalid('spec.completions', now.completions, 'can only be modified in tandem with spec.parallelism'));
+  }
+  errors.push(...immutable(now.selector, was.selector, 'spec.selector'));
+  // Where the pods of a job may run is open until it has started.
+  const open = was.suspend === true && old.status?.startTime === undefined;
+  errors.push(...immutable(now.template, open ? withDirectivesOf(was.template, now.template) : was.template, 'spec.template'));
+  for (const key of ['completionMode', 'podFailurePolicy', 'backoffLimitPerIndex', 'managedBy', 'successPolicy'] as const) {
+    errors.push(...immutable(now[key], was[key], `spec.${key}`));
+  }
+  return [...jobErrors(next), ...errors];
+}
+
+/** Errors of a job's spec but for its selector, which a CronJob's template must not have. */
+export function jobSpecErrors(spec: JobSpec, path: string): FieldError[] {
+  const errors: FieldError[] = [];
+  for (const key of [
+    'parallelism',
+    'completions',
+    'activeDeadlineSeconds',
+    'backoffLimit',
+    'ttlSecondsAfterFinished',
+    'backoffLimitPerIndex',
+    'maxFailedIndexes',
+  ] as const) {
+    errors.push(...nonNegative(spec[key], `${path}.${key}`));
+  }
+  if (spec.maxFailedIndexes !== undefined && spec.backoffLimitPerIndex === undefined) {
+    errors.push(required(`${path}.backoffLimitPerIndex`, 'when maxFailedIndexes is specified'));
+  }
+  errors.push(
+    ...managedByErrors(spec.managedBy, `${path}.managedBy`),
+    ...modeErrors(spec, path),
+    ...jobPolicyErrors(spec, path),
+    ...templateErrors(spec.template, `${path}.template`),
+    ...restartErrors(spec, `${path}.template.spec.restartPolicy`),
+  );
+  return errors;
+}
+
+function modeErrors(spec: JobSpec, path: string): FieldError[] {
+  const { completionMode = 'NonIndexed', completions, parallelism = 0, maxFailedIndexes, backoffLimitPerIndex } = spec;
+  const errors: FieldError[] = [];
+  if (completionMode === 'NonIndexed') {
+    for (const key of ['backoffLimitPerIndex', 'maxFailedIndexes'] as const) {
+      if (spec[key] !== undefined) errors.push(invalid(`${path}.${key}`, spec[key], 'requires indexed completion mode'));
+    }
+    return errors;
+  }
+  if (completionMode !== 'Indexed') return [notSupported(`${path}.completionMode`, completionMode, ['NonIndexed', 'Indexed'])];
+  if (completions === undefined) errors.push(required(`${path}.completions`, 'when completion mode is Indexed'));
+  if (parallelism > maxIndexed) {
+    errors.push(invalid(`${path}.parallelism`, parallelism, `must be less than or equal to ${maxIndexed} when completion mode is Indexed`));
+  }
+  if (maxFailedIndexes !== undefined) {
+    const at = `${path}.maxFailedIndexes`;
+    if (maxFailedIndexes > (completions ?? maxFailedIndexes)) {
+      errors.push(invalid(at, maxFailedIndexes, 'must be less than or equal to completions'));
+    }
+    if (maxFailedIndexes > maxIndexed) errors.push(invalid(at, maxFailedIndexes, `must be less than or equal to ${maxIndexed}`));
+  }
+  if ((completions ?? 0) <= manyCompletions || backoffLimitPerIndex === undefined) return errors;
+  const tooHigh = `must be less than or equal to ${limitForMany} when completions are above ${manyCompletions} and used with backoff limit per index`;
+  if (maxFailedIndexes === undefined) {
+    errors.push(required(`${path}.maxFailedIndexes`, `must be specified when completions is above ${manyCompletions}`));
+  }
+  if (parallelism > limitForMany) errors.push(invalid(`${path}.parallelism`, parallelism, tooHigh));
+  if ((maxFailedIndexes ?? 0) > limitForMany) errors.push(invalid(`${path}.maxFailedIndexes`, maxFailedIndexes, tooHigh));
+  return errors;
+}
+
+function restartErrors({ template, podFailurePolicy }: JobSpec, path: string): FieldError[] {
+  const policy = template?.spec?.restartPolicy;
+  if (!policy || policy === 'Always') return [required(path, 'valid values: "OnFailure", "Never"')];
+  if (policy !== 'OnFailure' && policy !== 'Never') return [notSupported(path, policy, ['OnFailure', 'Never'])];
+  if (!podFailurePolicy || policy === 'Never') return [];
+  return [invalid(path, policy, 'only "Never" is supported when podFailurePolicy is specified')];
+}
+
+function managedByErrors(name: string | undefined, path: string): FieldError[] {
+  if (name === undefined) return [];
+  if (name === '') return [required(path)];
+  const slash = name.indexOf('/');
+  if (slash < 1 || slash === name.length - 1) return [invalid(path, name, 'must be a domain-prefixed path (such as "acme.io/foo")')];
+  const host = name.slice(0, slash);
+  return [
+    ...isDns1123Subdomain(host).map((text) => invalid(path, host, text)),
+    ...(Buffer.byteLength(name) > maxManagedByBytes ? [tooLong(path, maxManagedByBytes)] : []),
+  ];
+}
+
+/** Unless its maker chose the selector, it and the template carry what the server made up, untouched. */
+function generatedSelectorErrors({ metadata, spec }: Job): FieldError[] {
+  if (!spec?.selector || spec.manualSelector) return [];
+  const labels = spec.template?.metadata?.labels ?? {};
+  const generated: Readonly<Record<string, string>> = {
+    'controller-uid': metadata.uid ?? '',
+    'job-name': metadata.name,
+    'batch.kubernetes.io/controller-uid': metadata.uid ?? '',
+    'batch.kubernetes.io/job-name': metadata.name,
+  };
+  const errors = Object.entries(generated).flatMap(([key, value]) => {
+    const path = `spec.template.metadata.labels[${key}]`;
+    if (labels[key] === undefined) return [required(path, `must be '${value}'`)];
+    return labels[key] === value ? [] : [invalid(path, labels, `must be '${value}'`)];
+  });
+  if (selectorErrors(spec.selector, '').length === 0 && !labelSelectorOf(spec.selector).matches(generated)) {
+    errors.push(invalid('spec.selector', spec.selector, '`selector` not auto-generated'));
+  }
+  return errors;
+}
+
+/** `old` with what `next` says of where its pods may run. */
+function withDirectivesOf(old: PodTemplateSpec, next: PodTemplateSpec): PodTemplateSpec {
+  const made = cloneJson(old);
+  if (!made.spec || !next.spec) return made;
+  for (const key of ['nodeSelector', 'tolerations', 'schedulingGates'] as const) take(made.spec, next.spec, key);
+  made.metadata ??= {};
+  for (const key of ['labels', 'annotations'] as const) take(made.metadata, next.metadata ?? {}, key);
+  made.spec.affinity ??= {};
+  take(made.spec.affinity, next.spec.affinity ?? {}, 'nodeAffinity');
+  if (!next.spec.affinity && Object.keys(made.spec.affinity).length === 0) delete made.spec.affinity;
+  return made;
+}
+
+function take<T extends object>(to: T, from: T, key: keyof T): void {
+  if (from[key] === undefined) delete to[key];
+  else to[key] = from[key];
+}

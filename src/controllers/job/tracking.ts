@@ -1,0 +1,165 @@
+/**
+ * What a Job's status becomes, and which pods it lets go: pure. A pod is counted in two steps, so that it is neither lost nor
+ * counted twice whatever happens in between: its uid is written to `status.uncountedTerminatedPods`, then its finalizer is taken
+ * away, then the uid becomes a count. Rules are upstream's trackJobStatusAndRemoveFinalizers.
+ */
+import type { Job, JobCondition, JobStatus, Pod } from '../../api/schema/types.ts';
+import { isActive } from '../ownership/pod-state.ts';
+import { conditionOf, type JobPlan, readyCount } from './desired.ts';
+import { formatIndexes, hasIndex, indexesOf, totalOf, union } from './indexes.ts';
+import { completionIndex, failureVerdict, hasValidIndex, isFailed, isIndexed, isTerminating, isTracked } from './pod-facts.ts';
+
+/** Uids in the status, so that it stays below 20 KB. The news of the status brings the next round. */
+const MAX_UNCOUNTED = 500;
+
+export interface TrackInput {
+  readonly job: Job;
+  readonly plan: JobPlan;
+  /** The job's pods when it was planned, and after what the plan said was done. */
+  readonly before: readonly Pod[];
+  readonly after: readonly Pod[];
+  /** All that the plan says was done. */
+  readonly done: boolean;
+  readonly now: number;
+}
+
+export interface Tracked {
+  readonly status: JobStatus;
+  /** Pods that may lose their finalizer once the status is written. */
+  readonly release: readonly Pod[];
+  /** `Complete` or `Failed`, when the job is to end with it. */
+  readonly ending: JobCondition | undefined;
+}
+
+export function trackJob({ job, plan, before, after, done, now }: TrackInput): Tracked {
+  const old = job.status ?? {};
+  const active = after.filter(isActive).length;
+  // With pods still to be deleted nobody can say yet that it is over.
+  const decided = plan.finished ? (done ? plan.finished : undefined) : success(job, plan, active, now);
+  const conditions = conditionsAfter(job, decided, plan, now);
+  // A job that ends counts its last pods as they were before it had them deleted.
+  const pods = plan.finished ? before : after;
+  const held = new Set(pods.filter(isTracked).map((p) => p.metadata.uid ?? ''));
+  const { uncounted, ...counts } = counted(old, held);
+  const succeededIndexes = new Set<number>();
+  const release: Pod[] = [];
+  let full = false;
+  for (const pod of isIndexed(job) ? pods.toSorted((a, b) => (completionIndex(a) ?? -1) - (completionIndex(b) ?? -1)) : pods) {
+    if (!isTracked(pod) || !mayRelease(job, pod, decided, plan)) continue;
+    release.push(pod);
+    const uid = pod.metadata.uid ?? '';
+    if (pod.status?.phase === 'Succeeded' && !uncounted.failed.includes(uid)) {
+      // Indexes are their own account.
+      if (!isIndexed(job)) uncounted.succeeded.push(...(uncounted.succeeded.includes(uid) ? [] : [uid]));
+      else if (hasValidIndex(job, pod)) {
+        const index = completionIndex(pod) ?? 0;
+        if (!hasIndex(plan.indexes.before, index)) succeededIndexes.add(index);
+      }
+    } else if ((isFailed(job, pod) || (decided && decided.type !== 'SuccessCriteriaMet')) && hasValidIndex(job, pod)) {
+      if (!uncounted.failed.includes(uid) && failureVerdict(job.spec?.podFailurePolicy, pod).counts) uncounted.failed.push(uid);
+    }
+    full = succeededIndexes.size + uncounted.succeeded.length + uncounted.failed.length >= MAX_UNCOUNTED;
+    if (full) break;
+  }
+  const completed = union(plan.indexes.before, indexesOf(succeededIndexes));
+  const { startTime, completionTime } = { ...old, startTime: suspendedOrResumed(job, conditions, plan, now) };
+  const status: JobStatus = {
+    ...(conditions.length > 0 ? { conditions } : {}),
+    ...(startTime ? { startTime } : {}),
+    ...(completionTime ? { completionTime } : {}),
+    ...nonZero({ active, succeeded: isIndexed(job) ? totalOf(completed) : counts.succeeded, failed: counts.failed }),
+    terminating: after.filter(isTerminating).length,
+    ...(completed.length > 0 ? { completedIndexes: formatIndexes(completed) } : {}),
+    ...(plan.indexes.failed ? { failedIndexes: formatIndexes(plan.indexes.failed) } : {}),
+    uncountedTerminatedPods: nonEmpty(uncounted),
+    ready: readyCount(after),
+  };
+  return { status, release, ending: full ? undefined : endingOf(decided, now) };
+}
+
+/** The status once pods were released: `held` has the uids of those that still have their finalizer. */
+export function settleJob({ status, ending }: Tracked, held: ReadonlySet<string>): { status: JobStatus; ended: boolean } {
+  const { uncounted, ...counts } = counted(status, held);
+  const { active: _active, succeeded: _succeeded, failed: _failed, ...rest } = status;
+  const settled: JobStatus = {
+    ...rest,
+    ...nonZero({ active: status.active ?? 0, ...counts }),
+    uncountedTerminatedPods: nonEmpty(uncounted),
+  };
+  const open = uncounted.succeeded.length + uncounted.failed.length + (status.terminating ?? 0);
+  if (!ending || open > 0) return { status: settled, ended: false };
+  const conditions = [...(settled.conditions ?? []).filter((c) => c.type !== ending.type), ending];
+  const { lastTransitionTime } = ending;
+  return {
+    status: { ...settled, conditions, ...(ending.type === 'Complete' ? { completionTime: lastTransitionTime } : {}) },
+    ended: true,
+  };
+}
+
+interface Counted {
+  readonly uncounted: { readonly succeeded: string[]; readonly failed: string[] };
+  readonly succeeded: number;
+  readonly failed: number;
+}
+
+/** Uids whose pods have no finalizer any more become numbers. */
+function counted(status: JobStatus, held: ReadonlySet<string>): Counted {
+  const { succeeded = [], failed = [] } = status.uncountedTerminatedPods ?? {};
+  const stay = { succeeded: succeeded.filter((uid) => held.has(uid)), failed: failed.filter((uid) => held.has(uid)) };
+  return {
+    uncounted: stay,
+    succeeded: (status.succeeded ?? 0) + succeeded.length - stay.succeeded.length,
+    failed: (status.failed ?? 0) + failed.length - stay.failed.length,
+  };
+}
+
+function success(job: Job, { succeeded }: JobPlan, active: number, now: number): JobCondition | undefined {
+  const wanted = job.spec?.completions;
+  // Without a number of completions the first success decides, and the rest is waited for.
+  if (active > 0 || (wanted === undefined ? succeeded === 0 : succeeded < wanted)) return undefined;
+  return conditionOf('SuccessCriteriaMet', 'CompletionsReached', 'Reached expected number of succeeded pods', now);
+}
+
+function conditionsAfter(job: Job, decided: JobCondition | undefined, plan: JobPlan, now: number): JobCondition[] {
+  const conditions = [...(job.status?.conditions ?? [])];
+  if (decided) {
+    if (decided.type !== 'Failed' && !conditions.some((c) => c.type === decided.type && c.status === 'True')) conditions.push(decided);
+    return conditions;
+  }
+  if (plan.finished || job.metadata.deletionTimestamp) return conditions;
+  const at = conditions.findIndex((c) => c.type === 'Suspended');
+  const wanted = job.spec?.suspend ? 'True' : 'False';
+  if (at < 0 ? wanted === 'False' : conditions[at]?.status === wanted) return conditions;
+  const [reason, message] = job.spec?.suspend ? ['JobSuspended', 'Job suspended'] : ['JobResumed', 'Job resumed'];
+  conditions.splice(at < 0 ? conditions.length : at, at < 0 ? 0 : 1, conditionOf('Suspended', reason, message, now, wanted));
+  return conditions;
+}
+
+/** A job that goes on after a pause starts anew: its deadline counts only the time it may run. */
+function suspendedOrResumed(job: Job, conditions: readonly JobCondition[], plan: JobPlan, now: number): string | undefined {
+  const is = (list: readonly JobCondition[] | undefined, status: string): boolean =>
+    list?.some((c) => c.type === 'Suspended' && c.status === status) ?? false;
+  const resumed = is(job.status?.conditions, 'True') && is(conditions, 'False');
+  return resumed ? conditionOf('', '', '', now).lastTransitionTime : plan.startTime;
+}
+
+function mayRelease(job: Job, pod: Pod, decided: JobCondition | undefined, plan: JobPlan): boolean {
+  if (job.metadata.deletionTimestamp || decided || pod.status?.phase === 'Succeeded') return true;
+  const index = completionIndex(pod);
+  return isFailed(job, pod) && (index === undefined || plan.delayed.get(index)?.metadata.uid !== pod.metadata.uid);
+}
+
+function endingOf(decided: JobCondition | undefined, now: number): JobCondition | undefined {
+  if (!decided) return undefined;
+  const type = decided.type === 'SuccessCriteriaMet' ? 'Complete' : 'Failed';
+  return conditionOf(type, decided.reason ?? '', decided.message ?? '', now);
+}
+
+/** Upstream leaves these out when they are zero. */
+function nonZero(counts: Readonly<Record<string, number>>): JobStatus {
+  return Object.fromEntries(Object.entries(counts).filter(([, count]) => count !== 0));
+}
+
+function nonEmpty({ succeeded, failed }: Counted['uncounted']): NonNullable<JobStatus['uncountedTerminatedPods']> {
+  return { ...(succeeded.length > 0 ? { succeeded } : {}), ...(failed.length > 0 ? { failed } : {}) };
+}
