@@ -14,6 +14,7 @@ import { runPodGc } from './pod-gc/controller.ts';
 import { runReplicaSets, runReplicationControllers } from './replicaset/controller.ts';
 import { runRootCa } from './root-ca/controller.ts';
 import { runServiceAccounts } from './serviceaccount/controller.ts';
+import { runStatefulSets } from './statefulset/controller.ts';
 import { runTtlAfterFinished } from './ttl-after-finished/controller.ts';
 
 /** Every controller by the name that `--controllers` knows. */
@@ -27,6 +28,7 @@ export const controllers: Readonly<Record<string, RunController>> = {
   'replicaset-controller': runReplicaSets,
   'replicationcontroller-controller': runReplicationControllers,
   'daemonset-controller': runDaemonSets,
+  'statefulset-controller': runStatefulSets,
   'job-controller': runJobs,
   'ttl-after-finished-controller': runTtlAfterFinished,
   'endpointslice-controller': runEndpointSlices,

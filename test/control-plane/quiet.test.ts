@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { daemonSets, deployments, endpoints, events, jobs, pods, services } from '../../src/api/resource-types.ts';
+import { daemonSets, deployments, endpoints, events, jobs, pods, services, statefulSets } from '../../src/api/resource-types.ts';
 import { ControlPlane, USUAL } from './fixture/control-plane.ts';
 import { eventually } from './fixture/eventually.ts';
 import { CONTAINER, deployment, newImage, service } from './fixture/manifests.ts';
@@ -39,6 +39,18 @@ test('a cluster at rest is left alone, also after a restart of everything that w
     spec: {
       selector: { matchLabels: { app: 'every' } },
       template: { metadata: { labels: { app: 'every' } }, spec: { containers: [CONTAINER] } },
+    },
+  });
+  await cp.client.create(statefulSets, {
+    apiVersion: 'apps/v1',
+    kind: 'StatefulSet',
+    metadata: { name: 'db', namespace: 'default' },
+    spec: {
+      serviceName: 'db',
+      replicas: 2,
+      selector: { matchLabels: { app: 'db' } },
+      template: { metadata: { labels: { app: 'db' } }, spec: { containers: [CONTAINER] } },
+      volumeClaimTemplates: [{ apiVersion: 'v1', kind: 'PersistentVolumeClaim', metadata: { name: 'data' }, spec: {} }],
     },
   });
   cp.kubelet.succeeds = (p) => p.metadata.labels?.['job-name'] === 'done';

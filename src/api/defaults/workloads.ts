@@ -41,16 +41,22 @@ export function defaultStatefulSet({ spec }: StatefulSet): void {
   spec.replicas ??= 1;
   spec.podManagementPolicy ||= 'OrderedReady';
   spec.updateStrategy ??= {};
-  spec.updateStrategy.type ||= 'RollingUpdate';
-  if (spec.updateStrategy.type === 'RollingUpdate') {
+  if (!spec.updateStrategy.type) {
+    spec.updateStrategy.type = 'RollingUpdate';
     spec.updateStrategy.rollingUpdate ??= {};
-    spec.updateStrategy.rollingUpdate.partition ??= 0;
   }
+  if (spec.updateStrategy.type === 'RollingUpdate' && spec.updateStrategy.rollingUpdate) spec.updateStrategy.rollingUpdate.partition ??= 0;
   spec.persistentVolumeClaimRetentionPolicy ??= {};
   spec.persistentVolumeClaimRetentionPolicy.whenDeleted ||= 'Retain';
   spec.persistentVolumeClaimRetentionPolicy.whenScaled ||= 'Retain';
   spec.revisionHistoryLimit ??= 10;
-  for (const claim of spec.volumeClaimTemplates ?? []) if (claim.spec) claim.spec.volumeMode ??= 'Filesystem';
+  for (const claim of spec.volumeClaimTemplates ?? []) {
+    claim.apiVersion ||= 'v1';
+    claim.kind ||= 'PersistentVolumeClaim';
+    if (claim.spec) claim.spec.volumeMode ??= 'Filesystem';
+    claim.status ??= {};
+    claim.status.phase ??= 'Pending';
+  }
   defaultTemplate(spec.template);
 }
 

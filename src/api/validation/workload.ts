@@ -11,6 +11,7 @@ import type {
 import { labelSelectorOf } from '../selector/label.ts';
 import { type FieldError, forbidden, invalid, nonNegative, notSupported, oneOf, required } from './field-error.ts';
 import { countOrPercentErrors, percentAbove100Errors, selectorErrors } from './formats.ts';
+import { isDns1123Label } from './names.ts';
 import { immutable } from './object-meta.ts';
 import { templateErrors } from './pod.ts';
 
@@ -89,14 +90,55 @@ export function daemonSetUpdateErrors(next: DaemonSet, old: DaemonSet): FieldErr
 
 export function statefulSetErrors({ spec }: StatefulSet): FieldError[] {
   if (!spec) return [required('spec.selector')];
-  return [
-    ...oneOf(spec.podManagementPolicy, 'spec.podManagementPolicy', ['OrderedReady', 'Parallel']),
-    ...oneOf(spec.updateStrategy?.type, 'spec.updateStrategy', ['RollingUpdate', 'OnDelete']),
+  const { podManagementPolicy: management, updateStrategy, persistentVolumeClaimRetentionPolicy: retention } = spec;
+  const errors: FieldError[] = [];
+  if (!management) errors.push(required('spec.podManagementPolicy'));
+  else if (management !== 'OrderedReady' && management !== 'Parallel') {
+    errors.push(invalid('spec.podManagementPolicy', management, "must be 'OrderedReady' or 'Parallel'"));
+  }
+  const rolling = updateStrategy?.rollingUpdate;
+  if (!updateStrategy?.type) errors.push(required('spec.updateStrategy'));
+  else if (updateStrategy.type === 'RollingUpdate') {
+    errors.push(...nonNegative(rolling?.partition, 'spec.updateStrategy.rollingUpdate.partition'));
+  } else if (updateStrategy.type !== 'OnDelete') {
+    errors.push(invalid('spec.updateStrategy', updateStrategy, "must be 'RollingUpdate' or 'OnDelete'"));
+  } else if (rolling) {
+    errors.push(invalid('spec.updateStrategy.rollingUpdate', rolling, "only allowed for updateStrategy 'RollingUpdate'"));
+  }
+  const at = 'spec.persistentVolumeClaimRetentionPolicy';
+  for (const key of ['whenDeleted', 'whenScaled'] as const) {
+    if (retention && retention[key] !== 'Retain' && retention[key] !== 'Delete') {
+      errors.push(notSupported(`${at}.${key}`, retention[key], ['Retain', 'Delete']));
+    }
+  }
+  errors.push(
     ...nonNegative(spec.replicas, 'spec.replicas'),
     ...nonNegative(spec.minReadySeconds, 'spec.minReadySeconds'),
-    ...ownSelectorErrors(spec.selector, spec.template, 'statefulset'),
+    ...nonNegative(spec.ordinals?.start, 'spec.ordinals.start'),
+    ...ownSelectorErrors(spec.selector, withClaims(spec), 'statefulset'),
     ...alwaysRestarts(spec.template),
-  ];
+  );
+  if (spec.template?.spec?.activeDeadlineSeconds !== undefined) {
+    errors.push(forbidden('spec.template.spec.activeDeadlineSeconds', 'activeDeadlineSeconds in StatefulSet is not Supported'));
+  }
+  return errors;
+}
+
+/** A name that was accepted once is not looked at again. */
+export function newStatefulSetErrors(set: StatefulSet): FieldError[] {
+  const name = set.spec?.serviceName;
+  return [...statefulSetErrors(set), ...(name ? isDns1123Label(name).map((text) => invalid('spec.serviceName', name, text)) : [])];
+}
+
+/** The template as its pods will be: with a volume for each claim, and with names that the controller gives. */
+function withClaims({ template, volumeClaimTemplates = [] }: NonNullable<StatefulSet['spec']>): PodTemplateSpec {
+  if (!template?.spec) return template;
+  const claimed = volumeClaimTemplates.map(({ metadata: { name } = { name: '' } }) => ({
+    name,
+    persistentVolumeClaim: { claimName: name },
+  }));
+  const others = (template.spec.volumes ?? []).filter((one) => !claimed.some(({ name }) => name === one.name));
+  return { ...template, spec: { ...template.spec, hostname: undefined, subdomain: undefined, volumes: [...claimed, ...others] } };
 }
 
 /** What a StatefulSet may change after it was made. */

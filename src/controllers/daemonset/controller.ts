@@ -1,8 +1,8 @@
 /** One pod on every node that a DaemonSet fits, and a ControllerRevision for each template it had. */
 import { controllerRevisions, daemonSets, nodes, pods } from '../../api/resource-types.ts';
-import type { ControllerRevision, DaemonSet, Node, Pod } from '../../api/schema/types.ts';
+import type { DaemonSet, Node, Pod } from '../../api/schema/types.ts';
 import { labelSelectorOf } from '../../api/selector/label.ts';
-import { isAlreadyExists, isNotFound } from '../../client/api-error.ts';
+import { isNotFound } from '../../client/api-error.ts';
 import { runController } from '../../client/controller.ts';
 import { EventRecorder } from '../../client/event-recorder.ts';
 import { keyOf } from '../../client/key.ts';
@@ -11,13 +11,14 @@ import { messageOf } from '../../errors/known-error.ts';
 import type { ControllerContext } from '../context.ts';
 import { claimAll } from '../ownership/claimer.ts';
 import { inGrowingBatches } from '../ownership/growing-batches.ts';
-import { controllerOf, controllerRef } from '../ownership/owner.ts';
+import { controllerOf } from '../ownership/owner.ts';
 import { ownersOf } from '../ownership/owners-of.ts';
 import { podFromTemplate } from '../ownership/pod-from-template.ts';
 import { isLeaving } from '../ownership/pod-state.ts';
 import { RecentWrites } from '../ownership/recent-writes.ts';
-import { canonical, templateHash } from '../ownership/template-hash.ts';
-import { daemonSetStatus, ended, HASH_LABEL, nodeOf, planDaemons, revisionData, sameRevision, templateFor } from './desired.ts';
+import { Revisions } from '../ownership/revisions.ts';
+import { canonical } from '../ownership/template-hash.ts';
+import { daemonSetStatus, ended, HASH_LABEL, nodeOf, planDaemons, templateFor } from './desired.ts';
 
 /** At most this many pods are made, and this many removed, at once. */
 const BURST = 250;
@@ -38,7 +39,7 @@ export async function runDaemonSets(context: ControllerContext): Promise<void> {
   const podInformer = informers.of(pods).addIndex('namespace', (p) => [p.metadata.namespace ?? '']);
   const recentPods = new RecentWrites(podInformer);
   const failures = new Map<string, { readonly pod: string | undefined; readonly delay: number; readonly until: number }>();
-  const recentRevisions = new RecentWrites(revisionInformer);
+  const revisions = new Revisions(client, daemonSets, HASH_LABEL, revisionInformer);
 
   const wakeAll = (): void => {
     for (const set of setInformer.list()) queue.add(keyOf(set));
@@ -75,7 +76,10 @@ export async function runDaemonSets(context: ControllerContext): Promise<void> {
     const candidates = recentPods.over(podInformer.byIndex('namespace', namespace), (p) => p.metadata.namespace === namespace);
     const owned = await claimAll(client, pods, daemonSets, set, labelSelectorOf(set.spec.selector), candidates);
     const all = nodeInformer.list();
-    const hash = await currentRevision(set);
+    const history = await revisions.upTo(set);
+    const current = history.at(-1);
+    const hash = current?.metadata.labels?.[HASH_LABEL] ?? '';
+    await revisions.trim(set, history, (r) => r === current);
     let failed: unknown;
     if (!set.metadata.deletionTimestamp) {
       const plan = planDaemons(set, hash, all, owned, clock.now());
@@ -147,60 +151,5 @@ export async function runDaemonSets(context: ControllerContext): Promise<void> {
     if (isLeaving(answer)) recentPods.note(answer);
     else recentPods.noteGone(pod);
     recorder.event(set, 'Normal', 'SuccessfulDelete', `Deleted pod: ${name}`);
-  }
-
-  /** The hash of the present template; its ControllerRevision is the newest, old ones beyond the limit go. */
-  async function currentRevision(set: DaemonSet): Promise<string> {
-    const { name, namespace = '' } = set.metadata;
-    const candidates = recentRevisions.over(revisionInformer.list(namespace), (r) => r.metadata.namespace === namespace);
-    const selector = labelSelectorOf(set.spec?.selector ?? {});
-    const claimed = await claimAll(client, controllerRevisions, daemonSets, set, selector, candidates);
-    const mine = claimed.toSorted((a, b) => a.revision - b.revision);
-    const newest = mine.at(-1);
-    const same = mine.find((r) => sameRevision(r.data, set));
-    if (same) {
-      if (newest && same !== newest) {
-        recentRevisions.note(await client.patch(controllerRevisions, same.metadata.name, { revision: newest.revision + 1 }, { namespace }));
-      }
-      await trim(set, mine, same);
-      return same.metadata.labels?.[HASH_LABEL] ?? '';
-    }
-    const hash = templateHash(set.spec?.template, set.status?.collisionCount);
-    const revision: ControllerRevision = {
-      apiVersion: 'apps/v1',
-      kind: 'ControllerRevision',
-      metadata: {
-        name: `${name}-${hash}`,
-        namespace,
-        labels: { ...set.spec?.template.metadata?.labels, [HASH_LABEL]: hash },
-        annotations: set.metadata.annotations,
-        ownerReferences: [controllerRef(set)],
-      },
-      data: revisionData(set),
-      revision: (newest?.revision ?? 0) + 1,
-    };
-    try {
-      recentRevisions.note(await client.create(controllerRevisions, revision));
-    } catch (err) {
-      if (!isAlreadyExists(err)) throw err;
-      const there = await client.get(controllerRevisions, revision.metadata.name, { namespace });
-      // Made by the run before a restart; the informer will bring it.
-      if (controllerOf(there.metadata)?.uid === set.metadata.uid && sameRevision(there.data, set)) return hash;
-      // The name is taken by something else: count it, so that the next hash is another one.
-      const collisionCount = (set.status?.collisionCount ?? 0) + 1;
-      await client.patch(daemonSets, name, { status: { collisionCount } }, { namespace, subresource: 'status' });
-      throw err;
-    }
-    return hash;
-  }
-
-  async function trim(set: DaemonSet, mine: readonly ControllerRevision[], current: ControllerRevision): Promise<void> {
-    const limit = set.spec?.revisionHistoryLimit ?? 10;
-    const old = mine.filter((r) => r !== current);
-    for (const r of old.slice(0, Math.max(old.length - limit, 0))) {
-      await client.delete(controllerRevisions, r.metadata.name, { namespace: r.metadata.namespace ?? '' }).catch((err: unknown) => {
-        if (!isNotFound(err)) throw err;
-      });
-    }
   }
 }

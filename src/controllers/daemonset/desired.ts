@@ -3,7 +3,6 @@ import { nodeRequirement } from '../../api/placement/node-selector.ts';
 import { tolerationFits } from '../../api/placement/taints.ts';
 import type { DaemonSet, DaemonSetStatus, Node, Pod, PodTemplateSpec, Toleration } from '../../api/schema/types.ts';
 import { availableIn, isReady } from '../ownership/pod-state.ts';
-import { canonical } from '../ownership/template-hash.ts';
 
 export const HASH_LABEL = 'controller-revision-hash';
 
@@ -164,13 +163,4 @@ export function daemonSetStatus(
   status.numberUnavailable = status.desiredNumberScheduled - status.numberAvailable;
   const collisionCount = daemonSet.status?.collisionCount;
   return { ...status, observedGeneration: daemonSet.metadata.generation, ...(collisionCount === undefined ? {} : { collisionCount }) };
-}
-
-/** The part of a DaemonSet that a ControllerRevision keeps; `kubectl rollout undo` patches it back. */
-export function revisionData(daemonSet: DaemonSet): { readonly spec: { readonly template: object } } {
-  return { spec: { template: { ...daemonSet.spec?.template, $patch: 'replace' } } };
-}
-
-export function sameRevision(data: unknown, daemonSet: DaemonSet): boolean {
-  return canonical(data) === canonical(revisionData(daemonSet));
 }

@@ -11,15 +11,16 @@ import { controllerRevisions, daemonSets, deployments, replicaSets, statefulSets
 import type { Deployment, ReplicaSet, StatefulSet } from '../../schema/types.ts';
 import { formatLabelSelector } from '../../selector/label.ts';
 import { nonNegative } from '../../validation/field-error.ts';
+import { nameIsDnsLabel } from '../../validation/names.ts';
 import { immutable } from '../../validation/object-meta.ts';
 import {
   daemonSetErrors,
   daemonSetUpdateErrors,
   deploymentErrors,
   deploymentUpdateErrors,
+  newStatefulSetErrors,
   replicaSetErrors,
   replicaSetUpdateErrors,
-  statefulSetErrors,
   statefulSetUpdateErrors,
 } from '../../validation/workload.ts';
 import { defineRow, scale } from '../define-row.ts';
@@ -76,7 +77,18 @@ export const appsRows: readonly ResourceRow[] = [
     subresources: [scale(({ spec }: StatefulSet) => formatLabelSelector(spec?.selector))],
     columns: statefulSetColumns,
     applyDefaults: defaultStatefulSet,
-    validate: statefulSetErrors,
+    // Pods are named after it.
+    validateName: nameIsDnsLabel,
+    validate: newStatefulSetErrors,
     validateUpdate: statefulSetUpdateErrors,
+    // Its feature gate, MaxUnavailableStatefulSet, is off upstream.
+    prepareCreate: dropMaxUnavailable,
+    prepareUpdate: (next, old) => {
+      if (old.spec?.updateStrategy?.rollingUpdate?.maxUnavailable === undefined) dropMaxUnavailable(next);
+    },
   }),
 ];
+
+function dropMaxUnavailable({ spec }: StatefulSet): void {
+  delete spec?.updateStrategy?.rollingUpdate?.maxUnavailable;
+}

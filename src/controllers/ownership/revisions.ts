@@ -1,0 +1,93 @@
+/** The templates that a DaemonSet or StatefulSet has had, one ControllerRevision each. */
+import { controllerRevisions, type ResourceType } from '../../api/resource-types.ts';
+import type { ControllerRevision, DaemonSet, StatefulSet } from '../../api/schema/types.ts';
+import { labelSelectorOf } from '../../api/selector/label.ts';
+import { isAlreadyExists, isNotFound } from '../../client/api-error.ts';
+import type { Client } from '../../client/client.ts';
+import type { Informer } from '../../client/informer.ts';
+import { claimAll } from './claimer.ts';
+import { controllerOf, controllerRef } from './owner.ts';
+import { RecentWrites } from './recent-writes.ts';
+import { canonical, templateHash } from './template-hash.ts';
+
+type Owner = DaemonSet | StatefulSet;
+
+/** The part of an owner that a revision keeps; `kubectl rollout undo` patches it back. */
+export function revisionData({ spec }: Owner): { readonly spec: { readonly template: object } } {
+  return { spec: { template: { ...spec?.template, $patch: 'replace' } } };
+}
+
+export class Revisions<T extends Owner> {
+  readonly #client: Client;
+  readonly #type: ResourceType<T>;
+  readonly #hashLabel: string;
+  readonly #informer: Informer<ControllerRevision>;
+  readonly #recent: RecentWrites<ControllerRevision>;
+
+  constructor(client: Client, type: ResourceType<T>, hashLabel: string, informer: Informer<ControllerRevision>) {
+    this.#client = client;
+    this.#type = type;
+    this.#hashLabel = hashLabel;
+    this.#informer = informer;
+    this.#recent = new RecentWrites(informer);
+  }
+
+  /** All revisions of an owner in order, that of its present template last; made or moved there when it is not. */
+  async upTo(owner: T): Promise<ControllerRevision[]> {
+    const { name, namespace = '' } = owner.metadata;
+    const candidates = this.#recent.over(this.#informer.list(namespace), (r) => r.metadata.namespace === namespace);
+    const selector = labelSelectorOf(owner.spec?.selector ?? {});
+    const claimed = await claimAll(this.#client, controllerRevisions, this.#type, owner, selector, candidates);
+    const mine = claimed.toSorted((a, b) => a.revision - b.revision);
+    const newest = mine.at(-1);
+    const data = revisionData(owner);
+    const same = mine.findLast((r) => canonical(r.data) === canonical(data));
+    if (same && same === newest) return mine;
+    const revision = (newest?.revision ?? 0) + 1;
+    if (same) {
+      const moved = await this.#client.patch(controllerRevisions, same.metadata.name, { revision }, { namespace });
+      return [...mine.filter((r) => r !== same), this.#recent.note(moved)];
+    }
+    const hash = templateHash(owner.spec?.template, owner.status?.collisionCount);
+    const made: ControllerRevision = {
+      apiVersion: 'apps/v1',
+      kind: 'ControllerRevision',
+      metadata: {
+        name: `${name}-${hash}`,
+        namespace,
+        labels: { ...owner.spec?.template.metadata?.labels, [this.#hashLabel]: hash },
+        annotations: owner.metadata.annotations,
+        ownerReferences: [controllerRef(owner)],
+      },
+      data,
+      revision,
+    };
+    return [...mine, await this.#create(owner, made)];
+  }
+
+  /** Takes away the oldest of those that are not `live`, beyond the owner's limit. */
+  async trim(owner: T, all: readonly ControllerRevision[], live: (revision: ControllerRevision) => boolean): Promise<void> {
+    const old = all.filter((r) => !live(r));
+    for (const { metadata } of old.slice(0, Math.max(old.length - (owner.spec?.revisionHistoryLimit ?? 10), 0))) {
+      await this.#client.delete(controllerRevisions, metadata.name, { namespace: metadata.namespace ?? '' }).catch((err: unknown) => {
+        if (!isNotFound(err)) throw err;
+      });
+    }
+  }
+
+  async #create(owner: T, made: ControllerRevision): Promise<ControllerRevision> {
+    const { name, namespace = '', uid } = owner.metadata;
+    try {
+      return this.#recent.note(await this.#client.create(controllerRevisions, made));
+    } catch (err) {
+      if (!isAlreadyExists(err)) throw err;
+      const there = await this.#client.get(controllerRevisions, made.metadata.name, { namespace });
+      // Made by the run before a restart; the informer will bring it.
+      if (controllerOf(there.metadata)?.uid === uid && canonical(there.data) === canonical(made.data)) return there;
+      // The name is taken by something else: count it, so that the next hash is another one.
+      const collisionCount = (owner.status?.collisionCount ?? 0) + 1;
+      await this.#client.patch(this.#type, name, { status: { collisionCount } }, { namespace, subresource: 'status' });
+      throw err;
+    }
+  }
+}

@@ -1,0 +1,172 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type {
+  ControllerRevision,
+  PersistentVolumeClaim,
+  Pod,
+  StatefulSet,
+  StatefulSetSpec,
+  StatefulSetStatus,
+} from '../../api/schema/types.ts';
+import { planStatefulSet, type Step, statefulSetStatus } from './desired.ts';
+import { claimOwners, claimsFor, ordinalOf, statefulPod } from './pod-identity.ts';
+
+const NOW = Date.UTC(2026, 0, 1);
+
+function set(spec: Partial<StatefulSetSpec> = {}, status?: StatefulSetStatus): StatefulSet {
+  return {
+    apiVersion: 'apps/v1',
+    kind: 'StatefulSet',
+    metadata: { name: 'db', namespace: 'default', uid: 'u', generation: 1 },
+    spec: {
+      serviceName: 'db',
+      replicas: 3,
+      selector: { matchLabels: { app: 'db' } },
+      template: { metadata: { labels: { app: 'db' } }, spec: { containers: [{ name: 'main' }] } },
+      updateStrategy: { type: 'RollingUpdate', rollingUpdate: { partition: 0 } },
+      ...spec,
+    },
+    ...(status ? { status } : {}),
+  };
+}
+
+function revision(name: string): ControllerRevision {
+  const data = { spec: { template: { metadata: { labels: { app: 'db' } }, spec: { containers: [{ name }] }, $patch: 'replace' } } };
+  return { apiVersion: 'apps/v1', kind: 'ControllerRevision', metadata: { name }, revision: 1, data };
+}
+const [v1, v2] = [revision('v1'), revision('v2')];
+
+/** `0`, `1!` (not ready), `2-` (leaving), `3x` (failed), `0@v2` (of another revision), `4?` (without labels). */
+function pod(text: string): Pod {
+  const [, ordinal, mark, at = 'v1'] = /^(\d+)([!x?-]?)(?:@(.*))?$/.exec(text) ?? [];
+  const name = `db-${ordinal}`;
+  const identity = mark === '?' ? {} : { 'statefulset.kubernetes.io/pod-name': name, 'apps.kubernetes.io/pod-index': ordinal };
+  return {
+    apiVersion: 'v1',
+    kind: 'Pod',
+    metadata: {
+      name,
+      namespace: 'default',
+      uid: name,
+      labels: { 'controller-revision-hash': at, ...identity } as Record<string, string>,
+      ...(mark === '-' ? { deletionTimestamp: new Date(NOW).toISOString() } : {}),
+    },
+    status: {
+      phase: mark === 'x' ? 'Failed' : 'Running',
+      conditions: [
+        {
+          type: 'Ready',
+          status: mark === '!' || mark === 'x' ? 'False' : 'True',
+          lastTransitionTime: new Date(NOW - 60_000).toISOString(),
+        },
+      ],
+    },
+  };
+}
+
+function words(steps: readonly Step[]): string {
+  return steps
+    .map((step) =>
+      step.kind === 'create' ? `create ${step.ordinal}@${step.revision.metadata.name}` : `${step.kind} ${step.pod.metadata.name.slice(3)}`,
+    )
+    .join(', ');
+}
+
+const PARALLEL = { podManagementPolicy: 'Parallel' };
+const plans: readonly [string, Partial<StatefulSetSpec>, string, string][] = [
+  ['makes the first pod first', {}, '', 'create 0@v2'],
+  ['waits for it to be ready', {}, '0!@v2', ''],
+  ['goes on with the next', {}, '0@v2', 'create 1@v2'],
+  ['fills a gap before it goes on', { replicas: 4 }, '0@v2 2@v2', 'create 1@v2'],
+  ['waits until a pod has been available for long enough', { minReadySeconds: 61 }, '0@v2', ''],
+  ['makes all at once when Parallel', PARALLEL, '1@v2', 'create 0@v2, create 2@v2'],
+  ['begins where the ordinals begin', { replicas: 1, ordinals: { start: 5 } }, '', 'create 5@v2'],
+  ['deletes a failed pod and waits for it to go', {}, '0x@v2', 'delete 0'],
+  ['shrinks from the end, one by one', { replicas: 1 }, '0@v2 1@v2 2@v2', 'delete 2'],
+  ['waits for the one that goes', { replicas: 1 }, '0@v2 1@v2 2-@v2', ''],
+  ['shrinks past a pod that is not ready only when it is the first such', { replicas: 1 }, '0@v2 1!@v2 2!@v2', ''],
+  ['takes the pod that is not ready when it is the first', { replicas: 1 }, '0@v2 1@v2 2!@v2', 'delete 2'],
+  ['shrinks at once when Parallel', { ...PARALLEL, replicas: 1 }, '0@v2 1@v2 2!@v2', 'delete 2, delete 1'],
+  ['updates from the end', {}, '0 1 2', 'delete 2'],
+  ['updates the next when the last is ready', {}, '0 1 2@v2', 'delete 1'],
+  ['waits for the updated pod', {}, '0 1 2!@v2', ''],
+  ['leaves what is below the partition', { updateStrategy: { type: 'RollingUpdate', rollingUpdate: { partition: 2 } } }, '0 1 2@v2', ''],
+  [
+    'makes pods below the partition as they were',
+    { updateStrategy: { type: 'RollingUpdate', rollingUpdate: { partition: 2 } } },
+    '',
+    'create 0@v1',
+  ],
+  ['updates nothing OnDelete', { updateStrategy: { type: 'OnDelete' } }, '0 1 2', ''],
+  ['makes new what was deleted OnDelete', { updateStrategy: { type: 'OnDelete' } }, '1 2', 'create 0@v2'],
+  ['labels pods that it took over', {}, '0@v2 1?@v2 2@v2', 'label 1'],
+  ['ignores pods of other names', { replicas: 0 }, '', ''],
+];
+
+for (const [name, spec, pods, wanted] of plans) {
+  test(`planStatefulSet() ${name}`, () => {
+    const list = pods === '' ? [] : pods.split(' ').map(pod);
+    assert.equal(words(planStatefulSet({ set: set(spec), current: v1, update: v2, pods: list, now: NOW })), wanted);
+  });
+}
+
+test('statefulSetStatus() counts by revision and completes an update when every pod is at it and ready', () => {
+  const half = statefulSetStatus({ set: set(), current: v1, update: v2, pods: ['0', '1-', '2!@v2'].map(pod), now: NOW });
+  assert.deepEqual(half, {
+    observedGeneration: 1,
+    replicas: 3,
+    readyReplicas: 2,
+    availableReplicas: 2,
+    currentReplicas: 1,
+    updatedReplicas: 1,
+    currentRevision: 'v1',
+    updateRevision: 'v2',
+    collisionCount: 0,
+  });
+  const done = statefulSetStatus({ set: set(), current: v1, update: v2, pods: ['0@v2', '1@v2', '2@v2'].map(pod), now: NOW });
+  assert.deepEqual([done.currentRevision, done.currentReplicas, done.updatedReplicas], ['v2', 3, 3]);
+});
+
+test('ordinalOf() knows pods of the set by their name alone', () => {
+  const of = (name: string): number | undefined => ordinalOf(set(), { metadata: { name } } as Pod);
+  assert.deepEqual(['db-0', 'db-12', 'db-01', 'db-x', 'other-1', 'db', 'db-1-2', 'db-9999999999'].map(of), [
+    0,
+    12,
+    ...Array(6).fill(undefined),
+  ]);
+});
+
+const claimed = { volumeClaimTemplates: [{ apiVersion: 'v1', kind: 'PersistentVolumeClaim', metadata: { name: 'data' }, spec: {} }] };
+
+test('statefulPod() has the identity that its ordinal gives it', () => {
+  const { metadata, spec } = statefulPod(set(claimed), 2, v2);
+  assert.deepEqual([metadata.name, metadata.generateName, spec?.hostname, spec?.subdomain], ['db-2', undefined, 'db-2', 'db']);
+  assert.deepEqual(metadata.labels, {
+    app: 'db',
+    'statefulset.kubernetes.io/pod-name': 'db-2',
+    'apps.kubernetes.io/pod-index': '2',
+    'controller-revision-hash': 'v2',
+  });
+  assert.deepEqual(spec?.volumes, [{ name: 'data', persistentVolumeClaim: { claimName: 'data-db-2' } }]);
+  assert.deepEqual(
+    claimsFor(set(claimed), 2).map((c) => [c.metadata.name, c.metadata.labels]),
+    [['data-db-2', { app: 'db' }]],
+  );
+});
+
+test('claimOwners() follows the retention policy and never touches a claim of somebody else', () => {
+  const owned = (policy: object, of: Pod, ownerReferences: object[] = []): string[] | undefined =>
+    claimOwners(set({ ...claimed, persistentVolumeClaimRetentionPolicy: policy }), of, {
+      metadata: { name: 'data-db-0', ownerReferences },
+    } as PersistentVolumeClaim)?.map((ref) => `${ref.kind} ${ref.name}`);
+  const keep = { whenDeleted: 'Retain', whenScaled: 'Retain' };
+  const ours = { apiVersion: 'apps/v1', kind: 'StatefulSet', name: 'db', uid: 'u', controller: true };
+  assert.equal(owned(keep, pod('0')), undefined);
+  assert.deepEqual(owned(keep, pod('0'), [ours]), []);
+  assert.deepEqual(owned({ ...keep, whenDeleted: 'Delete' }, pod('0')), ['StatefulSet db']);
+  assert.equal(owned({ ...keep, whenDeleted: 'Delete' }, pod('0'), [ours]), undefined);
+  assert.equal(owned({ ...keep, whenScaled: 'Delete' }, pod('0')), undefined);
+  assert.deepEqual(owned({ ...keep, whenScaled: 'Delete' }, pod('7')), ['Pod db-7']);
+  assert.equal(owned({ ...keep, whenDeleted: 'Delete' }, pod('0'), [{ ...ours, uid: 'former' }]), undefined);
+  assert.equal(owned({ ...keep, whenDeleted: 'Delete' }, pod('0'), [{ ...ours, kind: 'Other', uid: 'x' }]), undefined);
+});
