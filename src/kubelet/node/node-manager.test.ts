@@ -117,3 +117,53 @@ test('a node that was deleted registers again, also when the API server fails at
     api.close();
   }
 });
+
+test('a Lease that could not be made is made soon after: a new cluster has no namespace for it yet', async () => {
+  const api = await FakeApi.start();
+  const clock = new FakeClock();
+  const stop = new AbortController();
+  const conditions = ['RuntimeReady', 'NetworkReady'].map((type) => ({ type, status: true, reason: '', message: '' }));
+  const cri = {
+    status: async () => ({ status: { conditions } }),
+    version: async () => ({ runtimeName: 'containerd', runtimeVersion: '1' }),
+    listImages: async () => [],
+  } as unknown as Cri;
+  const client = api.client();
+  const create = client.create.bind(client);
+  let attempts = 0;
+  client.create = async (type, object, options) => {
+    if (object.kind === 'Lease' && ++attempts < 3) throw new Error('namespaces "kube-node-lease" not found');
+    return await create(type, object, options);
+  };
+  const said: string[] = [];
+  const manager = new NodeManager({
+    client,
+    cri,
+    clock,
+    log: { ...silentLog, warn: (text) => void said.push(text) },
+    recorder: new EventRecorder({ client, component: 'kubelet', clock }),
+    identity: { nodeName: 'n1', nodeIps: ['10.0.0.1'], labels: {}, taints: [], port: 10250, machine: await readMachine('/') },
+    rootDir: '/',
+    limits: { ...defaultLimits, memoryBytes: 0, diskBytes: 0 },
+    registerNode: true,
+    current: () => api.get<Node>('nodes', 'n1'),
+    otherProblem: () => undefined,
+    onNetworkReady() {},
+  });
+  try {
+    await manager.start(stop.signal);
+    let passed = 0;
+    await waitFor('the Lease', async () => {
+      await clock.advance(50);
+      passed += 50;
+      return api.list('leases').length > 0;
+    });
+    assert.equal(attempts, 3);
+    assert.ok(passed < 5000, `it took ${passed} ms`);
+    assert.deepEqual(said, ['Cannot update node "n1": namespaces "kube-node-lease" not found']);
+  } finally {
+    stop.abort();
+    client.close();
+    api.close();
+  }
+});

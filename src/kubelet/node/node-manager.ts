@@ -21,6 +21,8 @@ const eagerForMs = 120_000;
 /** As upstream: a runtime that does not answer for so long is down. */
 const runtimeDownMs = 30_000;
 const reportPeriodMs = 10_000;
+/** As upstream's Lease controller; doubles up to the period. */
+const firstRetryMs = 200;
 const unchangedReportMs = 300_000;
 const imagesPeriodMs = 30_000;
 const maxImages = 50;
@@ -108,13 +110,22 @@ export class NodeManager {
   }
 
   async #every(signal: AbortSignal, period: () => number, work: () => Promise<void>): Promise<void> {
-    while (!signal.aborted) {
+    let said = '';
+    for (let retry = firstRetryMs; !signal.aborted; ) {
+      let wait = period();
       try {
         await work();
+        retry = firstRetryMs;
+        said = '';
       } catch (err) {
-        this.#options.log.warn(`Cannot update node "${this.#options.identity.nodeName}": ${messageOf(err)}`);
+        const why = messageOf(err);
+        if (why !== said) this.#options.log.warn(`Cannot update node "${this.#options.identity.nodeName}": ${why}`);
+        said = why;
+        // A new cluster has no namespace for Leases yet: a whole period later would be late.
+        wait = Math.min(wait, retry);
+        retry *= 2;
       }
-      await this.#options.clock.sleep(period(), signal).catch(() => {});
+      await this.#options.clock.sleep(wait, signal).catch(() => {});
     }
   }
 
