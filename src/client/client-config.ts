@@ -12,6 +12,8 @@ export interface ClientConfig {
   readonly serverName?: string;
   readonly insecureSkipTlsVerify?: boolean;
   readonly userAgent?: string;
+  /** What `user` can do about a request that RBAC refuses; becomes part of the error. */
+  readonly whenForbidden?: (user: string) => string | undefined;
   /** For requests that end by themselves; a watch has none. Default 30 s. */
   readonly timeoutMs?: number;
 }

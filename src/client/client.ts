@@ -194,7 +194,7 @@ export class Client {
       signal: options.signal,
       timeoutMs,
     });
-    if (response.statusCode !== 200) throw new ApiError(statusOf(response.statusCode ?? 500, await readText(response)));
+    if (response.statusCode !== 200) throw this.#error(statusOf(response.statusCode ?? 500, await readText(response)));
     try {
       for await (const line of readLines(response)) {
         const event = JSON.parse(line) as { type: string; object: unknown };
@@ -229,7 +229,7 @@ export class Client {
     const text = await readText(response).catch((err: unknown) => {
       throw options.signal?.aborted ? err : this.transport.unreachable({ method, path }, err);
     });
-    if ((response.statusCode ?? 500) >= 400) throw new ApiError(statusOf(response.statusCode ?? 500, text));
+    if ((response.statusCode ?? 500) >= 400) throw this.#error(statusOf(response.statusCode ?? 500, text));
     return text;
   }
 
@@ -247,6 +247,13 @@ export class Client {
       ...(signal === undefined ? {} : { signal }),
     });
     return JSON.parse(text) as T;
+  }
+
+  #error(status: Status): ApiError {
+    // Admission refuses with 403 too, but not in these words.
+    const user = status.code === 403 ? /User "([^"]+)" cannot \w+ (?:resource|path)/.exec(status.message ?? '')?.[1] : undefined;
+    const hint = user === undefined ? undefined : this.transport.config.whenForbidden?.(user);
+    return new ApiError(hint === undefined ? status : { ...status, message: `${status.message}; ${hint}` });
   }
 
   /** Ends the connections that are kept alive. */

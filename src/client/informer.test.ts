@@ -5,6 +5,7 @@ import { test } from 'node:test';
 import { configMaps } from '../api/resource-types.ts';
 import type { ConfigMap } from '../api/schema/types.ts';
 import { FakeClock } from '../clock/clock.ts';
+import { silentLog } from '../observability/log.ts';
 import { ApiError, isNotFound } from './api-error.ts';
 import { Client } from './client.ts';
 import { Informer } from './informer.ts';
@@ -223,4 +224,41 @@ test('informer: a quiet watch that lasted begins with the first delay again when
     api.close();
     await running;
   }
+});
+
+test('informer: a refusal that lasts is told once, with what to do about it, and so is a server that stays away', async () => {
+  let answer = 403;
+  const server = createServer((_req, res) => {
+    if (answer === 0) res.destroy();
+    else
+      res
+        .writeHead(403)
+        .end(JSON.stringify({ kind: 'Status', code: 403, reason: 'Forbidden', message: 'User "n1" cannot list resource "configmaps"' }));
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const { port } = server.address() as AddressInfo;
+  const client = new Client({ server: `http://127.0.0.1:${port}`, whenForbidden: (user) => `to allow it: give ${user} a role` });
+  const clock = new FakeClock();
+  const said: string[] = [];
+  const log = { ...silentLog, warn: (text: string) => void said.push(text) };
+  const stop = new AbortController();
+  let asked = 0;
+  server.on('request', () => asked++);
+  const ended = new Informer(client, configMaps, { clock, log, random: () => 0.5 }).start(stop.signal);
+  const rounds = async (count: number): Promise<void> => {
+    for (const until = asked + count; asked < until; await new Promise((resolve) => setImmediate(resolve))) await clock.advance(30_000);
+  };
+  await rounds(3);
+  // A server that has just been started may not know its roles yet.
+  assert.deepEqual(said, []);
+  await rounds(6);
+  assert.deepEqual(said, ['Cannot watch configmaps: User "n1" cannot list resource "configmaps"; to allow it: give n1 a role']);
+  answer = 0;
+  await rounds(4);
+  assert.equal(said.length, 2);
+  assert.match(said[1] ?? '', /^Cannot watch configmaps: Cannot GET http:/);
+  stop.abort();
+  await ended;
+  client.close();
+  server.close();
 });

@@ -33,6 +33,7 @@ export interface InformerHandlers<T> {
 const WATCH_SECONDS = 300;
 const FIRST_DELAY_MS = 100;
 const MAX_DELAY_MS = 30_000;
+const WORTH_SAYING_MS = 3_000;
 /** A watch that the server ends sooner, without a word, is opened again only after a delay. */
 const SHORT_WATCH_MS = 1_000;
 const NONE: ReadonlySet<string> = new Set();
@@ -128,6 +129,7 @@ export class Informer<T extends KubeObject = KubeObject> {
   async #run(signal: AbortSignal): Promise<void> {
     let delay = FIRST_DELAY_MS;
     let listed = false;
+    let said = '';
     while (!signal.aborted) {
       let since = Number.POSITIVE_INFINITY;
       try {
@@ -140,6 +142,7 @@ export class Informer<T extends KubeObject = KubeObject> {
         await this.#watch(signal, () => {
           events++;
           delay = FIRST_DELAY_MS;
+          said = '';
         });
         if (events === 0 && !signal.aborted && this.#clock.monotonic() - since < SHORT_WATCH_MS) throw new Error('it ended at once');
       } catch (err) {
@@ -148,10 +151,11 @@ export class Informer<T extends KubeObject = KubeObject> {
         if (!(err instanceof ApiError) && this.#clock.monotonic() - since >= SHORT_WATCH_MS) delay = FIRST_DELAY_MS;
         // Too old (410), or from the future of a server that lost its data: only a new list helps. Overload is not cured by one.
         if (err instanceof ApiError && err.code !== 429 && err.code !== 503) listed = false;
-        const refused = err instanceof ApiError && (err.code === 401 || err.code === 403 || err.code === 404);
-        this.#log[refused ? 'warn' : 'debug'](`Watch of ${this.type.resource} broke off: ${messageOf(err)}`, {
-          resource: this.type.resource,
-        });
+        const why = messageOf(err);
+        // Most trouble is over before a person has read of it; an API server that has just been started even refuses what it allows.
+        const isNews = delay >= WORTH_SAYING_MS && why !== said;
+        this.#log[isNews ? 'warn' : 'debug'](`Cannot watch ${this.type.resource}: ${why}`, { resource: this.type.resource });
+        if (isNews) said = why;
         const random = this.#options.random ?? Math.random;
         await this.#clock.sleep(delay * (0.5 + random()), signal).catch(() => {});
         delay = Math.min(delay * 2, MAX_DELAY_MS);
