@@ -198,4 +198,25 @@ describe('the way to the kubelet', () => {
     const asked = await s.call('GET', '/api/v1/nodes/away/proxy/stats/summary?x=1');
     assert.equal(asked.status, 404);
   });
+
+  it('leads the links and redirects of what it proxies to through itself', async () => {
+    const page = await s.call('GET', '/api/v1/nodes/n1/proxy/page/');
+    assert.equal(page.text, '<a href="/api/v1/nodes/n1/proxy/logs/">Ä</a>\r\n');
+    const moved = await s.open('GET', '/api/v1/nodes/n1/proxy/moved');
+    assert.equal(moved.statusCode, 302);
+    assert.equal(moved.headers.location, '/api/v1/nodes/n1/proxy/logs/');
+    moved.destroy();
+  });
+
+  it('sends who reads the root of a proxy to its slash, by which relative links are right', async () => {
+    for (const method of ['GET', 'HEAD']) {
+      const answer = await s.open(method, '/api/v1/nodes/n1/proxy?a=/b');
+      assert.equal(answer.statusCode, 301);
+      assert.equal(answer.headers.location, '/api/v1/nodes/n1/proxy/?a=/b');
+      answer.destroy();
+    }
+    assert.equal((await s.call('POST', '/api/v1/nodes/n1/proxy?a')).status, 200);
+    assert.match(kubelet.seen.at(-1)!, /^POST \/\?a as/);
+    assert.equal((await s.call('GET', '/api/v1/nodes/none/proxy')).status, 404);
+  });
 });

@@ -31,10 +31,10 @@ export async function proxyTarget(
   kubelets: KubeletClient,
   row: ResourceRow,
   info: RequestInfo,
-  query: URLSearchParams,
+  url: string,
 ): Promise<ProxyTarget> {
-  const search = query.size > 0 ? `?${query}` : '';
-  // A slash at the end means something to what is behind.
+  // As it was sent: `?a` and `?a=` may be two things to what is behind, and so is a slash at the end.
+  const search = url.includes('?') ? url.slice(url.indexOf('?')) : '';
   const path = `/${info.rest}${info.rest && info.path.endsWith('/') ? '/' : ''}${search}`;
   const { scheme, name, port } = splitProxyName(info.name);
   if (row.type.resource === 'nodes') {

@@ -44,7 +44,7 @@ export async function serveUpgrade(deps: UpgradeDeps, req: IncomingMessage, sock
   socket.on('error', () => socket.destroy());
   try {
     const admitted = await deps.access.admit(req);
-    const { target, path, plain } = await destination(deps, admitted);
+    const { target, path, plain } = await destination(deps, admitted, req.url ?? '');
     const upstream = plain ? await plain() : await deps.kubelets.connect(target);
     if (socket.destroyed) {
       upstream.destroy();
@@ -89,11 +89,11 @@ interface Destination {
   readonly plain?: (() => Promise<Duplex>) | undefined;
 }
 
-async function destination(deps: UpgradeDeps, { info, query, user }: Admitted): Promise<Destination> {
+async function destination(deps: UpgradeDeps, { info, query, user }: Admitted, url: string): Promise<Destination> {
   const row = info.isResource ? rowOf(info.group, info.version, info.resource) : undefined;
   if (!row) throw noSuchPath();
   const { namespace, name, subresource } = info;
-  if (subresource === 'proxy') return proxyTarget(deps.resources, deps.kubelets, row, info, query);
+  if (subresource === 'proxy') return proxyTarget(deps.resources, deps.kubelets, row, info, url);
   if (info.resource !== 'pods' || !['exec', 'attach', 'portforward'].includes(subresource))
     throw badRequest('this path cannot be upgraded');
   // A WebSocket begins with a GET, and to run a command is no reading (KEP-4006, 1.35).

@@ -40,6 +40,10 @@ export class FakeKubelet {
       this.seen.push(`${req.method} ${req.url} as ${String(CN)}`);
       if (req.url?.includes('/broken')) {
         res.writeHead(404).end('container "broken" is not there\n');
+      } else if (req.url === '/page/') {
+        res.writeHead(200, { 'content-type': 'text/html; charset=utf-8', 'content-length': 25 }).end('<a href="/logs/">Ä</a>\r\n');
+      } else if (req.url === '/moved') {
+        res.writeHead(302, { location: `https://${req.headers.host}/logs/` }).end();
       } else if (req.url?.includes('follow=true')) {
         res.writeHead(200).write('first\n');
         this.following.push(res);
