@@ -37,6 +37,7 @@ import { keepAggregatedRoles } from './bootstrap/aggregated-roles.ts';
 import { publishClientCa } from './bootstrap/authentication-config.ts';
 import { baseObjects } from './bootstrap/base-objects.ts';
 import { ensureExists } from './bootstrap/ensure.ts';
+import { keepIpAddresses } from './bootstrap/ip-addresses.ts';
 import { keepKubernetesService, reconcileKubernetesService } from './bootstrap/kubernetes-service.ts';
 import { reconcilePolicy } from './bootstrap/policy.ts';
 import { Lookup } from './cache/lookup.ts';
@@ -183,6 +184,7 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
   const background = { clock, log, signal: stop.signal };
   const keeping = [
     keepKubernetesService(bootstrap, service, { caches, ...background }),
+    keepIpAddresses(bootstrap, { lookup, ...background }),
     keepAggregatedRoles(bootstrap, { cache: feed.cache('clusterroles'), lookup, rbac: authorizer.rbac, ...background }),
   ];
   return {

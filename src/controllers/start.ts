@@ -13,6 +13,7 @@ import { runNodeLifecycle } from './node-lifecycle/controller.ts';
 import { runPodGc } from './pod-gc/controller.ts';
 import { runReplicaSets, runReplicationControllers } from './replicaset/controller.ts';
 import { runRootCa } from './root-ca/controller.ts';
+import { runServiceCidrs } from './service-cidr/controller.ts';
 import { runServiceAccounts } from './serviceaccount/controller.ts';
 import { runStatefulSets } from './statefulset/controller.ts';
 import { runTtlAfterFinished } from './ttl-after-finished/controller.ts';
@@ -35,6 +36,7 @@ export const controllers: Readonly<Record<string, RunController>> = {
   'endpoints-controller': runEndpoints,
   'endpointslice-mirroring-controller': runEndpointSliceMirroring,
   'pod-garbage-collector-controller': runPodGc,
+  'service-cidr-controller': runServiceCidrs,
   'garbage-collector-controller': runGarbageCollector,
 };
 

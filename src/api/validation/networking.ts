@@ -1,14 +1,16 @@
 /** networking.k8s.io/v1. */
 
-import { cidrContains, isIp, parseCidr } from '../../ip/ip.ts';
+import { cidrContains, isIp, parseCidr, parseIp } from '../../ip/ip.ts';
 import type {
   HTTPIngressPath,
   Ingress,
   IngressBackend,
   IngressClass,
+  IPAddress,
   NetworkPolicy,
   NetworkPolicyPeer,
   NetworkPolicyPort,
+  ServiceCIDR,
 } from '../schema/types.ts';
 import { eachOf, type FieldError, forbidden, invalid, invalids, notSupported, required } from './field-error.ts';
 import { cidrErrors, portOrNameErrors, protocolErrors, selectorErrors } from './formats.ts';
@@ -123,4 +125,50 @@ export function ingressClassErrors({ spec }: IngressClass): FieldError[] {
 
 export function ingressClassUpdateErrors(next: IngressClass, old: IngressClass): FieldError[] {
   return [...ingressClassErrors(next), ...immutable(next.spec?.controller, old.spec?.controller, 'spec.controller')];
+}
+
+const badIp = 'must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)';
+
+/** The name of an IPAddress is the address, in the one form in which two of them can be told apart. */
+export function nameIsIp(name: string): string[] {
+  const canonical = parseIp(name);
+  if (canonical === undefined) return [badIp];
+  return canonical === name ? [] : [`must be in canonical form (${JSON.stringify(canonical)})`];
+}
+
+export function ipAddressErrors({ spec }: IPAddress): FieldError[] {
+  const path = 'spec.parentRef';
+  const ref = spec?.parentRef;
+  if (!ref) return [required(path)];
+  return [
+    ...(ref.group ? invalids(`${path}.group`, ref.group, isDns1123Subdomain(ref.group)) : []),
+    ...(ref.resource ? [] : [required(`${path}.resource`)]),
+    ...(ref.name ? [] : [required(`${path}.name`)]),
+  ];
+}
+
+export function ipAddressUpdateErrors(next: IPAddress, old: IPAddress): FieldError[] {
+  return immutable(next.spec?.parentRef, old.spec?.parentRef, 'spec.parentRef');
+}
+
+export function serviceCidrErrors({ spec }: ServiceCIDR): FieldError[] {
+  const cidrs = spec?.cidrs ?? [];
+  if (cidrs.length === 0) return [required('spec.cidrs', 'at least one CIDR required')];
+  if (cidrs.length > 2) return [invalid('spec.cidrs', cidrs, 'may only hold up to 2 values')];
+  const parsed = cidrs.map(parseCidr);
+  const errors = eachOf(cidrs, 'spec.cidrs', (text, at) =>
+    parseCidr(text)?.text === text ? [] : [invalid(at, text, 'must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)')],
+  );
+  if (parsed.length === 2 && parsed[0]?.family === parsed[1]?.family && parsed[0]) {
+    const why = 'may specify no more than one IP for each IP family, i.e 192.168.0.0/24 and 2001:db8::/64';
+    errors.push(invalid('spec.cidrs', cidrs, why));
+  }
+  return errors;
+}
+
+/** A range may get one of the other family beside it, and nothing else. */
+export function serviceCidrUpdateErrors(next: ServiceCIDR, old: ServiceCIDR): FieldError[] {
+  const [before = [], after = []] = [old.spec?.cidrs, next.spec?.cidrs];
+  if (before.length === 1 && after.length === 2) return [...immutable(after[0], before[0], 'spec.cidrs[0]'), ...serviceCidrErrors(next)];
+  return immutable(after, before, 'spec.cidrs');
 }

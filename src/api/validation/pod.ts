@@ -64,6 +64,11 @@ export function podSpecErrors(spec: PodSpec, path: string): FieldError[] {
     ...nameErrors(spec.runtimeClassName, `${path}.runtimeClassName`, isDns1123Subdomain),
     ...deadlineErrors(spec.activeDeadlineSeconds, `${path}.activeDeadlineSeconds`, 1),
     ...nonNegative(spec.terminationGracePeriodSeconds, `${path}.terminationGracePeriodSeconds`),
+    ...eachOf(spec.securityContext?.sysctls, `${path}.securityContext.sysctls`, ({ name }, at) => sysctlErrors(name, `${at}.name`)),
+    ...duplicates(
+      (spec.securityContext?.sysctls ?? []).map((one) => one.name ?? ''),
+      (index) => `${path}.securityContext.sysctls[${index}].name`,
+    ),
     ...seccompErrors(spec.securityContext?.seccompProfile, `${path}.securityContext.seccompProfile`),
     ...tolerationErrors(spec.tolerations, `${path}.tolerations`),
     ...eachOf(spec.hostAliases, `${path}.hostAliases`, ({ ip, hostnames }, at) => [
@@ -80,6 +85,14 @@ export function podSpecErrors(spec: PodSpec, path: string): FieldError[] {
       ...selectorErrors(one.labelSelector, `${at}.labelSelector`),
     ]),
   ];
+}
+
+const sysctlName = /^([a-z0-9]([-_a-z0-9]*[a-z0-9])?[./])*[a-z0-9]([-_a-z0-9]*[a-z0-9])?$/;
+
+function sysctlErrors(name: string | undefined, path: string): FieldError[] {
+  if (!name) return [required(path)];
+  if (name.length <= 253 && sysctlName.test(name)) return [];
+  return [invalid(path, name, `must have at most 253 characters and match regex ${sysctlName.source}`)];
 }
 
 /** In the node's own network namespace a container's port is the node's port. */

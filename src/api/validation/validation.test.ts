@@ -37,6 +37,9 @@ const selector = { matchLabels: { app: 'web' } };
 const service = (spec: object): object => ({ spec: { ports: [{ port: 80 }], ...spec } });
 const pod = (spec: object): object => ({ spec: { containers: [box], ...spec } });
 
+const ipAddress = (name: string, parentRef?: object): object => ({ metadata: { name }, spec: parentRef ? { parentRef } : {} });
+const range = (...cidrs: string[]): object => ({ spec: { cidrs } });
+
 const creates: readonly [string, string, string, object, readonly string[]][] = [
   ['a minimal pod is fine', 'v1', 'Pod', pod({}), []],
   ['a pod without containers', 'v1', 'Pod', { spec: {} }, ['spec.containers: Required value']],
@@ -48,6 +51,32 @@ const creates: readonly [string, string, string, object, readonly string[]][] = 
     ['spec.containers[0].name: Required value', 'spec.containers[0].image: Required value'],
   ],
   ['two containers of one name', 'v1', 'Pod', { spec: { containers: [box, box] } }, ['spec.containers[1].name: Duplicate value: "a"']],
+  [
+    'sysctls with names that are none',
+    'v1',
+    'Pod',
+    pod({
+      securityContext: {
+        sysctls: [
+          { name: 'foo-', value: '1' },
+          { name: 'kernel.shmmax', value: '1' },
+          { name: 'net/ipv4/conf', value: '1' },
+          { name: 'bar..', value: '1' },
+          { name: 'kernel.shmmax', value: '2' },
+        ],
+      },
+    }),
+    [
+      ...[
+        [0, 'foo-'],
+        [3, 'bar..'],
+      ].map(
+        ([i, name]) =>
+          `spec.securityContext.sysctls[${i}].name: Invalid value: "${name}": must have at most 253 characters and match regex ^([a-z0-9]([-_a-z0-9]*[a-z0-9])?[./])*[a-z0-9]([-_a-z0-9]*[a-z0-9])?$`,
+      ),
+      'spec.securityContext.sysctls[4].name: Duplicate value: "kernel.shmmax"',
+    ],
+  ],
   [
     'an unknown restart policy',
     'v1',
@@ -244,6 +273,48 @@ const creates: readonly [string, string, string, object, readonly string[]][] = 
     'Node',
     { metadata: { namespace: 'x' } },
     ['metadata.namespace: Forbidden: not allowed on this type'],
+  ],
+  ['an IPAddress of IPv6 is fine', 'networking.k8s.io/v1', 'IPAddress', ipAddress('fe80::42', { resource: 'r', name: 'n' }), []],
+  [
+    'an IPAddress whose name is none, of nothing',
+    'networking.k8s.io/v1',
+    'IPAddress',
+    ipAddress('web'),
+    [
+      'spec.parentRef: Required value',
+      'metadata.name: Invalid value: "web": must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)',
+    ],
+  ],
+  [
+    'an IPAddress that is written in another way than the usual',
+    'networking.k8s.io/v1',
+    'IPAddress',
+    ipAddress('fe80:0::42', { resource: 'r', name: 'n' }),
+    ['metadata.name: Invalid value: "fe80:0::42": must be in canonical form ("fe80::42")'],
+  ],
+  ['a ServiceCIDR of both families is fine', 'networking.k8s.io/v1', 'ServiceCIDR', range('10.0.0.0/24', 'fd00::/112'), []],
+  [
+    'a ServiceCIDR without ranges',
+    'networking.k8s.io/v1',
+    'ServiceCIDR',
+    range(),
+    ['spec.cidrs: Required value: at least one CIDR required'],
+  ],
+  [
+    'a ServiceCIDR of what is no range',
+    'networking.k8s.io/v1',
+    'ServiceCIDR',
+    range('10.0.0.1/24'),
+    ['spec.cidrs[0]: Invalid value: "10.0.0.1/24": must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)'],
+  ],
+  [
+    'a ServiceCIDR with two ranges of one family',
+    'networking.k8s.io/v1',
+    'ServiceCIDR',
+    range('10.0.0.0/24', '10.0.1.0/24'),
+    [
+      'spec.cidrs: Invalid value: ["10.0.0.0/24","10.0.1.0/24"]: may specify no more than one IP for each IP family, i.e 192.168.0.0/24 and 2001:db8::/64',
+    ],
   ],
 ];
 

@@ -4,14 +4,20 @@ import { FakeClock } from '../../clock/clock.ts';
 import { NumberPool } from './number-pool.ts';
 
 function pool(clock = new FakeClock()): NumberPool {
-  return new NumberPool({ first: 1, last: 10, dynamicFrom: 5, clock, random: () => 0 });
+  return new NumberPool({ clock, random: () => 0 });
 }
 
 describe('NumberPool', () => {
   it('takes from the dynamic part first, and from the rest when that is full', () => {
     const p = pool();
-    const taken = Array.from({ length: 11 }, (_, i) => p.takeAny(`o${i}`));
+    const taken = Array.from({ length: 11 }, (_, i) => p.takeAny({ first: 1, last: 10, dynamicFrom: 5 }, `o${i}`));
     assert.deepEqual(taken, [5, 6, 7, 8, 9, 10, 1, 2, 3, 4, undefined]);
+  });
+
+  it('gives nothing beyond a band that has no dynamic part', () => {
+    const p = pool();
+    const taken = Array.from({ length: 3 }, (_, i) => p.takeAny({ first: 1, last: 2, dynamicFrom: 17 }, `o${i}`));
+    assert.deepEqual(taken, [1, 2, undefined]);
   });
 
   it('gives a number to one owner only, and to the same owner again', () => {

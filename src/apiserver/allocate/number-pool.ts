@@ -9,21 +9,26 @@ import type { Clock } from '../../clock/clock.ts';
 /** A write takes far less; after that it did not happen. */
 const pendingMs = 60_000;
 
-export class NumberPool {
-  readonly #first: number;
-  readonly #last: number;
+/** Numbers that may be handed out, from `first` to `last`. */
+export interface Band {
+  readonly first: number;
+  readonly last: number;
   /** Numbers below this are given out only when asked for by name, or when all above are gone (upstream's static band). */
-  readonly #dynamicFrom: number;
+  readonly dynamicFrom: number;
+}
+
+export function inBand({ first, last }: Band, number: number): boolean {
+  return Number.isInteger(number) && number >= first && number <= last;
+}
+
+export class NumberPool {
   readonly #clock: Clock;
   readonly #random: (below: number) => number;
   /** Number → owners, as the stored objects say. Two owners only when old data disagrees. */
   readonly #held = new Map<number, Set<string>>();
   readonly #pending = new Map<number, { readonly owner: string; readonly until: number }>();
 
-  constructor(options: { first: number; last: number; dynamicFrom: number; clock: Clock; random: (below: number) => number }) {
-    this.#first = options.first;
-    this.#last = options.last;
-    this.#dynamicFrom = options.dynamicFrom;
+  constructor(options: { clock: Clock; random: (below: number) => number }) {
     this.#clock = options.clock;
     this.#random = options.random;
   }
@@ -48,10 +53,6 @@ export class NumberPool {
     return !pending || pending.owner === owner || pending.until < this.#clock.monotonic();
   }
 
-  contains(number: number): boolean {
-    return Number.isInteger(number) && number >= this.#first && number <= this.#last;
-  }
-
   /** False when somebody else has it. */
   take(number: number, owner: string): boolean {
     if (!this.isFree(number, owner)) return false;
@@ -59,9 +60,9 @@ export class NumberPool {
     return true;
   }
 
-  /** Any free number; undefined when there is none. */
-  takeAny(owner: string): number | undefined {
-    const found = this.#search(this.#dynamicFrom, this.#last, owner) ?? this.#search(this.#first, this.#dynamicFrom - 1, owner);
+  /** Any free number of the band; undefined when there is none. */
+  takeAny({ first, last, dynamicFrom }: Band, owner: string): number | undefined {
+    const found = this.#search(dynamicFrom, last, owner) ?? this.#search(first, Math.min(dynamicFrom - 1, last), owner);
     if (found !== undefined) this.take(found, owner);
     return found;
   }

@@ -93,4 +93,49 @@ describe('addresses and ports of Services', () => {
     const external = await create('external', { type: 'ExternalName', externalName: 'example.com' });
     assert.equal(external.body.spec.clusterIP, undefined);
   });
+
+  it('leaves an address alone that is kept for something else', async () => {
+    const path = '/apis/networking.k8s.io/v1/ipaddresses';
+    const spec = { parentRef: { group: 'example.com', resource: 'gateways', name: 'g' } };
+    assert.equal((await s.call('POST', path, { metadata: { name: '10.96.0.222' }, spec })).status, 201);
+    assert.match((await create('late', { clusterIP: '10.96.0.222' })).body.message, /provided IP is already allocated/);
+    await s.call('DELETE', `${path}/10.96.0.222`);
+    assert.equal((await create('late', { clusterIP: '10.96.0.222' })).status, 201);
+  });
+
+  it('takes addresses from a ServiceCIDR while it is ready', async () => {
+    const path = '/apis/networking.k8s.io/v1/servicecidrs';
+    assert.equal((await s.call('POST', path, { metadata: { name: 'more' }, spec: { cidrs: ['10.50.0.0/28'] } })).status, 201);
+    assert.match((await create('far', { clusterIP: '10.50.0.3' })).body.message, /not in the valid range/);
+    const conditions = [{ type: 'Ready', status: 'True', reason: '', message: '', lastTransitionTime: '2026-01-01T00:00:00Z' }];
+    assert.equal((await s.call('PATCH', `${path}/more/status`, { status: { conditions } }, merge)).status, 200);
+    assert.equal((await create('far', { clusterIP: '10.50.0.3' })).body.spec.clusterIP, '10.50.0.3');
+    assert.match((await create('near', { clusterIP: '10.50.0.3' })).body.message, /already allocated/);
+    assert.match((await create('near', { clusterIP: '10.50.0.15' })).body.message, /valid IPs is 10.96.0.0\/16, 10.50.0.0\/28/);
+    await s.call('DELETE', `${path}/more`);
+    assert.match((await create('near', { clusterIP: '10.50.0.4' })).body.message, /not in the valid range/);
+    // A range that comes back knows who has what.
+    await s.call('POST', path, { metadata: { name: 'again' }, spec: { cidrs: ['10.50.0.0/24'] } });
+    await s.call('PATCH', `${path}/again/status`, { status: { conditions } }, merge);
+    assert.match((await create('near', { clusterIP: '10.50.0.3' })).body.message, /already allocated/);
+  });
+});
+
+describe('a range that is full', () => {
+  it('is followed by the next one', async () => {
+    const s = await TestServer.start(undefined, { serviceCidr: '10.96.0.0/30' });
+    try {
+      const create = (name: string): ReturnType<TestServer['call']> =>
+        s.call('POST', services, { metadata: { name }, spec: { ports: [{ port: 80 }] } });
+      assert.equal((await create('a')).body.spec.clusterIP, '10.96.0.2');
+      assert.match((await create('b')).body.message, /range is full \(10.96.0.0\/30\)/);
+      const path = '/apis/networking.k8s.io/v1/servicecidrs';
+      await s.call('POST', path, { metadata: { name: 'more' }, spec: { cidrs: ['10.50.0.0/30'] } });
+      const conditions = [{ type: 'Ready', status: 'True', reason: '', message: '', lastTransitionTime: '2026-01-01T00:00:00Z' }];
+      await s.call('PATCH', `${path}/more/status`, { status: { conditions } }, merge);
+      assert.match((await create('b')).body.spec.clusterIP, /^10\.50\.0\.[12]$/);
+    } finally {
+      await s.stop();
+    }
+  });
 });

@@ -1,15 +1,17 @@
 /** ClusterIPs, node ports and health-check ports of Services. Messages are upstream's. */
 import { randomInt } from 'node:crypto';
 import { needsClusterIp, needsHealthCheckPort, needsNodePort } from '../../api/defaults/service.ts';
-import { type KubeObject, services } from '../../api/resource-types.ts';
-import type { Service, ServiceSpec } from '../../api/schema/types.ts';
+import { ipAddresses, type KubeObject, services } from '../../api/resource-types.ts';
+import type { IPAddress, Service, ServiceSpec } from '../../api/schema/types.ts';
 import { type FieldError, invalid } from '../../api/validation/field-error.ts';
 import type { Clock } from '../../clock/clock.ts';
-import { bigIntToIp, cidrContains, familyOf, ipToBigInt, isIp, mustCidr } from '../../ip/ip.ts';
+import { isIp } from '../../ip/ip.ts';
 import type { Lookup } from '../cache/lookup.ts';
 import { internalError } from '../status/status-error.ts';
 import type { Allocation } from './allocation.ts';
-import { NumberPool } from './number-pool.ts';
+import { isOfService } from './ip-address.ts';
+import { type Band, inBand, NumberPool } from './number-pool.ts';
+import { ServiceRanges } from './service-ranges.ts';
 
 export interface PortRange {
   readonly from: number;
@@ -18,11 +20,11 @@ export interface PortRange {
 
 /** What the pools are told of one Service. */
 interface Holdings {
-  readonly offsets: readonly number[];
+  readonly addresses: readonly number[];
   readonly ports: readonly number[];
 }
 
-/** `serviceCidr` is one range of either family. Follows the cache of Services from the call on. */
+/** `serviceCidr` is one range of either family; ServiceCIDRs add to it. Follows the caches from the call on. */
 export function serviceAllocation(options: {
   readonly serviceCidr: string;
   readonly nodePorts: PortRange;
@@ -30,39 +32,32 @@ export function serviceAllocation(options: {
   readonly clock: Clock;
 }): Allocation {
   const { lookup, clock, nodePorts } = options;
-  const cidr = mustCidr(options.serviceCidr);
-  const base = cidr.first;
-  const bits = (cidr.family === 4 ? 32 : 128) - cidr.prefix;
-  // No broadcast address, and no more than upstream keeps track of in a range of IPv6.
-  const last = bits >= 16 ? (cidr.family === 4 ? Math.min(2 ** bits - 2, 2 ** 20) : 65_535) : 2 ** bits - (cidr.family === 4 ? 2 : 1);
+  const ranges = new ServiceRanges(options.serviceCidr, lookup);
   const random = (below: number): number => randomInt(below);
-  const addresses = new NumberPool({ first: 1, last, dynamicFrom: 1 + Math.min(Math.max(16, Math.floor(last / 16)), 256), clock, random });
+  const addresses = new NumberPool({ clock, random });
   const portCount = nodePorts.to - nodePorts.from + 1;
-  const ports = new NumberPool({
+  const ports = new NumberPool({ clock, random });
+  const portBand: Band = {
     first: nodePorts.from,
     last: nodePorts.to,
     dynamicFrom: nodePorts.from + (portCount >= 32 ? Math.min(Math.max(16, Math.floor(portCount / 32)), 128) : 0),
-    clock,
-    random,
-  });
-  const offsetOf = (ip: string): number => Number(ipToBigInt(ip) - base);
-  const inRange = (ip: string): boolean => familyOf(ip) === cidr.family && cidrContains(cidr, ip);
-  const addressOf = (offset: number): string => bigIntToIp(base + BigInt(offset), cidr.family);
+  };
+  const numbersOf = (ips: readonly string[]): number[] => ips.flatMap((ip) => ranges.numberOf(ip) ?? []);
 
   const holdings = (service: Service): Holdings => {
     const spec = service.spec ?? {};
-    const held = needsClusterIp(spec) ? (spec.clusterIPs ?? []).filter((ip) => isIp(ip) && inRange(ip)).map(offsetOf) : [];
+    const held = needsClusterIp(spec) ? numbersOf(spec.clusterIPs ?? []) : [];
     const taken = (spec.ports ?? []).flatMap((p) => (p.nodePort ? [p.nodePort] : []));
-    return { offsets: held, ports: spec.healthCheckNodePort ? [...taken, spec.healthCheckNodePort] : taken };
+    return { addresses: held, ports: spec.healthCheckNodePort ? [...taken, spec.healthCheckNodePort] : taken };
   };
   const hold = (service: Service): void => {
-    const { offsets, ports: numbers } = holdings(service);
-    for (const one of offsets) addresses.hold(one, ownerOf(service));
+    const { addresses: ips, ports: numbers } = holdings(service);
+    for (const one of ips) addresses.hold(one, ownerOf(service));
     for (const one of numbers) ports.hold(one, ownerOf(service));
   };
   const drop = (service: Service): void => {
-    const { offsets, ports: numbers } = holdings(service);
-    for (const one of offsets) addresses.drop(one, ownerOf(service));
+    const { addresses: ips, ports: numbers } = holdings(service);
+    for (const one of ips) addresses.drop(one, ownerOf(service));
     for (const one of numbers) ports.drop(one, ownerOf(service));
   };
   lookup.follow(services, {
@@ -72,6 +67,16 @@ export function serviceAllocation(options: {
     },
     delete: drop,
   });
+  // An address that somebody keeps for something else; those of Services are only the shadow of the Services.
+  const reserved = ({ metadata }: IPAddress): number[] => (isOfService(metadata) ? [] : numbersOf([metadata.name]));
+  lookup.follow(ipAddresses, {
+    put: (object) => {
+      for (const one of reserved(object)) addresses.hold(one, `ipaddress ${object.metadata.name}`);
+    },
+    delete: (object) => {
+      for (const one of reserved(object)) addresses.drop(one, `ipaddress ${object.metadata.name}`);
+    },
+  });
 
   const allocateAddress = (spec: ServiceSpec, owner: string): FieldError[] => {
     if (!needsClusterIp(spec) || spec.clusterIP === 'None') return [];
@@ -79,28 +84,29 @@ export function serviceAllocation(options: {
     for (const ip of asked) {
       const because = (why: string): FieldError[] => [invalid('spec.clusterIPs', asked, `failed to allocate IP ${ip}: ${why}`)];
       if (!isIp(ip)) return [invalid('spec.clusterIPs', asked, 'must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)')];
-      if (!inRange(ip) || !addresses.contains(offsetOf(ip))) {
-        return because(`the provided IP (${ip}) is not in the valid range. The range of valid IPs is ${options.serviceCidr}`);
+      const number = ranges.numberOf(ip);
+      if (number === undefined || !ranges.contains(ip)) {
+        return because(`the provided IP (${ip}) is not in the valid range. The range of valid IPs is ${ranges.text}`);
       }
-      if (!addresses.take(offsetOf(ip), owner)) return because('provided IP is already allocated');
+      if (!addresses.take(number, owner)) return because('provided IP is already allocated');
     }
     if (asked.length > 0) {
       spec.clusterIP = asked[0]!;
       spec.clusterIPs = [...asked];
       return [];
     }
-    if (spec.ipFamilies?.[0] && spec.ipFamilies[0] !== `IPv${cidr.family}`) {
+    if (spec.ipFamilies?.[0] && spec.ipFamilies[0] !== `IPv${ranges.family}`) {
       return [invalid('spec.ipFamilies[0]', spec.ipFamilies[0], 'not configured on this cluster')];
     }
-    const offset = addresses.takeAny(owner);
-    if (offset === undefined) throw internalError(`failed to allocate a serviceIP: range is full (${options.serviceCidr})`);
-    spec.clusterIP = addressOf(offset);
+    const number = anyOf(ranges.bands, (band) => addresses.takeAny(band, owner));
+    if (number === undefined) throw internalError(`failed to allocate a serviceIP: range is full (${ranges.text})`);
+    spec.clusterIP = ranges.addressOf(number);
     spec.clusterIPs = [spec.clusterIP];
     return [];
   };
 
   const takePort = (number: number, owner: string, path: string): FieldError[] => {
-    if (!ports.contains(number)) {
+    if (!inBand(portBand, number)) {
       const why = `provided port is not in the valid range. The range of valid ports is ${nodePorts.from}-${nodePorts.to}`;
       return [invalid(path, number, why)];
     }
@@ -108,7 +114,7 @@ export function serviceAllocation(options: {
   };
 
   const anyPort = (owner: string): number => {
-    const port = ports.takeAny(owner);
+    const port = ports.takeAny(portBand, owner);
     if (port === undefined) throw internalError('failed to allocate a nodePort: range is full');
     return port;
   };
@@ -153,6 +159,14 @@ export function serviceAllocation(options: {
     addresses.giveBack(owner);
     ports.giveBack(owner);
   }
+}
+
+function anyOf<T>(list: readonly T[], find: (one: T) => number | undefined): number | undefined {
+  for (const one of list) {
+    const found = find(one);
+    if (found !== undefined) return found;
+  }
+  return undefined;
 }
 
 /** The name would do for one life of a Service; the uid tells two apart that follow each other. */

@@ -28,6 +28,34 @@ describe('what the server keeps in the cluster', () => {
     await eventually(s, '/apis/discovery.k8s.io/v1/namespaces/default/endpointslices/kubernetes', (b) => b.kind === 'EndpointSlice');
   });
 
+  it('keeps the ServiceCIDR of its own range, ready from the beginning', async () => {
+    const path = '/apis/networking.k8s.io/v1/servicecidrs/kubernetes';
+    const { body } = await s.call('GET', path);
+    assert.deepEqual(body.spec, { cidrs: ['10.96.0.0/16'] });
+    assert.deepEqual([body.status.conditions[0].type, body.status.conditions[0].status], ['Ready', 'True']);
+  });
+
+  it('keeps an IPAddress for every ClusterIP, and none for what is gone', async () => {
+    const services = '/api/v1/namespaces/default/services';
+    const path = '/apis/networking.k8s.io/v1/ipaddresses';
+    await eventually(s, `${path}/10.96.0.1`, (b) => b.spec?.parentRef.name === 'kubernetes');
+    const spec = { ports: [{ port: 80 }], clusterIP: '10.96.0.77' };
+    await s.call('POST', services, { metadata: { name: 'one' }, spec });
+    const shown = await eventually(s, `${path}/10.96.0.77`, (b) => b.kind === 'IPAddress');
+    assert.deepEqual(shown.spec, { parentRef: { group: '', resource: 'services', namespace: 'default', name: 'one' } });
+    assert.deepEqual(shown.metadata.labels, {
+      'ipaddress.kubernetes.io/ip-family': 'IPv4',
+      'ipaddress.kubernetes.io/managed-by': 'ipallocator.k8s.io',
+    });
+    await s.call('DELETE', `${path}/10.96.0.77`);
+    await eventually(s, `${path}/10.96.0.77`, (b) => b.kind === 'IPAddress' && b.metadata.uid !== shown.metadata.uid);
+    await s.call('DELETE', `${services}/one`);
+    await s.call('POST', services, { metadata: { name: 'two' }, spec });
+    await eventually(s, `${path}/10.96.0.77`, (b) => b.spec?.parentRef.name === 'two');
+    await s.call('DELETE', `${services}/two`);
+    await eventually(s, `${path}/10.96.0.77`, (b) => b.code === 404);
+  });
+
   it('gathers the rules of aggregated roles', async () => {
     const roles = '/apis/rbac.authorization.k8s.io/v1/clusterroles';
     await eventually(s, `${roles}/view`, (role) => role.rules?.length > 3);

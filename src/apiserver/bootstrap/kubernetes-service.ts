@@ -1,15 +1,19 @@
 /**
+ * The ServiceCIDR `kubernetes`, the range that the server was started with, and
  * `default/kubernetes`: how pods find this server. The Service has the first address of the range; its endpoints are written here,
  * because no selector could find a server that is no pod. Put right again when somebody changes or deletes them.
  */
+import { cloneJson } from '../../api/codec/json-clone.ts';
+import { subresourceOf } from '../../api/registry/lifecycle.ts';
+import { rowOfKind } from '../../api/registry/registry.ts';
 import type { KubeObject } from '../../api/resource-types.ts';
-import type { EndpointSlice, Endpoints, Service } from '../../api/schema/types.ts';
+import type { EndpointSlice, Endpoints, Service, ServiceCIDR } from '../../api/schema/types.ts';
 import type { Clock } from '../../clock/clock.ts';
 import { messageOf } from '../../errors/known-error.ts';
 import { familyOf, mustCidr, nthIp } from '../../ip/ip.ts';
 import type { Log } from '../../observability/log.ts';
 import type { ResourceCache } from '../cache/resource-cache.ts';
-import { type EnsureDeps, ensure } from './ensure.ts';
+import { type EnsureDeps, ensure, ensureExists, serverUser } from './ensure.ts';
 
 const checkMs = 10_000;
 
@@ -48,7 +52,32 @@ export function kubernetesObjects(o: KubernetesServiceOptions): { service: Servi
   return { service, endpoints, slice };
 }
 
+/** Created once and never changed: one that says something else was made under another flag (upstream's defaultservicecidr). */
+async function ensureServiceCidr(deps: EnsureDeps, text: string): Promise<void> {
+  const object: ServiceCIDR = {
+    apiVersion: 'networking.k8s.io/v1',
+    kind: 'ServiceCIDR',
+    metadata: { name: 'kubernetes' },
+    spec: { cidrs: [text] },
+  };
+  await ensureExists(deps, object);
+  const row = rowOfKind(object.apiVersion, object.kind)!;
+  const { name } = object.metadata;
+  const there = (await deps.objects.lookup(row, '', name))?.object as KubeObject as ServiceCIDR | undefined;
+  if (!there || there.metadata.deletionTimestamp || there.spec?.cidrs?.join() !== text) return;
+  if (there.status?.conditions?.some((c) => c.type === 'Ready')) return;
+  const ready = { type: 'Ready', status: 'True', reason: '', message: 'Kubernetes default Service CIDR is ready' };
+  const part = subresourceOf(row, 'status');
+  await deps.writer.update(
+    { row, namespace: '', name, part: part?.kind === 'part' ? part : undefined },
+    (now) =>
+      ({ ...cloneJson(now), status: { conditions: [{ ...ready, lastTransitionTime: now.metadata.creationTimestamp }] } }) as KubeObject,
+    { user: serverUser, dryRun: false, warnings: [] },
+  );
+}
+
 export async function reconcileKubernetesService(deps: EnsureDeps, options: KubernetesServiceOptions): Promise<void> {
+  await ensureServiceCidr(deps, mustCidr(options.serviceCidr).text);
   const { service, endpoints, slice } = kubernetesObjects(options);
   await ensure(
     deps,

@@ -44,7 +44,7 @@ export class TestServer {
     this.#admin = this.agent(parts.admin);
   }
 
-  static async start(store: Store = new MemoryStore()): Promise<TestServer> {
+  static async start(store: Store = new MemoryStore(), options: { readonly serviceCidr?: string } = {}): Promise<TestServer> {
     const pki = await TestPki.create();
     const dir = await mkdtemp(join(tmpdir(), 'fairlead-apiserver-'));
     const keyFile = join(dir, 'sa.key');
@@ -55,7 +55,7 @@ export class TestServer {
       listen: { host: '127.0.0.1', port: 0 },
       tls: { ...(await pki.server()), clientCa: pki.ca },
       serviceAccounts: { issuer: 'https://kubernetes.default.svc', keyFiles: [keyFile] },
-      serviceCidr: '10.96.0.0/16',
+      serviceCidr: options.serviceCidr ?? '10.96.0.0/16',
       nodePortRange: '30000-32767',
       frontProxyCa: (await TestPki.create()).ca,
       advertiseAddress: '192.0.2.1',

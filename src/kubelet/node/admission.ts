@@ -1,6 +1,6 @@
 /** Whether this node can take a pod that was given to it, in case the scheduler did not look or looked too early. Pure. */
 import { milli, value } from '../../api/quantity/quantity.ts';
-import type { Pod } from '../../api/schema/types.ts';
+import type { Pod, PodSpec } from '../../api/schema/types.ts';
 import { sumOf } from '../pod/resources.ts';
 import { specOf } from '../pod/spec.ts';
 import type { WaitReason } from '../pod/status.ts';
@@ -8,6 +8,33 @@ import type { WaitReason } from '../pod/status.ts';
 export interface NodeOffer {
   readonly allocatable: Readonly<Record<string, string>>;
   readonly labels: Readonly<Record<string, string>>;
+}
+
+/** Of the pod's own namespaces, and without effect on others; all others are for the owner of the node to allow (sysctl/safe_sysctls.go). */
+const safeSysctls = new Set([
+  'kernel.shm_rmid_forced',
+  'net.ipv4.ip_local_port_range',
+  'net.ipv4.tcp_syncookies',
+  'net.ipv4.ping_group_range',
+  'net.ipv4.ip_unprivileged_port_start',
+  'net.ipv4.ip_local_reserved_ports',
+  'net.ipv4.tcp_keepalive_time',
+  'net.ipv4.tcp_fin_timeout',
+  'net.ipv4.tcp_keepalive_intvl',
+  'net.ipv4.tcp_keepalive_probes',
+  'net.ipv4.tcp_rmem',
+  'net.ipv4.tcp_wmem',
+]);
+
+function sysctlProblem({ securityContext, hostNetwork, hostIPC }: PodSpec): string | undefined {
+  for (const { name = '' } of securityContext?.sysctls ?? []) {
+    // `net/ipv4/conf/eth0.1/forwarding` is the other way to write one; the first separator tells which it is.
+    const dotted = /^[^./]*\//.test(name) ? name.replace(/[./]/g, (c) => (c === '/' ? '.' : '/')) : name;
+    if (!safeSysctls.has(dotted)) return `forbidden sysctl: "${dotted}" not allowlisted`;
+    const shared = dotted.startsWith('net.') ? hostNetwork && 'Net' : hostIPC && 'IPC';
+    if (shared) return `forbidden sysctl: "${dotted}" not allowed with host ${shared} enabled`;
+  }
+  return undefined;
 }
 
 /** Why the pod cannot run here beside the others; undefined when it can. The reasons are upstream's (lifecycle/predicate.go). */
@@ -19,6 +46,8 @@ export function admitPod(pod: Pod, others: readonly Pod[], node: NodeOffer): Wai
         message: "Pod was rejected: Predicate NodeAffinity failed: node(s) didn't match Pod's node affinity/selector",
       };
   }
+  const sysctl = sysctlProblem(specOf(pod));
+  if (sysctl) return { reason: 'SysctlForbidden', message: sysctl };
   const maxPods = Number(value(node.allocatable.pods ?? '110'));
   if (others.length + 1 > maxPods)
     return {

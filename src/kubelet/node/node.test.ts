@@ -59,12 +59,16 @@ test('parseMeminfo() reads bytes', () => assert.equal(parseMeminfo('MemTotal:  2
 
 const asking = (requests: Record<string, string>) => p({ containers: [{ name: 'main', image: 'x', resources: { requests } }] });
 const offer = { allocatable: { cpu: '2', memory: '1Gi', pods: '2' }, labels: { disk: 'ssd' } };
+const withSysctl = (name: string, more: object = {}) => p({ securityContext: { sysctls: [{ name, value: '1' }] }, ...more });
 const admissions: readonly [name: string, pod: ReturnType<typeof p>, others: number, wanted: string | undefined][] = [
   ['takes a pod that fits', asking({ cpu: '500m' }), 1, undefined],
   ['refuses more cpu than there is', asking({ cpu: '1500m' }), 1, 'OutOfcpu'],
   ['refuses more memory than there is', asking({ memory: '2Gi' }), 0, 'OutOfmemory'],
   ['refuses more pods than there may be', asking({}), 2, 'OutOfpods'],
   ['refuses a pod meant for other nodes', p({ nodeSelector: { disk: 'hdd' } }), 0, 'NodeAffinity'],
+  ['takes a sysctl of the pod alone', withSysctl('net/ipv4/tcp_syncookies'), 0, undefined],
+  ['refuses a sysctl that nobody allowed', withSysctl('kernel.msgmax'), 0, 'SysctlForbidden'],
+  ['refuses a sysctl of what it shares with the node', withSysctl('net.ipv4.tcp_syncookies', { hostNetwork: true }), 0, 'SysctlForbidden'],
   ['takes a pod meant for such nodes', p({ nodeSelector: { disk: 'ssd' } }), 0, undefined],
 ];
 for (const [name, pod, others, wanted] of admissions)

@@ -10,7 +10,17 @@ import {
 import { defaultEndpointSlice, defaultIngressClass, defaultNetworkPolicy } from '../../defaults/core.ts';
 import { endpointSlices, ingressClasses, ingresses, ipAddresses, networkPolicies, serviceCidrs } from '../../resource-types.ts';
 import { endpointSliceErrors, endpointSliceUpdateErrors } from '../../validation/endpoints.ts';
-import { ingressClassErrors, ingressClassUpdateErrors, ingressErrors, networkPolicyErrors } from '../../validation/networking.ts';
+import {
+  ingressClassErrors,
+  ingressClassUpdateErrors,
+  ingressErrors,
+  ipAddressErrors,
+  ipAddressUpdateErrors,
+  nameIsIp,
+  networkPolicyErrors,
+  serviceCidrErrors,
+  serviceCidrUpdateErrors,
+} from '../../validation/networking.ts';
 import { defineRow } from '../define-row.ts';
 import type { ResourceRow } from '../resource-row.ts';
 
@@ -40,7 +50,14 @@ export const networkingRows: readonly ResourceRow[] = [
     columns: ingressColumns,
     validate: ingressErrors,
   }),
-  defineRow({ type: ipAddresses, shortNames: ['ip'], columns: ipAddressColumns }),
+  defineRow({
+    type: ipAddresses,
+    shortNames: ['ip'],
+    columns: ipAddressColumns,
+    validateName: nameIsIp,
+    validate: ipAddressErrors,
+    validateUpdate: ipAddressUpdateErrors,
+  }),
   defineRow({
     type: networkPolicies,
     shortNames: ['netpol'],
@@ -49,5 +66,12 @@ export const networkingRows: readonly ResourceRow[] = [
     validate: networkPolicyErrors,
     generationOf: ({ spec }) => spec,
   }),
-  defineRow({ type: serviceCidrs, hasStatus: true, generationOf: undefined, columns: serviceCidrColumns }),
+  defineRow({
+    type: serviceCidrs,
+    hasStatus: true,
+    generationOf: undefined,
+    columns: serviceCidrColumns,
+    validate: serviceCidrErrors,
+    validateUpdate: serviceCidrUpdateErrors,
+  }),
 ];
