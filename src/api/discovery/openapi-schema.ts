@@ -76,6 +76,7 @@ export class SchemaSet {
     }
     if (Object.keys(properties).length > 0) schema.properties = properties;
     if (required.length > 0) schema.required = required.toSorted();
+    if (type.isAtomic) schema['x-kubernetes-map-type'] = 'atomic';
   }
 
   #property(field: Field): Json {

@@ -10,7 +10,7 @@ import { existsSync, globSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { type Facts, jsonFields } from './facts.ts';
-import { zeroCounts } from './go-fields.ts';
+import { atomicStructs, zeroCounts } from './go-fields.ts';
 import { renderTables } from './render-tables.ts';
 import { shortNames } from './short-names.ts';
 import type { TypeRow } from './tables.ts';
@@ -82,31 +82,41 @@ export function renderTypes(facts: Facts): string {
   return out.join('\n');
 }
 
-/** Per table package (`core.v1`), the fields whose zero value counts. */
-function zeroFromGo(dir: string): Map<string, Set<string>> {
-  const out = new Map<string, Set<string>>();
+/** What only the Go sources know: per table package (`core.v1`) the fields whose zero value counts, and the table names of atomic structs. */
+interface GoFacts {
+  readonly zero: Map<string, Set<string>>;
+  readonly atomic: Set<string>;
+}
+
+function fromGo(dir: string): GoFacts {
+  const zero = new Map<string, Set<string>>();
+  const atomic = new Set<string>();
   for (const [pattern, cut] of [
     ['api/*/*/types*.go', 'api/'],
     ['apimachinery/pkg/apis/meta/v1/types.go', 'apimachinery/pkg/apis/'],
   ] as const) {
     for (const path of globSync(pattern, { cwd: dir })) {
       const pkg = path.slice(cut.length, path.lastIndexOf('/')).replace('/', '.');
-      out.set(pkg, new Set([...(out.get(pkg) ?? []), ...zeroCounts(readFileSync(join(dir, path), 'utf8'))]));
+      const source = readFileSync(join(dir, path), 'utf8');
+      zero.set(pkg, new Set([...(zero.get(pkg) ?? []), ...zeroCounts(source)]));
+      for (const type of atomicStructs(source)) atomic.add(`${pkg}.${type}`);
     }
   }
-  return out;
+  return { zero, atomic };
 }
 
-function zeroFromTables(path: string): Map<string, Set<string>> {
-  const out = new Map<string, Set<string>>();
-  if (!existsSync(path)) return out;
+function fromTables(path: string): GoFacts {
+  const zero = new Map<string, Set<string>>();
+  const atomic = new Set<string>();
+  if (!existsSync(path)) return { zero, atomic };
   for (const [name, row] of Object.entries(JSON.parse(readFileSync(path, 'utf8')) as Record<string, TypeRow>)) {
     const dot = name.lastIndexOf('.');
-    const set = out.get(name.slice(0, dot)) ?? new Set<string>();
-    out.set(name.slice(0, dot), set);
+    const set = zero.get(name.slice(0, dot)) ?? new Set<string>();
+    zero.set(name.slice(0, dot), set);
     for (const [field, , , flags] of row.fields) if (flags.includes('z')) set.add(`${name.slice(dot + 1)}.${field}`);
+    if (row.atomic) atomic.add(name);
   }
-  return out;
+  return { zero, atomic };
 }
 
 if (import.meta.main) {
@@ -117,7 +127,7 @@ if (import.meta.main) {
   }
   const facts = JSON.parse(readFileSync(join(values.facts, 'kubernetes-1.35-types.json'), 'utf8')) as Facts;
   const tablesPath = join(import.meta.dirname, 'tables.json');
-  const zero = values.go ? zeroFromGo(values.go) : zeroFromTables(tablesPath);
+  const { zero, atomic } = values.go ? fromGo(values.go) : fromTables(tablesPath);
   writeFileSync(join(import.meta.dirname, 'types.ts'), renderTypes(facts));
-  writeFileSync(tablesPath, renderTables(facts, zero));
+  writeFileSync(tablesPath, renderTables(facts, zero, atomic));
 }

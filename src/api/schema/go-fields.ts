@@ -1,10 +1,13 @@
 /**
- * Reads the one thing that neither OpenAPI nor a .proto file says about a field: whether its zero value means something.
+ * Reads from Go sources what neither a .proto file nor the facts say.
+ *
+ * Whether the zero value of a field means something:
  * Go writes every field that is no pointer on the protobuf wire, zero or not, and its JSON leaves those out that are marked
  * `omitempty`. So a zero on the wire is kept in JSON only for pointers (`replicas: 0`, `optional: false`) and for fields without
  * `omitempty` (`restartCount: 0`).
  */
 
+const ATOMIC = /^\/\/ \+structType=atomic\n(?:\/\/.*\n|\n)*?type (\w+) struct/gm;
 const STRUCT = /^type (\w+) struct \{\n([\s\S]*?)^\}/gm;
 const FIELD = /^\t\w+ +(\S.*?) +`.*?json:"(\w+)((?:,\w+)*)"/gm;
 
@@ -18,4 +21,9 @@ export function zeroCounts(source: string): Set<string> {
     }
   }
   return out;
+}
+
+/** The structs of one Go source that are owned and replaced as a whole (`+structType=atomic`). */
+export function atomicStructs(source: string): string[] {
+  return [...source.matchAll(ATOMIC)].map(([, type = '']) => type);
 }

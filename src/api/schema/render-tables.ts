@@ -62,8 +62,8 @@ function fieldRow(type: TypeFact, goType: string, name: string, field: FieldFact
   return marks ? [name, field.n, tableType(field.t), flags, marks] : [name, field.n, tableType(field.t), flags];
 }
 
-/** `zero` has, per table package such as `core.v1`, the fields whose zero value counts. */
-export function renderTables(facts: Facts, zero: ReadonlyMap<string, ReadonlySet<string>>): string {
+/** `zero` has, per table package such as `core.v1`, the fields whose zero value counts; `atomic` the table names of atomic structs. */
+export function renderTables(facts: Facts, zero: ReadonlyMap<string, ReadonlySet<string>>, atomic: ReadonlySet<string>): string {
   const lines: string[] = [];
   for (const full of Object.keys(facts).toSorted()) {
     const type = facts[full];
@@ -74,7 +74,7 @@ export function renderTables(facts: Facts, zero: ReadonlyMap<string, ReadonlySet
     const fields = jsonFields(type).map(([json, field]) => fieldRow(type, name.slice(dot + 1), json, field, counts));
     // DeleteOptions stand in every group and name themselves; a WatchEvent does not.
     const named = type.gvk !== undefined || (type.gvks !== undefined && 'gracePeriodSeconds' in type.fields);
-    const row: TypeRow = named ? { kind: true, fields } : { fields };
+    const row: TypeRow = { ...(named ? { kind: true } : {}), ...(atomic.has(name) ? { atomic: true } : {}), fields };
     lines.push(`${JSON.stringify(name)}:${JSON.stringify(row)}`);
   }
   return `{\n${lines.join(',\n')}\n}\n`;

@@ -65,6 +65,12 @@ test('merge keys and list types are those of upstream', () => {
   assert.equal(typeNamed('PodSpec')?.field('tolerations')?.marks.strategy, undefined);
 });
 
+test('types that are owned as a whole are those of upstream', () => {
+  for (const name of ['LabelSelector', 'LocalObjectReference', 'OwnerReference', 'EndpointAddress'])
+    assert.equal(typeNamed(name)?.isAtomic, true);
+  for (const name of ['PodSpec', 'ServicePort', 'ObjectMeta']) assert.equal(typeNamed(name)?.isAtomic, false);
+});
+
 test('OpenAPI names are those of upstream', () => {
   assert.equal(openApiName('apps.v1.Deployment'), 'io.k8s.api.apps.v1.Deployment');
   assert.equal(openApiName('meta.v1.ObjectMeta'), 'io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta');

@@ -3,7 +3,7 @@
  * A type is prepared when it is first asked for; its fields point at the types they hold, so that no walker looks a name up.
  */
 import { shortNames } from './short-names.ts';
-import { type FieldMarks, type FieldRow, tables } from './tables.ts';
+import { type FieldMarks, type FieldRow, type TypeRow, tables } from './tables.ts';
 
 /** What one value of a field is. `strings` is a message with a list of strings that JSON shows as the list. */
 export type FieldKind =
@@ -54,16 +54,19 @@ export class ApiType {
   readonly goName: string;
   /** True when objects of the type carry apiVersion and kind. */
   readonly isKind: boolean;
+  /** True when an object of the type is owned and replaced as a whole. */
+  readonly isAtomic: boolean;
   readonly #rows: readonly FieldRow[];
   #wire: readonly Field[] | undefined;
   #byNumber: (Field | undefined)[] | undefined;
   #json: ReadonlyMap<string, Field> | undefined;
 
-  constructor(name: string, isKind: boolean, rows: readonly FieldRow[]) {
+  constructor(name: string, row: TypeRow) {
     this.name = name;
     this.goName = name.slice(name.lastIndexOf('.') + 1);
-    this.isKind = isKind;
-    this.#rows = rows;
+    this.isKind = row.kind === true;
+    this.isAtomic = row.atomic === true;
+    this.#rows = row.fields;
   }
 
   /** The fields of the protobuf message, by rising number, inline messages as themselves. */
@@ -128,7 +131,7 @@ export function typeNamed(name: string): ApiType | undefined {
   if (known) return known;
   const row = Object.hasOwn(tables, name) ? tables[name] : undefined;
   if (!row) return name.includes('.') ? undefined : typeOfShortName(name);
-  const type = new ApiType(name, row.kind === true, row.fields);
+  const type = new ApiType(name, row);
   prepared.set(name, type);
   return type;
 }

@@ -24,6 +24,8 @@ export type FieldRow =
 export interface TypeRow {
   /** True when objects of the type carry apiVersion and kind. */
   readonly kind?: boolean;
+  /** True when an object of the type is owned and replaced as a whole (`x-kubernetes-map-type: atomic`). */
+  readonly atomic?: boolean;
   readonly fields: readonly FieldRow[];
 }
 
