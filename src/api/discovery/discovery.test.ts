@@ -164,6 +164,8 @@ test('schemas carry kinds, required fields and the marks that patches need', () 
   ]);
   const containers = schemas['io.k8s.api.core.v1.PodSpec']?.properties?.containers;
   assert.equal(containers?.['x-kubernetes-patch-merge-key'], 'name');
+  assert.equal(containers?.['x-kubernetes-list-type'], 'map');
+  assert.deepEqual(containers?.['x-kubernetes-list-map-keys'], ['name']);
   assert.equal(containers?.['x-kubernetes-patch-strategy'], 'merge');
   assert.deepEqual(schemas['io.k8s.api.core.v1.PodSpec']?.required, ['containers']);
   assert.deepEqual(schemas['io.k8s.api.core.v1.Probe']?.properties?.failureThreshold, { type: 'integer', format: 'int32' });

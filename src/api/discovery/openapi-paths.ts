@@ -45,7 +45,10 @@ interface Operation {
   readonly takes?: Json;
 }
 
-const PATCH_TYPES = ['application/json-patch+json', 'application/merge-patch+json', 'application/strategic-merge-patch+json'];
+const PATCH_TYPES = [
+  ...['application/apply-patch+yaml', 'application/json-patch+json'],
+  ...['application/merge-patch+json', 'application/strategic-merge-patch+json'],
+];
 
 /** The operations of one path that the verbs allow. */
 function operationsOf(verbs: readonly Verb[], place: 'collection' | 'item' | 'subresource', body: Json, schemas: SchemaSet): Operation[] {

@@ -1,6 +1,6 @@
 /** `metadata`, as apimachinery's ValidateObjectMeta and ValidateObjectMetaUpdate check it. */
 import { isDeepStrictEqual } from 'node:util';
-import type { ObjectMeta, OwnerReference } from '../schema/types.ts';
+import type { ManagedFieldsEntry, ObjectMeta, OwnerReference } from '../schema/types.ts';
 import { type FieldError, forbidden, invalid, required, tooLong } from './field-error.ts';
 import { isDns1123Label, isLabelValue, isQualifiedName } from './names.ts';
 
@@ -32,6 +32,7 @@ export function metaErrors(meta: ObjectMeta, rules: MetaRules): FieldError[] {
     ...annotationErrors(meta.annotations, 'metadata.annotations'),
     ...ownerErrors(meta.ownerReferences ?? []),
     ...finalizerErrors(meta.finalizers ?? [], 'metadata.finalizers'),
+    ...(meta.managedFields ?? []).flatMap((entry, i) => managerErrors(entry, `metadata.managedFields[${i}]`)),
   );
   return errors;
 }
@@ -104,6 +105,30 @@ export function finalizerErrors(finalizers: readonly string[], path: string): Fi
     errors.push(invalid(path, finalizers, 'finalizer orphan and foregroundDeletion cannot be both set'));
   }
   return errors;
+}
+
+const maxManagerBytes = 128;
+const maxSubresourceBytes = 256;
+const notPrintable = /[\p{C}\p{Zl}\p{Zp}]/u;
+
+/** In whose name fields are written: `fieldManager` of a request, or of an entry. */
+export function managerNameErrors(name: string, path: string): FieldError[] {
+  const errors = Buffer.byteLength(name) > maxManagerBytes ? [tooLong(path, maxManagerBytes)] : [];
+  const strange = notPrintable.exec(name);
+  if (!strange) return errors;
+  const code = (strange[0].codePointAt(0) ?? 0).toString(16).toUpperCase().padStart(4, '0');
+  return [...errors, invalid(path, name, `invalid character U+${code} (at position ${strange.index})`)];
+}
+
+function managerErrors({ operation, fieldsType, manager, subresource }: ManagedFieldsEntry, path: string): FieldError[] {
+  return [
+    ...(operation === 'Apply' || operation === 'Update'
+      ? []
+      : [invalid(`${path}.operation`, operation ?? '', 'must be `Apply` or `Update`')]),
+    ...(fieldsType && fieldsType !== 'FieldsV1' ? [invalid(`${path}.fieldsType`, fieldsType, 'must be `FieldsV1`')] : []),
+    ...managerNameErrors(manager ?? '', `${path}.manager`),
+    ...(Buffer.byteLength(subresource ?? '') > maxSubresourceBytes ? [tooLong(`${path}.subresource`, maxSubresourceBytes)] : []),
+  ];
 }
 
 /** `field is immutable` unless both are the same. */

@@ -1,0 +1,232 @@
+/**
+ * The walks over values of a shape: which fields a value has, how two differ, what their merge is, and a value without some of its fields.
+ * Values are JSON; `undefined` is "not there", which is not null. Nothing is changed; results may share with what was given.
+ */
+import { isDeepStrictEqual } from 'node:util';
+import { FieldSet, keyElement } from './field-set.ts';
+import type { Shape } from './shape.ts';
+
+export type Json = Record<string, unknown>;
+
+export function isObject(value: unknown): value is Json {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+/** A member that is the object's own: `constructor` is a fine key of a map. */
+function own(object: unknown, name: string): unknown {
+  return isObject(object) && Object.hasOwn(object, name) ? object[name] : undefined;
+}
+
+function namesOf(...values: readonly unknown[]): Set<string> {
+  return new Set(values.flatMap((value) => (isObject(value) ? Object.keys(value) : [])));
+}
+
+function listOf(value: unknown): readonly unknown[] {
+  return Array.isArray(value) ? value : [];
+}
+
+/** Not there, null, or with nothing in it: between two of these a list or an object is a leaf, so that empty and null stay different. */
+function isBlank(value: unknown): boolean {
+  if (value === undefined || value === null) return true;
+  return Array.isArray(value) ? value.length === 0 : isObject(value) && Object.keys(value).length === 0;
+}
+
+/** What names an entry of a list; undefined for an entry without a name. */
+export function elementOf(item: unknown, shape: Shape): string | undefined {
+  if (shape.keys.length === 0) return item === null || typeof item === 'object' ? undefined : `v:${JSON.stringify(item)}`;
+  if (!isObject(item)) return undefined;
+  const keys: [string, unknown][] = [];
+  for (const name of shape.keys) {
+    const value = own(item, name) ?? shape.element?.fields.get(name)?.default;
+    if (value !== undefined) keys.push([name, value]);
+  }
+  return keys.length === 0 ? undefined : keyElement(keys);
+}
+
+/** The entries of a list by name, in their order. Objects stored by ordinary writes may have a name twice. */
+function grouped(list: readonly unknown[], shape: Shape): Map<string, unknown[]> {
+  const out = new Map<string, unknown[]>();
+  for (const item of list) {
+    const element = elementOf(item, shape);
+    if (element === undefined) continue;
+    const same = out.get(element);
+    if (same) same.push(item);
+    else out.set(element, [item]);
+  }
+  return out;
+}
+
+/** The fields that a value has: its leaves, the entries of lists and maps, and what is there but empty. */
+export function fieldsOf(value: unknown, shape: Shape): FieldSet {
+  const out = new FieldSet();
+  collect(value, shape, out);
+  return out;
+}
+
+function collect(value: unknown, shape: Shape, into: FieldSet): void {
+  if (shape.kind === 'list') {
+    for (const [element, items] of grouped(listOf(value), shape)) {
+      into.members.add(element);
+      if (items.length === 1) descend(items[0], shape.element, element, into);
+    }
+    return;
+  }
+  for (const name of namesOf(value)) {
+    const member = shape.member(name);
+    if (!member) continue;
+    const element = `f:${name}`;
+    const inner = own(value, name);
+    descend(inner, member, element, into);
+    if (shape.kind === 'map' || inner === null || (isObject(inner) && isBlank(inner))) into.members.add(element);
+  }
+}
+
+function descend(value: unknown, shape: Shape | undefined, element: string, into: FieldSet): void {
+  if (!shape) return;
+  if (shape.atomic) into.members.add(element);
+  else if (!isBlank(value)) collect(value, shape, into.child(element));
+}
+
+export interface Comparison {
+  readonly added: FieldSet;
+  readonly modified: FieldSet;
+  readonly removed: FieldSet;
+}
+
+/** What leads from one value to another. */
+export function compare(left: unknown, right: unknown, shape: Shape): Comparison {
+  const out = { added: new FieldSet(), modified: new FieldSet(), removed: new FieldSet() };
+  compareAt(left, right, shape, [], out);
+  return out;
+}
+
+function compareAt(left: unknown, right: unknown, shape: Shape, path: string[], out: Comparison): void {
+  const isLeaf = shape.atomic || (isBlank(left) && isBlank(right));
+  if (!isLeaf) {
+    if (shape.kind === 'list') compareLists(listOf(left), listOf(right), shape, path, out);
+    else for (const name of namesOf(left, right)) compareIn(`f:${name}`, own(left, name), own(right, name), shape.member(name), path, out);
+  }
+  if (left === undefined) out.added.add(path);
+  else if (right === undefined) out.removed.add(path);
+  else if (isLeaf && !isDeepStrictEqual(left, right)) out.modified.add(path);
+}
+
+function compareIn(element: string, left: unknown, right: unknown, shape: Shape | undefined, path: string[], out: Comparison): void {
+  if (!shape) return;
+  path.push(element);
+  compareAt(left, right, shape, path, out);
+  path.pop();
+}
+
+function compareLists(left: readonly unknown[], right: readonly unknown[], shape: Shape, path: string[], out: Comparison): void {
+  const before = grouped(left, shape);
+  const after = grouped(right, shape);
+  for (const element of new Set([...before.keys(), ...after.keys()])) {
+    const l = before.get(element) ?? [];
+    const r = after.get(element) ?? [];
+    // Entries that share a name have no fields of their own: they are one leaf.
+    if (l.length > 1 && r.length > 1) {
+      if (!isDeepStrictEqual(l, r)) out.modified.add([...path, element]);
+      continue;
+    }
+    compareIn(element, l.length > 1 ? undefined : l[0], r.length > 1 ? undefined : r[0], shape.element, path, out);
+    if (l.length > 1) out.removed.add([...path, element]);
+    if (r.length > 1) out.added.add([...path, element]);
+  }
+}
+
+/** The left value with what the right one says; where both say something, the right one is right. */
+export function merge(left: unknown, right: unknown, shape: Shape): unknown {
+  if (shape.atomic || (isBlank(left) && isBlank(right))) return right === undefined ? left : right;
+  if (shape.kind === 'list') return mergeLists(listOf(left), listOf(right), shape);
+  const out: [string, unknown][] = [];
+  for (const name of namesOf(left, right)) {
+    const member = shape.member(name);
+    const merged = member && merge(own(left, name), own(right, name), member);
+    if (merged !== undefined) out.push([name, merged]);
+  }
+  return out.length > 0 ? Object.fromEntries(out) : undefined;
+}
+
+/**
+ * Entries of the right keep their order; entries of the left alone stay where they stood among them. An entry that stands on both sides
+ * at different places goes where the right one has it.
+ */
+function mergeLists(left: readonly unknown[], right: readonly unknown[], shape: Shape): unknown[] | undefined {
+  const leftNames = left.map((item) => elementOf(item, shape));
+  const rightNames = right.map((item) => elementOf(item, shape));
+  const lefts = grouped(left, shape);
+  const rights = grouped(right, shape);
+  const shared = rightNames.filter((name) => name !== undefined && lefts.has(name));
+  const done = new Set<string | undefined>();
+  const out: unknown[] = [];
+  let nextShared = 0;
+  const put = (name: string | undefined): void => {
+    done.add(name);
+    const [l, ...twice] = lefts.get(name as string) ?? [];
+    // Which of two to merge with, nobody can say: both go.
+    const merged = merge(twice.length > 0 ? undefined : l, rights.get(name as string)?.[0], shape.element as Shape);
+    if (merged !== undefined) out.push(merged);
+    if (shared[nextShared] === name) nextShared++;
+  };
+  for (let l = 0, r = 0; l < left.length || r < right.length; ) {
+    const name = leftNames[l];
+    if (l < left.length && r < right.length) {
+      if (name === rightNames[r]) {
+        put(name);
+        l++;
+        r++;
+        continue;
+      }
+      if (rights.has(name as string) && nextShared < shared.length && shared[nextShared] !== name) {
+        l++;
+        continue;
+      }
+    }
+    if (l < left.length) {
+      if (!rights.has(name as string)) {
+        out.push(left[l++]);
+        continue;
+      }
+      if (done.has(name)) l++;
+    }
+    if (r < right.length) put(rightNames[r++]);
+  }
+  return out.length > 0 ? out : undefined;
+}
+
+/** A value without the fields of a set; null when nothing is left. */
+export function remove(value: unknown, set: FieldSet, shape: Shape): unknown {
+  if (shape.kind === 'scalar' || shape.kind === 'any') return value;
+  if (shape.atomic) return null;
+  const keep = (element: string | undefined, inner: unknown, member: Shape | undefined): unknown => {
+    const below = element === undefined ? undefined : set.children.get(element);
+    return below && member ? remove(inner, below, member) : inner;
+  };
+  if (shape.kind === 'list') {
+    const out: unknown[] = [];
+    for (const item of listOf(value)) {
+      const element = elementOf(item, shape);
+      if (element === undefined || !set.members.has(element)) out.push(keep(element, item, shape.element));
+    }
+    return out.length > 0 ? out : null;
+  }
+  const out: [string, unknown][] = [];
+  for (const name of namesOf(value)) {
+    if (!set.members.has(`f:${name}`)) out.push([name, keep(`f:${name}`, own(value, name), shape.member(name))]);
+  }
+  return out.length > 0 ? Object.fromEntries(out) : null;
+}
+
+/** The set with every declared field above a field of it; members of maps and entries of lists are not declared. */
+export function withNamedFields(set: FieldSet, shape: Shape | undefined): FieldSet {
+  const out = new FieldSet();
+  for (const element of set.members) out.members.add(element);
+  for (const [element, child] of set.children) {
+    const name = element.slice(2);
+    const isField = element.startsWith('f:');
+    if (isField && shape?.kind === 'struct' && shape.fields.has(name)) out.members.add(element);
+    out.children.set(element, withNamedFields(child, isField ? shape?.member(name) : shape?.element));
+  }
+  return out;
+}
