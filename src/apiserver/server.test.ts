@@ -93,9 +93,6 @@ describe('the API server', () => {
       { type: 'application/strategic-merge-patch+json' },
     );
     assert.deepEqual(strategic.body.metadata.labels, { x: 'y' });
-    const apply = await s.call('PATCH', `${maps}/patched`, 'a: 1', { type: 'application/apply-patch+yaml' });
-    assert.equal(apply.status, 415);
-    assert.match(apply.body.message, /server-side apply is not supported yet/);
   });
 
   it('lists in pages that show one moment, whatever happens meanwhile', async () => {

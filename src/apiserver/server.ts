@@ -42,7 +42,7 @@ import { keepKubernetesService, reconcileKubernetesService } from './bootstrap/k
 import { reconcilePolicy } from './bootstrap/policy.ts';
 import { Lookup } from './cache/lookup.ts';
 import { WatchFeed } from './cache/watch-feed.ts';
-import { Access } from './http/access.ts';
+import { Access, attributesOf } from './http/access.ts';
 import { listenHttps } from './http/https-listener.ts';
 import { KubeletClient, type KubeletTls } from './kubelet/kubelet-client.ts';
 import { logHandler } from './kubelet/log.ts';
@@ -127,7 +127,10 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
   ]);
   const allocations = [serviceAllocation({ serviceCidr: options.serviceCidr, nodePorts, lookup, clock })];
   const writer = new Writer({ objects, admission, allocations, clock });
-  const resources = new ResourceHandlers({ objects, writer, admission, feed, clock, stop: stop.signal });
+  const resources = new ResourceHandlers({
+    ...{ objects, writer, admission, feed, clock, stop: stop.signal },
+    mayCreate: ({ user, info, query }) => access.check({ ...attributesOf(user, info, query), verb: 'create' }),
+  });
   const kubelets = new KubeletClient(options.kubeletClient, lookup);
 
   const notUpgraded: Handler = () => {
@@ -137,7 +140,7 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
   const bindPod: Handler = (ctx) => bind(objects, clock, ctx);
   const special = new Map<string, Handler>([
     ...reviewHandlers({ authenticator, authorizer, now: () => clock.now() }),
-    ['*/scale', scaleHandler(resources, writer)],
+    ['*/scale', scaleHandler(resources, writer, clock)],
     [specialKey('', 'pods', 'binding'), bindPod],
     [specialKey('', 'bindings'), bindPod],
     [specialKey('', 'pods', 'eviction'), evictionHandler({ resources, objects, lookup, clock })],

@@ -139,8 +139,6 @@ export class ObjectStore {
 
   #encode(row: ResourceRow, object: KubeObject, name: string): Buffer {
     const stored = row.conversion ? row.conversion.toStored(object) : object;
-    // Who manages which field is a matter of server-side apply; entries made elsewhere would be wrong here.
-    delete stored.metadata.managedFields;
     const value = encodeObject(stored);
     if (value.length > maxObjectBytes) {
       throw new StatusError(

@@ -8,6 +8,7 @@ import type { KubeObject } from '../../api/resource-types.ts';
 import { messageOf } from '../../errors/known-error.ts';
 import { maxBodyBytes, mediaTypeOf } from '../http/body.ts';
 import { badRequest, StatusError } from '../status/status-error.ts';
+import { applyType } from './apply.ts';
 
 /** What a patch makes of an object, which it leaves as it is; throws a StatusError. */
 export type Patch = (current: KubeObject) => KubeObject;
@@ -17,18 +18,11 @@ const accepted = ['application/json-patch+json', 'application/merge-patch+json',
 /** `schema` is the name of the type in the tables, which knows the merge keys. */
 export function patchOf(row: ResourceRow, schema: string, contentType: string | undefined, body: Buffer): Patch {
   const type = mediaTypeOf(contentType);
-  if (type === 'application/apply-patch+yaml' || type === 'application/apply-patch+cbor') {
-    throw new StatusError(
-      415,
-      'UnsupportedMediaType',
-      `server-side apply is not supported yet: use kubectl apply without --server-side (accepted media types: ${accepted.join(', ')})`,
-    );
-  }
   if (!accepted.includes(type)) {
     throw new StatusError(
       415,
       'UnsupportedMediaType',
-      `the body of the request was in an unknown format - accepted media types include: ${accepted.join(', ')}`,
+      `the body of the request was in an unknown format - accepted media types include: ${[...accepted, applyType].join(', ')}`,
     );
   }
   const patch = parse(body);

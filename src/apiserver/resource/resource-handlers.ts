@@ -1,8 +1,11 @@
 /** The verbs of a resource: GET, LIST, WATCH, POST, PUT, PATCH, DELETE, and the part subresources (status) that share them. */
+import { applyConfiguration } from '../../api/apply/apply-configuration.ts';
+import { setManagers } from '../../api/apply/managers.ts';
 import { cloneJson } from '../../api/codec/json-clone.ts';
 import type { PartSubresource, ResourceRow } from '../../api/registry/resource-row.ts';
 import { apiVersionOf, type KubeObject } from '../../api/resource-types.ts';
 import type { DeleteOptions } from '../../api/schema/types.ts';
+import { forbidden } from '../../api/validation/field-error.ts';
 import type { Clock } from '../../clock/clock.ts';
 import type { AdmissionChain } from '../admission/admission.ts';
 import type { CachedObject, LooseObject } from '../cache/cached-object.ts';
@@ -12,8 +15,11 @@ import { answerShape } from '../http/negotiate.ts';
 import { type ReadOptions, readOptions, resourceVersionOf } from '../http/read-options.ts';
 import { sendJson, sendParts } from '../http/reply.ts';
 import { isDryRun, type RequestContext } from '../http/request-context.ts';
-import { badRequest, invalidOptions, isStatusError, methodNotAllowed, notFound, success } from '../status/status-error.ts';
+import { badRequest, conflict, invalidOptions, isStatusError, methodNotAllowed, notFound, success } from '../status/status-error.ts';
+import { isApply, readApply, settled } from './apply.ts';
 import { checkDeleteOptions, deletion } from './delete.ts';
+import { managerOf, refuseOptions } from './field-manager.ts';
+import { placeOf, placesOf } from './field-places.ts';
 import { list, waitForRevision } from './list.ts';
 import type { ObjectStore } from './object-store.ts';
 import { patchOf } from './patch.ts';
@@ -28,14 +34,23 @@ export interface ResourceDeps {
   readonly feed: WatchFeed;
   readonly clock: Clock;
   readonly stop: AbortSignal;
+  /** Throws 403 when the user of an update or patch that finds nothing may not create. */
+  mayCreate(ctx: RequestContext): void;
 }
+
+const applyAttempts = 5;
 
 export function expectedOf(row: ResourceRow): Expected {
   return { apiVersion: apiVersionOf(row.type), kind: row.type.kind, schema: row.schema };
 }
 
 export function writeContextOf(ctx: RequestContext, dryRunValues?: readonly string[]): WriteContext {
-  return { user: ctx.user, warnings: ctx.warnings, dryRun: dryRunOf(dryRunValues ?? ctx.query.getAll('dryRun')) };
+  return {
+    user: ctx.user,
+    warnings: ctx.warnings,
+    dryRun: dryRunOf(dryRunValues ?? ctx.query.getAll('dryRun')),
+    manager: managerOf(ctx),
+  };
 }
 
 function dryRunOf(values: readonly string[]): boolean {
@@ -104,6 +119,7 @@ export class ResourceHandlers {
       this.sendObject(ctx, row, 200, changed.object);
     } catch (err) {
       if (part || !row.createsOnUpdate || !isStatusError(err, 'NotFound') || (await this.#d.objects.get(row, namespace, name))) throw err;
+      this.#d.mayCreate(ctx);
       delete object.metadata.resourceVersion;
       object.metadata.name ??= name;
       this.sendObject(ctx, row, 201, await this.#d.writer.create(row, namespace, object, context));
@@ -111,6 +127,8 @@ export class ResourceHandlers {
   }
 
   async patch(ctx: RequestContext, row: ResourceRow, part?: PartSubresource): Promise<void> {
+    if (isApply(ctx)) return this.#apply(ctx, row, part);
+    if (ctx.query.has('force')) refuseOptions('PatchOptions', [forbidden('force', 'may not be specified for non-apply patch')]);
     const { namespace, name } = ctx.info;
     const patch = patchOf(row, row.schema, ctx.req.headers['content-type'], ctx.body);
     const target = { row, namespace, name, part };
@@ -122,6 +140,38 @@ export class ResourceHandlers {
     };
     const changed = await this.#d.writer.update(target, revise, writeContextOf(ctx));
     this.sendObject(ctx, row, 200, changed.object);
+  }
+
+  async #apply(ctx: RequestContext, row: ResourceRow, part: PartSubresource | undefined): Promise<void> {
+    const { namespace, name } = ctx.info;
+    const context = { ...writeContextOf(ctx), manager: undefined };
+    const { config, applier, warnings } = readApply(ctx, placeOf(row, part), row.type.kind, this.#d.clock.now());
+    const revise = (current: KubeObject): KubeObject => {
+      const { object, managers } = settled(applyConfiguration(current, config, applier, placesOf(row)));
+      const next = cloneJson(object) as unknown as KubeObject;
+      ctx.warnings.length = 0;
+      checkObject(ctx, next, row.schema);
+      ctx.warnings.push(...warnings);
+      setManagers(next, managers);
+      return next;
+    };
+    for (let attempt = 1; ; attempt++) {
+      try {
+        const changed = await this.#d.writer.update({ row, namespace, name, part }, revise, context);
+        return this.sendObject(ctx, row, 200, changed.object);
+      } catch (err) {
+        if (part || !isStatusError(err, 'NotFound') || (await this.#d.objects.get(row, namespace, name))) throw err;
+      }
+      this.#d.mayCreate(ctx);
+      const object = revise({ apiVersion: apiVersionOf(row.type), kind: row.type.kind, metadata: {} as KubeObject['metadata'] });
+      checkNew(row, object, name);
+      try {
+        return this.sendObject(ctx, row, 201, await this.#d.writer.create(row, namespace, object, context));
+      } catch (err) {
+        // Somebody else was faster: then it is an object like any other.
+        if (attempt === applyAttempts || !isStatusError(err, 'AlreadyExists')) throw err;
+      }
+    }
   }
 
   async delete(ctx: RequestContext, row: ResourceRow): Promise<void> {
@@ -226,6 +276,20 @@ export class ResourceHandlers {
     query.set('fieldSelector', `${given ? `${given},` : ''}metadata.name=${name}`);
     return readOptions(row, query, watch);
   }
+}
+
+/** What an apply to nothing may not say. */
+function checkNew(row: ResourceRow, { metadata }: KubeObject, name: string): void {
+  if (!metadata.name) throw badRequest(`the name of the object (${name} based on URL) was undeterminable: name must be provided`);
+  if (metadata.name !== name) {
+    throw badRequest(`the name of the object (${metadata.name}) does not match the name on the URL (${name})`);
+  }
+  if (metadata.uid) {
+    const why = `uid mismatch: the provided object specified uid ${metadata.uid}, and no existing object was found`;
+    throw conflict(row.type, name, why);
+  }
+  // Nothing is there whose version it could be.
+  delete metadata.resourceVersion;
 }
 
 function* items(objects: readonly CachedObject[], presentation: Presentation): Generator<Buffer> {

@@ -3,9 +3,10 @@
  * Used by the handlers, by subresources (scale, binding) and by the server itself (bootstrap).
  */
 import { randomInt, randomUUID } from 'node:crypto';
+import { recordWrite } from '../../api/apply/record-write.ts';
 import { cloneJson } from '../../api/codec/json-clone.ts';
 import { generateName } from '../../api/registry/generate-name.ts';
-import { beforeCreate, beforeUpdate } from '../../api/registry/lifecycle.ts';
+import { beforeCreate, beforeUpdate, timestamp } from '../../api/registry/lifecycle.ts';
 import type { PartSubresource, ResourceRow } from '../../api/registry/resource-row.ts';
 import { apiVersionOf, type KubeObject } from '../../api/resource-types.ts';
 import type { FieldError } from '../../api/validation/field-error.ts';
@@ -25,6 +26,8 @@ import {
   StatusError,
 } from '../status/status-error.ts';
 import { endsDeletion } from './delete.ts';
+import { keepTimes } from './field-manager.ts';
+import { placeOf } from './field-places.ts';
 import type { Changed, ObjectStore } from './object-store.ts';
 
 const generateNameAttempts = 8;
@@ -34,6 +37,8 @@ export interface WriteContext {
   readonly user: UserInfo;
   readonly dryRun: boolean;
   readonly warnings: string[];
+  /** In whose name fields change; undefined where the object comes with its managers written. */
+  readonly manager?: string | undefined;
 }
 
 export interface UpdateTarget {
@@ -82,9 +87,21 @@ export class Writer {
   }
 
   async #createNamed(row: ResourceRow, object: KubeObject, context: WriteContext): Promise<CachedObject> {
+    if (context.manager === undefined || !object.metadata.managedFields) return this.#createOnce(row, object, context);
+    const copy = cloneJson(object);
+    try {
+      return await this.#createOnce(row, object, context);
+    } catch (err) {
+      if (!isStatusError(err, 'RequestEntityTooLarge')) throw err;
+      return this.#createOnce(row, forgetManagers(copy), context);
+    }
+  }
+
+  async #createOnce(row: ResourceRow, object: KubeObject, context: WriteContext): Promise<CachedObject> {
     const { name = '', namespace = '' } = object.metadata;
     if (object.metadata.resourceVersion) throw badRequest('resourceVersion should not be set on objects to be created');
     row.applyDefaults(object);
+    this.#record(row, undefined, object, undefined, context);
     const request: AdmissionRequest = { operation: 'CREATE', row, subresource: '', namespace, name, object, old: undefined, ...context };
     await this.#admission.mutate(request);
     row.applyDefaults(object);
@@ -103,6 +120,20 @@ export class Writer {
     revise: (current: KubeObject) => KubeObject | Promise<KubeObject>,
     context: WriteContext,
   ): Promise<Changed> {
+    try {
+      return await this.#update(target, revise, context);
+    } catch (err) {
+      if (context.manager === undefined || !isStatusError(err, 'RequestEntityTooLarge')) throw err;
+      // What is known of owners may not be what stands in the way of a write.
+      return this.#update(target, async (current) => forgetManagers(await revise(current)), { ...context, manager: undefined });
+    }
+  }
+
+  #update(
+    target: UpdateTarget,
+    revise: (current: KubeObject) => KubeObject | Promise<KubeObject>,
+    context: WriteContext,
+  ): Promise<Changed> {
     const { row, namespace, name, part } = target;
     const subresource = target.subresource ?? part?.name ?? '';
     return this.#objects.change(
@@ -114,16 +145,25 @@ export class Writer {
         placeIn(row, namespace, next);
         checkIdentity(row, next, old, name);
         row.applyDefaults(next);
+        this.#record(row, old, next, part, context);
         const request: AdmissionRequest = { operation: 'UPDATE', row, subresource, namespace, name, object: next, old, ...context };
         await this.#admission.mutate(request);
         refuse(row, name, beforeUpdate(row, next, old, part));
         await this.#admission.validate(request);
         if (endsDeletion(row, next, old)) return { kind: 'delete' };
         for (const allocation of this.#allocationsOf(row)) refuse(row, name, await allocation.allocate(next, old, context.dryRun));
+        keepTimes(next, old);
         return { kind: 'put', object: next };
       },
       context.dryRun,
     );
+  }
+
+  #record(row: ResourceRow, old: KubeObject | undefined, next: KubeObject, part: PartSubresource | undefined, context: WriteContext): void {
+    const { manager } = context;
+    // Most objects have no managers, and then there is nothing to do: not even to ask who writes.
+    if (manager === undefined || (!old?.metadata.managedFields && !next.metadata.managedFields)) return;
+    recordWrite(old, next, { place: placeOf(row, part), manager, now: timestamp(new Date(this.#clock.now())) });
   }
 
   /** Runs `store` with what the object needs reserved; gives it back when the object does not come to be. */
@@ -148,6 +188,11 @@ export class Writer {
   #allocationsOf(row: ResourceRow): readonly Allocation[] {
     return row.type.group === '' ? this.#allocations.filter((a) => a.resource === row.type.resource) : [];
   }
+}
+
+function forgetManagers(object: KubeObject): KubeObject {
+  delete object.metadata.managedFields;
+  return object;
 }
 
 export function refuse(row: ResourceRow, name: string, errors: readonly FieldError[]): void {

@@ -1,18 +1,28 @@
 /** `/scale`: how many replicas, in the one form that all scalable resources share (autoscaling/v1). */
+import { seedManagers } from '../../api/apply/before-apply.ts';
+import { FieldSet } from '../../api/apply/field-set.ts';
+import { decodeManagers, type Managers, setManagers } from '../../api/apply/managers.ts';
+import { afterUpdate, applyTo, type Place, withoutManagers } from '../../api/apply/ownership.ts';
+import { managersAfterScale, managersOfScale } from '../../api/apply/scale-managers.ts';
+import { shapeOfType } from '../../api/apply/shape.ts';
 import { cloneJson } from '../../api/codec/json-clone.ts';
-import { subresourceOf } from '../../api/registry/lifecycle.ts';
+import { subresourceOf, timestamp } from '../../api/registry/lifecycle.ts';
 import type { ResourceRow, ScaleSubresource } from '../../api/registry/resource-row.ts';
 import type { KubeObject } from '../../api/resource-types.ts';
+import { type ApiType, typeNamed } from '../../api/schema/schema.ts';
 import type { Scale } from '../../api/schema/types.ts';
 import { invalid } from '../../api/validation/field-error.ts';
 import { statusOfErrors } from '../../api/validation/status.ts';
+import type { Clock } from '../../clock/clock.ts';
 import { checkObject, decodeObject } from '../http/body.ts';
 import { sendJson } from '../http/reply.ts';
 import type { RequestContext } from '../http/request-context.ts';
+import { isApply, readApply, settled } from '../resource/apply.ts';
+import { placesOf } from '../resource/field-places.ts';
 import { patchOf } from '../resource/patch.ts';
 import { copyOf } from '../resource/presentation.ts';
 import { type ResourceHandlers, writeContextOf } from '../resource/resource-handlers.ts';
-import type { Writer } from '../resource/writer.ts';
+import type { WriteContext, Writer } from '../resource/writer.ts';
 import type { Handler } from '../router.ts';
 import { methodNotAllowed, noSuchPath, StatusError } from '../status/status-error.ts';
 
@@ -30,7 +40,7 @@ function scaleOf(sub: ScaleSubresource, object: KubeObject): Scale {
   };
 }
 
-export function scaleHandler(resources: ResourceHandlers, writer: Writer): Handler {
+export function scaleHandler(resources: ResourceHandlers, writer: Writer, clock: Clock): Handler {
   return async (ctx, row) => {
     const sub = subresourceOf(row, 'scale');
     if (sub?.kind !== 'scale') throw noSuchPath();
@@ -39,12 +49,19 @@ export function scaleHandler(resources: ResourceHandlers, writer: Writer): Handl
       sendJson(ctx, 200, scaleOf(sub, await resources.read(row, namespace, name)));
       return;
     }
-    const revise = verb === 'update' ? fromBody(ctx) : verb === 'patch' ? fromPatch(ctx, row) : undefined;
-    if (!revise) throw methodNotAllowed();
+    if (verb !== 'update' && verb !== 'patch') throw methodNotAllowed();
+    const context = writeContextOf(ctx);
+    const revise =
+      verb === 'update'
+        ? owned(fromBody(ctx), context, clock)
+        : isApply(ctx)
+          ? fromApply(ctx, row, clock)
+          : owned(fromPatch(ctx, row), context, clock);
     const changed = await writer.update(
       { row, namespace, name, subresource: 'scale' },
       (current) => {
-        const wanted = revise(scaleOf(sub, current));
+        const managers = decodeManagers(current.metadata.managedFields);
+        const { wanted, managers: after } = revise(scaleOf(sub, current), managers?.size ? managers : undefined, current);
         const replicas = wanted.spec?.replicas ?? 0;
         if (replicas < 0) {
           const why = invalid('spec.replicas', replicas, 'must be greater than or equal to 0');
@@ -52,18 +69,53 @@ export function scaleHandler(resources: ResourceHandlers, writer: Writer): Handl
         }
         const next = cloneJson(current);
         sub.setReplicas(next, replicas);
+        if (after) setManagers(next, after);
         // The preconditions of the Scale are those of the object.
         if (wanted.metadata.resourceVersion) next.metadata.resourceVersion = wanted.metadata.resourceVersion;
         if (wanted.metadata.uid) next.metadata.uid = wanted.metadata.uid;
         return next;
       },
-      writeContextOf(ctx),
+      { ...context, manager: undefined },
     );
     sendJson(ctx, 200, scaleOf(sub, copyOf(row, changed.object)));
   };
 }
 
 type Revise = (current: Scale) => Scale;
+
+/** With the managers of the object that is scaled, before (if anybody ever applied to it) and after. */
+type ManagedRevise = (current: Scale, managers: Managers | undefined, object: KubeObject) => { wanted: Scale; managers?: Managers };
+
+const place: Place = {
+  shape: shapeOfType(typeNamed(schema) as ApiType),
+  apiVersion: 'autoscaling/v1',
+  subresource: 'scale',
+  ignored: FieldSet.of(['f:status']),
+};
+
+/** An ordinary write: it takes the replicas from whoever had them. */
+function owned(revise: Revise, { manager = '' }: WriteContext, clock: Clock): ManagedRevise {
+  return (current, managers, object) => {
+    const wanted = revise(current);
+    const owners = managersOfScale(managers ?? new Map());
+    // As upstream: replicas that nobody has ever owned may be scaled without a trace, and applied later without a conflict.
+    if (!managers || owners.size === 0) return { wanted };
+    const writer = { place, manager, now: timestamp(new Date(clock.now())) };
+    const after = afterUpdate(withoutManagers(current), withoutManagers(wanted), owners, writer);
+    return { wanted, managers: managersAfterScale(managers, after, object.apiVersion) };
+  };
+}
+
+function fromApply(ctx: RequestContext, row: ResourceRow, clock: Clock): ManagedRevise {
+  const { config, applier } = readApply(ctx, place, schema, clock.now());
+  return (current, known, object) => {
+    const managers = known ?? seedManagers(withoutManagers(object), placesOf(row), applier.now);
+    const applied = settled(applyTo(withoutManagers(current), managersOfScale(managers), config, applier));
+    const wanted = applied.object as unknown as Scale;
+    checkObject(ctx, wanted, schema);
+    return { wanted, managers: managersAfterScale(managers, applied.managers, object.apiVersion) };
+  };
+}
 
 function fromBody(ctx: RequestContext): Revise {
   const wanted = decodeObject(ctx, { apiVersion: 'autoscaling/v1', kind: 'Scale', schema }) as Scale;

@@ -1,0 +1,95 @@
+/** The request of a server-side apply: PATCH with `application/apply-patch+yaml`, whose YAML mostly is JSON. */
+import { checkConfiguration, errorsText } from '../../api/apply/configuration.ts';
+import { conflictText, managerText } from '../../api/apply/conflict-text.ts';
+import { pathText } from '../../api/apply/field-set.ts';
+import type { Managers } from '../../api/apply/managers.ts';
+import type { Applied, Applier, Place } from '../../api/apply/ownership.ts';
+import { isObject, type Json } from '../../api/apply/typed.ts';
+import { duplicateKeys } from '../../api/codec/duplicate-keys.ts';
+import { parseYaml } from '../../api/codec/yaml.ts';
+import { timestamp } from '../../api/registry/lifecycle.ts';
+import { required } from '../../api/validation/field-error.ts';
+import { messageOf } from '../../errors/known-error.ts';
+import { fieldValidationOf, mediaTypeOf } from '../http/body.ts';
+import type { RequestContext } from '../http/request-context.ts';
+import { boolQuery } from '../http/request-info.ts';
+import { badRequest, StatusError } from '../status/status-error.ts';
+import { givenManager, refuseOptions } from './field-manager.ts';
+
+export const applyType = 'application/apply-patch+yaml';
+
+export function isApply(ctx: RequestContext): boolean {
+  return mediaTypeOf(ctx.req.headers['content-type']) === applyType;
+}
+
+export interface ApplyRequest {
+  /** Checked against the place's shape, with quantities in the form in which objects have them. */
+  readonly config: Json;
+  readonly applier: Applier;
+  /** Of keys that stand twice. */
+  readonly warnings: readonly string[];
+}
+
+/** `now` is in milliseconds. Throws 400 and 422. */
+export function readApply(ctx: RequestContext, place: Place, kind: string, now: number): ApplyRequest {
+  const manager = givenManager(ctx);
+  if (manager === '') refuseOptions('PatchOptions', [required('fieldManager', 'is required for apply patch')]);
+  const { config, warnings } = parse(ctx);
+  const metadata = isObject(config.metadata) ? config.metadata : {};
+  if (config.apiVersion !== place.apiVersion || config.kind !== kind) throw badRequest(`invalid object type: ${kindText(config)}`);
+  if (metadata.managedFields !== undefined && metadata.managedFields !== null) throw badRequest('metadata.managedFields must be nil');
+  const wrong = checkConfiguration(config, place.shape);
+  if (wrong.length > 0) {
+    const which = `${String(metadata.namespace ?? '')}/${String(metadata.name ?? '')}; ${kindText(config)}`;
+    throw badRequest(`failed to create typed patch object (${which}): ${errorsText(wrong)}`);
+  }
+  const force = boolQuery(ctx.query, 'force');
+  return { config, warnings, applier: { place, manager, force, now: timestamp(new Date(now)) } };
+}
+
+/** As Go prints a GroupVersionKind: `apps/v1, Kind=Deployment`, `/v1, Kind=Pod`. */
+function kindText({ apiVersion, kind }: Json): string {
+  const version = typeof apiVersion === 'string' ? apiVersion : '';
+  return `${version.includes('/') ? '' : '/'}${version}, Kind=${typeof kind === 'string' ? kind : ''}`;
+}
+
+function parse(ctx: RequestContext): { readonly config: Json; readonly warnings: string[] } {
+  const text = ctx.body.toString('utf8');
+  const validation = fieldValidationOf(ctx.query);
+  const json = /^\s*\{/.test(text) ? parseJson(text) : undefined;
+  const config = json ?? parseText(text) ?? {};
+  if (!isObject(config)) throw badRequest('error decoding YAML: the body is no object');
+  const twice = json === undefined || validation === 'Ignore' ? [] : duplicateKeys(text);
+  const warnings = twice.map((path) => `duplicate field ${JSON.stringify(path)}`);
+  if (validation === 'Strict' && warnings.length > 0) throw badRequest(`error strict decoding YAML: ${warnings.join(', ')}`);
+  return { config, warnings };
+}
+
+/** Undefined for what may still be YAML that begins as JSON does. */
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+function parseText(text: string): unknown {
+  try {
+    return parseYaml(text);
+  } catch (err) {
+    throw badRequest(`error decoding YAML: ${messageOf(err)}`);
+  }
+}
+
+/** What an apply made. Throws 409 with the conflicts as causes. */
+export function settled(applied: Applied): { readonly object: Json; readonly managers: Managers } {
+  if (applied.ok) return applied;
+  throw new StatusError(409, 'Conflict', conflictText(applied.conflicts), {
+    causes: applied.conflicts.map(({ manager, path }) => ({
+      reason: 'FieldManagerConflict',
+      message: `conflict with ${managerText(manager)}`,
+      field: pathText(path),
+    })),
+  });
+}
