@@ -4,7 +4,9 @@ import { isIp } from '../ip/ip.ts';
 import { defaultLabOptions, type LabOptions } from './plan.ts';
 
 type Given = { readonly [K in 'attach' | 'client' | 'relay']?: boolean | undefined } & {
-  readonly [K in 'workers' | 'underlay' | 'pod-cidr' | 'service-cidr' | 'upstream-dns' | 'egress' | 'without']?: string | undefined;
+  readonly [K in 'workers' | 'underlay' | 'pod-cidr' | 'service-cidr' | 'upstream-dns' | 'egress' | 'without' | 'server-command']?:
+    | string
+    | undefined;
 };
 
 interface TextFlag extends OptionSpec {
@@ -23,6 +25,7 @@ export interface LabFlags {
   readonly 'upstream-dns': TextFlag;
   readonly egress: TextFlag;
   readonly without: TextFlag;
+  readonly 'server-command': TextFlag;
   readonly attach: SwitchFlag;
   readonly client: SwitchFlag;
   readonly relay: SwitchFlag;
@@ -46,6 +49,11 @@ export const labFlags: LabFlags = {
     value: '[NODE/]PART,…',
     help: 'Parts that you bring yourself: controller-manager, scheduler, kubelet, net-agent, proxy, dns; on one node: worker-1/proxy',
   },
+  'server-command': {
+    type: 'string',
+    value: 'COMMAND',
+    help: 'What runs on the control plane in place of "fairlead server": another API server, with its keys in /etc/kubernetes/pki',
+  },
 };
 
 /** `base` with whatever was given on the command line or in the environment. */
@@ -65,6 +73,7 @@ export function changeOptions(base: LabOptions, values: Given): LabOptions {
     relay: values.relay ?? base.relay,
     upstreamDns: values['upstream-dns'] ?? base.upstreamDns,
     without: values.without ?? base.without,
+    serverCommand: values['server-command'] ?? base.serverCommand,
   };
   if (options.upstreamDns !== undefined && !isIp(options.upstreamDns))
     throw new KnownError('USAGE', `Cannot use --upstream-dns="${options.upstreamDns}": it is no address`, {

@@ -26,6 +26,8 @@ export interface LabOptions {
   readonly upstreamDns: string | undefined;
   /** Parts that somebody else brings, on all nodes or on one: `scheduler,worker-1/proxy`. */
   readonly without: string;
+  /** A shell command that runs on the control plane in place of `fairlead server`: somebody else's API server. */
+  readonly serverCommand: string | undefined;
 }
 
 export interface NodePlan {
@@ -87,6 +89,7 @@ export const defaultLabOptions: LabOptions = {
   relay: true,
   upstreamDns: undefined,
   without: '',
+  serverCommand: undefined,
 };
 
 function badOption(option: string, value: string | number, why: string, hint: string): KnownError {

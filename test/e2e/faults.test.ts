@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
@@ -70,25 +70,11 @@ describe('faults', { skip: cannotStartLabs }, () => {
 
   after(() => lab[Symbol.asyncDispose]());
 
-  /** The PID, as this machine counts, of one of a node's services. */
-  function pidOf(node: string, command: RegExp): number {
-    const space = readlinkSync(`/proc/${lab.initOf(node)}/ns/pid`);
-    for (const pid of readdirSync('/proc').filter((name) => /^\d+$/.test(name))) {
-      try {
-        if (readlinkSync(`/proc/${pid}/ns/pid`) !== space) continue;
-        if (command.test(readFileSync(`/proc/${pid}/cmdline`, 'utf8').replaceAll('\0', ' '))) return Number(pid);
-      } catch {
-        // It ended meanwhile.
-      }
-    }
-    throw new Error(`${node} runs no ${command}`);
-  }
-
   /** Ends a service of a node with SIGKILL, and waits until there is another. */
   async function killed(node: string, command: RegExp): Promise<void> {
-    const pid = pidOf(node, command);
+    const pid = lab.pidOf(node, command);
     process.kill(pid, 'SIGKILL');
-    await eventually(`another ${command} on ${node}`, () => assert.notEqual(pidOf(node, command), pid));
+    await eventually(`another ${command} on ${node}`, () => assert.notEqual(lab.pidOf(node, command), pid));
   }
 
   /** So many requests one after the other, none of which may fail. */
@@ -131,7 +117,7 @@ describe('faults', { skip: cannotStartLabs }, () => {
   });
 
   test('a Service that changes while an agent is dead is right when it is back', async () => {
-    process.kill(pidOf('control-plane', agent), 'SIGKILL');
+    process.kill(lab.pidOf('control-plane', agent), 'SIGKILL');
     const [gone] = await cluster.pods('default', 'app=steady');
     await cluster.core.deleteNamespacedPod({ name: gone?.metadata?.name ?? '', namespace: 'default' });
     await cluster.readyPods('default', 'app=steady', 3);

@@ -37,9 +37,10 @@ export function agentCommand(plan: LabPlan, node: NodePlan): string[] {
   });
 }
 
-/** The command that runs as `fairlead server` on the control plane. */
+/** The command that runs on the control plane as `fairlead server`, or in its place. */
 export function serverCommand(plan: LabPlan, node: NodePlan): string[] {
   const { options } = plan;
+  if (options.serverCommand !== undefined) return ['sh', '-c', options.serverCommand];
   return fairlead('server', {
     'data-dir': '/var/lib/fairlead/server',
     'pki-dir': '/etc/kubernetes/pki',

@@ -26,12 +26,14 @@ export function nodesSuite(cluster: () => Cluster): void {
     });
 
     test('only the control plane has the role and refuses ordinary pods', async () => {
-      const nodes = await cluster().nodes();
-      const marked = nodes.filter((n) => n.metadata?.labels?.['node-role.kubernetes.io/control-plane'] !== undefined);
-      assert.deepEqual(
-        marked.map((n) => [n.metadata?.name, n.spec?.taints?.map((t) => `${t.key}:${t.effect}`)]),
-        [['control-plane', ['node-role.kubernetes.io/control-plane:NoSchedule']]],
-      );
+      // That a new node is not ready yet is a taint too, until the node controller takes it away.
+      await eventually('the taints', async () => {
+        const marked = (await cluster().nodes()).filter((n) => n.metadata?.labels?.['node-role.kubernetes.io/control-plane'] !== undefined);
+        assert.deepEqual(
+          marked.map((n) => [n.metadata?.name, n.spec?.taints?.map((t) => `${t.key}:${t.effect}`)]),
+          [['control-plane', ['node-role.kubernetes.io/control-plane:NoSchedule']]],
+        );
+      });
     });
 
     test('each node renews its Lease', async () => {
