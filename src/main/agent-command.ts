@@ -31,6 +31,7 @@ export const agentCommand: Command = defineCommand({
       value: 'DIR',
       help: 'kubelet.kubeconfig, proxy.kubeconfig, net-agent.kubeconfig, dns.kubeconfig',
     },
+    kubeconfig: { type: 'string', value: 'FILE', help: "for the parts without one in that directory, such as a node's own kubelet.conf" },
     'tls-dir': { type: 'string', default: '/etc/fairlead', value: 'DIR', help: "kubelet.crt, kubelet.key and the clients' ca.crt" },
     'runtime-endpoint': {
       type: 'string',
@@ -84,6 +85,7 @@ export const agentCommand: Command = defineCommand({
       nodeName: values['node-name'] ?? hostname(),
       nodeIp: ipFlag('node-ip', values['node-ip']),
       kubeconfigDir: values['kubeconfig-dir'],
+      kubeconfig: values.kubeconfig,
       tlsDir: values['tls-dir'],
       runtimeEndpoint: values['runtime-endpoint'],
       rootDir: values['root-dir'],

@@ -1,13 +1,13 @@
 /** A node in one process: kubelet, pod network with its CNI server, service proxy, DNS. Each part has a user of its own. */
+import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { networkInterfaces } from 'node:os';
 import { join } from 'node:path';
 import type { KubeObject, ResourceType } from '../api/resource-types.ts';
-import { Client } from '../client/client.ts';
+import type { Client } from '../client/client.ts';
 import type { Informer } from '../client/informer.ts';
 import { InformerSet } from '../client/informers.ts';
-import { loadKubeconfig } from '../client/kubeconfig.ts';
-import { systemClock } from '../clock/clock.ts';
+import { type Clock, systemClock } from '../clock/clock.ts';
 import { startCniServer } from '../cni/start.ts';
 import { resolversOf } from '../dns/plugin/forward/resolv-conf.ts';
 import { startDns } from '../dns/start.ts';
@@ -18,6 +18,7 @@ import type { Log } from '../observability/log.ts';
 import { startProxy } from '../proxy/proxy.ts';
 import type { AgentPart } from './agent-command.ts';
 import { parseLabels, parseTaints } from './node-flags.ts';
+import { partClient } from './part-client.ts';
 
 export interface AgentSettings {
   /** The others are somebody else's here: nothing of theirs is read or touched. */
@@ -25,6 +26,8 @@ export interface AgentSettings {
   readonly nodeName: string;
   readonly nodeIp: string | undefined;
   readonly kubeconfigDir: string;
+  /** For the parts that have none of their own in `kubeconfigDir`. */
+  readonly kubeconfig: string | undefined;
   readonly tlsDir: string;
   readonly runtimeEndpoint: string;
   readonly rootDir: string;
@@ -56,8 +59,8 @@ class SharingInformers extends InformerSet {
   readonly #shared: InformerSet;
   readonly #resources: readonly string[];
 
-  constructor(client: Client, shared: InformerSet, resources: readonly string[]) {
-    super(client);
+  constructor(client: Client, options: { readonly clock: Clock; readonly log: Log }, shared: InformerSet, resources: readonly string[]) {
+    super(client, options);
     this.#shared = shared;
     this.#resources = resources;
   }
@@ -86,10 +89,11 @@ export async function runAgent(settings: AgentSettings): Promise<number> {
   const nodeIp = settings.nodeIp ?? ownAddress();
   const stop = new AbortController();
   const ending = AbortSignal.any([signal, stop.signal]);
-  const clientOf = async (part: AgentPart): Promise<Client | undefined> =>
-    settings.parts.includes(part)
-      ? new Client({ ...(await loadKubeconfig(join(settings.kubeconfigDir, `${part}.kubeconfig`))), userAgent: `fairlead-${part}` })
-      : undefined;
+  const clientOf = async (part: AgentPart): Promise<Client | undefined> => {
+    const own = join(settings.kubeconfigDir, `${part}.kubeconfig`);
+    const path = settings.kubeconfig === undefined || existsSync(own) ? own : settings.kubeconfig;
+    return settings.parts.includes(part) ? await partClient(part, path, nodeName) : undefined;
+  };
   const pem = (name: string): Promise<string> => readFile(join(settings.tlsDir, name), 'utf8');
   const [kubeletClient, proxyClient, netClient, dnsClient] = await Promise.all([
     clientOf('kubelet'),
@@ -109,7 +113,7 @@ export async function runAgent(settings: AgentSettings): Promise<number> {
   const running: Promise<unknown>[] = [];
   try {
     if (netClient) {
-      const informers = new InformerSet(netClient, { clock });
+      const informers = new InformerSet(netClient, { clock, log: log.child({ part: 'net-agent' }) });
       const cni = await startCniServer({
         socket: join(settings.runDir, 'cni.sock'),
         stateDir: join(settings.stateDir, 'cni'),
@@ -159,7 +163,7 @@ export async function runAgent(settings: AgentSettings): Promise<number> {
         : undefined;
 
     // Proxy and DNS read the same Services and EndpointSlices.
-    const proxyInformers = proxyClient && new InformerSet(proxyClient, { clock });
+    const proxyInformers = proxyClient && new InformerSet(proxyClient, { clock, log: log.child({ part: 'proxy' }) });
     if (proxyClient && proxyInformers) {
       const proxy = await startProxy({
         client: proxyClient,
@@ -178,9 +182,10 @@ export async function runAgent(settings: AgentSettings): Promise<number> {
       void proxy.synced.then(() => log.info('Services are programmed'));
     }
     if (dnsClient) {
+      const options = { clock, log: log.child({ part: 'dns' }) };
       const informers = proxyInformers
-        ? new SharingInformers(dnsClient, proxyInformers, ['services', 'endpointslices'])
-        : new InformerSet(dnsClient, { clock });
+        ? new SharingInformers(dnsClient, options, proxyInformers, ['services', 'endpointslices'])
+        : new InformerSet(dnsClient, options);
       const dns = await startDns({
         client: dnsClient,
         informers,

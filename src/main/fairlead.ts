@@ -2,11 +2,12 @@
 import { runProcess } from '../cli/run.ts';
 import { labCommand } from '../lab/lab-command.ts';
 import { agentCommand } from './agent-command.ts';
+import { manifestCommand } from './manifest-command.ts';
 import { serverCommand } from './server-command.ts';
 import { versionCommand } from './version-command.ts';
 
 await runProcess({
   name: 'fairlead',
   summary: 'a Kubernetes-compatible control plane and Linux data plane',
-  subcommands: [labCommand, serverCommand, agentCommand, versionCommand],
+  subcommands: [labCommand, serverCommand, agentCommand, manifestCommand, versionCommand],
 });

@@ -1,0 +1,43 @@
+import { type Command, defineCommand } from '../cli/command.ts';
+import { KnownError } from '../errors/known-error.ts';
+import { ipFlag } from './flag-values.ts';
+import { type GrantedPart, grantedParts } from './manifest.ts';
+
+export const manifestCommand: Command = defineCommand({
+  name: 'manifest',
+  summary: 'print the roles that parts of a node need on an API server that is not ours',
+  usage: '[proxy] [net-agent] [dns]',
+  examples: [
+    'fairlead manifest | kubectl apply -f - # each part has its own kubeconfig and user',
+    "fairlead manifest --group system:nodes | kubectl apply -f - # all use the kubelet's kubeconfig",
+    'fairlead manifest proxy --user system:serviceaccount:kube-system:proxy # what is printed for a ServiceAccount',
+  ],
+  options: {
+    user: {
+      type: 'string',
+      value: 'NAME',
+      help: 'who gets the rights (system:kube-proxy, system:fairlead:net-agent, system:fairlead:dns)',
+    },
+    group: { type: 'string', value: 'NAME', help: 'the same for a group' },
+    'cluster-dns': { type: 'string', default: '10.96.0.10', value: 'IP', help: 'address of the kube-dns Service; empty for none' },
+  },
+  async run({ values, positionals }) {
+    const unknown = positionals.find((word) => !grantedParts.some((part) => part === word));
+    if (unknown === 'kubelet')
+      throw new KnownError('USAGE', 'Cannot print roles for the kubelet: it needs none beside those of the Node authorizer', {
+        hint: 'Give it a certificate for the user system:node:NAME in the group system:nodes',
+      });
+    if (unknown !== undefined)
+      throw new KnownError('USAGE', `Cannot print roles for "${unknown}": it is none of ${grantedParts.join(', ')}`);
+    const parts = positionals.length > 0 ? (positionals as GrantedPart[]) : grantedParts;
+    const [{ manifest }, { stringify }] = await Promise.all([import('./manifest.ts'), import('yaml')]);
+    const objects = manifest({
+      parts,
+      user: values.user,
+      group: values.group,
+      clusterDns: ipFlag('cluster-dns', values['cluster-dns']),
+    });
+    process.stdout.write(objects.map((object) => stringify(object)).join('---\n'));
+    return 0;
+  },
+});

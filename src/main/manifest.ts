@@ -1,0 +1,103 @@
+/**
+ * What a cluster whose API server is somebody else's must be told before our parts may work there: roles, bindings, and the Service
+ * that the DNS servers stand behind. A kubelet needs none: the Node authorizer of the API server knows what a node may do, and to bind
+ * upstream's role `system:node` to nodes would give each of them every Secret.
+ */
+import type { KubeObject } from '../api/resource-types.ts';
+import type { ClusterRole, ClusterRoleBinding, PolicyRule, Role, RoleBinding, Subject } from '../api/schema/types.ts';
+import { clusterDnsService } from './cluster-dns.ts';
+
+export const grantedParts = ['proxy', 'net-agent', 'dns'] as const;
+export type GrantedPart = (typeof grantedParts)[number];
+
+const GROUP = 'rbac.authorization.k8s.io';
+const API = `${GROUP}/v1`;
+
+/** Who a part is when its kubeconfig was made for it alone. */
+export const ownUsers: Readonly<Record<GrantedPart, string>> = {
+  proxy: 'system:kube-proxy',
+  'net-agent': 'system:fairlead:net-agent',
+  dns: 'system:fairlead:dns',
+};
+
+const networkRules: readonly PolicyRule[] = [
+  { apiGroups: [''], resources: ['nodes'], verbs: ['get', 'list', 'watch'] },
+  // Its lease: annotations and the condition NetworkUnavailable.
+  { apiGroups: [''], resources: ['nodes/status'], verbs: ['patch'] },
+];
+const nameRules: readonly PolicyRule[] = [
+  { apiGroups: [''], resources: ['services', 'namespaces'], verbs: ['list', 'watch'] },
+  { apiGroups: ['discovery.k8s.io'], resources: ['endpointslices'], verbs: ['list', 'watch'] },
+  // The Node owns the slice that its server publishes.
+  { apiGroups: [''], resources: ['nodes'], verbs: ['get'] },
+];
+/** In kube-system only. */
+const publisherRules: readonly PolicyRule[] = [
+  { apiGroups: ['discovery.k8s.io'], resources: ['endpointslices'], verbs: ['create', 'update', 'delete'] },
+];
+
+export interface ManifestOptions {
+  readonly parts: readonly GrantedPart[];
+  /** Who gets the rights; without either each part's own user. */
+  readonly user?: string | undefined;
+  readonly group?: string | undefined;
+  /** Address of the Service kube-dns; empty for none. */
+  readonly clusterDns: string;
+}
+
+function meta(name: string, namespace?: string): { readonly name: string; readonly namespace?: string } {
+  return namespace === undefined ? { name } : { name, namespace };
+}
+
+/** A role and its binding, both cluster-wide or both in a namespace. */
+function grant(
+  name: string,
+  rules: readonly PolicyRule[],
+  subjects: readonly Subject[],
+  namespace?: string,
+): [Role | ClusterRole, KubeObject] {
+  const kind = namespace === undefined ? 'ClusterRole' : 'Role';
+  return [{ apiVersion: API, kind, metadata: meta(name, namespace), rules: [...rules] }, bind(name, { kind, name }, subjects, namespace)];
+}
+
+function bind(
+  name: string,
+  role: { readonly kind: string; readonly name: string },
+  subjects: readonly Subject[],
+  namespace?: string,
+): ClusterRoleBinding | RoleBinding {
+  return {
+    apiVersion: API,
+    kind: `${role.kind}Binding`,
+    metadata: meta(name, namespace),
+    roleRef: { apiGroup: GROUP, ...role },
+    subjects: [...subjects],
+  };
+}
+
+/** The objects, in the order in which they can be made. They may be applied again and again, and beside those of our own server. */
+export function manifest({ parts, user, group, clusterDns }: ManifestOptions): KubeObject[] {
+  const given = [
+    ...(user ? [{ apiGroup: GROUP, kind: 'User', name: user }] : []),
+    ...(group ? [{ apiGroup: GROUP, kind: 'Group', name: group }] : []),
+  ];
+  const subjectsOf = (part: GrantedPart): Subject[] =>
+    given.length > 0 ? given : [{ apiGroup: GROUP, kind: 'User', name: ownUsers[part] }];
+  const made: Readonly<Record<GrantedPart, () => KubeObject[]>> = {
+    // Every cluster has this role.
+    proxy: () => [bind('fairlead:proxy', { kind: 'ClusterRole', name: 'system:node-proxier' }, subjectsOf('proxy'))],
+    'net-agent': () => grant('fairlead:net-agent', networkRules, subjectsOf('net-agent')),
+    dns: () => [
+      ...grant('fairlead:dns', nameRules, subjectsOf('dns')),
+      ...grant('fairlead:dns', publisherRules, subjectsOf('dns'), 'kube-system'),
+      ...(clusterDns ? [clusterDnsService(clusterDns)] : []),
+    ],
+  };
+  return parts.flatMap((part) => made[part]());
+}
+
+/** What to do when RBAC refuses something to a part that runs as `user`. */
+export function grantCommand(part: GrantedPart, user: string): string {
+  const who = user.startsWith('system:node:') ? '--group system:nodes' : `--user ${user}`;
+  return `to allow it: fairlead manifest ${part} ${who} | kubectl apply -f -`;
+}
