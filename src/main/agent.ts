@@ -20,6 +20,13 @@ import type { AgentPart } from './agent-command.ts';
 import { parseLabels, parseTaints } from './node-flags.ts';
 import { partClient } from './part-client.ts';
 
+/** Of the kubelet's server. Without `cert` and `key` it signs a certificate for itself, as upstream's kubelet does. */
+export interface TlsFiles {
+  readonly cert: string | undefined;
+  readonly key: string | undefined;
+  readonly clientCa: string;
+}
+
 export interface AgentSettings {
   /** The others are somebody else's here: nothing of theirs is read or touched. */
   readonly parts: readonly AgentPart[];
@@ -28,7 +35,7 @@ export interface AgentSettings {
   readonly kubeconfigDir: string;
   /** For the parts that have none of their own in `kubeconfigDir`. */
   readonly kubeconfig: string | undefined;
-  readonly tlsDir: string;
+  readonly tlsFiles: TlsFiles;
   readonly runtimeEndpoint: string;
   readonly rootDir: string;
   readonly stateDir: string;
@@ -47,6 +54,7 @@ export interface AgentSettings {
   readonly vxlanPort: number;
   /** `HOST:PORT` each; absent: nowhere. */
   readonly dnsHttp: Readonly<Record<'healthAddress' | 'readyAddress' | 'metricsAddress', string | undefined>>;
+  readonly proxyHttp: Readonly<Record<'healthzAddress' | 'metricsAddress', string | undefined>>;
   /** A file with a KubeProxyConfiguration. */
   readonly proxyConfig: string | undefined;
   readonly masqueradePods: boolean;
@@ -83,6 +91,17 @@ function ownAddress(): string {
   throw new KnownError('BAD_CONFIG', 'Cannot tell the address of this node', { hint: 'Give it: --node-ip 192.0.2.1' });
 }
 
+async function readTls({ cert, key, clientCa }: TlsFiles, node: string, ip: string): Promise<Record<'cert' | 'key' | 'clientCa', string>> {
+  const ca = await readFile(clientCa, 'utf8');
+  if (cert !== undefined && key !== undefined)
+    return { cert: await readFile(cert, 'utf8'), key: await readFile(key, 'utf8'), clientCa: ca };
+  const { createAuthority, issueCertificate } = await import('../bootstrap/certificate.ts');
+  const now = systemClock.now();
+  const request = { commonName: node, dnsNames: [node], ips: ip.split(','), usages: ['server'] as const };
+  const pair = await issueCertificate(await createAuthority(`${node}-ca`, now), request, now);
+  return { cert: pair.certPem, key: pair.keyPem, clientCa: ca };
+}
+
 export async function runAgent(settings: AgentSettings): Promise<number> {
   const { nodeName, signal, log } = settings;
   const clock = systemClock;
@@ -94,7 +113,6 @@ export async function runAgent(settings: AgentSettings): Promise<number> {
     const path = settings.kubeconfig === undefined || existsSync(own) ? own : settings.kubeconfig;
     return settings.parts.includes(part) ? await partClient(part, path, nodeName) : undefined;
   };
-  const pem = (name: string): Promise<string> => readFile(join(settings.tlsDir, name), 'utf8');
   const [kubeletClient, proxyClient, netClient, dnsClient] = await Promise.all([
     clientOf('kubelet'),
     clientOf('proxy'),
@@ -104,7 +122,7 @@ export async function runAgent(settings: AgentSettings): Promise<number> {
 
   // Whatever can be wrong with the settings is found before anything of this machine is touched.
   const [taints, labels] = [parseTaints(settings.taints), parseLabels(settings.labels)];
-  const tls = kubeletClient && { cert: await pem('kubelet.crt'), key: await pem('kubelet.key'), clientCa: await pem('ca.crt') };
+  const tls = kubeletClient && (await readTls(settings.tlsFiles, nodeName, nodeIp));
   const proxySettings =
     settings.proxyConfig === undefined
       ? {}
@@ -169,11 +187,10 @@ export async function runAgent(settings: AgentSettings): Promise<number> {
         client: proxyClient,
         informers: proxyInformers,
         nodeName,
-        nodeIps: [nodeIp],
-        clusterCidrs: [settings.clusterCidr],
-        serviceCidrs: [settings.serviceCidr],
-        healthzAddress: '0.0.0.0:10256',
-        metricsAddress: '127.0.0.1:10249',
+        ...(settings.nodeIp === undefined ? {} : { nodeIps: [nodeIp] }),
+        clusterCidrs: settings.clusterCidr.split(',').filter(Boolean),
+        serviceCidrs: settings.serviceCidr.split(',').filter(Boolean),
+        ...definedOnly(settings.proxyHttp),
         ...proxySettings,
         clock,
         log: log.child({ part: 'proxy' }),
@@ -192,7 +209,7 @@ export async function runAgent(settings: AgentSettings): Promise<number> {
         zone: settings.clusterDomain,
         listen: [{ address: nodeIp, port: 53 }],
         upstreams: resolversOf(settings.resolvConf),
-        ranges: [settings.clusterCidr, settings.serviceCidr],
+        ranges: [settings.clusterCidr, settings.serviceCidr].filter(Boolean),
         publish: { namespace: 'kube-system', service: 'kube-dns', nodeName },
         ...definedOnly(settings.dnsHttp),
         clock,

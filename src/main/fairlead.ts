@@ -2,12 +2,26 @@
 import { runProcess } from '../cli/run.ts';
 import { labCommand } from '../lab/lab-command.ts';
 import { agentCommand } from './agent-command.ts';
+import { dnsCommand } from './dns-command.ts';
+import { kubeletCommand } from './kubelet-command.ts';
 import { manifestCommand } from './manifest-command.ts';
+import { netAgentCommand } from './net-agent-command.ts';
+import { proxyCommand } from './proxy-command.ts';
 import { serverCommand } from './server-command.ts';
 import { versionCommand } from './version-command.ts';
 
 await runProcess({
   name: 'fairlead',
   summary: 'a Kubernetes-compatible control plane and Linux data plane',
-  subcommands: [labCommand, serverCommand, agentCommand, manifestCommand, versionCommand],
+  subcommands: [
+    labCommand,
+    serverCommand,
+    agentCommand,
+    kubeletCommand,
+    proxyCommand,
+    netAgentCommand,
+    dnsCommand,
+    manifestCommand,
+    versionCommand,
+  ],
 });

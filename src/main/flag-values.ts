@@ -25,6 +25,12 @@ export function cidrFlag(flag: string, text: string): string {
   return text;
 }
 
+/** Ranges with commas between them, or none. */
+export function cidrsFlag(flag: string, text: string): string {
+  for (const part of text.split(',').filter(Boolean)) cidrFlag(flag, part);
+  return text;
+}
+
 /** An address; what is left out or, where that means something, empty stays so. */
 export function ipFlag<T extends string | undefined>(flag: string, text: T): T {
   if (text && !isIp(text)) throw refuse(flag, text, 'it is no address', '192.0.2.10');

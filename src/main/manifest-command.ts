@@ -29,6 +29,8 @@ export const manifestCommand: Command = defineCommand({
       });
     if (unknown !== undefined)
       throw new KnownError('USAGE', `Cannot print roles for "${unknown}": it is none of ${grantedParts.join(', ')}`);
+    if (values.user !== undefined && values.group !== undefined)
+      throw new KnownError('USAGE', 'Cannot use --user and --group together', { hint: 'Run the command once for each' });
     const parts = positionals.length > 0 ? (positionals as GrantedPart[]) : grantedParts;
     const [{ manifest }, { stringify }] = await Promise.all([import('./manifest.ts'), import('yaml')]);
     const objects = manifest({

@@ -34,6 +34,9 @@ suite('manifest()', () => {
     ]);
     assert.deepEqual(new Set(bound({ group: 'system:nodes' })), new Set(['Group system:nodes']));
     assert.deepEqual(new Set(bound({ user: 'me' })), new Set(['User me']));
+    // Applying it for one must not take it from the other.
+    const names = (user: string): string[] => shown({ parts: ['proxy'], clusterDns: '', user });
+    assert.notDeepEqual(names('me'), names('you'));
   });
 
   test('opens nothing that nodes are kept from: no Secrets, pods, tokens, or wildcards', () => {

@@ -38,7 +38,7 @@ const publisherRules: readonly PolicyRule[] = [
 
 export interface ManifestOptions {
   readonly parts: readonly GrantedPart[];
-  /** Who gets the rights; without either each part's own user. */
+  /** Who gets the rights, one or the other; without either each part's own user. */
   readonly user?: string | undefined;
   readonly group?: string | undefined;
   /** Address of the Service kube-dns; empty for none. */
@@ -50,50 +50,43 @@ function meta(name: string, namespace?: string): { readonly name: string; readon
 }
 
 /** A role and its binding, both cluster-wide or both in a namespace. */
-function grant(
-  name: string,
-  rules: readonly PolicyRule[],
-  subjects: readonly Subject[],
-  namespace?: string,
-): [Role | ClusterRole, KubeObject] {
+function grant(name: string, rules: readonly PolicyRule[], subject: Subject, namespace?: string): KubeObject[] {
   const kind = namespace === undefined ? 'ClusterRole' : 'Role';
-  return [{ apiVersion: API, kind, metadata: meta(name, namespace), rules: [...rules] }, bind(name, { kind, name }, subjects, namespace)];
+  const role: Role | ClusterRole = { apiVersion: API, kind, metadata: meta(name, namespace), rules: [...rules] };
+  return [role, bind({ kind, name }, name, subject, namespace)];
 }
 
+/** One binding for each subject, so that who is named later takes nothing from who was named before. */
 function bind(
-  name: string,
   role: { readonly kind: string; readonly name: string },
-  subjects: readonly Subject[],
+  name: string,
+  subject: Subject,
   namespace?: string,
 ): ClusterRoleBinding | RoleBinding {
   return {
     apiVersion: API,
     kind: `${role.kind}Binding`,
-    metadata: meta(name, namespace),
+    metadata: meta(Object.values(ownUsers).includes(subject.name) ? name : `${name}:${subject.name}`, namespace),
     roleRef: { apiGroup: GROUP, ...role },
-    subjects: [...subjects],
+    subjects: [subject],
   };
 }
 
 /** The objects, in the order in which they can be made. They may be applied again and again, and beside those of our own server. */
 export function manifest({ parts, user, group, clusterDns }: ManifestOptions): KubeObject[] {
-  const given = [
-    ...(user ? [{ apiGroup: GROUP, kind: 'User', name: user }] : []),
-    ...(group ? [{ apiGroup: GROUP, kind: 'Group', name: group }] : []),
-  ];
-  const subjectsOf = (part: GrantedPart): Subject[] =>
-    given.length > 0 ? given : [{ apiGroup: GROUP, kind: 'User', name: ownUsers[part] }];
-  const made: Readonly<Record<GrantedPart, () => KubeObject[]>> = {
+  const subjectOf = (part: GrantedPart): Subject =>
+    group ? { apiGroup: GROUP, kind: 'Group', name: group } : { apiGroup: GROUP, kind: 'User', name: user ?? ownUsers[part] };
+  const made: Readonly<Record<GrantedPart, (subject: Subject) => KubeObject[]>> = {
     // Every cluster has this role.
-    proxy: () => [bind('fairlead:proxy', { kind: 'ClusterRole', name: 'system:node-proxier' }, subjectsOf('proxy'))],
-    'net-agent': () => grant('fairlead:net-agent', networkRules, subjectsOf('net-agent')),
-    dns: () => [
-      ...grant('fairlead:dns', nameRules, subjectsOf('dns')),
-      ...grant('fairlead:dns', publisherRules, subjectsOf('dns'), 'kube-system'),
+    proxy: (subject) => [bind({ kind: 'ClusterRole', name: 'system:node-proxier' }, 'fairlead:proxy', subject)],
+    'net-agent': (subject) => grant('fairlead:net-agent', networkRules, subject),
+    dns: (subject) => [
+      ...grant('fairlead:dns', nameRules, subject),
+      ...grant('fairlead:dns', publisherRules, subject, 'kube-system'),
       ...(clusterDns ? [clusterDnsService(clusterDns)] : []),
     ],
   };
-  return parts.flatMap((part) => made[part]());
+  return parts.flatMap((part) => made[part](subjectOf(part)));
 }
 
 /** What to do when RBAC refuses something to a part that runs as `user`. */
