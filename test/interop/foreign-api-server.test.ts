@@ -1,5 +1,6 @@
 /** Our nodes with other people's control plane: kube-apiserver, etcd, kube-controller-manager and kube-scheduler. */
 import assert from 'node:assert/strict';
+import type { ChildProcess } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { after, before, describe, test } from 'node:test';
 import type { V1Pod } from '@kubernetes/client-node';
@@ -11,11 +12,12 @@ import { trafficSuite } from '../e2e/cluster/traffic.ts';
 import { workloadsSuite } from '../e2e/cluster/workloads.ts';
 import { Cluster } from '../e2e/fixture/cluster.ts';
 import { eventually } from '../e2e/fixture/eventually.ts';
-import { cannotStartLabs, TestLab } from '../e2e/fixture/lab.ts';
+import { cannotStartLabs, fairlead, output, TestLab } from '../e2e/fixture/lab.ts';
 import { all, boxDeployment, service } from '../e2e/fixture/manifests.ts';
 import { httpText } from '../e2e/fixture/network.ts';
 import { TestResolver } from '../e2e/fixture/resolver.ts';
-import { lacksKube, serverCommand } from './fixture/kube.ts';
+import { findProgram, lacksProgram, startOnNode } from './fixture/programs.ts';
+import type { UpstreamServer } from './fixture/upstream-server.ts';
 
 interface AuditEvent {
   readonly user: { readonly username: string };
@@ -34,30 +36,78 @@ function isRefused({ responseStatus: { code = 0, message = '' } = {} }: AuditEve
   return code >= 400 && ![404, 409, 410].includes(code) && !everyday.test(message);
 }
 
+const skip = cannotStartLabs || lacksProgram('etcd', 'kube-apiserver', 'kube-controller-manager', 'kube-scheduler');
 const podCidr = '10.244.0.0/16';
 const serviceCidr = '10.96.0.0/16';
+/** The repository as a node sees it. */
+const repository = '/opt/fairlead';
+const ownProgram = `${repository}/src/main/fairlead.sh`;
 
-describe('nodes of ours with kube-apiserver', { skip: cannotStartLabs || lacksKube }, () => {
+/** What runs on the control plane in place of `fairlead server`. */
+function serverCommand(): string {
+  const path = (name: string): string => findProgram(name) ?? name;
+  const settings: UpstreamServer = {
+    address: '192.168.144.10',
+    podCidr,
+    serviceCidr,
+    clusterDns: '10.96.0.10',
+    programs: {
+      etcd: path('etcd'),
+      'kube-apiserver': path('kube-apiserver'),
+      'kube-controller-manager': path('kube-controller-manager'),
+      'kube-scheduler': path('kube-scheduler'),
+    },
+  };
+  return `${repository}/node_modules/.bin/node ${repository}/test/interop/fixture/upstream-server.ts '${JSON.stringify(settings)}'`;
+}
+
+describe('nodes of ours with kube-apiserver', { skip }, () => {
   let lab: TestLab;
   let resolver: TestResolver;
   let running: Cluster;
   let readyAt = 0;
+  let alone: readonly ChildProcess[] = [];
   const cluster = (): Cluster => running;
 
   before(async () => {
     lab = new TestLab({
       name: 'inode',
       underlay: '192.168.144.0/24',
-      serverCommand: serverCommand({ address: '192.168.144.10', podCidr, serviceCidr, clusterDns: '10.96.0.10', grant: true }),
+      serverCommand: serverCommand(),
+      without: 'worker-2/proxy,worker-2/dns',
     });
     await lab.up();
-    readyAt = Date.now();
     resolver = await TestResolver.listen(lab.plan.clientAddress, { 'outside.example': '203.0.113.7' });
     running = new Cluster(lab);
+    await partsAlone();
+    readyAt = Date.now();
     await running.apply(tourManifest);
   });
 
+  /** On worker-2 the proxy and the DNS are processes of their own, with nothing but the kubelet's kubeconfig. */
+  async function partsAlone(): Promise<void> {
+    const common = ['--hostname-override', 'worker-2', '--kubeconfig', '/etc/fairlead/kubelet.kubeconfig', '--cluster-cidr', podCidr];
+    const flags = {
+      proxy: ['--service-cidr', serviceCidr],
+      dns: ['--bind-address', '192.168.144.12', '--resolv-conf', '/etc/fairlead/resolv.conf'],
+    };
+    const parts = ['proxy', 'dns'] as const;
+    alone = parts.map((part) => startOnNode(lab, 'worker-2', part, [part, ...common, ...flags[part]], ownProgram));
+    const says = (part: string, words: RegExp): Promise<void> =>
+      eventually(`${words} of ${part}`, () => assert.match(readFileSync(lab.logOf('worker-2', `${part}.log`), 'utf8'), words), {
+        timeoutMs: 90_000,
+      });
+    const refused = (part: string): RegExp =>
+      new RegExp(
+        `"system:node:worker-2" cannot list .*; to allow it: fairlead manifest ${part} --group system:nodes \\| kubectl apply -f -`,
+      );
+    await Promise.all(parts.map((part) => says(part, refused(part))));
+    await running.apply(await output(process.execPath, [fairlead, 'manifest', ...parts, '--group', 'system:nodes']));
+    await Promise.all([says('proxy', /Services are programmed/), says('dns', /DNS answers on 192\.168\.144\.12:53/)]);
+  }
+
   after(async () => {
+    for (const part of alone) part.kill();
     resolver?.[Symbol.dispose]();
     await lab[Symbol.asyncDispose]();
   });
