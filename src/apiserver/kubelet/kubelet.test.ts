@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
+import { networkInterfaces } from 'node:os';
 import { after, before, describe, it } from 'node:test';
 import { connect, type TLSSocket } from 'node:tls';
 import { FakeKubelet } from '../testing/fake-kubelet.ts';
@@ -197,6 +198,30 @@ describe('the way to the kubelet', () => {
     assert.equal(reply.body.message, 'address not allowed: 127.0.0.1');
     const asked = await s.call('GET', '/api/v1/nodes/away/proxy/stats/summary?x=1');
     assert.equal(asked.status, 404);
+  });
+});
+
+// Loopback is no address of a node that the server proxies to, and a machine has but one other for sure.
+const own = Object.values(networkInterfaces())
+  .flat()
+  .find((i) => i?.family === 'IPv4' && !i.internal)?.address;
+
+describe('the way through a node', { skip: own ? false : 'this machine has no address but loopback' }, () => {
+  let s: TestServer;
+  let kubelet: FakeKubelet;
+
+  before(async () => {
+    s = await TestServer.start();
+    kubelet = await FakeKubelet.start({ ...(await s.pki.server(own)), ca: s.pki.ca }, own);
+    const status = {
+      addresses: [{ type: 'InternalIP', address: own }],
+      daemonEndpoints: { kubeletEndpoint: { Port: kubelet.port } },
+    };
+    await s.call('POST', '/api/v1/nodes', { metadata: { name: 'n1' }, status });
+  });
+  after(async () => {
+    await kubelet.stop();
+    await s.stop();
   });
 
   it('leads the links and redirects of what it proxies to through itself', async () => {

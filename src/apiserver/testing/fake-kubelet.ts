@@ -21,9 +21,9 @@ export class FakeKubelet {
     this.port = (server.address() as AddressInfo).port;
   }
 
-  static async start(tls: Pem & { readonly ca: string }): Promise<FakeKubelet> {
+  static async start(tls: Pem & { readonly ca: string }, host = '127.0.0.1'): Promise<FakeKubelet> {
     const server = createServer({ ...tls, requestCert: true, rejectUnauthorized: true });
-    server.listen(0, '127.0.0.1');
+    server.listen(0, host);
     await once(server, 'listening');
     const kubelet = new FakeKubelet(server);
     kubelet.#serve();

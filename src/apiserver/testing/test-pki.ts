@@ -34,9 +34,8 @@ export class TestPki {
     return new TestPki(certificate, keys);
   }
 
-  /** Serves 127.0.0.1. */
-  server(): Promise<Pem> {
-    const names = new x509.SubjectAlternativeNameExtension([{ type: 'ip', value: '127.0.0.1' }]);
+  server(address = '127.0.0.1'): Promise<Pem> {
+    const names = new x509.SubjectAlternativeNameExtension([{ type: 'ip', value: address }]);
     return this.#issue('CN=server', [new x509.ExtendedKeyUsageExtension([x509.ExtendedKeyUsage.serverAuth]), names]);
   }
 

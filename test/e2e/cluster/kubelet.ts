@@ -166,10 +166,14 @@ command: [sh, -c, "sleep 3; exec /bin/box"]`;
         seen.add(first(p)?.state?.waiting?.reason ?? '');
         assert.ok(seen.has('ImagePullBackOff'), [...seen].join(', '));
       });
-      const events = await cluster().events(SPACE, 'unknown-image');
-      const failed = events.find((e) => e.reason === 'Failed' && /registry\.invalid\/no\/such:1/.test(e.message ?? ''));
-      assert.ok(failed, events.map((e) => e.message).join('\n'));
-      assert.ok(events.some((e) => e.reason === 'Failed' && /ErrImagePull/.test(e.message ?? '')));
+      await eventually('the events of it', async () => {
+        const failed = (await cluster().events(SPACE, 'unknown-image')).filter((e) => e.reason === 'Failed').map((e) => e.message ?? '');
+        for (const wanted of [/registry\.invalid\/no\/such:1/, /ErrImagePull/])
+          assert.ok(
+            failed.some((message) => wanted.test(message)),
+            failed.join('\n'),
+          );
+      });
     });
 
     test('restartPolicy decides what becomes of a pod that has ended', async () => {
