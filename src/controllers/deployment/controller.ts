@@ -19,6 +19,7 @@ import {
   deploymentStatus,
   HASH_LABEL,
   hasTemplateOf,
+  highestRevision,
   isComplete,
   newReplicaSet,
   proportionalSizes,
@@ -116,7 +117,7 @@ export async function runDeployments(context: ControllerContext): Promise<void> 
     const { name, namespace = '' } = deployment.metadata;
     const collisions = deployment.status?.collisionCount ?? 0;
     const hash = templateHash(deployment.spec?.template, collisions);
-    const revision = Math.max(0, ...owned.map(revisionOf)) + 1;
+    const revision = highestRevision(owned) + 1n;
     const template = deployment.spec?.template ?? {};
     const labels = { ...template.metadata?.labels, [HASH_LABEL]: hash };
     const draft: ReplicaSet = {
@@ -161,9 +162,9 @@ export async function runDeployments(context: ControllerContext): Promise<void> 
 
   /** A rollback makes an old ReplicaSet the newest revision again. */
   async function keepAnnotations(deployment: Deployment, fresh: ReplicaSet, owned: ReplicaSet[]): Promise<ReplicaSet> {
-    const highest = Math.max(0, ...owned.filter((rs) => rs !== fresh).map(revisionOf));
+    const highest = highestRevision(owned.filter((rs) => rs !== fresh));
     const own = revisionOf(fresh);
-    const revision = own > highest ? own : highest + 1;
+    const revision = own > highest ? own : highest + 1n;
     const annotations = replicaSetAnnotations(deployment, fresh);
     // Sizes are stamped when the ReplicaSet is sized, else a scaling would go unnoticed.
     for (const stamp of ['deployment.kubernetes.io/desired-replicas', 'deployment.kubernetes.io/max-replicas'] as const) {
@@ -187,7 +188,7 @@ export async function runDeployments(context: ControllerContext): Promise<void> 
     return current;
   }
 
-  async function setRevision(deployment: Deployment, revision: number): Promise<void> {
+  async function setRevision(deployment: Deployment, revision: bigint): Promise<void> {
     if (deployment.metadata.annotations?.[REVISION] === String(revision)) return;
     const { name, namespace = '' } = deployment.metadata;
     const patched = await client.patch(deployments, name, { metadata: { annotations: { [REVISION]: String(revision) } } }, { namespace });

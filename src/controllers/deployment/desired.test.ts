@@ -5,6 +5,7 @@ import {
   beyondHistory,
   boundsOf,
   deploymentStatus,
+  highestRevision,
   newReplicaSet,
   proportionalSizes,
   recreateSizes,
@@ -139,6 +140,12 @@ test('beyondHistory() gives up the oldest revisions that nothing runs in', () =>
     beyondHistory(deployment(1, { revisionHistoryLimit: 1 }), old).map((rs) => rs.metadata.name),
     ['r1', 'r2'],
   );
+});
+
+test('highestRevision() reads an int64 to its last digit, and nothing else', () => {
+  const revised = (revision: string): ReplicaSet => set('r', { size: 0, annotations: { 'deployment.kubernetes.io/revision': revision } });
+  assert.equal(highestRevision([revised('3546343826724305832'), revised('7')]) + 1n, 3546343826724305833n);
+  for (const text of ['', 'x', '1.5', '-3', '0x10', '9'.repeat(40)]) assert.equal(highestRevision([revised(text)]), 0n, text);
 });
 
 test('deploymentStatus() tells a rollout that stands still from one that moves', () => {

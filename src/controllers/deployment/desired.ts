@@ -18,8 +18,15 @@ const NOT_COPIED = new Set([
   'deprecated.deployment.rollback.to',
 ]);
 
-export function revisionOf(rs: ReplicaSet): number {
-  return Number(rs.metadata.annotations?.[REVISION] ?? 0) || 0;
+/** An int64, as kubectl and upstream's controller read it: more than a number holds. 0 for none, or for what is no revision. */
+export function revisionOf(rs: ReplicaSet): bigint {
+  const text = rs.metadata.annotations?.[REVISION] ?? '';
+  return /^\d{1,19}$/.test(text) ? BigInt(text) : 0n;
+}
+
+/** The highest revision among some. */
+export function highestRevision(replicaSets: readonly ReplicaSet[]): bigint {
+  return replicaSets.map(revisionOf).reduce((a, b) => (a > b ? a : b), 0n);
 }
 
 function created(rs: ReplicaSet): number {
@@ -185,7 +192,7 @@ export function beyondHistory(deployment: Deployment, old: readonly ReplicaSet[]
       !rs.metadata.deletionTimestamp &&
       (rs.status?.observedGeneration ?? 0) >= (rs.metadata.generation ?? 0),
   );
-  return done.toSorted((a, b) => revisionOf(a) - revisionOf(b)).slice(0, Math.max(old.length - limit, 0));
+  return done.toSorted((a, b) => (revisionOf(a) < revisionOf(b) ? -1 : 1)).slice(0, Math.max(old.length - limit, 0));
 }
 
 /** The annotations a ReplicaSet should carry, apart from its revision. */
