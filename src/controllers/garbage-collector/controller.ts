@@ -101,8 +101,7 @@ export async function runGarbageCollector(context: ControllerContext): Promise<v
     const known = graph.get(ref.uid);
     // An owner is of the dependent's own namespace or of none; one elsewhere counts as absent.
     if (known && known.object.metadata.name === ref.name && (known.object.metadata.namespace || undefined) === home) {
-      const { deletionTimestamp, finalizers } = known.object.metadata;
-      return deletionTimestamp && finalizers?.includes(FOREGROUND) ? 'deleting-dependents' : 'there';
+      return isDeletingDependents(known.object) ? 'deleting-dependents' : 'there';
     }
     try {
       const owner = await client.get(type, ref.name, home ? { namespace: home } : {});
@@ -114,7 +113,15 @@ export async function runGarbageCollector(context: ControllerContext): Promise<v
   }
 
   async function remove(node: GraphNode, foreground: boolean): Promise<void> {
-    const { name, namespace = '', uid, resourceVersion, finalizers } = node.object.metadata;
+    const { name, namespace = '', uid, finalizers } = node.object.metadata;
+    let { resourceVersion } = node.object.metadata;
+    // Owners that own each other would wait for each other for ever.
+    const circle = foreground && graph.dependentsOf(uid ?? '').some((d) => isDeletingDependents(d.object));
+    if (circle) {
+      const ownerReferences = node.object.metadata.ownerReferences?.map((r) => ({ ...r, blockOwnerDeletion: false }));
+      const freed = await client.patch(node.type, name, { metadata: { uid, resourceVersion, ownerReferences } }, { namespace });
+      resourceVersion = freed.metadata.resourceVersion;
+    }
     const propagationPolicy =
       foreground || finalizers?.includes(FOREGROUND) ? 'Foreground' : finalizers?.includes(ORPHAN) ? 'Orphan' : 'Background';
     // The version, because its owners may have changed since.
@@ -149,6 +156,10 @@ export async function runGarbageCollector(context: ControllerContext): Promise<v
       .patch(node.type, name, { metadata: { uid, resourceVersion, finalizers: finalizers.length > 0 ? finalizers : null } }, { namespace })
       .catch(ignoreGone);
   }
+}
+
+function isDeletingDependents({ metadata }: KubeObject): boolean {
+  return metadata.deletionTimestamp !== undefined && (metadata.finalizers?.includes(FOREGROUND) ?? false);
 }
 
 /**
