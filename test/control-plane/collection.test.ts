@@ -156,6 +156,17 @@ describe('collection', () => {
     await goes('blocks');
   });
 
+  it('a foreground deletion takes along owners that own each other', async () => {
+    const [one, two, three] = [await make('ring-1'), await make('ring-2'), await make('ring-3')];
+    const own = (name: string, owner: ConfigMap): Promise<unknown> =>
+      cp.client.patch(configMaps, name, { metadata: { ownerReferences: [refTo(owner, { blockOwnerDeletion: true })] } }, inDefault);
+    await own('ring-1', three);
+    await own('ring-2', one);
+    await own('ring-3', two);
+    await cp.client.delete(configMaps, 'ring-1', { ...inDefault, propagationPolicy: 'Foreground' });
+    for (const name of ['ring-1', 'ring-2', 'ring-3']) await goes(name);
+  });
+
   it('a new namespace gets its ServiceAccount and the root certificate, and gets them again', async () => {
     await cp.client.create(namespaces, { apiVersion: 'v1', kind: 'Namespace', metadata: { name: 'fresh' } });
     const inFresh = { namespace: 'fresh' };
@@ -200,6 +211,25 @@ describe('collection', () => {
     assert.equal((await cp.podsOf('doomed')).length, 0);
     await cp.client.patch(configMaps, 'held', { metadata: { finalizers: null } }, doomed);
     await eventually(() => assert.rejects(cp.client.get(namespaces, 'doomed'), isNotFound), 20_000);
+  });
+
+  it('a deleted namespace keeps all else while one of its pods is there', async () => {
+    const ordered = { namespace: 'ordered' };
+    await cp.client.create(namespaces, { apiVersion: 'v1', kind: 'Namespace', metadata: { name: 'ordered' } });
+    await cp.client.create(configMaps, { ...configMap('used'), metadata: { name: 'used', namespace: 'ordered' } });
+    await eventually(async () => {
+      const metadata = { name: 'slow', namespace: 'ordered', finalizers: ['example.com/hold'] };
+      await cp.client.create(pods, { apiVersion: 'v1', kind: 'Pod', metadata, spec: { containers: [CONTAINER] } });
+    });
+    await cp.client.delete(namespaces, 'ordered');
+    await eventually(async () => {
+      const { status } = await cp.client.get(namespaces, 'ordered');
+      const remaining = status?.conditions?.find((c) => c.type === 'NamespaceContentRemaining')?.message;
+      assert.equal(remaining, 'Some resources are remaining: pods. has 1 resource instances');
+    });
+    assert.ok(await isThere('used', 'ordered'));
+    await cp.client.patch(pods, 'slow', { metadata: { finalizers: null } }, ordered);
+    await eventually(() => assert.rejects(cp.client.get(namespaces, 'ordered'), isNotFound), 20_000);
   });
 
   it('complained of nothing', () => assert.deepEqual(cp.complaints, []));

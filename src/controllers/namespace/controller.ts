@@ -1,5 +1,5 @@
 /** Empties a namespace that is being deleted, then lets it go. */
-import { namespaces } from '../../api/resource-types.ts';
+import { namespaces, type ResourceType } from '../../api/resource-types.ts';
 import type { Namespace, NamespaceCondition } from '../../api/schema/types.ts';
 import { isConflict, isNotFound } from '../../client/api-error.ts';
 import { runController } from '../../client/controller.ts';
@@ -7,6 +7,12 @@ import { discover } from '../../client/discovery.ts';
 import { WorkQueue } from '../../client/work-queue.ts';
 import { messageOf } from '../../errors/known-error.ts';
 import { type ControllerContext, timestamp } from '../context.ts';
+
+/** Pods first; events last: what is deleted before them makes some. */
+function turnOf({ group, resource }: ResourceType): number {
+  if (group === '' && resource === 'pods') return 0;
+  return resource === 'events' ? 2 : 1;
+}
 
 /** How soon to look again while pods use up their grace. */
 const RETRY_MS = 1_000;
@@ -36,9 +42,11 @@ export async function runNamespaces(context: ControllerContext): Promise<void> {
     const left: Left = { resources: [], finalizers: new Map() };
     const failures: string[] = [];
     let waits = false;
-    // Events last: what is deleted before them makes some.
+    let arePodsLeft = false;
     const resources = (await discover(client)).filter((r) => r.namespaced && r.verbs.includes('list') && r.verbs.includes('delete'));
-    for (const resource of resources.toSorted((a, b) => Number(a.resource === 'events') - Number(b.resource === 'events'))) {
+    for (const resource of resources.toSorted((a, b) => turnOf(a) - turnOf(b))) {
+      // A pod that still runs keeps what protects and configures it: its NetworkPolicies, Secrets … (KEP-5080).
+      if (turnOf(resource) > 0 && arePodsLeft) break;
       try {
         await client.deleteCollection(resource, { namespace: name, propagationPolicy: 'Background', signal });
         const { items } = await client.list(resource, { namespace: name, signal });
@@ -50,6 +58,7 @@ export async function runNamespaces(context: ControllerContext): Promise<void> {
       } catch (err) {
         if (!isNotFound(err)) failures.push(`${resource.resource}: ${messageOf(err)}`);
       }
+      if (turnOf(resource) === 0) arePodsLeft = left.resources.length > 0 || failures.length > 0;
     }
     if (left.resources.length === 0 && failures.length === 0) {
       const finalizers = namespace.spec.finalizers.filter((f) => f !== FINALIZER);
