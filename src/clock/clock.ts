@@ -87,6 +87,13 @@ export class FakeClock implements Clock {
     await settle();
   }
 
+  /** The wall clock is set to another time; timers and `monotonic` do not notice. */
+  leap(ms: number): void {
+    this.#now += ms;
+    this.#started += ms;
+    for (const timer of this.#timers) timer.at += ms;
+  }
+
   /** How many timers wait. */
   get pending(): number {
     return this.#timers.length;

@@ -30,6 +30,8 @@ export async function runNodeLifecycle(context: ControllerContext): Promise<void
   leaseInformer.on({ add: onLease, update: onLease });
   // When each taint of a node came up, for those whose time nobody wrote down (kubectl does not).
   const taintsSeen = new Map<string, Map<string, number>>();
+  // Pods that have to leave: when by the wall clock, and when by this process's own.
+  const leaving = new Map<string, { due: number; at: number }>();
   const ready = new Set<string>();
   const onNode = (node: Node): void => {
     if (!heard.has(node.metadata.name)) hear(node.metadata.name, '');
@@ -61,7 +63,7 @@ export async function runNodeLifecycle(context: ControllerContext): Promise<void
     if (pod.spec?.nodeName && nodeInformer.get(pod.spec.nodeName)?.spec?.taints?.some((t) => t.effect === 'NoExecute'))
       podQueue.add(keyOf(pod));
   };
-  podInformer.on({ add: onPod, update: onPod });
+  podInformer.on({ add: onPod, update: onPod, delete: (pod) => leaving.delete(pod.metadata.uid ?? '') });
   await Promise.all([nodeInformer.synced, leaseInformer.synced, podInformer.synced]);
   await Promise.all([
     runController({ name: 'node-lifecycle-controller', queue: nodeQueue, reconcile: reconcileNode, log, signal }),
@@ -129,8 +131,17 @@ export async function runNodeLifecycle(context: ControllerContext): Promise<void
     const node = pod?.spec?.nodeName ? nodeInformer.get(pod.spec.nodeName) : undefined;
     if (!pod || !node || pod.metadata.deletionTimestamp) return;
     const due = evictionTime(pod, node, (t) => taintsSeen.get(node.metadata.name)?.get(taintId(t)) ?? clock.now());
-    if (due === undefined) return;
-    const wait = due - clock.now();
+    const { uid = '' } = pod.metadata;
+    if (due === undefined) {
+      leaving.delete(uid);
+      return;
+    }
+    // Once known how long a pod may stay, a leap of the wall clock changes nothing.
+    const left = due - clock.now();
+    const known = leaving.get(uid);
+    const at = known?.due === due ? known.at : clock.monotonic() + left;
+    leaving.set(uid, { due, at });
+    const wait = at - clock.monotonic();
     if (wait > 0) {
       podQueue.addAfter(key, wait);
       return;
