@@ -11,8 +11,7 @@ import { messageOf } from '../../errors/known-error.ts';
 import type { ControllerContext } from '../context.ts';
 import { claimAll } from '../ownership/claimer.ts';
 import { inGrowingBatches } from '../ownership/growing-batches.ts';
-import { controllerOf } from '../ownership/owner.ts';
-import { ownersOf } from '../ownership/owners-of.ts';
+import { onOwned, ownersOf } from '../ownership/owners-of.ts';
 import { podFromTemplate } from '../ownership/pod-from-template.ts';
 import { isLeaving } from '../ownership/pod-state.ts';
 import { RecentWrites } from '../ownership/recent-writes.ts';
@@ -51,14 +50,7 @@ export async function runDaemonSets(context: ControllerContext): Promise<void> {
   function forget(set: DaemonSet): void {
     for (const place of failures.keys()) if (place.startsWith(`${set.metadata.uid}/`)) failures.delete(place);
   }
-  podInformer.on({
-    add: wakeOwner,
-    update(pod, previous) {
-      wakeOwner(pod);
-      if (controllerOf(previous.metadata)?.uid !== controllerOf(pod.metadata)?.uid) wakeOwner(previous);
-    },
-    delete: wakeOwner,
-  });
+  onOwned(podInformer, wakeOwner);
   nodeInformer.on({
     add: wakeAll,
     update(node, previous) {

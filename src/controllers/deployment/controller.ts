@@ -10,7 +10,7 @@ import { WorkQueue } from '../../client/work-queue.ts';
 import type { ControllerContext } from '../context.ts';
 import { claimAll } from '../ownership/claimer.ts';
 import { controllerOf, controllerRef } from '../ownership/owner.ts';
-import { ownersOf } from '../ownership/owners-of.ts';
+import { onOwned, ownersOf } from '../ownership/owners-of.ts';
 import { isActive } from '../ownership/pod-state.ts';
 import { RecentWrites } from '../ownership/recent-writes.ts';
 import { canonical, templateHash } from '../ownership/template-hash.ts';
@@ -46,14 +46,7 @@ export async function runDeployments(context: ControllerContext): Promise<void> 
   const wakeOwner = (rs: ReplicaSet): void => {
     for (const key of ownersOf(deploymentInformer, (d) => labelSelectorOf(d.spec?.selector ?? {}), rs)) queue.add(key);
   };
-  setInformer.on({
-    add: wakeOwner,
-    update(rs, previous) {
-      wakeOwner(rs);
-      if (controllerOf(previous.metadata)?.uid !== controllerOf(rs.metadata)?.uid) wakeOwner(previous);
-    },
-    delete: wakeOwner,
-  });
+  onOwned(setInformer, wakeOwner);
   // Recreate waits until the last old pod is gone.
   podInformer.on({
     delete(pod) {

@@ -12,7 +12,7 @@ import type { ControllerContext } from '../context.ts';
 import { claimAll } from '../ownership/claimer.ts';
 import { inGrowingBatches } from '../ownership/growing-batches.ts';
 import { controllerOf } from '../ownership/owner.ts';
-import { ownersOf } from '../ownership/owners-of.ts';
+import { onOwned, ownersOf } from '../ownership/owners-of.ts';
 import { isLeaving } from '../ownership/pod-state.ts';
 import { RecentWrites } from '../ownership/recent-writes.ts';
 import { canonical } from '../ownership/template-hash.ts';
@@ -59,14 +59,7 @@ export async function runJobs(context: ControllerContext): Promise<void> {
       wakePods(job);
     },
   });
-  podInformer.on({
-    add: wakeOwner,
-    update(pod, previous) {
-      wakeOwner(pod);
-      if (controllerOf(previous.metadata)?.uid !== controllerOf(pod.metadata)?.uid) wakeOwner(previous);
-    },
-    delete: wakeOwner,
-  });
+  onOwned(podInformer, wakeOwner);
   await Promise.all([jobInformer.synced, podInformer.synced]);
   await Promise.all([
     runController({ name: 'job-controller', queue, reconcile, log, signal }),

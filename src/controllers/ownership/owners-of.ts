@@ -14,3 +14,15 @@ export function ownersOf<T extends KubeObject>(owners: Informer<T>, selectorOf: 
     .filter((o) => selectorOf(o).matches(labels))
     .map(keyOf);
 }
+
+/** Calls `wake` with every object that comes, changes or goes, and with what it was before when it has another controller since. */
+export function onOwned<T extends KubeObject>(owned: Informer<T>, wake: (object: T) => void): void {
+  owned.on({
+    add: wake,
+    update(object, previous) {
+      wake(object);
+      if (controllerOf(previous.metadata)?.uid !== controllerOf(object.metadata)?.uid) wake(previous);
+    },
+    delete: wake,
+  });
+}

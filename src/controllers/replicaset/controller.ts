@@ -11,8 +11,7 @@ import { messageOf } from '../../errors/known-error.ts';
 import type { ControllerContext } from '../context.ts';
 import { claimAll } from '../ownership/claimer.ts';
 import { inGrowingBatches } from '../ownership/growing-batches.ts';
-import { controllerOf } from '../ownership/owner.ts';
-import { ownersOf } from '../ownership/owners-of.ts';
+import { onOwned, ownersOf } from '../ownership/owners-of.ts';
 import { podFromTemplate } from '../ownership/pod-from-template.ts';
 import { isActive, isLeaving } from '../ownership/pod-state.ts';
 import { RecentWrites } from '../ownership/recent-writes.ts';
@@ -50,14 +49,7 @@ async function run<T extends Owner>(context: ControllerContext, flavour: Flavour
   const wakeOwner = (pod: Pod): void => {
     for (const key of ownersOf(owners, flavour.selectorOf, pod)) queue.add(key);
   };
-  podInformer.on({
-    add: wakeOwner,
-    update(pod, previous) {
-      wakeOwner(pod);
-      if (controllerOf(previous.metadata)?.uid !== controllerOf(pod.metadata)?.uid) wakeOwner(previous);
-    },
-    delete: wakeOwner,
-  });
+  onOwned(podInformer, wakeOwner);
   await Promise.all([owners.synced, podInformer.synced]);
   await runController({ name, queue, reconcile, log, signal });
 

@@ -11,8 +11,7 @@ import { messageOf } from '../../errors/known-error.ts';
 import type { ControllerContext } from '../context.ts';
 import { claimAll } from '../ownership/claimer.ts';
 import { inGrowingBatches } from '../ownership/growing-batches.ts';
-import { controllerOf } from '../ownership/owner.ts';
-import { ownersOf } from '../ownership/owners-of.ts';
+import { onOwned, ownersOf } from '../ownership/owners-of.ts';
 import { isLeaving } from '../ownership/pod-state.ts';
 import { RecentWrites } from '../ownership/recent-writes.ts';
 import { Revisions } from '../ownership/revisions.ts';
@@ -38,14 +37,7 @@ export async function runStatefulSets(context: ControllerContext): Promise<void>
     for (const key of ownersOf(setInformer, (s) => labelSelectorOf(s.spec?.selector ?? {}), pod)) queue.add(key);
   };
   setInformer.on({ add: (s) => queue.add(keyOf(s)), update: (s) => queue.add(keyOf(s)), delete: (s) => queue.add(keyOf(s)) });
-  podInformer.on({
-    add: wakeOwner,
-    update(pod, previous) {
-      wakeOwner(pod);
-      if (controllerOf(previous.metadata)?.uid !== controllerOf(pod.metadata)?.uid) wakeOwner(previous);
-    },
-    delete: wakeOwner,
-  });
+  onOwned(podInformer, wakeOwner);
   await Promise.all([setInformer.synced, podInformer.synced, revisionInformer.synced, claimInformer.synced]);
   await runController({ name: 'statefulset-controller', queue, reconcile, log, signal });
 
