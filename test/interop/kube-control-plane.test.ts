@@ -1,12 +1,17 @@
-/** `fairlead server` as nothing but an API server: kube-controller-manager and kube-scheduler at work, kube-proxy on two of the nodes. */
+/**
+ * `fairlead server` as nothing but an API server: kube-controller-manager and kube-scheduler at work, kube-proxy on two of the nodes, the
+ * kubelet of Kubernetes on one of them.
+ */
 import assert from 'node:assert/strict';
-import { writeFile } from 'node:fs/promises';
+import { readFile, stat, writeFile } from 'node:fs/promises';
 import { after, before, describe, test } from 'node:test';
+import { CertificatesV1Api, CoordinationV1Api } from '@kubernetes/client-node';
 import { Cluster, isStatus } from '../e2e/fixture/cluster.ts';
 import { eventually } from '../e2e/fixture/eventually.ts';
 import { cannotStartLabs, TestLab } from '../e2e/fixture/lab.ts';
 import { all, boxDeployment, service } from '../e2e/fixture/manifests.ts';
 import { allAnswer, httpText, podOf } from '../e2e/fixture/network.ts';
+import { startKubelet } from './fixture/kubelet.ts';
 import { complaints, lacksProgram, startOnNode } from './fixture/programs.ts';
 
 const pki = '/etc/kubernetes/pki';
@@ -17,6 +22,8 @@ const usual: Readonly<Record<string, readonly RegExp[]>> = {
     /Flexvolume plugin directory/,
     // Whether token Secrets are in use is not recorded here, so nothing tells it that they are not.
     /kube-apiserver-legacy-service-account-token-tracking/,
+    // It looked at a node again before its watch had told of the range that it just gave it.
+    /node updates may not change podCIDR/,
     // A pod that takes longer to end than its grace period.
     /unexpected items still remain/,
     // Two of its own workers, or a user, were faster; it tries again.
@@ -39,16 +46,18 @@ conntrack: { maxPerCore: 0, min: 0 }
 clientConnection: { kubeconfig: /etc/fairlead/proxy.kubeconfig }
 `;
 
-const skip = cannotStartLabs || lacksProgram('kube-controller-manager', 'kube-scheduler', 'kube-proxy');
+const skip = cannotStartLabs || lacksProgram('kube-controller-manager', 'kube-scheduler', 'kube-proxy', 'kubelet');
 
 describe('fairlead server with the controllers, scheduler and proxies of Kubernetes', { skip }, () => {
   let lab: TestLab;
   let running: Cluster;
   let web: string[];
+  /** How long the kubelet's log was when it had joined; before that it asks as nobody. */
+  let bootstrapLog = 0;
 
   before(async () => {
-    const without = 'controller-manager,scheduler,worker-1/proxy,worker-2/proxy';
-    lab = new TestLab({ name: 'icp', underlay: '192.168.143.0/24', without });
+    const without = 'controller-manager,scheduler,worker-1/proxy,worker-2/proxy,worker-2/kubelet';
+    lab = new TestLab({ name: 'icp', underlay: '192.168.145.0/24', without });
     await lab.up();
     const credentials = (name: string): string[] =>
       ['kubeconfig', 'authentication-kubeconfig', 'authorization-kubeconfig'].map((flag) => `--${flag}=${pki}/${name}.conf`);
@@ -76,10 +85,16 @@ describe('fairlead server with the controllers, scheduler and proxies of Kuberne
     await writeFile(`/proc/${lab.initOf('worker-2')}/root/run/kube-proxy.yaml`, proxyConfig);
     startOnNode(lab, 'worker-2', 'kube-proxy', ['--config=/run/kube-proxy.yaml']);
     running = new Cluster(lab);
-    await eventually('all nodes to be ready', async () => {
-      const ready = (await running.nodes()).filter((n) => n.status?.conditions?.some((c) => c.type === 'Ready' && c.status === 'True'));
-      assert.equal(ready.length, 3);
-    });
+    await startKubelet(lab, running, 'worker-2');
+    await eventually(
+      'all nodes to be ready',
+      async () => {
+        const ready = (await running.nodes()).filter((n) => n.status?.conditions?.some((c) => c.type === 'Ready' && c.status === 'True'));
+        assert.equal(ready.length, 3);
+      },
+      { timeoutMs: 120_000 },
+    );
+    bootstrapLog = (await stat(lab.logOf('worker-2', 'kubelet.log'))).size;
     await running.apply(
       all(
         boxDeployment('web', 3),
@@ -118,6 +133,35 @@ describe('fairlead server with the controllers, scheduler and proxies of Kuberne
     });
   }
 
+  test('the kubelet of Kubernetes joined by a bootstrap token, with a certificate that was asked for, approved and signed', async () => {
+    const { items } = await running.config.makeApiClient(CertificatesV1Api).listCertificateSigningRequest();
+    const [request] = items.filter((one) => one.spec.username === 'system:bootstrap:abcdef');
+    assert.equal(request?.spec.signerName, 'kubernetes.io/kube-apiserver-client-kubelet');
+    assert.deepEqual(
+      request.status?.conditions?.map((c) => c.type),
+      ['Approved'],
+    );
+    assert.ok(request.status?.certificate);
+    await running.core.readNamespacedConfigMap({ name: 'kube-root-ca.crt', namespace: 'default' });
+    const coordination = running.config.makeApiClient(CoordinationV1Api);
+    // When it asked before its certificate was there, it asks again seconds later.
+    await eventually(
+      'its Lease',
+      async () => {
+        const lease = await coordination.readNamespacedLease({ name: 'worker-2', namespace: 'kube-node-lease' });
+        assert.equal(lease.spec?.holderIdentity, 'worker-2');
+      },
+      { timeoutMs: 60_000 },
+    );
+  });
+
+  test('pods on it run, log and take commands through fairlead server', async () => {
+    const pod = (await running.pods('default', 'app=web')).find((one) => one.spec?.nodeName === 'worker-2')?.metadata?.name ?? '';
+    assert.notEqual(pod, '');
+    assert.match(await running.core.readNamespacedPodLog({ name: pod, namespace: 'default' }), new RegExp(`pod=${pod} node=worker-2`));
+    assert.equal(await running.sh('default', pod, 'hostname'), `${pod}\n`);
+  });
+
   test('a rolling update ends with the new pods and nothing of the old', async () => {
     const template = { metadata: { annotations: { round: '2' } } };
     await running.apps.patchNamespacedDeployment({
@@ -132,21 +176,30 @@ describe('fairlead server with the controllers, scheduler and proxies of Kuberne
         assert.equal(status?.observedGeneration, metadata?.generation);
         assert.deepEqual([status?.updatedReplicas, status?.replicas, status?.availableReplicas], [spec?.replicas, 3, 3]);
       },
-      { timeoutMs: 60_000 },
+      { timeoutMs: 120_000 },
     );
   });
 
   test('what a deleted owner had is collected, and a deleted namespace takes everything along', async () => {
     await running.apps.deleteNamespacedDeployment({ name: 'web', namespace: 'default', propagationPolicy: 'Foreground' });
     await eventually('no pod of it to be left', async () => assert.deepEqual(await running.pods('default', 'app=web'), []), {
-      timeoutMs: 60_000,
+      timeoutMs: 120_000,
     });
     const space = await running.namespace('doomed');
     await running.apply(all(boxDeployment('inside', 1), service('inside', '80:8080')), space);
     await running.readyPods(space, 'app=inside', 1);
     await running.core.deleteNamespace({ name: space });
     const gone = (): Promise<void> => assert.rejects(running.core.readNamespace({ name: space }), (err) => isStatus(err, 404));
-    await eventually('the namespace to be gone', gone, { timeoutMs: 60_000 });
+    await eventually('the namespace to be gone', gone, { timeoutMs: 120_000 });
+  });
+
+  test('the kubelet was refused nothing since it has its certificate, and found every resource that it asked for', async () => {
+    const log = (await readFile(lab.logOf('worker-2', 'kubelet.log'), 'utf8')).slice(bootstrapLog);
+    const refusals = /forbidden|Unauthorized|could not find the requested|Unsolicited/;
+    assert.deepEqual(
+      log.split('\n').filter((line) => refusals.test(line)),
+      [],
+    );
   });
 
   test('they hold their Leases, and every controller acts as its own ServiceAccount', async () => {
