@@ -2,6 +2,7 @@ import { messageOf } from '../errors/known-error.ts';
 import type { ControllerContext, RunController } from './context.ts';
 import { runDaemonSets } from './daemonset/controller.ts';
 import { runDeployments } from './deployment/controller.ts';
+import { runDisruption } from './disruption/controller.ts';
 import { runEndpoints } from './endpoints/controller.ts';
 import { runEndpointSlices } from './endpointslice/controller.ts';
 import { runEndpointSliceMirroring } from './endpointslice-mirroring/controller.ts';
@@ -31,6 +32,7 @@ export const controllers: Readonly<Record<string, RunController>> = {
   'daemonset-controller': runDaemonSets,
   'statefulset-controller': runStatefulSets,
   'job-controller': runJobs,
+  'disruption-controller': runDisruption,
   'ttl-after-finished-controller': runTtlAfterFinished,
   'endpointslice-controller': runEndpointSlices,
   'endpoints-controller': runEndpoints,

@@ -1,7 +1,17 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { daemonSets, deployments, endpoints, events, jobs, pods, services, statefulSets } from '../../src/api/resource-types.ts';
+import {
+  daemonSets,
+  deployments,
+  endpoints,
+  events,
+  jobs,
+  podDisruptionBudgets,
+  pods,
+  services,
+  statefulSets,
+} from '../../src/api/resource-types.ts';
 import { ControlPlane, USUAL } from './fixture/control-plane.ts';
 import { eventually } from './fixture/eventually.ts';
 import { CONTAINER, deployment, newImage, service } from './fixture/manifests.ts';
@@ -53,6 +63,19 @@ test('a cluster at rest is left alone, also after a restart of everything that w
       volumeClaimTemplates: [{ apiVersion: 'v1', kind: 'PersistentVolumeClaim', metadata: { name: 'data' }, spec: {} }],
     },
   });
+  for (const [name, minAvailable] of [
+    ['web', '50%'],
+    ['done', '50%'],
+    ['nothing', 1],
+  ] as const) {
+    const selector = { matchLabels: name === 'done' ? { 'job-name': name } : { app: name } };
+    await cp.client.create(podDisruptionBudgets, {
+      apiVersion: 'policy/v1',
+      kind: 'PodDisruptionBudget',
+      metadata: { name, namespace: 'default' },
+      spec: { minAvailable, selector },
+    });
+  }
   cp.kubelet.succeeds = (p) => p.metadata.labels?.['job-name'] === 'done';
   for (const name of ['done', 'running', 'paused']) {
     await cp.client.create(jobs, {

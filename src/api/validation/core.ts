@@ -1,7 +1,7 @@
 /** The small resources of the core group, policy and scheduling. */
 import { isDeepStrictEqual } from 'node:util';
 import type { Event, EventsV1Event, Namespace, Node, PodDisruptionBudget, PriorityClass, ResourceQuota } from '../schema/types.ts';
-import { eachOf, type FieldError, forbidden, invalid, invalids, oneOf, required, tooLong } from './field-error.ts';
+import { eachOf, type FieldError, forbidden, invalid, invalids, oneOf, optionalOneOf, required, tooLong } from './field-error.ts';
 import { amountsErrors, cidrErrors, countOrPercentErrors, percentAbove100Errors, selectorErrors } from './formats.ts';
 import { isLabelValue, isQualifiedName } from './names.ts';
 import { finalizerErrors, immutable } from './object-meta.ts';
@@ -82,7 +82,10 @@ export function disruptionBudgetErrors({ spec }: PodDisruptionBudget): FieldErro
       const value = spec?.[key as 'minAvailable' | 'maxUnavailable'];
       return [...countOrPercentErrors(value, `spec.${key}`), ...percentAbove100Errors(value, `spec.${key}`)];
     })
-    .concat(selectorErrors(spec?.selector, 'spec.selector'));
+    .concat(
+      selectorErrors(spec?.selector, 'spec.selector'),
+      optionalOneOf(spec?.unhealthyPodEvictionPolicy, 'spec.unhealthyPodEvictionPolicy', ['AlwaysAllow', 'IfHealthyBudget']),
+    );
 }
 
 export function quotaErrors({ spec, status }: ResourceQuota): FieldError[] {

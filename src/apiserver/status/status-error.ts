@@ -153,8 +153,9 @@ export function invalidOptions(kind: string, causes: readonly { field: string; r
   });
 }
 
-export function tooManyRequests(message: string, retryAfterSeconds: number, causes?: StatusCause[]): StatusError {
-  return new StatusError(429, 'TooManyRequests', message, { ...(causes ? { causes } : {}), retryAfterSeconds });
+export function tooManyRequests(message: string, retryAfterSeconds?: number, causes?: StatusCause[]): StatusError {
+  const wait = retryAfterSeconds === undefined ? {} : { retryAfterSeconds };
+  return new StatusError(429, 'TooManyRequests', message, { ...(causes ? { causes } : {}), ...wait });
 }
 
 export function internalError(message: string): StatusError {
