@@ -1,6 +1,6 @@
 /** Installs the system packages that are missing, without starting a service or displacing anything that is there. */
 import { spawnSync } from 'node:child_process';
-import { closeSync, existsSync, mkdirSync, mkdtempSync, openSync, readdirSync, readSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { closeSync, existsSync, mkdirSync, mkdtempSync, openSync, readdirSync, readFileSync, readSync, renameSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { answerOf, asRoot, find, isRoot, mustRun, Stop, say } from './process.mjs';
@@ -61,34 +61,56 @@ function commandFor(packages) {
 }
 
 const policy = '/usr/sbin/policy-rc.d';
+const ours = '# of fairlead';
+
+/** Whether somebody else's policy is there; one of ours is left over from a start that was killed. */
+function hasPolicy() {
+  return existsSync(policy) && !readFileSync(policy, 'utf8').includes(ours);
+}
 
 /** Runs `install` while a policy-rc.d (invoke-rc.d(8)) forbids packages to start their services. */
 function withoutServices(install) {
-  const sudo = asRoot('install packages');
-  const own = existsSync(policy);
-  const run = (...args) => mustRun([...sudo, ...args][0], [...sudo, ...args].slice(1));
-  if (!own) {
-    const file = join(mkdtempSync(join(tmpdir(), 'fairlead-')), 'policy-rc.d');
-    writeFileSync(file, '#!/bin/sh\nexit 101\n', { mode: 0o755 });
-    run('cp', file, policy);
-  }
+  const foreign = hasPolicy();
+  const shell = (script) => {
+    const [file, ...rest] = [...asRoot('install packages'), 'sh', '-c', script];
+    mustRun(file, rest);
+  };
+  if (!foreign) shell(`printf '#!/bin/sh\\n${ours}\\nexit 101\\n' >${policy} && chmod 755 ${policy}`);
   try {
-    install();
+    return install();
   } finally {
-    if (!own) run('rm', '-f', policy);
+    if (!foreign) shell(`rm -f ${policy}`);
   }
 }
 
-function apt(args) {
-  const [file, ...rest] = [...asRoot('install packages'), 'env', 'DEBIAN_FRONTEND=noninteractive', 'LC_ALL=C', 'apt-get', ...args];
-  return spawnSync(file, rest, { stdio: ['inherit', 2, 2] }).status === 0;
+const installArguments = ['install', '-y', '--no-remove', '--no-install-recommends'];
+
+/** What `install` needs of the machine. */
+const debian = {
+  /** Runs apt-get; whether it did well. */
+  apt(args) {
+    // A machine that was just booted may be upgrading itself: that is waited for.
+    const command = ['env', 'DEBIAN_FRONTEND=noninteractive', 'LC_ALL=C', 'apt-get', '-o', 'DPkg::Lock::Timeout=300', ...args];
+    const [file, ...rest] = [...asRoot('install packages'), ...command];
+    return spawnSync(file, rest, { stdio: ['inherit', 2, 2] }).status === 0;
+  },
+  /** Whether apt-get could install these, asked without a word: that the lists of a fresh machine are empty is nobody's error. */
+  can: (packages) => answerOf('apt-get', ['--simulate', ...installArguments, ...packages]) !== undefined,
+  unpackBusybox,
+};
+
+/** Installs the packages; gives those that could not be. */
+export function install(packages, { apt, can, unpackBusybox } = debian) {
+  const installed = (names) => names.length === 0 || apt([...installArguments, ...names]);
+  if (!can(packages)) apt(['update']);
+  // A system with a dynamic busybox keeps it: the static one conflicts with it, so it is only unpacked.
+  const wanted = can(packages) ? packages : packages.filter((name) => name !== 'busybox-static');
+  // Old lists name files that are gone.
+  if (!installed(wanted) && !(apt(['update']) && installed(wanted))) return wanted;
+  return wanted.length === packages.length || unpackBusybox() ? [] : ['busybox-static'];
 }
 
-function aptInstall(packages) {
-  return apt(['install', '-y', '--no-remove', '--no-install-recommends', ...packages]);
-}
-
-/** Where a dynamic busybox is part of the system, the static one conflicts with it: it is only unpacked then. */
+/** A static busybox without installing it. */
 function unpackBusybox() {
   const dir = mkdtempSync(join(tmpdir(), 'fairlead-'));
   try {
@@ -127,18 +149,11 @@ export function ensurePackages() {
       `Cannot start: ${missing.join(', ')} ${missing.length === 1 ? 'is' : 'are'} not installed\n  next: run as root: ${command}`,
     );
   say(`Installing system packages: ${missing.join(' ')}`);
-  const others = missing.filter((name) => name !== 'busybox-static');
-  const newContainerd = others.includes('containerd');
-  withoutServices(() => {
-    // The lists of a fresh machine are empty, those of an old one name files that are gone.
-    if (!aptInstall(missing) && !(apt(['update']) && aptInstall(missing))) {
-      if (others.length > 0 && !aptInstall(others)) throw new Stop(`Cannot install the packages\n  next: run as root: ${command}`);
-      if (missing.includes('busybox-static') && !unpackBusybox())
-        throw new Stop(`Cannot get a static busybox\n  next: run as root: ${commandFor(['busybox-static'])}`);
-    }
-  });
+  const failed = withoutServices(() => install(missing));
+  if (failed.length > 0)
+    throw new Stop(`Cannot install ${failed.join(', ')}: apt-get says why above\n  next: run as root: ${commandFor(failed)}`);
   // Nobody asked for a containerd of the machine's own: it must not start with the next boot either.
-  if (newContainerd && find('systemctl') !== undefined && existsSync('/run/systemd/system')) {
+  if (missing.includes('containerd') && find('systemctl') !== undefined && existsSync('/run/systemd/system')) {
     const [file, ...rest] = [...asRoot('install packages'), 'systemctl', 'disable', 'containerd'];
     spawnSync(file, rest, { stdio: 'ignore' });
   }
