@@ -118,9 +118,12 @@ export async function processesIn(hierarchies: readonly Hierarchy[], ...parts: r
   return [...pids];
 }
 
+/** How long killed processes may take to be gone: a node has some forty, and a machine may be slow or busy. */
+export const endingMs = 30_000;
+
 /** Removes a cgroup and everything below it; waits for processes that are still ending. */
 export async function removeCgroups(hierarchies: readonly Hierarchy[], clock: Clock, ...parts: readonly string[]): Promise<void> {
-  const deadline = clock.monotonic() + 5000;
+  const deadline = clock.monotonic() + endingMs;
   for (;;) {
     let busy: string | undefined;
     for (const hierarchy of hierarchies)

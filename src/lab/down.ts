@@ -2,7 +2,7 @@ import type { Progress } from '../cli/progress.ts';
 import type { Clock } from '../clock/clock.ts';
 import { systemCode } from '../errors/known-error.ts';
 import type { Exec } from '../linux/exec.ts';
-import { type Hierarchy, processesIn, readHierarchies, removeCgroups, restoreDelegated } from './cgroups.ts';
+import { endingMs, type Hierarchy, processesIn, readHierarchies, removeCgroups, restoreDelegated } from './cgroups.ts';
 import { detachHost } from './net/host.ts';
 import { dropNetns } from './net/underlay.ts';
 import type { LabPlan } from './plan.ts';
@@ -35,7 +35,7 @@ export async function endProcesses(
   const node = parts[1];
   for (const [name, id] of Object.entries(state?.nodes ?? {}))
     if ((node === undefined || node === name) && (await isAlive(id))) kill(id.pid);
-  const deadline = context.clock.monotonic() + 5000;
+  const deadline = context.clock.monotonic() + endingMs;
   // One hierarchy is enough to look at, as every process was put into all of them.
   const look = (): Promise<number[]> => processesIn(hierarchies.slice(0, 1), ...parts);
   let left = await look();

@@ -89,7 +89,7 @@ const up = defineCommand({
   options: {
     ...labFlags,
     name: nameOption,
-    timeout: { type: 'string', default: '60', value: 'SECONDS', help: 'How long to wait for the cluster to be ready' },
+    timeout: { type: 'string', default: '180', value: 'SECONDS', help: 'How long each step may take' },
   },
   async run({ values, signal }) {
     requireRoot('start a lab');

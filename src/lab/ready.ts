@@ -13,7 +13,11 @@ export interface WaitOptions {
   readonly clock: Clock;
   readonly timeoutMs: number;
   readonly signal: AbortSignal;
+  /** Told every ten seconds why it is still waiting: a slow machine must not look like a dead one. */
+  readonly onPatience?: (text: string) => void;
 }
+
+const patienceMs = 10_000;
 
 /** Calls `probe` until it gives nothing; throws TIMED_OUT with the last reason. */
 export async function waitUntil(
@@ -23,10 +27,15 @@ export async function waitUntil(
 ): Promise<void> {
   const { clock, signal } = options;
   const deadline = clock.monotonic() + options.timeoutMs;
+  let patience = clock.monotonic() + patienceMs;
   for (;;) {
     signal.throwIfAborted();
     const reason = await probe().catch((err: unknown) => messageOf(err));
     if (reason === undefined) return;
+    if (clock.monotonic() > patience) {
+      options.onPatience?.(`Waiting for ${what}: ${reason}`);
+      patience = clock.monotonic() + patienceMs;
+    }
     if (clock.monotonic() > deadline)
       throw new KnownError('TIMED_OUT', `Cannot wait longer for ${what}: ${reason}`, { hint: options.hint });
     await clock.sleep(50, signal);
@@ -37,14 +46,14 @@ export async function waitUntil(
 export function probeReadyz(config: ClientConfig): Promise<string | undefined> {
   return new Promise((resolve, reject) => {
     const { ca, cert, key } = config;
-    const call = request(`${config.server}/readyz`, { ca, cert, key, agent: false, timeout: 2000 }, (response) => {
+    const call = request(`${config.server}/readyz`, { ca, cert, key, agent: false, timeout: 5000 }, (response) => {
       let body = '';
       response.setEncoding('utf8').on('data', (chunk: string) => (body += chunk));
       response.on('end', () =>
         resolve(response.statusCode === 200 ? undefined : `it answers ${response.statusCode} ${body.slice(0, 200)}`),
       );
     });
-    call.on('timeout', () => call.destroy(new Error('no answer within 2 s')));
+    call.on('timeout', () => call.destroy(new Error('no answer within 5 s')));
     call.on('error', reject);
     call.end();
   });
@@ -73,7 +82,7 @@ export async function probeNodes(client: Client, machines: ReadonlyMap<string, s
 }
 
 /** Asks a DNS server for one name over UDP. Gives the addresses. Throws when nothing answers in time. */
-export function queryDns(server: string, name: string, timeoutMs = 500): Promise<string[]> {
+export function queryDns(server: string, name: string, timeoutMs = 2000): Promise<string[]> {
   return new Promise((resolve, reject) => {
     const socket = createSocket('udp4');
     const timer = setTimeout(() => finish(new Error(`${server} does not answer within ${timeoutMs} ms`)), timeoutMs);

@@ -110,7 +110,7 @@ export async function labUp(context: LabContext, plan: LabPlan, state: LabState 
   await writeState(plan, next);
 
   const [images] = await Promise.all([
-    ensureImageStore({ cacheDir: plan.cacheDir, busybox: tools.busybox, snapshotter, exec, clock }),
+    ensureImageStore({ cacheDir: plan.cacheDir, busybox: tools.busybox, snapshotter, exec, clock, timeoutMs: options.timeoutMs }),
     ensureClusterPki({
       dir: plan.pkiDir,
       cluster: plan.options.name,
@@ -133,6 +133,7 @@ export async function labUp(context: LabContext, plan: LabPlan, state: LabState 
     containerd: { snapshotter, restrictOomScore: lacksSysResource(status) },
     exec,
     clock,
+    timeoutMs: options.timeoutMs,
     nameservers: plan.options.upstreamDns !== undefined ? [plan.options.upstreamDns] : plan.options.relay ? [plan.relayAddress] : [],
   };
   const missing = plan.nodes.filter((node) => !alive.has(node.name));

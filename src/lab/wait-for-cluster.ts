@@ -18,7 +18,7 @@ export async function waitForCluster(
   options: { readonly timeoutMs: number; readonly signal: AbortSignal },
 ): Promise<void> {
   const { clock, progress } = context;
-  const wait = { clock, ...options };
+  const wait = { clock, ...options, onPatience: (text: string) => progress.note(text) };
   const logs = (node: string, file: string): string => `See ${join(plan.dir, 'nodes', node, 'log', file)}`;
   const config = await loadKubeconfig(plan.kubeconfig);
   const machines = new Map<string, string>();
@@ -42,10 +42,13 @@ export async function waitForCluster(
   );
   await client.patch<Node>(nodeType, plan.controlPlane.name, { metadata: { labels: { [controlPlaneLabel]: '' } } });
   await removeForeignNodes(client, plan);
+  // A question may be lost while rules are being laid, so the first ones are not waited for long; a slow machine needs longer.
+  let patienceMs = 250;
   await progress.step(`DNS answers at ${plan.dnsAddress}`, () =>
     waitUntil('DNS', { ...wait, hint: logs('control-plane', 'agent.log') }, async () => {
       const name = `kubernetes.default.svc.${plan.options.clusterDomain}`;
-      const answer = await queryDns(plan.dnsAddress, name);
+      patienceMs += 250;
+      const answer = await queryDns(plan.dnsAddress, name, patienceMs);
       return answer.includes(plan.kubernetesAddress) ? undefined : `it does not know ${name}`;
     }),
   );

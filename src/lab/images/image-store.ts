@@ -19,6 +19,8 @@ export interface ImageStoreOptions {
   readonly snapshotter: 'overlayfs' | 'native';
   readonly exec: Exec;
   readonly clock: Clock;
+  /** How long each step may take: containerd's start, and each import. */
+  readonly timeoutMs: number;
 }
 
 function architecture(): Architecture {
@@ -59,7 +61,7 @@ async function build(options: ImageStoreOptions, dir: string, archives: readonly
     ended = true;
   });
   try {
-    const deadline = clock.monotonic() + 20_000;
+    const deadline = clock.monotonic() + options.timeoutMs;
     while (!(await stat(socket).catch(() => undefined))) {
       if (ended || clock.monotonic() > deadline)
         throw new KnownError(
@@ -72,7 +74,7 @@ async function build(options: ImageStoreOptions, dir: string, archives: readonly
       const archive = join(dir, `${i}.tar`);
       await writeFile(archive, bytes);
       const args = ['--address', socket, '--namespace', 'k8s.io', 'images', 'import', '--snapshotter', snapshotter, archive];
-      await mustRun(exec, 'ctr', args, { timeoutMs: 60_000 });
+      await mustRun(exec, 'ctr', args, { timeoutMs: options.timeoutMs });
       await rm(archive);
     }
   } finally {

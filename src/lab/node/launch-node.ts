@@ -26,6 +26,8 @@ export interface LaunchContext {
   readonly clock: Clock;
   /** The nameservers that nodes ask about the world. */
   readonly nameservers: readonly string[];
+  /** How long a node may take until its init answers. */
+  readonly timeoutMs: number;
 }
 
 /** The checkout this file is part of; nodes see it read-only at /opt/fairlead. */
@@ -83,7 +85,7 @@ async function moveLauncher(context: LaunchContext, node: NodePlan, pid: number)
 }
 
 async function waitForInit(context: LaunchContext, node: NodePlan, launcher: number, ended: () => boolean): Promise<ProcessId> {
-  const deadline = context.clock.monotonic() + 20_000;
+  const deadline = context.clock.monotonic() + context.timeoutMs;
   for (;;) {
     const pid = Number(await readFile(join(node.dir, 'init.pid'), 'utf8').catch(() => ''));
     // It is written just before the node's root changes, so the root must be looked at too.
