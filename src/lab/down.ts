@@ -67,7 +67,10 @@ export async function labDown(context: LabContext, plan: LabPlan, state: LabStat
   const hierarchies = await readHierarchies();
   const processes = (await processesIn(hierarchies.slice(0, 1), plan.cgroup)).length;
   const there = state !== undefined || processes > 0;
-  const label = (found: readonly string[]): string => (there || found.length > 0 ? `Ended ${name}` : `Nothing of ${name} was there`);
+  const label = (found: readonly string[]): string =>
+    there || found.length > 0
+      ? `Ended ${name}${keepData ? '' : ' and removed all that was created in it'}`
+      : `Nothing of ${name} was there`;
   await context.progress.step(label, () => clearLab(context, plan, state));
   await removeState(plan, keepData);
   if (there && keepData) context.progress.note(`Kept its objects and keys in ${plan.dir}`);

@@ -23,16 +23,28 @@ export async function prepareKernel(exec: Exec): Promise<void> {
   }
   if (!(await hasFileSystem('overlay')))
     throw new KnownError('KERNEL_FEATURE_MISSING', 'Cannot start nodes: the kernel has no overlay file system', {
-      hint: 'Load it with "modprobe overlay", or start a kernel that has CONFIG_OVERLAY_FS',
+      hint: 'See "modprobe overlay" for why (an upgraded kernel wants a reboot), or boot a kernel that has CONFIG_OVERLAY_FS',
     });
   // The module filters bridged packets everywhere from the moment it is loaded; the machine's own bridges did without so far.
   if (!bridgeFilterWasThere) for (const name of bridgeCalls) if (readSysctl(name) !== undefined) ensureSysctl(name, '0');
 }
 
+/** What a service proxy's rules are made of. Listing tables would ask nothing: a kernel may have nf_tables without a single family. */
+const ruleProbe = `table ip probe {
+  map endpoints { type ipv4_addr . inet_proto . inet_service : ipv4_addr . inet_service; }
+  chain before { type nat hook prerouting priority dstnat; fib daddr type local numgen random mod 2 0 ip daddr set 192.0.2.1; }
+  chain after { type nat hook postrouting priority srcnat; masquerade fully-random; }
+  chain out { type filter hook output priority filter; ct state new meta l4proto tcp reject with tcp reset; }
+}
+delete table ip probe
+`;
+
 interface Probe {
   readonly what: string;
   readonly option: string;
+  readonly module: string;
   readonly command: readonly string[];
+  readonly input?: string;
 }
 
 /**
@@ -44,19 +56,26 @@ export async function checkKernel(exec: Exec, tools: Tools, netns: string): Prom
     {
       what: 'VXLAN devices',
       option: 'CONFIG_VXLAN',
+      module: 'vxlan',
       command: [tools.ip, 'link', 'add', 'probe', 'type', 'vxlan', 'id', '1', 'dstport', '8472'],
     },
-    { what: 'nf_tables', option: 'CONFIG_NF_TABLES', command: [tools.nft, 'list', 'tables'] },
+    {
+      what: 'complete nf_tables',
+      option: 'CONFIG_NF_TABLES_IPV4, CONFIG_NFT_NAT, CONFIG_NFT_MASQ, CONFIG_NFT_NUMGEN, CONFIG_NFT_FIB_IPV4 and CONFIG_NFT_REJECT',
+      module: 'nf_tables',
+      command: [tools.nft, '-f', '-'],
+      input: ruleProbe,
+    },
   ];
   await Promise.all(
-    probes.map(async ({ what, option, command }) => {
-      const result = await exec.run(tools.nsenter, [`--net=${netns}`, ...command]);
+    probes.map(async ({ what, option, module, command, input }) => {
+      const result = await exec.run(tools.nsenter, [`--net=${netns}`, ...command], input === undefined ? {} : { input });
       if (result.code !== 0)
         throw new KnownError(
           'KERNEL_FEATURE_MISSING',
           `Cannot start nodes: the kernel has no ${what} (${result.stderr.trim().split('\n')[0]})`,
           {
-            hint: `Start a kernel that has ${option}`,
+            hint: `See "modprobe ${module}" for why, install the modules of the running kernel (linux-modules-extra-$(uname -r) on Ubuntu) or boot one that has ${option}`,
           },
         );
     }),

@@ -116,11 +116,11 @@ const up = defineCommand({
 
 const down = defineCommand({
   name: 'down',
-  summary: 'end a lab and leave nothing behind',
-  examples: ['fairlead lab down', 'fairlead lab down --keep # the next "lab up" finds its objects again'],
+  summary: 'end a lab with all its objects, and leave nothing behind',
+  examples: ['fairlead lab down', 'fairlead lab down --keep # what you created is there again after the next "lab up"'],
   options: {
     name: nameOption,
-    keep: { type: 'boolean', default: false, help: 'Keep the objects and keys of the cluster for the next start' },
+    keep: { type: 'boolean', default: false, help: 'Keep what you created in the cluster, and its keys, for the next "lab up"' },
   },
   async run({ values }) {
     requireRoot('end a lab');

@@ -4,12 +4,16 @@
  */
 import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
+import { existsSync } from 'node:fs';
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, suite, test } from 'node:test';
+import { Progress } from '../cli/progress.ts';
+import { systemClock } from '../clock/clock.ts';
 import { type ExecResult, systemExec } from '../linux/exec.ts';
 import { defaultLabOptions, planLab } from './plan.ts';
 import { findTools } from './tools.ts';
+import { labUp } from './up.ts';
 
 const program = join(import.meta.dirname, '../main/fairlead.ts');
 const missing =
@@ -154,4 +158,22 @@ suite('an attached lab', { skip: missing, timeout: 180_000 }, () => {
     assert.equal(await routes(), routesBefore);
     assert.deepEqual(await traces(name), []);
   });
+});
+
+test('a machine whose kernel lacks something is told so, and keeps nothing of the lab that it cannot have', {
+  skip: missing,
+  timeout: 120_000,
+}, async () => {
+  const plan = planLab({ ...defaultLabOptions, name: 'itest-c', attach: false, underlay: '192.168.125.0/24' });
+  // Without its kernel the rest fails as well, which explains nothing.
+  const tools = { ...(await findTools()), nft: '/bin/false', busybox: '/bin/false' };
+  const progress = new Progress({ clock: systemClock, write: () => {}, terminal: false, colour: false });
+  const starting = labUp({ exec: systemExec, clock: systemClock, tools, progress }, plan, undefined, {
+    timeoutMs: 60_000,
+    signal: new AbortController().signal,
+    owner: undefined,
+  });
+  await assert.rejects(starting, { code: 'KERNEL_FEATURE_MISSING' });
+  assert.deepEqual(await traces('itest-c'), []);
+  assert.equal(existsSync(plan.dir), false);
 });

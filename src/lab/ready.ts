@@ -13,7 +13,7 @@ export interface WaitOptions {
   readonly clock: Clock;
   readonly timeoutMs: number;
   readonly signal: AbortSignal;
-  /** Told every ten seconds why it is still waiting: a slow machine must not look like a dead one. */
+  /** Told after ten seconds, twenty, forty … why it is still waiting: a slow machine must not look like a dead one. */
   readonly onPatience?: (text: string) => void;
 }
 
@@ -27,14 +27,15 @@ export async function waitUntil(
 ): Promise<void> {
   const { clock, signal } = options;
   const deadline = clock.monotonic() + options.timeoutMs;
-  let patience = clock.monotonic() + patienceMs;
+  const began = clock.monotonic();
+  let patience = patienceMs;
   for (;;) {
     signal.throwIfAborted();
     const reason = await probe().catch((err: unknown) => messageOf(err));
     if (reason === undefined) return;
-    if (clock.monotonic() > patience) {
+    if (clock.monotonic() - began > patience) {
       options.onPatience?.(`Waiting for ${what}: ${reason}`);
-      patience = clock.monotonic() + patienceMs;
+      patience *= 2;
     }
     if (clock.monotonic() > deadline)
       throw new KnownError('TIMED_OUT', `Cannot wait longer for ${what}: ${reason}`, { hint: options.hint });

@@ -2,6 +2,7 @@ import { chown, readFile, rm, statfs } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ensureClusterPki } from '../bootstrap/pki.ts';
 import { writeSecret } from '../bootstrap/secret-file.ts';
+import { isKnownError } from '../errors/known-error.ts';
 import { makeCgroups, readDelegated, readHierarchies } from './cgroups.ts';
 import { clearLab, endProcesses, type LabContext } from './down.ts';
 import { ensureImageStore } from './images/image-store.ts';
@@ -13,7 +14,7 @@ import { type LaunchContext, launchNode } from './node/launch-node.ts';
 import type { LabOptions, LabPlan } from './plan.ts';
 import { type ProcessId, readBootId } from './process-id.ts';
 import { startRelay } from './relay/start-relay.ts';
-import { type LabState, makeThoroughfare, writeState } from './state.ts';
+import { type LabState, makeThoroughfare, removeState, writeState } from './state.ts';
 import { isGone, type Survey, surveyLab } from './survey.ts';
 import { waitForCluster } from './wait-for-cluster.ts';
 
@@ -109,7 +110,7 @@ export async function labUp(context: LabContext, plan: LabPlan, state: LabState 
   };
   await writeState(plan, next);
 
-  const [images] = await Promise.all([
+  const making = [
     ensureImageStore({ cacheDir: plan.cacheDir, busybox: tools.busybox, snapshotter, exec, clock, timeoutMs: options.timeoutMs }),
     ensureClusterPki({
       dir: plan.pkiDir,
@@ -122,7 +123,16 @@ export async function labUp(context: LabContext, plan: LabPlan, state: LabState 
       now: clock.now(),
     }),
     fresh ? prepareKernel(exec).then(() => makeNetwork(context, plan)) : undefined,
-  ]);
+  ] as const;
+  const failures = (await Promise.allSettled(making)).flatMap((result) => (result.status === 'rejected' ? [result.reason as unknown] : []));
+  // What the kernel lacks is why the rest failed. Such a machine is left as it was found: nothing of the lab could be used again.
+  const lacking = failures.find((reason) => isKnownError(reason, 'KERNEL_FEATURE_MISSING'));
+  if (lacking && fresh) {
+    await clearLab(context, plan, next);
+    await removeState(plan, state !== undefined);
+  }
+  if (failures.length > 0) throw lacking ?? failures[0];
+  const images = await making[0];
   if (images.built) progress.note('Prepared the images fairlead.local/box:1 and fairlead.local/pause:1');
 
   const launch: LaunchContext = {
