@@ -190,6 +190,10 @@ describe('the way to the kubelet', () => {
     socket.destroy();
     assert.equal(kubelet.lastUpgradeHeaders['transfer-encoding'], undefined);
     assert.equal(kubelet.lastUpgradeHeaders.expect, undefined);
+    await s.call('POST', pods, { metadata: { name: 'bound' }, spec: { containers: [{ name: 'c', image: 'i' }] } });
+    assert.equal((await s.call('POST', `${pods}/bound/binding`, binding)).status, 201);
+    const { body } = await s.call('GET', `${pods}/bound`);
+    assert.deepEqual([body.spec.nodeName, body.metadata.generation], ['n1', 1], 'who binds a pod asks for nothing else of it');
   });
 
   it('proxies HTTP to a node, though not to one that says it is this machine', async () => {

@@ -42,9 +42,9 @@ export async function bind(objects: ObjectStore, clock: Clock, ctx: RequestConte
       if (pod.metadata.deletionTimestamp) throw refuse(`pod ${name} is being deleted, cannot be assigned to a host`);
       if (pod.spec?.nodeName) throw refuse(`pod ${name} is already assigned to node ${JSON.stringify(pod.spec.nodeName)}`);
       if (pod.spec?.schedulingGates?.length) throw refuse(`pod ${name} has non-empty .spec.schedulingGates`);
+      // The generation stays: what the pod's owner asked for is the same on any node.
       pod.spec = { ...pod.spec, containers: pod.spec?.containers ?? [], nodeName: node };
       if (binding.metadata.annotations) pod.metadata.annotations = { ...pod.metadata.annotations, ...binding.metadata.annotations };
-      if (pod.metadata.generation !== undefined) pod.metadata.generation++;
       const others = (pod.status?.conditions ?? []).filter((c) => c.type !== 'PodScheduled');
       const scheduled = { type: 'PodScheduled', status: 'True', lastTransitionTime: timeText(clock.now()) };
       pod.status = { ...pod.status, conditions: [...others, scheduled] };
