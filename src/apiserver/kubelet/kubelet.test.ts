@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { networkInterfaces } from 'node:os';
 import { after, before, describe, it } from 'node:test';
 import { connect, type TLSSocket } from 'node:tls';
+import { WebSocket } from 'ws';
 import { FakeKubelet } from '../testing/fake-kubelet.ts';
 import type { Pem } from '../testing/test-pki.ts';
 import { TestServer } from '../testing/test-server.ts';
@@ -53,6 +54,37 @@ describe('the way to the kubelet', () => {
     assert.equal((await lines.next()).value, 'second\n');
     kubelet.following[0]!.end();
     assert.equal((await lines.next()).done, true);
+  });
+
+  it('sends a log as messages over a WebSocket, in bytes or in base64', async () => {
+    for (const [protocol, wanted] of [
+      ['binary.k8s.io', 'a line\n'],
+      ['base64.binary.k8s.io', Buffer.from('a line\n').toString('base64')],
+    ] as const) {
+      const ws = new WebSocket(`wss://127.0.0.1:${s.server.address.port}${pods}/one/log`, protocol, { ca: s.pki.ca, ...admin });
+      let text = '';
+      ws.on('message', (data) => {
+        text += String(data);
+      });
+      await once(ws, 'close');
+      assert.equal(ws.protocol, protocol);
+      assert.equal(text, wanted);
+    }
+  });
+
+  it('ends the log at the kubelet when the WebSocket goes', async () => {
+    const ws = new WebSocket(`wss://127.0.0.1:${s.server.address.port}${pods}/one/log?follow=true`, { ca: s.pki.ca, ...admin });
+    const [first] = (await once(ws, 'message')) as [Buffer];
+    assert.equal(first.toString(), 'first\n');
+    const ended = once(kubelet.following.at(-1)!, 'close');
+    ws.close();
+    await ended;
+  });
+
+  it('answers a WebSocket for a log that is not there with a Status', async () => {
+    const ws = new WebSocket(`wss://127.0.0.1:${s.server.address.port}${pods}/none/log`, { ca: s.pki.ca, ...admin });
+    const [err] = (await once(ws, 'error')) as [Error];
+    assert.match(err.message, /404/);
   });
 
   for (const [what, path, status, message] of [
@@ -158,6 +190,10 @@ describe('the way to the kubelet', () => {
     for (const method of ['PUT', 'PATCH', 'DELETE'])
       assert.equal((await s.call(method, `${pods}/waiting/binding`, binding)).status, 405, method);
     assert.equal((await s.call('GET', `${pods}/waiting`)).body.spec.nodeName, undefined);
+    await s.call('POST', pods, { metadata: { name: 'bound' }, spec: { containers: [{ name: 'c', image: 'i' }] } });
+    assert.equal((await s.call('POST', `${pods}/bound/binding`, binding)).status, 201);
+    const { body } = await s.call('GET', `${pods}/bound`);
+    assert.deepEqual([body.spec.nodeName, body.metadata.generation], ['n1', 1], 'who binds a pod asks for nothing else of it');
   });
 
   for (const podIP of ['127.0.0.1', '::1', '::ffff:127.0.0.1', '169.254.169.254', '0.0.0.0', 'fe80::1', 'localhost']) {
@@ -190,10 +226,6 @@ describe('the way to the kubelet', () => {
     socket.destroy();
     assert.equal(kubelet.lastUpgradeHeaders['transfer-encoding'], undefined);
     assert.equal(kubelet.lastUpgradeHeaders.expect, undefined);
-    await s.call('POST', pods, { metadata: { name: 'bound' }, spec: { containers: [{ name: 'c', image: 'i' }] } });
-    assert.equal((await s.call('POST', `${pods}/bound/binding`, binding)).status, 201);
-    const { body } = await s.call('GET', `${pods}/bound`);
-    assert.deepEqual([body.spec.nodeName, body.metadata.generation], ['n1', 1], 'who binds a pod asks for nothing else of it');
   });
 
   it('proxies HTTP to a node, though not to one that says it is this machine', async () => {

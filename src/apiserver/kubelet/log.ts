@@ -1,8 +1,9 @@
 /** `pods/log`: the kubelet's stream, passed on as it comes. */
 import type { IncomingMessage } from 'node:http';
 import { pipeline } from 'node:stream/promises';
+import type { ResourceRow } from '../../api/registry/resource-row.ts';
 import type { Pod } from '../../api/schema/types.ts';
-import type { RequestContext } from '../http/request-context.ts';
+import type { RequestInfo } from '../http/request-info.ts';
 import type { ResourceHandlers } from '../resource/resource-handlers.ts';
 import type { Handler } from '../router.ts';
 import { badRequest, methodNotAllowed, StatusError } from '../status/status-error.ts';
@@ -15,19 +16,40 @@ const passed = ['follow', 'previous', 'sinceSeconds', 'sinceTime', 'timestamps',
 export function logHandler(resources: ResourceHandlers, kubelets: KubeletClient): Handler {
   return async (ctx, row) => {
     if (ctx.info.verb !== 'get') throw methodNotAllowed();
-    const { namespace, name } = ctx.info;
-    const pod = (await resources.read(row, namespace, name)) as Pod;
-    const container = containerOf(pod, ctx.query.get('container'));
-    checkNumbers(ctx.query);
-    const query = new URLSearchParams();
-    for (const key of passed) {
-      const value = ctx.query.get(key);
-      if (value !== null) query.set(key, value);
-    }
-    const target = await kubelets.target(nodeOf(pod));
-    const path = `/containerLogs/${encodeURIComponent(namespace)}/${encodeURIComponent(name)}/${encodeURIComponent(container)}?${query}`;
-    await passOn(ctx, (signal) => kubelets.request(target, 'GET', path, {}, Buffer.alloc(0), signal));
+    const stop = new AbortController();
+    ctx.res.once('close', () => stop.abort());
+    const answer = await openLog({ resources, kubelets, row, info: ctx.info, query: ctx.query }, stop.signal);
+    ctx.res.writeHead(200, { 'content-type': 'text/plain', 'cache-control': 'no-cache, private' });
+    ctx.res.flushHeaders();
+    // Either side may end a log in the middle of it; there is nobody left to tell.
+    await pipeline(answer, ctx.res).catch(() => {});
   };
+}
+
+export interface LogRequest {
+  readonly resources: ResourceHandlers;
+  readonly kubelets: KubeletClient;
+  readonly row: ResourceRow;
+  readonly info: RequestInfo;
+  readonly query: URLSearchParams;
+}
+
+/** The kubelet's stream; ends when the signal aborts. Throws what the kubelet refuses with. */
+export async function openLog({ resources, kubelets, row, info, query: asked }: LogRequest, signal: AbortSignal): Promise<IncomingMessage> {
+  const { namespace, name } = info;
+  const pod = (await resources.read(row, namespace, name)) as Pod;
+  const container = containerOf(pod, asked.get('container'));
+  checkNumbers(asked);
+  const query = new URLSearchParams();
+  for (const key of passed) {
+    const value = asked.get(key);
+    if (value !== null) query.set(key, value);
+  }
+  const target = await kubelets.target(nodeOf(pod));
+  const path = `/containerLogs/${encodeURIComponent(namespace)}/${encodeURIComponent(name)}/${encodeURIComponent(container)}?${query}`;
+  const answer = await kubelets.request(target, 'GET', path, {}, Buffer.alloc(0), signal);
+  if (answer.statusCode !== 200) throw await refusal(answer);
+  return answer;
 }
 
 function checkNumbers(query: URLSearchParams): void {
@@ -37,18 +59,6 @@ function checkNumbers(query: URLSearchParams): void {
       throw badRequest(`${key}: Invalid value: ${JSON.stringify(value)}: must be greater than or equal to 0`);
   }
   if (query.has('sinceSeconds') && query.has('sinceTime')) throw badRequest('at most one of sinceTime or sinceSeconds may be specified');
-}
-
-/** Writes the answer to the client; ends the request to the kubelet when the client goes. */
-async function passOn(ctx: RequestContext, ask: (signal: AbortSignal) => Promise<IncomingMessage>): Promise<void> {
-  const stop = new AbortController();
-  ctx.res.once('close', () => stop.abort());
-  const answer = await ask(stop.signal);
-  if (answer.statusCode !== 200) throw await refusal(answer);
-  ctx.res.writeHead(200, { 'content-type': 'text/plain', 'cache-control': 'no-cache, private' });
-  ctx.res.flushHeaders();
-  // Either side may end a log in the middle of it; there is nobody left to tell.
-  await pipeline(answer, ctx.res).catch(() => {});
 }
 
 /** What a kubelet says when it refuses is plain text, or a Status already. */

@@ -13,6 +13,8 @@ import { statusErrorOf } from '../http/reply.ts';
 import type { ResourceHandlers } from '../resource/resource-handlers.ts';
 import { badRequest, noSuchPath } from '../status/status-error.ts';
 import { dialError, type KubeletClient, type Target } from './kubelet-client.ts';
+import type { LogRequest } from './log.ts';
+import { serveLogSocket } from './log-socket.ts';
 import { containerOf, nodeOf } from './pod-container.ts';
 import { proxyTarget } from './proxy-target.ts';
 
@@ -44,6 +46,8 @@ export async function serveUpgrade(deps: UpgradeDeps, req: IncomingMessage, sock
   socket.on('error', () => socket.destroy());
   try {
     const admitted = await deps.access.admit(req);
+    const log = logRequest(deps, admitted);
+    if (log) return await serveLogSocket(log, req, socket, head, deps.stop);
     const { target, path, plain } = await destination(deps, admitted, req.url ?? '');
     const upstream = plain ? await plain() : await deps.kubelets.connect(target);
     if (socket.destroyed) {
@@ -80,6 +84,12 @@ export async function serveUpgrade(deps: UpgradeDeps, req: IncomingMessage, sock
       `HTTP/1.1 ${code} ${status.reason ?? 'Error'}\r\ncontent-type: application/json\r\nconnection: close\r\ncontent-length: ${Buffer.byteLength(body)}\r\n\r\n${body}`,
     );
   }
+}
+
+function logRequest({ resources, kubelets }: UpgradeDeps, { info, query }: Admitted): LogRequest | undefined {
+  const row = rowOf(info.group, info.version, info.resource);
+  if (!row || info.group !== '' || info.resource !== 'pods' || info.subresource !== 'log' || info.verb !== 'get') return undefined;
+  return { resources, kubelets, row, info, query };
 }
 
 interface Destination {

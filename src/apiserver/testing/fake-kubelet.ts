@@ -1,6 +1,6 @@
 /** A kubelet's HTTPS server for tests: logs that say what was asked, and an echo behind every upgrade. */
 import { once } from 'node:events';
-import type { IncomingHttpHeaders } from 'node:http';
+import type { IncomingHttpHeaders, ServerResponse } from 'node:http';
 import { createServer, type Server } from 'node:https';
 import type { AddressInfo, Socket } from 'node:net';
 import type { TLSSocket } from 'node:tls';
@@ -11,7 +11,7 @@ export class FakeKubelet {
   /** `GET /containerLogs/… as CN` of every request. */
   readonly seen: string[] = [];
   /** Lines of a followed log, to be written by the test. */
-  readonly following: { write(text: string): void; end(): void }[] = [];
+  readonly following: ServerResponse[] = [];
   lastUpgradeHeaders: IncomingHttpHeaders = {};
   readonly #server: Server;
   readonly #sockets = new Set<Socket>();
