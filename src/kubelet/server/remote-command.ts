@@ -4,6 +4,7 @@
  * resize; with v5 also 255, which closes the channel named by the next byte.
  */
 import type { WebSocket } from 'ws';
+import type { Status } from '../../api/schema/types.ts';
 import { pacedSend } from './paced-send.ts';
 import { SpdyClient, type SpdyStream, upgradeToSpdy } from './spdy-client.ts';
 
@@ -36,6 +37,9 @@ export async function serveCommand(ws: WebSocket, url: string, streams: CommandS
   }
   const { promise, resolve } = Promise.withResolvers<void>();
   let told = false;
+  // Before version 4 the error channel had text for people, and nothing when all went well.
+  const knowsStatus = ws.protocol === 'v4.channel.k8s.io' || ws.protocol === 'v5.channel.k8s.io';
+  const outcome: Buffer[] = [];
   const sendPaced = pacedSend(ws, { pause: () => spdy.pause(), resume: () => spdy.resume() });
   const send = (channel: number, bytes: Buffer): void => {
     const message = Buffer.allocUnsafe(bytes.length + 1);
@@ -48,11 +52,14 @@ export async function serveCommand(ws: WebSocket, url: string, streams: CommandS
     {
       data: (name, bytes) => {
         if (name === 'error') told = true;
-        send(channels[name] ?? 1, bytes);
+        if (name === 'error' && !knowsStatus) outcome.push(bytes);
+        else send(channels[name] ?? 1, bytes);
       },
       drained: () => ws.resume(),
       close: () => {
-        if (!told && ws.readyState === ws.OPEN) send(3, Buffer.from(JSON.stringify(lost)));
+        if (!told) outcome.push(Buffer.from(JSON.stringify(lost)));
+        const said = knowsStatus ? Buffer.concat(outcome) : failureText(Buffer.concat(outcome));
+        if (said.length > 0 && ws.readyState === ws.OPEN) send(3, said);
         ws.close(1000);
         resolve();
       },
@@ -101,3 +108,12 @@ const lost = {
   reason: 'InternalError',
   code: 500,
 };
+
+function failureText(said: Buffer): Buffer {
+  try {
+    const status = JSON.parse(said.toString()) as Status;
+    return Buffer.from(status.status === 'Success' ? '' : (status.message ?? ''));
+  } catch {
+    return said;
+  }
+}

@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { createServer, type Server } from 'node:http';
 import { type AddressInfo, connect, createServer as createTcp, type Socket, type Server as TcpServer } from 'node:net';
 import { after, afterEach, before, beforeEach, describe, it } from 'node:test';
+import { WebSocket } from 'ws';
 import { silentLog } from '../../observability/log.ts';
 import type { Cri } from '../cri/cri.ts';
 import { waitFor } from '../testing/test-node.ts';
@@ -15,6 +16,7 @@ describe('Upgrades', () => {
   /** The runtime's streaming server: takes every upgrade, and does nothing more by itself. */
   let runtime: TcpServer;
   const streams: Socket[] = [];
+  let asked = false;
   let upgrades: Upgrades;
   let server: Server;
   const port = (): number => (server.address() as AddressInfo).port;
@@ -23,6 +25,10 @@ describe('Upgrades', () => {
     runtime = createTcp((socket) => {
       streams.push(socket);
       socket.on('error', () => {});
+      // The first byte of a SPDY control frame: the client opens its streams.
+      socket.on('data', (chunk: Buffer) => {
+        if (chunk[0] === 0x80) asked = true;
+      });
       socket.once('data', () => socket.write('HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: SPDY/3.1\r\n\r\n'));
     });
     runtime.listen(0, '127.0.0.1');
@@ -31,6 +37,7 @@ describe('Upgrades', () => {
   after(() => void runtime.close());
   beforeEach(async () => {
     streams.length = 0;
+    asked = false;
     const url = `http://127.0.0.1:${(runtime.address() as AddressInfo).port}/x`;
     const cri = { exec: async () => url, portForward: async () => url } as unknown as Cri;
     const pods = { runningContainer: () => 'c', sandbox: () => 's' } as unknown as PodLookup;
@@ -87,6 +94,29 @@ describe('Upgrades', () => {
     client.destroy();
     await waitFor('the stream to the runtime ends', () => streams[0]!.readyState !== 'open');
   });
+
+  /** The messages of a command whose runtime says `status` on the error stream, which is opened first, and goes. */
+  async function messagesOf(protocol: string, status: string): Promise<string[]> {
+    const ws = new WebSocket(`ws://127.0.0.1:${port()}/exec/ns/p/c?output=1`, protocol);
+    const seen: string[] = [];
+    ws.on('message', (data: Buffer) => seen.push(`${data[0]} ${data.subarray(1)}`));
+    await waitFor('streams are asked for', () => asked);
+    const head = Buffer.alloc(8);
+    head.writeUInt32BE(1, 0);
+    head.writeUInt32BE((1 << 24) | status.length, 4);
+    streams[0]!.end(Buffer.concat([head, Buffer.from(status)]));
+    await once(ws, 'close');
+    return seen;
+  }
+  const success = '{"metadata":{},"status":"Success"}';
+  for (const [protocol, status, wanted] of [
+    ['v4.channel.k8s.io', success, [`3 ${success}`]],
+    ['channel.k8s.io', success, []],
+    ['channel.k8s.io', '{"metadata":{},"status":"Failure","message":"exit code 1"}', ['3 exit code 1']],
+  ] as const)
+    it(`tells a client of ${protocol} ${JSON.stringify(wanted)} when a command ends with ${status}`, async () => {
+      assert.deepEqual(await messagesOf(protocol, status), wanted);
+    });
 
   it('refuses ports that are none', async () => {
     const client = connect(port(), '127.0.0.1');
