@@ -163,4 +163,16 @@ describe('the API server', () => {
     const selected = await s.call('GET', '/apis/events.k8s.io/v1/events?fieldSelector=regarding.name%3Dp');
     assert.equal(selected.body.items[0].regarding.name, 'p');
   });
+
+  it('has no Table of what is only answered', async () => {
+    const review = { spec: { nonResourceAttributes: { path: '/', verb: 'get' } } };
+    const table = 'application/json;as=Table;v=v1;g=meta.k8s.io';
+    for (const [accept, status] of [
+      [table, 406],
+      [`${table},application/json`, 201],
+    ] as const) {
+      const options = { headers: { accept } };
+      assert.equal((await s.call('POST', '/apis/authorization.k8s.io/v1/selfsubjectaccessreviews', review, options)).status, status);
+    }
+  });
 });

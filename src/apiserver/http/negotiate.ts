@@ -27,6 +27,12 @@ export function mediaRanges(accept: string | undefined): MediaRange[] {
 const jsonTypes = new Set(['application/json', 'application/*', '*/*']);
 const served = ['application/json', 'application/yaml'];
 
+/** False for a client that takes nothing but a Table or the metadata. */
+export function takesPlainObject(accept: string | undefined): boolean {
+  const ranges = mediaRanges(accept);
+  return ranges.length === 0 || ranges.some(({ type, params }) => isServed(type) && !params.has('as'));
+}
+
 /** Throws 406 when nothing that the client takes is served. Protobuf is skipped: every client that asks for it takes JSON too. */
 export function answerShape(accept: string | undefined): AnswerShape {
   const ranges = mediaRanges(accept);
@@ -40,7 +46,10 @@ export function answerShape(accept: string | undefined): AnswerShape {
     if ((as === 'PartialObjectMetadata' || as === 'PartialObjectMetadataList') && params.get('v') === 'v1') return 'metadata';
   }
   // A shape that is not known, or protobuf alone: client-go falls back by itself when it gets plain JSON.
-  if (ranges.some((r) => r.type === 'application/yaml' || r.type === 'application/vnd.kubernetes.protobuf' || jsonTypes.has(r.type)))
-    return 'object';
+  if (ranges.some((r) => isServed(r.type))) return 'object';
   throw notAcceptable(served);
+}
+
+function isServed(type: string): boolean {
+  return type === 'application/yaml' || type === 'application/vnd.kubernetes.protobuf' || jsonTypes.has(type);
 }
