@@ -164,6 +164,40 @@ describe('the API server', () => {
     assert.equal(selected.body.items[0].regarding.name, 'p');
   });
 
+  it('takes an approval with its annotations, and notes when it came', async () => {
+    const csrs = '/apis/certificates.k8s.io/v1/certificatesigningrequests';
+    const spec = { request: 'AAAA', signerName: 'example.com/signer', usages: ['client auth'] };
+    assert.equal((await s.call('POST', csrs, { metadata: { name: 'one' }, spec })).status, 201);
+    const conditions = [{ type: 'Approved', status: 'True', reason: 'Test' }];
+    const approval = { metadata: { annotations: { by: 'me' } }, spec: { signerName: 'example.com/other' }, status: { conditions } };
+    const { body } = await s.call('PATCH', `${csrs}/one/approval`, approval, { type: 'application/merge-patch+json' });
+    assert.equal(body.metadata.annotations.by, 'me');
+    assert.equal(body.spec.signerName, 'example.com/signer');
+    assert.equal(body.status.conditions[0].lastUpdateTime, body.status.conditions[0].lastTransitionTime);
+    assert.match(body.status.conditions[0].lastUpdateTime, /Z$/);
+  });
+
+  it('lets nobody decide over a certificate who may only sign it, nor sign it twice', async () => {
+    const csr = '/apis/certificates.k8s.io/v1/certificatesigningrequests/one';
+    const merge = { type: 'application/merge-patch+json' };
+    const { conditions } = (await s.call('GET', csr)).body.status;
+    const signed = await s.call('PATCH', `${csr}/status`, { status: { certificate: 'AAAA' } }, merge);
+    assert.deepEqual([signed.status, signed.body.status.conditions], [200, conditions]);
+    const [approved] = conditions;
+    for (const [subresource, status, message] of [
+      ['status', { conditions: [{ ...approved, reason: 'Mine' }] }, /updates may not modify a condition of type "Approved"/],
+      ['status', { conditions: [approved, { type: 'Denied', status: 'True' }] }, /updates may not add a condition of type "Denied"/],
+      ['status', { certificate: 'BBBB' }, /updates may not modify existing certificate content/],
+      ['approval', { conditions: [] }, /updates may not remove a condition of type "Approved"/],
+      ['approval', { conditions: [approved, { type: 'Denied', status: 'True' }] }, /Approved and Denied conditions are mutually exclusive/],
+      ['approval', { conditions: [{ ...approved, status: 'False' }] }, /status: Unsupported value: "False": supported values: "True"/],
+    ] as const) {
+      const reply = await s.call('PATCH', `${csr}/${subresource}`, { status }, merge);
+      assert.equal(reply.status, 422);
+      assert.match(reply.body.message, message);
+    }
+  });
+
   it('has no Table of what is only answered', async () => {
     const review = { spec: { nonResourceAttributes: { path: '/', verb: 'get' } } };
     const table = 'application/json;as=Table;v=v1;g=meta.k8s.io';

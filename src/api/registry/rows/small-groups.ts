@@ -18,10 +18,11 @@ import {
   volumeAttributesClasses,
 } from '../../resource-types.ts';
 import type { CertificateSigningRequest } from '../../schema/types.ts';
-import { certificateErrors } from '../../validation/certificate.ts';
+import { certificateApprovalErrors, certificateErrors, certificateStatusErrors } from '../../validation/certificate.ts';
 import { disruptionBudgetErrors, priorityClassErrors, priorityClassUpdateErrors } from '../../validation/core.ts';
 import { immutable } from '../../validation/object-meta.ts';
 import { defineRow, part, takeOver } from '../define-row.ts';
+import { timestamp } from '../lifecycle.ts';
 import type { ResourceRow } from '../resource-row.ts';
 
 export const smallGroupRows: readonly ResourceRow[] = [
@@ -33,16 +34,23 @@ export const smallGroupRows: readonly ResourceRow[] = [
     hasStatus: true,
     generationOf: undefined,
     subresources: [
-      part<CertificateSigningRequest>('approval', {
-        prepareUpdate: (next, old) => {
-          const conditions = next.status?.conditions;
-          takeOver(next, old, 'spec');
-          takeOver(next, old, 'status');
-          next.status = { ...next.status, ...(conditions ? { conditions } : {}) };
+      part<CertificateSigningRequest>(
+        'approval',
+        {
+          prepareUpdate: (next, old) => {
+            const conditions = next.status?.conditions;
+            takeOver(next, old, 'spec');
+            takeOver(next, old, 'status');
+            next.status = { ...next.status, ...(conditions ? { conditions } : {}) };
+            stampConditions(next, old);
+          },
+          validateUpdate: certificateApprovalErrors,
         },
-        validateUpdate: () => [],
-      }),
+        { changesMeta: true },
+      ),
     ],
+    prepareStatus: stampConditions,
+    validateStatus: certificateStatusErrors,
     selectableFields: { 'spec.signerName': ({ spec }) => spec?.signerName ?? '' },
     columns: certificateColumns,
     validate: certificateErrors,
@@ -94,3 +102,13 @@ export const smallGroupRows: readonly ResourceRow[] = [
   }),
   defineRow({ type: volumeAttachments, hasStatus: true, generationOf: undefined }),
 ];
+
+/** Who approves or denies need not say when. */
+function stampConditions(next: CertificateSigningRequest, old: CertificateSigningRequest): void {
+  const now = timestamp(new Date());
+  for (const condition of next.status?.conditions ?? []) {
+    const before = old.status?.conditions?.find((c) => c.type === condition.type && c.status === condition.status);
+    condition.lastUpdateTime ??= now;
+    condition.lastTransitionTime ??= before?.lastTransitionTime ?? now;
+  }
+}
