@@ -30,6 +30,7 @@ import { podEvents } from './runtime/pod-events.ts';
 import { RuntimeManager } from './runtime/runtime-manager.ts';
 import { RuntimeReader } from './runtime/runtime-reader.ts';
 import { Access } from './server/access.ts';
+import { keepCertificate } from './server/keep-certificate.ts';
 import { type KubeletServer, serveKubelet } from './server/kubelet-server.ts';
 import { PodLookup } from './server/pod-lookup.ts';
 import { MirrorPods } from './static/mirror-pods.ts';
@@ -54,6 +55,8 @@ export interface KubeletOptions {
   readonly clusterDns: readonly string[];
   readonly clusterDomain: string;
   readonly tls: { readonly cert: string; readonly key: string; readonly clientCa: string };
+  /** Gives what the files of `tls` hold now; without it they are never looked at again. */
+  readonly readTls?: () => Promise<KubeletOptions['tls']>;
   readonly taints?: readonly Taint[];
   readonly labels?: Readonly<Record<string, string>>;
   readonly registerNode: boolean;
@@ -187,6 +190,7 @@ export async function startKubelet(options: KubeletOptions): Promise<Kubelet> {
     problem: () => relister.problem,
   });
   const identity: NodeIdentity = {
+  if (options.readTls) void keepCertificate(server, options.tls, { read: options.readTls, clock, log, signal });
     nodeName,
     nodeIps,
     labels: options.labels ?? {},

@@ -122,7 +122,10 @@ export async function runAgent(settings: AgentSettings): Promise<number> {
 
   // Whatever can be wrong with the settings is found before anything of this machine is touched.
   const [taints, labels] = [parseTaints(settings.taints), parseLabels(settings.labels)];
-  const tls = kubeletClient && (await readTls(settings.tlsFiles, nodeName, nodeIp));
+  const { tlsFiles } = settings;
+  const tls = kubeletClient && (await readTls(tlsFiles, nodeName, nodeIp));
+  // Without files every look would sign another certificate.
+  const renewedTls = tlsFiles.cert === undefined ? {} : { readTls: () => readTls(tlsFiles, nodeName, nodeIp) };
   const proxySettings =
     settings.proxyConfig === undefined
       ? {}
@@ -169,6 +172,7 @@ export async function runAgent(settings: AgentSettings): Promise<number> {
             clusterDns: [settings.clusterDns],
             clusterDomain: settings.clusterDomain,
             tls,
+            ...renewedTls,
             taints,
             labels,
             registerNode: true,

@@ -4,6 +4,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { createServer, type Server } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import type { Duplex } from 'node:stream';
+import type { SecureContextOptions } from 'node:tls';
 import { KnownError, messageOf, systemCode } from '../../errors/known-error.ts';
 import type { Log } from '../../observability/log.ts';
 import { type Cri, isMissing } from '../cri/cri.ts';
@@ -29,6 +30,8 @@ export interface KubeletServerOptions {
 
 export interface KubeletServer {
   readonly port: number;
+  /** For connections that begin from now on. Throws when the two do not belong together. */
+  renew(tls: KubeletServerOptions['tls']): void;
   close(): Promise<void>;
 }
 
@@ -36,15 +39,8 @@ export interface KubeletServer {
 export async function serveKubelet(options: KubeletServerOptions): Promise<KubeletServer> {
   const { tls, access, log } = options;
   const upgrades = new Upgrades(options);
-  const server = createServer({
-    cert: tls.cert,
-    key: tls.key,
-    ca: tls.clientCa,
-    requestCert: true,
-    // A token may stand in for a certificate; who has neither is turned away below.
-    rejectUnauthorized: false,
-    minVersion: 'TLSv1.2',
-  });
+  // A token may stand in for a certificate; who has neither is turned away below.
+  const server = createServer({ ...secure(tls), requestCert: true, rejectUnauthorized: false });
   server.on('request', (req, res) => {
     access
       .check(req)
@@ -62,6 +58,7 @@ export async function serveKubelet(options: KubeletServerOptions): Promise<Kubel
   await listen(server, options.port, options.host);
   return {
     port: (server.address() as AddressInfo).port,
+    renew: (next) => server.setSecureContext(secure(next)),
     close: async () => {
       upgrades.close();
       server.close();
@@ -69,6 +66,10 @@ export async function serveKubelet(options: KubeletServerOptions): Promise<Kubel
       await once(server, 'close').catch(() => {});
     },
   };
+}
+
+function secure({ cert, key, clientCa }: KubeletServerOptions['tls']): SecureContextOptions {
+  return { cert, key, ca: clientCa, minVersion: 'TLSv1.2' };
 }
 
 async function listen(server: Server, port: number, host: string | undefined): Promise<void> {
