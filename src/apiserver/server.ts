@@ -23,6 +23,7 @@ import { namespaceLifecycle } from './admission/namespace-lifecycle.ts';
 import { nodeRestriction } from './admission/node-restriction.ts';
 import { priorityAdmission } from './admission/priority.ts';
 import { privilegeEscalation } from './admission/privilege-escalation.ts';
+import { runtimeClassAdmission } from './admission/runtime-class.ts';
 import { serviceAccountAdmission } from './admission/service-account.ts';
 import { taintNewNode } from './admission/taint-new-node.ts';
 import { type PortRange, serviceAllocation } from './allocate/service-allocation.ts';
@@ -120,6 +121,7 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
     taintNewNode,
     serviceAccountAdmission(lookup, clock),
     priorityAdmission(lookup),
+    runtimeClassAdmission(lookup),
     defaultTolerationSeconds,
     nodeRestriction(authObjects),
     privilegeEscalation(authorizer),

@@ -1,6 +1,6 @@
 /** The kubelet: puts its parts together and feeds them from the API server and from manifest files. */
 import { readFile } from 'node:fs/promises';
-import { nodes as nodeType, pods as podType, services as serviceType } from '../api/resource-types.ts';
+import { nodes as nodeType, pods as podType, runtimeClasses as runtimeClassType, services as serviceType } from '../api/resource-types.ts';
 import type { Pod, Taint } from '../api/schema/types.ts';
 import type { Client } from '../client/client.ts';
 import { EventRecorder } from '../client/event-recorder.ts';
@@ -124,8 +124,9 @@ export async function startKubelet(options: KubeletOptions): Promise<Kubelet> {
   });
   const hostDns = async (): Promise<ReturnType<typeof parseResolvConf>> =>
     parseResolvConf(await readFile(options.resolvConf ?? '/etc/resolv.conf', 'utf8').catch(() => ''));
+  const runtimeHandler = async (name: string): Promise<string> => (await client.get(runtimeClassType, name)).handler;
   const clusterDns = { servers: options.clusterDns, domain: options.clusterDomain };
-  const runtime = new RuntimeManager({ cri, events, cgroups, starter, killer, clusterDns, hostDns, logsRoot });
+  const runtime = new RuntimeManager({ cri, events, cgroups, starter, killer, clusterDns, hostDns, logsRoot, runtimeHandler });
   const reader = new RuntimeReader(cri);
   const probes = new ProbeManager({ cri, clock, events, onChange: (uid) => workers.wake(uid) });
   const statuses = new StatusManager({ client, clock, log, signal });
@@ -189,8 +190,8 @@ export async function startKubelet(options: KubeletOptions): Promise<Kubelet> {
     log,
     problem: () => relister.problem,
   });
-  const identity: NodeIdentity = {
   if (options.readTls) void keepCertificate(server, options.tls, { read: options.readTls, clock, log, signal });
+  const identity: NodeIdentity = {
     nodeName,
     nodeIps,
     labels: options.labels ?? {},

@@ -4,6 +4,7 @@ import { beforeCreate, beforeUpdate } from '../registry/lifecycle.ts';
 import { rowOfKind } from '../registry/registry.ts';
 import type { KubeObject } from '../resource-types.ts';
 import { textOf } from './field-error.ts';
+import { isDns1123Label, isLabelValue } from './names.ts';
 import { statusOfErrors } from './status.ts';
 
 const context = { now: new Date('2026-01-01T00:00:00Z'), uid: '8e6c0f4e-0001' };
@@ -75,6 +76,22 @@ const creates: readonly [string, string, string, object, readonly string[]][] = 
           `spec.securityContext.sysctls[${i}].name: Invalid value: "${name}": must have at most 253 characters and match regex ^([a-z0-9]([-_a-z0-9]*[a-z0-9])?[./])*[a-z0-9]([-_a-z0-9]*[a-z0-9])?$`,
       ),
       'spec.securityContext.sysctls[4].name: Duplicate value: "kernel.shmmax"',
+    ],
+  ],
+  [
+    'a RuntimeClass of which nothing could run',
+    'node.k8s.io/v1',
+    'RuntimeClass',
+    {
+      handler: '',
+      overhead: { podFixed: { cpu: '-1' } },
+      scheduling: { nodeSelector: { a: '-' }, tolerations: [{ operator: 'Perhaps', key: 'a' }] },
+    },
+    [
+      `handler: Invalid value: "": ${isDns1123Label('')[0]}`,
+      'overhead.podFixed[cpu]: Invalid value: "-1": must be greater than or equal to 0',
+      `scheduling.nodeSelector: Invalid value: "-": ${isLabelValue('-')[0]}`,
+      'scheduling.tolerations[0].operator: Unsupported value: "Perhaps": supported values: "Equal", "Exists"',
     ],
   ],
   [
@@ -324,6 +341,14 @@ for (const [name, apiVersion, kind, given, wanted] of creates) {
 
 const ip = { clusterIP: '10.96.0.7', clusterIPs: ['10.96.0.7'] };
 const updates: readonly [string, string, string, object, object, readonly string[]][] = [
+  [
+    'the handler of a RuntimeClass',
+    'node.k8s.io/v1',
+    'RuntimeClass',
+    { handler: 'runc' },
+    { handler: 'kata' },
+    ['handler: Invalid value: "kata": field is immutable'],
+  ],
   [
     "a Deployment's selector",
     'apps/v1',

@@ -4,7 +4,8 @@ import type * as m from './messages.ts';
 export interface Cri {
   version(): Promise<m.VersionResponse>;
   status(): Promise<m.StatusResponse>;
-  runPodSandbox(config: m.Input<m.PodSandboxConfig>): Promise<string>;
+  /** `handler` '' is the runtime's default. */
+  runPodSandbox(config: m.Input<m.PodSandboxConfig>, handler: string): Promise<string>;
   stopPodSandbox(id: string): Promise<void>;
   removePodSandbox(id: string): Promise<void>;
   podSandboxStatus(id: string): Promise<m.PodSandboxStatus>;

@@ -68,8 +68,8 @@ class GrpcCri implements Cri {
     return this.#call('Status', {}, { timeoutMs: 10_000 });
   }
 
-  async runPodSandbox(config: m.Input<m.PodSandboxConfig>): Promise<string> {
-    return (await this.#call<m.RunPodSandboxResponse>('RunPodSandbox', { config }, { timeoutMs: 240_000 })).podSandboxId;
+  async runPodSandbox(config: m.Input<m.PodSandboxConfig>, runtimeHandler: string): Promise<string> {
+    return (await this.#call<m.RunPodSandboxResponse>('RunPodSandbox', { config, runtimeHandler }, { timeoutMs: 240_000 })).podSandboxId;
   }
 
   async stopPodSandbox(podSandboxId: string): Promise<void> {

@@ -58,7 +58,8 @@ export function admitPod(pod: Pod, others: readonly Pod[], node: NodeOffer): Wai
     ['cpu', milli],
     ['memory', value],
   ] as const) {
-    const request = (p: Pod): number => sumOf(p, (c) => Number(measure(c.resources?.requests?.[name] ?? '0')));
+    const request = (p: Pod): number =>
+      Number(measure(specOf(p).overhead?.[name] ?? '0')) + sumOf(p, (c) => Number(measure(c.resources?.requests?.[name] ?? '0')));
     const requested = request(pod);
     const used = others.reduce((sum, other) => sum + request(other), 0);
     const capacity = Number(measure(node.allocatable[name] ?? '0'));

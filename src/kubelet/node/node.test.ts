@@ -63,6 +63,7 @@ const withSysctl = (name: string, more: object = {}) => p({ securityContext: { s
 const admissions: readonly [name: string, pod: ReturnType<typeof p>, others: number, wanted: string | undefined][] = [
   ['takes a pod that fits', asking({ cpu: '500m' }), 1, undefined],
   ['refuses more cpu than there is', asking({ cpu: '1500m' }), 1, 'OutOfcpu'],
+  ['counts what its RuntimeClass costs', p({ ...asking({ cpu: '500m' }).spec, overhead: { cpu: '600m' } }), 1, 'OutOfcpu'],
   ['refuses more memory than there is', asking({ memory: '2Gi' }), 0, 'OutOfmemory'],
   ['refuses more pods than there may be', asking({}), 2, 'OutOfpods'],
   ['refuses a pod meant for other nodes', p({ nodeSelector: { disk: 'hdd' } }), 0, 'NodeAffinity'],

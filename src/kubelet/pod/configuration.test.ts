@@ -49,6 +49,14 @@ test('podResources() puts a pod under its class, without a limit unless all cont
   assert.equal(podResources(limited(undefined, { cpu: '1', memory: '1Mi' })).memoryLimit, 2 ** 20);
 });
 
+test('podResources() adds what the RuntimeClass costs, and makes no limit of it', () => {
+  const overhead = { cpu: '1', memory: '1Mi' };
+  const withOverhead = (pod: Pod): Pod => ({ ...pod, spec: { ...pod.spec!, overhead } });
+  const { cpuShares, cpuQuota, memoryLimit } = podResources(withOverhead(limited(undefined, { cpu: '1', memory: '1Mi' })));
+  assert.deepEqual({ cpuShares, cpuQuota, memoryLimit }, { cpuShares: 2048, cpuQuota: 200_000, memoryLimit: 2 ** 21 });
+  assert.equal(podResources(withOverhead(limited())).memoryLimit, 0);
+});
+
 const services = [
   {
     metadata: { name: 'kubernetes', namespace: 'default' },

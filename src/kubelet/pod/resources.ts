@@ -63,9 +63,11 @@ export interface PodResources {
 export function podResources(pod: Pod): PodResources {
   const qos = qosClassOf(pod);
   const parent = qos === 'Guaranteed' ? '/kubepods' : `/kubepods/${qos.toLowerCase()}`;
-  const cpuRequest = sumOf(pod, (c) => milliCpu(c.resources?.requests?.cpu ?? c.resources?.limits?.cpu));
-  const cpuLimit = sumOf(pod, (c) => milliCpu(c.resources?.limits?.cpu));
-  const memory = sumOf(pod, (c) => bytes(c.resources?.limits?.memory));
+  // What the RuntimeClass costs comes on top of the containers.
+  const { overhead } = specOf(pod);
+  const cpuRequest = milliCpu(overhead?.cpu) + sumOf(pod, (c) => milliCpu(c.resources?.requests?.cpu ?? c.resources?.limits?.cpu));
+  const cpuLimit = milliCpu(overhead?.cpu) + sumOf(pod, (c) => milliCpu(c.resources?.limits?.cpu));
+  const memory = bytes(overhead?.memory) + sumOf(pod, (c) => bytes(c.resources?.limits?.memory));
   const every = (name: string): boolean =>
     [...(specOf(pod).initContainers ?? []), ...specOf(pod).containers].every((c) => c.resources?.limits?.[name] !== undefined);
   return {

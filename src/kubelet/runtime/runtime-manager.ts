@@ -30,6 +30,8 @@ export interface RuntimeManagerOptions {
   readonly clusterDns: ClusterDns;
   readonly hostDns: () => Promise<DNSConfig>;
   readonly logsRoot: string;
+  /** The runtime's name for a RuntimeClass; rejects when there is no such class. */
+  readonly runtimeHandler: (runtimeClass: string) => Promise<string>;
 }
 
 /** What came of a sync: why containers wait, and when to look again. */
@@ -87,7 +89,9 @@ export class RuntimeManager {
           mkdir(logDirectory(pod, logsRoot), { recursive: true, mode: 0o755 }),
           this.#options.cgroups.createPod(podResources(pod)),
         ]);
-        const id = await this.#options.cri.runPodSandbox(sandbox);
+        const { runtimeClassName } = specOf(pod);
+        const handler = runtimeClassName ? await this.#options.runtimeHandler(runtimeClassName) : '';
+        const id = await this.#options.cri.runPodSandbox(sandbox, handler);
         current = sandboxRecord(await this.#options.cri.podSandboxStatus(id));
       } catch (err) {
         const message = `Failed to create pod sandbox: ${messageOf(err)}`;
@@ -116,7 +120,7 @@ export class RuntimeManager {
         waiting.set(container.name, { reason: known.reason, message: known.message });
         const wait = known.retryMs ?? 1000;
         retryMs = Math.min(retryMs ?? wait, wait);
-        if (known.reason.endsWith('Pull') || known.reason.endsWith('BackOff'))
+        if (known.reason.endsWith('Pull') || known.reason === 'ImagePullBackOff')
           this.#options.events.container(pod, container, 'Warning', 'Failed', `Error: ${known.reason}`);
       }
     }

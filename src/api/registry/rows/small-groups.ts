@@ -21,6 +21,7 @@ import type { CertificateSigningRequest } from '../../schema/types.ts';
 import { certificateApprovalErrors, certificateErrors, certificateStatusErrors } from '../../validation/certificate.ts';
 import { disruptionBudgetErrors, priorityClassErrors, priorityClassUpdateErrors } from '../../validation/core.ts';
 import { immutable } from '../../validation/object-meta.ts';
+import { runtimeClassErrors, runtimeClassUpdateErrors } from '../../validation/runtime-class.ts';
 import { defineRow, part, takeOver } from '../define-row.ts';
 import { timestamp } from '../lifecycle.ts';
 import type { ResourceRow } from '../resource-row.ts';
@@ -56,7 +57,12 @@ export const smallGroupRows: readonly ResourceRow[] = [
     validate: certificateErrors,
     prepareUpdate: (next, old) => takeOver(next, old, 'spec'),
   }),
-  defineRow({ type: runtimeClasses, columns: runtimeClassColumns }),
+  defineRow({
+    type: runtimeClasses,
+    columns: runtimeClassColumns,
+    validate: runtimeClassErrors,
+    validateUpdate: runtimeClassUpdateErrors,
+  }),
   defineRow({
     type: podDisruptionBudgets,
     shortNames: ['pdb'],

@@ -1,0 +1,20 @@
+/** RuntimeClasses: what the runtime is to run a pod with. */
+import type { RuntimeClass } from '../schema/types.ts';
+import { type FieldError, invalids } from './field-error.ts';
+import { amountsErrors } from './formats.ts';
+import { isDns1123Label } from './names.ts';
+import { immutable, labelErrors } from './object-meta.ts';
+import { tolerationErrors } from './toleration.ts';
+
+export function runtimeClassErrors({ handler = '', overhead, scheduling }: RuntimeClass): FieldError[] {
+  return [
+    ...invalids('handler', handler, isDns1123Label(handler)),
+    ...amountsErrors(overhead?.podFixed, 'overhead.podFixed'),
+    ...labelErrors(scheduling?.nodeSelector, 'scheduling.nodeSelector'),
+    ...tolerationErrors(scheduling?.tolerations, 'scheduling.tolerations'),
+  ];
+}
+
+export function runtimeClassUpdateErrors(next: RuntimeClass, old: RuntimeClass): FieldError[] {
+  return [...runtimeClassErrors(next), ...immutable(next.handler, old.handler, 'handler')];
+}
