@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { closeSync, mkdtempSync, openSync, readdirSync, rmSync, statSync, truncateSync, writeFileSync, writeSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, it } from 'node:test';
@@ -11,6 +11,11 @@ import { openSqliteStore } from './sqlite-store.ts';
 const dir = mkdtempSync(join(tmpdir(), 'fairlead-store-'));
 after(() => rmSync(dir, { recursive: true }));
 let n = 0;
+function overwrite(path: string, at: number, length: number): void {
+  const file = openSync(path, 'r+');
+  writeSync(file, Buffer.alloc(length, 0xa5), 0, length, at);
+  closeSync(file);
+}
 const fresh = (): string => join(dir, `${n++}.db`);
 
 testStore('SqliteStore', (clock) => openSqliteStore(fresh(), { clock }));
@@ -169,6 +174,34 @@ describe('openSqliteStore()', () => {
     writeFileSync(path, 'no database at all, but long enough to look like one'.repeat(100));
     for (let i = 0; i < 2; i++) await assert.rejects(openSqliteStore(path), (err) => isKnownError(err, 'STORE_CORRUPT'));
   });
+
+  for (const [what, damage] of [
+    ['is empty', (path: string) => truncateSync(path, 0)],
+    ['is missing while its log is there', (path: string) => rmSync(path)],
+    ['is cut in the middle', (path: string) => truncateSync(path, Math.floor(statSync(path).size / 8192) * 4096)],
+    ['has noise in its first page', (path: string) => overwrite(path, 100, 3000)],
+    ['has noise everywhere but in its header', (path: string) => overwrite(path, 4096, statSync(path).size - 4096)],
+  ] as const)
+    it(`does not take a file that ${what} for an empty cluster`, async () => {
+      const path = fresh();
+      const store = await openSqliteStore(path);
+      for (let i = 0; i < 300; i++) await store.put(`/a/${i}`, bytes('x'.repeat(2000)));
+      await store.close();
+      // As after a crash, which leaves the log.
+      if (what.includes('log')) writeFileSync(`${path}-wal`, '');
+      damage(path);
+      await assert.rejects(
+        async () => {
+          const damaged = await openSqliteStore(path);
+          try {
+            await damaged.range('/a/', '/b', {});
+          } finally {
+            await damaged.close();
+          }
+        },
+        (err) => isKnownError(err, 'STORE_CORRUPT'),
+      );
+    });
 
   it('bounds the write-ahead log by checkpoints under a steady load', async () => {
     const path = fresh();

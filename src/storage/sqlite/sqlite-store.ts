@@ -1,6 +1,6 @@
 /** The store in one SQLite file: writes and checkpoints in threads of their own, reads here. See README.md. */
 import { once } from 'node:events';
-import { chmodSync, mkdirSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, renameSync, rmSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import { type Clock, systemClock } from '../../clock/clock.ts';
@@ -23,6 +23,8 @@ import { Checkpoints } from './checkpoints.ts';
 import { createPrivate, lockStore, type StoreLock } from './lock.ts';
 import type { Before, Deletion, FromWriter, LedgerLimits, ToWriter, WriteOp, WriteReply } from './protocol.ts';
 import { Reader } from './reader.ts';
+import { openForWriting } from './schema.ts';
+import { classify } from './sqlite-error.ts';
 
 export interface SqliteStoreOptions {
   readonly clock?: Clock;
@@ -55,7 +57,7 @@ export async function openSqliteStore(path: string, options: SqliteStoreOptions 
   mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
   const lock = lockStore(path);
   try {
-    createPrivate(path);
+    makeWhenMissing(path);
     // SQLite gives -wal and -shm the mode of the file itself.
     chmodSync(path, 0o600);
     return await SqliteStore.open(path, lock, options);
@@ -63,6 +65,31 @@ export async function openSqliteStore(path: string, options: SqliteStoreOptions 
     lock.release();
     throw err;
   }
+}
+
+/**
+ * A file that is there has tables always: it is made aside and put in its place whole. So one that is empty, or gone while its log is
+ * still there, has lost everything, which SQLite would take for a new file, deleting the log: a cluster must not come up empty unasked.
+ */
+function makeWhenMissing(path: string): void {
+  const size = statSync(path, { throwIfNoEntry: false })?.size;
+  if (size !== undefined && size > 0) return;
+  if (size === 0 || existsSync(`${path}-wal`)) {
+    const what = size === 0 ? 'the file is empty' : `the file is missing, while its log "${path}-wal" is there`;
+    throw new KnownError('STORE_CORRUPT', `Cannot open store "${path}": ${what}`, {
+      hint: `Bring the file back from a backup; to begin with an empty cluster, delete it and "${path}-wal"`,
+    });
+  }
+  const made = `${path}.new`;
+  for (const file of [made, `${made}-wal`, `${made}-shm`]) rmSync(file, { force: true });
+  createPrivate(made);
+  try {
+    openForWriting(made, undefined).close();
+  } catch (cause) {
+    const { code, message } = classify(cause);
+    throw new KnownError(code, `Cannot make store "${path}": ${message}`, { cause });
+  }
+  renameSync(made, path);
 }
 
 class SqliteStore implements Store {
@@ -92,7 +119,8 @@ class SqliteStore implements Store {
     const [first] = (await once(writer, 'message')) as [FromWriter];
     if (first.kind !== 'open') {
       const { code, message } = first as FromWriter & { kind: 'open-failed' };
-      throw new KnownError(code, `Cannot open store "${path}": ${message}`);
+      const hint = code === 'STORE_CORRUPT' ? { hint: 'Bring the file, with its -wal, back from a backup; nothing in it was changed' } : {};
+      throw new KnownError(code, `Cannot open store "${path}": ${message}`, hint);
     }
     return new SqliteStore(path, lock, writer, limits, options, first);
   }
