@@ -26,6 +26,8 @@ async function fakeApi(): Promise<{
   lists: ConfigMap[][];
   listed: string[];
   watches: string[];
+  /** So many requests get no answer. */
+  away: number;
   nextWatch(): Promise<ServerResponse>;
   close(): void;
 }> {
@@ -35,6 +37,11 @@ async function fakeApi(): Promise<{
   const open: ServerResponse[] = [];
   const waiting: ((r: ServerResponse) => void)[] = [];
   const server = createServer((req, res) => {
+    if (api.away > 0) {
+      api.away--;
+      res.destroy();
+      return;
+    }
     const url = new URL(req.url ?? '', 'http://x');
     if (url.searchParams.get('watch')) {
       watches.push(url.searchParams.get('resourceVersion') ?? '');
@@ -58,14 +65,15 @@ async function fakeApi(): Promise<{
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const client = new Client({ server: `http://127.0.0.1:${(server.address() as AddressInfo).port}` });
-  return {
+  const api = {
     client,
     lists,
     listed,
     watches,
+    away: 0,
     nextWatch: () => {
       const res = open.shift();
-      return res ? Promise.resolve(res) : new Promise((resolve) => waiting.push(resolve));
+      return res ? Promise.resolve(res) : new Promise<ServerResponse>((resolve) => waiting.push(resolve));
     },
     close: () => {
       client.close();
@@ -73,6 +81,7 @@ async function fakeApi(): Promise<{
       server.close();
     },
   };
+  return api;
 }
 
 async function until(condition: () => boolean): Promise<void> {
@@ -196,16 +205,18 @@ test('an informer set watches each resource and selection once', () => {
   assert.notEqual(set.of(configMaps), set.of(configMaps, { namespace: 'default' }));
 });
 
+/** Writes delays down instead of waiting. */
+class ImpatientClock extends FakeClock {
+  readonly delays: number[] = [];
+
+  override async sleep(ms: number): Promise<void> {
+    this.delays.push(ms);
+  }
+}
+
 test('informer: a quiet watch that lasted begins with the first delay again when it breaks', async () => {
   const api = await fakeApi();
-  const delays: number[] = [];
-  /** Writes delays down instead of waiting. */
-  class Impatient extends FakeClock {
-    override async sleep(ms: number): Promise<void> {
-      delays.push(ms);
-    }
-  }
-  const clock = new Impatient();
+  const clock = new ImpatientClock();
   const stop = new AbortController();
   api.lists.push([configMap('a', 1)]);
   const informer = new Informer(api.client, configMaps, { clock, random: () => 0.5 });
@@ -218,7 +229,30 @@ test('informer: a quiet watch that lasted begins with the first delay again when
       watch.destroy();
     }
     await api.nextWatch();
-    assert.deepEqual(delays, [100, 100, 100, 100]);
+    assert.deepEqual(clock.delays, [100, 100, 100, 100]);
+  } finally {
+    stop.abort();
+    api.close();
+    await running;
+  }
+});
+
+test('informer: a server that is away is asked again every few seconds, and listed at once when it is back without a past', async () => {
+  const api = await fakeApi();
+  const clock = new ImpatientClock();
+  const stop = new AbortController();
+  api.lists.push([configMap('a', 900)]);
+  const informer = new Informer(api.client, configMaps, { clock, random: () => 0.5 });
+  const running = informer.start(stop.signal);
+  try {
+    await informer.synced;
+    (await api.nextWatch()).destroy();
+    api.away = 12;
+    await until(() => api.away === 0);
+    api.lists.push([configMap('b', 3)]);
+    (await api.nextWatch()).end(`${JSON.stringify({ type: 'ERROR', object: { kind: 'Status', code: 410, reason: 'Expired' } })}\n`);
+    await until(() => informer.get('default/b') !== undefined);
+    assert.deepEqual(clock.delays.slice(-4), [3000, 3000, 3000, 100]);
   } finally {
     stop.abort();
     api.close();

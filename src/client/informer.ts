@@ -5,7 +5,7 @@
 
 import type { KubeObject, ResourceType } from '../api/resource-types.ts';
 import { type Clock, systemClock } from '../clock/clock.ts';
-import { messageOf } from '../errors/known-error.ts';
+import { isKnownError, messageOf } from '../errors/known-error.ts';
 import { type Log, silentLog } from '../observability/log.ts';
 import { ApiError } from './api-error.ts';
 import type { Client } from './client.ts';
@@ -33,6 +33,8 @@ export interface InformerHandlers<T> {
 const WATCH_SECONDS = 300;
 const FIRST_DELAY_MS = 100;
 const MAX_DELAY_MS = 30_000;
+/** An attempt that nobody answers burdens nobody, and a server that is back is waited for by everybody. */
+const MAX_ABSENCE_DELAY_MS = 3_000;
 const WORTH_SAYING_MS = 3_000;
 /** A watch that the server ends sooner, without a word, is opened again only after a delay. */
 const SHORT_WATCH_MS = 1_000;
@@ -130,6 +132,7 @@ export class Informer<T extends KubeObject = KubeObject> {
     let delay = FIRST_DELAY_MS;
     let listed = false;
     let said = '';
+    let isAway = false;
     while (!signal.aborted) {
       let since = Number.POSITIVE_INFINITY;
       try {
@@ -149,6 +152,9 @@ export class Informer<T extends KubeObject = KubeObject> {
         if (signal.aborted) break;
         // A watch that worked for a while and broke off, without events perhaps, is no sign of trouble that lasts; a late refusal is.
         if (!(err instanceof ApiError) && this.#clock.monotonic() - since >= SHORT_WATCH_MS) delay = FIRST_DELAY_MS;
+        // What a server says that could not be reached before is about now, most often that it was started anew and knows no past.
+        if (isAway && err instanceof ApiError) delay = FIRST_DELAY_MS;
+        isAway = isKnownError(err, 'API_UNREACHABLE');
         // Too old (410), or from the future of a server that lost its data: only a new list helps. Overload is not cured by one.
         if (err instanceof ApiError && err.code !== 429 && err.code !== 503) listed = false;
         const why = messageOf(err);
@@ -158,7 +164,7 @@ export class Informer<T extends KubeObject = KubeObject> {
         if (isNews) said = why;
         const random = this.#options.random ?? Math.random;
         await this.#clock.sleep(delay * (0.5 + random()), signal).catch(() => {});
-        delay = Math.min(delay * 2, MAX_DELAY_MS);
+        delay = Math.min(delay * 2, isAway ? MAX_ABSENCE_DELAY_MS : MAX_DELAY_MS);
       }
     }
     // Whoever waits for the first list ends too.
