@@ -87,6 +87,15 @@ describe('bad input', () => {
       /unknown field "dta"/,
     ],
     [
+      'a field that is none before one that stands twice',
+      'POST',
+      `${maps}?fieldValidation=Strict`,
+      '{"metadata":{"name":"a"},"dta":{},"data":{},"data":{}}',
+      undefined,
+      400,
+      /strict decoding error: unknown field "dta", duplicate field "data"$/,
+    ],
+    [
       'a field twice',
       'POST',
       `${maps}?fieldValidation=Strict`,

@@ -1,23 +1,28 @@
 /** Finds keys that stand twice in one object of a JSON text, which JSON.parse takes in silence. */
+import { unknownField } from './strict.ts';
 
 /** Enough to name; one broken template can repeat a key thousands of times. */
 const MOST = 100;
 
-/** The paths of repeated keys, as upstream names them: `spec.ports[0].port`. The text must be JSON that parses. */
-export function duplicateKeys(text: string): string[] {
-  const found: string[] = [];
-  new Scanner(text, found).value('');
-  return found;
+/**
+ * `duplicate field "spec.ports[0].port"` for every key that is repeated, in upstream's words. The text must be JSON that parses. `unknown` are
+ * the errors of fields that are none, from `checkFields`: they are given back where the keys stand, and what is in such a field is not looked at.
+ */
+export function duplicateKeys(text: string, unknown: readonly string[] = []): string[] {
+  const scanner = new Scanner(text, unknown);
+  scanner.value('');
+  return scanner.found;
 }
 
 class Scanner {
+  readonly found: string[] = [];
   readonly #text: string;
-  readonly #found: string[];
+  readonly #unknown: ReadonlySet<string>;
   #at = 0;
 
-  constructor(text: string, found: string[]) {
+  constructor(text: string, unknown: readonly string[]) {
     this.#text = text;
-    this.#found = found;
+    this.#unknown = new Set(unknown);
   }
 
   #space(): number {
@@ -63,14 +68,27 @@ class Scanner {
       const quoted = this.#string();
       const key = quoted.includes('\\') ? (JSON.parse(quoted) as string) : quoted.slice(1, -1);
       const inner = path === '' ? key : `${path}.${key}`;
-      if (seen.has(key) && this.#found.length < MOST) this.#found.push(inner);
+      const repeated = seen.has(key);
       seen.add(key);
       this.#space();
       this.#at++;
-      this.value(inner);
+      const unknown = this.#unknown.size > 0 ? unknownField(inner) : undefined;
+      const before = this.found.length;
+      if (unknown !== undefined && this.#unknown.has(unknown)) {
+        this.value(inner);
+        this.found.length = before;
+        if (!repeated) this.#tell(unknown);
+      } else {
+        if (repeated) this.#tell(`duplicate field ${JSON.stringify(inner)}`);
+        this.value(inner);
+      }
       if (this.#space() === 0x2c) this.#at++;
     }
     this.#at++;
+  }
+
+  #tell(error: string): void {
+    if (this.found.length < MOST) this.found.push(error);
   }
 
   #array(path: string): void {

@@ -20,9 +20,13 @@ export interface FieldCheck {
 const MOST = 100;
 const UNKNOWN = 'unknown field ';
 
+export function unknownField(path: string): string {
+  return `${UNKNOWN}${JSON.stringify(path)}`;
+}
+
 /** True for an error that `fieldValidation=Ignore` may pass over. */
 export function isUnknownField(error: string): boolean {
-  return error.startsWith(UNKNOWN) || error.startsWith('duplicate field ');
+  return error.startsWith(UNKNOWN);
 }
 
 /**
@@ -70,7 +74,7 @@ class Checker {
   }
 
   #unknown(object: Json, name: string): void {
-    if (this.errors.length < MOST) this.errors.push(`${UNKNOWN}${JSON.stringify(this.#fullPath(name))}`);
+    if (this.errors.length < MOST) this.errors.push(unknownField(this.#fullPath(name)));
     delete object[name];
   }
 

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { parseJson } from './json.ts';
+import { duplicateKeys } from './duplicate-keys.ts';
 import { cloneJson } from './json-clone.ts';
+import { unknownField } from './strict.ts';
 import { formatMicroTime, formatTime, parseInstant } from './time.ts';
 import { parseYaml } from './yaml.ts';
 
@@ -31,9 +32,14 @@ test('keys that stand twice in JSON are named', () => {
     [' { "a" : [ { "x" : "}" } , { "x" : -1.5e3 , "y" : null } ] , "b" : true } ', []],
     ['"text"', []],
   ] as const) {
-    assert.deepEqual(parseJson(text).errors, errors, text);
+    assert.deepEqual(duplicateKeys(text), errors, text);
   }
-  assert.throws(() => parseJson('{"a":'), SyntaxError);
+});
+
+test('keys that stand twice and fields that are none are named in the order of the text', () => {
+  const [a, d] = [unknownField('a'), unknownField('b[0].d')];
+  const text = '{"a":{"x":1,"x":2},"c":1,"b":[{"e":1,"e":2,"d":1,"d":2}],"a":3,"c":2}';
+  assert.deepEqual(duplicateKeys(text, [d, a]), [a, 'duplicate field "b[0].e"', d, 'duplicate field "c"']);
 });
 
 test('a clone shares nothing and keeps odd keys', () => {

@@ -41,26 +41,15 @@ export function fieldValidationOf(query: URLSearchParams): FieldValidation {
 export function decodeObject(ctx: RequestContext, expected: Expected): KubeObject {
   const object = parseBody(ctx, expected);
   checkKind(object, expected);
-  const twice = isJson(ctx) && fieldValidationOf(ctx.query) !== 'Ignore' ? duplicateKeys(ctx.body.toString('utf8')) : [];
-  checkObject(
-    ctx,
-    object,
-    expected.schema,
-    twice.map((path) => `duplicate field ${JSON.stringify(path)}`),
-  );
+  checkObject(ctx, object, expected.schema, isJson(ctx) ? ctx.body.toString('utf8') : undefined);
   return object;
 }
 
 /**
  * Brings an object into the form of its type. Unknown fields go, and are told of as the request's `fieldValidation` says; values
- * of a wrong type are refused always.
+ * of a wrong type are refused always. With the JSON that the object was read from, repeated fields are told of too.
  */
-export function checkObject(
-  ctx: RequestContext,
-  object: KubeObject,
-  schema: string | undefined,
-  strictErrors: readonly string[] = [],
-): void {
+export function checkObject(ctx: RequestContext, object: KubeObject, schema: string | undefined, text?: string): void {
   object.metadata ??= {} as KubeObject['metadata'];
   if (schema === undefined) return;
   const validation = fieldValidationOf(ctx.query);
@@ -68,8 +57,9 @@ export function checkObject(
   const prefix = `${object.kind} in version ${JSON.stringify(object.apiVersion)} cannot be handled as a ${object.kind}`;
   const wrong = errors.find((e) => !isUnknownField(e));
   if (wrong !== undefined) throw badRequest(`${prefix}: ${wrong}`);
-  const strict = [...strictErrors, ...errors];
-  if (strict.length === 0 || validation === 'Ignore') return;
+  if (validation === 'Ignore') return;
+  const strict = text === undefined ? errors : duplicateKeys(text, errors);
+  if (strict.length === 0) return;
   if (validation === 'Strict') throw badRequest(`${prefix}: strict decoding error: ${strict.join(', ')}`);
   ctx.warnings.push(...strict);
 }

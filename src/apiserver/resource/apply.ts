@@ -59,8 +59,7 @@ function parse(ctx: RequestContext): { readonly config: Json; readonly warnings:
   const json = /^\s*\{/.test(text) ? parseJson(text) : undefined;
   const config = json ?? parseText(text) ?? {};
   if (!isObject(config)) throw badRequest('error decoding YAML: the body is no object');
-  const twice = json === undefined || validation === 'Ignore' ? [] : duplicateKeys(text);
-  const warnings = twice.map((path) => `duplicate field ${JSON.stringify(path)}`);
+  const warnings = json === undefined || validation === 'Ignore' ? [] : duplicateKeys(text);
   if (validation === 'Strict' && warnings.length > 0) throw badRequest(`error strict decoding YAML: ${warnings.join(', ')}`);
   return { config, warnings };
 }
