@@ -164,13 +164,14 @@ export async function startScheduler(options: SchedulerOptions): Promise<void> {
   async function reject(pod: Pod, message: string): Promise<void> {
     recorder.event(pod, 'Warning', 'FailedScheduling', message);
     const condition = pod.status?.conditions?.find((c) => c.type === 'PodScheduled');
-    if (condition?.status === 'False' && condition.message === message) return;
-    const { name, namespace = '' } = pod.metadata;
+    const { name, namespace = '', generation } = pod.metadata;
+    // An API server before 1.34 knows no generation in conditions: to write it again and again would help nobody.
+    const isCurrent = (condition?.observedGeneration ?? generation) === generation;
+    if (condition?.status === 'False' && condition.message === message && isCurrent) return;
     const lastTransitionTime =
       condition?.status === 'False' ? condition.lastTransitionTime : new Date(clock.now()).toISOString().replace(/\.\d+Z$/, 'Z');
-    const patch = {
-      status: { conditions: [{ type: 'PodScheduled', status: 'False', reason: 'Unschedulable', message, lastTransitionTime }] },
-    };
+    const unschedulable = { type: 'PodScheduled', status: 'False', reason: 'Unschedulable', message, lastTransitionTime };
+    const patch = { status: { conditions: [{ ...unschedulable, observedGeneration: generation }] } };
     await client.patch(pods, name, patch, { namespace, subresource: 'status', kind: 'strategic' }).catch((err: unknown) => {
       if (!isNotFound(err) && !signal.aborted) log.debug(`Cannot write the condition of pod "${keyOf(pod)}": ${messageOf(err)}`);
     });

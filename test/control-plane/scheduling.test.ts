@@ -35,7 +35,7 @@ describe('scheduling', () => {
     eventually(async () => {
       const { status } = await cp.client.get(pods, name, inDefault);
       const condition = status?.conditions?.find((c) => c.type === 'PodScheduled');
-      assert.deepEqual([condition?.status, condition?.reason], ['False', 'Unschedulable']);
+      assert.deepEqual([condition?.status, condition?.reason, condition?.observedGeneration], ['False', 'Unschedulable', 1]);
       return condition?.message ?? '';
     });
   const clear = async (): Promise<void> => {
