@@ -81,6 +81,52 @@ test('base64, times and int-or-strings are checked', () => {
   assert.equal(errorsOf({ spec: { ports: [{ targetPort: true }] } }, 'Service').length, 1);
 });
 
+test('a time gets its one form; a MicroTime that Go clients cannot read is refused', () => {
+  const pod = { metadata: { deletionTimestamp: '2026-01-01T02:00:00.5+02:00' }, status: { startTime: '2026-01-01T00:00:00Z' } };
+  assert.deepEqual(errorsOf(pod), []);
+  assert.deepEqual(pod, { metadata: { deletionTimestamp: '2026-01-01T00:00:00Z' }, status: { startTime: '2026-01-01T00:00:00Z' } });
+  const renewed = (renewTime: string): number => errorsOf({ spec: { renewTime } }, 'Lease').length;
+  assert.deepEqual(['2026-01-01T00:00:00.000001Z', '2026-01-01T02:00:00.000000+02:00'].map(renewed), [0, 0]);
+  assert.deepEqual(['2026-01-01T00:00:00Z', '2026-01-01T00:00:00.5Z', '2026-01-01T00:00:00.0000001Z', 'now'].map(renewed), [1, 1, 1, 1]);
+});
+
+test('what Go would not write is not there; where a zero counts it stays, and so does an empty struct', () => {
+  const spec = {
+    replicas: 0,
+    paused: false,
+    minReadySeconds: 0,
+    selector: { matchLabels: {} },
+    template: {
+      metadata: { labels: {}, annotations: { a: '' } },
+      spec: {
+        hostNetwork: false,
+        tolerations: [],
+        nodeSelector: {},
+        hostname: '',
+        automountServiceAccountToken: false,
+        volumes: [{ name: 'v', emptyDir: {} }],
+        containers: [{ name: 'c', args: [], env: [{ name: 'A', value: '' }], resources: {}, securityContext: {} }],
+      },
+    },
+  };
+  assert.deepEqual(errorsOf({ spec }, 'apps.v1.Deployment'), []);
+  assert.deepEqual(spec, {
+    replicas: 0,
+    selector: {},
+    template: {
+      metadata: { annotations: { a: '' } },
+      spec: {
+        automountServiceAccountToken: false,
+        volumes: [{ name: 'v', emptyDir: {} }],
+        containers: [{ name: 'c', env: [{ name: 'A' }], resources: {}, securityContext: {} }],
+      },
+    },
+  });
+  const forgetful = { metadata: { managedFields: [] } };
+  assert.deepEqual(errorsOf(forgetful), []);
+  assert.deepEqual(forgetful, { metadata: { managedFields: [] } });
+});
+
 test('apiVersion and kind belong to the root and to embedded objects only', () => {
   assert.deepEqual(errorsOf({ kind: 'Pod', spec: { kind: 'x' } }), ['unknown field "spec.kind"']);
   assert.deepEqual(errorsOf({ deleteOptions: { apiVersion: 'v1', kind: 'DeleteOptions' } }, 'Eviction'), []);

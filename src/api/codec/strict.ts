@@ -1,10 +1,12 @@
 /**
  * What Go's decoder does when it reads JSON into a typed struct: unknown fields are dropped and named, nulls mean "not set",
- * quantities become canonical, and a value of a wrong type is an error. Messages are upstream's (sigs.k8s.io/json, encoding/json).
+ * quantities and times become canonical, and a value of a wrong type is an error. Messages are upstream's (sigs.k8s.io/json,
+ * encoding/json). Nor are there fields with a value that Go would not write (`tolerations: []`, `hostNetwork: false`): whoever writes
+ * them in a template one day and leaves them out the next has changed nothing.
  */
 import { canonicalQuantity, QuantityError } from '../quantity/quantity.ts';
 import { type ApiType, type Field, typeNamed } from '../schema/schema.ts';
-import { parseInstant } from './time.ts';
+import { formatTime, parseInstant } from './time.ts';
 
 type Json = Record<string, unknown>;
 
@@ -61,9 +63,11 @@ class Checker {
         continue;
       }
       this.#path.push(name);
-      object[name] =
+      const read =
         field.shape === 'one' ? this.#one(value, field) : field.shape === 'list' ? this.#list(value, field) : this.#map(value, field);
       this.#path.pop();
+      if (!field.zeroCounts && isOmitted(read, field) && name !== FORGET) delete object[name];
+      else object[name] = read;
     }
   }
 
@@ -129,12 +133,7 @@ class Checker {
         return this.#quantity(value, field);
       case 'time':
       case 'microTime':
-        if (typeof value !== 'string') return this.#mismatch(value, field, 'string');
-        if (!parseInstant(value))
-          this.errors.push(
-            `parsing time ${JSON.stringify(value)} as "2006-01-02T15:04:05Z07:00": cannot parse ${JSON.stringify(value)} as "2006"`,
-          );
-        return value;
+        return typeof value === 'string' ? this.#time(value, field) : this.#mismatch(value, field, 'string');
       case 'intOrString':
         if (typeof value === 'string') return value;
         return typeof value === 'number' && value === (value | 0) ? value : this.#mismatch(value, field, 'intstr.IntOrString');
@@ -160,6 +159,16 @@ class Checker {
     }
   }
 
+  /** Go clients cannot read a MicroTime but with six digits behind the point: stored, another one would stop all who list it. */
+  #time(text: string, { kind }: Field): string {
+    if (kind === 'time' ? CANONICAL_TIME.test(text) : MICRO_TIME.test(text)) return text;
+    const instant = kind === 'time' ? parseInstant(text) : undefined;
+    if (instant) return formatTime(instant.seconds) ?? text;
+    const [layout, first] = kind === 'time' ? ['2006-01-02T15:04:05Z07:00', '2006'] : ['2006-01-02T15:04:05.000000Z07:00', '.000000'];
+    this.errors.push(`parsing time ${JSON.stringify(text)} as "${layout}": cannot parse ${JSON.stringify(text)} as "${first}"`);
+    return text;
+  }
+
   /** Go names the first byte that cannot be. Line breaks are passed over. */
   #base64(text: string): string {
     const bare = text.includes('\n') || text.includes('\r') ? text.replace(/[\r\n]/g, '') : text;
@@ -181,6 +190,19 @@ class Checker {
     for (const part of this.#path) out += typeof part === 'number' ? `[${part}]` : out === '' || part.startsWith('.') ? part : `.${part}`;
     return out === '' ? last : `${out}.${last}`;
   }
+}
+
+/** Sent without entries, it says that all are to be forgotten. */
+const FORGET = 'managedFields';
+
+const CANONICAL_TIME = /^\d{4}-(0\d|1[0-2])-([0-2]\d|3[01])T([01]\d|2[0-3]):[0-5]\d:[0-5]\dZ$/;
+const MICRO_TIME = /^\d{4}-(0\d|1[0-2])-([0-2]\d|3[01])T([01]\d|2[0-3]):[0-5]\d:[0-5]\d\.\d{6}(Z|[+-]\d\d:\d\d)$/;
+
+/** What `omitempty` leaves out; structs (messages, quantities, times) it never does. */
+function isOmitted(value: unknown, { shape, kind }: Field): boolean {
+  if (shape === 'list') return Array.isArray(value) && value.length === 0;
+  if (shape === 'map') return typeof value === 'object' && value !== null && Object.keys(value).length === 0;
+  return value === '' ? kind === 'string' || kind === 'bytes' : value === false || (value === 0 && kind !== 'intOrString');
 }
 
 function goValue(value: unknown): string {
