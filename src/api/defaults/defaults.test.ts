@@ -86,6 +86,7 @@ test('probes and volumes are completed', () => {
             sources: [
               { serviceAccountToken: { path: 'token' } },
               { downwardAPI: { items: [{ path: 'p', fieldRef: { fieldPath: 'metadata.name' } }] } },
+              { downwardAPI: { items: [{ path: 'q', resourceFieldRef: { resource: 'limits.cpu' } }] } },
             ],
           },
         },
@@ -111,6 +112,7 @@ test('probes and volumes are completed', () => {
         sources: [
           { serviceAccountToken: { path: 'token', expirationSeconds: 3600 } },
           { downwardAPI: { items: [{ path: 'p', fieldRef: { fieldPath: 'metadata.name', apiVersion: 'v1' } }] } },
+          { downwardAPI: { items: [{ path: 'q', resourceFieldRef: { resource: 'limits.cpu', divisor: '0' } }] } },
         ],
       },
     },
@@ -203,6 +205,28 @@ test('other kinds get what upstream gives them', () => {
   const controller = defaulted('v1', 'ReplicationController', { spec: { template } });
   assert.deepEqual((controller.spec as { selector: unknown }).selector, { a: 'b' });
   assert.deepEqual(defaulted('v1', 'Namespace', {}).metadata, { name: 'web', labels: { 'kubernetes.io/metadata.name': 'web' } });
+});
+
+test('an autoscaler without metrics watches the CPU, and one with a behavior has all of it', () => {
+  const cpu = { type: 'Resource', resource: { name: 'cpu', target: { type: 'Utilization', averageUtilization: 80 } } };
+  const of = (spec: object): unknown => defaulted('autoscaling/v2', 'HorizontalPodAutoscaler', { spec }).spec;
+  assert.deepEqual(of({ maxReplicas: 3 }), { maxReplicas: 3, minReplicas: 1, metrics: [cpu] });
+  const policies = [{ type: 'Pods', value: 1, periodSeconds: 60 }];
+  assert.deepEqual(of({ metrics: [cpu], behavior: { scaleDown: { policies } } }), {
+    minReplicas: 1,
+    metrics: [cpu],
+    behavior: {
+      scaleUp: {
+        stabilizationWindowSeconds: 0,
+        selectPolicy: 'Max',
+        policies: [
+          { type: 'Pods', value: 4, periodSeconds: 15 },
+          { type: 'Percent', value: 100, periodSeconds: 15 },
+        ],
+      },
+      scaleDown: { selectPolicy: 'Max', policies },
+    },
+  });
 });
 
 test('who writes only the older field of one address family gets the list too', () => {

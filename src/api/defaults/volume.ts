@@ -29,5 +29,8 @@ export function defaultVolume(volume: Volume): void {
 }
 
 function defaultFiles(files: readonly DownwardAPIVolumeFile[] | undefined): void {
-  for (const { fieldRef } of files ?? []) if (fieldRef) fieldRef.apiVersion ||= 'v1';
+  for (const { fieldRef, resourceFieldRef } of files ?? []) {
+    if (fieldRef) fieldRef.apiVersion ||= 'v1';
+    if (resourceFieldRef) resourceFieldRef.divisor ??= '0';
+  }
 }

@@ -102,6 +102,17 @@ test('a pod begins Pending with its QoS class, which no status update changes', 
   assert.equal(next.metadata.ownerReferences, undefined);
 });
 
+test('only a Service of type LoadBalancer has addresses of a load balancer', () => {
+  const row = rowOfKind('v1', 'Service')!;
+  const status = subresourceOf(row, 'status') as PartSubresource;
+  const errors = (type: string): number => {
+    const old = created<Service>('v1', 'Service', { spec: { type, ports: [{ port: 80 }], clusterIP: '10.96.0.9' } });
+    const next = { ...structuredClone(old), status: { loadBalancer: { ingress: [{ ip: '192.0.2.1' }] } } };
+    return beforeUpdate(row, next, old, status).length;
+  };
+  assert.deepEqual(['LoadBalancer', 'NodePort'].map(errors), [0, 1]);
+});
+
 test('ephemeral containers come only through their subresource', () => {
   const pod = created<Pod>('v1', 'Pod', { spec: template.spec });
   const next = updated(
@@ -110,9 +121,12 @@ test('ephemeral containers come only through their subresource', () => {
       object.spec!.ephemeralContainers = [{ name: 'debug', image: 'box:1' }];
       object.spec!.hostname = 'other';
       object.metadata.labels = { a: 'b' };
+      object.metadata.managedFields = [{ manager: 'debug', operation: 'Update', fieldsType: 'FieldsV1' }];
     },
     'ephemeralcontainers',
   );
+  // They tell who owns what this very write changed.
+  assert.equal(next.metadata.managedFields?.[0]?.manager, 'debug');
   assert.equal(next.spec!.ephemeralContainers?.[0]?.terminationMessagePolicy, 'File');
   assert.equal(next.spec!.hostname, undefined);
   assert.equal(next.metadata.labels, undefined);

@@ -37,9 +37,11 @@ export function beforeCreate(row: ResourceRow, object: KubeObject, { now, uid }:
  */
 export function beforeUpdate(row: ResourceRow, next: KubeObject, old: KubeObject, part?: PartSubresource): FieldError[] {
   if (part && !part.changesMeta) {
-    const { resourceVersion } = next.metadata;
+    const { resourceVersion, managedFields } = next.metadata;
     next.metadata = cloneJson(old.metadata);
     if (resourceVersion !== undefined) next.metadata.resourceVersion = resourceVersion;
+    // Already tells of this very write.
+    if (managedFields !== undefined) next.metadata.managedFields = managedFields;
   }
   keepServerMeta(next.metadata, old.metadata);
   const strategy = part ?? row;

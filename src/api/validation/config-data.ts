@@ -14,7 +14,7 @@ export function configMapErrors({ data = {}, binaryData = {} }: ConfigMap): Fiel
   let bytes = 0;
   for (const [key, value] of Object.entries(data)) {
     errors.push(...invalids(`data[${key}]`, key, isConfigMapKey(key)));
-    if (key in binaryData) errors.push(invalid(`data[${key}]`, key, 'duplicate of key present in binaryData'));
+    if (Object.hasOwn(binaryData, key)) errors.push(invalid(`data[${key}]`, key, 'duplicate of key present in binaryData'));
     bytes += Buffer.byteLength(value);
   }
   for (const [key, value] of Object.entries(binaryData)) {

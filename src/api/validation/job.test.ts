@@ -200,6 +200,14 @@ for (const [name, before, after, status, wanted] of updates) {
   });
 }
 
+test('job update: a suspended job whose template has no metadata may be told to run', () => {
+  const { job: old } = created({ suspend: true, manualSelector: true, selector: {} });
+  assert.equal(old.spec?.template.metadata, undefined);
+  const next = structuredClone(old);
+  next.spec!.suspend = false;
+  assert.deepEqual(beforeUpdate(row, next, old).map(textOf), []);
+});
+
 test('job update: the template of a job that runs stays', () => {
   const { job: old } = created({});
   const next = structuredClone(old);

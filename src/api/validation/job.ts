@@ -161,6 +161,7 @@ function withDirectivesOf(old: PodTemplateSpec, next: PodTemplateSpec): PodTempl
   for (const key of ['nodeSelector', 'tolerations', 'schedulingGates'] as const) take(made.spec, next.spec, key);
   made.metadata ??= {};
   for (const key of ['labels', 'annotations'] as const) take(made.metadata, next.metadata ?? {}, key);
+  if (!next.metadata && Object.keys(made.metadata).length === 0) delete made.metadata;
   made.spec.affinity ??= {};
   take(made.spec.affinity, next.spec.affinity ?? {}, 'nodeAffinity');
   if (!next.spec.affinity && Object.keys(made.spec.affinity).length === 0) delete made.spec.affinity;

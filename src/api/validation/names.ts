@@ -143,8 +143,8 @@ function matching(value: string, format: RegExp, max: number, message: string, e
   return errors;
 }
 
-/** `message (e.g. 'a', or 'b', regex used for validation is '…')`. */
+/** `message (e.g. 'a',  or 'b', regex used for validation is '…')`, with upstream's two spaces. */
 function withExamples(message: string, format: RegExp, examples: readonly string[]): string {
   const regex = format.source.slice(1, -1);
-  return `${message} (e.g. ${examples.map((one) => `'${one}'`).join(', or ')}, regex used for validation is '${regex.replaceAll('\\/', '/')}')`;
+  return `${message} (e.g. ${examples.map((one) => `'${one}'`).join(',  or ')}, regex used for validation is '${regex.replaceAll('\\/', '/')}')`;
 }

@@ -79,7 +79,9 @@ export function serviceUpdateErrors(next: Service, old: Service): FieldError[] {
   return [...errors, ...serviceErrors(next)];
 }
 
-export function serviceStatusErrors({ status }: Service): FieldError[] {
+export function serviceStatusErrors({ spec, status }: Service): FieldError[] {
+  if (spec?.type !== 'LoadBalancer' && status?.loadBalancer?.ingress?.length)
+    return [forbidden('status.loadBalancer.ingress', "may only be used when `spec.type` is 'LoadBalancer'")];
   return eachOf(status?.loadBalancer?.ingress, 'status.loadBalancer.ingress', ({ ip, hostname, ipMode }, at) => [
     ...(ip ? ipErrors(ip, `${at}.ip`) : []),
     ...(ipMode && !ip ? [forbidden(`${at}.ipMode`, 'may not be specified when `ip` is not set')] : []),

@@ -43,6 +43,7 @@ const range = (...cidrs: string[]): object => ({ spec: { cidrs } });
 
 const creates: readonly [string, string, string, object, readonly string[]][] = [
   ['a minimal pod is fine', 'v1', 'Pod', pod({}), []],
+  ['a key that every object of JavaScript has', 'v1', 'ConfigMap', { data: { constructor: 'x' } }, []],
   ['a pod without containers', 'v1', 'Pod', { spec: {} }, ['spec.containers: Required value']],
   [
     'a container without name and image',
@@ -220,7 +221,7 @@ const creates: readonly [string, string, string, object, readonly string[]][] = 
     'Service',
     { ...service({}), metadata: { name: '1web' } },
     [
-      "metadata.name: Invalid value: \"1web\": a DNS-1035 label must consist of lower case alphanumeric characters or '-', start with an alphabetic character, and end with an alphanumeric character (e.g. 'my-name', or 'abc-123', regex used for validation is '[a-z]([-a-z0-9]*[a-z0-9])?')",
+      "metadata.name: Invalid value: \"1web\": a DNS-1035 label must consist of lower case alphanumeric characters or '-', start with an alphabetic character, and end with an alphanumeric character (e.g. 'my-name',  or 'abc-123', regex used for validation is '[a-z]([-a-z0-9]*[a-z0-9])?')",
     ],
   ],
   ['a minimal Deployment is fine', 'apps/v1', 'Deployment', { spec: { selector, template } }, []],
@@ -259,7 +260,7 @@ const creates: readonly [string, string, string, object, readonly string[]][] = 
     'ConfigMap',
     { metadata: { labels: { 'a b': 'x' } } },
     [
-      "metadata.labels: Invalid value: \"a b\": name part must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character (e.g. 'MyName', or 'my.name', or '123-abc', regex used for validation is '([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]')",
+      "metadata.labels: Invalid value: \"a b\": name part must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character (e.g. 'MyName',  or 'my.name',  or '123-abc', regex used for validation is '([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]')",
     ],
   ],
   ['a key of a ConfigMap', 'v1', 'ConfigMap', { data: { '..': 'x' } }, ['data[..]: Invalid value: "..": must not be \'..\'']],

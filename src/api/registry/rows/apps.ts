@@ -73,7 +73,7 @@ export const appsRows: readonly ResourceRow[] = [
     shortNames: ['sts'],
     categories: ['all'],
     hasStatus: true,
-    initialStatus: { replicas: 0 },
+    initialStatus: { replicas: 0, availableReplicas: 0 },
     subresources: [scale(({ spec }: StatefulSet) => formatLabelSelector(spec?.selector))],
     columns: statefulSetColumns,
     applyDefaults: defaultStatefulSet,

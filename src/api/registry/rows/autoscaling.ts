@@ -1,5 +1,6 @@
 /** autoscaling: stored as v2; v1, which knows one metric only, is a view of it for older clients. */
 import { autoscalerColumns } from '../../columns/autoscaler-columns.ts';
+import { defaultAutoscaler } from '../../defaults/autoscaler.ts';
 import { horizontalPodAutoscalers, horizontalPodAutoscalersV1 } from '../../resource-types.ts';
 import type { AutoscalingV1HorizontalPodAutoscaler, HorizontalPodAutoscaler, MetricSpec } from '../../schema/types.ts';
 import { autoscalerErrors } from '../../validation/autoscaler.ts';
@@ -19,7 +20,7 @@ const shared = {
   shortNames: ['hpa'],
   categories: ['all'],
   hasStatus: true,
-  initialStatus: { desiredReplicas: 0, currentReplicas: 0 },
+  initialStatus: { desiredReplicas: 0 },
   generationOf: undefined,
 };
 
@@ -29,9 +30,7 @@ export const autoscalingRows: readonly ResourceRow[] = [
     type: horizontalPodAutoscalers,
     columns: autoscalerColumns,
     validate: autoscalerErrors,
-    applyDefaults: ({ spec }) => {
-      if (spec) spec.minReplicas ??= 1;
-    },
+    applyDefaults: defaultAutoscaler,
   }),
   defineRow({
     ...shared,
