@@ -119,7 +119,8 @@ export class Transport {
         : code?.includes('CERT') || code?.includes('TLS') || code?.includes('SIGNATURE')
           ? 'The certificates do not fit: does the kubeconfig belong to this cluster?'
           : 'Check the address in the kubeconfig and the route to it';
-    return new KnownError('API_UNREACHABLE', `Cannot ${request.method} ${this.config.server}${request.path}: ${messageOf(err) || code}`, {
+    const [path] = request.path.split('?');
+    return new KnownError('API_UNREACHABLE', `Cannot ${request.method} ${this.config.server}${path}: ${messageOf(err) || code}`, {
       hint,
       cause: err,
     });
