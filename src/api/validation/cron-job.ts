@@ -1,18 +1,25 @@
 /** CronJobs of batch/v1. */
+
+import { parseSchedule } from '../schedule/cron.ts';
+import { knowsTimeZone } from '../schedule/wall-time.ts';
 import type { CronJob } from '../schema/types.ts';
 import { type FieldError, invalid, nonNegative, notSupported, oneOf, required } from './field-error.ts';
 import { jobSpecErrors } from './job.ts';
 
-export function cronJobErrors({ spec, metadata }: CronJob): FieldError[] {
-  const errors: FieldError[] = [];
+const maxNameLength = 52;
+const zonePart = /^[A-Za-z.\-_0-9+]{1,14}$/;
+
+export function cronJobErrors(cronJob: CronJob): FieldError[] {
+  const errors = cronJobUpdateErrors(cronJob);
+  const { name } = cronJob.metadata;
   // The jobs it makes add eleven characters to its name.
-  if (metadata.name && metadata.name.length > 52)
-    errors.push(invalid('metadata.name', metadata.name, 'must be no more than 52 characters'));
-  if (!spec?.schedule) errors.push(required('spec.schedule'));
-  else if (!/^(@\w+( \w+)?|\S+(\s+\S+){4})$/.test(spec.schedule.trim())) {
-    const found = spec.schedule.trim().split(/\s+/);
-    errors.push(invalid('spec.schedule', spec.schedule, `expected exactly 5 fields, found ${found.length}: [${found.join(' ')}]`));
-  }
+  if (name && name.length > maxNameLength) errors.push(invalid('metadata.name', name, `must be no more than ${maxNameLength} characters`));
+  return errors;
+}
+
+export function cronJobUpdateErrors({ spec }: CronJob, old?: CronJob): FieldError[] {
+  const errors = [...scheduleErrors(spec, old?.spec?.schedule.includes('TZ') ?? false)];
+  if (!old || old.spec?.timeZone !== spec?.timeZone) errors.push(...timeZoneErrors(spec?.timeZone));
   errors.push(...oneOf(spec?.concurrencyPolicy, 'spec.concurrencyPolicy', ['Allow', 'Forbid', 'Replace']));
   errors.push(
     ...nonNegative(spec?.startingDeadlineSeconds, 'spec.startingDeadlineSeconds'),
@@ -26,4 +33,36 @@ export function cronJobErrors({ spec, metadata }: CronJob): FieldError[] {
   if (template.selector) errors.push(invalid('spec.jobTemplate.spec.selector', template.selector, '`selector` will be auto-generated'));
   if (template.manualSelector) errors.push(notSupported('spec.jobTemplate.spec.manualSelector', true, ['nil', 'false']));
   return errors;
+}
+
+function scheduleErrors(spec: CronJob['spec'], hadZone: boolean): FieldError[] {
+  const at = 'spec.schedule';
+  const schedule = spec?.schedule;
+  if (!schedule) return [required(at)];
+  const errors: FieldError[] = [];
+  try {
+    parseSchedule(schedule);
+  } catch (err) {
+    errors.push(invalid(at, schedule, err instanceof Error ? err.message : String(err)));
+  }
+  if (!schedule.includes('TZ')) return errors;
+  if (!hadZone) errors.push(invalid(at, schedule, 'cannot use TZ or CRON_TZ in schedule, use timeZone field instead'));
+  else if (spec.timeZone !== undefined) {
+    errors.push(invalid(at, schedule, 'cannot use both timeZone field and TZ or CRON_TZ in schedule'));
+  }
+  return errors;
+}
+
+function timeZoneErrors(timeZone: string | undefined): FieldError[] {
+  const at = 'spec.timeZone';
+  if (timeZone === undefined) return [];
+  if (timeZone === '') return [invalid(at, timeZone, 'timeZone must be nil or non-empty string')];
+  const unknown = [invalid(at, timeZone, `unknown time zone ${timeZone}`)];
+  const malformed = timeZone.split('/').some((part) => part === '.' || part === '..' || part.startsWith('-') || !zonePart.test(part));
+  if (malformed) return unknown;
+  if (timeZone.toLowerCase() === 'local') {
+    return [invalid(at, timeZone, 'timeZone must be an explicit time zone as defined in https://www.iana.org/time-zones')];
+  }
+  // Offsets such as +01:00 have no such name.
+  return knowsTimeZone(timeZone) && !/^[+-]/.test(timeZone) ? [] : unknown;
 }

@@ -41,6 +41,11 @@ const pod = (spec: object): object => ({ spec: { containers: [box], ...spec } })
 const ipAddress = (name: string, parentRef?: object): object => ({ metadata: { name }, spec: parentRef ? { parentRef } : {} });
 const range = (...cidrs: string[]): object => ({ spec: { cidrs } });
 
+const cronJob = (spec: object, name = 'web'): object => ({
+  metadata: { name },
+  spec: { schedule: '0 * * * *', jobTemplate: { spec: { template: { spec: { restartPolicy: 'Never', containers: [box] } } } }, ...spec },
+});
+
 const creates: readonly [string, string, string, object, readonly string[]][] = [
   ['a minimal pod is fine', 'v1', 'Pod', pod({}), []],
   ['a key that every object of JavaScript has', 'v1', 'ConfigMap', { data: { constructor: 'x' } }, []],
@@ -51,6 +56,51 @@ const creates: readonly [string, string, string, object, readonly string[]][] = 
     'Pod',
     { spec: { containers: [{}] } },
     ['spec.containers[0].name: Required value', 'spec.containers[0].image: Required value'],
+  ],
+  ['a minimal CronJob is fine', 'batch/v1', 'CronJob', cronJob({}), []],
+  ['a CronJob without a schedule', 'batch/v1', 'CronJob', cronJob({ schedule: '' }), ['spec.schedule: Required value']],
+  [
+    'a CronJob with a long name, a schedule that is none and an unknown time zone',
+    'batch/v1',
+    'CronJob',
+    cronJob({ schedule: '* * * *', timeZone: 'Mars/Base' }, 'a'.repeat(53)),
+    [
+      'spec.schedule: Invalid value: "* * * *": expected exactly 5 fields, found 4: [* * * *]',
+      'spec.timeZone: Invalid value: "Mars/Base": unknown time zone Mars/Base',
+      `metadata.name: Invalid value: "${'a'.repeat(53)}": must be no more than 52 characters`,
+    ],
+  ],
+  [
+    'a CronJob with a time zone in its schedule',
+    'batch/v1',
+    'CronJob',
+    cronJob({ schedule: 'TZ=UTC 0 * * * *' }),
+    ['spec.schedule: Invalid value: "TZ=UTC 0 * * * *": cannot use TZ or CRON_TZ in schedule, use timeZone field instead'],
+  ],
+  [
+    'a CronJob in the time zone of whoever reads it',
+    'batch/v1',
+    'CronJob',
+    cronJob({ timeZone: 'Local' }),
+    ['spec.timeZone: Invalid value: "Local": timeZone must be an explicit time zone as defined in https://www.iana.org/time-zones'],
+  ],
+  [
+    'a CronJob with an offset',
+    'batch/v1',
+    'CronJob',
+    cronJob({ timeZone: '+01' }),
+    ['spec.timeZone: Invalid value: "+01": unknown time zone +01'],
+  ],
+  [
+    'a CronJob that counts back',
+    'batch/v1',
+    'CronJob',
+    cronJob({ concurrencyPolicy: 'Never', startingDeadlineSeconds: -1, failedJobsHistoryLimit: -1 }),
+    [
+      'spec.concurrencyPolicy: Unsupported value: "Never": supported values: "Allow", "Forbid", "Replace"',
+      'spec.startingDeadlineSeconds: Invalid value: -1: must be greater than or equal to 0',
+      'spec.failedJobsHistoryLimit: Invalid value: -1: must be greater than or equal to 0',
+    ],
   ],
   ['two containers of one name', 'v1', 'Pod', { spec: { containers: [box, box] } }, ['spec.containers[1].name: Duplicate value: "a"']],
   [

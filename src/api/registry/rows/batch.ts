@@ -3,7 +3,7 @@ import { cronJobColumns, jobColumns } from '../../columns/workload-columns.ts';
 import { defaultCronJob, defaultJob } from '../../defaults/workloads.ts';
 import { cronJobs, jobs } from '../../resource-types.ts';
 import type { Job } from '../../schema/types.ts';
-import { cronJobErrors } from '../../validation/cron-job.ts';
+import { cronJobErrors, cronJobUpdateErrors } from '../../validation/cron-job.ts';
 import { jobErrors, jobUpdateErrors } from '../../validation/job.ts';
 import { defineRow } from '../define-row.ts';
 import type { ResourceRow } from '../resource-row.ts';
@@ -17,6 +17,7 @@ export const batchRows: readonly ResourceRow[] = [
     columns: cronJobColumns,
     applyDefaults: defaultCronJob,
     validate: cronJobErrors,
+    validateUpdate: (next, old) => cronJobUpdateErrors(next, old),
   }),
   defineRow({
     type: jobs,

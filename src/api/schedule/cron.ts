@@ -1,0 +1,182 @@
+/**
+ * `minute hour day-of-month month day-of-week`, `@hourly` and its kin, `@every 1h30m`; meaning and messages are those of robfig/cron v3.
+ * A time that the clocks skip is not due that day, one that they repeat is due twice.
+ */
+import { durationMs } from './duration.ts';
+import { knowsTimeZone, wallTime } from './wall-time.ts';
+
+export class ScheduleError extends Error {}
+
+/** Times are in ms since the epoch. */
+export interface Schedule {
+  /** The first time after `after` at which it is due. Undefined: not within five years. */
+  next(after: number): number | undefined;
+  /** The last time after `after`, and not after `until`, at which it was due; quick however many there were. */
+  latest(after: number, until: number): number | undefined;
+}
+
+interface Bounds {
+  readonly min: number;
+  readonly max: number;
+  readonly names?: readonly string[];
+}
+
+const MONTHS = ['jan', 'feb', 'mar', 'apr', 'may', 'jun', 'jul', 'aug', 'sep', 'oct', 'nov', 'dec'];
+const DAYS = ['sun', 'mon', 'tue', 'wed', 'thu', 'fri', 'sat'];
+const BOUNDS: readonly Bounds[] = [
+  { min: 0, max: 59 },
+  { min: 0, max: 23 },
+  { min: 1, max: 31 },
+  { min: 1, max: 12, names: MONTHS },
+  { min: 0, max: 6, names: DAYS },
+];
+const DESCRIPTORS: Readonly<Record<string, string>> = {
+  '@yearly': '0 0 1 1 *',
+  '@annually': '0 0 1 1 *',
+  '@monthly': '0 0 1 * *',
+  '@weekly': '0 0 * * 0',
+  '@daily': '0 0 * * *',
+  '@midnight': '0 0 * * *',
+  '@hourly': '0 * * * *',
+};
+const EVERY = '@every ';
+const MINUTE = 60_000;
+const HOUR = 60 * MINUTE;
+const DAY = 24 * HOUR;
+const MAX_YEARS = 5;
+
+/** What one field allows; `any` for `*` and `?`, which leave the day to the other of the two day fields. */
+interface Field {
+  readonly values: ReadonlySet<number>;
+  readonly any: boolean;
+}
+
+/** `timeZone` is an IANA name; one in the expression (`TZ=Asia/Tokyo 0 9 * * *`) goes first. Throws ScheduleError. */
+export function parseSchedule(text: string, timeZone: string = 'UTC'): Schedule {
+  if (text === '') throw new ScheduleError('empty spec string');
+  const [, zone = timeZone, spec = text] = /^(?:CRON_)?TZ=(\S*) +(.*)$/s.exec(text) ?? [];
+  if (!knowsTimeZone(zone)) throw new ScheduleError(`provided bad location ${zone}: unknown time zone ${zone}`);
+  return parseUnzoned(spec, zone);
+}
+
+function parseUnzoned(text: string, timeZone: string): Schedule {
+  if (text.startsWith(EVERY)) return every(text);
+  const spec = text.startsWith('@') ? DESCRIPTORS[text] : text;
+  if (spec === undefined) throw new ScheduleError(`unrecognized descriptor: ${text}`);
+  const parts = spec.split(/\s+/).filter((part) => part !== '');
+  if (parts.length !== BOUNDS.length) {
+    throw new ScheduleError(`expected exactly ${BOUNDS.length} fields, found ${parts.length}: [${parts.join(' ')}]`);
+  }
+  const fields = parts.map((part, i) => fieldOf(part, BOUNDS[i] as Bounds));
+  const next = (after: number): number | undefined => nextOf(fields, after, timeZone);
+  return { next, latest: (after, until) => latestOf(next, after, until) };
+}
+
+/** Each time a step after the time before. */
+function every(text: string): Schedule {
+  const duration = text.slice(EVERY.length);
+  const ms = durationMs(duration);
+  if (ms === undefined) throw new ScheduleError(`failed to parse duration ${text}: time: invalid duration ${JSON.stringify(duration)}`);
+  const step = Math.max(1000, ms - (ms % 1000));
+  const next = (after: number): number => after + step - (after % 1000);
+  const latest = (after: number, until: number): number | undefined => {
+    const first = next(after);
+    return first > until ? undefined : until - ((until - first) % step);
+  };
+  return { next, latest };
+}
+
+/** Halves the time that it may be in. */
+function latestOf(next: Schedule['next'], after: number, until: number): number | undefined {
+  const dueBy = (time: number | undefined): time is number => time !== undefined && time <= until;
+  let latest = next(after);
+  if (!dueBy(latest)) return undefined;
+  for (let end = until; ; ) {
+    const following = next(latest);
+    if (!dueBy(following)) return latest;
+    const middle = Math.floor((following + end) / 2);
+    const later = next(middle);
+    if (dueBy(later)) latest = later;
+    else {
+      latest = following;
+      end = middle;
+    }
+  }
+}
+
+function nextOf(fields: readonly Field[], after: number, timeZone: string): number | undefined {
+  const [minutes, hours, days, months, weekdays] = fields as [Field, Field, Field, Field, Field];
+  if (fields.some((field) => field.values.size === 0)) return undefined;
+  const fits = (wall: Date): boolean => {
+    const [byDay, byWeekday] = [days.values.has(wall.getUTCDate()), weekdays.values.has(wall.getUTCDay())];
+    return months.values.has(wall.getUTCMonth() + 1) && (days.any || weekdays.any ? byDay && byWeekday : byDay || byWeekday);
+  };
+  let at = Math.floor(after / MINUTE) * MINUTE + MINUTE;
+  const lastYear = wallTime(timeZone, at).getUTCFullYear() + MAX_YEARS;
+  for (;;) {
+    const wall = wallTime(timeZone, at);
+    if (wall.getUTCFullYear() > lastYear) return undefined;
+    const [hour, minute] = [wall.getUTCHours(), wall.getUTCMinutes()];
+    if (!fits(wall)) {
+      const days = daysUntil(fits, wall, lastYear);
+      if (days === undefined) return undefined;
+      // To two hours before midnight: clocks are set forward by no more, and the first hour of the day must not be missed.
+      const evening = 22 - hour;
+      at += (days - 1) * DAY + (days === 1 ? Math.max(1, evening) : evening) * HOUR - minute * MINUTE;
+    } else if (!hours.values.has(hour)) at += HOUR - minute * MINUTE;
+    else if (!minutes.values.has(minute)) at += MINUTE;
+    else return at;
+  }
+}
+
+function daysUntil(fits: (wall: Date) => boolean, wall: Date, lastYear: number): number | undefined {
+  const day = new Date(wall);
+  for (let days = 1; day.getUTCFullYear() <= lastYear; days++) {
+    day.setUTCDate(day.getUTCDate() + 1);
+    if (fits(day)) return days;
+  }
+  return undefined;
+}
+
+function fieldOf(text: string, bounds: Bounds): Field {
+  const values = new Set<number>();
+  let any = false;
+  for (const range of new Set(text.split(',').filter((one) => one !== ''))) {
+    const found = rangeOf(range, bounds);
+    any ||= found.any;
+    for (let value = found.start; value <= found.end; value += found.step) values.add(value);
+  }
+  return { values, any };
+}
+
+function rangeOf(text: string, bounds: Bounds): { start: number; end: number; step: number; any: boolean } {
+  const [range = '', stepText, ...more] = text.split('/');
+  const limits = range.split('-');
+  const all = limits[0] === '*' || limits[0] === '?';
+  if (!all && limits.length > 2) throw new ScheduleError(`too many hyphens: ${text}`);
+  const start = all ? bounds.min : numberOf(limits[0] ?? '', bounds);
+  let end = all ? bounds.max : limits.length === 2 ? numberOf(limits[1] ?? '', bounds) : start;
+  if (more.length > 0) throw new ScheduleError(`too many slashes: ${text}`);
+  const step = stepText === undefined ? 1 : numberOf(stepText, { min: 0, max: 0 });
+  // `N/step` means from N on.
+  if (stepText !== undefined && limits.length === 1) end = bounds.max;
+  if (start < bounds.min) throw new ScheduleError(`beginning of range (${start}) below minimum (${bounds.min}): ${text}`);
+  if (end > bounds.max) throw new ScheduleError(`end of range (${end}) above maximum (${bounds.max}): ${text}`);
+  if (start > end) throw new ScheduleError(`beginning of range (${start}) beyond end of range (${end}): ${text}`);
+  if (step === 0) throw new ScheduleError(`step of range should be a positive number: ${text}`);
+  return { start, end, step, any: all && step === 1 };
+}
+
+function numberOf(text: string, { min, names }: Bounds): number {
+  const named = names?.indexOf(text.toLowerCase()) ?? -1;
+  if (named >= 0) return named + min;
+  if (!/^[+-]?\d+$/.test(text)) {
+    throw new ScheduleError(`failed to parse int from ${text}: strconv.Atoi: parsing ${JSON.stringify(text)}: invalid syntax`);
+  }
+  const value = Number(text);
+  if (!Number.isSafeInteger(value)) {
+    throw new ScheduleError(`failed to parse int from ${text}: strconv.Atoi: parsing ${JSON.stringify(text)}: value out of range`);
+  }
+  if (value < 0) throw new ScheduleError(`negative number (${value}) not allowed: ${text}`);
+  return value;
+}
