@@ -1,5 +1,6 @@
 import { messageOf } from '../errors/known-error.ts';
 import type { ControllerContext, RunController } from './context.ts';
+import { runCronJobs } from './cronjob/controller.ts';
 import { runDaemonSets } from './daemonset/controller.ts';
 import { runDeployments } from './deployment/controller.ts';
 import { runDisruption } from './disruption/controller.ts';
@@ -32,6 +33,7 @@ export const controllers: Readonly<Record<string, RunController>> = {
   'daemonset-controller': runDaemonSets,
   'statefulset-controller': runStatefulSets,
   'job-controller': runJobs,
+  'cronjob-controller': runCronJobs,
   'disruption-controller': runDisruption,
   'ttl-after-finished-controller': runTtlAfterFinished,
   'endpointslice-controller': runEndpointSlices,

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import {
+  cronJobs,
   daemonSets,
   deployments,
   endpoints,
@@ -87,6 +88,18 @@ test('a cluster at rest is left alone, also after a restart of everything that w
         parallelism: 2,
         completions: 3,
         template: { spec: { restartPolicy: 'Never', containers: [CONTAINER] } },
+      },
+    });
+  }
+  for (const suspend of [true, false]) {
+    await cp.client.create(cronJobs, {
+      apiVersion: 'batch/v1',
+      kind: 'CronJob',
+      metadata: { name: suspend ? 'suspended' : 'yearly', namespace: 'default' },
+      spec: {
+        suspend,
+        schedule: suspend ? '* * * * *' : `0 0 1 ${((new Date().getMonth() + 6) % 12) + 1} *`,
+        jobTemplate: { spec: { template: { spec: { restartPolicy: 'Never', containers: [CONTAINER] } } } },
       },
     });
   }

@@ -18,6 +18,7 @@ import { RecentWrites } from '../ownership/recent-writes.ts';
 import { canonical } from '../ownership/template-hash.ts';
 import { type Backoff, NO_BACKOFF } from './backoff.ts';
 import { type NewPod, planJob } from './desired.ts';
+import { endOf } from './end-of.ts';
 import { podOfJob } from './new-pod.ts';
 import { isTracked, TRACKING } from './pod-facts.ts';
 import { settleJob, trackJob } from './tracking.ts';
@@ -176,8 +177,8 @@ export async function runJobs(context: ControllerContext): Promise<void> {
   }
 }
 
-export function isFinished({ status }: Job): boolean {
-  return status?.conditions?.some((c) => (c.type === 'Complete' || c.type === 'Failed') && c.status === 'True') ?? false;
+function isFinished(job: Job): boolean {
+  return endOf(job) !== undefined;
 }
 
 function ignoreGone(err: unknown): undefined {

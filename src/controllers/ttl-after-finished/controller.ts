@@ -6,6 +6,7 @@ import { runController } from '../../client/controller.ts';
 import { keyOf } from '../../client/key.ts';
 import { WorkQueue } from '../../client/work-queue.ts';
 import type { ControllerContext } from '../context.ts';
+import { endOf } from '../job/end-of.ts';
 
 export async function runTtlAfterFinished({ client, informers, clock, log, signal }: ControllerContext): Promise<void> {
   const queue = new WorkQueue({ clock });
@@ -39,9 +40,9 @@ export async function runTtlAfterFinished({ client, informers, clock, log, signa
 }
 
 /** Milliseconds until the job is to go; undefined when it stays. */
-export function timeLeft({ metadata, spec, status }: Job, now: number): number | undefined {
-  const end = status?.conditions?.find((c) => (c.type === 'Complete' || c.type === 'Failed') && c.status === 'True');
-  const ttl = spec?.ttlSecondsAfterFinished;
-  if (ttl === undefined || !end || metadata.deletionTimestamp) return undefined;
+export function timeLeft(job: Job, now: number): number | undefined {
+  const end = endOf(job);
+  const ttl = job.spec?.ttlSecondsAfterFinished;
+  if (ttl === undefined || !end || job.metadata.deletionTimestamp) return undefined;
   return (Date.parse(end.lastTransitionTime ?? '') || 0) + ttl * 1000 - now;
 }
