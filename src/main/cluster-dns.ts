@@ -1,11 +1,13 @@
 /**
  * The Service in front of the nodes' DNS servers. It has no selector: the servers write its EndpointSlices themselves.
- * Applying CoreDNS's own manifest gives it a selector, and they step back.
+ * Applying CoreDNS's own manifest gives it a selector, and they step back when its pods are ready; deleting that manifest deletes the
+ * Service, and it is made anew.
  */
 import { services } from '../api/resource-types.ts';
 import type { Service } from '../api/schema/types.ts';
 import { isAlreadyExists } from '../client/api-error.ts';
 import type { Client } from '../client/client.ts';
+import { Informer } from '../client/informer.ts';
 import type { Clock } from '../clock/clock.ts';
 import { messageOf } from '../errors/known-error.ts';
 import type { Log } from '../observability/log.ts';
@@ -41,18 +43,36 @@ export function clusterDnsService(address: string): Service {
   };
 }
 
-/** Makes the Service once; one that is there, whoever made it, stays as it is. */
+/** Long enough for whoever replaces the Service by deleting it first. */
+const GRACE_MS = 1_000;
+const MAX_DELAY_MS = 30_000;
+
+/** Makes the Service, and makes it again when it is deleted; one that is there, whoever made it, stays as it is. */
 export async function keepClusterDns(options: ClusterDnsOptions): Promise<void> {
   const { client, address, clock, log, signal } = options;
   if (!address) return;
-  for (let delay = 100; !signal.aborted; delay = Math.min(delay * 2, 5_000)) {
-    try {
-      await client.create(services, clusterDnsService(address), { signal });
-      return;
-    } catch (err) {
-      if (isAlreadyExists(err) || signal.aborted) return;
-      log.warn(`Cannot make Service "kube-system/kube-dns" yet: ${messageOf(err)}`);
-      await clock.sleep(delay, signal).catch(() => {});
+  const wanted = clusterDnsService(address);
+  const { name, namespace = '' } = wanted.metadata;
+  if (!(await make(0))) return;
+  const informer = new Informer(client, services, { namespace, fieldSelector: `metadata.name=${name}`, clock, log });
+  informer.on({ delete: () => void make(GRACE_MS) });
+  await informer.start(signal);
+
+  /** Resolves to false when the signal aborts before there is one. */
+  async function make(delay: number): Promise<boolean> {
+    let said = '';
+    for (let wait = delay; ; wait = Math.min(wait * 2 || 100, MAX_DELAY_MS)) {
+      try {
+        if (wait > 0) await clock.sleep(wait, signal);
+        await client.create(services, wanted, { signal });
+        return true;
+      } catch (err) {
+        if (signal.aborted) return false;
+        if (isAlreadyExists(err)) return true;
+        const why = messageOf(err);
+        if (why !== said) log.warn(`Cannot make Service "${namespace}/${name}" yet: ${why}`);
+        said = why;
+      }
     }
   }
 }

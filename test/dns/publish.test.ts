@@ -30,7 +30,24 @@ before(async () => {
 
 after(async () => await cluster?.stop());
 
-test('a server publishes itself, steps back from a selector, comes back, outlives its Service, and leaves cleanly', async () => {
+/** Of a pod of CoreDNS, as the EndpointSlice controller writes it. */
+const foreignSlice = (ready: boolean): EndpointSlice => ({
+  apiVersion: 'discovery.k8s.io/v1',
+  kind: 'EndpointSlice',
+  metadata: {
+    name: 'kube-dns-x7xqk',
+    namespace: 'kube-system',
+    labels: {
+      'kubernetes.io/service-name': 'kube-dns',
+      'endpointslice.kubernetes.io/managed-by': 'endpointslice-controller.k8s.io',
+    },
+  },
+  addressType: 'IPv4',
+  ports: [{ name: 'dns', port: 53, protocol: 'UDP' }],
+  endpoints: [{ addresses: ['10.244.1.9'], conditions: { ready } }],
+});
+
+test('a server publishes itself, steps back from pods that are ready, comes back, outlives its Service, and leaves cleanly', async () => {
   const { stop } = await cluster.dns(client, { publish });
   await eventually('the slice is there', isThere);
   const slice = await sliceOf();
@@ -40,10 +57,22 @@ test('a server publishes itself, steps back from a selector, comes back, outlive
   );
   assert.equal(slice?.endpoints?.[0]?.conditions?.ready, true);
 
+  const published = slice?.metadata.uid;
   await cluster.api.call('PATCH', SERVICE, { spec: { selector: { 'k8s-app': 'kube-dns' } } }, MERGE);
+  assert.equal((await cluster.api.call('POST', SLICES, foreignSlice(false))).status, 201);
+  // What it sees next comes after these two.
+  await cluster.api.call('PATCH', `${SLICES}/kube-dns-node1`, { endpoints: [{ addresses: ['192.0.2.99'] }] }, MERGE);
+  await eventually('it went on', async () => (await sliceOf())?.endpoints?.[0]?.addresses[0] === '192.0.2.11');
+  assert.equal((await sliceOf())?.metadata.uid, published, 'nobody is ready in its place');
+  await cluster.api.call('PUT', `${SLICES}/kube-dns-x7xqk`, foreignSlice(true));
   await eventually('it stepped back', async () => !(await isThere()));
+  await cluster.api.call('PUT', `${SLICES}/kube-dns-x7xqk`, foreignSlice(false));
+  await eventually('it stands in', isThere);
+  await cluster.api.call('PUT', `${SLICES}/kube-dns-x7xqk`, foreignSlice(true));
+  await eventually('it stepped back again', async () => !(await isThere()));
   await cluster.api.call('PATCH', SERVICE, { spec: { selector: null } }, MERGE);
   await eventually('it came back', isThere);
+  await cluster.api.call('DELETE', `${SLICES}/kube-dns-x7xqk`);
 
   await cluster.api.call('DELETE', SERVICE);
   await eventually('it went with the Service', async () => !(await isThere()));
@@ -78,6 +107,7 @@ test('what a killed server left behind is taken over', async () => {
 });
 
 test('a server that steps aside before it starts removes what it had left behind', async () => {
+  await cluster.api.call('POST', SLICES, foreignSlice(true));
   await cluster.api.call('PATCH', SERVICE, { spec: { selector: { 'k8s-app': 'kube-dns' } } }, MERGE);
   await cluster.api.call('POST', SLICES, {
     apiVersion: 'discovery.k8s.io/v1',
@@ -95,6 +125,7 @@ test('a server that steps aside before it starts removes what it had left behind
   await eventually('it is gone', async () => !(await isThere()));
   await stop();
   await cluster.api.call('PATCH', SERVICE, { spec: { selector: null } }, MERGE);
+  await cluster.api.call('DELETE', `${SLICES}/kube-dns-x7xqk`);
 });
 
 test('the rights of system:fairlead:dns are enough, also for a node that is not there yet', async () => {

@@ -1,6 +1,7 @@
 /**
- * Tells the cluster of this server: one EndpointSlice per node under the kube-dns Service. Steps back when that Service gets a
- * selector, for then somebody else's pods (CoreDNS) serve the names, and comes back when the selector goes.
+ * Tells the cluster of this server: one EndpointSlice per node under the kube-dns Service. When that Service gets a selector,
+ * somebody else's pods (CoreDNS) are to serve the names: it steps back as soon as one of them is ready, and comes back when none is, so
+ * that there is always somebody who answers.
  *
  * The Node owns the slice: when a node is gone for good, the garbage collector removes what its DNS server left behind. The Service is
  * no second owner, for an object lives as long as any of its owners does; when the Service goes, each server removes its own slice.
@@ -18,6 +19,9 @@ import { familyOf } from '../../ip/ip.ts';
 import type { Log } from '../../observability/log.ts';
 
 export const MANAGED_BY = 'dns.fairlead.dev';
+
+const SERVICE_NAME = 'kubernetes.io/service-name';
+const MANAGER = 'endpointslice.kubernetes.io/managed-by';
 
 export interface PublisherOptions {
   readonly client: Client;
@@ -54,7 +58,7 @@ export function sliceOf(
     metadata: {
       name: `${name}-${nodeName}`,
       namespace,
-      labels: { 'kubernetes.io/service-name': name, 'endpointslice.kubernetes.io/managed-by': MANAGED_BY },
+      labels: { [SERVICE_NAME]: name, [MANAGER]: MANAGED_BY },
       ownerReferences: [owner ?? { apiVersion: 'v1', kind: 'Service', name, uid }],
     },
     addressType: familyOf(address) === 6 ? 'IPv6' : 'IPv4',
@@ -83,11 +87,11 @@ export async function publish(options: PublisherOptions): Promise<boolean> {
   let isPublished = false;
   const serviceInformer = informers.of(services);
   const sliceInformer = informers.of(endpointSlices);
-  const wake = (object: { readonly metadata: { readonly namespace?: string | undefined; readonly name: string } }): void => {
-    if (object.metadata.namespace === namespace && (object.metadata.name === service || object.metadata.name === name)) queue.add(key);
+  const wake = ({ metadata }: Service | EndpointSlice): void => {
+    if (metadata.namespace === namespace && (metadata.name === service || metadata.labels?.[SERVICE_NAME] === service)) queue.add(key);
   };
   serviceInformer.on({ add: wake, update: wake, delete: wake });
-  sliceInformer.on({ update: wake, delete: wake });
+  sliceInformer.on({ add: wake, update: wake, delete: wake });
   queue.add(key);
   await runController({ name: 'dns-publisher', queue, workers: 1, reconcile, log, signal });
   if (isPublished)
@@ -99,8 +103,8 @@ export async function publish(options: PublisherOptions): Promise<boolean> {
   async function reconcile(): Promise<void> {
     const found = serviceInformer.get(key);
     const current = sliceInformer.get(`${namespace}/${name}`);
-    if (!found || found.spec?.selector) {
-      if (current?.metadata.labels?.['endpointslice.kubernetes.io/managed-by'] === MANAGED_BY) await remove();
+    if (!found || (found.spec?.selector && sliceInformer.list(namespace).some(isReadyElsewhere))) {
+      if (current?.metadata.labels?.[MANAGER] === MANAGED_BY) await remove();
       isPublished = false;
       return;
     }
@@ -112,6 +116,11 @@ export async function publish(options: PublisherOptions): Promise<boolean> {
         metadata: { ...wanted.metadata, resourceVersion: current.metadata.resourceVersion },
       });
     isPublished = true;
+  }
+
+  function isReadyElsewhere({ metadata, endpoints, ports }: EndpointSlice): boolean {
+    const { [SERVICE_NAME]: of, [MANAGER]: by } = metadata.labels ?? {};
+    return of === service && by !== MANAGED_BY && !!ports?.length && !!endpoints?.some((e) => e.conditions?.ready !== false);
   }
 
   /** Undefined when the Node is not there yet, or when this user may not read Nodes; the Service owns the slice then. */
@@ -137,8 +146,8 @@ function same(a: EndpointSlice, b: EndpointSlice): boolean {
   const facts = (s: EndpointSlice): string =>
     JSON.stringify([
       s.addressType,
-      s.metadata.labels?.['kubernetes.io/service-name'],
-      s.metadata.labels?.['endpointslice.kubernetes.io/managed-by'],
+      s.metadata.labels?.[SERVICE_NAME],
+      s.metadata.labels?.[MANAGER],
       s.metadata.ownerReferences?.map((o) => o.uid),
       s.ports?.map((p) => [p.name, p.protocol, p.port]),
       s.endpoints?.map((e) => [e.addresses, e.conditions?.ready, e.nodeName, e.hints?.forNodes?.map((n) => n.name)]),
