@@ -8,7 +8,9 @@ const seconds = 300;
 export const defaultTolerationSeconds: AdmissionPlugin = {
   name: 'DefaultTolerationSeconds',
   mutate: ({ row, operation, subresource, object }) => {
-    if (operation !== 'CREATE' || row.type.resource !== 'pods' || row.type.group !== '' || subresource !== '') return;
+    // Who replaces a pod by a list of tolerations without these two takes none away.
+    if ((operation !== 'CREATE' && operation !== 'UPDATE') || row.type.resource !== 'pods' || row.type.group !== '' || subresource !== '')
+      return;
     const { spec } = object as Pod;
     if (!spec) return;
     for (const key of keys) {

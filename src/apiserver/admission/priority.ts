@@ -8,10 +8,17 @@ import type { AdmissionPlugin } from './admission.ts';
 export function priorityAdmission(lookup: Lookup): AdmissionPlugin {
   return {
     name: 'Priority',
-    mutate: async ({ row, operation, subresource, object, name }) => {
-      if (operation !== 'CREATE' || row.type.resource !== 'pods' || row.type.group !== '' || subresource !== '') return;
-      const { spec } = object as Pod;
+    mutate: async ({ row, operation, subresource, object, old, name }) => {
+      if (row.type.resource !== 'pods' || row.type.group !== '' || subresource !== '') return;
+      const spec = (object as Pod | undefined)?.spec;
       if (!spec) return;
+      if (operation === 'UPDATE') {
+        // Whoever replaces a pod by what it was made from does not know them.
+        const { priority, preemptionPolicy } = (old as Pod).spec ?? {};
+        if (priority !== undefined) spec.priority ??= priority;
+        if (preemptionPolicy !== undefined) spec.preemptionPolicy ??= preemptionPolicy;
+      }
+      if (operation !== 'CREATE') return;
       const found = spec.priorityClassName ? await lookup.find(priorityClasses, spec.priorityClassName) : globalDefault(lookup);
       if (spec.priorityClassName && !found) {
         throw forbidden(row.type, name || undefined, `no PriorityClass with name ${spec.priorityClassName} was found`);
