@@ -6,7 +6,8 @@ import { defaultPod, defaultTemplate } from '../../defaults/pod.ts';
 import { qosClassOf } from '../../defaults/qos-class.ts';
 import { pods, podTemplates } from '../../resource-types.ts';
 import type { Pod } from '../../schema/types.ts';
-import { podErrors, podSpecErrors, templateErrors } from '../../validation/pod.ts';
+import { podErrors, templateErrors } from '../../validation/pod.ts';
+import { podResizeErrors } from '../../validation/pod-resize.ts';
 import { ephemeralUpdateErrors, podStatusErrors, podUpdateErrors } from '../../validation/pod-update.ts';
 import { defineRow, part, special, takeOver } from '../define-row.ts';
 import type { ResourceRow } from '../resource-row.ts';
@@ -19,7 +20,7 @@ export const podRows: readonly ResourceRow[] = [
     hasStatus: true,
     subresources: [
       part<Pod>('ephemeralcontainers', { prepareUpdate: takeEphemeral, validateUpdate: ephemeralUpdateErrors }),
-      part<Pod>('resize', { prepareUpdate: takeResources, validateUpdate: ({ spec }) => (spec ? podSpecErrors(spec, 'spec') : []) }),
+      part<Pod>('resize', { prepareUpdate: takeResources, validateUpdate: podResizeErrors }),
       special('attach', ['create', 'get'], 'v1', 'PodAttachOptions'),
       special('binding', ['create'], 'v1', 'Binding'),
       special('eviction', ['create'], 'policy/v1', 'Eviction'),

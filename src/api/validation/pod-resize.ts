@@ -1,0 +1,51 @@
+/** What the `resize` of a pod may change: CPU and memory of containers that run on (KEP-1287). */
+import { isDeepStrictEqual } from 'node:util';
+import { qosClassOf } from '../defaults/qos-class.ts';
+import type { Container, Pod, ResourceRequirements } from '../schema/types.ts';
+import { eachOf, type FieldError, forbidden, invalid } from './field-error.ts';
+import { podSpecErrors } from './pod.ts';
+
+const mutable = ['cpu', 'memory'];
+
+export function podResizeErrors(next: Pod, old: Pod): FieldError[] {
+  const [spec, before] = [next.spec, old.spec];
+  if (!spec || !before) return [];
+  if (old.metadata.annotations?.['kubernetes.io/config.mirror'] !== undefined) return [forbidden('', 'static pods cannot be resized')];
+  const qosClass = qosClassOf(spec);
+  // A kubelet that does not say what its containers have does not know how to change it either.
+  const isDeaf = old.status?.containerStatuses?.some(({ state, resources }) => state?.running && !resources);
+  return [
+    ...podSpecErrors(spec, 'spec'),
+    // The pod's cgroup stands under that of its class.
+    ...(qosClass === (old.status?.qosClass ?? qosClassOf(before))
+      ? []
+      : [invalid('spec', qosClass, 'Pod QOS Class may not change as a result of resizing')]),
+    ...(isDeaf ? [forbidden('spec', 'Pod running on node without support for resize')] : []),
+    ...eachOf(spec.containers, 'spec.containers', (one, at, index) => containerResizeErrors(one, before.containers[index], at)),
+    ...eachOf(spec.initContainers, 'spec.initContainers', (one, at, index) => {
+      const was = before.initContainers?.[index];
+      if (one.restartPolicy === 'Always') return containerResizeErrors(one, was, at);
+      return isDeepStrictEqual(one.resources, was?.resources)
+        ? []
+        : [forbidden('spec', 'resources for non-sidecar init containers are immutable')];
+    }),
+  ];
+}
+
+function containerResizeErrors({ resources = {}, resizePolicy }: Container, was: Container | undefined, path: string): FieldError[] {
+  const before = was?.resources ?? {};
+  return [
+    ...(['requests', 'limits'] as const)
+      .filter((kind) => Object.keys(before[kind] ?? {}).some((name) => resources[kind]?.[name] === undefined))
+      .map((kind) => forbidden(`${path}.resources.${kind}`, `resource ${kind} cannot be removed`)),
+    ...(isDeepStrictEqual([others(resources), resizePolicy], [others(before), was?.resizePolicy])
+      ? []
+      : [forbidden('spec', 'only cpu and memory resources are mutable')]),
+  ];
+}
+
+function others({ requests, limits, claims = [] }: ResourceRequirements): unknown {
+  const rest = (amounts: Readonly<Record<string, string>> = {}): object =>
+    Object.fromEntries(Object.entries(amounts).filter(([name]) => !mutable.includes(name)));
+  return [rest(requests), rest(limits), claims];
+}
