@@ -113,6 +113,57 @@ function inside(): void {
     );
   });
 
+  test('a container is resized as it runs, started anew where it wants that, and waits for room that is not there', async () => {
+    const of = (amount: { cpu: string; memory: string }): object => ({ requests: amount, limits: amount });
+    const resizePolicy = [{ resourceName: 'memory', restartPolicy: 'RestartContainer' }];
+    const spec = (amount: { cpu: string; memory: string }): Partial<PodSpec> => ({
+      containers: [{ name: 'main', image: boxImage, resources: of(amount), resizePolicy } as never],
+    });
+    const pod = run(spec({ cpu: '50m', memory: '16Mi' }));
+    const status = () => now(pod)?.status?.containerStatuses?.[0];
+    const resize = (generation: number, amount: { cpu: string; memory: string }): void => {
+      const { metadata, spec: before } = now(pod)!;
+      api.put('pods', { ...now(pod)!, metadata: { ...metadata, generation }, spec: { ...before!, ...spec(amount) } as PodSpec });
+    };
+    const quotas = (): string[] => {
+      const top = `kubepods/pod${pod.metadata.uid}`;
+      const inside = `${top}/${status()?.containerID?.replace('containerd://', '')}`;
+      const version1 = existsSync('/sys/fs/cgroup/cpu');
+      return [top, inside].map(
+        (dir) =>
+          readFileSync(version1 ? `/sys/fs/cgroup/cpu/${dir}/cpu.cfs_quota_us` : `/sys/fs/cgroup/${dir}/cpu.max`, 'utf8').split(/\s/)[0]!,
+      );
+    };
+    await until('a ready pod', () => isReady(pod));
+    assert.deepEqual([status()?.allocatedResources?.cpu, quotas()], ['50m', ['5000', '5000']]);
+    const first = status()?.containerID;
+
+    for (const [generation, cpu] of [
+      [2, '100m'],
+      [3, '20m'],
+    ] as const) {
+      resize(generation, { cpu, memory: '16Mi' });
+      await until(`${cpu}`, () => status()?.resources?.limits?.cpu === cpu);
+      const quota = String(Number.parseInt(cpu, 10) * 100);
+      assert.deepEqual([status()?.containerID, status()?.allocatedResources?.cpu, quotas()], [first, cpu, [quota, quota]]);
+    }
+
+    resize(4, { cpu: '9999', memory: '16Mi' });
+    const pending = (): string | undefined => now(pod)?.status?.conditions?.find((c) => c.type === 'PodResizePending')?.reason;
+    await until('a refusal', () => pending() === 'Infeasible');
+    assert.deepEqual([status()?.resources?.limits?.cpu, status()?.allocatedResources?.cpu, quotas()], ['20m', '20m', ['2000', '2000']]);
+    await kubelet.close();
+    stop.abort();
+    await start();
+    resize(5, { cpu: '30m', memory: '16Mi' });
+    await until('what is there', () => status()?.resources?.limits?.cpu === '30m' && pending() === undefined);
+    assert.deepEqual([status()?.containerID, quotas()], [first, ['3000', '3000']]);
+
+    resize(6, { cpu: '30m', memory: '32Mi' });
+    await until('a new start', () => status()?.restartCount === 1 && status()?.resources?.limits?.memory === '32Mi');
+    assert.notEqual(status()?.containerID, first);
+  });
+
   test('a deleted pod ends within its grace period and leaves nothing behind', async () => {
     const pod = run({});
     await until('a ready pod', () => isReady(pod));

@@ -11,7 +11,7 @@ import { messageOf } from '../errors/known-error.ts';
 import { systemExec } from '../linux/exec.ts';
 import type { Log } from '../observability/log.ts';
 import { connectCri } from './cri/grpc-cri.ts';
-import { admitPod } from './node/admission.ts';
+import { admitPod, resizeProblem } from './node/admission.ts';
 import { defaultLimits, type PressureLimits, readMachine } from './node/capacity.ts';
 import { Cgroups } from './node/cgroups.ts';
 import { collectImages } from './node/image-collector.ts';
@@ -99,6 +99,7 @@ export async function startKubelet(options: KubeletOptions): Promise<Kubelet> {
   const machine = await readMachine(rootDir);
 
   const allocatable = allocatableOf(machine);
+  const memoryCapacity = machine.memoryBytes;
   const facts = (): NodeFacts => ({ nodeName, hostIps: nodeIps, podIps: [], allocatable });
 
   const podInformer = new Informer(client, podType, { fieldSelector: `spec.nodeName=${nodeName}`, clock, log });
@@ -120,13 +121,24 @@ export async function startKubelet(options: KubeletOptions): Promise<Kubelet> {
     services: () => serviceInformer.list(),
     clusterDomain: options.clusterDomain,
     nodeHosts: () => readFile('/etc/hosts', 'utf8').catch(() => ''),
-    memoryCapacity: machine.memoryBytes,
+    memoryCapacity,
   });
   const hostDns = async (): Promise<ReturnType<typeof parseResolvConf>> =>
     parseResolvConf(await readFile(options.resolvConf ?? '/etc/resolv.conf', 'utf8').catch(() => ''));
   const runtimeHandler = async (name: string): Promise<string> => (await client.get(runtimeClassType, name)).handler;
   const clusterDns = { servers: options.clusterDns, domain: options.clusterDomain };
-  const runtime = new RuntimeManager({ cri, events, cgroups, starter, killer, clusterDns, hostDns, logsRoot, runtimeHandler });
+  const runtime = new RuntimeManager({
+    cri,
+    events,
+    cgroups,
+    starter,
+    killer,
+    clusterDns,
+    hostDns,
+    logsRoot,
+    runtimeHandler,
+    memoryCapacity,
+  });
   const reader = new RuntimeReader(cri);
   const probes = new ProbeManager({ cri, clock, events, onChange: (uid) => workers.wake(uid) });
   const statuses = new StatusManager({ client, clock, log, signal });
@@ -159,6 +171,7 @@ export async function startKubelet(options: KubeletOptions): Promise<Kubelet> {
       networkProblem: () => nodeManager.networkProblem,
       target,
     },
+    resizeProblem: (pod, others) => resizeProblem(pod, others, { allocatable, labels: {} }),
     admit: async (pod, others) => {
       const refusal = admitPod(pod, others(), { allocatable, labels: nodeLabels() });
       if (refusal?.reason !== 'NodeAffinity') return refusal;

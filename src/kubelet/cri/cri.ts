@@ -18,6 +18,7 @@ export interface Cri {
   removeContainer(id: string): Promise<void>;
   listContainers(podUid?: string): Promise<m.Container[]>;
   containerStatus(id: string): Promise<m.ContainerStatus>;
+  updateContainerResources(id: string, linux: m.Input<m.LinuxContainerResources>): Promise<void>;
   reopenContainerLog(id: string): Promise<void>;
   execSync(id: string, command: readonly string[], timeoutSeconds: number): Promise<m.ExecSyncResponse>;
   /** The address where the runtime serves the stream. */

@@ -27,7 +27,7 @@ const scalars: Record<string, string> = {
 };
 const called = [
   'Version Status RunPodSandbox StopPodSandbox RemovePodSandbox PodSandboxStatus ListPodSandbox CreateContainer StartContainer',
-  'StopContainer RemoveContainer ListContainers ContainerStatus ReopenContainerLog ExecSync Exec Attach PortForward',
+  'StopContainer RemoveContainer ListContainers ContainerStatus UpdateContainerResources ReopenContainerLog ExecSync Exec Attach PortForward',
   'ListContainerStats GetContainerEvents ListImages ImageStatus PullImage RemoveImage ImageFsInfo',
 ]
   .join(' ')

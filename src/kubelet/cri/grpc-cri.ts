@@ -123,6 +123,10 @@ class GrpcCri implements Cri {
     return status;
   }
 
+  async updateContainerResources(containerId: string, linux: m.Input<m.LinuxContainerResources>): Promise<void> {
+    await this.#call('UpdateContainerResources', { containerId, linux });
+  }
+
   async reopenContainerLog(containerId: string): Promise<void> {
     await this.#call('ReopenContainerLog', { containerId });
   }

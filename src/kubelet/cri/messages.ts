@@ -702,6 +702,14 @@ export interface UInt64Value {
   value: number;
 }
 
+export interface UpdateContainerResourcesRequest {
+  containerId: string;
+  linux?: LinuxContainerResources | undefined;
+  annotations: Record<string, string>;
+}
+
+export type UpdateContainerResourcesResponse = Record<string, never>;
+
 export interface UserNamespace {
   mode: NamespaceMode;
   uids: IDMapping[];
@@ -826,6 +834,8 @@ export type MessageName =
   | 'StopPodSandboxResponse'
   | 'SwapUsage'
   | 'UInt64Value'
+  | 'UpdateContainerResourcesRequest'
+  | 'UpdateContainerResourcesResponse'
   | 'UserNamespace'
   | 'VersionRequest'
   | 'VersionResponse';
@@ -953,6 +963,8 @@ export const messageTable: Readonly<Record<MessageName, string>> = {
   StopPodSandboxResponse: '',
   SwapUsage: 'timestamp:1:int64 swapAvailableBytes:2:UInt64Value swapUsageBytes:3:UInt64Value',
   UInt64Value: 'value:1:uint64',
+  UpdateContainerResourcesRequest: 'containerId:1:string linux:2:LinuxContainerResources annotations:4:map',
+  UpdateContainerResourcesResponse: '',
   UserNamespace: 'mode:1:int32 uids:2:[]IDMapping gids:3:[]IDMapping',
   VersionRequest: 'version:1:string',
   VersionResponse: 'version:1:string runtimeName:2:string runtimeVersion:3:string runtimeApiVersion:4:string',
@@ -971,6 +983,7 @@ export type MethodName =
   | 'RemoveContainer'
   | 'ListContainers'
   | 'ContainerStatus'
+  | 'UpdateContainerResources'
   | 'ReopenContainerLog'
   | 'ExecSync'
   | 'Exec'
@@ -1058,6 +1071,12 @@ export const methodTable: Readonly<Record<MethodName, Method>> = {
     path: '/runtime.v1.RuntimeService/ContainerStatus',
     request: 'ContainerStatusRequest',
     response: 'ContainerStatusResponse',
+    streams: false,
+  },
+  UpdateContainerResources: {
+    path: '/runtime.v1.RuntimeService/UpdateContainerResources',
+    request: 'UpdateContainerResourcesRequest',
+    response: 'UpdateContainerResourcesResponse',
     streams: false,
   },
   ReopenContainerLog: {

@@ -1,6 +1,7 @@
 /** Whether this node can take a pod that was given to it, in case the scheduler did not look or looked too early. Pure. */
 import { milli, value } from '../../api/quantity/quantity.ts';
 import type { Pod, PodSpec } from '../../api/schema/types.ts';
+import type { ResizeProblem } from '../pod/resize.ts';
 import { sumOf } from '../pod/resources.ts';
 import { specOf } from '../pod/spec.ts';
 import type { WaitReason } from '../pod/status.ts';
@@ -54,6 +55,21 @@ export function admitPod(pod: Pod, others: readonly Pod[], node: NodeOffer): Wai
       reason: 'OutOfpods',
       message: `Pod was rejected: Node didn't have enough resource: pods, requested: 1, used: ${others.length}, capacity: ${maxPods}`,
     };
+  const missing = missingResource(pod, others, node);
+  if (!missing) return undefined;
+  return { reason: `OutOf${missing.name}`, message: `Pod was rejected: Node didn't have enough resource: ${missing.text}` };
+}
+
+/** Why a running pod cannot get what it asks for now; undefined when it can (allocation/allocation_manager.go). */
+export function resizeProblem(pod: Pod, others: readonly Pod[], node: NodeOffer): ResizeProblem | undefined {
+  const alone = missingResource(pod, [], node);
+  if (alone) return { type: 'PodResizePending', reason: 'Infeasible', message: `Node didn't have enough capacity: ${alone.text}` };
+  const beside = missingResource(pod, others, node);
+  if (beside) return { type: 'PodResizePending', reason: 'Deferred', message: `Node didn't have enough resource: ${beside.text}` };
+  return undefined;
+}
+
+function missingResource(pod: Pod, others: readonly Pod[], node: NodeOffer): { readonly name: string; readonly text: string } | undefined {
   for (const [name, measure] of [
     ['cpu', milli],
     ['memory', value],
@@ -64,10 +80,7 @@ export function admitPod(pod: Pod, others: readonly Pod[], node: NodeOffer): Wai
     const used = others.reduce((sum, other) => sum + request(other), 0);
     const capacity = Number(measure(node.allocatable[name] ?? '0'));
     if (requested > 0 && used + requested > capacity)
-      return {
-        reason: `OutOf${name}`,
-        message: `Pod was rejected: Node didn't have enough resource: ${name}, requested: ${requested}, used: ${used}, capacity: ${capacity}`,
-      };
+      return { name, text: `${name}, requested: ${requested}, used: ${used}, capacity: ${capacity}` };
   }
   return undefined;
 }

@@ -8,7 +8,7 @@ import test from 'node:test';
 import type { Image } from '../cri/messages.ts';
 import { staticPod } from '../static/static-pods.ts';
 import { samplePod as p, testNow } from '../testing/pod-samples.ts';
-import { admitPod } from './admission.ts';
+import { admitPod, resizeProblem } from './admission.ts';
 import { type Machine, parseMeminfo } from './capacity.ts';
 import { Cgroups, hierarchiesOf } from './cgroups.ts';
 import { removableImages } from './image-collector.ts';
@@ -59,6 +59,16 @@ test('parseMeminfo() reads bytes', () => assert.equal(parseMeminfo('MemTotal:  2
 
 const asking = (requests: Record<string, string>) => p({ containers: [{ name: 'main', image: 'x', resources: { requests } }] });
 const offer = { allocatable: { cpu: '2', memory: '1Gi', pods: '2' }, labels: { disk: 'ssd' } };
+for (const [cpu, wanted] of [
+  ['1500m', "Deferred: Node didn't have enough resource: cpu, requested: 1500, used: 1000, capacity: 2000"],
+  ['2500m', "Infeasible: Node didn't have enough capacity: cpu, requested: 2500, used: 0, capacity: 2000"],
+  ['1', undefined],
+] as const)
+  test(`resizeProblem() of a pod that wants ${cpu} of 2, of which another has 1, is ${wanted}`, () => {
+    const problem = resizeProblem(asking({ cpu }), [asking({ cpu: '1' })], offer);
+    assert.equal(problem && `${problem.reason}: ${problem.message}`, wanted);
+  });
+
 const withSysctl = (name: string, more: object = {}) => p({ securityContext: { sysctls: [{ name, value: '1' }] }, ...more });
 const admissions: readonly [name: string, pod: ReturnType<typeof p>, others: number, wanted: string | undefined][] = [
   ['takes a pod that fits', asking({ cpu: '500m' }), 1, undefined],

@@ -11,9 +11,13 @@ interface Case {
   readonly runtime: PodRuntime;
   readonly liveness?: Record<string, ProbeVerdict>;
   readonly startup?: Record<string, ProbeVerdict>;
-  /** `sandbox N`, `kill-pod`, `kill NAME`, `start NAME`, in this order. */
+  /** `kill NAME`, `kill-pod`, `sandbox N`, `start NAME`, `resize NAME`, in this order. */
   readonly wanted: readonly string[];
 }
+
+const asking = { containers: [{ name: 'main', image: 'box:1', resources: { requests: { cpu: '20m', memory: '1Mi' } } }] };
+const restartForCpu = { resizePolicy: [{ resourceName: 'cpu', restartPolicy: 'RestartContainer' }] };
+const has = (cpu: string, memory: string, more: object = {}) => c({ resources: { requests: { cpu, memory } }, ...more });
 
 const inits = {
   initContainers: [
@@ -164,6 +168,28 @@ const cases: readonly Case[] = [
     runtime: r([c(), c({ name: 'debug', ...failed })]),
     wanted: [],
   },
+  { name: 'gives a running container what it asks for now', pod: p(asking), runtime: r([has('10m', '1Mi')]), wanted: ['resize main'] },
+  { name: 'leaves a container alone that has what it asks for', pod: p(asking), runtime: r([has('20m', '1Mi')]), wanted: [] },
+  { name: 'leaves a container alone of which nobody noted what it has', pod: p(asking), runtime: r([c()]), wanted: [] },
+  {
+    name: 'starts a container anew when its policy wants that for what changed',
+    pod: p({ containers: [{ ...asking.containers[0]!, ...restartForCpu }] }),
+    runtime: r([has('10m', '1Mi')]),
+    wanted: ['kill main', 'start main'],
+  },
+  {
+    name: 'resizes a container in place when its policy is for what did not change',
+    pod: p({ containers: [{ ...asking.containers[0]!, ...restartForCpu }] }),
+    runtime: r([has('20m', '2Mi')]),
+    wanted: ['resize main'],
+  },
+  {
+    name: 'starts a container that ended with what it asks for now',
+    pod: p(asking),
+    runtime: r([has('10m', '1Mi', failed)]),
+    wanted: ['start main'],
+  },
+  { name: 'resizes nothing of a pod that ends', pod: p(asking, deleting), runtime: r([has('10m', '1Mi')]), wanted: [] },
 ];
 
 for (const { name, pod = p(), runtime, liveness = {}, startup = {}, wanted } of cases) {
@@ -174,6 +200,7 @@ for (const { name, pod = p(), runtime, liveness = {}, startup = {}, wanted } of 
       ...(actions.killPod ? ['kill-pod'] : []),
       ...(actions.createSandbox === undefined ? [] : [`sandbox ${actions.createSandbox}`]),
       ...actions.start.map((container) => `start ${container.name}`),
+      ...actions.resize.map(({ container }) => `resize ${container.name}`),
     ];
     assert.deepEqual(said, wanted);
   });

@@ -3,6 +3,7 @@
  * Pure; the runtime manager carries it out and asks again. After the kubelet's computePodActions.
  */
 import type { Container, Pod } from '../../api/schema/types.ts';
+import { isResized, mainContainers, needsRestart } from './resize.ts';
 import { type ContainerRecord, latestOf, type PodRuntime } from './runtime-state.ts';
 import { containerHash, ephemeralOf, isSidecar, specOf } from './spec.ts';
 
@@ -22,6 +23,11 @@ export interface ContainerKill {
   readonly reason: 'Changed' | 'LivenessProbe' | 'StartupProbe' | 'Unknown';
 }
 
+export interface ContainerResize {
+  readonly id: string;
+  readonly container: Container;
+}
+
 export interface PodActions {
   /** Stop everything, the sandbox too: it is gone, wrong, or no longer needed. */
   readonly killPod: boolean;
@@ -32,9 +38,11 @@ export interface PodActions {
   readonly kill: readonly ContainerKill[];
   /** In order; init containers come alone or as sidecars before the next one. */
   readonly start: readonly Container[];
+  /** Running containers that get other resources as they run. */
+  readonly resize: readonly ContainerResize[];
 }
 
-const nothing: PodActions = { killPod: false, createSandbox: undefined, sandboxId: undefined, kill: [], start: [] };
+const nothing: PodActions = { killPod: false, createSandbox: undefined, sandboxId: undefined, kill: [], start: [], resize: [] };
 
 export function computeActions(pod: Pod, runtime: PodRuntime, probes: ProbeResults): PodActions {
   const spec = specOf(pod);
@@ -89,7 +97,16 @@ export function computeActions(pod: Pod, runtime: PodRuntime, probes: ProbeResul
     }
   }
   if (kept === 0 && mainStarts === 0) return { ...nothing, killPod: true, sandboxId: sandbox?.id };
-  return { ...nothing, sandboxId: sandbox?.id, kill, start };
+  return { ...nothing, sandboxId: sandbox?.id, kill, start, resize: resizesOf(pod, current, kill) };
+}
+
+function resizesOf(pod: Pod, current: PodRuntime, kill: readonly ContainerKill[]): ContainerResize[] {
+  if (pod.metadata.deletionTimestamp) return [];
+  return mainContainers(pod).flatMap((container) => {
+    const latest = latestOf(current, container.name);
+    const runsOn = latest?.state === 'running' && !kill.some((k) => k.id === latest.id);
+    return runsOn && isResized(container, latest.resources) ? [{ id: latest.id, container }] : [];
+  });
 }
 
 /** The attempt number of a new sandbox, or undefined when the newest one serves. */
@@ -132,6 +149,8 @@ function verdictOn(
   const ending = pod.metadata.deletionTimestamp ? '' : ', will be restarted';
   if (latest.hash !== '' && latest.hash !== containerHash(container))
     return { message: `Container ${container.name} definition changed${ending}`, reason: 'Changed' };
+  if (!pod.metadata.deletionTimestamp && needsRestart(container, latest.resources))
+    return { message: `Container ${container.name} resize requires restart`, reason: 'Changed' };
   if (probes.liveness(latest.id) === 'failure')
     return { message: `Container ${container.name} failed liveness probe${ending}`, reason: 'LivenessProbe' };
   if (probes.startup(latest.id) === 'failure')

@@ -74,6 +74,7 @@ export function containerConfig(input: ContainerInput): Input<ContainerConfig> {
       [containerAnnotations.terminationMessagePath]: container.terminationMessagePath ?? '/dev/termination-log',
       [containerAnnotations.terminationMessagePolicy]: container.terminationMessagePolicy ?? 'File',
       [containerAnnotations.terminationLog]: input.terminationLog,
+      [containerAnnotations.resources]: JSON.stringify(container.resources ?? {}),
       [containerAnnotations.podGracePeriod]: String(specOf(pod).terminationGracePeriodSeconds ?? 30),
       ...(container.ports?.length ? { [containerAnnotations.ports]: JSON.stringify(container.ports) } : {}),
       ...(preStop ? { [containerAnnotations.preStopHandler]: JSON.stringify(preStop) } : {}),

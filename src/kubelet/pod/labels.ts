@@ -13,6 +13,8 @@ export const containerAnnotations = {
   terminationMessagePolicy: 'io.kubernetes.container.terminationMessagePolicy',
   /** Where the termination log lies on the node; ours, so that it is found again after a restart. */
   terminationLog: 'fairlead.dev/termination-log',
+  /** What the container was made with, as JSON: its pod may ask for something else by now. */
+  resources: 'fairlead.dev/resources',
   ports: 'io.kubernetes.container.ports',
   podGracePeriod: 'io.kubernetes.pod.terminationGracePeriod',
   /** The container's lifecycle.preStop as JSON: it must run even when the pod's object is gone. */

@@ -1,4 +1,5 @@
 /** What the container runtime holds for a pod, as plain data: the right-hand side of every decision. Times are ms since the epoch. */
+import type { ResourceRequirements } from '../../api/schema/types.ts';
 import type { ContainerStatus, PodSandboxStatus } from '../cri/messages.ts';
 import { ContainerState, NamespaceMode, PodSandboxState } from '../cri/messages.ts';
 import { containerAnnotations, podLabels } from './labels.ts';
@@ -30,6 +31,8 @@ export interface ContainerRecord {
   readonly restartCount: number;
   /** Of the specification the container was made from. */
   readonly hash: string;
+  /** What it has; undefined when nobody noted it. */
+  readonly resources: ResourceRequirements | undefined;
   readonly logPath: string;
 }
 
@@ -90,8 +93,13 @@ export function containerRecord(status: ContainerStatus, sandboxId: string, term
     imageRef: status.imageRef,
     restartCount: Number(status.annotations[containerAnnotations.restartCount] ?? status.metadata?.attempt ?? 0),
     hash: status.annotations[containerAnnotations.hash] ?? '',
+    resources: resourcesOf(status.annotations[containerAnnotations.resources]),
     logPath: status.logPath,
   };
+}
+
+function resourcesOf(text: string | undefined): ResourceRequirements | undefined {
+  return text === undefined ? undefined : (JSON.parse(text) as ResourceRequirements);
 }
 
 export function newestFirst<T extends { readonly createdAt: number }>(records: readonly T[]): T[] {

@@ -17,6 +17,7 @@ function statusOf(pod: Pod, runtime: PodRuntime, more: Partial<StatusInput> = {}
     hostIps: ['192.168.120.11'],
     runtimeName: 'containerd',
     now: testNow,
+    resize: undefined,
     ...more,
   });
 }
@@ -108,6 +109,21 @@ test('podStatus() shows the container before as last state of a running one', ()
   const status = statusOf(p(), r([c({ restartCount: 1 }), c(failed)])).containerStatuses?.[0];
   assert.equal(status?.lastState?.terminated?.exitCode, 1);
   assert.equal(status?.ready, true);
+});
+
+test('podStatus() tells what was granted, what a running container has, and why that is not what the pod asks for', () => {
+  const resources = { requests: { cpu: '20m' }, limits: { cpu: '30m' } };
+  const pod = p({ containers: [{ name: 'main', image: 'box:1', resources }], ephemeralContainers: [{ name: 'debug', image: 'box:1' }] });
+  const has = { requests: { cpu: '10m' } };
+  const resize = { type: 'PodResizeInProgress', reason: 'Error', message: 'no' } as const;
+  const status = statusOf(pod, r([c({ resources: has }), c({ name: 'debug', resources: {} })]), { resize });
+  const [main] = status.containerStatuses ?? [];
+  assert.deepEqual([main?.allocatedResources, main?.resources], [resources.requests, has]);
+  assert.equal(status.ephemeralContainerStatuses?.[0]?.resources, undefined);
+  assert.equal(condition(status, 'PodResizeInProgress'), 'True Error no');
+  const after = statusOf(pod, r([c({ ...failed, resources: has })]), { previous: status });
+  assert.deepEqual(after.containerStatuses?.[0]?.resources, resources);
+  assert.equal(condition(after, 'PodResizeInProgress'), '');
 });
 
 test('podStatus() gives the addresses of the node to a pod with its network', () => {

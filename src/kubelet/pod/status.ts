@@ -2,9 +2,10 @@
  * The status of a pod, from its specification and what the runtime holds. Pure: times come in as values, and conditions keep the
  * time of their last change from the status before.
  */
-import type { Container, ContainerStatus, Pod, PodCondition, PodStatus } from '../../api/schema/types.ts';
+import type { Container, ContainerStatus, Pod, PodCondition, PodStatus, ResourceRequirements } from '../../api/schema/types.ts';
 import { shouldRestart } from './actions.ts';
 import { qosClassOf } from './qos.ts';
+import type { ResizeProblem } from './resize.ts';
 import type { ContainerRecord, PodRuntime } from './runtime-state.ts';
 import { ephemeralOf, isSidecar, specOf } from './spec.ts';
 
@@ -30,6 +31,8 @@ export interface StatusInput {
   /** Of the runtime, such as `containerd`. */
   readonly runtimeName: string;
   readonly now: number;
+  /** Why the containers do not have what the pod in the API asks for. */
+  readonly resize: ResizeProblem | undefined;
 }
 
 /** RFC 3339 in seconds, as metav1.Time is written. */
@@ -43,7 +46,7 @@ export function podStatus(input: StatusInput): PodStatus {
   const inits = spec.initContainers ?? [];
   const initStatuses = inits.map((c) => containerStatus(input, c, inits.length > 0, true));
   const statuses = spec.containers.map((c) => containerStatus(input, c, inits.length > 0, false));
-  const ephemeral = ephemeralOf(pod).map((c) => containerStatus(input, c, false, false));
+  const ephemeral = ephemeralOf(pod).map((c) => withoutResources(containerStatus(input, c, false, false)));
   const phase = phaseOf(input, initStatuses, statuses);
   const generation = pod.metadata.generation;
   const ips = spec.hostNetwork ? input.hostIps : (runtime.sandboxes[0]?.ips ?? []);
@@ -116,6 +119,7 @@ function containerStatus(input: StatusInput, container: Container, hasInits: boo
       restartCount: old?.restartCount ?? 0,
       image: container.image ?? '',
       imageID: '',
+      ...resourcesOf(container, undefined),
       started: false,
     };
   }
@@ -138,9 +142,22 @@ function containerStatus(input: StatusInput, container: Container, hasInits: boo
     restartCount: latest.restartCount,
     image: latest.image || (container.image ?? ''),
     imageID: latest.imageRef,
+    ...resourcesOf(container, running ? latest.resources : undefined),
     containerID: `${runtimeName}://${latest.id}`,
     started,
   };
+}
+
+/** What was granted, and what a container that runs has (KEP-1287). */
+function resourcesOf(
+  { resources = {} }: Container,
+  has: ResourceRequirements | undefined,
+): Pick<ContainerStatus, 'allocatedResources' | 'resources'> {
+  return { ...(resources.requests ? { allocatedResources: resources.requests } : {}), resources: has ?? resources };
+}
+
+function withoutResources({ resources: _resources, ...status }: ContainerStatus): ContainerStatus {
+  return status;
 }
 
 function phaseOf(input: StatusInput, inits: readonly ContainerStatus[], statuses: readonly ContainerStatus[]): string {
@@ -182,6 +199,8 @@ function phaseOf(input: StatusInput, inits: readonly ContainerStatus[], statuses
   return spec.restartPolicy === 'Never' ? 'Failed' : 'Running';
 }
 
+/** Stand only while a resize does not get on. */
+const resizeTypes = ['PodResizePending', 'PodResizeInProgress'];
 const ownTypes = ['PodReadyToStartContainers', 'Initialized', 'Ready', 'ContainersReady', 'PodScheduled'];
 
 function conditionsOf(
@@ -239,7 +258,9 @@ function conditionsOf(
     PodScheduled: { status: 'True' },
   };
   const own = ownTypes.map((type) => conditionOf(input, type, wanted[type] as Reason));
-  return [...own, ...(previous.conditions ?? []).filter((c) => !ownTypes.includes(c.type))];
+  const { resize } = input;
+  if (resize) own.push(conditionOf(input, resize.type, { status: 'True', reason: resize.reason, message: resize.message }));
+  return [...own, ...(previous.conditions ?? []).filter((c) => !isOwnCondition(c.type))];
 }
 
 interface Reason {
@@ -266,7 +287,12 @@ function names(containers: readonly { readonly name: string }[]): string {
   return containers.map((c) => c.name).join(' ');
 }
 
+/** Its absence tells something too: it must go from the API when it is over. */
+export function isPassingCondition(type: string): boolean {
+  return resizeTypes.includes(type);
+}
+
 /** The names of conditions that are the kubelet's to write. */
 export function isOwnCondition(type: string): boolean {
-  return ownTypes.includes(type);
+  return ownTypes.includes(type) || resizeTypes.includes(type);
 }

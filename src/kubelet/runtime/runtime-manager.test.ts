@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import test from 'node:test';
 import type { PodActions } from '../pod/actions.ts';
 import { specOf } from '../pod/spec.ts';
-import { samplePod, sampleRuntime } from '../testing/pod-samples.ts';
+import { sampleContainer, samplePod, sampleRuntime } from '../testing/pod-samples.ts';
 import { RuntimeManager, type RuntimeManagerOptions, type SyncOutcome } from './runtime-manager.ts';
 import { StartError } from './start-error.ts';
 
@@ -45,7 +45,14 @@ async function sync(spec: object, start: () => Promise<void>): Promise<Seen> {
     },
   } as unknown as RuntimeManagerOptions;
   const pod = samplePod(spec);
-  const actions: PodActions = { killPod: false, createSandbox: 0, sandboxId: undefined, kill: [], start: specOf(pod).containers };
+  const actions: PodActions = {
+    killPod: false,
+    createSandbox: 0,
+    sandboxId: undefined,
+    kill: [],
+    start: specOf(pod).containers,
+    resize: [],
+  };
   const facts = { nodeName: 'n', hostIps: [], podIps: [], allocatable: {} };
   try {
     const runtime = sampleRuntime([], []);
@@ -80,4 +87,54 @@ test('apply() runs nothing when the RuntimeClass is not there', async () => {
   const seen = await sync({ runtimeClassName: 'gone' }, failing('started'));
   assert.deepEqual(seen.handlers, []);
   assert.deepEqual(seen.events, ['FailedCreatePodSandBox: Failed to create pod sandbox: runtimeclasses "gone" not found']);
+});
+
+/** What is done, in order, when a container with the first limits is to have the second: `pod QUOTA MEMORY` and `container QUOTA MEMORY`. */
+async function resize(from: string, to: string, refuse = false): Promise<{ readonly said: string[]; readonly outcome: SyncOutcome }> {
+  const said: string[] = [];
+  const limits = (text: string): { cpu: string; memory: string } => ({ cpu: text.split(' ')[0]!, memory: text.split(' ')[1]! });
+  const options = {
+    cri: {
+      updateContainerResources: async (id: string, linux: { cpuQuota: number; memoryLimitInBytes: number }) => {
+        said.push(`${id} ${linux.cpuQuota} ${linux.memoryLimitInBytes}`);
+        if (refuse) throw new Error('device or resource busy');
+      },
+    },
+    cgroups: {
+      createPod: async (p: { cpuQuota: number; memoryLimit: number }) => {
+        said.push(`pod ${p.cpuQuota} ${p.memoryLimit}`);
+      },
+    },
+    memoryCapacity: 2 ** 30,
+  } as unknown as RuntimeManagerOptions;
+  const container = { name: 'main', image: 'box:1', resources: { requests: limits(to), limits: limits(to) } };
+  const actions: PodActions = {
+    ...{ killPod: false, createSandbox: undefined, sandboxId: 's0', kill: [], start: [] },
+    resize: [{ id: 'main-0', container }],
+  };
+  const pod = samplePod({ containers: [container] });
+  const runtime = sampleRuntime([sampleContainer({ resources: { requests: limits(from), limits: limits(from) } })]);
+  const facts = { nodeName: 'n', hostIps: [], podIps: [], allocatable: {} };
+  const outcome = await new RuntimeManager(options).apply(pod, runtime, actions, new Map(), facts, async () => {}, AbortSignal.any([]));
+  return { said, outcome };
+}
+
+for (const [what, from, to, wanted] of [
+  ['grows first', '1 1k', '2 2k', ['pod 200000 2000', 'main-0 200000 2000', 'pod 200000 2000']],
+  ['shrinks last', '2 2k', '1 1k', ['pod 200000 2000', 'main-0 100000 1000', 'pod 100000 1000']],
+] as const)
+  test(`apply() resizes a container in a cgroup of the pod that ${what}`, async () => {
+    const { said, outcome } = await resize(from, to);
+    assert.deepEqual(said, wanted);
+    assert.deepEqual([...outcome.resized.keys()], ['main-0']);
+    assert.equal(outcome.resizeProblem, undefined);
+  });
+
+test('apply() keeps the cgroup of the pod wide when a container cannot shrink, says so, and tries again', async () => {
+  const { said, outcome } = await resize('2 2k', '1 1k', true);
+  assert.deepEqual(said, ['pod 200000 2000', 'main-0 100000 1000']);
+  assert.equal(outcome.resized.size, 0);
+  const message = 'Cannot resize container main: device or resource busy';
+  assert.deepEqual(outcome.resizeProblem, { type: 'PodResizeInProgress', reason: 'Error', message });
+  assert.equal(outcome.retryMs, 10_000);
 });

@@ -1,15 +1,17 @@
 /** Carries out what computeActions decided for a pod: kills, makes the sandbox, starts containers. */
 import { mkdir } from 'node:fs/promises';
-import type { Pod } from '../../api/schema/types.ts';
+import { isDeepStrictEqual } from 'node:util';
+import type { Pod, ResourceRequirements } from '../../api/schema/types.ts';
 import { messageOf } from '../../errors/known-error.ts';
 import type { Cri } from '../cri/cri.ts';
 import { isMissing } from '../cri/cri.ts';
 import type { DNSConfig } from '../cri/messages.ts';
 import type { Cgroups } from '../node/cgroups.ts';
-import type { PodActions } from '../pod/actions.ts';
+import type { ContainerResize, PodActions } from '../pod/actions.ts';
 import { type ClusterDns, podDns } from '../pod/dns.ts';
 import type { NodeFacts } from '../pod/downward.ts';
-import { podResources } from '../pod/resources.ts';
+import { type ResizeProblem, withActualResources } from '../pod/resize.ts';
+import { containerResources, podResources } from '../pod/resources.ts';
 import type { PodRuntime, SandboxRecord } from '../pod/runtime-state.ts';
 import { sandboxRecord } from '../pod/runtime-state.ts';
 import { logDirectory, sandboxConfig } from '../pod/sandbox-config.ts';
@@ -32,17 +34,25 @@ export interface RuntimeManagerOptions {
   readonly logsRoot: string;
   /** The runtime's name for a RuntimeClass; rejects when there is no such class. */
   readonly runtimeHandler: (runtimeClass: string) => Promise<string>;
+  /** Bytes of the node. */
+  readonly memoryCapacity: number;
 }
 
 /** What came of a sync: why containers wait, and when to look again. */
 export interface SyncOutcome {
   readonly waiting: ReadonlyMap<string, WaitReason>;
   readonly started: readonly string[];
+  /** By the container's id, what it has now. */
+  readonly resized: ReadonlyMap<string, ResourceRequirements>;
+  readonly resizeProblem: ResizeProblem | undefined;
   /** ms until something that is held off may be tried. */
   readonly retryMs: number | undefined;
   /** The sandbox or something before it failed; the worker backs off. */
   readonly error: string | undefined;
 }
+
+/** Until a resize that the runtime refused is tried again: memory may have been given back by then. */
+const resizeRetryMs = 10_000;
 
 export class RuntimeManager {
   readonly #options: RuntimeManagerOptions;
@@ -75,8 +85,9 @@ export class RuntimeManager {
 
     const waiting = new Map<string, WaitReason>();
     const started: string[] = [];
-    let retryMs: number | undefined;
-    const none = { waiting, started, retryMs, error: undefined };
+    const resize = await this.#resize(pod, runtime, actions);
+    let retryMs = resize.resizeProblem && resizeRetryMs;
+    const none = { waiting, started, ...resize, retryMs, error: undefined };
     if (actions.createSandbox === undefined && actions.start.length === 0) return none;
 
     const attempt = actions.createSandbox ?? runtime.sandboxes[0]?.attempt ?? 0;
@@ -124,7 +135,36 @@ export class RuntimeManager {
           this.#options.events.container(pod, container, 'Warning', 'Failed', `Error: ${known.reason}`);
       }
     }
-    return { waiting, started, retryMs, error: undefined };
+    return { waiting, started, ...resize, retryMs, error: undefined };
+  }
+
+  /** A pod's cgroup must never be smaller than what stands in it: it grows first and shrinks last. */
+  async #resize(pod: Pod, runtime: PodRuntime, { resize, start }: PodActions): Promise<Pick<SyncOutcome, 'resized' | 'resizeProblem'>> {
+    const resized = new Map<string, ResourceRequirements>();
+    const nothing = { resized, resizeProblem: undefined };
+    if (resize.length === 0 && start.length === 0) return nothing;
+    const [before, after] = [podResources(withActualResources(pod, runtime)), podResources(pod)];
+    // A container that is started anew may have been resized meanwhile.
+    if (resize.length === 0 && isDeepStrictEqual(before, after)) return nothing;
+    const { cgroups, cri, memoryCapacity } = this.#options;
+    await cgroups.createPod({
+      ...after,
+      cpuQuota: larger(before.cpuQuota, after.cpuQuota),
+      memoryLimit: larger(before.memoryLimit, after.memoryLimit),
+    });
+    const problems: string[] = [];
+    const one = async ({ id, container }: ContainerResize): Promise<void> => {
+      try {
+        await cri.updateContainerResources(id, containerResources(pod, container, memoryCapacity));
+        resized.set(id, container.resources ?? {});
+      } catch (err) {
+        problems.push(`Cannot resize container ${container.name}: ${messageOf(err)}`);
+      }
+    };
+    await Promise.all(resize.map(one));
+    if (problems.length === 0) await cgroups.createPod(after);
+    const resizeProblem = problems.length > 0 && ({ type: 'PodResizeInProgress', reason: 'Error', message: problems.join('; ') } as const);
+    return { resized, resizeProblem: resizeProblem || undefined };
   }
 
   /** Removes dead containers that nobody will ask for: of each name the newest one that ended is kept, for its logs. */
@@ -152,6 +192,11 @@ export class RuntimeManager {
       if (!isMissing(err)) throw err;
     }
   }
+}
+
+/** Of two limits; 0 is none. */
+function larger(a: number, b: number): number {
+  return a === 0 || b === 0 ? 0 : Math.max(a, b);
 }
 
 /** A liveness or startup probe may grant less time than the pod. */

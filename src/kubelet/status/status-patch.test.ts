@@ -27,6 +27,12 @@ const cases: readonly [name: string, from: PodStatus, to: PodStatus, wanted: obj
     { conditions: [ready('True')] },
     { conditions: [{ type: 'Ready', status: 'True', reason: null }] },
   ],
+  [
+    'takes a condition away that tells by standing there',
+    { conditions: [ready('True'), { type: 'PodResizePending', status: 'True' }] },
+    { conditions: [ready('True')] },
+    { conditions: [{ type: 'PodResizePending', $patch: 'delete' }] },
+  ],
   ['leaves the conditions of others alone', { conditions: [] }, { conditions: [{ type: 'x/y', status: 'True' }] }, undefined],
 ];
 

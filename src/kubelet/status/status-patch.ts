@@ -1,7 +1,7 @@
 /** The strategic merge patch that turns one pod status into another. Pure. */
 import { isDeepStrictEqual } from 'node:util';
 import type { PodCondition, PodStatus } from '../../api/schema/types.ts';
-import { isOwnCondition } from '../pod/status.ts';
+import { isOwnCondition, isPassingCondition } from '../pod/status.ts';
 
 /** Lists that are merged by a key unless told to be replaced. */
 const mergedLists = new Set(['podIPs', 'hostIPs']);
@@ -16,7 +16,9 @@ export function statusPatch(from: PodStatus, to: PodStatus): Record<string, unkn
   for (const key of ['podIP', 'podIPs', 'reason', 'message'] as const)
     if (from[key] !== undefined && to[key] === undefined) patch[key] = null;
   const conditions = (to.conditions ?? []).filter((c) => isOwnCondition(c.type) && !sameCondition(from.conditions, c));
-  if (conditions.length > 0) patch.conditions = conditions.map((c) => withCleared(from.conditions, c));
+  const over = (from.conditions ?? []).filter(({ type }) => isPassingCondition(type) && !to.conditions?.some((c) => c.type === type));
+  const changed = [...conditions.map((c) => withCleared(from.conditions, c)), ...over.map(({ type }) => ({ $patch: 'delete', type }))];
+  if (changed.length > 0) patch.conditions = changed;
   return Object.keys(patch).length > 0 ? patch : undefined;
 }
 

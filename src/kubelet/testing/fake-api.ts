@@ -155,7 +155,7 @@ export class FakeApi {
   }
 }
 
-/** Merge patch, and of the strategic kind as much as statuses need: conditions and addresses by type, $patch: replace. */
+/** Merge patch, and of the strategic kind as much as statuses need: conditions and addresses by type, $patch: replace and delete. */
 function merge(target: Plain, patch: Plain): Plain {
   const result: Plain = { ...target };
   for (const [key, value] of Object.entries(patch)) {
@@ -165,7 +165,7 @@ function merge(target: Plain, patch: Plain): Plain {
       const replace = value.some((v) => (v as Plain)?.$patch === 'replace');
       const items = value.filter((v) => (v as Plain)?.$patch === undefined);
       if (key === 'conditions' && Array.isArray(old) && !replace) {
-        const kept = old.filter((o: Plain) => !items.some((i: Plain) => i.type === o.type));
+        const kept = old.filter((o: Plain) => !value.some((v: Plain) => v.type === o.type));
         result[key] = [...kept, ...items];
       } else result[key] = items;
     } else if (typeof value === 'object') result[key] = merge((old ?? {}) as Plain, value as Plain);

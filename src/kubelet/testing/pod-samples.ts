@@ -36,6 +36,7 @@ export function sampleContainer(fields: Partial<ContainerRecord> = {}): Containe
     imageRef: 'sha256:1',
     restartCount: 0,
     hash: containerHash({ name, image: 'box:1' } as Container),
+    resources: undefined,
     logPath: '',
     ...fields,
   };

@@ -6,10 +6,7 @@
 import { rm } from 'node:fs/promises';
 import { isDeepStrictEqual } from 'node:util';
 import type { Pod, PodStatus } from '../../api/schema/types.ts';
-import type { Clock } from '../../clock/clock.ts';
 import { messageOf } from '../../errors/known-error.ts';
-import type { Log } from '../../observability/log.ts';
-import type { Cgroups } from '../node/cgroups.ts';
 import { computeActions } from '../pod/actions.ts';
 import type { NodeFacts } from '../pod/downward.ts';
 import { podResources } from '../pod/resources.ts';
@@ -17,41 +14,8 @@ import type { PodRuntime } from '../pod/runtime-state.ts';
 import { logDirectory } from '../pod/sandbox-config.ts';
 import { isTerminal, namespaceOf, specOf, uidOf } from '../pod/spec.ts';
 import { isOwnCondition, podStatus, type WaitReason } from '../pod/status.ts';
-import type { ProbeManager } from '../probe/probe-manager.ts';
-import type { ContainerKiller } from '../runtime/container-killer.ts';
-import type { ContainerStarter } from '../runtime/container-starter.ts';
-import type { PodEvents } from '../runtime/pod-events.ts';
-import type { RuntimeManager } from '../runtime/runtime-manager.ts';
-import type { RuntimeReader } from '../runtime/runtime-reader.ts';
-import type { StatusManager, StatusTarget } from '../status/status-manager.ts';
-import type { TokenManager } from '../volume/token-manager.ts';
-import type { VolumeManager } from '../volume/volume-manager.ts';
-
-export interface WorkerDeps {
-  readonly clock: Clock;
-  readonly log: Log;
-  readonly events: PodEvents;
-  readonly reader: RuntimeReader;
-  readonly runtime: RuntimeManager;
-  readonly starter: ContainerStarter;
-  readonly killer: ContainerKiller;
-  readonly probes: ProbeManager;
-  readonly statuses: StatusManager;
-  readonly volumes: VolumeManager;
-  readonly tokens: TokenManager;
-  readonly cgroups: Cgroups;
-  readonly logsRoot: string;
-  readonly runtimeName: string;
-  readonly facts: () => NodeFacts;
-  /** Why pods cannot be given a network now, or undefined. */
-  readonly networkProblem: () => string | undefined;
-  /** The API's object of the pod: itself, or the mirror of a static one; undefined when there is none. */
-  readonly target: (pod: Pod) => { readonly target: StatusTarget; readonly status: PodStatus } | undefined;
-  /** The worker has nothing left to do. */
-  readonly onFinished: (uid: string) => void;
-  /** Why the node cannot take the pod, or undefined. */
-  readonly admit: (pod: Pod) => Promise<WaitReason | undefined>;
-}
+import { ResizeState } from './resize-state.ts';
+import type { WorkerDeps } from './worker-deps.ts';
 
 /** running: kept going. ending: containers are being stopped. ended: they have stopped, the pod's object is still there. */
 export type WorkerPhase = 'running' | 'ending' | 'ended' | 'finished';
@@ -64,6 +28,7 @@ export class PodWorker {
   readonly uid: string;
   readonly #deps: WorkerDeps;
   #pod: Pod;
+  readonly #resize: ResizeState;
   #phase: WorkerPhase = 'running';
   #gone = false;
   #admitted: boolean;
@@ -87,6 +52,7 @@ export class PodWorker {
 
   constructor(pod: Pod, deps: WorkerDeps) {
     this.#pod = pod;
+    this.#resize = new ResizeState(pod);
     this.uid = uidOf(pod);
     this.#deps = deps;
     this.#status = pod.status ?? {};
@@ -98,6 +64,16 @@ export class PodWorker {
 
   get pod(): Pod {
     return this.#pod;
+  }
+
+  /** With the resources that the node lets it have. */
+  get granted(): Pod {
+    return this.#resize.granted;
+  }
+
+  /** It would take more when another pod ends. */
+  get waitsForRoom(): boolean {
+    return this.#resize.problem?.reason === 'Deferred';
   }
 
   get phase(): WorkerPhase {
@@ -212,9 +188,9 @@ export class PodWorker {
   }
 
   async #read(): Promise<PodRuntime> {
-    const runtime = await this.#deps.reader.read(this.uid, this.#pod.metadata.name, namespaceOf(this.#pod));
-    this.#last = runtime;
-    return runtime;
+    const found = await this.#deps.reader.read(this.uid, this.#pod.metadata.name, namespaceOf(this.#pod));
+    this.#last = this.#resize.see(this.#pod, found, this.#deps.resizeProblem);
+    return this.#last;
   }
 
   /** Gives the ms until the next step, unless something happens before. */
@@ -239,7 +215,7 @@ export class PodWorker {
 
   async #keepGoing(runtime: PodRuntime): Promise<number> {
     const { events, probes, runtime: manager, networkProblem } = this.#deps;
-    const pod = this.#pod;
+    const pod = this.granted;
     const deadline = this.#deadlineMs();
     if (deadline <= 0) {
       this.#rejected = { reason: 'DeadlineExceeded', message: 'Pod was active on the node longer than the specified deadline' };
@@ -260,7 +236,8 @@ export class PodWorker {
     const waiting = new Map([...this.#waiting].filter(([name]) => !actions.start.some((c) => c.name === name)));
     for (const [name, reason] of outcome.waiting) waiting.set(name, reason);
     this.#waiting = waiting;
-    const acted = actions.killPod || actions.kill.length > 0 || actions.createSandbox !== undefined || outcome.waiting.size > 0;
+    const resizes = this.#resize.note(outcome.resized, outcome.resizeProblem);
+    const acted = actions.killPod || actions.kill.length > 0 || actions.createSandbox !== undefined || outcome.waiting.size > 0 || resizes;
     const after = acted || outcome.started.length > 0 ? await this.#refresh() : runtime;
     await manager.collect(after, false);
     if (outcome.error !== undefined) throw new Error(outcome.error);
@@ -308,7 +285,7 @@ export class PodWorker {
   #report(runtime: PodRuntime, terminal: boolean): PodStatus {
     const { clock, probes, facts, runtimeName } = this.#deps;
     const status = podStatus({
-      pod: this.#pod,
+      pod: this.granted,
       runtime,
       previous: this.#status,
       waitReason: (name) => this.#waiting.get(name),
@@ -318,6 +295,7 @@ export class PodWorker {
       hostIps: facts().hostIps,
       runtimeName,
       now: clock.now(),
+      resize: this.#resize.problem,
     });
     return this.#write(status);
   }

@@ -3,15 +3,19 @@ import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Pod } from '../../api/schema/types.ts';
 import { messageOf } from '../../errors/known-error.ts';
+import type { ResizeProblem } from '../pod/resize.ts';
 import { isStatic, namespaceOf, uidOf } from '../pod/spec.ts';
 import type { WaitReason } from '../pod/status.ts';
-import { PodWorker, type WorkerDeps } from './pod-worker.ts';
+import { PodWorker } from './pod-worker.ts';
 import type { ListedPod } from './relister.ts';
+import type { WorkerDeps } from './worker-deps.ts';
 
 export interface PodWorkersOptions {
-  readonly deps: Omit<WorkerDeps, 'onFinished' | 'admit'>;
+  readonly deps: Omit<WorkerDeps, 'onFinished' | 'admit' | 'resizeProblem'>;
   /** Why the node cannot take the pod, or undefined. */
   readonly admit: (pod: Pod, others: () => readonly Pod[]) => Promise<WaitReason | undefined>;
+  /** Why a running pod cannot have what it asks for now, or undefined. */
+  readonly resizeProblem: (pod: Pod, others: readonly Pod[]) => ResizeProblem | undefined;
 }
 
 export class PodWorkers {
@@ -55,11 +59,18 @@ export class PodWorkers {
     const others = (): Pod[] =>
       this.list()
         .filter((w) => w.isAdmitted)
-        .map((w) => w.pod);
+        .map((w) => w.granted);
     const worker = new PodWorker(pod, {
       ...this.#options.deps,
       onFinished: (id) => this.#finished(id),
       admit: (p) => this.#options.admit(p, others),
+      resizeProblem: (p) => {
+        const rest = this.list().filter((w) => w.isAdmitted && w.uid !== uid);
+        return this.#options.resizeProblem(
+          p,
+          rest.map((w) => w.granted),
+        );
+      },
     });
     this.#workers.set(uid, worker);
     this.#releaseNext(pod);
@@ -97,6 +108,7 @@ export class PodWorkers {
     this.#successors.delete(uid);
     if (successor) this.set(successor);
     if (worker) this.#releaseNext(worker.pod);
+    for (const other of this.list()) if (other.waitsForRoom) other.wake();
   }
 
   /** Ends what the runtime runs for pods that are not there. */
