@@ -236,6 +236,21 @@ export function testStore(name: string, open: (clock: FakeClock) => Promise<Stor
       assert.equal((await next).done, true);
     });
 
+    on('recent gives the newest events of a range, and says from where on it has them all', async (store) => {
+      assert.deepEqual(await store.recent('/w/', prefixEnd('/w/'), 2), { events: [], floor: 0 });
+      await store.put('/w/a', bytes('1'));
+      await store.put('/w/a', bytes('2'));
+      await store.put('/x', bytes('-'));
+      await store.delete('/w/a');
+      const all = await store.recent('/w/', prefixEnd('/w/'), 3);
+      assert.deepEqual([all.events.map(line), all.floor], [['1 put /w/a=1', '2 put /w/a=2 was 1@1', '4 delete /w/a was 2@2'], 0]);
+      const two = await store.recent('/w/', prefixEnd('/w/'), 2);
+      assert.deepEqual([two.events.map(line), two.floor], [['2 put /w/a=2 was 1@1', '4 delete /w/a was 2@2'], 1]);
+      await store.compact(2);
+      const later = await store.recent('/w/', prefixEnd('/w/'), 3);
+      assert.deepEqual([later.events.map(line), later.floor], [['4 delete /w/a was 2@2'], 2]);
+    });
+
     on('compact forgets events, not records', async (store) => {
       for (let i = 1; i <= 5; i++) await store.put('/a', bytes(`${i}`));
       await store.compact(3);
@@ -260,6 +275,7 @@ export function testStore(name: string, open: (clock: FakeClock) => Promise<Stor
       await assert.rejects(store.put('/a', bytes('1')), closed);
       await assert.rejects(store.delete('/a'), closed);
       await assert.rejects(store.compact(1), closed);
+      await assert.rejects(store.recent('/', '0', 1), closed);
       await assert.rejects(store.revision(), closed);
     });
   });

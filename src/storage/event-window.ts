@@ -68,6 +68,12 @@ export class EventWindow {
   }
 }
 
+/** The last `limit` of all events after `floor`, and the revision after which none is missing then. */
+export function newest(events: readonly StoreEvent[], limit: number, floor: number): { events: readonly StoreEvent[]; floor: number } {
+  const cut = events.length - limit;
+  return cut > 0 ? { events: events.slice(cut), floor: events[cut - 1]!.revision } : { events, floor };
+}
+
 export function keyOf(event: StoreEvent): string {
   return event.kind === 'put' ? event.record.key : event.key;
 }

@@ -53,6 +53,11 @@ export interface Store {
    * holds such keys this comes sooner. Ends when the signal aborts or the store closes.
    */
   watch(start: string, end: string, fromRevision: number, signal: AbortSignal): AsyncIterable<readonly StoreEvent[]>;
+  /**
+   * The newest `limit` events of the past with `start <= key < end`, oldest first, as far as a watch reaches back. Of the range's events
+   * none after `floor` is missing.
+   */
+  recent(start: string, end: string, limit: number): Promise<{ readonly events: readonly StoreEvent[]; readonly floor: number }>;
   /** Forgets events up to `revision`. Latest values stay. */
   compact(revision: number): Promise<void>;
   close(): Promise<void>;

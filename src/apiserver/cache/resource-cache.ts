@@ -2,7 +2,8 @@
  * All objects of one stored resource, sorted by key, and who watches them. Fed by `WatchFeed` in the order of revisions;
  * reads never wait and never touch the store.
  */
-import type { CachedObject } from './cached-object.ts';
+import type { StoreEvent } from '../../storage/store.ts';
+import { CachedObject } from './cached-object.ts';
 import { type CacheEvent, EventLog } from './event-log.ts';
 
 /** Somebody who is told of changes. */
@@ -111,13 +112,27 @@ export class ResourceCache {
     };
   }
 
-  /** Starts over from what the store holds; listeners are told to start over too. */
-  reset(objects: readonly CachedObject[], revision: number): void {
+  /** Starts over from what the store holds; listeners are told to start over too. Of what came after `floor` every event follows. */
+  reset(objects: readonly CachedObject[], floor: number): void {
     const before = this.#sorted;
     this.#sorted = objects.toSorted((a, b) => (a.key < b.key ? -1 : 1));
     this.#byKey = new Map(objects.map((o) => [o.key, o]));
-    this.#log = new EventLog(revision);
+    this.#log = new EventLog(floor);
     for (const listener of this.#all()) listener.onReset(before);
+  }
+
+  /** Takes in what led to the objects of the `reset` just before, oldest first, so that a watch may begin there. */
+  recall(past: readonly StoreEvent[], at: number): void {
+    const latest = new Map<string, CachedObject>();
+    for (const event of past) {
+      const key = event.kind === 'put' ? event.record.key : event.key;
+      const previous = event.previous && (latest.get(key) ?? CachedObject.of(event.previous));
+      const now = this.#byKey.get(key);
+      const current = event.kind === 'delete' ? undefined : now?.revision === event.revision ? now : CachedObject.of(event.record);
+      if (current) latest.set(key, current);
+      else latest.delete(key);
+      this.#remember({ revision: event.revision, current, previous, at, frames: new Map() });
+    }
   }
 
   /** Takes one change in, without telling anybody. Undefined when it is older than what is here. */

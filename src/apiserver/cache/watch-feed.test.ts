@@ -60,6 +60,62 @@ describe('WatchFeed', () => {
     await store.close();
   });
 
+  it('begins with the past of the store, as one tells it that has seen it', async () => {
+    const store = new MemoryStore();
+    const witness = await feedOver(store);
+    for (const step of ['a1', 'b1', 'a2', 'c1', '-b', 'b2', '-a', 'c2']) {
+      if (step.startsWith('-')) await store.delete(key(step.slice(1)));
+      else await store.put(key(step[0]!), bytes(step[0]!, step));
+    }
+    await witness.fresh();
+    const late = await feedOver(store);
+    const told = (feed: WatchFeed, after: number): unknown =>
+      feed
+        .cache('configmaps')
+        .eventsAfter(after)
+        ?.map((e) => [e.revision, e.current?.revision, e.current?.bytes.toString(), e.previous?.revision, e.previous?.bytes.toString()]);
+    for (let after = 0; after <= 8; after++) assert.deepEqual(told(late, after), told(witness, after), `after ${after}`);
+    assert.deepEqual(
+      late
+        .cache('configmaps')
+        .rangeAt(4)
+        ?.map((o) => [o.key, o.revision]),
+      [
+        [key('a'), 3],
+        [key('b'), 2],
+        [key('c'), 4],
+      ],
+    );
+    await Promise.all([witness.close(), late.close()]);
+    await store.close();
+  });
+
+  it('lets no watch begin in a past that the store has forgotten, nor in one during which it was read', async () => {
+    const store = new MemoryStore({ maxEvents: 2 });
+    for (let i = 0; i < 4; i++) await store.put(key('a'), bytes('a', `${i}`));
+    const feed = await feedOver(store);
+    assert.equal(feed.cache('configmaps').eventsAfter(1), undefined);
+    assert.equal(feed.cache('configmaps').eventsAfter(2)?.length, 2);
+    await feed.close();
+
+    /** Loses a record while it is read. */
+    const shrinking = new MemoryStore();
+    for (let i = 0; i < 1500; i++) await shrinking.put(key(`${i + 1000}`), bytes('x'));
+    const { range } = shrinking;
+    let pages = 0;
+    shrinking.range = async (...args) => {
+      const page = await range.apply(shrinking, args);
+      if (pages++ === 0) await shrinking.delete(key('2400'));
+      return page;
+    };
+    const other = await feedOver(shrinking);
+    await other.fresh();
+    assert.equal(other.cache('configmaps').eventsAfter(1500), undefined);
+    assert.deepEqual(other.cache('configmaps').eventsAfter(1501), []);
+    await other.close();
+    await Promise.all([store.close(), shrinking.close()]);
+  });
+
   it('shows an older moment', async () => {
     const store = new MemoryStore();
     const feed = await feedOver(store);

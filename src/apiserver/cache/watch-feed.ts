@@ -14,6 +14,13 @@ import { ResourceCache } from './resource-cache.ts';
 export const registryPrefix = '/registry/';
 const pageSize = 1000;
 const retryMs = 500;
+/** Events of the past that each resource begins with: what the watchers of a server that was started anew may have missed. */
+const recalled = 500;
+
+interface Past {
+  readonly events: readonly StoreEvent[];
+  readonly floor: number;
+}
 
 interface Waiter {
   readonly revision: number;
@@ -94,21 +101,40 @@ export class WatchFeed {
     const end = prefixEnd(registryPrefix);
     let start = registryPrefix;
     let first: number | undefined;
+    let last: number;
     for (;;) {
       const page = await this.#store.range(start, end, { limit: pageSize });
       // Pages are not of one moment. Changes since the first page are followed later; those that a page has already are skipped then.
       first ??= page.revision;
+      last = page.revision;
       for (const record of page.records) {
         const cache = this.#cacheOf(record.key);
         if (cache) objects.get(cache)!.push(CachedObject.of(record));
       }
-      const last = page.records.at(-1);
-      if (!page.more || !last) break;
-      start = `${last.key}\0`;
+      const tail = page.records.at(-1);
+      if (!page.more || !tail) break;
+      start = `${tail.key}\0`;
     }
+    const past = await this.#past(first, last);
     this.#revision = first;
-    for (const [cache, list] of objects) cache.reset(list, first);
+    for (const [cache, list] of objects) {
+      const { events, floor } = past.get(cache)!;
+      cache.reset(list, floor);
+      cache.recall(events, this.#clock.monotonic());
+    }
     return first + 1;
+  }
+
+  /** What each resource went through before `first`: with it a watch goes on after a restart of the server where it was. */
+  async #past(first: number, last: number): Promise<Map<ResourceCache, Past>> {
+    const past = new Map<ResourceCache, Past>();
+    for (const cache of this.#caches.values()) {
+      // What was skipped between the pages is in no log: watches begin behind it.
+      const { events, floor } =
+        first === last ? await this.#store.recent(cache.prefix, prefixEnd(cache.prefix), recalled) : { events: [], floor: last };
+      past.set(cache, { events: events.filter((e) => e.revision <= first), floor });
+    }
+    return past;
   }
 
   async #follow(from: number): Promise<void> {

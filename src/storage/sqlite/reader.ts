@@ -2,6 +2,7 @@
 
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import { setImmediate as nextTick } from 'node:timers/promises';
+import { newest } from '../event-window.ts';
 import type { RangeResult, StoredRecord, StoreEvent } from '../store.ts';
 import { compacted, type EventHistory } from '../watch-hub.ts';
 import { openForReading } from './schema.ts';
@@ -31,6 +32,12 @@ interface LogRow {
   readonly after: Uint8Array | null;
 }
 
+const EVENTS = `
+  SELECT revision, key, created, prev_created, prev_modified, previous, CASE WHEN created IS NULL THEN NULL ELSE coalesce(
+    (SELECT n.previous FROM log n WHERE n.key = l.key AND n.revision > l.revision ORDER BY n.revision LIMIT 1),
+    (SELECT value FROM records r WHERE r.key = l.key)) END AS after
+  FROM log l`;
+
 class Connection {
   readonly db: DatabaseSync;
   readonly state: StatementSync;
@@ -38,6 +45,7 @@ class Connection {
   readonly range: StatementSync;
   readonly count: StatementSync;
   readonly history: StatementSync;
+  readonly recent: StatementSync;
 
   constructor(path: string) {
     this.db = openForReading(path);
@@ -45,11 +53,10 @@ class Connection {
     this.get = this.db.prepare('SELECT key, created, modified, value FROM records WHERE key = ?');
     this.range = this.db.prepare('SELECT key, created, modified, value FROM records WHERE key >= ? AND key < ? ORDER BY key LIMIT ?');
     this.count = this.db.prepare('SELECT count(*) AS n FROM records WHERE key >= ? AND key < ?');
-    this.history = this.db.prepare(`
-      SELECT revision, key, created, prev_created, prev_modified, previous, CASE WHEN created IS NULL THEN NULL ELSE coalesce(
-        (SELECT n.previous FROM log n WHERE n.key = l.key AND n.revision > l.revision ORDER BY n.revision LIMIT 1),
-        (SELECT value FROM records r WHERE r.key = l.key)) END AS after
-      FROM log l WHERE revision BETWEEN ? AND ? AND key >= ? AND key < ? ORDER BY revision`);
+    this.history = this.db.prepare(`${EVENTS} WHERE revision BETWEEN ? AND ? AND key >= ? AND key < ? ORDER BY revision`);
+    // Chosen by the index first, so that only the values of what is wanted are read.
+    this.recent = this.db.prepare(`${EVENTS} WHERE revision IN (
+      SELECT revision FROM log WHERE key >= ? AND key < ? ORDER BY revision DESC LIMIT ?) ORDER BY revision`);
   }
 }
 
@@ -106,7 +113,7 @@ export class Reader implements EventHistory {
     from: number,
     to: number,
   ): Promise<{ readonly events: readonly StoreEvent[]; readonly next: number }> {
-    if (this.#unlogged.some((range) => start < range.end && range.start < end)) throw compacted(from, to);
+    if (this.#isUnlogged(start, end)) throw compacted(from, to);
     const { db, state, history } = this.#main;
     const last = Math.min(to, from + HISTORY_PAGE - 1);
     db.exec('BEGIN');
@@ -125,6 +132,24 @@ export class Reader implements EventHistory {
     } finally {
       db.exec('COMMIT');
     }
+  }
+
+  recent(start: string, end: string, limit: number): { events: readonly StoreEvent[]; floor: number } {
+    const { db, state, recent } = this.#main;
+    db.exec('BEGIN');
+    try {
+      const { revision, compacted: floor } = state.get() as { revision: number; compacted: number };
+      if (this.#isUnlogged(start, end)) return { events: [], floor: revision };
+      // One more, for its revision.
+      const rows = recent.all(start, end, limit + 1) as unknown as LogRow[];
+      return newest(rows.map(eventOf), limit, floor);
+    } finally {
+      db.exec('COMMIT');
+    }
+  }
+
+  #isUnlogged(start: string, end: string): boolean {
+    return this.#unlogged.some((range) => start < range.end && range.start < end);
   }
 
   close(): void {

@@ -92,6 +92,9 @@ describe('openSqliteStore()', () => {
     const second = await openSqliteStore(path);
     await assert.rejects(take(second, '/registry/leases/', '/registry/leases0', 1, 1), (err) => isKnownError(err, 'STORE_COMPACTED'));
     assert.deepEqual((await take(second, '/registry/pods/', '/registry/pods0', 1, 1)).map(line), ['2 put /registry/pods/p1=1']);
+    const { events, floor } = await second.recent('/registry/pods/', '/registry/pods0', 9);
+    assert.deepEqual([events.map(line), floor], [['2 put /registry/pods/p1=1'], 0]);
+    assert.deepEqual(await second.recent('/registry/leases/', '/registry/leases0', 9), { events: [], floor: 2 });
     const next = take(second, '/registry/leases/', '/registry/leases0', 3, 1);
     await second.put('/registry/leases/n1', bytes('2'));
     assert.deepEqual((await next).map(line), ['3 put /registry/leases/n1=2 was 1@1']);

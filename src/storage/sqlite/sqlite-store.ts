@@ -198,6 +198,11 @@ class SqliteStore implements Store {
     return this.#hub.watch(start, end, fromRevision, signal);
   }
 
+  async recent(start: string, end: string, limit: number): Promise<{ events: readonly StoreEvent[]; floor: number }> {
+    this.#mustBeOpen();
+    return this.#reader.recent(start, end, limit);
+  }
+
   compact(revision: number): Promise<void> {
     return this.#write<void>({ kind: 'compact', revision }, (reply, resolve) => {
       this.#window.drop((reply as WriteReply & { kind: 'compacted' }).revision);
