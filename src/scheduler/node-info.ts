@@ -1,3 +1,4 @@
+import { hostPortsOf } from '../api/placement/host-ports.ts';
 import type { Node, Pod } from '../api/schema/types.ts';
 import { type Amounts, amountsOf, podRequests, scoringRequests } from './pod-resources.ts';
 
@@ -6,17 +7,6 @@ interface PodShare {
   readonly requests: Amounts;
   readonly scoring: { readonly cpu: number; readonly memory: number };
   readonly ports: readonly string[];
-}
-
-/** `protocol/hostIP/port` for every host port of a pod. */
-export function hostPortsOf(pod: Pod): string[] {
-  const ports: string[] = [];
-  for (const container of pod.spec?.containers ?? []) {
-    for (const port of container.ports ?? []) {
-      if (port.hostPort) ports.push(`${port.protocol ?? 'TCP'}/${port.hostIP || '0.0.0.0'}/${port.hostPort}`);
-    }
-  }
-  return ports;
 }
 
 export function hasAffinity(pod: Pod): boolean {

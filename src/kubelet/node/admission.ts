@@ -1,4 +1,5 @@
 /** Whether this node can take a pod that was given to it, in case the scheduler did not look or looked too early. Pure. */
+import { hostPortsCollide, hostPortsOf } from '../../api/placement/host-ports.ts';
 import { milli, value } from '../../api/quantity/quantity.ts';
 import type { Pod, PodSpec } from '../../api/schema/types.ts';
 import type { ResizeProblem } from '../pod/resize.ts';
@@ -56,8 +57,14 @@ export function admitPod(pod: Pod, others: readonly Pod[], node: NodeOffer): Wai
       message: `Pod was rejected: Node didn't have enough resource: pods, requested: 1, used: ${others.length}, capacity: ${maxPods}`,
     };
   const missing = missingResource(pod, others, node);
-  if (!missing) return undefined;
-  return { reason: `OutOf${missing.name}`, message: `Pod was rejected: Node didn't have enough resource: ${missing.text}` };
+  if (missing) return { reason: `OutOf${missing.name}`, message: `Pod was rejected: Node didn't have enough resource: ${missing.text}` };
+  const wanted = hostPortsOf(pod);
+  if (wanted.length > 0 && others.flatMap(hostPortsOf).some((taken) => wanted.some((port) => hostPortsCollide(port, taken))))
+    return {
+      reason: 'NodePorts',
+      message: "Pod was rejected: Predicate NodePorts failed: node(s) didn't have free ports for the requested pod ports",
+    };
+  return undefined;
 }
 
 /** Why a running pod cannot get what it asks for now; undefined when it can (allocation/allocation_manager.go). */

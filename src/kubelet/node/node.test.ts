@@ -70,6 +70,8 @@ for (const [cpu, wanted] of [
   });
 
 const withSysctl = (name: string, more: object = {}) => p({ securityContext: { sysctls: [{ name, value: '1' }] }, ...more });
+const onPort = (port: { containerPort: number; hostPort: number; hostIP?: string }, more: object = {}) =>
+  p({ containers: [{ name: 'main', image: 'x', ports: [port], ...more }] });
 const admissions: readonly [name: string, pod: ReturnType<typeof p>, others: number, wanted: string | undefined][] = [
   ['takes a pod that fits', asking({ cpu: '500m' }), 1, undefined],
   ['refuses more cpu than there is', asking({ cpu: '1500m' }), 1, 'OutOfcpu'],
@@ -80,6 +82,8 @@ const admissions: readonly [name: string, pod: ReturnType<typeof p>, others: num
   ['takes a sysctl of the pod alone', withSysctl('net/ipv4/tcp_syncookies'), 0, undefined],
   ['refuses a sysctl that nobody allowed', withSysctl('kernel.msgmax'), 0, 'SysctlForbidden'],
   ['refuses a sysctl of what it shares with the node', withSysctl('net.ipv4.tcp_syncookies', { hostNetwork: true }), 0, 'SysctlForbidden'],
+  ['takes a port of the node that is free', onPort({ containerPort: 80, hostPort: 81 }), 1, undefined],
+  ['refuses a port of the node that is taken', onPort({ containerPort: 80, hostPort: 80, hostIP: '192.0.2.1' }), 1, 'NodePorts'],
   ['takes a pod meant for such nodes', p({ nodeSelector: { disk: 'ssd' } }), 0, undefined],
 ];
 for (const [name, pod, others, wanted] of admissions)
@@ -87,7 +91,7 @@ for (const [name, pod, others, wanted] of admissions)
     assert.equal(
       admitPod(
         pod,
-        Array.from({ length: others }, () => asking({ cpu: '1' })),
+        Array.from({ length: others }, () => onPort({ containerPort: 8080, hostPort: 80 }, { resources: { requests: { cpu: '1' } } })),
         offer,
       )?.reason,
       wanted,
