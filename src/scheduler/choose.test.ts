@@ -206,6 +206,19 @@ test('init containers count by the greatest, sidecars with the rest', () => {
   assert.equal(run(withInit('1500m', 'Always'), cluster).kind, 'none');
 });
 
+for (const [what, asked, has, reason, room] of [
+  ['what it is to get counts', '1500m', '500m', undefined, false],
+  ['what it has counts until it gave it back', '500m', '1500m', undefined, false],
+  ['what waits for room counts', '1500m', '500m', 'Deferred', false],
+  ['what the node will never have does not count', '99', '500m', 'Infeasible', true],
+] as const)
+  test(`of a pod that is resized, ${what}`, () => {
+    const status = { name: 'c', allocatedResources: { cpu: has }, resources: { requests: { cpu: has } } };
+    const conditions = reason ? [{ type: 'PodResizePending', status: 'True', reason }] : [];
+    const resized = { ...pod('a', asks(asked)), status: { containerStatuses: [status], conditions } } as unknown as Pod;
+    assert.equal(run(pod('p', asks('1')), clusterOf([node('w1')], [[resized, 'w1']])).kind, room ? 'node' : 'none');
+  });
+
 test('a large cluster is looked at in part', () => {
   assert.equal(enoughNodes(100), 100);
   assert.equal(enoughNodes(1000), 420);

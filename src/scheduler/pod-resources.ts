@@ -19,8 +19,19 @@ function raise(into: Record<string, number>, least: Amounts): void {
   for (const [name, amount] of Object.entries(least)) into[name] = Math.max(into[name] ?? 0, amount);
 }
 
-function requests(container: Container): Record<string, number> {
-  return amountsOf(container.resources?.requests ?? container.resources?.limits);
+/**
+ * Requests of a container of the pod. While a resize is under way (KEP-1287) the node must have room for what it has and for what it is to
+ * get; what the node will never have does not count.
+ */
+function requests(pod: Pod, container: Container): Record<string, number> {
+  const { containerStatuses = [], initContainerStatuses = [], conditions = [] } = pod.status ?? {};
+  const asked = container.resources?.requests ?? container.resources?.limits;
+  const status = asked && [...containerStatuses, ...initContainerStatuses].find((s) => s.name === container.name);
+  if (!status?.resources) return amountsOf(asked);
+  const out = amountsOf(status.resources.requests);
+  raise(out, amountsOf(status.allocatedResources));
+  if (!conditions.some((c) => c.type === 'PodResizePending' && c.reason === 'Infeasible')) raise(out, amountsOf(asked));
+  return out;
 }
 
 /**
@@ -29,11 +40,11 @@ function requests(container: Container): Record<string, number> {
  */
 export function podRequests(pod: Pod): Amounts {
   const total: Record<string, number> = {};
-  for (const container of pod.spec?.containers ?? []) add(total, requests(container));
+  for (const container of pod.spec?.containers ?? []) add(total, requests(pod, container));
   const sidecars: Record<string, number> = {};
   const init: Record<string, number> = {};
   for (const container of pod.spec?.initContainers ?? []) {
-    const own = requests(container);
+    const own = requests(pod, container);
     if (container.restartPolicy === 'Always') {
       add(sidecars, own);
       raise(init, sidecars);
@@ -58,7 +69,7 @@ export function scoringRequests(pod: Pod): { readonly cpu: number; readonly memo
   let cpu = 0;
   let memory = 0;
   for (const container of pod.spec?.containers ?? []) {
-    const own = requests(container);
+    const own = requests(pod, container);
     cpu += own.cpu ?? UNSTATED_MILLI_CPU;
     memory += own.memory ?? UNSTATED_BYTES;
   }

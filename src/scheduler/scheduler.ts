@@ -2,6 +2,7 @@
  * The scheduler's edge: informers keep the Cluster and the queue, one loop chooses, bindings go out several at a time.
  */
 import { setImmediate } from 'node:timers/promises';
+import { isDeepStrictEqual } from 'node:util';
 import { bindings, namespaces, nodes, pods } from '../api/resource-types.ts';
 import type { Node, Pod } from '../api/schema/types.ts';
 import { isConflict, isNotFound } from '../client/api-error.ts';
@@ -15,6 +16,7 @@ import type { Log } from '../observability/log.ts';
 import { choose, unschedulableMessage } from './choose.ts';
 import { Cluster, isTerminal, labelsOfNamespace } from './cluster.ts';
 import { plugins } from './plugins/order.ts';
+import { podRequests } from './pod-resources.ts';
 import { SchedulingQueue } from './queue.ts';
 
 export interface SchedulerOptions {
@@ -71,8 +73,13 @@ export async function startScheduler(options: SchedulerOptions): Promise<void> {
     cluster.setPod(key, pod);
     if (pod.spec?.nodeName || isTerminal(pod) || pod.metadata.deletionTimestamp || !isMine(pod)) {
       queue.remove(key);
-      // A pod that ended makes room, and one that came may be the neighbour another waits for.
-      if (isTerminal(pod) !== (previous !== undefined && isTerminal(previous)) || previous?.spec?.nodeName !== pod.spec?.nodeName)
+      // A pod that ended or was resized makes room, and one that came may be the neighbour another waits for.
+      const resized = previous !== undefined && !isDeepStrictEqual(podRequests(previous), podRequests(pod));
+      if (
+        isTerminal(pod) !== (previous !== undefined && isTerminal(previous)) ||
+        previous?.spec?.nodeName !== pod.spec?.nodeName ||
+        resized
+      )
         queue.moveAll();
       return;
     }

@@ -82,6 +82,28 @@ describe('scheduling', () => {
     await clear();
   });
 
+  it('places a pod when another has given back what a resize took from it', async () => {
+    for (const n of ['n1', 'n2']) await cp.client.patch(nodes, n, { spec: { unschedulable: true } });
+    await cp.client.create(pods, pod('wide', '4'));
+    await lands('wide', 'n3');
+    await cp.client.create(pods, pod('waits', '2'));
+    await saysOf('waits');
+    const has = async (cpu: string): Promise<void> => {
+      const { name, image = '' } = CONTAINER;
+      const container = { ...{ name, image, imageID: '', ready: true, restartCount: 0 }, resources: { requests: { cpu } } };
+      const status = { containerStatuses: [{ ...container, allocatedResources: { cpu: '1' } }] };
+      await cp.client.patch(pods, 'wide', { status }, { ...inDefault, subresource: 'status' });
+    };
+    await has('4');
+    const containers = [{ name: CONTAINER.name, resources: { requests: { cpu: '1' } } }];
+    await cp.client.patch(pods, 'wide', { spec: { containers } }, { ...inDefault, subresource: 'resize', kind: 'strategic' });
+    assert.equal(await nodeOf('waits'), undefined);
+    await has('1');
+    await lands('waits', 'n3');
+    for (const n of ['n1', 'n2']) await cp.client.patch(nodes, n, { spec: { unschedulable: null } });
+    await clear();
+  });
+
   it('keeps pods together and apart', async () => {
     const term = (app: string) => ({ labelSelector: { matchLabels: { app } }, topologyKey: 'kubernetes.io/hostname' });
     const apart = { podAntiAffinity: { requiredDuringSchedulingIgnoredDuringExecution: [term('db')] } };
