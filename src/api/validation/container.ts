@@ -18,6 +18,7 @@ import {
 import { amountsErrors, ipErrors, protocolErrors, quantityOf } from './formats.ts';
 import { handlerErrors, probeErrors } from './handler.ts';
 import { isDns1123Label, isEnvVarName, isPort, isValidPortName } from './names.ts';
+import { restartErrors } from './restart-rules.ts';
 
 /** What a container may refer to, and where it stands. */
 export interface ContainerContext {
@@ -38,8 +39,10 @@ export function containerErrors(
   if (!image) errors.push(required(`${path}.image`));
   else if (image.trim() !== image) errors.push(invalid(`${path}.image`, image, 'must not have leading or trailing whitespace'));
   const sidecar = kind === 'init' && container.restartPolicy === 'Always';
-  if (kind === 'init' && container.restartPolicy !== undefined && !sidecar) {
-    errors.push(notSupported(`${path}.restartPolicy`, container.restartPolicy, ['Always']));
+  if (kind !== 'ephemeral') errors.push(...restartErrors(container as Container, path));
+  if (sidecar && container.restartPolicyRules?.length) {
+    const text = 'restartPolicyRules are not allowed for init containers with restart policy Always';
+    errors.push(forbidden(`${path}.restartPolicyRules`, text));
   }
   for (const key of ['livenessProbe', 'readinessProbe', 'startupProbe', 'lifecycle'] as const) {
     const value = container[key];

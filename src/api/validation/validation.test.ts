@@ -57,6 +57,32 @@ const creates: readonly [string, string, string, object, readonly string[]][] = 
     { spec: { containers: [{}] } },
     ['spec.containers[0].name: Required value', 'spec.containers[0].image: Required value'],
   ],
+  [
+    'containers that start again by rules of their own',
+    'v1',
+    'Pod',
+    {
+      spec: {
+        initContainers: [{ ...box, name: 'i', restartPolicy: 'OnFailure' }],
+        containers: [
+          { ...box, restartPolicy: 'Never', restartPolicyRules: [{ action: 'Restart', exitCodes: { operator: 'In', values: [42] } }] },
+        ],
+      },
+    },
+    [],
+  ],
+  [
+    'rules of restart that are none',
+    'v1',
+    'Pod',
+    pod({ containers: [{ ...box, restartPolicyRules: [{ action: 'Stop', exitCodes: { operator: 'Like' } }, { action: 'Restart' }] }] }),
+    [
+      'spec.containers[0].restartPolicy: Required value: must specify restartPolicy when restart rules are used',
+      'spec.containers[0].restartPolicyRules[0].action: Unsupported value: "Stop": supported values: "Restart"',
+      'spec.containers[0].restartPolicyRules[0].exitCodes.operator: Unsupported value: "Like": supported values: "In", "NotIn"',
+      'spec.containers[0].restartPolicyRules[1].exitCodes: Required value: must be specified',
+    ],
+  ],
   ['a minimal CronJob is fine', 'batch/v1', 'CronJob', cronJob({}), []],
   ['a CronJob without a schedule', 'batch/v1', 'CronJob', cronJob({ schedule: '' }), ['spec.schedule: Required value']],
   [

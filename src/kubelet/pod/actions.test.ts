@@ -88,6 +88,34 @@ const cases: readonly Case[] = [
     runtime: r([c(failed)]),
     wanted: ['kill-pod'],
   },
+  {
+    name: 'restarts a failed container by its own policy',
+    pod: p({ restartPolicy: 'Never', containers: [{ name: 'main', image: 'box:1', restartPolicy: 'OnFailure' }] }),
+    runtime: r([c(failed)]),
+    wanted: ['start main'],
+  },
+  {
+    name: 'stops the pod when an init container failed by its own policy Never',
+    pod: p({ initContainers: [{ name: 'one', image: 'box:1', restartPolicy: 'Never' }] }),
+    runtime: r([c({ name: 'one', ...failed })]),
+    wanted: ['kill-pod'],
+  },
+  {
+    name: 'restarts an init container that failed as its rule says',
+    pod: p({
+      restartPolicy: 'Never',
+      initContainers: [
+        {
+          name: 'one',
+          image: 'box:1',
+          restartPolicy: 'Never',
+          restartPolicyRules: [{ action: 'Restart', exitCodes: { operator: 'NotIn', values: [2] } }],
+        },
+      ],
+    }),
+    runtime: r([c({ name: 'one', ...failed })]),
+    wanted: ['start one'],
+  },
   { name: 'starts a container again that was made but never started', runtime: r([c({ state: 'created' })]), wanted: ['start main'] },
   {
     name: 'kills a container of unknown state before it starts it again',

@@ -5,7 +5,7 @@
 import type { Container, Pod } from '../../api/schema/types.ts';
 import { isResized, mainContainers, needsRestart } from './resize.ts';
 import { type ContainerRecord, latestOf, type PodRuntime } from './runtime-state.ts';
-import { containerHash, ephemeralOf, isSidecar, specOf } from './spec.ts';
+import { containerHash, ephemeralOf, isSidecar, restartPolicyOf, restartsAfter, specOf } from './spec.ts';
 
 export type ProbeVerdict = 'success' | 'failure' | 'unknown';
 
@@ -53,7 +53,7 @@ export function computeActions(pod: Pod, runtime: PodRuntime, probes: ProbeResul
   if (attempt !== undefined) {
     const neverAgain = spec.restartPolicy === 'Never' && attempt > 0 && runtime.containers.length > 0;
     if (neverAgain || pod.metadata.deletionTimestamp) return { ...nothing, killPod: true, sandboxId: sandbox?.id };
-    const wanted = spec.containers.filter((c) => !(spec.restartPolicy === 'OnFailure' && hasSucceeded(latestOf(runtime, c.name))));
+    const wanted = spec.containers.filter((c) => !(restartPolicyOf(pod, c) === 'OnFailure' && hasSucceeded(latestOf(runtime, c.name))));
     // Everything has run to its end: a lost sandbox needs no successor.
     if (wanted.length === 0 && runtime.containers.length > 0) return { ...nothing, killPod: true, sandboxId: sandbox?.id };
     const firstInit = inits[0];
@@ -91,7 +91,7 @@ export function computeActions(pod: Pod, runtime: PodRuntime, probes: ProbeResul
       continue;
     }
     kill.push({ id: latest.id, name: container.name, ...verdict });
-    if (verdict.reason === 'Changed' || spec.restartPolicy !== 'Never') {
+    if (verdict.reason === 'Changed' || restartPolicyOf(pod, container) !== 'Never') {
       start.push(container);
       mainStarts++;
     }
@@ -131,9 +131,7 @@ export function shouldRestart(pod: Pod, container: Container, latest: ContainerR
   if (!latest) return true;
   if (latest.state === 'running') return false;
   if (latest.state !== 'exited') return true;
-  const policy = container.restartPolicy ?? specOf(pod).restartPolicy;
-  if (policy === 'Never') return false;
-  return policy !== 'OnFailure' || latest.exitCode !== 0;
+  return restartsAfter(pod, container, latest.exitCode);
 }
 
 function unknownMessage(container: Container): string {
@@ -185,7 +183,8 @@ function initActions(
       continue;
     }
     if (hasSucceeded(latest) && !sidecar) continue;
-    if (latest?.state === 'exited' && !sidecar && spec.restartPolicy === 'Never') return { done: false, failed: true, start: [], kill };
+    if (latest?.state === 'exited' && !sidecar && !restartsAfter(pod, container, latest.exitCode))
+      return { done: false, failed: true, start: [], kill };
     if (latest?.state === 'unknown')
       kill.push({ id: latest.id, name: container.name, message: unknownMessage(container), reason: 'Unknown' });
     if (!pod.metadata.deletionTimestamp) start.push(container);

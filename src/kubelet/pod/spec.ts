@@ -26,6 +26,21 @@ export function isSidecar(container: Container): boolean {
   return container.restartPolicy === 'Always';
 }
 
+/** The container's own policy, or the pod's. */
+export function restartPolicyOf(pod: Pod, container: Container): string {
+  return container.restartPolicy ?? specOf(pod).restartPolicy ?? 'Always';
+}
+
+/** Whether a container that ended so is started again: by its first rule that fits, or by the policy (KEP-5307). */
+export function restartsAfter(pod: Pod, container: Container, exitCode: number): boolean {
+  const rule = container.restartPolicyRules?.find(
+    ({ exitCodes }) => exitCodes && (exitCodes.values ?? []).includes(exitCode) === (exitCodes.operator === 'In'),
+  );
+  if (rule?.action === 'Restart') return true;
+  const policy = restartPolicyOf(pod, container);
+  return policy === 'OnFailure' ? exitCode !== 0 : policy !== 'Never';
+}
+
 /** Ephemeral containers differ from others only in what they may not have. */
 export function ephemeralOf(pod: Pod): Container[] {
   return (specOf(pod).ephemeralContainers ?? []).map((c) => ({ ...c, name: c.name ?? '' }));

@@ -32,6 +32,9 @@ const two = {
 };
 const init = { initContainers: [{ name: 'one', image: 'box:1' }] };
 
+const never = (more: object): Pod => p({ restartPolicy: 'Never', containers: [{ name: 'main', image: 'box:1', ...more }] });
+const onOne = { action: 'Restart', exitCodes: { operator: 'In', values: [1] } };
+
 const phases: readonly [name: string, pod: Pod, runtime: PodRuntime, wanted: string, more?: Partial<StatusInput>][] = [
   ['Pending before there is anything', p(), r([], []), 'Pending'],
   ['Running with a running container', p(), r([c()]), 'Running'],
@@ -51,6 +54,15 @@ const phases: readonly [name: string, pod: Pod, runtime: PodRuntime, wanted: str
   ['Failed when an init container failed for good', p({ ...init, restartPolicy: 'Never' }), r([c({ name: 'one', ...failed })]), 'Failed'],
   ['Succeeded at the end of a deleted pod that ended well', p(), r([c(done)]), 'Succeeded', { terminal: true }],
   ['Failed at the end of a deleted pod that was killed', p(), r([c({ state: 'exited', exitCode: 137 })]), 'Failed', { terminal: true }],
+  ['a container that goes on by its own policy', never({ restartPolicy: 'OnFailure' }), r([c(failed)]), 'Running'],
+  ['a container that has succeeded by its own policy', never({ restartPolicy: 'OnFailure' }), r([c(done)]), 'Succeeded'],
+  ['a container that ended as a rule says', never({ restartPolicy: 'Never', restartPolicyRules: [onOne] }), r([c(failed)]), 'Running'],
+  [
+    'a container that ended otherwise',
+    never({ restartPolicy: 'Never', restartPolicyRules: [onOne] }),
+    r([c({ ...failed, exitCode: 2 })]),
+    'Failed',
+  ],
   ['what it was when that is final', p(), r([c()]), 'Failed', { previous: { phase: 'Failed' } }],
 ];
 

@@ -7,7 +7,7 @@ import { shouldRestart } from './actions.ts';
 import { qosClassOf } from './qos.ts';
 import type { ResizeProblem } from './resize.ts';
 import type { ContainerRecord, PodRuntime } from './runtime-state.ts';
-import { ephemeralOf, isSidecar, specOf } from './spec.ts';
+import { ephemeralOf, isSidecar, restartsAfter, specOf } from './spec.ts';
 
 /** Why a container waits: the outcome of the last attempt to start it. */
 export interface WaitReason {
@@ -167,36 +167,42 @@ function phaseOf(input: StatusInput, inits: readonly ContainerStatus[], statuses
   if (previous.phase === 'Failed' || previous.phase === 'Succeeded') return previous.phase;
   let pendingInit = 0;
   let failedInit = 0;
+  let failedForGood = 0;
   for (const [i, s] of inits.entries()) {
     const container = spec.initContainers?.[i];
     if (container && isSidecar(container)) {
       if (!(s.state?.running && s.started) && !s.state?.terminated && !s.lastState?.terminated) pendingInit++;
-    } else if (s.state?.terminated) {
-      if (s.state.terminated.exitCode !== 0) failedInit++;
-    } else if (s.lastState?.terminated && s.lastState.terminated.exitCode !== 0) failedInit++;
-    else pendingInit++;
+      continue;
+    }
+    const end = s.state?.terminated ?? s.lastState?.terminated;
+    if (end && end.exitCode !== 0) {
+      failedInit++;
+      if (container && !restartsAfter(pod, container, end.exitCode)) failedForGood++;
+    } else if (!s.state?.terminated) pendingInit++;
   }
   let waiting = 0;
   let running = 0;
   let stopped = 0;
   let succeeded = 0;
-  for (const s of statuses) {
+  let restarting = 0;
+  for (const [i, s] of statuses.entries()) {
+    const container = spec.containers[i];
+    const end = s.state?.terminated ?? s.lastState?.terminated;
     if (s.state?.running) running++;
-    else if (s.state?.terminated) {
+    else if (end) {
       stopped++;
-      if (s.state.terminated.exitCode === 0) succeeded++;
-    } else if (s.lastState?.terminated) stopped++;
-    else waiting++;
+      if (s.state?.terminated?.exitCode === 0) succeeded++;
+      if (container && restartsAfter(pod, container, end.exitCode)) restarting++;
+    } else waiting++;
   }
-  if (failedInit > 0 && spec.restartPolicy === 'Never') return 'Failed';
+  if (failedForGood > 0) return 'Failed';
   if (input.terminal) return stopped > 0 && succeeded === stopped && waiting === 0 && failedInit === 0 ? 'Succeeded' : 'Failed';
   if (pendingInit + failedInit > 0 && running + stopped === 0) return 'Pending';
   if (waiting > 0) return 'Pending';
   if (running > 0) return 'Running';
   if (stopped === 0) return 'Pending';
-  if (spec.restartPolicy === 'Always') return 'Running';
-  if (stopped === succeeded) return 'Succeeded';
-  return spec.restartPolicy === 'Never' ? 'Failed' : 'Running';
+  if (restarting > 0) return 'Running';
+  return stopped === succeeded ? 'Succeeded' : 'Failed';
 }
 
 /** Stand only while a resize does not get on. */

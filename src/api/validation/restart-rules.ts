@@ -1,0 +1,26 @@
+/** When a container starts again by itself, whatever its pod says (KEP-5307). */
+import type { Container } from '../schema/types.ts';
+import { eachOf, type FieldError, notSupported, optionalOneOf, required, tooMany } from './field-error.ts';
+
+const MAX_RULES = 20;
+const MAX_CODES = 255;
+
+export function restartErrors({ restartPolicy, restartPolicyRules: rules = [] }: Container, path: string): FieldError[] {
+  const at = `${path}.restartPolicyRules`;
+  const errors = optionalOneOf(restartPolicy, `${path}.restartPolicy`, ['Always', 'Never', 'OnFailure']);
+  if (restartPolicy === undefined && rules.length > 0) {
+    errors.push(required(`${path}.restartPolicy`, 'must specify restartPolicy when restart rules are used'));
+  }
+  if (rules.length > MAX_RULES) errors.push(tooMany(at, rules.length, MAX_RULES));
+  return errors.concat(
+    eachOf(rules, at, ({ action, exitCodes }, ruleAt) => {
+      const wrong = action === 'Restart' ? [] : [notSupported(`${ruleAt}.action`, action, ['Restart'])];
+      if (!exitCodes) return [...wrong, required(`${ruleAt}.exitCodes`, 'must be specified')];
+      if (exitCodes.operator !== 'In' && exitCodes.operator !== 'NotIn') {
+        wrong.push(notSupported(`${ruleAt}.exitCodes.operator`, exitCodes.operator, ['In', 'NotIn']));
+      }
+      const count = exitCodes.values?.length ?? 0;
+      return count > MAX_CODES ? [...wrong, tooMany(`${ruleAt}.exitCodes.values`, count, MAX_CODES)] : wrong;
+    }),
+  );
+}
