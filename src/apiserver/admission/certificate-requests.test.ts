@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict';
 import { webcrypto } from 'node:crypto';
 import 'reflect-metadata';
+import { execFile } from 'node:child_process';
 import type { Agent } from 'node:https';
 import { after, before, describe, it } from 'node:test';
+import { promisify } from 'node:util';
 import * as x509 from '@peculiar/x509';
 import { TestServer } from '../testing/test-server.ts';
 
@@ -56,6 +58,13 @@ describe('certificate requests', () => {
     const { status, body } = await ask('masters', 'CN=jane, O=system:masters');
     assert.equal(status, 403);
     assert.match(body.message, /with system:masters group is not allowed/);
+  });
+
+  it('are read by a server in whose process nobody else reads certificates', async () => {
+    const script = `import { certificateRequests } from '${new URL('certificate-requests.ts', import.meta.url)}';
+      const [object, type] = [{ spec: { signerName: '${signer}', request: process.argv[1] } }, { group: 'certificates.k8s.io', resource: 'certificatesigningrequests' }];
+      await certificateRequests().validate({ operation: 'CREATE', object, row: { type } });`;
+    await promisify(execFile)(process.execPath, ['--input-type=module', '-e', script, await requestFor('CN=jane')]);
   });
 
   it('are approved and signed by those who may for that signer', async () => {

@@ -57,6 +57,8 @@ function allowed(authorizer: Authorizer, user: UserInfo, verb: string, signer: s
 
 async function refuseMasters({ row, name }: AdmissionRequest, csr: CertificateSigningRequest | undefined): Promise<void> {
   if (csr?.spec?.signerName !== clientSigner) return;
+  // The library wants it there before itself, and says so by throwing.
+  await import('reflect-metadata');
   const { Pkcs10CertificateRequest } = await import('@peculiar/x509');
   let organizations: readonly string[];
   try {
