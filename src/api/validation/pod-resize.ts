@@ -11,6 +11,8 @@ export function podResizeErrors(next: Pod, old: Pod): FieldError[] {
   const [spec, before] = [next.spec, old.spec];
   if (!spec || !before) return [];
   if (old.metadata.annotations?.['kubernetes.io/config.mirror'] !== undefined) return [forbidden('', 'static pods cannot be resized')];
+  const misplaced = (['containers', 'initContainers'] as const).flatMap((list) => misplacedErrors(list, spec[list], before[list]));
+  if (misplaced.length > 0) return misplaced;
   const qosClass = qosClassOf(spec);
   // A kubelet that does not say what its containers have does not know how to change it either.
   const isDeaf = old.status?.containerStatuses?.some(({ state, resources }) => state?.running && !resources);
@@ -30,6 +32,14 @@ export function podResizeErrors(next: Pod, old: Pod): FieldError[] {
         : [forbidden('spec', 'resources for non-sidecar init containers are immutable')];
     }),
   ];
+}
+
+function misplacedErrors(list: string, containers: readonly Container[] = [], before: readonly Container[] = []): FieldError[] {
+  const path = `spec.${list}`;
+  if (containers.length !== before.length) return [forbidden(path, `${list} may not be added or removed on resize`)];
+  return eachOf(containers, path, ({ name }, at, index) =>
+    name === before[index]?.name ? [] : [forbidden(`${at}.name`, `${list} may not be renamed or reordered on resize`)],
+  );
 }
 
 function containerResizeErrors({ resources = {}, resizePolicy }: Container, was: Container | undefined, path: string): FieldError[] {

@@ -57,6 +57,23 @@ describe('the resize of a pod', () => {
       assert.match(body.message, message);
     });
 
+  it('is refused with containers in another order, of other names, or one less', async () => {
+    const { body: pod } = await s.call('GET', `${pods}/one`);
+    const [a, b] = pod.spec.containers;
+    for (const [containers, message] of [
+      [
+        [b, a],
+        /spec.containers\[0\].name: Forbidden: containers may not be renamed or reordered on resize, spec.containers\[1\].name: Forb/,
+      ],
+      [[a, { ...b, name: 'c' }], /: spec.containers\[1\].name: Forbidden: containers may not be renamed or reordered on resize$/],
+      [[a], /: spec.containers: Forbidden: containers may not be added or removed on resize$/],
+    ] as const) {
+      const { status, body } = await s.call('PUT', `${pods}/one/resize`, { ...pod, spec: { ...pod.spec, containers } });
+      assert.equal(status, 422);
+      assert.match(body.message, message);
+    }
+  });
+
   it('is refused where the kubelet does not say what a container has', async () => {
     const running = { name: 'a', state: { running: {} }, ready: true, restartCount: 0, image: 'i', imageID: '' };
     const patch = { status: { containerStatuses: [running] } };

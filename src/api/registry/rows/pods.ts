@@ -1,11 +1,12 @@
 /** pods and podtemplates. */
+import { isDeepStrictEqual } from 'node:util';
 
 import { podTemplateColumns } from '../../columns/cluster-columns.ts';
 import { podColumns } from '../../columns/pod-columns.ts';
 import { defaultPod, defaultTemplate } from '../../defaults/pod.ts';
 import { qosClassOf } from '../../defaults/qos-class.ts';
 import { pods, podTemplates } from '../../resource-types.ts';
-import type { Pod } from '../../schema/types.ts';
+import type { Pod, PodSpec } from '../../schema/types.ts';
 import { podErrors, templateErrors } from '../../validation/pod.ts';
 import { podResizeErrors } from '../../validation/pod-resize.ts';
 import { ephemeralUpdateErrors, podStatusErrors, podUpdateErrors } from '../../validation/pod-update.ts';
@@ -101,6 +102,12 @@ function takeResources(next: Pod, old: Pod): void {
   takeOver(next, old, 'spec');
   takeOver(next, old, 'status');
   for (const list of ['containers', 'initContainers'] as const) {
+    const names = (spec: PodSpec | undefined): unknown => spec?.[list]?.map((one) => one.name) ?? [];
+    // To take these by their names would hide that they are others: the validation tells.
+    if (next.spec && asked?.[list] && !isDeepStrictEqual(names(asked), names(next.spec))) {
+      next.spec[list] = asked[list];
+      continue;
+    }
     for (const container of next.spec?.[list] ?? []) {
       const wanted = asked?.[list]?.find((one) => one.name === container.name);
       if (wanted?.resources) container.resources = wanted.resources;
