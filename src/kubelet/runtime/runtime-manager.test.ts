@@ -90,11 +90,17 @@ test('apply() runs nothing when the RuntimeClass is not there', async () => {
 });
 
 /** What is done, in order, when a container with the first limits is to have the second: `pod QUOTA MEMORY` and `container QUOTA MEMORY`. */
-async function resize(from: string, to: string, refuse = false): Promise<{ readonly said: string[]; readonly outcome: SyncOutcome }> {
+async function resize(
+  from: string,
+  to: string,
+  refuse = false,
+  usage = 10,
+): Promise<{ readonly said: string[]; readonly outcome: SyncOutcome }> {
   const said: string[] = [];
   const limits = (text: string): { cpu: string; memory: string } => ({ cpu: text.split(' ')[0]!, memory: text.split(' ')[1]! });
   const options = {
     cri: {
+      listContainerStats: async () => [{ attributes: { id: 'main-0' }, memory: { workingSetBytes: { value: usage } } }],
       updateContainerResources: async (id: string, linux: { cpuQuota: number; memoryLimitInBytes: number }) => {
         said.push(`${id} ${linux.cpuQuota} ${linux.memoryLimitInBytes}`);
         if (refuse) throw new Error('device or resource busy');
@@ -129,6 +135,15 @@ for (const [what, from, to, wanted] of [
     assert.deepEqual([...outcome.resized.keys()], ['main-0']);
     assert.equal(outcome.resizeProblem, undefined);
   });
+
+test('apply() takes no memory from a container that is in use', async () => {
+  const { said, outcome } = await resize('1 2k', '1 1k', false, 1500);
+  assert.deepEqual(said, ['pod 100000 2000']);
+  assert.match(
+    outcome.resizeProblem?.message ?? '',
+    /: attempting to set container "main" memory limit \(1000\) below current usage \(1500\)$/,
+  );
+});
 
 test('apply() keeps the cgroup of the pod wide when a container cannot shrink, says so, and tries again', async () => {
   const { said, outcome } = await resize('2 2k', '1 1k', true);

@@ -155,7 +155,9 @@ export class RuntimeManager {
     const problems: string[] = [];
     const one = async ({ id, container }: ContainerResize): Promise<void> => {
       try {
-        await cri.updateContainerResources(id, containerResources(pod, container, memoryCapacity));
+        const resources = containerResources(pod, container, memoryCapacity);
+        await this.#checkMemory(id, container.name, resources.memoryLimitInBytes ?? 0);
+        await cri.updateContainerResources(id, resources);
         resized.set(id, container.resources ?? {});
       } catch (err) {
         problems.push(`Cannot resize container ${container.name}: ${messageOf(err)}`);
@@ -165,6 +167,15 @@ export class RuntimeManager {
     if (problems.length === 0) await cgroups.createPod(after);
     const resizeProblem = problems.length > 0 && ({ type: 'PodResizeInProgress', reason: 'Error', message: problems.join('; ') } as const);
     return { resized, resizeProblem: resizeProblem || undefined };
+  }
+
+  /** Version 2 of cgroups would take a limit below what is in use, and kill the container for it. */
+  async #checkMemory(id: string, name: string, limit: number): Promise<void> {
+    if (limit === 0) return;
+    const { memory } = (await this.#options.cri.listContainerStats()).find((s) => s.attributes?.id === id) ?? {};
+    const usage = (memory?.usageBytes ?? memory?.workingSetBytes)?.value ?? 0;
+    if (usage >= limit)
+      throw new Error(`attempting to set container ${JSON.stringify(name)} memory limit (${limit}) below current usage (${usage})`);
   }
 
   /** Removes dead containers that nobody will ask for: of each name the newest one that ended is kept, for its logs. */
