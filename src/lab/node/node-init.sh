@@ -108,9 +108,18 @@ mount_state() {
   echo "$FL_NODE" >etc/hostname
 }
 
+on_bridge() {
+  "$FL_NSENTER" --net="$FL_UNDERLAY" "$FL_IP" link "$@"
+}
+
 plug_network() {
   # Made from the bridge's side: "netns 1" is the namespace of PID 1 as this process counts, which is the node's.
-  "$FL_NSENTER" --net="$FL_UNDERLAY" "$FL_IP" link add name "$FL_PORT" master br0 up type veth peer name eth0 address "$FL_MAC" netns 1
+  set -- master br0 up type veth peer name eth0 address "$FL_MAC" netns 1
+  on_bridge add name "$FL_PORT" "$@" || {
+    # The kernel takes away the port of a node that was killed a while after its last process.
+    on_bridge delete "$FL_PORT" || true
+    on_bridge add name "$FL_PORT" "$@"
+  }
   "$FL_IP" -batch - <<EOF
 link set lo up
 addr add $FL_ADDRESS/$FL_PREFIX dev eth0
