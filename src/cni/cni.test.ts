@@ -213,14 +213,14 @@ describe('the plugin as containerd calls it', { skip: cannotMakeNamespaces }, ()
     });
     const adds = ids.map((id) => error(call('ADD', id, id === 'stuck1' ? { padding: 'x'.repeat(5000) } : config, change(id))));
     for (const { code } of await Promise.all(adds)) assert.equal(code, 11);
-    assert.ok(performance.now() - begun < 15_000, `${performance.now() - begun} ms`);
+    assert.ok(performance.now() - begun < 30_000, `${performance.now() - begun} ms`);
     assert.equal(await ok(call('DEL', 'stuck0', {}, change('stuck0'))), '');
     assert.equal((await error(call('STATUS', 'p3', { cniVersion: '1.1.0' }, change('stuck0')))).code, 51);
     server.kill('SIGCONT');
     await ok(call('ADD', 'p3'));
     await ok(call('DEL', 'p3'));
     await eventually('everything abandoned is taken back', async () => (await net.ip('node', 'link show type veth')) === veths);
-    await eventually('and the pipes are free', async () => (await taken()).length === 0, 15_000);
+    await eventually('and the pipes are free', async () => (await taken()).length === 0);
   });
 
   it('takes back an ADD that was under way when its caller gave up', async () => {

@@ -80,9 +80,7 @@ function inside(): void {
       '',
     );
   const sh = (script: string): string[] => ['/bin/sh', '-c', script];
-  async function until(what: string, done: () => boolean, ms = 15_000): Promise<void> {
-    await waitFor(what, done, ms);
-  }
+  const until = waitFor;
 
   test('the node registers, is ready, and renews its lease', async () => {
     await until(
@@ -308,7 +306,7 @@ function inside(): void {
     await until('its event', () => events(pod).some((e) => e.reason === 'Killing'));
     assert.equal(now(pod)?.status?.phase, 'Running');
     api.deletePod(pod.metadata.name, 1);
-    await until('the end', () => now(pod) === undefined, 8000);
+    await until('the end', () => now(pod) === undefined);
   });
 
   test('a pod that waits for a registry that does not answer can be deleted', async () => {
@@ -318,7 +316,7 @@ function inside(): void {
     const pod = run({ containers: [{ name: 'main', image: `127.0.0.1:${port}/never:1` }] });
     await until('the pull', () => events(pod).some((e) => e.reason === 'Pulling'));
     api.deletePod(pod.metadata.name, 30);
-    await until('the end', () => now(pod) === undefined, 5000);
+    await until('the end', () => now(pod) === undefined, 20_000);
     registry.close();
   });
 
@@ -377,7 +375,7 @@ function inside(): void {
     });
     await until('its start', () => events(pod).some((e) => e.reason === 'Started'));
     api.deletePod(pod.metadata.name, 1);
-    await until('the end', () => now(pod) === undefined, 8000);
+    await until('the end', () => now(pod) === undefined);
   });
 
   test('a preStop hook runs before the end', async () => {
@@ -522,7 +520,7 @@ function inside(): void {
       detached: true,
     });
     child.unref();
-    await until('a ready second pod', () => isReady(during), 30_000);
+    await until('a ready second pod', () => isReady(during));
     assert.equal(isReady(pod), true);
     assert.equal(now(pod)?.status?.containerStatuses?.[0]?.containerID, id);
     assert.equal(now(pod)?.status?.containerStatuses?.[0]?.restartCount, 0);

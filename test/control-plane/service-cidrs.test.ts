@@ -14,7 +14,7 @@ describe('ServiceCIDRs', () => {
       const { client } = cp;
       const readiness = (c: ServiceCIDR): unknown => c.status?.conditions?.map((one) => [one.type, one.status, one.reason]);
       const is = (wanted: readonly unknown[]): Promise<void> =>
-        eventually(async () => assert.deepEqual(readiness(await client.get(serviceCidrs, 'more')), [wanted]), 10_000);
+        eventually(async () => assert.deepEqual(readiness(await client.get(serviceCidrs, 'more')), [wanted]));
       await client.create(serviceCidrs, {
         apiVersion: 'networking.k8s.io/v1',
         kind: 'ServiceCIDR',
@@ -26,7 +26,7 @@ describe('ServiceCIDRs', () => {
       await client.delete(serviceCidrs, 'more');
       await is(['Ready', 'False', 'Terminating']);
       await client.delete(services, 'far', { namespace: 'default' });
-      await eventually(() => assert.rejects(client.get(serviceCidrs, 'more'), isNotFound), 30_000);
+      await eventually(() => assert.rejects(client.get(serviceCidrs, 'more'), isNotFound));
       assert.deepEqual(cp.complaints, []);
     } finally {
       await cp.stop();

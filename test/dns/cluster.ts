@@ -144,9 +144,9 @@ export function keepingLog(lines: string[]): Log {
 }
 
 export async function eventually(what: string, check: () => Promise<boolean> | boolean): Promise<void> {
-  const end = performance.now() + 10_000;
+  const end = performance.now() + 30_000;
   while (!(await check())) {
-    if (performance.now() > end) throw new Error(`Waited 10 s in vain: ${what}`);
+    if (performance.now() > end) throw new Error(`Waited 30 s in vain: ${what}`);
     await new Promise((resolve) => setTimeout(resolve, 20));
   }
 }

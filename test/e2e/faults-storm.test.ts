@@ -54,14 +54,10 @@ describe('storms', { skip: cannotStartLabs }, () => {
   /** Every node is Ready, runs a new pod, and the Service answers. */
   async function converged(after: string): Promise<void> {
     for (const name of nodes)
-      await eventually(
-        `${name} to be Ready`,
-        async () => {
-          const { status } = await cluster.core.readNode({ name });
-          assert.equal(status?.conditions?.find((c) => c.type === 'Ready')?.status, 'True');
-        },
-        { timeoutMs: 90_000 },
-      );
+      await eventually(`${name} to be Ready`, async () => {
+        const { status } = await cluster.core.readNode({ name });
+        assert.equal(status?.conditions?.find((c) => c.type === 'Ready')?.status, 'True');
+      });
     for (const name of nodes) {
       const spec = `nodeName: ${name}\ntolerations: [{ operator: Exists }]`;
       await cluster.apply(boxPod(`after-${after}-${name}`, { spec }), 'default');
@@ -107,7 +103,7 @@ describe('storms', { skip: cannotStartLabs }, () => {
       await Promise.all(writers);
     }
     assert.ok(killed > deaths / 3, `${killed} were killed`);
-    await eventually('the server', () => cluster.core.listNode(), { timeoutMs: 60_000 });
+    await eventually('the server', () => cluster.core.listNode());
     const kept = await cluster.core.listNamespacedConfigMap({ namespace: 'default', labelSelector: 'e2e=storm' });
     const values = new Map(kept.items.map((c) => [c.metadata?.name ?? '', Number(c.data?.n)]));
     assert.ok(acknowledged.size > 10, `${acknowledged.size} were acknowledged`);

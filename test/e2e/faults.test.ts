@@ -38,7 +38,7 @@ class Held {
   async echo(text: string): Promise<void> {
     this.#back = '';
     this.#socket.write(text);
-    await eventually(`the echo of "${text}"`, () => assert.equal(this.#error ?? this.#back, text), { timeoutMs: 5000, pauseMs: 10 });
+    await eventually(`the echo of "${text}"`, () => assert.equal(this.#error ?? this.#back, text), { pauseMs: 10 });
   }
 
   close(): void {
@@ -89,14 +89,10 @@ describe('faults', { skip: cannotStartLabs }, () => {
   }
 
   async function ready(node: string): Promise<void> {
-    await eventually(
-      `${node} to be Ready`,
-      async () => {
-        const conditions = (await cluster.core.readNode({ name: node })).status?.conditions ?? [];
-        assert.equal(conditions.find((c) => c.type === 'Ready')?.status, 'True');
-      },
-      { timeoutMs: 40_000 },
-    );
+    await eventually(`${node} to be Ready`, async () => {
+      const conditions = (await cluster.core.readNode({ name: node })).status?.conditions ?? [];
+      assert.equal(conditions.find((c) => c.type === 'Ready')?.status, 'True');
+    });
   }
 
   test('agents killed with -9 come back; connections through a Service survive, pods are not restarted', async () => {
@@ -254,7 +250,7 @@ describe('faults', { skip: cannotStartLabs }, () => {
         assert.equal(node.status?.conditions?.find((c) => c.type === 'Ready')?.status, 'Unknown');
         assert.ok(node.spec?.taints?.some((t) => t.key === 'node.kubernetes.io/unreachable' && t.effect === 'NoExecute'));
       },
-      { timeoutMs: 70_000, pauseMs: 500 },
+      { timeoutMs: 150_000, pauseMs: 500 },
     );
     await eventually('its endpoints to go', async () => {
       const { items } = await cluster.discovery.listNamespacedEndpointSlice({

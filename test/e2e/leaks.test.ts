@@ -39,7 +39,7 @@ describe('start and stop', { skip: cannotStartLabs }, () => {
 
   /** Runs a command on the machine. */
   function on(command: readonly string[], options: ExecOptions = {}): Promise<ExecResult> {
-    return systemExec.run('nsenter', [`--net=${machine}`, ...command], { timeoutMs: 120_000, ...options });
+    return systemExec.run('nsenter', [`--net=${machine}`, ...command], { timeoutMs: 300_000, ...options });
   }
 
   async function must(command: readonly string[], options?: ExecOptions): Promise<ExecResult> {
@@ -56,13 +56,7 @@ describe('start and stop', { skip: cannotStartLabs }, () => {
 
   async function nothingLeft(lab: LabPlan): Promise<void> {
     // The kernel takes namespaces and cgroups apart a moment after the last process in them.
-    await eventually(
-      'the machine to be as before',
-      async () => assert.deepEqual(leaksSince(baseline, await baselineIn(machine), lab), []),
-      {
-        timeoutMs: 10_000,
-      },
-    );
+    await eventually('the machine to be as before', async () => assert.deepEqual(leaksSince(baseline, await baselineIn(machine), lab), []));
     assert.ok(!existsSync(lab.dir));
   }
 
@@ -93,7 +87,7 @@ describe('start and stop', { skip: cannotStartLabs }, () => {
     if ((await systemExec.run('kubectl', ['version', '--client']).catch(() => undefined)) === undefined)
       return t.skip('kubectl is not installed');
     await kubectl('apply', '-f', scenario);
-    await kubectl('rollout', 'status', 'deployment/web', '--timeout=40s');
+    await kubectl('rollout', 'status', 'deployment/web', '--timeout=120s');
     const ip = await kubectl('get', 'service', 'web', '-o', 'jsonpath={.spec.clusterIP}');
     const pods = (await kubectl('get', 'pods', '-l', 'app=web', '-o', 'jsonpath={.items[*].metadata.name}')).split(' ').toSorted();
     for (const url of [`http://${ip}/`, ...plan.nodes.map((n) => `http://${n.address}:30080/`)]) {
@@ -155,14 +149,10 @@ describe('start and stop', { skip: cannotStartLabs }, () => {
     assert.match(stderr, /Found lab "e2eleaks"/);
     if ((await systemExec.run('kubectl', ['version', '--client']).catch(() => undefined)) === undefined)
       return t.skip('kubectl is not installed');
-    await kubectl('wait', '--for=condition=Available', 'deployment/web', '--timeout=60s');
+    await kubectl('wait', '--for=condition=Available', 'deployment/web', '--timeout=120s');
     const ip = await kubectl('get', 'service', 'web', '-o', 'jsonpath={.spec.clusterIP}');
-    await eventually(
-      'an answer',
-      async () => assert.match((await on(['curl', '-sS', '--max-time', '2', `http://${ip}/`])).stdout, /^pod=web-/),
-      {
-        timeoutMs: 60_000,
-      },
+    await eventually('an answer', async () =>
+      assert.match((await on(['curl', '-sS', '--max-time', '2', `http://${ip}/`])).stdout, /^pod=web-/),
     );
   });
 

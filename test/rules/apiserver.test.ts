@@ -29,7 +29,7 @@ describe('the proxy and an API server', () => {
       });
       const held = (set: string): [string, string][] => [...(nft.table('ip', 'kube-proxy')?.elements.get(set) ?? [])];
       const until = async (what: string, check: () => boolean): Promise<void> => {
-        const deadline = Date.now() + 10_000;
+        const deadline = Date.now() + 30_000;
         while (!check()) {
           assert.ok(Date.now() < deadline, `${what}: ${JSON.stringify(held('endpoints'))}`);
           await sleep(5);

@@ -2,13 +2,13 @@ import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { type Json, TestServer } from '../testing/test-server.ts';
 
-/** The body when `check` holds; fails after five seconds. */
+/** The body when `check` holds; fails after half a minute. */
 async function eventually(s: TestServer, path: string, check: (body: Json) => boolean): Promise<Json> {
-  const deadline = Date.now() + 5000;
+  const deadline = Date.now() + 30_000;
   for (;;) {
     const { body } = await s.call('GET', path);
     if (check(body)) return body;
-    if (Date.now() > deadline) throw new Error(`not within five seconds: ${path} ${JSON.stringify(body).slice(0, 300)}`);
+    if (Date.now() > deadline) throw new Error(`not within half a minute: ${path} ${JSON.stringify(body).slice(0, 300)}`);
     await new Promise((resolve) => setTimeout(resolve, 20));
   }
 }

@@ -125,7 +125,7 @@ function parsed(text: string): Json {
   }
 }
 
-const deadlineMs = 5000;
+const deadlineMs = 30_000;
 
 /** The events of a watch, one at a time. */
 export class TestWatch {
@@ -152,14 +152,14 @@ export class TestWatch {
     }
   }
 
-  /** The next event, or undefined at the end of the stream. Fails when nothing comes for five seconds. */
+  /** The next event, or undefined at the end of the stream. Fails when nothing comes for half a minute. */
   async next(): Promise<Json> {
     const late = setTimeout(() => this.#wake(), deadlineMs);
     const until = Date.now() + deadlineMs;
     try {
       while (this.#lines.length === 0) {
         if (this.#ended) return undefined;
-        if (Date.now() >= until) throw new Error('no event of the watch within five seconds');
+        if (Date.now() >= until) throw new Error('no event of the watch within half a minute');
         await new Promise<void>((resolve) => {
           this.#wake = resolve;
         });

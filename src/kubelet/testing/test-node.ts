@@ -175,7 +175,7 @@ export async function rerunInside(file: string): Promise<number> {
   }
 }
 
-export async function waitFor(what: string, done: () => boolean | Promise<boolean>, ms = 10_000): Promise<void> {
+export async function waitFor(what: string, done: () => boolean | Promise<boolean>, ms = 30_000): Promise<void> {
   const end = Date.now() + ms;
   while (!(await done())) {
     if (Date.now() > end) throw new Error(`${what} did not happen in ${ms} ms`);

@@ -118,10 +118,10 @@ export function badInputSuite(cluster: () => Cluster): void {
       assert.deepEqual([code, message], [404, 'namespaces "nowhere" not found']);
     });
 
-    const run = (...args: string[]): Promise<ExecResult> => systemExec.run(process.execPath, [fairlead, ...args], { timeoutMs: 20_000 });
+    const run = (...args: string[]): Promise<ExecResult> => systemExec.run(process.execPath, [fairlead, ...args], { timeoutMs: 90_000 });
     const serverOn = (node: string, ...args: string[]): Promise<ExecResult> => {
       const command = ['/opt/fairlead/src/main/fairlead.ts', 'server', '--pki-dir', '/etc/kubernetes/pki', ...args];
-      return cluster().lab.run(node, [`/opt/fairlead/node_modules/node-linux-${process.arch}/bin/node`, ...command], { timeoutMs: 20_000 });
+      return cluster().lab.run(node, [`/opt/fairlead/node_modules/node-linux-${process.arch}/bin/node`, ...command], { timeoutMs: 90_000 });
     };
 
     test('a port that is taken', async () => {

@@ -21,7 +21,7 @@ export function kubectlSuite(cluster: () => Cluster): void {
   describe('kubectl', { skip: withoutKubectl, concurrency: 2 }, () => {
     const run = (args: readonly string[], input?: string): Promise<ExecResult> =>
       systemExec.run('kubectl', ['-n', SPACE, ...args], {
-        timeoutMs: 60_000,
+        timeoutMs: 150_000,
         env: { KUBECONFIG: cluster().lab.plan.kubeconfig },
         ...(input === undefined ? {} : { input }),
       });
@@ -72,17 +72,17 @@ export function kubectlSuite(cluster: () => Cluster): void {
 
     test('scale, rollout status, set image, history and undo', async () => {
       await apply(boxDeployment('rolled', 2));
-      await kubectl(['rollout', 'status', 'deployment/rolled', '--timeout=40s']);
+      await kubectl(['rollout', 'status', 'deployment/rolled', '--timeout=120s']);
       assert.equal(await kubectl(['scale', 'deployment/rolled', '--replicas=3']), 'deployment.apps/rolled scaled\n');
       await kubectl(['set', 'env', 'deployment/rolled', 'VERSION=two']);
-      assert.match(await kubectl(['rollout', 'status', 'deployment/rolled', '--timeout=40s']), /successfully rolled out/);
+      assert.match(await kubectl(['rollout', 'status', 'deployment/rolled', '--timeout=120s']), /successfully rolled out/);
       assert.match(await kubectl(['rollout', 'history', 'deployment/rolled']), /^1 +<none>\n2 +<none>$/m);
       assert.equal(await kubectl(['rollout', 'undo', 'deployment/rolled']), 'deployment.apps/rolled rolled back\n');
-      assert.match(await kubectl(['rollout', 'status', 'deployment/rolled', '--timeout=40s']), /successfully rolled out/);
+      assert.match(await kubectl(['rollout', 'status', 'deployment/rolled', '--timeout=120s']), /successfully rolled out/);
       const env = await kubectl(['get', 'deployment', 'rolled', '-o', 'jsonpath={.spec.template.spec.containers[0].env[*].name}']);
       assert.equal(env, 'NODE_NAME');
       assert.equal(await kubectl(['rollout', 'restart', 'deployment/rolled']), 'deployment.apps/rolled restarted\n');
-      assert.match(await kubectl(['rollout', 'status', 'deployment/rolled', '--timeout=40s']), /successfully rolled out/);
+      assert.match(await kubectl(['rollout', 'status', 'deployment/rolled', '--timeout=120s']), /successfully rolled out/);
       assert.match(await kubectl(['get', 'deployment', 'rolled']), /^NAME +READY +UP-TO-DATE +AVAILABLE +AGE\nrolled +3\/3 +3 +3 /);
     });
 
@@ -94,6 +94,9 @@ export function kubectlSuite(cluster: () => Cluster): void {
       let text = '';
       child.stdout.setEncoding('utf8').on('data', (s: string) => (text += s));
       try {
+        // kubectl must be watching before the pod is made that is to be seen from its beginning.
+        await apply(boxPod('early', { app: 'seen' }));
+        await eventually('the watch', () => assert.match(text, /^early /m));
         await apply(boxPod('seen'));
         await eventually('Running in the watch', () => assert.match(text, /^seen +1\/1 +Running/m));
         await kubectl(['delete', 'pod', 'seen']);
@@ -101,14 +104,13 @@ export function kubectlSuite(cluster: () => Cluster): void {
       } finally {
         child.kill('SIGKILL');
       }
-      // kubectl may come a moment after the scheduler.
-      assert.match(text, /^NAME +READY +STATUS +RESTARTS +AGE\nseen +0\/1 +(?:Pending|ContainerCreating)/);
-      assert.match(text, /ContainerCreating/);
+      assert.match(text, /^NAME +READY +STATUS +RESTARTS +AGE\n/);
+      assert.match(text, /^seen +0\/1 +Pending/m);
     });
 
     test('logs, logs -f and exec with input and exit code', async () => {
       await apply(boxPod('spoken', { container: `command: [sh, -c, 'for i in 1 2 3; do echo $i; sleep 0.3; done; sleep 3600']` }));
-      await kubectl(['wait', '--for=condition=Ready', 'pod/spoken', '--timeout=40s']);
+      await kubectl(['wait', '--for=condition=Ready', 'pod/spoken', '--timeout=120s']);
       const child = spawn('kubectl', ['-n', SPACE, 'logs', '-f', 'spoken'], {
         env: { ...process.env, KUBECONFIG: cluster().lab.plan.kubeconfig },
         stdio: ['ignore', 'pipe', 'ignore'],
@@ -127,7 +129,7 @@ export function kubectlSuite(cluster: () => Cluster): void {
 
     test('cp copies there and back', async () => {
       await apply(boxPod('copied'));
-      await kubectl(['wait', '--for=condition=Ready', 'pod/copied', '--timeout=40s']);
+      await kubectl(['wait', '--for=condition=Ready', 'pod/copied', '--timeout=120s']);
       const dir = await mkdtemp(join(tmpdir(), 'fairlead-e2e-'));
       try {
         const content = 'c'.repeat(100_000);
@@ -142,11 +144,14 @@ export function kubectlSuite(cluster: () => Cluster): void {
 
     test('describe, explain, api-resources, top-level get and -o name', async () => {
       await apply(boxPod('described'));
-      await kubectl(['wait', '--for=condition=Ready', 'pod/described', '--timeout=40s']);
-      const described = await kubectl(['describe', 'pod', 'described']);
+      await kubectl(['wait', '--for=condition=Ready', 'pod/described', '--timeout=120s']);
+      const described = await eventually('the event of its start', async () => {
+        const text = await kubectl(['describe', 'pod', 'described']);
+        assert.match(text, /Started .*kubelet/);
+        return text;
+      });
       assert.match(described, /^Node: +worker-\d\/192\.168\./m);
       assert.match(described, /Scheduled .*default-scheduler +Successfully assigned kubectl\/described to worker-/);
-      assert.match(described, /Started .*kubelet/);
       assert.match(await kubectl(['explain', 'pod.spec.containers.image']), /FIELD: image <string>/);
       assert.match(await kubectl(['api-resources', '--api-group=apps']), /^deployments +deploy +apps\/v1 +true +Deployment$/m);
       assert.equal(await kubectl(['get', 'pod', 'described', '-o', 'name']), 'pod/described\n');
@@ -158,10 +163,10 @@ export function kubectlSuite(cluster: () => Cluster): void {
     test('create, expose, run, label, annotate, edit by patch, auth can-i', async () => {
       await kubectl(['create', 'deployment', 'quick', '--image=fairlead.local/box:1', '--port=8080']);
       await kubectl(['expose', 'deployment', 'quick', '--port=80', '--target-port=8080']);
-      await kubectl(['rollout', 'status', 'deployment/quick', '--timeout=40s']);
+      await kubectl(['rollout', 'status', 'deployment/quick', '--timeout=120s']);
       const ip = await kubectl(['get', 'service', 'quick', '-o', 'jsonpath={.spec.clusterIP}']);
       // It waits for a line of input, so that its answer does not come before kubectl listens.
-      const script = `read line; timeout 5 wget -q -O - http://${ip}/`;
+      const script = `read line; until timeout 5 wget -q -O - http://${ip}/; do sleep 0.2; done`;
       const once = ['run', 'once', '--image=fairlead.local/box:1', '--restart=Never', '--rm', '-i', '--quiet', '--', 'sh', '-c', script];
       const fetched = await kubectl(once, 'go\n');
       assert.match(fetched, /^pod=quick-/);

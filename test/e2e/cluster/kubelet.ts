@@ -86,9 +86,7 @@ resources: { limits: { memory: 64Mi } }`;
         kind: 'Pod',
         metadata: { name: 'watching', namespace: SPACE, annotations: { look: 'now' } },
       });
-      await eventually('the new value', async () => assert.equal(await sh('watching', 'cat /config/value'), 'after'), {
-        timeoutMs: 90_000,
-      });
+      await eventually('the new value', async () => assert.equal(await sh('watching', 'cat /config/value'), 'after'));
     });
 
     test('init containers run one after the other, before the others', async () => {
@@ -139,8 +137,8 @@ resources: { limits: { memory: 64Mi } }`;
     });
 
     test('startup holds the other probes back', async () => {
-      const container = `startupProbe: { tcpSocket: { port: 8080 }, periodSeconds: 1, failureThreshold: 30 }
-livenessProbe: { tcpSocket: { port: 8080 }, periodSeconds: 1, failureThreshold: 1 }
+      const container = `startupProbe: { tcpSocket: { port: 8080 }, periodSeconds: 1, timeoutSeconds: 10, failureThreshold: 30 }
+livenessProbe: { tcpSocket: { port: 8080 }, periodSeconds: 1, timeoutSeconds: 10, failureThreshold: 1 }
 command: [sh, -c, "sleep 3; exec /bin/box"]`;
       await cluster().apply(boxPod('slow', { container }), SPACE);
       const pod = await cluster().readyPod(SPACE, 'slow');
@@ -198,9 +196,9 @@ command: [sh, -c, "sleep 3; exec /bin/box"]`;
         assert.rejects(cluster().core.readNamespacedPod({ name: 'polite', namespace: SPACE }), (err) => isStatus(err, 404)),
       );
       const seconds = (performance.now() - start) / 1000;
+      await eventually('its last words', () => assert.equal(log.text, 'goodbye\n'));
       stop.abort();
-      assert.equal(log.text, 'goodbye\n');
-      assert.ok(seconds >= 1 && seconds < 10, `it took ${seconds} s`);
+      assert.ok(seconds >= 1 && seconds < 20, `it took ${seconds} s`);
     });
 
     test('a pod that does not listen to SIGTERM is killed when its grace is over', async () => {

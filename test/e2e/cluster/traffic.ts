@@ -50,6 +50,10 @@ export function trafficSuite(cluster: () => Cluster): void {
       for (const pod of await c.readyPods(SPACE, 'app=probe', 3))
         probes.set(pod.spec?.nodeName ?? '', { name: pod.metadata?.name ?? '', ip: pod.status?.podIP ?? '' });
       await c.readyPod(SPACE, 'solo');
+      // The rules of a node follow a moment after the pods; what is asked for below is asked for once.
+      const soloIp = await c.clusterIp(SPACE, 'solo');
+      for (const [node, { name }] of probes)
+        await eventually(`"solo" to answer ${node}`, () => c.sh(SPACE, name, `timeout 5 wget -q -O - http://${soloIp}/`));
       web.push(...(await c.readyPods('default', 'app=web', 3)).map((p) => p.metadata?.name ?? ''));
       nodeAddresses = new Map(c.lab.plan.nodes.map((n) => [n.name, n.address]));
     });

@@ -13,6 +13,14 @@ export function upkeepSuite(cluster: () => Cluster): void {
   describe('upkeep', () => {
     const edit = (spec: object): Promise<unknown> =>
       cluster().merge({ apiVersion: 'v1', kind: 'Node', metadata: { name: 'worker-2' }, spec } as V1Node);
+    /** Cordons worker-2. Its taint shows that the scheduler knows: it hears of nodes where the node controller does. */
+    const cordon = async (): Promise<void> => {
+      await edit({ unschedulable: true });
+      await eventually('the taint of a cordoned node', async () => {
+        const { spec } = await cluster().core.readNode({ name: 'worker-2' });
+        assert.ok(spec?.taints?.some((t) => t.key === 'node.kubernetes.io/unschedulable'));
+      });
+    };
     const placed = async (app: string): Promise<(string | undefined)[]> =>
       (await cluster().pods(SPACE, `app=${app}`))
         .filter((p) => !p.metadata?.deletionTimestamp)
@@ -27,7 +35,7 @@ export function upkeepSuite(cluster: () => Cluster): void {
     test('a cordoned node gets no new pods and keeps its old ones', async () => {
       await cluster().apply(boxDaemonSet('stays'), SPACE);
       await cluster().readyPods(SPACE, 'app=stays', 2);
-      await edit({ unschedulable: true });
+      await cordon();
       await cluster().apply(boxDeployment('elsewhere', 4), SPACE);
       await cluster().readyPods(SPACE, 'app=elsewhere', 4);
       assert.deepEqual(new Set(await placed('elsewhere')), new Set(['worker-1']));
@@ -43,7 +51,7 @@ export function upkeepSuite(cluster: () => Cluster): void {
     test('evicting every pod of a node, as drain does, moves them', async () => {
       await cluster().apply(boxDeployment('moved', 4), SPACE);
       await cluster().readyPods(SPACE, 'app=moved', 4);
-      await edit({ unschedulable: true });
+      await cordon();
       const victims = (await cluster().pods(SPACE, 'app=moved')).filter((p) => p.spec?.nodeName === 'worker-2');
       assert.ok(victims.length > 0);
       for (const { metadata } of victims) {
@@ -58,9 +66,10 @@ export function upkeepSuite(cluster: () => Cluster): void {
 
     test('kubectl drain empties a node, uncordon gives it back', async (t) => {
       const env = { KUBECONFIG: cluster().lab.plan.kubeconfig };
-      const kubectl = (...args: string[]): ReturnType<typeof systemExec.run> => systemExec.run('kubectl', args, { env, timeoutMs: 60_000 });
+      const kubectl = (...args: string[]): ReturnType<typeof systemExec.run> =>
+        systemExec.run('kubectl', args, { env, timeoutMs: 150_000 });
       if (!(await kubectl('version', '--client').catch(() => undefined))) return t.skip('kubectl is not installed');
-      const drained = await kubectl('drain', 'worker-2', '--ignore-daemonsets', '--delete-emptydir-data', '--force', '--timeout=50s');
+      const drained = await kubectl('drain', 'worker-2', '--ignore-daemonsets', '--delete-emptydir-data', '--force', '--timeout=120s');
       assert.equal(drained.code, 0, drained.stderr);
       assert.match(drained.stdout, /node\/worker-2 drained/);
       const left = (await cluster().core.listPodForAllNamespaces({ fieldSelector: 'spec.nodeName=worker-2' })).items;
@@ -69,8 +78,11 @@ export function upkeepSuite(cluster: () => Cluster): void {
     });
 
     test('NoSchedule keeps pods away, NoExecute sends them away, tolerations count', async () => {
-      await edit({ taints: [{ key: 'e2e', value: 'x', effect: 'NoSchedule' }] });
-      await cluster().apply(boxPod('refused', { spec: 'nodeSelector: { kubernetes.io/hostname: worker-2 }' }), SPACE);
+      // The label comes with the taint, so that the pod cannot be scheduled by who has not heard of it yet.
+      const taints = [{ key: 'e2e', value: 'x', effect: 'NoSchedule' }];
+      const metadata = { name: 'worker-2', labels: { 'e2e/tainted': 'yes' } };
+      await cluster().merge({ apiVersion: 'v1', kind: 'Node', metadata, spec: { taints } } as V1Node);
+      await cluster().apply(boxPod('refused', { spec: 'nodeSelector: { e2e/tainted: "yes" }' }), SPACE);
       await eventually('an event that names the taint', async () =>
         assert.ok((await cluster().events(SPACE, 'refused')).some((e) => /untolerated taint\(?s?\)? ?\{e2e: x\}/.test(e.message ?? ''))),
       );
