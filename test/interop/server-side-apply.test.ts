@@ -72,6 +72,8 @@ async function outcome(server: Server, { path }: Scenario, step: Step): Promise<
 
 function said({ status, body }: Answer): Json {
   const { reason, message, details } = body;
+  // Theirs have the order of a Go map.
+  details?.causes?.sort((a: object, b: object) => (JSON.stringify(a) < JSON.stringify(b) ? -1 : 1));
   return comparable({ code: status, ...(body.status === 'Failure' ? { reason, message, details } : {}) });
 }
 

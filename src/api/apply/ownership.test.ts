@@ -121,6 +121,18 @@ test('a write to a subresource owns nothing outside of it', () => {
   assert.deepEqual(a.owners, ['one Apply: .spec.replicas', 'kcm Update status: .status.replicas']);
 });
 
+test('conflicts with one name stand in the order of its managers, an applier before an updater', () => {
+  const path = ['f:metadata', 'f:labels', 'f:a'];
+  const one = { manager: 'one', apiVersion: 'apps/v1', time: undefined, set: FieldSet.of(path) };
+  const updater = { ...one, operation: 'Update', subresource: '' } as const;
+  const applier = { ...one, operation: 'Apply', subresource: 'status' } as const;
+  assert.equal(
+    conflictText([updater, applier].map((manager) => ({ manager, path }))),
+    'Apply failed with 2 conflicts: conflicts with "one" with subresource "status":\n- .metadata.labels.a\n' +
+      'conflicts with "one" using apps/v1:\n- .metadata.labels.a',
+  );
+});
+
 test('what is there before the first apply belongs to before-first-apply, spec and status apart', () => {
   const a = new Actor({ spec: { replicas: 1, paused: true }, status: { replicas: 1 } });
   const conflict = 'Apply failed with 1 conflict: conflict with "before-first-apply" using apps/v1: .spec.replicas';
