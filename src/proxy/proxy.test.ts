@@ -74,6 +74,25 @@ describe('startProxy()', () => {
     assert.equal(nft.transactions.length - before, 1);
   });
 
+  it('makes a chain before anything leads to it, and takes chain and slots away after that, for packets that are on their way', async () => {
+    const cluster = new HandmadeCluster();
+    cluster.service('web', '10.96.0.100');
+    cluster.endpoints('web', ['10.244.2.2', '10.244.2.3', '10.244.2.4']);
+    const nft = new FakeNftables();
+    await start(cluster, nft);
+    const before = nft.transactions.length;
+    cluster.endpoints('web', ['10.244.2.2']);
+    await until(() => Object.keys(elements(nft, 'endpoints')).length === 1);
+    const touched = nft.transactions
+      .slice(before)
+      .map(({ ops }) => ops.map((o) => ('set' in o && typeof o.set !== 'string' ? `${o.op} ${o.set.name}` : o.op)));
+    assert.deepEqual(touched, [
+      ['add-chain'],
+      ['delete-elements services', 'add-elements services'],
+      ['delete-elements endpoints', 'delete-chain'],
+    ]);
+  });
+
   it('adds an endpoint with at most six messages, however many Services there are', async () => {
     const cluster = new HandmadeCluster();
     for (let i = 0; i < 200; i++) {

@@ -104,13 +104,13 @@ export class ServiceTable {
   /** Brings the kernel in step: the changes since last time, or after a failure everything that differs. */
   async sync(): Promise<SyncResult> {
     const full = !this.#inStep;
-    const ops = full ? await this.#difference() : this.#ledger.changes();
+    const transactions = full ? [await this.#difference()] : this.#ledger.changes();
     this.#inStep = false;
-    await (full ? this.#commitOrRebuild(ops) : this.#commit(ops));
+    for (const ops of transactions) await (full ? this.#commitOrRebuild(ops) : this.#commit(ops));
     this.#ledger.settled();
     this.#inStep = true;
     if (full || this.#affinityStale) await this.#forgetClients();
-    return { full, steps: ops.length };
+    return { full, steps: transactions.flat().length };
   }
 
   async #difference(): Promise<Op[]> {

@@ -19,6 +19,9 @@ export interface Contest {
   readonly losers: readonly string[];
 }
 
+/** Looked up by number, after another set has said how many there are. */
+const slotSets: ReadonlySet<SetName> = new Set<SetName>(['endpoints', 'nodeport-endpoints']);
+
 export class Ledger {
   readonly #node: NodeContext;
   readonly #declared: ReadonlyMap<string, SetDeclaration>;
@@ -107,8 +110,12 @@ export class Ledger {
     else this.#chainUses.set(verdict.chain, before + step);
   }
 
-  /** The steps since the last `settled`. */
-  changes(): Op[] {
+  /**
+   * The steps since the last `settled`, as transactions to be made one after the other, since one may fall into the middle of a packet's
+   * way. The packet goes on with the rules that were there when it came in, but each lookup sees the elements of the moment
+   * (nft_do_chain() and nft_genmask_cur() in Linux): a chain comes before what leads to it, and a slot goes after that.
+   */
+  changes(): Op[][] {
     const chains: Op[] = [];
     const goneChains: Op[] = [];
     for (const [name, existed] of this.#dirtyChains) {
@@ -120,23 +127,26 @@ export class Ledger {
     }
     const removals: Op[] = [];
     const additions: Op[] = [];
+    const late: Op[] = [];
     for (const [name, keys] of this.#dirty) {
       const set = this.#declared.get(name);
       const wanted = this.#wanted.get(name);
       if (!set || !wanted) continue;
       const gone: string[] = [];
+      const goneLater: string[] = [];
       const fresh: [string, string][] = [];
       for (const [key, before] of keys) {
         const now = wanted.get(key);
         if (now === before) continue;
-        if (before !== undefined) gone.push(key);
+        if (before !== undefined) (now === undefined && slotSets.has(name) ? goneLater : gone).push(key);
         if (now !== undefined) fresh.push([key, now]);
       }
       if (gone.length > 0) removals.push({ op: 'delete-elements', set, keys: gone });
+      if (goneLater.length > 0) late.push({ op: 'delete-elements', set, keys: goneLater });
       if (fresh.length > 0) additions.push({ op: 'add-elements', set, elements: fresh });
     }
-    // The whole is one transaction: a value that is deleted and added again is never missing for a packet.
-    return [...chains, ...removals, ...additions, ...goneChains];
+    // In one transaction: a value that is deleted and added again is never missing for a packet.
+    return [chains, [...removals, ...additions], [...late, ...goneChains]].filter((transaction) => transaction.length > 0);
   }
 
   /** Says that the kernel holds what is wanted now. */
