@@ -70,6 +70,40 @@ export function kubectlSuite(cluster: () => Cluster): void {
       );
     });
 
+    test('apply --server-side meets whoever scaled, is forced, takes over what was applied by the client, and prunes', async () => {
+      const yaml = all(boxDeployment('owned', 1), service('owned', '80:8080'));
+      const onServer = ['apply', '--server-side', '-f', '-'];
+      await apply(yaml);
+      // As upstream: the node's name is read through a struct that is owned as a whole, and whose default nobody applied.
+      assert.match((await run(onServer, yaml)).stderr, /Apply failed with 1 conflict: .*\.env\[name="NODE_NAME"\]\.valueFrom\.fieldRef\n/);
+      assert.equal(
+        await kubectl([...onServer, '--force-conflicts'], yaml),
+        'deployment.apps/owned serverside-applied\nservice/owned serverside-applied\n',
+      );
+      await kubectl(['scale', 'deployment/owned', '--replicas=2']);
+      const refused = await run(onServer, yaml);
+      assert.equal(refused.code, 1);
+      assert.match(
+        refused.stderr,
+        /Apply failed with 1 conflict: conflict with "kubectl" with subresource "scale" using apps\/v1: \.spec\.replicas/,
+      );
+      assert.match(
+        (await run(['diff', '--server-side', '--force-conflicts', '-f', '-'], yaml)).stdout,
+        /^- {2}replicas: 2\n\+ {2}replicas: 1$/m,
+      );
+      await kubectl([...onServer, '--force-conflicts'], yaml);
+      assert.equal(await kubectl(['get', 'deployment', 'owned', '-o', 'jsonpath={.spec.replicas}']), '1');
+      const without = yaml.replace(/^.*NODE_NAME.*$/m, '');
+      await kubectl(onServer, without);
+      assert.equal(await kubectl(['get', 'deployment', 'owned', '-o', 'jsonpath={.spec.template.spec.containers[0].env}']), '');
+
+      const labelled = (names: readonly string[]): string =>
+        all(...names.map((name) => `apiVersion: v1\nkind: ConfigMap\nmetadata: { name: ${name}, labels: { set: pruned } }\n`));
+      await apply(labelled(['stays', 'goes']));
+      await kubectl(['apply', '--prune', '-l', 'set=pruned', '-f', '-'], labelled(['stays']));
+      assert.equal(await kubectl(['get', 'configmap', '-l', 'set=pruned', '-o', 'name']), 'configmap/stays\n');
+    });
+
     test('scale, rollout status, set image, history and undo', async () => {
       await apply(boxDeployment('rolled', 2));
       await kubectl(['rollout', 'status', 'deployment/rolled', '--timeout=120s']);
