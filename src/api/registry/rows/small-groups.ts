@@ -42,7 +42,8 @@ export const smallGroupRows: readonly ResourceRow[] = [
             const conditions = next.status?.conditions;
             takeOver(next, old, 'spec');
             takeOver(next, old, 'status');
-            next.status = { ...next.status, ...(conditions ? { conditions } : {}) };
+            // None is empty, as Go writes it: who leaves them out takes them away.
+            next.status = { ...next.status, conditions: conditions ?? [] };
             stampConditions(next, old);
           },
           validateUpdate: certificateApprovalErrors,
