@@ -21,6 +21,8 @@ export type RowSpec<T extends KubeObject> = Pick<ResourceRow<T>, 'type'> &
     readonly validateStatus?: (next: T, old: T) => FieldErrors;
     /** Called at the end of a status update's preparation. */
     readonly prepareStatus?: (next: T, old: T) => void;
+    /** Status updates leave the labels alone. */
+    readonly statusKeepsLabels?: boolean;
   };
 type FieldErrors = ReturnType<ResourceRow['validate']>;
 
@@ -31,10 +33,11 @@ interface Loose {
 }
 
 export function defineRow<T extends KubeObject>(spec: RowSpec<T>): ResourceRow {
-  const { type, hasStatus = false, initialStatus = {}, validateStatus, prepareStatus, ...given } = spec;
+  const { type, hasStatus = false, initialStatus = {}, validateStatus, prepareStatus, statusKeepsLabels, ...given } = spec;
   const virtual = given.verbs !== undefined && !given.verbs.includes('get');
   const validate = given.validate ?? ((): FieldErrors => []);
-  const subresources = [...(hasStatus ? [statusPart<T>(validateStatus, prepareStatus)] : []), ...(given.subresources ?? [])];
+  const status = hasStatus ? [statusPart<T>(validateStatus, prepareStatus, statusKeepsLabels === true)] : [];
+  const subresources = [...status, ...(given.subresources ?? [])];
   const row: ResourceRow<T> = {
     schema: type.kind,
     listKind: `${type.kind}List`,
@@ -122,8 +125,9 @@ export function defineReview<T extends KubeObject>(type: ResourceType<T>): Resou
 function statusPart<T extends KubeObject>(
   validateStatus: ((next: T, old: T) => FieldErrors) | undefined,
   prepareStatus: ((next: T, old: T) => void) | undefined,
+  keepsLabels: boolean,
 ): PartSubresource<T> {
-  return part<T>(
+  const status = part<T>(
     'status',
     {
       prepareUpdate: (next, old) => {
@@ -136,6 +140,7 @@ function statusPart<T extends KubeObject>(
     },
     { changesMeta: true },
   );
+  return keepsLabels ? { ...status, keepsLabels } : status;
 }
 
 /** Copies one field of `old` into `next`, or removes it there. */

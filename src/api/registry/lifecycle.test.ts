@@ -63,16 +63,18 @@ test('a change of labels alone counts nothing', () => {
   assert.deepEqual(next.metadata.labels, { a: 'b' });
 });
 
-test('a status update changes status and labels, never the spec', () => {
+test('a status update changes status and annotations, never the spec; of a Deployment not the labels either', () => {
   const next = updated(
     deployment(),
     (object) => {
       object.spec!.replicas = 5;
       object.status = { replicas: 2 };
       object.metadata.annotations = { seen: 'yes' };
+      object.metadata.labels = { seen: 'yes' };
     },
     'status',
   );
+  assert.equal(next.metadata.labels, undefined);
   assert.equal(next.spec!.replicas, 1);
   assert.equal(next.metadata.generation, 1);
   assert.deepEqual(next.status, { replicas: 2 });

@@ -7,6 +7,7 @@ import { cloneJson } from '../codec/json-clone.ts';
 import type { KubeObject } from '../resource-types.ts';
 import type { FieldError } from '../validation/field-error.ts';
 import { keepServerMeta, metaErrors, metaUpdateErrors } from '../validation/object-meta.ts';
+import { takeOver } from './define-row.ts';
 import type { PartSubresource, ResourceRow } from './resource-row.ts';
 
 export interface CreateContext {
@@ -43,6 +44,7 @@ export function beforeUpdate(row: ResourceRow, next: KubeObject, old: KubeObject
     // Already tells of this very write.
     if (managedFields !== undefined) next.metadata.managedFields = managedFields;
   }
+  if (part?.keepsLabels) takeOver(next.metadata, old.metadata, 'labels');
   keepServerMeta(next.metadata, old.metadata);
   const strategy = part ?? row;
   strategy.prepareUpdate(next, old);

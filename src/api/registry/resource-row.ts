@@ -33,6 +33,8 @@ export interface PartSubresource<T extends KubeObject = KubeObject> extends Upda
   readonly verbs: readonly Verb[];
   /** True where labels and annotations may change along with the part; elsewhere `beforeUpdate` puts the old ones back. */
   readonly changesMeta: boolean;
+  /** True where labels stay as they are even so. */
+  readonly keepsLabels?: boolean;
 }
 
 /** `autoscaling/v1 Scale` of the object. */

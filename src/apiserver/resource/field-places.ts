@@ -36,5 +36,6 @@ function statusOf(row: ResourceRow): PartSubresource | undefined {
 function ignoredBy(row: ResourceRow, part: PartSubresource | undefined, fields: readonly string[]): string[][] {
   if (!part) return statusOf(row) ? [['f:status']] : [];
   const others = part.name === 'status' ? fields.filter((name) => name !== 'status' && name !== 'metadata') : ['status'];
-  return [...others, ...(part.changesMeta ? [] : ['metadata'])].map((name) => [`f:${name}`]);
+  const kept = [...others, ...(part.changesMeta ? [] : ['metadata'])].map((name) => [`f:${name}`]);
+  return part.keepsLabels ? [...kept, ['f:metadata', 'f:labels']] : kept;
 }

@@ -49,6 +49,7 @@ export const appsRows: readonly ResourceRow[] = [
     shortNames: ['deploy'],
     categories: ['all'],
     hasStatus: true,
+    statusKeepsLabels: true,
     subresources: [scale(({ spec }: Deployment) => formatLabelSelector(spec?.selector))],
     columns: deploymentColumns,
     applyDefaults: defaultDeployment,
