@@ -11,6 +11,7 @@ export const proxyCommand: Command = defineCommand({
     'fairlead manifest proxy --group system:nodes | kubectl apply -f -',
     'fairlead proxy --kubeconfig /etc/kubernetes/kubelet.conf --cluster-cidr 10.244.0.0/16',
     'fairlead proxy --kubeconfig /var/lib/kube-proxy/kubeconfig.conf --config /var/lib/kube-proxy/config.conf',
+    'fairlead proxy --cleanup # needs no API server',
   ],
   options: {
     ...partOptions,
@@ -26,10 +27,16 @@ export const proxyCommand: Command = defineCommand({
     'service-cidr': { type: 'string', default: '', value: 'CIDR', help: agentOptions['service-cidr'].help },
     'healthz-bind-address': { type: 'string', default: '0.0.0.0:10256', value: 'HOST:PORT', help: '/healthz and /livez; empty for none' },
     'metrics-bind-address': { type: 'string', default: '127.0.0.1:10249', value: 'HOST:PORT', help: '/metrics; empty for none' },
+    cleanup: { type: 'boolean', default: false, help: 'take away the rules that a proxy left behind, and end' },
     'log-level': logLevel,
     'log-format': logFormat,
   },
   async run({ values, signal }) {
+    if (values.cleanup) {
+      const { cleanUpProxy } = await import('../proxy/proxy.ts');
+      await cleanUpProxy();
+      return 0;
+    }
     const settings = partSettings('proxy', values, signal, {
       nodeIp: ownIpFlag('bind-address', values['bind-address']),
       clusterCidr: cidrsFlag('cluster-cidr', values['cluster-cidr']),

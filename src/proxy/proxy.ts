@@ -336,8 +336,14 @@ export async function startProxy(options: ProxyOptions): Promise<ServiceProxy> {
   return proxy;
 }
 
-/** Removes every rule that a proxy left behind. */
-export async function cleanUpProxy(nft: Nftables): Promise<void> {
-  for (const family of ['ip', 'ip6'] as const)
-    if (await nft.read(family, tableName)) await nft.commit({ family, table: tableName, ops: [{ op: 'delete-table' }] });
+/** Removes every rule that a proxy left behind; without `given`, in the network namespace of this process. */
+export async function cleanUpProxy(given?: Nftables): Promise<void> {
+  const own = given ? undefined : new KernelNftables();
+  const nft = given ?? own!;
+  try {
+    for (const family of ['ip', 'ip6'] as const)
+      if (await nft.read(family, tableName)) await nft.commit({ family, table: tableName, ops: [{ op: 'delete-table' }] });
+  } finally {
+    own?.close();
+  }
 }

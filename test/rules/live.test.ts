@@ -211,6 +211,17 @@ describe('the proxy on a real kernel', { skip: process.getuid?.() === 0 ? false 
     );
   });
 
+  it('leaves its rules when it ends, until "fairlead proxy --cleanup" takes them away', async () => {
+    await (await start(cluster())).close();
+    const inNode = (...command: string[]): Promise<string> =>
+      mustRun(systemExec, 'ip', ['netns', 'exec', topology.node.slice('/run/netns/'.length), ...command]);
+    assert.equal((await ask()).kind, 'answered');
+    await inNode(process.execPath, 'src/main/fairlead.ts', 'proxy', '--cleanup');
+    assert.equal(await inNode('nft', 'list', 'tables'), '');
+    // Again, with nothing there.
+    await inNode(process.execPath, 'src/main/fairlead.ts', 'proxy', '--cleanup');
+  });
+
   it('writes IPv6 rules that the kernel takes and nft can list and read again', async () => {
     const service = cluster().services.list()[0]!;
     const spec = {
