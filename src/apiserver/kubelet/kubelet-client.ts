@@ -2,12 +2,12 @@
 
 import { once } from 'node:events';
 import type { IncomingMessage } from 'node:http';
-import { Agent, request } from 'node:https';
+import { Agent, type RequestOptions, request } from 'node:https';
 import type { Socket } from 'node:net';
 import { connect, type TLSSocket } from 'node:tls';
 import { nodes } from '../../api/resource-types.ts';
 import type { Node } from '../../api/schema/types.ts';
-import { messageOf } from '../../errors/known-error.ts';
+import { messageOf, systemCode } from '../../errors/known-error.ts';
 import type { Lookup } from '../cache/lookup.ts';
 import { badRequest, notFound, StatusError } from '../status/status-error.ts';
 
@@ -28,6 +28,7 @@ export interface Target {
 
 const defaultPort = 10250;
 const connectMs = 10_000;
+const repeatable: ReadonlySet<string> = new Set(['GET', 'HEAD']);
 /** In the order of upstream's --kubelet-preferred-address-types, but addresses first: node names need not resolve. */
 const addressTypes = ['InternalIP', 'ExternalIP', 'Hostname', 'InternalDNS', 'ExternalDNS'];
 
@@ -65,10 +66,18 @@ export class KubeletClient {
   ): Promise<IncomingMessage> {
     return new Promise((resolve, reject) => {
       const { host, port } = target;
-      const req = request({ host, port, method, path, headers, agent: this.#agent, signal }, resolve);
-      req.on('error', (err) => reject(dialError(target, err)));
-      req.on('socket', (socket) => limitConnecting(socket));
-      req.end(body.length > 0 ? body : undefined);
+      const ask = (agent: RequestOptions): void => {
+        const req = request({ host, port, method, path, headers, signal, ...agent }, resolve);
+        req.on('error', (err) => {
+          // A kubelet that ends a kept connection and a request that takes it may cross. What may be said twice is said again, on a new one.
+          const isStale = req.reusedSocket && systemCode(err) === 'ECONNRESET' && !signal.aborted;
+          if (isStale && repeatable.has(method)) ask({ agent: false, ...this.#tls });
+          else reject(dialError(target, err));
+        });
+        req.on('socket', (socket) => limitConnecting(socket));
+        req.end(body.length > 0 ? body : undefined);
+      };
+      ask({ agent: this.#agent });
     });
   }
 

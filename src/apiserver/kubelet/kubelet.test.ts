@@ -45,6 +45,12 @@ describe('the way to the kubelet', () => {
     assert.equal(kubelet.seen.at(-1), 'GET /containerLogs/default/one/main?timestamps=true&tailLines=5 as kube-apiserver-kubelet-client');
   });
 
+  it('asks again when the kubelet ends the connection that it had kept', async () => {
+    await s.call('GET', `${pods}/one/log`);
+    kubelet.hangUp = true;
+    assert.equal((await s.call('GET', `${pods}/one/log`)).text, 'a line\n');
+  });
+
   it('streams a log that is followed, line by line', async () => {
     const answer = await s.open('GET', `${pods}/one/log?follow=true`);
     answer.setEncoding('utf8');
@@ -267,6 +273,14 @@ describe('the way through a node', { skip: own ? false : 'this machine has no ad
     assert.equal(moved.statusCode, 302);
     assert.equal(moved.headers.location, '/api/v1/nodes/n1/proxy/logs/');
     moved.destroy();
+  });
+
+  it('asks nothing twice that may have been done', async () => {
+    await s.call('GET', '/api/v1/nodes/n1/proxy/page/');
+    kubelet.hangUp = true;
+    const before = kubelet.seen.length;
+    assert.equal((await s.call('POST', '/api/v1/nodes/n1/proxy/do')).status, 500);
+    assert.equal(kubelet.seen.length, before + 1);
   });
 
   it('sends who reads the root of a proxy to its slash, by which relative links are right', async () => {

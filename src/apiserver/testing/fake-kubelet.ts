@@ -13,6 +13,8 @@ export class FakeKubelet {
   /** Lines of a followed log, to be written by the test. */
   readonly following: ServerResponse[] = [];
   lastUpgradeHeaders: IncomingHttpHeaders = {};
+  /** The next request ends its connection instead of being answered. */
+  hangUp = false;
   readonly #server: Server;
   readonly #sockets = new Set<Socket>();
 
@@ -38,7 +40,10 @@ export class FakeKubelet {
     this.#server.on('request', (req, res) => {
       const { CN } = (req.socket as TLSSocket).getPeerCertificate().subject;
       this.seen.push(`${req.method} ${req.url} as ${String(CN)}`);
-      if (req.url?.includes('/broken')) {
+      if (this.hangUp) {
+        this.hangUp = false;
+        req.socket.destroy();
+      } else if (req.url?.includes('/broken')) {
         res.writeHead(404).end('container "broken" is not there\n');
       } else if (req.url === '/page/') {
         res.writeHead(200, { 'content-type': 'text/html; charset=utf-8', 'content-length': 25 }).end('<a href="/logs/">Ä</a>\r\n');
