@@ -20,6 +20,13 @@ export interface Libc {
   errno(): number;
 }
 
+/** An `int` as the kernel reads it. */
+export function i32(value: number): Uint8Array {
+  const bytes = Buffer.alloc(4);
+  bytes.writeInt32LE(value);
+  return bytes;
+}
+
 let libc: Libc | undefined;
 
 export function loadLibc(): Libc {

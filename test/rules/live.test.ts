@@ -194,6 +194,16 @@ describe('the proxy on a real kernel', { skip: process.getuid?.() === 0 ? false 
     await until(async () => (await ask()).kind === 'answered');
   });
 
+  it('survives what the kernel tells of thousands of Services that come at once', async () => {
+    const made = cluster();
+    for (let n = 0; n < 5_000; n++) {
+      made.service(`s${n}`, `10.96.${8 + (n >> 8)}.${n & 255}`);
+      made.endpoints(`s${n}`, endpoints);
+    }
+    await start(made);
+    assert.equal((await ask()).kind, 'answered');
+  });
+
   it('repairs rules that somebody flushed', async () => {
     await start(cluster(), { syncPeriodMs: 50 });
     await mustRun(systemExec, 'ip', ['netns', 'exec', topology.node.slice('/run/netns/'.length), 'nft', 'flush', 'ruleset']);

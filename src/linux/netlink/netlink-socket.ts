@@ -4,8 +4,9 @@
  *
  * The socket belongs to the network namespace in which it was opened and stays there: `openIn` of `../netns.ts` opens one elsewhere.
  */
-import { closeSync, openSync } from 'node:fs';
+import { closeSync, openSync, readdirSync } from 'node:fs';
 import { RawNetlinkSocket } from 'netlink';
+import { i32, loadLibc } from '../libc.ts';
 import { inNetns } from '../netns.ts';
 import type { NetlinkMessage, NetlinkRequest } from './message.ts';
 import {
@@ -34,11 +35,27 @@ const DUMP_ATTEMPTS = 5;
 /** Answers to a longer buffer would not fit into the receive buffer: they all come before one of them is read. */
 const BATCH = 64;
 
+const AF_NETLINK = 16;
+const SOL_SOCKET = 1;
+const SO_RCVBUFFORCE = 33;
+
+/** The package sets no more than net.core.rmem_max allows, and does not tell its descriptor: a socket is known by its port. */
+function giveRoom(port: number, bytes: number): void {
+  const libc = loadLibc();
+  const address = Buffer.alloc(12);
+  for (const fd of readdirSync('/proc/self/fd').map(Number)) {
+    const isKnown = libc.getsockname(fd, address, i32(address.length)) === 0;
+    if (isKnown && address.readUInt16LE(0) === AF_NETLINK && address.readUInt32LE(4) === port)
+      libc.setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, i32(bytes), 4);
+  }
+}
+
 /** A dump that the kernel says changed underneath; asked again. */
 class DumpInterrupted extends Error {}
 
 export class NetlinkSocket implements Disposable {
   readonly #protocol: number;
+  readonly #room: number | undefined;
   /** The namespace's descriptor, to come back to it: what runs later may be somewhere else. */
   readonly #netns = openSync('/proc/thread-self/ns/net', 'r');
   #socket: RawNetlinkSocket;
@@ -51,13 +68,16 @@ export class NetlinkSocket implements Disposable {
   #onNotice: ((message: NetlinkMessage | 'lost') => void) | undefined;
   #closed = false;
 
-  constructor(protocol: number) {
+  /** `room` is for so many bytes of notices that nobody has read yet; without it net.core.rmem_default, some 200 KB. */
+  constructor(protocol: number, room?: number) {
     this.#protocol = protocol;
+    this.#room = room;
     this.#socket = this.#open();
   }
 
   #open(): RawNetlinkSocket {
     const socket = new RawNetlinkSocket(this.#protocol);
+    if (this.#room !== undefined) giveRoom(socket.address().port, this.#room);
     socket.on('message', (data) => this.#receive(data));
     socket.on('error', () => this.#overrun(socket));
     for (const group of this.#groups) socket.addMembership(group);

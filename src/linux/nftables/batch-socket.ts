@@ -5,7 +5,7 @@
  */
 import { closeSync } from 'node:fs';
 import { KnownError } from '../../errors/known-error.ts';
-import { loadLibc } from '../libc.ts';
+import { i32, loadLibc } from '../libc.ts';
 
 const afNetlink = 16;
 const sockRaw = 3;
@@ -21,12 +21,6 @@ const netlinkCapAck = 10;
 const netlinkExtAck = 11;
 const msgDontwait = 0x40;
 const bufferSize = 256 * 1024 * 1024;
-
-function i32(value: number): Uint8Array {
-  const bytes = Buffer.alloc(4);
-  bytes.writeInt32LE(value);
-  return bytes;
-}
 
 /** One socket, bound to the network namespace that the thread was in when it was opened. */
 export class BatchSocket {
