@@ -126,7 +126,7 @@ const table: readonly (readonly [string, string, string, number, readonly string
     '_http._tcp.web.default.svc.cluster.local',
     'SRV',
     0,
-    ['_http._tcp.web.default.svc.cluster.local SRV 100 80 web.default.svc.cluster.local'],
+    ['_http._tcp.web.default.svc.cluster.local SRV 50 80 web.default.svc.cluster.local'],
   ],
   [
     'a headless Service by its ready endpoints',
@@ -193,6 +193,39 @@ test('the spelling of the question comes back, answers of the zone are authorita
   assert.deepEqual(got.answers, ['WeB.Default.SVC.cluster.LOCAL A 10.96.0.7']);
   assert.equal((got.flags[0] ?? 0) & 0x04, 0x04);
 });
+
+/** Question, type, section, what stands there. */
+const spelt: readonly (readonly [string, string, 'answers' | 'authority' | 'extra', readonly string[]])[] = [
+  [
+    '_HTTP._tcp.Web.default.svc.CLUSTER.Local',
+    'SRV',
+    'answers',
+    ['_HTTP._tcp.Web.default.svc.CLUSTER.Local SRV 50 80 web.default.svc.CLUSTER.Local'],
+  ],
+  [
+    '_http._tcp.web.default.svc.Cluster.LOCAL',
+    'SRV',
+    'extra',
+    ['web.default.svc.Cluster.LOCAL A 10.96.0.7', 'web.default.svc.Cluster.LOCAL AAAA fd00:10:96::7'],
+  ],
+  ['nix.default.svc.cLUSTER.local', 'A', 'authority', ['cLUSTER.local SOA ns.dns.cLUSTER.local']],
+  ['web.default.svc.cLUSTER.local', 'MX', 'authority', ['cLUSTER.local SOA ns.dns.cLUSTER.local']],
+  ['CLUSTER.local', 'SOA', 'answers', ['CLUSTER.local SOA ns.dns.CLUSTER.local']],
+  ['CLUSTER.local', 'NS', 'answers', ['CLUSTER.local NS ns.dns.CLUSTER.local']],
+  ['9.9.96.10.IN-ADDR.arpa', 'PTR', 'authority', ['96.10.IN-ADDR.arpa SOA ns.dns.cluster.local']],
+];
+
+for (const [name, type, section, lines] of spelt) {
+  test(`${name} ${type} comes back as it was spelt, the zone's part of it in the ${section} too`, async () => {
+    const answer = answerer();
+    const plain = await ask(name.toLowerCase(), type, answer);
+    const got = await ask(name, type, answer);
+    assert.equal(got.question, name);
+    assert.deepEqual(got[section].toSorted(), lines);
+    // And is not remembered for others.
+    assert.deepEqual((await ask(name.toLowerCase(), type, answer))[section].toSorted(), plain[section].toSorted());
+  });
+}
 
 test('SRV carries the addresses of its targets', async () => {
   const got = await ask('_http._tcp.web.default.svc.cluster.local', 'SRV');
@@ -291,11 +324,106 @@ test('the cache counts ttls down, asks again when they are over, and lets one qu
   const hit = await answer(parsed.query);
   assert.ok('raw' in hit);
   const [first] = packet.decode(Buffer.from(hit.raw)).answers ?? [];
-  assert.equal(first && 'ttl' in first ? first.ttl : undefined, 50);
+  assert.equal(first && 'ttl' in first ? first.ttl : undefined, 20);
   await clock.advance(20_000);
   await ask('www.example.com', 'A', answer);
   assert.equal(asked, 2);
 });
+
+test('no answer that the cache keeps promises more time than it is kept for, the first one included', async () => {
+  const clock = new FakeClock();
+  const ttls = async (answer: Next): Promise<(number | undefined)[]> => {
+    const parsed = parseQuery(packet.encode({ type: 'query', id: 1, questions: [{ type: 'A', name: 'www.example.com' }] }));
+    assert.ok(parsed.kind === 'query');
+    const reply = await answer(parsed.query);
+    assert.ok('raw' in reply);
+    const { answers = [], additionals = [] } = packet.decode(Buffer.from(reply.raw));
+    return [...answers, ...additionals].map((a) => ('ttl' in a ? a.ttl : undefined));
+  };
+  const upstream: Next = (query) => {
+    const record = (ttl: number, data: string): packet.Answer => ({ type: 'A', name: query.name, ttl, data });
+    const bytes = packet.encode({
+      type: 'response',
+      id: 1,
+      questions: [{ type: 'A', name: query.name }],
+      answers: [record(86_400, '192.0.2.1'), record(3_600, '192.0.2.2')],
+      additionals: [record(7, '192.0.2.3')],
+    });
+    return readResolverReply(bytes, query.questionEnd) ?? refusal(2);
+  };
+  const answer = chain([cachePlugin({ clock })], upstream);
+  assert.deepEqual(await ttls(answer), [30, 30, 7]);
+  await clock.advance(20_000);
+  assert.deepEqual(await ttls(answer), [10, 10, 0]);
+  await clock.advance(9_999);
+  assert.deepEqual(await ttls(answer), [1, 1, 0]);
+});
+
+test('dns-version may be kept for eight hours, as CoreDNS says', async () => {
+  const { answers } = packet.decode(
+    (await respond(
+      packet.encode({ type: 'query', id: 1, questions: [{ type: 'TXT', name: 'dns-version.cluster.local' }] }),
+      'udp',
+      answerer(),
+    )) as Buffer,
+  );
+  assert.deepEqual(
+    answers?.map((a) => 'ttl' in a && a.ttl),
+    [28_800],
+  );
+});
+
+/** A hundred is shared by every address of every target: what CoreDNS counts. */
+const weights: readonly (readonly [string, readonly EndpointSlice[], readonly string[]])[] = [
+  [
+    'a host name with two addresses',
+    [
+      slice('db', [
+        ['10.244.1.2', { hostname: 'db-0' }],
+        ['10.244.2.2', { hostname: 'db-0' }],
+        ['10.244.1.3', { hostname: 'db-1' }],
+      ]),
+    ],
+    ['33 db-0', '33 db-1'],
+  ],
+  [
+    'host names in two families',
+    [
+      slice('db', [
+        ['10.244.1.2', { hostname: 'db-0' }],
+        ['10.244.1.3', { hostname: 'db-1' }],
+      ]),
+      {
+        ...slice('db', [
+          ['fd00::2', { hostname: 'db-0' }],
+          ['fd00::3', { hostname: 'db-1' }],
+        ]),
+        addressType: 'IPv6',
+      },
+    ],
+    ['25 db-0', '25 db-1'],
+  ],
+  [
+    'more addresses than a hundred',
+    [
+      slice(
+        'db',
+        Array.from({ length: 101 }, (_, i) => [`10.244.1.${i}`, { hostname: 'db-0' }] as const),
+      ),
+    ],
+    ['1 db-0'],
+  ],
+];
+
+for (const [sentence, slices, wanted] of weights) {
+  test(`the weight of SRV counts addresses: ${sentence}`, async () => {
+    const zone = zoneOf();
+    zone.setService('default/db', service('db', { clusterIP: 'None' }), slices, 1);
+    const answer = chain([kubernetesPlugin({ zone, isSynced: () => true, ranges: [] })], elsewhere);
+    const { answers } = await ask('_http._tcp.db.default.svc.cluster.local', 'SRV', answer, 'tcp');
+    assert.deepEqual(answers.map((a) => a.replace(/.* SRV (\d+) 8080 ([^.]+)\..*/, '$1 $2')).toSorted(), wanted);
+  });
+}
 
 test('resolv.conf gives its first three servers', () => {
   const text =

@@ -37,11 +37,16 @@ export function encodeName(name: string): Buffer {
 const scratch = Buffer.alloc(255);
 
 /**
- * Reads a name without compression, as in a question. Gives it in lower case without a dot at the end, and the offset behind
- * it; undefined when it is malformed. A dot inside a label is read as NUL and other bytes as latin1, so they match nothing of ours.
+ * Reads a name without compression, as in a question. Gives it in lower case without a dot at the end, whether it was spelt so, and the
+ * offset behind it; undefined when it is malformed. A dot inside a label is read as NUL and other bytes as latin1, so they match nothing
+ * of ours.
  */
-export function readName(bytes: Uint8Array, start: number): { readonly name: string; readonly end: number } | undefined {
+export function readName(
+  bytes: Uint8Array,
+  start: number,
+): { readonly name: string; readonly isLowerCase: boolean; readonly end: number } | undefined {
   let n = 0;
+  let capitals = 0;
   let at = start;
   for (;;) {
     const length = bytes[at];
@@ -53,10 +58,12 @@ export function readName(bytes: Uint8Array, start: number): { readonly name: str
     if (n > 0) scratch[n++] = 46;
     for (; at < end; at++) {
       const c = bytes[at] ?? 0;
-      scratch[n++] = c >= 65 && c <= 90 ? c + 32 : c === 46 ? 0 : c;
+      const isCapital = c >= 65 && c <= 90;
+      if (isCapital) capitals++;
+      scratch[n++] = isCapital ? c + 32 : c === 46 ? 0 : c;
     }
   }
-  return { name: scratch.toString('latin1', 0, n), end: at };
+  return { name: scratch.toString('latin1', 0, n), isLowerCase: capitals === 0, end: at };
 }
 
 /** Lower case for bytes of a name on the wire: lengths of labels are below the letters. */

@@ -17,6 +17,8 @@ export interface Query {
   readonly checkingDisabled: boolean;
   /** Lower case, no dot at the end. */
   readonly name: string;
+  /** False: some letter of the name came as a capital. */
+  readonly isLowerCase: boolean;
   readonly type: number;
   readonly class: number;
   /** The offset behind the question. */
@@ -61,10 +63,24 @@ export function parseQuery(bytes: Uint8Array): Parsed {
     recursionDesired: (flags & 0x0100) !== 0,
     checkingDisabled: (flags & 0x0010) !== 0,
     name: question.name,
+    isLowerCase: question.isLowerCase,
     type: u16(question.end),
     class: u16(question.end + 2),
     questionEnd,
     edns,
   };
   return { kind: 'query', query };
+}
+
+/**
+ * `suffix`, the end of the question's name, as the client spelt it. Who mixes capitals into a question (0x20) looks for them in every name
+ * of the answer that ends as the question does.
+ */
+export function asSpelt(query: Query, suffix: string): string {
+  if (query.isLowerCase) return suffix;
+  // Labels have their lengths where the text has dots: the root's 0 ends the name, type and class follow.
+  const end = query.questionEnd - 5;
+  let text = '';
+  for (let i = 0; i < suffix.length; i++) text += suffix[i] === '.' ? '.' : String.fromCharCode(query.bytes[end - suffix.length + i] ?? 0);
+  return text;
 }

@@ -6,10 +6,12 @@ import { parseIp } from '../../ip/ip.ts';
 import { RCODE, TYPE } from '../message/names.ts';
 import { addressRecord, nameRecord, soaRecord, srvRecord, txtRecord } from '../message/records.ts';
 import type { Reply } from '../message/reply.ts';
-import { type NameData, type ServiceNames, serviceNames } from './service-names.ts';
+import { type NameData, type ServiceNames, type SrvTarget, serviceNames } from './service-names.ts';
 
 /** `1.1.0` is the version of the specification that is followed. */
 const SPECIFICATION = '1.1.0';
+/** A day's part, as CoreDNS says it: the version of a server outlives its records. */
+const SPECIFICATION_TTL = 28_800;
 /** Where SOA records say the zone is served. */
 const DEFAULT_NS = 'ns.dns';
 const NONE: readonly Uint8Array[] = [];
@@ -110,24 +112,26 @@ export class ClusterZone {
     return name.endsWith(this.origin) && (name.length === this.origin.length || name[name.length - this.origin.length - 1] === '.');
   }
 
-  /** `name` in lower case, held by the zone. */
-  answer(name: string, type: number): ZoneAnswer {
+  /** `name` in lower case, held by the zone. `origin` is the zone's name as the question spells it: names of the answer end in that. */
+  answer(name: string, type: number, origin: string = this.origin): ZoneAnswer {
     const relative = name.length === this.origin.length ? '' : name.slice(0, -this.origin.length - 1);
     const entry = this.#entries.get(relative);
     if (entry) {
       if (entry.data.cname !== undefined)
         return { kind: 'cname', target: entry.data.cname, record: nameRecord(undefined, TYPE.CNAME, this.#ttl, entry.data.cname) };
-      return { kind: 'reply', reply: this.#fromEntry(entry, type) };
+      return { kind: 'reply', reply: this.#fromEntry(entry, type, origin) };
     }
-    return { kind: 'reply', reply: this.#special(relative, type) };
+    return { kind: 'reply', reply: this.#special(relative, type, origin) };
   }
 
-  #fromEntry(entry: Entry, type: number): Reply {
-    let reply = entry.replies?.get(type);
+  #fromEntry(entry: Entry, type: number, origin: string): Reply {
+    // Another spelling of the zone is rendered for itself: whoever mixes capitals never asks twice alike.
+    const isKept = origin === this.origin;
+    let reply = isKept ? entry.replies?.get(type) : undefined;
     if (!reply) {
-      reply = this.#render(entry.data, type);
+      reply = this.#render(entry.data, type, origin);
       // A negative answer carries the serial of now, so it is not kept with the name.
-      if (reply.answers.length > 0) entry.replies = (entry.replies ?? new Map<number, Reply>()).set(type, reply);
+      if (isKept && reply.answers.length > 0) entry.replies = (entry.replies ?? new Map<number, Reply>()).set(type, reply);
     }
     const n = reply.answers.length;
     if (n < 2) return reply;
@@ -135,47 +139,59 @@ export class ClusterZone {
     return { ...reply, answers: [...reply.answers.slice(entry.turn), ...reply.answers.slice(0, entry.turn)] };
   }
 
-  #render(data: NameData, type: number): Reply {
+  #render(data: NameData, type: number, origin: string): Reply {
     const { ips = [], srv = [] } = data;
     if (type === TYPE.A || type === TYPE.AAAA) {
       const fitting = ips.filter((ip) => ip.includes(':') === (type === TYPE.AAAA));
       if (fitting.length > 0) return found(fitting.map((ip) => addressRecord(undefined, this.#ttl, ip)));
     }
     if (type === TYPE.SRV && srv.length > 0) {
-      const weight = Math.max(Math.floor(100 / srv.length), 1);
-      const answers = srv.map((s) => srvRecord(this.#ttl, { weight, port: s.port, target: `${s.target}.${this.origin}` }));
-      return { ...found(answers), additional: this.#addresses(srv.map((s) => s.target)) };
+      const answers = srv.map((s) => srvRecord(this.#ttl, { weight: this.#weight(srv), port: s.port, target: `${s.target}.${origin}` }));
+      return {
+        ...found(answers),
+        additional: this.#addresses(
+          srv.map((s) => s.target),
+          origin,
+        ),
+      };
     }
-    return this.#noData();
+    return this.#noData(origin);
   }
 
-  #special(relative: string, type: number): Reply {
+  /** As CoreDNS: a hundred shared by every address of every target, so that two families of one target count as two. */
+  #weight(srv: readonly SrvTarget[]): number {
+    let addresses = 0;
+    for (const { target } of srv) addresses += Math.max(this.#entries.get(target)?.data.ips?.length ?? 0, 1);
+    return Math.max(Math.floor(100 / addresses), 1);
+  }
+
+  #special(relative: string, type: number, origin: string): Reply {
     if (relative === '') {
-      if (type === TYPE.SOA) return found([this.#soa(this.origin)]);
-      return type === TYPE.NS ? this.#nameServers() : this.#noData();
+      if (type === TYPE.SOA) return found([this.#soa(origin, origin)]);
+      return type === TYPE.NS ? this.#nameServers(origin) : this.#noData(origin);
     }
-    if (relative === DEFAULT_NS) return this.#defaultNameServer(type);
-    if (relative === 'dns-version') return type === TYPE.TXT ? found([txtRecord(this.#ttl, SPECIFICATION)]) : this.#noData();
-    if (relative === 'svc' || relative === 'pod' || relative === 'dns' || this.#inner.has(relative)) return this.#noData();
+    if (relative === DEFAULT_NS) return this.#defaultNameServer(type, origin);
+    if (relative === 'dns-version') return type === TYPE.TXT ? found([txtRecord(SPECIFICATION_TTL, SPECIFICATION)]) : this.#noData(origin);
+    if (relative === 'svc' || relative === 'pod' || relative === 'dns' || this.#inner.has(relative)) return this.#noData(origin);
     const labels = relative.split('.');
     const last = labels.at(-1);
-    if (labels.length === 2 && (last === 'svc' || last === 'pod') && this.#namespaces.has(labels[0] ?? '')) return this.#noData();
-    if (labels.length === 3 && last === 'pod' && this.#namespaces.has(labels[1] ?? '')) return this.#podName(labels[0] ?? '', type);
-    return this.#noName();
+    if (labels.length === 2 && (last === 'svc' || last === 'pod') && this.#namespaces.has(labels[0] ?? '')) return this.#noData(origin);
+    if (labels.length === 3 && last === 'pod' && this.#namespaces.has(labels[1] ?? '')) return this.#podName(labels[0] ?? '', type, origin);
+    return this.#noName(origin);
   }
 
   /** `10-244-1-5.default.pod`: answered for any address, as `pods insecure` does. */
-  #podName(label: string, type: number): Reply {
+  #podName(label: string, type: number, origin: string): Reply {
     const ip = parseIp(label.replaceAll('-', '.')) ?? parseIp(label.replaceAll('-', ':'));
-    if (ip === undefined) return this.#noName();
+    if (ip === undefined) return this.#noName(origin);
     const wanted = ip.includes(':') ? TYPE.AAAA : TYPE.A;
-    return type === wanted ? found([addressRecord(undefined, this.#ttl, ip)]) : this.#noData();
+    return type === wanted ? found([addressRecord(undefined, this.#ttl, ip)]) : this.#noData(origin);
   }
 
   /** Addresses of names of the zone, for the additional section. */
-  #addresses(names: readonly string[]): Uint8Array[] {
+  #addresses(names: readonly string[], origin: string): Uint8Array[] {
     return [...new Set(names)].flatMap((name) =>
-      (this.#entries.get(name)?.data.ips ?? []).map((ip) => addressRecord(`${name}.${this.origin}`, this.#ttl, ip)),
+      (this.#entries.get(name)?.data.ips ?? []).map((ip) => addressRecord(`${name}.${origin}`, this.#ttl, ip)),
     );
   }
 
@@ -187,23 +203,23 @@ export class ClusterZone {
       .filter((base) => this.#entries.get(base)?.data.srv?.some((s) => s.port === 53));
   }
 
-  #nameServers(): Reply {
+  #nameServers(origin: string): Reply {
     const services = this.#ownServices();
     if (services.length > 0) {
-      const answers = services.map((base) => nameRecord(undefined, TYPE.NS, this.#ttl, `${base}.${this.origin}`));
-      return { ...found(answers), additional: this.#addresses(services) };
+      const answers = services.map((base) => nameRecord(undefined, TYPE.NS, this.#ttl, `${base}.${origin}`));
+      return { ...found(answers), additional: this.#addresses(services, origin) };
     }
-    const name = `${DEFAULT_NS}.${this.origin}`;
+    const name = `${DEFAULT_NS}.${origin}`;
     const additional = this.#serverIps.map((ip) => addressRecord(name, this.#ttl, ip));
     return { ...found([nameRecord(undefined, TYPE.NS, this.#ttl, name)]), additional };
   }
 
   /** The name that SOA records give. */
-  #defaultNameServer(type: number): Reply {
+  #defaultNameServer(type: number, origin: string): Reply {
     const services = this.#ownServices();
     const ips = services.length > 0 ? services.flatMap((base) => this.#entries.get(base)?.data.ips ?? []) : [...this.#serverIps];
     const records = ips.map((ip) => addressRecord(undefined, this.#ttl, ip)).filter((r) => r.readUInt16BE(2) === type);
-    return records.length > 0 ? found(records) : this.#noData();
+    return records.length > 0 ? found(records) : this.#noData(origin);
   }
 
   /** The names behind an address: the Service that owns it, else every endpoint; undefined when it is nobody's here. */
@@ -215,26 +231,28 @@ export class ClusterZone {
     return found([...new Set(names)].map((name) => nameRecord(undefined, TYPE.PTR, this.#ttl, `${name}.${this.origin}`)));
   }
 
-  /** A negative answer of a reverse zone. */
+  /** A negative answer of a reverse zone, whose name is given as the question spells it. */
   negativeReverse(rcode: number, zone: string): Reply {
-    return { rcode, authoritative: true, answers: NONE, authority: [this.#soa(zone)], additional: NONE };
+    return { rcode, authoritative: true, answers: NONE, authority: [this.#soa(zone, this.origin)], additional: NONE };
   }
 
-  #soa(owner: string): Uint8Array {
-    return soaRecord(owner, this.origin, this.#ttl, this.#serial);
+  #soa(owner: string, origin: string): Uint8Array {
+    return soaRecord(owner, origin, this.#ttl, this.#serial);
   }
 
-  #negative(rcode: number): Reply {
-    return { rcode, authoritative: true, answers: NONE, authority: [this.#soa(this.origin)], additional: NONE };
+  #negative(rcode: number, origin: string): Reply {
+    return { rcode, authoritative: true, answers: NONE, authority: [this.#soa(origin, origin)], additional: NONE };
   }
 
-  #noName(): Reply {
-    this.#nxdomain ??= this.#negative(RCODE.NXDOMAIN);
+  #noName(origin: string): Reply {
+    if (origin !== this.origin) return this.#negative(RCODE.NXDOMAIN, origin);
+    this.#nxdomain ??= this.#negative(RCODE.NXDOMAIN, origin);
     return this.#nxdomain;
   }
 
-  #noData(): Reply {
-    this.#nodata ??= this.#negative(RCODE.NOERROR);
+  #noData(origin: string): Reply {
+    if (origin !== this.origin) return this.#negative(RCODE.NOERROR, origin);
+    this.#nodata ??= this.#negative(RCODE.NOERROR, origin);
     return this.#nodata;
   }
 }

@@ -60,11 +60,10 @@ export function cachePlugin(options: { readonly clock: Clock }): CachePlugin {
   }
 
   function store(key: string, reply: RawReply): void {
-    const seconds = Math.min(reply.seconds, MAX_SECONDS);
-    if (seconds <= 0 || reply.raw.length > MAX_ENTRY_BYTES) return;
+    if (reply.seconds <= 0 || reply.raw.length > MAX_ENTRY_BYTES) return;
     const before = entries.get(key);
     if (before) remove(key, before);
-    add(key, { reply, storedAt: clock.monotonic(), seconds });
+    add(key, { reply, storedAt: clock.monotonic(), seconds: reply.seconds });
     for (const [oldest, entry] of entries) {
       if (entries.size <= MAX_ENTRIES && bytes <= MAX_BYTES) break;
       remove(oldest, entry);
@@ -88,8 +87,10 @@ export function cachePlugin(options: { readonly clock: Clock }): CachePlugin {
       if (running) return running;
       const answer = Promise.resolve(next(query))
         .then((reply) => {
-          if ('raw' in reply) store(key, reply);
-          return reply;
+          if (!('raw' in reply)) return reply;
+          const kept = capped(reply);
+          store(key, kept);
+          return kept;
         })
         .finally(() => asking.delete(key));
       asking.set(key, answer);
@@ -101,4 +102,13 @@ export function cachePlugin(options: { readonly clock: Clock }): CachePlugin {
 /** Answers differ by what was asked of the resolver: DNSSEC records, and unchecked ones. */
 function keyOf(query: Query): string {
   return `${query.name} ${query.type}${query.edns?.wantsDnssec ? 'd' : ''}${query.checkingDisabled ? 'c' : ''}`;
+}
+
+/** No record promises more time than the answer is kept for here: the next one would seem to be younger than this one, or to jump. */
+function capped(reply: RawReply): RawReply {
+  const seconds = Math.min(reply.seconds, MAX_SECONDS);
+  if (seconds <= 0) return reply;
+  const raw = Buffer.from(reply.raw);
+  for (const at of reply.ttlAt) raw.writeUInt32BE(Math.min(raw.readUInt32BE(at), seconds), at);
+  return { ...reply, raw, seconds };
 }

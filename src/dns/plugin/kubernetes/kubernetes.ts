@@ -1,7 +1,7 @@
 /** Answers the cluster's names and addresses from the zone. */
 import type { Cidr } from '../../../ip/ip.ts';
 import { RCODE, TYPE } from '../../message/names.ts';
-import type { Query } from '../../message/query.ts';
+import { asSpelt, type Query } from '../../message/query.ts';
 import { type Reply, refusal } from '../../message/reply.ts';
 import type { ClusterZone } from '../../zone/cluster-zone.ts';
 import { ReverseRange, reverseAddress } from '../../zone/reverse.ts';
@@ -26,7 +26,7 @@ export function kubernetesPlugin(options: KubernetesOptions): Plugin {
     handle(query, next) {
       if (zone.holds(query.name)) {
         if (!isSynced()) return UNSYNCED;
-        const answer = zone.answer(query.name, query.type);
+        const answer = zone.answer(query.name, query.type, asSpelt(query, zone.origin));
         return answer.kind === 'reply' ? answer.reply : followAlias(query, answer, zone, next);
       }
       return query.name.endsWith('.arpa') ? reverse(query, next) : next(query);
@@ -36,13 +36,14 @@ export function kubernetesPlugin(options: KubernetesOptions): Plugin {
   function reverse(query: Query, next: Next): Answer | Promise<Answer> {
     const ip = reverseAddress(query.name);
     const range = ranges.find((r) => r.holds(query.name, ip));
+    const negative = (rcode: number, of: string): Reply => zone.negativeReverse(rcode, asSpelt(query, of));
     if (!isSynced()) return range ? UNSYNCED : next(query);
     const pointer = ip === undefined ? undefined : zone.pointer(ip);
     if (pointer && query.type === TYPE.PTR) return pointer;
     // An address of ours outside the ranges (a node's, a server's outside) lives in the zone that CoreDNS would serve for it.
-    if (pointer) return zone.negativeReverse(RCODE.NOERROR, range?.zone ?? (ip?.includes(':') ? 'ip6.arpa' : 'in-addr.arpa'));
+    if (pointer) return negative(RCODE.NOERROR, range?.zone ?? (ip?.includes(':') ? 'ip6.arpa' : 'in-addr.arpa'));
     if (!range) return next(query);
     // What is no whole address is a level above addresses.
-    return zone.negativeReverse(ip === undefined ? RCODE.NOERROR : RCODE.NXDOMAIN, range.zone);
+    return negative(ip === undefined ? RCODE.NOERROR : RCODE.NXDOMAIN, range.zone);
   }
 }
