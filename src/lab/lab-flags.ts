@@ -2,6 +2,7 @@ import type { OptionSpec } from '../cli/command.ts';
 import { KnownError } from '../errors/known-error.ts';
 import { isIp } from '../ip/ip.ts';
 import { defaultLabOptions, type LabOptions } from './plan.ts';
+import type { Ranges } from './ranges.ts';
 
 type Given = { readonly [K in 'attach' | 'client' | 'relay']?: boolean | undefined } & {
   readonly [K in 'workers' | 'underlay' | 'pod-cidr' | 'service-cidr' | 'upstream-dns' | 'egress' | 'without' | 'server-command']?:
@@ -36,9 +37,9 @@ const preset = defaultLabOptions;
 /** The flags of `lab up`. None has a default for the parser: what is not given stays as the lab has it, or as `defaultLabOptions` says. */
 export const labFlags: LabFlags = {
   workers: { type: 'string', value: 'N', help: `How many workers, besides the control plane (${preset.workers})` },
-  underlay: { type: 'string', value: 'CIDR', help: `The network between nodes (${preset.underlay})` },
-  'pod-cidr': { type: 'string', value: 'CIDR', help: `The range of pods (${preset.podCidr})` },
-  'service-cidr': { type: 'string', value: 'CIDR', help: `The range of Services (${preset.serviceCidr})` },
+  underlay: { type: 'string', value: 'CIDR', help: `The network between nodes (${preset.underlay}, or the next that is free)` },
+  'pod-cidr': { type: 'string', value: 'CIDR', help: `The range of pods (${preset.podCidr}, or the next that is free)` },
+  'service-cidr': { type: 'string', value: 'CIDR', help: `The range of Services (${preset.serviceCidr}, or the next that is free)` },
   attach: { type: 'boolean', help: 'Give this machine a link and routes into the lab (yes; --no-attach)' },
   client: { type: 'boolean', help: 'Make a network namespace wired as an attached machine would be (no)' },
   egress: { type: 'string', choices: ['none', 'nat'], help: 'Whether pods reach the world through this machine (none)' },
@@ -55,6 +56,12 @@ export const labFlags: LabFlags = {
     help: 'What runs on the control plane in place of "fairlead server": another API server, with its keys in /etc/kubernetes/pki',
   },
 };
+
+/** The ranges that somebody asked for. */
+export function givenRanges(values: Given): Partial<Ranges> {
+  const { underlay, 'pod-cidr': podCidr, 'service-cidr': serviceCidr } = values;
+  return Object.fromEntries(Object.entries({ underlay, podCidr, serviceCidr }).filter(([, value]) => value !== undefined));
+}
 
 /** `base` with whatever was given on the command line or in the environment. */
 export function changeOptions(base: LabOptions, values: Given): LabOptions {

@@ -21,7 +21,8 @@ const NOBODY = 65534;
 
 describe('start and stop', { skip: cannotStartLabs }, () => {
   const machines = new Namespaces();
-  const plan: LabPlan = planLab({ ...defaultLabOptions, name: 'e2eleaks' });
+  // Its ranges are known once it runs: another lab of this machine may have the usual ones.
+  let plan: LabPlan = planLab({ ...defaultLabOptions, name: 'e2eleaks' });
   const second: LabPlan = planLab({ ...defaultLabOptions, name: 'e2esecond', attach: false, client: true });
   let machine = '';
   let baseline: Baseline;
@@ -48,10 +49,13 @@ describe('start and stop', { skip: cannotStartLabs }, () => {
     return result;
   }
 
-  const start = (...args: string[]): Promise<ExecResult> =>
-    must([process.execPath, join(npmScripts, 'start.mjs'), '--name', plan.options.name, ...args], {
+  const start = async (...args: string[]): Promise<ExecResult> => {
+    const result = await must([process.execPath, join(npmScripts, 'start.mjs'), '--name', plan.options.name, ...args], {
       env: { SUDO_UID: String(NOBODY), SUDO_GID: String(NOBODY) },
     });
+    plan = planLab(recordOf(plan).options);
+    return result;
+  };
   const stop = (): Promise<ExecResult> => must([process.execPath, join(npmScripts, 'stop.mjs'), '--name', plan.options.name]);
 
   async function nothingLeft(lab: LabPlan): Promise<void> {
@@ -60,8 +64,12 @@ describe('start and stop', { skip: cannotStartLabs }, () => {
     assert.ok(!existsSync(lab.dir));
   }
 
+  function recordOf(lab: LabPlan): LabState {
+    return JSON.parse(readFileSync(join(lab.dir, 'lab.json'), 'utf8')) as LabState;
+  }
+
   function initsOf(lab: LabPlan): number[] {
-    return Object.values((JSON.parse(readFileSync(join(lab.dir, 'lab.json'), 'utf8')) as LabState).nodes).map((id) => id.pid);
+    return Object.values(recordOf(lab).nodes).map((id) => id.pid);
   }
 
   const kubectl = async (...args: string[]): Promise<string> =>
@@ -74,7 +82,7 @@ describe('start and stop', { skip: cannotStartLabs }, () => {
       /✓ Booted control-plane, worker-1, worker-2 \(\d+\.\d s\)/,
       /✓ API server ready at https:\/\//,
       /✓ 3 nodes Ready/,
-      /✓ DNS answers at 10\.96\.0\.10/,
+      /✓ DNS answers at 10\.\d+\.0\.10/,
     ])
       assert.match(stderr, step);
     const { mode, uid, gid } = statSync(plan.kubeconfig);
@@ -123,11 +131,27 @@ describe('start and stop', { skip: cannotStartLabs }, () => {
   });
 
   test('an attached lab of ranges that are routed already is refused by name', async () => {
-    const { code, stderr } = await on([process.execPath, fairlead, 'lab', 'up', '--name', second.options.name]);
+    const ranges = ['--underlay', plan.underlay.text, '--pod-cidr', plan.pods.text, '--service-cidr', plan.services.text];
+    const { code, stderr } = await on([process.execPath, fairlead, 'lab', 'up', '--name', second.options.name, ...ranges]);
     assert.equal(code, 2, stderr);
     assert.match(stderr, /Cannot use "[\d./]+" for --(underlay|pod-cidr|service-cidr): this machine has the route ".* dev fl-e2eleaks/);
     assert.match(stderr, /next: Choose (another range|other ranges) with --/);
     assert.ok(!existsSync(second.dir));
+  });
+
+  test('a second attached lab gets ranges of its own, and this machine reaches both by their kubeconfigs', async () => {
+    const up = [process.execPath, fairlead, 'lab', 'up', '--name', second.options.name, '--workers', '0', '--no-relay'];
+    assert.match((await must(up)).stderr, /The usual ranges are taken: nodes get \S+, pods \S+, Services \S+/);
+    const other = planLab(recordOf(second).options);
+    for (const key of ['underlay', 'pods', 'services'] as const) assert.notEqual(other[key].text, plan[key].text);
+    for (const lab of [plan, other]) {
+      const ca = join(lab.pkiDir, 'ca.crt');
+      assert.equal((await must(['curl', '-sS', '--max-time', '5', '--cacert', ca, `${lab.server}/readyz`])).stdout, 'ok');
+    }
+    await must([process.execPath, fairlead, 'lab', 'down', '--name', second.options.name]);
+    assert.ok(!existsSync(other.dir));
+    assert.ok(!(await must(['ip', 'route'])).stdout.includes(other.pods.text));
+    assert.equal((await on([process.execPath, fairlead, 'lab', 'status', '--name', plan.options.name])).code, 0);
   });
 
   test('npm start on a running lab finds it', async () => {

@@ -22,16 +22,21 @@ function describe(route: RouteRow): string {
   return [route.type, route.dst, route.gateway && `via ${route.gateway}`, route.dev && `dev ${route.dev}`].filter(Boolean).join(' ');
 }
 
-/** The first route that one of the ranges would get in the way of. Default routes and multicast are no reason. */
+/** What a route keeps for itself, if anything: default routes and multicast do not. */
+function ownOf(route: RouteRow): Cidr | undefined {
+  if (route.dst === 'default' || route.type === 'broadcast' || route.type === 'multicast') return undefined;
+  const cidr = parseCidr(route.dst);
+  return cidr?.prefix === 0 ? undefined : cidr;
+}
+
+/** The first route that one of the ranges would get in the way of. */
 export function findOverlap(
   routes: readonly RouteRow[],
   ranges: readonly Cidr[],
 ): { readonly range: Cidr; readonly route: string } | undefined {
   for (const route of routes) {
-    if (route.dst === 'default' || route.type === 'broadcast' || route.type === 'multicast') continue;
-    const cidr = parseCidr(route.dst);
-    if (!cidr || cidr.prefix === 0) continue;
-    const range = ranges.find((r) => cidrOverlaps(r, cidr));
+    const cidr = ownOf(route);
+    const range = cidr && ranges.find((r) => cidrOverlaps(r, cidr));
     if (range) return { range, route: describe(route) };
   }
   return undefined;
@@ -40,6 +45,11 @@ export function findOverlap(
 async function readRoutes(exec: Exec, tools: Tools): Promise<RouteRow[]> {
   const text = await mustRun(exec, tools.ip, ['-json', '-4', 'route', 'show', 'table', 'all']);
   return JSON.parse(text || '[]') as RouteRow[];
+}
+
+/** Everything that this machine has a route of its own for. */
+export async function routedRanges(exec: Exec, tools: Tools): Promise<Cidr[]> {
+  return (await readRoutes(exec, tools)).flatMap((route) => ownOf(route) ?? []);
 }
 
 /** Refuses ranges that the machine already has a route for. Throws RANGE_OVERLAPS naming it. */

@@ -1,0 +1,25 @@
+import { type Command, defineCommand } from '../../cli/command.ts';
+import { defaultLabOptions, planLab } from '../plan.ts';
+import { readState, requireRoot } from '../state.ts';
+import { labContext, locked, nameOption } from './find-lab.ts';
+
+export const down: Command = defineCommand({
+  name: 'down',
+  summary: 'end a lab with all its objects, and leave nothing behind',
+  examples: ['fairlead lab down', 'fairlead lab down --keep # what you created is there again after the next "lab up"'],
+  options: {
+    name: nameOption,
+    keep: { type: 'boolean', default: false, help: 'Keep what you created in the cluster, and its keys, for the next "lab up"' },
+  },
+  async run({ values }) {
+    requireRoot('end a lab');
+    const { labDown } = await import('../down.ts');
+    const lab = await labContext();
+    await locked(values.name, async () => {
+      const fallback = planLab({ ...defaultLabOptions, name: values.name });
+      const state = await readState(fallback.dir);
+      await labDown(lab, state ? planLab(state.options) : fallback, state, values.keep);
+    });
+    return 0;
+  },
+});

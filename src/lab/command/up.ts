@@ -1,0 +1,69 @@
+import { type Command, defineCommand } from '../../cli/command.ts';
+import { KnownError } from '../../errors/known-error.ts';
+import type { LabContext } from '../down.ts';
+import { changeOptions, givenRanges, labFlags } from '../lab-flags.ts';
+import { defaultLabOptions, type LabOptions, planLab } from '../plan.ts';
+import { type LabState, readState, requireRoot } from '../state.ts';
+import { labContext, locked, nameOption } from './find-lab.ts';
+
+/** `podCidr` → `--pod-cidr`. */
+function flagOf(option: string): string {
+  return `--${option.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
+}
+
+async function refuseChanges(lab: LabContext, state: LabState, options: LabOptions): Promise<void> {
+  const { changedOptions } = await import('../up.ts');
+  const { isGone, surveyLab } = await import('../survey.ts');
+  const { readHierarchies } = await import('../cgroups.ts');
+  const survey = await surveyLab(lab.exec, lab.tools, await readHierarchies(), planLab(state.options), state);
+  const changed = changedOptions(state.options, options, !survey.rebooted && !isGone(survey));
+  if (changed.length === 0) return;
+  const why = isGone(survey) ? 'its objects and keys depend on it' : 'it is running';
+  throw new KnownError('BAD_CONFIG', `Cannot change ${changed.map(flagOf).join(', ')} of lab "${options.name}": ${why}`, {
+    hint: `End it first: fairlead lab down --name ${options.name}`,
+  });
+}
+
+/** How to get at a cluster that this machine has no way into. */
+export function detachedHint({ name }: LabOptions): string {
+  return `This machine is not attached: instead of its own kubectl, use "fairlead lab exec control-plane --name ${name} -- kubectl …"`;
+}
+
+export const up: Command = defineCommand({
+  name: 'up',
+  summary: 'start a lab, or what is missing of it',
+  examples: [
+    'fairlead lab up # the lab "lab", reached from this machine',
+    'fairlead lab up --workers 3 # another worker joins',
+    'fairlead lab up --name two # one beside it, with ranges of its own',
+  ],
+  interrupted: 'what has been started is still there; "fairlead lab up" goes on, "fairlead lab down" ends it',
+  options: {
+    ...labFlags,
+    name: nameOption,
+    timeout: { type: 'string', default: '180', value: 'SECONDS', help: 'How long each step may take' },
+  },
+  async run({ values, signal }) {
+    requireRoot('start a lab');
+    const { labUp } = await import('../up.ts');
+    const { reserveLab } = await import('../reserve.ts');
+    const timeoutMs = Number(values.timeout) * 1000;
+    if (!(timeoutMs > 0)) throw new KnownError('USAGE', `Cannot use --timeout="${values.timeout}": it is no number of seconds`);
+    const lab = await labContext();
+    const dir = planLab({ ...defaultLabOptions, name: values.name }).dir;
+    const plan = await locked(values.name, async () => {
+      const state = await readState(dir);
+      const options = changeOptions(state?.options ?? { ...defaultLabOptions, name: values.name }, values);
+      const wanted = state ? planLab(options) : await reserveLab(lab, options, givenRanges(values));
+      if (state) await refuseChanges(lab, state, options);
+      const { SUDO_UID, SUDO_GID } = process.env;
+      const owner = SUDO_UID === undefined ? undefined : { uid: Number(SUDO_UID), gid: Number(SUDO_GID ?? SUDO_UID) };
+      await labUp(lab, wanted, state, { timeoutMs, signal, owner });
+      return wanted;
+    });
+    lab.progress.note(`Lab "${plan.options.name}" is ready after ${lab.progress.seconds}`);
+    if (!plan.options.attach) lab.progress.note(detachedHint(plan.options));
+    process.stdout.write(`export KUBECONFIG=${plan.kubeconfig}\n`);
+    return 0;
+  },
+});
