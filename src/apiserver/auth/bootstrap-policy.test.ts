@@ -22,6 +22,15 @@ describe('bootstrapPolicy()', () => {
     }
   });
 
+  it('takes no name that people give to their own: every one has a prefix, or is one that every cluster has', () => {
+    const everywhere = ['cluster-admin', 'admin', 'edit', 'view', 'extension-apiserver-authentication-reader'];
+    const own = policy.map((object) => object.metadata.name).filter((name) => !/^(system|kubeadm):/.test(name));
+    assert.deepEqual(
+      own.filter((name) => !everywhere.includes(name)),
+      [],
+    );
+  });
+
   it('has the roles that charts and manifests refer to', () => {
     const names = new Set(policy.filter((object) => object.kind === 'ClusterRole').map((object) => object.metadata.name));
     for (const name of ['cluster-admin', 'admin', 'edit', 'view', 'system:auth-delegator', 'system:node-proxier', 'system:kube-dns'])

@@ -42,7 +42,7 @@ const clusterBindings: readonly ClusterRoleBinding[] = [
     'kubeadm:node-autoapprove-certificate-rotation',
   ),
 
-  clusterBinding('flannel', [user('system:fairlead:net-agent')], 'system:fairlead:net-agent'),
+  clusterBinding('system:fairlead:pod-network', [user('system:fairlead:net-agent')]),
   clusterBinding(DNS, [user(DNS)]),
 ];
 

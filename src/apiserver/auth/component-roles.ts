@@ -102,8 +102,8 @@ export const componentRoles: readonly ClusterRole[] = [
   ),
   clusterRole('kubeadm:get-nodes', [rule('get', 'core', 'nodes')]),
 
-  // The name is the one in flannel's own manifest: applying that over ours leaves both working.
-  clusterRole('flannel', [
+  // Not the name in flannel's own manifest, which people create beside this.
+  clusterRole('system:fairlead:pod-network', [
     rule('get', 'core', 'pods'),
     rule(READ, 'core', 'nodes'),
     rule('patch', 'core', 'nodes/status'),
