@@ -1,7 +1,7 @@
 /** ConfigMaps and Secrets. */
 import { isDeepStrictEqual } from 'node:util';
 import type { ConfigMap, Secret } from '../schema/types.ts';
-import { type FieldError, forbidden, invalid, invalids, required, tooLong } from './field-error.ts';
+import { eachEntry, type FieldError, forbidden, invalid, invalids, required, tooLong } from './field-error.ts';
 import { isConfigMapKey } from './names.ts';
 import { immutable } from './object-meta.ts';
 
@@ -10,18 +10,22 @@ const maxBytes = 1024 * 1024;
 const immutableText = 'field is immutable when `immutable` is set';
 
 export function configMapErrors({ data = {}, binaryData = {} }: ConfigMap): FieldError[] {
-  const errors: FieldError[] = [];
-  let bytes = 0;
-  for (const [key, value] of Object.entries(data)) {
-    errors.push(...invalids(`data[${key}]`, key, isConfigMapKey(key)));
-    if (Object.hasOwn(binaryData, key)) errors.push(invalid(`data[${key}]`, key, 'duplicate of key present in binaryData'));
-    bytes += Buffer.byteLength(value);
-  }
-  for (const [key, value] of Object.entries(binaryData)) {
-    errors.push(...invalids(`binaryData[${key}]`, key, isConfigMapKey(key)));
-    bytes += Buffer.byteLength(value, 'base64');
-  }
-  return bytes > maxBytes ? [...errors, tooLong('', maxBytes)] : errors;
+  const errors = [
+    ...eachEntry(data, (key) => [
+      ...keyErrors(key, 'data'),
+      ...(Object.hasOwn(binaryData, key) ? [invalid(`data[${key}]`, key, 'duplicate of key present in binaryData')] : []),
+    ]),
+    ...eachEntry(binaryData, (key) => keyErrors(key, 'binaryData')),
+  ];
+  return bytesOf(data, 'utf8') + bytesOf(binaryData, 'base64') > maxBytes ? [...errors, tooLong('', maxBytes)] : errors;
+}
+
+function keyErrors(key: string, path: string): FieldError[] {
+  return invalids(`${path}[${key}]`, key, isConfigMapKey(key));
+}
+
+function bytesOf(data: Readonly<Record<string, string>>, encoding: BufferEncoding): number {
+  return Object.values(data).reduce((sum, value) => sum + Buffer.byteLength(value, encoding), 0);
 }
 
 export function configMapUpdateErrors(next: ConfigMap, old: ConfigMap): FieldError[] {
@@ -37,13 +41,8 @@ const secretKeys: Readonly<Record<string, readonly string[]>> = {
 };
 
 export function secretErrors({ data = {}, type = '', metadata }: Secret): FieldError[] {
-  const errors: FieldError[] = [];
-  let bytes = 0;
-  for (const [key, value] of Object.entries(data)) {
-    errors.push(...invalids(`data[${key}]`, key, isConfigMapKey(key)));
-    bytes += Buffer.byteLength(value, 'base64');
-  }
-  if (bytes > maxBytes) errors.push(tooLong('data', maxBytes));
+  const errors = eachEntry(data, (key) => keyErrors(key, 'data'));
+  if (bytesOf(data, 'base64') > maxBytes) errors.push(tooLong('data', maxBytes));
   for (const key of secretKeys[type] ?? []) if (!(key in data)) errors.push(required(`data[${key}]`));
   if (type === 'kubernetes.io/basic-auth' && !('username' in data) && !('password' in data)) {
     errors.push(required('data[username]'), required('data[password]'));

@@ -3,10 +3,12 @@
 import { parseSchedule } from '../schedule/cron.ts';
 import { knowsTimeZone } from '../schedule/wall-time.ts';
 import type { CronJob } from '../schema/types.ts';
-import { type FieldError, invalid, nonNegative, notSupported, oneOf, required } from './field-error.ts';
+import { type FieldError, invalid, nonNegative, notSupported, oneOf, required, tooLong } from './field-error.ts';
 import { jobSpecErrors } from './job.ts';
 
 const maxNameLength = 52;
+/** Upstream has no limit of its own. All minutes, hours, days and months, each written out, are 350 bytes. */
+const maxScheduleBytes = 1024;
 const zonePart = /^[A-Za-z.\-_0-9+]{1,14}$/;
 
 export function cronJobErrors(cronJob: CronJob): FieldError[] {
@@ -39,6 +41,7 @@ function scheduleErrors(spec: CronJob['spec'], hadZone: boolean): FieldError[] {
   const at = 'spec.schedule';
   const schedule = spec?.schedule;
   if (!schedule) return [required(at)];
+  if (Buffer.byteLength(schedule) > maxScheduleBytes) return [tooLong(at, maxScheduleBytes)];
   const errors: FieldError[] = [];
   try {
     parseSchedule(schedule);

@@ -93,13 +93,42 @@ export function invalids(path: string, value: unknown, messages: readonly string
   return messages.map((detail) => invalid(path, value, detail));
 }
 
+/**
+ * So many errors of one list or map are told; then the rest of it is not looked at. Upstream tells all: those of a body of three
+ * megabytes would be an answer of sixty.
+ */
+const mostErrors = 100;
+
+/** The errors of each of `items`, up to a limit. */
+function collected<T>(items: Iterable<T>, errorsOf: (item: T) => readonly FieldError[]): FieldError[] {
+  const errors: FieldError[] = [];
+  for (const item of items) {
+    if (errors.length >= mostErrors) break;
+    errors.push(...errorsOf(item));
+  }
+  return errors;
+}
+
 /** The errors of each item, with its path: `spec.ports[0]`. */
 export function eachOf<T>(
   list: readonly T[] | undefined,
   path: string,
   errorsOf: (item: T, path: string, index: number) => FieldError[],
 ): FieldError[] {
-  return (list ?? []).flatMap((item, index) => errorsOf(item, `${path}[${index}]`, index));
+  return collected((list ?? []).entries(), ([index, item]) => errorsOf(item, `${path}[${index}]`, index));
+}
+
+/** The errors of each entry of a map. */
+export function eachEntry<T>(
+  map: Readonly<Record<string, T>> | undefined,
+  errorsOf: (key: string, value: T) => readonly FieldError[],
+): FieldError[] {
+  return collected(Object.entries(map ?? {}), ([key, value]) => errorsOf(key, value));
+}
+
+/** A TooMany when a list is longer than it may be. */
+export function atMost(list: readonly unknown[] | undefined, path: string, max: number): FieldError[] {
+  return list !== undefined && list.length > max ? [tooMany(path, list.length, max)] : [];
 }
 
 /** Unsupported unless it is one of `supported`; Required when it is missing. */
@@ -120,7 +149,7 @@ export function nonNegative(value: number | undefined, path: string): FieldError
 /** A Duplicate for every name that came before; empty ones do not count. */
 export function duplicates(names: readonly (string | undefined)[], pathOf: (index: number) => string): FieldError[] {
   const seen = new Set<string>();
-  return names.flatMap((name, index) => {
+  return collected(names.entries(), ([index, name]) => {
     if (!name) return [];
     if (seen.has(name)) return [duplicate(pathOf(index), name)];
     seen.add(name);

@@ -2,7 +2,7 @@
 import { isIp, parseCidr, parseIp } from '../../ip/ip.ts';
 import { compareQuantity, parseQuantity } from '../quantity/quantity.ts';
 import type { LabelSelector } from '../schema/types.ts';
-import { eachOf, type FieldError, forbidden, invalid, invalids, notSupported, required } from './field-error.ts';
+import { eachEntry, eachOf, type FieldError, forbidden, invalid, invalids, notSupported, required } from './field-error.ts';
 import { isLabelValue, isPort, isQualifiedName, isValidPortName } from './names.ts';
 import { labelErrors } from './object-meta.ts';
 
@@ -57,7 +57,7 @@ export function percentAbove100Errors(value: number | string | undefined, path: 
 
 /** Amounts by resource name. */
 export function amountsErrors(amounts: Readonly<Record<string, string>> | undefined, path: string): FieldError[] {
-  return Object.entries(amounts ?? {}).flatMap(([name, text]) => {
+  return eachEntry(amounts, (name, text) => {
     const at = `${path}[${name}]`;
     const errors = invalids(at, name, isQualifiedName(name));
     const amount = quantityOf(text);

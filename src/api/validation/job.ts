@@ -29,7 +29,7 @@ export function jobErrors(job: Job): FieldError[] {
     }
   }
   if (spec.completionMode === 'Indexed' && spec.completions) {
-    const last = `${metadata.name}-${spec.completions - 1}`;
+    const last = `${metadata.name ?? ''}-${spec.completions - 1}`;
     if (isDns1123Label(last).length > 0) {
       errors.push(invalid('metadata.name', metadata.name, `will not able to create pod with invalid DNS label: ${last}`));
     }
@@ -136,12 +136,13 @@ function managedByErrors(name: string | undefined, path: string): FieldError[] {
 /** Unless its maker chose the selector, it and the template carry what the server made up, untouched. */
 function generatedSelectorErrors({ metadata, spec }: Job): FieldError[] {
   if (!spec?.selector || spec.manualSelector) return [];
+  const { name = '', uid = '' } = metadata;
   const labels = spec.template?.metadata?.labels ?? {};
   const generated: Readonly<Record<string, string>> = {
-    'controller-uid': metadata.uid ?? '',
-    'job-name': metadata.name,
-    'batch.kubernetes.io/controller-uid': metadata.uid ?? '',
-    'batch.kubernetes.io/job-name': metadata.name,
+    'controller-uid': uid,
+    'job-name': name,
+    'batch.kubernetes.io/controller-uid': uid,
+    'batch.kubernetes.io/job-name': name,
   };
   const errors = Object.entries(generated).flatMap(([key, value]) => {
     const path = `spec.template.metadata.labels[${key}]`;

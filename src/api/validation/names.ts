@@ -6,6 +6,8 @@
 const label = '[a-z0-9]([-a-z0-9]*[a-z0-9])?';
 const dns1123Label = new RegExp(`^${label}$`);
 const dns1123Subdomain = new RegExp(`^${label}(\\.${label})*$`);
+const underscoredLabel = '_?[a-z0-9]([-_a-z0-9]*[a-z0-9])?';
+const underscoredSubdomain = new RegExp(`^${underscoredLabel}(\\.${underscoredLabel})*$`);
 const wildcardSubdomain = new RegExp(`^\\*\\.${label}(\\.${label})*$`);
 const dns1035Label = /^[a-z]([-a-z0-9]*[a-z0-9])?$/;
 const qualifiedName = /^([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]$/;
@@ -33,6 +35,13 @@ export function isDns1123Label(value: string): string[] {
 
 export function isDns1123Subdomain(value: string): string[] {
   return matching(value, dns1123Subdomain, 253, subdomainMessage, ['example.com']);
+}
+
+/** A domain that is searched: labels such as `_tcp` are in use there. */
+export function isUnderscoredSubdomain(value: string): string[] {
+  const message =
+    "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '_', '-' or '.', and must start and end with an alphanumeric character";
+  return matching(value, underscoredSubdomain, 253, message, ['example.com']);
 }
 
 export function isDns1035Label(value: string): string[] {

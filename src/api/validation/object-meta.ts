@@ -1,10 +1,12 @@
 /** `metadata`, as apimachinery's ValidateObjectMeta and ValidateObjectMetaUpdate check it. */
 import { isDeepStrictEqual } from 'node:util';
 import type { ManagedFieldsEntry, ObjectMeta, OwnerReference } from '../schema/types.ts';
-import { type FieldError, forbidden, invalid, required, tooLong } from './field-error.ts';
+import { eachEntry, eachOf, type FieldError, forbidden, invalid, required, tooLong } from './field-error.ts';
 import { isDns1123Label, isLabelValue, isQualifiedName } from './names.ts';
 
 const maxAnnotationBytes = 256 * 1024;
+/** Upstream has no limit of its own. Labels are for selecting: every cache and every selector of a cluster looks at them. */
+const maxLabelBytes = 64 * 1024;
 const immutableField = 'field is immutable';
 /** Finalizers of the core group that are older than the rule of qualified names. */
 const standardFinalizers: ReadonlySet<string> = new Set(['kubernetes', 'orphan', 'foregroundDeletion']);
@@ -32,7 +34,7 @@ export function metaErrors(meta: ObjectMeta, rules: MetaRules): FieldError[] {
     ...annotationErrors(meta.annotations, 'metadata.annotations'),
     ...ownerErrors(meta.ownerReferences ?? []),
     ...finalizerErrors(meta.finalizers ?? [], 'metadata.finalizers'),
-    ...(meta.managedFields ?? []).flatMap((entry, i) => managerErrors(entry, `metadata.managedFields[${i}]`)),
+    ...eachOf(meta.managedFields, 'metadata.managedFields', managerErrors),
   );
   return errors;
 }
@@ -77,26 +79,27 @@ function sameTime(a: string | undefined, b: string | undefined): boolean {
 }
 
 export function labelErrors(labels: Readonly<Record<string, string>> | undefined, path: string): FieldError[] {
-  return Object.entries(labels ?? {}).flatMap(([key, value]) => [
+  if (bytesOf(labels) > maxLabelBytes) return [tooLong(path, maxLabelBytes)];
+  return eachEntry(labels, (key, value) => [
     ...isQualifiedName(key).map((text) => invalid(path, key, text)),
     ...isLabelValue(value).map((text) => invalid(path, value, text)),
   ]);
 }
 
 export function annotationErrors(annotations: Readonly<Record<string, string>> | undefined, path: string): FieldError[] {
-  const errors: FieldError[] = [];
+  if (bytesOf(annotations) > maxAnnotationBytes) return [tooLong(path, maxAnnotationBytes)];
+  // Keys were once allowed in upper case, and still are.
+  return eachEntry(annotations, (key) => isQualifiedName(key.toLowerCase()).map((text) => invalid(path, key, text)));
+}
+
+function bytesOf(map: Readonly<Record<string, string>> | undefined): number {
   let bytes = 0;
-  for (const [key, value] of Object.entries(annotations ?? {})) {
-    // Keys were once allowed in upper case, and still are.
-    errors.push(...isQualifiedName(key.toLowerCase()).map((text) => invalid(path, key, text)));
-    bytes += Buffer.byteLength(key) + Buffer.byteLength(value);
-  }
-  if (bytes > maxAnnotationBytes) errors.push(tooLong(path, maxAnnotationBytes));
-  return errors;
+  for (const [key, value] of Object.entries(map ?? {})) bytes += Buffer.byteLength(key) + Buffer.byteLength(value);
+  return bytes;
 }
 
 export function finalizerErrors(finalizers: readonly string[], path: string): FieldError[] {
-  const errors = finalizers.flatMap((one) => {
+  const errors = eachOf(finalizers, path, (one) => {
     const texts = isQualifiedName(one).map((text) => invalid(path, one, text));
     if (texts.length > 0 || one.includes('/') || standardFinalizers.has(one)) return texts;
     return [invalid(path, one, 'name is neither a standard finalizer name nor is it fully qualified')];
@@ -138,19 +141,24 @@ export function immutable(next: unknown, old: unknown, path: string): FieldError
 
 function ownerErrors(owners: readonly OwnerReference[]): FieldError[] {
   const path = 'metadata.ownerReferences';
-  const errors: FieldError[] = [];
   let controller: string | undefined;
-  for (const owner of owners) {
-    if (!owner.apiVersion) errors.push(invalid(`${path}.apiVersion`, owner.apiVersion ?? '', 'version must not be empty'));
-    if (!owner.kind) errors.push(invalid(`${path}.kind`, '', 'must not be empty'));
-    if (!owner.name) errors.push(invalid(`${path}.name`, '', 'must not be empty'));
-    if (!owner.uid) errors.push(invalid(`${path}.uid`, '', 'must not be empty'));
-    if (!owner.controller) continue;
-    if (controller !== undefined) {
-      const text = `Only one reference can have Controller set to true. Found "true" in references for ${controller} and ${owner.name}`;
-      errors.push(invalid(path, owners, text));
+  return eachOf(owners, path, (owner) => {
+    const { apiVersion = '', kind, name, uid } = owner;
+    const errors: FieldError[] = [];
+    // `apps/` and what has two slashes name no version.
+    if (/^$|\/$|\/.*\//.test(apiVersion)) errors.push(invalid(`${path}.apiVersion`, apiVersion, 'version must not be empty'));
+    for (const [key, value] of Object.entries({ kind, name, uid })) {
+      if (!value) errors.push(invalid(`${path}.${key}`, '', 'must not be empty'));
     }
-    controller = owner.name;
-  }
-  return errors;
+    if (apiVersion === 'v1' && kind === 'Event') {
+      errors.push(invalid(path, owner, '/v1, Kind=Event is disallowed from being an owner'));
+    }
+    if (!owner.controller) return errors;
+    const self = `${kind}/${name}`;
+    if (controller !== undefined) {
+      const text = `Only one reference can have Controller set to true. Found "true" in references for ${controller} and ${self}`;
+      errors.push(invalid(path, owners, text));
+    } else controller = self;
+    return errors;
+  });
 }

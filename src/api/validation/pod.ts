@@ -3,7 +3,7 @@ import { affinityErrors } from './affinity.ts';
 import { containerErrors, hostPortConflicts, seccompErrors } from './container.ts';
 import { duplicates, eachOf, type FieldError, forbidden, invalid, invalids, nonNegative, oneOf, required } from './field-error.ts';
 import { ipErrors, selectorErrors } from './formats.ts';
-import { isDns1123Label, isDns1123Subdomain, isQualifiedName } from './names.ts';
+import { isDns1123Label, isDns1123Subdomain, isQualifiedName, isUnderscoredSubdomain } from './names.ts';
 import { annotationErrors, labelErrors } from './object-meta.ts';
 import { tolerationErrors } from './toleration.ts';
 import { volumesErrors } from './volume.ts';
@@ -11,6 +11,7 @@ import { volumesErrors } from './volume.ts';
 const maxInt32 = 2 ** 31 - 1;
 const maxNameServers = 3;
 const maxSearchPaths = 32;
+const maxSearchCharacters = 2048;
 
 export function podErrors(pod: Pod): FieldError[] {
   if (!pod.spec) return [required('spec.containers')];
@@ -123,8 +124,17 @@ function dnsConfigErrors({ dnsConfig, dnsPolicy }: PodSpec, path: string): Field
     ...(searches.length > maxSearchPaths
       ? [invalid(`${path}.searches`, searches, `must not have more than ${maxSearchPaths} search paths`)]
       : []),
+    ...(searches.join(' ').length > maxSearchCharacters
+      ? [
+          invalid(
+            `${path}.searches`,
+            searches,
+            `must not have more than ${maxSearchCharacters} characters (including spaces) in the search list`,
+          ),
+        ]
+      : []),
     ...eachOf(searches, `${path}.searches`, (search, at) =>
-      search === '.' ? [] : invalids(at, search, isDns1123Subdomain(search.replace(/\.$/, '').replaceAll('_', '-'))),
+      search === '.' ? [] : invalids(at, search, isUnderscoredSubdomain(search.replace(/\.$/, ''))),
     ),
     ...eachOf(options, `${path}.options`, (option, at) => (option.name ? [] : [required(at, 'must not be empty')])),
   ];

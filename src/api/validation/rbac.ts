@@ -22,12 +22,13 @@ export function clusterRoleErrors({ rules, aggregationRule }: ClusterRole): Fiel
 
 export function bindingErrors({ kind, roleRef, subjects }: RoleBinding | ClusterRoleBinding): FieldError[] {
   const errors: FieldError[] = [];
-  const kinds = kind === 'ClusterRoleBinding' ? ['ClusterRole'] : ['ClusterRole', 'Role'];
+  const everywhere = kind === 'ClusterRoleBinding';
+  const kinds = everywhere ? ['ClusterRole'] : ['Role', 'ClusterRole'];
   if (roleRef?.apiGroup !== rbacGroup) errors.push(notSupported('roleRef.apiGroup', roleRef?.apiGroup, [rbacGroup]));
   if (!kinds.includes(roleRef?.kind ?? '')) errors.push(notSupported('roleRef.kind', roleRef?.kind, kinds));
   if (!roleRef?.name) errors.push(required('roleRef.name'));
   else errors.push(...invalids('roleRef.name', roleRef.name, nameIsPathSegment(roleRef.name, false)));
-  return [...errors, ...eachOf(subjects, 'subjects', subjectErrors)];
+  return [...errors, ...eachOf(subjects, 'subjects', (subject, at) => subjectErrors(subject, at, everywhere))];
 }
 
 /** A binding's role never changes: whoever may edit subjects would otherwise hand out any role. */
@@ -36,12 +37,16 @@ export function bindingUpdateErrors(next: RoleBinding | ClusterRoleBinding, old:
   return [...bindingErrors(next), ...(changed ? [invalid('roleRef', next.roleRef, 'cannot change roleRef')] : [])];
 }
 
-function ruleErrors({ verbs, nonResourceURLs, apiGroups, resources }: PolicyRule, path: string, namespaced: boolean): FieldError[] {
+function ruleErrors(
+  { verbs, nonResourceURLs, apiGroups, resources, resourceNames }: PolicyRule,
+  path: string,
+  namespaced: boolean,
+): FieldError[] {
   const errors: FieldError[] = [];
   if (!verbs?.length) errors.push(required(`${path}.verbs`, 'verbs must contain at least one value'));
   if (nonResourceURLs?.length) {
     if (namespaced) errors.push(invalid(`${path}.nonResourceURLs`, nonResourceURLs, 'namespaced rules cannot apply to non-resource URLs'));
-    if (apiGroups?.length || resources?.length) {
+    if (apiGroups?.length || resources?.length || resourceNames?.length) {
       errors.push(
         invalid(`${path}.nonResourceURLs`, nonResourceURLs, 'rules cannot apply to both regular resources and non-resource URLs'),
       );
@@ -53,12 +58,13 @@ function ruleErrors({ verbs, nonResourceURLs, apiGroups, resources }: PolicyRule
   return errors;
 }
 
-function subjectErrors({ kind, name, namespace, apiGroup = '' }: Subject, path: string): FieldError[] {
+/** An account that a RoleBinding names without a namespace is one of the binding's own namespace. */
+function subjectErrors({ kind, name, namespace, apiGroup = '' }: Subject, path: string, everywhere: boolean): FieldError[] {
   const errors: FieldError[] = name ? [] : [required(`${path}.name`)];
   if (kind === 'ServiceAccount') {
     if (name) errors.push(...invalids(`${path}.name`, name, isDns1123Subdomain(name)));
     if (apiGroup) errors.push(notSupported(`${path}.apiGroup`, apiGroup, ['']));
-    if (!namespace) errors.push(required(`${path}.namespace`));
+    if (everywhere && !namespace) errors.push(required(`${path}.namespace`));
   } else if (kind === 'User' || kind === 'Group') {
     if (apiGroup !== rbacGroup) errors.push(notSupported(`${path}.apiGroup`, apiGroup, [rbacGroup]));
   } else {

@@ -3,6 +3,7 @@ import { isIp } from '../../ip/ip.ts';
 import { isExternallyReachable, needsClusterIp, needsHealthCheckPort } from '../defaults/service.ts';
 import type { Service, ServicePort, ServiceSpec } from '../schema/types.ts';
 import {
+  atMost,
   duplicate,
   duplicates,
   eachOf,
@@ -23,6 +24,8 @@ import { labelErrors } from './object-meta.ts';
 const serviceTypes: readonly string[] = ['ClusterIP', 'ExternalName', 'LoadBalancer', 'NodePort'];
 const families: readonly string[] = ['IPv4', 'IPv6'];
 const policies: readonly string[] = ['Cluster', 'Local'];
+/** Upstream has no limit of its own. Each port is a rule, and a chain or an element, on every node. */
+const maxPorts = 1000;
 const maxAffinitySeconds = 86_400;
 const kubeletPort = 10_250;
 const onceSet = 'may not change once set';
@@ -30,6 +33,7 @@ const onceSet = 'may not change once set';
 export function serviceErrors({ spec }: Service): FieldError[] {
   if (!spec) return [required('spec.ports')];
   const ports = spec.ports ?? [];
+  if (ports.length > maxPorts) return atMost(ports, 'spec.ports', maxPorts);
   const headless = spec.clusterIP === 'None';
   const errors: FieldError[] = [];
   if (ports.length === 0 && !headless && spec.type !== 'ExternalName') errors.push(required('spec.ports'));

@@ -1,36 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { beforeCreate, beforeUpdate } from '../registry/lifecycle.ts';
-import { rowOfKind } from '../registry/registry.ts';
-import type { KubeObject } from '../resource-types.ts';
-import { textOf } from './field-error.ts';
 import { isDns1123Label, isLabelValue } from './names.ts';
 import { statusOfErrors } from './status.ts';
-
-const context = { now: new Date('2026-01-01T00:00:00Z'), uid: '8e6c0f4e-0001' };
-
-function objectOf(apiVersion: string, kind: string, rest: object): KubeObject {
-  const { metadata, ...others } = rest as { metadata?: object };
-  const namespaced = rowOfKind(apiVersion, kind)!.type.namespaced;
-  return { apiVersion, kind, metadata: { name: 'web', ...(namespaced ? { namespace: 'default' } : {}), ...metadata }, ...others };
-}
-
-function createErrors(apiVersion: string, kind: string, rest: object): string[] {
-  const row = rowOfKind(apiVersion, kind)!;
-  const object = objectOf(apiVersion, kind, rest);
-  row.applyDefaults(object);
-  return beforeCreate(row, object, context).map(textOf);
-}
-
-function updateErrors(apiVersion: string, kind: string, before: object, after: object): string[] {
-  const row = rowOfKind(apiVersion, kind)!;
-  const old = objectOf(apiVersion, kind, before);
-  row.applyDefaults(old);
-  assert.deepEqual(beforeCreate(row, old, context).map(textOf), [], 'what stands there is valid');
-  const next = objectOf(apiVersion, kind, after);
-  row.applyDefaults(next);
-  return beforeUpdate(row, next, old).map(textOf);
-}
+import { createErrors, updateErrors } from './testing/object-errors.ts';
 
 const box = { name: 'a', image: 'box:1' };
 const template = { metadata: { labels: { app: 'web' } }, spec: { containers: [box] } };
@@ -45,6 +17,15 @@ const cronJob = (spec: object, name = 'web'): object => ({
   metadata: { name },
   spec: { schedule: '0 * * * *', jobTemplate: { spec: { template: { spec: { restartPolicy: 'Never', containers: [box] } } } }, ...spec },
 });
+
+const rbac = 'rbac.authorization.k8s.io/v1';
+const binding = (kind: string, subject: object): object => ({
+  roleRef: { apiGroup: 'rbac.authorization.k8s.io', kind, name: 'r' },
+  subjects: [subject],
+});
+const longDomain = `${'a'.repeat(60)}.`.repeat(4).slice(0, -1);
+const searchError = (index: number, value: string): string =>
+  `spec.dnsConfig.searches[${index}]: Invalid value: "${value}": a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '_', '-' or '.', and must start and end with an alphanumeric character (e.g. 'example.com', regex used for validation is '_?[a-z0-9]([-_a-z0-9]*[a-z0-9])?(\\._?[a-z0-9]([-_a-z0-9]*[a-z0-9])?)*')`;
 
 const creates: readonly [string, string, string, object, readonly string[]][] = [
   ['a minimal pod is fine', 'v1', 'Pod', pod({}), []],
@@ -82,6 +63,50 @@ const creates: readonly [string, string, string, object, readonly string[]][] = 
       'spec.containers[0].restartPolicyRules[0].exitCodes.operator: Unsupported value: "Like": supported values: "In", "NotIn"',
       'spec.containers[0].restartPolicyRules[1].exitCodes: Required value: must be specified',
     ],
+  ],
+  [
+    'a Job without a name',
+    'batch/v1',
+    'Job',
+    { metadata: { name: undefined }, spec: { template: { spec: { restartPolicy: 'Never', containers: [box] } } } },
+    ['metadata.name: Required value: name or generateName is required'],
+  ],
+  [
+    'domains to search, with underscores and a final dot',
+    'v1',
+    'Pod',
+    pod({ dnsConfig: { searches: ['_tcp.my_zone.example.', '.', 'a_b'] } }),
+    [],
+  ],
+  [
+    'domains to search that are none',
+    'v1',
+    'Pod',
+    pod({ dnsConfig: { searches: ['a_', 'example..com'] } }),
+    [searchError(0, 'a_'), searchError(1, 'example..com')],
+  ],
+  [
+    'domains to search that fill more than a resolv.conf',
+    'v1',
+    'Pod',
+    pod({ dnsConfig: { searches: Array(9).fill(longDomain) } }),
+    [
+      `spec.dnsConfig.searches: Invalid value: ${JSON.stringify(Array(9).fill(longDomain))}: must not have more than 2048 characters (including spaces) in the search list`,
+    ],
+  ],
+  [
+    'an account without a namespace in a RoleBinding is one of its own',
+    rbac,
+    'RoleBinding',
+    binding('Role', { kind: 'ServiceAccount', name: 'a' }),
+    [],
+  ],
+  [
+    'an account without a namespace in a ClusterRoleBinding',
+    rbac,
+    'ClusterRoleBinding',
+    binding('ClusterRole', { kind: 'ServiceAccount', name: 'a' }),
+    ['subjects[0].namespace: Required value'],
   ],
   ['a minimal CronJob is fine', 'batch/v1', 'CronJob', cronJob({}), []],
   ['a CronJob without a schedule', 'batch/v1', 'CronJob', cronJob({ schedule: '' }), ['spec.schedule: Required value']],

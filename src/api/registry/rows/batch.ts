@@ -40,7 +40,8 @@ export const batchRows: readonly ResourceRow[] = [
  */
 function selectOwnPods({ spec, metadata }: Job): void {
   if (!spec?.template || spec.manualSelector || !metadata.uid) return;
-  const { name, uid } = metadata;
+  // A job without a name is refused by and by, for its name alone.
+  const { name = '', uid } = metadata;
   spec.template.metadata ??= {};
   // In place: labels that the job got from its template (see the defaults) get these, too.
   spec.template.metadata.labels ??= {};
