@@ -4,7 +4,6 @@ import { fileURLToPath } from 'node:url';
 import type { Clock } from '../clock/clock.ts';
 import { messageOf } from '../errors/known-error.ts';
 import { lockDirectory } from '../linux/lock.ts';
-import { AsideSocket } from '../linux/netlink/aside-socket.ts';
 import { Conntrack, IPPROTO } from '../linux/netlink/conntrack.ts';
 import { Rtnetlink } from '../linux/netlink/rtnetlink.ts';
 import { KernelNftables } from '../linux/nftables/kernel-nftables.ts';
@@ -60,7 +59,7 @@ export async function startCniServer(options: CniServerOptions): Promise<CniServ
   };
   const unlock = lockDirectory(options.stateDir);
   const node = new Rtnetlink();
-  const aside = new AsideSocket();
+  const aside = new Rtnetlink({ aside: true });
   const book = await AddressBook.open(join(options.stateDir, 'addresses.jsonl'), log);
   const nft = new KernelNftables();
   const conntrack = new Conntrack();

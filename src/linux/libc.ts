@@ -10,12 +10,16 @@ export interface Libc {
   getsockname(fd: number, address: Uint8Array, length: Uint8Array): number;
   listen(fd: number, backlog: number): number;
   setsockopt(fd: number, level: number, name: number, value: Uint8Array, length: number): number;
+  /** `length` is an `int`: the room in `value`, and afterwards how much of it was written. */
+  getsockopt(fd: number, level: number, name: number, value: Uint8Array, length: Uint8Array): number;
   recv(fd: number, buffer: Uint8Array, length: number, flags: number): number;
   /** With a number as its argument. */
   fcntl(fd: number, command: number, value: number): number;
   mkfifo(path: string, mode: number): number;
   /** In a thread of the pool: the event loop goes on while the kernel takes its time. Resolves to what send(2) returned. */
   sendAside(fd: number, bytes: Uint8Array): Promise<number>;
+  /** As `sendAside`, of recv(2). */
+  recvAside(fd: number, buffer: Uint8Array, flags: number): Promise<number>;
   /** Of the last call of this thread. */
   errno(): number;
 }
@@ -34,6 +38,7 @@ export function loadLibc(): Libc {
   const koffi = createRequire(import.meta.url)('koffi') as typeof koffiTypes;
   const lib = koffi.load('libc.so.6');
   const send = lib.func('intptr_t send(int fd, const uint8_t *buffer, uintptr_t length, int flags)');
+  const recv = lib.func('intptr_t recv(int fd, _Out_ uint8_t *buffer, uintptr_t length, int flags)');
   const fcntl = lib.func('int fcntl(int fd, int command, ...)');
   libc = {
     setns: lib.func('int setns(int fd, int type)') as Libc['setns'],
@@ -43,12 +48,19 @@ export function loadLibc(): Libc {
     getsockname: lib.func('int getsockname(int fd, _Out_ uint8_t *address, _Inout_ uint8_t *length)') as Libc['getsockname'],
     listen: lib.func('int listen(int fd, int backlog)') as Libc['listen'],
     setsockopt: lib.func('int setsockopt(int fd, int level, int name, const void *value, uint32_t length)') as Libc['setsockopt'],
-    recv: lib.func('intptr_t recv(int fd, _Out_ uint8_t *buffer, uintptr_t length, int flags)') as Libc['recv'],
+    getsockopt: lib.func(
+      'int getsockopt(int fd, int level, int name, _Out_ uint8_t *value, _Inout_ uint8_t *length)',
+    ) as Libc['getsockopt'],
+    recv: recv as unknown as Libc['recv'],
     fcntl: (fd, command, value) => fcntl(fd, command, 'int', value) as number,
     mkfifo: lib.func('int mkfifo(const char *path, uint32_t mode)') as Libc['mkfifo'],
     sendAside: (fd, bytes) =>
       new Promise((resolve, reject) => {
         send.async(fd, bytes, bytes.length, 0, (err: unknown, sent: number) => (err ? reject(err) : resolve(Number(sent))));
+      }),
+    recvAside: (fd, buffer, flags) =>
+      new Promise((resolve, reject) => {
+        recv.async(fd, buffer, buffer.length, flags, (err: unknown, length: number) => (err ? reject(err) : resolve(Number(length))));
       }),
     errno: () => koffi.errno(),
   };

@@ -8,7 +8,6 @@
 import { closeSync, openSync } from 'node:fs';
 import { mustCidr } from '../../ip/ip.ts';
 import { addAddress } from '../../linux/netlink/address.ts';
-import { AsideSocket } from '../../linux/netlink/aside-socket.ts';
 import { addLink, changeLink, deleteLink, getLink, type Link, parseLink } from '../../linux/netlink/link.ts';
 import { isErrno } from '../../linux/netlink/netlink-error.ts';
 import { addRoute, type Route } from '../../linux/netlink/route.ts';
@@ -44,10 +43,10 @@ function routesOf(network: PodNetwork, index: number): Route[] {
 
 export class KernelWiring implements Wiring {
   readonly #node: Rtnetlink;
-  readonly #aside: AsideSocket;
+  readonly #aside: Rtnetlink;
 
   /** Sockets of the node's own namespace: one to read, and one for the changes that take long. */
-  constructor(node: Rtnetlink, aside: AsideSocket) {
+  constructor(node: Rtnetlink, aside: Rtnetlink) {
     this.#node = node;
     this.#aside = aside;
   }
@@ -118,7 +117,7 @@ export class KernelWiring implements Wiring {
   }
 
   async loopbackUp(netns: string): Promise<void> {
-    using pod = AsideSocket.openIn(netns);
+    using pod = Rtnetlink.openIn(netns, { aside: true });
     // The kernel adds 127.0.0.1/8 and ::1 by itself.
     await pod.must([changeLink('lo', { up: true })], 'bring up "lo"');
   }
@@ -141,7 +140,7 @@ export class KernelWiring implements Wiring {
   }
 
   async #inside(a: Attachment, network: PodNetwork): Promise<void> {
-    using pod = AsideSocket.openIn(a.netns);
+    using pod = Rtnetlink.openIn(a.netns, { aside: true });
     const [message] = await pod.get(getLink(a.ifName), `read link "${a.ifName}"`);
     const link = message && parseLink(message);
     if (!link) throw new Error(`Cannot set up link "${a.ifName}": it vanished`);

@@ -11,6 +11,10 @@ export const NLM_F_DUMP = 0x300;
 export const NLM_F_REPLACE = 0x100;
 export const NLM_F_EXCL = 0x200;
 export const NLM_F_CREATE = 0x400;
+/** Of an answer: the request is not repeated in it, and attributes follow. */
+const NLM_F_CAPPED = 0x100;
+const NLM_F_ACK_TLVS = 0x200;
+const NLMSGERR_ATTR_MSG = 1;
 
 export const NLMSG_ERROR = 2;
 export const NLMSG_DONE = 3;
@@ -137,4 +141,15 @@ export function decodeMessages(data: Buffer): NetlinkMessage[] {
     at += align(length);
   }
   return messages;
+}
+
+/** Of NLMSG_ERROR and NLMSG_DONE: the errno (0 is success), and what the kernel says about it in words (an extended ack). */
+export function readRefusal({ type, flags, data }: NetlinkMessage): { readonly errno: number; readonly said?: string } {
+  if (data.length < 4) return { errno: 0 };
+  const errno = -data.readInt32LE(0);
+  if ((flags & NLM_F_ACK_TLVS) === 0) return { errno };
+  // An error repeats the request, or at least its header.
+  const repeated = type === NLMSG_DONE ? 0 : (flags & NLM_F_CAPPED) !== 0 ? HEADER : align(data.readUInt32LE(4));
+  const said = decodeAttrs(data, 4 + repeated).get(NLMSGERR_ATTR_MSG);
+  return said === undefined ? { errno } : { errno, said: readText(said) };
 }

@@ -6,8 +6,12 @@ export class NetlinkError extends KnownError {
   /** The errno's name, such as `EEXIST`. */
   readonly errno: string;
 
-  constructor(errno: string, doing: string) {
-    super('KERNEL_REFUSED', `Cannot ${doing}: the kernel says ${errno}`, errno === 'EPERM' ? { hint: 'Run as root (CAP_NET_ADMIN)' } : {});
+  /** `said`: the kernel's own words (an extended ack), kept as the cause. */
+  constructor(errno: string, doing: string, said?: string) {
+    super('KERNEL_REFUSED', `Cannot ${doing}: the kernel says ${errno}`, {
+      ...(errno === 'EPERM' ? { hint: 'Run as root (CAP_NET_ADMIN)' } : {}),
+      ...(said === undefined ? {} : { cause: new Error(said) }),
+    });
     this.errno = errno;
   }
 }

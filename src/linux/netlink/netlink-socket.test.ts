@@ -2,38 +2,118 @@ import assert from 'node:assert/strict';
 import { closeSync } from 'node:fs';
 import { describe, it } from 'node:test';
 import koffi from 'koffi';
-import { cannotMakeNamespaces, Namespaces } from '../fixture/namespaces.ts';
+import { cannotMakeNamespaces, eventually, Namespaces } from '../fixture/namespaces.ts';
 import { loadLibc } from '../libc.ts';
 import { inNetns } from '../netns.ts';
 import { addAddress } from './address.ts';
+import { changeLink } from './link.ts';
 import { encodeMessage, NLM_F_REQUEST } from './message.ts';
-import { isErrno } from './netlink-error.ts';
+import { isErrno, NetlinkError } from './netlink-error.ts';
 import { NETLINK_ROUTE } from './netlink-socket.ts';
+import { addRoute } from './route.ts';
 import { RTNLGRP, Rtnetlink } from './rtnetlink.ts';
 
 const send = koffi.load('libc.so.6').func('intptr_t send(int, const uint8_t *, uintptr_t, int)');
 const AF_NETLINK = 16;
 const SOCK_RAW = 3;
+/** Of a socket whose notices nobody has read: room for a few dozen of them. */
+const tight = { room: 16 * 1024 };
+
+/** Two thousand addresses for `lo` by a plain send(2): nobody reads a notice while it lasts. */
+function flood(netns: string, index: number, round = 1): void {
+  const fd = inNetns(netns, () => loadLibc().socket(AF_NETLINK, SOCK_RAW, NETLINK_ROUTE));
+  const requests = Array.from({ length: 2000 }, (_, i) =>
+    encodeMessage(addAddress({ index, ip: `10.${round}.${i >> 8}.${i & 255}`, prefix: 32 }), i, NLM_F_REQUEST),
+  );
+  const bytes = Buffer.concat(requests);
+  assert.equal(Number(send(fd, bytes, bytes.length, 0)), bytes.length);
+  closeSync(fd);
+}
 
 describe('NetlinkSocket', { skip: cannotMakeNamespaces }, () => {
+  it('tells a listener that has nothing else to do of notices that were lost, and goes on listening', async () => {
+    await using net = new Namespaces();
+    await net.add('n');
+    using socket = Rtnetlink.openIn(net.path('n'), tight);
+    const lo = (await socket.link('lo'))?.index ?? 0;
+    let lost = 0;
+    let told = 0;
+    socket.subscribe([RTNLGRP.address4], (notice) => void (notice === 'lost' ? lost++ : told++));
+    for (const round of [1, 2, 3]) {
+      flood(net.path('n'), lo, round);
+      await eventually(`loss ${round} is told`, () => lost === round);
+    }
+    assert.ok(told < 6000, `${told} of 6000 notices cannot have been lost`);
+    const before = told;
+    await socket.must([addAddress({ index: lo, ip: '10.9.9.9', prefix: 32 })], 'add an address');
+    await eventually('a later notice is heard', () => told > before);
+    assert.equal(lost, 3);
+    assert.equal((await socket.addresses()).length, 6003);
+  });
+
   it('fails a request whose answer the kernel had no room for, and goes on with the next', async () => {
     await using net = new Namespaces();
     await net.add('n');
-    using socket = Rtnetlink.openIn(net.path('n'));
-    const notices: unknown[] = [];
-    socket.subscribe([RTNLGRP.address4], (notice) => notices.push(notice));
-    const lo = await socket.link('lo');
-    const libc = loadLibc();
-    const flood = inNetns(net.path('n'), () => libc.socket(AF_NETLINK, SOCK_RAW, NETLINK_ROUTE));
-    const requests = Array.from({ length: 2000 }, (_, i) =>
-      encodeMessage(addAddress({ index: lo?.index ?? 0, ip: `10.1.${i >> 8}.${i & 255}`, prefix: 32 }), i, NLM_F_REQUEST),
-    );
-    // A plain send(2): nobody reads the notices while it lasts.
-    const bytes = Buffer.concat(requests);
-    assert.equal(Number(send(flood, bytes, bytes.length, 0)), bytes.length);
-    closeSync(flood);
+    using socket = Rtnetlink.openIn(net.path('n'), tight);
+    const lo = (await socket.link('lo'))?.index ?? 0;
+    socket.subscribe([RTNLGRP.address4], () => {});
+    flood(net.path('n'), lo);
     await assert.rejects(socket.link('lo'), (err) => isErrno(err, 'ENOBUFS'));
-    assert.ok(notices.includes('lost'));
     assert.equal((await socket.link('lo'))?.name, 'lo');
   });
+
+  it('hears two thousand notices at once in the room that it has by itself', async () => {
+    await using net = new Namespaces();
+    await net.add('n');
+    using socket = Rtnetlink.openIn(net.path('n'));
+    const lo = (await socket.link('lo'))?.index ?? 0;
+    const notices: unknown[] = [];
+    socket.subscribe([RTNLGRP.address4], (notice) => notices.push(notice));
+    flood(net.path('n'), lo);
+    await eventually('all are heard', () => notices.length === 2000);
+    assert.ok(!notices.includes('lost'));
+  });
+
+  for (const aside of [false, true]) {
+    describe(aside ? 'beside the event loop' : 'on the event loop', () => {
+      it('answers each request of a batch, in order, with what the kernel says in words', async () => {
+        await using net = new Namespaces();
+        await net.add('n');
+        using socket = Rtnetlink.openIn(net.path('n'), { aside });
+        const lo = (await socket.link('lo'))?.index ?? 0;
+        const good = Array.from({ length: 150 }, (_, i) => addAddress({ index: lo, ip: `10.1.0.${i}`, prefix: 32 }));
+        const bad = addRoute({ dst: '10.2.0.0/24', index: lo, gateway: '192.0.2.1' });
+        const errors = await socket.batch([...good.slice(0, 100), bad, ...good.slice(100), ...good.slice(0, 1)], 'change all');
+        assert.deepEqual(
+          [...errors.keys()].filter((i) => errors[i] !== undefined),
+          [100, 151],
+        );
+        assert.ok(errors[100] instanceof NetlinkError);
+        assert.deepEqual(
+          [errors[100].errno, (errors[100].cause as Error).message, errors[151]?.errno],
+          ['ENETUNREACH', 'Nexthop has invalid gateway', 'EEXIST'],
+        );
+        assert.equal((await socket.addresses()).filter((a) => a.ip.startsWith('10.1.')).length, 150);
+      });
+
+      it('lists two thousand addresses, asked for several times at once', async () => {
+        await using net = new Namespaces();
+        await net.add('n');
+        using socket = Rtnetlink.openIn(net.path('n'), { aside });
+        flood(net.path('n'), (await socket.link('lo'))?.index ?? 0);
+        const [all, again, routes] = await Promise.all([socket.addresses(), socket.addresses(), socket.routes()]);
+        assert.deepEqual([all.length, again.length, routes.length], [2002, 2002, 0]);
+      });
+
+      it('fails what is asked of it after it was closed', async () => {
+        await using net = new Namespaces();
+        await net.add('n');
+        const socket = Rtnetlink.openIn(net.path('n'), { aside });
+        const underWay = socket.batch([changeLink('lo', { up: true })], 'x');
+        socket.close();
+        await underWay;
+        await assert.rejects(socket.link('lo'), (err) => isErrno(err, 'ESHUTDOWN'));
+      });
+    });
+  }
 });

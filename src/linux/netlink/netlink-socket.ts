@@ -1,13 +1,9 @@
 /**
- * One netlink socket: requests in batches with one answer each, dumps, and notifications. A batch is one buffer that the
+ * One netlink socket: requests in batches with one answer each, dumps, and notices. A batch is one buffer that the
  * kernel works through in order within a single system call; a message that is refused does not stop the ones after it.
  *
- * The socket belongs to the network namespace in which it was opened and stays there: `openIn` of `../netns.ts` opens one elsewhere.
+ * The socket belongs to the network namespace in which it was opened and stays there: `inNetns` of `../netns.ts` opens one elsewhere.
  */
-import { closeSync, openSync, readdirSync } from 'node:fs';
-import { RawNetlinkSocket } from 'netlink';
-import { i32, loadLibc } from '../libc.ts';
-import { inNetns } from '../netns.ts';
 import type { NetlinkMessage, NetlinkRequest } from './message.ts';
 import {
   decodeMessages,
@@ -18,11 +14,26 @@ import {
   NLM_F_REQUEST,
   NLMSG_DONE,
   NLMSG_ERROR,
+  readRefusal,
 } from './message.ts';
 import { errnoName, NetlinkError } from './netlink-error.ts';
+import { AsideWire, LoopWire, type Wire, type WireOptions } from './wire.ts';
 
 export const NETLINK_ROUTE = 0;
 export const NETLINK_NETFILTER = 12;
+
+export interface NetlinkSocketOptions {
+  /** Send and read beside the event loop: for requests that keep the kernel busy. Such a socket cannot `subscribe`. */
+  readonly aside?: boolean;
+  /** Bytes that may wait unread; default 8 MB. The kernel takes memory only for what does wait. */
+  readonly room?: number;
+}
+
+interface Answer {
+  readonly error: NetlinkError | undefined;
+  readonly messages: readonly NetlinkMessage[];
+  readonly interrupted: boolean;
+}
 
 interface Waiting {
   readonly doing: string;
@@ -31,87 +42,55 @@ interface Waiting {
   done(error: NetlinkError | undefined): void;
 }
 
-const DUMP_ATTEMPTS = 5;
-/** Answers to a longer buffer would not fit into the receive buffer: they all come before one of them is read. */
-const BATCH = 64;
-
-const AF_NETLINK = 16;
-const SOL_SOCKET = 1;
-const SO_RCVBUFFORCE = 33;
-
-/** The package sets no more than net.core.rmem_max allows, and does not tell its descriptor: a socket is known by its port. */
-function giveRoom(port: number, bytes: number): void {
-  const libc = loadLibc();
-  const address = Buffer.alloc(12);
-  for (const fd of readdirSync('/proc/self/fd').map(Number)) {
-    const isKnown = libc.getsockname(fd, address, i32(address.length)) === 0;
-    if (isKnown && address.readUInt16LE(0) === AF_NETLINK && address.readUInt32LE(4) === port)
-      libc.setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, i32(bytes), 4);
-  }
+interface Prepared {
+  readonly seq: number;
+  readonly bytes: Buffer;
+  readonly answer: Promise<Answer>;
 }
 
-/** A dump that the kernel says changed underneath; asked again. */
-class DumpInterrupted extends Error {}
+const DUMP_ATTEMPTS = 20;
+/** Requests in one buffer: their answers all come before one of them is read. */
+const BATCH = 64;
+const ROOM = 8 << 20;
 
 export class NetlinkSocket implements Disposable {
-  readonly #protocol: number;
-  readonly #room: number | undefined;
-  /** The namespace's descriptor, to come back to it: what runs later may be somewhere else. */
-  readonly #netns = openSync('/proc/thread-self/ns/net', 'r');
-  #socket: RawNetlinkSocket;
-  #groups: readonly number[] = [];
-  #referenced = true;
+  readonly #wire: Wire;
   readonly #waiting = new Map<number, Waiting>();
   #seq = 1;
   /** The kernel runs one dump per socket at a time (EBUSY otherwise). */
   #dumps: Promise<unknown> = Promise.resolve();
   #onNotice: ((message: NetlinkMessage | 'lost') => void) | undefined;
-  #closed = false;
+  #drops = 0;
+  #isLookingForDrops = false;
+  #isClosed = false;
 
-  /** `room` is for so many bytes of notices that nobody has read yet; without it net.core.rmem_default, some 200 KB. */
-  constructor(protocol: number, room?: number) {
-    this.#protocol = protocol;
-    this.#room = room;
-    this.#socket = this.#open();
+  constructor(protocol: number, { aside = false, room = ROOM }: NetlinkSocketOptions = {}) {
+    const options: WireOptions = {
+      protocol,
+      room,
+      onDatagram: (bytes, isNotice) => this.#receive(bytes, isNotice),
+      onBroken: () => this.#lose(),
+    };
+    this.#wire = aside ? new AsideWire(options) : new LoopWire(options);
   }
 
-  #open(): RawNetlinkSocket {
-    const socket = new RawNetlinkSocket(this.#protocol);
-    if (this.#room !== undefined) giveRoom(socket.address().port, this.#room);
-    socket.on('message', (data) => this.#receive(data));
-    socket.on('error', () => this.#overrun(socket));
-    for (const group of this.#groups) socket.addMembership(group);
-    if (!this.#referenced) socket.unref();
-    return socket;
-  }
-
-  /**
-   * ENOBUFS: the kernel had to drop something. The event loop takes such a socket for broken and closes it, so there is a new one.
-   * Whoever listens must look at everything again, and no answer may be waited for.
-   */
-  #overrun(broken: RawNetlinkSocket): void {
-    if (this.#closed || broken !== this.#socket) return;
-    this.#socket = inNetns(`/proc/self/fd/${this.#netns}`, () => this.#open());
-    for (const seq of [...this.#waiting.keys()]) this.#finish(seq, 'ENOBUFS');
-    this.#onNotice?.('lost');
-    broken.close();
+  /** By which the kernel names this socket in notices about what it changed. */
+  get port(): number {
+    return this.#wire.port;
   }
 
   /** Sends requests, up to 64 as one buffer. One element per request: undefined when the kernel agreed. `doing` completes "Cannot …". */
   async batch(requests: readonly NetlinkRequest[], doing: string): Promise<(NetlinkError | undefined)[]> {
     const errors: (NetlinkError | undefined)[] = [];
     for (let at = 0; at < requests.length; at += BATCH) {
-      const answers = requests.slice(at, at + BATCH).map((request) => this.#prepare(request, NLM_F_REQUEST | NLM_F_ACK, doing));
-      this.#send(
-        Buffer.concat(answers.map((a) => a.bytes)),
-        answers.map((a) => a.seq),
-      );
-      for (const waited of await Promise.all(answers.map((a) => a.answer))) errors.push(waited.error);
+      const prepared = requests.slice(at, at + BATCH).map((request) => this.#prepare(request, NLM_F_REQUEST | NLM_F_ACK, doing));
+      this.#send(prepared, doing, false);
+      for (const { error } of await Promise.all(prepared.map((p) => p.answer))) errors.push(error);
     }
     return errors;
   }
 
-  /** Sends requests as one buffer and throws the first refusal. */
+  /** Sends requests as `batch` does and throws the first refusal. */
   async must(requests: readonly NetlinkRequest[], doing: string): Promise<void> {
     const error = (await this.batch(requests, doing)).find((e) => e !== undefined);
     if (error) throw error;
@@ -119,79 +98,58 @@ export class NetlinkSocket implements Disposable {
 
   /** One request that answers with messages (a GET of one object). Throws NetlinkError. */
   async get(request: NetlinkRequest, doing: string): Promise<readonly NetlinkMessage[]> {
-    const { bytes, seq, answer } = this.#prepare(request, NLM_F_REQUEST | NLM_F_ACK, doing);
-    this.#send(bytes, [seq]);
-    const { error, messages } = await answer;
+    const prepared = this.#prepare(request, NLM_F_REQUEST | NLM_F_ACK, doing);
+    this.#send([prepared], doing, false);
+    const { error, messages } = await prepared.answer;
     if (error) throw error;
     return messages;
   }
 
-  /** All objects of a kind. A dump that changed while it ran is taken again. */
+  /** All objects of a kind. A dump that changed while it ran is taken again. Throws NetlinkError. */
   dump(request: NetlinkRequest, doing: string): Promise<readonly NetlinkMessage[]> {
     const run = this.#dumps.then(async () => {
       for (let attempt = 1; ; attempt++) {
-        try {
-          return await this.#dumpOnce(request, doing);
-        } catch (err) {
-          if (!(err instanceof DumpInterrupted) || attempt === DUMP_ATTEMPTS) throw err;
-        }
+        const prepared = this.#prepare(request, NLM_F_REQUEST | NLM_F_DUMP, doing);
+        this.#send([prepared], doing, true);
+        const { error, messages, interrupted } = await prepared.answer;
+        if (error) throw error;
+        if (!interrupted) return messages;
+        if (attempt === DUMP_ATTEMPTS) throw new NetlinkError('EINTR', `${doing}, which kept changing during ${attempt} attempts`);
       }
     });
     this.#dumps = run.catch(() => {});
     return run;
   }
 
-  /** Joins multicast groups (RTNLGRP_*); `lost` means that the kernel had to drop notifications. */
+  /**
+   * Joins multicast groups (RTNLGRP_*). `lost` means that the kernel had no room for a notice or more: whoever listens must look at
+   * everything again. A request that is under way then fails with ENOBUFS, as its answer may be lost, too.
+   */
   subscribe(groups: readonly number[], onNotice: (message: NetlinkMessage | 'lost') => void): void {
     this.#onNotice = onNotice;
-    this.#groups = groups;
-    for (const group of groups) this.#socket.addMembership(group);
+    for (const group of groups) this.#wire.join(group);
   }
 
   /** Lets the process end while the socket is open. */
   unref(): void {
-    this.#referenced = false;
-    this.#socket.unref();
+    this.#wire.unref();
   }
 
   close(): void {
-    if (this.#closed) return;
-    this.#closed = true;
-    this.#socket.close();
-    closeSync(this.#netns);
-    for (const { done, doing } of this.#waiting.values()) done(new NetlinkError('ESHUTDOWN', doing));
-    this.#waiting.clear();
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    this.#wire.close();
+    for (const seq of [...this.#waiting.keys()]) this.#finish(seq, 'ESHUTDOWN');
   }
 
   [Symbol.dispose](): void {
     this.close();
   }
 
-  async #dumpOnce(request: NetlinkRequest, doing: string): Promise<readonly NetlinkMessage[]> {
-    const { bytes, seq, answer } = this.#prepare(request, NLM_F_REQUEST | NLM_F_DUMP, doing);
-    this.#send(bytes, [seq]);
-    const { error, messages, interrupted } = await answer;
-    if (error) throw error;
-    if (interrupted) throw new DumpInterrupted(`Cannot ${doing}: the kernel's tables keep changing`);
-    return messages;
-  }
-
-  #prepare(
-    request: NetlinkRequest,
-    flags: number,
-    doing: string,
-  ): {
-    bytes: Buffer;
-    seq: number;
-    answer: Promise<{ error: NetlinkError | undefined; messages: NetlinkMessage[]; interrupted: boolean }>;
-  } {
+  #prepare(request: NetlinkRequest, flags: number, doing: string): Prepared {
     const seq = this.#seq;
     this.#seq = (this.#seq % 0xfffffffe) + 1;
-    const { promise, resolve } = Promise.withResolvers<{
-      error: NetlinkError | undefined;
-      messages: NetlinkMessage[];
-      interrupted: boolean;
-    }>();
+    const { promise, resolve } = Promise.withResolvers<Answer>();
     const waiting: Waiting = {
       doing,
       messages: [],
@@ -199,44 +157,65 @@ export class NetlinkSocket implements Disposable {
       done: (error) => resolve({ error, messages: waiting.messages, interrupted: waiting.interrupted }),
     };
     this.#waiting.set(seq, waiting);
-    return { bytes: encodeMessage(request, seq, flags), seq, answer: promise };
+    return { seq, bytes: encodeMessage(request, seq, flags), answer: promise };
   }
 
-  #send(bytes: Buffer, seqs: readonly number[]): void {
+  #send(prepared: readonly Prepared[], doing: string, isDump: boolean): void {
     const failed = (errno: string): void => {
-      for (const seq of seqs) this.#finish(seq, errno);
+      for (const { seq } of prepared) this.#finish(seq, errno);
     };
-    if (this.#closed) {
+    if (this.#isClosed) {
       failed('ESHUTDOWN');
       return;
     }
-    if (seqs.length === 0) return;
-    this.#socket.send(bytes, undefined, (err) => {
-      if (err) failed(err.code);
-    });
+    const bytes = Buffer.concat(prepared.map((p) => p.bytes));
+    const isAnswered = (): boolean => !prepared.some((p) => this.#waiting.has(p.seq));
+    this.#wire.send({ bytes, isDump, isAnswered }, doing).catch((err: unknown) => failed(err instanceof NetlinkError ? err.errno : 'EIO'));
   }
 
-  #receive(data: Buffer): void {
-    for (const message of decodeMessages(data)) {
-      const waiting = this.#waiting.get(message.seq);
-      if (!waiting) {
+  #receive(bytes: Buffer, isNotice: boolean): void {
+    for (const message of decodeMessages(bytes)) {
+      if (isNotice) {
         this.#onNotice?.(message);
         continue;
       }
+      const waiting = this.#waiting.get(message.seq);
+      if (!waiting) continue;
       if ((message.flags & NLM_F_DUMP_INTR) !== 0) waiting.interrupted = true;
       if (message.type === NLMSG_ERROR || message.type === NLMSG_DONE) {
-        const errno = message.data.length >= 4 ? -message.data.readInt32LE(0) : 0;
-        this.#finish(message.seq, errno === 0 ? undefined : errnoName(errno));
+        const { errno, said } = readRefusal(message);
+        this.#finish(message.seq, errno === 0 ? undefined : errnoName(errno), said);
       } else {
         waiting.messages.push(message);
       }
     }
+    this.#lookForDrops();
   }
 
-  #finish(seq: number, errno: string | undefined): void {
+  /** A datagram is dropped while others wait, so there is none whose loss is not seen after reading one. */
+  #lookForDrops(): void {
+    if (this.#isLookingForDrops) return;
+    this.#isLookingForDrops = true;
+    setImmediate(() => {
+      this.#isLookingForDrops = false;
+      if (this.#isClosed) return;
+      const drops = this.#wire.drops();
+      if (drops === this.#drops) return;
+      this.#drops = drops;
+      this.#lose();
+    });
+  }
+
+  #lose(): void {
+    if (this.#isClosed) return;
+    for (const seq of [...this.#waiting.keys()]) this.#finish(seq, 'ENOBUFS');
+    this.#onNotice?.('lost');
+  }
+
+  #finish(seq: number, errno: string | undefined, said?: string): void {
     const waiting = this.#waiting.get(seq);
     if (!waiting) return;
     this.#waiting.delete(seq);
-    waiting.done(errno === undefined ? undefined : new NetlinkError(errno, waiting.doing));
+    waiting.done(errno === undefined ? undefined : new NetlinkError(errno, waiting.doing, said));
   }
 }

@@ -5,20 +5,20 @@ import { getLink, getLinks, type Link, parseLink } from './link.ts';
 import type { NetlinkMessage, NetlinkRequest } from './message.ts';
 import { getFdb, getNeighbours, type Neighbour, parseNeighbour } from './neighbour.ts';
 import { isErrno } from './netlink-error.ts';
-import { NETLINK_ROUTE, NetlinkSocket } from './netlink-socket.ts';
+import { NETLINK_ROUTE, NetlinkSocket, type NetlinkSocketOptions } from './netlink-socket.ts';
 import { getRoutes, parseRoute, type Route } from './route.ts';
 
 /** Multicast groups for `subscribe`. */
 export const RTNLGRP = { link: 1, neighbour: 3, address4: 5, route4: 7, address6: 9, route6: 11 } as const;
 
 export class Rtnetlink extends NetlinkSocket {
-  constructor() {
-    super(NETLINK_ROUTE);
+  constructor(options: NetlinkSocketOptions = {}) {
+    super(NETLINK_ROUTE, options);
   }
 
   /** A socket of the network namespace at `path`. Throws NAMESPACE_GONE. */
-  static openIn(path: string): Rtnetlink {
-    return inNetns(path, () => new Rtnetlink());
+  static openIn(path: string, options: NetlinkSocketOptions = {}): Rtnetlink {
+    return inNetns(path, () => new Rtnetlink(options));
   }
 
   links(): Promise<Link[]> {

@@ -17,6 +17,7 @@ const soRcvbuf = 8;
 const soSndbufforce = 32;
 const soRcvbufforce = 33;
 const solNetlink = 270;
+const netlinkNoEnobufs = 5;
 const netlinkCapAck = 10;
 const netlinkExtAck = 11;
 const msgDontwait = 0x40;
@@ -42,6 +43,7 @@ export class BatchSocket {
       [soRcvbufforce, soRcvbuf],
     ] as const)
       if (c.setsockopt(this.#fd, solSocket, force, i32(bufferSize), 4) < 0) c.setsockopt(this.#fd, solSocket, plain, i32(bufferSize), 4);
+    c.setsockopt(this.#fd, solNetlink, netlinkNoEnobufs, i32(1), 4);
     // Errors then carry the message of the kernel, and not the whole request.
     c.setsockopt(this.#fd, solNetlink, netlinkExtAck, i32(1), 4);
     c.setsockopt(this.#fd, solNetlink, netlinkCapAck, i32(1), 4);

@@ -9,11 +9,11 @@ const group = 7;
 const newGeneration = 15;
 /** struct nfgenmsg, and the header of the first attribute, which is the table's name in every message but NEWGEN. */
 const nameAt = 4 + 4;
-/** Every rule of ten thousand Services, told in one go. The package ends the process when it overruns: its poll handler makes a string of null. */
+/** Every rule of ten thousand Services, told in one go, so that nothing is lost and all need not be looked at again. */
 const room = 256 << 20;
 
 export class NftablesWatch implements Disposable {
-  readonly #socket = new NetlinkSocket(NETLINK_NETFILTER, room);
+  readonly #socket = new NetlinkSocket(NETLINK_NETFILTER, { room });
 
   /**
    * Calls `onChange` once for every message about a table of this name in any family, and when messages were lost. Changes
