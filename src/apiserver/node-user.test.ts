@@ -71,6 +71,17 @@ describe('a kubelet', () => {
     assert.equal(ended.body.status.authenticated, false, 'a token ends with its pod');
   });
 
+  it('tells of each address once', async () => {
+    const address = { type: 'InternalIP', address: '192.0.2.7' };
+    const { body } = await as('GET', '/api/v1/nodes/n1');
+    const put = (addresses: object[]): Promise<Reply> =>
+      as('PUT', '/api/v1/nodes/n1/status', { ...body, status: { ...body.status, addresses } });
+    const twice = await put([address, address]);
+    assert.equal(twice.status, 422, twice.text);
+    assert.match(twice.body.message, /status\.addresses\[1\]: Duplicate value/);
+    assert.equal((await put([address, { ...address, type: 'Hostname' }])).status, 200);
+  });
+
   it('cannot give itself more', async () => {
     const binding = {
       metadata: { name: 'more' },
@@ -83,4 +94,42 @@ describe('a kubelet', () => {
       403,
     );
   });
+});
+
+describe('the other parts of a node', () => {
+  let s: TestServer;
+  const agents = new Map<string, Agent>();
+  const as = (part: string, method: string, path: string, body?: object): Promise<Reply> =>
+    s.call(method, path, body, { agent: agents.get(part)!, ...(method === 'PATCH' ? strategic : {}) });
+  const lease = { metadata: { annotations: { 'flannel.alpha.coreos.com/public-ip': '192.0.2.9' } } };
+
+  before(async () => {
+    s = await TestServer.start();
+    for (const part of ['proxy', 'net-agent', 'dns'])
+      agents.set(part, s.agent(await s.pki.client(`system:fairlead:${part}:n1`, `system:fairlead:${part}`)));
+    agents.set('shared', s.agent(await s.pki.client('system:fairlead:net-agent')));
+    for (const name of ['n1', 'n2']) await s.call('POST', '/api/v1/nodes', { metadata: { name } });
+  });
+  after(() => s.stop());
+
+  for (const [part, method, path, status, body] of [
+    ['net-agent', 'GET', '/api/v1/nodes', 200],
+    ['net-agent', 'PATCH', '/api/v1/nodes/n1/status', 200, lease],
+    ['net-agent', 'PATCH', '/api/v1/nodes/n2/status', 403, lease],
+    ['net-agent', 'PATCH', '/api/v1/nodes/n1/status', 403, { status: { addresses: [{ type: 'InternalIP', address: '192.0.2.9' }] } }],
+    ['net-agent', 'PATCH', '/api/v1/nodes/n1', 403, lease],
+    ['net-agent', 'GET', '/api/v1/pods', 403],
+    ['shared', 'PATCH', '/api/v1/nodes/n2/status', 403, lease],
+    ['proxy', 'GET', '/api/v1/services', 200],
+    ['proxy', 'GET', '/apis/discovery.k8s.io/v1/endpointslices', 200],
+    ['proxy', 'PATCH', '/api/v1/nodes/n1/status', 403, lease],
+    ['dns', 'GET', '/api/v1/services', 200],
+    ['dns', 'PATCH', '/api/v1/nodes/n1/status', 403, lease],
+    ['dns', 'DELETE', '/apis/discovery.k8s.io/v1/namespaces/default/endpointslices/kubernetes', 403],
+  ] as [string, string, string, number, object?][]) {
+    it(`${part}: ${method} ${path} is answered ${status}`, async () => {
+      const reply = await as(part, method, path, body);
+      assert.equal(reply.status, status, reply.text);
+    });
+  }
 });

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { createPublicKey, X509Certificate } from 'node:crypto';
-import { mkdtemp, readdir, readFile, rm, stat } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, suite, test } from 'node:test';
@@ -30,14 +30,23 @@ suite('pki', () => {
       assert.equal(api.checkHost(name), name);
   });
 
-  test('a client certificate carries its user in CN and its groups in O', async () => {
-    const config = parse(await readFile(join(dir, 'admin.conf'), 'utf8')) as {
-      users: { user: { 'client-certificate-data': string } }[];
-      clusters: { cluster: { server: string } }[];
-    };
-    const cert = new X509Certificate(Buffer.from(config.users[0]?.user['client-certificate-data'] ?? '', 'base64'));
-    assert.deepEqual(cert.subject.split('\n').toSorted(), ['CN=kubernetes-admin', 'O=system:masters']);
-    assert.equal(config.clusters[0]?.cluster.server, server);
+  interface Config {
+    users: { user: { 'client-certificate-data': string } }[];
+    clusters: { cluster: { server: string } }[];
+  }
+  const config = async (path: string): Promise<Config> => parse(await readFile(join(dir, path), 'utf8')) as Config;
+  const subject = async (path: string): Promise<string> => {
+    const cert = path.endsWith('.crt')
+      ? await certificate(path)
+      : new X509Certificate(Buffer.from((await config(path)).users[0]?.user['client-certificate-data'] ?? '', 'base64'));
+    return cert.subject.split('\n').toSorted().join(' ');
+  };
+
+  test('a client certificate carries its user in CN and its groups in O, and only one is past RBAC', async () => {
+    assert.equal(await subject('admin.conf'), 'CN=kubernetes-admin O=kubeadm:cluster-admins');
+    assert.equal(await subject('super-admin.conf'), 'CN=kubernetes-super-admin O=system:masters');
+    assert.equal(await subject('apiserver-kubelet-client.crt'), 'CN=kube-apiserver-kubelet-client');
+    assert.equal((await config('admin.conf')).clusters[0]?.cluster.server, server);
   });
 
   test('every file is readable by its owner only', async () => {
@@ -63,10 +72,26 @@ suite('pki', () => {
       'net-agent.kubeconfig',
       'proxy.kubeconfig',
     ]);
+    assert.equal(await subject('node/kubelet.kubeconfig'), 'CN=system:node:worker-1 O=system:nodes');
+    for (const part of ['proxy', 'net-agent', 'dns'])
+      assert.equal(await subject(`node/${part}.kubeconfig`), `CN=system:fairlead:${part}:worker-1 O=system:fairlead:${part}`);
     const serving = await certificate('node/kubelet.crt');
     assert.ok(serving.verify((await certificate('ca.crt')).publicKey));
     assert.equal(serving.checkIP('192.168.120.11'), '192.168.120.11');
     assert.equal(serving.checkHost('worker-1'), 'worker-1');
+    await rm(nodeDir, { recursive: true });
+  });
+
+  test('what was made for another user is made anew, what somebody else wrote stays', async () => {
+    const nodeDir = join(dir, 'moved');
+    const node = { pkiDir: dir, dir: nodeDir, cluster: 'lab', server, addresses: ['192.168.120.11'], now };
+    await ensureNodePki({ ...node, node: 'worker-1' });
+    await writeFile(join(nodeDir, 'dns.kubeconfig'), 'kind: Config # mine\n');
+    const before = await readFile(join(nodeDir, 'proxy.kubeconfig'), 'utf8');
+    await ensureNodePki({ ...node, node: 'worker-2' });
+    assert.equal(await subject('moved/net-agent.kubeconfig'), 'CN=system:fairlead:net-agent:worker-2 O=system:fairlead:net-agent');
+    assert.notEqual(await readFile(join(nodeDir, 'proxy.kubeconfig'), 'utf8'), before);
+    assert.equal(await readFile(join(nodeDir, 'dns.kubeconfig'), 'utf8'), 'kind: Config # mine\n');
     await rm(nodeDir, { recursive: true });
   });
 

@@ -1,8 +1,10 @@
 /**
  * The files of a cluster's public-key infrastructure, with kubeadm's names. What is already there is kept, so that a second
- * run never locks anybody out; only what is missing is made. Every file is 0600.
+ * run never locks anybody out; only what is missing is made, and what was made for another user or other groups than now. Every file is 0600.
  */
+import { X509Certificate } from 'node:crypto';
 import { join } from 'node:path';
+import { nodePartGroup, nodeParts, nodePartUser } from '../api/node-parts.ts';
 import {
   type Authority,
   type CertificateRequest,
@@ -58,8 +60,15 @@ async function ensureAuthority(dir: string, file: string, commonName: string, no
   return authority;
 }
 
+/** Whether a certificate names this user and these groups. */
+function isFor(certPem: string | Buffer, { commonName, organizations = [] }: CertificateRequest): boolean {
+  const wanted = [`CN=${commonName}`, ...organizations.map((o) => `O=${o}`)];
+  return new X509Certificate(certPem).subject.split('\n').toSorted().join() === wanted.toSorted().join();
+}
+
 async function ensurePair(authority: Authority, dir: string, name: string, request: CertificateRequest, now: number): Promise<void> {
-  if (await readPair(dir, name)) return;
+  const pair = await readPair(dir, name);
+  if (pair && isFor(pair.certPem, request)) return;
   await writePair(dir, name, await issueCertificate(authority, request, now));
 }
 
@@ -69,13 +78,22 @@ async function ensureKubeconfig(
   where: { readonly cluster: string; readonly server: string; readonly now: number },
   subject: { readonly user: string; readonly groups?: readonly string[] },
 ): Promise<void> {
-  if ((await readIfThere(path)) !== undefined) return;
   const request: CertificateRequest = { commonName: subject.user, organizations: subject.groups ?? [], usages: ['client'] };
+  const present = await readIfThere(path);
+  if (present !== undefined && isConfigFor(present, request)) return;
   const pair = await issueCertificate(authority, request, where.now);
   await writeSecret(
     path,
     kubeconfigText({ cluster: where.cluster, server: where.server, user: subject.user, caPem: authority.certPem, pair }),
   );
+}
+
+/** What `kubeconfigText` has not written is somebody else's, and stays as it is. */
+function isConfigFor(text: string, request: CertificateRequest): boolean {
+  if (!text.startsWith('{')) return true;
+  const config = JSON.parse(text) as { readonly users?: readonly { readonly user: { readonly 'client-certificate-data'?: string } }[] };
+  const data = config.users?.[0]?.user['client-certificate-data'];
+  return data === undefined || isFor(Buffer.from(data, 'base64'), request);
 }
 
 async function ensureServiceAccountKey(dir: string): Promise<void> {
@@ -101,17 +119,16 @@ export async function ensureClusterPki(options: ClusterPkiOptions): Promise<void
     ips: [...new Set(['127.0.0.1', options.serviceAddress, ...options.addresses])],
     usages: ['server'],
   };
-  const kubeletClient: CertificateRequest = {
-    commonName: 'kube-apiserver-kubelet-client',
-    organizations: ['system:masters'],
-    usages: ['client'],
-  };
+  // A user of its own with a role for kubelets alone: whoever leads the API server to another server than a kubelet gains nothing there.
+  const kubeletClient: CertificateRequest = { commonName: 'kube-apiserver-kubelet-client', usages: ['client'] };
   await Promise.all([
     ensurePair(authority, dir, 'apiserver', apiserver, now),
     ensurePair(authority, dir, 'apiserver-kubelet-client', kubeletClient, now),
     ensureAuthority(dir, 'front-proxy-ca', 'front-proxy-ca', now),
     ensureServiceAccountKey(dir),
-    ensureKubeconfig(authority, join(dir, 'admin.conf'), options, { user: 'kubernetes-admin', groups: ['system:masters'] }),
+    ensureKubeconfig(authority, join(dir, 'admin.conf'), options, { user: 'kubernetes-admin', groups: ['kubeadm:cluster-admins'] }),
+    // Past RBAC, for the day when somebody has deleted a binding too many: nobody can take this from the group `system:masters`.
+    ensureKubeconfig(authority, join(dir, 'super-admin.conf'), options, { user: 'kubernetes-super-admin', groups: ['system:masters'] }),
     ensureKubeconfig(authority, join(dir, 'controller-manager.conf'), options, { user: 'system:kube-controller-manager' }),
     ensureKubeconfig(authority, join(dir, 'scheduler.conf'), options, { user: 'system:kube-scheduler' }),
   ]);
@@ -134,8 +151,6 @@ export async function ensureNodePki(options: NodePkiOptions): Promise<void> {
     writeSecret(join(dir, 'ca.crt'), authority.certPem),
     ensurePair(authority, dir, 'kubelet', serving, now),
     kubeconfig('kubelet', `system:node:${node}`, ['system:nodes']),
-    kubeconfig('proxy', 'system:kube-proxy', ['system:node-proxier']),
-    kubeconfig('net-agent', 'system:fairlead:net-agent'),
-    kubeconfig('dns', 'system:fairlead:dns'),
+    ...nodeParts.map((part) => kubeconfig(part, nodePartUser(part, node), [nodePartGroup(part)])),
   ]);
 }

@@ -1,14 +1,14 @@
+import { type NodePart, nodeParts } from '../api/node-parts.ts';
 import { type Command, defineCommand } from '../cli/command.ts';
 import { KnownError } from '../errors/known-error.ts';
 import { ipFlag } from './flag-values.ts';
-import { type GrantedPart, grantedParts } from './manifest.ts';
 
 export const manifestCommand: Command = defineCommand({
   name: 'manifest',
   summary: 'print the roles that parts of a node need on an API server that is not ours',
   usage: '[proxy] [net-agent] [dns]',
   examples: [
-    'fairlead manifest | kubectl apply -f - # each part has its own kubeconfig and user',
+    'fairlead manifest | kubectl apply -f - # each part has its own kubeconfig, on every node',
     "fairlead manifest --group system:nodes | kubectl apply -f - # all use the kubelet's kubeconfig",
     'fairlead manifest proxy --user system:serviceaccount:kube-system:proxy # what is printed for a ServiceAccount',
   ],
@@ -16,22 +16,21 @@ export const manifestCommand: Command = defineCommand({
     user: {
       type: 'string',
       value: 'NAME',
-      help: 'who gets the rights (system:kube-proxy, system:fairlead:net-agent, system:fairlead:dns)',
+      help: 'who gets the rights (default: the group of each part, such as system:fairlead:dns)',
     },
     group: { type: 'string', value: 'NAME', help: 'the same for a group' },
     'cluster-dns': { type: 'string', default: '10.96.0.10', value: 'IP', help: 'address of the kube-dns Service; empty for none' },
   },
   async run({ values, positionals }) {
-    const unknown = positionals.find((word) => !grantedParts.some((part) => part === word));
+    const unknown = positionals.find((word) => !nodeParts.some((part) => part === word));
     if (unknown === 'kubelet')
       throw new KnownError('USAGE', 'Cannot print roles for the kubelet: it needs none beside those of the Node authorizer', {
         hint: 'Give it a certificate for the user system:node:NAME in the group system:nodes',
       });
-    if (unknown !== undefined)
-      throw new KnownError('USAGE', `Cannot print roles for "${unknown}": it is none of ${grantedParts.join(', ')}`);
+    if (unknown !== undefined) throw new KnownError('USAGE', `Cannot print roles for "${unknown}": it is none of ${nodeParts.join(', ')}`);
     if (values.user !== undefined && values.group !== undefined)
       throw new KnownError('USAGE', 'Cannot use --user and --group together', { hint: 'Run the command once for each' });
-    const parts = positionals.length > 0 ? (positionals as GrantedPart[]) : grantedParts;
+    const parts = positionals.length > 0 ? (positionals as NodePart[]) : nodeParts;
     const [{ manifest }, { stringify }] = await Promise.all([import('./manifest.ts'), import('yaml')]);
     const objects = manifest({
       parts,

@@ -1,13 +1,14 @@
 import assert from 'node:assert/strict';
 import { suite, test } from 'node:test';
-import { grantCommand, grantedParts, manifest } from './manifest.ts';
+import { nodeParts } from '../api/node-parts.ts';
+import { grantCommand, manifest } from './manifest.ts';
 
 const shown = (options: Parameters<typeof manifest>[0]): string[] =>
   manifest(options).map((o) => [o.kind, o.metadata.namespace, o.metadata.name].filter(Boolean).join(' '));
 
 suite('manifest()', () => {
   test('has roles for every part, and the Service of the DNS servers', () => {
-    assert.deepEqual(shown({ parts: grantedParts, clusterDns: '10.96.0.10' }), [
+    assert.deepEqual(shown({ parts: nodeParts, clusterDns: '10.96.0.10' }), [
       'ClusterRoleBinding fairlead:proxy',
       'ClusterRole fairlead:net-agent',
       'ClusterRoleBinding fairlead:net-agent',
@@ -21,16 +22,16 @@ suite('manifest()', () => {
     assert.ok(!shown({ parts: ['dns'], clusterDns: '' }).some((name) => name.startsWith('Service')));
   });
 
-  test("binds each part's own user, or who is named", () => {
+  test("binds each part's own group, or who is named", () => {
     const bound = (options: object): unknown[] =>
-      manifest({ parts: grantedParts, clusterDns: '', ...options }).flatMap((o) =>
+      manifest({ parts: nodeParts, clusterDns: '', ...options }).flatMap((o) =>
         'subjects' in o ? (o.subjects as { kind: string; name: string }[]).map((s) => `${s.kind} ${s.name}`) : [],
       );
     assert.deepEqual(bound({}), [
-      'User system:kube-proxy',
-      'User system:fairlead:net-agent',
-      'User system:fairlead:dns',
-      'User system:fairlead:dns',
+      'Group system:fairlead:proxy',
+      'Group system:fairlead:net-agent',
+      'Group system:fairlead:dns',
+      'Group system:fairlead:dns',
     ]);
     assert.deepEqual(new Set(bound({ group: 'system:nodes' })), new Set(['Group system:nodes']));
     assert.deepEqual(new Set(bound({ user: 'me' })), new Set(['User me']));
@@ -40,12 +41,13 @@ suite('manifest()', () => {
   });
 
   test('opens nothing that nodes are kept from: no Secrets, pods, tokens, or wildcards', () => {
-    const text = JSON.stringify(manifest({ parts: grantedParts, clusterDns: '' }));
+    const text = JSON.stringify(manifest({ parts: nodeParts, clusterDns: '' }));
     for (const word of ['secrets', 'pods', 'serviceaccounts', 'configmaps', '"*"', 'system:node"']) assert.ok(!text.includes(word), word);
   });
 });
 
-test('grantCommand() names a group for nodes: each has a user of its own', () => {
+test('grantCommand() names a group for nodes, and none for the users that parts have of their own', () => {
+  assert.equal(grantCommand('dns', 'system:fairlead:dns:w1'), 'to allow it: fairlead manifest dns | kubectl apply -f -');
   assert.equal(grantCommand('dns', 'system:node:w1'), 'to allow it: fairlead manifest dns --group system:nodes | kubectl apply -f -');
   assert.equal(grantCommand('proxy', 'someone'), 'to allow it: fairlead manifest proxy --user someone | kubectl apply -f -');
 });

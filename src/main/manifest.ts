@@ -3,22 +3,13 @@
  * that the DNS servers stand behind. A kubelet needs none: the Node authorizer of the API server knows what a node may do, and to bind
  * upstream's role `system:node` to nodes would give each of them every Secret.
  */
+import { type NodePart, nodePartGroup, nodeParts } from '../api/node-parts.ts';
 import type { KubeObject } from '../api/resource-types.ts';
 import type { ClusterRole, ClusterRoleBinding, PolicyRule, Role, RoleBinding, Subject } from '../api/schema/types.ts';
 import { clusterDnsService } from './cluster-dns.ts';
 
-export const grantedParts = ['proxy', 'net-agent', 'dns'] as const;
-export type GrantedPart = (typeof grantedParts)[number];
-
 const GROUP = 'rbac.authorization.k8s.io';
 const API = `${GROUP}/v1`;
-
-/** Who a part is when its kubeconfig was made for it alone. */
-export const ownUsers: Readonly<Record<GrantedPart, string>> = {
-  proxy: 'system:kube-proxy',
-  'net-agent': 'system:fairlead:net-agent',
-  dns: 'system:fairlead:dns',
-};
 
 const networkRules: readonly PolicyRule[] = [
   { apiGroups: [''], resources: ['nodes'], verbs: ['get', 'list', 'watch'] },
@@ -37,8 +28,8 @@ const publisherRules: readonly PolicyRule[] = [
 ];
 
 export interface ManifestOptions {
-  readonly parts: readonly GrantedPart[];
-  /** Who gets the rights, one or the other; without either each part's own user. */
+  readonly parts: readonly NodePart[];
+  /** Who gets the rights, one or the other; without either each part's own group. */
   readonly user?: string | undefined;
   readonly group?: string | undefined;
   /** Address of the Service kube-dns; empty for none. */
@@ -66,7 +57,7 @@ function bind(
   return {
     apiVersion: API,
     kind: `${role.kind}Binding`,
-    metadata: meta(Object.values(ownUsers).includes(subject.name) ? name : `${name}:${subject.name}`, namespace),
+    metadata: meta(nodeParts.some((part) => nodePartGroup(part) === subject.name) ? name : `${name}:${subject.name}`, namespace),
     roleRef: { apiGroup: GROUP, ...role },
     subjects: [subject],
   };
@@ -74,9 +65,9 @@ function bind(
 
 /** The objects, in the order in which they can be made. They may be applied again and again, and beside those of our own server. */
 export function manifest({ parts, user, group, clusterDns }: ManifestOptions): KubeObject[] {
-  const subjectOf = (part: GrantedPart): Subject =>
-    group ? { apiGroup: GROUP, kind: 'Group', name: group } : { apiGroup: GROUP, kind: 'User', name: user ?? ownUsers[part] };
-  const made: Readonly<Record<GrantedPart, (subject: Subject) => KubeObject[]>> = {
+  const subjectOf = (part: NodePart): Subject =>
+    user ? { apiGroup: GROUP, kind: 'User', name: user } : { apiGroup: GROUP, kind: 'Group', name: group ?? nodePartGroup(part) };
+  const made: Readonly<Record<NodePart, (subject: Subject) => KubeObject[]>> = {
     // Every cluster has this role.
     proxy: (subject) => [bind({ kind: 'ClusterRole', name: 'system:node-proxier' }, 'fairlead:proxy', subject)],
     'net-agent': (subject) => grant('fairlead:net-agent', networkRules, subject),
@@ -90,7 +81,8 @@ export function manifest({ parts, user, group, clusterDns }: ManifestOptions): K
 }
 
 /** What to do when RBAC refuses something to a part that runs as `user`. */
-export function grantCommand(part: GrantedPart, user: string): string {
-  const who = user.startsWith('system:node:') ? '--group system:nodes' : `--user ${user}`;
-  return `to allow it: fairlead manifest ${part} ${who} | kubectl apply -f -`;
+export function grantCommand(part: NodePart, user: string): string {
+  const own = user.startsWith(`${nodePartGroup(part)}:`);
+  const who = own ? '' : user.startsWith('system:node:') ? ' --group system:nodes' : ` --user ${user}`;
+  return `to allow it: fairlead manifest ${part}${who} | kubectl apply -f -`;
 }

@@ -69,7 +69,7 @@ before(async () => {
   await make(SLICES, slice('db', 3, [{ addresses: ['fd00:10:244::'], conditions: { ready: true } }], { addressType: 'IPv6' }));
   await make(SLICES, slice('portless', 1, [{ addresses: ['10.244.5.5'] }], { ports: [] }));
   resolver = await startResolver();
-  const { dns, port: at } = await cluster.dns(await cluster.client('system:fairlead:dns'), {
+  const { dns, port: at } = await cluster.dns(await cluster.client('system:fairlead:dns:node1', 'system:fairlead:dns'), {
     upstreams: () => [resolver],
     publish: { namespace: 'kube-system', service: 'kube-dns', nodeName: 'node1', address: '192.0.2.11' },
     healthAddress: '127.0.0.1:0',

@@ -128,9 +128,9 @@ test('a server that steps aside before it starts removes what it had left behind
   await cluster.api.call('DELETE', `${SLICES}/kube-dns-x7xqk`);
 });
 
-test('the rights of system:fairlead:dns are enough, also for a node that is not there yet', async () => {
+test("the rights of a node's own DNS are enough, also for a node that is not there yet", async () => {
   const warnings: string[] = [];
-  const own = await cluster.client('system:fairlead:dns');
+  const own = await cluster.client('system:fairlead:dns:node2', 'system:fairlead:dns');
   const { stop } = await cluster.dns(own, { publish: { ...publish, nodeName: 'node2' }, log: keepingLog(warnings) });
   await eventually('the slice is there', () => isThere('node2'));
   await stop();

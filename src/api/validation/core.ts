@@ -1,7 +1,18 @@
 /** The small resources of the core group, policy and scheduling. */
 import { isDeepStrictEqual } from 'node:util';
 import type { Event, EventsV1Event, Namespace, Node, PodDisruptionBudget, PriorityClass, ResourceQuota } from '../schema/types.ts';
-import { eachOf, type FieldError, forbidden, invalid, invalids, oneOf, optionalOneOf, required, tooLong } from './field-error.ts';
+import {
+  duplicate,
+  eachOf,
+  type FieldError,
+  forbidden,
+  invalid,
+  invalids,
+  oneOf,
+  optionalOneOf,
+  required,
+  tooLong,
+} from './field-error.ts';
 import { amountsErrors, cidrErrors, countOrPercentErrors, percentAbove100Errors, selectorErrors } from './formats.ts';
 import { isLabelValue, isQualifiedName } from './names.ts';
 import { finalizerErrors, immutable } from './object-meta.ts';
@@ -45,6 +56,12 @@ export function nodeUpdateErrors(next: Node, old: Node): FieldError[] {
   const [now, was] = [next.spec?.podCIDRs ?? [], old.spec?.podCIDRs ?? []];
   if (was.length > 0 && !isDeepStrictEqual(now, was))
     errors.push(forbidden('spec.podCIDRs', 'node updates may not change podCIDR except from "" to valid'));
+  const addresses = new Set<string>();
+  for (const [i, address] of (next.status?.addresses ?? []).entries()) {
+    const same = `${address.type} ${address.address}`;
+    if (addresses.has(same)) errors.push(duplicate(`status.addresses[${i}]`, address));
+    addresses.add(same);
+  }
   if (old.spec?.providerID && next.spec?.providerID !== old.spec.providerID) {
     errors.push(forbidden('spec.providerID', 'node updates may not change providerID except from "" to valid'));
   }

@@ -75,15 +75,34 @@ describe('Authorizer: RBAC', () => {
       false,
     ],
     ['…which are open', { name: 'system:anonymous', groups: ['system:unauthenticated'] }, 'get /readyz', true],
+    [
+      'kubeadm’s administrators may everything by their binding',
+      person('admin', 'kubeadm:cluster-admins'),
+      'delete x.y:anything -/all',
+      true,
+    ],
+    ['the API server’s user for kubelets reaches them', person('kube-apiserver-kubelet-client'), 'get nodes/proxy -/n1', true],
+    ['…and nothing else: whoever leads it astray gains nothing', person('kube-apiserver-kubelet-client'), 'get secrets default/a', false],
     ['system:masters may everything', person('root', 'system:masters'), 'delete x.y:anything -/all', true],
     ['the scheduler binds pods', person('system:kube-scheduler'), 'create pods/binding default/a', true],
     ['the controllers create what they manage', person('system:kube-controller-manager'), 'create apps:replicasets default', true],
     ['the controllers finish namespaces', person('system:kube-controller-manager'), 'update namespaces/finalize x/x', true],
     ['the proxy watches EndpointSlices', person('system:kube-proxy'), 'watch discovery.k8s.io:endpointslices -', true],
     ['the proxy reads no secrets', person('system:kube-proxy'), 'get secrets default/a', false],
-    ['the network agent writes its lease into its Node', person('system:fairlead:net-agent'), 'patch nodes/status -/n1', true],
-    ['DNS publishes itself in kube-system', person('system:fairlead:dns'), 'create discovery.k8s.io:endpointslices kube-system', true],
-    ['…and nowhere else', person('system:fairlead:dns'), 'create discovery.k8s.io:endpointslices default', false],
+    [
+      'the network agent writes its lease into its Node',
+      person('system:fairlead:net-agent:n1', 'system:fairlead:net-agent'),
+      'patch nodes/status -/n1',
+      true,
+    ],
+    ['…and without its group may not', person('system:fairlead:net-agent:n1'), 'patch nodes/status -/n1', false],
+    [
+      'DNS publishes itself in kube-system',
+      person('system:fairlead:dns:n1', 'system:fairlead:dns'),
+      'create discovery.k8s.io:endpointslices kube-system',
+      true,
+    ],
+    ['…and nowhere else', person('system:fairlead:dns:n1', 'system:fairlead:dns'), 'create discovery.k8s.io:endpointslices default', false],
   ];
   for (const [name, who, words, allowed] of cases) {
     it(name, () => assert.equal(authorizer.authorize(ask(who, words)).allowed, allowed));

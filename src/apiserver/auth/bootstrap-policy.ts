@@ -1,5 +1,6 @@
 /** The roles and bindings that every cluster begins with, and how they are kept. Upstream's, and those of our own components. */
 import { isDeepStrictEqual } from 'node:util';
+import { nodePartGroup } from '../../api/node-parts.ts';
 import type { ClusterRole, ClusterRoleBinding, PolicyRule, Role, RoleBinding, Subject } from '../../api/schema/types.ts';
 import { componentRoles } from './component-roles.ts';
 import { controllerBindings, controllerRoles } from './controller-roles.ts';
@@ -12,6 +13,12 @@ const CONTROLLERS = 'system:kube-controller-manager';
 const KUBEADM_NODES = 'system:bootstrappers:kubeadm:default-node-token';
 const DNS = 'system:fairlead:dns';
 
+/** Who administers, as kubeadm has it, and what the API server may ask of kubelets. A foreign API server must be told; ours knows. */
+export const administratorBindings: readonly ClusterRoleBinding[] = [
+  clusterBinding('cluster-admin', [group('kubeadm:cluster-admins')], 'kubeadm:cluster-admins'),
+  clusterBinding('system:kubelet-api-admin', [user('kube-apiserver-kubelet-client')]),
+];
+
 const clusterBindings: readonly ClusterRoleBinding[] = [
   clusterBinding('cluster-admin', [group('system:masters')]),
   clusterBinding('system:monitoring', [group('system:monitoring')]),
@@ -19,7 +26,7 @@ const clusterBindings: readonly ClusterRoleBinding[] = [
   clusterBinding('system:basic-user', [group('system:authenticated')]),
   clusterBinding('system:public-info-viewer', [group('system:authenticated'), group('system:unauthenticated')]),
   clusterBinding('system:service-account-issuer-discovery', [group('system:serviceaccounts')]),
-  clusterBinding('system:node-proxier', [user('system:kube-proxy')]),
+  clusterBinding('system:node-proxier', [user('system:kube-proxy'), group(nodePartGroup('proxy'))]),
   clusterBinding('system:kube-controller-manager', [user(CONTROLLERS)]),
   clusterBinding('system:kube-dns', [serviceAccount('kube-system', 'kube-dns')]),
   clusterBinding('system:kube-scheduler', [user(SCHEDULER)]),
@@ -28,7 +35,7 @@ const clusterBindings: readonly ClusterRoleBinding[] = [
   clusterBinding('system:node', []),
 
   // What kubeadm makes: its kubeconfigs and join tokens work as they are.
-  clusterBinding('cluster-admin', [group('kubeadm:cluster-admins')], 'kubeadm:cluster-admins'),
+  ...administratorBindings,
   clusterBinding('system:node-bootstrapper', [group(KUBEADM_NODES)], 'kubeadm:kubelet-bootstrap'),
   clusterBinding('kubeadm:get-nodes', [group(KUBEADM_NODES)], 'kubeadm:get-nodes'),
   clusterBinding(
@@ -42,8 +49,8 @@ const clusterBindings: readonly ClusterRoleBinding[] = [
     'kubeadm:node-autoapprove-certificate-rotation',
   ),
 
-  clusterBinding('system:fairlead:pod-network', [user('system:fairlead:net-agent')]),
-  clusterBinding(DNS, [user(DNS)]),
+  clusterBinding('system:fairlead:pod-network', [group(nodePartGroup('net-agent'))]),
+  clusterBinding(DNS, [group(nodePartGroup('dns'))]),
 ];
 
 const namespaced: readonly (Role | RoleBinding)[] = [
@@ -80,11 +87,8 @@ const namespaced: readonly (Role | RoleBinding)[] = [
   binding('kube-public', 'system:controller:bootstrap-signer', [serviceAccount('kube-system', 'bootstrap-signer')]),
 
   // DNS servers announce themselves behind the Service kube-dns.
-  role('kube-system', DNS, [
-    rule('get list watch create update patch delete', 'discovery.k8s.io', 'endpointslices'),
-    rule('get list watch create update patch delete', 'coordination.k8s.io', 'leases'),
-  ]),
-  binding('kube-system', DNS, [user(DNS)]),
+  role('kube-system', DNS, [rule('get list watch create update patch delete', 'discovery.k8s.io', 'endpointslices')]),
+  binding('kube-system', DNS, [group(nodePartGroup('dns'))]),
 ];
 
 /** Every default role and binding, roles first. The namespaces kube-system and kube-public must be there before. */

@@ -54,26 +54,31 @@ const needs: Readonly<Record<string, readonly string[]>> = {
   'system:serviceaccount:kube-system:service-cidrs-controller': ['list,watch,patch networking.k8s.io:servicecidrs -'],
   'system:serviceaccount:kube-system:statefulset-controller': ['list,watch core:persistentvolumeclaims -'],
   'system:serviceaccount:kube-system:endpointslicemirroring-controller': ['list,watch discovery.k8s.io:endpointslices -'],
+  'kube-apiserver-kubelet-client': ['get,create core:nodes/proxy -', 'get core:nodes/metrics -'],
   'system:kube-proxy': [
     'list,watch core:services -',
     'list,watch discovery.k8s.io:endpointslices -',
     'get,list,watch core:nodes -',
     'create events.k8s.io:events default',
   ],
-  'system:fairlead:net-agent': [
+  'system:fairlead:proxy:n1': [
+    'list,watch core:services -',
+    'list,watch discovery.k8s.io:endpointslices -',
+    'get,list,watch core:nodes -',
+    'create events.k8s.io:events default',
+  ],
+  'system:fairlead:net-agent:n1': [
     'get,list,watch core:nodes -',
     'patch core:nodes/status -',
-    'get core:pods default',
     'list,watch networking.k8s.io:networkpolicies -',
   ],
-  'system:fairlead:dns': [
+  'system:fairlead:dns:n1': [
     'list,watch core:services -',
     'list,watch core:namespaces -',
     'list,watch core:pods -',
     'list,watch discovery.k8s.io:endpointslices -',
     'get core:nodes -',
     'create,update,delete discovery.k8s.io:endpointslices kube-system',
-    'create,get,update coordination.k8s.io:leases kube-system',
   ],
 };
 
@@ -84,12 +89,15 @@ const never: readonly string[] = [
   'create core:pods/exec default',
 ];
 
+/** The group in which a part of a node has its rights. */
+const groupsOf = (user: string): string[] => (user.startsWith('system:fairlead:') ? [user.slice(0, user.lastIndexOf(':'))] : []);
+
 function* questions(user: string, line: string) {
   const [verbs = '', what = '', where = ''] = line.split(' ');
   const [group = '', full = ''] = what.split(':');
   const [resource = '', subresource = ''] = full.split('/');
   const at = { group: group === 'core' ? '' : group, resource, subresource, namespace: where === '-' ? '' : where };
-  for (const verb of verbs.split(',')) yield resourceAttributes(person(user), verb, at);
+  for (const verb of verbs.split(',')) yield resourceAttributes(person(user, ...groupsOf(user)), verb, at);
 }
 
 describe('the default roles', () => {

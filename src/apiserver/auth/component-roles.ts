@@ -104,7 +104,6 @@ export const componentRoles: readonly ClusterRole[] = [
 
   // Not the name in flannel's own manifest, which people create beside this.
   clusterRole('system:fairlead:pod-network', [
-    rule('get', 'core', 'pods'),
     rule(READ, 'core', 'nodes'),
     rule('patch', 'core', 'nodes/status'),
     rule('list watch', 'networking.k8s.io', 'networkpolicies'),

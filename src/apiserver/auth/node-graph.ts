@@ -44,22 +44,27 @@ export class NodeGraph {
 function usesOf(pod: Pod): Set<string> {
   const { namespace, name, annotations } = pod.metadata;
   const uses = new Set<string>();
-  const add = (kind: UsedKind, used: string | undefined): void => {
+  const add: Add = (kind, used) => {
     if (used) uses.add(`${kind}/${namespace}/${used}`);
   };
   add('pods', name);
   // A mirror pod is written by the kubelet itself, which must not gain access by what it writes there.
-  if (annotations?.[MIRROR] !== undefined) return uses;
+  if (annotations?.[MIRROR] === undefined) visitReferences(pod, add);
+  return uses;
+}
+
+type Add = (kind: UsedKind, name: string | undefined) => void;
+
+/** Tells of every object that a kubelet reads to run the pod; a reference without a name comes too. */
+export function visitReferences(pod: Pod, add: Add): void {
+  const { name } = pod.metadata;
   const spec = pod.spec!;
   add('serviceaccounts', spec.serviceAccountName);
   for (const secret of spec.imagePullSecrets ?? []) add('secrets', secret.name);
   for (const container of [...(spec.initContainers ?? []), ...spec.containers, ...(spec.ephemeralContainers ?? [])])
     addContainer(container, add);
   for (const volume of spec.volumes ?? []) addVolume(volume, name, add);
-  return uses;
 }
-
-type Add = (kind: UsedKind, name: string | undefined) => void;
 
 function addContainer(container: Container | EphemeralContainer, add: Add): void {
   for (const source of container.envFrom ?? []) {

@@ -47,6 +47,71 @@ const token = (reference: object, audiences?: readonly string[]): Partial<NodeWr
 const lease = { group: 'coordination.k8s.io', resource: 'leases', namespace: 'kube-node-lease' };
 const create = (pod: Pod): Partial<NodeWrite> => ({ operation: 'CREATE', object: pod, name: pod.metadata.name });
 
+const claim = { metadata: { name: 'data', namespace: 'default' }, spec: {}, status: { phase: 'Bound' } };
+const claimStatus = (object: object): Partial<NodeWrite> => ({
+  resource: 'persistentvolumeclaims',
+  subresource: 'status',
+  name: 'data',
+  old: claim,
+  object,
+});
+
+/** All that names another object; whatever the authorizer would let a kubelet read for its pods must be among them. */
+const references: readonly [string, Partial<NonNullable<Pod['spec']>>, string][] = [
+  ['a ServiceAccount', { serviceAccountName: 'x' }, 'a service account'],
+  ['a secret to pull its image with', { imagePullSecrets: [{ name: 's' }] }, 'secrets'],
+  [
+    'a secret in its environment',
+    { containers: [{ name: 'c', env: [{ name: 'A', valueFrom: { secretKeyRef: { name: 's', key: 'k' } } }] }] },
+    'secrets',
+  ],
+  ['a secret as environment of an init container', { initContainers: [{ name: 'c', envFrom: [{ secretRef: { name: 's' } }] }] }, 'secrets'],
+  ['a ConfigMap in its environment', { containers: [{ name: 'c', envFrom: [{ configMapRef: { name: 'c' } }] }] }, 'configmaps'],
+  ['a resource claim', { resourceClaims: [{ name: 'gpu', resourceClaimName: 'mine' }] }, 'resourceclaims'],
+  ...(
+    [
+      ['a secret', { secret: { secretName: 's' } }, 'secrets'],
+      ['a ConfigMap', { configMap: { name: 'c' } }, 'configmaps'],
+      ['a claim', { persistentVolumeClaim: { claimName: 'p' } }, 'persistentvolumeclaims'],
+      ['a claim to be made', { ephemeral: { volumeClaimTemplate: { spec: {} } } }, 'persistentvolumeclaims'],
+      ['a secret of a CSI driver', { csi: { driver: 'd', nodePublishSecretRef: { name: 's' } } }, 'secrets'],
+      ['a secret of Azure', { azureFile: { secretName: 's', shareName: 'x' } }, 'secrets'],
+      ['a secret of CephFS', { cephfs: { monitors: [], secretRef: { name: 's' } } }, 'secrets'],
+      ['a secret of Cinder', { cinder: { volumeID: 'v', secretRef: { name: 's' } } }, 'secrets'],
+      ['a secret of a flexible volume', { flexVolume: { driver: 'd', secretRef: { name: 's' } } }, 'secrets'],
+      ['a secret of RBD', { rbd: { monitors: [], image: 'i', secretRef: { name: 's' } } }, 'secrets'],
+      ['a secret of iSCSI', { iscsi: { targetPortal: 't', iqn: 'i', lun: 0, secretRef: { name: 's' } } }, 'secrets'],
+      ['a secret of ScaleIO', { scaleIO: { gateway: 'g', system: 's', secretRef: { name: 's' } } }, 'secrets'],
+      ['a secret of StorageOS', { storageos: { secretRef: { name: 's' } } }, 'secrets'],
+      ['a projected secret', { projected: { sources: [{ secret: { name: 's' } }] } }, 'secrets'],
+      ['a projected ConfigMap', { projected: { sources: [{ configMap: { name: 'c' } }] } }, 'configmaps'],
+      ['a projected token', { projected: { sources: [{ serviceAccountToken: { path: 't' } }] } }, 'a service account'],
+      ['a trust bundle', { projected: { sources: [{ clusterTrustBundle: { name: 'b', path: 'b' } }] } }, 'clustertrustbundles'],
+    ] as const
+  ).map(([name, source, kind]): [string, Partial<NonNullable<Pod['spec']>>, string] => [
+    `a volume with ${name}`,
+    { volumes: [{ name: 'v', ...source } as NonNullable<NonNullable<Pod['spec']>['volumes']>[number]] },
+    kind,
+  ]),
+];
+
+describe('a mirror pod', () => {
+  for (const [name, spec, kind] of references)
+    it(`may not name ${name}`, () => {
+      const pod = { ...mirror, spec: { ...mirror.spec!, ...spec } } as Pod;
+      assert.equal(restrictNode(write(create(pod)), objects), `node "n1" can not create pods that reference ${kind}`);
+    });
+
+  it('may have what it brings itself: the downward API, directories of the node', () => {
+    const sources = [{ downwardAPI: { items: [{ path: 'labels', fieldRef: { fieldPath: 'metadata.labels' } }] } }];
+    const volumes = [
+      { name: 'v', projected: { sources } },
+      { name: 'h', hostPath: { path: '/etc' } },
+    ];
+    assert.equal(restrictNode(write(create({ ...mirror, spec: { ...mirror.spec!, volumes } } as Pod)), objects), undefined);
+  });
+});
+
 describe('restrictNode()', () => {
   const allowed: [string, Partial<NodeWrite>][] = [
     ['others write what they like', { ...create(other), user: person('jane') }],
@@ -69,6 +134,7 @@ describe('restrictNode()', () => {
     ['a node updates its status', { resource: 'nodes', subresource: 'status', name: 'n1', old: node, object: node }],
     ['a node gets a token bound to its pod', token({ kind: 'Pod', apiVersion: 'v1', name: 'mine', uid: 'uid-mine' })],
     ['…and for an audience that the pod names', token({ kind: 'Pod', apiVersion: 'v1', name: 'mine', uid: 'uid-mine' }, ['vault'])],
+    ['a node tells of a claim’s size', claimStatus({ ...claim, status: { phase: 'Bound', capacity: { storage: '2Gi' } } })],
     ['a node renews its Lease', { ...lease, name: 'n1', object: { metadata: { name: 'n1' } } }],
   ];
   for (const [name, what] of allowed) it(name, () => assert.equal(restrictNode(write(what), objects), undefined));
@@ -92,11 +158,10 @@ describe('restrictNode()', () => {
       /UID mismatch/,
     ],
     [
-      'mounts no secret into a mirror pod',
-      create({ ...mirror, spec: { ...mirror.spec!, volumes: [{ name: 'v', secret: { secretName: 's' } }] } } as Pod),
-      /reference secrets/,
+      'replaces no pod, not even its own',
+      { operation: 'UPDATE', name: 'mine', old: mine, object: mine },
+      /unexpected operation "UPDATE", node "n1" can only create and delete mirror pods/,
     ],
-    ['gives a mirror pod no ServiceAccount', create({ ...mirror, spec: { ...mirror.spec!, serviceAccountName: 'x' } }), /service account/],
     [
       'updates no status of another node’s pod',
       { subresource: 'status', name: 'other', object: other, old: other },
@@ -105,8 +170,20 @@ describe('restrictNode()', () => {
     [
       'changes no labels of its pod',
       { subresource: 'status', name: 'mine', object: podOn('n1', 'mine', {}, { labels: { a: 'b' } }), old: mine },
-      /cannot update labels/,
+      /node "n1" cannot update labels through pod status/,
     ],
+    [
+      'answers no resource claim of its pod',
+      { subresource: 'status', name: 'mine', object: { ...mine, status: { resourceClaimStatuses: [{ name: 'gpu' }] } }, old: mine },
+      /cannot update resource claim statuses/,
+    ],
+    ['writes no claim', { resource: 'persistentvolumeclaims', name: 'data', old: claim, object: claim }, /may only update PVC status/],
+    [
+      'relabels no claim by its status',
+      claimStatus({ ...claim, metadata: { ...claim.metadata, labels: { a: 'b' } } }),
+      /not allowed to update fields other than status.capacity and status.conditions/,
+    ],
+    ['is nobody without a name', { ...create(mirror), user: kubelet('') }, /could not determine node from user "system:node:"/],
     ['deletes no other pod', { operation: 'DELETE', name: 'other', old: other }, /can only delete pods/],
     ['evicts no other pod', { operation: 'CREATE', subresource: 'eviction', name: 'other', object: {} }, /can only delete pods/],
     [

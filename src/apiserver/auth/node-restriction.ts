@@ -3,8 +3,9 @@
  * upstream's, to follow `… is forbidden: `.
  */
 import { isDeepStrictEqual } from 'node:util';
-import type { Lease, Node, Pod } from '../../api/schema/types.ts';
+import type { Lease, Node, PersistentVolumeClaim, Pod } from '../../api/schema/types.ts';
 import type { AuthObjects } from './auth-objects.ts';
+import { type UsedKind, visitReferences } from './node-graph.ts';
 import { nodeNameOf, type UserInfo } from './user-info.ts';
 
 export interface NodeWrite {
@@ -47,11 +48,14 @@ const KUBELET_LABEL_DOMAINS = ['kubelet.kubernetes.io', 'node.kubernetes.io'];
 export function restrictNode(write: NodeWrite, objects: AuthObjects): string | undefined {
   const node = nodeNameOf(write.user);
   if (node === undefined) return undefined;
+  if (node === '') return `could not determine node from user ${JSON.stringify(write.user.name)}`;
   switch (write.group ? `${write.resource}.${write.group}` : write.resource) {
     case 'pods':
       return restrictPod(node, write, objects);
     case 'nodes':
       return restrictOwnNode(node, write);
+    case 'persistentvolumeclaims':
+      return restrictClaim(node, write);
     case 'serviceaccounts':
       return write.subresource === 'token' ? restrictToken(node, write, objects) : undefined;
     case 'leases.coordination.k8s.io':
@@ -66,11 +70,11 @@ export function restrictNode(write: NodeWrite, objects: AuthObjects): string | u
 function restrictPod(node: string, write: NodeWrite, objects: AuthObjects): string | undefined {
   switch (write.subresource) {
     case '':
-      return write.operation === 'CREATE'
-        ? refuseMirrorPod(node, write.object as Pod, objects)
-        : refuseOtherPod(node, write, write.old as Pod);
+      if (write.operation === 'CREATE') return refuseMirrorPod(node, write.object as Pod, objects);
+      if (write.operation === 'DELETE') return refuseOtherPod(node, write, write.old as Pod);
+      return `unexpected operation "UPDATE", node "${node}" can only create and delete mirror pods`;
     case 'status':
-      return refuseOtherPod(node, write, write.old as Pod) ?? refusePodLabels(write.object as Pod, write.old as Pod);
+      return refuseOtherPod(node, write, write.old as Pod) ?? refusePodStatus(node, write.object as Pod, write.old as Pod);
     case 'eviction': {
       const pod = objects.pod(write.namespace, write.name);
       return pod ? refuseOtherPod(node, { ...write, operation: 'DELETE' }, pod) : undefined;
@@ -96,23 +100,32 @@ function refuseMirrorPod(node: string, pod: Pod, objects: AuthObjects): string |
   const known = objects.node(node);
   if (!known || known.metadata.uid !== owner.uid)
     return `node ${node} UID mismatch: expected ${owner.uid} got ${known?.metadata.uid ?? ''}`;
-  const spec = pod.spec;
-  if (spec.serviceAccountName) return `node "${node}" can not create pods that reference a service account`;
-  const containers = [...(spec.initContainers ?? []), ...spec.containers];
-  const env = containers.flatMap((container) => [...(container.env ?? []).map((one) => one.valueFrom), ...(container.envFrom ?? [])]);
-  for (const source of env) {
-    if (!source) continue;
-    if ('secretKeyRef' in source || 'secretRef' in source) return `node "${node}" can not create pods that reference secrets`;
-    if ('configMapKeyRef' in source || 'configMapRef' in source) return `node "${node}" can not create pods that reference configmaps`;
-  }
-  for (const volume of spec.volumes ?? []) {
-    if (volume.secret) return `node "${node}" can not create pods that reference secrets`;
-    if (volume.configMap) return `node "${node}" can not create pods that reference configmaps`;
-    if (volume.persistentVolumeClaim || volume.ephemeral) return `node "${node}" can not create pods that reference persistentvolumeclaims`;
-    if (volume.projected) return `node "${node}" can not create pods that reference projected volumes`;
-  }
-  return undefined;
+  return refuseReferences(node, pod);
 }
+
+/** All that the authorizer would let the kubelet read for such a pod, and what others would do for it. */
+function refuseReferences(node: string, pod: Pod): string | undefined {
+  const named = new Set<string>();
+  visitReferences(pod, (kind, name) => name !== undefined && named.add(referenceWords[kind]));
+  if (pod.spec?.resourceClaims?.length) named.add('resourceclaims');
+  for (const { projected } of pod.spec?.volumes ?? []) {
+    for (const source of projected?.sources ?? []) {
+      if (source.clusterTrustBundle) named.add('clustertrustbundles');
+      if (source.serviceAccountToken) named.add('a service account');
+      if ('podCertificate' in source) named.add('podcertificates');
+    }
+  }
+  const [first] = named;
+  return first === undefined ? undefined : `node "${node}" can not create pods that reference ${first}`;
+}
+
+const referenceWords: Readonly<Record<UsedKind, string>> = {
+  secrets: 'secrets',
+  configmaps: 'configmaps',
+  persistentvolumeclaims: 'persistentvolumeclaims',
+  serviceaccounts: 'a service account',
+  pods: 'pods',
+};
 
 function refuseOtherPod(node: string, write: NodeWrite, pod: Pod | undefined): string | undefined {
   if (!pod || pod.spec?.nodeName === node) return undefined;
@@ -122,9 +135,24 @@ function refuseOtherPod(node: string, write: NodeWrite, pod: Pod | undefined): s
     : `node "${node}" can only update pods with spec.nodeName set to itself`;
 }
 
-function refusePodLabels(pod: Pod, old: Pod): string | undefined {
-  const same = isDeepStrictEqual(pod.metadata.labels ?? {}, old.metadata.labels ?? {});
-  return same ? undefined : `node cannot update labels through pod status`;
+function refusePodStatus(node: string, pod: Pod, old: Pod): string | undefined {
+  if (!isDeepStrictEqual(pod.metadata.labels ?? {}, old.metadata.labels ?? {}))
+    return `node "${node}" cannot update labels through pod status`;
+  const same = isDeepStrictEqual(pod.status?.resourceClaimStatuses ?? [], old.status?.resourceClaimStatuses ?? []);
+  return same ? undefined : `node "${node}" cannot update resource claim statuses`;
+}
+
+/** A kubelet that has made a volume larger says so, and nothing else. */
+function restrictClaim(node: string, { operation, subresource, object, old }: NodeWrite): string | undefined {
+  if (subresource !== 'status' || operation !== 'UPDATE') return 'may only update PVC status';
+  const beside = ({ metadata, spec, status }: PersistentVolumeClaim): object => {
+    const { managedFields: _managers, resourceVersion: _version, ...identity } = metadata;
+    const { capacity: _c, conditions: _o, allocatedResources: _r, allocatedResourceStatuses: _s, ...rest } = status ?? {};
+    return { identity, spec, rest };
+  };
+  return isDeepStrictEqual(beside(object as PersistentVolumeClaim), beside(old as PersistentVolumeClaim))
+    ? undefined
+    : `node "${node}" is not allowed to update fields other than status.capacity and status.conditions`;
 }
 
 function restrictOwnNode(node: string, write: NodeWrite): string | undefined {

@@ -85,6 +85,7 @@ export const coreRows: readonly ResourceRow[] = [
     applyDefaults: defaultNode,
     validate: nodeErrors,
     validateUpdate: nodeUpdateErrors,
+    validateStatus: nodeUpdateErrors,
   }),
   defineRow({
     type: persistentVolumeClaims,

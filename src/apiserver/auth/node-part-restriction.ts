@@ -1,0 +1,64 @@
+/**
+ * Admission: what the proxy, net-agent and DNS of a node may write, of which RBAC sees only the kind: what is their own node's, as
+ * NodeRestriction has it for kubelets. Without it whoever holds one node could lead the pods' packets and names of all others to itself.
+ */
+import { isDeepStrictEqual } from 'node:util';
+import { nodePartOf } from '../../api/node-parts.ts';
+import type { EndpointSlice, Node } from '../../api/schema/types.ts';
+import type { NodeWrite } from './node-restriction.ts';
+
+/** Where flannel and its like keep their lease; `public-ip-overwrite` is for people to set. */
+const LEASE = 'flannel.alpha.coreos.com/';
+const OVERWRITE = `${LEASE}public-ip-overwrite`;
+const SERVICE = 'kube-dns';
+const SERVICE_NAME = 'kubernetes.io/service-name';
+const MANAGER = 'endpointslice.kubernetes.io/managed-by';
+
+/** Why a part of a node may not write this, or undefined. Says nothing about users that are none, nor about what RBAC alone decides. */
+export function restrictNodePart(write: NodeWrite): string | undefined {
+  const who = nodePartOf(write.user);
+  if (!who) return undefined;
+  const { part, node } = who;
+  switch (write.group ? `${write.resource}.${write.group}` : write.resource) {
+    case 'nodes':
+      return part === 'net-agent' ? restrictLease(node, write) : `the ${part} of a node may not write Nodes`;
+    case 'endpointslices.discovery.k8s.io':
+      return part === 'dns' ? restrictSlice(node, write) : `the ${part} of a node may not write EndpointSlices`;
+    default:
+      return undefined;
+  }
+}
+
+function restrictLease(node: string, { operation, subresource, name, object, old }: NodeWrite): string | undefined {
+  if (name !== node) return `the net-agent of node "${node}" is not allowed to modify node "${name}"`;
+  if (operation !== 'UPDATE' || subresource !== 'status') return 'a net-agent may only update the status of its Node';
+  return isDeepStrictEqual(beside(object as Node), beside(old as Node))
+    ? undefined
+    : `a net-agent may only change annotations ${LEASE}* but ${OVERWRITE}, and the condition NetworkUnavailable`;
+}
+
+/** A Node without what tells a lease, and without what every write changes. */
+function beside({ metadata, spec, status }: Node): object {
+  const { annotations, managedFields: _managers, resourceVersion: _version, ...identity } = metadata;
+  return {
+    identity,
+    annotations: Object.entries(annotations ?? {})
+      .filter(([key]) => !key.startsWith(LEASE) || key === OVERWRITE)
+      .sort(),
+    spec: spec ?? {},
+    status: { ...status, conditions: (status?.conditions ?? []).filter((c) => c.type !== 'NetworkUnavailable') },
+  };
+}
+
+function restrictSlice(node: string, { operation, name, object, old }: NodeWrite): string | undefined {
+  if (name !== `${SERVICE}-${node}`) return `the DNS of node "${node}" may only write the EndpointSlice "${SERVICE}-${node}"`;
+  const slices = (operation === 'DELETE' ? [old] : [old, object]) as (EndpointSlice | undefined)[];
+  for (const { metadata, endpoints = [] } of slices.filter((slice) => slice !== undefined)) {
+    const { [SERVICE_NAME]: service, [MANAGER]: manager } = metadata.labels ?? {};
+    if (service !== SERVICE || manager !== 'dns.fairlead.dev')
+      return `the DNS of a node may only write EndpointSlices of Service "${SERVICE}" that it manages`;
+    if ((endpoints ?? []).some(({ nodeName }) => nodeName !== node))
+      return `the DNS of node "${node}" may only write endpoints on that node`;
+  }
+  return undefined;
+}
