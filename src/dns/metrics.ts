@@ -167,12 +167,17 @@ export class DnsMetrics {
       {},
       () => forward.rejected,
     );
-    sum(
-      'proxy_healthcheck_failures_total',
-      'Counter of the number of failed healthchecks.',
-      { proxy_name: 'forward', to: '' },
-      () => forward.failures,
-    );
+    sum('forward_healthcheck_broken_total', 'Counter of the number of complete failures of the healthchecks.', {}, () => forward.broken);
+    new Counter({
+      name: 'coredns_proxy_healthcheck_failures_total',
+      help: 'Counter of the number of failed healthchecks.',
+      labelNames: ['proxy_name', 'to'],
+      registers: [registry],
+      collect() {
+        this.reset();
+        for (const [to, n] of forward.failedChecks) this.inc({ proxy_name: 'forward', to }, n);
+      },
+    });
     new Gauge({
       name: 'coredns_cache_entries',
       help: 'The number of elements in the cache.',

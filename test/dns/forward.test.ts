@@ -148,13 +148,18 @@ test('new resolvers in resolv.conf are taken without a restart, and an empty fil
 });
 
 test('stopping while questions are out answers them and throws nothing', async () => {
-  const silent = await startBrokenResolver((m) => m.subarray(0, 1));
+  let questions = 0;
+  const silent = await startBrokenResolver((m) => {
+    // The loop probe goes out too.
+    if (m.includes('example')) questions++;
+    return m.subarray(0, 1);
+  });
   const end = new AbortController();
   const forward = forwardPlugin({ upstreams: () => [at(silent.port)], clock: systemClock, log: keepingLog([]), signal: end.signal });
   const server = await startDnsServer({ address: '127.0.0.1', port: 0, log: keepingLog([]), answer: chain([forward], () => refusal(5)) });
   const asked = Array.from({ length: 3 }, (_, i) => dig(server.port, `n${i}.example.com`));
-  await eventually('the first are out', () => forward.statistics.failures === 0);
-  setTimeout(() => end.abort(), 200);
+  await eventually('they are out', () => questions >= 3);
+  end.abort();
   for (const got of await Promise.all(asked)) assert.equal(got.status, 'SERVFAIL');
   await server.close();
   silent.close();
@@ -168,4 +173,53 @@ test('a resolver that comes back is used again', async (t) => {
   assert.equal((await dig(port, 'a.example.com')).status, 'SERVFAIL');
   isWell = true;
   assert.deepEqual((await dig(port, 'example.com')).answers, EXAMPLE);
+});
+
+test('one of two resolvers is dead: no name is slow once that is known, and it is asked no more until a check is answered', async (t) => {
+  let isDead = true;
+  let asked = 0;
+  let checks = 0;
+  // A datagram of one byte is no answer.
+  const dead = await startBrokenResolver((m) => {
+    if (m.includes('example')) asked++;
+    // The root's name servers: a root label, NS, IN.
+    if (m.subarray(12, 17).equals(Buffer.from([0, 0, 2, 0, 1]))) checks++;
+    return isDead ? m.subarray(0, 1) : answerWith(m, 0);
+  });
+  const good = await startResolver();
+  t.after(async () => {
+    dead.close();
+    await good.close();
+  });
+  const end = new AbortController();
+  t.after(() => end.abort());
+  const options = { policy: 'round_robin' as const, clock: systemClock, log: keepingLog([]), signal: end.signal };
+  const forward = forwardPlugin({ upstreams: () => [at(dead.port), at(good.port)], ...options });
+  const server = await startDnsServer({ address: '127.0.0.1', port: 0, log: keepingLog([]), answer: chain([forward], () => refusal(5)) });
+  t.after(() => server.close());
+  // The dead one has the first turn.
+  for (let i = 0; i < 20; i++) assert.equal((await dig(server.port, `n${i}.example.com`)).status, 'NOERROR');
+  assert.ok(asked < 8, `${asked} of 20 questions waited for the dead one`);
+  await eventually('it counts as down', () => [...forward.statistics.failedChecks.values()].some((n) => n > 2));
+  assert.deepEqual([...forward.statistics.failedChecks.keys()], [`127.0.0.1:${dead.port}`]);
+  const before = asked;
+  for (let i = 0; i < 20; i++) await dig(server.port, `m${i}.example.com`);
+  assert.equal(asked, before, 'nothing is asked of it');
+  isDead = false;
+  const seen = checks;
+  await eventually('it was checked', () => checks > seen);
+  await eventually('it is asked again', async () => {
+    await dig(server.port, 'again.example.com');
+    return asked > before;
+  });
+});
+
+test('a resolver that cannot even be sent to is passed over', async (t) => {
+  const good = await startResolver();
+  t.after(() => good.close());
+  // Connecting to the broadcast address is refused by the kernel.
+  const { port } = await forwarder(t, () => [{ address: '255.255.255.255', port: 53 }, at(good.port)]);
+  for (let i = 0; i < 4; i++) assert.deepEqual((await dig(port, 'example.com')).answers, EXAMPLE);
+  const alone = await forwarder(t, () => [{ address: '255.255.255.255', port: 53 }]);
+  assert.equal((await dig(alone.port, 'example.com')).status, 'SERVFAIL');
 });

@@ -1,4 +1,4 @@
-/** Asks other resolvers. One that stays silent is passed over for a while; one that leads back here is not asked at all. */
+/** Asks other resolvers. One that is not there is passed over until a check is answered; one that leads back here is not asked at all. */
 import { randomInt } from 'node:crypto';
 import type { Clock } from '../../../clock/clock.ts';
 import { messageOf } from '../../../errors/known-error.ts';
@@ -7,11 +7,21 @@ import { CLASS_IN, encodeName, RCODE, TYPE } from '../../message/names.ts';
 import type { Query } from '../../message/query.ts';
 import { type RawReply, refusal } from '../../message/reply.ts';
 import type { Answer, Plugin } from '../plugin.ts';
+import { askInTurn } from './ask-in-turn.ts';
+import { byHealth, type PolicyName, policyOf } from './policy.ts';
 import { Resolver, type Upstream } from './resolver.ts';
+import { UpstreamHealth } from './upstream-health.ts';
 
 export interface ForwardOptions {
   /** Read anew for each question: the host's resolvers may change. */
   readonly upstreams: () => readonly Upstream[];
+  /** As CoreDNS has it. Default `random`. */
+  readonly policy?: PolicyName;
+  /** Failed checks in a row after which a resolver counts as down. Default 2; 0: none is ever checked. */
+  readonly maxFails?: number;
+  /** Time between checks of a resolver in trouble. Default 500 ms. */
+  readonly healthCheckMs?: number;
+  readonly random?: () => number;
   readonly clock: Clock;
   readonly log: Log;
   readonly signal: AbortSignal;
@@ -20,8 +30,10 @@ export interface ForwardOptions {
 export interface ForwardStatistics {
   /** Questions that came when too many were waiting. */
   rejected: number;
-  /** Times that a resolver did not answer. */
-  failures: number;
+  /** Questions that came when every resolver was down. */
+  broken: number;
+  /** Checks that nobody answered, by resolver (`10.0.0.2:53`). */
+  readonly failedChecks: Map<string, number>;
 }
 
 export interface ForwardPlugin extends Plugin {
@@ -31,89 +43,158 @@ export interface ForwardPlugin extends Plugin {
 const MAX_WAITING = 1_000;
 /** glibc gives up after five seconds and asks again. */
 const DEADLINE_MS = 4_500;
-const PASS_OVER_MS = 5_000;
+/** Most answers of a resolver that is well come sooner; then another one is asked as well. */
+const PATIENCE_MS = 250;
+const CHECK_EVERY_MS = 500;
+const MAX_FAILS = 2;
 const PROBE_AGAIN_MS = 30_000;
 const HINFO = 13;
 const OUR_UDP_SIZE = 1232;
 
 interface State {
   readonly resolver: Resolver;
-  silentUntil: number;
+  readonly health: UpstreamHealth;
   /** While it is known to lead back here. */
   loopsUntil: number;
   probedAt: number;
   /** The name that only this server asks, and only this resolver. */
   readonly probe: string;
+  readonly end: AbortController;
 }
 
 export function forwardPlugin(options: ForwardOptions): ForwardPlugin {
-  const { clock, log, signal } = options;
-  const statistics: ForwardStatistics = { rejected: 0, failures: 0 };
-  const states = new Map<string, State>();
-  let waiting = 0;
-  let turn = 0;
-  let complainedAt = Number.NEGATIVE_INFINITY;
-  signal.addEventListener('abort', () => {
-    for (const { resolver } of states.values()) resolver.close();
-  });
+  const forwarding = new Forwarding(options);
+  return { name: 'forward', statistics: forwarding.statistics, handle: (query) => forwarding.handle(query) };
+}
 
-  function stateOf(upstream: Upstream): State {
+class Forwarding {
+  readonly statistics: ForwardStatistics = { rejected: 0, broken: 0, failedChecks: new Map() };
+  readonly #options: ForwardOptions;
+  readonly #policy: ReturnType<typeof policyOf>;
+  readonly #states = new Map<string, State>();
+  #waiting = 0;
+  #complainedAt = Number.NEGATIVE_INFINITY;
+
+  constructor(options: ForwardOptions) {
+    this.#options = options;
+    this.#policy = policyOf(options.policy ?? 'random', options.random ?? Math.random);
+    options.signal.addEventListener('abort', () => this.#forget(new Set()));
+  }
+
+  handle(query: Query): Answer | Promise<Answer> {
+    if (this.#cameBack(query)) return refusal(RCODE.REFUSED);
+    if (this.#waiting >= MAX_WAITING) {
+      this.statistics.rejected++;
+      return refusal(RCODE.REFUSED);
+    }
+    this.#waiting++;
+    return this.#forward(query).finally(() => {
+      this.#waiting--;
+    });
+  }
+
+  async #forward(query: Query): Promise<Answer> {
+    const { clock, log, signal } = this.#options;
+    const order = this.#inOrder();
+    const question = query.bytes.subarray(12, query.questionEnd);
+    const answer = await askInTurn<State, RawReply>({
+      // A single resolver gets a second chance: a datagram may be lost.
+      candidates: order.length === 1 ? [...order, ...order] : order,
+      ask: async ({ resolver, health }) => {
+        const message = messageFor(question, query.edns?.wantsDnssec ?? false, query.checkingDisabled);
+        const reply = await resolver.ask(message, query.questionEnd);
+        health.answered();
+        return reply;
+      },
+      isFinal: (reply) => isFinal((reply.raw[3] ?? 0) & 15),
+      patienceMs: PATIENCE_MS,
+      onTrouble: ({ resolver, health }, err) => {
+        if (err !== undefined) log.debug(`Resolver ${resolver.name} failed: ${messageOf(err)}`);
+        health.doubt();
+      },
+      deadlineMs: DEADLINE_MS,
+      clock,
+      signal,
+    });
+    return answer ?? refusal(RCODE.SERVFAIL);
+  }
+
+  #stateOf(upstream: Upstream): State {
+    const { clock, signal, maxFails = MAX_FAILS, healthCheckMs = CHECK_EVERY_MS } = this.#options;
     const key = `${upstream.address}#${upstream.port}`;
-    const known = states.get(key);
+    const known = this.#states.get(key);
     if (known) return known;
+    const resolver = new Resolver(upstream, clock);
+    const end = new AbortController();
+    const { failedChecks } = this.statistics;
+    const to = `${upstream.address.includes(':') ? `[${upstream.address}]` : upstream.address}:${upstream.port}`;
+    const health = new UpstreamHealth({
+      check: () => resolver.check(),
+      everyMs: healthCheckMs,
+      maxFails,
+      onFailure: () => failedChecks.set(to, (failedChecks.get(to) ?? 0) + 1),
+      clock,
+      signal: AbortSignal.any([end.signal, signal]),
+    });
     const state: State = {
-      resolver: new Resolver(upstream, clock),
-      silentUntil: 0,
+      resolver,
+      health,
       loopsUntil: 0,
       probedAt: Number.NEGATIVE_INFINITY,
       probe: `${randomInt(2 ** 47)}.${randomInt(2 ** 47)}`,
+      end,
     };
-    states.set(key, state);
+    this.#states.set(key, state);
     return state;
   }
 
-  /** Those that answered lately first, each in its turn; none that leads back. */
-  function inOrder(): State[] {
-    const all = options.upstreams().map(stateOf);
-    if (states.size > all.length) forget(new Set(all));
-    const now = clock.monotonic();
-    for (const state of all) probe(state, now);
-    const usable = all.filter((s) => s.loopsUntil <= now);
-    if (usable.length === 0) complain(now, all.length === 0);
-    const from = turn++ % Math.max(usable.length, 1);
-    return [...usable.slice(from), ...usable.slice(0, from)].toSorted((a, b) => Number(a.silentUntil > now) - Number(b.silentUntil > now));
+  /** By policy and health; none that leads back. */
+  #inOrder(): readonly State[] {
+    const all = this.#options.upstreams().map((u) => this.#stateOf(u));
+    if (this.#states.size > all.length) this.#forget(new Set(all));
+    const now = this.#options.clock.monotonic();
+    for (const state of all) this.#probe(state, now);
+    if (all.length === 0) this.#complain(now);
+    const { order, isBroken } = byHealth(this.#policy(all.filter((s) => s.loopsUntil <= now)));
+    if (isBroken) this.statistics.broken++;
+    return order;
   }
 
-  function forget(kept: ReadonlySet<State>): void {
-    for (const [key, state] of states) {
+  #forget(kept: ReadonlySet<State>): void {
+    for (const [key, state] of this.#states) {
       if (kept.has(state)) continue;
-      states.delete(key);
+      this.#states.delete(key);
+      state.end.abort();
       state.resolver.close();
     }
   }
 
-  function complain(now: number, isEmpty: boolean): void {
-    if (now - complainedAt < PROBE_AGAIN_MS) return;
-    complainedAt = now;
-    if (isEmpty) log.error('Cannot resolve names outside the cluster: no resolver is configured', { hint: 'Name one in resolv.conf' });
+  #complain(now: number): void {
+    if (now - this.#complainedAt < PROBE_AGAIN_MS) return;
+    this.#complainedAt = now;
+    this.#options.log.error('Cannot resolve names outside the cluster: no resolver is configured', { hint: 'Name one in resolv.conf' });
   }
 
   /**
    * As CoreDNS's plugin loop: asks for a name that nobody else asks for. When that question arrives here, the resolver leads back.
-   * On first use, and again when it was silent, for that is how a loop of later days looks.
+   * On first use, and again when it is in trouble, for that is how a loop of later days looks.
    */
-  function probe(state: State, now: number): void {
-    const isDue = state.probedAt === Number.NEGATIVE_INFINITY || state.silentUntil > now || state.loopsUntil > 0;
+  #probe(state: State, now: number): void {
+    const isDue = state.probedAt === Number.NEGATIVE_INFINITY || state.health.state !== 'up' || state.loopsUntil > 0;
     if (!isDue || now - state.probedAt < PROBE_AGAIN_MS) return;
     state.probedAt = now;
     const question = Buffer.concat([encodeName(state.probe), Buffer.from([0, HINFO, 0, CLASS_IN])]);
-    void state.resolver.ask(messageFor(question, false, false), 12 + question.length).catch(() => {});
+    const answered = (): void => {
+      if (state.loopsUntil <= this.#options.clock.monotonic()) state.loopsUntil = 0;
+    };
+    void state.resolver.ask(messageFor(question, false, false), 12 + question.length).then(answered, () => {});
   }
 
-  function cameBack(query: Query): boolean {
+  #cameBack(query: Query): boolean {
     if (query.type !== HINFO) return false;
-    const state = [...states.values()].find((s) => s.probe === query.name);
+    const state = [...this.#states.values()].find((s) => s.probe === query.name);
     if (!state) return false;
+    const { clock, log } = this.#options;
     if (state.loopsUntil === 0)
       log.error(`Cannot forward to resolver "${state.resolver.name}": it sends questions back to this server`, {
         hint: "Let resolv.conf name a resolver outside the cluster, not this server or one that forwards to it; see the agent's --resolv-conf",
@@ -122,48 +203,6 @@ export function forwardPlugin(options: ForwardOptions): ForwardPlugin {
     state.loopsUntil = clock.monotonic() + PROBE_AGAIN_MS + 5_000;
     return true;
   }
-
-  async function forward(query: Query): Promise<Answer> {
-    const order = inOrder();
-    const message = messageFor(query.bytes.subarray(12, query.questionEnd), query.edns?.wantsDnssec ?? false, query.checkingDisabled);
-    const deadline = clock.monotonic() + DEADLINE_MS;
-    const unhappy = new Map<State, RawReply>();
-    // A single resolver gets a second chance: a datagram may be lost.
-    for (let i = 0; i < Math.max(order.length, 2) && clock.monotonic() < deadline && !signal.aborted; i++) {
-      const state = order[i % Math.max(order.length, 1)];
-      if (!state || unhappy.has(state)) break;
-      try {
-        const reply = await state.resolver.ask(message, query.questionEnd);
-        state.silentUntil = 0;
-        if (state.loopsUntil <= clock.monotonic()) state.loopsUntil = 0;
-        if (isFinal((reply.raw[3] ?? 0) & 15)) return reply;
-        unhappy.set(state, reply);
-      } catch (err) {
-        if (signal.aborted) break;
-        log.debug(`Resolver ${state.resolver.name} failed: ${messageOf(err)}`);
-        statistics.failures++;
-        state.silentUntil = clock.monotonic() + PASS_OVER_MS;
-      }
-    }
-    const [first] = unhappy.values();
-    return first ?? refusal(RCODE.SERVFAIL);
-  }
-
-  return {
-    name: 'forward',
-    statistics,
-    handle(query) {
-      if (cameBack(query)) return refusal(RCODE.REFUSED);
-      if (waiting >= MAX_WAITING) {
-        statistics.rejected++;
-        return refusal(RCODE.REFUSED);
-      }
-      waiting++;
-      return forward(query).finally(() => {
-        waiting--;
-      });
-    },
-  };
 }
 
 /** Codes after which libc asks the next resolver too: SERVFAIL, NOTIMP, REFUSED, and FORMERR from those that do not know EDNS. */

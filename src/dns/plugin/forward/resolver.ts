@@ -6,7 +6,7 @@ import { randomInt } from 'node:crypto';
 import { createSocket, type Socket } from 'node:dgram';
 import type { Clock } from '../../../clock/clock.ts';
 import { familyOf } from '../../../ip/ip.ts';
-import { lowerCase } from '../../message/names.ts';
+import { CLASS_IN, lowerCase, TYPE } from '../../message/names.ts';
 import type { RawReply } from '../../message/reply.ts';
 import { readResolverReply } from '../../message/resolver-reply.ts';
 import { askTcp } from './tcp.ts';
@@ -17,6 +17,8 @@ export interface Upstream {
 }
 
 const TIMEOUT_MS = 2_000;
+const CHECK_TIMEOUT_MS = 1_000;
+/** CoreDNS's `expire`. */
 const SOCKET_LIFE_MS = 10_000;
 const HEADER = 12;
 /** In the life of one socket. A resolver's own late answers are far fewer; of 65,536 ids, one in a thousand is guessed by then. */
@@ -56,7 +58,9 @@ export class Resolver {
   /** `message` is a whole query whose id is replaced. Rejects when nothing usable came in two seconds. */
   async ask(message: Buffer, questionEnd: number): Promise<RawReply> {
     const question = lowerCase(message.subarray(HEADER, questionEnd));
-    const bytes = await this.#askUdp(message, question);
+    const bytes = await this.#askUdp(message, question, TIMEOUT_MS);
+    // Some refuse without repeating the question.
+    if (bytes.length === HEADER) throw new Error(`refused with code ${(bytes[3] ?? 0) & 15}`);
     const reply = readResolverReply(bytes, questionEnd);
     if (!reply) throw new Error('the answer is malformed');
     if (((bytes[2] ?? 0) & 0x02) === 0) return reply;
@@ -66,13 +70,19 @@ export class Resolver {
     return (fits ? readResolverReply(whole, questionEnd) : undefined) ?? reply;
   }
 
-  #askUdp(message: Buffer, question: Buffer): Promise<Buffer> {
+  /** Asks for the root's name servers, as CoreDNS does: whatever comes back, somebody is there. Rejects when nothing came in a second. */
+  async check(): Promise<void> {
+    const question = Buffer.from([0, 0, TYPE.NS, 0, CLASS_IN]);
+    await this.#askUdp(Buffer.concat([Buffer.from([0, 0, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0]), question]), question, CHECK_TIMEOUT_MS);
+  }
+
+  #askUdp(message: Buffer, question: Buffer, timeoutMs: number): Promise<Buffer> {
     const channel = this.#fresh();
     let id = randomInt(65536);
     while (channel.waiting.has(id)) id = randomInt(65536);
     message.writeUInt16BE(id, 0);
     const { promise, resolve, reject } = Promise.withResolvers<Buffer>();
-    const timer = this.#clock.after(TIMEOUT_MS, () => waiting.reject(new Error(`no answer within ${TIMEOUT_MS / 1000} s`)));
+    const timer = this.#clock.after(timeoutMs, () => waiting.reject(new Error(`no answer within ${timeoutMs / 1000} s`)));
     const end = (): void => {
       channel.waiting.delete(id);
       timer.cancel();
@@ -96,9 +106,9 @@ export class Resolver {
   }
 
   #send(channel: Channel, message: Buffer): void {
-    const id = message.readUInt16BE(0);
     channel.socket.send(message, (err) => {
-      if (err) channel.waiting.get(id)?.reject(err);
+      // The kernel gives what became of an earlier datagram to the next one: the trouble is the socket's, not this message's.
+      if (err) this.#fail(channel, err);
     });
   }
 
@@ -113,17 +123,17 @@ export class Resolver {
     if (before?.waiting.size === 0) this.#drop(before);
     socket.on('message', (bytes) => {
       const found = bytes.length >= HEADER ? channel.waiting.get(bytes.readUInt16BE(0)) : undefined;
-      if (found && isAnswerTo(bytes, found.question)) found.resolve(bytes);
-      // Some refuse without repeating the question.
-      else if (found && bytes.length === HEADER && ((bytes[3] ?? 0) & 15) !== 0)
-        found.reject(new Error(`refused with code ${(bytes[3] ?? 0) & 15}`));
+      const isBareRefusal = bytes.length === HEADER && ((bytes[3] ?? 0) & 15) !== 0;
+      if (found && (isBareRefusal || isAnswerTo(bytes, found.question))) found.resolve(bytes);
       // Somebody guesses ids: what is under way goes out again, from another port, with another id (unbound's unwanted-reply-threshold).
       else if (++channel.strangers === MAX_STRANGERS) this.#fail(channel, new Error('too many answers that nobody asked for'));
     });
     // A connected socket hears that nobody listens there: no need to wait for the timeout.
     socket.on('error', (err) => this.#fail(channel, err));
     socket.unref();
-    socket.connect(this.#upstream.port, this.#upstream.address, () => {
+    socket.connect(this.#upstream.port, this.#upstream.address, (err?: Error) => {
+      // No route, or an interface that is gone: node tells it here, not by 'error'.
+      if (err) return this.#fail(channel, err);
       const unsent = channel.unsent ?? [];
       channel.unsent = undefined;
       for (const message of unsent) this.#send(channel, message);
