@@ -13,6 +13,7 @@ export interface ServedRequest {
 export interface Metrics {
   readonly registry: Registry;
   observe(request: ServedRequest): void;
+  tokenUsed(use: { readonly stale: boolean }): void;
 }
 
 const seconds = [0.005, 0.025, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8, 1, 2, 5, 10, 30, 60];
@@ -33,6 +34,10 @@ export function createMetrics(feed: WatchFeed, rows: readonly ResourceRow[]): Me
     buckets: seconds,
     registers: [registry],
   });
+  const tokens = (name: string, help: string): Counter =>
+    new Counter({ name: `serviceaccount_${name}_tokens_total`, help, registers: [registry] });
+  const staleTokens = tokens('stale', 'Uses of ServiceAccount tokens that should have been renewed and are accepted for old clients.');
+  const validTokens = tokens('valid', 'Uses of ServiceAccount tokens.');
   const storedAs = [...new Set(rows.flatMap((row) => (row.storedAs === undefined ? [] : [row.storedAs])))];
   new Gauge({
     name: 'apiserver_storage_objects',
@@ -54,6 +59,7 @@ export function createMetrics(feed: WatchFeed, rows: readonly ResourceRow[]): Me
   });
   return {
     registry,
+    tokenUsed: ({ stale }) => (stale ? staleTokens : validTokens).inc(),
     observe: ({ verb, resource, code, seconds: took }) => {
       const labels = { verb: verb.toUpperCase(), resource };
       total.inc({ ...labels, code });

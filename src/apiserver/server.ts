@@ -16,16 +16,7 @@ import type { Clock } from '../clock/clock.ts';
 import { KnownError, messageOf } from '../errors/known-error.ts';
 import type { Log } from '../observability/log.ts';
 import type { Store } from '../storage/store.ts';
-import { AdmissionChain } from './admission/admission.ts';
-import { certificateRequests } from './admission/certificate-requests.ts';
-import { defaultTolerationSeconds } from './admission/default-toleration-seconds.ts';
-import { namespaceLifecycle } from './admission/namespace-lifecycle.ts';
-import { nodeRestriction } from './admission/node-restriction.ts';
-import { priorityAdmission } from './admission/priority.ts';
-import { privilegeEscalation } from './admission/privilege-escalation.ts';
-import { runtimeClassAdmission } from './admission/runtime-class.ts';
-import { serviceAccountAdmission } from './admission/service-account.ts';
-import { taintNewNode } from './admission/taint-new-node.ts';
+import { type AdmissionChoice, admissionChain } from './admission/chain.ts';
 import { type PortRange, serviceAllocation } from './allocate/service-allocation.ts';
 import type { AuthObjects } from './auth/auth-objects.ts';
 import { Authenticator } from './auth/authenticator.ts';
@@ -72,7 +63,16 @@ export interface ApiServerOptions {
   /** PEM. `clientCa` signs client certificates. */
   readonly tls: { readonly cert: string | Buffer; readonly key: string | Buffer; readonly clientCa: string | Buffer };
   /** Files with PEM keys: the first signs tokens, all verify them. */
-  readonly serviceAccounts: { readonly issuer: string; readonly keyFiles: readonly string[] };
+  readonly serviceAccounts: {
+    readonly issuer: string;
+    readonly keyFiles: readonly string[];
+    /** How long tokens may live at most, in seconds; absent: as long as is asked. */
+    readonly maxExpirationSeconds?: number | undefined;
+    /** Default true. */
+    readonly extendExpiration?: boolean | undefined;
+  };
+  /** Admission plugins beside those that are on by default, and which of these are not. */
+  readonly admission?: AdmissionChoice | undefined;
   /** One range: `10.96.0.0/16`. */
   readonly serviceCidr: string;
   /** `30000-32767`. */
@@ -109,24 +109,15 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
   const stop = new AbortController();
 
   const authObjects = authObjectsOf(lookup);
-  const { issuer } = options.serviceAccounts;
+  const { issuer, maxExpirationSeconds, extendExpiration } = options.serviceAccounts;
   const tokenOptions = { keys, issuer, audiences: [issuer], objects: authObjects, clock };
-  const authenticator = new Authenticator(tokenOptions);
-  const tokenIssuer = new TokenIssuer(tokenOptions);
+  const metrics = createMetrics(feed, rows);
+  const authenticator = new Authenticator({ ...tokenOptions, onUse: (use) => metrics.tokenUsed(use) });
+  const tokenIssuer = new TokenIssuer({ ...tokenOptions, maxExpirationSeconds, extendExpiration });
   const authorizer = authorizerOf(lookup);
   const access = new Access(authenticator, authorizer);
 
-  const admission = new AdmissionChain([
-    namespaceLifecycle(lookup),
-    taintNewNode,
-    serviceAccountAdmission(lookup, clock),
-    priorityAdmission(lookup),
-    runtimeClassAdmission(lookup),
-    defaultTolerationSeconds,
-    nodeRestriction(authObjects),
-    privilegeEscalation(authorizer),
-    certificateRequests(authorizer),
-  ]);
+  const admission = admissionChain({ lookup, authorizer, authObjects, clock }, options.admission);
   const allocations = [serviceAllocation({ serviceCidr: options.serviceCidr, nodePorts, lookup, clock })];
   const writer = new Writer({ objects, admission, allocations, clock });
   const resources = new ResourceHandlers({
@@ -160,7 +151,6 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
   await reconcilePolicy(bootstrap);
   await publishClientCa(bootstrap, String(tls.clientCa), options.frontProxyCa);
 
-  const metrics = createMetrics(feed, rows);
   const advertised = `${options.advertiseAddress}:${options.listen.port}`;
   const discovery = new Discovery(rows, advertised, gitVersion);
   const paths = {

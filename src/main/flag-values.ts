@@ -1,5 +1,6 @@
 /** Flags as the values they stand for: what is wrong is said before anything is started, in the words of the flag. */
 import { networkInterfaces } from 'node:os';
+import { durationMs } from '../api/schedule/duration.ts';
 import { KnownError } from '../errors/known-error.ts';
 import { isIp, parseCidr } from '../ip/ip.ts';
 
@@ -12,6 +13,21 @@ export function numberFlag(flag: string, text: string, min: number, max: number)
   const value = /^\d+$/.test(text) ? Number(text) : Number.NaN;
   if (!(value >= min && value <= max)) throw refuse(flag, text, `it is no number from ${min} to ${max}`, String(min));
   return value;
+}
+
+/** Whole seconds of a duration as Go writes it, such as `48h`, from `min` to `max`, or 0 where that means something. Throws USAGE. */
+export function durationFlag(flag: string, text: string, { zero, min, max }: { zero: boolean; min: number; max: number }): number {
+  const ms = durationMs(text);
+  if (ms === undefined) throw refuse(flag, text, 'it is no duration', '48h');
+  const seconds = Math.floor(ms / 1000);
+  if ((seconds < min || seconds > max) && !(zero && ms === 0))
+    throw refuse(flag, text, `it is not between ${min} and ${max} seconds`, '48h');
+  return seconds;
+}
+
+/** Words with commas between them, or none. */
+export function listFlag(text: string): string[] {
+  return text.split(',').filter(Boolean);
 }
 
 export function portFlag(flag: string, text: string): number {

@@ -1,7 +1,7 @@
 import { type Command, defineCommand } from '../cli/command.ts';
 import { mustCidr } from '../ip/ip.ts';
 import { choiceFlag } from './choice.ts';
-import { cidrFlag, ipFlag, numberFlag, ownAddress, portFlag } from './flag-values.ts';
+import { cidrFlag, durationFlag, ipFlag, listFlag, numberFlag, ownAddress, portFlag } from './flag-values.ts';
 import { logFormat, logLevel, processLog } from './process-log.ts';
 
 const serverParts = ['controller-manager', 'scheduler'] as const;
@@ -35,6 +35,29 @@ export const serverCommand: Command = defineCommand({
       default: 'https://kubernetes.default.svc.cluster.local',
       value: 'URL',
       help: 'issuer of ServiceAccount tokens',
+    },
+    'service-account-max-token-expiration': {
+      type: 'string',
+      default: '0',
+      value: 'DURATION',
+      help: 'how long a ServiceAccount token may live; who asks for more gets this and a warning; 0 for no limit',
+    },
+    'service-account-extend-token-expiration': {
+      type: 'boolean',
+      default: true,
+      help: 'let the tokens in pods live for a year, within that limit, for programs that read them once only',
+    },
+    'enable-admission-plugins': {
+      type: 'string',
+      default: '',
+      value: 'LIST',
+      help: 'admission plugins beside those that are on by default, such as DenyServiceExternalIPs',
+    },
+    'disable-admission-plugins': {
+      type: 'string',
+      default: '',
+      value: 'LIST',
+      help: 'admission plugins that are on by default and shall not be',
     },
     parts: {
       type: 'string',
@@ -72,6 +95,9 @@ export const serverCommand: Command = defineCommand({
       nodePortRange: values['service-node-port-range'],
       clusterDns: ipFlag('cluster-dns', values['cluster-dns']),
       issuer: values['service-account-issuer'],
+      maxTokenSeconds: tokenLimit(values['service-account-max-token-expiration']),
+      extendTokens: values['service-account-extend-token-expiration'],
+      admission: { enabled: listFlag(values['enable-admission-plugins']), disabled: listFlag(values['disable-admission-plugins']) },
       controllers: parts.includes('controller-manager') ? chosen : [],
       runsScheduler: parts.includes('scheduler'),
       log: processLog(values['log-level'], values['log-format']),
@@ -79,3 +105,9 @@ export const serverCommand: Command = defineCommand({
     });
   },
 });
+
+/** Seconds; undefined for none. The bounds are upstream's: a token in a pod is renewed within the hour. */
+function tokenLimit(text: string): number | undefined {
+  const seconds = durationFlag('service-account-max-token-expiration', text, { zero: true, min: 3600, max: 2 ** 32 });
+  return seconds === 0 ? undefined : seconds;
+}

@@ -1,7 +1,7 @@
 /** The control plane in one process: API server over SQLite, controllers, scheduler. */
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { createApiServer } from '../apiserver/server.ts';
+import { type ApiServerOptions, createApiServer } from '../apiserver/server.ts';
 import { Client } from '../client/client.ts';
 import { InformerSet } from '../client/informers.ts';
 import { loadKubeconfig } from '../client/kubeconfig.ts';
@@ -38,6 +38,10 @@ export interface ServerSettings {
   /** Empty for none. */
   readonly clusterDns: string;
   readonly issuer: string;
+  /** Undefined for no limit. */
+  readonly maxTokenSeconds: number | undefined;
+  readonly extendTokens: boolean;
+  readonly admission: NonNullable<ApiServerOptions['admission']>;
   /** By name. */
   readonly controllers: readonly string[];
   readonly runsScheduler: boolean;
@@ -58,7 +62,13 @@ export async function runServer(settings: ServerSettings): Promise<number> {
     store,
     listen: { host: settings.bindAddress, port: settings.securePort },
     tls: { cert: cert ?? '', key: key ?? '', clientCa: ca ?? '' },
-    serviceAccounts: { issuer: settings.issuer, keyFiles: [join(pki, 'sa.key'), join(pki, 'sa.pub')] },
+    serviceAccounts: {
+      issuer: settings.issuer,
+      keyFiles: [join(pki, 'sa.key'), join(pki, 'sa.pub')],
+      maxExpirationSeconds: settings.maxTokenSeconds,
+      extendExpiration: settings.extendTokens,
+    },
+    admission: settings.admission,
     serviceCidr: settings.serviceCidr,
     nodePortRange: settings.nodePortRange,
     // Not every PKI has it: it matters to programs beside this one.

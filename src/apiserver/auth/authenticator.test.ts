@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict';
 import { generateKeyPairSync } from 'node:crypto';
 import { describe, it } from 'node:test';
-import { createLocalJWKSet, jwtVerify, SignJWT } from 'jose';
+import { createLocalJWKSet, decodeJwt, jwtVerify, SignJWT } from 'jose';
 import type { Secret, ServiceAccount } from '../../api/schema/types.ts';
 import { FakeClock } from '../../clock/clock.ts';
 import { FakeObjects, podOn } from './auth-fixture.ts';
 import { Authenticator } from './authenticator.ts';
-import { TokenIssuer, type TokenSpec } from './token-issuer.ts';
+import { TokenIssuer, type TokenIssuerOptions, type TokenSpec } from './token-issuer.ts';
 import { loadTokenKeys } from './token-keys.ts';
 
 const issuer = 'https://kubernetes.default.svc.cluster.local';
@@ -23,7 +23,11 @@ const account = {
   metadata: { name: 'web', namespace: 'default', uid: 'sa-1' },
 } as ServiceAccount;
 
-function setup(signing: string = rsa, verifying: readonly string[] = []) {
+function setup(
+  signing: string = rsa,
+  verifying: readonly string[] = [],
+  limits: Pick<TokenIssuerOptions, 'maxExpirationSeconds' | 'extendExpiration'> = {},
+) {
   const clock = new FakeClock();
   const objects = new FakeObjects(structuredClone(account), podOn('n1', 'web-0', { serviceAccountName: 'web' }), {
     apiVersion: 'v1',
@@ -31,10 +35,12 @@ function setup(signing: string = rsa, verifying: readonly string[] = []) {
     metadata: { name: 'n1', uid: 'node-1' },
   } as never);
   const options = { keys: loadTokenKeys({ signing, verifying }), issuer, audiences: [issuer], objects, clock };
-  const authenticator = new Authenticator(options);
-  const tokens = new TokenIssuer(options);
+  const uses: boolean[] = [];
+  const authenticator = new Authenticator({ ...options, onUse: ({ stale }) => uses.push(stale) });
+  const tokens = new TokenIssuer({ ...options, ...limits });
   return {
     clock,
+    uses,
     objects,
     authenticator,
     tokens,
@@ -160,6 +166,74 @@ describe('ServiceAccount tokens', () => {
       subject_types_supported: ['public'],
       id_token_signing_alg_values_supported: ['ES256', 'RS256'],
     });
+  });
+
+  const year = 365 * 24 * 3600;
+  const lifetimes: [string, Parameters<typeof setup>[2], TokenSpec, { asked: number; lives: number; warning?: string }][] = [
+    ['as long as is asked, without a limit', {}, { expirationSeconds: 10 * year }, { asked: 10 * year, lives: 10 * year }],
+    ['an hour, when nothing is asked', {}, {}, { asked: 3600, lives: 3600 }],
+    [
+      'no longer than the limit, with a warning',
+      { maxExpirationSeconds: 7200 },
+      { expirationSeconds: 10 * year },
+      { asked: 7200, lives: 7200, warning: `requested expiration of ${10 * year} seconds shortened to 7200 seconds` },
+    ],
+    [
+      'as asked up to the limit, without a warning',
+      { maxExpirationSeconds: 7200 },
+      { expirationSeconds: 7200 },
+      { asked: 7200, lives: 7200 },
+    ],
+    ['a year, as the usual token of a pod', {}, { expirationSeconds: 3607, boundObjectRef: podRef }, { asked: 3607, lives: year }],
+    [
+      'no longer than the limit even as the usual token of a pod',
+      { maxExpirationSeconds: 7200 },
+      { expirationSeconds: 3607, boundObjectRef: podRef },
+      { asked: 3607, lives: 7200 },
+    ],
+    [
+      'as asked in a pod, when nothing is to be extended',
+      { extendExpiration: false },
+      { expirationSeconds: 3607, boundObjectRef: podRef },
+      { asked: 3607, lives: 3607 },
+    ],
+    [
+      'as asked in a pod, for others than the API server',
+      {},
+      { expirationSeconds: 3607, boundObjectRef: podRef, audiences: ['vault'] },
+      { asked: 3607, lives: 3607 },
+    ],
+    [
+      'as asked in a pod, for another time than the usual one',
+      {},
+      { expirationSeconds: 3600, boundObjectRef: podRef },
+      { asked: 3600, lives: 3600 },
+    ],
+    ['as asked, bound to no pod', {}, { expirationSeconds: 3607 }, { asked: 3607, lives: 3607 }],
+  ];
+  for (const [name, limits, spec, want] of lifetimes)
+    it(`live ${name}`, async () => {
+      const { tokens, clock } = setup(ec, [], limits);
+      const now = Math.floor(clock.now() / 1000);
+      const issued = await tokens.issue(account, spec);
+      assert.ok(issued.ok);
+      const claims = decodeJwt(issued.token);
+      assert.deepEqual([issued.expirationSeconds, Date.parse(issued.expirationTimestamp) / 1000 - now], [want.asked, want.asked]);
+      assert.equal((claims.exp ?? 0) - now, want.lives);
+      assert.equal(issued.warning, want.warning);
+      const { warnafter } = claims['kubernetes.io'] as { warnafter?: number };
+      assert.equal(warnafter, want.lives > want.asked ? now + want.asked : undefined);
+    });
+
+  it('that should have been renewed are accepted and counted', async () => {
+    const { issue, user, clock, uses } = setup();
+    const token = await issue({ expirationSeconds: 3607, boundObjectRef: podRef });
+    assert.ok(await user(token));
+    await clock.advance(3_608_000);
+    assert.ok(await user(token));
+    await clock.advance(year * 1000);
+    assert.equal(await user(token), undefined);
+    assert.deepEqual(uses, [false, true]);
   });
 
   it('are not issued for what does not fit', async () => {

@@ -3,7 +3,7 @@
 import type { Clock } from '../../clock/clock.ts';
 import type { AuthObjects } from './auth-objects.ts';
 import { bootstrapUser } from './bootstrap-tokens.ts';
-import { ServiceAccountTokens, type TokenResult } from './service-account-tokens.ts';
+import { ServiceAccountTokens, type ServiceAccountTokensOptions, type TokenResult } from './service-account-tokens.ts';
 import type { TokenKeys } from './token-keys.ts';
 import { anonymous, type UserInfo } from './user-info.ts';
 
@@ -15,6 +15,7 @@ export interface AuthenticatorOptions {
   readonly audiences: readonly string[];
   readonly objects: AuthObjects;
   readonly clock: Clock;
+  readonly onUse?: ServiceAccountTokensOptions['onUse'];
 }
 
 export interface Credentials {

@@ -23,6 +23,8 @@ export interface ServiceAccountTokensOptions {
   readonly issuer: string;
   readonly objects: AuthObjects;
   readonly clock: Clock;
+  /** Told of every use of a token; `stale` when it should have been renewed before and lives on for old clients' sake. */
+  readonly onUse?: ((use: { readonly subject: string; readonly stale: boolean }) => void) | undefined;
 }
 
 export class ServiceAccountTokens {
@@ -53,6 +55,8 @@ export class ServiceAccountTokens {
         error: `token audiences ${JSON.stringify(claims.aud)} is invalid for the target audiences ${JSON.stringify(audiences)}`,
       };
     }
+    const { warnafter } = claims['kubernetes.io'];
+    this.#options.onUse?.({ subject: claims.sub, stale: !!warnafter && this.#options.clock.now() > warnafter * 1000 });
     return { authenticated: true, user: userOf(claims), audiences: shared };
   }
 

@@ -13,6 +13,8 @@ export interface TokenClaims {
     readonly pod?: ObjectClaim;
     readonly secret?: ObjectClaim;
     readonly node?: ObjectClaim;
+    /** From when on (Unix seconds) the token should have been renewed, when it lives for longer than was asked. */
+    readonly warnafter?: number;
   };
 }
 

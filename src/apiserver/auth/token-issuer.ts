@@ -16,6 +16,10 @@ export interface TokenIssuerOptions {
   readonly audiences: readonly string[];
   readonly objects: AuthObjects;
   readonly clock: Clock;
+  /** No token lives longer; none asked for more than this many seconds is refused, it gets less. Absent: as long as it asks for. */
+  readonly maxExpirationSeconds?: number | undefined;
+  /** Whether the tokens that pods find at the usual place live for a year, for clients that read them once only. Default true, as upstream. */
+  readonly extendExpiration?: boolean | undefined;
 }
 
 /** TokenRequestSpec, as far as it decides. */
@@ -32,6 +36,8 @@ export type IssuedToken =
       readonly expirationTimestamp: string;
       readonly expirationSeconds: number;
       readonly audiences: readonly string[];
+      /** What whoever asked should know. */
+      readonly warning?: string;
     }
   | { readonly ok: false; readonly code: 404 | 409 | 422; readonly message: string; readonly field?: string };
 
@@ -42,6 +48,9 @@ type Bound =
 const DEFAULT_SECONDS = 3600;
 const MIN_SECONDS = 600;
 const MAX_SECONDS = 2 ** 32;
+/** What the ServiceAccount admission writes into pods, and nobody else would think of: these tokens may be used for longer. */
+const EXTENDABLE_SECONDS = 3607;
+const EXTENDED_SECONDS = 365 * 24 * 3600;
 
 export class TokenIssuer {
   readonly #options: TokenIssuerOptions;
@@ -53,16 +62,20 @@ export class TokenIssuer {
   /** A token for the ServiceAccount, bound to the object that the spec names. */
   async issue(serviceAccount: ServiceAccount, spec: TokenSpec): Promise<IssuedToken> {
     const { keys, issuer, clock } = this.#options;
-    const expirationSeconds = spec.expirationSeconds || DEFAULT_SECONDS;
-    if (expirationSeconds < MIN_SECONDS)
-      return invalid('spec.expirationSeconds', `Invalid value: ${expirationSeconds}: may not specify a duration less than 10 minutes`);
-    if (expirationSeconds > MAX_SECONDS) return invalid('spec.expirationSeconds', `Too long: may not be more than 2^32 seconds`);
+    const asked = spec.expirationSeconds || DEFAULT_SECONDS;
+    if (asked < MIN_SECONDS)
+      return invalid('spec.expirationSeconds', `Invalid value: ${asked}: may not specify a duration less than 10 minutes`);
+    if (asked > MAX_SECONDS) return invalid('spec.expirationSeconds', `Too long: may not be more than 2^32 seconds`);
     const { namespace = '', name, uid = '' } = serviceAccount.metadata;
     const bound = this.#bind(namespace, name, spec.boundObjectRef);
     if (!bound.ok) return bound;
     const audiences = spec.audiences?.length ? spec.audiences : this.#options.audiences;
     const now = Math.floor(clock.now() / 1000);
-    const claims = { 'kubernetes.io': { namespace, serviceaccount: { name, uid }, ...bound.claims } };
+    const max = this.#options.maxExpirationSeconds ?? MAX_SECONDS;
+    const expirationSeconds = Math.min(asked, max);
+    const lifeSeconds = this.#isExtended(spec, expirationSeconds, audiences) ? Math.min(EXTENDED_SECONDS, max) : expirationSeconds;
+    const warnAfter = lifeSeconds > expirationSeconds ? { warnafter: now + expirationSeconds } : {};
+    const claims = { 'kubernetes.io': { namespace, serviceaccount: { name, uid }, ...bound.claims, ...warnAfter } };
     const token = await new SignJWT(claims)
       .setProtectedHeader({ alg: keys.signing.algorithm, kid: keys.signing.id })
       .setIssuer(issuer)
@@ -70,12 +83,20 @@ export class TokenIssuer {
       .setAudience([...audiences])
       .setIssuedAt(now)
       .setNotBefore(now)
-      .setExpirationTime(now + expirationSeconds)
+      .setExpirationTime(now + lifeSeconds)
       .setJti(randomUUID())
       .sign(keys.signing.privateKey);
     // Seconds without a fraction, as metav1.Time has them.
     const expirationTimestamp = new Date((now + expirationSeconds) * 1000).toISOString().replace('.000Z', 'Z');
-    return { ok: true, token, expirationTimestamp, expirationSeconds, audiences };
+    const shortened = `requested expiration of ${asked} seconds shortened to ${expirationSeconds} seconds`;
+    return { ok: true, token, expirationTimestamp, expirationSeconds, audiences, ...(asked > max ? { warning: shortened } : {}) };
+  }
+
+  /** The kubelet renews such a token within the hour; who goes on with the old one is counted, not refused (KEP-1205). */
+  #isExtended({ boundObjectRef }: TokenSpec, expirationSeconds: number, audiences: readonly string[]): boolean {
+    const { extendExpiration = true, audiences: own } = this.#options;
+    const usual = boundObjectRef?.kind === 'Pod' && expirationSeconds === EXTENDABLE_SECONDS;
+    return extendExpiration && usual && audiences.every((audience) => own.includes(audience));
   }
 
   /** The body of `/.well-known/openid-configuration`; `serverUrl` is where the API server is reached, such as `https://10.96.0.1:443`. */

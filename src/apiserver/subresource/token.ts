@@ -49,7 +49,8 @@ export function tokenHandler(deps: {
       const field = issued.field ? { causes: [{ field: issued.field, message: issued.message }] } : {};
       throw new StatusError(issued.code, reasons[issued.code] ?? 'Invalid', issued.message, { name, kind: 'serviceaccounts', ...field });
     }
-    const { token, expirationTimestamp, audiences, expirationSeconds } = issued;
+    const { token, expirationTimestamp, audiences, expirationSeconds, warning } = issued;
+    if (warning !== undefined) ctx.warnings.push(warning);
     sendJson(ctx, 201, {
       ...asked,
       metadata: { ...asked.metadata, name, namespace, creationTimestamp: timeText(deps.now()) },

@@ -9,7 +9,7 @@ import { systemClock } from '../../clock/clock.ts';
 import { silentLog } from '../../observability/log.ts';
 import { MemoryStore } from '../../storage/memory/memory-store.ts';
 import type { Store } from '../../storage/store.ts';
-import { type ApiServer, createApiServer } from '../server.ts';
+import { type ApiServer, type ApiServerOptions, createApiServer } from '../server.ts';
 import { type Pem, TestPki } from './test-pki.ts';
 
 /** JSON of which a test knows the shape. */
@@ -28,6 +28,12 @@ export interface CallOptions {
   readonly type?: string;
 }
 
+export interface TestServerOptions {
+  readonly serviceCidr?: string;
+  readonly maxTokenSeconds?: number;
+  readonly admission?: ApiServerOptions['admission'];
+}
+
 export class TestServer {
   readonly server: ApiServer;
   readonly store: Store;
@@ -44,7 +50,7 @@ export class TestServer {
     this.#admin = this.agent(parts.admin);
   }
 
-  static async start(store: Store = new MemoryStore(), options: { readonly serviceCidr?: string } = {}): Promise<TestServer> {
+  static async start(store: Store = new MemoryStore(), options: TestServerOptions = {}): Promise<TestServer> {
     const pki = await TestPki.create();
     const dir = await mkdtemp(join(tmpdir(), 'fairlead-apiserver-'));
     const keyFile = join(dir, 'sa.key');
@@ -54,12 +60,13 @@ export class TestServer {
       store,
       listen: { host: '127.0.0.1', port: 0 },
       tls: { ...(await pki.server()), clientCa: pki.ca },
-      serviceAccounts: { issuer: 'https://kubernetes.default.svc', keyFiles: [keyFile] },
+      serviceAccounts: { issuer: 'https://kubernetes.default.svc', keyFiles: [keyFile], maxExpirationSeconds: options.maxTokenSeconds },
+      admission: options.admission,
       serviceCidr: options.serviceCidr ?? '10.96.0.0/16',
       nodePortRange: '30000-32767',
       frontProxyCa: (await TestPki.create()).ca,
       advertiseAddress: '192.0.2.1',
-      kubeletClient: { ...(await pki.client('kube-apiserver-kubelet-client', 'system:masters')), ca: pki.ca },
+      kubeletClient: { ...(await pki.client('kube-apiserver-kubelet-client')), ca: pki.ca },
       clock: systemClock,
       log: silentLog,
     });

@@ -51,6 +51,8 @@ export function serverCommand(plan: LabPlan, node: NodePlan): string[] {
     'service-cluster-ip-range': plan.services.text,
     'service-node-port-range': options.nodePortRange,
     'cluster-dns': plan.dnsAddress,
+    // As long as the certificates of the lab.
+    'service-account-max-token-expiration': '8760h',
     ...parts(withoutServerParts(plan)),
   });
 }

@@ -1,0 +1,27 @@
+import assert from 'node:assert/strict';
+import { after, before, describe, it } from 'node:test';
+import { TestServer } from '../testing/test-server.ts';
+
+describe('a ServiceAccount token that is asked for', () => {
+  const tokens = '/api/v1/namespaces/default/serviceaccounts/web/token';
+  let s: TestServer;
+  before(async () => {
+    s = await TestServer.start(undefined, { maxTokenSeconds: 7200 });
+    await s.call('POST', '/api/v1/namespaces/default/serviceaccounts', { metadata: { name: 'web' } });
+  });
+  after(() => s.stop());
+
+  it('for ten years lives as long as the server allows, and kubectl says so', async () => {
+    const { status, body, headers } = await s.call('POST', tokens, { spec: { expirationSeconds: 315_360_000 } });
+    assert.equal(status, 201);
+    assert.equal(body.spec.expirationSeconds, 7200);
+    assert.equal(headers.warning, '299 - "requested expiration of 315360000 seconds shortened to 7200 seconds"');
+    const claims = JSON.parse(Buffer.from(body.status.token.split('.')[1], 'base64url').toString());
+    assert.equal(claims.exp - claims.iat, 7200);
+  });
+
+  it('for an hour is given as asked', async () => {
+    const { body, headers } = await s.call('POST', tokens, { spec: { expirationSeconds: 3600 } });
+    assert.deepEqual([body.spec.expirationSeconds, headers.warning], [3600, undefined]);
+  });
+});
