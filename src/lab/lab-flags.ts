@@ -3,11 +3,19 @@ import { KnownError } from '../errors/known-error.ts';
 import { isIp } from '../ip/ip.ts';
 import { defaultLabOptions, type LabOptions } from './plan.ts';
 import type { Ranges } from './ranges.ts';
+import { parseAllowed } from './relay/destination.ts';
 
 type Given = { readonly [K in 'attach' | 'client' | 'relay']?: boolean | undefined } & {
-  readonly [K in 'workers' | 'underlay' | 'pod-cidr' | 'service-cidr' | 'upstream-dns' | 'egress' | 'without' | 'server-command']?:
-    | string
-    | undefined;
+  readonly [K in
+    | 'workers'
+    | 'relay-allow'
+    | 'underlay'
+    | 'pod-cidr'
+    | 'service-cidr'
+    | 'upstream-dns'
+    | 'egress'
+    | 'without'
+    | 'server-command']?: string | undefined;
 };
 
 interface TextFlag extends OptionSpec {
@@ -23,6 +31,7 @@ export interface LabFlags {
   readonly underlay: TextFlag;
   readonly 'pod-cidr': TextFlag;
   readonly 'service-cidr': TextFlag;
+  readonly 'relay-allow': TextFlag;
   readonly 'upstream-dns': TextFlag;
   readonly egress: TextFlag;
   readonly without: TextFlag;
@@ -44,6 +53,11 @@ export const labFlags: LabFlags = {
   client: { type: 'boolean', help: 'Make a network namespace wired as an attached machine would be (no)' },
   egress: { type: 'string', choices: ['none', 'nat'], help: 'Whether pods reach the world through this machine (none)' },
   relay: { type: 'boolean', help: "Let nodes use this machine's resolvers and pull images through it (yes; --no-relay)" },
+  'relay-allow': {
+    type: 'string',
+    value: 'CIDR|HOST,…',
+    help: 'Registries (port 443) in private ranges, or by name, that nodes may pull from; this machine and the lab stay closed',
+  },
   'upstream-dns': { type: 'string', value: 'IP', help: "A resolver for outside names in place of this machine's" },
   without: {
     type: 'string',
@@ -78,6 +92,7 @@ export function changeOptions(base: LabOptions, values: Given): LabOptions {
     client: values.client ?? base.client,
     egress: egress === 'nat' || egress === 'none' ? egress : base.egress,
     relay: values.relay ?? base.relay,
+    relayAllow: values['relay-allow'] ?? base.relayAllow,
     upstreamDns: values['upstream-dns'] ?? base.upstreamDns,
     without: values.without ?? base.without,
     serverCommand: values['server-command'] ?? base.serverCommand,
@@ -85,6 +100,11 @@ export function changeOptions(base: LabOptions, values: Given): LabOptions {
   if (options.upstreamDns !== undefined && !isIp(options.upstreamDns))
     throw new KnownError('USAGE', `Cannot use --upstream-dns="${options.upstreamDns}": it is no address`, {
       hint: 'fairlead lab up --upstream-dns 192.0.2.53',
+    });
+  const allowed = parseAllowed(options.relayAllow);
+  if ('wrong' in allowed)
+    throw new KnownError('USAGE', `Cannot use --relay-allow: "${allowed.wrong}" is neither a range nor a host's name`, {
+      hint: 'fairlead lab up --relay-allow 10.20.0.0/16,registry.example',
     });
   if (options.egress === 'nat' && !options.attach)
     throw new KnownError('USAGE', 'Cannot use --egress=nat with --no-attach: the way out goes through this machine', {

@@ -11,6 +11,7 @@ import { after, before, suite, test } from 'node:test';
 import { Progress } from '../cli/progress.ts';
 import { systemClock } from '../clock/clock.ts';
 import { type ExecResult, systemExec } from '../linux/exec.ts';
+import { eventually } from '../linux/fixture/namespaces.ts';
 import { defaultLabOptions, planLab } from './plan.ts';
 import { findTools } from './tools.ts';
 import { labUp } from './up.ts';
@@ -54,8 +55,8 @@ async function traces(name: string): Promise<string[]> {
 
 suite('a lab that loses parts', { skip: missing, timeout: 180_000 }, () => {
   const name = 'itest-a';
-  const plan = planLab({ ...defaultLabOptions, name });
-  before(() => must(['up', '--name', name, '--workers', '1', '--no-attach', '--no-relay', '--client', '--underlay', '192.168.123.0/24']));
+  const plan = planLab({ ...defaultLabOptions, name, underlay: '192.168.123.0/24' });
+  before(() => must(['up', '--name', name, '--workers', '1', '--no-attach', '--client', '--underlay', '192.168.123.0/24']));
   after(() => lab(['down', '--name', name]));
 
   const initOf = async (node: string): Promise<number> => Number(await readFile(join(plan.dir, 'nodes', node, 'init.pid'), 'utf8'));
@@ -69,6 +70,29 @@ suite('a lab that loses parts', { skip: missing, timeout: 180_000 }, () => {
   test('answers to the client through the Service range', async () => {
     const args = ['exec', 'client', '--name', name, '--', 'curl', '-sk', '--max-time', '5', 'https://10.96.0.1/version'];
     assert.match((await must(args)).stdout, /gitVersion/);
+  });
+
+  test('pulls images through its relay, which serves nobody else', async () => {
+    const kubectl = (...words: string[]): Promise<ExecResult> => must(['exec', 'control-plane', '--name', name, '--', 'kubectl', ...words]);
+    await kubectl('run', 'puller', '--image', 'registry.invalid/x:1', '--restart', 'Never');
+    // The relay's own words: it took the runtime for one, and could not resolve the name.
+    await eventually('the reason in the events of the pod', async () =>
+      /the lab's relay cannot reach/.test((await kubectl('get', 'events', '-o', 'jsonpath={.items[*].message}')).stdout),
+    );
+    const ask = `printf 'CONNECT 127.0.0.1:443 HTTP/1.1\\r\\n\\r\\n' | busybox nc -w 5 ${plan.relayAddress} 3128`;
+    assert.match((await must(['exec', 'client', '--name', name, '--', 'sh', '-c', ask])).stdout, /^HTTP\/1\.1 407 /);
+  });
+
+  test('starts its relay again when that dies', async () => {
+    const relays = async (): Promise<string[]> => {
+      const pids = (await readdir('/proc')).filter((entry) => /^\d+$/.test(entry));
+      const lines = await Promise.all(pids.map(async (pid) => [pid, await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '')]));
+      return lines.flatMap(([pid = '', line = '']) => (/^\S*node\0.*relay-process\.ts\0.*itest-a/.test(line) ? [pid] : []));
+    };
+    const [first = ''] = await relays();
+    process.kill(Number(first), 'SIGKILL');
+    await eventually('another relay', async () => (await relays()).some((pid) => pid !== first));
+    await eventually('the lab to be healthy', async () => (await lab(['status', '--name', name])).code === 0);
   });
 
   test('passes on the exit code of what runs on a node', async () => {

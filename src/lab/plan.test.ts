@@ -123,7 +123,7 @@ suite('a node', () => {
 
   test('without a relay has no proxy for its images', () => {
     const plan = planLab({ ...defaultLabOptions, relay: false });
-    assert.doesNotMatch(nodeServices(plan, plan.controlPlane), /HTTPS_PROXY/);
+    assert.doesNotMatch(nodeServices(plan, plan.controlPlane, undefined), /HTTPS_PROXY/);
   });
 
   test('knows whether it may lower oom_score_adj', () => {

@@ -22,6 +22,8 @@ export interface LabOptions {
   readonly egress: 'none' | 'nat';
   /** Whether nodes reach the host's resolvers and registries through the relay. */
   readonly relay: boolean;
+  /** What nodes may pull images from besides the world outside: private ranges, and hosts by name. */
+  readonly relayAllow: string;
   /** A resolver to use in place of the host's, reached from inside the lab's own network. */
   readonly upstreamDns: string | undefined;
   /** Parts that somebody else brings, on all nodes or on one: `scheduler,worker-1/proxy`. */
@@ -87,6 +89,7 @@ export const defaultLabOptions: LabOptions = {
   client: false,
   egress: 'none',
   relay: true,
+  relayAllow: '',
   upstreamDns: undefined,
   without: '',
   serverCommand: undefined,

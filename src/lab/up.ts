@@ -13,7 +13,7 @@ import { lacksSysResource } from './node/containerd-config.ts';
 import { type LaunchContext, launchNode } from './node/launch-node.ts';
 import type { LabOptions, LabPlan } from './plan.ts';
 import { type ProcessId, readBootId } from './process-id.ts';
-import { startRelay } from './relay/start-relay.ts';
+import { relayCredential, startRelay } from './relay/start-relay.ts';
 import { type LabState, makeThoroughfare, removeState, writeState } from './state.ts';
 import { isGone, type Survey, surveyLab } from './survey.ts';
 import { waitForCluster } from './wait-for-cluster.ts';
@@ -144,6 +144,7 @@ export async function labUp(context: LabContext, plan: LabPlan, state: LabState 
     exec,
     clock,
     timeoutMs: options.timeoutMs,
+    credential: plan.options.relay ? await relayCredential(plan) : undefined,
     nameservers: plan.options.upstreamDns !== undefined ? [plan.options.upstreamDns] : plan.options.relay ? [plan.relayAddress] : [],
   };
   const missing = plan.nodes.filter((node) => !alive.has(node.name));

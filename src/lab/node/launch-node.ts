@@ -4,6 +4,7 @@ import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { ensureNodePki } from '../../bootstrap/pki.ts';
+import { writeSecret } from '../../bootstrap/secret-file.ts';
 import type { Clock } from '../../clock/clock.ts';
 import { KnownError } from '../../errors/known-error.ts';
 import { type Exec, start } from '../../linux/exec.ts';
@@ -28,6 +29,8 @@ export interface LaunchContext {
   readonly nameservers: readonly string[];
   /** How long a node may take until its init answers. */
   readonly timeoutMs: number;
+  /** What lets a container runtime use the relay, when there is one. */
+  readonly credential: string | undefined;
 }
 
 /** The checkout this file is part of; nodes see it read-only at /opt/fairlead. */
@@ -61,7 +64,7 @@ async function writeNodeFiles(context: LaunchContext, node: NodePlan): Promise<v
     writeFile(join(etc, 'hosts'), hostsFile(plan)),
     writeFile(join(etc, 'machine-id'), `${randomBytes(16).toString('hex')}\n`),
     writeFile(join(etc, 'containerd.toml'), containerdConfig(context.containerd)),
-    writeFile(join(etc, 'services'), nodeServices(plan, node)),
+    writeSecret(join(etc, 'services'), nodeServices(plan, node, context.credential)),
     mkdir(join(log, 'pods'), { recursive: true }),
   ]);
 }

@@ -1,4 +1,5 @@
 import { type LabPlan, type NodePlan, withoutAgentParts, withoutServerParts } from '../plan.ts';
+import { relayPort, relayUser } from '../relay/login.ts';
 
 function quoted(word: string): string {
   return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
@@ -57,10 +58,14 @@ export function serverCommand(plan: LabPlan, node: NodePlan): string[] {
   });
 }
 
-/** What a node's init keeps running: one line each, a name and a shell command. */
-export function nodeServices(plan: LabPlan, node: NodePlan): string {
+/**
+ * What a node's init keeps running: one line each, a name and a shell command. `credential` lets the node's container runtime use the
+ * relay; without one, the lab has none.
+ */
+export function nodeServices(plan: LabPlan, node: NodePlan, credential?: string): string {
   // Image pulls are the only traffic to the world that a node makes by itself, so only containerd gets the proxy.
-  const proxy = plan.options.relay ? [`HTTPS_PROXY=http://${plan.relayAddress}:3128`, `HTTP_PROXY=http://${plan.relayAddress}:3128`] : [];
+  const relay = `http://${relayUser}:${credential}@${plan.relayAddress}:${relayPort}`;
+  const proxy = credential === undefined ? [] : [`HTTPS_PROXY=${relay}`, `HTTP_PROXY=${relay}`];
   const direct = `NO_PROXY=127.0.0.0/8,${plan.underlay.text},${plan.pods.text},${plan.services.text}`;
   const containerd = line('containerd', ['env', ...proxy, direct, 'containerd', '--config', '/etc/fairlead/containerd.toml']);
   const server = node.role === 'control-plane' ? line('server', serverCommand(plan, node)) : '';

@@ -1,37 +1,9 @@
 import assert from 'node:assert/strict';
 import { suite, test } from 'node:test';
 import { decode, encode } from 'dns-packet';
-import { mustCidr } from '../../ip/ip.ts';
-import { refusal, refusalReply, upstreamProxy } from './connect-proxy.ts';
+import { refusalReply } from './connect-proxy.ts';
 import { serverFailure } from './dns-relay.ts';
 import { parseNameservers } from './resolvers.ts';
-
-suite('the image proxy', () => {
-  const lab = ['192.168.120.0/24', '10.244.0.0/16'].map(mustCidr);
-  const own = ['203.0.113.7'];
-  const cases: [string, string, number, RegExp | undefined][] = [
-    ['goes to the world on 443', '198.51.100.1', 443, undefined],
-    ['goes nowhere on another port', '198.51.100.1', 22, /port 22/],
-    ['does not go to loopback', '127.0.0.1', 443, /not of the world/],
-    ['does not go to loopback in disguise', '::ffff:127.0.0.1', 443, /not of the world/],
-    ['does not go to a metadata service', '169.254.169.254', 443, /not of the world/],
-    ['does not go back into the lab', '10.244.1.2', 443, /not of the world/],
-    ['does not go to this machine', '203.0.113.7', 443, /this machine/],
-    ['does not go to IPv6 loopback', '::1', 443, /not of the world/],
-  ];
-  for (const [name, address, port, want] of cases)
-    test(name, () => {
-      const answer = refusal(address, port, lab, own);
-      if (want === undefined) assert.equal(answer, undefined);
-      else assert.match(answer ?? '', want);
-    });
-
-  test('uses the proxy of this machine', () => {
-    assert.equal(upstreamProxy({ HTTPS_PROXY: 'http://proxy:8080' })?.host, 'proxy:8080');
-    assert.equal(upstreamProxy({}), undefined);
-    assert.equal(upstreamProxy({ https_proxy: 'nonsense' }), undefined);
-  });
-});
 
 suite('the DNS relay', () => {
   test('reads at most three nameservers and skips what is none', () => {

@@ -1,5 +1,6 @@
+import { randomBytes } from 'node:crypto';
 import { openSync } from 'node:fs';
-import { mkdir } from 'node:fs/promises';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { KnownError } from '../../errors/known-error.ts';
 import { start } from '../../linux/exec.ts';
@@ -12,27 +13,53 @@ export interface RelayConfig {
   /** Where nodes reach it. */
   readonly netns: string;
   readonly address: string;
-  /** Ranges it never connects to. */
-  readonly refused: readonly string[];
+  /** The lab's ranges. */
+  readonly lab: readonly string[];
+  /** As `lab up --relay-allow`. */
+  readonly allowed: string;
+  /** Everybody can read a command line, so the credential is in a file of root's. */
+  readonly credentialFile: string;
 }
 
-/** Starts the relay in the background, in the lab's cgroup, so that it is found again. */
+function relayDir(plan: LabPlan): string {
+  return join(plan.dir, 'relay');
+}
+
+/** What a runtime must show the relay. Made once per lab: nodes and the relay are started again one without the other. */
+export async function relayCredential(plan: LabPlan): Promise<string> {
+  const file = join(relayDir(plan), 'credential');
+  await mkdir(relayDir(plan), { recursive: true, mode: 0o700 });
+  // Of two that make it at once, one does.
+  await writeFile(file, `${randomBytes(24).toString('hex')}\n`, { flag: 'wx', mode: 0o600 }).catch(() => {});
+  return (await readFile(file, 'utf8')).trim();
+}
+
+/** Runs it in the lab's cgroup, so that it is found again, and again whenever it ends. */
+const keep = `echo 0 >"$0" || exit
+while :; do
+  "$@"
+  echo "the relay ended with code $?, starting it again in a second"
+  sleep 1
+done`;
+
+/** Starts the relay in the background. Gives the process that keeps it running. */
 export async function startRelay(hierarchies: readonly Hierarchy[], plan: LabPlan): Promise<ProcessId> {
-  const logDir = join(plan.dir, 'relay');
-  await mkdir(logDir, { recursive: true, mode: 0o700 });
-  const log = openSync(join(logDir, 'relay.log'), 'w', 0o600);
+  await relayCredential(plan);
+  const file = join(relayDir(plan), 'relay.log');
+  const log = openSync(file, 'a', 0o600);
   const config: RelayConfig = {
     netns: plan.underlayNetns,
     address: plan.relayAddress,
-    refused: [plan.underlay.text, plan.pods.text, plan.services.text],
+    lab: [plan.underlay.text, plan.pods.text, plan.services.text],
+    allowed: plan.options.relayAllow,
+    credentialFile: join(relayDir(plan), 'credential'),
   };
-  const cgroups = hierarchies.slice(0, 1).map((h) => join(h.path, plan.cgroup, 'relay', 'cgroup.procs'));
+  const cgroup = join(hierarchies[0]?.path ?? '', plan.cgroup, 'relay', 'cgroup.procs');
   const program = [process.execPath, join(import.meta.dirname, 'relay-process.ts'), JSON.stringify(config)];
-  const enter = `${cgroups.map((file) => `echo 0 >'${file}' && `).join('')}exec "$@"`;
-  const child = start('sh', ['-c', enter, 'relay', ...program], { cwd: '/', detached: true, stdio: ['ignore', log, log] });
+  const child = start('sh', ['-c', keep, cgroup, ...program], { cwd: '/', detached: true, stdio: ['ignore', log, log] });
   child.on('error', () => {});
   child.unref();
   const id = child.pid === undefined ? undefined : await readProcessId(child.pid);
-  if (!id) throw new KnownError('COMMAND_FAILED', 'Cannot start the relay: it ended at once', { hint: `See ${join(logDir, 'relay.log')}` });
+  if (!id) throw new KnownError('COMMAND_FAILED', 'Cannot start the relay: it ended at once', { hint: `See ${file}` });
   return id;
 }
