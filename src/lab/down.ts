@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import type { Progress } from '../cli/progress.ts';
 import type { Clock } from '../clock/clock.ts';
 import { systemCode } from '../errors/known-error.ts';
@@ -61,17 +62,21 @@ export async function clearLab(context: LabContext, plan: LabPlan, state: LabSta
   return found;
 }
 
-/** Ends a lab. With `keepData`, its objects and keys stay for the next `up`. */
-export async function labDown(context: LabContext, plan: LabPlan, state: LabState | undefined, keepData: boolean): Promise<void> {
+/** Ends a lab. With `keepData`, its objects and keys stay for the next `up`. Gives whether there was anything of it. */
+export async function labDown(context: LabContext, plan: LabPlan, state: LabState | undefined, keepData: boolean): Promise<boolean> {
   const name = `lab "${plan.options.name}"`;
   const hierarchies = await readHierarchies();
   const processes = (await processesIn(hierarchies.slice(0, 1), plan.cgroup)).length;
-  const there = state !== undefined || processes > 0;
-  const label = (found: readonly string[]): string =>
-    there || found.length > 0
-      ? `Ended ${name}${keepData ? '' : ' and removed all that was created in it'}`
-      : `Nothing of ${name} was there`;
-  await context.progress.step(label, () => clearLab(context, plan, state));
+  if (state === undefined && processes === 0 && !existsSync(plan.dir)) {
+    // A link or a route may be left of a lab whose directory was taken away by hand.
+    const found = await clearLab(context, plan, state);
+    if (found.length > 0) context.progress.note(`Took away what was left of ${name}: ${found.join(', ')}`);
+    return found.length > 0;
+  }
+  await context.progress.step(`Ended ${name}${keepData ? '' : ' and removed all that was created in it'}`, () =>
+    clearLab(context, plan, state),
+  );
   await removeState(plan, keepData);
-  if (there && keepData) context.progress.note(`Kept its objects and keys in ${plan.dir}`);
+  if (keepData) context.progress.note(`Kept its objects and keys in ${plan.dir}`);
+  return true;
 }

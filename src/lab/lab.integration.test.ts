@@ -95,6 +95,39 @@ suite('a lab that loses parts', { skip: missing, timeout: 180_000 }, () => {
     await eventually('the lab to be healthy', async () => (await lab(['status', '--name', name])).code === 0);
   });
 
+  test('says which parts do not answer, though their processes are there', async () => {
+    const pidOf = async (node: string, command: string): Promise<number> => {
+      for (const pid of (await readdir('/proc')).filter((entry) => /^\d+$/.test(entry))) {
+        const read = (file: string): Promise<string> => readFile(`/proc/${pid}/${file}`, 'utf8').catch(() => '');
+        if (!(await read('environ')).includes(`FL_DIR=${join(plan.dir, 'nodes', node)}\0`)) continue;
+        if ((await read('cmdline')).includes(`/fairlead.ts\0${command}\0`)) return Number(pid);
+      }
+      throw new Error(`${node} runs no ${command}`);
+    };
+    for (const [node, command, missing] of [
+      ['worker-1', 'agent', 'dns'],
+      ['control-plane', 'server', 'api'],
+    ] as const) {
+      const pid = await pidOf(node, command);
+      process.kill(pid, 'SIGSTOP');
+      try {
+        const { code, stdout } = await lab(['status', '--name', name, '-o', 'json']);
+        const { parts } = JSON.parse(stdout) as { parts: Record<string, boolean> };
+        const bad = Object.keys(parts).filter((part) => !parts[part]);
+        assert.deepEqual([code, bad], [1, [missing]]);
+      } finally {
+        process.kill(pid, 'SIGCONT');
+      }
+      await eventually('the lab to be healthy', async () => (await lab(['status', '--name', name])).code === 0);
+    }
+  });
+
+  test('names the labs there are when one is to be ended that is not', async () => {
+    const { code, stderr } = await lab(['down', '--name', 'itest-x']);
+    assert.equal(code, 2);
+    assert.match(stderr, /Cannot end lab "itest-x": there is no such lab\n {2}next: Known labs: .*\bitest-a\b/);
+  });
+
   test('passes on the exit code of what runs on a node', async () => {
     assert.equal((await lab(['exec', 'worker-1', '--name', name, '--', 'sh', '-c', 'exit 7'])).code, 7);
     assert.match(

@@ -82,8 +82,11 @@ export async function probeNodes(client: Client, machines: ReadonlyMap<string, s
   return undefined;
 }
 
-/** Asks a DNS server for one name over UDP. Gives the addresses. Throws when nothing answers in time. */
-export function queryDns(server: string, name: string, timeoutMs = 2000): Promise<string[]> {
+/**
+ * Asks a DNS server for one name over UDP, by a bound socket (`fd`) of another namespace if need be. Gives the addresses. Throws when
+ * nothing answers in time.
+ */
+export function queryDns(server: string, name: string, timeoutMs = 2000, fd?: number): Promise<string[]> {
   return new Promise((resolve, reject) => {
     const socket = createSocket('udp4');
     const timer = setTimeout(() => finish(new Error(`${server} does not answer within ${timeoutMs} ms`)), timeoutMs);
@@ -94,6 +97,7 @@ export function queryDns(server: string, name: string, timeoutMs = 2000): Promis
       else resolve(result);
     };
     socket.on('error', finish);
+    if (fd !== undefined) socket.bind({ fd });
     socket.on('message', (bytes) => {
       const answer = decode(bytes);
       finish((answer.answers ?? []).flatMap((a) => (a.type === 'A' ? [a.data] : [])));

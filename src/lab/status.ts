@@ -1,20 +1,24 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Column, type OutputFormat, renderOutput } from '../cli/output.ts';
-import { enterNetns } from '../linux/enter-netns.ts';
-import { netnsExists } from '../linux/netns.ts';
 import { readHierarchies } from './cgroups.ts';
 import type { LabContext } from './down.ts';
-import type { LabPlan } from './plan.ts';
-import { queryDns } from './ready.ts';
+import { askDns, askServers } from './inspect.ts';
+import { type LabPlan, withoutAgentParts, withoutServerParts } from './plan.ts';
 import type { LabState } from './state.ts';
 import { surveyLab } from './survey.ts';
+import { detachedHint } from './way-in.ts';
 
 interface NodeRow {
   readonly name: string;
   readonly role: string;
   readonly address: string;
+  /** Whether its init lives. */
   readonly state: 'running' | 'dead';
+  /** Whether the API server calls it Ready; unknown while that does not answer. */
+  readonly ready: boolean | undefined;
+  /** Whether the cluster's DNS answers on it. */
+  readonly dns: boolean;
   readonly pid: number | undefined;
   readonly restarts: number;
   readonly logs: string;
@@ -25,6 +29,8 @@ const columns: readonly Column<NodeRow>[] = [
   { title: 'ROLE', cell: (n) => n.role },
   { title: 'ADDRESS', cell: (n) => n.address },
   { title: 'STATE', cell: (n) => n.state },
+  { title: 'READY', cell: (n) => (n.ready === undefined ? '?' : n.ready ? 'yes' : 'NO') },
+  { title: 'DNS', cell: (n) => (n.dns ? 'yes' : 'NO') },
   { title: 'RESTARTS', cell: (n) => String(n.restarts) },
   { title: 'PID', cell: (n) => (n.pid === undefined ? '-' : String(n.pid)), wide: true },
   { title: 'LOGS', cell: (n) => n.logs, wide: true },
@@ -35,14 +41,10 @@ async function restartsOf(dir: string): Promise<number> {
   return text.split('\n').filter((line) => line.includes('starting it again')).length;
 }
 
-/** Whether the DNS answers inside the lab. */
-async function dnsAnswers(plan: LabPlan): Promise<boolean> {
-  if (!netnsExists(plan.underlayNetns)) return false;
-  using _inside = enterNetns(plan.underlayNetns);
-  return await queryDns(plan.dnsAddress, `kubernetes.default.svc.${plan.options.clusterDomain}`).then(
-    (answer) => answer.length > 0,
-    () => false,
-  );
+/** Whether a node depends on nothing that somebody else brings, so that it is the lab's fault when it is not Ready. */
+function isOwn(plan: LabPlan, name: string): boolean {
+  const node = plan.nodes.find((n) => n.name === name);
+  return node !== undefined && withoutAgentParts(node).length === 0 && !withoutServerParts(plan).includes('controller-manager');
 }
 
 /** What there is of a lab, for people and programs. */
@@ -53,6 +55,8 @@ export async function labStatus(
   format: OutputFormat,
 ): Promise<{ readonly text: string; readonly healthy: boolean }> {
   const survey = await surveyLab(context.exec, context.tools, await readHierarchies(), plan, state);
+  const answering = await askDns(plan, survey.nodes);
+  const { api, relay } = await askServers(plan);
   const rows = await Promise.all(
     plan.nodes.map(
       async (node): Promise<NodeRow> => ({
@@ -60,21 +64,25 @@ export async function labStatus(
         role: node.role,
         address: node.address,
         state: survey.nodes.has(node.name) ? 'running' : 'dead',
+        ready: api.answers ? api.ready.has(node.name) : undefined,
+        dns: answering.has(node.name),
         pid: survey.nodes.get(node.name)?.pid,
         restarts: await restartsOf(node.dir),
         logs: join(node.dir, 'log'),
       }),
     ),
   );
-  const dns = await dnsAnswers(plan);
   const parts = {
     bridge: survey.underlay,
     ...(plan.options.attach ? { attached: survey.attached } : {}),
     ...(plan.options.client ? { client: survey.client } : {}),
-    ...(plan.options.relay ? { relay: survey.relay } : {}),
-    dns,
+    ...(plan.options.relay ? { relay } : {}),
+    api: api.answers,
+    // Where parts are somebody else's, only they know whether names are answered.
+    dns: rows.every((row) => row.dns || !isOwn(plan, row.name)) && rows.some((row) => row.dns),
   };
-  const healthy = rows.every((row) => row.state === 'running') && Object.values(parts).every(Boolean);
+  const healthy =
+    rows.every((row) => row.state === 'running' && (row.ready || !isOwn(plan, row.name))) && Object.values(parts).every(Boolean);
   const document = {
     name: plan.options.name,
     healthy,
@@ -87,5 +95,6 @@ export async function labStatus(
   const table = renderOutput(format, document, rows, columns, (row) => row.name);
   if (format !== 'table' && format !== 'wide') return { text: table, healthy };
   const summary = Object.entries(parts).map(([part, there]) => `${part} ${there ? 'ok' : 'MISSING'}`);
-  return { text: `${table}\n${summary.join(', ')}\nexport KUBECONFIG=${plan.kubeconfig}\n`, healthy };
+  const way = plan.options.attach ? `export KUBECONFIG=${plan.kubeconfig}` : detachedHint(plan.options);
+  return { text: `${table}\n${summary.join(', ')}\n${way}\n`, healthy };
 }

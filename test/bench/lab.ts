@@ -135,7 +135,8 @@ async function main(): Promise<void> {
     ];
     for (const [what, value, goal] of rows) process.stdout.write(`${what.padEnd(58)} ${value.padStart(9)}   ${goal}\n`);
   } finally {
-    await down();
+    // It has ended already, but for a round that failed.
+    await down().catch(() => {});
   }
 }
 

@@ -1,7 +1,8 @@
 import { type Command, defineCommand } from '../../cli/command.ts';
-import { defaultLabOptions, planLab } from '../plan.ts';
+import { KnownError } from '../../errors/known-error.ts';
+import { defaultLabName, defaultLabOptions, planLab } from '../plan.ts';
 import { readState, requireRoot } from '../state.ts';
-import { labContext, locked, nameOption } from './find-lab.ts';
+import { labContext, locked, nameOption, otherLabs } from './find-lab.ts';
 
 export const down: Command = defineCommand({
   name: 'down',
@@ -18,7 +19,14 @@ export const down: Command = defineCommand({
     await locked(values.name, async () => {
       const fallback = planLab({ ...defaultLabOptions, name: values.name });
       const state = await readState(fallback.dir);
-      await labDown(lab, state ? planLab(state.options) : fallback, state, values.keep);
+      if (await labDown(lab, state ? planLab(state.options) : fallback, state, values.keep)) return;
+      const others = await otherLabs(values.name);
+      // To end what has ended is no error, but a name that somebody typed is meant to be somebody's.
+      if (others === undefined && values.name === defaultLabName) lab.progress.note('There was no lab to end');
+      else
+        throw new KnownError('LAB_NOT_RUNNING', `Cannot end lab "${values.name}": there is no such lab`, {
+          hint: others ?? 'There is no lab on this machine',
+        });
     });
     return 0;
   },

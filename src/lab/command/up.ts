@@ -4,6 +4,7 @@ import type { LabContext } from '../down.ts';
 import { changeOptions, givenRanges, labFlags } from '../lab-flags.ts';
 import { defaultLabOptions, type LabOptions, planLab } from '../plan.ts';
 import { type LabState, readState, requireRoot } from '../state.ts';
+import { detachedHint } from '../way-in.ts';
 import { labContext, locked, nameOption } from './find-lab.ts';
 
 /** `podCidr` → `--pod-cidr`. */
@@ -22,11 +23,6 @@ async function refuseChanges(lab: LabContext, state: LabState, options: LabOptio
   throw new KnownError('BAD_CONFIG', `Cannot change ${changed.map(flagOf).join(', ')} of lab "${options.name}": ${why}`, {
     hint: `End it first: fairlead lab down --name ${options.name}`,
   });
-}
-
-/** How to get at a cluster that this machine has no way into. */
-export function detachedHint({ name }: LabOptions): string {
-  return `This machine is not attached: instead of its own kubectl, use "fairlead lab exec control-plane --name ${name} -- kubectl …"`;
 }
 
 export const up: Command = defineCommand({
