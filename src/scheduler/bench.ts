@@ -2,7 +2,7 @@
  * `node src/scheduler/bench.ts [NODES] [PODS]`: pods per second, for choosing alone and for the whole scheduler against an API
  * that answers at once.
  */
-import { namespaces, nodes, pods } from '../api/resource-types.ts';
+import { nodes, pods } from '../api/resource-types.ts';
 import type { Node, Pod } from '../api/schema/types.ts';
 import type { Client } from '../client/client.ts';
 import type { InformerHandlers } from '../client/informer.ts';
@@ -116,7 +116,7 @@ const client = {
   patch: async () => ({}),
 } as unknown as Client;
 const informers = {
-  of: (type: unknown) => (type === pods ? podInformer : type === nodes ? nodeInformer : type === namespaces ? stubInformer([]) : undefined),
+  of: (type: unknown) => (type === pods ? podInformer : type === nodes ? nodeInformer : stubInformer([])),
 } as unknown as InformerSet;
 const startedAt = performance.now();
 await startScheduler({ client, informers, log: silentLog, signal: stop.signal });

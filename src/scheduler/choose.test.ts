@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Node, Pod, PodSpec } from '../api/schema/types.ts';
-import { type Choice, choose, enoughNodes, unschedulableMessage } from './choose.ts';
+import { type Choice, choose, enoughNodes, refusalMessage } from './choose.ts';
 import { Cluster } from './cluster.ts';
 import { plugins } from './plugins/order.ts';
 
@@ -46,7 +46,7 @@ const run = (p: Pod, cluster: Cluster): Choice => choose(p, cluster, plugins, 0,
 
 function chosen(p: Pod, cluster: Cluster): string {
   const choice = run(p, cluster);
-  return choice.kind === 'node' ? choice.name : unschedulableMessage(choice.reasons);
+  return choice.kind === 'node' ? choice.name : refusalMessage(choice, cluster.nodes.length);
 }
 
 const near = (topologyKey: string, app: string) => [{ topologyKey, labelSelector: { matchLabels: { app } } }];

@@ -9,7 +9,9 @@ export type Reasons = ReadonlyMap<string, readonly Reason[]>;
 export type Choice =
   | { readonly kind: 'node'; readonly name: string }
   /** For each node, by its name, why it does not do. */
-  | { readonly kind: 'none'; readonly reasons: Reasons };
+  | { readonly kind: 'none'; readonly reasons: Reasons }
+  /** It is not the nodes: they were not looked at. */
+  | { readonly kind: 'rejected'; readonly reason: Reason };
 
 /** From this many nodes on, only a share of those that do is scored, as upstream's percentageOfNodesToScore does. */
 const MANY_NODES = 100;
@@ -35,6 +37,8 @@ export function choose(pod: Pod, cluster: Cluster, plugins: readonly Plugin[], s
   const scorers: Scorer[] = [];
   for (const plugin of plugins) {
     const prepared = plugin.prepare(pod, cluster);
+    // Without nodes that is what is said.
+    if (prepared?.reject !== undefined && cluster.nodes.length > 0) return { kind: 'rejected', reason: prepared.reject };
     if (prepared?.filter) filters.push(prepared.filter);
     if (prepared?.score && plugin.weight > 0) scorers.push({ plugin, score: prepared.score });
   }
@@ -87,8 +91,13 @@ function scaled(score: number, least: number, most: number, scale: Plugin['scale
   return most === least ? 0 : Math.floor((100 * (score - least)) / (most - least));
 }
 
+/** The FailedScheduling message. */
+export function refusalMessage(choice: Exclude<Choice, { readonly kind: 'node' }>, nodes: number): string {
+  return choice.kind === 'rejected' ? `0/${nodes} nodes are available: ${choice.reason}.` : unschedulableMessage(choice.reasons);
+}
+
 /**
- * The FailedScheduling message: first counts by reason in upstream's words, then each node with its own.
+ * First counts by reason in upstream's words, then each node with its own.
  * `0/3 nodes are available: 1 node(s) had untolerated taint {a: b}, 2 Insufficient cpu. cp: …; w1: …`
  */
 export function unschedulableMessage(reasons: Reasons): string {

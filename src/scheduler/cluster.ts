@@ -2,12 +2,20 @@
  * What the plugins read: every node with the pods on it. Pods that were given a node a moment ago count at once ("assumed"),
  * long before the informer tells of their binding.
  */
-import type { Namespace, Node, Pod } from '../api/schema/types.ts';
+import type { Namespace, Node, PersistentVolume, PersistentVolumeClaim, Pod, StorageClass } from '../api/schema/types.ts';
 import { NodeInfo } from './node-info.ts';
 
 /** A pod that ended uses nothing. */
 export function isTerminal(pod: Pod): boolean {
   return pod.status?.phase === 'Succeeded' || pod.status?.phase === 'Failed';
+}
+
+/** What a pod's volumes are bound to. */
+export interface Storage {
+  /** By `namespace/name`. */
+  claim(key: string): PersistentVolumeClaim | undefined;
+  volume(name: string): PersistentVolume | undefined;
+  storageClass(name: string): StorageClass | undefined;
 }
 
 export class Cluster {
@@ -18,6 +26,7 @@ export class Cluster {
   readonly #assumed = new Set<string>();
   /** How many pods have affinity terms of their own, anywhere: none makes the affinity plugin free. */
   affinityPods = 0;
+  storage: Storage = { claim: () => undefined, volume: () => undefined, storageClass: () => undefined };
   /** The labels of a namespace, for terms with a namespaceSelector. */
   namespaceLabels: (name: string) => Readonly<Record<string, string>> = () => ({});
 

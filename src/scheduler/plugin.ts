@@ -6,6 +6,8 @@ import type { NodeInfo } from './node-info.ts';
 export type Reason = string;
 
 export interface Prepared {
+  /** Why no node will do whatever it is like, in upstream's words: `persistentvolumeclaim "data" not found`. */
+  readonly reject?: Reason;
   /** Undefined when the node does, else every reason why not. */
   filter?(node: NodeInfo): readonly Reason[] | undefined;
   /** The greater the better; any scale. `choose` brings the scores of all nodes to 0–100 as `scale` says. */

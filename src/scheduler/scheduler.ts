@@ -3,18 +3,29 @@
  */
 import { setImmediate } from 'node:timers/promises';
 import { isDeepStrictEqual } from 'node:util';
-import { bindings, namespaces, nodes, pods } from '../api/resource-types.ts';
+import {
+  bindings,
+  type KubeObject,
+  namespaces,
+  nodes,
+  persistentVolumeClaims,
+  persistentVolumes,
+  pods,
+  type ResourceType,
+  storageClasses,
+} from '../api/resource-types.ts';
 import type { Node, Pod } from '../api/schema/types.ts';
 import { isConflict, isNotFound } from '../client/api-error.ts';
 import type { Client } from '../client/client.ts';
 import { EventRecorder } from '../client/event-recorder.ts';
+import type { Informer } from '../client/informer.ts';
 import type { InformerSet } from '../client/informers.ts';
 import { keyOf } from '../client/key.ts';
 import { type Clock, systemClock } from '../clock/clock.ts';
 import { messageOf } from '../errors/known-error.ts';
 import type { Log } from '../observability/log.ts';
-import { choose, unschedulableMessage } from './choose.ts';
-import { Cluster, isTerminal, labelsOfNamespace } from './cluster.ts';
+import { choose, refusalMessage } from './choose.ts';
+import { Cluster, isTerminal, labelsOfNamespace, type Storage } from './cluster.ts';
 import { plugins } from './plugins/order.ts';
 import { podRequests } from './pod-resources.ts';
 import { SchedulingQueue } from './queue.ts';
@@ -54,6 +65,9 @@ export async function startScheduler(options: SchedulerOptions): Promise<void> {
   const nodeInformer = informers.of(nodes);
   const namespaceInformer = informers.of(namespaces);
   cluster.namespaceLabels = (name) => labelsOfNamespace(namespaceInformer.get(name));
+
+  const storage = storageOf(informers, () => queue.moveAll());
+  cluster.storage = storage.read;
 
   nodeInformer.on({
     add(node) {
@@ -105,7 +119,7 @@ export async function startScheduler(options: SchedulerOptions): Promise<void> {
   });
 
   signal.addEventListener('abort', () => queue.close(), { once: true });
-  await Promise.race([Promise.all([podInformer.synced, nodeInformer.synced, namespaceInformer.synced]), aborted(signal)]);
+  await Promise.race([Promise.all([podInformer.synced, nodeInformer.synced, namespaceInformer.synced, storage.synced]), aborted(signal)]);
 
   let startAt = 0;
   let rested = performance.now();
@@ -123,9 +137,9 @@ export async function startScheduler(options: SchedulerOptions): Promise<void> {
     }
     const { moves } = queue;
     const choice = choose(pod, cluster, plugins, startAt++, random());
-    if (choice.kind === 'none') {
+    if (choice.kind !== 'node') {
       queue.failed(key, moves);
-      void reject(pod, unschedulableMessage(choice.reasons));
+      void reject(pod, refusalMessage(choice, cluster.nodes.length));
       continue;
     }
     cluster.assume(key, pod, choice.name);
@@ -183,6 +197,24 @@ export async function startScheduler(options: SchedulerOptions): Promise<void> {
       if (!isNotFound(err) && !signal.aborted) log.debug(`Cannot write the condition of pod "${keyOf(pod)}": ${messageOf(err)}`);
     });
   }
+}
+
+/** Claims, volumes and classes as informers tell of them; any change of one may be what a pod waits for. */
+function storageOf(informers: InformerSet, onChange: () => void): { readonly read: Storage; readonly synced: Promise<unknown> } {
+  const follow = <T extends KubeObject>(type: ResourceType<T>): Informer<T> => {
+    const informer = informers.of(type);
+    informer.on({ add: onChange, update: onChange, delete: onChange });
+    return informer;
+  };
+  const claims = follow(persistentVolumeClaims);
+  const volumes = follow(persistentVolumes);
+  const classes = follow(storageClasses);
+  const read = {
+    claim: (key: string) => claims.get(key),
+    volume: (name: string) => volumes.get(name),
+    storageClass: (name: string) => classes.get(name),
+  };
+  return { read, synced: Promise.all([claims.synced, volumes.synced, classes.synced]) };
 }
 
 function sameLabels(a: Pod, b: Pod): boolean {

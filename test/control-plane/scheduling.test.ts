@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
-import { events, nodes, pods } from '../../src/api/resource-types.ts';
+import { events, nodes, persistentVolumeClaims, persistentVolumes, pods } from '../../src/api/resource-types.ts';
 import type { Pod, PodSpec } from '../../src/api/schema/types.ts';
 import { ControlPlane } from './fixture/control-plane.ts';
 import { eventually } from './fixture/eventually.ts';
@@ -42,6 +42,30 @@ describe('scheduling', () => {
     await cp.client.deleteCollection(pods, { ...inDefault, gracePeriodSeconds: 0 });
     await eventually(async () => assert.equal((await cp.podsOf('default')).length, 0));
   };
+
+  it('keeps a pod Pending until its claim is bound, then places it where the volume is', async () => {
+    const volumes = [{ name: 'data', persistentVolumeClaim: { claimName: 'data' } }];
+    await cp.client.create(pods, pod('keeper', '1m', { volumes }));
+    assert.equal(await saysOf('keeper'), '0/3 nodes are available: persistentvolumeclaim "data" not found.');
+    const spec = { accessModes: ['ReadWriteOnce'], resources: { requests: { storage: '1Gi' } } };
+    const claim = { apiVersion: 'v1', kind: 'PersistentVolumeClaim', metadata: { name: 'data', namespace: 'default' }, spec };
+    await cp.client.create(persistentVolumeClaims, claim);
+    await eventually(async () =>
+      assert.equal(await saysOf('keeper'), '0/3 nodes are available: pod has unbound immediate PersistentVolumeClaims.'),
+    );
+    const matchExpressions = [{ key: 'kubernetes.io/hostname', operator: 'In', values: ['n2'] }];
+    const nodeAffinity = { required: { nodeSelectorTerms: [{ matchExpressions }] } };
+    await cp.client.create(persistentVolumes, {
+      apiVersion: 'v1',
+      kind: 'PersistentVolume',
+      metadata: { name: 'disk' },
+      spec: { capacity: { storage: '1Gi' }, accessModes: ['ReadWriteOnce'], local: { path: '/disk' }, nodeAffinity },
+    });
+    const annotations = { 'pv.kubernetes.io/bind-completed': 'yes' };
+    await cp.client.patch(persistentVolumeClaims, 'data', { metadata: { annotations }, spec: { volumeName: 'disk' } }, inDefault);
+    await lands('keeper', 'n2');
+    await clear();
+  });
 
   it('says why a pod fits nowhere, in the condition and in an event, and places it when a node comes that has room', async () => {
     await cp.client.patch(nodes, 'n3', { spec: { taints: [{ key: 'dedicated', value: 'db', effect: 'NoSchedule' }] } });

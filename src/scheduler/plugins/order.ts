@@ -1,4 +1,5 @@
 import type { Plugin } from '../plugin.ts';
+import { dynamicResources } from './dynamic-resources.ts';
 import { imageLocality } from './image-locality.ts';
 import { interPodAffinity } from './inter-pod-affinity.ts';
 import { nodeAffinity } from './node-affinity.ts';
@@ -8,6 +9,7 @@ import { nodeResourcesBalanced, nodeResourcesFit } from './node-resources.ts';
 import { nodeUnschedulable } from './node-unschedulable.ts';
 import { spreadByOwner } from './spread-by-owner.ts';
 import { taintToleration } from './taint-toleration.ts';
+import { volumeBinding } from './volume-binding.ts';
 
 /** Cheap ones first: the first that is against a node is the one that is named. */
 export const plugins: readonly Plugin[] = [
@@ -17,6 +19,8 @@ export const plugins: readonly Plugin[] = [
   nodeAffinity,
   nodePorts,
   nodeResourcesFit,
+  volumeBinding,
+  dynamicResources,
   interPodAffinity,
   nodeResourcesBalanced,
   imageLocality,

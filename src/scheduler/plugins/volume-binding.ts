@@ -1,0 +1,76 @@
+import { nodeTermFits } from '../../api/placement/node-selector.ts';
+import type { PersistentVolume, PersistentVolumeClaim, Pod, Volume } from '../../api/schema/types.ts';
+import type { Cluster } from '../cluster.ts';
+import type { NodeInfo } from '../node-info.ts';
+import type { Plugin, Reason } from '../plugin.ts';
+
+const UNBOUND = 'pod has unbound immediate PersistentVolumeClaims';
+const NOTHING_TO_BIND = ["node(s) didn't find available persistent volumes to bind"];
+const ELSEWHERE = ["node(s) didn't match PersistentVolume's node affinity"];
+const BIND_COMPLETED = 'pv.kubernetes.io/bind-completed';
+
+/** A pod waits for its claims, and goes where their volumes can be reached. It binds none: a class that waits for its first consumer waits on. */
+export const volumeBinding: Plugin = {
+  name: 'VolumeBinding',
+  weight: 0,
+  scale: 'percent',
+  prepare(pod, cluster) {
+    const volumes = (pod.spec?.volumes ?? []).filter((v) => v.persistentVolumeClaim || v.ephemeral);
+    if (volumes.length === 0) return undefined;
+    const bound: PersistentVolume[] = [];
+    let unbound = false;
+    let waiting = false;
+    for (const volume of volumes) {
+      const claim = claimOf(pod, volume, cluster);
+      if (typeof claim === 'string') return { reject: claim };
+      if (!isBound(claim)) {
+        if (waitsForConsumer(claim, cluster)) waiting = true;
+        else unbound = true;
+        continue;
+      }
+      const found = cluster.storage.volume(claim.spec?.volumeName ?? '');
+      if (!found) return { reject: `persistentvolume ${JSON.stringify(claim.spec?.volumeName)} not found` };
+      bound.push(found);
+    }
+    if (unbound) return { reject: UNBOUND };
+    return {
+      filter: (node) => {
+        if (!bound.every((volume) => reaches(node, volume))) return ELSEWHERE;
+        return waiting ? NOTHING_TO_BIND : undefined;
+      },
+    };
+  },
+};
+
+/** The claim that a volume stands for, or why there is none to use. */
+function claimOf(pod: Pod, volume: Volume, cluster: Cluster): PersistentVolumeClaim | Reason {
+  const { name: podName, namespace = '', uid } = pod.metadata;
+  const name = volume.persistentVolumeClaim?.claimName ?? `${podName}-${volume.name}`;
+  const claim = cluster.storage.claim(`${namespace}/${name}`);
+  if (!claim) {
+    return volume.ephemeral
+      ? `waiting for ephemeral volume controller to create the persistentvolumeclaim ${JSON.stringify(name)}`
+      : `persistentvolumeclaim ${JSON.stringify(name)} not found`;
+  }
+  if (claim.status?.phase === 'Lost')
+    return `persistentvolumeclaim ${JSON.stringify(name)} bound to non-existent persistentvolume ${JSON.stringify(claim.spec?.volumeName ?? '')}`;
+  if (claim.metadata.deletionTimestamp) return `persistentvolumeclaim ${JSON.stringify(name)} is being deleted`;
+  if (volume.ephemeral && !claim.metadata.ownerReferences?.some((owner) => owner.controller && owner.uid === uid))
+    return `PVC ${namespace}/${name} was not created for pod ${namespace}/${podName} (pod is not owner)`;
+  return claim;
+}
+
+/** Both halves of the binding are there: the name of the volume alone is what somebody wishes for. */
+function isBound({ metadata, spec }: PersistentVolumeClaim): boolean {
+  return !!spec?.volumeName && metadata.annotations?.[BIND_COMPLETED] !== undefined;
+}
+
+function waitsForConsumer({ metadata, spec }: PersistentVolumeClaim, cluster: Cluster): boolean {
+  const name = metadata.annotations?.['volume.beta.kubernetes.io/storage-class'] ?? spec?.storageClassName;
+  return !!name && cluster.storage.storageClass(name)?.volumeBindingMode === 'WaitForFirstConsumer';
+}
+
+function reaches(node: NodeInfo, volume: PersistentVolume): boolean {
+  const terms = volume.spec?.nodeAffinity?.required?.nodeSelectorTerms;
+  return !terms || terms.some((term) => nodeTermFits(term, node));
+}
