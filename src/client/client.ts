@@ -90,8 +90,11 @@ function statusOf(code: number, text: string): Status {
 
 export class Client {
   readonly transport: Transport;
+  /** The URL that it talks to. */
+  readonly server: string;
 
   constructor(config: ClientConfig) {
+    this.server = config.server;
     this.transport = new Transport(config);
   }
 

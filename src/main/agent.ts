@@ -105,7 +105,8 @@ async function readTls({ cert, key, clientCa }: TlsFiles, node: string, ip: stri
 export async function runAgent(settings: AgentSettings): Promise<number> {
   const { nodeName, signal, log } = settings;
   const clock = systemClock;
-  const nodeIp = settings.nodeIp ?? ownAddress();
+  // The proxy alone asks no interface: it has the Node's own addresses, and none is needed to reach the API server over loopback.
+  const nodeIp = settings.nodeIp ?? (settings.parts.every((part) => part === 'proxy') ? '' : ownAddress());
   const stop = new AbortController();
   const ending = AbortSignal.any([signal, stop.signal]);
   const clientOf = async (part: AgentPart): Promise<Client | undefined> => {
@@ -191,7 +192,7 @@ export async function runAgent(settings: AgentSettings): Promise<number> {
         client: proxyClient,
         informers: proxyInformers,
         nodeName,
-        ...(settings.nodeIp === undefined ? {} : { nodeIps: [nodeIp] }),
+        ...(settings.nodeIp === undefined ? {} : { nodeIps: [settings.nodeIp] }),
         clusterCidrs: settings.clusterCidr.split(',').filter(Boolean),
         serviceCidrs: settings.serviceCidr.split(',').filter(Boolean),
         ...definedOnly(settings.proxyHttp),

@@ -7,7 +7,7 @@ import type { EndpointSlice, Service } from '../api/schema/types.ts';
 import { mustRun, systemExec } from '../linux/exec.ts';
 import { inNetns } from '../linux/netns.ts';
 import { KernelNftables } from '../linux/nftables/kernel-nftables.ts';
-import { ServiceTable } from './apply/service-table.ts';
+import { FamilyProxy } from './family.ts';
 import type { NodeContext } from './plan/node-context.ts';
 
 export interface BenchOptions {
@@ -101,6 +101,8 @@ export function peerTable(options: Pick<BenchOptions, 'services' | 'endpoints'>)
   return parts.join('');
 }
 
+const wideEndpoints = 5000;
+
 async function timed(work: () => Promise<unknown>): Promise<number> {
   const begun = performance.now();
   await work();
@@ -117,14 +119,14 @@ async function benchOurs(namespace: string, options: BenchOptions): Promise<[loa
   const watch = nft.watch('kube-proxy', () => {});
   try {
     const objects = Array.from({ length: options.services }, (_, n) => [service(n), slice(n, ipsOf(n, options))] as const);
-    const fill = async (): Promise<ServiceTable> => {
-      const table = new ServiceTable(nft, node);
-      await table.open();
+    const fill = async (): Promise<FamilyProxy> => {
+      const table = await FamilyProxy.open(nft, node);
       for (const [s, endpoints] of objects) table.put(`bench/${s.metadata.name}`, s, [endpoints]);
+      table.settle();
       await table.sync();
       return table;
     };
-    let table: ServiceTable | undefined;
+    let table: FamilyProxy | undefined;
     const load = await timed(async () => {
       table = await fill();
     });
@@ -133,6 +135,7 @@ async function benchOurs(namespace: string, options: BenchOptions): Promise<[loa
       changes.push(
         await timed(async () => {
           table?.put('bench/s7', service(7), [slice(7, ipsOf(7, options, 50_000 + i))]);
+          table?.settle();
           await table?.sync();
         }),
       );
@@ -141,6 +144,33 @@ async function benchOurs(namespace: string, options: BenchOptions): Promise<[loa
     return [load, median(changes), restart];
   } finally {
     watch.close();
+    nft.close();
+  }
+}
+
+/** One endpoint among very many of one Service, planned, rendered and applied. */
+async function benchWide(namespace: string, endpoints: number, repeat: number): Promise<number> {
+  const nft = inNetns(`/run/netns/${namespace}`, () => new KernelNftables());
+  try {
+    const perSlice = 100;
+    const slices = Array.from({ length: Math.ceil(endpoints / perSlice) }, (_, i) => slice(i, ipsOf(i, { endpoints: perSlice })));
+    const table = await FamilyProxy.open(nft, node);
+    table.put('bench/s0', service(0), slices);
+    table.settle();
+    await table.sync();
+    const changes: number[] = [];
+    for (let i = 1; i <= repeat; i++) {
+      changes.push(
+        await timed(async () => {
+          slices[7] = slice(7, ipsOf(7, { endpoints: perSlice }, 1_000_000 + i));
+          table.put('bench/s0', service(0), slices);
+          table.settle();
+          await table.sync();
+        }),
+      );
+    }
+    return median(changes);
+  } finally {
     nft.close();
   }
 }
@@ -156,16 +186,18 @@ async function benchPeer(namespace: string, options: BenchOptions): Promise<[loa
 
 /** Runs the comparison. Needs root; makes and removes its own namespaces. */
 async function benchProxy(options: BenchOptions): Promise<BenchResult[]> {
-  const namespaces = [`fl-bench-${process.pid}-a`, `fl-bench-${process.pid}-b`] as const;
+  const namespaces = [`fl-bench-${process.pid}-a`, `fl-bench-${process.pid}-b`, `fl-bench-${process.pid}-c`] as const;
   try {
     for (const namespace of namespaces) await mustRun(systemExec, 'ip', ['netns', 'add', namespace]);
     const [load, change, restart] = await benchOurs(namespaces[0], options);
+    const wide = await benchWide(namespaces[2], wideEndpoints, options.changes);
     const [peerLoad, peerChange] = await benchPeer(namespaces[1], options);
     const row = (what: string, oursMs: number, peerMs: number): BenchResult => ({ what, oursMs, peerMs, ratio: peerMs / oursMs });
     const size = `${options.services} Services with ${options.endpoints} endpoints`;
     return [
       row(`load ${size}`, load, peerLoad),
       row(`change one endpoint among ${size}`, change, peerChange),
+      row(`change one endpoint of a Service with ${wideEndpoints}`, wide, peerChange),
       row(`start again over ${size}, nothing changed`, restart, peerLoad),
     ];
   } finally {

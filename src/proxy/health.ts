@@ -80,19 +80,23 @@ export class ServiceHealth {
     this.#log = log;
   }
 
-  async update(plans: ReadonlyMap<string, ServicePlan>): Promise<void> {
+  /** Takes the plans of every family. True when it listens on other ports than before. */
+  async update(families: Iterable<ReadonlyMap<string, ServicePlan>>): Promise<boolean> {
+    const wanted = healthChecks(families);
+    let moved = false;
     for (const [key, held] of [...this.#servers]) {
-      if (plans.get(key)?.health?.port === held.port) continue;
+      if (wanted.get(key)?.port === held.port) continue;
+      moved = true;
       this.#servers.delete(key);
       await held.server.close();
     }
-    for (const { key, health } of plans.values()) {
-      if (!health) continue;
+    for (const [key, health] of wanted) {
       const held = this.#servers.get(key);
       if (held) {
         held.localReady = health.localReady;
         continue;
       }
+      moved = true;
       const entry = { port: health.port, localReady: health.localReady, server: new HealthServer({ '*': () => this.#answer(key) }) };
       this.#servers.set(key, entry);
       await entry.server.listen(`:${health.port}`).catch((err: unknown) => {
@@ -100,6 +104,7 @@ export class ServiceHealth {
         this.#log.warn(`Cannot answer health checks of Service "${key}": ${messageOf(err)}`);
       });
     }
+    return moved;
   }
 
   #answer(key: string): Answer {
@@ -118,4 +123,13 @@ export class ServiceHealth {
     await Promise.all([...this.#servers.values()].map(({ server }) => server.close()));
     this.#servers.clear();
   }
+}
+
+/** Of a Service with two families those endpoints count of which there are more: they are the same pods. */
+function healthChecks(families: Iterable<ReadonlyMap<string, ServicePlan>>): Map<string, NonNullable<ServicePlan['health']>> {
+  const checks = new Map<string, NonNullable<ServicePlan['health']>>();
+  for (const plans of families)
+    for (const { key, health } of plans.values())
+      if (health && health.localReady >= (checks.get(key)?.localReady ?? 0)) checks.set(key, health);
+  return checks;
 }

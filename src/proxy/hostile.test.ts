@@ -10,9 +10,10 @@ import { inNetns } from '../linux/netns.ts';
 import { create, diff } from '../linux/nftables/diff.ts';
 import { KernelNftables } from '../linux/nftables/kernel-nftables.ts';
 import type { TableFamily } from '../linux/nftables/table.ts';
-import { ServiceTable } from './apply/service-table.ts';
+import { FamilyProxy } from './family.ts';
 import type { NodeContext } from './plan/node-context.ts';
-import { planService } from './plan/plan-service.ts';
+import { planServices } from './plan/planner.ts';
+import { reservedOf } from './plan/reserved.ts';
 import { tableName } from './render/nftables/layout.ts';
 import { renderTable } from './render/nftables/render-table.ts';
 
@@ -41,6 +42,14 @@ const contexts: Readonly<Record<TableFamily, NodeContext>> = {
   },
 };
 
+const reserved = reservedOf({
+  nodes: [
+    { apiVersion: 'v1', kind: 'Node', metadata: { name: 'n' }, status: { addresses: [{ type: 'InternalIP', address: '192.168.120.11' }] } },
+  ],
+  slicesOf: () => [],
+  ownIps: ['192.168.120.11', 'fd00:120::11'],
+  listeners: [{ protocol: 'tcp', port: 443 }],
+});
 const frontends4 = '10.96.0.1 10.96.0.2 010.096.000.001 198.51.100.1 198.51.100.2 ::ffff:198.51.100.1 192.168.120.11 10.244.1.2'.split(' ');
 const frontends6 = 'fd00::1 fd00:0::1 FD00::2 fd00:120::11 ::ffff:0:1.2.3.4'.split(' ');
 const oddities = '0.0.0.0 127.0.0.1 224.0.0.1 255.255.255.255 :: ::1 ff02::1 None 1.2.3 fe80::1%eth0 example.com'.split(' ');
@@ -165,26 +174,27 @@ describe('hostile Services', { skip: cannotMakeNamespaces, concurrency: false },
       const names = Array.from({ length: 8 }, (_, i) => `s${i}`);
       const services = new Map<string, Service>();
       const slices = new Map<string, EndpointSlice[]>();
-      const table = new ServiceTable(kernel, node);
-      await table.open();
-      await table.sync();
+      const proxy = await FamilyProxy.open(kernel, node);
+      proxy.planner.reserve(reserved);
+      await proxy.sync();
       for (let step = 0; step < steps; step++) {
         for (let i = random.below(4); i >= 0; i--) {
           const name = random.one(names);
           if (random.below(4) === 0) services.delete(name);
           else if (random.below(2) === 0 || !services.has(name)) services.set(name, random.service(name));
           slices.set(name, random.below(2) === 0 ? [random.slice(name, 0)] : [random.slice(name, 0), random.slice(name, 1)]);
-          table.put(`fuzz/${name}`, services.get(name), slices.get(name) ?? []);
+          proxy.put(`fuzz/${name}`, services.get(name), slices.get(name) ?? []);
         }
         const at = `step ${step} of FUZZ_SEED=${seed}`;
-        const { full } = await table.sync().catch((err: unknown) => assert.fail(`${at}: ${String(err)}`));
+        proxy.settle();
+        const { full } = await proxy.sync().catch((err: unknown) => assert.fail(`${at}: ${String(err)}`));
         assert.equal(full, false, at);
         // What the changes made is what the same plans make from nothing.
-        const wanted = renderTable(table.plans.values(), node);
+        const wanted = renderTable(proxy.planner.plans.values(), node);
         assert.deepEqual(diff(await kernel.read(family, tableName), wanted), [], at);
         // The plans of a proxy that knows nothing of the past, over whatever an earlier step left, and into an empty kernel.
-        const plans = [...services].flatMap(([name, service]) => planService(service, slices.get(name) ?? [], node) ?? []);
-        const other = renderTable(plans, node);
+        const objects = [...services].map(([name, service]) => ({ service, slices: slices.get(name) ?? [] }));
+        const other = renderTable(planServices(objects, node, reserved), node);
         const ops =
           step % 3 === 0
             ? [{ op: 'add-table' } as const, { op: 'delete-table' } as const, ...create(other)]

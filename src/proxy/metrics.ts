@@ -1,5 +1,6 @@
 /** kube-proxy's metrics under kube-proxy's names, in a registry of their own. */
 import { Counter, Gauge, Histogram, Registry } from 'prom-client';
+import type { ServicePlan } from './plan/service-plan.ts';
 
 const seconds = [0.001, 0.002, 0.004, 0.008, 0.016, 0.032, 0.064, 0.128, 0.256, 0.512, 1.024, 2.048, 4.096, 8.192, 16.384];
 const programming = [0.25, 0.5, 1, 2, 3, 4, 5, 10, 20, 30, 60, 120, 300];
@@ -52,4 +53,17 @@ export class ProxyMetrics {
     'UDP flows deleted because their endpoint is gone',
     [],
   );
+}
+
+/** Services that lack local endpoints under a Local policy, in whatever family: `[internal, external]`. */
+export function countNoLocal(families: Iterable<ReadonlyMap<string, ServicePlan>>): readonly [internal: number, external: number] {
+  const internal = new Set<string>();
+  const external = new Set<string>();
+  for (const plans of families)
+    for (const [key, plan] of plans)
+      for (const { frontends } of plan.ports) {
+        if (frontends.some((f) => f.kind === 'cluster-ip' && f.inside === 'drop')) internal.add(key);
+        if (frontends.some((f) => f.kind !== 'cluster-ip' && f.outside === 'drop')) external.add(key);
+      }
+  return [internal.size, external.size];
 }

@@ -71,8 +71,9 @@ export function nodeContext(
   };
 }
 
-/** IPv4 always; IPv6 when the cluster has pods or the node an address of that family. */
-export function familiesOf(options: ProxyOptions): TableFamily[] {
-  const texts = [...(options.clusterCidrs ?? []), ...(options.nodeIps ?? []), ...(options.serviceCidrs ?? [])];
+/** IPv4 always; IPv6 when the node or the cluster has an address or a range of that family. */
+export function familiesOf(options: ProxyOptions, node: Node | undefined): TableFamily[] {
+  const ofNode = [...(node?.status?.addresses ?? []).flatMap(({ address }) => parseIp(address) ?? []), ...(node?.spec?.podCIDRs ?? [])];
+  const texts = [...(options.clusterCidrs ?? []), ...(options.nodeIps ?? []), ...(options.serviceCidrs ?? []), ...ofNode];
   return ofFamily('ip6', texts).length > 0 ? ['ip', 'ip6'] : ['ip'];
 }

@@ -4,6 +4,7 @@ import type { Clock } from '../clock/clock.ts';
 import type { Nftables } from '../linux/nftables/table.ts';
 import type { Log } from '../observability/log.ts';
 import type { UdpFlows } from './apply/udp-flows.ts';
+import type { NodeHost } from './node-host.ts';
 
 /** `HOST:PORT`, or undefined to listen nowhere. Port 0 takes a free one. */
 export type ListenAddress = string;
@@ -38,6 +39,7 @@ export interface ProxyOptions {
   /** The kernel; tests give others. */
   readonly nftables?: Nftables;
   readonly udpFlows?: UdpFlows;
+  readonly host?: NodeHost;
   readonly clock?: Clock;
   readonly log?: Log;
   readonly signal?: AbortSignal;

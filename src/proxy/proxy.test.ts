@@ -8,6 +8,7 @@ import { FakeNftables } from '../linux/nftables/fake-nftables.ts';
 import type { UdpFlow, UdpFlows } from './apply/udp-flows.ts';
 import type { ProxyOptions } from './options.ts';
 import { type ServiceProxy, startProxy } from './proxy.ts';
+import { FakeNodeHost } from './testing/fake-node-host.ts';
 import { HandmadeCluster } from './testing/handmade-cluster.ts';
 
 const running: ServiceProxy[] = [];
@@ -22,6 +23,7 @@ async function start(cluster: HandmadeCluster, nftables: FakeNftables, more: Par
     minSyncPeriodMs: 0,
     nftables,
     udpFlows: { deleteStale: async () => 0, close: () => {} },
+    host: new FakeNodeHost(),
     ...more,
   });
   running.push(proxy);
@@ -237,6 +239,43 @@ describe('startProxy()', () => {
     cluster.endpoints('b', ['10.244.2.4']);
     await until(() => elements(nft, 'services')['10.96.0.2 . tcp . 80'] === 'goto lb-1');
     assert.deepEqual(elements(nft, 'masquerade-services'), {});
+  });
+
+  it('leaves alone what the cluster and this node serve themselves, tells the Service once, and serves it when that ends', async () => {
+    const cluster = new HandmadeCluster();
+    const nft = new FakeNftables();
+    const told: Event[] = [];
+    const client = { create: async (_: unknown, event: Event) => void told.push(event), patch: async () => {} } as unknown as Client;
+    const host = new FakeNodeHost();
+    host.listening = [{ protocol: 'tcp', port: 22 }];
+    await start(cluster, nft, { client, host, syncPeriodMs: 20 });
+    const addresses = [{ type: 'InternalIP', address: '192.168.120.11' }];
+    const daemonEndpoints = { kubeletEndpoint: { Port: 10_250 } };
+    cluster.nodes.put({ apiVersion: 'v1', kind: 'Node', metadata: { name: 'node1' }, status: { addresses, daemonEndpoints } });
+    cluster.service('kubernetes', '10.96.0.1', { ports: [{ port: 443 }] });
+    cluster.endpoints('kubernetes', ['192.168.120.10']);
+    cluster.service('greedy', '10.96.0.2', {
+      externalIPs: ['192.168.120.11', '192.168.120.10', '10.96.0.1'],
+      ports: [22, 80, 8080, 10_250].map((port) => ({ name: `p${port}`, port })),
+    });
+    const held = (): string[] => Object.keys(elements(nft, 'no-endpoint-services')).sort();
+    const free = ['192.168.120.10 . tcp . 10250', '192.168.120.10 . tcp . 22', '192.168.120.10 . tcp . 80', '192.168.120.11 . tcp . 80'];
+    await until(() => held().length === 5);
+    assert.deepEqual(held(), [...free, '192.168.120.11 . tcp . 8080'].sort());
+    const kept = [...[22, 80, 8080, 10_250].map((p) => `10.96.0.1 . tcp . ${p}`), '192.168.120.10 . tcp . 8080'];
+    await until(() => told.length === 7);
+    const frontends = told.map((e) => /serve "(.*)" for Service "default\/greedy"/.exec(e.message ?? '')?.[1]);
+    assert.deepEqual(frontends.sort(), [...kept, '192.168.120.11 . tcp . 10250', '192.168.120.11 . tcp . 22'].sort());
+    assert.deepEqual(
+      new Set(told.map((e) => `${e.type} ${e.reason} ${e.involvedObject.name}`)),
+      new Set(['Warning FrontendReserved greedy']),
+    );
+    host.listening = [];
+    await until(() => held().includes('192.168.120.11 . tcp . 22'));
+    assert.equal(told.length, 7);
+    host.listening = [{ protocol: 'tcp', port: 80, ip: '192.168.120.11' }];
+    await until(() => !held().includes('192.168.120.11 . tcp . 80'));
+    await until(() => told.length === 8);
   });
 
   it('forgets clients whose endpoint is gone', async () => {

@@ -2,9 +2,8 @@
  * The service proxy: watches Services and EndpointSlices, keeps the kernel's rules in step, answers health checks.
  * Everything that decides is pure and elsewhere (`plan`, `render`); here are only the edges.
  */
-import { networkInterfaces } from 'node:os';
-import { endpointSlices, nodes, services } from '../api/resource-types.ts';
-import type { Node } from '../api/schema/types.ts';
+import { endpointSlices, nodes, serviceCidrs, services } from '../api/resource-types.ts';
+import type { Node, ServiceCIDR } from '../api/schema/types.ts';
 import { EventRecorder } from '../client/event-recorder.ts';
 import type { Informer } from '../client/informer.ts';
 import { InformerSet } from '../client/informers.ts';
@@ -13,26 +12,29 @@ import { KnownError, messageOf } from '../errors/known-error.ts';
 import { KernelNftables } from '../linux/nftables/kernel-nftables.ts';
 import type { Nftables, TableFamily } from '../linux/nftables/table.ts';
 import { type Log, silentLog } from '../observability/log.ts';
-import { ServiceTable } from './apply/service-table.ts';
 import { SyncLoop } from './apply/sync-loop.ts';
 import { KernelUdpFlows, UdpCleanUp, type UdpFlows } from './apply/udp-flows.ts';
-import { ContestReport } from './contest-report.ts';
+import { FamilyProxy } from './family.ts';
+import { FrontendReport } from './frontend-report.ts';
 import { type Answer, HealthServer, ServiceHealth } from './health.ts';
-import { ProxyMetrics } from './metrics.ts';
-import { familiesOf, nodeContext } from './node-state.ts';
+import { Liveness } from './liveness.ts';
+import { countNoLocal, ProxyMetrics } from './metrics.ts';
+import { KernelNodeHost, type NodeHost } from './node-host.ts';
+import { isNodeNews, NodeView } from './node-view.ts';
 import type { ProxyOptions } from './options.ts';
 import type { NodeContext } from './plan/node-context.ts';
+import { ownServices } from './plan/reserved.ts';
 import { tableName } from './render/nftables/layout.ts';
 import { ChangeTracker } from './track/change-tracker.ts';
 
-const deletedByAutoscaler = 'ToBeDeletedByClusterAutoscaler';
 const defaultSyncPeriodMs = 30_000;
 const defaultMinSyncPeriodMs = 20;
 const deepVerifyPeriodMs = 3_600_000;
+/** API servers before 1.33 may have no ServiceCIDRs, and older roles do not allow reading them: rules do not wait for ever. */
+const serviceCidrsPatienceMs = 2000;
 
-function interfaceIps(): string[] {
-  return Object.values(networkInterfaces()).flatMap((list) => (list ?? []).map((i) => i.address.split('%')[0] ?? ''));
-}
+/** In metrics and health. */
+const familyNames = { ip: 'IPv4', ip6: 'IPv6' } as const;
 
 export class ServiceProxy {
   /** Resolves when the rules were applied for the first time. */
@@ -46,22 +48,24 @@ export class ServiceProxy {
   readonly #log: Log;
   readonly #nft: Nftables;
   readonly #flows: UdpFlows;
+  readonly #host: NodeHost;
   readonly #udp: UdpCleanUp;
-  readonly #families: readonly TableFamily[];
-  readonly #tables = new Map<TableFamily, ServiceTable>();
+  readonly #families = new Map<TableFamily, FamilyProxy>();
   readonly #tracker: ChangeTracker;
   readonly #nodes: Informer<Node>;
+  readonly #serviceCidrs: Informer<ServiceCIDR>;
+  readonly #view: NodeView;
   readonly #informers: InformerSet;
   readonly #loop: SyncLoop;
   readonly #stop = new AbortController();
   readonly #markSynced: () => void;
+  readonly #liveness: Liveness;
   readonly #health: ServiceHealth;
-  readonly #contests: ContestReport;
+  readonly #report: FrontendReport;
   readonly #servers: HealthServer[] = [];
-  #nodeChanged = true;
+  /** What the view says may be news; `look`: so may be what the kernel says. */
+  #viewDue: 'no' | 'yes' | 'look' = 'look';
   #started = false;
-  #queuedAt: number | undefined;
-  #lastSync = 0;
   #generation = 0;
   #commits = 0;
   #deeplyVerified = 0;
@@ -75,19 +79,30 @@ export class ServiceProxy {
     const nft = options.nftables ?? new KernelNftables();
     this.#nft = nft;
     this.#flows = options.udpFlows ?? new KernelUdpFlows();
+    this.#host = options.host ?? new KernelNodeHost();
     this.#udp = new UdpCleanUp(this.#flows);
-    this.#families = familiesOf(options);
     this.#informers = options.informers ?? new InformerSet(options.client, { clock: this.#clock, log: this.#log });
-    this.#nodes = this.#informers.of(nodes, { fieldSelector: `metadata.name=${options.nodeName}` });
-    const sources = { services: this.#informers.of(services), slices: this.#informers.of(endpointSlices), nodes: this.#nodes };
-    this.#tracker = new ChangeTracker(sources, { changed: (what) => this.#onChange(what) });
+    this.#nodes = this.#informers.of(nodes);
+    this.#serviceCidrs = this.#informers.of(serviceCidrs);
+    const sources = { services: this.#informers.of(services), slices: this.#informers.of(endpointSlices) };
+    this.#tracker = new ChangeTracker(sources, { changed: (what, keys) => this.#onChange(what, keys) });
+    this.#view = new NodeView({
+      proxy: options,
+      nodes: this.#nodes,
+      serviceCidrs: this.#serviceCidrs,
+      slicesOf: (key) => this.#tracker.slicesOf(key),
+      host: this.#host,
+      log: this.#log,
+    });
+    this.#followCluster();
     const { promise, resolve } = Promise.withResolvers<void>();
     this.synced = promise;
     this.#markSynced = resolve;
-    this.#health = new ServiceHealth(() => this.#isAlive(), this.#log);
+    this.#liveness = new Liveness(this.#clock, this.#syncPeriodMs);
+    this.#health = new ServiceHealth(() => this.#liveness.isAlive, this.#log);
     const { client, nodeName } = options;
     const recorder = new EventRecorder({ client, component: 'kube-proxy', host: nodeName, clock: this.#clock, log: this.#log });
-    this.#contests = new ContestReport({
+    this.#report = new FrontendReport({
       log: this.#log,
       service: (key) => this.#tracker.service(key),
       event: (about, reason, message) => recorder.event(about, 'Warning', reason, message),
@@ -102,10 +117,9 @@ export class ServiceProxy {
       onFailure: (err) => {
         this.metrics.failures.inc();
         // Also when nothing changed but somebody took the rules away: from now on /healthz waits for them.
-        this.#queuedAt ??= this.#clock.now();
-        const about = this.#nodes.get(options.nodeName);
-        if (about) recorder.event(about, 'Warning', 'ProxySyncFailed', messageOf(err));
-        for (const table of this.#tables.values()) table.distrust();
+        this.#liveness.queued();
+        if (this.#view.node) recorder.event(this.#view.node, 'Warning', 'ProxySyncFailed', messageOf(err));
+        for (const family of this.#families.values()) family.distrust();
       },
     });
   }
@@ -131,16 +145,33 @@ export class ServiceProxy {
     if (!this.#options.informers) void this.#informers.start(this.#stop.signal);
     this.#options.signal?.addEventListener('abort', () => void this.close(), { once: true });
     // Rules made from half of the objects would refuse what the other half serves.
-    void this.#tracker.synced.then(() => {
-      this.#started = true;
-      this.#deeplyVerified = this.#clock.monotonic();
-      this.#request();
-      this.#loop.watch();
-      this.#watch = this.#nft.watch(tableName, () => {
-        this.#touched = true;
-        this.#loop.suspect();
-      });
+    const ranges = Promise.race([this.#serviceCidrs.synced, this.#clock.sleep(serviceCidrsPatienceMs, this.#stop.signal).catch(() => {})]);
+    void Promise.all([this.#tracker.synced, this.#nodes.synced, ranges]).then(() => this.#begin());
+  }
+
+  #begin(): void {
+    if (this.#stop.signal.aborted) return;
+    this.#started = true;
+    this.#deeplyVerified = this.#clock.monotonic();
+    this.#request();
+    this.#loop.watch();
+    this.#host.watch(() => this.#onView('look'));
+    this.#watch = this.#nft.watch(tableName, () => {
+      this.#touched = true;
+      this.#loop.suspect();
     });
+  }
+
+  /** A look at the node is due for other reasons than the node's own. */
+  #followCluster(): void {
+    const changed = (): void => this.#onView('yes');
+    this.#serviceCidrs.on({ add: changed, update: changed, delete: changed });
+    this.#nodes.on({ add: changed, update: (now, before) => (isNodeNews(now, before) ? changed() : undefined), delete: changed });
+  }
+
+  #onView(due: 'yes' | 'look'): void {
+    if (this.#viewDue !== 'look') this.#viewDue = due;
+    this.#request();
   }
 
   async #listen(address: string, routes: Readonly<Record<string, () => Answer | Promise<Answer>>>): Promise<string> {
@@ -150,114 +181,101 @@ export class ServiceProxy {
     return bound;
   }
 
-  #onChange(what: 'service' | 'slice' | 'node'): void {
-    if (what === 'node') this.#nodeChanged = true;
-    else (what === 'service' ? this.metrics.services : this.metrics.endpoints).inc();
-    this.#request();
+  #onChange(what: 'service' | 'slice', keys: readonly string[]): void {
+    (what === 'service' ? this.metrics.services : this.metrics.endpoints).inc();
+    if (keys.some((key) => ownServices.has(key))) this.#onView('yes');
+    else this.#request();
   }
 
   #request(): void {
     if (!this.#started) return;
-    this.#queuedAt ??= this.#clock.now();
+    this.#liveness.queued();
     this.metrics.lastQueued.set(this.#clock.now() / 1000);
     this.metrics.servicesPending.set(this.#tracker.pendingServices);
     this.metrics.endpointsPending.set(this.#tracker.pendingSlices);
     this.#loop.request();
   }
 
-  /** Makes new tables of those families whose node context changed. */
-  async #followNode(): Promise<void> {
-    const node = this.#nodes.get(this.#options.nodeName);
-    const ips = interfaceIps();
-    for (const family of this.#families) {
-      const context = nodeContext(this.#options, node, family, ips);
-      const table = this.#tables.get(family);
-      if (table && JSON.stringify(table.node) === JSON.stringify(context)) continue;
-      await this.#newContext(family, table, context);
-      this.#tracker.markAll();
+  /** Makes new tables of those families whose node context changed, and tells all what is reserved. */
+  async #followView(): Promise<void> {
+    const due = this.#viewDue;
+    this.#viewDue = 'no';
+    try {
+      if (due === 'look') await this.#view.look();
+      if (this.#view.reserve()) for (const proxy of this.#families.values()) proxy.planner.reserve(this.#view.reserved);
+      for (const [family, context] of this.#view.contexts()) {
+        const known = this.#families.get(family);
+        if (known && JSON.stringify(known.planner.node) === JSON.stringify(context)) continue;
+        if (known) known.reset(context);
+        else await this.#open(family, context);
+        this.#tracker.markAll();
+      }
+    } catch (err) {
+      this.#viewDue = 'look';
+      throw err;
     }
-    this.#nodeChanged = this.#nodes.get(this.#options.nodeName) !== node;
   }
 
-  async #newContext(family: TableFamily, table: ServiceTable | undefined, context: NodeContext): Promise<void> {
-    if (table) {
-      table.reset(context);
-      return;
-    }
-    const fresh = new ServiceTable(
-      {
-        ...bound(this.#nft),
-        commit: async (transaction) => {
-          await this.#nft.commit(transaction);
-          if (transaction.ops.length > 0) this.#commits++;
-        },
-      },
-      context,
-    );
-    await fresh.open();
-    this.#tables.set(family, fresh);
+  async #open(family: TableFamily, context: NodeContext): Promise<void> {
+    // Counts changes that are our own.
+    const commit: Nftables['commit'] = async (transaction) => {
+      await this.#nft.commit(transaction);
+      if (transaction.ops.length > 0) this.#commits++;
+    };
+    const fresh = await FamilyProxy.open({ ...bound(this.#nft), commit }, context);
+    fresh.planner.reserve(this.#view.reserved);
+    this.#families.set(family, fresh);
   }
 
   async #sync(): Promise<void> {
     const begunAt = this.#clock.now();
-    if (this.#nodeChanged) await this.#followNode();
+    if (this.#viewDue !== 'no') await this.#followView();
     const { services: changed, triggers } = this.#tracker.take();
-    // Every table first learns what changed: if the kernel then refuses one, nothing is forgotten for the other.
-    for (const [family, table] of this.#tables) for (const key of changed) this.#put(family, table, key);
-    for (const [family, table] of this.#tables) {
+    // Every family first learns what changed: if the kernel then refuses one, nothing is forgotten for the other.
+    for (const [family, proxy] of this.#families) {
+      for (const key of changed) this.#put(proxy, key);
+      proxy.settle((before, after) => this.#udp.changed(family, before, after));
+    }
+    for (const [family, proxy] of this.#families) {
       const begun = this.#clock.monotonic();
-      const { full, steps } = await table.sync();
+      const { full, steps } = await proxy.sync();
       const took = (this.#clock.monotonic() - begun) / 1000;
-      const labels = { ip_family: family === 'ip' ? 'IPv4' : 'IPv6' };
+      const labels = { ip_family: familyNames[family] };
       this.metrics.sync.observe(labels, took);
       (full ? this.metrics.fullSync : this.metrics.partialSync).observe(labels, took);
       for (const trigger of triggers) this.metrics.programming.observe(labels, Math.max(0, this.#clock.now() - trigger) / 1000);
       if (steps > 0) this.#log.debug('Applied rules', { family, full, steps, services: changed.size, seconds: took });
     }
-    this.#lastSync = this.#clock.now();
-    if (this.#queuedAt !== undefined && this.#queuedAt <= begunAt) this.#queuedAt = this.#tracker.pendingServices > 0 ? begunAt : undefined;
-    this.metrics.lastSync.set(this.#lastSync / 1000);
+    this.metrics.lastSync.set(this.#liveness.synced(begunAt, this.#tracker.pendingServices > 0) / 1000);
     this.metrics.servicesPending.set(this.#tracker.pendingServices);
     this.metrics.endpointsPending.set(this.#tracker.pendingSlices);
     this.#markSynced();
     await this.#afterSync();
   }
 
-  #put(family: TableFamily, table: ServiceTable, key: string): void {
-    const before = table.plans.get(key);
+  #put(proxy: FamilyProxy, key: string): void {
     try {
-      table.put(key, this.#tracker.service(key), this.#tracker.slicesOf(key));
+      proxy.put(key, this.#tracker.service(key), this.#tracker.slicesOf(key));
     } catch (err) {
       // All others would wait for this one.
       this.#log.error(`Cannot plan Service "${key}", its rules stay as they are: ${messageOf(err)}`);
     }
-    this.#udp.changed(family, before, table.plans.get(key));
   }
 
   async #afterSync(): Promise<void> {
-    this.#contests.update([...this.#tables.values()].map((table) => table.contests));
-    const [first] = this.#tables.values();
-    if (first) {
-      await this.#health.update(first.plans);
-      this.#countNoLocal(first);
-    }
+    const planned = new Map([...this.#families].map(([family, { planner }]) => [family, planner] as const));
+    const planners = [...planned.values()];
+    this.#report.update(planners.flatMap((planner) => planner.refusals));
+    // Our own sockets are reserved as others are: ports that we listened on may be somebody's now.
+    if (await this.#health.update(planners.map((planner) => planner.plans))) this.#onView('look');
+    const [internal, external] = countNoLocal(planners.map((planner) => planner.plans));
+    this.metrics.noLocalEndpoints.set({ traffic_policy: 'internal' }, internal);
+    this.metrics.noLocalEndpoints.set({ traffic_policy: 'external' }, external);
     try {
-      this.metrics.deletedFlows.inc(await this.#udp.run(this.#tables));
+      this.metrics.deletedFlows.inc(await this.#udp.run(planned));
     } catch (err) {
       this.#log.warn(`Cannot clean up UDP flows: ${messageOf(err)}`);
     }
-  }
-
-  #countNoLocal(table: ServiceTable): void {
-    let internal = 0;
-    let external = 0;
-    for (const plan of table.plans.values()) {
-      const frontends = plan.ports.flatMap((port) => port.frontends);
-      if (frontends.some((f) => f.kind === 'cluster-ip' && f.inside === 'drop')) internal++;
-      if (frontends.some((f) => f.kind !== 'cluster-ip' && f.outside === 'drop')) external++;
-    }
-    this.metrics.noLocalEndpoints.set({ traffic_policy: 'internal' }, internal);
-    this.metrics.noLocalEndpoints.set({ traffic_policy: 'external' }, external);
   }
 
   /** Whether anybody else changed rules since the last look; then everything is compared again. */
@@ -266,35 +284,20 @@ export class ServiceProxy {
     const expected = this.#generation + this.#commits;
     this.#generation = generation;
     this.#commits = 0;
-    // Interfaces come and go without a word.
-    this.#nodeChanged = true;
+    // Sockets come and go without a word.
+    this.#viewDue = 'look';
     const touched = this.#touched && generation !== expected;
     this.#touched = false;
     const deep = touched || this.#clock.monotonic() - this.#deeplyVerified >= deepVerifyPeriodMs;
     if (deep) this.#deeplyVerified = this.#clock.monotonic();
-    if (deep || generation !== expected) for (const table of this.#tables.values()) await table.verify(deep);
-  }
-
-  /** Whether syncs keep up: none waits for longer than two periods. */
-  #isAlive(): boolean {
-    return this.#lastSync > 0 && (this.#queuedAt === undefined || this.#clock.now() - this.#queuedAt < 2 * this.#syncPeriodMs);
+    if (deep || generation !== expected) for (const family of this.#families.values()) await family.verify(deep);
   }
 
   #answerHealth(eligible: boolean): Answer {
-    const node = this.#nodes.get(this.#options.nodeName);
-    const leaving =
-      node !== undefined &&
-      (node.metadata.deletionTimestamp !== undefined || (node.spec?.taints ?? []).some((taint) => taint.key === deletedByAutoscaler));
-    const code = this.#isAlive() && !(eligible && leaving) ? 200 : 503;
-    (eligible ? this.metrics.healthz : this.metrics.livez).inc({ code: String(code) });
-    const families = Object.fromEntries(this.#families.map((f) => [f === 'ip' ? 'IPv4' : 'IPv6', { healthy: this.#isAlive() }]));
-    const body = {
-      lastUpdated: new Date(this.#lastSync).toISOString(),
-      currentTime: new Date(this.#clock.now()).toISOString(),
-      ...(eligible ? { nodeEligible: !leaving } : {}),
-      status: families,
-    };
-    return { code, type: 'application/json', body: `${JSON.stringify(body)}\n` };
+    const families = [...this.#families.keys()].map((family) => familyNames[family]);
+    const answer = this.#liveness.answer(eligible, this.#view.node, families);
+    (eligible ? this.metrics.healthz : this.metrics.livez).inc({ code: String(answer.code) });
+    return answer;
   }
 
   /** Stops. The rules stay: traffic goes on while the proxy is replaced. */
@@ -307,6 +310,7 @@ export class ServiceProxy {
     await Promise.all(this.#servers.map((server) => server.close()));
     if (!this.#options.nftables) this.#nft.close();
     if (!this.#options.udpFlows) this.#flows.close();
+    if (!this.#options.host) this.#host.close();
   }
 }
 

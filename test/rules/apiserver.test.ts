@@ -7,6 +7,7 @@ import { TestServer } from '../../src/apiserver/testing/test-server.ts';
 import { Client } from '../../src/client/client.ts';
 import { FakeNftables } from '../../src/linux/nftables/fake-nftables.ts';
 import { startProxy } from '../../src/proxy/proxy.ts';
+import { FakeNodeHost } from '../../src/proxy/testing/fake-node-host.ts';
 
 describe('the proxy and an API server', () => {
   it('programs a Service that was allocated its addresses, and follows its endpoints', async () => {
@@ -24,6 +25,7 @@ describe('the proxy and an API server', () => {
         clusterCidrs: ['10.244.0.0/16'],
         serviceCidrs: ['10.96.0.0/16'],
         nftables: nft,
+        host: new FakeNodeHost(),
         udpFlows: { deleteStale: async () => 0, close: () => {} },
         signal: ending.signal,
       });

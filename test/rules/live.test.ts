@@ -10,6 +10,7 @@ import { KernelNftables } from '../../src/linux/nftables/kernel-nftables.ts';
 import type { Table } from '../../src/linux/nftables/table.ts';
 import { KernelUdpFlows } from '../../src/proxy/apply/udp-flows.ts';
 import { peerTable } from '../../src/proxy/bench.ts';
+import { KernelNodeHost } from '../../src/proxy/node-host.ts';
 import type { ProxyOptions } from '../../src/proxy/options.ts';
 import { planService } from '../../src/proxy/plan/plan-service.ts';
 import { cleanUpProxy, type ServiceProxy, startProxy } from '../../src/proxy/proxy.ts';
@@ -27,12 +28,14 @@ describe('the proxy on a real kernel', { skip: process.getuid?.() === 0 ? false 
   let topology: Topology;
   let nft: KernelNftables;
   let flows: KernelUdpFlows;
+  let host: KernelNodeHost;
   const running: ServiceProxy[] = [];
 
   before(async () => {
     topology = await buildTopology([pod], endpoints, 'l');
     nft = inNetns(topology.node, () => new KernelNftables());
     flows = inNetns(topology.node, () => new KernelUdpFlows());
+    host = inNetns(topology.node, () => new KernelNodeHost());
   });
   afterEach(async () => {
     await Promise.all(running.splice(0).map((proxy) => proxy.close()));
@@ -41,6 +44,7 @@ describe('the proxy on a real kernel', { skip: process.getuid?.() === 0 ? false 
   after(async () => {
     nft?.close();
     flows?.close();
+    host?.close();
     await topology?.[Symbol.asyncDispose]();
   });
 
@@ -55,6 +59,7 @@ describe('the proxy on a real kernel', { skip: process.getuid?.() === 0 ? false 
       minSyncPeriodMs: 0,
       nftables: nft,
       udpFlows: flows,
+      host,
       ...more,
     });
     running.push(proxy);

@@ -15,6 +15,7 @@ import { type Fate, trace } from '../../src/linux/nftables/trace.ts';
 import {
   type ExpectedPacket,
   nodeIps,
+  planScenario,
   readScenario,
   type Scenario,
   scenarioTable,
@@ -98,6 +99,10 @@ describe('rules', () => {
       const golden = new URL(`${name}/nftables.nft`, folder);
       if (process.env.UPDATE_GOLDEN) writeFileSync(golden, text);
       assert.equal(text, readFileSync(golden, 'utf8'));
+    });
+    it(`${name} refuses the frontends that it says, and no others`, () => {
+      const refused = planScenario(scenario).refusals.map(({ reason, service, frontend }) => `${reason} ${service} ${frontend}`);
+      assert.deepEqual(refused.sort(), scenario.refused);
     });
     for (const packet of scenario.packets) it(`${name}, traced: ${packet.name}`, () => checkTrace(table, packet));
   }

@@ -1,14 +1,13 @@
 /** Keeps table `kube-proxy` of the kernel as the Services want it. One caller at a time. */
-import type { EndpointSlice, Service } from '../../api/schema/types.ts';
+import type { Service } from '../../api/schema/types.ts';
 import { isKnownError } from '../../errors/known-error.ts';
 import { create, diff } from '../../linux/nftables/diff.ts';
 import type { Nftables, Op, SetDeclaration } from '../../linux/nftables/table.ts';
 import type { NodeContext } from '../plan/node-context.ts';
-import { type PreviousSlots, planService } from '../plan/plan-service.ts';
-import type { PortPlan, ServicePlan } from '../plan/service-plan.ts';
-import { frontendName, serviceClaims } from '../render/nftables/element.ts';
+import type { PreviousSlots } from '../plan/plan-service.ts';
+import { frontendName, type ServicePlan } from '../plan/service-plan.ts';
 import { setsOf, tableName } from '../render/nftables/layout.ts';
-import { type Contest, Ledger } from '../render/nftables/ledger.ts';
+import { Ledger } from '../render/nftables/ledger.ts';
 import { type HeldSlots, heldSlots, slotsOf } from './held-slots.ts';
 
 /** So many can be read within some ten milliseconds. */
@@ -27,6 +26,8 @@ export class ServiceTable {
   #node: NodeContext;
   #ledger: Ledger;
   #plans = new Map<string, ServicePlan>();
+  /** Of plans that the ledger has not seen yet. */
+  #pending = new Map<string, ServicePlan | undefined>();
   #held: HeldSlots = new Map();
   /** Whether the kernel holds what the ledger calls settled. */
   #inStep = false;
@@ -40,56 +41,31 @@ export class ServiceTable {
     this.#ledger = new Ledger(node);
   }
 
-  get plans(): ReadonlyMap<string, ServicePlan> {
-    return this.#plans;
-  }
-
-  get node(): NodeContext {
-    return this.#node;
-  }
-
-  /** Frontends that more than one Service claims. */
-  get contests(): ReadonlyMap<string, Contest> {
-    return this.#ledger.contests;
-  }
-
   /** Forgets every plan; for a node that changed. All Services must be put again. */
   reset(node: NodeContext): void {
-    const plans = this.#plans;
     this.#node = node;
     this.#ledger = new Ledger(node);
     this.#plans = new Map();
+    this.#pending = new Map();
     this.#inStep = false;
-    this.#before = plans;
   }
-
-  /** Plans before the last reset, for their slots. */
-  #before: ReadonlyMap<string, ServicePlan> = new Map();
 
   /** Learns from the kernel which slots endpoints hold. To be called before the first `put`. */
   async open(): Promise<void> {
     this.#held = heldSlots(await this.#nft.read(this.#node.family, tableName, dynamicSets));
   }
 
-  #previous(key: string, service: Service): PreviousSlots {
-    const plan = this.#plans.get(key) ?? this.#before.get(key);
-    if (!plan) return slotsOf(service, this.#held);
-    return (name, protocol) => {
-      const port = plan.ports.find((p) => p.name === name && p.protocol === protocol);
-      const names = (list: PortPlan['cluster'] | undefined): string[] => (list ?? []).map((e) => `${e.ip} . ${e.port}`);
-      return { cluster: names(port?.cluster), local: names(port?.local) };
-    };
+  /** The slots that an earlier proxy gave to a Service's endpoints. */
+  heldSlots(service: Service): PreviousSlots {
+    return slotsOf(service, this.#held);
   }
 
-  /** Says what a Service is now; undefined when it is gone. Takes effect with the next `sync`. */
-  put(key: string, service: Service | undefined, slices: readonly EndpointSlice[]): void {
+  /** Says what a Service has now; undefined when it is gone. Takes effect with the next `sync`. */
+  put(key: string, plan: ServicePlan | undefined): void {
     const before = this.#plans.get(key);
-    const plan = service && planService(service, slices, this.#node, this.#previous(key, service));
     if (plan) this.#plans.set(key, plan);
     else this.#plans.delete(key);
-    const { handovers } = this.#ledger;
-    this.#ledger.put(key, plan ? serviceClaims(plan) : []);
-    if (this.#ledger.handovers !== handovers) this.#affinityStale = true;
+    this.#pending.set(key, plan);
     if (!before?.ports.some((port) => port.affinitySeconds !== undefined)) return;
     this.#affinityStale = true;
     const routes = routesOf(plan);
@@ -103,6 +79,8 @@ export class ServiceTable {
 
   /** Brings the kernel in step: the changes since last time, or after a failure everything that differs. */
   async sync(): Promise<SyncResult> {
+    this.#ledger.update(this.#pending);
+    this.#pending = new Map();
     const full = !this.#inStep;
     const transactions = full ? [await this.#difference()] : this.#ledger.changes();
     this.#inStep = false;
@@ -177,8 +155,7 @@ export class ServiceTable {
         const endpoints = new Set([...port.cluster, ...port.local].map((e) => `${e.ip} . ${e.port}`));
         for (const f of port.frontends) {
           const name = frontendName(f, port);
-          const lost = this.contests.get(name)?.losers.includes(plan.key);
-          if (!lost && !this.#rerouted.has(name)) targets.set(name, endpoints);
+          if (!this.#rerouted.has(name)) targets.set(name, endpoints);
         }
       }
     }

@@ -4,9 +4,8 @@
  */
 import { Conntrack, IPPROTO } from '../../linux/netlink/conntrack.ts';
 import type { TableFamily } from '../../linux/nftables/table.ts';
-import type { ServicePlan } from '../plan/service-plan.ts';
-import { frontendName } from '../render/nftables/element.ts';
-import type { ServiceTable } from './service-table.ts';
+import type { NodeContext } from '../plan/node-context.ts';
+import { frontendName, type ServicePlan } from '../plan/service-plan.ts';
 
 /** One tracked connection, as far as it matters here. */
 export interface UdpFlow {
@@ -43,6 +42,12 @@ function usesUdp(plan: ServicePlan | undefined): plan is ServicePlan {
   return plan?.ports.some((port) => port.protocol === 'udp') === true;
 }
 
+/** What Services have on this node in one family. */
+interface Planned {
+  readonly node: NodeContext;
+  readonly plans: ReadonlyMap<string, ServicePlan>;
+}
+
 /** Gathers what changed for UDP, until its flows were looked at. */
 export class UdpCleanUp {
   readonly #flows: UdpFlows;
@@ -61,26 +66,21 @@ export class UdpCleanUp {
   }
 
   /** Deletes stale flows, if there may be any; gives their number. After an error the next run has the same to do. */
-  async run(tables: ReadonlyMap<TableFamily, Pick<ServiceTable, 'plans' | 'node' | 'contests'>>): Promise<number> {
+  async run(planned: ReadonlyMap<TableFamily, Planned>): Promise<number> {
     if (!this.#due) return 0;
     let count = 0;
-    for (const [family, table] of tables) count += await this.#flows.deleteStale(family, staleFlows(table, this.#former.get(family) ?? []));
+    for (const [family, now] of planned) count += await this.#flows.deleteStale(family, staleFlows(now, this.#former.get(family) ?? []));
     this.#former = new Map();
     this.#due = false;
     return count;
   }
 }
 
-function frontendsOf(plans: Iterable<ServicePlan>, contests?: ServiceTable['contests']): Map<string, ReadonlySet<string>> {
+function frontendsOf(plans: Iterable<ServicePlan>): Map<string, ReadonlySet<string>> {
   const frontends = new Map<string, ReadonlySet<string>>();
   for (const plan of plans)
-    for (const port of plan.ports) {
-      if (port.protocol !== 'udp') continue;
-      for (const f of port.frontends) {
-        const name = frontendName(f, port);
-        if (!contests?.get(name)?.losers.includes(plan.key)) frontends.set(name, port.serving);
-      }
-    }
+    for (const port of plan.ports)
+      if (port.protocol === 'udp') for (const f of port.frontends) frontends.set(frontendName(f, port), port.serving);
   return frontends;
 }
 
@@ -88,11 +88,8 @@ function frontendsOf(plans: Iterable<ServicePlan>, contests?: ServiceTable['cont
  * Tells stale flows: to a frontend of a Service but answered by somebody who does not serve, and those that were sent on by
  * a frontend that nobody has any more.
  */
-function staleFlows(
-  { plans, node, contests }: Pick<ServiceTable, 'plans' | 'node' | 'contests'>,
-  former: Iterable<ServicePlan>,
-): (flow: UdpFlow) => boolean {
-  const frontends = frontendsOf(plans.values(), contests);
+function staleFlows({ plans, node }: Planned, former: Iterable<ServicePlan>): (flow: UdpFlow) => boolean {
+  const frontends = frontendsOf(plans.values());
   const gone = frontendsOf(former);
   for (const frontend of frontends.keys()) gone.delete(frontend);
   return ({ to, port, answeredBy, answeredFromPort }) => {

@@ -3,7 +3,15 @@ import type { EndpointSlice, Service, ServicePort } from '../../api/schema/types
 import { cidrContains, cidrOverlaps, familyOf, parseCidr } from '../../ip/ip.ts';
 import { type Candidate, candidatesOf, clusterEndpoints, isOfFamily, isPort, localEndpoints, readIp } from './endpoints.ts';
 import type { NodeContext } from './node-context.ts';
-import type { EndpointAddress, Frontend, PortPlan, Protocol, ServicePlan, Target } from './service-plan.ts';
+import {
+  type EndpointAddress,
+  type Frontend,
+  frontendName,
+  type PortPlan,
+  type Protocol,
+  type ServicePlan,
+  type Target,
+} from './service-plan.ts';
 import { assignSlots } from './slots.ts';
 
 const proxyNameLabel = 'service.kubernetes.io/service-proxy-name';
@@ -35,29 +43,24 @@ function inFamily(addresses: readonly (string | undefined)[], node: NodeContext)
   return [...new Set(parsed.filter((ip) => familyOf(ip) === (node.family === 'ip' ? 4 : 6)))];
 }
 
-/**
- * Whether the address can be another host's. Whoever may write a Service's external addresses or status would otherwise take
- * over what this node serves to itself alone.
- */
-function isForeign(ip: string): boolean {
-  return !/^(?:0|127|22[4-9]|2[3-5]\d)\.|^::1?$|^ff/i.test(ip);
-}
-
 /** The addresses that a load balancer routes to the node as they are; with ipMode Proxy it changes them itself. */
 function loadBalancerIps(service: Service, node: NodeContext): string[] {
   const ingress = service.status?.loadBalancer?.ingress ?? [];
   return inFamily(
     ingress.filter((i) => i.ipMode === undefined || i.ipMode === 'VIP').map((i) => i.ip),
     node,
-  ).filter(isForeign);
+  );
 }
 
-/** Source ranges without those inside others, which the kernel would refuse. Undefined when everybody may come. */
+/**
+ * Source ranges without those inside others, which the kernel would refuse. Undefined when everybody may come: also when all that is given is
+ * of the other family, as in kube-proxy. What cannot be read opens nothing.
+ */
 function sourceRanges(service: Service, lbIp: string, node: NodeContext): string[] | undefined {
-  const given = service.spec?.loadBalancerSourceRanges ?? [];
   const family = node.family === 'ip' ? 4 : 6;
-  const cidrs = given.map((text) => parseCidr(text)).filter((cidr) => cidr !== undefined && cidr.family === family);
-  if (given.length === 0 || cidrs.some((cidr) => cidr?.prefix === 0)) return undefined;
+  const given = (service.spec?.loadBalancerSourceRanges ?? []).map((text) => parseCidr(text));
+  const cidrs = given.filter((cidr) => cidr?.family === family);
+  if (given.every((cidr) => cidr && cidr.family !== family) || cidrs.some((cidr) => cidr?.prefix === 0)) return undefined;
   // A node in the range reaches the address from the address itself, since the kernel takes it for its own.
   const own = parseCidr(lbIp);
   if (own && cidrs.some((cidr) => cidr && node.nodeIps.some((ip) => cidrContains(cidr, ip)))) cidrs.push(own);
@@ -101,16 +104,19 @@ function frontendsOf(service: Service, port: ServicePort, clusterIp: string, lis
     const sources = sourceRanges(service, ip, node);
     frontends.push({ kind: 'load-balancer-ip', ip, port: port.port, ...external, ...(sources ? { sources } : {}) });
   }
-  for (const ip of inFamily(spec?.externalIPs ?? [], node).filter(isForeign))
-    frontends.push({ kind: 'external-ip', ip, port: port.port, ...external });
+  for (const ip of inFamily(spec?.externalIPs ?? [], node)) frontends.push({ kind: 'external-ip', ip, port: port.port, ...external });
   if (isPort(port.nodePort) && (spec?.type === 'NodePort' || spec?.type === 'LoadBalancer'))
     frontends.push({ kind: 'node-port', port: port.nodePort, ...external });
-  // An external address may be a load balancer's too: then its source ranges hold.
+  return frontends;
+}
+
+/**
+ * Each frontend once: of two ports the first has it; an external address may be a load balancer's too, and then its source ranges hold.
+ */
+function withoutDoubles(ports: readonly PortPlan[]): PortPlan[] {
   const seen = new Set<string>();
-  return frontends.filter((f) => {
-    const key = `${f.ip ?? 'node'} ${f.port}`;
-    return !seen.has(key) && seen.add(key);
-  });
+  const isNew = (name: string): boolean => !seen.has(name) && seen.add(name).has(name);
+  return ports.map((port) => ({ ...port, frontends: port.frontends.filter((f) => isNew(frontendName(f, port))) }));
 }
 
 interface Lists {
@@ -188,7 +194,9 @@ export function planService(
     key: `${metadata.namespace}/${metadata.name}`,
     rank: `${metadata.creationTimestamp ?? ''} ${metadata.namespace}/${metadata.name}`,
     clusterIp,
-    ports: (spec?.ports ?? []).filter(isProgrammable).map((port) => planPort(service, slices, port, clusterIp, node, previous)),
+    ports: withoutDoubles(
+      (spec?.ports ?? []).filter(isProgrammable).map((port) => planPort(service, slices, port, clusterIp, node, previous)),
+    ),
     ...(checks ? { health: { port: checks, localReady: localReady(slices, node) } } : {}),
   };
 }

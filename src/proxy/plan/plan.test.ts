@@ -90,6 +90,58 @@ describe('planService()', () => {
           assert.equal(targets('node-port'), expected[`node-port ${external}`]?.[place]);
         });
 
+  type Change = (s: Service) => Service;
+  const others: [what: string, change: Change][] = [
+    ['of another proxy', (s) => ({ ...s, metadata: { ...s.metadata, labels: { 'service.kubernetes.io/service-proxy-name': 'x' } } })],
+    ['labelled headless', (s) => ({ ...s, metadata: { ...s.metadata, labels: { 'service.kubernetes.io/headless': '' } } })],
+    ['without a cluster IP', (s) => ({ ...s, spec: { ...s.spec, clusterIP: 'None', clusterIPs: ['10.96.0.1'] } })],
+    ['that waits for its cluster IP', (s) => ({ ...s, spec: { ...s.spec, clusterIP: '', clusterIPs: ['10.96.0.1'] } })],
+    ['that never had one', (s) => ({ ...s, spec: { type: 'ClusterIP', clusterIPs: ['10.96.0.1'] } })],
+    ['that is but a name', (s) => ({ ...s, spec: { ...s.spec, type: 'ExternalName', externalName: 'example.com' } })],
+    ['of the other family', (s) => ({ ...s, spec: { ...s.spec, clusterIP: 'fd00::1', clusterIPs: ['fd00::1'] } })],
+  ];
+  for (const [what, change] of others)
+    it(`has no plan for a Service ${what}`, () => {
+      const s = service('Cluster', 'Cluster');
+      assert.ok(planService(s, slices('here'), node));
+      assert.equal(planService(change(s), slices('here'), node), undefined);
+    });
+
+  const conditions: [what: string, given: object | undefined, chosen: boolean, serving: boolean][] = [
+    ['that says nothing', undefined, true, true],
+    ['that is ready', { ready: true }, true, true],
+    ['that is not ready', { ready: false }, false, false],
+    ['that ends but serves', { ready: false, serving: true, terminating: true }, false, true],
+    ['that ends and says nothing of serving', { ready: false, terminating: true }, false, false],
+    ['that serves no more', { ready: false, serving: false, terminating: true }, false, false],
+  ];
+  for (const [what, given, chosen, serving] of conditions)
+    it(`sends new connections to an endpoint ${what}: ${chosen}; leaves UDP flows with it: ${serving}`, () => {
+      const [slice] = slices('here');
+      assert.ok(slice);
+      const endpoints = [{ addresses: ['10.244.1.9'] }, { addresses: ['10.244.1.2'], ...(given ? { conditions: given } : {}) }];
+      const [port] = planService(service('Cluster', 'Cluster'), [{ ...slice, endpoints }], node)?.ports ?? [];
+      assert.equal(
+        port?.cluster.some((e) => e.ip === '10.244.1.2'),
+        chosen,
+      );
+      assert.equal(port?.serving.has('10.244.1.2 . 80'), serving);
+      assert.ok(port?.serving.has('10.244.1.9 . 80'));
+    });
+
+  it('gives a frontend that two ports have to the first', () => {
+    const s = service('Cluster', 'Cluster');
+    const ports = [
+      { name: 'a', port: 80 },
+      { name: 'b', port: 80 },
+    ];
+    const plan = planService({ ...s, spec: { ...s.spec, ports } }, slices('here'), node);
+    assert.deepEqual(
+      plan?.ports.map((p) => p.frontends.length),
+      [1, 0],
+    );
+  });
+
   it('keeps endpoints in the slots they had', () => {
     const previous = { cluster: ['10.244.1.3 . 80', '10.244.1.2 . 80'], local: [] };
     const plan = planService(service('Cluster', 'Cluster'), slices('here and elsewhere'), node, () => previous);
@@ -120,6 +172,24 @@ describe('planService()', () => {
     assert.ok(planService(sloppy, slices('here'), node)?.ports[0]?.frontends.some((f) => f.ip === '198.51.100.1'));
   });
 
+  const sourceRanges: [what: string, given: string[] | undefined, sources: string[] | undefined][] = [
+    ['everybody, when none are given', undefined, undefined],
+    ['everybody, for an empty list', [], undefined],
+    ['whom they name', ['203.0.113.0/24', '10.0.0.0/8', '10.1.0.0/16'], ['10.0.0.0/8', '203.0.113.0/24']],
+    ['everybody, when one is the range of all', ['203.0.113.0/24', '0.0.0.0/0'], undefined],
+    ['everybody, when all are of the other family', ['fd00::/8', '::/0'], undefined],
+    ['whom those of this family name', ['fd00::/8', '203.0.113.0/24'], ['203.0.113.0/24']],
+    ['nobody, when none can be read', ['nonsense'], []],
+    ['nobody, when the rest is of the other family', ['nonsense', 'fd00::/8'], []],
+  ];
+  for (const [who, loadBalancerSourceRanges, sources] of sourceRanges)
+    it(`lets in ${who}`, () => {
+      const s = service('Cluster', 'Cluster');
+      const spec = { ...s.spec, type: 'LoadBalancer', ...(loadBalancerSourceRanges ? { loadBalancerSourceRanges } : {}) };
+      const plan = planService({ ...s, spec, status: { loadBalancer: { ingress: [{ ip: '198.51.100.1' }] } } }, slices('here'), node);
+      assert.deepEqual(plan?.ports[0]?.frontends.find((f) => f.kind === 'load-balancer-ip')?.sources, sources);
+    });
+
   it('keeps the source ranges of a load balancer address that is an external one, too', () => {
     const s = service('Cluster', 'Cluster');
     const spec = { ...s.spec, type: 'LoadBalancer', externalIPs: ['198.51.100.1'], loadBalancerSourceRanges: ['203.0.113.0/24'] };
@@ -128,17 +198,6 @@ describe('planService()', () => {
     assert.deepEqual(
       frontends?.map((f) => [f.kind, f.sources]),
       [['load-balancer-ip', ['203.0.113.0/24']]],
-    );
-  });
-
-  it('leaves the addresses alone that a node keeps for itself', () => {
-    const s = service('Cluster', 'Cluster');
-    const ips = ['127.0.0.1', '::ffff:127.0.0.1', '0.0.0.0', '224.0.0.1', '255.255.255.255', '198.51.100.1'];
-    const status = { loadBalancer: { ingress: ips.map((ip) => ({ ip })) } };
-    const plan = planService({ ...s, spec: { ...s.spec, externalIPs: ips }, status }, slices('here'), node);
-    assert.deepEqual(
-      plan?.ports[0]?.frontends.flatMap((f) => f.ip ?? []),
-      ['10.96.0.1', '198.51.100.1'],
     );
   });
 

@@ -32,6 +32,11 @@ export interface Frontend {
   readonly sources?: readonly string[];
 }
 
+/** A frontend's name, under which Services meet: `10.96.0.1 . tcp . 80`, or `tcp . 30080` for a node port. */
+export function frontendName({ ip, port }: Pick<Frontend, 'ip' | 'port'>, { protocol }: Pick<PortPlan, 'protocol'>): string {
+  return `${ip === undefined ? '' : `${ip} . `}${protocol} . ${port}`;
+}
+
 export interface PortPlan {
   /** The port's name, '' when it has none. */
   readonly name: string;

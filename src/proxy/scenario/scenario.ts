@@ -6,12 +6,13 @@
  *   192.168.120.1 stands outside and has node1 as its gateway to Services; Services live in 10.96.0.0/16.
  */
 import { parseAllDocuments, parse as parseYaml } from 'yaml';
-import type { EndpointSlice, Service } from '../../api/schema/types.ts';
+import type { EndpointSlice, Node, Service } from '../../api/schema/types.ts';
+import { keyOf } from '../../client/key.ts';
 import type { Table } from '../../linux/nftables/table.ts';
 import type { Packet } from '../../linux/nftables/trace.ts';
 import type { LocalDetector, NodeContext } from '../plan/node-context.ts';
-import { planService } from '../plan/plan-service.ts';
-import type { ServicePlan } from '../plan/service-plan.ts';
+import { Planner } from '../plan/planner.ts';
+import { type Listener, type Reserved, reservedOf } from '../plan/reserved.ts';
 import { renderTable } from '../render/nftables/render-table.ts';
 
 export const nodeIp = '192.168.120.11';
@@ -38,7 +39,10 @@ export interface Scenario {
   readonly services: readonly Service[];
   readonly slices: readonly EndpointSlice[];
   readonly node: NodeContext;
+  readonly reserved: Reserved;
   readonly packets: readonly ExpectedPacket[];
+  /** `FrontendReserved default/web 192.0.2.1 . tcp . 80`: the Events that users get. */
+  readonly refused: readonly string[];
 }
 
 interface PacketText {
@@ -55,6 +59,9 @@ interface PacketText {
 
 interface PacketsFile {
   node?: { zone?: string; local?: LocalDetector; masqueradeAll?: boolean; nodePortIps?: 'all' | string[] };
+  /** Sockets on which node1 listens. */
+  listeners?: Listener[];
+  refused?: string[];
   packets: PacketText[];
 }
 
@@ -105,7 +112,7 @@ export function readScenario(objects: string, cluster: string, packets: string):
       merged.metadata.namespace ??= 'default';
       return merged as unknown as Service;
     });
-  const slices = added.filter((object) => object.kind === 'EndpointSlice');
+  const slices = added.filter((object) => object.kind === 'EndpointSlice') as unknown as EndpointSlice[];
   for (const slice of slices) slice.metadata.namespace ??= 'default';
   const file = parseYaml(packets) as PacketsFile;
   const node: NodeContext = {
@@ -118,21 +125,31 @@ export function readScenario(objects: string, cluster: string, packets: string):
     nodeIps: [nodeIp],
     ...(file.node?.zone ? { zone: file.node.zone } : {}),
   };
-  return { services, slices: slices as unknown as EndpointSlice[], node, packets: file.packets.map(readPacket) };
+  const nodes = added.filter((object) => object.kind === 'Node') as unknown as Node[];
+  const reserved = reservedOf({
+    nodes,
+    slicesOf: (key) => slices.filter((s) => `${s.metadata.namespace}/${s.metadata.labels?.['kubernetes.io/service-name']}` === key),
+    ownIps: nodeIps,
+    listeners: file.listeners ?? [],
+  });
+  return { services, slices, node, reserved, packets: file.packets.map(readPacket), refused: (file.refused ?? []).toSorted() };
 }
 
-function scenarioPlans(scenario: Scenario): ServicePlan[] {
-  return scenario.services.flatMap((service) => {
-    const { namespace, name } = service.metadata;
-    const own = scenario.slices.filter(
-      (s) => s.metadata.namespace === namespace && s.metadata.labels?.['kubernetes.io/service-name'] === name,
+/** What a scenario comes to on node1, and what is refused. */
+export function planScenario({ services, slices, node, reserved }: Scenario): Planner {
+  const slicesOf = ({ metadata }: Service): EndpointSlice[] =>
+    slices.filter(
+      (s) => s.metadata.namespace === metadata.namespace && s.metadata.labels?.['kubernetes.io/service-name'] === metadata.name,
     );
-    return planService(service, own, scenario.node) ?? [];
-  });
+  const planner = new Planner(node, () => () => ({ cluster: [], local: [] }));
+  planner.reserve(reserved);
+  for (const service of services) planner.put(keyOf(service), service, slicesOf(service));
+  planner.take();
+  return planner;
 }
 
 export function scenarioTable(scenario: Scenario): Table {
-  return renderTable(scenarioPlans(scenario), scenario.node);
+  return renderTable(planScenario(scenario).plans.values(), scenario.node);
 }
 
 /** The packet as a trace begins with it. */

@@ -1,6 +1,6 @@
-/** The three resources that a proxy watches, put in by hand: what an InformerSet would give. */
+/** The resources that a proxy watches, put in by hand: what an InformerSet would give. */
 import type { KubeObject, ResourceType } from '../../api/resource-types.ts';
-import type { EndpointSlice, Node, Service } from '../../api/schema/types.ts';
+import type { EndpointSlice, Node, Service, ServiceCIDR } from '../../api/schema/types.ts';
 import type { InformerHandlers } from '../../client/informer.ts';
 import { keyOf } from '../../client/key.ts';
 
@@ -52,9 +52,11 @@ export class HandmadeCluster {
   readonly services: Shelf<Service> = new Shelf();
   readonly slices: Shelf<EndpointSlice> = new Shelf();
   readonly nodes: Shelf<Node> = new Shelf();
+  readonly serviceCidrs: Shelf<ServiceCIDR> = new Shelf();
 
   of(type: ResourceType): unknown {
-    return { services: this.services, endpointslices: this.slices, nodes: this.nodes }[type.resource];
+    const shelves = { services: this.services, endpointslices: this.slices, nodes: this.nodes, servicecidrs: this.serviceCidrs };
+    return shelves[type.resource as keyof typeof shelves];
   }
 
   service(name: string, ip: string, spec: Partial<NonNullable<Service['spec']>> = {}): void {

@@ -1,5 +1,5 @@
 /** Which Services need another look. Listens to informers; a sync takes what has gathered. */
-import type { EndpointSlice, Node, Service } from '../../api/schema/types.ts';
+import type { EndpointSlice, Service } from '../../api/schema/types.ts';
 import type { Informer } from '../../client/informer.ts';
 import { keyOf } from '../../client/key.ts';
 
@@ -15,7 +15,6 @@ function serviceOf(slice: EndpointSlice): string[] {
 export interface Sources {
   readonly services: Informer<Service>;
   readonly slices: Informer<EndpointSlice>;
-  readonly nodes: Informer<Node>;
 }
 
 export interface Changes {
@@ -26,8 +25,8 @@ export interface Changes {
 }
 
 export interface TrackerEvents {
-  /** Called for each change. */
-  readonly changed: (what: 'service' | 'slice' | 'node') => void;
+  /** Called for each change, with the Services that it is about. */
+  readonly changed: (what: 'service' | 'slice', keys: readonly string[]) => void;
 }
 
 export class ChangeTracker {
@@ -44,17 +43,17 @@ export class ChangeTracker {
     sources.slices.addIndex('service', serviceOf);
     const service = (object: Service): void => {
       this.#services.add(keyOf(object));
-      events.changed('service');
+      events.changed('service', [keyOf(object)]);
     };
     const slice = (object: EndpointSlice): void => {
-      for (const key of serviceOf(object)) this.#services.add(key);
+      const keys = serviceOf(object);
+      for (const key of keys) this.#services.add(key);
       const trigger = Date.parse(object.metadata.annotations?.[triggerAnnotation] ?? '');
       // What was triggered before we started says nothing about us.
       if (this.#synced && trigger > 0) this.#triggers.push(trigger);
       this.#slices++;
-      events.changed('slice');
+      events.changed('slice', keys);
     };
-    const node = (): void => events.changed('node');
     sources.services.on({ add: service, update: service, delete: service });
     sources.slices.on({
       add: slice,
@@ -64,8 +63,7 @@ export class ChangeTracker {
       },
       delete: slice,
     });
-    sources.nodes.on({ add: node, update: node, delete: node });
-    this.synced = Promise.all([sources.services.synced, sources.slices.synced, sources.nodes.synced]).then(() => {
+    this.synced = Promise.all([sources.services.synced, sources.slices.synced]).then(() => {
       this.#synced = true;
     });
   }

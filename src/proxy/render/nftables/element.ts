@@ -1,5 +1,12 @@
-/** From a ServicePlan to set elements. Pure: the same plan gives the same elements, whatever other Services there are. */
-import type { EndpointAddress, Frontend, PortPlan, ServicePlan, Target } from '../../plan/service-plan.ts';
+/** From ServicePlans to set elements, and from a change of a plan to the elements that it touches. Pure. */
+import {
+  type EndpointAddress,
+  type Frontend,
+  frontendName,
+  type PortPlan,
+  type ServicePlan,
+  type Target,
+} from '../../plan/service-plan.ts';
 import { localOffset, type SetName } from './layout.ts';
 
 export interface Element {
@@ -8,40 +15,13 @@ export interface Element {
   readonly data: string;
 }
 
-function endpointElements(
-  set: 'endpoints' | 'nodeport-endpoints',
-  frontend: string,
-  list: readonly EndpointAddress[],
-  offset: number,
-): Element[] {
-  return list.map((e, slot) => ({ set, key: `${frontend} . ${slot + offset}`, data: `${e.ip} . ${e.port}` }));
-}
-
 /** The chain that spreads over the n endpoints of a list, or undefined for a target that is no list. */
 function spread(target: Target, port: PortPlan, prefix: string): string | undefined {
   if (target === 'cluster') return `goto ${prefix}lb-${port.cluster.length}`;
   return target === 'local' ? `goto ${prefix}local-${port.local.length}` : undefined;
 }
 
-/**
- * Elements that stand or fall together. A frontend serves one Service, whole: endpoints of one under the source ranges of
- * another would open what was closed, and overlapping ranges of two are refused by the kernel, with everything else.
- */
-export interface Claim {
-  /** `10.96.0.1 . tcp . 80` or `tcp . 30080` for a frontend; for an element that Services share, its set and key. */
-  readonly name: string;
-  /** Whether only one Service can have it. */
-  readonly frontend: boolean;
-  /** Sorts those who claim the same: the first has it. */
-  readonly rank: string;
-  readonly elements: readonly Element[];
-}
-
-/** As keys of sets begin: `10.96.0.1 . tcp . 80`, or `tcp . 30080` for a node port. */
-export function frontendName({ ip, port }: Pick<Frontend, 'ip' | 'port'>, { protocol }: Pick<PortPlan, 'protocol'>): string {
-  return `${ip === undefined ? '' : `${ip} . `}${protocol} . ${port}`;
-}
-
+/** All elements of a frontend but its endpoints: few, however many those are. */
 function frontendElements(frontend: Frontend, port: PortPlan, key: string): Element[] {
   const isNodePort = frontend.kind === 'node-port';
   const elements: Element[] = [];
@@ -49,7 +29,6 @@ function frontendElements(frontend: Frontend, port: PortPlan, key: string): Elem
     elements.push({ set: isNodePort ? onNodePort : onIp, key, data });
   };
   const prefix = isNodePort ? 'nodeport-' : '';
-  const endpoints = isNodePort ? 'nodeport-endpoints' : 'endpoints';
   const { inside, outside } = frontend;
 
   const inner = spread(inside, port, prefix);
@@ -60,9 +39,6 @@ function frontendElements(frontend: Frontend, port: PortPlan, key: string): Elem
   if (unserved === 'drop') add('no-endpoint-services', 'no-endpoint-nodeports', 'drop');
   // What is undefined on a cluster IP is refused anyway, so that needs no element.
   if (unserved === 'refuse' && frontend.kind !== 'cluster-ip') add('no-endpoint-services', 'no-endpoint-nodeports', 'goto refuse');
-
-  if (inside === 'cluster') elements.push(...endpointElements(endpoints, key, port.cluster, 0));
-  if (inside === 'local' || outside === 'local') elements.push(...endpointElements(endpoints, key, port.local, localOffset));
 
   const served = inner !== undefined || outside === 'local';
   if (served && frontend.kind !== 'cluster-ip')
@@ -77,23 +53,80 @@ function frontendElements(frontend: Frontend, port: PortPlan, key: string): Elem
   return elements;
 }
 
-/** Everything that a Service puts into sets. */
-export function serviceClaims(plan: ServicePlan): Claim[] {
-  const claims: Claim[] = [];
-  const share = (element: Element): void => {
-    claims.push({ name: `${element.set} ${element.key}`, frontend: false, rank: plan.rank, elements: [element] });
+const none: readonly EndpointAddress[] = [];
+
+/** The two lists of endpoints that a frontend chooses from. */
+function listsOf(front: Front | undefined): { cluster: readonly EndpointAddress[]; local: readonly EndpointAddress[] } {
+  if (!front) return { cluster: none, local: none };
+  const { inside, outside } = front.frontend;
+  return {
+    cluster: inside === 'cluster' ? front.port.cluster : none,
+    local: inside === 'local' || outside === 'local' ? front.port.local : none,
   };
-  if (plan.clusterIp) share({ set: 'cluster-ips', key: plan.clusterIp, data: '' });
-  const own = new Set<string>();
-  for (const port of plan.ports) {
-    for (const frontend of port.frontends) {
-      const name = frontendName(frontend, port);
-      // The cluster allocates cluster IPs, users write the rest: nobody takes over a Service by naming its address.
-      const rank = `${frontend.kind === 'cluster-ip' ? 0 : 1} ${plan.rank}`;
-      claims.push({ name, frontend: true, rank, elements: frontendElements(frontend, port, name) });
-    }
-    for (const endpoint of [...port.cluster, ...port.local]) if (endpoint.mayBeHere) own.add(endpoint.ip);
+}
+
+interface Front {
+  readonly frontend: Frontend;
+  readonly port: PortPlan;
+}
+
+function frontsOf(plan: ServicePlan | undefined): Map<string, Front> {
+  const fronts = new Map<string, Front>();
+  for (const port of plan?.ports ?? []) for (const frontend of port.frontends) fronts.set(frontendName(frontend, port), { frontend, port });
+  return fronts;
+}
+
+/** Elements that Services may share: two of them may have one pod behind them. */
+function sharedElements(plan: ServicePlan | undefined): Map<string, Element> {
+  const shared = new Map<string, Element>();
+  if (plan?.clusterIp) shared.set(plan.clusterIp, { set: 'cluster-ips', key: plan.clusterIp, data: '' });
+  for (const port of plan?.ports ?? [])
+    for (const list of [port.cluster, port.local])
+      for (const { ip, mayBeHere } of list) if (mayBeHere) shared.set(`${ip} . ${ip}`, { set: 'hairpin', key: `${ip} . ${ip}`, data: '' });
+  return shared;
+}
+
+/** Told of every element that a change touches. */
+export interface ElementChanges {
+  gone(set: SetName, key: string): void;
+  /** Also of elements that were there with the same data. */
+  wanted(set: SetName, key: string, data: string): void;
+  /** A Service takes (1) or lets go (-1) of an element that others may want too. */
+  share(set: SetName, key: string, step: 1 | -1): void;
+}
+
+/** What a Service's change from one plan to another means for elements. Of many endpoints it touches those that differ. */
+export function changeElements(before: ServicePlan | undefined, after: ServicePlan | undefined, changes: ElementChanges): void {
+  const [had, has] = [frontsOf(before), frontsOf(after)];
+  for (const [name, front] of had) if (!has.has(name)) changeFront(name, front, undefined, changes);
+  for (const [name, front] of has) changeFront(name, had.get(name), front, changes);
+  const [shared, shares] = [sharedElements(before), sharedElements(after)];
+  for (const [key, { set }] of shared) if (!shares.has(key)) changes.share(set, key, -1);
+  for (const [key, { set }] of shares) if (!shared.has(key)) changes.share(set, key, 1);
+}
+
+function changeFront(name: string, before: Front | undefined, after: Front | undefined, changes: ElementChanges): void {
+  const now = after ? frontendElements(after.frontend, after.port, name) : [];
+  for (const { set, key } of before ? frontendElements(before.frontend, before.port, name) : [])
+    if (!now.some((e) => e.set === set && e.key === key)) changes.gone(set, key);
+  for (const { set, key, data } of now) changes.wanted(set, key, data);
+  const set = (after ?? before)?.frontend.kind === 'node-port' ? 'nodeport-endpoints' : 'endpoints';
+  const [had, has] = [listsOf(before), listsOf(after)];
+  changeSlots(set, name, 0, had.cluster, has.cluster, changes);
+  changeSlots(set, name, localOffset, had.local, has.local, changes);
+}
+
+function changeSlots(
+  set: SetName,
+  name: string,
+  offset: number,
+  before: readonly EndpointAddress[],
+  after: readonly EndpointAddress[],
+  changes: ElementChanges,
+): void {
+  for (let slot = after.length; slot < before.length; slot++) changes.gone(set, `${name} . ${slot + offset}`);
+  for (let slot = 0; slot < after.length; slot++) {
+    const [was, is] = [before[slot], after[slot]];
+    if (is && (is.ip !== was?.ip || is.port !== was.port)) changes.wanted(set, `${name} . ${slot + offset}`, `${is.ip} . ${is.port}`);
   }
-  for (const ip of own) share({ set: 'hairpin', key: `${ip} . ${ip}`, data: '' });
-  return claims;
 }

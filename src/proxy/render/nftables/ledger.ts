@@ -1,23 +1,13 @@
 /**
- * Who has what. Several Services may claim the same frontend (an external address, a load balancer's) or share an element
- * (a pod behind two of them): the first by rank has it, and when the last one lets go it is gone. Gives the steps from what
- * was applied to what is wanted, touching only what changed. Plain memory, no kernel.
+ * The elements that all Services want together. Gives the steps from what was applied to what is wanted, touching only what changed.
+ * Plain memory, no kernel.
  */
 import { parseVerdict } from '../../../linux/nftables/rule.ts';
 import type { Chain, Op, SetDeclaration, Table } from '../../../linux/nftables/table.ts';
 import type { NodeContext } from '../../plan/node-context.ts';
-import type { Claim, Element } from './element.ts';
+import type { ServicePlan } from '../../plan/service-plan.ts';
+import { changeElements, type Element } from './element.ts';
 import { chainOnDemand, chainsOf, type SetName, setsOf, tableName } from './layout.ts';
-
-interface Held extends Claim {
-  readonly owner: string;
-}
-
-/** A frontend that more than one Service wants: `namespace/name` of who has it and of those who go without. */
-export interface Contest {
-  readonly winner: string;
-  readonly losers: readonly string[];
-}
 
 /** Looked up by number, after another set has said how many there are. */
 const slotSets: ReadonlySet<SetName> = new Set<SetName>(['endpoints', 'nodeport-endpoints']);
@@ -25,13 +15,10 @@ const slotSets: ReadonlySet<SetName> = new Set<SetName>(['endpoints', 'nodeport-
 export class Ledger {
   readonly #node: NodeContext;
   readonly #declared: ReadonlyMap<string, SetDeclaration>;
-  /** Who claims a name, the one who has it first. */
-  readonly #claims = new Map<string, readonly Held[]>();
-  readonly #owned = new Map<string, ReadonlyMap<string, Held>>();
-  readonly #contests = new Map<string, Contest>();
-  /** How many times a name went from one owner to another. */
-  handovers = 0;
+  readonly #plans = new Map<string, ServicePlan>();
   readonly #wanted = new Map<SetName, Map<string, string>>();
+  /** How many Services want an element that they may share. */
+  readonly #shares = new Map<string, number>();
   /** How many wanted elements name a chain. */
   readonly #chainUses = new Map<string, number>();
   /** Elements that may differ from what was applied: the value that the kernel has. */
@@ -43,51 +30,35 @@ export class Ledger {
     const sets = setsOf(node);
     this.#declared = new Map(sets.map((set) => [set.name, set]));
     for (const set of sets) this.#wanted.set(set.name as SetName, new Map());
-    if (node.nodePortIps !== 'all')
-      this.put(
-        'node',
-        node.nodePortIps.map((key) => ({
-          name: `nodeport-ips ${key}`,
-          frontend: false,
-          rank: '',
-          elements: [{ set: 'nodeport-ips', key, data: '' }],
-        })),
-      );
+    if (node.nodePortIps !== 'all') for (const ip of node.nodePortIps) this.#want('nodeport-ips', ip, '');
   }
 
-  /** Replaces everything that `owner` wants; an empty list lets go of all. Of two claims with one name the first counts. */
-  put(owner: string, claims: readonly Claim[]): void {
-    const next = new Map<string, Held>();
-    for (const claim of claims) if (!next.has(claim.name)) next.set(claim.name, { ...claim, owner });
-    const before = this.#owned.get(owner);
-    if (next.size === 0) this.#owned.delete(owner);
-    else this.#owned.set(owner, next);
-    for (const name of before?.keys() ?? []) if (!next.has(name)) this.#claim(name, owner, undefined);
-    for (const [name, held] of next) this.#claim(name, owner, held);
+  /** Takes what Services have now, by `namespace/name`; undefined for one that is gone. No two may have the same frontend. */
+  update(changes: ReadonlyMap<string, ServicePlan | undefined>): void {
+    const wanted: Element[] = [];
+    const heeds = {
+      gone: (set: SetName, key: string) => this.#want(set, key, undefined),
+      wanted: (set: SetName, key: string, data: string) => void wanted.push({ set, key, data }),
+      share: (set: SetName, key: string, step: 1 | -1) => this.#share(set, key, step),
+    };
+    for (const [owner, plan] of changes) {
+      changeElements(this.#plans.get(owner), plan, heeds);
+      if (plan) this.#plans.set(owner, plan);
+      else this.#plans.delete(owner);
+    }
+    // Last, since one Service may have what another has just let go.
+    for (const { set, key, data } of wanted) this.#want(set, key, data);
   }
 
-  /** Frontends that more than one Service claims, by name. */
-  get contests(): ReadonlyMap<string, Contest> {
-    return this.#contests;
+  #share(set: SetName, key: string, step: 1 | -1): void {
+    const name = `${set} ${key}`;
+    const count = (this.#shares.get(name) ?? 0) + step;
+    if (count === 0) this.#shares.delete(name);
+    else this.#shares.set(name, count);
+    this.#want(set, key, count === 0 ? undefined : '');
   }
 
-  #claim(name: string, owner: string, mine: Held | undefined): void {
-    const before = this.#claims.get(name) ?? [];
-    const after = before.filter((held) => held.owner !== owner);
-    if (mine) after.push(mine);
-    if (after.length > 1) after.sort((a, b) => (a.rank < b.rank ? -1 : 1));
-    if (after.length === 0) this.#claims.delete(name);
-    else this.#claims.set(name, after);
-    const [winner, ...losers] = after;
-    if (winner?.frontend && losers.length > 0) this.#contests.set(name, { winner: winner.owner, losers: losers.map((held) => held.owner) });
-    else if (before.length > 1) this.#contests.delete(name);
-    if (winner && before[0] && winner.owner !== before[0].owner) this.handovers++;
-    const kept = new Set(winner?.elements.map((e) => `${e.set} ${e.key}`));
-    for (const e of before[0]?.elements ?? []) if (!kept.has(`${e.set} ${e.key}`)) this.#want(e, undefined);
-    for (const e of winner?.elements ?? []) this.#want(e, e.data);
-  }
-
-  #want({ set, key }: Element, data: string | undefined): void {
+  #want(set: SetName, key: string, data: string | undefined): void {
     const wanted = this.#wanted.get(set);
     const before = wanted?.get(key);
     if (!wanted || before === data) return;

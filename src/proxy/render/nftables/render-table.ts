@@ -1,12 +1,11 @@
 import type { Table } from '../../../linux/nftables/table.ts';
 import type { NodeContext } from '../../plan/node-context.ts';
 import type { ServicePlan } from '../../plan/service-plan.ts';
-import { serviceClaims } from './element.ts';
 import { Ledger } from './ledger.ts';
 
-/** render(): the whole table for these plans. Pure. */
+/** render(): the whole table for these plans, of which no two have the same frontend. Pure. */
 export function renderTable(plans: Iterable<ServicePlan>, node: NodeContext): Table {
   const ledger = new Ledger(node);
-  for (const plan of plans) ledger.put(plan.key, serviceClaims(plan));
+  ledger.update(new Map(Array.from(plans, (plan) => [plan.key, plan] as const)));
   return ledger.table();
 }

@@ -1,0 +1,100 @@
+/**
+ * What this node and the cluster's other nodes look like to the rules, from Nodes, ServiceCIDRs, slices and the kernel. Remembers the last
+ * look, so that a kernel that does not answer costs nothing but news.
+ */
+import { isIPv4, isIPv6 } from 'node:net';
+import type { Node, ServiceCIDR } from '../api/schema/types.ts';
+import type { Informer } from '../client/informer.ts';
+import { messageOf } from '../errors/known-error.ts';
+import type { TableFamily } from '../linux/nftables/table.ts';
+import type { Log } from '../observability/log.ts';
+import type { NodeHost } from './node-host.ts';
+import { familiesOf, nodeContext } from './node-state.ts';
+import type { ProxyOptions } from './options.ts';
+import type { NodeContext } from './plan/node-context.ts';
+import { type Listener, nothingReserved, type Reserved, type ReservedSources, reservedOf } from './plan/reserved.ts';
+
+export interface NodeViewOptions {
+  readonly proxy: ProxyOptions;
+  readonly nodes: Pick<Informer<Node>, 'get' | 'list'>;
+  readonly serviceCidrs: Pick<Informer<ServiceCIDR>, 'list'>;
+  readonly slicesOf: ReservedSources['slicesOf'];
+  readonly host: NodeHost;
+  readonly log: Log;
+}
+
+export class NodeView {
+  readonly #options: NodeViewOptions;
+  #addresses: readonly string[] = [];
+  #listeners: readonly Listener[] = [];
+  #trouble: string | undefined;
+  #reserved: Reserved = nothingReserved;
+
+  constructor(options: NodeViewOptions) {
+    this.#options = options;
+  }
+
+  get node(): Node | undefined {
+    return this.#options.nodes.get(this.#options.proxy.nodeName);
+  }
+
+  /** Asks the kernel for addresses and listening sockets. */
+  async look(): Promise<void> {
+    const { host, log } = this.#options;
+    try {
+      this.#addresses = await host.addresses();
+      this.#listeners = await host.listeners();
+      this.#trouble = undefined;
+    } catch (err) {
+      if (this.#trouble !== messageOf(err)) log.warn(`Cannot look at this node's addresses and sockets: ${messageOf(err)}`);
+      this.#trouble = messageOf(err);
+    }
+  }
+
+  /** One context for each family that the node has. */
+  contexts(): ReadonlyMap<TableFamily, NodeContext> {
+    const { proxy, serviceCidrs } = this.#options;
+    const ranges = serviceCidrs.list().flatMap(({ spec }) => spec?.cidrs ?? []);
+    const all = { ...proxy, serviceCidrs: [...new Set([...(proxy.serviceCidrs ?? []), ...ranges])].sort() };
+    return new Map(familiesOf(all, this.node).map((family) => [family, nodeContext(all, this.node, family, this.#addresses)] as const));
+  }
+
+  /** What no Service may take over, as of the last `reserve`. */
+  get reserved(): Reserved {
+    return this.#reserved;
+  }
+
+  /** Gathers what is reserved; true when that is something else than before. */
+  reserve(): boolean {
+    const { nodes, slicesOf, proxy } = this.#options;
+    const apiServer = serverAddress(proxy.client.server);
+    const sources = { nodes: nodes.list(), slicesOf, ownIps: this.#addresses, listeners: this.#listeners };
+    const now = reservedOf({ ...sources, ...(apiServer ? { apiServer } : {}) });
+    const text = (reserved: Reserved): string => JSON.stringify(Object.values(reserved).map((part) => [...part].sort()));
+    if (text(now) === text(this.#reserved)) return false;
+    this.#reserved = now;
+    return true;
+  }
+}
+
+/** The address in a URL; undefined when it has a name. */
+function serverAddress(url: string | undefined): ReservedSources['apiServer'] {
+  if (url === undefined || !URL.canParse(url)) return undefined;
+  const { hostname, port, protocol } = new URL(url);
+  const ip = hostname.replace(/^\[|\]$/g, '');
+  if (!isIPv4(ip) && !isIPv6(ip)) return undefined;
+  return { ip, port: Number(port) || (protocol === 'http:' ? 80 : 443) };
+}
+
+/** Whether a Node says something else than before that rules depend on. A heartbeat does not. */
+export function isNodeNews(now: Node | undefined, before: Node | undefined): boolean {
+  const facts = (node: Node | undefined): string =>
+    JSON.stringify([
+      node?.metadata.labels,
+      node?.spec?.podCIDRs,
+      node?.spec?.podCIDR,
+      node?.status?.addresses,
+      node?.status?.daemonEndpoints,
+    ]);
+  return facts(now) !== facts(before);
+}

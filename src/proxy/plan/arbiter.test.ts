@@ -1,0 +1,109 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { FrontendArbiter } from './arbiter.ts';
+import { nothingReserved } from './reserved.ts';
+import { type Frontend, frontendName, type ServicePlan } from './service-plan.ts';
+
+/** A Service with one TCP port: its cluster IP, and addresses that somebody wrote; '' for a node port. */
+function plan(key: string, age: number, clusterIp: string, written: readonly string[] = [], port = 80): ServicePlan {
+  const target = { inside: 'cluster', outside: 'cluster', masquerade: 'always' } as const;
+  const frontends: Frontend[] = [{ kind: 'cluster-ip', ip: clusterIp, port, ...target }];
+  for (const ip of written)
+    frontends.push(ip === '' ? { kind: 'node-port', port: 30_080, ...target } : { kind: 'external-ip', ip, port, ...target });
+  return {
+    key,
+    rank: `${age} ${key}`,
+    clusterIp,
+    ports: [{ name: '', protocol: 'tcp', frontends, cluster: [], local: [], serving: new Set() }],
+  };
+}
+
+/** What each Service that changed has, but for its cluster IP. */
+function taken(arbiter: FrontendArbiter): Record<string, string[]> {
+  const names = (p: ServicePlan | undefined): string[] =>
+    (p?.ports ?? []).flatMap((port) => port.frontends.filter((f) => f.kind !== 'cluster-ip').map((f) => frontendName(f, port)));
+  return Object.fromEntries([...arbiter.take()].map(([key, granted]) => [key, names(granted)]));
+}
+
+const ip = '198.51.100.1';
+const name = `${ip} . tcp . 80`;
+
+describe('FrontendArbiter', () => {
+  it('gives a plan back as it is when nobody contests it', () => {
+    const arbiter = new FrontendArbiter({ serviceCidrs: [] });
+    const wanted = plan('n/a', 1, '10.96.0.1', [ip, '']);
+    arbiter.put('n/a', wanted);
+    assert.equal(arbiter.take().get('n/a'), wanted);
+    assert.equal(arbiter.take().size, 0);
+  });
+
+  it('gives a frontend to the oldest, and to the next when that lets go', () => {
+    const arbiter = new FrontendArbiter({ serviceCidrs: [] });
+    arbiter.put('n/young', plan('n/young', 2, '10.96.0.2', [ip]));
+    assert.deepEqual(taken(arbiter), { 'n/young': [name] });
+    arbiter.put('n/old', plan('n/old', 1, '10.96.0.1', [ip]));
+    assert.deepEqual(taken(arbiter), { 'n/old': [name], 'n/young': [] });
+    assert.deepEqual(arbiter.refusals, [{ service: 'n/young', frontend: name, reason: 'FrontendTaken', why: 'Service "n/old" has it' }]);
+    arbiter.put('n/old', undefined);
+    assert.deepEqual(taken(arbiter), { 'n/old': [], 'n/young': [name] });
+    assert.deepEqual(arbiter.refusals, []);
+  });
+
+  it('keeps what one has when another comes and goes', () => {
+    const arbiter = new FrontendArbiter({ serviceCidrs: [] });
+    arbiter.put('n/old', plan('n/old', 1, '10.96.0.1', [ip]));
+    arbiter.take();
+    arbiter.put('n/young', plan('n/young', 2, '10.96.0.2', [ip]));
+    assert.deepEqual(taken(arbiter), { 'n/young': [] });
+    arbiter.put('n/young', plan('n/young', 2, '10.96.0.2'));
+    assert.deepEqual(taken(arbiter), { 'n/young': [] });
+    assert.deepEqual(arbiter.refusals, []);
+  });
+
+  it('gives nobody the cluster IP of another Service, on any port, while that Service has it', () => {
+    const arbiter = new FrontendArbiter({ serviceCidrs: [] });
+    arbiter.put('n/thief', plan('n/thief', 1, '10.96.0.1', ['10.96.0.2'], 81));
+    assert.deepEqual(taken(arbiter), { 'n/thief': ['10.96.0.2 . tcp . 81'] });
+    arbiter.put('n/victim', plan('n/victim', 2, '10.96.0.2'));
+    assert.deepEqual(taken(arbiter), { 'n/victim': [], 'n/thief': [] });
+    assert.deepEqual(
+      arbiter.refusals.map(({ service, reason, why }) => [service, reason, why]),
+      [['n/thief', 'FrontendReserved', 'it is the cluster IP of Service "n/victim"']],
+    );
+    arbiter.put('n/victim', undefined);
+    assert.deepEqual(taken(arbiter), { 'n/victim': [], 'n/thief': ['10.96.0.2 . tcp . 81'] });
+  });
+
+  it('lets a Service name its own cluster IP', () => {
+    const arbiter = new FrontendArbiter({ serviceCidrs: [] });
+    arbiter.put('n/a', plan('n/a', 1, '10.96.0.1', ['10.96.0.1']));
+    arbiter.take();
+    assert.deepEqual(arbiter.refusals, []);
+  });
+
+  it('takes a frontend away when it becomes reserved, and gives it back', () => {
+    const arbiter = new FrontendArbiter({ serviceCidrs: [] });
+    arbiter.put('n/a', plan('n/a', 1, '10.96.0.1', ['192.0.2.1', '']));
+    arbiter.take();
+    arbiter.reserve({ ...nothingReserved, ownIps: new Set(['192.0.2.1']), listening: new Set(['tcp . 80', 'tcp . 30080']) });
+    assert.deepEqual(taken(arbiter), { 'n/a': [] });
+    assert.equal(arbiter.refusals.length, 2);
+    arbiter.reserve({ ...nothingReserved, ownIps: new Set(['192.0.2.1']), listening: new Set(['tcp . 80']) });
+    assert.deepEqual(taken(arbiter), { 'n/a': ['tcp . 30080'] });
+    arbiter.reserve(nothingReserved);
+    assert.deepEqual(taken(arbiter), { 'n/a': ['192.0.2.1 . tcp . 80', 'tcp . 30080'] });
+    arbiter.reserve(nothingReserved);
+    assert.deepEqual(taken(arbiter), {});
+  });
+
+  it('gives what is reserved to nobody, however many claim it', () => {
+    const arbiter = new FrontendArbiter({ serviceCidrs: ['10.96.0.0/16'] });
+    arbiter.put('n/a', plan('n/a', 1, '10.96.0.1', ['10.96.7.7']));
+    arbiter.put('n/b', plan('n/b', 2, '10.96.0.2', ['10.96.7.7']));
+    assert.deepEqual(taken(arbiter), { 'n/a': [], 'n/b': [] });
+    assert.deepEqual(
+      arbiter.refusals.map((r) => r.reason),
+      ['FrontendReserved', 'FrontendReserved'],
+    );
+  });
+});

@@ -1,0 +1,153 @@
+/**
+ * Who has a frontend. A frontend serves one Service, whole: endpoints of one under the source ranges of another would open what was
+ * closed. Of several that claim it, the one whose cluster IP it is has it, else the oldest; the next has it when that lets go. What is
+ * reserved nobody gets, and another Service's cluster IP neither, on whatever port. Plain memory.
+ */
+import { type Cidr, parseCidr } from '../../ip/ip.ts';
+import type { NodeContext } from './node-context.ts';
+import { nothingReserved, type Reserved, whyReserved } from './reserved.ts';
+import { type Frontend, frontendName, type Protocol, type ServicePlan } from './service-plan.ts';
+
+interface Claim {
+  readonly key: string;
+  /** Sorts those who claim the same: the first has it. */
+  readonly rank: string;
+  readonly frontend: Frontend;
+  readonly protocol: Protocol;
+}
+
+/** Why a Service (`namespace/name`) goes without a frontend. */
+export interface Refusal {
+  readonly service: string;
+  /** As `frontendName` gives it. */
+  readonly frontend: string;
+  /** Of an Event: another Service has it, or nobody may. */
+  readonly reason: 'FrontendTaken' | 'FrontendReserved';
+  readonly why: string;
+}
+
+export class FrontendArbiter {
+  readonly #serviceRanges: readonly Cidr[];
+  #reserved: Reserved = nothingReserved;
+  readonly #plans = new Map<string, ServicePlan>();
+  /** Who claims a frontend, the first by rank first. */
+  readonly #claims = new Map<string, readonly Claim[]>();
+  readonly #clusterIps = new Map<string, ReadonlySet<string>>();
+  /** Frontends that somebody wrote, by address; node ports under ''. */
+  readonly #written = new Map<string, Set<string>>();
+  /** By frontend, then by Service. */
+  readonly #refused = new Map<string, ReadonlyMap<string, Refusal>>();
+  readonly #changed = new Set<string>();
+
+  constructor(node: Pick<NodeContext, 'serviceCidrs'>) {
+    this.#serviceRanges = node.serviceCidrs.map((text) => parseCidr(text)).filter((cidr) => cidr !== undefined);
+  }
+
+  /** Says what a Service is now; undefined when it is gone. */
+  put(key: string, plan: ServicePlan | undefined): void {
+    const before = this.#plans.get(key);
+    if (plan) this.#plans.set(key, plan);
+    else this.#plans.delete(key);
+    this.#changed.add(key);
+    if (before?.clusterIp !== plan?.clusterIp) this.#moveClusterIp(key, before?.clusterIp, plan?.clusterIp);
+    const next = claimsOf(plan);
+    for (const name of claimsOf(before).keys()) if (!next.has(name)) this.#claim(name, key, undefined);
+    for (const [name, claim] of next) this.#claim(name, key, claim);
+  }
+
+  #moveClusterIp(key: string, from: string | undefined, to: string | undefined): void {
+    const without = (keys: ReadonlySet<string> | undefined): Set<string> => new Set([...(keys ?? [])].filter((other) => other !== key));
+    if (from !== undefined) {
+      const rest = without(this.#clusterIps.get(from));
+      if (rest.size > 0) this.#clusterIps.set(from, rest);
+      else this.#clusterIps.delete(from);
+    }
+    if (to !== undefined) this.#clusterIps.set(to, without(this.#clusterIps.get(to)).add(key));
+    for (const ip of [from, to]) if (ip !== undefined) for (const name of this.#written.get(ip) ?? []) this.#decide(name);
+  }
+
+  #claim(name: string, key: string, mine: Claim | undefined): void {
+    const before = this.#claims.get(name) ?? [];
+    const held = before.find((claim) => claim.key === key);
+    if (held && mine && held.rank === mine.rank && held.frontend.kind === mine.frontend.kind) return;
+    const after = before.filter((claim) => claim.key !== key);
+    if (mine) after.push(mine);
+    if (after.length > 1) after.sort((a, b) => (a.rank < b.rank ? -1 : 1));
+    if (after.length === 0) this.#claims.delete(name);
+    else this.#claims.set(name, after);
+    this.#noteWritten(name, after[0]?.frontend.ip ?? before[0]?.frontend.ip ?? '', after);
+    this.#decide(name);
+  }
+
+  #noteWritten(name: string, ip: string, claims: readonly Claim[]): void {
+    const names = this.#written.get(ip);
+    if (claims.some(({ frontend }) => frontend.kind !== 'cluster-ip')) {
+      if (names) names.add(name);
+      else this.#written.set(ip, new Set([name]));
+    } else if (names?.delete(name) && names.size === 0) this.#written.delete(ip);
+  }
+
+  #decide(name: string): void {
+    const claims = this.#claims.get(name) ?? [];
+    const refused = new Map<string, Refusal>();
+    let winner: string | undefined;
+    for (const claim of claims) {
+      const refusal = this.#refusal(name, claim, winner);
+      if (refusal) refused.set(claim.key, refusal);
+      else winner = claim.key;
+    }
+    const before = this.#refused.get(name);
+    if (refused.size === 0) this.#refused.delete(name);
+    else this.#refused.set(name, refused);
+    for (const key of before?.keys() ?? []) if (!refused.has(key)) this.#changed.add(key);
+    for (const key of refused.keys()) if (!before?.has(key)) this.#changed.add(key);
+  }
+
+  #refusal(name: string, { key, frontend, protocol }: Claim, winner: string | undefined): Refusal | undefined {
+    const refuse = (reason: Refusal['reason'], why: string): Refusal => ({ service: key, frontend: name, reason, why });
+    const taken = winner === undefined ? undefined : refuse('FrontendTaken', `Service "${winner}" has it`);
+    if (frontend.kind === 'cluster-ip') return taken;
+    const owner = [...(this.#clusterIps.get(frontend.ip ?? '') ?? [])].find((other) => other !== key);
+    if (owner !== undefined) return refuse('FrontendReserved', `it is the cluster IP of Service "${owner}"`);
+    const why = whyReserved(frontend, protocol, this.#reserved, this.#serviceRanges);
+    return why === undefined ? taken : refuse('FrontendReserved', why);
+  }
+
+  /** Says what is reserved from now on. */
+  reserve(reserved: Reserved): void {
+    this.#reserved = reserved;
+    for (const names of this.#written.values()) for (const name of names) this.#decide(name);
+  }
+
+  /** Services that go without a frontend. */
+  get refusals(): Refusal[] {
+    return [...this.#refused.values()].flatMap((refusals) => [...refusals.values()]);
+  }
+
+  /** What each Service that changed since the last time has now: its plan, less the frontends that it goes without. */
+  take(): ReadonlyMap<string, ServicePlan | undefined> {
+    const granted = new Map([...this.#changed].map((key) => [key, this.#granted(this.#plans.get(key))] as const));
+    this.#changed.clear();
+    return granted;
+  }
+
+  #granted(plan: ServicePlan | undefined): ServicePlan | undefined {
+    if (!plan) return undefined;
+    const has = (name: string): boolean => this.#refused.get(name)?.has(plan.key) !== true;
+    if (plan.ports.every((port) => port.frontends.every((f) => has(frontendName(f, port))))) return plan;
+    return { ...plan, ports: plan.ports.map((port) => ({ ...port, frontends: port.frontends.filter((f) => has(frontendName(f, port))) })) };
+  }
+}
+
+/** The frontends of a plan by name; of two ports with the same one the first counts. */
+function claimsOf(plan: ServicePlan | undefined): Map<string, Claim> {
+  const claims = new Map<string, Claim>();
+  for (const port of plan?.ports ?? [])
+    for (const frontend of port.frontends) {
+      const name = frontendName(frontend, port);
+      // The cluster allocates cluster IPs, users write the rest.
+      const rank = `${frontend.kind === 'cluster-ip' ? 0 : 1} ${plan?.rank}`;
+      if (plan && !claims.has(name)) claims.set(name, { key: plan.key, rank, frontend, protocol: port.protocol });
+    }
+  return claims;
+}
