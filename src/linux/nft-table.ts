@@ -4,7 +4,8 @@
  */
 import { createHash } from 'node:crypto';
 import { type Exec, mustRun } from './exec.ts';
-import { decodeAttrs, type NetlinkMessage, readText, text } from './netlink/message.ts';
+import { decodeAttrs, readText, text } from './netlink/attribute.ts';
+import type { NetlinkMessage } from './netlink/message.ts';
 import { isErrno } from './netlink/netlink-error.ts';
 import { NETLINK_NETFILTER, NetlinkSocket } from './netlink/netlink-socket.ts';
 

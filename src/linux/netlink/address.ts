@@ -1,6 +1,7 @@
 /** Addresses of links over rtnetlink. Pure. Source: include/uapi/linux/if_addr.h. */
 import { bytesToIp, familyOf } from '../../ip/ip.ts';
-import { type Attr, decodeAttrs, ip, type NetlinkMessage, type NetlinkRequest, NLM_F_CREATE, NLM_F_EXCL, u32 } from './message.ts';
+import { type Attr, decodeAttrs, ip, u32 } from './attribute.ts';
+import { type NetlinkMessage, type NetlinkRequest, NLM_F_CREATE, NLM_F_EXCL } from './message.ts';
 
 const RTM_NEWADDR = 20;
 const RTM_DELADDR = 21;

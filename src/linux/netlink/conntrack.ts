@@ -4,7 +4,8 @@
  * Source: include/uapi/linux/netfilter/nfnetlink_conntrack.h.
  */
 import { bytesToIp, type Family } from '../../ip/ip.ts';
-import { type Attr, decodeAttrs, ip, type NetlinkMessage, type NetlinkRequest, u8, u16be } from './message.ts';
+import { type Attr, decodeAttrs, ip, u8, u16be } from './attribute.ts';
+import type { NetlinkMessage, NetlinkRequest } from './message.ts';
 import { isErrno } from './netlink-error.ts';
 import { NETLINK_NETFILTER, NetlinkSocket } from './netlink-socket.ts';
 

@@ -1,22 +1,7 @@
 /** Links over rtnetlink: requests and what the kernel answers. Pure. Source: include/uapi/linux/if_link.h. */
 import { bytesToIp } from '../../ip/ip.ts';
-import {
-  type Attr,
-  decodeAttrs,
-  encodeAttrs,
-  formatMac,
-  ip,
-  mac,
-  type NetlinkMessage,
-  type NetlinkRequest,
-  NLM_F_CREATE,
-  NLM_F_EXCL,
-  readText,
-  text,
-  u8,
-  u16be,
-  u32,
-} from './message.ts';
+import { type Attr, decodeAttrs, encodeAttrs, formatMac, ip, mac, readText, text, u8, u16be, u32 } from './attribute.ts';
+import { type NetlinkMessage, type NetlinkRequest, NLM_F_CREATE, NLM_F_EXCL } from './message.ts';
 
 const RTM_NEWLINK = 16;
 const RTM_DELLINK = 17;

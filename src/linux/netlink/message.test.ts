@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { addAddress, parseAddress } from './address.ts';
+import { decodeAttrs, encodeAttrs, formatMac, MessageWriter, mac, readText, readU32be, text, u16, u32 } from './attribute.ts';
 import { addLink, parseLink } from './link.ts';
-import { decodeAttrs, decodeMessages, encodeAttrs, encodeMessage, formatMac, mac, type NetlinkRequest, text, u16, u32 } from './message.ts';
+import { decodeMessages, encodeMessage, type NetlinkRequest } from './message.ts';
 import { parseNeighbour, replaceNeighbour } from './neighbour.ts';
 import { parseRoute, replaceRoute } from './route.ts';
 
@@ -26,6 +27,21 @@ describe('attributes', () => {
         ?.readUInt16LE(),
       0x1234,
     );
+  });
+
+  it('are written into a buffer that grows, and read back', () => {
+    const out = new MessageWriter(8);
+    out.text(1, 'kube-proxy');
+    const at = out.begin(4);
+    out.u32be(2, 0xfffffffe);
+    out.raw(3, Uint8Array.of(1, 2, 3, 4, 5));
+    out.end(at);
+    assert.equal(out.length % 4, 0);
+    const read = decodeAttrs(out.bytes());
+    assert.equal(readText(read.get(1)), 'kube-proxy');
+    const inner = decodeAttrs(read.get(4));
+    assert.equal(readU32be(inner.get(2)), 0xfffffffe);
+    assert.deepEqual([...(inner.get(3) ?? [])], [1, 2, 3, 4, 5]);
   });
 
   it('end where a length makes no sense', () => {

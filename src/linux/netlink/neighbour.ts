@@ -3,7 +3,8 @@
  * Source: include/uapi/linux/neighbour.h.
  */
 import { bytesToIp, familyOf } from '../../ip/ip.ts';
-import { decodeAttrs, formatMac, ip, mac, type NetlinkMessage, type NetlinkRequest, NLM_F_CREATE, NLM_F_REPLACE } from './message.ts';
+import { decodeAttrs, formatMac, ip, mac } from './attribute.ts';
+import { type NetlinkMessage, type NetlinkRequest, NLM_F_CREATE, NLM_F_REPLACE } from './message.ts';
 
 const RTM_NEWNEIGH = 28;
 const RTM_DELNEIGH = 29;

@@ -17,7 +17,7 @@ import {
   readRefusal,
 } from './message.ts';
 import { errnoName, NetlinkError } from './netlink-error.ts';
-import { AsideWire, LoopWire, type Wire, type WireOptions } from './wire.ts';
+import { AsideWire, LoopWire, type Sending, type Wire, type WireOptions } from './wire.ts';
 
 export const NETLINK_ROUTE = 0;
 export const NETLINK_NETFILTER = 12;
@@ -42,16 +42,26 @@ interface Waiting {
   done(error: NetlinkError | undefined): void;
 }
 
+/** Messages between two markers: the kernel takes all of them or none (net/netfilter/nfnetlink.c). */
+export interface EncodedBatch {
+  /** Only the last message before the second marker asks for an answer: it comes after those about messages that were refused. */
+  readonly bytes: Uint8Array;
+  /** How many there are, without the markers. Each has the sequence number after that of the one before. */
+  readonly messages: number;
+}
+
 interface Prepared {
   readonly seq: number;
   readonly bytes: Buffer;
   readonly answer: Promise<Answer>;
 }
 
-const DUMP_ATTEMPTS = 20;
+const dumpAttempts = 20;
 /** Requests in one buffer: their answers all come before one of them is read. */
-const BATCH = 64;
-const ROOM = 8 << 20;
+const batchSize = 64;
+const defaultRoom = 8 << 20;
+/** Sequence numbers have 32 bits, and a batch takes many. */
+const wrapSeqAt = 0xf0000000;
 
 export class NetlinkSocket implements Disposable {
   readonly #wire: Wire;
@@ -64,7 +74,7 @@ export class NetlinkSocket implements Disposable {
   #isLookingForDrops = false;
   #isClosed = false;
 
-  constructor(protocol: number, { aside = false, room = ROOM }: NetlinkSocketOptions = {}) {
+  constructor(protocol: number, { aside = false, room = defaultRoom }: NetlinkSocketOptions = {}) {
     const options: WireOptions = {
       protocol,
       room,
@@ -82,8 +92,8 @@ export class NetlinkSocket implements Disposable {
   /** Sends requests, up to 64 as one buffer. One element per request: undefined when the kernel agreed. `doing` completes "Cannot …". */
   async batch(requests: readonly NetlinkRequest[], doing: string): Promise<(NetlinkError | undefined)[]> {
     const errors: (NetlinkError | undefined)[] = [];
-    for (let at = 0; at < requests.length; at += BATCH) {
-      const prepared = requests.slice(at, at + BATCH).map((request) => this.#prepare(request, NLM_F_REQUEST | NLM_F_ACK, doing));
+    for (let at = 0; at < requests.length; at += batchSize) {
+      const prepared = requests.slice(at, at + batchSize).map((request) => this.#prepare(request, NLM_F_REQUEST | NLM_F_ACK, doing));
       this.#send(prepared, doing, false);
       for (const { error } of await Promise.all(prepared.map((p) => p.answer))) errors.push(error);
     }
@@ -105,6 +115,38 @@ export class NetlinkSocket implements Disposable {
     return messages;
   }
 
+  /**
+   * Sends a batch as one buffer. Gives the refusals by sequence number, in the order in which the kernel found them; none means
+   * that all of it holds.
+   */
+  async transact<B extends EncodedBatch>(
+    encode: (firstSeq: number) => B,
+    doing: string,
+  ): Promise<{ readonly batch: B; readonly refusals: ReadonlyMap<number, NetlinkError> }> {
+    if (this.#seq > wrapSeqAt) this.#seq = 1;
+    const firstSeq = this.#seq;
+    const batch = encode(firstSeq);
+    const lastSeq = firstSeq + batch.messages;
+    this.#seq = lastSeq + 2;
+    const refusals = new Map<number, NetlinkError>();
+    const { promise, resolve } = Promise.withResolvers<void>();
+    let isAnswered = false;
+    for (let seq = firstSeq; seq <= lastSeq; seq++) {
+      const done = (error: NetlinkError | undefined): void => {
+        if (error) refusals.set(seq, error);
+        // A refusal of the batch as a whole names its beginning, and may be all that comes.
+        if (seq !== lastSeq && (seq !== firstSeq || !error)) return;
+        isAnswered = true;
+        resolve();
+      };
+      this.#waiting.set(seq, { doing, messages: [], interrupted: false, done });
+    }
+    this.#transmit({ bytes: batch.bytes, isDump: false, isAnswered: () => isAnswered }, [firstSeq], doing);
+    await promise;
+    for (let seq = firstSeq; seq <= lastSeq; seq++) this.#waiting.delete(seq);
+    return { batch, refusals };
+  }
+
   /** All objects of a kind. A dump that changed while it ran is taken again. Throws NetlinkError. */
   dump(request: NetlinkRequest, doing: string): Promise<readonly NetlinkMessage[]> {
     const run = this.#dumps.then(async () => {
@@ -114,7 +156,7 @@ export class NetlinkSocket implements Disposable {
         const { error, messages, interrupted } = await prepared.answer;
         if (error) throw error;
         if (!interrupted) return messages;
-        if (attempt === DUMP_ATTEMPTS) throw new NetlinkError('EINTR', `${doing}, which kept changing during ${attempt} attempts`);
+        if (attempt === dumpAttempts) throw new NetlinkError('EINTR', `${doing}, which kept changing during ${attempt} attempts`);
       }
     });
     this.#dumps = run.catch(() => {});
@@ -147,8 +189,8 @@ export class NetlinkSocket implements Disposable {
   }
 
   #prepare(request: NetlinkRequest, flags: number, doing: string): Prepared {
-    const seq = this.#seq;
-    this.#seq = (this.#seq % 0xfffffffe) + 1;
+    if (this.#seq > wrapSeqAt) this.#seq = 1;
+    const seq = this.#seq++;
     const { promise, resolve } = Promise.withResolvers<Answer>();
     const waiting: Waiting = {
       doing,
@@ -161,16 +203,22 @@ export class NetlinkSocket implements Disposable {
   }
 
   #send(prepared: readonly Prepared[], doing: string, isDump: boolean): void {
-    const failed = (errno: string): void => {
-      for (const { seq } of prepared) this.#finish(seq, errno);
-    };
-    if (this.#isClosed) {
-      failed('ESHUTDOWN');
-      return;
-    }
     const bytes = Buffer.concat(prepared.map((p) => p.bytes));
-    const isAnswered = (): boolean => !prepared.some((p) => this.#waiting.has(p.seq));
-    this.#wire.send({ bytes, isDump, isAnswered }, doing).catch((err: unknown) => failed(err instanceof NetlinkError ? err.errno : 'EIO'));
+    const isAnswered = (): boolean => !prepared.some(({ seq }) => this.#waiting.has(seq));
+    this.#transmit(
+      { bytes, isDump, isAnswered },
+      prepared.map((p) => p.seq),
+      doing,
+    );
+  }
+
+  /** When it cannot be sent, `seqs` fail. */
+  #transmit(sending: Sending, seqs: readonly number[], doing: string): void {
+    const fail = (errno: string): void => {
+      for (const seq of seqs) this.#finish(seq, errno);
+    };
+    if (this.#isClosed) fail('ESHUTDOWN');
+    else this.#wire.send(sending, doing).catch((err: unknown) => fail(err instanceof NetlinkError ? err.errno : 'EIO'));
   }
 
   #receive(bytes: Buffer, isNotice: boolean): void {

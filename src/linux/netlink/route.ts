@@ -1,16 +1,7 @@
 /** Routes of the main table over rtnetlink. Pure. Source: include/uapi/linux/rtnetlink.h. */
 import { bytesToIp, parseCidr } from '../../ip/ip.ts';
-import {
-  type Attr,
-  decodeAttrs,
-  ip,
-  type NetlinkMessage,
-  type NetlinkRequest,
-  NLM_F_CREATE,
-  NLM_F_EXCL,
-  NLM_F_REPLACE,
-  u32,
-} from './message.ts';
+import { type Attr, decodeAttrs, ip, u32 } from './attribute.ts';
+import { type NetlinkMessage, type NetlinkRequest, NLM_F_CREATE, NLM_F_EXCL, NLM_F_REPLACE } from './message.ts';
 
 const RTM_NEWROUTE = 24;
 const RTM_DELROUTE = 25;

@@ -3,7 +3,7 @@
  * registers are chosen as nft chooses them, so that nft can print what was written here.
  */
 import { ipToBytes, parseCidr } from '../../ip/ip.ts';
-import { type Attribute, eachAttribute, readAttributes, readText, textBytes, u32Bytes, u32HostBytes } from './attribute.ts';
+import { type Attr, decodeAttrs, eachAttr, text as name, readText, readU32be, u32, u32be } from '../netlink/attribute.ts';
 import { protocols } from './field-type.ts';
 import { parseRule, type Statement, type Term, type Verdict } from './rule.ts';
 import type { TableFamily } from './table.ts';
@@ -11,7 +11,7 @@ import type { TableFamily } from './table.ts';
 /** One expression: its name and its attributes. */
 export interface Expression {
   readonly name: string;
-  readonly data: readonly Attribute[];
+  readonly data: readonly Attr[];
 }
 
 const eq = 0;
@@ -26,8 +26,8 @@ function register(slot: number): number {
   return slot % 4 === 0 ? 1 + slot / 4 : 8 + slot;
 }
 
-function number(type: number, value: number): Attribute {
-  return { type, value: u32Bytes(value) };
+function number(type: number, value: number): Attr {
+  return [type, u32be(value)];
 }
 
 function payload(base: number, offset: number, length: number, slot: number): Expression {
@@ -52,7 +52,7 @@ function load(term: Term, slot: number): [Expression, length: number] {
     case 'ct':
       return [{ name: 'ct', data: [number(2, term.key === 'state' ? 0 : 2), number(1, register(slot))] }, 4];
     case 'tuple': {
-      const direction: Attribute = { type: 3, value: Uint8Array.of(term.direction === 'original' ? 0 : 1) };
+      const direction: Attr = [3, Uint8Array.of(term.direction === 'original' ? 0 : 1)];
       const length = term.field.startsWith('ip6') ? 16 : term.field.startsWith('ip') ? 4 : 2;
       return [{ name: 'ct', data: [number(2, tupleKeys[term.field]), number(1, register(slot)), direction] }, length];
     }
@@ -76,12 +76,12 @@ function loadKey(key: readonly Term[], slot = 0): [Expression[], end: number] {
 }
 
 function compare(op: number, value: Uint8Array): Expression {
-  return { name: 'cmp', data: [number(1, register(0)), number(2, op), { type: 3, value: [{ type: 1, value }] }] };
+  return { name: 'cmp', data: [number(1, register(0)), number(2, op), [3, [[1, value]]]] };
 }
 
 function mask(bits: Uint8Array): Expression {
-  const data: Attribute[] = [number(1, register(0)), number(2, register(0)), number(3, bits.length)];
-  data.push({ type: 4, value: [{ type: 1, value: bits }] }, { type: 5, value: [{ type: 1, value: new Uint8Array(bits.length) }] });
+  const data: Attr[] = [number(1, register(0)), number(2, register(0)), number(3, bits.length)];
+  data.push([4, [[1, bits]]], [5, [[1, new Uint8Array(bits.length)]]]);
   return { name: 'bitwise', data };
 }
 
@@ -101,7 +101,7 @@ function matchAddress(term: Term & { kind: 'payload' }, op: number, value: strin
 }
 
 function matchBits(term: Term, not: boolean, bits: number): Expression[] {
-  return [load(term, 0)[0], mask(u32HostBytes(bits)), compare(not ? eq : neq, new Uint8Array(4))];
+  return [load(term, 0)[0], mask(u32(bits)), compare(not ? eq : neq, new Uint8Array(4))];
 }
 
 function match(term: Term, not: boolean, value: string): Expression[] {
@@ -122,7 +122,7 @@ function match(term: Term, not: boolean, value: string): Expression[] {
     }
     case 'fib':
       if (value !== 'local') throw new SyntaxError(`Cannot match an address type "${value}"`);
-      return [load(term, 0)[0], compare(op, u32HostBytes(fibLocal))];
+      return [load(term, 0)[0], compare(op, u32(fibLocal))];
     case 'ct':
       if (term.key === 'state' && value === 'new') return matchBits(term, not, ctNew);
       if (term.key === 'status' && value === 'dnat') return matchBits(term, not, ctStatusDnat);
@@ -135,23 +135,22 @@ function match(term: Term, not: boolean, value: string): Expression[] {
 const verdictCodes = { drop: 0, accept: 1, jump: -3, goto: -4, return: -5 } as const;
 
 /** `NFTA_DATA_VERDICT` of a verdict. */
-export function verdictAttribute(verdict: Verdict): Attribute {
+export function verdictAttribute(verdict: Verdict): Attr {
   const value = [number(1, verdictCodes[verdict.kind])];
-  if ('chain' in verdict) value.push({ type: 2, value: textBytes(verdict.chain) });
-  return { type: 2, value };
+  if ('chain' in verdict) value.push([2, name(verdict.chain)]);
+  return [2, value];
 }
 
 /** The text of a verdict in the kernel's form. */
-export function verdictText(value: Uint8Array): string {
-  const attributes = readAttributes(value);
-  const code = attributes.get(1);
-  const signed = code ? new DataView(code.buffer, code.byteOffset, 4).getInt32(0) : 0;
+export function verdictText(value: Buffer): string {
+  const attributes = decodeAttrs(value);
+  const signed = readU32be(attributes.get(1)) | 0;
   const kind = Object.entries(verdictCodes).find(([, number]) => number === signed)?.[0] ?? `unknown ${signed}`;
   return attributes.has(2) ? `${kind} ${readText(attributes.get(2))}` : kind;
 }
 
 function lookup(set: string, options: { readonly data?: number; readonly not?: boolean }): Expression {
-  const data: Attribute[] = [{ type: 1, value: textBytes(set) }, number(2, register(0))];
+  const data: Attr[] = [[1, name(set)], number(2, register(0))];
   if (options.data !== undefined) data.push(number(3, options.data));
   if (options.not) data.push(number(5, 1));
   return { name: 'lookup', data };
@@ -177,8 +176,8 @@ function compileStatement(statement: Statement, family: TableFamily): Expression
       const [data] = loadKey(statement.data, dataSlot);
       const timeout = new Uint8Array(8);
       new DataView(timeout.buffer).setBigUint64(0, BigInt(statement.timeoutMs));
-      const attributes: Attribute[] = [{ type: 1, value: textBytes(statement.map) }, number(3, 1), number(4, register(0))];
-      attributes.push(number(5, register(dataSlot)), { type: 6, value: timeout });
+      const attributes: Attr[] = [[1, name(statement.map)], number(3, 1), number(4, register(0))];
+      attributes.push(number(5, register(dataSlot)), [6, timeout]);
       return [...key, ...data, { name: 'dynset', data: attributes }];
     }
     case 'masquerade':
@@ -187,10 +186,10 @@ function compileStatement(statement: Statement, family: TableFamily): Expression
     case 'reject': {
       if (statement.with === 'tcp reset') return [{ name: 'reject', data: [number(1, 1)] }];
       const portUnreachable = family === 'ip' ? 3 : 4;
-      return [{ name: 'reject', data: [number(1, 0), { type: 2, value: Uint8Array.of(portUnreachable) }] }];
+      return [{ name: 'reject', data: [number(1, 0), [2, Uint8Array.of(portUnreachable)]] }];
     }
     case 'verdict': {
-      const data = { type: 2, value: [verdictAttribute(statement.verdict)] };
+      const data: Attr = [2, [verdictAttribute(statement.verdict)]];
       return [{ name: 'immediate', data: [number(1, verdictRegister), data] }];
     }
   }
@@ -210,25 +209,22 @@ export function compileRule(text: string, family: TableFamily): readonly Express
 }
 
 /** Whether the kernel's attributes hold at least what was written; it adds defaults of its own. */
-function holds(written: readonly Attribute[], bytes: Uint8Array): boolean {
-  const found = readAttributes(bytes);
-  return written.every((attr) => {
-    const value = found.get(attr.type);
+function holds(written: readonly Attr[], bytes: Buffer | undefined): boolean {
+  const found = decodeAttrs(bytes);
+  return written.every(([type, wanted]) => {
+    const value = found.get(type);
     if (value === undefined) return false;
-    return attr.value instanceof Uint8Array ? Buffer.compare(attr.value, value) === 0 : holds(attr.value, value);
+    return wanted instanceof Uint8Array ? Buffer.compare(wanted, value) === 0 : holds(wanted, value);
   });
 }
 
 /** Whether a rule that the kernel listed (`NFTA_RULE_EXPRESSIONS`) is the rule with this text. */
-export function isRule(expressionList: Uint8Array, text: string, family: TableFamily): boolean {
-  const listed: [string, Uint8Array][] = [];
-  eachAttribute(expressionList, (_, element) => {
-    const attributes = readAttributes(element);
-    listed.push([readText(attributes.get(1)), attributes.get(2) ?? new Uint8Array()]);
+export function isRule(expressionList: Buffer, text: string, family: TableFamily): boolean {
+  const listed: [string, Buffer | undefined][] = [];
+  eachAttr(expressionList, (_, element) => {
+    const attributes = decodeAttrs(element);
+    listed.push([readText(attributes.get(1)), attributes.get(2)]);
   });
   const wanted = compileRule(text, family);
-  return (
-    wanted.length === listed.length &&
-    wanted.every((e, i) => listed[i]?.[0] === e.name && holds(e.data, listed[i]?.[1] ?? new Uint8Array()))
-  );
+  return wanted.length === listed.length && wanted.every((e, i) => listed[i]?.[0] === e.name && holds(e.data, listed[i]?.[1]));
 }

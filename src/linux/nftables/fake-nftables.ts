@@ -3,7 +3,7 @@
  * like real ones and thrown away, so what cannot be encoded fails here too.
  */
 import { KnownError } from '../../errors/known-error.ts';
-import { encodeBatch } from './message.ts';
+import { encodeBatch } from './batch.ts';
 import { printTable } from './print.ts';
 import { parseRule, parseVerdict } from './rule.ts';
 import { declarationText } from './set.ts';

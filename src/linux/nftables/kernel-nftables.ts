@@ -1,13 +1,13 @@
 /** The packet filter of the kernel, over netlink. */
 import { closeSync, openSync } from 'node:fs';
-import { setImmediate as nextTurn } from 'node:timers/promises';
 import { KnownError } from '../../errors/known-error.ts';
+import { type Attr, decodeAttrs, eachAttr, readText, readU32be, text } from '../netlink/attribute.ts';
+import { isErrno } from '../netlink/netlink-error.ts';
+import { NETLINK_NETFILTER, NetlinkSocket } from '../netlink/netlink-socket.ts';
 import { inNetns } from '../netns.ts';
-import { AttributeWriter, eachAttribute, readAttributes, readText, readU32 } from './attribute.ts';
-import { BatchSocket } from './batch-socket.ts';
+import { encodeBatch, hookNumbers, messageType, nfgenmsg, subsystem } from './batch.ts';
 import { isRule } from './compile.ts';
-import { encodeBatch, familyNumber, flags, hookNumbers, messageType, subsystem } from './message.ts';
-import { errnoNames, messagesIn, refusal } from './reply.ts';
+import { refusal } from './refusal.ts';
 import { declarationText, elementReader } from './set.ts';
 import type {
   ChainHook,
@@ -24,20 +24,17 @@ import type {
 } from './table.ts';
 import { NftablesWatch } from './watch.ts';
 
-const errorMessage = 2;
-const doneMessage = 3;
-const dumpInterrupted = 0x10;
 const anonymous = 1;
-const chunksInARow = 16;
-class Interrupted extends Error {}
+/** A transaction goes out in one send, however large: ten thousand Services take some 10 MB. */
+const room = 256 << 20;
+const listing = 'list the packet filter';
 
 /** Speaks to the network namespace in which it was made. Calls are served one after the other. */
 export class KernelNftables implements Nftables {
-  readonly #socket = new BatchSocket();
+  readonly #socket = openSocket();
   /** The namespace's descriptor, for sockets that are opened later. */
   readonly #netns = openSync('/proc/thread-self/ns/net', 'r');
   #open = true;
-  #sequence = 1;
   #last: Promise<unknown> = Promise.resolve();
   /** Messages sent by `commit` so far, for budgets and metrics. */
   messagesSent = 0;
@@ -51,121 +48,74 @@ export class KernelNftables implements Nftables {
   commit(transaction: Transaction): Promise<void> {
     if (transaction.ops.length === 0) return Promise.resolve();
     return this.#inTurn(async () => {
-      const batch = encodeBatch(transaction, this.#sequence);
-      this.#sequence += batch.messages + 2;
+      const doing = `change table "${transaction.family} ${transaction.table}"`;
+      const { batch, refusals } = await this.#socket.transact((firstSeq) => encodeBatch(transaction, firstSeq), doing);
       this.messagesSent += batch.messages;
-      await this.#socket.send(batch.bytes);
-      let failure: KnownError | undefined;
-      // The kernel has answered by the time send returns: errors only, each with the number of its message.
-      for (let bytes = this.#socket.receive(); bytes; bytes = this.#socket.receive()) {
-        for (const message of messagesIn(bytes)) {
-          const errno = message.type === errorMessage ? -message.body.readInt32LE(0) : 0;
-          if (errno !== 0) failure ??= refusal(transaction, batch.opOf(message.sequence), errno);
-        }
-      }
-      if (failure) throw failure;
+      const [refused] = refusals;
+      if (refused) throw refusal(transaction, batch.opOf(refused[0]), refused[1]);
     });
   }
 
-  /** Asks for a listing; calls `each` with the attributes of every object. */
-  async #dump(type: number, family: number, body: (out: AttributeWriter) => void, each: (attributes: Buffer) => void): Promise<void> {
-    const out = new AttributeWriter(256);
-    const sequence = this.#sequence++;
-    const at = out.beginMessage((subsystem << 8) | type, flags.request | flags.dump, sequence, family);
-    body(out);
-    out.endMessage(at);
-    await this.#socket.send(out.bytes());
-    let interrupted = false;
-    let chunks = 0;
-    for (let bytes = this.#socket.receive(); bytes; bytes = this.#socket.receive()) {
-      // The kernel fills 32 KB at a time, and takes longer for each the larger the set: others want a turn too.
-      if (++chunks % chunksInARow === 0) await nextTurn();
-      for (const message of messagesIn(bytes)) {
-        if (message.sequence !== sequence) continue;
-        if (message.flags & dumpInterrupted) interrupted = true;
-        if (message.type === errorMessage) {
-          const errno = -message.body.readInt32LE(0);
-          if (errno === 2) return;
-          throw new KnownError('KERNEL_REFUSED', `Cannot list the packet filter: ${errnoNames[errno] ?? `errno ${errno}`}`);
-        }
-        if (message.type === doneMessage) {
-          if (interrupted) throw new Interrupted();
-          return;
-        }
-        each(message.body.subarray(4));
-      }
-    }
-    throw new Interrupted();
-  }
-
-  /** Repeats a reading that a change by somebody else ran into. */
-  async #steady<T>(reading: () => Promise<T>): Promise<T> {
-    for (let attempt = 1; ; attempt++) {
-      try {
-        return await reading();
-      } catch (err) {
-        if (!(err instanceof Interrupted)) throw err;
-        if (attempt === 20) throw new KnownError('KERNEL_REFUSED', 'Cannot list the packet filter: it kept changing during 20 attempts');
-      }
+  /** Calls `each` with the attributes of every object of a listing; there is none in a table that is not there. */
+  async #dump(type: number, family: TableFamily, filter: readonly Attr[], each: (attributes: Buffer) => void): Promise<void> {
+    const request = { type: (subsystem << 8) | type, body: nfgenmsg(family), attrs: filter };
+    try {
+      for (const message of await this.#socket.dump(request, listing)) each(message.data.subarray(4));
+    } catch (err) {
+      if (!isErrno(err, 'ENOENT')) throw err;
     }
   }
 
   read(family: TableFamily, table: string, except: ReadonlySet<string> = new Set()): Promise<KernelTable | undefined> {
-    return this.#inTurn(() => this.#steady(() => this.#read(family, table, except)));
+    return this.#inTurn(() => this.#read(family, table, except));
   }
 
   async #read(family: TableFamily, table: string, except: ReadonlySet<string>): Promise<KernelTable | undefined> {
-    const number = familyNumber[family];
     let exists = false;
-    const filter = (out: AttributeWriter): void => out.text(1, table);
-    await this.#dump(
-      messageType.getTable,
-      number,
-      () => {},
-      (a) => {
-        if (readText(readAttributes(a).get(1)) === table) exists = true;
-      },
-    );
+    const filter: readonly Attr[] = [[1, text(table)]];
+    await this.#dump(messageType.getTable, family, [], (a) => {
+      if (readText(decodeAttrs(a).get(1)) === table) exists = true;
+    });
     if (!exists) return undefined;
     const chains = new Map<string, { name: string; hook?: Hook; rules: KernelRule[] }>();
-    await this.#dump(messageType.getChain, number, filter, (a) => {
-      const attributes = readAttributes(a);
+    await this.#dump(messageType.getChain, family, filter, (a) => {
+      const attributes = decodeAttrs(a);
       if (readText(attributes.get(1)) !== table) return;
       const name = readText(attributes.get(3));
       const hook = readHook(attributes);
       chains.set(name, { name, ...(hook ? { hook } : {}), rules: [] });
     });
-    await this.#dump(messageType.getRule, number, filter, (a) => {
-      const attributes = readAttributes(a);
+    await this.#dump(messageType.getRule, family, filter, (a) => {
+      const attributes = decodeAttrs(a);
       if (readText(attributes.get(1)) !== table) return;
-      const expressions = Uint8Array.from(attributes.get(4) ?? []);
+      const expressions = attributes.get(4) ?? Buffer.alloc(0);
       chains.get(readText(attributes.get(2)))?.rules.push({ is: (text) => isRule(expressions, text, family) });
     });
-    const declared = new Map<string, Uint8Array>();
-    await this.#dump(messageType.getSet, number, filter, (a) => {
-      const attributes = readAttributes(a);
+    const declared = new Map<string, Buffer>();
+    await this.#dump(messageType.getSet, family, filter, (a) => {
+      const attributes = decodeAttrs(a);
       // Anonymous sets live and die with their rule.
-      if (readText(attributes.get(1)) !== table || (readU32(attributes.get(3)) & anonymous) !== 0) return;
-      declared.set(readText(attributes.get(2)), Uint8Array.from(a));
+      if (readText(attributes.get(1)) !== table || (readU32be(attributes.get(3)) & anonymous) !== 0) return;
+      declared.set(readText(attributes.get(2)), a);
     });
     const sets = new Map<string, KernelSet>();
     for (const [name, attributes] of declared) {
-      const elements = except.has(name) ? new Map<string, string>() : await this.#elements(number, table, name, attributes);
+      const elements = except.has(name) ? new Map<string, string>() : await this.#elements(family, table, name, attributes);
       sets.set(name, { declaration: declarationText(attributes), elements });
     }
     return { family, name: table, chains: chains as ReadonlyMap<string, KernelChain>, sets };
   }
 
-  async #elements(family: number, table: string, set: string, setAttributes: Uint8Array): Promise<Map<string, string>> {
+  async #elements(family: TableFamily, table: string, set: string, setAttributes: Buffer): Promise<Map<string, string>> {
     const elements = new Map<string, string>();
     const read = elementReader(setAttributes);
     if (!read) return elements;
-    const filter = (out: AttributeWriter): void => {
-      out.text(1, table);
-      out.text(2, set);
-    };
+    const filter: readonly Attr[] = [
+      [1, text(table)],
+      [2, text(set)],
+    ];
     await this.#dump(messageType.getElement, family, filter, (a) => {
-      eachAttribute(readAttributes(a).get(3) ?? new Uint8Array(), (_, element) => {
+      eachAttr(decodeAttrs(a).get(3) ?? Buffer.alloc(0), (_, element) => {
         const found = read(element);
         if (found) elements.set(found[0], found[1]);
       });
@@ -174,38 +124,25 @@ export class KernelNftables implements Nftables {
   }
 
   readElements(family: TableFamily, table: string, set: SetDeclaration): Promise<Elements> {
-    const number = familyNumber[family];
-    const out = new AttributeWriter(256);
-    return this.#inTurn(() =>
-      this.#steady(() => {
-        let attributes: Uint8Array | undefined;
-        out.length = 0;
-        return this.#dump(
-          messageType.getSet,
-          number,
-          (o) => o.text(1, table),
-          (a) => {
-            const found = readAttributes(a);
-            if (readText(found.get(1)) === table && readText(found.get(2)) === set.name) attributes = Uint8Array.from(a);
-          },
-        ).then(() => (attributes ? this.#elements(number, table, set.name, attributes) : new Map<string, string>()));
-      }),
-    );
+    return this.#inTurn(async () => {
+      let attributes: Buffer | undefined;
+      await this.#dump(messageType.getSet, family, [[1, text(table)]], (a) => {
+        const found = decodeAttrs(a);
+        if (readText(found.get(1)) === table && readText(found.get(2)) === set.name) attributes = a;
+      });
+      return attributes ? this.#elements(family, table, set.name, attributes) : new Map<string, string>();
+    });
   }
 
   generation(): Promise<number> {
+    const request = { type: (subsystem << 8) | messageType.getGeneration, body: nfgenmsg(undefined) };
     return this.#inTurn(async () => {
-      const out = new AttributeWriter(32);
-      const sequence = this.#sequence++;
-      out.endMessage(out.beginMessage((subsystem << 8) | messageType.getGeneration, flags.request, sequence, 0));
-      await this.#socket.send(out.bytes());
-      for (let bytes = this.#socket.receive(); bytes; bytes = this.#socket.receive())
-        for (const message of messagesIn(bytes))
-          if (message.sequence === sequence && message.type !== errorMessage)
-            return readU32(readAttributes(message.body.subarray(4)).get(1));
-      throw new KnownError('KERNEL_FEATURE_MISSING', 'Cannot speak to nf_tables: the kernel does not answer', {
-        hint: 'Load the module nf_tables (modprobe nf_tables), or use a kernel that has it',
-      });
+      try {
+        const [message] = await this.#socket.get(request, listing);
+        return readU32be(decodeAttrs(message?.data, 4).get(1));
+      } catch (err) {
+        throw noNftables(err);
+      }
     });
   }
 
@@ -225,13 +162,28 @@ export class KernelNftables implements Nftables {
   }
 }
 
-function readHook(attributes: Map<number, Uint8Array>): Hook | undefined {
+function readHook(attributes: Map<number, Buffer>): Hook | undefined {
   const bytes = attributes.get(4);
   if (!bytes) return undefined;
-  const hook = readAttributes(bytes);
-  const number = readU32(hook.get(1));
+  const hook = decodeAttrs(bytes);
+  const number = readU32be(hook.get(1));
   const name = (Object.keys(hookNumbers) as ChainHook[]).find((key) => hookNumbers[key] === number);
   const type = readText(attributes.get(7));
   if (!name || (type !== 'filter' && type !== 'nat')) return undefined;
-  return { type, hook: name, priority: readU32(hook.get(2)) | 0 };
+  return { type, hook: name, priority: readU32be(hook.get(2)) | 0 };
+}
+
+function openSocket(): NetlinkSocket {
+  try {
+    return new NetlinkSocket(NETLINK_NETFILTER, { aside: true, room });
+  } catch (err) {
+    throw noNftables(err);
+  }
+}
+
+function noNftables(cause: unknown): KnownError {
+  return new KnownError('KERNEL_FEATURE_MISSING', 'Cannot speak to nf_tables: the kernel does not answer', {
+    hint: 'Load the module nf_tables (modprobe nf_tables), or use a kernel that has it',
+    cause,
+  });
 }

@@ -1,12 +1,11 @@
 import assert from 'node:assert/strict';
 import { readdirSync, readFileSync } from 'node:fs';
 import { describe, it } from 'node:test';
-import { AttributeWriter, readAttributes, readText, readU32 } from './attribute.ts';
+import { encodeBatch } from './batch.ts';
 import { compileRule } from './compile.ts';
 import { create, diff } from './diff.ts';
 import { FakeNftables } from './fake-nftables.ts';
 import { decodeFields, decodeInterval, encodeFields, encodeInterval, fieldType } from './field-type.ts';
-import { encodeBatch } from './message.ts';
 import { parseTable } from './parse.ts';
 import { printTable } from './print.ts';
 import { formatDuration, parseDuration, parseRule } from './rule.ts';
@@ -23,23 +22,6 @@ async function holding(table: Table): Promise<FakeNftables> {
   await nft.commit({ family: table.family, table: table.name, ops: create(table) });
   return nft;
 }
-
-describe('attributes', () => {
-  it('are padded to four bytes and read back', () => {
-    const out = new AttributeWriter(8);
-    out.text(1, 'kube-proxy');
-    const at = out.begin(4);
-    out.u32(2, 0xfffffffe);
-    out.raw(3, Uint8Array.of(1, 2, 3, 4, 5));
-    out.end(at);
-    assert.equal(out.length % 4, 0);
-    const read = readAttributes(out.bytes());
-    assert.equal(readText(read.get(1)), 'kube-proxy');
-    const inner = readAttributes(read.get(4) ?? new Uint8Array());
-    assert.equal(readU32(inner.get(2)), 0xfffffffe);
-    assert.deepEqual([...(inner.get(3) ?? [])], [1, 2, 3, 4, 5]);
-  });
-});
 
 describe('set elements', () => {
   const cases: [fields: string[], text: string, hex: string][] = [

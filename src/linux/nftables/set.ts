@@ -1,5 +1,5 @@
 /** Declarations and elements of sets in the kernel's form, and back. */
-import { type Attribute, type AttributeWriter, readAttributes, readU32, u32Bytes } from './attribute.ts';
+import { type Attr, decodeAttrs, type MessageWriter, readU32be, u32be } from '../netlink/attribute.ts';
 import { verdictAttribute, verdictText } from './compile.ts';
 import {
   decodeFields,
@@ -59,70 +59,69 @@ function notesOf(set: SetDeclaration, layout: Layout): Uint8Array {
 }
 
 /** The attributes of NFT_MSG_NEWSET after table and name. `id` is unique in the transaction. */
-export function writeSet(out: AttributeWriter, set: SetDeclaration, id: number): void {
+export function writeSet(out: MessageWriter, set: SetDeclaration, id: number): void {
   const layout = layoutOf(set);
-  out.u32(3, layout.flags);
-  out.u32(4, typeNumber(layout.key));
-  out.u32(5, widthOf(layout.key));
+  out.u32be(3, layout.flags);
+  out.u32be(4, typeNumber(layout.key));
+  out.u32be(5, widthOf(layout.key));
   if (layout.data) {
-    out.u32(6, layout.data === 'verdict' ? verdictType : typeNumber(layout.data));
-    out.u32(7, layout.data === 'verdict' ? 0 : widthOf(layout.data));
+    out.u32be(6, layout.data === 'verdict' ? verdictType : typeNumber(layout.data));
+    out.u32be(7, layout.data === 'verdict' ? 0 : widthOf(layout.data));
   }
-  out.u32(10, id);
-  const description: Attribute[] = [];
-  if (set.dynamic) description.push({ type: 1, value: u32Bytes(set.dynamic.size) });
-  if (layout.flags & flag.concat)
-    description.push({ type: 2, value: layout.key.map((type) => ({ type: 1, value: [{ type: 1, value: u32Bytes(type.length) }] })) });
-  if (description.length > 0) out.attribute({ type: 9, value: description });
+  out.u32be(10, id);
+  const description: Attr[] = [];
+  if (set.dynamic) description.push([1, u32be(set.dynamic.size)]);
+  if (layout.flags & flag.concat) description.push([2, layout.key.map((type): Attr => [1, [[1, u32be(type.length)]]])]);
+  if (description.length > 0) out.attr([9, description]);
   out.raw(13, notesOf(set, layout));
 }
 
 /** A text by which declarations compare: what was declared, or what the kernel lists. */
-export function declarationText(set: SetDeclaration | Uint8Array): string {
-  if (!(set instanceof Uint8Array)) {
+export function declarationText(set: SetDeclaration | Buffer): string {
+  if (!Buffer.isBuffer(set)) {
     const { key, data, flags } = layoutOf(set);
     const value = data === undefined ? 0 : data === 'verdict' ? verdictType : typeNumber(data);
     return `${flags} ${typeNumber(key)} ${value}`;
   }
-  const attributes = readAttributes(set);
-  return [3, 4, 6].map((type) => readU32(attributes.get(type))).join(' ');
+  const attributes = decodeAttrs(set);
+  return [3, 4, 6].map((type) => readU32be(attributes.get(type))).join(' ');
 }
 
 /** One element inside NFTA_SET_ELEM_LIST_ELEMENTS. `data` is left out when the element is to be deleted. */
-export function writeElement(out: AttributeWriter, set: SetDeclaration, key: string, data: string | undefined): void {
+export function writeElement(out: MessageWriter, set: SetDeclaration, key: string, data: string | undefined): void {
   const layout = layoutOf(set);
   const element = out.begin(1);
   const [first, last] = set.interval ? encodeInterval(layout.key, key) : [encodeFields(layout.key, key), undefined];
   writeValue(out, 1, first);
   if (last) writeValue(out, 10, last);
   if (data !== undefined && layout.data === 'verdict') {
-    out.attribute({ type: 2, value: [verdictAttribute(parseVerdict(data))] });
+    out.attr([2, [verdictAttribute(parseVerdict(data))]]);
   } else if (data !== undefined && layout.data && layout.data !== 'verdict') {
     writeValue(out, 2, encodeFields(layout.data, data));
   }
   out.end(element);
 }
 
-function writeValue(out: AttributeWriter, type: number, bytes: Uint8Array): void {
+function writeValue(out: MessageWriter, type: number, bytes: Uint8Array): void {
   const at = out.begin(type);
   out.raw(1, bytes);
   out.end(at);
 }
 
 /** Reads elements of a set whose NFT_MSG_NEWSET attributes are given. Undefined when its types are not ours. */
-export function elementReader(setAttributes: Uint8Array): ((element: Uint8Array) => [key: string, data: string] | undefined) | undefined {
-  const attributes = readAttributes(setAttributes);
-  const flags = readU32(attributes.get(3));
-  const key = typesOfNumber(readU32(attributes.get(4)));
-  const dataType = readU32(attributes.get(6));
+export function elementReader(setAttributes: Buffer): ((element: Buffer) => [key: string, data: string] | undefined) | undefined {
+  const attributes = decodeAttrs(setAttributes);
+  const flags = readU32be(attributes.get(3));
+  const key = typesOfNumber(readU32be(attributes.get(4)));
+  const dataType = readU32be(attributes.get(6));
   const data = flags & flag.map && dataType !== verdictType ? typesOfNumber(dataType) : [];
   if (!key || !data) return undefined;
   return (element) => {
-    const fields = readAttributes(element);
-    const first = readAttributes(fields.get(1) ?? new Uint8Array()).get(1);
+    const fields = decodeAttrs(element);
+    const first = decodeAttrs(fields.get(1)).get(1);
     if (!first) return undefined;
-    const last = readAttributes(fields.get(10) ?? new Uint8Array()).get(1);
-    const value = readAttributes(fields.get(2) ?? new Uint8Array());
+    const last = decodeAttrs(fields.get(10)).get(1);
+    const value = decodeAttrs(fields.get(2));
     const text = last ? decodeInterval(key, first, last) : decodeFields(key, first);
     const verdict = value.get(2);
     const plain = value.get(1);

@@ -1,7 +1,7 @@
 /** Hears from the kernel when a table is changed by others, so that nobody has to look again and again. */
 import type { NetlinkMessage } from '../netlink/message.ts';
 import { NETLINK_NETFILTER, NetlinkSocket } from '../netlink/netlink-socket.ts';
-import { subsystem } from './message.ts';
+import { subsystem } from './batch.ts';
 
 /** NFNLGRP_NFTABLES. */
 const group = 7;

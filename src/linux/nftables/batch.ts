@@ -2,13 +2,15 @@
  * A transaction as one batch of nfnetlink messages. The kernel takes the whole batch from a single `send`, or nothing of
  * it (net/netfilter/nfnetlink.c).
  */
-import { AttributeWriter } from './attribute.ts';
+import { addFlags, MessageWriter } from '../netlink/attribute.ts';
+import { NLM_F_ACK, NLM_F_APPEND, NLM_F_CREATE, NLM_F_REQUEST } from '../netlink/message.ts';
+import type { EncodedBatch } from '../netlink/netlink-socket.ts';
 import { compileRule } from './compile.ts';
 import { writeElement, writeSet } from './set.ts';
 import type { Chain, Op, SetDeclaration, TableFamily, Transaction } from './table.ts';
 
 export const subsystem = 10;
-export const familyNumber: Readonly<Record<TableFamily, number>> = { ip: 2, ip6: 10 };
+const familyNumber: Readonly<Record<TableFamily, number>> = { ip: 2, ip6: 10 };
 export const hookNumbers = { prerouting: 0, input: 1, forward: 2, output: 3, postrouting: 4 } as const;
 
 /** `enum nf_tables_msg_types`. */
@@ -32,26 +34,29 @@ export const messageType = {
   getGeneration: 16,
 } as const;
 
-export const flags = { request: 1, ack: 4, create: 0x400, append: 0x800, dump: 0x300 } as const;
 const batchBegin = 0x10;
 const batchEnd = 0x11;
 const elementsPerMessage = 400;
 
-export interface Batch {
-  readonly bytes: Uint8Array;
-  /** How many messages carry the change, without the two around it. */
-  readonly messages: number;
+/** struct nfgenmsg. `resource` is the subsystem in the messages around a batch. */
+export function nfgenmsg(family: TableFamily | undefined, resource = 0): Uint8Array {
+  return Uint8Array.of(family === undefined ? 0 : familyNumber[family], 0, resource >> 8, resource & 255);
+}
+
+export interface Batch extends EncodedBatch {
   /** The step that a sequence number belongs to. */
   opOf(sequence: number): Op | undefined;
 }
 
 class BatchWriter {
-  readonly out: AttributeWriter = new AttributeWriter(16384);
+  readonly out: MessageWriter = new MessageWriter(16384);
   readonly #transaction: Transaction;
   readonly #ops = new Map<number, Op>();
   #sequence: number;
   #setId = 0;
   messages = 0;
+  /** Where the last message of the change starts. */
+  #last = 0;
 
   constructor(transaction: Transaction, firstSequence: number) {
     this.#transaction = transaction;
@@ -60,14 +65,15 @@ class BatchWriter {
   }
 
   #marker(type: number): void {
-    this.out.endMessage(this.out.beginMessage(type, flags.request, this.#sequence++, 0, subsystem));
+    this.out.endMessage(this.out.beginMessage(type, NLM_F_REQUEST, this.#sequence++, nfgenmsg(undefined, subsystem)));
   }
 
   /** One message: its type, what follows the table's name. */
   #message(op: Op, type: number, extra: number, nameType: number, body?: () => void): void {
     const { family, table } = this.#transaction;
     this.#ops.set(this.#sequence, op);
-    const at = this.out.beginMessage((subsystem << 8) | type, flags.request | extra, this.#sequence++, familyNumber[family]);
+    const at = this.out.beginMessage((subsystem << 8) | type, NLM_F_REQUEST | extra, this.#sequence++, nfgenmsg(family));
+    this.#last = at;
     this.out.text(nameType, table);
     body?.();
     this.out.endMessage(at);
@@ -78,21 +84,21 @@ class BatchWriter {
     this.out.text(3, chain.name);
     if (!chain.hook) return;
     this.out.text(7, chain.hook.type);
-    this.out.u32(5, 1);
+    this.out.u32be(5, 1);
     const at = this.out.begin(4);
-    this.out.u32(1, hookNumbers[chain.hook.hook]);
-    this.out.u32(2, chain.hook.priority);
+    this.out.u32be(1, hookNumbers[chain.hook.hook]);
+    this.out.u32be(2, chain.hook.priority);
     this.out.end(at);
   }
 
   #rule(op: Op, chain: string, rule: string): void {
-    this.#message(op, messageType.newRule, flags.create | flags.append, 1, () => {
+    this.#message(op, messageType.newRule, NLM_F_CREATE | NLM_F_APPEND, 1, () => {
       this.out.text(2, chain);
       const list = this.out.begin(4);
       for (const expression of compileRule(rule, this.#transaction.family)) {
         const at = this.out.begin(1);
         this.out.text(1, expression.name);
-        this.out.attribute({ type: 2, value: expression.data });
+        this.out.attr([2, expression.data]);
         this.out.end(at);
       }
       this.out.end(list);
@@ -102,7 +108,7 @@ class BatchWriter {
   #elements(op: Op, type: number, set: SetDeclaration, elements: readonly (readonly [string, string | undefined])[]): void {
     // An attribute is at most 64 KB long, so a long list takes several messages.
     for (let from = 0; from < elements.length; from += elementsPerMessage) {
-      this.#message(op, type, type === messageType.newElement ? flags.create : 0, 1, () => {
+      this.#message(op, type, type === messageType.newElement ? NLM_F_CREATE : 0, 1, () => {
         this.out.text(2, set.name);
         const list = this.out.begin(3);
         for (const [key, data] of elements.slice(from, from + elementsPerMessage)) writeElement(this.out, set, key, data);
@@ -114,13 +120,13 @@ class BatchWriter {
   write(op: Op): void {
     switch (op.op) {
       case 'add-table':
-        this.#message(op, messageType.newTable, flags.create, 1, () => this.out.u32(2, 0));
+        this.#message(op, messageType.newTable, NLM_F_CREATE, 1, () => this.out.u32be(2, 0));
         break;
       case 'delete-table':
         this.#message(op, messageType.delTable, 0, 1);
         break;
       case 'add-chain':
-        this.#message(op, messageType.newChain, flags.create, 1, () => this.#chain(op.chain));
+        this.#message(op, messageType.newChain, NLM_F_CREATE, 1, () => this.#chain(op.chain));
         for (const rule of op.chain.rules) this.#rule(op, op.chain.name, rule);
         break;
       case 'flush-chain':
@@ -135,7 +141,7 @@ class BatchWriter {
         this.#rule(op, op.chain, op.rule);
         break;
       case 'add-set':
-        this.#message(op, messageType.newSet, flags.create, 1, () => {
+        this.#message(op, messageType.newSet, NLM_F_CREATE, 1, () => {
           this.out.text(2, op.set.name);
           writeSet(this.out, op.set, ++this.#setId);
         });
@@ -160,7 +166,9 @@ class BatchWriter {
   finish(): Batch {
     this.#marker(batchEnd);
     const ops = this.#ops;
-    return { bytes: this.out.bytes(), messages: this.messages, opOf: (sequence) => ops.get(sequence) };
+    const bytes = this.out.bytes();
+    addFlags(bytes, this.#last, NLM_F_ACK);
+    return { bytes, messages: this.messages, opOf: (sequence) => ops.get(sequence) };
   }
 }
 
