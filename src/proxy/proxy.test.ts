@@ -2,52 +2,15 @@ import assert from 'node:assert/strict';
 import { afterEach, describe, it } from 'node:test';
 import type { Event, Service } from '../api/schema/types.ts';
 import type { Client } from '../client/client.ts';
-import type { InformerSet } from '../client/informers.ts';
 import { KnownError } from '../errors/known-error.ts';
 import { FakeNftables } from '../linux/nftables/fake-nftables.ts';
 import type { UdpFlow, UdpFlows } from './apply/udp-flows.ts';
-import type { ProxyOptions } from './options.ts';
-import { type ServiceProxy, startProxy } from './proxy.ts';
 import { FakeNodeHost } from './testing/fake-node-host.ts';
 import { HandmadeCluster } from './testing/handmade-cluster.ts';
-
-const running: ServiceProxy[] = [];
-
-async function start(cluster: HandmadeCluster, nftables: FakeNftables, more: Partial<ProxyOptions> = {}): Promise<ServiceProxy> {
-  const proxy = await startProxy({
-    client: {} as Client,
-    informers: cluster as unknown as InformerSet,
-    nodeName: 'node1',
-    nodeIps: ['192.168.120.11'],
-    clusterCidrs: ['10.244.0.0/16'],
-    minSyncPeriodMs: 0,
-    nftables,
-    udpFlows: { deleteStale: async () => 0, close: () => {} },
-    host: new FakeNodeHost(),
-    ...more,
-  });
-  running.push(proxy);
-  await proxy.synced;
-  return proxy;
-}
-
-/** Waits until `check` holds. */
-async function until(check: () => boolean | Promise<boolean>): Promise<void> {
-  const deadline = Date.now() + 30_000;
-  while (!(await check())) {
-    assert.ok(Date.now() < deadline, 'nothing happened for 30 s');
-    await new Promise((resolve) => setTimeout(resolve, 5));
-  }
-}
-
-function elements(nft: FakeNftables, set: string): Record<string, string> {
-  return Object.fromEntries(nft.table('ip', 'kube-proxy')?.elements.get(set) ?? []);
-}
+import { elements, start, stopAll, until } from './testing/running-proxy.ts';
 
 describe('startProxy()', () => {
-  afterEach(async () => {
-    await Promise.all(running.splice(0).map((proxy) => proxy.close()));
-  });
+  afterEach(stopAll);
 
   it('writes the rules of what is there when it starts', async () => {
     const cluster = new HandmadeCluster();

@@ -69,14 +69,14 @@ export class HandmadeCluster {
     });
   }
 
-  endpoints(name: string, ips: readonly string[], protocol = 'TCP'): void {
+  endpoints(name: string, ips: readonly string[], protocol = 'TCP', nodeName = 'node2'): void {
     this.slices.put({
       apiVersion: 'discovery.k8s.io/v1',
       kind: 'EndpointSlice',
       metadata: { name: `${name}-1`, namespace: 'default', labels: { 'kubernetes.io/service-name': name } },
-      addressType: 'IPv4',
+      addressType: ips[0]?.includes(':') ? 'IPv6' : 'IPv4',
       ports: [{ name: '', port: 8080, protocol }],
-      endpoints: ips.map((ip) => ({ addresses: [ip], nodeName: 'node2' })),
+      endpoints: ips.map((ip) => ({ addresses: [ip], nodeName })),
     });
   }
 }

@@ -1,0 +1,68 @@
+import assert from 'node:assert/strict';
+import { closeSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { after, before, describe, it } from 'node:test';
+import { cannotMakeNamespaces, Namespaces } from '../linux/fixture/namespaces.ts';
+import { listenInNetns } from '../linux/listen-in-netns.ts';
+import { inNetns } from '../linux/netns.ts';
+import { KernelNodeHost } from './node-host.ts';
+import type { Listener } from './plan/reserved.ts';
+import { until } from './testing/running-proxy.ts';
+
+describe('KernelNodeHost', { skip: cannotMakeNamespaces, concurrency: false }, () => {
+  const net = new Namespaces();
+  const closers: (() => void)[] = [];
+  let host: KernelNodeHost;
+  before(async () => {
+    await net.add('a');
+    await net.ip('a', 'addr add 192.0.2.1/32 dev lo');
+    host = inNetns(net.path('a'), () => new KernelNodeHost());
+  });
+  after(async () => {
+    host?.close();
+    for (const close of closers) close();
+    await net[Symbol.asyncDispose]();
+  });
+
+  const listen = (kind: 'tcp' | 'udp', ip: string, port: number): void => {
+    const fd = listenInNetns(net.path('a'), kind, ip, port);
+    closers.push(() => closeSync(fd));
+  };
+
+  it('knows who listens where: not clients, not what is in another namespace', async () => {
+    assert.deepEqual(await host.listeners(), []);
+    listen('tcp', '0.0.0.0', 22);
+    listen('tcp', '192.0.2.1', 9100);
+    // Of TCP, the range that the kernel hands out is no reason to doubt it.
+    listen('tcp', '0.0.0.0', 40_000);
+    listen('udp', '192.0.2.1', 53);
+    listen('udp', '0.0.0.0', 40_000);
+    const six = createServer();
+    closers.push(() => six.close());
+    inNetns(net.path('a'), () => six.listen(6443));
+    const wanted: Listener[] = [
+      { protocol: 'tcp', port: 22 },
+      { protocol: 'tcp', port: 6443 },
+      { protocol: 'tcp', port: 9100, ip: '192.0.2.1' },
+      { protocol: 'tcp', port: 40_000 },
+      { protocol: 'udp', port: 53, ip: '192.0.2.1' },
+    ];
+    const byPort = (a: Listener, b: Listener): number => a.protocol.localeCompare(b.protocol) || a.port - b.port;
+    assert.deepEqual([...(await host.listeners())].sort(byPort), wanted);
+  });
+
+  it('tells at once of addresses that come and go', async () => {
+    let told = 0;
+    host.watch(() => told++);
+    for (const [command, ip] of [
+      ['add', '192.0.2.2/32'],
+      ['del', '192.0.2.2/32'],
+      ['add', 'fd00::2/128'],
+    ]) {
+      const before = told;
+      await net.ip('a', `addr ${command} ${ip} dev lo`);
+      await until(() => told > before);
+    }
+    assert.deepEqual([...(await host.addresses())].sort(), ['127.0.0.1', '192.0.2.1', '::1', 'fd00::2']);
+  });
+});

@@ -1,0 +1,61 @@
+/** A proxy over fakes, for as long as a test runs. */
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { type AddressInfo, createServer } from 'node:net';
+import type { Client } from '../../client/client.ts';
+import type { InformerSet } from '../../client/informers.ts';
+import type { FakeNftables } from '../../linux/nftables/fake-nftables.ts';
+import type { ProxyOptions } from '../options.ts';
+import { type ServiceProxy, startProxy } from '../proxy.ts';
+import { FakeNodeHost } from './fake-node-host.ts';
+import type { HandmadeCluster } from './handmade-cluster.ts';
+
+const running: ServiceProxy[] = [];
+
+/** Starts one for node1; resolves when its rules are there. */
+export async function start(cluster: HandmadeCluster, nftables: FakeNftables, more: Partial<ProxyOptions> = {}): Promise<ServiceProxy> {
+  const proxy = await startProxy({
+    client: {} as Client,
+    informers: cluster as unknown as InformerSet,
+    nodeName: 'node1',
+    nodeIps: ['192.168.120.11'],
+    clusterCidrs: ['10.244.0.0/16'],
+    minSyncPeriodMs: 0,
+    nftables,
+    udpFlows: { deleteStale: async () => 0, close: () => {} },
+    host: new FakeNodeHost(),
+    ...more,
+  });
+  running.push(proxy);
+  await proxy.synced;
+  return proxy;
+}
+
+/** Waits until `check` holds. */
+export async function until(check: () => boolean | Promise<boolean>): Promise<void> {
+  const deadline = Date.now() + 30_000;
+  while (!(await check())) {
+    assert.ok(Date.now() < deadline, 'nothing happened for 30 s');
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
+}
+
+/** A port that nobody listens on now. */
+export async function freePort(): Promise<number> {
+  const server = createServer().listen(0);
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  server.close();
+  await once(server, 'close');
+  return port;
+}
+
+/** The IPv4 elements of a set. */
+export function elements(nft: FakeNftables, set: string): Record<string, string> {
+  return Object.fromEntries(nft.table('ip', 'kube-proxy')?.elements.get(set) ?? []);
+}
+
+/** Ends all that were started, for `afterEach`. */
+export async function stopAll(): Promise<void> {
+  await Promise.all(running.splice(0).map((proxy) => proxy.close()));
+}
