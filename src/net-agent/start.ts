@@ -13,8 +13,8 @@ import { KnownError, messageOf } from '../errors/known-error.ts';
 import { mustCidr } from '../ip/ip.ts';
 import { type Exec, systemExec } from '../linux/exec.ts';
 import { Rtnetlink } from '../linux/netlink/rtnetlink.ts';
-import { NftTable } from '../linux/nft-table.ts';
-import { NftablesWatch } from '../linux/nftables/watch.ts';
+import { KernelNftables } from '../linux/nftables/kernel-nftables.ts';
+import { syncTable } from '../linux/nftables/sync-table.ts';
 import type { Log } from '../observability/log.ts';
 import { ensureForwardAccept } from './apply/forward-accept.ts';
 import { concerns, LinuxNetworkKernel, type NetworkKernel, WATCHED_GROUPS } from './apply/network-kernel.ts';
@@ -22,7 +22,7 @@ import { checkConfig, type NetworkConfig } from './config.ts';
 import { type Lease, leaseOf, nodePatch, podCidrOf, publicIpOverwrite, vtepMacOf } from './lease/lease.ts';
 import { BRIDGE, type DesiredNetwork, plan, vxlanName } from './plan/desired.ts';
 import { diff } from './plan/diff.ts';
-import { RULES_TABLE, renderRules } from './plan/rules.ts';
+import { planRules, RULES_TABLE } from './plan/rules.ts';
 import { renderSubnetEnv, writeSubnetEnv } from './subnet-env.ts';
 
 /** What pods are attached to on this node. */
@@ -83,8 +83,8 @@ class Agent implements NetAgent {
   readonly #netlink = new Rtnetlink();
   readonly #notices = new Rtnetlink();
   readonly #kernel: NetworkKernel = new LinuxNetworkKernel(this.#netlink);
-  readonly #rules: NftTable;
-  readonly #rulesWatch: NftablesWatch;
+  readonly #nft = new KernelNftables();
+  readonly #rulesWatch: { close(): void };
   readonly #markReady: () => void;
   #isReady = false;
   #mac: string | undefined;
@@ -99,7 +99,6 @@ class Agent implements NetAgent {
   constructor(options: NetAgentOptions) {
     this.#options = options;
     this.#backend = checkConfig(options.config);
-    this.#rules = new NftTable(RULES_TABLE, options.exec ?? systemExec);
     const { promise, resolve } = Promise.withResolvers<void>();
     this.ready = promise;
     this.#markReady = resolve;
@@ -107,7 +106,7 @@ class Agent implements NetAgent {
     options.informers.of(nodes).on({ add: wake, update: (node, old) => (matters(old, node) ? wake() : undefined), delete: wake });
     this.#notices.subscribe(WATCHED_GROUPS, (notice) => (concerns(notice, this.#indexes) ? wake() : undefined));
     this.#notices.unref();
-    this.#rulesWatch = new NftablesWatch(RULES_TABLE, wake);
+    this.#rulesWatch = this.#nft.watch(RULES_TABLE, wake);
     this.stopped = this.#run();
   }
 
@@ -139,8 +138,8 @@ class Agent implements NetAgent {
       signal.removeEventListener('abort', onAbort);
       this.#netlink.close();
       this.#notices.close();
-      this.#rules.close();
       this.#rulesWatch.close();
+      this.#nft.close();
     }
   }
 
@@ -175,10 +174,8 @@ class Agent implements NetAgent {
     const desired = await this.#desired(node, podCidr);
     const changed = await this.#apply(desired.network);
     const { underlayIp } = desired;
-    const rules = renderRules({ network: mustCidr(config.network).text, podCidr, masquerade, underlayIp, port: this.#backend.port });
-    if (await this.#rules.ensure(rules)) {
-      this.#options.log.debug('Wrote the rules of the pod network');
-    }
+    const rules = planRules({ network: mustCidr(config.network).text, podCidr, masquerade, underlayIp, port: this.#backend.port });
+    if (await syncTable(this.#nft, rules)) this.#options.log.debug('Wrote the rules of the pod network');
     await this.#openForwarding();
     await this.#tell(desired, changed);
     const { mtu } = desired.network.links[0] ?? { mtu: 0 };

@@ -2,8 +2,8 @@
  * Host ports: connections to a port of the node go on to a pod. One nftables table: when a pod with
  * host ports comes or goes, or somebody changed it, what is different is written over netlink in one transaction.
  */
-import { diff } from '../../linux/nftables/diff.ts';
-import type { Nftables, Op, Table } from '../../linux/nftables/table.ts';
+import { syncTable } from '../../linux/nftables/sync-table.ts';
+import type { Nftables, Table } from '../../linux/nftables/table.ts';
 import { ensureSysctl, readSysctl } from '../../linux/sysctl.ts';
 import type { Log } from '../../observability/log.ts';
 import { type Attachment, keyOf } from '../attachment.ts';
@@ -143,17 +143,21 @@ export class NftHostPorts implements HostPorts {
   #write(changed: readonly HostPort[]): Promise<void> {
     const turn = this.#turn.then(async () => {
       const want = planHostPorts([...this.#byKey.values()], this.#bridge);
-      const have = await this.#nft.read('ip', HOST_PORT_TABLE);
-      const ops: readonly Op[] = want ? diff(have, want) : have ? [{ op: 'delete-table' }] : [];
-      await this.#nft.commit({ family: 'ip', table: HOST_PORT_TABLE, ops });
+      const isNew = want ? await syncTable(this.#nft, want) : await this.#deleteTable();
       // Without it the kernel drops packets from 127.0.0.0/8 that leave by a link. The bridge may come later.
       const routeLocal = `net/ipv4/conf/${this.#bridge}/route_localnet`;
       if (this.#byKey.size > 0 && readSysctl(routeLocal) !== undefined) ensureSysctl(routeLocal, '1');
-      if (ops.length > 0) this.#log.debug('Wrote host ports', { pods: this.#byKey.size });
+      if (isNew) this.#log.debug('Wrote host ports', { pods: this.#byKey.size });
       const udp = new Set(changed.filter((p) => p.protocol === 'udp').map((p) => p.hostPort));
       if (udp.size > 0) await this.#forgetUdp(udp);
     });
     this.#turn = turn.catch(() => {});
     return turn;
+  }
+
+  async #deleteTable(): Promise<boolean> {
+    if (!(await this.#nft.read('ip', HOST_PORT_TABLE))) return false;
+    await this.#nft.commit({ family: 'ip', table: HOST_PORT_TABLE, ops: [{ op: 'delete-table' }] });
+    return true;
   }
 }

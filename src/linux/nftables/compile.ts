@@ -180,6 +180,12 @@ function compileStatement(statement: Statement, family: TableFamily): Expression
       attributes.push(number(5, register(dataSlot)), [6, timeout]);
       return [...key, ...data, { name: 'dynset', data: attributes }];
     }
+    case 'mark': {
+      const mark: Expression = { name: 'meta', data: [number(2, 3), number(1, register(0))] };
+      return [mark, mask(u32(statement.mask)), compare(eq, u32(statement.value))];
+    }
+    case 'notrack':
+      return [{ name: 'notrack', data: [] }];
     case 'masquerade':
       // NF_NAT_RANGE_PROTO_RANDOM_FULLY: without it two nodes' clients meet on one source port, and packets are lost.
       return [{ name: 'masq', data: [number(1, 0x10)] }];

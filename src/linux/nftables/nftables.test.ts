@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
 import { readdirSync, readFileSync } from 'node:fs';
 import { describe, it } from 'node:test';
+import { decodeAttrs, eachAttr } from '../netlink/attribute.ts';
+import { decodeMessages, NLM_F_ACK } from '../netlink/message.ts';
 import { encodeBatch } from './batch.ts';
 import { compileRule } from './compile.ts';
 import { create, diff } from './diff.ts';
@@ -82,7 +84,7 @@ describe('diff()', () => {
 
   it('builds a table from nothing that then holds nothing to change', async () => {
     const nft = await holding(table);
-    assert.equal(nft.dump('ip', 'kube-proxy').length, golden.length);
+    assert.equal(nft.dump('ip', 'kube-proxy'), golden);
     assert.deepEqual(diff(await nft.read('ip', 'kube-proxy'), table), []);
   });
 
@@ -127,6 +129,25 @@ describe('encodeBatch()', () => {
     const set = parseTable(golden).sets.find((s) => s.name === 'endpoints');
     assert.ok(set);
     const elements = Array.from({ length: 1000 }, (_, i): [string, string] => [`10.96.0.1 . tcp . 80 . ${i}`, '10.244.0.1 . 80']);
-    assert.equal(encodeBatch({ family: 'ip', table: 't', ops: [{ op: 'add-elements', set, elements }] }).messages, 3);
+    const batch = encodeBatch({ family: 'ip', table: 't', ops: [{ op: 'add-elements', set, elements }] }, 7);
+    const [begin, ...messages] = decodeMessages(Buffer.from(batch.bytes));
+    const end = messages.pop();
+    assert.deepEqual([begin?.type, begin?.seq, end?.type, end?.seq], [16, 7, 17, 11]);
+    const counts = messages.map((message) => {
+      let count = 0;
+      eachAttr(decodeAttrs(message.data, 4).get(3) ?? Buffer.alloc(0), () => count++);
+      return count;
+    });
+    assert.deepEqual(counts, [400, 400, 200]);
+    assert.equal(batch.messages, 3);
+    assert.deepEqual(
+      messages.map((m) => [m.seq, (m.flags & NLM_F_ACK) !== 0]),
+      [
+        [8, false],
+        [9, false],
+        [10, true],
+      ],
+    );
+    assert.deepEqual([batch.opOf(7), batch.opOf(10)?.op], [undefined, 'add-elements']);
   });
 });

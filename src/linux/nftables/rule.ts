@@ -31,6 +31,10 @@ export type Statement =
       readonly data: readonly Term[];
       readonly timeoutMs: number;
     }
+  /** The packet's mark, of which only the bits of `mask` count. */
+  | { readonly kind: 'mark'; readonly mask: number; readonly value: number }
+  /** No connection tracking for this packet. */
+  | { readonly kind: 'notrack' }
   | { readonly kind: 'masquerade' }
   | { readonly kind: 'reject'; readonly with: 'tcp reset' | 'icmp' }
   | { readonly kind: 'verdict'; readonly verdict: Verdict };
@@ -154,9 +158,22 @@ function readUpdate(words: Words): Statement {
   return { kind: 'update', map, key, data, timeoutMs };
 }
 
+function readNumber(words: Words): number {
+  const number = Number(words.peek());
+  if (!Number.isInteger(number)) words.fail('expected a number');
+  words.next();
+  return number;
+}
+
 function readStatement(words: Words): Statement {
   const verdict = readVerdict(words);
   if (verdict) return { kind: 'verdict', verdict };
+  if (words.take('notrack')) return { kind: 'notrack' };
+  if (words.take('meta', 'mark', '&')) {
+    const mask = readNumber(words);
+    words.expect('==');
+    return { kind: 'mark', mask, value: readNumber(words) };
+  }
   if (words.take('masquerade', 'fully-random')) return { kind: 'masquerade' };
   if (words.take('reject', 'with', 'tcp', 'reset')) return { kind: 'reject', with: 'tcp reset' };
   if (words.take('reject')) return { kind: 'reject', with: 'icmp' };

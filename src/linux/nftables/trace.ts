@@ -12,6 +12,8 @@ export interface Packet {
   readonly to: string;
   readonly port: number;
   readonly protocol: string;
+  /** What somebody has marked it with; 0 when nobody has. */
+  readonly mark?: number;
   /** The interface it came in by; absent when the node itself sends it. */
   readonly interface?: string;
 }
@@ -164,6 +166,11 @@ class Trace {
           learnt?.set(statement.map, map);
           break;
         }
+        case 'mark':
+          if (((flow.packet.mark ?? 0) & statement.mask) !== statement.value) return undefined;
+          break;
+        case 'notrack':
+          break;
         case 'masquerade':
           return { steps: [[{ ...flow, masqueraded: true }, { kind: 'accept' }]], leave: true };
         case 'reject':

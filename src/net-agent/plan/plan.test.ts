@@ -1,10 +1,12 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { printTable } from '../../linux/nftables/print.ts';
+import { trace } from '../../linux/nftables/trace.ts';
 import { FakeNetworkKernel } from '../apply/fake-network-kernel.ts';
 import type { Lease } from '../lease/lease.ts';
 import { type DesiredNetwork, type PlanInput, plan } from './desired.ts';
 import { diff, ROUTE_PROTOCOL } from './diff.ts';
-import { renderRules } from './rules.ts';
+import { planRules, type RulesInput } from './rules.ts';
 
 function lease(n: number, change: Partial<Lease> = {}): Lease {
   return {
@@ -175,23 +177,43 @@ describe('diff()', () => {
   });
 });
 
-describe('renderRules()', () => {
-  const rules = { network: '10.244.0.0/16', podCidr: '10.244.1.0/24', masquerade: true, underlayIp: '192.168.120.11', port: 8472 };
+describe('planRules()', () => {
+  const rules: RulesInput = {
+    network: '10.244.0.0/16',
+    podCidr: '10.244.1.0/24',
+    masquerade: true,
+    underlayIp: '192.168.120.11',
+    port: 8472,
+  };
 
-  it('masquerades what leaves, and what enters at the wrong node', () => {
-    const text = renderRules(rules);
-    assert.match(text, /ip saddr 10\.244\.0\.0\/16 masquerade/);
-    assert.ok(text.indexOf('ip daddr 10.244.1.0/24 return') < text.indexOf('ip daddr 10.244.0.0/16 masquerade'));
-  });
+  const packets: readonly [what: string, from: string, to: string, mark: number, masqueraded: boolean][] = [
+    ['what leaves the pod network', '10.244.1.5', '192.0.2.1', 0, true],
+    ['what pods say to each other', '10.244.1.5', '10.244.2.5', 0, false],
+    ['what pods say to a group', '10.244.1.5', '224.0.0.251', 0, false],
+    ['what comes for a pod of this node', '192.0.2.1', '10.244.1.5', 0, false],
+    ['what comes for a pod of another node', '192.0.2.1', '10.244.2.5', 0, true],
+    ['what passes by', '192.0.2.1', '192.0.2.2', 0, false],
+    ['what a service proxy has marked as its own', '10.244.1.5', '192.0.2.1', 0x4000, false],
+    ['what somebody has marked otherwise', '10.244.1.5', '192.0.2.1', 0x8000, true],
+  ];
+  for (const [what, from, to, mark, masqueraded] of packets)
+    it(`${masqueraded ? 'gives the address of the node to' : 'leaves alone'} ${what}`, () => {
+      const packet = { from, to, mark, sourcePort: 40_000, port: 80, protocol: 'tcp', interface: 'eth0' };
+      const fate = trace(planRules(rules), packet, { nodeIps: ['192.168.120.11'] });
+      assert.equal(fate.kind === 'passed' && fate.destinations[0]?.masqueraded, masqueraded);
+    });
 
   it('does not masquerade when that is off', () => {
-    assert.doesNotMatch(renderRules({ ...rules, masquerade: false }), /masquerade/);
+    assert.doesNotMatch(printTable(planRules({ ...rules, masquerade: false })), /masquerade/);
   });
 
   it('leaves only the outer packets of this node untracked', () => {
-    const text = renderRules(rules);
-    assert.equal(text.match(/notrack/g)?.length, 2);
-    assert.match(text, /ip daddr 192\.168\.120\.11 udp dport 8472 notrack/);
-    assert.match(text, /ip saddr 192\.168\.120\.11 udp dport 8472 notrack/);
+    const untracked = planRules(rules).chains.flatMap(({ hook, rules }) =>
+      rules.filter((r) => r.includes('notrack')).map((r) => `${hook?.hook}: ${r}`),
+    );
+    assert.deepEqual(untracked, [
+      'prerouting: ip daddr 192.168.120.11 meta l4proto udp th dport 8472 notrack',
+      'output: ip saddr 192.168.120.11 meta l4proto udp th dport 8472 notrack',
+    ]);
   });
 });

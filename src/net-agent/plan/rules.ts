@@ -1,6 +1,10 @@
-/** The nftables table of the pod network in nft's syntax. Pure. */
+/** The nftables table of the pod network. Pure. */
+import type { Chain, Table } from '../../linux/nftables/table.ts';
 
 export const RULES_TABLE = 'fairlead-net';
+
+/** Before connection tracking. */
+const RAW = -300;
 
 export interface RulesInput {
   /** The range of all pods. */
@@ -19,28 +23,31 @@ export interface RulesInput {
  * Who leaves the pod network, or enters it at the wrong node, gets the node's address, so that answers find back. As flannel's
  * FLANNEL-POSTRTG: what a service proxy has marked (0x4000) is its business; pods see each other's addresses.
  */
-export function renderRules({ network, podCidr, masquerade, underlayIp, port }: RulesInput): string {
-  const masquerading = `
-  chain postrouting {
-    type nat hook postrouting priority 105
-    meta mark & 0x4000 == 0x4000 return
-    ip saddr ${network} ip daddr ${network} return
-    ip saddr ${network} ip daddr 224.0.0.0/4 return
-    ip saddr ${network} masquerade fully-random
-    ip daddr ${podCidr} return
-    ip daddr ${network} masquerade fully-random
-  }`;
-  return `table ip ${RULES_TABLE}
-delete table ip ${RULES_TABLE}
-table ip ${RULES_TABLE} {
-  chain outer-in {
-    type filter hook prerouting priority raw
-    ip daddr ${underlayIp} udp dport ${port} notrack
-  }
-  chain outer-out {
-    type filter hook output priority raw
-    ip saddr ${underlayIp} udp dport ${port} notrack
-  }${masquerade ? masquerading : ''}
-}
-`;
+export function planRules({ network, podCidr, masquerade, underlayIp, port }: RulesInput): Table {
+  const chains: Chain[] = [
+    {
+      name: 'outer-in',
+      hook: { type: 'filter', hook: 'prerouting', priority: RAW },
+      rules: [`ip daddr ${underlayIp} meta l4proto udp th dport ${port} notrack`],
+    },
+    {
+      name: 'outer-out',
+      hook: { type: 'filter', hook: 'output', priority: RAW },
+      rules: [`ip saddr ${underlayIp} meta l4proto udp th dport ${port} notrack`],
+    },
+  ];
+  if (masquerade)
+    chains.push({
+      name: 'postrouting',
+      hook: { type: 'nat', hook: 'postrouting', priority: 105 },
+      rules: [
+        'meta mark & 0x4000 == 0x4000 return',
+        `ip saddr ${network} ip daddr ${network} return`,
+        `ip saddr ${network} ip daddr 224.0.0.0/4 return`,
+        `ip saddr ${network} masquerade fully-random`,
+        `ip daddr ${podCidr} return`,
+        `ip daddr ${network} masquerade fully-random`,
+      ],
+    });
+  return { family: 'ip', name: RULES_TABLE, chains, sets: [], elements: new Map() };
 }

@@ -1,0 +1,110 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { isKnownError } from '../../errors/known-error.ts';
+import { cannotMakeNamespaces, eventually, Namespaces } from '../fixture/namespaces.ts';
+import { inNetns } from '../netns.ts';
+import { KernelNftables } from './kernel-nftables.ts';
+import { syncTable } from './sync-table.ts';
+import type { SetDeclaration, Table } from './table.ts';
+
+const ports: SetDeclaration = { name: 'ports', key: ['ipv4_addr', 'inet_service'], data: ['ipv4_addr', 'inet_service'] };
+const pods: SetDeclaration = { name: 'pods', key: ['ipv4_addr'] };
+
+/** Every kind of statement once, in a chain that may hold it. */
+const table: Table = {
+  family: 'ip',
+  name: 'all-kinds',
+  sets: [ports, pods],
+  elements: new Map([
+    ['ports', new Map([['10.96.0.1 . 80', '10.244.0.1 . 8080']])],
+    ['pods', new Map([['10.244.0.1', '']])],
+  ]),
+  chains: [
+    { name: 'last', rules: ['drop'] },
+    {
+      name: 'raw',
+      hook: { type: 'filter', hook: 'prerouting', priority: -300 },
+      rules: ['ip daddr 192.168.120.11 meta l4proto udp th dport 8472 notrack'],
+    },
+    {
+      name: 'filter',
+      hook: { type: 'filter', hook: 'forward', priority: 0 },
+      rules: [
+        'ip saddr != @pods ip daddr 10.244.0.0/16 return',
+        'iifname "cni0" ct state new goto last',
+        'meta l4proto tcp reject with tcp reset',
+        'reject',
+      ],
+    },
+    {
+      name: 'before-routing',
+      hook: { type: 'nat', hook: 'prerouting', priority: -100 },
+      rules: ['dnat ip to ip daddr . th dport map @ports'],
+    },
+    {
+      name: 'after-routing',
+      hook: { type: 'nat', hook: 'postrouting', priority: 105 },
+      rules: [
+        'meta mark & 0x4000 == 0x4000 return',
+        'ip daddr 224.0.0.0/4 return',
+        'fib saddr type local return',
+        'masquerade fully-random',
+      ],
+    },
+  ],
+};
+
+describe('KernelNftables', { skip: cannotMakeNamespaces }, () => {
+  it('finds a table as it wrote it, and nft shows it as it was written', async () => {
+    await using net = new Namespaces();
+    await net.add('n');
+    using nft = inNetns(net.path('n'), () => new KernelNftables());
+    assert.equal(await syncTable(nft, table), true);
+    assert.equal(await syncTable(nft, table), false);
+    const { stdout } = await net.run('n', 'nft', ['list', 'table', 'ip', 'all-kinds']);
+    for (const line of [
+      'ip daddr 192.168.120.11 udp dport 8472 notrack',
+      'meta mark & 0x00004000 == 0x00004000 return',
+      'dnat ip to ip daddr . th dport map @ports',
+      'elements = { 10.96.0.1 . 80 : 10.244.0.1 . 8080 }',
+    ])
+      assert.ok(stdout.includes(line), `"${line}" is not in\n${stdout}`);
+  });
+
+  it('writes again what somebody has changed, and hears of it', async () => {
+    await using net = new Namespaces();
+    await net.add('n');
+    using nft = inNetns(net.path('n'), () => new KernelNftables());
+    let heard = 0;
+    const watch = nft.watch('all-kinds', () => heard++);
+    await syncTable(nft, table);
+    for (const change of [
+      ['flush', 'chain', 'ip', 'all-kinds', 'raw'],
+      ['add', 'rule', 'ip', 'all-kinds', 'after-routing', 'accept'],
+      ['delete', 'element', 'ip', 'all-kinds', 'pods', '{ 10.244.0.1 }'],
+      ['delete', 'table', 'ip', 'all-kinds'],
+    ]) {
+      const before = heard;
+      assert.equal((await net.run('n', 'nft', change)).code, 0, change.join(' '));
+      await eventually(`"${change.join(' ')}" is heard`, () => heard > before);
+      assert.equal(await syncTable(nft, table), true, change.join(' '));
+      assert.equal(await syncTable(nft, table), false, change.join(' '));
+    }
+    watch.close();
+  });
+
+  it('takes all of a transaction or nothing, and says which step was refused', async () => {
+    await using net = new Namespaces();
+    await net.add('n');
+    using nft = inNetns(net.path('n'), () => new KernelNftables());
+    await syncTable(nft, table);
+    const extra = { op: 'add-elements', set: pods, elements: [['10.244.0.2', '']] } as const;
+    await assert.rejects(
+      nft.commit({ family: 'ip', table: 'all-kinds', ops: [extra, { op: 'delete-chain', chain: 'last' }, extra] }),
+      (err) => isKnownError(err, 'KERNEL_REFUSED') && /delete chain "last" failed with EBUSY/.test(err.message),
+    );
+    assert.deepEqual([...(await nft.readElements('ip', 'all-kinds', pods)).keys()], ['10.244.0.1']);
+    await assert.rejects(nft.commit({ family: 'ip', table: 'none', ops: [{ op: 'delete-table' }] }), /failed with ENOENT/);
+    assert.equal(await nft.read('ip', 'none'), undefined);
+  });
+});
