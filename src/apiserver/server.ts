@@ -17,6 +17,7 @@ import { KnownError, messageOf } from '../errors/known-error.ts';
 import type { Log } from '../observability/log.ts';
 import type { Store } from '../storage/store.ts';
 import { type AdmissionChoice, admissionChain } from './admission/chain.ts';
+import type { UnservedDeps } from './admission/unserved.ts';
 import { type PortRange, serviceAllocation } from './allocate/service-allocation.ts';
 import type { AuthObjects } from './auth/auth-objects.ts';
 import { Authenticator } from './auth/authenticator.ts';
@@ -32,6 +33,7 @@ import { ensureExists } from './bootstrap/ensure.ts';
 import { keepIpAddresses } from './bootstrap/ip-addresses.ts';
 import { keepKubernetesService, reconcileKubernetesService } from './bootstrap/kubernetes-service.ts';
 import { reconcilePolicy } from './bootstrap/policy.ts';
+import { eventTeller } from './bootstrap/server-events.ts';
 import { Lookup } from './cache/lookup.ts';
 import { WatchFeed } from './cache/watch-feed.ts';
 import { Access, attributesOf } from './http/access.ts';
@@ -71,6 +73,8 @@ export interface ApiServerOptions {
     /** Default true. */
     readonly extendExpiration?: boolean | undefined;
   };
+  /** Parts that are other people's programs: what ours do not do, they may. */
+  readonly foreign?: UnservedDeps['foreign'] | undefined;
   /** Admission plugins beside those that are on by default, and which of these are not. */
   readonly admission?: AdmissionChoice | undefined;
   /** One range: `10.96.0.0/16`. */
@@ -117,9 +121,16 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
   const authorizer = authorizerOf(lookup);
   const access = new Access(authenticator, authorizer);
 
-  const admission = admissionChain({ lookup, authorizer, authObjects, clock }, options.admission);
+  const tell = eventTeller({ clock, log, writer: () => writer });
+  const admission = admissionChain(
+    {
+      ...{ lookup, authorizer, authObjects, clock },
+      unserved: { foreign: options.foreign ?? [], tell: (about, message) => tell(about, 'NotServed', message) },
+    },
+    options.admission,
+  );
   const allocations = [serviceAllocation({ serviceCidr: options.serviceCidr, nodePorts, lookup, clock })];
-  const writer = new Writer({ objects, admission, allocations, clock });
+  const writer: Writer = new Writer({ objects, admission, allocations, clock });
   const resources = new ResourceHandlers({
     ...{ objects, writer, admission, feed, clock, stop: stop.signal },
     mayCreate: ({ user, info, query }) => access.check({ ...attributesOf(user, info, query), verb: 'create' }),

@@ -69,6 +69,10 @@ export async function runServer(settings: ServerSettings): Promise<number> {
       extendExpiration: settings.extendTokens,
     },
     admission: settings.admission,
+    foreign: [
+      ...(settings.controllers.length > 0 ? [] : (['controller-manager'] as const)),
+      ...(settings.runsScheduler ? [] : (['scheduler'] as const)),
+    ],
     serviceCidr: settings.serviceCidr,
     nodePortRange: settings.nodePortRange,
     // Not every PKI has it: it matters to programs beside this one.

@@ -28,6 +28,8 @@ export interface AdmissionPlugin {
   readonly name: string;
   mutate?(request: AdmissionRequest): void | Promise<void>;
   validate?(request: AdmissionRequest): void | Promise<void>;
+  /** The write is done, and was no dry run. Must not throw. */
+  admitted?(request: AdmissionRequest): void;
 }
 
 export class AdmissionChain {
@@ -43,5 +45,9 @@ export class AdmissionChain {
 
   async validate(request: AdmissionRequest): Promise<void> {
     for (const plugin of this.#plugins) await plugin.validate?.(request);
+  }
+
+  admitted(request: AdmissionRequest): void {
+    if (!request.dryRun) for (const plugin of this.#plugins) plugin.admitted?.(request);
   }
 }

@@ -49,7 +49,7 @@ describe('DenyServiceExternalIPs', () => {
 });
 
 describe('admissionChain()', () => {
-  const deps = {} as AdmissionDeps;
+  const deps = { unserved: { foreign: [], tell: () => {} } } as unknown as AdmissionDeps;
   const refused: [string, { enabled?: string[]; disabled?: string[] }, RegExp][] = [
     ['a name that nothing has', { enabled: ['DenyServiceExternalIP'] }, /"DenyServiceExternalIP": there is none of that name/],
     ['to enable what nothing would do', { enabled: ['LimitRanger'] }, /"LimitRanger": this server has no such plugin/],

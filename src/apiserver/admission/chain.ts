@@ -15,12 +15,14 @@ import { privilegeEscalation } from './privilege-escalation.ts';
 import { runtimeClassAdmission } from './runtime-class.ts';
 import { serviceAccountAdmission } from './service-account.ts';
 import { taintNewNode } from './taint-new-node.ts';
+import { type UnservedDeps, warnOfUnserved } from './unserved.ts';
 
 export interface AdmissionDeps {
   readonly lookup: Lookup;
   readonly authorizer: Authorizer;
   readonly authObjects: AuthObjects;
   readonly clock: Clock;
+  readonly unserved: Pick<UnservedDeps, 'foreign' | 'tell'>;
 }
 
 /** Names of plugins, upstream's; what is in neither list is on or off as it is by default. */
@@ -46,6 +48,7 @@ const lines: Readonly<Record<string, Line>> = {
   NodeRestriction: { make: ({ authObjects }) => nodeRestriction(authObjects), when: 'unless disabled' },
   DenyServiceExternalIPs: { make: () => denyServiceExternalIps, when: 'if enabled' },
   PrivilegeEscalation: { make: ({ authorizer }) => privilegeEscalation(authorizer), when: 'always' },
+  WarnOfUnserved: { make: ({ lookup, unserved }) => warnOfUnserved({ lookup, ...unserved }), when: 'always' },
   CertificateRequests: { make: ({ authorizer }) => certificateRequests(authorizer), when: 'always' },
 };
 

@@ -107,7 +107,9 @@ export class Writer {
     row.applyDefaults(object);
     refuse(row, name, beforeCreate(row, object, { now: new Date(this.#clock.now()), uid: randomUUID() }));
     await this.#admission.validate(request);
-    return this.#allocated(row, object, context.dryRun, () => this.#objects.create(row, object, context.dryRun));
+    const created = await this.#allocated(row, object, context.dryRun, () => this.#objects.create(row, object, context.dryRun));
+    this.#admission.admitted(request);
+    return created;
   }
 
   /**
@@ -129,14 +131,16 @@ export class Writer {
     }
   }
 
-  #update(
+  async #update(
     target: UpdateTarget,
     revise: (current: KubeObject) => KubeObject | Promise<KubeObject>,
     context: WriteContext,
   ): Promise<Changed> {
     const { row, namespace, name, part } = target;
     const subresource = target.subresource ?? part?.name ?? '';
-    return this.#objects.change(
+    // Of the last try, which is the one that is stored.
+    let admitted: AdmissionRequest | undefined;
+    const changed = await this.#objects.change(
       row,
       namespace,
       name,
@@ -153,10 +157,13 @@ export class Writer {
         if (endsDeletion(row, next, old)) return { kind: 'delete' };
         for (const allocation of this.#allocationsOf(row)) refuse(row, name, await allocation.allocate(next, old, context.dryRun));
         keepTimes(next, old);
+        admitted = request;
         return { kind: 'put', object: next };
       },
       context.dryRun,
     );
+    if (admitted) this.#admission.admitted(admitted);
+    return changed;
   }
 
   #record(row: ResourceRow, old: KubeObject | undefined, next: KubeObject, part: PartSubresource | undefined, context: WriteContext): void {

@@ -32,6 +32,7 @@ export interface TestServerOptions {
   readonly serviceCidr?: string;
   readonly maxTokenSeconds?: number;
   readonly admission?: ApiServerOptions['admission'];
+  readonly foreign?: ApiServerOptions['foreign'];
 }
 
 export class TestServer {
@@ -62,6 +63,7 @@ export class TestServer {
       tls: { ...(await pki.server()), clientCa: pki.ca },
       serviceAccounts: { issuer: 'https://kubernetes.default.svc', keyFiles: [keyFile], maxExpirationSeconds: options.maxTokenSeconds },
       admission: options.admission,
+      foreign: options.foreign,
       serviceCidr: options.serviceCidr ?? '10.96.0.0/16',
       nodePortRange: '30000-32767',
       frontProxyCa: (await TestPki.create()).ca,

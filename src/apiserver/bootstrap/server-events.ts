@@ -1,0 +1,54 @@
+/** Events of the API server itself about objects, written in the background; one that cannot be written is lost, never in the way. */
+import { randomBytes } from 'node:crypto';
+import { rowOf } from '../../api/registry/registry.ts';
+import { events, type KubeObject } from '../../api/resource-types.ts';
+import type { Event } from '../../api/schema/types.ts';
+import type { Clock } from '../../clock/clock.ts';
+import { messageOf } from '../../errors/known-error.ts';
+import type { Log } from '../../observability/log.ts';
+import { timeText } from '../resource/delete.ts';
+import type { Writer } from '../resource/writer.ts';
+import { serverUser } from './ensure.ts';
+
+/** So many may wait for the store: a flood of objects makes no second flood of events. */
+const maxWaiting = 100;
+const maxMessage = 1024;
+
+export function eventTeller(deps: { readonly clock: Clock; readonly log: Log; readonly writer: () => Writer }) {
+  const row = rowOf(events.group, events.version, events.resource)!;
+  let waiting = 0;
+  return (about: KubeObject, reason: string, message: string): void => {
+    if (waiting >= maxWaiting) return;
+    waiting++;
+    const { name, namespace, uid } = about.metadata;
+    const now = timeText(deps.clock.now());
+    const where = namespace || 'default';
+    const component = 'fairlead-apiserver';
+    const event: Event = {
+      apiVersion: 'v1',
+      kind: 'Event',
+      metadata: { name: `${name}.${randomBytes(8).toString('hex')}`, namespace: where },
+      involvedObject: {
+        apiVersion: about.apiVersion,
+        kind: about.kind,
+        name,
+        ...(namespace ? { namespace } : {}),
+        ...(uid ? { uid } : {}),
+      },
+      type: 'Warning',
+      reason,
+      message: message.slice(0, maxMessage),
+      source: { component },
+      reportingComponent: component,
+      reportingInstance: component,
+      firstTimestamp: now,
+      lastTimestamp: now,
+      count: 1,
+    };
+    deps
+      .writer()
+      .create(row, where, event, { user: serverUser, dryRun: false, warnings: [] })
+      .catch((err: unknown) => deps.log.debug(`cannot record event ${reason} of ${about.kind} "${name}": ${messageOf(err)}`))
+      .finally(() => waiting--);
+  };
+}
