@@ -2,9 +2,9 @@
  * Many datagrams per system call: recvmmsg(2) and sendmmsg(2) over buffers that are set up once. The socket itself belongs to node:dgram,
  * which tells when there is something to read; that is why it is opened here and handed over by its number.
  */
-import { createRequire } from 'node:module';
 import type koffiTypes from 'koffi';
 import { familyOf, ipToBytes } from '../ip/ip.ts';
+import { openLibc } from './libc.ts';
 
 const AF_INET = 2;
 const AF_INET6 = 10;
@@ -31,8 +31,7 @@ let calls: Calls | undefined;
 
 function load(): Calls {
   if (calls) return calls;
-  const koffi = createRequire(import.meta.url)('koffi') as typeof koffiTypes;
-  const libc = koffi.load('libc.so.6');
+  const { koffi, lib: libc } = openLibc();
   calls = {
     koffi,
     socket: libc.func('int socket(int domain, int type, int protocol)') as Calls['socket'],

@@ -31,12 +31,21 @@ export function i32(value: number): Uint8Array {
   return bytes;
 }
 
+let opened: { readonly koffi: typeof koffiTypes; readonly lib: ReturnType<typeof koffiTypes.load> } | undefined;
+
+/** The C library itself, for system calls that take more than numbers and bytes. */
+export function openLibc(): NonNullable<typeof opened> {
+  if (opened) return opened;
+  const koffi = createRequire(import.meta.url)('koffi') as typeof koffiTypes;
+  opened = { koffi, lib: koffi.load('libc.so.6') };
+  return opened;
+}
+
 let libc: Libc | undefined;
 
 export function loadLibc(): Libc {
   if (libc) return libc;
-  const koffi = createRequire(import.meta.url)('koffi') as typeof koffiTypes;
-  const lib = koffi.load('libc.so.6');
+  const { koffi, lib } = openLibc();
   const send = lib.func('intptr_t send(int fd, const uint8_t *buffer, uintptr_t length, int flags)');
   const recv = lib.func('intptr_t recv(int fd, _Out_ uint8_t *buffer, uintptr_t length, int flags)');
   const fcntl = lib.func('int fcntl(int fd, int command, ...)');
