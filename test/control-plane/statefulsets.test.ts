@@ -1,6 +1,14 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
-import { controllerRevisions, endpointSlices, persistentVolumeClaims, pods, services, statefulSets } from '../../src/api/resource-types.ts';
+import {
+  controllerRevisions,
+  endpointSlices,
+  persistentVolumeClaims,
+  persistentVolumes,
+  pods,
+  services,
+  statefulSets,
+} from '../../src/api/resource-types.ts';
 import type { Pod, StatefulSet, StatefulSetSpec } from '../../src/api/schema/types.ts';
 import { Informer } from '../../src/client/informer.ts';
 import { ControlPlane } from './fixture/control-plane.ts';
@@ -126,6 +134,14 @@ describe('stateful sets', () => {
       },
     ];
     await cp.client.create(statefulSets, statefulSet('db', { volumeClaimTemplates }));
+    // Each pod waits for its claim, and the next pod for it: what a volume controller does is done here.
+    for (const name of ['data-db-0', 'data-db-1', 'data-db-2']) {
+      const spec = { capacity: { storage: '1Gi' }, accessModes: ['ReadWriteOnce'], hostPath: { path: '/disk' } };
+      await cp.client.create(persistentVolumes, { apiVersion: 'v1', kind: 'PersistentVolume', metadata: { name }, spec });
+      const annotations = { 'pv.kubernetes.io/bind-completed': 'yes' };
+      const bound = { metadata: { annotations }, spec: { volumeName: name } };
+      await eventually(() => cp.client.patch(persistentVolumeClaims, name, bound, inDefault));
+    }
     await available('db', 3);
     const claims = async (): Promise<string[]> =>
       (await cp.client.list(persistentVolumeClaims, inDefault)).items.map((c) => `${c.metadata.name} ${c.metadata.uid}`).toSorted();
