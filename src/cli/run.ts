@@ -109,6 +109,11 @@ export async function runProcess(root: Command): Promise<void> {
     if (abort.signal.aborted) process.exit(130);
     abort.abort(new Error(`ended by ${name}`));
   };
+  // Whoever reads the output may have seen enough ("… | head"): 128 + SIGPIPE, as programs end that do not catch it.
+  process.stdout.on('error', (err) => {
+    if (systemCode(err) === 'EPIPE') process.exit(141);
+    throw err;
+  });
   process.on('SIGINT', onSignal).on('SIGTERM', onSignal);
   // The timers of a Clock do not keep a process alive, and a command may be waiting for nothing else.
   const alive = setInterval(() => {}, 0x7fffffff);

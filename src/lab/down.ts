@@ -1,7 +1,8 @@
 import { existsSync } from 'node:fs';
+import { join } from 'node:path';
 import type { Progress } from '../cli/progress.ts';
 import type { Clock } from '../clock/clock.ts';
-import { systemCode } from '../errors/known-error.ts';
+import { messageOf, systemCode } from '../errors/known-error.ts';
 import type { Exec } from '../linux/exec.ts';
 import { endingMs, type Hierarchy, processesIn, readHierarchies, removeCgroups, restoreDelegated } from './cgroups.ts';
 import { detachHost } from './net/host.ts';
@@ -62,6 +63,17 @@ export async function clearLab(context: LabContext, plan: LabPlan, state: LabSta
   return found;
 }
 
+async function leaveKubeconfigs({ progress }: LabContext, plan: LabPlan): Promise<void> {
+  if (!existsSync(join(plan.dir, 'merged.json'))) return;
+  const { unmergeAll } = await import('./kubeconfig/user-file.ts');
+  // A file that cannot be read any more is its owner's affair: the lab ends all the same.
+  const cleared = await unmergeAll(plan).catch((err: unknown) => {
+    progress.warn(`A kubeconfig keeps the lab: ${messageOf(err)}`);
+    return [];
+  });
+  for (const path of cleared) progress.note(`Took it out of ${path}`);
+}
+
 /** Ends a lab. With `keepData`, its objects and keys stay for the next `up`. Gives whether there was anything of it. */
 export async function labDown(context: LabContext, plan: LabPlan, state: LabState | undefined, keepData: boolean): Promise<boolean> {
   const name = `lab "${plan.options.name}"`;
@@ -76,6 +88,7 @@ export async function labDown(context: LabContext, plan: LabPlan, state: LabStat
   await context.progress.step(`Ended ${name}${keepData ? '' : ' and removed all that was created in it'}`, () =>
     clearLab(context, plan, state),
   );
+  if (!keepData) await leaveKubeconfigs(context, plan);
   await removeState(plan, keepData);
   if (keepData) context.progress.note(`Kept its objects and keys in ${plan.dir}`);
   return true;

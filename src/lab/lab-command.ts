@@ -1,6 +1,8 @@
 import type { Command } from '../cli/command.ts';
 import { down } from './command/down.ts';
 import { exec } from './command/exec.ts';
+import { kubeconfig } from './command/kubeconfig.ts';
+import { logs } from './command/logs.ts';
 import { status } from './command/status.ts';
 import { tour } from './command/tour.ts';
 import { up } from './command/up.ts';
@@ -9,5 +11,5 @@ import { up } from './command/up.ts';
 export const labCommand: Command = {
   name: 'lab',
   summary: 'nodes as network namespaces on one machine',
-  subcommands: [up, down, status, exec, tour],
+  subcommands: [up, down, status, logs, exec, kubeconfig, tour],
 };

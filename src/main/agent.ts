@@ -201,7 +201,7 @@ export async function runAgent(settings: AgentSettings): Promise<number> {
         log: log.child({ part: 'proxy' }),
         signal: ending,
       });
-      void proxy.synced.then(() => log.info('Services are programmed'));
+      void proxy.synced.then(() => log.child({ part: 'proxy' }).info('Services are programmed'));
     }
     if (dnsClient) {
       const options = { clock, log: log.child({ part: 'dns' }) };
@@ -222,7 +222,7 @@ export async function runAgent(settings: AgentSettings): Promise<number> {
         signal: ending,
       });
       running.push(informers.start(ending), dns.stopped);
-      void dns.synced.then(() => log.info(`DNS answers on ${nodeIp}:53`));
+      void dns.synced.then(() => log.child({ part: 'dns' }).info(`DNS answers on ${nodeIp}:53`));
     }
     if (proxyInformers) running.push(proxyInformers.start(ending));
     await new Promise<void>((resolve) => {

@@ -1,0 +1,67 @@
+/** Which files, and which lines of them, somebody means who asks for the logs of a lab. Pure. */
+import { join } from 'node:path';
+import { KnownError } from '../../errors/known-error.ts';
+import type { LabPlan, NodePlan } from '../plan.ts';
+
+export interface LogSource {
+  /** `worker-1/agent`, in front of its lines where they are mixed with others. */
+  readonly label: string;
+  readonly file: string;
+  /** Only the lines of one part of a process that holds several. */
+  readonly part?: string;
+}
+
+const agentParts = ['kubelet', 'net-agent', 'cni', 'proxy', 'dns'];
+const serverParts = ['apiserver', 'controller-manager', 'scheduler', 'store'];
+/** What a node's init keeps, itself, and its first moments. */
+const files = ['server', 'agent', 'containerd', 'init', 'boot'];
+
+/** Everything that may stand for PART. */
+export const logParts: readonly string[] = [...files, ...agentParts, ...serverParts];
+
+function sourcesOnNode(node: NodePlan, part: string | undefined): LogSource[] {
+  const ofFile = (name: string): LogSource => ({ label: `${node.name}/${name}`, file: join(node.dir, 'log', `${name}.log`) });
+  const mine = files.filter((name) => name !== 'server' || node.role === 'control-plane');
+  if (part === undefined) return mine.map(ofFile);
+  if (mine.includes(part)) return [ofFile(part)];
+  const process = agentParts.includes(part) ? 'agent' : serverParts.includes(part) && node.role === 'control-plane' ? 'server' : undefined;
+  return process === undefined ? [] : [{ ...ofFile(process), label: `${node.name}/${part}`, part }];
+}
+
+/** The logs of NODE (all of them, and the relay's, when there is none), of its PART when one is given. Throws USAGE. */
+export function logSources(plan: LabPlan, where: string | undefined, part: string | undefined): LogSource[] {
+  const relay: LogSource[] = plan.options.relay ? [{ label: 'relay', file: join(plan.dir, 'relay', 'relay.log') }] : [];
+  const names = [...plan.nodes.map((node) => node.name), ...relay.map(({ label }) => label)];
+  // A part alone is meant on every node: "lab logs dns".
+  if (where !== undefined && part === undefined && !names.includes(where) && logParts.includes(where))
+    return logSources(plan, undefined, where);
+  if (where === 'relay' && part === undefined && relay.length > 0) return relay;
+  if (where !== undefined && !plan.nodes.some((node) => node.name === where))
+    throw new KnownError('USAGE', `Cannot show logs of "${where}": lab "${plan.options.name}" has no such node or part`, {
+      hint: `It has: ${names.join(', ')}; parts: ${logParts.join(', ')}`,
+    });
+  const nodes = plan.nodes.filter((node) => where === undefined || node.name === where);
+  const found = nodes.flatMap((node) => sourcesOnNode(node, part));
+  if (found.length === 0)
+    throw new KnownError('USAGE', `Cannot show logs of part "${part}": ${where ?? 'no node'} runs no such part`, {
+      hint: `Parts: ${logParts.join(', ')}`,
+    });
+  return where === undefined && part === undefined ? [...found, ...relay] : found;
+}
+
+/** When a line was written, as text that sorts; undefined for one that goes on with the line before. */
+export function timeOf(line: string): string | undefined {
+  const [, time] = /^(?:time=")?(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?)/.exec(line) ?? [];
+  return time;
+}
+
+/** Whether a line is of a part. Lines that go on with one of it are too. */
+export function partFilter(part: string | undefined): (line: string) => boolean {
+  if (part === undefined) return () => true;
+  const word = new RegExp(` part=${part}(?: |$)`);
+  let inside = false;
+  return (line) => {
+    if (timeOf(line) !== undefined) inside = word.test(line);
+    return inside;
+  };
+}
