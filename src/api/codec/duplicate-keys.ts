@@ -1,5 +1,5 @@
 /** Finds keys that stand twice in one object of a JSON text, which JSON.parse takes in silence. */
-import { unknownField } from './strict.ts';
+import { pathOfUnknown, unknownField } from './strict.ts';
 
 /** Enough to name; one broken template can repeat a key thousands of times. */
 const MOST = 100;
@@ -17,12 +17,14 @@ export function duplicateKeys(text: string, unknown: readonly string[] = []): st
 class Scanner {
   readonly found: string[] = [];
   readonly #text: string;
+  /** Their paths. */
   readonly #unknown: ReadonlySet<string>;
+  #muted = 0;
   #at = 0;
 
   constructor(text: string, unknown: readonly string[]) {
     this.#text = text;
-    this.#unknown = new Set(unknown);
+    this.#unknown = new Set(unknown.map(pathOfUnknown));
   }
 
   #space(): number {
@@ -45,6 +47,11 @@ class Scanner {
     return this.#text.slice(start, this.#at);
   }
 
+  /** Enough is told: the rest of the text changes nothing. */
+  get #full(): boolean {
+    return this.found.length >= MOST;
+  }
+
   value(path: string): void {
     switch (this.#space()) {
       case 0x7b:
@@ -64,7 +71,7 @@ class Scanner {
   #object(path: string): void {
     const seen = new Set<string>();
     this.#at++;
-    while (this.#space() === 0x22) {
+    while (!this.#full && this.#space() === 0x22) {
       const quoted = this.#string();
       const key = quoted.includes('\\') ? (JSON.parse(quoted) as string) : quoted.slice(1, -1);
       const inner = path === '' ? key : `${path}.${key}`;
@@ -72,12 +79,11 @@ class Scanner {
       seen.add(key);
       this.#space();
       this.#at++;
-      const unknown = this.#unknown.size > 0 ? unknownField(inner) : undefined;
-      const before = this.found.length;
-      if (unknown !== undefined && this.#unknown.has(unknown)) {
+      if (this.#unknown.has(inner)) {
+        if (!repeated) this.#tell(unknownField(inner));
+        this.#muted++;
         this.value(inner);
-        this.found.length = before;
-        if (!repeated) this.#tell(unknown);
+        this.#muted--;
       } else {
         if (repeated) this.#tell(`duplicate field ${JSON.stringify(inner)}`);
         this.value(inner);
@@ -88,12 +94,12 @@ class Scanner {
   }
 
   #tell(error: string): void {
-    if (this.found.length < MOST) this.found.push(error);
+    if (this.#muted === 0 && !this.#full) this.found.push(error);
   }
 
   #array(path: string): void {
     this.#at++;
-    for (let i = 0; this.#at < this.#text.length && this.#space() !== 0x5d; i++) {
+    for (let i = 0; !this.#full && this.#at < this.#text.length && this.#space() !== 0x5d; i++) {
       this.value(`${path}[${i}]`);
       if (this.#space() === 0x2c) this.#at++;
     }

@@ -1,26 +1,30 @@
 /** Protobuf bytes → the object as JSON shows it, driven by the tables of `schema/`. */
 import type { ApiType, Field } from '../schema/schema.ts';
 import { decodeEnvelope } from './envelope.ts';
+import type { Budget } from './limits.ts';
 import { formatMicroTime, formatTime } from './time.ts';
 import { ProtobufError, WireReader } from './wire-reader.ts';
 
 type Json = Record<string, unknown>;
 
-/** Decodes the message that fills `bytes`. Throws ProtobufError. */
-export function decodeMessage(bytes: Uint8Array, type: ApiType, target: Json = {}): Json {
-  const reader = new WireReader(bytes);
+/** Decodes the message that fills `bytes`. Throws ProtobufError, and LimitError for what is too much of it. */
+export function decodeMessage(bytes: Uint8Array, type: ApiType, target: Json = {}, budget?: Budget): Json {
+  const reader = new WireReader(bytes, budget);
   readMessage(reader, type, reader.length, target);
   return target;
 }
 
 function readMessage(reader: WireReader, type: ApiType, end: number, target: Json): void {
   const fields = type.fieldsByNumber;
+  reader.budget.enter();
   while (reader.pos < end) {
+    reader.budget.value();
     const tag = reader.uint32(end);
     const field = fields[tag >>> 3];
     if (field === undefined) reader.skip(tag & 7, end);
     else readField(reader, field, tag & 7, end, target);
   }
+  reader.budget.leave();
 }
 
 function readField(reader: WireReader, field: Field, wireType: number, end: number, target: Json): void {
@@ -54,7 +58,10 @@ function readPacked(reader: WireReader, field: Field, end: number, target: Json)
   const stop = reader.lengthDelimited(end);
   target[field.name] ??= [];
   const list = target[field.name] as unknown[];
-  while (reader.pos < stop) list.push(readValue(reader, field, stop));
+  while (reader.pos < stop) {
+    reader.budget.value();
+    list.push(readValue(reader, field, stop));
+  }
 }
 
 /** An entry is a message of key and value; what is not there is zero. */
@@ -139,7 +146,7 @@ function readSpecial(reader: WireReader, field: Field, end: number): unknown {
     }
     default: {
       const bytes = readLast(reader, stop, (r) => r.bytes(stop));
-      return bytes === undefined || bytes.length === 0 ? undefined : decodeRaw(bytes, field);
+      return bytes === undefined || bytes.length === 0 ? undefined : decodeRaw(bytes, field, reader.budget);
     }
   }
 }
@@ -149,6 +156,7 @@ function readLast<T>(reader: WireReader, stop: number, read: (reader: WireReader
   let value: T | undefined;
   while (reader.pos < stop) {
     const tag = reader.uint32(stop);
+    reader.budget.value();
     if (tag === 0x0a) value = read(reader);
     else reader.skip(tag & 7, stop);
   }
@@ -186,13 +194,14 @@ function readIntOrString(reader: WireReader, stop: number): number | string {
 }
 
 /** A RawExtension holds JSON, or a whole enveloped object (in watch events); FieldsV1 is JSON. */
-function decodeRaw(bytes: Buffer, field: Field): unknown {
+function decodeRaw(bytes: Buffer, field: Field, budget: Budget): unknown {
   if (bytes[0] === 0x6b) {
     const envelope = decodeEnvelope(bytes);
     const type = envelope?.type;
     if (!envelope || !type) throw new ProtobufError(`${field.name}: object of an unknown kind`);
-    return decodeMessage(envelope.raw, type, { kind: envelope.kind, apiVersion: envelope.apiVersion });
+    return decodeMessage(envelope.raw, type, { kind: envelope.kind, apiVersion: envelope.apiVersion }, budget);
   }
+  budget.json(bytes);
   try {
     return JSON.parse(bytes.toString('utf8'));
   } catch (cause) {

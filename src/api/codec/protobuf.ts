@@ -5,6 +5,7 @@
 import type { KubeObject } from '../resource-types.ts';
 import { type ApiType, typeNamed, typeOfObject } from '../schema/schema.ts';
 import { decodeEnvelope, expectedType, writeEnvelope } from './envelope.ts';
+import { measureJson } from './limits.ts';
 import { decodeMessage } from './protobuf-decode.ts';
 import { writeMessage } from './protobuf-encode.ts';
 import { ProtobufError } from './wire-reader.ts';
@@ -18,7 +19,7 @@ export interface ExpectedKind {
 
 /**
  * Decodes a body with its envelope; JSON inside the envelope is taken too. `expected` types a body that names no kind.
- * Throws ProtobufError: no envelope, broken bytes, or a kind that is not in the tables.
+ * Throws ProtobufError: no envelope, broken bytes, or a kind that is not in the tables; LimitError for what is too much.
  */
 export function decodeProtobuf(bytes: Uint8Array, expected?: ExpectedKind): KubeObject {
   const envelope = decodeEnvelope(bytes);
@@ -32,6 +33,7 @@ export function decodeProtobuf(bytes: Uint8Array, expected?: ExpectedKind): Kube
 }
 
 function parseJson(raw: Buffer): KubeObject {
+  measureJson(raw);
   try {
     return JSON.parse(raw.toString('utf8')) as KubeObject;
   } catch (cause) {

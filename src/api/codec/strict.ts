@@ -26,6 +26,11 @@ export function unknownField(path: string): string {
   return `${UNKNOWN}${JSON.stringify(path)}`;
 }
 
+/** The path that `unknownField` was given. */
+export function pathOfUnknown(error: string): string {
+  return JSON.parse(error.slice(UNKNOWN.length)) as string;
+}
+
 /** True for an error that `fieldValidation=Ignore` may pass over. */
 export function isUnknownField(error: string): boolean {
   return error.startsWith(UNKNOWN);

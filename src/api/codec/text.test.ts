@@ -63,7 +63,7 @@ test('keys, aliases and nesting without measure are refused, or read in no time'
   const before = process.cpuUsage();
   const lines = (of: (i: number) => string): string => Array.from({ length: 20_000 }, (_, i) => of(i)).join('\n');
   assert.equal(Object.keys(parseYaml(lines((i) => `k${i}: v`)) as object).length, 20_000);
-  assert.throws(() => parseYaml('? '.repeat(500)), { name: 'YamlError', message: /keys must be text/ });
+  assert.throws(() => parseYaml('? '.repeat(200)), { name: 'YamlError', message: /keys must be text/ });
   assert.throws(() => parseYaml(`a: &a 1\n${lines((i) => `k${i}: *a`)}`), { name: 'YamlError', message: /more than 1000 aliases/ });
   assert.ok(process.cpuUsage(before).user < 10_000_000);
 });

@@ -1,4 +1,5 @@
 /** Reads the protobuf wire format (protobuf.dev/programming-guides/encoding) out of one buffer. */
+import { Budget } from './limits.ts';
 
 /** Bytes that are no protobuf, or not of the type they claim to be. */
 export class ProtobufError extends Error {
@@ -10,9 +11,12 @@ const SHORT = 10;
 
 export class WireReader {
   readonly #buffer: Buffer;
+  /** Two bytes can stand for an object. */
+  readonly budget: Budget;
   pos = 0;
 
-  constructor(bytes: Uint8Array) {
+  constructor(bytes: Uint8Array, budget: Budget = new Budget()) {
+    this.budget = budget;
     this.#buffer = Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   }
 

@@ -1,5 +1,7 @@
 /** YAML bodies, read as upstream reads them: YAML 1.1 without dates, base-60 numbers and binary. */
 import { type Document, isScalar, parseDocument, type Tags, visit } from 'yaml';
+import { measureJson, measureValue } from './limits.ts';
+import { measureYaml } from './yaml-limits.ts';
 
 /** The text is no YAML; the message is one line. */
 export class YamlError extends Error {
@@ -22,14 +24,33 @@ function keepTags(tags: Tags): Tags {
 /** More are no file that anybody wrote: each is looked for among all the others. */
 const maxAliases = 1000;
 
-/** Parses one document. Keys that stand twice are refused. Throws YamlError. */
-export function parseYaml(text: string): unknown {
-  try {
-    // JSON is YAML, and what most clients send as such; it is read a hundred times faster as itself.
-    if (/^\s*\{/.test(text)) return JSON.parse(text);
-  } catch {
-    // Flow style, or wrong: the YAML parser says what.
+/** JSON is YAML, and what most clients send as such. */
+export function looksLikeJson(bytes: Uint8Array): boolean {
+  let at = 0;
+  while (bytes[at] === 0x20 || bytes[at] === 0x0a || bytes[at] === 0x0d || bytes[at] === 0x09) at++;
+  return bytes[at] === 0x7b;
+}
+
+/** Parses one document. Keys that stand twice are refused. Throws YamlError, and LimitError for what is too much of it. */
+export function parseYaml(source: string | Buffer): unknown {
+  const bytes = typeof source === 'string' ? Buffer.from(source) : source;
+  const text = bytes.toString('utf8');
+  if (looksLikeJson(bytes)) {
+    measureJson(bytes);
+    try {
+      // It is read a hundred times faster as itself.
+      return JSON.parse(text);
+    } catch {
+      // Flow style, or wrong: the YAML parser says what.
+    }
   }
+  measureYaml(text);
+  const value = parseText(text);
+  measureValue(value);
+  return value;
+}
+
+function parseText(text: string): unknown {
   try {
     // Not the parser's own `uniqueKeys`: it compares every key with every other.
     const document = parseDocument(text, { version: '1.1', customTags: keepTags, merge: true, logLevel: 'error', uniqueKeys: false });

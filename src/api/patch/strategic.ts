@@ -86,7 +86,7 @@ function strategyOf(field: Field | undefined): string {
 }
 
 function badType(directive: unknown): PatchError {
-  return new PatchError(400, `unknown patch type found: ${String(directive)}`);
+  return new PatchError(400, `unknown patch type found: ${typeof directive === 'string' ? directive : JSON.stringify(directive)}`);
 }
 
 /** `$retainKeys` names all keys that may stay: what the target has besides is dropped. */

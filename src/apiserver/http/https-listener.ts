@@ -10,8 +10,11 @@ import type { Log } from '../../observability/log.ts';
 import { badRequest, bodyTooLarge, StatusError, unauthorized } from '../status/status-error.ts';
 import type { Access, Admitted } from './access.ts';
 import { maxBodyBytes } from './body.ts';
+import { BodyDecoder } from './body-decoder.ts';
+import { notAllowed, refusalOf, refuse } from './refusal.ts';
 import { sendError } from './reply.ts';
 import type { RequestContext } from './request-context.ts';
+import { checkHead, checkMethod, maxHeaderSize, maxHeaders } from './request-head.ts';
 import { StalledAnswers } from './stalled-answers.ts';
 
 export interface HttpOptions {
@@ -41,6 +44,7 @@ export async function listenHttps(o: HttpOptions): Promise<{ app: FastifyInstanc
       rejectUnauthorized: false,
       minVersion: 'TLSv1.2',
       ALPNProtocols: ['http/1.1'],
+      maxHeaderSize,
     },
     bodyLimit: maxBodyBytes,
     // For the request to arrive; the answer, such as a watch, may last for hours.
@@ -52,17 +56,15 @@ export async function listenHttps(o: HttpOptions): Promise<{ app: FastifyInstanc
       reply.hijack();
       sendError(reply.raw, badRequest(messageOf(err)), o.log, req.raw.url ?? '');
     },
-    clientErrorHandler: (err, socket) => {
-      // Go keeps connections that it never used: to those only 408 means what it is, everything else is logged as a stray answer.
-      const answer = err.code === 'ERR_HTTP_REQUEST_TIMEOUT' ? '408 Request Timeout' : '400 Bad Request';
-      if (socket.writable) socket.end(`HTTP/1.1 ${answer}\r\nconnection: close\r\ncontent-length: 0\r\n\r\n`);
-      else socket.destroy();
-    },
+    clientErrorHandler: (err, socket) => refuse(socket, refusalOf(err)),
   });
   app.removeAllContentTypeParsers();
   app.addContentTypeParser('*', { parseAs: 'buffer' }, (_req, body, done) => done(null, body));
   app.addHook('onRequest', async (req) => {
-    admitted.set(req.raw, await o.access.admit(req.raw));
+    checkHead(req.raw);
+    const known = await o.access.admit(req.raw);
+    checkMethod(req.method, known.info);
+    admitted.set(req.raw, known);
   });
   app.setErrorHandler((err, req, reply) => {
     reply.hijack();
@@ -71,15 +73,22 @@ export async function listenHttps(o: HttpOptions): Promise<{ app: FastifyInstanc
     if (!req.raw.complete) drainRest(req.raw, o.clock);
   });
   const stalled = new StalledAnswers(o.clock);
-  app.addHook('onClose', async () => stalled.stop());
+  const decoder = new BodyDecoder(o.clock);
+  app.addHook('onClose', async () => {
+    stalled.stop();
+    await decoder.close();
+  });
   const handler = async (req: FastifyRequest, reply: FastifyReply): Promise<void> => {
     reply.hijack();
     stalled.add(reply.raw);
-    await answer(o, req, reply.raw);
+    await answer(o, decoder, req, reply.raw);
   };
   app.route({ method: ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'], url: '/*', handler, exposeHeadRoute: false });
   app.setNotFoundHandler(handler);
+  app.server.maxHeadersCount = maxHeaders;
   app.server.on('upgrade', o.upgrade);
+  // Node hands the connection over and would close it without a word.
+  app.server.on('connect', (_req, socket) => refuse(socket, notAllowed));
   try {
     await app.listen(o.listen);
   } catch (err) {
@@ -95,14 +104,14 @@ export async function listenHttps(o: HttpOptions): Promise<{ app: FastifyInstanc
   return { app, address: app.server.address() as AddressInfo };
 }
 
-async function answer(o: HttpOptions, req: FastifyRequest, res: ServerResponse): Promise<void> {
+async function answer(o: HttpOptions, decoder: BodyDecoder, req: FastifyRequest, res: ServerResponse): Promise<void> {
   const { raw } = req;
   const started = o.clock.monotonic();
   const known = admitted.get(raw);
   try {
     if (!known) throw unauthorized();
     const body = Buffer.isBuffer(req.body) ? req.body : Buffer.alloc(0);
-    await o.serve({ req: raw, res, body, warnings: [], ...known });
+    await o.serve({ req: raw, res, body, warnings: [], decode: (job) => decoder.decode(job, known.user.name), ...known });
   } catch (err) {
     sendError(res, err, o.log, raw.url ?? '');
   }

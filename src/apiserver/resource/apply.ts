@@ -5,11 +5,8 @@ import { pathText } from '../../api/apply/field-set.ts';
 import type { Managers } from '../../api/apply/managers.ts';
 import type { Applied, Applier, Place } from '../../api/apply/ownership.ts';
 import { isObject, type Json } from '../../api/apply/typed.ts';
-import { duplicateKeys } from '../../api/codec/duplicate-keys.ts';
-import { parseYaml } from '../../api/codec/yaml.ts';
 import { timestamp } from '../../api/registry/lifecycle.ts';
 import { required } from '../../api/validation/field-error.ts';
-import { messageOf } from '../../errors/known-error.ts';
 import { fieldValidationOf, mediaTypeOf } from '../http/body.ts';
 import type { RequestContext } from '../http/request-context.ts';
 import { boolQuery } from '../http/request-info.ts';
@@ -31,16 +28,17 @@ export interface ApplyRequest {
 }
 
 /** `now` is in milliseconds. Throws 400 and 422. */
-export function readApply(ctx: RequestContext, place: Place, kind: string, now: number): ApplyRequest {
+export async function readApply(ctx: RequestContext, place: Place, kind: string, now: number): Promise<ApplyRequest> {
   const manager = givenManager(ctx);
   if (manager === '') refuseOptions('PatchOptions', [required('fieldManager', 'is required for apply patch')]);
-  const { config, warnings } = parse(ctx);
+  const { object, warnings } = await ctx.decode({ kind: 'configuration', body: ctx.body, validation: fieldValidationOf(ctx.query) });
+  const config = object as Json;
   const metadata = isObject(config.metadata) ? config.metadata : {};
   if (config.apiVersion !== place.apiVersion || config.kind !== kind) throw badRequest(`invalid object type: ${kindText(config)}`);
   if (metadata.managedFields !== undefined && metadata.managedFields !== null) throw badRequest('metadata.managedFields must be nil');
   const wrong = checkConfiguration(config, place.shape);
   if (wrong.length > 0) {
-    const which = `${String(metadata.namespace ?? '')}/${String(metadata.name ?? '')}; ${kindText(config)}`;
+    const which = `${textOf(metadata.namespace)}/${textOf(metadata.name)}; ${kindText(config)}`;
     throw badRequest(`failed to create typed patch object (${which}): ${errorsText(wrong)}`);
   }
   const force = boolQuery(ctx.query, 'force');
@@ -49,36 +47,12 @@ export function readApply(ctx: RequestContext, place: Place, kind: string, now: 
 
 /** As Go prints a GroupVersionKind: `apps/v1, Kind=Deployment`, `/v1, Kind=Pod`. */
 function kindText({ apiVersion, kind }: Json): string {
-  const version = typeof apiVersion === 'string' ? apiVersion : '';
-  return `${version.includes('/') ? '' : '/'}${version}, Kind=${typeof kind === 'string' ? kind : ''}`;
+  const version = textOf(apiVersion);
+  return `${version.includes('/') ? '' : '/'}${version}, Kind=${textOf(kind)}`;
 }
 
-function parse(ctx: RequestContext): { readonly config: Json; readonly warnings: string[] } {
-  const text = ctx.body.toString('utf8');
-  const validation = fieldValidationOf(ctx.query);
-  const json = /^\s*\{/.test(text) ? parseJson(text) : undefined;
-  const config = json ?? parseText(text) ?? {};
-  if (!isObject(config)) throw badRequest('error decoding YAML: the body is no object');
-  const warnings = json === undefined || validation === 'Ignore' ? [] : duplicateKeys(text);
-  if (validation === 'Strict' && warnings.length > 0) throw badRequest(`error strict decoding YAML: ${warnings.join(', ')}`);
-  return { config, warnings };
-}
-
-/** Undefined for what may still be YAML that begins as JSON does. */
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
-}
-
-function parseText(text: string): unknown {
-  try {
-    return parseYaml(text);
-  } catch (err) {
-    throw badRequest(`error decoding YAML: ${messageOf(err)}`);
-  }
+function textOf(value: unknown): string {
+  return typeof value === 'string' ? value : '';
 }
 
 /** What an apply made. Throws 409 with the conflicts as causes. */

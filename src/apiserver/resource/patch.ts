@@ -5,8 +5,7 @@ import { PatchError } from '../../api/patch/patch-error.ts';
 import { strategicMerge } from '../../api/patch/strategic.ts';
 import type { ResourceRow } from '../../api/registry/resource-row.ts';
 import type { KubeObject } from '../../api/resource-types.ts';
-import { messageOf } from '../../errors/known-error.ts';
-import { maxBodyBytes, mediaTypeOf } from '../http/body.ts';
+import { maxBodyBytes, mediaTypeOf, parsePatch } from '../http/body.ts';
 import { badRequest, StatusError } from '../status/status-error.ts';
 import { applyType } from './apply.ts';
 
@@ -25,7 +24,7 @@ export function patchOf(row: ResourceRow, schema: string, contentType: string | 
       `the body of the request was in an unknown format - accepted media types include: ${[...accepted, applyType].join(', ')}`,
     );
   }
-  const patch = parse(body);
+  const patch = parsePatch(body);
   if (type === 'application/json-patch+json') return wrapped(row, (current) => applyBounded(current, patch, body.length));
   if (type === 'application/merge-patch+json') return wrapped(row, (current) => mergePatch(current, patch));
   return wrapped(row, (current) => strategicMerge(current, patch, schema));
@@ -59,14 +58,6 @@ function applyBounded(current: KubeObject, patch: unknown, patchBytes: number): 
       throw new PatchError(422, `the copy operations of the patch make an object of more than ${maxBodyBytes} bytes`);
   }
   return applyJsonPatch(out, patch.slice(from));
-}
-
-function parse(body: Buffer): unknown {
-  try {
-    return JSON.parse(body.toString('utf8'));
-  } catch (err) {
-    throw badRequest(`error decoding patch: ${messageOf(err)}`);
-  }
 }
 
 function wrapped(row: ResourceRow, apply: (current: KubeObject) => unknown): Patch {

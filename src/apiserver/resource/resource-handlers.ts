@@ -10,7 +10,8 @@ import type { Clock } from '../../clock/clock.ts';
 import type { AdmissionChain } from '../admission/admission.ts';
 import type { CachedObject, LooseObject } from '../cache/cached-object.ts';
 import type { WatchFeed } from '../cache/watch-feed.ts';
-import { checkObject, decodeObject, type Expected, parseBody } from '../http/body.ts';
+import { checkObject, decodeObject } from '../http/body.ts';
+import type { Expected } from '../http/decode-body.ts';
 import { answerShape } from '../http/negotiate.ts';
 import { type ReadOptions, readOptions, resourceVersionOf } from '../http/read-options.ts';
 import { sendJson, sendParts } from '../http/reply.ts';
@@ -104,14 +105,14 @@ export class ResourceHandlers {
     const { namespace, name } = ctx.info;
     if (name) throw methodNotAllowed();
     if (row.type.namespaced && !namespace) throw badRequest('an empty namespace may not be set during creation');
-    const object = decodeObject(ctx, expectedOf(row));
+    const object = await decodeObject(ctx, expectedOf(row));
     const created = await this.#d.writer.create(row, namespace, object, writeContextOf(ctx));
     this.sendObject(ctx, row, 201, created);
   }
 
   async update(ctx: RequestContext, row: ResourceRow, part?: PartSubresource): Promise<void> {
     const { namespace, name } = ctx.info;
-    const object = decodeObject(ctx, expectedOf(row));
+    const object = await decodeObject(ctx, expectedOf(row));
     const context = writeContextOf(ctx);
     const target = { row, namespace, name, part };
     try {
@@ -145,7 +146,7 @@ export class ResourceHandlers {
   async #apply(ctx: RequestContext, row: ResourceRow, part: PartSubresource | undefined): Promise<void> {
     const { namespace, name } = ctx.info;
     const context = { ...writeContextOf(ctx), manager: undefined };
-    const { config, applier, warnings } = readApply(ctx, placeOf(row, part), row.type.kind, this.#d.clock.now());
+    const { config, applier, warnings } = await readApply(ctx, placeOf(row, part), row.type.kind, this.#d.clock.now());
     const revise = (current: KubeObject): KubeObject => {
       const { object, managers } = settled(applyConfiguration(current, config, applier, placesOf(row)));
       const next = cloneJson(object) as unknown as KubeObject;
@@ -176,7 +177,7 @@ export class ResourceHandlers {
 
   async delete(ctx: RequestContext, row: ResourceRow): Promise<void> {
     const { namespace, name } = ctx.info;
-    const options = deleteOptionsOf(ctx);
+    const options = await deleteOptionsOf(ctx);
     const changed = await this.deleteObject(row, namespace, name, options, writeContextOf(ctx, options.dryRun));
     if (!changed.deleted || row.gracePeriod) return this.sendObject(ctx, row, 200, changed.object);
     const { uid } = changed.object.object.metadata;
@@ -215,7 +216,7 @@ export class ResourceHandlers {
   }
 
   async deleteCollection(ctx: RequestContext, row: ResourceRow): Promise<void> {
-    const options = deleteOptionsOf(ctx);
+    const options = await deleteOptionsOf(ctx);
     const context = writeContextOf(ctx, options.dryRun);
     const { objects, feed } = this.#d;
     const read = this.#readOptions(ctx, row, false);
@@ -297,14 +298,12 @@ function* items(objects: readonly CachedObject[], presentation: Presentation): G
 }
 
 /** Options of the body, or else of the query. */
-function deleteOptionsOf(ctx: RequestContext): DeleteOptions {
+async function deleteOptionsOf(ctx: RequestContext): Promise<DeleteOptions> {
   const { query } = ctx;
   let options: DeleteOptions = {};
   if (ctx.body.length > 0) {
-    const body = parseBody(ctx, { apiVersion: 'v1', kind: 'DeleteOptions', schema: undefined }) as KubeObject & DeleteOptions;
-    if (body.kind && body.kind !== 'DeleteOptions')
-      throw badRequest(`the kind in the data (${body.kind}) does not match the expected kind (DeleteOptions)`);
-    options = body;
+    const expected = { apiVersion: 'v1', kind: 'DeleteOptions', schema: 'DeleteOptions', anyVersion: true };
+    options = (await decodeObject(ctx, expected, 'Ignore')) as KubeObject & DeleteOptions;
   } else {
     const grace = query.get('gracePeriodSeconds');
     const policy = query.get('propagationPolicy');

@@ -35,22 +35,26 @@ const authorization = 'authorization.k8s.io';
 export function reviewHandlers(deps: ReviewDeps): [string, Handler][] {
   const reviews: [string, string, (ctx: RequestContext, row: ResourceRow) => object | Promise<object>][] = [
     [authentication, 'selfsubjectreviews', (ctx, row) => whoAmI(ctx, row)],
-    [authentication, 'tokenreviews', (ctx, row) => reviewToken(deps, decodeObject(ctx, expectedOf(row)) as TokenReview)],
-    [authorization, 'subjectaccessreviews', (ctx, row) => reviewAccess(deps, decodeObject(ctx, expectedOf(row)) as SubjectAccessReview)],
+    [authentication, 'tokenreviews', async (ctx, row) => reviewToken(deps, (await decodeObject(ctx, expectedOf(row))) as TokenReview)],
+    [
+      authorization,
+      'subjectaccessreviews',
+      async (ctx, row) => reviewAccess(deps, (await decodeObject(ctx, expectedOf(row))) as SubjectAccessReview),
+    ],
     [
       authorization,
       'localsubjectaccessreviews',
-      (ctx, row) => reviewLocal(deps, ctx, decodeObject(ctx, expectedOf(row)) as LocalSubjectAccessReview),
+      async (ctx, row) => reviewLocal(deps, ctx, (await decodeObject(ctx, expectedOf(row))) as LocalSubjectAccessReview),
     ],
     [
       authorization,
       'selfsubjectaccessreviews',
-      (ctx, row) => reviewSelf(deps, ctx, decodeObject(ctx, expectedOf(row)) as SelfSubjectAccessReview),
+      async (ctx, row) => reviewSelf(deps, ctx, (await decodeObject(ctx, expectedOf(row))) as SelfSubjectAccessReview),
     ],
     [
       authorization,
       'selfsubjectrulesreviews',
-      (ctx, row) => reviewRules(deps, ctx, decodeObject(ctx, expectedOf(row)) as SelfSubjectRulesReview),
+      async (ctx, row) => reviewRules(deps, ctx, (await decodeObject(ctx, expectedOf(row))) as SelfSubjectRulesReview),
     ],
   ];
   return reviews.map(([group, resource, answer]) => [
@@ -70,8 +74,8 @@ export function userInfoOf(user: UserInfo): object {
   return { username: user.name, ...(user.uid ? { uid: user.uid } : {}), groups: user.groups, ...(user.extra ? { extra: user.extra } : {}) };
 }
 
-function whoAmI(ctx: RequestContext, row: ResourceRow): object {
-  const asked = decodeObject(ctx, expectedOf(row)) as SelfSubjectReview;
+async function whoAmI(ctx: RequestContext, row: ResourceRow): Promise<object> {
+  const asked = (await decodeObject(ctx, expectedOf(row))) as SelfSubjectReview;
   return { ...asked, status: { userInfo: userInfoOf(ctx.user) } };
 }
 

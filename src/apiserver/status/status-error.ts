@@ -131,6 +131,11 @@ export function bodyTooLarge(limit: number): StatusError {
   return new StatusError(413, 'RequestEntityTooLarge', `Request entity too large: limit is ${limit}`);
 }
 
+/** Not the bytes are too many; `why` goes on after "the body ". */
+export function bodyExceeds(why: string): StatusError {
+  return new StatusError(413, 'RequestEntityTooLarge', `Request entity too large: the body ${why}`);
+}
+
 /** The revision asked for has been forgotten; the client must list again. */
 export function expired(message: string, continueToken?: string): StatusError {
   return new StatusError(410, 'Expired', message, undefined, continueToken);

@@ -15,7 +15,7 @@ export async function bind(objects: ObjectStore, clock: Clock, ctx: RequestConte
   // Authorization has looked at the verb: who may only update or delete here must not bind.
   if (ctx.info.verb !== 'create') throw methodNotAllowed();
   const row = rowOf('', 'v1', 'pods')!;
-  const binding = decodeObject(ctx, { apiVersion: 'v1', kind: 'Binding', schema: 'Binding' }) as Binding;
+  const binding = (await decodeObject(ctx, { apiVersion: 'v1', kind: 'Binding', schema: 'Binding' })) as Binding;
   const { namespace } = ctx.info;
   const name = ctx.info.resource === 'pods' ? ctx.info.name : binding.metadata.name;
   if (binding.metadata.name && binding.metadata.name !== name) {

@@ -31,7 +31,7 @@ export function evictionHandler(deps: EvictionDeps): Handler {
   return async (ctx, row) => {
     if (ctx.info.verb !== 'create') throw methodNotAllowed();
     const { namespace, name } = ctx.info;
-    const asked = decodeObject(ctx, { apiVersion: 'policy/v1', kind: 'Eviction', schema: 'Eviction' }) as Eviction;
+    const asked = (await decodeObject(ctx, { apiVersion: 'policy/v1', kind: 'Eviction', schema: 'Eviction' })) as Eviction;
     if (asked.metadata.name && asked.metadata.name !== name) {
       throw badRequest(`name in URL does not match name in Eviction object: ${name} != ${asked.metadata.name}`);
     }

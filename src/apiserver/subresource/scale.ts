@@ -53,9 +53,9 @@ export function scaleHandler(resources: ResourceHandlers, writer: Writer, clock:
     const context = writeContextOf(ctx);
     const revise =
       verb === 'update'
-        ? owned(fromBody(ctx), context, clock)
+        ? owned(await fromBody(ctx), context, clock)
         : isApply(ctx)
-          ? fromApply(ctx, row, clock)
+          ? await fromApply(ctx, row, clock)
           : owned(fromPatch(ctx, row), context, clock);
     const changed = await writer.update(
       { row, namespace, name, subresource: 'scale' },
@@ -106,8 +106,8 @@ function owned(revise: Revise, { manager = '' }: WriteContext, clock: Clock): Ma
   };
 }
 
-function fromApply(ctx: RequestContext, row: ResourceRow, clock: Clock): ManagedRevise {
-  const { config, applier } = readApply(ctx, place, schema, clock.now());
+async function fromApply(ctx: RequestContext, row: ResourceRow, clock: Clock): Promise<ManagedRevise> {
+  const { config, applier } = await readApply(ctx, place, schema, clock.now());
   return (current, known, object) => {
     const managers = known ?? seedManagers(withoutManagers(object), placesOf(row), applier.now);
     const applied = settled(applyTo(withoutManagers(current), managersOfScale(managers), config, applier));
@@ -117,8 +117,8 @@ function fromApply(ctx: RequestContext, row: ResourceRow, clock: Clock): Managed
   };
 }
 
-function fromBody(ctx: RequestContext): Revise {
-  const wanted = decodeObject(ctx, { apiVersion: 'autoscaling/v1', kind: 'Scale', schema }) as Scale;
+async function fromBody(ctx: RequestContext): Promise<Revise> {
+  const wanted = (await decodeObject(ctx, { apiVersion: 'autoscaling/v1', kind: 'Scale', schema })) as Scale;
   return () => wanted;
 }
 

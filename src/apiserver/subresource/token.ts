@@ -24,11 +24,11 @@ export function tokenHandler(deps: {
   return async (ctx, row) => {
     if (ctx.info.verb !== 'create') throw methodNotAllowed();
     const { namespace, name } = ctx.info;
-    const asked = decodeObject(ctx, {
+    const asked = (await decodeObject(ctx, {
       apiVersion: 'authentication.k8s.io/v1',
       kind: 'TokenRequest',
       schema: 'TokenRequest',
-    }) as TokenRequest;
+    })) as TokenRequest;
     await deps.fresh();
     const account = deps.lookup.get(serviceAccounts, name, namespace);
     if (!account) throw notFound(row.type, name);

@@ -1,0 +1,100 @@
+/**
+ * What a body may hold, measured in one pass before anything is made of it. Three megabytes can be a large ConfigMap, or a million
+ * brackets: the first costs nothing, the second seconds of the only thread and a gigabyte. Upstream limits the size alone.
+ */
+
+export interface BodyLimits {
+  /** Objects and lists within each other. */
+  readonly depth: number;
+  /** Objects, lists and scalars together. */
+  readonly values: number;
+}
+
+/** The largest objects that people write, CustomResourceDefinitions with their schemas and managed fields, have two thirds of these values. */
+export const bodyLimits: BodyLimits = { depth: 512, values: 150_000 };
+
+/** The body is larger than a limit other than its size; the message goes on after "the body ". */
+export class LimitError extends Error {
+  override readonly name = 'LimitError';
+}
+
+/** What is left of the limits while a body is read. */
+export class Budget {
+  readonly #limits: BodyLimits;
+  #depth = 0;
+  #values = 0;
+
+  constructor(limits: BodyLimits = bodyLimits) {
+    this.#limits = limits;
+  }
+
+  enter(): void {
+    if (++this.#depth > this.#limits.depth) throw tooDeep(this.#limits);
+  }
+
+  leave(): void {
+    this.#depth--;
+  }
+
+  value(): void {
+    if (++this.#values > this.#limits.values) throw tooMany(this.#limits);
+  }
+
+  /** JSON inside of something else. */
+  json(bytes: Uint8Array): void {
+    const { depth, values } = this.#limits;
+    this.#values += measureJson(bytes, { depth: depth - this.#depth, values: values - this.#values });
+  }
+}
+
+/** The number of values, or a few more. The text need not be JSON. Throws LimitError. */
+export function measureJson(bytes: Uint8Array, limits: BodyLimits = bodyLimits): number {
+  let depth = 0;
+  let values = 1;
+  for (let i = 0; i < bytes.length; i++) {
+    switch (bytes[i]) {
+      case 0x22:
+        i = endOfString(bytes, i);
+        break;
+      case 0x5b:
+      case 0x7b:
+        if (++depth > limits.depth) throw tooDeep(limits);
+        // The first of what is in it; the others have a comma before them.
+        if (bytes[i + 1] !== 0x5d && bytes[i + 1] !== 0x7d && ++values > limits.values) throw tooMany(limits);
+        break;
+      case 0x5d:
+      case 0x7d:
+        depth--;
+        break;
+      case 0x2c:
+        if (++values > limits.values) throw tooMany(limits);
+    }
+  }
+  return values;
+}
+
+function endOfString(bytes: Uint8Array, start: number): number {
+  for (let i = start + 1; i < bytes.length; i++) {
+    const byte = bytes[i];
+    if (byte === 0x22) return i;
+    if (byte === 0x5c) i++;
+  }
+  return bytes.length;
+}
+
+/** For what has no bytes to be counted: YAML whose aliases stand for values many times over. Throws LimitError. */
+export function measureValue(value: unknown, budget: Budget = new Budget()): void {
+  budget.value();
+  if (typeof value !== 'object' || value === null) return;
+  budget.enter();
+  for (const inner of Object.values(value)) measureValue(inner, budget);
+  budget.leave();
+}
+
+export function tooDeep({ depth }: BodyLimits): LimitError {
+  return new LimitError(`is nested too deeply: more than ${depth} levels`);
+}
+
+function tooMany({ values }: BodyLimits): LimitError {
+  return new LimitError(`has too many values: more than ${values}`);
+}

@@ -1,0 +1,170 @@
+/**
+ * From the bytes of a body to an object of a type: which format, is it within the limits, is it of the right kind, does it have only
+ * fields that exist. Pure, so that a worker can do it as well.
+ */
+import { duplicateKeys } from '../../api/codec/duplicate-keys.ts';
+import { LimitError, measureJson } from '../../api/codec/limits.ts';
+import { decodeProtobuf } from '../../api/codec/protobuf.ts';
+import { checkFields, isUnknownField } from '../../api/codec/strict.ts';
+import { looksLikeJson, parseYaml } from '../../api/codec/yaml.ts';
+import type { KubeObject } from '../../api/resource-types.ts';
+import { messageOf } from '../../errors/known-error.ts';
+import { badRequest, bodyExceeds, isStatusError, type StatusError, unsupportedMediaType } from '../status/status-error.ts';
+
+/** What the path expects: objects of another kind are refused, objects that do not say take it. */
+export interface Expected {
+  readonly apiVersion: string;
+  readonly kind: string;
+  /** The name of the type in the schema tables. */
+  readonly schema: string;
+  /** For a kind that every group has. */
+  readonly anyVersion?: boolean;
+}
+
+export type FieldValidation = 'Ignore' | 'Warn' | 'Strict';
+
+export interface ObjectJob {
+  readonly kind: 'object';
+  readonly body: Buffer;
+  /** In lower case, without parameters; '' is JSON. */
+  readonly mediaType: string;
+  readonly expected: Expected;
+  readonly validation: FieldValidation;
+}
+
+/** An applied configuration: YAML, which mostly is JSON, of a shape that is looked at later. */
+export interface ConfigurationJob {
+  readonly kind: 'configuration';
+  readonly body: Buffer;
+  readonly validation: FieldValidation;
+}
+
+export type BodyJob = ObjectJob | ConfigurationJob;
+
+export interface Decoded {
+  readonly object: object;
+  readonly warnings: readonly string[];
+}
+
+const jsonTypes: readonly string[] = ['', 'application/json', 'text/json'];
+const yamlTypes: readonly string[] = ['application/yaml', 'application/x-yaml', 'text/yaml'];
+const protobufType = 'application/vnd.kubernetes.protobuf';
+
+/** True for a body that only the parser of YAML can read, which is slow. */
+export function needsYaml(job: BodyJob): boolean {
+  if (job.kind === 'object' && !yamlTypes.includes(job.mediaType)) return false;
+  return jsonOf(job.body) === undefined;
+}
+
+/** Throws a StatusError. */
+export function decodeBody(job: BodyJob): Decoded {
+  return job.kind === 'object' ? decodeObject(job) : decodeConfiguration(job);
+}
+
+function decodeObject({ body, mediaType, expected, validation }: ObjectJob): Decoded {
+  const value = parseAs(mediaType, body, expected);
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+    throw badRequest(`the object provided is unrecognized (must be of type ${expected.kind}): the body is no JSON object`);
+  }
+  const object = value as KubeObject;
+  checkKind(object, body, expected);
+  const text = jsonTypes.includes(mediaType) ? body.toString('utf8') : undefined;
+  return { object, warnings: checkObject(object, expected.schema, validation, text) };
+}
+
+function decodeConfiguration({ body, validation }: ConfigurationJob): Decoded {
+  try {
+    const json = jsonOf(body);
+    const config = json ?? parseYaml(body) ?? {};
+    if (typeof config !== 'object' || Array.isArray(config)) throw badRequest('error decoding YAML: the body is no object');
+    const warnings = json === undefined || validation === 'Ignore' ? [] : duplicateKeys(body.toString('utf8'));
+    if (validation === 'Strict' && warnings.length > 0) throw badRequest(`error strict decoding YAML: ${warnings.join(', ')}`);
+    return { object: config, warnings };
+  } catch (err) {
+    if (isStatusError(err)) throw err;
+    throw limitOr(err, () => badRequest(`error decoding YAML: ${messageOf(err)}`));
+  }
+}
+
+/** Undefined for what may still be YAML that begins as JSON does. */
+function jsonOf(body: Buffer): unknown {
+  if (!looksLikeJson(body)) return undefined;
+  measureJson(body);
+  try {
+    return JSON.parse(body.toString('utf8'));
+  } catch {
+    return undefined;
+  }
+}
+
+/**
+ * Brings an object into the form of its type, and returns warnings. Unknown fields go, and are told of as `validation` says; values of a
+ * wrong type are refused always. With the JSON that the object was read from, repeated fields are told of too.
+ */
+export function checkObject(object: KubeObject, schema: string, validation: FieldValidation, text?: string): readonly string[] {
+  const { errors } = checkFields(object, schema);
+  object.metadata ??= {} as KubeObject['metadata'];
+  const wrong = errors.find((e) => !isUnknownField(e));
+  if (wrong !== undefined) throw badRequest(`${cannotHandle(object)}: ${wrong}`);
+  if (validation === 'Ignore') return [];
+  const strict = text === undefined ? errors : duplicateKeys(text, errors);
+  if (strict.length > 0 && validation === 'Strict') {
+    throw badRequest(`${cannotHandle(object)}: strict decoding error: ${strict.join(', ')}`);
+  }
+  return strict;
+}
+
+/** A patch may have made anything of the kind: what is no text has none. */
+function cannotHandle({ kind, apiVersion }: { readonly kind?: unknown; readonly apiVersion?: unknown }): string {
+  const name = typeof kind === 'string' ? kind : '';
+  return `${name} in version ${JSON.stringify(typeof apiVersion === 'string' ? apiVersion : '')} cannot be handled as a ${name}`;
+}
+
+function parseAs(type: string, body: Buffer, expected: Expected): unknown {
+  try {
+    if (jsonTypes.includes(type)) return parseJson(body);
+    if (yamlTypes.includes(type)) return parseYaml(body);
+    if (type === protobufType) return decodeProtobuf(body, expected);
+  } catch (err) {
+    throw limitOr(err, () => unrecognized(body, expected, messageOf(err)));
+  }
+  throw unsupportedMediaType(['application/json', 'application/yaml', protobufType]);
+}
+
+/** A body that is JSON and nothing else, such as a patch. Throws LimitError and what JSON.parse throws. */
+export function parseJson(body: Buffer): unknown {
+  measureJson(body);
+  return JSON.parse(body.toString('utf8'));
+}
+
+/** The refusal of what is too large in other ways than its bytes, or another one. */
+export function limitOr(err: unknown, otherwise: () => StatusError): StatusError {
+  return err instanceof LimitError ? bodyExceeds(err.message) : otherwise();
+}
+
+function unrecognized(body: Buffer, { kind }: Expected, why: string): StatusError {
+  const shown = body
+    .subarray(0, 40)
+    .toString('latin1')
+    .replace(/[^\x20-\x7e]/g, '.');
+  return badRequest(
+    `the object provided is unrecognized (must be of type ${kind}): couldn't get version/kind; json parse error: ${why} (${shown}${body.length > 40 ? ' ...' : ''})`,
+  );
+}
+
+function checkKind(object: KubeObject, body: Buffer, expected: Expected): void {
+  for (const field of ['apiVersion', 'kind'] as const) {
+    const value: unknown = object[field] ?? '';
+    if (typeof value !== 'string') {
+      const shown = Array.isArray(value) ? 'array' : typeof value === 'boolean' ? 'bool' : typeof value;
+      throw unrecognized(body, expected, `json: cannot unmarshal ${shown} into Go struct field .${field} of type string`);
+    }
+    if (value === '') object[field] = expected[field];
+  }
+  if (!expected.anyVersion && object.apiVersion !== expected.apiVersion) {
+    throw badRequest(`the API version in the data (${object.apiVersion}) does not match the expected API version (${expected.apiVersion})`);
+  }
+  if (object.kind !== expected.kind) {
+    throw badRequest(`the kind in the data (${object.kind}) does not match the expected kind (${expected.kind})`);
+  }
+}
