@@ -80,13 +80,15 @@ export const agentCommand: Command = defineCommand({
   ],
   options: { ...agentOptions, 'log-level': logLevel, 'log-format': logFormat },
   async run({ values, signal }) {
+    const nodeIp = ipFlag('node-ip', values['node-ip']);
     const inTlsDir = (name: string): string => join(values['tls-dir'], name);
     // Loaded only now, so that other commands start fast.
     const { runAgent } = await import('./agent.ts');
     return await runAgent({
       parts: choiceFlag('parts', values.parts, agentParts),
       nodeName: values['node-name'] ?? hostname(),
-      nodeIp: ipFlag('node-ip', values['node-ip']),
+      nodeIp,
+      underlay: nodeIp === undefined ? {} : { publicIp: nodeIp },
       kubeconfigDir: values['kubeconfig-dir'],
       kubeconfig: values.kubeconfig,
       tlsFiles: { cert: inTlsDir('kubelet.crt'), key: inTlsDir('kubelet.key'), clientCa: inTlsDir('ca.crt') },

@@ -13,6 +13,8 @@ import { resolversOf } from '../dns/plugin/forward/resolv-conf.ts';
 import { startDns } from '../dns/start.ts';
 import { KnownError, messageOf } from '../errors/known-error.ts';
 import { startKubelet } from '../kubelet/kubelet.ts';
+import { sourceAddressTo } from '../linux/source-address.ts';
+import type { UnderlayWish } from '../net-agent/plan/underlay.ts';
 import { startNetAgent } from '../net-agent/start.ts';
 import type { Log } from '../observability/log.ts';
 import { startProxy } from '../proxy/proxy.ts';
@@ -32,6 +34,8 @@ export interface AgentSettings {
   readonly parts: readonly AgentPart[];
   readonly nodeName: string;
   readonly nodeIp: string | undefined;
+  /** How the pod network finds its link to the other nodes. */
+  readonly underlay: UnderlayWish;
   readonly kubeconfigDir: string;
   /** For the parts that have none of their own in `kubeconfigDir`. */
   readonly kubeconfig: string | undefined;
@@ -82,12 +86,19 @@ function definedOnly<K extends string>(options: Readonly<Record<K, string | unde
   return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)) as Partial<Record<K, string>>;
 }
 
-/** The first address of this machine that is not loopback. */
-function ownAddress(): string {
+/** Of TEST-NET-1: its route is the default route. */
+const somewhere = '192.0.2.1';
+
+/**
+ * The address from which this machine speaks to the API server, which is where the other nodes are; on the API server's own machine
+ * that of the default route, and without one the first that is not loopback.
+ */
+async function ownAddress(apiServer: string | undefined): Promise<string> {
+  const byRoute = (apiServer && (await sourceAddressTo(apiServer))) ?? (await sourceAddressTo(somewhere));
   const found = Object.values(networkInterfaces())
     .flat()
     .find((a) => a && !a.internal && a.family === 'IPv4');
-  if (found) return found.address;
+  if (byRoute || found) return byRoute || (found?.address ?? '');
   throw new KnownError('BAD_CONFIG', 'Cannot tell the address of this node', { hint: 'Give it: --node-ip 192.0.2.1' });
 }
 
@@ -105,8 +116,6 @@ async function readTls({ cert, key, clientCa }: TlsFiles, node: string, ip: stri
 export async function runAgent(settings: AgentSettings): Promise<number> {
   const { nodeName, signal, log } = settings;
   const clock = systemClock;
-  // The proxy alone asks no interface: it has the Node's own addresses, and none is needed to reach the API server over loopback.
-  const nodeIp = settings.nodeIp ?? (settings.parts.every((part) => part === 'proxy') ? '' : ownAddress());
   const stop = new AbortController();
   const ending = AbortSignal.any([signal, stop.signal]);
   const clientOf = async (part: AgentPart): Promise<Client | undefined> => {
@@ -120,6 +129,11 @@ export async function runAgent(settings: AgentSettings): Promise<number> {
     clientOf('net-agent'),
     clientOf('dns'),
   ]);
+
+  const client = kubeletClient ?? netClient ?? dnsClient;
+  const apiServer = client && new URL(client.server).hostname.replace(/^\[|\]$/g, '');
+  // The proxy alone asks no interface: it has the Node's own addresses, and none is needed to reach the API server over loopback.
+  const nodeIp = settings.nodeIp ?? (client ? await ownAddress(apiServer) : '');
 
   // Whatever can be wrong with the settings is found before anything of this machine is touched.
   const [taints, labels] = [parseTaints(settings.taints), parseLabels(settings.labels)];
@@ -151,7 +165,8 @@ export async function runAgent(settings: AgentSettings): Promise<number> {
         nodeName,
         config: { network: settings.clusterCidr, backend: { type: 'vxlan', vni: settings.vni, port: settings.vxlanPort } },
         runDir: '/run/flannel',
-        publicIp: nodeIp,
+        underlay: settings.underlay,
+        ...(apiServer === undefined ? {} : { apiServer }),
         masquerade: settings.masqueradePods,
         onNetwork: (n) => cni.setNetwork(n),
         log: log.child({ part: 'net-agent' }),

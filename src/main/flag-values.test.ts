@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { suite, test } from 'node:test';
-import { cidrFlag, durationFlag, ipFlag, listFlag, numberFlag, portFlag } from './flag-values.ts';
+import { cidrFlag, durationFlag, ipFlag, listFlag, numberFlag, portFlag, regexFlag } from './flag-values.ts';
 
 suite('flags', () => {
   const hours = { zero: true, min: 3600, max: 2 ** 32 };
@@ -10,6 +10,7 @@ suite('flags', () => {
     ['an empty port', () => portFlag('secure-port', ''), /it is no port/],
     ['a range without a length', () => cidrFlag('cluster-cidr', '10.0.0.0'), /--cluster-cidr="10.0.0.0": it is no range/],
     ['an address that is a name', () => ipFlag('node-ip', 'banana'), /--node-ip="banana": it is no address/],
+    ['a regular expression that is none', () => regexFlag('iface-regex', 'eth('), /--iface-regex="eth\(": it is no regular/],
     ['a number out of bounds', () => numberFlag('node-cidr-mask-size', '33', 8, 30), /no number from 8 to 30/],
     ['a duration that is none', () => durationFlag('max', '2 days', hours), /--max="2 days": it is no duration/],
     ['a duration that is too short', () => durationFlag('max', '59m59s', hours), /not between 3600 and 4294967296 seconds/],

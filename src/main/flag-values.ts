@@ -47,6 +47,16 @@ export function cidrsFlag(flag: string, text: string): string {
   return text;
 }
 
+/** A regular expression, as text. Throws USAGE. */
+export function regexFlag(flag: string, text: string): string {
+  try {
+    new RegExp(text);
+    return text;
+  } catch {
+    throw refuse(flag, text, 'it is no regular expression', '^eth');
+  }
+}
+
 /** An address; what is left out or, where that means something, empty stays so. */
 export function ipFlag<T extends string | undefined>(flag: string, text: T): T {
   if (text && !isIp(text)) throw refuse(flag, text, 'it is no address', '192.0.2.10');

@@ -1,6 +1,6 @@
 import { type Command, defineCommand } from '../cli/command.ts';
 import { agentOptions } from './agent-command.ts';
-import { cidrFlag, numberFlag, portFlag } from './flag-values.ts';
+import { cidrFlag, ipFlag, listFlag, numberFlag, portFlag, regexFlag } from './flag-values.ts';
 import { ownIpFlag, partOptions, partSettings } from './part-command.ts';
 import { logFormat, logLevel } from './process-log.ts';
 
@@ -13,6 +13,9 @@ export const netAgentCommand: Command = defineCommand({
   ],
   options: {
     ...partOptions,
+    iface: { type: 'string', default: '', value: 'NAME|IP,…', help: "link to the other nodes (default: that of the Node's InternalIP)" },
+    'iface-regex': { type: 'string', default: '', value: 'REGEX', help: 'link to the other nodes, by its name or address' },
+    'iface-can-reach': { type: 'string', value: 'IP', help: 'link to the other nodes: the one by which this address is reached' },
     'public-ip': { type: 'string', value: 'IP', help: agentOptions['node-ip'].help },
     'cluster-cidr': agentOptions['cluster-cidr'],
     'vxlan-vni': agentOptions['vxlan-vni'],
@@ -26,8 +29,15 @@ export const netAgentCommand: Command = defineCommand({
     'log-format': logFormat,
   },
   async run({ values, signal }) {
+    const reach = ipFlag('iface-can-reach', values['iface-can-reach']);
+    const publicIp = ownIpFlag('public-ip', values['public-ip']);
     const settings = partSettings('net-agent', values, signal, {
-      nodeIp: ownIpFlag('public-ip', values['public-ip']),
+      underlay: {
+        iface: listFlag(values.iface),
+        ifaceRegex: values['iface-regex'] === '' ? [] : [regexFlag('iface-regex', values['iface-regex'])],
+        ...(reach === undefined ? {} : { ifaceCanReach: reach }),
+        ...(publicIp === undefined ? {} : { publicIp }),
+      },
       clusterCidr: cidrFlag('cluster-cidr', values['cluster-cidr']),
       vni: numberFlag('vxlan-vni', values['vxlan-vni'], 1, 0xff_ff_ff),
       vxlanPort: portFlag('vxlan-port', values['vxlan-port']),

@@ -33,6 +33,7 @@ export function partSettings(part: AgentPart, values: PartValues, signal: AbortS
     parts: [part],
     nodeName: values['hostname-override'] ?? hostname().toLowerCase(),
     nodeIp: undefined,
+    underlay: {},
     kubeconfigDir: '',
     kubeconfig,
     tlsFiles: { cert: undefined, key: undefined, clientCa: '' },

@@ -10,19 +10,21 @@ import type { Client } from '../client/client.ts';
 import type { Informer } from '../client/informer.ts';
 import type { Clock } from '../clock/clock.ts';
 import { KnownError, messageOf } from '../errors/known-error.ts';
-import { mustCidr } from '../ip/ip.ts';
+import { type Cidr, mustCidr } from '../ip/ip.ts';
 import { type Exec, systemExec } from '../linux/exec.ts';
 import { Rtnetlink } from '../linux/netlink/rtnetlink.ts';
 import { KernelNftables } from '../linux/nftables/kernel-nftables.ts';
 import { syncTable } from '../linux/nftables/sync-table.ts';
 import type { Log } from '../observability/log.ts';
 import { ensureForwardAccept } from './apply/forward-accept.ts';
-import { concerns, LinuxNetworkKernel, type NetworkKernel, WATCHED_GROUPS } from './apply/network-kernel.ts';
+import { concerns, LinuxNetworkKernel, WATCHED_GROUPS } from './apply/network-kernel.ts';
 import { checkConfig, type NetworkConfig } from './config.ts';
 import { type Lease, leaseOf, nodePatch, podCidrOf, publicIpOverwrite, vtepMacOf } from './lease/lease.ts';
+import { settlePeers } from './lease/peers.ts';
 import { BRIDGE, type DesiredNetwork, plan, vxlanName } from './plan/desired.ts';
 import { diff } from './plan/diff.ts';
 import { planRules, RULES_TABLE } from './plan/rules.ts';
+import { chooseUnderlay, type UnderlayWish } from './plan/underlay.ts';
 import { renderSubnetEnv, writeSubnetEnv } from './subnet-env.ts';
 
 /** What pods are attached to on this node. */
@@ -43,8 +45,10 @@ export interface NetAgentOptions {
   readonly config: NetworkConfig;
   /** Where subnet.env goes: `/run/flannel`. */
   readonly runDir: string;
-  /** The node's address on the underlay; default: that of the default route's link. */
-  readonly publicIp?: string;
+  /** How to find the node's link to the other nodes, when the Node's InternalIP is not it. */
+  readonly underlay?: UnderlayWish;
+  /** Host of the API server: how it is reached says which link it is while the Node has no address. */
+  readonly apiServer?: string;
   /** Give what leaves the pod network the node's address. */
   readonly masquerade: boolean;
   /** Called when pods can be attached, and again whenever the network changed or its bridge was made anew. */
@@ -82,7 +86,7 @@ class Agent implements NetAgent {
   readonly #backend: ReturnType<typeof checkConfig>;
   readonly #netlink = new Rtnetlink();
   readonly #notices = new Rtnetlink();
-  readonly #kernel: NetworkKernel = new LinuxNetworkKernel(this.#netlink);
+  readonly #kernel = new LinuxNetworkKernel(this.#netlink);
   readonly #nft = new KernelNftables();
   readonly #rulesWatch: { close(): void };
   readonly #markReady: () => void;
@@ -192,15 +196,15 @@ class Agent implements NetAgent {
     podCidr: string,
   ): Promise<{ readonly network: DesiredNetwork; readonly lease: Lease; readonly underlayIp: string }> {
     const { vni, port, mtu, directRouting } = this.#backend;
-    const ip = this.#options.publicIp ?? (await this.#kernel.defaultAddress());
-    const underlay = ip === undefined ? undefined : await this.#kernel.underlay(ip);
+    const { underlay: wish = {}, apiServer } = this.#options;
+    const machine = await this.#kernel.machine();
+    const underlay = await chooseUnderlay(wish, node, apiServer, machine);
     if (!underlay) {
+      const asked = Object.keys(wish).length > 0;
       throw new KnownError(
         'NETWORK_NOT_READY',
-        ip === undefined ? 'Cannot find the underlay: no default route' : `Cannot find the underlay: no link has the address ${ip}`,
-        {
-          hint: 'Give the address of the link to the other nodes (--node-ip)',
-        },
+        `Cannot find the link to the other nodes: ${asked ? 'none is as it was asked for' : "no link has the Node's InternalIP, and there is no default route"}`,
+        { hint: `The links have ${machine.addresses.map((a) => `${a.ip} (${a.name})`).join(', ') || 'no addresses'}; see --iface` },
       );
     }
     const network = mustCidr(this.#options.config.network);
@@ -214,26 +218,35 @@ class Agent implements NetAgent {
     const own: Lease = {
       node: this.#options.nodeName,
       podCidr: range.text,
-      publicIp: publicIpOverwrite(node) ?? underlay.ip,
+      publicIp: publicIpOverwrite(node) ?? wish.publicIp ?? underlay.ip,
       vni,
       vtepMac: this.#mac,
+      since: node.metadata.creationTimestamp ?? '',
     };
     return {
-      network: plan({ own, peers: this.#peers(network, vni), underlay, port, mtu, directRouting }),
+      network: plan({ own, peers: this.#peers(own, network, machine.addresses), underlay, port, mtu, directRouting }),
       lease: own,
       underlayIp: underlay.ip,
     };
   }
 
-  #peers(network: ReturnType<typeof mustCidr>, vni: number): Lease[] {
-    const { informers, nodeName } = this.#options;
-    const peers: Lease[] = [];
-    for (const node of informers.of(nodes).list()) {
-      const name = node.metadata.name ?? '';
-      if (name === nodeName) continue;
-      const read = leaseOf(node, network, vni);
-      if (read.kind === 'lease') peers.push(read.lease);
-      this.#complain(`peer ${name}`, read.kind === 'refused' ? `Left out node "${name}": ${read.why}` : undefined);
+  #peers(own: Lease, network: Cidr, ownAddresses: readonly { readonly ip: string }[]): readonly Lease[] {
+    const candidates: Lease[] = [];
+    const why = new Map<string, string>();
+    const others = this.#options.informers
+      .of(nodes)
+      .list()
+      .filter((node) => node.metadata.name !== own.node);
+    for (const node of others) {
+      const read = leaseOf(node, network, own.vni);
+      if (read.kind === 'lease') candidates.push(read.lease);
+      if (read.kind === 'refused') why.set(node.metadata.name ?? '', read.why);
+    }
+    const ownIps = ownAddresses.map((a) => a.ip);
+    const { peers, refused } = settlePeers(own, ownIps, candidates);
+    for (const { metadata } of others) {
+      const reason = why.get(metadata.name ?? '') ?? refused.get(metadata.name ?? '');
+      this.#complain(`peer ${metadata.name}`, reason === undefined ? undefined : `Left out node "${metadata.name}": ${reason}`);
     }
     return peers;
   }
@@ -311,6 +324,7 @@ function matters(old: Node, node: Node): boolean {
       n.spec?.podCIDR,
       n.spec?.podCIDRs,
       n.metadata.annotations,
+      n.status?.addresses,
       n.status?.conditions?.find((c) => c.type === 'NetworkUnavailable')?.status,
     ]);
   return part(old) !== part(node);

@@ -140,6 +140,13 @@ describe('three nodes with VXLAN between them', { skip: cannotMakeNamespaces }, 
     });
   }
 
+  it('stops learning where MACs are when somebody has switched that on', async () => {
+    const learns = async (): Promise<boolean> => !(await net.ip('a', '-d link show flannel.1')).includes('nolearning');
+    assert.equal(await learns(), false);
+    await net.ip('a', 'link set flannel.1 type vxlan learning');
+    await eventually('it does not learn any more', async () => !(await learns()), 4000);
+  });
+
   it('makes the bridge again and says so', async () => {
     const before = cluster.networks.length;
     await net.ip('a', 'link del cni0');
@@ -189,5 +196,44 @@ describe('three nodes with VXLAN between them', { skip: cannotMakeNamespaces }, 
     cluster.remove('c');
     await eventually('its route is gone', async () => !(await net.ip('a', 'route')).includes('10.244.3.0/24'));
     await eventually('its neighbour is gone', async () => !(await net.ip('a', 'neigh show dev flannel.1')).includes('10.244.3.0'));
+  });
+});
+
+describe('a node whose default route leads elsewhere', { skip: cannotMakeNamespaces }, () => {
+  it("tells the Node's InternalIP to the others, and follows it", async () => {
+    await using net = new Namespaces();
+    const dir = await mkdtemp(join(tmpdir(), 'fl-underlay-'));
+    const cluster = new Cluster(['a']);
+    const published = (): string | undefined => cluster.nodes.get('a')?.metadata.annotations?.['flannel.alpha.coreos.com/public-ip'];
+    const move = (address: string): void => {
+      const node = cluster.nodes.get('a');
+      assert.ok(node);
+      cluster.nodes.set('a', { ...node, status: { ...node.status, addresses: [{ type: 'InternalIP', address }] } });
+      cluster.tell();
+    };
+    try {
+      // As Vagrant's machines are: eth0 leads to the world, with the same address on each.
+      await net.add('a');
+      for (const [link, ...addresses] of [
+        ['eth0', '10.0.2.15'],
+        ['eth1', '192.168.56.11', '192.168.56.12'],
+      ]) {
+        await net.ip('a', `link add ${link} type bridge`);
+        for (const address of addresses) await net.ip('a', `addr add ${address}/24 dev ${link}`);
+        await net.ip('a', `link set ${link} up`);
+      }
+      await net.ip('a', 'route add default dev eth0');
+      move('192.168.56.11');
+      const script = fileURLToPath(new URL('./fixture/agent.ts', import.meta.url));
+      cluster.join('a', net.start('a', process.execPath, [script, 'a', '', join(dir, 'a')]));
+      await eventually('the address is told', () => published() !== undefined);
+      assert.equal(published(), '192.168.56.11');
+      assert.match(await net.ip('a', '-d link show flannel.1'), /local 192\.168\.56\.11 dev eth1/);
+      move('192.168.56.12');
+      await eventually('the new address is told', () => published() === '192.168.56.12');
+      await eventually('packets leave by it', async () => (await net.ip('a', '-d link show flannel.1')).includes('local 192.168.56.12'));
+    } finally {
+      await rm(dir, { recursive: true, force: true });
+    }
   });
 });

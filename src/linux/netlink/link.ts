@@ -110,10 +110,13 @@ export function addLink(name: string, kind: LinkKind, settings: LinkSettings = {
   };
 }
 
-/** Changes a link found by index, or by name when it is a string. `hairpin` needs the link to be a bridge port. */
+/**
+ * Changes a link found by index, or by name when it is a string. `hairpin` needs the link to be a bridge port, `learning` a VXLAN;
+ * only one of them at a time.
+ */
 export function changeLink(
   link: number | string,
-  settings: LinkSettings & { readonly alias?: string; readonly hairpin?: boolean },
+  settings: LinkSettings & { readonly alias?: string; readonly hairpin?: boolean; readonly learning?: boolean },
 ): NetlinkRequest {
   const attrs: Attr[] = typeof link === 'string' ? [[IFLA.name, text(link)]] : [];
   attrs.push(...settingsAttrs(settings));
@@ -124,6 +127,15 @@ export function changeLink(
       [
         [INFO.slaveKind, text('bridge')],
         [INFO.slaveData, [[BRPORT_MODE, u8(settings.hairpin ? 1 : 0)]]],
+      ],
+    ]);
+  }
+  if (settings.learning !== undefined) {
+    attrs.push([
+      IFLA.linkInfo,
+      [
+        [INFO.kind, text('vxlan')],
+        [INFO.data, [[VXLAN.learning, u8(settings.learning ? 1 : 0)]]],
       ],
     ]);
   }

@@ -1,5 +1,4 @@
 /** A kernel's network in memory, with the kernel's side effects that matter: a link takes its addresses, routes and neighbours along. */
-import type { Underlay } from '../plan/desired.ts';
 import { type KernelState, ROUTE_PROTOCOL, type Step } from '../plan/diff.ts';
 import type { NetworkKernel } from './network-kernel.ts';
 
@@ -8,7 +7,6 @@ type Mutable<T> = { -readonly [K in keyof T]: T[K] extends readonly (infer E)[] 
 export class FakeNetworkKernel implements NetworkKernel {
   readonly state: Mutable<KernelState> = { links: [], addresses: [], routes: [], neighbours: [] };
   readonly sysctls: Map<string, string> = new Map();
-  readonly underlays: Map<string, Underlay> = new Map();
 
   async read(): Promise<KernelState> {
     return structuredClone(this.state);
@@ -20,14 +18,6 @@ export class FakeNetworkKernel implements NetworkKernel {
 
   setSysctls(sysctls: Readonly<Record<string, string>>): void {
     for (const [name, value] of Object.entries(sysctls)) this.sysctls.set(name, value);
-  }
-
-  async underlay(ip: string): Promise<Underlay | undefined> {
-    return this.underlays.get(ip);
-  }
-
-  async defaultAddress(): Promise<string | undefined> {
-    return [...this.underlays.keys()][0];
   }
 
   deleteLink(name: string): void {
@@ -59,8 +49,12 @@ export class FakeNetworkKernel implements NetworkKernel {
         state.links.push({ name: step.link.name, mac: step.link.mac, mtu: step.link.mtu, up: true, kind: step.link.kind });
         break;
       case 'change-link': {
-        const { do: _, name, ...change } = step;
-        state.links = state.links.map((l) => (l.name === name ? { ...l, ...change } : l));
+        const { do: _, name, learning, ...change } = step;
+        state.links = state.links.map((l) => {
+          if (l.name !== name) return l;
+          const kind = l.kind.kind === 'vxlan' && learning !== undefined ? { ...l.kind, learning } : l.kind;
+          return { ...l, ...change, kind };
+        });
         break;
       }
       case 'add-address':

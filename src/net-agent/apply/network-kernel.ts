@@ -1,4 +1,6 @@
 /** The kernel's links, addresses, routes and neighbours of this namespace: reading them as values, and taking steps. */
+
+import { familyOf } from '../../ip/ip.ts';
 import { addAddress, deleteAddress } from '../../linux/netlink/address.ts';
 import { addLink, changeLink, deleteLink, type Link } from '../../linux/netlink/link.ts';
 import type { NetlinkMessage, NetlinkRequest } from '../../linux/netlink/message.ts';
@@ -6,19 +8,17 @@ import { deleteNeighbour, replaceNeighbour } from '../../linux/netlink/neighbour
 import { isErrno } from '../../linux/netlink/netlink-error.ts';
 import { deleteRoute, replaceRoute } from '../../linux/netlink/route.ts';
 import { RTNLGRP, type Rtnetlink } from '../../linux/netlink/rtnetlink.ts';
+import { sourceAddressTo } from '../../linux/source-address.ts';
 import { ensureSysctl, readSysctl } from '../../linux/sysctl.ts';
 import type { DesiredLink, Underlay } from '../plan/desired.ts';
 import { type KernelLink, type KernelState, ROUTE_PROTOCOL, type Step } from '../plan/diff.ts';
+import type { Machine } from '../plan/underlay.ts';
 
 export interface NetworkKernel {
   read(): Promise<KernelState>;
   /** Takes all steps; throws the first refusal after trying every one. What is gone already counts as deleted. */
   take(steps: readonly Step[]): Promise<void>;
   setSysctls(sysctls: Readonly<Record<string, string>>): void;
-  /** The link that has the address. */
-  underlay(ip: string): Promise<Underlay | undefined>;
-  /** The address by which this node reaches the world: that of the default route's link. */
-  defaultAddress(): Promise<string | undefined>;
 }
 
 export class LinuxNetworkKernel implements NetworkKernel {
@@ -69,17 +69,20 @@ export class LinuxNetworkKernel implements NetworkKernel {
     for (const [name, value] of Object.entries(sysctls)) if (readSysctl(name) !== undefined) ensureSysctl(name, value);
   }
 
-  async underlay(ip: string): Promise<Underlay | undefined> {
-    const address = (await this.#netlink.addresses()).find((a) => a.ip === ip);
-    const link = address && (await this.#netlink.link(address.index));
-    return link && { name: link.name, mtu: link.mtu, ip, prefix: address.prefix };
+  /** What `chooseUnderlay` chooses from. */
+  async machine(): Promise<Machine> {
+    const [links, addresses] = [await this.#netlink.links(), (await this.#netlink.addresses()).filter((a) => familyOf(a.ip) === 4)];
+    const all: readonly Underlay[] = links.flatMap(({ index, name, mtu }) =>
+      addresses.filter((a) => a.index === index && !a.ip.startsWith('127.')).map(({ ip, prefix }) => ({ name, mtu, ip, prefix })),
+    );
+    return { addresses: all, sourceTo: sourceAddressTo, sourceToWorld: () => this.#sourceToWorld() };
   }
 
-  async defaultAddress(): Promise<string | undefined> {
+  async #sourceToWorld(): Promise<string | undefined> {
     const routes = (await this.#netlink.routes()).filter((r) => r.dst === '0.0.0.0/0');
     const [best] = routes.toSorted((a, b) => (a.metric ?? 0) - (b.metric ?? 0));
     if (!best) return undefined;
-    return best.source ?? (await this.#netlink.addresses()).find((a) => a.index === best.index && !a.ip.includes(':'))?.ip;
+    return best.source ?? (await this.#netlink.addresses()).find((a) => a.index === best.index && familyOf(a.ip) === 4)?.ip;
   }
 
   async #indexes(): Promise<ReadonlyMap<string, number>> {
@@ -106,8 +109,8 @@ function isOnLink(step: Step): boolean {
 function kindOf(link: Link, name: (index: number) => string): KernelLink['kind'] {
   if (link.kind === 'bridge') return { kind: 'bridge' };
   if (!link.vxlan) return { kind: 'other' };
-  const { vni, port, local, parent } = link.vxlan;
-  return { kind: 'vxlan', vni, port, local, parent: name(parent) };
+  const { parent, ...vxlan } = link.vxlan;
+  return { kind: 'vxlan', ...vxlan, parent: name(parent) };
 }
 
 function describe(step: Step): string {
@@ -158,8 +161,7 @@ function requestOf(step: Step, indexes: ReadonlyMap<string, number>): NetlinkReq
 
 function addLinkRequest({ name, mac, mtu, kind }: DesiredLink, index: (name: string) => number): NetlinkRequest {
   if (kind.kind === 'bridge') return addLink(name, kind, { mac, mtu, up: true });
-  const { vni, port, local } = kind;
-  return addLink(name, { kind: 'vxlan', vni, port, local, parent: index(kind.parent), learning: false }, { mac, mtu, up: true });
+  return addLink(name, { ...kind, parent: index(kind.parent) }, { mac, mtu, up: true });
 }
 
 /** Groups whose notices may concern the pod network. */

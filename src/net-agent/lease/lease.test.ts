@@ -5,10 +5,16 @@ import { mustCidr } from '../../ip/ip.ts';
 import { annotationsOf, type Lease, leaseOf, nodePatch, podCidrOf, vtepMacOf } from './lease.ts';
 
 const network = mustCidr('10.244.0.0/16');
-const own: Lease = { node: 'a', podCidr: '10.244.1.0/24', publicIp: '192.168.120.11', vni: 1, vtepMac: '02:00:00:00:00:01' };
+const since = '2026-01-01T00:00:00Z';
+const own: Lease = { node: 'a', podCidr: '10.244.1.0/24', publicIp: '192.168.120.11', vni: 1, vtepMac: '02:00:00:00:00:01', since };
 
 function node(annotations: Record<string, string> = {}, spec: Node['spec'] = { podCIDR: own.podCidr, podCIDRs: [own.podCidr] }): Node {
-  return { apiVersion: 'v1', kind: 'Node', metadata: { name: 'a', annotations }, ...(spec === undefined ? {} : { spec }) };
+  return {
+    apiVersion: 'v1',
+    kind: 'Node',
+    metadata: { name: 'a', annotations, creationTimestamp: since },
+    ...(spec === undefined ? {} : { spec }),
+  };
 }
 
 function refusal(change: Record<string, string>, spec?: Node['spec']): string {

@@ -18,6 +18,8 @@ export interface Lease {
   readonly publicIp: string;
   readonly vni: number;
   readonly vtepMac: string;
+  /** When its Node was made, RFC 3339; '' when it does not say. */
+  readonly since: string;
 }
 
 /** The range that the cluster gave to a node, or undefined while it has none (or none of IPv4). */
@@ -61,7 +63,8 @@ export function leaseOf(
   if (!range || !cidrContains(network, range.base) || range.last > network.last) {
     return refused(`its range ${podCidr} is not inside ${network.text}`);
   }
-  return { kind: 'lease', lease: { node: node.metadata.name ?? '', podCidr: range.text, publicIp, vni, vtepMac: data.vtepMac } };
+  const { name = '', creationTimestamp: since = '' } = node.metadata;
+  return { kind: 'lease', lease: { node: name, podCidr: range.text, publicIp, vni, vtepMac: data.vtepMac, since } };
 }
 
 /** The annotations that tell a lease. */

@@ -1,5 +1,5 @@
 /** The pod network of one node, as it should be: plain data, made from leases by `plan`. Links are named, never numbered. Pure. */
-import { cidrContains, cidrOverlaps, mustCidr, nthIp } from '../../ip/ip.ts';
+import { cidrContains, mustCidr, nthIp } from '../../ip/ip.ts';
 import type { Lease } from '../lease/lease.ts';
 
 export interface DesiredLink {
@@ -9,7 +9,15 @@ export interface DesiredLink {
   readonly address: { readonly ip: string; readonly prefix: number };
   readonly kind:
     | { readonly kind: 'bridge' }
-    | { readonly kind: 'vxlan'; readonly vni: number; readonly port: number; readonly local: string; readonly parent: string };
+    | {
+        readonly kind: 'vxlan';
+        readonly vni: number;
+        readonly port: number;
+        readonly local: string;
+        readonly parent: string;
+        /** Whether it believes any packet about where a MAC is. */
+        readonly learning: boolean;
+      };
 }
 
 export interface DesiredRoute {
@@ -44,6 +52,7 @@ export interface Underlay {
 
 export interface PlanInput {
   readonly own: Lease;
+  /** Of other nodes, none of which claims what another has (lease/peers.ts). */
   readonly peers: readonly Lease[];
   readonly underlay: Underlay;
   readonly port: number;
@@ -70,7 +79,7 @@ export function plan(input: PlanInput): DesiredNetwork {
   const onLink = mustCidr(`${underlay.ip}/${underlay.prefix}`);
   const routes: DesiredRoute[] = [];
   const neighbours: DesiredNeighbour[] = [];
-  for (const peer of usable(input)) {
+  for (const peer of input.peers) {
     if (directRouting && cidrContains(onLink, peer.publicIp)) {
       routes.push({ dst: peer.podCidr, link: underlay.name, gateway: peer.publicIp, onlink: false });
       continue;
@@ -87,7 +96,7 @@ export function plan(input: PlanInput): DesiredNetwork {
         mac: own.vtepMac,
         mtu,
         address: { ip: range.base, prefix: 32 },
-        kind: { kind: 'vxlan', vni: own.vni, port: input.port, local: underlay.ip, parent: underlay.name },
+        kind: { kind: 'vxlan', vni: own.vni, port: input.port, local: underlay.ip, parent: underlay.name, learning: false },
       },
       // A bridge without a MAC of its own takes the lowest of its ports', and changes it as pods come and go.
       { name: BRIDGE, mac: bridgeMac(gateway), mtu, address: { ip: gateway, prefix: range.prefix }, kind: { kind: 'bridge' } },
@@ -102,21 +111,6 @@ export function plan(input: PlanInput): DesiredNetwork {
       [`net/ipv6/conf/${vxlan}/accept_ra`]: '0',
     },
   };
-}
-
-/** Peers without those that claim what somebody else has: the first by name keeps it. */
-function usable({ own, peers }: PlanInput): Lease[] {
-  const ranges = [mustCidr(own.podCidr)];
-  const macs = new Set([own.vtepMac]);
-  const taken: Lease[] = [];
-  for (const peer of peers.toSorted((a, b) => (a.node < b.node ? -1 : 1))) {
-    const range = mustCidr(peer.podCidr);
-    if (peer.node === own.node || ranges.some((r) => cidrOverlaps(r, range)) || macs.has(peer.vtepMac)) continue;
-    ranges.push(range);
-    macs.add(peer.vtepMac);
-    taken.push(peer);
-  }
-  return taken;
 }
 
 function bridgeMac(gateway: string): string {

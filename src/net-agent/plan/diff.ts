@@ -26,7 +26,14 @@ export interface KernelRoute extends Omit<DesiredRoute, 'gateway'> {
 export type Step =
   | { readonly do: 'delete-link'; readonly name: string }
   | { readonly do: 'add-link'; readonly link: DesiredLink }
-  | { readonly do: 'change-link'; readonly name: string; readonly mac?: string; readonly mtu?: number; readonly up?: boolean }
+  | {
+      readonly do: 'change-link';
+      readonly name: string;
+      readonly mac?: string;
+      readonly mtu?: number;
+      readonly up?: boolean;
+      readonly learning?: boolean;
+    }
   | { readonly do: 'add-address' | 'delete-address'; readonly link: string; readonly ip: string; readonly prefix: number }
   | { readonly do: 'put-neighbour' | 'delete-neighbour'; readonly neighbour: DesiredNeighbour }
   | { readonly do: 'put-route'; readonly route: DesiredRoute }
@@ -37,7 +44,8 @@ export const ROUTE_PROTOCOL = 70;
 const RTPROT_KERNEL = 2;
 
 export function diff(desired: DesiredNetwork, state: KernelState): Step[] {
-  // Links of which nothing that the kernel lists will be there after the steps: made anew, or (but for addresses) down until now.
+  // The kernel drops a link's routes and neighbours when it goes down, and its addresses only when it is deleted: what is listed of
+  // a link that is made anew or comes up does not count.
   const made = new Set<string>();
   const fresh = new Set<string>();
   const links: Step[] = [];
@@ -48,13 +56,17 @@ export function diff(desired: DesiredNetwork, state: KernelState): Step[] {
       links.push({ do: 'add-link', link: want });
       made.add(want.name);
       fresh.add(want.name);
-    } else if (has.mac !== want.mac || has.mtu !== want.mtu || !has.up) {
+      continue;
+    }
+    const learning = want.kind.kind === 'vxlan' && has.kind.kind === 'vxlan' && has.kind.learning !== want.kind.learning;
+    if (has.mac !== want.mac || has.mtu !== want.mtu || !has.up || learning) {
       links.push({
         do: 'change-link',
         name: want.name,
         ...(has.mac !== want.mac ? { mac: want.mac } : {}),
         ...(has.mtu !== want.mtu ? { mtu: want.mtu } : {}),
         ...(has.up ? {} : { up: true }),
+        ...(learning && want.kind.kind === 'vxlan' ? { learning: want.kind.learning } : {}),
       });
       if (!has.up) fresh.add(want.name);
     }
@@ -63,7 +75,7 @@ export function diff(desired: DesiredNetwork, state: KernelState): Step[] {
   return [
     ...links,
     ...addressSteps(desired, state, made),
-    ...staleRoutes(desired, state, fresh),
+    ...staleRoutes(desired, state),
     ...neighbourSteps(desired, state, fresh),
     ...missingRoutes(desired, state, fresh),
   ];
@@ -79,12 +91,12 @@ function addressSteps(desired: DesiredNetwork, state: KernelState, made: Readonl
   return steps;
 }
 
-/** Routes of ours that nobody wants, and any on a VXLAN device but the kernel's own: flannel's, from before. */
-function staleRoutes(desired: DesiredNetwork, state: KernelState, fresh: ReadonlySet<string>): Step[] {
+/** Routes of ours that nobody wants, and any on a VXLAN device but the kernel's own: flannel's, from before. One that went with its link is deleted already. */
+function staleRoutes(desired: DesiredNetwork, state: KernelState): Step[] {
   const vxlans = new Set(desired.links.filter((l) => l.kind.kind === 'vxlan').map((l) => l.name));
   const wanted = new Map(desired.routes.map((r) => [r.dst, r]));
   return state.routes
-    .filter((r) => !fresh.has(r.link) && !r.dst.includes(':'))
+    .filter((r) => !r.dst.includes(':'))
     .filter((r) => r.protocol === ROUTE_PROTOCOL || (vxlans.has(r.link) && r.protocol !== RTPROT_KERNEL))
     .filter((r) => wanted.get(r.dst)?.link !== r.link)
     .map((route) => ({ do: 'delete-route', route }));

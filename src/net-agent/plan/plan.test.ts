@@ -15,6 +15,7 @@ function lease(n: number, change: Partial<Lease> = {}): Lease {
     publicIp: `192.168.120.${10 + n}`,
     vni: 1,
     vtepMac: `02:00:00:00:00:0${n}`,
+    since: '',
     ...change,
   };
 }
@@ -70,19 +71,6 @@ describe('plan()', () => {
     assert.equal(routes[1]?.link, 'flannel.1');
     assert.equal(neighbours.length, 2);
   });
-
-  it("ignores a peer that claims its own range, another one's, or its own MAC", () => {
-    const peers = [
-      lease(2, { podCidr: '10.244.1.0/25' }),
-      lease(3),
-      lease(4, { podCidr: '10.244.3.0/24' }),
-      lease(5, { vtepMac: input.own.vtepMac }),
-    ];
-    assert.deepEqual(
-      plan({ ...input, peers }).routes.map((r) => r.dst),
-      ['10.244.3.0/24'],
-    );
-  });
 });
 
 describe('diff()', () => {
@@ -97,6 +85,39 @@ describe('diff()', () => {
       ['add-link', 'add-address', ...Array(4).fill('put-neighbour'), 'put-route', 'put-route'],
     ],
     ['flannel.1 down', (k) => k.setDown('flannel.1'), ['change-link', ...Array(4).fill('put-neighbour'), 'put-route', 'put-route']],
+    [
+      'flannel.1 down, though the kernel still lists what it had',
+      (k) => {
+        k.state.links = k.state.links.map((l) => (l.name === 'flannel.1' ? { ...l, up: false } : l));
+      },
+      ['change-link', ...Array(4).fill('put-neighbour'), 'put-route', 'put-route'],
+    ],
+    [
+      'cni0 made smaller',
+      (k) => {
+        k.state.links = k.state.links.map((l) => (l.name === 'cni0' ? { ...l, mtu: 1280 } : l));
+      },
+      ['change-link'],
+    ],
+    [
+      'a route that needs its gateway to be on the link',
+      (k) => {
+        k.state.routes = k.state.routes.map((r) => ({ ...r, onlink: false }));
+      },
+      ['put-route', 'put-route'],
+    ],
+    [
+      'learning switched on',
+      (k) => {
+        k.state.links = k.state.links.map((l) => (l.kind.kind === 'vxlan' ? { ...l, kind: { ...l.kind, learning: true } } : l));
+      },
+      ['change-link'],
+    ],
+    [
+      "the kernel's own route on flannel.1, to the range of an address that somebody added",
+      (k) => k.state.routes.push({ dst: '10.9.0.0/24', link: 'flannel.1', gateway: undefined, onlink: false, protocol: 2 }),
+      [],
+    ],
     ['cni0 deleted', (k) => k.deleteLink('cni0'), ['add-link', 'add-address']],
     ['a route deleted', (k) => k.state.routes.pop(), ['put-route']],
     ['a neighbour deleted', (k) => k.state.neighbours.shift(), ['put-neighbour']],
@@ -169,7 +190,11 @@ describe('diff()', () => {
 
   it('moves all routes when it switches to direct routing', async () => {
     const kernel = await settled();
-    await settle(kernel, plan({ ...input, directRouting: true }));
+    const steps = await settle(kernel, plan({ ...input, directRouting: true }));
+    assert.deepEqual(
+      steps.filter((s) => s.endsWith('route')),
+      ['delete-route', 'delete-route', 'put-route', 'put-route'],
+    );
     assert.deepEqual(
       kernel.state.routes.map((r) => r.link),
       ['eth0', 'eth0'],

@@ -1,0 +1,55 @@
+/** Which of a node's addresses the other nodes send to. Pure, but for the look at routes. */
+import type { Node } from '../../api/schema/types.ts';
+import { familyOf, isIp } from '../../ip/ip.ts';
+import type { Underlay } from './desired.ts';
+
+/** As flannel's flags of these names. */
+export interface UnderlayWish {
+  /** Names or addresses of links, the first that is there counts. */
+  readonly iface?: readonly string[];
+  /** Regular expressions for names or addresses of links, asked after `iface`. */
+  readonly ifaceRegex?: readonly string[];
+  /** An address that is reached through the link. */
+  readonly ifaceCanReach?: string;
+  /** What other nodes are told instead of the link's own address; when it is a link's, that link is meant. */
+  readonly publicIp?: string;
+}
+
+export interface Machine {
+  /** Every IPv4 address of a link but loopback, in the order of the links. */
+  readonly addresses: readonly Underlay[];
+  /** The address from which this node speaks to another host, or to the world. */
+  sourceTo(host: string): Promise<string | undefined>;
+  sourceToWorld(): Promise<string | undefined>;
+}
+
+/**
+ * What somebody asked for comes first. Else the Node says it: everybody else uses its InternalIP, too, while the default route of many
+ * a virtual machine leads to a NAT interface that has the same address on each of them. Without one (yet) it is the address from which
+ * this node speaks to the API server, and at last that of the default route.
+ */
+export async function chooseUnderlay(
+  wish: UnderlayWish,
+  node: Node,
+  apiServer: string | undefined,
+  machine: Machine,
+): Promise<Underlay | undefined> {
+  const having = (ip: string | undefined): Underlay | undefined => machine.addresses.find((a) => a.ip === ip);
+  const asked = [...(wish.iface ?? []), ...(wish.ifaceRegex ?? []), ...(wish.ifaceCanReach === undefined ? [] : [wish.ifaceCanReach])];
+  if (asked.length > 0) {
+    const named = wish.iface?.map((name) => (isIp(name) ? having(name) : machine.addresses.find((a) => a.name === name)));
+    const matching = wish.ifaceRegex?.map((text) => {
+      const regex = new RegExp(text);
+      return machine.addresses.find((a) => regex.test(a.name)) ?? machine.addresses.find((a) => regex.test(a.ip));
+    });
+    const found = [...(named ?? []), ...(matching ?? [])].find((u) => u !== undefined);
+    return found ?? (wish.ifaceCanReach === undefined ? undefined : having(await machine.sourceTo(wish.ifaceCanReach)));
+  }
+  const internal = node.status?.addresses?.filter((a) => a.type === 'InternalIP' && familyOf(a.address) === 4) ?? [];
+  return (
+    having(wish.publicIp) ??
+    internal.map((a) => having(a.address)).find((u) => u !== undefined) ??
+    (apiServer === undefined ? undefined : having(await machine.sourceTo(apiServer))) ??
+    having(await machine.sourceToWorld())
+  );
+}
