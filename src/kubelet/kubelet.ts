@@ -201,6 +201,7 @@ export async function startKubelet(options: KubeletOptions): Promise<Kubelet> {
     pods: new PodLookup(workers),
     cri,
     log,
+    logDir: '/var/log',
     problem: () => relister.problem,
   });
   if (options.readTls) void keepCertificate(server, options.tls, { read: options.readTls, clock, log, signal });

@@ -11,6 +11,7 @@ import { type Cri, isMissing } from '../cri/cri.ts';
 import type { Access } from './access.ts';
 import { HttpError } from './http-error.ts';
 import { streamLog } from './log-stream.ts';
+import { serveNodeLogs } from './node-logs.ts';
 import type { PodLookup } from './pod-lookup.ts';
 import { resourceMetrics, statsSummary } from './stats.ts';
 import { Upgrades } from './upgrades.ts';
@@ -24,6 +25,8 @@ export interface KubeletServerOptions {
   readonly pods: PodLookup;
   readonly cri: Cri;
   readonly log: Log;
+  /** The node's own logs, served below `/logs/`. */
+  readonly logDir: string;
   /** Why the kubelet is not well, or undefined. */
   readonly problem: () => string | undefined;
 }
@@ -123,6 +126,8 @@ async function handle(options: KubeletServerOptions, req: IncomingMessage, res: 
       return json({ kind: 'PodList', apiVersion: 'v1', metadata: {}, items: pods.list() });
     case 'containerLogs':
       return serveLog(pods, rest, url.searchParams, res);
+    case 'logs':
+      return serveNodeLogs(options.logDir, rest, req, res);
     case 'run':
       return text(await run(options, rest, url.searchParams));
     case 'stats':

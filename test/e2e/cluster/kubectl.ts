@@ -50,6 +50,14 @@ export function kubectlSuite(cluster: () => Cluster): void {
       );
     });
 
+    test('get --raw reads the logs of a node, and nothing beside them', async () => {
+      const logs = '/api/v1/nodes/worker-1/proxy/logs';
+      assert.match(await kubectl(['get', '--raw', `${logs}/`]), /<a href="pods\/">pods\/<\/a>/);
+      assert.match(await kubectl(['get', '--raw', `${logs}/pods/`]), /<pre>/);
+      const { code, stderr } = await run(['get', '--raw', `${logs}/..%2f..%2fetc/passwd`]);
+      assert.deepEqual([code, /NotFound|could not find/.test(stderr)], [1, true], stderr);
+    });
+
     test('apply creates, leaves alone, and configures; diff shows what would change; delete takes away', async () => {
       const yaml = all(boxDeployment('applied', 1), service('applied', '80:8080'));
       assert.equal(await apply(yaml), 'deployment.apps/applied created\nservice/applied created\n');
