@@ -34,7 +34,7 @@ export interface DnsOptions {
   readonly healthAddress?: string;
   readonly readyAddress?: string;
   readonly metricsAddress?: string;
-  /** How long questions are answered after the slice is gone, for proxies that have not heard. Default 500 ms. */
+  /** CoreDNS's `health { lameduck }`: how long everything is answered after the signal, for proxies and probes that have not heard. Default 5 s. */
   readonly lameduckMs?: number;
   /** The Service behind which this server stands. `address` is where others reach it (default: the first that is listened on). */
   readonly publish?: { readonly namespace: string; readonly service: string; readonly nodeName: string; readonly address?: string };
@@ -42,6 +42,10 @@ export interface DnsOptions {
   readonly log: Log;
   readonly signal: AbortSignal;
 }
+
+const LAMEDUCK_MS = 5_000;
+/** CoreDNS waits as long for what is under way. A question to a resolver takes less. */
+const DRAIN_MS = 5_000;
 
 export interface Dns {
   readonly servers: readonly DnsServer[];
@@ -95,7 +99,7 @@ export async function startDns(options: DnsOptions): Promise<Dns> {
     await Promise.all([pages.close(), ...servers.map((s) => s.close())]);
   };
   try {
-    for (const { address, port } of options.listen) servers.push(await startDnsServer({ address, port, answer, log, ...observe }));
+    for (const { address, port } of options.listen) servers.push(await startDnsServer({ address, port, answer, log, clock, ...observe }));
   } catch (err) {
     await close();
     throw err;
@@ -111,10 +115,16 @@ export async function startDns(options: DnsOptions): Promise<Dns> {
     const first = servers[0];
     if (!signal.aborted && first && options.publish) {
       const metricsPort = options.metricsAddress === undefined ? undefined : pages.ports.get(options.metricsAddress);
-      const wasPublished = await publish({ ...options, address: first.address, ...options.publish, port: first.port, metricsPort });
-      if (wasPublished) await clock.sleep(options.lameduckMs ?? 500);
+      // Its end takes the slice away.
+      await publish({ ...options, address: first.address, ...options.publish, port: first.port, metricsPort });
     }
     await aborted;
+    const lameduckMs = options.lameduckMs ?? LAMEDUCK_MS;
+    if (lameduckMs > 0) {
+      log.info(`Answering for another ${lameduckMs / 1000} s`);
+      await clock.sleep(lameduckMs);
+    }
+    await Promise.race([Promise.all(servers.map((s) => s.drain())), clock.sleep(DRAIN_MS)]);
     await close();
   }
 }

@@ -31,9 +31,15 @@ const MAX_MESSAGE = 65_535;
 
 export class Responder {
   readonly #options: ResponderOptions;
+  readonly #underWay = new Set<Promise<Buffer>>();
 
   constructor(options: ResponderOptions) {
     this.#options = options;
+  }
+
+  /** Resolves when every question that was asked until now has its answer. */
+  async settled(): Promise<void> {
+    await Promise.all(this.#underWay);
   }
 
   /** Gives bytes to send, now or later; undefined for silence. */
@@ -65,7 +71,11 @@ export class Responder {
     if (refused !== undefined) return render(refusal(refused));
     try {
       const found = answer(query);
-      return found instanceof Promise ? found.then(render).catch(fail) : render(found);
+      if (!(found instanceof Promise)) return render(found);
+      const later = found.then(render).catch(fail);
+      this.#underWay.add(later);
+      void later.finally(() => this.#underWay.delete(later));
+      return later;
     } catch (err) {
       return fail(err);
     }

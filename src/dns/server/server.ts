@@ -1,16 +1,21 @@
 /** The sockets: UDP and TCP on one address. */
-import type { Socket } from 'node:dgram';
+
+import { type Clock, systemClock } from '../../clock/clock.ts';
 import { KnownError, messageOf, systemCode } from '../../errors/known-error.ts';
 import type { Log } from '../../observability/log.ts';
+import type { ConnectionLimits } from './connection-table.ts';
 import { Responder, type ResponderOptions } from './responder.ts';
 import { listenTcp } from './tcp.ts';
-import { listenUdp } from './udp.ts';
+import { listenUdp, type UdpListener } from './udp.ts';
 
 export interface DnsServerOptions extends ResponderOptions {
   readonly address: string;
   /** 0 for any. */
   readonly port: number;
   readonly log: Log;
+  readonly clock?: Clock;
+  /** Of TCP connections. Default 1,000 in all, 100 of one client. */
+  readonly tcpLimits?: ConnectionLimits;
   /** False: without batches of datagrams. */
   readonly batch?: boolean;
 }
@@ -18,6 +23,8 @@ export interface DnsServerOptions extends ResponderOptions {
 export interface DnsServer {
   readonly address: string;
   readonly port: number;
+  /** Takes no more questions; resolves when those under way are answered. */
+  drain(): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -25,23 +32,31 @@ export interface DnsServer {
 export async function startDnsServer(options: DnsServerOptions): Promise<DnsServer> {
   const { address, log } = options;
   const responder = new Responder(options);
-  const tcp = await listenTcp({ address, port: options.port, responder, log }).catch((err: unknown) => {
-    throw taken(address, options.port, 'tcp', err);
-  });
-  const bound = tcp.address();
-  const port = typeof bound === 'object' && bound ? bound.port : options.port;
-  let udp: Socket;
+  const limits = options.tcpLimits ? { limits: options.tcpLimits } : {};
+  const tcp = await listenTcp({ address, port: options.port, responder, log, clock: options.clock ?? systemClock, ...limits }).catch(
+    (err: unknown) => {
+      throw taken(address, options.port, 'tcp', err);
+    },
+  );
+  const { port } = tcp;
+  let udp: UdpListener;
   try {
     udp = await listenUdp({ ...options, port, responder });
   } catch (err) {
-    tcp.close();
+    await tcp.close();
     throw taken(address, port, 'udp', err);
   }
   return {
     address,
     port,
+    async drain() {
+      udp.stopReading();
+      await Promise.all([responder.settled(), tcp.drain()]);
+      // Answers are sent in the turn in which they are there.
+      await new Promise((resolve) => setImmediate(resolve));
+    },
     async close() {
-      await Promise.all([new Promise<void>((done) => udp.close(() => done())), new Promise<void>((done) => tcp.close(() => done()))]);
+      await Promise.all([udp.close(), tcp.close()]);
     },
   };
 }

@@ -1,85 +1,74 @@
-/** TCP: messages with their length in front (RFC 7766), as many as the client sends. */
-import { createServer, type Server, type Socket } from 'node:net';
+/** TCP: many connections, none of which keeps others out. */
+import { createServer, type Server } from 'node:net';
+import type { Clock } from '../../clock/clock.ts';
 import { messageOf } from '../../errors/known-error.ts';
 import { familyOf } from '../../ip/ip.ts';
 import type { Log } from '../../observability/log.ts';
+import { type ConnectionLimits, ConnectionTable } from './connection-table.ts';
 import type { Responder } from './responder.ts';
+import { TcpConnection } from './tcp-connection.ts';
 
-const IDLE_MS = 10_000;
-const MAX_CONNECTIONS = 1_000;
-/** A client that asks and does not read is let go. */
-const MAX_UNREAD = 1024 * 1024;
-const MAX_WAITING = 100;
+/** One client needs few: RFC 7766 §6.2.2 asks for a single one. A node's pods may come masqueraded as one. */
+const LIMITS: ConnectionLimits = { total: 1_000, perClient: 100 };
 
-/** Listens. Rejects with the error of the system. Closing it ends its connections. */
-export function listenTcp(options: {
+export interface TcpListener {
+  readonly port: number;
+  /** Accepts nothing more; resolves when each open connection has its answers. */
+  drain(): Promise<void>;
+  /** Ends its connections. */
+  close(): Promise<void>;
+}
+
+/** Listens. Rejects with the error of the system. */
+export async function listenTcp(options: {
   readonly address: string;
   readonly port: number;
   readonly responder: Responder;
+  readonly limits?: ConnectionLimits;
+  readonly clock: Clock;
   readonly log: Log;
-}): Promise<Server> {
-  const open = new Set<Socket>();
-  // A client may end its side and still wait for the answer.
+}): Promise<TcpListener> {
+  const { responder, clock } = options;
+  const family = familyOf(options.address);
+  const table = new ConnectionTable<TcpConnection>(options.limits ?? LIMITS);
   const server = createServer({ allowHalfOpen: true }, (socket) => {
-    if (open.size >= MAX_CONNECTIONS) {
-      socket.destroy();
-      return;
-    }
-    open.add(socket);
-    socket.on('close', () => open.delete(socket));
-    serve(socket, options.responder, familyOf(options.address));
-  });
-  const close = server.close.bind(server);
-  server.close = (done) => {
-    for (const socket of open) socket.destroy();
-    return close(done);
-  };
-  return new Promise((resolve, reject) => {
-    server.once('error', reject);
-    server.listen(options.port, options.address, () => {
-      server.off('error', reject);
-      server.on('error', (err) => options.log.warn(`TCP socket of the DNS server: ${messageOf(err)}`));
-      resolve(server);
+    const connection = new TcpConnection({
+      socket,
+      respond: (message) => responder.respond(message, 'tcp', family),
+      onQuestion: () => table.touch(connection),
+      clock,
     });
+    table.add(connection, socket.remoteAddress ?? '')?.destroy();
+    socket.on('close', () => table.delete(connection));
   });
+  const closed = new Promise<void>((resolve) => server.once('close', resolve));
+  const port = await listen(server, options);
+  server.on('error', (err) => options.log.warn(`TCP socket of the DNS server: ${messageOf(err)}`));
+  const stopListening = (): void => {
+    if (server.listening) server.close();
+  };
+  return {
+    port,
+    drain() {
+      stopListening();
+      for (const connection of table.connections) connection.finish();
+      return closed;
+    },
+    close() {
+      stopListening();
+      for (const connection of table.connections) connection.destroy();
+      return closed;
+    },
+  };
 }
 
-function serve(socket: Socket, responder: Responder, family: 4 | 6): void {
-  let pending: Buffer = Buffer.alloc(0);
-  let waiting = 0;
-  let hasEnded = false;
-  socket.setTimeout(IDLE_MS, () => socket.destroy());
-  socket.on('error', () => socket.destroy());
-  const endWhenDone = (): void => {
-    if (hasEnded && waiting === 0) socket.end();
-  };
-  const send = (bytes: Buffer): void => {
-    if (socket.destroyed) return;
-    const head = Buffer.alloc(2);
-    head.writeUInt16BE(bytes.length, 0);
-    socket.write(Buffer.concat([head, bytes]));
-    if (socket.writableLength > MAX_UNREAD) socket.destroy();
-  };
-  socket.on('end', () => {
-    hasEnded = true;
-    endWhenDone();
-  });
-  socket.on('data', (chunk: Buffer) => {
-    pending = pending.length > 0 ? Buffer.concat([pending, chunk]) : chunk;
-    while (!socket.destroyed && pending.length >= 2 && pending.length >= 2 + pending.readUInt16BE(0)) {
-      const length = pending.readUInt16BE(0);
-      const reply = responder.respond(pending.subarray(2, 2 + length), 'tcp', family);
-      pending = pending.subarray(2 + length);
-      if (!(reply instanceof Promise)) {
-        if (reply) send(reply);
-        continue;
-      }
-      if (++waiting > MAX_WAITING) socket.destroy();
-      void reply.then((bytes) => {
-        waiting--;
-        send(bytes);
-        endWhenDone();
-      });
-    }
+function listen(server: Server, { address, port }: { readonly address: string; readonly port: number }): Promise<number> {
+  return new Promise((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(port, address, () => {
+      server.off('error', reject);
+      const bound = server.address();
+      resolve(typeof bound === 'object' && bound ? bound.port : port);
+    });
   });
 }

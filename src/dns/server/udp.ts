@@ -20,8 +20,14 @@ const BATCH = { size: 64, maxReceive: 1024, maxSend: 4096 };
 /** At most this many batches before other things get their turn. */
 const MAX_BATCHES = 8;
 
+export interface UdpListener {
+  /** What comes from now on is left unread; answers still go out. */
+  stopReading(): void;
+  close(): Promise<void>;
+}
+
 /** Listens. Rejects with the error of the system. */
-export async function listenUdp(options: UdpOptions): Promise<Socket> {
+export async function listenUdp(options: UdpOptions): Promise<UdpListener> {
   const { address, responder, log } = options;
   const family = familyOf(address);
   const fd = options.batch === false ? undefined : openUdpSocket(address, options.port);
@@ -46,7 +52,12 @@ export async function listenUdp(options: UdpOptions): Promise<Socket> {
     if (inTick++ === 0) setImmediate(newTick);
     else drain(batch);
   });
-  return socket;
+  return {
+    stopReading() {
+      socket.removeAllListeners('message');
+    },
+    close: () => new Promise((done) => socket.close(() => done())),
+  };
 
   function newTick(): void {
     inTick = 0;
