@@ -28,6 +28,8 @@ export interface WatchOptions extends Omit<ListOptions, 'limit'> {
   /** Asks for the present objects first, ended by a bookmark annotated `k8s.io/initial-events-end`. */
   readonly sendInitialEvents?: boolean;
   readonly timeoutSeconds?: number;
+  /** The server has taken the watch. */
+  readonly onOpen?: () => void;
 }
 
 export interface WatchEvent<T> {
@@ -198,6 +200,7 @@ export class Client {
       timeoutMs,
     });
     if (response.statusCode !== 200) throw this.#error(statusOf(response.statusCode ?? 500, await readText(response)));
+    options.onOpen?.();
     try {
       for await (const line of readLines(response)) {
         const event = JSON.parse(line) as { type: string; object: unknown };

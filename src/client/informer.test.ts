@@ -157,25 +157,38 @@ test('an informer lists again when the server lost what it had, but waits when i
   api.close();
 });
 
+/** Counts the sleeps that have begun. */
+class SleepCounter extends FakeClock {
+  sleeps = 0;
+
+  override sleep(ms: number, signal?: AbortSignal): Promise<void> {
+    this.sleeps++;
+    return super.sleep(ms, signal);
+  }
+}
+
 test('a watch that the server ends at once is opened again ever more slowly', async () => {
   const api = await fakeApi();
-  const clock = new FakeClock();
+  const clock = new SleepCounter();
   const end = new AbortController();
   const informer = new Informer(api.client, configMaps, { clock, random: () => 0.5 });
   api.lists.push([configMap('a', 1)]);
   const running = informer.start(end.signal);
-  for (const delay of [100, 200, 400]) {
-    (await api.nextWatch()).end();
-    await until(() => clock.pending === 1);
-    const { length } = api.watches;
-    await clock.advance(delay - 1);
-    assert.equal(api.watches.length, length);
-    await clock.advance(1);
+  try {
+    for (const [i, delay] of [100, 200, 400].entries()) {
+      (await api.nextWatch()).end();
+      await until(() => clock.sleeps === i + 1);
+      const { length } = api.watches;
+      await clock.advance(delay - 1);
+      assert.equal(api.watches.length, length);
+      await clock.advance(1);
+    }
+    await api.nextWatch();
+  } finally {
+    end.abort();
+    api.close();
+    await running;
   }
-  await api.nextWatch();
-  end.abort();
-  await running;
-  api.close();
 });
 
 test('whoever waits for the first list is let go when the start is called off', async () => {
@@ -295,4 +308,74 @@ test('informer: a refusal that lasts is told once, with what to do about it, and
   await ended;
   client.close();
   server.close();
+});
+
+test('informer: a watch that dies without a word is opened anew within a minute, from where it was, and its age is known', async () => {
+  const api = await fakeApi();
+  const clock = new SleepCounter();
+  const stop = new AbortController();
+  api.lists.push([configMap('a', 1)]);
+  const set = new InformerSet(api.client, { clock, random: () => 0 });
+  const informer = set.of(configMaps);
+  const running = set.start(stop.signal);
+  try {
+    await informer.synced;
+    const first = await api.nextWatch();
+    const bookmark = async (resourceVersion: string): Promise<void> => {
+      first.write(`${JSON.stringify({ type: 'BOOKMARK', object: { kind: 'ConfigMap', metadata: { resourceVersion } } })}\n`);
+      await until(() => informer.resourceVersion === resourceVersion);
+    };
+    await bookmark('5');
+    // As this project's server sends them.
+    await clock.advance(30_000);
+    await bookmark('7');
+    // Nothing more comes, and the connection stays open.
+    await clock.advance(45_000);
+    assert.deepEqual([...set.agesMs], [['configmaps', 45_000]]);
+    assert.deepEqual(api.watches, ['1']);
+    await clock.advance(8_000);
+    await until(() => clock.sleeps === 1);
+    await clock.advance(1_000);
+    const second = await api.nextWatch();
+    assert.deepEqual(api.watches, ['1', '7']);
+    assert.equal(api.listed.length, 1, 'nothing is listed again');
+    await until(() => informer.ageMs <= 1_000);
+    second.write(`${JSON.stringify({ type: 'ADDED', object: configMap('b', 9) })}\n`);
+    await until(() => informer.get('default/b') !== undefined);
+  } finally {
+    stop.abort();
+    api.close();
+    await running;
+  }
+});
+
+test('informer: a server that takes the question for a watch and never answers is not waited for longer', async () => {
+  let asked = 0;
+  const server = createServer((req, res) => {
+    if (!new URL(req.url ?? '', 'http://x').searchParams.has('watch'))
+      res.end(JSON.stringify({ kind: 'ConfigMapList', metadata: { resourceVersion: '1' }, items: [] }));
+    else asked++;
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const client = new Client({ server: `http://127.0.0.1:${(server.address() as AddressInfo).port}` });
+  const clock = new SleepCounter();
+  const stop = new AbortController();
+  const said: string[] = [];
+  const log = { ...silentLog, debug: (text: string) => void said.push(text) };
+  const running = new Informer(client, configMaps, { clock, log, random: () => 0.5 }).start(stop.signal);
+  try {
+    await until(() => asked === 1);
+    await clock.advance(75_000);
+    await until(() => said.length === 1);
+    assert.equal(said[0], 'Cannot watch configmaps: nothing came for 75 s, not even a bookmark');
+    await until(() => clock.sleeps === 1);
+    await clock.advance(1_000);
+    await until(() => asked === 2);
+  } finally {
+    stop.abort();
+    await running;
+    client.close();
+    server.closeAllConnections();
+    server.close();
+  }
 });

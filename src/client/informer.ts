@@ -8,8 +8,9 @@ import { type Clock, systemClock } from '../clock/clock.ts';
 import { isKnownError, messageOf } from '../errors/known-error.ts';
 import { type Log, silentLog } from '../observability/log.ts';
 import { ApiError } from './api-error.ts';
-import type { Client } from './client.ts';
+import type { Client, WatchEvent } from './client.ts';
 import { keyOf } from './key.ts';
+import { WatchPulse } from './watch-pulse.ts';
 
 export interface InformerOptions {
   readonly namespace?: string;
@@ -29,7 +30,7 @@ export interface InformerHandlers<T> {
   synced?(): void;
 }
 
-/** How long one watch lasts before the informer opens a new one: a silently dead connection shows by then. */
+/** How long one watch lasts before the informer opens a new one. */
 const WATCH_SECONDS = 300;
 const FIRST_DELAY_MS = 100;
 const MAX_DELAY_MS = 30_000;
@@ -57,6 +58,7 @@ export class Informer<T extends KubeObject = KubeObject> {
   readonly #indices = new Map<string, Index<T>>();
   readonly #handlers: InformerHandlers<T>[] = [];
   readonly #markSynced: () => void;
+  readonly #pulse: WatchPulse;
   #hasSynced = false;
   #running: Promise<void> | undefined;
   #resourceVersion = '';
@@ -67,6 +69,7 @@ export class Informer<T extends KubeObject = KubeObject> {
     this.#options = options;
     this.#clock = options.clock ?? systemClock;
     this.#log = options.log ?? silentLog;
+    this.#pulse = new WatchPulse(this.#clock);
     const { promise, resolve } = Promise.withResolvers<void>();
     this.synced = promise;
     this.#markSynced = resolve;
@@ -79,6 +82,11 @@ export class Informer<T extends KubeObject = KubeObject> {
   /** The resourceVersion of the newest thing seen. */
   get resourceVersion(): string {
     return this.#resourceVersion;
+  }
+
+  /** Milliseconds since the server was last heard: more than about a minute means that what is here may be old. */
+  get ageMs(): number {
+    return this.#pulse.ageMs;
   }
 
   /** `key` is `namespace/name`, or `name` for what has no namespace. */
@@ -187,6 +195,7 @@ export class Informer<T extends KubeObject = KubeObject> {
       resourceVersion: this.#hasSynced ? '' : '0',
       signal,
     });
+    this.#pulse.opened();
     const gone = new Set(this.#objects.keys());
     for (const item of items) {
       gone.delete(keyOf(item));
@@ -203,14 +212,30 @@ export class Informer<T extends KubeObject = KubeObject> {
 
   async #watch(signal: AbortSignal, onEvent: () => void): Promise<void> {
     const random = this.#options.random ?? Math.random;
+    const silence = new AbortController();
+    const guard = this.#pulse.guard(() => silence.abort());
     const events = this.#client.watch(this.type, {
       ...this.#selection(),
       resourceVersion: this.#resourceVersion,
       timeoutSeconds: Math.round(WATCH_SECONDS * (1 + random())),
-      signal,
+      signal: AbortSignal.any([signal, silence.signal]),
+      onOpen: () => this.#pulse.opened(),
     });
+    try {
+      await this.#follow(events, onEvent);
+    } catch (err) {
+      if (!silence.signal.aborted) throw err;
+    } finally {
+      guard.cancel();
+    }
+    if (silence.signal.aborted && !signal.aborted)
+      throw new Error(`nothing came for ${Math.round(this.#pulse.ageMs / 1000)} s, not even a bookmark`);
+  }
+
+  async #follow(events: AsyncIterable<WatchEvent<T>>, onEvent: () => void): Promise<void> {
     for await (const { type, object } of events) {
       onEvent();
+      this.#pulse.event(type === 'BOOKMARK');
       if (object.metadata.resourceVersion) this.#resourceVersion = object.metadata.resourceVersion;
       if (type === 'DELETED') this.#remove(keyOf(object), object);
       else if (type !== 'BOOKMARK') this.#put(object);

@@ -2,6 +2,7 @@ import type { KubeObject, ResourceType } from '../api/resource-types.ts';
 import { pathOf } from '../api/resource-types.ts';
 import type { Client } from './client.ts';
 import { Informer, type InformerOptions } from './informer.ts';
+import { agesOf } from './watch-age.ts';
 
 type Selection = Pick<InformerOptions, 'namespace' | 'labelSelector' | 'fieldSelector'>;
 
@@ -32,6 +33,11 @@ export class InformerSet {
   async start(signal: AbortSignal): Promise<void> {
     this.#signal = signal;
     await Promise.all([...this.#informers.values()].map((i) => i.start(signal)));
+  }
+
+  /** How long ago the server was last heard, in milliseconds, by resource: the oldest of its informers. */
+  get agesMs(): ReadonlyMap<string, number> {
+    return agesOf(this.#informers.values());
   }
 
   /** Resolves when every informer asked for so far holds its first list. */

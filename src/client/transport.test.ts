@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
 import { test } from 'node:test';
@@ -83,4 +84,28 @@ test('an abort gives the reason of the signal, also between head and body', asyn
   stop.abort();
   await assert.rejects(asked, (err) => err instanceof Error && err.name === 'AbortError');
   s.close();
+});
+
+test('a connection is probed after 15 s of silence, so that a peer that is cut off does not go unseen', async () => {
+  const s = await flakyServer();
+  try {
+    const held = s.client.raw('GET', '/never').catch(() => {});
+    const { port } = new URL(s.client.transport.config.server);
+    const peer = `0100007F:${Number(port).toString(16).toUpperCase().padStart(4, '0')}`;
+    // `02:` is the timer of keepalive, and when it is due in hundredths of a second.
+    const due = (): number | undefined => {
+      const line = readFileSync('/proc/net/tcp', 'utf8')
+        .split('\n')
+        .find((l) => l.trim().split(/\s+/)[2] === peer);
+      const [, when] = /^02:([0-9A-F]+)$/.exec(line?.trim().split(/\s+/)[5] ?? '') ?? [];
+      return when === undefined ? undefined : Number.parseInt(when, 16);
+    };
+    let left: number | undefined;
+    for (const deadline = performance.now() + 10_000; left === undefined && performance.now() < deadline; left = due())
+      await new Promise((resolve) => setTimeout(resolve, 2));
+    assert.ok(left !== undefined && left > 200 && left <= 1_500, `${left}`);
+    await held;
+  } finally {
+    s.close();
+  }
 });

@@ -17,6 +17,8 @@ export interface TransportRequest {
   readonly timeoutMs?: number;
 }
 
+/** Of TCP: ten probes, one a second, follow a silence of this length; a peer that is cut off is known after 25 s. */
+const KEEP_ALIVE_MS = 15_000;
 const TOKEN_FRESH_MS = 60_000;
 const IDEMPOTENT: ReadonlySet<string> = new Set(['GET', 'HEAD', 'PUT', 'DELETE']);
 /** How a connection that the other end has closed already answers. */
@@ -50,7 +52,7 @@ export class Transport {
       ...(config.insecureSkipTlsVerify ? { rejectUnauthorized: false } : {}),
     };
     // A watch holds its connection, so there is no useful bound.
-    const options = { ...this.#tls, keepAlive: true, maxSockets: Number.POSITIVE_INFINITY };
+    const options = { ...this.#tls, keepAlive: true, keepAliveMsecs: KEEP_ALIVE_MS, maxSockets: Number.POSITIVE_INFINITY };
     this.#agent = this.#base.protocol === 'http:' ? (new http.Agent(options) as https.Agent) : new https.Agent(options);
   }
 

@@ -1,10 +1,12 @@
 /** A DNS server of the cluster: informers feed the zone, plugins answer, sockets listen. */
+import { endpointSlices, namespaces, services } from '../api/resource-types.ts';
 import type { Client } from '../client/client.ts';
 import type { InformerSet } from '../client/informers.ts';
+import { agesOf, registerWatchAge } from '../client/watch-age.ts';
 import type { Clock } from '../clock/clock.ts';
 import { mustCidr } from '../ip/ip.ts';
 import type { Log } from '../observability/log.ts';
-import { servePages } from './health.ts';
+import { type Page, servePages } from './health.ts';
 import { RCODE } from './message/names.ts';
 import { refusal } from './message/reply.ts';
 import { DnsMetrics } from './metrics.ts';
@@ -34,6 +36,8 @@ export interface DnsOptions {
   readonly healthAddress?: string;
   readonly readyAddress?: string;
   readonly metricsAddress?: string;
+  /** /ready says no when the API server was not heard for so long: names may be old. Default: never, as CoreDNS. */
+  readonly maxWatchAgeMs?: number;
   /** CoreDNS's `health { lameduck }`: how long everything is answered after the signal, for proxies and probes that have not heard. Default 5 s. */
   readonly lameduckMs?: number;
   /** The Service behind which this server stands. `address` is where others reach it (default: the first that is listened on). */
@@ -77,6 +81,9 @@ export async function startDns(options: DnsOptions): Promise<Dns> {
     options.metricsAddress === undefined
       ? undefined
       : new DnsMetrics({ zone: zone.origin, cache: cache.statistics, forward: forward.statistics, server });
+  const watchAges = (): ReadonlyMap<string, number> =>
+    agesOf([options.informers.of(services), options.informers.of(endpointSlices), options.informers.of(namespaces)]);
+  if (metrics) registerWatchAge(metrics.registry, watchAges);
   const synced = feedZone(zone, options, metrics).then(() => {
     isSynced = true;
   });
@@ -86,7 +93,7 @@ export async function startDns(options: DnsOptions): Promise<Dns> {
   const observe = metrics ? { observe: metrics.observe } : {};
   const pages = await servePages([
     [options.healthAddress, '/health', () => ({ code: signal.aborted ? 503 : 200, body: signal.aborted ? 'stopping' : 'OK' })],
-    [options.readyAddress, '/ready', () => (isSynced && !signal.aborted ? { code: 200, body: 'OK' } : { code: 503, body: 'kubernetes' })],
+    [options.readyAddress, '/ready', ready],
     [
       options.metricsAddress,
       '/metrics',
@@ -105,6 +112,14 @@ export async function startDns(options: DnsOptions): Promise<Dns> {
     throw err;
   }
   return { servers, ports: pages.ports, synced, stopped: run() };
+
+  /** As CoreDNS: who is not ready is named. */
+  function ready(): Page {
+    if (!isSynced || signal.aborted) return { code: 503, body: 'kubernetes' };
+    const { maxWatchAgeMs = Number.POSITIVE_INFINITY } = options;
+    const [old] = [...watchAges()].filter(([, ms]) => ms > maxWatchAgeMs);
+    return old ? { code: 503, body: `kubernetes: no word of ${old[0]} for ${Math.round(old[1] / 1000)} s` } : { code: 200, body: 'OK' };
+  }
 
   async function run(): Promise<void> {
     const aborted = new Promise<void>((resolve) => {

@@ -2,7 +2,7 @@ import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { type Command, defineCommand } from '../cli/command.ts';
 import { choiceFlag } from './choice.ts';
-import { cidrFlag, ipFlag, numberFlag, portFlag } from './flag-values.ts';
+import { cidrFlag, durationFlag, ipFlag, numberFlag, portFlag } from './flag-values.ts';
 import { logFormat, logLevel, processLog } from './process-log.ts';
 
 /** What a node consists of; the CNI plugin's server comes with the net-agent. */
@@ -66,6 +66,13 @@ export const agentOptions = {
   'dns-health-address': { type: 'string', value: 'HOST:PORT', help: 'where DNS serves /health' },
   'dns-ready-address': { type: 'string', value: 'HOST:PORT', help: 'where DNS serves /ready' },
   'dns-metrics-address': { type: 'string', value: 'HOST:PORT', help: 'where DNS serves /metrics' },
+  'dns-lameduck': { type: 'string', default: '5s', value: 'DURATION', help: 'how long DNS goes on answering when it is told to stop' },
+  'dns-max-watch-age': {
+    type: 'string',
+    default: '0s',
+    value: 'DURATION',
+    help: '/ready of DNS says no when the API server was not heard for so long; 0 for never',
+  },
   'proxy-config': { type: 'string', value: 'FILE', help: 'settings of the service proxy: a KubeProxyConfiguration' },
   'masquerade-pods': { type: 'boolean', default: true, help: 'give pods the address of their node when they speak to the world' },
 } as const;
@@ -113,6 +120,9 @@ export const agentCommand: Command = defineCommand({
         readyAddress: values['dns-ready-address'],
         metricsAddress: values['dns-metrics-address'],
       },
+      dnsLameduckMs: 1000 * durationFlag('dns-lameduck', values['dns-lameduck'], { zero: true, min: 1, max: 3600 }),
+      dnsMaxWatchAgeMs:
+        1000 * durationFlag('dns-max-watch-age', values['dns-max-watch-age'], { zero: true, min: 1, max: 86_400 }) || undefined,
       proxyConfig: values['proxy-config'],
       proxyHttp: { healthzAddress: '0.0.0.0:10256', metricsAddress: '127.0.0.1:10249' },
       masqueradePods: values['masquerade-pods'],

@@ -58,6 +58,8 @@ export interface AgentSettings {
   readonly vxlanPort: number;
   /** `HOST:PORT` each; absent: nowhere. */
   readonly dnsHttp: Readonly<Record<'healthAddress' | 'readyAddress' | 'metricsAddress', string | undefined>>;
+  readonly dnsLameduckMs: number | undefined;
+  readonly dnsMaxWatchAgeMs: number | undefined;
   readonly proxyHttp: Readonly<Record<'healthzAddress' | 'metricsAddress', string | undefined>>;
   /** A file with a KubeProxyConfiguration. */
   readonly proxyConfig: string | undefined;
@@ -232,6 +234,8 @@ export async function runAgent(settings: AgentSettings): Promise<number> {
         ranges: [settings.clusterCidr, settings.serviceCidr].filter(Boolean),
         publish: { namespace: 'kube-system', service: 'kube-dns', nodeName },
         ...definedOnly(settings.dnsHttp),
+        ...(settings.dnsLameduckMs === undefined ? {} : { lameduckMs: settings.dnsLameduckMs }),
+        ...(settings.dnsMaxWatchAgeMs === undefined ? {} : { maxWatchAgeMs: settings.dnsMaxWatchAgeMs }),
         clock,
         log: log.child({ part: 'dns' }),
         signal: ending,

@@ -1,6 +1,6 @@
 import { type Command, defineCommand } from '../cli/command.ts';
 import { agentOptions } from './agent-command.ts';
-import { cidrsFlag } from './flag-values.ts';
+import { cidrsFlag, durationFlag } from './flag-values.ts';
 import { ownIpFlag, partOptions, partSettings } from './part-command.ts';
 import { logFormat, logLevel } from './process-log.ts';
 
@@ -21,6 +21,13 @@ export const dnsCommand: Command = defineCommand({
     'healthz-bind-address': { type: 'string', default: '127.0.0.1:8080', value: 'HOST:PORT', help: '/health; empty for none' },
     'ready-bind-address': { type: 'string', default: '127.0.0.1:8181', value: 'HOST:PORT', help: '/ready; empty for none' },
     'metrics-bind-address': { type: 'string', default: '127.0.0.1:9153', value: 'HOST:PORT', help: '/metrics; empty for none' },
+    lameduck: agentOptions['dns-lameduck'],
+    'max-watch-age': {
+      type: 'string',
+      default: '0s',
+      value: 'DURATION',
+      help: '/ready says no when the API server was not heard for so long; 0 for never',
+    },
     'log-level': logLevel,
     'log-format': logFormat,
   },
@@ -31,6 +38,8 @@ export const dnsCommand: Command = defineCommand({
       clusterCidr: cidrsFlag('cluster-cidr', values['cluster-cidr']),
       serviceCidr: cidrsFlag('service-cidr', values['service-cidr']),
       resolvConf: values['resolv-conf'],
+      dnsLameduckMs: 1000 * durationFlag('lameduck', values.lameduck, { zero: true, min: 1, max: 3600 }),
+      dnsMaxWatchAgeMs: 1000 * durationFlag('max-watch-age', values['max-watch-age'], { zero: true, min: 1, max: 86_400 }) || undefined,
       dnsHttp: {
         healthAddress: values['healthz-bind-address'] || undefined,
         readyAddress: values['ready-bind-address'] || undefined,

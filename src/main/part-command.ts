@@ -54,6 +54,8 @@ export function partSettings(part: AgentPart, values: PartValues, signal: AbortS
     vni: numberFlag('vxlan-vni', preset('vxlan-vni'), 1, 0xff_ff_ff),
     vxlanPort: portFlag('vxlan-port', preset('vxlan-port')),
     dnsHttp: { healthAddress: undefined, readyAddress: undefined, metricsAddress: undefined },
+    dnsLameduckMs: undefined,
+    dnsMaxWatchAgeMs: undefined,
     proxyHttp: { healthzAddress: undefined, metricsAddress: undefined },
     proxyConfig: undefined,
     masqueradePods: true,

@@ -384,9 +384,8 @@ describe('startProxy()', () => {
     assert.equal((await fetch(`http://${proxy.healthzAddress}/healthz`)).status, 503);
     assert.equal((await fetch(`http://${proxy.healthzAddress}/livez`)).status, 200);
     assert.equal(await (await fetch(`http://${proxy.metricsAddress}/proxyMode`)).text(), 'nftables');
-    assert.match(
-      await (await fetch(`http://${proxy.metricsAddress}/metrics`)).text(),
-      /kubeproxy_sync_full_proxy_rules_duration_seconds_count\{ip_family="IPv4"\} \d/,
-    );
+    const metrics = await (await fetch(`http://${proxy.metricsAddress}/metrics`)).text();
+    assert.match(metrics, /kubeproxy_sync_full_proxy_rules_duration_seconds_count\{ip_family="IPv4"\} \d/);
+    assert.match(metrics, /fairlead_watch_age_seconds\{resource="services"\} 1\.5/);
   });
 });

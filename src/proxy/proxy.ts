@@ -7,6 +7,7 @@ import type { Node, ServiceCIDR } from '../api/schema/types.ts';
 import { EventRecorder } from '../client/event-recorder.ts';
 import type { Informer } from '../client/informer.ts';
 import { InformerSet } from '../client/informers.ts';
+import { registerWatchAge } from '../client/watch-age.ts';
 import { type Clock, systemClock } from '../clock/clock.ts';
 import { KnownError, messageOf } from '../errors/known-error.ts';
 import { KernelNftables } from '../linux/nftables/kernel-nftables.ts';
@@ -142,6 +143,7 @@ export class ServiceProxy {
         '/proxyMode': () => ({ code: 200, body: 'nftables' }),
         '/metrics': async () => ({ code: 200, body: await this.metrics.registry.metrics(), type: this.metrics.registry.contentType }),
       });
+    registerWatchAge(this.metrics.registry, () => this.#informers.agesMs);
     if (!this.#options.informers) void this.#informers.start(this.#stop.signal);
     this.#options.signal?.addEventListener('abort', () => void this.close(), { once: true });
     // Rules made from half of the objects would refuse what the other half serves.

@@ -101,7 +101,7 @@ export class DnsCluster {
     options: Partial<DnsOptions> = {},
   ): Promise<{ readonly dns: Dns; readonly port: number; stop(): Promise<void> }> {
     const end = new AbortController();
-    const informers = new InformerSet(client, { clock: systemClock });
+    const informers = new InformerSet(client, { clock: options.clock ?? systemClock });
     const dns = await startDns({
       client,
       informers,

@@ -243,6 +243,8 @@ test('health, readiness and metrics are there, under the names of CoreDNS', asyn
   assert.match(text, /coredns_dns_responses_total\{.*rcode="NXDOMAIN".*\} \d+/);
   assert.match(text, /coredns_dns_request_duration_seconds_bucket\{le="\+Inf",.*zone="cluster\.local\."/);
   assert.match(text, /coredns_cache_hits_total\{.*\} \d+/);
+  for (const resource of ['services', 'endpointslices', 'namespaces'])
+    assert.match(text, new RegExp(`fairlead_watch_age_seconds\\{resource="${resource}"\\} [0-9.]+\\n`));
 });
 
 test('a Service that changes is answered anew', async () => {

@@ -53,6 +53,7 @@ export class HandmadeCluster {
   readonly slices: Shelf<EndpointSlice> = new Shelf();
   readonly nodes: Shelf<Node> = new Shelf();
   readonly serviceCidrs: Shelf<ServiceCIDR> = new Shelf();
+  readonly agesMs: ReadonlyMap<string, number> = new Map([['services', 1_500]]);
 
   of(type: ResourceType): unknown {
     const shelves = { services: this.services, endpointslices: this.slices, nodes: this.nodes, servicecidrs: this.serviceCidrs };
