@@ -140,6 +140,18 @@ export function decodeAttrs(data: Buffer | undefined, offset = 0): Map<number, B
 }
 
 /** 0 of an attribute that is not there. */
+/** The first attribute of a type: where thousands are read, that is far cheaper than all of them. */
+export function firstAttr(data: Buffer | undefined, type: number): Buffer | undefined {
+  if (!data) return undefined;
+  for (let at = 0; at + 4 <= data.length; ) {
+    const length = data.readUInt16LE(at);
+    if (length < 4) break;
+    if ((data.readUInt16LE(at + 2) & NLA_TYPE_MASK) === type) return data.subarray(at + 4, at + length);
+    at += align(length);
+  }
+  return undefined;
+}
+
 export function readU32be(value: Buffer | undefined): number {
   return value && value.length >= 4 ? value.readUInt32BE(0) : 0;
 }

@@ -1,6 +1,6 @@
 /** The steps from what the kernel holds to what is wanted. Pure. */
 import { declarationText } from './set.ts';
-import type { Chain, Hook, KernelChain, KernelTable, Op, SetDeclaration, Table } from './table.ts';
+import type { Chain, Elements, Hook, KernelChain, KernelTable, Op, SetDeclaration, Table } from './table.ts';
 
 function sameHook(a: Hook | undefined, b: Hook | undefined): boolean {
   return a?.type === b?.type && a?.hook === b?.hook && a?.priority === b?.priority;
@@ -12,71 +12,95 @@ function sameRules(have: KernelChain, want: Chain): boolean {
 
 /** The steps that build a table from nothing, in an order that the kernel takes: what is named comes before who names it. */
 export function create(table: Table): Op[] {
-  const ops: Op[] = [{ op: 'add-table' }];
-  for (const set of table.sets) ops.push({ op: 'add-set', set });
-  for (const chain of table.chains) ops.push({ op: 'add-chain', chain: { ...chain, rules: [] } });
-  // Elements first: a packet that meets the new rules must find them.
-  for (const set of table.sets) ops.push(...addElements(set, table.elements.get(set.name) ?? new Map()));
-  for (const chain of table.chains) for (const rule of chain.rules) ops.push({ op: 'add-rule', chain: chain.name, rule });
-  return ops;
+  return [
+    { op: 'add-table' },
+    ...phases({ family: table.family, name: table.name, chains: new Map(), sets: new Map() }, table, new Set()).flat(),
+  ];
 }
 
-function addElements(set: SetDeclaration, elements: ReadonlyMap<string, string>): Op[] {
-  return elements.size === 0 ? [] : [{ op: 'add-elements', set, elements: [...elements] }];
+function addElements(set: SetDeclaration, elements: readonly (readonly [string, string])[]): Op[] {
+  return elements.length === 0 ? [] : [{ op: 'add-elements', set, elements }];
 }
 
-/** Element steps of one set. A changed value is deleted and added in one transaction, so no packet sees neither. */
-function diffElements(
-  set: SetDeclaration,
-  have: ReadonlyMap<string, string>,
-  want: ReadonlyMap<string, string>,
-): { remove: Op[]; add: Op[] } {
+function deleteElements(set: SetDeclaration, keys: readonly string[]): Op[] {
+  return keys.length === 0 ? [] : [{ op: 'delete-elements', set, keys }];
+}
+
+/** Elements of one set that go, and those that come: a changed value is among both. */
+function diffElements(have: Elements, want: Elements): { gone: string[]; changed: string[]; fresh: (readonly [string, string])[] } {
   const gone: string[] = [];
-  const fresh: [string, string][] = [];
-  for (const [key, data] of have) if (want.get(key) !== data) gone.push(key);
-  for (const [key, data] of want) if (have.get(key) !== data) fresh.push([key, data]);
-  return {
-    remove: gone.length === 0 ? [] : [{ op: 'delete-elements', set, keys: gone }],
-    add: fresh.length === 0 ? [] : [{ op: 'add-elements', set, elements: fresh }],
-  };
+  const changed: string[] = [];
+  let same = 0;
+  for (const [key, data] of have) {
+    const wanted = want.get(key);
+    if (wanted === data) same++;
+    else (wanted === undefined ? gone : changed).push(key);
+  }
+  const fresh = same === want.size ? [] : [...want].filter(([key, data]) => have.get(key) !== data);
+  return { gone, changed, fresh };
 }
 
 /**
- * Compares a table with the kernel's. Elements of dynamic sets belong to the traffic and stay. Something that cannot be
- * changed in place (a hook, a set's type) makes the whole table new, still in one transaction.
+ * The steps from what the kernel holds to what is wanted, as transactions to be made one after the other. A packet goes on with the rules that
+ * were there when it came in, but each lookup sees the elements of the moment (nft_do_chain() and nft_genmask_cur() in Linux): no order within
+ * one transaction keeps it from following a new element into a chain that is still empty for it. So sets and chains come first, then
+ * elements, then who looks them up, and what nobody looks up any more goes last. `lateSets` are looked up by what elements of others said:
+ * theirs go last, too.
  */
-export function diff(have: KernelTable | undefined, want: Table): Op[] {
-  if (!have) return create(want);
+export function diffPhases(have: KernelTable | undefined, want: Table, lateSets: ReadonlySet<string> = new Set()): Op[][] {
+  if (!have) return [create(want)];
   const unchangeable =
     want.sets.some((set) => have.sets.has(set.name) && have.sets.get(set.name)?.declaration !== declarationText(set)) ||
     want.chains.some((chain) => have.chains.has(chain.name) && !sameHook(have.chains.get(chain.name)?.hook, chain.hook));
-  if (unchangeable) return [{ op: 'delete-table' }, ...create(want)];
+  // Something that cannot be changed in place (a hook, a set's type) makes the whole table new.
+  if (unchangeable) return [[{ op: 'delete-table' }, ...create(want)]];
+  return phases(have, want, lateSets).filter((ops) => ops.length > 0);
+}
 
-  const ops: Op[] = [];
-  const late: Op[] = [];
-  for (const set of want.sets) if (!have.sets.has(set.name)) ops.push({ op: 'add-set', set });
-  for (const chain of want.chains) if (!have.chains.has(chain.name)) ops.push({ op: 'add-chain', chain: { ...chain, rules: [] } });
-  const wantedChains = new Set(want.chains.map((chain) => chain.name));
-  const wantedSets = new Set(want.sets.map((set) => set.name));
-  const goneChains = [...have.chains.keys()].filter((name) => !wantedChains.has(name));
-  const goneSets = [...have.sets.keys()].filter((name) => !wantedSets.has(name));
+/** The same as one transaction. Elements of dynamic sets belong to the traffic and stay. */
+export function diff(have: KernelTable | undefined, want: Table): Op[] {
+  return diffPhases(have, want).flat();
+}
+
+function phases(have: KernelTable, want: Table, lateSets: ReadonlySet<string>): Op[][] {
+  const fresh = want.chains.filter((chain) => !have.chains.has(chain.name));
   const rewritten = want.chains.filter((chain) => {
     const held = have.chains.get(chain.name);
     return held !== undefined && !sameRules(held, chain);
   });
-  // Rules go before the sets and chains that they name.
-  for (const chain of [...rewritten.map((c) => c.name), ...goneChains]) ops.push({ op: 'flush-chain', chain });
+  const wantedChains = new Set(want.chains.map((chain) => chain.name));
+  const wantedSets = new Set(want.sets.map((set) => set.name));
+  const goneChains = [...have.chains.keys()].filter((name) => !wantedChains.has(name));
+  const goneSets = [...have.sets.keys()].filter((name) => !wantedSets.has(name));
+  const rulesOf = (chains: readonly Chain[]): Op[] =>
+    chains.flatMap(({ name, rules }) => rules.map((rule): Op => ({ op: 'add-rule', chain: name, rule })));
+  const empty = (chains: readonly Chain[]): Op[] => chains.map((chain) => ({ op: 'add-chain', chain: { ...chain, rules: [] } }));
+  // A base chain sees packets as soon as it is there.
+  const [base, plain] = [fresh.filter((chain) => chain.hook), fresh.filter((chain) => !chain.hook)];
+
+  const removals: Op[] = [];
+  const additions: Op[] = [];
+  const late: Op[] = [];
   for (const set of want.sets) {
     if (set.dynamic) continue;
-    const held = have.sets.get(set.name)?.elements ?? new Map<string, string>();
-    const { remove, add } = diffElements(set, held, want.elements.get(set.name) ?? new Map<string, string>());
-    ops.push(...remove);
-    late.push(...add);
+    const elements = diffElements(have.sets.get(set.name)?.elements ?? none, want.elements.get(set.name) ?? none);
+    // In one transaction: a value that is deleted and added again is never missing for a packet.
+    removals.push(...deleteElements(set, lateSets.has(set.name) ? elements.changed : [...elements.gone, ...elements.changed]));
+    if (lateSets.has(set.name)) late.push(...deleteElements(set, elements.gone));
+    additions.push(...addElements(set, elements.fresh));
   }
-  ops.push(...late);
-  for (const chain of [...rewritten, ...want.chains.filter((c) => !have.chains.has(c.name))])
-    for (const rule of chain.rules) ops.push({ op: 'add-rule', chain: chain.name, rule });
-  for (const set of goneSets) ops.push({ op: 'delete-set', set });
-  for (const chain of goneChains) ops.push({ op: 'delete-chain', chain });
-  return ops;
+  return [
+    [...want.sets.filter((set) => !have.sets.has(set.name)).map((set): Op => ({ op: 'add-set', set })), ...empty(plain), ...rulesOf(plain)],
+    [...removals, ...additions],
+    [...rewritten.map(({ name }): Op => ({ op: 'flush-chain', chain: name })), ...empty(base), ...rulesOf([...rewritten, ...base])],
+    [
+      ...late,
+      // Rules go before the sets and chains that they name.
+      ...goneChains.map((chain): Op => ({ op: 'flush-chain', chain })),
+      ...goneSets.map((set): Op => ({ op: 'delete-set', set })),
+      ...goneChains.map((chain): Op => ({ op: 'delete-chain', chain })),
+    ],
+  ];
 }
+
+const none: Elements = new Map();

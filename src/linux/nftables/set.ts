@@ -1,5 +1,5 @@
 /** Declarations and elements of sets in the kernel's form, and back. */
-import { type Attr, decodeAttrs, type MessageWriter, readU32be, u32be } from '../netlink/attribute.ts';
+import { type Attr, decodeAttrs, firstAttr, type MessageWriter, readU32be, u32be } from '../netlink/attribute.ts';
 import { verdictAttribute, verdictText } from './compile.ts';
 import {
   decodeFields,
@@ -117,14 +117,13 @@ export function elementReader(setAttributes: Buffer): ((element: Buffer) => [key
   const data = flags & flag.map && dataType !== verdictType ? typesOfNumber(dataType) : [];
   if (!key || !data) return undefined;
   return (element) => {
-    const fields = decodeAttrs(element);
-    const first = decodeAttrs(fields.get(1)).get(1);
+    const first = firstAttr(firstAttr(element, 1), 1);
     if (!first) return undefined;
-    const last = decodeAttrs(fields.get(10)).get(1);
-    const value = decodeAttrs(fields.get(2));
+    const last = flags & flag.interval ? firstAttr(firstAttr(element, 10), 1) : undefined;
     const text = last ? decodeInterval(key, first, last) : decodeFields(key, first);
-    const verdict = value.get(2);
-    const plain = value.get(1);
+    const value = dataType === 0 ? undefined : firstAttr(element, 2);
+    const verdict = firstAttr(value, 2);
+    const plain = firstAttr(value, 1);
     return [text, verdict ? verdictText(verdict) : plain ? decodeFields(data, plain) : ''];
   };
 }
