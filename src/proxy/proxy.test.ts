@@ -9,6 +9,12 @@ import { FakeNodeHost } from './testing/fake-node-host.ts';
 import { HandmadeCluster } from './testing/handmade-cluster.ts';
 import { elements, start, stopAll, until } from './testing/running-proxy.ts';
 
+/** The steps of each transaction since one, with the names of sets. */
+function touchedSince(nft: FakeNftables, transaction: number): string[][] {
+  const ops = nft.transactions.slice(transaction).map((t) => t.ops);
+  return ops.map((list) => list.map((o) => ('set' in o && typeof o.set !== 'string' ? `${o.op} ${o.set.name}` : o.op)));
+}
+
 describe('startProxy()', () => {
   afterEach(stopAll);
 
@@ -48,10 +54,7 @@ describe('startProxy()', () => {
     const before = nft.transactions.length;
     cluster.endpoints('web', ['10.244.2.2']);
     await until(() => Object.keys(elements(nft, 'endpoints')).length === 1);
-    const touched = nft.transactions
-      .slice(before)
-      .map(({ ops }) => ops.map((o) => ('set' in o && typeof o.set !== 'string' ? `${o.op} ${o.set.name}` : o.op)));
-    assert.deepEqual(touched, [
+    assert.deepEqual(touchedSince(nft, before), [
       ['add-chain'],
       ['delete-elements services', 'add-elements services'],
       ['delete-elements endpoints', 'delete-chain'],
@@ -86,6 +89,48 @@ describe('startProxy()', () => {
     const { messagesSent } = nft;
     await start(cluster, nft);
     assert.equal(nft.messagesSent, messagesSent);
+  });
+
+  it('reads the table once when it starts again, and anew only when somebody changed rules meanwhile', async () => {
+    const cluster = new HandmadeCluster();
+    cluster.service('web', '10.96.0.100');
+    cluster.endpoints('web', ['10.244.2.2']);
+    const nft = new FakeNftables();
+    await (await start(cluster, nft)).close();
+    let reads = 0;
+    const read = nft.read.bind(nft);
+    nft.read = async (...which) => {
+      reads++;
+      return await read(...which);
+    };
+    await (await start(cluster, nft)).close();
+    assert.equal(reads, 1);
+    const other = { family: 'ip', table: 'kube-proxy', ops: [{ op: 'flush-chain', chain: 'services' }] } as const;
+    nft.read = async (...which) => {
+      const found = await read(...which);
+      if (++reads === 2) await nft.commit(other);
+      return found;
+    };
+    const before = nft.dump('ip', 'kube-proxy');
+    await start(cluster, nft);
+    assert.equal(reads, 3);
+    assert.equal(nft.dump('ip', 'kube-proxy'), before);
+  });
+
+  it('makes chains before and takes slots after what leads to them when it starts over rules of the past, too', async () => {
+    const cluster = new HandmadeCluster();
+    cluster.service('web', '10.96.0.100');
+    cluster.endpoints('web', ['10.244.2.2', '10.244.2.3', '10.244.2.4']);
+    const nft = new FakeNftables();
+    await (await start(cluster, nft)).close();
+    cluster.endpoints('web', ['10.244.2.2', '10.244.2.3']);
+    const before = nft.transactions.length;
+    await start(cluster, nft);
+    assert.deepEqual(touchedSince(nft, before), [
+      ['add-chain', 'add-rule'],
+      ['delete-elements services', 'add-elements services'],
+      ['delete-elements endpoints', 'flush-chain', 'delete-chain'],
+    ]);
   });
 
   it('removes a Service without a trace', async () => {

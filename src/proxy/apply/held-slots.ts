@@ -3,44 +3,42 @@
  * comparison then finds nothing to change.
  */
 import type { Service } from '../../api/schema/types.ts';
-import type { KernelTable } from '../../linux/nftables/table.ts';
+import type { Elements, KernelTable } from '../../linux/nftables/table.ts';
 import type { PreviousSlots } from '../plan/plan-service.ts';
 import { localOffset } from '../render/nftables/layout.ts';
 
-interface Slots {
-  readonly cluster: string[];
-  readonly local: string[];
-}
-
-/** Slots by frontend: `10.96.0.1 . tcp . 80`, or `tcp . 30080` for a node port. */
-export type HeldSlots = ReadonlyMap<string, Slots>;
-
-export function heldSlots(table: KernelTable | undefined): HeldSlots {
-  const held = new Map<string, Slots>();
-  for (const set of ['endpoints', 'nodeport-endpoints']) {
-    for (const [key, endpoint] of table?.sets.get(set)?.elements ?? []) {
-      const cut = key.lastIndexOf(' . ');
-      const frontend = key.slice(0, cut);
-      const slot = Number(key.slice(cut + 3));
-      const slots = held.get(frontend) ?? { cluster: [], local: [] };
-      held.set(frontend, slots);
-      if (slot >= localOffset) slots.local[slot - localOffset] = endpoint;
-      else slots.cluster[slot] = endpoint;
-    }
+/** The endpoints in the slots of a frontend (`10.96.0.1 . tcp . 80`), from one slot up to the first that nobody holds. */
+function slotsFrom(elements: Elements, frontend: string, first: number): string[] {
+  const slots: string[] = [];
+  for (let slot = first; ; slot++) {
+    const endpoint = elements.get(`${frontend} . ${slot}`);
+    if (endpoint === undefined) return slots;
+    slots.push(endpoint);
   }
-  return held;
 }
 
 /** The slots of a Service's ports, by whichever of its frontends has them. */
-export function slotsOf(service: Service, held: HeldSlots): PreviousSlots {
+export function slotsOf(service: Service, table: KernelTable | undefined): PreviousSlots {
+  const onIp = table?.sets.get('endpoints')?.elements;
+  const onNodePort = table?.sets.get('nodeport-endpoints')?.elements;
   return (name, protocol) => {
     const port = service.spec?.ports?.find((p) => (p.name ?? '') === name && (p.protocol ?? 'TCP').toLowerCase() === protocol);
-    const addresses = [service.spec?.clusterIP, ...(service.spec?.clusterIPs ?? []), ...(service.spec?.externalIPs ?? [])];
-    const frontends = addresses.map((ip) => `${ip} . ${protocol} . ${port?.port}`);
-    if (port?.nodePort) frontends.push(`${protocol} . ${port.nodePort}`);
-    const found = frontends.map((frontend) => held.get(frontend)).filter((slots) => slots !== undefined);
-    const list = (which: 'cluster' | 'local'): string[] =>
-      Array.from(found.find((s) => s[which].length > 0)?.[which] ?? [], (e) => e ?? '');
-    return { cluster: list('cluster'), local: list('local') };
+    const addresses = new Set([service.spec?.clusterIP, ...(service.spec?.clusterIPs ?? []), ...(service.spec?.externalIPs ?? [])]);
+    const list = (first: number): string[] => {
+      for (const ip of onIp ? addresses : []) {
+        const slots = onIp ? slotsFrom(onIp, `${ip} . ${protocol} . ${port?.port}`, first) : [];
+        if (slots.length > 0) return slots;
+      }
+      return onNodePort && port?.nodePort ? slotsFrom(onNodePort, `${protocol} . ${port.nodePort}`, first) : [];
+    };
+    // Each on demand: most ports use one list.
+    return {
+      get cluster() {
+        return list(0);
+      },
+      get local() {
+        return list(localOffset);
+      },
+    };
   };
 }

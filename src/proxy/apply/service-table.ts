@@ -1,14 +1,14 @@
 /** Keeps table `kube-proxy` of the kernel as the Services want it. One caller at a time. */
 import type { Service } from '../../api/schema/types.ts';
 import { isKnownError } from '../../errors/known-error.ts';
-import { create, diff } from '../../linux/nftables/diff.ts';
-import type { Nftables, Op, SetDeclaration } from '../../linux/nftables/table.ts';
+import { create, diff, diffPhases } from '../../linux/nftables/diff.ts';
+import type { KernelTable, Nftables, Op, SetDeclaration } from '../../linux/nftables/table.ts';
 import type { NodeContext } from '../plan/node-context.ts';
 import type { PreviousSlots } from '../plan/plan-service.ts';
 import { frontendName, type ServicePlan } from '../plan/service-plan.ts';
 import { setsOf, tableName } from '../render/nftables/layout.ts';
-import { Ledger } from '../render/nftables/ledger.ts';
-import { type HeldSlots, heldSlots, slotsOf } from './held-slots.ts';
+import { Ledger, slotSets } from '../render/nftables/ledger.ts';
+import { slotsOf } from './held-slots.ts';
 
 /** So many can be read within some ten milliseconds. */
 const fewElements = 20_000;
@@ -28,7 +28,8 @@ export class ServiceTable {
   #plans = new Map<string, ServicePlan>();
   /** Of plans that the ledger has not seen yet. */
   #pending = new Map<string, ServicePlan | undefined>();
-  #held: HeldSlots = new Map();
+  /** What was there when this began, and at which of the kernel's generations: until the first sync. */
+  #found: { readonly generation: number; readonly table: KernelTable | undefined } | undefined;
   /** Whether the kernel holds what the ledger calls settled. */
   #inStep = false;
   #affinityStale = true;
@@ -52,12 +53,14 @@ export class ServiceTable {
 
   /** Learns from the kernel which slots endpoints hold. To be called before the first `put`. */
   async open(): Promise<void> {
-    this.#held = heldSlots(await this.#nft.read(this.#node.family, tableName, dynamicSets));
+    const generation = await this.#nft.generation();
+    const table = await this.#nft.read(this.#node.family, tableName, dynamicSets);
+    this.#found = { generation, table };
   }
 
   /** The slots that an earlier proxy gave to a Service's endpoints. */
   heldSlots(service: Service): PreviousSlots {
-    return slotsOf(service, this.#held);
+    return slotsOf(service, this.#found?.table);
   }
 
   /** Says what a Service has now; undefined when it is gone. Takes effect with the next `sync`. */
@@ -82,32 +85,41 @@ export class ServiceTable {
     this.#ledger.update(this.#pending);
     this.#pending = new Map();
     const full = !this.#inStep;
-    const transactions = full ? [await this.#difference()] : this.#ledger.changes();
+    const transactions = full ? await this.#difference() : this.#ledger.changes();
     this.#inStep = false;
-    for (const ops of transactions) await (full ? this.#commitOrRebuild(ops) : this.#commit(ops));
+    await (full ? this.#commitOrRebuild(transactions) : this.#commit(transactions));
     this.#ledger.settled();
     this.#inStep = true;
     if (full || this.#affinityStale) await this.#forgetClients();
     return { full, steps: transactions.flat().length };
   }
 
-  async #difference(): Promise<Op[]> {
-    return diff(await this.#nft.read(this.#node.family, tableName, dynamicSets), this.#ledger.table());
+  async #difference(): Promise<Op[][]> {
+    return diffPhases(await this.#readAll(), this.#ledger.table(), slotSets);
+  }
+
+  /** Reading takes the kernel long: what was read at the beginning still holds when nobody changed anything since. */
+  async #readAll(): Promise<KernelTable | undefined> {
+    const found = this.#found;
+    this.#found = undefined;
+    if (found && found.generation === (await this.#nft.generation())) return found.table;
+    return this.#nft.read(this.#node.family, tableName, dynamicSets);
   }
 
   /** Makes the table new, in one transaction, when what is there cannot be changed into what is wanted. */
-  async #commitOrRebuild(ops: readonly Op[]): Promise<void> {
+  async #commitOrRebuild(transactions: readonly (readonly Op[])[]): Promise<void> {
     try {
-      await this.#commit(ops);
+      await this.#commit(transactions);
     } catch (err) {
       if (!isKnownError(err, 'KERNEL_REFUSED')) throw err;
       // Adding first makes the deletion right in either case.
-      await this.#commit([{ op: 'add-table' }, { op: 'delete-table' }, ...create(this.#ledger.table())]);
+      await this.#commit([[{ op: 'add-table' }, { op: 'delete-table' }, ...create(this.#ledger.table())]]);
     }
   }
 
-  async #commit(ops: readonly Op[]): Promise<void> {
-    await this.#nft.commit({ family: this.#node.family, table: tableName, ops });
+  /** One after the other. */
+  async #commit(transactions: readonly (readonly Op[])[]): Promise<void> {
+    for (const ops of transactions) await this.#nft.commit({ family: this.#node.family, table: tableName, ops });
   }
 
   /**
@@ -136,7 +148,7 @@ export class ServiceTable {
       const keys = [...known].filter(([key, endpoint]) => !valid(key, endpoint)).map(([key]) => key);
       if (keys.length === 0) break;
       try {
-        await this.#commit([{ op: 'delete-elements', set: affinity as SetDeclaration, keys }]);
+        await this.#commit([[{ op: 'delete-elements', set: affinity as SetDeclaration, keys }]]);
         break;
       } catch (err) {
         // One of them may have run out in between.
@@ -152,7 +164,7 @@ export class ServiceTable {
     for (const plan of this.#plans.values()) {
       for (const port of plan.ports) {
         if (port.affinitySeconds === undefined) continue;
-        const endpoints = new Set([...port.cluster, ...port.local].map((e) => `${e.ip} . ${e.port}`));
+        const endpoints = new Set([...port.cluster, ...port.local].map((e) => e.name));
         for (const f of port.frontends) {
           const name = frontendName(f, port);
           if (!this.#rerouted.has(name)) targets.set(name, endpoints);

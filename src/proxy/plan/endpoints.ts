@@ -1,5 +1,5 @@
 /** From EndpointSlices to the two endpoint lists of a Service's port, as kube-proxy chooses them (its topology.go). */
-import type { EndpointSlice } from '../../api/schema/types.ts';
+import type { Endpoint, EndpointSlice } from '../../api/schema/types.ts';
 import { familyOf, parseIp } from '../../ip/ip.ts';
 import type { NodeContext } from './node-context.ts';
 import type { Protocol } from './service-plan.ts';
@@ -17,6 +17,8 @@ export function isPort(port: number | undefined): port is number {
 }
 
 export interface Candidate {
+  /** `ip . port`. */
+  readonly name: string;
   readonly ip: string;
   readonly port: number;
   readonly ready: boolean;
@@ -32,37 +34,69 @@ export function isOfFamily(slice: EndpointSlice, node: NodeContext): boolean {
   return slice.addressType === (node.family === 'ip' ? 'IPv4' : 'IPv6');
 }
 
+/**
+ * What slices of a Service with several were read to say. A slice is never changed, only replaced: when one endpoint of thousands changes, the
+ * other slices need no reading. Most Services have one slice, and nothing is kept of that.
+ */
+const readBefore = new WeakMap<EndpointSlice, Map<string, readonly Candidate[]>>();
+
 /** The endpoints that slices name for a port; of the same address in two slices, the one that is not ending. */
-export function candidatesOf(slices: readonly EndpointSlice[], portName: string, protocol: Protocol, node: NodeContext): Candidate[] {
+export function candidatesOf(
+  slices: readonly EndpointSlice[],
+  portName: string,
+  protocol: Protocol,
+  node: NodeContext,
+): ReadonlyMap<string, Candidate> {
+  const own = slices.filter((slice) => isOfFamily(slice, node));
+  const read = own.length > 1 ? readAgain : readSlice;
+  const lists = own.map((slice) => read(slice, portName, protocol));
   const found = new Map<string, Candidate>();
-  const family = node.family === 'ip' ? 4 : 6;
-  for (const slice of slices) {
-    if (!isOfFamily(slice, node)) continue;
-    for (const port of slice.ports ?? []) {
-      if (port.name === undefined || port.name === null || !isPort(port.port)) continue;
-      if (port.name !== portName || (port.protocol ?? 'TCP').toLowerCase() !== protocol) continue;
-      for (const endpoint of slice.endpoints ?? []) {
-        const ip = readIp(endpoint.addresses[0] ?? '');
-        if (ip === undefined || familyOf(ip) !== family) continue;
-        const { conditions, hints } = endpoint;
-        const candidate: Candidate = {
-          ip,
-          port: port.port,
-          ready: conditions?.ready ?? true,
-          serving: conditions?.serving ?? conditions?.ready ?? true,
-          terminating: conditions?.terminating ?? false,
-          zones: (hints?.forZones ?? []).map((zone) => zone.name),
-          nodes: (hints?.forNodes ?? []).map((n) => n.name),
-          ...(endpoint.nodeName ? { nodeName: endpoint.nodeName } : {}),
-        };
-        const key = `${ip} . ${port.port}`;
-        const known = found.get(key);
-        if (!known || (known.terminating && !candidate.terminating)) found.set(key, candidate);
-      }
+  for (const list of lists)
+    for (const candidate of list) {
+      const known = found.get(candidate.name);
+      if (!known || (known.terminating && !candidate.terminating)) found.set(candidate.name, candidate);
+    }
+  return found;
+}
+
+function readAgain(slice: EndpointSlice, portName: string, protocol: Protocol): readonly Candidate[] {
+  const port = `${protocol} ${portName}`;
+  const ports = readBefore.get(slice) ?? new Map<string, readonly Candidate[]>();
+  readBefore.set(slice, ports);
+  const list = ports.get(port) ?? readSlice(slice, portName, protocol);
+  ports.set(port, list);
+  return list;
+}
+
+function readSlice(slice: EndpointSlice, portName: string, protocol: Protocol): readonly Candidate[] {
+  const family = slice.addressType === 'IPv4' ? 4 : 6;
+  const candidates: Candidate[] = [];
+  for (const port of slice.ports ?? []) {
+    if (port.name === undefined || port.name === null || !isPort(port.port)) continue;
+    if (port.name !== portName || (port.protocol ?? 'TCP').toLowerCase() !== protocol) continue;
+    for (const endpoint of slice.endpoints ?? []) {
+      const ip = readIp(endpoint.addresses[0] ?? '');
+      if (ip !== undefined && familyOf(ip) === family) candidates.push(candidateOf(endpoint, ip, port.port));
     }
   }
-  return [...found.values()];
+  return candidates;
 }
+
+function candidateOf({ conditions, hints, nodeName }: Endpoint, ip: string, port: number): Candidate {
+  return {
+    name: `${ip} . ${port}`,
+    ip,
+    port,
+    ready: conditions?.ready ?? true,
+    serving: conditions?.serving ?? conditions?.ready ?? true,
+    terminating: conditions?.terminating ?? false,
+    zones: hints?.forZones?.map((zone) => zone.name) ?? nowhere,
+    nodes: hints?.forNodes?.map((n) => n.name) ?? nowhere,
+    ...(nodeName ? { nodeName } : {}),
+  };
+}
+
+const nowhere: readonly string[] = [];
 
 /** Hints count only when every ready endpoint has them and one of them means here. */
 function hinted(ready: readonly Candidate[], node: NodeContext): readonly Candidate[] {

@@ -70,12 +70,21 @@ function sourceRanges(service: Service, lbIp: string, node: NodeContext): string
   return kept.map((cidr) => cidr.text).sort();
 }
 
-function place(candidates: readonly Candidate[], previous: readonly string[], node: NodeContext): EndpointAddress[] {
-  const byName = new Map(candidates.map((c) => [`${c.ip} . ${c.port}`, c]));
-  return assignSlots(previous, [...byName.keys()].sort().slice(0, maxEndpoints)).flatMap((name) => {
+/** Gives the chosen of all candidates their slots. */
+function place(
+  chosen: readonly Candidate[],
+  all: ReadonlyMap<string, Candidate>,
+  previous: readonly string[],
+  node: NodeContext,
+): EndpointAddress[] {
+  let byName = chosen.length === all.size ? all : new Map(chosen.map((c) => [c.name, c]));
+  if (byName.size > maxEndpoints) byName = new Map([...byName].sort(([a], [b]) => (a < b ? -1 : 1)).slice(0, maxEndpoints));
+  const slots: EndpointAddress[] = [];
+  for (const name of assignSlots(previous, byName)) {
     const c = byName.get(name);
-    return c ? [{ ip: c.ip, port: c.port, mayBeHere: c.nodeName === undefined || c.nodeName === node.nodeName }] : [];
-  });
+    if (c) slots.push({ name, ip: c.ip, port: c.port, mayBeHere: c.nodeName === undefined || c.nodeName === node.nodeName });
+  }
+  return slots;
 }
 
 function frontendsOf(service: Service, port: ServicePort, clusterIp: string, lists: Lists, node: NodeContext): Frontend[] {
@@ -140,14 +149,15 @@ function planPort(
   const name = port.name ?? '';
   const protocol = (port.protocol ?? 'TCP').toLowerCase() as Protocol;
   const { spec } = service;
-  const candidates = candidatesOf(slices, name, protocol, node);
+  const all = candidatesOf(slices, name, protocol, node);
+  const candidates = [...all.values()];
   const external = spec?.type === 'NodePort' || spec?.type === 'LoadBalancer' || (spec?.externalIPs ?? []).length > 0;
   const usesLocal = spec?.internalTrafficPolicy === 'Local' || (external && spec?.externalTrafficPolicy === 'Local');
   const usesCluster = spec?.internalTrafficPolicy !== 'Local' || external;
   const held = previous(name, protocol);
   const chosen = clusterEndpoints(candidates, node);
-  const cluster = usesCluster ? place(chosen, held.cluster, node) : [];
-  const local = usesLocal ? place(localEndpoints(candidates, node), held.local, node) : [];
+  const cluster = usesCluster ? place(chosen, all, held.cluster, node) : [];
+  const local = usesLocal ? place(localEndpoints(candidates, node), all, held.local, node) : [];
   const lists: Lists = { cluster: cluster.length, local: local.length, anywhere: chosen.length > 0 };
   return {
     name,
@@ -155,7 +165,7 @@ function planPort(
     frontends: frontendsOf(service, port, clusterIp, lists, node),
     cluster,
     local,
-    serving: new Set(candidates.filter((c) => c.serving).map((c) => `${c.ip} . ${c.port}`)),
+    serving: new Set(protocol === 'udp' ? candidates.filter((c) => c.serving).map((c) => c.name) : []),
     ...(spec?.sessionAffinity === 'ClientIP'
       ? { affinitySeconds: affinitySeconds(spec.sessionAffinityConfig?.clientIP?.timeoutSeconds) }
       : {}),

@@ -25,7 +25,7 @@ describe('assignSlots()', () => {
     ['gives nothing for nothing', ['a'], [], []],
     ['survives names that are held twice or missing', ['a', 'a', ''], ['a', 'b'], ['a', 'b']],
   ];
-  for (const [name, previous, wanted, result] of cases) it(name, () => assert.deepEqual(assignSlots(previous, wanted), result));
+  for (const [name, previous, wanted, result] of cases) it(name, () => assert.deepEqual(assignSlots(previous, new Set(wanted)), result));
 });
 
 /** Where endpoints are, from this node's view. */
@@ -120,7 +120,10 @@ describe('planService()', () => {
       const [slice] = slices('here');
       assert.ok(slice);
       const endpoints = [{ addresses: ['10.244.1.9'] }, { addresses: ['10.244.1.2'], ...(given ? { conditions: given } : {}) }];
-      const [port] = planService(service('Cluster', 'Cluster'), [{ ...slice, endpoints }], node)?.ports ?? [];
+      const s = service('Cluster', 'Cluster');
+      const spec = { ...s.spec, ports: [{ port: 80, protocol: 'UDP' }] };
+      const udp = { ...slice, ports: [{ name: '', port: 80, protocol: 'UDP' }], endpoints };
+      const [port] = planService({ ...s, spec }, [udp], node)?.ports ?? [];
       assert.equal(
         port?.cluster.some((e) => e.ip === '10.244.1.2'),
         chosen,
@@ -128,6 +131,30 @@ describe('planService()', () => {
       assert.equal(port?.serving.has('10.244.1.2 . 80'), serving);
       assert.ok(port?.serving.has('10.244.1.9 . 80'));
     });
+
+  it('reads of many slices those again that changed, and no others', () => {
+    let reads = 0;
+    const counted = (name: string, ip: string): EndpointSlice => ({
+      apiVersion: 'v1',
+      kind: 'EndpointSlice',
+      metadata: { name },
+      addressType: 'IPv4',
+      ports: [{ name: '', port: 80 }],
+      get endpoints() {
+        reads++;
+        return [{ addresses: [ip] }];
+      },
+    });
+    const many = Array.from({ length: 50 }, (_, i) => counted(`s${i}`, `10.244.1.${i + 1}`));
+    const s = service('Cluster', 'Cluster');
+    const ips = (): string[] | undefined => planService(s, many, node)?.ports[0]?.cluster.map((e) => e.ip);
+    assert.equal(ips()?.length, 50);
+    assert.equal(reads, 50);
+    many[7] = counted('s7', '10.244.1.200');
+    const after = ips();
+    assert.equal(reads, 51);
+    assert.ok(after?.includes('10.244.1.200') && !after.includes('10.244.1.8'));
+  });
 
   it('gives a frontend that two ports have to the first', () => {
     const s = service('Cluster', 'Cluster');

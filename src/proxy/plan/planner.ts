@@ -71,7 +71,7 @@ export class Planner {
     if (!plan) return this.#held(service);
     return (name, protocol) => {
       const port = plan.ports.find((p) => p.name === name && p.protocol === protocol);
-      const names = (list: PortPlan['cluster'] | undefined): string[] => (list ?? []).map((e) => `${e.ip} . ${e.port}`);
+      const names = (list: PortPlan['cluster'] | undefined): string[] => (list ?? []).map((e) => e.name);
       return { cluster: names(port?.cluster), local: names(port?.local) };
     };
   }

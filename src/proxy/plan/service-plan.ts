@@ -2,6 +2,8 @@
 export type Protocol = 'tcp' | 'udp' | 'sctp';
 
 export interface EndpointAddress {
+  /** `ip . port`. */
+  readonly name: string;
   readonly ip: string;
   readonly port: number;
   /** Whether the endpoint may run on this node, and so may be its own client. */
@@ -47,7 +49,7 @@ export interface PortPlan {
   readonly local: readonly EndpointAddress[];
   /** A client keeps its endpoint for this long after its last new connection. */
   readonly affinitySeconds?: number;
-  /** Addresses that still answer, also while they end: established UDP flows to others are cut. */
+  /** Names of endpoints that still answer, also while they end: established UDP flows to others are cut. Empty for other protocols. */
   readonly serving: ReadonlySet<string>;
 }
 

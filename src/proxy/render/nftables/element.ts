@@ -127,6 +127,6 @@ function changeSlots(
   for (let slot = after.length; slot < before.length; slot++) changes.gone(set, `${name} . ${slot + offset}`);
   for (let slot = 0; slot < after.length; slot++) {
     const [was, is] = [before[slot], after[slot]];
-    if (is && (is.ip !== was?.ip || is.port !== was.port)) changes.wanted(set, `${name} . ${slot + offset}`, `${is.ip} . ${is.port}`);
+    if (is && is.name !== was?.name) changes.wanted(set, `${name} . ${slot + offset}`, is.name);
   }
 }

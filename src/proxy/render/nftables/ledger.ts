@@ -10,7 +10,7 @@ import { changeElements, type Element } from './element.ts';
 import { chainOnDemand, chainsOf, type SetName, setsOf, tableName } from './layout.ts';
 
 /** Looked up by number, after another set has said how many there are. */
-const slotSets: ReadonlySet<SetName> = new Set<SetName>(['endpoints', 'nodeport-endpoints']);
+export const slotSets: ReadonlySet<string> = new Set<SetName>(['endpoints', 'nodeport-endpoints']);
 
 export class Ledger {
   readonly #node: NodeContext;
@@ -24,6 +24,8 @@ export class Ledger {
   /** Elements that may differ from what was applied: the value that the kernel has. */
   readonly #dirty = new Map<SetName, Map<string, string | undefined>>();
   readonly #dirtyChains = new Map<string, boolean>();
+  /** Before the first `settled` nothing is known of the kernel, and everything is compared. */
+  #wasSettled = false;
 
   constructor(node: NodeContext) {
     this.#node = node;
@@ -64,9 +66,11 @@ export class Ledger {
     if (!wanted || before === data) return;
     if (data === undefined) wanted.delete(key);
     else wanted.set(key, data);
-    const dirty = this.#dirty.get(set) ?? new Map<string, string | undefined>();
-    this.#dirty.set(set, dirty);
-    if (!dirty.has(key)) dirty.set(key, before);
+    if (this.#wasSettled) {
+      const dirty = this.#dirty.get(set) ?? new Map<string, string | undefined>();
+      this.#dirty.set(set, dirty);
+      if (!dirty.has(key)) dirty.set(key, before);
+    }
     this.#use(set, before, -1);
     this.#use(set, data, 1);
   }
@@ -76,7 +80,7 @@ export class Ledger {
     const verdict = parseVerdict(data);
     if (!('chain' in verdict) || !chainOnDemand(verdict.chain, this.#node)) return;
     const before = this.#chainUses.get(verdict.chain) ?? 0;
-    if (!this.#dirtyChains.has(verdict.chain)) this.#dirtyChains.set(verdict.chain, before > 0);
+    if (this.#wasSettled && !this.#dirtyChains.has(verdict.chain)) this.#dirtyChains.set(verdict.chain, before > 0);
     if (before + step === 0) this.#chainUses.delete(verdict.chain);
     else this.#chainUses.set(verdict.chain, before + step);
   }
@@ -122,6 +126,7 @@ export class Ledger {
 
   /** Says that the kernel holds what is wanted now. */
   settled(): void {
+    this.#wasSettled = true;
     this.#dirty.clear();
     this.#dirtyChains.clear();
   }
