@@ -1,27 +1,61 @@
 /** Certificate requests. */
 import { isDeepStrictEqual } from 'node:util';
 import type { CertificateSigningRequest } from '../schema/types.ts';
-import { duplicates, eachOf, type FieldError, forbidden, invalid, oneOf, required } from './field-error.ts';
+import { duplicates, eachOf, type FieldError, forbidden, invalid, notSupported, oneOf, required, tooLong } from './field-error.ts';
+import { isDns1123Label, isDns1123Subdomain } from './names.ts';
 
 const minCertificateSeconds = 600;
+const maxDomainBytes = 253;
+const maxSignerBytes = 253 + 1 + 253 + 63 + 1;
 
+const usages: readonly string[] = [
+  ...['any', 'cert sign', 'client auth', 'code signing', 'content commitment', 'crl sign', 'data encipherment', 'decipher only'],
+  ...['digital signature', 'email protection', 'encipher only', 'ipsec end system', 'ipsec tunnel', 'ipsec user', 'key agreement'],
+  ...['key encipherment', 'microsoft sgc', 'netscape sgc', 'ocsp signing', 's/mime', 'server auth', 'signing', 'timestamping'],
+];
+
+/** That the request is signed with the key that it names is seen by who reads it (admission, signers). */
 export function certificateErrors({ spec }: CertificateSigningRequest): FieldError[] {
+  const { request = '', usages: given, signerName, expirationSeconds: seconds } = spec ?? {};
   const errors: FieldError[] = [];
-  if (!spec?.request) errors.push(required('spec.request'));
-  if (!spec?.signerName) errors.push(required('spec.signerName'));
-  else if (!/^[^/]+\/[^/]+/.test(spec.signerName)) {
-    errors.push(
-      invalid('spec.signerName', spec.signerName, "must be a fully qualified domain and path of the form 'example.com/signer-name'"),
-    );
+  const pem = Buffer.from(request, 'base64').toString('latin1');
+  if (!pem.includes('-----BEGIN CERTIFICATE REQUEST-----')) {
+    errors.push(invalid('spec.request', request, 'PEM block type must be CERTIFICATE REQUEST'));
   }
-  if (!spec?.usages?.length) errors.push(required('spec.usages', 'usages must be specified'));
-  const seconds = spec?.expirationSeconds;
+  if (!given?.length) errors.push(required('spec.usages'));
+  errors.push(
+    ...eachOf(given, 'spec.usages', (usage, path) => (usages.includes(usage) ? [] : [notSupported(path, usage, usages)])),
+    ...duplicates(given ?? [], (index) => `spec.usages[${index}]`),
+  );
+  if (signerName === 'kubernetes.io/legacy-unknown') {
+    errors.push(invalid('spec.signerName', signerName, 'the legacy signerName is not allowed via this API version'));
+  } else errors.push(...signerNameErrors(signerName, 'spec.signerName'));
   if (seconds !== undefined && seconds < minCertificateSeconds) {
     errors.push(
       invalid('spec.expirationSeconds', seconds, `may not specify a duration less than ${minCertificateSeconds} seconds (10 minutes)`),
     );
   }
   return errors;
+}
+
+/** `example.com/name`: a domain of several labels, and a name in it. */
+export function signerNameErrors(name: string | undefined, path: string): FieldError[] {
+  if (!name) return [required(path)];
+  const [domain = '', signer = '', ...more] = name.split('/');
+  if (!name.includes('/') || more.length > 0) {
+    return [invalid(path, name, "must be a fully qualified domain and path of the form 'example.com/signer-name'")];
+  }
+  const labels = domain.split('.');
+  const errors = domain.length > maxDomainBytes ? [tooLong(path, maxDomainBytes)] : [];
+  errors.push(...firstWrong(labels, isDns1123Label, domain, path));
+  if (labels.length < 2) errors.push(invalid(path, domain, 'should be a domain with at least two segments separated by dots'));
+  errors.push(...firstWrong(signer.split('.'), isDns1123Subdomain, signer, path));
+  return name.length > maxSignerBytes ? [...errors, tooLong(path, maxSignerBytes)] : errors;
+}
+
+function firstWrong(labels: readonly string[], check: (label: string) => string[], whole: string, path: string): FieldError[] {
+  const wrong = labels.find((label) => check(label).length > 0);
+  return wrong === undefined ? [] : check(wrong).map((text) => invalid(path, whole, `validating label ${JSON.stringify(wrong)}: ${text}`));
 }
 
 type Condition = NonNullable<NonNullable<CertificateSigningRequest['status']>['conditions']>[number];

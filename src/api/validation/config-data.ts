@@ -43,7 +43,14 @@ const secretKeys: Readonly<Record<string, readonly string[]>> = {
 export function secretErrors({ data = {}, type = '', metadata }: Secret): FieldError[] {
   const errors = eachEntry(data, (key) => keyErrors(key, 'data'));
   if (bytesOf(data, 'base64') > maxBytes) errors.push(tooLong('data', maxBytes));
-  for (const key of secretKeys[type] ?? []) if (!(key in data)) errors.push(required(`data[${key}]`));
+  for (const key of secretKeys[type] ?? []) {
+    // Upstream takes any text for a key or certificate, but no empty private key of SSH.
+    const text = data[key];
+    if (text === undefined || (key === 'ssh-privatekey' && text === '')) errors.push(required(`data[${key}]`));
+    else if (key.startsWith('.docker') && !isJsonObject(text)) {
+      errors.push(invalid(`data[${key}]`, '<secret contents redacted>', 'must be a JSON object'));
+    }
+  }
   if (type === 'kubernetes.io/basic-auth' && !('username' in data) && !('password' in data)) {
     errors.push(required('data[username]'), required('data[password]'));
   }
@@ -51,6 +58,15 @@ export function secretErrors({ data = {}, type = '', metadata }: Secret): FieldE
   if (type === 'kubernetes.io/service-account-token' && !metadata.annotations?.[account])
     errors.push(required(`metadata.annotations[${account}]`));
   return errors;
+}
+
+function isJsonObject(base64: string): boolean {
+  try {
+    const value: unknown = JSON.parse(Buffer.from(base64, 'base64').toString());
+    return typeof value === 'object' && !Array.isArray(value);
+  } catch {
+    return false;
+  }
 }
 
 export function secretUpdateErrors(next: Secret, old: Secret): FieldError[] {

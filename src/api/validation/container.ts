@@ -1,6 +1,5 @@
 /** Containers of a pod, as upstream's core validation checks them. */
-import { compareQuantity } from '../quantity/quantity.ts';
-import type { Container, ContainerPort, EphemeralContainer, ResourceRequirements, SeccompProfile } from '../schema/types.ts';
+import type { Container, ContainerPort, ContainerResizePolicy, EphemeralContainer, PodSpec } from '../schema/types.ts';
 import { envErrors } from './env.ts';
 import {
   duplicate,
@@ -10,87 +9,156 @@ import {
   forbidden,
   invalid,
   invalids,
-  nonNegative,
+  notFound,
   notSupported,
   oneOf,
   required,
 } from './field-error.ts';
-import { amountsErrors, ipErrors, protocolErrors, quantityOf } from './formats.ts';
-import { handlerErrors, probeErrors } from './handler.ts';
-import { isDns1123Label, isEnvVarName, isPort, isValidPortName } from './names.ts';
+import { protocolErrors } from './formats.ts';
+import { hookErrors, probeErrors } from './handler.ts';
+import { deviceErrors, mountErrors } from './mounts.ts';
+import { isDns1123Label, isDns1123Subdomain, isEnvVarName, isPort, isValidPortName } from './names.ts';
+import { containerResourceNameErrors } from './resource-name.ts';
+import { requirementsErrors } from './resources.ts';
 import { restartErrors } from './restart-rules.ts';
+import { securityErrors } from './security.ts';
 
 /** What a container may refer to, and where it stands. */
 export interface ContainerContext {
   readonly kind: 'main' | 'init' | 'ephemeral';
-  readonly volumes: ReadonlySet<string>;
+  readonly spec: PodSpec;
+  /** True in a template: what makes pods of it may fill in the rest. */
+  readonly template: boolean;
 }
 
 /** Errors of one container; names that are taken twice are the caller's to find. */
-export function containerErrors(
-  container: Container | EphemeralContainer,
-  path: string,
-  { kind, volumes }: ContainerContext,
-): FieldError[] {
-  const errors: FieldError[] = [];
-  if (!container.name) errors.push(required(`${path}.name`));
-  else errors.push(...invalids(`${path}.name`, container.name, isDns1123Label(container.name)));
-  const { image } = container;
+export function containerErrors(container: Container | EphemeralContainer, path: string, context: ContainerContext): FieldError[] {
+  const { spec } = context;
+  const { name, image, terminationMessagePolicy: policy } = container;
+  const errors = name ? invalids(`${path}.name`, name, isDns1123Label(name)) : [required(`${path}.name`)];
   if (!image) errors.push(required(`${path}.image`));
-  else if (image.trim() !== image) errors.push(invalid(`${path}.image`, image, 'must not have leading or trailing whitespace'));
+  else if (!context.template && image.trim() !== image) {
+    errors.push(invalid(`${path}.image`, image, 'must not have leading or trailing whitespace'));
+  }
+  if (policy !== 'File' && policy !== 'FallbackToLogsOnError') {
+    const at = `${path}.terminationMessagePolicy`;
+    errors.push(policy ? notSupported(at, policy, ['File', 'FallbackToLogsOnError']) : required(at));
+  }
+  const claims = new Set((spec.resourceClaims ?? []).map((one) => one.name));
+  return [
+    ...errors,
+    ...kindErrors(container, path, context),
+    ...portsErrors(container.ports, `${path}.ports`),
+    ...eachOf(container.env, `${path}.env`, (one, at) => envErrors(one, at, spec.volumes ?? [])),
+    ...envFromErrors(container, path),
+    ...mountErrors(container, `${path}.volumeMounts`, spec.volumes ?? []),
+    ...deviceErrors(container, `${path}.volumeDevices`, spec.volumes ?? []),
+    ...oneOf(container.imagePullPolicy, `${path}.imagePullPolicy`, ['Always', 'IfNotPresent', 'Never']),
+    ...requirementsErrors(container.resources, `${path}.resources`, containerResourceNameErrors, claims),
+    ...resizeErrors(container.resizePolicy, `${path}.resizePolicy`, spec.restartPolicy),
+    ...securityErrors(container, `${path}.securityContext`, spec.hostUsers !== false),
+  ];
+}
+
+/** What goes with the one kind of containers and not with another. */
+function kindErrors(container: Container | EphemeralContainer, path: string, { kind, spec }: ContainerContext): FieldError[] {
+  if (kind === 'ephemeral') return ephemeralErrors(container as EphemeralContainer, path, spec);
   const sidecar = kind === 'init' && container.restartPolicy === 'Always';
-  if (kind !== 'ephemeral') errors.push(...restartErrors(container as Container, path));
+  const errors = restartErrors(container as Container, path);
   if (sidecar && container.restartPolicyRules?.length) {
     const text = 'restartPolicyRules are not allowed for init containers with restart policy Always';
     errors.push(forbidden(`${path}.restartPolicyRules`, text));
   }
-  for (const key of ['livenessProbe', 'readinessProbe', 'startupProbe', 'lifecycle'] as const) {
-    const value = container[key];
-    if (!value) continue;
-    if (kind === 'ephemeral') errors.push(forbidden(`${path}.${key}`, 'cannot be set for an Ephemeral Container'));
-    else if (kind === 'init' && !sidecar)
-      errors.push(forbidden(`${path}.${key}`, 'may not be set for init containers without restartPolicy=Always'));
+  if (kind === 'main' || sidecar) return [...errors, ...probesErrors(container as Container, path, spec)];
+  if (container.resizePolicy?.length) {
+    errors.push(invalid(`${path}.resizePolicy`, container.resizePolicy, 'must not be set for init containers'));
   }
-  for (const [key, probe] of Object.entries({
-    livenessProbe: container.livenessProbe,
-    readinessProbe: container.readinessProbe,
-    startupProbe: container.startupProbe,
-  })) {
+  for (const key of ['lifecycle', 'livenessProbe', 'readinessProbe', 'startupProbe'] as const) {
+    if (container[key]) errors.push(forbidden(`${path}.${key}`, 'may not be set for init containers without restartPolicy=Always'));
+  }
+  return errors;
+}
+
+function probesErrors(container: Container, path: string, spec: PodSpec): FieldError[] {
+  const grace = spec.terminationGracePeriodSeconds;
+  const errors = container.lifecycle ? hookErrors(container.lifecycle, `${path}.lifecycle`, grace, spec.os?.name) : [];
+  for (const key of ['livenessProbe', 'readinessProbe', 'startupProbe'] as const) {
+    const probe = container[key];
     if (!probe) continue;
-    errors.push(...probeErrors(probe, `${path}.${key}`));
+    const at = `${path}.${key}`;
+    errors.push(...probeErrors(probe, at));
     // Readiness may ask for several successes; the others act on the first one.
-    if (key !== 'readinessProbe' && probe.successThreshold !== 1) {
-      errors.push(invalid(`${path}.${key}.successThreshold`, probe.successThreshold, 'must be 1'));
+    if (key !== 'readinessProbe') {
+      if (probe.successThreshold !== 1) errors.push(invalid(`${at}.successThreshold`, probe.successThreshold, 'must be 1'));
+    } else if (probe.terminationGracePeriodSeconds !== undefined) {
+      errors.push(
+        invalid(`${at}.terminationGracePeriodSeconds`, probe.terminationGracePeriodSeconds, 'must not be set for readinessProbes'),
+      );
     }
   }
-  for (const key of ['postStart', 'preStop'] as const) {
-    const handler = container.lifecycle?.[key];
-    if (handler) errors.push(...handlerErrors(handler, `${path}.lifecycle.${key}`, ['exec', 'httpGet', 'tcpSocket', 'sleep']));
-  }
-  const policy = container.terminationMessagePolicy;
-  if (policy !== 'File' && policy !== 'FallbackToLogsOnError') {
-    const at = `${path}.terminationMessagePolicy`;
-    errors.push(policy ? notSupported(at, policy, ['FallbackToLogsOnError', 'File']) : required(at));
-  }
+  return errors;
+}
+
+/** Whoever debugs a pod does not become a part of it. */
+function ephemeralErrors(container: EphemeralContainer, path: string, spec: PodSpec): FieldError[] {
+  const text = 'cannot be set for an Ephemeral Container';
+  const resources = Object.keys(container.resources ?? {}).length > 0 ? container.resources : undefined;
+  const { ports, livenessProbe, readinessProbe, startupProbe, lifecycle, resizePolicy, restartPolicy, restartPolicyRules } = container;
+  const given = {
+    ports,
+    resources,
+    livenessProbe,
+    readinessProbe,
+    startupProbe,
+    lifecycle,
+    resizePolicy,
+    restartPolicy,
+    restartPolicyRules,
+  };
+  const { targetContainerName: target } = container;
+  const others = [...(spec.containers ?? []), ...(spec.initContainers ?? [])];
   return [
-    ...errors,
-    ...portsErrors(container.ports, `${path}.ports`),
-    ...eachOf(container.env, `${path}.env`, envErrors),
-    ...eachOf(container.envFrom, `${path}.envFrom`, ({ prefix, configMapRef, secretRef }, at) => {
-      const sources = Number(Boolean(configMapRef)) + Number(Boolean(secretRef));
-      return [
-        ...(prefix ? invalids(`${at}.prefix`, prefix, isEnvVarName(prefix)) : []),
-        ...(sources === 0 ? [invalid(at, '', 'must specify one of: `configMapRef` or `secretRef`')] : []),
-        ...(sources > 1 ? [invalid(at, '', 'may not have more than one field specified at a time')] : []),
-        ...(configMapRef && !configMapRef.name ? [required(`${at}.configMapRef.name`)] : []),
-        ...(secretRef && !secretRef.name ? [required(`${at}.secretRef.name`)] : []),
-      ];
-    }),
-    ...mountErrors(container, `${path}.volumeMounts`, volumes),
-    ...oneOf(container.imagePullPolicy, `${path}.imagePullPolicy`, ['Always', 'IfNotPresent', 'Never']),
-    ...resourcesErrors(container.resources, `${path}.resources`),
-    ...securityErrors(container, `${path}.securityContext`),
+    ...(target && !others.some((one) => one.name === target) ? [notFound(`${path}.targetContainerName`, target)] : []),
+    ...Object.entries(given).flatMap(([key, value]) => (value === undefined ? [] : [forbidden(`${path}.${key}`, text)])),
+    ...eachOf(container.volumeMounts, `${path}.volumeMounts`, ({ subPath, subPathExpr }, at) => [
+      ...(subPath ? [forbidden(`${at}.subPath`, text)] : []),
+      ...(subPathExpr ? [forbidden(`${at}.subPathExpr`, text)] : []),
+    ]),
   ];
+}
+
+function envFromErrors({ envFrom }: Container | EphemeralContainer, path: string): FieldError[] {
+  // Upstream names the list, not the entry, where the number of sources is wrong.
+  const list = `${path}.envFrom`;
+  return eachOf(envFrom, list, ({ prefix, configMapRef, secretRef }, at) => {
+    const given = Object.entries({ configMapRef, secretRef }).filter(([, ref]) => ref !== undefined);
+    return [
+      ...(prefix ? invalids(`${at}.prefix`, prefix, isEnvVarName(prefix)) : []),
+      ...given.flatMap(([key, ref]) =>
+        ref?.name ? invalids(`${at}.${key}.name`, ref.name, isDns1123Subdomain(ref.name)) : [required(`${at}.${key}.name`)],
+      ),
+      ...(given.length === 0 ? [invalid(list, '', 'must specify one of: `configMapRef` or `secretRef`')] : []),
+      ...(given.length > 1 ? [invalid(list, '', 'may not have more than one field specified at a time')] : []),
+    ];
+  });
+}
+
+function resizeErrors(
+  policies: readonly ContainerResizePolicy[] | undefined,
+  path: string,
+  restartPolicy: string | undefined,
+): FieldError[] {
+  const seen = new Set<string>();
+  // But for a name that stands twice, upstream names the list.
+  return eachOf(policies, path, ({ resourceName, restartPolicy: policy }, at) => {
+    const errors = [...oneOf(resourceName, path, ['cpu', 'memory']), ...oneOf(policy, path, ['NotRequired', 'RestartContainer'])];
+    if (seen.has(resourceName)) errors.push(duplicate(at, resourceName));
+    seen.add(resourceName);
+    if (restartPolicy === 'Never' && policy !== 'NotRequired') {
+      errors.push(invalid(path, policy, "must be 'NotRequired' when `restartPolicy` is 'Never'"));
+    }
+    return errors;
+  });
 }
 
 /** Two containers of one pod that ask for the same port of the node. */
@@ -115,7 +183,6 @@ function portsErrors(ports: readonly ContainerPort[] | undefined, path: string):
         ? invalids(`${at}.containerPort`, port.containerPort, isPort(port.containerPort))
         : [required(`${at}.containerPort`)]),
       ...(port.hostPort ? invalids(`${at}.hostPort`, port.hostPort, isPort(port.hostPort)) : []),
-      ...(port.hostIP ? ipErrors(port.hostIP, `${at}.hostIP`) : []),
       ...protocolErrors(port.protocol, `${at}.protocol`),
     ]),
     ...duplicates(
@@ -123,71 +190,4 @@ function portsErrors(ports: readonly ContainerPort[] | undefined, path: string):
       (index) => `${path}[${index}].name`,
     ),
   ];
-}
-
-function mountErrors({ volumeMounts }: Container | EphemeralContainer, path: string, volumes: ReadonlySet<string>): FieldError[] {
-  const paths = new Set<string>();
-  return eachOf(volumeMounts, path, ({ name, mountPath, subPath, subPathExpr }, at) => {
-    const errors: FieldError[] = [];
-    if (!name) errors.push(required(`${at}.name`));
-    else if (!volumes.has(name)) errors.push({ type: 'FieldValueNotFound', path: `${at}.name`, value: name, detail: '' });
-    if (!mountPath) errors.push(required(`${at}.mountPath`));
-    else if (paths.has(mountPath)) errors.push(invalid(`${at}.mountPath`, mountPath, 'must be unique'));
-    paths.add(mountPath);
-    for (const [key, value] of Object.entries({ subPath, subPathExpr })) if (value) errors.push(...localPathErrors(value, `${at}.${key}`));
-    if (subPath && subPathExpr) errors.push(invalid(`${at}.subPathExpr`, subPathExpr, 'subPathExpr and subPath are mutually exclusive'));
-    return errors;
-  });
-}
-
-/** A path that stays below where it starts. */
-export function localPathErrors(path: string, at: string): FieldError[] {
-  if (path.startsWith('/')) return [invalid(at, path, 'must be a relative path')];
-  return path.split('/').includes('..') ? [invalid(at, path, "must not contain '..'")] : [];
-}
-
-function resourcesErrors(resources: ResourceRequirements | undefined, path: string): FieldError[] {
-  if (!resources) return [];
-  const errors = [...amountsErrors(resources.limits, `${path}.limits`), ...amountsErrors(resources.requests, `${path}.requests`)];
-  for (const [name, text] of Object.entries(resources.requests ?? {})) {
-    const limitText = resources.limits?.[name];
-    const [request, limit] = [quantityOf(text), limitText === undefined ? undefined : quantityOf(limitText)];
-    if (!request || !limit) continue;
-    if (compareQuantity(request, limit) > 0) {
-      errors.push(invalid(`${path}.requests`, text, `must be less than or equal to ${name} limit of ${limitText}`));
-    }
-  }
-  return errors;
-}
-
-function securityErrors({ securityContext }: Container | EphemeralContainer, path: string): FieldError[] {
-  if (!securityContext) return [];
-  const { privileged, allowPrivilegeEscalation, capabilities, runAsUser, runAsGroup } = securityContext;
-  const errors = [
-    ...nonNegative(runAsUser, `${path}.runAsUser`),
-    ...nonNegative(runAsGroup, `${path}.runAsGroup`),
-    ...seccompErrors(securityContext.seccompProfile, `${path}.seccompProfile`),
-  ];
-  if (allowPrivilegeEscalation === false) {
-    if (privileged) errors.push(invalid(path, securityContext, 'cannot set `allowPrivilegeEscalation` to false and `privileged` to true'));
-    if (capabilities?.add?.includes('CAP_SYS_ADMIN')) {
-      errors.push(invalid(path, securityContext, 'cannot set `allowPrivilegeEscalation` to false and `capabilities.Add` CAP_SYS_ADMIN'));
-    }
-  }
-  return errors;
-}
-
-/** A profile of the node is a file below the kubelet's own folder of profiles, and no other file. */
-export function seccompErrors(profile: SeccompProfile | undefined, path: string): FieldError[] {
-  if (!profile) return [];
-  const { type, localhostProfile } = profile;
-  if (!type) return [required(`${path}.type`, 'type is required when seccompProfile is set')];
-  const errors = oneOf(type, `${path}.type`, ['Localhost', 'RuntimeDefault', 'Unconfined']);
-  const at = `${path}.localhostProfile`;
-  if (type !== 'Localhost')
-    return localhostProfile === undefined
-      ? errors
-      : [...errors, invalid(at, localhostProfile, 'can only be set when seccomp type is Localhost')];
-  if (!localhostProfile) return [required(at, 'must be set when seccomp type is Localhost')];
-  return localPathErrors(localhostProfile, at);
 }

@@ -1,29 +1,33 @@
 /** The small resources of the core group, policy and scheduling. */
 import { isDeepStrictEqual } from 'node:util';
-import type { Event, EventsV1Event, Namespace, Node, PodDisruptionBudget, PriorityClass, ResourceQuota } from '../schema/types.ts';
-import {
-  duplicate,
-  eachOf,
-  type FieldError,
-  forbidden,
-  invalid,
-  invalids,
-  oneOf,
-  optionalOneOf,
-  required,
-  tooLong,
-} from './field-error.ts';
+import type { Namespace, Node, PodDisruptionBudget, PriorityClass } from '../schema/types.ts';
+import { duplicate, eachOf, type FieldError, forbidden, invalid, invalids, oneOf, optionalOneOf, required } from './field-error.ts';
 import { amountsErrors, cidrErrors, countOrPercentErrors, percentAbove100Errors, selectorErrors } from './formats.ts';
 import { isLabelValue, isQualifiedName } from './names.ts';
 import { finalizerErrors, immutable } from './object-meta.ts';
 import { taintEffects } from './toleration.ts';
 
-const maxEventNoteBytes = 1024;
 /** Classes above are upstream's own. */
 const highestUserPriority = 1_000_000_000;
 
-export function namespaceErrors({ spec }: Namespace): FieldError[] {
-  return finalizerErrors(spec?.finalizers ?? [], 'spec.finalizers');
+export function namespaceErrors({ metadata, spec }: Namespace): FieldError[] {
+  return [...finalizerErrors(spec?.finalizers ?? [], 'spec.finalizers'), ...podSecurityErrors(metadata.labels)];
+}
+
+/** How strict a namespace is with its pods: `pod-security.kubernetes.io/enforce: baseline`, with the version of the rules. */
+function podSecurityErrors(labels: Readonly<Record<string, string>> = {}): FieldError[] {
+  return ['enforce', 'audit', 'warn'].flatMap((mode) => {
+    const key = `pod-security.kubernetes.io/${mode}`;
+    const [level, version] = [labels[key], labels[`${key}-version`]];
+    return [
+      ...(level === undefined || ['privileged', 'baseline', 'restricted'].includes(level)
+        ? []
+        : [invalid(`metadata.labels[${key}]`, level, 'must be one of privileged, baseline, restricted')]),
+      ...(version === undefined || /^(latest|v1\.([1-9][0-9]*|0))$/.test(version)
+        ? []
+        : [invalid(`metadata.labels[${key}-version]`, version, 'must be "latest" or "v1.x"')]),
+    ];
+  });
 }
 
 export function nodeErrors({ spec, status }: Node): FieldError[] {
@@ -68,28 +72,6 @@ export function nodeUpdateErrors(next: Node, old: Node): FieldError[] {
   return errors;
 }
 
-export function eventErrors({ involvedObject, metadata }: Event): FieldError[] {
-  const errors: FieldError[] = [];
-  const namespace = involvedObject?.namespace;
-  // Events of what has no namespace live in default.
-  if (namespace ? namespace !== metadata.namespace : !['default', 'kube-system', undefined].includes(metadata.namespace)) {
-    errors.push(invalid('involvedObject.namespace', namespace ?? '', 'does not match event.namespace'));
-  }
-  return errors;
-}
-
-export function eventV1Errors({ note = '', reason, action, type, reportingController }: EventsV1Event): FieldError[] {
-  const errors: FieldError[] = [];
-  if (!reportingController) errors.push(required('reportingController'));
-  if (!action) errors.push(required('action'));
-  if (!reason) errors.push(required('reason'));
-  if (Buffer.byteLength(note) > maxEventNoteBytes) errors.push(tooLong('note', maxEventNoteBytes));
-  return [
-    ...errors,
-    ...(type === 'Normal' || type === 'Warning' ? [] : [invalid('type', type ?? '', 'has to be either Normal or Warning')]),
-  ];
-}
-
 export function disruptionBudgetErrors({ spec }: PodDisruptionBudget): FieldError[] {
   if (spec?.minAvailable !== undefined && spec.maxUnavailable !== undefined) {
     return [invalid('spec', spec, 'minAvailable and maxUnavailable cannot be both set')];
@@ -103,14 +85,6 @@ export function disruptionBudgetErrors({ spec }: PodDisruptionBudget): FieldErro
       selectorErrors(spec?.selector, 'spec.selector'),
       optionalOneOf(spec?.unhealthyPodEvictionPolicy, 'spec.unhealthyPodEvictionPolicy', ['AlwaysAllow', 'IfHealthyBudget']),
     );
-}
-
-export function quotaErrors({ spec, status }: ResourceQuota): FieldError[] {
-  return [
-    ...amountsErrors(spec?.hard, 'spec.hard'),
-    ...amountsErrors(status?.hard, 'status.hard'),
-    ...amountsErrors(status?.used, 'status.used'),
-  ];
 }
 
 export function priorityClassErrors({ metadata, value = 0, preemptionPolicy }: PriorityClass): FieldError[] {

@@ -1,9 +1,9 @@
 /** Endpoints and EndpointSlices. */
-import type { DiscoveryV1EndpointPort, EndpointSlice, Endpoints } from '../schema/types.ts';
-import { duplicate, eachOf, type FieldError, invalid, invalids, oneOf, required, tooMany } from './field-error.ts';
+import type { DiscoveryV1EndpointPort, Endpoint, EndpointSlice, Endpoints } from '../schema/types.ts';
+import { atMost, duplicate, eachOf, type FieldError, invalid, invalids, oneOf, required } from './field-error.ts';
 import { ipErrors, protocolErrors, reachableIpErrors } from './formats.ts';
-import { isDns1123Label, isDns1123Subdomain, isPort, isQualifiedName } from './names.ts';
-import { immutable } from './object-meta.ts';
+import { isDns1123Label, isDns1123Subdomain, isLabelValue, isPort, isQualifiedName } from './names.ts';
+import { immutable, labelErrors } from './object-meta.ts';
 
 export function endpointsErrors({ subsets }: Endpoints): FieldError[] {
   return eachOf(subsets, 'subsets', ({ addresses, notReadyAddresses, ports = [] }, at) => {
@@ -20,10 +20,11 @@ export function endpointsErrors({ subsets }: Endpoints): FieldError[] {
     }
     return [
       ...errors,
-      ...eachOf(ports, `${at}.ports`, ({ name, port, protocol }, portAt) => [
+      ...eachOf(ports, `${at}.ports`, ({ name, port, protocol, appProtocol }, portAt) => [
         ...(name ? invalids(`${portAt}.name`, name, isDns1123Label(name)) : ports.length > 1 ? [required(`${portAt}.name`)] : []),
         ...invalids(`${portAt}.port`, port ?? 0, isPort(port)),
         ...protocolErrors(protocol, `${portAt}.protocol`),
+        ...(appProtocol === undefined ? [] : invalids(`${portAt}.appProtocol`, appProtocol, isQualifiedName(appProtocol))),
       ]),
     ];
   });
@@ -32,26 +33,56 @@ export function endpointsErrors({ subsets }: Endpoints): FieldError[] {
 const maxSliceEndpoints = 1000;
 const maxSliceAddresses = 100;
 const maxSlicePorts = 20_000;
+const maxTopologyLabels = 16;
+const maxHints = 8;
 
 export function endpointSliceErrors({ addressType, endpoints = [], ports = [] }: EndpointSlice): FieldError[] {
-  if (endpoints.length > maxSliceEndpoints) return [tooMany('endpoints', endpoints.length, maxSliceEndpoints)];
   return [
     ...oneOf(addressType, 'addressType', ['FQDN', 'IPv4', 'IPv6']),
-    ...eachOf(endpoints, 'endpoints', ({ addresses = [], hostname, nodeName }, at) => {
-      const errors: FieldError[] = [];
-      if (addresses.length === 0) errors.push(required(`${at}.addresses`, 'must contain at least 1 address'));
-      if (addresses.length > maxSliceAddresses) errors.push(tooMany(`${at}.addresses`, addresses.length, maxSliceAddresses));
-      errors.push(...eachOf(addresses, `${at}.addresses`, (address, where) => sliceAddressErrors(address, where, addressType)));
-      if (hostname) errors.push(...invalids(`${at}.hostname`, hostname, isDns1123Label(hostname)));
-      if (nodeName) errors.push(...invalids(`${at}.nodeName`, nodeName, isDns1123Subdomain(nodeName)));
-      return errors;
-    }),
-    ...(ports.length > maxSlicePorts ? [tooMany('ports', ports.length, maxSlicePorts)] : []),
-    ...eachOf(ports, 'ports', (port: DiscoveryV1EndpointPort, at) => [
+    ...(ports.length > maxSlicePorts ? atMost(ports, 'ports', maxSlicePorts) : slicePortErrors(ports)),
+    ...(endpoints.length > maxSliceEndpoints
+      ? atMost(endpoints, 'endpoints', maxSliceEndpoints)
+      : eachOf(endpoints, 'endpoints', (one, at) => endpointErrors(one, at, addressType))),
+  ];
+}
+
+function endpointErrors(endpoint: Endpoint, path: string, addressType: string): FieldError[] {
+  const { addresses = [], hostname, nodeName, deprecatedTopology: topology, hints } = endpoint;
+  const labels = Object.keys(topology ?? {});
+  return [
+    ...(addresses.length === 0 ? [required(`${path}.addresses`, 'must contain at least 1 address')] : []),
+    ...atMost(addresses, `${path}.addresses`, maxSliceAddresses),
+    ...eachOf(addresses, `${path}.addresses`, (address, at) => sliceAddressErrors(address, at, addressType)),
+    ...(nodeName === undefined ? [] : invalids(`${path}.nodeName`, nodeName, isDns1123Subdomain(nodeName))),
+    ...atMost(labels, `${path}.deprecatedTopology`, maxTopologyLabels),
+    ...labelErrors(topology, `${path}.deprecatedTopology`),
+    ...(hostname === undefined ? [] : invalids(`${path}.hostname`, hostname, isDns1123Label(hostname))),
+    ...hintErrors(hints?.forZones, `${path}.hints.forZones`, isLabelValue),
+    ...hintErrors(hints?.forNodes, `${path}.hints.forNodes`, isDns1123Subdomain),
+  ];
+}
+
+/** For whom an endpoint is meant: names of zones or of nodes. */
+function hintErrors(
+  hints: readonly { readonly name: string }[] | undefined,
+  path: string,
+  check: (name: string) => string[],
+): FieldError[] {
+  if ((hints?.length ?? 0) > maxHints) return atMost(hints, path, maxHints);
+  const seen = new Set<string>();
+  return eachOf(hints, path, ({ name = '' }, at) => {
+    const again = seen.has(name);
+    seen.add(name);
+    return [...(again ? [duplicate(`${at}.name`, name)] : []), ...invalids(`${at}.name`, name, check(name))];
+  });
+}
+
+function slicePortErrors(ports: readonly DiscoveryV1EndpointPort[]): FieldError[] {
+  return [
+    ...eachOf(ports, 'ports', (port, at) => [
       ...(port.name ? invalids(`${at}.name`, port.name, isDns1123Label(port.name)) : []),
-      ...(port.port === undefined ? [] : invalids(`${at}.port`, port.port, isPort(port.port))),
       ...protocolErrors(port.protocol, `${at}.protocol`),
-      ...(port.appProtocol ? invalids(`${at}.appProtocol`, port.appProtocol, isQualifiedName(port.appProtocol)) : []),
+      ...(port.appProtocol === undefined ? [] : invalids(`${at}.appProtocol`, port.appProtocol, isQualifiedName(port.appProtocol))),
     ]),
     ...sliceNameClashes(ports),
   ];
@@ -62,11 +93,20 @@ export function endpointSliceUpdateErrors(next: EndpointSlice, old: EndpointSlic
 }
 
 function sliceAddressErrors(address: string, path: string, type: string): FieldError[] {
-  if (type === 'FQDN') return invalids(path, address, isDns1123Subdomain(address));
+  if (type === 'FQDN') return fullNameErrors(address, path);
   const wrong = ipErrors(address, path);
   if (wrong.length > 0) return wrong;
   if ((type === 'IPv6') !== address.includes(':')) return [invalid(path, address, `must be an ${type} address`)];
   return reachableIpErrors(address, path);
+}
+
+/** A whole name in DNS, with or without its final dot. */
+function fullNameErrors(name: string, path: string): FieldError[] {
+  if (!name) return [required(path)];
+  const bare = name.replace(/\.$/, '');
+  const errors = invalids(path, bare, isDns1123Subdomain(bare));
+  if (errors.length > 0 || bare.includes('.')) return errors;
+  return [invalid(path, name, 'should be a domain with at least two segments separated by dots')];
 }
 
 /** Here the empty name counts too: a slice has at most one port without a name. */

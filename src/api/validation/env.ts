@@ -1,7 +1,9 @@
 /** Environment variables of a container. */
-import type { EnvVar } from '../schema/types.ts';
-import { type FieldError, invalid, invalids, notSupported, required } from './field-error.ts';
-import { isConfigMapKey, isEnvVarName } from './names.ts';
+import type { EnvVar, FileKeySelector, Volume } from '../schema/types.ts';
+import { fieldRefErrors, resourceRefErrors } from './downward.ts';
+import { type FieldError, invalid, invalids, notFound, required } from './field-error.ts';
+import { isConfigMapKey, isDns1123Label, isDns1123Subdomain, isEnvVarName } from './names.ts';
+import { backstepErrors } from './paths.ts';
 
 const envFields: readonly string[] = [
   'metadata.name',
@@ -14,51 +16,38 @@ const envFields: readonly string[] = [
   'status.podIP',
   'status.podIPs',
 ];
-const resourceFields: readonly string[] = [
-  'limits.cpu',
-  'limits.ephemeral-storage',
-  'limits.memory',
-  'requests.cpu',
-  'requests.ephemeral-storage',
-  'requests.memory',
-];
 
-export function envErrors({ name, value, valueFrom }: EnvVar, path: string): FieldError[] {
+export function envErrors({ name, value, valueFrom }: EnvVar, path: string, volumes: readonly Volume[]): FieldError[] {
   const errors = name ? invalids(`${path}.name`, name, isEnvVarName(name)) : [required(`${path}.name`)];
   if (!valueFrom) return errors;
   const at = `${path}.valueFrom`;
-  const { fieldRef, resourceFieldRef, configMapKeyRef, secretKeyRef } = valueFrom;
+  const { fieldRef, resourceFieldRef, configMapKeyRef, secretKeyRef, fileKeyRef } = valueFrom;
   const sources = Object.values(valueFrom).filter((one) => one !== undefined && one !== null).length;
-  if (fieldRef) {
-    if (!fieldRef.fieldPath) errors.push(required(`${at}.fieldRef.fieldPath`));
-    else if (!envFields.includes(fieldRef.fieldPath) && !/^metadata\.(labels|annotations)\['[^']+'\]$/.test(fieldRef.fieldPath)) {
-      errors.push(
-        /^[a-z]+\.[A-Za-z]+$/.test(fieldRef.fieldPath)
-          ? notSupported(`${at}.fieldRef.fieldPath`, fieldRef.fieldPath, envFields)
-          : invalid(
-              `${at}.fieldRef.fieldPath`,
-              fieldRef.fieldPath,
-              `error converting fieldPath: field label not supported: ${fieldRef.fieldPath}`,
-            ),
-      );
-    }
-  }
-  if (resourceFieldRef) {
-    const { resource } = resourceFieldRef;
-    if (!resource) errors.push(required(`${at}.resourceFieldRef.resource`));
-    else if (!resourceFields.includes(resource) && !/^(limits|requests)\.hugepages-/.test(resource)) {
-      errors.push(notSupported(`${at}.resourceFieldRef.resource`, resource, resourceFields));
-    }
-  }
+  if (fieldRef) errors.push(...fieldRefErrors(fieldRef, `${at}.fieldRef`, envFields));
+  if (resourceFieldRef) errors.push(...resourceRefErrors(resourceFieldRef, `${at}.resourceFieldRef`, false));
   for (const [key, ref] of Object.entries({ configMapKeyRef, secretKeyRef })) {
     if (!ref) continue;
-    if (!ref.name) errors.push(required(`${at}.${key}.name`));
+    errors.push(...invalids(`${at}.${key}.name`, ref.name ?? '', isDns1123Subdomain(ref.name ?? '')));
     if (!ref.key) errors.push(required(`${at}.${key}.key`));
     else errors.push(...invalids(`${at}.${key}.key`, ref.key, isConfigMapKey(ref.key)));
   }
+  if (fileKeyRef) errors.push(...fileErrors(fileKeyRef, `${at}.fileKeyRef`, volumes));
   if (sources === 0)
     errors.push(invalid(at, '', 'must specify one of: `fieldRef`, `resourceFieldRef`, `configMapKeyRef`, `secretKeyRef` or `fileKeyRef`'));
   else if (value) errors.push(invalid(at, '', 'may not be specified when `value` is not empty'));
   else if (sources > 1) errors.push(invalid(at, '', 'may not have more than one field specified at a time'));
   return errors;
+}
+
+/** A value that an init container wrote to a file. */
+function fileErrors({ key, volumeName, path: file }: FileKeySelector, path: string, volumes: readonly Volume[]): FieldError[] {
+  const at = `${path}.volumeName`;
+  const volume = volumes.find((one) => one.name === volumeName);
+  return [
+    ...(key ? invalids(`${path}.key`, key, isEnvVarName(key)) : [required(`${path}.key`)]),
+    ...(volumeName ? invalids(at, volumeName, isDns1123Label(volumeName)) : [required(at)]),
+    ...(file ? backstepErrors(file, `${path}.path`) : [required(`${path}.path`)]),
+    ...(volume ? [] : [notFound(at, volumeName ?? '')]),
+    ...(volume && !volume.emptyDir ? [invalid(at, volumeName, 'referenced volume must be of type emptyDir')] : []),
+  ];
 }

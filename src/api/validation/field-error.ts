@@ -126,6 +126,13 @@ export function eachEntry<T>(
   return collected(Object.entries(map ?? {}), ([key, value]) => errorsOf(key, value));
 }
 
+/** A Required for each of `keys` that has no value: none, an empty text, or a list without entries. */
+export function needed<T extends object>(object: T, path: string, ...keys: (keyof T & string)[]): FieldError[] {
+  return keys
+    .filter((key) => !object[key] || (Array.isArray(object[key]) && object[key].length === 0))
+    .map((key) => required(`${path}.${key}`));
+}
+
 /** A TooMany when a list is longer than it may be. */
 export function atMost(list: readonly unknown[] | undefined, path: string, max: number): FieldError[] {
   return list !== undefined && list.length > max ? [tooMany(path, list.length, max)] : [];

@@ -3,11 +3,25 @@ import { isIp, parseCidr, parseIp } from '../../ip/ip.ts';
 import { compareQuantity, parseQuantity } from '../quantity/quantity.ts';
 import type { LabelSelector } from '../schema/types.ts';
 import { eachEntry, eachOf, type FieldError, forbidden, invalid, invalids, notSupported, required } from './field-error.ts';
-import { isLabelValue, isPort, isQualifiedName, isValidPortName } from './names.ts';
+import { isDns1123Subdomain, isLabelValue, isPort, isQualifiedName, isValidPortName } from './names.ts';
 import { labelErrors } from './object-meta.ts';
 
 const zero = parseQuantity('0');
 export const portProtocols: readonly string[] = ['SCTP', 'TCP', 'UDP'];
+
+const httpPath = /^[A-Za-z0-9/\-._~%!$&'()*+,;=:]+$/;
+
+/** `acme.io/foo`: a name that nobody else has. */
+export function domainPathErrors(text: string | undefined, path: string): FieldError[] {
+  if (!text) return [required(path)];
+  const slash = text.indexOf('/');
+  if (slash < 1 || slash === text.length - 1) return [invalid(path, text, 'must be a domain-prefixed path (such as "acme.io/foo")')];
+  const [host, rest] = [text.slice(0, slash), text.slice(slash + 1)];
+  const errors = invalids(path, host, isDns1123Subdomain(host));
+  return httpPath.test(rest)
+    ? errors
+    : [...errors, invalid(path, rest, `Invalid path (regex used for validation is '${httpPath.source.slice(1, -1)}')`)];
+}
 
 /** IPv4 or IPv6, as written in the canonical way or not. */
 export function ipErrors(ip: string | undefined, path: string): FieldError[] {
@@ -66,7 +80,7 @@ export function amountsErrors(amounts: Readonly<Record<string, string>> | undefi
   });
 }
 
-const quantityMessage = "quantities must match the regular expression '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'";
+export const quantityMessage = "quantities must match the regular expression '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'";
 
 export function quantityOf(text: string | number): ReturnType<typeof parseQuantity> | undefined {
   try {
@@ -74,6 +88,16 @@ export function quantityOf(text: string | number): ReturnType<typeof parseQuanti
   } catch {
     return undefined;
   }
+}
+
+export function isPositive(text: string): boolean {
+  const amount = quantityOf(text);
+  return amount !== undefined && compareQuantity(amount, zero) > 0;
+}
+
+export function isNegative(text: string | undefined): boolean {
+  const amount = text === undefined ? undefined : quantityOf(text);
+  return amount !== undefined && compareQuantity(amount, zero) < 0;
 }
 
 /** The form of a label selector; that it must not be empty is the caller's to say. */

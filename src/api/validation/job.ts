@@ -3,9 +3,9 @@ import { cloneJson } from '../codec/json-clone.ts';
 import type { Job, JobSpec, PodTemplateSpec } from '../schema/types.ts';
 import { labelSelectorOf } from '../selector/label.ts';
 import { type FieldError, invalid, nonNegative, notSupported, required, tooLong } from './field-error.ts';
-import { selectorErrors } from './formats.ts';
+import { domainPathErrors, selectorErrors } from './formats.ts';
 import { jobPolicyErrors } from './job-policy.ts';
-import { isDns1123Label, isDns1123Subdomain } from './names.ts';
+import { isDns1123Label } from './names.ts';
 import { immutable } from './object-meta.ts';
 import { templateErrors } from './pod.ts';
 
@@ -123,14 +123,7 @@ function restartErrors({ template, podFailurePolicy }: JobSpec, path: string): F
 
 function managedByErrors(name: string | undefined, path: string): FieldError[] {
   if (name === undefined) return [];
-  if (name === '') return [required(path)];
-  const slash = name.indexOf('/');
-  if (slash < 1 || slash === name.length - 1) return [invalid(path, name, 'must be a domain-prefixed path (such as "acme.io/foo")')];
-  const host = name.slice(0, slash);
-  return [
-    ...isDns1123Subdomain(host).map((text) => invalid(path, host, text)),
-    ...(Buffer.byteLength(name) > maxManagedByBytes ? [tooLong(path, maxManagedByBytes)] : []),
-  ];
+  return [...domainPathErrors(name, path), ...(Buffer.byteLength(name) > maxManagedByBytes ? [tooLong(path, maxManagedByBytes)] : [])];
 }
 
 /** Unless its maker chose the selector, it and the template carry what the server made up, untouched. */

@@ -14,6 +14,7 @@ const qualifiedName = /^([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]$/;
 const labelValue = /^(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?$/;
 const envVarName = /^[-._a-zA-Z][-._a-zA-Z0-9]*$/;
 const relaxedEnvVarName = /^[ -<>-~]+$/;
+const httpHeaderName = /^[-A-Za-z0-9]+$/;
 const configMapKey = /^[-._a-zA-Z0-9]+$/;
 
 const labelMessage =
@@ -113,6 +114,12 @@ export function isValidPortName(value: string): string[] {
   if (value.includes('--')) errors.push('must not contain consecutive hyphens');
   if (value.startsWith('-') || value.endsWith('-')) errors.push('must not begin or end with a hyphen');
   return errors;
+}
+
+/** RFC 7230's token, in upstream's words. */
+export function isHttpHeaderName(value: string): string[] {
+  const message = "a valid HTTP header must consist of alphanumeric characters or '-'";
+  return httpHeaderName.test(value) ? [] : [withExamples(message, httpHeaderName, ['X-Header-Name'])];
 }
 
 export function isPort(value: number): string[] {

@@ -6,17 +6,20 @@ import type {
   Ingress,
   IngressBackend,
   IngressClass,
+  IngressClassParametersReference,
   IPAddress,
   NetworkPolicy,
   NetworkPolicyPeer,
   NetworkPolicyPort,
   ServiceCIDR,
+  TypedLocalObjectReference,
 } from '../schema/types.ts';
-import { eachOf, type FieldError, forbidden, invalid, invalids, notSupported, required } from './field-error.ts';
-import { cidrErrors, portOrNameErrors, protocolErrors, selectorErrors } from './formats.ts';
-import { isDns1123Label, isDns1123Subdomain, isPort, isValidPortName, isWildcardDns1123Subdomain } from './names.ts';
+import { eachOf, type FieldError, forbidden, invalid, invalids, notSupported, required, tooLong } from './field-error.ts';
+import { cidrErrors, domainPathErrors, portOrNameErrors, protocolErrors, selectorErrors } from './formats.ts';
+import { isDns1123Label, isDns1123Subdomain, isPort, isValidPortName, isWildcardDns1123Subdomain, nameIsPathSegment } from './names.ts';
 import { immutable } from './object-meta.ts';
 
+const maxControllerBytes = 250;
 const pathTypes: readonly string[] = ['Exact', 'ImplementationSpecific', 'Prefix'];
 
 export function networkPolicyErrors({ spec }: NetworkPolicy): FieldError[] {
@@ -101,7 +104,7 @@ function pathErrors({ path, pathType, backend }: HTTPIngressPath, at: string): F
 
 function backendErrors({ service, resource }: IngressBackend, path: string): FieldError[] {
   if (service && resource) return [invalid(path, '', 'cannot set both resource and service backends')];
-  if (resource) return [];
+  if (resource) return referenceErrors(resource, `${path}.resource`);
   if (!service?.name) return [required(`${path}.service.name`)];
   const errors = invalids(`${path}.service.name`, service.name, isDns1123Label(service.name));
   const { name, number } = service.port ?? {};
@@ -117,10 +120,33 @@ function hostErrors(host: string, path: string): FieldError[] {
 }
 
 export function ingressClassErrors({ spec }: IngressClass): FieldError[] {
-  if (!spec?.controller) return [required('spec.controller')];
-  return spec.controller.includes('/')
-    ? []
-    : [invalid('spec.controller', spec.controller, 'must be a domain-prefixed path (such as "acme.io/foo")')];
+  const { controller, parameters } = spec ?? {};
+  const errors = parameters ? parametersErrors(parameters, 'spec.parameters') : [];
+  if (Buffer.byteLength(controller ?? '') > maxControllerBytes) errors.push(tooLong('spec.controller', maxControllerBytes));
+  return [...domainPathErrors(controller, 'spec.controller'), ...errors];
+}
+
+function parametersErrors(parameters: IngressClassParametersReference, path: string): FieldError[] {
+  const { scope, namespace } = parameters;
+  const errors = referenceErrors(parameters, path);
+  const at = `${path}.namespace`;
+  if (scope === undefined) return [...errors, required(`${path}.scope`)];
+  if (scope !== 'Cluster' && scope !== 'Namespace') return [...errors, notSupported(`${path}.scope`, scope, ['Cluster', 'Namespace'])];
+  if (scope === 'Cluster') {
+    return namespace === undefined ? errors : [...errors, forbidden(at, "`parameters.scope` is set to 'Cluster'")];
+  }
+  if (namespace === undefined) return [...errors, required(at, "`parameters.scope` is set to 'Namespace'")];
+  return [...errors, ...invalids(at, namespace, isDns1123Label(namespace))];
+}
+
+/** An object of any kind, in the same namespace or none. */
+function referenceErrors({ apiGroup, kind, name }: TypedLocalObjectReference, path: string): FieldError[] {
+  return [
+    ...(apiGroup === undefined ? [] : invalids(`${path}.apiGroup`, apiGroup, isDns1123Subdomain(apiGroup))),
+    ...Object.entries({ kind, name }).flatMap(([key, value]) =>
+      value ? invalids(`${path}.${key}`, value, nameIsPathSegment(value, false)) : [required(`${path}.${key}`)],
+    ),
+  ];
 }
 
 export function ingressClassUpdateErrors(next: IngressClass, old: IngressClass): FieldError[] {
@@ -142,8 +168,10 @@ export function ipAddressErrors({ spec }: IPAddress): FieldError[] {
   if (!ref) return [required(path)];
   return [
     ...(ref.group ? invalids(`${path}.group`, ref.group, isDns1123Subdomain(ref.group)) : []),
-    ...(ref.resource ? [] : [required(`${path}.resource`)]),
-    ...(ref.name ? [] : [required(`${path}.name`)]),
+    ...Object.entries({ resource: ref.resource, name: ref.name }).flatMap(([key, value]) =>
+      value ? invalids(`${path}.${key}`, value, nameIsPathSegment(value, false)) : [required(`${path}.${key}`)],
+    ),
+    ...(ref.namespace ? invalids(`${path}.namespace`, ref.namespace, nameIsPathSegment(ref.namespace, false)) : []),
   ];
 }
 

@@ -1,23 +1,53 @@
-import type { Container, Pod, PodSpec, PodTemplateSpec } from '../schema/types.ts';
+import type { Container, EphemeralContainer, Pod, PodResourceClaim, PodSpec, PodTemplateSpec } from '../schema/types.ts';
 import { affinityErrors } from './affinity.ts';
-import { containerErrors, hostPortConflicts, seccompErrors } from './container.ts';
-import { duplicates, eachOf, type FieldError, forbidden, invalid, invalids, nonNegative, oneOf, required } from './field-error.ts';
-import { ipErrors, selectorErrors } from './formats.ts';
-import { isDns1123Label, isDns1123Subdomain, isQualifiedName, isUnderscoredSubdomain } from './names.ts';
+import { containerErrors, hostPortConflicts } from './container.ts';
+import {
+  duplicate,
+  duplicates,
+  eachOf,
+  type FieldError,
+  forbidden,
+  invalid,
+  invalids,
+  nonNegative,
+  notSupported,
+  oneOf,
+  optionalOneOf,
+  required,
+  tooLong,
+} from './field-error.ts';
+import { ipErrors } from './formats.ts';
+import { isDns1123Label, isDns1123Subdomain, isQualifiedName } from './names.ts';
 import { annotationErrors, labelErrors } from './object-meta.ts';
+import { dnsConfigErrors } from './pod-dns.ts';
+import { overheadErrors, podResourcesErrors } from './pod-resources.ts';
+import { hostUsersErrors, podSecurityErrors } from './security.ts';
+import { spreadErrors } from './spread.ts';
 import { tolerationErrors } from './toleration.ts';
 import { volumesErrors } from './volume.ts';
 
 const maxInt32 = 2 ** 31 - 1;
-const maxNameServers = 3;
-const maxSearchPaths = 32;
-const maxSearchCharacters = 2048;
+const maxHostnameBytes = 64;
+const mirrorAnnotation = 'kubernetes.io/config.mirror';
+const operatingSystems: readonly string[] = ['linux', 'windows'];
 
 export function podErrors(pod: Pod): FieldError[] {
-  if (!pod.spec) return [required('spec.containers')];
-  const errors = podSpecErrors(pod.spec, 'spec');
-  if (pod.spec.ephemeralContainers?.length) errors.push(forbidden('spec.ephemeralContainers', 'cannot be set on create'));
-  return errors;
+  const { metadata, spec } = pod;
+  if (!spec) return [required('spec.containers')];
+  const errors = podSpecErrors(spec, 'spec', metadata);
+  if (spec.ephemeralContainers?.length) errors.push(forbidden('spec.ephemeralContainers', 'cannot be set on create'));
+  if (spec.resourceClaims?.length && metadata.annotations?.[mirrorAnnotation] !== undefined) {
+    errors.push(forbidden('', 'static pods do not support resource claims'));
+  }
+  if (spec.serviceAccountName) return errors;
+  return [
+    ...errors,
+    ...eachOf(spec.volumes, 'spec.volumes', ({ projected }, at) =>
+      eachOf(projected?.sources, `${at}.projected.sources`, ({ serviceAccountToken }, source) =>
+        serviceAccountToken ? [forbidden(`${source}.serviceAccountToken`, 'must not be specified when serviceAccountName is not set')] : [],
+      ),
+    ),
+  ];
 }
 
 /** `metadata` and `spec` of a workload's template. */
@@ -32,10 +62,52 @@ export function templateErrors(template: PodTemplateSpec | undefined, path: stri
   ];
 }
 
-/** Errors of a pod's spec, in a pod or in a template. */
-export function podSpecErrors(spec: PodSpec, path: string): FieldError[] {
+/** Errors of a pod's spec, in a pod with its metadata, or in a template without. */
+export function podSpecErrors(spec: PodSpec, path: string, metadata?: Pod['metadata']): FieldError[] {
+  const { terminationGracePeriodSeconds: grace, activeDeadlineSeconds: deadline } = spec;
+  const labels = metadata && (metadata.labels ?? {});
+  return [
+    ...(grace === undefined
+      ? [required(`${path}.terminationGracePeriodSeconds`)]
+      : nonNegative(grace, `${path}.terminationGracePeriodSeconds`)),
+    ...volumesErrors(spec.volumes, `${path}.volumes`, metadata && (metadata.name ?? '')),
+    ...resourceClaimErrors(spec.resourceClaims, `${path}.resourceClaims`),
+    ...containersErrors(spec, path, metadata === undefined),
+    ...podResourcesErrors(spec, `${path}.resources`),
+    ...hostNetworkErrors(spec, `${path}.containers`),
+    ...oneOf(spec.restartPolicy, `${path}.restartPolicy`, ['Always', 'OnFailure', 'Never']),
+    ...oneOf(spec.dnsPolicy, `${path}.dnsPolicy`, ['ClusterFirstWithHostNet', 'ClusterFirst', 'Default', 'None']),
+    ...labelErrors(spec.nodeSelector, `${path}.nodeSelector`),
+    ...podSecurityErrors(spec, `${path}.securityContext`),
+    ...(spec.affinity ? affinityErrors(spec.affinity, `${path}.affinity`, labels) : []),
+    ...dnsConfigErrors(spec, `${path}.dnsConfig`),
+    ...eachOf(spec.readinessGates, `${path}.readinessGates`, ({ conditionType = '' }, at) =>
+      invalids(`${at}.conditionType`, conditionType, isQualifiedName(conditionType)),
+    ),
+    ...gateErrors(spec.schedulingGates, `${path}.schedulingGates`),
+    ...spreadErrors(spec.topologySpreadConstraints, `${path}.topologySpreadConstraints`, labels),
+    ...hostUsersErrors(spec, path),
+    ...hostnameErrors(spec, path),
+    ...nameErrors(spec.serviceAccountName, `${path}.serviceAccountName`, isDns1123Subdomain),
+    ...nameErrors(spec.nodeName, `${path}.nodeName`, isDns1123Subdomain),
+    ...(deadline === undefined ? [] : deadlineErrors(deadline, `${path}.activeDeadlineSeconds`, 1)),
+    ...tolerationErrors(spec.tolerations, `${path}.tolerations`),
+    ...eachOf(spec.hostAliases, `${path}.hostAliases`, ({ ip, hostnames }, at) => [
+      ...ipErrors(ip, `${at}.ip`),
+      ...eachOf(hostnames, `${at}.hostnames`, (name, nameAt) => invalids(nameAt, name, isDns1123Subdomain(name))),
+    ]),
+    ...nameErrors(spec.priorityClassName, `${path}.priorityClassName`, isDns1123Subdomain),
+    ...(spec.runtimeClassName === undefined
+      ? []
+      : invalids(`${path}.runtimeClassName`, spec.runtimeClassName, isDns1123Subdomain(spec.runtimeClassName))),
+    ...optionalOneOf(spec.preemptionPolicy, `${path}.preemptionPolicy`, ['PreemptLowerPriority', 'Never']),
+    ...overheadErrors(spec.overhead, `${path}.overhead`),
+    ...osErrors(spec, path),
+  ];
+}
+
+function containersErrors(spec: PodSpec, path: string, template: boolean): FieldError[] {
   const { containers = [], initContainers = [], ephemeralContainers = [] } = spec;
-  const volumes = new Set((spec.volumes ?? []).map((one) => one.name));
   const names = [...containers, ...initContainers, ...ephemeralContainers].map((one) => one.name);
   const pathOfName = (index: number): string => {
     if (index < containers.length) return `${path}.containers[${index}].name`;
@@ -44,100 +116,92 @@ export function podSpecErrors(spec: PodSpec, path: string): FieldError[] {
     return `${path}.ephemeralContainers[${rest - initContainers.length}].name`;
   };
   return [
-    ...volumesErrors(spec.volumes, `${path}.volumes`),
     ...(containers.length === 0 ? [required(`${path}.containers`)] : []),
-    ...eachOf(containers, `${path}.containers`, (one, at) => containerErrors(one, at, { kind: 'main', volumes })),
+    ...eachOf(containers, `${path}.containers`, (one, at) => containerErrors(one, at, { kind: 'main', spec, template })),
     ...hostPortConflicts(containers, `${path}.containers`),
-    ...eachOf(initContainers, `${path}.initContainers`, (one, at) => containerErrors(one, at, { kind: 'init', volumes })),
-    ...eachOf(ephemeralContainers, `${path}.ephemeralContainers`, (one, at) => containerErrors(one, at, { kind: 'ephemeral', volumes })),
+    ...eachOf(initContainers, `${path}.initContainers`, (one, at) => [
+      ...containerErrors(one, at, { kind: 'init', spec, template }),
+      // They run one by one: each may have the port.
+      ...hostPortConflicts([one], `${path}.initContainers`),
+    ]),
+    ...eachOf(ephemeralContainers, `${path}.ephemeralContainers`, (one, at) =>
+      containerErrors(one, at, { kind: 'ephemeral', spec, template: false }),
+    ),
     ...duplicates(names, pathOfName),
-    ...oneOf(spec.restartPolicy, `${path}.restartPolicy`, ['Always', 'OnFailure', 'Never']),
-    ...oneOf(spec.dnsPolicy, `${path}.dnsPolicy`, ['ClusterFirstWithHostNet', 'ClusterFirst', 'Default', 'None']),
-    ...dnsConfigErrors(spec, `${path}.dnsConfig`),
-    ...labelErrors(spec.nodeSelector, `${path}.nodeSelector`),
-    ...hostNetworkErrors(spec, containers, `${path}.containers`),
-    ...(spec.affinity ? affinityErrors(spec.affinity, `${path}.affinity`) : []),
-    ...nameErrors(spec.serviceAccountName, `${path}.serviceAccountName`, isDns1123Subdomain),
-    ...nameErrors(spec.nodeName, `${path}.nodeName`, isDns1123Subdomain),
-    ...nameErrors(spec.hostname, `${path}.hostname`, isDns1123Label),
-    ...nameErrors(spec.subdomain, `${path}.subdomain`, isDns1123Label),
-    ...nameErrors(spec.priorityClassName, `${path}.priorityClassName`, isDns1123Subdomain),
-    ...nameErrors(spec.runtimeClassName, `${path}.runtimeClassName`, isDns1123Subdomain),
-    ...deadlineErrors(spec.activeDeadlineSeconds, `${path}.activeDeadlineSeconds`, 1),
-    ...nonNegative(spec.terminationGracePeriodSeconds, `${path}.terminationGracePeriodSeconds`),
-    ...eachOf(spec.securityContext?.sysctls, `${path}.securityContext.sysctls`, ({ name }, at) => sysctlErrors(name, `${at}.name`)),
-    ...duplicates(
-      (spec.securityContext?.sysctls ?? []).map((one) => one.name ?? ''),
-      (index) => `${path}.securityContext.sysctls[${index}].name`,
-    ),
-    ...seccompErrors(spec.securityContext?.seccompProfile, `${path}.securityContext.seccompProfile`),
-    ...tolerationErrors(spec.tolerations, `${path}.tolerations`),
-    ...eachOf(spec.hostAliases, `${path}.hostAliases`, ({ ip, hostnames }, at) => [
-      ...ipErrors(ip, `${at}.ip`),
-      ...eachOf(hostnames, `${at}.hostnames`, (name, nameAt) => invalids(nameAt, name, isDns1123Subdomain(name))),
-    ]),
-    ...eachOf(spec.readinessGates, `${path}.readinessGates`, ({ conditionType }, at) =>
-      invalids(`${at}.conditionType`, conditionType, isQualifiedName(conditionType ?? '')),
-    ),
-    ...eachOf(spec.topologySpreadConstraints, `${path}.topologySpreadConstraints`, (one, at) => [
-      ...(one.maxSkew > 0 ? [] : [invalid(`${at}.maxSkew`, one.maxSkew, 'must be greater than zero')]),
-      ...(one.topologyKey ? [] : [required(`${at}.topologyKey`, 'can not be empty')]),
-      ...oneOf(one.whenUnsatisfiable, `${at}.whenUnsatisfiable`, ['DoNotSchedule', 'ScheduleAnyway']),
-      ...selectorErrors(one.labelSelector, `${at}.labelSelector`),
-    ]),
   ];
 }
 
-const sysctlName = /^([a-z0-9]([-_a-z0-9]*[a-z0-9])?[./])*[a-z0-9]([-_a-z0-9]*[a-z0-9])?$/;
+function resourceClaimErrors(claims: readonly PodResourceClaim[] | undefined, path: string): FieldError[] {
+  const seen = new Set<string>();
+  return eachOf(claims, path, (claim, at) => {
+    const { name, resourceClaimName, resourceClaimTemplateName } = claim;
+    const given = Object.entries({ resourceClaimName, resourceClaimTemplateName }).filter(([, value]) => value !== undefined);
+    const errors = name ? invalids(`${at}.name`, name, isDns1123Label(name)) : [required(`${at}.name`)];
+    if (seen.has(name)) errors.push(duplicate(`${at}.name`, name));
+    if (name) seen.add(name);
+    if (given.length > 1)
+      errors.push(invalid(at, claim, 'at most one of `resourceClaimName` or `resourceClaimTemplateName` may be specified'));
+    if (given.length === 0) errors.push(invalid(at, claim, 'must specify one of: `resourceClaimName`, `resourceClaimTemplateName`'));
+    return [...errors, ...given.flatMap(([key, value]) => invalids(`${at}.${key}`, value, isDns1123Subdomain(value ?? '')))];
+  });
+}
 
-function sysctlErrors(name: string | undefined, path: string): FieldError[] {
-  if (!name) return [required(path)];
-  if (name.length <= 253 && sysctlName.test(name)) return [];
-  return [invalid(path, name, `must have at most 253 characters and match regex ${sysctlName.source}`)];
+function gateErrors(gates: PodSpec['schedulingGates'], path: string): FieldError[] {
+  const seen = new Set<string>();
+  return eachOf(gates, path, ({ name = '' }, at) => {
+    const errors = invalids(at, name, isQualifiedName(name));
+    if (seen.has(name)) errors.push(duplicate(at, name));
+    seen.add(name);
+    return errors;
+  });
+}
+
+function hostnameErrors({ hostname, subdomain, hostnameOverride: override, ...spec }: PodSpec, path: string): FieldError[] {
+  const errors = [
+    ...nameErrors(hostname, `${path}.hostname`, isDns1123Label),
+    ...nameErrors(subdomain, `${path}.subdomain`, isDns1123Label),
+  ];
+  if (override === undefined) return errors;
+  const at = `${path}.hostnameOverride`;
+  if (spec.setHostnameAsFQDN) errors.push(forbidden(at, 'may not be specified when setHostnameAsFQDN is true'));
+  if (spec.hostNetwork) errors.push(forbidden(at, 'may not be specified when hostNetwork is true'));
+  if (Buffer.byteLength(override) > maxHostnameBytes) errors.push(tooLong(at, maxHostnameBytes));
+  return [...errors, ...invalids(at, override, isDns1123Subdomain(override))];
 }
 
 /** In the node's own network namespace a container's port is the node's port. */
-function hostNetworkErrors({ hostNetwork }: PodSpec, containers: readonly Container[], path: string): FieldError[] {
+function hostNetworkErrors({ hostNetwork, containers }: PodSpec, path: string): FieldError[] {
   if (!hostNetwork) return [];
   return eachOf(containers, path, ({ ports }, at) =>
     eachOf(ports, `${at}.ports`, ({ hostPort, containerPort }, portAt) =>
       hostPort && hostPort !== containerPort
-        ? [invalid(`${portAt}.containerPort`, containerPort, 'must match `hostPort` when `hostNetwork` is true')]
+        ? [invalid(`${portAt}.hostPort`, hostPort, 'must match `containerPort` when `hostNetwork` is true')]
         : [],
     ),
   );
 }
 
-function dnsConfigErrors({ dnsConfig, dnsPolicy }: PodSpec, path: string): FieldError[] {
-  if (dnsPolicy === 'None') {
-    if (!dnsConfig) return [required(path, 'must provide `dnsConfig` when `dnsPolicy` is None')];
-    if (!dnsConfig.nameservers?.length) {
-      return [required(`${path}.nameservers`, 'must provide at least one DNS nameserver when `dnsPolicy` is None')];
-    }
-  }
-  const { nameservers = [], searches = [], options } = dnsConfig ?? {};
-  return [
-    ...(nameservers.length > maxNameServers
-      ? [invalid(`${path}.nameservers`, nameservers, `must not have more than ${maxNameServers} nameservers`)]
-      : []),
-    ...eachOf(nameservers, `${path}.nameservers`, ipErrors),
-    ...(searches.length > maxSearchPaths
-      ? [invalid(`${path}.searches`, searches, `must not have more than ${maxSearchPaths} search paths`)]
-      : []),
-    ...(searches.join(' ').length > maxSearchCharacters
-      ? [
-          invalid(
-            `${path}.searches`,
-            searches,
-            `must not have more than ${maxSearchCharacters} characters (including spaces) in the search list`,
-          ),
-        ]
-      : []),
-    ...eachOf(searches, `${path}.searches`, (search, at) =>
-      search === '.' ? [] : invalids(at, search, isUnderscoredSubdomain(search.replace(/\.$/, ''))),
+/** What its author says the pod runs on, and what does not go with that. */
+function osErrors(spec: PodSpec, path: string): FieldError[] {
+  if (!spec.os) return [];
+  const { name } = spec.os;
+  if (!name) return [required(`${path}.os.name`)];
+  if (!operatingSystems.includes(name)) return [notSupported(`${path}.os`, name, operatingSystems)];
+  const lists = ['containers', 'initContainers', 'ephemeralContainers'] as const;
+  const contexts: readonly [at: string, context: object | undefined][] = [
+    [path, spec.securityContext],
+    ...lists.flatMap((list) =>
+      (spec[list] ?? []).map((one: Container | EphemeralContainer, i) => [`${path}.${list}[${i}]`, one.securityContext] as const),
     ),
-    ...eachOf(options, `${path}.options`, (option, at) => (option.name ? [] : [required(at, 'must not be empty')])),
-  ];
+  ].map(([at, context]) => [`${at}.securityContext`, context as object | undefined]);
+  return contexts.flatMap(([at, context]) => {
+    const keys = Object.keys(context ?? {});
+    if (name === 'linux') {
+      return keys.includes('windowsOptions') ? [forbidden(`${at}.windowsOptions`, 'windows options cannot be set for a linux pod')] : [];
+    }
+    const alien = keys.filter((key) => key !== 'windowsOptions' && key !== 'runAsNonRoot');
+    return alien.map((key) => forbidden(`${at}.${key}`, 'cannot be set for a windows pod'));
+  });
 }
 
 export function deadlineErrors(seconds: number | undefined, path: string, min: number): FieldError[] {

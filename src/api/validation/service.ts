@@ -23,6 +23,7 @@ import { labelErrors } from './object-meta.ts';
 
 const serviceTypes: readonly string[] = ['ClusterIP', 'ExternalName', 'LoadBalancer', 'NodePort'];
 const families: readonly string[] = ['IPv4', 'IPv6'];
+const familyPolicies: readonly string[] = ['PreferDualStack', 'RequireDualStack', 'SingleStack'];
 const policies: readonly string[] = ['Cluster', 'Local'];
 /** Upstream has no limit of its own. Each port is a rule, and a chain or an element, on every node. */
 const maxPorts = 1000;
@@ -61,6 +62,8 @@ export function serviceErrors({ spec }: Service): FieldError[] {
       errors.push(forbidden('spec.allocateLoadBalancerNodePorts', "may only be used when `type` is 'LoadBalancer'"));
     if (spec.loadBalancerClass !== undefined)
       errors.push(forbidden('spec.loadBalancerClass', "may only be used when `type` is 'LoadBalancer'"));
+  } else if (spec.loadBalancerClass !== undefined) {
+    errors.push(...invalids('spec.loadBalancerClass', spec.loadBalancerClass, isQualifiedName(spec.loadBalancerClass)));
   }
   return errors;
 }
@@ -186,7 +189,9 @@ function addressErrors(spec: ServiceSpec): FieldError[] {
     ...eachOf(wanted, 'spec.ipFamilies', (family, at) => (families.includes(family) ? [] : [notSupported(at, family, families)])),
   );
   errors.push(...duplicates(wanted, (index) => `spec.ipFamilies[${index}]`));
-  errors.push(...optionalOneOf(spec.ipFamilyPolicy, 'spec.ipFamilyPolicy', ['PreferDualStack', 'RequireDualStack', 'SingleStack']));
+  if (spec.ipFamilyPolicy !== undefined && !familyPolicies.includes(spec.ipFamilyPolicy)) {
+    errors.push(notSupported('spec.ipFamilyPolicy', spec.ipFamilyPolicy, familyPolicies));
+  }
   for (const [index, family] of wanted.entries()) {
     const ip = list[index];
     if (!ip || !isIp(ip) || family === (ip.includes(':') ? 'IPv6' : 'IPv4')) continue;

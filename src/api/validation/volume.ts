@@ -1,92 +1,108 @@
 /** Volumes of a pod. */
-import type { KeyToPath, ProjectedVolumeSource, Volume } from '../schema/types.ts';
-import { localPathErrors } from './container.ts';
-import { duplicates, eachOf, type FieldError, forbidden, invalid, invalids, notSupported, required } from './field-error.ts';
-import { quantityOf } from './formats.ts';
-import { isConfigMapKey, isDns1123Label } from './names.ts';
+import type {
+  CSIVolumeSource,
+  DownwardAPIVolumeFile,
+  EmptyDirVolumeSource,
+  EphemeralVolumeSource,
+  ImageVolumeSource,
+  KeyToPath,
+  Volume,
+} from '../schema/types.ts';
+import { claimTemplateErrors } from './claim.ts';
+import { eachOf, type FieldError, forbidden, invalid, invalids, needed, oneOf, required } from './field-error.ts';
+import { isNegative } from './formats.ts';
+import { isDns1123Label, isDns1123Subdomain } from './names.ts';
+import { localPathErrors } from './paths.ts';
+import { projectedErrors } from './projected.ts';
+import { downwardFileErrors, itemErrors, modeErrors } from './volume-file.ts';
+import {
+  commonSources,
+  csiDriverNameErrors,
+  iscsiErrors,
+  iscsiNameErrors,
+  oneSourceErrors,
+  type SourceCheck,
+  storageOsErrors,
+} from './volume-source.ts';
 
-const hostPathTypes: readonly string[] = ['BlockDevice', 'CharDevice', 'Directory', 'DirectoryOrCreate', 'File', 'FileOrCreate', 'Socket'];
-const minTokenSeconds = 600;
-const maxTokenSeconds = 2 ** 32;
+/** In upstream's order: the first that is given is the one that counts. */
+const sources: Readonly<Record<string, SourceCheck>> = {
+  emptyDir: emptyDirErrors,
+  ...commonSources,
+  gitRepo: (git, path) => [...needed(git, path, 'repository'), ...localPathErrors(git.directory ?? '', `${path}.directory`)],
+  secret: (secret, path) => [...needed(secret, path, 'secretName'), ...fileErrors(secret, path)],
+  iscsi: (iscsi, path, owner) => [...iscsiErrors(iscsi, path), ...iscsiNameErrors(iscsi, path.replace(/iscsi$/, 'name'), owner)],
+  glusterfs: (gluster, path) => needed(gluster, path, 'endpoints', 'path'),
+  persistentVolumeClaim: (claim, path) => needed(claim, path, 'claimName'),
+  cinder: (cinder, path) => [
+    ...needed(cinder, path, 'volumeID'),
+    ...(cinder.secretRef ? needed(cinder.secretRef, `${path}.secretRef`, 'name') : []),
+  ],
+  downwardAPI: (downward, path) => [
+    ...modeErrors(downward.defaultMode, `${path}.defaultMode`),
+    // Upstream names the volume, not the file.
+    ...eachOf<DownwardAPIVolumeFile>(downward.items, path, (file) => downwardFileErrors(file, path)),
+  ],
+  configMap: (map, path) => [...needed(map, path, 'name'), ...fileErrors(map, path)],
+  azureFile: (file, path) => needed(file, path, 'secretName', 'shareName'),
+  storageos: storageOsErrors,
+  projected: projectedErrors,
+  csi: csiErrors,
+  ephemeral: ephemeralErrors,
+  image: imageErrors,
+};
 
-export function volumesErrors(volumes: readonly Volume[] | undefined, path: string): FieldError[] {
-  return [
-    ...eachOf(volumes, path, volumeErrors),
-    ...duplicates(
-      (volumes ?? []).map((one) => one.name),
-      (index) => `${path}[${index}].name`,
-    ),
-  ];
-}
-
-function volumeErrors(volume: Volume, path: string): FieldError[] {
-  const { name, hostPath, emptyDir, secret, configMap, projected, persistentVolumeClaim, downwardAPI, nfs } = volume;
-  const errors = name ? invalids(`${path}.name`, name, isDns1123Label(name)) : [required(`${path}.name`)];
-  const sources = Object.keys(volume).filter((key) => key !== 'name');
-  if (sources.length === 0) errors.push(required(path, 'must specify a volume type'));
-  for (const extra of sources.slice(1)) errors.push(forbidden(`${path}.${extra}`, 'may not specify more than 1 volume type'));
-  if (hostPath) {
-    if (!hostPath.path) errors.push(required(`${path}.hostPath.path`));
-    else if (hostPath.path.split('/').includes('..')) errors.push(invalid(`${path}.hostPath.path`, hostPath.path, "must not contain '..'"));
-    if (hostPath.type && !hostPathTypes.includes(hostPath.type)) {
-      errors.push(notSupported(`${path}.hostPath.type`, hostPath.type, ['', ...hostPathTypes]));
+/** `podName` is undefined in a template, whose pods' names nobody knows. */
+export function volumesErrors(volumes: readonly Volume[] | undefined, path: string, podName?: string): FieldError[] {
+  const seen = new Set<string>();
+  const made = new Set((volumes ?? []).filter((one) => podName && one.ephemeral).map((one) => `${podName}-${one.name}`));
+  return eachOf(volumes, path, (volume, at) => {
+    const { name, persistentVolumeClaim: claim } = volume;
+    const errors = [
+      ...oneSourceErrors(volume, at, sources, name ?? ''),
+      ...(name ? invalids(`${at}.name`, name, isDns1123Label(name)) : [required(`${at}.name`)]),
+      ...(volume.ephemeral ? claimNameErrors(name, `${at}.name`, podName) : []),
+    ];
+    if (seen.has(name)) errors.push({ type: 'FieldValueDuplicate', path: `${at}.name`, value: name, detail: '' });
+    if (errors.length === 0) seen.add(name);
+    if (claim && made.has(claim.claimName)) {
+      const text = 'must not reference a PVC that gets created for an ephemeral volume';
+      errors.push(invalid(`${at}.persistentVolumeClaim.claimName`, claim.claimName, text));
     }
-  }
-  if (emptyDir?.sizeLimit !== undefined && !quantityOf(emptyDir.sizeLimit)) {
-    errors.push(invalid(`${path}.emptyDir.sizeLimit`, emptyDir.sizeLimit, 'must be a quantity'));
-  }
-  if (secret) {
-    if (!secret.secretName) errors.push(required(`${path}.secret.secretName`));
-    errors.push(...modeErrors(secret.defaultMode, `${path}.secret.defaultMode`), ...itemErrors(secret.items, `${path}.secret.items`));
-  }
-  if (configMap) {
-    if (!configMap.name) errors.push(required(`${path}.configMap.name`));
-    errors.push(
-      ...modeErrors(configMap.defaultMode, `${path}.configMap.defaultMode`),
-      ...itemErrors(configMap.items, `${path}.configMap.items`),
-    );
-  }
-  if (downwardAPI) errors.push(...modeErrors(downwardAPI.defaultMode, `${path}.downwardAPI.defaultMode`));
-  if (persistentVolumeClaim && !persistentVolumeClaim.claimName) errors.push(required(`${path}.persistentVolumeClaim.claimName`));
-  if (nfs) {
-    if (!nfs.server) errors.push(required(`${path}.nfs.server`));
-    if (!nfs.path) errors.push(required(`${path}.nfs.path`));
-    else if (!nfs.path.startsWith('/')) errors.push(invalid(`${path}.nfs.path`, nfs.path, 'must be an absolute path'));
-  }
-  if (projected) errors.push(...projectedErrors(projected, `${path}.projected`));
-  return errors;
+    return errors;
+  });
 }
 
-function projectedErrors({ sources, defaultMode }: ProjectedVolumeSource, path: string): FieldError[] {
+/** The claim of an ephemeral volume bears the names of pod and volume. */
+function claimNameErrors(name: string, path: string, podName: string | undefined): FieldError[] {
+  if (!podName || !name) return [];
+  const claim = `${podName}-${name}`;
+  return isDns1123Subdomain(claim).map((text) => invalid(path, name, `PVC name ${JSON.stringify(claim)}: ${text}`));
+}
+
+function emptyDirErrors({ sizeLimit }: EmptyDirVolumeSource, path: string): FieldError[] {
+  return isNegative(sizeLimit) ? [forbidden(`${path}.sizeLimit`, 'SizeLimit field must be a valid resource quantity')] : [];
+}
+
+function csiErrors({ driver, nodePublishSecretRef: secret }: CSIVolumeSource, path: string): FieldError[] {
+  const errors = csiDriverNameErrors(driver, `${path}.driver`);
+  if (!secret) return errors;
+  if (!secret.name) return [...errors, required(`${path}.nodePublishSecretRef.name`)];
+  return [...errors, ...invalids(`${path}.name`, secret.name, isDns1123Subdomain(secret.name))];
+}
+
+function ephemeralErrors({ volumeClaimTemplate: template }: EphemeralVolumeSource, path: string): FieldError[] {
+  const at = `${path}.volumeClaimTemplate`;
+  return template ? claimTemplateErrors(template, at) : [required(at)];
+}
+
+function imageErrors({ reference, pullPolicy }: ImageVolumeSource, path: string): FieldError[] {
   return [
-    ...modeErrors(defaultMode, `${path}.defaultMode`),
-    ...eachOf(sources, `${path}.sources`, ({ secret, configMap, serviceAccountToken: token }, at) => {
-      const errors: FieldError[] = [];
-      if (secret && !secret.name) errors.push(required(`${at}.secret.name`));
-      if (secret) errors.push(...itemErrors(secret.items, `${at}.secret.items`));
-      if (configMap && !configMap.name) errors.push(required(`${at}.configMap.name`));
-      if (configMap) errors.push(...itemErrors(configMap.items, `${at}.configMap.items`));
-      if (!token) return errors;
-      const seconds = token.expirationSeconds ?? minTokenSeconds;
-      if (seconds < minTokenSeconds)
-        errors.push(invalid(`${at}.serviceAccountToken.expirationSeconds`, seconds, 'may not specify a duration less than 10 minutes'));
-      if (seconds > maxTokenSeconds)
-        errors.push(invalid(`${at}.serviceAccountToken.expirationSeconds`, seconds, 'may not specify a duration larger than 2^32 seconds'));
-      return token.path ? errors : [...errors, required(`${at}.serviceAccountToken.path`)];
-    }),
+    ...(reference ? [] : [required(`${path}.reference`)]),
+    ...oneOf(pullPolicy, `${path}.pullPolicy`, ['Always', 'IfNotPresent', 'Never']),
   ];
 }
 
-function itemErrors(items: readonly KeyToPath[] | undefined, path: string): FieldError[] {
-  return eachOf(items, path, (item, at) => [
-    ...(item.key ? invalids(`${at}.key`, item.key, isConfigMapKey(item.key)) : [required(`${at}.key`)]),
-    ...(item.path ? localPathErrors(item.path, `${at}.path`) : [required(`${at}.path`)]),
-    ...modeErrors(item.mode, `${at}.mode`),
-  ]);
-}
-
-function modeErrors(mode: number | undefined, path: string): FieldError[] {
-  return mode !== undefined && (mode < 0 || mode > 0o777)
-    ? [invalid(path, mode, 'must be a number between 0 and 0777 (octal), both inclusive')]
-    : [];
+function fileErrors(source: { readonly defaultMode?: number; readonly items?: readonly KeyToPath[] }, path: string): FieldError[] {
+  return [...modeErrors(source.defaultMode, `${path}.defaultMode`), ...eachOf(source.items, `${path}.items`, itemErrors)];
 }

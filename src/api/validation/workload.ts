@@ -9,7 +9,8 @@ import type {
   StatefulSet,
 } from '../schema/types.ts';
 import { labelSelectorOf } from '../selector/label.ts';
-import { type FieldError, forbidden, invalid, nonNegative, notSupported, oneOf, required } from './field-error.ts';
+import { claimSpecErrors } from './claim.ts';
+import { eachOf, type FieldError, forbidden, invalid, nonNegative, notSupported, oneOf, required } from './field-error.ts';
 import { countOrPercentErrors, percentAbove100Errors, selectorErrors } from './formats.ts';
 import { isDns1123Label } from './names.ts';
 import { immutable } from './object-meta.ts';
@@ -127,7 +128,11 @@ export function statefulSetErrors({ spec }: StatefulSet): FieldError[] {
 /** A name that was accepted once is not looked at again. */
 export function newStatefulSetErrors(set: StatefulSet): FieldError[] {
   const name = set.spec?.serviceName;
-  return [...statefulSetErrors(set), ...(name ? isDns1123Label(name).map((text) => invalid('spec.serviceName', name, text)) : [])];
+  return [
+    ...statefulSetErrors(set),
+    ...eachOf(set.spec?.volumeClaimTemplates, 'spec.volumeClaimTemplates', ({ spec }, at) => claimSpecErrors(spec ?? {}, `${at}.spec`)),
+    ...(name ? isDns1123Label(name).map((text) => invalid('spec.serviceName', name, text)) : []),
+  ];
 }
 
 /** The template as its pods will be: with a volume for each claim, and with names that the controller gives. */

@@ -10,7 +10,7 @@ import { defaultDaemonSet, defaultDeployment, defaultReplicaSet, defaultStateful
 import { controllerRevisions, daemonSets, deployments, replicaSets, statefulSets } from '../../resource-types.ts';
 import type { Deployment, ReplicaSet, StatefulSet } from '../../schema/types.ts';
 import { formatLabelSelector } from '../../selector/label.ts';
-import { nonNegative } from '../../validation/field-error.ts';
+import { nonNegative, required } from '../../validation/field-error.ts';
 import { nameIsDnsLabel } from '../../validation/names.ts';
 import { immutable } from '../../validation/object-meta.ts';
 import {
@@ -30,7 +30,12 @@ export const appsRows: readonly ResourceRow[] = [
   defineRow({
     type: controllerRevisions,
     columns: controllerRevisionColumns,
-    validate: ({ revision }) => nonNegative(revision, 'revision'),
+    validate: ({ revision, data }) => [
+      ...nonNegative(revision, 'revision'),
+      ...(typeof data === 'object' && !Array.isArray(data)
+        ? []
+        : [required('data', data === undefined ? 'data is mandatory' : 'data must be a valid JSON object')]),
+    ],
     validateUpdate: (next, old) => immutable(next.data, old.data, 'data'),
   }),
   defineRow({

@@ -3,7 +3,7 @@ import { autoscalerColumns } from '../../columns/autoscaler-columns.ts';
 import { defaultAutoscaler } from '../../defaults/autoscaler.ts';
 import { horizontalPodAutoscalers, horizontalPodAutoscalersV1 } from '../../resource-types.ts';
 import type { AutoscalingV1HorizontalPodAutoscaler, HorizontalPodAutoscaler, MetricSpec } from '../../schema/types.ts';
-import { autoscalerErrors } from '../../validation/autoscaler.ts';
+import { autoscalerErrors, autoscalerStatusErrors } from '../../validation/autoscaler.ts';
 import { defineRow } from '../define-row.ts';
 import type { Conversion, ResourceRow } from '../resource-row.ts';
 
@@ -30,6 +30,7 @@ export const autoscalingRows: readonly ResourceRow[] = [
     type: horizontalPodAutoscalers,
     columns: autoscalerColumns,
     validate: autoscalerErrors,
+    validateStatus: autoscalerStatusErrors,
     applyDefaults: defaultAutoscaler,
   }),
   defineRow({
@@ -42,6 +43,7 @@ export const autoscalingRows: readonly ResourceRow[] = [
       cells: (object, now) => autoscalerColumns.cells(toV2(object), now),
     },
     validate: (object) => autoscalerErrors(toV2(object)),
+    validateStatus: (object) => autoscalerStatusErrors(toV2(object)),
     applyDefaults: ({ spec }) => {
       if (spec) spec.minReplicas ??= 1;
     },

@@ -26,9 +26,12 @@ import {
 } from '../../resource-types.ts';
 import type { Namespace, ReplicationController } from '../../schema/types.ts';
 import { formatLabelSelector, selectorOfMap } from '../../selector/label.ts';
+import { claimErrors, claimStatusErrors, claimUpdateErrors } from '../../validation/claim.ts';
 import { configMapErrors, configMapUpdateErrors, secretErrors, secretUpdateErrors } from '../../validation/config-data.ts';
-import { namespaceErrors, nodeErrors, nodeUpdateErrors, quotaErrors } from '../../validation/core.ts';
+import { namespaceErrors, nodeErrors, nodeUpdateErrors } from '../../validation/core.ts';
 import { nameIsDnsLabel } from '../../validation/names.ts';
+import { persistentVolumeErrors, persistentVolumeUpdateErrors } from '../../validation/persistent-volume.ts';
+import { limitRangeErrors, quotaErrors, quotaUpdateErrors } from '../../validation/quota.ts';
 import { replicationControllerErrors } from '../../validation/workload.ts';
 import { allVerbs, defineReview, defineRow, part, scale, special, takeOver } from '../define-row.ts';
 import type { ResourceRow } from '../resource-row.ts';
@@ -45,7 +48,13 @@ export const coreRows: readonly ResourceRow[] = [
     validate: configMapErrors,
     validateUpdate: configMapUpdateErrors,
   }),
-  defineRow({ type: limitRanges, shortNames: ['limits'], applyDefaults: defaultLimitRange, createsOnUpdate: true }),
+  defineRow({
+    type: limitRanges,
+    shortNames: ['limits'],
+    applyDefaults: defaultLimitRange,
+    validate: limitRangeErrors,
+    createsOnUpdate: true,
+  }),
   defineRow({
     type: namespaces,
     shortNames: ['ns'],
@@ -95,6 +104,9 @@ export const coreRows: readonly ResourceRow[] = [
     generationOf: undefined,
     columns: claimColumns,
     applyDefaults: defaultClaim,
+    validate: claimErrors,
+    validateUpdate: claimUpdateErrors,
+    validateStatus: claimStatusErrors,
   }),
   defineRow({
     type: persistentVolumes,
@@ -104,6 +116,8 @@ export const coreRows: readonly ResourceRow[] = [
     generationOf: undefined,
     columns: volumeColumns,
     applyDefaults: defaultVolume,
+    validate: persistentVolumeErrors,
+    validateUpdate: persistentVolumeUpdateErrors,
   }),
   defineRow({
     type: replicationControllers,
@@ -125,6 +139,8 @@ export const coreRows: readonly ResourceRow[] = [
     generationOf: undefined,
     columns: resourceQuotaColumns,
     validate: quotaErrors,
+    validateUpdate: quotaUpdateErrors,
+    validateStatus: quotaErrors,
   }),
   defineRow({
     type: secrets,

@@ -2,7 +2,8 @@
 import { eventColumns, eventV1Columns } from '../../columns/event-columns.ts';
 import { events, eventsV1 } from '../../resource-types.ts';
 import type { Event, EventsV1Event } from '../../schema/types.ts';
-import { eventErrors, eventV1Errors } from '../../validation/core.ts';
+import { eventErrors, eventV1Errors, eventV1UpdateErrors } from '../../validation/event.ts';
+import { nameIsPathSegment } from '../../validation/names.ts';
 import { defineRow } from '../define-row.ts';
 import type { ResourceRow } from '../resource-row.ts';
 
@@ -25,6 +26,8 @@ export const eventRows: readonly ResourceRow[] = [
     columns: eventColumns,
     applyDefaults: settle,
     validate: eventErrors,
+    // Upstream checks no more of the name.
+    validateName: nameIsPathSegment,
   }),
   defineRow({
     type: eventsV1,
@@ -43,7 +46,7 @@ export const eventRows: readonly ResourceRow[] = [
     columns: eventV1Columns,
     validate: eventV1Errors,
     // Events of the old form are read and patched through here too, and lack what the new form asks for.
-    validateUpdate: () => [],
+    validateUpdate: eventV1UpdateErrors,
   }),
 ];
 

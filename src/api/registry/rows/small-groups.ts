@@ -20,8 +20,22 @@ import {
 import type { CertificateSigningRequest } from '../../schema/types.ts';
 import { certificateApprovalErrors, certificateErrors, certificateStatusErrors } from '../../validation/certificate.ts';
 import { disruptionBudgetErrors, priorityClassErrors, priorityClassUpdateErrors } from '../../validation/core.ts';
-import { immutable } from '../../validation/object-meta.ts';
+import { nameIsPathSegment } from '../../validation/names.ts';
 import { runtimeClassErrors, runtimeClassUpdateErrors } from '../../validation/runtime-class.ts';
+import {
+  attributesClassErrors,
+  attributesClassUpdateErrors,
+  csiDriverErrors,
+  csiDriverUpdateErrors,
+  csiNodeErrors,
+  csiNodeUpdateErrors,
+  storageCapacityErrors,
+  storageCapacityUpdateErrors,
+  storageClassErrors,
+  storageClassUpdateErrors,
+  volumeAttachmentErrors,
+  volumeAttachmentUpdateErrors,
+} from '../../validation/storage.ts';
 import { defineRow, part, takeOver } from '../define-row.ts';
 import { timestamp } from '../lifecycle.ts';
 import type { ResourceRow } from '../resource-row.ts';
@@ -72,6 +86,8 @@ export const smallGroupRows: readonly ResourceRow[] = [
     updatesUnconditionally: false,
     columns: disruptionBudgetColumns,
     validate: disruptionBudgetErrors,
+    // Upstream checks no more of the name.
+    validateName: nameIsPathSegment,
   }),
   defineRow({
     type: priorityClasses,
@@ -94,20 +110,33 @@ export const smallGroupRows: readonly ResourceRow[] = [
       spec.requiresRepublish ??= false;
       spec.seLinuxMount ??= false;
     },
+    validate: csiDriverErrors,
+    validateUpdate: csiDriverUpdateErrors,
   }),
-  defineRow({ type: csiNodes }),
-  defineRow({ type: csiStorageCapacities }),
-  defineRow({ type: storageClasses, shortNames: ['sc'], columns: storageClassColumns, applyDefaults: defaultStorageClass }),
+  defineRow({ type: csiNodes, validate: csiNodeErrors, validateUpdate: csiNodeUpdateErrors }),
+  defineRow({ type: csiStorageCapacities, validate: storageCapacityErrors, validateUpdate: storageCapacityUpdateErrors }),
+  defineRow({
+    type: storageClasses,
+    shortNames: ['sc'],
+    columns: storageClassColumns,
+    applyDefaults: defaultStorageClass,
+    validate: storageClassErrors,
+    validateUpdate: storageClassUpdateErrors,
+  }),
   defineRow({
     type: volumeAttributesClasses,
     shortNames: ['vac'],
     columns: volumeAttributesClassColumns,
-    validateUpdate: (next, old) => [
-      ...immutable(next.driverName, old.driverName, 'driverName'),
-      ...immutable(next.parameters, old.parameters, 'parameters'),
-    ],
+    validate: attributesClassErrors,
+    validateUpdate: attributesClassUpdateErrors,
   }),
-  defineRow({ type: volumeAttachments, hasStatus: true, generationOf: undefined }),
+  defineRow({
+    type: volumeAttachments,
+    hasStatus: true,
+    generationOf: undefined,
+    validate: volumeAttachmentErrors,
+    validateUpdate: volumeAttachmentUpdateErrors,
+  }),
 ];
 
 /** Who approves or denies need not say when. */

@@ -1,0 +1,161 @@
+/** PersistentVolumeClaims, and the templates that make them. */
+import { isDeepStrictEqual } from 'node:util';
+import { compareQuantity, parseQuantity } from '../quantity/quantity.ts';
+import type {
+  PersistentVolumeClaim,
+  PersistentVolumeClaimSpec,
+  PersistentVolumeClaimTemplate,
+  TypedLocalObjectReference,
+  TypedObjectReference,
+} from '../schema/types.ts';
+import { eachEntry, eachOf, type FieldError, forbidden, invalid, invalids, notSupported, optionalOneOf, required } from './field-error.ts';
+import { quantityOf, selectorErrors } from './formats.ts';
+import { isDns1123Label, isDns1123Subdomain, isQualifiedName } from './names.ts';
+import { annotationErrors, immutable, labelErrors } from './object-meta.ts';
+import { isNative } from './resource-name.ts';
+
+const accessModes: readonly string[] = ['ReadOnlyMany', 'ReadWriteMany', 'ReadWriteOnce', 'ReadWriteOncePod'];
+const classAnnotation = 'volume.beta.kubernetes.io/storage-class';
+const resizeStatuses: readonly string[] = [
+  'ControllerResizeInProgress',
+  'ControllerResizeInfeasible',
+  'NodeResizeInProgress',
+  'NodeResizeInfeasible',
+  'NodeResizePending',
+];
+const zero = parseQuantity('0');
+
+export function claimErrors({ spec }: PersistentVolumeClaim): FieldError[] {
+  return claimSpecErrors(spec ?? {}, 'spec');
+}
+
+/** An ephemeral volume's. */
+export function claimTemplateErrors({ metadata, spec }: PersistentVolumeClaimTemplate, path: string): FieldError[] {
+  const others = Object.keys(metadata ?? {}).filter((key) => key !== 'labels' && key !== 'annotations');
+  return [
+    ...annotationErrors(metadata?.annotations, `${path}.metadata.annotations`),
+    ...labelErrors(metadata?.labels, `${path}.metadata.labels`),
+    ...others.map((key) => forbidden(`${path}.metadata.${key}`, 'cannot be set')),
+    ...claimSpecErrors(spec ?? {}, `${path}.spec`),
+  ];
+}
+
+export function claimSpecErrors(spec: PersistentVolumeClaimSpec, path: string): FieldError[] {
+  const { storageClassName, volumeAttributesClassName, resources, dataSource, dataSourceRef } = spec;
+  const storage = resources?.requests?.storage;
+  return [
+    ...(spec.accessModes?.length ? [] : [required(`${path}.accessModes`, 'at least 1 access mode is required')]),
+    ...selectorErrors(spec.selector, `${path}.selector`),
+    ...accessModeErrors(spec.accessModes, `${path}.accessModes`),
+    ...(storage === undefined ? [required(`${path}.resources[storage]`)] : positiveErrors(storage, `${path}.resources[storage]`)),
+    ...(storageClassName ? invalids(`${path}.storageClassName`, storageClassName, isDns1123Subdomain(storageClassName)) : []),
+    ...(spec.volumeMode === undefined ? [] : volumeModeErrors(spec.volumeMode, `${path}.volumeMode`)),
+    ...(dataSource ? sourceErrors(dataSource, `${path}.dataSource`) : []),
+    ...(dataSourceRef ? sourceErrors(dataSourceRef, `${path}.dataSourceRef`) : []),
+    ...(dataSource && dataSourceRef ? pairErrors(dataSource, dataSourceRef, path) : []),
+    ...(volumeAttributesClassName
+      ? invalids(`${path}.volumeAttributesClassName`, volumeAttributesClassName, isDns1123Subdomain(volumeAttributesClassName))
+      : []),
+  ];
+}
+
+export function accessModeErrors(modes: readonly string[] | undefined, path: string): FieldError[] {
+  const known = (modes ?? []).filter((mode) => accessModes.includes(mode));
+  const mixed = known.includes('ReadWriteOncePod') && known.some((mode) => mode !== 'ReadWriteOncePod');
+  return [
+    ...eachOf(modes, path, (mode) => (accessModes.includes(mode) ? [] : [notSupported(path, mode, accessModes)])),
+    ...(mixed ? [forbidden(path, 'may not use ReadWriteOncePod with other access modes')] : []),
+  ];
+}
+
+export function volumeModeErrors(mode: string, path: string): FieldError[] {
+  return ['Block', 'Filesystem'].includes(mode) ? [] : [notSupported(path, mode, ['Block', 'Filesystem'])];
+}
+
+export function positiveErrors(text: string, path: string): FieldError[] {
+  const amount = quantityOf(text);
+  return amount && compareQuantity(amount, zero) > 0 ? [] : [invalid(path, text, 'must be greater than zero')];
+}
+
+function sourceErrors(source: TypedLocalObjectReference | TypedObjectReference, path: string): FieldError[] {
+  const { name, kind, apiGroup } = source;
+  const namespace = 'namespace' in source ? source.namespace : undefined;
+  const errors: FieldError[] = [];
+  if (!name) errors.push(required(`${path}.name`));
+  if (!kind) errors.push(required(`${path}.kind`));
+  if (apiGroup) errors.push(...invalids(`${path}.apiGroup`, apiGroup, isDns1123Subdomain(apiGroup)));
+  else if (kind !== 'PersistentVolumeClaim') {
+    errors.push(invalid(path, kind ?? '', "must be 'PersistentVolumeClaim' when referencing the default apiGroup"));
+  }
+  return namespace ? [...errors, ...invalids(`${path}.namespace`, namespace, isDns1123Label(namespace))] : errors;
+}
+
+function pairErrors(source: TypedLocalObjectReference, ref: TypedObjectReference, path: string): FieldError[] {
+  const at = `${path}.dataSource`;
+  if (ref.namespace) return [invalid(path, at, 'may not be specified when dataSourceRef.namespace is specified')];
+  const same = source.apiGroup === ref.apiGroup && source.kind === ref.kind && source.name === ref.name;
+  return same ? [] : [invalid(path, at, 'must match dataSourceRef')];
+}
+
+const frozen = 'spec is immutable after creation except resources.requests and volumeAttributesClassName for bound claims';
+
+/** A claim stays what it was; one that is bound may grow, and change the class of its attributes. */
+export function claimUpdateErrors(next: PersistentVolumeClaim, old: PersistentVolumeClaim): FieldError[] {
+  const errors = [
+    ...claimErrors(next),
+    ...immutable(
+      next.metadata.annotations?.[classAnnotation],
+      old.metadata.annotations?.[classAnnotation],
+      `metadata.annotations[${classAnnotation}]`,
+    ),
+  ];
+  const [now, was] = [next.spec ?? {}, old.spec ?? {}];
+  const bound = next.status?.phase === 'Bound';
+  const fixed = (spec: PersistentVolumeClaimSpec): unknown => ({
+    ...spec,
+    volumeName: was.volumeName ? spec.volumeName : undefined,
+    storageClassName: was.storageClassName === undefined ? undefined : spec.storageClassName,
+    volumeAttributesClassName: bound ? undefined : spec.volumeAttributesClassName,
+    resources: bound ? { ...spec.resources, requests: { ...spec.resources?.requests, storage: undefined } } : spec.resources,
+  });
+  if (!isDeepStrictEqual(fixed(now), fixed(was))) errors.push(forbidden('spec', frozen));
+  errors.push(...shrinkErrors(next, old));
+  errors.push(...immutable(now.volumeMode, was.volumeMode, 'volumeMode'));
+  if (old.status?.currentVolumeAttributesClassName !== undefined && !now.volumeAttributesClassName && was.volumeAttributesClassName) {
+    const how = now.volumeAttributesClassName === undefined ? 'nil' : 'empty string';
+    const text = `update to ${how} is forbidden when status.currentVolumeAttributesClassName is not nil`;
+    errors.push(forbidden('spec.volumeAttributesClassName', text));
+  }
+  return errors;
+}
+
+/** A growth that failed may be taken back, but not below what the volume has. */
+function shrinkErrors(next: PersistentVolumeClaim, old: PersistentVolumeClaim): FieldError[] {
+  const amount = (text: string | undefined) => quantityOf(text ?? '0') ?? zero;
+  const [now, was] = [amount(next.spec?.resources?.requests?.storage), amount(old.spec?.resources?.requests?.storage)];
+  const has = amount(old.status?.capacity?.storage);
+  return compareQuantity(now, was) < 0 && compareQuantity(now, has) <= 0
+    ? [forbidden('spec.resources.requests.storage', 'field can not be less than status.capacity')]
+    : [];
+}
+
+export function claimStatusErrors({ status }: PersistentVolumeClaim): FieldError[] {
+  const at = 'status.allocatedResourceStatuses';
+  const keyErrors = (key: string, path: string): FieldError[] => {
+    const malformed = invalids(path, key, isQualifiedName(key));
+    return malformed.length > 0 || !isNative(key) || key === 'storage' ? malformed : [notSupported(path, key, ['storage'])];
+  };
+  return [
+    ...eachEntry(status?.capacity, (name, text) => negativeErrors(text, `status.capacity[${name}]`)),
+    ...eachEntry(status?.allocatedResourceStatuses, (name, value) => [...keyErrors(name, at), ...optionalOneOf(value, at, resizeStatuses)]),
+    ...eachEntry(status?.allocatedResources, (name, text) => [
+      ...keyErrors(name, 'status.allocatedResources'),
+      ...negativeErrors(text, `status.allocatedResources[${name}]`),
+    ]),
+  ];
+}
+
+function negativeErrors(text: string, path: string): FieldError[] {
+  const amount = quantityOf(text);
+  return amount && compareQuantity(amount, zero) < 0 ? [invalid(path, text, 'must be a valid resource quantity')] : [];
+}

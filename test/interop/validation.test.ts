@@ -1,0 +1,133 @@
+/**
+ * What is accepted and what is refused, compared with kube-apiserver: dry-run creates of whole objects and of seeded mutants of them.
+ * FAIRLEAD_FACTS names a folder with golden objects of upstream's round-trip tests (`golden-1.35/*.json`), FAIRLEAD_SEED another seed,
+ * FAIRLEAD_MUTANTS how many mutants of one object; FAIRLEAD_REPORT a file for all differences, those of fields and warnings too.
+ */
+import assert from 'node:assert/strict';
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { after, before, describe, test } from 'node:test';
+import { parseAllDocuments } from 'yaml';
+import { rowOfKind } from '../../src/api/registry/registry.ts';
+import { type KubeObject, pathOf } from '../../src/api/resource-types.ts';
+import { generator, mutantsOf } from '../../src/apiserver/testing/mutants.ts';
+import { TestServer } from '../../src/apiserver/testing/test-server.ts';
+import { explanationOf } from './fixture/explained-answers.ts';
+import { type Json, KubeApiServer } from './fixture/kube-apiserver.ts';
+import { lacksProgram } from './fixture/programs.ts';
+
+/** One request and both answers, shortened to what is compared. */
+interface Comparison {
+  readonly kind: string;
+  readonly what: string;
+  readonly theirs: Verdict;
+  readonly ours: Verdict;
+}
+
+interface Verdict {
+  readonly status: number;
+  readonly reason: string;
+  readonly message: string;
+  readonly fields: string;
+  readonly warnings: string;
+}
+
+const seed = Number(process.env.FAIRLEAD_SEED ?? 35);
+const mutants = Number(process.env.FAIRLEAD_MUTANTS ?? 75);
+const golden = join(process.env.FAIRLEAD_FACTS ?? '', 'golden-1.35');
+const samples = join(import.meta.dirname, 'fixture', 'valid-objects.yaml');
+
+/** Objects that are created and stored, of kinds that both servers have. */
+function objectsOf(): KubeObject[] {
+  const valid = parseAllDocuments(readFileSync(samples, 'utf8')).map((document) => document.toJS());
+  const files = process.env.FAIRLEAD_FACTS && existsSync(golden) ? readdirSync(golden).filter((name) => name.endsWith('.json')) : [];
+  const given = files.map((name) => JSON.parse(readFileSync(join(golden, name), 'utf8')));
+  return [...valid, ...given.map(placed)].filter((object) => {
+    const row = rowOfKind(object.apiVersion, object.kind);
+    return row?.storedAs !== undefined && row.verbs.includes('create');
+  });
+}
+
+/** The golden objects say nonsense everywhere; what all kinds have in common must make sense, or it hides the rest. */
+function placed(object: Json): Json {
+  const { resourceVersion: _version, namespace: _namespace, generateName: _prefix, managedFields: _fields, ...metadata } = object.metadata ?? {};
+  return { ...object, metadata: { ...metadata, name: 'golden', finalizers: ['example.com/hold'] } };
+}
+
+function verdict(status: number, body: Json, warning: unknown): Verdict {
+  const { reason = '', message = '', details } = body?.status === 'Failure' ? body : {};
+  const fields = [...new Set((details?.causes ?? []).map(({ field }: Json) => field))].toSorted().join(' ');
+  return { status, reason, message, fields, warnings: warningsOf(warning) };
+}
+
+function warningsOf(header: unknown): string {
+  return [...String(header ?? '').matchAll(/299 - "((?:[^"\\]|\\.)*)"/g)]
+    .map(([, text]) => text)
+    .toSorted()
+    .join('; ');
+}
+
+function line({ kind, what, theirs, ours }: Comparison): string {
+  const said = ({ status, reason, message, fields, warnings }: Verdict): string =>
+    `${status} ${reason} [${fields}] ${warnings && `W: ${warnings} `}${message.slice(0, 300)}`;
+  return `${kind} ${what}\n    theirs: ${said(theirs)}\n    ours:   ${said(ours)}`;
+}
+
+const skip = lacksProgram('etcd', 'kube-apiserver');
+
+describe('validation beside kube-apiserver', { skip }, () => {
+  let ours: TestServer;
+  let theirs: KubeApiServer;
+
+  before(async () => {
+    theirs = await KubeApiServer.start({ admission: ['StorageObjectInUseProtection'] });
+    ours = await TestServer.start();
+    const account = { apiVersion: 'v1', kind: 'ServiceAccount', metadata: { name: 'default' }, automountServiceAccountToken: false };
+    for (const name of ['default', 'zzz', 'x'.repeat(300)]) {
+      await ours.call('POST', '/api/v1/namespaces/default/serviceaccounts', { ...account, metadata: { name } });
+    }
+  });
+
+  after(async () => {
+    await ours?.stop();
+    await theirs?.[Symbol.asyncDispose]();
+  });
+
+  async function compared(object: KubeObject, what: string, body: Json): Promise<Comparison> {
+    const { type } = rowOfKind(object.apiVersion, object.kind)!;
+    const path = `${pathOf(type, 'default')}?dryRun=All`;
+    const [a, b] = await Promise.all([theirs.call('POST', path, body), ours.call('POST', path, body)]);
+    return {
+      kind: `${object.apiVersion} ${object.kind}`,
+      what: `${object.metadata.name} ${what}`,
+      theirs: verdict(a.status, a.body, a.warning),
+      ours: verdict(b.status, b.body, b.headers.warning),
+    };
+  }
+
+  test('objects and their mutants get the same answers, but for what is explained', async (t) => {
+    const random = generator(seed);
+    const all: Comparison[] = [];
+    for (const object of objectsOf()) {
+      const cases = [{ what: 'whole', body: object as Json }, ...mutantsOf(object, random, mutants)];
+      for (const { what, body } of cases) all.push(await compared(object, what, body));
+    }
+    const differing = all.filter((one) => one.theirs.status !== one.ours.status || one.theirs.reason !== one.ours.reason);
+    const unexplained = differing.filter((one) => explanationOf(one) === undefined);
+    const rate = (100 * differing.length) / all.length;
+    t.diagnostic(
+      `seed ${seed}: ${all.length} answers, ${differing.length} differ (${rate.toFixed(2)} %), ${unexplained.length} unexplained`,
+    );
+    if (process.env.FAIRLEAD_REPORT) {
+      const fields = all.filter((one) => !differing.includes(one) && one.theirs.fields !== one.ours.fields);
+      const warnings = all.filter(
+        (one) => one.theirs.status === 201 && one.ours.status === 201 && one.theirs.warnings !== one.ours.warnings,
+      );
+      const parts = { UNEXPLAINED: unexplained, DIFFERING: differing, WARNINGS: warnings, FIELDS: fields };
+      const text = Object.entries(parts).map(([name, list]) => `==== ${name} ${list.length}\n${list.map(line).join('\n')}`);
+      writeFileSync(process.env.FAIRLEAD_REPORT, `${text.join('\n')}\n`);
+    }
+    assert.deepEqual(unexplained.map(line), [], `${unexplained.length} of ${all.length} answers differ`);
+    assert.ok(rate < 0.2, `${rate} % of the answers differ`);
+  });
+});
