@@ -166,7 +166,11 @@ describe('the API server', () => {
 
   it('takes an approval with its annotations, and notes when it came', async () => {
     const csrs = '/apis/certificates.k8s.io/v1/certificatesigningrequests';
-    const spec = { request: Buffer.from('-----BEGIN CERTIFICATE REQUEST-----\n').toString('base64'), signerName: 'example.com/signer', usages: ['client auth'] };
+    const spec = {
+      request: Buffer.from('-----BEGIN CERTIFICATE REQUEST-----\n').toString('base64'),
+      signerName: 'example.com/signer',
+      usages: ['client auth'],
+    };
     assert.equal((await s.call('POST', csrs, { metadata: { name: 'one' }, spec })).status, 201);
     const conditions = [{ type: 'Approved', status: 'True', reason: 'Test' }];
     const approval = { metadata: { annotations: { by: 'me' } }, spec: { signerName: 'example.com/other' }, status: { conditions } };

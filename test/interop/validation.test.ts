@@ -50,7 +50,13 @@ function objectsOf(): KubeObject[] {
 
 /** The golden objects say nonsense everywhere; what all kinds have in common must make sense, or it hides the rest. */
 function placed(object: Json): Json {
-  const { resourceVersion: _version, namespace: _namespace, generateName: _prefix, managedFields: _fields, ...metadata } = object.metadata ?? {};
+  const {
+    resourceVersion: _version,
+    namespace: _namespace,
+    generateName: _prefix,
+    managedFields: _fields,
+    ...metadata
+  } = object.metadata ?? {};
   return { ...object, metadata: { ...metadata, name: 'golden', finalizers: ['example.com/hold'] } };
 }
 
