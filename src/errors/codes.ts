@@ -22,6 +22,7 @@ export const errorCodes = {
   STORE_FULL: 'the disk under the store is full',
   STORE_IN_USE: 'another process has the store open',
   STORE_IO: 'the disk under the store failed, or a thread of the store ended',
+  STORE_READ_ONLY: 'the disk under the store may not be written to',
   STORE_TOO_BIG: 'a value is larger than the store takes',
   TIMED_OUT: 'something did not happen in time',
   TOOL_MISSING: 'a program that is needed is not installed',

@@ -71,6 +71,11 @@ export const serverCommand: Command = defineCommand({
       value: 'LIST',
       help: 'which controllers run, by upstream\'s names; "*,-NAME" for all but one',
     },
+    'accept-data-loss': {
+      type: 'boolean',
+      default: false,
+      help: 'start with what is left of a damaged store; revisions jump, so that every client reads everything anew',
+    },
     'log-level': logLevel,
     'log-format': logFormat,
   },
@@ -85,6 +90,7 @@ export const serverCommand: Command = defineCommand({
     const chosen = choiceFlag('controllers', values.controllers, Object.keys(controllers));
     return await runServer({
       dataDir: values['data-dir'],
+      acceptDataLoss: values['accept-data-loss'],
       pkiDir: values['pki-dir'],
       bindAddress,
       securePort: portFlag('secure-port', values['secure-port']),

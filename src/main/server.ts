@@ -26,6 +26,8 @@ async function readPem(dir: string, name: string): Promise<string> {
 
 export interface ServerSettings {
   readonly dataDir: string;
+  /** Go on with a store that lacks something that had been acknowledged. */
+  readonly acceptDataLoss: boolean;
   readonly pkiDir: string;
   readonly bindAddress: string;
   readonly securePort: number;
@@ -57,7 +59,12 @@ export async function runServer(settings: ServerSettings): Promise<number> {
       readPem(pki, name),
     ),
   );
-  const store = await openSqliteStore(join(settings.dataDir, 'state.db'), { clock, log: log.child({ part: 'store' }) });
+  const store = await openSqliteStore(join(settings.dataDir, 'state.db'), {
+    clock,
+    log: log.child({ part: 'store' }),
+    reserveBytes: 16 << 20,
+    acceptDataLoss: settings.acceptDataLoss,
+  });
   const api = await createApiServer({
     store,
     listen: { host: settings.bindAddress, port: settings.securePort },

@@ -46,12 +46,8 @@ export function testStore(name: string, open: (clock: FakeClock) => Promise<Stor
   function on(what: string, fn: (store: Store, clock: FakeClock) => Promise<void>): void {
     it(what, async () => {
       const clock = new FakeClock();
-      const store = await open(clock);
-      try {
-        await fn(store, clock);
-      } finally {
-        await store.close();
-      }
+      await using store = await open(clock);
+      await fn(store, clock);
     });
   }
 

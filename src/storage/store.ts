@@ -36,7 +36,7 @@ export interface PutOptions {
   readonly ttlSeconds?: number;
 }
 
-export interface Store {
+export interface Store extends AsyncDisposable {
   /** The newest revision. */
   revision(): Promise<number>;
   get(key: string): Promise<StoredRecord | undefined>;
@@ -60,6 +60,7 @@ export interface Store {
   recent(start: string, end: string, limit: number): Promise<{ readonly events: readonly StoreEvent[]; readonly floor: number }>;
   /** Forgets events up to `revision`. Latest values stay. */
   compact(revision: number): Promise<void>;
+  /** Also what `await using` does; closing twice is fine. */
   close(): Promise<void>;
 }
 

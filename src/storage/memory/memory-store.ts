@@ -101,6 +101,10 @@ export class MemoryStore implements Store {
     this.#hub.close();
   }
 
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
   #remove(record: StoredRecord): StoreEvent {
     const { key } = record;
     this.#records.delete(key);

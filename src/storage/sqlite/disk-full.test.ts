@@ -31,7 +31,7 @@ async function fill(store: Store): Promise<number> {
 
 describe('a full store', () => {
   it('refuses what does not fit, serves reads, and writes again once there is room', async () => {
-    const store = await openSqliteStore(join(dir, 'pages.db'), { maxPages: 200, maxLogEvents: 10 });
+    await using store = await openSqliteStore(join(dir, 'pages.db'), { maxPages: 200, maxLogEvents: 10 });
     await store.put('/keep', bytes('1'));
     const filled = await fill(store);
     assert.ok(filled > 10);
@@ -43,13 +43,14 @@ describe('a full store', () => {
     await store.compact(await store.revision());
     assert.equal((await store.put('/again', value)).ok, true);
     assert.equal(text((await store.get('/keep'))?.value), '2');
-    await store.close();
   });
 
-  it('survives a disk that is really full, and a restart on it', { skip: !canMount() && 'needs a mount namespace' }, () => {
+  it('deletes and renews on a disk that is really full, and survives a restart on it', {
+    skip: !canMount() && 'needs a mount namespace',
+  }, () => {
     // A tmpfs of 2 MB in a mount namespace of the child's own: nothing to unmount, whatever happens.
     const script = 'mount -t tmpfs -o size=2m tmpfs "$1" && exec "$2" "$3" "$1"';
-    const child = new URL('./disk-full-child.ts', import.meta.url).pathname;
+    const child = new URL('./testing/disk-full-child.ts', import.meta.url).pathname;
     const run = spawnSync('unshare', ['--mount', '--propagation', 'private', 'sh', '-c', script, 'sh', dir, process.execPath, child], {
       encoding: 'utf8',
       timeout: 60_000,
@@ -57,6 +58,7 @@ describe('a full store', () => {
     assert.equal(run.status, 0, run.stdout + run.stderr);
     assert.match(run.stdout, /STORE_FULL/);
     assert.match(run.stdout, /reopened on a full disk/);
+    assert.match(run.stdout, /deleted on a full disk/);
     assert.match(run.stdout, /writes again/);
   });
 });

@@ -11,16 +11,21 @@ import { text } from '../conformance.ts';
 import { openSqliteStore } from './sqlite-store.ts';
 
 const dir = mkdtempSync(join(tmpdir(), 'fairlead-kill-'));
-after(() => rmSync(dir, { recursive: true }));
+const children: ChildProcess[] = [];
+after(() => {
+  for (const child of children) child.kill('SIGKILL');
+  rmSync(dir, { recursive: true });
+});
 
 /** A process that writes and prints `key revision value` of each write that was acknowledged; `lines` says how many to wait for. */
 async function writer(
   path: string,
   lines: number,
 ): Promise<{ child: ChildProcess; acknowledged: Map<string, { revision: number; value: string }> }> {
-  const child = spawn(process.execPath, [new URL('./kill-child.ts', import.meta.url).pathname, path], {
+  const child = spawn(process.execPath, [new URL('./testing/kill-child.ts', import.meta.url).pathname, path], {
     stdio: ['ignore', 'pipe', 'inherit'],
   });
+  children.push(child);
   const acknowledged = new Map<string, { revision: number; value: string }>();
   const reader = createInterface({ input: child.stdout! });
   let seen = 0;
@@ -48,7 +53,7 @@ describe('kill -9', () => {
       await ended;
       for (const [key, write] of acknowledged) all.set(key, write);
 
-      const store = await openSqliteStore(path);
+      await using store = await openSqliteStore(path);
       for (const [key, write] of all) {
         const record = await store.get(key);
         // The key may have been written once more without the word getting out; it may never be older.
@@ -72,7 +77,6 @@ describe('kill -9', () => {
     const ended = once(child, 'close');
     child.kill('SIGKILL');
     await ended;
-    const store = await openSqliteStore(path);
-    await store.close();
+    await (await openSqliteStore(path)).close();
   });
 });

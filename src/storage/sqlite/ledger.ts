@@ -1,7 +1,11 @@
 /** The tables as the writer's thread sees them: applies operations, a group of them per commit. */
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
-import type { Before, Deletion, LedgerLimits, WriteOp, WriteReply } from './protocol.ts';
-import { openForWriting } from './schema.ts';
+import { HighWater } from './high-water.ts';
+import type { StoreState } from './loss.ts';
+import { makeMark } from './mark-file.ts';
+import type { Before, Deletion, LedgerLimits, WriteOp, WriteReply, WriterData } from './protocol.ts';
+import { Reserve } from './reserve.ts';
+import { goOnWithout, openForWriting } from './schema.ts';
 import { classify } from './sqlite-error.ts';
 
 /** Log rows that one commit trims at most: trimming is spread out so that no commit is held up by it. */
@@ -10,6 +14,13 @@ const TRIM_ROWS = 256;
 const EXPIRE_ROWS = 500;
 /** Bytes that a log row takes beside its value, about. */
 const ROW_BYTES = 150;
+/** What a value may grow by while the disk is full: objects are marked for deletion, and Leases renewed, by writing them. */
+const GROWTH = 1_024;
+/** Frames of the log, 4 KiB each, after which it is copied and begun anew while the disk is full. */
+const FULL_FRAMES = 64;
+
+type Full = WriteReply & { readonly kind: 'failed' };
+const noRoom: Full = { kind: 'failed', code: 'STORE_FULL', message: 'the disk is full; what room is left is kept for deletes' };
 
 interface RecordRow {
   readonly id: number;
@@ -21,6 +32,9 @@ interface RecordRow {
 export class Ledger {
   readonly #db: DatabaseSync;
   readonly #limits: LedgerLimits;
+  readonly #cluster: string;
+  readonly #water: HighWater;
+  readonly #reserve: Reserve;
   readonly #sql: Record<
     'get' | 'insert' | 'update' | 'remove' | 'log' | 'due' | 'next' | 'oldest' | 'trim' | 'state' | 'setState',
     StatementSync
@@ -29,10 +43,14 @@ export class Ledger {
   #compacted: number;
   #logEvents: number;
   #logBytes: number;
-  #written = 0;
+  #commits: number;
 
-  constructor(path: string, limits: LedgerLimits) {
+  constructor({ path, limits, forgiven }: WriterData) {
     this.#db = openForWriting(path, limits.maxPages);
+    if (forgiven) {
+      goOnWithout(this.#db, forgiven);
+      makeMark(path);
+    }
     this.#limits = limits;
     const prepare = (sql: string): StatementSync => this.#db.prepare(sql);
     this.#sql = {
@@ -45,27 +63,36 @@ export class Ledger {
       next: prepare('SELECT min(expires) AS at FROM records WHERE expires IS NOT NULL'),
       oldest: prepare('SELECT revision, coalesce(length(previous), 0) AS bytes FROM log ORDER BY revision LIMIT ?'),
       trim: prepare('DELETE FROM log WHERE revision <= ?'),
-      state: prepare('SELECT revision, compacted FROM state'),
-      setState: prepare('UPDATE state SET revision = ?, compacted = ?'),
+      state: prepare('SELECT revision, compacted, cluster, commits FROM state'),
+      setState: prepare('UPDATE state SET revision = ?, compacted = ?, commits = ?'),
     };
-    const state = this.#sql.state.get() as { revision: number; compacted: number };
+    const state = this.#sql.state.get() as { revision: number; compacted: number; cluster: string; commits: number };
     this.#revision = state.revision;
     this.#compacted = state.compacted;
+    this.#cluster = state.cluster;
+    this.#commits = state.commits;
     const size = this.#db.prepare(`SELECT count(*) AS n, coalesce(sum(length(previous)), 0) AS bytes FROM log`).get() as {
       n: number;
       bytes: number;
     };
     this.#logEvents = size.n;
     this.#logBytes = size.bytes + size.n * ROW_BYTES;
+    this.#water = new HighWater(this.#db, path);
+    this.#water.raise(this.#state);
+    this.#reserve = new Reserve(path, limits.reserveBytes);
+  }
+
+  get #state(): StoreState {
+    return { cluster: this.#cluster, revision: this.#revision, commits: this.#commits };
   }
 
   get revision(): number {
     return this.#revision;
   }
 
-  /** Bytes written since the last `checkpoint`, estimated from above. */
-  get written(): number {
-    return this.#written;
+  /** Pages of 4 KiB in the write-ahead log that no checkpoint has looked at yet. */
+  get uncopied(): number {
+    return this.#water.uncopied;
   }
 
   /** When the next record expires, in milliseconds since the epoch. */
@@ -75,37 +102,73 @@ export class Ledger {
 
   /** Applies the operations in one commit; the replies are true only once this returns. When that fails, each is tried on its own. */
   commit(ops: readonly WriteOp[]): WriteReply[] {
+    if (!this.#reserve.whole) this.#regain();
     try {
       return this.#transaction(ops);
     } catch (err) {
-      if (ops.length === 1) return [{ kind: 'failed', ...classify(err) }];
       // One value without room must not take the others with it.
-      return ops.flatMap((op) => this.commit([op]));
+      return ops.length === 1 ? [this.#again(ops[0]!, classify(err))] : ops.flatMap((op) => this.commit([op]));
     }
   }
 
-  /** Copies the rest of the WAL into the file without waiting for anybody. */
-  checkpoint(): void {
-    this.#db.exec('PRAGMA wal_checkpoint(PASSIVE)');
-    this.#written = 0;
+  /** Copies the rest of the WAL into the file without waiting for anybody; true when nothing is left. */
+  checkpoint(): boolean {
+    return this.#water.checkpoint(this.#state);
   }
 
   close(): void {
-    this.#db.close();
+    this.#water.close(this.#state);
+  }
+
+  /** What makes the store no larger is tried again on a full disk, first in the room of the log, then in that which is kept for it. */
+  #again(op: WriteOp, failure: Omit<Full, 'kind'>): WriteReply {
+    if (failure.code === 'STORE_FULL' && !this.#grows(op)) {
+      for (const makeRoom of [() => this.#tryCheckpoint(), () => this.#reserve.giveUp()]) {
+        if (!makeRoom()) continue;
+        try {
+          return this.#transaction([op])[0]!;
+        } catch {
+          // The next one, or the failure as it was.
+        }
+      }
+    }
+    return { kind: 'failed', ...failure };
+  }
+
+  #grows(op: WriteOp): boolean {
+    if (op.kind !== 'put') return false;
+    const row = this.#sql.get.get(op.key) as RecordRow | undefined;
+    return !row || op.value.length > row.value.length + GROWTH;
+  }
+
+  /** While the reserve is given up the log stays short, for its room is used again and again. */
+  #regain(): void {
+    if (this.#water.uncopied > FULL_FRAMES && this.#tryCheckpoint()) this.#water.truncateLog();
+    this.#reserve.regain();
+  }
+
+  #tryCheckpoint(): boolean {
+    try {
+      return this.checkpoint();
+    } catch {
+      return false;
+    }
   }
 
   #transaction(ops: readonly WriteOp[]): WriteReply[] {
-    const before = { revision: this.#revision, compacted: this.#compacted, logEvents: this.#logEvents, logBytes: this.#logBytes };
+    const before = { ...this.#state, compacted: this.#compacted, logEvents: this.#logEvents, logBytes: this.#logBytes };
     this.#db.exec('BEGIN IMMEDIATE');
     try {
       const replies = ops.map((op) => this.#apply(op));
       if (this.#revision !== before.revision) this.#trim();
-      if (this.#revision !== before.revision || this.#compacted !== before.compacted)
-        this.#sql.setState.run(this.#revision, this.#compacted);
+      const changed = this.#revision !== before.revision || this.#compacted !== before.compacted;
+      if (changed) this.#sql.setState.run(this.#revision, this.#compacted, ++this.#commits);
       this.#db.exec('COMMIT');
+      if (changed) this.#water.raise(this.#state);
       return replies;
     } catch (err) {
       this.#revision = before.revision;
+      this.#commits = before.commits;
       this.#compacted = before.compacted;
       this.#logEvents = before.logEvents;
       this.#logBytes = before.logBytes;
@@ -147,11 +210,11 @@ export class Ledger {
   #put(op: WriteOp & { kind: 'put' }): WriteReply {
     const row = this.#sql.get.get(op.key) as RecordRow | undefined;
     if (op.ifRevision !== undefined && op.ifRevision !== (row?.modified ?? 0)) return { kind: 'refused', current: row && beforeOf(row) };
+    if (!this.#reserve.whole && op.value.length > (row?.value.length ?? -GROWTH) + GROWTH) return noRoom;
     const revision = ++this.#revision;
     const expires = op.expiresAt ?? null;
     if (row) this.#sql.update.run(revision, expires, op.value, row.id);
     else this.#sql.insert.run(op.key, revision, revision, expires, op.value);
-    this.#written += op.value.length;
     this.#log(revision, op.key, row?.created ?? revision, row);
     return { kind: 'written', revision, before: row && beforeOf(row) };
   }
@@ -174,8 +237,6 @@ export class Ledger {
 
   #log(revision: number, key: string, created: number | null, row: RecordRow | undefined): void {
     const bytes = row?.value.length ?? 0;
-    // Every row touches a few pages besides its own bytes.
-    this.#written += 8_192 + bytes;
     if (this.#limits.unlogged.some((prefix) => key.startsWith(prefix))) return;
     this.#sql.log.run(revision, key, created, row?.created ?? null, row?.modified ?? null, row?.value ?? null);
     this.#logEvents++;

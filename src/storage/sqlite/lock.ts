@@ -2,7 +2,7 @@
 import { closeSync, openSync } from 'node:fs';
 import { DatabaseSync } from 'node:sqlite';
 import { KnownError, systemCode } from '../../errors/known-error.ts';
-import { classify } from './sqlite-error.ts';
+import { classify, failed } from './sqlite-error.ts';
 
 export interface StoreLock {
   release(): void;
@@ -21,8 +21,7 @@ export function lockStore(path: string): StoreLock {
     db.exec('PRAGMA journal_mode = MEMORY; BEGIN EXCLUSIVE');
   } catch (err) {
     db.close();
-    const { code, message } = classify(err);
-    if (code !== 'STORE_IN_USE') throw new KnownError(code, `Cannot lock store "${path}": ${message}`, { cause: err });
+    if (classify(err).code !== 'STORE_IN_USE') throw failed('lock', path, err);
     throw new KnownError('STORE_IN_USE', `Cannot open store "${path}": another process has it open`, {
       hint: 'stop the other API server, or give this one a data directory of its own',
       cause: err,

@@ -8,20 +8,10 @@ import { bytes, line, take } from '../conformance.ts';
 import { MemoryStore } from '../memory/memory-store.ts';
 import type { Store, WriteResult } from '../store.ts';
 import { openSqliteStore } from './sqlite-store.ts';
+import { randomFrom } from './testing/random.ts';
 
 const dir = mkdtempSync(join(tmpdir(), 'fairlead-model-'));
 after(() => rmSync(dir, { recursive: true }));
-
-/** Numbers below `n`, the same ones for the same seed (mulberry32). */
-function randomFrom(seed: number): (n: number) => number {
-  let state = seed;
-  return (n) => {
-    state = (state + 0x6d2b79f5) | 0;
-    let t = Math.imul(state ^ (state >>> 15), 1 | state);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return ((t ^ (t >>> 14)) >>> 0) % n;
-  };
-}
 
 function show(result: WriteResult): string {
   const record = result.ok ? result.record : result.current;
@@ -35,13 +25,14 @@ async function dump(store: Store): Promise<unknown> {
 
 describe('SqliteStore and MemoryStore', () => {
   for (const seed of [1, 2, 3]) {
-    it(`agree after every operation, restarts included (seed ${seed})`, async () => {
+    it(`agree after every operation, restarts included (seed ${seed})`, async (t) => {
       const random = randomFrom(seed);
       const path = join(dir, `${seed}.db`);
       // A window of a few events, so that watches cross from the file's log into memory.
       const open = (): Promise<Store> => openSqliteStore(path, { unlogged: [], maxWindowEvents: 5 });
       const model = new MemoryStore();
       let store = await open();
+      t.after(() => store.close());
       let compacted = 0;
       for (let step = 0; step < 400; step++) {
         const key = `/${random(12)}`;
@@ -68,7 +59,6 @@ describe('SqliteStore and MemoryStore', () => {
         }
       }
       assert.deepEqual(await dump(store), await dump(model));
-      await store.close();
     });
   }
 });

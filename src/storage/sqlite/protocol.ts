@@ -1,5 +1,6 @@
 /** What the store's thread and the writer's thread say to each other. Replies come in the order of the operations. */
 import type { ErrorCode } from '../../errors/codes.ts';
+import type { Forgiven } from './admit.ts';
 
 export type WriteOp =
   | {
@@ -38,6 +39,8 @@ export interface Deletion {
 export interface WriterData {
   readonly path: string;
   readonly limits: LedgerLimits;
+  /** The store goes on without something that had been acknowledged. */
+  readonly forgiven: Forgiven | undefined;
 }
 
 export interface LedgerLimits {
@@ -47,6 +50,10 @@ export interface LedgerLimits {
   readonly maxLogBytes: number;
   /** The file may not grow beyond so many pages of 4 KiB. */
   readonly maxPages: number | undefined;
+  /** Bytes of the disk that are kept for deletes. */
+  readonly reserveBytes: number;
+  /** How long a commit may lie in the write-ahead log alone, in milliseconds. */
+  readonly checkpointAgeMs: number;
 }
 
 export type ToWriter =

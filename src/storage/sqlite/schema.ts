@@ -1,23 +1,36 @@
 /** The file's layout, and how a connection to it is opened. */
+import { randomBytes } from 'node:crypto';
 import { DatabaseSync } from 'node:sqlite';
+import { pathToFileURL } from 'node:url';
+import type { StoreState } from './loss.ts';
 
 const APPLICATION_ID = 0x464c4431; // "FLD1"
-const FORMAT = 1;
+const FORMAT = 2;
+/** What the write-ahead log keeps of its room on the disk when it begins anew. */
+const LOG_BYTES = 32 << 20;
+const REVISION_GAP = 1_000_000;
 
 /**
  * `records` holds the latest values. `log` is an undo log: an event's row carries what stood there *before* it, and the value after it is
  * found in the key's next row or in `records`. So a create costs one copy of the value instead of two, and cutting the log off at any
- * revision leaves the rest complete, `previous` included.
+ * revision leaves the rest complete, `previous` included. `state` names the store and counts its commits, by which its high-water mark is held
+ * against it.
  */
 const TABLES = `
-  CREATE TABLE IF NOT EXISTS state (id INTEGER PRIMARY KEY CHECK (id = 1), revision INTEGER NOT NULL, compacted INTEGER NOT NULL);
-  INSERT OR IGNORE INTO state VALUES (1, 0, 0);
+  CREATE TABLE IF NOT EXISTS state (id INTEGER PRIMARY KEY CHECK (id = 1), revision INTEGER NOT NULL, compacted INTEGER NOT NULL,
+    cluster TEXT NOT NULL DEFAULT '', commits INTEGER NOT NULL DEFAULT 0);
+  INSERT OR IGNORE INTO state (id, revision, compacted) VALUES (1, 0, 0);
   CREATE TABLE IF NOT EXISTS records (
     id INTEGER PRIMARY KEY, key TEXT NOT NULL UNIQUE, created INTEGER NOT NULL, modified INTEGER NOT NULL, expires INTEGER, value BLOB NOT NULL);
   CREATE INDEX IF NOT EXISTS records_expires ON records (expires) WHERE expires IS NOT NULL;
   CREATE TABLE IF NOT EXISTS log (
     revision INTEGER PRIMARY KEY, key TEXT NOT NULL, created INTEGER, prev_created INTEGER, prev_modified INTEGER, previous BLOB);
   CREATE INDEX IF NOT EXISTS log_key ON log (key, revision);
+`;
+/** Of a file of format 1. */
+const FORMAT_2 = `
+  ALTER TABLE state ADD COLUMN cluster TEXT NOT NULL DEFAULT '';
+  ALTER TABLE state ADD COLUMN commits INTEGER NOT NULL DEFAULT 0;
 `;
 
 /** Opens the file for writing, makes the tables when they are missing, and refuses a file of another program or a newer format. */
@@ -29,11 +42,14 @@ export function openForWriting(path: string, maxPages: number | undefined): Data
     const { n } = db.prepare('SELECT count(*) AS n FROM sqlite_schema').get() as { n: number };
     if (n > 0 && id !== APPLICATION_ID) throw new ForeignFile('it belongs to another program');
     if (format > FORMAT) throw new ForeignFile(`it has format ${format}, and this version knows up to ${FORMAT}`);
-    db.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 0; PRAGMA cache_size = -8000;');
+    // A log that had to grow gives the room back when it begins anew.
+    db.exec(`PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 0; PRAGMA cache_size = -8000;
+      PRAGMA journal_size_limit = ${LOG_BYTES}`);
     if (maxPages !== undefined) db.exec(`PRAGMA max_page_count = ${maxPages}`);
     // A file that is there already is not written to: it must open on a full disk.
     if (n === 0 || format < FORMAT)
-      db.exec(`BEGIN IMMEDIATE; ${TABLES} PRAGMA application_id = ${APPLICATION_ID}; PRAGMA user_version = ${FORMAT}; COMMIT`);
+      db.exec(`BEGIN IMMEDIATE; ${n > 0 ? FORMAT_2 : TABLES}
+        UPDATE state SET cluster = '${randomBytes(16).toString('hex')}'; PRAGMA application_id = ${APPLICATION_ID}; PRAGMA user_version = ${FORMAT}; COMMIT`);
     return db;
   } catch (err) {
     db.close();
@@ -41,10 +57,42 @@ export function openForWriting(path: string, maxPages: number | undefined): Data
   }
 }
 
+/**
+ * Goes on with a store that lost some of what had been acknowledged. Revisions go on far above everything that anybody may have seen, and the
+ * past is forgotten, so that clients read everything anew instead of taking other objects for those that they know (as `etcdutl snapshot
+ * restore --bump-revision --mark-compacted`). Throws when the file is damaged itself.
+ */
+export function goOnWithout(db: DatabaseSync, { revision, commits }: { readonly revision: number; readonly commits: number }): void {
+  const { integrity_check: found } = db.prepare('PRAGMA integrity_check(1)').get() as { integrity_check: string };
+  if (found !== 'ok') throw new ForeignFile(`it is damaged inside: ${found}`);
+  db.exec(`BEGIN IMMEDIATE; DELETE FROM log;
+    UPDATE state SET revision = max(revision, ${revision}) + ${REVISION_GAP}, commits = max(commits, ${commits}) + 1;
+    UPDATE state SET compacted = revision; COMMIT`);
+}
+
 export function openForReading(path: string): DatabaseSync {
   const db = new DatabaseSync(path, { readOnly: true, timeout: 5_000 });
   db.exec('PRAGMA cache_size = -2000');
   return db;
+}
+
+/**
+ * What the store says about itself, without changing anything: of file and log together, or of the file alone as if it had no log. A file of
+ * format 1 knows no cluster. Undefined when it cannot be read.
+ */
+export function readState(path: string, alone: boolean): (StoreState & { readonly format: number }) | undefined {
+  let db: DatabaseSync | undefined;
+  try {
+    // `immutable` leaves log and locks alone.
+    db = new DatabaseSync(alone ? new URL(`${pathToFileURL(path).href}?immutable=1`) : path, { readOnly: true, timeout: 5_000 });
+    const { user_version: format } = db.prepare('PRAGMA user_version').get() as { user_version: number };
+    const state = db.prepare('SELECT * FROM state').get() as unknown as StoreState;
+    return { format, cluster: state.cluster ?? '', revision: state.revision, commits: state.commits ?? 0 };
+  } catch {
+    return undefined;
+  } finally {
+    db?.close();
+  }
 }
 
 /** The file holds what this program did not write. */

@@ -1,11 +1,11 @@
 /** The store in one SQLite file: writes and checkpoints in threads of their own, reads here. See README.md. */
 import { once } from 'node:events';
-import { chmodSync, existsSync, mkdirSync, renameSync, rmSync, statSync } from 'node:fs';
+import { chmodSync, mkdirSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import { type Clock, systemClock } from '../../clock/clock.ts';
 import type { ErrorCode } from '../../errors/codes.ts';
-import { KnownError, messageOf } from '../../errors/known-error.ts';
+import { isKnownError, KnownError, messageOf, systemCode } from '../../errors/known-error.ts';
 import { type Log, silentLog } from '../../observability/log.ts';
 import { EventWindow } from '../event-window.ts';
 import { ExpiryTimer } from '../expiry-timer.ts';
@@ -19,12 +19,13 @@ import {
   type WriteResult,
 } from '../store.ts';
 import { WatchHub } from '../watch-hub.ts';
+import { admit, type Forgiven } from './admit.ts';
 import { Checkpoints } from './checkpoints.ts';
-import { createPrivate, lockStore, type StoreLock } from './lock.ts';
-import type { Before, Deletion, FromWriter, LedgerLimits, ToWriter, WriteOp, WriteReply } from './protocol.ts';
+import { lockStore, type StoreLock } from './lock.ts';
+import { makeWhenMissing } from './make-store.ts';
+import type { Before, Deletion, FromWriter, LedgerLimits, ToWriter, WriteOp, WriteReply, WriterData } from './protocol.ts';
 import { Reader } from './reader.ts';
-import { openForWriting } from './schema.ts';
-import { classify } from './sqlite-error.ts';
+import { diskHint, failed } from './sqlite-error.ts';
 
 export interface SqliteStoreOptions {
   readonly clock?: Clock;
@@ -39,6 +40,15 @@ export interface SqliteStoreOptions {
   readonly maxWindowBytes?: number;
   /** The file may not grow beyond so many pages of 4 KiB. */
   readonly maxPages?: number;
+  /**
+   * Bytes of the disk that are kept for deletes on a full one; none by default. The 16 MB of log after which a checkpoint begins are what it
+   * may have to add to the file then.
+   */
+  readonly reserveBytes?: number;
+  /** How long a commit may lie in the write-ahead log alone, in milliseconds. */
+  readonly checkpointAgeMs?: number;
+  /** Go on without what is missing, where the store would be refused. */
+  readonly acceptDataLoss?: boolean;
 }
 
 type Failed = WriteReply & { readonly kind: 'failed' };
@@ -51,45 +61,35 @@ interface Pending {
 
 /**
  * Opens the store at `path`, making file and folder when they are missing. Throws STORE_IN_USE when it is open already, here or in another
- * process, and STORE_CORRUPT when the file is not a store.
+ * process, STORE_CORRUPT when the file is not a store or something that was acknowledged is missing, and STORE_IO when the disk is not to be
+ * written.
  */
 export async function openSqliteStore(path: string, options: SqliteStoreOptions = {}): Promise<Store> {
-  mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
-  const lock = lockStore(path);
+  let lock: StoreLock | undefined;
   try {
-    makeWhenMissing(path);
+    makeFolder(dirname(path));
+    lock = lockStore(path);
+    const made = makeWhenMissing(path);
     // SQLite gives -wal and -shm the mode of the file itself.
     chmodSync(path, 0o600);
-    return await SqliteStore.open(path, lock, options);
+    const forgiven = made ? undefined : admit(path, options.acceptDataLoss ?? false, options.log ?? silentLog);
+    return await SqliteStore.open(path, lock, forgiven, options);
   } catch (err) {
-    lock.release();
-    throw err;
+    lock?.release();
+    throw isKnownError(err) ? err : failed('open', path, err);
   }
 }
 
-/**
- * A file that is there has tables always: it is made aside and put in its place whole. So one that is empty, or gone while its log is
- * still there, has lost everything, which SQLite would take for a new file, deleting the log: a cluster must not come up empty unasked.
- */
-function makeWhenMissing(path: string): void {
-  const size = statSync(path, { throwIfNoEntry: false })?.size;
-  if (size !== undefined && size > 0) return;
-  if (size === 0 || existsSync(`${path}-wal`)) {
-    const what = size === 0 ? 'the file is empty' : `the file is missing, while its log "${path}-wal" is there`;
-    throw new KnownError('STORE_CORRUPT', `Cannot open store "${path}": ${what}`, {
-      hint: `Bring the file back from a backup; to begin with an empty cluster, delete it and "${path}-wal"`,
-    });
-  }
-  const made = `${path}.new`;
-  for (const file of [made, `${made}-wal`, `${made}-shm`]) rmSync(file, { force: true });
-  createPrivate(made);
+/** As `mkdir -p`. Node's own takes a read-only file system for a missing folder. */
+function makeFolder(path: string): void {
   try {
-    openForWriting(made, undefined).close();
-  } catch (cause) {
-    const { code, message } = classify(cause);
-    throw new KnownError(code, `Cannot make store "${path}": ${message}`, { cause });
+    mkdirSync(path, { mode: 0o700 });
+  } catch (err) {
+    if (systemCode(err) === 'EEXIST') return;
+    if (systemCode(err) !== 'ENOENT') throw err;
+    makeFolder(dirname(path));
+    mkdirSync(path, { mode: 0o700 });
   }
-  renameSync(made, path);
 }
 
 class SqliteStore implements Store {
@@ -108,19 +108,21 @@ class SqliteStore implements Store {
   #closing: Promise<void> | undefined;
   #broken: KnownError | undefined;
 
-  static async open(path: string, lock: StoreLock, options: SqliteStoreOptions): Promise<SqliteStore> {
+  static async open(path: string, lock: StoreLock, forgiven: Forgiven | undefined, options: SqliteStoreOptions): Promise<SqliteStore> {
     const limits: LedgerLimits = {
       unlogged: options.unlogged ?? ['/registry/leases/'],
       maxLogEvents: options.maxLogEvents ?? 32_768,
       maxLogBytes: options.maxLogBytes ?? 64 << 20,
       maxPages: options.maxPages,
+      reserveBytes: options.reserveBytes ?? 0,
+      checkpointAgeMs: options.checkpointAgeMs ?? 60_000,
     };
-    const writer = new Worker(new URL('./writer.ts', import.meta.url), { workerData: { path, limits } });
+    const workerData: WriterData = { path, limits, forgiven };
+    const writer = new Worker(new URL('./writer.ts', import.meta.url), { workerData });
     const [first] = (await once(writer, 'message')) as [FromWriter];
     if (first.kind !== 'open') {
       const { code, message } = first as FromWriter & { kind: 'open-failed' };
-      const hint = code === 'STORE_CORRUPT' ? { hint: 'Bring the file, with its -wal, back from a backup; nothing in it was changed' } : {};
-      throw new KnownError(code, `Cannot open store "${path}": ${message}`, hint);
+      throw new KnownError(code, `Cannot open store "${path}": ${message}`, diskHint(code, path));
     }
     return new SqliteStore(path, lock, writer, limits, options, first);
   }
@@ -157,19 +159,16 @@ class SqliteStore implements Store {
     });
   }
 
-  async revision(): Promise<number> {
-    this.#mustBeOpen();
-    return this.#reader.revision();
+  revision(): Promise<number> {
+    return this.#read(() => this.#reader.revision());
   }
 
-  async get(key: string): Promise<StoredRecord | undefined> {
-    this.#mustBeOpen();
-    return this.#reader.get(key);
+  get(key: string): Promise<StoredRecord | undefined> {
+    return this.#read(() => this.#reader.get(key));
   }
 
-  async range(start: string, end: string, options: { readonly limit?: number } = {}): Promise<RangeResult> {
-    this.#mustBeOpen();
-    return await this.#reader.range(start, end, options.limit);
+  range(start: string, end: string, options: { readonly limit?: number } = {}): Promise<RangeResult> {
+    return this.#read(() => this.#reader.range(start, end, options.limit));
   }
 
   put(key: string, bytes: Uint8Array, options: PutOptions = {}): Promise<WriteResult> {
@@ -198,9 +197,8 @@ class SqliteStore implements Store {
     return this.#hub.watch(start, end, fromRevision, signal);
   }
 
-  async recent(start: string, end: string, limit: number): Promise<{ events: readonly StoreEvent[]; floor: number }> {
-    this.#mustBeOpen();
-    return this.#reader.recent(start, end, limit);
+  recent(start: string, end: string, limit: number): Promise<{ events: readonly StoreEvent[]; floor: number }> {
+    return this.#read(() => this.#reader.recent(start, end, limit));
   }
 
   compact(revision: number): Promise<void> {
@@ -214,6 +212,10 @@ class SqliteStore implements Store {
   close(): Promise<void> {
     this.#closing ??= this.#close();
     return this.#closing;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
   }
 
   async #close(): Promise<void> {
@@ -233,6 +235,15 @@ class SqliteStore implements Store {
       // Also when a thread dies on the way: the file must not stay locked for as long as this process lives.
       await this.#writer.terminate();
       this.#lock.release();
+    }
+  }
+
+  async #read<T>(what: () => T | Promise<T>): Promise<T> {
+    this.#mustBeOpen();
+    try {
+      return await what();
+    } catch (err) {
+      throw isKnownError(err) ? err : failed('read', this.#path, err);
     }
   }
 
@@ -291,12 +302,7 @@ class SqliteStore implements Store {
   }
 
   #failure(code: ErrorCode, message: string): KnownError {
-    if (code === 'STORE_FULL') {
-      return new KnownError(code, `Cannot write to store "${this.#path}": ${message}`, {
-        hint: 'make room on the disk; what was written before is safe',
-      });
-    }
-    return new KnownError(code, `Cannot write to store "${this.#path}": ${message}`);
+    return new KnownError(code, `Cannot write to store "${this.#path}": ${message}`, diskHint(code, this.#path));
   }
 
   /** A thread has died: what was under way may or may not have been written. */

@@ -1,7 +1,7 @@
 /** Started by kill.test.ts: writes for ever, prints each write once it is acknowledged, and waits to be killed. */
 import { writeSync } from 'node:fs';
-import { systemCode } from '../../errors/known-error.ts';
-import { openSqliteStore } from './sqlite-store.ts';
+import { systemCode } from '../../../errors/known-error.ts';
+import { openSqliteStore } from '../sqlite-store.ts';
 
 const store = await openSqliteStore(process.argv[2]!, { maxLogEvents: 500 });
 const start = await store.revision();

@@ -1,0 +1,97 @@
+/**
+ * The file of a store's high-water mark. A mark is written with every commit before it is acknowledged, and synced at most `SYNC_MS` later:
+ * a process that is killed leaves the newest one, a power cut one that is at most so old. An older mark never refuses a store that is
+ * whole; it only fails to notice the loss of what came after it.
+ */
+import { closeSync, existsSync, fdatasyncSync, fsyncSync, openSync, readFileSync, renameSync, writeSync } from 'node:fs';
+import { blankMark, decodeMark, encodeMark, type Mark, markBytes, slotBytes } from './mark.ts';
+
+/** How long a mark may wait to be on the disk, in milliseconds. */
+const SYNC_MS = 100;
+
+export function markPath(path: string): string {
+  return `${path}-mark`;
+}
+
+export function readMark(path: string): Mark | 'missing' | 'damaged' {
+  if (!existsSync(markPath(path))) return 'missing';
+  return decodeMark(readFileSync(markPath(path)))?.mark ?? 'damaged';
+}
+
+/** Makes the file, whole or not at all, in place of one that may be there. Its size never changes: marking needs no room on the disk. */
+export function makeMark(path: string, mark: Mark = blankMark): void {
+  const made = `${markPath(path)}.new`;
+  const file = openSync(made, 'w', 0o600);
+  try {
+    const bytes = Buffer.alloc(markBytes);
+    for (const at of [0, slotBytes]) bytes.set(encodeMark(mark), at);
+    writeSync(file, bytes, 0, bytes.length, 0);
+    fsyncSync(file);
+  } finally {
+    closeSync(file);
+  }
+  renameSync(made, markPath(path));
+}
+
+export class MarkFile {
+  readonly #fd: number;
+  #mark: Mark;
+  /** The slot that is written to: the other one is on the disk. */
+  #slot: 0 | 1;
+  #syncedAt = performance.now();
+  #unsynced: NodeJS.Timeout | undefined;
+
+  /** Opens the file, which is there. */
+  constructor(path: string) {
+    const found = decodeMark(readFileSync(markPath(path)));
+    this.#mark = found?.mark ?? blankMark;
+    this.#slot = found?.slot === 0 ? 1 : 0;
+    this.#fd = openSync(markPath(path), 'r+');
+    // The slot that stays must be on the disk before the other one is written over.
+    fdatasyncSync(this.#fd);
+  }
+
+  get mark(): Mark {
+    return this.#mark;
+  }
+
+  /**
+   * Writes the mark. A log that begins anew must be on the disk at once: two beginnings later nobody could tell it from a foreign one.
+   * Never throws: what is marked is committed already. A mark that could not be written (a full disk, on a file system that copies on write)
+   * is an older one.
+   */
+  write(mark: Omit<Mark, 'sequence'>): void {
+    const begun = mark.log.salts !== this.#mark.log.salts;
+    try {
+      this.#put({ ...mark, sequence: this.#mark.sequence + 1 });
+    } catch {
+      return;
+    }
+    if (begun || performance.now() - this.#syncedAt >= SYNC_MS) this.sync();
+    else this.#unsynced ??= setTimeout(() => this.sync(), SYNC_MS);
+  }
+
+  /** Puts the mark on the disk; the next one is written over the other slot, which holds the same until then. */
+  sync(): void {
+    clearTimeout(this.#unsynced);
+    this.#unsynced = undefined;
+    this.#syncedAt = performance.now();
+    try {
+      fdatasyncSync(this.#fd);
+      this.#slot = this.#slot === 0 ? 1 : 0;
+      this.#put(this.#mark);
+    } catch {
+      // As above: the slot stays the one to write.
+    }
+  }
+
+  close(): void {
+    this.sync();
+    closeSync(this.#fd);
+  }
+
+  #put(mark: Mark): void {
+    writeSync(this.#fd, encodeMark(mark), 0, undefined, this.#slot * slotBytes);
+    this.#mark = mark;
+  }
+}
