@@ -94,7 +94,7 @@ export class ProbeManager implements ProbeResults {
       if (ending && kind !== 'readiness') this.#end(known, true);
       return;
     }
-    if (!probe || ending) return;
+    if (!probe || (ending && kind !== 'readiness')) return;
     const prober: Prober = {
       kind,
       uid: uidOf(pod),

@@ -16,6 +16,7 @@ import { type ContainerRecord, latestOf, type PodRuntime } from '../pod/runtime-
 import { ephemeralOf, fullNameOf, specOf, uidOf } from '../pod/spec.ts';
 import type { VolumeManager } from '../volume/volume-manager.ts';
 import type { ContainerKiller } from './container-killer.ts';
+import { HeldOffStarts } from './held-off-starts.ts';
 import { runHook } from './hooks.ts';
 import type { ImagePuller } from './image-puller.ts';
 import { orAborted } from './or-aborted.ts';
@@ -56,28 +57,34 @@ export interface StartContext {
 export class ContainerStarter {
   readonly #options: StarterOptions;
   readonly #backOff = new BackOff(initialMs, maxMs);
+  readonly #heldOff: HeldOffStarts;
 
   constructor(options: StarterOptions) {
     this.#options = options;
+    this.#heldOff = new HeldOffStarts(options.clock);
   }
 
   forget(podUid: string): void {
+    this.#heldOff.forget(podUid);
     this.#backOff.forget(podUid);
     this.#options.images.forget(podUid);
   }
 
-  /** Starts the container. Throws StartError with the reason for which it waits. */
+  /** Starts the container. Throws StartError with the reason for which it waits, and when to try again. */
   async start(container: Container, context: StartContext): Promise<void> {
+    await this.#heldOff.attempt(context.pod, container, () => this.#start(container, context));
+  }
+
+  async #start(container: Container, context: StartContext): Promise<void> {
     const { cri, events } = this.#options;
     const { pod, runtime, sandboxId, sandbox, signal } = context;
     const latest = latestOf(runtime, container.name);
     this.#checkBackOff(pod, container, latest);
     const image = await this.#options.images.ensure(pod, container, sandbox, signal);
     signal.throwIfAborted();
-    checkUser(pod, container, image);
-
     let id: string;
     try {
+      checkUser(pod, container, image);
       // A log that is there already belongs to an earlier start: its text must not be mixed with this one's.
       const restartCount = latest ? latest.restartCount + 1 : await restartCountOfLogs(join(sandbox.logDirectory ?? '', container.name));
       const config = await this.#config(container, context, image.id, restartCount);
@@ -187,13 +194,12 @@ function checkUser(pod: Pod, container: Container, image: Image): void {
   if (!nonRoot) return;
   const user = container.securityContext?.runAsUser ?? specOf(pod).securityContext?.runAsUser;
   const where = `(pod: "${fullNameOf(pod)}", container: ${container.name})`;
-  if (user === 0) throw new StartError('CreateContainerConfigError', `container's runAsUser breaks non-root policy ${where}`);
+  if (user === 0) throw new ConfigError(`container's runAsUser breaks non-root policy ${where}`);
   if (user !== undefined) return;
   if (image.uid?.value) return;
   if (image.username !== '' && image.username !== undefined)
-    throw new StartError(
-      'CreateContainerConfigError',
+    throw new ConfigError(
       `container has runAsNonRoot and image has non-numeric user (${image.username}), cannot verify user is non-root ${where}`,
     );
-  throw new StartError('CreateContainerConfigError', `container has runAsNonRoot and image will run as root ${where}`);
+  throw new ConfigError(`container has runAsNonRoot and image will run as root ${where}`);
 }

@@ -45,6 +45,8 @@ export class PodWorker {
   #timer: { cancel(): void } | undefined;
   #abort = new AbortController();
   #grace = 0;
+  /** Containers are being stopped: readiness is still told. */
+  #isStopping = false;
   #volumesAt = Number.NEGATIVE_INFINITY;
   /** The pod was changed since its volumes were looked at. */
   #volumesStale = false;
@@ -156,6 +158,8 @@ export class PodWorker {
     if (this.#held || this.#phase === 'finished') return;
     if (this.#stepping) {
       this.#again = true;
+      // Stopping may take the whole grace period, in which nobody is to be sent to a container that says it is not ready any more.
+      if (this.#isStopping && !this.#wasOver && this.#last) this.#report(this.#last, false);
       return;
     }
     void this.#loop();
@@ -325,11 +329,14 @@ export class PodWorker {
       r.containers.some((c) => c.state === 'running' || c.state === 'unknown') || r.sandboxes.some((s) => s.ready);
     if (isAlive(runtime)) {
       this.#grace = this.#graceSeconds();
+      this.#isStopping = true;
       try {
         await killer.killPod(runtime, this.#pod, this.#grace);
       } catch (err) {
         events.pod(this.#pod, 'Warning', 'FailedKillPod', `error killing pod: ${messageOf(err)}`);
         throw err;
+      } finally {
+        this.#isStopping = false;
       }
       runtime = await this.#read();
     }
