@@ -81,10 +81,11 @@ trap '' PIPE
 { command exec 3<>"$pipes/$n" 4<>"$pipes/calls" && command exec 5<"$pipes/$n" 6>"$pipes/calls" 3>&- 4>&-; } 2>/dev/null || long_way
 printf '%s\\n' "$$\u001f$n$call" 2>/dev/null >&6
 for wait in "${DEADLINE}" 5; do
-  IFS= read -r -t "$wait" code <&5
+  # A deadline may end it within the line, whose rest is then read next; nothing that counts is in this line.
+  IFS= read -r -t "$wait" line <&5
   ended=$?
   if [ "$ended" -eq 0 ]; then
-    IFS= read -r answer <&5 || break
+    { IFS= read -r answer && IFS= read -r code; } <&5 || break
     printf '%s' "$answer"
     exit "$code"
   fi

@@ -4,8 +4,8 @@
  *
  *   process id ␟ answer pipe ␟ plugin ␟ CNI_COMMAND ␟ CNI_CONTAINERID ␟ CNI_NETNS ␟ CNI_IFNAME ␟ CNI_ARGS ␟ CNI_PATH ␟ configuration
  *
- * A line shorter than PIPE_BUF (4096) is written whole or not at all, so callers do not mix. The answer is two lines: exit
- * code and standard output.
+ * A line shorter than PIPE_BUF (4096) is written whole or not at all, so callers do not mix. The answer is three lines: one that
+ * only says that it is there, standard output, and the exit code.
  *
  * Everything is in a directory of this process's own, which the file `current` names: what a caller began with an agent that
  * died cannot get mixed up with what its successor does.
@@ -54,7 +54,7 @@ export function servePipes(dir: string, call: (request: PluginCall) => Promise<P
       const request = callOf(fields);
       const work = call(request)
         .then(async (answer) => {
-          if (!caller.answer(`${answer.code}\n${answer.stdout}\n`)) await undoUnheard(request, answer, call);
+          if (!caller.answer(`answer\n${answer.stdout}\n${answer.code}\n`)) await undoUnheard(request, answer, call);
         })
         .catch((err) => log.warn(`Cannot answer a CNI call: ${messageOf(err)}`))
         .finally(() => running.delete(work));

@@ -154,6 +154,20 @@ describe('the plugin', () => {
     assert.equal((await call('GC', '', { cniVersion: '1.1.0', ...keep })).code, 0);
     assert.deepEqual([...wiring.links.keys()], ['a/eth0', 'c/eth0']);
     assert.equal((await errorOf(call('GC', ''))).code, 7);
+    // As Go writes an empty list.
+    assert.equal((await call('GC', '', { cniVersion: '1.1.0', 'cni.dev/valid-attachments': null })).code, 0);
+    assert.deepEqual([...wiring.links.keys()], ['c/eth0']);
+  });
+
+  it('leaves alone in DEL what belongs to a network of another name, and does not find it in CHECK', async () => {
+    await plugin.setNetwork(network);
+    await call('ADD', 'a', { name: 'one' });
+    assert.equal((await call('DEL', 'a', { name: 'two' })).code, 0);
+    assert.match((await errorOf(call('CHECK', 'a', { name: 'two' }))).msg, /no "eth0" of network "two"/);
+    assert.deepEqual([...wiring.links.keys()], ['a/eth0']);
+    assert.equal((await call('CHECK', 'a', { name: 'one' })).code, 0);
+    assert.equal((await call('DEL', 'a', { name: 'one' })).code, 0);
+    assert.deepEqual([wiring.links.size, book.all().length], [0, 0]);
   });
 
   it('finds in CHECK what is not as it was made', async () => {

@@ -117,7 +117,7 @@ export class Plugin {
       case 'ADD':
         return this.#locks.run(keyOf(request), () => this.#add(request));
       case 'DEL':
-        await this.#locks.run(keyOf(request), () => this.#remove(request));
+        await this.#locks.run(keyOf(request), () => this.#delete(request));
         return '';
       case 'CHECK':
         await this.#locks.run(keyOf(request), () => this.#check(request));
@@ -166,13 +166,20 @@ export class Plugin {
     await this.#book.release(keyOf(who));
   }
 
+  async #delete(request: CniRequest): Promise<void> {
+    const attachment = this.#book.get(keyOf(request));
+    // To the network that is meant it is not attached: done.
+    if (attachment && attachment.network !== request.config.name) return;
+    await this.#remove(request);
+  }
+
   async #check(request: CniRequest): Promise<void> {
     const network = this.#ready('tryAgainLater');
     const attachment = this.#book.get(keyOf(request));
-    if (!attachment) {
+    if (attachment?.network !== request.config.name) {
       throw new CniError(
         'unknownContainer',
-        `Cannot check container "${request.containerId}": it has no "${request.ifName}" of this network`,
+        `Cannot check container "${request.containerId}": it has no "${request.ifName}" of network "${request.config.name}"`,
       );
     }
     if (!this.#wiring.namespaceExists(request.netns)) {

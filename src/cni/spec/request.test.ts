@@ -87,6 +87,32 @@ describe('a result', () => {
     assert.match(formatResult(result, '1.1.0'), /"mtu":1450/);
   });
 
+  it('loses nothing of what an earlier plugin made, in the version that knows it', () => {
+    const earlier = {
+      cniVersion: '1.1.0',
+      interfaces: [{ name: 'net1', mac: '02:00:00:00:00:09', sandbox: '/x', mtu: 9000, socketPath: '/run/vhost', pciID: '0000:00:1f.6' }],
+      ips: [{ address: 'fd00::2/64', gateway: 'fd00::1', interface: 0 }],
+      routes: [{ dst: '10.0.0.0/8', gw: '10.1.0.1', mtu: 1400, advmss: 1360, priority: 50, table: 100, scope: 253 }],
+      dns: { nameservers: ['10.96.0.10'], domain: 'x', search: ['y'], options: ['ndots:5'] },
+    };
+    assert.deepEqual(JSON.parse(formatResult(parseResult(earlier), '1.1.0')), earlier);
+    assert.deepEqual(JSON.parse(formatResult(parseResult(earlier), '1.0.0')), {
+      ...earlier,
+      cniVersion: '1.0.0',
+      interfaces: [{ name: 'net1', mac: '02:00:00:00:00:09', sandbox: '/x' }],
+      routes: [{ dst: '10.0.0.0/8', gw: '10.1.0.1' }],
+    });
+  });
+
+  it('leaves out of an earlier one what has the wrong shape', () => {
+    assert.deepEqual(parseResult({ interfaces: [{ name: 'a', mac: 1, mtu: '9', own: true }, null, 'x'], ips: {}, routes: [{}], dns: 1 }), {
+      interfaces: [{ name: 'a' }],
+      ips: [],
+      routes: [{ dst: '' }],
+      dns: {},
+    });
+  });
+
   it('keeps what earlier plugins made, and moves its own indexes', () => {
     const merged = appendResult(parseResult(JSON.parse(formatResult(result, '0.4.0')) as Record<string, unknown>), result);
     assert.equal(merged.ips[1]?.interface, 1);

@@ -13,7 +13,7 @@ export interface HostPort {
   readonly hostPort: number;
   readonly containerPort: number;
   readonly protocol: 'tcp' | 'udp' | 'sctp';
-  /** Only this address of the node; '' is all. */
+  /** Only this address of the node; '' is all of them. `::` is all of IPv6. */
   readonly hostIp: string;
 }
 
@@ -112,16 +112,20 @@ function parseConfig(stdin: string): NetworkConfig {
   if (typeof name !== 'string' || !/^[a-zA-Z0-9][a-zA-Z0-9_.-]*$/.test(name)) {
     throw new CniError('badConfig', `Cannot use network name "${String(name ?? '')}": letters, digits, "_", "." and "-" make one`);
   }
-  const valid = config['cni.dev/valid-attachments'];
   return {
     cniVersion: String(cniVersion),
     name,
     prevResult: isObject(prevResult) ? parseResult(prevResult) : undefined,
     hostPorts: isObject(runtimeConfig) ? hostPortsOf(runtimeConfig.portMappings) : [],
-    validAttachments: Array.isArray(valid)
-      ? valid.filter(isObject).map((v) => ({ containerId: String(v.containerID ?? ''), ifName: String(v.ifname ?? '') }))
-      : undefined,
+    validAttachments: attachmentsOf(config['cni.dev/valid-attachments']),
   };
+}
+
+/** A list that is null has nothing in it: so Go writes one that is empty. Undefined when there is no list. */
+function attachmentsOf(list: unknown): NetworkConfig['validAttachments'] {
+  if (list === null) return [];
+  if (!Array.isArray(list)) return undefined;
+  return list.filter(isObject).map((v) => ({ containerId: String(v.containerID ?? ''), ifName: String(v.ifname ?? '') }));
 }
 
 function hostPortsOf(value: unknown): HostPort[] {
@@ -135,7 +139,7 @@ function hostPortsOf(value: unknown): HostPort[] {
     const containerPort = Number(entry.get('containerport') ?? 0);
     const protocol = String(entry.get('protocol') ?? 'tcp').toLowerCase();
     const given = String(entry.get('hostip') ?? '');
-    const hostIp = given === '' || given === '0.0.0.0' || given === '::' ? '' : parseIp(given);
+    const hostIp = given === '' || given === '0.0.0.0' ? '' : parseIp(given);
     if (
       !isPort(hostPort) ||
       !isPort(containerPort) ||

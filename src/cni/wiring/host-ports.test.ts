@@ -22,6 +22,22 @@ describe('planHostPorts()', () => {
     assert.deepEqual([...(table?.elements.get('hairpin') ?? [])], [['10.244.1.2 . 10.244.1.2', '']]);
   });
 
+  it('leaves out ports of addresses that are not of the family of the pod', () => {
+    const port = { hostPort: 80, containerPort: 80, protocol: 'tcp' } as const;
+    for (const hostIp of ['::1', '::', 'fd00::1', '2001:db8::7'])
+      assert.equal(planHostPorts([pod('a', '10.244.1.2', [{ ...port, hostIp }])], 'cni0'), undefined, hostIp);
+    const both = planHostPorts(
+      [
+        pod('a', '10.244.1.2', [
+          { ...port, hostIp: '::1' },
+          { ...port, hostIp: '127.0.0.1' },
+        ]),
+      ],
+      'cni0',
+    );
+    assert.deepEqual([...(both?.elements.get('bound')?.keys() ?? [])], ['127.0.0.1 . tcp . 80']);
+  });
+
   it('makes no table when no pod has a host port', () => {
     assert.equal(planHostPorts([pod('a', '10.244.1.2', [])], 'cni0'), undefined);
   });

@@ -2,6 +2,7 @@
  * Host ports: connections to a port of the node go on to a pod. One nftables table: when a pod with
  * host ports comes or goes, or somebody changed it, what is different is written over netlink in one transaction.
  */
+import { familyOf } from '../../ip/ip.ts';
 import { syncTable } from '../../linux/nftables/sync-table.ts';
 import type { Nftables, Table } from '../../linux/nftables/table.ts';
 import { ensureSysctl, readSysctl } from '../../linux/sysctl.ts';
@@ -17,6 +18,8 @@ export interface HostPorts {
 export const HOST_PORT_TABLE = 'fairlead-hostport';
 
 /**
+ * A port of an address of the other family than the pod's leads nowhere, as with the portmap plugin: there is nothing to translate to.
+ *
  * The whole table; undefined when there is nothing to forward. Priorities: behind the service proxy's translation (-100, 100),
  * whose verdict stands when both have one; and before connection tracking (-300) for the guard.
  */
@@ -26,7 +29,7 @@ export function planHostPorts(attachments: readonly Attachment[], bridge: string
   const pods = new Map<string, string>();
   const hairpin = new Map<string, string>();
   for (const a of attachments) {
-    for (const p of a.hostPorts) {
+    for (const p of a.hostPorts.filter((port) => port.hostIp === '' || familyOf(port.hostIp) === familyOf(a.ip))) {
       const target = `${a.ip} . ${p.containerPort}`;
       if (p.hostIp === '') any.set(`${p.protocol} . ${p.hostPort}`, target);
       else bound.set(`${p.hostIp} . ${p.protocol} . ${p.hostPort}`, target);

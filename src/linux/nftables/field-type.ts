@@ -17,17 +17,21 @@ export interface FieldType {
 export const protocols: Readonly<Record<string, number>> = { tcp: 6, udp: 17, sctp: 132 };
 const protocolNames = new Map(Object.entries(protocols).map(([name, number]) => [number, name]));
 
+const dot = 46;
+
 function encodeIpv4(text: string, into: Uint8Array, at: number): void {
-  let octet = 0;
+  let octet = -1;
   let end = at;
-  for (let i = 0; i < text.length; i++) {
-    const c = text.charCodeAt(i);
-    if (c === 46) {
+  for (let i = 0; i <= text.length; i++) {
+    const c = i === text.length ? dot : text.charCodeAt(i);
+    if (c >= 48 && c <= 57) octet = Math.max(octet, 0) * 10 + c - 48;
+    else if (c === dot && octet >= 0 && octet < 256) {
       into[end++] = octet;
-      octet = 0;
-    } else octet = octet * 10 + c - 48;
+      octet = -1;
+    } else break;
   }
-  into[end] = octet;
+  // What is half an address here, or of the other family, would be some other address in the kernel.
+  if (end !== at + 4 || octet !== -1) throw new RangeError(`Cannot use "${text}" as an IPv4 address in a set element`);
 }
 
 function number(text: string): number {

@@ -45,6 +45,11 @@ describe('set elements', () => {
     });
 });
 
+describe('an IPv4 address in a set element', () => {
+  for (const text of ['::1', 'fd00::1', '10.0.0', '10.0.0.1.2', '10.0.0.256', '10..0.1', '', '10.0.0.x', '-1.0.0.0', '10.0.0.1 '])
+    it(`is refused when it is "${text}"`, () => assert.throws(() => encodeFields([fieldType('ipv4_addr')], text), RangeError));
+});
+
 describe('parseRule()', () => {
   it('reads every rule of the golden files', () => {
     const folder = new URL('../../../rules/scenarios/', import.meta.url);
