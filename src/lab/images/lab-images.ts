@@ -2,6 +2,7 @@ import type { ImageSpec } from './oci-image.ts';
 import { pauseProgram, tcpEchoProgram, udpEchoProgram } from './programs.ts';
 import type { TarEntry } from './tar.ts';
 import { type Architecture, assemble } from './tiny-program.ts';
+import { wgetScript } from './wget.ts';
 
 export const boxReference = 'fairlead.local/box:1';
 export const pauseReference = 'fairlead.local/pause:1';
@@ -46,7 +47,7 @@ echo "$REMOTE_ADDR"
 
 export function boxImage(architecture: Architecture, busybox: Uint8Array, applets: readonly string[]): ImageSpec {
   const links = applets
-    .filter((name) => /^[a-z0-9[_-]+$/i.test(name) && name !== 'busybox')
+    .filter((name) => /^[a-z0-9[_-]+$/i.test(name) && name !== 'busybox' && name !== 'wget')
     .map((name): TarEntry => ({ path: `bin/${name}`, kind: 'symlink', mode: 0o777, target: 'busybox' }));
   return {
     reference: boxReference,
@@ -63,6 +64,7 @@ export function boxImage(architecture: Architecture, busybox: Uint8Array, applet
       file('bin/busybox', busybox, 0o755),
       ...links,
       file('bin/box', boxScript, 0o755),
+      file('bin/wget', wgetScript, 0o755),
       file('bin/tcp-echo', assemble(tcpEchoProgram(7), architecture), 0o755),
       file('bin/udp-echo', assemble(udpEchoProgram(7), architecture), 0o755),
       file('etc/passwd', 'root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/:/bin/false\n'),
