@@ -8,6 +8,9 @@ import { isAlive } from './process-id.ts';
 import type { LabState } from './state.ts';
 import { systemPath, type Tools } from './tools.ts';
 
+/** For nsenter(1): to be on a node altogether. */
+export const allNamespaces: readonly string[] = ['--mount', '--uts', '--ipc', '--net', '--pid', '--cgroup', '--root', '--wd'];
+
 /** The arguments of nsenter(1) for a node (all of its namespaces) or for the client (its network only). Throws LAB_NOT_RUNNING. */
 export async function enterArguments(plan: LabPlan, state: LabState, where: string): Promise<string[]> {
   if (where === 'client' && netnsExists(plan.clientNetns)) return [`--net=${plan.clientNetns}`];
@@ -21,8 +24,7 @@ export async function enterArguments(plan: LabPlan, state: LabState, where: stri
     throw new KnownError('LAB_NOT_RUNNING', `Cannot enter "${where}": it is not running`, {
       hint: `Start it again: fairlead lab up --name ${plan.options.name}`,
     });
-  const all = ['--mount', '--uts', '--ipc', '--net', '--pid', '--cgroup', '--root', '--wd'];
-  return [`--target=${id.pid}`, ...all];
+  return [`--target=${id.pid}`, ...allNamespaces];
 }
 
 /** The environment of a command on a node. Only the control plane has the administrator's kubeconfig; kubectl on a worker is its kubelet. */

@@ -15,11 +15,15 @@ import { relayPort } from './relay/login.ts';
 const answerWithinMs = 2000;
 
 /** The nodes whose own DNS server answers, and on which the Service of all of them does: what a pod there would see. */
-export async function askDns(plan: LabPlan, inits: ReadonlyMap<string, ProcessId>): Promise<ReadonlySet<string>> {
+export async function askDns(
+  plan: LabPlan,
+  inits: ReadonlyMap<string, ProcessId>,
+  timeoutMs: number = answerWithinMs,
+): Promise<ReadonlySet<string>> {
   const name = `kubernetes.default.svc.${plan.options.clusterDomain}`;
   const ask = async (server: string, { pid }: ProcessId): Promise<void> => {
     const socket = listenInNetns(`/proc/${pid}/ns/net`, 'udp', '0.0.0.0', 0);
-    const answer = await queryDns(server, name, answerWithinMs, socket);
+    const answer = await queryDns(server, name, timeoutMs, socket);
     if (!answer.includes(plan.kubernetesAddress)) throw new Error(`${server} does not know ${name}`);
   };
   const answering = await Promise.all(
@@ -56,7 +60,7 @@ async function askApi(plan: LabPlan): Promise<ApiView> {
 }
 
 /** The relay answers, if only that it does not serve this one. */
-function askRelay(plan: LabPlan): Promise<boolean> {
+export function askRelay(plan: LabPlan): Promise<boolean> {
   return new Promise((resolve) => {
     const socket = connect({ host: plan.relayAddress, port: relayPort, timeout: answerWithinMs });
     const finish = (answers: boolean): void => {

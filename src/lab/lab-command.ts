@@ -2,6 +2,7 @@ import type { Command } from '../cli/command.ts';
 import { down } from './command/down.ts';
 import { exec } from './command/exec.ts';
 import { kubeconfig } from './command/kubeconfig.ts';
+import { load } from './command/load.ts';
 import { logs } from './command/logs.ts';
 import { status } from './command/status.ts';
 import { tour } from './command/tour.ts';
@@ -11,5 +12,5 @@ import { up } from './command/up.ts';
 export const labCommand: Command = {
   name: 'lab',
   summary: 'nodes as network namespaces on one machine',
-  subcommands: [up, down, status, logs, exec, kubeconfig, tour],
+  subcommands: [up, down, status, logs, exec, load, kubeconfig, tour],
 };

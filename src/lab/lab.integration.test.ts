@@ -4,14 +4,21 @@
  */
 import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
+import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { readdir, readFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, suite, test } from 'node:test';
 import { Progress } from '../cli/progress.ts';
 import { systemClock } from '../clock/clock.ts';
 import { type ExecResult, systemExec } from '../linux/exec.ts';
 import { eventually } from '../linux/fixture/namespaces.ts';
+import { pauseImage } from './images/lab-images.ts';
+import { ociArchive } from './images/oci-image.ts';
+import { unpackMissing } from './images/programs-of-debian.ts';
+import { type TarEntry, tarOf } from './images/tar.ts';
+import { toolPrograms } from './images/tools-image.ts';
 import { defaultLabOptions, planLab } from './plan.ts';
 import { findTools } from './tools.ts';
 import { labUp } from './up.ts';
@@ -95,6 +102,69 @@ suite('a lab that loses parts', { skip: missing, timeout: 180_000 }, () => {
     await eventually('the lab to be healthy', async () => (await lab(['status', '--name', name])).code === 0);
   });
 
+  const imagesOn = async (node: string): Promise<string[]> =>
+    (await must(['exec', node, '--name', name, '--', 'ctr', 'images', 'ls', '-q'])).stdout.split('\n');
+
+  test('loads archives of images, by their names, into every node', async () => {
+    const dir = await mkdtemp(join(tmpdir(), 'load-'));
+    try {
+      const cpu = process.arch === 'arm64' ? 'arm64' : 'amd64';
+      const oci = join(dir, 'oci.tar');
+      await writeFile(oci, ociArchive({ ...pauseImage(cpu), reference: 'mine.example/oci:1' }));
+      const unpacked = join(dir, 'app');
+      await mkdir(unpacked);
+      assert.equal((await systemExec.run('tar', ['-xf', oci, '-C', unpacked])).code, 0);
+      assert.equal((await systemExec.run('gzip', ['-k', oci])).code, 0);
+      const layer = tarOf([{ path: 'file', kind: 'file', mode: 0o644, content: Buffer.from('x') }]);
+      const digest = createHash('sha256').update(layer).digest('hex');
+      const config = { architecture: cpu, os: 'linux', config: {}, rootfs: { type: 'layers', diff_ids: [`sha256:${digest}`] } };
+      const manifest = [{ Config: 'config.json', RepoTags: ['docker:1'], Layers: ['layer.tar'] }];
+      const entry = (path: string, content: Uint8Array | object): TarEntry => ({
+        path,
+        kind: 'file',
+        mode: 0o644,
+        content: content instanceof Uint8Array ? content : Buffer.from(JSON.stringify(content)),
+      });
+      const docker = [entry('config.json', config), entry('layer.tar', layer), entry('manifest.json', manifest)];
+      await writeFile(join(dir, 'docker.tar'), tarOf(docker));
+      await must(['load', oci, '--name', name]);
+      await must(['load', unpacked, '--name', name, '--as', 'renamed:2']);
+      await must(['load', `${oci}.gz`, '--name', name, '--as', 'zipped']);
+      await must(['load', join(dir, 'docker.tar'), '--name', name]);
+      for (const node of ['control-plane', 'worker-1']) {
+        const there = await imagesOn(node);
+        for (const image of [
+          'mine.example/oci:1',
+          'docker.io/library/renamed:2',
+          'docker.io/library/zipped:latest',
+          'docker.io/library/docker:1',
+        ])
+          assert.ok(there.includes(image), `${image} on ${node}`);
+      }
+      const refused = await lab(['load', '/etc/passwd', '--name', name]);
+      assert.deepEqual([refused.code, /is no tar archive/.test(refused.stderr)], [2, true]);
+    } finally {
+      await rm(dir, { recursive: true });
+    }
+  });
+
+  test('makes the tools image when a pod first asks for it, with programs that run', async (t) => {
+    const cannot = await unpackMissing(systemExec, toolPrograms, join(plan.cacheDir, 'tools')).then(
+      () => undefined,
+      (err: Error) => err.message,
+    );
+    if (cannot !== undefined) return t.skip(cannot);
+    const kubectl = (...words: string[]): Promise<ExecResult> => must(['exec', 'control-plane', '--name', name, '--', 'kubectl', ...words]);
+    await kubectl('run', 'tools', '--image', 'fairlead.local/tools:1');
+    await kubectl('wait', '--for=condition=Ready', 'pod/tools', '--timeout=100s');
+    // Each with all of its libraries: what lacks one says so and ends with 127.
+    const each = 'curl -V && dig -v && wget -V && iperf3 -v && tcpdump --version && ip -V && jq -V && nc -h; host -V';
+    const said = await kubectl('exec', 'tools', '--', 'sh', '-ec', `(${each}) 2>&1`);
+    assert.doesNotMatch(said.stdout, /error while loading|not found/);
+    const names = await kubectl('exec', 'tools', '--', 'dig', '+short', 'kubernetes.default.svc.cluster.local');
+    assert.equal(names.stdout.trim(), plan.kubernetesAddress);
+  });
+
   test('says which parts do not answer, though their processes are there', async () => {
     const pidOf = async (node: string, command: string): Promise<number> => {
       for (const pid of (await readdir('/proc')).filter((entry) => /^\d+$/.test(entry))) {
@@ -162,6 +232,7 @@ suite('a lab that loses parts', { skip: missing, timeout: 180_000 }, () => {
     assert.match(again.stderr, /with 1 nodes alive; starting worker-1/);
     assert.equal(await initOf('control-plane'), control);
     assert.notEqual(await initOf('worker-1'), worker);
+    assert.ok((await imagesOn('worker-1')).includes('docker.io/library/docker:1'), 'what was loaded is there again');
   });
 
   test('refuses other ranges while it runs', async () => {

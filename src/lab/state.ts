@@ -60,7 +60,7 @@ export async function labNames(): Promise<string[]> {
 /** Removes what a lab has on the disk; with `keepData`, what the cluster knows stays for the next time. */
 export async function removeState(plan: LabPlan, keepData: boolean): Promise<void> {
   const entries = await readdir(plan.dir).catch(() => []);
-  const kept = keepData ? ['server', 'pki', 'kubeconfig', 'merged.json', 'lab.json'] : [];
+  const kept = keepData ? ['server', 'pki', 'kubeconfig', 'merged.json', 'images', 'lab.json'] : [];
   // A start that was killed a moment ago may leave a copy of the image store still being written: ENOTEMPTY is tried again.
   const thoroughly = { recursive: true, force: true, maxRetries: 20, retryDelay: 50 } as const;
   for (const entry of entries) if (!kept.includes(entry)) await rm(join(plan.dir, entry), thoroughly);

@@ -4,9 +4,10 @@ import { type Column, type OutputFormat, renderOutput } from '../cli/output.ts';
 import { readHierarchies } from './cgroups.ts';
 import type { LabContext } from './down.ts';
 import { askDns, askServers } from './inspect.ts';
-import { type LabPlan, withoutAgentParts, withoutServerParts } from './plan.ts';
+import type { LabPlan } from './plan.ts';
 import type { LabState } from './state.ts';
 import { surveyLab } from './survey.ts';
+import { ownNodes } from './wait-for-cluster.ts';
 import { detachedHint } from './way-in.ts';
 
 interface NodeRow {
@@ -41,12 +42,6 @@ async function restartsOf(dir: string): Promise<number> {
   return text.split('\n').filter((line) => line.includes('starting it again')).length;
 }
 
-/** Whether a node depends on nothing that somebody else brings, so that it is the lab's fault when it is not Ready. */
-function isOwn(plan: LabPlan, name: string): boolean {
-  const node = plan.nodes.find((n) => n.name === name);
-  return node !== undefined && withoutAgentParts(node).length === 0 && !withoutServerParts(plan).includes('controller-manager');
-}
-
 /** What there is of a lab, for people and programs. */
 export async function labStatus(
   context: LabContext,
@@ -55,6 +50,7 @@ export async function labStatus(
   format: OutputFormat,
 ): Promise<{ readonly text: string; readonly healthy: boolean }> {
   const survey = await surveyLab(context.exec, context.tools, await readHierarchies(), plan, state);
+  const own = new Set(ownNodes(plan).map((node) => node.name));
   const answering = await askDns(plan, survey.nodes);
   const { api, relay } = await askServers(plan);
   const rows = await Promise.all(
@@ -79,10 +75,9 @@ export async function labStatus(
     ...(plan.options.relay ? { relay } : {}),
     api: api.answers,
     // Where parts are somebody else's, only they know whether names are answered.
-    dns: rows.every((row) => row.dns || !isOwn(plan, row.name)) && rows.some((row) => row.dns),
+    dns: rows.every((row) => row.dns || !own.has(row.name)) && rows.some((row) => row.dns),
   };
-  const healthy =
-    rows.every((row) => row.state === 'running' && (row.ready || !isOwn(plan, row.name))) && Object.values(parts).every(Boolean);
+  const healthy = rows.every((row) => row.state === 'running' && (row.ready || !own.has(row.name))) && Object.values(parts).every(Boolean);
   const document = {
     name: plan.options.name,
     healthy,

@@ -21,6 +21,14 @@ export interface Survey {
   readonly processes: readonly number[];
 }
 
+/** The nodes whose init lives, of a lab that was started in this boot. */
+export async function livingNodes(state: LabState): Promise<ReadonlyMap<string, ProcessId>> {
+  const nodes = new Map<string, ProcessId>();
+  if (state.bootId !== (await readBootId())) return nodes;
+  for (const [name, id] of Object.entries(state.nodes)) if (await isAlive(id)) nodes.set(name, id);
+  return nodes;
+}
+
 export async function surveyLab(
   exec: Exec,
   tools: Tools,
@@ -34,8 +42,7 @@ export async function surveyLab(
     processesIn(hierarchies.slice(0, 1), plan.cgroup),
   ]);
   const rebooted = state !== undefined && state.bootId !== bootId;
-  const nodes = new Map<string, ProcessId>();
-  if (state && !rebooted) for (const [name, id] of Object.entries(state.nodes)) if (await isAlive(id)) nodes.set(name, id);
+  const nodes = state ? await livingNodes(state) : new Map<string, ProcessId>();
   return {
     rebooted,
     underlay: netnsExists(plan.underlayNetns),

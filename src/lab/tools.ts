@@ -16,6 +16,7 @@ const packages = {
   unshare: 'util-linux',
   umount: 'mount',
   cp: 'coreutils',
+  tar: 'tar',
 } as const;
 
 export type Tool = keyof typeof packages;

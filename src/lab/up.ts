@@ -1,4 +1,4 @@
-import { chown, readFile, rm, statfs } from 'node:fs/promises';
+import { chown, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ensureClusterPki } from '../bootstrap/pki.ts';
 import { writeSecret } from '../bootstrap/secret-file.ts';
@@ -6,6 +6,8 @@ import { isKnownError } from '../errors/known-error.ts';
 import { makeCgroups, readDelegated, readHierarchies } from './cgroups.ts';
 import { clearLab, endProcesses, type LabContext } from './down.ts';
 import { ensureImageStore } from './images/image-store.ts';
+import { loadKept } from './images/load.ts';
+import { snapshotterFor } from './images/snapshotter.ts';
 import { checkKernel, prepareKernel } from './kernel.ts';
 import { attachHost, checkRanges, egressSysctls, openEgress, readSysctls } from './net/host.ts';
 import { makeUnderlay } from './net/underlay.ts';
@@ -16,20 +18,13 @@ import { type ProcessId, readBootId } from './process-id.ts';
 import { relayCredential, startRelay } from './relay/start-relay.ts';
 import { type LabState, makeThoroughfare, removeState, writeState } from './state.ts';
 import { isGone, type Survey, surveyLab } from './survey.ts';
-import { waitForCluster } from './wait-for-cluster.ts';
+import { waitForCluster, waitForParts } from './wait-for-cluster.ts';
 
 export interface UpOptions {
   readonly timeoutMs: number;
   readonly signal: AbortSignal;
   /** The user the kubeconfig belongs to. */
   readonly owner: { readonly uid: number; readonly gid: number } | undefined;
-}
-
-const OVERLAYFS_MAGIC = 0x794c7630;
-
-/** The snapshotter for containerd directories below `dir`: overlayfs cannot be stacked on overlayfs. */
-async function snapshotterFor(dir: string): Promise<'overlayfs' | 'native'> {
-  return (await statfs(dir)).type === OVERLAYFS_MAGIC ? 'native' : 'overlayfs';
 }
 
 /** What certificates and stored objects depend on. */
@@ -169,6 +164,8 @@ export async function labUp(context: LabContext, plan: LabPlan, state: LabState 
   }
   await exportKubeconfig(plan, options.owner);
   await waitForCluster(context, plan, options);
+  await waitForParts(context, plan, new Map(Object.entries(next.nodes)), options);
+  await loadKept(context, plan, new Map(missing.flatMap(({ name }) => (next.nodes[name] ? [[name, next.nodes[name]]] : []))));
 }
 
 async function makeNetwork(context: LabContext, plan: LabPlan): Promise<void> {

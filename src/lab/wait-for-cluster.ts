@@ -6,8 +6,18 @@ import { Client } from '../client/client.ts';
 import { loadKubeconfig } from '../client/kubeconfig.ts';
 import { enterNetns } from '../linux/enter-netns.ts';
 import type { LabContext } from './down.ts';
-import { type LabPlan, withoutAgentParts, withoutServerParts } from './plan.ts';
+import { askDns, askRelay } from './inspect.ts';
+import { type LabPlan, type NodePlan, withoutAgentParts, withoutServerParts } from './plan.ts';
+import type { ProcessId } from './process-id.ts';
 import { probeNodes, probeReadyz, queryDns, waitUntil } from './ready.ts';
+
+/** The nodes that depend on nothing which somebody else brings. A node needs a podCIDR from the controllers to be ready. */
+export function ownNodes(plan: LabPlan): NodePlan[] {
+  return withoutServerParts(plan).includes('controller-manager') ? [] : plan.nodes.filter((node) => withoutAgentParts(node).length === 0);
+}
+
+/** A question may be lost while rules are being laid, so the first ones are not waited for long; a slow machine needs longer. */
+const firstPatienceMs = 250;
 
 const controlPlaneLabel = 'node-role.kubernetes.io/control-plane';
 
@@ -22,10 +32,7 @@ export async function waitForCluster(
   const logs = (node: string, file: string): string => `See ${join(plan.dir, 'nodes', node, 'log', file)}`;
   const config = await loadKubeconfig(plan.kubeconfig);
   const machines = new Map<string, string>();
-  // A node needs a podCIDR from the controllers to be ready.
-  const own = withoutServerParts(plan).includes('controller-manager')
-    ? []
-    : plan.nodes.filter((node) => withoutAgentParts(node).length === 0);
+  const own = ownNodes(plan);
   for (const node of own) machines.set(node.name, (await readFile(join(node.dir, 'etc', 'machine-id'), 'utf8')).trim());
   using _inside = enterNetns(plan.underlayNetns);
   await progress.step(`API server ready at ${plan.server}`, () =>
@@ -42,16 +49,38 @@ export async function waitForCluster(
   );
   await client.patch<Node>(nodeType, plan.controlPlane.name, { metadata: { labels: { [controlPlaneLabel]: '' } } });
   await removeForeignNodes(client, plan);
-  // A question may be lost while rules are being laid, so the first ones are not waited for long; a slow machine needs longer.
-  let patienceMs = 250;
+  let patienceMs = firstPatienceMs;
   await progress.step(`DNS answers at ${plan.dnsAddress}`, () =>
     waitUntil('DNS', { ...wait, hint: logs('control-plane', 'agent.log') }, async () => {
       const name = `kubernetes.default.svc.${plan.options.clusterDomain}`;
-      patienceMs += 250;
+      patienceMs += firstPatienceMs;
       const answer = await queryDns(plan.dnsAddress, name, patienceMs);
       return answer.includes(plan.kubernetesAddress) ? undefined : `it does not know ${name}`;
     }),
   );
+}
+
+/** Waits until what `lab status` asks for answers too: each node's own DNS, and the relay. */
+export async function waitForParts(
+  context: LabContext,
+  plan: LabPlan,
+  inits: ReadonlyMap<string, ProcessId>,
+  options: { readonly timeoutMs: number; readonly signal: AbortSignal },
+): Promise<void> {
+  const { clock, progress } = context;
+  const own = ownNodes(plan);
+  const waited = own.includes(plan.controlPlane) ? own : [];
+  let patienceMs = firstPatienceMs;
+  const wait = { clock, ...options, hint: `See ${join(plan.dir, 'nodes')}`, onPatience: (text: string) => progress.note(text) };
+  await waitUntil('every part to answer', wait, async () => {
+    const answering = await askDns(plan, inits, patienceMs);
+    patienceMs += firstPatienceMs;
+    const silent = waited.filter((node) => !answering.has(node.name)).map((node) => node.name);
+    if (silent.length > 0) return `no DNS on ${silent.join(', ')}`;
+    if (!plan.options.relay) return undefined;
+    using _inside = enterNetns(plan.underlayNetns);
+    return (await askRelay(plan)) ? undefined : 'no relay';
+  });
 }
 
 /** Nodes that the lab no longer has: it was started with fewer workers this time. */

@@ -10,20 +10,21 @@ import { KnownError, systemCode } from '../../errors/known-error.ts';
 import { type Exec, mustRun, start } from '../../linux/exec.ts';
 import { boxImage, pauseImage } from './lab-images.ts';
 import { ociArchive } from './oci-image.ts';
+import type { Snapshotter } from './snapshotter.ts';
 import type { Architecture } from './tiny-program.ts';
 
 export interface ImageStoreOptions {
   readonly cacheDir: string;
   /** The static busybox of this machine. */
   readonly busybox: string;
-  readonly snapshotter: 'overlayfs' | 'native';
+  readonly snapshotter: Snapshotter;
   readonly exec: Exec;
   readonly clock: Clock;
   /** How long each step may take: containerd's start, and each import. */
   readonly timeoutMs: number;
 }
 
-function architecture(): Architecture {
+export function architecture(): Architecture {
   if (process.arch === 'x64') return 'amd64';
   if (process.arch === 'arm64') return 'arm64';
   throw new KnownError('KERNEL_FEATURE_MISSING', `Cannot build images for "${process.arch}": only x64 and arm64 are known`);

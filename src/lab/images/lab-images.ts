@@ -7,11 +7,11 @@ import { wgetScript } from './wget.ts';
 export const boxReference = 'fairlead.local/box:1';
 export const pauseReference = 'fairlead.local/pause:1';
 
-function directory(path: string, mode = 0o755): TarEntry {
+export function directory(path: string, mode = 0o755): TarEntry {
   return { path, kind: 'directory', mode };
 }
 
-function file(path: string, content: string | Uint8Array, mode = 0o644): TarEntry {
+export function file(path: string, content: string | Uint8Array, mode = 0o644): TarEntry {
   return { path, kind: 'file', mode, content: typeof content === 'string' ? Buffer.from(content) : content };
 }
 
@@ -45,10 +45,14 @@ printf 'Content-Type: text/plain\\r\\n\\r\\n'
 echo "$REMOTE_ADDR"
 `;
 
-export function boxImage(architecture: Architecture, busybox: Uint8Array, applets: readonly string[]): ImageSpec {
-  const links = applets
-    .filter((name) => /^[a-z0-9[_-]+$/i.test(name) && name !== 'busybox' && name !== 'wget')
+/** A name in `bin` for each thing that busybox can be. */
+export function appletLinks(applets: readonly string[]): TarEntry[] {
+  return applets
+    .filter((name) => /^[a-z0-9[_-]+$/i.test(name) && name !== 'busybox')
     .map((name): TarEntry => ({ path: `bin/${name}`, kind: 'symlink', mode: 0o777, target: 'busybox' }));
+}
+
+export function boxImage(architecture: Architecture, busybox: Uint8Array, applets: readonly string[]): ImageSpec {
   return {
     reference: boxReference,
     architecture,
@@ -62,7 +66,7 @@ export function boxImage(architecture: Architecture, busybox: Uint8Array, applet
       directory('www'),
       directory('www/cgi-bin'),
       file('bin/busybox', busybox, 0o755),
-      ...links,
+      ...appletLinks(applets.filter((name) => name !== 'wget')),
       file('bin/box', boxScript, 0o755),
       file('bin/wget', wgetScript, 0o755),
       file('bin/tcp-echo', assemble(tcpEchoProgram(7), architecture), 0o755),

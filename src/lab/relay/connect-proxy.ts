@@ -28,8 +28,11 @@ const unauthorized =
   'HTTP/1.1 407 Proxy Authentication Required\r\nProxy-Authenticate: Basic realm="container runtimes of this lab"\r\n' +
   'Content-Length: 0\r\nConnection: close\r\n\r\n';
 
+/** Why there is nothing to connect to for a host, though there may be soon. */
+export type Instead = (host: string) => string | undefined;
+
 /** Serves on a listening socket until closed. */
-export function serveConnect(fd: number, credential: string, way: Way, log: Log): Server {
+export function serveConnect(fd: number, credential: string, way: Way, instead: Instead, log: Log): Server {
   const server = createServer({ headersTimeout: 5000, requestTimeout: 10_000 }, (_request, response) => {
     response.writeHead(405, { 'content-type': 'text/plain', allow: 'CONNECT' }).end('This proxy takes CONNECT only\n');
   });
@@ -38,6 +41,8 @@ export function serveConnect(fd: number, credential: string, way: Way, log: Log)
     if (!isAuthorized(request.headers['proxy-authorization'], credential)) return client.end(unauthorized, () => client.destroy());
     const target = parseTarget(request.url);
     if (!target) return client.end(refusalReply(request.url ?? '', 'it is no host and port'));
+    const reason = instead(target.host);
+    if (reason !== undefined) return client.end(refusalReply(target.host, reason));
     dial(target.host, target.port, way).then(
       (upstream) => {
         client.write('HTTP/1.1 200 Connection established\r\n\r\n');

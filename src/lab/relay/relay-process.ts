@@ -15,6 +15,7 @@ import { relayPort } from './login.ts';
 import { ownAddresses } from './own-addresses.ts';
 import { HostResolvers } from './resolvers.ts';
 import type { RelayConfig } from './start-relay.ts';
+import { loadOnDemand } from './tools-on-demand.ts';
 import { upstreamProxy } from './upstream-proxy.ts';
 
 const config = JSON.parse(process.argv[2] ?? '{}') as RelayConfig;
@@ -28,5 +29,5 @@ const credential = readFileSync(config.credentialFile, 'utf8').trim();
 
 serveDnsUdp(listenInNetns(netns, 'udp', address, 53), resolvers, log);
 serveDnsTcp(listenInNetns(netns, 'tcp', address, 53), resolvers, log);
-serveConnect(listenInNetns(netns, 'tcp', address, relayPort), credential, way, log);
+serveConnect(listenInNetns(netns, 'tcp', address, relayPort), credential, way, loadOnDemand(config.name, log), log);
 log.info('Relaying', { address, resolvers: await resolvers.servers() });

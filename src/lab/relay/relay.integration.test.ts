@@ -39,6 +39,7 @@ suite('the relay', { skip: cannotMakeNamespaces }, () => {
     await spaces.add(lab);
     await spaces.ip(lab, `addr add ${relayAddress}/32 dev lo`);
     const config: RelayConfig = {
+      name: 'none',
       netns: spaces.path(lab),
       address: relayAddress,
       lab: ['192.168.120.0/24', '21.0.0.0/16'],

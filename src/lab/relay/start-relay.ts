@@ -10,6 +10,8 @@ import { type ProcessId, readProcessId } from '../process-id.ts';
 
 /** What the relay process is told, as JSON on its command line. */
 export interface RelayConfig {
+  /** Of the lab. */
+  readonly name: string;
   /** Where nodes reach it. */
   readonly netns: string;
   readonly address: string;
@@ -48,6 +50,7 @@ export async function startRelay(hierarchies: readonly Hierarchy[], plan: LabPla
   const file = join(relayDir(plan), 'relay.log');
   const log = openSync(file, 'a', 0o600);
   const config: RelayConfig = {
+    name: plan.options.name,
     netns: plan.underlayNetns,
     address: plan.relayAddress,
     lab: [plan.underlay.text, plan.pods.text, plan.services.text],
