@@ -29,6 +29,15 @@ test('parseCidr() clears host bits and refuses what is no range', () => {
   for (const bad of ['10.0.0.0/33', '10.0.0.0/', 'x/8', '10.0.0.0/8/8', '::/129']) assert.equal(parseCidr(bad), undefined, bad);
 });
 
+test('bytes become the text that their address has, wherever its zeros are', () => {
+  for (let zeros = 0; zeros < 256; zeros++) {
+    const groups = Array.from({ length: 8 }, (_, i) => ((zeros >> i) & 1 ? 0 : 0xa0 + i));
+    const bytes = Uint8Array.from(groups.flatMap((group) => [group >> 8, group & 255]));
+    const text = groups.map((group) => group.toString(16)).join(':');
+    assert.equal(bytesToIp(bytes), parseIp(text), text);
+  }
+});
+
 test('ranges know what they hold', () => {
   const c = mustCidr('10.96.0.0/16');
   assert.equal(cidrContains(c, '10.96.255.255'), true);

@@ -43,9 +43,24 @@ export function ipToBytes(text: string): Uint8Array {
 /** Canonical text of 4 or 16 bytes in network order. */
 export function bytesToIp(bytes: Uint8Array): string {
   if (bytes.length === 4) return bytes.join('.');
-  const groups: string[] = [];
-  for (let i = 0; i < 16; i += 2) groups.push((((bytes[i] ?? 0) << 8) | (bytes[i + 1] ?? 0)).toString(16));
-  return parseIp(groups.join(':')) ?? '';
+  const groups: number[] = [];
+  for (let i = 0; i < 16; i += 2) groups.push(((bytes[i] ?? 0) << 8) | (bytes[i + 1] ?? 0));
+  // IPv4 in IPv6 has forms of its own.
+  if (groups.slice(0, 5).every((group) => group === 0)) return parseIp(groups.map((group) => group.toString(16)).join(':')) ?? '';
+  return compressed(groups);
+}
+
+/** RFC 5952, without parsing what is known to be an address: a large table of rules has hundreds of thousands of them. */
+function compressed(groups: readonly number[]): string {
+  let [from, length] = [0, 1];
+  for (let at = 0; at < 8; at++) {
+    let end = at;
+    while (groups[end] === 0) end++;
+    if (end - at > length) [from, length] = [at, end - at];
+    at = Math.max(at, end);
+  }
+  const text = (list: readonly number[]): string => list.map((group) => group.toString(16)).join(':');
+  return length === 1 ? text(groups) : `${text(groups.slice(0, from))}::${text(groups.slice(from + length))}`;
 }
 
 export function ipToBigInt(text: string): bigint {
