@@ -229,12 +229,17 @@ describe('startProxy()', () => {
     await until(() => told.length === 1);
     assert.equal(told[0]?.involvedObject.name, 'b');
     assert.match(told[0]?.message ?? '', /"198\.51\.100\.1 \. tcp \. 80" for Service "default\/b": Service "default\/a" has it/);
-    const set = nft.table('ip', 'kube-proxy')?.sets.find((other) => other.name === 'affinity');
-    assert.ok(set);
-    const learnt: [string, string][] = [['10.0.0.7 . 198.51.100.1 . tcp . 80', '10.244.2.2 . 8080']];
-    await nft.commit({ family: 'ip', table: 'kube-proxy', ops: [{ op: 'add-elements', set, elements: learnt }] });
+    // Each remembers clients of its own, and what the first remembers goes with it.
+    const memories = (): string[] =>
+      (nft.table('ip', 'kube-proxy')?.sets ?? []).flatMap(({ name }) => (name.startsWith('affinity-of-') ? name : []));
+    assert.deepEqual(memories(), ['affinity-of-default/a', 'affinity-of-default/b']);
     cluster.services.remove('default/a');
-    await until(() => Object.keys(elements(nft, 'allowed-sources')).length === 2 && Object.keys(elements(nft, 'affinity')).length === 0);
+    await until(() => Object.keys(elements(nft, 'allowed-sources')).length === 2);
+    assert.deepEqual(memories(), ['affinity-of-default/b']);
+    assert.deepEqual(elements(nft, 'recall-services'), {
+      '10.96.0.2 . tcp . 80': 'jump recall-default/b',
+      '198.51.100.1 . tcp . 80': 'jump recall-default/b',
+    });
   });
 
   it('lets nobody take a cluster IP by naming it as an external address, however old', async () => {
@@ -292,7 +297,7 @@ describe('startProxy()', () => {
     cluster.endpoints('web', ['10.244.2.2', '10.244.2.3']);
     const nft = new FakeNftables();
     await start(cluster, nft);
-    const set = nft.table('ip', 'kube-proxy')?.sets.find((s) => s.name === 'affinity');
+    const set = nft.table('ip', 'kube-proxy')?.sets.find((s) => s.name === 'affinity-of-default/web');
     assert.ok(set);
     const learnt: [string, string][] = [
       ['10.244.1.7 . 10.96.0.100 . tcp . 80', '10.244.2.2 . 8080'],
@@ -300,8 +305,8 @@ describe('startProxy()', () => {
     ];
     await nft.commit({ family: 'ip', table: 'kube-proxy', ops: [{ op: 'add-elements', set, elements: learnt }] });
     cluster.endpoints('web', ['10.244.2.3']);
-    await until(() => Object.keys(elements(nft, 'affinity')).length === 1);
-    assert.deepEqual(elements(nft, 'affinity'), Object.fromEntries(learnt.slice(1)));
+    await until(() => Object.keys(elements(nft, 'affinity-of-default/web')).length === 1);
+    assert.deepEqual(elements(nft, 'affinity-of-default/web'), Object.fromEntries(learnt.slice(1)));
   });
 
   it('forgets clients whose packets now go by another policy, and no others', async () => {
@@ -311,7 +316,7 @@ describe('startProxy()', () => {
     cluster.endpoints('web', ['10.244.2.2', '10.244.2.3']);
     const nft = new FakeNftables();
     await start(cluster, nft);
-    const set = nft.table('ip', 'kube-proxy')?.sets.find((s) => s.name === 'affinity');
+    const set = nft.table('ip', 'kube-proxy')?.sets.find((s) => s.name === 'affinity-of-default/web');
     assert.ok(set);
     const learnt: [string, string][] = [
       ['192.168.120.1 . 192.168.120.11 . tcp . 30080', '10.244.2.2 . 8080'],
@@ -319,8 +324,8 @@ describe('startProxy()', () => {
     ];
     await nft.commit({ family: 'ip', table: 'kube-proxy', ops: [{ op: 'add-elements', set, elements: learnt }] });
     cluster.service('web', '10.96.0.100', { ...spec, externalTrafficPolicy: 'Local' });
-    await until(() => Object.keys(elements(nft, 'affinity')).length === 1);
-    assert.deepEqual(elements(nft, 'affinity'), Object.fromEntries(learnt.slice(1)));
+    await until(() => Object.keys(elements(nft, 'affinity-of-default/web')).length === 1);
+    assert.deepEqual(elements(nft, 'affinity-of-default/web'), Object.fromEntries(learnt.slice(1)));
   });
 
   it('names UDP flows as stale whose endpoint does not serve', async () => {

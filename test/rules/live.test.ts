@@ -14,6 +14,7 @@ import { KernelNodeHost } from '../../src/proxy/node-host.ts';
 import type { ProxyOptions } from '../../src/proxy/options.ts';
 import { planService } from '../../src/proxy/plan/plan-service.ts';
 import { cleanUpProxy, type ServiceProxy, startProxy } from '../../src/proxy/proxy.ts';
+import { affinitySet } from '../../src/proxy/render/nftables/layout.ts';
 import { renderTable } from '../../src/proxy/render/nftables/render-table.ts';
 import { HandmadeCluster } from '../../src/proxy/testing/handmade-cluster.ts';
 import { Connection, probe } from './probe.ts';
@@ -173,6 +174,36 @@ describe('the proxy on a real kernel', { skip: process.getuid?.() === 0 ? false 
     await until(async () => (await connection.exchange('?', 200)) === 'refused');
   });
 
+  it('serves a Service that remembers as many clients as it can, and has others remember theirs', async () => {
+    const made = cluster({ sessionAffinity: 'ClientIP' });
+    made.service('other', '10.96.0.101', { sessionAffinity: 'ClientIP' });
+    made.endpoints('other', endpoints);
+    await start(made);
+    const full = affinitySet('default/web', { family: 'ip' });
+    const { size = 0 } = full.dynamic ?? {};
+    const learnt = Array.from({ length: size }, (_, i): [string, string] => [
+      `172.16.${i >> 8}.${i & 255} . ${vip} . tcp . 80`,
+      `${endpoints[0]} . 8080`,
+    ]);
+    await nft.commit({ family: 'ip', table: 'kube-proxy', ops: [{ op: 'add-elements', set: full, elements: learnt }] });
+    const answers = new Set<string>();
+    // Not remembered, it is spread as anybody.
+    for (let i = 0; i < 100 && answers.size < endpoints.length; i++) {
+      const answer = await ask();
+      assert.equal(answer.kind, 'answered');
+      if (answer.kind === 'answered') answers.add(answer.by);
+    }
+    assert.equal(answers.size, endpoints.length);
+    const others = new Set<string>();
+    for (let i = 0; i < 20; i++) {
+      const answer = await probe(topology.namespaceOf(pod), '10.96.0.101', 80, 'tcp', timeoutMs);
+      if (answer.kind === 'answered') others.add(answer.by);
+    }
+    assert.equal(others.size, 1);
+    const remembered = await nft.readElements('ip', 'kube-proxy', affinitySet('default/other', { family: 'ip' }));
+    assert.equal(remembered.size, 1);
+  });
+
   it('gives a client with affinity another endpoint when its own is gone, and keeps it there', async () => {
     const made = cluster({ sessionAffinity: 'ClientIP' });
     await start(made);
@@ -283,6 +314,6 @@ describe('the proxy on a real kernel', { skip: process.getuid?.() === 0 ? false 
     const sticky = planned('ClientIP');
     await nft.commit({ family: 'ip6', table: table.name, ops: diff(await nft.read('ip6', table.name), sticky) });
     assert.deepEqual(diff(await nft.read('ip6', table.name), sticky), []);
-    assert.match(await run('nft list table ip6 kube-proxy'), /update @affinity/);
+    assert.match(await run('nft list table ip6 kube-proxy'), /update @affinity-of-default\/web/);
   });
 });

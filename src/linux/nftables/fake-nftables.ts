@@ -7,7 +7,7 @@ import { encodeBatch } from './batch.ts';
 import { printTable } from './print.ts';
 import { parseRule, parseVerdict } from './rule.ts';
 import { declarationText } from './set.ts';
-import type { Chain, Elements, KernelTable, Nftables, Op, SetDeclaration, Table, TableFamily, Transaction } from './table.ts';
+import type { Chain, Elements, KernelTable, Nftables, Op, SetDeclaration, SetNames, Table, TableFamily, Transaction } from './table.ts';
 
 interface State {
   readonly chains: Map<string, Chain>;
@@ -159,7 +159,7 @@ export class FakeNftables implements Nftables {
     return table ? printTable(table) : '';
   }
 
-  async read(family: TableFamily, name: string, except: ReadonlySet<string> = new Set()): Promise<KernelTable | undefined> {
+  async read(family: TableFamily, name: string, except: SetNames = new Set()): Promise<KernelTable | undefined> {
     const state = this.#tables.get(`${family} ${name}`);
     if (!state) return undefined;
     return {

@@ -19,6 +19,7 @@ import type {
   KernelTable,
   Nftables,
   SetDeclaration,
+  SetNames,
   TableFamily,
   Transaction,
 } from './table.ts';
@@ -66,11 +67,11 @@ export class KernelNftables implements Nftables {
     }
   }
 
-  read(family: TableFamily, table: string, except: ReadonlySet<string> = new Set()): Promise<KernelTable | undefined> {
+  read(family: TableFamily, table: string, except: SetNames = new Set()): Promise<KernelTable | undefined> {
     return this.#inTurn(() => this.#read(family, table, except));
   }
 
-  async #read(family: TableFamily, table: string, except: ReadonlySet<string>): Promise<KernelTable | undefined> {
+  async #read(family: TableFamily, table: string, except: SetNames): Promise<KernelTable | undefined> {
     let exists = false;
     const filter: readonly Attr[] = [[1, text(table)]];
     await this.#dump(messageType.getTable, family, [], (a) => {
@@ -125,12 +126,18 @@ export class KernelNftables implements Nftables {
 
   readElements(family: TableFamily, table: string, set: SetDeclaration): Promise<Elements> {
     return this.#inTurn(async () => {
-      let attributes: Buffer | undefined;
-      await this.#dump(messageType.getSet, family, [[1, text(table)]], (a) => {
-        const found = decodeAttrs(a);
-        if (readText(found.get(1)) === table && readText(found.get(2)) === set.name) attributes = a;
-      });
-      return attributes ? this.#elements(family, table, set.name, attributes) : new Map<string, string>();
+      const attrs: readonly Attr[] = [
+        [1, text(table)],
+        [2, text(set.name)],
+      ];
+      try {
+        const request = { type: (subsystem << 8) | messageType.getSet, body: nfgenmsg(family), attrs };
+        const [message] = await this.#socket.get(request, listing);
+        return message ? await this.#elements(family, table, set.name, message.data.subarray(4)) : new Map<string, string>();
+      } catch (err) {
+        if (isErrno(err, 'ENOENT')) return new Map<string, string>();
+        throw err;
+      }
     });
   }
 

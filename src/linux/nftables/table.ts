@@ -87,12 +87,15 @@ export interface KernelSet {
   readonly elements: Elements;
 }
 
+/** Names of sets: a Set, or a rule. */
+export type SetNames = Pick<ReadonlySet<string>, 'has'>;
+
 /** The kernel's packet filter, as far as it is needed. */
 export interface Nftables {
   /** Applies a transaction, all or nothing. Throws KERNEL_REFUSED naming the step, or KERNEL_FEATURE_MISSING. */
   commit(transaction: Transaction): Promise<void>;
   /** Reads a table; undefined when there is none. `except` names sets whose elements are of no interest. */
-  read(family: TableFamily, table: string, except?: ReadonlySet<string>): Promise<KernelTable | undefined>;
+  read(family: TableFamily, table: string, except?: SetNames): Promise<KernelTable | undefined>;
   /** Reads the elements of one set; empty when it does not exist. */
   readElements(family: TableFamily, table: string, set: SetDeclaration): Promise<Elements>;
   /** Counts every change that anybody made in this network namespace. */

@@ -2,18 +2,17 @@
 import type { Service } from '../../api/schema/types.ts';
 import { isKnownError } from '../../errors/known-error.ts';
 import { create, diff, diffPhases } from '../../linux/nftables/diff.ts';
-import type { KernelTable, Nftables, Op, SetDeclaration } from '../../linux/nftables/table.ts';
+import type { KernelTable, Nftables, Op } from '../../linux/nftables/table.ts';
 import type { NodeContext } from '../plan/node-context.ts';
 import type { PreviousSlots } from '../plan/plan-service.ts';
-import { frontendName, type ServicePlan } from '../plan/service-plan.ts';
-import { setsOf, tableName } from '../render/nftables/layout.ts';
+import type { ServicePlan } from '../plan/service-plan.ts';
+import { dynamicSets, tableName } from '../render/nftables/layout.ts';
 import { Ledger, slotSets } from '../render/nftables/ledger.ts';
+import { ClientMemory } from './client-memory.ts';
 import { slotsOf } from './held-slots.ts';
 
 /** So many can be read within some ten milliseconds. */
 const fewElements = 20_000;
-
-const dynamicSets: ReadonlySet<string> = new Set(['affinity']);
 
 export interface SyncResult {
   readonly full: boolean;
@@ -23,6 +22,7 @@ export interface SyncResult {
 
 export class ServiceTable {
   readonly #nft: Nftables;
+  readonly #clients: ClientMemory;
   #node: NodeContext;
   #ledger: Ledger;
   #plans = new Map<string, ServicePlan>();
@@ -32,12 +32,10 @@ export class ServiceTable {
   #found: { readonly generation: number; readonly table: KernelTable | undefined } | undefined;
   /** Whether the kernel holds what the ledger calls settled. */
   #inStep = false;
-  #affinityStale = true;
-  /** Frontends whose clients are sent elsewhere now, though their endpoints are still there. */
-  #rerouted = new Set<string>();
 
   constructor(nft: Nftables, node: NodeContext) {
     this.#nft = nft;
+    this.#clients = new ClientMemory(nft);
     this.#node = node;
     this.#ledger = new Ledger(node);
   }
@@ -69,10 +67,7 @@ export class ServiceTable {
     if (plan) this.#plans.set(key, plan);
     else this.#plans.delete(key);
     this.#pending.set(key, plan);
-    if (!before?.ports.some((port) => port.affinitySeconds !== undefined)) return;
-    this.#affinityStale = true;
-    const routes = routesOf(plan);
-    for (const [frontend, route] of routesOf(before)) if (routes.get(frontend) !== route) this.#rerouted.add(frontend);
+    this.#clients.changed(key, before, plan);
   }
 
   /** The next sync compares everything with the kernel again. */
@@ -90,7 +85,7 @@ export class ServiceTable {
     await (full ? this.#commitOrRebuild(transactions) : this.#commit(transactions));
     this.#ledger.settled();
     this.#inStep = true;
-    if (full || this.#affinityStale) await this.#forgetClients();
+    await this.#clients.forget(this.#plans, this.#node, full);
     return { full, steps: transactions.flat().length };
   }
 
@@ -137,50 +132,4 @@ export class ServiceTable {
     const held = await this.#nft.read(this.#node.family, tableName, new Set(wanted.sets.map((set) => set.name)));
     if (diff(held, { ...wanted, elements: new Map() }).length > 0) this.#inStep = false;
   }
-
-  /** Forgets clients whose endpoint is gone; the kernel would go on sending their new connections there. */
-  async #forgetClients(): Promise<void> {
-    const affinity = setsOf(this.#node).find((set) => set.name === 'affinity');
-    if (!affinity) return;
-    const valid = this.#affinityTargets();
-    for (let attempt = 1; ; attempt++) {
-      const known = await this.#nft.readElements(this.#node.family, tableName, affinity);
-      const keys = [...known].filter(([key, endpoint]) => !valid(key, endpoint)).map(([key]) => key);
-      if (keys.length === 0) break;
-      try {
-        await this.#commit([[{ op: 'delete-elements', set: affinity as SetDeclaration, keys }]]);
-        break;
-      } catch (err) {
-        // One of them may have run out in between.
-        if (attempt === 5) throw err;
-      }
-    }
-    this.#affinityStale = false;
-    this.#rerouted.clear();
-  }
-
-  #affinityTargets(): (key: string, endpoint: string) => boolean {
-    const targets = new Map<string, Set<string>>();
-    for (const plan of this.#plans.values()) {
-      for (const port of plan.ports) {
-        if (port.affinitySeconds === undefined) continue;
-        const endpoints = new Set([...port.cluster, ...port.local].map((e) => e.name));
-        for (const f of port.frontends) {
-          const name = frontendName(f, port);
-          if (!this.#rerouted.has(name)) targets.set(name, endpoints);
-        }
-      }
-    }
-    return (key, endpoint) => {
-      // client . frontend, where a node port's address is any of the node's.
-      const frontend = key.slice(key.indexOf(' . ') + 3);
-      const endpoints = targets.get(frontend) ?? targets.get(frontend.slice(frontend.indexOf(' . ') + 3));
-      return endpoints?.has(endpoint) === true;
-    };
-  }
-}
-
-/** By which list each frontend chooses, for clients inside and outside. */
-function routesOf(plan: ServicePlan | undefined): Map<string, string> {
-  return new Map(plan?.ports.flatMap((port) => port.frontends.map((f) => [frontendName(f, port), `${f.inside} ${f.outside}`] as const)));
 }

@@ -15,6 +15,13 @@ export interface Element {
   readonly data: string;
 }
 
+interface Front {
+  readonly frontend: Frontend;
+  readonly port: PortPlan;
+  /** `namespace/name`. */
+  readonly service: string;
+}
+
 /** The chain that spreads over the n endpoints of a list, or undefined for a target that is no list. */
 function spread(target: Target, port: PortPlan, prefix: string): string | undefined {
   if (target === 'cluster') return `goto ${prefix}lb-${port.cluster.length}`;
@@ -22,7 +29,7 @@ function spread(target: Target, port: PortPlan, prefix: string): string | undefi
 }
 
 /** All elements of a frontend but its endpoints: few, however many those are. */
-function frontendElements(frontend: Frontend, port: PortPlan, key: string): Element[] {
+function frontendElements({ frontend, port, service }: Front, key: string): Element[] {
   const isNodePort = frontend.kind === 'node-port';
   const elements: Element[] = [];
   const add = (onIp: SetName, onNodePort: SetName, data: string): void => {
@@ -43,7 +50,10 @@ function frontendElements(frontend: Frontend, port: PortPlan, key: string): Elem
   const served = inner !== undefined || outside === 'local';
   if (served && frontend.kind !== 'cluster-ip')
     add('masquerade-services', 'masquerade-nodeports', frontend.masquerade === 'always' ? 'goto masq' : 'goto masq-node');
-  if (served && port.affinitySeconds !== undefined) add('affinity-services', 'affinity-nodeports', `goto learn-${port.affinitySeconds}`);
+  if (served && port.affinitySeconds !== undefined) {
+    add('affinity-services', 'affinity-nodeports', `goto learn-${port.affinitySeconds}-${service}`);
+    add('recall-services', 'recall-nodeports', `jump recall-${service}`);
+  }
   if (frontend.sources) {
     elements.push({ set: 'guarded-services', key, data: '' });
     // nft and the kernel write a range of one address as the address.
@@ -65,14 +75,12 @@ function listsOf(front: Front | undefined): { cluster: readonly EndpointAddress[
   };
 }
 
-interface Front {
-  readonly frontend: Frontend;
-  readonly port: PortPlan;
-}
-
 function frontsOf(plan: ServicePlan | undefined): Map<string, Front> {
   const fronts = new Map<string, Front>();
-  for (const port of plan?.ports ?? []) for (const frontend of port.frontends) fronts.set(frontendName(frontend, port), { frontend, port });
+  if (!plan) return fronts;
+  const service = plan.key;
+  for (const port of plan.ports)
+    for (const frontend of port.frontends) fronts.set(frontendName(frontend, port), { frontend, port, service });
   return fronts;
 }
 
@@ -106,8 +114,8 @@ export function changeElements(before: ServicePlan | undefined, after: ServicePl
 }
 
 function changeFront(name: string, before: Front | undefined, after: Front | undefined, changes: ElementChanges): void {
-  const now = after ? frontendElements(after.frontend, after.port, name) : [];
-  for (const { set, key } of before ? frontendElements(before.frontend, before.port, name) : [])
+  const now = after ? frontendElements(after, name) : [];
+  for (const { set, key } of before ? frontendElements(before, name) : [])
     if (!now.some((e) => e.set === set && e.key === key)) changes.gone(set, key);
   for (const { set, key, data } of now) changes.wanted(set, key, data);
   const set = (after ?? before)?.frontend.kind === 'node-port' ? 'nodeport-endpoints' : 'endpoints';

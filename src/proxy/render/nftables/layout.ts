@@ -11,7 +11,10 @@ export const tableName = 'kube-proxy';
 /** Slots of the local list start here, in the same map as the cluster list's. */
 export const localOffset = 65_536;
 
-/** How many clients with affinity the kernel remembers. */
+/**
+ * How many clients of one Service the kernel remembers. When it is full, further clients are spread as if there were no affinity, until others are
+ * forgotten; other Services do not notice.
+ */
 const affinitySize = 65_535;
 
 export type SetName =
@@ -22,17 +25,18 @@ export type SetName =
   | 'no-endpoint-services'
   | 'masquerade-services'
   | 'affinity-services'
+  | 'recall-services'
   | 'nodeports'
   | 'local-nodeports'
   | 'no-endpoint-nodeports'
   | 'masquerade-nodeports'
   | 'affinity-nodeports'
+  | 'recall-nodeports'
   | 'cluster-ips'
   | 'nodeport-ips'
   | 'hairpin'
   | 'guarded-services'
-  | 'allowed-sources'
-  | 'affinity';
+  | 'allowed-sources';
 
 const transports = ['tcp', 'udp', 'sctp'] as const;
 
@@ -62,9 +66,22 @@ export function setsOf(node: Pick<NodeContext, 'family'>): SetDeclaration[] {
     verdicts('masquerade-nodeports', nodePort),
     verdicts('affinity-services', frontend),
     verdicts('affinity-nodeports', nodePort),
-    { name: 'affinity', key: [address, ...frontend], data: [address, 'inet_service'], dynamic: { size: affinitySize } },
+    verdicts('recall-services', frontend),
+    verdicts('recall-nodeports', nodePort),
   ];
 }
+
+const affinityPrefix = 'affinity-of-';
+
+/** The clients of a Service with affinity and their endpoints, filled by rules. */
+export function affinitySet(service: string, { family }: Pick<NodeContext, 'family'>): SetDeclaration {
+  const address = family === 'ip' ? 'ipv4_addr' : 'ipv6_addr';
+  const key = [address, address, 'inet_proto', 'inet_service'];
+  return { name: `${affinityPrefix}${service}`, key, data: [address, 'inet_service'], dynamic: { size: affinitySize } };
+}
+
+/** Names of sets whose elements are the traffic's. */
+export const dynamicSets: { has(name: string): boolean } = { has: (name) => name.startsWith(affinityPrefix) };
 
 /** The match for a packet that is not a pod's; undefined when pods cannot be told from others. */
 function notPod(local: LocalDetector, family: string): string | undefined {
@@ -108,13 +125,16 @@ export function chainsOf(node: NodeContext): Chain[] {
     {
       name: 'services',
       rules: [
-        `dnat ${family} to ${family} saddr . ${frontend} map @affinity`,
+        `${frontend} vmap @recall-services`,
         `${fromOutside} ${frontend} vmap @local-services`,
         `${frontend} vmap @services`,
         `${toNode} goto nodeports`,
       ],
     },
-    { name: 'nodeports', rules: [`${fromOutside} ${nodePort} vmap @local-nodeports`, `${nodePort} vmap @nodeports`] },
+    {
+      name: 'nodeports',
+      rules: [`${nodePort} vmap @recall-nodeports`, `${fromOutside} ${nodePort} vmap @local-nodeports`, `${nodePort} vmap @nodeports`],
+    },
     { name: 'sources', rules: [`${frontend} @guarded-services ${frontend} . ${family} saddr != @allowed-sources drop`] },
     {
       name: 'unserved',
@@ -164,21 +184,39 @@ export function chainsOf(node: NodeContext): Chain[] {
   ];
 }
 
-/** The chain that an element names, when it is one of those made on demand: `lb-3`, `nodeport-local-2`, `learn-10800`. */
-export function chainOnDemand(name: string, node: Pick<NodeContext, 'family'>): Chain | undefined {
-  const match = /^(?:(nodeport-)?(lb|local)|learn)-(\d+)$/.exec(name);
+/** What is there as long as elements name the chain. */
+export interface OnDemand {
+  readonly chain: Chain;
+  /** That the rules use, and other chains of the Service too. */
+  readonly set?: SetDeclaration;
+}
+
+/** The chain that an element names, when it is one of those made on demand: `lb-3`, `nodeport-local-2`, `recall-ns/web`, `learn-10800-ns/web`. */
+export function onDemand(name: string, node: Pick<NodeContext, 'family'>): OnDemand | undefined {
+  const remembering = /^(?:recall|learn-(\d+))-(.+\/.+)$/.exec(name);
+  if (remembering) return affinityChain(name, remembering[1], affinitySet(remembering[2] ?? '', node), node);
+  const match = /^(nodeport-)?(lb|local)-(\d+)$/.exec(name);
   if (!match) return undefined;
   const { family } = node;
   const [, nodePort, list, number] = match;
-  if (list === undefined) {
-    const key = `ct original ${family} saddr . ct original ${family} daddr . meta l4proto . ct original proto-dst`;
-    const data = `ct reply ${family} saddr . ct reply proto-src`;
-    const timeout = formatDuration(Number(number));
-    return { name, rules: transports.map((t) => `meta l4proto ${t} update @affinity { ${key} timeout ${timeout} : ${data} }`) };
-  }
   const slot = `numgen random mod ${number}${list === 'local' ? ` offset ${localOffset}` : ''}`;
   const key = nodePort
     ? `meta l4proto . th dport . ${slot} map @nodeport-endpoints`
     : `${family} daddr . meta l4proto . th dport . ${slot} map @endpoints`;
-  return { name, rules: [`dnat ${family} to ${key}`] };
+  return { chain: { name, rules: [`dnat ${family} to ${key}`] } };
+}
+
+function affinityChain(name: string, seconds: string | undefined, set: SetDeclaration, { family }: Pick<NodeContext, 'family'>): OnDemand {
+  if (seconds === undefined) {
+    // Of a client that is not remembered the packet goes on behind the jump.
+    const rule = `dnat ${family} to ${family} saddr . ${family} daddr . meta l4proto . th dport map @${set.name}`;
+    return { chain: { name, rules: [rule] }, set };
+  }
+  const key = `ct original ${family} saddr . ct original ${family} daddr . meta l4proto . ct original proto-dst`;
+  const data = `ct reply ${family} saddr . ct reply proto-src`;
+  const timeout = formatDuration(Number(seconds));
+  return {
+    chain: { name, rules: transports.map((t) => `meta l4proto ${t} update @${set.name} { ${key} timeout ${timeout} : ${data} }`) },
+    set,
+  };
 }

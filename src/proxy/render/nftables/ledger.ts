@@ -7,7 +7,8 @@ import type { Chain, Op, SetDeclaration, Table } from '../../../linux/nftables/t
 import type { NodeContext } from '../../plan/node-context.ts';
 import type { ServicePlan } from '../../plan/service-plan.ts';
 import { changeElements, type Element } from './element.ts';
-import { chainOnDemand, chainsOf, type SetName, setsOf, tableName } from './layout.ts';
+import { chainsOf, type OnDemand, onDemand, type SetName, setsOf, tableName } from './layout.ts';
+import { UseCount } from './use-count.ts';
 
 /** Looked up by number, after another set has said how many there are. */
 export const slotSets: ReadonlySet<string> = new Set<SetName>(['endpoints', 'nodeport-endpoints']);
@@ -19,11 +20,13 @@ export class Ledger {
   readonly #wanted = new Map<SetName, Map<string, string>>();
   /** How many Services want an element that they may share. */
   readonly #shares = new Map<string, number>();
-  /** How many wanted elements name a chain. */
-  readonly #chainUses = new Map<string, number>();
+  /** Chains that wanted elements name, and the sets that their rules fill. */
+  readonly #chains = new UseCount();
+  readonly #dynamicSets = new UseCount();
+  /** By the data of elements. */
+  readonly #made = new Map<string, OnDemand>();
   /** Elements that may differ from what was applied: the value that the kernel has. */
   readonly #dirty = new Map<SetName, Map<string, string | undefined>>();
-  readonly #dirtyChains = new Map<string, boolean>();
   /** Before the first `settled` nothing is known of the kernel, and everything is compared. */
   #wasSettled = false;
 
@@ -75,14 +78,21 @@ export class Ledger {
     this.#use(set, data, 1);
   }
 
-  #use(set: SetName, data: string | undefined, step: number): void {
+  #use(set: SetName, data: string | undefined, step: 1 | -1): void {
     if (data === undefined || this.#declared.get(set)?.data?.[0] !== 'verdict') return;
+    const made = this.#madeFor(data);
+    if (!made) return;
+    this.#chains.use(made.chain.name, step);
+    if (made.set) this.#dynamicSets.use(made.set.name, step);
+  }
+
+  #madeFor(data: string): OnDemand | undefined {
+    const known = this.#made.get(data);
+    if (known) return known;
     const verdict = parseVerdict(data);
-    if (!('chain' in verdict) || !chainOnDemand(verdict.chain, this.#node)) return;
-    const before = this.#chainUses.get(verdict.chain) ?? 0;
-    if (this.#wasSettled && !this.#dirtyChains.has(verdict.chain)) this.#dirtyChains.set(verdict.chain, before > 0);
-    if (before + step === 0) this.#chainUses.delete(verdict.chain);
-    else this.#chainUses.set(verdict.chain, before + step);
+    const made = 'chain' in verdict ? onDemand(verdict.chain, this.#node) : undefined;
+    if (made) this.#made.set(data, made);
+    return made;
   }
 
   /**
@@ -91,15 +101,6 @@ export class Ledger {
    * (nft_do_chain() and nft_genmask_cur() in Linux): a chain comes before what leads to it, and a slot goes after that.
    */
   changes(): Op[][] {
-    const chains: Op[] = [];
-    const goneChains: Op[] = [];
-    for (const [name, existed] of this.#dirtyChains) {
-      const chain = chainOnDemand(name, this.#node);
-      const wanted = this.#chainUses.has(name);
-      if (!chain || wanted === existed) continue;
-      if (wanted) chains.push({ op: 'add-chain', chain });
-      else goneChains.push({ op: 'delete-chain', chain: name });
-    }
     const removals: Op[] = [];
     const additions: Op[] = [];
     const late: Op[] = [];
@@ -120,29 +121,55 @@ export class Ledger {
       if (goneLater.length > 0) late.push({ op: 'delete-elements', set, keys: goneLater });
       if (fresh.length > 0) additions.push({ op: 'add-elements', set, elements: fresh });
     }
+    const { chains, sets } = this.#onDemand();
+    const [chainChanges, setChanges] = [this.#chains.changes, this.#dynamicSets.changes];
+    const first: Op[] = [
+      ...setChanges.fresh.flatMap((name) => sets.get(name) ?? []).map((set): Op => ({ op: 'add-set', set })),
+      ...chainChanges.fresh.flatMap((name) => chains.get(name) ?? []).map((chain): Op => ({ op: 'add-chain', chain })),
+    ];
+    const last: Op[] = [
+      ...chainChanges.gone.map((chain): Op => ({ op: 'delete-chain', chain })),
+      ...setChanges.gone.map((set): Op => ({ op: 'delete-set', set })),
+    ];
     // In one transaction: a value that is deleted and added again is never missing for a packet.
-    return [chains, [...removals, ...additions], [...late, ...goneChains]].filter((transaction) => transaction.length > 0);
+    return [first, [...removals, ...additions], [...late, ...last]].filter((transaction) => transaction.length > 0);
   }
 
   /** Says that the kernel holds what is wanted now. */
   settled(): void {
     this.#wasSettled = true;
     this.#dirty.clear();
-    this.#dirtyChains.clear();
+    this.#chains.settled();
+    this.#dynamicSets.settled();
+    const names = new Set(this.#chains.names);
+    for (const [data, { chain }] of this.#made) if (!names.has(chain.name)) this.#made.delete(data);
+  }
+
+  /** What wanted elements name, by name. */
+  #onDemand(): { chains: Map<string, Chain>; sets: Map<string, SetDeclaration> } {
+    const chains = new Map<string, Chain>();
+    const sets = new Map<string, SetDeclaration>();
+    for (const { chain, set } of this.#made.values()) {
+      chains.set(chain.name, chain);
+      if (set) sets.set(set.name, set);
+    }
+    return { chains, sets };
   }
 
   /** All that is wanted, as one table. */
   table(): Table {
-    const onDemand = [...this.#chainUses.keys()].map((name) => chainOnDemand(name, this.#node)).filter((c): c is Chain => c !== undefined);
-    onDemand.sort((a, b) => a.name.localeCompare(b.name, 'en', { numeric: true }));
+    const { chains, sets } = this.#onDemand();
+    const byName = (a: { name: string }, b: { name: string }): number => a.name.localeCompare(b.name, 'en', { numeric: true });
+    const made = this.#chains.names.flatMap((name) => chains.get(name) ?? []).sort(byName);
+    const dynamic = this.#dynamicSets.names.flatMap((name) => sets.get(name) ?? []).sort(byName);
     const fixed = chainsOf(this.#node);
     const base = fixed.filter((chain) => chain.hook);
     const plain = fixed.filter((chain) => !chain.hook);
     return {
       family: this.#node.family,
       name: tableName,
-      sets: [...this.#declared.values()],
-      chains: [...onDemand, ...plain, ...base],
+      sets: [...this.#declared.values(), ...dynamic],
+      chains: [...made, ...plain, ...base],
       elements: this.#wanted,
     };
   }

@@ -1,0 +1,28 @@
+/** Which things of a kind are in use, and what changed since it was last settled. Plain memory. */
+export class UseCount {
+  readonly #uses = new Map<string, number>();
+  /** Whether a thing was in use before it changed. */
+  readonly #before = new Map<string, boolean>();
+
+  /** One more use (1) or one less (-1). */
+  use(name: string, step: 1 | -1): void {
+    const count = this.#uses.get(name) ?? 0;
+    if (!this.#before.has(name)) this.#before.set(name, count > 0);
+    if (count + step === 0) this.#uses.delete(name);
+    else this.#uses.set(name, count + step);
+  }
+
+  get names(): string[] {
+    return [...this.#uses.keys()];
+  }
+
+  /** Those in use now that were not, and those that were. */
+  get changes(): { readonly fresh: string[]; readonly gone: string[] } {
+    const changed = [...this.#before].filter(([name, was]) => this.#uses.has(name) !== was);
+    return { fresh: changed.filter(([, was]) => !was).map(([name]) => name), gone: changed.filter(([, was]) => was).map(([name]) => name) };
+  }
+
+  settled(): void {
+    this.#before.clear();
+  }
+}
