@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, readdir, readFile, rm, stat } from 'node:fs/promises';
+import { existsSync, readFileSync, statSync } from 'node:fs';
+import { chmod, mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
@@ -144,6 +145,32 @@ describe('the plugin as containerd calls it', { skip: cannotMakeNamespaces }, ()
     assert.match(await ok(call('VERSION', 'p1')), /"supportedVersions":\["0\.3\.0",.*"1\.1\.0"\]/);
     assert.equal(await ok(call('STATUS', 'p1', { cniVersion: '1.1.0' })), '');
     assert.equal((await error(call('ADD', 'p3', { cniVersion: '3.0.0' }))).code, 1);
+  });
+
+  it("puts a pod's link back into the bridge, and up again", async () => {
+    const link = /^\d+: (veth\w+)@/m.exec(await net.ip('node', 'link show type veth'))?.[1] ?? '';
+    for (const damage of ['nomaster', 'down']) {
+      await net.ip('node', `link set ${link} ${damage}`);
+      // Told by the kernel; the next look of its own would be after ten seconds.
+      await eventually(`"${damage}" is undone`, async () => /UP.* master cni0 /.test(await net.ip('node', `link show ${link}`)), 8000);
+    }
+    assert.match(await net.ip('node', `-d link show ${link}`), /hairpin on/);
+  });
+
+  it('writes again what somebody has deleted or changed of its files', async () => {
+    const conflist = join(dir, 'net.d', '10-fairlead.conflist');
+    const before = await readFile(conflist, 'utf8');
+    await rm(conflist);
+    await eventually('the configuration is back', () => existsSync(conflist) && readFileSync(conflist, 'utf8') === before, 8000);
+    const plugin = join(dir, 'bin', 'fairlead');
+    const script = await readFile(plugin, 'utf8');
+    await chmod(plugin, 0o600);
+    await eventually('it can be run again', () => (statSync(plugin).mode & 0o777) === 0o755, 8000);
+    await writeFile(plugin, 'x');
+    await eventually('it says what it said', () => readFileSync(plugin, 'utf8') === script, 8000);
+    await rm(join(dir, 'bin'), { recursive: true });
+    await eventually('both are back', () => ['fairlead', 'loopback'].every((name) => existsSync(join(dir, 'bin', name))));
+    await ok(call('CHECK', 'p1'));
   });
 
   it('forwards a host port to the pod, from outside, from the node, and from the pod itself', async () => {
@@ -294,5 +321,45 @@ describe('the plugin as containerd calls it', { skip: cannotMakeNamespaces }, ()
     await ok(call('CHECK', 'p2'));
     for (let i = 0; i < 2; i++) await ok(call('DEL', 'p2', {}, { CNI_NETNS: '' }));
     assert.equal((await net.ip('node', 'link show type veth')).trim(), '');
+  });
+});
+
+describe('the plugin in place of another one', { skip: cannotMakeNamespaces }, () => {
+  it('gives nobody the address of a pod that the other has attached, nor one that it has written down', async () => {
+    await using net = new Namespaces();
+    const dir = await mkdtemp(join(tmpdir(), 'fl-cni-'));
+    await net.add('node', 'old', 'new');
+    // As flannel left it: a pod in the bridge, and files, one of them of a pod that nobody can ask.
+    for (const line of [
+      'link add cni0 type bridge',
+      'link set cni0 up',
+      'link add veth-old type veth peer name eth0 netns @old',
+      'link set veth-old master cni0 up',
+    ])
+      await net.ip('node', line);
+    await net.ip('old', 'addr add 10.244.1.2/24 dev eth0');
+    await net.ip('old', 'link set eth0 up');
+    await mkdir(join(dir, 'networks', 'cbr0'), { recursive: true });
+    for (const name of ['10.244.1.3', 'last_reserved_ip.0', 'lock']) await writeFile(join(dir, 'networks', 'cbr0', name), 'x\r\neth0');
+    const script = fileURLToPath(new URL('./fixture/server.ts', import.meta.url));
+    const server = net.start('node', process.execPath, [script, dir, '10.244.1.0/24']);
+    try {
+      assert.ok(server.stdout);
+      await once(server.stdout, 'data');
+      const add = async (id: string): Promise<string> => {
+        const env = ['CNI_COMMAND=ADD', `CNI_CONTAINERID=${id}`, `CNI_NETNS=${net.path('new')}`, `CNI_IFNAME=${id}`];
+        const input = JSON.stringify({ cniVersion: '1.0.0', name: 'fairlead', type: 'fairlead' });
+        const { stdout } = await systemExec.run('env', ['-i', ...env, join(dir, 'bin', 'fairlead')], { input, timeoutMs: 20_000 });
+        return (JSON.parse(stdout) as { ips?: { address: string }[] }).ips?.[0]?.address ?? stdout;
+      };
+      assert.equal(await add('a'), '10.244.1.4/24');
+      assert.doesNotMatch(await net.ip('node', 'neigh'), /10\.244\.1\.4/);
+      assert.ok(await net.pings('old', '10.244.1.1'));
+    } finally {
+      const closed = once(server, 'close');
+      server.kill('SIGTERM');
+      await closed;
+      await rm(dir, { recursive: true, force: true });
+    }
   });
 });

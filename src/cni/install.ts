@@ -1,5 +1,5 @@
 /** What the runtime finds on the node: the two executables, and the network configuration once the network is there. */
-import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { ANSWER_PIPES } from './answer-pipes.ts';
 import { formatCniError } from './spec/cni-error.ts';
@@ -117,10 +117,13 @@ export function installConflist(o: InstallOptions): void {
 /** In one step, and only when it differs: the runtime watches the directory, and a running script must not change. */
 function putFile(path: string, content: string, mode: number): void {
   try {
-    if (readFileSync(path, 'utf8') === content) return;
+    if ((statSync(path).mode & 0o777) === mode && readFileSync(path, 'utf8') === content) return;
   } catch {
     // Not there yet.
   }
+  rmSync(`${path}.new`, { force: true });
   writeFileSync(`${path}.new`, content, { mode });
+  // Whatever the process's mask says.
+  chmodSync(`${path}.new`, mode);
   renameSync(`${path}.new`, path);
 }

@@ -8,6 +8,7 @@ import { type Attachment, hostLinkOf } from './attachment.ts';
 import { AddressBook } from './ipam/address-book.ts';
 import { Plugin, type PluginAnswer } from './plugin.ts';
 import { FakeWiring } from './wiring/fake-wiring.ts';
+import type { Predecessor } from './wiring/predecessor.ts';
 
 // A range of five pods: .2 to .6.
 const network = { podCidr: '10.244.1.0/29', gateway: '10.244.1.1', bridge: 'cni0', mtu: 1450 };
@@ -22,10 +23,24 @@ class FakeHostPorts {
   }
 }
 
+/** Pods of another plugin: what is written down for them, and who answers. */
+class FakePredecessor implements Predecessor {
+  readonly addresses = new Set<string>();
+  readonly answering = new Set<string>();
+  async look(): Promise<number> {
+    return this.answering.size;
+  }
+  async answersTo(ip: string): Promise<boolean> {
+    if (this.answering.has(ip)) this.addresses.add(ip);
+    return this.answering.has(ip);
+  }
+}
+
 let dir: string;
 let book: AddressBook;
 let wiring: FakeWiring;
 let hostPorts: FakeHostPorts;
+let predecessor: FakePredecessor;
 let plugin: Plugin;
 
 beforeEach(async () => {
@@ -33,7 +48,8 @@ beforeEach(async () => {
   book = await AddressBook.open(join(dir, 'addresses.jsonl'), silentLog);
   wiring = new FakeWiring();
   hostPorts = new FakeHostPorts();
-  plugin = new Plugin({ book, wiring, hostPorts, log: silentLog });
+  predecessor = new FakePredecessor();
+  plugin = new Plugin({ book, wiring, hostPorts, predecessor, log: silentLog });
 });
 
 afterEach(async () => {
@@ -131,6 +147,20 @@ describe('the plugin', () => {
     assert.equal(await ipOf(call('ADD', 'f')), '10.244.1.4/29');
   });
 
+  it("gives nobody an address that another plugin's pod has, and is full when those are all", async () => {
+    predecessor.addresses.add('10.244.1.2');
+    predecessor.answering.add('10.244.1.3').add('10.244.1.5');
+    await plugin.setNetwork(network);
+    assert.equal(await ipOf(call('ADD', 'a')), '10.244.1.4/29');
+    assert.equal(await ipOf(call('ADD', 'b')), '10.244.1.6/29');
+    assert.equal(book.all().length, 2);
+    assert.equal((await errorOf(call('STATUS', 'x'))).code, 50);
+    assert.equal((await errorOf(call('ADD', 'c'))).code, 11);
+    predecessor.answering.clear();
+    predecessor.addresses.clear();
+    assert.equal(await ipOf(call('ADD', 'c')), '10.244.1.2/29');
+  });
+
   it('is not full because of pods that have addresses of an earlier range', async () => {
     await plugin.setNetwork({ ...network, podCidr: '10.244.9.0/29', gateway: '10.244.9.1' });
     for (let i = 0; i < 5; i++) assert.equal((await call('ADD', `old${i}`)).code, 0);
@@ -188,7 +218,7 @@ describe('the plugin', () => {
     await call('ADD', 'a');
     await call('ADD', 'b');
     const empty = await AddressBook.open(join(dir, 'lost.jsonl'), silentLog);
-    const again = new Plugin({ book: empty, wiring, hostPorts, log: silentLog });
+    const again = new Plugin({ book: empty, wiring, hostPorts, predecessor, log: silentLog });
     assert.equal(await again.adopt(), 2);
     assert.deepEqual(
       empty.all().map((a) => a.ip),

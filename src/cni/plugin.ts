@@ -1,6 +1,6 @@
 /** The plugin itself: one method per CNI command, over the address book, the kernel's wiring and the host ports. */
 import { isKnownError, messageOf } from '../errors/known-error.ts';
-import { mustCidr } from '../ip/ip.ts';
+import { cidrContains, mustCidr } from '../ip/ip.ts';
 import type { Log } from '../observability/log.ts';
 import { type Attachment, hostLinkOf, keyOf, macOf, type PodNetwork } from './attachment.ts';
 import type { AddressBook } from './ipam/address-book.ts';
@@ -10,6 +10,7 @@ import { CniError, formatCniError } from './spec/cni-error.ts';
 import { type CniRequest, parseRequest, supportedVersions, versionOf } from './spec/request.ts';
 import { appendResult, type CniResult, formatResult } from './spec/result.ts';
 import type { HostPorts } from './wiring/host-ports.ts';
+import type { Predecessor } from './wiring/predecessor.ts';
 import type { Wiring } from './wiring/wiring.ts';
 
 /** What the executable passes on. */
@@ -40,22 +41,43 @@ export class Plugin {
   readonly #book: AddressBook;
   readonly #wiring: Wiring;
   readonly #hostPorts: HostPorts;
+  readonly #predecessor: Predecessor;
   readonly #log: Log;
   readonly #locks = new KeyLock();
   #network: PodNetwork | undefined;
 
-  constructor(parts: { readonly book: AddressBook; readonly wiring: Wiring; readonly hostPorts: HostPorts; readonly log: Log }) {
+  constructor(parts: {
+    readonly book: AddressBook;
+    readonly wiring: Wiring;
+    readonly hostPorts: HostPorts;
+    readonly predecessor: Predecessor;
+    readonly log: Log;
+  }) {
     this.#book = parts.book;
     this.#wiring = parts.wiring;
     this.#hostPorts = parts.hostPorts;
+    this.#predecessor = parts.predecessor;
     this.#log = parts.log;
   }
 
   /** From now on pods are attached to this. Puts links back that lost their bridge. */
   async setNetwork(network: PodNetwork): Promise<void> {
+    await this.#reattach(network);
+    const foreign = await this.#predecessor.look(network);
+    if (foreign > 0) this.#log.info(`Leaving alone the addresses of ${foreign} links in "${network.bridge}" that another plugin has made`);
+    this.#network = network;
+  }
+
+  /** Puts back what others have changed since, and sees whether pods of another plugin are still there. */
+  async repair(): Promise<void> {
+    if (!this.#network) return;
+    await this.#reattach(this.#network);
+    await this.#predecessor.look(this.#network);
+  }
+
+  async #reattach(network: PodNetwork): Promise<void> {
     const again = await this.#wiring.reattach(network);
     if (again.length > 0) this.#log.info(`Put ${again.length} pod links back into bridge "${network.bridge}"`, { links: again });
-    this.#network = network;
   }
 
   /** Never throws: what goes wrong is an answer. */
@@ -151,11 +173,24 @@ export class Plugin {
   async #take(request: CniRequest, network: PodNetwork): Promise<Attachment> {
     const { containerId, ifName, netns, config, pod } = request;
     const who = { containerId, ifName, netns, network: config.name, pod: `${pod.namespace}/${pod.name}`, hostPorts: config.hostPorts };
+    const takeOne = (): Promise<Attachment> => this.#book.take(network.podCidr, who, this.#predecessor.addresses);
+    for (;;) {
+      const attachment = await takeOne().catch(async (err: unknown) => {
+        if (!isKnownError(err, 'ADDRESSES_EXHAUSTED') || (await this.reclaim()) === 0) throw err;
+        return takeOne();
+      });
+      if (!(await this.#answered(attachment))) return attachment;
+      await this.#book.release(keyOf(attachment));
+    }
+  }
+
+  /** Whether somebody else has the address; on an error nothing is taken. */
+  async #answered(attachment: Attachment): Promise<boolean> {
     try {
-      return await this.#book.take(network.podCidr, who);
+      return await this.#predecessor.answersTo(attachment.ip);
     } catch (err) {
-      if (!isKnownError(err, 'ADDRESSES_EXHAUSTED') || (await this.reclaim()) === 0) throw err;
-      return this.#book.take(network.podCidr, who);
+      await this.#book.release(keyOf(attachment));
+      throw err;
     }
   }
 
@@ -193,7 +228,9 @@ export class Plugin {
 
   async #status(): Promise<void> {
     const network = this.#ready('notAvailable');
-    const free = (): number => capacityOf(network.podCidr) - this.#book.countIn(network.podCidr);
+    const range = mustCidr(network.podCidr);
+    const others = [...this.#predecessor.addresses].filter((ip) => cidrContains(range, ip) && !this.#book.isTaken(ip)).length;
+    const free = (): number => capacityOf(network.podCidr) - this.#book.countIn(network.podCidr) - others;
     if (free() <= 0) await this.reclaim();
     if (free() <= 0) throw new CniError('notAvailable', `Cannot add pods: all addresses of ${network.podCidr} are in use`);
   }

@@ -15,7 +15,9 @@ import { actOnNotes } from './notes.ts';
 import { servePipes } from './pipe-server.ts';
 import { Plugin } from './plugin.ts';
 import { listenForCalls } from './server.ts';
+import { NodeWatch } from './watch.ts';
 import { type ForgetUdp, NftHostPorts } from './wiring/host-ports.ts';
+import { KernelPredecessor } from './wiring/predecessor.ts';
 import { KernelWiring } from './wiring/wiring.ts';
 
 export interface CniServerOptions {
@@ -27,6 +29,8 @@ export interface CniServerOptions {
   readonly confDir: string;
   /** `/opt/cni/bin` */
   readonly binDir: string;
+  /** Where host-local keeps the addresses of pods of a plugin that this one replaces; default `/var/lib/cni/networks`. */
+  readonly hostLocalDir?: string;
   readonly log: Log;
   readonly clock: Clock;
   readonly signal: AbortSignal;
@@ -67,7 +71,14 @@ export async function startCniServer(options: CniServerOptions): Promise<CniServ
     await conntrack.deleteWhere(4, IPPROTO.udp, (flow) => ports.has(flow.orig.dstPort));
   };
   const hostPorts = new NftHostPorts(nft, forgetUdp, log);
-  const plugin = new Plugin({ book, wiring: new KernelWiring(node, aside), hostPorts, log });
+  const predecessor = new KernelPredecessor(node, options.hostLocalDir ?? '/var/lib/cni/networks');
+  const plugin = new Plugin({ book, wiring: new KernelWiring(node, aside), hostPorts, predecessor, log });
+  let hasNetwork = false;
+  const repair = async (): Promise<void> => {
+    installPlugins(install);
+    if (hasNetwork) installConflist(install);
+    await plugin.repair();
+  };
 
   const tidy = async (): Promise<void> => {
     await actOnNotes(notesDir, (call) => plugin.call(call), log);
@@ -75,6 +86,7 @@ export async function startCniServer(options: CniServerOptions): Promise<CniServ
     await hostPorts.heal();
     if (count > 0) log.info(`Took back ${count} addresses of pods that are gone`);
   };
+  const repairOrSay = (): Promise<void> => repair().catch((err) => log.warn(`Cannot put back what pods need: ${messageOf(err)}`));
   const tidyOrSay = (): Promise<void> => tidy().catch((err) => log.warn(`Cannot tidy up after pods: ${messageOf(err)}`));
 
   const adopted = await plugin.adopt();
@@ -84,17 +96,21 @@ export async function startCniServer(options: CniServerOptions): Promise<CniServ
   const server = await listenForCalls(options.socket, (call) => plugin.call(call));
   const pipes = servePipes(install.pipesDir, (call) => plugin.call(call), log);
   installPlugins(install);
+  const watch = new NodeWatch([install.binDir, install.confDir], clock, () => void repairOrSay());
 
   const stopped = (async (): Promise<void> => {
     try {
       for (;;) {
         await clock.sleep(TIDY_MS, signal);
         pipes.sweep();
+        await repairOrSay();
+        watch.renew();
         await tidyOrSay();
       }
     } catch (err) {
       if (!signal.aborted) throw err;
     } finally {
+      watch.close();
       await pipes.close();
       await new Promise((resolve) => server.close(resolve));
       node.close();
@@ -111,6 +127,8 @@ export async function startCniServer(options: CniServerOptions): Promise<CniServ
       await plugin.setNetwork(network);
       await hostPorts.setBridge(network.bridge);
       installConflist(install);
+      hasNetwork = true;
+      watch.renew();
     },
     stopped,
   };

@@ -35,9 +35,13 @@ export class AddressBook {
     return [...this.#byKey.values()];
   }
 
-  /** Takes a free address for an attachment and flushes it. Throws ADDRESSES_EXHAUSTED; on a write error nothing is taken. */
-  async take(podCidr: string, who: Omit<Attachment, 'ip'>): Promise<Attachment> {
-    const ip = nextAddress(podCidr, this.#taken, this.#last);
+  /**
+   * Takes a free address for an attachment, none of `others`, and flushes it. Throws ADDRESSES_EXHAUSTED; on a write error nothing is
+   * taken.
+   */
+  async take(podCidr: string, who: Omit<Attachment, 'ip'>, others: ReadonlySet<string> = new Set()): Promise<Attachment> {
+    const taken = { has: (ip: string): boolean => this.#taken.has(ip) || others.has(ip) };
+    const ip = nextAddress(podCidr, taken, this.#last);
     if (ip === undefined) {
       throw new KnownError('ADDRESSES_EXHAUSTED', `Cannot take an address of ${podCidr}: all ${this.countIn(podCidr)} are in use`, {
         hint: 'Run fewer pods on this node, or give nodes a larger range',

@@ -15,7 +15,7 @@ export function capacityOf(podCidr: string): number {
  * The free address after `after`, going round; undefined when all are taken. Going round leaves an address that has just
  * become free alone for as long as possible: connections to the pod that had it may still be on their way.
  */
-export function nextAddress(podCidr: string, taken: ReadonlySet<string>, after: string | undefined): string | undefined {
+export function nextAddress(podCidr: string, taken: Pick<ReadonlySet<string>, 'has'>, after: string | undefined): string | undefined {
   const cidr = mustCidr(podCidr);
   const low = cidr.first + RESERVED_AT_START;
   const size = BigInt(Math.max(0, capacityOf(podCidr)));

@@ -126,7 +126,10 @@ export class KernelWiring implements Wiring {
     const bridge = await this.#bridge(network);
     const lost = (await this.#node.links()).filter((l) => fromAlias(l.alias) && (l.master !== bridge.index || !l.hairpin || !l.up));
     const requests = lost.flatMap((l) => [changeLink(l.index, { master: bridge.index, up: true }), changeLink(l.index, { hairpin: true })]);
-    await this.#aside.must(requests, `put links back into bridge "${network.bridge}"`);
+    const errors = await this.#aside.batch(requests, `put links back into bridge "${network.bridge}"`);
+    // A pod may have gone meanwhile.
+    const refused = errors.find((e) => e !== undefined && !isErrno(e, 'ENODEV'));
+    if (refused) throw refused;
     return lost.map((l) => l.name);
   }
 

@@ -11,6 +11,9 @@ const RTM_DELNEIGH = 29;
 const RTM_GETNEIGH = 30;
 const NDA = { dst: 1, lladdr: 2 } as const;
 const NUD_PERMANENT = 0x80;
+/** NUD_REACHABLE, STALE, DELAY, PROBE, NOARP and PERMANENT: the states in which the MAC is known. */
+const NUD_VALID = 0xde;
+const NTF_USE = 0x01;
 const NTF_SELF = 0x02;
 const AF_INET = 2;
 const AF_INET6 = 10;
@@ -24,12 +27,12 @@ export interface Neighbour {
   readonly mac: string;
 }
 
-function ndmsg(family: number, index: number, permanent: boolean, self: boolean): Uint8Array {
+function ndmsg(family: number, index: number, state: number, flags: number): Uint8Array {
   const body = Buffer.alloc(12);
   body.writeUInt8(family, 0);
   body.writeInt32LE(index, 4);
-  body.writeUInt16LE(permanent ? NUD_PERMANENT : 0, 8);
-  body.writeUInt8(self ? NTF_SELF : 0, 10);
+  body.writeUInt16LE(state, 8);
+  body.writeUInt8(flags, 10);
   return body;
 }
 
@@ -38,7 +41,7 @@ function request(type: number, flags: number, n: Neighbour): NetlinkRequest {
   return {
     type,
     flags,
-    body: ndmsg(family, n.index, true, n.kind === 'fdb'),
+    body: ndmsg(family, n.index, NUD_PERMANENT, n.kind === 'fdb' ? NTF_SELF : 0),
     attrs: [
       [NDA.dst, ip(n.ip)],
       [NDA.lladdr, mac(n.mac)],
@@ -55,8 +58,38 @@ export function deleteNeighbour(n: Neighbour): NetlinkRequest {
   return request(RTM_DELNEIGH, 0, n);
 }
 
-export const getNeighbours: NetlinkRequest = { type: RTM_GETNEIGH, body: ndmsg(0, 0, false, false) };
-export const getFdb: NetlinkRequest = { type: RTM_GETNEIGH, body: ndmsg(AF_BRIDGE, 0, false, false) };
+/** An address on a link. */
+export interface NeighbourTarget {
+  readonly index: number;
+  readonly ip: string;
+}
+
+function onTarget(type: number, flags: number, { index, ip: address }: NeighbourTarget, use: number): NetlinkRequest {
+  const family = familyOf(address) === 4 ? AF_INET : AF_INET6;
+  return { type, flags, body: ndmsg(family, index, 0, use), attrs: [[NDA.dst, ip(address)]] };
+}
+
+/** Lets the kernel ask the link who has an address, as if a packet had to go there; `getNeighbour` shows the answer. */
+export function solicitNeighbour(target: NeighbourTarget): NetlinkRequest {
+  return onTarget(RTM_NEWNEIGH, NLM_F_CREATE, target, NTF_USE);
+}
+
+/** ENOENT when the kernel knows nothing of it. */
+export function getNeighbour(target: NeighbourTarget): NetlinkRequest {
+  return onTarget(RTM_GETNEIGH, 0, target, 0);
+}
+
+export function forgetNeighbour(target: NeighbourTarget): NetlinkRequest {
+  return onTarget(RTM_DELNEIGH, 0, target, 0);
+}
+
+/** Whether an entry has a MAC: somebody has answered. */
+export function isResolved(message: NetlinkMessage): boolean {
+  return message.type === RTM_NEWNEIGH && message.data.length >= 12 && (message.data.readUInt16LE(8) & NUD_VALID) !== 0;
+}
+
+export const getNeighbours: NetlinkRequest = { type: RTM_GETNEIGH, body: ndmsg(0, 0, 0, 0) };
+export const getFdb: NetlinkRequest = { type: RTM_GETNEIGH, body: ndmsg(AF_BRIDGE, 0, 0, 0) };
 
 /** Reads a permanent entry that has both an address and a MAC; undefined for everything else. */
 export function parseNeighbour(message: NetlinkMessage): Neighbour | undefined {
