@@ -168,7 +168,11 @@ test('schemas carry kinds, required fields and the marks that patches need', () 
   assert.deepEqual(containers?.['x-kubernetes-list-map-keys'], ['name']);
   assert.equal(containers?.['x-kubernetes-patch-strategy'], 'merge');
   assert.deepEqual(schemas['io.k8s.api.core.v1.PodSpec']?.required, ['containers']);
-  assert.deepEqual(schemas['io.k8s.api.core.v1.Probe']?.properties?.failureThreshold, { type: 'integer', format: 'int32' });
+  assert.deepEqual(schemas['io.k8s.api.core.v1.Probe']?.properties?.failureThreshold, {
+    description: 'How many failures in a row turn success into failure. Default 3.',
+    type: 'integer',
+    format: 'int32',
+  });
 });
 
 test('every reference leads to a schema that is there', () => {

@@ -1,4 +1,5 @@
 /** OpenAPI v3 schemas of API types, from the tables; what kubectl's explain and its patches by schema look at. */
+import { fieldDescription, typeDescription } from '../descriptions/descriptions.ts';
 import { type ApiType, type Field, openApiName, typeNamed } from '../schema/schema.ts';
 
 export type Json = Record<string, unknown>;
@@ -27,6 +28,10 @@ const PLAIN: Readonly<Partial<Record<Field['kind'], Json>>> = {
   strings: { type: 'array', items: { type: 'string' } },
 };
 
+function described(description: string | undefined): Json {
+  return description === undefined ? {} : { description };
+}
+
 /** A reference to a schema among the document's components. */
 export function refTo(openApi: string): Json {
   return { $ref: `#/components/schemas/${openApi}` };
@@ -43,7 +48,7 @@ export class SchemaSet {
     const name = openApiName(type.name);
     if (!this.#schemas.has(name)) {
       // Entered before its fields are looked at: types may contain themselves.
-      const schema: Json = { type: 'object' };
+      const schema: Json = { ...described(typeDescription(type.name)), type: 'object' };
       this.#schemas.set(name, schema);
       this.#fill(schema, type);
     }
@@ -66,12 +71,12 @@ export class SchemaSet {
   #fill(schema: Json, type: ApiType): void {
     const properties: Json = {};
     if (type.isKind) {
-      properties.apiVersion = { type: 'string' };
-      properties.kind = { type: 'string' };
+      properties.apiVersion = { ...described(fieldDescription(type.name, 'apiVersion')), type: 'string' };
+      properties.kind = { ...described(fieldDescription(type.name, 'kind')), type: 'string' };
     }
     const required: string[] = [];
     for (const [name, field] of type.jsonFields) {
-      properties[name] = this.#property(field);
+      properties[name] = { ...described(fieldDescription(type.name, name)), ...this.#property(field) };
       if (field.required) required.push(name);
     }
     if (Object.keys(properties).length > 0) schema.properties = properties;

@@ -1,11 +1,12 @@
 /**
- * OpenAPI v3: `GET /openapi/v3` is the index, one document per group version is behind it. The URL in the index carries a hash of
+ * OpenAPI v3, and v2 made of it: `GET /openapi/v3` is the index, one document per group version is behind it. The URL in the index carries a hash of
  * the document, so that clients keep it for good. Documents are made when asked for; only their hashes are kept.
  */
 import { createHash } from 'node:crypto';
 import { groupsOf, rowsOf } from './discovery.ts';
 import { type OpenApiRow, pathsOf } from './openapi-paths.ts';
-import { SchemaSet } from './openapi-schema.ts';
+import { type Json, SchemaSet } from './openapi-schema.ts';
+import { swagger } from './openapi-v2.ts';
 
 export interface OpenApiIndex {
   readonly paths: Readonly<Record<string, { readonly serverRelativeURL: string }>>;
@@ -38,6 +39,14 @@ export class OpenApi {
   document(path: string): string | undefined {
     const found = this.#groupVersions().find((gv) => gv.path === path);
     return found && this.#render(found.group, found.version);
+  }
+
+  /** The body of `GET /openapi/v2`, and its form in protobuf. */
+  swagger(): Json {
+    return swagger(
+      this.#groupVersions().map(({ group, version }) => JSON.parse(this.#render(group, version))),
+      this.#version,
+    );
   }
 
   #groupVersions(): { path: string; group: string; version: string }[] {

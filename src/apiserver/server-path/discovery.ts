@@ -1,4 +1,5 @@
 /** `/api`, `/apis` and below, `/openapi/…`: what there is, in the form the client asks for. Documents are made once. */
+import { createHash } from 'node:crypto';
 import {
   AGGREGATED_V2,
   AGGREGATED_V2BETA1,
@@ -9,6 +10,7 @@ import {
   apiVersions,
 } from '../../api/discovery/discovery.ts';
 import { OpenApi } from '../../api/discovery/openapi.ts';
+import { swaggerBytes } from '../../api/discovery/openapi-v2-protobuf.ts';
 import type { ResourceRow } from '../../api/registry/resource-row.ts';
 import { mediaRanges } from '../http/negotiate.ts';
 import { send, sendJson } from '../http/reply.ts';
@@ -17,6 +19,8 @@ import type { RequestContext } from '../http/request-context.ts';
 type Aggregated = 'v2' | 'v2beta1';
 
 const aggregatedTypes: Readonly<Record<Aggregated, string>> = { v2: AGGREGATED_V2, v2beta1: AGGREGATED_V2BETA1 };
+
+const swaggerTypes = { json: 'application/json', protobuf: 'application/com.github.proto-openapi.spec.v2.v1.0+protobuf' } as const;
 
 /** The form that comes first in the Accept header; undefined is the legacy one. */
 function aggregatedAs(accept: string | undefined): Aggregated | undefined {
@@ -84,14 +88,26 @@ export class Discovery {
     return true;
   }
 
+  /** Large, and asked for by old tools only: made then, and kept. */
+  #swagger(ctx: RequestContext, form: 'protobuf' | 'json'): boolean {
+    let bytes = this.#made.get(`swagger ${form}`);
+    if (!bytes) {
+      const document = this.#openApi.swagger();
+      bytes = form === 'json' ? Buffer.from(JSON.stringify(document)) : swaggerBytes(document);
+      this.#made.set(`swagger ${form}`, bytes);
+    }
+    const etag = `"${createHash('sha256').update(bytes).digest('hex').toUpperCase()}"`;
+    const headers = { 'content-type': swaggerTypes[form], 'cache-control': 'no-cache, private', vary: 'Accept', etag };
+    if (ctx.req.headers['if-none-match'] === etag) send(ctx.res, 304, { etag }, '');
+    else send(ctx.res, 200, headers, bytes);
+    return true;
+  }
+
   #serveOpenApi(ctx: RequestContext, rest: readonly string[]): boolean {
     const [version, ...groupVersion] = rest;
     if (version === 'v2' && groupVersion.length === 0) {
-      // kubectl falls back to v3 when the old document is there and empty; without it, 1.28 and older fail.
-      const type = 'application/com.github.proto-openapi.spec.v2.v1.0+protobuf';
-      if (ctx.req.headers.accept?.includes('protobuf')) send(ctx.res, 200, { 'content-type': type }, '');
-      else sendJson(ctx, 200, { swagger: '2.0', info: { title: 'Kubernetes', version: 'unversioned' }, paths: {}, definitions: {} });
-      return true;
+      const form = ctx.req.headers.accept?.includes('protobuf') ? 'protobuf' : 'json';
+      return this.#swagger(ctx, form);
     }
     if (version !== 'v3') return false;
     if (groupVersion.length === 0) {
