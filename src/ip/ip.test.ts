@@ -36,6 +36,10 @@ test('bytes become the text that their address has, wherever its zeros are', () 
     const text = groups.map((group) => group.toString(16)).join(':');
     assert.equal(bytesToIp(bytes), parseIp(text), text);
   }
+  // RFC 5952, section 4.2: the longest run of zeros, the first of several, and never a single one.
+  assert.equal(bytesToIp(ipToBytes('2001:0:0:1:0:0:0:1')), '2001:0:0:1::1');
+  assert.equal(parseIp('2001:db8::1:0:0:1'), '2001:db8::1:0:0:1');
+  assert.equal(parseIp('2001:db8::1:1:1:1:1'), '2001:db8:0:1:1:1:1:1');
 });
 
 test('ranges know what they hold', () => {

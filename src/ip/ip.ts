@@ -17,7 +17,8 @@ export function parseIp(text: string): string | undefined {
   if (!plain.includes(':') && !/^\d+\.\d+\.\d+\.\d+$/.test(plain)) return undefined;
   try {
     const addr = ip6addr.parse(plain);
-    return addr.kind() === 'ipv4' ? addr.toString({ format: 'v4' }) : addr.toString({ format: 'v6' });
+    // Not in its own form of IPv6, which shortens a single zero, too.
+    return addr.kind() === 'ipv4' ? addr.toString({ format: 'v4' }) : compressed(groupsOf(addr.toBuffer()));
   } catch {
     return undefined;
   }
@@ -43,11 +44,14 @@ export function ipToBytes(text: string): Uint8Array {
 /** Canonical text of 4 or 16 bytes in network order. */
 export function bytesToIp(bytes: Uint8Array): string {
   if (bytes.length === 4) return bytes.join('.');
-  const groups: number[] = [];
-  for (let i = 0; i < 16; i += 2) groups.push(((bytes[i] ?? 0) << 8) | (bytes[i + 1] ?? 0));
-  // IPv4 in IPv6 has forms of its own.
+  const groups = groupsOf(bytes);
+  // IPv4 in IPv6 is IPv4.
   if (groups.slice(0, 5).every((group) => group === 0)) return parseIp(groups.map((group) => group.toString(16)).join(':')) ?? '';
   return compressed(groups);
+}
+
+function groupsOf(bytes: Uint8Array): number[] {
+  return Array.from({ length: 8 }, (_, i) => ((bytes[2 * i] ?? 0) << 8) | (bytes[2 * i + 1] ?? 0));
 }
 
 /** RFC 5952, without parsing what is known to be an address: a large table of rules has hundreds of thousands of them. */
