@@ -3,11 +3,9 @@
  * which tells when there is something to read; that is why it is opened here and handed over by its number.
  */
 import type koffiTypes from 'koffi';
-import { familyOf, ipToBytes } from '../ip/ip.ts';
 import { openLibc } from './libc.ts';
+import { addressFamilies, addressFamilyOf, socketAddress } from './socket-address.ts';
 
-const AF_INET = 2;
-const AF_INET6 = 10;
 const SOCK_DGRAM = 2;
 const SOCK_NONBLOCK = 0x800;
 const SOCK_CLOEXEC = 0x80000;
@@ -47,13 +45,9 @@ function load(): Calls {
 export function openUdpSocket(address: string, port: number): number | undefined {
   try {
     const libc = load();
-    const isSix = familyOf(address) === 6;
-    const fd = libc.socket(isSix ? AF_INET6 : AF_INET, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    const sockaddr = socketAddress(address, port);
+    const fd = libc.socket(addressFamilyOf(address), SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (fd < 0) return undefined;
-    const sockaddr = Buffer.alloc(isSix ? 28 : 16);
-    sockaddr.writeUInt16LE(isSix ? AF_INET6 : AF_INET, 0);
-    sockaddr.writeUInt16BE(port, 2);
-    sockaddr.set(ipToBytes(address), isSix ? 8 : 4);
     if (libc.bind(fd, sockaddr, sockaddr.length) === 0) return fd;
     libc.close(fd);
   } catch {
@@ -158,7 +152,7 @@ export class DatagramBatch {
   sender(index: number): Sender {
     const name = this.#names[index] ?? Buffer.alloc(SOCKADDR);
     const port = name.readUInt16BE(2);
-    if (name.readUInt16LE(0) === AF_INET) return { address: name.subarray(4, 8).join('.'), port };
+    if (name.readUInt16LE(0) === addressFamilies[4]) return { address: name.subarray(4, 8).join('.'), port };
     const groups = Array.from({ length: 8 }, (_, i) => name.readUInt16BE(8 + i * 2).toString(16));
     return { address: groups.join(':'), port };
   }

@@ -1,5 +1,6 @@
 /** Addresses of links over rtnetlink. Pure. Source: include/uapi/linux/if_addr.h. */
-import { bytesToIp, familyOf } from '../../ip/ip.ts';
+import { bytesToIp } from '../../ip/ip.ts';
+import { addressFamilyOf } from '../socket-address.ts';
 import { type Attr, decodeAttrs, ip, u32 } from './attribute.ts';
 import { type NetlinkMessage, type NetlinkRequest, NLM_F_CREATE, NLM_F_EXCL } from './message.ts';
 
@@ -8,9 +9,6 @@ const RTM_DELADDR = 21;
 const RTM_GETADDR = 22;
 const IFA = { address: 1, local: 2, broadcast: 4, flags: 8 } as const;
 const IFA_F_NOPREFIXROUTE = 0x200;
-
-const AF_INET = 2;
-const AF_INET6 = 10;
 
 export interface Address {
   readonly index: number;
@@ -31,7 +29,7 @@ function request(type: number, flags: number, a: Address, attrs: readonly Attr[]
   return {
     type,
     flags,
-    body: ifaddr(familyOf(a.ip) === 4 ? AF_INET : AF_INET6, a.prefix, a.index),
+    body: ifaddr(addressFamilyOf(a.ip), a.prefix, a.index),
     attrs: [[IFA.local, bytes], [IFA.address, bytes], ...attrs],
   };
 }

@@ -4,6 +4,7 @@
  * Source: include/uapi/linux/netfilter/nfnetlink_conntrack.h.
  */
 import { bytesToIp, type Family } from '../../ip/ip.ts';
+import { addressFamilies } from '../socket-address.ts';
 import { type Attr, decodeAttrs, ip, u8, u16be } from './attribute.ts';
 import type { NetlinkMessage, NetlinkRequest } from './message.ts';
 import { isErrno } from './netlink-error.ts';
@@ -17,7 +18,6 @@ const CTA = { orig: 1, reply: 2, mark: 8 } as const;
 const TUPLE = { ip: 1, proto: 2 } as const;
 const TUPLE_IP = { src4: 1, dst4: 2, src6: 3, dst6: 4 } as const;
 const TUPLE_PROTO = { number: 1, srcPort: 2, dstPort: 3 } as const;
-const AF: Readonly<Record<Family, number>> = { 4: 2, 6: 10 };
 
 /** IP protocol numbers that have ports. */
 export const IPPROTO = { tcp: 6, udp: 17, sctp: 132 } as const;
@@ -43,7 +43,7 @@ export interface Flow {
 
 /** struct nfgenmsg. */
 function body(family: Family): Uint8Array {
-  return Uint8Array.of(AF[family], 0, 0, 0);
+  return Uint8Array.of(addressFamilies[family], 0, 0, 0);
 }
 
 export class Conntrack implements Disposable {

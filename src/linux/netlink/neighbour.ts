@@ -2,7 +2,8 @@
  * Neighbours (which MAC an address has) and forwarding entries of a VXLAN (behind which node a MAC is), over rtnetlink. Pure.
  * Source: include/uapi/linux/neighbour.h.
  */
-import { bytesToIp, familyOf } from '../../ip/ip.ts';
+import { bytesToIp } from '../../ip/ip.ts';
+import { addressFamilyOf } from '../socket-address.ts';
 import { decodeAttrs, formatMac, ip, mac } from './attribute.ts';
 import { type NetlinkMessage, type NetlinkRequest, NLM_F_CREATE, NLM_F_REPLACE } from './message.ts';
 
@@ -15,8 +16,6 @@ const NUD_PERMANENT = 0x80;
 const NUD_VALID = 0xde;
 const NTF_USE = 0x01;
 const NTF_SELF = 0x02;
-const AF_INET = 2;
-const AF_INET6 = 10;
 const AF_BRIDGE = 7;
 
 /** `neighbour`: the MAC of an address. `fdb`: the node (`ip`) behind which a VXLAN finds a MAC. */
@@ -37,7 +36,7 @@ function ndmsg(family: number, index: number, state: number, flags: number): Uin
 }
 
 function request(type: number, flags: number, n: Neighbour): NetlinkRequest {
-  const family = n.kind === 'fdb' ? AF_BRIDGE : familyOf(n.ip) === 4 ? AF_INET : AF_INET6;
+  const family = n.kind === 'fdb' ? AF_BRIDGE : addressFamilyOf(n.ip);
   return {
     type,
     flags,
@@ -65,7 +64,7 @@ export interface NeighbourTarget {
 }
 
 function onTarget(type: number, flags: number, { index, ip: address }: NeighbourTarget, use: number): NetlinkRequest {
-  const family = familyOf(address) === 4 ? AF_INET : AF_INET6;
+  const family = addressFamilyOf(address);
   return { type, flags, body: ndmsg(family, index, 0, use), attrs: [[NDA.dst, ip(address)]] };
 }
 

@@ -1,5 +1,6 @@
 /** Routes of the main table over rtnetlink. Pure. Source: include/uapi/linux/rtnetlink.h. */
 import { bytesToIp, parseCidr } from '../../ip/ip.ts';
+import { addressFamilies } from '../socket-address.ts';
 import { type Attr, decodeAttrs, ip, u32 } from './attribute.ts';
 import { type NetlinkMessage, type NetlinkRequest, NLM_F_CREATE, NLM_F_EXCL, NLM_F_REPLACE } from './message.ts';
 
@@ -11,8 +12,6 @@ const RT_TABLE_MAIN = 254;
 const RT_SCOPE_LINK = 253;
 const RTN_UNICAST = 1;
 const RTNH_F_ONLINK = 4;
-const AF_INET = 2;
-const AF_INET6 = 10;
 
 /** Who made a route; RTPROT_STATIC. */
 const RTPROT_STATIC = 4;
@@ -50,13 +49,7 @@ function request(type: number, flags: number, r: Route): NetlinkRequest {
   if (r.metric !== undefined) attrs.push([RTA.priority, u32(r.metric)]);
   // IPv4 wants a directly reached target to have link scope; IPv6 does not know scopes.
   const scope = cidr.family === 4 && r.gateway === undefined ? RT_SCOPE_LINK : 0;
-  const body = rtmsg(
-    cidr.family === 4 ? AF_INET : AF_INET6,
-    cidr.prefix,
-    scope,
-    r.protocol ?? RTPROT_STATIC,
-    r.onlink === true ? RTNH_F_ONLINK : 0,
-  );
+  const body = rtmsg(addressFamilies[cidr.family], cidr.prefix, scope, r.protocol ?? RTPROT_STATIC, r.onlink === true ? RTNH_F_ONLINK : 0);
   return { type, flags, body, attrs };
 }
 
@@ -82,13 +75,13 @@ export function parseRoute(message: NetlinkMessage): Route | undefined {
   const attrs = decodeAttrs(message.data, 12);
   if (kind !== RTN_UNICAST || (attrs.get(RTA.table)?.readUInt32LE(0) ?? table) !== RT_TABLE_MAIN) return undefined;
   const oif = attrs.get(RTA.oif);
-  if (!oif || (family !== AF_INET && family !== AF_INET6)) return undefined;
+  if (!oif || (family !== addressFamilies[4] && family !== addressFamilies[6])) return undefined;
   const dst = attrs.get(RTA.dst);
   const gateway = attrs.get(RTA.gateway);
   const source = attrs.get(RTA.prefSrc);
   const metric = attrs.get(RTA.priority);
   return {
-    dst: `${dst ? bytesToIp(dst) : family === AF_INET ? '0.0.0.0' : '::'}/${prefix}`,
+    dst: `${dst ? bytesToIp(dst) : family === addressFamilies[4] ? '0.0.0.0' : '::'}/${prefix}`,
     index: oif.readUInt32LE(0),
     protocol,
     ...(gateway ? { gateway: bytesToIp(gateway) } : {}),

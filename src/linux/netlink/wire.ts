@@ -190,7 +190,7 @@ export class AsideWire implements Wire {
  */
 function openByPackage(protocol: number): { readonly socket: RawNetlinkSocket; readonly fd: number; readonly port: number } {
   for (let attempt = 0; attempt < 20; attempt++) {
-    const fd = openSync('/dev/null', 'r');
+    const fd = openSync('/', 'r');
     closeSync(fd);
     const socket = new RawNetlinkSocket(protocol);
     const { port } = socket.address();

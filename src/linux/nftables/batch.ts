@@ -5,12 +5,13 @@
 import { addFlags, MessageWriter } from '../netlink/attribute.ts';
 import { NLM_F_ACK, NLM_F_APPEND, NLM_F_CREATE, NLM_F_REQUEST } from '../netlink/message.ts';
 import type { EncodedBatch } from '../netlink/netlink-socket.ts';
+import { addressFamilies } from '../socket-address.ts';
 import { compileRule } from './compile.ts';
 import { writeElement, writeSet } from './set.ts';
 import type { Chain, Op, SetDeclaration, TableFamily, Transaction } from './table.ts';
 
 export const subsystem = 10;
-const familyNumber: Readonly<Record<TableFamily, number>> = { ip: 2, ip6: 10 };
+const familyNumber: Readonly<Record<TableFamily, number>> = { ip: addressFamilies[4], ip6: addressFamilies[6] };
 export const hookNumbers = { prerouting: 0, input: 1, forward: 2, output: 3, postrouting: 4 } as const;
 
 /** `enum nf_tables_msg_types`. */
