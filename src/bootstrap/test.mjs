@@ -1,4 +1,5 @@
-/** `npm test`: installs what is missing, checks types and style, runs every test. Arguments are patterns of test files instead. */
+/** `npm test`: installs what is missing, checks types and style, runs every test. Arguments are patterns of test files instead, and flags
+ * of node's test runner (`--test-name-pattern=dns`). */
 import { join } from 'node:path';
 import { ensureDependencies } from './dependencies.mjs';
 import { ensurePackages } from './packages.mjs';
@@ -14,11 +15,8 @@ main((args) => {
     mustRun(join(bin, 'biome'), ['ci', '.', ...(process.stdout.isTTY ? [] : ['--colors=off'])]);
   }
   process.chdir(root);
-  const patterns = args.length > 0 ? args : ['src/**/*.test.ts', 'test/**/*.test.ts'];
-  // A dot for each test, what failed in full, and one line of totals.
-  const reporters = ['dot', join(root, 'test/summary-reporter.ts')].flatMap((r) => [
-    `--test-reporter=${r}`,
-    '--test-reporter-destination=stdout',
-  ]);
-  return runPinned('run the tests', ['--test', ...reporters, ...patterns]);
+  const flags = args.filter((word) => word.startsWith('--'));
+  const named = args.filter((word) => !word.startsWith('--'));
+  const patterns = [...flags, ...(named.length > 0 ? named : ['src/**/*.test.ts', 'test/**/*.test.ts'])];
+  return runPinned('run the tests', [join(root, 'test/runner/run.ts'), ...patterns]);
 });

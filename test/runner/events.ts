@@ -1,0 +1,56 @@
+/** What a test file's process tells the runner: one JSON line per event on descriptor 3. */
+
+export type FileEvent =
+  /** `path` is the names from the outermost suite inwards. */
+  | { readonly kind: 'begin'; readonly path: readonly string[] }
+  | { readonly kind: 'end'; readonly path: readonly string[]; readonly result: Result; readonly ms: number; readonly error?: string };
+
+export type Result = 'passed' | 'failed' | 'skipped' | 'suite';
+
+/** What node:test says, as far as it matters here (https://nodejs.org/api/test.html#class-testsstream). */
+export interface NodeTestEvent {
+  readonly type: string;
+  readonly data: {
+    readonly name?: string;
+    readonly nesting?: number;
+    readonly skip?: string | boolean;
+    readonly todo?: string | boolean;
+    readonly details?: {
+      readonly duration_ms?: number;
+      readonly type?: string;
+      readonly error?: { readonly failureType?: string; readonly cause?: unknown };
+    };
+  };
+}
+
+/** Turns node's events, in the order in which things happen (not in which they are reported), into ours. */
+export class EventTranslator {
+  readonly #open: string[] = [];
+  readonly #show: (error: unknown) => string;
+
+  constructor(show: (error: unknown) => string) {
+    this.#show = show;
+  }
+
+  translate({ type, data }: NodeTestEvent): FileEvent | undefined {
+    const { name = '', nesting = 0, details } = data;
+    if (type === 'test:dequeue') {
+      this.#open.length = nesting;
+      this.#open[nesting] = name;
+      return { kind: 'begin', path: [...this.#open] };
+    }
+    if (type !== 'test:complete') return undefined;
+    const path = [...this.#open.slice(0, nesting), name];
+    const ms = details?.duration_ms ?? 0;
+    const error = details?.error;
+    // A suite fails with its tests; only what goes wrong in its own hooks is news.
+    if (error && error.failureType !== 'subtestsFailed')
+      return { kind: 'end', path, result: 'failed', ms, error: this.#show(error.cause ?? error) };
+    if (error || details?.type === 'suite') return { kind: 'end', path, result: 'suite', ms };
+    return { kind: 'end', path, result: isSet(data.skip) || isSet(data.todo) ? 'skipped' : 'passed', ms };
+  }
+}
+
+function isSet(mark: string | boolean | undefined): boolean {
+  return mark !== undefined && mark !== false;
+}

@@ -1,0 +1,113 @@
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, describe, it, type TestContext } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+
+const dir = mkdtempSync(join(tmpdir(), 'fairlead-runner-'));
+after(() => rmSync(dir, { recursive: true }));
+const imports = `import { after, before, suite, test } from 'node:test'; import net from 'node:net'; import { spawn } from 'node:child_process';\n`;
+
+interface Ended {
+  readonly code: number | null;
+  readonly output: string;
+}
+
+/** Runs the runner over files with these texts; `interrupt` sends SIGINT once its pattern was printed. */
+async function run(t: TestContext, files: Readonly<Record<string, string>>, limits = {}, interrupt?: RegExp): Promise<Ended> {
+  const folder = mkdtempSync(join(dir, 'run-'));
+  for (const [name, text] of Object.entries(files)) writeFileSync(join(folder, name), imports + text);
+  const env = { ...process.env, FAIRLEAD_TEST_LIMIT: '120', FAIRLEAD_TEST_LINGER: '60', FAIRLEAD_TEST_GRACE: '20', ...limits };
+  const runner = new URL('./run.ts', import.meta.url).pathname;
+  const child = spawn(process.execPath, [runner, '*.test.mjs'], { cwd: folder, env, stdio: ['ignore', 'pipe', 'inherit'] });
+  t.after(() => child.kill('SIGTERM'));
+  let output = '';
+  let interrupted = false;
+  child.stdout.on('data', (chunk: Buffer) => {
+    output += chunk.toString();
+    if (interrupted || !interrupt?.test(output)) return;
+    interrupted = true;
+    child.kill('SIGINT');
+  });
+  const [code] = (await once(child, 'close')) as [number | null];
+  return { code, output };
+}
+
+/** A zombie, which waits for whoever reaps it, does not. */
+function lives(pid: number): boolean {
+  try {
+    return !/^\d+ \(.*\) Z/.test(readFileSync(`/proc/${pid}/stat`, 'utf8'));
+  } catch {
+    return false;
+  }
+}
+
+describe('the test runner', () => {
+  it('counts, names each file, and exits with 0 when all is well', async (t) => {
+    const { code, output } = await run(t, {
+      'a.test.mjs': `suite('s', () => { test('one', () => {}); test('two', { skip: 'why' }, () => {}); });`,
+      'b.test.mjs': `test('three', () => {});`,
+    });
+    assert.equal(code, 0, output);
+    assert.match(output, /✓ a\.test\.mjs {2}1 passed, 1 skipped/);
+    assert.match(output, /2\/2 0:\d\d ✓/);
+    assert.match(output, /\n2 passed, 0 failed, 1 skipped in /);
+  });
+
+  it('names a failed test with its suite and its error', async (t) => {
+    const { code, output } = await run(t, { 'a.test.mjs': `suite('s', () => { test('one', () => { throw new Error('boom'); }); });` });
+    assert.equal(code, 1);
+    assert.match(output, /✖ a\.test\.mjs: s › one\n +Error: boom/);
+    assert.match(output, /\n0 passed, 1 failed, 0 skipped/);
+  });
+
+  it('fails for a hook that fails, and for a file that breaks outside its tests', async (t) => {
+    const { code, output } = await run(t, {
+      'a.test.mjs': `suite('s', () => { after(() => { throw new Error('in the hook'); }); test('one', () => {}); });`,
+      'b.test.mjs': `console.log('said before'); throw new Error('at the top');`,
+    });
+    assert.equal(code, 1);
+    assert.match(output, /✖ a\.test\.mjs: s\n +Error: in the hook/);
+    assert.match(output, /✖ b\.test\.mjs: /);
+    assert.match(output, /said before/);
+  });
+
+  it('ends a file whose process lives on after its last test', async (t) => {
+    const leak = `test('leaks', () => { net.createServer().listen(0); throw new Error('before it was closed'); });`;
+    const { code, output } = await run(t, { 'a.test.mjs': leak }, { FAIRLEAD_TEST_LINGER: '1' });
+    assert.equal(code, 1);
+    assert.match(output, /✖ a\.test\.mjs: leaks\n/);
+    assert.match(output, /a\.test\.mjs: did not end within 1 s of its last test/);
+  });
+
+  it('ends a file at its limit, with what it started, and names the test', async (t) => {
+    const hang = `test('hangs', async () => {
+      process.on('SIGTERM', () => {});
+      const child = spawn('sleep', ['600'], { stdio: 'ignore' });
+      console.log('child ' + child.pid);
+      await new Promise(() => setInterval(() => {}, 1000));
+    });`;
+    const { code, output } = await run(t, { 'a.test.mjs': hang }, { FAIRLEAD_TEST_LIMIT: '2', FAIRLEAD_TEST_GRACE: '1' });
+    assert.equal(code, 1);
+    assert.match(output, /✖ a\.test\.mjs: took longer than 2 s; running: hangs/);
+    const pid = Number(/child (\d+)/.exec(output)?.[1]);
+    const until = performance.now() + 10_000;
+    while (lives(pid) && performance.now() < until) await sleep(20);
+    assert.equal(lives(pid), false);
+  });
+
+  it('says on an interrupt what ran and what had failed', async (t) => {
+    const text = `test('bad', () => { throw new Error('x'); }); test('slow', () => new Promise(() => setInterval(() => {}, 1000)));`;
+    const { code, output } = await run(t, { 'a.test.mjs': text }, {}, /✖ a\.test\.mjs: bad/);
+    assert.equal(code, 130);
+    assert.match(output, /interrupted; running: a\.test\.mjs: /);
+    assert.match(output, /failed:\n {2}✖ a\.test\.mjs: bad/);
+  });
+
+  it('says so when no file matches', async (t) => {
+    assert.equal((await run(t, {})).code, 2);
+  });
+});

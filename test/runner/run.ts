@@ -1,0 +1,78 @@
+/**
+ * `npm test`: runs test files, each in a process of its own. `node test/runner/run.ts [PATTERN…] [--FLAG…]`; flags go to every process, such as
+ * `--test-name-pattern=dns`. Exits with 0, with 1 when something failed, with 2 when there is nothing to run and with 130 when interrupted.
+ */
+import { globSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
+import { type FileResult, FileRun, type Limits } from './file-run.ts';
+import { Report } from './report.ts';
+
+/** Whole clusters, nodes and other people's programs: these want the machine, and are run fewer at a time. */
+const heavy = /\.integration\.test\.ts$|^test\/(e2e|interop|control-plane|dns|rules)\//;
+
+interface Run {
+  readonly flags: readonly string[];
+  readonly limits: { readonly light: Limits; readonly heavy: Limits };
+  readonly report: Report;
+  readonly running: Set<FileRun>;
+  readonly signal: AbortSignal;
+}
+
+async function runFile(file: string, { flags, limits, report, running }: Run): Promise<FileResult> {
+  const one = new FileRun(file, heavy.test(file) ? limits.heavy : limits.light, (event) => report.event(file, event));
+  running.add(one);
+  const result = await one.run(flags);
+  running.delete(one);
+  report.file(result);
+  return result;
+}
+
+async function runAll(files: readonly string[], atOnce: number, run: Run): Promise<void> {
+  const queue = [...files];
+  const take = async (): Promise<void> => {
+    for (let file = queue.shift(); file !== undefined && !run.signal.aborted; file = queue.shift()) await runFile(file, run);
+  };
+  await Promise.all(Array.from({ length: atOnce }, take));
+}
+
+async function main(): Promise<number> {
+  const flags = process.argv.slice(2).filter((word) => word.startsWith('--'));
+  const patterns = process.argv.slice(2).filter((word) => !word.startsWith('--'));
+  const files = globSync(patterns).toSorted();
+  if (files.length === 0) {
+    process.stderr.write(`Error: no test file matches ${patterns.join(' ')}\n`);
+    return 2;
+  }
+  const limitFlag = (name: string, preset: number): number => 1000 * Number(process.env[`FAIRLEAD_TEST_${name}`] ?? preset);
+  const [linger, grace] = [limitFlag('LINGER', 30), limitFlag('GRACE', 15)];
+  const report = new Report((text) => process.stdout.write(text), files.length);
+  const stop = new AbortController();
+  const run: Run = {
+    flags,
+    limits: { light: { file: limitFlag('LIMIT', 240), linger, grace }, heavy: { file: limitFlag('LIMIT', 900), linger, grace } },
+    report,
+    running: new Set(),
+    signal: stop.signal,
+  };
+  for (const signal of ['SIGINT', 'SIGTERM'] as const)
+    process.on(signal, () => {
+      if (!stop.signal.aborted)
+        report.interrupted([...run.running].map((one) => `${one.file}: ${one.running().join(', ') || 'between tests'}`));
+      stop.abort();
+      for (const one of run.running) one.stop('interrupted');
+    });
+  await runAll(
+    files.filter((file) => !heavy.test(file)),
+    availableParallelism(),
+    run,
+  );
+  await runAll(
+    files.filter((file) => heavy.test(file)),
+    Math.max(1, availableParallelism() - 1),
+    run,
+  );
+  const well = report.end();
+  return stop.signal.aborted ? 130 : well ? 0 : 1;
+}
+
+process.exitCode = await main();
