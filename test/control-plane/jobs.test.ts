@@ -106,8 +106,13 @@ describe('jobs', () => {
     outcome.set('slow', 'Failed');
     await cp.client.create(jobs, job('slow'));
     await eventually(async () => assert.equal((await status('slow')).failed, 1));
-    await new Promise((resolve) => setTimeout(resolve, 500));
-    assert.equal(bornOf('slow'), 1);
+    const [first] = await podsOf('slow');
+    const finished = Date.parse(first?.status?.conditions?.find((c) => c.type === 'Ready')?.lastTransitionTime ?? '');
+    await eventually(() => assert.equal(bornOf('slow'), 2), 60_000);
+    const second = (await podsOf('slow')).find((p) => p.metadata.uid !== first?.metadata.uid);
+    // By the times that the API tells, in whole seconds: a slow machine makes the pause longer, never shorter.
+    const pause = Date.parse(second?.metadata.creationTimestamp ?? '') - finished;
+    assert.ok(pause >= 10_000, `replaced after ${pause} ms`);
     await cp.client.delete(jobs, 'slow', { ...inDefault, propagationPolicy: 'Background' });
     await eventually(async () => assert.equal((await podsOf('slow')).length, 0));
   });

@@ -172,6 +172,30 @@ describe('workloads', () => {
     assert.deepEqual(revisions.map((r) => r.revision).toSorted(), [1, 2]);
   });
 
+  it("the revision of a DaemonSet is byte by byte what upstream's clients make of its template", async () => {
+    const container = { ...CONTAINER, command: ['sh', '-c', 'test 1 < 2 && echo "a>b"'], env: [{ name: 'B', value: '1' }] };
+    const template = { metadata: { labels: { app: 'bytes', 'a/b': 'c' } }, spec: { containers: [container], hostNetwork: true } };
+    await cp.client.create(daemonSets, daemonSet('bytes', { template }));
+    let text = '';
+    await eventually(async () => {
+      text = await cp.client.raw('GET', '/apis/apps/v1/namespaces/default/controllerrevisions?labelSelector=app%3Dbytes');
+      assert.match(text, /"data":/);
+    });
+    const { spec } = await cp.client.get(daemonSets, 'bytes', inDefault);
+    // Go: a map with its keys in order, and no character that HTML knows.
+    const go = (value: unknown): string => {
+      if (Array.isArray(value)) return `[${value.map(go).join(',')}]`;
+      if (typeof value !== 'object' || value === null)
+        return JSON.stringify(value).replaceAll('<', '\\u003c').replaceAll('>', '\\u003e').replaceAll('&', '\\u0026');
+      const members = value as Record<string, unknown>;
+      return `{${Object.keys(members)
+        .sort()
+        .map((key) => `"${key}":${go(members[key])}`)
+        .join(',')}}`;
+    };
+    assert.ok(text.includes(`"data":${go({ spec: { template: { ...spec?.template, $patch: 'replace' } } })}`), text);
+  });
+
   it('a daemon pod that fails at once comes back ever more slowly', async () => {
     cp.kubelet.fails = (p) => p.metadata.labels?.app === 'failing' && p.spec?.nodeName === 'n1';
     await cp.client.create(daemonSets, daemonSet('failing'));

@@ -1,5 +1,7 @@
 /** The object as JSON shows it → protobuf bytes, driven by the tables of `schema/`. Fields by rising number, maps by key, as Go does. */
+
 import type { ApiType, Field } from '../schema/schema.ts';
+import { asGoWrites } from './go-json.ts';
 import { parseInstant } from './time.ts';
 import { ProtobufError } from './wire-reader.ts';
 import type { WireWriter } from './wire-writer.ts';
@@ -129,7 +131,7 @@ function writeSpecial(writer: WireWriter, field: Field, value: unknown): void {
       return;
     }
     default:
-      writer.string(JSON.stringify(value));
+      writer.string(JSON.stringify(field.kind === 'raw' ? asGoWrites(value) : value));
       writer.uint32(0x0a);
   }
 }

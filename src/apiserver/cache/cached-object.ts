@@ -3,6 +3,7 @@
  * any number of clients. The store's value has no resourceVersion (the revision is known only once it is written); it is
  * spliced in behind `"metadata":{`, which `encodeObject` puts at a known place.
  */
+import { asGoWrites } from '../../api/codec/go-json.ts';
 import type { KubeObject } from '../../api/resource-types.ts';
 import type { StoredRecord } from '../../storage/store.ts';
 
@@ -19,6 +20,8 @@ const openMeta = Buffer.from('"metadata":{');
 export function encodeObject(object: KubeObject): Buffer {
   const { apiVersion, kind, metadata, ...rest } = object;
   const { resourceVersion: _dropped, ...meta } = metadata;
+  // Upstream keeps the bytes of this one field, and clients compare them.
+  if (kind === 'ControllerRevision' && 'data' in rest) rest.data = asGoWrites(rest.data);
   return Buffer.from(JSON.stringify({ apiVersion, kind, metadata: meta, ...rest }));
 }
 

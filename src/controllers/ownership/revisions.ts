@@ -1,4 +1,6 @@
 /** The templates that a DaemonSet or StatefulSet has had, one ControllerRevision each. */
+
+import { asGoWrites } from '../../api/codec/go-json.ts';
 import { controllerRevisions, type ResourceType } from '../../api/resource-types.ts';
 import type { ControllerRevision, DaemonSet, StatefulSet } from '../../api/schema/types.ts';
 import { labelSelectorOf } from '../../api/selector/label.ts';
@@ -78,7 +80,8 @@ export class Revisions<T extends Owner> {
   async #create(owner: T, made: ControllerRevision): Promise<ControllerRevision> {
     const { name, namespace = '', uid } = owner.metadata;
     try {
-      return this.#recent.note(await this.#client.create(controllerRevisions, made));
+      // A foreign server keeps the data byte by byte.
+      return this.#recent.note(await this.#client.create(controllerRevisions, { ...made, data: asGoWrites(made.data) as object }));
     } catch (err) {
       if (!isAlreadyExists(err)) throw err;
       const there = await this.#client.get(controllerRevisions, made.metadata.name, { namespace });
