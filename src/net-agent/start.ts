@@ -10,7 +10,7 @@ import type { Client } from '../client/client.ts';
 import type { Informer } from '../client/informer.ts';
 import type { Clock } from '../clock/clock.ts';
 import { KnownError, messageOf } from '../errors/known-error.ts';
-import { type Cidr, mustCidr } from '../ip/ip.ts';
+import { type Cidr, familyOf, mustCidr } from '../ip/ip.ts';
 import { type Exec, systemExec } from '../linux/exec.ts';
 import { Rtnetlink } from '../linux/netlink/rtnetlink.ts';
 import { KernelNftables } from '../linux/nftables/kernel-nftables.ts';
@@ -218,7 +218,7 @@ class Agent implements NetAgent {
     const own: Lease = {
       node: this.#options.nodeName,
       podCidr: range.text,
-      publicIp: publicIpOverwrite(node) ?? wish.publicIp ?? underlay.ip,
+      publicIp: publicIpOverwrite(node) ?? (wish.publicIp !== undefined && familyOf(wish.publicIp) === 4 ? wish.publicIp : underlay.ip),
       vni,
       vtepMac: this.#mac,
       since: node.metadata.creationTimestamp ?? '',

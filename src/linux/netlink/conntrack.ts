@@ -47,11 +47,8 @@ function body(family: Family): Uint8Array {
 }
 
 export class Conntrack implements Disposable {
-  readonly #socket = new NetlinkSocket(NETLINK_NETFILTER);
-
-  constructor() {
-    this.#socket.unref();
-  }
+  /** A busy node tracks hundreds of thousands of flows. */
+  readonly #socket = new NetlinkSocket(NETLINK_NETFILTER, { aside: true });
 
   /** What is tracked, of one family and (when given) one protocol. */
   async flows(family: Family, protocol?: number): Promise<Flow[]> {

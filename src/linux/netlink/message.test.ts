@@ -3,7 +3,7 @@ import { describe, it } from 'node:test';
 import { addAddress, parseAddress } from './address.ts';
 import { decodeAttrs, encodeAttrs, formatMac, MessageWriter, mac, readText, readU32be, text, u16, u32 } from './attribute.ts';
 import { addLink, parseLink } from './link.ts';
-import { decodeMessages, encodeMessage, type NetlinkRequest } from './message.ts';
+import { decodeMessages, encodeMessage, type NetlinkRequest, NLMSG_DONE, NLMSG_ERROR, readRefusal } from './message.ts';
 import { parseNeighbour, replaceNeighbour } from './neighbour.ts';
 import { parseRoute, replaceRoute } from './route.ts';
 
@@ -67,6 +67,27 @@ describe('messages', () => {
       ],
     );
   });
+});
+
+describe('readRefusal()', () => {
+  const capped = 0x100;
+  const words = 0x200;
+  const header = '14000000' + '10000500' + '07000000' + '00000000';
+  const said = '0700010061620000';
+  const cases: readonly [what: string, type: number, flags: number, hex: string, errno: number, said: string | undefined][] = [
+    ['an agreement', NLMSG_ERROR, 0, `00000000${header}`, 0, undefined],
+    ['a refusal that repeats the whole request', NLMSG_ERROR, words, `efffffff${header}01020304${said}`, 17, 'ab'],
+    ['a refusal that repeats its header', NLMSG_ERROR, words | capped, `eaffffff${header}${said}`, 22, 'ab'],
+    ['a refusal without words', NLMSG_ERROR, capped, `fdffffff${header}${said}`, 3, undefined],
+    ['the end of a list', NLMSG_DONE, 0, '00000000', 0, undefined],
+    ['a list that broke off', NLMSG_DONE, words, `fcffffff${said}`, 4, 'ab'],
+    ['an end that says nothing', NLMSG_DONE, 0, '', 0, undefined],
+  ];
+  for (const [what, type, flags, hex, errno, words] of cases)
+    it(`reads ${what}`, () => {
+      const read = readRefusal({ type, flags, seq: 7, port: 0, data: Buffer.from(hex, 'hex') });
+      assert.deepEqual([read.errno, read.said], [errno, words]);
+    });
 });
 
 describe('requests, read back', () => {

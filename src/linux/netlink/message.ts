@@ -63,7 +63,7 @@ export function decodeMessages(data: Buffer): NetlinkMessage[] {
 /** Of NLMSG_ERROR and NLMSG_DONE: the errno (0 is success), and what the kernel says about it in words (an extended ack). */
 export function readRefusal({ type, flags, data }: NetlinkMessage): { readonly errno: number; readonly said?: string } {
   if (data.length < 4) return { errno: 0 };
-  const errno = -data.readInt32LE(0);
+  const errno = Math.abs(data.readInt32LE(0));
   if ((flags & NLM_F_ACK_TLVS) === 0) return { errno };
   // An error repeats the request, or at least its header.
   const repeated = type === NLMSG_DONE ? 0 : (flags & NLM_F_CAPPED) !== 0 ? HEADER : align(data.readUInt32LE(4));

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { Node } from '../../api/schema/types.ts';
 import { mustCidr } from '../../ip/ip.ts';
-import { annotationsOf, type Lease, leaseOf, nodePatch, podCidrOf, vtepMacOf } from './lease.ts';
+import { annotationsOf, type Lease, leaseOf, nodePatch, podCidrOf, publicIpOverwrite, vtepMacOf } from './lease.ts';
 
 const network = mustCidr('10.244.0.0/16');
 const since = '2026-01-01T00:00:00Z';
@@ -82,4 +82,18 @@ describe('nodePatch()', () => {
       metadata: { annotations: { 'flannel.alpha.coreos.com/public-ip': '192.168.120.99' } },
     });
   });
+});
+
+describe('publicIpOverwrite()', () => {
+  const cases: readonly [string | undefined, string | undefined][] = [
+    ['203.0.113.1', '203.0.113.1'],
+    ['fd00::1', undefined],
+    ['x', undefined],
+    [undefined, undefined],
+  ];
+  for (const [told, taken] of cases)
+    it(`${taken === undefined ? 'ignores' : 'takes'} "${told}"`, () => {
+      const annotations = told === undefined ? {} : { 'flannel.alpha.coreos.com/public-ip-overwrite': told };
+      assert.equal(publicIpOverwrite(node(annotations)), taken);
+    });
 });

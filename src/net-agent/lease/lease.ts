@@ -3,7 +3,7 @@
  * (spec.podCIDR and annotations), so that flannel's nodes and these can share a cluster. Pure.
  */
 import type { Node, NodeCondition } from '../../api/schema/types.ts';
-import { type Cidr, cidrContains, isIp, mustCidr, parseCidr } from '../../ip/ip.ts';
+import { type Cidr, cidrContains, familyOf, isIp, mustCidr, parseCidr } from '../../ip/ip.ts';
 
 const PREFIX = 'flannel.alpha.coreos.com/';
 /** Of one link: neither a group's nor zero, with which the kernel refuses entries. */
@@ -37,7 +37,7 @@ export function vtepMacOf(node: Node): string | undefined {
 /** The address that a node wants others to use instead of its own: a port forwarding in front of it, for example. */
 export function publicIpOverwrite(node: Node): string | undefined {
   const ip = node.metadata.annotations?.[`${PREFIX}public-ip-overwrite`];
-  return ip !== undefined && isIp(ip) ? ip : undefined;
+  return ip !== undefined && isIp(ip) && familyOf(ip) === 4 ? ip : undefined;
 }
 
 /** Reads a node's lease: `absent` when it has none (yet), `refused` with the reason when it cannot be used. */
@@ -57,7 +57,7 @@ export function leaseOf(
   if (!data) return refused('its backend-data has no VtepMAC');
   if (!MAC.test(data.vtepMac)) return refused(`its VtepMAC "${data.vtepMac}" is no link's`);
   if (data.vni !== vni) return refused(`its VNI is ${data.vni}, not ${vni}`);
-  if (!isIp(publicIp) || publicIp.includes(':')) return refused(`its public-ip "${publicIp}" is no IPv4 address`);
+  if (!isIp(publicIp) || familyOf(publicIp) === 6) return refused(`its public-ip "${publicIp}" is no IPv4 address`);
   if (NOBODYS.some((range) => cidrContains(range, publicIp))) return refused(`its public-ip "${publicIp}" is no node's`);
   const range = parseCidr(podCidr);
   if (!range || !cidrContains(network, range.base) || range.last > network.last) {
