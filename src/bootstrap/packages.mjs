@@ -92,7 +92,7 @@ const debian = {
     // A machine that was just booted may be upgrading itself: that is waited for.
     const command = ['env', 'DEBIAN_FRONTEND=noninteractive', 'LC_ALL=C', 'apt-get', '-o', 'DPkg::Lock::Timeout=300', ...args];
     const [file, ...rest] = [...asRoot('install packages'), ...command];
-    return spawnSync(file, rest, { stdio: ['inherit', 2, 2] }).status === 0;
+    return spawnSync(file, rest, { stdio: ['ignore', 2, 2] }).status === 0;
   },
   /** Whether apt-get could install these, asked without a word: that the lists of a fresh machine are empty is nobody's error. */
   can: (packages) => answerOf('apt-get', ['--simulate', ...installArguments, ...packages]) !== undefined,

@@ -40,9 +40,9 @@ export function isRoot() {
   return process.getuid?.() === 0;
 }
 
-/** Runs a program with this terminal; throws Stop when it fails. `next` is what to do then. */
+/** Runs a program that tells what it does on this terminal, and reads nothing from it: somebody may have pasted more lines. Throws Stop when it fails. `next` is what to do then. */
 export function mustRun(file, args, { next = 'see what it said above', ...options } = {}) {
-  const result = spawnSync(file, args, { stdio: ['inherit', 2, 2], cwd: root, ...options });
+  const result = spawnSync(file, args, { stdio: ['ignore', 2, 2], cwd: root, ...options });
   if (result.error) throw new Stop(`Cannot run "${file}": ${result.error.message}\n  next: ${next}`);
   if (result.signal === 'SIGINT' || result.status === 130) throw new Stop('Interrupted', 130);
   if (result.status !== 0)
@@ -75,7 +75,7 @@ export function asRoot(what) {
   return [sudo];
 }
 
-/** Runs the pinned Node.js as root with this process's streams, and gives its exit code. FAIRLEAD_* variables go along. */
+/** Runs the pinned Node.js as root with this process's output, and gives its exit code. FAIRLEAD_* variables go along. */
 export function runPinned(what, args) {
   const own = Object.entries(process.env).filter(([name]) => /^(FAIRLEAD_|NO_COLOR$|TERM$)/.test(name));
   const [file, ...rest] = isRoot()
@@ -83,7 +83,7 @@ export function runPinned(what, args) {
     : [...asRoot(what), 'env', ...own.map(([name, value]) => `${name}=${value}`), pinnedNode, ...args];
   // Compiled code is kept below the lab's own state, which only root can write.
   const env = isRoot() ? { ...process.env, NODE_COMPILE_CACHE: '/var/lib/fairlead/.cache/compile' } : process.env;
-  const result = spawnSync(file, rest, { stdio: 'inherit', env });
+  const result = spawnSync(file, rest, { stdio: ['ignore', 'inherit', 'inherit'], env });
   if (result.error) throw new Stop(`Cannot ${what}: ${result.error.message}`);
   // A signal that ended the child reached this process's group too; 130 says so to the shell.
   return result.status ?? 130;

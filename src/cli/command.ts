@@ -43,6 +43,8 @@ export interface Command {
   readonly summary: string;
   /** The positionals in the usage line, such as `NODE -- CMD`. A command without takes none. */
   readonly usage?: string;
+  /** What a shell may complete its positionals with. */
+  readonly completes?: { readonly words?: readonly string[]; readonly files?: boolean };
   /** Whole lines, each with what it does behind a `#`, for the help. */
   readonly examples?: readonly string[];
   readonly options?: OptionSpecs;

@@ -1,7 +1,9 @@
 /** `fairlead COMMAND`: names the commands. */
+import type { Command } from '../cli/command.ts';
 import { runProcess } from '../cli/run.ts';
 import { labCommand } from '../lab/lab-command.ts';
 import { agentCommand } from './agent-command.ts';
+import { completionCommand } from './completion-command.ts';
 import { dnsCommand } from './dns-command.ts';
 import { kubeletCommand } from './kubelet-command.ts';
 import { manifestCommand } from './manifest-command.ts';
@@ -10,7 +12,7 @@ import { proxyCommand } from './proxy-command.ts';
 import { serverCommand } from './server-command.ts';
 import { versionCommand } from './version-command.ts';
 
-await runProcess({
+const root: Command = {
   name: 'fairlead',
   summary: 'a Kubernetes-compatible control plane and Linux data plane',
   subcommands: [
@@ -22,6 +24,9 @@ await runProcess({
     netAgentCommand,
     dnsCommand,
     manifestCommand,
+    completionCommand(() => root),
     versionCommand,
   ],
-});
+};
+
+await runProcess(root);

@@ -8,6 +8,7 @@ export const exec: Command = defineCommand({
   name: 'exec',
   summary: 'run a command on a node, or in the client namespace',
   usage: 'NODE [-- COMMAND…]',
+  completes: { words: ['control-plane', 'worker-1', 'worker-2', 'client', '--'] },
   examples: [
     'fairlead lab exec worker-1 # a shell',
     'fairlead lab exec worker-1 -- nft list table ip kube-proxy',

@@ -7,6 +7,7 @@ export const load: Command = defineCommand({
   name: 'load',
   summary: 'put images of your own into every node',
   usage: 'FILE|DIRECTORY|tools',
+  completes: { words: ['tools'], files: true },
   examples: [
     'docker save app:1 -o app.tar && fairlead lab load app.tar',
     'fairlead lab load ./oci-dir --as app:1 # an OCI layout whose image has no name, or another one',

@@ -1,6 +1,7 @@
 import { type Command, defineCommand } from '../../cli/command.ts';
 import { systemClock } from '../../clock/clock.ts';
 import { KnownError } from '../../errors/known-error.ts';
+import { logParts, logSources } from '../logs/sources.ts';
 import { requireRoot } from '../state.ts';
 import { existingLab, nameOption } from './find-lab.ts';
 
@@ -8,6 +9,7 @@ export const logs: Command = defineCommand({
   name: 'logs',
   summary: 'show what the parts of a lab say',
   usage: '[NODE] [PART]',
+  completes: { words: [...['control-plane', 'worker-1', 'worker-2', 'relay'], ...logParts] },
   examples: [
     'fairlead lab logs -f # everything, as it comes',
     'fairlead lab logs worker-1 proxy # one part of one node',
@@ -25,7 +27,6 @@ export const logs: Command = defineCommand({
     if (stray !== undefined) throw new KnownError('USAGE', `Cannot show logs of "${stray}": one node and one part is all it takes`);
     if (values.tail !== undefined && !/^\d+$/.test(values.tail))
       throw new KnownError('USAGE', `Cannot use --tail="${values.tail}": it is no number`);
-    const { logSources } = await import('../logs/sources.ts');
     const { showLogs } = await import('../logs/show-logs.ts');
     const { plan } = await existingLab(values.name);
     await showLogs(logSources(plan, where, part), {
