@@ -49,6 +49,15 @@ describe('FrontendArbiter', () => {
     assert.deepEqual(arbiter.refusals, []);
   });
 
+  it('lets a Service that was made anew go behind those that are older now', () => {
+    const arbiter = new FrontendArbiter({ serviceCidrs: [] });
+    arbiter.put('n/a', plan('n/a', 1, '10.96.0.1', [ip]));
+    arbiter.put('n/b', plan('n/b', 2, '10.96.0.2', [ip]));
+    assert.deepEqual(taken(arbiter), { 'n/a': [name], 'n/b': [] });
+    arbiter.put('n/a', plan('n/a', 3, '10.96.0.1', [ip]));
+    assert.deepEqual(taken(arbiter), { 'n/a': [], 'n/b': [name] });
+  });
+
   it('keeps what one has when another comes and goes', () => {
     const arbiter = new FrontendArbiter({ serviceCidrs: [] });
     arbiter.put('n/old', plan('n/old', 1, '10.96.0.1', [ip]));

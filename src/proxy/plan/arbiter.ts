@@ -145,9 +145,7 @@ function claimsOf(plan: ServicePlan | undefined): Map<string, Claim> {
   for (const port of plan?.ports ?? [])
     for (const frontend of port.frontends) {
       const name = frontendName(frontend, port);
-      // The cluster allocates cluster IPs, users write the rest.
-      const rank = `${frontend.kind === 'cluster-ip' ? 0 : 1} ${plan?.rank}`;
-      if (plan && !claims.has(name)) claims.set(name, { key: plan.key, rank, frontend, protocol: port.protocol });
+      if (plan && !claims.has(name)) claims.set(name, { key: plan.key, rank: plan.rank, frontend, protocol: port.protocol });
     }
   return claims;
 }
