@@ -92,6 +92,29 @@ async function until(condition: () => boolean): Promise<void> {
   }
 }
 
+test('Informer keeps of an object what its transform leaves', async () => {
+  const api = await fakeApi();
+  const transform = ({ data, ...rest }: ConfigMap): ConfigMap => ({ ...rest, data: { length: String(Object.keys(data ?? {}).length) } });
+  const informer = new Informer(api.client, configMaps, { clock: new FakeClock(), random: () => 0, transform });
+  const seen: unknown[] = [];
+  informer.on({ add: (o) => seen.push(o.data), update: (now, before) => seen.push(now.data, before.data) });
+  api.lists.push([configMap('a', 1)]);
+  const stop = new AbortController();
+  const running = informer.start(stop.signal);
+  try {
+    const watch = await api.nextWatch();
+    assert.deepEqual(informer.get('default/a')?.data, { length: '1' });
+    const updated = new Promise((resolve) => informer.on({ update: resolve }));
+    watch.write(`${JSON.stringify({ type: 'MODIFIED', object: { ...configMap('a', 2), data: { x: '1', y: '2' } } })}\n`);
+    await updated;
+    assert.deepEqual(seen, [{ length: '1' }, { length: '2' }, { length: '1' }]);
+  } finally {
+    stop.abort();
+    await running;
+    api.close();
+  }
+});
+
 test('an informer lists, follows the watch, goes on from the last resourceVersion, and relists after 410', async () => {
   const api = await fakeApi();
   const end = new AbortController();

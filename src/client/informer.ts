@@ -16,6 +16,8 @@ export interface InformerOptions {
   readonly namespace?: string;
   readonly labelSelector?: string;
   readonly fieldSelector?: string;
+  /** What is kept of an object: leaving out what nobody reads saves memory. Keeps apiVersion, kind and metadata's name, uid and resourceVersion. */
+  readonly transform?: (object: never) => KubeObject;
   readonly clock?: Clock;
   readonly log?: Log;
   /** Between 0 and 1; spreads relists of many clients. */
@@ -242,10 +244,12 @@ export class Informer<T extends KubeObject = KubeObject> {
     }
   }
 
-  #put(object: T): void {
-    const key = keyOf(object);
+  #put(whole: T): void {
+    const key = keyOf(whole);
     const previous = this.#objects.get(key);
-    if (previous?.metadata.resourceVersion === object.metadata.resourceVersion && previous?.metadata.uid === object.metadata.uid) return;
+    if (previous?.metadata.resourceVersion === whole.metadata.resourceVersion && previous?.metadata.uid === whole.metadata.uid) return;
+    const { transform } = this.#options;
+    const object = transform ? (transform(whole as never) as T) : whole;
     this.#objects.set(key, object);
     for (const index of this.#indices.values()) {
       if (previous) removeFromIndex(index, key, previous);

@@ -4,7 +4,7 @@ import type { Client } from './client.ts';
 import { Informer, type InformerOptions } from './informer.ts';
 import { agesOf } from './watch-age.ts';
 
-type Selection = Pick<InformerOptions, 'namespace' | 'labelSelector' | 'fieldSelector'>;
+type Selection = Pick<InformerOptions, 'namespace' | 'labelSelector' | 'fieldSelector' | 'transform'>;
 
 /** Informers shared by the parts of one process: each resource and selection is watched once. */
 export class InformerSet {
@@ -18,7 +18,7 @@ export class InformerSet {
     this.#options = options;
   }
 
-  /** The informer of a resource; starts at once when the set runs already. */
+  /** The informer of a resource; starts at once when the set runs already. Of several transforms for one selection the first holds. */
   of<T extends KubeObject>(type: ResourceType<T>, selection: Selection = {}): Informer<T> {
     const key = [pathOf(type, selection.namespace), selection.labelSelector, selection.fieldSelector].join('|');
     const known = this.#informers.get(key);

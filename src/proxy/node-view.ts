@@ -86,15 +86,21 @@ function serverAddress(url: string | undefined): ReservedSources['apiServer'] {
   return { ip, port: Number(port) || (protocol === 'http:' ? 80 : 443) };
 }
 
+/** What the proxy reads of a Node: each proxy knows every Node, and most of one is about its images. */
+export function slimNode({ apiVersion, kind, metadata, spec, status }: Node): Node {
+  const { name, uid, resourceVersion, labels, deletionTimestamp } = metadata;
+  return {
+    apiVersion,
+    kind,
+    metadata: { name, uid, resourceVersion, labels, deletionTimestamp },
+    spec: { podCIDR: spec?.podCIDR, podCIDRs: spec?.podCIDRs, taints: spec?.taints },
+    status: { addresses: status?.addresses, daemonEndpoints: status?.daemonEndpoints },
+  };
+}
+
 /** Whether a Node says something else than before that rules depend on. A heartbeat does not. */
-export function isNodeNews(now: Node | undefined, before: Node | undefined): boolean {
-  const facts = (node: Node | undefined): string =>
-    JSON.stringify([
-      node?.metadata.labels,
-      node?.spec?.podCIDRs,
-      node?.spec?.podCIDR,
-      node?.status?.addresses,
-      node?.status?.daemonEndpoints,
-    ]);
+export function isNodeNews(now: Node, before: Node): boolean {
+  const facts = ({ metadata, spec, status }: Node): string =>
+    JSON.stringify([metadata.labels, spec?.podCIDRs, spec?.podCIDR, status?.addresses, status?.daemonEndpoints]);
   return facts(now) !== facts(before);
 }

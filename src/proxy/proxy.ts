@@ -21,7 +21,7 @@ import { type Answer, HealthServer, ServiceHealth } from './health.ts';
 import { Liveness } from './liveness.ts';
 import { countNoLocal, ProxyMetrics } from './metrics.ts';
 import { KernelNodeHost, type NodeHost } from './node-host.ts';
-import { isNodeNews, NodeView } from './node-view.ts';
+import { isNodeNews, NodeView, slimNode } from './node-view.ts';
 import type { ProxyOptions } from './options.ts';
 import type { NodeContext } from './plan/node-context.ts';
 import { ownServices } from './plan/reserved.ts';
@@ -83,7 +83,7 @@ export class ServiceProxy {
     this.#host = options.host ?? new KernelNodeHost();
     this.#udp = new UdpCleanUp(this.#flows);
     this.#informers = options.informers ?? new InformerSet(options.client, { clock: this.#clock, log: this.#log });
-    this.#nodes = this.#informers.of(nodes);
+    this.#nodes = this.#informers.of(nodes, { transform: slimNode });
     this.#serviceCidrs = this.#informers.of(serviceCidrs);
     const sources = { services: this.#informers.of(services), slices: this.#informers.of(endpointSlices) };
     this.#tracker = new ChangeTracker(sources, { changed: (what, keys) => this.#onChange(what, keys) });
