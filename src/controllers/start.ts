@@ -19,6 +19,7 @@ import { runServiceCidrs } from './service-cidr/controller.ts';
 import { runServiceAccounts } from './serviceaccount/controller.ts';
 import { runStatefulSets } from './statefulset/controller.ts';
 import { runTtlAfterFinished } from './ttl-after-finished/controller.ts';
+import { runAttributesClassProtection, runClaimProtection, runVolumeProtection } from './volume-protection/controller.ts';
 
 /** Every controller by the name that `--controllers` knows. */
 export const controllers: Readonly<Record<string, RunController>> = {
@@ -36,6 +37,9 @@ export const controllers: Readonly<Record<string, RunController>> = {
   'cronjob-controller': runCronJobs,
   'disruption-controller': runDisruption,
   'ttl-after-finished-controller': runTtlAfterFinished,
+  'persistentvolumeclaim-protection-controller': runClaimProtection,
+  'persistentvolume-protection-controller': runVolumeProtection,
+  'volumeattributesclass-protection-controller': runAttributesClassProtection,
   'endpointslice-controller': runEndpointSlices,
   'endpoints-controller': runEndpoints,
   'endpointslice-mirroring-controller': runEndpointSliceMirroring,

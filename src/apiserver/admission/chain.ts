@@ -14,6 +14,7 @@ import { priorityAdmission } from './priority.ts';
 import { privilegeEscalation } from './privilege-escalation.ts';
 import { runtimeClassAdmission } from './runtime-class.ts';
 import { serviceAccountAdmission } from './service-account.ts';
+import { storageInUse } from './storage-in-use.ts';
 import { taintNewNode } from './taint-new-node.ts';
 import { type UnservedDeps, warnOfUnserved } from './unserved.ts';
 
@@ -43,6 +44,7 @@ const lines: Readonly<Record<string, Line>> = {
   TaintNodesByCondition: { make: () => taintNewNode, when: 'unless disabled' },
   ServiceAccount: { make: ({ lookup, clock }) => serviceAccountAdmission(lookup, clock), when: 'unless disabled' },
   Priority: { make: ({ lookup }) => priorityAdmission(lookup), when: 'unless disabled' },
+  StorageObjectInUseProtection: { make: () => storageInUse, when: 'unless disabled' },
   RuntimeClass: { make: ({ lookup }) => runtimeClassAdmission(lookup), when: 'unless disabled' },
   DefaultTolerationSeconds: { make: () => defaultTolerationSeconds, when: 'unless disabled' },
   NodeRestriction: { make: ({ authObjects }) => nodeRestriction(authObjects), when: 'unless disabled' },
@@ -77,7 +79,6 @@ const absent = [
   'PodTolerationRestriction',
   'PodTopologyLabels',
   'ResourceQuota',
-  'StorageObjectInUseProtection',
   'ValidatingAdmissionPolicy',
   'ValidatingAdmissionWebhook',
 ];

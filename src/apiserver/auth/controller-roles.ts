@@ -115,6 +115,13 @@ const ours: Readonly<Record<string, readonly PolicyRule[]>> = {
     events,
   ],
   'ttl-after-finished-controller': [rule(`${READ} delete`, 'batch', 'jobs'), events],
+  'pvc-protection-controller': [rule(`${READ} update`, 'core', 'persistentvolumeclaims'), rule(READ, 'core', 'pods'), events],
+  'pv-protection-controller': [rule(`${READ} update`, 'core', 'persistentvolumes'), events],
+  'volumeattributesclass-protection-controller': [
+    rule(READ, 'core', 'persistentvolumes persistentvolumeclaims'),
+    rule(`${READ} update`, 'storage.k8s.io', 'volumeattributesclasses'),
+    events,
+  ],
   'clusterrole-aggregation-controller': [rule(`escalate ${READ} update patch`, 'rbac.authorization.k8s.io', 'clusterroles')],
 };
 
@@ -181,8 +188,6 @@ const others: Readonly<Record<string, readonly PolicyRule[]>> = {
     rule('watch', 'core', 'events'),
     events,
   ],
-  'pv-protection-controller': [rule(`${READ} update`, 'core', 'persistentvolumes'), events],
-  'pvc-protection-controller': [rule(`${READ} update`, 'core', 'persistentvolumeclaims'), rule(READ, 'core', 'pods'), events],
   'resource-claim-controller': [
     rule(READ, 'core', 'pods'),
     rule('update', 'core', 'pods/finalizers'),
@@ -214,11 +219,6 @@ const others: Readonly<Record<string, readonly PolicyRule[]>> = {
   'validatingadmissionpolicy-status-controller': [
     rule(READ, 'admissionregistration.k8s.io', 'validatingadmissionpolicies'),
     rule('get patch update', 'admissionregistration.k8s.io', 'validatingadmissionpolicies/status'),
-    events,
-  ],
-  'volumeattributesclass-protection-controller': [
-    rule(READ, 'core', 'persistentvolumes persistentvolumeclaims'),
-    rule(`${READ} update`, 'storage.k8s.io', 'volumeattributesclasses'),
     events,
   ],
 };

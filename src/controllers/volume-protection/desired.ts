@@ -1,0 +1,54 @@
+/** What is still in use of claims, volumes and classes of their attributes, and which finalizers they have for it. */
+import type { KubeObject } from '../../api/resource-types.ts';
+import type { PersistentVolume, PersistentVolumeClaim, Pod, VolumeAttributesClass } from '../../api/schema/types.ts';
+
+/** The names of the claims of a pod's volumes: those that it names, and those that are made for it. */
+export function claimsOf({ metadata, spec }: Pod): string[] {
+  return (spec?.volumes ?? []).flatMap(({ name, persistentVolumeClaim, ephemeral }) => {
+    if (persistentVolumeClaim?.claimName) return [persistentVolumeClaim.claimName];
+    return ephemeral ? [`${metadata.name}-${name}`] : [];
+  });
+}
+
+/** A pod uses its claims from when it has a node until it is gone; of those made for it, until it has ended. */
+export function isClaimInUse(claim: PersistentVolumeClaim, pods: readonly Pod[]): boolean {
+  return pods.some(({ metadata, spec, status }) => {
+    if (!spec?.nodeName) return false;
+    const ended = status?.phase === 'Succeeded' || status?.phase === 'Failed';
+    return (spec.volumes ?? []).some(({ name, persistentVolumeClaim, ephemeral }) => {
+      if (persistentVolumeClaim) return persistentVolumeClaim.claimName === claim.metadata.name;
+      if (!ephemeral || ended) return false;
+      const owned = claim.metadata.ownerReferences?.some((owner) => owner.uid === metadata.uid) === true;
+      return owned && claim.metadata.name === `${metadata.name}-${name}`;
+    });
+  });
+}
+
+export function isVolumeInUse({ status }: PersistentVolume): boolean {
+  return status?.phase === 'Bound';
+}
+
+export function isClassInUse(
+  { metadata: { name } }: VolumeAttributesClass,
+  claims: readonly PersistentVolumeClaim[],
+  volumes: readonly PersistentVolume[],
+): boolean {
+  return (
+    volumes.some(({ spec }) => spec?.volumeAttributesClassName === name) ||
+    claims.some(
+      ({ spec, status }) =>
+        spec?.volumeAttributesClassName === name ||
+        status?.currentVolumeAttributesClassName === name ||
+        status?.modifyVolumeStatus?.targetVolumeAttributesClassName === name,
+    )
+  );
+}
+
+export type Step = 'keep' | 'protect' | 'release if unused';
+
+/** What is to do about the finalizer of an object. */
+export function stepOf({ metadata }: KubeObject, finalizer: string): Step {
+  const has = metadata.finalizers?.includes(finalizer) === true;
+  if (metadata.deletionTimestamp === undefined) return has ? 'keep' : 'protect';
+  return has ? 'release if unused' : 'keep';
+}
