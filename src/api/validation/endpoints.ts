@@ -14,7 +14,7 @@ export function endpointsErrors({ subsets }: Endpoints): FieldError[] {
         ...eachOf(list, `${at}.${key}`, ({ ip, hostname, nodeName }, address) => [
           ...reachableIpErrors(ip, `${address}.ip`),
           ...(hostname ? invalids(`${address}.hostname`, hostname, isDns1123Label(hostname)) : []),
-          ...(nodeName ? invalids(`${address}.nodeName`, nodeName, isDns1123Subdomain(nodeName)) : []),
+          ...(nodeName === undefined ? [] : invalids(`${address}.nodeName`, nodeName, isDns1123Subdomain(nodeName))),
         ]),
       );
     }

@@ -144,9 +144,9 @@ export function oneOf(value: string | undefined, path: string, supported: readon
   return supported.includes(value) ? [] : [notSupported(path, value, supported)];
 }
 
-/** As `oneOf`, for a field that may be left out. */
+/** As `oneOf`, for a field that may be left out. One that says nothing is not left out: the decoder drops an empty text where it is. */
 export function optionalOneOf(value: string | undefined, path: string, supported: readonly string[]): FieldError[] {
-  return value ? oneOf(value, path, supported) : [];
+  return value === undefined || supported.includes(value) ? [] : [notSupported(path, value, supported)];
 }
 
 export function nonNegative(value: number | undefined, path: string): FieldError[] {

@@ -80,7 +80,10 @@ export function ingressErrors({ spec }: Ingress): FieldError[] {
     errors.push(...invalids('spec.ingressClassName', spec.ingressClassName, isDns1123Subdomain(spec.ingressClassName)));
   return [
     ...errors,
-    ...eachOf(spec?.tls, 'spec.tls', ({ hosts }, at) => eachOf(hosts, `${at}.hosts`, hostErrors)),
+    ...eachOf(spec?.tls, 'spec.tls', ({ hosts, secretName }, at) => [
+      ...eachOf(hosts, `${at}.hosts`, (host, hostAt) => invalids(hostAt, host, hostForm(host))),
+      ...(secretName ? invalids(`${at}.secretName`, secretName, isDns1123Subdomain(secretName)) : []),
+    ]),
     ...eachOf(spec?.rules, 'spec.rules', ({ host, http }, at) => [
       ...(host ? hostErrors(host, `${at}.host`) : []),
       ...(http && !http.paths?.length ? [required(`${at}.http.paths`)] : []),
@@ -116,7 +119,11 @@ function backendErrors({ service, resource }: IngressBackend, path: string): Fie
 
 function hostErrors(host: string, path: string): FieldError[] {
   if (isIp(host)) return [invalid(path, host, 'must be a DNS name, not an IP address')];
-  return invalids(path, host, host.includes('*') ? isWildcardDns1123Subdomain(host) : isDns1123Subdomain(host));
+  return invalids(path, host, hostForm(host));
+}
+
+function hostForm(host: string): string[] {
+  return host.includes('*') ? isWildcardDns1123Subdomain(host) : isDns1123Subdomain(host);
 }
 
 export function ingressClassErrors({ spec }: IngressClass): FieldError[] {

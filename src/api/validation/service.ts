@@ -52,6 +52,10 @@ export function serviceErrors({ spec }: Service): FieldError[] {
     ...eachOf(spec.externalIPs, 'spec.externalIPs', reachableIpErrors),
     ...trafficErrors(spec),
   );
+  const { healthCheckNodePort } = spec;
+  if (healthCheckNodePort && ports.some((port) => port.nodePort === healthCheckNodePort)) {
+    errors.push(invalid('spec.healthCheckNodePort', healthCheckNodePort, 'provided port is already allocated'));
+  }
   if (spec.loadBalancerSourceRanges?.length) {
     if (spec.type !== 'LoadBalancer')
       errors.push(forbidden('spec.loadBalancerSourceRanges', "may only be used when `type` is 'LoadBalancer'"));
