@@ -9,8 +9,10 @@ import { WorkQueue } from '../../client/work-queue.ts';
 import { messageOf } from '../../errors/known-error.ts';
 import { type ControllerContext, timestamp } from '../context.ts';
 import { RecentWrites } from '../ownership/recent-writes.ts';
+import { canonical } from '../ownership/template-hash.ts';
 import { MANAGED_BY, MANAGER, planSlices, SERVICE_NAME, zoneOf } from './desired.ts';
 import { hasSelector, selects, servicesOf } from './services-of.ts';
+import { wantsTopologyHints, type ZoneShares, zoneFacts, zoneShares } from './topology-hints.ts';
 
 const TRIGGER_TIME = 'endpoints.kubernetes.io/last-change-trigger-time';
 
@@ -35,6 +37,14 @@ export async function runEndpointSlices(context: ControllerContext): Promise<voi
     if (zoneOf(node) !== (previous && zoneOf(previous))) for (const s of serviceInformer.list()) queue.add(keyOf(s));
   };
   nodeInformer.on({ add: onNode, update: onNode });
+  let shares: { readonly of: ZoneShares } | undefined;
+  /** CPU per zone decides over the hints of all Services that ask for them. */
+  const onCapacity = (node: Node | undefined, previous: Node | undefined): void => {
+    if (canonical(zoneFacts(node)) === canonical(zoneFacts(previous))) return;
+    shares = undefined;
+    for (const s of serviceInformer.list()) if (wantsTopologyHints(s)) queue.add(keyOf(s));
+  };
+  nodeInformer.on({ add: (n) => onCapacity(n, undefined), update: onCapacity, delete: (n) => onCapacity(undefined, n) });
   const wakeBySlice = (slice: EndpointSlice): void => {
     if (slice.metadata.labels?.[MANAGED_BY] === MANAGER) queue.add(bySlice(slice)[0] ?? '');
   };
@@ -52,7 +62,14 @@ export async function runEndpointSlices(context: ControllerContext): Promise<voi
       return;
     }
     const selected = podInformer.byIndex('namespace', service.metadata.namespace ?? '').filter((p) => selects(service, p));
-    const plan = planSlices({ service, pods: selected, nodeOf: (name) => nodeInformer.get(name), existing });
+    const plan = planSlices({
+      service,
+      pods: selected,
+      nodeOf: (name) => nodeInformer.get(name),
+      existing,
+      shares: currentShares,
+    });
+    for (const { type, reason, message } of plan.events ?? []) recorder.event(service, type, reason, message);
     const annotate = (slice: EndpointSlice): EndpointSlice => ({
       ...slice,
       metadata: { ...slice.metadata, annotations: { ...slice.metadata.annotations, [TRIGGER_TIME]: timestamp(clock.now()) } },
@@ -66,6 +83,11 @@ export async function runEndpointSlices(context: ControllerContext): Promise<voi
       if (!signal.aborted) warn(service, err);
       throw err;
     }
+  }
+
+  function currentShares(): ZoneShares {
+    shares ??= { of: zoneShares(nodeInformer.list()) };
+    return shares.of;
   }
 
   function warn(service: Service, err: unknown): void {

@@ -5,6 +5,7 @@ import { familyOf, parseIp } from '../../ip/ip.ts';
 import { controllerRef } from '../ownership/owner.ts';
 import { isReady } from '../ownership/pod-state.ts';
 import { canonical } from '../ownership/template-hash.ts';
+import { planHints, type TopologyEvent, wantsTopologyHints, type ZoneShares } from './topology-hints.ts';
 
 export const MAX_ENDPOINTS = 100;
 export const SERVICE_NAME = 'kubernetes.io/service-name';
@@ -69,14 +70,14 @@ function endpointOf(service: Service, pod: Pod, addresses: string[], node: Node 
 }
 
 /** trafficDistribution, said per endpoint: the zone or node it is for is its own. */
-function withHints(endpoints: readonly Endpoint[], distribution: string | undefined): Endpoint[] {
-  const sameZone = distribution === 'PreferClose' || distribution === 'PreferSameZone' || distribution === 'PreferSameNode';
-  if (!sameZone || endpoints.some((e) => e.conditions?.ready && e.zone === undefined)) return [...endpoints];
-  return endpoints.map((e) => {
-    if (!e.conditions?.ready || e.zone === undefined) return e;
-    const forNodes = distribution === 'PreferSameNode' && e.nodeName ? { forNodes: [{ name: e.nodeName }] } : {};
-    return { ...e, hints: { forZones: [{ name: e.zone }], ...forNodes } };
-  });
+function withDistribution(endpoint: Endpoint, distribution: string | undefined): Endpoint {
+  const isClose = distribution === 'PreferClose' || distribution === 'PreferSameZone' || distribution === 'PreferSameNode';
+  if (!isClose || !endpoint.conditions?.ready) return endpoint;
+  const { zone, nodeName } = endpoint;
+  const forZones = zone === undefined ? {} : { forZones: [{ name: zone }] };
+  const forNodes = distribution === 'PreferSameNode' && nodeName ? { forNodes: [{ name: nodeName }] } : {};
+  const hints = { ...forZones, ...forNodes };
+  return Object.keys(hints).length === 0 ? endpoint : { ...endpoint, hints };
 }
 
 /** Endpoints with the same ports and family go into the same slices. */
@@ -93,6 +94,8 @@ export interface SliceInput {
   readonly nodeOf: (name: string) => Node | undefined;
   /** Those this controller keeps for the Service. */
   readonly existing: readonly EndpointSlice[];
+  /** For Services that ask for hints by topology. */
+  readonly shares?: () => ZoneShares;
 }
 
 export interface SlicePlan {
@@ -100,6 +103,8 @@ export interface SlicePlan {
   readonly create: readonly EndpointSlice[];
   readonly update: readonly EndpointSlice[];
   readonly remove: readonly EndpointSlice[];
+  /** What the Service is to be told. */
+  readonly events?: readonly TopologyEvent[];
 }
 
 function groupsOf(input: SliceInput): Group[] {
@@ -126,7 +131,20 @@ function groupsOf(input: SliceInput): Group[] {
     if (![...groups.values()].some((g) => g.addressType === addressType))
       groups.set(`${addressType}|none`, { addressType, ports: [], endpoints: [] });
   }
-  return [...groups.values()].map((g) => ({ ...g, endpoints: withHints(g.endpoints, service.spec?.trafficDistribution) }));
+  const hinted = wantsTopologyHints(service)
+    ? keepHints(input.existing)
+    : (e: Endpoint): Endpoint => withDistribution(e, service.spec?.trafficDistribution);
+  return [...groups.values()].map((g) => ({ ...g, endpoints: g.endpoints.map(hinted) }));
+}
+
+/** Hints by topology depend on all slices together: until those are looked at each endpoint keeps what it has. */
+function keepHints(existing: readonly EndpointSlice[]): (endpoint: Endpoint) => Endpoint {
+  const known = new Map(existing.flatMap((s) => (s.endpoints ?? []).map((e) => [`${s.addressType} ${identity(e)}`, e.hints] as const)));
+  return (endpoint) => {
+    const family = familyOf(endpoint.addresses[0] ?? '') === 6 ? 'IPv6' : 'IPv4';
+    const hints = endpoint.conditions?.ready ? known.get(`${family} ${identity(endpoint)}`) : undefined;
+    return hints ? { ...endpoint, hints } : endpoint;
+  };
 }
 
 const identity = (e: Endpoint): string => e.targetRef?.uid ?? e.addresses[0] ?? '';
@@ -136,7 +154,26 @@ export function planSlices(input: SliceInput): SlicePlan {
   const headless = service.spec?.clusterIP === 'None';
   const { [SERVICE_NAME]: _1, [MANAGED_BY]: _2, [HEADLESS]: _3, ...own } = service.metadata.labels ?? {};
   const labels = { ...own, [SERVICE_NAME]: service.metadata.name, [MANAGED_BY]: MANAGER, ...(headless ? { [HEADLESS]: '' } : {}) };
-  return fitSlices({ owner: service, labels, groups: groupsOf(input), existing });
+  const plan = fitSlices({ owner: service, labels, groups: groupsOf(input), existing });
+  return wantsTopologyHints(service) ? withTopologyHints(plan, existing, input.shares?.()) : plan;
+}
+
+/** Each family for itself: one may have hints while the other has too few endpoints for them. */
+function withTopologyHints({ create, update, remove }: SlicePlan, existing: readonly EndpointSlice[], shares: ZoneShares): SlicePlan {
+  const out = { create: [] as EndpointSlice[], update: [] as EndpointSlice[], remove, events: [] as TopologyEvent[] };
+  const touched = new Set([...update, ...remove].map((s) => s.metadata.name));
+  const untouched = existing.filter((s) => !touched.has(s.metadata.name));
+  for (const addressType of new Set([...create, ...update, ...untouched].map((s) => s.addressType))) {
+    const isOf = (s: EndpointSlice): boolean => s.addressType === addressType;
+    const [made, updated, unchanged] = [create.filter(isOf), update.filter(isOf), untouched.filter(isOf)];
+    const { written, changed, event } = planHints({ written: [...made, ...updated], unchanged, shares });
+    out.create.push(...written.slice(0, made.length));
+    out.update.push(...written.slice(made.length));
+    const before = new Map(unchanged.map((s) => [s.metadata.name, canonical(s.endpoints ?? [])]));
+    out.update.push(...changed.filter((s) => canonical(s.endpoints ?? []) !== before.get(s.metadata.name)));
+    if (event) out.events.push(event);
+  }
+  return out;
 }
 
 export interface FitInput {

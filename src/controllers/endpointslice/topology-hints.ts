@@ -1,0 +1,183 @@
+/**
+ * `service.kubernetes.io/topology-mode: Auto` (KEP-2433): each zone gets as many endpoints as its share of the cluster's CPU asks for, its
+ * own first. Pure. As upstream's topologycache: hints in slices that do not change otherwise stay as they are while no zone has too many.
+ */
+import { parseQuantity } from '../../api/quantity/quantity.ts';
+import type { Endpoint, EndpointSlice, Node, Service } from '../../api/schema/types.ts';
+
+/** How much more than its share an endpoint may get. */
+const OVERLOAD = 0.2;
+const ZONE = 'topology.kubernetes.io/zone';
+const MODES = ['service.kubernetes.io/topology-aware-hints', 'service.kubernetes.io/topology-mode'];
+const CONTROL_PLANE = ['node-role.kubernetes.io/control-plane', 'node-role.kubernetes.io/master'];
+
+/** Zone → its share of the CPU of all ready nodes, from 0 to 1. Undefined: no shares can be told. */
+export type ZoneShares = ReadonlyMap<string, number> | undefined;
+
+export interface TopologyEvent {
+  readonly type: 'Normal' | 'Warning';
+  readonly reason: string;
+  readonly message: string;
+}
+
+/** The older annotation counts where both are there. */
+export function wantsTopologyHints({ metadata }: Service): boolean {
+  const mode = MODES.map((key) => metadata.annotations?.[key]).find((value) => value !== undefined);
+  return mode === 'Auto' || mode === 'auto';
+}
+
+/** What of a node decides over shares. */
+export function zoneFacts(node: Node | undefined): unknown {
+  if (!node) return undefined;
+  const { labels = {} } = node.metadata;
+  return [labels[ZONE], CONTROL_PLANE.some((label) => label in labels), isNodeReady(node), node.status?.allocatable?.cpu];
+}
+
+/** Undefined also when a single node does not say its zone or CPU, and with fewer than two zones. */
+export function zoneShares(nodes: readonly Node[]): ZoneShares {
+  const cpu = new Map<string, number>();
+  let total = 0;
+  for (const node of nodes) {
+    const labels = node.metadata.labels ?? {};
+    if (CONTROL_PLANE.some((label) => label in labels) || !isNodeReady(node)) continue;
+    const zone = labels[ZONE];
+    const amount = Number(parseQuantity(node.status?.allocatable?.cpu ?? '0').nano);
+    if (!zone || amount === 0) return undefined;
+    cpu.set(zone, (cpu.get(zone) ?? 0) + amount);
+    total += amount;
+  }
+  return cpu.size < 2 ? undefined : new Map([...cpu].map(([zone, amount]) => [zone, amount / total]));
+}
+
+function isNodeReady(node: Node): boolean {
+  return node.status?.conditions?.some((c) => c.type === 'Ready' && c.status === 'True') ?? false;
+}
+
+interface Allocation {
+  readonly maximum: number;
+  readonly desired: number;
+}
+
+/** How many of `count` endpoints each zone is to have; a text when that cannot be done without overload. */
+function allocate(shares: ZoneShares, count: number): ReadonlyMap<string, Allocation> | string {
+  if (!shares) return 'Insufficient Node information: allocatable CPU or zone not specified on one or more nodes';
+  const numbers = `(${count} endpoints, ${shares.size} zones)`;
+  if (shares.size > count) return `Insufficient number of endpoints ${numbers}`;
+  const wanted = [...shares].map(([zone, share]) => ({
+    zone,
+    desired: share * count,
+    minimum: Math.ceil((share * count) / (1 + OVERLOAD)),
+  }));
+  const left = count - wanted.reduce((sum, { minimum }) => sum + minimum, 0);
+  if (left < 0) return `Unable to allocate minimum required endpoints to each zone without exceeding overload threshold ${numbers}`;
+  return new Map(wanted.map(({ zone, desired, minimum }) => [zone, { maximum: minimum + left, desired: Math.max(desired, minimum) }]));
+}
+
+export interface HintInput {
+  /** All of one address type: those that are written anyway, and those that are not. */
+  readonly written: readonly EndpointSlice[];
+  readonly unchanged: readonly EndpointSlice[];
+  readonly shares: ZoneShares;
+}
+
+export interface HintPlan {
+  /** In the order of `written`. */
+  readonly written: readonly EndpointSlice[];
+  /** Of `unchanged`, those that change by their hints. */
+  readonly changed: readonly EndpointSlice[];
+  readonly event: TopologyEvent | undefined;
+}
+
+const isReady = (e: Endpoint): boolean => e.conditions?.ready === true;
+const hintsOf = (e: Endpoint): readonly string[] => (e.hints?.forZones ?? []).map((z) => z.name);
+const endpointsOf = (slices: readonly EndpointSlice[]): Endpoint[] => slices.flatMap((s) => s.endpoints ?? []);
+
+export function planHints({ written, unchanged, shares }: HintInput): HintPlan {
+  const all = endpointsOf([...written, ...unchanged]).filter(isReady);
+  const addressType = [...written, ...unchanged][0]?.addressType ?? 'IPv4';
+  const allocations = allocate(shares, all.length);
+  const problem =
+    typeof allocations === 'string'
+      ? allocations
+      : all.some((e) => !e.zone)
+        ? 'One or more endpoints do not have a zone specified'
+        : undefined;
+  if (problem !== undefined || typeof allocations === 'string') {
+    const changed = unchanged.filter((s) => s.endpoints?.some((e) => e.hints)).map((s) => withHints(s, () => undefined));
+    const event = { type: 'Warning', reason: 'TopologyAwareHintsDisabled', message: `${problem}, addressType: ${addressType}` } as const;
+    return { written: written.map((s) => withHints(s, () => undefined)), changed, event };
+  }
+  const counts = new Map<string, number>();
+  const redone = unchanged.filter((slice) => !keep(slice, allocations, counts));
+  const slices = [...written, ...redone];
+  for (const { zone = '' } of endpointsOf(slices).filter(isReady)) counts.set(zone, (counts.get(zone) ?? 0) + 1);
+  const moved = move(endpointsOf(slices), ...imbalance(allocations, counts));
+  const hinted = slices.map((s) => withHints(s, (e) => moved.get(e) ?? e.zone));
+  const wasOn = all.some((e) => hintsOf(e).length > 0);
+  return {
+    written: hinted.slice(0, written.length),
+    changed: hinted.slice(written.length),
+    event: wasOn
+      ? undefined
+      : {
+          type: 'Normal',
+          reason: 'TopologyAwareHintsEnabled',
+          message: `Topology Aware Hints has been enabled, addressType: ${addressType}`,
+        },
+  };
+}
+
+/** Whether the hints of a slice may stay; then they are counted. */
+function keep(slice: EndpointSlice, allocations: ReadonlyMap<string, Allocation>, counts: Map<string, number>): boolean {
+  const own = new Map<string, number>();
+  for (const endpoint of (slice.endpoints ?? []).filter(isReady)) {
+    const zones = hintsOf(endpoint);
+    if (zones.length === 0) return false;
+    for (const zone of zones) own.set(zone, (own.get(zone) ?? 0) + 1);
+  }
+  for (const [zone, n] of own) if (n + (counts.get(zone) ?? 0) > (allocations.get(zone)?.maximum ?? 0)) return false;
+  for (const [zone, n] of own) counts.set(zone, n + (counts.get(zone) ?? 0));
+  return true;
+}
+
+type Counts = Map<string, number>;
+
+/** How many endpoints each zone gives to others, and gets from them. */
+function imbalance(allocations: ReadonlyMap<string, Allocation>, counts: ReadonlyMap<string, number>): readonly [Counts, Counts] {
+  const [giving, receiving]: [Counts, Counts] = [new Map(), new Map()];
+  const surplus = new Map([...allocations].map(([zone, { desired }]) => [zone, (counts.get(zone) ?? 0) - desired]));
+  // Endpoints in zones without nodes are all to give.
+  for (const [zone, n] of counts) if (!allocations.has(zone)) surplus.set(zone, n);
+  const most = (sign: 1 | -1): { readonly zone: string; readonly n: number } =>
+    [...surplus].map(([zone, n]) => ({ zone, n: n * sign })).reduce((a, b) => (b.n > a.n ? b : a), { zone: '', n: 0 });
+  for (;;) {
+    const [from, to] = [most(1), most(-1)];
+    if (from.n < 0.5 || to.n < 0.5 || (from.n < 1 && to.n < 1)) return [giving, receiving];
+    surplus.set(from.zone, from.n - 1).set(to.zone, 1 - to.n);
+    giving.set(from.zone, (giving.get(from.zone) ?? 0) + 1);
+    receiving.set(to.zone, (receiving.get(to.zone) ?? 0) + 1);
+  }
+}
+
+/** The zones of endpoints that are not for their own. */
+function move(endpoints: readonly Endpoint[], giving: Counts, receiving: Counts): ReadonlyMap<Endpoint, string> {
+  const moved = new Map<Endpoint, string>();
+  for (const endpoint of endpoints.filter(isReady)) {
+    const gives = giving.get(endpoint.zone ?? '') ?? 0;
+    const to = [...receiving].find(([, n]) => n > 0);
+    if (gives === 0 || !to) continue;
+    giving.set(endpoint.zone ?? '', gives - 1);
+    receiving.set(to[0], to[1] - 1);
+    moved.set(endpoint, to[0]);
+  }
+  return moved;
+}
+
+function withHints(slice: EndpointSlice, zoneFor: (endpoint: Endpoint) => string | undefined): EndpointSlice {
+  const endpoints = (slice.endpoints ?? []).map((endpoint) => {
+    const { hints: _dropped, ...rest } = endpoint;
+    const zone = isReady(endpoint) ? zoneFor(endpoint) : undefined;
+    return zone === undefined ? rest : { ...rest, hints: { forZones: [{ name: zone }] } };
+  });
+  return { ...slice, endpoints };
+}
