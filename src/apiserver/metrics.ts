@@ -2,6 +2,7 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
 import type { ResourceRow } from '../api/registry/resource-row.ts';
 import type { WatchFeed } from './cache/watch-feed.ts';
+import { type FlowMetrics, flowMetrics } from './flow/flow-metrics.ts';
 
 export interface ServedRequest {
   readonly verb: string;
@@ -13,6 +14,7 @@ export interface ServedRequest {
 export interface Metrics {
   readonly registry: Registry;
   observe(request: ServedRequest): void;
+  readonly flow: FlowMetrics;
   tokenUsed(use: { readonly stale: boolean }): void;
 }
 
@@ -59,6 +61,7 @@ export function createMetrics(feed: WatchFeed, rows: readonly ResourceRow[]): Me
   });
   return {
     registry,
+    flow: flowMetrics(registry),
     tokenUsed: ({ stale }) => (stale ? staleTokens : validTokens).inc(),
     observe: ({ verb, resource, code, seconds: took }) => {
       const labels = { verb: verb.toUpperCase(), resource };

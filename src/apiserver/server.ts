@@ -1,6 +1,6 @@
 /** `createApiServer` puts the parts together: store → watch cache → access → admission → handlers → HTTPS. */
 import { readFile } from 'node:fs/promises';
-import { rows } from '../api/registry/registry.ts';
+import { rowOf, rows } from '../api/registry/registry.ts';
 import {
   clusterRoleBindings,
   clusterRoles,
@@ -36,8 +36,12 @@ import { reconcilePolicy } from './bootstrap/policy.ts';
 import { eventTeller } from './bootstrap/server-events.ts';
 import { Lookup } from './cache/lookup.ts';
 import { WatchFeed } from './cache/watch-feed.ts';
+import { FlowControl, type Inflight } from './flow/flow-control.ts';
+import { beginConnection } from './flow/turn.ts';
+import type { Work } from './flow/width.ts';
 import { Access, attributesOf } from './http/access.ts';
 import { listenHttps } from './http/https-listener.ts';
+import type { RequestInfo } from './http/request-info.ts';
 import { KubeletClient, type KubeletTls } from './kubelet/kubelet-client.ts';
 import { logHandler } from './kubelet/log.ts';
 import { proxyHandler } from './kubelet/proxy.ts';
@@ -87,6 +91,8 @@ export interface ApiServerOptions {
   readonly frontProxyCa?: string | undefined;
   /** PEM: the certificate shown to kubelets, and the CA of theirs. */
   readonly kubeletClient: KubeletTls;
+  /** How many requests may be under way. */
+  readonly inflight?: Inflight | undefined;
   readonly clock: Clock;
   readonly log: Log;
 }
@@ -171,15 +177,27 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
     openidConfiguration: () => tokenIssuer.openidConfiguration(`https://${advertised}`),
     jwks: () => tokenIssuer.jwks(),
   };
+  const flow = new FlowControl({ clock, inflight: options.inflight, onReject: (level, why) => metrics.flow.rejected(level, why) });
+  metrics.flow.follow(flow);
   const { app, address } = await listenHttps({
     listen: options.listen,
     tls,
     access,
+    flow,
+    workOf: ({ info }) => workOf(feed, info),
     clock,
     log,
     serve: (ctx) => route({ resources, special, path: (c) => servePath(paths, c) }, ctx),
     upgrade: (req, socket, head) =>
-      void serveUpgrade({ access, resources, admission, kubelets, log, stop: stop.signal }, req, socket, head),
+      void serveUpgrade(
+        {
+          ...{ access, resources, admission, kubelets, log, stop: stop.signal },
+          begin: ({ user, info }, connection) => beginConnection(flow, flow.of(user, info), connection),
+        },
+        req,
+        socket,
+        head,
+      ),
     observe: (request) => metrics.observe(request),
   });
   const service = { serviceCidr: options.serviceCidr, advertiseAddress: options.advertiseAddress, port: address.port };
@@ -212,6 +230,13 @@ function portRangeOf(text: string): PortRange {
   throw new KnownError('BAD_CONFIG', `Cannot use "${text}" as the range of node ports: it is no range of ports`, {
     hint: 'Give it as 30000-32767',
   });
+}
+
+function workOf(feed: WatchFeed, info: RequestInfo): Work {
+  const stored = rowOf(info.group, info.version, info.resource)?.storedAs;
+  if (stored === undefined) return { objects: 0, watchers: 0 };
+  const cache = feed.cache(stored);
+  return { objects: cache.size, watchers: cache.broadListeners };
 }
 
 async function storeProblems(store: Store): Promise<readonly string[]> {

@@ -47,6 +47,13 @@ export const serverCommand: Command = defineCommand({
       default: true,
       help: 'let the tokens in pods live for a year, within that limit, for programs that read them once only',
     },
+    'max-requests-inflight': { type: 'string', default: '400', value: 'N', help: 'with the next: how many requests are under way at most' },
+    'max-mutating-requests-inflight': {
+      type: 'string',
+      default: '200',
+      value: 'N',
+      help: 'their sum is shared out among the levels of users',
+    },
     'enable-admission-plugins': {
       type: 'string',
       default: '',
@@ -101,6 +108,10 @@ export const serverCommand: Command = defineCommand({
       nodePortRange: values['service-node-port-range'],
       clusterDns: ipFlag('cluster-dns', values['cluster-dns']),
       issuer: values['service-account-issuer'],
+      inflight: {
+        requests: numberFlag('max-requests-inflight', values['max-requests-inflight'], 0, 1_000_000),
+        mutating: numberFlag('max-mutating-requests-inflight', values['max-mutating-requests-inflight'], 0, 1_000_000),
+      },
       maxTokenSeconds: tokenLimit(values['service-account-max-token-expiration']),
       extendTokens: values['service-account-extend-token-expiration'],
       admission: { enabled: listFlag(values['enable-admission-plugins']), disabled: listFlag(values['disable-admission-plugins']) },

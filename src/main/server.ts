@@ -41,6 +41,7 @@ export interface ServerSettings {
   readonly clusterDns: string;
   readonly issuer: string;
   /** Undefined for no limit. */
+  readonly inflight: NonNullable<ApiServerOptions['inflight']>;
   readonly maxTokenSeconds: number | undefined;
   readonly extendTokens: boolean;
   readonly admission: NonNullable<ApiServerOptions['admission']>;
@@ -76,6 +77,7 @@ export async function runServer(settings: ServerSettings): Promise<number> {
       extendExpiration: settings.extendTokens,
     },
     admission: settings.admission,
+    inflight: settings.inflight,
     foreign: [
       ...(settings.controllers.length > 0 ? [] : (['controller-manager'] as const)),
       ...(settings.runsScheduler ? [] : (['scheduler'] as const)),

@@ -13,12 +13,16 @@ const benches: Readonly<Record<string, { readonly summary: string; readonly file
   'control-plane': { summary: 'pods per second made, chosen and bound, API server and all', file: '../control-plane/bench.ts' },
   storage: { summary: 'writes per second of the store', file: '../../src/storage/bench.ts' },
   apiserver: { summary: 'requests per second of the API server', file: '../../src/apiserver/bench.ts' },
+  'apiserver-attack': {
+    summary: 'how an API server answers its nodes while a weak user attacks it',
+    file: '../../src/apiserver/attack-bench.ts',
+  },
 };
 
 const [name = '', ...rest] = process.argv.slice(2);
 const bench = benches[name];
 if (!bench) {
-  const lines = Object.entries(benches).map(([key, { summary }]) => `  ${key.padEnd(13)} ${summary}`);
+  const lines = Object.entries(benches).map(([key, { summary }]) => `  ${key.padEnd(16)} ${summary}`);
   process.stderr.write(`usage: npm run bench -- NAME\n\n${lines.join('\n')}\n`);
   process.exit(2);
 }

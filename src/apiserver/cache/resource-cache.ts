@@ -38,6 +38,11 @@ export class ResourceCache {
     return this.#sorted.length;
   }
 
+  /** Those who are told of every change, not only of one node's. */
+  get broadListeners(): number {
+    return this.#listeners.size;
+  }
+
   get listenerCount(): number {
     let count = this.#listeners.size;
     for (const index of this.#indexes.values()) for (const set of index.listeners.values()) count += set.size;

@@ -29,14 +29,24 @@ export class Access {
 
   /** Throws 400, 401 or 403. */
   async admit(req: IncomingMessage): Promise<Admitted> {
+    const known = await this.identify(req);
+    this.authorize(known);
+    return known;
+  }
+
+  /** Throws 403. */
+  authorize({ info, query, user }: Admitted): void {
+    this.check(attributesOf(user, info, query));
+  }
+
+  /** What is asked for, and by whom; may he is another question. Throws 400 or 401, and 403 to who may not act as he wants. */
+  async identify(req: IncomingMessage): Promise<Admitted> {
     const url = req.url ?? '/';
     const mark = url.indexOf('?');
     const path = mark < 0 ? url : url.slice(0, mark);
     const query = new URLSearchParams(mark < 0 ? '' : url.slice(mark + 1));
     const info = infoOf(req.method ?? 'GET', path, query);
-    const user = await this.#user(req, path);
-    this.check(attributesOf(user, info, query));
-    return { info, query, user };
+    return { info, query, user: await this.#user(req, path) };
   }
 
   /** Throws 403. */

@@ -1,33 +1,133 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { Agent, request } from 'node:https';
 import { PassThrough } from 'node:stream';
 import { text } from 'node:stream/consumers';
-import { test } from 'node:test';
+import { after, before, describe, it } from 'node:test';
+import { setImmediate } from 'node:timers/promises';
+import { connect, type TLSSocket } from 'node:tls';
+import { promisify } from 'node:util';
 import { systemClock } from '../../clock/clock.ts';
 import { silentLog } from '../../observability/log.ts';
+import { FlowControl } from '../flow/flow-control.ts';
 import { TestPki } from '../testing/test-pki.ts';
 import { listenHttps } from './https-listener.ts';
+import type { RequestContext } from './request-context.ts';
+import { requestInfo } from './request-info.ts';
 
-test('a connection that was opened and never used ends with 408, which Go takes as what it is, and nonsense with 400', async () => {
-  const pki = await TestPki.create();
-  const { app } = await listenHttps({
-    listen: { host: '127.0.0.1', port: 0 },
-    tls: { ...(await pki.server()), clientCa: pki.ca },
-    access: { admit: () => Promise.reject(new Error('nobody asks')) },
+describe('listenHttps()', () => {
+  let pki: TestPki;
+  let listener: Awaited<ReturnType<typeof listenHttps>>;
+  const agent = new Agent();
+  /** What is served, each ended by the test that asked for it. */
+  const served: RequestContext[] = [];
+  const flow = new FlowControl({
     clock: systemClock,
-    log: silentLog,
-    serve: () => Promise.resolve(),
-    upgrade: () => {},
-    observe: () => {},
+    limits: { bodies: { each: 1000, all: 1000 }, lasting: { each: 2, all: 10 } },
   });
-  try {
+  before(async () => {
+    pki = await TestPki.create();
+    listener = await listenHttps({
+      listen: { host: '127.0.0.1', port: 0 },
+      tls: { ...(await pki.server()), clientCa: pki.ca },
+      access: {
+        identify: (req) => {
+          const query = new URLSearchParams(req.url?.split('?')[1]);
+          const info = requestInfo(req.method ?? '', req.url?.split('?')[0] ?? '', query);
+          return Promise.resolve({ info, query, user: { name: 'weak', groups: ['system:serviceaccounts'] } });
+        },
+        authorize: () => {},
+      },
+      flow,
+      workOf: () => ({ objects: 0, watchers: 0 }),
+      connections: { ofAddress: 8, total: 100 },
+      clock: systemClock,
+      log: silentLog,
+      serve: (ctx) => {
+        ctx.res.writeHead(200);
+        ctx.res.flushHeaders();
+        served.push(ctx);
+        return Promise.resolve();
+      },
+      upgrade: () => {},
+      observe: () => {},
+    });
+  });
+  after(async () => {
+    agent.destroy();
+    await listener.app.close();
+  });
+
+  const connected = async (): Promise<TLSSocket> => {
+    const socket = connect({ host: '127.0.0.1', port: listener.address.port, ca: pki.ca });
+    socket.on('error', () => {});
+    await once(socket, 'secureConnect');
+    return socket;
+  };
+
+  /** The status of a GET whose answer does not end by itself, or of a POST of some bytes. */
+  const ask = (path: string, bytes = 0): Promise<number> =>
+    new Promise((resolve, reject) => {
+      const [method, headers] = bytes > 0 ? ['POST', { 'content-length': bytes }] : ['GET', {}];
+      const req = request({ host: '127.0.0.1', port: listener.address.port, ca: pki.ca, agent, method, path, headers }, (res) => {
+        res.on('error', () => {}).resume();
+        resolve(res.statusCode ?? 0);
+      });
+      req.on('error', reject);
+      req.end(Buffer.alloc(bytes));
+    });
+
+  const finishAll = async (): Promise<void> => {
+    await Promise.all(
+      served.splice(0).map(async ({ res }) => {
+        const closed = once(res, 'close');
+        res.end();
+        await closed;
+      }),
+    );
+  };
+
+  it('answers a connection that was opened and never used with 408, which Go takes as what it is, and nonsense with 400', async () => {
     const answers = [];
     for (const code of ['ERR_HTTP_REQUEST_TIMEOUT', 'HPE_INVALID_METHOD']) {
       const socket = new PassThrough();
-      app.server.emit('clientError', Object.assign(new Error(code), { code }), socket);
+      listener.app.server.emit('clientError', Object.assign(new Error(code), { code }), socket);
       answers.push((await text(socket)).split('\r\n')[0]);
     }
     assert.deepEqual(answers, ['HTTP/1.1 408 Request Timeout', 'HTTP/1.1 400 Bad Request']);
-  } finally {
-    await app.close();
-  }
+  });
+
+  it('lets a user have so many watches, gives their seats to others, and takes the places of those that have ended', async () => {
+    const watch = '/api/v1/pods?watch=true';
+    assert.deepEqual([await ask(watch), await ask(watch), await ask(watch)], [200, 200, 429]);
+    assert.deepEqual(flow.counts().find(({ level }) => level === 'workload-low')?.taken, 0);
+    assert.equal(await ask('/api/v1/pods'), 200);
+    await finishAll();
+    assert.equal(await ask(watch), 200);
+    await finishAll();
+  });
+
+  it('lets a user have so many bytes of bodies under way', async () => {
+    const path = '/api/v1/namespaces/default/pods';
+    assert.deepEqual([await ask(path, 600), await ask(path, 600)], [200, 429]);
+    await finishAll();
+    assert.equal(await ask(path, 600), 200);
+    await finishAll();
+  });
+
+  it('closes unused connections of an address that has too many', async () => {
+    agent.destroy();
+    const { server } = listener.app;
+    while ((await promisify(server.getConnections.bind(server))()) > 0) await setImmediate();
+    const open: TLSSocket[] = [];
+    for (let i = 0; i < 8; i++) open.push(await connected());
+    const closed = [once(open[0]!, 'close'), once(open[1]!, 'close')];
+    for (let i = 0; i < 2; i++) open.push(await connected());
+    await Promise.all(closed);
+    assert.deepEqual(
+      open.map((socket) => socket.destroyed),
+      [true, true, ...Array.from({ length: 8 }, () => false)],
+    );
+    for (const socket of open) socket.destroy();
+  });
 });

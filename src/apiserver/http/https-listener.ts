@@ -1,5 +1,6 @@
 /** HTTPS by fastify: who asks, may they, the body within its limit, and then the router. Answers are written raw. */
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Server } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import type { Duplex } from 'node:stream';
 import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
@@ -7,10 +8,17 @@ import { rowOf } from '../../api/registry/registry.ts';
 import type { Clock } from '../../clock/clock.ts';
 import { KnownError, messageOf, systemCode } from '../../errors/known-error.ts';
 import type { Log } from '../../observability/log.ts';
+import type { FlowControl } from '../flow/flow-control.ts';
+import { isLongRunning, isPaced } from '../flow/levels.ts';
+import { Pace } from '../flow/pace.ts';
+import { Turn } from '../flow/turn.ts';
+import { type Work, widthOf } from '../flow/width.ts';
 import { badRequest, bodyTooLarge, StatusError, unauthorized } from '../status/status-error.ts';
 import type { Access, Admitted } from './access.ts';
 import { maxBodyBytes } from './body.ts';
 import { BodyDecoder } from './body-decoder.ts';
+import { type ConnectionLimits, Connections } from './connections.ts';
+import { Handshakes } from './handshakes.ts';
 import { notAllowed, refusalOf, refuse } from './refusal.ts';
 import { sendError } from './reply.ts';
 import type { RequestContext } from './request-context.ts';
@@ -20,17 +28,27 @@ import { StalledAnswers } from './stalled-answers.ts';
 export interface HttpOptions {
   readonly listen: { readonly host: string; readonly port: number };
   readonly tls: { readonly cert: string | Buffer; readonly key: string | Buffer; readonly clientCa: string | Buffer };
-  readonly access: Pick<Access, 'admit'>;
+  readonly access: Pick<Access, 'identify' | 'authorize'>;
+  readonly flow: FlowControl;
   readonly clock: Clock;
   readonly log: Log;
   serve(ctx: RequestContext): Promise<void>;
   /** A request with `Upgrade`: the handler owns the socket. */
   upgrade(req: IncomingMessage, socket: Duplex, head: Buffer): void;
+  readonly connections?: ConnectionLimits;
+  /** What a request has to do with. */
+  workOf(admitted: Admitted): Work;
   /** Told of every request that has ended. */
   observe(ctx: { readonly verb: string; readonly resource: string; readonly code: number; readonly seconds: number }): void;
 }
 
-const admitted = new WeakMap<IncomingMessage, Admitted>();
+/** A request whose body is still to come. */
+interface Begun {
+  readonly known: Admitted;
+  readonly turn: Turn | undefined;
+}
+
+const begun = new WeakMap<IncomingMessage, Begun>();
 
 /** Listens; throws PORT_TAKEN when somebody else does already. */
 export async function listenHttps(o: HttpOptions): Promise<{ app: FastifyInstance; address: AddressInfo }> {
@@ -60,12 +78,7 @@ export async function listenHttps(o: HttpOptions): Promise<{ app: FastifyInstanc
   });
   app.removeAllContentTypeParsers();
   app.addContentTypeParser('*', { parseAs: 'buffer' }, (_req, body, done) => done(null, body));
-  app.addHook('onRequest', async (req) => {
-    checkHead(req.raw);
-    const known = await o.access.admit(req.raw);
-    checkMethod(req.method, known.info);
-    admitted.set(req.raw, known);
-  });
+  app.addHook('onRequest', (req, reply) => begin(o, req.raw, reply.raw));
   app.setErrorHandler((err, req, reply) => {
     reply.hijack();
     // No "connection: close": Node would end the socket under a client that still sends, which then reads no reason why.
@@ -74,6 +87,7 @@ export async function listenHttps(o: HttpOptions): Promise<{ app: FastifyInstanc
   });
   const stalled = new StalledAnswers(o.clock);
   const decoder = new BodyDecoder(o.clock);
+  const connections = new Connections(o.connections);
   app.addHook('onClose', async () => {
     stalled.stop();
     await decoder.close();
@@ -81,10 +95,14 @@ export async function listenHttps(o: HttpOptions): Promise<{ app: FastifyInstanc
   const handler = async (req: FastifyRequest, reply: FastifyReply): Promise<void> => {
     reply.hijack();
     stalled.add(reply.raw);
+    const leave = connections.begin(req.raw.socket);
+    reply.raw.once('close', leave);
     await answer(o, decoder, req, reply.raw);
   };
   app.route({ method: ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'], url: '/*', handler, exposeHeadRoute: false });
   app.setNotFoundHandler(handler);
+  new Handshakes(new Pace(o.clock)).stepInto(app.server as Server);
+  connections.watch(app.server as Server);
   app.server.maxHeadersCount = maxHeaders;
   app.server.on('upgrade', o.upgrade);
   // Node hands the connection over and would close it without a word.
@@ -104,17 +122,51 @@ export async function listenHttps(o: HttpOptions): Promise<{ app: FastifyInstanc
   return { app, address: app.server.address() as AddressInfo };
 }
 
+/** Who asks, is it his turn, and may he. Nothing of the body has been read. */
+async function begin(o: HttpOptions, req: IncomingMessage, res: ServerResponse): Promise<void> {
+  checkHead(req);
+  const known = await o.access.identify(req);
+  const { info } = known;
+  const flow = o.flow.of(known.user, info);
+  const turn = flow.level === 'exempt' ? undefined : new Turn(o.flow, flow, widthOf(info, o.workOf(known), isPaced(flow.level)));
+  if (turn) {
+    res.once('close', () => turn.end());
+    await turn.begin();
+  }
+  o.access.authorize(known);
+  checkMethod(req.method ?? '', info);
+  const bytes = announcedBytes(req);
+  if (bytes > 0) {
+    turn?.reserveBody(bytes);
+    // Who sends slowly keeps nobody from his turn.
+    turn?.pause();
+  }
+  begun.set(req, { known, turn });
+}
+
+function announcedBytes({ headers }: IncomingMessage): number {
+  if (headers['transfer-encoding'] !== undefined) return maxBodyBytes;
+  return Math.min(Number(headers['content-length'] ?? 0), maxBodyBytes);
+}
+
 async function answer(o: HttpOptions, decoder: BodyDecoder, req: FastifyRequest, res: ServerResponse): Promise<void> {
   const { raw } = req;
   const started = o.clock.monotonic();
-  const known = admitted.get(raw);
+  const { known, turn } = begun.get(raw) ?? {};
   try {
     if (!known) throw unauthorized();
+    if (turn) {
+      await turn.begin();
+      if (isLongRunning(known.info)) turn.beginLasting();
+      // A watch has a seat until it has been sent what there is.
+      if (known.info.verb !== 'watch' && isLongRunning(known.info)) turn.pause();
+    }
     const body = Buffer.isBuffer(req.body) ? req.body : Buffer.alloc(0);
     await o.serve({ req: raw, res, body, warnings: [], decode: (job) => decoder.decode(job, known.user.name), ...known });
   } catch (err) {
     sendError(res, err, o.log, raw.url ?? '');
   }
+  turn?.pause();
   const info = known?.info;
   // Only what there is: made-up names would each stay in memory as a label of their own.
   const resource = info && rowOf(info.group, info.version, info.resource) ? info.resource : '';

@@ -20,7 +20,7 @@ export function refusalOf(err: { readonly code?: string; readonly rawPacket?: un
     case 'ERR_HTTP_REQUEST_TIMEOUT':
       return new StatusError(408, 'Timeout', 'the request did not arrive in time');
     case 'HPE_HEADER_OVERFLOW':
-      return new StatusError(431, 'RequestHeaderFieldsTooLarge', 'the headers of the request are too large: more than 1 MB');
+      return new StatusError(431, 'RequestHeaderFieldsTooLarge', 'the headers of the request are too large or too many');
     case 'HPE_INVALID_METHOD':
       if (requestLine.test(firstLine(err.rawPacket))) return notAllowed;
   }
@@ -31,12 +31,19 @@ function firstLine(packet: unknown): string {
   return Buffer.isBuffer(packet) ? packet.subarray(0, 4096).toString('latin1') : '';
 }
 
+/** For a client to read why before the connection is gone. */
+const lingerMs = 2000;
+
 export function refuse(socket: Duplex, { code, status }: StatusError): void {
+  // Every piece that comes after the first broken one is broken too; the answer is on its way.
+  if (socket.writableEnded) return;
   if (!socket.writable) {
     socket.destroy();
     return;
   }
   const body = `${JSON.stringify(status)}\n`;
   const head = `HTTP/1.1 ${code} ${reasons[code] ?? 'Error'}\r\nconnection: close\r\ncontent-type: application/json`;
+  const linger = setTimeout(() => socket.destroy(), lingerMs).unref();
+  socket.once('close', () => clearTimeout(linger));
   socket.end(`${head}\r\ncontent-length: ${Buffer.byteLength(body)}\r\n\r\n${body}`);
 }

@@ -20,6 +20,8 @@ import { proxyTarget } from './proxy-target.ts';
 
 export interface UpgradeDeps {
   readonly access: Access;
+  /** Waits for the request's turn, and counts it until the connection closes. Throws 429. */
+  begin(admitted: Admitted, socket: Duplex): Promise<void>;
   readonly resources: ResourceHandlers;
   readonly admission: AdmissionChain;
   readonly kubelets: KubeletClient;
@@ -45,7 +47,9 @@ const ownHeaders = new Set([
 export async function serveUpgrade(deps: UpgradeDeps, req: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> {
   socket.on('error', () => socket.destroy());
   try {
-    const admitted = await deps.access.admit(req);
+    const admitted = await deps.access.identify(req);
+    await deps.begin(admitted, socket);
+    deps.access.authorize(admitted);
     const log = logRequest(deps, admitted);
     if (log) return await serveLogSocket(log, req, socket, head, deps.stop);
     const { target, path, plain } = await destination(deps, admitted, req.url ?? '');
