@@ -50,6 +50,60 @@ describe('parseRequest()', () => {
     });
   }
 
+  it('speaks the versions of the spec since 0.3.0', () => {
+    for (const cniVersion of ['0.3.0', '0.3.1', '0.4.0', '1.0.0', '1.1.0'])
+      assert.equal(parseRequest(env, JSON.stringify({ ...config, cniVersion })).config.cniVersion, cniVersion);
+    for (const cniVersion of ['0.1.0', '0.2.0', '1.2.0', undefined])
+      assert.throws(() => parseRequest(env, JSON.stringify({ ...config, cniVersion })), /Cannot use cniVersion/);
+  });
+
+  it('wants a namespace for ADD and CHECK, none for DEL, and no container for STATUS and GC', () => {
+    const json = JSON.stringify(config);
+    const without = { CNI_NETNS: '' };
+    assert.throws(() => parseRequest({ ...env, CNI_COMMAND: 'CHECK', ...without }, json), /CNI_NETNS is not set/);
+    assert.equal(parseRequest({ ...env, CNI_COMMAND: 'DEL', ...without }, json).netns, '');
+    assert.throws(() => parseRequest({ ...env, CNI_COMMAND: 'DEL', CNI_CONTAINERID: '' }, json), /CNI_CONTAINERID/);
+    for (const CNI_COMMAND of ['STATUS', 'GC']) assert.equal(parseRequest({ CNI_COMMAND }, json).command, CNI_COMMAND);
+    assert.throws(() => parseRequest({}, json), /Cannot run CNI_COMMAND ""/);
+  });
+
+  it('takes link names of 1 to 15 characters', () => {
+    for (const CNI_IFNAME of ['e', 'eth0123456789ab'])
+      assert.equal(parseRequest({ ...env, CNI_IFNAME }, JSON.stringify(config)).ifName, CNI_IFNAME);
+    for (const CNI_IFNAME of ['', '.', 'a b', 'a:1'])
+      assert.throws(() => parseRequest({ ...env, CNI_IFNAME }, JSON.stringify(config)), CniError);
+  });
+
+  it('takes container and network names that start with any letter or digit', () => {
+    for (const name of ['a', 'Z', '0', '9', 'a_.-9']) {
+      const request = parseRequest({ ...env, CNI_CONTAINERID: name }, JSON.stringify({ ...config, name }));
+      assert.deepEqual([request.containerId, request.config.name], [name, name]);
+    }
+  });
+
+  const ports: readonly [hostPort: unknown, containerPort: unknown, good: boolean][] = [
+    [1, 1, true],
+    [65_535, 65_535, true],
+    [65_536, 1, false],
+    [-1, 1, false],
+    [1, 0, false],
+    [1, undefined, false],
+    [1.5, 1, false],
+  ];
+  for (const [hostPort, containerPort, good] of ports)
+    it(`${good ? 'takes' : 'refuses'} host port ${hostPort} for port ${containerPort}`, () => {
+      const text = JSON.stringify({ ...config, runtimeConfig: { portMappings: [{ hostPort, containerPort }] } });
+      if (good) assert.equal(parseRequest(env, text).config.hostPorts[0]?.hostPort, hostPort);
+      else assert.throws(() => parseRequest(env, text), /not a pair of ports/);
+    });
+
+  it('reads the list of valid attachments, of which null is an empty one', () => {
+    const list = (value: unknown): unknown =>
+      parseRequest({ CNI_COMMAND: 'GC' }, JSON.stringify({ ...config, 'cni.dev/valid-attachments': value })).config.validAttachments;
+    assert.deepEqual(list([{ containerID: 'a', ifname: 'eth0' }, 'x']), [{ containerId: 'a', ifName: 'eth0' }]);
+    assert.deepEqual([list(null), list([]), list(undefined), list('x')], [[], [], undefined, undefined]);
+  });
+
   it('leaves out container ports that are not mapped', () => {
     const runtimeConfig = {
       portMappings: [
@@ -69,7 +123,7 @@ describe('parseRequest()', () => {
 
   it('names the version of a broken configuration', () => {
     assert.equal(versionOf('{"cniVersion":"0.4.0"}'), '0.4.0');
-    assert.equal(versionOf('{'), '1.0.0');
+    for (const text of ['{', 'null', '3', '{}', '{"cniVersion":1}']) assert.equal(versionOf(text), '1.0.0', text);
   });
 });
 
@@ -105,12 +159,15 @@ describe('a result', () => {
   });
 
   it('leaves out of an earlier one what has the wrong shape', () => {
-    assert.deepEqual(parseResult({ interfaces: [{ name: 'a', mac: 1, mtu: '9', own: true }, null, 'x'], ips: {}, routes: [{}], dns: 1 }), {
-      interfaces: [{ name: 'a' }],
-      ips: [],
-      routes: [{ dst: '' }],
-      dns: {},
-    });
+    assert.deepEqual(
+      parseResult({ interfaces: [{ name: 'a', mac: 1, mtu: '9', own: true }, null, 'x'], ips: {}, routes: [{}], dns: 'x' }),
+      {
+        interfaces: [{ name: 'a' }],
+        ips: [],
+        routes: [{ dst: '' }],
+        dns: {},
+      },
+    );
   });
 
   it('keeps what earlier plugins made, and moves its own indexes', () => {

@@ -139,7 +139,6 @@ export function decodeAttrs(data: Buffer | undefined, offset = 0): Map<number, B
   return attrs;
 }
 
-/** 0 of an attribute that is not there. */
 /** The first attribute of a type: where thousands are read, that is far cheaper than all of them. */
 export function firstAttr(data: Buffer | undefined, type: number): Buffer | undefined {
   if (!data) return undefined;
@@ -152,6 +151,7 @@ export function firstAttr(data: Buffer | undefined, type: number): Buffer | unde
   return undefined;
 }
 
+/** 0 of an attribute that is not there. */
 export function readU32be(value: Buffer | undefined): number {
   return value && value.length >= 4 ? value.readUInt32BE(0) : 0;
 }

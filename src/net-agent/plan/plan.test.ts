@@ -144,6 +144,13 @@ describe('diff()', () => {
     ],
     ['a second address on cni0', (k) => k.state.addresses.push({ link: 'cni0', ip: '10.244.7.1', prefix: 24 }), ['delete-address']],
     [
+      'the address of cni0 with another prefix',
+      (k) => {
+        k.state.addresses = k.state.addresses.map((a) => (a.link === 'cni0' ? { ...a, prefix: 16 } : a));
+      },
+      ['delete-address', 'add-address'],
+    ],
+    [
       "a stale route of flannel's",
       (k) => k.state.routes.push({ dst: '10.244.9.0/24', link: 'flannel.1', gateway: '10.244.9.0', onlink: true, protocol: 3 }),
       ['delete-route'],
@@ -167,6 +174,20 @@ describe('diff()', () => {
       assert.deepEqual(await settle(kernel, plan(input)), steps);
     });
   }
+
+  it('changes of a link what differs, and nothing else', async () => {
+    const kernel = await settled();
+    kernel.setDown('cni0');
+    assert.deepEqual(diff(plan(input), await kernel.read()), [{ do: 'change-link', name: 'cni0', up: true }]);
+    kernel.state.links = kernel.state.links.map((l) => {
+      if (l.kind.kind === 'vxlan') return { ...l, kind: { ...l.kind, learning: true } };
+      return l.name === 'cni0' ? { ...l, up: true, mtu: 1280, mac: '02:00:00:00:00:99' } : l;
+    });
+    assert.deepEqual(diff(plan(input), await kernel.read()), [
+      { do: 'change-link', name: 'flannel.1', learning: false },
+      { do: 'change-link', name: 'cni0', mac: '0a:58:0a:f4:01:01', mtu: 1450 },
+    ]);
+  });
 
   it('takes a route, a neighbour and a forwarding entry away with the node', async () => {
     const steps = await settle(await settled(), plan({ ...input, peers: [lease(2)] }));

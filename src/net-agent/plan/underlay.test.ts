@@ -20,7 +20,7 @@ function node(...internal: string[]): Node {
     apiVersion: 'v1',
     kind: 'Node',
     metadata: { name: 'n' },
-    status: { addresses: [{ type: 'Hostname', address: 'n' }, ...addresses] },
+    status: { addresses: [{ type: 'ExternalIP', address: '172.16.0.11' }, ...addresses] },
   };
 }
 
