@@ -8,6 +8,7 @@ import { mustRun, systemExec } from '../linux/exec.ts';
 import { inNetns } from '../linux/netns.ts';
 import { KernelNftables } from '../linux/nftables/kernel-nftables.ts';
 import { FamilyProxy } from './family.ts';
+import { NftablesMode } from './mode/nftables/nftables-mode.ts';
 import type { NodeContext } from './plan/node-context.ts';
 
 export interface BenchOptions {
@@ -120,7 +121,7 @@ async function benchOurs(namespace: string, options: BenchOptions): Promise<[loa
   try {
     const objects = Array.from({ length: options.services }, (_, n) => [service(n), slice(n, ipsOf(n, options))] as const);
     const fill = async (): Promise<FamilyProxy> => {
-      const table = await FamilyProxy.open(nft, node);
+      const table = await FamilyProxy.open(new NftablesMode(nft), node);
       for (const [s, endpoints] of objects) table.put(`bench/${s.metadata.name}`, s, [endpoints]);
       table.settle();
       await table.sync();
@@ -154,7 +155,7 @@ async function benchWide(namespace: string, endpoints: number, repeat: number): 
   try {
     const perSlice = 100;
     const slices = Array.from({ length: Math.ceil(endpoints / perSlice) }, (_, i) => slice(i, ipsOf(i, { endpoints: perSlice })));
-    const table = await FamilyProxy.open(nft, node);
+    const table = await FamilyProxy.open(new NftablesMode(nft), node);
     table.put('bench/s0', service(0), slices);
     table.settle();
     await table.sync();

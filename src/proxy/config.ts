@@ -1,6 +1,7 @@
 /** KubeProxyConfiguration (kubeproxy.config.k8s.io/v1alpha1) to options, as far as nftables mode has a use for it. */
 import { parse } from 'yaml';
 import { KnownError } from '../errors/known-error.ts';
+import { modes } from './mode/modes.ts';
 import type { ProxyOptions } from './options.ts';
 
 type ConfiguredOptions = Partial<
@@ -17,6 +18,7 @@ type ConfiguredOptions = Partial<
     | 'healthzAddress'
     | 'metricsAddress'
     | 'nodeName'
+    | 'mode'
   >
 >;
 
@@ -57,12 +59,14 @@ export function readProxyConfig(text: string): ConfiguredOptions {
     throw new KnownError('BAD_CONFIG', 'Cannot read the KubeProxyConfiguration: it is no YAML', { cause: err });
   }
   if (config.kind !== 'KubeProxyConfiguration') throw bad(`kind is "${config.kind ?? ''}"`);
-  if (config.mode && config.mode !== 'nftables') throw bad(`mode "${config.mode}" is not supported, use nftables`);
+  if (config.mode && !Object.hasOwn(modes, config.mode))
+    throw bad(`mode "${config.mode}" is not supported, use ${Object.keys(modes).join(' or ')}`);
   const mode = config.detectLocalMode;
   const localMode = localModes.find((known) => known === mode);
   if (mode && !localMode) throw bad(`detectLocalMode "${mode}" is none of ${localModes.join(', ')}`);
   const { nftables = {}, detectLocal = {} } = config;
   return {
+    ...(config.mode ? { mode: config.mode } : {}),
     ...(config.clusterCIDR ? { clusterCidrs: config.clusterCIDR.split(',') } : {}),
     ...(localMode ? { localMode } : {}),
     ...(detectLocal.bridgeInterface ? { bridgeInterface: detectLocal.bridgeInterface } : {}),

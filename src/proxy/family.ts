@@ -1,25 +1,22 @@
 /** One address family: what Services mean in it, and the rules that say so. */
 import type { EndpointSlice, Service } from '../api/schema/types.ts';
-import type { Nftables } from '../linux/nftables/table.ts';
-import { ServiceTable, type SyncResult } from './apply/service-table.ts';
+import type { Mode, ModeRules, SyncResult } from './mode/mode.ts';
 import type { NodeContext } from './plan/node-context.ts';
 import { Planner } from './plan/planner.ts';
 import type { ServicePlan } from './plan/service-plan.ts';
 
 export class FamilyProxy {
   readonly planner: Planner;
-  readonly #table: ServiceTable;
+  readonly #rules: ModeRules;
 
-  private constructor(table: ServiceTable, node: NodeContext) {
-    this.#table = table;
-    this.planner = new Planner(node, (service) => table.heldSlots(service));
+  private constructor(rules: ModeRules, node: NodeContext) {
+    this.#rules = rules;
+    this.planner = new Planner(node);
   }
 
-  /** Learns from the kernel which slots an earlier proxy gave to endpoints. */
-  static async open(nft: Nftables, node: NodeContext): Promise<FamilyProxy> {
-    const table = new ServiceTable(nft, node);
-    await table.open();
-    return new FamilyProxy(table, node);
+  /** Takes up what an earlier proxy left. */
+  static async open(mode: Mode, node: NodeContext): Promise<FamilyProxy> {
+    return new FamilyProxy(await mode.open(node), node);
   }
 
   put(key: string, service: Service | undefined, slices: readonly EndpointSlice[]): void {
@@ -29,28 +26,24 @@ export class FamilyProxy {
   /** Forgets every plan, for a node that changed. All Services must be put again. */
   reset(node: NodeContext): void {
     this.planner.reset(node);
-    this.#table.reset(node);
+    this.#rules.reset(node);
   }
 
   /** Settles who has what; tells of each Service what it had and has. */
   settle(onChange?: (before: ServicePlan | undefined, after: ServicePlan | undefined) => void): void {
     for (const [key, { before, after }] of this.planner.take()) {
-      this.#table.put(key, after);
+      this.#rules.put(key, after);
       onChange?.(before, after);
     }
   }
 
   /** Brings the kernel in step with what is settled. */
   sync(): Promise<SyncResult> {
-    return this.#table.sync();
+    return this.#rules.sync();
   }
 
   /** The next sync compares everything with the kernel again. */
   distrust(): void {
-    this.#table.distrust();
-  }
-
-  verify(deep: boolean): Promise<void> {
-    return this.#table.verify(deep);
+    this.#rules.distrust();
   }
 }

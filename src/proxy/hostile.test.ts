@@ -11,11 +11,12 @@ import { create, diff } from '../linux/nftables/diff.ts';
 import { KernelNftables } from '../linux/nftables/kernel-nftables.ts';
 import type { TableFamily } from '../linux/nftables/table.ts';
 import { FamilyProxy } from './family.ts';
+import { tableName } from './mode/nftables/layout.ts';
+import { NftablesMode } from './mode/nftables/nftables-mode.ts';
+import { renderTable } from './mode/nftables/render-table.ts';
 import type { NodeContext } from './plan/node-context.ts';
 import { planServices } from './plan/planner.ts';
 import { reservedOf } from './plan/reserved.ts';
-import { tableName } from './render/nftables/layout.ts';
-import { renderTable } from './render/nftables/render-table.ts';
 
 const seed = Number(process.env.FUZZ_SEED ?? Date.now() % 2 ** 32);
 const steps = Number(process.env.FUZZ_STEPS ?? 60);
@@ -174,7 +175,7 @@ describe('hostile Services', { skip: cannotMakeNamespaces, concurrency: false },
       const names = Array.from({ length: 8 }, (_, i) => `s${i}`);
       const services = new Map<string, Service>();
       const slices = new Map<string, EndpointSlice[]>();
-      const proxy = await FamilyProxy.open(kernel, node);
+      const proxy = await FamilyProxy.open(new NftablesMode(kernel), node);
       proxy.planner.reserve(reserved);
       await proxy.sync();
       for (let step = 0; step < steps; step++) {

@@ -6,6 +6,13 @@ const seconds = [0.001, 0.002, 0.004, 0.008, 0.016, 0.032, 0.064, 0.128, 0.256, 
 const programming = [0.25, 0.5, 1, 2, 3, 4, 5, 10, 20, 30, 60, 120, 300];
 
 export class ProxyMetrics {
+  /** Under the mode's own name. */
+  readonly failures: Counter;
+
+  constructor(failures: string) {
+    this.failures = this.#counter(failures, 'Syncs that the kernel refused', []);
+  }
+
   readonly registry: Registry = new Registry();
   readonly #in = { registers: [this.registry] };
   readonly #histogram = (name: string, help: string, buckets: number[]): Histogram<'ip_family'> =>
@@ -39,7 +46,6 @@ export class ProxyMetrics {
   );
   readonly services: Counter = this.#counter('sync_proxy_rules_service_changes_total', 'Changes of Services', []);
   readonly endpoints: Counter = this.#counter('sync_proxy_rules_endpoint_changes_total', 'Changes of EndpointSlices', []);
-  readonly failures: Counter = this.#counter('sync_proxy_rules_nftables_sync_failures_total', 'Syncs that the kernel refused', []);
   readonly noLocalEndpoints: Gauge<'traffic_policy'> = new Gauge({
     name: 'kubeproxy_sync_proxy_rules_no_local_endpoints_total',
     help: 'Services with a Local traffic policy and no endpoint on this node',

@@ -1,10 +1,10 @@
 import type { Client } from '../client/client.ts';
 import type { InformerSet } from '../client/informers.ts';
 import type { Clock } from '../clock/clock.ts';
-import type { Nftables } from '../linux/nftables/table.ts';
 import type { Log } from '../observability/log.ts';
-import type { UdpFlows } from './apply/udp-flows.ts';
+import type { Mode } from './mode/mode.ts';
 import type { NodeHost } from './node-host.ts';
+import type { UdpFlows } from './udp-flows.ts';
 
 /** `HOST:PORT`, or undefined to listen nowhere. Port 0 takes a free one. */
 export type ListenAddress = string;
@@ -16,7 +16,8 @@ export interface ProxyOptions {
   readonly nodeName: string;
   /** The node's addresses, the primary one first. Without: InternalIPs of the Node object. */
   readonly nodeIps?: readonly string[];
-  readonly mode?: 'nftables';
+  /** How Services become rules: a name of modes.ts. */
+  readonly mode?: string;
   /** Pod ranges, one per family: sources outside are masqueraded on their way to a cluster IP. */
   readonly clusterCidrs?: readonly string[];
   /** How pods are told from others. Default: ClusterCIDR when clusterCidrs is given, else None. */
@@ -36,8 +37,8 @@ export interface ProxyOptions {
   readonly healthzAddress?: ListenAddress;
   /** Serves /metrics, /healthz, /proxyMode. */
   readonly metricsAddress?: ListenAddress;
-  /** The kernel; tests give others. */
-  readonly nftables?: Nftables;
+  /** The mode at work; tests give others. Whoever gives it closes it. */
+  readonly rules?: Mode;
   readonly udpFlows?: UdpFlows;
   readonly host?: NodeHost;
   readonly clock?: Clock;

@@ -4,10 +4,10 @@ import type { Event, Service } from '../api/schema/types.ts';
 import type { Client } from '../client/client.ts';
 import { KnownError } from '../errors/known-error.ts';
 import { FakeNftables } from '../linux/nftables/fake-nftables.ts';
-import type { UdpFlow, UdpFlows } from './apply/udp-flows.ts';
 import { FakeNodeHost } from './testing/fake-node-host.ts';
 import { HandmadeCluster } from './testing/handmade-cluster.ts';
 import { elements, start, stopAll, until } from './testing/running-proxy.ts';
+import type { UdpFlow, UdpFlows } from './udp-flows.ts';
 
 /** The steps of each transaction since one, with the names of sets. */
 function touchedSince(nft: FakeNftables, transaction: number): string[][] {

@@ -1,6 +1,6 @@
 /**
  * The service proxy: watches Services and EndpointSlices, keeps the kernel's rules in step, answers health checks.
- * Everything that decides is pure and elsewhere (`plan`, `render`); here are only the edges.
+ * Everything that decides is elsewhere (`plan`, `mode`); here are only the edges.
  */
 import { endpointSlices, nodes, serviceCidrs, services } from '../api/resource-types.ts';
 import type { Node, ServiceCIDR } from '../api/schema/types.ts';
@@ -10,27 +10,26 @@ import { InformerSet } from '../client/informers.ts';
 import { registerWatchAge } from '../client/watch-age.ts';
 import { type Clock, systemClock } from '../clock/clock.ts';
 import { KnownError, messageOf } from '../errors/known-error.ts';
-import { KernelNftables } from '../linux/nftables/kernel-nftables.ts';
-import type { Nftables, TableFamily } from '../linux/nftables/table.ts';
+import type { TableFamily } from '../linux/nftables/table.ts';
 import { type Log, silentLog } from '../observability/log.ts';
-import { SyncLoop } from './apply/sync-loop.ts';
-import { KernelUdpFlows, UdpCleanUp, type UdpFlows } from './apply/udp-flows.ts';
 import { FamilyProxy } from './family.ts';
 import { FrontendReport } from './frontend-report.ts';
 import { type Answer, HealthServer, ServiceHealth } from './health.ts';
 import { Liveness } from './liveness.ts';
 import { countNoLocal, ProxyMetrics } from './metrics.ts';
+import type { Mode } from './mode/mode.ts';
+import { defaultMode, modes } from './mode/modes.ts';
 import { KernelNodeHost, type NodeHost } from './node-host.ts';
 import { isNodeNews, NodeView, slimNode } from './node-view.ts';
 import type { ProxyOptions } from './options.ts';
 import type { NodeContext } from './plan/node-context.ts';
 import { ownServices } from './plan/reserved.ts';
-import { tableName } from './render/nftables/layout.ts';
+import { SyncLoop } from './sync-loop.ts';
 import { ChangeTracker } from './track/change-tracker.ts';
+import { KernelUdpFlows, UdpCleanUp, type UdpFlows } from './udp-flows.ts';
 
 const defaultSyncPeriodMs = 30_000;
 const defaultMinSyncPeriodMs = 20;
-const deepVerifyPeriodMs = 3_600_000;
 /** API servers before 1.33 may have no ServiceCIDRs, and older roles do not allow reading them: rules do not wait for ever. */
 const serviceCidrsPatienceMs = 2000;
 
@@ -40,14 +39,14 @@ const familyNames = { ip: 'IPv4', ip6: 'IPv6' } as const;
 export class ServiceProxy {
   /** Resolves when the rules were applied for the first time. */
   readonly synced: Promise<void>;
-  readonly metrics: ProxyMetrics = new ProxyMetrics();
+  readonly metrics: ProxyMetrics;
   /** Where /healthz is served, once `startProxy` has resolved. */
   healthzAddress: string | undefined;
   metricsAddress: string | undefined;
   readonly #options: ProxyOptions;
   readonly #clock: Clock;
   readonly #log: Log;
-  readonly #nft: Nftables;
+  readonly #mode: Mode;
   readonly #flows: UdpFlows;
   readonly #host: NodeHost;
   readonly #udp: UdpCleanUp;
@@ -67,18 +66,14 @@ export class ServiceProxy {
   /** What the view says may be news; `look`: so may be what the kernel says. */
   #viewDue: 'no' | 'yes' | 'look' = 'look';
   #started = false;
-  #generation = 0;
-  #commits = 0;
-  #deeplyVerified = 0;
-  #touched = false;
   #watch: { close(): void } | undefined;
 
   constructor(options: ProxyOptions) {
     this.#options = options;
     this.#clock = options.clock ?? systemClock;
     this.#log = options.log ?? silentLog;
-    const nft = options.nftables ?? new KernelNftables();
-    this.#nft = nft;
+    this.#mode = options.rules ?? modeOf(options);
+    this.metrics = new ProxyMetrics(this.#mode.failuresMetric);
     this.#flows = options.udpFlows ?? new KernelUdpFlows();
     this.#host = options.host ?? new KernelNodeHost();
     this.#udp = new UdpCleanUp(this.#flows);
@@ -132,15 +127,15 @@ export class ServiceProxy {
   /** Begins; listens on the health addresses first, so that a taken port is told at once. */
   async start(): Promise<void> {
     const { healthzAddress, metricsAddress } = this.#options;
-    // A kernel without nf_tables is told at once, and not with every attempt.
-    this.#generation = await this.#nft.generation();
+    // A kernel that cannot is told at once, and not with every attempt.
+    await this.#mode.probe();
     const healthz = (): Answer => this.#answerHealth(true);
     if (healthzAddress)
       this.healthzAddress = await this.#listen(healthzAddress, { '/healthz': healthz, '/livez': () => this.#answerHealth(false) });
     if (metricsAddress)
       this.metricsAddress = await this.#listen(metricsAddress, {
         '/healthz': healthz,
-        '/proxyMode': () => ({ code: 200, body: 'nftables' }),
+        '/proxyMode': () => ({ code: 200, body: this.#mode.name }),
         '/metrics': async () => ({ code: 200, body: await this.metrics.registry.metrics(), type: this.metrics.registry.contentType }),
       });
     registerWatchAge(this.metrics.registry, () => this.#informers.agesMs);
@@ -154,14 +149,10 @@ export class ServiceProxy {
   #begin(): void {
     if (this.#stop.signal.aborted) return;
     this.#started = true;
-    this.#deeplyVerified = this.#clock.monotonic();
     this.#request();
     this.#loop.watch();
     this.#host.watch(() => this.#onView('look'));
-    this.#watch = this.#nft.watch(tableName, () => {
-      this.#touched = true;
-      this.#loop.suspect();
-    });
+    this.#watch = this.#mode.watch(() => this.#loop.suspect());
   }
 
   /** A look at the node is due for other reasons than the node's own. */
@@ -219,12 +210,7 @@ export class ServiceProxy {
   }
 
   async #open(family: TableFamily, context: NodeContext): Promise<void> {
-    // Counts changes that are our own.
-    const commit: Nftables['commit'] = async (transaction) => {
-      await this.#nft.commit(transaction);
-      if (transaction.ops.length > 0) this.#commits++;
-    };
-    const fresh = await FamilyProxy.open({ ...bound(this.#nft), commit }, context);
+    const fresh = await FamilyProxy.open(this.#mode, context);
     fresh.planner.reserve(this.#view.reserved);
     this.#families.set(family, fresh);
   }
@@ -280,19 +266,10 @@ export class ServiceProxy {
     }
   }
 
-  /** Whether anybody else changed rules since the last look; then everything is compared again. */
   async #verify(): Promise<void> {
-    const generation = await this.#nft.generation();
-    const expected = this.#generation + this.#commits;
-    this.#generation = generation;
-    this.#commits = 0;
     // Sockets come and go without a word.
     this.#viewDue = 'look';
-    const touched = this.#touched && generation !== expected;
-    this.#touched = false;
-    const deep = touched || this.#clock.monotonic() - this.#deeplyVerified >= deepVerifyPeriodMs;
-    if (deep) this.#deeplyVerified = this.#clock.monotonic();
-    if (deep || generation !== expected) for (const family of this.#families.values()) await family.verify(deep);
+    await this.#mode.verify();
   }
 
   #answerHealth(eligible: boolean): Answer {
@@ -310,22 +287,19 @@ export class ServiceProxy {
     await this.#loop.stop();
     await this.#health.close();
     await Promise.all(this.#servers.map((server) => server.close()));
-    if (!this.#options.nftables) this.#nft.close();
+    if (!this.#options.rules) this.#mode.close();
     if (!this.#options.udpFlows) this.#flows.close();
     if (!this.#options.host) this.#host.close();
   }
 }
 
-/** The methods of an object as a plain one, so that some can be replaced. */
-function bound(nft: Nftables): Nftables {
-  return {
-    commit: (transaction) => nft.commit(transaction),
-    read: (family, table, except) => nft.read(family, table, except),
-    readElements: (family, table, set) => nft.readElements(family, table, set),
-    generation: () => nft.generation(),
-    watch: (table, onChange) => nft.watch(table, onChange),
-    close: () => nft.close(),
-  };
+/** Throws BAD_CONFIG. */
+function modeOf({ mode = defaultMode, clock }: ProxyOptions): Mode {
+  const known = Object.hasOwn(modes, mode) ? modes[mode] : undefined;
+  if (known) return known(clock);
+  throw new KnownError('BAD_CONFIG', `Cannot start the proxy in mode "${mode}": it is not supported`, {
+    hint: `Use mode ${Object.keys(modes).join(' or ')}`,
+  });
 }
 
 /**
@@ -333,23 +307,19 @@ function bound(nft: Nftables): Nftables {
  * rules are there. Throws PORT_TAKEN, KERNEL_FEATURE_MISSING, BAD_CONFIG.
  */
 export async function startProxy(options: ProxyOptions): Promise<ServiceProxy> {
-  if (options.mode !== undefined && options.mode !== 'nftables')
-    throw new KnownError('BAD_CONFIG', `Cannot start the proxy in mode "${String(options.mode)}": it is not supported`, {
-      hint: 'Use mode nftables',
-    });
   const proxy = new ServiceProxy(options);
   await proxy.start();
   return proxy;
 }
 
-/** Removes every rule that a proxy left behind; without `given`, in the network namespace of this process. */
-export async function cleanUpProxy(given?: Nftables): Promise<void> {
-  const own = given ? undefined : new KernelNftables();
-  const nft = given ?? own!;
-  try {
-    for (const family of ['ip', 'ip6'] as const)
-      if (await nft.read(family, tableName)) await nft.commit({ family, table: tableName, ops: [{ op: 'delete-table' }] });
-  } finally {
-    own?.close();
+/** Removes every rule that a proxy left behind, in whatever mode, in the network namespace of this process. */
+export async function cleanUpProxy(): Promise<void> {
+  for (const open of Object.values(modes)) {
+    const mode = open();
+    try {
+      await mode.cleanUp();
+    } finally {
+      mode.close();
+    }
   }
 }

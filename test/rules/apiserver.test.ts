@@ -6,6 +6,7 @@ import { endpointSlices, services } from '../../src/api/resource-types.ts';
 import { TestServer } from '../../src/apiserver/testing/test-server.ts';
 import { Client } from '../../src/client/client.ts';
 import { FakeNftables } from '../../src/linux/nftables/fake-nftables.ts';
+import { NftablesMode } from '../../src/proxy/mode/nftables/nftables-mode.ts';
 import { startProxy } from '../../src/proxy/proxy.ts';
 import { FakeNodeHost } from '../../src/proxy/testing/fake-node-host.ts';
 
@@ -24,7 +25,7 @@ describe('the proxy and an API server', () => {
         nodeIps: ['192.168.120.11'],
         clusterCidrs: ['10.244.0.0/16'],
         serviceCidrs: ['10.96.0.0/16'],
-        nftables: nft,
+        rules: new NftablesMode(nft),
         host: new FakeNodeHost(),
         udpFlows: { deleteStale: async () => 0, close: () => {} },
         signal: ending.signal,

@@ -8,15 +8,16 @@ import { inNetns } from '../../src/linux/netns.ts';
 import { diff } from '../../src/linux/nftables/diff.ts';
 import { KernelNftables } from '../../src/linux/nftables/kernel-nftables.ts';
 import type { Table } from '../../src/linux/nftables/table.ts';
-import { KernelUdpFlows } from '../../src/proxy/apply/udp-flows.ts';
 import { peerTable } from '../../src/proxy/bench.ts';
+import { affinitySet } from '../../src/proxy/mode/nftables/layout.ts';
+import { NftablesMode } from '../../src/proxy/mode/nftables/nftables-mode.ts';
+import { renderTable } from '../../src/proxy/mode/nftables/render-table.ts';
 import { KernelNodeHost } from '../../src/proxy/node-host.ts';
 import type { ProxyOptions } from '../../src/proxy/options.ts';
 import { planService } from '../../src/proxy/plan/plan-service.ts';
-import { cleanUpProxy, type ServiceProxy, startProxy } from '../../src/proxy/proxy.ts';
-import { affinitySet } from '../../src/proxy/render/nftables/layout.ts';
-import { renderTable } from '../../src/proxy/render/nftables/render-table.ts';
+import { type ServiceProxy, startProxy } from '../../src/proxy/proxy.ts';
 import { HandmadeCluster } from '../../src/proxy/testing/handmade-cluster.ts';
+import { KernelUdpFlows } from '../../src/proxy/udp-flows.ts';
 import { Connection, probe } from './probe.ts';
 import { buildTopology, echoPort, type Topology } from './topology.ts';
 
@@ -40,7 +41,7 @@ describe('the proxy on a real kernel', { skip: process.getuid?.() === 0 ? false 
   });
   afterEach(async () => {
     await Promise.all(running.splice(0).map((proxy) => proxy.close()));
-    await cleanUpProxy(nft);
+    await new NftablesMode(nft).cleanUp();
   });
   after(async () => {
     nft?.close();
@@ -58,7 +59,7 @@ describe('the proxy on a real kernel', { skip: process.getuid?.() === 0 ? false 
       clusterCidrs: ['10.244.0.0/16'],
       serviceCidrs: ['10.96.0.0/16'],
       minSyncPeriodMs: 0,
-      nftables: nft,
+      rules: new NftablesMode(nft),
       udpFlows: flows,
       host,
       ...more,

@@ -12,7 +12,7 @@ import { KernelNftables } from '../../src/linux/nftables/kernel-nftables.ts';
 import { printTable } from '../../src/linux/nftables/print.ts';
 import type { Table } from '../../src/linux/nftables/table.ts';
 import { type Fate, trace } from '../../src/linux/nftables/trace.ts';
-import { dynamicSets } from '../../src/proxy/render/nftables/layout.ts';
+import { dynamicSets } from '../../src/proxy/mode/nftables/layout.ts';
 import {
   type ExpectedPacket,
   nodeIps,

@@ -12,24 +12,12 @@ import {
   type ServicePlan,
   type Target,
 } from './service-plan.ts';
-import { assignSlots } from './slots.ts';
 
 const proxyNameLabel = 'service.kubernetes.io/service-proxy-name';
 const headlessLabel = 'service.kubernetes.io/headless';
 const protocols: readonly string[] = ['tcp', 'udp', 'sctp'] satisfies Protocol[];
 const defaultAffinitySeconds = 10_800;
 const maxAffinitySeconds = 86_400;
-/** Slots of a list are numbers of 16 bits. */
-const maxEndpoints = 65_536;
-
-/** The endpoint (`ip . port`) that held each slot of a port's lists before. */
-export type PreviousSlots = (
-  portName: string,
-  protocol: Protocol,
-) => { readonly cluster: readonly string[]; readonly local: readonly string[] };
-
-const noSlots: PreviousSlots = () => ({ cluster: [], local: [] });
-
 /** Whether a Service is for us: not another proxy's, not headless, not just a name. */
 function isProxied(service: Service): boolean {
   const labels = service.metadata.labels ?? {};
@@ -70,21 +58,13 @@ function sourceRanges(service: Service, lbIp: string, node: NodeContext): string
   return kept.map((cidr) => cidr.text).sort();
 }
 
-/** Gives the chosen of all candidates their slots. */
-function place(
-  chosen: readonly Candidate[],
-  all: ReadonlyMap<string, Candidate>,
-  previous: readonly string[],
-  node: NodeContext,
-): EndpointAddress[] {
-  let byName = chosen.length === all.size ? all : new Map(chosen.map((c) => [c.name, c]));
-  if (byName.size > maxEndpoints) byName = new Map([...byName].sort(([a], [b]) => (a < b ? -1 : 1)).slice(0, maxEndpoints));
-  const slots: EndpointAddress[] = [];
-  for (const name of assignSlots(previous, byName)) {
-    const c = byName.get(name);
-    if (c) slots.push({ name, ip: c.ip, port: c.port, mayBeHere: c.nodeName === undefined || c.nodeName === node.nodeName });
-  }
-  return slots;
+function addresses(chosen: readonly Candidate[], node: NodeContext): EndpointAddress[] {
+  return chosen.map(({ name, ip, port, nodeName }) => ({
+    name,
+    ip,
+    port,
+    mayBeHere: nodeName === undefined || nodeName === node.nodeName,
+  }));
 }
 
 function frontendsOf(service: Service, port: ServicePort, clusterIp: string, lists: Lists, node: NodeContext): Frontend[] {
@@ -138,26 +118,17 @@ function isProgrammable({ port, protocol }: ServicePort): boolean {
   return isPort(port) && protocols.includes((protocol ?? 'TCP').toLowerCase());
 }
 
-function planPort(
-  service: Service,
-  slices: readonly EndpointSlice[],
-  port: ServicePort,
-  clusterIp: string,
-  node: NodeContext,
-  previous: PreviousSlots,
-): PortPlan {
+function planPort(service: Service, slices: readonly EndpointSlice[], port: ServicePort, clusterIp: string, node: NodeContext): PortPlan {
   const name = port.name ?? '';
   const protocol = (port.protocol ?? 'TCP').toLowerCase() as Protocol;
   const { spec } = service;
-  const all = candidatesOf(slices, name, protocol, node);
-  const candidates = [...all.values()];
+  const candidates = [...candidatesOf(slices, name, protocol, node).values()];
   const external = spec?.type === 'NodePort' || spec?.type === 'LoadBalancer' || (spec?.externalIPs ?? []).length > 0;
   const usesLocal = spec?.internalTrafficPolicy === 'Local' || (external && spec?.externalTrafficPolicy === 'Local');
   const usesCluster = spec?.internalTrafficPolicy !== 'Local' || external;
-  const held = previous(name, protocol);
   const chosen = clusterEndpoints(candidates, node);
-  const cluster = usesCluster ? place(chosen, all, held.cluster, node) : [];
-  const local = usesLocal ? place(localEndpoints(candidates, node), all, held.local, node) : [];
+  const cluster = usesCluster ? addresses(chosen, node) : [];
+  const local = usesLocal ? addresses(localEndpoints(candidates, node), node) : [];
   const lists: Lists = { cluster: cluster.length, local: local.length, anywhere: chosen.length > 0 };
   return {
     name,
@@ -185,16 +156,8 @@ function localReady(slices: readonly EndpointSlice[], node: NodeContext): number
   return ips.size;
 }
 
-/**
- * Plans one Service. Undefined when there is nothing to do for it in this address family.
- * `previous` gives the slots that endpoints held, so that a change touches few of them.
- */
-export function planService(
-  service: Service,
-  slices: readonly EndpointSlice[],
-  node: NodeContext,
-  previous: PreviousSlots = noSlots,
-): ServicePlan | undefined {
+/** Plans one Service. Undefined when there is nothing to do for it in this address family. */
+export function planService(service: Service, slices: readonly EndpointSlice[], node: NodeContext): ServicePlan | undefined {
   if (!isProxied(service)) return undefined;
   const { metadata, spec } = service;
   const [clusterIp] = inFamily([spec?.clusterIP, ...(spec?.clusterIPs ?? [])], node);
@@ -204,9 +167,7 @@ export function planService(
     key: `${metadata.namespace}/${metadata.name}`,
     rank: `${metadata.creationTimestamp ?? ''} ${metadata.namespace}/${metadata.name}`,
     clusterIp,
-    ports: withoutDoubles(
-      (spec?.ports ?? []).filter(isProgrammable).map((port) => planPort(service, slices, port, clusterIp, node, previous)),
-    ),
+    ports: withoutDoubles((spec?.ports ?? []).filter(isProgrammable).map((port) => planPort(service, slices, port, clusterIp, node))),
     ...(checks ? { health: { port: checks, localReady: localReady(slices, node) } } : {}),
   };
 }

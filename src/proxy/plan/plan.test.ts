@@ -4,7 +4,6 @@ import type { EndpointSlice, Service } from '../../api/schema/types.ts';
 import type { NodeContext } from './node-context.ts';
 import { planService } from './plan-service.ts';
 import type { Frontend } from './service-plan.ts';
-import { assignSlots } from './slots.ts';
 
 const node: NodeContext = {
   family: 'ip',
@@ -15,18 +14,6 @@ const node: NodeContext = {
   serviceCidrs: [],
   nodeIps: [],
 };
-
-describe('assignSlots()', () => {
-  const cases: [name: string, previous: string[], wanted: string[], result: string[]][] = [
-    ['sorts names that are new', [], ['b', 'a'], ['a', 'b']],
-    ['keeps slots when a name comes', ['b', 'a'], ['a', 'b', 'c'], ['b', 'a', 'c']],
-    ['puts the last into the hole when one goes', ['a', 'b', 'c', 'd'], ['a', 'c', 'd'], ['a', 'd', 'c']],
-    ['puts a new name into the hole', ['a', 'b', 'c'], ['a', 'x', 'c'], ['a', 'x', 'c']],
-    ['gives nothing for nothing', ['a'], [], []],
-    ['survives names that are held twice or missing', ['a', 'a', ''], ['a', 'b'], ['a', 'b']],
-  ];
-  for (const [name, previous, wanted, result] of cases) it(name, () => assert.deepEqual(assignSlots(previous, new Set(wanted)), result));
-});
 
 /** Where endpoints are, from this node's view. */
 const places = { nowhere: [], elsewhere: ['node2'], here: ['node1'], 'here and elsewhere': ['node1', 'node2'] } as const;
@@ -166,15 +153,6 @@ describe('planService()', () => {
     assert.deepEqual(
       plan?.ports.map((p) => p.frontends.length),
       [1, 0],
-    );
-  });
-
-  it('keeps endpoints in the slots they had', () => {
-    const previous = { cluster: ['10.244.1.3 . 80', '10.244.1.2 . 80'], local: [] };
-    const plan = planService(service('Cluster', 'Cluster'), slices('here and elsewhere'), node, () => previous);
-    assert.deepEqual(
-      plan?.ports[0]?.cluster.map((e) => e.ip),
-      ['10.244.1.3', '10.244.1.2'],
     );
   });
 

@@ -2,9 +2,9 @@
 import type { EndpointSlice, Service } from '../../api/schema/types.ts';
 import { FrontendArbiter, type Refusal } from './arbiter.ts';
 import type { NodeContext } from './node-context.ts';
-import { type PreviousSlots, planService } from './plan-service.ts';
+import { planService } from './plan-service.ts';
 import { nothingReserved, type Reserved } from './reserved.ts';
-import type { PortPlan, ServicePlan } from './service-plan.ts';
+import type { ServicePlan } from './service-plan.ts';
 
 export interface PlanChange {
   readonly before: ServicePlan | undefined;
@@ -15,17 +15,10 @@ export class Planner {
   #node: NodeContext;
   #reserved: Reserved = nothingReserved;
   #arbiter: FrontendArbiter;
-  /** Of Services, before it is settled who has what. */
-  #wanted = new Map<string, ServicePlan>();
-  /** Plans for the node as it was before, for their slots. */
-  #before: ReadonlyMap<string, ServicePlan> = new Map();
   #plans = new Map<string, ServicePlan>();
-  readonly #held: (service: Service) => PreviousSlots;
 
-  /** `held` gives the slots of a Service that was never planned before: those of an earlier proxy. */
-  constructor(node: NodeContext, held: (service: Service) => PreviousSlots) {
+  constructor(node: NodeContext) {
     this.#node = node;
-    this.#held = held;
     this.#arbiter = new FrontendArbiter(node);
   }
 
@@ -46,8 +39,6 @@ export class Planner {
   /** Forgets every plan, for a node that changed. All Services must be put again. */
   reset(node: NodeContext): void {
     this.#node = node;
-    this.#before = this.#wanted;
-    this.#wanted = new Map();
     this.#plans = new Map();
     this.#arbiter = new FrontendArbiter(node);
     this.#arbiter.reserve(this.#reserved);
@@ -60,20 +51,7 @@ export class Planner {
 
   /** Says what a Service is now; undefined when it is gone. */
   put(key: string, service: Service | undefined, slices: readonly EndpointSlice[]): void {
-    const plan = service && planService(service, slices, this.#node, this.#previous(key, service));
-    if (plan) this.#wanted.set(key, plan);
-    else this.#wanted.delete(key);
-    this.#arbiter.put(key, plan);
-  }
-
-  #previous(key: string, service: Service): PreviousSlots {
-    const plan = this.#wanted.get(key) ?? this.#before.get(key);
-    if (!plan) return this.#held(service);
-    return (name, protocol) => {
-      const port = plan.ports.find((p) => p.name === name && p.protocol === protocol);
-      const names = (list: PortPlan['cluster'] | undefined): string[] => (list ?? []).map((e) => e.name);
-      return { cluster: names(port?.cluster), local: names(port?.local) };
-    };
+    this.#arbiter.put(key, service && planService(service, slices, this.#node));
   }
 
   /** What Services had and have that changed since the last time, also by what others got or let go. */
@@ -95,7 +73,7 @@ export interface ServiceObjects {
 
 /** What all these Services have on a node that knows nothing of the past. Pure. */
 export function planServices(objects: Iterable<ServiceObjects>, node: NodeContext, reserved: Reserved = nothingReserved): ServicePlan[] {
-  const planner = new Planner(node, () => () => ({ cluster: [], local: [] }));
+  const planner = new Planner(node);
   planner.reserve(reserved);
   for (const { service, slices } of objects) planner.put(`${service.metadata.namespace}/${service.metadata.name}`, service, slices);
   planner.take();

@@ -44,7 +44,7 @@ export interface PortPlan {
   readonly name: string;
   readonly protocol: Protocol;
   readonly frontends: readonly Frontend[];
-  /** Endpoints by slot. A slot keeps its endpoint as long as both live, so a change touches few of them. */
+  /** Each endpoint once, in no order that means anything. */
   readonly cluster: readonly EndpointAddress[];
   readonly local: readonly EndpointAddress[];
   /** A client keeps its endpoint for this long after its last new connection. */

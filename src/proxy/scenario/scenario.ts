@@ -10,10 +10,10 @@ import type { EndpointSlice, Node, Service } from '../../api/schema/types.ts';
 import { keyOf } from '../../client/key.ts';
 import type { Table } from '../../linux/nftables/table.ts';
 import type { Packet } from '../../linux/nftables/trace.ts';
+import { renderTable } from '../mode/nftables/render-table.ts';
 import type { LocalDetector, NodeContext } from '../plan/node-context.ts';
 import { Planner } from '../plan/planner.ts';
 import { type Listener, type Reserved, reservedOf } from '../plan/reserved.ts';
-import { renderTable } from '../render/nftables/render-table.ts';
 
 export const nodeIp = '192.168.120.11';
 /** The node's addresses in traces; the last is the gateway of its pods. */
@@ -141,7 +141,7 @@ export function planScenario({ services, slices, node, reserved }: Scenario): Pl
     slices.filter(
       (s) => s.metadata.namespace === metadata.namespace && s.metadata.labels?.['kubernetes.io/service-name'] === metadata.name,
     );
-  const planner = new Planner(node, () => () => ({ cluster: [], local: [] }));
+  const planner = new Planner(node);
   planner.reserve(reserved);
   for (const service of services) planner.put(keyOf(service), service, slicesOf(service));
   planner.take();

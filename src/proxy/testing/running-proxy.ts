@@ -5,6 +5,7 @@ import { type AddressInfo, createServer } from 'node:net';
 import type { Client } from '../../client/client.ts';
 import type { InformerSet } from '../../client/informers.ts';
 import type { FakeNftables } from '../../linux/nftables/fake-nftables.ts';
+import { NftablesMode } from '../mode/nftables/nftables-mode.ts';
 import type { ProxyOptions } from '../options.ts';
 import { type ServiceProxy, startProxy } from '../proxy.ts';
 import { FakeNodeHost } from './fake-node-host.ts';
@@ -21,7 +22,7 @@ export async function start(cluster: HandmadeCluster, nftables: FakeNftables, mo
     nodeIps: ['192.168.120.11'],
     clusterCidrs: ['10.244.0.0/16'],
     minSyncPeriodMs: 0,
-    nftables,
+    rules: new NftablesMode(nftables),
     udpFlows: { deleteStale: async () => 0, close: () => {} },
     host: new FakeNodeHost(),
     ...more,

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { FakeClock } from '../../clock/clock.ts';
-import { silentLog } from '../../observability/log.ts';
+import { FakeClock } from '../clock/clock.ts';
+import { silentLog } from '../observability/log.ts';
 import { SyncLoop } from './sync-loop.ts';
 
 function loop(options: { sync?: () => Promise<void>; minSyncPeriodMs?: number }): { clock: FakeClock; loop: SyncLoop; seen: string[] } {

@@ -2,10 +2,10 @@
  * Clients with affinity whose endpoint is gone, or whose packets go by another list now: the kernel would go on sending their new connections
  * there, until they are forgotten.
  */
-import type { Nftables, SetDeclaration } from '../../linux/nftables/table.ts';
-import type { NodeContext } from '../plan/node-context.ts';
-import { frontendName, type ServicePlan } from '../plan/service-plan.ts';
-import { affinitySet, tableName } from '../render/nftables/layout.ts';
+import type { Nftables, SetDeclaration } from '../../../linux/nftables/table.ts';
+import type { NodeContext } from '../../plan/node-context.ts';
+import { frontendName, type ServicePlan } from '../../plan/service-plan.ts';
+import { affinitySet, tableName } from './layout.ts';
 
 function hasAffinity(plan: ServicePlan | undefined): plan is ServicePlan {
   return plan?.ports.some((port) => port.affinitySeconds !== undefined) === true;
@@ -17,11 +17,11 @@ function routesOf(plan: ServicePlan | undefined): Map<string, string> {
 }
 
 export class ClientMemory {
-  readonly #nft: Nftables;
+  readonly #nft: Pick<Nftables, 'commit' | 'readElements'>;
   /** Services some of whose clients may have to be forgotten, and the frontends all of whose clients have. */
   readonly #stale = new Map<string, Set<string>>();
 
-  constructor(nft: Nftables) {
+  constructor(nft: Pick<Nftables, 'commit' | 'readElements'>) {
     this.#nft = nft;
   }
 

@@ -1,31 +1,30 @@
 /** Keeps table `kube-proxy` of the kernel as the Services want it. One caller at a time. */
-import type { Service } from '../../api/schema/types.ts';
-import { isKnownError } from '../../errors/known-error.ts';
-import { create, diff, diffPhases } from '../../linux/nftables/diff.ts';
-import type { KernelTable, Nftables, Op } from '../../linux/nftables/table.ts';
-import type { NodeContext } from '../plan/node-context.ts';
-import type { PreviousSlots } from '../plan/plan-service.ts';
-import type { ServicePlan } from '../plan/service-plan.ts';
-import { dynamicSets, tableName } from '../render/nftables/layout.ts';
-import { Ledger, slotSets } from '../render/nftables/ledger.ts';
+import { isKnownError } from '../../../errors/known-error.ts';
+import { create, diff, diffPhases } from '../../../linux/nftables/diff.ts';
+import type { KernelTable, Nftables, Op } from '../../../linux/nftables/table.ts';
+import type { NodeContext } from '../../plan/node-context.ts';
+import type { PortPlan, ServicePlan } from '../../plan/service-plan.ts';
+import type { ModeRules, SyncResult } from '../mode.ts';
 import { ClientMemory } from './client-memory.ts';
-import { slotsOf } from './held-slots.ts';
+import { slotsIn } from './held-slots.ts';
+import { dynamicSets, tableName } from './layout.ts';
+import { Ledger, slotSets } from './ledger.ts';
+import { type PreviousSlots, withSlots } from './slots.ts';
 
 /** So many can be read within some ten milliseconds. */
 const fewElements = 20_000;
 
-export interface SyncResult {
-  readonly full: boolean;
-  /** Steps that were sent; 0 when the kernel held everything already. */
-  readonly steps: number;
-}
+/** What a table needs of the kernel. */
+type Kernel = Pick<Nftables, 'commit' | 'read' | 'readElements' | 'generation'>;
 
-export class ServiceTable {
-  readonly #nft: Nftables;
+export class ServiceTable implements ModeRules {
+  readonly #nft: Kernel;
   readonly #clients: ClientMemory;
   #node: NodeContext;
   #ledger: Ledger;
   #plans = new Map<string, ServicePlan>();
+  /** For a node as it was before: endpoints keep their slots. */
+  #plansBefore: ReadonlyMap<string, ServicePlan> = new Map();
   /** Of plans that the ledger has not seen yet. */
   #pending = new Map<string, ServicePlan | undefined>();
   /** What was there when this began, and at which of the kernel's generations: until the first sync. */
@@ -33,7 +32,7 @@ export class ServiceTable {
   /** Whether the kernel holds what the ledger calls settled. */
   #inStep = false;
 
-  constructor(nft: Nftables, node: NodeContext) {
+  constructor(nft: Kernel, node: NodeContext) {
     this.#nft = nft;
     this.#clients = new ClientMemory(nft);
     this.#node = node;
@@ -44,6 +43,7 @@ export class ServiceTable {
   reset(node: NodeContext): void {
     this.#node = node;
     this.#ledger = new Ledger(node);
+    this.#plansBefore = this.#plans;
     this.#plans = new Map();
     this.#pending = new Map();
     this.#inStep = false;
@@ -56,18 +56,23 @@ export class ServiceTable {
     this.#found = { generation, table };
   }
 
-  /** The slots that an earlier proxy gave to a Service's endpoints. */
-  heldSlots(service: Service): PreviousSlots {
-    return slotsOf(service, this.#found?.table);
-  }
-
   /** Says what a Service has now; undefined when it is gone. Takes effect with the next `sync`. */
-  put(key: string, plan: ServicePlan | undefined): void {
+  put(key: string, given: ServicePlan | undefined): void {
     const before = this.#plans.get(key);
+    const plan = given && withSlots(given, this.#previous(before ?? this.#plansBefore.get(key)));
     if (plan) this.#plans.set(key, plan);
     else this.#plans.delete(key);
     this.#pending.set(key, plan);
     this.#clients.changed(key, before, plan);
+  }
+
+  #previous(plan: ServicePlan | undefined): PreviousSlots {
+    if (!plan) return slotsIn(this.#found?.table);
+    return ({ name, protocol }) => {
+      const port = plan.ports.find((p) => p.name === name && p.protocol === protocol);
+      const names = (list: PortPlan['cluster'] | undefined): string[] => (list ?? []).map((e) => e.name);
+      return { cluster: names(port?.cluster), local: names(port?.local) };
+    };
   }
 
   /** The next sync compares everything with the kernel again. */

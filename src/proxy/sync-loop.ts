@@ -2,9 +2,9 @@
  * Decides when to sync: soon after a change, never twice at once, again after a failure with growing pauses, and now and
  * then to see whether somebody else touched the rules.
  */
-import type { Clock } from '../../clock/clock.ts';
-import { isKnownError, messageOf } from '../../errors/known-error.ts';
-import type { Log } from '../../observability/log.ts';
+import type { Clock } from '../clock/clock.ts';
+import { isKnownError, messageOf } from '../errors/known-error.ts';
+import type { Log } from '../observability/log.ts';
 
 export interface SyncLoopOptions {
   /** Does one sync of everything that changed. */

@@ -1,0 +1,193 @@
+/** What every mode keeps, for its own tests: `modeConformance('x', async () => …)`. What its rules do to packets is in `rules/`. */
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import type { EndpointSlice, Service } from '../../api/schema/types.ts';
+import type { NodeContext } from '../plan/node-context.ts';
+import { Planner } from '../plan/planner.ts';
+import type { Mode, ModeRules } from './mode.ts';
+
+/** A kernel of its own for one test, without rules. */
+export interface Bench extends AsyncDisposable {
+  /** Another proxy on the same kernel. */
+  mode(): Mode;
+  /** All rules, as text that is the same for the same rules. */
+  rules(): Promise<string>;
+  /** Somebody else takes away a part of the rules. */
+  damage(): Promise<void>;
+}
+
+const node: NodeContext = {
+  family: 'ip',
+  nodeName: 'node1',
+  local: { mode: 'ClusterCIDR', cidr: '10.244.0.0/16' },
+  masqueradeAll: false,
+  nodePortIps: ['192.168.120.11'],
+  serviceCidrs: ['10.96.0.0/16'],
+  nodeIps: ['192.168.120.11'],
+};
+
+function service(name: string, clusterIP: string, spec: Partial<NonNullable<Service['spec']>> = {}): Service {
+  const ports = [{ port: 80, nodePort: 30_000 + Number(clusterIP.split('.')[3]) }];
+  return {
+    apiVersion: 'v1',
+    kind: 'Service',
+    metadata: { name, namespace: 'n' },
+    spec: { type: 'LoadBalancer', clusterIP, externalIPs: ['198.51.100.1'], ports, ...spec },
+  };
+}
+
+function slice(ips: readonly string[]): EndpointSlice {
+  const endpoints = ips.map((ip) => ({ addresses: [ip], nodeName: 'node1' }));
+  return {
+    apiVersion: 'v1',
+    kind: 'EndpointSlice',
+    metadata: { name: 's' },
+    addressType: 'IPv4',
+    ports: [{ name: '', port: 8080 }],
+    endpoints,
+  };
+}
+
+/** A proxy: what Services mean, and the rules of a mode. */
+class Rules {
+  readonly #planner: Planner;
+  readonly rules: ModeRules;
+
+  constructor(rules: ModeRules, context: NodeContext = node) {
+    this.rules = rules;
+    this.#planner = new Planner(context);
+  }
+
+  put(s: Service, ips: readonly string[] | undefined): void {
+    this.#planner.put(`n/${s.metadata.name}`, ips && s, ips ? [slice(ips)] : []);
+    for (const [key, { after }] of this.#planner.take()) this.rules.put(key, after);
+  }
+}
+
+const web = service('web', '10.96.0.1', { sessionAffinity: 'ClientIP' });
+const dns = service('dns', '10.96.0.2', { externalTrafficPolicy: 'Local', externalIPs: [], ports: [{ port: 53, protocol: 'UDP' }] });
+const three = ['10.244.1.2', '10.244.1.3', '10.244.2.2'];
+
+async function filled(mode: Mode, context: NodeContext = node): Promise<Rules> {
+  await mode.probe();
+  const rules = new Rules(await mode.open(context), context);
+  rules.put(web, three);
+  rules.put(dns, three.slice(0, 1));
+  return rules;
+}
+
+export function modeConformance(name: string, open: () => Promise<Bench>, skip: string | false = false): void {
+  describe(`mode ${name}`, { skip, concurrency: false }, () => {
+    it('writes everything at first, and nothing when nothing changed', async () => {
+      await using bench = await open();
+      const { rules } = await filled(bench.mode());
+      const { full, steps } = await rules.sync();
+      assert.ok(full && steps > 0);
+      assert.deepEqual(await rules.sync(), { full: false, steps: 0 });
+    });
+
+    it('comes by changes to what it would have written at first', async () => {
+      await using bench = await open();
+      const proxy = await filled(bench.mode());
+      await proxy.rules.sync();
+      for (const ips of [[], ['10.244.1.9'], three.slice(1), three]) {
+        proxy.put(web, ips);
+        proxy.put(dns, ips.length === 1 ? undefined : three.slice(0, 1));
+        assert.equal((await proxy.rules.sync()).full, false);
+      }
+      proxy.rules.distrust();
+      assert.deepEqual(await proxy.rules.sync(), { full: true, steps: 0 });
+    });
+
+    it('leaves no trace of a Service that is gone', async () => {
+      await using bench = await open();
+      const mode = bench.mode();
+      await mode.probe();
+      const proxy = new Rules(await mode.open(node));
+      await proxy.rules.sync();
+      const empty = await bench.rules();
+      proxy.put(web, three);
+      proxy.put(dns, three);
+      await proxy.rules.sync();
+      assert.notEqual(await bench.rules(), empty);
+      proxy.put(web, undefined);
+      proxy.put(dns, undefined);
+      await proxy.rules.sync();
+      assert.equal(await bench.rules(), empty);
+    });
+
+    it('gives a frontend from one Service to another', async () => {
+      await using bench = await open();
+      const proxy = await filled(bench.mode());
+      proxy.put(service('young', '10.96.0.3'), ['10.244.2.9']);
+      await proxy.rules.sync();
+      assert.doesNotMatch(await bench.rules(), /198\.51\.100\.1.*10\.244\.2\.9/);
+      proxy.put(web, undefined);
+      await proxy.rules.sync();
+      proxy.rules.distrust();
+      assert.deepEqual(await proxy.rules.sync(), { full: true, steps: 0 });
+      assert.match(await bench.rules(), /198\.51\.100\.1/);
+    });
+
+    it('changes nothing when it starts again over its own rules, whatever their past', async () => {
+      await using bench = await open();
+      const proxy = await filled(bench.mode());
+      proxy.put(web, ['10.244.1.3', ...three.slice(2), '10.244.1.7']);
+      await proxy.rules.sync();
+      const before = await bench.rules();
+      const again = await filled(bench.mode());
+      again.put(web, ['10.244.1.7', ...three.slice(1)]);
+      assert.deepEqual(await again.rules.sync(), { full: true, steps: 0 });
+      assert.equal(await bench.rules(), before);
+    });
+
+    it('puts back what somebody took away, when it looks', async () => {
+      await using bench = await open();
+      const mode = bench.mode();
+      const { rules } = await filled(mode);
+      await rules.sync();
+      const before = await bench.rules();
+      await bench.damage();
+      assert.notEqual(await bench.rules(), before);
+      await mode.verify();
+      assert.ok((await rules.sync()).steps > 0);
+      assert.equal(await bench.rules(), before);
+    });
+
+    it('does not look again at what nobody touched', async () => {
+      await using bench = await open();
+      const mode = bench.mode();
+      const { rules } = await filled(mode);
+      await rules.sync();
+      await mode.verify();
+      assert.deepEqual(await rules.sync(), { full: false, steps: 0 });
+    });
+
+    it('follows a node that changed, once Services are put again', async () => {
+      await using bench = await open();
+      const moved: NodeContext = { ...node, nodePortIps: ['192.168.120.99'], serviceCidrs: ['10.96.0.0/16', '10.97.0.0/16'] };
+      const { rules } = await filled(bench.mode());
+      await rules.sync();
+      rules.reset(moved);
+      const proxy = new Rules(rules, moved);
+      proxy.put(web, three);
+      proxy.put(dns, three.slice(0, 1));
+      await rules.sync();
+      const changed = await bench.rules();
+      await using other = await open();
+      await (await filled(other.mode(), moved)).rules.sync();
+      assert.equal(changed, await other.rules());
+    });
+
+    it('takes all of its rules away, also when there are none', async () => {
+      await using bench = await open();
+      const mode = bench.mode();
+      const none = await bench.rules();
+      const { rules } = await filled(mode);
+      await rules.sync();
+      await mode.cleanUp();
+      assert.equal(await bench.rules(), none);
+      await mode.cleanUp();
+    });
+  });
+}

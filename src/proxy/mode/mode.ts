@@ -1,0 +1,44 @@
+/**
+ * How plans become rules of the kernel. What a plan says holds in every mode; a mode is a folder, and a line in modes.ts. conformance.ts has
+ * what each must keep.
+ */
+import type { NodeContext } from '../plan/node-context.ts';
+import type { ServicePlan } from '../plan/service-plan.ts';
+
+export interface SyncResult {
+  /** Whether everything was compared with the kernel, and not only what changed. */
+  readonly full: boolean;
+  /** Steps that were sent; 0 when the kernel held everything already. */
+  readonly steps: number;
+}
+
+/** The rules of one address family. One caller at a time. */
+export interface ModeRules {
+  /** Says what a Service (`namespace/name`) has now; undefined when it is gone. No two have the same frontend. Takes effect with the next `sync`. */
+  put(key: string, plan: ServicePlan | undefined): void;
+  /** Forgets every plan, for a node that changed. All Services must be put again. */
+  reset(node: NodeContext): void;
+  /** Brings the kernel in step: the changes since last time, or after a failure everything that differs. */
+  sync(): Promise<SyncResult>;
+  /** The next sync compares everything with the kernel again. */
+  distrust(): void;
+}
+
+/** A mode at work in one network namespace. */
+export interface Mode {
+  /** As in `--proxy-mode` and at /proxyMode. */
+  readonly name: string;
+  /** kube-proxy's name, after `kubeproxy_`, for the count of syncs that the kernel refused. */
+  readonly failuresMetric: string;
+  /** Throws KERNEL_FEATURE_MISSING when this kernel cannot. To be called first. */
+  probe(): Promise<void>;
+  /** Takes up what an earlier proxy left, so that established connections do not notice. */
+  open(node: NodeContext): Promise<ModeRules>;
+  /** Looks whether anybody else changed rules since the last time; what may be wrong is compared by the next sync. */
+  verify(): Promise<void>;
+  /** Calls `onTouched` soon after somebody else changed the rules, or may have. */
+  watch(onTouched: () => void): { close(): void };
+  /** Takes away all rules of this mode, of whichever proxy. */
+  cleanUp(): Promise<void>;
+  close(): void;
+}

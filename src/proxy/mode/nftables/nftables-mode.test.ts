@@ -1,0 +1,38 @@
+import { cannotMakeNamespaces, Namespaces } from '../../../linux/fixture/namespaces.ts';
+import { inNetns } from '../../../linux/netns.ts';
+import { FakeNftables } from '../../../linux/nftables/fake-nftables.ts';
+import { KernelNftables } from '../../../linux/nftables/kernel-nftables.ts';
+import { modeConformance } from '../conformance.ts';
+import { tableName } from './layout.ts';
+import { NftablesMode } from './nftables-mode.ts';
+
+modeConformance('nftables, in memory', async () => {
+  const nft = new FakeNftables();
+  const lines = (text: string): string => text.split('\n').sort().join('\n');
+  return {
+    mode: () => new NftablesMode(nft),
+    rules: async () => lines(nft.dump('ip', tableName)),
+    damage: () => nft.commitByOther({ family: 'ip', table: tableName, ops: [{ op: 'flush-chain', chain: 'services' }] }),
+    [Symbol.asyncDispose]: async () => {},
+  };
+});
+
+modeConformance(
+  'nftables, in the kernel',
+  async () => {
+    const net = new Namespaces();
+    await net.add('a');
+    const nft = inNetns(net.path('a'), () => new KernelNftables());
+    const run = async (...words: string[]): Promise<string> => (await net.run('a', 'nft', words)).stdout;
+    return {
+      mode: () => new NftablesMode(nft),
+      rules: async () => (await run('list', 'ruleset')).split('\n').sort().join('\n'),
+      damage: async () => void (await run('flush', 'chain', 'ip', tableName, 'services')),
+      [Symbol.asyncDispose]: async () => {
+        nft.close();
+        await net[Symbol.asyncDispose]();
+      },
+    };
+  },
+  cannotMakeNamespaces,
+);

@@ -1,0 +1,90 @@
+/** Mode nftables: one flat table in each family. */
+import { type Clock, systemClock } from '../../../clock/clock.ts';
+import { KernelNftables } from '../../../linux/nftables/kernel-nftables.ts';
+import type { Nftables } from '../../../linux/nftables/table.ts';
+import type { NodeContext } from '../../plan/node-context.ts';
+import type { Mode, ModeRules } from '../mode.ts';
+import { tableName } from './layout.ts';
+import { ServiceTable } from './service-table.ts';
+
+const deepVerifyPeriodMs = 3_600_000;
+
+export class NftablesMode implements Mode {
+  readonly name = 'nftables';
+  readonly failuresMetric = 'sync_proxy_rules_nftables_sync_failures_total';
+  readonly #nft: Nftables;
+  readonly #clock: Clock;
+  readonly #closes: boolean;
+  readonly #tables: ServiceTable[] = [];
+  /** The kernel's count of changes when it was last looked at, and our own since. */
+  #generation = 0;
+  #commits = 0;
+  #deeplyVerified: number;
+  /** Whether somebody else changed this table, or may have. */
+  #touched = false;
+
+  /** Whoever gives `nft` closes it. */
+  constructor(nft: Nftables, clock: Clock = systemClock, closes = false) {
+    this.#nft = nft;
+    this.#clock = clock;
+    this.#closes = closes;
+    this.#deeplyVerified = clock.monotonic();
+  }
+
+  /** In the network namespace of this process. */
+  static ofKernel(clock: Clock): NftablesMode {
+    return new NftablesMode(new KernelNftables(), clock, true);
+  }
+
+  async probe(): Promise<void> {
+    this.#generation = await this.#nft.generation();
+  }
+
+  async open(node: NodeContext): Promise<ModeRules> {
+    const table = new ServiceTable(this.#counted(), node);
+    await table.open();
+    this.#tables.push(table);
+    return table;
+  }
+
+  /** The kernel, counting changes that are our own. */
+  #counted(): ConstructorParameters<typeof ServiceTable>[0] {
+    return {
+      commit: async (transaction) => {
+        await this.#nft.commit(transaction);
+        if (transaction.ops.length > 0) this.#commits++;
+      },
+      read: (...which) => this.#nft.read(...which),
+      readElements: (...which) => this.#nft.readElements(...which),
+      generation: () => this.#nft.generation(),
+    };
+  }
+
+  async verify(): Promise<void> {
+    const generation = await this.#nft.generation();
+    const expected = this.#generation + this.#commits;
+    this.#generation = generation;
+    this.#commits = 0;
+    const touched = this.#touched && generation !== expected;
+    this.#touched = false;
+    const deep = touched || this.#clock.monotonic() - this.#deeplyVerified >= deepVerifyPeriodMs;
+    if (deep) this.#deeplyVerified = this.#clock.monotonic();
+    if (deep || generation !== expected) for (const table of this.#tables) await table.verify(deep);
+  }
+
+  watch(onTouched: () => void): { close(): void } {
+    return this.#nft.watch(tableName, () => {
+      this.#touched = true;
+      onTouched();
+    });
+  }
+
+  async cleanUp(): Promise<void> {
+    for (const family of ['ip', 'ip6'] as const)
+      if (await this.#nft.read(family, tableName)) await this.#nft.commit({ family, table: tableName, ops: [{ op: 'delete-table' }] });
+  }
+
+  close(): void {
+    if (this.#closes) this.#nft.close();
+  }
+}
