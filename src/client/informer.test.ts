@@ -338,7 +338,9 @@ test('informer: a watch that dies without a word is opened anew within a minute,
   const clock = new SleepCounter();
   const stop = new AbortController();
   api.lists.push([configMap('a', 1)]);
-  const set = new InformerSet(api.client, { clock, random: () => 0 });
+  const warnings: string[] = [];
+  const log = { ...silentLog, warn: (text: string) => void warnings.push(text) };
+  const set = new InformerSet(api.client, { clock, log, random: () => 0 });
   const informer = set.of(configMaps);
   const running = set.start(stop.signal);
   try {
@@ -362,6 +364,7 @@ test('informer: a watch that dies without a word is opened anew within a minute,
     const second = await api.nextWatch();
     assert.deepEqual(api.watches, ['1', '7']);
     assert.equal(api.listed.length, 1, 'nothing is listed again');
+    assert.deepEqual(warnings, ['The watch of configmaps had died: nothing came for 53 s, not even a bookmark']);
     await until(() => informer.ageMs <= 1_000);
     second.write(`${JSON.stringify({ type: 'ADDED', object: configMap('b', 9) })}\n`);
     await until(() => informer.get('default/b') !== undefined);

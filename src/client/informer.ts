@@ -230,8 +230,10 @@ export class Informer<T extends KubeObject = KubeObject> {
     } finally {
       guard.cancel();
     }
-    if (silence.signal.aborted && !signal.aborted)
-      throw new Error(`nothing came for ${Math.round(this.#pulse.ageMs / 1000)} s, not even a bookmark`);
+    if (!silence.signal.aborted || signal.aborted) return;
+    const why = `nothing came for ${Math.round(this.#pulse.ageMs / 1000)} s, not even a bookmark`;
+    if (this.#pulse.isKnown) this.#log.warn(`The watch of ${this.type.resource} had died: ${why}`, { resource: this.type.resource });
+    throw new Error(why);
   }
 
   async #follow(events: AsyncIterable<WatchEvent<T>>, onEvent: () => void): Promise<void> {

@@ -37,9 +37,14 @@ export class WatchPulse {
     return this.#clock.monotonic() - this.#seenAt;
   }
 
+  /** Whether the server is known to send bookmarks: then silence is a fault, not a habit. */
+  get isKnown(): boolean {
+    return this.#longestPauseMs > 0;
+  }
+
   /** The age at which a watch counts as dead. */
   get limitMs(): number {
-    if (this.#longestPauseMs === 0) return UNKNOWN_LIMIT_MS;
+    if (!this.isKnown) return UNKNOWN_LIMIT_MS;
     return Math.min(Math.max(this.#longestPauseMs * TOLERANCE, LEAST_LIMIT_MS), UNKNOWN_LIMIT_MS);
   }
 

@@ -478,6 +478,23 @@ function inside(): void {
     process.stdout.write(`# exec: ${(performance.now() - began).toFixed(0)} ms\n`);
   });
 
+  test('port-forward serves clients whose channels are ports, as client-python and client-node do it', async () => {
+    const command = sh('while :; do nc -l -p 18080 -e cat; done');
+    const pod = run({ hostNetwork: true, containers: [{ name: 'main', command }] as never });
+    await until('a ready pod', () => isReady(pod));
+    const url = `wss://127.0.0.1:${kubelet.port}/portForward/default/${pod.metadata.name}?port=18080&port=18081`;
+    const ws = new WebSocket(url, ['v5.channel.k8s.io', 'v4.channel.k8s.io'], { ca: certificates.ca, ...certificates.client });
+    const parts: Buffer[][] = [[], [], [], []];
+    ws.on('message', (data: Buffer) => parts[data[0] ?? 0]?.push(data.subarray(1)));
+    await new Promise((resolve, reject) => ws.once('open', resolve).once('error', reject));
+    ws.send(Buffer.from('\0hello'));
+    const of = (channel: number): string => Buffer.concat(parts[channel] ?? []).toString('latin1');
+    // Each channel begins with its port, the lower byte first.
+    await until('the echo', () => of(0) === '\xa0Fhello');
+    await until('the failure of the port where nobody listens', () => of(3).startsWith('\xa1F') && of(3).length > 2);
+    ws.terminate();
+  });
+
   test('a static pod runs, is mirrored, and ends with its file', async () => {
     const file = '/etc/kubernetes/manifests/s.yaml';
     writeFileSync(

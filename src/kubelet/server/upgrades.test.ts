@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { createServer, type Server } from 'node:http';
 import { type AddressInfo, connect, createServer as createTcp, type Socket, type Server as TcpServer } from 'node:net';
 import { after, afterEach, before, beforeEach, describe, it } from 'node:test';
-import { WebSocket } from 'ws';
+import { WebSocket, WebSocketServer } from 'ws';
 import { silentLog } from '../../observability/log.ts';
 import type { Cri } from '../cri/cri.ts';
 import { waitFor } from '../testing/test-node.ts';
@@ -17,6 +17,8 @@ describe('Upgrades', () => {
   let runtime: TcpServer;
   const streams: Socket[] = [];
   let asked = false;
+  /** Where the runtime says that it serves the stream. */
+  let url: string;
   let upgrades: Upgrades;
   let server: Server;
   const port = (): number => (server.address() as AddressInfo).port;
@@ -38,7 +40,7 @@ describe('Upgrades', () => {
   beforeEach(async () => {
     streams.length = 0;
     asked = false;
-    const url = `http://127.0.0.1:${(runtime.address() as AddressInfo).port}/x`;
+    url = `http://127.0.0.1:${(runtime.address() as AddressInfo).port}/x`;
     const cri = { exec: async () => url, portForward: async () => url } as unknown as Cri;
     const pods = { runningContainer: () => 'c', sandbox: () => 's' } as unknown as PodLookup;
     upgrades = new Upgrades({ cri, pods, log: silentLog });
@@ -93,6 +95,55 @@ describe('Upgrades', () => {
     assert.deepEqual(await once(client, 'data'), [Buffer.from([0x82, 2, 0x79, 0x6f])]);
     client.destroy();
     await waitFor('the stream to the runtime ends', () => streams[0]!.readyState !== 'open');
+  });
+
+  it('leaves the channels of client-python and client-node to the runtime, which is told the ports', async () => {
+    // The part of a runtime's server that speaks v4.channel.k8s.io.
+    const asked: string[] = [];
+    const channels = new WebSocketServer({
+      host: '127.0.0.1',
+      port: 0,
+      handleProtocols: (p) => (p.has('v4.channel.k8s.io') ? 'v4.channel.k8s.io' : false),
+    });
+    await once(channels, 'listening');
+    channels.on('connection', (ws, req) => {
+      asked.push(req.url ?? '');
+      for (const channel of [0, 1]) ws.send(Buffer.from([channel, 80, 0]));
+      ws.on('message', (data: Buffer) => ws.send(data));
+    });
+    url = `http://127.0.0.1:${(channels.address() as AddressInfo).port}/portforward/token`;
+    try {
+      const ws = new WebSocket(`ws://127.0.0.1:${port()}/portForward/ns/p?port=80&port=443`, ['v5.channel.k8s.io', 'v4.channel.k8s.io']);
+      const seen: Buffer[] = [];
+      ws.on('message', (data: Buffer) => seen.push(data));
+      await once(ws, 'open');
+      assert.equal(ws.protocol, 'v4.channel.k8s.io');
+      ws.send(Buffer.from([0, 104, 105]));
+      await waitFor('both ports and the echo', () => seen.length === 3);
+      assert.deepEqual(
+        seen.map((m) => [...m]),
+        [
+          [0, 80, 0],
+          [1, 80, 0],
+          [0, 104, 105],
+        ],
+      );
+      assert.deepEqual(asked, ['/portforward/token?port=80&port=443']);
+      ws.close();
+      await once(ws, 'close');
+    } finally {
+      channels.close();
+      for (const client of channels.clients) client.terminate();
+    }
+  });
+
+  it('refuses such a client that names no port', async () => {
+    const client = connect(port(), '127.0.0.1');
+    client.write(
+      'GET /portForward/ns/p HTTP/1.1\r\nhost: x\r\nconnection: upgrade\r\nupgrade: websocket\r\nsec-websocket-protocol: v4.channel.k8s.io\r\n\r\n',
+    );
+    const [answer] = (await once(client, 'data')) as [Buffer];
+    assert.match(answer.toString(), /^HTTP\/1.1 400 query parameter "port" is required/);
   });
 
   /** The messages of a command whose runtime says `status` on the error stream, which is opened first, and goes. */

@@ -1,6 +1,7 @@
 /**
  * Requests that leave HTTP: exec, attach and port-forward. Clients that speak SPDY are piped to the runtime's streaming server byte for
- * byte; WebSocket clients are translated, or, for port-forward, have their SPDY bytes taken out of the frames.
+ * byte; WebSocket clients are translated, or, for port-forward, have their SPDY bytes taken out of the frames. Those of client-python and
+ * client-node, whose channels are ports, are piped too.
  */
 import type { IncomingMessage } from 'node:http';
 import { connect } from 'node:net';
@@ -83,10 +84,13 @@ export class Upgrades {
     const ports = query.getAll('port').flatMap((p) => p.split(',').map(Number));
     if (ports.some((p) => !Number.isInteger(p) || p < 1 || p > 65_535))
       throw new HttpError(400, `invalid ports ${JSON.stringify(query.getAll('port'))}`);
-    const address = new URL(await this.#options.cri.portForward({ podSandboxId, port: ports }));
-    if (kind !== 'websocket') return pipe(req, socket, head, address);
     const offered = req.headers['sec-websocket-protocol']?.split(',').map((p) => p.trim());
-    if (!offered?.includes(tunnelProtocol)) throw new HttpError(400, `port-forward over WebSocket is served as ${tunnelProtocol} only`);
+    const isChannels = kind === 'websocket' && !offered?.includes(tunnelProtocol);
+    if (isChannels && ports.length === 0) throw new HttpError(400, 'query parameter "port" is required');
+    const address = new URL(await this.#options.cri.portForward({ podSandboxId, port: ports }));
+    // Two channels for each port (v4.channel.k8s.io, and base64 for browsers): the runtime's server speaks that itself.
+    for (const port of isChannels ? ports : []) address.searchParams.append('port', String(port));
+    if (kind !== 'websocket' || isChannels) return pipe(req, socket, head, address);
     const runtime = await upgradeToSpdy(address, 'portforward.k8s.io');
     // A handshake that fails answers by itself and calls nobody.
     socket.once('close', () => runtime.socket.destroy());
