@@ -29,7 +29,9 @@ export function ipErrors(ip: string | undefined, path: string): FieldError[] {
 }
 
 export function cidrErrors(cidr: string, path: string): FieldError[] {
-  return cidr.includes('/') && parseCidr(cidr) ? [] : [invalid(path, cidr, 'must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)')];
+  return cidr.includes('/') && parseCidr(cidr)
+    ? []
+    : [invalid(path, cidr, 'must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)')];
 }
 
 /** An address that others shall reach: not unspecified, loopback or link-local, which mean something else on every node. */
