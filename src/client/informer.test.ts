@@ -115,9 +115,11 @@ test('Informer keeps of an object what its transform leaves', async () => {
   }
 });
 
-test('an informer lists, follows the watch, goes on from the last resourceVersion, and relists after 410', async () => {
+test('an informer lists, follows the watch, goes on from the last resourceVersion, and relists after 410', async (t) => {
   const api = await fakeApi();
+  t.after(() => api.close());
   const end = new AbortController();
+  t.after(() => end.abort());
   const seen: string[] = [];
   const informer = new Informer(api.client, configMaps).addIndex('v', (o) => [o.data?.v ?? '']);
   informer.on({
@@ -153,12 +155,13 @@ test('an informer lists, follows the watch, goes on from the last resourceVersio
   assert.equal(api.listed[1], '', 'after 410 only the newest list will do');
   end.abort();
   await running;
-  api.close();
 });
 
-test('an informer lists again when the server lost what it had, but waits when it is only too busy', async () => {
+test('an informer lists again when the server lost what it had, but waits when it is only too busy', async (t) => {
   const api = await fakeApi();
+  t.after(() => api.close());
   const end = new AbortController();
+  t.after(() => end.abort());
   const informer = new Informer(api.client, configMaps, { random: () => 0 });
   api.lists.push([configMap('a', 900)]);
   const running = informer.start(end.signal);
@@ -177,7 +180,6 @@ test('an informer lists again when the server lost what it had, but waits when i
   );
   end.abort();
   await running;
-  api.close();
 });
 
 /** Counts the sleeps that have begun. */
@@ -224,8 +226,9 @@ test('whoever waits for the first list is let go when the start is called off', 
   await running;
 });
 
-test('errors carry the Status of the server, and an unreachable server its address and a hint', async () => {
+test('errors carry the Status of the server, and an unreachable server its address and a hint', async (t) => {
   const api = await fakeApi();
+  t.after(() => api.close());
   await assert.rejects(
     api.client.get(configMaps, 'x', { namespace: 'default' }),
     (err) => isNotFound(err) && err instanceof ApiError && err.message === 'no such thing',
@@ -296,7 +299,7 @@ test('informer: a server that is away is asked again every few seconds, and list
   }
 });
 
-test('informer: a refusal that lasts is told once, with what to do about it, and so is a server that stays away', async () => {
+test('informer: a refusal that lasts is told once, with what to do about it, and so is a server that stays away', async (t) => {
   let answer = 403;
   const server = createServer((_req, res) => {
     if (answer === 0) res.destroy();
@@ -308,10 +311,16 @@ test('informer: a refusal that lasts is told once, with what to do about it, and
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const { port } = server.address() as AddressInfo;
   const client = new Client({ server: `http://127.0.0.1:${port}`, whenForbidden: (user) => `to allow it: give ${user} a role` });
+  t.after(() => {
+    client.close();
+    server.closeAllConnections();
+    server.close();
+  });
   const clock = new FakeClock();
   const said: string[] = [];
   const log = { ...silentLog, warn: (text: string) => void said.push(text) };
   const stop = new AbortController();
+  t.after(() => stop.abort());
   let asked = 0;
   server.on('request', () => asked++);
   const ended = new Informer(client, configMaps, { clock, log, random: () => 0.5 }).start(stop.signal);
@@ -329,8 +338,6 @@ test('informer: a refusal that lasts is told once, with what to do about it, and
   assert.match(said[1] ?? '', /^Cannot watch configmaps: Cannot GET http:/);
   stop.abort();
   await ended;
-  client.close();
-  server.close();
 });
 
 test('informer: a watch that dies without a word is opened anew within a minute, from where it was, and its age is known', async () => {

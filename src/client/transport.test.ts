@@ -6,15 +6,15 @@ import { test } from 'node:test';
 import { isKnownError } from '../errors/known-error.ts';
 import { Client } from './client.ts';
 
-interface Flaky {
+interface Flaky extends Disposable {
   readonly client: Client;
   readonly seen: string[];
   /** From now on every connection that has served a request before is reset by the next one. */
   resetKept(): void;
-  close(): void;
 }
 
-async function flakyServer(): Promise<Flaky> {
+/** `timeoutMs` is short only where silence is what is waited for. */
+async function flakyServer(timeoutMs = 60_000): Promise<Flaky> {
   const seen: string[] = [];
   const served = new WeakSet<Socket>();
   let reset = false;
@@ -35,14 +35,14 @@ async function flakyServer(): Promise<Flaky> {
     res.end('{}');
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const client = new Client({ server: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, timeoutMs: 200 });
+  const client = new Client({ server: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, timeoutMs });
   return {
     client,
     seen,
     resetKept: () => {
       reset = true;
     },
-    close() {
+    [Symbol.dispose]() {
       client.close();
       server.closeAllConnections();
       server.close();
@@ -53,59 +53,54 @@ async function flakyServer(): Promise<Flaky> {
 const isUnreachable = (err: unknown): boolean => isKnownError(err) && err.code === 'API_UNREACHABLE';
 
 test('a GET on kept connections that are all reset is answered on a new one', async () => {
-  const s = await flakyServer();
+  using s = await flakyServer();
   // Several idle connections, as a busy controller keeps them.
   await Promise.all([1, 2, 3, 4].map(() => s.client.raw('GET', '/x')));
   s.resetKept();
   assert.equal(await s.client.raw('GET', '/x'), '{}');
-  s.close();
 });
 
 test('a POST that met a reset is not said twice', async () => {
-  const s = await flakyServer();
+  using s = await flakyServer();
   await s.client.raw('GET', '/x');
   s.resetKept();
   await assert.rejects(s.client.raw('POST', '/x', { body: '{}' }), isUnreachable);
   assert.equal(s.seen.filter((r) => r.startsWith('POST')).length, 1);
-  s.close();
 });
 
-test('a body that is cut off is told as unreachable, and so is silence', async () => {
-  const s = await flakyServer();
+test('a body that is cut off is told as unreachable', async () => {
+  using s = await flakyServer();
   await assert.rejects(s.client.raw('GET', '/cut'), isUnreachable);
+});
+
+test('silence is told as unreachable once the time is up', async () => {
+  using s = await flakyServer(50);
   await assert.rejects(s.client.raw('GET', '/never'), isUnreachable);
-  s.close();
 });
 
 test('an abort gives the reason of the signal, also between head and body', async () => {
-  const s = await flakyServer();
+  using s = await flakyServer();
   const stop = new AbortController();
   const asked = s.client.raw('GET', '/never', { signal: stop.signal });
   stop.abort();
   await assert.rejects(asked, (err) => err instanceof Error && err.name === 'AbortError');
-  s.close();
 });
 
 test('a connection is probed after 15 s of silence, so that a peer that is cut off does not go unseen', async () => {
-  const s = await flakyServer();
-  try {
-    const held = s.client.raw('GET', '/never').catch(() => {});
-    const { port } = new URL(s.client.transport.config.server);
-    const peer = `0100007F:${Number(port).toString(16).toUpperCase().padStart(4, '0')}`;
-    // `02:` is the timer of keepalive, and when it is due in hundredths of a second.
-    const due = (): number | undefined => {
-      const line = readFileSync('/proc/net/tcp', 'utf8')
-        .split('\n')
-        .find((l) => l.trim().split(/\s+/)[2] === peer);
-      const [, when] = /^02:([0-9A-F]+)$/.exec(line?.trim().split(/\s+/)[5] ?? '') ?? [];
-      return when === undefined ? undefined : Number.parseInt(when, 16);
-    };
-    let left: number | undefined;
-    for (const deadline = performance.now() + 10_000; left === undefined && performance.now() < deadline; left = due())
-      await new Promise((resolve) => setTimeout(resolve, 2));
-    assert.ok(left !== undefined && left > 200 && left <= 1_500, `${left}`);
-    await held;
-  } finally {
-    s.close();
-  }
+  using s = await flakyServer();
+  void s.client.raw('GET', '/never').catch(() => {});
+  const { port } = new URL(s.client.transport.config.server);
+  const peer = `0100007F:${Number(port).toString(16).toUpperCase().padStart(4, '0')}`;
+  // `02:` is the timer of keepalive, and when it is due in hundredths of a second.
+  const due = (): number | undefined => {
+    const line = readFileSync('/proc/net/tcp', 'utf8')
+      .split('\n')
+      .find((l) => l.trim().split(/\s+/)[2] === peer);
+    const [, when] = /^02:([0-9A-F]+)$/.exec(line?.trim().split(/\s+/)[5] ?? '') ?? [];
+    return when === undefined ? undefined : Number.parseInt(when, 16);
+  };
+  let left: number | undefined;
+  for (const deadline = performance.now() + 10_000; left === undefined && performance.now() < deadline; left = due())
+    await new Promise((resolve) => setTimeout(resolve, 2));
+  assert.ok(left !== undefined && left > 200 && left <= 1_500, `${left}`);
 });

@@ -19,6 +19,11 @@ test('joinTunnel() reads no more from a pod than the client takes', async (t) =>
   server.on('connection', (ws) => joinTunnel(ws, near, Buffer.alloc(0)));
   const client = new WebSocket(`ws://127.0.0.1:${(server.address() as AddressInfo).port}`);
   await once(client, 'open');
+  t.after(() => {
+    client.terminate();
+    far.destroy();
+    near.destroy();
+  });
   client.pause();
 
   const total = 64 << 20;
