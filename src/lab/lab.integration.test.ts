@@ -20,6 +20,7 @@ import { unpackMissing } from './images/programs-of-debian.ts';
 import { type TarEntry, tarOf } from './images/tar.ts';
 import { toolPrograms } from './images/tools-image.ts';
 import { defaultLabOptions, planLab } from './plan.ts';
+import { runName } from './testing/run-name.ts';
 import { findTools } from './tools.ts';
 import { labUp } from './up.ts';
 
@@ -61,7 +62,7 @@ async function traces(name: string): Promise<string[]> {
 }
 
 suite('a lab that loses parts', { skip: missing, timeout: 180_000 }, () => {
-  const name = 'itest-a';
+  const name = runName('ita');
   const plan = planLab({ ...defaultLabOptions, name, underlay: '192.168.123.0/24' });
   before(() => must(['up', '--name', name, '--workers', '1', '--no-attach', '--client', '--underlay', '192.168.123.0/24']));
   after(() => lab(['down', '--name', name]));
@@ -94,7 +95,7 @@ suite('a lab that loses parts', { skip: missing, timeout: 180_000 }, () => {
     const relays = async (): Promise<string[]> => {
       const pids = (await readdir('/proc')).filter((entry) => /^\d+$/.test(entry));
       const lines = await Promise.all(pids.map(async (pid) => [pid, await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '')]));
-      return lines.flatMap(([pid = '', line = '']) => (/^\S*node\0.*relay-process\.ts\0.*itest-a/.test(line) ? [pid] : []));
+      return lines.flatMap(([pid = '', line = '']) => (/^\S*node\0.*relay-process\.ts\0/.test(line) && line.includes(name) ? [pid] : []));
     };
     const [first = ''] = await relays();
     process.kill(Number(first), 'SIGKILL');
@@ -193,9 +194,9 @@ suite('a lab that loses parts', { skip: missing, timeout: 180_000 }, () => {
   });
 
   test('names the labs there are when one is to be ended that is not', async () => {
-    const { code, stderr } = await lab(['down', '--name', 'itest-x']);
+    const { code, stderr } = await lab(['down', '--name', runName('itx')]);
     assert.equal(code, 2);
-    assert.match(stderr, /Cannot end lab "itest-x": there is no such lab\n {2}next: Known labs: .*\bitest-a\b/);
+    assert.match(stderr, /Cannot end lab "itx-[^"]+": there is no such lab\n {2}next: Known labs: .*\bita-/);
   });
 
   test('passes on the exit code of what runs on a node', async () => {
@@ -238,19 +239,19 @@ suite('a lab that loses parts', { skip: missing, timeout: 180_000 }, () => {
   test('refuses other ranges while it runs', async () => {
     const refused = await lab(['up', '--name', name, '--pod-cidr', '10.99.0.0/16']);
     assert.equal(refused.code, 2);
-    assert.match(refused.stderr, /Cannot change --pod-cidr of lab "itest-a": it is running/);
+    assert.match(refused.stderr, /Cannot change --pod-cidr of lab "ita-[^"]+": it is running/);
   });
 
   test('leaves nothing behind', async () => {
     assert.notDeepEqual(await traces(name), []);
     await must(['down', '--name', name]);
     assert.deepEqual(await traces(name), []);
-    assert.match((await lab(['status', '--name', name])).stderr, /Cannot find lab "itest-a"/);
+    assert.match((await lab(['status', '--name', name])).stderr, /Cannot find lab "ita-[^"]+"/);
   });
 });
 
 suite('an attached lab', { skip: missing, timeout: 180_000 }, () => {
-  const name = 'itest-b';
+  const name = runName('itb');
   let machine: ChildProcess;
   let pid = 0;
   let routesBefore = '';
@@ -281,9 +282,9 @@ suite('an attached lab', { skip: missing, timeout: 180_000 }, () => {
   });
 
   test('refuses a second lab on the same ranges by naming the route', async () => {
-    const refused = await lab(['up', '--name', 'itest-c', '--attach', '--no-relay', ...ranges], pid);
+    const refused = await lab(['up', '--name', runName('itc'), '--attach', '--no-relay', ...ranges], pid);
     assert.equal(refused.code, 2);
-    assert.match(refused.stderr, /this machine has the route "[^"]*(unreachable|fl-itest-b)[^"]*"[\s\S]*--no-attach/);
+    assert.match(refused.stderr, /this machine has the route "[^"]*(unreachable|fl-itb-)[^"]*"[\s\S]*--no-attach/);
   });
 
   test('gives the machine its routes back', async () => {
@@ -297,7 +298,7 @@ test('a machine whose kernel lacks something is told so, and keeps nothing of th
   skip: missing,
   timeout: 120_000,
 }, async () => {
-  const plan = planLab({ ...defaultLabOptions, name: 'itest-c', attach: false, underlay: '192.168.125.0/24' });
+  const plan = planLab({ ...defaultLabOptions, name: runName('itc'), attach: false, underlay: '192.168.125.0/24' });
   // Without its kernel the rest fails as well, which explains nothing.
   const tools = { ...(await findTools()), nft: '/bin/false', busybox: '/bin/false' };
   const progress = new Progress({ clock: systemClock, write: () => {}, terminal: false, colour: false });
@@ -307,6 +308,6 @@ test('a machine whose kernel lacks something is told so, and keeps nothing of th
     owner: undefined,
   });
   await assert.rejects(starting, { code: 'KERNEL_FEATURE_MISSING' });
-  assert.deepEqual(await traces('itest-c'), []);
+  assert.deepEqual(await traces(runName('itc')), []);
   assert.equal(existsSync(plan.dir), false);
 });

@@ -31,7 +31,7 @@ describe('storms', { skip: cannotStartLabs }, () => {
   let nodes: string[] = [];
 
   before(async () => {
-    lab = new TestLab({ name: 'e2estorm', underlay: '192.168.147.0/24' });
+    lab = new TestLab({ name: 'e2es', underlay: '192.168.147.0/24' });
     await lab.up();
     cluster = new Cluster(lab);
     nodes = lab.plan.nodes.map((n) => n.name);

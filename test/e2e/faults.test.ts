@@ -56,7 +56,7 @@ describe('faults', { skip: cannotStartLabs }, () => {
   let ip = '';
 
   before(async () => {
-    lab = new TestLab({ name: 'e2efaults', underlay: '192.168.142.0/24' });
+    lab = new TestLab({ name: 'e2ef', underlay: '192.168.142.0/24' });
     await lab.up();
     cluster = new Cluster(lab);
     const steady = boxDeployment('steady', 3, {
@@ -233,7 +233,7 @@ describe('faults', { skip: cannotStartLabs }, () => {
   test('lab up on a running lab finds it and changes nothing', async () => {
     const inits = lab.plan.nodes.map((n) => lab.initOf(n.name));
     const { stderr, stdout } = await lab.up();
-    assert.match(stderr, /Found lab "e2efaults" running: 3 nodes/);
+    assert.match(stderr, /Found lab "[^"]+" running: 3 nodes/);
     assert.match(stdout, /^export KUBECONFIG=\S+\/kubeconfig$/m);
     assert.deepEqual(
       lab.plan.nodes.map((n) => lab.initOf(n.name)),
@@ -263,7 +263,7 @@ describe('faults', { skip: cannotStartLabs }, () => {
     await eventually('answers without worker-2', () => httpText(ip));
     await answers(20);
     const { stderr } = await lab.up();
-    assert.match(stderr, /Found lab "e2efaults" with 2 nodes alive; starting worker-2/);
+    assert.match(stderr, /Found lab "[^"]+" with 2 nodes alive; starting worker-2/);
     await ready('worker-2');
     await podRunsOn('worker-2', 'after-node');
     await cluster.readyPods('default', 'app=steady', 3);

@@ -9,6 +9,7 @@ import { after, before, describe, test } from 'node:test';
 import type { Baseline } from '../../src/lab/baseline.ts';
 import { defaultLabOptions, type LabPlan, planLab } from '../../src/lab/plan.ts';
 import type { LabState } from '../../src/lab/state.ts';
+import { runName } from '../../src/lab/testing/run-name.ts';
 import { type ExecOptions, type ExecResult, systemExec } from '../../src/linux/exec.ts';
 import { Namespaces } from '../../src/linux/fixture/namespaces.ts';
 import { eventually } from './fixture/eventually.ts';
@@ -22,8 +23,8 @@ const NOBODY = 65534;
 describe('start and stop', { skip: cannotStartLabs }, () => {
   const machines = new Namespaces();
   // Its ranges are known once it runs: another lab of this machine may have the usual ones.
-  let plan: LabPlan = planLab({ ...defaultLabOptions, name: 'e2eleaks' });
-  const second: LabPlan = planLab({ ...defaultLabOptions, name: 'e2esecond', attach: false, client: true });
+  let plan: LabPlan = planLab({ ...defaultLabOptions, name: runName('e2el') });
+  const second: LabPlan = planLab({ ...defaultLabOptions, name: runName('e2e2'), attach: false, client: true });
   let machine = '';
   let baseline: Baseline;
 
@@ -51,7 +52,7 @@ describe('start and stop', { skip: cannotStartLabs }, () => {
 
   const start = async (...args: string[]): Promise<ExecResult> => {
     const result = await must([process.execPath, join(npmScripts, 'start.mjs'), '--name', plan.options.name, ...args], {
-      env: { SUDO_UID: String(NOBODY), SUDO_GID: String(NOBODY) },
+      env: { SUDO_UID: String(NOBODY), SUDO_GID: String(NOBODY), FAIRLEAD_E2E_LAB: plan.options.name },
     });
     plan = planLab(recordOf(plan).options);
     return result;
@@ -134,7 +135,7 @@ describe('start and stop', { skip: cannotStartLabs }, () => {
     const ranges = ['--underlay', plan.underlay.text, '--pod-cidr', plan.pods.text, '--service-cidr', plan.services.text];
     const { code, stderr } = await on([process.execPath, fairlead, 'lab', 'up', '--name', second.options.name, ...ranges]);
     assert.equal(code, 2, stderr);
-    assert.match(stderr, /Cannot use "[\d./]+" for --(underlay|pod-cidr|service-cidr): this machine has the route ".* dev fl-e2eleaks/);
+    assert.match(stderr, /Cannot use "[\d./]+" for --(underlay|pod-cidr|service-cidr): this machine has the route ".* dev fl-e2el-/);
     assert.match(stderr, /next: Choose (another range|other ranges) with --/);
     assert.ok(!existsSync(second.dir));
   });
@@ -157,7 +158,7 @@ describe('start and stop', { skip: cannotStartLabs }, () => {
   test('npm start on a running lab finds it', async () => {
     const inits = initsOf(plan);
     const { stderr, stdout } = await start();
-    assert.match(stderr, /Found lab "e2eleaks" running: 3 nodes/);
+    assert.match(stderr, /Found lab "e2el-[^"]+" running: 3 nodes/);
     assert.equal(stdout, `export KUBECONFIG=${plan.kubeconfig}\n`);
     assert.deepEqual(initsOf(plan), inits);
   });
@@ -170,7 +171,7 @@ describe('start and stop', { skip: cannotStartLabs }, () => {
   test('npm start after every node was killed brings the cluster and its objects back', async (t) => {
     for (const pid of initsOf(plan)) process.kill(pid, 'SIGKILL');
     const { stderr } = await start();
-    assert.match(stderr, /Found lab "e2eleaks"/);
+    assert.match(stderr, /Found lab "e2el-[^"]+"/);
     if ((await systemExec.run('kubectl', ['version', '--client']).catch(() => undefined)) === undefined)
       return t.skip('kubectl is not installed');
     await kubectl('wait', '--for=condition=Available', 'deployment/web', '--timeout=120s');
@@ -205,7 +206,7 @@ describe('start and stop', { skip: cannotStartLabs }, () => {
   test('npm stop of a lab that is not there says so', async () => {
     const { code, stderr } = await on([process.execPath, join(npmScripts, 'stop.mjs'), '--name', plan.options.name]);
     assert.equal(code, 2);
-    assert.match(stderr, /Cannot end lab "e2eleaks": there is no such lab\n {2}next: /);
+    assert.match(stderr, /Cannot end lab "e2el-[^"]+": there is no such lab\n {2}next: /);
     await nothingLeft(plan);
   });
 });

@@ -17,7 +17,7 @@ describe('flannel beside net-agent', { skip }, () => {
   let pods: ReadonlyMap<string, { readonly name: string; readonly ip: string }>;
 
   before(async () => {
-    lab = new TestLab({ name: 'iflannel', underlay: '192.168.148.0/24', without: 'worker-2/net-agent' });
+    lab = new TestLab({ name: 'ifla', underlay: '192.168.148.0/24', without: 'worker-2/net-agent' });
     await lab.up();
     running = new Cluster(lab);
     await startFlannel(lab, running, 'worker-2');

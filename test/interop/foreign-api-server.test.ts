@@ -71,7 +71,7 @@ describe('nodes of ours with kube-apiserver', { skip }, () => {
 
   before(async () => {
     lab = new TestLab({
-      name: 'inode',
+      name: 'inod',
       underlay: '192.168.144.0/24',
       serverCommand: serverCommand(),
       without: 'worker-2/proxy,worker-2/dns',

@@ -62,7 +62,7 @@ describe('Helm on fairlead', { skip: cannotStartLabs || lacksProgram(...programs
     dir = await mkdtemp(join(tmpdir(), 'fairlead-helm-'));
     await mkdir(join(dir, 'chart', 'templates'), { recursive: true });
     for (const [name, text] of Object.entries(files)) await writeFile(join(dir, 'chart', name), text);
-    lab = new TestLab({ name: 'ihelm', underlay: '192.168.149.0/24', workers: 1 });
+    lab = new TestLab({ name: 'ihel', underlay: '192.168.149.0/24', workers: 1 });
     await lab.up();
     running = new Cluster(lab);
   });
