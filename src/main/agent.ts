@@ -1,4 +1,7 @@
-/** A node in one process: kubelet, pod network with its CNI server, service proxy, DNS. Each part has a user of its own. */
+/**
+ * A node in one process: kubelet, pod network with its CNI server, service proxy, DNS. Each part has a user of its own, and is loaded only
+ * where it runs: a proxy alone starts without the other parts' modules.
+ */
 import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { networkInterfaces } from 'node:os';
@@ -8,16 +11,10 @@ import type { Client } from '../client/client.ts';
 import type { Informer } from '../client/informer.ts';
 import { InformerSet } from '../client/informers.ts';
 import { type Clock, systemClock } from '../clock/clock.ts';
-import { startCniServer } from '../cni/start.ts';
-import { resolversOf } from '../dns/plugin/forward/resolv-conf.ts';
-import { startDns } from '../dns/start.ts';
 import { KnownError, messageOf } from '../errors/known-error.ts';
-import { startKubelet } from '../kubelet/kubelet.ts';
 import { sourceAddressTo } from '../linux/source-address.ts';
 import type { UnderlayWish } from '../net-agent/plan/underlay.ts';
-import { startNetAgent } from '../net-agent/start.ts';
 import type { Log } from '../observability/log.ts';
-import { startProxy } from '../proxy/proxy.ts';
 import type { AgentPart } from './agent-command.ts';
 import { parseLabels, parseTaints } from './node-flags.ts';
 import { partClient } from './part-client.ts';
@@ -152,6 +149,7 @@ export async function runAgent(settings: AgentSettings): Promise<number> {
   try {
     if (netClient) {
       const informers = new InformerSet(netClient, { clock, log: log.child({ part: 'net-agent' }) });
+      const [{ startCniServer }, { startNetAgent }] = await Promise.all([import('../cni/start.ts'), import('../net-agent/start.ts')]);
       const cni = await startCniServer({
         socket: join(settings.runDir, 'cni.sock'),
         stateDir: join(settings.stateDir, 'cni'),
@@ -180,7 +178,7 @@ export async function runAgent(settings: AgentSettings): Promise<number> {
 
     const kubelet =
       kubeletClient && tls
-        ? await startKubelet({
+        ? await (await import('../kubelet/kubelet.ts')).startKubelet({
             client: kubeletClient,
             nodeName,
             nodeIp,
@@ -205,6 +203,7 @@ export async function runAgent(settings: AgentSettings): Promise<number> {
     // Proxy and DNS read the same Services and EndpointSlices.
     const proxyInformers = proxyClient && new InformerSet(proxyClient, { clock, log: log.child({ part: 'proxy' }) });
     if (proxyClient && proxyInformers) {
+      const { startProxy } = await import('../proxy/proxy.ts');
       const proxy = await startProxy({
         client: proxyClient,
         informers: proxyInformers,
@@ -221,6 +220,10 @@ export async function runAgent(settings: AgentSettings): Promise<number> {
       void proxy.synced.then(() => log.child({ part: 'proxy' }).info('Services are programmed'));
     }
     if (dnsClient) {
+      const [{ startDns }, { resolversOf }] = await Promise.all([
+        import('../dns/start.ts'),
+        import('../dns/plugin/forward/resolv-conf.ts'),
+      ]);
       const options = { clock, log: log.child({ part: 'dns' }) };
       const informers = proxyInformers
         ? new SharingInformers(dnsClient, options, proxyInformers, ['services', 'endpointslices'])

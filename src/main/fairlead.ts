@@ -1,32 +1,7 @@
-/** `fairlead COMMAND`: names the commands. */
-import type { Command } from '../cli/command.ts';
-import { runProcess } from '../cli/run.ts';
-import { labCommand } from '../lab/lab-command.ts';
-import { agentCommand } from './agent-command.ts';
-import { completionCommand } from './completion-command.ts';
-import { dnsCommand } from './dns-command.ts';
-import { kubeletCommand } from './kubelet-command.ts';
-import { manifestCommand } from './manifest-command.ts';
-import { netAgentCommand } from './net-agent-command.ts';
-import { proxyCommand } from './proxy-command.ts';
-import { serverCommand } from './server-command.ts';
-import { versionCommand } from './version-command.ts';
+/** `fairlead COMMAND`. */
+import { useCompileCache } from './compile-cache.ts';
 
-const root: Command = {
-  name: 'fairlead',
-  summary: 'a Kubernetes-compatible control plane and Linux data plane',
-  subcommands: [
-    labCommand,
-    serverCommand,
-    agentCommand,
-    kubeletCommand,
-    proxyCommand,
-    netAgentCommand,
-    dnsCommand,
-    manifestCommand,
-    completionCommand(() => root),
-    versionCommand,
-  ],
-};
-
+useCompileCache();
+// Only what is loaded from now on is kept compiled.
+const [{ runProcess }, { root }] = await Promise.all([import('../cli/run.ts'), import('./commands.ts')]);
 await runProcess(root);

@@ -1,0 +1,72 @@
+/** Every module that a command loads costs its start time and memory: how many there are, and that no command loads the parts of another. */
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { relative } from 'node:path';
+import { suite, test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+
+const root = new URL('../../', import.meta.url).pathname;
+const counter = new URL('./testing/count-modules.mjs', import.meta.url).href;
+
+/** Paths below the project of what node loads for these words. */
+function loadedBy(...words: readonly string[]): string[] {
+  const run = spawnSync(process.execPath, [`--import=${counter}`, ...words], {
+    stdio: ['ignore', 'ignore', 'pipe', 'pipe'],
+    encoding: 'utf8',
+    cwd: import.meta.dirname,
+  });
+  assert.equal(run.status, 0, run.stderr);
+  return String(run.output[3])
+    .split('\n')
+    .map((url) => relative(root, fileURLToPath(url)));
+}
+
+function importing(...files: readonly string[]): string[] {
+  const code = `for (const file of ${JSON.stringify(files)}) await import(file); process.exit(0)`;
+  return loadedBy('--input-type=module', '--eval', code);
+}
+
+/** Folders of src from which something was loaded. */
+function foldersOf(files: readonly string[]): string[] {
+  return [...new Set(files.flatMap((file) => (file.startsWith('src/') ? [file.split('/')[1] ?? ''] : [])))].toSorted();
+}
+
+/** What only those should load who run it. */
+const parts = ['apiserver', 'cni', 'controllers', 'dns', 'kubelet', 'net-agent', 'proxy', 'scheduler', 'storage'];
+/** Below every part of a node. */
+const shared = ['api', 'bootstrap', 'client', 'clock', 'errors', 'ip', 'linux', 'main', 'observability'];
+
+suite('modules', () => {
+  for (const command of ['proxy', 'agent', 'server', 'lab'])
+    test(`fairlead ${command} --help loads the commands' names and flags alone`, () => {
+      const files = loadedBy('fairlead.ts', command, '--help');
+      assert.ok(files.length <= 70, `${files.length} modules`);
+      assert.deepEqual(
+        foldersOf(files).filter((folder) => parts.includes(folder)),
+        [],
+      );
+    });
+
+  for (const [part, most, files] of [
+    ['proxy', 220, ['./agent.ts', '../proxy/proxy.ts']],
+    ['kubelet', 310, ['./agent.ts', '../kubelet/kubelet.ts']],
+    ['net-agent', 230, ['./agent.ts', '../net-agent/start.ts', '../cni/start.ts']],
+    ['dns', 190, ['./agent.ts', '../dns/start.ts']],
+  ] as const)
+    test(`a node's ${part} loads no more than it needs`, () => {
+      const loaded = importing(...files);
+      const own = files.map((file) => file.split('/')[1] ?? '');
+      assert.ok(loaded.length <= most, `${loaded.length} modules`);
+      assert.deepEqual(
+        foldersOf(loaded).filter((folder) => !shared.includes(folder) && !own.includes(folder)),
+        [],
+      );
+    });
+
+  test('the control plane loads no part of a node', () => {
+    const loaded = importing('./server.ts');
+    assert.ok(loaded.length <= 820, `${loaded.length} modules`);
+    const wrong = foldersOf(loaded).filter((folder) => ['cni', 'dns', 'kubelet', 'lab', 'linux', 'net-agent', 'proxy'].includes(folder));
+    assert.deepEqual(wrong, []);
+  });
+});
