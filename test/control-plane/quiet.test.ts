@@ -31,8 +31,9 @@ async function rest(cp: ControlPlane): Promise<void> {
   });
 }
 
-test('a cluster at rest is left alone, also after a restart of everything that watches it', async () => {
+test('a cluster at rest is left alone, also after a restart of everything that watches it', async (t) => {
   const cp = await ControlPlane.start({ controllers: [...USUAL, 'pod-garbage-collector-controller'] });
+  t.after(() => cp.stop());
   await cp.client.create(deployments, deployment('web', 3));
   await cp.client.create(services, service('web'));
   await cp.client.create(services, service('peers', { clusterIP: 'None', selector: { app: 'web' } }));
@@ -61,7 +62,14 @@ test('a cluster at rest is left alone, also after a restart of everything that w
       replicas: 2,
       selector: { matchLabels: { app: 'db' } },
       template: { metadata: { labels: { app: 'db' } }, spec: { containers: [CONTAINER] } },
-      volumeClaimTemplates: [{ apiVersion: 'v1', kind: 'PersistentVolumeClaim', metadata: { name: 'data' }, spec: {} }],
+      volumeClaimTemplates: [
+        {
+          apiVersion: 'v1',
+          kind: 'PersistentVolumeClaim',
+          metadata: { name: 'data' },
+          spec: { accessModes: ['ReadWriteOnce'], resources: { requests: { storage: '1Gi' } } },
+        },
+      ],
     },
   });
   for (const [name, minAvailable] of [
@@ -137,5 +145,4 @@ test('a cluster at rest is left alone, also after a restart of everything that w
   assert.deepEqual(cp.writes.slice(before), []);
   await cp.client.patch(deployments, 'web', { spec: { replicas: 4 } }, inDefault);
   await eventually(async () => assert.equal((await cp.client.get(deployments, 'web', inDefault)).status?.availableReplicas, 4));
-  await cp.stop();
 });
