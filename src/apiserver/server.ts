@@ -46,7 +46,7 @@ import { KubeletClient, type KubeletTls } from './kubelet/kubelet-client.ts';
 import { logHandler } from './kubelet/log.ts';
 import { proxyHandler } from './kubelet/proxy.ts';
 import { serveUpgrade } from './kubelet/upgrade.ts';
-import { createMetrics } from './metrics.ts';
+import { createMetrics, type Metrics } from './metrics.ts';
 import { ObjectStore } from './resource/object-store.ts';
 import { ResourceHandlers } from './resource/resource-handlers.ts';
 import { Writer } from './resource/writer.ts';
@@ -99,6 +99,8 @@ export interface ApiServerOptions {
 
 export interface ApiServer {
   readonly address: { readonly host: string; readonly port: number };
+  /** Behind /metrics: parts beside the server may count there too. */
+  readonly metrics: Metrics['registry'];
   /** Ends watches and connections; the store stays open. */
   close(): Promise<void>;
 }
@@ -213,6 +215,7 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
   ];
   return {
     address: { host: address.address, port: address.port },
+    metrics: metrics.registry,
     async close() {
       stop.abort();
       kubelets.close();

@@ -5,6 +5,7 @@ import { type ApiServerOptions, createApiServer } from '../apiserver/server.ts';
 import { Client } from '../client/client.ts';
 import { InformerSet } from '../client/informers.ts';
 import { loadKubeconfig } from '../client/kubeconfig.ts';
+import { registerWatchAge } from '../client/watch-age.ts';
 import { systemClock } from '../clock/clock.ts';
 import { startControllers } from '../controllers/start.ts';
 import { KnownError, messageOf } from '../errors/known-error.ts';
@@ -103,6 +104,7 @@ export async function runServer(settings: ServerSettings): Promise<number> {
   if (!forControllers || !forScheduler) return 2;
   // One copy of the cluster serves both; each writes under its own name.
   const informers = new InformerSet(forControllers, { clock, log: log.child({ part: 'informers' }) });
+  registerWatchAge(api.metrics, () => informers.agesMs);
   const running = [
     informers.start(signal),
     startControllers(

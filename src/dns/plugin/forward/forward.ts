@@ -21,6 +21,8 @@ export interface ForwardOptions {
   readonly maxFails?: number;
   /** Time between checks of a resolver in trouble. Default 500 ms. */
   readonly healthCheckMs?: number;
+  /** How long one socket to a resolver is used. Default 10 s. */
+  readonly expireMs?: number;
   readonly random?: () => number;
   readonly clock: Clock;
   readonly log: Log;
@@ -120,11 +122,11 @@ class Forwarding {
   }
 
   #stateOf(upstream: Upstream): State {
-    const { clock, signal, maxFails = MAX_FAILS, healthCheckMs = CHECK_EVERY_MS } = this.#options;
+    const { clock, signal, maxFails = MAX_FAILS, healthCheckMs = CHECK_EVERY_MS, expireMs } = this.#options;
     const key = `${upstream.address}#${upstream.port}`;
     const known = this.#states.get(key);
     if (known) return known;
-    const resolver = new Resolver(upstream, clock);
+    const resolver = new Resolver(upstream, clock, expireMs);
     const end = new AbortController();
     const { failedChecks } = this.statistics;
     const to = `${upstream.address.includes(':') ? `[${upstream.address}]` : upstream.address}:${upstream.port}`;

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { createSocket, type RemoteInfo } from 'node:dgram';
 import { once } from 'node:events';
 import test from 'node:test';
-import { systemClock } from '../../../clock/clock.ts';
+import { FakeClock, systemClock } from '../../../clock/clock.ts';
 import { encodeName } from '../../message/names.ts';
 import { Resolver } from './resolver.ts';
 
@@ -38,4 +38,40 @@ test('who guesses ids does not get many tries at one port', async (t) => {
   answer(next, again, again.readUInt16BE(0) + 1);
   answer(next, again, again.readUInt16BE(0));
   await reply;
+});
+
+test('a socket is used for as long as it is said to be, and waits for its last answers', async (t) => {
+  const server = createSocket('udp4');
+  server.bind(0, '127.0.0.1');
+  await once(server, 'listening');
+  const clock = new FakeClock();
+  const resolver = new Resolver({ address: '127.0.0.1', port: server.address().port }, clock, 10_000);
+  t.after(() => {
+    resolver.close();
+    server.close();
+  });
+  const question = Buffer.concat([encodeName('bank.example'), Buffer.from([0, 1, 0, 1])]);
+  const ask = async (): Promise<{ from: RemoteInfo; asked: Buffer; reply: Promise<unknown> }> => {
+    const seen = once(server, 'message') as Promise<[Buffer, RemoteInfo]>;
+    const message = Buffer.concat([Buffer.from([0, 0, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0]), question]);
+    const reply = resolver.ask(message, 12 + question.length);
+    const [asked, from] = await seen;
+    return { from, asked, reply };
+  };
+  const answer = async ({ from, asked, reply }: Awaited<ReturnType<typeof ask>>): Promise<void> => {
+    const bytes = Buffer.from(asked);
+    bytes[2] = 0x81;
+    server.send(bytes, from.port, from.address);
+    await reply;
+  };
+  const first = await ask();
+  await answer(first);
+  await clock.advance(9_000);
+  const late = await ask();
+  assert.equal(late.from.port, first.from.port);
+  await clock.advance(1_000);
+  const fresh = await ask();
+  assert.notEqual(fresh.from.port, first.from.port);
+  await answer(late);
+  await answer(fresh);
 });

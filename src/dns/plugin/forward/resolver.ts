@@ -18,7 +18,6 @@ export interface Upstream {
 
 const TIMEOUT_MS = 2_000;
 const CHECK_TIMEOUT_MS = 1_000;
-/** CoreDNS's `expire`. */
 const SOCKET_LIFE_MS = 10_000;
 const HEADER = 12;
 /** In the life of one socket. A resolver's own late answers are far fewer; of 65,536 ids, one in a thousand is guessed by then. */
@@ -46,13 +45,16 @@ export class Resolver {
   readonly name: string;
   readonly #upstream: Upstream;
   readonly #clock: Clock;
+  readonly #expireMs: number;
   readonly #channels = new Set<Channel>();
   #current: Channel | undefined;
 
-  constructor(upstream: Upstream, clock: Clock) {
+  /** `expireMs`: how long a socket is used for new questions. */
+  constructor(upstream: Upstream, clock: Clock, expireMs: number = SOCKET_LIFE_MS) {
     this.name = `${upstream.address}#${upstream.port}`;
     this.#upstream = upstream;
     this.#clock = clock;
+    this.#expireMs = expireMs;
   }
 
   /** `message` is a whole query whose id is replaced. Rejects when nothing usable came in two seconds. */
@@ -114,7 +116,7 @@ export class Resolver {
 
   #fresh(): Channel {
     const now = this.#clock.monotonic();
-    if (this.#current && now - this.#current.bornAt < SOCKET_LIFE_MS) return this.#current;
+    if (this.#current && now - this.#current.bornAt < this.#expireMs) return this.#current;
     const before = this.#current;
     const socket = createSocket(familyOf(this.#upstream.address) === 6 ? 'udp6' : 'udp4');
     const channel: Channel = { socket, waiting: new Map(), bornAt: now, strangers: 0, unsent: [] };
