@@ -9,6 +9,7 @@ export const manifestCommand: Command = defineCommand({
   usage: '[proxy] [net-agent] [dns]',
   examples: [
     'fairlead manifest | kubectl apply -f - # each part has its own kubeconfig, on every node',
+    'fairlead manifest --limits | kubectl apply -f - # and holds each part to its own node',
     "fairlead manifest --group system:nodes | kubectl apply -f - # all use the kubelet's kubeconfig",
     'fairlead manifest proxy --user system:serviceaccount:kube-system:proxy # what is printed for a ServiceAccount',
   ],
@@ -19,6 +20,11 @@ export const manifestCommand: Command = defineCommand({
       help: 'who gets the rights (default: the group of each part, such as system:fairlead:dns)',
     },
     group: { type: 'string', value: 'NAME', help: 'the same for a group' },
+    limits: {
+      type: 'boolean',
+      default: false,
+      help: 'also admission policies that hold each part to its own node (Kubernetes 1.30 and later; our own API server does it anyway)',
+    },
     'cluster-dns': { type: 'string', default: '10.96.0.10', value: 'IP', help: 'address of the kube-dns Service; empty for none' },
   },
   async run({ values, positionals }) {
@@ -30,14 +36,23 @@ export const manifestCommand: Command = defineCommand({
     if (unknown !== undefined) throw new KnownError('USAGE', `Cannot print roles for "${unknown}": it is none of ${nodeParts.join(', ')}`);
     if (values.user !== undefined && values.group !== undefined)
       throw new KnownError('USAGE', 'Cannot use --user and --group together', { hint: 'Run the command once for each' });
+    if (values.limits && (values.user !== undefined || values.group !== undefined))
+      throw new KnownError('USAGE', "Cannot use --limits with --user or --group: the limits follow the names of the parts' own users", {
+        hint: "Leave --limits out: a kubelet's own user is held by NodeRestriction",
+      });
     const parts = positionals.length > 0 ? (positionals as NodePart[]) : nodeParts;
-    const [{ manifest }, { stringify }] = await Promise.all([import('./manifest.ts'), import('yaml')]);
-    const objects = manifest({
+    const [{ manifest }, { manifestLimits }, { stringify }] = await Promise.all([
+      import('./manifest.ts'),
+      import('./manifest-limits.ts'),
+      import('yaml'),
+    ]);
+    const roles = manifest({
       parts,
       user: values.user,
       group: values.group,
       clusterDns: ipFlag('cluster-dns', values['cluster-dns']),
     });
+    const objects = [...roles, ...(values.limits ? manifestLimits(parts) : [])];
     process.stdout.write(objects.map((object) => stringify(object)).join('---\n'));
     return 0;
   },

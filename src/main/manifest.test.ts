@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { suite, test } from 'node:test';
 import { nodeParts } from '../api/node-parts.ts';
 import { grantCommand, manifest } from './manifest.ts';
+import { manifestLimits } from './manifest-limits.ts';
 
 const shown = (options: Parameters<typeof manifest>[0]): string[] =>
   manifest(options).map((o) => [o.kind, o.metadata.namespace, o.metadata.name].filter(Boolean).join(' '));
@@ -44,6 +45,19 @@ suite('manifest()', () => {
     const text = JSON.stringify(manifest({ parts: nodeParts, clusterDns: '' }));
     for (const word of ['secrets', 'pods', 'serviceaccounts', 'configmaps', '"*"', 'system:node"']) assert.ok(!text.includes(word), word);
   });
+});
+
+test('manifestLimits() has a policy and its binding for each part that writes, by the group of the part', () => {
+  const objects = manifestLimits(nodeParts);
+  assert.deepEqual(
+    objects.map((o) => `${o.kind} ${o.metadata.name}`),
+    ['net-agent', 'dns'].flatMap((part) => [
+      `ValidatingAdmissionPolicy fairlead-${part}`,
+      `ValidatingAdmissionPolicyBinding fairlead-${part}`,
+    ]),
+  );
+  assert.match(JSON.stringify(objects[0]), /'system:fairlead:net-agent' in request\.userInfo\.groups/);
+  assert.deepEqual(manifestLimits(['proxy']), []);
 });
 
 test('grantCommand() names a group for nodes, and none for the users that parts have of their own', () => {
