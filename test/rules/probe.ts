@@ -17,6 +17,7 @@ const send = libc.func('int64 send(int, const void *, size_t, int)');
 const recv = libc.func('int64 recv(int, void *, size_t, int)');
 const poll = libc.func('int poll(void *, uint64, int)');
 const getsockopt = libc.func('int getsockopt(int, int, int, void *, void *)');
+const setsockopt = libc.func('int setsockopt(int, int, int, const void *, uint32)');
 const close = libc.func('int close(int)');
 const pollAsync = promisify(poll.async) as (fds: Buffer, n: number, timeout: number) => Promise<number>;
 
@@ -24,6 +25,7 @@ const inet = 2;
 const stream = 1;
 const datagram = 2;
 const nonblock = 0o4000;
+const [tcp, quickAck] = [6, 12];
 const connectionRefused = 111;
 const inProgress = 115;
 const pollIn = 1;
@@ -87,6 +89,8 @@ export class Connection implements Disposable {
     if (!(await ready(this.#fd, pollIn, timeoutMs))) return 'silent';
     const answer = Buffer.alloc(256);
     const length = recv(this.#fd, answer, answer.length, 0) as number;
+    // Acknowledges at once. A server that waits for it sends again, and without NAT rules that packet would end the connection by a reset.
+    setsockopt(this.#fd, tcp, quickAck, Buffer.from([1, 0, 0, 0]), 4);
     if (length >= 0) return answer.toString('utf8', 0, length);
     return koffi.errno() === connectionRefused ? 'refused' : 'silent';
   }
