@@ -48,7 +48,10 @@ const reserved = reservedOf({
     { apiVersion: 'v1', kind: 'Node', metadata: { name: 'n' }, status: { addresses: [{ type: 'InternalIP', address: '192.168.120.11' }] } },
   ],
   slicesOf: () => [],
-  ownIps: ['192.168.120.11', 'fd00:120::11'],
+  addresses: [
+    { ip: '192.168.120.11', prefix: 24 },
+    { ip: 'fd00:120::11', prefix: 64 },
+  ],
   listeners: [{ protocol: 'tcp', port: 443 }],
 });
 const frontends4 = '10.96.0.1 10.96.0.2 010.096.000.001 198.51.100.1 198.51.100.2 ::ffff:198.51.100.1 192.168.120.11 10.244.1.2'.split(' ');

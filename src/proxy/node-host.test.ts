@@ -63,6 +63,7 @@ describe('KernelNodeHost', { skip: cannotMakeNamespaces, concurrency: false }, (
       await net.ip('a', `addr ${command} ${ip} dev lo`);
       await until(() => told > before);
     }
-    assert.deepEqual([...(await host.addresses())].sort(), ['127.0.0.1', '192.0.2.1', '::1', 'fd00::2']);
+    const held = (await host.addresses()).map(({ ip, prefix }) => `${ip}/${prefix}`);
+    assert.deepEqual(held.sort(), ['127.0.0.1/8', '192.0.2.1/32', '::1/128', 'fd00::2/128']);
   });
 });

@@ -3,11 +3,11 @@ import { readFileSync } from 'node:fs';
 import { NetlinkSocket } from '../linux/netlink/netlink-socket.ts';
 import { RTNLGRP, Rtnetlink } from '../linux/netlink/rtnetlink.ts';
 import { getListening, type ListeningSocket, NETLINK_SOCK_DIAG, parseListening } from '../linux/netlink/sock-diag.ts';
-import type { Listener } from './plan/reserved.ts';
+import type { LinkAddress, Listener } from './plan/reserved.ts';
 
 export interface NodeHost {
   /** Of all links, loopback included. */
-  addresses(): Promise<readonly string[]>;
+  addresses(): Promise<readonly LinkAddress[]>;
   /** TCP sockets that listen, and UDP sockets that take datagrams of anybody. */
   listeners(): Promise<readonly Listener[]>;
   /** Calls `onChange` when an address came or went, or may have. */
@@ -26,8 +26,8 @@ export class KernelNodeHost implements NodeHost {
     for (const socket of [this.#routing, this.#notices, this.#sockets]) socket.unref();
   }
 
-  async addresses(): Promise<readonly string[]> {
-    return (await this.#routing.addresses()).map(({ ip }) => ip);
+  async addresses(): Promise<readonly LinkAddress[]> {
+    return (await this.#routing.addresses()).map(({ ip, prefix }) => ({ ip, prefix }));
   }
 
   async listeners(): Promise<readonly Listener[]> {

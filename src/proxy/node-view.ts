@@ -12,7 +12,7 @@ import type { NodeHost } from './node-host.ts';
 import { familiesOf, nodeContext } from './node-state.ts';
 import type { ProxyOptions } from './options.ts';
 import type { NodeContext } from './plan/node-context.ts';
-import { type Listener, nothingReserved, type Reserved, type ReservedSources, reservedOf } from './plan/reserved.ts';
+import { type LinkAddress, type Listener, nothingReserved, type Reserved, type ReservedSources, reservedOf } from './plan/reserved.ts';
 
 export interface NodeViewOptions {
   readonly proxy: ProxyOptions;
@@ -25,7 +25,7 @@ export interface NodeViewOptions {
 
 export class NodeView {
   readonly #options: NodeViewOptions;
-  #addresses: readonly string[] = [];
+  #addresses: readonly LinkAddress[] = [];
   #listeners: readonly Listener[] = [];
   #trouble: string | undefined;
   #reserved: Reserved = nothingReserved;
@@ -54,9 +54,10 @@ export class NodeView {
   /** One context for each family that the node has. */
   contexts(): ReadonlyMap<TableFamily, NodeContext> {
     const { proxy, serviceCidrs } = this.#options;
+    const ips = this.#addresses.map(({ ip }) => ip);
     const ranges = serviceCidrs.list().flatMap(({ spec }) => spec?.cidrs ?? []);
     const all = { ...proxy, serviceCidrs: [...new Set([...(proxy.serviceCidrs ?? []), ...ranges])].sort() };
-    return new Map(familiesOf(all, this.node).map((family) => [family, nodeContext(all, this.node, family, this.#addresses)] as const));
+    return new Map(familiesOf(all, this.node).map((family) => [family, nodeContext(all, this.node, family, ips)] as const));
   }
 
   /** What no Service may take over, as of the last `reserve`. */
@@ -68,7 +69,7 @@ export class NodeView {
   reserve(): boolean {
     const { nodes, slicesOf, proxy } = this.#options;
     const apiServer = serverAddress(proxy.client.server);
-    const sources = { nodes: nodes.list(), slicesOf, ownIps: this.#addresses, listeners: this.#listeners };
+    const sources = { nodes: nodes.list(), slicesOf, addresses: this.#addresses, listeners: this.#listeners };
     const now = reservedOf({ ...sources, ...(apiServer ? { apiServer } : {}) });
     const text = (reserved: Reserved): string => JSON.stringify(Object.values(reserved).map((part) => [...part].sort()));
     if (text(now) === text(this.#reserved)) return false;

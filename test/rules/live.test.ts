@@ -153,6 +153,26 @@ describe('the proxy on a real kernel', { skip: process.getuid?.() === 0 ? false 
     assert.ok(changes > 50, `only ${changes} changes`);
   });
 
+  it("leaves this node's sockets alone that somebody's Service names, and serves the ports that are free", async () => {
+    const made = cluster({
+      externalIPs: ['192.168.120.11'],
+      ports: [
+        { name: 'busy', port: 8443 },
+        { name: '', port: 80 },
+      ],
+    });
+    const [slice] = made.slices.list();
+    const ports = ['busy', ''].map((name) => ({ name, port: 8080, protocol: 'TCP' }));
+    made.slices.put({ ...slice!, ports });
+    await start(made);
+    const from = async (port: number): Promise<string> => {
+      const answer = await probe(topology.namespaceOf('192.168.120.1'), '192.168.120.11', port, 'tcp', timeoutMs);
+      return answer.kind === 'answered' ? answer.by : answer.kind;
+    };
+    await until(async () => (await from(80)).startsWith('10.244.2.'));
+    for (let i = 0; i < 10; i++) assert.equal(await from(8443), '192.168.120.11:8443');
+  });
+
   it('moves a UDP flow to another endpoint when its own is gone', async () => {
     const made = cluster({ ports: [{ port: 53, protocol: 'UDP' }] }, [endpoints[0]]);
     await start(made);

@@ -4,7 +4,7 @@
  * other port of a node's address is free for everybody. Pure.
  */
 import type { EndpointSlice, Node } from '../../api/schema/types.ts';
-import { type Cidr, cidrContains, parseIp } from '../../ip/ip.ts';
+import { type Cidr, cidrContains, familyOf, parseIp } from '../../ip/ip.ts';
 import { type Frontend, frontendName, type Protocol } from './service-plan.ts';
 
 /** A socket that takes connections or datagrams in this node's network. */
@@ -13,6 +13,12 @@ export interface Listener {
   readonly ip?: string;
   readonly protocol: string;
   readonly port: number;
+}
+
+/** An address of a link, with the length of its prefix. */
+export interface LinkAddress {
+  readonly ip: string;
+  readonly prefix: number;
 }
 
 interface NodePlace {
@@ -27,6 +33,7 @@ export interface Reserved {
   readonly nodes: ReadonlyMap<string, NodePlace>;
   /** What listens at a frontend (`10.0.0.1 . tcp . 6443`), wherever that is. */
   readonly servers: ReadonlyMap<string, string>;
+  /** Addresses that are this node's own for good. */
   readonly ownIps: ReadonlySet<string>;
   /** Names of frontends: `192.0.2.1 . tcp . 22`, or `tcp . 22` for a socket on every address. */
   readonly listening: ReadonlySet<string>;
@@ -52,7 +59,7 @@ export interface ReservedSources {
   readonly slicesOf: (service: string) => readonly EndpointSlice[];
   /** The API server as this node reaches it, when that is by an address. */
   readonly apiServer?: { readonly ip: string; readonly port: number };
-  readonly ownIps: readonly string[];
+  readonly addresses: readonly LinkAddress[];
   readonly listeners: readonly Listener[];
 }
 
@@ -96,7 +103,17 @@ export function reservedOf(sources: ReservedSources): Reserved {
       frontendName({ ...(ip === undefined ? {} : { ip }), port }, { protocol: protocol as Protocol }),
     ),
   );
-  return { nodes, servers, ownIps: new Set(sources.ownIps), listening };
+  return {
+    nodes,
+    servers,
+    ownIps: new Set(sources.addresses.filter((a) => nodes.has(a.ip) || !isFloating(a)).map(({ ip }) => ip)),
+    listening,
+  };
+}
+
+/** An address alone that no Node names goes from node to node, as those that kube-vip or keepalived move: it is there for its Services. */
+function isFloating({ ip, prefix }: LinkAddress): boolean {
+  return prefix === (familyOf(ip) === 4 ? 32 : 128) && !isOfEveryHost(ip);
 }
 
 /** Loopback, multicast, unspecified, link-local: another host never has them, or has them too. */
@@ -124,8 +141,8 @@ export function whyReserved(
   if (server !== undefined) return server;
   const place = reserved.nodes.get(ip);
   if (place && isPartOf(place)) return `a part of node "${place.name}" listens there`;
-  const isOwn = reserved.ownIps.has(ip);
-  return isOwn && (reserved.listening.has(onAll) || reserved.listening.has(name)) ? 'this node listens there itself' : undefined;
+  const listens = reserved.listening.has(name) || (reserved.ownIps.has(ip) && reserved.listening.has(onAll));
+  return listens ? 'this node listens there itself' : undefined;
 }
 
 function whyNodePortReserved(

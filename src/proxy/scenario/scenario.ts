@@ -129,7 +129,7 @@ export function readScenario(objects: string, cluster: string, packets: string):
   const reserved = reservedOf({
     nodes,
     slicesOf: (key) => slices.filter((s) => `${s.metadata.namespace}/${s.metadata.labels?.['kubernetes.io/service-name']}` === key),
-    ownIps: nodeIps,
+    addresses: nodeIps.map((ip) => ({ ip, prefix: 24 })),
     listeners: file.listeners ?? [],
   });
   return { services, slices, node, reserved, packets: file.packets.map(readPacket), refused: (file.refused ?? []).toSorted() };

@@ -1,6 +1,6 @@
 /** A node's addresses and listening sockets, set by a test. */
 import type { NodeHost } from '../node-host.ts';
-import type { Listener } from '../plan/reserved.ts';
+import type { LinkAddress, Listener } from '../plan/reserved.ts';
 
 export class FakeNodeHost implements NodeHost {
   #ips: readonly string[];
@@ -17,8 +17,8 @@ export class FakeNodeHost implements NodeHost {
     this.#onChange?.();
   }
 
-  async addresses(): Promise<readonly string[]> {
-    return this.#ips;
+  async addresses(): Promise<readonly LinkAddress[]> {
+    return this.#ips.map((ip) => ({ ip, prefix: 24 }));
   }
 
   async listeners(): Promise<readonly Listener[]> {
