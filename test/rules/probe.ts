@@ -89,10 +89,10 @@ export class Connection implements Disposable {
     if (!(await ready(this.#fd, pollIn, timeoutMs))) return 'silent';
     const answer = Buffer.alloc(256);
     const length = recv(this.#fd, answer, answer.length, 0) as number;
+    if (length < 0) return koffi.errno() === connectionRefused ? 'refused' : 'silent';
     // Acknowledges at once. A server that waits for it sends again, and without NAT rules that packet would end the connection by a reset.
     setsockopt(this.#fd, tcp, quickAck, Buffer.from([1, 0, 0, 0]), 4);
-    if (length >= 0) return answer.toString('utf8', 0, length);
-    return koffi.errno() === connectionRefused ? 'refused' : 'silent';
+    return answer.toString('utf8', 0, length);
   }
 
   async exchange(text: string, timeoutMs: number): Promise<string | 'refused' | 'silent'> {
