@@ -89,11 +89,12 @@ socket.on('connect', () => {
 });
 socket.on('data', (part) => {
   reply += part;
-});
-socket.on('error', (err) => (sent ? undefined : unreachable(err.code ?? err.message)));
-socket.on('close', () => {
-  if (!reply.endsWith('\n')) return unreachable('it closed the connection');
+  // The agent takes it for delivered once it is written: not at the end of the connection, which an agent that is stuck may never make.
+  if (!reply.endsWith('\n')) return;
   const { code, stdout } = JSON.parse(reply);
   end(code, stdout);
 });
-setTimeout(() => unreachable(noAnswer), TIMEOUT_MS);
+socket.on('error', (err) => (sent ? undefined : unreachable(err.code ?? err.message)));
+socket.on('close', () => unreachable('it closed the connection'));
+// An answer that has come meanwhile is read before.
+setTimeout(() => setImmediate(() => unreachable(noAnswer)), TIMEOUT_MS);

@@ -264,7 +264,10 @@ describe('the plugin as containerd calls it', { skip: cannotMakeNamespaces }, ()
       // It may have been too quick for us.
       if (code === 0) await ok(call('DEL', `slow${i}`, config));
       else assert.equal((JSON.parse(stdout) as { code: number }).code, 11);
-      await eventually('it is taken back', async () => (await net.ip('node', 'link show type veth')) === veths);
+      const now = (): Promise<string> => net.ip('node', 'link show type veth');
+      await eventually(`slow${i}, which ended with ${code}, is taken back`, async () => (await now()) === veths).catch(async (err) => {
+        throw new Error(`before:\n${veths}\nnow:\n${await now()}`, { cause: err });
+      });
     }
   });
 

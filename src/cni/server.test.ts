@@ -1,10 +1,12 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
-import { connect } from 'node:net';
+import { connect, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, it } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { systemExec } from '../linux/exec.ts';
 import { listenForCalls } from './server.ts';
 
 describe('listenForCalls()', () => {
@@ -29,5 +31,24 @@ describe('listenForCalls()', () => {
     socket.end('{"stdin":"x"}\n');
     assert.equal(String((await once(socket, 'data'))[0]), '{"code":0,"stdout":"x"}\n');
     await new Promise((resolve) => server.close(resolve));
+  });
+});
+
+describe('the client in Node.js', () => {
+  it('ends with its answer though the agent stops right after it has written it', async () => {
+    const dir = mkdtempSync(join(tmpdir(), 'fl-client-'));
+    const path = join(dir, 's');
+    // Takes the call, answers, and does not end the connection.
+    const server = createServer((socket) => socket.once('data', () => socket.write('{"code":0,"stdout":"{}"}\n')));
+    await new Promise<void>((resolve) => server.listen(path, resolve));
+    try {
+      const client = fileURLToPath(new URL('../../cni-bin/fairlead.cjs', import.meta.url));
+      const env = { CNI_COMMAND: 'ADD', FAIRLEAD_CNI_TIMEOUT: '120' };
+      const result = await systemExec.run(process.execPath, [client, 'fairlead', path, dir], { env, input: '{}', timeoutMs: 60_000 });
+      assert.deepEqual(result, { code: 0, stdout: '{}', stderr: '' });
+    } finally {
+      server.close();
+      rmSync(dir, { recursive: true });
+    }
   });
 });

@@ -9,7 +9,7 @@ import { Rtnetlink } from '../linux/netlink/rtnetlink.ts';
 import { KernelNftables } from '../linux/nftables/kernel-nftables.ts';
 import type { Log } from '../observability/log.ts';
 import type { PodNetwork } from './attachment.ts';
-import { installConflist, installPlugins } from './install.ts';
+import { type InstallOptions, installConflist, installPlugins } from './install.ts';
 import { AddressBook } from './ipam/address-book.ts';
 import { actOnNotes } from './notes.ts';
 import { servePipes } from './pipe-server.ts';
@@ -45,67 +45,32 @@ export interface CniServer {
   readonly stopped: Promise<void>;
 }
 
-/** How often notes are read, dead pods' addresses taken back, and host ports compared with the kernel. */
+/** How often everything is looked at, whatever was heard. */
 const TIDY_MS = 10_000;
 
 /** Pods stay attached when it stops. Throws STATE_IN_USE. */
 export async function startCniServer(options: CniServerOptions): Promise<CniServer> {
   const { log, clock, signal } = options;
-  const notesDir = join(options.stateDir, 'notes');
-  const install = {
-    binDir: options.binDir,
-    confDir: options.confDir,
-    nodePath: options.nodePath ?? process.execPath,
-    clientPath: fileURLToPath(new URL('../../cni-bin/fairlead.cjs', import.meta.url)),
-    socket: options.socket,
-    notesDir,
-    pipesDir: `${options.socket}.pipes`,
-  };
-  const unlock = lockDirectory(options.stateDir);
-  const node = new Rtnetlink();
-  const aside = new Rtnetlink({ aside: true });
-  const book = await AddressBook.open(join(options.stateDir, 'addresses.jsonl'), log);
-  const nft = new KernelNftables();
-  const conntrack = new Conntrack();
-  const forgetUdp: ForgetUdp = async (ports) => {
-    await conntrack.deleteWhere(4, IPPROTO.udp, (flow) => ports.has(flow.orig.dstPort));
-  };
-  const hostPorts = new NftHostPorts(nft, forgetUdp, log);
-  const predecessor = new KernelPredecessor(node, options.hostLocalDir ?? '/var/lib/cni/networks');
-  const plugin = new Plugin({ book, wiring: new KernelWiring(node, aside), hostPorts, predecessor, log });
-  let hasNetwork = false;
-  const repair = async (): Promise<void> => {
-    installPlugins(install);
-    if (hasNetwork) installConflist(install);
-    await plugin.repair();
-  };
-
-  const tidy = async (): Promise<void> => {
-    await actOnNotes(notesDir, (call) => plugin.call(call), log);
-    const count = await plugin.reclaim();
-    await hostPorts.heal();
-    if (count > 0) log.info(`Took back ${count} addresses of pods that are gone`);
-  };
-  const repairOrSay = (): Promise<void> => repair().catch((err) => log.warn(`Cannot put back what pods need: ${messageOf(err)}`));
-  const tidyOrSay = (): Promise<void> => tidy().catch((err) => log.warn(`Cannot tidy up after pods: ${messageOf(err)}`));
-
+  const install = installOptions(options);
+  const { plugin, hostPorts, book, close } = await openParts(options);
+  const keeper = new Keeper({ plugin, hostPorts, install, log });
   const adopted = await plugin.adopt();
   if (adopted > 0) log.warn(`Found ${adopted} pod links that the address journal did not know`);
   await hostPorts.reset(book.all());
-  await tidyOrSay();
+  await keeper.tidy();
   const server = await listenForCalls(options.socket, (call) => plugin.call(call));
   const pipes = servePipes(install.pipesDir, (call) => plugin.call(call), log);
   installPlugins(install);
-  const watch = new NodeWatch([install.binDir, install.confDir], clock, () => void repairOrSay());
+  const watch = new NodeWatch([install.binDir, install.confDir], clock, () => void keeper.repair());
 
   const stopped = (async (): Promise<void> => {
     try {
       for (;;) {
         await clock.sleep(TIDY_MS, signal);
         pipes.sweep();
-        await repairOrSay();
+        await keeper.repair();
         watch.renew();
-        await tidyOrSay();
+        await keeper.tidy();
       }
     } catch (err) {
       if (!signal.aborted) throw err;
@@ -113,23 +78,103 @@ export async function startCniServer(options: CniServerOptions): Promise<CniServ
       watch.close();
       await pipes.close();
       await new Promise((resolve) => server.close(resolve));
-      node.close();
-      aside.close();
-      nft.close();
-      conntrack.close();
-      await book.close();
-      unlock();
+      await close();
     }
   })();
 
   return {
     async setNetwork(network) {
-      await plugin.setNetwork(network);
-      await hostPorts.setBridge(network.bridge);
-      installConflist(install);
-      hasNetwork = true;
+      await keeper.setNetwork(network);
       watch.renew();
     },
     stopped,
   };
+}
+
+function installOptions(options: CniServerOptions): InstallOptions {
+  return {
+    binDir: options.binDir,
+    confDir: options.confDir,
+    nodePath: options.nodePath ?? process.execPath,
+    clientPath: fileURLToPath(new URL('../../cni-bin/fairlead.cjs', import.meta.url)),
+    socket: options.socket,
+    notesDir: join(options.stateDir, 'notes'),
+    pipesDir: `${options.socket}.pipes`,
+  };
+}
+
+interface Parts {
+  readonly plugin: Plugin;
+  readonly hostPorts: NftHostPorts;
+  readonly book: AddressBook;
+  close(): Promise<void>;
+}
+
+/** The plugin over this node's kernel and disk. */
+async function openParts({ stateDir, hostLocalDir = '/var/lib/cni/networks', log }: CniServerOptions): Promise<Parts> {
+  const unlock = lockDirectory(stateDir);
+  const node = new Rtnetlink();
+  const aside = new Rtnetlink({ aside: true });
+  const book = await AddressBook.open(join(stateDir, 'addresses.jsonl'), log);
+  const nft = new KernelNftables();
+  const conntrack = new Conntrack();
+  const forgetUdp: ForgetUdp = async (ports) => {
+    await conntrack.deleteWhere(4, IPPROTO.udp, (flow) => ports.has(flow.orig.dstPort));
+  };
+  const hostPorts = new NftHostPorts(nft, forgetUdp, log);
+  const predecessor = new KernelPredecessor(node, hostLocalDir);
+  const plugin = new Plugin({ book, wiring: new KernelWiring(node, aside), hostPorts, predecessor, log });
+  const close = async (): Promise<void> => {
+    for (const part of [node, aside, nft, conntrack]) part.close();
+    await book.close();
+    unlock();
+  };
+  return { plugin, hostPorts, book, close };
+}
+
+/** Keeps what attached pods need as it should be. What goes wrong is said, and tried again. */
+class Keeper {
+  readonly #plugin: Plugin;
+  readonly #hostPorts: NftHostPorts;
+  readonly #install: InstallOptions;
+  readonly #log: Log;
+  /** Before that the runtime must not find a network. */
+  #hasNetwork = false;
+
+  constructor(parts: Pick<Parts, 'plugin' | 'hostPorts'> & { readonly install: InstallOptions; readonly log: Log }) {
+    this.#plugin = parts.plugin;
+    this.#hostPorts = parts.hostPorts;
+    this.#install = parts.install;
+    this.#log = parts.log;
+  }
+
+  async setNetwork(network: PodNetwork): Promise<void> {
+    await this.#plugin.setNetwork(network);
+    await this.#hostPorts.setBridge(network.bridge);
+    installConflist(this.#install);
+    this.#hasNetwork = true;
+  }
+
+  /** Puts back what others have changed: installed files, pods' links. */
+  repair(): Promise<void> {
+    return this.#orSay('put back what pods need', async () => {
+      installPlugins(this.#install);
+      if (this.#hasNetwork) installConflist(this.#install);
+      await this.#plugin.repair();
+    });
+  }
+
+  /** Reads notes, takes back addresses of pods that are gone, and compares host ports with the kernel. */
+  tidy(): Promise<void> {
+    return this.#orSay('tidy up after pods', async () => {
+      await actOnNotes(this.#install.notesDir, (call) => this.#plugin.call(call), this.#log);
+      const count = await this.#plugin.reclaim();
+      await this.#hostPorts.heal();
+      if (count > 0) this.#log.info(`Took back ${count} addresses of pods that are gone`);
+    });
+  }
+
+  async #orSay(what: string, work: () => Promise<void>): Promise<void> {
+    await work().catch((err: unknown) => this.#log.warn(`Cannot ${what}: ${messageOf(err)}`));
+  }
 }
