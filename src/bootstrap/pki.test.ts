@@ -90,6 +90,7 @@ suite('pki', () => {
     const before = await readFile(join(nodeDir, 'proxy.kubeconfig'), 'utf8');
     await ensureNodePki({ ...node, node: 'worker-2' });
     assert.equal(await subject('moved/net-agent.kubeconfig'), 'CN=system:fairlead:net-agent:worker-2 O=system:fairlead:net-agent');
+    assert.equal((await certificate('moved/kubelet.crt')).checkHost('worker-2'), 'worker-2');
     assert.notEqual(await readFile(join(nodeDir, 'proxy.kubeconfig'), 'utf8'), before);
     assert.equal(await readFile(join(nodeDir, 'dns.kubeconfig'), 'utf8'), 'kind: Config # mine\n');
     await rm(nodeDir, { recursive: true });

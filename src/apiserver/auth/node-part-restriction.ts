@@ -29,9 +29,9 @@ export function restrictNodePart(write: NodeWrite): string | undefined {
   }
 }
 
-function restrictLease(node: string, { operation, subresource, name, object, old }: NodeWrite): string | undefined {
+function restrictLease(node: string, { subresource, name, object, old }: NodeWrite): string | undefined {
   if (name !== node) return `the net-agent of node "${node}" is not allowed to modify node "${name}"`;
-  if (operation !== 'UPDATE' || subresource !== 'status') return 'a net-agent may only update the status of its Node';
+  if (subresource !== 'status') return 'a net-agent may only update the status of its Node';
   return isDeepStrictEqual(beside(object as Node), beside(old as Node))
     ? undefined
     : `a net-agent may only change annotations ${LEASE}* but ${OVERWRITE}, and the condition NetworkUnavailable`;
