@@ -34,11 +34,13 @@ function candidate(client: Client, identity: string): Candidate {
   return Object.assign(self, { stop, ended });
 }
 
-test('one leads, the next takes over at once when it steps back, and an answer that never comes costs the lead', async () => {
-  const cp = await ControlPlane.start({ controllers: [], scheduler: false, kubelet: false, nodes: 0 });
+test('one leads, the next takes over at once when it steps back, and an answer that never comes costs the lead', async (t) => {
+  await using cp = await ControlPlane.start({ controllers: [], scheduler: false, kubelet: false, nodes: 0 });
   const a = candidate(cp.client, 'a');
+  t.after(() => a.stop.abort());
   await eventually(() => assert.ok(a.leads));
   const b = candidate(cp.client, 'b');
+  t.after(() => b.stop.abort());
   await eventually(async () => assert.equal((await cp.client.get(leases, 'test', { namespace: 'kube-system' })).spec?.holderIdentity, 'a'));
   assert.ok(!b.leads);
   a.stop.abort();
@@ -54,5 +56,4 @@ test('one leads, the next takes over at once when it steps back, and an answer t
   assert.ok(!b.leads);
   assert.ok(performance.now() - cutAt < 2_000, 'it stepped back before its Lease ran out');
   cp.client.transport.send = send;
-  await cp.stop();
 });

@@ -161,7 +161,7 @@ describe('nodes', () => {
     }));
 
   it('two hundred nodes at once get two hundred ranges, none twice, also across a restart', async () => {
-    const cp = await ControlPlane.start({ controllers: ['node-ipam-controller'], scheduler: false, kubelet: false, nodes: 0 });
+    await using cp = await ControlPlane.start({ controllers: ['node-ipam-controller'], scheduler: false, kubelet: false, nodes: 0 });
     const names = Array.from({ length: 200 }, (_, i) => `m${i}`);
     const made = Promise.all(names.map((name) => cp.client.create(nodes, { apiVersion: 'v1', kind: 'Node', metadata: { name } })));
     await eventually(async () => assert.ok((await cp.client.list(nodes)).items.some((n) => n.spec?.podCIDR)));
@@ -183,6 +183,5 @@ describe('nodes', () => {
     });
     await cp.client.delete(nodes, 'm8');
     await eventually(async () => assert.equal((await rangesOf()).filter(Boolean).length, 256));
-    await cp.stop();
   });
 });

@@ -147,22 +147,22 @@ test('new resolvers in resolv.conf are taken without a restart, and an empty fil
   assert.deepEqual((await dig(port, 'example.com')).answers, EXAMPLE);
 });
 
-test('stopping while questions are out answers them and throws nothing', async () => {
+test('stopping while questions are out answers them and throws nothing', async (t) => {
   let questions = 0;
   const silent = await startBrokenResolver((m) => {
     // The loop probe goes out too.
     if (m.includes('example')) questions++;
     return m.subarray(0, 1);
   });
+  t.after(() => silent.close());
   const end = new AbortController();
   const forward = forwardPlugin({ upstreams: () => [at(silent.port)], clock: systemClock, log: keepingLog([]), signal: end.signal });
   const server = await startDnsServer({ address: '127.0.0.1', port: 0, log: keepingLog([]), answer: chain([forward], () => refusal(5)) });
+  t.after(() => server.close());
   const asked = Array.from({ length: 3 }, (_, i) => dig(server.port, `n${i}.example.com`));
   await eventually('they are out', () => questions >= 3);
   end.abort();
   for (const got of await Promise.all(asked)) assert.equal(got.status, 'SERVFAIL');
-  await server.close();
-  silent.close();
 });
 
 test('a resolver that comes back is used again', async (t) => {
