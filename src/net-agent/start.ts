@@ -18,8 +18,9 @@ import { syncTable } from '../linux/nftables/sync-table.ts';
 import type { Log } from '../observability/log.ts';
 import { ensureForwardAccept } from './apply/forward-accept.ts';
 import { concerns, LinuxNetworkKernel, WATCHED_GROUPS } from './apply/network-kernel.ts';
+import { Complaints } from './complaints.ts';
 import { checkConfig, type NetworkConfig } from './config.ts';
-import { type Lease, leaseOf, nodePatch, podCidrOf, publicIpOverwrite, vtepMacOf } from './lease/lease.ts';
+import { changesNetwork, type Lease, leaseOf, nodePatch, podCidrOf, publicIpOverwrite, vtepMacOf } from './lease/lease.ts';
 import { settlePeers } from './lease/peers.ts';
 import { BRIDGE, type DesiredNetwork, plan, vxlanName } from './plan/desired.ts';
 import { diff } from './plan/diff.ts';
@@ -96,18 +97,21 @@ class Agent implements NetAgent {
   #told = '';
   #waiting = '';
   #nextForwarding = 0;
-  readonly #complaints = new Map<string, string>();
+  readonly #troubles: Complaints;
+  readonly #refusals: Complaints;
   #wake: () => void = () => {};
   #woken = false;
 
   constructor(options: NetAgentOptions) {
     this.#options = options;
     this.#backend = checkConfig(options.config);
+    this.#troubles = new Complaints(options.log);
+    this.#refusals = new Complaints(options.log);
     const { promise, resolve } = Promise.withResolvers<void>();
     this.ready = promise;
     this.#markReady = resolve;
     const wake = (): void => this.#poke();
-    options.informers.of(nodes).on({ add: wake, update: (node, old) => (matters(old, node) ? wake() : undefined), delete: wake });
+    options.informers.of(nodes).on({ add: wake, update: (node, old) => (changesNetwork(old, node) ? wake() : undefined), delete: wake });
     this.#notices.subscribe(WATCHED_GROUPS, (notice) => (concerns(notice, this.#indexes) ? wake() : undefined));
     this.#notices.unref();
     this.#rulesWatch = this.#nft.watch(RULES_TABLE, wake);
@@ -129,9 +133,9 @@ class Agent implements NetAgent {
         this.#woken = false;
         try {
           await this.#sync();
-          this.#complain('sync', undefined);
+          this.#troubles.are(new Map());
         } catch (err) {
-          this.#complain('sync', messageOf(err));
+          this.#troubles.are(new Map([['sync', messageOf(err)]]));
           log.debug('Cannot set up the pod network', { err });
           wait = RETRY_MS;
         }
@@ -176,12 +180,12 @@ class Agent implements NetAgent {
     }
     this.#waiting = '';
     const desired = await this.#desired(node, podCidr);
-    const changed = await this.#apply(desired.network);
+    await this.#apply(desired.network);
     const { underlayIp } = desired;
     const rules = planRules({ network: mustCidr(config.network).text, podCidr, masquerade, underlayIp, port: this.#backend.port });
     if (await syncTable(this.#nft, rules)) this.#options.log.debug('Wrote the rules of the pod network');
     await this.#openForwarding();
-    await this.#tell(desired, changed);
+    await this.#tell(desired.network);
     const { mtu } = desired.network.links[0] ?? { mtu: 0 };
     writeSubnetEnv(runDir, renderSubnetEnv({ network: config.network, podCidr, mtu, masquerade }));
     await this.#patchNode(node, desired.lease);
@@ -244,19 +248,17 @@ class Agent implements NetAgent {
     }
     const ownIps = ownAddresses.map((a) => a.ip);
     const { peers, refused } = settlePeers(own, ownIps, candidates);
-    for (const { metadata } of others) {
-      const reason = why.get(metadata.name ?? '') ?? refused.get(metadata.name ?? '');
-      this.#complain(`peer ${metadata.name}`, reason === undefined ? undefined : `Left out node "${metadata.name}": ${reason}`);
-    }
+    this.#refusals.are(new Map([...why, ...refused].map(([name, reason]) => [name, `Left out node "${name}": ${reason}`])));
     return peers;
   }
 
-  /** True when the bridge is new: pods' links must be put into it again. */
-  async #apply(desired: DesiredNetwork): Promise<boolean> {
+  async #apply(desired: DesiredNetwork): Promise<void> {
     const steps = diff(desired, await this.#kernel.read());
     if (steps.length > 0) {
       const what = Object.entries(Object.groupBy(steps, (s) => s.do)).map(([kind, list]) => `${list?.length} ${kind}`);
       this.#options.log.info(`Changing the pod network: ${what.join(', ')}`);
+      // Pods' links must be put into a new bridge again, whatever goes wrong until it is told.
+      if (steps.some((s) => s.do === 'add-link' && s.link.name === BRIDGE)) this.#told = '';
       await this.#kernel.take(steps);
     }
     this.#kernel.setSysctls(desired.sysctls);
@@ -265,7 +267,6 @@ class Agent implements NetAgent {
       ...desired.links.flatMap((l) => ('parent' in l.kind ? [l.kind.parent] : [])),
     ]);
     this.#indexes = new Set((await this.#netlink.links()).filter((l) => ours.has(l.name)).map((l) => l.index));
-    return steps.some((s) => s.do === 'add-link' && s.link.name === BRIDGE);
   }
 
   /** Starts a process, so not with every look. */
@@ -277,7 +278,7 @@ class Agent implements NetAgent {
     this.#nextForwarding = clock.monotonic() + FORWARDING_MS;
   }
 
-  async #tell({ network }: { readonly network: DesiredNetwork }, bridgeIsNew: boolean): Promise<void> {
+  async #tell(network: DesiredNetwork): Promise<void> {
     const bridge = network.links.find((l) => l.name === BRIDGE);
     if (!bridge) return;
     const podNetwork: PodNetwork = {
@@ -287,7 +288,7 @@ class Agent implements NetAgent {
       mtu: bridge.mtu,
     };
     const text = JSON.stringify(podNetwork);
-    if (text === this.#told && !bridgeIsNew) return;
+    if (text === this.#told) return;
     this.#told = '';
     await this.#options.onNetwork?.(podNetwork);
     this.#told = text;
@@ -299,15 +300,6 @@ class Agent implements NetAgent {
     const patch = nodePatch(node, lease, now);
     if (patch) await client.patch(nodes, nodeName, patch, { kind: 'strategic', subresource: 'status', signal });
   }
-
-  /** Says a thing once, and once more when it is over. */
-  #complain(about: string, what: string | undefined): void {
-    const before = this.#complaints.get(about);
-    if (what === before) return;
-    if (what === undefined) this.#complaints.delete(about);
-    else this.#complaints.set(about, what);
-    this.#options.log.warn(what ?? `Over: ${before}`);
-  }
 }
 
 /** A random MAC that says so: local, not multicast. */
@@ -317,19 +309,7 @@ function randomMac(): string {
   return [...bytes].map((b) => b.toString(16).padStart(2, '0')).join(':');
 }
 
-/** Heartbeats change every Node every few seconds; only what makes a lease, or this agent's own part of the status, counts. */
-function matters(old: Node, node: Node): boolean {
-  const part = (n: Node): string =>
-    JSON.stringify([
-      n.spec?.podCIDR,
-      n.spec?.podCIDRs,
-      n.metadata.annotations,
-      n.status?.addresses,
-      n.status?.conditions?.find((c) => c.type === 'NetworkUnavailable')?.status,
-    ]);
-  return part(old) !== part(node);
-}
-
 function aborted(signal: AbortSignal): Promise<void> {
+  if (signal.aborted) return Promise.resolve();
   return new Promise((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
 }

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { Node } from '../../api/schema/types.ts';
 import { mustCidr } from '../../ip/ip.ts';
-import { annotationsOf, type Lease, leaseOf, nodePatch, podCidrOf, publicIpOverwrite, vtepMacOf } from './lease.ts';
+import { annotationsOf, changesNetwork, type Lease, leaseOf, nodePatch, podCidrOf, publicIpOverwrite, vtepMacOf } from './lease.ts';
 
 const network = mustCidr('10.244.0.0/16');
 const since = '2026-01-01T00:00:00Z';
@@ -96,4 +96,21 @@ describe('publicIpOverwrite()', () => {
       const annotations = told === undefined ? {} : { 'flannel.alpha.coreos.com/public-ip-overwrite': told };
       assert.equal(publicIpOverwrite(node(annotations)), taken);
     });
+});
+
+describe('changesNetwork()', () => {
+  const old = node(annotationsOf(own));
+  const condition = (type: string, status: string): Node => ({ ...old, status: { conditions: [{ type, status }] } });
+  const cases: readonly [what: string, now: Node, counts: boolean][] = [
+    ['nothing', { ...old, metadata: { ...old.metadata, resourceVersion: '2' } }, false],
+    ['a heartbeat', condition('Ready', 'True'), false],
+    ['a label', { ...old, metadata: { ...old.metadata, labels: { a: 'b' } } }, false],
+    ['the range', { ...old, spec: { podCIDR: '10.244.9.0/24' } }, true],
+    ['a second range', { ...old, spec: { podCIDR: own.podCidr, podCIDRs: [own.podCidr, 'fd00::/64'] } }, true],
+    ['an annotation', node({ ...annotationsOf(own), 'flannel.alpha.coreos.com/public-ip': '192.168.120.99' }), true],
+    ['an address', { ...old, status: { addresses: [{ type: 'InternalIP', address: '192.168.56.11' }] } }, true],
+    ['the condition of the network', condition('NetworkUnavailable', 'True'), true],
+  ];
+  for (const [what, now, counts] of cases)
+    it(`${counts ? 'hears' : 'does not hear'} a change of ${what}`, () => assert.equal(changesNetwork(old, now), counts));
 });

@@ -78,6 +78,19 @@ export function annotationsOf(lease: Lease): Record<string, string> {
   };
 }
 
+/** Heartbeats change every Node every few seconds; only what makes a lease, or an agent's own part of the status, counts. */
+export function changesNetwork(old: Node, node: Node): boolean {
+  const part = ({ spec, metadata, status }: Node): string =>
+    JSON.stringify([
+      spec?.podCIDR,
+      spec?.podCIDRs,
+      metadata.annotations,
+      status?.addresses,
+      status?.conditions?.find((c) => c.type === 'NetworkUnavailable')?.status,
+    ]);
+  return part(old) !== part(node);
+}
+
 /** What has to be patched into the Node's status so that it tells the lease; undefined when it does. `now` is RFC 3339. */
 export function nodePatch(node: Node, lease: Lease, now: string): object | undefined {
   const wanted = annotationsOf(lease);
