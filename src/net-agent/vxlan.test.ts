@@ -22,7 +22,8 @@ class Cluster {
 
   constructor(names: readonly string[]) {
     names.forEach((name, i) => {
-      this.nodes.set(name, { apiVersion: 'v1', kind: 'Node', metadata: { name }, spec: { podCIDR: `10.244.${i + 1}.0/24` } });
+      const metadata = { name, creationTimestamp: '2026-01-01T00:00:00Z' };
+      this.nodes.set(name, { apiVersion: 'v1', kind: 'Node', metadata, spec: { podCIDR: `10.244.${i + 1}.0/24` } });
     });
   }
 
@@ -49,6 +50,19 @@ class Cluster {
     const closed = once(agent, 'close');
     agent.kill('SIGKILL');
     await closed;
+  }
+
+  /** A Node that tells a lease, whoever is behind it. */
+  claim(name: string, podCIDR: string, publicIp: string, mac: string): void {
+    const prefix = 'flannel.alpha.coreos.com/';
+    const annotations = {
+      [`${prefix}kube-subnet-manager`]: 'true',
+      [`${prefix}backend-type`]: 'vxlan',
+      [`${prefix}backend-data`]: `{"VNI":1,"VtepMAC":"${mac}"}`,
+      [`${prefix}public-ip`]: publicIp,
+    };
+    const metadata = { name, annotations, creationTimestamp: '2026-02-02T00:00:00Z' };
+    this.nodes.set(name, { apiVersion: 'v1', kind: 'Node', metadata, spec: { podCIDR } });
   }
 
   remove(name: string): void {
@@ -190,6 +204,20 @@ describe('three nodes with VXLAN between them', { skip: cannotMakeNamespaces }, 
     startAgent('b');
     await meet('a reaches b again');
     assert.equal(backend(), before);
+  });
+
+  it("sends nothing to a newer Node that claims another's range, or an address of this node", async () => {
+    const entries = async (): Promise<string> =>
+      `${await net.ip('a', 'neigh show dev flannel.1 nud permanent')}${await net.ip('a', 'route')}`;
+    const before = await entries();
+    cluster.claim('aaa', '10.244.2.0/24', '192.168.120.99', '02:00:00:00:00:aa');
+    cluster.claim('twin', '10.244.8.0/24', addresses.a, '02:00:00:00:00:bb');
+    cluster.claim('honest', '10.244.9.0/24', '192.168.120.98', '02:00:00:00:00:cc');
+    cluster.tell();
+    await eventually('the honest one is taken', async () => (await entries()).includes('10.244.9.0/24'));
+    assert.doesNotMatch(await entries(), /02:00:00:00:00:(aa|bb)|10\.244\.8\.0/);
+    for (const name of ['aaa', 'twin', 'honest']) cluster.remove(name);
+    await eventually('all is as it was', async () => (await entries()) === before);
   });
 
   it('forgets a node that leaves', async () => {
