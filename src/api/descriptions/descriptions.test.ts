@@ -62,6 +62,12 @@ suite('descriptions', () => {
     }
   });
 
+  test('of another type hold where a type says that it is like it', () => {
+    assert.equal(fieldDescription('core.v1.EphemeralContainer', 'image'), fieldDescription('core.v1.Container', 'image'));
+    assert.notEqual(fieldDescription('core.v1.EphemeralContainer', 'targetContainerName'), undefined);
+    for (const [name, { like }] of descriptions) assert.ok(like === undefined || descriptions.has(like), `${name} < ${like}`);
+  });
+
   test('of a condition hold for the conditions of every kind', () => {
     assert.equal(fieldDescription('apps.v1.DeploymentCondition', 'status'), 'The answer: True, False or Unknown.');
     assert.equal(fieldDescription('core.v1.Pod', 'status')?.startsWith('What is'), true);

@@ -123,4 +123,79 @@ LeaseSpec: Who holds a Lease, since when and for how long.
   leaseTransitions: How often it went from one holder to another.
   strategy: How a new holder is chosen, with coordinated leader election.
   preferredHolder: Who should have it next, with coordinated leader election.
+
+EventSeries: How often an event came again.
+  count: How often.
+  lastObservedTime: When it last came.
+
+EventsV1Event < Event: Something that happened to an object. Events are kept for an hour.
+  reportingController: The program that tells of it.
+  regarding: The object that it happened to.
+  note: What happened, in words for people.
+  deprecatedSource: Who saw it, as older programs say it.
+  deprecatedFirstTimestamp: When it was first seen, as older programs say it.
+  deprecatedLastTimestamp: When it was last seen, as older programs say it.
+  deprecatedCount: How often it was seen, as older programs say it.
+EventsV1EventSeries < EventSeries: How often an event came again.
+
+ManagedFieldsEntry: What one program has set in an object.
+  manager: The program.
+  operation: Apply or Update.
+  time: When it last changed something.
+  fieldsType: How the fields are written: FieldsV1.
+  fieldsV1: The fields.
+  subresource: The subresource through which it wrote.
+
+SelfSubjectReview: Asks who one is.
+SelfSubjectReviewStatus: Who one is.
+  userInfo: The user.
+UserInfo: A user.
+  username: The name.
+  uid: The uid.
+  groups: The groups.
+  extra: What else is known.
+TokenReview: Asks whose a token is.
+TokenReviewSpec: A token.
+  token: The token.
+  audiences: For whom it should be good. Default: the API server.
+TokenReviewStatus: Whose a token is.
+  authenticated: Whether it is good.
+  user: Whose it is.
+  audiences: For whom of those that were asked it is good.
+  error: Why it could not be checked.
+SubjectAccessReview: Asks whether somebody may do something.
+SubjectAccessReviewSpec: Who, and what.
+  user: The name.
+  groups: The groups.
+  uid: The uid.
+  extra: What else is known.
+  resourceAttributes: What is to be done to a resource.
+  nonResourceAttributes: What is to be done to a path. One or the other.
+SelfSubjectAccessReview: Asks whether one may do something oneself.
+SelfSubjectAccessReviewSpec < SubjectAccessReviewSpec: What is to be done.
+LocalSubjectAccessReview: Asks whether somebody may do something in a namespace.
+SubjectAccessReviewStatus: Whether it may be done.
+  allowed: Whether it may.
+  denied: Whether it may not whatever others say.
+  reason: Why.
+  evaluationError: What went wrong in finding out.
+ResourceAttributes: What is to be done to a resource.
+  namespace: Where; empty for everywhere, or for what is in no namespace.
+  verb: What, such as get or create.
+  group: The resource's group.
+  version: The resource's version.
+  resource: The resource, such as pods.
+  subresource: The subresource, such as log.
+  name: The object; empty for all.
+NonResourceAttributes: What is to be done to a path.
+  path: The path.
+  verb: What, such as get.
+SelfSubjectRulesReview: Asks for all that one may do in a namespace.
+SelfSubjectRulesReviewSpec: Where.
+  namespace: The namespace.
+SubjectRulesReviewStatus: All that one may do.
+  resourceRules: What may be done to resources.
+  nonResourceRules: What may be done to paths.
+  incomplete: Whether there may be more.
+  evaluationError: What went wrong in finding out.
 `;

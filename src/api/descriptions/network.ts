@@ -147,4 +147,27 @@ ServiceCIDRSpec: The ranges.
 IPAddress: An address of a Service that is in use. Made by the server.
 IPAddressSpec: Whose address it is.
   parentRef: The Service.
+DiscoveryV1EndpointPort < EndpointPort: A port behind a Service.
+PortStatus: A port of a load balancer.
+  port: The number.
+  protocol: TCP, UDP or SCTP.
+  error: What is wrong with it, in one word.
+IngressStatus: How an Ingress is reached.
+  loadBalancer: What its controller gave it.
+IngressLoadBalancerStatus < LoadBalancerStatus: What a controller gave.
+IngressLoadBalancerIngress: An address or name from a controller.
+  ip: The address.
+  hostname: The name.
+  ports: The ports, and what is wrong with them.
+IngressPortStatus < PortStatus: A port of an Ingress.
+IngressClassParametersReference: An object with settings of an ingress controller.
+  apiGroup: Its group; empty for the core group.
+  name: Its name.
+  scope: Cluster or Namespace.
+  namespace: Its namespace, for the scope Namespace.
+ParentReference: Whose an address is.
+  group: The group; empty for the core group.
+  resource: The resource, such as services.
+  namespace: The namespace.
+  name: The name.
 `;

@@ -102,20 +102,8 @@ Container: A program that runs in a pod, from an image.
   stdinOnce: Whether the input ends when the first one who attached goes. Default false.
   tty: Whether it has a terminal. Needs stdin. Default false.
 
-EphemeralContainer: A container put into a running pod to look into it. It is never started again, and has no ports, probes or resources.
-  name: Its name, unique in the pod.
-  image: The image.
-  command: What is run, in place of the image's entry point.
-  args: Its arguments, in place of the image's.
-  env: Environment variables.
-  envFrom: ConfigMaps and Secrets of which every key becomes an environment variable.
-  workingDir: The directory it starts in.
+EphemeralContainer < Container: A container put into a running pod to look into it. It is never started again, and has no ports, probes or resources.
   targetContainerName: The container whose processes it sees.
-  stdin: Whether it has a standard input that can be attached to.
-  tty: Whether it has a terminal.
-  volumeMounts: Where volumes appear in its file system.
-  securityContext: Users and rights, in place of what the pod says.
-  imagePullPolicy: When the image is pulled: Always, IfNotPresent or Never.
 
 ContainerPort: A port that a container listens on.
   name: Its name, by which Services and probes can refer to it.
@@ -356,4 +344,39 @@ ContainerStateTerminated: How a container ended.
   startedAt: When it started.
   finishedAt: When it ended.
   containerID: Its id.
+VolumeMountStatus: A volume that is mounted.
+  name: The volume's name in the pod.
+  mountPath: Where it is.
+  recursiveReadOnly: Whether mounts within it are read-only too.
+ContainerUser: As whom a container's first process began.
+  linux: On Linux.
+LinuxContainerUser: User and groups of a process.
+  uid: The user id.
+  gid: The group id.
+  supplementalGroups: Further groups.
+ContainerRestartRule: By which exit codes a container is started again.
+  action: Restart, or RestartAllContainers of the pod.
+  exitCodes: Which exit codes.
+ContainerRestartRuleOnExitCodes: Exit codes.
+  operator: In or NotIn.
+  values: The codes.
+FileKeySelector: A variable of a file in a volume.
+  volumeName: The volume.
+  path: The file, within the volume.
+  key: The variable's name.
+VolumeDevice: Where a block volume appears as a device.
+  name: The volume's name in the pod.
+  devicePath: The device in the container.
+SELinuxOptions: An SELinux label.
+  user: Its user.
+  role: Its role.
+  type: Its type.
+  level: Its level.
+PodResourceClaimStatus: A ResourceClaim that was made for a pod.
+  name: Its name within the pod.
+  resourceClaimName: The ResourceClaim.
+PodTemplate: What pods look like that are made from it. Nothing makes any by itself.
+  template: What each pod is to be.
+Binding: Gives a pod its node. Schedulers write it.
+  target: The node.
 `;

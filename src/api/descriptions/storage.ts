@@ -128,4 +128,57 @@ StorageClass: A kind of storage, and who makes volumes of it.
   allowVolumeExpansion: Whether claims may be made larger.
   volumeBindingMode: Immediate (the default), or WaitForFirstConsumer to wait until a pod needs the volume.
   allowedTopologies: Where volumes may be made.
+LocalVolumeSource: A disk or directory of one node.
+  path: Where it is on the node.
+VolumeNodeAffinity: From which nodes a volume can be reached.
+  required: What a node must fulfil.
+CSIPersistentVolumeSource: A volume of a CSI driver.
+  driver: The driver's name.
+  volumeHandle: What the driver calls the volume.
+  volumeAttributes: What the driver is told.
+  controllerPublishSecretRef: A Secret for attaching it.
+  nodeStageSecretRef: A Secret for preparing it on a node.
+  nodePublishSecretRef: A Secret for mounting it.
+  controllerExpandSecretRef: A Secret for making it larger.
+  nodeExpandSecretRef: A Secret for making it larger on a node.
+SecretReference: A Secret in any namespace.
+  name: Its name.
+  namespace: Its namespace.
+TypedLocalObjectReference: An object of the same namespace.
+  apiGroup: Its group; empty for the core group.
+  name: Its name.
+TypedObjectReference < TypedLocalObjectReference: An object of any namespace.
+  namespace: Its namespace.
+TopologySelectorTerm: Where volumes may be made.
+  matchLabelExpressions: Labels of the places; all must fit.
+TopologySelectorLabelRequirement: A label and its values.
+  key: The label's key.
+  values: One of these.
+CSIDriver: What a CSI driver can do and needs.
+CSIDriverSpec: What a CSI driver can do and needs.
+  attachRequired: Whether volumes are attached to a node before they are mounted. Default true.
+  podInfoOnMount: Whether the driver is told of the pod. Default false.
+  volumeLifecycleModes: Persistent, Ephemeral or both.
+  storageCapacity: Whether the scheduler looks at how much storage is left. Default false.
+  fsGroupPolicy: Whether the owner of files is changed: ReadWriteOnceWithFSType (the default), File or None.
+  tokenRequests: Tokens of the pod's ServiceAccount that the driver is given.
+  requiresRepublish: Whether the driver is called again and again while the pod runs. Default false.
+  seLinuxMount: Whether volumes can be mounted with an SELinux label. Default false.
+CSINode: Which CSI drivers a node has.
+CSINodeSpec: Which CSI drivers a node has.
+  drivers: The drivers.
+CSINodeDriver: A CSI driver of a node.
+  name: Its name.
+  nodeID: What it calls the node.
+  topologyKeys: Labels that say from where its volumes are reached.
+  allocatable: How many volumes the node can have.
+VolumeAttachment: A volume that is to be attached to a node.
+VolumeAttachmentSpec: Which volume, and to which node.
+  attacher: Who attaches it.
+  source: The volume.
+  nodeName: The node.
+VolumeAttachmentStatus: Whether a volume is attached.
+  attached: Whether it is.
+  attachError: Why it could not be attached.
+  detachError: Why it could not be detached.
 `;

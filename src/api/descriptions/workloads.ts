@@ -199,4 +199,68 @@ PriorityClass: A name for how important pods are.
   globalDefault: Whether it holds for pods that name none. Default false.
   description: When to use it.
   preemptionPolicy: Whether less important pods may be evicted for these: PreemptLowerPriority (the default) or Never.
+ReplicationControllerStatus < ReplicaSetStatus: How a ReplicationController is.
+PodFailurePolicyOnExitCodesRequirement: Exit codes of a container.
+  containerName: The container. Default: any.
+  operator: In or NotIn.
+  values: The codes.
+PodFailurePolicyOnPodConditionsPattern: A condition of a pod.
+  type: Its type.
+  status: Its answer.
+SuccessPolicy: When an indexed Job has succeeded before all numbers have.
+  rules: One that fits is enough.
+SuccessPolicyRule: Which numbers must have succeeded, or how many of them.
+  succeededIndexes: Which, such as 1,3-5.
+  succeededCount: How many.
+ObjectMetricSource: A metric of another object.
+  describedObject: The object.
+  metric: The metric.
+  target: What it is to be.
+MetricIdentifier: A metric.
+  name: Its name.
+PodsMetricSource: A metric that every pod has.
+  metric: The metric.
+  target: What its average is to be.
+ResourceMetricSource: A resource of the pods.
+  name: cpu or memory.
+  target: What its use is to be.
+ContainerResourceMetricSource < ResourceMetricSource: A resource of one container of the pods.
+  container: The container.
+ExternalMetricSource: A metric from outside of the cluster.
+  metric: The metric.
+  target: What it is to be.
+HorizontalPodAutoscalerBehavior: How fast the number may go up and down.
+  scaleUp: How fast it may go up.
+  scaleDown: How fast it may go down.
+HPAScalingRules: How fast the number may change.
+  stabilizationWindowSeconds: For how many seconds back the wishes are looked at, and the most careful one taken.
+  selectPolicy: Which policy counts: Max (the default), Min, or Disabled for no change.
+  policies: How much may change in how much time.
+  tolerance: How far a metric may be off without a change. Default 0.1.
+HPAScalingPolicy: How much may change in how much time.
+  type: Pods or Percent.
+  value: How many, or how many percent.
+  periodSeconds: In how many seconds.
+HorizontalPodAutoscalerStatus: How an autoscaler is.
+  lastScaleTime: When the number was last changed.
+  currentReplicas: How many pods there are.
+  desiredReplicas: How many there are to be.
+  currentMetrics: What the metrics are.
+MetricStatus < MetricSpec: What a metric is.
+MetricValueStatus < MetricTarget: What a metric is.
+ObjectMetricStatus < ObjectMetricSource: What a metric of another object is.
+  current: What it is.
+PodsMetricStatus < PodsMetricSource: What a metric of the pods is.
+  current: What its average is.
+ResourceMetricStatus < ResourceMetricSource: What a resource's use is.
+  current: What it is.
+ContainerResourceMetricStatus < ContainerResourceMetricSource: What a resource's use by a container is.
+  current: What it is.
+ExternalMetricStatus < ExternalMetricSource: What a metric from outside is.
+  current: What it is.
+AutoscalingV1HorizontalPodAutoscalerSpec < HorizontalPodAutoscalerSpec: What is scaled, and by how much processor time.
+  targetCPUUtilizationPercentage: How many percent of its requests a pod is to use. Default 80.
+AutoscalingV1HorizontalPodAutoscalerStatus < HorizontalPodAutoscalerStatus: How an autoscaler is.
+  currentCPUUtilizationPercentage: How many percent of its requests a pod uses.
+AutoscalingV1HorizontalPodAutoscaler: Changes the number of pods of a Deployment or the like, by the processor time that they use.
 `;
