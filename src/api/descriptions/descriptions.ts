@@ -33,21 +33,33 @@ function parse(texts: readonly string[]): ReadonlyMap<string, Description> {
   return types;
 }
 
-/** By the short names of `types.ts`. */
-export const descriptions: ReadonlyMap<string, Description> = parse([everywhere, pods, workloads, network, storage, nodesAndAccess]);
+let known: { readonly byShortName: ReadonlyMap<string, Description>; readonly byName: ReadonlyMap<string, Description> } | undefined;
 
-const byFullName = new Map([...descriptions].map(([short, description]) => [typeNamed(short)?.name ?? short, description]));
+/** Read when first asked for: a server starts without. */
+function all(): NonNullable<typeof known> {
+  if (!known) {
+    const byShortName = parse([everywhere, pods, workloads, network, storage, nodesAndAccess]);
+    known = { byShortName, byName: new Map([...byShortName].map(([short, one]) => [typeNamed(short)?.name ?? short, one])) };
+  }
+  return known;
+}
+
+/** By the short names of `types.ts`. */
+export function descriptions(): ReadonlyMap<string, Description> {
+  return all().byShortName;
+}
 
 /** What every condition has holds for the conditions of each kind, and some things hold for all types. */
 function* sourcesOf(typeName: string): Generator<Description | undefined> {
-  for (let one = byFullName.get(typeName); one; one = one.like === undefined ? undefined : descriptions.get(one.like)) yield one;
-  if (typeName.endsWith(anyCondition)) yield descriptions.get(anyCondition);
-  yield descriptions.get(anywhere);
+  const { byName, byShortName } = all();
+  for (let one = byName.get(typeName); one; one = one.like === undefined ? undefined : byShortName.get(one.like)) yield one;
+  if (typeName.endsWith(anyCondition)) yield byShortName.get(anyCondition);
+  yield byShortName.get(anywhere);
 }
 
 /** By the type's name in the schema tables, such as `core.v1.Pod`; undefined where nothing is written. */
 export function typeDescription(typeName: string): string | undefined {
-  return byFullName.get(typeName)?.text || undefined;
+  return all().byName.get(typeName)?.text || undefined;
 }
 
 export function fieldDescription(typeName: string, field: string): string | undefined {
