@@ -28,16 +28,17 @@ function deleteElements(set: SetDeclaration, keys: readonly string[]): Op[] {
 
 /** Elements of one set that go, and those that come: a changed value is among both. */
 function diffElements(have: Elements, want: Elements): { gone: string[]; changed: string[]; fresh: (readonly [string, string])[] } {
-  const gone: string[] = [];
   const changed: string[] = [];
+  const fresh: (readonly [string, string])[] = [];
   let same = 0;
-  for (const [key, data] of have) {
-    const wanted = want.get(key);
-    if (wanted === data) same++;
-    else (wanted === undefined ? gone : changed).push(key);
+  for (const [key, data] of want) {
+    const held = have.get(key);
+    if (held === data) same++;
+    else fresh.push([key, data]);
+    if (held !== undefined && held !== data) changed.push(key);
   }
-  const fresh = same === want.size ? [] : [...want].filter(([key, data]) => have.get(key) !== data);
-  return { gone, changed, fresh };
+  const isAll = same + changed.length === have.size;
+  return { gone: isAll ? [] : [...have.keys()].filter((key) => !want.has(key)), changed, fresh };
 }
 
 /**

@@ -1,4 +1,5 @@
 /** From ServicePlans to set elements, and from a change of a plan to the elements that it touches. Pure. */
+import type { Elements } from '../../../linux/nftables/table.ts';
 import {
   type EndpointAddress,
   type Frontend,
@@ -7,7 +8,7 @@ import {
   type ServicePlan,
   type Target,
 } from '../../plan/service-plan.ts';
-import { localOffset, type SetName } from './layout.ts';
+import { localOffset, type SetName, type SlotSet } from './layout.ts';
 
 export interface Element {
   readonly set: SetName;
@@ -99,6 +100,8 @@ export interface ElementChanges {
   gone(set: SetName, key: string): void;
   /** Also of elements that were there with the same data. */
   wanted(set: SetName, key: string, data: string): void;
+  /** Another endpoint is in a slot, the first or none any more. */
+  slot(set: SlotSet, key: string, before: string | undefined, after: string | undefined): void;
   /** A Service takes (1) or lets go (-1) of an element that others may want too. */
   share(set: SetName, key: string, step: 1 | -1): void;
 }
@@ -118,23 +121,92 @@ function changeFront(name: string, before: Front | undefined, after: Front | und
   for (const { set, key } of before ? frontendElements(before, name) : [])
     if (!now.some((e) => e.set === set && e.key === key)) changes.gone(set, key);
   for (const { set, key, data } of now) changes.wanted(set, key, data);
-  const set = (after ?? before)?.frontend.kind === 'node-port' ? 'nodeport-endpoints' : 'endpoints';
-  const [had, has] = [listsOf(before), listsOf(after)];
+  const front = after ?? before;
+  if (!front) return;
+  const [set, had, has] = [slotSetOf(front), listsOf(before), listsOf(after)];
   changeSlots(set, name, 0, had.cluster, has.cluster, changes);
   changeSlots(set, name, localOffset, had.local, has.local, changes);
 }
 
+function slotSetOf({ frontend }: Front): SlotSet {
+  return frontend.kind === 'node-port' ? 'nodeport-endpoints' : 'endpoints';
+}
+
 function changeSlots(
-  set: SetName,
+  set: SlotSet,
   name: string,
   offset: number,
   before: readonly EndpointAddress[],
   after: readonly EndpointAddress[],
   changes: ElementChanges,
 ): void {
-  for (let slot = after.length; slot < before.length; slot++) changes.gone(set, `${name} . ${slot + offset}`);
-  for (let slot = 0; slot < after.length; slot++) {
-    const [was, is] = [before[slot], after[slot]];
-    if (is && is.name !== was?.name) changes.wanted(set, `${name} . ${slot + offset}`, is.name);
+  for (let slot = 0; slot < Math.max(before.length, after.length); slot++) {
+    const [was, is] = [before[slot]?.name, after[slot]?.name];
+    if (was !== is) changes.slot(set, `${name} . ${slot + offset}`, was, is);
+  }
+}
+
+/**
+ * All elements of a set of slots, made from the plans whenever they are asked for: they are most of a table, and nothing but a whole
+ * comparison needs them together.
+ */
+export class SlotElements implements Elements {
+  readonly #plans: ReadonlyMap<string, ServicePlan>;
+  readonly #set: SlotSet;
+  #all: ReadonlyMap<string, string> | undefined;
+
+  constructor(plans: ReadonlyMap<string, ServicePlan>, set: SlotSet) {
+    this.#plans = plans;
+    this.#set = set;
+  }
+
+  *#lists(): Generator<readonly [frontend: string, offset: number, list: readonly EndpointAddress[]]> {
+    for (const plan of this.#plans.values())
+      for (const [name, front] of frontsOf(plan)) {
+        if (slotSetOf(front) !== this.#set) continue;
+        const { cluster, local } = listsOf(front);
+        if (cluster.length > 0) yield [name, 0, cluster];
+        if (local.length > 0) yield [name, localOffset, local];
+      }
+  }
+
+  get size(): number {
+    let size = 0;
+    for (const [, , list] of this.#lists()) size += list.length;
+    return size;
+  }
+
+  *entries(): MapIterator<[string, string]> {
+    for (const [name, offset, list] of this.#lists())
+      for (let slot = 0; slot < list.length; slot++) yield [`${name} . ${slot + offset}`, list[slot]?.name ?? ''];
+  }
+
+  [Symbol.iterator](): MapIterator<[string, string]> {
+    return this.entries();
+  }
+
+  get #map(): ReadonlyMap<string, string> {
+    this.#all ??= new Map(this.entries());
+    return this.#all;
+  }
+
+  get(key: string): string | undefined {
+    return this.#map.get(key);
+  }
+
+  has(key: string): boolean {
+    return this.#map.has(key);
+  }
+
+  keys(): MapIterator<string> {
+    return this.#map.keys();
+  }
+
+  values(): MapIterator<string> {
+    return this.#map.values();
+  }
+
+  forEach(visit: (data: string, key: string, all: Elements) => void): void {
+    for (const [key, data] of this) visit(data, key, this);
   }
 }

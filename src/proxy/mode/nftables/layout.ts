@@ -17,9 +17,13 @@ export const localOffset = 65_536;
  */
 const affinitySize = 65_535;
 
+/** Looked up by number, after another set has said how many there are. */
+export type SlotSet = 'endpoints' | 'nodeport-endpoints';
+
+export const slotSets: ReadonlySet<string> = new Set<SlotSet>(['endpoints', 'nodeport-endpoints']);
+
 export type SetName =
-  | 'endpoints'
-  | 'nodeport-endpoints'
+  | SlotSet
   | 'services'
   | 'local-services'
   | 'no-endpoint-services'

@@ -3,20 +3,25 @@
  * Plain memory, no kernel.
  */
 import { parseVerdict } from '../../../linux/nftables/rule.ts';
-import type { Chain, Op, SetDeclaration, Table } from '../../../linux/nftables/table.ts';
+import type { Chain, Elements, Op, SetDeclaration, Table } from '../../../linux/nftables/table.ts';
 import type { NodeContext } from '../../plan/node-context.ts';
 import type { ServicePlan } from '../../plan/service-plan.ts';
-import { changeElements, type Element } from './element.ts';
-import { chainsOf, type OnDemand, onDemand, type SetName, setsOf, tableName } from './layout.ts';
+import { changeElements, type Element, type ElementChanges, SlotElements } from './element.ts';
+import { chainsOf, type OnDemand, onDemand, type SetName, type SlotSet, setsOf, slotSets, tableName } from './layout.ts';
 import { UseCount } from './use-count.ts';
 
-/** Looked up by number, after another set has said how many there are. */
-export const slotSets: ReadonlySet<string> = new Set<SetName>(['endpoints', 'nodeport-endpoints']);
+interface Slot {
+  readonly set: SlotSet;
+  readonly key: string;
+  readonly before: string | undefined;
+  readonly after: string | undefined;
+}
 
 export class Ledger {
   readonly #node: NodeContext;
   readonly #declared: ReadonlyMap<string, SetDeclaration>;
   readonly #plans = new Map<string, ServicePlan>();
+  /** Elements but those of slots, which the plans have. */
   readonly #wanted = new Map<SetName, Map<string, string>>();
   /** How many Services want an element that they may share. */
   readonly #shares = new Map<string, number>();
@@ -27,6 +32,8 @@ export class Ledger {
   readonly #made = new Map<string, OnDemand>();
   /** Elements that may differ from what was applied: the value that the kernel has. */
   readonly #dirty = new Map<SetName, Map<string, string | undefined>>();
+  /** The same of slots: what the kernel has, and what is wanted. */
+  readonly #dirtySlots = new Map<SetName, Map<string, Slot>>();
   /** Before the first `settled` nothing is known of the kernel, and everything is compared. */
   #wasSettled = false;
 
@@ -34,17 +41,23 @@ export class Ledger {
     this.#node = node;
     const sets = setsOf(node);
     this.#declared = new Map(sets.map((set) => [set.name, set]));
-    for (const set of sets) this.#wanted.set(set.name as SetName, new Map());
+    for (const { name } of sets) if (!slotSets.has(name)) this.#wanted.set(name as SetName, new Map());
     if (node.nodePortIps !== 'all') for (const ip of node.nodePortIps) this.#want('nodeport-ips', ip, '');
   }
 
   /** Takes what Services have now, by `namespace/name`; undefined for one that is gone. No two may have the same frontend. */
   update(changes: ReadonlyMap<string, ServicePlan | undefined>): void {
     const wanted: Element[] = [];
-    const heeds = {
-      gone: (set: SetName, key: string) => this.#want(set, key, undefined),
-      wanted: (set: SetName, key: string, data: string) => void wanted.push({ set, key, data }),
-      share: (set: SetName, key: string, step: 1 | -1) => this.#share(set, key, step),
+    const taken: Slot[] = [];
+    const heeds: ElementChanges = {
+      gone: (set, key) => this.#want(set, key, undefined),
+      wanted: (set, key, data) => void wanted.push({ set, key, data }),
+      slot: (set, key, before, after) => {
+        if (!this.#wasSettled) return;
+        if (after === undefined) this.#noteSlot({ set, key, before, after });
+        else taken.push({ set, key, before, after });
+      },
+      share: (set, key, step) => this.#share(set, key, step),
     };
     for (const [owner, plan] of changes) {
       changeElements(this.#plans.get(owner), plan, heeds);
@@ -53,6 +66,14 @@ export class Ledger {
     }
     // Last, since one Service may have what another has just let go.
     for (const { set, key, data } of wanted) this.#want(set, key, data);
+    for (const slot of taken) this.#noteSlot(slot);
+  }
+
+  #noteSlot(slot: Slot): void {
+    const dirty = this.#dirtySlots.get(slot.set) ?? new Map<string, Slot>();
+    this.#dirtySlots.set(slot.set, dirty);
+    const known = dirty.get(slot.key);
+    dirty.set(slot.key, known ? { ...slot, before: known.before } : slot);
   }
 
   #share(set: SetName, key: string, step: 1 | -1): void {
@@ -104,17 +125,13 @@ export class Ledger {
     const removals: Op[] = [];
     const additions: Op[] = [];
     const late: Op[] = [];
-    for (const [name, keys] of this.#dirty) {
-      const set = this.#declared.get(name);
-      const wanted = this.#wanted.get(name);
-      if (!set || !wanted) continue;
+    for (const set of this.#declared.values()) {
       const gone: string[] = [];
       const goneLater: string[] = [];
       const fresh: [string, string][] = [];
-      for (const [key, before] of keys) {
-        const now = wanted.get(key);
+      for (const [key, before, now] of this.#dirtyOf(set.name as SetName)) {
         if (now === before) continue;
-        if (before !== undefined) (now === undefined && slotSets.has(name) ? goneLater : gone).push(key);
+        if (before !== undefined) (now === undefined && slotSets.has(set.name) ? goneLater : gone).push(key);
         if (now !== undefined) fresh.push([key, now]);
       }
       if (gone.length > 0) removals.push({ op: 'delete-elements', set, keys: gone });
@@ -135,10 +152,16 @@ export class Ledger {
     return [first, [...removals, ...additions], [...late, ...last]].filter((transaction) => transaction.length > 0);
   }
 
+  *#dirtyOf(set: SetName): Generator<readonly [key: string, before: string | undefined, now: string | undefined]> {
+    for (const [key, before] of this.#dirty.get(set) ?? []) yield [key, before, this.#wanted.get(set)?.get(key)];
+    for (const { key, before, after } of this.#dirtySlots.get(set)?.values() ?? []) yield [key, before, after];
+  }
+
   /** Says that the kernel holds what is wanted now. */
   settled(): void {
     this.#wasSettled = true;
     this.#dirty.clear();
+    this.#dirtySlots.clear();
     this.#chains.settled();
     this.#dynamicSets.settled();
     const names = new Set(this.#chains.names);
@@ -170,7 +193,10 @@ export class Ledger {
       name: tableName,
       sets: [...this.#declared.values(), ...dynamic],
       chains: [...made, ...plain, ...base],
-      elements: this.#wanted,
+      elements: new Map<string, Elements>([
+        ...this.#wanted,
+        ...[...slotSets].map((set) => [set, new SlotElements(this.#plans, set as SlotSet)] as const),
+      ]),
     };
   }
 }

@@ -7,8 +7,8 @@ import type { PortPlan, ServicePlan } from '../../plan/service-plan.ts';
 import type { ModeRules, SyncResult } from '../mode.ts';
 import { ClientMemory } from './client-memory.ts';
 import { slotsIn } from './held-slots.ts';
-import { dynamicSets, tableName } from './layout.ts';
-import { Ledger, slotSets } from './ledger.ts';
+import { dynamicSets, slotSets, tableName } from './layout.ts';
+import { Ledger } from './ledger.ts';
 import { type PreviousSlots, withSlots } from './slots.ts';
 
 /** So many can be read within some ten milliseconds. */
