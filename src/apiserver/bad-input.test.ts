@@ -185,6 +185,16 @@ describe('bad input', () => {
     assert.match(yaml.body.message, /resource exhaustion/);
   });
 
+  it('lets no object grow by patches to what no body may be', async () => {
+    const path = `${maps}/grown`;
+    await s.call('POST', maps, { metadata: { name: 'grown' } });
+    const grow = (from: number): object => ({ data: Object.fromEntries(Array.from({ length: 26_000 }, (_, i) => [`k${from + i}`, ''])) });
+    assert.equal((await s.call('PATCH', path, grow(0), { type: 'application/merge-patch+json' })).status, 200);
+    const { status, body } = await s.call('PATCH', path, grow(26_000), { type: 'application/merge-patch+json' });
+    assert.deepEqual([status, body.message], [413, 'ConfigMap "grown" has too many values: more than 50000']);
+    await s.call('DELETE', path);
+  });
+
   it('reads no namespace with the rights of another', async () => {
     const rbac = '/apis/rbac.authorization.k8s.io/v1';
     await s.call('POST', '/api/v1/namespaces', { metadata: { name: 'mine' } });

@@ -6,7 +6,7 @@ import { type BodyLimits, bodyLimits, LimitError, tooDeep } from './limits.ts';
  * An entry `key: value` has seven. The parser needs some 2 µs for each, a hundred times what JSON costs; who has more to say says
  * it in JSON, as kubectl does.
  */
-const maxTokens = 400_000;
+const maxTokens = 300_000;
 /** Tags and anchors. The parser compares those of one value with each other. */
 const maxProperties = 2000;
 

@@ -2,7 +2,9 @@
  * Reads and writes of single objects, by compare-and-swap. A change starts from the cached copy, which may be a moment old;
  * what fails on that copy is tried again on what the store really holds before anybody hears of it.
  */
+
 import { isDeepStrictEqual } from 'node:util';
+import { bodyLimits, LimitError, measureJson } from '../../api/codec/limits.ts';
 import type { ResourceRow } from '../../api/registry/resource-row.ts';
 import type { KubeObject } from '../../api/resource-types.ts';
 import type { Store, StoredRecord } from '../../storage/store.ts';
@@ -147,7 +149,18 @@ export class ObjectStore {
         `${row.type.kind} "${name}" is too large: ${value.length} bytes, the limit is ${maxObjectBytes}`,
       );
     }
+    // Many small patches make what no body may be. Fewer bytes cannot hold so many values.
+    if (value.length > 2 * bodyLimits.values) checkValues(value, `${row.type.kind} "${name}"`);
     return value;
+  }
+}
+
+function checkValues(value: Buffer, what: string): void {
+  try {
+    measureJson(value);
+  } catch (err) {
+    if (!(err instanceof LimitError)) throw err;
+    throw new StatusError(413, 'RequestEntityTooLarge', `${what} ${err.message}`);
   }
 }
 
