@@ -1,9 +1,8 @@
 import assert from 'node:assert/strict';
 import { closeSync } from 'node:fs';
 import { describe, it } from 'node:test';
-import koffi from 'koffi';
 import { cannotMakeNamespaces, eventually, Namespaces } from '../fixture/namespaces.ts';
-import { loadLibc } from '../libc.ts';
+import { loadLibc, openLibc } from '../libc.ts';
 import { inNetns } from '../netns.ts';
 import { addAddress } from './address.ts';
 import { changeLink } from './link.ts';
@@ -13,7 +12,7 @@ import { NETLINK_ROUTE } from './netlink-socket.ts';
 import { addRoute } from './route.ts';
 import { RTNLGRP, Rtnetlink } from './rtnetlink.ts';
 
-const send = koffi.load('libc.so.6').func('intptr_t send(int, const uint8_t *, uintptr_t, int)');
+const send = openLibc().lib.func('intptr_t send(int, const uint8_t *, uintptr_t, int)');
 const AF_NETLINK = 16;
 const SOCK_RAW = 3;
 /** Of a socket whose notices nobody has read: room for a few dozen of them. */
