@@ -6,6 +6,7 @@ import {
   mkdirSync,
   mkdtempSync,
   openSync,
+  readdirSync,
   readFileSync,
   readSync,
   rmSync,
@@ -75,6 +76,29 @@ describe('the installed executable', () => {
     writeSync(out, 'wer\n{"ips":[]}\n0\n');
     assert.deepEqual(await answer, { code: 0, stdout: '{"ips":[]}', stderr: '' });
   });
+
+  for (const [shell, way] of [
+    ['/bin/bash', 'quick'],
+    ['/bin/busybox sh', 'quick'],
+    ['/bin/dash', 'long'],
+  ] as const)
+    it(`goes the ${way} way with ${shell}`, { skip: !existsSync(shell.split(' ')[0] ?? '') }, async () => {
+      const own = makePipes();
+      const options = { binDir: dir, confDir: dir, nodePath: '/bin/echo', clientPath: 'the client', socket: 's', notesDir: 'n' };
+      const script = join(dir, 'fairlead');
+      writeFileSync(script, wrapper('fairlead', { ...options, pipesDir: join(dir, 'pipes') }, shell), { mode: 0o755 });
+      const env = { PATH: '/usr/bin:/bin', CNI_COMMAND: 'ADD', CNI_CONTAINERID: 'c', CNI_IFNAME: 'eth0' };
+      const answer = systemExec.run(script, [], { env, input: '{}', timeoutMs: 60_000 });
+      if (way === 'quick') {
+        await eventually('the call is there', () => readSome(open.get('calls') ?? 0).endsWith('\n'));
+        const pipe =
+          readdirSync(own)
+            .find((name) => name.endsWith('.taken'))
+            ?.split('.')[0] ?? '';
+        writeSync(open.get(pipe) ?? 0, 'answer\n{}\n1\n');
+        assert.deepEqual(await answer, { code: 1, stdout: '{}', stderr: '' });
+      } else assert.deepEqual(await answer, { code: 0, stdout: 'the client fairlead s n\n', stderr: '' });
+    });
 });
 
 /** What is in a pipe; '' when there is nothing yet. */

@@ -43,12 +43,15 @@ export function conflist(): string {
  * the agent does, and so does writing. An ADD that ended so may be half done: the runtime must clean up before it tries again.
  *
  * After the deadline the caller gives its pipe up by making `N.gone`; when the agent was quicker (answer-pipes.ts), the answer
- * is there. Only bash and busybox can read with a deadline; dash cannot.
+ * is there. Only bash and busybox can read with a deadline; another shell goes the long way.
  */
-export function wrapper(plugin: 'fairlead' | 'loopback', o: InstallOptions): string {
+export function wrapper(
+  plugin: 'fairlead' | 'loopback',
+  o: InstallOptions,
+  shell: string = existsSync('/bin/bash') ? '/bin/bash' : '/bin/sh',
+): string {
   const quote = (word: string): string => `'${word.replaceAll("'", "'\\''")}'`;
   const error = (message: string, details = ''): string => quote(formatCniError({ code: 11, message, details }, '1.0.0'));
-  const shell = existsSync('/bin/bash') ? '/bin/bash' : '/bin/sh';
   return `#!${shell}
 # Written by the Fairlead agent.
 PATH=\${PATH:-/usr/sbin:/usr/bin:/sbin:/bin}
@@ -61,6 +64,8 @@ long_way() {
   exit $?
 }
 case $CNI_COMMAND in ADD | DEL | CHECK | STATUS) ;; *) long_way ;; esac
+{ read -r -t 1 line </dev/null; } 2>/dev/null
+[ $? -lt 2 ] || long_way
 call="\u001f${plugin}\u001f$CNI_COMMAND\u001f$CNI_CONTAINERID\u001f$CNI_NETNS\u001f$CNI_IFNAME\u001f$CNI_ARGS\u001f$CNI_PATH\u001f$config"
 # Longer lines would not be written in one piece; a line break would end the call.
 [ \${#call} -lt 3800 ] || long_way
