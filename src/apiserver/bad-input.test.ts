@@ -143,6 +143,28 @@ describe('bad input', () => {
     assert.equal(ignored.body.dta, undefined);
   });
 
+  it('warns of what is deprecated: a resource whatever one asks of it, a field when it is written', async () => {
+    await s.call('POST', '/api/v1/namespaces/default/serviceaccounts', { metadata: { name: 'default' } });
+    const old = '299 - "v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice"';
+    const path = '/api/v1/namespaces/default/endpoints';
+    const type = 'application/merge-patch+json';
+    assert.equal((await s.call('GET', path)).headers.warning, old);
+    assert.equal((await s.call('POST', path, { metadata: { name: 'old' } })).headers.warning, old);
+    assert.equal((await s.call('PATCH', `${path}/old`, { metadata: { labels: { a: 'b' } } }, { type })).headers.warning, old);
+    const spec = { nodeSelector: { 'beta.kubernetes.io/os': 'linux' }, containers: [{ name: 'a', image: 'b' }] };
+    const made = await s.call('POST', pods, { metadata: { name: 'warned' }, spec });
+    const text = 'spec.nodeSelector[beta.kubernetes.io/os]: deprecated since v1.14; use \\"kubernetes.io/os\\" instead';
+    assert.equal(made.headers.warning, `299 - "${text}"`, made.text);
+    const labelled = await s.call('PATCH', `${pods}/warned`, { metadata: { labels: { a: 'b' } } }, { type });
+    assert.deepEqual([labelled.status, labelled.headers.warning], [200, undefined]);
+  });
+
+  it('names the version of what it cannot read, and not the group', async () => {
+    const given = { apiVersion: 'apps/v1', kind: 'Deployment', metadata: { name: 'a' }, spec: 'x' };
+    const { body } = await s.call('POST', '/apis/apps/v1/namespaces/default/deployments', given);
+    assert.match(body.message, /^Deployment in version "v1" cannot be handled as a Deployment: json: cannot unmarshal string/);
+  });
+
   it('refuses a body over 3 MiB and goes on serving', async () => {
     const body = { metadata: { name: 'big' }, data: { x: 'x'.repeat(3 << 20) } };
     const reply = await s.call('POST', maps, body);

@@ -35,6 +35,7 @@ export async function route(routes: Routes, ctx: RequestContext): Promise<void> 
   if (row.type.namespaced && info.name && !info.namespace) throw noSuchPath();
   // Keys are paths: a slash in a part would name something else.
   if (info.name.includes('/') || info.namespace.includes('/')) throw badRequest("a name or namespace may not contain '/'");
+  if (row.deprecation) ctx.warnings.push(row.deprecation);
   if (info.subresource) return subresource(routes, ctx, row);
   const review = routes.special.get(specialKey(info.group, info.resource));
   if (review) {

@@ -49,6 +49,8 @@ export function defineRow<T extends KubeObject>(spec: RowSpec<T>): ResourceRow {
     conversion: undefined,
     ttlSeconds: undefined,
     columns: defaultColumns,
+    deprecation: undefined,
+    warnings: () => [],
     applyDefaults: () => {},
     validateName: nameIsDnsSubdomain,
     generationOf: hasStatus ? (object) => withoutMetaAndStatus(object) : undefined,

@@ -99,6 +99,8 @@ export interface ResourceRow<T extends KubeObject = KubeObject> {
   readonly categories: readonly string[];
   /** Of the resource itself. Only `create`: a review, answered and never stored. */
   readonly verbs: readonly Verb[];
+  /** Told to everybody who asks for the resource, where it is deprecated. */
+  readonly deprecation: string | undefined;
   readonly subresources: readonly Subresource<T>[];
 
   // ── storage ──────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -129,6 +131,8 @@ export interface ResourceRow<T extends KubeObject = KubeObject> {
   prepareCreate(object: T): void;
   /** Errors of everything but `metadata`. */
   validate(object: T): FieldError[];
+  /** What is told of an object that was accepted; of an update only when it changed what the generation counts. */
+  warnings(object: T): string[];
   prepareUpdate(next: T, old: T): void;
   /** Errors of the new object and of the step, `metadata` aside. */
   validateUpdate(next: T, old: T): FieldError[];

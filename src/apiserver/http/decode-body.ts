@@ -117,7 +117,8 @@ export function checkObject(object: KubeObject, schema: string, validation: Fiel
 /** A patch may have made anything of the kind: what is no text has none. */
 function cannotHandle({ kind, apiVersion }: { readonly kind?: unknown; readonly apiVersion?: unknown }): string {
   const name = typeof kind === 'string' ? kind : '';
-  return `${name} in version ${JSON.stringify(typeof apiVersion === 'string' ? apiVersion : '')} cannot be handled as a ${name}`;
+  const version = typeof apiVersion === 'string' ? apiVersion.slice(apiVersion.indexOf('/') + 1) : '';
+  return `${name} in version ${JSON.stringify(version)} cannot be handled as a ${name}`;
 }
 
 function parseAs(type: string, body: Buffer, expected: Expected): unknown {

@@ -133,8 +133,9 @@ export class ResourceHandlers {
     const { namespace, name } = ctx.info;
     const patch = patchOf(row, row.schema, ctx.req.headers['content-type'], ctx.body);
     const target = { row, namespace, name, part };
+    const told = ctx.warnings.length;
     const revise = (current: KubeObject): KubeObject => {
-      ctx.warnings.length = 0;
+      ctx.warnings.length = told;
       const next = patch(current);
       checkObject(ctx, next, row.schema);
       return next;
@@ -147,10 +148,11 @@ export class ResourceHandlers {
     const { namespace, name } = ctx.info;
     const context = { ...writeContextOf(ctx), manager: undefined };
     const { config, applier, warnings } = await readApply(ctx, placeOf(row, part), row.type.kind, this.#d.clock.now());
+    const told = ctx.warnings.length;
     const revise = (current: KubeObject): KubeObject => {
       const { object, managers } = settled(applyConfiguration(current, config, applier, placesOf(row)));
       const next = cloneJson(object) as unknown as KubeObject;
-      ctx.warnings.length = 0;
+      ctx.warnings.length = told;
       checkObject(ctx, next, row.schema);
       ctx.warnings.push(...warnings);
       setManagers(next, managers);

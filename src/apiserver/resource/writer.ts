@@ -106,6 +106,7 @@ export class Writer {
     await this.#admission.mutate(request);
     row.applyDefaults(object);
     refuse(row, name, beforeCreate(row, object, { now: new Date(this.#clock.now()), uid: randomUUID() }));
+    context.warnings.push(...row.warnings(object));
     await this.#admission.validate(request);
     const created = await this.#allocated(row, object, context.dryRun, () => this.#objects.create(row, object, context.dryRun));
     this.#admission.admitted(request);
@@ -153,6 +154,8 @@ export class Writer {
         const request: AdmissionRequest = { operation: 'UPDATE', row, subresource, namespace, name, object: next, old, ...context };
         await this.#admission.mutate(request);
         refuse(row, name, beforeUpdate(row, next, old, part));
+        if (!part && (!row.generationOf || next.metadata.generation !== old.metadata.generation))
+          context.warnings.push(...row.warnings(next));
         await this.#admission.validate(request);
         if (endsDeletion(row, next, old)) return { kind: 'delete' };
         for (const allocation of this.#allocationsOf(row)) refuse(row, name, await allocation.allocate(next, old, context.dryRun));

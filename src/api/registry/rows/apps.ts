@@ -23,6 +23,8 @@ import {
   replicaSetUpdateErrors,
   statefulSetUpdateErrors,
 } from '../../validation/workload.ts';
+import { podNameWarnings } from '../../warnings/other.ts';
+import { podWarnings } from '../../warnings/pod.ts';
 import { defineRow, scale } from '../define-row.ts';
 import type { ResourceRow } from '../resource-row.ts';
 
@@ -46,6 +48,7 @@ export const appsRows: readonly ResourceRow[] = [
     initialStatus: { currentNumberScheduled: 0, numberMisscheduled: 0, desiredNumberScheduled: 0, numberReady: 0 },
     columns: daemonSetColumns,
     applyDefaults: defaultDaemonSet,
+    warnings: ({ spec }) => podWarnings(spec?.template ?? {}, 'spec.template'),
     validate: daemonSetErrors,
     validateUpdate: daemonSetUpdateErrors,
   }),
@@ -58,6 +61,7 @@ export const appsRows: readonly ResourceRow[] = [
     subresources: [scale(({ spec }: Deployment) => formatLabelSelector(spec?.selector))],
     columns: deploymentColumns,
     applyDefaults: defaultDeployment,
+    warnings: ({ metadata, spec }) => [...podNameWarnings(metadata.name), ...podWarnings(spec?.template ?? {}, 'spec.template')],
     validate: deploymentErrors,
     validateUpdate: deploymentUpdateErrors,
   }),
@@ -71,6 +75,7 @@ export const appsRows: readonly ResourceRow[] = [
     selectableFields: { 'status.replicas': ({ status }) => String(status?.replicas ?? 0) },
     columns: replicaSetColumns,
     applyDefaults: defaultReplicaSet,
+    warnings: ({ metadata, spec }) => [...podNameWarnings(metadata.name), ...podWarnings(spec?.template ?? {}, 'spec.template')],
     validate: replicaSetErrors,
     validateUpdate: replicaSetUpdateErrors,
   }),
@@ -85,6 +90,7 @@ export const appsRows: readonly ResourceRow[] = [
     applyDefaults: defaultStatefulSet,
     // Pods are named after it.
     validateName: nameIsDnsLabel,
+    warnings: ({ spec }) => podWarnings(spec?.template ?? {}, 'spec.template'),
     validate: newStatefulSetErrors,
     validateUpdate: statefulSetUpdateErrors,
     // Its feature gate, MaxUnavailableStatefulSet, is off upstream.

@@ -5,6 +5,7 @@ import { cronJobs, jobs } from '../../resource-types.ts';
 import type { Job } from '../../schema/types.ts';
 import { cronJobErrors, cronJobUpdateErrors } from '../../validation/cron-job.ts';
 import { jobErrors, jobUpdateErrors } from '../../validation/job.ts';
+import { cronJobWarnings, jobWarnings } from '../../warnings/other.ts';
 import { defineRow } from '../define-row.ts';
 import type { ResourceRow } from '../resource-row.ts';
 
@@ -16,6 +17,7 @@ export const batchRows: readonly ResourceRow[] = [
     hasStatus: true,
     columns: cronJobColumns,
     applyDefaults: defaultCronJob,
+    warnings: cronJobWarnings,
     validate: cronJobErrors,
     validateUpdate: (next, old) => cronJobUpdateErrors(next, old),
   }),
@@ -26,6 +28,7 @@ export const batchRows: readonly ResourceRow[] = [
     selectableFields: { 'status.successful': ({ status }) => String(status?.succeeded ?? 0) },
     columns: jobColumns,
     applyDefaults: defaultJob,
+    warnings: jobWarnings,
     validate: jobErrors,
     validateUpdate: jobUpdateErrors,
     prepareCreate: selectOwnPods,

@@ -33,6 +33,8 @@ import { nameIsDnsLabel } from '../../validation/names.ts';
 import { persistentVolumeErrors, persistentVolumeUpdateErrors } from '../../validation/persistent-volume.ts';
 import { limitRangeErrors, quotaErrors, quotaUpdateErrors } from '../../validation/quota.ts';
 import { replicationControllerErrors } from '../../validation/workload.ts';
+import { claimWarnings, podNameWarnings, serviceAccountWarnings, volumeObjectWarnings } from '../../warnings/other.ts';
+import { podWarnings } from '../../warnings/pod.ts';
 import { allVerbs, defineReview, defineRow, part, scale, special, takeOver } from '../define-row.ts';
 import type { ResourceRow } from '../resource-row.ts';
 
@@ -104,6 +106,7 @@ export const coreRows: readonly ResourceRow[] = [
     generationOf: undefined,
     columns: claimColumns,
     applyDefaults: defaultClaim,
+    warnings: claimWarnings,
     validate: claimErrors,
     validateUpdate: claimUpdateErrors,
     validateStatus: claimStatusErrors,
@@ -116,6 +119,7 @@ export const coreRows: readonly ResourceRow[] = [
     generationOf: undefined,
     columns: volumeColumns,
     applyDefaults: defaultVolume,
+    warnings: volumeObjectWarnings,
     validate: persistentVolumeErrors,
     validateUpdate: persistentVolumeUpdateErrors,
   }),
@@ -129,6 +133,7 @@ export const coreRows: readonly ResourceRow[] = [
     selectableFields: { 'status.replicas': ({ status }) => String(status?.replicas ?? 0) },
     columns: replicationControllerColumns,
     applyDefaults: defaultReplicationController,
+    warnings: ({ metadata, spec }) => [...podNameWarnings(metadata.name), ...podWarnings(spec?.template ?? {}, 'spec.template')],
     validate: replicationControllerErrors,
     defaultPropagation: 'Orphan',
   }),
@@ -155,5 +160,6 @@ export const coreRows: readonly ResourceRow[] = [
     shortNames: ['sa'],
     subresources: [special('token', ['create'], 'authentication.k8s.io/v1', 'TokenRequest')],
     columns: serviceAccountColumns,
+    warnings: serviceAccountWarnings,
   }),
 ];

@@ -21,6 +21,7 @@ import {
   serviceCidrErrors,
   serviceCidrUpdateErrors,
 } from '../../validation/networking.ts';
+import { endpointSliceWarnings, ingressWarnings } from '../../warnings/other.ts';
 import { defineRow } from '../define-row.ts';
 import type { ResourceRow } from '../resource-row.ts';
 
@@ -29,6 +30,7 @@ export const networkingRows: readonly ResourceRow[] = [
     type: endpointSlices,
     columns: endpointSliceColumns,
     applyDefaults: defaultEndpointSlice,
+    warnings: endpointSliceWarnings,
     validate: endpointSliceErrors,
     validateUpdate: endpointSliceUpdateErrors,
     generationOf: ({ endpoints, ports, addressType }) => ({ endpoints, ports, addressType }),
@@ -48,6 +50,7 @@ export const networkingRows: readonly ResourceRow[] = [
     hasStatus: true,
     initialStatus: { loadBalancer: {} },
     columns: ingressColumns,
+    warnings: ingressWarnings,
     validate: ingressErrors,
   }),
   defineRow({

@@ -10,6 +10,7 @@ import type { Pod, PodSpec } from '../../schema/types.ts';
 import { podErrors, templateErrors } from '../../validation/pod.ts';
 import { podResizeErrors } from '../../validation/pod-resize.ts';
 import { ephemeralUpdateErrors, podStatusErrors, podUpdateErrors } from '../../validation/pod-update.ts';
+import { podWarnings } from '../../warnings/pod.ts';
 import { defineRow, part, special, takeOver } from '../define-row.ts';
 import type { ResourceRow } from '../resource-row.ts';
 
@@ -44,6 +45,7 @@ export const podRows: readonly ResourceRow[] = [
     columns: podColumns,
     applyDefaults: defaultPod,
     prepareCreate: startPod,
+    warnings: podWarnings,
     validate: podErrors,
     validateUpdate: podUpdateErrors,
     validateStatus: podStatusErrors,
@@ -65,6 +67,7 @@ export const podRows: readonly ResourceRow[] = [
     columns: podTemplateColumns,
     applyDefaults: (object) => defaultTemplate(object.template),
     generationOf: (object) => object.template,
+    warnings: ({ template }) => podWarnings(template ?? {}, 'template'),
     validate: ({ template }) => templateErrors(template, 'template'),
   }),
 ];

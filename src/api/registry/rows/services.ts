@@ -15,12 +15,14 @@ import type { ServiceSpec } from '../../schema/types.ts';
 import { endpointsErrors } from '../../validation/endpoints.ts';
 import { nameIsDns1035Label } from '../../validation/names.ts';
 import { serviceErrors, serviceStatusErrors, serviceUpdateErrors } from '../../validation/service.ts';
+import { serviceWarnings } from '../../warnings/other.ts';
 import { defineRow, special } from '../define-row.ts';
 import type { ResourceRow } from '../resource-row.ts';
 
 export const serviceRows: readonly ResourceRow[] = [
   defineRow({
     type: endpoints,
+    deprecation: 'v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice',
     singular: 'endpoints',
     shortNames: ['ep'],
     createsOnUpdate: true,
@@ -44,6 +46,7 @@ export const serviceRows: readonly ResourceRow[] = [
     columns: serviceColumns,
     applyDefaults: defaultService,
     validateName: nameIsDns1035Label,
+    warnings: serviceWarnings,
     validate: serviceErrors,
     validateUpdate: serviceUpdateErrors,
     validateStatus: serviceStatusErrors,

@@ -36,6 +36,7 @@ import {
   volumeAttachmentErrors,
   volumeAttachmentUpdateErrors,
 } from '../../validation/storage.ts';
+import { csiDriverWarnings, runtimeClassWarnings, storageClassWarnings } from '../../warnings/other.ts';
 import { defineRow, part, takeOver } from '../define-row.ts';
 import { timestamp } from '../lifecycle.ts';
 import type { ResourceRow } from '../resource-row.ts';
@@ -75,6 +76,7 @@ export const smallGroupRows: readonly ResourceRow[] = [
   defineRow({
     type: runtimeClasses,
     columns: runtimeClassColumns,
+    warnings: runtimeClassWarnings,
     validate: runtimeClassErrors,
     validateUpdate: runtimeClassUpdateErrors,
   }),
@@ -110,6 +112,7 @@ export const smallGroupRows: readonly ResourceRow[] = [
       spec.requiresRepublish ??= false;
       spec.seLinuxMount ??= false;
     },
+    warnings: csiDriverWarnings,
     validate: csiDriverErrors,
     validateUpdate: csiDriverUpdateErrors,
   }),
@@ -120,6 +123,7 @@ export const smallGroupRows: readonly ResourceRow[] = [
     shortNames: ['sc'],
     columns: storageClassColumns,
     applyDefaults: defaultStorageClass,
+    warnings: storageClassWarnings,
     validate: storageClassErrors,
     validateUpdate: storageClassUpdateErrors,
   }),

@@ -1,0 +1,135 @@
+/** Services, slices, volumes, claims, classes, Ingresses and CronJobs. */
+import { isIp, parseIp } from '../../ip/ip.ts';
+import type {
+  CronJob,
+  CSIDriver,
+  EndpointSlice,
+  Ingress,
+  Job,
+  PersistentVolume,
+  PersistentVolumeClaim,
+  RuntimeClass,
+  Service,
+  ServiceAccount,
+  StorageClass,
+} from '../schema/types.ts';
+import { isDns1123Label } from '../validation/names.ts';
+import { deprecatedLabel, labelOf } from './node-labels.ts';
+import { claimSizeWarnings, oldVolumes, podWarnings, termWarnings } from './pod.ts';
+
+const classAnnotation = 'volume.beta.kubernetes.io/storage-class';
+const mountAnnotation = 'volume.beta.kubernetes.io/mount-options';
+const ingressClassAnnotation = 'kubernetes.io/ingress.class';
+const hintsAnnotation = 'service.kubernetes.io/topology-aware-hints';
+const mountableAnnotation = 'kubernetes.io/enforce-mountable-secrets';
+
+export function serviceWarnings({ metadata, spec = {} }: Service): string[] {
+  const warnings: string[] = [];
+  if (metadata.annotations?.[hintsAnnotation] !== undefined) {
+    warnings.push(`annotation ${hintsAnnotation} is deprecated, please use service.kubernetes.io/topology-mode instead`);
+  }
+  if (spec.type === 'ClusterIP' && spec.clusterIP === 'None') {
+    if (spec.loadBalancerIP) warnings.push('spec.loadBalancerIP is ignored for headless services');
+    if (spec.externalIPs?.length) warnings.push('spec.externalIPs is ignored for headless services');
+    if (spec.sessionAffinity !== 'None') warnings.push('spec.SessionAffinity is ignored for headless services');
+  }
+  const addresses = (spec.externalIPs ?? []).flatMap((ip, i) => addressWarnings(ip, `spec.externalIPs[${i}]`));
+  warnings.push(...addresses, ...addressWarnings(spec.loadBalancerIP, 'spec.loadBalancerIP'));
+  if (spec.type === 'ExternalName' && spec.externalIPs?.length)
+    warnings.push('spec.externalIPs is ignored when spec.type is "ExternalName"');
+  if (spec.type !== 'ExternalName' && spec.externalName) warnings.push('spec.externalName is ignored when spec.type is not "ExternalName"');
+  if (spec.trafficDistribution === 'PreferClose') {
+    warnings.push('spec.trafficDistribution: "PreferClose" is deprecated; use "PreferSameZone"');
+  }
+  return warnings;
+}
+
+/** Two ways to write one IPv6 address are two addresses to some. */
+function addressWarnings(ip: string | undefined, path: string): string[] {
+  if (!ip?.includes(':') || !isIp(ip)) return [];
+  const canonical = parseIp(ip);
+  return canonical === ip
+    ? []
+    : [`${path}: IPv6 address ${JSON.stringify(ip)} should be in RFC 5952 canonical format (${JSON.stringify(canonical)})`];
+}
+
+export function endpointSliceWarnings({ addressType }: EndpointSlice): string[] {
+  return addressType === 'FQDN' ? ['spec.addressType: FQDN endpoints are deprecated'] : [];
+}
+
+export function volumeObjectWarnings({ metadata, spec = {} }: PersistentVolume): string[] {
+  const annotations = metadata.annotations ?? {};
+  const old: Readonly<Record<string, string>> = {
+    [classAnnotation]: 'deprecated since v1.8; use "storageClassName" attribute instead',
+    [mountAnnotation]: 'deprecated since v1.31; use "mountOptions" attribute instead',
+  };
+  const gone = ['cephfs', 'photonPersistentDisk', 'scaleIO', 'storageos', 'glusterfs', 'rbd'] as const;
+  return [
+    ...Object.entries(old).flatMap(([key, text]) => (annotations[key] === undefined ? [] : [`metadata.annotations[${key}]: ${text}`])),
+    ...(spec.persistentVolumeReclaimPolicy === 'Recycle'
+      ? [
+          'spec.persistentVolumeReclaimPolicy: The Recycle reclaim policy is deprecated. Instead, the recommended approach is to use dynamic provisioning.',
+        ]
+      : []),
+    ...(spec.nodeAffinity?.required?.nodeSelectorTerms ?? []).flatMap((term, i) =>
+      termWarnings(term, `spec.nodeAffinity.required.nodeSelectorTerms[${i}]`, false),
+    ),
+    ...gone.flatMap((key) => (spec[key] === undefined ? [] : [`spec.${key === 'storageos' ? 'storageOS' : key}: ${oldVolumes[key]}`])),
+  ];
+}
+
+export function claimWarnings({ metadata, spec }: PersistentVolumeClaim): string[] {
+  const old = metadata.annotations?.[classAnnotation] !== undefined;
+  return [
+    ...(old ? [`metadata.annotations[${classAnnotation}]: deprecated since v1.8; use "storageClassName" attribute instead`] : []),
+    ...claimSizeWarnings(spec?.resources, 'spec.resources'),
+  ];
+}
+
+export function storageClassWarnings({ allowedTopologies }: StorageClass): string[] {
+  return (allowedTopologies ?? []).flatMap(({ matchLabelExpressions }, i) =>
+    (matchLabelExpressions ?? []).flatMap(({ key }, j) => labelOf(key, `allowedTopologies[${i}].matchLabelExpressions[${j}].key`)),
+  );
+}
+
+export function runtimeClassWarnings({ scheduling }: RuntimeClass): string[] {
+  return Object.keys(scheduling?.nodeSelector ?? {}).flatMap((key) => {
+    const text = deprecatedLabel(key);
+    return text ? [`scheduling.nodeSelector: ${text}`] : [];
+  });
+}
+
+export function csiDriverWarnings({ spec }: CSIDriver): string[] {
+  if (!spec?.tokenRequests?.length || spec.serviceAccountTokenInSecrets !== undefined) return [];
+  return [
+    'spec.serviceAccountTokenInSecrets is unset; if supported by this CSI driver, set to true to prevent possible logging of tokens in volume attributes',
+  ];
+}
+
+export function ingressWarnings({ metadata, spec }: Ingress): string[] {
+  const old = metadata.annotations?.[ingressClassAnnotation] !== undefined && spec?.ingressClassName === undefined;
+  return old ? [`annotation "${ingressClassAnnotation}" is deprecated, please use 'spec.ingressClassName' instead`] : [];
+}
+
+export function serviceAccountWarnings({ metadata }: ServiceAccount): string[] {
+  if (metadata.annotations?.[mountableAnnotation] === undefined) return [];
+  return [
+    `metadata.annotations[${mountableAnnotation}]: deprecated in v1.32+; prefer separate namespaces to isolate access to mounted secrets`,
+  ];
+}
+
+const inPodNames = 'this is used in Pod names and hostnames, which can result in surprising behavior; a DNS label is recommended';
+
+/** Of an object whose name becomes part of its pods' names. */
+export function podNameWarnings(name: string): string[] {
+  const wrong = isDns1123Label(name);
+  return wrong.length > 0 ? [`metadata.name: ${inPodNames}: [${wrong.join(' ')}]`] : [];
+}
+
+export function jobWarnings({ metadata, spec }: Job): string[] {
+  return [...podNameWarnings(metadata.name), ...podWarnings(spec?.template ?? {}, 'spec.template')];
+}
+
+export function cronJobWarnings({ metadata, spec }: CronJob): string[] {
+  return [...podNameWarnings(metadata.name), ...podWarnings(spec?.jobTemplate?.spec?.template ?? {}, 'spec.jobTemplate.spec.template')];
+}

@@ -1,0 +1,210 @@
+/** Pods and the templates of workloads. A pod's paths begin at `spec`, a template's at where it stands. */
+import { milli } from '../quantity/quantity.ts';
+import type {
+  Container,
+  EphemeralContainer,
+  NodeSelectorTerm,
+  PodAffinityTerm,
+  PodSpec,
+  PodTemplateSpec,
+  Volume,
+} from '../schema/types.ts';
+import { quantityOf } from '../validation/formats.ts';
+import { isLabelValue } from '../validation/names.ts';
+import { deprecatedLabel, labelOf } from './node-labels.ts';
+
+type AnyContainer = Container | EphemeralContainer;
+type Place = readonly [at: string, container: AnyContainer];
+
+const oldAnnotations: Readonly<Record<string, string>> = {
+  'scheduler.alpha.kubernetes.io/critical-pod': 'non-functional in v1.16+; use the "priorityClassName" field instead',
+  'security.alpha.kubernetes.io/sysctls': 'non-functional in v1.11+; use the "sysctls" field instead',
+  'security.alpha.kubernetes.io/unsafe-sysctls': 'non-functional in v1.11+; use the "sysctls" field instead',
+};
+const seccompAnnotation = 'seccomp.security.alpha.kubernetes.io/pod';
+/** Kinds of volumes, by their fields, with what became of them. */
+export const oldVolumes: Readonly<Record<string, string>> = {
+  photonPersistentDisk: 'deprecated in v1.11, non-functional in v1.16+',
+  gitRepo: 'deprecated in v1.11, and disabled by default in v1.33+',
+  scaleIO: 'deprecated in v1.16, non-functional in v1.22+',
+  flocker: 'deprecated in v1.22, non-functional in v1.25+',
+  storageos: 'deprecated in v1.22, non-functional in v1.25+',
+  quobyte: 'deprecated in v1.22, non-functional in v1.25+',
+  glusterfs: 'deprecated in v1.25, non-functional in v1.26+',
+  cephfs: 'deprecated in v1.28, non-functional in v1.31+',
+  rbd: 'deprecated in v1.28, non-functional in v1.31+',
+};
+
+/** `path` is where a template stands; '' for a pod. */
+export function podWarnings({ metadata, spec }: PodTemplateSpec, path: string = ''): string[] {
+  if (!spec) return [];
+  const root = path ? `${path}.` : '';
+  const annotations = metadata?.annotations ?? {};
+  const places = containersOf(spec, `${root}spec`);
+  const profiled = spec.securityContext?.seccompProfile !== undefined;
+  return [
+    ...placementWarnings(spec, `${root}spec`),
+    ...Object.entries(oldAnnotations).flatMap(([key, text]) =>
+      annotations[key] === undefined ? [] : [`${root}metadata.annotations[${key}]: ${text}`],
+    ),
+    ...(spec.volumes ?? []).flatMap((volume, i) => volumeWarnings(volume, `${root}spec.volumes[${i}]`)),
+    ...repeated(
+      spec.hostAliases,
+      (one) => one.ip ?? '',
+      (i, ip) => `${root}spec.hostAliases[${i}].ip: duplicate ip ${JSON.stringify(ip)}`,
+    ),
+    ...repeated(
+      spec.imagePullSecrets,
+      (one) => one.name ?? '',
+      (i, name) => `${root}spec.imagePullSecrets[${i}].name: duplicate name ${JSON.stringify(name)}`,
+    ),
+    ...(spec.imagePullSecrets ?? []).flatMap(({ name }, i) =>
+      name ? [] : [`${root}spec.imagePullSecrets[${i}].name: invalid empty name ""`],
+    ),
+    ...fractionWarnings(spec.overhead, `${root}spec.overhead`),
+    ...(annotations[seccompAnnotation] !== undefined && !profiled
+      ? [`${root}metadata.annotations[${seccompAnnotation}]: non-functional in v1.27+; use the "seccompProfile" field instead`]
+      : []),
+    ...places.flatMap(([at, container]) => [
+      ...fractionWarnings(container.resources?.limits, `${at}.resources.limits`),
+      ...fractionWarnings(container.resources?.requests, `${at}.resources.requests`),
+      ...envWarnings(container, at),
+    ]),
+    ...portWarnings(places),
+  ];
+}
+
+function containersOf(spec: PodSpec, path: string): Place[] {
+  const lists = ['initContainers', 'containers', 'ephemeralContainers'] as const;
+  return lists.flatMap((list) => (spec[list] ?? []).map((one: AnyContainer, i) => [`${path}.${list}[${i}]`, one] as const));
+}
+
+/** A warning for every entry whose key was there before. */
+function repeated<T>(list: readonly T[] | undefined, keyOf: (entry: T) => string, text: (index: number, key: string) => string): string[] {
+  const seen = new Set<string>();
+  return (list ?? []).flatMap((entry, i) => {
+    const key = keyOf(entry);
+    if (seen.has(key)) return [text(i, key)];
+    seen.add(key);
+    return [];
+  });
+}
+
+function placementWarnings({ nodeSelector, affinity, topologySpreadConstraints: spread }: PodSpec, path: string): string[] {
+  const at = `${path}.affinity`;
+  const { nodeAffinity, podAffinity, podAntiAffinity } = affinity ?? {};
+  const requiredKey = 'requiredDuringSchedulingIgnoredDuringExecution';
+  const preferredKey = 'preferredDuringSchedulingIgnoredDuringExecution';
+  return [
+    ...Object.keys(nodeSelector ?? {}).flatMap((key) => labelOf(key, `${path}.nodeSelector[${key}]`)),
+    ...(nodeAffinity?.[requiredKey]?.nodeSelectorTerms ?? []).flatMap((term, i) =>
+      termWarnings(term, `${at}.nodeAffinity.${requiredKey}.nodeSelectorTerms[${i}]`, false),
+    ),
+    ...(nodeAffinity?.[preferredKey] ?? []).flatMap(({ preference }, i) =>
+      termWarnings(preference ?? {}, `${at}.nodeAffinity.${preferredKey}[${i}].preference`, true),
+    ),
+    ...(spread ?? []).flatMap(({ topologyKey, labelSelector }, i) => [
+      ...(deprecatedLabel(topologyKey)
+        ? [`${path}.topologySpreadConstraints[${i}].topologyKey: ${topologyKey} is ${deprecatedLabel(topologyKey)}`]
+        : []),
+      ...(labelSelector ? [] : [`${path}.topologySpreadConstraints[${i}].labelSelector: a null labelSelector results in matching no pod`]),
+    ]),
+    ...Object.entries({ podAffinity, podAntiAffinity }).flatMap(([key, group]) => [
+      ...(group?.[requiredKey] ?? []).flatMap((term, i) => unselected(term, `${at}.${key}.${requiredKey}[${i}]`)),
+      ...(group?.[preferredKey] ?? []).flatMap(({ podAffinityTerm }, i) =>
+        unselected(podAffinityTerm, `${at}.${key}.${preferredKey}[${i}].podAffinityTerm`),
+      ),
+    ]),
+  ];
+}
+
+/** Values that no label can have are refused where a node has to meet the term, and told of where it is `preferred`. */
+export function termWarnings({ matchExpressions = [] }: NodeSelectorTerm, path: string, preferred: boolean): string[] {
+  return matchExpressions.flatMap(({ key, values = [] }, i) => {
+    const at = `${path}.matchExpressions[${i}]`;
+    const text = deprecatedLabel(key);
+    const wrong = preferred
+      ? values.flatMap((value, j) => isLabelValue(value).map((why) => valueWarning(`${at}.values[${j}]`, value, why)))
+      : [];
+    return text ? [`${at}.key: ${key} is ${text}`, ...wrong] : wrong;
+  });
+}
+
+function valueWarning(path: string, value: string, why: string): string {
+  return `${path}: ${value} is invalid, ${why}`;
+}
+
+function unselected(term: PodAffinityTerm | undefined, path: string): string[] {
+  return term && !term.labelSelector ? [`${path}.labelSelector: a null labelSelector results in matching no pod`] : [];
+}
+
+function volumeWarnings(volume: Volume, path: string): string[] {
+  const template = volume.ephemeral?.volumeClaimTemplate;
+  return [
+    ...Object.entries(oldVolumes).flatMap(([key, text]) =>
+      volume[key as keyof Volume] === undefined ? [] : [`${path}.${key === 'storageos' ? 'storageOS' : key}: ${text}`],
+    ),
+    ...(template ? claimSizeWarnings(template.spec?.resources, `${path}.ephemeral.volumeClaimTemplate.spec.resources`) : []),
+  ];
+}
+
+interface Amounts {
+  readonly requests?: Readonly<Record<string, string>> | undefined;
+  readonly limits?: Readonly<Record<string, string>> | undefined;
+}
+
+export function claimSizeWarnings({ requests, limits }: Amounts = {}, path: string): string[] {
+  return [...fractions(requests, `${path}.requests`, ['storage']), ...fractions(limits, `${path}.limits`, ['storage'])];
+}
+
+function fractionWarnings(amounts: Readonly<Record<string, string>> | undefined, path: string): string[] {
+  return fractions(amounts, path, ['memory', 'ephemeral-storage']);
+}
+
+/** Nobody can have half a byte. */
+function fractions(amounts: Readonly<Record<string, string>> | undefined, path: string, names: readonly string[]): string[] {
+  return names.flatMap((name) => {
+    const text = amounts?.[name];
+    const amount = text === undefined ? undefined : quantityOf(text);
+    if (!amount || milli(amount) % 1000n === 0n) return [];
+    return [`${path}[${name}]: fractional byte value ${JSON.stringify(text)} is invalid, must be an integer`];
+  });
+}
+
+/** A variable that stands twice is fine when the second one is made of the first. */
+function envWarnings({ env }: AnyContainer, path: string): string[] {
+  const seen = new Set<string>();
+  return (env ?? []).flatMap(({ name, value = '', valueFrom }, i) => {
+    const again = seen.has(name);
+    seen.add(name);
+    const ref = `$(${name})`;
+    const builtOnIt = valueFrom === undefined && value !== ref && value.includes(ref);
+    if (!again || builtOnIt) return [];
+    return [`${path}.env[${i}]: hides previous definition of ${JSON.stringify(name)}, which may be dropped when using apply`];
+  });
+}
+
+function portWarnings(places: readonly Place[]): string[] {
+  const all = places.flatMap(([at, { ports }]) => (ports ?? []).map((port, i) => ({ at: `${at}.ports[${i}]`, port })));
+  const clashes = all.flatMap(({ at, port }, i) =>
+    all.slice(0, i).flatMap(({ at: other, port: before }) => {
+      if (port.containerPort !== before.containerPort || port.protocol !== before.protocol) return [];
+      const [mine, theirs] = [port.hostPort ?? 0, before.hostPort ?? 0];
+      if (mine === theirs && (port.hostIP ?? '') === (before.hostIP ?? '')) return [`${at}: duplicate port definition with ${other}`];
+      if (mine === 0 || theirs === 0) return [`${at}: overlapping port definition with ${other}`];
+      const oneOpen = (port.hostIP ?? '') === '' || (before.hostIP ?? '') === '';
+      return mine === theirs && oneOpen ? [`${at}: dangerously ambiguous port definition with ${other}`] : [];
+    }),
+  );
+  const named = new Map<string, string>();
+  const names = all.flatMap(({ at, port: { name } }) => {
+    if (!name) return [];
+    const first = named.get(name);
+    named.set(name, first ?? at);
+    if (first === undefined) return [];
+    return [
+      `${at}: duplicate port name ${JSON.stringify(name)} with ${first}, services and probes that select ports by name will use ${first}`,
+    ];
+  });
+  return [...clashes, ...names];
+}
