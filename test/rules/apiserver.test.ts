@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { endpointSlices, services } from '../../src/api/resource-types.ts';
+import { endpointSlices, events, nodes, serviceCidrs, services } from '../../src/api/resource-types.ts';
 import { TestServer } from '../../src/apiserver/testing/test-server.ts';
 import { Client } from '../../src/client/client.ts';
 import { FakeNftables } from '../../src/linux/nftables/fake-nftables.ts';
@@ -63,6 +63,56 @@ describe('the proxy and an API server', () => {
       );
       await admin.delete(services, 'web', { namespace: 'default' });
       await until('none', () => !held('services').some(([key]) => key.startsWith(clusterIP)));
+    } finally {
+      ending.abort();
+      await server.stop();
+    }
+  });
+
+  it('is allowed to say why it leaves a frontend alone, and learns the Service ranges', async () => {
+    const server = await TestServer.start();
+    const nft = new FakeNftables();
+    const ending = new AbortController();
+    const client = async (...certificate: Parameters<typeof server.pki.client>): Promise<Client> =>
+      new Client({ server: server.url, ca: server.pki.ca, ...(await server.pki.client(...certificate)) });
+    const until = async (what: string, check: () => boolean | Promise<boolean>): Promise<void> => {
+      const deadline = Date.now() + 30_000;
+      while (!(await check())) {
+        assert.ok(Date.now() < deadline, what);
+        await sleep(5);
+      }
+    };
+    try {
+      const admin = await client('admin', 'system:masters');
+      const addresses = [{ type: 'InternalIP', address: '192.0.2.9' }];
+      const node = await admin.create(nodes, { apiVersion: 'v1', kind: 'Node', metadata: { name: 'other' } });
+      await admin.update(nodes, { ...node, status: { ...node.status, addresses } }, { subresource: 'status' });
+      const ranges = (await admin.list(serviceCidrs)).items.flatMap(({ spec }) => spec?.cidrs ?? []);
+      assert.ok(ranges.length > 0);
+      const proxy = await startProxy({
+        client: await client('system:kube-proxy'),
+        nodeName: 'node1',
+        nodeIps: ['192.168.120.11'],
+        rules: new NftablesMode(nft),
+        host: new FakeNodeHost(),
+        udpFlows: { deleteStale: async () => 0, close: () => {} },
+        signal: ending.signal,
+      });
+      await proxy.synced;
+      const unserved = nft.table('ip', 'kube-proxy')?.chains.find(({ name }) => name === 'unserved')?.rules ?? [];
+      for (const range of ranges) assert.ok(unserved.includes(`ip daddr ${range} goto refuse`), `${range}: ${unserved.join('; ')}`);
+      await admin.create(services, {
+        apiVersion: 'v1',
+        kind: 'Service',
+        metadata: { name: 'greedy', namespace: 'default' },
+        spec: { externalIPs: ['192.0.2.9'], ports: [{ name: 'kubelet', port: 10_250 }] },
+      });
+      await until('an Event', async () =>
+        (await admin.list(events, { namespace: 'default' })).items.some(
+          ({ reason, involvedObject, message }) =>
+            reason === 'FrontendReserved' && involvedObject.name === 'greedy' && /part of node "other" listens/.test(message ?? ''),
+        ),
+      );
     } finally {
       ending.abort();
       await server.stop();
