@@ -15,6 +15,7 @@ export const load: Command = defineCommand({
   ],
   options: {
     name: nameOption,
+    'in-background': { type: 'boolean', default: false, hidden: true, help: 'By the lab itself: nothing waits for it to end' },
     as: { type: 'string', value: 'IMAGE', help: 'What the image is called in the cluster' },
   },
   async run({ values, positionals }) {
@@ -26,7 +27,7 @@ export const load: Command = defineCommand({
     const { loadImages } = await import('../images/load.ts');
     const { isToolsImage, withToolsArchive } = await import('../images/tools-image.ts');
     const { livingNodes } = await import('../survey.ts');
-    await locked(values.name, async () => {
+    const work = async (): Promise<void> => {
       const { plan, state } = await existingLab(values.name);
       const nodes = await livingNodes(state);
       if (nodes.size === 0)
@@ -38,7 +39,9 @@ export const load: Command = defineCommand({
         (names: readonly string[]) => `Loaded ${names.join(', ')} into ${[...nodes.keys()].join(', ')}`,
         () => (isToolsImage(path) ? withToolsArchive(context, plan, into) : into(path)),
       );
-    });
+    };
+    // What the lab itself started ends with it, and must not be what its end waits for.
+    await (values['in-background'] ? work() : locked(values.name, work));
     return 0;
   },
 });

@@ -1,6 +1,11 @@
 import assert from 'node:assert/strict';
-import { suite, test } from 'node:test';
-import { parseLdd } from './programs-of-debian.ts';
+import { existsSync } from 'node:fs';
+import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, suite, test } from 'node:test';
+import type { Exec, ExecResult } from '../../linux/exec.ts';
+import { findProgram, type Program, parseLdd, unpackMissing } from './programs-of-debian.ts';
 import { placeOfLibrary, toolsImage } from './tools-image.ts';
 
 suite('parseLdd()', () => {
@@ -52,4 +57,60 @@ test('the tools image has each path once, directories before what is in them, an
     paths.filter((path) => /^bin\/|^usr\/bin\//.test(path)),
     ['bin/busybox', 'bin/sh', 'usr/bin/wget', 'usr/bin/nc'],
   );
+});
+
+suite('programs that are not installed', () => {
+  const program: Program = { name: 'no-such-program', package: 'its-package' };
+
+  /** A machine on which every line of apt-get does as told, and dpkg-deb does nothing. */
+  function machine(codes: number[]): { exec: Exec; lines: string[] } {
+    const lines: string[] = [];
+    const run = async (file: string, args: readonly string[]): Promise<ExecResult> => {
+      lines.push([file, args[0]].join(' '));
+      const target = args.find((word) => word.startsWith('Dir::Cache::archives='))?.split('=')[1];
+      const code = file === 'apt-get' ? (codes.shift() ?? 0) : 0;
+      if (target !== undefined && code === 0) await writeFile(join(target, 'its-package.deb'), '');
+      return { code, stdout: '', stderr: 'no' };
+    };
+    return { exec: { run }, lines };
+  }
+
+  let dir = '';
+  beforeEach(async () => {
+    dir = await mkdtemp(join(tmpdir(), 'tools-'));
+  });
+  afterEach(() => rm(dir, { recursive: true }));
+  const skip = !existsSync('/usr/bin/apt-get') && 'there is no apt-get';
+
+  test('are downloaded and unpacked, with fresh lists when the old ones do not do', { skip }, async () => {
+    const { exec, lines } = machine([100, 0, 0]);
+    assert.deepEqual(await unpackMissing(exec, [program, program], join(dir, 'x')), ['its-package']);
+    assert.deepEqual(lines, ['apt-get install', 'apt-get update', 'apt-get install', 'dpkg-deb -x']);
+    assert.deepEqual(await readdir(dir), ['x']);
+  });
+
+  test('that were unpacked before are not downloaded again', async () => {
+    const { exec, lines } = machine([]);
+    await mkdir(join(dir, 'x/usr/bin'), { recursive: true });
+    await writeFile(join(dir, 'x/usr/bin/no-such-program'), '', { mode: 0o755 });
+    assert.deepEqual(await unpackMissing(exec, [program], join(dir, 'x')), []);
+    assert.deepEqual(lines, []);
+    assert.equal(await findProgram(program, join(dir, 'x')), join(dir, 'x/usr/bin/no-such-program'));
+  });
+
+  test('are named, with what installs them, where nothing may be downloaded', async () => {
+    const before = process.env.FAIRLEAD_NO_INSTALL;
+    process.env.FAIRLEAD_NO_INSTALL = '1';
+    try {
+      const { exec, lines } = machine([]);
+      await assert.rejects(unpackMissing(exec, [program], join(dir, 'x')), {
+        code: 'TOOL_MISSING',
+        hint: /apt-get install .* its-package$/,
+      });
+      assert.deepEqual(lines, []);
+    } finally {
+      if (before === undefined) delete process.env.FAIRLEAD_NO_INSTALL;
+      else process.env.FAIRLEAD_NO_INSTALL = before;
+    }
+  });
 });

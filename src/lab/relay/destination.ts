@@ -70,7 +70,7 @@ export function refusal(address: string, port: number, destinations: Destination
   if (shut) return `${ip} is ${shut[1]}`;
   if (within(destinations.allowed, ip)) return undefined;
   const odd = special.find(([range]) => cidrContains(range, ip));
-  if (odd) return `${ip} is ${odd[1]}`;
+  if (odd) return `${ip} is ${odd[1]} ("fairlead lab up --relay-allow" opens it)`;
   return familyOf(ip) === 6 && !cidrContains(globalUnicast, ip) ? `${ip} is not of the world outside` : undefined;
 }
 

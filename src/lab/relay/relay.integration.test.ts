@@ -35,7 +35,7 @@ suite('the relay', { skip: cannotMakeNamespaces }, () => {
     servers.push(server.listen({ fd: listenInNetns(spaces.path(space), 'tcp', address, port) }));
   }
 
-  async function startRelay(lab: string, ...env: string[]): Promise<void> {
+  async function startRelay(lab: string, allowed: string, ...env: string[]): Promise<void> {
     await spaces.add(lab);
     await spaces.ip(lab, `addr add ${relayAddress}/32 dev lo`);
     const config: RelayConfig = {
@@ -43,7 +43,7 @@ suite('the relay', { skip: cannotMakeNamespaces }, () => {
       netns: spaces.path(lab),
       address: relayAddress,
       lab: ['192.168.120.0/24', '21.0.0.0/16'],
-      allowed: '',
+      allowed,
       credentialFile: join(dir, 'credential'),
     };
     const program = join(import.meta.dirname, 'relay-process.ts');
@@ -73,7 +73,12 @@ suite('the relay', { skip: cannotMakeNamespaces }, () => {
         reached.push(address);
         return 'host';
       });
-    await Promise.all([startRelay('direct'), startRelay('proxied', 'HTTPS_PROXY=http://user:password@20.0.0.1:8080')]);
+    const proxy = 'HTTPS_PROXY=http://user:password@20.0.0.1:8080';
+    await Promise.all([
+      startRelay('direct', ''),
+      startRelay('proxied', '', proxy),
+      startRelay('opened', 'registry.example,20.0.0.0/8', proxy),
+    ]);
   });
 
   after(async () => {
@@ -141,5 +146,15 @@ suite('the relay', { skip: cannotMakeNamespaces }, () => {
     assert.match(asked[0] ?? '', /^CONNECT 20\.0\.0\.9:443 HTTP\/1\.1\r\n/);
     assert.ok(asked[0]?.includes(`Proxy-Authorization: Basic ${usersSecret}\r\n`));
     assert.ok(!asked[0]?.includes(secret));
+  });
+
+  test('hands a name that was opened on to the proxy of this machine, and opens nothing else by that', async () => {
+    asked.length = 0;
+    assert.match(await connect('opened', 'registry.example:443', secret), /^HTTP\/1\.1 200 /);
+    assert.match(asked[0] ?? '', /^CONNECT registry\.example:443 /);
+    for (const target of ['registry.example:80', '20.0.0.7:443', '22.0.0.1:443', '[::ffff:20.0.0.9]:443'])
+      assert.match(await connect('opened', target, secret), /^HTTP\/1\.1 502 /, target);
+    assert.match(await connect('opened', 'registry.example:443'), /^HTTP\/1\.1 407 /);
+    assert.deepEqual([reached, asked.length], [[], 1]);
   });
 });

@@ -16,7 +16,7 @@ export function loadOnDemand(lab: string, log: Log): (host: string) => string | 
     if (host !== localRegistry) return undefined;
     if (!busy) {
       busy = true;
-      const program = [join(import.meta.dirname, '../../main/fairlead.ts'), 'lab', 'load', 'tools', '--name', lab];
+      const program = [join(import.meta.dirname, '../../main/fairlead.ts'), 'lab', 'load', 'tools', '--in-background', '--name', lab];
       const child = start(process.execPath, program, { stdio: ['ignore', 'inherit', 'inherit'] });
       const end = (ok: boolean): void => {
         [busy, failed] = [false, !ok];
