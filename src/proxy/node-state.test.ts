@@ -24,3 +24,19 @@ describe('nodePortAddresses', () => {
     });
   }
 });
+
+describe("the node's addresses", () => {
+  const addresses = ['192.0.2.1', 'fd00::1', 'fd00::2'].map((address) => ({ type: 'InternalIP', address }));
+  const node = { apiVersion: 'v1', kind: 'Node', metadata: { name: 'node1' }, status: { addresses } };
+  const cases: readonly [what: string, nodeIps: string[] | undefined, ip: string[], ip6: string[]][] = [
+    ['are those of its Node', undefined, ['192.0.2.1'], ['fd00::1', 'fd00::2']],
+    ['are those of flags', ['192.0.2.9', 'fd00::9'], ['192.0.2.9'], ['fd00::9']],
+    ['are of the family that flags leave out those of its Node', ['192.0.2.9'], ['192.0.2.9'], ['fd00::1', 'fd00::2']],
+  ];
+  for (const [what, nodeIps, ip, ip6] of cases)
+    it(what, () => {
+      const options = { client: {} as Client, nodeName: 'node1', ...(nodeIps ? { nodeIps } : {}) };
+      const of = (family: 'ip' | 'ip6'): readonly string[] => nodeContext(options, node, family, []).nodeIps;
+      assert.deepEqual([of('ip'), of('ip6')], [ip, ip6]);
+    });
+});

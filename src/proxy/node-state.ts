@@ -55,9 +55,15 @@ export function nodeContext(
   family: TableFamily,
   interfaceIps: readonly string[],
 ): NodeContext {
+  const canonical = (texts: readonly string[]): string[] =>
+    ofFamily(
+      family,
+      texts.map((text) => parseIp(text)).filter((ip) => ip !== undefined),
+    );
+  const given = canonical(options.nodeIps ?? []);
   const fromNode = (node?.status?.addresses ?? []).filter((a) => a.type === 'InternalIP').map((a) => a.address);
-  const all = (options.nodeIps ?? fromNode).map((text) => parseIp(text)).filter((ip) => ip !== undefined);
-  const nodeIps = ofFamily(family, all);
+  // A flag that names an address of one family says nothing about the other.
+  const nodeIps = given.length > 0 ? given : canonical(fromNode);
   const zone = node?.metadata.labels?.[zoneLabel];
   return {
     family,

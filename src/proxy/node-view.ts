@@ -29,6 +29,7 @@ export class NodeView {
   #listeners: readonly Listener[] = [];
   #trouble: string | undefined;
   #reserved: Reserved = nothingReserved;
+  #reservedText = '';
 
   constructor(options: NodeViewOptions) {
     this.#options = options;
@@ -71,9 +72,10 @@ export class NodeView {
     const apiServer = serverAddress(proxy.client.server);
     const sources = { nodes: nodes.list(), slicesOf, addresses: this.#addresses, listeners: this.#listeners };
     const now = reservedOf({ ...sources, ...(apiServer ? { apiServer } : {}) });
-    const text = (reserved: Reserved): string => JSON.stringify(Object.values(reserved).map((part) => [...part].sort()));
-    if (text(now) === text(this.#reserved)) return false;
+    const text = JSON.stringify(Object.values(now).map((part) => [...part].sort()));
+    if (text === this.#reservedText) return false;
     this.#reserved = now;
+    this.#reservedText = text;
     return true;
   }
 }

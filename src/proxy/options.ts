@@ -14,7 +14,7 @@ export interface ProxyOptions {
   /** Shared with other parts of the process; an own set is made and started without. */
   readonly informers?: InformerSet;
   readonly nodeName: string;
-  /** The node's addresses, the primary one first. Without: InternalIPs of the Node object. */
+  /** The node's addresses, the primary one of each family first. Without one of a family: InternalIPs of the Node object. */
   readonly nodeIps?: readonly string[];
   /** How Services become rules: a name of modes.ts. */
   readonly mode?: string;
