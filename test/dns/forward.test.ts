@@ -10,7 +10,7 @@ import { cachePlugin } from '../../src/dns/plugin/cache/cache.ts';
 import { forwardPlugin } from '../../src/dns/plugin/forward/forward.ts';
 import { resolversOf } from '../../src/dns/plugin/forward/resolv-conf.ts';
 import type { Upstream } from '../../src/dns/plugin/forward/resolver.ts';
-import { chain } from '../../src/dns/plugin/plugin.ts';
+import { type Answer, chain } from '../../src/dns/plugin/plugin.ts';
 import { startDnsServer } from '../../src/dns/server/server.ts';
 import { dig, eventually, keepingLog, resolverAnswer, startBrokenResolver, startResolver } from './cluster.ts';
 
@@ -222,4 +222,33 @@ test('a resolver that cannot even be sent to is passed over', async (t) => {
   for (let i = 0; i < 4; i++) assert.deepEqual((await dig(port, 'example.com')).answers, EXAMPLE);
   const alone = await forwarder(t, () => [{ address: '255.255.255.255', port: 53 }]);
   assert.equal((await dig(alone.port, 'example.com')).status, 'SERVFAIL');
+});
+
+test('an answer that comes late clears its resolver, though it answers no check', async (t) => {
+  const held: ((answer: Answer) => void)[] = [];
+  const late = await startResolver((query) => {
+    if (query.name === '') return new Promise(() => {});
+    if (query.name !== 'late.example.com') return resolverAnswer(query);
+    return new Promise((resolve) => held.push(resolve));
+  });
+  let asked = 0;
+  const good = await startResolver((query) => {
+    asked++;
+    return resolverAnswer(query);
+  });
+  const end = new AbortController();
+  const options = { policy: 'sequential' as const, clock: systemClock, log: keepingLog([]), signal: end.signal };
+  const forward = forwardPlugin({ upstreams: () => [late, good], ...options });
+  const server = await startDnsServer({ address: '127.0.0.1', port: 0, log: keepingLog([]), answer: chain([forward], () => refusal(5)) });
+  t.after(async () => {
+    end.abort();
+    await Promise.all([server.close(), late.close(), good.close()]);
+  });
+  assert.equal((await dig(server.port, 'late.example.com')).status, 'NOERROR');
+  for (const resolve of held) resolve(refusal(3));
+  await eventually('the first one is asked alone again', async () => {
+    const before = asked;
+    await dig(server.port, 'example.com');
+    return asked === before;
+  });
 });

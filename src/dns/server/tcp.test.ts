@@ -82,12 +82,15 @@ test('one client with many idle connections pays for them itself, and others are
 test('many clients with idle connections together keep no new one out', async (t) => {
   const { port } = await serverOf(t, { tcpLimits: { total: 20, perClient: 10 } });
   const idle: TcpClient[] = [];
-  for (let i = 0; i < 30; i++) idle.push(await TcpClient.open(t, port, `127.0.1.${i + 1}`));
+  for (let i = 0; i < 20; i++) idle.push(await TcpClient.open(t, port, `127.0.1.${i + 1}`));
+  idle[0]?.socket.write(questions(1));
+  await until(() => idle[0]?.ids.length === 1, 'an answer to the first');
+  for (let i = 20; i < 30; i++) idle.push(await TcpClient.open(t, port, `127.0.1.${i + 1}`));
   await until(() => idle.filter((c) => c.hasEnded).length === 10, 'ten were ended');
   assert.deepEqual(
     idle.map((c) => c.hasEnded),
-    idle.map((_, i) => i < 10),
-    'the idlest ones',
+    idle.map((_, i) => i >= 1 && i <= 10),
+    'the idlest ones: the first has asked',
   );
   const fresh = await TcpClient.open(t, port, '127.0.0.4');
   fresh.socket.write(questions(1));
@@ -205,4 +208,31 @@ test('drain() answers what is under way by UDP and TCP, and takes nothing new', 
   await drained;
   await until(() => overUdp === 27 && client.ids.length === 27, 'every answer');
   await until(() => client.hasEnded, 'and the end');
+});
+
+test('drain() waits for questions by UDP alone', async (t) => {
+  const slow = Promise.withResolvers<Answer>();
+  let isAsked = false;
+  const server = await serverOf(t, {
+    answer: () => {
+      isAsked = true;
+      return slow.promise;
+    },
+  });
+  const udp = createSocket('udp4');
+  t.after(() => udp.close());
+  udp.send(packet.encode({ type: 'query', id: 1, questions: [{ type: 'A', name: 'www.example.com' }] }), server.port, '127.0.0.1');
+  await until(() => isAsked, 'the question');
+  let isDrained = false;
+  const drained = server.drain().then(() => {
+    isDrained = true;
+  });
+  // The TCP side has nothing to wait for, and would be through by now.
+  await assert.rejects(TcpClient.open(t, server.port), { code: 'ECONNREFUSED' });
+  for (let turn = 0; turn < 10; turn++) await new Promise((resolve) => setImmediate(resolve));
+  assert.equal(isDrained, false);
+  const answer = once(udp, 'message');
+  slow.resolve(found);
+  await drained;
+  await answer;
 });
