@@ -203,6 +203,7 @@ test('a watch that the server ends at once is opened again ever more slowly', as
     for (const [i, delay] of [100, 200, 400].entries()) {
       (await api.nextWatch()).end();
       await until(() => clock.sleeps === i + 1);
+      assert.equal(clock.pending, 1, 'nothing but the delay');
       const { length } = api.watches;
       await clock.advance(delay - 1);
       assert.equal(api.watches.length, length);

@@ -142,7 +142,7 @@ function keepHints(existing: readonly EndpointSlice[]): (endpoint: Endpoint) => 
   const known = new Map(existing.flatMap((s) => (s.endpoints ?? []).map((e) => [`${s.addressType} ${identity(e)}`, e.hints] as const)));
   return (endpoint) => {
     const family = familyOf(endpoint.addresses[0] ?? '') === 6 ? 'IPv6' : 'IPv4';
-    const hints = endpoint.conditions?.ready ? known.get(`${family} ${identity(endpoint)}`) : undefined;
+    const hints = known.get(`${family} ${identity(endpoint)}`);
     return hints ? { ...endpoint, hints } : endpoint;
   };
 }

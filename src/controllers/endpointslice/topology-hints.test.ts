@@ -90,6 +90,11 @@ const equal = new Map([
   ['a', 0.5],
   ['b', 0.5],
 ]);
+const shares = (a: number, b: number): ReadonlyMap<string, number> =>
+  new Map([
+    ['a', a],
+    ['b', b],
+  ]);
 const ENABLED = 'Topology Aware Hints has been enabled, addressType: IPv4';
 
 const table: readonly (readonly [
@@ -117,6 +122,9 @@ const table: readonly (readonly [
     [],
     ENABLED,
   ],
+  ['a zone a little more than it should take', shares(0.55, 0.45), ['ab'], [], ['a:ab:b'], [], ENABLED],
+  ['a whole endpoint to a zone that is to have less than one', shares(0.55, 0.45), ['aa'], [], ['a:ba:a'], [], ENABLED],
+  ['nothing away for less than one endpoint', shares(0.64, 0.36), ['aaaaaaabbb'], [], ['a:aa:aa:aa:aa:aa:aa:ab:bb:bb:b'], [], ENABLED],
   ['the endpoints of a zone without nodes to others', equal, ['ccab'], [], ['c:ac:ba:ab:b'], [], ENABLED],
   ['unchanged slices what they have', equal, ['ab'], ['a:bb:b'], ['a:ab:a'], [], undefined],
   ['unchanged slices anew when a zone would have too many', equal, ['ab'], ['a:ba:bb:bb:b'], ['a:ab:b'], ['a:aa:ab:bb:b'], undefined],
@@ -159,12 +167,12 @@ const table: readonly (readonly [
   ],
 ];
 
-for (const [sentence, shares, written, unchanged, wanted, changed, message] of table)
+for (const [sentence, of, written, unchanged, wanted, changed, message] of table)
   test(`planHints() gives ${sentence}`, () => {
     const plan = planHints({
       written: written.map((t, i) => slice(t, `w${i}`)),
       unchanged: unchanged.map((t, i) => slice(t, `u${i}`)),
-      shares,
+      shares: of,
     });
     assert.deepEqual([shown(plan.written), shown(plan.changed), plan.event?.message], [wanted, changed, message]);
   });
@@ -241,3 +249,25 @@ for (const [distribution, inZone, without] of distributions)
     assert.deepEqual(shown(both.create), ['a:ab:b'], 'the annotation counts before it');
     assert.ok(both.create[0]?.endpoints?.every((e) => e.hints?.forNodes === undefined));
   });
+
+test('an endpoint in a zone without nodes, which nobody lacks, does not make the slice be written again and again', () => {
+  const zones = ['a', 'a', 'a', 'b', 'b', 'b', 'd', 'd', 'd', 'c'];
+  const all = ['a', 'b', 'd', 'c'].map((zone) => node(`in-${zone}`, zone, '1'));
+  const pods = zones.map((zone, n) => pod(n, `in-${zone}`));
+  const planned = (existing: readonly EndpointSlice[]): SlicePlan =>
+    planSlices({
+      service: {
+        apiVersion: 'v1',
+        kind: 'Service',
+        metadata: { name: 'web', namespace: 'default', uid: 's', ...auto },
+        spec: { selector: { a: 'b' }, ports: [{ port: 80 }] },
+      },
+      pods,
+      nodeOf: (name) => all.find((n) => n.metadata.name === name),
+      existing,
+      shares: () => zoneShares(all.slice(0, 3)),
+    });
+  const first = planned([]);
+  assert.deepEqual(shown(first.create), [zones.map((z) => `${z}:${z}`).join('')]);
+  assert.deepEqual(planned(stored(first.create)), { create: [], update: [], remove: [], events: [] });
+});

@@ -16,6 +16,8 @@ function rig(): {
   readonly state: { isReady: boolean };
   readonly statuses: PodStatus[];
   readonly stopped: PromiseWithResolvers<void>;
+  /** The last status has reached the API server. */
+  readonly flushed: PromiseWithResolvers<void>;
   readonly pod: Pod;
   worker(pod: Pod): PodWorker;
 } {
@@ -23,6 +25,7 @@ function rig(): {
   const state = { isReady: true };
   const statuses: PodStatus[] = [];
   const stopped = Promise.withResolvers<void>();
+  const flushed = Promise.withResolvers<void>();
   const ready = { exec: { command: ['ready'] }, periodSeconds: 5, failureThreshold: 3 };
   const pod = samplePod({ containers: [{ name: 'main', image: 'box:1', readinessProbe: ready, livenessProbe: ready }] });
   let isAlive = true;
@@ -52,7 +55,7 @@ function rig(): {
     probes,
     statuses: {
       set: (_uid: string, _target: object, _old: object, status: PodStatus) => void statuses.push(status),
-      flush: async () => {},
+      flush: () => flushed.promise,
       remove: async () => {},
       forget() {},
     },
@@ -74,6 +77,7 @@ function rig(): {
     state,
     statuses,
     stopped,
+    flushed,
     pod,
     worker(of) {
       worker = new PodWorker(of, deps);
@@ -91,7 +95,7 @@ const ending = (pod: Pod): Pod => ({
 });
 
 test('a pod that ends slowly is ready as long as its probe says so, and no longer', async () => {
-  const { clock, state, statuses, stopped, pod, worker } = rig();
+  const { clock, state, statuses, stopped, flushed, pod, worker } = rig();
   const it = worker(pod);
   await clock.advance(1_000);
   assert.equal(readyOf(statuses), 'True');
@@ -110,6 +114,8 @@ test('a pod that ends slowly is ready as long as its probe says so, and no longe
   await clock.advance(1_000);
   assert.notEqual(statuses.at(-1)?.phase, 'Running');
   const { length } = statuses;
+  it.wake();
+  flushed.resolve();
   await clock.advance(60_000);
   assert.equal(statuses.length, length, 'nothing overwrites the last word');
 });
