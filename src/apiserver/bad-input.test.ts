@@ -159,6 +159,24 @@ describe('bad input', () => {
     assert.deepEqual([labelled.status, labelled.headers.warning], [200, undefined]);
   });
 
+  it('tells of two wrongs the one that upstream tells', async () => {
+    await s.call('POST', maps, { metadata: { name: 'order' } });
+    const type = 'application/merge-patch+json';
+    const labels = { '-': 'x' };
+    const answers = [
+      await s.call('POST', maps, { metadata: { name: 'order', labels } }),
+      await s.call('POST', maps, { metadata: { name: 'new', resourceVersion: '1', labels } }),
+      await s.call('PUT', `${maps}/order`, { metadata: { name: 'order', resourceVersion: '1', labels } }),
+      await s.call('PUT', `${maps}/order`, { metadata: { name: 'order', uid: 'other', labels } }),
+      await s.call('PATCH', `${maps}/order`, { metadata: { uid: 'other', labels } }, { type }),
+      await s.call('PATCH', `${maps}/order`, { metadata: { resourceVersion: '1', labels } }, { type }),
+    ];
+    assert.deepEqual(
+      answers.map(({ status }) => status),
+      [422, 422, 409, 409, 422, 409],
+    );
+  });
+
   it('names the version of what it cannot read, and not the group', async () => {
     const given = { apiVersion: 'apps/v1', kind: 'Deployment', metadata: { name: 'a' }, spec: 'x' };
     const { body } = await s.call('POST', '/apis/apps/v1/namespaces/default/deployments', given);

@@ -136,4 +136,161 @@ describe('validation beside kube-apiserver', { skip }, () => {
     assert.deepEqual(unexplained.map(line), [], `${unexplained.length} of ${all.length} answers differ`);
     assert.ok(rate < 0.2, `${rate} % of the answers differ`);
   });
+
+  interface Refused {
+    readonly method: string;
+    /** Below the namespace default, or from the root. */
+    readonly path: string;
+    readonly body?: (stored: Json) => Json;
+  }
+  const core = '/api/v1/namespaces/default';
+  const bad = { metadata: { labels: { '-': 'x' } } };
+  const merged = (stored: Json, metadata: object, more: object = {}): Json => ({
+    ...stored,
+    ...more,
+    metadata: { ...stored.metadata, ...metadata },
+  });
+  const service = { apiVersion: 'v1', kind: 'Service', metadata: { name: 'there' }, spec: { ports: [{ port: 80 }], selector: { a: 'b' } } };
+  const budget = '/apis/policy/v1/namespaces/default/poddisruptionbudgets';
+  /** Each has two things wrong: which one is told? */
+  const twofold: Readonly<Record<string, Refused>> = {
+    'a create of what is there, invalid': {
+      method: 'POST',
+      path: `${core}/services`,
+      body: () => ({ ...service, ...bad, metadata: { name: 'there', ...bad.metadata } }),
+    },
+    'a create of what is there, valid': { method: 'POST', path: `${core}/services`, body: () => service },
+    'a create of what is there, with a taken port': {
+      method: 'POST',
+      path: `${core}/services`,
+      body: () => ({ ...service, spec: { ...service.spec, clusterIP: '10.96.0.1' } }),
+    },
+    'a create with a version, invalid': {
+      method: 'POST',
+      path: `${core}/configmaps`,
+      body: () => ({ metadata: { name: 'x', resourceVersion: '1', ...bad.metadata } }),
+    },
+    'a create in no namespace, invalid': {
+      method: 'POST',
+      path: '/api/v1/namespaces/nowhere/configmaps',
+      body: () => ({ metadata: { name: 'x', ...bad.metadata } }),
+    },
+    'an update of an old version, invalid': {
+      method: 'PUT',
+      path: `${core}/services/there`,
+      body: (o) => merged(o, { resourceVersion: '1', ...bad.metadata }),
+    },
+    'an update of another object, invalid': {
+      method: 'PUT',
+      path: `${core}/services/there`,
+      body: (o) => merged(o, { uid: 'other', ...bad.metadata }),
+    },
+    'an update of another object and an old version': {
+      method: 'PUT',
+      path: `${core}/services/there`,
+      body: (o) => merged(o, { uid: 'other', resourceVersion: '1' }),
+    },
+    'an update under another name, invalid': {
+      method: 'PUT',
+      path: `${core}/services/there`,
+      body: (o) => merged(o, { name: 'other', ...bad.metadata }),
+    },
+    'an update under another name, of an old version': {
+      method: 'PUT',
+      path: `${core}/services/there`,
+      body: (o) => merged(o, { name: 'other', resourceVersion: '1' }),
+    },
+    'an update in another namespace, of an old version': {
+      method: 'PUT',
+      path: `${core}/services/there`,
+      body: (o) => merged(o, { namespace: 'other', resourceVersion: '1' }),
+    },
+    'an update without a version where it needs one, invalid': {
+      method: 'PUT',
+      path: `${budget}/there`,
+      body: (o) => merged(o, { resourceVersion: undefined, ...bad.metadata }),
+    },
+    'an update without a version where it needs one, of another object': {
+      method: 'PUT',
+      path: `${budget}/there`,
+      body: (o) => merged(o, { resourceVersion: undefined, uid: 'other' }),
+    },
+    'an update of what is not there, invalid': {
+      method: 'PUT',
+      path: `${core}/configmaps/missing`,
+      body: () => ({ metadata: { name: 'missing', ...bad.metadata } }),
+    },
+    'an update of what is not there, with a version': {
+      method: 'PUT',
+      path: `${core}/configmaps/missing`,
+      body: () => ({ metadata: { name: 'missing', resourceVersion: '1' } }),
+    },
+    'an update that may create, invalid, with a version': {
+      method: 'PUT',
+      path: `${core}/endpoints/missing`,
+      body: () => ({ metadata: { name: 'missing', resourceVersion: '1', ...bad.metadata } }),
+    },
+    'an update that may create, with a version': {
+      method: 'PUT',
+      path: `${core}/endpoints/missing`,
+      body: () => ({ metadata: { name: 'missing', resourceVersion: '1' } }),
+    },
+    'an update of a fixed field, of an old version': {
+      method: 'PUT',
+      path: `${core}/services/there`,
+      body: (o) => merged(o, { resourceVersion: '1' }, { spec: { ...o.spec, clusterIP: '10.96.0.99', clusterIPs: ['10.96.0.99'] } }),
+    },
+    'a status of an old version, invalid': {
+      method: 'PUT',
+      path: `${core}/services/there/status`,
+      body: (o) => merged(o, { resourceVersion: '1', ...bad.metadata }),
+    },
+    'a patch of an old version, invalid': {
+      method: 'PATCH',
+      path: `${core}/services/there`,
+      body: () => ({ metadata: { resourceVersion: '1', ...bad.metadata } }),
+    },
+    'a patch of another object, invalid': {
+      method: 'PATCH',
+      path: `${core}/services/there`,
+      body: () => ({ metadata: { uid: 'other', ...bad.metadata } }),
+    },
+    'a patch of what is not there, invalid': { method: 'PATCH', path: `${core}/services/missing`, body: () => bad },
+    'a deletion of an old version and another object': {
+      method: 'DELETE',
+      path: `${core}/services/there`,
+      body: () => ({ preconditions: { uid: 'other', resourceVersion: '1' } }),
+    },
+    'a deletion of what is not there, with a policy that is none': {
+      method: 'DELETE',
+      path: `${core}/services/missing`,
+      body: () => ({ propagationPolicy: 'No' }),
+    },
+  };
+
+  test('of two things that are wrong the same one is told', async () => {
+    for (const server of [theirs, ours]) {
+      await server.call('POST', `${core}/services`, service);
+      await server.call('POST', budget, {
+        apiVersion: 'policy/v1',
+        kind: 'PodDisruptionBudget',
+        metadata: { name: 'there' },
+        spec: { minAvailable: 1 },
+      });
+    }
+    const told: Record<string, unknown> = {};
+    const wanted: Record<string, unknown> = {};
+    for (const [what, { method, path, body }] of Object.entries(twofold)) {
+      for (const [server, into] of [
+        [theirs, wanted],
+        [ours, told],
+      ] as const) {
+        const stored = (await server.call('GET', path.replace(/\/status$/, ''))).body;
+        const type = method === 'PATCH' ? 'application/merge-patch+json' : 'application/json';
+        const answer = await server.call(method, `${path}?dryRun=All`, body?.(stored), { type });
+        into[what] = [answer.status, answer.body?.reason ?? ''];
+      }
+    }
+    assert.deepEqual(told, wanted);
+  });
 });

@@ -132,7 +132,7 @@ export class ResourceHandlers {
     if (ctx.query.has('force')) refuseOptions('PatchOptions', [forbidden('force', 'may not be specified for non-apply patch')]);
     const { namespace, name } = ctx.info;
     const patch = patchOf(row, row.schema, ctx.req.headers['content-type'], ctx.body);
-    const target = { row, namespace, name, part };
+    const target = { row, namespace, name, part, patched: true };
     const told = ctx.warnings.length;
     const revise = (current: KubeObject): KubeObject => {
       ctx.warnings.length = told;

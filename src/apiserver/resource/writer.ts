@@ -47,6 +47,8 @@ export interface UpdateTarget {
   readonly name: string;
   /** The subresource whose strategy applies. */
   readonly part?: PartSubresource | undefined;
+  /** The client named what is to change: a uid that it sends is a change, and refused as one, not a condition. */
+  readonly patched?: boolean;
   /** What admission calls it; the part's name unless said. */
   readonly subresource?: string;
 }
@@ -99,7 +101,6 @@ export class Writer {
 
   async #createOnce(row: ResourceRow, object: KubeObject, context: WriteContext): Promise<CachedObject> {
     const { name = '', namespace = '' } = object.metadata;
-    if (object.metadata.resourceVersion) throw badRequest('resourceVersion should not be set on objects to be created');
     row.applyDefaults(object);
     this.#record(row, undefined, object, undefined, context);
     const request: AdmissionRequest = { operation: 'CREATE', row, subresource: '', namespace, name, object, old: undefined, ...context };
@@ -108,6 +109,7 @@ export class Writer {
     refuse(row, name, beforeCreate(row, object, { now: new Date(this.#clock.now()), uid: randomUUID() }));
     context.warnings.push(...row.warnings(object));
     await this.#admission.validate(request);
+    if (object.metadata.resourceVersion) throw badRequest('resourceVersion should not be set on objects to be created');
     const created = await this.#allocated(row, object, context.dryRun, () => this.#objects.create(row, object, context.dryRun));
     this.#admission.admitted(request);
     return created;
@@ -148,7 +150,7 @@ export class Writer {
       async (old) => {
         const next = await revise(old);
         placeIn(row, namespace, next);
-        checkIdentity(row, next, old, name);
+        checkIdentity(row, next, old, target);
         row.applyDefaults(next);
         this.#record(row, old, next, part, context);
         const request: AdmissionRequest = { operation: 'UPDATE', row, subresource, namespace, name, object: next, old, ...context };
@@ -222,13 +224,13 @@ export function placeIn(row: ResourceRow, namespace: string, object: KubeObject)
   metadata.namespace = namespace;
 }
 
-function checkIdentity(row: ResourceRow, next: KubeObject, old: KubeObject, name: string): void {
+function checkIdentity(row: ResourceRow, next: KubeObject, old: KubeObject, { name, patched = false }: UpdateTarget): void {
   const { metadata } = next;
   if (!metadata.name) metadata.name = name;
   if (metadata.name !== name) {
     throw badRequest(`the name of the object (${metadata.name}) does not match the name on the URL (${name})`);
   }
-  if (metadata.uid && metadata.uid !== old.metadata.uid) {
+  if (metadata.uid && metadata.uid !== old.metadata.uid && !patched) {
     throw conflict(
       row.type,
       name,
