@@ -64,7 +64,7 @@ export async function runServer(settings: ServerSettings): Promise<number> {
   const store = await openSqliteStore(join(settings.dataDir, 'state.db'), {
     clock,
     log: log.child({ part: 'store' }),
-    reserveBytes: 16 << 20,
+    reserveBytes: 32 << 20,
     acceptDataLoss: settings.acceptDataLoss,
   });
   const api = await createApiServer({

@@ -1,6 +1,6 @@
 /** Damages the files of stores in every way that a disk or a hand can, and asks: is everything there that was acknowledged, or is it refused? */
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
@@ -22,8 +22,9 @@ interface Case {
 }
 
 const seed = Number(process.env.FAIRLEAD_SEED ?? 1);
-const TRIES = 12;
-const dir = mkdtempSync(join(tmpdir(), 'fairlead-damage-'));
+const tries = Number(process.env.FAIRLEAD_TRIES ?? 6);
+// In memory where there is such a folder: nothing here asks whether a disk keeps what it was given.
+const dir = mkdtempSync(join(existsSync('/dev/shm') ? '/dev/shm' : tmpdir(), 'fairlead-damage-'));
 after(() => rmSync(dir, { recursive: true }));
 
 function rot(bytes: Buffer | undefined, random: Random): Buffer {
@@ -112,7 +113,7 @@ describe(`a damaged store (FAIRLEAD_SEED=${seed})`, () => {
     it(`holds every acknowledged write or is refused when ${what}`, async () => {
       const path = join(dir, 'damaged', 'store.db');
       let refused = 0;
-      for (let i = 0; i < TRIES; i++) {
+      for (let i = 0; i < tries; i++) {
         const n = 1 + random(images.length - 1);
         const image = images[n]!;
         const files = damage.on({ image, older: images[random(n)]!, foreign: foreign[random(foreign.length)]!, random });
@@ -155,7 +156,7 @@ describe(`a damaged store (FAIRLEAD_SEED=${seed})`, () => {
       'the mark was removed',
       'both slots of the mark rot',
     ])
-      for (let i = 0; i < 4; i++) {
+      for (let i = 0; i < 2; i++) {
         const image = images[20 + random(20)]!;
         const files = damages[what]!.on({ image, older: images[random(20)]!, foreign: foreign[0]!, random });
         putFiles(path, files);
@@ -171,6 +172,6 @@ describe(`a damaged store (FAIRLEAD_SEED=${seed})`, () => {
         if (what.includes('mark')) assert.deepEqual(accepted.records, image.records);
         assert.deepEqual(await look(path), accepted, 'the loss is accepted once');
       }
-    assert.ok(opened >= 8, `${opened}`);
+    assert.ok(opened >= 4, `${opened}`);
   });
 });

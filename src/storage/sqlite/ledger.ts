@@ -16,8 +16,12 @@ const EXPIRE_ROWS = 500;
 const ROW_BYTES = 150;
 /** What a value may grow by while the disk is full: objects are marked for deletion, and Leases renewed, by writing them. */
 const GROWTH = 1_024;
+/** Pages of the log after which it should be copied into the file: 16 MB. */
+const CHECKPOINT_PAGES = 4_096;
 /** Frames of the log, 4 KiB each, after which it is copied and begun anew while the disk is full. */
 const FULL_FRAMES = 64;
+/** Events of the past that are kept while the disk is full: those who follow read them from memory, and deleted values must make room. */
+const FULL_EVENTS = 100;
 
 type Full = WriteReply & { readonly kind: 'failed' };
 const noRoom: Full = { kind: 'failed', code: 'STORE_FULL', message: 'the disk is full; what room is left is kept for deletes' };
@@ -36,7 +40,7 @@ export class Ledger {
   readonly #water: HighWater;
   readonly #reserve: Reserve;
   readonly #sql: Record<
-    'get' | 'insert' | 'update' | 'remove' | 'log' | 'due' | 'next' | 'oldest' | 'trim' | 'state' | 'setState',
+    'free' | 'get' | 'insert' | 'update' | 'remove' | 'log' | 'due' | 'next' | 'oldest' | 'trim' | 'state' | 'setState',
     StatementSync
   >;
   #revision: number;
@@ -54,6 +58,7 @@ export class Ledger {
     this.#limits = limits;
     const prepare = (sql: string): StatementSync => this.#db.prepare(sql);
     this.#sql = {
+      free: prepare('PRAGMA freelist_count'),
       get: prepare('SELECT id, created, modified, value FROM records WHERE key = ?'),
       insert: prepare('INSERT INTO records (key, created, modified, expires, value) VALUES (?, ?, ?, ?, ?)'),
       update: prepare('UPDATE records SET modified = ?, expires = ?, value = ? WHERE id = ?'),
@@ -88,6 +93,14 @@ export class Ledger {
 
   get revision(): number {
     return this.#revision;
+  }
+
+  /**
+   * So many pages in the log want a checkpoint. On a disk that fills up the log may come to twice as many before there is no room at all, and
+   * the reserve must hold what copying them adds to the file: only then can the log's room be used again.
+   */
+  get checkpointPages(): number {
+    return this.#reserve.bytes === 0 ? CHECKPOINT_PAGES : Math.min(CHECKPOINT_PAGES, Math.floor(this.#reserve.bytes / 4_096 / 2));
   }
 
   /** Pages of 4 KiB in the write-ahead log that no checkpoint has looked at yet. */
@@ -145,6 +158,18 @@ export class Ledger {
   #regain(): void {
     if (this.#water.uncopied > FULL_FRAMES && this.#tryCheckpoint()) this.#water.truncateLog();
     this.#reserve.regain();
+    if (this.#reserve.whole || this.#logEvents < 2 * FULL_EVENTS) return;
+    try {
+      this.#transaction([{ kind: 'compact', revision: this.#revision - FULL_EVENTS }]);
+    } catch {
+      // No room for that either: after the next checkpoint.
+    }
+  }
+
+  /** Whether a value finds room in what the file has free inside, with as much again for the pages around it. */
+  #fits(bytes: number): boolean {
+    const { freelist_count: pages } = this.#sql.free.get() as { freelist_count: number };
+    return pages * 4_096 > 2 * bytes + (FULL_FRAMES * 4_096) / 2;
   }
 
   #tryCheckpoint(): boolean {
@@ -210,7 +235,8 @@ export class Ledger {
   #put(op: WriteOp & { kind: 'put' }): WriteReply {
     const row = this.#sql.get.get(op.key) as RecordRow | undefined;
     if (op.ifRevision !== undefined && op.ifRevision !== (row?.modified ?? 0)) return { kind: 'refused', current: row && beforeOf(row) };
-    if (!this.#reserve.whole && op.value.length > (row?.value.length ?? -GROWTH) + GROWTH) return noRoom;
+    const grows = op.value.length > (row?.value.length ?? -GROWTH) + GROWTH;
+    if (grows && !this.#reserve.whole && !this.#fits(op.value.length)) return noRoom;
     const revision = ++this.#revision;
     const expires = op.expiresAt ?? null;
     if (row) this.#sql.update.run(revision, expires, op.value, row.id);

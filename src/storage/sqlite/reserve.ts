@@ -12,13 +12,15 @@ const SLACK = 1.25;
 
 export class Reserve {
   readonly #path: string;
-  readonly #bytes: number;
+  /** 0 for none. */
+  readonly bytes: number;
   #whole: boolean;
 
-  /** On a disk that has no room for it from the beginning the store goes on without. */
+  /** At most `bytes`, and an eighth of a small disk. One that has no room for it from the beginning does without. */
   constructor(path: string, bytes: number) {
     this.#path = `${path}-reserve`;
-    this.#bytes = bytes;
+    const { blocks, bsize } = statfsSync(dirname(path));
+    this.bytes = Math.min(bytes, Math.floor((blocks * bsize) / 8));
     // Empty: it was given up before this start.
     const given = existsSync(this.#path);
     this.#whole = this.#make() || !given;
@@ -43,14 +45,14 @@ export class Reserve {
   }
 
   #make(): boolean {
-    if ((statSync(this.#path, { throwIfNoEntry: false })?.size ?? 0) === this.#bytes) return true;
+    if ((statSync(this.#path, { throwIfNoEntry: false })?.size ?? 0) === this.bytes) return true;
     const { bavail, bsize } = statfsSync(dirname(this.#path));
-    if (bavail * bsize < this.#bytes * SLACK) return false;
+    if (bavail * bsize < this.bytes * SLACK) return false;
     try {
       const file = openSync(this.#path, 'w', 0o600);
       try {
         // Noise, as a file system may keep zeros for nothing.
-        for (let at = 0; at < this.#bytes; ) at += writeSync(file, randomBytes(Math.min(PIECE, this.#bytes - at)));
+        for (let at = 0; at < this.bytes; ) at += writeSync(file, randomBytes(Math.min(PIECE, this.bytes - at)));
         return true;
       } finally {
         closeSync(file);

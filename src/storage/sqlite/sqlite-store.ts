@@ -41,8 +41,7 @@ export interface SqliteStoreOptions {
   /** The file may not grow beyond so many pages of 4 KiB. */
   readonly maxPages?: number;
   /**
-   * Bytes of the disk that are kept for deletes on a full one; none by default. The 16 MB of log after which a checkpoint begins are what it
-   * may have to add to the file then.
+   * Bytes of the disk that are kept for deletes on a full one; none by default. Half of them bound the log after which a checkpoint begins.
    */
   readonly reserveBytes?: number;
   /** How long a commit may lie in the write-ahead log alone, in milliseconds. */
@@ -107,6 +106,8 @@ class SqliteStore implements Store {
   #outbox: WriteOp[] = [];
   #closing: Promise<void> | undefined;
   #broken: KnownError | undefined;
+  /** The last checkpoint failed. */
+  #uncopied = false;
 
   static async open(path: string, lock: StoreLock, forgiven: Forgiven | undefined, options: SqliteStoreOptions): Promise<SqliteStore> {
     const limits: LedgerLimits = {
@@ -154,8 +155,15 @@ class SqliteStore implements Store {
     writer.on('message', (message: FromWriter) => this.#onReplies(message as FromWriter & { kind: 'replies' }));
     writer.on('error', (err) => this.#break(err));
     this.#checkpoints = new Checkpoints(path, {
-      done: () => this.#tell({ kind: 'finish-checkpoint' }),
-      failed: (error) => this.#log.warn('cannot checkpoint the store', { path, error }),
+      done: () => {
+        this.#uncopied = false;
+        this.#tell({ kind: 'finish-checkpoint' });
+      },
+      failed: (error) => {
+        // On a full disk each commit asks for one.
+        if (!this.#uncopied) this.#log.warn('cannot checkpoint the store', { path, error });
+        this.#uncopied = true;
+      },
     });
   }
 

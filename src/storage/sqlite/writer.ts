@@ -6,9 +6,7 @@ import { classify } from './sqlite-error.ts';
 
 /** More per commit gains little throughput and costs latency: 64 give 41k writes/s at 0.9 ms, 512 give 46k at 12.8 ms. */
 const GROUP = 64;
-/** Pages of the WAL at which it should be copied into the file: 16 MB. */
-const CHECKPOINT_PAGES = 4_096;
-/** So few are copied here when they are old: less than starting the checkpointer's thread for them costs. */
+/** So few are copied here: less than starting the checkpointer's thread for them costs. */
 const FEW_PAGES = 512;
 
 function run(port: MessagePort, data: WriterData): void {
@@ -29,11 +27,17 @@ function run(port: MessagePort, data: WriterData): void {
   let closing = false;
   let aged: NodeJS.Timeout | undefined;
 
+  /** Copies a short WAL into the file; true when it is long, which is the checkpointer's. */
+  function isTooLong(): boolean {
+    if (ledger.uncopied > FEW_PAGES) return true;
+    finishCheckpoint(ledger);
+    return false;
+  }
+
   /** Nothing stays long in the WAL alone, on a quiet cluster neither. */
   function checkpointByAge(): void {
     aged = undefined;
-    if (ledger.uncopied <= FEW_PAGES) finishCheckpoint(ledger);
-    else say({ kind: 'replies', replies: [], checkpointWanted: true });
+    if (isTooLong()) say({ kind: 'replies', replies: [], checkpointWanted: true });
   }
 
   function accept(message: ToWriter): void {
@@ -51,7 +55,7 @@ function run(port: MessagePort, data: WriterData): void {
       const ops = queue.slice(0, GROUP);
       queue = queue.slice(GROUP);
       const replies = ledger.commit(ops);
-      say({ kind: 'replies', replies, checkpointWanted: ledger.uncopied > CHECKPOINT_PAGES });
+      say({ kind: 'replies', replies, checkpointWanted: ledger.uncopied > ledger.checkpointPages && isTooLong() });
       aged ??= setTimeout(checkpointByAge, data.limits.checkpointAgeMs);
     }
     if (closing) {
