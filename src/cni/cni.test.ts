@@ -151,8 +151,7 @@ describe('the plugin as containerd calls it', { skip: cannotMakeNamespaces }, ()
     const link = /^\d+: (veth\w+)@/m.exec(await net.ip('node', 'link show type veth'))?.[1] ?? '';
     for (const damage of ['nomaster', 'down']) {
       await net.ip('node', `link set ${link} ${damage}`);
-      // Told by the kernel; the next look of its own would be after ten seconds.
-      await eventually(`"${damage}" is undone`, async () => /UP.* master cni0 /.test(await net.ip('node', `link show ${link}`)), 8000);
+      await eventually(`"${damage}" is undone`, async () => /UP.* master cni0 /.test(await net.ip('node', `link show ${link}`)));
     }
     assert.match(await net.ip('node', `-d link show ${link}`), /hairpin on/);
   });
@@ -161,13 +160,13 @@ describe('the plugin as containerd calls it', { skip: cannotMakeNamespaces }, ()
     const conflist = join(dir, 'net.d', '10-fairlead.conflist');
     const before = await readFile(conflist, 'utf8');
     await rm(conflist);
-    await eventually('the configuration is back', () => existsSync(conflist) && readFileSync(conflist, 'utf8') === before, 8000);
+    await eventually('the configuration is back', () => existsSync(conflist) && readFileSync(conflist, 'utf8') === before);
     const plugin = join(dir, 'bin', 'fairlead');
     const script = await readFile(plugin, 'utf8');
     await chmod(plugin, 0o600);
-    await eventually('it can be run again', () => (statSync(plugin).mode & 0o777) === 0o755, 8000);
+    await eventually('it can be run again', () => (statSync(plugin).mode & 0o777) === 0o755);
     await writeFile(plugin, 'x');
-    await eventually('it says what it said', () => readFileSync(plugin, 'utf8') === script, 8000);
+    await eventually('it says what it said', () => readFileSync(plugin, 'utf8') === script);
     await rm(join(dir, 'bin'), { recursive: true });
     await eventually('both are back', () => ['fairlead', 'loopback'].every((name) => existsSync(join(dir, 'bin', name))));
     await ok(call('CHECK', 'p1'));

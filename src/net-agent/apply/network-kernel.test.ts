@@ -1,0 +1,49 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { addAddress, deleteAddress } from '../../linux/netlink/address.ts';
+import { changeLink, deleteLink } from '../../linux/netlink/link.ts';
+import { decodeMessages, encodeMessage, type NetlinkMessage, type NetlinkRequest } from '../../linux/netlink/message.ts';
+import { deleteNeighbour, replaceNeighbour } from '../../linux/netlink/neighbour.ts';
+import { addRoute, deleteRoute } from '../../linux/netlink/route.ts';
+import { concerns } from './network-kernel.ts';
+
+/** As the kernel tells of a change: the same fixed part as in the request for it. */
+function notice(request: NetlinkRequest): NetlinkMessage {
+  const [message] = decodeMessages(encodeMessage(request, 0, 0));
+  assert.ok(message);
+  return message;
+}
+
+const ours = 3;
+const pods = 9;
+const address = (index: number): { index: number; ip: string; prefix: number } => ({ index, ip: '10.244.1.1', prefix: 24 });
+const entry = (kind: 'neighbour' | 'fdb', index: number): Parameters<typeof deleteNeighbour>[0] => ({
+  kind,
+  index,
+  ip: '192.168.120.12',
+  mac: '02:00:00:00:00:02',
+});
+
+const cases: readonly [what: string, told: NetlinkMessage | 'lost', counts: boolean][] = [
+  ['notices that were lost', 'lost', true],
+  ['a change of a link of ours', notice(changeLink(ours, { mtu: 1400 })), true],
+  ['the end of a link of ours', notice(deleteLink(ours)), true],
+  ["a change of a pod's link", notice(changeLink(pods, { up: true })), false],
+  ["the end of a pod's link", notice(deleteLink(pods)), false],
+  ['an address that a link of ours lost', notice(deleteAddress(address(ours))), true],
+  ['an address that a link of ours got', notice(addAddress(address(ours))), true],
+  ["a pod's address", notice(addAddress(address(pods))), false],
+  ['a route that is gone, whatever its link', notice(deleteRoute({ dst: '10.244.2.0/24', index: pods })), true],
+  ['a route that is new', notice(addRoute({ dst: '10.244.2.0/24', index: ours })), true],
+  ['a neighbour of ours that is gone', notice(deleteNeighbour(entry('neighbour', ours))), true],
+  ['a forwarding entry of ours that is gone', notice(deleteNeighbour(entry('fdb', ours))), true],
+  ['a neighbour that was learnt', notice(replaceNeighbour(entry('neighbour', ours))), false],
+  ["a pod's neighbour that is gone", notice(deleteNeighbour(entry('neighbour', pods))), false],
+];
+
+describe('concerns()', () => {
+  for (const [what, told, counts] of cases)
+    it(`${counts ? 'hears' : 'does not hear'} ${what}`, () => {
+      assert.equal(concerns(told, new Set([ours])), counts);
+    });
+});
