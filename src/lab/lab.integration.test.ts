@@ -19,7 +19,7 @@ import { ociArchive } from './images/oci-image.ts';
 import { unpackMissing } from './images/programs-of-debian.ts';
 import { type TarEntry, tarOf } from './images/tar.ts';
 import { toolPrograms } from './images/tools-image.ts';
-import { defaultLabOptions, planLab } from './plan.ts';
+import { defaultLabOptions, planLab, stateRoot } from './plan.ts';
 import { runName } from './testing/run-name.ts';
 import { findTools } from './tools.ts';
 import { labUp } from './up.ts';
@@ -246,6 +246,7 @@ suite('a lab that loses parts', { skip: missing, timeout: 180_000 }, () => {
     assert.notDeepEqual(await traces(name), []);
     await must(['down', '--name', name]);
     assert.deepEqual(await traces(name), []);
+    assert.ok(!existsSync(join(stateRoot, '.locks', name)));
     assert.match((await lab(['status', '--name', name])).stderr, /Cannot find lab "ita-[^"]+"/);
   });
 });

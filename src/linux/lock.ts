@@ -1,21 +1,36 @@
 /** A directory that belongs to one process at a time. The kernel drops the lock when the process ends, however it ends. */
-import { closeSync, mkdirSync, openSync } from 'node:fs';
+import { closeSync, fstatSync, mkdirSync, openSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { KnownError } from '../errors/known-error.ts';
+import { KnownError, systemCode } from '../errors/known-error.ts';
 import { loadLibc } from './libc.ts';
 
 const LOCK_EX = 2;
 const LOCK_NB = 4;
 
-/** Makes the directory if need be. Gives back what unlocks it. Throws STATE_IN_USE. */
-export function lockDirectory(path: string): () => void {
-  mkdirSync(path, { recursive: true, mode: 0o700 });
-  const fd = openSync(join(path, 'lock'), 'w', 0o600);
-  if (loadLibc().flock(fd, LOCK_EX | LOCK_NB) !== 0) {
-    closeSync(fd);
-    throw new KnownError('STATE_IN_USE', `Cannot use "${path}": another process has locked it`, {
-      hint: `End the other one first; "fuser ${join(path, 'lock')}" names it`,
-    });
+/** Opens the lock's file in the directory, which its last owner may be taking away. */
+function openLock(path: string): number {
+  for (;;) {
+    mkdirSync(path, { recursive: true, mode: 0o700 });
+    try {
+      return openSync(join(path, 'lock'), 'w', 0o600);
+    } catch (err) {
+      if (systemCode(err) !== 'ENOENT') throw err;
+    }
   }
-  return () => closeSync(fd);
+}
+
+/** Makes the directory if need be. Gives back what unlocks it. Whoever has the lock may remove the directory. Throws STATE_IN_USE. */
+export function lockDirectory(path: string): () => void {
+  for (;;) {
+    const fd = openLock(path);
+    if (loadLibc().flock(fd, LOCK_EX | LOCK_NB) !== 0) {
+      closeSync(fd);
+      throw new KnownError('STATE_IN_USE', `Cannot use "${path}": another process has locked it`, {
+        hint: `End the other one first; "fuser ${join(path, 'lock')}" names it`,
+      });
+    }
+    // A file that was removed between opening and locking keeps nobody out.
+    if (statSync(join(path, 'lock'), { throwIfNoEntry: false })?.ino === fstatSync(fd).ino) return () => closeSync(fd);
+    closeSync(fd);
+  }
 }

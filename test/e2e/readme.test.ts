@@ -8,12 +8,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { defaultLabOptions } from '../../src/lab/plan.ts';
+import { runName } from '../../src/lab/testing/run-name.ts';
 import { systemExec } from '../../src/linux/exec.ts';
 import { Namespaces } from '../../src/linux/fixture/namespaces.ts';
 import { cannotStartLabs, fairlead } from './fixture/lab.ts';
 
 const checkout = join(import.meta.dirname, '../..');
-const name = 'e2ereadme';
+const name = runName('e2er');
 
 async function missingProgram(): Promise<string | false> {
   for (const program of ['kubectl', 'curl', 'dig', 'npm', 'bash'])

@@ -1,4 +1,6 @@
 /** What the commands of `fairlead lab` share: which lab is meant, what it works with, and that nobody else is at work on it. */
+import { existsSync } from 'node:fs';
+import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { OptionSpec } from '../../cli/command.ts';
 import { standardProgress } from '../../cli/progress.ts';
@@ -38,6 +40,8 @@ export async function locked<T>(name: string, run: () => Promise<T>): Promise<T>
   try {
     return await run();
   } finally {
+    // Nothing is left of a lab that has ended or never came to be.
+    if (!existsSync(join(stateRoot, name))) await rm(dir, { recursive: true, force: true });
     unlock();
   }
 }
