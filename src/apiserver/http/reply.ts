@@ -48,7 +48,8 @@ export function statusErrorOf(err: unknown, log: Log, path: string): StatusError
   }
   if (isKnownError(err, 'STORE_CLOSED')) return serviceUnavailable('the server is shutting down');
   log.error('a request failed', { path, error: messageOf(err), stack: err instanceof Error ? err.stack : undefined });
-  return internalError(messageOf(err));
+  // A disk that fails says what to do about it.
+  return internalError(isKnownError(err) && err.hint ? `${messageOf(err)}. ${err.hint}` : messageOf(err));
 }
 
 /** RFC 7234's Warning header as upstream writes it: `299 - "text"`. */

@@ -34,6 +34,8 @@ export function diskHint(code: ErrorCode, path: string): { readonly hint?: strin
           `"${dirname(path)}" must be writable: a disk with errors is made read-only by the kernel ("dmesg" says so); ` +
           'otherwise "mount -o remount,rw", the owner of the files, or another --data-dir help',
       };
+    case 'STORE_IO':
+      return { hint: 'see "dmesg": a disk with errors is also made read-only by the kernel; what was written before is safe' };
     case 'STORE_CORRUPT':
       return { hint: `Bring "${path}", "${path}-wal" and "${path}-mark" back from one backup` };
     default:
