@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
+import { closeSync } from 'node:fs';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -9,6 +10,11 @@ import { after, before, describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import type { Node } from '../api/schema/types.ts';
 import { cannotMakeNamespaces, eventually, Namespaces } from '../linux/fixture/namespaces.ts';
+import { loadLibc, openLibc } from '../linux/libc.ts';
+import { changeLink } from '../linux/netlink/link.ts';
+import { encodeMessage, NLM_F_REQUEST } from '../linux/netlink/message.ts';
+import { NETLINK_ROUTE } from '../linux/netlink/netlink-socket.ts';
+import { inNetns } from '../linux/netns.ts';
 
 const addresses = { a: '192.168.120.11', b: '192.168.120.12', c: '192.168.120.13' };
 type Name = keyof typeof addresses;
@@ -42,6 +48,14 @@ class Cluster {
       });
     }
     this.tell();
+  }
+
+  signal(name: string, signal: 'SIGSTOP' | 'SIGCONT'): void {
+    assert.ok(this.#agents.get(name)?.kill(signal), `the agent of ${name} has ended`);
+  }
+
+  runs(name: string): boolean {
+    return this.#agents.has(name);
   }
 
   async kill(name: string): Promise<void> {
@@ -82,6 +96,21 @@ class Cluster {
     this.nodes.set(name, { ...node, metadata: { ...node.metadata, annotations }, status: { ...node.status, ...patch.status } });
     this.tell();
   }
+}
+
+/** Tells of a link ten thousand times, some 40 MB of notices. */
+function flood(netns: string): void {
+  const { lib } = openLibc();
+  const send = lib.func('intptr_t send(int fd, const uint8_t *bytes, uintptr_t length, int flags)');
+  const AF_NETLINK = 16;
+  const SOCK_RAW = 3;
+  const fd = inNetns(netns, () => loadLibc().socket(AF_NETLINK, SOCK_RAW, NETLINK_ROUTE));
+  for (let round = 0; round < 10; round++) {
+    const requests = Array.from({ length: 1000 }, (_, i) => encodeMessage(changeLink('lo', { alias: `${round}.${i}` }), i, NLM_F_REQUEST));
+    const bytes = Buffer.concat(requests);
+    assert.equal(Number(send(fd, bytes, bytes.length, 0)), bytes.length);
+  }
+  closeSync(fd);
 }
 
 describe('three nodes with VXLAN between them', { skip: cannotMakeNamespaces }, () => {
@@ -188,6 +217,18 @@ describe('three nodes with VXLAN between them', { skip: cannotMakeNamespaces }, 
     await eventually('the new MTU is told', () => cluster.networks.at(-1)?.mtu === 1350);
     await net.ip('a', 'link set eth0 mtu 1500');
     await eventually('and back', () => cluster.networks.at(-1)?.mtu === 1450);
+  });
+
+  it('survives more notices than the kernel keeps for it, and looks at everything then', async () => {
+    cluster.signal('a', 'SIGSTOP');
+    try {
+      flood(net.path('a'));
+      await net.ip('a', 'link del flannel.1');
+    } finally {
+      cluster.signal('a', 'SIGCONT');
+    }
+    await meet('a reaches b again');
+    assert.ok(cluster.runs('a'));
   });
 
   it('leaves everything in place when an agent is killed, and has the same MAC when it is back', async () => {
