@@ -1,0 +1,78 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { create } from '../../../linux/nftables/diff.ts';
+import { FakeNftables } from '../../../linux/nftables/fake-nftables.ts';
+import type { NodeContext } from '../../plan/node-context.ts';
+import type { Frontend, ServicePlan } from '../../plan/service-plan.ts';
+import { tableName } from './layout.ts';
+import { Ledger } from './ledger.ts';
+
+const node: NodeContext = {
+  family: 'ip',
+  nodeName: 'node1',
+  local: { mode: 'None' },
+  masqueradeAll: false,
+  nodePortIps: [],
+  serviceCidrs: [],
+  nodeIps: [],
+};
+
+/** A Service with endpoints behind its cluster IP, an external address and a node port, or its cluster IP alone. */
+function plan(name: string, clusterIp: string, ips: readonly string[], isWide: boolean): ServicePlan {
+  const target = { port: 80, inside: 'cluster', outside: 'cluster', masquerade: 'always' } as const;
+  const frontends: Frontend[] = [{ kind: 'cluster-ip', ip: clusterIp, ...target }];
+  if (isWide) frontends.push({ kind: 'external-ip', ip: '198.51.100.1', ...target }, { kind: 'node-port', ...target, port: 30_080 });
+  const cluster = ips.map((ip) => ({ name: `${ip} . 8080`, ip, port: 8080, mayBeHere: true }));
+  return {
+    key: `n/${name}`,
+    rank: name,
+    clusterIp,
+    ports: [{ name: '', protocol: 'tcp', frontends, cluster, local: [], serving: new Set() }],
+  };
+}
+
+/** Applies what a ledger says, and checks that the kernel then holds what these plans want from nothing. */
+async function apply(ledger: Ledger, nft: FakeNftables, ...plans: readonly ServicePlan[]): Promise<void> {
+  for (const ops of ledger.changes()) await nft.commit({ family: 'ip', table: tableName, ops });
+  ledger.settled();
+  const fresh = new Ledger(node);
+  fresh.update(new Map(plans.map((p) => [p.key, p] as const)));
+  const { elements, chains } = fresh.table();
+  const held = nft.table('ip', tableName);
+  for (const [set, wanted] of elements)
+    assert.deepEqual(new Map([...(held?.elements.get(set) ?? [])].sort()), new Map([...wanted].sort()), set);
+  assert.deepEqual(held?.chains.map((c) => c.name).sort(), chains.map((c) => c.name).sort());
+}
+
+describe('Ledger', () => {
+  const a = (isWide: boolean): ServicePlan => plan('a', '10.96.0.1', ['10.244.0.1', '10.244.0.2', '10.244.0.3'], isWide);
+  const b = (isWide: boolean): ServicePlan => plan('b', '10.96.0.2', ['10.244.0.2', '10.244.0.9'], isWide);
+  for (const order of ['who lets go first', 'who takes first'])
+    it(`moves a frontend with all its endpoints from one Service to another, told of ${order}`, async () => {
+      const nft = new FakeNftables();
+      const ledger = new Ledger(node);
+      await nft.commit({ family: 'ip', table: tableName, ops: create(ledger.table()) });
+      ledger.settled();
+      const update = (...plans: ServicePlan[]): Promise<void> => {
+        ledger.update(new Map((order === 'who lets go first' ? plans : plans.toReversed()).map((p) => [p.key, p] as const)));
+        return apply(ledger, nft, ...plans);
+      };
+      await update(a(true), b(false));
+      await update(a(false), b(true));
+      await update(b(false), a(true));
+      ledger.update(new Map([['n/a', undefined]]));
+      await apply(ledger, nft, b(false));
+      ledger.update(new Map([['n/b', undefined]]));
+      await apply(ledger, nft);
+      assert.ok([...ledger.table().elements.values()].every((elements) => elements.size === 0));
+    });
+
+  it('says nothing of what changed back before it was applied', async () => {
+    const ledger = new Ledger(node);
+    ledger.update(new Map([['n/a', a(true)]]));
+    ledger.settled();
+    ledger.update(new Map([['n/a', b(false)]]));
+    ledger.update(new Map([['n/a', a(true)]]));
+    assert.deepEqual(ledger.changes(), []);
+  });
+});
