@@ -41,6 +41,8 @@ export interface FlowCounts {
   readonly taken: number;
   readonly waiting: number;
   readonly lasting: number;
+  /** Of bodies under way. */
+  readonly bytes: number;
 }
 
 const free: Seat = { leave: () => {} };
@@ -102,12 +104,13 @@ export class FlowControl {
   }
 
   counts(): FlowCounts[] {
-    return [...this.#levels].map(([name, { level, lasting: long }]) => ({
+    return [...this.#levels].map(([name, { level, bodies, lasting }]) => ({
       level: name,
       seats: level.seats,
       taken: level.taken,
       waiting: level.waiting,
-      lasting: long.total,
+      lasting: lasting.total,
+      bytes: bodies.total,
     }));
   }
 }

@@ -34,20 +34,17 @@ describe('BodyDecoder', () => {
     Array.from({ length: n }, (_, i) => of(i)).join(between);
   const slowYaml = job(`data:\n${entries(20_000, (i) => `  k${i}: v`, '\n')}`, 'application/yaml');
 
-  it('leaves the thread to others while a large body or YAML is decoded', async () => {
-    const unknown = job(`{${entries(39_000, (i) => `"k${i}":1`, ',')}}`);
-    for (const slow of [unknown, slowYaml]) {
-      const cost = async (decode: () => unknown): Promise<number> => {
-        const before = process.threadCpuUsage().user;
-        await decode();
-        return process.threadCpuUsage().user - before;
-      };
-      const [elsewhere, here] = [await cost(() => decoder.decode(slow, 'u')), await cost(() => decodeBody(slow))];
-      assert.ok(elsewhere < here / 2, `${elsewhere} µs of this thread, in place of ${here}`);
-    }
+  it('leaves the thread to others while YAML is decoded', async () => {
+    const cost = async (decode: () => unknown): Promise<number> => {
+      const before = process.threadCpuUsage().user;
+      await decode();
+      return process.threadCpuUsage().user - before;
+    };
+    const [elsewhere, here] = [await cost(() => decoder.decode(slowYaml, 'u')), await cost(() => decodeBody(slowYaml))];
+    assert.ok(elsewhere < here / 2, `${elsewhere} µs of this thread, in place of ${here}`);
   });
 
-  it('serves users in turns', async () => {
+  it('decodes large bodies one after the other, users in turns', async () => {
     const order: string[] = [];
     const ask = async (user: string, name: string): Promise<void> => {
       await decoder.decode(job(large(name)), user);

@@ -9,11 +9,19 @@ import { connect, type TLSSocket } from 'node:tls';
 import { promisify } from 'node:util';
 import { systemClock } from '../../clock/clock.ts';
 import { silentLog } from '../../observability/log.ts';
-import { FlowControl } from '../flow/flow-control.ts';
+import { FlowControl, type FlowCounts } from '../flow/flow-control.ts';
 import { TestPki } from '../testing/test-pki.ts';
 import { listenHttps } from './https-listener.ts';
 import type { RequestContext } from './request-context.ts';
 import { requestInfo } from './request-info.ts';
+
+async function until(reached: () => boolean | Promise<boolean>): Promise<void> {
+  const deadline = Date.now() + 20_000;
+  while (!(await reached())) {
+    assert.ok(Date.now() < deadline, 'waited for 20 s');
+    await setImmediate();
+  }
+}
 
 describe('listenHttps()', () => {
   let pki: TestPki;
@@ -47,7 +55,8 @@ describe('listenHttps()', () => {
         ctx.res.writeHead(200);
         ctx.res.flushHeaders();
         served.push(ctx);
-        return Promise.resolve();
+        // Logs are read for as long as they are written.
+        return ctx.info.subresource === 'log' ? new Promise((resolve) => ctx.res.once('close', resolve)) : Promise.resolve();
       },
       upgrade: () => {},
       observe: () => {},
@@ -77,6 +86,8 @@ describe('listenHttps()', () => {
       req.end(Buffer.alloc(bytes));
     });
 
+  const low = (): FlowCounts => flow.counts().find(({ level }) => level === 'workload-low')!;
+
   const finishAll = async (): Promise<void> => {
     await Promise.all(
       served.splice(0).map(async ({ res }) => {
@@ -100,11 +111,23 @@ describe('listenHttps()', () => {
   it('lets a user have so many watches, gives their seats to others, and takes the places of those that have ended', async () => {
     const watch = '/api/v1/pods?watch=true';
     assert.deepEqual([await ask(watch), await ask(watch), await ask(watch)], [200, 200, 429]);
-    assert.deepEqual(flow.counts().find(({ level }) => level === 'workload-low')?.taken, 0);
+    assert.equal(low().taken, 0);
     assert.equal(await ask('/api/v1/pods'), 200);
     await finishAll();
     assert.equal(await ask(watch), 200);
     await finishAll();
+  });
+
+  it('takes no seat for logs that are followed, nor for a body that is still to come', async () => {
+    assert.equal(await ask('/api/v1/namespaces/default/pods/p/log?follow=true'), 200);
+    assert.deepEqual([low().taken, low().lasting], [0, 1]);
+    const socket = await connected();
+    socket.write('POST /api/v1/namespaces/default/pods HTTP/1.1\r\nhost: x\r\ncontent-length: 500\r\n\r\nhalf');
+    await until(() => low().bytes > 0);
+    assert.deepEqual([low().taken, low().bytes], [0, 500]);
+    socket.destroy();
+    await finishAll();
+    await until(() => low().bytes === 0);
   });
 
   it('lets a user have so many bytes of bodies under way', async () => {
@@ -118,7 +141,8 @@ describe('listenHttps()', () => {
   it('closes unused connections of an address that has too many', async () => {
     agent.destroy();
     const { server } = listener.app;
-    while ((await promisify(server.getConnections.bind(server))()) > 0) await setImmediate();
+    const count = promisify(server.getConnections.bind(server));
+    await until(async () => (await count()) === 0);
     const open: TLSSocket[] = [];
     for (let i = 0; i < 8; i++) open.push(await connected());
     const closed = [once(open[0]!, 'close'), once(open[1]!, 'close')];
