@@ -60,6 +60,7 @@ describe('a full store', () => {
     assert.match(run.stdout, /reopened on a full disk/);
     assert.match(run.stdout, /deleted on a full disk/);
     assert.match(run.stdout, /writes again/);
+    assert.match(run.stdout, /keeps the room for deletes/);
   });
 });
 

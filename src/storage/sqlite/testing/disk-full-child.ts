@@ -1,5 +1,5 @@
 /** Started by disk-full.test.ts with a folder on a small tmpfs: fills it, deletes on it, opens the store again on it, makes room, writes. */
-import { rmSync, writeFileSync } from 'node:fs';
+import { rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { isKnownError, systemCode } from '../../../errors/known-error.ts';
 import type { Store } from '../../store.ts';
@@ -63,3 +63,17 @@ rmSync(ballast);
 must(!(await isFull(third, '/room')), 'there is room, and a write is refused');
 console.log('writes again');
 await third.close();
+
+// The reserve was given up and cannot be made again: there is some room, which is not for what is new.
+const other = join(folder, 'other.db');
+const whole = await openSqliteStore(other, { reserveBytes: 512 << 10 });
+await whole.put('/old', new Uint8Array(5_000));
+await whole.close();
+truncateSync(`${other}-reserve`, 0);
+fillDisk();
+for (let i = 0; i < 40; i++) rmSync(join(folder, `rest-${i}`));
+const spent = await openSqliteStore(other, { reserveBytes: 512 << 10 });
+must(await isFull(spent, '/new'), 'a new record took the room of the reserve');
+must(!(await isFull(spent, '/old')), 'a record that grows by nothing is refused');
+console.log('keeps the room for deletes');
+await spent.close();
