@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { PassThrough } from 'node:stream';
 import { describe, it } from 'node:test';
 import { FakeClock } from '../../clock/clock.ts';
 import { FlowControl } from './flow-control.ts';
 import type { Flow, LevelName } from './levels.ts';
-import { Turn } from './turn.ts';
+import { beginConnection, Turn } from './turn.ts';
 import { widthOf } from './width.ts';
 
 const flow = (level: LevelName, user: string): Flow => ({ schema: 's', level, key: `s ${user}`, user });
@@ -100,6 +102,18 @@ describe('Turn', () => {
     wide.end();
     await assert.rejects(waits, { name: 'StatusError', code: 503 });
     assert.equal(lowCounts(flows).taken, 0);
+  });
+});
+
+describe('beginConnection()', () => {
+  it('counts a connection that has left HTTP until it closes, without a seat', async () => {
+    const flows = control();
+    const socket = new PassThrough();
+    await beginConnection(flows, weak, socket);
+    assert.deepEqual(lowCounts(flows), { taken: 0, lasting: 1 });
+    socket.destroy();
+    await once(socket, 'close');
+    assert.deepEqual(lowCounts(flows), { taken: 0, lasting: 0 });
   });
 });
 

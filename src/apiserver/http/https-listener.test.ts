@@ -29,6 +29,8 @@ describe('listenHttps()', () => {
   const agent = new Agent();
   /** What is served, each ended by the test that asked for it. */
   const served: RequestContext[] = [];
+  /** Of answers with 429. */
+  const retryAfter: unknown[] = [];
   const flow = new FlowControl({
     clock: systemClock,
     limits: { bodies: { each: 1000, all: 1000 }, lasting: { each: 2, all: 10 } },
@@ -80,6 +82,7 @@ describe('listenHttps()', () => {
       const [method, headers] = bytes > 0 ? ['POST', { 'content-length': bytes }] : ['GET', {}];
       const req = request({ host: '127.0.0.1', port: listener.address.port, ca: pki.ca, agent, method, path, headers }, (res) => {
         res.on('error', () => {}).resume();
+        if (res.statusCode === 429) retryAfter.push(res.headers['retry-after']);
         resolve(res.statusCode ?? 0);
       });
       req.on('error', reject);
@@ -132,7 +135,9 @@ describe('listenHttps()', () => {
 
   it('lets a user have so many bytes of bodies under way', async () => {
     const path = '/api/v1/namespaces/default/pods';
+    retryAfter.length = 0;
     assert.deepEqual([await ask(path, 600), await ask(path, 600)], [200, 429]);
+    assert.deepEqual(retryAfter, ['5']);
     await finishAll();
     assert.equal(await ask(path, 600), 200);
     await finishAll();
