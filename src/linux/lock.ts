@@ -1,5 +1,5 @@
 /** A directory that belongs to one process at a time. The kernel drops the lock when the process ends, however it ends. */
-import { closeSync, fstatSync, mkdirSync, openSync, statSync } from 'node:fs';
+import { closeSync, fstatSync, mkdirSync, openSync, rmdirSync, statSync, unlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { KnownError, systemCode } from '../errors/known-error.ts';
 import { loadLibc } from './libc.ts';
@@ -10,8 +10,8 @@ const LOCK_NB = 4;
 /** Opens the lock's file in the directory, which its last owner may be taking away. */
 function openLock(path: string): number {
   for (;;) {
-    mkdirSync(path, { recursive: true, mode: 0o700 });
     try {
+      mkdirSync(path, { recursive: true, mode: 0o700 });
       return openSync(join(path, 'lock'), 'w', 0o600);
     } catch (err) {
       if (systemCode(err) !== 'ENOENT') throw err;
@@ -19,7 +19,7 @@ function openLock(path: string): number {
   }
 }
 
-/** Makes the directory if need be. Gives back what unlocks it. Whoever has the lock may remove the directory. Throws STATE_IN_USE. */
+/** Makes the directory if need be. Gives back what unlocks it. Throws STATE_IN_USE. */
 export function lockDirectory(path: string): () => void {
   for (;;) {
     const fd = openLock(path);
@@ -32,5 +32,18 @@ export function lockDirectory(path: string): () => void {
     // A file that was removed between opening and locking keeps nobody out.
     if (statSync(join(path, 'lock'), { throwIfNoEntry: false })?.ino === fstatSync(fd).ino) return () => closeSync(fd);
     closeSync(fd);
+  }
+}
+
+/**
+ * Takes a locked directory away; for whoever has the lock, before unlocking. Not as a tree: the next owner may have its file there
+ * already, or may have come and gone.
+ */
+export function removeLock(path: string): void {
+  unlinkSync(join(path, 'lock'));
+  try {
+    rmdirSync(path);
+  } catch (err) {
+    if (!['ENOTEMPTY', 'ENOENT'].includes(systemCode(err) ?? '')) throw err;
   }
 }

@@ -1,6 +1,5 @@
 /** What the commands of `fairlead lab` share: which lab is meant, what it works with, and that nobody else is at work on it. */
 import { existsSync } from 'node:fs';
-import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { OptionSpec } from '../../cli/command.ts';
 import { standardProgress } from '../../cli/progress.ts';
@@ -26,7 +25,7 @@ export async function labContext(): Promise<LabContext> {
 export async function locked<T>(name: string, run: () => Promise<T>): Promise<T> {
   await makeThoroughfare(stateRoot);
   const dir = join(stateRoot, '.locks', name);
-  const { lockDirectory } = await import('../../linux/lock.ts');
+  const { lockDirectory, removeLock } = await import('../../linux/lock.ts');
   let unlock: () => void;
   try {
     unlock = lockDirectory(dir);
@@ -41,7 +40,7 @@ export async function locked<T>(name: string, run: () => Promise<T>): Promise<T>
     return await run();
   } finally {
     // Nothing is left of a lab that has ended or never came to be.
-    if (!existsSync(join(stateRoot, name))) await rm(dir, { recursive: true, force: true });
+    if (!existsSync(join(stateRoot, name))) removeLock(dir);
     unlock();
   }
 }
