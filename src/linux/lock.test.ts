@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync, symlinkSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, suite, test } from 'node:test';
@@ -27,6 +27,11 @@ suite('lockDirectory()', () => {
     assert.throws(() => lockDirectory(path), { code: 'STATE_IN_USE' });
     next();
     assert.ok(existsSync(path));
+  });
+
+  test('fails where there is no way to the directory', () => {
+    symlinkSync(join(dir, 'nowhere', 'at-all'), join(dir, 'link'));
+    assert.throws(() => lockDirectory(join(dir, 'link', 'x')), { code: /^(ENOENT|EEXIST|ENOTDIR)$/ });
   });
 
   test('has one owner at a time, though each removes it', async () => {

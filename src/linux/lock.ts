@@ -7,14 +7,17 @@ import { loadLibc } from './libc.ts';
 const LOCK_EX = 2;
 const LOCK_NB = 4;
 
+const maxTries = 1000;
+
 /** Opens the lock's file in the directory, which its last owner may be taking away. */
 function openLock(path: string): number {
-  for (;;) {
+  for (let tries = 1; ; tries++) {
     try {
       mkdirSync(path, { recursive: true, mode: 0o700 });
       return openSync(join(path, 'lock'), 'w', 0o600);
     } catch (err) {
-      if (systemCode(err) !== 'ENOENT') throw err;
+      // Time and again, it is the path itself: a link that leads nowhere.
+      if (systemCode(err) !== 'ENOENT' || tries === maxTries) throw err;
     }
   }
 }
