@@ -5,7 +5,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import { cloneJson } from '../codec/json-clone.ts';
 import type { KubeObject } from '../resource-types.ts';
-import type { FieldError } from '../validation/field-error.ts';
+import { type FieldError, nonNegative } from '../validation/field-error.ts';
 import { keepServerMeta, metaErrors, metaUpdateErrors } from '../validation/object-meta.ts';
 import { takeOver } from './define-row.ts';
 import type { PartSubresource, ResourceRow } from './resource-row.ts';
@@ -24,12 +24,15 @@ export function beforeCreate(row: ResourceRow, object: KubeObject, { now, uid }:
   delete metadata.deletionTimestamp;
   delete metadata.deletionGracePeriodSeconds;
   delete metadata.selfLink;
+  const { generation = 0 } = metadata;
   delete metadata.generation;
   metadata.uid = uid;
   metadata.creationTimestamp = timestamp(now);
   if (row.generationOf) metadata.generation = 1;
   row.prepareCreate(object);
-  return [...row.validate(object), ...metaErrors(metadata, rulesOf(row))];
+  // Where nothing is counted upstream looks at what the client counted.
+  const counted = row.generationOf ? [] : nonNegative(generation, 'metadata.generation');
+  return [...row.validate(object), ...counted, ...metaErrors(metadata, rulesOf(row))];
 }
 
 /**

@@ -1,6 +1,6 @@
 /** RuntimeClasses: what the runtime is to run a pod with. */
 import type { RuntimeClass } from '../schema/types.ts';
-import { type FieldError, invalids } from './field-error.ts';
+import { duplicates, type FieldError, invalids } from './field-error.ts';
 import { amountsErrors } from './formats.ts';
 import { isDns1123Label } from './names.ts';
 import { immutable, labelErrors } from './object-meta.ts';
@@ -12,6 +12,10 @@ export function runtimeClassErrors({ handler = '', overhead, scheduling }: Runti
     ...amountsErrors(overhead?.podFixed, 'overhead.podFixed'),
     ...labelErrors(scheduling?.nodeSelector, 'scheduling.nodeSelector'),
     ...tolerationErrors(scheduling?.tolerations, 'scheduling.tolerations'),
+    ...duplicates(
+      (scheduling?.tolerations ?? []).map(({ key, operator, value, effect }) => JSON.stringify([key, operator, value, effect])),
+      (index) => `scheduling.tolerations[${index}]`,
+    ),
   ];
 }
 

@@ -30,6 +30,10 @@ export const networkingRows: readonly ResourceRow[] = [
     type: endpointSlices,
     columns: endpointSliceColumns,
     applyDefaults: defaultEndpointSlice,
+    // Of v1beta1; upstream takes it from new slices of v1.
+    prepareCreate: ({ endpoints }) => {
+      for (const endpoint of endpoints ?? []) delete endpoint.deprecatedTopology;
+    },
     warnings: endpointSliceWarnings,
     validate: endpointSliceErrors,
     validateUpdate: endpointSliceUpdateErrors,
