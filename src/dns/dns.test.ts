@@ -434,21 +434,27 @@ test('resolv.conf gives its first three servers', () => {
   );
 });
 
-test('over real sockets: UDP and TCP, and names elsewhere through a silent resolver and one that answers', async () => {
+test('over real sockets: UDP and TCP, and names elsewhere through a silent resolver and one that answers', async (t) => {
   const end = new AbortController();
   const silent = createSocket('udp4');
   await new Promise<void>((done) => silent.bind(0, '127.0.0.1', done));
   const upstream = await startDnsServer({ address: '127.0.0.1', port: 0, log: silentLog, answer: elsewhere });
-  const clock = { ...systemClock, after: (ms: number, fn: () => void) => systemClock.after(Math.min(ms, 50), fn) };
   const forward = forwardPlugin({
     upstreams: () => [{ address: '127.0.0.1', port: silent.address().port }, upstream],
-    clock,
+    policy: 'sequential',
+    clock: systemClock,
     log: silentLog,
     signal: end.signal,
   });
   const answer = chain([kubernetesPlugin({ zone: zoneOf(), isSynced: () => true, ranges: [] }), forward], () => refusal(5));
   const server = await startDnsServer({ address: '127.0.0.1', port: 0, log: silentLog, answer });
   const client = createSocket('udp4');
+  t.after(async () => {
+    client.close();
+    silent.close();
+    end.abort();
+    await Promise.all([server.close(), upstream.close()]);
+  });
   const overUdp = (name: string): Promise<packet.DecodedPacket> =>
     new Promise((resolve) => {
       client.once('message', (m) => resolve(packet.decode(m)));
@@ -481,10 +487,6 @@ test('over real sockets: UDP and TCP, and names elsewhere through a silent resol
   }
   socket.destroy();
   await assert.rejects(startDnsServer({ address: '127.0.0.1', port: server.port, log: silentLog, answer }), { code: 'PORT_TAKEN' });
-  client.close();
-  silent.close();
-  end.abort();
-  await Promise.all([server.close(), upstream.close()]);
 });
 
 test('the cache is bounded in entries and in bytes', async () => {

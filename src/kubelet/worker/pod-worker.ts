@@ -180,7 +180,8 @@ export class PodWorker {
         next = this.#errorMs;
         this.#errorMs = Math.min(this.#errorMs * 2, maxErrorMs);
       }
-    } while (this.#again);
+      // Whoever woke it last may have done so while it ended: a step now would report the pod anew, and end it once more.
+    } while (this.#again && !this.#isFinished());
     this.#stepping = false;
     if (this.#isFinished()) this.#deps.onFinished(this.uid);
     else if (!this.#held)
