@@ -12,5 +12,5 @@ export interface Attack {
 export type AttackKind = 'bodies' | 'connections' | 'slow-bodies' | 'watches' | 'flood';
 export const attackKinds: readonly AttackKind[] = ['bodies', 'connections', 'slow-bodies', 'watches', 'flood'];
 
-/** Answers by kind and status code, `connections closed` for those that the server closed, `… done` when all are open. */
+/** Answers by kind and status code, `connections closed` for those that the server closed. */
 export type AttackCounts = Readonly<Record<string, number>>;

@@ -15,9 +15,11 @@ function count(what: string): void {
   counts[what] = (counts[what] ?? 0) + 1;
 }
 
-function done(kind: AttackKind): void {
-  count(`${kind} done`);
-  if (kinds.length === 1) parentPort?.postMessage('done');
+/** Kinds of which the server has not felt anything yet. */
+const awaited = new Set<AttackKind>(kinds);
+
+function felt(kind: AttackKind): void {
+  if (awaited.delete(kind) && awaited.size === 0) parentPort?.postMessage('felt');
 }
 
 function send(kind: AttackKind, method: string, path: string, body?: Buffer, type = 'application/json'): Promise<void> {
@@ -25,6 +27,7 @@ function send(kind: AttackKind, method: string, path: string, body?: Buffer, typ
     const more = body ? { 'content-type': type, 'content-length': body.length } : {};
     const req = request(url + path, { method, agent, headers: { authorization: `Bearer ${token}`, ...more } }, (res) => {
       count(`${kind} ${res.statusCode}`);
+      felt(kind);
       res
         .resume()
         .on('close', resolve)
@@ -67,6 +70,7 @@ function openConnection(write?: (socket: TLSSocket) => void): Promise<void> {
   return new Promise((resolve) => {
     const socket = connect({ host: hostname, port: Number(port), ca }, () => {
       write?.(socket);
+      if (!write) felt('connections');
       resolve();
     });
     open.add(socket);
@@ -85,7 +89,6 @@ async function openIdle(): Promise<void> {
     while (left-- > 0 && !stopped) await openConnection();
   };
   await Promise.all(Array.from({ length: 64 }, lane));
-  done('connections');
 }
 
 function sendSlowly(): void {
@@ -94,7 +97,10 @@ function sendSlowly(): void {
     void openConnection((socket) => {
       socket.write(head);
       const timer = setInterval(() => socket.write(' '), 1000);
-      socket.on('data', (data: Buffer) => count(`slow-bodies ${data.toString('latin1', 9, 12)}`));
+      socket.on('data', (data: Buffer) => {
+        count(`slow-bodies ${data.toString('latin1', 9, 12)}`);
+        felt('slow-bodies');
+      });
       socket.once('close', () => clearInterval(timer));
     });
   }
@@ -105,6 +111,7 @@ function openWatch(): Promise<void> {
     const headers = { authorization: `Bearer ${token}` };
     const req = request(`${url}/api/v1/namespaces/weak/configmaps?watch=true`, { agent, headers }, (res) => {
       count(`watches ${res.statusCode}`);
+      felt('watches');
       res.on('error', () => {}).resume();
       if (res.statusCode !== 200) res.on('close', resolve);
       else resolve();
@@ -121,7 +128,6 @@ async function openWatches(): Promise<void> {
     while (left-- > 0 && !stopped) await openWatch();
   };
   await Promise.all(Array.from({ length: 16 }, lane));
-  done('watches');
 }
 
 async function flood(): Promise<void> {

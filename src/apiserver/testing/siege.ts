@@ -15,7 +15,7 @@ export interface SiegeOptions {
   readonly kinds: readonly AttackKind[];
   readonly idleConnections: number;
   readonly watches: number;
-  /** How long; 0 until the attacker has opened all that it is to open. */
+  /** How long at least: it goes on until the server has felt every kind. */
   readonly ms: number;
 }
 
@@ -43,7 +43,7 @@ export class Siege {
     return new Siege(server, renewer, token);
   }
 
-  /** The server as its nodes see it, for a while, or until something else has come to pass. */
+  /** The server as its nodes see it, until something has come to pass. */
   async measure(ms: number, until: Promise<unknown> = sleep(ms)): Promise<Measured> {
     await this.#told();
     let longest = 0;
@@ -65,8 +65,8 @@ export class Siege {
     const data: Attack = { url, ca: pki.ca, token: this.#token, kinds, idleConnections, watches };
     const attacker = new Worker(new URL('./attacker.ts', import.meta.url), { workerData: data });
     try {
-      await once(attacker, 'online');
-      const measured = await this.measure(ms, ms > 0 ? undefined : once(attacker, 'message'));
+      const felt = once(attacker, 'message', { signal: AbortSignal.timeout(120_000) });
+      const measured = await this.measure(ms, Promise.all([felt, sleep(ms)]));
       const told = once(attacker, 'message') as Promise<[AttackCounts]>;
       attacker.postMessage('stop');
       return { ...measured, answers: (await told)[0] };
