@@ -108,7 +108,8 @@ export async function listenHttps(o: HttpOptions): Promise<{ app: FastifyInstanc
   // Node hands the connection over and would close it without a word.
   app.server.on('connect', (_req, socket) => refuse(socket, notAllowed));
   try {
-    await app.listen(o.listen);
+    // With a full queue of connections the kernel drops the next, which comes again after a second.
+    await app.listen({ ...o.listen, backlog: 4096 });
   } catch (err) {
     await app.close();
     if (systemCode(err) === 'EADDRINUSE') {
