@@ -177,6 +177,13 @@ describe('bad input', () => {
     );
   });
 
+  it('takes an owner that stands twice for one, and says so', async () => {
+    const owner = { apiVersion: 'v1', kind: 'ConfigMap', name: 'o', uid: 'u' };
+    const { status, body, headers } = await s.call('POST', maps, { metadata: { name: 'owned', ownerReferences: [owner, { ...owner }] } });
+    assert.deepEqual([status, body.metadata.ownerReferences], [201, [owner]]);
+    assert.match(headers.warning as string, /contains duplicate entries; .* duplicate UID\(s\) observed: u"$/);
+  });
+
   it('names the version of what it cannot read, and not the group', async () => {
     const given = { apiVersion: 'apps/v1', kind: 'Deployment', metadata: { name: 'a' }, spec: 'x' };
     const { body } = await s.call('POST', '/apis/apps/v1/namespaces/default/deployments', given);

@@ -146,8 +146,9 @@ class Checker {
         if (typeof value !== 'string') return this.#mismatch(value, field, '[]uint8');
         return this.#base64(value);
       case 'strings':
-        if (!Array.isArray(value) || value.some((v) => typeof v !== 'string')) return this.#mismatch(value, field, '[]string');
-        return value;
+        if (!Array.isArray(value) || value.some((v) => typeof v !== 'string' && v !== null))
+          return this.#mismatch(value, field, '[]string');
+        return value.map((v) => v ?? '');
       default:
         return value;
     }

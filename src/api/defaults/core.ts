@@ -47,7 +47,7 @@ export function defaultEndpoints(endpoints: Endpoints): void {
 export function defaultEndpointSlice(slice: EndpointSlice): void {
   for (const port of slice.ports ?? []) {
     port.name ??= '';
-    port.protocol ||= 'TCP';
+    port.protocol ??= 'TCP';
   }
 }
 

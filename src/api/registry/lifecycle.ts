@@ -64,6 +64,20 @@ export function subresourceOf(row: ResourceRow, name: string): ResourceRow['subr
   return row.subresources.find((one) => one.name === name);
 }
 
+/** Takes out owners that stand twice, and returns what to tell of that. */
+export function dedupOwners(metadata: KubeObject['metadata']): string[] {
+  const owners = metadata.ownerReferences ?? [];
+  if (owners.length < 2) return [];
+  const once = new Map(owners.map((owner) => [JSON.stringify(Object.entries(owner).toSorted()), owner]));
+  if (once.size === owners.length) return [];
+  const seen = new Set<object>(once.values());
+  const twice = new Set(owners.filter((owner) => !seen.has(owner)).map((owner) => owner.uid));
+  metadata.ownerReferences = [...once.values()];
+  return [
+    `.metadata.ownerReferences contains duplicate entries; API server dedups owner references in 1.20+, and may reject such requests as early as 1.24; please fix your requests; duplicate UID(s) observed: ${[...twice].join(', ')}`,
+  ];
+}
+
 /** RFC 3339 in whole seconds, as metav1.Time. */
 export function timestamp(at: Date): string {
   return `${at.toISOString().slice(0, 19)}Z`;

@@ -49,9 +49,15 @@ export function nodeErrors({ spec, status }: Node): FieldError[] {
       return errors;
     }),
     ...eachOf(spec?.podCIDRs, 'spec.podCIDRs', cidrErrors),
+    ...onePerFamily(spec?.podCIDRs, 'spec.podCIDRs'),
     ...amountsErrors(status?.capacity, 'status.capacity'),
     ...amountsErrors(status?.allocatable, 'status.allocatable'),
   ];
+}
+
+function onePerFamily(cidrs: readonly string[] = [], path: string): FieldError[] {
+  const six = cidrs.filter((cidr) => cidr.includes(':')).length;
+  return six > 1 || cidrs.length - six > 1 ? [invalid(path, cidrs, 'may specify no more than one CIDR for each IP family')] : [];
 }
 
 /** A node's range of pod addresses is given once; routes and leases are built on it. */

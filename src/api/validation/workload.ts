@@ -138,7 +138,9 @@ export function newStatefulSetErrors(set: StatefulSet): FieldError[] {
 /** The template as its pods will be: with a volume for each claim, and with names that the controller gives. */
 function withClaims({ template, volumeClaimTemplates = [] }: NonNullable<StatefulSet['spec']>): PodTemplateSpec {
   if (!template?.spec) return template;
-  const claimed = volumeClaimTemplates.map(({ metadata: { name } = { name: '' } }) => ({
+  // One that stands twice is one volume; the second claim is never made.
+  const names = new Set(volumeClaimTemplates.map(({ metadata: { name } = { name: '' } }) => name));
+  const claimed = [...names].map((name) => ({
     name,
     persistentVolumeClaim: { claimName: name },
   }));

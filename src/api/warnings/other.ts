@@ -9,6 +9,7 @@ import type {
   PersistentVolume,
   PersistentVolumeClaim,
   RuntimeClass,
+  Secret,
   Service,
   ServiceAccount,
   StorageClass,
@@ -104,6 +105,16 @@ export function csiDriverWarnings({ spec }: CSIDriver): string[] {
   return [
     'spec.serviceAccountTokenInSecrets is unset; if supported by this CSI driver, set to true to prevent possible logging of tokens in volume attributes',
   ];
+}
+
+/** What Go's TLS says of a pair that it cannot read; that both belong together is seen by who uses them. */
+export function secretWarnings({ type, data }: Secret): string[] {
+  if (type !== 'kubernetes.io/tls') return [];
+  for (const [key, noun] of Object.entries({ 'tls.crt': 'certificate', 'tls.key': 'key' })) {
+    const text = Buffer.from(data?.[key] ?? '', 'base64').toString('latin1');
+    if (!text.includes('-----BEGIN ')) return [`tls: failed to find any PEM data in ${noun} input`];
+  }
+  return [];
 }
 
 export function ingressWarnings({ metadata, spec }: Ingress): string[] {

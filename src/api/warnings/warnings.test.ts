@@ -132,6 +132,13 @@ const cases: readonly [what: string, apiVersion: string, kind: string, given: ob
     ],
   ],
   [
+    'a certificate that is none',
+    'v1',
+    'Secret',
+    { type: 'kubernetes.io/tls', stringData: { 'tls.crt': 'x', 'tls.key': 'y' } },
+    ['tls: failed to find any PEM data in certificate input'],
+  ],
+  [
     'a class of Ingress by annotation',
     'networking.k8s.io/v1',
     'Ingress',

@@ -6,7 +6,7 @@ import { randomInt, randomUUID } from 'node:crypto';
 import { recordWrite } from '../../api/apply/record-write.ts';
 import { cloneJson } from '../../api/codec/json-clone.ts';
 import { generateName } from '../../api/registry/generate-name.ts';
-import { beforeCreate, beforeUpdate, timestamp } from '../../api/registry/lifecycle.ts';
+import { beforeCreate, beforeUpdate, dedupOwners, timestamp } from '../../api/registry/lifecycle.ts';
 import type { PartSubresource, ResourceRow } from '../../api/registry/resource-row.ts';
 import { apiVersionOf, type KubeObject } from '../../api/resource-types.ts';
 import type { FieldError } from '../../api/validation/field-error.ts';
@@ -74,6 +74,7 @@ export class Writer {
   /** `object` is the caller's own; it becomes what is stored. */
   async create(row: ResourceRow, namespace: string, object: KubeObject, context: WriteContext): Promise<CachedObject> {
     placeIn(row, namespace, object);
+    context.warnings.push(...dedupOwners(object.metadata));
     const { generateName: prefix } = object.metadata;
     if (object.metadata.name || !prefix) return this.#createNamed(row, object, context);
     for (let attempt = 1; ; attempt++) {
@@ -150,6 +151,7 @@ export class Writer {
       async (old) => {
         const next = await revise(old);
         placeIn(row, namespace, next);
+        context.warnings.push(...dedupOwners(next.metadata));
         checkIdentity(row, next, old, target);
         row.applyDefaults(next);
         this.#record(row, old, next, part, context);

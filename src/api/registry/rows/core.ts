@@ -33,7 +33,7 @@ import { nameIsDnsLabel } from '../../validation/names.ts';
 import { persistentVolumeErrors, persistentVolumeUpdateErrors } from '../../validation/persistent-volume.ts';
 import { limitRangeErrors, quotaErrors, quotaUpdateErrors } from '../../validation/quota.ts';
 import { replicationControllerErrors } from '../../validation/workload.ts';
-import { claimWarnings, podNameWarnings, serviceAccountWarnings, volumeObjectWarnings } from '../../warnings/other.ts';
+import { claimWarnings, podNameWarnings, secretWarnings, serviceAccountWarnings, volumeObjectWarnings } from '../../warnings/other.ts';
 import { podWarnings } from '../../warnings/pod.ts';
 import { allVerbs, defineReview, defineRow, part, scale, special, takeOver } from '../define-row.ts';
 import type { ResourceRow } from '../resource-row.ts';
@@ -152,6 +152,7 @@ export const coreRows: readonly ResourceRow[] = [
     selectableFields: { type: (secret) => secret.type ?? '' },
     columns: secretColumns,
     applyDefaults: defaultSecret,
+    warnings: secretWarnings,
     validate: secretErrors,
     validateUpdate: secretUpdateErrors,
   }),
