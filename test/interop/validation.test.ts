@@ -88,7 +88,7 @@ describe('validation beside kube-apiserver', { skip }, () => {
   let theirs: KubeApiServer;
 
   before(async () => {
-    theirs = await KubeApiServer.start({ admission: ['StorageObjectInUseProtection'] });
+    theirs = await KubeApiServer.start();
     ours = await TestServer.start();
     const account = { apiVersion: 'v1', kind: 'ServiceAccount', metadata: { name: 'default' }, automountServiceAccountToken: false };
     // Pods of mutants name them, and kube-apiserver is not asked whether they are there.
@@ -139,7 +139,7 @@ describe('validation beside kube-apiserver', { skip }, () => {
       writeFileSync(process.env.FAIRLEAD_REPORT, `${text.join('\n')}\n`);
     }
     assert.deepEqual(unexplained.map(line), [], `${unexplained.length} of ${all.length} answers differ`);
-    assert.ok(rate < 0.2, `${rate} % of the answers differ`);
+    assert.ok(differing.length <= Math.max(10, all.length / 500), `${rate} % of the answers differ`);
   });
 
   interface Refused {
