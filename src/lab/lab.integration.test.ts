@@ -162,6 +162,8 @@ suite('a lab that loses parts', { skip: missing, timeout: 180_000 }, () => {
     const each = 'curl -V && dig -v && wget -V && iperf3 -v && tcpdump --version && ip -V && jq -V && nc -h; host -V';
     const said = await kubectl('exec', 'tools', '--', 'sh', '-ec', `(${each}) 2>&1`);
     assert.doesNotMatch(said.stdout, /error while loading|not found/);
+    for (const own of [/^GNU Wget/m, /^ip utility, iproute2/m, /^OpenBSD netcat/m])
+      assert.match(said.stdout, own, 'not an applet of busybox');
     const names = await kubectl('exec', 'tools', '--', 'dig', '+short', 'kubernetes.default.svc.cluster.local');
     assert.equal(names.stdout.trim(), plan.kubernetesAddress);
   });

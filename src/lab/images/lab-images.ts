@@ -2,7 +2,7 @@ import type { ImageSpec } from './oci-image.ts';
 import { pauseProgram, tcpEchoProgram, udpEchoProgram } from './programs.ts';
 import type { TarEntry } from './tar.ts';
 import { type Architecture, assemble } from './tiny-program.ts';
-import { wgetScript } from './wget.ts';
+import { hideWget, wgetScript } from './wget.ts';
 
 export const boxReference = 'fairlead.local/box:1';
 export const pauseReference = 'fairlead.local/pause:1';
@@ -53,6 +53,7 @@ export function appletLinks(applets: readonly string[]): TarEntry[] {
 }
 
 export function boxImage(architecture: Architecture, busybox: Uint8Array, applets: readonly string[]): ImageSpec {
+  const { busybox: own, applet } = hideWget(busybox);
   return {
     reference: boxReference,
     architecture,
@@ -65,10 +66,10 @@ export function boxImage(architecture: Architecture, busybox: Uint8Array, applet
       directory('var'),
       directory('www'),
       directory('www/cgi-bin'),
-      file('bin/busybox', busybox, 0o755),
+      file('bin/busybox', own, 0o755),
       ...appletLinks(applets.filter((name) => name !== 'wget')),
       file('bin/box', boxScript, 0o755),
-      file('bin/wget', wgetScript, 0o755),
+      file('bin/wget', wgetScript(applet), 0o755),
       file('bin/tcp-echo', assemble(tcpEchoProgram(7), architecture), 0o755),
       file('bin/udp-echo', assemble(udpEchoProgram(7), architecture), 0o755),
       file('etc/passwd', 'root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/:/bin/false\n'),

@@ -53,9 +53,11 @@ test('the tools image has each path once, directories before what is in them, an
     const dir = path.split('/').slice(0, -1).join('/');
     assert.ok(dir === '' || paths.indexOf(dir) < i, `${dir} comes before ${path}`);
   }
+  const shell = rootfs.find((entry) => entry.path === 'bin/sh');
+  assert.equal(shell?.kind === 'symlink' && shell.target, '../usr/bin/bash', "busybox's shell prefers its own programs");
   assert.deepEqual(
     paths.filter((path) => /^bin\/|^usr\/bin\//.test(path)),
-    ['bin/busybox', 'bin/sh', 'usr/bin/wget', 'usr/bin/nc'],
+    ['bin/busybox', 'bin/sh', 'bin/bash', 'usr/bin/wget', 'usr/bin/nc'],
   );
 });
 

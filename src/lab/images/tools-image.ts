@@ -34,6 +34,8 @@ export const toolPrograms: readonly Program[] = [
   { name: 'ss', package: 'iproute2' },
   { name: 'bridge', package: 'iproute2' },
   { name: 'jq', package: 'jq' },
+  // The shell, as busybox's runs what it can be itself before it looks for programs (FEATURE_SH_STANDALONE): its own wget, nc and ip.
+  { name: 'bash', package: 'bash' },
 ];
 
 const waiting = 'trap "exit 0" TERM INT; while :; do sleep 3600 & wait; done';
@@ -58,7 +60,8 @@ function parents(paths: Iterable<string>): string[] {
 export function toolsImage(cpu: Architecture, parts: Parts): ImageSpec {
   const own: TarEntry[] = [
     file('bin/busybox', parts.busybox, 0o755),
-    ...appletLinks(parts.applets.filter((name) => !parts.programs.has(name))),
+    ...appletLinks(parts.applets.filter((name) => name !== 'sh' && !parts.programs.has(name))),
+    ...['sh', 'bash'].map((name): TarEntry => ({ path: `bin/${name}`, kind: 'symlink', mode: 0o777, target: '../usr/bin/bash' })),
     ...[...parts.programs].map(([name, content]) => file(`usr/bin/${name}`, content, 0o755)),
     ...[...parts.libraries].map(([path, content]) => file(path, content, 0o755)),
     ...(parts.authorities ? [file('etc/ssl/certs/ca-certificates.crt', parts.authorities)] : []),

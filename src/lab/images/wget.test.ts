@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, suite, test } from 'node:test';
 import { type ExecResult, systemExec } from '../../linux/exec.ts';
-import { wgetScript } from './wget.ts';
+import { hideWget, wgetScript } from './wget.ts';
 
 const missing = await systemExec.run('busybox', ['timeout', '1', 'true']).then(
   ({ code }) => code !== 0 && 'busybox has no timeout',
@@ -19,7 +19,10 @@ suite('wget of the box', { skip: missing }, () => {
   let url = '';
   before(async () => {
     dir = await mkdtemp(join(tmpdir(), 'wget-'));
-    await writeFile(join(dir, 'wget'), wgetScript);
+    const { busybox, applet } = hideWget(await readFile((await systemExec.run('sh', ['-c', 'command -v busybox'])).stdout.trim()));
+    assert.notEqual(applet, 'wget', 'its table of names was found');
+    await writeFile(join(dir, 'busybox'), busybox, { mode: 0o755 });
+    await writeFile(join(dir, 'wget'), wgetScript(applet), { mode: 0o755 });
     // It answers "/" and keeps everything else waiting.
     server = createServer((request, response) => {
       if (request.url === '/') response.end('page');
@@ -33,8 +36,20 @@ suite('wget of the box', { skip: missing }, () => {
     await rm(dir, { recursive: true });
   });
 
-  const wget = (...args: string[]): Promise<ExecResult> =>
-    systemExec.run('busybox', ['sh', join(dir, 'wget'), ...args], { timeoutMs: 60_000 });
+  const sh = (...args: string[]): Promise<ExecResult> =>
+    systemExec.run(join(dir, 'busybox'), ['sh', ...args], { timeoutMs: 60_000, env: { PATH: `${dir}:/usr/bin:/bin` } });
+  const wget = (...args: string[]): Promise<ExecResult> => sh(join(dir, 'wget'), ...args);
+
+  test('is what a shell in the box means by wget', async () => {
+    for (const line of ['wget -T 9 -qO- "$0"', 'exec wget --timeout=9 -qO- "$0"', 'wget -qO- -T9 "$0" | cat'])
+      assert.deepEqual(await sh('-c', line, `${url}/`), { code: 0, stdout: 'page', stderr: '' }, line);
+  });
+
+  test('hides one applet, and none in a file that is not understood', () => {
+    const names = (...all: string[]): Buffer => Buffer.from(`\0${all.join('\0')}\0`);
+    assert.deepEqual(hideWget(names('wc', 'wget', 'which')), { busybox: names('wc', 'wgeT', 'which'), applet: 'wgeT' });
+    for (const odd of [names('wc'), names('wget', 'x', 'wget')]) assert.deepEqual(hideWget(odd), { busybox: odd, applet: 'wget' });
+  });
 
   const spellings = [['-T', '9'], ['-T9'], ['--timeout=9'], ['--timeout', '9'], ['-T', '0'], ['-t', '1', '-T', '9'], ['--tries=1'], []];
   for (const words of spellings)
