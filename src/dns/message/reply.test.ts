@@ -4,10 +4,13 @@ import packet from 'dns-packet';
 import { TYPE } from './names.ts';
 import { parseQuery, type Query } from './query.ts';
 import { addressRecord, nameRecord } from './records.ts';
-import { buildReply, type Reply } from './reply.ts';
+import { buildReply, type Reply, rebuildRaw, refusal } from './reply.ts';
 
-function queryOf(name: string): Query {
-  const parsed = parseQuery(packet.encode({ type: 'query', id: 1, questions: [{ type: 'A', name }] }));
+const opt = { type: 'OPT', name: '.', udpPayloadSize: 1232, flags: 0, options: [], extendedRcode: 0, ednsVersion: 0 } as const;
+
+function queryOf(name: string, withOpt: boolean = false): Query {
+  const additionals = withOpt ? [opt as unknown as packet.Answer] : [];
+  const parsed = parseQuery(packet.encode({ type: 'query', id: 1, questions: [{ type: 'A', name }], additionals }));
   assert.ok(parsed.kind === 'query');
   return parsed.query;
 }
@@ -49,3 +52,29 @@ for (const [sentence, reply, room, counts, isCut] of table) {
     assert.equal(message.flag_tc, isCut);
   });
 }
+
+test('buildReply() gives the upper bits of a code in OPT', () => {
+  const bytes = buildReply(queryOf('www.example.com', true), refusal(16), 512);
+  const [option] = packet.decode(bytes).additionals ?? [];
+  assert.deepEqual([(bytes[3] ?? 0) & 15, option?.type === 'OPT' && option.extendedRcode], [0, 1]);
+});
+
+test('rebuildRaw() gives the question as this client spelt it, and TC as soon as OPT has no room beside the answer', () => {
+  const raw = packet.encode({
+    type: 'response',
+    id: 7,
+    questions: [{ type: 'A', name: 'www.example.com' }],
+    answers: [{ type: 'A', name: 'www.example.com', ttl: 5, data: '192.0.2.1' }],
+  });
+  const query = queryOf('wWw.eXample.com', true);
+  const whole = packet.decode(rebuildRaw(query, raw, raw.length + 11));
+  assert.deepEqual(
+    [whole.id, whole.questions?.[0]?.name, whole.answers?.length, whole.additionals?.length, whole.flag_tc],
+    [1, 'wWw.eXample.com', 1, 1, false],
+  );
+  const cut = packet.decode(rebuildRaw(query, raw, raw.length + 10));
+  assert.deepEqual(
+    [cut.id, cut.questions?.[0]?.name, cut.answers?.length, cut.additionals?.length, cut.flag_tc],
+    [1, 'wWw.eXample.com', 0, 1, true],
+  );
+});

@@ -78,7 +78,8 @@ describe('diff()', () => {
     await settled();
   });
 
-  const damages: readonly [what: string, damage: (k: FakeNetworkKernel) => void, steps: string[]][] = [
+  type Damage = [what: string, damage: (k: FakeNetworkKernel) => void, steps: string[]];
+  const damages: readonly Damage[] = [
     [
       'flannel.1 deleted',
       (k) => k.deleteLink('flannel.1'),
@@ -135,13 +136,6 @@ describe('diff()', () => {
       },
       ['change-link'],
     ],
-    [
-      'another VNI, as after a change of the configuration',
-      (k) => {
-        k.state.links = k.state.links.map((l) => (l.kind.kind === 'vxlan' ? { ...l, kind: { ...l.kind, vni: 7 } } : l));
-      },
-      ['delete-link', 'add-link', 'add-address', ...Array(4).fill('put-neighbour'), 'put-route', 'put-route'],
-    ],
     ['a second address on cni0', (k) => k.state.addresses.push({ link: 'cni0', ip: '10.244.7.1', prefix: 24 }), ['delete-address']],
     [
       'the address of cni0 with another prefix',
@@ -160,6 +154,32 @@ describe('diff()', () => {
       (k) =>
         k.state.routes.push({ dst: '10.244.9.0/24', link: 'eth0', gateway: '192.168.120.19', onlink: false, protocol: ROUTE_PROTOCOL }),
       ['delete-route'],
+    ],
+    ...(['vni', 'port', 'local', 'parent'] as const).map(
+      (field): Damage => [
+        `another ${field}, as after a change of the configuration`,
+        (k) => {
+          const other = field === 'vni' || field === 'port' ? 7 : field === 'local' ? '192.0.2.7' : 'eth7';
+          k.state.links = k.state.links.map((l) => (l.kind.kind === 'vxlan' ? { ...l, kind: { ...l.kind, [field]: other } } : l));
+        },
+        ['delete-link', 'add-link', 'add-address', ...Array(4).fill('put-neighbour'), 'put-route', 'put-route'],
+      ],
+    ),
+    ['an address of IPv6 on cni0', (k) => k.state.addresses.push({ link: 'cni0', ip: 'fd00::1', prefix: 64 }), []],
+    [
+      'a route of IPv6 on flannel.1',
+      (k) => k.state.routes.push({ dst: 'fd00:9::/64', link: 'flannel.1', gateway: 'fd00:9::1', onlink: true, protocol: 3 }),
+      [],
+    ],
+    [
+      'a neighbour of IPv6 on flannel.1, as the kernel learns them',
+      (k) => k.state.neighbours.push({ kind: 'neighbour', link: 'flannel.1', ip: 'fe80::9', mac: '02:00:00:00:00:09' }),
+      [],
+    ],
+    [
+      'a neighbour on another link',
+      (k) => k.state.neighbours.push({ kind: 'neighbour', link: 'eth0', ip: '192.168.120.1', mac: '02:00:00:00:00:09' }),
+      [],
     ],
     [
       "somebody else's route",
