@@ -20,7 +20,7 @@ export function defaultService(service: Service): void {
     port.targetPort ||= port.port;
   }
   if (isExternallyReachable(spec)) spec.externalTrafficPolicy ||= 'Cluster';
-  if (needsClusterIp(spec)) spec.internalTrafficPolicy ||= 'Cluster';
+  if (needsClusterIp(spec)) spec.internalTrafficPolicy ??= 'Cluster';
   if (spec.type === 'LoadBalancer') spec.allocateLoadBalancerNodePorts ??= true;
   for (const ingress of service.status?.loadBalancer?.ingress ?? []) if (ingress.ip) ingress.ipMode ||= 'VIP';
 }
