@@ -161,6 +161,47 @@ test('applyJsonPatch() is RFC 6902', () => {
   assert.deepEqual(pod, before);
 });
 
+test('applyJsonPatch() moves and copies by value, into lists, over what is there and to the root', () => {
+  const from = { list: [{ a: 1 }, { b: 2 }], map: { 'x/y': { z: null } }, gone: 1 };
+  const cases: readonly (readonly [object[], unknown])[] = [
+    [[{ op: 'move', from: '/list/1', path: '/list/0' }], { ...from, list: [{ b: 2 }, { a: 1 }] }],
+    [[{ op: 'move', from: '/list/0', path: '/list/-' }], { ...from, list: [{ b: 2 }, { a: 1 }] }],
+    [[{ op: 'move', from: '/map/x~1y', path: '/gone' }], { ...from, map: {}, gone: { z: null } }],
+    [[{ op: 'move', from: '/map', path: '/map' }], from],
+    [[{ op: 'move', from: '/map', path: '' }], from.map],
+    [[{ op: 'copy', from: '', path: '/all' }], { ...from, all: from }],
+    [
+      [
+        { op: 'copy', from: '/list/0', path: '/gone' },
+        { op: 'replace', path: '/gone/a', value: 2 },
+      ],
+      { ...from, gone: { a: 2 } },
+    ],
+    [[{ op: 'copy', from: '/map/x~1y/z', path: '/gone' }], { ...from, gone: null }],
+  ];
+  for (const [patch, want] of cases) assert.deepEqual(applyJsonPatch(from, patch), want, JSON.stringify(patch));
+});
+
+test('applyJsonPatch() refuses to copy more than the largest body has, and looks at no operation for as long as the document is', () => {
+  const large = { a: Object.fromEntries(Array.from({ length: 1000 }, (_, i) => [`k${i}`, i])), x: 1 };
+  const doubling = Array.from({ length: 40 }, (_, i) => ({ op: 'copy', from: '/a', path: `/a/d${i}` }));
+  assert.throws(() => applyJsonPatch(large, doubling), {
+    code: 422,
+    message: /accumulated size increase of copy is \d+, exceeding the limit 3145728/,
+  });
+  let read = 0;
+  const counted = {
+    ...large,
+    get x(): number {
+      read++;
+      return 1;
+    },
+  };
+  const moves = Array.from({ length: 1000 }, (_, i) => ({ op: 'move', from: i % 2 ? '/b' : '/a', path: i % 2 ? '/a' : '/b' }));
+  assert.deepEqual(applyJsonPatch(counted, moves), large);
+  assert.equal(read, 1);
+});
+
 test('applyJsonPatch() says which operation does not apply', () => {
   for (const [patch, code, message] of [
     [{}, 400, /cannot unmarshal/],
@@ -173,6 +214,13 @@ test('applyJsonPatch() says which operation does not apply', () => {
     ],
     [[{ op: 'remove', path: '/spec/nothing' }], 422, 'remove operation does not apply: doc is missing path: /spec/nothing: missing value'],
     [[{ op: 'add', path: '/__proto__/x', value: 1 }], 422, /does not|JSON-Patch/],
+    [[{ op: 'copy', from: '/spec/containers/length', path: '/x' }], 422, /doc is missing from path/],
+    [[{ op: 'move', from: '/no/way', path: '/x' }], 422, 'move operation does not apply: doc is missing from path: missing value'],
+    [[{ op: 'move', from: 'spec', path: '/x' }], 422, /doc is missing from path/],
+    [[{ op: 'copy', path: '/x' }], 422, /doc is missing from path/],
+    [[{ op: 'move', from: '/spec', path: '/no/way' }], 422, /doc is missing path: \/no\/way/],
+    [[{ op: 'move', from: '', path: '/x' }], 422, /is within the document/],
+    [[{ op: 'move', from: '/spec', path: '/spec/x' }], 422, /\/spec\/x is within \/spec/],
   ] as const) {
     assert.throws(() => applyJsonPatch(pod, patch), { name: 'PatchError', code, message });
   }
