@@ -225,11 +225,20 @@ describe('bad input', () => {
     for (let i = 0; i < 40; i++) ops.push({ op: 'copy', from: '/z', path: `/z/k${i}` });
     const reply = await s.call('PATCH', `${maps}/bomb`, ops, { type: 'application/json-patch+json' });
     assert.equal(reply.status, 422);
-    assert.match(reply.body.message, /copy operations of the patch make an object of more than/);
+    assert.match(reply.body.message, /the accumulated size increase of copy is \d+, exceeding the limit/);
     const lines = [...'bcdefgh'].map((c, i) => `${c}: &${c} [${Array(9).fill(`*${'abcdefg'[i]}`).join(',')}]`);
     const yaml = await s.call('POST', maps, ['a: &a [x,x,x,x,x,x,x,x,x]', ...lines].join('\n'), { type: 'application/yaml' });
     assert.equal(yaml.status, 400);
     assert.match(yaml.body.message, /resource exhaustion/);
+  });
+
+  it('warns of no more than a client reads', async () => {
+    const ports = Array.from({ length: 3000 }, () => ({ containerPort: 80 }));
+    const pod = { metadata: { name: 'loud' }, spec: { containers: [{ name: 'c', image: 'c', ports }] } };
+    const { status, headers } = await s.call('POST', '/api/v1/namespaces/default/pods?dryRun=All', pod);
+    assert.equal(status, 201);
+    assert.match(headers.warning as string, /^299 - "spec\.containers\[0\]\.ports\[1\]: duplicate port definition with /);
+    assert.equal((headers.warning as string).split('299 - ').length - 1, 50);
   });
 
   it('lets no object grow by patches to what no body may be', async () => {

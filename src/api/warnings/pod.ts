@@ -2,6 +2,7 @@
 import { milli } from '../quantity/quantity.ts';
 import type {
   Container,
+  ContainerPort,
   EphemeralContainer,
   NodeSelectorTerm,
   PodAffinityTerm,
@@ -184,18 +185,25 @@ function envWarnings({ env }: AnyContainer, path: string): string[] {
   });
 }
 
+interface PlacedPort {
+  readonly at: string;
+  readonly port: ContainerPort;
+}
+
+/** As many ports of a number are compared with the others of it: each with each would be a hundred million texts for a pod of 14,000 ports. */
+const comparedPorts = 4;
+
 function portWarnings(places: readonly Place[]): string[] {
   const all = places.flatMap(([at, { ports }]) => (ports ?? []).map((port, i) => ({ at: `${at}.ports[${i}]`, port })));
-  const clashes = all.flatMap(({ at, port }, i) =>
-    all.slice(0, i).flatMap(({ at: other, port: before }) => {
-      if (port.containerPort !== before.containerPort || port.protocol !== before.protocol) return [];
-      const [mine, theirs] = [port.hostPort ?? 0, before.hostPort ?? 0];
-      if (mine === theirs && (port.hostIP ?? '') === (before.hostIP ?? '')) return [`${at}: duplicate port definition with ${other}`];
-      if (mine === 0 || theirs === 0) return [`${at}: overlapping port definition with ${other}`];
-      const oneOpen = (port.hostIP ?? '') === '' || (before.hostIP ?? '') === '';
-      return mine === theirs && oneOpen ? [`${at}: dangerously ambiguous port definition with ${other}`] : [];
-    }),
-  );
+  const before = new Map<string, PlacedPort[]>();
+  const clashes = all.flatMap((placed) => {
+    const number = `${placed.port.containerPort}/${placed.port.protocol ?? ''}`;
+    const others = before.get(number);
+    const found = (others ?? []).flatMap((other) => portClash(placed, other));
+    if (!others) before.set(number, [placed]);
+    else if (others.length < comparedPorts) others.push(placed);
+    return found;
+  });
   const named = new Map<string, string>();
   const names = all.flatMap(({ at, port: { name } }) => {
     if (!name) return [];
@@ -207,4 +215,13 @@ function portWarnings(places: readonly Place[]): string[] {
     ];
   });
   return [...clashes, ...names];
+}
+
+/** Two ports of one number and protocol. */
+function portClash({ at, port }: PlacedPort, { at: other, port: before }: PlacedPort): string[] {
+  const [mine, theirs] = [port.hostPort ?? 0, before.hostPort ?? 0];
+  if (mine === theirs && (port.hostIP ?? '') === (before.hostIP ?? '')) return [`${at}: duplicate port definition with ${other}`];
+  if (mine === 0 || theirs === 0) return [`${at}: overlapping port definition with ${other}`];
+  const oneOpen = (port.hostIP ?? '') === '' || (before.hostIP ?? '') === '';
+  return mine === theirs && oneOpen ? [`${at}: dangerously ambiguous port definition with ${other}`] : [];
 }

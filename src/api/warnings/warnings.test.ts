@@ -153,3 +153,9 @@ const cases: readonly [what: string, apiVersion: string, kind: string, given: ob
 for (const [what, apiVersion, kind, given, wanted] of cases) {
   test(`warnings: ${what}`, () => assert.deepEqual(warningsOf(apiVersion, kind, given), wanted));
 }
+
+test('a pod that names one port thousands of times is told of it some times for each, not once for every pair', () => {
+  const ports = Array.from({ length: 5000 }, () => ({ containerPort: 80 }));
+  const warnings = warningsOf('v1', 'Pod', pod({ containers: [{ ...box, ports }] }));
+  assert.ok(warnings.length >= ports.length - 1 && warnings.length < 5 * ports.length, `${warnings.length} warnings`);
+});

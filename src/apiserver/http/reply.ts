@@ -52,10 +52,21 @@ export function statusErrorOf(err: unknown, log: Log, path: string): StatusError
   return internalError(isKnownError(err) && err.hint ? `${messageOf(err)}. ${err.hint}` : messageOf(err));
 }
 
-/** RFC 7234's Warning header as upstream writes it: `299 - "text"`. */
+/** Clients read no more of a head than this: Node and Python's http.client a few kilobytes or a hundred lines. */
+const maxWarningBytes = 8 << 10;
+const maxWarnings = 50;
+
+/** RFC 7234's Warning header as upstream writes it: `299 - "text"`. The first ones, where there are more than a client would read. */
 function setWarnings(ctx: RequestContext): void {
   if (ctx.warnings.length === 0 || ctx.res.headersSent) return;
-  const values = [...new Set(ctx.warnings)].map((w) => `299 - "${headerText(w)}"`);
+  const values: string[] = [];
+  let bytes = 0;
+  for (const warning of new Set(ctx.warnings)) {
+    const value = `299 - "${headerText(warning)}"`;
+    bytes += value.length;
+    if (values.length === maxWarnings || bytes > maxWarningBytes) break;
+    values.push(value);
+  }
   ctx.res.setHeader('warning', values);
 }
 
