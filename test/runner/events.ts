@@ -1,6 +1,13 @@
 /** What a test file's process tells the runner: one JSON line per event on descriptor 3. */
 
 export type FileEvent =
+  | TestEvent
+  /** What node says of the file as a whole: an error that came after its test, mostly. */
+  | { readonly kind: 'error'; readonly text: string }
+  /** All tests were run. */
+  | { readonly kind: 'over' };
+
+export type TestEvent =
   /** `path` is the names from the outermost suite inwards. */
   | { readonly kind: 'begin'; readonly path: readonly string[] }
   | { readonly kind: 'end'; readonly path: readonly string[]; readonly result: Result; readonly ms: number; readonly error?: string };
@@ -11,6 +18,7 @@ export type Result = 'passed' | 'failed' | 'skipped' | 'suite';
 export interface NodeTestEvent {
   readonly type: string;
   readonly data: {
+    readonly message?: string;
     readonly name?: string;
     readonly nesting?: number;
     readonly skip?: string | boolean;
@@ -33,7 +41,9 @@ export class EventTranslator {
   }
 
   translate({ type, data }: NodeTestEvent): FileEvent | undefined {
-    const { name = '', nesting = 0, details } = data;
+    const { message = '', name = '', nesting = 0, details } = data;
+    if (type === 'test:summary') return { kind: 'over' };
+    if (type === 'test:diagnostic' && message.startsWith('Error: ')) return { kind: 'error', text: message };
     if (type === 'test:dequeue') {
       this.#open.length = nesting;
       this.#open[nesting] = name;

@@ -2,7 +2,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
-import type { FileEvent } from './events.ts';
+import type { FileEvent, TestEvent } from './events.ts';
 
 export interface Limits {
   /** For the whole file, in milliseconds. */
@@ -30,16 +30,17 @@ const OUTPUT = 64 << 10;
 export class FileRun {
   readonly file: string;
   readonly #limits: Limits;
-  readonly #onEvent: (event: FileEvent) => void;
+  readonly #onEvent: (event: TestEvent) => void;
   readonly #count = { passed: 0, failed: 0, skipped: 0, suite: 0 };
   readonly #running = new Map<string, number>();
   readonly #began = performance.now();
   #output = '';
+  #isOver = false;
   #problem: string | undefined;
   #linger: NodeJS.Timeout | undefined;
   #end: (signal: NodeJS.Signals) => void = () => {};
 
-  constructor(file: string, limits: Limits, onEvent: (event: FileEvent) => void) {
+  constructor(file: string, limits: Limits, onEvent: (event: TestEvent) => void) {
     this.file = file;
     this.#limits = limits;
     this.#onEvent = onEvent;
@@ -87,6 +88,7 @@ export class FileRun {
     if (this.#problem !== undefined) this.#end('SIGKILL');
     // A failed test ends the process with 1; with none failed it broke elsewhere.
     if (code !== 0 && this.#count.failed === 0) this.#problem ??= `the process ended with ${code ?? signal}`;
+    if (code === 0 && !this.#isOver) this.#problem ??= 'the process ended before its tests were over';
     const { passed, failed, skipped } = this.#count;
     return { file: this.file, ms: performance.now() - this.#began, passed, failed, skipped, output: this.#output, problem: this.#problem };
   }
@@ -97,6 +99,12 @@ export class FileRun {
   }
 
   #take(event: FileEvent): void {
+    if (event.kind === 'over') this.#isOver = true;
+    else if (event.kind === 'error') this.#output += `${event.text}\n`;
+    else this.#takeTest(event);
+  }
+
+  #takeTest(event: TestEvent): void {
     const path = event.path.join(' › ');
     clearTimeout(this.#linger);
     if (event.kind === 'begin') this.#running.set(path, (this.#running.get(path) ?? 0) + 1);

@@ -1,5 +1,5 @@
 /** What a person sees of a run: a line per file as it ends, a failed test at once, and the totals. */
-import type { FileEvent } from './events.ts';
+import type { TestEvent } from './events.ts';
 import type { FileResult } from './file-run.ts';
 
 const SLOW = 5;
@@ -17,7 +17,7 @@ export class Report {
     this.#files = files;
   }
 
-  event(file: string, event: FileEvent): void {
+  event(file: string, event: TestEvent): void {
     if (event.kind !== 'end' || event.result === 'suite') return;
     const name = event.path.join(' › ');
     this.#tests.push({ name, ms: event.ms });

@@ -75,6 +75,17 @@ describe('the test runner', () => {
     assert.match(output, /said before/);
   });
 
+  it('says what came too late for its test, and fails for a file that ends in the middle, whatever its code', async (t) => {
+    const { code, output } = await run(t, {
+      'a.test.mjs': `test('one', (t) => { setTimeout(() => { throw new Error('late'); }, 5); });
+        test('two', () => new Promise((resolve) => setTimeout(resolve, 50)));`,
+      'b.test.mjs': `test('one', () => {}); test('ends it', async () => { await null; process.exit(0); }); test('never run', () => { throw 1; });`,
+    });
+    assert.equal(code, 1);
+    assert.match(output, /✖ a\.test\.mjs: the process ended with 1\n +Error: Test "one" .* the error "Error: late"/);
+    assert.match(output, /✖ b\.test\.mjs: the process ended before its tests were over/);
+  });
+
   it('ends a file whose process lives on after its last test', async (t) => {
     const leak = `test('leaks', () => { net.createServer().listen(0); throw new Error('before it was closed'); });`;
     const { code, output } = await run(t, { 'a.test.mjs': leak }, { FAIRLEAD_TEST_LINGER: '1' });
