@@ -75,11 +75,16 @@ function exitCodeErrors(
   const at = `${path}.values`;
   if (values.length === 0) errors.push(invalid(at, values, 'at least one value is required'));
   if (values.length > maxExitCodes) errors.push(tooMany(at, values.length, maxExitCodes));
+  const seen = new Set<number>();
   errors.push(
-    ...eachOf(values, at, (code, codeAt, index): FieldError[] => [
-      ...(operator === 'In' && code === 0 ? [invalid(codeAt, code, 'must not be 0 for the In operator')] : []),
-      ...(values.indexOf(code) < index ? [{ type: 'FieldValueDuplicate', path: codeAt, value: code, detail: '' } as const] : []),
-    ]),
+    ...eachOf(values, at, (code, codeAt): FieldError[] => {
+      const again = seen.has(code);
+      seen.add(code);
+      return [
+        ...(operator === 'In' && code === 0 ? [invalid(codeAt, code, 'must not be 0 for the In operator')] : []),
+        ...(again ? [{ type: 'FieldValueDuplicate', path: codeAt, value: code, detail: '' } as const] : []),
+      ];
+    }),
   );
   if (values.some((code, index) => index > 0 && values[index - 1]! > code)) errors.push(invalid(at, values, 'must be ordered'));
   return errors;
