@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { readdirSync, readFileSync } from 'node:fs';
 import { describe, it } from 'node:test';
-import { decodeAttrs, eachAttr } from '../netlink/attribute.ts';
+import { type Attr, decodeAttrs, eachAttr } from '../netlink/attribute.ts';
 import { decodeMessages, NLM_F_ACK } from '../netlink/message.ts';
 import { encodeBatch } from './batch.ts';
 import { compileRule } from './compile.ts';
@@ -70,17 +70,102 @@ describe('parseRule()', () => {
 });
 
 describe('compileRule()', () => {
-  const names = (rule: string): string[] => compileRule(rule, 'ip').map((e) => e.name);
-  const cases: [rule: string, expressions: string[]][] = [
-    ['ip saddr != 10.244.0.0/16 drop', ['payload', 'cmp', 'immediate']],
-    ['ip saddr 10.96.0.0/12 return', ['payload', 'bitwise', 'cmp', 'immediate']],
-    ['ct state new jump a', ['ct', 'bitwise', 'cmp', 'immediate']],
-    ['dnat ip to ip daddr . th dport . numgen random mod 3 map @m', ['payload', 'payload', 'numgen', 'lookup', 'nat']],
-    ['meta l4proto tcp reject with tcp reset', ['meta', 'cmp', 'reject']],
-    ['fib saddr type local masquerade fully-random', ['fib', 'cmp', 'masq']],
+  /** Attributes by their numbers in linux/netfilter/nf_tables.h; what is nested, and is no number, in hex. */
+  const show = ([type, value]: Attr, isNested: boolean): string => {
+    if (!(value instanceof Uint8Array)) return `${type}:(${value.map((inner) => show(inner, true)).join(' ')})`;
+    return `${type}:${value.length === 4 && !isNested ? Buffer.from(value).readUInt32BE() : `0x${Buffer.from(value).toString('hex')}`}`;
+  };
+  const expressions = (rule: string, family: 'ip' | 'ip6'): string[] =>
+    compileRule(rule, family).map((e) => [e.name, ...e.data.map((attr) => show(attr, false))].join(' '));
+  const drop = 'immediate 1:0 2:(2:(1:0x00000000))';
+  const accept = 'immediate 1:0 2:(2:(1:0x00000001))';
+  const source = 'payload 1:1 2:1 3:12 4:4';
+  const destination = 'payload 1:1 2:1 3:16 4:4';
+
+  // As `nft --debug=netlink` says of the same rules.
+  const cases: readonly (readonly [family: 'ip' | 'ip6', rule: string, expressions: readonly string[]])[] = [
+    ['ip', 'ip saddr != 10.244.0.0/16 drop', ['payload 1:1 2:1 3:12 4:2', 'cmp 1:1 2:1 3:(1:0x0af4)', drop]],
+    ['ip', 'ip daddr 10.244.0.0/16 drop', ['payload 1:1 2:1 3:16 4:2', 'cmp 1:1 2:0 3:(1:0x0af4)', drop]],
+    ['ip', 'ip daddr 10.0.0.1 accept', [destination, 'cmp 1:1 2:0 3:(1:0x0a000001)', accept]],
+    ['ip6', 'ip6 daddr fd00::/64 drop', ['payload 1:1 2:1 3:24 4:8', 'cmp 1:1 2:0 3:(1:0xfd00000000000000)', drop]],
+    [
+      'ip',
+      'ip saddr 10.96.0.0/12 return',
+      [
+        source,
+        'bitwise 1:1 2:1 3:4 4:(1:0xfff00000) 5:(1:0x00000000)',
+        'cmp 1:1 2:0 3:(1:0x0a600000)',
+        'immediate 1:0 2:(2:(1:0xfffffffb))',
+      ],
+    ],
+    // Numbers that the kernel keeps in its own byte order.
+    [
+      'ip',
+      'ct state new jump a',
+      [
+        'ct 2:0 1:1',
+        'bitwise 1:1 2:1 3:4 4:(1:0x08000000) 5:(1:0x00000000)',
+        'cmp 1:1 2:1 3:(1:0x00000000)',
+        'immediate 1:0 2:(2:(1:0xfffffffd 2:0x6100))',
+      ],
+    ],
+    [
+      'ip',
+      'ct status dnat goto a',
+      [
+        'ct 2:2 1:1',
+        'bitwise 1:1 2:1 3:4 4:(1:0x20000000) 5:(1:0x00000000)',
+        'cmp 1:1 2:1 3:(1:0x00000000)',
+        'immediate 1:0 2:(2:(1:0xfffffffc 2:0x6100))',
+      ],
+    ],
+    [
+      'ip',
+      'meta mark & 0x4000 == 0x4000 drop',
+      ['meta 2:3 1:1', 'bitwise 1:1 2:1 3:4 4:(1:0x00400000) 5:(1:0x00000000)', 'cmp 1:1 2:0 3:(1:0x00400000)', drop],
+    ],
+    ['ip', 'iifname "veth*" drop', ['meta 2:6 1:1', 'cmp 1:1 2:0 3:(1:0x76657468)', drop]],
+    ['ip', 'iifname != "cni0" drop', ['meta 2:6 1:1', `cmp 1:1 2:1 3:(1:0x${'636e6930'.padEnd(32, '0')})`, drop]],
+    ['ip', 'th dport 443 accept', ['payload 1:1 2:2 3:2 4:2', 'cmp 1:1 2:0 3:(1:0x01bb)', accept]],
+    ['ip', 'ip saddr . meta l4proto != @s drop', [source, 'meta 2:16 1:9', 'lookup 1:0x7300 2:1 5:1', drop]],
+    ['ip', 'ip saddr . meta l4proto vmap @m', [source, 'meta 2:16 1:9', 'lookup 1:0x6d00 2:1 3:0']],
+    ['ip', 'meta l4proto tcp reject with tcp reset', ['meta 2:16 1:1', 'cmp 1:1 2:0 3:(1:0x06)', 'reject 1:1']],
+    ['ip', 'reject', ['reject 1:0 2:0x03']],
+    ['ip6', 'reject', ['reject 1:0 2:0x04']],
+    ['ip', 'fib saddr type local masquerade fully-random', ['fib 1:1 2:3 3:1', 'cmp 1:1 2:0 3:(1:0x02000000)', 'masq 1:16']],
+    [
+      'ip',
+      'dnat ip to ip daddr . th dport . numgen random mod 3 map @m',
+      [destination, 'payload 1:9 2:2 3:2 4:2', 'numgen 1:10 2:3 3:1 4:0', 'lookup 1:0x6d00 2:1 3:1', 'nat 1:1 2:2 3:1 5:9'],
+    ],
+    [
+      'ip6',
+      'dnat ip6 to ip6 daddr . th dport map @m',
+      ['payload 1:1 2:1 3:24 4:16', 'payload 1:2 2:2 3:2 4:2', 'lookup 1:0x6d00 2:1 3:1', 'nat 1:1 2:10 3:1 5:2'],
+    ],
+    [
+      'ip',
+      'update @a { ct original ip saddr . meta l4proto timeout 10m : ct reply ip saddr . ct reply proto-src }',
+      [
+        'ct 2:19 1:1 3:0x00',
+        'meta 2:16 1:9',
+        'ct 2:19 1:2 3:0x01',
+        'ct 2:11 1:13 3:0x01',
+        'dynset 1:0x6100 3:1 4:1 5:2 6:0x00000000000927c0',
+      ],
+    ],
+    // A key this long leaves no whole register of sixteen bytes for the value and what comes behind it.
+    [
+      'ip6',
+      'update @a { ct original ip6 saddr . ct original ip6 daddr . meta l4proto . ct original proto-dst timeout 10m : ct reply ip6 saddr . ct reply proto-src }',
+      [
+        ...['ct 2:21 1:1 3:0x00', 'ct 2:22 1:2 3:0x00', 'meta 2:16 1:3', 'ct 2:12 1:17 3:0x00'],
+        ...['ct 2:21 1:18 3:0x01', 'ct 2:11 1:22 3:0x01', 'dynset 1:0x6100 3:1 4:1 5:18 6:0x00000000000927c0'],
+      ],
+    ],
   ];
-  for (const [rule, expressions] of cases)
-    it(`makes ${expressions.join(', ')} of "${rule}"`, () => assert.deepEqual(names(rule), expressions));
+  for (const [family, rule, wanted] of cases)
+    it(`makes the kernel's expressions of "${rule}" (${family})`, () => assert.deepEqual(expressions(rule, family), wanted));
 });
 
 describe('diff()', () => {
