@@ -93,6 +93,22 @@ function podSecurity({ metadata }: { readonly metadata: { readonly labels?: Reco
   );
 }
 
+/** Volumes that a kubelet makes here, and those that are claims. */
+const knownVolumes = new Set([
+  'hostPath',
+  'emptyDir',
+  'secret',
+  'configMap',
+  'downwardAPI',
+  'projected',
+  'persistentVolumeClaim',
+  'ephemeral',
+]);
+
+function unknownVolumes({ volumes = [] }: PodSpec): unknown {
+  return some(volumes.flatMap((volume) => Object.keys(volume).filter((key) => key !== 'name' && !knownVolumes.has(key))).sort());
+}
+
 const claimsWait = 'pods that use it stay Pending: no part of this cluster binds claims to volumes or provisions any';
 const noDevices = 'no part of this cluster allocates devices: pods with resource claims stay Pending';
 
@@ -189,6 +205,16 @@ export const unserved: readonly Unserved[] = [
     'scheduler',
     (spec) => spec.workloadRef,
     (at) => `${at}.workloadRef: the scheduler places each pod by itself`,
+  ),
+  ...inPods(
+    'controller-manager',
+    (spec) => some(spec.volumes?.flatMap((volume) => (volume.ephemeral ? [volume.name] : []))),
+    (at) => `${at}.volumes: no part of this cluster makes the claims of ephemeral volumes: pods that have one stay Pending`,
+  ),
+  ...inPods(
+    'node',
+    unknownVolumes,
+    (at) => `${at}.volumes: Fairlead's kubelet mounts none of other systems or drivers: the containers of pods that have one do not start`,
   ),
   ...inPods(
     'node',

@@ -106,6 +106,34 @@ const cases: Readonly<Record<string, Case>> = {
     { metadata: { name: 'devices' }, spec: { containers, resourceClaims: [{ name: 'gpu', resourceClaimName: 'gpu' }] } },
     /^spec\.resourceClaims: no part of this cluster allocates devices/,
   ),
+  'ephemeral volume of a pod': one(
+    inDefault('pods'),
+    {
+      metadata: { name: 'scratch' },
+      spec: { containers, volumes: [{ name: 'v', ephemeral: { volumeClaimTemplate: { spec: claimSpec } } }] },
+    },
+    /^spec\.volumes: no part of this cluster makes the claims/,
+  ),
+  'volume of a file server in a Deployment': one(
+    `${apps}/deployments`,
+    workload('shared', { volumes: [{ name: 'v', nfs: { server: 'files.example', path: '/' } }] }),
+    /^spec\.template\.spec\.volumes: Fairlead's kubelet mounts none/,
+  ),
+  'volume of a driver in a pod, beside some of the node': one(
+    inDefault('pods'),
+    {
+      metadata: { name: 'driver' },
+      spec: {
+        containers,
+        volumes: [
+          { name: 'a', emptyDir: {} },
+          { name: 'b', csi: { driver: 'example.com' } },
+          { name: 'c', hostPath: { path: '/' } },
+        ],
+      },
+    },
+    /^spec\.volumes: Fairlead's kubelet mounts none/,
+  ),
   'user namespace of a pod': one(
     inDefault('pods'),
     { metadata: { name: 'users' }, spec: { containers, hostUsers: false } },
