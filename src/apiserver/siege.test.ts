@@ -36,6 +36,13 @@ describe('a server that a weak user attacks with large bodies, slow ones, connec
     assert.ok(slow < 400 * usual, `${slow} ms for a renewal, ${usual} ms when idle`);
   });
 
+  it('says that it is ready to who asks over a connection of its own', () => {
+    const usual = quantile(idle.probes, 0.5);
+    // A few dozen probes; a processor that the attacker has too delays the last of them.
+    const slow = quantile(attacked.probes, 0.9);
+    assert.ok(slow < 400 * usual, `${slow} ms for a probe, ${usual} ms when idle`);
+  });
+
   it('refuses what is too much, and serves what is not', () => {
     const { answers } = attacked;
     const codes = Object.keys(answers).filter((what) => what.startsWith('bodies'));
