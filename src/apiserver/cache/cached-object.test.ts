@@ -37,3 +37,14 @@ describe('the bytes of an object', () => {
     assert.equal(cached.object.metadata.resourceVersion, '5');
   });
 });
+
+describe('CachedObject.of()', () => {
+  for (const value of ['', '\0\0\0', 'null', '[]', '{"kind":"Pod"}', '{"metadata":null}'])
+    it(`says which key of the store holds ${JSON.stringify(value)}, which is no object`, () => {
+      const record = { key: '/registry/pods/default/web', value: Buffer.from(value), createRevision: 1, modRevision: 2 };
+      assert.throws(() => CachedObject.of(record), {
+        code: 'STORE_CORRUPT',
+        message: 'Cannot read "/registry/pods/default/web" of the store: its value is no object',
+      });
+    });
+});

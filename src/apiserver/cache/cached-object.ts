@@ -5,6 +5,7 @@
  */
 import { asGoWrites } from '../../api/codec/go-json.ts';
 import type { KubeObject } from '../../api/resource-types.ts';
+import { KnownError } from '../../errors/known-error.ts';
 import type { StoredRecord } from '../../storage/store.ts';
 
 /** An object of the cluster whose other fields are not known here. */
@@ -65,8 +66,16 @@ export class CachedObject {
     this.bytes = bytes;
   }
 
-  static of(record: StoredRecord): CachedObject {
-    return new CachedObject(record.key, record.modRevision, spliceRevision(record.value, record.modRevision));
+  /** Throws STORE_CORRUPT for a value that is no object: SQLite keeps no checksums of pages, so a disk may have changed it. */
+  static of({ key, modRevision, value }: StoredRecord): CachedObject {
+    try {
+      return new CachedObject(key, modRevision, spliceRevision(value, modRevision));
+    } catch (cause) {
+      throw new KnownError('STORE_CORRUPT', `Cannot read "${key}" of the store: its value is no object`, {
+        hint: 'Bring the store back from a backup',
+        cause,
+      });
+    }
   }
 
   /** Shared by all who ask: must not be changed. */
