@@ -85,7 +85,7 @@ export function defaultBinding(binding: RoleBinding | ClusterRoleBinding): void 
 export function defaultNetworkPolicy({ spec }: NetworkPolicy): void {
   if (!spec) return;
   const rules = [...(spec.ingress ?? []), ...(spec.egress ?? [])];
-  for (const rule of rules) for (const port of rule.ports ?? []) port.protocol ||= 'TCP';
+  for (const rule of rules) for (const port of rule.ports ?? []) port.protocol ??= 'TCP';
   if (!spec.policyTypes?.length) spec.policyTypes = spec.egress?.length ? ['Ingress', 'Egress'] : ['Ingress'];
 }
 

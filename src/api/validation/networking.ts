@@ -15,7 +15,7 @@ import type {
   TypedLocalObjectReference,
 } from '../schema/types.ts';
 import { eachOf, type FieldError, forbidden, invalid, invalids, notSupported, required, tooLong } from './field-error.ts';
-import { cidrErrors, domainPathErrors, portOrNameErrors, protocolErrors, selectorErrors } from './formats.ts';
+import { cidrErrors, domainPathErrors, portOrNameErrors, portProtocols, protocolErrors, selectorErrors } from './formats.ts';
 import { isDns1123Label, isDns1123Subdomain, isPort, isValidPortName, isWildcardDns1123Subdomain, nameIsPathSegment } from './names.ts';
 import { immutable } from './object-meta.ts';
 
@@ -43,7 +43,7 @@ export function networkPolicyErrors({ spec }: NetworkPolicy): FieldError[] {
 }
 
 function policyPortErrors({ protocol, port, endPort }: NetworkPolicyPort, path: string): FieldError[] {
-  const errors = protocolErrors(protocol, `${path}.protocol`);
+  const errors = protocol === '' ? [notSupported(`${path}.protocol`, '', portProtocols)] : protocolErrors(protocol, `${path}.protocol`);
   if (port !== undefined) errors.push(...portOrNameErrors(port, `${path}.port`));
   if (endPort === undefined) return errors;
   if (port === undefined) errors.push(required(`${path}.port`, 'must be specified when `endPort` is specified'));
@@ -76,7 +76,7 @@ export function ingressErrors({ spec }: Ingress): FieldError[] {
   if (!spec?.rules?.length && !spec?.defaultBackend)
     errors.push(invalid('spec', spec?.rules ?? [], 'either `defaultBackend` or `rules` must be specified'));
   if (spec?.defaultBackend) errors.push(...backendErrors(spec.defaultBackend, 'spec.defaultBackend'));
-  if (spec?.ingressClassName)
+  if (spec?.ingressClassName !== undefined)
     errors.push(...invalids('spec.ingressClassName', spec.ingressClassName, isDns1123Subdomain(spec.ingressClassName)));
   return [
     ...errors,
