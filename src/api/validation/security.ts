@@ -119,8 +119,9 @@ function appArmorErrors(profile: AppArmorProfile | undefined, path: string): Fie
 }
 
 /** Users of a pod's own do not go with the node's namespaces. */
-export function hostUsersErrors({ hostUsers, hostNetwork, hostPID, hostIPC, ...spec }: PodSpec, path: string): FieldError[] {
-  if (hostUsers !== false) return [];
+export function hostUsersErrors(spec: PodSpec, path: string): FieldError[] {
+  if (spec.hostUsers !== false) return [];
+  const { hostNetwork, hostPID, hostIPC } = spec;
   const text = 'when `hostUsers` is false';
   const lists = ['containers', 'initContainers', 'ephemeralContainers'] as const;
   return [

@@ -236,4 +236,9 @@ export const unserved: readonly Unserved[] = [
     (spec) => some([spec.securityContext, ...containersOf(spec).map((c) => c.securityContext)].flatMap((c) => c?.seLinuxOptions ?? [])),
     (at) => `${at}: Fairlead's kubelet passes no seLinuxOptions on, containers run with the label of the container runtime`,
   ),
+  ...inPods(
+    'node',
+    (spec) => some(containersOf(spec).flatMap((c) => c.lifecycle?.stopSignal ?? [])),
+    (at) => `${at}: Fairlead's kubelet passes no stopSignal on, containers are ended by the signal that their image names`,
+  ),
 ];

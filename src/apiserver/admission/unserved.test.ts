@@ -157,6 +157,14 @@ const cases: Readonly<Record<string, Case>> = {
     { metadata: { name: 'selinux' }, spec: { containers, securityContext: { seLinuxOptions: { level: 's0' } } } },
     /^spec: Fairlead's kubelet passes no seLinuxOptions on/,
   ),
+  'signal that ends a container': one(
+    inDefault('pods'),
+    {
+      metadata: { name: 'signal' },
+      spec: { os: { name: 'linux' }, containers: [{ ...containers[0], lifecycle: { stopSignal: 'SIGUSR1' } }] },
+    },
+    /^spec: Fairlead's kubelet passes no stopSignal on/,
+  ),
 };
 
 /** Lines that the cases above leave out: a certificate request needs a key, a workload its own kind. */
