@@ -10,7 +10,14 @@ export type FileEvent =
 export type TestEvent =
   /** `path` is the names from the outermost suite inwards. */
   | { readonly kind: 'begin'; readonly path: readonly string[] }
-  | { readonly kind: 'end'; readonly path: readonly string[]; readonly result: Result; readonly ms: number; readonly error?: string };
+  | {
+      readonly kind: 'end';
+      readonly path: readonly string[];
+      readonly result: Result;
+      readonly ms: number;
+      readonly error?: string;
+      readonly why?: string;
+    };
 
 export type Result = 'passed' | 'failed' | 'skipped' | 'suite';
 
@@ -56,8 +63,12 @@ export class EventTranslator {
     // A suite fails with its tests; only what goes wrong in its own hooks is news.
     if (error && error.failureType !== 'subtestsFailed')
       return { kind: 'end', path, result: 'failed', ms, error: this.#show(error.cause ?? error) };
-    if (error || details?.type === 'suite') return { kind: 'end', path, result: 'suite', ms };
-    return { kind: 'end', path, result: isSet(data.skip) || isSet(data.todo) ? 'skipped' : 'passed', ms };
+    // A suite that is skipped has no tests that could say so.
+    if (!error && (isSet(data.skip) || isSet(data.todo))) {
+      const why = [data.skip, data.todo].find((mark) => typeof mark === 'string');
+      return { kind: 'end', path, result: 'skipped', ms, ...(why && { why }) };
+    }
+    return { kind: 'end', path, result: error || details?.type === 'suite' ? 'suite' : 'passed', ms };
   }
 }
 

@@ -10,6 +10,8 @@ export class Report {
   readonly #began = performance.now();
   readonly #results: FileResult[] = [];
   readonly #failures: string[] = [];
+  /** File → why something of it was skipped. */
+  readonly #skipped = new Map<string, Set<string>>();
   readonly #tests: { readonly name: string; readonly ms: number }[] = [];
 
   constructor(write: (text: string) => void, files: number) {
@@ -21,6 +23,7 @@ export class Report {
     if (event.kind !== 'end' || event.result === 'suite') return;
     const name = event.path.join(' › ');
     this.#tests.push({ name, ms: event.ms });
+    if (event.why !== undefined) this.#skipped.set(file, (this.#skipped.get(file) ?? new Set()).add(event.why));
     if (event.result === 'failed') this.#fail(`${file}: ${name}`, event.error ?? '');
   }
 
@@ -33,6 +36,7 @@ export class Report {
       `${result.passed} passed`,
       result.failed > 0 && `${result.failed} failed`,
       result.skipped > 0 && `${result.skipped} skipped`,
+      ...(this.#skipped.get(result.file) ?? []),
     ];
     const place = `${String(this.#results.length).padStart(String(this.#files).length)}/${this.#files} ${clock(performance.now() - this.#began)}`;
     this.#write(`${place} ${bad ? '✖' : '✓'} ${result.file}  ${counts.filter(Boolean).join(', ')}  ${seconds(result.ms)}\n`);

@@ -57,6 +57,15 @@ describe('the test runner', () => {
     assert.match(output, /\n2 passed, 0 failed, 1 skipped in /);
   });
 
+  it('counts a suite that is skipped, and says why', async (t) => {
+    const { code, output } = await run(t, {
+      'a.test.mjs': `suite('s', { skip: 'no such program' }, () => { test('one', () => {}); test('two', () => {}); });`,
+    });
+    assert.equal(code, 0, output);
+    assert.match(output, /✓ a\.test\.mjs {2}0 passed, 1 skipped, no such program/);
+    assert.match(output, /\n0 passed, 0 failed, 1 skipped in /);
+  });
+
   it('names a failed test with its suite and its error', async (t) => {
     const { code, output } = await run(t, { 'a.test.mjs': `suite('s', () => { test('one', () => { throw new Error('boom'); }); });` });
     assert.equal(code, 1);
