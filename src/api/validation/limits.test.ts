@@ -33,6 +33,37 @@ const limits: readonly [what: string, apiVersion: string, kind: string, given: o
     { spec: { ports: many(10_000, (i) => ({ name: `p${i}`, port: i + 1 })) } },
     ['spec.ports: Too many: 10000: must have at most 1000 items'],
   ],
+  [
+    'a Service of 40,000 external addresses and source ranges',
+    'v1',
+    'Service',
+    {
+      spec: {
+        type: 'LoadBalancer',
+        ports: [{ port: 80 }],
+        externalIPs: many(40_000, (i) => `1.2.${i >> 8}.${i & 255}`),
+        loadBalancerSourceRanges: many(40_000, (i) => `1.2.${i >> 8}.${i & 255}/32`),
+      },
+    },
+    [
+      'spec.externalIPs: Too many: 40000: must have at most 1000 items',
+      'spec.loadBalancerSourceRanges: Too many: 40000: must have at most 10000 items',
+    ],
+  ],
+  [
+    'a Service of 1,000 external addresses and 10,000 source ranges',
+    'v1',
+    'Service',
+    {
+      spec: {
+        type: 'LoadBalancer',
+        ports: [{ port: 80 }],
+        externalIPs: many(1000, (i) => `1.2.${i >> 8}.${i & 255}`),
+        loadBalancerSourceRanges: many(10_000, (i) => `1.2.${i >> 8}.${i & 255}/32`),
+      },
+    },
+    [],
+  ],
   ['a schedule that names every minute', 'batch/v1', 'CronJob', { spec: { schedule: `${allMinutes} * * * *`, jobTemplate } }, []],
   [
     'a schedule of 500 kB',

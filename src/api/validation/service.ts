@@ -27,6 +27,10 @@ const familyPolicies: readonly string[] = ['PreferDualStack', 'RequireDualStack'
 const policies: readonly string[] = ['Cluster', 'Local'];
 /** Upstream has no limit of its own. Each port is a rule, and a chain or an element, on every node. */
 const maxPorts = 1000;
+/** As for ports: each is programmed on every node, with each port. */
+const maxExternalIps = 1000;
+/** As for ports; those who list whole countries name some thousands. */
+const maxSourceRanges = 10_000;
 const maxAffinitySeconds = 86_400;
 const kubeletPort = 10_250;
 const onceSet = 'may not change once set';
@@ -34,7 +38,12 @@ const onceSet = 'may not change once set';
 export function serviceErrors({ spec }: Service): FieldError[] {
   if (!spec) return [required('spec.ports')];
   const ports = spec.ports ?? [];
-  if (ports.length > maxPorts) return atMost(ports, 'spec.ports', maxPorts);
+  const tooLong = [
+    ...atMost(ports, 'spec.ports', maxPorts),
+    ...atMost(spec.externalIPs, 'spec.externalIPs', maxExternalIps),
+    ...atMost(spec.loadBalancerSourceRanges, 'spec.loadBalancerSourceRanges', maxSourceRanges),
+  ];
+  if (tooLong.length > 0) return tooLong;
   const headless = spec.clusterIP === 'None';
   const errors: FieldError[] = [];
   if (ports.length === 0 && !headless && spec.type !== 'ExternalName') errors.push(required('spec.ports'));
