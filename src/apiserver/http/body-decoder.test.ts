@@ -62,4 +62,16 @@ describe('BodyDecoder', () => {
     await refused;
     assert.equal(((await next).object as { metadata: { name: string } }).metadata.name, 'next');
   });
+
+  it('keeps no worker that has nothing to do', async () => {
+    await decoder.decode(job(large('a')), 'u');
+    await clock.advance(59_000);
+    assert.equal(decoder.hasWorker, true);
+    await decoder.decode(job(large('b')), 'u');
+    await clock.advance(59_000);
+    assert.equal(decoder.hasWorker, true);
+    await clock.advance(1000);
+    assert.equal(decoder.hasWorker, false);
+    assert.equal(((await decoder.decode(job(large('c')), 'u')).object as { metadata: { name: string } }).metadata.name, 'c');
+  });
 });

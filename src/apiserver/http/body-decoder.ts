@@ -1,6 +1,7 @@
 /**
  * Where bodies are decoded: small ones at once, large ones and YAML (which takes five hundred times as long as JSON) in a worker, one at
- * a time, each flow in its turn. A worker that has not answered after a while, or runs out of memory, is ended, and its body refused.
+ * a time, each flow in its turn. A worker that has not answered after a while, or runs out of memory, is ended, and its body refused. One
+ * that has had nothing to do for a minute is ended, too: it holds some thirty megabytes.
  */
 import { Worker } from 'node:worker_threads';
 import type { Clock } from '../../clock/clock.ts';
@@ -13,6 +14,7 @@ import { type BodyJob, type Decoded, decodeBody, needsYaml } from './decode-body
 const smallBytes = 64 << 10;
 /** The largest body within the limits takes a second. */
 const patienceMs = 20_000;
+const idleMs = 60_000;
 /** Megabytes. */
 const workerHeap = 256;
 
@@ -28,6 +30,7 @@ export class BodyDecoder {
   #worker: Worker | undefined;
   #current: Waiting | undefined;
   #deadline: { cancel(): void } | undefined;
+  #idle: { cancel(): void } | undefined;
   #closed = false;
 
   constructor(clock: Clock) {
@@ -53,8 +56,12 @@ export class BodyDecoder {
 
   #next(): void {
     if (this.#current) return;
+    this.#idle?.cancel();
     this.#current = this.#queue.shift();
-    if (!this.#current) return;
+    if (!this.#current) {
+      if (this.#worker) this.#idle = this.#clock.after(idleMs, () => void this.#end());
+      return;
+    }
     this.#deadline = this.#clock.after(patienceMs, () => void this.#end(badRequest('the body takes too long to decode')));
     this.#worker ??= this.#start();
     this.#worker.postMessage(this.#current.job);
@@ -87,11 +94,16 @@ export class BodyDecoder {
     return done;
   }
 
+  get hasWorker(): boolean {
+    return this.#worker !== undefined;
+  }
+
   /** Ends the worker; what it was at is refused. */
-  async #end(why: StatusError): Promise<void> {
+  async #end(why?: StatusError): Promise<void> {
     const worker = this.#worker;
     this.#worker = undefined;
-    this.#free()?.reject(why);
+    this.#idle?.cancel();
+    this.#free()?.reject(why ?? serviceUnavailable('the server is shutting down'));
     await worker?.terminate();
     if (!this.#closed) this.#next();
   }
