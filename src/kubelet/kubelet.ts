@@ -169,6 +169,7 @@ export async function startKubelet(options: KubeletOptions): Promise<Kubelet> {
       runtimeName: 'containerd',
       facts,
       networkProblem: () => nodeManager.networkProblem,
+      forgetConfig: () => source.forget(),
       target,
     },
     resizeProblem: (pod, others) => resizeProblem(pod, others, { allocatable, labels: {} }),

@@ -37,6 +37,11 @@ export class CachedConfigSource implements ConfigSource {
     return this.#get(secrets, namespace, name);
   }
 
+  /** What was read a moment ago is read again. */
+  forget(): void {
+    this.#known.clear();
+  }
+
   #get<T extends KubeObject>(type: ResourceType<T>, namespace: string, name: string): Promise<T | undefined> {
     const key = `${type.resource}/${namespace}/${name}`;
     const now = this.#clock.monotonic();

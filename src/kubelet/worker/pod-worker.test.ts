@@ -70,6 +70,7 @@ function rig(): {
     target: () => ({ target: {}, status: {} }),
     onFinished() {},
     admit: async () => undefined,
+    forgetConfig: () => {},
     resizeProblem: () => undefined,
   } as unknown as WorkerDeps;
   return {

@@ -120,7 +120,10 @@ export class PodWorker {
     const relabelled =
       !isDeepStrictEqual(before.metadata.annotations, pod.metadata.annotations) ||
       !isDeepStrictEqual(before.metadata.labels, pod.metadata.labels);
-    if (relabelled) this.#volumesStale = true;
+    if (relabelled) {
+      this.#volumesStale = true;
+      this.#deps.forgetConfig();
+    }
     const changed =
       relabelled ||
       before.metadata.generation !== pod.metadata.generation ||

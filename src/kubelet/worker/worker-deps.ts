@@ -34,6 +34,8 @@ export interface WorkerDeps {
   readonly facts: () => NodeFacts;
   /** Why pods cannot be given a network now, or undefined. */
   readonly networkProblem: () => string | undefined;
+  /** ConfigMaps and Secrets are read anew, also those that were read a moment ago. */
+  readonly forgetConfig: () => void;
   /** The API's object of the pod: itself, or the mirror of a static one; undefined when there is none. */
   readonly target: (pod: Pod) => { readonly target: StatusTarget; readonly status: PodStatus } | undefined;
   /** The worker has nothing left to do. */
