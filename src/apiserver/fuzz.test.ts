@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { encodeProtobuf } from '../api/codec/protobuf.ts';
+import { seededRandom } from '../clock/seeded-random.ts';
 import { type Json, TestServer } from './testing/test-server.ts';
 
 const wrong: readonly unknown[] = [
@@ -61,15 +62,6 @@ const seeds: readonly (readonly [path: string, apiVersion: string, kind: string,
   ],
 ];
 
-/** Numbers that look random and are the same in every run. */
-function generator(seed: number): (below: number) => number {
-  let state = seed;
-  return (below) => {
-    state = (state * 1_103_515_245 + 12_345) & 0x7fffffff;
-    return state % below;
-  };
-}
-
 function mutated(object: object, random: (below: number) => number): object {
   const copy = structuredClone(object);
   const spots: [Json, string][] = [];
@@ -97,7 +89,7 @@ describe('random damage', () => {
 
   for (const [path, apiVersion, kind, object] of seeds) {
     it(`to a ${kind} is never an error of the server`, async () => {
-      const random = generator(7);
+      const random = seededRandom(7);
       const name = `fuzzed-${kind.toLowerCase()}`;
       await s.call('POST', path, { ...object, metadata: { name } });
       for (let i = 0; i < 150; i++) {

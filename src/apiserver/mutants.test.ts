@@ -8,7 +8,8 @@ import { rows } from '../api/registry/registry.ts';
 import type { ResourceRow } from '../api/registry/resource-row.ts';
 import { apiVersionOf, pathOf } from '../api/resource-types.ts';
 import { sampleOf } from '../api/schema/testing/sample.ts';
-import { generator, mutantsOf } from './testing/mutants.ts';
+import { seededRandom } from '../clock/seeded-random.ts';
+import { mutantsOf } from './testing/mutants.ts';
 import { TestServer } from './testing/test-server.ts';
 
 const seed = Number(process.env.FAIRLEAD_SEED ?? 9);
@@ -33,7 +34,7 @@ describe(`mutants of every kind (seed ${seed})`, () => {
     it(`${apiVersionOf(row.type)} ${row.type.kind} is made, or refused with a reason`, async () => {
       const whole = sample(row);
       const collection = pathOf(row.type, 'default');
-      const random = generator(seed);
+      const random = seededRandom(seed);
       for (const { what, body } of [{ what: 'whole', body: whole }, ...mutantsOf(whole, random, most)]) {
         const answers = [await s.call('POST', `${collection}?dryRun=All`, body)];
         if (row.verbs.includes('update')) answers.push(await s.call('PUT', `${collection}/sample?dryRun=All`, body));

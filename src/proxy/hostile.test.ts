@@ -5,6 +5,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import type { EndpointSlice, Service } from '../api/schema/types.ts';
+import { seededRandom } from '../clock/seeded-random.ts';
 import { cannotMakeNamespaces, Namespaces } from '../linux/fixture/namespaces.ts';
 import { inNetns } from '../linux/netns.ts';
 import { create, diff } from '../linux/nftables/diff.ts';
@@ -67,26 +68,11 @@ const ranges = [
 const ports = [80, 80, 80, 81, 443, 30_080, 30_081, 65_535, 65_536, 0, -1, 1.5, Number.NaN];
 const nodePorts = [30_080, 30_080, 30_081, 80, 0, 70_000];
 
-/** mulberry32 */
-function generator(state: number): () => number {
-  let a = state;
-  return () => {
-    a = (a + 0x6d2b79f5) | 0;
-    let t = Math.imul(a ^ (a >>> 15), 1 | a);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
-
 class Hostile {
-  readonly #next: () => number;
+  readonly below: (n: number) => number;
 
-  constructor(state: number) {
-    this.#next = generator(state);
-  }
-
-  below(n: number): number {
-    return Math.floor(this.#next() * n);
+  constructor(seed: number) {
+    this.below = seededRandom(seed);
   }
 
   one<T>(list: readonly T[]): T {

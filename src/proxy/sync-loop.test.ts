@@ -4,7 +4,7 @@ import { FakeClock } from '../clock/clock.ts';
 import { silentLog } from '../observability/log.ts';
 import { SyncLoop } from './sync-loop.ts';
 
-function loop(options: { sync?: () => Promise<void>; minSyncPeriodMs?: number }): { clock: FakeClock; loop: SyncLoop; seen: string[] } {
+function loop(options: { sync?: () => Promise<void>; minSyncPeriodMs?: number }): { clock: FakeClock; l: SyncLoop; seen: string[] } {
   const clock = new FakeClock();
   const seen: string[] = [];
   const made = new SyncLoop({
@@ -20,12 +20,19 @@ function loop(options: { sync?: () => Promise<void>; minSyncPeriodMs?: number })
     clock,
     log: silentLog,
   });
-  return { clock, loop: made, seen };
+  return { clock, l: made, seen };
+}
+
+function failing(times: number): () => Promise<void> {
+  let left = times;
+  return async () => {
+    if (left-- > 0) throw new Error('no');
+  };
 }
 
 describe('SyncLoop', () => {
   it('applies the first change at once, and those after it together', async () => {
-    const { clock, loop: l, seen } = loop({ minSyncPeriodMs: 1000 });
+    const { clock, l, seen } = loop({ minSyncPeriodMs: 1000 });
     l.request();
     await clock.advance(0);
     assert.deepEqual(seen, ['sync']);
@@ -39,11 +46,7 @@ describe('SyncLoop', () => {
   it('never syncs twice at once, and once more for what came meanwhile', async () => {
     let running = 0;
     let finish = (): void => {};
-    const {
-      clock,
-      loop: l,
-      seen,
-    } = loop({
+    const { clock, l, seen } = loop({
       sync: async () => {
         assert.equal(++running, 1);
         await new Promise<void>((resolve) => {
@@ -67,16 +70,7 @@ describe('SyncLoop', () => {
   });
 
   it('tries a change at once that comes while it waits after a failure, and then not once more', async () => {
-    let failures = 6;
-    const {
-      clock,
-      loop: l,
-      seen,
-    } = loop({
-      sync: async () => {
-        if (failures-- > 0) throw new Error('no');
-      },
-    });
+    const { clock, l, seen } = loop({ sync: failing(6) });
     l.request();
     await clock.advance(500 + 1000 + 2000 + 4000 + 8000);
     assert.equal(seen.length, 6);
@@ -89,11 +83,7 @@ describe('SyncLoop', () => {
 
   it('leaves no timer behind when it is stopped during a failing sync', async () => {
     let fail = (): void => {};
-    const {
-      clock,
-      loop: l,
-      seen,
-    } = loop({
+    const { clock, l, seen } = loop({
       sync: () =>
         new Promise<void>((_, reject) => {
           fail = () => reject(new Error('no'));
@@ -109,16 +99,7 @@ describe('SyncLoop', () => {
   });
 
   it('tries again with growing pauses, also when nothing more changes', async () => {
-    let failures = 3;
-    const {
-      clock,
-      loop: l,
-      seen,
-    } = loop({
-      sync: async () => {
-        if (failures-- > 0) throw new Error('no');
-      },
-    });
+    const { clock, l, seen } = loop({ sync: failing(3) });
     l.request();
     await clock.advance(0);
     await clock.advance(500);
@@ -133,7 +114,7 @@ describe('SyncLoop', () => {
   });
 
   it('verifies every period, before a sync', async () => {
-    const { clock, loop: l, seen } = loop({});
+    const { clock, l, seen } = loop({});
     l.watch();
     await clock.advance(60_000);
     assert.deepEqual(seen, ['verify', 'sync', 'verify', 'sync']);

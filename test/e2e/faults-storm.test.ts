@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import type { V1Pod } from '@kubernetes/client-node';
+import { seededRandom } from '../../src/clock/seeded-random.ts';
 import { Cluster } from './fixture/cluster.ts';
 import { eventually } from './fixture/eventually.ts';
 import { cannotStartLabs, TestLab } from './fixture/lab.ts';
@@ -12,17 +13,6 @@ const seed = Number(process.env.FAIRLEAD_SEED ?? 1);
 const deaths = 15;
 const restarts = (pod: V1Pod): number => pod.status?.containerStatuses?.[0]?.restartCount ?? -1;
 const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
-
-/** mulberry32: numbers that look random and follow from the seed. */
-function generator(from: number): (below: number) => number {
-  let state = from;
-  return (below) => {
-    state = (state + 0x6d2b79f5) | 0;
-    let t = Math.imul(state ^ (state >>> 15), 1 | state);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return ((t ^ (t >>> 14)) >>> 0) % below;
-  };
-}
 
 describe('storms', { skip: cannotStartLabs }, () => {
   let lab: TestLab;
@@ -71,7 +61,7 @@ describe('storms', { skip: cannotStartLabs }, () => {
 
   test('everything comes back from a process killed every half second, and no acknowledged write is lost', async (t) => {
     t.diagnostic(`FAIRLEAD_SEED=${seed}`);
-    const random = generator(seed);
+    const random = seededRandom(seed);
     const server = ['control-plane', /fairlead\.ts server/] as const;
     const victims = [server, ...nodes.flatMap((n) => [[n, /fairlead\.ts agent/] as const, [n, /^containerd /] as const])];
     const acknowledged = new Map<string, number>();

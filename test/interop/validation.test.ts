@@ -10,8 +10,9 @@ import { after, before, describe, test } from 'node:test';
 import { parseAllDocuments } from 'yaml';
 import { rowOfKind } from '../../src/api/registry/registry.ts';
 import { type KubeObject, pathOf } from '../../src/api/resource-types.ts';
-import { generator, mutantsOf } from '../../src/apiserver/testing/mutants.ts';
+import { mutantsOf } from '../../src/apiserver/testing/mutants.ts';
 import { TestServer } from '../../src/apiserver/testing/test-server.ts';
+import { seededRandom } from '../../src/clock/seeded-random.ts';
 import { explanationOf } from './fixture/explained-answers.ts';
 import { type Json, KubeApiServer } from './fixture/kube-apiserver.ts';
 import { lacksProgram } from './fixture/programs.ts';
@@ -123,7 +124,7 @@ describe('validation beside kube-apiserver', { skip }, () => {
   }
 
   test('objects and their mutants get the same answers, but for what is explained', async (t) => {
-    const random = generator(seed);
+    const random = seededRandom(seed);
     const all: Comparison[] = [];
     for (const object of objectsOf()) {
       const cases = [{ what: 'whole', body: object as Json }, ...mutantsOf(object, random, mutants)];

@@ -11,6 +11,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import type { EndpointSlice, Service } from '../../src/api/schema/types.ts';
+import { seededRandom } from '../../src/clock/seeded-random.ts';
 import { mustRun, start, systemExec } from '../../src/linux/exec.ts';
 import { cannotMakeNamespaces } from '../../src/linux/fixture/namespaces.ts';
 import { inNetns } from '../../src/linux/netns.ts';
@@ -68,17 +69,6 @@ function scenarioCases(): Case[] {
     const scenario = readScenario(read(name, 'objects.yaml'), read(name, 'cluster.yaml'), read(name, 'packets.yaml'));
     return [{ name, services: scenario.services, slices: scenario.slices }];
   });
-}
-
-/** mulberry32 */
-function generator(state: number): (n: number) => number {
-  let a = state;
-  return (n) => {
-    a = (a + 0x6d2b79f5) | 0;
-    let t = Math.imul(a ^ (a >>> 15), 1 | a);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return ((t ^ (t >>> 14)) >>> 0) % n;
-  };
 }
 
 /** Services as an API server would take them, of every kind and mixture. */
@@ -313,7 +303,7 @@ describe('kube-proxy and this proxy', { skip: cannotMakeNamespaces || lacksProgr
     return `${packet.from} → ${packet.to}:${packet.port}/${packet.protocol}: kube-proxy ${text(a)}; we ${text(b)}`;
   }
 
-  const below = generator(seed);
+  const below = seededRandom(seed);
   const cases = [...scenarioCases(), ...Array.from({ length: randomCases }, (_, i) => randomCase(below, i))];
   for (const given of cases)
     it(`agree on ${given.name}${given.name.startsWith('random') ? ` of PEER_SEED=${seed}` : ''}`, async () => {

@@ -10,15 +10,6 @@ export interface Mutant {
   readonly body: Json;
 }
 
-/** Whole numbers from 0 to below `below` that look random and are the same in every run of one seed. */
-export function generator(seed: number): (below: number) => number {
-  let state = seed;
-  return (below) => {
-    state = (state * 1_103_515_245 + 12_345) & 0x7fffffff;
-    return state % below;
-  };
-}
-
 interface Spot {
   readonly path: string;
   readonly at: Json;

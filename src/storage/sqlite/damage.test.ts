@@ -4,12 +4,12 @@ import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
+import { seededRandom } from '../../clock/seeded-random.ts';
 import { isKnownError } from '../../errors/known-error.ts';
 import { text } from '../conformance.ts';
 import { markBytes, slotBytes } from './mark.ts';
 import { openSqliteStore } from './sqlite-store.ts';
 import { type CrashImage, checkpoint, crashImages, type Files, type Part, putFiles, takeFiles } from './testing/crash-image.ts';
-import { randomFrom } from './testing/random.ts';
 
 type Random = (n: number) => number;
 
@@ -101,7 +101,7 @@ async function look(path: string, acceptDataLoss = false): Promise<{ records: Ma
 }
 
 describe(`a damaged store (FAIRLEAD_SEED=${seed})`, () => {
-  const random = randomFrom(seed);
+  const random = seededRandom(seed);
   let images: CrashImage[];
   let foreign: CrashImage[];
   before(async () => {

@@ -3,12 +3,12 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, it } from 'node:test';
+import { seededRandom } from '../../clock/seeded-random.ts';
 import { isKnownError } from '../../errors/known-error.ts';
 import { bytes, line, take } from '../conformance.ts';
 import { MemoryStore } from '../memory/memory-store.ts';
 import type { Store, WriteResult } from '../store.ts';
 import { openSqliteStore } from './sqlite-store.ts';
-import { randomFrom } from './testing/random.ts';
 
 const dir = mkdtempSync(join(tmpdir(), 'fairlead-model-'));
 after(() => rmSync(dir, { recursive: true }));
@@ -26,7 +26,7 @@ async function dump(store: Store): Promise<unknown> {
 describe('SqliteStore and MemoryStore', () => {
   for (const seed of [1, 2, 3]) {
     it(`agree after every operation, restarts included (seed ${seed})`, async (t) => {
-      const random = randomFrom(seed);
+      const random = seededRandom(seed);
       const path = join(dir, `${seed}.db`);
       // A window of a few events, so that watches cross from the file's log into memory.
       const open = (): Promise<Store> => openSqliteStore(path, { unlogged: [], maxWindowEvents: 5 });
