@@ -1,8 +1,13 @@
 /** A worker thread that does to an API server what a user without rights, or with few, can do. It goes on until it is told to stop. */
+import { readlinkSync } from 'node:fs';
 import { Agent, request } from 'node:https';
+import { setPriority } from 'node:os';
 import { connect, type TLSSocket } from 'node:tls';
 import { parentPort, workerData } from 'node:worker_threads';
 import type { Attack, AttackKind } from './attack.ts';
+
+// Attackers have processors of their own: what this thread burns (setpriority(2) takes a thread's id) is not to be taken from the server.
+setPriority(Number(readlinkSync('/proc/thread-self').split('/').at(-1)), 19);
 
 const { url, ca, token, kinds, idleConnections, watches } = workerData as Attack;
 const { hostname, port } = new URL(url);
