@@ -6,10 +6,10 @@
 import { type AttackKind, attackKinds } from './testing/attack.ts';
 import { type Measured, quantile, Siege } from './testing/siege.ts';
 
-function shown(what: string, { renewals, probes, failed, longestBlock }: Measured): string {
+function shown(what: string, { renewals, ready, probes, failed, longestBlock }: Measured): string {
   const of = (took: readonly number[]): string =>
     `p50 ${quantile(took, 0.5).toFixed(1)}  p99 ${quantile(took, 0.99).toFixed(1)}  max ${Math.max(...took).toFixed(0)} (${took.length})`;
-  return `${what.padEnd(30)} renewals: ${of(renewals)}   readyz: ${of(probes)}   longest block ${longestBlock.toFixed(1)}   failed ${failed.length}`;
+  return `${what.padEnd(30)} renewals: ${of(renewals)}   readyz: ${of(ready)}   readyz, new TLS: ${of(probes)}   longest block ${longestBlock.toFixed(1)}   failed ${failed.length}`;
 }
 
 const chosen = process.argv.slice(2).filter((kind): kind is AttackKind => (attackKinds as readonly string[]).includes(kind));

@@ -14,7 +14,9 @@ export interface Renewer {
 /** Milliseconds that each took; `failed` are those that were not answered with 200. */
 export interface Renewed {
   readonly renewals: readonly number[];
-  /** Each over a connection of its own. */
+  /** `/readyz` over the connection that the renewals keep. */
+  readonly ready: readonly number[];
+  /** `/readyz`, each over a connection of its own. */
   readonly probes: readonly number[];
   readonly failed: readonly string[];
 }
@@ -24,7 +26,9 @@ const { url, ...certificate } = workerData as Renewer;
 const tls = { ...certificate, localAddress: '127.0.0.2' };
 const agent = new Agent({ keepAlive: true, ...tls });
 const lease = '/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases/n1';
-let told: { renewals: number[]; probes: number[]; failed: string[] } = { renewals: [], probes: [], failed: [] };
+type Told = { readonly [Series in keyof Renewed]: Renewed[Series][number][] };
+const nothing = (): Told => ({ renewals: [], ready: [], probes: [], failed: [] });
+let told = nothing();
 
 function ask(method: string, path: string, by: Agent, body?: string): Promise<number> {
   return new Promise((resolve) => {
@@ -49,6 +53,7 @@ async function renew(): Promise<void> {
   for (let i = 0; ; i++) {
     const body = JSON.stringify({ spec: { leaseDurationSeconds: 40 + (i % 2) } });
     await timed(told.renewals, 'renewal', () => ask('PATCH', lease, agent, body));
+    await timed(told.ready, 'readyz', () => ask('GET', '/readyz', agent));
     await sleep(10);
   }
 }
@@ -65,7 +70,7 @@ async function probe(): Promise<void> {
 // Tells what there was since the last time.
 parentPort?.on('message', () => {
   parentPort?.postMessage(told);
-  told = { renewals: [], probes: [], failed: [] };
+  told = nothing();
 });
 void renew();
 void probe();
