@@ -78,13 +78,12 @@ export const commonSources: Readonly<Record<string, SourceCheck>> = {
 
 /** Exactly one of the sources in `checks` must be given, and be right; `others` are the fields that are none. */
 export function oneSourceErrors(volume: object, path: string, checks: Readonly<Record<string, SourceCheck>>, owner: string): FieldError[] {
-  const given = Object.entries(checks).filter(([key]) => (volume as Record<string, unknown>)[key] !== undefined);
-  const [first, ...more] = given;
-  if (!first) return [required(path, 'must specify a volume type')];
-  const [key, check] = first;
+  const sources = volume as Readonly<Record<string, unknown>>;
+  const [first, ...more] = Object.keys(checks).filter((key) => sources[key] !== undefined);
+  if (first === undefined) return [required(path, 'must specify a volume type')];
   return [
-    ...check((volume as Record<string, unknown>)[key], `${path}.${key}`, owner),
-    ...more.map(([other]) => forbidden(`${path}.${other}`, 'may not specify more than 1 volume type')),
+    ...checks[first]!(sources[first], `${path}.${first}`, owner),
+    ...more.map((other) => forbidden(`${path}.${other}`, 'may not specify more than 1 volume type')),
   ];
 }
 

@@ -142,9 +142,9 @@ function unselected(term: PodAffinityTerm | undefined, path: string): string[] {
 function volumeWarnings(volume: Volume, path: string): string[] {
   const template = volume.ephemeral?.volumeClaimTemplate;
   return [
-    ...Object.entries(oldVolumes).flatMap(([key, text]) =>
-      volume[key as keyof Volume] === undefined ? [] : [`${path}.${key === 'storageos' ? 'storageOS' : key}: ${text}`],
-    ),
+    ...Object.keys(oldVolumes)
+      .filter((key) => volume[key as keyof Volume] !== undefined)
+      .map((key) => `${path}.${key === 'storageos' ? 'storageOS' : key}: ${oldVolumes[key]}`),
     ...(template ? claimSizeWarnings(template.spec?.resources, `${path}.ephemeral.volumeClaimTemplate.spec.resources`) : []),
   ];
 }

@@ -34,14 +34,18 @@ export function warnOfUnserved({ lookup, foreign, tell }: UnservedDeps): Admissi
       return now === undefined || (old && isDeepStrictEqual(now, part(old as never, lookup))) ? [] : [message];
     });
   };
+  const warned = new WeakMap<AdmissionRequest, readonly string[]>();
   return {
     name: 'WarnOfUnserved',
     validate: (request) => {
-      request.warnings.push(...messages(request));
+      const all = messages(request);
+      if (all.length === 0) return;
+      request.warnings.push(...all);
+      warned.set(request, all);
     },
     admitted: (request) => {
-      const all = messages(request);
-      if (all.length > 0 && request.object) tell(request.object, all.join('; '));
+      const all = warned.get(request);
+      if (all && request.object) tell(request.object, all.join('; '));
     },
   };
 }
