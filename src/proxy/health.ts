@@ -96,13 +96,15 @@ export class ServiceHealth {
         held.localReady = health.localReady;
         continue;
       }
-      moved = true;
       const entry = { port: health.port, localReady: health.localReady, server: new HealthServer({ '*': () => this.#answer(key) }) };
       this.#servers.set(key, entry);
-      await entry.server.listen(`:${health.port}`).catch((err: unknown) => {
+      try {
+        await entry.server.listen(`:${health.port}`);
+        moved = true;
+      } catch (err) {
         this.#servers.delete(key);
         this.#log.warn(`Cannot answer health checks of Service "${key}": ${messageOf(err)}`);
-      });
+      }
     }
     return moved;
   }
