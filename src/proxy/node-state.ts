@@ -1,4 +1,4 @@
-/** What the rules need to know of the node, from options and its Node object. Pure but for the list of interfaces, which is passed in. */
+/** What the rules need to know of the node, from options, its Node object and its links' addresses. Pure. */
 import type { Node } from '../api/schema/types.ts';
 import { cidrContains, familyOf, parseCidr, parseIp } from '../ip/ip.ts';
 import type { TableFamily } from '../linux/nftables/table.ts';
@@ -48,7 +48,7 @@ function nodePortIps(
   return [...found].sort();
 }
 
-/** The context of one family, or undefined while nothing is known of the node's addresses. */
+/** The context of one family. */
 export function nodeContext(
   options: ProxyOptions,
   node: Node | undefined,

@@ -63,7 +63,7 @@ export interface Transaction {
   readonly ops: readonly Op[];
 }
 
-/** A table as the kernel holds it. Rules stay in the kernel's form: `ruleIs` compares one with its text. */
+/** A table as the kernel holds it. Rules stay in the kernel's form: `is` compares one with its text. */
 export interface KernelTable {
   readonly family: TableFamily;
   readonly name: string;

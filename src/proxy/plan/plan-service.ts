@@ -18,6 +18,7 @@ const headlessLabel = 'service.kubernetes.io/headless';
 const protocols: readonly string[] = ['tcp', 'udp', 'sctp'] satisfies Protocol[];
 const defaultAffinitySeconds = 10_800;
 const maxAffinitySeconds = 86_400;
+
 /** Whether a Service is for us: not another proxy's, not headless, not just a name. */
 function isProxied(service: Service): boolean {
   const labels = service.metadata.labels ?? {};
@@ -104,7 +105,11 @@ function frontendsOf(service: Service, port: ServicePort, clusterIp: string, lis
  */
 function withoutDoubles(ports: readonly PortPlan[]): PortPlan[] {
   const seen = new Set<string>();
-  const isNew = (name: string): boolean => !seen.has(name) && seen.add(name).has(name);
+  const isNew = (name: string): boolean => {
+    const isKnown = seen.has(name);
+    seen.add(name);
+    return !isKnown;
+  };
   return ports.map((port) => ({ ...port, frontends: port.frontends.filter((f) => isNew(frontendName(f, port))) }));
 }
 

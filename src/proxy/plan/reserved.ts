@@ -11,7 +11,7 @@ import { type Frontend, frontendName, type Protocol } from './service-plan.ts';
 export interface Listener {
   /** Absent: it listens on every address. */
   readonly ip?: string;
-  readonly protocol: string;
+  readonly protocol: Protocol;
   readonly port: number;
 }
 
@@ -68,12 +68,16 @@ function serversOf({ slicesOf, apiServer }: ReservedSources): Map<string, string
   for (const [service, what] of ownServices)
     for (const slice of slicesOf(service))
       for (const { port, protocol } of slice.ports ?? [])
-        for (const address of (slice.endpoints ?? []).flatMap((e) => parseIp(e.addresses[0] ?? '') ?? []))
+        for (const address of endpointsOf(slice))
           if (port) servers.set(frontendName({ ip: address, port }, { protocol: (protocol ?? 'TCP').toLowerCase() as Protocol }), what);
   const ip = parseIp(apiServer?.ip ?? '');
   if (ip !== undefined && apiServer)
     servers.set(frontendName({ ip, port: apiServer.port }, { protocol: 'tcp' }), 'this node reaches the API server there');
   return servers;
+}
+
+function endpointsOf({ endpoints }: EndpointSlice): string[] {
+  return (endpoints ?? []).flatMap(({ addresses }) => parseIp(addresses[0] ?? '') ?? []);
 }
 
 function addressesOf(node: Node): string[] {
@@ -84,9 +88,9 @@ function addressesOf(node: Node): string[] {
 export function reservedOf(sources: ReservedSources): Reserved {
   const servers = serversOf(sources);
   const apiServers = new Map<string, number[]>();
-  for (const service of sources.slicesOf('default/kubernetes'))
-    for (const ip of (service.endpoints ?? []).flatMap((e) => parseIp(e.addresses[0] ?? '') ?? []))
-      apiServers.set(ip, [...(apiServers.get(ip) ?? []), ...(service.ports ?? []).flatMap(({ port }) => port ?? [])]);
+  for (const slice of sources.slicesOf('default/kubernetes'))
+    for (const ip of endpointsOf(slice))
+      apiServers.set(ip, [...(apiServers.get(ip) ?? []), ...(slice.ports ?? []).flatMap(({ port }) => port ?? [])]);
   const nodes = new Map<string, NodePlace>();
   for (const node of sources.nodes) {
     const addresses = addressesOf(node);
@@ -98,16 +102,11 @@ export function reservedOf(sources: ReservedSources): Reserved {
       for (const port of apiPorts) servers.set(frontendName({ ip, port }, { protocol: 'tcp' }), 'the API server listens there');
     }
   }
-  const listening = new Set(
-    sources.listeners.map(({ ip, protocol, port }) =>
-      frontendName({ ...(ip === undefined ? {} : { ip }), port }, { protocol: protocol as Protocol }),
-    ),
-  );
   return {
     nodes,
     servers,
     ownIps: new Set(sources.addresses.filter((a) => nodes.has(a.ip) || !isFloating(a)).map(({ ip }) => ip)),
-    listening,
+    listening: new Set(sources.listeners.map((listener) => frontendName(listener, listener))),
   };
 }
 

@@ -128,22 +128,22 @@ export function readScenario(objects: string, cluster: string, packets: string):
   const nodes = added.filter((object) => object.kind === 'Node') as unknown as Node[];
   const reserved = reservedOf({
     nodes,
-    slicesOf: (key) => slices.filter((s) => `${s.metadata.namespace}/${s.metadata.labels?.['kubernetes.io/service-name']}` === key),
+    slicesOf: (key) => slicesOf(slices, key),
     addresses: nodeIps.map((ip) => ({ ip, prefix: 24 })),
     listeners: file.listeners ?? [],
   });
   return { services, slices, node, reserved, packets: file.packets.map(readPacket), refused: (file.refused ?? []).toSorted() };
 }
 
+function slicesOf(slices: readonly EndpointSlice[], key: string): EndpointSlice[] {
+  return slices.filter(({ metadata }) => `${metadata.namespace}/${metadata.labels?.['kubernetes.io/service-name']}` === key);
+}
+
 /** What a scenario comes to on node1, and what is refused. */
 export function planScenario({ services, slices, node, reserved }: Scenario): Planner {
-  const slicesOf = ({ metadata }: Service): EndpointSlice[] =>
-    slices.filter(
-      (s) => s.metadata.namespace === metadata.namespace && s.metadata.labels?.['kubernetes.io/service-name'] === metadata.name,
-    );
   const planner = new Planner(node);
   planner.reserve(reserved);
-  for (const service of services) planner.put(keyOf(service), service, slicesOf(service));
+  for (const service of services) planner.put(keyOf(service), service, slicesOf(slices, keyOf(service)));
   planner.take();
   return planner;
 }

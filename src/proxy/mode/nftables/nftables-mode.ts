@@ -32,7 +32,7 @@ export class NftablesMode implements Mode {
   }
 
   /** In the network namespace of this process. */
-  static ofKernel(clock: Clock): NftablesMode {
+  static ofKernel(clock?: Clock): NftablesMode {
     return new NftablesMode(new KernelNftables(), clock, true);
   }
 

@@ -39,7 +39,6 @@ export class ServiceTable implements ModeRules {
     this.#ledger = new Ledger(node);
   }
 
-  /** Forgets every plan; for a node that changed. All Services must be put again. */
   reset(node: NodeContext): void {
     this.#node = node;
     this.#ledger = new Ledger(node);
@@ -56,7 +55,6 @@ export class ServiceTable implements ModeRules {
     this.#found = { generation, table };
   }
 
-  /** Says what a Service has now; undefined when it is gone. Takes effect with the next `sync`. */
   put(key: string, given: ServicePlan | undefined): void {
     const before = this.#plans.get(key);
     const plan = given && withSlots(given, this.#previous(before ?? this.#plansBefore.get(key)));
@@ -75,12 +73,10 @@ export class ServiceTable implements ModeRules {
     };
   }
 
-  /** The next sync compares everything with the kernel again. */
   distrust(): void {
     this.#inStep = false;
   }
 
-  /** Brings the kernel in step: the changes since last time, or after a failure everything that differs. */
   async sync(): Promise<SyncResult> {
     this.#ledger.update(this.#pending);
     this.#pending = new Map();
