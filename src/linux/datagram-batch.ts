@@ -2,8 +2,9 @@
  * Many datagrams per system call: recvmmsg(2) and sendmmsg(2) over buffers that are set up once. The socket itself belongs to node:dgram,
  * which tells when there is something to read; that is why it is opened here and handed over by its number.
  */
+import { closeSync } from 'node:fs';
 import type koffiTypes from 'koffi';
-import { openLibc } from './libc.ts';
+import { loadLibc, openLibc } from './libc.ts';
 import { addressFamilies, addressFamilyOf, socketAddress } from './socket-address.ts';
 
 const SOCK_DGRAM = 2;
@@ -18,9 +19,6 @@ const SOCKADDR = 32;
 
 interface Calls {
   readonly koffi: typeof koffiTypes;
-  socket(domain: number, type: number, protocol: number): number;
-  bind(fd: number, address: Uint8Array, length: number): number;
-  close(fd: number): number;
   recvmmsg(fd: number, messages: unknown, count: number, flags: number, timeout: null): number;
   sendmmsg(fd: number, messages: unknown, count: number, flags: number): number;
 }
@@ -32,9 +30,6 @@ function load(): Calls {
   const { koffi, lib: libc } = openLibc();
   calls = {
     koffi,
-    socket: libc.func('int socket(int domain, int type, int protocol)') as Calls['socket'],
-    bind: libc.func('int bind(int fd, const uint8_t *address, uint32_t length)') as Calls['bind'],
-    close: libc.func('int close(int fd)') as Calls['close'],
     recvmmsg: libc.func('int recvmmsg(int fd, void *messages, unsigned int count, int flags, void *timeout)') as Calls['recvmmsg'],
     sendmmsg: libc.func('int sendmmsg(int fd, void *messages, unsigned int count, int flags)') as Calls['sendmmsg'],
   };
@@ -44,12 +39,12 @@ function load(): Calls {
 /** A bound UDP socket for `dgram.Socket.bind({fd})`; undefined when that cannot be had, for whatever reason: dgram will tell it. */
 export function openUdpSocket(address: string, port: number): number | undefined {
   try {
-    const libc = load();
+    const libc = loadLibc();
     const sockaddr = socketAddress(address, port);
     const fd = libc.socket(addressFamilyOf(address), SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (fd < 0) return undefined;
     if (libc.bind(fd, sockaddr, sockaddr.length) === 0) return fd;
-    libc.close(fd);
+    closeSync(fd);
   } catch {
     // No koffi for this machine, or an address with a scope.
   }

@@ -116,24 +116,25 @@ function deleteFlow(flow: Flow): NetlinkRequest {
   };
 }
 
-const NONE = Buffer.alloc(0);
-
 function parseFlow(message: NetlinkMessage, family: Family, protocol: number | undefined): Flow | undefined {
   if (message.type !== CT_NEW) return undefined;
   const attrs = decodeAttrs(message.data, 4);
-  const orig = parseTuple(attrs.get(CTA.orig) ?? NONE, protocol);
-  const reply = orig && parseTuple(attrs.get(CTA.reply) ?? NONE, protocol);
+  const orig = parseTuple(attrs.get(CTA.orig), protocol);
+  const reply = orig && parseTuple(attrs.get(CTA.reply), protocol);
   if (!orig || !reply) return undefined;
   return { family, protocol: orig.protocol, orig: orig.tuple, reply: reply.tuple, mark: attrs.get(CTA.mark)?.readUInt32BE(0) ?? 0 };
 }
 
-function parseTuple(data: Buffer, protocol: number | undefined): { readonly protocol: number; readonly tuple: FlowTuple } | undefined {
+function parseTuple(
+  data: Buffer | undefined,
+  protocol: number | undefined,
+): { readonly protocol: number; readonly tuple: FlowTuple } | undefined {
   const tuple = decodeAttrs(data);
-  const proto = decodeAttrs(tuple.get(TUPLE.proto) ?? NONE);
+  const proto = decodeAttrs(tuple.get(TUPLE.proto));
   const number = proto.get(TUPLE_PROTO.number)?.[0] ?? 0;
   // Before the addresses are read: on a busy node most flows are of another protocol.
   if (protocol !== undefined && number !== protocol) return undefined;
-  const addresses = decodeAttrs(tuple.get(TUPLE.ip) ?? NONE);
+  const addresses = decodeAttrs(tuple.get(TUPLE.ip));
   const src = addresses.get(TUPLE_IP.src4) ?? addresses.get(TUPLE_IP.src6);
   const dst = addresses.get(TUPLE_IP.dst4) ?? addresses.get(TUPLE_IP.dst6);
   if (!src || !dst) return undefined;

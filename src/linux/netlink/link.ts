@@ -15,6 +15,15 @@ const VXLAN = { id: 1, link: 3, local: 4, learning: 7, port: 15, local6: 17 } as
 
 const IFF_UP = 1;
 
+export interface Vxlan {
+  readonly vni: number;
+  readonly port: number;
+  readonly local: string;
+  readonly parent: number;
+  /** Whether it believes any packet about where a MAC is. */
+  readonly learning: boolean;
+}
+
 /** What a link is, apart from what all links have. */
 export type LinkKind =
   | { readonly kind: 'bridge' }
@@ -29,14 +38,7 @@ export type LinkKind =
         readonly up?: boolean;
       };
     }
-  | {
-      readonly kind: 'vxlan';
-      readonly vni: number;
-      readonly port: number;
-      readonly local: string;
-      readonly parent: number;
-      readonly learning: boolean;
-    };
+  | ({ readonly kind: 'vxlan' } & Vxlan);
 
 export interface LinkSettings {
   readonly mac?: string;
@@ -60,13 +62,7 @@ export interface Link {
   readonly alias: string;
   /** A bridge port that may send back where it came from. */
   readonly hairpin: boolean;
-  readonly vxlan?: {
-    readonly vni: number;
-    readonly port: number;
-    readonly local: string;
-    readonly parent: number;
-    readonly learning: boolean;
-  };
+  readonly vxlan?: Vxlan;
 }
 
 /** struct ifinfomsg. */
@@ -165,25 +161,25 @@ export function parseLink(message: NetlinkMessage): Link | undefined {
     const bytes = attrs.get(type);
     return bytes && bytes.length >= 4 ? bytes.readUInt32LE(0) : 0;
   };
-  const info = decodeAttrs(attrs.get(IFLA.linkInfo) ?? Buffer.alloc(0));
-  const kind = readText(info.get(INFO.kind) ?? Buffer.alloc(0));
-  const port = decodeAttrs(info.get(INFO.slaveData) ?? Buffer.alloc(0));
+  const info = decodeAttrs(attrs.get(IFLA.linkInfo));
+  const kind = readText(info.get(INFO.kind));
+  const port = decodeAttrs(info.get(INFO.slaveData));
   return {
     index: message.data.readInt32LE(4),
-    name: readText(attrs.get(IFLA.name) ?? Buffer.alloc(0)),
+    name: readText(attrs.get(IFLA.name)),
     kind,
     mac: formatMac(attrs.get(IFLA.address) ?? Buffer.alloc(0)),
     mtu: number(IFLA.mtu),
     up: (message.data.readUInt32LE(8) & IFF_UP) !== 0,
     master: number(IFLA.master),
     parent: number(IFLA.link),
-    alias: readText(attrs.get(IFLA.alias) ?? Buffer.alloc(0)),
+    alias: readText(attrs.get(IFLA.alias)),
     hairpin: port.get(BRPORT_MODE)?.[0] === 1,
-    ...(kind === 'vxlan' ? { vxlan: parseVxlan(info.get(INFO.data) ?? Buffer.alloc(0)) } : {}),
+    ...(kind === 'vxlan' ? { vxlan: parseVxlan(info.get(INFO.data)) } : {}),
   };
 }
 
-function parseVxlan(data: Buffer): NonNullable<Link['vxlan']> {
+function parseVxlan(data: Buffer | undefined): Vxlan {
   const attrs = decodeAttrs(data);
   const local = attrs.get(VXLAN.local) ?? attrs.get(VXLAN.local6);
   return {

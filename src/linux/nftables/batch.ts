@@ -70,12 +70,12 @@ class BatchWriter {
   }
 
   /** One message: its type, what follows the table's name. */
-  #message(op: Op, type: number, extra: number, nameType: number, body?: () => void): void {
+  #message(op: Op, type: number, extra: number, body?: () => void): void {
     const { family, table } = this.#transaction;
     this.#ops.set(this.#sequence, op);
     const at = this.out.beginMessage((subsystem << 8) | type, NLM_F_REQUEST | extra, this.#sequence++, nfgenmsg(family));
     this.#last = at;
-    this.out.text(nameType, table);
+    this.out.text(1, table);
     body?.();
     this.out.endMessage(at);
     this.messages++;
@@ -93,7 +93,7 @@ class BatchWriter {
   }
 
   #rule(op: Op, chain: string, rule: string): void {
-    this.#message(op, messageType.newRule, NLM_F_CREATE | NLM_F_APPEND, 1, () => {
+    this.#message(op, messageType.newRule, NLM_F_CREATE | NLM_F_APPEND, () => {
       this.out.text(2, chain);
       const list = this.out.begin(4);
       for (const expression of compileRule(rule, this.#transaction.family)) {
@@ -109,7 +109,7 @@ class BatchWriter {
   #elements(op: Op, type: number, set: SetDeclaration, elements: readonly (readonly [string, string | undefined])[]): void {
     // An attribute is at most 64 KB long, so a long list takes several messages.
     for (let from = 0; from < elements.length; from += elementsPerMessage) {
-      this.#message(op, type, type === messageType.newElement ? NLM_F_CREATE : 0, 1, () => {
+      this.#message(op, type, type === messageType.newElement ? NLM_F_CREATE : 0, () => {
         this.out.text(2, set.name);
         const list = this.out.begin(3);
         for (const [key, data] of elements.slice(from, from + elementsPerMessage)) writeElement(this.out, set, key, data);
@@ -121,34 +121,34 @@ class BatchWriter {
   write(op: Op): void {
     switch (op.op) {
       case 'add-table':
-        this.#message(op, messageType.newTable, NLM_F_CREATE, 1, () => this.out.u32be(2, 0));
+        this.#message(op, messageType.newTable, NLM_F_CREATE, () => this.out.u32be(2, 0));
         break;
       case 'delete-table':
-        this.#message(op, messageType.delTable, 0, 1);
+        this.#message(op, messageType.delTable, 0);
         break;
       case 'add-chain':
-        this.#message(op, messageType.newChain, NLM_F_CREATE, 1, () => this.#chain(op.chain));
+        this.#message(op, messageType.newChain, NLM_F_CREATE, () => this.#chain(op.chain));
         for (const rule of op.chain.rules) this.#rule(op, op.chain.name, rule);
         break;
       case 'flush-chain':
-        this.#message(op, messageType.delRule, 0, 1, () => this.out.text(2, op.chain));
+        this.#message(op, messageType.delRule, 0, () => this.out.text(2, op.chain));
         break;
       case 'delete-chain':
         // A chain can only go when it is empty.
-        this.#message(op, messageType.delRule, 0, 1, () => this.out.text(2, op.chain));
-        this.#message(op, messageType.delChain, 0, 1, () => this.out.text(3, op.chain));
+        this.#message(op, messageType.delRule, 0, () => this.out.text(2, op.chain));
+        this.#message(op, messageType.delChain, 0, () => this.out.text(3, op.chain));
         break;
       case 'add-rule':
         this.#rule(op, op.chain, op.rule);
         break;
       case 'add-set':
-        this.#message(op, messageType.newSet, NLM_F_CREATE, 1, () => {
+        this.#message(op, messageType.newSet, NLM_F_CREATE, () => {
           this.out.text(2, op.set.name);
           writeSet(this.out, op.set, ++this.#setId);
         });
         break;
       case 'delete-set':
-        this.#message(op, messageType.delSet, 0, 1, () => this.out.text(2, op.set));
+        this.#message(op, messageType.delSet, 0, () => this.out.text(2, op.set));
         break;
       case 'add-elements':
         this.#elements(op, messageType.newElement, op.set, op.elements);
