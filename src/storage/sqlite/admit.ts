@@ -3,6 +3,7 @@ import { existsSync, readFileSync, renameSync } from 'node:fs';
 import { KnownError } from '../../errors/known-error.ts';
 import type { Log } from '../../observability/log.ts';
 import { lossOf } from './loss.ts';
+import { blankMark } from './mark.ts';
 import { makeMark, readMark } from './mark-file.ts';
 import { readState } from './schema.ts';
 import { noWal, readWal } from './wal.ts';
@@ -36,6 +37,6 @@ export function admit(path: string, acceptDataLoss: boolean, log: Log): Forgiven
     });
   log.warn('the store goes on without what is missing', { path, missing: loss.what });
   if (loss.foreignLog) renameSync(`${path}-wal`, `${path}-wal.foreign`);
-  const known = typeof mark === 'string' ? { revision: 0, commits: 0 } : mark;
+  const known = typeof mark === 'string' ? blankMark : mark;
   return { revision: Math.max(known.revision, whole?.revision ?? 0), commits: Math.max(known.commits, whole?.commits ?? 0) };
 }

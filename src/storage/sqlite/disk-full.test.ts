@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { execFileSync, spawnSync } from 'node:child_process';
+import { spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -8,6 +8,7 @@ import { isKnownError } from '../../errors/known-error.ts';
 import { bytes, text } from '../conformance.ts';
 import type { Store } from '../store.ts';
 import { openSqliteStore } from './sqlite-store.ts';
+import { cannotMount } from './testing/mounts.ts';
 
 const dir = mkdtempSync(join(tmpdir(), 'fairlead-full-'));
 after(() => rmSync(dir, { recursive: true }));
@@ -45,9 +46,7 @@ describe('a full store', () => {
     assert.equal(text((await store.get('/keep'))?.value), '2');
   });
 
-  it('deletes and renews on a disk that is really full, and survives a restart on it', {
-    skip: !canMount() && 'needs a mount namespace',
-  }, () => {
+  it('deletes and renews on a disk that is really full, and survives a restart on it', { skip: cannotMount }, () => {
     // A tmpfs of 2 MB in a mount namespace of the child's own: nothing to unmount, whatever happens.
     const script = 'mount -t tmpfs -o size=2m tmpfs "$1" && exec "$2" "$3" "$1"';
     const child = new URL('./testing/disk-full-child.ts', import.meta.url).pathname;
@@ -63,12 +62,3 @@ describe('a full store', () => {
     assert.match(run.stdout, /keeps the room for deletes/);
   });
 });
-
-function canMount(): boolean {
-  try {
-    execFileSync('unshare', ['--mount', 'true'], { stdio: 'ignore' });
-    return true;
-  } catch {
-    return false;
-  }
-}

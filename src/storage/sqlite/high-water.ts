@@ -2,6 +2,7 @@
 import { closeSync, existsSync, openSync, readSync } from 'node:fs';
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import type { StoreState } from './loss.ts';
+import { type LogMark, noLog } from './mark.ts';
 import { MarkFile } from './mark-file.ts';
 import { followsLog, readWalIndex, walIndexHead } from './wal.ts';
 
@@ -60,7 +61,6 @@ export class HighWater {
 
   /** Closes the database too, which removes the log when all of it is in the file. */
   close(state: StoreState): void {
-    const noLog = { salts: '', frames: 0, checksum: '' };
     try {
       if (this.checkpoint(state)) {
         this.#mark.write({ ...state, base: state.commits, log: noLog });
@@ -75,7 +75,7 @@ export class HighWater {
     closeSync(this.#index);
   }
 
-  #log(): ReturnType<typeof readWalIndex> {
+  #log(): LogMark {
     readSync(this.#index, this.#head, 0, walIndexHead, 0);
     return readWalIndex(this.#head);
   }

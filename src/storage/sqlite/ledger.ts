@@ -3,7 +3,7 @@ import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import { HighWater } from './high-water.ts';
 import type { StoreState } from './loss.ts';
 import { makeMark } from './mark-file.ts';
-import type { Before, Deletion, LedgerLimits, WriteOp, WriteReply, WriterData } from './protocol.ts';
+import type { Before, Deletion, Failed, LedgerLimits, WriteOp, WriteReply, WriterData } from './protocol.ts';
 import { Reserve } from './reserve.ts';
 import { goOnWithout, openForWriting } from './schema.ts';
 import { classify } from './sqlite-error.ts';
@@ -23,8 +23,7 @@ const FULL_FRAMES = 64;
 /** Events of the past that are kept while the disk is full: those who follow read them from memory, and deleted values must make room. */
 const FULL_EVENTS = 100;
 
-type Full = WriteReply & { readonly kind: 'failed' };
-const noRoom: Full = { kind: 'failed', code: 'STORE_FULL', message: 'the disk is full; what room is left is kept for deletes' };
+const noRoom: Failed = { kind: 'failed', code: 'STORE_FULL', message: 'the disk is full; what room is left is kept for deletes' };
 
 interface RecordRow {
   readonly id: number;
@@ -40,13 +39,13 @@ export class Ledger {
   readonly #water: HighWater;
   readonly #reserve: Reserve;
   readonly #sql: Record<
-    'free' | 'get' | 'insert' | 'update' | 'remove' | 'log' | 'due' | 'next' | 'oldest' | 'trim' | 'state' | 'setState',
+    'free' | 'get' | 'insert' | 'update' | 'remove' | 'log' | 'logSize' | 'due' | 'next' | 'oldest' | 'trim' | 'state' | 'setState',
     StatementSync
   >;
   #revision: number;
   #compacted: number;
-  #logEvents: number;
-  #logBytes: number;
+  #logEvents = 0;
+  #logBytes = 0;
   #commits: number;
 
   constructor({ path, limits, forgiven }: WriterData) {
@@ -64,6 +63,7 @@ export class Ledger {
       update: prepare('UPDATE records SET modified = ?, expires = ?, value = ? WHERE id = ?'),
       remove: prepare('DELETE FROM records WHERE id = ?'),
       log: prepare('INSERT INTO log VALUES (?, ?, ?, ?, ?, ?)'),
+      logSize: prepare('SELECT count(*) AS n, coalesce(sum(length(previous)), 0) AS bytes FROM log'),
       due: prepare(`SELECT key FROM records WHERE expires <= ? ORDER BY expires LIMIT ${EXPIRE_ROWS}`),
       next: prepare('SELECT min(expires) AS at FROM records WHERE expires IS NOT NULL'),
       oldest: prepare('SELECT revision, coalesce(length(previous), 0) AS bytes FROM log ORDER BY revision LIMIT ?'),
@@ -76,12 +76,7 @@ export class Ledger {
     this.#compacted = state.compacted;
     this.#cluster = state.cluster;
     this.#commits = state.commits;
-    const size = this.#db.prepare(`SELECT count(*) AS n, coalesce(sum(length(previous)), 0) AS bytes FROM log`).get() as {
-      n: number;
-      bytes: number;
-    };
-    this.#logEvents = size.n;
-    this.#logBytes = size.bytes + size.n * ROW_BYTES;
+    this.#measureLog();
     this.#water = new HighWater(this.#db, path);
     this.#water.raise(this.#state);
     this.#reserve = new Reserve(path, limits.reserveBytes);
@@ -134,7 +129,7 @@ export class Ledger {
   }
 
   /** What makes the store no larger is tried again on a full disk, first in the room of the log, then in that which is kept for it. */
-  #again(op: WriteOp, failure: Omit<Full, 'kind'>): WriteReply {
+  #again(op: WriteOp, failure: Omit<Failed, 'kind'>): WriteReply {
     if (failure.code === 'STORE_FULL' && !this.#grows(op)) {
       for (const makeRoom of [() => this.#tryCheckpoint(), () => this.#reserve.giveUp()]) {
         if (!makeRoom()) continue;
@@ -149,9 +144,7 @@ export class Ledger {
   }
 
   #grows(op: WriteOp): boolean {
-    if (op.kind !== 'put') return false;
-    const row = this.#sql.get.get(op.key) as RecordRow | undefined;
-    return !row || op.value.length > row.value.length + GROWTH;
+    return op.kind === 'put' && grows(op.value, this.#sql.get.get(op.key) as RecordRow | undefined);
   }
 
   /** While the reserve is given up the log stays short, for its room is used again and again. */
@@ -220,12 +213,7 @@ export class Ledger {
         if (revision > this.#compacted) {
           this.#compacted = revision;
           this.#sql.trim.run(revision);
-          const left = this.#db.prepare('SELECT count(*) AS n, coalesce(sum(length(previous)), 0) AS bytes FROM log').get() as {
-            n: number;
-            bytes: number;
-          };
-          this.#logEvents = left.n;
-          this.#logBytes = left.bytes + left.n * ROW_BYTES;
+          this.#measureLog();
         }
         return { kind: 'compacted', revision };
       }
@@ -235,8 +223,7 @@ export class Ledger {
   #put(op: WriteOp & { kind: 'put' }): WriteReply {
     const row = this.#sql.get.get(op.key) as RecordRow | undefined;
     if (op.ifRevision !== undefined && op.ifRevision !== (row?.modified ?? 0)) return { kind: 'refused', current: row && beforeOf(row) };
-    const grows = op.value.length > (row?.value.length ?? -GROWTH) + GROWTH;
-    if (grows && !this.#reserve.whole && !this.#fits(op.value.length)) return noRoom;
+    if (!this.#reserve.whole && grows(op.value, row) && !this.#fits(op.value.length)) return noRoom;
     const revision = ++this.#revision;
     const expires = op.expiresAt ?? null;
     if (row) this.#sql.update.run(revision, expires, op.value, row.id);
@@ -269,6 +256,12 @@ export class Ledger {
     this.#logBytes += bytes + ROW_BYTES;
   }
 
+  #measureLog(): void {
+    const { n, bytes } = this.#sql.logSize.get() as { n: number; bytes: number };
+    this.#logEvents = n;
+    this.#logBytes = bytes + n * ROW_BYTES;
+  }
+
   /** Keeps the log within its limits, a piece at a time. */
   #trim(): void {
     const { maxLogEvents, maxLogBytes } = this.#limits;
@@ -283,6 +276,11 @@ export class Ledger {
     this.#sql.trim.run(cut);
     this.#compacted = cut;
   }
+}
+
+/** Whether a value makes the store larger; renewals and marks of deletion, which grow by a little, do not count. */
+function grows(value: Uint8Array, row: RecordRow | undefined): boolean {
+  return !row || value.length > row.value.length + GROWTH;
 }
 
 function beforeOf(row: RecordRow): Before {

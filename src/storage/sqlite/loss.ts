@@ -24,9 +24,12 @@ export interface Loss {
   readonly foreignLog: boolean;
 }
 
+function loss(what: string, foreignLog = false): Loss {
+  return { what, foreignLog };
+}
+
 /** What is missing; undefined when the store holds all that its mark knows of. */
 export function lossOf({ mark, wal, file, whole }: Evidence): Loss | undefined {
-  const loss = (what: string, foreignLog = false): Loss => ({ what, foreignLog });
   if (mark === 'missing') return loss('its high-water mark is missing, so nobody can tell whether it is whole');
   if (mark === 'damaged') return loss('its high-water mark cannot be read, so nobody can tell whether it is whole');
   // Nothing was ever acknowledged.
@@ -35,8 +38,8 @@ export function lossOf({ mark, wal, file, whole }: Evidence): Loss | undefined {
   if (!file && mark.log.frames === 0) return loss('the file cannot be read');
   if (file && file.cluster !== '' && file.cluster !== mark.cluster) return loss('it is the file of another cluster');
   if (file && file.commits < mark.base) return loss(`the file is an older copy, of revision ${file.revision}`, true);
-  const log = logLoss(mark, wal, file);
-  if (log) return log;
+  const ofLog = logLoss(mark, wal, file);
+  if (ofLog) return ofLog;
   if (!whole) return loss('the file and its write-ahead log cannot be read together');
   if (whole.cluster !== mark.cluster) return loss('its write-ahead log is of another cluster', true);
   if (whole.commits < mark.commits) return loss(`it ends at revision ${whole.revision}`);
@@ -46,20 +49,14 @@ export function lossOf({ mark, wal, file, whole }: Evidence): Loss | undefined {
 function logLoss({ log, commits }: Mark, wal: Wal, file: StoreState | undefined): Loss | undefined {
   if (wal.salts === log.salts) {
     if (wal.checksums.length < log.frames)
-      return {
-        what: `its write-ahead log can be read up to frame ${wal.checksums.length} of ${log.frames}`,
-        foreignLog: false,
-      };
+      return loss(`its write-ahead log can be read up to frame ${wal.checksums.length} of ${log.frames}`);
     const differs = log.frames > 0 && wal.checksums[log.frames - 1] !== log.checksum;
-    return differs ? { what: 'its write-ahead log is not the one that was written', foreignLog: true } : undefined;
+    return differs ? loss('its write-ahead log is not the one that was written', true) : undefined;
   }
   // SQLite begins the log anew only after all of it has been copied into the file.
   if (followsLog(log.salts, wal.salts) && file && file.commits >= commits) return undefined;
-  if (log.frames > 0)
-    return wal.salts === ''
-      ? { what: 'its write-ahead log is missing or cannot be read', foreignLog: false }
-      : { what: 'its write-ahead log is another one', foreignLog: true };
-  // The file alone was whole. Without a log before it, a new one begins with any salts.
-  if (wal.checksums.length > 0 && log.salts !== '') return { what: 'its write-ahead log is another one', foreignLog: true };
+  if (log.frames > 0 && wal.salts === '') return loss('its write-ahead log is missing or cannot be read');
+  // Where the file alone was whole, a log may begin with any salts if there was none before it.
+  if (log.frames > 0 || (wal.checksums.length > 0 && log.salts !== '')) return loss('its write-ahead log is another one', true);
   return undefined;
 }

@@ -34,8 +34,10 @@ export const markBytes: number = 2 * slotBytes;
 const MAGIC = 'FLDMARK1';
 const LENGTH = 96;
 
+export const noLog: LogMark = { salts: '', frames: 0, checksum: '' };
+
 /** A mark under which nothing has been acknowledged yet: any store fits it. */
-export const blankMark: Mark = { sequence: 0, cluster: '', revision: 0, commits: 0, base: 0, log: { salts: '', frames: 0, checksum: '' } };
+export const blankMark: Mark = { sequence: 0, cluster: '', revision: 0, commits: 0, base: 0, log: noLog };
 
 /** The bytes of one slot, without its padding. */
 export function encodeMark(mark: Mark): Uint8Array {

@@ -30,6 +30,9 @@ export type WriteReply =
   | { readonly kind: 'compacted'; readonly revision: number }
   | { readonly kind: 'failed'; readonly code: ErrorCode; readonly message: string };
 
+/** The operation changed nothing. */
+export type Failed = WriteReply & { readonly kind: 'failed' };
+
 export interface Deletion {
   readonly key: string;
   readonly revision: number;

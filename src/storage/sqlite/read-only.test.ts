@@ -4,6 +4,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, it } from 'node:test';
+import { cannotMount } from './testing/mounts.ts';
 
 const dir = mkdtempSync(join(tmpdir(), 'fairlead-read-only-'));
 after(() => rmSync(dir, { recursive: true }));
@@ -16,16 +17,7 @@ function openReadOnly(before: string): string {
   return execFileSync('unshare', args, { encoding: 'utf8', timeout: 60_000 });
 }
 
-function canMount(): boolean {
-  try {
-    execFileSync('unshare', ['--mount', 'true'], { stdio: 'ignore' });
-    return true;
-  } catch {
-    return false;
-  }
-}
-
-describe('a read-only file system', { skip: !canMount() && 'needs a mount namespace' }, () => {
+describe('a read-only file system', { skip: cannotMount }, () => {
   for (const [what, before] of [
     ['without a folder for the store', 'true'],
     ['with an empty folder', 'mkdir "$1/data"'],

@@ -23,7 +23,7 @@ import { admit, type Forgiven } from './admit.ts';
 import { Checkpoints } from './checkpoints.ts';
 import { lockStore, type StoreLock } from './lock.ts';
 import { makeWhenMissing } from './make-store.ts';
-import type { Before, Deletion, FromWriter, LedgerLimits, ToWriter, WriteOp, WriteReply, WriterData } from './protocol.ts';
+import type { Before, Deletion, Failed, FromWriter, LedgerLimits, ToWriter, WriteOp, WriteReply, WriterData } from './protocol.ts';
 import { Reader } from './reader.ts';
 import { diskHint, failed } from './sqlite-error.ts';
 
@@ -49,8 +49,6 @@ export interface SqliteStoreOptions {
   /** Go on without what is missing, where the store would be refused. */
   readonly acceptDataLoss?: boolean;
 }
-
-type Failed = WriteReply & { readonly kind: 'failed' };
 
 /** An operation on its way. `settle` gets the reply and gives the events to send. */
 interface Pending {

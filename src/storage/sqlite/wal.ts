@@ -1,5 +1,7 @@
 /** SQLite's write-ahead log as it lies on the disk, read without SQLite, which would take a damaged frame for the log's end. */
 
+import { type LogMark, noLog } from './mark.ts';
+
 // https://www.sqlite.org/fileformat2.html#the_write_ahead_log
 const MAGIC = 0x377f_0682;
 const HEADER = 32;
@@ -68,9 +70,9 @@ export function followsLog(before: string, salts: string): boolean {
 }
 
 /** The log's state from the head of the wal-index (`-shm`), which is in the byte order of the machine: little-endian on both that are served. */
-export function readWalIndex(head: Buffer): { readonly salts: string; readonly frames: number; readonly checksum: string } {
+export function readWalIndex(head: Buffer): LogMark {
   const frames = head.readUInt32LE(16);
-  if (frames === 0) return { salts: '', frames: 0, checksum: '' };
+  if (frames === 0) return noLog;
   const checksum = Buffer.alloc(8);
   checksum.writeUInt32BE(head.readUInt32LE(24), 0);
   checksum.writeUInt32BE(head.readUInt32LE(28), 4);
