@@ -38,7 +38,7 @@ suite('a kubeconfig', () => {
     assert.deepEqual(read.users[1], { name: 'fairlead-lab', user: { 'client-key-data': 'a2V5' } });
     assert.deepEqual(read.contexts[1].context, { cluster: 'fairlead-lab', user: 'fairlead-lab' });
     assert.match(merged, /# the one at work/);
-    assert.equal(unmergeKubeconfig(merged, 'lab', 'work', 'f'), mine);
+    assert.deepEqual(unmergeKubeconfig(merged, 'lab', 'work', 'f'), { text: mine, isEmpty: false });
   });
 
   test('takes a lab once, with its newest keys', () => {
@@ -58,13 +58,14 @@ suite('a kubeconfig', () => {
     test(`may be one that ${name}`, () => {
       const merged = mergeKubeconfig(text, admin, 'lab', 'f');
       assert.equal(parse(merged).contexts.length, 1);
-      assert.equal(unmergeKubeconfig(merged, 'lab', undefined, 'f'), undefined);
+      const left = unmergeKubeconfig(merged, 'lab', undefined, 'f');
+      assert.deepEqual([left.isEmpty, left.text.includes('fairlead')], [true, false]);
     });
 
   test('keeps the context that somebody chose meanwhile', () => {
     const merged = mergeKubeconfig(mergeKubeconfig(mine, admin, 'lab', 'f'), admin, 'two', 'f');
-    assert.equal(parse(unmergeKubeconfig(merged, 'lab', 'work', 'f') ?? '')['current-context'], 'fairlead-two');
-    assert.equal(parse(unmergeKubeconfig(merged, 'two', 'gone', 'f') ?? '')['current-context'], undefined);
+    assert.equal(parse(unmergeKubeconfig(merged, 'lab', 'work', 'f').text)['current-context'], 'fairlead-two');
+    assert.equal(parse(unmergeKubeconfig(merged, 'two', 'gone', 'f').text)['current-context'], undefined);
   });
 
   for (const text of ['a: [', '- a\n', 'word'])
@@ -106,6 +107,14 @@ suite('the kubeconfig of a person', { skip: process.getuid?.() !== 0 && 'root is
     assert.equal(parse(await readFile(path, 'utf8'))['current-context'], 'fairlead-lab');
     await unmergeAll(plan);
     assert.equal(await readFile(path, 'utf8'), mine);
+  });
+
+  test('that was there and had nothing in it stays, without the lab', async () => {
+    const path = join(person.home, 'config');
+    await writeFile(path, '', { mode: 0o666 });
+    await mergeForPerson(plan, path, person);
+    assert.deepEqual(await unmergeAll(plan), [path]);
+    assert.doesNotMatch(await readFile(path, 'utf8'), /fairlead-lab|a2V5/);
   });
 
   test('is no way for that person to have root write elsewhere', async () => {

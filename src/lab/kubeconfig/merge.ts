@@ -62,8 +62,13 @@ export function mergeKubeconfig(text: string, admin: string, lab: string, path: 
   return document.toString();
 }
 
-/** `text` without the lab. Gives undefined when nothing is left in it. `former` is the context that was the current one before. */
-export function unmergeKubeconfig(text: string, lab: string, former: string | undefined, path: string): string | undefined {
+/** `text` without the lab, and whether any cluster, user or context is left in it. `former` is the context that was the current one before. */
+export function unmergeKubeconfig(
+  text: string,
+  lab: string,
+  former: string | undefined,
+  path: string,
+): { readonly text: string; readonly isEmpty: boolean } {
   const document = read(text, path);
   const name = contextOf(lab);
   for (const key of lists) {
@@ -76,7 +81,7 @@ export function unmergeKubeconfig(text: string, lab: string, former: string | un
     if (former !== undefined && contexts && indexOf(contexts, former) >= 0) document.set('current-context', former);
     else document.delete('current-context');
   }
-  return lists.every((key) => (listOf(document, key)?.items.length ?? 0) === 0) ? undefined : document.toString();
+  return { text: document.toString(), isEmpty: lists.every((key) => (listOf(document, key)?.items.length ?? 0) === 0) };
 }
 
 export function currentContext(text: string, path: string): string | undefined {

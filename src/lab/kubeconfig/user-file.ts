@@ -56,7 +56,7 @@ async function readNotes(plan: LabPlan): Promise<Merged[]> {
   return JSON.parse((await readIfThere(noteOf(plan))) ?? '[]') as Merged[];
 }
 
-/** Whole or not at all, with the file's own mode; a link stays one. */
+/** Whole or not at all, and for its owner's eyes only, as it holds keys; a link stays one. */
 async function replace(path: string, text: string): Promise<void> {
   const target = await realpath(path).catch(() => path);
   await writeFile(`${target}.fairlead`, text, { mode: 0o600 });
@@ -93,11 +93,11 @@ export async function unmergeAll(plan: LabPlan): Promise<string[]> {
       const text = await readIfThere(path);
       if (text === undefined) return;
       const rest = unmergeKubeconfig(text, plan.options.name, former, path);
-      if (rest === undefined && created) {
+      if (rest.isEmpty && created) {
         await rm(path);
         // Ours as well, unless kubectl has put its cache there.
         await rmdir(dirname(path)).catch(() => {});
-      } else await replace(path, rest ?? text);
+      } else await replace(path, rest.text);
       cleared.push(path);
     });
   return cleared;
