@@ -57,14 +57,17 @@ function list(words: readonly Word[]): string {
   return words.map(({ word }) => word).join(' ');
 }
 
-/** Which command the words before the cursor name; the same few lines of bash and zsh. */
+function knownPaths(places: readonly Place[]): string[] {
+  return places.filter(({ path }) => path !== '').map(({ path }) => `'${path}'`);
+}
+
+/** Which command the words before the cursor name; the same few lines of bash and zsh, where `path` would be PATH. */
 function pathFinder(places: readonly Place[]): string {
-  const known = places.filter(({ path }) => path !== '').map(({ path }) => `'${path}'`);
-  return `  local path= word next
+  return `  local at= word next
   for word in "\${before[@]}"; do
-    next="\${path:+$path }$word"
+    next="\${at:+$at }$word"
     case $next in
-    ${known.join(' | ')}) path=$next ;;
+    ${knownPaths(places).join(' | ')}) at=$next ;;
     esac
   done`;
 }
@@ -85,7 +88,7 @@ _${name}() {
   COMPREPLY=()
   case " \${before[*]} " in *' -- '*) COMPREPLY=($(compgen -c -- "$current")); return ;; esac
 ${pathFinder(places)}
-  case $path in
+  case $at in
 ${branches.join('\n')}
   esac
   if [[ -z $value && $current == -* ]]; then words=$flags; files=; fi
@@ -121,8 +124,8 @@ _${name}() {
   local -a before flags words_
   before=(\${words[2,CURRENT-1]})
   if (( \${before[(I)--]} )); then _normal; return; fi
-${pathFinder(places).replace('local path=', 'local path_=').replaceAll('$path', '$path_').replaceAll('{path:', '{path_:').replace(' path=$next', ' path_=$next')}
-  case $path_ in
+${pathFinder(places)}
+  case $at in
 ${branches.join('\n')}
   esac
   if [[ $current == -* ]]; then _describe -V option flags; return; fi
@@ -148,13 +151,12 @@ function fish(name: string, places: readonly Place[]): string {
       }),
     ];
   });
-  const known = places.filter(({ path }) => path !== '').map(({ path }) => `'${path}'`);
   return `# fish completion of ${name}: ${name} completion fish | source
 function __${name}_at
   set -l path ''
   for word in (commandline -opc)[2..-1]
     set -l next (string trim -- "$path $word")
-    if contains -- $next ${known.join(' ')}
+    if contains -- $next ${knownPaths(places).join(' ')}
       set path $next
     end
   end
