@@ -120,9 +120,8 @@ export const agentCommand: Command = defineCommand({
         readyAddress: values['dns-ready-address'],
         metricsAddress: values['dns-metrics-address'],
       },
-      dnsLameduckMs: 1000 * durationFlag('dns-lameduck', values['dns-lameduck'], { zero: true, min: 1, max: 3600 }),
-      dnsMaxWatchAgeMs:
-        1000 * durationFlag('dns-max-watch-age', values['dns-max-watch-age'], { zero: true, min: 1, max: 86_400 }) || undefined,
+      dnsLameduckMs: 1000 * durationFlag('dns-lameduck', values['dns-lameduck'], 1, 3600),
+      dnsMaxWatchAgeMs: 1000 * durationFlag('dns-max-watch-age', values['dns-max-watch-age'], 1, 86_400) || undefined,
       proxyConfig: values['proxy-config'],
       proxyHttp: { healthzAddress: '0.0.0.0:10256', metricsAddress: '127.0.0.1:10249' },
       masqueradePods: values['masquerade-pods'],

@@ -81,8 +81,8 @@ class SharingInformers extends InformerSet {
   }
 }
 
-function definedOnly<K extends string>(options: Readonly<Record<K, string | undefined>>): Partial<Record<K, string>> {
-  return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)) as Partial<Record<K, string>>;
+function definedOnly<K extends string, V>(options: Readonly<Record<K, V | undefined>>): Partial<Record<K, V>> {
+  return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)) as Partial<Record<K, V>>;
 }
 
 /** Of TEST-NET-1: its route is the default route. */
@@ -97,7 +97,8 @@ async function ownAddress(apiServer: string | undefined): Promise<string> {
   const found = Object.values(networkInterfaces())
     .flat()
     .find((a) => a && !a.internal && a.family === 'IPv4');
-  if (byRoute || found) return byRoute || (found?.address ?? '');
+  const address = byRoute || found?.address;
+  if (address) return address;
   throw new KnownError('BAD_CONFIG', 'Cannot tell the address of this node', { hint: 'Give it: --node-ip 192.0.2.1' });
 }
 
@@ -237,8 +238,7 @@ export async function runAgent(settings: AgentSettings): Promise<number> {
         ranges: [settings.clusterCidr, settings.serviceCidr].filter(Boolean),
         publish: { namespace: 'kube-system', service: 'kube-dns', nodeName },
         ...definedOnly(settings.dnsHttp),
-        ...(settings.dnsLameduckMs === undefined ? {} : { lameduckMs: settings.dnsLameduckMs }),
-        ...(settings.dnsMaxWatchAgeMs === undefined ? {} : { maxWatchAgeMs: settings.dnsMaxWatchAgeMs }),
+        ...definedOnly({ lameduckMs: settings.dnsLameduckMs, maxWatchAgeMs: settings.dnsMaxWatchAgeMs }),
         clock,
         log: log.child({ part: 'dns' }),
         signal: ending,

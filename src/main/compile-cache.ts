@@ -26,7 +26,8 @@ export function prepareFolder(path: string, user: number): boolean {
   for (let at = path; ; at = dirname(at)) {
     const stat = lstatSync(at);
     // What is above may be root's as well.
-    if (!isSafe(stat, stat.isDirectory(), user) && !(at !== path && isSafe(stat, stat.isDirectory(), 0))) return false;
+    const owners = at === path ? [user] : [user, 0];
+    if (!owners.some((owner) => isSafe(stat, stat.isDirectory(), owner))) return false;
     if (at === dirname(at)) return true;
   }
 }

@@ -38,8 +38,8 @@ export const dnsCommand: Command = defineCommand({
       clusterCidr: cidrsFlag('cluster-cidr', values['cluster-cidr']),
       serviceCidr: cidrsFlag('service-cidr', values['service-cidr']),
       resolvConf: values['resolv-conf'],
-      dnsLameduckMs: 1000 * durationFlag('lameduck', values.lameduck, { zero: true, min: 1, max: 3600 }),
-      dnsMaxWatchAgeMs: 1000 * durationFlag('max-watch-age', values['max-watch-age'], { zero: true, min: 1, max: 86_400 }) || undefined,
+      dnsLameduckMs: 1000 * durationFlag('lameduck', values.lameduck, 1, 3600),
+      dnsMaxWatchAgeMs: 1000 * durationFlag('max-watch-age', values['max-watch-age'], 1, 86_400) || undefined,
       dnsHttp: {
         healthAddress: values['healthz-bind-address'] || undefined,
         readyAddress: values['ready-bind-address'] || undefined,

@@ -15,13 +15,12 @@ export function numberFlag(flag: string, text: string, min: number, max: number)
   return value;
 }
 
-/** Whole seconds of a duration as Go writes it, such as `48h`, from `min` to `max`, or 0 where that means something. Throws USAGE. */
-export function durationFlag(flag: string, text: string, { zero, min, max }: { zero: boolean; min: number; max: number }): number {
+/** Whole seconds of a duration as Go writes it, such as `48h`, from `min` to `max`, or 0. Throws USAGE. */
+export function durationFlag(flag: string, text: string, min: number, max: number): number {
   const ms = durationMs(text);
   if (ms === undefined) throw refuse(flag, text, 'it is no duration', '48h');
   const seconds = Math.floor(ms / 1000);
-  if ((seconds < min || seconds > max) && !(zero && ms === 0))
-    throw refuse(flag, text, `it is not between ${min} and ${max} seconds`, '48h');
+  if ((seconds < min || seconds > max) && ms !== 0) throw refuse(flag, text, `it is not between ${min} and ${max} seconds`, '48h');
   return seconds;
 }
 
@@ -43,7 +42,7 @@ export function cidrFlag(flag: string, text: string): string {
 
 /** Ranges with commas between them, or none. */
 export function cidrsFlag(flag: string, text: string): string {
-  for (const part of text.split(',').filter(Boolean)) cidrFlag(flag, part);
+  for (const part of listFlag(text)) cidrFlag(flag, part);
   return text;
 }
 

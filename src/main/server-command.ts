@@ -125,6 +125,5 @@ export const serverCommand: Command = defineCommand({
 
 /** Seconds; undefined for none. The bounds are upstream's: a token in a pod is renewed within the hour. */
 function tokenLimit(text: string): number | undefined {
-  const seconds = durationFlag('service-account-max-token-expiration', text, { zero: true, min: 3600, max: 2 ** 32 });
-  return seconds === 0 ? undefined : seconds;
+  return durationFlag('service-account-max-token-expiration', text, 3600, 2 ** 32) || undefined;
 }

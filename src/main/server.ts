@@ -41,8 +41,8 @@ export interface ServerSettings {
   /** Empty for none. */
   readonly clusterDns: string;
   readonly issuer: string;
-  /** Undefined for no limit. */
   readonly inflight: NonNullable<ApiServerOptions['inflight']>;
+  /** Undefined for no limit. */
   readonly maxTokenSeconds: number | undefined;
   readonly extendTokens: boolean;
   readonly admission: NonNullable<ApiServerOptions['admission']>;
