@@ -28,9 +28,9 @@ describe('the README', { skip: cannotStartLabs || (await missingProgram()) }, ()
   before(async () => {
     await machines.add('machine');
     dir = await mkdtemp(join(tmpdir(), 'readme-'));
-    // Root needs none; with it the lines stay as they are.
     // A busy machine may know that the rollout is over before a node's rules do.
     await writeFile(join(dir, '.curlrc'), 'retry = 30\nretry-connrefused\nretry-delay = 1\n');
+    // Root needs none; with it the lines stay as they are.
     await writeFile(join(dir, 'sudo'), '#!/bin/sh\nexec "$@"\n', { mode: 0o755 });
   });
   after(async () => {

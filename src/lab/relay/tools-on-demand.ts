@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { start } from '../../linux/exec.ts';
 import type { Log } from '../../observability/log.ts';
+import type { Instead } from './connect-proxy.ts';
 
 /** The registry that nobody runs: its images are made on this machine. */
 const localRegistry = 'fairlead.local';
@@ -9,7 +10,7 @@ const localRegistry = 'fairlead.local';
  * Has `fairlead.local/tools:1` loaded into the lab when a node first asks for it: a kubelet tries again, and finds it then. Gives what to
  * answer until it is there, or undefined for other hosts.
  */
-export function loadOnDemand(lab: string, log: Log): (host: string) => string | undefined {
+export function loadOnDemand(lab: string, log: Log): Instead {
   let busy = false;
   let failed = false;
   return (host) => {
