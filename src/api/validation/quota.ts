@@ -135,46 +135,67 @@ function limitNameErrors(item: LimitRangeItem, path: string): FieldError[] {
   });
 }
 
-/** min ≤ defaultRequest ≤ default ≤ max, of each resource. */
+type LimitKey = 'min' | 'max' | 'default' | 'defaultRequest';
+
+interface LimitOrder {
+  readonly low: LimitKey;
+  readonly high: LimitKey;
+  /** The one of the two that is told of. */
+  readonly at: LimitKey;
+  /** What both are called. */
+  readonly words: readonly [low: string, high: string];
+}
+
+/** min ≤ defaultRequest ≤ default ≤ max. */
+const limitOrder: readonly LimitOrder[] = [
+  { low: 'min', high: 'max', at: 'min', words: ['min', 'max'] },
+  { low: 'min', high: 'defaultRequest', at: 'defaultRequest', words: ['min', 'default request'] },
+  { low: 'defaultRequest', high: 'max', at: 'defaultRequest', words: ['default request', 'max'] },
+  { low: 'defaultRequest', high: 'default', at: 'defaultRequest', words: ['default request', 'default limit'] },
+  { low: 'min', high: 'default', at: 'default', words: ['min', 'default'] },
+  { low: 'default', high: 'max', at: 'default', words: ['default', 'max'] },
+];
+
+/** Whether the amounts of each resource go together. */
 function limitOrderErrors(item: LimitRangeItem, path: string): FieldError[] {
-  const given = item.type === 'Pod' ? { ...item, default: undefined, defaultRequest: undefined } : item;
-  const maps = [given.min, given.max, given.default, given.defaultRequest, given.maxLimitRequestRatio];
-  const names = new Set(maps.flatMap((map) => Object.keys(map ?? {})));
+  const { min, max, maxLimitRequestRatio: ratio } = item;
+  const given = item.type === 'Pod' ? { min, max } : { min, max, default: item.default, defaultRequest: item.defaultRequest };
+  const names = new Set([...Object.values(given), ratio].flatMap((map) => Object.keys(map ?? {})));
   return [...names].flatMap((name) => {
-    const [min, max, limit, request, ratio] = maps.map((map) => quantityOf(map?.[name] ?? ''));
-    const above = (a: Quantity | undefined, b: Quantity | undefined): boolean =>
-      a !== undefined && b !== undefined && compareQuantity(a, b) > 0;
-    const wrong = (key: 'min' | 'default' | 'defaultRequest' | 'maxLimitRequestRatio', text: string): FieldError =>
-      invalid(`${path}.${key}[${name}]`, given[key]?.[name], text);
-    const errors: FieldError[] = [];
-    if (above(min, max)) errors.push(wrong('min', `min value ${given.min?.[name]} is greater than max value ${given.max?.[name]}`));
-    if (above(min, request)) {
-      errors.push(
-        wrong('defaultRequest', `min value ${given.min?.[name]} is greater than default request value ${given.defaultRequest?.[name]}`),
-      );
-    }
-    if (above(request, max)) {
-      errors.push(
-        wrong('defaultRequest', `default request value ${given.defaultRequest?.[name]} is greater than max value ${given.max?.[name]}`),
-      );
-    }
-    if (above(request, limit)) {
-      const text = `default request value ${given.defaultRequest?.[name]} is greater than default limit value ${given.default?.[name]}`;
-      errors.push(wrong('defaultRequest', text));
-    }
-    if (above(min, limit))
-      errors.push(wrong('default', `min value ${given.min?.[name]} is greater than default value ${given.default?.[name]}`));
-    if (above(limit, max))
-      errors.push(wrong('default', `default value ${given.default?.[name]} is greater than max value ${given.max?.[name]}`));
-    if (above(one, ratio)) errors.push(wrong('maxLimitRequestRatio', `ratio ${given.maxLimitRequestRatio?.[name]} is less than 1`));
-    if (ratio && min && max && milli(min) > 0n && milli(ratio) * milli(min) > milli(max) * 1000n) {
-      const most = (Number(milli(max)) / Number(milli(min))).toFixed(6);
-      errors.push(wrong('maxLimitRequestRatio', `ratio ${given.maxLimitRequestRatio?.[name]} is greater than max/min = ${most}`));
-    }
-    if (!mayOvercommit(name) && limit && request && compareQuantity(limit, request) !== 0) {
-      const text = `default value ${given.default?.[name]} must equal to defaultRequest value ${given.defaultRequest?.[name]} in ${name}`;
-      errors.push(wrong('defaultRequest', text));
-    }
-    return errors;
+    const texts = Object.fromEntries(Object.entries(given).map(([key, map]) => [key, map?.[name]]));
+    return [
+      ...amountOrderErrors(texts, path, name),
+      ...ratioErrors(ratio?.[name], texts, `${path}.maxLimitRequestRatio[${name}]`),
+      ...overcommitErrors(texts, path, name),
+    ];
   });
+}
+
+type LimitTexts = Readonly<Partial<Record<LimitKey, string | undefined>>>;
+
+function amountOrderErrors(texts: LimitTexts, path: string, name: string): FieldError[] {
+  return limitOrder
+    .filter(({ low, high }) => isAbove(quantityOf(texts[low] ?? ''), quantityOf(texts[high] ?? '')))
+    .map(({ low, high, at, words }) =>
+      invalid(`${path}.${at}[${name}]`, texts[at], `${words[0]} value ${texts[low]} is greater than ${words[1]} value ${texts[high]}`),
+    );
+}
+
+function ratioErrors(text: string | undefined, texts: LimitTexts, path: string): FieldError[] {
+  const [ratio, min, max] = [text, texts.min, texts.max].map((amount) => quantityOf(amount ?? ''));
+  const errors = isAbove(one, ratio) ? [invalid(path, text, `ratio ${text} is less than 1`)] : [];
+  if (!ratio || !min || !max || milli(min) <= 0n || milli(ratio) * milli(min) <= milli(max) * 1000n) return errors;
+  const most = (Number(milli(max)) / Number(milli(min))).toFixed(6);
+  return [...errors, invalid(path, text, `ratio ${text} is greater than max/min = ${most}`)];
+}
+
+function overcommitErrors(texts: LimitTexts, path: string, name: string): FieldError[] {
+  const [limit, request] = [quantityOf(texts.default ?? ''), quantityOf(texts.defaultRequest ?? '')];
+  if (mayOvercommit(name) || !limit || !request || compareQuantity(limit, request) === 0) return [];
+  const text = `default value ${texts.default} must equal to defaultRequest value ${texts.defaultRequest} in ${name}`;
+  return [invalid(`${path}.defaultRequest[${name}]`, texts.defaultRequest, text)];
+}
+
+function isAbove(a: Quantity | undefined, b: Quantity | undefined): boolean {
+  return a !== undefined && b !== undefined && compareQuantity(a, b) > 0;
 }
