@@ -16,7 +16,9 @@ import {
   nonNegative,
   notSupported,
   optionalOneOf,
+  positive,
   required,
+  wellFormed,
 } from './field-error.ts';
 import { isNegative, isPositive } from './formats.ts';
 import { isDns1123Label, nameIsPathSegment } from './names.ts';
@@ -59,9 +61,7 @@ export function autoscalerStatusErrors({ status }: HorizontalPodAutoscaler): Fie
 /** What is scaled is in a group, but for what has been scaled from the first day on. */
 function referenceErrors(ref: CrossVersionObjectReference | undefined, path: string, scaled: boolean): FieldError[] {
   const { kind, name, apiVersion = '' } = ref ?? {};
-  const errors = Object.entries({ kind, name }).flatMap(([key, value]) =>
-    value ? invalids(`${path}.${key}`, value, nameIsPathSegment(value, false)) : [required(`${path}.${key}`)],
-  );
+  const errors = Object.entries({ kind, name }).flatMap(([key, value]) => wellFormed(value, `${path}.${key}`, nameIsPathSegment));
   const at = `${path}.apiVersion`;
   if (apiVersion.split('/').length > 2) return [...errors, invalid(at, apiVersion, `unexpected GroupVersion string: ${apiVersion}`)];
   const ungrouped = !apiVersion.includes('/') || apiVersion.startsWith('/');
@@ -151,7 +151,7 @@ function targetErrors({ type, value, averageValue, averageUtilization }: Partial
 
 function identifierErrors(metric: MetricIdentifier | undefined, path: string): FieldError[] {
   const at = `${path}.metric.name`;
-  return metric?.name ? invalids(at, metric.name, nameIsPathSegment(metric.name, false)) : [required(at, 'must specify a metric name')];
+  return metric?.name ? invalids(at, metric.name, nameIsPathSegment(metric.name)) : [required(at, 'must specify a metric name')];
 }
 
 function rulesErrors(rules: HPAScalingRules | undefined, path: string): FieldError[] {
@@ -165,8 +165,8 @@ function rulesErrors(rules: HPAScalingRules | undefined, path: string): FieldErr
     ...(policies?.length ? [] : [required(`${path}.policies`, 'must specify at least one Policy')]),
     ...eachOf(policies, `${path}.policies`, ({ type, value = 0, periodSeconds = 0 }, policyAt) => [
       ...(type === 'Pods' || type === 'Percent' ? [] : [notSupported(`${policyAt}.type`, type, ['Percent', 'Pods'])]),
-      ...(value > 0 ? [] : [invalid(`${policyAt}.value`, value, 'must be greater than zero')]),
-      ...(periodSeconds > 0 ? [] : [invalid(`${policyAt}.periodSeconds`, periodSeconds, 'must be greater than zero')]),
+      ...positive(value, `${policyAt}.value`),
+      ...positive(periodSeconds, `${policyAt}.periodSeconds`),
       ...(periodSeconds > maxPeriodSeconds
         ? [invalid(`${policyAt}.periodSeconds`, periodSeconds, `must be less than or equal to ${maxPeriodSeconds}`)]
         : []),

@@ -8,13 +8,25 @@ import type {
   TypedLocalObjectReference,
   TypedObjectReference,
 } from '../schema/types.ts';
-import { eachEntry, eachOf, type FieldError, forbidden, invalid, invalids, notSupported, optionalOneOf, required } from './field-error.ts';
-import { quantityOf, selectorErrors } from './formats.ts';
+import {
+  eachEntry,
+  eachOf,
+  emptyOrWellFormed,
+  type FieldError,
+  forbidden,
+  invalid,
+  invalids,
+  notSupported,
+  optionalOneOf,
+  required,
+} from './field-error.ts';
+import { isNegative, isPositive, quantityOf, selectorErrors } from './formats.ts';
 import { isDns1123Label, isDns1123Subdomain, isQualifiedName } from './names.ts';
-import { annotationErrors, immutable, labelErrors } from './object-meta.ts';
+import { immutable, templateMetaErrors } from './object-meta.ts';
 import { isNative } from './resource-name.ts';
 
 const accessModes: readonly string[] = ['ReadOnlyMany', 'ReadWriteMany', 'ReadWriteOnce', 'ReadWriteOncePod'];
+export const volumeModes: readonly string[] = ['Block', 'Filesystem'];
 const classAnnotation = 'volume.beta.kubernetes.io/storage-class';
 const resizeStatuses: readonly string[] = [
   'ControllerResizeInProgress',
@@ -31,13 +43,7 @@ export function claimErrors({ spec }: PersistentVolumeClaim): FieldError[] {
 
 /** An ephemeral volume's. */
 export function claimTemplateErrors({ metadata, spec }: PersistentVolumeClaimTemplate, path: string): FieldError[] {
-  const others = Object.keys(metadata ?? {}).filter((key) => key !== 'labels' && key !== 'annotations');
-  return [
-    ...annotationErrors(metadata?.annotations, `${path}.metadata.annotations`),
-    ...labelErrors(metadata?.labels, `${path}.metadata.labels`),
-    ...others.map((key) => forbidden(`${path}.metadata.${key}`, 'cannot be set')),
-    ...claimSpecErrors(spec ?? {}, `${path}.spec`),
-  ];
+  return [...templateMetaErrors(metadata, `${path}.metadata`), ...claimSpecErrors(spec ?? {}, `${path}.spec`)];
 }
 
 export function claimSpecErrors(spec: PersistentVolumeClaimSpec, path: string): FieldError[] {
@@ -48,14 +54,12 @@ export function claimSpecErrors(spec: PersistentVolumeClaimSpec, path: string): 
     ...selectorErrors(spec.selector, `${path}.selector`),
     ...accessModeErrors(spec.accessModes, `${path}.accessModes`),
     ...(storage === undefined ? [required(`${path}.resources[storage]`)] : positiveErrors(storage, `${path}.resources[storage]`)),
-    ...(storageClassName ? invalids(`${path}.storageClassName`, storageClassName, isDns1123Subdomain(storageClassName)) : []),
-    ...(spec.volumeMode === undefined ? [] : volumeModeErrors(spec.volumeMode, `${path}.volumeMode`)),
+    ...emptyOrWellFormed(storageClassName, `${path}.storageClassName`, isDns1123Subdomain),
+    ...optionalOneOf(spec.volumeMode, `${path}.volumeMode`, volumeModes),
     ...(dataSource ? sourceErrors(dataSource, `${path}.dataSource`) : []),
     ...(dataSourceRef ? sourceErrors(dataSourceRef, `${path}.dataSourceRef`) : []),
     ...(dataSource && dataSourceRef ? pairErrors(dataSource, dataSourceRef, path) : []),
-    ...(volumeAttributesClassName
-      ? invalids(`${path}.volumeAttributesClassName`, volumeAttributesClassName, isDns1123Subdomain(volumeAttributesClassName))
-      : []),
+    ...emptyOrWellFormed(volumeAttributesClassName, `${path}.volumeAttributesClassName`, isDns1123Subdomain),
   ];
 }
 
@@ -68,13 +72,8 @@ export function accessModeErrors(modes: readonly string[] | undefined, path: str
   ];
 }
 
-export function volumeModeErrors(mode: string, path: string): FieldError[] {
-  return ['Block', 'Filesystem'].includes(mode) ? [] : [notSupported(path, mode, ['Block', 'Filesystem'])];
-}
-
 export function positiveErrors(text: string, path: string): FieldError[] {
-  const amount = quantityOf(text);
-  return amount && compareQuantity(amount, zero) > 0 ? [] : [invalid(path, text, 'must be greater than zero')];
+  return isPositive(text) ? [] : [invalid(path, text, 'must be greater than zero')];
 }
 
 function sourceErrors(source: TypedLocalObjectReference | TypedObjectReference, path: string): FieldError[] {
@@ -156,6 +155,5 @@ export function claimStatusErrors({ status }: PersistentVolumeClaim): FieldError
 }
 
 function negativeErrors(text: string, path: string): FieldError[] {
-  const amount = quantityOf(text);
-  return amount && compareQuantity(amount, zero) < 0 ? [invalid(path, text, 'must be a valid resource quantity')] : [];
+  return isNegative(text) ? [invalid(path, text, 'must be a valid resource quantity')] : [];
 }

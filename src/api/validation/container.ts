@@ -5,16 +5,17 @@ import {
   duplicate,
   duplicates,
   eachOf,
+  emptyOrWellFormed,
   type FieldError,
   forbidden,
   invalid,
   invalids,
   notFound,
-  notSupported,
   oneOf,
   required,
+  wellFormed,
 } from './field-error.ts';
-import { protocolErrors } from './formats.ts';
+import { portProtocols } from './formats.ts';
 import { hookErrors, probeErrors } from './handler.ts';
 import { deviceErrors, mountErrors } from './mounts.ts';
 import { isDns1123Label, isDns1123Subdomain, isEnvVarName, isPort, isValidPortName } from './names.ts';
@@ -35,15 +36,12 @@ export interface ContainerContext {
 export function containerErrors(container: Container | EphemeralContainer, path: string, context: ContainerContext): FieldError[] {
   const { spec } = context;
   const { name, image, terminationMessagePolicy: policy } = container;
-  const errors = name ? invalids(`${path}.name`, name, isDns1123Label(name)) : [required(`${path}.name`)];
+  const errors = wellFormed(name, `${path}.name`, isDns1123Label);
   if (!image) errors.push(required(`${path}.image`));
   else if (!context.template && image.trim() !== image) {
     errors.push(invalid(`${path}.image`, image, 'must not have leading or trailing whitespace'));
   }
-  if (policy !== 'File' && policy !== 'FallbackToLogsOnError') {
-    const at = `${path}.terminationMessagePolicy`;
-    errors.push(policy ? notSupported(at, policy, ['File', 'FallbackToLogsOnError']) : required(at));
-  }
+  errors.push(...oneOf(policy, `${path}.terminationMessagePolicy`, ['File', 'FallbackToLogsOnError']));
   const claims = new Set((spec.resourceClaims ?? []).map((one) => one.name));
   return [
     ...errors,
@@ -133,7 +131,7 @@ function envFromErrors({ envFrom }: Container | EphemeralContainer, path: string
   return eachOf(envFrom, list, ({ prefix, configMapRef, secretRef }, at) => {
     const given = Object.entries({ configMapRef, secretRef }).filter(([, ref]) => ref !== undefined);
     return [
-      ...(prefix ? invalids(`${at}.prefix`, prefix, isEnvVarName(prefix)) : []),
+      ...emptyOrWellFormed(prefix, `${at}.prefix`, isEnvVarName),
       ...given.flatMap(([key, ref]) =>
         ref?.name ? invalids(`${at}.${key}.name`, ref.name, isDns1123Subdomain(ref.name)) : [required(`${at}.${key}.name`)],
       ),
@@ -178,12 +176,10 @@ export function hostPortConflicts(containers: readonly Container[], path: string
 function portsErrors(ports: readonly ContainerPort[] | undefined, path: string): FieldError[] {
   return [
     ...eachOf(ports, path, (port, at) => [
-      ...(port.name ? invalids(`${at}.name`, port.name, isValidPortName(port.name)) : []),
-      ...(port.containerPort
-        ? invalids(`${at}.containerPort`, port.containerPort, isPort(port.containerPort))
-        : [required(`${at}.containerPort`)]),
-      ...(port.hostPort ? invalids(`${at}.hostPort`, port.hostPort, isPort(port.hostPort)) : []),
-      ...protocolErrors(port.protocol, `${at}.protocol`),
+      ...emptyOrWellFormed(port.name, `${at}.name`, isValidPortName),
+      ...wellFormed(port.containerPort, `${at}.containerPort`, isPort),
+      ...emptyOrWellFormed(port.hostPort, `${at}.hostPort`, isPort),
+      ...oneOf(port.protocol, `${at}.protocol`, portProtocols),
     ]),
     ...duplicates(
       (ports ?? []).map((port) => port.name),

@@ -1,7 +1,7 @@
 /** The small resources of the core group, policy and scheduling. */
 import { isDeepStrictEqual } from 'node:util';
 import type { Namespace, Node, PodDisruptionBudget, PriorityClass } from '../schema/types.ts';
-import { duplicate, eachOf, type FieldError, forbidden, invalid, invalids, oneOf, optionalOneOf, required } from './field-error.ts';
+import { duplicate, eachOf, type FieldError, forbidden, invalid, invalids, oneOf, optionalOneOf, wellFormed } from './field-error.ts';
 import { amountsErrors, cidrErrors, countOrPercentErrors, percentAbove100Errors, selectorErrors } from './formats.ts';
 import { isLabelValue, isQualifiedName } from './names.ts';
 import { finalizerErrors, immutable } from './object-meta.ts';
@@ -34,7 +34,7 @@ export function nodeErrors({ spec, status }: Node): FieldError[] {
   const seen = new Set<string>();
   return [
     ...eachOf(spec?.taints, 'spec.taints', ({ key, value, effect }, at) => {
-      const errors = key ? invalids(`${at}.key`, key, isQualifiedName(key)) : [required(`${at}.key`)];
+      const errors = wellFormed(key, `${at}.key`, isQualifiedName);
       if (value) errors.push(...invalids(`${at}.value`, value, isLabelValue(value)));
       errors.push(...oneOf(effect, `${at}.effect`, taintEffects));
       const same = `${key}:${effect}`;

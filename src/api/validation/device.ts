@@ -24,6 +24,7 @@ import {
   duplicates,
   eachEntry,
   eachOf,
+  emptyOrWellFormed,
   type FieldError,
   forbidden,
   invalid,
@@ -31,12 +32,14 @@ import {
   notSupported,
   oneOf,
   optionalOneOf,
+  positive,
   required,
   tooLong,
+  wellFormed,
 } from './field-error.ts';
 import { isDns1123Label, isDns1123Subdomain, isLabelValue, isQualifiedName } from './names.ts';
 import { nodeSelectorErrors } from './node-selector.ts';
-import { annotationErrors, immutable, labelErrors } from './object-meta.ts';
+import { immutable, templateMetaErrors } from './object-meta.ts';
 import { csiDriverNameErrors } from './volume-source.ts';
 
 const maxRequests = 32;
@@ -67,14 +70,7 @@ export function resourceClaimUpdateErrors(next: ResourceV1ResourceClaim, old: Re
 }
 
 export function claimTemplateObjectErrors({ spec }: ResourceClaimTemplate): FieldError[] {
-  const { metadata } = spec ?? {};
-  const others = Object.keys(metadata ?? {}).filter((key) => key !== 'labels' && key !== 'annotations');
-  return [
-    ...annotationErrors(metadata?.annotations, 'spec.metadata.annotations'),
-    ...labelErrors(metadata?.labels, 'spec.metadata.labels'),
-    ...others.map((key) => forbidden(`spec.metadata.${key}`, 'cannot be set')),
-    ...deviceClaimErrors(spec?.spec?.devices ?? {}, 'spec.spec.devices'),
-  ];
+  return [...templateMetaErrors(spec?.metadata, 'spec.metadata'), ...deviceClaimErrors(spec?.spec?.devices ?? {}, 'spec.spec.devices')];
 }
 
 export function claimTemplateObjectUpdateErrors(next: ResourceClaimTemplate, old: ResourceClaimTemplate): FieldError[] {
@@ -145,16 +141,16 @@ function requestErrors({ name = '', exactly, firstAvailable = [] }: DeviceReques
 
 function oneRequestErrors(request: ExactDeviceRequest | DeviceSubRequest, path: string): FieldError[] {
   const { deviceClassName: name, selectors, allocationMode: mode = '', count = 0, tolerations } = request;
-  const errors = name ? invalids(`${path}.deviceClassName`, name, isDns1123Subdomain(name)) : [required(`${path}.deviceClassName`)];
+  const errors = wellFormed(name, `${path}.deviceClassName`, isDns1123Subdomain);
   if (mode === 'All') {
     if (count !== 0) errors.push(invalid(`${path}.count`, count, "must not be specified when allocationMode is 'All'"));
   } else if (mode !== 'ExactCount') errors.push(notSupported(`${path}.allocationMode`, mode, ['All', 'ExactCount']));
-  else if (count <= 0) errors.push(invalid(`${path}.count`, count, 'must be greater than zero'));
+  else errors.push(...positive(count, `${path}.count`));
   return [...errors, ...selectorsErrors(selectors, `${path}.selectors`), ...eachOf(tolerations, `${path}.tolerations`, tolerationErrors)];
 }
 
 function tolerationErrors({ key, operator, value = '', effect }: DeviceToleration, path: string): FieldError[] {
-  const errors = key ? invalids(`${path}.key`, key, isQualifiedName(key)) : [];
+  const errors = emptyOrWellFormed(key, `${path}.key`, isQualifiedName);
   errors.push(...oneOf(operator, `${path}.operator`, ['Equal', 'Exists']), ...optionalOneOf(effect, `${path}.effect`, effects));
   if (operator === 'Exists' && value) errors.push(invalid(`${path}.value`, value, 'must be empty for operator `Exists`'));
   return operator === 'Equal' ? [...errors, ...invalids(`${path}.value`, value, isLabelValue(value))] : errors;
@@ -200,9 +196,7 @@ export function resourceSliceErrors({ spec }: ResourceSlice): FieldError[] {
   return [
     ...csiDriverNameErrors(driver, 'spec.driver'),
     ...poolNameErrors(pool?.name, 'spec.pool.name'),
-    ...((pool?.resourceSliceCount ?? 0) > 0
-      ? []
-      : [invalid('spec.pool.resourceSliceCount', pool?.resourceSliceCount ?? 0, 'must be greater than zero')]),
+    ...positive(pool?.resourceSliceCount ?? 0, 'spec.pool.resourceSliceCount'),
     ...((pool?.generation ?? 0) < 0 ? [invalid('spec.pool.generation', pool?.generation, 'must be greater than or equal to zero')] : []),
     ...nodesErrors(spec ?? {}, 'spec'),
     ...(sharedCounters && spec?.devices ? [invalid('spec', '', 'only one of `sharedCounters` or `devices` is allowed')] : []),
@@ -255,7 +249,7 @@ function placeErrors(
 ): FieldError[] {
   const at = `${path}.nodeName`;
   return [
-    ...(nodeName === '' ? [invalid(at, '', noName)] : nodeName ? invalids(at, nodeName, isDns1123Subdomain(nodeName)) : []),
+    ...(nodeName === '' ? [invalid(at, '', noName)] : emptyOrWellFormed(nodeName, at, isDns1123Subdomain)),
     ...(nodeSelector ? nodeSelectorErrors(nodeSelector, `${path}.nodeSelector`) : []),
     ...(allNodes === false ? [invalid(`${path}.allNodes`, false, 'must be either unset or set to true')] : []),
   ];
@@ -282,7 +276,7 @@ function deviceErrors(device: Device, path: string, perDevice: boolean): FieldEr
     ...atMost(taints, `${path}.taints`, maxTaints),
     ...eachOf(taints, `${path}.taints`, ({ key = '', value, effect }, at) => [
       ...invalids(`${at}.key`, key, isQualifiedName(key)),
-      ...(value ? invalids(`${at}.value`, value, isLabelValue(value)) : []),
+      ...emptyOrWellFormed(value, `${at}.value`, isLabelValue),
       ...oneOf(effect, `${at}.effect`, effects),
     ]),
     ...devicePlaceErrors(device, path, perDevice),

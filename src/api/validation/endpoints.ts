@@ -1,7 +1,18 @@
 /** Endpoints and EndpointSlices. */
 import type { DiscoveryV1EndpointPort, Endpoint, EndpointSlice, Endpoints } from '../schema/types.ts';
-import { atMost, duplicate, eachOf, type FieldError, invalid, invalids, oneOf, required } from './field-error.ts';
-import { ipErrors, protocolErrors, reachableIpErrors } from './formats.ts';
+import {
+  atMost,
+  duplicate,
+  eachOf,
+  emptyOrWellFormed,
+  type FieldError,
+  invalid,
+  invalids,
+  oneOf,
+  optionalWellFormed,
+  required,
+} from './field-error.ts';
+import { ipErrors, portProtocols, reachableIpErrors } from './formats.ts';
 import { isDns1123Label, isDns1123Subdomain, isLabelValue, isPort, isQualifiedName } from './names.ts';
 import { immutable, labelErrors } from './object-meta.ts';
 
@@ -13,8 +24,8 @@ export function endpointsErrors({ subsets }: Endpoints): FieldError[] {
       errors.push(
         ...eachOf(list, `${at}.${key}`, ({ ip, hostname, nodeName }, address) => [
           ...reachableIpErrors(ip, `${address}.ip`),
-          ...(hostname ? invalids(`${address}.hostname`, hostname, isDns1123Label(hostname)) : []),
-          ...(nodeName === undefined ? [] : invalids(`${address}.nodeName`, nodeName, isDns1123Subdomain(nodeName))),
+          ...emptyOrWellFormed(hostname, `${address}.hostname`, isDns1123Label),
+          ...optionalWellFormed(nodeName, `${address}.nodeName`, isDns1123Subdomain),
         ]),
       );
     }
@@ -23,8 +34,8 @@ export function endpointsErrors({ subsets }: Endpoints): FieldError[] {
       ...eachOf(ports, `${at}.ports`, ({ name, port, protocol, appProtocol }, portAt) => [
         ...(name ? invalids(`${portAt}.name`, name, isDns1123Label(name)) : ports.length > 1 ? [required(`${portAt}.name`)] : []),
         ...invalids(`${portAt}.port`, port ?? 0, isPort(port)),
-        ...protocolErrors(protocol, `${portAt}.protocol`),
-        ...(appProtocol === undefined ? [] : invalids(`${portAt}.appProtocol`, appProtocol, isQualifiedName(appProtocol))),
+        ...oneOf(protocol, `${portAt}.protocol`, portProtocols),
+        ...optionalWellFormed(appProtocol, `${portAt}.appProtocol`, isQualifiedName),
       ]),
     ];
   });
@@ -53,10 +64,10 @@ function endpointErrors(endpoint: Endpoint, path: string, addressType: string): 
     ...(addresses.length === 0 ? [required(`${path}.addresses`, 'must contain at least 1 address')] : []),
     ...atMost(addresses, `${path}.addresses`, maxSliceAddresses),
     ...eachOf(addresses, `${path}.addresses`, (address, at) => sliceAddressErrors(address, at, addressType)),
-    ...(nodeName === undefined ? [] : invalids(`${path}.nodeName`, nodeName, isDns1123Subdomain(nodeName))),
+    ...optionalWellFormed(nodeName, `${path}.nodeName`, isDns1123Subdomain),
     ...atMost(labels, `${path}.deprecatedTopology`, maxTopologyLabels),
     ...labelErrors(topology, `${path}.deprecatedTopology`),
-    ...(hostname === undefined ? [] : invalids(`${path}.hostname`, hostname, isDns1123Label(hostname))),
+    ...optionalWellFormed(hostname, `${path}.hostname`, isDns1123Label),
     ...hintErrors(hints?.forZones, `${path}.hints.forZones`, isLabelValue),
     ...hintErrors(hints?.forNodes, `${path}.hints.forNodes`, isDns1123Subdomain),
   ];
@@ -80,9 +91,9 @@ function hintErrors(
 function slicePortErrors(ports: readonly DiscoveryV1EndpointPort[]): FieldError[] {
   return [
     ...eachOf(ports, 'ports', (port, at) => [
-      ...(port.name ? invalids(`${at}.name`, port.name, isDns1123Label(port.name)) : []),
-      ...protocolErrors(port.protocol, `${at}.protocol`),
-      ...(port.appProtocol === undefined ? [] : invalids(`${at}.appProtocol`, port.appProtocol, isQualifiedName(port.appProtocol))),
+      ...emptyOrWellFormed(port.name, `${at}.name`, isDns1123Label),
+      ...oneOf(port.protocol, `${at}.protocol`, portProtocols),
+      ...optionalWellFormed(port.appProtocol, `${at}.appProtocol`, isQualifiedName),
     ]),
     ...sliceNameClashes(ports),
   ];

@@ -1,7 +1,7 @@
 /** Environment variables of a container. */
 import type { EnvVar, FileKeySelector, Volume } from '../schema/types.ts';
 import { fieldRefErrors, resourceRefErrors } from './downward.ts';
-import { type FieldError, invalid, invalids, notFound, required } from './field-error.ts';
+import { type FieldError, invalid, invalids, notFound, required, wellFormed } from './field-error.ts';
 import { isConfigMapKey, isDns1123Label, isDns1123Subdomain, isEnvVarName } from './names.ts';
 import { backstepErrors } from './paths.ts';
 
@@ -18,7 +18,7 @@ const envFields: readonly string[] = [
 ];
 
 export function envErrors({ name, value, valueFrom }: EnvVar, path: string, volumes: readonly Volume[]): FieldError[] {
-  const errors = name ? invalids(`${path}.name`, name, isEnvVarName(name)) : [required(`${path}.name`)];
+  const errors = wellFormed(name, `${path}.name`, isEnvVarName);
   if (!valueFrom) return errors;
   const at = `${path}.valueFrom`;
   const { fieldRef, resourceFieldRef, configMapKeyRef, secretKeyRef, fileKeyRef } = valueFrom;
@@ -44,8 +44,8 @@ function fileErrors({ key, volumeName, path: file }: FileKeySelector, path: stri
   const at = `${path}.volumeName`;
   const volume = volumes.find((one) => one.name === volumeName);
   return [
-    ...(key ? invalids(`${path}.key`, key, isEnvVarName(key)) : [required(`${path}.key`)]),
-    ...(volumeName ? invalids(at, volumeName, isDns1123Label(volumeName)) : [required(at)]),
+    ...wellFormed(key, `${path}.key`, isEnvVarName),
+    ...wellFormed(volumeName, at, isDns1123Label),
     ...(file ? backstepErrors(file, `${path}.path`) : [required(`${path}.path`)]),
     ...(volume ? [] : [notFound(at, volumeName ?? '')]),
     ...(volume && !volume.emptyDir ? [invalid(at, volumeName, 'referenced volume must be of type emptyDir')] : []),

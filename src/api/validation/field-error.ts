@@ -93,6 +93,29 @@ export function invalids(path: string, value: unknown, messages: readonly string
   return messages.map((detail) => invalid(path, value, detail));
 }
 
+/** Required when it is missing or empty, else an Invalid per message of a format check. */
+export function wellFormed<T extends string | number>(
+  value: T | undefined,
+  path: string,
+  check: (value: T) => readonly string[],
+): FieldError[] {
+  return value ? invalids(path, value, check(value)) : [required(path)];
+}
+
+/** As `wellFormed`, for a field that may be left out. An empty text counts as one that is there. */
+export function optionalWellFormed(value: string | undefined, path: string, check: (value: string) => readonly string[]): FieldError[] {
+  return value === undefined ? [] : invalids(path, value, check(value));
+}
+
+/** As `wellFormed`, for a field that may be left out, empty or 0. */
+export function emptyOrWellFormed<T extends string | number>(
+  value: T | undefined,
+  path: string,
+  check: (value: T) => readonly string[],
+): FieldError[] {
+  return value ? invalids(path, value, check(value)) : [];
+}
+
 /**
  * So many errors of one list or map are told; then the rest of it is not looked at. Upstream tells all: those of a body of three
  * megabytes would be an answer of sixty.
@@ -151,6 +174,14 @@ export function optionalOneOf(value: string | undefined, path: string, supported
 
 export function nonNegative(value: number | undefined, path: string): FieldError[] {
   return value !== undefined && value < 0 ? [invalid(path, value, 'must be greater than or equal to 0')] : [];
+}
+
+export function positive(value: number, path: string): FieldError[] {
+  return value > 0 ? [] : [invalid(path, value, 'must be greater than zero')];
+}
+
+export function between(value: number | undefined, path: string, min: number, max: number): FieldError[] {
+  return value !== undefined && (value < min || value > max) ? [invalid(path, value, `must be between ${min} and ${max}, inclusive`)] : [];
 }
 
 /** A Duplicate for every name that came before; empty ones do not count. */

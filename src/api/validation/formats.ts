@@ -2,7 +2,7 @@
 import { isIp, parseCidr, parseIp } from '../../ip/ip.ts';
 import { compareQuantity, parseQuantity } from '../quantity/quantity.ts';
 import type { LabelSelector } from '../schema/types.ts';
-import { eachEntry, eachOf, type FieldError, forbidden, invalid, invalids, notSupported, required } from './field-error.ts';
+import { eachEntry, eachOf, type FieldError, forbidden, invalid, invalids, required } from './field-error.ts';
 import { isDns1123Subdomain, isLabelValue, isPort, isQualifiedName, isValidPortName } from './names.ts';
 import { labelErrors } from './object-meta.ts';
 
@@ -123,9 +123,4 @@ export function selectorErrors(selector: LabelSelector | undefined, path: string
       ];
     }),
   ];
-}
-
-export function protocolErrors(protocol: string | undefined, path: string): FieldError[] {
-  if (!protocol) return [required(path)];
-  return portProtocols.includes(protocol) ? [] : [notSupported(path, protocol, portProtocols)];
 }

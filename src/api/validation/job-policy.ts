@@ -1,6 +1,17 @@
 /** A Job's rules for failed pods, for success, and for when a pod is replaced. */
 import type { JobSpec, PodFailurePolicyRule, SuccessPolicyRule } from '../schema/types.ts';
-import { eachOf, type FieldError, invalid, invalids, nonNegative, notSupported, required, tooLong, tooMany } from './field-error.ts';
+import {
+  duplicate,
+  eachOf,
+  type FieldError,
+  invalid,
+  invalids,
+  nonNegative,
+  notSupported,
+  required,
+  tooLong,
+  tooMany,
+} from './field-error.ts';
 import { isQualifiedName } from './names.ts';
 
 const actions = ['Count', 'FailIndex', 'FailJob', 'Ignore'];
@@ -82,7 +93,7 @@ function exitCodeErrors(
       seen.add(code);
       return [
         ...(operator === 'In' && code === 0 ? [invalid(codeAt, code, 'must not be 0 for the In operator')] : []),
-        ...(again ? [{ type: 'FieldValueDuplicate', path: codeAt, value: code, detail: '' } as const] : []),
+        ...(again ? [duplicate(codeAt, code)] : []),
       ];
     }),
   );

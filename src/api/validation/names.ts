@@ -142,7 +142,7 @@ export function nameIsDns1035Label(name: string, asPrefix: boolean): string[] {
 }
 
 /** RBAC objects: only what would break a path is refused. */
-export function nameIsPathSegment(name: string, asPrefix: boolean): string[] {
+export function nameIsPathSegment(name: string, asPrefix: boolean = false): string[] {
   if (!asPrefix && (name === '.' || name === '..')) return [`may not be '${name}'`];
   return ['/', '%'].filter((bad) => name.includes(bad)).map((bad) => `may not contain '${bad}'`);
 }

@@ -14,8 +14,21 @@ import type {
   ServiceCIDR,
   TypedLocalObjectReference,
 } from '../schema/types.ts';
-import { eachOf, type FieldError, forbidden, invalid, invalids, notSupported, required, tooLong } from './field-error.ts';
-import { cidrErrors, domainPathErrors, portOrNameErrors, portProtocols, protocolErrors, selectorErrors } from './formats.ts';
+import {
+  eachOf,
+  emptyOrWellFormed,
+  type FieldError,
+  forbidden,
+  invalid,
+  invalids,
+  notSupported,
+  oneOf,
+  optionalWellFormed,
+  required,
+  tooLong,
+  wellFormed,
+} from './field-error.ts';
+import { cidrErrors, domainPathErrors, portOrNameErrors, portProtocols, selectorErrors } from './formats.ts';
 import { isDns1123Label, isDns1123Subdomain, isPort, isValidPortName, isWildcardDns1123Subdomain, nameIsPathSegment } from './names.ts';
 import { immutable } from './object-meta.ts';
 
@@ -43,7 +56,8 @@ export function networkPolicyErrors({ spec }: NetworkPolicy): FieldError[] {
 }
 
 function policyPortErrors({ protocol, port, endPort }: NetworkPolicyPort, path: string): FieldError[] {
-  const errors = protocol === '' ? [notSupported(`${path}.protocol`, '', portProtocols)] : protocolErrors(protocol, `${path}.protocol`);
+  const errors =
+    protocol === '' ? [notSupported(`${path}.protocol`, '', portProtocols)] : oneOf(protocol, `${path}.protocol`, portProtocols);
   if (port !== undefined) errors.push(...portOrNameErrors(port, `${path}.port`));
   if (endPort === undefined) return errors;
   if (port === undefined) errors.push(required(`${path}.port`, 'must be specified when `endPort` is specified'));
@@ -82,7 +96,7 @@ export function ingressErrors({ spec }: Ingress): FieldError[] {
     ...errors,
     ...eachOf(spec?.tls, 'spec.tls', ({ hosts, secretName }, at) => [
       ...eachOf(hosts, `${at}.hosts`, (host, hostAt) => invalids(hostAt, host, hostForm(host))),
-      ...(secretName ? invalids(`${at}.secretName`, secretName, isDns1123Subdomain(secretName)) : []),
+      ...emptyOrWellFormed(secretName, `${at}.secretName`, isDns1123Subdomain),
     ]),
     ...eachOf(spec?.rules, 'spec.rules', ({ host, http }, at) => [
       ...(host ? hostErrors(host, `${at}.host`) : []),
@@ -149,10 +163,8 @@ function parametersErrors(parameters: IngressClassParametersReference, path: str
 /** An object of any kind, in the same namespace or none. */
 function referenceErrors({ apiGroup, kind, name }: TypedLocalObjectReference, path: string): FieldError[] {
   return [
-    ...(apiGroup === undefined ? [] : invalids(`${path}.apiGroup`, apiGroup, isDns1123Subdomain(apiGroup))),
-    ...Object.entries({ kind, name }).flatMap(([key, value]) =>
-      value ? invalids(`${path}.${key}`, value, nameIsPathSegment(value, false)) : [required(`${path}.${key}`)],
-    ),
+    ...optionalWellFormed(apiGroup, `${path}.apiGroup`, isDns1123Subdomain),
+    ...Object.entries({ kind, name }).flatMap(([key, value]) => wellFormed(value, `${path}.${key}`, nameIsPathSegment)),
   ];
 }
 
@@ -174,11 +186,11 @@ export function ipAddressErrors({ spec }: IPAddress): FieldError[] {
   const ref = spec?.parentRef;
   if (!ref) return [required(path)];
   return [
-    ...(ref.group ? invalids(`${path}.group`, ref.group, isDns1123Subdomain(ref.group)) : []),
+    ...emptyOrWellFormed(ref.group, `${path}.group`, isDns1123Subdomain),
     ...Object.entries({ resource: ref.resource, name: ref.name }).flatMap(([key, value]) =>
-      value ? invalids(`${path}.${key}`, value, nameIsPathSegment(value, false)) : [required(`${path}.${key}`)],
+      wellFormed(value, `${path}.${key}`, nameIsPathSegment),
     ),
-    ...(ref.namespace ? invalids(`${path}.namespace`, ref.namespace, nameIsPathSegment(ref.namespace, false)) : []),
+    ...emptyOrWellFormed(ref.namespace, `${path}.namespace`, nameIsPathSegment),
   ];
 }
 

@@ -92,6 +92,16 @@ export function annotationErrors(annotations: Readonly<Record<string, string>> |
   return eachEntry(annotations, (key) => isQualifiedName(key.toLowerCase()).map((text) => invalid(path, key, text)));
 }
 
+/** Of a template: nothing but labels and annotations. */
+export function templateMetaErrors(meta: Partial<ObjectMeta> = {}, path: string): FieldError[] {
+  const { labels, annotations, ...others } = meta;
+  return [
+    ...annotationErrors(annotations, `${path}.annotations`),
+    ...labelErrors(labels, `${path}.labels`),
+    ...Object.keys(others).map((key) => forbidden(`${path}.${key}`, 'cannot be set')),
+  ];
+}
+
 function bytesOf(map: Readonly<Record<string, string>> | undefined): number {
   let bytes = 0;
   for (const [key, value] of Object.entries(map ?? {})) bytes += Buffer.byteLength(key) + Buffer.byteLength(value);

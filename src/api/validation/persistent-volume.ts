@@ -7,8 +7,21 @@ import type {
   SecretReference,
   VolumeNodeAffinity,
 } from '../schema/types.ts';
-import { accessModeErrors, positiveErrors, volumeModeErrors } from './claim.ts';
-import { eachEntry, type FieldError, forbidden, invalid, invalids, needed, notSupported, optionalOneOf, required } from './field-error.ts';
+import { accessModeErrors, positiveErrors, volumeModes } from './claim.ts';
+import {
+  eachEntry,
+  emptyOrWellFormed,
+  type FieldError,
+  forbidden,
+  invalid,
+  invalids,
+  needed,
+  notSupported,
+  optionalOneOf,
+  optionalWellFormed,
+  required,
+  wellFormed,
+} from './field-error.ts';
 import { isDns1123Label, isDns1123Subdomain } from './names.ts';
 import { nodeSelectorErrors } from './node-selector.ts';
 import { immutable } from './object-meta.ts';
@@ -27,9 +40,7 @@ const sources: Readonly<Record<string, SourceCheck>> = {
   ...commonSources,
   glusterfs: (gluster, path) => [
     ...needed(gluster, path, 'endpoints', 'path'),
-    ...(gluster.endpointsNamespace === undefined
-      ? []
-      : invalids(`${path}.endpointsNamespace`, gluster.endpointsNamespace, isDns1123Label(gluster.endpointsNamespace))),
+    ...optionalWellFormed(gluster.endpointsNamespace, `${path}.endpointsNamespace`, isDns1123Label),
   ],
   iscsi: (iscsi, path, owner) => [
     ...iscsiErrors(iscsi, path),
@@ -66,8 +77,8 @@ export function persistentVolumeErrors({ metadata, spec = {} }: PersistentVolume
     ...(reclaim === 'Recycle' && hostPath?.path && /^\/*(\.\/*)*$/.test(hostPath.path)
       ? [forbidden(`${path}.persistentVolumeReclaimPolicy`, "may not be 'recycle' for a hostPath mount of '/'")]
       : []),
-    ...(storageClassName ? invalids(`${path}.storageClassName`, storageClassName, isDns1123Subdomain(storageClassName)) : []),
-    ...(volumeMode === undefined ? [] : volumeModeErrors(volumeMode, `${path}.volumeMode`)),
+    ...emptyOrWellFormed(storageClassName, `${path}.storageClassName`, isDns1123Subdomain),
+    ...optionalOneOf(volumeMode, `${path}.volumeMode`, volumeModes),
     ...attributesClassErrors(spec, `${path}.volumeAttributesClassName`),
   ];
 }
@@ -106,10 +117,7 @@ function csiErrors(csi: CSIPersistentVolumeSource, path: string): FieldError[] {
 }
 
 function secretErrors({ name, namespace }: SecretReference, path: string): FieldError[] {
-  return [
-    ...(name ? invalids(`${path}.name`, name, isDns1123Subdomain(name)) : [required(`${path}.name`)]),
-    ...(namespace ? invalids(`${path}.namespace`, namespace, isDns1123Label(namespace)) : [required(`${path}.namespace`)]),
-  ];
+  return [...wellFormed(name, `${path}.name`, isDns1123Subdomain), ...wellFormed(namespace, `${path}.namespace`, isDns1123Label)];
 }
 
 /** A volume that nobody made an object of: only where it is, and how it is used. */

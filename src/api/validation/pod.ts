@@ -2,9 +2,11 @@ import type { Container, EphemeralContainer, Pod, PodResourceClaim, PodSpec, Pod
 import { affinityErrors } from './affinity.ts';
 import { containerErrors, hostPortConflicts } from './container.ts';
 import {
+  between,
   duplicate,
   duplicates,
   eachOf,
+  emptyOrWellFormed,
   type FieldError,
   forbidden,
   invalid,
@@ -13,8 +15,10 @@ import {
   notSupported,
   oneOf,
   optionalOneOf,
+  optionalWellFormed,
   required,
   tooLong,
+  wellFormed,
 } from './field-error.ts';
 import { ipErrors } from './formats.ts';
 import { isDns1123Label, isDns1123Subdomain, isQualifiedName } from './names.ts';
@@ -88,18 +92,16 @@ export function podSpecErrors(spec: PodSpec, path: string, metadata?: Pod['metad
     ...spreadErrors(spec.topologySpreadConstraints, `${path}.topologySpreadConstraints`, labels),
     ...hostUsersErrors(spec, path),
     ...hostnameErrors(spec, path),
-    ...nameErrors(spec.serviceAccountName, `${path}.serviceAccountName`, isDns1123Subdomain),
-    ...nameErrors(spec.nodeName, `${path}.nodeName`, isDns1123Subdomain),
-    ...(deadline === undefined ? [] : deadlineErrors(deadline, `${path}.activeDeadlineSeconds`, 1)),
+    ...emptyOrWellFormed(spec.serviceAccountName, `${path}.serviceAccountName`, isDns1123Subdomain),
+    ...emptyOrWellFormed(spec.nodeName, `${path}.nodeName`, isDns1123Subdomain),
+    ...deadlineErrors(deadline, `${path}.activeDeadlineSeconds`, 1),
     ...tolerationErrors(spec.tolerations, `${path}.tolerations`),
     ...eachOf(spec.hostAliases, `${path}.hostAliases`, ({ ip, hostnames }, at) => [
       ...ipErrors(ip, `${at}.ip`),
       ...eachOf(hostnames, `${at}.hostnames`, (name, nameAt) => invalids(nameAt, name, isDns1123Subdomain(name))),
     ]),
-    ...nameErrors(spec.priorityClassName, `${path}.priorityClassName`, isDns1123Subdomain),
-    ...(spec.runtimeClassName === undefined
-      ? []
-      : invalids(`${path}.runtimeClassName`, spec.runtimeClassName, isDns1123Subdomain(spec.runtimeClassName))),
+    ...emptyOrWellFormed(spec.priorityClassName, `${path}.priorityClassName`, isDns1123Subdomain),
+    ...optionalWellFormed(spec.runtimeClassName, `${path}.runtimeClassName`, isDns1123Subdomain),
     ...optionalOneOf(spec.preemptionPolicy, `${path}.preemptionPolicy`, ['PreemptLowerPriority', 'Never']),
     ...overheadErrors(spec.overhead, `${path}.overhead`),
     ...osErrors(spec, path),
@@ -136,7 +138,7 @@ function resourceClaimErrors(claims: readonly PodResourceClaim[] | undefined, pa
   return eachOf(claims, path, (claim, at) => {
     const { name, resourceClaimName, resourceClaimTemplateName } = claim;
     const given = Object.entries({ resourceClaimName, resourceClaimTemplateName }).filter(([, value]) => value !== undefined);
-    const errors = name ? invalids(`${at}.name`, name, isDns1123Label(name)) : [required(`${at}.name`)];
+    const errors = wellFormed(name, `${at}.name`, isDns1123Label);
     if (seen.has(name)) errors.push(duplicate(`${at}.name`, name));
     if (name) seen.add(name);
     if (given.length > 1)
@@ -158,8 +160,8 @@ function gateErrors(gates: PodSpec['schedulingGates'], path: string): FieldError
 
 function hostnameErrors({ hostname, subdomain, hostnameOverride: override, ...spec }: PodSpec, path: string): FieldError[] {
   const errors = [
-    ...nameErrors(hostname, `${path}.hostname`, isDns1123Label),
-    ...nameErrors(subdomain, `${path}.subdomain`, isDns1123Label),
+    ...emptyOrWellFormed(hostname, `${path}.hostname`, isDns1123Label),
+    ...emptyOrWellFormed(subdomain, `${path}.subdomain`, isDns1123Label),
   ];
   if (override === undefined) return errors;
   const at = `${path}.hostnameOverride`;
@@ -205,11 +207,5 @@ function osErrors(spec: PodSpec, path: string): FieldError[] {
 }
 
 export function deadlineErrors(seconds: number | undefined, path: string, min: number): FieldError[] {
-  return seconds !== undefined && (seconds < min || seconds > maxInt32)
-    ? [invalid(path, seconds, `must be between ${min} and ${maxInt32}, inclusive`)]
-    : [];
-}
-
-function nameErrors(value: string | undefined, path: string, check: (value: string) => string[]): FieldError[] {
-  return value ? invalids(path, value, check(value)) : [];
+  return between(seconds, path, min, maxInt32);
 }

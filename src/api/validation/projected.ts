@@ -72,15 +72,18 @@ function sourceErrors(source: VolumeProjection, at: string, volume: string): Fie
 }
 
 /** Upstream names the path as one of the volume. */
-function tokenErrors({ expirationSeconds: given, path }: ServiceAccountTokenProjection, at: string, volume: string): FieldError[] {
-  const seconds = given ?? minTokenSeconds;
-  const errors: FieldError[] = [];
-  if (seconds < minTokenSeconds)
-    errors.push(invalid(`${at}.expirationSeconds`, seconds, 'may not specify a duration less than 10 minutes'));
-  if (seconds > maxTokenSeconds) {
-    errors.push(invalid(`${at}.expirationSeconds`, seconds, 'may not specify a duration larger than 2^32 seconds'));
-  }
-  return [...errors, ...(path ? unreservedPathErrors(path, `${volume}.path`) : [required(`${volume}.path`)])];
+function tokenErrors({ expirationSeconds, path }: ServiceAccountTokenProjection, at: string, volume: string): FieldError[] {
+  return [
+    ...tokenSecondsErrors(expirationSeconds, `${at}.expirationSeconds`),
+    ...(path ? unreservedPathErrors(path, `${volume}.path`) : [required(`${volume}.path`)]),
+  ];
+}
+
+/** How long a token of a ServiceAccount may be good for. */
+export function tokenSecondsErrors(seconds: number | undefined, path: string): FieldError[] {
+  if (seconds === undefined) return [];
+  if (seconds < minTokenSeconds) return [invalid(path, seconds, 'may not specify a duration less than 10 minutes')];
+  return seconds > maxTokenSeconds ? [invalid(path, seconds, 'may not specify a duration larger than 2^32 seconds')] : [];
 }
 
 function bundleErrors(bundle: ClusterTrustBundleProjection, at: string): FieldError[] {

@@ -1,7 +1,7 @@
 /** What a container, or a pod as a whole, asks for. */
 import { compareQuantity, value } from '../quantity/quantity.ts';
 import type { ResourceRequirements } from '../schema/types.ts';
-import { duplicate, eachEntry, eachOf, type FieldError, forbidden, invalid, invalids, required } from './field-error.ts';
+import { duplicate, eachEntry, eachOf, emptyOrWellFormed, type FieldError, forbidden, invalid, required } from './field-error.ts';
 import { quantityOf } from './formats.ts';
 import { isDns1123Label } from './names.ts';
 import { amountErrors, isHugePage, mayOvercommit } from './resource-name.ts';
@@ -63,7 +63,7 @@ function claimErrors(
   const seen = new Set<string>();
   return eachOf(list, path, ({ name, request }, at) => {
     if (!name) return [required(at)];
-    const errors = request ? invalids(`${at}.request`, request, isDns1123Label(request)) : [];
+    const errors = emptyOrWellFormed(request, `${at}.request`, isDns1123Label);
     const key = request ? `${name}/${request}` : name;
     const taken = seen.has(name) || seen.has(key) || (!request && [...seen].some((one) => one.startsWith(`${name}/`)));
     if (taken) errors.push(duplicate(at, key));

@@ -1,6 +1,7 @@
 /** Whose rights a pod and its containers have. */
 import type { AppArmorProfile, Container, EphemeralContainer, PodSecurityContext, PodSpec, SeccompProfile } from '../schema/types.ts';
 import {
+  between,
   duplicates,
   eachOf,
   type FieldError,
@@ -53,7 +54,7 @@ function contextErrors(context: PodSecurityContext | undefined, spec: PodSpec, p
 }
 
 function idErrors(id: number | undefined, path: string): FieldError[] {
-  return id !== undefined && (id < 0 || id > maxId) ? [invalid(path, id, `must be between 0 and ${maxId}, inclusive`)] : [];
+  return between(id, path, 0, maxId);
 }
 
 function sysctlErrors(name: string | undefined, path: string, { hostNetwork, hostIPC }: PodSpec): FieldError[] {

@@ -7,6 +7,7 @@ import {
   duplicate,
   duplicates,
   eachOf,
+  emptyOrWellFormed,
   type FieldError,
   forbidden,
   invalid,
@@ -14,10 +15,11 @@ import {
   notSupported,
   oneOf,
   optionalOneOf,
+  optionalWellFormed,
   required,
   tooMany,
 } from './field-error.ts';
-import { cidrErrors, ipErrors, portOrNameErrors, protocolErrors, reachableIpErrors } from './formats.ts';
+import { cidrErrors, ipErrors, portOrNameErrors, portProtocols, reachableIpErrors } from './formats.ts';
 import { isDns1123Label, isDns1123Subdomain, isPort, isQualifiedName } from './names.ts';
 import { labelErrors } from './object-meta.ts';
 
@@ -106,7 +108,7 @@ export function serviceStatusErrors({ spec, status }: Service): FieldError[] {
     ...(ip ? ipErrors(ip, `${at}.ip`) : []),
     ...(ipMode && !ip ? [forbidden(`${at}.ipMode`, 'may not be specified when `ip` is not set')] : []),
     ...optionalOneOf(ipMode, `${at}.ipMode`, ['Proxy', 'VIP']),
-    ...(hostname ? invalids(`${at}.hostname`, hostname, isDns1123Subdomain(hostname)) : []),
+    ...emptyOrWellFormed(hostname, `${at}.hostname`, isDns1123Subdomain),
     ...(hostname && isIp(hostname) ? [invalid(`${at}.hostname`, hostname, 'must be a DNS name, not an IP address')] : []),
   ]);
 }
@@ -148,9 +150,9 @@ function portErrors(port: ServicePort, path: string, needsName: boolean): FieldE
   return [
     ...(port.name ? invalids(`${path}.name`, port.name, isDns1123Label(port.name)) : needsName ? [required(`${path}.name`)] : []),
     ...invalids(`${path}.port`, port.port ?? 0, isPort(port.port)),
-    ...protocolErrors(port.protocol, `${path}.protocol`),
+    ...oneOf(port.protocol, `${path}.protocol`, portProtocols),
     ...portOrNameErrors(port.targetPort, `${path}.targetPort`),
-    ...(port.appProtocol === undefined ? [] : invalids(`${path}.appProtocol`, port.appProtocol, isQualifiedName(port.appProtocol))),
+    ...optionalWellFormed(port.appProtocol, `${path}.appProtocol`, isQualifiedName),
   ];
 }
 

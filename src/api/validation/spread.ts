@@ -1,6 +1,17 @@
 /** How the pods of a workload are spread over nodes and zones. */
 import type { LabelSelector, TopologySpreadConstraint } from '../schema/types.ts';
-import { duplicate, eachOf, type FieldError, forbidden, invalid, invalids, oneOf, optionalOneOf, required } from './field-error.ts';
+import {
+  duplicate,
+  eachOf,
+  type FieldError,
+  forbidden,
+  invalid,
+  invalids,
+  oneOf,
+  optionalOneOf,
+  positive,
+  required,
+} from './field-error.ts';
 import { selectorErrors } from './formats.ts';
 import { isQualifiedName } from './names.ts';
 
@@ -26,10 +37,6 @@ export function spreadErrors(constraints: readonly TopologySpreadConstraint[] | 
     const text = `can only use minDomains if whenUnsatisfiable=DoNotSchedule, not ${whenUnsatisfiable ?? ''}`;
     return [...errors, invalid(`${at}.minDomains`, minDomains, text)];
   });
-}
-
-function positive(value: number, path: string): FieldError[] {
-  return value > 0 ? [] : [invalid(path, value, 'must be greater than zero')];
 }
 
 interface LabelKeys {

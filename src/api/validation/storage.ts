@@ -17,7 +17,6 @@ import {
   invalid,
   invalids,
   nonNegative,
-  notSupported,
   oneOf,
   optionalOneOf,
   required,
@@ -27,13 +26,12 @@ import { isNegative, selectorErrors } from './formats.ts';
 import { isDns1123Subdomain, isQualifiedName } from './names.ts';
 import { immutable } from './object-meta.ts';
 import { inlineVolumeErrors } from './persistent-volume.ts';
+import { tokenSecondsErrors } from './projected.ts';
 import { csiDriverNameErrors } from './volume-source.ts';
 
 const maxParameters = 512;
 const maxParameterBytes = 256 * 1024;
 const maxNodeIdBytes = 256;
-const minTokenSeconds = 600;
-const maxTokenSeconds = 2 ** 32;
 const maxMessageBytes = 1024;
 
 export function storageClassErrors(storageClass: StorageClass): FieldError[] {
@@ -42,19 +40,15 @@ export function storageClassErrors(storageClass: StorageClass): FieldError[] {
     ...provisionerErrors(provisioner, 'provisioner'),
     ...parameterErrors(parameters, 'parameters'),
     ...optionalOneOf(reclaimPolicy, 'reclaimPolicy', ['Delete', 'Retain']),
-    ...(volumeBindingMode === undefined
-      ? [required('volumeBindingMode')]
-      : ['Immediate', 'WaitForFirstConsumer'].includes(volumeBindingMode)
-        ? []
-        : [notSupported('volumeBindingMode', volumeBindingMode, ['Immediate', 'WaitForFirstConsumer'])]),
+    ...(volumeBindingMode === undefined ? [required('volumeBindingMode')] : []),
+    ...optionalOneOf(volumeBindingMode, 'volumeBindingMode', ['Immediate', 'WaitForFirstConsumer']),
     ...topologyErrors(allowedTopologies, 'allowedTopologies'),
   ];
 }
 
 export function storageClassUpdateErrors(next: StorageClass, old: StorageClass): FieldError[] {
-  const fixed = ['parameters', 'provisioner', 'reclaimPolicy'] as const;
   return [
-    ...fixed.filter((key) => !isDeepStrictEqual(next[key], old[key])).map((key) => forbidden(key, `updates to ${key} are forbidden.`)),
+    ...fixedErrors(next, old, ['parameters', 'provisioner', 'reclaimPolicy']),
     ...immutable(next.volumeBindingMode, old.volumeBindingMode, 'volumeBindingMode'),
   ];
 }
@@ -108,10 +102,7 @@ export function csiDriverErrors({ spec }: CSIDriver): FieldError[] {
     ...eachOf(spec?.tokenRequests, 'spec.tokenRequests', ({ audience = '', expirationSeconds: seconds }, at) => {
       if (audiences.has(audience)) return [duplicate(`${at}.audience`, audience)];
       audiences.add(audience);
-      const path = `${at}.expirationSeconds`;
-      if (seconds === undefined) return [];
-      if (seconds < minTokenSeconds) return [invalid(path, seconds, 'may not specify a duration less than 10 minutes')];
-      return seconds > maxTokenSeconds ? [invalid(path, seconds, 'may not specify a duration larger than 2^32 seconds')] : [];
+      return tokenSecondsErrors(seconds, `${at}.expirationSeconds`);
     }),
     ...eachOf(spec?.volumeLifecycleModes, 'spec.volumeLifecycleModes', (mode) =>
       oneOf(mode, 'spec.volumeLifecycleModes', ['Persistent', 'Ephemeral']),
@@ -228,9 +219,9 @@ export function attributesClassErrors({ driverName, parameters }: VolumeAttribut
 }
 
 export function attributesClassUpdateErrors(next: VolumeAttributesClass, old: VolumeAttributesClass): FieldError[] {
-  const fixed = ['driverName', 'parameters'] as const;
-  return [
-    ...fixed.filter((key) => !isDeepStrictEqual(next[key], old[key])).map((key) => forbidden(key, `updates to ${key} are forbidden.`)),
-    ...attributesClassErrors(next),
-  ];
+  return [...fixedErrors(next, old, ['driverName', 'parameters']), ...attributesClassErrors(next)];
+}
+
+function fixedErrors<T>(next: T, old: T, keys: readonly (keyof T & string)[]): FieldError[] {
+  return keys.filter((key) => !isDeepStrictEqual(next[key], old[key])).map((key) => forbidden(key, `updates to ${key} are forbidden.`));
 }

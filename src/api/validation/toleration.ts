@@ -1,13 +1,13 @@
 /** Tolerations of a pod. */
 import type { Toleration } from '../schema/types.ts';
-import { eachOf, type FieldError, invalid, invalids, notSupported } from './field-error.ts';
+import { eachOf, emptyOrWellFormed, type FieldError, invalid, invalids, notSupported } from './field-error.ts';
 import { isLabelValue, isQualifiedName } from './names.ts';
 
 export const taintEffects: readonly string[] = ['NoSchedule', 'PreferNoSchedule', 'NoExecute'];
 
 export function tolerationErrors(tolerations: readonly Toleration[] | undefined, path: string): FieldError[] {
   return eachOf(tolerations, path, ({ key, operator, value, effect, tolerationSeconds }, at) => {
-    const errors = key ? invalids(`${at}.key`, key, isQualifiedName(key)) : [];
+    const errors = emptyOrWellFormed(key, `${at}.key`, isQualifiedName);
     if (!key && operator !== 'Exists') {
       errors.push(
         invalid(

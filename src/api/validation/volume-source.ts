@@ -11,7 +11,9 @@ import type {
   StorageOSVolumeSource,
 } from '../schema/types.ts';
 import {
+  between,
   eachEntry,
+  emptyOrWellFormed,
   type FieldError,
   forbidden,
   invalid,
@@ -21,6 +23,7 @@ import {
   optionalOneOf,
   required,
   tooLong,
+  wellFormed,
 } from './field-error.ts';
 import { isDns1123Label, isDns1123Subdomain } from './names.ts';
 import { backstepErrors } from './paths.ts';
@@ -76,7 +79,7 @@ export const commonSources: Readonly<Record<string, SourceCheck>> = {
   cephfs: (ceph, path) => needed(ceph, path, 'monitors'),
 };
 
-/** Exactly one of the sources in `checks` must be given, and be right; `others` are the fields that are none. */
+/** Exactly one of the sources in `checks` must be given, and be right. `owner` is the name of the volume. */
 export function oneSourceErrors(volume: object, path: string, checks: Readonly<Record<string, SourceCheck>>, owner: string): FieldError[] {
   const sources = volume as Readonly<Record<string, unknown>>;
   const [first, ...more] = Object.keys(checks).filter((key) => sources[key] !== undefined);
@@ -87,12 +90,9 @@ export function oneSourceErrors(volume: object, path: string, checks: Readonly<R
   ];
 }
 
-export function hostPathErrors({ path, type = '' }: HostPathVolumeSource, at: string): FieldError[] {
+function hostPathErrors({ path, type }: HostPathVolumeSource, at: string): FieldError[] {
   if (!path) return [required(`${at}.path`)];
-  return [
-    ...backstepErrors(path, `${at}.path`),
-    ...(hostPathTypes.includes(type) ? [] : [notSupported(`${at}.type`, type, hostPathTypes)]),
-  ];
+  return [...backstepErrors(path, `${at}.path`), ...optionalOneOf(type, `${at}.type`, hostPathTypes)];
 }
 
 export function iscsiErrors(source: ISCSIVolumeSource | ISCSIPersistentVolumeSource, path: string): FieldError[] {
@@ -100,7 +100,7 @@ export function iscsiErrors(source: ISCSIVolumeSource | ISCSIPersistentVolumeSou
   return [
     ...needed({ targetPortal, iqn }, path, 'targetPortal', 'iqn'),
     ...(iqn ? initiatorErrors(iqn, `${path}.iqn`) : []),
-    ...rangeErrors(lun, `${path}.lun`, 0, 255),
+    ...between(lun, `${path}.lun`, 0, 255),
     ...((chapAuthDiscovery || chapAuthSession) && !secretRef ? [required(`${path}.secretRef`)] : []),
     ...(initiatorName === undefined ? [] : initiatorErrors(initiatorName, `${path}.initiatorname`)),
   ];
@@ -119,13 +119,9 @@ function initiatorErrors(name: string, path: string): FieldError[] {
   return form.test(name) ? [] : [invalid(path, name, 'must be valid format')];
 }
 
-function rangeErrors(value: number, path: string, min: number, max: number): FieldError[] {
-  return value < min || value > max ? [invalid(path, value, `must be between ${min} and ${max}, inclusive`)] : [];
-}
-
 function partitionErrors(partition: number | undefined, path: string): FieldError[] {
   // None is 0, which the text does not say.
-  return partition ? rangeErrors(partition, `${path}.partition`, 1, 255) : [];
+  return partition ? between(partition, `${path}.partition`, 1, 255) : [];
 }
 
 function fibreChannelErrors({ targetWWNs = [], wwids = [], lun }: FCVolumeSource, path: string): FieldError[] {
@@ -135,7 +131,7 @@ function fibreChannelErrors({ targetWWNs = [], wwids = [], lun }: FCVolumeSource
   if (targetWWNs.length === 0) return errors;
   if (wwids.length > 0) errors.push(invalid(at, targetWWNs, 'targetWWNs and wwids can not be specified simultaneously'));
   if (lun === undefined) return [...errors, required(`${path}.lun`, 'lun is required if targetWWNs is specified')];
-  return [...errors, ...rangeErrors(lun, `${path}.lun`, 0, 255)];
+  return [...errors, ...between(lun, `${path}.lun`, 0, 255)];
 }
 
 function flockerErrors({ datasetName = '', datasetUUID = '' }: FlockerVolumeSource, path: string): FieldError[] {
@@ -172,8 +168,8 @@ function azureDiskErrors({ diskName, diskURI = '', cachingMode, kind }: AzureDis
 export function storageOsErrors(source: StorageOSVolumeSource | StorageOSPersistentVolumeSource, path: string): FieldError[] {
   const { volumeName, volumeNamespace, secretRef } = source;
   return [
-    ...(volumeName ? invalids(`${path}.volumeName`, volumeName, isDns1123Label(volumeName)) : [required(`${path}.volumeName`)]),
-    ...(volumeNamespace ? invalids(`${path}.volumeNamespace`, volumeNamespace, isDns1123Label(volumeNamespace)) : []),
+    ...wellFormed(volumeName, `${path}.volumeName`, isDns1123Label),
+    ...emptyOrWellFormed(volumeNamespace, `${path}.volumeNamespace`, isDns1123Label),
     ...(secretRef ? needed(secretRef, `${path}.secretRef`, 'name') : []),
   ];
 }

@@ -9,7 +9,7 @@ import type {
   Volume,
 } from '../schema/types.ts';
 import { claimTemplateErrors } from './claim.ts';
-import { eachOf, type FieldError, forbidden, invalid, invalids, needed, oneOf, required } from './field-error.ts';
+import { duplicate, eachOf, type FieldError, forbidden, invalid, invalids, needed, oneOf, required, wellFormed } from './field-error.ts';
 import { isNegative } from './formats.ts';
 import { isDns1123Label, isDns1123Subdomain } from './names.ts';
 import { localPathErrors } from './paths.ts';
@@ -60,10 +60,10 @@ export function volumesErrors(volumes: readonly Volume[] | undefined, path: stri
     const { name, persistentVolumeClaim: claim } = volume;
     const errors = [
       ...oneSourceErrors(volume, at, sources, name ?? ''),
-      ...(name ? invalids(`${at}.name`, name, isDns1123Label(name)) : [required(`${at}.name`)]),
+      ...wellFormed(name, `${at}.name`, isDns1123Label),
       ...(volume.ephemeral ? claimNameErrors(name, `${at}.name`, podName) : []),
     ];
-    if (seen.has(name)) errors.push({ type: 'FieldValueDuplicate', path: `${at}.name`, value: name, detail: '' });
+    if (seen.has(name)) errors.push(duplicate(`${at}.name`, name));
     if (errors.length === 0) seen.add(name);
     if (claim && made.has(claim.claimName)) {
       const text = 'must not reference a PVC that gets created for an ephemeral volume';
