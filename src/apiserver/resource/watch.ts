@@ -41,6 +41,8 @@ export async function serveWatch(
   const prefix = objects.prefix(row, namespace);
   const presentation = presentationOf(row, answerShape(ctx.req.headers.accept), ctx.query, clock);
   const begin = await startOf(deps, prefix, cache.range.bind(cache), options);
+  // Nobody would hear of its close, and its timers would never end.
+  if (res.destroyed) return;
 
   res.writeHead(200, { 'content-type': 'application/json', 'cache-control': 'no-cache, private' });
   res.flushHeaders();
@@ -62,7 +64,6 @@ export async function serveWatch(
     close();
     stream.stop();
   });
-  if (res.destroyed) return stream.stop();
   await stream.sendInitial(begin.initial, () => drained(res));
   if (options.sendInitialEvents && options.allowBookmarks) stream.bookmark({ 'k8s.io/initial-events-end': 'true' });
   stream.start();
