@@ -37,6 +37,7 @@ import { eventTeller } from './bootstrap/server-events.ts';
 import { Lookup } from './cache/lookup.ts';
 import { WatchFeed } from './cache/watch-feed.ts';
 import { FlowControl, type Inflight } from './flow/flow-control.ts';
+import { flowOf } from './flow/levels.ts';
 import { beginConnection } from './flow/turn.ts';
 import type { Work } from './flow/width.ts';
 import { Access, attributesOf } from './http/access.ts';
@@ -194,7 +195,7 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
       void serveUpgrade(
         {
           ...{ access, resources, admission, kubelets, log, stop: stop.signal },
-          begin: ({ user, info }, connection) => beginConnection(flow, flow.of(user, info), connection),
+          begin: ({ user, info }, connection) => beginConnection(flow, flowOf(user, info), connection),
         },
         req,
         socket,

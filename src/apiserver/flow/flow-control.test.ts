@@ -114,6 +114,8 @@ describe('beginConnection()', () => {
     socket.destroy();
     await once(socket, 'close');
     assert.deepEqual(lowCounts(flows), { taken: 0, lasting: 0 });
+    await assert.rejects(beginConnection(flows, weak, socket), { name: 'StatusError', code: 503 });
+    assert.deepEqual(lowCounts(flows), { taken: 0, lasting: 0 });
   });
 });
 

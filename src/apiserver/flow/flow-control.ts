@@ -3,11 +3,9 @@
  * API Priority and Fairness (KEP-1040) does it, in one thread and with the suggested configuration; levels lend each other no seats.
  */
 import type { Clock } from '../../clock/clock.ts';
-import type { UserInfo } from '../auth/user-info.ts';
-import type { RequestInfo } from '../http/request-info.ts';
 import { tooManyRequests } from '../status/status-error.ts';
 import { Allowance, type AllowanceLimits } from './allowance.ts';
-import { type Flow, flowOf, type LevelName, levelRows } from './levels.ts';
+import { type Flow, type LevelName, levelRows } from './levels.ts';
 import { Pace } from './pace.ts';
 import { PriorityLevel, type Rejection, type Seat } from './priority-level.ts';
 
@@ -17,7 +15,7 @@ export interface Inflight {
   readonly mutating: number;
 }
 
-export const defaultInflight: Inflight = { requests: 400, mutating: 200 };
+const defaultInflight: Inflight = { requests: 400, mutating: 200 };
 
 export interface FlowLimits {
   /** Bytes: a body is in memory from its first byte to its answer, however slowly it comes. */
@@ -71,10 +69,6 @@ export class FlowControl {
         lasting: new Allowance(limits.lasting),
       });
     }
-  }
-
-  of(user: UserInfo, info: RequestInfo): Flow {
-    return flowOf(user, info);
   }
 
   /** A request that may go on. Throws 429. */

@@ -59,8 +59,14 @@ export class Turn {
   }
 }
 
-/** The turn of a request that leaves HTTP: counted until its connection closes. Throws 429. */
+/** Throws 503 for a client that has gone: nobody would tell of the end of what is taken for it from now on. */
+export function refuseGone(client: { readonly destroyed: boolean }): void {
+  if (client.destroyed) throw serviceUnavailable('the client has gone');
+}
+
+/** The turn of a request that leaves HTTP: counted until its connection closes. Throws 429, and 503 when it is closed. */
 export async function beginConnection(control: FlowControl, flow: Flow, socket: Duplex): Promise<void> {
+  refuseGone(socket);
   if (flow.level === 'exempt') return;
   const turn = new Turn(control, flow, 1);
   socket.once('close', () => turn.end());

@@ -11,7 +11,7 @@ import type { UserInfo } from '../auth/user-info.ts';
 import { badRequest, StatusError, unauthorized } from '../status/status-error.ts';
 import { type RequestInfo, requestInfo } from './request-info.ts';
 
-/** A request that may be served: parsed, authenticated, authorized; its body is not read yet. */
+/** A request that is parsed and authenticated; its body is not read yet. */
 export interface Admitted {
   readonly info: RequestInfo;
   readonly query: URLSearchParams;
@@ -25,13 +25,6 @@ export class Access {
   constructor(authenticator: Authenticator, authorizer: Authorizer) {
     this.authenticator = authenticator;
     this.authorizer = authorizer;
-  }
-
-  /** Throws 400, 401 or 403. */
-  async admit(req: IncomingMessage): Promise<Admitted> {
-    const known = await this.identify(req);
-    this.authorize(known);
-    return known;
   }
 
   /** Throws 403. */

@@ -12,7 +12,7 @@ export interface ConnectionLimits {
 }
 
 /** A kubelet without HTTP/2 has a connection for every Secret that it watches. An idle connection costs some 40 kB. */
-export const connectionLimits: ConnectionLimits = { ofAddress: 2000, total: 10_000 };
+const connectionLimits: ConnectionLimits = { ofAddress: 2000, total: 10_000 };
 
 interface Connection {
   readonly socket: Socket;

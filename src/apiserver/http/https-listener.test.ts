@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
+import type { IncomingMessage } from 'node:http';
 import { Agent, request } from 'node:https';
 import { PassThrough } from 'node:stream';
 import { text } from 'node:stream/consumers';
@@ -29,6 +30,8 @@ describe('listenHttps()', () => {
   const agent = new Agent();
   /** What is served, each ended by the test that asked for it. */
   const served: RequestContext[] = [];
+  /** What happens before it is known who asks. */
+  let identifying: ((req: IncomingMessage) => Promise<void>) | undefined;
   /** Of answers with 429. */
   const retryAfter: unknown[] = [];
   const flow = new FlowControl({
@@ -41,10 +44,11 @@ describe('listenHttps()', () => {
       listen: { host: '127.0.0.1', port: 0 },
       tls: { ...(await pki.server()), clientCa: pki.ca },
       access: {
-        identify: (req) => {
+        identify: async (req) => {
           const query = new URLSearchParams(req.url?.split('?')[1]);
           const info = requestInfo(req.method ?? '', req.url?.split('?')[0] ?? '', query);
-          return Promise.resolve({ info, query, user: { name: 'weak', groups: ['system:serviceaccounts'] } });
+          await identifying?.(req);
+          return { info, query, user: { name: 'weak', groups: ['system:serviceaccounts'] } };
         },
         authorize: () => {},
       },
@@ -131,6 +135,27 @@ describe('listenHttps()', () => {
     socket.destroy();
     await finishAll();
     await until(() => low().bytes === 0);
+  });
+
+  it('keeps nothing for a client that has gone before it was known who asks', async () => {
+    const requests = [
+      'GET /api/v1/pods HTTP/1.1\r\nhost: x\r\n\r\n',
+      'POST /api/v1/pods HTTP/1.1\r\nhost: x\r\ncontent-length: 500\r\n\r\nhalf',
+    ];
+    for (const text of requests) {
+      const socket = await connected();
+      const { promise: identified, resolve } = Promise.withResolvers<void>();
+      identifying = async (req) => {
+        identifying = undefined;
+        socket.destroy();
+        await new Promise((closed) => req.socket.once('close', closed));
+        resolve();
+      };
+      socket.write(text);
+      await identified;
+      await setImmediate();
+      assert.deepEqual([low().taken, low().bytes, served.length], [0, 0, 0], text);
+    }
   });
 
   it('lets a user have so many bytes of bodies under way', async () => {

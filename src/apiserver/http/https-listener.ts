@@ -9,9 +9,9 @@ import type { Clock } from '../../clock/clock.ts';
 import { KnownError, messageOf, systemCode } from '../../errors/known-error.ts';
 import type { Log } from '../../observability/log.ts';
 import type { FlowControl } from '../flow/flow-control.ts';
-import { isLongRunning, isPaced } from '../flow/levels.ts';
+import { flowOf, isLongRunning, isPaced } from '../flow/levels.ts';
 import { Pace } from '../flow/pace.ts';
-import { Turn } from '../flow/turn.ts';
+import { refuseGone, Turn } from '../flow/turn.ts';
 import { type Work, widthOf } from '../flow/width.ts';
 import { badRequest, bodyTooLarge, StatusError, unauthorized } from '../status/status-error.ts';
 import type { Access, Admitted } from './access.ts';
@@ -127,8 +127,9 @@ export async function listenHttps(o: HttpOptions): Promise<{ app: FastifyInstanc
 async function begin(o: HttpOptions, req: IncomingMessage, res: ServerResponse): Promise<void> {
   checkHead(req);
   const known = await o.access.identify(req);
+  refuseGone(res);
   const { info } = known;
-  const flow = o.flow.of(known.user, info);
+  const flow = flowOf(known.user, info);
   const turn = flow.level === 'exempt' ? undefined : new Turn(o.flow, flow, widthOf(info, o.workOf(known), isPaced(flow.level)));
   if (turn) {
     res.once('close', () => turn.end());
@@ -158,9 +159,11 @@ async function answer(o: HttpOptions, decoder: BodyDecoder, req: FastifyRequest,
     if (!known) throw unauthorized();
     if (turn) {
       await turn.begin();
-      if (isLongRunning(known.info)) turn.beginLasting();
-      // A watch has a seat until it has been sent what there is.
-      if (known.info.verb !== 'watch' && isLongRunning(known.info)) turn.pause();
+      if (isLongRunning(known.info)) {
+        turn.beginLasting();
+        // A watch has a seat until it has been sent what there is.
+        if (known.info.verb !== 'watch') turn.pause();
+      }
     }
     const body = Buffer.isBuffer(req.body) ? req.body : Buffer.alloc(0);
     await o.serve({ req: raw, res, body, warnings: [], decode: (job) => decoder.decode(job, known.user.name), ...known });
