@@ -12,6 +12,7 @@ import type { Clock } from '../clock/clock.ts';
 import { KnownError, messageOf } from '../errors/known-error.ts';
 import { type Cidr, familyOf, mustCidr } from '../ip/ip.ts';
 import { type Exec, systemExec } from '../linux/exec.ts';
+import { formatMac } from '../linux/netlink/attribute.ts';
 import { Rtnetlink } from '../linux/netlink/rtnetlink.ts';
 import { KernelNftables } from '../linux/nftables/kernel-nftables.ts';
 import { syncTable } from '../linux/nftables/sync-table.ts';
@@ -306,7 +307,7 @@ class Agent implements NetAgent {
 function randomMac(): string {
   const bytes = randomBytes(6);
   bytes[0] = ((bytes[0] ?? 0) & 0xfe) | 0x02;
-  return [...bytes].map((b) => b.toString(16).padStart(2, '0')).join(':');
+  return formatMac(bytes);
 }
 
 function aborted(signal: AbortSignal): Promise<void> {

@@ -16,7 +16,7 @@ import { tableName } from './mode/nftables/layout.ts';
 import { NftablesMode } from './mode/nftables/nftables-mode.ts';
 import { renderTable } from './mode/nftables/render-table.ts';
 import type { NodeContext } from './plan/node-context.ts';
-import { planServices } from './plan/planner.ts';
+import { Planner } from './plan/planner.ts';
 import { reservedOf } from './plan/reserved.ts';
 
 const seed = Number(process.env.FUZZ_SEED ?? Date.now() % 2 ** 32);
@@ -183,8 +183,11 @@ describe('hostile Services', { skip: cannotMakeNamespaces, concurrency: false },
         const wanted = renderTable(proxy.planner.plans.values(), node);
         assert.deepEqual(diff(await kernel.read(family, tableName), wanted), [], at);
         // The plans of a proxy that knows nothing of the past, over whatever an earlier step left, and into an empty kernel.
-        const objects = [...services].map(([name, service]) => ({ service, slices: slices.get(name) ?? [] }));
-        const other = renderTable(planServices(objects, node, reserved), node);
+        const planner = new Planner(node);
+        planner.reserve(reserved);
+        for (const [name, service] of services) planner.put(`fuzz/${name}`, service, slices.get(name) ?? []);
+        planner.take();
+        const other = renderTable(planner.plans.values(), node);
         const ops =
           step % 3 === 0
             ? [{ op: 'add-table' } as const, { op: 'delete-table' } as const, ...create(other)]

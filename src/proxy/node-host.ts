@@ -54,7 +54,7 @@ export class KernelNodeHost implements NodeHost {
  * The sockets that a client from elsewhere could have meant. A UDP socket in the range of ports that the kernel hands out (`ephemeral`) is
  * most often a client's own, which is gone in a moment.
  */
-export function listenersOf(sockets: readonly ListeningSocket[], ephemeral: readonly number[]): Listener[] {
+function listenersOf(sockets: readonly ListeningSocket[], ephemeral: readonly number[]): Listener[] {
   const [first = 32_768, last = 60_999] = ephemeral;
   return sockets
     .filter(({ protocol, port }) => protocol === 'tcp' || port < first || port > last)

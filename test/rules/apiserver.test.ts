@@ -1,10 +1,10 @@
 /** The proxy as a client of an API server: its own user, RBAC, allocated addresses, watches. */
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { endpointSlices, events, nodes, serviceCidrs, services } from '../../src/api/resource-types.ts';
 import { TestServer } from '../../src/apiserver/testing/test-server.ts';
 import { Client } from '../../src/client/client.ts';
+import { eventually } from '../../src/linux/fixture/namespaces.ts';
 import { FakeNftables } from '../../src/linux/nftables/fake-nftables.ts';
 import { NftablesMode } from '../../src/proxy/mode/nftables/nftables-mode.ts';
 import { startProxy } from '../../src/proxy/proxy.ts';
@@ -31,13 +31,6 @@ describe('the proxy and an API server', () => {
         signal: ending.signal,
       });
       const held = (set: string): [string, string][] => [...(nft.table('ip', 'kube-proxy')?.elements.get(set) ?? [])];
-      const until = async (what: string, check: () => boolean): Promise<void> => {
-        const deadline = Date.now() + 30_000;
-        while (!check()) {
-          assert.ok(Date.now() < deadline, `${what}: ${JSON.stringify(held('endpoints'))}`);
-          await sleep(5);
-        }
-      };
       await proxy.synced;
       const web = await admin.create(services, {
         apiVersion: 'v1',
@@ -47,7 +40,7 @@ describe('the proxy and an API server', () => {
       });
       const { clusterIP = '', ports = [] } = web.spec ?? {};
       const nodePort = ports[0]?.nodePort;
-      await until('refused node port', () => held('no-endpoint-nodeports').some(([key]) => key === `tcp . ${nodePort}`));
+      await eventually('refused node port', () => held('no-endpoint-nodeports').some(([key]) => key === `tcp . ${nodePort}`));
       const slice = await admin.create(endpointSlices, {
         apiVersion: 'discovery.k8s.io/v1',
         kind: 'EndpointSlice',
@@ -56,13 +49,15 @@ describe('the proxy and an API server', () => {
         ports: [{ name: 'http', port: 8080, protocol: 'TCP' }],
         endpoints: [{ addresses: ['10.244.1.2'] }, { addresses: ['10.244.2.2'] }],
       });
-      await until('two endpoints', () => held('services').some(([key, data]) => key === `${clusterIP} . tcp . 80` && data === 'goto lb-2'));
+      await eventually('two endpoints', () =>
+        held('services').some(([key, data]) => key === `${clusterIP} . tcp . 80` && data === 'goto lb-2'),
+      );
       await admin.update(endpointSlices, { ...slice, endpoints: [{ addresses: ['10.244.2.2'] }] });
-      await until('one endpoint', () =>
+      await eventually('one endpoint', () =>
         held('nodeports').some(([key, data]) => key === `tcp . ${nodePort}` && data === 'goto nodeport-lb-1'),
       );
       await admin.delete(services, 'web', { namespace: 'default' });
-      await until('none', () => !held('services').some(([key]) => key.startsWith(clusterIP)));
+      await eventually('none', () => !held('services').some(([key]) => key.startsWith(clusterIP)));
     } finally {
       ending.abort();
       await server.stop();
@@ -75,13 +70,6 @@ describe('the proxy and an API server', () => {
     const ending = new AbortController();
     const client = async (...certificate: Parameters<typeof server.pki.client>): Promise<Client> =>
       new Client({ server: server.url, ca: server.pki.ca, ...(await server.pki.client(...certificate)) });
-    const until = async (what: string, check: () => boolean | Promise<boolean>): Promise<void> => {
-      const deadline = Date.now() + 30_000;
-      while (!(await check())) {
-        assert.ok(Date.now() < deadline, what);
-        await sleep(5);
-      }
-    };
     try {
       const admin = await client('admin', 'system:masters');
       const addresses = [{ type: 'InternalIP', address: '192.0.2.9' }];
@@ -107,7 +95,7 @@ describe('the proxy and an API server', () => {
         metadata: { name: 'greedy', namespace: 'default' },
         spec: { externalIPs: ['192.0.2.9'], ports: [{ name: 'kubelet', port: 10_250 }] },
       });
-      await until('an Event', async () =>
+      await eventually('an Event', async () =>
         (await admin.list(events, { namespace: 'default' })).items.some(
           ({ reason, involvedObject, message }) =>
             reason === 'FrontendReserved' && involvedObject.name === 'greedy' && /part of node "other" listens/.test(message ?? ''),

@@ -1,8 +1,6 @@
 /** The proxy at work on a real kernel: what happens to traffic while things change. */
 import assert from 'node:assert/strict';
 import { after, afterEach, before, describe, it } from 'node:test';
-import type { Client } from '../../src/client/client.ts';
-import type { InformerSet } from '../../src/client/informers.ts';
 import { mustRun, systemExec } from '../../src/linux/exec.ts';
 import { inNetns } from '../../src/linux/netns.ts';
 import { diff } from '../../src/linux/nftables/diff.ts';
@@ -15,8 +13,9 @@ import { renderTable } from '../../src/proxy/mode/nftables/render-table.ts';
 import { KernelNodeHost } from '../../src/proxy/node-host.ts';
 import type { ProxyOptions } from '../../src/proxy/options.ts';
 import { planService } from '../../src/proxy/plan/plan-service.ts';
-import { type ServiceProxy, startProxy } from '../../src/proxy/proxy.ts';
+import type { ServiceProxy } from '../../src/proxy/proxy.ts';
 import { HandmadeCluster } from '../../src/proxy/testing/handmade-cluster.ts';
+import { start as startOver, stopAll, until } from '../../src/proxy/testing/running-proxy.ts';
 import { KernelUdpFlows } from '../../src/proxy/udp-flows.ts';
 import { Connection, probe } from './probe.ts';
 import { buildTopology, echoPort, type Topology } from './topology.ts';
@@ -31,7 +30,6 @@ describe('the proxy on a real kernel', { skip: process.getuid?.() === 0 ? false 
   let nft: KernelNftables;
   let flows: KernelUdpFlows;
   let host: KernelNodeHost;
-  const running: ServiceProxy[] = [];
 
   before(async () => {
     topology = await buildTopology([pod], endpoints, 'l');
@@ -40,7 +38,7 @@ describe('the proxy on a real kernel', { skip: process.getuid?.() === 0 ? false 
     host = inNetns(topology.node, () => new KernelNodeHost());
   });
   afterEach(async () => {
-    await Promise.all(running.splice(0).map((proxy) => proxy.close()));
+    await stopAll();
     await new NftablesMode(nft).cleanUp();
   });
   after(async () => {
@@ -50,23 +48,8 @@ describe('the proxy on a real kernel', { skip: process.getuid?.() === 0 ? false 
     await topology?.[Symbol.asyncDispose]();
   });
 
-  async function start(cluster: HandmadeCluster, more: Partial<ProxyOptions> = {}): Promise<ServiceProxy> {
-    const proxy = await startProxy({
-      client: {} as Client,
-      informers: cluster as unknown as InformerSet,
-      nodeName: 'node1',
-      nodeIps: ['192.168.120.11'],
-      clusterCidrs: ['10.244.0.0/16'],
-      serviceCidrs: ['10.96.0.0/16'],
-      minSyncPeriodMs: 0,
-      rules: new NftablesMode(nft),
-      udpFlows: flows,
-      host,
-      ...more,
-    });
-    running.push(proxy);
-    await proxy.synced;
-    return proxy;
+  function start(made: HandmadeCluster, more: Partial<ProxyOptions> = {}): Promise<ServiceProxy> {
+    return startOver(made, nft, { serviceCidrs: ['10.96.0.0/16'], udpFlows: flows, host, ...more });
   }
 
   function cluster(spec: Parameters<HandmadeCluster['service']>[2] = {}, ips: readonly string[] = endpoints): HandmadeCluster {
@@ -77,14 +60,6 @@ describe('the proxy on a real kernel', { skip: process.getuid?.() === 0 ? false 
   }
 
   const ask = (patienceMs = timeoutMs): ReturnType<typeof probe> => probe(topology.namespaceOf(pod), vip, 80, 'tcp', patienceMs);
-
-  async function until(check: () => Promise<boolean>): Promise<void> {
-    const deadline = Date.now() + 30_000;
-    while (!(await check())) {
-      assert.ok(Date.now() < deadline, 'nothing happened for 30 s');
-      await new Promise((resolve) => setTimeout(resolve, 5));
-    }
-  }
 
   it('keeps an established connection while it restarts, and while its Service goes away', async () => {
     const made = cluster({}, [endpoints[0]]);

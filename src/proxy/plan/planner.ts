@@ -65,17 +65,3 @@ export class Planner {
     return changes;
   }
 }
-
-export interface ServiceObjects {
-  readonly service: Service;
-  readonly slices: readonly EndpointSlice[];
-}
-
-/** What all these Services have on a node that knows nothing of the past. Pure. */
-export function planServices(objects: Iterable<ServiceObjects>, node: NodeContext, reserved: Reserved = nothingReserved): ServicePlan[] {
-  const planner = new Planner(node);
-  planner.reserve(reserved);
-  for (const { service, slices } of objects) planner.put(`${service.metadata.namespace}/${service.metadata.name}`, service, slices);
-  planner.take();
-  return [...planner.plans.values()];
-}

@@ -1,10 +1,11 @@
-/** A proxy over fakes, for as long as a test runs. */
+/** A proxy over a handmade cluster, for as long as a test runs. */
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { type AddressInfo, createServer } from 'node:net';
 import type { Client } from '../../client/client.ts';
 import type { InformerSet } from '../../client/informers.ts';
 import type { FakeNftables } from '../../linux/nftables/fake-nftables.ts';
+import type { Nftables } from '../../linux/nftables/table.ts';
 import { NftablesMode } from '../mode/nftables/nftables-mode.ts';
 import type { ProxyOptions } from '../options.ts';
 import { type ServiceProxy, startProxy } from '../proxy.ts';
@@ -14,7 +15,7 @@ import type { HandmadeCluster } from './handmade-cluster.ts';
 const running: ServiceProxy[] = [];
 
 /** Starts one for node1; resolves when its rules are there. */
-export async function start(cluster: HandmadeCluster, nftables: FakeNftables, more: Partial<ProxyOptions> = {}): Promise<ServiceProxy> {
+export async function start(cluster: HandmadeCluster, nftables: Nftables, more: Partial<ProxyOptions> = {}): Promise<ServiceProxy> {
   const proxy = await startProxy({
     client: {} as Client,
     informers: cluster as unknown as InformerSet,
