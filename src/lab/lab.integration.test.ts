@@ -20,7 +20,7 @@ import { unpackMissing } from './images/programs-of-debian.ts';
 import { type TarEntry, tarOf } from './images/tar.ts';
 import { toolPrograms } from './images/tools-image.ts';
 import { defaultLabOptions, planLab, stateRoot } from './plan.ts';
-import { runName } from './testing/run-name.ts';
+import { forgetLab, recordLab, runName } from './testing/run-name.ts';
 import { findTools } from './tools.ts';
 import { labUp } from './up.ts';
 
@@ -64,8 +64,14 @@ async function traces(name: string): Promise<string[]> {
 suite('a lab that loses parts', { skip: missing, timeout: 180_000 }, () => {
   const name = runName('ita');
   const plan = planLab({ ...defaultLabOptions, name, underlay: '192.168.123.0/24' });
-  before(() => must(['up', '--name', name, '--workers', '1', '--no-attach', '--client', '--underlay', '192.168.123.0/24']));
-  after(() => lab(['down', '--name', name]));
+  before(async () => {
+    await recordLab(name);
+    await must(['up', '--name', name, '--workers', '1', '--no-attach', '--client', '--underlay', '192.168.123.0/24']);
+  });
+  after(async () => {
+    await lab(['down', '--name', name]);
+    await forgetLab(name);
+  });
 
   const initOf = async (node: string): Promise<number> => Number(await readFile(join(plan.dir, 'nodes', node, 'init.pid'), 'utf8'));
 
@@ -266,10 +272,12 @@ suite('an attached lab', { skip: missing, timeout: 180_000 }, () => {
     await new Promise((resolve) => machine.stdout?.once('data', resolve));
     pid = machine.pid ?? 0;
     routesBefore = await routes();
+    await recordLab(name);
     await must(['up', '--name', name, '--workers', '1', '--attach', '--no-relay', ...ranges], pid);
   });
   after(async () => {
     await lab(['down', '--name', name], pid);
+    await forgetLab(name);
     machine.kill('SIGKILL');
   });
 

@@ -9,7 +9,7 @@ import { after, before, describe, test } from 'node:test';
 import type { Baseline } from '../../src/lab/baseline.ts';
 import { defaultLabOptions, type LabPlan, planLab } from '../../src/lab/plan.ts';
 import type { LabState } from '../../src/lab/state.ts';
-import { runName } from '../../src/lab/testing/run-name.ts';
+import { forgetLab, recordLab, runName } from '../../src/lab/testing/run-name.ts';
 import { type ExecOptions, type ExecResult, systemExec } from '../../src/linux/exec.ts';
 import { Namespaces } from '../../src/linux/fixture/namespaces.ts';
 import { eventually } from './fixture/eventually.ts';
@@ -32,10 +32,14 @@ describe('start and stop', { skip: cannotStartLabs }, () => {
     await machines.add('machine');
     machine = machines.path('machine');
     baseline = await baselineIn(machine);
+    for (const { options } of [plan, second]) await recordLab(options.name);
   });
 
   after(async () => {
-    for (const { options } of [plan, second]) await on([process.execPath, fairlead, 'lab', 'down', '--name', options.name]);
+    for (const { options } of [plan, second]) {
+      await on([process.execPath, fairlead, 'lab', 'down', '--name', options.name]);
+      await forgetLab(options.name);
+    }
     await machines[Symbol.asyncDispose]();
   });
 

@@ -8,7 +8,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { defaultLabOptions } from '../../src/lab/plan.ts';
-import { runName } from '../../src/lab/testing/run-name.ts';
+import { forgetLab, recordLab, runName } from '../../src/lab/testing/run-name.ts';
 import { systemExec } from '../../src/linux/exec.ts';
 import { Namespaces } from '../../src/linux/fixture/namespaces.ts';
 import { cannotStartLabs, fairlead } from './fixture/lab.ts';
@@ -27,6 +27,7 @@ describe('the README', { skip: cannotStartLabs || (await missingProgram()) }, ()
   let dir = '';
   before(async () => {
     await machines.add('machine');
+    await recordLab(name);
     dir = await mkdtemp(join(tmpdir(), 'readme-'));
     // A busy machine may know that the rollout is over before a node's rules do.
     await writeFile(join(dir, '.curlrc'), 'retry = 30\nretry-connrefused\nretry-delay = 1\n');
@@ -35,6 +36,7 @@ describe('the README', { skip: cannotStartLabs || (await missingProgram()) }, ()
   });
   after(async () => {
     await systemExec.run('nsenter', [`--net=${machines.path('machine')}`, process.execPath, fairlead, 'lab', 'down', '--name', name]);
+    await forgetLab(name);
     await machines[Symbol.asyncDispose]();
     await rm(dir, { recursive: true });
   });
