@@ -10,9 +10,9 @@ import { messageOf } from '../../errors/known-error.ts';
 import { type ControllerContext, timestamp } from '../context.ts';
 import { RecentWrites } from '../ownership/recent-writes.ts';
 import { canonical } from '../ownership/template-hash.ts';
-import { MANAGED_BY, MANAGER, planSlices, SERVICE_NAME, zoneOf } from './desired.ts';
+import { MANAGED_BY, MANAGER, planSlices, SERVICE_NAME } from './desired.ts';
 import { hasSelector, selects, servicesOf } from './services-of.ts';
-import { wantsTopologyHints, type ZoneShares, zoneFacts, zoneShares } from './topology-hints.ts';
+import { wantsTopologyHints, type ZoneShares, zoneFacts, zoneOf, zoneShares } from './topology-hints.ts';
 
 const TRIGGER_TIME = 'endpoints.kubernetes.io/last-change-trigger-time';
 

@@ -5,14 +5,13 @@ import { familyOf, parseIp } from '../../ip/ip.ts';
 import { controllerRef } from '../ownership/owner.ts';
 import { isReady } from '../ownership/pod-state.ts';
 import { canonical } from '../ownership/template-hash.ts';
-import { planHints, type TopologyEvent, wantsTopologyHints, type ZoneShares } from './topology-hints.ts';
+import { planHints, type TopologyEvent, wantsTopologyHints, type ZoneShares, zoneOf } from './topology-hints.ts';
 
 export const MAX_ENDPOINTS = 100;
 export const SERVICE_NAME = 'kubernetes.io/service-name';
 export const MANAGED_BY = 'endpointslice.kubernetes.io/managed-by';
 export const MANAGER = 'endpointslice-controller.k8s.io';
 const HEADLESS = 'service.kubernetes.io/headless';
-const ZONE = 'topology.kubernetes.io/zone';
 
 /** A pod that traffic could go to now or, being on its way out, a moment ago. */
 export function isCandidate(pod: Pod, publishNotReady: boolean): boolean {
@@ -47,10 +46,6 @@ function portsFor(service: Service, pod: Pod): DiscoveryV1EndpointPort[] {
     });
   }
   return ports;
-}
-
-export function zoneOf(node: Node): string | undefined {
-  return node.metadata.labels?.[ZONE];
 }
 
 function endpointOf(service: Service, pod: Pod, addresses: string[], node: Node | undefined): Endpoint {
@@ -168,9 +163,7 @@ function withTopologyHints({ create, update, remove }: SlicePlan, existing: read
     const [made, updated, unchanged] = [create.filter(isOf), update.filter(isOf), untouched.filter(isOf)];
     const { written, changed, event } = planHints({ written: [...made, ...updated], unchanged, shares });
     out.create.push(...written.slice(0, made.length));
-    out.update.push(...written.slice(made.length));
-    const before = new Map(unchanged.map((s) => [s.metadata.name, canonical(s.endpoints ?? [])]));
-    out.update.push(...changed.filter((s) => canonical(s.endpoints ?? []) !== before.get(s.metadata.name)));
+    out.update.push(...written.slice(made.length), ...changed);
     if (event) out.events.push(event);
   }
   return out;

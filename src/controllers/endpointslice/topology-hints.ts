@@ -4,6 +4,7 @@
  */
 import { parseQuantity } from '../../api/quantity/quantity.ts';
 import type { Endpoint, EndpointSlice, Node, Service } from '../../api/schema/types.ts';
+import { canonical } from '../ownership/template-hash.ts';
 
 /** How much more than its share an endpoint may get. */
 const OVERLOAD = 0.2;
@@ -26,22 +27,22 @@ export function wantsTopologyHints({ metadata }: Service): boolean {
   return mode === 'Auto' || mode === 'auto';
 }
 
-/** What of a node decides over shares. */
-export function zoneFacts(node: Node | undefined): unknown {
-  if (!node) return undefined;
-  const { labels = {} } = node.metadata;
-  return [labels[ZONE], CONTROL_PLANE.some((label) => label in labels), isNodeReady(node), node.status?.allocatable?.cpu];
+export function zoneOf(node: Node): string | undefined {
+  return node.metadata.labels?.[ZONE];
+}
+
+/** What of a node decides over shares; undefined for one that does not count, as it is not ready or a control plane. */
+export function zoneFacts(node: Node | undefined): { readonly zone: string | undefined; readonly cpu: string | undefined } | undefined {
+  if (!node || CONTROL_PLANE.some((label) => label in (node.metadata.labels ?? {})) || !isNodeReady(node)) return undefined;
+  return { zone: zoneOf(node), cpu: node.status?.allocatable?.cpu };
 }
 
 /** Undefined also when a single node does not say its zone or CPU, and with fewer than two zones. */
 export function zoneShares(nodes: readonly Node[]): ZoneShares {
   const cpu = new Map<string, number>();
   let total = 0;
-  for (const node of nodes) {
-    const labels = node.metadata.labels ?? {};
-    if (CONTROL_PLANE.some((label) => label in labels) || !isNodeReady(node)) continue;
-    const zone = labels[ZONE];
-    const amount = Number(parseQuantity(node.status?.allocatable?.cpu ?? '0').nano);
+  for (const { zone, cpu: text = '0' } of nodes.map(zoneFacts).filter((one) => one !== undefined)) {
+    const amount = Number(parseQuantity(text).nano);
     if (!zone || amount === 0) return undefined;
     cpu.set(zone, (cpu.get(zone) ?? 0) + amount);
     total += amount;
@@ -58,8 +59,9 @@ interface Allocation {
   readonly desired: number;
 }
 
-/** How many of `count` endpoints each zone is to have; a text when that cannot be done without overload. */
-function allocate(shares: ZoneShares, count: number): ReadonlyMap<string, Allocation> | string {
+/** How many of the endpoints each zone is to have; a text that says why none is told. */
+function allocate(shares: ZoneShares, endpoints: readonly Endpoint[]): ReadonlyMap<string, Allocation> | string {
+  const count = endpoints.length;
   if (!shares) return 'Insufficient Node information: allocatable CPU or zone not specified on one or more nodes';
   const numbers = `(${count} endpoints, ${shares.size} zones)`;
   if (shares.size > count) return `Insufficient number of endpoints ${numbers}`;
@@ -70,6 +72,7 @@ function allocate(shares: ZoneShares, count: number): ReadonlyMap<string, Alloca
   }));
   const left = count - wanted.reduce((sum, { minimum }) => sum + minimum, 0);
   if (left < 0) return `Unable to allocate minimum required endpoints to each zone without exceeding overload threshold ${numbers}`;
+  if (endpoints.some((e) => !e.zone)) return 'One or more endpoints do not have a zone specified';
   return new Map(wanted.map(({ zone, desired, minimum }) => [zone, { maximum: minimum + left, desired: Math.max(desired, minimum) }]));
 }
 
@@ -95,28 +98,26 @@ const endpointsOf = (slices: readonly EndpointSlice[]): Endpoint[] => slices.fla
 export function planHints({ written, unchanged, shares }: HintInput): HintPlan {
   const all = endpointsOf([...written, ...unchanged]).filter(isReady);
   const addressType = [...written, ...unchanged][0]?.addressType ?? 'IPv4';
-  const allocations = allocate(shares, all.length);
-  const problem =
-    typeof allocations === 'string'
-      ? allocations
-      : all.some((e) => !e.zone)
-        ? 'One or more endpoints do not have a zone specified'
-        : undefined;
-  if (problem !== undefined || typeof allocations === 'string') {
-    const changed = unchanged.filter((s) => s.endpoints?.some((e) => e.hints)).map((s) => withHints(s, () => undefined));
-    const event = { type: 'Warning', reason: 'TopologyAwareHintsDisabled', message: `${problem}, addressType: ${addressType}` } as const;
-    return { written: written.map((s) => withHints(s, () => undefined)), changed, event };
+  const allocations = allocate(shares, all);
+  if (typeof allocations === 'string') {
+    const without = (s: EndpointSlice): EndpointSlice => withHints(s, () => undefined);
+    const event = {
+      type: 'Warning',
+      reason: 'TopologyAwareHintsDisabled',
+      message: `${allocations}, addressType: ${addressType}`,
+    } as const;
+    return { written: written.map(without), changed: changedOf(unchanged, without), event };
   }
   const counts = new Map<string, number>();
   const redone = unchanged.filter((slice) => !keep(slice, allocations, counts));
   const slices = [...written, ...redone];
   for (const { zone = '' } of endpointsOf(slices).filter(isReady)) counts.set(zone, (counts.get(zone) ?? 0) + 1);
   const moved = move(endpointsOf(slices), ...imbalance(allocations, counts));
-  const hinted = slices.map((s) => withHints(s, (e) => moved.get(e) ?? e.zone));
+  const hinted = (s: EndpointSlice): EndpointSlice => withHints(s, (e) => moved.get(e) ?? e.zone);
   const wasOn = all.some((e) => hintsOf(e).length > 0);
   return {
-    written: hinted.slice(0, written.length),
-    changed: hinted.slice(written.length),
+    written: written.map(hinted),
+    changed: changedOf(redone, hinted),
     event: wasOn
       ? undefined
       : {
@@ -125,6 +126,13 @@ export function planHints({ written, unchanged, shares }: HintInput): HintPlan {
           message: `Topology Aware Hints has been enabled, addressType: ${addressType}`,
         },
   };
+}
+
+function changedOf(slices: readonly EndpointSlice[], change: (slice: EndpointSlice) => EndpointSlice): EndpointSlice[] {
+  return slices.flatMap((slice) => {
+    const next = change(slice);
+    return canonical(next.endpoints) === canonical(slice.endpoints ?? []) ? [] : [next];
+  });
 }
 
 /** Whether the hints of a slice may stay; then they are counted. */
