@@ -93,8 +93,8 @@ export function annotationErrors(annotations: Readonly<Record<string, string>> |
 }
 
 /** Of a template: nothing but labels and annotations. */
-export function templateMetaErrors(meta: Partial<ObjectMeta> = {}, path: string): FieldError[] {
-  const { labels, annotations, ...others } = meta;
+export function templateMetaErrors(meta: Partial<ObjectMeta> | undefined, path: string): FieldError[] {
+  const { labels, annotations, ...others } = meta ?? {};
   return [
     ...annotationErrors(annotations, `${path}.annotations`),
     ...labelErrors(labels, `${path}.labels`),

@@ -15,7 +15,7 @@ export function deprecatedLabel(key: string | undefined): string | undefined {
 }
 
 /** The warning of a path, when the label is an old one. */
-export function labelOf(key: string, path: string): string[] {
+export function labelWarnings(key: string, path: string): string[] {
   const text = deprecatedLabel(key);
   return text ? [`${path}: ${text}`] : [];
 }

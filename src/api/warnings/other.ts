@@ -3,11 +3,14 @@ import { isIp, parseIp } from '../../ip/ip.ts';
 import type {
   CronJob,
   CSIDriver,
+  Deployment,
   EndpointSlice,
   Ingress,
   Job,
   PersistentVolume,
   PersistentVolumeClaim,
+  ReplicaSet,
+  ReplicationController,
   RuntimeClass,
   Secret,
   Service,
@@ -15,14 +18,22 @@ import type {
   StorageClass,
 } from '../schema/types.ts';
 import { isDns1123Label } from '../validation/names.ts';
-import { deprecatedLabel, labelOf } from './node-labels.ts';
-import { claimSizeWarnings, oldVolumes, podWarnings, termWarnings } from './pod.ts';
+import { labelWarnings } from './node-labels.ts';
+import { annotationWarnings, claimSizeWarnings, oldVolumeWarnings, podWarnings, templateWarnings, termWarnings } from './pod.ts';
 
-const classAnnotation = 'volume.beta.kubernetes.io/storage-class';
-const mountAnnotation = 'volume.beta.kubernetes.io/mount-options';
+const claimAnnotations: Readonly<Record<string, string>> = {
+  'volume.beta.kubernetes.io/storage-class': 'deprecated since v1.8; use "storageClassName" attribute instead',
+};
+const volumeAnnotations: Readonly<Record<string, string>> = {
+  ...claimAnnotations,
+  'volume.beta.kubernetes.io/mount-options': 'deprecated since v1.31; use "mountOptions" attribute instead',
+};
+const goneVolumes: readonly string[] = ['cephfs', 'photonPersistentDisk', 'scaleIO', 'storageos', 'glusterfs', 'rbd'];
+const accountAnnotations: Readonly<Record<string, string>> = {
+  'kubernetes.io/enforce-mountable-secrets': 'deprecated in v1.32+; prefer separate namespaces to isolate access to mounted secrets',
+};
 const ingressClassAnnotation = 'kubernetes.io/ingress.class';
 const hintsAnnotation = 'service.kubernetes.io/topology-aware-hints';
-const mountableAnnotation = 'kubernetes.io/enforce-mountable-secrets';
 
 export function serviceWarnings({ metadata, spec = {} }: Service): string[] {
   const warnings: string[] = [];
@@ -59,14 +70,8 @@ export function endpointSliceWarnings({ addressType }: EndpointSlice): string[] 
 }
 
 export function volumeObjectWarnings({ metadata, spec = {} }: PersistentVolume): string[] {
-  const annotations = metadata.annotations ?? {};
-  const old: Readonly<Record<string, string>> = {
-    [classAnnotation]: 'deprecated since v1.8; use "storageClassName" attribute instead',
-    [mountAnnotation]: 'deprecated since v1.31; use "mountOptions" attribute instead',
-  };
-  const gone = ['cephfs', 'photonPersistentDisk', 'scaleIO', 'storageos', 'glusterfs', 'rbd'] as const;
   return [
-    ...Object.entries(old).flatMap(([key, text]) => (annotations[key] === undefined ? [] : [`metadata.annotations[${key}]: ${text}`])),
+    ...annotationWarnings(metadata.annotations, 'metadata.annotations', volumeAnnotations),
     ...(spec.persistentVolumeReclaimPolicy === 'Recycle'
       ? [
           'spec.persistentVolumeReclaimPolicy: The Recycle reclaim policy is deprecated. Instead, the recommended approach is to use dynamic provisioning.',
@@ -75,29 +80,25 @@ export function volumeObjectWarnings({ metadata, spec = {} }: PersistentVolume):
     ...(spec.nodeAffinity?.required?.nodeSelectorTerms ?? []).flatMap((term, i) =>
       termWarnings(term, `spec.nodeAffinity.required.nodeSelectorTerms[${i}]`, false),
     ),
-    ...gone.flatMap((key) => (spec[key] === undefined ? [] : [`spec.${key === 'storageos' ? 'storageOS' : key}: ${oldVolumes[key]}`])),
+    ...oldVolumeWarnings(spec, 'spec', goneVolumes),
   ];
 }
 
 export function claimWarnings({ metadata, spec }: PersistentVolumeClaim): string[] {
-  const old = metadata.annotations?.[classAnnotation] !== undefined;
   return [
-    ...(old ? [`metadata.annotations[${classAnnotation}]: deprecated since v1.8; use "storageClassName" attribute instead`] : []),
+    ...annotationWarnings(metadata.annotations, 'metadata.annotations', claimAnnotations),
     ...claimSizeWarnings(spec?.resources, 'spec.resources'),
   ];
 }
 
 export function storageClassWarnings({ allowedTopologies }: StorageClass): string[] {
   return (allowedTopologies ?? []).flatMap(({ matchLabelExpressions }, i) =>
-    (matchLabelExpressions ?? []).flatMap(({ key }, j) => labelOf(key, `allowedTopologies[${i}].matchLabelExpressions[${j}].key`)),
+    (matchLabelExpressions ?? []).flatMap(({ key }, j) => labelWarnings(key, `allowedTopologies[${i}].matchLabelExpressions[${j}].key`)),
   );
 }
 
 export function runtimeClassWarnings({ scheduling }: RuntimeClass): string[] {
-  return Object.keys(scheduling?.nodeSelector ?? {}).flatMap((key) => {
-    const text = deprecatedLabel(key);
-    return text ? [`scheduling.nodeSelector: ${text}`] : [];
-  });
+  return Object.keys(scheduling?.nodeSelector ?? {}).flatMap((key) => labelWarnings(key, 'scheduling.nodeSelector'));
 }
 
 export function csiDriverWarnings({ spec }: CSIDriver): string[] {
@@ -123,22 +124,19 @@ export function ingressWarnings({ metadata, spec }: Ingress): string[] {
 }
 
 export function serviceAccountWarnings({ metadata }: ServiceAccount): string[] {
-  if (metadata.annotations?.[mountableAnnotation] === undefined) return [];
-  return [
-    `metadata.annotations[${mountableAnnotation}]: deprecated in v1.32+; prefer separate namespaces to isolate access to mounted secrets`,
-  ];
+  return annotationWarnings(metadata.annotations, 'metadata.annotations', accountAnnotations);
 }
 
 const inPodNames = 'this is used in Pod names and hostnames, which can result in surprising behavior; a DNS label is recommended';
 
 /** Of an object whose name becomes part of its pods' names. */
-export function podNameWarnings(name: string): string[] {
+function podNameWarnings(name: string): string[] {
   const wrong = isDns1123Label(name);
   return wrong.length > 0 ? [`metadata.name: ${inPodNames}: [${wrong.join(' ')}]`] : [];
 }
 
-export function jobWarnings({ metadata, spec }: Job): string[] {
-  return [...podNameWarnings(metadata.name), ...podWarnings(spec?.template ?? {}, 'spec.template')];
+export function workloadWarnings(workload: Deployment | ReplicaSet | ReplicationController | Job): string[] {
+  return [...podNameWarnings(workload.metadata.name), ...templateWarnings(workload)];
 }
 
 export function cronJobWarnings({ metadata, spec }: CronJob): string[] {

@@ -12,7 +12,7 @@ import type {
 } from '../schema/types.ts';
 import { quantityOf } from '../validation/formats.ts';
 import { isLabelValue } from '../validation/names.ts';
-import { deprecatedLabel, labelOf } from './node-labels.ts';
+import { deprecatedLabel, labelWarnings } from './node-labels.ts';
 
 type AnyContainer = Container | EphemeralContainer;
 type Place = readonly [at: string, container: AnyContainer];
@@ -24,7 +24,7 @@ const oldAnnotations: Readonly<Record<string, string>> = {
 };
 const seccompAnnotation = 'seccomp.security.alpha.kubernetes.io/pod';
 /** Kinds of volumes, by their fields, with what became of them. */
-export const oldVolumes: Readonly<Record<string, string>> = {
+const oldVolumes: Readonly<Record<string, string>> = {
   photonPersistentDisk: 'deprecated in v1.11, non-functional in v1.16+',
   gitRepo: 'deprecated in v1.11, and disabled by default in v1.33+',
   scaleIO: 'deprecated in v1.16, non-functional in v1.22+',
@@ -45,9 +45,7 @@ export function podWarnings({ metadata, spec }: PodTemplateSpec, path: string = 
   const profiled = spec.securityContext?.seccompProfile !== undefined;
   return [
     ...placementWarnings(spec, `${root}spec`),
-    ...Object.entries(oldAnnotations).flatMap(([key, text]) =>
-      annotations[key] === undefined ? [] : [`${root}metadata.annotations[${key}]: ${text}`],
-    ),
+    ...annotationWarnings(annotations, `${root}metadata.annotations`, oldAnnotations),
     ...(spec.volumes ?? []).flatMap((volume, i) => volumeWarnings(volume, `${root}spec.volumes[${i}]`)),
     ...repeated(
       spec.hostAliases,
@@ -75,6 +73,20 @@ export function podWarnings({ metadata, spec }: PodTemplateSpec, path: string = 
   ];
 }
 
+/** Of workloads, whose templates stand in one place. */
+export function templateWarnings({ spec }: { readonly spec?: { readonly template?: PodTemplateSpec | undefined } | undefined }): string[] {
+  return podWarnings(spec?.template ?? {}, 'spec.template');
+}
+
+/** A warning for each of the annotations that `texts` knows. */
+export function annotationWarnings(
+  annotations: Readonly<Record<string, string>> | undefined,
+  path: string,
+  texts: Readonly<Record<string, string>>,
+): string[] {
+  return Object.entries(texts).flatMap(([key, text]) => (annotations?.[key] === undefined ? [] : [`${path}[${key}]: ${text}`]));
+}
+
 function containersOf(spec: PodSpec, path: string): Place[] {
   const lists = ['initContainers', 'containers', 'ephemeralContainers'] as const;
   return lists.flatMap((list) => (spec[list] ?? []).map((one: AnyContainer, i) => [`${path}.${list}[${i}]`, one] as const));
@@ -97,7 +109,7 @@ function placementWarnings({ nodeSelector, affinity, topologySpreadConstraints: 
   const requiredKey = 'requiredDuringSchedulingIgnoredDuringExecution';
   const preferredKey = 'preferredDuringSchedulingIgnoredDuringExecution';
   return [
-    ...Object.keys(nodeSelector ?? {}).flatMap((key) => labelOf(key, `${path}.nodeSelector[${key}]`)),
+    ...Object.keys(nodeSelector ?? {}).flatMap((key) => labelWarnings(key, `${path}.nodeSelector[${key}]`)),
     ...(nodeAffinity?.[requiredKey]?.nodeSelectorTerms ?? []).flatMap((term, i) =>
       termWarnings(term, `${at}.nodeAffinity.${requiredKey}.nodeSelectorTerms[${i}]`, false),
     ),
@@ -142,11 +154,16 @@ function unselected(term: PodAffinityTerm | undefined, path: string): string[] {
 function volumeWarnings(volume: Volume, path: string): string[] {
   const template = volume.ephemeral?.volumeClaimTemplate;
   return [
-    ...Object.keys(oldVolumes)
-      .filter((key) => volume[key as keyof Volume] !== undefined)
-      .map((key) => `${path}.${key === 'storageos' ? 'storageOS' : key}: ${oldVolumes[key]}`),
+    ...oldVolumeWarnings(volume, path, Object.keys(oldVolumes)),
     ...(template ? claimSizeWarnings(template.spec?.resources, `${path}.ephemeral.volumeClaimTemplate.spec.resources`) : []),
   ];
+}
+
+/** `kinds` are the fields to look at. */
+export function oldVolumeWarnings(volume: object, path: string, kinds: readonly string[]): string[] {
+  return kinds
+    .filter((kind) => volume[kind as keyof typeof volume] !== undefined)
+    .map((kind) => `${path}.${kind === 'storageos' ? 'storageOS' : kind}: ${oldVolumes[kind]}`);
 }
 
 interface Amounts {

@@ -23,8 +23,8 @@ import {
   replicaSetUpdateErrors,
   statefulSetUpdateErrors,
 } from '../../validation/workload.ts';
-import { podNameWarnings } from '../../warnings/other.ts';
-import { podWarnings } from '../../warnings/pod.ts';
+import { workloadWarnings } from '../../warnings/other.ts';
+import { templateWarnings } from '../../warnings/pod.ts';
 import { defineRow, scale } from '../define-row.ts';
 import type { ResourceRow } from '../resource-row.ts';
 
@@ -48,7 +48,7 @@ export const appsRows: readonly ResourceRow[] = [
     initialStatus: { currentNumberScheduled: 0, numberMisscheduled: 0, desiredNumberScheduled: 0, numberReady: 0 },
     columns: daemonSetColumns,
     applyDefaults: defaultDaemonSet,
-    warnings: ({ spec }) => podWarnings(spec?.template ?? {}, 'spec.template'),
+    warnings: (object) => templateWarnings(object),
     validate: daemonSetErrors,
     validateUpdate: daemonSetUpdateErrors,
   }),
@@ -61,7 +61,7 @@ export const appsRows: readonly ResourceRow[] = [
     subresources: [scale(({ spec }: Deployment) => formatLabelSelector(spec?.selector))],
     columns: deploymentColumns,
     applyDefaults: defaultDeployment,
-    warnings: ({ metadata, spec }) => [...podNameWarnings(metadata.name), ...podWarnings(spec?.template ?? {}, 'spec.template')],
+    warnings: (object) => workloadWarnings(object),
     validate: deploymentErrors,
     validateUpdate: deploymentUpdateErrors,
   }),
@@ -75,7 +75,7 @@ export const appsRows: readonly ResourceRow[] = [
     selectableFields: { 'status.replicas': ({ status }) => String(status?.replicas ?? 0) },
     columns: replicaSetColumns,
     applyDefaults: defaultReplicaSet,
-    warnings: ({ metadata, spec }) => [...podNameWarnings(metadata.name), ...podWarnings(spec?.template ?? {}, 'spec.template')],
+    warnings: (object) => workloadWarnings(object),
     validate: replicaSetErrors,
     validateUpdate: replicaSetUpdateErrors,
   }),
@@ -90,7 +90,7 @@ export const appsRows: readonly ResourceRow[] = [
     applyDefaults: defaultStatefulSet,
     // Pods are named after it.
     validateName: nameIsDnsLabel,
-    warnings: ({ spec }) => podWarnings(spec?.template ?? {}, 'spec.template'),
+    warnings: (object) => templateWarnings(object),
     validate: newStatefulSetErrors,
     validateUpdate: statefulSetUpdateErrors,
     // Its feature gate, MaxUnavailableStatefulSet, is off upstream.

@@ -5,7 +5,7 @@ import { cronJobs, jobs } from '../../resource-types.ts';
 import type { Job } from '../../schema/types.ts';
 import { cronJobErrors, cronJobUpdateErrors } from '../../validation/cron-job.ts';
 import { jobErrors, jobUpdateErrors } from '../../validation/job.ts';
-import { cronJobWarnings, jobWarnings } from '../../warnings/other.ts';
+import { cronJobWarnings, workloadWarnings } from '../../warnings/other.ts';
 import { defineRow } from '../define-row.ts';
 import type { ResourceRow } from '../resource-row.ts';
 
@@ -28,7 +28,7 @@ export const batchRows: readonly ResourceRow[] = [
     selectableFields: { 'status.successful': ({ status }) => String(status?.succeeded ?? 0) },
     columns: jobColumns,
     applyDefaults: defaultJob,
-    warnings: jobWarnings,
+    warnings: (object) => workloadWarnings(object),
     validate: jobErrors,
     validateUpdate: jobUpdateErrors,
     prepareCreate: selectOwnPods,

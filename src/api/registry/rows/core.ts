@@ -33,8 +33,7 @@ import { nameIsDnsLabel } from '../../validation/names.ts';
 import { persistentVolumeErrors, persistentVolumeUpdateErrors } from '../../validation/persistent-volume.ts';
 import { limitRangeErrors, quotaErrors, quotaUpdateErrors } from '../../validation/quota.ts';
 import { replicationControllerErrors } from '../../validation/workload.ts';
-import { claimWarnings, podNameWarnings, secretWarnings, serviceAccountWarnings, volumeObjectWarnings } from '../../warnings/other.ts';
-import { podWarnings } from '../../warnings/pod.ts';
+import { claimWarnings, secretWarnings, serviceAccountWarnings, volumeObjectWarnings, workloadWarnings } from '../../warnings/other.ts';
 import { allVerbs, defineReview, defineRow, part, scale, special, takeOver } from '../define-row.ts';
 import type { ResourceRow } from '../resource-row.ts';
 
@@ -133,7 +132,7 @@ export const coreRows: readonly ResourceRow[] = [
     selectableFields: { 'status.replicas': ({ status }) => String(status?.replicas ?? 0) },
     columns: replicationControllerColumns,
     applyDefaults: defaultReplicationController,
-    warnings: ({ metadata, spec }) => [...podNameWarnings(metadata.name), ...podWarnings(spec?.template ?? {}, 'spec.template')],
+    warnings: (object) => workloadWarnings(object),
     validate: replicationControllerErrors,
     defaultPropagation: 'Orphan',
   }),
