@@ -24,26 +24,32 @@ function keepTags(tags: Tags): Tags {
 /** More are no file that anybody wrote: each is looked for among all the others. */
 const maxAliases = 1000;
 
-/** JSON is YAML, and what most clients send as such. */
-export function looksLikeJson(bytes: Uint8Array): boolean {
+function looksLikeJson(bytes: Uint8Array): boolean {
   let at = 0;
   while (bytes[at] === 0x20 || bytes[at] === 0x0a || bytes[at] === 0x0d || bytes[at] === 0x09) at++;
   return bytes[at] === 0x7b;
 }
 
+/**
+ * JSON is YAML, what most clients send as such, and read a hundred times faster as itself. Undefined for what may still be YAML that
+ * begins as JSON does. Throws LimitError.
+ */
+export function jsonOf(bytes: Buffer): unknown {
+  if (!looksLikeJson(bytes)) return undefined;
+  measureJson(bytes);
+  try {
+    return JSON.parse(bytes.toString('utf8'));
+  } catch {
+    return undefined;
+  }
+}
+
 /** Parses one document. Keys that stand twice are refused. Throws YamlError, and LimitError for what is too much of it. */
 export function parseYaml(source: string | Buffer): unknown {
   const bytes = typeof source === 'string' ? Buffer.from(source) : source;
+  const json = jsonOf(bytes);
+  if (json !== undefined) return json;
   const text = bytes.toString('utf8');
-  if (looksLikeJson(bytes)) {
-    measureJson(bytes);
-    try {
-      // It is read a hundred times faster as itself.
-      return JSON.parse(text);
-    } catch {
-      // Flow style, or wrong: the YAML parser says what.
-    }
-  }
   measureYaml(text);
   const value = parseText(text);
   measureValue(value);

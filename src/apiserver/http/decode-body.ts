@@ -6,7 +6,7 @@ import { duplicateKeys } from '../../api/codec/duplicate-keys.ts';
 import { LimitError, measureJson } from '../../api/codec/limits.ts';
 import { decodeProtobuf } from '../../api/codec/protobuf.ts';
 import { checkFields, isUnknownField } from '../../api/codec/strict.ts';
-import { looksLikeJson, parseYaml } from '../../api/codec/yaml.ts';
+import { jsonOf, parseYaml } from '../../api/codec/yaml.ts';
 import type { KubeObject } from '../../api/resource-types.ts';
 import { messageOf } from '../../errors/known-error.ts';
 import { badRequest, bodyExceeds, isStatusError, type StatusError, unsupportedMediaType } from '../status/status-error.ts';
@@ -83,17 +83,6 @@ function decodeConfiguration({ body, validation }: ConfigurationJob): Decoded {
   } catch (err) {
     if (isStatusError(err)) throw err;
     throw limitOr(err, () => badRequest(`error decoding YAML: ${messageOf(err)}`));
-  }
-}
-
-/** Undefined for what may still be YAML that begins as JSON does. */
-function jsonOf(body: Buffer): unknown {
-  if (!looksLikeJson(body)) return undefined;
-  measureJson(body);
-  try {
-    return JSON.parse(body.toString('utf8'));
-  } catch {
-    return undefined;
   }
 }
 
