@@ -2,9 +2,8 @@
  * Reads and writes of single objects, by compare-and-swap. A change starts from the cached copy, which may be a moment old;
  * what fails on that copy is tried again on what the store really holds before anybody hears of it.
  */
-
 import { isDeepStrictEqual } from 'node:util';
-import { bodyLimits, LimitError, measureJson } from '../../api/codec/limits.ts';
+import { bodyLimits, measureJson } from '../../api/codec/limits.ts';
 import type { ResourceRow } from '../../api/registry/resource-row.ts';
 import type { KubeObject } from '../../api/resource-types.ts';
 import type { Store, StoredRecord } from '../../storage/store.ts';
@@ -12,6 +11,7 @@ import { CachedObject, encodeObject, spliceRevision } from '../cache/cached-obje
 import type { ResourceCache } from '../cache/resource-cache.ts';
 import type { WatchFeed } from '../cache/watch-feed.ts';
 import { alreadyExists, conflict, isStatusError, methodNotAllowed, notFound, StatusError } from '../status/status-error.ts';
+import { holdToLimits } from './object-limits.ts';
 import { copyOf } from './presentation.ts';
 
 /** Upstream's limit of an object in etcd; the body of a request may be larger (3 MiB). */
@@ -149,18 +149,9 @@ export class ObjectStore {
         `${row.type.kind} "${name}" is too large: ${value.length} bytes, the limit is ${maxObjectBytes}`,
       );
     }
-    // Many small patches make what no body may be. Fewer bytes cannot hold so many values.
-    if (value.length > 2 * bodyLimits.values) checkValues(value, `${row.type.kind} "${name}"`);
+    // Fewer bytes cannot hold so many values.
+    if (value.length > 2 * bodyLimits.values) holdToLimits(row, name, () => measureJson(value));
     return value;
-  }
-}
-
-function checkValues(value: Buffer, what: string): void {
-  try {
-    measureJson(value);
-  } catch (err) {
-    if (!(err instanceof LimitError)) throw err;
-    throw new StatusError(413, 'RequestEntityTooLarge', `${what} ${err.message}`);
   }
 }
 

@@ -1,5 +1,5 @@
 /** PATCH bodies: which kind they are, and what they make of an object. */
-import { LimitError, measureValue } from '../../api/codec/limits.ts';
+import { measureValue } from '../../api/codec/limits.ts';
 import { applyJsonPatch } from '../../api/patch/json.ts';
 import { mergePatch } from '../../api/patch/merge.ts';
 import { PatchError } from '../../api/patch/patch-error.ts';
@@ -9,6 +9,7 @@ import type { KubeObject } from '../../api/resource-types.ts';
 import { mediaTypeOf, parsePatch } from '../http/body.ts';
 import { badRequest, StatusError } from '../status/status-error.ts';
 import { applyType } from './apply.ts';
+import { holdToLimits } from './object-limits.ts';
 
 /** What a patch makes of an object, which it leaves as it is; throws a StatusError. */
 export type Patch = (current: KubeObject) => KubeObject;
@@ -48,17 +49,9 @@ function wrapped(row: ResourceRow, apply: (current: KubeObject) => unknown): Pat
       });
     }
     if (typeof out !== 'object' || out === null || Array.isArray(out)) throw badRequest('the patch leaves no object');
-    // Before anybody looks at all of it. A few bytes can copy many values, and many small patches make what no body may be.
-    checkValues(out, `${row.type.kind} "${current.metadata.name}"`);
-    return out as KubeObject;
+    const object = out as KubeObject;
+    // Before anybody looks at all of it. A few bytes can copy many values.
+    holdToLimits(row, current.metadata.name ?? '', () => measureValue(object));
+    return object;
   };
-}
-
-function checkValues(object: object, what: string): void {
-  try {
-    measureValue(object);
-  } catch (err) {
-    if (!(err instanceof LimitError)) throw err;
-    throw new StatusError(413, 'RequestEntityTooLarge', `${what} ${err.message}`);
-  }
 }
