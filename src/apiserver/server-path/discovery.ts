@@ -45,6 +45,7 @@ export class Discovery {
   readonly #serverAddress: string;
   readonly #openApi: OpenApi;
   readonly #made = new Map<string, Buffer>();
+  readonly #swaggers = new Map<string, { readonly bytes: Buffer; readonly hash: string }>();
 
   constructor(rows: readonly ResourceRow[], serverAddress: string, version: string) {
     this.#rows = rows;
@@ -90,17 +91,14 @@ export class Discovery {
 
   /** Large, and asked for by old tools only: made then, and kept. */
   #swagger(ctx: RequestContext, form: 'protobuf' | 'json'): boolean {
-    let bytes = this.#made.get(`swagger ${form}`);
-    if (!bytes) {
+    let made = this.#swaggers.get(form);
+    if (!made) {
       const document = this.#openApi.swagger();
-      bytes = form === 'json' ? Buffer.from(JSON.stringify(document)) : swaggerBytes(document);
-      this.#made.set(`swagger ${form}`, bytes);
+      const bytes = form === 'json' ? Buffer.from(JSON.stringify(document)) : swaggerBytes(document);
+      made = { bytes, hash: createHash('sha256').update(bytes).digest('hex').toUpperCase() };
+      this.#swaggers.set(form, made);
     }
-    const etag = `"${createHash('sha256').update(bytes).digest('hex').toUpperCase()}"`;
-    const headers = { 'content-type': swaggerTypes[form], 'cache-control': 'no-cache, private', vary: 'Accept', etag };
-    if (ctx.req.headers['if-none-match'] === etag) send(ctx.res, 304, { etag }, '');
-    else send(ctx.res, 200, headers, bytes);
-    return true;
+    return sendTagged(ctx, made.hash, { 'content-type': swaggerTypes[form], 'cache-control': 'no-cache, private' }, made.bytes);
   }
 
   #serveOpenApi(ctx: RequestContext, rest: readonly string[]): boolean {
@@ -119,9 +117,14 @@ export class Discovery {
     if (document === undefined) return false;
     // The URL in the index carries the document's hash: whatever it names never changes.
     const cache = ctx.query.has('hash') ? 'public, immutable, max-age=31536000' : 'no-cache, private';
-    const headers = { 'content-type': 'application/json', 'cache-control': cache, vary: 'Accept', etag: `"${this.#openApi.hashOf(path)}"` };
-    if (ctx.req.headers['if-none-match'] === headers.etag) send(ctx.res, 304, { etag: headers.etag }, '');
-    else send(ctx.res, 200, headers, document);
-    return true;
+    return sendTagged(ctx, this.#openApi.hashOf(path)!, { 'content-type': 'application/json', 'cache-control': cache }, document);
   }
+}
+
+/** Nothing but 304 for a client that has it already. */
+function sendTagged(ctx: RequestContext, hash: string, headers: Readonly<Record<string, string>>, body: Buffer | string): true {
+  const etag = `"${hash}"`;
+  if (ctx.req.headers['if-none-match'] === etag) send(ctx.res, 304, { etag }, '');
+  else send(ctx.res, 200, { ...headers, vary: 'Accept', etag }, body);
+  return true;
 }
