@@ -42,8 +42,7 @@ export function applyJsonPatch<T extends object>(current: T, patch: unknown): T 
  * everybody waiting for minutes. Both are done by what RFC 6902 §4.4 and §4.5 say they are.
  */
 function applied(document: unknown, operation: Operation, copies: { bytes: number }): unknown {
-  const step = (one: Operation): unknown => jsonpatch.applyOperation(document, one, true, true).newDocument;
-  if (operation.op !== 'move' && operation.op !== 'copy') return step(operation);
+  if (operation.op !== 'move' && operation.op !== 'copy') return step(document, operation);
   const { op, from, path } = operation;
   const value = valueAt(document, from);
   if (value === undefined) throw new PatchError(422, `${op} operation does not apply: doc is missing from path: missing value`);
@@ -57,14 +56,19 @@ function applied(document: unknown, operation: Operation, copies: { bytes: numbe
   }
   if (from === path) return document;
   if (path.startsWith(`${from}/`)) throw new PatchError(422, `move operation does not apply: ${path} is within ${from || 'the document'}`);
-  step({ op: 'remove', path: from });
+  step(document, { op: 'remove', path: from });
   return put(document, path, value);
+}
+
+/** Changes the document, or returns another one where an operation is on all of it. */
+function step(document: unknown, operation: Operation): unknown {
+  return jsonpatch.applyOperation(document, operation, true, true).newDocument;
 }
 
 /** Adds what was of the document already. The library would look through all of it, so it is given something small to find the place. */
 function put(document: unknown, path: string, value: unknown): unknown {
   if (path === '') return value;
-  jsonpatch.applyOperation(document, { op: 'add', path, value: 0 }, true, true);
+  step(document, { op: 'add', path, value: 0 });
   const cut = path.lastIndexOf('/');
   const parent = valueAt(document, path.slice(0, cut)) as Record<string, unknown>;
   const key = jsonpatch.unescapePathComponent(path.slice(cut + 1));

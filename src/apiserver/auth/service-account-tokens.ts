@@ -24,7 +24,7 @@ export interface ServiceAccountTokensOptions {
   readonly objects: AuthObjects;
   readonly clock: Clock;
   /** Told of every use of a token; `stale` when it should have been renewed before and lives on for old clients' sake. */
-  readonly onUse?: ((use: { readonly subject: string; readonly stale: boolean }) => void) | undefined;
+  readonly onUse?: ((use: { readonly stale: boolean }) => void) | undefined;
 }
 
 export class ServiceAccountTokens {
@@ -56,7 +56,7 @@ export class ServiceAccountTokens {
       };
     }
     const { warnafter } = claims['kubernetes.io'];
-    this.#options.onUse?.({ subject: claims.sub, stale: !!warnafter && this.#options.clock.now() > warnafter * 1000 });
+    this.#options.onUse?.({ stale: !!warnafter && this.#options.clock.now() > warnafter * 1000 });
     return { authenticated: true, user: userOf(claims), audiences: shared };
   }
 

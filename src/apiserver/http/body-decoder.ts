@@ -40,7 +40,7 @@ export class BodyDecoder {
   /** `flow` is who waits for it. Throws a StatusError. */
   async decode(job: BodyJob, flow: string): Promise<Decoded> {
     if (isQuick(job)) return decodeBody(job);
-    if (this.#closed) throw serviceUnavailable('the server is shutting down');
+    if (this.#closed) throw shuttingDown();
     return new Promise((resolve, reject) => {
       this.#queue.push(flow, { job, resolve, reject });
       this.#next();
@@ -49,9 +49,8 @@ export class BodyDecoder {
 
   async close(): Promise<void> {
     this.#closed = true;
-    const gone = serviceUnavailable('the server is shutting down');
-    for (let one = this.#queue.shift(); one; one = this.#queue.shift()) one.reject(gone);
-    await this.#end(gone);
+    for (let one = this.#queue.shift(); one; one = this.#queue.shift()) one.reject(shuttingDown());
+    await this.#end();
   }
 
   #next(): void {
@@ -99,14 +98,18 @@ export class BodyDecoder {
   }
 
   /** Ends the worker; what it was at is refused. */
-  async #end(why?: StatusError): Promise<void> {
+  async #end(why: StatusError = shuttingDown()): Promise<void> {
     const worker = this.#worker;
     this.#worker = undefined;
     this.#idle?.cancel();
-    this.#free()?.reject(why ?? serviceUnavailable('the server is shutting down'));
+    this.#free()?.reject(why);
     await worker?.terminate();
     if (!this.#closed) this.#next();
   }
+}
+
+function shuttingDown(): StatusError {
+  return serviceUnavailable('the server is shutting down');
 }
 
 function isQuick(job: BodyJob): boolean {
