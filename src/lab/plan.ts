@@ -112,8 +112,8 @@ function macOf(address: string): string {
   return ['0a', '58', ...address.split('.').map((byte) => Number(byte).toString(16).padStart(2, '0'))].join(':');
 }
 
-const serverParts = ['controller-manager', 'scheduler'];
-const agentParts = ['kubelet', 'net-agent', 'proxy', 'dns'];
+export const serverParts: readonly string[] = ['controller-manager', 'scheduler'];
+export const agentParts: readonly string[] = ['kubelet', 'net-agent', 'proxy', 'dns'];
 
 function partsLeftOut(options: LabOptions): { readonly part: string; readonly node: string | undefined }[] {
   return options.without

@@ -1,7 +1,6 @@
 import { join } from 'node:path';
 import { isKnownError } from '../errors/known-error.ts';
-import type { Cidr } from '../ip/ip.ts';
-import { mustCidr } from '../ip/ip.ts';
+import { type Cidr, mustCidr } from '../ip/ip.ts';
 import { lockDirectory } from '../linux/lock.ts';
 import type { LabContext } from './down.ts';
 import { checkRanges, routedRanges } from './net/host.ts';

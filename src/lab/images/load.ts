@@ -30,7 +30,7 @@ async function importInto(tools: Tools, plan: LabPlan, node: string, { pid }: Pr
   if (code === 0) return;
   const why = said.trim().split('\n').at(-1) ?? '';
   throw new KnownError('COMMAND_FAILED', `Cannot load the images into node "${node}": ${why}`, {
-    ...(/no match for platform|platform/.test(why) ? { hint: `They must be of this machine's processor: linux/${process.arch}` } : {}),
+    ...(why.includes('platform') ? { hint: `They must be of this machine's processor: linux/${process.arch}` } : {}),
   });
 }
 

@@ -15,6 +15,7 @@ suite('logSources()', () => {
     ['a part of the agent', 'worker-1', 'proxy', 'worker-1/proxy'],
     ['a part on every node', 'dns', undefined, 'control-plane/dns worker-1/dns'],
     ['a part of the server, which only the control plane has', 'scheduler', undefined, 'control-plane/scheduler'],
+    ['what controllers and scheduler watch by', 'informers', undefined, 'control-plane/informers'],
     ['a whole worker', 'worker-1', undefined, 'worker-1/agent worker-1/containerd worker-1/init worker-1/boot'],
     ['the relay', 'relay', undefined, 'relay'],
   ];

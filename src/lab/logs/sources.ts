@@ -1,7 +1,7 @@
 /** Which files, and which lines of them, somebody means who asks for the logs of a lab. Pure. */
 import { join } from 'node:path';
 import { KnownError } from '../../errors/known-error.ts';
-import type { LabPlan, NodePlan } from '../plan.ts';
+import { agentParts, type LabPlan, type NodePlan, serverParts } from '../plan.ts';
 
 export interface LogSource {
   /** `worker-1/agent`, in front of its lines where they are mixed with others. */
@@ -11,20 +11,21 @@ export interface LogSource {
   readonly part?: string;
 }
 
-const agentParts = ['kubelet', 'net-agent', 'cni', 'proxy', 'dns'];
-const serverParts = ['apiserver', 'controller-manager', 'scheduler', 'store'];
+/** The parts that sign what `agent` and `server` say: those that a lab can do without, and others. */
+const inAgent = [...agentParts, 'cni'];
+const inServer = ['apiserver', ...serverParts, 'informers', 'store'];
 /** What a node's init keeps, itself, and its first moments. */
 const files = ['server', 'agent', 'containerd', 'init', 'boot'];
 
 /** Everything that may stand for PART. */
-export const logParts: readonly string[] = [...files, ...agentParts, ...serverParts];
+export const logParts: readonly string[] = [...files, ...inAgent, ...inServer];
 
 function sourcesOnNode(node: NodePlan, part: string | undefined): LogSource[] {
   const ofFile = (name: string): LogSource => ({ label: `${node.name}/${name}`, file: join(node.dir, 'log', `${name}.log`) });
   const mine = files.filter((name) => name !== 'server' || node.role === 'control-plane');
   if (part === undefined) return mine.map(ofFile);
   if (mine.includes(part)) return [ofFile(part)];
-  const process = agentParts.includes(part) ? 'agent' : serverParts.includes(part) && node.role === 'control-plane' ? 'server' : undefined;
+  const process = inAgent.includes(part) ? 'agent' : inServer.includes(part) && node.role === 'control-plane' ? 'server' : undefined;
   return process === undefined ? [] : [{ ...ofFile(process), label: `${node.name}/${part}`, part }];
 }
 
