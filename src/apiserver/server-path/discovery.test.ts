@@ -1,0 +1,44 @@
+import assert from 'node:assert/strict';
+import { it } from 'node:test';
+import { rows } from '../../api/registry/registry.ts';
+import type { RequestContext } from '../http/request-context.ts';
+import { Discovery } from './discovery.ts';
+
+interface Answer {
+  code: number;
+  headers: Record<string, unknown>;
+  bytes: number;
+}
+
+const discovery = new Discovery(rows, '192.0.2.1:6443', 'v1.0.0');
+
+function get(path: string, headers: Record<string, string>): Answer {
+  const answer: Answer = { code: 0, headers: {}, bytes: 0 };
+  const res = {
+    req: { method: 'GET' },
+    writeHead: (code: number, sent: Record<string, unknown>) => Object.assign(answer, { code, headers: sent }),
+    end: (body: Buffer) => Object.assign(answer, { bytes: body.length }),
+  };
+  const ctx = { req: { headers }, res, info: { path }, query: new URLSearchParams() } as unknown as RequestContext;
+  assert.equal(discovery.serve(ctx), true);
+  return answer;
+}
+
+for (const [path, accept, type] of [
+  ['/openapi/v2', 'application/json', 'application/json'],
+  [
+    '/openapi/v2',
+    'application/com.github.proto-openapi.spec.v2@v1.0+protobuf',
+    'application/com.github.proto-openapi.spec.v2.v1.0+protobuf',
+  ],
+  ['/openapi/v3/api/v1', 'application/json', 'application/json'],
+] as const)
+  it(`${path} as ${accept} has a tag, and is not sent again to a client that has it`, () => {
+    const first = get(path, { accept });
+    const etag = String(first.headers.etag);
+    assert.deepEqual([first.code, first.headers['content-type'], first.headers.vary], [200, type, 'Accept']);
+    assert.match(etag, /^"[0-9A-F]{64}"$/);
+    assert.ok(first.bytes > 10_000);
+    assert.deepEqual(get(path, { accept, 'if-none-match': etag }), { code: 304, headers: { etag, 'content-length': 0 }, bytes: 0 });
+    assert.deepEqual(get(path, { accept, 'if-none-match': '"other"' }), first);
+  });
