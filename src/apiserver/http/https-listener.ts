@@ -52,39 +52,7 @@ const begun = new WeakMap<IncomingMessage, Begun>();
 
 /** Listens; throws PORT_TAKEN when somebody else does already. */
 export async function listenHttps(o: HttpOptions): Promise<{ app: FastifyInstance; address: AddressInfo }> {
-  const app = fastify({
-    https: {
-      cert: o.tls.cert,
-      key: o.tls.key,
-      ca: o.tls.clientCa,
-      requestCert: true,
-      // A ServiceAccount has no certificate; who has none must show a token.
-      rejectUnauthorized: false,
-      minVersion: 'TLSv1.2',
-      ALPNProtocols: ['http/1.1'],
-      maxHeaderSize,
-    },
-    bodyLimit: maxBodyBytes,
-    // For the request to arrive; the answer, such as a watch, may last for hours.
-    requestTimeout: 60_000,
-    keepAliveTimeout: 120_000,
-    forceCloseConnections: true,
-    routerOptions: { maxParamLength: 4096, ignoreTrailingSlash: false },
-    frameworkErrors: (err, req, reply) => {
-      reply.hijack();
-      sendError(reply.raw, badRequest(messageOf(err)), o.log, req.raw.url ?? '');
-    },
-    clientErrorHandler: (err, socket) => refuse(socket, refusalOf(err)),
-  });
-  app.removeAllContentTypeParsers();
-  app.addContentTypeParser('*', { parseAs: 'buffer' }, (_req, body, done) => done(null, body));
-  app.addHook('onRequest', (req, reply) => begin(o, req.raw, reply.raw));
-  app.setErrorHandler((err, req, reply) => {
-    reply.hijack();
-    // No "connection: close": Node would end the socket under a client that still sends, which then reads no reason why.
-    sendError(reply.raw, asStatus(err), o.log, req.raw.url ?? '');
-    if (!req.raw.complete) drainRest(req.raw, o.clock);
-  });
+  const app = createApp(o);
   const stalled = new StalledAnswers(o.clock);
   const decoder = new BodyDecoder(o.clock);
   const connections = new Connections(o.connections);
@@ -121,6 +89,44 @@ export async function listenHttps(o: HttpOptions): Promise<{ app: FastifyInstanc
     throw err;
   }
   return { app, address: app.server.address() as AddressInfo };
+}
+
+/** All but the handlers of requests. */
+function createApp(o: HttpOptions): FastifyInstance {
+  const app = fastify({
+    https: {
+      cert: o.tls.cert,
+      key: o.tls.key,
+      ca: o.tls.clientCa,
+      requestCert: true,
+      // A ServiceAccount has no certificate; who has none must show a token.
+      rejectUnauthorized: false,
+      minVersion: 'TLSv1.2',
+      ALPNProtocols: ['http/1.1'],
+      maxHeaderSize,
+    },
+    bodyLimit: maxBodyBytes,
+    // For the request to arrive; the answer, such as a watch, may last for hours.
+    requestTimeout: 60_000,
+    keepAliveTimeout: 120_000,
+    forceCloseConnections: true,
+    routerOptions: { maxParamLength: 4096, ignoreTrailingSlash: false },
+    frameworkErrors: (err, req, reply) => {
+      reply.hijack();
+      sendError(reply.raw, badRequest(messageOf(err)), o.log, req.raw.url ?? '');
+    },
+    clientErrorHandler: (err, socket) => refuse(socket, refusalOf(err)),
+  });
+  app.removeAllContentTypeParsers();
+  app.addContentTypeParser('*', { parseAs: 'buffer' }, (_req, body, done) => done(null, body));
+  app.addHook('onRequest', (req, reply) => begin(o, req.raw, reply.raw));
+  app.setErrorHandler((err, req, reply) => {
+    reply.hijack();
+    // No "connection: close": Node would end the socket under a client that still sends, which then reads no reason why.
+    sendError(reply.raw, asStatus(err), o.log, req.raw.url ?? '');
+    if (!req.raw.complete) drainRest(req.raw, o.clock);
+  });
+  return app;
 }
 
 /** Who asks, is it his turn, and may he. Nothing of the body has been read. */
