@@ -134,7 +134,7 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
   const admission = admissionChain(
     {
       ...{ lookup, authorizer, authObjects, clock },
-      unserved: { foreign: options.foreign ?? [], tell: (about, message) => tell(about, 'NotServed', message) },
+      unserved: { foreign: options.foreign ?? [], tell },
     },
     options.admission,
   );

@@ -13,11 +13,15 @@ import { serverUser } from './ensure.ts';
 /** So many may wait for the store: a flood of objects makes no second flood of events. */
 const maxWaiting = 100;
 const maxMessage = 1024;
+const reason = 'NotServed';
 
-export function eventTeller(deps: { readonly clock: Clock; readonly log: Log; readonly writer: () => Writer }) {
+type Deps = { readonly clock: Clock; readonly log: Log; readonly writer: () => Writer };
+
+/** Returns what warns in an Event about an object that nobody acts on it. */
+export function eventTeller(deps: Deps): (about: KubeObject, message: string) => void {
   const row = rowOf(events.group, events.version, events.resource)!;
   let waiting = 0;
-  return (about: KubeObject, reason: string, message: string): void => {
+  return (about, message) => {
     if (waiting >= maxWaiting) return;
     waiting++;
     const { name, namespace, uid } = about.metadata;
@@ -28,13 +32,7 @@ export function eventTeller(deps: { readonly clock: Clock; readonly log: Log; re
       apiVersion: 'v1',
       kind: 'Event',
       metadata: { name: `${name}.${randomBytes(8).toString('hex')}`, namespace: where },
-      involvedObject: {
-        apiVersion: about.apiVersion,
-        kind: about.kind,
-        name,
-        ...(namespace ? { namespace } : {}),
-        ...(uid ? { uid } : {}),
-      },
+      involvedObject: { apiVersion: about.apiVersion, kind: about.kind, name, namespace, uid },
       type: 'Warning',
       reason,
       message: message.slice(0, maxMessage),
