@@ -3,6 +3,7 @@ import { endpointSlices, namespaces, services } from '../api/resource-types.ts';
 import type { Client } from '../client/client.ts';
 import type { InformerSet } from '../client/informers.ts';
 import { agesOf, registerWatchAge } from '../client/watch-age.ts';
+import { aborted } from '../clock/aborted.ts';
 import type { Clock } from '../clock/clock.ts';
 import { mustCidr } from '../ip/ip.ts';
 import type { Log } from '../observability/log.ts';
@@ -122,18 +123,14 @@ export async function startDns(options: DnsOptions): Promise<Dns> {
   }
 
   async function run(): Promise<void> {
-    const aborted = new Promise<void>((resolve) => {
-      if (signal.aborted) resolve();
-      else signal.addEventListener('abort', () => resolve(), { once: true });
-    });
-    await Promise.race([synced, aborted]);
+    await Promise.race([synced, aborted(signal)]);
     const first = servers[0];
     if (!signal.aborted && first && options.publish) {
       const metricsPort = options.metricsAddress === undefined ? undefined : pages.ports.get(options.metricsAddress);
       // Its end takes the slice away.
       await publish({ ...options, address: first.address, ...options.publish, port: first.port, metricsPort });
     }
-    await aborted;
+    await aborted(signal);
     const lameduckMs = options.lameduckMs ?? LAMEDUCK_MS;
     if (lameduckMs > 0) {
       log.info(`Answering for another ${lameduckMs / 1000} s`);

@@ -10,6 +10,7 @@ import type { KubeObject, ResourceType } from '../api/resource-types.ts';
 import type { Client } from '../client/client.ts';
 import type { Informer } from '../client/informer.ts';
 import { InformerSet } from '../client/informers.ts';
+import { aborted } from '../clock/aborted.ts';
 import { type Clock, systemClock } from '../clock/clock.ts';
 import { KnownError, messageOf } from '../errors/known-error.ts';
 import { sourceAddressTo } from '../linux/source-address.ts';
@@ -247,10 +248,7 @@ export async function runAgent(settings: AgentSettings): Promise<number> {
       void dns.synced.then(() => log.child({ part: 'dns' }).info(`DNS answers on ${nodeIp}:53`));
     }
     if (proxyInformers) running.push(proxyInformers.start(ending));
-    await new Promise<void>((resolve) => {
-      if (signal.aborted) resolve();
-      else signal.addEventListener('abort', () => resolve(), { once: true });
-    });
+    await aborted(signal);
     log.info('Stopping; pods and rules stay');
     stop.abort();
     await kubelet?.close();

@@ -6,6 +6,7 @@ import { Client } from '../client/client.ts';
 import { InformerSet } from '../client/informers.ts';
 import { loadKubeconfig } from '../client/kubeconfig.ts';
 import { registerWatchAge } from '../client/watch-age.ts';
+import { aborted } from '../clock/aborted.ts';
 import { systemClock } from '../clock/clock.ts';
 import { startControllers } from '../controllers/start.ts';
 import { KnownError, messageOf } from '../errors/known-error.ts';
@@ -131,10 +132,7 @@ export async function runServer(settings: ServerSettings): Promise<number> {
       signal,
     }),
   ];
-  await new Promise<void>((resolve) => {
-    if (signal.aborted) resolve();
-    else signal.addEventListener('abort', () => resolve(), { once: true });
-  });
+  await aborted(signal);
   log.info('Stopping');
   await Promise.allSettled(running);
   await api.close();

@@ -8,6 +8,7 @@ import { nodes } from '../api/resource-types.ts';
 import type { Node } from '../api/schema/types.ts';
 import type { Client } from '../client/client.ts';
 import type { Informer } from '../client/informer.ts';
+import { aborted } from '../clock/aborted.ts';
 import type { Clock } from '../clock/clock.ts';
 import { KnownError, messageOf } from '../errors/known-error.ts';
 import { type Cidr, familyOf, mustCidr } from '../ip/ip.ts';
@@ -308,9 +309,4 @@ function randomMac(): string {
   const bytes = randomBytes(6);
   bytes[0] = ((bytes[0] ?? 0) & 0xfe) | 0x02;
   return formatMac(bytes);
-}
-
-function aborted(signal: AbortSignal): Promise<void> {
-  if (signal.aborted) return Promise.resolve();
-  return new Promise((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
 }

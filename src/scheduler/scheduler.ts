@@ -21,6 +21,7 @@ import { EventRecorder } from '../client/event-recorder.ts';
 import type { Informer } from '../client/informer.ts';
 import type { InformerSet } from '../client/informers.ts';
 import { keyOf } from '../client/key.ts';
+import { aborted } from '../clock/aborted.ts';
 import { type Clock, systemClock } from '../clock/clock.ts';
 import { messageOf } from '../errors/known-error.ts';
 import type { Log } from '../observability/log.ts';
@@ -219,11 +220,4 @@ function storageOf(informers: InformerSet, onChange: () => void): { readonly rea
 
 function sameLabels(a: Pod, b: Pod): boolean {
   return JSON.stringify(a.metadata.labels) === JSON.stringify(b.metadata.labels);
-}
-
-function aborted(signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    if (signal.aborted) resolve();
-    else signal.addEventListener('abort', () => resolve(), { once: true });
-  });
 }
