@@ -31,6 +31,8 @@ export function proxyHandler(resources: ResourceHandlers, kubelets: KubeletClien
   return async (ctx, row) => {
     const { info, req } = ctx;
     const url = req.url ?? '';
+    const stop = new AbortController();
+    ctx.res.once('close', () => stop.abort());
     const found = await proxyTarget(resources, kubelets, row, info, url);
     const method = req.method ?? 'GET';
     if (!info.rest && !info.path.endsWith('/') && (method === 'GET' || method === 'HEAD')) {
@@ -41,8 +43,6 @@ export function proxyHandler(resources: ResourceHandlers, kubelets: KubeletClien
     }
     const { host, port } = found.target;
     const place = { prefix: prefixOf(info), hosts: [`${host}:${port}`, host, req.headers.host ?? ''] };
-    const stop = new AbortController();
-    ctx.res.once('close', () => stop.abort());
     const headers = { ...forwarded(ctx), 'x-forwarded-uri': place.prefix + found.path.replace(/\?.*/s, '') };
     const answer = found.plain
       ? await ask(found, method, { ...headers, host: req.headers.host ?? host }, ctx.body, stop.signal)
