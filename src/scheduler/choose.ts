@@ -100,7 +100,7 @@ export function refusalMessage(choice: Exclude<Choice, { readonly kind: 'node' }
  * First counts by reason in upstream's words, then each node with its own.
  * `0/3 nodes are available: 1 node(s) had untolerated taint {a: b}, 2 Insufficient cpu. cp: …; w1: …`
  */
-export function unschedulableMessage(reasons: Reasons): string {
+function unschedulableMessage(reasons: Reasons): string {
   const counts = new Map<Reason, number>();
   for (const reason of [...reasons.values()].flat()) counts.set(reason, (counts.get(reason) ?? 0) + 1);
   if (reasons.size === 0) return 'no nodes available to schedule pods';

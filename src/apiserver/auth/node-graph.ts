@@ -1,4 +1,5 @@
 /** Which objects the pods of each node use: what a kubelet may read. */
+import { claimNameOf } from '../../api/placement/claim-name.ts';
 import type { Container, EphemeralContainer, Pod, Volume } from '../../api/schema/types.ts';
 
 export type UsedKind = 'configmaps' | 'secrets' | 'serviceaccounts' | 'persistentvolumeclaims' | 'pods';
@@ -80,8 +81,7 @@ function addContainer(container: Container | EphemeralContainer, add: Add): void
 function addVolume(volume: Volume, pod: string, add: Add): void {
   add('configmaps', volume.configMap?.name);
   add('secrets', volume.secret?.secretName);
-  add('persistentvolumeclaims', volume.persistentVolumeClaim?.claimName);
-  if (volume.ephemeral) add('persistentvolumeclaims', `${pod}-${volume.name}`);
+  add('persistentvolumeclaims', claimNameOf(pod, volume));
   for (const source of volume.projected?.sources ?? []) {
     add('configmaps', source.configMap?.name);
     add('secrets', source.secret?.name);

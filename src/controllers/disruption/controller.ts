@@ -22,6 +22,7 @@ import { WorkQueue } from '../../client/work-queue.ts';
 import { messageOf } from '../../errors/known-error.ts';
 import { type ControllerContext, timestamp } from '../context.ts';
 import { controllerOf } from '../ownership/owner.ts';
+import { isActive } from '../ownership/pod-state.ts';
 import { canonical } from '../ownership/template-hash.ts';
 import { DELETION_TIMEOUT_MS, failedStatus, planBudget } from './desired.ts';
 
@@ -157,9 +158,9 @@ export async function runDisruption(context: ControllerContext): Promise<void> {
 }
 
 /** Milliseconds until the condition DisruptionTarget of a pod that is not deleted is stale; undefined without one. */
-function spareIn({ metadata, status }: Pod, now: number): number | undefined {
-  if (metadata.deletionTimestamp || status?.phase === 'Succeeded' || status?.phase === 'Failed') return undefined;
-  const target = status?.conditions?.find((c) => c.type === 'DisruptionTarget' && c.status === 'True');
+function spareIn(pod: Pod, now: number): number | undefined {
+  if (!isActive(pod)) return undefined;
+  const target = pod.status?.conditions?.find((c) => c.type === 'DisruptionTarget' && c.status === 'True');
   // The kubelet's own takes as long as it takes.
   if (!target || target.reason === 'TerminationByKubelet') return undefined;
   return Math.max(0, (Date.parse(target.lastTransitionTime ?? '') || 0) + DELETION_TIMEOUT_MS - now);

@@ -7,10 +7,10 @@ import type { Endpoint, EndpointSlice, Node, Service } from '../../api/schema/ty
 import { canonical } from '../ownership/template-hash.ts';
 
 /** How much more than its share an endpoint may get. */
-const OVERLOAD = 0.2;
-const ZONE = 'topology.kubernetes.io/zone';
-const MODES = ['service.kubernetes.io/topology-aware-hints', 'service.kubernetes.io/topology-mode'];
-const CONTROL_PLANE = ['node-role.kubernetes.io/control-plane', 'node-role.kubernetes.io/master'];
+const overload = 0.2;
+const zoneLabel = 'topology.kubernetes.io/zone';
+const modeAnnotations = ['service.kubernetes.io/topology-aware-hints', 'service.kubernetes.io/topology-mode'];
+const controlPlaneLabels = ['node-role.kubernetes.io/control-plane', 'node-role.kubernetes.io/master'];
 
 /** Zone → its share of the CPU of all ready nodes, from 0 to 1. Undefined: no shares can be told. */
 export type ZoneShares = ReadonlyMap<string, number> | undefined;
@@ -23,17 +23,17 @@ export interface TopologyEvent {
 
 /** The older annotation counts where both are there. */
 export function wantsTopologyHints({ metadata }: Service): boolean {
-  const mode = MODES.map((key) => metadata.annotations?.[key]).find((value) => value !== undefined);
+  const mode = modeAnnotations.map((key) => metadata.annotations?.[key]).find((value) => value !== undefined);
   return mode === 'Auto' || mode === 'auto';
 }
 
 export function zoneOf(node: Node): string | undefined {
-  return node.metadata.labels?.[ZONE];
+  return node.metadata.labels?.[zoneLabel];
 }
 
 /** What of a node decides over shares; undefined for one that does not count, as it is not ready or a control plane. */
 export function zoneFacts(node: Node | undefined): { readonly zone: string | undefined; readonly cpu: string | undefined } | undefined {
-  if (!node || CONTROL_PLANE.some((label) => label in (node.metadata.labels ?? {})) || !isNodeReady(node)) return undefined;
+  if (!node || controlPlaneLabels.some((label) => label in (node.metadata.labels ?? {})) || !isNodeReady(node)) return undefined;
   return { zone: zoneOf(node), cpu: node.status?.allocatable?.cpu };
 }
 
@@ -68,7 +68,7 @@ function allocate(shares: ZoneShares, endpoints: readonly Endpoint[]): ReadonlyM
   const wanted = [...shares].map(([zone, share]) => ({
     zone,
     desired: share * count,
-    minimum: Math.ceil((share * count) / (1 + OVERLOAD)),
+    minimum: Math.ceil((share * count) / (1 + overload)),
   }));
   const left = count - wanted.reduce((sum, { minimum }) => sum + minimum, 0);
   if (left < 0) return `Unable to allocate minimum required endpoints to each zone without exceeding overload threshold ${numbers}`;

@@ -1,5 +1,6 @@
 /** What a Job reads off one of its pods. */
 import type { ContainerStatus, Job, Pod, PodFailurePolicy, PodFailurePolicyRule } from '../../api/schema/types.ts';
+import { isOver } from '../ownership/pod-state.ts';
 
 export const TRACKING = 'batch.kubernetes.io/job-tracking';
 export const INDEX = 'batch.kubernetes.io/job-completion-index';
@@ -26,10 +27,6 @@ export function hasValidIndex(job: Job, pod: Pod): boolean {
   if (!isIndexed(job)) return true;
   const index = completionIndex(pod);
   return index !== undefined && index < (job.spec?.completions ?? 0);
-}
-
-export function isOver(pod: Pod): boolean {
-  return pod.status?.phase === 'Succeeded' || pod.status?.phase === 'Failed';
 }
 
 export function isTerminating(pod: Pod): boolean {

@@ -1,8 +1,13 @@
 import type { KubeObject } from '../../api/resource-types.ts';
 import type { Pod, Status } from '../../api/schema/types.ts';
 
+/** All its containers have ended, and none is started again. */
+export function isOver({ status }: Pod): boolean {
+  return status?.phase === 'Succeeded' || status?.phase === 'Failed';
+}
+
 export function isActive(pod: Pod): boolean {
-  return pod.status?.phase !== 'Succeeded' && pod.status?.phase !== 'Failed' && !pod.metadata.deletionTimestamp;
+  return !isOver(pod) && !pod.metadata.deletionTimestamp;
 }
 
 export function isReady(pod: Pod): boolean {

@@ -5,6 +5,7 @@ import { isConflict, isNotFound } from '../../client/api-error.ts';
 import { keyOf } from '../../client/key.ts';
 import { messageOf } from '../../errors/known-error.ts';
 import type { ControllerContext } from '../context.ts';
+import { isOver } from '../ownership/pod-state.ts';
 
 const CHECK_MS = 20_000;
 /** A node may be on its way in: its pods wait this long. */
@@ -32,7 +33,7 @@ export async function runPodGc(context: ControllerContext): Promise<void> {
     for (const name of missing.keys()) if (nodeInformer.get(name) || !named.has(name)) missing.delete(name);
     for (const pod of all)
       if (pod.metadata.deletionTimestamp && !pod.spec?.nodeName) await remove(pod, 'it was deleted before it had a node');
-    const ended = all.filter((p) => p.status?.phase === 'Succeeded' || p.status?.phase === 'Failed');
+    const ended = all.filter(isOver);
     const age = (p: Pod): string => p.metadata.creationTimestamp ?? '';
     for (const pod of ended.toSorted((a, b) => (age(a) < age(b) ? -1 : 1)).slice(0, Math.max(ended.length - MAX_TERMINATED, 0)))
       await remove(pod, 'too many pods have ended');

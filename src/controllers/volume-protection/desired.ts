@@ -1,25 +1,22 @@
 /** What is still in use of claims, volumes and classes of their attributes, and which finalizers they have for it. */
+import { claimNameOf } from '../../api/placement/claim-name.ts';
 import type { KubeObject } from '../../api/resource-types.ts';
 import type { PersistentVolume, PersistentVolumeClaim, Pod, VolumeAttributesClass } from '../../api/schema/types.ts';
+import { isOver } from '../ownership/pod-state.ts';
 
 /** The names of the claims of a pod's volumes: those that it names, and those that are made for it. */
 export function claimsOf({ metadata, spec }: Pod): string[] {
-  return (spec?.volumes ?? []).flatMap(({ name, persistentVolumeClaim, ephemeral }) => {
-    if (persistentVolumeClaim?.claimName) return [persistentVolumeClaim.claimName];
-    return ephemeral ? [`${metadata.name}-${name}`] : [];
-  });
+  return (spec?.volumes ?? []).flatMap((volume) => claimNameOf(metadata.name, volume) ?? []);
 }
 
 /** A pod uses its claims from when it has a node until it is gone; of those made for it, until it has ended. */
 export function isClaimInUse(claim: PersistentVolumeClaim, pods: readonly Pod[]): boolean {
-  return pods.some(({ metadata, spec, status }) => {
-    if (!spec?.nodeName) return false;
-    const ended = status?.phase === 'Succeeded' || status?.phase === 'Failed';
-    return (spec.volumes ?? []).some(({ name, persistentVolumeClaim, ephemeral }) => {
-      if (persistentVolumeClaim) return persistentVolumeClaim.claimName === claim.metadata.name;
-      if (!ephemeral || ended) return false;
-      const owned = claim.metadata.ownerReferences?.some((owner) => owner.uid === metadata.uid) === true;
-      return owned && claim.metadata.name === `${metadata.name}-${name}`;
+  return pods.some((pod) => {
+    const { metadata, spec } = pod;
+    const isMadeFor = claim.metadata.ownerReferences?.some((owner) => owner.uid === metadata.uid) === true;
+    return spec?.volumes?.some((volume) => {
+      if (!spec.nodeName || claimNameOf(metadata.name, volume) !== claim.metadata.name) return false;
+      return volume.persistentVolumeClaim !== undefined || (isMadeFor && !isOver(pod));
     });
   });
 }

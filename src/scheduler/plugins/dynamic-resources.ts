@@ -1,12 +1,12 @@
 import type { Plugin } from '../plugin.ts';
 
 /** In upstream's words, when no device is left. */
-const NO_DEVICE = ['cannot allocate all claims'];
+const noDevice = ['cannot allocate all claims'];
 
 /** Nothing allocates devices yet: a pod that needs some waits, instead of running without. */
 export const dynamicResources: Plugin = {
   name: 'DynamicResources',
   weight: 0,
   scale: 'percent',
-  prepare: (pod) => (pod.spec?.resourceClaims?.length ? { filter: () => NO_DEVICE } : undefined),
+  prepare: (pod) => (pod.spec?.resourceClaims?.length ? { filter: () => noDevice } : undefined),
 };

@@ -1,13 +1,14 @@
+import { claimNameOf } from '../../api/placement/claim-name.ts';
 import { nodeTermFits } from '../../api/placement/node-selector.ts';
 import type { PersistentVolume, PersistentVolumeClaim, Pod, Volume } from '../../api/schema/types.ts';
 import type { Cluster } from '../cluster.ts';
 import type { NodeInfo } from '../node-info.ts';
 import type { Plugin, Reason } from '../plugin.ts';
 
-const UNBOUND = 'pod has unbound immediate PersistentVolumeClaims';
-const NOTHING_TO_BIND = ["node(s) didn't find available persistent volumes to bind"];
-const ELSEWHERE = ["node(s) didn't match PersistentVolume's node affinity"];
-const BIND_COMPLETED = 'pv.kubernetes.io/bind-completed';
+const unboundReason = 'pod has unbound immediate PersistentVolumeClaims';
+const nothingToBind = ["node(s) didn't find available persistent volumes to bind"];
+const elsewhere = ["node(s) didn't match PersistentVolume's node affinity"];
+const bindCompleted = 'pv.kubernetes.io/bind-completed';
 
 /** A pod waits for its claims, and goes where their volumes can be reached. It binds none: a class that waits for its first consumer waits on. */
 export const volumeBinding: Plugin = {
@@ -32,11 +33,11 @@ export const volumeBinding: Plugin = {
       if (!found) return { reject: `persistentvolume ${JSON.stringify(claim.spec?.volumeName)} not found` };
       bound.push(found);
     }
-    if (unbound) return { reject: UNBOUND };
+    if (unbound) return { reject: unboundReason };
     return {
       filter: (node) => {
-        if (!bound.every((volume) => reaches(node, volume))) return ELSEWHERE;
-        return waiting ? NOTHING_TO_BIND : undefined;
+        if (!bound.every((volume) => reaches(node, volume))) return elsewhere;
+        return waiting ? nothingToBind : undefined;
       },
     };
   },
@@ -45,7 +46,7 @@ export const volumeBinding: Plugin = {
 /** The claim that a volume stands for, or why there is none to use. */
 function claimOf(pod: Pod, volume: Volume, cluster: Cluster): PersistentVolumeClaim | Reason {
   const { name: podName, namespace = '', uid } = pod.metadata;
-  const name = volume.persistentVolumeClaim?.claimName ?? `${podName}-${volume.name}`;
+  const name = claimNameOf(podName, volume) ?? '';
   const claim = cluster.storage.claim(`${namespace}/${name}`);
   if (!claim) {
     return volume.ephemeral
@@ -62,7 +63,7 @@ function claimOf(pod: Pod, volume: Volume, cluster: Cluster): PersistentVolumeCl
 
 /** Both halves of the binding are there: the name of the volume alone is what somebody wishes for. */
 function isBound({ metadata, spec }: PersistentVolumeClaim): boolean {
-  return !!spec?.volumeName && metadata.annotations?.[BIND_COMPLETED] !== undefined;
+  return !!spec?.volumeName && metadata.annotations?.[bindCompleted] !== undefined;
 }
 
 function waitsForConsumer({ metadata, spec }: PersistentVolumeClaim, cluster: Cluster): boolean {
