@@ -4,7 +4,7 @@
  */
 import type { Json } from './openapi-schema.ts';
 
-const REF = '#/components/schemas/';
+const schemaPath = '#/components/schemas/';
 
 interface Document3 {
   readonly paths: Readonly<Record<string, Json>>;
@@ -39,7 +39,7 @@ function schemaOf(schema: Json): Json {
   if (typeof reference === 'string') {
     // A reference is the whole of it; what it is for may stand beside it.
     const { description } = own;
-    return { ...(description === undefined ? {} : { description }), $ref: `#/definitions/${reference.slice(REF.length)}` };
+    return { ...(description === undefined ? {} : { description }), $ref: `#/definitions/${reference.slice(schemaPath.length)}` };
   }
   return {
     ...own,

@@ -1,6 +1,6 @@
 /**
- * OpenAPI v3, and v2 made of it: `GET /openapi/v3` is the index, one document per group version is behind it. The URL in the index carries a hash of
- * the document, so that clients keep it for good. Documents are made when asked for; only their hashes are kept.
+ * OpenAPI v3, and v2 made of it: `GET /openapi/v3` is the index, one document per group version is behind it. The URL in the index
+ * carries a hash of the document, so that clients keep it for good. Documents are made when asked for; only their hashes are kept.
  */
 import { createHash } from 'node:crypto';
 import { groupsOf, rowsOf } from './discovery.ts';
@@ -41,7 +41,7 @@ export class OpenApi {
     return found && this.#render(found.group, found.version);
   }
 
-  /** The body of `GET /openapi/v2`, and its form in protobuf. */
+  /** The document of `GET /openapi/v2`. */
   swagger(): Json {
     return swagger(
       this.#groupVersions().map(({ group, version }) => JSON.parse(this.#render(group, version))),

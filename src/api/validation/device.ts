@@ -64,17 +64,8 @@ export function resourceClaimErrors({ spec }: ResourceV1ResourceClaim): FieldErr
   return deviceClaimErrors(spec?.devices ?? {}, 'spec.devices');
 }
 
-/** What was asked for stays. */
-export function resourceClaimUpdateErrors(next: ResourceV1ResourceClaim, old: ResourceV1ResourceClaim): FieldError[] {
-  return immutable(next.spec, old.spec, 'spec');
-}
-
 export function claimTemplateObjectErrors({ spec }: ResourceClaimTemplate): FieldError[] {
   return [...templateMetaErrors(spec?.metadata, 'spec.metadata'), ...deviceClaimErrors(spec?.spec?.devices ?? {}, 'spec.spec.devices')];
-}
-
-export function claimTemplateObjectUpdateErrors(next: ResourceClaimTemplate, old: ResourceClaimTemplate): FieldError[] {
-  return immutable(next.spec, old.spec, 'spec');
 }
 
 export function deviceClassErrors({ spec }: DeviceClass): FieldError[] {

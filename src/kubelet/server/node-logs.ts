@@ -18,13 +18,16 @@ export async function serveNodeLogs(root: string, path: readonly string[], req: 
   if (req.method !== 'GET' && req.method !== 'HEAD') throw new HttpError(405, 'method not allowed');
   if (path.some((part) => part === '..' || part.includes('/') || part.includes('\0'))) throw notFound();
   await using file = await openWithin(await realpath(root), join(root, ...path));
-  const { isDirectory, size, mtime } = await kindOf(file);
+  const found = await file.stat();
+  const { size } = found;
+  const isDirectory = found.isDirectory();
+  if (!isDirectory && !found.isFile()) throw notFound();
   const asDirectory = new URL(req.url ?? '/', 'http://kubelet').pathname.endsWith('/');
   if (isDirectory && !asDirectory) return redirect(res, `${encodeURIComponent(path.at(-1) ?? 'logs')}/`);
   if (!isDirectory && asDirectory) throw notFound();
   if (isDirectory) return list(await readdir(procPath(file), { withFileTypes: true }), procPath(file), req, res);
   const type = (await isText(file, size)) ? 'text/plain; charset=utf-8' : 'application/octet-stream';
-  res.writeHead(200, { 'content-type': type, 'content-length': size, 'last-modified': mtime.toUTCString() });
+  res.writeHead(200, { 'content-type': type, 'content-length': size, 'last-modified': found.mtime.toUTCString() });
   // Not more than was promised: a log grows while it is read.
   if (req.method === 'HEAD' || size === 0) res.end();
   else await pipeline(file.createReadStream({ start: 0, end: size - 1, autoClose: false }), res);
@@ -48,12 +51,6 @@ async function openWithin(root: string, path: string): Promise<FileHandle> {
 
 function procPath(file: FileHandle): string {
   return `/proc/self/fd/${file.fd}`;
-}
-
-async function kindOf(file: FileHandle): Promise<{ isDirectory: boolean; size: number; mtime: Date }> {
-  const found = await file.stat();
-  if (!found.isDirectory() && !found.isFile()) throw notFound();
-  return { isDirectory: found.isDirectory(), size: found.size, mtime: found.mtime };
 }
 
 async function isText(file: FileHandle, size: number): Promise<boolean> {

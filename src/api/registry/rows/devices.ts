@@ -4,13 +4,12 @@ import { defaultDeviceClaim } from '../../defaults/device.ts';
 import { deviceClasses, resourceClaims, resourceClaimTemplates, resourceSlices } from '../../resource-types.ts';
 import {
   claimTemplateObjectErrors,
-  claimTemplateObjectUpdateErrors,
   deviceClassErrors,
   resourceClaimErrors,
-  resourceClaimUpdateErrors,
   resourceSliceErrors,
   resourceSliceUpdateErrors,
 } from '../../validation/device.ts';
+import { immutable } from '../../validation/object-meta.ts';
 import { defineRow } from '../define-row.ts';
 import type { ResourceRow } from '../resource-row.ts';
 
@@ -24,13 +23,14 @@ export const deviceRows: readonly ResourceRow[] = [
     columns: deviceClaimColumns,
     applyDefaults: ({ spec }) => defaultDeviceClaim(spec?.devices),
     validate: resourceClaimErrors,
-    validateUpdate: resourceClaimUpdateErrors,
+    // What was asked for stays.
+    validateUpdate: (next, old) => immutable(next.spec, old.spec, 'spec'),
   }),
   defineRow({
     type: resourceClaimTemplates,
     applyDefaults: ({ spec }) => defaultDeviceClaim(spec?.spec?.devices),
     validate: claimTemplateObjectErrors,
-    validateUpdate: claimTemplateObjectUpdateErrors,
+    validateUpdate: (next, old) => immutable(next.spec, old.spec, 'spec'),
   }),
   defineRow({
     type: resourceSlices,
