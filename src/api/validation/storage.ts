@@ -39,7 +39,8 @@ export function storageClassErrors(storageClass: StorageClass): FieldError[] {
   return [
     ...provisionerErrors(provisioner, 'provisioner'),
     ...parameterErrors(parameters, 'parameters'),
-    ...optionalOneOf(reclaimPolicy, 'reclaimPolicy', ['Delete', 'Retain']),
+    // An empty text is taken, as upstream does.
+    ...optionalOneOf(reclaimPolicy || undefined, 'reclaimPolicy', ['Delete', 'Retain']),
     ...(volumeBindingMode === undefined ? [required('volumeBindingMode')] : []),
     ...optionalOneOf(volumeBindingMode, 'volumeBindingMode', ['Immediate', 'WaitForFirstConsumer']),
     ...topologyErrors(allowedTopologies, 'allowedTopologies'),

@@ -169,6 +169,7 @@ test('a volume stays where it is', () => {
 });
 
 test('a StorageClass needs a provisioner and keeps it', () => {
+  assert.deepEqual(createErrors('storage.k8s.io/v1', 'StorageClass', { provisioner: 'a.b/c', reclaimPolicy: '' }), []);
   assert.deepEqual(createErrors('storage.k8s.io/v1', 'StorageClass', { volumeBindingMode: 'Later' }), [
     'provisioner: Required value',
     'volumeBindingMode: Unsupported value: "Later": supported values: "Immediate", "WaitForFirstConsumer"',
