@@ -44,6 +44,12 @@ test('a new object gets uid, time and generation, and no status of its own', () 
   assert.deepEqual(status, {});
 });
 
+test('a LimitRange without a name gets one, and keeps one that it has', () => {
+  const limits = { spec: { limits: [] } };
+  assert.equal(created('v1', 'LimitRange', limits).metadata.name, 'web');
+  assert.equal(created('v1', 'LimitRange', { ...limits, metadata: { namespace: 'default' } }).metadata.name, 'u-1');
+});
+
 test('a change of the spec counts the generation up and keeps the status', () => {
   const old = { ...deployment(), status: { replicas: 3 } };
   const next = updated(old, (object) => {

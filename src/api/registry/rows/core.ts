@@ -53,6 +53,10 @@ export const coreRows: readonly ResourceRow[] = [
     type: limitRanges,
     shortNames: ['limits'],
     applyDefaults: defaultLimitRange,
+    // Upstream names one that has no name by a UID, too.
+    prepareCreate: ({ metadata }) => {
+      metadata.name ||= metadata.uid ?? '';
+    },
     validate: limitRangeErrors,
     createsOnUpdate: true,
   }),
