@@ -7,11 +7,11 @@
 'use strict';
 const fs = require('node:fs');
 
-const VERSIONS = ['0.3.0', '0.3.1', '0.4.0', '1.0.0', '1.1.0'];
-const TIMEOUT_MS = Number(process.env.FAIRLEAD_CNI_TIMEOUT ?? 30) * 1000;
+const versions = ['0.3.0', '0.3.1', '0.4.0', '1.0.0', '1.1.0'];
+const timeoutMs = Number(process.env.FAIRLEAD_CNI_TIMEOUT ?? 30) * 1000;
 const [plugin = 'fairlead', socketPath = '/run/fairlead/cni.sock', notesDir = '/var/lib/fairlead/cni/notes', waited] =
   process.argv.slice(2);
-const noAnswer = `it did not answer within ${TIMEOUT_MS / 1000} s`;
+const noAnswer = `it did not answer within ${timeoutMs / 1000} s`;
 
 const env = {};
 for (const name of Object.keys(process.env)) if (name.startsWith('CNI_')) env[name] = process.env[name];
@@ -74,7 +74,7 @@ function unreachable(why) {
 const stdin = readInput();
 
 if (env.CNI_COMMAND === 'VERSION') {
-  end(0, JSON.stringify({ cniVersion: cniVersion(stdin), supportedVersions: VERSIONS }));
+  end(0, JSON.stringify({ cniVersion: cniVersion(stdin), supportedVersions: versions }));
 }
 
 if (waited) unreachable(noAnswer);
@@ -97,4 +97,4 @@ socket.on('data', (part) => {
 socket.on('error', (err) => (sent ? undefined : unreachable(err.code ?? err.message)));
 socket.on('close', () => unreachable('it closed the connection'));
 // An answer that has come meanwhile is read before.
-setTimeout(() => setImmediate(() => unreachable(noAnswer)), TIMEOUT_MS);
+setTimeout(() => setImmediate(() => unreachable(noAnswer)), timeoutMs);

@@ -56,7 +56,7 @@ export type ObjectDeleteOptions = Pick<DeleteOptions, 'propagationPolicy' | 'pre
   readonly signal?: AbortSignal;
 };
 
-const PATCH_TYPES = {
+const patchTypes = {
   merge: 'application/merge-patch+json',
   json: 'application/json-patch+json',
   strategic: 'application/strategic-merge-patch+json',
@@ -159,7 +159,7 @@ export class Client {
 
   patch<T extends KubeObject>(type: ResourceType<T>, name: string, patch: object, options: PatchOptions = {}): Promise<T> {
     const path = withQuery(pathOf(type, options.namespace, name, options.subresource), writeQuery(options));
-    return this.#json<T>('PATCH', path, patch, options.signal, PATCH_TYPES[options.kind ?? 'merge']);
+    return this.#json<T>('PATCH', path, patch, options.signal, patchTypes[options.kind ?? 'merge']);
   }
 
   /** Gives what the server answered: the object when it lives on for a while (finalizers, a grace period), else a Status. */

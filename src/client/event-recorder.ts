@@ -20,10 +20,10 @@ export interface EventRecorderOptions {
   readonly log?: Log;
 }
 
-const KEEP_MS = 10 * 60_000;
-const MAX_KNOWN = 4096;
+const keepMs = 10 * 60_000;
+const maxKnown = 4096;
 /** More than this wait for a slow server: the newest are dropped, as client-go does. */
-const MAX_WAITING = 1000;
+const maxWaiting = 1000;
 
 interface Known {
   readonly name: string;
@@ -47,7 +47,7 @@ export class EventRecorder {
 
   /** Sends in the background, in order; an event that cannot be sent is lost, never in the way. */
   event(about: KubeObject, type: 'Normal' | 'Warning', reason: string, message: string, fieldPath?: string): void {
-    if (this.#waiting >= MAX_WAITING) return;
+    if (this.#waiting >= maxWaiting) return;
     this.#waiting++;
     const ref: ObjectReference = {
       apiVersion: about.apiVersion,
@@ -78,7 +78,7 @@ export class EventRecorder {
     const namespace = ref.namespace || 'default';
     const key = [ref.uid ?? ref.name, ref.fieldPath, type, reason, message].join('\u0000');
     const known = this.#known.get(key);
-    if (known && this.#clock.monotonic() - known.at < KEEP_MS) {
+    if (known && this.#clock.monotonic() - known.at < keepMs) {
       known.count++;
       known.at = this.#clock.monotonic();
       try {
@@ -108,7 +108,7 @@ export class EventRecorder {
     };
     await client.create(events, event);
     this.#known.set(key, { name, count: 1, at: this.#clock.monotonic() });
-    if (this.#known.size > MAX_KNOWN) {
+    if (this.#known.size > maxKnown) {
       const oldest = this.#known.keys().next();
       if (!oldest.done) this.#known.delete(oldest.value);
     }

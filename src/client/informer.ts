@@ -33,15 +33,15 @@ export interface InformerHandlers<T> {
 }
 
 /** How long one watch lasts before the informer opens a new one. */
-const WATCH_SECONDS = 300;
-const FIRST_DELAY_MS = 100;
-const MAX_DELAY_MS = 30_000;
+const watchSeconds = 300;
+const firstDelayMs = 100;
+const maxDelayMs = 30_000;
 /** An attempt that nobody answers burdens nobody, and a server that is back is waited for by everybody. */
-const MAX_ABSENCE_DELAY_MS = 3_000;
-const WORTH_SAYING_MS = 3_000;
+const maxAbsenceDelayMs = 3_000;
+const worthSayingMs = 3_000;
 /** A watch that the server ends sooner, without a word, is opened again only after a delay. */
-const SHORT_WATCH_MS = 1_000;
-const NONE: ReadonlySet<string> = new Set();
+const shortWatchMs = 1_000;
+const none: ReadonlySet<string> = new Set();
 
 interface Index<T> {
   readonly keysOf: (object: T) => readonly string[];
@@ -115,7 +115,7 @@ export class Informer<T extends KubeObject = KubeObject> {
   }
 
   byIndex(name: string, value: string): T[] {
-    const keys = this.#indices.get(name)?.byValue.get(value) ?? NONE;
+    const keys = this.#indices.get(name)?.byValue.get(value) ?? none;
     const found: T[] = [];
     for (const key of keys) {
       const object = this.#objects.get(key);
@@ -139,7 +139,7 @@ export class Informer<T extends KubeObject = KubeObject> {
   }
 
   async #run(signal: AbortSignal): Promise<void> {
-    let delay = FIRST_DELAY_MS;
+    let delay = firstDelayMs;
     let listed = false;
     let said = '';
     let isAway = false;
@@ -154,27 +154,27 @@ export class Informer<T extends KubeObject = KubeObject> {
         let events = 0;
         await this.#watch(signal, () => {
           events++;
-          delay = FIRST_DELAY_MS;
+          delay = firstDelayMs;
           said = '';
         });
-        if (events === 0 && !signal.aborted && this.#clock.monotonic() - since < SHORT_WATCH_MS) throw new Error('it ended at once');
+        if (events === 0 && !signal.aborted && this.#clock.monotonic() - since < shortWatchMs) throw new Error('it ended at once');
       } catch (err) {
         if (signal.aborted) break;
         // A watch that worked for a while and broke off, without events perhaps, is no sign of trouble that lasts; a late refusal is.
-        if (!(err instanceof ApiError) && this.#clock.monotonic() - since >= SHORT_WATCH_MS) delay = FIRST_DELAY_MS;
+        if (!(err instanceof ApiError) && this.#clock.monotonic() - since >= shortWatchMs) delay = firstDelayMs;
         // What a server says that could not be reached before is about now, most often that it was started anew and knows no past.
-        if (isAway && err instanceof ApiError) delay = FIRST_DELAY_MS;
+        if (isAway && err instanceof ApiError) delay = firstDelayMs;
         isAway = isKnownError(err, 'API_UNREACHABLE');
         // Too old (410), or from the future of a server that lost its data: only a new list helps. Overload is not cured by one.
         if (err instanceof ApiError && err.code !== 429 && err.code !== 503) listed = false;
         const why = messageOf(err);
         // Most trouble is over before a person has read of it; an API server that has just been started even refuses what it allows.
-        const isNews = delay >= WORTH_SAYING_MS && why !== said;
+        const isNews = delay >= worthSayingMs && why !== said;
         this.#log[isNews ? 'warn' : 'debug'](`Cannot watch ${this.type.resource}: ${why}`, { resource: this.type.resource });
         if (isNews) said = why;
         const random = this.#options.random ?? Math.random;
         await this.#clock.sleep(delay * (0.5 + random()), signal).catch(() => {});
-        delay = Math.min(delay * 2, isAway ? MAX_ABSENCE_DELAY_MS : MAX_DELAY_MS);
+        delay = Math.min(delay * 2, isAway ? maxAbsenceDelayMs : maxDelayMs);
       }
     }
     // Whoever waits for the first list ends too.
@@ -219,7 +219,7 @@ export class Informer<T extends KubeObject = KubeObject> {
     const events = this.#client.watch(this.type, {
       ...this.#selection(),
       resourceVersion: this.#resourceVersion,
-      timeoutSeconds: Math.round(WATCH_SECONDS * (1 + random())),
+      timeoutSeconds: Math.round(watchSeconds * (1 + random())),
       signal: AbortSignal.any([signal, silence.signal]),
       onOpen: () => this.#pulse.opened(),
     });

@@ -18,11 +18,11 @@ export interface TransportRequest {
 }
 
 /** Of TCP: ten probes, one a second, follow a silence of this length; a peer that is cut off is known after 25 s. */
-const KEEP_ALIVE_MS = 15_000;
-const TOKEN_FRESH_MS = 60_000;
-const IDEMPOTENT: ReadonlySet<string> = new Set(['GET', 'HEAD', 'PUT', 'DELETE']);
+const keepAliveMs = 15_000;
+const tokenFreshMs = 60_000;
+const idempotent: ReadonlySet<string> = new Set(['GET', 'HEAD', 'PUT', 'DELETE']);
 /** How a connection that the other end has closed already answers. */
-const BROKEN: ReadonlySet<string> = new Set(['ECONNRESET', 'EPIPE']);
+const broken: ReadonlySet<string> = new Set(['ECONNRESET', 'EPIPE']);
 
 function contextOf({ server, ca, cert, key }: ClientConfig): SecureContext {
   try {
@@ -52,7 +52,7 @@ export class Transport {
       ...(config.insecureSkipTlsVerify ? { rejectUnauthorized: false } : {}),
     };
     // A watch holds its connection, so there is no useful bound.
-    const options = { ...this.#tls, keepAlive: true, keepAliveMsecs: KEEP_ALIVE_MS, maxSockets: Number.POSITIVE_INFINITY };
+    const options = { ...this.#tls, keepAlive: true, keepAliveMsecs: keepAliveMs, maxSockets: Number.POSITIVE_INFINITY };
     this.#agent = this.#base.protocol === 'http:' ? (new http.Agent(options) as https.Agent) : new https.Agent(options);
   }
 
@@ -60,7 +60,7 @@ export class Transport {
     const { token, tokenFile } = this.config;
     if (token !== undefined) return { authorization: `Bearer ${token}` };
     if (tokenFile === undefined) return {};
-    if (!this.#token || performance.now() - this.#token.readAt > TOKEN_FRESH_MS) {
+    if (!this.#token || performance.now() - this.#token.readAt > tokenFreshMs) {
       this.#token = { text: (await readFile(tokenFile, 'utf8')).trim(), readAt: performance.now() };
     }
     return { authorization: `Bearer ${this.#token.text}` };
@@ -70,14 +70,14 @@ export class Transport {
   async send(request: TransportRequest): Promise<http.IncomingMessage> {
     // A server that ends a kept connection and a request that takes it may cross. What may be said twice is said again;
     // every idle connection may be stale after a restart, so the last attempt opens one of its own.
-    const attempts = IDEMPOTENT.has(request.method) ? 3 : 1;
+    const attempts = idempotent.has(request.method) ? 3 : 1;
     for (let attempt = 1; ; attempt++) {
       const sent = { reused: false };
       try {
         return await this.#attempt(request, sent, attempt === 3 ? false : this.#agent);
       } catch (err) {
         if (request.signal?.aborted) throw err;
-        if (attempt < attempts && sent.reused && BROKEN.has(systemCode(err) ?? '')) continue;
+        if (attempt < attempts && sent.reused && broken.has(systemCode(err) ?? '')) continue;
         throw this.unreachable(request, err);
       }
     }

@@ -2,10 +2,10 @@
 import type { Clock } from '../clock/clock.ts';
 
 /** kube-apiserver sends a bookmark each minute. */
-const UNKNOWN_LIMIT_MS = 75_000;
-const LEAST_LIMIT_MS = 20_000;
+const unknownLimitMs = 75_000;
+const leastLimitMs = 20_000;
 /** How much longer than the longest pause between bookmarks until now a silence may be. */
-const TOLERANCE = 1.75;
+const tolerance = 1.75;
 
 export class WatchPulse {
   readonly #clock: Clock;
@@ -44,8 +44,8 @@ export class WatchPulse {
 
   /** The age at which a watch counts as dead. */
   get limitMs(): number {
-    if (!this.isKnown) return UNKNOWN_LIMIT_MS;
-    return Math.min(Math.max(this.#longestPauseMs * TOLERANCE, LEAST_LIMIT_MS), UNKNOWN_LIMIT_MS);
+    if (!this.isKnown) return unknownLimitMs;
+    return Math.min(Math.max(this.#longestPauseMs * tolerance, leastLimitMs), unknownLimitMs);
   }
 
   /** Calls `onDeath` once, when the limit is reached without a sign of life. `cancel` ends the wait. */

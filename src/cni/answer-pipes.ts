@@ -13,10 +13,10 @@ import { join } from 'node:path';
 import { makeFifo } from '../linux/fifo.ts';
 
 /** So many calls may wait at once; more of them go the long way. */
-export const ANSWER_PIPES = 32;
+export const answerPipes = 32;
 
 /** A caller is only looked for after this time: seen from another process namespace, a live one may look dead. */
-const ABANDONED_MS = 60_000;
+const abandonedMs = 60_000;
 
 /** Where one caller waits. */
 export interface Waiting {
@@ -30,7 +30,7 @@ export class AnswerPipes {
 
   constructor(dir: string) {
     this.#dir = dir;
-    for (let n = 0; n < ANSWER_PIPES; n++) this.#renew(n);
+    for (let n = 0; n < answerPipes; n++) this.#renew(n);
   }
 
   /** The caller `pid` at pipe `n`; undefined when it is not there any more. */
@@ -54,10 +54,10 @@ export class AnswerPipes {
 
   /** Frees the pipes of callers that were killed before they got their answer. */
   sweep(): void {
-    for (let n = 0; n < ANSWER_PIPES; n++) {
+    for (let n = 0; n < answerPipes; n++) {
       const pid = Number(this.#takenBy(n));
       if (existsSync(this.#path(`${n}.gone`))) this.#free(n);
-      else if (pid > 0 && !isAlive(pid) && Date.now() - statSync(this.#path(`${n}.taken`)).mtimeMs > ABANDONED_MS) this.#free(n);
+      else if (pid > 0 && !isAlive(pid) && Date.now() - statSync(this.#path(`${n}.taken`)).mtimeMs > abandonedMs) this.#free(n);
     }
   }
 

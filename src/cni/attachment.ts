@@ -39,17 +39,17 @@ export function macOf(ip: string, side: 'pod' | 'host'): string {
   return [side === 'pod' ? '0a' : '0e', '58', ...bytes].join(':');
 }
 
-const PREFIX = 'fairlead ';
+const prefix = 'fairlead ';
 
 /** What the node's end says about itself (`ip link` shows it as alias; 255 bytes at most): the memory's second copy. */
 export function aliasOf(a: Attachment): string {
-  return `${PREFIX}${a.ip} ${keyOf(a)} ${a.network} ${a.pod}`.slice(0, 255);
+  return `${prefix}${a.ip} ${keyOf(a)} ${a.network} ${a.pod}`.slice(0, 255);
 }
 
 /** Reads an attachment back from an alias; its namespace and ports are not in there. */
 export function fromAlias(alias: string): Attachment | undefined {
-  if (!alias.startsWith(PREFIX)) return undefined;
-  const [ip, key, network, pod] = alias.slice(PREFIX.length).split(' ');
+  if (!alias.startsWith(prefix)) return undefined;
+  const [ip, key, network, pod] = alias.slice(prefix.length).split(' ');
   const slash = key?.lastIndexOf('/') ?? -1;
   if (!ip || !key || !network || slash < 1) return undefined;
   return { containerId: key.slice(0, slash), ifName: key.slice(slash + 1), network, netns: '', ip, pod: pod ?? '', hostPorts: [] };

@@ -19,7 +19,7 @@ import { afterEach, beforeEach, describe, it } from 'node:test';
 import { systemExec } from '../linux/exec.ts';
 import { makeFifo } from '../linux/fifo.ts';
 import { eventually } from '../linux/fixture/namespaces.ts';
-import { ANSWER_PIPES } from './answer-pipes.ts';
+import { answerPipes } from './answer-pipes.ts';
 import { wrapper } from './install.ts';
 
 describe('the installed executable', () => {
@@ -39,7 +39,7 @@ describe('the installed executable', () => {
   function makePipes(): string {
     const own = join(dir, 'pipes', 'own');
     mkdirSync(own, { recursive: true });
-    for (const name of ['calls', ...Array(ANSWER_PIPES).keys()].map(String)) {
+    for (const name of ['calls', ...Array(answerPipes).keys()].map(String)) {
       makeFifo(join(own, name), 0o600);
       open.set(name, openSync(join(own, name), constants.O_RDWR | constants.O_NONBLOCK));
     }

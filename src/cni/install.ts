@@ -1,7 +1,7 @@
 /** What the runtime finds on the node: the two executables, and the network configuration once the network is there. */
 import { chmodSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { ANSWER_PIPES } from './answer-pipes.ts';
+import { answerPipes } from './answer-pipes.ts';
 import { formatCniError } from './spec/cni-error.ts';
 
 export interface InstallOptions {
@@ -20,16 +20,16 @@ export interface InstallOptions {
 }
 
 /** Seconds that a caller waits for an agent that lives but does not answer. An ADD takes milliseconds; kubelet gives up after minutes. */
-const DEADLINE = `\${FAIRLEAD_CNI_TIMEOUT:-30}`;
-const NETWORK_NAME = 'fairlead';
-const CONFLIST = '10-fairlead.conflist';
+const deadline = `\${FAIRLEAD_CNI_TIMEOUT:-30}`;
+const networkName = 'fairlead';
+const conflistName = '10-fairlead.conflist';
 
 /** The configuration list. containerd 1.6 knows nothing newer than 1.0.0; whoever knows `cniVersions` takes the newest of them. */
 export function conflist(): string {
   const config = {
     cniVersion: '1.0.0',
     cniVersions: ['0.4.0', '1.0.0', '1.1.0'],
-    name: NETWORK_NAME,
+    name: networkName,
     plugins: [{ type: 'fairlead', capabilities: { portMappings: true } }],
   };
   return `${JSON.stringify(config, null, 2)}\n`;
@@ -72,20 +72,20 @@ call="\u001f${plugin}\u001f$CNI_COMMAND\u001f$CNI_CONTAINERID\u001f$CNI_NETNS\u0
 case $call in *"
 "*) long_way ;; esac
 { read -r pipes <"$pipes/current"; } 2>/dev/null || long_way
-n=$(($$ % ${ANSWER_PIPES}))
+n=$(($$ % ${answerPipes}))
 tries=0
 set -C
 until { printf '%s\\n' "$$" >"$pipes/$n.taken"; } 2>/dev/null; do
-  n=$(((n + 1) % ${ANSWER_PIPES}))
+  n=$(((n + 1) % ${answerPipes}))
   tries=$((tries + 1))
-  [ "$tries" -lt ${ANSWER_PIPES} ] || long_way
+  [ "$tries" -lt ${answerPipes} ] || long_way
 done
 set +C
 trap '' PIPE
 [ -p "$pipes/$n" ] && [ -p "$pipes/calls" ] || long_way
 { command exec 3<>"$pipes/$n" 4<>"$pipes/calls" && command exec 5<"$pipes/$n" 6>"$pipes/calls" 3>&- 4>&-; } 2>/dev/null || long_way
 printf '%s\\n' "$$\u001f$n$call" 2>/dev/null >&6
-for wait in "${DEADLINE}" 5; do
+for wait in "${deadline}" 5; do
   # A deadline may end it within the line, whose rest is then read next; nothing that counts is in this line.
   IFS= read -r -t "$wait" line <&5
   ended=$?
@@ -116,7 +116,7 @@ export function installPlugins(o: InstallOptions): void {
 /** Says to the runtime that pods can be attached. */
 export function installConflist(o: InstallOptions): void {
   mkdirSync(o.confDir, { recursive: true });
-  putFile(join(o.confDir, CONFLIST), conflist(), 0o644);
+  putFile(join(o.confDir, conflistName), conflist(), 0o644);
 }
 
 /** In one step, and only when it differs: the runtime watches the directory, and a running script must not change. */

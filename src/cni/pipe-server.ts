@@ -16,10 +16,10 @@ import { join } from 'node:path';
 import { messageOf } from '../errors/known-error.ts';
 import { growPipe, makeFifo } from '../linux/fifo.ts';
 import type { Log } from '../observability/log.ts';
-import { ANSWER_PIPES, AnswerPipes } from './answer-pipes.ts';
+import { AnswerPipes, answerPipes } from './answer-pipes.ts';
 import { type PluginAnswer, type PluginCall, undoUnheard } from './plugin.ts';
 
-const SEPARATOR = '\x1f';
+const separator = '\x1f';
 
 export interface PipeServer {
   /** Forgets callers that were killed. To be called now and then. */
@@ -39,7 +39,7 @@ export function servePipes(dir: string, call: (request: PluginCall) => Promise<P
   // Open for writing, too: otherwise it would end whenever no caller has it open.
   const fd = openSync(calls, constants.O_RDWR | constants.O_NONBLOCK);
   // Writing must not block while this process is stuck: there is room for a call of every pipe.
-  growPipe(fd, 2 * ANSWER_PIPES * 4096);
+  growPipe(fd, 2 * answerPipes * 4096);
   const pipe = new Socket({ fd, readable: true, writable: false });
   const running = new Set<Promise<void>>();
   let rest = '';
@@ -47,7 +47,7 @@ export function servePipes(dir: string, call: (request: PluginCall) => Promise<P
     const lines = (rest + text).split('\n');
     rest = lines.pop() ?? '';
     for (const line of lines) {
-      const [pid = '', answerPipe = '', ...fields] = line.split(SEPARATOR);
+      const [pid = '', answerPipe = '', ...fields] = line.split(separator);
       const caller = answers.caller(Number(answerPipe), pid);
       // Nobody waits for it any more; what it wanted is asked again.
       if (!caller) continue;
@@ -94,6 +94,6 @@ function callOf(fields: readonly string[]): PluginCall {
       CNI_ARGS: args,
       CNI_PATH: path,
     },
-    stdin: config.join(SEPARATOR),
+    stdin: config.join(separator),
   };
 }

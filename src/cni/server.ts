@@ -10,7 +10,7 @@ import { type PluginAnswer, type PluginCall, undoUnheard } from './plugin.ts';
 import { formatCniError } from './spec/cni-error.ts';
 
 /** A request with a long list of attachments stays far below. */
-const MAX_REQUEST = 8 * 1024 * 1024;
+const maxRequest = 8 * 1024 * 1024;
 
 /** Listens on the path, in place of a socket that an earlier process left. */
 export function listenForCalls(path: string, call: (request: PluginCall) => Promise<PluginAnswer>): Promise<Server> {
@@ -37,7 +37,7 @@ function serve(socket: Socket, call: (request: PluginCall) => Promise<PluginAnsw
   socket.on('data', (part) => {
     parts.push(part);
     size += part.length;
-    if (size > MAX_REQUEST) socket.destroy();
+    if (size > maxRequest) socket.destroy();
     else if (part.includes(10)) {
       socket.removeAllListeners('data');
       socket.off('end', gaveUp);

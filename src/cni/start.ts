@@ -46,7 +46,7 @@ export interface CniServer {
 }
 
 /** How often everything is looked at, whatever was heard. */
-const TIDY_MS = 10_000;
+const tidyMs = 10_000;
 
 /** Pods stay attached when it stops. Throws STATE_IN_USE. */
 export async function startCniServer(options: CniServerOptions): Promise<CniServer> {
@@ -66,7 +66,7 @@ export async function startCniServer(options: CniServerOptions): Promise<CniServ
   const stopped = (async (): Promise<void> => {
     try {
       for (;;) {
-        await clock.sleep(TIDY_MS, signal);
+        await clock.sleep(tidyMs, signal);
         pipes.sweep();
         await keeper.repair();
         watch.renew();

@@ -2,15 +2,15 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { DaemonSet, Node, Pod } from '../api/schema/types.ts';
 import { mustCidr } from '../ip/ip.ts';
-import { daemonSetStatus, HASH_LABEL, planDaemons, templateFor } from './daemonset/desired.ts';
+import { daemonSetStatus, hashLabel, planDaemons, templateFor } from './daemonset/desired.ts';
 import { judge } from './garbage-collector/graph.ts';
 import { freeSubnet } from './node-ipam/desired.ts';
 import { evictionTime, unheardConditions, wantedTaints } from './node-lifecycle/desired.ts';
 import { templateHash } from './ownership/template-hash.ts';
 import { planReplicas, rankForDeletion, replicaStatus } from './replicaset/desired.ts';
 
-const NOW = Date.UTC(2026, 0, 1);
-const TIME = '2026-01-01T00:00:00Z';
+const now = Date.UTC(2026, 0, 1);
+const time = '2026-01-01T00:00:00Z';
 
 function pod(
   name: string,
@@ -33,8 +33,8 @@ function pod(
       namespace: 'default',
       uid: name,
       labels: o.labels,
-      creationTimestamp: TIME,
-      ...(o.deleted ? { deletionTimestamp: TIME } : {}),
+      creationTimestamp: time,
+      ...(o.deleted ? { deletionTimestamp: time } : {}),
       ...(o.cost ? { annotations: { 'controller.kubernetes.io/pod-deletion-cost': o.cost } } : {}),
     },
     spec: { containers: [], nodeName: o.node, tolerations: o.tolerations },
@@ -44,7 +44,7 @@ function pod(
         {
           type: 'Ready',
           status: o.ready === false ? 'False' : 'True',
-          lastTransitionTime: new Date(NOW - (o.since ?? 0) * 1000).toISOString(),
+          lastTransitionTime: new Date(now - (o.since ?? 0) * 1000).toISOString(),
         },
       ],
     },
@@ -92,7 +92,7 @@ test('replicaStatus() counts a pod as available after minReadySeconds, and says 
     templateLabels: { app: 'web' },
     owned: [pod('a', { since: 20, labels: { app: 'web' } }), pod('b', { since: 4 })],
     previous: undefined,
-    now: NOW,
+    now: now,
   };
   const { status, lookAgainIn } = replicaStatus(input);
   assert.deepEqual(status, { replicas: 2, fullyLabeledReplicas: 1, readyReplicas: 2, availableReplicas: 1, observedGeneration: 2 });
@@ -121,35 +121,35 @@ test('planDaemons() puts one pod on every node that fits, and takes away what is
     node('cp', { taints: [{ key: 'control', effect: 'NoSchedule' }] }),
     node('sick', { taints: [{ key: 'node.kubernetes.io/not-ready', effect: 'NoExecute' }] }),
   ];
-  const hashed = { labels: { [HASH_LABEL]: 'h' } };
+  const hashed = { labels: { [hashLabel]: 'h' } };
   const owned = [
     pod('w1-a', { node: 'w1', ...hashed }),
     pod('w1-b', { node: 'w1', ...hashed }),
     pod('gone', { node: 'gone', ...hashed }),
     pod('cp-a', { node: 'cp', ...hashed }),
   ];
-  const plan = planDaemons(daemonSet(), 'h', nodes, owned, NOW);
+  const plan = planDaemons(daemonSet(), 'h', nodes, owned, now);
   assert.deepEqual(plan.create, ['w2', 'sick']);
   assert.deepEqual(
     plan.remove.map((p) => p.metadata.name),
     ['w1-b', 'gone'],
     'a NoSchedule taint that came later does not drive a pod away',
   );
-  const status = daemonSetStatus(daemonSet(), 'h', nodes, owned, NOW);
+  const status = daemonSetStatus(daemonSet(), 'h', nodes, owned, now);
   assert.equal(status.desiredNumberScheduled, 3);
   assert.equal(status.numberMisscheduled, 1);
 });
 
 test('planDaemons() replaces outdated pods one by one, broken ones at once, and waits for the one that leaves', () => {
   const nodes = ['w1', 'w2', 'w3'].map((n) => node(n));
-  const old = { labels: { [HASH_LABEL]: 'old' } };
-  const removed = (owned: Pod[]): string[] => planDaemons(daemonSet(), 'new', nodes, owned, NOW).remove.map((p) => p.metadata.name);
+  const old = { labels: { [hashLabel]: 'old' } };
+  const removed = (owned: Pod[]): string[] => planDaemons(daemonSet(), 'new', nodes, owned, now).remove.map((p) => p.metadata.name);
   assert.deepEqual(removed([pod('a', { node: 'w1', ...old }), pod('b', { node: 'w2', ...old }), pod('c', { node: 'w3', ...old })]), ['a']);
   assert.deepEqual(
     removed([pod('a', { node: 'w1', ...old }), pod('b', { node: 'w2', ...old, ready: false }), pod('c', { node: 'w3', ...old })]),
     ['b'],
   );
-  assert.deepEqual(planDaemons(daemonSet(), 'new', nodes.slice(0, 1), [pod('a', { node: 'w1', deleted: true, ...old })], NOW).create, []);
+  assert.deepEqual(planDaemons(daemonSet(), 'new', nodes.slice(0, 1), [pod('a', { node: 'w1', deleted: true, ...old })], now).create, []);
 });
 
 test('templateFor() pins a pod to its node in every term', () => {
@@ -182,48 +182,48 @@ test('freeSubnet() takes the first range that nobody has, also beside ranges of 
 test('wantedTaints() follows the conditions, keeps what others set and when it was set', () => {
   const foreign = { key: 'dedicated', value: 'db', effect: 'NoSchedule' };
   const since = { key: 'node.kubernetes.io/unreachable', effect: 'NoExecute', timeAdded: '2025-12-31T00:00:00Z' };
-  const taints = wantedTaints(node('w1', { ready: 'Unknown', taints: [foreign, since] }), TIME);
-  assert.deepEqual(taints, [foreign, { key: 'node.kubernetes.io/unreachable', effect: 'NoSchedule', timeAdded: TIME }, since]);
-  assert.deepEqual(wantedTaints(node('w1', { ready: 'True', taints: [foreign, since] }), TIME), [foreign]);
-  assert.equal(wantedTaints(node('w1', { ready: 'True', unschedulable: true }), TIME)[0]?.key, 'node.kubernetes.io/unschedulable');
+  const taints = wantedTaints(node('w1', { ready: 'Unknown', taints: [foreign, since] }), time);
+  assert.deepEqual(taints, [foreign, { key: 'node.kubernetes.io/unreachable', effect: 'NoSchedule', timeAdded: time }, since]);
+  assert.deepEqual(wantedTaints(node('w1', { ready: 'True', taints: [foreign, since] }), time), [foreign]);
+  assert.equal(wantedTaints(node('w1', { ready: 'True', unschedulable: true }), time)[0]?.key, 'node.kubernetes.io/unschedulable');
 });
 
 test('unheardConditions() says Unknown once', () => {
-  const first = unheardConditions(node('w1', { ready: 'True' }), TIME);
+  const first = unheardConditions(node('w1', { ready: 'True' }), time);
   assert.deepEqual(first?.map((c) => [c.type, c.status, c.reason]).at(0), ['Ready', 'Unknown', 'NodeStatusUnknown']);
-  assert.equal(unheardConditions({ ...node('w1'), status: { conditions: first } }, TIME), undefined);
+  assert.equal(unheardConditions({ ...node('w1'), status: { conditions: first } }, time), undefined);
 });
 
 test('evictionTime() is the taint plus the shortest toleration, never for one without bound', () => {
-  const sick = node('w1', { taints: [{ key: 'node.kubernetes.io/unreachable', effect: 'NoExecute', timeAdded: TIME }] });
+  const sick = node('w1', { taints: [{ key: 'node.kubernetes.io/unreachable', effect: 'NoExecute', timeAdded: time }] });
   const tolerating = (tolerationSeconds?: number): Pod =>
     pod('p', { tolerations: [{ key: 'node.kubernetes.io/unreachable', operator: 'Exists', effect: 'NoExecute', tolerationSeconds }] });
   assert.equal(
-    evictionTime(tolerating(300), sick, () => NOW),
-    NOW + 300_000,
+    evictionTime(tolerating(300), sick, () => now),
+    now + 300_000,
   );
   assert.equal(
-    evictionTime(tolerating(), sick, () => NOW),
+    evictionTime(tolerating(), sick, () => now),
     undefined,
   );
   assert.equal(
-    evictionTime(pod('p'), sick, () => NOW),
+    evictionTime(pod('p'), sick, () => now),
     0,
   );
   assert.equal(
-    evictionTime(pod('p'), node('w1'), () => NOW),
+    evictionTime(pod('p'), node('w1'), () => now),
     undefined,
   );
   const byHand = node('w1', { taints: [{ key: 'node.kubernetes.io/unreachable', effect: 'NoExecute' }] });
   assert.equal(
-    evictionTime(tolerating(300), byHand, () => NOW + 5_000),
-    NOW + 305_000,
+    evictionTime(tolerating(300), byHand, () => now + 5_000),
+    now + 305_000,
     'without a time, from when it was seen',
   );
   const late = { ...tolerating(300), metadata: { name: 'late', creationTimestamp: '2026-01-01T01:00:00Z' } };
   assert.equal(
-    evictionTime(late, sick, () => NOW),
-    NOW + 3_600_000 + 300_000,
+    evictionTime(late, sick, () => now),
+    now + 3_600_000 + 300_000,
     'a pod that came later has its seconds too',
   );
 });

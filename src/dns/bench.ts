@@ -17,9 +17,9 @@ import { chain } from './plugin/plugin.ts';
 import { startDnsServer } from './server/server.ts';
 import { ClusterZone } from './zone/cluster-zone.ts';
 
-const SERVICES = 20_000;
+const services = 20_000;
 /** How many questions are on their way at a time. */
-const WINDOW = 256;
+const window = 256;
 
 function question(n: number): Buffer {
   const head = Buffer.from([n >> 8, n & 255, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0]);
@@ -55,7 +55,7 @@ async function load(port: number, seconds: number, names: number): Promise<void>
   });
   // Also when every question of the window was lost.
   const seed = setInterval(() => {
-    if (answered === before || before < 0) for (let i = 0; i < WINDOW; i++) socket.send(next(), port, '127.0.0.1');
+    if (answered === before || before < 0) for (let i = 0; i < window; i++) socket.send(next(), port, '127.0.0.1');
     before = answered;
   }, 50);
   await new Promise((resolve) => setTimeout(resolve, seconds * 1000));
@@ -67,7 +67,7 @@ async function load(port: number, seconds: number, names: number): Promise<void>
 async function measure(seconds: number): Promise<void> {
   await mustRun(systemExec, 'ip', ['link', 'set', 'lo', 'up']);
   const zone = new ClusterZone('cluster.local', { ttl: 5, serial: 1 });
-  for (let n = 0; n < SERVICES; n++) {
+  for (let n = 0; n < services; n++) {
     const ip = `10.96.${n >> 8}.${n & 255}`;
     const spec: Service['spec'] = { clusterIP: ip, clusterIPs: [ip], ports: [{ name: 'http', port: 80, protocol: 'TCP' }] };
     zone.setService(
@@ -80,9 +80,9 @@ async function measure(seconds: number): Promise<void> {
   const answer = chain([kubernetesPlugin({ zone, isSynced: () => true, ranges: [] })], () => refusal(5));
   const memory = process.memoryUsage();
   console.log(
-    `${SERVICES} Services, ${zone.size} names; heap ${Math.round(memory.heapUsed / 1e6)} MB, resident ${Math.round(memory.rss / 1e6)} MB`,
+    `${services} Services, ${zone.size} names; heap ${Math.round(memory.heapUsed / 1e6)} MB, resident ${Math.round(memory.rss / 1e6)} MB`,
   );
-  const cases = [false, true].flatMap((batch) => [100, SERVICES].map((names) => ({ batch, names })));
+  const cases = [false, true].flatMap((batch) => [100, services].map((names) => ({ batch, names })));
   for (const { batch, names } of cases) {
     const server = await startDnsServer({ address: '127.0.0.1', port: 0, answer, log: silentLog, batch });
     const child = start(execPath, [import.meta.filename, 'load', String(server.port), String(seconds), String(names)], {

@@ -8,11 +8,11 @@ import type { CacheStatistics } from './plugin/cache/cache.ts';
 import type { ForwardStatistics } from './plugin/forward/forward.ts';
 import type { ReplyInfo, Transport } from './server/responder.ts';
 
-const SECONDS = [0.00025, 0.0005, 0.001, 0.002, 0.004, 0.008, 0.016, 0.032, 0.064, 0.128, 0.256, 0.512, 1.024, 2.048, 4.096, 8.192];
-const BYTES = [0, 100, 200, 300, 400, 511, 1023, 2047, 4095, 8291, 16e3, 32e3, 48e3, 64e3];
-const PROGRAMMING = Array.from({ length: 20 }, (_, i) => 0.001 * 2 ** i);
-const RCODES = ['NOERROR', 'FORMERR', 'SERVFAIL', 'NXDOMAIN', 'NOTIMP', 'REFUSED'];
-const TYPES = new Map<number, string>([...Object.entries(TYPE).map(([name, n]) => [n, name] as const), [65, 'HTTPS'], [64, 'SVCB']]);
+const secondsBuckets = [0.00025, 0.0005, 0.001, 0.002, 0.004, 0.008, 0.016, 0.032, 0.064, 0.128, 0.256, 0.512, 1.024, 2.048, 4.096, 8.192];
+const bytesBuckets = [0, 100, 200, 300, 400, 511, 1023, 2047, 4095, 8291, 16e3, 32e3, 48e3, 64e3];
+const programmingBuckets = Array.from({ length: 20 }, (_, i) => 0.001 * 2 ** i);
+const rcodes = ['NOERROR', 'FORMERR', 'SERVFAIL', 'NXDOMAIN', 'NOTIMP', 'REFUSED'];
+const types = new Map<number, string>([...Object.entries(TYPE).map(([name, n]) => [n, name] as const), [65, 'HTTPS'], [64, 'SVCB']]);
 
 /** A histogram whose counts are plain numbers, in the shape that prom-client prints. */
 class Distribution {
@@ -128,20 +128,20 @@ export class DnsMetrics {
     this.#duration = spread(
       'dns_request_duration_seconds',
       'Histogram of the time (in seconds) each request took per zone.',
-      SECONDS,
+      secondsBuckets,
       where,
     );
     this.#requestSize = spread(
       'dns_request_size_bytes',
       'Size of the EDNS0 UDP buffer in bytes (64K for TCP) per zone and protocol.',
-      BYTES,
+      bytesBuckets,
       [...where, 'proto'],
     );
-    this.#responseSize = spread('dns_response_size_bytes', 'Size of the returned response in bytes.', BYTES, [...where, 'proto']);
+    this.#responseSize = spread('dns_response_size_bytes', 'Size of the returned response in bytes.', bytesBuckets, [...where, 'proto']);
     this.#programming = spread(
       'kubernetes_dns_programming_duration_seconds',
       'Histogram of the time (in seconds) it took to program a dns instance.',
-      PROGRAMMING,
+      programmingBuckets,
       ['service_kind'],
     );
     const sum = (name: string, help: string, labels: Record<string, string>, read: () => number): void => {
@@ -193,8 +193,8 @@ export class DnsMetrics {
     const { name, type, rcode, size } = info;
     const zone = name === this.#zone || name.endsWith(`.${this.#zone}`) ? `${this.#zone}.` : '.';
     const server = this.#server;
-    this.#requests.add(server, zone, '', transport, family === 6 ? '2' : '1', TYPES.get(type) ?? 'other');
-    this.#responses.add(server, zone, '', RCODES[rcode] ?? (rcode === 16 ? 'BADVERS' : String(rcode)), '');
+    this.#requests.add(server, zone, '', transport, family === 6 ? '2' : '1', types.get(type) ?? 'other');
+    this.#responses.add(server, zone, '', rcodes[rcode] ?? (rcode === 16 ? 'BADVERS' : String(rcode)), '');
     if (info.wantsDnssec) this.#dnssec.add(server, zone, '');
     this.#duration.observe(seconds, server, zone, '');
     this.#requestSize.observe(info.room, server, zone, '', transport);

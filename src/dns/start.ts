@@ -48,9 +48,9 @@ export interface DnsOptions {
   readonly signal: AbortSignal;
 }
 
-const LAMEDUCK_MS = 5_000;
+const defaultLameduckMs = 5_000;
 /** CoreDNS waits as long for what is under way. A question to a resolver takes less. */
-const DRAIN_MS = 5_000;
+const drainMs = 5_000;
 
 export interface Dns {
   readonly servers: readonly DnsServer[];
@@ -131,12 +131,12 @@ export async function startDns(options: DnsOptions): Promise<Dns> {
       await publish({ ...options, address: first.address, ...options.publish, port: first.port, metricsPort });
     }
     await aborted(signal);
-    const lameduckMs = options.lameduckMs ?? LAMEDUCK_MS;
+    const lameduckMs = options.lameduckMs ?? defaultLameduckMs;
     if (lameduckMs > 0) {
       log.info(`Answering for another ${lameduckMs / 1000} s`);
       await clock.sleep(lameduckMs);
     }
-    await Promise.race([Promise.all(servers.map((s) => s.drain())), clock.sleep(DRAIN_MS)]);
+    await Promise.race([Promise.all(servers.map((s) => s.drain())), clock.sleep(drainMs)]);
     await close();
   }
 }

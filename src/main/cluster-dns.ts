@@ -44,8 +44,8 @@ export function clusterDnsService(address: string): Service {
 }
 
 /** Long enough for whoever replaces the Service by deleting it first. */
-const GRACE_MS = 1_000;
-const MAX_DELAY_MS = 30_000;
+const graceMs = 1_000;
+const maxDelayMs = 30_000;
 
 /** Makes the Service, and makes it again when it is deleted; one that is there, whoever made it, stays as it is. */
 export async function keepClusterDns(options: ClusterDnsOptions): Promise<void> {
@@ -55,13 +55,13 @@ export async function keepClusterDns(options: ClusterDnsOptions): Promise<void> 
   const { name, namespace = '' } = wanted.metadata;
   if (!(await make(0))) return;
   const informer = new Informer(client, services, { namespace, fieldSelector: `metadata.name=${name}`, clock, log });
-  informer.on({ delete: () => void make(GRACE_MS) });
+  informer.on({ delete: () => void make(graceMs) });
   await informer.start(signal);
 
   /** Resolves to false when the signal aborts before there is one. */
   async function make(delay: number): Promise<boolean> {
     let said = '';
-    for (let wait = delay; ; wait = Math.min(wait * 2 || 100, MAX_DELAY_MS)) {
+    for (let wait = delay; ; wait = Math.min(wait * 2 || 100, maxDelayMs)) {
       try {
         if (wait > 0) await clock.sleep(wait, signal);
         await client.create(services, wanted, { signal });

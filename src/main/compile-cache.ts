@@ -8,7 +8,7 @@ import { homedir } from 'node:os';
 import { dirname, join } from 'node:path';
 
 /** When all that a long-running process needs has been loaded, about; one that is killed never comes to its end. */
-const FLUSH_MS = 10_000;
+const flushMs = 10_000;
 
 /** Where the cache of a user lies: root's is the machine's. */
 export function cacheFolder(uid: number, home: string): string {
@@ -42,5 +42,5 @@ export function useCompileCache(): void {
   } catch {
     return;
   }
-  if (enableCompileCache(folder).status === constants.compileCacheStatus.ENABLED) setTimeout(flushCompileCache, FLUSH_MS).unref();
+  if (enableCompileCache(folder).status === constants.compileCacheStatus.ENABLED) setTimeout(flushCompileCache, flushMs).unref();
 }

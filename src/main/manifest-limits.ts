@@ -5,7 +5,7 @@
 import { type NodePart, nodePartGroup } from '../api/node-parts.ts';
 import type { KubeObject } from '../api/resource-types.ts';
 
-const API = 'admissionregistration.k8s.io/v1';
+const api = 'admissionregistration.k8s.io/v1';
 
 interface Limit {
   readonly apiGroup: string;
@@ -60,7 +60,7 @@ function policyOf(part: NodePart, { apiGroup, resources, operations, rules }: Li
   const name = `fairlead-${part}`;
   const group = nodePartGroup(part);
   const policy = {
-    apiVersion: API,
+    apiVersion: api,
     kind: 'ValidatingAdmissionPolicy',
     metadata: { name },
     spec: {
@@ -72,5 +72,5 @@ function policyOf(part: NodePart, { apiGroup, resources, operations, rules }: Li
     },
   };
   const spec = { policyName: name, validationActions: ['Deny'] };
-  return [policy, { apiVersion: API, kind: 'ValidatingAdmissionPolicyBinding', metadata: { name }, spec } as KubeObject];
+  return [policy, { apiVersion: api, kind: 'ValidatingAdmissionPolicyBinding', metadata: { name }, spec } as KubeObject];
 }

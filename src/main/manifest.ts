@@ -8,8 +8,8 @@ import type { KubeObject } from '../api/resource-types.ts';
 import type { ClusterRole, ClusterRoleBinding, PolicyRule, Role, RoleBinding, Subject } from '../api/schema/types.ts';
 import { clusterDnsService } from './cluster-dns.ts';
 
-const GROUP = 'rbac.authorization.k8s.io';
-const API = `${GROUP}/v1`;
+const rbacGroup = 'rbac.authorization.k8s.io';
+const api = `${rbacGroup}/v1`;
 
 const networkRules: readonly PolicyRule[] = [
   { apiGroups: [''], resources: ['nodes'], verbs: ['get', 'list', 'watch'] },
@@ -43,7 +43,7 @@ function meta(name: string, namespace?: string): { readonly name: string; readon
 /** A role and its binding, both cluster-wide or both in a namespace. */
 function grant(name: string, rules: readonly PolicyRule[], subject: Subject, namespace?: string): KubeObject[] {
   const kind = namespace === undefined ? 'ClusterRole' : 'Role';
-  const role: Role | ClusterRole = { apiVersion: API, kind, metadata: meta(name, namespace), rules: [...rules] };
+  const role: Role | ClusterRole = { apiVersion: api, kind, metadata: meta(name, namespace), rules: [...rules] };
   return [role, bind({ kind, name }, name, subject, namespace)];
 }
 
@@ -55,10 +55,10 @@ function bind(
   namespace?: string,
 ): ClusterRoleBinding | RoleBinding {
   return {
-    apiVersion: API,
+    apiVersion: api,
     kind: `${role.kind}Binding`,
     metadata: meta(nodeParts.some((part) => nodePartGroup(part) === subject.name) ? name : `${name}:${subject.name}`, namespace),
-    roleRef: { apiGroup: GROUP, ...role },
+    roleRef: { apiGroup: rbacGroup, ...role },
     subjects: [subject],
   };
 }
@@ -66,7 +66,7 @@ function bind(
 /** The objects, in the order in which they can be made. They may be applied again and again, and beside those of our own server. */
 export function manifest({ parts, user, group, clusterDns }: ManifestOptions): KubeObject[] {
   const subjectOf = (part: NodePart): Subject =>
-    user ? { apiGroup: GROUP, kind: 'User', name: user } : { apiGroup: GROUP, kind: 'Group', name: group ?? nodePartGroup(part) };
+    user ? { apiGroup: rbacGroup, kind: 'User', name: user } : { apiGroup: rbacGroup, kind: 'Group', name: group ?? nodePartGroup(part) };
   const made: Readonly<Record<NodePart, (subject: Subject) => KubeObject[]>> = {
     // Every cluster has this role.
     proxy: (subject) => [bind({ kind: 'ClusterRole', name: 'system:node-proxier' }, 'fairlead:proxy', subject)],

@@ -1,7 +1,7 @@
 import type { Taint } from '../api/schema/types.ts';
 import { KnownError } from '../errors/known-error.ts';
 
-const EFFECTS = ['NoSchedule', 'PreferNoSchedule', 'NoExecute'];
+const effects = ['NoSchedule', 'PreferNoSchedule', 'NoExecute'];
 
 /** `key=value:NoSchedule,other:NoExecute`, as the kubelet's --register-with-taints takes it. Throws BAD_CONFIG. */
 export function parseTaints(text: string): Taint[] {
@@ -9,9 +9,9 @@ export function parseTaints(text: string): Taint[] {
     const colon = item.lastIndexOf(':');
     const [key = '', value = ''] = item.slice(0, Math.max(colon, 0)).split('=');
     const effect = item.slice(colon + 1);
-    if (!key || !EFFECTS.includes(effect))
+    if (!key || !effects.includes(effect))
       throw new KnownError('BAD_CONFIG', `Cannot read taint "${item}"`, {
-        hint: `Write it as KEY=VALUE:EFFECT, the effect one of ${EFFECTS.join(', ')}`,
+        hint: `Write it as KEY=VALUE:EFFECT, the effect one of ${effects.join(', ')}`,
       });
     return value ? { key, value, effect } : { key, effect };
   });

@@ -19,14 +19,14 @@ import { KernelNftables } from '../linux/nftables/kernel-nftables.ts';
 import { syncTable } from '../linux/nftables/sync-table.ts';
 import type { Log } from '../observability/log.ts';
 import { ensureForwardAccept } from './apply/forward-accept.ts';
-import { concerns, LinuxNetworkKernel, WATCHED_GROUPS } from './apply/network-kernel.ts';
+import { concerns, LinuxNetworkKernel, watchedGroups } from './apply/network-kernel.ts';
 import { Complaints } from './complaints.ts';
 import { checkConfig, type NetworkConfig } from './config.ts';
 import { changesNetwork, type Lease, leaseOf, nodePatch, podCidrOf, publicIpOverwrite, vtepMacOf } from './lease/lease.ts';
 import { settlePeers } from './lease/peers.ts';
-import { BRIDGE, type DesiredNetwork, plan, vxlanName } from './plan/desired.ts';
+import { bridgeName, type DesiredNetwork, plan, vxlanName } from './plan/desired.ts';
 import { diff } from './plan/diff.ts';
-import { planRules, RULES_TABLE } from './plan/rules.ts';
+import { planRules, rulesTable } from './plan/rules.ts';
 import { chooseUnderlay, type UnderlayWish } from './plan/underlay.ts';
 import { renderSubnetEnv, writeSubnetEnv } from './subnet-env.ts';
 
@@ -71,11 +71,11 @@ export interface NetAgent {
 }
 
 /** Even without any notice everything is looked at this often: sysctls give none. */
-const RESYNC_MS = 5_000;
+const resyncMs = 5_000;
 /** Changes come in swarms: deleting a link takes its routes and neighbours along. */
-const SETTLE_MS = 20;
-const RETRY_MS = 1_000;
-const FORWARDING_MS = 60_000;
+const settleMs = 20;
+const retryMs = 1_000;
+const forwardingMs = 60_000;
 
 /** Throws BAD_CONFIG. */
 export function startNetAgent(options: NetAgentOptions): NetAgent {
@@ -114,9 +114,9 @@ class Agent implements NetAgent {
     this.#markReady = resolve;
     const wake = (): void => this.#poke();
     options.informers.of(nodes).on({ add: wake, update: (node, old) => (changesNetwork(old, node) ? wake() : undefined), delete: wake });
-    this.#notices.subscribe(WATCHED_GROUPS, (notice) => (concerns(notice, this.#indexes) ? wake() : undefined));
+    this.#notices.subscribe(watchedGroups, (notice) => (concerns(notice, this.#indexes) ? wake() : undefined));
     this.#notices.unref();
-    this.#rulesWatch = this.#nft.watch(RULES_TABLE, wake);
+    this.#rulesWatch = this.#nft.watch(rulesTable, wake);
     this.stopped = this.#run();
   }
 
@@ -131,7 +131,7 @@ class Agent implements NetAgent {
     try {
       await Promise.race([informers.of(nodes).synced, aborted(signal)]);
       while (!signal.aborted) {
-        let wait = RESYNC_MS;
+        let wait = resyncMs;
         this.#woken = false;
         try {
           await this.#sync();
@@ -139,10 +139,10 @@ class Agent implements NetAgent {
         } catch (err) {
           this.#troubles.are(new Map([['sync', messageOf(err)]]));
           log.debug('Cannot set up the pod network', { err });
-          wait = RETRY_MS;
+          wait = retryMs;
         }
         await this.#pause(wait);
-        if (!signal.aborted) await clock.sleep(SETTLE_MS, signal).catch(() => {});
+        if (!signal.aborted) await clock.sleep(settleMs, signal).catch(() => {});
       }
     } finally {
       signal.removeEventListener('abort', onAbort);
@@ -260,7 +260,7 @@ class Agent implements NetAgent {
       const what = Object.entries(Object.groupBy(steps, (s) => s.do)).map(([kind, list]) => `${list?.length} ${kind}`);
       this.#options.log.info(`Changing the pod network: ${what.join(', ')}`);
       // Pods' links must be put into a new bridge again, whatever goes wrong until it is told.
-      if (steps.some((s) => s.do === 'add-link' && s.link.name === BRIDGE)) this.#told = '';
+      if (steps.some((s) => s.do === 'add-link' && s.link.name === bridgeName)) this.#told = '';
       await this.#kernel.take(steps);
     }
     this.#kernel.setSysctls(desired.sysctls);
@@ -277,11 +277,11 @@ class Agent implements NetAgent {
     if (clock.monotonic() < this.#nextForwarding) return;
     if (await ensureForwardAccept(exec, mustCidr(config.network).text))
       log.info('Let pod packets through the FORWARD chain, which drops by policy');
-    this.#nextForwarding = clock.monotonic() + FORWARDING_MS;
+    this.#nextForwarding = clock.monotonic() + forwardingMs;
   }
 
   async #tell(network: DesiredNetwork): Promise<void> {
-    const bridge = network.links.find((l) => l.name === BRIDGE);
+    const bridge = network.links.find((l) => l.name === bridgeName);
     if (!bridge) return;
     const podNetwork: PodNetwork = {
       podCidr: mustCidr(`${bridge.address.ip}/${bridge.address.prefix}`).text,

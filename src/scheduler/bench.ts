@@ -14,13 +14,13 @@ import { Cluster } from './cluster.ts';
 import { plugins } from './plugins/order.ts';
 import { startScheduler } from './scheduler.ts';
 
-const NODES = Number(process.argv[2] ?? 1000);
-const PODS = Number(process.argv[3] ?? 10_000);
-const ZONES = 10;
+const nodeCount = Number(process.argv[2] ?? 1000);
+const podCount = Number(process.argv[3] ?? 10_000);
+const zoneCount = 10;
 
 function node(i: number): Node {
   const name = `node-${i}`;
-  const labels = { 'kubernetes.io/hostname': name, 'topology.kubernetes.io/zone': `zone-${i % ZONES}` };
+  const labels = { 'kubernetes.io/hostname': name, 'topology.kubernetes.io/zone': `zone-${i % zoneCount}` };
   const allocatable = { cpu: '32', memory: '128Gi', pods: '110' };
   return { apiVersion: 'v1', kind: 'Node', metadata: { name, labels }, spec: {}, status: { allocatable } };
 }
@@ -56,9 +56,11 @@ const together = (i: number): Partial<NonNullable<Pod['spec']>> => {
   const term = { labelSelector: { matchLabels: { app: `owner-${i % 100}` } }, topologyKey: 'topology.kubernetes.io/zone' };
   return { affinity: { podAffinity: { requiredDuringSchedulingIgnoredDuringExecution: [term] } } };
 };
-const inZone = (i: number): Partial<NonNullable<Pod['spec']>> => ({ nodeSelector: { 'topology.kubernetes.io/zone': `zone-${i % ZONES}` } });
+const inZone = (i: number): Partial<NonNullable<Pod['spec']>> => ({
+  nodeSelector: { 'topology.kubernetes.io/zone': `zone-${i % zoneCount}` },
+});
 
-const KINDS: Readonly<Record<string, { readonly share: number; readonly spec: (i: number) => Partial<NonNullable<Pod['spec']>> }>> = {
+const kinds: Readonly<Record<string, { readonly share: number; readonly spec: (i: number) => Partial<NonNullable<Pod['spec']>> }>> = {
   plain: { share: 1, spec: () => ({}) },
   'node selector': { share: 1, spec: inZone },
   'preferred anti-affinity by host': { share: 0.2, spec: (i) => apart(i, 'kubernetes.io/hostname') },
@@ -71,16 +73,16 @@ function report(what: string, count: number, startedAt: number): void {
   console.log(`${what.padEnd(48)} ${Math.round((count / ms) * 1000)} pods/s`);
 }
 
-for (const [name, { share, spec }] of Object.entries(KINDS)) {
+for (const [name, { share, spec }] of Object.entries(kinds)) {
   const cluster = new Cluster();
-  for (let i = 0; i < NODES; i++) cluster.setNode(node(i));
-  const all = Array.from({ length: Math.round(PODS * share) }, (_, i) => pod(i, spec(i)));
+  for (let i = 0; i < nodeCount; i++) cluster.setNode(node(i));
+  const all = Array.from({ length: Math.round(podCount * share) }, (_, i) => pod(i, spec(i)));
   const startedAt = performance.now();
   for (const [i, p] of all.entries()) {
     const choice = choose(p, cluster, plugins, i, (i % 97) / 97);
     if (choice.kind === 'node') cluster.assume(keyOf(p), p, choice.name);
   }
-  report(`choose, ${NODES} nodes, ${name}`, all.length, startedAt);
+  report(`choose, ${nodeCount} nodes, ${name}`, all.length, startedAt);
 }
 
 /** An informer whose news the bench makes. */
@@ -102,15 +104,15 @@ function stubInformer<T extends { metadata: { namespace?: string | undefined; na
   };
 }
 
-const podInformer = stubInformer(Array.from({ length: PODS }, (_, i) => pod(i, {})));
-const nodeInformer = stubInformer(Array.from({ length: NODES }, (_, i) => node(i)));
+const podInformer = stubInformer(Array.from({ length: podCount }, (_, i) => pod(i, {})));
+const nodeInformer = stubInformer(Array.from({ length: nodeCount }, (_, i) => node(i)));
 const stop = new AbortController();
 let bound = 0;
 const client = {
   async createSubresource(_type: unknown, name: string, _sub: string, body: { target: { name: string } }) {
     const p = podInformer.get(`default/${name}`);
     if (p) podInformer.update({ ...p, spec: { containers: [], ...p.spec, nodeName: body.target.name } });
-    if (++bound === PODS) stop.abort();
+    if (++bound === podCount) stop.abort();
   },
   create: async () => ({}),
   patch: async () => ({}),
@@ -120,4 +122,4 @@ const informers = {
 } as unknown as InformerSet;
 const startedAt = performance.now();
 await startScheduler({ client, informers, log: silentLog, signal: stop.signal });
-report(`scheduler, ${NODES} nodes, plain`, PODS, startedAt);
+report(`scheduler, ${nodeCount} nodes, plain`, podCount, startedAt);

@@ -14,13 +14,13 @@ export type Choice =
   | { readonly kind: 'rejected'; readonly reason: Reason };
 
 /** From this many nodes on, only a share of those that do is scored, as upstream's percentageOfNodesToScore does. */
-const MANY_NODES = 100;
+const manyNodes = 100;
 
 /** How many nodes that do are enough. */
 export function enoughNodes(nodes: number): number {
-  if (nodes <= MANY_NODES) return nodes;
+  if (nodes <= manyNodes) return nodes;
   const percent = Math.max(50 - Math.floor(nodes / 125), 5);
-  return Math.max(Math.floor((nodes * percent) / 100), MANY_NODES);
+  return Math.max(Math.floor((nodes * percent) / 100), manyNodes);
 }
 
 interface Scorer {

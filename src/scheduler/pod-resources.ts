@@ -61,8 +61,8 @@ export function podRequests(pod: Pod): Amounts {
 }
 
 /** What scoring takes a container without requests for, so that such pods spread too. */
-const UNSTATED_MILLI_CPU = 100;
-const UNSTATED_BYTES = 200 * 1024 * 1024;
+const unstatedMilliCpu = 100;
+const unstatedBytes = 200 * 1024 * 1024;
 
 /** cpu and memory for scoring: every container counts for something. */
 export function scoringRequests(pod: Pod): { readonly cpu: number; readonly memory: number } {
@@ -70,8 +70,8 @@ export function scoringRequests(pod: Pod): { readonly cpu: number; readonly memo
   let memory = 0;
   for (const container of pod.spec?.containers ?? []) {
     const own = requests(pod, container);
-    cpu += own.cpu ?? UNSTATED_MILLI_CPU;
-    memory += own.memory ?? UNSTATED_BYTES;
+    cpu += own.cpu ?? unstatedMilliCpu;
+    memory += own.memory ?? unstatedBytes;
   }
   return { cpu, memory };
 }

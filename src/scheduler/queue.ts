@@ -13,10 +13,10 @@ interface Waiting {
   notBefore: number;
 }
 
-const FIRST_BACKOFF_MS = 1_000;
-const MAX_BACKOFF_MS = 10_000;
+const firstBackoffMs = 1_000;
+const maxBackoffMs = 10_000;
 /** A pod that did not fit is tried again after this long even if nothing seems to have changed. */
-const UNSCHEDULABLE_MS = 300_000;
+const unschedulableMs = 300_000;
 
 export class SchedulingQueue {
   readonly #clock: Clock;
@@ -78,10 +78,10 @@ export class SchedulingQueue {
     const pod = this.#known.get(key);
     if (!pod) return;
     pod.attempts++;
-    pod.notBefore = this.#clock.monotonic() + Math.min(FIRST_BACKOFF_MS * 2 ** (pod.attempts - 1), MAX_BACKOFF_MS);
+    pod.notBefore = this.#clock.monotonic() + Math.min(firstBackoffMs * 2 ** (pod.attempts - 1), maxBackoffMs);
     if (moves === this.#moves) {
       this.#unschedulable.set(key, pod);
-      this.#arm(pod.notBefore + UNSCHEDULABLE_MS);
+      this.#arm(pod.notBefore + unschedulableMs);
     } else this.#push(pod);
   }
 
@@ -139,7 +139,7 @@ export class SchedulingQueue {
     }
     // In the order they failed, so the first that is too young ends the search.
     for (const [key, pod] of this.#unschedulable) {
-      if (pod.notBefore + UNSCHEDULABLE_MS > now) break;
+      if (pod.notBefore + unschedulableMs > now) break;
       this.#unschedulable.delete(key);
       insert(this.#ready, pod, before);
     }
@@ -156,7 +156,7 @@ export class SchedulingQueue {
       const delayed = this.#delayed.at(-1);
       if (delayed) this.#arm(delayed.notBefore);
       for (const pod of this.#unschedulable.values()) {
-        this.#arm(pod.notBefore + UNSCHEDULABLE_MS);
+        this.#arm(pod.notBefore + unschedulableMs);
         break;
       }
     });

@@ -44,9 +44,9 @@ export interface SchedulerOptions {
 }
 
 /** How many bindings may be on their way at a time. */
-const MAX_BINDINGS = 16;
+const maxBindings = 16;
 /** Longest stretch of choosing without letting others run. */
-const SLICE_MS = 10;
+const sliceMs = 10;
 
 /** What of a node may make a pod fit that did not. A heartbeat does not. */
 function relevant(node: Node): string {
@@ -127,7 +127,7 @@ export async function startScheduler(options: SchedulerOptions): Promise<void> {
   const inFlight = new Set<Promise<void>>();
   for (let key = await queue.take(); key !== undefined; key = await queue.take()) {
     // The API server may live in the same process: many pods that fit nowhere must not keep it from answering.
-    if (performance.now() - rested > SLICE_MS) {
+    if (performance.now() - rested > sliceMs) {
       await setImmediate();
       rested = performance.now();
     }
@@ -146,7 +146,7 @@ export async function startScheduler(options: SchedulerOptions): Promise<void> {
     cluster.assume(key, pod, choice.name);
     const binding = bind(key, pod, choice.name).finally(() => inFlight.delete(binding));
     inFlight.add(binding);
-    if (inFlight.size >= MAX_BINDINGS) await Promise.race(inFlight);
+    if (inFlight.size >= maxBindings) await Promise.race(inFlight);
   }
   await Promise.all(inFlight);
 

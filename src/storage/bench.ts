@@ -9,7 +9,7 @@ import { openSqliteStore } from './sqlite/sqlite-store.ts';
 import type { Store } from './store.ts';
 
 const seconds = Number(process.argv[2] ?? 3);
-const KEYS = 10_000;
+const keys = 10_000;
 
 function percentile(sorted: readonly number[], p: number): string {
   return (sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * p))] ?? 0).toFixed(2);
@@ -24,14 +24,14 @@ async function measure(store: Store, writers: number, size: number, prefix: stri
   async function write(writer: number): Promise<void> {
     for (let i = writer; performance.now() < until; i += writers) {
       const began = performance.now();
-      await store.put(`${prefix}${i % KEYS}`, value);
+      await store.put(`${prefix}${i % keys}`, value);
       latencies.push(performance.now() - began);
     }
   }
   async function read(): Promise<void> {
     for (let i = 0; performance.now() < until; i++) {
       const began = performance.now();
-      await store.get(`${prefix}${i % KEYS}`);
+      await store.get(`${prefix}${i % keys}`);
       reads.push(performance.now() - began);
       await new Promise((resolve) => setTimeout(resolve, 1));
     }

@@ -7,7 +7,7 @@ import { prefixEnd, type Store, type StoreEvent } from './store.ts';
 
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
-const DEADLINE_MS = 10_000;
+const deadlineMs = 10_000;
 
 export function bytes(text: string): Uint8Array {
   return encoder.encode(text);
@@ -20,7 +20,7 @@ export function text(value: Uint8Array | undefined): string | undefined {
 /** The events of a watch until there are `count` of them; fails when they do not come. */
 export async function take(store: Store, start: string, end: string, from: number, count: number): Promise<StoreEvent[]> {
   const stop = new AbortController();
-  const timer = setTimeout(() => stop.abort(), DEADLINE_MS);
+  const timer = setTimeout(() => stop.abort(), deadlineMs);
   const seen: StoreEvent[] = [];
   try {
     for await (const batch of store.watch(start, end, from, stop.signal)) {

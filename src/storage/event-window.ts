@@ -5,7 +5,7 @@ import { inRange } from './key-order.ts';
 import type { StoreEvent } from './store.ts';
 
 /** What an event costs beside its values, roughly, in bytes. */
-const EVENT_OVERHEAD = 200;
+const eventOverhead = 200;
 
 export class EventWindow {
   readonly #maxEvents: number;
@@ -79,5 +79,5 @@ export function keyOf(event: StoreEvent): string {
 }
 
 function sizeOf(event: StoreEvent): number {
-  return EVENT_OVERHEAD + (event.kind === 'put' ? event.record.value.length : 0) + (event.previous?.value.length ?? 0);
+  return eventOverhead + (event.kind === 'put' ? event.record.value.length : 0) + (event.previous?.value.length ?? 0);
 }

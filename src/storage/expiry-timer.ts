@@ -1,7 +1,7 @@
 import type { Clock } from '../clock/clock.ts';
 
 /** Waits no longer than this in one go: the wall clock may be set while the timer runs. */
-const MAX_WAIT_MS = 60_000;
+const maxWaitMs = 60_000;
 
 /** One timer for the earliest moment at which a record may expire. */
 export class ExpiryTimer {
@@ -31,7 +31,7 @@ export class ExpiryTimer {
   #arm(): void {
     this.#timer?.cancel();
     const wait = Math.max(0, this.#at! - this.#clock.now());
-    this.#timer = this.#clock.after(Math.min(wait, MAX_WAIT_MS), () => {
+    this.#timer = this.#clock.after(Math.min(wait, maxWaitMs), () => {
       if (this.#at! > this.#clock.now()) {
         this.#arm();
         return;

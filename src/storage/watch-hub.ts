@@ -8,7 +8,7 @@ import { inRange } from './key-order.ts';
 import type { StoreEvent } from './store.ts';
 
 /** Events per batch at most, so that a replay does not hold the thread. */
-const BATCH = 512;
+const batchEvents = 512;
 
 /** Events that are older than the window. */
 export interface EventHistory {
@@ -64,7 +64,7 @@ export class WatchHub {
           if (page.events.length > 0 && !signal.aborted) yield page.events;
           continue;
         }
-        const batch = this.#window.collect(start, end, waiter.cursor, BATCH);
+        const batch = this.#window.collect(start, end, waiter.cursor, batchEvents);
         waiter.cursor = batch.next;
         const events = batch.events.length > 0 ? batch.events : await this.#wait(waiter);
         if (events.length > 0 && !signal.aborted) yield events;

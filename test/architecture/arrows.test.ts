@@ -6,37 +6,37 @@ import { globSync, readFileSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
 import { test } from 'node:test';
 
-const ROOT = join(import.meta.dirname, '../..');
-const SRC = join(ROOT, 'src');
+const root = join(import.meta.dirname, '../..');
+const src = join(root, 'src');
 
-const LEAVES = ['ip', 'clock', 'errors'];
+const leaves = ['ip', 'clock', 'errors'];
 /** What every domain may use: values, the client, the kernel's seam, the log. */
-const SHARED = [...LEAVES, 'api', 'client', 'linux', 'observability'];
+const shared = [...leaves, 'api', 'client', 'linux', 'observability'];
 
 /** Folder → the folders it may import besides itself. */
-const ARROWS: Readonly<Record<string, readonly string[]>> = {
+const arrows: Readonly<Record<string, readonly string[]>> = {
   ip: [],
   clock: [],
   errors: [],
-  observability: LEAVES,
-  api: LEAVES,
-  storage: [...LEAVES, 'observability'],
+  observability: leaves,
+  api: leaves,
+  storage: [...leaves, 'observability'],
   // The kernel's seam knows netlink and tools, never Services.
-  linux: LEAVES,
-  client: [...LEAVES, 'api', 'observability'],
+  linux: leaves,
+  client: [...leaves, 'api', 'observability'],
   // Nothing else ever talks to the store.
-  apiserver: [...LEAVES, 'api', 'storage', 'observability'],
+  apiserver: [...leaves, 'api', 'storage', 'observability'],
   // Controllers and scheduler see the API only, so that they work with any API server.
-  controllers: [...LEAVES, 'api', 'client', 'observability'],
-  scheduler: [...LEAVES, 'api', 'client', 'observability'],
-  kubelet: SHARED,
-  proxy: SHARED,
-  'net-agent': SHARED,
-  cni: SHARED,
-  dns: SHARED,
-  cli: [...LEAVES, 'observability'],
-  bootstrap: [...SHARED, 'cli'],
-  lab: [...SHARED, 'cli', 'bootstrap'],
+  controllers: [...leaves, 'api', 'client', 'observability'],
+  scheduler: [...leaves, 'api', 'client', 'observability'],
+  kubelet: shared,
+  proxy: shared,
+  'net-agent': shared,
+  cni: shared,
+  dns: shared,
+  cli: [...leaves, 'observability'],
+  bootstrap: [...shared, 'cli'],
+  lab: [...shared, 'cli', 'bootstrap'],
   // The composition roots: one per process, the only place where domains meet.
   main: ['*'],
 };
@@ -48,25 +48,25 @@ interface Import {
 }
 
 function importsOf(file: string): Import[] {
-  const text = readFileSync(join(SRC, file), 'utf8');
+  const text = readFileSync(join(src, file), 'utf8');
   const found = text.matchAll(/(?:^|\n)(?:import|export)\s[^;]*?from\s+'(\.[^']+)'|import\('(\.[^']+)'\)/g);
   return [...found].map((m) => {
-    const target = relative(SRC, join(SRC, dirname(file), m[1] ?? m[2] ?? ''));
+    const target = relative(src, join(src, dirname(file), m[1] ?? m[2] ?? ''));
     return { file, from: file.split('/')[0] ?? '', target };
   });
 }
 
-const files = globSync('**/*.{ts,mjs}', { cwd: SRC });
+const files = globSync('**/*.{ts,mjs}', { cwd: src });
 
 test('every folder of src has its line in the table of arrows', () => {
   const folders = new Set(files.map((f) => f.split('/')[0] ?? ''));
-  for (const folder of folders) assert.ok(folder in ARROWS, `src/${folder} has no line`);
+  for (const folder of folders) assert.ok(folder in arrows, `src/${folder} has no line`);
 });
 
 test('imports follow the arrows', () => {
   const wrong = files.flatMap(importsOf).filter(({ from, target }) => {
     const to = target.split('/')[0] ?? '';
-    const allowed = ARROWS[from] ?? [];
+    const allowed = arrows[from] ?? [];
     return to !== from && !allowed.includes('*') && !allowed.includes(to);
   });
   assert.deepEqual(
@@ -76,7 +76,7 @@ test('imports follow the arrows', () => {
 });
 
 /** Packages that belong to one folder, with the reason. */
-const PACKAGES: readonly { readonly name: RegExp; readonly folders: readonly string[]; readonly why: string }[] = [
+const packages: readonly { readonly name: RegExp; readonly folders: readonly string[]; readonly why: string }[] = [
   {
     name: /^(netlink|koffi)$/,
     folders: ['linux', 'dns'],
@@ -100,8 +100,8 @@ test('packages stay in the folder that they were chosen for', () => {
   for (const file of files) {
     if (/\.test\.ts$|\/testing\//.test(file)) continue;
     const folder = file.split('/')[0] ?? '';
-    for (const m of readFileSync(join(SRC, file), 'utf8').matchAll(/from\s+'([^.'][^']*)'/g)) {
-      const rule = PACKAGES.find((p) => p.name.test(m[1] ?? ''));
+    for (const m of readFileSync(join(src, file), 'utf8').matchAll(/from\s+'([^.'][^']*)'/g)) {
+      const rule = packages.find((p) => p.name.test(m[1] ?? ''));
       if (rule && !rule.folders.includes(folder)) wrong.push(`${file} imports ${m[1]}: ${rule.why}`);
     }
   }
@@ -112,17 +112,17 @@ test('every folder says what it is', () => {
   const folders = new Set(files.map((f) => f.split('/')[0] ?? ''));
   const silent = [...folders].filter((folder) => {
     if (files.includes(`${folder}/README.md`)) return false;
-    const readme = globSync('README.md', { cwd: join(SRC, folder) });
+    const readme = globSync('README.md', { cwd: join(src, folder) });
     if (readme.length > 0) return false;
     const main = files.find((f) => f === `${folder}/${folder}.ts`);
-    return !main || !readFileSync(join(SRC, main), 'utf8').startsWith('/**');
+    return !main || !readFileSync(join(src, main), 'utf8').startsWith('/**');
   });
   assert.deepEqual(silent, []);
 });
 
 test('no top-level folder but the given ones', () => {
   const given = new Set(['src', 'cni-bin', 'rules', 'vagrant', 'test', 'node_modules', 'dist']);
-  const extra = globSync('*/', { cwd: ROOT })
+  const extra = globSync('*/', { cwd: root })
     .map((f) => f.replace(/\/$/, ''))
     .filter((f) => !f.startsWith('.') && !given.has(f));
   assert.deepEqual(extra, []);
@@ -130,6 +130,6 @@ test('no top-level folder but the given ones', () => {
 
 test('source files stay readable: none over 400 lines, tables aside', () => {
   const tables = /schema\/(types|tables)|cri\/messages|\.test\.ts$|bootstrap-policy|rows\//;
-  const long = files.filter((f) => !tables.test(f) && readFileSync(join(SRC, f), 'utf8').split('\n').length > 401);
+  const long = files.filter((f) => !tables.test(f) && readFileSync(join(src, f), 'utf8').split('\n').length > 401);
   assert.deepEqual(long, []);
 });

@@ -14,11 +14,11 @@ import { defaultLabOptions, planLab } from '../../src/lab/plan.ts';
 import { enterNetns } from '../../src/linux/enter-netns.ts';
 import { mustRun, systemExec } from '../../src/linux/exec.ts';
 
-const NAME = 'bench';
-const ROUNDS = 3;
-const PODS = 20;
-const FAIRLEAD = join(import.meta.dirname, '../../src/main/fairlead.ts');
-const UNDERLAY = '192.168.150.0/24';
+const labName = 'bench';
+const roundCount = 3;
+const podCount = 20;
+const fairlead = join(import.meta.dirname, '../../src/main/fairlead.ts');
+const underlay = '192.168.150.0/24';
 
 function median(values: readonly number[]): number {
   const sorted = values.toSorted((a, b) => a - b);
@@ -32,12 +32,12 @@ function quantile(values: readonly number[], q: number): number {
 
 async function timed(args: readonly string[]): Promise<number> {
   const start = performance.now();
-  await mustRun(systemExec, process.execPath, [FAIRLEAD, 'lab', ...args]);
+  await mustRun(systemExec, process.execPath, [fairlead, 'lab', ...args]);
   return (performance.now() - start) / 1000;
 }
 
-const up = (): Promise<number> => timed(['up', '--name', NAME, '--no-attach', '--client', '--underlay', UNDERLAY]);
-const down = (): Promise<number> => timed(['down', '--name', NAME]);
+const up = (): Promise<number> => timed(['up', '--name', labName, '--no-attach', '--client', '--underlay', underlay]);
+const down = (): Promise<number> => timed(['down', '--name', labName]);
 
 /** Proportional set size: shared pages are counted once over all who share them. */
 function memory(): Map<string, number> {
@@ -105,17 +105,17 @@ async function main(): Promise<void> {
   process.stderr.write(`first start: ${(await up()).toFixed(1)} s\n`);
   await down();
   try {
-    for (let i = 0; i < ROUNDS; i++) {
+    for (let i = 0; i < roundCount; i++) {
       ups.push(await up());
-      if (i < ROUNDS - 1) downs.push(await down());
+      if (i < roundCount - 1) downs.push(await down());
     }
-    const plan = planLab({ ...defaultLabOptions, name: NAME, underlay: UNDERLAY, attach: false, client: true });
+    const plan = planLab({ ...defaultLabOptions, name: labName, underlay: underlay, attach: false, client: true });
     const config = await loadKubeconfig(plan.kubeconfig);
     const times: number[] = [];
     {
       using _inside = enterNetns(plan.clientNetns);
       const client = new Client(config);
-      for (let n = 0; n < PODS; n++) times.push(await podToService(client, n));
+      for (let n = 0; n < podCount; n++) times.push(await podToService(client, n));
       client.close();
     }
     const weights = memory();
@@ -123,7 +123,7 @@ async function main(): Promise<void> {
     const rows: readonly (readonly [string, string, string])[] = [
       ['lab up: three nodes Ready, DNS answering', `${median(ups).toFixed(1)} s`, 'under 10 s'],
       ['lab down', `${median(downs).toFixed(1)} s`, 'under 5 s'],
-      [`pod created → answers through its ClusterIP, p50 of ${PODS}`, `${median(times).toFixed(0)} ms`, 'under 1000 ms'],
+      [`pod created → answers through its ClusterIP, p50 of ${podCount}`, `${median(times).toFixed(0)} ms`, 'under 1000 ms'],
       ['the same, p90', `${quantile(times, 0.9).toFixed(0)} ms`, ''],
       ...[...weights]
         .toSorted()

@@ -2,14 +2,14 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { replicaSets } from '../../src/api/resource-types.ts';
 import { ControlPlane } from './fixture/control-plane.ts';
-import { CONTAINER } from './fixture/manifests.ts';
+import { pauseContainer } from './fixture/manifests.ts';
 
-const NODES = Number(process.argv[2] ?? 1000);
-const PODS = Number(process.argv[3] ?? 3000);
+const nodes = Number(process.argv[2] ?? 1000);
+const pods = Number(process.argv[3] ?? 3000);
 
 const cp = await ControlPlane.start({ nodes: 0, kubelet: false, clusterCidr: '10.240.0.0/12' });
-for (let i = 0; i < NODES; i += 50) {
-  await Promise.all(Array.from({ length: Math.min(50, NODES - i) }, (_, j) => cp.addNode(`n${i + j}`, { cpu: '32' })));
+for (let i = 0; i < nodes; i += 50) {
+  await Promise.all(Array.from({ length: Math.min(50, nodes - i) }, (_, j) => cp.addNode(`n${i + j}`, { cpu: '32' })));
 }
 const written = (end: string): number => cp.writes.filter((w) => w.endsWith(end)).length;
 // Until every node has its range nothing else is measured.
@@ -21,9 +21,9 @@ await cp.client.create(replicaSets, {
   apiVersion: 'apps/v1',
   kind: 'ReplicaSet',
   metadata: { name: 'bench', namespace: 'default' },
-  spec: { replicas: PODS, selector: { matchLabels: labels }, template: { metadata: { labels }, spec: { containers: [CONTAINER] } } },
+  spec: { replicas: pods, selector: { matchLabels: labels }, template: { metadata: { labels }, spec: { containers: [pauseContainer] } } },
 });
-while (written('/binding') < PODS) await sleep(20);
+while (written('/binding') < pods) await sleep(20);
 const seconds = (performance.now() - startedAt) / 1000;
-console.log(`${PODS} pods on ${NODES} nodes: ${seconds.toFixed(1)} s, ${Math.round(PODS / seconds)} pods/s made and bound`);
+console.log(`${pods} pods on ${nodes} nodes: ${seconds.toFixed(1)} s, ${Math.round(pods / seconds)} pods/s made and bound`);
 await cp.stop();

@@ -15,7 +15,7 @@ import type { ConfigMap, OwnerReference } from '../../src/api/schema/types.ts';
 import { isNotFound } from '../../src/client/api-error.ts';
 import { ControlPlane } from './fixture/control-plane.ts';
 import { eventually } from './fixture/eventually.ts';
-import { CONTAINER, deployment } from './fixture/manifests.ts';
+import { deployment, pauseContainer } from './fixture/manifests.ts';
 
 const inDefault = { namespace: 'default' };
 
@@ -199,7 +199,7 @@ describe('collection', () => {
       apiVersion: 'v1',
       kind: 'Pod',
       metadata: { name: 'bare', namespace: 'doomed' },
-      spec: { containers: [CONTAINER] },
+      spec: { containers: [pauseContainer] },
     });
     await cp.client.delete(namespaces, 'doomed');
     await eventually(async () => {
@@ -219,7 +219,7 @@ describe('collection', () => {
     await cp.client.create(configMaps, { ...configMap('used'), metadata: { name: 'used', namespace: 'ordered' } });
     await eventually(async () => {
       const metadata = { name: 'slow', namespace: 'ordered', finalizers: ['example.com/hold'] };
-      await cp.client.create(pods, { apiVersion: 'v1', kind: 'Pod', metadata, spec: { containers: [CONTAINER] } });
+      await cp.client.create(pods, { apiVersion: 'v1', kind: 'Pod', metadata, spec: { containers: [pauseContainer] } });
     });
     await cp.client.delete(namespaces, 'ordered');
     await eventually(async () => {

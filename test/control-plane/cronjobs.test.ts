@@ -6,13 +6,13 @@ import { ApiError } from '../../src/client/api-error.ts';
 import { FakeClock } from '../../src/clock/clock.ts';
 import { ControlPlane } from './fixture/control-plane.ts';
 import { eventually } from './fixture/eventually.ts';
-import { CONTAINER } from './fixture/manifests.ts';
+import { pauseContainer } from './fixture/manifests.ts';
 
-const MINUTE = 60_000;
+const minute = 60_000;
 const inDefault = { namespace: 'default' };
 
 function cronJob(name: string, spec: Partial<CronJobSpec> = {}): CronJob {
-  const template = { spec: { restartPolicy: 'Never', containers: [CONTAINER] } };
+  const template = { spec: { restartPolicy: 'Never', containers: [pauseContainer] } };
   return {
     apiVersion: 'batch/v1',
     kind: 'CronJob',
@@ -23,7 +23,7 @@ function cronJob(name: string, spec: Partial<CronJobSpec> = {}): CronJob {
 
 describe('cronjobs', () => {
   /** Stands still two seconds after a full minute, but for `pass`. */
-  const clock = new FakeClock(Math.ceil(Date.now() / MINUTE) * MINUTE + 2_000);
+  const clock = new FakeClock(Math.ceil(Date.now() / minute) * minute + 2_000);
   let cp: ControlPlane;
   before(async () => {
     cp = await ControlPlane.start({
@@ -36,7 +36,7 @@ describe('cronjobs', () => {
   });
   after(() => cp.stop());
 
-  const minuteIn = (minutes: number): number => new Date(clock.now() + minutes * MINUTE).getUTCMinutes();
+  const minuteIn = (minutes: number): number => new Date(clock.now() + minutes * minute).getUTCMinutes();
   const get = (name: string): Promise<CronJob> => cp.client.get(cronJobs, name, inDefault);
   const jobsOf = async (name: string): Promise<Job[]> =>
     (await cp.client.list(jobs, { ...inDefault, labelSelector: `cron=${name}` })).items.toSorted((a, b) =>
@@ -46,7 +46,7 @@ describe('cronjobs', () => {
   const activeOf = async (name: string): Promise<string[]> => ((await get(name)).status?.active ?? []).map((ref) => ref.name ?? '');
   /** The names of the jobs of the last `count` minutes. */
   const lastOnes = (name: string, count: number): string[] =>
-    Array.from({ length: count }, (_, i) => `${name}-${Math.floor(clock.now() / MINUTE) - count + 1 + i}`);
+    Array.from({ length: count }, (_, i) => `${name}-${Math.floor(clock.now() / minute) - count + 1 + i}`);
   const reasons = async (name: string): Promise<string[]> =>
     (await cp.client.list(events, inDefault)).items.filter((e) => e.involvedObject.name === name).map((e) => e.reason ?? '');
   const create = async (name: string, spec?: Partial<CronJobSpec>): Promise<void> => {
@@ -63,7 +63,7 @@ describe('cronjobs', () => {
   it('starts a Job each minute, remembers it, and forgets it when it has ended', async () => {
     await create('tick', { successfulJobsHistoryLimit: 1 });
     for (let i = 1; i <= 2; i++) {
-      await clock.advance(MINUTE);
+      await clock.advance(minute);
       await eventually(async () => assert.deepEqual(await names('tick'), lastOnes('tick', i)));
     }
     const [first = '', second = ''] = await names('tick');
@@ -87,7 +87,7 @@ describe('cronjobs', () => {
     await cp.client.patch(cronJobs, 'tick', { spec: { suspend: true } }, inDefault);
     await create('later');
     const before = await names('tick');
-    await clock.advance(MINUTE);
+    await clock.advance(minute);
     await eventually(async () => assert.equal((await names('later')).length, 1));
     assert.deepEqual(await names('tick'), before);
     await cp.client.delete(cronJobs, 'later', inDefault);
@@ -96,10 +96,10 @@ describe('cronjobs', () => {
 
   it('under Forbid what was due waits until the running job has ended', async () => {
     await create('one', { concurrencyPolicy: 'Forbid' });
-    await clock.advance(MINUTE);
+    await clock.advance(minute);
     await eventually(async () => assert.deepEqual(await activeOf('one'), lastOnes('one', 1)));
     const [first = ''] = await names('one');
-    await clock.advance(MINUTE);
+    await clock.advance(minute);
     await eventually(async () => assert.ok((await reasons('one')).includes('JobAlreadyActive')));
     assert.deepEqual(await names('one'), [first]);
     await end(first, 'Failed');
@@ -111,7 +111,7 @@ describe('cronjobs', () => {
   it('under Replace the running job goes first', async () => {
     await create('newest', { concurrencyPolicy: 'Replace' });
     for (let i = 0; i < 2; i++) {
-      await clock.advance(MINUTE);
+      await clock.advance(minute);
       await eventually(async () => {
         assert.deepEqual(await names('newest'), lastOnes('newest', 1));
         assert.deepEqual(await activeOf('newest'), lastOnes('newest', 1));
@@ -122,7 +122,7 @@ describe('cronjobs', () => {
 
   it('a job that somebody deletes is active no longer', async () => {
     await create('hit');
-    await clock.advance(MINUTE);
+    await clock.advance(minute);
     await eventually(async () => assert.equal((await activeOf('hit')).length, 1));
     await cp.client.delete(jobs, (await names('hit'))[0] ?? '', { ...inDefault, propagationPolicy: 'Background' });
     await eventually(async () => assert.deepEqual(await activeOf('hit'), []));
@@ -133,7 +133,7 @@ describe('cronjobs', () => {
   it('a job is started once although the status got lost, also by another process', async () => {
     await create('once');
     cp.failNext('PUT', /cronjobs\/once\/status/, 1000);
-    await clock.advance(MINUTE);
+    await clock.advance(minute);
     await eventually(async () => assert.equal((await names('once')).length, 1));
     await cp.stopManagers();
     assert.deepEqual(await activeOf('once'), []);
@@ -149,14 +149,14 @@ describe('cronjobs', () => {
     await create('away');
     await create('moved', { schedule: '0 0 1 1 *' });
     await cp.stopManagers();
-    await clock.advance(30 * MINUTE);
+    await clock.advance(30 * minute);
     cp.startManagers();
     await eventually(async () => assert.deepEqual(await names('away'), lastOnes('away', 1)));
     await cp.client.patch(cronJobs, 'moved', { spec: { schedule: `${minuteIn(-5)} * * * *` } }, inDefault);
     await cp.client.patch(cronJobs, 'away', { spec: { suspend: true } }, inDefault);
     // The one is looked at after the other.
     await create('after');
-    await clock.advance(MINUTE);
+    await clock.advance(minute);
     await eventually(async () => assert.equal((await names('after')).length, 1));
     assert.deepEqual(await names('moved'), []);
     await cp.client.delete(cronJobs, 'moved', inDefault);
@@ -165,8 +165,8 @@ describe('cronjobs', () => {
 
   it('a clock that is set forward is noticed within ten minutes', async () => {
     await create('leap', { schedule: `${minuteIn(40)} * * * *` });
-    clock.leap(41 * MINUTE);
-    await clock.advance(10 * MINUTE);
+    clock.leap(41 * minute);
+    await clock.advance(10 * minute);
     await eventually(async () => assert.equal((await names('leap')).length, 1));
     await cp.client.delete(cronJobs, 'leap', inDefault);
   });

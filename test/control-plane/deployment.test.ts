@@ -9,7 +9,7 @@ import { eventually } from './fixture/eventually.ts';
 import { deployment, newImage } from './fixture/manifests.ts';
 
 const inDefault = { namespace: 'default' };
-const REVISION = 'deployment.kubernetes.io/revision';
+const revision = 'deployment.kubernetes.io/revision';
 
 describe('deployment', () => {
   let cp: ControlPlane;
@@ -94,9 +94,9 @@ describe('deployment', () => {
     const sets = await setsOf('stuck');
     assert.equal(sets.length, 2);
     const back = sets.find((rs) => rs.spec?.replicas === 3);
-    assert.equal(back?.metadata.annotations?.[REVISION], '3');
+    assert.equal(back?.metadata.annotations?.[revision], '3');
     assert.equal(back?.metadata.annotations?.['deployment.kubernetes.io/revision-history'], '1');
-    assert.equal((await cp.client.get(deployments, 'stuck', inDefault)).metadata.annotations?.[REVISION], '3');
+    assert.equal((await cp.client.get(deployments, 'stuck', inDefault)).metadata.annotations?.[revision], '3');
   });
 
   it('does nothing with a new template while paused, but scales', async () => {
@@ -161,7 +161,7 @@ describe('deployment', () => {
       await complete('history', 1);
     }
     await eventually(async () => {
-      const revisions = (await setsOf('history')).map((rs) => rs.metadata.annotations?.[REVISION]).toSorted();
+      const revisions = (await setsOf('history')).map((rs) => rs.metadata.annotations?.[revision]).toSorted();
       assert.deepEqual(revisions, ['3', '4', '5']);
     });
   });

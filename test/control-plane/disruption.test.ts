@@ -5,10 +5,10 @@ import type { Pod, PodDisruptionBudget, PodDisruptionBudgetSpec } from '../../sr
 import { ApiError } from '../../src/client/api-error.ts';
 import { ControlPlane } from './fixture/control-plane.ts';
 import { eventually } from './fixture/eventually.ts';
-import { CONTAINER, deployment } from './fixture/manifests.ts';
+import { deployment, pauseContainer } from './fixture/manifests.ts';
 
 const inDefault = { namespace: 'default' };
-const REFUSED = "Cannot evict pod as it would violate the pod's disruption budget.";
+const refused = "Cannot evict pod as it would violate the pod's disruption budget.";
 
 function budget(name: string, spec: Partial<PodDisruptionBudgetSpec>): PodDisruptionBudget {
   const selector = { matchLabels: { app: name } };
@@ -75,7 +75,7 @@ describe('disruption', () => {
     await allowed('web', 0);
     const [pod] = await alive('web');
     const why = 'The disruption budget web needs 3 healthy pods and has 3 currently';
-    assert.deepEqual(await refusal(evict(pod?.metadata.name ?? '')), [429, REFUSED, why]);
+    assert.deepEqual(await refusal(evict(pod?.metadata.name ?? '')), [429, refused, why]);
   });
 
   it('an evicted pod says so while it goes', async () => {
@@ -107,7 +107,7 @@ describe('disruption', () => {
     await allowed('sick', 0);
     const [pod] = await alive('sick');
     const why = 'The disruption budget sick needs 1 healthy pods and has 0 currently';
-    assert.deepEqual(await refusal(evict(pod?.metadata.name ?? '')), [429, REFUSED, why]);
+    assert.deepEqual(await refusal(evict(pod?.metadata.name ?? '')), [429, refused, why]);
     await cp.client.patch(podDisruptionBudgets, 'sick', { spec: { unhealthyPodEvictionPolicy: 'AlwaysAllow' } }, inDefault);
     await evict(pod?.metadata.name ?? '');
     cp.kubelet.isReady = () => true;
@@ -126,7 +126,7 @@ describe('disruption', () => {
   });
 
   it('a budget counts what a ReplicaSet without a Deployment wants, and cannot count a Job', async () => {
-    const template = { metadata: { labels: { app: 'bare' } }, spec: { containers: [CONTAINER] } };
+    const template = { metadata: { labels: { app: 'bare' } }, spec: { containers: [pauseContainer] } };
     await cp.client.create(replicaSets, {
       apiVersion: 'apps/v1',
       kind: 'ReplicaSet',
@@ -137,7 +137,7 @@ describe('disruption', () => {
     await allowed('bare', 2);
     await cp.client.patch(replicaSets, 'bare', { spec: { replicas: 2 } }, inDefault);
     await allowed('bare', 1);
-    const job = { metadata: { labels: { app: 'task' } }, spec: { restartPolicy: 'Never', containers: [CONTAINER] } };
+    const job = { metadata: { labels: { app: 'task' } }, spec: { restartPolicy: 'Never', containers: [pauseContainer] } };
     await cp.client.create(jobs, {
       apiVersion: 'batch/v1',
       kind: 'Job',

@@ -5,7 +5,7 @@ import type { Job, JobSpec, Pod } from '../../src/api/schema/types.ts';
 import { Informer } from '../../src/client/informer.ts';
 import { ControlPlane } from './fixture/control-plane.ts';
 import { eventually } from './fixture/eventually.ts';
-import { CONTAINER } from './fixture/manifests.ts';
+import { pauseContainer } from './fixture/manifests.ts';
 
 const inDefault = { namespace: 'default' };
 
@@ -14,7 +14,7 @@ function job(name: string, spec: Partial<JobSpec> = {}): Job {
     apiVersion: 'batch/v1',
     kind: 'Job',
     metadata: { name, namespace: 'default' },
-    spec: { template: { spec: { restartPolicy: 'Never', containers: [CONTAINER] } }, ...spec },
+    spec: { template: { spec: { restartPolicy: 'Never', containers: [pauseContainer] } }, ...spec },
   };
 }
 

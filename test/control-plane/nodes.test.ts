@@ -6,9 +6,9 @@ import { isNotFound } from '../../src/client/api-error.ts';
 import { FakeClock } from '../../src/clock/clock.ts';
 import { ControlPlane } from './fixture/control-plane.ts';
 import { eventually } from './fixture/eventually.ts';
-import { CONTAINER } from './fixture/manifests.ts';
+import { pauseContainer } from './fixture/manifests.ts';
 
-const LIFECYCLE = ['node-lifecycle-controller', 'serviceaccount-controller'];
+const lifecycle = ['node-lifecycle-controller', 'serviceaccount-controller'];
 const inDefault = { namespace: 'default' };
 const inLeases = { namespace: 'kube-node-lease' };
 
@@ -51,7 +51,7 @@ class Heartbeats {
 async function withNodes(body: (cp: ControlPlane, hearts: Heartbeats) => Promise<void>): Promise<void> {
   let cp: ControlPlane | undefined;
   const hearts = new Heartbeats(() => cp as ControlPlane);
-  cp = await ControlPlane.start({ controllers: LIFECYCLE, clock: hearts.clock, scheduler: false });
+  cp = await ControlPlane.start({ controllers: lifecycle, clock: hearts.clock, scheduler: false });
   try {
     await eventually(async () => {
       await hearts.clock.advance(100);
@@ -68,13 +68,13 @@ function barePod(name: string, nodeName: string, tolerations: NonNullable<Pod['s
     apiVersion: 'v1',
     kind: 'Pod',
     metadata: { name, namespace: 'default' },
-    spec: { nodeName, tolerations, containers: [CONTAINER] },
+    spec: { nodeName, tolerations, containers: [pauseContainer] },
   };
 }
 
 const readyOf = (node: Node): string | undefined => node.status?.conditions?.find((c) => c.type === 'Ready')?.status;
 const taintsOf = (node: Node): string[] => (node.spec?.taints ?? []).map((t) => `${t.key}:${t.effect}`).toSorted();
-const UNREACHABLE = ['node.kubernetes.io/unreachable:NoExecute', 'node.kubernetes.io/unreachable:NoSchedule'];
+const unreachable = ['node.kubernetes.io/unreachable:NoExecute', 'node.kubernetes.io/unreachable:NoSchedule'];
 
 describe('nodes', () => {
   it('one that falls silent is unknown after 40 s, loses its pods after their toleration, and comes back', () =>
@@ -92,7 +92,7 @@ describe('nodes', () => {
       await eventually(async () => {
         const node = await cp.client.get(nodes, 'n1');
         assert.equal(readyOf(node), 'Unknown');
-        assert.deepEqual(taintsOf(node), UNREACHABLE);
+        assert.deepEqual(taintsOf(node), unreachable);
         // The endpoints must go before the pod does.
         const pod = await cp.client.get(pods, 'stays', inDefault);
         assert.equal(pod.status?.conditions?.find((c) => c.type === 'Ready')?.status, 'False');

@@ -13,9 +13,9 @@ import {
   services,
   statefulSets,
 } from '../../src/api/resource-types.ts';
-import { ControlPlane, USUAL } from './fixture/control-plane.ts';
+import { ControlPlane, usual } from './fixture/control-plane.ts';
 import { eventually } from './fixture/eventually.ts';
-import { CONTAINER, deployment, newImage, service } from './fixture/manifests.ts';
+import { deployment, newImage, pauseContainer, service } from './fixture/manifests.ts';
 
 const inDefault = { namespace: 'default' };
 
@@ -32,7 +32,7 @@ async function rest(cp: ControlPlane): Promise<void> {
 }
 
 test('a cluster at rest is left alone, also after a restart of everything that watches it', async (t) => {
-  const cp = await ControlPlane.start({ controllers: [...USUAL, 'pod-garbage-collector-controller'] });
+  const cp = await ControlPlane.start({ controllers: [...usual, 'pod-garbage-collector-controller'] });
   t.after(() => cp.stop());
   await cp.client.create(deployments, deployment('web', 3));
   await cp.client.create(services, service('web'));
@@ -50,7 +50,7 @@ test('a cluster at rest is left alone, also after a restart of everything that w
     metadata: { name: 'every', namespace: 'default' },
     spec: {
       selector: { matchLabels: { app: 'every' } },
-      template: { metadata: { labels: { app: 'every' } }, spec: { containers: [CONTAINER] } },
+      template: { metadata: { labels: { app: 'every' } }, spec: { containers: [pauseContainer] } },
     },
   });
   await cp.client.create(statefulSets, {
@@ -61,7 +61,7 @@ test('a cluster at rest is left alone, also after a restart of everything that w
       serviceName: 'db',
       replicas: 2,
       selector: { matchLabels: { app: 'db' } },
-      template: { metadata: { labels: { app: 'db' } }, spec: { containers: [CONTAINER] } },
+      template: { metadata: { labels: { app: 'db' } }, spec: { containers: [pauseContainer] } },
       volumeClaimTemplates: [
         {
           apiVersion: 'v1',
@@ -95,7 +95,7 @@ test('a cluster at rest is left alone, also after a restart of everything that w
         suspend: name === 'paused',
         parallelism: 2,
         completions: 3,
-        template: { spec: { restartPolicy: 'Never', containers: [CONTAINER] } },
+        template: { spec: { restartPolicy: 'Never', containers: [pauseContainer] } },
       },
     });
   }
@@ -107,7 +107,7 @@ test('a cluster at rest is left alone, also after a restart of everything that w
       spec: {
         suspend,
         schedule: suspend ? '* * * * *' : `0 0 1 ${((new Date().getMonth() + 6) % 12) + 1} *`,
-        jobTemplate: { spec: { template: { spec: { restartPolicy: 'Never', containers: [CONTAINER] } } } },
+        jobTemplate: { spec: { template: { spec: { restartPolicy: 'Never', containers: [pauseContainer] } } } },
       },
     });
   }
@@ -115,7 +115,7 @@ test('a cluster at rest is left alone, also after a restart of everything that w
     apiVersion: 'v1',
     kind: 'Pod',
     metadata: { name: 'huge', namespace: 'default' },
-    spec: { containers: [{ ...CONTAINER, resources: { requests: { cpu: '1000' } } }] },
+    spec: { containers: [{ ...pauseContainer, resources: { requests: { cpu: '1000' } } }] },
   });
   await eventually(async () => assert.equal((await cp.client.get(deployments, 'web', inDefault)).status?.availableReplicas, 3));
   await cp.client.patch(deployments, 'web', newImage('2'), inDefault);
@@ -124,7 +124,7 @@ test('a cluster at rest is left alone, also after a restart of everything that w
   await cp.client.create(
     deployments,
     deployment('never', 2, {
-      template: { ...deployment('never', 1).spec?.template, spec: { nodeSelector: { no: 'where' }, containers: [CONTAINER] } },
+      template: { ...deployment('never', 1).spec?.template, spec: { nodeSelector: { no: 'where' }, containers: [pauseContainer] } },
     }),
   );
   await rest(cp);

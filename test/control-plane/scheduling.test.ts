@@ -4,12 +4,12 @@ import { events, nodes, persistentVolumeClaims, persistentVolumes, pods } from '
 import type { Pod, PodSpec } from '../../src/api/schema/types.ts';
 import { ControlPlane } from './fixture/control-plane.ts';
 import { eventually } from './fixture/eventually.ts';
-import { CONTAINER } from './fixture/manifests.ts';
+import { pauseContainer } from './fixture/manifests.ts';
 
 const inDefault = { namespace: 'default' };
 
 function pod(name: string, cpu: string, spec: Partial<PodSpec> = {}, labels: Record<string, string> = {}): Pod {
-  const containers = [{ ...CONTAINER, ports: [], resources: { requests: { cpu } } }];
+  const containers = [{ ...pauseContainer, ports: [], resources: { requests: { cpu } } }];
   return { apiVersion: 'v1', kind: 'Pod', metadata: { name, namespace: 'default', labels }, spec: { containers, ...spec } };
 }
 
@@ -113,13 +113,13 @@ describe('scheduling', () => {
     await cp.client.create(pods, pod('waits', '2'));
     await saysOf('waits');
     const has = async (cpu: string): Promise<void> => {
-      const { name, image = '' } = CONTAINER;
+      const { name, image = '' } = pauseContainer;
       const container = { ...{ name, image, imageID: '', ready: true, restartCount: 0 }, resources: { requests: { cpu } } };
       const status = { containerStatuses: [{ ...container, allocatedResources: { cpu: '1' } }] };
       await cp.client.patch(pods, 'wide', { status }, { ...inDefault, subresource: 'status' });
     };
     await has('4');
-    const containers = [{ name: CONTAINER.name, resources: { requests: { cpu: '1' } } }];
+    const containers = [{ name: pauseContainer.name, resources: { requests: { cpu: '1' } } }];
     await cp.client.patch(pods, 'wide', { spec: { containers } }, { ...inDefault, subresource: 'resize', kind: 'strategic' });
     assert.equal(await nodeOf('waits'), undefined);
     await has('1');

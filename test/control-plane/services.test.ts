@@ -4,7 +4,7 @@ import { deployments, endpointSlices, endpoints, pods, services } from '../../sr
 import type { Endpoint, EndpointSlice } from '../../src/api/schema/types.ts';
 import { ControlPlane } from './fixture/control-plane.ts';
 import { eventually } from './fixture/eventually.ts';
-import { CONTAINER, deployment, service } from './fixture/manifests.ts';
+import { deployment, pauseContainer, service } from './fixture/manifests.ts';
 
 const inDefault = { namespace: 'default' };
 
@@ -73,7 +73,7 @@ describe('services', () => {
       apiVersion: 'v1',
       kind: 'Pod',
       metadata: { name: 'peer-0', namespace: 'default', labels: { app: 'peer' } },
-      spec: { hostname: 'peer-0', subdomain: 'peers', containers: [CONTAINER] },
+      spec: { hostname: 'peer-0', subdomain: 'peers', containers: [pauseContainer] },
     });
     await eventually(async () => {
       const [slice] = await slicesOf('peers');

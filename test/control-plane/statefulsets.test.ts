@@ -13,7 +13,7 @@ import type { Pod, StatefulSet, StatefulSetSpec } from '../../src/api/schema/typ
 import { Informer } from '../../src/client/informer.ts';
 import { ControlPlane } from './fixture/control-plane.ts';
 import { eventually } from './fixture/eventually.ts';
-import { CONTAINER, newImage, service } from './fixture/manifests.ts';
+import { newImage, pauseContainer, service } from './fixture/manifests.ts';
 
 const inDefault = { namespace: 'default' };
 
@@ -26,7 +26,7 @@ function statefulSet(name: string, spec: Partial<StatefulSetSpec> = {}): Statefu
       serviceName: name,
       replicas: 3,
       selector: { matchLabels: { app: name } },
-      template: { metadata: { labels: { app: name } }, spec: { containers: [CONTAINER] } },
+      template: { metadata: { labels: { app: name } }, spec: { containers: [pauseContainer] } },
       ...spec,
     },
   };

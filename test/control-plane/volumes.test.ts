@@ -15,7 +15,7 @@ import type { PersistentVolume, PersistentVolumeClaim, Pod } from '../../src/api
 import { isNotFound } from '../../src/client/api-error.ts';
 import { ControlPlane } from './fixture/control-plane.ts';
 import { eventually } from './fixture/eventually.ts';
-import { CONTAINER } from './fixture/manifests.ts';
+import { pauseContainer } from './fixture/manifests.ts';
 
 function claim(name: string, namespace: string, spec: object = {}): PersistentVolumeClaim {
   return {
@@ -48,7 +48,7 @@ describe('protection of volumes', () => {
     apiVersion: 'v1',
     kind: 'Pod',
     metadata: { name, namespace },
-    spec: { nodeName: node, containers: [CONTAINER], volumes: [{ name: 'data', persistentVolumeClaim: { claimName } }] },
+    spec: { nodeName: node, containers: [pauseContainer], volumes: [{ name: 'data', persistentVolumeClaim: { claimName } }] },
   });
 
   async function isThere<T extends KubeObject>(type: ResourceType<T>, name: string, namespace?: string): Promise<boolean> {

@@ -5,7 +5,7 @@ import type { DaemonSet, Pod, ReplicaSet } from '../../src/api/schema/types.ts';
 import { Informer } from '../../src/client/informer.ts';
 import { ControlPlane } from './fixture/control-plane.ts';
 import { eventually } from './fixture/eventually.ts';
-import { CONTAINER, newImage } from './fixture/manifests.ts';
+import { newImage, pauseContainer } from './fixture/manifests.ts';
 
 const inDefault = { namespace: 'default' };
 
@@ -17,7 +17,7 @@ function replicaSet(name: string, replicas: number): ReplicaSet {
     spec: {
       replicas,
       selector: { matchLabels: { app: name } },
-      template: { metadata: { labels: { app: name } }, spec: { containers: [CONTAINER] } },
+      template: { metadata: { labels: { app: name } }, spec: { containers: [pauseContainer] } },
     },
   };
 }
@@ -29,7 +29,7 @@ function daemonSet(name: string, spec: Partial<NonNullable<DaemonSet['spec']>> =
     metadata: { name, namespace: 'default' },
     spec: {
       selector: { matchLabels: { app: name } },
-      template: { metadata: { labels: { app: name } }, spec: { containers: [CONTAINER] } },
+      template: { metadata: { labels: { app: name } }, spec: { containers: [pauseContainer] } },
       ...spec,
     },
   };
@@ -100,7 +100,7 @@ describe('workloads', () => {
 
   it('a ReplicaSet that may not make pods says so', async () => {
     const bad = replicaSet('refused', 2);
-    const template = { metadata: { labels: { app: 'refused' } }, spec: { serviceAccountName: 'nobody', containers: [CONTAINER] } };
+    const template = { metadata: { labels: { app: 'refused' } }, spec: { serviceAccountName: 'nobody', containers: [pauseContainer] } };
     await cp.client.create(replicaSets, { ...bad, spec: { ...bad.spec, selector: { matchLabels: { app: 'refused' } }, template } });
     await eventually(async () => {
       const { status } = await cp.client.get(replicaSets, 'refused', inDefault);
@@ -120,7 +120,7 @@ describe('workloads', () => {
       spec: {
         replicas: 2,
         selector: { app: 'old' },
-        template: { metadata: { labels: { app: 'old' } }, spec: { containers: [CONTAINER] } },
+        template: { metadata: { labels: { app: 'old' } }, spec: { containers: [pauseContainer] } },
       },
     });
     await eventually(async () => {
@@ -173,7 +173,7 @@ describe('workloads', () => {
   });
 
   it("the revision of a DaemonSet is byte by byte what upstream's clients make of its template", async () => {
-    const container = { ...CONTAINER, command: ['sh', '-c', 'test 1 < 2 && echo "a>b"'], env: [{ name: 'B', value: '1' }] };
+    const container = { ...pauseContainer, command: ['sh', '-c', 'test 1 < 2 && echo "a>b"'], env: [{ name: 'B', value: '1' }] };
     const template = { metadata: { labels: { app: 'bytes', 'a/b': 'c' } }, spec: { containers: [container], hostNetwork: true } };
     await cp.client.create(daemonSets, daemonSet('bytes', { template }));
     let text = '';

@@ -5,7 +5,7 @@ import { systemClock } from '../../src/clock/clock.ts';
 import { clusterDnsService, keepClusterDns } from '../../src/main/cluster-dns.ts';
 import { DnsCluster, eventually, keepingLog } from './cluster.ts';
 
-const SERVICES = '/api/v1/namespaces/kube-system/services';
+const services = '/api/v1/namespaces/kube-system/services';
 
 test('the Service is made, made again when it was deleted, and left alone when somebody made another', async () => {
   const cluster = await DnsCluster.start();
@@ -20,7 +20,7 @@ test('the Service is made, made again when it was deleted, and left alone when s
     },
   };
   const service = async (): Promise<{ readonly uid: string; readonly selector: unknown } | undefined> => {
-    const { status, body } = await cluster.api.call('GET', `${SERVICES}/kube-dns`);
+    const { status, body } = await cluster.api.call('GET', `${services}/kube-dns`);
     return status === 200 ? { uid: body.metadata.uid, selector: body.spec.selector } : undefined;
   };
   try {
@@ -29,12 +29,12 @@ test('the Service is made, made again when it was deleted, and left alone when s
     const kept = keepClusterDns(options);
     await eventually('it is there', async () => (await service()) !== undefined);
     const first = await service();
-    await cluster.api.call('DELETE', `${SERVICES}/kube-dns`);
+    await cluster.api.call('DELETE', `${services}/kube-dns`);
     await eventually('it is there again', async () => ![undefined, first?.uid].includes((await service())?.uid));
 
-    await cluster.api.call('DELETE', `${SERVICES}/kube-dns`);
+    await cluster.api.call('DELETE', `${services}/kube-dns`);
     const theirs = clusterDnsService('10.96.0.10');
-    await cluster.api.call('POST', SERVICES, { ...theirs, spec: { ...theirs.spec, selector: { 'k8s-app': 'kube-dns' } } });
+    await cluster.api.call('POST', services, { ...theirs, spec: { ...theirs.spec, selector: { 'k8s-app': 'kube-dns' } } });
     await eventually('its end was seen', () => graces.length === 2);
     endGrace();
     end.abort();

@@ -40,7 +40,7 @@ async function forwarder(
 }
 
 const at = (port: number): Upstream => ({ address: '127.0.0.1', port });
-const EXAMPLE = ['example.com. A 192.0.2.80'];
+const example = ['example.com. A 192.0.2.80'];
 
 test('a resolver where nobody listens is passed over at once', async (t) => {
   const good = await startResolver();
@@ -76,7 +76,7 @@ for (const [what, bytesFor] of broken) {
       await good.close();
     });
     const both = await forwarder(t, () => [at(bad.port), at(good.port)]);
-    assert.deepEqual((await dig(both.port, 'example.com')).answers, EXAMPLE);
+    assert.deepEqual((await dig(both.port, 'example.com')).answers, example);
     const alone = await forwarder(t, () => [at(bad.port)]);
     const started = performance.now();
     assert.match((await dig(alone.port, 'example.com')).status, /SERVFAIL|REFUSED/);
@@ -96,7 +96,7 @@ test('answers under a wrong id or for another question are not believed', async 
     await good.close();
   });
   const { port } = await forwarder(t, () => [at(liar.port), at(good.port)]);
-  assert.deepEqual((await dig(port, 'example.com')).answers, EXAMPLE);
+  assert.deepEqual((await dig(port, 'example.com')).answers, example);
 });
 
 test('a resolver that is this very server is told apart, said, and no longer asked', async (t) => {
@@ -144,7 +144,7 @@ test('new resolvers in resolv.conf are taken without a restart, and an empty fil
   assert.equal((await dig(port, 'example.com')).status, 'SERVFAIL');
   assert.match(log[0] ?? '', /no resolver is configured/);
   await write('nameserver 127.0.0.1\n');
-  assert.deepEqual((await dig(port, 'example.com')).answers, EXAMPLE);
+  assert.deepEqual((await dig(port, 'example.com')).answers, example);
 });
 
 test('stopping while questions are out answers them and throws nothing', async (t) => {
@@ -172,7 +172,7 @@ test('a resolver that comes back is used again', async (t) => {
   const { port } = await forwarder(t, () => [at(moody.port)]);
   assert.equal((await dig(port, 'a.example.com')).status, 'SERVFAIL');
   isWell = true;
-  assert.deepEqual((await dig(port, 'example.com')).answers, EXAMPLE);
+  assert.deepEqual((await dig(port, 'example.com')).answers, example);
 });
 
 test('one of two resolvers is dead: no name is slow once that is known, and it is asked no more until a check is answered', async (t) => {
@@ -219,7 +219,7 @@ test('a resolver that cannot even be sent to is passed over', async (t) => {
   t.after(() => good.close());
   // Connecting to the broadcast address is refused by the kernel.
   const { port } = await forwarder(t, () => [{ address: '255.255.255.255', port: 53 }, at(good.port)]);
-  for (let i = 0; i < 4; i++) assert.deepEqual((await dig(port, 'example.com')).answers, EXAMPLE);
+  for (let i = 0; i < 4; i++) assert.deepEqual((await dig(port, 'example.com')).answers, example);
   const alone = await forwarder(t, () => [{ address: '255.255.255.255', port: 53 }]);
   assert.equal((await dig(alone.port, 'example.com')).status, 'SERVFAIL');
 });

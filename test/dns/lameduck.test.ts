@@ -7,7 +7,7 @@ import { systemClock } from '../../src/clock/clock.ts';
 import type { Answer } from '../../src/dns/plugin/plugin.ts';
 import { DnsCluster, dig, eventually, resolverAnswer, startResolver } from './cluster.ts';
 
-const LAMEDUCK_MS = 7_777;
+const lameduckMs = 7_777;
 
 test('after the signal probes are told, everything is answered until the lameduck time is over, and then what is under way', async (t) => {
   const cluster = await DnsCluster.start();
@@ -24,11 +24,11 @@ test('after the signal probes are told, everything is answered until the lameduc
     upstreams: () => [slow],
     healthAddress: '127.0.0.1:0',
     readyAddress: 'localhost:0',
-    lameduckMs: LAMEDUCK_MS,
+    lameduckMs: lameduckMs,
     clock: {
       ...systemClock,
       sleep(ms, signal) {
-        if (ms !== LAMEDUCK_MS) return systemClock.sleep(ms, signal);
+        if (ms !== lameduckMs) return systemClock.sleep(ms, signal);
         isLame = true;
         return lameduck.promise;
       },

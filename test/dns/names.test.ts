@@ -11,8 +11,8 @@ let resolver: DnsServer;
 let port: number;
 let ports: ReadonlyMap<string, number>;
 
-const SERVICES = '/api/v1/namespaces/default/services';
-const SLICES = '/apis/discovery.k8s.io/v1/namespaces/default/endpointslices';
+const servicesPath = '/api/v1/namespaces/default/services';
+const slicesPath = '/apis/discovery.k8s.io/v1/namespaces/default/endpointslices';
 
 function slice(service: string, n: number, endpoints: EndpointSlice['endpoints'], more: Partial<EndpointSlice> = {}): EndpointSlice {
   return {
@@ -34,7 +34,7 @@ before(async () => {
     assert.equal(reply.status, 201, reply.text);
   };
   const service = (name: string, spec: object): Promise<void> =>
-    make(SERVICES, { apiVersion: 'v1', kind: 'Service', metadata: { name, namespace: 'default' }, spec });
+    make(servicesPath, { apiVersion: 'v1', kind: 'Service', metadata: { name, namespace: 'default' }, spec });
   await make('/api/v1/namespaces/kube-system/services', clusterDnsService('10.96.0.10'));
   await service('web', {
     clusterIP: '10.96.0.7',
@@ -56,18 +56,18 @@ before(async () => {
   await alias('loop-b', 'loop-a.default.svc.cluster.local');
   await alias('numeric', '192.0.2.1');
   await make(
-    SLICES,
+    slicesPath,
     slice('web', 1, [{ addresses: ['10.244.1.5'], conditions: { ready: true } }], {
       ports: [{ name: 'http', port: 8080, protocol: 'TCP' }],
     }),
   );
   await make(
-    SLICES,
+    slicesPath,
     slice('db', 1, [{ addresses: ['10.244.1.2'], hostname: 'db-0', conditions: { ready: true } }, { addresses: ['10.244.2.3'] }]),
   );
-  await make(SLICES, slice('db', 2, [{ addresses: ['10.244.3.4'], conditions: { ready: false } }]));
-  await make(SLICES, slice('db', 3, [{ addresses: ['fd00:10:244::'], conditions: { ready: true } }], { addressType: 'IPv6' }));
-  await make(SLICES, slice('portless', 1, [{ addresses: ['10.244.5.5'] }], { ports: [] }));
+  await make(slicesPath, slice('db', 2, [{ addresses: ['10.244.3.4'], conditions: { ready: false } }]));
+  await make(slicesPath, slice('db', 3, [{ addresses: ['fd00:10:244::'], conditions: { ready: true } }], { addressType: 'IPv6' }));
+  await make(slicesPath, slice('portless', 1, [{ addresses: ['10.244.5.5'] }], { ports: [] }));
   resolver = await startResolver();
   const { dns, port: at } = await cluster.dns(await cluster.client('system:fairlead:dns:node1', 'system:fairlead:dns'), {
     upstreams: () => [resolver],
@@ -248,7 +248,7 @@ test('health, readiness and metrics are there, under the names of CoreDNS', asyn
 });
 
 test('a Service that changes is answered anew', async () => {
-  await cluster.api.call('DELETE', `${SERVICES}/web`);
+  await cluster.api.call('DELETE', `${servicesPath}/web`);
   await eventually('the name is gone', async () => (await dig(port, `${web} A`)).status === 'NXDOMAIN');
   assert.equal((await dig(port, '-x 10.96.0.7')).status, 'NXDOMAIN');
 });

@@ -6,17 +6,17 @@ import type { Client } from '../../src/client/client.ts';
 import { clusterDnsService } from '../../src/main/cluster-dns.ts';
 import { DnsCluster, eventually, keepingLog } from './cluster.ts';
 
-const SERVICE = '/api/v1/namespaces/kube-system/services/kube-dns';
-const SERVICES = '/api/v1/namespaces/kube-system/services';
-const SLICES = '/apis/discovery.k8s.io/v1/namespaces/kube-system/endpointslices';
-const MERGE = { type: 'application/merge-patch+json' };
+const service = '/api/v1/namespaces/kube-system/services/kube-dns';
+const services = '/api/v1/namespaces/kube-system/services';
+const slices = '/apis/discovery.k8s.io/v1/namespaces/kube-system/endpointslices';
+const merge = { type: 'application/merge-patch+json' };
 
 let cluster: DnsCluster;
 let client: Client;
 const publish = { namespace: 'kube-system', service: 'kube-dns', nodeName: 'node1', address: '192.0.2.11' };
 
 const sliceOf = async (node: string = 'node1'): Promise<EndpointSlice | undefined> => {
-  const { status, body } = await cluster.api.call('GET', `${SLICES}/kube-dns-${node}`);
+  const { status, body } = await cluster.api.call('GET', `${slices}/kube-dns-${node}`);
   return status === 200 ? body : undefined;
 };
 const isThere = async (node?: string): Promise<boolean> => (await sliceOf(node)) !== undefined;
@@ -25,7 +25,7 @@ before(async () => {
   cluster = await DnsCluster.start();
   client = await cluster.client('admin', 'system:masters');
   await cluster.api.call('POST', '/api/v1/nodes', { apiVersion: 'v1', kind: 'Node', metadata: { name: 'node1' } });
-  await cluster.api.call('POST', SERVICES, clusterDnsService('10.96.0.10'));
+  await cluster.api.call('POST', services, clusterDnsService('10.96.0.10'));
 });
 
 after(async () => await cluster?.stop());
@@ -58,28 +58,28 @@ test('a server publishes itself, steps back from pods that are ready, comes back
   assert.equal(slice?.endpoints?.[0]?.conditions?.ready, true);
 
   const published = slice?.metadata.uid;
-  await cluster.api.call('PATCH', SERVICE, { spec: { selector: { 'k8s-app': 'kube-dns' } } }, MERGE);
-  assert.equal((await cluster.api.call('POST', SLICES, foreignSlice(false))).status, 201);
+  await cluster.api.call('PATCH', service, { spec: { selector: { 'k8s-app': 'kube-dns' } } }, merge);
+  assert.equal((await cluster.api.call('POST', slices, foreignSlice(false))).status, 201);
   // What it sees next comes after these two.
-  await cluster.api.call('PATCH', `${SLICES}/kube-dns-node1`, { endpoints: [{ addresses: ['192.0.2.99'] }] }, MERGE);
+  await cluster.api.call('PATCH', `${slices}/kube-dns-node1`, { endpoints: [{ addresses: ['192.0.2.99'] }] }, merge);
   await eventually('it went on', async () => (await sliceOf())?.endpoints?.[0]?.addresses[0] === '192.0.2.11');
   assert.equal((await sliceOf())?.metadata.uid, published, 'nobody is ready in its place');
-  await cluster.api.call('PUT', `${SLICES}/kube-dns-x7xqk`, foreignSlice(true));
+  await cluster.api.call('PUT', `${slices}/kube-dns-x7xqk`, foreignSlice(true));
   await eventually('it stepped back', async () => !(await isThere()));
-  await cluster.api.call('PUT', `${SLICES}/kube-dns-x7xqk`, foreignSlice(false));
+  await cluster.api.call('PUT', `${slices}/kube-dns-x7xqk`, foreignSlice(false));
   await eventually('it stands in', isThere);
-  await cluster.api.call('PUT', `${SLICES}/kube-dns-x7xqk`, foreignSlice(true));
+  await cluster.api.call('PUT', `${slices}/kube-dns-x7xqk`, foreignSlice(true));
   await eventually('it stepped back again', async () => !(await isThere()));
-  await cluster.api.call('PATCH', SERVICE, { spec: { selector: null } }, MERGE);
+  await cluster.api.call('PATCH', service, { spec: { selector: null } }, merge);
   await eventually('it came back', isThere);
-  await cluster.api.call('DELETE', `${SLICES}/kube-dns-x7xqk`);
+  await cluster.api.call('DELETE', `${slices}/kube-dns-x7xqk`);
 
-  await cluster.api.call('DELETE', SERVICE);
+  await cluster.api.call('DELETE', service);
   await eventually('it went with the Service', async () => !(await isThere()));
-  await cluster.api.call('POST', SERVICES, clusterDnsService('10.96.0.10'));
+  await cluster.api.call('POST', services, clusterDnsService('10.96.0.10'));
   await eventually('it is there for the new Service', isThere);
 
-  await cluster.api.call('DELETE', `${SLICES}/kube-dns-node1`);
+  await cluster.api.call('DELETE', `${slices}/kube-dns-node1`);
   await eventually('it was put back', isThere);
 
   await stop();
@@ -99,7 +99,7 @@ test('what a killed server left behind is taken over', async () => {
     ports: [{ name: 'dns', port: 53, protocol: 'UDP' }],
     endpoints: [{ addresses: ['192.0.2.9'] }],
   };
-  assert.equal((await cluster.api.call('POST', SLICES, left)).status, 201);
+  assert.equal((await cluster.api.call('POST', slices, left)).status, 201);
   const { stop } = await cluster.dns(client, { publish });
   await eventually('it names the new address', async () => (await sliceOf())?.endpoints?.[0]?.addresses[0] === '192.0.2.11');
   await stop();
@@ -107,9 +107,9 @@ test('what a killed server left behind is taken over', async () => {
 });
 
 test('a server that steps aside before it starts removes what it had left behind', async () => {
-  await cluster.api.call('POST', SLICES, foreignSlice(true));
-  await cluster.api.call('PATCH', SERVICE, { spec: { selector: { 'k8s-app': 'kube-dns' } } }, MERGE);
-  await cluster.api.call('POST', SLICES, {
+  await cluster.api.call('POST', slices, foreignSlice(true));
+  await cluster.api.call('PATCH', service, { spec: { selector: { 'k8s-app': 'kube-dns' } } }, merge);
+  await cluster.api.call('POST', slices, {
     apiVersion: 'discovery.k8s.io/v1',
     kind: 'EndpointSlice',
     metadata: {
@@ -124,8 +124,8 @@ test('a server that steps aside before it starts removes what it had left behind
   const { stop } = await cluster.dns(client, { publish });
   await eventually('it is gone', async () => !(await isThere()));
   await stop();
-  await cluster.api.call('PATCH', SERVICE, { spec: { selector: null } }, MERGE);
-  await cluster.api.call('DELETE', `${SLICES}/kube-dns-x7xqk`);
+  await cluster.api.call('PATCH', service, { spec: { selector: null } }, merge);
+  await cluster.api.call('DELETE', `${slices}/kube-dns-x7xqk`);
 });
 
 test("the rights of a node's own DNS are enough, also for a node that is not there yet", async () => {

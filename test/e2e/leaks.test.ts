@@ -18,7 +18,7 @@ import { baselineIn, leaksSince } from './fixture/leaks.ts';
 
 const npmScripts = join(import.meta.dirname, '../../src/bootstrap');
 const scenario = join(import.meta.dirname, '../../rules/scenarios/web/objects.yaml');
-const NOBODY = 65534;
+const nobody = 65534;
 
 describe('start and stop', { skip: cannotStartLabs }, () => {
   const machines = new Namespaces();
@@ -56,7 +56,7 @@ describe('start and stop', { skip: cannotStartLabs }, () => {
 
   const start = async (...args: string[]): Promise<ExecResult> => {
     const result = await must([process.execPath, join(npmScripts, 'start.mjs'), '--name', plan.options.name, ...args], {
-      env: { SUDO_UID: String(NOBODY), SUDO_GID: String(NOBODY), FAIRLEAD_E2E_LAB: plan.options.name },
+      env: { SUDO_UID: String(nobody), SUDO_GID: String(nobody), FAIRLEAD_E2E_LAB: plan.options.name },
     });
     plan = planLab(recordOf(plan).options);
     return result;
@@ -91,7 +91,7 @@ describe('start and stop', { skip: cannotStartLabs }, () => {
     ])
       assert.match(stderr, step);
     const { mode, uid, gid } = statSync(plan.kubeconfig);
-    assert.deepEqual([(mode & 0o777).toString(8), uid, gid], ['600', NOBODY, NOBODY]);
+    assert.deepEqual([(mode & 0o777).toString(8), uid, gid], ['600', nobody, nobody]);
   });
 
   test('the machine reaches ClusterIP, NodePort and DNS through the link of the lab', async (t) => {

@@ -25,7 +25,7 @@ export interface FileResult {
   readonly problem: string | undefined;
 }
 
-const OUTPUT = 64 << 10;
+const outputBytes = 64 << 10;
 
 export class FileRun {
   readonly file: string;
@@ -77,7 +77,7 @@ export class FileRun {
     };
     for (const stream of [child.stdout!, child.stderr!])
       stream.on('data', (chunk: Buffer) => {
-        this.#output = (this.#output + chunk.toString()).slice(-OUTPUT);
+        this.#output = (this.#output + chunk.toString()).slice(-outputBytes);
       });
     createInterface({ input: child.stdio[3] as NodeJS.ReadableStream }).on('line', (line) => this.#take(JSON.parse(line) as FileEvent));
     const limit = setTimeout(() => this.stop(this.#late()), this.#limits.file);

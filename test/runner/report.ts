@@ -2,7 +2,7 @@
 import type { TestEvent } from './events.ts';
 import type { FileResult } from './file-run.ts';
 
-const SLOW = 5;
+const slow = 5;
 
 export class Report {
   readonly #write: (text: string) => void;
@@ -53,7 +53,7 @@ export class Report {
     const slowest = (list: readonly { name: string; ms: number }[]): string =>
       list
         .toSorted((a, b) => b.ms - a.ms)
-        .slice(0, SLOW)
+        .slice(0, slow)
         .map(({ name, ms }) => `${name} (${seconds(ms)})`)
         .join('; ');
     this.#write(`\nslowest files: ${slowest(this.#results.map(({ file, ms }) => ({ name: file, ms })))}\n`);

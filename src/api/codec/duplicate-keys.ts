@@ -2,7 +2,7 @@
 import { pathOfUnknown, unknownField } from './strict.ts';
 
 /** Enough to name; one broken template can repeat a key thousands of times. */
-const MOST = 100;
+const most = 100;
 
 /**
  * `duplicate field "spec.ports[0].port"` for every key that is repeated, in upstream's words. The text must be JSON that parses. `unknown` are
@@ -49,7 +49,7 @@ class Scanner {
 
   /** Enough is told: the rest of the text changes nothing. */
   get #full(): boolean {
-    return this.found.length >= MOST;
+    return this.found.length >= most;
   }
 
   value(path: string): void {

@@ -6,7 +6,7 @@ import { type ApiType, typeNamed, typeOfObject } from '../schema/schema.ts';
 import { ProtobufError, WireReader } from './wire-reader.ts';
 import type { WireWriter } from './wire-writer.ts';
 
-const MAGIC: Uint8Array = Uint8Array.of(0x6b, 0x38, 0x73, 0x00);
+const magic: Uint8Array = Uint8Array.of(0x6b, 0x38, 0x73, 0x00);
 
 export interface Envelope {
   readonly apiVersion: string;
@@ -19,7 +19,7 @@ export interface Envelope {
 
 /** True when the bytes begin with the magic. */
 function isProtobuf(bytes: Uint8Array): boolean {
-  return bytes.length >= 4 && MAGIC.every((b, i) => bytes[i] === b);
+  return bytes.length >= 4 && magic.every((b, i) => bytes[i] === b);
 }
 
 /** Opens the envelope. Throws ProtobufError. */
@@ -32,7 +32,7 @@ export function decodeEnvelope(bytes: Uint8Array): Envelope {
   let contentType = '';
   let encoding = '';
   let raw: Buffer = Buffer.alloc(0);
-  reader.pos = MAGIC.length;
+  reader.pos = magic.length;
   while (reader.pos < end) {
     const tag = reader.uint32(end);
     if (tag === 0x0a) {
@@ -72,7 +72,7 @@ export function writeEnvelope(writer: WireWriter, apiVersion: string, kind: stri
   writer.uint32(0x0a);
   writer.uint32(writer.written - typeFrom);
   writer.uint32(0x0a);
-  writer.raw(MAGIC);
+  writer.raw(magic);
 }
 
 /** The type of a body that names none, by what the request expects. */

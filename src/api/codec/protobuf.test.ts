@@ -7,7 +7,7 @@ import { decodeProtobuf, encodeItem, encodeList, encodeProtobuf, encodeWatchEven
 import { ProtobufError } from './wire-reader.ts';
 
 /** What kubectl 1.32 sends for `create deployment x --image=y --replicas=0 --port 80`. */
-const DEPLOYMENT = Buffer.from(
+const deployment = Buffer.from(
   'azhzAAoVCgdhcHBzL3YxEgpEZXBsb3ltZW50EqcBChsKAXgSABoAIgAqADIAOABCAFoICgNhcHASAXgSeggAEgoKCAoDYXBwEgF4GmIKGgoAEgAaACIAKgAyADgAQgBaCAoDYXBwEgF4EkQSJgoBeRIBeSoAMgoKABAAGFAiACoAQgBqAHIAgAEAiAEAkAEAogEAGgAyAEIASgBSAFgAYABoAIIBAIoBAJoBAMIBACICCgAoADgAGgwIABAAGAAgACgAOAAaACIA',
   'base64',
 );
@@ -27,7 +27,7 @@ const service = {
 };
 
 test('a body of kubectl decodes to what kubectl prints as JSON', () => {
-  assert.deepEqual(decodeProtobuf(DEPLOYMENT), {
+  assert.deepEqual(decodeProtobuf(deployment), {
     kind: 'Deployment',
     apiVersion: 'apps/v1',
     metadata: { name: 'x', labels: { app: 'x' } },
@@ -125,7 +125,7 @@ test('broken bytes end in a ProtobufError and nothing else', () => {
     return seed % n;
   };
   for (let i = 0; i < 5000; i++) {
-    const bytes = Buffer.from(DEPLOYMENT.subarray(0, i % 2 ? DEPLOYMENT.length : random(DEPLOYMENT.length)));
+    const bytes = Buffer.from(deployment.subarray(0, i % 2 ? deployment.length : random(deployment.length)));
     for (let k = 0; k < 3 && bytes.length > 0; k++) bytes[random(bytes.length)] = random(256);
     try {
       decodeProtobuf(bytes);

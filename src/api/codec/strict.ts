@@ -19,21 +19,21 @@ export interface FieldCheck {
 }
 
 /** Upstream stops naming strict errors at a hundred. */
-const MOST = 100;
-const UNKNOWN = 'unknown field ';
+const mostFields = 100;
+const unknownFieldText = 'unknown field ';
 
 export function unknownField(path: string): string {
-  return `${UNKNOWN}${JSON.stringify(path)}`;
+  return `${unknownFieldText}${JSON.stringify(path)}`;
 }
 
 /** The path that `unknownField` was given. */
 export function pathOfUnknown(error: string): string {
-  return JSON.parse(error.slice(UNKNOWN.length)) as string;
+  return JSON.parse(error.slice(unknownFieldText.length)) as string;
 }
 
 /** True for an error that `fieldValidation=Ignore` may pass over. */
 export function isUnknownField(error: string): boolean {
-  return error.startsWith(UNKNOWN);
+  return error.startsWith(unknownFieldText);
 }
 
 /**
@@ -71,7 +71,7 @@ class Checker {
       const read =
         field.shape === 'one' ? this.#one(value, field) : field.shape === 'list' ? this.#list(value, field) : this.#map(value, field);
       this.#path.pop();
-      if (!field.zeroCounts && isOmitted(read, field) && name !== FORGET) delete object[name];
+      if (!field.zeroCounts && isOmitted(read, field) && name !== forget) delete object[name];
       else object[name] = read;
     }
   }
@@ -83,7 +83,7 @@ class Checker {
   }
 
   #unknown(object: Json, name: string): void {
-    if (this.errors.length < MOST) this.errors.push(unknownField(this.#fullPath(name)));
+    if (this.errors.length < mostFields) this.errors.push(unknownField(this.#fullPath(name)));
     delete object[name];
   }
 
@@ -167,7 +167,7 @@ class Checker {
 
   /** Go clients cannot read a MicroTime but with six digits behind the point: stored, another one would stop all who list it. */
   #time(text: string, { kind }: Field): string {
-    if (kind === 'time' ? CANONICAL_TIME.test(text) : MICRO_TIME.test(text)) return text;
+    if (kind === 'time' ? canonicalTime.test(text) : microTime.test(text)) return text;
     const instant = kind === 'time' ? parseInstant(text) : undefined;
     if (instant) return formatTime(instant.seconds) ?? text;
     const [layout, first] = kind === 'time' ? ['2006-01-02T15:04:05Z07:00', '2006'] : ['2006-01-02T15:04:05.000000Z07:00', '.000000'];
@@ -199,10 +199,10 @@ class Checker {
 }
 
 /** Sent without entries, it says that all are to be forgotten. */
-const FORGET = 'managedFields';
+const forget = 'managedFields';
 
-const CANONICAL_TIME = /^\d{4}-(0\d|1[0-2])-([0-2]\d|3[01])T([01]\d|2[0-3]):[0-5]\d:[0-5]\dZ$/;
-const MICRO_TIME = /^\d{4}-(0\d|1[0-2])-([0-2]\d|3[01])T([01]\d|2[0-3]):[0-5]\d:[0-5]\d\.\d{6}(Z|[+-]\d\d:\d\d)$/;
+const canonicalTime = /^\d{4}-(0\d|1[0-2])-([0-2]\d|3[01])T([01]\d|2[0-3]):[0-5]\d:[0-5]\dZ$/;
+const microTime = /^\d{4}-(0\d|1[0-2])-([0-2]\d|3[01])T([01]\d|2[0-3]):[0-5]\d:[0-5]\d\.\d{6}(Z|[+-]\d\d:\d\d)$/;
 
 /** What `omitempty` leaves out; structs (messages, quantities, times) it never does. */
 function isOmitted(value: unknown, { shape, kind }: Field): boolean {

@@ -22,11 +22,11 @@ function isoOf(seconds: number): string | undefined {
   return iso.length === 24 ? iso.slice(0, 19) : undefined;
 }
 
-const RFC3339 = /^\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)$/;
+const rfc3339 = /^\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)$/;
 
 /** Parses RFC 3339; undefined when the text is none. */
 export function parseInstant(text: string): Instant | undefined {
-  const m = RFC3339.exec(text);
+  const m = rfc3339.exec(text);
   if (!m) return undefined;
   const whole = m[1] ? text.replace(m[1], '') : text;
   const ms = Date.parse(whole);

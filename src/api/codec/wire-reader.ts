@@ -7,7 +7,7 @@ export class ProtobufError extends Error {
 }
 
 /** Up to this length a string is put together by hand, which is quicker than a call into the decoder. */
-const SHORT = 10;
+const short = 10;
 
 export class WireReader {
   readonly #buffer: Buffer;
@@ -71,7 +71,7 @@ export class WireReader {
     const start = this.pos;
     this.pos = stop;
     const buffer = this.#buffer;
-    if (stop - start > SHORT) return buffer.toString('utf8', start, stop);
+    if (stop - start > short) return buffer.toString('utf8', start, stop);
     let text = '';
     for (let i = start; i < stop; i++) {
       const byte = buffer[i] as number;

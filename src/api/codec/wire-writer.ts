@@ -3,13 +3,13 @@
  * content is already there, so nothing is measured or copied twice.
  */
 
-const START_SIZE = 4096;
-const SHORT = 24;
+const startSize = 4096;
+const short = 24;
 
 export class WireWriter {
-  #buffer: Buffer = Buffer.allocUnsafeSlow(START_SIZE);
+  #buffer: Buffer = Buffer.allocUnsafeSlow(startSize);
   /** Where the written part begins. */
-  #pos = START_SIZE;
+  #pos = startSize;
 
   /** How many bytes there are; the difference of two is the length of what was written between. */
   get written(): number {
@@ -66,7 +66,7 @@ export class WireWriter {
 
   /** The content of a string and its length. */
   string(text: string): void {
-    if (text.length <= SHORT && this.#shortAscii(text)) return;
+    if (text.length <= short && this.#shortAscii(text)) return;
     const size = Buffer.byteLength(text);
     this.#reserve(size);
     this.#pos -= size;

@@ -8,7 +8,7 @@ export class YamlError extends Error {
   override readonly name = 'YamlError';
 }
 
-const LEFT_OUT: ReadonlySet<string> = new Set([
+const leftOut: ReadonlySet<string> = new Set([
   'tag:yaml.org,2002:timestamp',
   'tag:yaml.org,2002:binary',
   'tag:yaml.org,2002:omap',
@@ -18,7 +18,7 @@ const LEFT_OUT: ReadonlySet<string> = new Set([
 
 /** Go's YAML has the octal numbers of 1.1 (`defaultMode: 0644`), but neither dates nor `22:22` as a number. */
 function keepTags(tags: Tags): Tags {
-  return tags.filter((t) => typeof t === 'string' || !(LEFT_OUT.has(t.tag) || ('format' in t && t.format === 'TIME')));
+  return tags.filter((t) => typeof t === 'string' || !(leftOut.has(t.tag) || ('format' in t && t.format === 'TIME')));
 }
 
 /** More are no file that anybody wrote: each is looked for among all the others. */

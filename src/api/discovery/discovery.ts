@@ -10,14 +10,14 @@ import type { APIGroup, APIGroupList, APIResource, APIResourceList, APIVersions 
 export type DiscoveryRow = Pick<ResourceRow, 'type' | 'singular' | 'shortNames' | 'categories' | 'verbs' | 'subresources'>;
 
 /** The media types of the aggregated form; an Accept header names one of them, `as` and all. */
-export const AGGREGATED_V2 = 'application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList';
-export const AGGREGATED_V2BETA1 = 'application/json;g=apidiscovery.k8s.io;v=v2beta1;as=APIGroupDiscoveryList';
+export const aggregatedV2 = 'application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList';
+export const aggregatedV2beta1 = 'application/json;g=apidiscovery.k8s.io;v=v2beta1;as=APIGroupDiscoveryList';
 
 /**
  * Clients resolve a bare name such as `events` in the order of the groups, so the order is upstream's; groups that are not
  * named come after, by name.
  */
-const GROUP_ORDER: readonly string[] = [
+const groupOrder: readonly string[] = [
   '',
   'apiregistration.k8s.io',
   'apps',
@@ -53,7 +53,7 @@ export function groupsOf(rows: readonly DiscoveryRow[]): GroupVersions[] {
     const set = versions.get(type.group) ?? new Set<string>();
     versions.set(type.group, set.add(type.version));
   }
-  const rank = (group: string): number => (GROUP_ORDER.includes(group) ? GROUP_ORDER.indexOf(group) : GROUP_ORDER.length);
+  const rank = (group: string): number => (groupOrder.includes(group) ? groupOrder.indexOf(group) : groupOrder.length);
   return [...versions]
     .map(([group, set]) => ({ group, versions: [...set].toSorted(compareVersions) }))
     .toSorted((a, b) => rank(a.group) - rank(b.group) || a.group.localeCompare(b.group));

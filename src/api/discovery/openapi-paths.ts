@@ -19,8 +19,8 @@ interface Gvk {
 const query = (name: string, type = 'string'): Json => ({ name, in: 'query', schema: { type, uniqueItems: true } });
 const inPath = (name: string): Json => ({ name, in: 'path', required: true, schema: { type: 'string', uniqueItems: true } });
 
-const WRITE: readonly Json[] = [query('dryRun'), query('fieldManager'), query('fieldValidation')];
-const LIST: readonly Json[] = [
+const writeVerb: readonly Json[] = [query('dryRun'), query('fieldManager'), query('fieldValidation')];
+const listVerb: readonly Json[] = [
   ...[
     query('allowWatchBookmarks', 'boolean'),
     query('continue'),
@@ -31,7 +31,7 @@ const LIST: readonly Json[] = [
   ...[query('resourceVersion'), query('resourceVersionMatch'), query('sendInitialEvents', 'boolean'), query('timeoutSeconds', 'integer')],
   query('watch', 'boolean'),
 ];
-const DELETE: readonly Json[] = [
+const deleteVerb: readonly Json[] = [
   query('dryRun'),
   query('gracePeriodSeconds', 'integer'),
   query('orphanDependents', 'boolean'),
@@ -45,7 +45,7 @@ interface Operation {
   readonly takes?: Json;
 }
 
-const PATCH_TYPES = [
+const patchTypes = [
   ...['application/apply-patch+yaml', 'application/json-patch+json'],
   ...['application/merge-patch+json', 'application/strategic-merge-patch+json'],
 ];
@@ -54,22 +54,27 @@ const PATCH_TYPES = [
 function operationsOf(verbs: readonly Verb[], place: 'collection' | 'item' | 'subresource', body: Json, schemas: SchemaSet): Operation[] {
   const options = schemas.add('meta.v1.DeleteOptions');
   const all: readonly (readonly [Verb, 'collection' | 'item' | 'subresource' | 'any', Operation])[] = [
-    ['list', 'collection', { method: 'get', action: 'list', parameters: LIST }],
-    ['create', 'collection', { method: 'post', action: 'post', parameters: WRITE, takes: body }],
-    ['deletecollection', 'collection', { method: 'delete', action: 'deletecollection', parameters: [...LIST, ...DELETE], takes: options }],
+    ['list', 'collection', { method: 'get', action: 'list', parameters: listVerb }],
+    ['create', 'collection', { method: 'post', action: 'post', parameters: writeVerb, takes: body }],
+    [
+      'deletecollection',
+      'collection',
+      { method: 'delete', action: 'deletecollection', parameters: [...listVerb, ...deleteVerb], takes: options },
+    ],
     ['get', 'item', { method: 'get', action: 'get', parameters: [] }],
-    ['delete', 'item', { method: 'delete', action: 'delete', parameters: DELETE, takes: options }],
-    ['update', 'item', { method: 'put', action: 'put', parameters: WRITE, takes: body }],
+    ['delete', 'item', { method: 'delete', action: 'delete', parameters: deleteVerb, takes: options }],
+    ['update', 'item', { method: 'put', action: 'put', parameters: writeVerb, takes: body }],
     [
       'patch',
       'item',
-      { method: 'patch', action: 'patch', parameters: [...WRITE, query('force', 'boolean')], takes: schemas.add('meta.v1.Patch') },
+      { method: 'patch', action: 'patch', parameters: [...writeVerb, query('force', 'boolean')], takes: schemas.add('meta.v1.Patch') },
     ],
   ];
   const here = (p: string): boolean => p === place || (place === 'subresource' && p === 'item');
   const found = all.filter(([verb, p]) => verbs.includes(verb) && here(p)).map(([, , op]) => op);
   // `pods/binding`, `pods/eviction`, `serviceaccounts/token`: a POST to one object.
-  if (place === 'subresource' && verbs.includes('create')) found.push({ method: 'post', action: 'post', parameters: WRITE, takes: body });
+  if (place === 'subresource' && verbs.includes('create'))
+    found.push({ method: 'post', action: 'post', parameters: writeVerb, takes: body });
   return found;
 }
 
@@ -91,7 +96,7 @@ function pathItem(
       operationId: `${action}${name.replace(' ', '')}`,
       ...(parameters.length > 0 ? { parameters } : {}),
       ...(takes
-        ? { requestBody: { content: content(method === 'patch' ? PATCH_TYPES : ['*/*'], takes), required: method !== 'delete' } }
+        ? { requestBody: { content: content(method === 'patch' ? patchTypes : ['*/*'], takes), required: method !== 'delete' } }
         : {}),
       responses: { 200: { description: 'OK', content: content(['application/json'], answers(action)) } },
       'x-kubernetes-action': action,

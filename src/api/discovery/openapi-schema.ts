@@ -4,13 +4,13 @@ import { type ApiType, type Field, openApiName, typeNamed } from '../schema/sche
 
 export type Json = Record<string, unknown>;
 
-const META = 'io.k8s.apimachinery.pkg.apis.meta.v1';
+const meta = 'io.k8s.apimachinery.pkg.apis.meta.v1';
 
 /** The schemas that are not objects of fields, with the names upstream has for them. */
-const SPECIAL: Readonly<Partial<Record<Field['kind'], readonly [name: string, schema: Json]>>> = {
-  time: [`${META}.Time`, { type: 'string', format: 'date-time' }],
-  microTime: [`${META}.MicroTime`, { type: 'string', format: 'date-time' }],
-  fieldsV1: [`${META}.FieldsV1`, { type: 'object' }],
+const specialTypes: Readonly<Partial<Record<Field['kind'], readonly [name: string, schema: Json]>>> = {
+  time: [`${meta}.Time`, { type: 'string', format: 'date-time' }],
+  microTime: [`${meta}.MicroTime`, { type: 'string', format: 'date-time' }],
+  fieldsV1: [`${meta}.FieldsV1`, { type: 'object' }],
   quantity: ['io.k8s.apimachinery.pkg.api.resource.Quantity', { oneOf: [{ type: 'string' }, { type: 'number' }] }],
   intOrString: [
     'io.k8s.apimachinery.pkg.util.intstr.IntOrString',
@@ -19,7 +19,7 @@ const SPECIAL: Readonly<Partial<Record<Field['kind'], readonly [name: string, sc
   raw: ['io.k8s.apimachinery.pkg.runtime.RawExtension', { type: 'object' }],
 };
 
-const PLAIN: Readonly<Partial<Record<Field['kind'], Json>>> = {
+const plain: Readonly<Partial<Record<Field['kind'], Json>>> = {
   string: { type: 'string' },
   bool: { type: 'boolean' },
   int32: { type: 'integer', format: 'int32' },
@@ -108,8 +108,8 @@ export class SchemaSet {
 
   #entry(field: Field): Json {
     if (field.type) return this.add(field.type.name);
-    const special = SPECIAL[field.kind];
-    if (!special) return PLAIN[field.kind] ?? {};
+    const special = specialTypes[field.kind];
+    if (!special) return plain[field.kind] ?? {};
     const [name, schema] = special;
     this.#schemas.set(name, schema);
     return refTo(name);

@@ -3,17 +3,17 @@ import jsonpatch, { type Operation } from 'fast-json-patch';
 import { cloneJson } from '../codec/json-clone.ts';
 import { PatchError } from './patch-error.ts';
 
-const OPS: ReadonlySet<string> = new Set(['add', 'remove', 'replace', 'move', 'copy', 'test']);
+const ops: ReadonlySet<string> = new Set(['add', 'remove', 'replace', 'move', 'copy', 'test']);
 /** As upstream: a patch of more operations is refused. */
-const MOST = 10_000;
+const most = 10_000;
 
 function operationsOf(patch: unknown): Operation[] {
   if (!Array.isArray(patch))
     throw new PatchError(400, 'error decoding patch: json: cannot unmarshal object into Go value of type jsonpatch.Patch');
-  if (patch.length > MOST) throw new PatchError(422, `The allowed maximum operations in a JSON patch is ${MOST}, got ${patch.length}`);
+  if (patch.length > most) throw new PatchError(422, `The allowed maximum operations in a JSON patch is ${most}, got ${patch.length}`);
   for (const op of patch as unknown[]) {
     const { op: name, path } = (op ?? {}) as { op?: unknown; path?: unknown };
-    if (typeof name !== 'string' || !OPS.has(name)) throw new PatchError(422, `Unexpected kind: ${JSON.stringify(name ?? 'unknown')}`);
+    if (typeof name !== 'string' || !ops.has(name)) throw new PatchError(422, `Unexpected kind: ${JSON.stringify(name ?? 'unknown')}`);
     if (typeof path !== 'string') throw new PatchError(422, `${name} operation: missing path`);
   }
   return patch as Operation[];

@@ -10,10 +10,10 @@ import { PatchError } from './patch-error.ts';
 
 type Json = Record<string, unknown>;
 
-const PATCH = '$patch';
-const RETAIN = '$retainKeys';
-const ORDER = '$setElementOrder/';
-const DELETE_PRIMITIVES = '$deleteFromPrimitiveList/';
+const patchDirective = '$patch';
+const retainDirective = '$retainKeys';
+const orderDirective = '$setElementOrder/';
+const deleteDirective = '$deleteFromPrimitiveList/';
 
 /** How the content of one field is merged. Without a type (unknown fields, raw JSON), maps merge and lists are replaced. */
 interface Content {
@@ -35,20 +35,23 @@ function isObject(value: unknown): value is Json {
 }
 
 function isDirective(key: string): boolean {
-  return key.charCodeAt(0) === 0x24 && (key === PATCH || key === RETAIN || key.startsWith(ORDER) || key.startsWith(DELETE_PRIMITIVES));
+  return (
+    key.charCodeAt(0) === 0x24 &&
+    (key === patchDirective || key === retainDirective || key.startsWith(orderDirective) || key.startsWith(deleteDirective))
+  );
 }
 
 /** Merges into `target`, which it may change. */
 function mergeMap(target: Json, patch: Json, type: ApiType | undefined, entries?: Field): Json {
-  const directive = patch[PATCH];
+  const directive = patch[patchDirective];
   if (directive === 'replace') return withoutDirectives(patch) as Json;
   if (directive === 'delete') return {};
   if (directive !== undefined && directive !== 'merge') throw badType(directive);
-  if (patch[RETAIN] !== undefined) retainKeys(target, patch);
+  if (patch[retainDirective] !== undefined) retainKeys(target, patch);
   const ordered = patchOrderedLists(target, patch, type);
   for (const key of Object.keys(patch)) {
-    if (key === PATCH || key === RETAIN || key === '__proto__' || key.startsWith(ORDER)) continue;
-    if (key.startsWith(DELETE_PRIMITIVES)) deletePrimitives(target, key.slice(DELETE_PRIMITIVES.length), patch[key]);
+    if (key === patchDirective || key === retainDirective || key === '__proto__' || key.startsWith(orderDirective)) continue;
+    if (key.startsWith(deleteDirective)) deletePrimitives(target, key.slice(deleteDirective.length), patch[key]);
     else if (!ordered?.has(key)) mergeKey(target, key, patch[key], contentOf(key, type, entries));
   }
   return target;
@@ -71,7 +74,7 @@ function mergeKey(target: Json, key: string, value: unknown, { type, field }: Co
     const merges = isObject(current) && strategyOf(field) !== 'replace';
     if (merges) target[key] = mergeMap(current, value, type, field?.shape === 'map' ? field : undefined);
     // With nothing to act upon, a directive says nothing, and what stands beside it goes with it.
-    else if (value[PATCH] !== undefined) delete target[key];
+    else if (value[patchDirective] !== undefined) delete target[key];
     else target[key] = withoutDirectives(value);
   } else if (Array.isArray(value) && Array.isArray(current) && field && strategyOf(field) === 'merge') {
     target[key] = mergeList(current, value, field);
@@ -91,7 +94,7 @@ function badType(directive: unknown): PatchError {
 
 /** `$retainKeys` names all keys that may stay: what the target has besides is dropped. */
 function retainKeys(target: Json, patch: Json): void {
-  const keep = patch[RETAIN];
+  const keep = patch[retainDirective];
   if (!Array.isArray(keep)) throw new PatchError(400, 'invalid patch format of retainKeys: not a list');
   const kept = new Set<unknown>(keep);
   // kubectl names what it takes away as null and leaves it out of the list.
@@ -105,8 +108,8 @@ function retainKeys(target: Json, patch: Json): void {
 function patchOrderedLists(target: Json, patch: Json, type: ApiType | undefined): Set<string> | undefined {
   let done: Set<string> | undefined;
   for (const directive of Object.keys(patch)) {
-    if (!directive.startsWith(ORDER)) continue;
-    const key = directive.slice(ORDER.length);
+    if (!directive.startsWith(orderDirective)) continue;
+    const key = directive.slice(orderDirective.length);
     const order = patch[directive];
     if (!Array.isArray(order)) throw new PatchError(400, `invalid patch format of setElementOrder list ${JSON.stringify(key)}`);
     done ??= new Set();
@@ -135,19 +138,19 @@ function checkOrder(key: string, list: readonly unknown[], order: readonly unkno
   if (order.length === 0) return;
   let at = 0;
   for (const item of list) {
-    if (isObject(item) && item[PATCH] !== undefined) continue;
+    if (isObject(item) && item[patchDirective] !== undefined) continue;
     while (at < order.length && !sameElement(order[at], item, mergeKey)) at++;
     if (at >= order.length) {
       throw new PatchError(
         422,
-        `The order in patch list:\n${JSON.stringify(list)}\n doesn't match ${ORDER}${key} list:\n${JSON.stringify(order)}\n`,
+        `The order in patch list:\n${JSON.stringify(list)}\n doesn't match ${orderDirective}${key} list:\n${JSON.stringify(order)}\n`,
       );
     }
   }
 }
 
 function deletePrimitives(target: Json, key: string, values: unknown): void {
-  if (!Array.isArray(values)) throw new PatchError(400, `invalid patch format of ${DELETE_PRIMITIVES}${key}: not a list`);
+  if (!Array.isArray(values)) throw new PatchError(400, `invalid patch format of ${deleteDirective}${key}: not a list`);
   const current = target[key];
   const deleted = new Set(values);
   if (Array.isArray(current)) target[key] = current.filter((v) => !deleted.has(v));
@@ -163,7 +166,7 @@ function mergeList(current: unknown[], patch: readonly unknown[], field: Field):
   for (const item of patch) {
     if (!isObject(item))
       throw new PatchError(400, `expected an object in list ${field.owner}.${field.name}, found ${JSON.stringify(item)}`);
-    const directive = item[PATCH];
+    const directive = item[patchDirective];
     if (directive === undefined) plain.push(item);
     else if (directive === 'delete') deleted.add(requireKey(item, key), 0);
     else if (directive === 'replace') replaced = true;
@@ -190,13 +193,14 @@ function requireKey(item: Json, key: string): Json {
 /** A copy of new content: without nulls, directives and whatever carries a `$patch`. */
 function withoutDirectives(value: unknown): unknown {
   if (Array.isArray(value)) {
-    return value.filter((v) => !(isObject(v) && v[PATCH] !== undefined)).map(withoutDirectives);
+    return value.filter((v) => !(isObject(v) && v[patchDirective] !== undefined)).map(withoutDirectives);
   }
   if (!isObject(value)) return value;
   const out: Json = {};
   for (const key of Object.keys(value)) {
     const content = value[key];
-    if (content === null || key === '__proto__' || isDirective(key) || (isObject(content) && content[PATCH] !== undefined)) continue;
+    if (content === null || key === '__proto__' || isDirective(key) || (isObject(content) && content[patchDirective] !== undefined))
+      continue;
     out[key] = withoutDirectives(content);
   }
   return out;

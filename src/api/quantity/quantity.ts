@@ -16,9 +16,9 @@ export class QuantityError extends Error {
   override readonly name = 'QuantityError';
 }
 
-const NANO = 1_000_000_000n;
-const DECIMAL: Readonly<Record<string, number>> = { n: -9, u: -6, m: -3, '': 0, k: 3, M: 6, G: 9, T: 12, P: 15, E: 18 };
-const BINARY: Readonly<Record<string, bigint>> = {
+const nano = 1_000_000_000n;
+const decimal: Readonly<Record<string, number>> = { n: -9, u: -6, m: -3, '': 0, k: 3, M: 6, G: 9, T: 12, P: 15, E: 18 };
+const binary: Readonly<Record<string, bigint>> = {
   Ki: 1n << 10n,
   Mi: 1n << 20n,
   Gi: 1n << 30n,
@@ -26,11 +26,11 @@ const BINARY: Readonly<Record<string, bigint>> = {
   Pi: 1n << 50n,
   Ei: 1n << 60n,
 };
-const GRAMMAR = /^([+-]?)(\d*)(?:\.(\d*))?(?:([KMGTPE]i)|([numkMGTPE]?)|[eE]([+-]?\d+))$/;
-const SYNTAX = "quantities must match the regular expression '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'";
+const grammar = /^([+-]?)(\d*)(?:\.(\d*))?(?:([KMGTPE]i)|([numkMGTPE]?)|[eE]([+-]?\d+))$/;
+const syntax = "quantities must match the regular expression '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'";
 /** Upstream caps what it reads at 2⁶³−1; beyond this exponent a bigint would only cost memory. */
-const MAX = ((1n << 63n) - 1n) * NANO;
-const MAX_EXPONENT = 40;
+const max = ((1n << 63n) - 1n) * nano;
+const maxExponent = 40;
 
 function ceilDivide(a: bigint, b: bigint): bigint {
   return a > 0n ? (a + b - 1n) / b : a / b;
@@ -40,23 +40,23 @@ function ceilDivide(a: bigint, b: bigint): bigint {
 export function parseQuantity(text: string | number): Quantity {
   const source = String(text);
   if (source === '') throw new QuantityError('quantities must not be empty');
-  const m = GRAMMAR.exec(source);
+  const m = grammar.exec(source);
   const whole = m?.[2] ?? '';
   const fraction = m?.[3] ?? '';
-  if (!m || whole + fraction === '') throw new QuantityError(SYNTAX);
-  const digits = BigInt(whole + fraction) * NANO;
+  if (!m || whole + fraction === '') throw new QuantityError(syntax);
+  const digits = BigInt(whole + fraction) * nano;
   const scale = 10n ** BigInt(fraction.length);
   let magnitude: bigint;
   let form: QuantityForm = 'decimal';
   if (m[4]) {
     form = 'binary';
-    magnitude = roundUp(digits * (BINARY[m[4]] ?? 1n), scale);
+    magnitude = roundUp(digits * (binary[m[4]] ?? 1n), scale);
   } else {
     if (m[6] !== undefined) form = 'exponent';
-    const exponent = Math.max(-MAX_EXPONENT, Math.min(MAX_EXPONENT, m[6] === undefined ? (DECIMAL[m[5] ?? ''] ?? 0) : Number(m[6])));
+    const exponent = Math.max(-maxExponent, Math.min(maxExponent, m[6] === undefined ? (decimal[m[5] ?? ''] ?? 0) : Number(m[6])));
     magnitude = exponent >= 0 ? roundUp(digits * 10n ** BigInt(exponent), scale) : roundUp(digits, scale * 10n ** BigInt(-exponent));
   }
-  if (magnitude > MAX) magnitude = MAX;
+  if (magnitude > max) magnitude = max;
   return { nano: m[1] === '-' ? -magnitude : magnitude, form };
 }
 
@@ -72,7 +72,7 @@ export function compareQuantity(a: Quantity, b: Quantity): number {
 
 /** The amount in units, rounded up: bytes, cores, counts. */
 export function value(q: Quantity | string | number): bigint {
-  return ceilDivide(toQuantity(q).nano, NANO);
+  return ceilDivide(toQuantity(q).nano, nano);
 }
 
 /** The amount in thousandths, rounded up: the `m` of CPU. */
@@ -84,8 +84,8 @@ function toQuantity(q: Quantity | string | number): Quantity {
   return typeof q === 'object' ? q : parseQuantity(q);
 }
 
-const BINARY_STEPS: readonly (readonly [string, bigint])[] = Object.entries(BINARY).toReversed();
-const DECIMAL_STEPS: readonly (readonly [string, number])[] = Object.entries(DECIMAL).toSorted((a, b) => b[1] - a[1]);
+const binarySteps: readonly (readonly [string, bigint])[] = Object.entries(binary).toReversed();
+const decimalSteps: readonly (readonly [string, number])[] = Object.entries(decimal).toSorted((a, b) => b[1] - a[1]);
 
 /** The canonical text: the largest suffix that leaves a whole number, no fraction. `0.5` → `500m`, `1024Mi` → `1Gi`. */
 export function formatQuantity(q: Quantity): string {
@@ -93,12 +93,12 @@ export function formatQuantity(q: Quantity): string {
   const sign = q.nano < 0n ? '-' : '';
   const magnitude = q.nano < 0n ? -q.nano : q.nano;
   // The binary form holds only for whole numbers of at least 1024; smaller ones are written in the decimal form.
-  if (q.form === 'binary' && magnitude % NANO === 0n && magnitude >= 1024n * NANO) {
-    const units = magnitude / NANO;
-    for (const [suffix, step] of BINARY_STEPS) if (units % step === 0n) return `${sign}${units / step}${suffix}`;
+  if (q.form === 'binary' && magnitude % nano === 0n && magnitude >= 1024n * nano) {
+    const units = magnitude / nano;
+    for (const [suffix, step] of binarySteps) if (units % step === 0n) return `${sign}${units / step}${suffix}`;
     return `${sign}${units}`;
   }
-  for (const [suffix, exponent] of DECIMAL_STEPS) {
+  for (const [suffix, exponent] of decimalSteps) {
     const step = 10n ** BigInt(exponent + 9);
     if (magnitude % step === 0n) {
       if (q.form === 'exponent') return `${sign}${magnitude / step}${exponent === 0 ? '' : `e${exponent}`}`;

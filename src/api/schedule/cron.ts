@@ -21,16 +21,16 @@ interface Bounds {
   readonly names?: readonly string[];
 }
 
-const MONTHS = ['jan', 'feb', 'mar', 'apr', 'may', 'jun', 'jul', 'aug', 'sep', 'oct', 'nov', 'dec'];
-const DAYS = ['sun', 'mon', 'tue', 'wed', 'thu', 'fri', 'sat'];
-const BOUNDS: readonly Bounds[] = [
+const monthNames = ['jan', 'feb', 'mar', 'apr', 'may', 'jun', 'jul', 'aug', 'sep', 'oct', 'nov', 'dec'];
+const dayNames = ['sun', 'mon', 'tue', 'wed', 'thu', 'fri', 'sat'];
+const fieldBounds: readonly Bounds[] = [
   { min: 0, max: 59 },
   { min: 0, max: 23 },
   { min: 1, max: 31 },
-  { min: 1, max: 12, names: MONTHS },
-  { min: 0, max: 6, names: DAYS },
+  { min: 1, max: 12, names: monthNames },
+  { min: 0, max: 6, names: dayNames },
 ];
-const DESCRIPTORS: Readonly<Record<string, string>> = {
+const descriptors: Readonly<Record<string, string>> = {
   '@yearly': '0 0 1 1 *',
   '@annually': '0 0 1 1 *',
   '@monthly': '0 0 1 * *',
@@ -39,11 +39,11 @@ const DESCRIPTORS: Readonly<Record<string, string>> = {
   '@midnight': '0 0 * * *',
   '@hourly': '0 * * * *',
 };
-const EVERY = '@every ';
-const MINUTE = 60_000;
-const HOUR = 60 * MINUTE;
-const DAY = 24 * HOUR;
-const MAX_YEARS = 5;
+const everyPrefix = '@every ';
+const minuteMs = 60_000;
+const hourMs = 60 * minuteMs;
+const dayMs = 24 * hourMs;
+const maxYears = 5;
 
 /** What one field allows; `any` for `*` and `?`, which leave the day to the other of the two day fields. */
 interface Field {
@@ -60,21 +60,21 @@ export function parseSchedule(text: string, timeZone: string = 'UTC'): Schedule 
 }
 
 function parseUnzoned(text: string, timeZone: string): Schedule {
-  if (text.startsWith(EVERY)) return every(text);
-  const spec = text.startsWith('@') ? DESCRIPTORS[text] : text;
+  if (text.startsWith(everyPrefix)) return every(text);
+  const spec = text.startsWith('@') ? descriptors[text] : text;
   if (spec === undefined) throw new ScheduleError(`unrecognized descriptor: ${text}`);
   const parts = spec.split(/\s+/).filter((part) => part !== '');
-  if (parts.length !== BOUNDS.length) {
-    throw new ScheduleError(`expected exactly ${BOUNDS.length} fields, found ${parts.length}: [${parts.join(' ')}]`);
+  if (parts.length !== fieldBounds.length) {
+    throw new ScheduleError(`expected exactly ${fieldBounds.length} fields, found ${parts.length}: [${parts.join(' ')}]`);
   }
-  const fields = parts.map((part, i) => fieldOf(part, BOUNDS[i] as Bounds));
+  const fields = parts.map((part, i) => fieldOf(part, fieldBounds[i] as Bounds));
   const next = (after: number): number | undefined => nextOf(fields, after, timeZone);
   return { next, latest: (after, until) => latestOf(next, after, until) };
 }
 
 /** Each time a step after the time before. */
 function every(text: string): Schedule {
-  const duration = text.slice(EVERY.length);
+  const duration = text.slice(everyPrefix.length);
   const ms = durationMs(duration);
   if (ms === undefined) throw new ScheduleError(`failed to parse duration ${text}: time: invalid duration ${JSON.stringify(duration)}`);
   const step = Math.max(1000, ms - (ms % 1000));
@@ -111,8 +111,8 @@ function nextOf(fields: readonly Field[], after: number, timeZone: string): numb
     const [byDay, byWeekday] = [days.values.has(wall.getUTCDate()), weekdays.values.has(wall.getUTCDay())];
     return months.values.has(wall.getUTCMonth() + 1) && (days.any || weekdays.any ? byDay && byWeekday : byDay || byWeekday);
   };
-  let at = Math.floor(after / MINUTE) * MINUTE + MINUTE;
-  const lastYear = wallTime(timeZone, at).getUTCFullYear() + MAX_YEARS;
+  let at = Math.floor(after / minuteMs) * minuteMs + minuteMs;
+  const lastYear = wallTime(timeZone, at).getUTCFullYear() + maxYears;
   for (;;) {
     const wall = wallTime(timeZone, at);
     if (wall.getUTCFullYear() > lastYear) return undefined;
@@ -122,9 +122,9 @@ function nextOf(fields: readonly Field[], after: number, timeZone: string): numb
       if (days === undefined) return undefined;
       // To two hours before midnight: clocks are set forward by no more, and the first hour of the day must not be missed.
       const evening = 22 - hour;
-      at += (days - 1) * DAY + (days === 1 ? Math.max(1, evening) : evening) * HOUR - minute * MINUTE;
-    } else if (!hours.values.has(hour)) at += HOUR - minute * MINUTE;
-    else if (!minutes.values.has(minute)) at += MINUTE;
+      at += (days - 1) * dayMs + (days === 1 ? Math.max(1, evening) : evening) * hourMs - minute * minuteMs;
+    } else if (!hours.values.has(hour)) at += hourMs - minute * minuteMs;
+    else if (!minutes.values.has(minute)) at += minuteMs;
     else return at;
   }
 }

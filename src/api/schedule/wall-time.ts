@@ -1,7 +1,7 @@
 /** What clocks on the wall of a time zone show. */
 
 const formats = new Map<string, Intl.DateTimeFormat>();
-const MAX_FORMATS = 512;
+const maxFormats = 512;
 
 /** The date and time there, as the UTC fields of a Date, for ms since the epoch. Throws RangeError for a zone that is not known. */
 export function wallTime(timeZone: string, at: number): Date {
@@ -51,7 +51,7 @@ function formatOf(timeZone: string): Intl.DateTimeFormat {
     second: 'numeric',
   });
   // Names are few, but spellings of them are not.
-  if (formats.size >= MAX_FORMATS) formats.clear();
+  if (formats.size >= maxFormats) formats.clear();
   formats.set(timeZone, made);
   return made;
 }

@@ -17,7 +17,7 @@ export interface TypeFact {
 export type Facts = Readonly<Record<string, TypeFact>>;
 
 /** Protobuf names that are not the JSON names; the facts mark them as inline because they found no JSON field of that name. */
-const JSON_NAMES: Readonly<Record<string, string>> = {
+const jsonNames: Readonly<Record<string, string>> = {
   Webhooks: 'webhooks',
   Expression: 'expression',
   Name: 'name',
@@ -29,7 +29,7 @@ const JSON_NAMES: Readonly<Record<string, string>> = {
 /** The fields with their JSON names; `inline` is left only where the members really appear in the parent's JSON. */
 export function jsonFields(type: TypeFact): [string, FieldFact][] {
   return Object.entries(type.fields).map(([name, field]) => {
-    const json = field.inline ? JSON_NAMES[name] : undefined;
+    const json = field.inline ? jsonNames[name] : undefined;
     return json === undefined ? [name, field] : [json, { ...field, inline: false }];
   });
 }

@@ -16,7 +16,7 @@ import { shortNames } from './short-names.ts';
 import type { TypeRow } from './tables.ts';
 
 /** Types whose JSON is not an object of their fields. */
-const SCALARS: Readonly<Record<string, string>> = {
+const scalars: Readonly<Record<string, string>> = {
   'k8s.io.apimachinery.pkg.apis.meta.v1.Time': 'string',
   'k8s.io.apimachinery.pkg.apis.meta.v1.MicroTime': 'string',
   'k8s.io.apimachinery.pkg.apis.meta.v1.Duration': 'string',
@@ -37,7 +37,7 @@ function tsType(t: string, names: Map<string, string>): string {
   if (t === 'bool') return 'boolean';
   if (t === 'int32' || t === 'int64') return 'number';
   if (t === 'bytes' || t === 'string') return 'string';
-  return SCALARS[t] ?? names.get(t) ?? 'unknown';
+  return scalars[t] ?? names.get(t) ?? 'unknown';
 }
 
 function members(full: string, facts: Facts, names: Map<string, string>): string[] {
@@ -66,7 +66,7 @@ function members(full: string, facts: Facts, names: Map<string, string>): string
 
 /** Renders the TypeScript types of all facts. */
 export function renderTypes(facts: Facts): string {
-  const names = shortNames(Object.keys(facts).filter((n) => !(n in SCALARS)));
+  const names = shortNames(Object.keys(facts).filter((n) => !(n in scalars)));
   const out = [
     '// Made by generate.ts from facts about Kubernetes 1.35; do not edit. Quantities and times are strings as in JSON,',
     '// bytes are base64. Every field that may be absent is optional; `metadata.name` is there on every stored object.',

@@ -7,15 +7,15 @@
  * `omitempty` (`restartCount: 0`).
  */
 
-const ATOMIC = /^\/\/ \+structType=atomic\n(?:\/\/.*\n|\n)*?type (\w+) struct/gm;
-const STRUCT = /^type (\w+) struct \{\n([\s\S]*?)^\}/gm;
-const FIELD = /^\t\w+ +(\S.*?) +`.*?json:"(\w+)((?:,\w+)*)"/gm;
+const atomic = /^\/\/ \+structType=atomic\n(?:\/\/.*\n|\n)*?type (\w+) struct/gm;
+const struct = /^type (\w+) struct \{\n([\s\S]*?)^\}/gm;
+const field = /^\t\w+ +(\S.*?) +`.*?json:"(\w+)((?:,\w+)*)"/gm;
 
 /** The fields of all structs in one Go source whose zero value counts, as `Type.jsonName`. */
 export function zeroCounts(source: string): Set<string> {
   const out = new Set<string>();
-  for (const [, type, body = ''] of source.matchAll(STRUCT)) {
-    for (const [, goType = '', json, options = ''] of body.matchAll(FIELD)) {
+  for (const [, type, body = ''] of source.matchAll(struct)) {
+    for (const [, goType = '', json, options = ''] of body.matchAll(field)) {
       const omitted = options.includes('omitempty') || options.includes('omitzero');
       if (goType.startsWith('*') || !omitted) out.add(`${type}.${json}`);
     }
@@ -25,5 +25,5 @@ export function zeroCounts(source: string): Set<string> {
 
 /** The structs of one Go source that are owned and replaced as a whole (`+structType=atomic`). */
 export function atomicStructs(source: string): string[] {
-  return [...source.matchAll(ATOMIC)].map(([, type = '']) => type);
+  return [...source.matchAll(atomic)].map(([, type = '']) => type);
 }

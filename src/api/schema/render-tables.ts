@@ -3,7 +3,7 @@ import { type Facts, type FieldFact, jsonFields, type TypeFact } from './facts.t
 import type { FieldMarks, FieldRow, TypeRow } from './tables.ts';
 
 /** Types that JSON does not show as an object of their fields, and the word the tables have for them. */
-const SPECIAL: Readonly<Record<string, string>> = {
+const special: Readonly<Record<string, string>> = {
   'k8s.io.apimachinery.pkg.apis.meta.v1.Time': 'time',
   'k8s.io.apimachinery.pkg.apis.meta.v1.MicroTime': 'microTime',
   'k8s.io.apimachinery.pkg.apis.meta.v1.FieldsV1': 'fieldsV1',
@@ -17,20 +17,20 @@ const SPECIAL: Readonly<Record<string, string>> = {
   'k8s.io.apimachinery.pkg.runtime.RawExtension': 'raw',
 };
 
-const API = 'k8s.io.api.';
-const META = 'k8s.io.apimachinery.pkg.apis.';
+const api = 'k8s.io.api.';
+const meta = 'k8s.io.apimachinery.pkg.apis.';
 
 /** `k8s.io.api.core.v1.Pod` → `core.v1.Pod`; undefined for what no API object is made of. */
 function tableName(full: string): string | undefined {
-  if (full in SPECIAL) return undefined;
-  if (full.startsWith(API)) return full.slice(API.length);
-  return full.startsWith(META) ? full.slice(META.length) : undefined;
+  if (full in special) return undefined;
+  if (full.startsWith(api)) return full.slice(api.length);
+  return full.startsWith(meta) ? full.slice(meta.length) : undefined;
 }
 
 function tableType(t: string): string {
   if (t.startsWith('[]')) return `[]${tableType(t.slice(2))}`;
   if (t.startsWith('map<string,')) return `{}${tableType(t.slice(11, -1))}`;
-  return SPECIAL[t] ?? tableName(t) ?? t;
+  return special[t] ?? tableName(t) ?? t;
 }
 
 function defaultOf(text: unknown): unknown {

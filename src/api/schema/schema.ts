@@ -40,8 +40,8 @@ export interface Field {
   readonly owner: string;
 }
 
-const NO_MARKS: FieldMarks = {};
-const SCALARS: ReadonlySet<string> = new Set([
+const noMarks: FieldMarks = {};
+const scalars: ReadonlySet<string> = new Set([
   ...['string', 'bool', 'int32', 'int64', 'bytes', 'time', 'microTime'],
   ...['quantity', 'intOrString', 'fieldsV1', 'raw', 'strings'],
 ]);
@@ -108,7 +108,7 @@ function fieldOf(row: FieldRow, owner: string): Field {
   const [name, number, text, flags, marks] = row;
   const shape = text.startsWith('[]') ? 'list' : text.startsWith('{}') ? 'map' : 'one';
   const element = shape === 'one' ? text : text.slice(2);
-  const scalar = SCALARS.has(element);
+  const scalar = scalars.has(element);
   return {
     name,
     number,
@@ -118,7 +118,7 @@ function fieldOf(row: FieldRow, owner: string): Field {
     required: flags.includes('r'),
     zeroCounts: flags.includes('z'),
     inline: flags.includes('i'),
-    marks: marks ?? NO_MARKS,
+    marks: marks ?? noMarks,
     owner,
   };
 }

@@ -26,9 +26,9 @@ export class SelectorError extends Error {
   override readonly name = 'SelectorError';
 }
 
-const NAME = /^[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?$/;
-const SUBDOMAIN = /^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$/;
-const NO_LABELS: Labels = {};
+const namePattern = /^[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?$/;
+const subdomain = /^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$/;
+const noLabels: Labels = {};
 
 /** Matches everything. */
 export const everything: Selector = { terms: [], empty: true, matches: () => true };
@@ -64,14 +64,14 @@ function selectorOf(terms: readonly LabelTerm[]): Selector {
     const value = first.values[0];
     return { terms, empty: false, matches: (labels) => labels !== undefined && Object.hasOwn(labels, key) && labels[key] === value };
   }
-  return { terms, empty: false, matches: (labels) => terms.every((t) => termMatches(t, labels ?? NO_LABELS)) };
+  return { terms, empty: false, matches: (labels) => terms.every((t) => termMatches(t, labels ?? noLabels)) };
 }
 
 function checkKey(key: string): void {
   const slash = key.indexOf('/');
   const name = key.slice(slash + 1);
   const prefix = slash < 0 ? undefined : key.slice(0, slash);
-  const good = NAME.test(name) && name.length <= 63 && (prefix === undefined || (SUBDOMAIN.test(prefix) && prefix.length <= 253));
+  const good = namePattern.test(name) && name.length <= 63 && (prefix === undefined || (subdomain.test(prefix) && prefix.length <= 253));
   if (good) return;
   throw new SelectorError(
     `key: Invalid value: ${JSON.stringify(key)}: name part must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character (e.g. 'MyName',  or 'my.name',  or '123-abc', regex used for validation is '([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]')`,
@@ -79,22 +79,22 @@ function checkKey(key: string): void {
 }
 
 function checkValue(key: string, value: string): void {
-  if (value === '' || (NAME.test(value) && value.length <= 63)) return;
+  if (value === '' || (namePattern.test(value) && value.length <= 63)) return;
   throw new SelectorError(
     `values[0][${key}]: Invalid value: ${JSON.stringify(value)}: a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character (e.g. 'MyValue',  or 'my_value',  or '12345', regex used for validation is '(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?')`,
   );
 }
 
-const TOKEN = /\s*(==|!=|=|!|,|\(|\)|>|<|[^\s=!,()<>]+)/y;
+const tokenPattern = /\s*(==|!=|=|!|,|\(|\)|>|<|[^\s=!,()<>]+)/y;
 
 function tokenize(text: string): string[] {
   const out: string[] = [];
-  TOKEN.lastIndex = 0;
-  for (let m = TOKEN.exec(text); m; m = TOKEN.exec(text)) out.push(m[1] ?? '');
+  tokenPattern.lastIndex = 0;
+  for (let m = tokenPattern.exec(text); m; m = tokenPattern.exec(text)) out.push(m[1] ?? '');
   return out;
 }
 
-const SYMBOLS: ReadonlySet<string> = new Set(['==', '!=', '=', '!', ',', '(', ')', '>', '<']);
+const symbols: ReadonlySet<string> = new Set(['==', '!=', '=', '!', ',', '(', ')', '>', '<']);
 
 class TextParser {
   readonly #tokens: readonly string[];
@@ -114,7 +114,7 @@ class TextParser {
 
   #word(expected: string): string {
     const token = this.#peek();
-    if (token === undefined || SYMBOLS.has(token)) this.#fail(expected);
+    if (token === undefined || symbols.has(token)) this.#fail(expected);
     this.#at++;
     return token;
   }

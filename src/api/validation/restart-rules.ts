@@ -2,8 +2,8 @@
 import type { Container } from '../schema/types.ts';
 import { eachOf, type FieldError, notSupported, optionalOneOf, required, tooMany } from './field-error.ts';
 
-const MAX_RULES = 20;
-const MAX_CODES = 255;
+const maxRules = 20;
+const maxCodes = 255;
 
 export function restartErrors({ restartPolicy, restartPolicyRules: rules = [] }: Container, path: string): FieldError[] {
   const at = `${path}.restartPolicyRules`;
@@ -11,7 +11,7 @@ export function restartErrors({ restartPolicy, restartPolicyRules: rules = [] }:
   if (restartPolicy === undefined && rules.length > 0) {
     errors.push(required(`${path}.restartPolicy`, 'must specify restartPolicy when restart rules are used'));
   }
-  if (rules.length > MAX_RULES) errors.push(tooMany(at, rules.length, MAX_RULES));
+  if (rules.length > maxRules) errors.push(tooMany(at, rules.length, maxRules));
   return errors.concat(
     eachOf(rules, at, ({ action, exitCodes }, ruleAt) => {
       const wrong = action === 'Restart' ? [] : [notSupported(`${ruleAt}.action`, action, ['Restart'])];
@@ -20,7 +20,7 @@ export function restartErrors({ restartPolicy, restartPolicyRules: rules = [] }:
         wrong.push(notSupported(`${ruleAt}.exitCodes.operator`, exitCodes.operator, ['In', 'NotIn']));
       }
       const count = exitCodes.values?.length ?? 0;
-      return count > MAX_CODES ? [...wrong, tooMany(`${ruleAt}.exitCodes.values`, count, MAX_CODES)] : wrong;
+      return count > maxCodes ? [...wrong, tooMany(`${ruleAt}.exitCodes.values`, count, maxCodes)] : wrong;
     }),
   );
 }

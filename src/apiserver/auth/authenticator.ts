@@ -27,9 +27,9 @@ export interface Credentials {
 }
 
 /** Paths that anybody may ask for, and what lies below them (`/livez/ping`). */
-const PUBLIC = ['/healthz', '/livez', '/readyz', '/version'];
+const publicPaths = ['/healthz', '/livez', '/readyz', '/version'];
 /** How a browser, which cannot set headers on a WebSocket, hands over its token. */
-const WEBSOCKET_PREFIX = 'base64url.bearer.authorization.k8s.io.';
+const websocketPrefix = 'base64url.bearer.authorization.k8s.io.';
 
 export class Authenticator {
   readonly #options: AuthenticatorOptions;
@@ -48,7 +48,7 @@ export class Authenticator {
       const result = await this.review(token);
       return result.authenticated ? result.user : undefined;
     }
-    return PUBLIC.some((open) => path === open || path.startsWith(`${open}/`)) ? anonymous : undefined;
+    return publicPaths.some((open) => path === open || path.startsWith(`${open}/`)) ? anonymous : undefined;
   }
 
   /** What a TokenReview answers; `audiences` are those of the one who asks, by default the API server's. */
@@ -70,7 +70,7 @@ function bearerToken(headers: Credentials['headers']): string | undefined {
   if (authorization) return '';
   for (const protocol of first(headers['sec-websocket-protocol'])?.split(',') ?? []) {
     const trimmed = protocol.trim();
-    if (trimmed.startsWith(WEBSOCKET_PREFIX)) return Buffer.from(trimmed.slice(WEBSOCKET_PREFIX.length), 'base64url').toString();
+    if (trimmed.startsWith(websocketPrefix)) return Buffer.from(trimmed.slice(websocketPrefix.length), 'base64url').toString();
   }
   return undefined;
 }

@@ -8,10 +8,10 @@ import { binding, clusterBinding, group, role, rule, serviceAccount, user } from
 import type { RbacObject } from './rbac-index.ts';
 import { userRoles } from './user-roles.ts';
 
-const SCHEDULER = 'system:kube-scheduler';
-const CONTROLLERS = 'system:kube-controller-manager';
-const KUBEADM_NODES = 'system:bootstrappers:kubeadm:default-node-token';
-const DNS = 'system:fairlead:dns';
+const scheduler = 'system:kube-scheduler';
+const controllers = 'system:kube-controller-manager';
+const kubeadmNodes = 'system:bootstrappers:kubeadm:default-node-token';
+const dns = 'system:fairlead:dns';
 
 /** Who administers, as kubeadm has it, and what the API server may ask of kubelets. A foreign API server must be told; ours knows. */
 export const administratorBindings: readonly ClusterRoleBinding[] = [
@@ -27,20 +27,20 @@ const clusterBindings: readonly ClusterRoleBinding[] = [
   clusterBinding('system:public-info-viewer', [group('system:authenticated'), group('system:unauthenticated')]),
   clusterBinding('system:service-account-issuer-discovery', [group('system:serviceaccounts')]),
   clusterBinding('system:node-proxier', [user('system:kube-proxy'), group(nodePartGroup('proxy'))]),
-  clusterBinding('system:kube-controller-manager', [user(CONTROLLERS)]),
+  clusterBinding('system:kube-controller-manager', [user(controllers)]),
   clusterBinding('system:kube-dns', [serviceAccount('kube-system', 'kube-dns')]),
-  clusterBinding('system:kube-scheduler', [user(SCHEDULER)]),
-  clusterBinding('system:volume-scheduler', [user(SCHEDULER)]),
+  clusterBinding('system:kube-scheduler', [user(scheduler)]),
+  clusterBinding('system:volume-scheduler', [user(scheduler)]),
   // Nobody: nodes are authorized by the Node authorizer. The binding is there as upstream's is.
   clusterBinding('system:node', []),
 
   // What kubeadm makes: its kubeconfigs and join tokens work as they are.
   ...administratorBindings,
-  clusterBinding('system:node-bootstrapper', [group(KUBEADM_NODES)], 'kubeadm:kubelet-bootstrap'),
-  clusterBinding('kubeadm:get-nodes', [group(KUBEADM_NODES)], 'kubeadm:get-nodes'),
+  clusterBinding('system:node-bootstrapper', [group(kubeadmNodes)], 'kubeadm:kubelet-bootstrap'),
+  clusterBinding('kubeadm:get-nodes', [group(kubeadmNodes)], 'kubeadm:get-nodes'),
   clusterBinding(
     'system:certificates.k8s.io:certificatesigningrequests:nodeclient',
-    [group(KUBEADM_NODES)],
+    [group(kubeadmNodes)],
     'kubeadm:node-autoapprove-bootstrap',
   ),
   clusterBinding(
@@ -50,7 +50,7 @@ const clusterBindings: readonly ClusterRoleBinding[] = [
   ),
 
   clusterBinding('system:fairlead:pod-network', [group(nodePartGroup('net-agent'))]),
-  clusterBinding(DNS, [group(nodePartGroup('dns'))]),
+  clusterBinding(dns, [group(nodePartGroup('dns'))]),
 ];
 
 const namespaced: readonly (Role | RoleBinding)[] = [
@@ -60,7 +60,7 @@ const namespaced: readonly (Role | RoleBinding)[] = [
   binding(
     'kube-system',
     'extension-apiserver-authentication-reader',
-    [user(CONTROLLERS), user(SCHEDULER)],
+    [user(controllers), user(scheduler)],
     'system::extension-apiserver-authentication-reader',
   ),
   ...['kube-controller-manager', 'kube-scheduler'].flatMap((name) => [
@@ -87,8 +87,8 @@ const namespaced: readonly (Role | RoleBinding)[] = [
   binding('kube-public', 'system:controller:bootstrap-signer', [serviceAccount('kube-system', 'bootstrap-signer')]),
 
   // DNS servers announce themselves behind the Service kube-dns.
-  role('kube-system', DNS, [rule('get list watch create update patch delete', 'discovery.k8s.io', 'endpointslices')]),
-  binding('kube-system', DNS, [group(nodePartGroup('dns'))]),
+  role('kube-system', dns, [rule('get list watch create update patch delete', 'discovery.k8s.io', 'endpointslices')]),
+  binding('kube-system', dns, [group(nodePartGroup('dns'))]),
 ];
 
 /** Every default role and binding, roles first. The namespaces kube-system and kube-public must be there before. */

@@ -4,12 +4,12 @@ import type { Clock } from '../../clock/clock.ts';
 import type { AuthObjects } from './auth-objects.ts';
 import { authenticatedGroup, bootstrappersGroup, type UserInfo } from './user-info.ts';
 
-const TOKEN = /^([a-z0-9]{6})\.([a-z0-9]{16})$/;
-const GROUP = /^system:bootstrappers:[a-z0-9:-]{0,255}[a-z0-9]$/;
+const tokenPattern = /^([a-z0-9]{6})\.([a-z0-9]{16})$/;
+const bootstrappers = /^system:bootstrappers:[a-z0-9:-]{0,255}[a-z0-9]$/;
 
 /** The user of a bootstrap token, or undefined when it is not one, unknown, expired, or not for authentication. */
 export function bootstrapUser(token: string, objects: AuthObjects, clock: Clock): UserInfo | undefined {
-  const [, id, secret] = TOKEN.exec(token) ?? [];
+  const [, id, secret] = tokenPattern.exec(token) ?? [];
   if (!id || !secret) return undefined;
   const found = objects.secret('kube-system', `bootstrap-token-${id}`);
   if (found?.type !== 'bootstrap.kubernetes.io/token' || found.metadata.deletionTimestamp) return undefined;
@@ -23,7 +23,7 @@ export function bootstrapUser(token: string, objects: AuthObjects, clock: Clock)
     .split(',')
     .map((group) => group.trim())
     .filter(Boolean);
-  if (!extra.every((group) => GROUP.test(group))) return undefined;
+  if (!extra.every((group) => bootstrappers.test(group))) return undefined;
   return { name: `system:bootstrap:${id}`, groups: [bootstrappersGroup, ...extra, authenticatedGroup] };
 }
 

@@ -10,7 +10,7 @@ import { userOfCertificate } from './client-certificate.ts';
 import type { UserInfo } from './user-info.ts';
 
 const algorithm = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' };
-const DAY = 86_400_000;
+const day = 86_400_000;
 
 interface Pair {
   readonly certificate: x509.X509Certificate;
@@ -29,7 +29,7 @@ async function authority(): Promise<Pair> {
   return { certificate, keys };
 }
 
-async function leaf(ca: Pair, subject: string, usage: string, from = Date.now() - DAY): Promise<{ cert: string; key: string }> {
+async function leaf(ca: Pair, subject: string, usage: string, from = Date.now() - day): Promise<{ cert: string; key: string }> {
   const keys = await webcrypto.subtle.generateKey(algorithm, true, ['sign', 'verify']);
   const certificate = await x509.X509CertificateGenerator.create({
     subject,
@@ -38,7 +38,7 @@ async function leaf(ca: Pair, subject: string, usage: string, from = Date.now() 
     signingKey: ca.keys.privateKey,
     signingAlgorithm: algorithm,
     notBefore: new Date(from),
-    notAfter: new Date(from + 2 * DAY),
+    notAfter: new Date(from + 2 * day),
     extensions: [new x509.ExtendedKeyUsageExtension([usage])],
   });
   const key = await webcrypto.subtle.exportKey('pkcs8', keys.privateKey);
@@ -85,7 +85,7 @@ describe('userOfCertificate()', () => {
     assert.equal(await seen(ca, undefined), undefined);
     assert.equal(await seen(ca, await leaf(await authority(), 'CN=jane, O=system:masters', clientAuth)), undefined);
     assert.equal(await seen(ca, await leaf(ca, 'CN=jane', serverAuth)), undefined);
-    assert.equal(await seen(ca, await leaf(ca, 'CN=jane', clientAuth, Date.now() - 3 * DAY)), undefined);
+    assert.equal(await seen(ca, await leaf(ca, 'CN=jane', clientAuth, Date.now() - 3 * day)), undefined);
     assert.equal(await seen(ca, await leaf(ca, 'O=system:masters', clientAuth)), undefined);
   });
 });

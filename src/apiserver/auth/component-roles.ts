@@ -3,10 +3,10 @@ import type { ClusterRole } from '../../api/schema/types.ts';
 import { commonNodeRules } from './node-authorizer.ts';
 import { clusterRole, paths, rule } from './policy-builder.ts';
 
-const READ = 'get list watch';
+const read = 'get list watch';
 const events = rule('create update patch', 'core events.k8s.io', 'events');
 const reviews = [rule('create', 'authentication.k8s.io', 'tokenreviews'), rule('create', 'authorization.k8s.io', 'subjectaccessreviews')];
-const CERTIFICATES = 'certificates.k8s.io';
+const certificates = 'certificates.k8s.io';
 const signers = {
   'legacy-unknown': 'kubernetes.io/legacy-unknown',
   'kubelet-serving': 'kubernetes.io/kubelet-serving',
@@ -19,10 +19,10 @@ const nodeRules = [
   ...commonNodeRules,
   rule('create get list watch update patch', 'core', 'nodes'),
   rule('update patch', 'core', 'nodes/status pods/status'),
-  rule(`${READ} create delete`, 'core', 'pods'),
+  rule(`${read} create delete`, 'core', 'pods'),
   rule('create', 'core', 'pods/eviction serviceaccounts/token'),
   rule('get', 'core', 'serviceaccounts persistentvolumes persistentvolumeclaims'),
-  rule(READ, 'core', 'secrets configmaps'),
+  rule(read, 'core', 'secrets configmaps'),
   rule('get update patch', 'core', 'persistentvolumeclaims/status'),
   rule('get create update patch delete', 'coordination.k8s.io', 'leases'),
   rule('get', 'storage.k8s.io', 'volumeattachments'),
@@ -35,13 +35,13 @@ export const componentRoles: readonly ClusterRole[] = [
   clusterRole('system:node', nodeRules),
   clusterRole('system:node-problem-detector', [rule('get', 'core', 'nodes'), rule('patch', 'core', 'nodes/status'), events]),
   clusterRole('system:kubelet-api-admin', [
-    rule(READ, 'core', 'nodes'),
+    rule(read, 'core', 'nodes'),
     rule('proxy', 'core', 'nodes'),
     rule('*', 'core', 'nodes/proxy nodes/metrics nodes/stats nodes/log nodes/pods nodes/healthz nodes/configz'),
   ]),
-  clusterRole('system:node-bootstrapper', [rule('create get list watch', CERTIFICATES, 'certificatesigningrequests')]),
+  clusterRole('system:node-bootstrapper', [rule('create get list watch', certificates, 'certificatesigningrequests')]),
   clusterRole('system:auth-delegator', reviews),
-  clusterRole('system:kube-aggregator', [rule(READ, 'core', 'services endpoints')]),
+  clusterRole('system:kube-aggregator', [rule(read, 'core', 'services endpoints')]),
   clusterRole('system:kube-controller-manager', [
     events,
     rule('create', 'coordination.k8s.io', 'leases'),
@@ -57,54 +57,54 @@ export const componentRoles: readonly ClusterRole[] = [
     events,
     rule('create', 'coordination.k8s.io', 'leases'),
     rule('get list watch update', 'coordination.k8s.io', 'leases', 'kube-scheduler'),
-    rule(`${READ} create update patch delete deletecollection`, 'coordination.k8s.io', 'leasecandidates'),
-    rule(READ, 'core', 'nodes namespaces'),
-    rule(`${READ} delete`, 'core', 'pods'),
+    rule(`${read} create update patch delete deletecollection`, 'coordination.k8s.io', 'leasecandidates'),
+    rule(read, 'core', 'nodes namespaces'),
+    rule(`${read} delete`, 'core', 'pods'),
     rule('create', 'core', 'pods/binding bindings'),
     rule('patch update', 'core', 'pods/status'),
     rule('update', 'core', 'pods/finalizers'),
-    rule(READ, 'core', 'services replicationcontrollers persistentvolumeclaims persistentvolumes'),
-    rule(READ, 'apps extensions', 'replicasets'),
-    rule(READ, 'apps', 'statefulsets'),
-    rule(READ, 'policy', 'poddisruptionbudgets'),
+    rule(read, 'core', 'services replicationcontrollers persistentvolumeclaims persistentvolumes'),
+    rule(read, 'apps extensions', 'replicasets'),
+    rule(read, 'apps', 'statefulsets'),
+    rule(read, 'policy', 'poddisruptionbudgets'),
     ...reviews,
-    rule(READ, 'storage.k8s.io', 'csinodes csidrivers csistoragecapacities volumeattachments'),
-    rule(READ, 'resource.k8s.io', 'deviceclasses resourceslices'),
-    rule(`${READ} patch update`, 'resource.k8s.io', 'resourceclaims resourceclaims/status'),
+    rule(read, 'storage.k8s.io', 'csinodes csidrivers csistoragecapacities volumeattachments'),
+    rule(read, 'resource.k8s.io', 'deviceclasses resourceslices'),
+    rule(`${read} patch update`, 'resource.k8s.io', 'resourceclaims resourceclaims/status'),
   ]),
   clusterRole('system:volume-scheduler', [
-    rule(`${READ} update patch`, 'core', 'persistentvolumes persistentvolumeclaims'),
-    rule(READ, 'storage.k8s.io', 'storageclasses'),
+    rule(`${read} update patch`, 'core', 'persistentvolumes persistentvolumeclaims'),
+    rule(read, 'storage.k8s.io', 'storageclasses'),
   ]),
   clusterRole('system:node-proxier', [
     rule('list watch', 'core', 'services endpoints'),
-    rule(READ, 'core', 'nodes'),
+    rule(read, 'core', 'nodes'),
     events,
     rule('list watch', 'discovery.k8s.io', 'endpointslices'),
     rule('list watch', 'networking.k8s.io', 'servicecidrs'),
   ]),
   clusterRole('system:kube-dns', [rule('list watch', 'core', 'endpoints services')]),
   clusterRole('system:persistent-volume-provisioner', [
-    rule(`${READ} create delete`, 'core', 'persistentvolumes'),
-    rule(`${READ} update`, 'core', 'persistentvolumeclaims'),
-    rule(READ, 'storage.k8s.io', 'storageclasses'),
+    rule(`${read} create delete`, 'core', 'persistentvolumes'),
+    rule(`${read} update`, 'core', 'persistentvolumeclaims'),
+    rule(read, 'storage.k8s.io', 'storageclasses'),
     rule('watch', 'core', 'events'),
     events,
   ]),
   clusterRole('system:certificates.k8s.io:certificatesigningrequests:nodeclient', [
-    rule('create', CERTIFICATES, 'certificatesigningrequests/nodeclient'),
+    rule('create', certificates, 'certificatesigningrequests/nodeclient'),
   ]),
   clusterRole('system:certificates.k8s.io:certificatesigningrequests:selfnodeclient', [
-    rule('create', CERTIFICATES, 'certificatesigningrequests/selfnodeclient'),
+    rule('create', certificates, 'certificatesigningrequests/selfnodeclient'),
   ]),
   ...Object.entries(signers).map(([name, signer]) =>
-    clusterRole(`system:certificates.k8s.io:${name}-approver`, [rule('approve', CERTIFICATES, 'signers', signer)]),
+    clusterRole(`system:certificates.k8s.io:${name}-approver`, [rule('approve', certificates, 'signers', signer)]),
   ),
   clusterRole('kubeadm:get-nodes', [rule('get', 'core', 'nodes')]),
 
   // Not the name in flannel's own manifest, which people create beside this.
   clusterRole('system:fairlead:pod-network', [
-    rule(READ, 'core', 'nodes'),
+    rule(read, 'core', 'nodes'),
     rule('patch', 'core', 'nodes/status'),
     rule('list watch', 'networking.k8s.io', 'networkpolicies'),
   ]),

@@ -11,7 +11,7 @@ export interface Refusal {
   readonly message: string;
 }
 
-const GROUP = 'rbac.authorization.k8s.io';
+const rbacGroup = 'rbac.authorization.k8s.io';
 const everything: readonly PolicyRule[] = [
   { verbs: ['*'], apiGroups: ['*'], resources: ['*'] },
   { verbs: ['*'], nonResourceURLs: ['*'] },
@@ -32,7 +32,7 @@ export function checkRoleEscalation(
   if (sameRules && sameAggregation) return undefined;
   const { name, namespace = '' } = role.metadata;
   const resource = role.kind === 'ClusterRole' ? 'clusterroles' : 'roles';
-  if (authorizer.authorize(resourceAttributes(user, 'escalate', { group: GROUP, version: 'v1', resource, namespace, name })).allowed)
+  if (authorizer.authorize(resourceAttributes(user, 'escalate', { group: rbacGroup, version: 'v1', resource, namespace, name })).allowed)
     return undefined;
   // What an aggregated role will come to hold nobody knows today.
   if (aggregation && !sameAggregation && missingRules(user, '', everything, authorizer).length > 0) {
@@ -54,10 +54,10 @@ export function checkBindingEscalation(
   const namespace = binding.metadata.namespace ?? '';
   const { kind, name } = binding.roleRef;
   const resource = kind === 'ClusterRole' ? 'clusterroles' : 'roles';
-  if (authorizer.authorize(resourceAttributes(user, 'bind', { group: GROUP, version: 'v1', resource, namespace, name })).allowed)
+  if (authorizer.authorize(resourceAttributes(user, 'bind', { group: rbacGroup, version: 'v1', resource, namespace, name })).allowed)
     return undefined;
   const rules = authorizer.rbac.roleRules(binding);
-  if (!rules) return { code: 404, message: `${resource}.${GROUP} "${name}" not found` };
+  if (!rules) return { code: 404, message: `${resource}.${rbacGroup} "${name}" not found` };
   return refuseMissing(user, namespace, rules, authorizer);
 }
 

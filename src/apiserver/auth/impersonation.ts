@@ -8,8 +8,8 @@ export type Impersonation =
   | { readonly ok: true; readonly user: UserInfo }
   | { readonly ok: false; readonly code: 400 | 403; readonly message: string };
 
-const EXTRA = 'impersonate-extra-';
-const AUTHENTICATION = 'authentication.k8s.io';
+const extraPrefix = 'impersonate-extra-';
+const authentication = 'authentication.k8s.io';
 
 /**
  * The user to act as: `user` itself when the request asks for nobody else. `headers` are Node's `headersDistinct`; in `headers` several
@@ -33,9 +33,9 @@ export function impersonate(user: UserInfo, headers: NodeJS.Dict<string[]> | Inc
       ? ask({ version: 'v1', resource: 'serviceaccounts', namespace, name: account })
       : ask({ version: 'v1', resource: 'users', name }),
     ...groups.map((group) => ask({ version: 'v1', resource: 'groups', name: group })),
-    ...(uid ? [ask({ group: AUTHENTICATION, version: 'v1', resource: 'uids', name: uid })] : []),
+    ...(uid ? [ask({ group: authentication, version: 'v1', resource: 'uids', name: uid })] : []),
     ...Object.entries(extra).flatMap(([key, list]) =>
-      list.map((value) => ask({ group: AUTHENTICATION, version: 'v1', resource: 'userextras', subresource: key, name: value })),
+      list.map((value) => ask({ group: authentication, version: 'v1', resource: 'userextras', subresource: key, name: value })),
     ),
   ];
   for (const question of questions) {
@@ -62,8 +62,8 @@ function groupsOf(name: string, asked: readonly string[], namespace: string | un
 function extraOf(headers: NodeJS.Dict<string[]> | IncomingHttpHeaders): Record<string, string[]> {
   const extra: Record<string, string[]> = {};
   for (const [header, value] of Object.entries(headers)) {
-    if (!header.startsWith(EXTRA) || value === undefined) continue;
-    extra[decodeKey(header.slice(EXTRA.length))] = [value].flat();
+    if (!header.startsWith(extraPrefix) || value === undefined) continue;
+    extra[decodeKey(header.slice(extraPrefix.length))] = [value].flat();
   }
   return extra;
 }

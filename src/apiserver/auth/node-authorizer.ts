@@ -6,8 +6,8 @@ import type { NodeGraph, UsedKind } from './node-graph.ts';
 import { RuleTable } from './rule-table.ts';
 import { nodeNameOf } from './user-info.ts';
 
-const READ = new Set(['get', 'list', 'watch']);
-const WRITE_OWN = new Set(['get', 'create', 'update', 'patch', 'delete']);
+const read = new Set(['get', 'list', 'watch']);
+const writeOwn = new Set(['get', 'create', 'update', 'patch', 'delete']);
 
 /** What every node may whatever it runs; the role `system:node` says the same. */
 export const commonNodeRules: readonly PolicyRule[] = [
@@ -54,7 +54,7 @@ export class NodeAuthorizer {
       case 'leases.coordination.k8s.io':
         return ownLease(node, a);
       case 'csinodes.storage.k8s.io':
-        return a.subresource === '' && WRITE_OWN.has(a.verb) && (a.name === node || a.verb === 'create') ? undefined : '';
+        return a.subresource === '' && writeOwn.has(a.verb) && (a.name === node || a.verb === 'create') ? undefined : '';
       case 'nodes':
         return ownNode(node, a);
       case 'pods':
@@ -67,7 +67,7 @@ export class NodeAuthorizer {
   }
 
   #readUsed(node: string, a: Attributes): string | undefined {
-    if (!READ.has(a.verb) || a.subresource) return `can only read resources of this type`;
+    if (!read.has(a.verb) || a.subresource) return `can only read resources of this type`;
     return this.#used(node, a);
   }
 
@@ -103,12 +103,12 @@ function ownNode(node: string, a: Attributes): string | undefined {
   if (a.subresource) return '';
   // Names of what is written are checked by NodeRestriction, which sees the object too.
   if (a.verb === 'create' || a.verb === 'update' || a.verb === 'patch') return undefined;
-  if (!READ.has(a.verb)) return '';
+  if (!read.has(a.verb)) return '';
   return nameOf(a) === node ? undefined : `node '${node}' cannot read '${nameOf(a)}', only its own Node object`;
 }
 
 function ownLease(node: string, a: Attributes): string | undefined {
-  if (a.subresource || !WRITE_OWN.has(a.verb)) return 'can only get, create, update, patch, or delete a node lease';
+  if (a.subresource || !writeOwn.has(a.verb)) return 'can only get, create, update, patch, or delete a node lease';
   if (a.namespace !== 'kube-node-lease') return `can only access leases in the "kube-node-lease" system namespace`;
   if (a.verb !== 'create' && a.name !== node) return 'can only access node lease with the same name as the requesting node';
   return undefined;

@@ -4,7 +4,7 @@ import type { Container, EphemeralContainer, Pod, Volume } from '../../api/schem
 
 export type UsedKind = 'configmaps' | 'secrets' | 'serviceaccounts' | 'persistentvolumeclaims' | 'pods';
 
-const MIRROR = 'kubernetes.io/config.mirror';
+const mirror = 'kubernetes.io/config.mirror';
 
 export class NodeGraph {
   /** Node → `kind/namespace/name` → by how many pods. */
@@ -50,7 +50,7 @@ function usesOf(pod: Pod): Set<string> {
   };
   add('pods', name);
   // A mirror pod is written by the kubelet itself, which must not gain access by what it writes there.
-  if (annotations?.[MIRROR] === undefined) visitReferences(pod, add);
+  if (annotations?.[mirror] === undefined) visitReferences(pod, add);
   return uses;
 }
 

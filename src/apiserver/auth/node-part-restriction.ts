@@ -8,11 +8,11 @@ import type { EndpointSlice, Node } from '../../api/schema/types.ts';
 import type { NodeWrite } from './node-restriction.ts';
 
 /** Where flannel and its like keep their lease; `public-ip-overwrite` is for people to set. */
-const LEASE = 'flannel.alpha.coreos.com/';
-const OVERWRITE = `${LEASE}public-ip-overwrite`;
-const SERVICE = 'kube-dns';
-const SERVICE_NAME = 'kubernetes.io/service-name';
-const MANAGER = 'endpointslice.kubernetes.io/managed-by';
+const lease = 'flannel.alpha.coreos.com/';
+const overwrite = `${lease}public-ip-overwrite`;
+const serviceLabel = 'kube-dns';
+const serviceName = 'kubernetes.io/service-name';
+const managerLabel = 'endpointslice.kubernetes.io/managed-by';
 
 /** Why a part of a node may not write this, or undefined. Says nothing about users that are none, nor about what RBAC alone decides. */
 export function restrictNodePart(write: NodeWrite): string | undefined {
@@ -34,7 +34,7 @@ function restrictLease(node: string, { subresource, name, object, old }: NodeWri
   if (subresource !== 'status') return 'a net-agent may only update the status of its Node';
   return isDeepStrictEqual(beside(object as Node), beside(old as Node))
     ? undefined
-    : `a net-agent may only change annotations ${LEASE}* but ${OVERWRITE}, and the condition NetworkUnavailable`;
+    : `a net-agent may only change annotations ${lease}* but ${overwrite}, and the condition NetworkUnavailable`;
 }
 
 /** A Node without what tells a lease, and without what every write changes. */
@@ -43,7 +43,7 @@ function beside({ metadata, spec, status }: Node): object {
   return {
     identity,
     annotations: Object.entries(annotations ?? {})
-      .filter(([key]) => !key.startsWith(LEASE) || key === OVERWRITE)
+      .filter(([key]) => !key.startsWith(lease) || key === overwrite)
       .sort(),
     spec: spec ?? {},
     status: { ...status, conditions: (status?.conditions ?? []).filter((c) => c.type !== 'NetworkUnavailable') },
@@ -51,12 +51,12 @@ function beside({ metadata, spec, status }: Node): object {
 }
 
 function restrictSlice(node: string, { operation, name, object, old }: NodeWrite): string | undefined {
-  if (name !== `${SERVICE}-${node}`) return `the DNS of node "${node}" may only write the EndpointSlice "${SERVICE}-${node}"`;
+  if (name !== `${serviceLabel}-${node}`) return `the DNS of node "${node}" may only write the EndpointSlice "${serviceLabel}-${node}"`;
   const slices = (operation === 'DELETE' ? [old] : [old, object]) as (EndpointSlice | undefined)[];
   for (const { metadata, endpoints = [] } of slices.filter((slice) => slice !== undefined)) {
-    const { [SERVICE_NAME]: service, [MANAGER]: manager } = metadata.labels ?? {};
-    if (service !== SERVICE || manager !== 'dns.fairlead.dev')
-      return `the DNS of a node may only write EndpointSlices of Service "${SERVICE}" that it manages`;
+    const { [serviceName]: service, [managerLabel]: manager } = metadata.labels ?? {};
+    if (service !== serviceLabel || manager !== 'dns.fairlead.dev')
+      return `the DNS of a node may only write EndpointSlices of Service "${serviceLabel}" that it manages`;
     if ((endpoints ?? []).some(({ nodeName }) => nodeName !== node))
       return `the DNS of node "${node}" may only write endpoints on that node`;
   }

@@ -22,10 +22,10 @@ export interface NodeWrite {
   readonly old: object | undefined;
 }
 
-const MIRROR = 'kubernetes.io/config.mirror';
-const RESTRICTED = 'node-restriction.kubernetes.io';
+const mirror = 'kubernetes.io/config.mirror';
+const restricted = 'node-restriction.kubernetes.io';
 /** Labels below kubernetes.io and k8s.io that a kubelet may set on its own Node. */
-const KUBELET_LABELS = new Set([
+const kubeletLabels = new Set([
   'kubernetes.io/hostname',
   'kubernetes.io/instance-type',
   'kubernetes.io/os',
@@ -42,7 +42,7 @@ const KUBELET_LABELS = new Set([
   'topology.kubernetes.io/zone',
   'topology.kubernetes.io/region',
 ]);
-const KUBELET_LABEL_DOMAINS = ['kubelet.kubernetes.io', 'node.kubernetes.io'];
+const kubeletLabelDomains = ['kubelet.kubernetes.io', 'node.kubernetes.io'];
 
 /** Why a node may not write this, or undefined. Says nothing about users that are no nodes. */
 export function restrictNode(write: NodeWrite, objects: AuthObjects): string | undefined {
@@ -87,7 +87,7 @@ function restrictPod(node: string, write: NodeWrite, objects: AuthObjects): stri
 /** A kubelet creates mirror pods only, bound to itself, owned by its Node, with no reference to anything it might then read. */
 function refuseMirrorPod(node: string, pod: Pod, objects: AuthObjects): string | undefined {
   const { annotations, ownerReferences = [] } = pod.metadata;
-  if (annotations?.[MIRROR] === undefined) return `pod does not have "${MIRROR}" annotation, node "${node}" can only create mirror pods`;
+  if (annotations?.[mirror] === undefined) return `pod does not have "${mirror}" annotation, node "${node}" can only create mirror pods`;
   if (pod.spec?.nodeName !== node) return `node "${node}" can only create pods with spec.nodeName set to itself`;
   if (ownerReferences.length > 1) return `node "${node}" can only create pods with a single owner reference set to itself`;
   const owner = ownerReferences[0];
@@ -185,13 +185,13 @@ function modifiedLabels(labels: Readonly<Record<string, string>>, old: Readonly<
 }
 
 function isKubeletLabel(key: string): boolean {
-  if (KUBELET_LABELS.has(key)) return true;
+  if (kubeletLabels.has(key)) return true;
   const slash = key.indexOf('/');
   if (slash < 0) return true;
   const domain = key.slice(0, slash);
   const within = (parent: string): boolean => domain === parent || domain.endsWith(`.${parent}`);
-  if (within(RESTRICTED)) return false;
-  if (KUBELET_LABEL_DOMAINS.some(within)) return true;
+  if (within(restricted)) return false;
+  if (kubeletLabelDomains.some(within)) return true;
   return !within('kubernetes.io') && !within('k8s.io');
 }
 

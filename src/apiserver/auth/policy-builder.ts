@@ -1,8 +1,8 @@
 /** Roles and bindings in few words, for the bootstrap policy. */
 import type { ClusterRole, ClusterRoleBinding, ObjectMeta, PolicyRule, Role, RoleBinding, Subject } from '../../api/schema/types.ts';
 
-const API = 'rbac.authorization.k8s.io/v1';
-const GROUP = 'rbac.authorization.k8s.io';
+const api = 'rbac.authorization.k8s.io/v1';
+const rbacGroup = 'rbac.authorization.k8s.io';
 
 /** Verbs, groups and resources are separated by blanks; the core group is written `core`. */
 export function rule(verbs: string, groups: string, resources: string, ...names: string[]): PolicyRule {
@@ -19,7 +19,7 @@ export function paths(verbs: string, ...urls: string[]): PolicyRule {
 }
 
 export function clusterRole(name: string, rules: readonly PolicyRule[], labels: Record<string, string> = {}): ClusterRole {
-  return { apiVersion: API, kind: 'ClusterRole', metadata: metadata(name, undefined, labels), rules: [...rules] };
+  return { apiVersion: api, kind: 'ClusterRole', metadata: metadata(name, undefined, labels), rules: [...rules] };
 }
 
 /** A ClusterRole that is made of those with the label `key: "true"`. */
@@ -28,16 +28,16 @@ export function aggregatedRole(name: string, key: string, labels: Record<string,
 }
 
 export function role(namespace: string, name: string, rules: readonly PolicyRule[]): Role {
-  return { apiVersion: API, kind: 'Role', metadata: metadata(name, namespace), rules: [...rules] };
+  return { apiVersion: api, kind: 'Role', metadata: metadata(name, namespace), rules: [...rules] };
 }
 
 /** Binds a ClusterRole everywhere; `name` is the role's too unless it is given. */
 export function clusterBinding(roleName: string, subjects: readonly Subject[], name: string = roleName): ClusterRoleBinding {
   return {
-    apiVersion: API,
+    apiVersion: api,
     kind: 'ClusterRoleBinding',
     metadata: metadata(name),
-    roleRef: { apiGroup: GROUP, kind: 'ClusterRole', name: roleName },
+    roleRef: { apiGroup: rbacGroup, kind: 'ClusterRole', name: roleName },
     ...(subjects.length > 0 ? { subjects: [...subjects] } : {}),
   };
 }
@@ -45,20 +45,20 @@ export function clusterBinding(roleName: string, subjects: readonly Subject[], n
 /** Binds a Role within its namespace. */
 export function binding(namespace: string, roleName: string, subjects: readonly Subject[], name: string = roleName): RoleBinding {
   return {
-    apiVersion: API,
+    apiVersion: api,
     kind: 'RoleBinding',
     metadata: metadata(name, namespace),
-    roleRef: { apiGroup: GROUP, kind: 'Role', name: roleName },
+    roleRef: { apiGroup: rbacGroup, kind: 'Role', name: roleName },
     subjects: [...subjects],
   };
 }
 
 export function user(name: string): Subject {
-  return { kind: 'User', apiGroup: GROUP, name };
+  return { kind: 'User', apiGroup: rbacGroup, name };
 }
 
 export function group(name: string): Subject {
-  return { kind: 'Group', apiGroup: GROUP, name };
+  return { kind: 'Group', apiGroup: rbacGroup, name };
 }
 
 export function serviceAccount(namespace: string, name: string): Subject {

@@ -111,7 +111,7 @@ export class RbacIndex {
       const selector = labelSelectorOf(given);
       // By name, so that the result does not depend on the order in which the roles came.
       for (const [key, other] of [...this.#roles].sort(([a], [b]) => (a < b ? -1 : 1))) {
-        if (!key.startsWith(CLUSTER) || key === own || !selector.matches(other.metadata.labels ?? {})) continue;
+        if (!key.startsWith(cluster) || key === own || !selector.matches(other.metadata.labels ?? {})) continue;
         for (const rule of this.#rules(key, seen) ?? []) rules.set(JSON.stringify(rule), rule);
       }
     }
@@ -169,7 +169,7 @@ export class RbacIndex {
 
   /** Forgets what was compiled from the role, and from every aggregated role, which may select it. */
   #forgetTables(roleKey: string): void {
-    for (const role of roleKey.startsWith(CLUSTER) ? new Set([roleKey, ...this.#aggregated]) : [roleKey]) {
+    for (const role of roleKey.startsWith(cluster) ? new Set([roleKey, ...this.#aggregated]) : [roleKey]) {
       for (const bindingKey of this.#bindingsOfRole.get(role) ?? []) {
         const binding = this.#bindings.get(bindingKey)!;
         const scope = binding.metadata.namespace ?? '';
@@ -183,17 +183,17 @@ export class RbacIndex {
 }
 
 /** Before the name of what has no namespace; no namespace is called so. */
-const CLUSTER = '\0';
+const cluster = '\0';
 
 /** Kinds of roles and bindings never meet in one map, so scope, namespace and name make a key. */
 function keyOf(object: RbacObject): string {
   const { namespace, name } = object.metadata;
-  return namespace ? `${namespace}\0${name}` : `${CLUSTER}${name}`;
+  return namespace ? `${namespace}\0${name}` : `${cluster}${name}`;
 }
 
 function roleKeyOf(binding: AnyBinding): string {
   const { kind, name } = binding.roleRef;
-  return kind === 'ClusterRole' ? `${CLUSTER}${name}` : `${binding.metadata.namespace}\0${name}`;
+  return kind === 'ClusterRole' ? `${cluster}${name}` : `${binding.metadata.namespace}\0${name}`;
 }
 
 function keyOfSubject(subject: Subject, namespace: string): string | undefined {

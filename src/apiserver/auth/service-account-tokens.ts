@@ -9,9 +9,9 @@ import type { TokenKeys } from './token-keys.ts';
 import { authenticatedGroup, serviceAccountsGroup, serviceAccountUser, type UserInfo } from './user-info.ts';
 
 /** How long a token outlives the deletion timestamp of what it is bound to, in milliseconds: a pod that shuts down still talks. */
-const DELETION_LEEWAY_MS = 60_000;
+const deletionLeewayMs = 60_000;
 /** Tokens whose signature need not be checked again. */
-const CACHED = 4_096;
+const cached = 4_096;
 
 export type TokenResult =
   | { readonly authenticated: true; readonly user: UserInfo; readonly audiences: readonly string[] }
@@ -103,7 +103,7 @@ export class ServiceAccountTokens {
     if (!object) return `${what} ${claim.name} has been deleted`;
     const { uid, deletionTimestamp } = object.metadata;
     if (uid !== claim.uid) return `${what} UID (${uid}) does not match claim (${claim.uid})`;
-    if (deletionTimestamp && Date.parse(deletionTimestamp) + DELETION_LEEWAY_MS < this.#options.clock.now())
+    if (deletionTimestamp && Date.parse(deletionTimestamp) + deletionLeewayMs < this.#options.clock.now())
       return `${what} ${claim.name} has been deleted`;
     return undefined;
   }
@@ -112,7 +112,7 @@ export class ServiceAccountTokens {
     // Taken out and put in again, the least recently used stands first.
     this.#verified.delete(hash);
     this.#verified.set(hash, claims);
-    if (this.#verified.size > CACHED) this.#verified.delete(this.#verified.keys().next().value!);
+    if (this.#verified.size > cached) this.#verified.delete(this.#verified.keys().next().value!);
   }
 }
 

@@ -45,12 +45,12 @@ type Bound =
   | { readonly ok: true; readonly claims: Partial<Record<'pod' | 'secret' | 'node', ObjectClaim>> }
   | (IssuedToken & { readonly ok: false });
 
-const DEFAULT_SECONDS = 3600;
-const MIN_SECONDS = 600;
-const MAX_SECONDS = 2 ** 32;
+const defaultSeconds = 3600;
+const minSeconds = 600;
+const maxSeconds = 2 ** 32;
 /** What the ServiceAccount admission writes into pods, and nobody else would think of: these tokens may be used for longer. */
-const EXTENDABLE_SECONDS = 3607;
-const EXTENDED_SECONDS = 365 * 24 * 3600;
+const extendableSeconds = 3607;
+const extendedSeconds = 365 * 24 * 3600;
 
 export class TokenIssuer {
   readonly #options: TokenIssuerOptions;
@@ -62,18 +62,18 @@ export class TokenIssuer {
   /** A token for the ServiceAccount, bound to the object that the spec names. */
   async issue(serviceAccount: ServiceAccount, spec: TokenSpec): Promise<IssuedToken> {
     const { keys, issuer, clock } = this.#options;
-    const asked = spec.expirationSeconds || DEFAULT_SECONDS;
-    if (asked < MIN_SECONDS)
+    const asked = spec.expirationSeconds || defaultSeconds;
+    if (asked < minSeconds)
       return invalid('spec.expirationSeconds', `Invalid value: ${asked}: may not specify a duration less than 10 minutes`);
-    if (asked > MAX_SECONDS) return invalid('spec.expirationSeconds', `Too long: may not be more than 2^32 seconds`);
+    if (asked > maxSeconds) return invalid('spec.expirationSeconds', `Too long: may not be more than 2^32 seconds`);
     const { namespace = '', name, uid = '' } = serviceAccount.metadata;
     const bound = this.#bind(namespace, name, spec.boundObjectRef);
     if (!bound.ok) return bound;
     const audiences = spec.audiences?.length ? spec.audiences : this.#options.audiences;
     const now = Math.floor(clock.now() / 1000);
-    const max = this.#options.maxExpirationSeconds ?? MAX_SECONDS;
+    const max = this.#options.maxExpirationSeconds ?? maxSeconds;
     const expirationSeconds = Math.min(asked, max);
-    const lifeSeconds = this.#isExtended(spec, expirationSeconds, audiences) ? Math.min(EXTENDED_SECONDS, max) : expirationSeconds;
+    const lifeSeconds = this.#isExtended(spec, expirationSeconds, audiences) ? Math.min(extendedSeconds, max) : expirationSeconds;
     const warnAfter = lifeSeconds > expirationSeconds ? { warnafter: now + expirationSeconds } : {};
     const claims = { 'kubernetes.io': { namespace, serviceaccount: { name, uid }, ...bound.claims, ...warnAfter } };
     const token = await new SignJWT(claims)
@@ -95,7 +95,7 @@ export class TokenIssuer {
   /** The kubelet renews such a token within the hour; who goes on with the old one is counted, not refused (KEP-1205). */
   #isExtended({ boundObjectRef }: TokenSpec, expirationSeconds: number, audiences: readonly string[]): boolean {
     const { extendExpiration = true, audiences: own } = this.#options;
-    const usual = boundObjectRef?.kind === 'Pod' && expirationSeconds === EXTENDABLE_SECONDS;
+    const usual = boundObjectRef?.kind === 'Pod' && expirationSeconds === extendableSeconds;
     return extendExpiration && usual && audiences.every((audience) => own.includes(audience));
   }
 

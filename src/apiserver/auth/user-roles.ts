@@ -2,9 +2,9 @@
 import type { ClusterRole } from '../../api/schema/types.ts';
 import { aggregatedRole, clusterRole, paths, rule } from './policy-builder.ts';
 
-const READ = 'get list watch';
-const WRITE = 'create update patch delete deletecollection';
-const AGGREGATE = 'rbac.authorization.k8s.io/aggregate-to-';
+const read = 'get list watch';
+const write = 'create update patch delete deletecollection';
+const aggregate = 'rbac.authorization.k8s.io/aggregate-to-';
 
 export const userRoles: readonly ClusterRole[] = [
   clusterRole('cluster-admin', [rule('*', '*', '*'), paths('*', '*')]),
@@ -24,85 +24,85 @@ export const userRoles: readonly ClusterRole[] = [
     paths('get', '/.well-known/openid-configuration', '/.well-known/openid-configuration/', '/openid/v1/jwks', '/openid/v1/jwks/'),
   ]),
 
-  aggregatedRole('admin', `${AGGREGATE}admin`),
-  aggregatedRole('edit', `${AGGREGATE}edit`, { [`${AGGREGATE}admin`]: 'true' }),
-  aggregatedRole('view', `${AGGREGATE}view`, { [`${AGGREGATE}edit`]: 'true' }),
+  aggregatedRole('admin', `${aggregate}admin`),
+  aggregatedRole('edit', `${aggregate}edit`, { [`${aggregate}admin`]: 'true' }),
+  aggregatedRole('view', `${aggregate}view`, { [`${aggregate}edit`]: 'true' }),
 
   clusterRole(
     'system:aggregate-to-admin',
     [
       rule('create', 'authorization.k8s.io', 'localsubjectaccessreviews'),
-      rule(`${READ} ${WRITE}`, 'rbac.authorization.k8s.io', 'roles rolebindings'),
+      rule(`${read} ${write}`, 'rbac.authorization.k8s.io', 'roles rolebindings'),
     ],
-    { [`${AGGREGATE}admin`]: 'true' },
+    { [`${aggregate}admin`]: 'true' },
   ),
   clusterRole(
     'system:aggregate-to-edit',
     [
       // Reading these gives more than reading: a secret, a shell.
-      rule(READ, 'core', 'pods/attach pods/proxy pods/exec pods/portforward secrets services/proxy'),
+      rule(read, 'core', 'pods/attach pods/proxy pods/exec pods/portforward secrets services/proxy'),
       rule('impersonate', 'core', 'serviceaccounts'),
-      rule(WRITE, 'core', 'pods pods/attach pods/proxy pods/exec pods/portforward'),
+      rule(write, 'core', 'pods pods/attach pods/proxy pods/exec pods/portforward'),
       rule('create', 'core', 'pods/eviction'),
       rule(
-        WRITE,
+        write,
         'core',
         'replicationcontrollers replicationcontrollers/scale serviceaccounts services services/proxy persistentvolumeclaims configmaps secrets events',
       ),
       rule('create', 'core', 'serviceaccounts/token'),
       rule(
-        WRITE,
+        write,
         'apps',
         'statefulsets statefulsets/scale daemonsets deployments deployments/scale deployments/rollback replicasets replicasets/scale',
       ),
-      rule(WRITE, 'autoscaling', 'horizontalpodautoscalers'),
-      rule(WRITE, 'batch', 'jobs cronjobs'),
+      rule(write, 'autoscaling', 'horizontalpodautoscalers'),
+      rule(write, 'batch', 'jobs cronjobs'),
       rule(
-        WRITE,
+        write,
         'extensions',
         'daemonsets deployments deployments/scale deployments/rollback ingresses replicasets replicasets/scale replicationcontrollers/scale networkpolicies',
       ),
-      rule(WRITE, 'policy', 'poddisruptionbudgets'),
-      rule(WRITE, 'events.k8s.io', 'events'),
-      rule(WRITE, 'resource.k8s.io', 'resourceclaims resourceclaimtemplates'),
-      rule(WRITE, 'networking.k8s.io', 'networkpolicies ingresses'),
-      rule(`${READ} ${WRITE}`, 'coordination.k8s.io', 'leases'),
+      rule(write, 'policy', 'poddisruptionbudgets'),
+      rule(write, 'events.k8s.io', 'events'),
+      rule(write, 'resource.k8s.io', 'resourceclaims resourceclaimtemplates'),
+      rule(write, 'networking.k8s.io', 'networkpolicies ingresses'),
+      rule(`${read} ${write}`, 'coordination.k8s.io', 'leases'),
     ],
-    { [`${AGGREGATE}edit`]: 'true' },
+    { [`${aggregate}edit`]: 'true' },
   ),
   clusterRole(
     'system:aggregate-to-view',
     [
       rule(
-        READ,
+        read,
         'core',
         'pods replicationcontrollers replicationcontrollers/scale serviceaccounts services services/status endpoints persistentvolumeclaims persistentvolumeclaims/status configmaps',
       ),
       rule(
-        READ,
+        read,
         'core',
         'limitranges resourcequotas bindings events pods/status resourcequotas/status namespaces/status replicationcontrollers/status pods/log',
       ),
       // Within a namespace this is reading that one namespace.
-      rule(READ, 'core', 'namespaces'),
-      rule(READ, 'discovery.k8s.io', 'endpointslices'),
+      rule(read, 'core', 'namespaces'),
+      rule(read, 'discovery.k8s.io', 'endpointslices'),
       rule(
-        READ,
+        read,
         'apps',
         'controllerrevisions statefulsets statefulsets/status statefulsets/scale daemonsets daemonsets/status deployments deployments/status deployments/scale replicasets replicasets/status replicasets/scale',
       ),
-      rule(READ, 'autoscaling', 'horizontalpodautoscalers horizontalpodautoscalers/status'),
-      rule(READ, 'batch', 'jobs cronjobs cronjobs/status jobs/status'),
+      rule(read, 'autoscaling', 'horizontalpodautoscalers horizontalpodautoscalers/status'),
+      rule(read, 'batch', 'jobs cronjobs cronjobs/status jobs/status'),
       rule(
-        READ,
+        read,
         'extensions',
         'daemonsets daemonsets/status deployments deployments/scale deployments/status ingresses ingresses/status replicasets replicasets/scale replicasets/status replicationcontrollers/scale networkpolicies',
       ),
-      rule(READ, 'events.k8s.io', 'events'),
-      rule(READ, 'resource.k8s.io', 'resourceclaims resourceclaims/status resourceclaimtemplates'),
-      rule(READ, 'policy', 'poddisruptionbudgets poddisruptionbudgets/status'),
-      rule(READ, 'networking.k8s.io', 'networkpolicies ingresses ingresses/status'),
+      rule(read, 'events.k8s.io', 'events'),
+      rule(read, 'resource.k8s.io', 'resourceclaims resourceclaims/status resourceclaimtemplates'),
+      rule(read, 'policy', 'poddisruptionbudgets poddisruptionbudgets/status'),
+      rule(read, 'networking.k8s.io', 'networkpolicies ingresses ingresses/status'),
     ],
-    { [`${AGGREGATE}view`]: 'true' },
+    { [`${aggregate}view`]: 'true' },
   ),
 ];

@@ -1,9 +1,9 @@
 /** `/api`, `/apis` and below, `/openapi/…`: what there is, in the form the client asks for. Documents are made once. */
 import { createHash } from 'node:crypto';
 import {
-  AGGREGATED_V2,
-  AGGREGATED_V2BETA1,
   aggregatedDiscovery,
+  aggregatedV2,
+  aggregatedV2beta1,
   apiGroup,
   apiGroupList,
   apiResourceList,
@@ -18,7 +18,7 @@ import type { RequestContext } from '../http/request-context.ts';
 
 type Aggregated = 'v2' | 'v2beta1';
 
-const aggregatedTypes: Readonly<Record<Aggregated, string>> = { v2: AGGREGATED_V2, v2beta1: AGGREGATED_V2BETA1 };
+const aggregatedTypes: Readonly<Record<Aggregated, string>> = { v2: aggregatedV2, v2beta1: aggregatedV2beta1 };
 
 const swaggerTypes = { json: 'application/json', protobuf: 'application/com.github.proto-openapi.spec.v2.v1.0+protobuf' } as const;
 

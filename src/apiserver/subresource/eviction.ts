@@ -23,9 +23,9 @@ export interface EvictionDeps {
 }
 
 /** How often a pod that changes meanwhile is looked at again. */
-const ATTEMPTS = 20;
+const attempts = 20;
 /** Evictions that the disruption controller has not seen through yet. */
-const MAX_DISRUPTED = 2000;
+const maxDisrupted = 2000;
 
 export function evictionHandler(deps: EvictionDeps): Handler {
   return async (ctx, row) => {
@@ -53,7 +53,7 @@ export function evictionHandler(deps: EvictionDeps): Handler {
       } catch (err) {
         if (!pinned || !isStatusError(err, 'Conflict')) throw err;
         if (permit.budget) throw stillProcessed(permit.budget);
-        if (attempt === ATTEMPTS) throw err;
+        if (attempt === attempts) throw err;
       }
     }
     sendJson(ctx, 201, success());
@@ -100,7 +100,7 @@ async function spend(deps: EvictionDeps, pod: Pod, budget: string, dryRun: boole
       const allowed = status?.disruptionsAllowed ?? 0;
       if ((status?.observedGeneration ?? 0) < (next.metadata.generation ?? 0)) throw stillProcessed(budget);
       if (allowed < 0) throw refusedOutright(budget, 'pdb disruptions allowed is negative');
-      if (Object.keys(status?.disruptedPods ?? {}).length > MAX_DISRUPTED) {
+      if (Object.keys(status?.disruptedPods ?? {}).length > maxDisrupted) {
         throw refusedOutright(budget, 'DisruptedPods map too big - too many evictions not confirmed by PDB controller');
       }
       if (allowed === 0) throw overBudget(whyNot(next));

@@ -9,7 +9,7 @@ import { start } from '../../linux/exec.ts';
 import { silentLog } from '../../observability/log.ts';
 import { AddressBook } from './address-book.ts';
 
-const RANGE = '10.244.1.0/24';
+const range = '10.244.1.0/24';
 let dir: string;
 let path: string;
 
@@ -27,7 +27,7 @@ function who(containerId: string): Parameters<AddressBook['take']>[1] {
 describe('the address book', () => {
   it('remembers across a restart who has what and where it was', async () => {
     const before = await AddressBook.open(path, silentLog);
-    for (const id of ['a', 'b', 'c']) await before.take(RANGE, who(id));
+    for (const id of ['a', 'b', 'c']) await before.take(range, who(id));
     await before.release('b/eth0');
     await before.release('c/eth0');
     await before.close();
@@ -36,13 +36,13 @@ describe('the address book', () => {
       after.all().map((a) => a.ip),
       ['10.244.1.2'],
     );
-    assert.equal((await after.take(RANGE, who('d'))).ip, '10.244.1.5');
+    assert.equal((await after.take(range, who('d'))).ip, '10.244.1.5');
     await after.close();
   });
 
   it('leaves out the torn end of a write, and what is unreadable', async () => {
     const before = await AddressBook.open(path, silentLog);
-    await before.take(RANGE, who('a'));
+    await before.take(range, who('a'));
     await before.close();
     await appendFile(path, 'rubbish\n{"add":{"containerId":"x"');
     const after = await AddressBook.open(path, silentLog);
@@ -50,7 +50,7 @@ describe('the address book', () => {
       after.all().map((a) => a.containerId),
       ['a'],
     );
-    await after.take(RANGE, who('b'));
+    await after.take(range, who('b'));
     await after.close();
     assert.equal(
       (await readFile(path, 'utf8'))
@@ -63,7 +63,7 @@ describe('the address book', () => {
 
   it('leaves out lines that are JSON but no entry', async () => {
     const before = await AddressBook.open(path, silentLog);
-    await before.take(RANGE, who('a'));
+    await before.take(range, who('a'));
     await before.close();
     const lines = [
       'null',
@@ -84,14 +84,14 @@ describe('the address book', () => {
       after.all().map((a) => a.containerId),
       ['a'],
     );
-    assert.equal((await after.take(RANGE, who('b'))).ip, '10.244.1.3');
+    assert.equal((await after.take(range, who('b'))).ip, '10.244.1.3');
     await after.close();
   });
 
   it('stays short however often pods come and go', async () => {
     const book = await AddressBook.open(path, silentLog);
     for (let i = 0; i < 40; i++) {
-      await Promise.all(Array.from({ length: 50 }, (_, n) => book.take(RANGE, who(`c${i}x${n}`))));
+      await Promise.all(Array.from({ length: 50 }, (_, n) => book.take(range, who(`c${i}x${n}`))));
       await Promise.all(Array.from({ length: 50 }, (_, n) => book.release(`c${i}x${n}/eth0`)));
     }
     await book.close();
@@ -116,7 +116,7 @@ describe('the address book', () => {
        for (let i = 0; ; i++) {
          await Promise.all([0, 1, 2].map(async (n) => {
            const key = run + '-' + i + '-' + n;
-           const { ip } = await book.take(${JSON.stringify(RANGE)}, who(key));
+           const { ip } = await book.take(${JSON.stringify(range)}, who(key));
            writeSync(1, 'take ' + key + ' ' + ip + '\\n');
            if (n !== 0) {
              writeSync(1, 'free ' + key + ' ' + ip + '\\n');

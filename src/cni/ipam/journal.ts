@@ -7,7 +7,7 @@ import { type FileHandle, mkdir, open, readFile, rename } from 'node:fs/promises
 import { dirname } from 'node:path';
 import { systemCode } from '../../errors/known-error.ts';
 
-const FRESH = constants.O_WRONLY | constants.O_APPEND | constants.O_CREAT | constants.O_TRUNC;
+const fresh = constants.O_WRONLY | constants.O_APPEND | constants.O_CREAT | constants.O_TRUNC;
 
 interface Pending {
   readonly line: string;
@@ -16,7 +16,7 @@ interface Pending {
 }
 
 /** A file beyond this is replaced by a short one, and not before it has doubled since. */
-const COMPACT_AT = 256 * 1024;
+const defaultCompactAt = 256 * 1024;
 
 export class Journal {
   readonly #path: string;
@@ -33,7 +33,7 @@ export class Journal {
     this.#file = file;
     this.#size = size;
     this.#snapshot = snapshot;
-    this.#compactAt = Math.max(COMPACT_AT, 2 * size);
+    this.#compactAt = Math.max(defaultCompactAt, 2 * size);
   }
 
   /**
@@ -93,13 +93,13 @@ export class Journal {
 
   /** A long file does no harm, so without room for a second one it goes on growing. */
   async #compact(): Promise<void> {
-    this.#compactAt = Math.max(COMPACT_AT, 2 * this.#size);
+    this.#compactAt = Math.max(defaultCompactAt, 2 * this.#size);
     const replaced = await Journal.#replace(this.#path, this.#snapshot()).catch(() => undefined);
     if (!replaced) return;
     await this.#file.close();
     this.#file = replaced.file;
     this.#size = replaced.size;
-    this.#compactAt = Math.max(COMPACT_AT, 2 * replaced.size);
+    this.#compactAt = Math.max(defaultCompactAt, 2 * replaced.size);
     await flushDirectory(dirname(this.#path));
   }
 
@@ -108,7 +108,7 @@ export class Journal {
     const content = values.map((v) => `${JSON.stringify(v)}\n`).join('');
     const beside = `${path}.new`;
     // The handle stays in use: opening the file once more could fail when it is in place already.
-    const file = await open(beside, FRESH, 0o600);
+    const file = await open(beside, fresh, 0o600);
     try {
       await file.writeFile(content);
       await file.sync();

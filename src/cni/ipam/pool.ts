@@ -2,13 +2,13 @@
 import { bigIntToIp, cidrContains, ipToBigInt, mustCidr } from '../../ip/ip.ts';
 
 /** Addresses that no pod gets: the range's first (the VXLAN device's own), the bridge's, and the broadcast address. */
-const RESERVED_AT_START = 2n;
-const RESERVED_AT_END = 1n;
+const reservedAtStart = 2n;
+const reservedAtEnd = 1n;
 
 /** How many pods a range can hold. */
 export function capacityOf(podCidr: string): number {
   const { first, last } = mustCidr(podCidr);
-  return Number(last - first + 1n - RESERVED_AT_START - RESERVED_AT_END);
+  return Number(last - first + 1n - reservedAtStart - reservedAtEnd);
 }
 
 /**
@@ -17,7 +17,7 @@ export function capacityOf(podCidr: string): number {
  */
 export function nextAddress(podCidr: string, taken: Pick<ReadonlySet<string>, 'has'>, after: string | undefined): string | undefined {
   const cidr = mustCidr(podCidr);
-  const low = cidr.first + RESERVED_AT_START;
+  const low = cidr.first + reservedAtStart;
   const size = BigInt(Math.max(0, capacityOf(podCidr)));
   const start = after !== undefined && cidrContains(cidr, after) ? ipToBigInt(after) + 1n - low : 0n;
   for (let i = 0n; i < size; i++) {

@@ -3,7 +3,7 @@ import { describe, it } from 'node:test';
 import { FakeNftables } from '../../linux/nftables/fake-nftables.ts';
 import { silentLog } from '../../observability/log.ts';
 import type { Attachment } from '../attachment.ts';
-import { HOST_PORT_TABLE, NftHostPorts, planHostPorts } from './host-ports.ts';
+import { hostPortTable, NftHostPorts, planHostPorts } from './host-ports.ts';
 
 function pod(containerId: string, ip: string, hostPorts: Attachment['hostPorts']): Attachment {
   return { containerId, ifName: 'eth0', network: 'fairlead', netns: '', ip, pod: '', hostPorts };
@@ -54,11 +54,11 @@ describe('NftHostPorts', () => {
   it('has a table only while a pod has a host port', async () => {
     const { nft, ports } = make();
     await ports.add(pod('b', '10.244.1.3', []));
-    assert.equal(await nft.read('ip', HOST_PORT_TABLE), undefined);
+    assert.equal(await nft.read('ip', hostPortTable), undefined);
     await ports.add(web);
-    assert.equal((await nft.read('ip', HOST_PORT_TABLE))?.sets.get('any')?.elements.size, 1);
+    assert.equal((await nft.read('ip', hostPortTable))?.sets.get('any')?.elements.size, 1);
     await ports.remove('a/eth0');
-    assert.equal(await nft.read('ip', HOST_PORT_TABLE), undefined);
+    assert.equal(await nft.read('ip', hostPortTable), undefined);
   });
 
   it('forgets UDP flows of the ports that came or went, no others', async () => {
@@ -71,9 +71,9 @@ describe('NftHostPorts', () => {
   it('writes again what somebody deleted', async () => {
     const { nft, ports } = make();
     await ports.add(web);
-    await nft.commit({ family: 'ip', table: HOST_PORT_TABLE, ops: [{ op: 'delete-table' }] });
+    await nft.commit({ family: 'ip', table: hostPortTable, ops: [{ op: 'delete-table' }] });
     await ports.heal();
-    assert.equal((await nft.read('ip', HOST_PORT_TABLE))?.sets.get('any')?.elements.size, 1);
+    assert.equal((await nft.read('ip', hostPortTable))?.sets.get('any')?.elements.size, 1);
   });
 
   it('does not remember a port that the kernel refused', async () => {
@@ -85,6 +85,6 @@ describe('NftHostPorts', () => {
     await assert.rejects(ports.add(web), /refuses/);
     nft.commit = commit;
     await ports.heal();
-    assert.equal(await nft.read('ip', HOST_PORT_TABLE), undefined);
+    assert.equal(await nft.read('ip', hostPortTable), undefined);
   });
 });

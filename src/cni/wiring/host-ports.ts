@@ -15,7 +15,7 @@ export interface HostPorts {
   remove(key: string): Promise<void>;
 }
 
-export const HOST_PORT_TABLE = 'fairlead-hostport';
+export const hostPortTable = 'fairlead-hostport';
 
 /**
  * A port of an address of the other family than the pod's leads nowhere, as with the portmap plugin: there is nothing to translate to.
@@ -41,7 +41,7 @@ export function planHostPorts(attachments: readonly Attachment[], bridge: string
   const target = ['ipv4_addr', 'inet_service'];
   return {
     family: 'ip',
-    name: HOST_PORT_TABLE,
+    name: hostPortTable,
     sets: [
       { name: 'loopback', key: ['inet_proto', 'ipv4_addr'], interval: true },
       { name: 'pods', key: ['ipv4_addr'] },
@@ -159,8 +159,8 @@ export class NftHostPorts implements HostPorts {
   }
 
   async #deleteTable(): Promise<boolean> {
-    if (!(await this.#nft.read('ip', HOST_PORT_TABLE))) return false;
-    await this.#nft.commit({ family: 'ip', table: HOST_PORT_TABLE, ops: [{ op: 'delete-table' }] });
+    if (!(await this.#nft.read('ip', hostPortTable))) return false;
+    await this.#nft.commit({ family: 'ip', table: hostPortTable, ops: [{ op: 'delete-table' }] });
     return true;
   }
 }

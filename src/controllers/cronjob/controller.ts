@@ -15,7 +15,7 @@ import { canonical } from '../ownership/template-hash.ts';
 import { type CronJobPlan, jobOf, planCronJob, referenceTo } from './desired.ts';
 
 /** Timers run by a clock that nobody sets and that stops while the machine sleeps: nobody trusts one for longer. */
-const MAX_WAIT_MS = 10 * 60_000;
+const maxWaitMs = 10 * 60_000;
 
 export async function runCronJobs(context: ControllerContext): Promise<void> {
   const { client, informers, clock, log, signal } = context;
@@ -55,7 +55,7 @@ export async function runCronJobs(context: ControllerContext): Promise<void> {
     const [started] = await Promise.allSettled([run(cronJob, plan)]);
     await writeStatus(cronJob, started.status === 'fulfilled' ? started.value : plan.status);
     for (const { type, reason, message } of plan.events) recorder.event(cronJob, type, reason, message);
-    if (plan.lookAgainIn !== undefined) queue.addAfter(key, Math.min(plan.lookAgainIn, MAX_WAIT_MS));
+    if (plan.lookAgainIn !== undefined) queue.addAfter(key, Math.min(plan.lookAgainIn, maxWaitMs));
     const failed = [started, ...(await removals)].find((one) => one.status === 'rejected');
     if (failed) throw failed.reason;
   }

@@ -3,13 +3,13 @@ import { test } from 'node:test';
 import type { CronJob, CronJobSpec, CronJobStatus, Job } from '../../api/schema/types.ts';
 import { jobName, jobOf, planCronJob } from './desired.ts';
 
-const MINUTE = 60_000;
+const minute = 60_000;
 /** 10:30. */
-const NOW = Date.UTC(2026, 0, 1, 10, 30);
+const now = Date.UTC(2026, 0, 1, 10, 30);
 const at = (ms: number): string => `${new Date(ms).toISOString().slice(0, 19)}Z`;
 const clock = (ms: number | undefined): string | undefined => (ms === undefined ? undefined : new Date(ms).toISOString().slice(11, 16));
 
-function cronJob(spec: Partial<CronJobSpec>, status: CronJobStatus = {}, created: number = NOW - 20 * MINUTE): CronJob {
+function cronJob(spec: Partial<CronJobSpec>, status: CronJobStatus = {}, created: number = now - 20 * minute): CronJob {
   const template = { spec: { restartPolicy: 'Never', containers: [{ name: 'a', image: 'box:1' }] } };
   const defaults = { concurrencyPolicy: 'Allow', suspend: false, successfulJobsHistoryLimit: 3, failedJobsHistoryLimit: 1 };
   return {
@@ -23,8 +23,8 @@ function cronJob(spec: Partial<CronJobSpec>, status: CronJobStatus = {}, created
 
 /** `Complete` or `Failed` when it ended, `started` minutes before now. */
 function job(name: string, started: number, end?: 'Complete' | 'Failed'): Job {
-  const startTime = at(NOW - started * MINUTE);
-  const completionTime = at(NOW - started * MINUTE + MINUTE);
+  const startTime = at(now - started * minute);
+  const completionTime = at(now - started * minute + minute);
   const status = end
     ? { startTime, conditions: [{ type: end, status: 'True' }], ...(end === 'Complete' ? { completionTime } : {}) }
     : { startTime };
@@ -32,7 +32,7 @@ function job(name: string, started: number, end?: 'Complete' | 'Failed'): Job {
 }
 
 const active = (...names: string[]): CronJobStatus => ({ active: names.map((name) => ({ name, uid: `uid of ${name}` })) });
-const hourAgo = NOW - 60 * MINUTE;
+const hourAgo = now - 60 * minute;
 const years = 20 * 365 * 24 * 60;
 
 interface Case {
@@ -49,9 +49,9 @@ interface Case {
 const cases: Readonly<Record<string, Case>> = {
   'nothing was due since it was made': { next: '11:00' },
   'what was due is started': { created: hourAgo, start: '10:00', next: '11:00' },
-  'what was started is not started again': { status: { lastScheduleTime: at(NOW - 30 * MINUTE) }, next: '11:00' },
+  'what was started is not started again': { status: { lastScheduleTime: at(now - 30 * minute) }, next: '11:00' },
   'of all that was missed only the last is started': {
-    created: NOW - years * MINUTE,
+    created: now - years * minute,
     start: '10:00',
     next: '11:00',
     events: ['TooManyMissedTimes'],
@@ -59,13 +59,13 @@ const cases: Readonly<Record<string, Case>> = {
   'what is too late is left': { created: hourAgo, spec: { startingDeadlineSeconds: 1799 }, next: '11:00' },
   'what is just not too late is started': { created: hourAgo, spec: { startingDeadlineSeconds: 1801 }, start: '10:00', next: '11:00' },
   'missed times before the deadline are not counted': {
-    created: NOW - years * MINUTE,
+    created: now - years * minute,
     spec: { startingDeadlineSeconds: 7200 },
     start: '10:00',
     next: '11:00',
   },
   'a suspended one rests': { created: hourAgo, spec: { suspend: true } },
-  'a new schedule says nothing of the time before': { created: hourAgo, since: NOW - MINUTE, next: '11:00' },
+  'a new schedule says nothing of the time before': { created: hourAgo, since: now - minute, next: '11:00' },
   'a time zone counts': { created: hourAgo, spec: { schedule: '45 15 * * *', timeZone: 'Asia/Kolkata' }, start: '10:15', next: '10:15' },
   'an unknown time zone starts nothing': { created: hourAgo, spec: { timeZone: 'Mars/Base' }, events: ['UnknownTimeZone'] },
   'a schedule that is none starts nothing': { created: hourAgo, spec: { schedule: 'x' }, events: ['UnparseableSchedule'] },
@@ -98,8 +98,8 @@ const cases: Readonly<Record<string, Case>> = {
   },
   'a job that is active under the name is not started again': {
     created: hourAgo,
-    status: active(jobName(cronJob({}), NOW - 30 * MINUTE)),
-    jobs: [job(jobName(cronJob({}), NOW - 30 * MINUTE), 30)],
+    status: active(jobName(cronJob({}), now - 30 * minute)),
+    jobs: [job(jobName(cronJob({}), now - 30 * minute), 30)],
     next: '11:00',
   },
   'a job that somebody else made is told of': { jobs: [job('manual', 5)], next: '11:00', events: ['UnexpectedJob'] },
@@ -107,9 +107,9 @@ const cases: Readonly<Record<string, Case>> = {
 
 for (const [name, { spec = {}, status, jobs = [], created, since, start, next, events = [] }] of Object.entries(cases)) {
   test(`planCronJob(): ${name}`, () => {
-    const plan = planCronJob(cronJob(spec, status, created), jobs, NOW, since);
+    const plan = planCronJob(cronJob(spec, status, created), jobs, now, since);
     assert.equal(clock(plan.start), start);
-    assert.equal(plan.lookAgainIn === undefined ? undefined : clock(NOW + plan.lookAgainIn), next);
+    assert.equal(plan.lookAgainIn === undefined ? undefined : clock(now + plan.lookAgainIn), next);
     assert.deepEqual(
       plan.events.map((e) => e.reason),
       events,
@@ -122,7 +122,7 @@ test('planCronJob() replaces what is active', () => {
   const plan = planCronJob(
     cronJob({ concurrencyPolicy: 'Replace' }, active('a', 'b'), hourAgo),
     [job('a', 90), job('b', 50, 'Failed')],
-    NOW,
+    now,
   );
   assert.deepEqual([plan.replace.map((j) => j.metadata.name), clock(plan.start)], [['a'], '10:00']);
 });
@@ -130,13 +130,13 @@ test('planCronJob() replaces what is active', () => {
 test('planCronJob() keeps the last jobs that succeeded and failed, and the time of the last success', () => {
   const all = [job('d', 40, 'Complete'), job('a', 70, 'Complete'), job('c', 50, 'Complete'), job('b', 60, 'Complete'), job('run', 99)];
   const failed = [job('y', 20, 'Failed'), job('x', 30, 'Failed')];
-  const status = { ...active('run', 'd'), lastScheduleTime: at(NOW - 30 * MINUTE), lastSuccessfulTime: at(hourAgo) };
-  const plan = planCronJob(cronJob({}, status), [...all, ...failed], NOW);
+  const status = { ...active('run', 'd'), lastScheduleTime: at(now - 30 * minute), lastSuccessfulTime: at(hourAgo) };
+  const plan = planCronJob(cronJob({}, status), [...all, ...failed], now);
   assert.deepEqual(
     plan.remove.map((j) => j.metadata.name),
     ['a', 'x'],
   );
-  assert.deepEqual(plan.status, { ...active('run'), lastScheduleTime: status.lastScheduleTime, lastSuccessfulTime: at(NOW - 39 * MINUTE) });
+  assert.deepEqual(plan.status, { ...active('run'), lastScheduleTime: status.lastScheduleTime, lastSuccessfulTime: at(now - 39 * minute) });
   assert.deepEqual(
     plan.events.map((e) => e.message),
     ['Saw completed job: d, condition: Complete'],
@@ -145,14 +145,14 @@ test('planCronJob() keeps the last jobs that succeeded and failed, and the time 
 
 test('planCronJob() of one that is being deleted starts and removes nothing', () => {
   const going = cronJob({ successfulJobsHistoryLimit: 0 }, {}, hourAgo);
-  going.metadata.deletionTimestamp = at(NOW);
-  const plan = planCronJob(going, [job('a', 50, 'Complete')], NOW);
+  going.metadata.deletionTimestamp = at(now);
+  const plan = planCronJob(going, [job('a', 50, 'Complete')], now);
   assert.deepEqual([plan.start, plan.remove, plan.lookAgainIn], [undefined, [], undefined]);
 });
 
 test('jobOf() names the job by the minute, says whose it is and when it was due there', () => {
-  const { metadata, spec } = jobOf(cronJob({ timeZone: 'Asia/Kolkata' }), NOW);
-  assert.equal(metadata.name, `tick-${NOW / MINUTE}`);
+  const { metadata, spec } = jobOf(cronJob({ timeZone: 'Asia/Kolkata' }), now);
+  assert.equal(metadata.name, `tick-${now / minute}`);
   assert.deepEqual(metadata.labels, { a: 'b' });
   assert.deepEqual(metadata.annotations, { 'batch.kubernetes.io/cronjob-scheduled-timestamp': '2026-01-01T16:00:00+05:30' });
   const [owner] = metadata.ownerReferences ?? [];

@@ -6,7 +6,7 @@ import { messageOf } from '../../errors/known-error.ts';
 import { endOf } from '../job/end-of.ts';
 import { controllerRef } from '../ownership/owner.ts';
 
-const MANY_MISSED = 100;
+const manyMissed = 100;
 
 export interface Told {
   readonly type: 'Normal' | 'Warning';
@@ -50,11 +50,11 @@ export function planCronJob(cronJob: CronJob, jobs: readonly Job[], now: number,
   const tooLate = startingDeadlineSeconds === undefined ? 0 : now - startingDeadlineSeconds * 1000;
   if (latest === undefined || latest <= tooLate) return waiting;
 
-  const missed = missedMany(schedule, Math.max(begin, tooLate), now) ? [warning('TooManyMissedTimes', TOO_MANY)] : [];
+  const missed = missedMany(schedule, Math.max(begin, tooLate), now) ? [warning('TooManyMissedTimes', tooMany)] : [];
   const active = jobs.filter((job) => status.active.some(({ uid }) => uid === job.metadata.uid));
   if (active.some(({ metadata }) => metadata.name === jobName(cronJob, latest))) return waiting;
   if (concurrencyPolicy === 'Forbid' && active.length > 0) {
-    return { ...waiting, events: [...events, ...missed, { type: 'Normal', reason: 'JobAlreadyActive', message: STILL_ACTIVE }] };
+    return { ...waiting, events: [...events, ...missed, { type: 'Normal', reason: 'JobAlreadyActive', message: stillActive }] };
   }
   return { ...waiting, events: [...events, ...missed], replace: concurrencyPolicy === 'Replace' ? active : [], start: latest };
 }
@@ -138,11 +138,11 @@ function scheduleOf({ spec }: CronJob): { schedule: Schedule; problem?: undefine
 function missedMany(schedule: Schedule, begin: number, now: number): boolean {
   const first = schedule.next(begin) ?? now;
   const second = schedule.next(first) ?? now;
-  return second <= now && (now - first) / (second - first) >= MANY_MISSED;
+  return second <= now && (now - first) / (second - first) >= manyMissed;
 }
 
-const TOO_MANY = 'too many missed start times. Set or decrease .spec.startingDeadlineSeconds or check clock skew';
-const STILL_ACTIVE = 'Not starting job because prior execution is running and concurrency policy is Forbid';
+const tooMany = 'too many missed start times. Set or decrease .spec.startingDeadlineSeconds or check clock skew';
+const stillActive = 'Not starting job because prior execution is running and concurrency policy is Forbid';
 
 function neverDue({ spec }: CronJob): string {
   return `invalid schedule: ${spec.schedule} : it is never due`;

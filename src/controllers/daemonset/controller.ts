@@ -17,11 +17,11 @@ import { isLeaving } from '../ownership/pod-state.ts';
 import { RecentWrites } from '../ownership/recent-writes.ts';
 import { Revisions } from '../ownership/revisions.ts';
 import { canonical } from '../ownership/template-hash.ts';
-import { daemonSetStatus, ended, HASH_LABEL, nodeOf, planDaemons, templateFor } from './desired.ts';
+import { daemonSetStatus, ended, hashLabel, nodeOf, planDaemons, templateFor } from './desired.ts';
 
 /** At most this many pods are made, and this many removed, at once. */
-const BURST = 250;
-const MAX_FAILURE_DELAY_MS = 15 * 60_000;
+const burst = 250;
+const maxFailureDelayMs = 15 * 60_000;
 
 /** What of a node decides whether daemons run there. A heartbeat does not. */
 function relevant(node: Node): string {
@@ -38,7 +38,7 @@ export async function runDaemonSets(context: ControllerContext): Promise<void> {
   const podInformer = informers.of(pods).addIndex('namespace', (p) => [p.metadata.namespace ?? '']);
   const recentPods = new RecentWrites(podInformer);
   const failures = new Map<string, { readonly pod: string | undefined; readonly delay: number; readonly until: number }>();
-  const revisions = new Revisions(client, daemonSets, HASH_LABEL, revisionInformer);
+  const revisions = new Revisions(client, daemonSets, hashLabel, revisionInformer);
 
   const wakeAll = (): void => {
     for (const set of setInformer.list()) queue.add(keyOf(set));
@@ -70,19 +70,19 @@ export async function runDaemonSets(context: ControllerContext): Promise<void> {
     const all = nodeInformer.list();
     const history = await revisions.upTo(set);
     const current = history.at(-1);
-    const hash = current?.metadata.labels?.[HASH_LABEL] ?? '';
+    const hash = current?.metadata.labels?.[hashLabel] ?? '';
     await revisions.trim(set, history, (r) => r === current);
     let failed: unknown;
     if (!set.metadata.deletionTimestamp) {
       const plan = planDaemons(set, hash, all, owned, clock.now());
       const due = plan.remove.filter((pod) => !ended(pod) || mayRemoveFailed(set, pod));
       const results = await Promise.allSettled([
-        inGrowingBatches(plan.create.slice(0, BURST), (node) => create(set, node, hash, owned)),
-        inGrowingBatches(due.slice(0, BURST), (pod) => remove(set, pod)),
+        inGrowingBatches(plan.create.slice(0, burst), (node) => create(set, node, hash, owned)),
+        inGrowingBatches(due.slice(0, burst), (pod) => remove(set, pod)),
       ]);
       failed = results.find((r) => r.status === 'rejected')?.reason;
       // What was made or removed brings news; what is beyond the burst does not.
-      if (plan.create.length > BURST || due.length > BURST) queue.addAfter(key, 100);
+      if (plan.create.length > burst || due.length > burst) queue.addAfter(key, 100);
     }
     const status = daemonSetStatus(set, hash, all, owned, clock.now());
     if (canonical(status) !== canonical({ numberAvailable: 0, numberUnavailable: 0, updatedNumberScheduled: 0, ...set.status })) {
@@ -103,7 +103,7 @@ export async function runDaemonSets(context: ControllerContext): Promise<void> {
       return false;
     }
     // A place that did well for long starts from the first delay again.
-    const delay = was && now < was.until + 2 * MAX_FAILURE_DELAY_MS ? Math.min(was.delay * 2, MAX_FAILURE_DELAY_MS) : 1_000;
+    const delay = was && now < was.until + 2 * maxFailureDelayMs ? Math.min(was.delay * 2, maxFailureDelayMs) : 1_000;
     failures.set(place, { pod: pod.metadata.uid, delay, until: now + delay });
     const { name } = pod.metadata;
     if (pod.status?.phase === 'Failed')

@@ -4,10 +4,10 @@ import { tolerationFits } from '../../api/placement/taints.ts';
 import type { DaemonSet, DaemonSetStatus, Node, Pod, PodTemplateSpec, Toleration } from '../../api/schema/types.ts';
 import { availableIn, isReady } from '../ownership/pod-state.ts';
 
-export const HASH_LABEL = 'controller-revision-hash';
+export const hashLabel = 'controller-revision-hash';
 
 /** What every daemon pod tolerates: it shall run, and stay, on a node in trouble. */
-const ALWAYS: readonly Toleration[] = [
+const always: readonly Toleration[] = [
   { key: 'node.kubernetes.io/not-ready', operator: 'Exists', effect: 'NoExecute' },
   { key: 'node.kubernetes.io/unreachable', operator: 'Exists', effect: 'NoExecute' },
   { key: 'node.kubernetes.io/disk-pressure', operator: 'Exists', effect: 'NoSchedule' },
@@ -15,10 +15,10 @@ const ALWAYS: readonly Toleration[] = [
   { key: 'node.kubernetes.io/pid-pressure', operator: 'Exists', effect: 'NoSchedule' },
   { key: 'node.kubernetes.io/unschedulable', operator: 'Exists', effect: 'NoSchedule' },
 ];
-const ON_HOST_NETWORK: Toleration = { key: 'node.kubernetes.io/network-unavailable', operator: 'Exists', effect: 'NoSchedule' };
+const onHostNetwork: Toleration = { key: 'node.kubernetes.io/network-unavailable', operator: 'Exists', effect: 'NoSchedule' };
 
 export function tolerationsOf(template: PodTemplateSpec): Toleration[] {
-  return [...(template.spec?.tolerations ?? []), ...ALWAYS, ...(template.spec?.hostNetwork ? [ON_HOST_NETWORK] : [])];
+  return [...(template.spec?.tolerations ?? []), ...always, ...(template.spec?.hostNetwork ? [onHostNetwork] : [])];
 }
 
 /** The template for one node: bound to it by affinity, so that the scheduler still has the last word. */
@@ -26,7 +26,7 @@ export function templateFor(template: PodTemplateSpec, nodeName: string, hash: s
   const pin = { matchFields: [{ key: 'metadata.name', operator: 'In', values: [nodeName] }] };
   const terms = template.spec?.affinity?.nodeAffinity?.requiredDuringSchedulingIgnoredDuringExecution?.nodeSelectorTerms;
   return {
-    metadata: { ...template.metadata, labels: { ...template.metadata?.labels, [HASH_LABEL]: hash } },
+    metadata: { ...template.metadata, labels: { ...template.metadata?.labels, [hashLabel]: hash } },
     spec: {
       containers: [],
       ...template.spec,
@@ -109,7 +109,7 @@ export function planDaemons(daemonSet: DaemonSet, hash: string, nodes: readonly 
     if (run && there.length === 0) create.push(name);
     const available = pod !== undefined && availableIn(pod, daemonSet.spec?.minReadySeconds ?? 0, now) === 0;
     if (run && !available) unavailable++;
-    if (pod && pod.metadata.labels?.[HASH_LABEL] !== hash) outdated.push({ pod, available });
+    if (pod && pod.metadata.labels?.[hashLabel] !== hash) outdated.push({ pod, available });
   }
   for (const [name, pods] of byNode) if (!known.has(name)) remove.push(...pods.filter((p) => !p.metadata.deletionTimestamp));
   if (daemonSet.spec?.updateStrategy?.type !== 'OnDelete') {
@@ -158,7 +158,7 @@ export function daemonSetStatus(
     status.currentNumberScheduled++;
     if (isReady(pod)) status.numberReady++;
     if (availableIn(pod, daemonSet.spec?.minReadySeconds ?? 0, now) === 0) status.numberAvailable++;
-    if (pod.metadata.labels?.[HASH_LABEL] === hash) status.updatedNumberScheduled++;
+    if (pod.metadata.labels?.[hashLabel] === hash) status.updatedNumberScheduled++;
   }
   status.numberUnavailable = status.desiredNumberScheduled - status.numberAvailable;
   const collisionCount = daemonSet.status?.collisionCount;

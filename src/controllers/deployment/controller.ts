@@ -17,16 +17,16 @@ import { canonical, templateHash } from '../ownership/template-hash.ts';
 import {
   beyondHistory,
   deploymentStatus,
-  HASH_LABEL,
+  hashLabel,
   hasTemplateOf,
   highestRevision,
   isComplete,
   newReplicaSet,
   proportionalSizes,
-  REVISION,
-  REVISION_HISTORY,
   recreateSizes,
   replicaSetAnnotations,
+  revisionAnnotation,
+  revisionHistoryAnnotation,
   revisionOf,
   rollingSizes,
   type Sizes,
@@ -112,7 +112,7 @@ export async function runDeployments(context: ControllerContext): Promise<void> 
     const hash = templateHash(deployment.spec?.template, collisions);
     const revision = highestRevision(owned) + 1n;
     const template = deployment.spec?.template ?? {};
-    const labels = { ...template.metadata?.labels, [HASH_LABEL]: hash };
+    const labels = { ...template.metadata?.labels, [hashLabel]: hash };
     const draft: ReplicaSet = {
       apiVersion: 'apps/v1',
       kind: 'ReplicaSet',
@@ -120,13 +120,13 @@ export async function runDeployments(context: ControllerContext): Promise<void> 
         name: `${name}-${hash}`,
         namespace,
         labels,
-        annotations: { ...replicaSetAnnotations(deployment, undefined), [REVISION]: String(revision) },
+        annotations: { ...replicaSetAnnotations(deployment, undefined), [revisionAnnotation]: String(revision) },
         ownerReferences: [controllerRef(deployment)],
       },
       spec: {
         replicas: 0,
         minReadySeconds: deployment.spec?.minReadySeconds,
-        selector: { ...deployment.spec?.selector, matchLabels: { ...deployment.spec?.selector.matchLabels, [HASH_LABEL]: hash } },
+        selector: { ...deployment.spec?.selector, matchLabels: { ...deployment.spec?.selector.matchLabels, [hashLabel]: hash } },
         template: { ...template, metadata: { ...template.metadata, labels } },
       },
     };
@@ -165,8 +165,8 @@ export async function runDeployments(context: ControllerContext): Promise<void> 
       if (was !== undefined) annotations[stamp] = was;
     }
     if (revision !== own) {
-      const history = [fresh.metadata.annotations?.[REVISION_HISTORY], own || undefined].filter(Boolean).join(',');
-      Object.assign(annotations, { [REVISION]: String(revision), ...(history ? { [REVISION_HISTORY]: history } : {}) });
+      const history = [fresh.metadata.annotations?.[revisionHistoryAnnotation], own || undefined].filter(Boolean).join(',');
+      Object.assign(annotations, { [revisionAnnotation]: String(revision), ...(history ? { [revisionHistoryAnnotation]: history } : {}) });
     }
     let current = fresh;
     if (
@@ -182,9 +182,14 @@ export async function runDeployments(context: ControllerContext): Promise<void> 
   }
 
   async function setRevision(deployment: Deployment, revision: bigint): Promise<void> {
-    if (deployment.metadata.annotations?.[REVISION] === String(revision)) return;
+    if (deployment.metadata.annotations?.[revisionAnnotation] === String(revision)) return;
     const { name, namespace = '' } = deployment.metadata;
-    const patched = await client.patch(deployments, name, { metadata: { annotations: { [REVISION]: String(revision) } } }, { namespace });
+    const patched = await client.patch(
+      deployments,
+      name,
+      { metadata: { annotations: { [revisionAnnotation]: String(revision) } } },
+      { namespace },
+    );
     // The status is written with this version in the same round.
     deployment.metadata = patched.metadata;
   }

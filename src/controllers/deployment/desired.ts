@@ -2,25 +2,25 @@
 import type { Deployment, DeploymentCondition, DeploymentStatus, ReplicaSet } from '../../api/schema/types.ts';
 import { canonical } from '../ownership/template-hash.ts';
 
-export const HASH_LABEL = 'pod-template-hash';
-export const REVISION = 'deployment.kubernetes.io/revision';
-export const REVISION_HISTORY = 'deployment.kubernetes.io/revision-history';
-export const DESIRED_REPLICAS = 'deployment.kubernetes.io/desired-replicas';
-export const MAX_REPLICAS = 'deployment.kubernetes.io/max-replicas';
+export const hashLabel = 'pod-template-hash';
+export const revisionAnnotation = 'deployment.kubernetes.io/revision';
+export const revisionHistoryAnnotation = 'deployment.kubernetes.io/revision-history';
+export const desiredReplicasAnnotation = 'deployment.kubernetes.io/desired-replicas';
+export const maxReplicasAnnotation = 'deployment.kubernetes.io/max-replicas';
 
 /** Annotations that a ReplicaSet does not take over from its Deployment. */
-const NOT_COPIED = new Set([
+const notCopied = new Set([
   'kubectl.kubernetes.io/last-applied-configuration',
-  REVISION,
-  REVISION_HISTORY,
-  DESIRED_REPLICAS,
-  MAX_REPLICAS,
+  revisionAnnotation,
+  revisionHistoryAnnotation,
+  desiredReplicasAnnotation,
+  maxReplicasAnnotation,
   'deprecated.deployment.rollback.to',
 ]);
 
 /** An int64, as kubectl and upstream's controller read it: more than a number holds. 0 for none, or for what is no revision. */
 export function revisionOf(rs: ReplicaSet): bigint {
-  const text = rs.metadata.annotations?.[REVISION] ?? '';
+  const text = rs.metadata.annotations?.[revisionAnnotation] ?? '';
   return /^\d{1,19}$/.test(text) ? BigInt(text) : 0n;
 }
 
@@ -40,7 +40,7 @@ export function byAge(a: ReplicaSet, b: ReplicaSet): number {
 
 /** A template without the label that tells ReplicaSets apart. */
 function bare(template: ReplicaSet['spec'] extends infer S ? (S extends { template?: infer T } ? T : never) : never): string {
-  const { [HASH_LABEL]: _, ...labels } = template?.metadata?.labels ?? {};
+  const { [hashLabel]: _, ...labels } = template?.metadata?.labels ?? {};
   return canonical({ ...template, metadata: { ...template?.metadata, labels } });
 }
 
@@ -159,7 +159,7 @@ export function proportionalSizes(deployment: Deployment, fresh: ReplicaSet | un
   const order = active.toSorted((a, b) => size(b) - size(a) || (grows ? byAge(b, a) : byAge(a, b)));
   for (const rs of order) {
     if (toAdd === 0) break;
-    const before = Number(rs.metadata.annotations?.[MAX_REPLICAS] ?? 0) || replicas;
+    const before = Number(rs.metadata.annotations?.[maxReplicasAnnotation] ?? 0) || replicas;
     const share = Math.round((size(rs) * allowed) / before) - size(rs);
     const change = grows ? Math.min(Math.max(share, 0), toAdd) : Math.max(Math.min(share, 0), toAdd);
     sizes.set(rs.metadata.name, Math.max(size(rs) + change, 0));
@@ -177,7 +177,7 @@ export function proportionalSizes(deployment: Deployment, fresh: ReplicaSet | un
 export function wasScaled(deployment: Deployment, owned: readonly ReplicaSet[]): boolean {
   const replicas = deployment.spec?.replicas ?? 1;
   return owned.some((rs) => {
-    const desired = rs.metadata.annotations?.[DESIRED_REPLICAS];
+    const desired = rs.metadata.annotations?.[desiredReplicasAnnotation];
     return size(rs) > 0 && desired !== undefined && Number(desired) !== replicas;
   });
 }
@@ -198,12 +198,12 @@ export function beyondHistory(deployment: Deployment, old: readonly ReplicaSet[]
 /** The annotations a ReplicaSet should carry, apart from its revision. */
 export function replicaSetAnnotations(deployment: Deployment, rs: ReplicaSet | undefined): Record<string, string> {
   const replicas = deployment.spec?.replicas ?? 1;
-  const copied = Object.entries(deployment.metadata.annotations ?? {}).filter(([key]) => !NOT_COPIED.has(key));
+  const copied = Object.entries(deployment.metadata.annotations ?? {}).filter(([key]) => !notCopied.has(key));
   return {
     ...rs?.metadata.annotations,
     ...Object.fromEntries(copied),
-    [DESIRED_REPLICAS]: String(replicas),
-    [MAX_REPLICAS]: String(replicas + boundsOf(deployment).maxSurge),
+    [desiredReplicasAnnotation]: String(replicas),
+    [maxReplicasAnnotation]: String(replicas + boundsOf(deployment).maxSurge),
   };
 }
 

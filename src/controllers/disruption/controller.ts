@@ -24,7 +24,7 @@ import { type ControllerContext, timestamp } from '../context.ts';
 import { controllerOf } from '../ownership/owner.ts';
 import { isActive } from '../ownership/pod-state.ts';
 import { canonical } from '../ownership/template-hash.ts';
-import { DELETION_TIMEOUT_MS, failedStatus, planBudget } from './desired.ts';
+import { deletionTimeoutMs, failedStatus, planBudget } from './desired.ts';
 
 type Scaled = KubeObject & { spec?: { replicas?: number | undefined } | undefined };
 
@@ -163,7 +163,7 @@ function spareIn(pod: Pod, now: number): number | undefined {
   const target = pod.status?.conditions?.find((c) => c.type === 'DisruptionTarget' && c.status === 'True');
   // The kubelet's own takes as long as it takes.
   if (!target || target.reason === 'TerminationByKubelet') return undefined;
-  return Math.max(0, (Date.parse(target.lastTransitionTime ?? '') || 0) + DELETION_TIMEOUT_MS - now);
+  return Math.max(0, (Date.parse(target.lastTransitionTime ?? '') || 0) + deletionTimeoutMs - now);
 }
 
 function noScale({ apiVersion, kind }: OwnerReference): string {

@@ -3,8 +3,8 @@ import { test } from 'node:test';
 import type { Pod, PodDisruptionBudget } from '../../api/schema/types.ts';
 import { failedStatus, planBudget } from './desired.ts';
 
-const NOW = Date.UTC(2026, 0, 1);
-const at = (seconds: number): string => `${new Date(NOW + seconds * 1000).toISOString().slice(0, 19)}Z`;
+const now = Date.UTC(2026, 0, 1);
+const at = (seconds: number): string => `${new Date(now + seconds * 1000).toISOString().slice(0, 19)}Z`;
 
 /** `a` is ready, `b!` is not, `c-` is being deleted. */
 function pods(text: string): Pod[] {
@@ -41,7 +41,7 @@ const plans: readonly [string, NonNullable<PodDisruptionBudget['spec']>, string,
 
 for (const [name, spec, list, scale, wanted] of plans) {
   test(`planBudget(): ${name}`, () => {
-    const { status } = planBudget(budget(spec), list === '' ? [] : pods(list), scale, NOW);
+    const { status } = planBudget(budget(spec), list === '' ? [] : pods(list), scale, now);
     assert.deepEqual([status.disruptionsAllowed, status.currentHealthy, status.desiredHealthy, status.expectedPods], wanted);
     const [condition] = status.conditions ?? [];
     assert.equal(condition?.reason, wanted[0] > 0 ? 'SufficientPods' : 'InsufficientPods');
@@ -51,13 +51,13 @@ for (const [name, spec, list, scale, wanted] of plans) {
 
 test('planBudget() does not count pods whose eviction was allowed, for two minutes', () => {
   const disrupted = { a: at(-60), b: at(-120), gone: at(-1) };
-  const plan = planBudget(budget({ minAvailable: 1 }, disrupted), pods('a b c'), 0, NOW);
+  const plan = planBudget(budget({ minAvailable: 1 }, disrupted), pods('a b c'), 0, now);
   assert.deepEqual(plan.status.disruptedPods, { a: at(-60) });
   assert.equal(plan.status.currentHealthy, 2);
   assert.deepEqual([plan.notDeleted.map((p) => p.metadata.name), plan.lookAgainIn], [['b'], 60_000]);
 });
 
 test('failedStatus() allows nothing and says why', () => {
-  const { disruptionsAllowed, conditions } = failedStatus(budget({ maxUnavailable: 1 }), 'no', NOW);
+  const { disruptionsAllowed, conditions } = failedStatus(budget({ maxUnavailable: 1 }), 'no', now);
   assert.deepEqual([disruptionsAllowed, conditions?.[0]?.reason, conditions?.[0]?.message], [0, 'SyncFailed', 'no']);
 });

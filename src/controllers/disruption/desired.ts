@@ -4,7 +4,7 @@ import { timestamp } from '../context.ts';
 import { isReady } from '../ownership/pod-state.ts';
 
 /** An eviction that was allowed has so long to become a deletion. */
-export const DELETION_TIMEOUT_MS: number = 2 * 60_000;
+export const deletionTimeoutMs: number = 2 * 60_000;
 
 export interface BudgetPlan {
   readonly status: PodDisruptionBudgetStatus;
@@ -32,7 +32,7 @@ export function planBudget(budget: PodDisruptionBudget, pods: readonly Pod[], sc
   for (const pod of pods) {
     if (pod.metadata.deletionTimestamp) continue;
     const evicted = budget.status?.disruptedPods?.[pod.metadata.name];
-    const left = evicted === undefined ? undefined : (Date.parse(evicted) || 0) + DELETION_TIMEOUT_MS - now;
+    const left = evicted === undefined ? undefined : (Date.parse(evicted) || 0) + deletionTimeoutMs - now;
     if (evicted !== undefined && left !== undefined && left > 0) {
       disruptedPods[pod.metadata.name] = evicted;
       lookAgainIn = Math.min(lookAgainIn ?? left, left);

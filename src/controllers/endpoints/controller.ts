@@ -9,10 +9,10 @@ import type { ControllerContext } from '../context.ts';
 import { hasSelector, selects, servicesOf } from '../endpointslice/services-of.ts';
 import { RecentWrites } from '../ownership/recent-writes.ts';
 import { canonical } from '../ownership/template-hash.ts';
-import { endpointsOf, OVER_CAPACITY } from './desired.ts';
+import { endpointsOf, overCapacity } from './desired.ts';
 
-const MANAGED_BY = 'endpoints.kubernetes.io/managed-by';
-const HEADLESS = 'service.kubernetes.io/headless';
+const managedBy = 'endpoints.kubernetes.io/managed-by';
+const headless = 'service.kubernetes.io/headless';
 
 export async function runEndpoints(context: ControllerContext): Promise<void> {
   const { client, informers, clock, log, signal } = context;
@@ -40,7 +40,7 @@ export async function runEndpoints(context: ControllerContext): Promise<void> {
     const service = serviceInformer.get(key);
     if (!service) {
       const left = endpointsInformer.get(key);
-      if (!left?.metadata.labels?.[MANAGED_BY]) return;
+      if (!left?.metadata.labels?.[managedBy]) return;
       await client.delete(endpoints, name, { namespace }).catch((err: unknown) => {
         if (!isNotFound(err)) throw err;
       });
@@ -55,8 +55,8 @@ export async function runEndpoints(context: ControllerContext): Promise<void> {
     );
     const labels = {
       ...service.metadata.labels,
-      [MANAGED_BY]: 'endpoint-controller',
-      ...(service.spec?.clusterIP === 'None' ? { [HEADLESS]: '' } : {}),
+      [managedBy]: 'endpoint-controller',
+      ...(service.spec?.clusterIP === 'None' ? { [headless]: '' } : {}),
     };
     if (
       current &&
@@ -64,7 +64,7 @@ export async function runEndpoints(context: ControllerContext): Promise<void> {
       canonical(current.metadata.labels) === canonical(labels)
     )
       return;
-    const { [OVER_CAPACITY]: _, ...annotations } = current?.metadata.annotations ?? {};
+    const { [overCapacity]: _, ...annotations } = current?.metadata.annotations ?? {};
     const object: Endpoints = {
       apiVersion: 'v1',
       kind: 'Endpoints',
@@ -73,7 +73,7 @@ export async function runEndpoints(context: ControllerContext): Promise<void> {
         name,
         namespace,
         labels,
-        annotations: { ...annotations, ...(truncated ? { [OVER_CAPACITY]: 'truncated' } : {}) },
+        annotations: { ...annotations, ...(truncated ? { [overCapacity]: 'truncated' } : {}) },
       },
       ...(subsets ? { subsets } : {}),
     };

@@ -5,8 +5,8 @@ import { isReady } from '../ownership/pod-state.ts';
 import { canonical } from '../ownership/template-hash.ts';
 
 /** An Endpoints object with more is cut, and annotated so. */
-export const MAX_ADDRESSES = 1000;
-export const OVER_CAPACITY = 'endpoints.kubernetes.io/over-capacity';
+export const maxAddresses = 1000;
+export const overCapacity = 'endpoints.kubernetes.io/over-capacity';
 
 export function endpointsOf(service: Service, pods: readonly Pod[]): Pick<Endpoints, 'subsets'> & { readonly truncated: boolean } {
   const subsets = new Map<string, EndpointSubset & { addresses: EndpointAddress[]; notReadyAddresses: EndpointAddress[] }>();
@@ -14,7 +14,7 @@ export function endpointsOf(service: Service, pods: readonly Pod[]): Pick<Endpoi
   let truncated = false;
   for (const pod of pods.toSorted((a, b) => (a.metadata.name < b.metadata.name ? -1 : 1))) {
     if (!isCandidate(pod, false) || (pod.metadata.deletionTimestamp && !service.spec?.publishNotReadyAddresses)) continue;
-    if (count >= MAX_ADDRESSES) {
+    if (count >= maxAddresses) {
       truncated = true;
       break;
     }

@@ -6,24 +6,24 @@ import { runController } from '../../client/controller.ts';
 import { keyOf } from '../../client/key.ts';
 import { WorkQueue } from '../../client/work-queue.ts';
 import type { ControllerContext } from '../context.ts';
-import { MANAGED_BY, SERVICE_NAME } from '../endpointslice/desired.ts';
+import { managedBy, serviceName } from '../endpointslice/desired.ts';
 import { hasSelector } from '../endpointslice/services-of.ts';
 import { RecentWrites } from '../ownership/recent-writes.ts';
-import { isMirrored, MIRROR_MANAGER, planMirror } from './desired.ts';
+import { isMirrored, mirrorManager, planMirror } from './desired.ts';
 
 export async function runEndpointSliceMirroring(context: ControllerContext): Promise<void> {
   const { client, informers, clock, log, signal } = context;
   const queue = new WorkQueue({ clock });
   const serviceInformer = informers.of(services);
   const endpointsInformer = informers.of(endpoints);
-  const bySlice = (s: EndpointSlice): readonly string[] => [`${s.metadata.namespace}/${s.metadata.labels?.[SERVICE_NAME] ?? ''}`];
+  const bySlice = (s: EndpointSlice): readonly string[] => [`${s.metadata.namespace}/${s.metadata.labels?.[serviceName] ?? ''}`];
   const sliceInformer = informers.of(endpointSlices).addIndex('service', bySlice);
   const recent = new RecentWrites(sliceInformer);
 
   const wake = (object: { metadata: { namespace?: string | undefined; name: string } }): void => queue.add(keyOf(object));
   serviceInformer.on({ add: wake, update: wake, delete: wake });
   endpointsInformer.on({ add: wake, update: wake, delete: wake });
-  const isOurs = (s: EndpointSlice): boolean => s.metadata.labels?.[MANAGED_BY] === MIRROR_MANAGER && !s.metadata.deletionTimestamp;
+  const isOurs = (s: EndpointSlice): boolean => s.metadata.labels?.[managedBy] === mirrorManager && !s.metadata.deletionTimestamp;
   const wakeBySlice = (slice: EndpointSlice): void => {
     if (isOurs(slice)) queue.add(bySlice(slice)[0] ?? '');
   };

@@ -1,20 +1,20 @@
 /** The EndpointSlices of an Endpoints object that somebody wrote by hand: pure. */
 import type { DiscoveryV1EndpointPort, Endpoint, EndpointAddress, EndpointSlice, Endpoints, Service } from '../../api/schema/types.ts';
 import { familyOf, parseIp } from '../../ip/ip.ts';
-import { fitSlices, type Group, MANAGED_BY, SERVICE_NAME, type SlicePlan } from '../endpointslice/desired.ts';
+import { fitSlices, type Group, managedBy, type SlicePlan, serviceName } from '../endpointslice/desired.ts';
 import { canonical } from '../ownership/template-hash.ts';
 
-export const MIRROR_MANAGER = 'endpointslicemirroring-controller.k8s.io';
-const SKIP_MIRROR = 'endpointslice.kubernetes.io/skip-mirror';
+export const mirrorManager = 'endpointslicemirroring-controller.k8s.io';
+const skipMirror = 'endpointslice.kubernetes.io/skip-mirror';
 /** Endpoints that are a lock of client-go's old leader election change every two seconds and lead nowhere. */
-const LEADER = 'control-plane.alpha.kubernetes.io/leader';
-const LAST_APPLIED = 'kubectl.kubernetes.io/last-applied-configuration';
+const leader = 'control-plane.alpha.kubernetes.io/leader';
+const lastApplied = 'kubectl.kubernetes.io/last-applied-configuration';
 /** Of each subset, as upstream's --mirroring-max-endpoints-per-subset. */
-const MAX_PER_SUBSET = 1000;
+const maxPerSubset = 1000;
 
 export function isMirrored(endpoints: Endpoints): boolean {
   const { labels, annotations, deletionTimestamp } = endpoints.metadata;
-  return labels?.[SKIP_MIRROR] !== 'true' && annotations?.[LEADER] === undefined && deletionTimestamp === undefined;
+  return labels?.[skipMirror] !== 'true' && annotations?.[leader] === undefined && deletionTimestamp === undefined;
 }
 
 function endpointOf(service: Service, address: EndpointAddress, isReady: boolean): Endpoint {
@@ -41,7 +41,7 @@ function groupsOf(service: Service, endpoints: Endpoints): Group[] {
       ...(subset.addresses ?? []).map((a) => endpointOf(service, a, true)),
       ...(subset.notReadyAddresses ?? []).map((a) => endpointOf(service, a, false)),
     ];
-    for (const endpoint of all.slice(0, MAX_PER_SUBSET)) {
+    for (const endpoint of all.slice(0, maxPerSubset)) {
       const ip = parseIp(endpoint.addresses[0] ?? '');
       if (ip === undefined) continue;
       const addressType = familyOf(ip) === 6 ? 'IPv6' : 'IPv4';
@@ -55,7 +55,7 @@ function groupsOf(service: Service, endpoints: Endpoints): Group[] {
 }
 
 export function planMirror(service: Service, endpoints: Endpoints, existing: readonly EndpointSlice[]): SlicePlan {
-  const { [LAST_APPLIED]: _, ...annotations } = endpoints.metadata.annotations ?? {};
-  const labels = { ...endpoints.metadata.labels, [SERVICE_NAME]: endpoints.metadata.name, [MANAGED_BY]: MIRROR_MANAGER };
+  const { [lastApplied]: _, ...annotations } = endpoints.metadata.annotations ?? {};
+  const labels = { ...endpoints.metadata.labels, [serviceName]: endpoints.metadata.name, [managedBy]: mirrorManager };
   return fitSlices({ owner: endpoints, labels, annotations, groups: groupsOf(service, endpoints), existing });
 }

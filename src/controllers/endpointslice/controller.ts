@@ -10,11 +10,11 @@ import { messageOf } from '../../errors/known-error.ts';
 import { type ControllerContext, timestamp } from '../context.ts';
 import { RecentWrites } from '../ownership/recent-writes.ts';
 import { canonical } from '../ownership/template-hash.ts';
-import { MANAGED_BY, MANAGER, planSlices, SERVICE_NAME } from './desired.ts';
+import { managedBy, manager, planSlices, serviceName } from './desired.ts';
 import { hasSelector, selects, servicesOf } from './services-of.ts';
 import { wantsTopologyHints, type ZoneShares, zoneFacts, zoneOf, zoneShares } from './topology-hints.ts';
 
-const TRIGGER_TIME = 'endpoints.kubernetes.io/last-change-trigger-time';
+const triggerTime = 'endpoints.kubernetes.io/last-change-trigger-time';
 
 export async function runEndpointSlices(context: ControllerContext): Promise<void> {
   const { client, informers, clock, log, signal } = context;
@@ -23,7 +23,7 @@ export async function runEndpointSlices(context: ControllerContext): Promise<voi
   const serviceInformer = informers.of(services).addIndex('namespace', (s) => [s.metadata.namespace ?? '']);
   const podInformer = informers.of(pods).addIndex('namespace', (p) => [p.metadata.namespace ?? '']);
   const nodeInformer = informers.of(nodes);
-  const bySlice = (s: EndpointSlice): readonly string[] => [`${s.metadata.namespace}/${s.metadata.labels?.[SERVICE_NAME] ?? ''}`];
+  const bySlice = (s: EndpointSlice): readonly string[] => [`${s.metadata.namespace}/${s.metadata.labels?.[serviceName] ?? ''}`];
   const sliceInformer = informers.of(endpointSlices).addIndex('service', bySlice);
   const recent = new RecentWrites(sliceInformer);
 
@@ -46,7 +46,7 @@ export async function runEndpointSlices(context: ControllerContext): Promise<voi
   };
   nodeInformer.on({ add: (n) => onCapacity(n, undefined), update: onCapacity, delete: (n) => onCapacity(undefined, n) });
   const wakeBySlice = (slice: EndpointSlice): void => {
-    if (slice.metadata.labels?.[MANAGED_BY] === MANAGER) queue.add(bySlice(slice)[0] ?? '');
+    if (slice.metadata.labels?.[managedBy] === manager) queue.add(bySlice(slice)[0] ?? '');
   };
   sliceInformer.on({ update: wakeBySlice, delete: wakeBySlice });
   await Promise.all([serviceInformer.synced, podInformer.synced, nodeInformer.synced, sliceInformer.synced]);
@@ -54,7 +54,7 @@ export async function runEndpointSlices(context: ControllerContext): Promise<voi
 
   async function reconcile(key: string): Promise<void> {
     const service = serviceInformer.get(key);
-    const isOurs = (s: EndpointSlice): boolean => s.metadata.labels?.[MANAGED_BY] === MANAGER && !s.metadata.deletionTimestamp;
+    const isOurs = (s: EndpointSlice): boolean => s.metadata.labels?.[managedBy] === manager && !s.metadata.deletionTimestamp;
     const existing = recent.over(sliceInformer.byIndex('service', key), (s) => bySlice(s)[0] === key).filter(isOurs);
     // A Service without selector belongs to whoever writes its slices; the garbage collector takes those of one that is gone.
     if (!service || !hasSelector(service) || service.metadata.deletionTimestamp) {
@@ -72,7 +72,7 @@ export async function runEndpointSlices(context: ControllerContext): Promise<voi
     for (const { type, reason, message } of plan.events ?? []) recorder.event(service, type, reason, message);
     const annotate = (slice: EndpointSlice): EndpointSlice => ({
       ...slice,
-      metadata: { ...slice.metadata, annotations: { ...slice.metadata.annotations, [TRIGGER_TIME]: timestamp(clock.now()) } },
+      metadata: { ...slice.metadata, annotations: { ...slice.metadata.annotations, [triggerTime]: timestamp(clock.now()) } },
     });
     try {
       // Those that get more before those that get less: an endpoint that moves is never missing.

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { EndpointSlice, Pod, Service, ServiceSpec } from '../../api/schema/types.ts';
 import { endpointsOf } from '../endpoints/desired.ts';
-import { MAX_ENDPOINTS, planSlices, type SlicePlan } from './desired.ts';
+import { maxEndpoints, planSlices, type SlicePlan } from './desired.ts';
 
 function service(spec: Partial<ServiceSpec> = {}): Service {
   return {
@@ -66,7 +66,7 @@ test('a pod that changes touches one slice only', () => {
   const existing = applied(plan(service(), pods), []);
   assert.deepEqual(
     existing.map((s) => s.endpoints?.length),
-    [MAX_ENDPOINTS, MAX_ENDPOINTS, 50],
+    [maxEndpoints, maxEndpoints, 50],
   );
   const change = plan(service(), pods.with(120, pod(120, { ready: false, ip: '10.244.1.56' })), existing);
   assert.deepEqual([change.create.length, change.update.length, change.remove.length], [0, 1, 0]);

@@ -7,11 +7,11 @@ import { isReady } from '../ownership/pod-state.ts';
 import { canonical } from '../ownership/template-hash.ts';
 import { planHints, type TopologyEvent, wantsTopologyHints, type ZoneShares, zoneOf } from './topology-hints.ts';
 
-export const MAX_ENDPOINTS = 100;
-export const SERVICE_NAME = 'kubernetes.io/service-name';
-export const MANAGED_BY = 'endpointslice.kubernetes.io/managed-by';
-export const MANAGER = 'endpointslice-controller.k8s.io';
-const HEADLESS = 'service.kubernetes.io/headless';
+export const maxEndpoints = 100;
+export const serviceName = 'kubernetes.io/service-name';
+export const managedBy = 'endpointslice.kubernetes.io/managed-by';
+export const manager = 'endpointslice-controller.k8s.io';
+const headlessLabel = 'service.kubernetes.io/headless';
 
 /** A pod that traffic could go to now or, being on its way out, a moment ago. */
 export function isCandidate(pod: Pod, publishNotReady: boolean): boolean {
@@ -147,8 +147,8 @@ const identity = (e: Endpoint): string => e.targetRef?.uid ?? e.addresses[0] ?? 
 export function planSlices(input: SliceInput): SlicePlan {
   const { service, existing } = input;
   const headless = service.spec?.clusterIP === 'None';
-  const { [SERVICE_NAME]: _1, [MANAGED_BY]: _2, [HEADLESS]: _3, ...own } = service.metadata.labels ?? {};
-  const labels = { ...own, [SERVICE_NAME]: service.metadata.name, [MANAGED_BY]: MANAGER, ...(headless ? { [HEADLESS]: '' } : {}) };
+  const { [serviceName]: _1, [managedBy]: _2, [headlessLabel]: _3, ...own } = service.metadata.labels ?? {};
+  const labels = { ...own, [serviceName]: service.metadata.name, [managedBy]: manager, ...(headless ? { [headlessLabel]: '' } : {}) };
   const plan = fitSlices({ owner: service, labels, groups: groupsOf(input), existing });
   return wantsTopologyHints(service) ? withTopologyHints(plan, existing, input.shares?.()) : plan;
 }
@@ -205,7 +205,7 @@ export function fitSlices({ owner, labels, annotations, groups, existing }: FitI
     // Then the fullest that has room takes the new ones, and what is left gets slices of its own.
     const rest = [...left.values()];
     for (const c of contents.toSorted((a, b) => b.endpoints.length - a.endpoints.length))
-      c.endpoints.push(...rest.splice(0, MAX_ENDPOINTS - c.endpoints.length));
+      c.endpoints.push(...rest.splice(0, maxEndpoints - c.endpoints.length));
     const lastOne = contents.every((c) => c.endpoints.length === 0) ? contents[0]?.slice : undefined;
     for (const { slice, endpoints } of contents) {
       if (endpoints.length === 0 && slice !== lastOne) continue;
@@ -215,7 +215,7 @@ export function fitSlices({ owner, labels, annotations, groups, existing }: FitI
       update.push({ ...slice, metadata, endpoints });
     }
     while (rest.length > 0 || contents.length === 0) {
-      create.push(newSlice(owner, labels, annotations, group, rest.splice(0, MAX_ENDPOINTS)));
+      create.push(newSlice(owner, labels, annotations, group, rest.splice(0, maxEndpoints)));
       if (rest.length === 0) break;
     }
   }

@@ -95,7 +95,7 @@ const shares = (a: number, b: number): ReadonlyMap<string, number> =>
     ['a', a],
     ['b', b],
   ]);
-const ENABLED = 'Topology Aware Hints has been enabled, addressType: IPv4';
+const enabled = 'Topology Aware Hints has been enabled, addressType: IPv4';
 
 const table: readonly (readonly [
   string,
@@ -106,10 +106,10 @@ const table: readonly (readonly [
   string[],
   string | undefined,
 ])[] = [
-  ['each zone its own', equal, ['aabb'], [], ['a:aa:ab:bb:b'], [], ENABLED],
-  ['a surplus to the zone that has too few', equal, ['aaab'], [], ['a:ba:aa:ab:b'], [], ENABLED],
-  ['everything of one zone, half to the other', equal, ['aaaa'], [], ['a:ba:ba:aa:a'], [], ENABLED],
-  ['nothing to endpoints that are not ready', equal, ['aabbA'], [], ['a:aa:ab:bb:bA'], [], ENABLED],
+  ['each zone its own', equal, ['aabb'], [], ['a:aa:ab:bb:b'], [], enabled],
+  ['a surplus to the zone that has too few', equal, ['aaab'], [], ['a:ba:aa:ab:b'], [], enabled],
+  ['everything of one zone, half to the other', equal, ['aaaa'], [], ['a:ba:ba:aa:a'], [], enabled],
+  ['nothing to endpoints that are not ready', equal, ['aabbA'], [], ['a:aa:ab:bb:bA'], [], enabled],
   [
     'more to the zone with more CPU',
     new Map([
@@ -120,12 +120,12 @@ const table: readonly (readonly [
     [],
     ['a:aa:ab:ab:b'],
     [],
-    ENABLED,
+    enabled,
   ],
-  ['a zone a little more than it should take', shares(0.55, 0.45), ['ab'], [], ['a:ab:b'], [], ENABLED],
-  ['a whole endpoint to a zone that is to have less than one', shares(0.55, 0.45), ['aa'], [], ['a:ba:a'], [], ENABLED],
-  ['nothing away for less than one endpoint', shares(0.64, 0.36), ['aaaaaaabbb'], [], ['a:aa:aa:aa:aa:aa:aa:ab:bb:bb:b'], [], ENABLED],
-  ['the endpoints of a zone without nodes to others', equal, ['ccab'], [], ['c:ac:ba:ab:b'], [], ENABLED],
+  ['a zone a little more than it should take', shares(0.55, 0.45), ['ab'], [], ['a:ab:b'], [], enabled],
+  ['a whole endpoint to a zone that is to have less than one', shares(0.55, 0.45), ['aa'], [], ['a:ba:a'], [], enabled],
+  ['nothing away for less than one endpoint', shares(0.64, 0.36), ['aaaaaaabbb'], [], ['a:aa:aa:aa:aa:aa:aa:ab:bb:bb:b'], [], enabled],
+  ['the endpoints of a zone without nodes to others', equal, ['ccab'], [], ['c:ac:ba:ab:b'], [], enabled],
   ['unchanged slices what they have', equal, ['ab'], ['a:bb:b'], ['a:ab:a'], [], undefined],
   ['unchanged slices anew when a zone would have too many', equal, ['ab'], ['a:ba:bb:bb:b'], ['a:ab:b'], ['a:aa:ab:bb:b'], undefined],
   ['unchanged slices anew when an endpoint has no hint', equal, [], ['a:ab'], [], ['a:ab:b'], undefined],

@@ -9,12 +9,12 @@ import { messageOf } from '../../errors/known-error.ts';
 import type { ControllerContext } from '../context.ts';
 import { type GraphNode, judge, OwnerGraph } from './graph.ts';
 
-const FOREGROUND = 'foregroundDeletion';
-const ORPHAN = 'orphan';
+const foregroundFinalizer = 'foregroundDeletion';
+const orphanFinalizer = 'orphan';
 /** They own nothing, are owned by nothing, and there are many. */
-const NOT_WATCHED = new Set(['events', 'componentstatuses']);
+const notWatched = new Set(['events', 'componentstatuses']);
 /** New resources (a CustomResourceDefinition) are found this often. */
-const DISCOVERY_MS = 30_000;
+const discoveryMs = 30_000;
 
 export async function runGarbageCollector(context: ControllerContext): Promise<void> {
   const { client, informers, clock, log, signal } = context;
@@ -27,7 +27,7 @@ export async function runGarbageCollector(context: ControllerContext): Promise<v
     for (const resource of await discover(client)) {
       const key = `${resource.group}/${resource.resource}`;
       types.set(`${resource.group}/${resource.kind}`, resource);
-      const wanted = resource.verbs.includes('watch') && resource.verbs.includes('delete') && !NOT_WATCHED.has(resource.resource);
+      const wanted = resource.verbs.includes('watch') && resource.verbs.includes('delete') && !notWatched.has(resource.resource);
       if (wanted && !watched.has(key)) watched.set(key, watch(resource));
     }
     await Promise.all(watched.values());
@@ -48,7 +48,7 @@ export async function runGarbageCollector(context: ControllerContext): Promise<v
       // An owner that waits for its dependents looks again when one of them changes.
       for (const ref of [...(metadata.ownerReferences ?? []), ...(previous?.metadata.ownerReferences ?? [])])
         if (graph.get(ref.uid)?.object.metadata.deletionTimestamp) queue.add(ref.uid);
-      if (metadata.deletionTimestamp && metadata.finalizers?.includes(FOREGROUND))
+      if (metadata.deletionTimestamp && metadata.finalizers?.includes(foregroundFinalizer))
         for (const d of graph.dependentsOf(metadata.uid ?? '')) queue.add(d.object.metadata.uid ?? '');
     };
     informer.on({
@@ -68,7 +68,7 @@ export async function runGarbageCollector(context: ControllerContext): Promise<v
   await watchNew();
   void (async () => {
     while (!signal.aborted) {
-      await clock.sleep(DISCOVERY_MS, signal).catch(() => {});
+      await clock.sleep(discoveryMs, signal).catch(() => {});
       if (!signal.aborted) await watchNew().catch((err: unknown) => log.warn(`Cannot look for new resources: ${messageOf(err)}`));
     }
   })();
@@ -79,8 +79,8 @@ export async function runGarbageCollector(context: ControllerContext): Promise<v
     if (!node) return;
     const { metadata } = node.object;
     if (metadata.deletionTimestamp) {
-      if (metadata.finalizers?.includes(ORPHAN)) await orphan(node);
-      else if (metadata.finalizers?.includes(FOREGROUND)) await deleteDependents(node);
+      if (metadata.finalizers?.includes(orphanFinalizer)) await orphan(node);
+      else if (metadata.finalizers?.includes(foregroundFinalizer)) await deleteDependents(node);
       return;
     }
     if (!metadata.ownerReferences?.length) return;
@@ -123,7 +123,11 @@ export async function runGarbageCollector(context: ControllerContext): Promise<v
       resourceVersion = freed.metadata.resourceVersion;
     }
     const propagationPolicy =
-      foreground || finalizers?.includes(FOREGROUND) ? 'Foreground' : finalizers?.includes(ORPHAN) ? 'Orphan' : 'Background';
+      foreground || finalizers?.includes(foregroundFinalizer)
+        ? 'Foreground'
+        : finalizers?.includes(orphanFinalizer)
+          ? 'Orphan'
+          : 'Background';
     // The version, because its owners may have changed since.
     await client.delete(node.type, name, { namespace, preconditions: { uid, resourceVersion }, propagationPolicy }).catch(ignoreGone);
   }
@@ -138,7 +142,7 @@ export async function runGarbageCollector(context: ControllerContext): Promise<v
   async function orphan(node: GraphNode): Promise<void> {
     const uid = node.object.metadata.uid ?? '';
     for (const dependent of graph.dependentsOf(uid)) await unlink(dependent, new Set([uid]));
-    await dropFinalizer(node, ORPHAN);
+    await dropFinalizer(node, orphanFinalizer);
   }
 
   async function deleteDependents(node: GraphNode): Promise<void> {
@@ -146,7 +150,7 @@ export async function runGarbageCollector(context: ControllerContext): Promise<v
     const dependents = graph.dependentsOf(uid);
     for (const d of dependents) if (!d.object.metadata.deletionTimestamp) queue.add(d.object.metadata.uid ?? '');
     const blocking = dependents.some((d) => d.object.metadata.ownerReferences?.some((r) => r.uid === uid && r.blockOwnerDeletion));
-    if (!blocking) await dropFinalizer(node, FOREGROUND);
+    if (!blocking) await dropFinalizer(node, foregroundFinalizer);
   }
 
   async function dropFinalizer(node: GraphNode, finalizer: string): Promise<void> {
@@ -159,7 +163,7 @@ export async function runGarbageCollector(context: ControllerContext): Promise<v
 }
 
 function isDeletingDependents({ metadata }: KubeObject): boolean {
-  return metadata.deletionTimestamp !== undefined && (metadata.finalizers?.includes(FOREGROUND) ?? false);
+  return metadata.deletionTimestamp !== undefined && (metadata.finalizers?.includes(foregroundFinalizer) ?? false);
 }
 
 /**

@@ -2,8 +2,8 @@
 import type { Pod } from '../../api/schema/types.ts';
 import { finishedAt } from './pod-facts.ts';
 
-const FIRST_MS = 10_000;
-const MAX_MS = 10 * 60_000;
+const firstMs = 10_000;
+const maxMs = 10 * 60_000;
 
 export interface Backoff {
   /** Failures since the last success. */
@@ -12,7 +12,7 @@ export interface Backoff {
   readonly lastFailure: number;
 }
 
-export const NO_BACKOFF: Backoff = { failures: 0, lastFailure: 0 };
+export const noBackoff: Backoff = { failures: 0, lastFailure: 0 };
 
 /** After pods that ended since it was last looked. */
 export function backoffAfter(before: Backoff, succeeded: readonly Pod[], failed: readonly Pod[]): Backoff {
@@ -23,12 +23,12 @@ export function backoffAfter(before: Backoff, succeeded: readonly Pod[], failed:
   }
   const success = Math.max(...succeeded.map(finishedAt));
   const later = failures.filter((at) => at > success);
-  return later.length === 0 ? NO_BACKOFF : { failures: later.length, lastFailure: Math.max(...later) };
+  return later.length === 0 ? noBackoff : { failures: later.length, lastFailure: Math.max(...later) };
 }
 
 /** Milliseconds until pods may be made again; 0 when they may. */
 export function remainingDelay({ failures, lastFailure }: Backoff, now: number): number {
   if (failures === 0) return 0;
-  const delay = Math.min(FIRST_MS * 2 ** (failures - 1), MAX_MS);
+  const delay = Math.min(firstMs * 2 ** (failures - 1), maxMs);
   return Math.max(0, delay - (now - lastFailure));
 }

@@ -16,16 +16,16 @@ import { onOwned, ownersOf } from '../ownership/owners-of.ts';
 import { isLeaving } from '../ownership/pod-state.ts';
 import { RecentWrites } from '../ownership/recent-writes.ts';
 import { canonical } from '../ownership/template-hash.ts';
-import { type Backoff, NO_BACKOFF } from './backoff.ts';
+import { type Backoff, noBackoff } from './backoff.ts';
 import { type NewPod, planJob } from './desired.ts';
 import { endOf } from './end-of.ts';
 import { podOfJob } from './new-pod.ts';
-import { isTracked, TRACKING } from './pod-facts.ts';
+import { isTracked, trackingFinalizer } from './pod-facts.ts';
 import { settleJob, trackJob } from './tracking.ts';
 
 /** News of pods is gathered for so long, so that pods that end together cost one write. Upstream waits a second. */
-const GATHER_MS = 50;
-const MANAGER = 'kubernetes.io/job-controller';
+const gatherMs = 50;
+const manager = 'kubernetes.io/job-controller';
 
 export async function runJobs(context: ControllerContext): Promise<void> {
   const { client, informers, clock, log, signal } = context;
@@ -42,7 +42,7 @@ export async function runJobs(context: ControllerContext): Promise<void> {
 
   const wakeOwner = (pod: Pod): void => {
     if (isTracked(pod) && !isOfRunningJob(pod)) orphans.add(keyOf(pod));
-    for (const key of ownersOf(jobInformer, (j) => labelSelectorOf(j.spec?.selector ?? {}), pod)) queue.addAfter(key, GATHER_MS);
+    for (const key of ownersOf(jobInformer, (j) => labelSelectorOf(j.spec?.selector ?? {}), pod)) queue.addAfter(key, gatherMs);
   };
   const wakePods = (job: Job): void => {
     for (const pod of podInformer.byIndex('namespace', job.metadata.namespace ?? '')) {
@@ -72,7 +72,7 @@ export async function runJobs(context: ControllerContext): Promise<void> {
       [jobInformer.get(key)].filter((j) => j !== undefined),
       () => false,
     );
-    if (!job?.spec || (job.spec.managedBy !== undefined && job.spec.managedBy !== MANAGER)) return;
+    if (!job?.spec || (job.spec.managedBy !== undefined && job.spec.managedBy !== manager)) return;
     const { namespace = '', uid = '' } = job.metadata;
     if (isFinished(job)) {
       backoffs.delete(uid);
@@ -80,8 +80,8 @@ export async function runJobs(context: ControllerContext): Promise<void> {
     }
     const selector = labelSelectorOf(job.spec.selector ?? {});
     const candidates = recentPods.over(podInformer.byIndex('namespace', namespace), (p) => p.metadata.namespace === namespace);
-    const before = await claimAll(client, pods, jobs, job, selector, candidates, TRACKING);
-    const plan = planJob(job, before, backoffs.get(uid) ?? NO_BACKOFF, clock.now());
+    const before = await claimAll(client, pods, jobs, job, selector, candidates, trackingFinalizer);
+    const plan = planJob(job, before, backoffs.get(uid) ?? noBackoff, clock.now());
     const after = [...before];
     let failure: unknown;
     try {
@@ -131,7 +131,7 @@ export async function runJobs(context: ControllerContext): Promise<void> {
   /** Takes the finalizer away, and with it the pod, if it was deleted meanwhile. */
   async function release(pod: Pod): Promise<void> {
     const { name, namespace = '', uid } = pod.metadata;
-    const patch = { metadata: { uid, '$deleteFromPrimitiveList/finalizers': [TRACKING] } };
+    const patch = { metadata: { uid, '$deleteFromPrimitiveList/finalizers': [trackingFinalizer] } };
     const answer = await client.patch(pods, name, patch, { namespace, kind: 'strategic' }).catch(ignoreGone);
     const { deletionTimestamp, deletionGracePeriodSeconds = 0, finalizers = [] } = answer?.metadata ?? {};
     // A server may answer with the pod as it was before it went.
@@ -173,7 +173,7 @@ export async function runJobs(context: ControllerContext): Promise<void> {
     if (!ref) return false;
     if (ref.kind !== 'Job' || ref.apiVersion !== 'batch/v1') return true;
     const job = jobInformer.get(`${pod.metadata.namespace}/${ref.name}`);
-    return job?.metadata.uid === ref.uid && (!isFinished(job) || (job.spec?.managedBy ?? MANAGER) !== MANAGER);
+    return job?.metadata.uid === ref.uid && (!isFinished(job) || (job.spec?.managedBy ?? manager) !== manager);
   }
 }
 

@@ -1,15 +1,15 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Job, JobSpec, JobStatus, Pod } from '../../api/schema/types.ts';
-import { type Backoff, backoffAfter, NO_BACKOFF, remainingDelay } from './backoff.ts';
+import { type Backoff, backoffAfter, noBackoff, remainingDelay } from './backoff.ts';
 import { type JobPlan, planJob } from './desired.ts';
 import { firstFree, formatIndexes, indexesOf, overlap, parseIndexes, totalOf, union } from './indexes.ts';
 import { podOfJob } from './new-pod.ts';
-import { FAILURES_OF_INDEX, failureVerdict, INDEX, TRACKING } from './pod-facts.ts';
+import { failureVerdict, indexAnnotation, indexFailuresAnnotation, trackingFinalizer } from './pod-facts.ts';
 import { settleJob, type Tracked, trackJob } from './tracking.ts';
 
-const NOW = Date.UTC(2026, 0, 1);
-const at = (seconds: number): string => `${new Date(NOW + seconds * 1000).toISOString().slice(0, 19)}Z`;
+const startOf2026 = Date.UTC(2026, 0, 1);
+const at = (seconds: number): string => `${new Date(startOf2026 + seconds * 1000).toISOString().slice(0, 19)}Z`;
 
 function job(spec: Partial<JobSpec> = {}, status: JobStatus = {}): Job {
   const template = { spec: { restartPolicy: 'Never', containers: [{ name: 'main' }] } };
@@ -44,11 +44,11 @@ function pod(name: string, shape: PodShape = {}): Pod {
       namespace: 'default',
       uid: name,
       creationTimestamp: at(ended),
-      ...(shape.counted ? {} : { finalizers: [TRACKING] }),
+      ...(shape.counted ? {} : { finalizers: [trackingFinalizer] }),
       ...(shape.deleted ? { deletionTimestamp: at(0) } : {}),
       annotations: {
-        ...(index === undefined ? {} : { [INDEX]: String(index) }),
-        ...(failures === undefined ? {} : { [FAILURES_OF_INDEX]: String(failures) }),
+        ...(index === undefined ? {} : { [indexAnnotation]: String(index) }),
+        ...(failures === undefined ? {} : { [indexFailuresAnnotation]: String(failures) }),
       },
     },
     spec: { containers: [] },
@@ -61,9 +61,9 @@ function pod(name: string, shape: PodShape = {}): Pod {
   };
 }
 
-const plan = (j: Job, pods: Pod[], backoff: Backoff = NO_BACKOFF, now: number = NOW): JobPlan => planJob(j, pods, backoff, now);
+const plan = (j: Job, pods: Pod[], backoff: Backoff = noBackoff, now: number = startOf2026): JobPlan => planJob(j, pods, backoff, now);
 const track = (j: Job, pods: Pod[], after: Pod[] = pods): Tracked =>
-  trackJob({ job: j, plan: plan(j, pods), before: pods, after, done: true, now: NOW });
+  trackJob({ job: j, plan: plan(j, pods), before: pods, after, done: true, now: startOf2026 });
 const names = (pods: readonly Pod[]): string[] => pods.map((p) => p.metadata.name);
 
 test('sets of indexes are written as upstream writes them', () => {
@@ -224,12 +224,12 @@ test('planJob() gives each index its own delay, and its replacement the count of
 });
 
 test('backoffAfter() doubles the delay with each failure and forgets it with a success', () => {
-  const one = backoffAfter(NO_BACKOFF, [], [failed('a', { ended: 0 })]);
-  assert.equal(remainingDelay(one, NOW), 10_000);
+  const one = backoffAfter(noBackoff, [], [failed('a', { ended: 0 })]);
+  assert.equal(remainingDelay(one, startOf2026), 10_000);
   const three = backoffAfter(one, [], [failed('b', { ended: 2 }), failed('c', { ended: 1 })]);
-  assert.equal(remainingDelay(three, NOW + 2_000), 40_000);
-  assert.equal(remainingDelay({ failures: 50, lastFailure: NOW }, NOW), 600_000);
-  assert.deepEqual(backoffAfter(three, [pod('d', { phase: 'Succeeded', code: 0, ended: 5 })], [failed('e', { ended: 4 })]), NO_BACKOFF);
+  assert.equal(remainingDelay(three, startOf2026 + 2_000), 40_000);
+  assert.equal(remainingDelay({ failures: 50, lastFailure: startOf2026 }, startOf2026), 600_000);
+  assert.deepEqual(backoffAfter(three, [pod('d', { phase: 'Succeeded', code: 0, ended: 5 })], [failed('e', { ended: 4 })]), noBackoff);
   assert.equal(backoffAfter(three, [pod('d', { phase: 'Succeeded', code: 0, ended: 5 })], [failed('e', { ended: 6 })]).failures, 1);
 });
 
@@ -335,9 +335,12 @@ test('failureVerdict() is that of the first rule that fits', () => {
 
 test('podOfJob() tells a pod its index in every way that upstream does', () => {
   const { metadata, spec } = podOfJob(job(indexed), { index: 2, failures: { counted: 1, ignored: 0 } });
-  assert.deepEqual([metadata.generateName, spec?.hostname, metadata.finalizers], ['pi-2-', 'pi-2', [TRACKING]]);
-  assert.deepEqual([metadata.annotations, metadata.labels], [{ [INDEX]: '2', [FAILURES_OF_INDEX]: '1' }, { [INDEX]: '2' }]);
+  assert.deepEqual([metadata.generateName, spec?.hostname, metadata.finalizers], ['pi-2-', 'pi-2', [trackingFinalizer]]);
+  assert.deepEqual(
+    [metadata.annotations, metadata.labels],
+    [{ [indexAnnotation]: '2', [indexFailuresAnnotation]: '1' }, { [indexAnnotation]: '2' }],
+  );
   assert.deepEqual(spec?.containers[0]?.env, [
-    { name: 'JOB_COMPLETION_INDEX', valueFrom: { fieldRef: { fieldPath: `metadata.labels['${INDEX}']` } } },
+    { name: 'JOB_COMPLETION_INDEX', valueFrom: { fieldRef: { fieldPath: `metadata.labels['${indexAnnotation}']` } } },
   ]);
 });

@@ -21,7 +21,7 @@ import {
 } from './pod-facts.ts';
 
 /** At most this many are made or deleted at once. */
-const BURST = 500;
+const burst = 500;
 
 export interface NewPod {
   readonly index?: number;
@@ -197,9 +197,9 @@ function manage(
   const open = completions === undefined ? (plan.succeeded > 0 ? active.length : parallelism) : completions - plan.succeeded;
   const wanted = completions === undefined ? open : Math.max(0, Math.min(open, parallelism));
   const remove = surplus(job, active, Math.max(0, active.length - wanted));
-  if (remove.length > 0) return { remove: remove.slice(0, BURST), create: [] };
+  if (remove.length > 0) return { remove: remove.slice(0, burst), create: [] };
   const leaving = replacesOnlyFailed(job) ? pods.filter(isTerminating) : [];
-  const missing = Math.min(wanted - leaving.length - active.length, BURST);
+  const missing = Math.min(wanted - leaving.length - active.length, burst);
   if (missing <= 0) return { remove: [], create: [] };
   const wait = backoffLimitPerIndex === undefined ? remainingDelay(plan.backoff, now) : 0;
   if (wait > 0) return { remove: [], create: [], lookAgainIn: wait };

@@ -2,14 +2,14 @@
 import type { ContainerStatus, Job, Pod, PodFailurePolicy, PodFailurePolicyRule } from '../../api/schema/types.ts';
 import { isOver } from '../ownership/pod-state.ts';
 
-export const TRACKING = 'batch.kubernetes.io/job-tracking';
-export const INDEX = 'batch.kubernetes.io/job-completion-index';
-export const FAILURES_OF_INDEX = 'batch.kubernetes.io/job-index-failure-count';
-export const IGNORED_FAILURES_OF_INDEX = 'batch.kubernetes.io/job-index-ignored-failure-count';
+export const trackingFinalizer = 'batch.kubernetes.io/job-tracking';
+export const indexAnnotation = 'batch.kubernetes.io/job-completion-index';
+export const indexFailuresAnnotation = 'batch.kubernetes.io/job-index-failure-count';
+export const ignoredIndexFailuresAnnotation = 'batch.kubernetes.io/job-index-ignored-failure-count';
 
 /** Not yet counted in the status for good. */
 export function isTracked(pod: Pod): boolean {
-  return pod.metadata.finalizers?.includes(TRACKING) ?? false;
+  return pod.metadata.finalizers?.includes(trackingFinalizer) ?? false;
 }
 
 export function isIndexed(job: Job): boolean {
@@ -18,7 +18,7 @@ export function isIndexed(job: Job): boolean {
 
 /** Undefined when the pod has none. */
 export function completionIndex(pod: Pod): number | undefined {
-  const text = pod.metadata.annotations?.[INDEX];
+  const text = pod.metadata.annotations?.[indexAnnotation];
   return text !== undefined && /^\d{1,10}$/.test(text) ? Number(text) : undefined;
 }
 
@@ -100,5 +100,5 @@ export function earlierFailures({ metadata }: Pod): { readonly counted: number; 
     const text = metadata.annotations?.[key] ?? '';
     return /^\d{1,10}$/.test(text) ? Math.min(Number(text), 2 ** 31 - 1) : 0;
   };
-  return { counted: number(FAILURES_OF_INDEX), ignored: number(IGNORED_FAILURES_OF_INDEX) };
+  return { counted: number(indexFailuresAnnotation), ignored: number(ignoredIndexFailuresAnnotation) };
 }

@@ -10,7 +10,7 @@ import { formatIndexes, hasIndex, indexesOf, totalOf, union } from './indexes.ts
 import { completionIndex, failureVerdict, hasValidIndex, isFailed, isIndexed, isTerminating, isTracked } from './pod-facts.ts';
 
 /** Uids in the status, so that it stays below 20 KB. The news of the status brings the next round. */
-const MAX_UNCOUNTED = 500;
+const maxUncounted = 500;
 
 export interface TrackInput {
   readonly job: Job;
@@ -58,7 +58,7 @@ export function trackJob({ job, plan, before, after, done, now }: TrackInput): T
     } else if ((isFailed(job, pod) || (decided && decided.type !== 'SuccessCriteriaMet')) && hasValidIndex(job, pod)) {
       if (!uncounted.failed.includes(uid) && failureVerdict(job.spec?.podFailurePolicy, pod).counts) uncounted.failed.push(uid);
     }
-    full = succeededIndexes.size + uncounted.succeeded.length + uncounted.failed.length >= MAX_UNCOUNTED;
+    full = succeededIndexes.size + uncounted.succeeded.length + uncounted.failed.length >= maxUncounted;
     if (full) break;
   }
   const completed = union(plan.indexes.before, indexesOf(succeededIndexes));

@@ -15,9 +15,9 @@ function turnOf({ group, resource }: ResourceType): number {
 }
 
 /** How soon to look again while pods use up their grace. */
-const RETRY_MS = 1_000;
-const FINALIZERS_RETRY_MS = 8_000;
-const FINALIZER = 'kubernetes';
+const retryMs = 1_000;
+const finalizersRetryMs = 8_000;
+const finalizer = 'kubernetes';
 
 interface Left {
   readonly resources: string[];
@@ -38,7 +38,7 @@ export async function runNamespaces(context: ControllerContext): Promise<void> {
 
   async function reconcile(name: string): Promise<void> {
     const namespace = informer.get(name);
-    if (!namespace?.metadata.deletionTimestamp || !namespace.spec?.finalizers?.includes(FINALIZER)) return;
+    if (!namespace?.metadata.deletionTimestamp || !namespace.spec?.finalizers?.includes(finalizer)) return;
     const left: Left = { resources: [], finalizers: new Map() };
     const failures: string[] = [];
     let waits = false;
@@ -61,7 +61,7 @@ export async function runNamespaces(context: ControllerContext): Promise<void> {
       if (turnOf(resource) === 0) arePodsLeft = left.resources.length > 0 || failures.length > 0;
     }
     if (left.resources.length === 0 && failures.length === 0) {
-      const finalizers = namespace.spec.finalizers.filter((f) => f !== FINALIZER);
+      const finalizers = namespace.spec.finalizers.filter((f) => f !== finalizer);
       await client
         .update(namespaces, { ...namespace, spec: { ...namespace.spec, finalizers } }, { subresource: 'finalize' })
         .catch((err: unknown) => {
@@ -72,7 +72,7 @@ export async function runNamespaces(context: ControllerContext): Promise<void> {
     }
     await tell(namespace, left, failures);
     // What waits for nothing but finalizers of others may do so for days.
-    queue.addAfter(name, waits ? RETRY_MS : FINALIZERS_RETRY_MS);
+    queue.addAfter(name, waits ? retryMs : finalizersRetryMs);
   }
 
   /** The conditions by which `kubectl get ns -o yaml` shows what holds a namespace up. */

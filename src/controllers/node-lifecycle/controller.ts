@@ -8,9 +8,9 @@ import { keyOf, splitKey } from '../../client/key.ts';
 import { WorkQueue } from '../../client/work-queue.ts';
 import { type ControllerContext, timestamp } from '../context.ts';
 import { canonical } from '../ownership/template-hash.ts';
-import { evictionTime, GRACE_MS, unheardConditions, wantedTaints } from './desired.ts';
+import { evictionTime, graceMs, unheardConditions, wantedTaints } from './desired.ts';
 
-const CHECK_MS = 5_000;
+const checkMs = 5_000;
 
 export async function runNodeLifecycle(context: ControllerContext): Promise<void> {
   const { client, informers, clock, log, signal } = context;
@@ -80,12 +80,12 @@ export async function runNodeLifecycle(context: ControllerContext): Promise<void
   }
 
   function isSilent(name: string): boolean {
-    return clock.monotonic() - (heard.get(name)?.at ?? clock.monotonic()) > GRACE_MS;
+    return clock.monotonic() - (heard.get(name)?.at ?? clock.monotonic()) > graceMs;
   }
 
   async function check(): Promise<void> {
     while (!signal.aborted) {
-      await clock.sleep(CHECK_MS, signal).catch(() => {});
+      await clock.sleep(checkMs, signal).catch(() => {});
       if (signal.aborted) return;
       for (const name of heard.keys()) if (isSilent(name)) nodeQueue.add(name);
     }
@@ -97,7 +97,7 @@ export async function runNodeLifecycle(context: ControllerContext): Promise<void
     const silent = isSilent(name);
     const conditions = silent ? unheardConditions(node, timestamp(clock.now())) : undefined;
     if (conditions) {
-      log.warn(`Node "${name}" was not heard of for ${GRACE_MS / 1000} s`, { node: name });
+      log.warn(`Node "${name}" was not heard of for ${graceMs / 1000} s`, { node: name });
       recorder.event(node, 'Normal', 'NodeNotReady', `Node ${name} status is now: NodeNotReady`);
       node = await client.patch(nodes, name, { status: { conditions } }, { subresource: 'status', kind: 'strategic' });
       watchDisruption(node);

@@ -3,21 +3,21 @@ import { tolerationFits } from '../../api/placement/taints.ts';
 import type { Node, NodeCondition, Pod, Taint } from '../../api/schema/types.ts';
 
 /** A node whose Lease was not renewed for this long is not heard of any more. */
-export const GRACE_MS = 40_000;
-export const NOT_READY = 'node.kubernetes.io/not-ready';
-export const UNREACHABLE = 'node.kubernetes.io/unreachable';
-const UNSCHEDULABLE = 'node.kubernetes.io/unschedulable';
+export const graceMs = 40_000;
+export const notReady = 'node.kubernetes.io/not-ready';
+export const unreachable = 'node.kubernetes.io/unreachable';
+const unschedulable = 'node.kubernetes.io/unschedulable';
 
 /** NoSchedule taints by condition: type, the status that means trouble, key. */
-const BY_CONDITION = [
-  ['Ready', 'False', NOT_READY],
-  ['Ready', 'Unknown', UNREACHABLE],
+const byCondition = [
+  ['Ready', 'False', notReady],
+  ['Ready', 'Unknown', unreachable],
   ['MemoryPressure', 'True', 'node.kubernetes.io/memory-pressure'],
   ['DiskPressure', 'True', 'node.kubernetes.io/disk-pressure'],
   ['PIDPressure', 'True', 'node.kubernetes.io/pid-pressure'],
   ['NetworkUnavailable', 'True', 'node.kubernetes.io/network-unavailable'],
 ] as const;
-const OURS = new Set<string>([...BY_CONDITION.map(([, , key]) => key), UNSCHEDULABLE]);
+const ours = new Set<string>([...byCondition.map(([, , key]) => key), unschedulable]);
 
 /** The conditions of a node that nobody has heard of for too long; undefined when they say so already. */
 export function unheardConditions(node: Node, time: string): NodeCondition[] | undefined {
@@ -45,10 +45,10 @@ export function unheardConditions(node: Node, time: string): NodeCondition[] | u
  */
 export function wantedTaints(node: Node, time: string, mayEvict: boolean = true): Taint[] {
   const now = node.spec?.taints ?? [];
-  const others = now.filter((t) => !OURS.has(t.key));
+  const others = now.filter((t) => !ours.has(t.key));
   const status = new Map((node.status?.conditions ?? []).map((c) => [c.type, c.status]));
   const taints: Taint[] = [];
-  for (const [type, bad, key] of BY_CONDITION) {
+  for (const [type, bad, key] of byCondition) {
     if (status.get(type) !== bad) continue;
     taints.push(now.find((t) => t.key === key && t.effect === 'NoSchedule') ?? { key, effect: 'NoSchedule', timeAdded: time });
     if (type === 'Ready' && mayEvict)
@@ -56,14 +56,14 @@ export function wantedTaints(node: Node, time: string, mayEvict: boolean = true)
   }
   if (node.spec?.unschedulable)
     taints.push(
-      now.find((t) => t.key === UNSCHEDULABLE && t.effect === 'NoSchedule') ?? {
-        key: UNSCHEDULABLE,
+      now.find((t) => t.key === unschedulable && t.effect === 'NoSchedule') ?? {
+        key: unschedulable,
         effect: 'NoSchedule',
         timeAdded: time,
       },
     );
   // A node that has only just come and said nothing is not ready; its kubelet will say when it is.
-  if (!status.has('Ready')) taints.push(...now.filter((t) => t.key === NOT_READY));
+  if (!status.has('Ready')) taints.push(...now.filter((t) => t.key === notReady));
   return [...others, ...taints];
 }
 

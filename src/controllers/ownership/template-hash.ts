@@ -11,11 +11,11 @@ export function canonical(value: unknown): string {
 }
 
 /** No vowels and nothing that looks like another: no word comes out by chance. */
-const ALPHABET = 'bcdfghjklmnpqrstvwxz2456789';
+const alphabet = 'bcdfghjklmnpqrstvwxz2456789';
 
 /** FNV-1a of the content and of how often the name was taken already, safe-encoded. */
 export function templateHash(template: unknown, collisionCount: number = 0): string {
   let hash = 0x811c9dc5;
   for (const byte of Buffer.from(`${canonical(template)}${collisionCount || ''}`)) hash = Math.imul(hash ^ byte, 0x01000193) >>> 0;
-  return [...String(hash)].map((c) => ALPHABET[c.charCodeAt(0) % ALPHABET.length]).join('');
+  return [...String(hash)].map((c) => alphabet[c.charCodeAt(0) % alphabet.length]).join('');
 }

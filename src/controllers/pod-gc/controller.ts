@@ -7,10 +7,10 @@ import { messageOf } from '../../errors/known-error.ts';
 import type { ControllerContext } from '../context.ts';
 import { isOver } from '../ownership/pod-state.ts';
 
-const CHECK_MS = 20_000;
+const checkMs = 20_000;
 /** A node may be on its way in: its pods wait this long. */
-const QUARANTINE_MS = 40_000;
-const MAX_TERMINATED = 12_500;
+const quarantineMs = 40_000;
+const maxTerminated = 12_500;
 
 export async function runPodGc(context: ControllerContext): Promise<void> {
   const { client, informers, clock, log, signal } = context;
@@ -19,7 +19,7 @@ export async function runPodGc(context: ControllerContext): Promise<void> {
   const missing = new Map<string, number>();
   await Promise.all([podInformer.synced, nodeInformer.synced]);
   while (!signal.aborted) {
-    await clock.sleep(CHECK_MS, signal).catch(() => {});
+    await clock.sleep(checkMs, signal).catch(() => {});
     if (signal.aborted) return;
     const all = podInformer.list();
     for (const pod of all) {
@@ -27,7 +27,7 @@ export async function runPodGc(context: ControllerContext): Promise<void> {
       if (!nodeName || nodeInformer.get(nodeName)) continue;
       const since = missing.get(nodeName) ?? clock.monotonic();
       missing.set(nodeName, since);
-      if (clock.monotonic() - since >= QUARANTINE_MS) await remove(pod, `its node "${nodeName}" is gone`);
+      if (clock.monotonic() - since >= quarantineMs) await remove(pod, `its node "${nodeName}" is gone`);
     }
     const named = new Set(all.map((p) => p.spec?.nodeName));
     for (const name of missing.keys()) if (nodeInformer.get(name) || !named.has(name)) missing.delete(name);
@@ -35,7 +35,7 @@ export async function runPodGc(context: ControllerContext): Promise<void> {
       if (pod.metadata.deletionTimestamp && !pod.spec?.nodeName) await remove(pod, 'it was deleted before it had a node');
     const ended = all.filter(isOver);
     const age = (p: Pod): string => p.metadata.creationTimestamp ?? '';
-    for (const pod of ended.toSorted((a, b) => (age(a) < age(b) ? -1 : 1)).slice(0, Math.max(ended.length - MAX_TERMINATED, 0)))
+    for (const pod of ended.toSorted((a, b) => (age(a) < age(b) ? -1 : 1)).slice(0, Math.max(ended.length - maxTerminated, 0)))
       await remove(pod, 'too many pods have ended');
   }
 

@@ -26,14 +26,14 @@ interface Flavour<T extends Owner> {
   readonly selectorOf: (owner: T) => Selector;
 }
 
-const MATCH_LABELS = (labels: Record<string, string> | undefined): Selector => labelSelectorOf({ matchLabels: labels ?? {} });
+const matchLabels = (labels: Record<string, string> | undefined): Selector => labelSelectorOf({ matchLabels: labels ?? {} });
 
 export function runReplicaSets(context: ControllerContext): Promise<void> {
   return run(context, { name: 'replicaset-controller', type: replicaSets, selectorOf: (o) => labelSelectorOf(o.spec?.selector ?? {}) });
 }
 
 export function runReplicationControllers(context: ControllerContext): Promise<void> {
-  return run(context, { name: 'replication-controller', type: replicationControllers, selectorOf: (o) => MATCH_LABELS(o.spec?.selector) });
+  return run(context, { name: 'replication-controller', type: replicationControllers, selectorOf: (o) => matchLabels(o.spec?.selector) });
 }
 
 async function run<T extends Owner>(context: ControllerContext, flavour: Flavour<T>): Promise<void> {

@@ -3,7 +3,7 @@ import type { Pod, ReplicaSetCondition, ReplicaSetStatus } from '../../api/schem
 import { availableIn, isActive, isReady, readySince } from '../ownership/pod-state.ts';
 
 /** At most this many are made or deleted at once. */
-export const BURST_REPLICAS = 500;
+export const burstReplicas = 500;
 
 export interface ReplicaPlan {
   readonly create: number;
@@ -13,8 +13,8 @@ export interface ReplicaPlan {
 export function planReplicas(replicas: number, owned: readonly Pod[]): ReplicaPlan {
   const active = owned.filter(isActive);
   const diff = replicas - active.length;
-  if (diff >= 0) return { create: Math.min(diff, BURST_REPLICAS), remove: [] };
-  return { create: 0, remove: rankForDeletion(active).slice(0, Math.min(-diff, BURST_REPLICAS)) };
+  if (diff >= 0) return { create: Math.min(diff, burstReplicas), remove: [] };
+  return { create: 0, remove: rankForDeletion(active).slice(0, Math.min(-diff, burstReplicas)) };
 }
 
 /** Those that are missed least come first, by the rules of upstream's ActivePodsWithRanks. */

@@ -3,8 +3,8 @@ import { configMaps, namespaces } from '../../api/resource-types.ts';
 import type { ControllerContext } from '../context.ts';
 import { keepInEveryNamespace } from '../namespace/keep-in-every-namespace.ts';
 
-const NAME = 'kube-root-ca.crt';
-const DESCRIPTION =
+const name = 'kube-root-ca.crt';
+const description =
   'Contains a CA bundle that can be used to verify the kube-apiserver when using internal endpoints such as the internal service IP or kubernetes.default.svc.';
 
 export function runRootCa(context: ControllerContext): Promise<void> {
@@ -12,11 +12,11 @@ export function runRootCa(context: ControllerContext): Promise<void> {
     name: 'root-ca-cert-publisher',
     namespaces,
     type: configMaps,
-    objectName: NAME,
+    objectName: name,
     make: (namespace) => ({
       apiVersion: 'v1',
       kind: 'ConfigMap',
-      metadata: { name: NAME, namespace, annotations: { 'kubernetes.io/description': DESCRIPTION } },
+      metadata: { name: name, namespace, annotations: { 'kubernetes.io/description': description } },
       data: { 'ca.crt': context.rootCa },
     }),
     isRight: (there) => there.data?.['ca.crt'] === context.rootCa,

@@ -7,11 +7,11 @@ import { isIp } from '../../ip/ip.ts';
 import { type ControllerContext, timestamp } from '../context.ts';
 import { mayGo } from './desired.ts';
 
-const FINALIZER = 'networking.k8s.io/service-cidr-finalizer';
+const finalizer = 'networking.k8s.io/service-cidr-finalizer';
 /** Every API server must have heard of the deletion before the last look: it gives out no address of the range from then on. */
-const GRACE_MS = 10_000;
+const graceMs = 10_000;
 /** A Service gives its address back without a word to the ServiceCIDR. */
-const LOOK_AGAIN_MS = 5_000;
+const lookAgainMs = 5_000;
 
 export async function runServiceCidrs(context: ControllerContext): Promise<void> {
   const { client, informers, clock, log, signal } = context;
@@ -27,23 +27,23 @@ export async function runServiceCidrs(context: ControllerContext): Promise<void>
     const finalizers = cidr.metadata.finalizers ?? [];
     const { deletionTimestamp } = cidr.metadata;
     if (!deletionTimestamp) {
-      if (!finalizers.includes(FINALIZER)) await client.patch(serviceCidrs, name, { metadata: { finalizers: [...finalizers, FINALIZER] } });
+      if (!finalizers.includes(finalizer)) await client.patch(serviceCidrs, name, { metadata: { finalizers: [...finalizers, finalizer] } });
       await setReady(cidr, { status: 'True', reason: '', message: 'Kubernetes Service CIDR is ready' });
       return;
     }
-    if (!finalizers.includes(FINALIZER)) return;
+    if (!finalizers.includes(finalizer)) return;
     const others = informer.list().filter((c) => c.metadata.name !== name && !c.metadata.deletionTimestamp);
     const { items } = await client.list(ipAddresses, { labelSelector: 'ipaddress.kubernetes.io/managed-by=ipallocator.k8s.io' });
     const taken = items.map((ip) => ip.metadata.name).filter(isIp);
     if (!mayGo(cidr, others, taken)) {
       const message = 'There are still IPAddresses referencing the ServiceCIDR, please remove them or create a new ServiceCIDR';
       await setReady(cidr, { status: 'False', reason: 'Terminating', message });
-      queue.addAfter(name, LOOK_AGAIN_MS);
+      queue.addAfter(name, lookAgainMs);
       return;
     }
-    const left = Date.parse(deletionTimestamp) + GRACE_MS - clock.now();
+    const left = Date.parse(deletionTimestamp) + graceMs - clock.now();
     if (left > 0) queue.addAfter(name, left);
-    else await client.patch(serviceCidrs, name, { metadata: { finalizers: finalizers.filter((f) => f !== FINALIZER) } });
+    else await client.patch(serviceCidrs, name, { metadata: { finalizers: finalizers.filter((f) => f !== finalizer) } });
   }
 
   async function setReady({ metadata, status }: ServiceCIDR, ready: Pick<Condition, 'status' | 'reason' | 'message'>): Promise<void> {

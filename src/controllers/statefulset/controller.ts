@@ -19,7 +19,7 @@ import { canonical } from '../ownership/template-hash.ts';
 import { lookAgainIn, planStatefulSet, revisionOf, type Step, statefulSetStatus } from './desired.ts';
 import { claimOwners, claimsFor, isClaimOfFormerPod, ordinalOf, statefulPod } from './pod-identity.ts';
 
-const STALE_CLAIM_MS = 1_000;
+const staleClaimMs = 1_000;
 
 export async function runStatefulSets(context: ControllerContext): Promise<void> {
   const { client, informers, clock, log, signal } = context;
@@ -93,7 +93,7 @@ export async function runStatefulSets(context: ControllerContext): Promise<void>
       for (const claim of claimsFor(set, ordinal)) {
         const there = claimThere(claim);
         if (there && isClaimOfFormerPod(set, ordinal, there)) {
-          queue.addAfter(keyOf(set), STALE_CLAIM_MS);
+          queue.addAfter(keyOf(set), staleClaimMs);
           return;
         }
         if (!there) await createClaim(set, name, claim);

@@ -11,7 +11,7 @@ import type {
 import { planStatefulSet, type Step, statefulSetStatus } from './desired.ts';
 import { claimOwners, claimsFor, ordinalOf, statefulPod } from './pod-identity.ts';
 
-const NOW = Date.UTC(2026, 0, 1);
+const now = Date.UTC(2026, 0, 1);
 
 function set(spec: Partial<StatefulSetSpec> = {}, status?: StatefulSetStatus): StatefulSet {
   return {
@@ -49,7 +49,7 @@ function pod(text: string): Pod {
       namespace: 'default',
       uid: name,
       labels: { 'controller-revision-hash': at, ...identity } as Record<string, string>,
-      ...(mark === '-' ? { deletionTimestamp: new Date(NOW).toISOString() } : {}),
+      ...(mark === '-' ? { deletionTimestamp: new Date(now).toISOString() } : {}),
     },
     status: {
       phase: mark === 'x' ? 'Failed' : 'Running',
@@ -57,7 +57,7 @@ function pod(text: string): Pod {
         {
           type: 'Ready',
           status: mark === '!' || mark === 'x' ? 'False' : 'True',
-          lastTransitionTime: new Date(NOW - 60_000).toISOString(),
+          lastTransitionTime: new Date(now - 60_000).toISOString(),
         },
       ],
     },
@@ -72,21 +72,21 @@ function words(steps: readonly Step[]): string {
     .join(', ');
 }
 
-const PARALLEL = { podManagementPolicy: 'Parallel' };
+const parallel = { podManagementPolicy: 'Parallel' };
 const plans: readonly [string, Partial<StatefulSetSpec>, string, string][] = [
   ['makes the first pod first', {}, '', 'create 0@v2'],
   ['waits for it to be ready', {}, '0!@v2', ''],
   ['goes on with the next', {}, '0@v2', 'create 1@v2'],
   ['fills a gap before it goes on', { replicas: 4 }, '0@v2 2@v2', 'create 1@v2'],
   ['waits until a pod has been available for long enough', { minReadySeconds: 61 }, '0@v2', ''],
-  ['makes all at once when Parallel', PARALLEL, '1@v2', 'create 0@v2, create 2@v2'],
+  ['makes all at once when Parallel', parallel, '1@v2', 'create 0@v2, create 2@v2'],
   ['begins where the ordinals begin', { replicas: 1, ordinals: { start: 5 } }, '', 'create 5@v2'],
   ['deletes a failed pod and waits for it to go', {}, '0x@v2', 'delete 0'],
   ['shrinks from the end, one by one', { replicas: 1 }, '0@v2 1@v2 2@v2', 'delete 2'],
   ['waits for the one that goes', { replicas: 1 }, '0@v2 1@v2 2-@v2', ''],
   ['shrinks past a pod that is not ready only when it is the first such', { replicas: 1 }, '0@v2 1!@v2 2!@v2', ''],
   ['takes the pod that is not ready when it is the first', { replicas: 1 }, '0@v2 1@v2 2!@v2', 'delete 2'],
-  ['shrinks at once when Parallel', { ...PARALLEL, replicas: 1 }, '0@v2 1@v2 2!@v2', 'delete 2, delete 1'],
+  ['shrinks at once when Parallel', { ...parallel, replicas: 1 }, '0@v2 1@v2 2!@v2', 'delete 2, delete 1'],
   ['updates from the end', {}, '0 1 2', 'delete 2'],
   ['updates the next when the last is ready', {}, '0 1 2@v2', 'delete 1'],
   ['waits for the updated pod', {}, '0 1 2!@v2', ''],
@@ -106,12 +106,12 @@ const plans: readonly [string, Partial<StatefulSetSpec>, string, string][] = [
 for (const [name, spec, pods, wanted] of plans) {
   test(`planStatefulSet() ${name}`, () => {
     const list = pods === '' ? [] : pods.split(' ').map(pod);
-    assert.equal(words(planStatefulSet({ set: set(spec), current: v1, update: v2, pods: list, now: NOW })), wanted);
+    assert.equal(words(planStatefulSet({ set: set(spec), current: v1, update: v2, pods: list, now: now })), wanted);
   });
 }
 
 test('statefulSetStatus() counts by revision and completes an update when every pod is at it and ready', () => {
-  const half = statefulSetStatus({ set: set(), current: v1, update: v2, pods: ['0', '1-', '2!@v2'].map(pod), now: NOW });
+  const half = statefulSetStatus({ set: set(), current: v1, update: v2, pods: ['0', '1-', '2!@v2'].map(pod), now: now });
   assert.deepEqual(half, {
     observedGeneration: 1,
     replicas: 3,
@@ -123,7 +123,7 @@ test('statefulSetStatus() counts by revision and completes an update when every 
     updateRevision: 'v2',
     collisionCount: 0,
   });
-  const done = statefulSetStatus({ set: set(), current: v1, update: v2, pods: ['0@v2', '1@v2', '2@v2'].map(pod), now: NOW });
+  const done = statefulSetStatus({ set: set(), current: v1, update: v2, pods: ['0@v2', '1@v2', '2@v2'].map(pod), now: now });
   assert.deepEqual([done.currentRevision, done.currentReplicas, done.updatedReplicas], ['v2', 3, 3]);
 });
 

@@ -1,7 +1,7 @@
 /** The next steps of a StatefulSet, and its status: pure. The order of steps is upstream's updateStatefulSet. */
 import type { ControllerRevision, Pod, StatefulSet, StatefulSetStatus } from '../../api/schema/types.ts';
 import { availableIn, isReady } from '../ownership/pod-state.ts';
-import { isWanted, missingLabels, ordinalOf, REVISION_LABEL, startOf } from './pod-identity.ts';
+import { isWanted, missingLabels, ordinalOf, revisionLabel, startOf } from './pod-identity.ts';
 
 export type Step =
   | { readonly kind: 'create'; readonly ordinal: number; readonly revision: ControllerRevision }
@@ -95,7 +95,7 @@ export function lookAgainIn({ set, pods, now }: Pick<StatefulInput, 'set' | 'pod
 }
 
 export function revisionOf(pod: Pod): string {
-  return pod.metadata.labels?.[REVISION_LABEL] ?? '';
+  return pod.metadata.labels?.[revisionLabel] ?? '';
 }
 
 /** Pods of lower ordinals are made again as they were. */

@@ -12,9 +12,9 @@ import { controllerRef } from '../ownership/owner.ts';
 import { podFromTemplate } from '../ownership/pod-from-template.ts';
 
 /** Names the ControllerRevision that a pod was made from. */
-export const REVISION_LABEL = 'controller-revision-hash';
-const POD_NAME_LABEL = 'statefulset.kubernetes.io/pod-name';
-const POD_INDEX_LABEL = 'apps.kubernetes.io/pod-index';
+export const revisionLabel = 'controller-revision-hash';
+const podNameLabel = 'statefulset.kubernetes.io/pod-name';
+const podIndexLabel = 'apps.kubernetes.io/pod-index';
 
 /** Undefined for what is no pod of that set by name. */
 export function ordinalOf(set: StatefulSet, pod: Pod): number | undefined {
@@ -43,7 +43,7 @@ export function statefulPod(set: StatefulSet, ordinal: number, revision: Control
     metadata: {
       ...metadata,
       name,
-      labels: { ...metadata.labels, ...identityLabels(name, ordinal), [REVISION_LABEL]: revision.metadata.name },
+      labels: { ...metadata.labels, ...identityLabels(name, ordinal), [revisionLabel]: revision.metadata.name },
     },
     spec: {
       ...plain.spec,
@@ -56,7 +56,7 @@ export function statefulPod(set: StatefulSet, ordinal: number, revision: Control
 }
 
 export function identityLabels(name: string, ordinal: number): Record<string, string> {
-  return { [POD_NAME_LABEL]: name, [POD_INDEX_LABEL]: String(ordinal) };
+  return { [podNameLabel]: name, [podIndexLabel]: String(ordinal) };
 }
 
 /** What a pod that was taken over from elsewhere lacks; undefined when it lacks nothing. */

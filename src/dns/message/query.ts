@@ -32,18 +32,18 @@ export type Parsed =
   | { readonly kind: 'malformed'; readonly id: number }
   | { readonly kind: 'silent' };
 
-const HEADER = 12;
+const header = 12;
 
 /** Reads a question with at most an OPT record behind it (RFC 1035 §4.1, RFC 6891). */
 export function parseQuery(bytes: Uint8Array): Parsed {
-  if (bytes.length < HEADER) return { kind: 'silent' };
+  if (bytes.length < header) return { kind: 'silent' };
   const u16 = (at: number): number => ((bytes[at] ?? 0) << 8) | (bytes[at + 1] ?? 0);
   const id = u16(0);
   const flags = u16(2);
   // Answering a reply would let two servers talk forever.
   if (flags & 0x8000) return { kind: 'silent' };
   if (u16(4) !== 1) return { kind: 'malformed', id };
-  const question = readName(bytes, HEADER);
+  const question = readName(bytes, header);
   if (!question || question.end + 4 > bytes.length) return { kind: 'malformed', id };
   const questionEnd = question.end + 4;
   let edns: Edns | undefined;

@@ -3,11 +3,11 @@ import { ipToBytes } from '../../ip/ip.ts';
 import { CLASS_IN, encodeName, TYPE } from './names.ts';
 
 /** A pointer to the name of the question, which always stands at offset 12. */
-const TO_QUESTION = Buffer.from([0xc0, 0x0c]);
+const toQuestion = Buffer.from([0xc0, 0x0c]);
 
 /** `owner` undefined: the name of the question. */
 export function record(owner: string | undefined, type: number, ttl: number, data: Uint8Array): Buffer {
-  const name = owner === undefined ? TO_QUESTION : encodeName(owner);
+  const name = owner === undefined ? toQuestion : encodeName(owner);
   const out = Buffer.allocUnsafe(name.length + 10 + data.length);
   out.set(name, 0);
   out.writeUInt16BE(type, name.length);

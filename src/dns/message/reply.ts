@@ -21,13 +21,13 @@ export interface RawReply {
   readonly seconds: number;
 }
 
-const NONE: readonly Uint8Array[] = [];
-const HEADER = 12;
+const none: readonly Uint8Array[] = [];
+const header = 12;
 /** What we offer to take by UDP. https://dnsflagday.net/2020 */
-const OUR_UDP_SIZE = 1232;
+const ourUdpSize = 1232;
 
 export function refusal(rcode: number): Reply {
-  return { rcode, authoritative: false, answers: NONE, authority: NONE, additional: NONE };
+  return { rcode, authoritative: false, answers: none, authority: none, additional: none };
 }
 
 /** The message, at most `limit` bytes long: additional records go first, then answers, and TC says so. */
@@ -80,7 +80,7 @@ export function buildReply(query: Query, reply: Reply, limit: number): Buffer {
 function writeOpt(out: Buffer, at: number, highRcode: number, wantsDnssec: boolean): void {
   out[at] = 0;
   out.writeUInt16BE(TYPE.OPT, at + 1);
-  out.writeUInt16BE(OUR_UDP_SIZE, at + 3);
+  out.writeUInt16BE(ourUdpSize, at + 3);
   out[at + 5] = highRcode;
   out[at + 6] = 0;
   out.writeUInt16BE(wantsDnssec ? 0x8000 : 0, at + 7);
@@ -102,7 +102,7 @@ export function rebuildRaw(query: Query, raw: Uint8Array, limit: number): Buffer
   const asked = (query.recursionDesired ? 0x0100 : 0) | (query.checkingDisabled ? 0x0010 : 0);
   out.writeUInt16BE((out.readUInt16BE(2) & ~ours) | asked, 2);
   // The question as this client spelt it; its length is the same.
-  out.set(query.bytes.subarray(HEADER, query.questionEnd), HEADER);
+  out.set(query.bytes.subarray(header, query.questionEnd), header);
   if (query.edns) {
     out.writeUInt16BE(out.readUInt16BE(10) + 1, 10);
     writeOpt(out, raw.length, 0, query.edns.wantsDnssec);
@@ -112,7 +112,7 @@ export function rebuildRaw(query: Query, raw: Uint8Array, limit: number): Buffer
 
 /** What is sent for bytes that are no question: the id, and FORMERR. */
 export function formatError(id: number): Buffer {
-  const out = Buffer.alloc(HEADER);
+  const out = Buffer.alloc(header);
   out.writeUInt16BE(id, 0);
   out.writeUInt16BE(0x8000 | RCODE.FORMERR, 2);
   return out;

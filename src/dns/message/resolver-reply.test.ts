@@ -4,7 +4,7 @@ import packet from 'dns-packet';
 import { readResolverReply } from './resolver-reply.ts';
 
 const question = { type: 'A' as const, name: 'www.example.com' };
-const END = 12 + 17 + 4;
+const end = 12 + 17 + 4;
 const opt = {
   type: 'OPT',
   name: '.',
@@ -35,14 +35,14 @@ const table: readonly (readonly [string, packet.Packet, number])[] = [
 for (const [sentence, message, seconds] of table) {
   test(`an answer may be kept for ${sentence}`, () => {
     const bytes = packet.encode({ type: 'response', id: 1, questions: [question], ...message });
-    assert.equal(readResolverReply(bytes, END)?.seconds, seconds);
+    assert.equal(readResolverReply(bytes, end)?.seconds, seconds);
   });
 }
 
 test('OPT is taken off, the ttls are where they are said to be, and nobody claims authority', () => {
   const flags = packet.AUTHORITATIVE_ANSWER;
   const bytes = packet.encode({ type: 'response', id: 1, flags, questions: [question], answers: [a(60)], additionals: [a(7), opt] });
-  const reply = readResolverReply(bytes, END);
+  const reply = readResolverReply(bytes, end);
   assert.ok(reply);
   const message = packet.decode(Buffer.from(reply.raw));
   assert.equal(message.additionals?.length, 1);
@@ -73,7 +73,7 @@ test('whatever comes from elsewhere, it is read within its bounds or not at all'
     const bytes = Buffer.from(good.subarray(0, random(good.length + 1)));
     for (let flips = random(6); flips > 0 && bytes.length > 0; flips--) bytes[random(bytes.length)] = random(256);
     assert.doesNotThrow(() => {
-      const reply = readResolverReply(bytes, END);
+      const reply = readResolverReply(bytes, end);
       for (const at of reply?.ttlAt ?? []) Buffer.from(reply?.raw ?? []).readUInt32BE(at);
     }, `seed ${seed}`);
   }

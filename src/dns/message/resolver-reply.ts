@@ -2,9 +2,9 @@
 import { RCODE, TYPE } from './names.ts';
 import type { RawReply } from './reply.ts';
 
-const HEADER = 12;
+const header = 12;
 /** How long a failure is kept when nothing says it (RFC 2308 §7). */
-const FAILURE_SECONDS = 5;
+const failureSeconds = 5;
 
 /** Undefined when `bytes` is not a whole and well-formed reply with one question that ends at `questionEnd`. */
 export function readResolverReply(bytes: Buffer, questionEnd: number): RawReply | undefined {
@@ -45,7 +45,7 @@ export function readResolverReply(bytes: Buffer, questionEnd: number): RawReply 
   const rcode = (raw[3] ?? 0) & 15;
   const isAnswer = rcode === RCODE.NOERROR || rcode === RCODE.NXDOMAIN;
   // A negative answer without SOA says nothing of how long.
-  const seconds = isTruncated ? 0 : !isAnswer ? FAILURE_SECONDS : Number.isFinite(least) ? least : 0;
+  const seconds = isTruncated ? 0 : !isAnswer ? failureSeconds : Number.isFinite(least) ? least : 0;
   return { raw, ttlAt, seconds };
 }
 
@@ -54,7 +54,7 @@ function skipName(bytes: Uint8Array, start: number): number {
   for (let at = start; at < bytes.length; ) {
     const length = bytes[at] ?? 0;
     // Where a pointer leads is for the client to see; what matters here is where the record goes on. Below 12 is the header.
-    if (length >= 0xc0) return (((length & 0x3f) << 8) | (bytes[at + 1] ?? 0)) < HEADER ? Number.POSITIVE_INFINITY : at + 2;
+    if (length >= 0xc0) return (((length & 0x3f) << 8) | (bytes[at + 1] ?? 0)) < header ? Number.POSITIVE_INFINITY : at + 2;
     if (length > 63) return Number.POSITIVE_INFINITY;
     at += length + 1;
     if (length === 0) return at;

@@ -18,10 +18,10 @@ import { messageOf } from '../../errors/known-error.ts';
 import { familyOf } from '../../ip/ip.ts';
 import type { Log } from '../../observability/log.ts';
 
-export const MANAGED_BY = 'dns.fairlead.dev';
+export const managedBy = 'dns.fairlead.dev';
 
-const SERVICE_NAME = 'kubernetes.io/service-name';
-const MANAGER = 'endpointslice.kubernetes.io/managed-by';
+const serviceName = 'kubernetes.io/service-name';
+const manager = 'endpointslice.kubernetes.io/managed-by';
 
 export interface PublisherOptions {
   readonly client: Client;
@@ -38,10 +38,10 @@ export interface PublisherOptions {
   readonly signal: AbortSignal;
 }
 
-const METRICS_PORT = 9153;
+const metricsPort = 9153;
 /** How long the end of the process may wait for the API server. */
-const GOODBYE_MS = 2_000;
-const ASK_NODE_AGAIN_MS = 10_000;
+const goodbyeMs = 2_000;
+const askNodeAgainMs = 10_000;
 
 export function sliceOf(
   service: Service,
@@ -51,14 +51,14 @@ export function sliceOf(
   const { name, namespace, uid = '' } = service.metadata;
   const { nodeName, address } = options;
   const portOf = (port: number): number | undefined =>
-    port === 53 ? options.port : port === METRICS_PORT ? options.metricsPort : undefined;
+    port === 53 ? options.port : port === metricsPort ? options.metricsPort : undefined;
   return {
     apiVersion: 'discovery.k8s.io/v1',
     kind: 'EndpointSlice',
     metadata: {
       name: `${name}-${nodeName}`,
       namespace,
-      labels: { [SERVICE_NAME]: name, [MANAGER]: MANAGED_BY },
+      labels: { [serviceName]: name, [manager]: managedBy },
       ownerReferences: [owner ?? { apiVersion: 'v1', kind: 'Service', name, uid }],
     },
     addressType: familyOf(address) === 6 ? 'IPv6' : 'IPv4',
@@ -88,14 +88,14 @@ export async function publish(options: PublisherOptions): Promise<boolean> {
   const serviceInformer = informers.of(services);
   const sliceInformer = informers.of(endpointSlices);
   const wake = ({ metadata }: Service | EndpointSlice): void => {
-    if (metadata.namespace === namespace && (metadata.name === service || metadata.labels?.[SERVICE_NAME] === service)) queue.add(key);
+    if (metadata.namespace === namespace && (metadata.name === service || metadata.labels?.[serviceName] === service)) queue.add(key);
   };
   serviceInformer.on({ add: wake, update: wake, delete: wake });
   sliceInformer.on({ add: wake, update: wake, delete: wake });
   queue.add(key);
   await runController({ name: 'dns-publisher', queue, workers: 1, reconcile, log, signal });
   if (isPublished)
-    await remove(AbortSignal.timeout(GOODBYE_MS)).catch((err: unknown) =>
+    await remove(AbortSignal.timeout(goodbyeMs)).catch((err: unknown) =>
       log.warn(`Cannot remove EndpointSlice "${name}": ${messageOf(err)}`),
     );
   return isPublished;
@@ -104,7 +104,7 @@ export async function publish(options: PublisherOptions): Promise<boolean> {
     const found = serviceInformer.get(key);
     const current = sliceInformer.get(`${namespace}/${name}`);
     if (!found || (found.spec?.selector && sliceInformer.list(namespace).some(isReadyElsewhere))) {
-      if (current?.metadata.labels?.[MANAGER] === MANAGED_BY) await remove();
+      if (current?.metadata.labels?.[manager] === managedBy) await remove();
       isPublished = false;
       return;
     }
@@ -119,8 +119,8 @@ export async function publish(options: PublisherOptions): Promise<boolean> {
   }
 
   function isReadyElsewhere({ metadata, endpoints, ports }: EndpointSlice): boolean {
-    const { [SERVICE_NAME]: of, [MANAGER]: by } = metadata.labels ?? {};
-    return of === service && by !== MANAGED_BY && !!ports?.length && !!endpoints?.some((e) => e.conditions?.ready !== false);
+    const { [serviceName]: of, [manager]: by } = metadata.labels ?? {};
+    return of === service && by !== managedBy && !!ports?.length && !!endpoints?.some((e) => e.conditions?.ready !== false);
   }
 
   /** Undefined when the Node is not there yet, or when this user may not read Nodes; the Service owns the slice then. */
@@ -129,7 +129,7 @@ export async function publish(options: PublisherOptions): Promise<boolean> {
       const { metadata } = await client.get(nodes, options.nodeName);
       return { apiVersion: 'v1', kind: 'Node', name: metadata.name, uid: metadata.uid ?? '' };
     } catch (err) {
-      if (isNotFound(err)) queue.addAfter(key, ASK_NODE_AGAIN_MS);
+      if (isNotFound(err)) queue.addAfter(key, askNodeAgainMs);
       else if (!isForbidden(err)) throw err;
       return undefined;
     }
@@ -146,8 +146,8 @@ function same(a: EndpointSlice, b: EndpointSlice): boolean {
   const facts = (s: EndpointSlice): string =>
     JSON.stringify([
       s.addressType,
-      s.metadata.labels?.[SERVICE_NAME],
-      s.metadata.labels?.[MANAGER],
+      s.metadata.labels?.[serviceName],
+      s.metadata.labels?.[manager],
       s.metadata.ownerReferences?.map((o) => o.uid),
       s.ports?.map((p) => [p.name, p.protocol, p.port]),
       s.endpoints?.map((e) => [e.addresses, e.conditions?.ready, e.nodeName, e.hints?.forNodes?.map((n) => n.name)]),

@@ -26,8 +26,8 @@ export interface ResponderOptions {
 }
 
 /** The most we send by UDP, whatever the client offers: more is an amplifier's tool. */
-const MAX_UDP = 4096;
-const MAX_MESSAGE = 65_535;
+const maxUdp = 4096;
+const maxMessage = 65_535;
 
 export class Responder {
   readonly #options: ResponderOptions;
@@ -50,13 +50,13 @@ export class Responder {
     if (parsed.kind === 'silent') return undefined;
     if (parsed.kind === 'malformed') return formatError(parsed.id);
     const { query } = parsed;
-    const limit = transport === 'tcp' ? MAX_MESSAGE : Math.min(query.edns?.size ?? 512, MAX_UDP);
+    const limit = transport === 'tcp' ? maxMessage : Math.min(query.edns?.size ?? 512, maxUdp);
     const render = (found: Answer): Buffer => {
       const bytes = 'raw' in found ? rebuildRaw(query, found.raw, limit) : buildReply(query, found, limit);
       if (observe) {
         const { name, type, edns } = query;
         const rcode = 'raw' in found ? (found.raw[3] ?? 0) & 15 : found.rcode;
-        const room = transport === 'tcp' ? MAX_MESSAGE : (edns?.size ?? 512);
+        const room = transport === 'tcp' ? maxMessage : (edns?.size ?? 512);
         const info = { name, type, rcode, wantsDnssec: edns?.wantsDnssec ?? false, room, size: bytes.length };
         observe(info, transport, family, (performance.now() - started) / 1000);
       }

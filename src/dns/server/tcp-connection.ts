@@ -12,11 +12,11 @@ export interface TcpConnectionOptions {
 }
 
 /** Since the last whole question, or its answer: single bytes keep nothing open. RFC 7766 §6.2.3; CoreDNS has the same. */
-const IDLE_MS = 10_000;
+const idleMs = 10_000;
 /** Beyond these nothing more is read, until some are answered. */
-const MAX_WAITING = 100;
+const maxWaiting = 100;
 /** Bytes that the client has not taken yet: no more is read until it does. */
-const MAX_UNREAD = 256 * 1024;
+const maxUnread = 256 * 1024;
 
 export class TcpConnection {
   readonly #options: TcpConnectionOptions;
@@ -31,7 +31,7 @@ export class TcpConnection {
     this.#options = options;
     const { socket, clock } = options;
     this.#activeAt = clock.monotonic();
-    this.#watch(IDLE_MS);
+    this.#watch(idleMs);
     socket.on('error', () => socket.destroy());
     socket.on('close', () => this.#timer?.cancel());
     socket.on('data', (chunk: Buffer) => {
@@ -71,7 +71,7 @@ export class TcpConnection {
       if (socket.destroyed) return;
       const size = this.#pending.length >= 2 ? 2 + this.#pending.readUInt16BE(0) : Number.POSITIVE_INFINITY;
       if (this.#pending.length < size) break;
-      if (this.#waiting >= MAX_WAITING || socket.writableLength > MAX_UNREAD) {
+      if (this.#waiting >= maxWaiting || socket.writableLength > maxUnread) {
         if (!this.#isFinishing) socket.pause();
         return;
       }
@@ -109,7 +109,7 @@ export class TcpConnection {
   #watch(ms: number): void {
     const { clock } = this.#options;
     this.#timer = clock.after(ms, () => {
-      const left = this.#activeAt + IDLE_MS - clock.monotonic();
+      const left = this.#activeAt + idleMs - clock.monotonic();
       if (this.isIdle && left <= 0) this.destroy();
       else this.#watch(Math.max(left, 1_000));
     });

@@ -9,7 +9,7 @@ import type { Responder } from './responder.ts';
 import { TcpConnection } from './tcp-connection.ts';
 
 /** One client needs few: RFC 7766 §6.2.2 asks for a single one. A node's pods may come masqueraded as one. */
-const LIMITS: ConnectionLimits = { total: 1_000, perClient: 100 };
+const limits: ConnectionLimits = { total: 1_000, perClient: 100 };
 
 export interface TcpListener {
   readonly port: number;
@@ -30,7 +30,7 @@ export async function listenTcp(options: {
 }): Promise<TcpListener> {
   const { responder, clock } = options;
   const family = familyOf(options.address);
-  const table = new ConnectionTable<TcpConnection>(options.limits ?? LIMITS);
+  const table = new ConnectionTable<TcpConnection>(options.limits ?? limits);
   const server = createServer({ allowHalfOpen: true }, (socket) => {
     const connection = new TcpConnection({
       socket,

@@ -16,9 +16,9 @@ export interface UdpOptions {
 }
 
 /** Longer questions do not come by UDP. */
-const BATCH = { size: 64, maxReceive: 1024, maxSend: 4096 };
+const batchSize = { size: 64, maxReceive: 1024, maxSend: 4096 };
 /** At most this many batches before other things get their turn. */
-const MAX_BATCHES = 8;
+const maxBatches = 8;
 
 export interface UdpListener {
   /** What comes from now on is left unread; answers still go out. */
@@ -32,7 +32,7 @@ export async function listenUdp(options: UdpOptions): Promise<UdpListener> {
   const family = familyOf(address);
   const fd = options.batch === false ? undefined : openUdpSocket(address, options.port);
   const socket = await bind(address, options.port, fd);
-  const batch = fd === undefined ? undefined : new DatagramBatch(fd, BATCH);
+  const batch = fd === undefined ? undefined : new DatagramBatch(fd, batchSize);
   const later = (reply: Promise<Buffer>, port: number, to: string): void =>
     void reply.then((bytes) => (isOpen ? socket.send(bytes, port, to, ignore) : undefined));
   let isOpen = true;
@@ -64,7 +64,7 @@ export async function listenUdp(options: UdpOptions): Promise<UdpListener> {
   }
 
   function drain(from: DatagramBatch): void {
-    for (let round = 0; round < MAX_BATCHES; round++) {
+    for (let round = 0; round < maxBatches; round++) {
       const count = from.receive();
       for (let i = 0; i < count; i++) {
         const message = from.message(i);

@@ -9,12 +9,12 @@ import type { Reply } from '../message/reply.ts';
 import { type NameData, type ServiceNames, type SrvTarget, serviceNames } from './service-names.ts';
 
 /** `1.1.0` is the version of the specification that is followed. */
-const SPECIFICATION = '1.1.0';
+const specification = '1.1.0';
 /** A day's part, as CoreDNS says it: the version of a server outlives its records. */
-const SPECIFICATION_TTL = 28_800;
+const specificationTtl = 28_800;
 /** Where SOA records say the zone is served. */
-const DEFAULT_NS = 'ns.dns';
-const NONE: readonly Uint8Array[] = [];
+const defaultNs = 'ns.dns';
+const none: readonly Uint8Array[] = [];
 
 export type ZoneAnswer =
   | { readonly kind: 'reply'; readonly reply: Reply }
@@ -170,8 +170,8 @@ export class ClusterZone {
       if (type === TYPE.SOA) return found([this.#soa(origin, origin)]);
       return type === TYPE.NS ? this.#nameServers(origin) : this.#noData(origin);
     }
-    if (relative === DEFAULT_NS) return this.#defaultNameServer(type, origin);
-    if (relative === 'dns-version') return type === TYPE.TXT ? found([txtRecord(SPECIFICATION_TTL, SPECIFICATION)]) : this.#noData(origin);
+    if (relative === defaultNs) return this.#defaultNameServer(type, origin);
+    if (relative === 'dns-version') return type === TYPE.TXT ? found([txtRecord(specificationTtl, specification)]) : this.#noData(origin);
     if (relative === 'svc' || relative === 'pod' || relative === 'dns' || this.#inner.has(relative)) return this.#noData(origin);
     const labels = relative.split('.');
     const last = labels.at(-1);
@@ -209,7 +209,7 @@ export class ClusterZone {
       const answers = services.map((base) => nameRecord(undefined, TYPE.NS, this.#ttl, `${base}.${origin}`));
       return { ...found(answers), additional: this.#addresses(services, origin) };
     }
-    const name = `${DEFAULT_NS}.${origin}`;
+    const name = `${defaultNs}.${origin}`;
     const additional = this.#serverIps.map((ip) => addressRecord(name, this.#ttl, ip));
     return { ...found([nameRecord(undefined, TYPE.NS, this.#ttl, name)]), additional };
   }
@@ -233,7 +233,7 @@ export class ClusterZone {
 
   /** A negative answer of a reverse zone, whose name is given as the question spells it. */
   negativeReverse(rcode: number, zone: string): Reply {
-    return { rcode, authoritative: true, answers: NONE, authority: [this.#soa(zone, this.origin)], additional: NONE };
+    return { rcode, authoritative: true, answers: none, authority: [this.#soa(zone, this.origin)], additional: none };
   }
 
   #soa(owner: string, origin: string): Uint8Array {
@@ -241,7 +241,7 @@ export class ClusterZone {
   }
 
   #negative(rcode: number, origin: string): Reply {
-    return { rcode, authoritative: true, answers: NONE, authority: [this.#soa(origin, origin)], additional: NONE };
+    return { rcode, authoritative: true, answers: none, authority: [this.#soa(origin, origin)], additional: none };
   }
 
   #noName(origin: string): Reply {
@@ -258,5 +258,5 @@ export class ClusterZone {
 }
 
 function found(answers: readonly Uint8Array[]): Reply {
-  return { rcode: RCODE.NOERROR, authoritative: true, answers, authority: NONE, additional: NONE };
+  return { rcode: RCODE.NOERROR, authoritative: true, answers, authority: none, additional: none };
 }

@@ -6,9 +6,9 @@ import { keyOf } from '../../client/key.ts';
 import type { Clock } from '../../clock/clock.ts';
 import type { DnsMetrics } from '../metrics.ts';
 import type { ClusterZone } from './cluster-zone.ts';
-import { SERVICE_NAME } from './service-names.ts';
+import { serviceName } from './service-names.ts';
 
-const TRIGGER_TIME = 'endpoints.kubernetes.io/last-change-trigger-time';
+const triggerTime = 'endpoints.kubernetes.io/last-change-trigger-time';
 
 /** Resolves when every name is known. */
 export async function feedZone(
@@ -19,7 +19,7 @@ export async function feedZone(
   const { informers, clock } = options;
   const serviceInformer = informers.of(services);
   const namespaceInformer = informers.of(namespaces);
-  const serviceOf = (slice: EndpointSlice): string => `${slice.metadata.namespace}/${slice.metadata.labels?.[SERVICE_NAME] ?? ''}`;
+  const serviceOf = (slice: EndpointSlice): string => `${slice.metadata.namespace}/${slice.metadata.labels?.[serviceName] ?? ''}`;
   const sliceInformer = informers.of(endpointSlices).addIndex('dns-service', (s) => [serviceOf(s)]);
   const renew = (key: string): void =>
     zone.setService(key, serviceInformer.get(key), sliceInformer.byIndex('dns-service', key), Math.floor(clock.now() / 1000));
@@ -57,7 +57,7 @@ export async function feedZone(
   isSynced = true;
 
   function measure(slice: EndpointSlice): void {
-    const at = Date.parse(slice.metadata.annotations?.[TRIGGER_TIME] ?? '');
+    const at = Date.parse(slice.metadata.annotations?.[triggerTime] ?? '');
     if (!isSynced || !metrics || Number.isNaN(at)) return;
     metrics.programmed(kindOf(serviceInformer.get(serviceOf(slice))), Math.max(clock.now() - at, 0) / 1000);
   }

@@ -28,7 +28,7 @@ export interface ServiceNames {
   readonly pointers: ReadonlyMap<string, string>;
 }
 
-export const SERVICE_NAME = 'kubernetes.io/service-name';
+export const serviceName = 'kubernetes.io/service-name';
 
 interface Growing {
   readonly ips: Set<string>;

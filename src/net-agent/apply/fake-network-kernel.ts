@@ -1,5 +1,5 @@
 /** A kernel's network in memory, with the kernel's side effects that matter: a link takes its addresses, routes and neighbours along. */
-import { type KernelState, ROUTE_PROTOCOL, type Step } from '../plan/diff.ts';
+import { type KernelState, routeProtocol, type Step } from '../plan/diff.ts';
 import type { NetworkKernel } from './network-kernel.ts';
 
 type Mutable<T> = { -readonly [K in keyof T]: T[K] extends readonly (infer E)[] ? E[] : T[K] };
@@ -78,7 +78,7 @@ export class FakeNetworkKernel implements NetworkKernel {
       case 'put-route':
         this.#need(step.route.link);
         state.routes = state.routes.filter((r) => r.dst !== step.route.dst);
-        state.routes.push({ ...step.route, protocol: ROUTE_PROTOCOL });
+        state.routes.push({ ...step.route, protocol: routeProtocol });
         break;
       case 'delete-route':
         state.routes = state.routes.filter((r) => r.dst !== step.route.dst || r.link !== step.route.link);

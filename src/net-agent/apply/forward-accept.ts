@@ -6,7 +6,7 @@ import { readFileSync } from 'node:fs';
 import { isKnownError } from '../../errors/known-error.ts';
 import { type Exec, mustRun } from '../../linux/exec.ts';
 
-const COMMENT = ['-m', 'comment', '--comment', 'fairlead pod network'] as const;
+const comment = ['-m', 'comment', '--comment', 'fairlead pod network'] as const;
 
 /** Returns true when a rule had to be added. */
 export async function ensureForwardAccept(exec: Exec, network: string): Promise<boolean> {
@@ -14,7 +14,7 @@ export async function ensureForwardAccept(exec: Exec, network: string): Promise<
   if (tool === undefined) return false;
   let added = false;
   for (const side of ['-s', '-d'] as const) {
-    const rule = [side, network, ...COMMENT, '-j', 'ACCEPT'];
+    const rule = [side, network, ...comment, '-j', 'ACCEPT'];
     if ((await exec.run(tool, ['-w', '5', '-C', 'FORWARD', ...rule])).code === 0) continue;
     await mustRun(exec, tool, ['-w', '5', '-I', 'FORWARD', '1', ...rule]);
     added = true;

@@ -11,7 +11,7 @@ import { RTNLGRP, type Rtnetlink } from '../../linux/netlink/rtnetlink.ts';
 import { sourceAddressTo } from '../../linux/source-address.ts';
 import { ensureSysctl, readSysctl } from '../../linux/sysctl.ts';
 import type { DesiredLink, Underlay } from '../plan/desired.ts';
-import { type KernelLink, type KernelState, ROUTE_PROTOCOL, type Step } from '../plan/diff.ts';
+import { type KernelLink, type KernelState, routeProtocol, type Step } from '../plan/diff.ts';
 import type { Machine } from '../plan/underlay.ts';
 
 export interface NetworkKernel {
@@ -151,7 +151,7 @@ function requestOf(step: Step, indexes: ReadonlyMap<string, number>): NetlinkReq
     case 'delete-neighbour':
       return deleteNeighbour({ ...step.neighbour, index: index(step.neighbour.link) });
     case 'put-route':
-      return replaceRoute({ ...step.route, index: index(step.route.link), protocol: ROUTE_PROTOCOL });
+      return replaceRoute({ ...step.route, index: index(step.route.link), protocol: routeProtocol });
     case 'delete-route': {
       const { dst, gateway, protocol, link } = step.route;
       return deleteRoute({ dst, index: index(link), protocol, ...(gateway === undefined ? {} : { gateway }) });
@@ -165,7 +165,7 @@ function addLinkRequest({ name, mac, mtu, kind }: DesiredLink, index: (name: str
 }
 
 /** Groups whose notices may concern the pod network. */
-export const WATCHED_GROUPS: readonly number[] = [RTNLGRP.link, RTNLGRP.address4, RTNLGRP.route4, RTNLGRP.neighbour];
+export const watchedGroups: readonly number[] = [RTNLGRP.link, RTNLGRP.address4, RTNLGRP.route4, RTNLGRP.neighbour];
 
 const RTM_NEWROUTE = 24;
 const RTM_DELROUTE = 25;

@@ -5,11 +5,11 @@
 import type { Node, NodeCondition } from '../../api/schema/types.ts';
 import { type Cidr, cidrContains, familyOf, isIp, mustCidr, parseCidr } from '../../ip/ip.ts';
 
-const PREFIX = 'flannel.alpha.coreos.com/';
+const prefix = 'flannel.alpha.coreos.com/';
 /** Of one link: neither a group's nor zero, with which the kernel refuses entries. */
-const MAC = /^(?!00(:00){5}$)[0-9a-f][02468ace](:[0-9a-f]{2}){5}$/;
+const macPattern = /^(?!00(:00){5}$)[0-9a-f][02468ace](:[0-9a-f]{2}){5}$/;
 /** This network, loopback, and everything from multicast on: nobody's addresses. */
-const NOBODYS = ['0.0.0.0/8', '127.0.0.0/8', '224.0.0.0/3'].map(mustCidr);
+const nobodys = ['0.0.0.0/8', '127.0.0.0/8', '224.0.0.0/3'].map(mustCidr);
 
 export interface Lease {
   readonly node: string;
@@ -31,12 +31,12 @@ export function podCidrOf(node: Node): string | undefined {
 /** The MAC that a node has told to others; it keeps it for as long as the Node exists. */
 export function vtepMacOf(node: Node): string | undefined {
   const mac = backendData(node)?.vtepMac;
-  return mac !== undefined && MAC.test(mac) ? mac : undefined;
+  return mac !== undefined && macPattern.test(mac) ? mac : undefined;
 }
 
 /** The address that a node wants others to use instead of its own: a port forwarding in front of it, for example. */
 export function publicIpOverwrite(node: Node): string | undefined {
-  const ip = node.metadata.annotations?.[`${PREFIX}public-ip-overwrite`];
+  const ip = node.metadata.annotations?.[`${prefix}public-ip-overwrite`];
   return ip !== undefined && isIp(ip) && familyOf(ip) === 4 ? ip : undefined;
 }
 
@@ -49,16 +49,16 @@ export function leaseOf(
   const annotations = node.metadata.annotations ?? {};
   const podCidr = podCidrOf(node);
   const data = backendData(node);
-  const publicIp = annotations[`${PREFIX}public-ip`];
-  if (annotations[`${PREFIX}kube-subnet-manager`] !== 'true' || podCidr === undefined || publicIp === undefined) return { kind: 'absent' };
+  const publicIp = annotations[`${prefix}public-ip`];
+  if (annotations[`${prefix}kube-subnet-manager`] !== 'true' || podCidr === undefined || publicIp === undefined) return { kind: 'absent' };
   const refused = (why: string): { readonly kind: 'refused'; readonly why: string } => ({ kind: 'refused', why });
-  const type = annotations[`${PREFIX}backend-type`];
+  const type = annotations[`${prefix}backend-type`];
   if (type !== 'vxlan') return refused(`its backend is "${type ?? ''}", not vxlan`);
   if (!data) return refused('its backend-data has no VtepMAC');
-  if (!MAC.test(data.vtepMac)) return refused(`its VtepMAC "${data.vtepMac}" is no link's`);
+  if (!macPattern.test(data.vtepMac)) return refused(`its VtepMAC "${data.vtepMac}" is no link's`);
   if (data.vni !== vni) return refused(`its VNI is ${data.vni}, not ${vni}`);
   if (!isIp(publicIp) || familyOf(publicIp) === 6) return refused(`its public-ip "${publicIp}" is no IPv4 address`);
-  if (NOBODYS.some((range) => cidrContains(range, publicIp))) return refused(`its public-ip "${publicIp}" is no node's`);
+  if (nobodys.some((range) => cidrContains(range, publicIp))) return refused(`its public-ip "${publicIp}" is no node's`);
   const range = parseCidr(podCidr);
   if (!range || !cidrContains(network, range.base) || range.last > network.last) {
     return refused(`its range ${podCidr} is not inside ${network.text}`);
@@ -70,11 +70,11 @@ export function leaseOf(
 /** The annotations that tell a lease. */
 export function annotationsOf(lease: Lease): Record<string, string> {
   return {
-    [`${PREFIX}kube-subnet-manager`]: 'true',
-    [`${PREFIX}backend-type`]: 'vxlan',
+    [`${prefix}kube-subnet-manager`]: 'true',
+    [`${prefix}backend-type`]: 'vxlan',
     // flannel's own spelling and order; it compares the text.
-    [`${PREFIX}backend-data`]: JSON.stringify({ VNI: lease.vni, VtepMAC: lease.vtepMac }),
-    [`${PREFIX}public-ip`]: lease.publicIp,
+    [`${prefix}backend-data`]: JSON.stringify({ VNI: lease.vni, VtepMAC: lease.vtepMac }),
+    [`${prefix}public-ip`]: lease.publicIp,
   };
 }
 
@@ -115,7 +115,7 @@ export function nodePatch(node: Node, lease: Lease, now: string): object | undef
 
 function backendData(node: Node): { readonly vni: number; readonly vtepMac: string } | undefined {
   try {
-    const data: unknown = JSON.parse(node.metadata.annotations?.[`${PREFIX}backend-data`] ?? '');
+    const data: unknown = JSON.parse(node.metadata.annotations?.[`${prefix}backend-data`] ?? '');
     if (typeof data !== 'object' || data === null || !('VtepMAC' in data)) return undefined;
     // Old flannel versions left the number out when it was 1.
     return { vni: 'VNI' in data ? Number(data.VNI) : 1, vtepMac: String(data.VtepMAC).toLowerCase() };

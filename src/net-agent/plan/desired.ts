@@ -61,10 +61,10 @@ export interface PlanInput {
   readonly directRouting: boolean;
 }
 
-export const BRIDGE = 'cni0';
+export const bridgeName = 'cni0';
 
 /** Outer Ethernet, IPv4, UDP and VXLAN headers. */
-const OVERHEAD = 50;
+const overhead = 50;
 
 export function vxlanName(vni: number): string {
   return `flannel.${vni}`;
@@ -73,7 +73,7 @@ export function vxlanName(vni: number): string {
 export function plan(input: PlanInput): DesiredNetwork {
   const { own, underlay, directRouting } = input;
   const range = mustCidr(own.podCidr);
-  const mtu = input.mtu ?? underlay.mtu - OVERHEAD;
+  const mtu = input.mtu ?? underlay.mtu - overhead;
   const vxlan = vxlanName(own.vni);
   const gateway = nthIp(range, 1);
   const onLink = mustCidr(`${underlay.ip}/${underlay.prefix}`);
@@ -99,7 +99,7 @@ export function plan(input: PlanInput): DesiredNetwork {
         kind: { kind: 'vxlan', vni: own.vni, port: input.port, local: underlay.ip, parent: underlay.name, learning: false },
       },
       // A bridge without a MAC of its own takes the lowest of its ports', and changes it as pods come and go.
-      { name: BRIDGE, mac: bridgeMac(gateway), mtu, address: { ip: gateway, prefix: range.prefix }, kind: { kind: 'bridge' } },
+      { name: bridgeName, mac: bridgeMac(gateway), mtu, address: { ip: gateway, prefix: range.prefix }, kind: { kind: 'bridge' } },
     ],
     routes,
     neighbours,
@@ -107,7 +107,7 @@ export function plan(input: PlanInput): DesiredNetwork {
       'net/ipv4/ip_forward': '1',
       // Pods of one node reach each other through the gateway on purpose; it must not tell them of the shorter way.
       'net/ipv4/conf/all/send_redirects': '0',
-      [`net/ipv4/conf/${BRIDGE}/send_redirects`]: '0',
+      [`net/ipv4/conf/${bridgeName}/send_redirects`]: '0',
       [`net/ipv6/conf/${vxlan}/accept_ra`]: '0',
     },
   };

@@ -40,7 +40,7 @@ export type Step =
   | { readonly do: 'delete-route'; readonly route: KernelRoute };
 
 /** The mark (RTPROT_*) on routes of this agent, free in /etc/iproute2/rt_protos. */
-export const ROUTE_PROTOCOL = 70;
+export const routeProtocol = 70;
 const RTPROT_KERNEL = 2;
 
 export function diff(desired: DesiredNetwork, state: KernelState): Step[] {
@@ -97,7 +97,7 @@ function staleRoutes(desired: DesiredNetwork, state: KernelState): Step[] {
   const wanted = new Map(desired.routes.map((r) => [r.dst, r]));
   return state.routes
     .filter((r) => !r.dst.includes(':'))
-    .filter((r) => r.protocol === ROUTE_PROTOCOL || (vxlans.has(r.link) && r.protocol !== RTPROT_KERNEL))
+    .filter((r) => r.protocol === routeProtocol || (vxlans.has(r.link) && r.protocol !== RTPROT_KERNEL))
     .filter((r) => wanted.get(r.dst)?.link !== r.link)
     .map((route) => ({ do: 'delete-route', route }));
 }

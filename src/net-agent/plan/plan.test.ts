@@ -5,7 +5,7 @@ import { trace } from '../../linux/nftables/trace.ts';
 import { FakeNetworkKernel } from '../apply/fake-network-kernel.ts';
 import type { Lease } from '../lease/lease.ts';
 import { type DesiredNetwork, type PlanInput, plan } from './desired.ts';
-import { diff, ROUTE_PROTOCOL } from './diff.ts';
+import { diff, routeProtocol } from './diff.ts';
 import { planRules, type RulesInput } from './rules.ts';
 
 function lease(n: number, change: Partial<Lease> = {}): Lease {
@@ -151,8 +151,7 @@ describe('diff()', () => {
     ],
     [
       'a stale direct route of its own',
-      (k) =>
-        k.state.routes.push({ dst: '10.244.9.0/24', link: 'eth0', gateway: '192.168.120.19', onlink: false, protocol: ROUTE_PROTOCOL }),
+      (k) => k.state.routes.push({ dst: '10.244.9.0/24', link: 'eth0', gateway: '192.168.120.19', onlink: false, protocol: routeProtocol }),
       ['delete-route'],
     ],
     ...(['vni', 'port', 'local', 'parent'] as const).map(

@@ -1,10 +1,10 @@
 /** The nftables table of the pod network. Pure. */
 import type { Chain, Table } from '../../linux/nftables/table.ts';
 
-export const RULES_TABLE = 'fairlead-net';
+export const rulesTable = 'fairlead-net';
 
 /** Before connection tracking. */
-const RAW = -300;
+const raw = -300;
 
 export interface RulesInput {
   /** The range of all pods. */
@@ -27,12 +27,12 @@ export function planRules({ network, podCidr, masquerade, underlayIp, port }: Ru
   const chains: Chain[] = [
     {
       name: 'outer-in',
-      hook: { type: 'filter', hook: 'prerouting', priority: RAW },
+      hook: { type: 'filter', hook: 'prerouting', priority: raw },
       rules: [`ip daddr ${underlayIp} meta l4proto udp th dport ${port} notrack`],
     },
     {
       name: 'outer-out',
-      hook: { type: 'filter', hook: 'output', priority: RAW },
+      hook: { type: 'filter', hook: 'output', priority: raw },
       rules: [`ip saddr ${underlayIp} meta l4proto udp th dport ${port} notrack`],
     },
   ];
@@ -49,5 +49,5 @@ export function planRules({ network, podCidr, masquerade, underlayIp, port }: Ru
         `ip daddr ${network} masquerade fully-random`,
       ],
     });
-  return { family: 'ip', name: RULES_TABLE, chains, sets: [], elements: new Map() };
+  return { family: 'ip', name: rulesTable, chains, sets: [], elements: new Map() };
 }

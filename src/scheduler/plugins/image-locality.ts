@@ -1,8 +1,8 @@
 import type { Plugin } from '../plugin.ts';
 
-const MB = 1024 * 1024;
-const LEAST = 23 * MB;
-const MOST_PER_CONTAINER = 1000 * MB;
+const mb = 1024 * 1024;
+const least = 23 * mb;
+const mostPerContainer = 1000 * mb;
 
 /** `nginx` → `docker.io/library/nginx:latest`, the name a runtime reports. */
 export function fullImageName(image: string): string {
@@ -27,11 +27,11 @@ export const imageLocality: Plugin = {
     for (const image of images)
       spread.set(image, cluster.nodes.reduce((n, node) => n + (node.images.has(image) ? 1 : 0), 0) / Math.max(cluster.nodes.length, 1));
     if ([...spread.values()].every((share) => share === 0 || share === 1)) return undefined;
-    const most = MOST_PER_CONTAINER * containers.length;
+    const most = mostPerContainer * containers.length;
     return {
       score(node) {
         const sum = images.reduce((total, image) => total + (node.images.get(image) ?? 0) * (spread.get(image) ?? 0), 0);
-        return Math.floor((100 * (Math.min(Math.max(sum, LEAST), most) - LEAST)) / (most - LEAST));
+        return Math.floor((100 * (Math.min(Math.max(sum, least), most) - least)) / (most - least));
       },
     };
   },

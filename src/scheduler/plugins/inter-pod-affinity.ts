@@ -4,9 +4,9 @@ import type { Cluster } from '../cluster.ts';
 import type { NodeInfo } from '../node-info.ts';
 import type { Plugin } from '../plugin.ts';
 
-const AFFINITY = ["node(s) didn't match pod affinity rules"];
-const ANTI_AFFINITY = ["node(s) didn't match pod anti-affinity rules"];
-const EXISTING_ANTI_AFFINITY = ["node(s) didn't satisfy existing pods anti-affinity rules"];
+const affinity = ["node(s) didn't match pod affinity rules"];
+const antiAffinity = ["node(s) didn't match pod anti-affinity rules"];
+const existingAntiAffinity = ["node(s) didn't satisfy existing pods anti-affinity rules"];
 
 interface Term {
   readonly topologyKey: string;
@@ -125,15 +125,15 @@ export const interPodAffinity: Plugin = {
       filter(node) {
         for (const { term, domains } of wanted) {
           const domain = domainOf(node, term);
-          if (domain === undefined || (!isFirst && !domains.has(domain))) return AFFINITY;
+          if (domain === undefined || (!isFirst && !domains.has(domain))) return affinity;
         }
         for (const { term, domains } of unwanted) {
           const domain = domainOf(node, term);
-          if (domain !== undefined && domains.has(domain)) return ANTI_AFFINITY;
+          if (domain !== undefined && domains.has(domain)) return antiAffinity;
         }
         for (const key of forbidden) {
           const at = key.indexOf('=');
-          if (node.labels[key.slice(0, at)] === key.slice(at + 1)) return EXISTING_ANTI_AFFINITY;
+          if (node.labels[key.slice(0, at)] === key.slice(at + 1)) return existingAntiAffinity;
         }
         return undefined;
       },

@@ -2,7 +2,7 @@ import { nodeRequirement, nodeTermFits } from '../../api/placement/node-selector
 import type { NodeInfo } from '../node-info.ts';
 import type { Plugin } from '../plugin.ts';
 
-const MISMATCH = ["node(s) didn't match Pod's node affinity/selector"];
+const mismatch = ["node(s) didn't match Pod's node affinity/selector"];
 
 /** nodeSelector, and required and preferred node affinity. */
 export const nodeAffinity: Plugin = {
@@ -14,7 +14,7 @@ export const nodeAffinity: Plugin = {
     const preferred = pod.spec?.affinity?.nodeAffinity?.preferredDuringSchedulingIgnoredDuringExecution ?? [];
     if (!required && preferred.length === 0) return undefined;
     return {
-      ...(required ? { filter: (node: NodeInfo) => (required(node) ? undefined : MISMATCH) } : {}),
+      ...(required ? { filter: (node: NodeInfo) => (required(node) ? undefined : mismatch) } : {}),
       ...(preferred.length > 0
         ? { score: (node: NodeInfo) => preferred.reduce((sum, p) => sum + (nodeTermFits(p.preference, node) ? p.weight : 0), 0) }
         : {}),

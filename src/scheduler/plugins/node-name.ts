@@ -1,6 +1,6 @@
 import type { Plugin } from '../plugin.ts';
 
-const MISMATCH = ["node(s) didn't match the requested node name"];
+const mismatch = ["node(s) didn't match the requested node name"];
 
 /** A pod that names its node goes there or nowhere. */
 export const nodeName: Plugin = {
@@ -9,6 +9,6 @@ export const nodeName: Plugin = {
   scale: 'percent',
   prepare(pod) {
     const wanted = pod.spec?.nodeName;
-    return wanted ? { filter: (node) => (node.name === wanted ? undefined : MISMATCH) } : undefined;
+    return wanted ? { filter: (node) => (node.name === wanted ? undefined : mismatch) } : undefined;
   },
 };

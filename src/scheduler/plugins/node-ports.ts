@@ -1,7 +1,7 @@
 import { hostPortsCollide, hostPortsOf } from '../../api/placement/host-ports.ts';
 import type { Plugin } from '../plugin.ts';
 
-const TAKEN = ["node(s) didn't have free ports for the requested pod ports"];
+const portsTaken = ["node(s) didn't have free ports for the requested pod ports"];
 
 export const nodePorts: Plugin = {
   name: 'NodePorts',
@@ -11,7 +11,8 @@ export const nodePorts: Plugin = {
     const wanted = hostPortsOf(pod);
     if (wanted.length === 0) return undefined;
     return {
-      filter: (node) => ([...node.hostPorts.keys()].some((taken) => wanted.some((w) => hostPortsCollide(w, taken))) ? TAKEN : undefined),
+      filter: (node) =>
+        [...node.hostPorts.keys()].some((taken) => wanted.some((w) => hostPortsCollide(w, taken))) ? portsTaken : undefined,
     };
   },
 };

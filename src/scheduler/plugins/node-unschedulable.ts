@@ -1,8 +1,8 @@
 import { tolerates } from '../../api/placement/taints.ts';
 import type { Plugin } from '../plugin.ts';
 
-const CORDONED = ['node(s) were unschedulable'];
-const TAINT = { key: 'node.kubernetes.io/unschedulable', effect: 'NoSchedule' };
+const cordoned = ['node(s) were unschedulable'];
+const taint = { key: 'node.kubernetes.io/unschedulable', effect: 'NoSchedule' };
 
 /** A cordoned node takes only pods that tolerate its taint, such as a DaemonSet's. */
 export const nodeUnschedulable: Plugin = {
@@ -10,7 +10,7 @@ export const nodeUnschedulable: Plugin = {
   weight: 0,
   scale: 'percent',
   prepare(pod) {
-    if (tolerates(pod.spec?.tolerations ?? [], TAINT)) return undefined;
-    return { filter: (node) => (node.node?.spec?.unschedulable ? CORDONED : undefined) };
+    if (tolerates(pod.spec?.tolerations ?? [], taint)) return undefined;
+    return { filter: (node) => (node.node?.spec?.unschedulable ? cordoned : undefined) };
   },
 };

@@ -11,7 +11,7 @@ import { openSqliteStore } from './sqlite-store.ts';
 
 const dir = mkdtempSync(join(tmpdir(), 'fairlead-checkpoints-'));
 after(() => rmSync(dir, { recursive: true }));
-const DEADLINE_MS = 20_000;
+const deadlineMs = 20_000;
 
 describe('checkpoints', () => {
   it('keep the log as short under a crash loop as after one crash', () => {
@@ -30,7 +30,7 @@ describe('checkpoints', () => {
     await using store = await openSqliteStore(path, { checkpointAgeMs: 20 });
     for (let revision = 1; revision <= 2; revision++) {
       await store.put('/a', bytes('1'));
-      const until = performance.now() + DEADLINE_MS;
+      const until = performance.now() + deadlineMs;
       while (readState(path, true)?.revision !== revision && performance.now() < until) await sleep(10);
       assert.equal(readState(path, true)?.revision, revision);
     }

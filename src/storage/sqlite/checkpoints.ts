@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
 
 /** How long the thread waits for work, in milliseconds. */
-const IDLE_MS = 30_000;
+const idleMs = 30_000;
 
 export interface CheckpointEvents {
   /** The bulk has been copied. */
@@ -57,7 +57,7 @@ export class Checkpoints {
     else this.#events.failed(error);
     clearTimeout(this.#idle);
     if (this.#closed) return;
-    this.#idle = setTimeout(() => void this.#stop(), IDLE_MS);
+    this.#idle = setTimeout(() => void this.#stop(), idleMs);
     this.#idle.unref();
   }
 

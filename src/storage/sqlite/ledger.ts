@@ -9,19 +9,19 @@ import { goOnWithout, openForWriting } from './schema.ts';
 import { classify } from './sqlite-error.ts';
 
 /** Log rows that one commit trims at most: trimming is spread out so that no commit is held up by it. */
-const TRIM_ROWS = 256;
+const trimRows = 256;
 /** Expired records deleted per operation; more are left to the next one. */
-const EXPIRE_ROWS = 500;
+const expireRows = 500;
 /** Bytes that a log row takes beside its value, about. */
-const ROW_BYTES = 150;
+const rowBytes = 150;
 /** What a value may grow by while the disk is full: objects are marked for deletion, and Leases renewed, by writing them. */
-const GROWTH = 1_024;
+const growth = 1_024;
 /** Pages of the log after which it should be copied into the file: 16 MB. */
-const CHECKPOINT_PAGES = 4_096;
+const defaultCheckpointPages = 4_096;
 /** Frames of the log, 4 KiB each, after which it is copied and begun anew while the disk is full. */
-const FULL_FRAMES = 64;
+const fullFrames = 64;
 /** Events of the past that are kept while the disk is full: those who follow read them from memory, and deleted values must make room. */
-const FULL_EVENTS = 100;
+const fullEvents = 100;
 
 const noRoom: Failed = { kind: 'failed', code: 'STORE_FULL', message: 'the disk is full; what room is left is kept for deletes' };
 
@@ -64,7 +64,7 @@ export class Ledger {
       remove: prepare('DELETE FROM records WHERE id = ?'),
       log: prepare('INSERT INTO log VALUES (?, ?, ?, ?, ?, ?)'),
       logSize: prepare('SELECT count(*) AS n, coalesce(sum(length(previous)), 0) AS bytes FROM log'),
-      due: prepare(`SELECT key FROM records WHERE expires <= ? ORDER BY expires LIMIT ${EXPIRE_ROWS}`),
+      due: prepare(`SELECT key FROM records WHERE expires <= ? ORDER BY expires LIMIT ${expireRows}`),
       next: prepare('SELECT min(expires) AS at FROM records WHERE expires IS NOT NULL'),
       oldest: prepare('SELECT revision, coalesce(length(previous), 0) AS bytes FROM log ORDER BY revision LIMIT ?'),
       trim: prepare('DELETE FROM log WHERE revision <= ?'),
@@ -95,7 +95,9 @@ export class Ledger {
    * the reserve must hold what copying them adds to the file: only then can the log's room be used again.
    */
   get checkpointPages(): number {
-    return this.#reserve.bytes === 0 ? CHECKPOINT_PAGES : Math.min(CHECKPOINT_PAGES, Math.floor(this.#reserve.bytes / 4_096 / 2));
+    return this.#reserve.bytes === 0
+      ? defaultCheckpointPages
+      : Math.min(defaultCheckpointPages, Math.floor(this.#reserve.bytes / 4_096 / 2));
   }
 
   /** Pages of 4 KiB in the write-ahead log that no checkpoint has looked at yet. */
@@ -149,11 +151,11 @@ export class Ledger {
 
   /** While the reserve is given up the log stays short, for its room is used again and again. */
   #regain(): void {
-    if (this.#water.uncopied > FULL_FRAMES && this.#tryCheckpoint()) this.#water.truncateLog();
+    if (this.#water.uncopied > fullFrames && this.#tryCheckpoint()) this.#water.truncateLog();
     this.#reserve.regain();
-    if (this.#reserve.whole || this.#logEvents < 2 * FULL_EVENTS) return;
+    if (this.#reserve.whole || this.#logEvents < 2 * fullEvents) return;
     try {
-      this.#transaction([{ kind: 'compact', revision: this.#revision - FULL_EVENTS }]);
+      this.#transaction([{ kind: 'compact', revision: this.#revision - fullEvents }]);
     } catch {
       // No room for that either: after the next checkpoint.
     }
@@ -162,7 +164,7 @@ export class Ledger {
   /** Whether a value finds room in what the file has free inside, with as much again for the pages around it. */
   #fits(bytes: number): boolean {
     const { freelist_count: pages } = this.#sql.free.get() as { freelist_count: number };
-    return pages * 4_096 > 2 * bytes + (FULL_FRAMES * 4_096) / 2;
+    return pages * 4_096 > 2 * bytes + (fullFrames * 4_096) / 2;
   }
 
   #tryCheckpoint(): boolean {
@@ -253,25 +255,25 @@ export class Ledger {
     if (this.#limits.unlogged.some((prefix) => key.startsWith(prefix))) return;
     this.#sql.log.run(revision, key, created, row?.created ?? null, row?.modified ?? null, row?.value ?? null);
     this.#logEvents++;
-    this.#logBytes += bytes + ROW_BYTES;
+    this.#logBytes += bytes + rowBytes;
   }
 
   #measureLog(): void {
     const { n, bytes } = this.#sql.logSize.get() as { n: number; bytes: number };
     this.#logEvents = n;
-    this.#logBytes = bytes + n * ROW_BYTES;
+    this.#logBytes = bytes + n * rowBytes;
   }
 
   /** Keeps the log within its limits, a piece at a time. */
   #trim(): void {
     const { maxLogEvents, maxLogBytes } = this.#limits;
-    if (this.#logEvents <= maxLogEvents + TRIM_ROWS && this.#logBytes <= maxLogBytes) return;
+    if (this.#logEvents <= maxLogEvents + trimRows && this.#logBytes <= maxLogBytes) return;
     let cut = this.#compacted;
-    for (const row of this.#sql.oldest.all(TRIM_ROWS) as { revision: number; bytes: number }[]) {
+    for (const row of this.#sql.oldest.all(trimRows) as { revision: number; bytes: number }[]) {
       if (this.#logEvents <= maxLogEvents && this.#logBytes <= maxLogBytes) break;
       cut = row.revision;
       this.#logEvents--;
-      this.#logBytes -= row.bytes + ROW_BYTES;
+      this.#logBytes -= row.bytes + rowBytes;
     }
     this.#sql.trim.run(cut);
     this.#compacted = cut;
@@ -280,7 +282,7 @@ export class Ledger {
 
 /** Whether a value makes the store larger; renewals and marks of deletion, which grow by a little, do not count. */
 function grows(value: Uint8Array, row: RecordRow | undefined): boolean {
-  return !row || value.length > row.value.length + GROWTH;
+  return !row || value.length > row.value.length + growth;
 }
 
 function beforeOf(row: RecordRow): Before {

@@ -7,7 +7,7 @@ import { closeSync, existsSync, fdatasyncSync, fsyncSync, openSync, readFileSync
 import { blankMark, decodeMark, encodeMark, type Mark, markBytes, slotBytes } from './mark.ts';
 
 /** How long a mark may wait to be on the disk, in milliseconds. */
-const SYNC_MS = 100;
+const syncMs = 100;
 
 export function markPath(path: string): string {
   return `${path}-mark`;
@@ -67,8 +67,8 @@ export class MarkFile {
     } catch {
       return;
     }
-    if (begun || performance.now() - this.#syncedAt >= SYNC_MS) this.sync();
-    else this.#unsynced ??= setTimeout(() => this.sync(), SYNC_MS);
+    if (begun || performance.now() - this.#syncedAt >= syncMs) this.sync();
+    else this.#unsynced ??= setTimeout(() => this.sync(), syncMs);
   }
 
   /** Puts the mark on the disk; the next one is written over the other slot, which holds the same until then. */

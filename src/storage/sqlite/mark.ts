@@ -31,8 +31,8 @@ export interface Mark {
 export const slotBytes = 4_096;
 export const markBytes: number = 2 * slotBytes;
 
-const MAGIC = 'FLDMARK1';
-const LENGTH = 96;
+const magic = 'FLDMARK1';
+const length = 96;
 
 export const noLog: LogMark = { salts: '', frames: 0, checksum: '' };
 
@@ -41,15 +41,15 @@ export const blankMark: Mark = { sequence: 0, cluster: '', revision: 0, commits:
 
 /** The bytes of one slot, without its padding. */
 export function encodeMark(mark: Mark): Uint8Array {
-  const slot = Buffer.alloc(LENGTH);
-  slot.write(MAGIC, 0, 'latin1');
+  const slot = Buffer.alloc(length);
+  slot.write(magic, 0, 'latin1');
   for (const [i, n] of [mark.sequence, mark.revision, mark.commits, mark.base, mark.log.frames].entries())
     slot.writeBigUInt64LE(BigInt(n), 8 + 8 * i);
   slot.write(mark.cluster, 48, 'hex');
   slot.write(mark.log.salts, 64, 'hex');
   slot.write(mark.log.checksum, 72, 'hex');
   slot.writeUInt8(flagsOf(mark), 80);
-  slot.writeUInt32LE(crc32(slot.subarray(0, LENGTH - 4)), LENGTH - 4);
+  slot.writeUInt32LE(crc32(slot.subarray(0, length - 4)), length - 4);
   return slot;
 }
 
@@ -60,8 +60,8 @@ function flagsOf({ cluster, log }: Mark): number {
 
 function decodeSlot(bytes: Uint8Array): Mark | undefined {
   const slot = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  if (slot.length < LENGTH || slot.toString('latin1', 0, 8) !== MAGIC) return undefined;
-  if (slot.readUInt32LE(LENGTH - 4) !== crc32(slot.subarray(0, LENGTH - 4))) return undefined;
+  if (slot.length < length || slot.toString('latin1', 0, 8) !== magic) return undefined;
+  if (slot.readUInt32LE(length - 4) !== crc32(slot.subarray(0, length - 4))) return undefined;
   const [sequence, revision, commits, base, frames] = [0, 1, 2, 3, 4].map((i) => Number(slot.readBigUInt64LE(8 + 8 * i)));
   const flags = slot.readUInt8(80);
   const noLog = (flags & 2) !== 0;

@@ -8,12 +8,12 @@ import { compacted, type EventHistory } from '../watch-hub.ts';
 import { openForReading } from './schema.ts';
 
 /** A range gives the thread back after so many milliseconds, to go on in the next turn within the same snapshot. */
-const SLICE_MS = 5;
+const sliceMs = 5;
 /** Idle connections kept for ranges. */
-const IDLE = 2;
+const idleConnections = 2;
 /** Revisions that one page of history spans, and bytes after which it ends sooner. */
-const HISTORY_PAGE = 1_000;
-const HISTORY_BYTES = 4 << 20;
+const historyPage = 1_000;
+const historyBytes = 4 << 20;
 
 interface Row {
   readonly key: string;
@@ -32,7 +32,7 @@ interface LogRow {
   readonly after: Uint8Array | null;
 }
 
-const EVENTS = `
+const eventsQuery = `
   SELECT revision, key, created, prev_created, prev_modified, previous, CASE WHEN created IS NULL THEN NULL ELSE coalesce(
     (SELECT n.previous FROM log n WHERE n.key = l.key AND n.revision > l.revision ORDER BY n.revision LIMIT 1),
     (SELECT value FROM records r WHERE r.key = l.key)) END AS after
@@ -53,9 +53,9 @@ class Connection {
     this.get = this.db.prepare('SELECT key, created, modified, value FROM records WHERE key = ?');
     this.range = this.db.prepare('SELECT key, created, modified, value FROM records WHERE key >= ? AND key < ? ORDER BY key LIMIT ?');
     this.count = this.db.prepare('SELECT count(*) AS n FROM records WHERE key >= ? AND key < ?');
-    this.history = this.db.prepare(`${EVENTS} WHERE revision BETWEEN ? AND ? AND key >= ? AND key < ? ORDER BY revision`);
+    this.history = this.db.prepare(`${eventsQuery} WHERE revision BETWEEN ? AND ? AND key >= ? AND key < ? ORDER BY revision`);
     // Chosen by the index first, so that only the values of what is wanted are read.
-    this.recent = this.db.prepare(`${EVENTS} WHERE revision IN (
+    this.recent = this.db.prepare(`${eventsQuery} WHERE revision IN (
       SELECT revision FROM log WHERE key >= ? AND key < ? ORDER BY revision DESC LIMIT ?) ORDER BY revision`);
   }
 }
@@ -92,7 +92,7 @@ export class Reader implements EventHistory {
       let since = performance.now();
       for (const row of connection.range.iterate(start, end, limit ?? -1)) {
         records.push(recordOf(row as unknown as Row));
-        if (records.length % 64 === 0 && performance.now() - since > SLICE_MS) {
+        if (records.length % 64 === 0 && performance.now() - since > sliceMs) {
           await nextTick();
           since = performance.now();
         }
@@ -102,7 +102,7 @@ export class Reader implements EventHistory {
       whole = true;
       return { records, revision, more: records.length < count, count };
     } finally {
-      if (whole && this.#idle.length < IDLE && !this.#closed) this.#idle.push(connection);
+      if (whole && this.#idle.length < idleConnections && !this.#closed) this.#idle.push(connection);
       else connection.db.close();
     }
   }
@@ -115,7 +115,7 @@ export class Reader implements EventHistory {
   ): Promise<{ readonly events: readonly StoreEvent[]; readonly next: number }> {
     if (this.#isUnlogged(start, end)) throw compacted(from, to);
     const { db, state, history } = this.#main;
-    const last = Math.min(to, from + HISTORY_PAGE - 1);
+    const last = Math.min(to, from + historyPage - 1);
     db.exec('BEGIN');
     try {
       const floor = (state.get() as { compacted: number }).compacted;
@@ -126,7 +126,7 @@ export class Reader implements EventHistory {
         const event = eventOf(row as LogRow);
         events.push(event);
         size += (event.kind === 'put' ? event.record.value.length : 0) + (event.previous?.value.length ?? 0);
-        if (size > HISTORY_BYTES) return { events, next: event.revision + 1 };
+        if (size > historyBytes) return { events, next: event.revision + 1 };
       }
       return { events, next: last + 1 };
     } finally {

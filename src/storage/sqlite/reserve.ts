@@ -6,9 +6,9 @@ import { randomBytes } from 'node:crypto';
 import { closeSync, existsSync, openSync, statfsSync, statSync, truncateSync, writeSync } from 'node:fs';
 import { dirname } from 'node:path';
 
-const PIECE = 1 << 20;
+const piece = 1 << 20;
 /** A quarter more must be free: a reserve that takes the last room would be given up at once. */
-const SLACK = 1.25;
+const slack = 1.25;
 
 export class Reserve {
   readonly #path: string;
@@ -47,12 +47,12 @@ export class Reserve {
   #make(): boolean {
     if ((statSync(this.#path, { throwIfNoEntry: false })?.size ?? 0) === this.bytes) return true;
     const { bavail, bsize } = statfsSync(dirname(this.#path));
-    if (bavail * bsize < this.bytes * SLACK) return false;
+    if (bavail * bsize < this.bytes * slack) return false;
     try {
       const file = openSync(this.#path, 'w', 0o600);
       try {
         // Noise, as a file system may keep zeros for nothing.
-        for (let at = 0; at < this.bytes; ) at += writeSync(file, randomBytes(Math.min(PIECE, this.bytes - at)));
+        for (let at = 0; at < this.bytes; ) at += writeSync(file, randomBytes(Math.min(piece, this.bytes - at)));
         return true;
       } finally {
         closeSync(file);

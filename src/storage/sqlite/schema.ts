@@ -4,11 +4,11 @@ import { DatabaseSync } from 'node:sqlite';
 import { pathToFileURL } from 'node:url';
 import type { StoreState } from './loss.ts';
 
-const APPLICATION_ID = 0x464c4431; // "FLD1"
-const FORMAT = 2;
+const applicationId = 0x464c4431; // "FLD1"
+const fileFormat = 2;
 /** What the write-ahead log keeps of its room on the disk when it begins anew. */
-const LOG_BYTES = 32 << 20;
-const REVISION_GAP = 1_000_000;
+const logBytes = 32 << 20;
+const revisionGap = 1_000_000;
 
 /**
  * `records` holds the latest values. `log` is an undo log: an event's row carries what stood there *before* it, and the value after it is
@@ -16,7 +16,7 @@ const REVISION_GAP = 1_000_000;
  * revision leaves the rest complete, `previous` included. `state` names the store and counts its commits, by which its high-water mark is held
  * against it.
  */
-const TABLES = `
+const tables = `
   CREATE TABLE IF NOT EXISTS state (id INTEGER PRIMARY KEY CHECK (id = 1), revision INTEGER NOT NULL, compacted INTEGER NOT NULL,
     cluster TEXT NOT NULL DEFAULT '', commits INTEGER NOT NULL DEFAULT 0);
   INSERT OR IGNORE INTO state (id, revision, compacted) VALUES (1, 0, 0);
@@ -28,7 +28,7 @@ const TABLES = `
   CREATE INDEX IF NOT EXISTS log_key ON log (key, revision);
 `;
 /** Of a file of format 1. */
-const FORMAT_2 = `
+const format2 = `
   ALTER TABLE state ADD COLUMN cluster TEXT NOT NULL DEFAULT '';
   ALTER TABLE state ADD COLUMN commits INTEGER NOT NULL DEFAULT 0;
 `;
@@ -40,16 +40,16 @@ export function openForWriting(path: string, maxPages: number | undefined): Data
     const { application_id: id } = db.prepare('PRAGMA application_id').get() as { application_id: number };
     const { user_version: format } = db.prepare('PRAGMA user_version').get() as { user_version: number };
     const { n } = db.prepare('SELECT count(*) AS n FROM sqlite_schema').get() as { n: number };
-    if (n > 0 && id !== APPLICATION_ID) throw new ForeignFile('it belongs to another program');
-    if (format > FORMAT) throw new ForeignFile(`it has format ${format}, and this version knows up to ${FORMAT}`);
+    if (n > 0 && id !== applicationId) throw new ForeignFile('it belongs to another program');
+    if (format > fileFormat) throw new ForeignFile(`it has format ${format}, and this version knows up to ${fileFormat}`);
     // A log that had to grow gives the room back when it begins anew.
     db.exec(`PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 0; PRAGMA cache_size = -8000;
-      PRAGMA journal_size_limit = ${LOG_BYTES}`);
+      PRAGMA journal_size_limit = ${logBytes}`);
     if (maxPages !== undefined) db.exec(`PRAGMA max_page_count = ${maxPages}`);
     // A file that is there already is not written to: it must open on a full disk.
-    if (n === 0 || format < FORMAT)
-      db.exec(`BEGIN IMMEDIATE; ${n > 0 ? FORMAT_2 : TABLES}
-        UPDATE state SET cluster = '${randomBytes(16).toString('hex')}'; PRAGMA application_id = ${APPLICATION_ID}; PRAGMA user_version = ${FORMAT}; COMMIT`);
+    if (n === 0 || format < fileFormat)
+      db.exec(`BEGIN IMMEDIATE; ${n > 0 ? format2 : tables}
+        UPDATE state SET cluster = '${randomBytes(16).toString('hex')}'; PRAGMA application_id = ${applicationId}; PRAGMA user_version = ${fileFormat}; COMMIT`);
     return db;
   } catch (err) {
     db.close();
@@ -66,7 +66,7 @@ export function goOnWithout(db: DatabaseSync, { revision, commits }: { readonly 
   const { integrity_check: found } = db.prepare('PRAGMA integrity_check(1)').get() as { integrity_check: string };
   if (found !== 'ok') throw new ForeignFile(`it is damaged inside: ${found}`);
   db.exec(`BEGIN IMMEDIATE; DELETE FROM log;
-    UPDATE state SET revision = max(revision, ${revision}) + ${REVISION_GAP}, commits = max(commits, ${commits}) + 1;
+    UPDATE state SET revision = max(revision, ${revision}) + ${revisionGap}, commits = max(commits, ${commits}) + 1;
     UPDATE state SET compacted = revision; COMMIT`);
 }
 

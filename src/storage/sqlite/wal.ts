@@ -3,9 +3,9 @@
 import { type LogMark, noLog } from './mark.ts';
 
 // https://www.sqlite.org/fileformat2.html#the_write_ahead_log
-const MAGIC = 0x377f_0682;
-const HEADER = 32;
-const FRAME_HEADER = 24;
+const magic = 0x377f_0682;
+const header = 32;
+const frameHeader = 24;
 
 export interface Wal {
   /** The two salts, hexadecimal; empty when there is no log, or its header cannot be read. */
@@ -44,18 +44,18 @@ class Checksum {
 /** What SQLite will find in the bytes of a log. */
 export function readWal(bytes: Uint8Array): Wal {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  if (bytes.length < HEADER || (view.getUint32(0) & ~1) >>> 0 !== MAGIC) return noWal;
+  if (bytes.length < header || (view.getUint32(0) & ~1) >>> 0 !== magic) return noWal;
   const sum = new Checksum((view.getUint32(0) & 1) === 0);
   sum.add(view, 0, 24);
   if (!sum.matches(view, 24)) return noWal;
   const page = view.getUint32(8);
   const checksums: string[] = [];
   let committed = 0;
-  for (let at = HEADER; at + FRAME_HEADER + page <= bytes.length; at += FRAME_HEADER + page) {
+  for (let at = header; at + frameHeader + page <= bytes.length; at += frameHeader + page) {
     // A frame of an earlier round of the log has other salts: the log ends before it.
     if (view.getUint32(at + 8) !== view.getUint32(16) || view.getUint32(at + 12) !== view.getUint32(20)) break;
     sum.add(view, at, at + 8);
-    sum.add(view, at + FRAME_HEADER, at + FRAME_HEADER + page);
+    sum.add(view, at + frameHeader, at + frameHeader + page);
     if (!sum.matches(view, at + 16)) break;
     checksums.push(hex(bytes, at + 16));
     if (view.getUint32(at + 4) !== 0) committed = checksums.length;

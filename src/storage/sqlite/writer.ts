@@ -5,9 +5,9 @@ import type { FromWriter, ToWriter, WriteOp, WriterData } from './protocol.ts';
 import { classify } from './sqlite-error.ts';
 
 /** More per commit gains little throughput and costs latency: 64 give 41k writes/s at 0.9 ms, 512 give 46k at 12.8 ms. */
-const GROUP = 64;
+const group = 64;
 /** So few are copied here: less than starting the checkpointer's thread for them costs. */
-const FEW_PAGES = 512;
+const fewPages = 512;
 
 function run(port: MessagePort, data: WriterData): void {
   const say = (message: FromWriter): void => port.postMessage(message);
@@ -29,7 +29,7 @@ function run(port: MessagePort, data: WriterData): void {
 
   /** Copies a short WAL into the file; true when it is long, which is the checkpointer's. */
   function isTooLong(): boolean {
-    if (ledger.uncopied > FEW_PAGES) return true;
+    if (ledger.uncopied > fewPages) return true;
     finishCheckpoint(ledger);
     return false;
   }
@@ -50,10 +50,10 @@ function run(port: MessagePort, data: WriterData): void {
     accept(message);
     while (queue.length > 0) {
       // Whatever came while the last commit was under way joins this one.
-      for (let more = receiveMessageOnPort(port); more; more = queue.length < GROUP ? receiveMessageOnPort(port) : undefined)
+      for (let more = receiveMessageOnPort(port); more; more = queue.length < group ? receiveMessageOnPort(port) : undefined)
         accept(more.message as ToWriter);
-      const ops = queue.slice(0, GROUP);
-      queue = queue.slice(GROUP);
+      const ops = queue.slice(0, group);
+      queue = queue.slice(group);
       const replies = ledger.commit(ops);
       say({ kind: 'replies', replies, checkpointWanted: ledger.uncopied > ledger.checkpointPages && isTooLong() });
       aged ??= setTimeout(checkpointByAge, data.limits.checkpointAgeMs);

@@ -19,7 +19,7 @@ import { type Cluster, refusal } from '../fixture/cluster.ts';
 import { eventually } from '../fixture/eventually.ts';
 import { all, boxPod } from '../fixture/manifests.ts';
 
-const SPACE = 'api';
+const space = 'api';
 
 const readerRole = `apiVersion: rbac.authorization.k8s.io/v1
 kind: Role
@@ -30,7 +30,7 @@ apiVersion: rbac.authorization.k8s.io/v1
 kind: RoleBinding
 metadata: { name: readers }
 roleRef: { apiGroup: rbac.authorization.k8s.io, kind: Role, name: reader }
-subjects: [{ kind: ServiceAccount, name: default, namespace: ${SPACE} }]
+subjects: [{ kind: ServiceAccount, name: default, namespace: ${space} }]
 `;
 
 /** The HTTP code of a request without any credentials. */
@@ -46,16 +46,16 @@ function anonymously(server: string, path: string, ca: string): Promise<number> 
 
 export function apiSuite(cluster: () => Cluster): void {
   describe('api', { concurrency: 3 }, () => {
-    before(() => cluster().namespace(SPACE));
+    before(() => cluster().namespace(space));
 
     const configMap = (name: string, data: Record<string, string>): V1ConfigMap => ({ metadata: { name, labels: { set: 'verbs' } }, data });
 
     test('create, read, replace, patch and delete', async () => {
       const { core } = cluster();
-      const at = { name: 'verbs', namespace: SPACE };
-      const made = await core.createNamespacedConfigMap({ namespace: SPACE, body: configMap('verbs', { a: '1' }) });
+      const at = { name: 'verbs', namespace: space };
+      const made = await core.createNamespacedConfigMap({ namespace: space, body: configMap('verbs', { a: '1' }) });
       assert.ok(made.metadata?.uid && made.metadata.resourceVersion && made.metadata.creationTimestamp);
-      assert.equal((await refusal(core.createNamespacedConfigMap({ namespace: SPACE, body: configMap('verbs', {}) }))).code, 409);
+      assert.equal((await refusal(core.createNamespacedConfigMap({ namespace: space, body: configMap('verbs', {}) }))).code, 409);
       const replaced = await core.replaceNamespacedConfigMap({ ...at, body: { ...made, data: { a: '2' } } });
       assert.equal(replaced.data?.a, '2');
       const stale = await refusal(core.replaceNamespacedConfigMap({ ...at, body: { ...made, data: { a: '3' } } }));
@@ -73,11 +73,11 @@ export function apiSuite(cluster: () => Cluster): void {
     test('lists choose by label and field, and come in pages', async () => {
       const { core } = cluster();
       for (const name of ['page-1', 'page-2', 'page-3'])
-        await core.createNamespacedConfigMap({ namespace: SPACE, body: { metadata: { name, labels: { set: 'pages' } } } });
-      const one = await core.listNamespacedConfigMap({ namespace: SPACE, labelSelector: 'set=pages', limit: 2 });
+        await core.createNamespacedConfigMap({ namespace: space, body: { metadata: { name, labels: { set: 'pages' } } } });
+      const one = await core.listNamespacedConfigMap({ namespace: space, labelSelector: 'set=pages', limit: 2 });
       assert.equal(one.items.length, 2);
       const rest = await core.listNamespacedConfigMap({
-        namespace: SPACE,
+        namespace: space,
         labelSelector: 'set=pages',
         limit: 2,
         _continue: one.metadata?._continue ?? '',
@@ -86,19 +86,19 @@ export function apiSuite(cluster: () => Cluster): void {
         [...one.items, ...rest.items].map((c) => c.metadata?.name),
         ['page-1', 'page-2', 'page-3'],
       );
-      const byName = await core.listNamespacedConfigMap({ namespace: SPACE, fieldSelector: 'metadata.name=page-2' });
+      const byName = await core.listNamespacedConfigMap({ namespace: space, fieldSelector: 'metadata.name=page-2' });
       assert.deepEqual(
         byName.items.map((c) => c.metadata?.name),
         ['page-2'],
       );
-      await core.deleteCollectionNamespacedConfigMap({ namespace: SPACE, labelSelector: 'set in (pages)' });
-      assert.deepEqual((await core.listNamespacedConfigMap({ namespace: SPACE, labelSelector: 'set=pages' })).items, []);
+      await core.deleteCollectionNamespacedConfigMap({ namespace: space, labelSelector: 'set in (pages)' });
+      assert.deepEqual((await core.listNamespacedConfigMap({ namespace: space, labelSelector: 'set=pages' })).items, []);
     });
 
     test('generateName gives each its own name', async () => {
       const body = { metadata: { generateName: 'drawn-' } };
       const names = await Promise.all(
-        [1, 2, 3].map(async () => (await cluster().core.createNamespacedConfigMap({ namespace: SPACE, body })).metadata?.name),
+        [1, 2, 3].map(async () => (await cluster().core.createNamespacedConfigMap({ namespace: space, body })).metadata?.name),
       );
       assert.equal(new Set(names).size, 3);
       for (const name of names) assert.match(name ?? '', /^drawn-[a-z0-9]{5}$/);
@@ -106,9 +106,9 @@ export function apiSuite(cluster: () => Cluster): void {
 
     test('a watch tells of every change from a resourceVersion on, and 410 when that is too old', async () => {
       const { core } = cluster();
-      const { metadata } = await core.listNamespacedConfigMap({ namespace: SPACE });
+      const { metadata } = await core.listNamespacedConfigMap({ namespace: space });
       const seen: string[] = [];
-      const path = `/api/v1/namespaces/${SPACE}/configmaps`;
+      const path = `/api/v1/namespaces/${space}/configmaps`;
       const follow = (
         query: Record<string, string>,
         see: (phase: string, object: V1ConfigMap & { code?: number }) => void,
@@ -117,12 +117,12 @@ export function apiSuite(cluster: () => Cluster): void {
         { resourceVersion: metadata?.resourceVersion ?? '', fieldSelector: 'metadata.name=watched' },
         (phase, object) => seen.push(`${phase} ${object.data?.n ?? ''}`),
       );
-      await core.createNamespacedConfigMap({ namespace: SPACE, body: configMap('watched', { n: '1' }) });
+      await core.createNamespacedConfigMap({ namespace: space, body: configMap('watched', { n: '1' }) });
       await core.patchNamespacedConfigMap(
-        { name: 'watched', namespace: SPACE, body: { data: { n: '2' } } },
+        { name: 'watched', namespace: space, body: { data: { n: '2' } } },
         setHeaderOptions('Content-Type', PatchStrategy.MergePatch),
       );
-      await core.deleteNamespacedConfigMap({ name: 'watched', namespace: SPACE });
+      await core.deleteNamespacedConfigMap({ name: 'watched', namespace: space });
       await eventually('three events', () => assert.deepEqual(seen, ['ADDED 1', 'MODIFIED 2', 'DELETED 2']));
       controller.abort();
       const errors: (number | undefined)[] = [];
@@ -135,57 +135,57 @@ export function apiSuite(cluster: () => Cluster): void {
     test('an informer of the client library keeps up', async () => {
       const { core, config } = cluster();
       const list = (): ReturnType<typeof core.listNamespacedConfigMap> =>
-        core.listNamespacedConfigMap({ namespace: SPACE, labelSelector: 'set=informed' });
-      const informer = makeInformer(config, `/api/v1/namespaces/${SPACE}/configmaps`, list, 'set=informed');
+        core.listNamespacedConfigMap({ namespace: space, labelSelector: 'set=informed' });
+      const informer = makeInformer(config, `/api/v1/namespaces/${space}/configmaps`, list, 'set=informed');
       const seen: string[] = [];
       informer.on('add', (c) => seen.push(`add ${c.metadata?.name}`));
       informer.on('update', (c) => seen.push(`update ${c.metadata?.name}`));
       informer.on('delete', (c) => seen.push(`delete ${c.metadata?.name}`));
       await informer.start();
       const body = { metadata: { name: 'informed', labels: { set: 'informed' } } };
-      await core.createNamespacedConfigMap({ namespace: SPACE, body });
-      await core.replaceNamespacedConfigMap({ name: 'informed', namespace: SPACE, body: { ...body, data: { x: 'y' } } });
-      await eventually('the update', () => assert.equal(informer.get('informed', SPACE)?.data?.x, 'y'));
-      await core.deleteNamespacedConfigMap({ name: 'informed', namespace: SPACE });
+      await core.createNamespacedConfigMap({ namespace: space, body });
+      await core.replaceNamespacedConfigMap({ name: 'informed', namespace: space, body: { ...body, data: { x: 'y' } } });
+      await eventually('the update', () => assert.equal(informer.get('informed', space)?.data?.x, 'y'));
+      await core.deleteNamespacedConfigMap({ name: 'informed', namespace: space });
       await eventually('all events', () => assert.deepEqual(seen, ['add informed', 'update informed', 'delete informed']));
       await informer.stop();
     });
 
     test('a pod is refused by default, and allowed by a RoleBinding, with the token it was given', async () => {
-      await cluster().apply(boxPod('speaking'), SPACE);
-      await cluster().readyPod(SPACE, 'speaking');
+      await cluster().apply(boxPod('speaking'), space);
+      await cluster().readyPod(space, 'speaking');
       // busybox speaks no TLS that verifies, so the pod's own token is used from here, over the name and address that the pod would use.
       const account = '/var/run/secrets/kubernetes.io/serviceaccount';
-      const token = (await cluster().sh(SPACE, 'speaking', `cat ${account}/token`)).trim();
-      const ca = await cluster().sh(SPACE, 'speaking', `cat ${account}/ca.crt`);
+      const token = (await cluster().sh(space, 'speaking', `cat ${account}/token`)).trim();
+      const ca = await cluster().sh(space, 'speaking', `cat ${account}/ca.crt`);
       assert.equal(
-        (await cluster().sh(SPACE, 'speaking', 'echo $KUBERNETES_SERVICE_HOST:$KUBERNETES_SERVICE_PORT')).trim(),
+        (await cluster().sh(space, 'speaking', 'echo $KUBERNETES_SERVICE_HOST:$KUBERNETES_SERVICE_PORT')).trim(),
         '10.96.0.1:443',
       );
       const config = new KubeConfig();
       const server = { name: 'lab', server: 'https://10.96.0.1:443', caData: Buffer.from(ca).toString('base64'), skipTLSVerify: false };
       config.loadFromClusterAndUser(server, { name: 'pod', token });
       const core = config.makeApiClient(CoreV1Api);
-      const { code, message } = await refusal(core.listNamespacedPod({ namespace: SPACE }));
+      const { code, message } = await refusal(core.listNamespacedPod({ namespace: space }));
       assert.equal(code, 403);
       assert.match(
         message,
-        new RegExp(`User "system:serviceaccount:${SPACE}:default" cannot list resource "pods" in API group "" in the namespace "${SPACE}"`),
+        new RegExp(`User "system:serviceaccount:${space}:default" cannot list resource "pods" in API group "" in the namespace "${space}"`),
       );
-      await cluster().apply(readerRole, SPACE);
-      await eventually('the binding to count', () => core.listNamespacedPod({ namespace: SPACE }));
+      await cluster().apply(readerRole, space);
+      await eventually('the binding to count', () => core.listNamespacedPod({ namespace: space }));
       assert.equal((await refusal(core.listNamespacedPod({ namespace: 'default' }))).code, 403);
-      assert.equal((await refusal(core.deleteNamespacedPod({ name: 'speaking', namespace: SPACE }))).code, 403);
+      assert.equal((await refusal(core.deleteNamespacedPod({ name: 'speaking', namespace: space }))).code, 403);
       const review = await config.makeApiClient(AuthorizationV1Api).createSelfSubjectAccessReview({
-        body: { spec: { resourceAttributes: { verb: 'get', resource: 'pods', namespace: SPACE } } },
+        body: { spec: { resourceAttributes: { verb: 'get', resource: 'pods', namespace: space } } },
       });
       assert.equal(review.status?.allowed, true);
       const who = await config.makeApiClient(AuthenticationV1Api).createSelfSubjectReview({ body: {} });
-      assert.equal(who.status?.userInfo?.username, `system:serviceaccount:${SPACE}:default`);
+      assert.equal(who.status?.userInfo?.username, `system:serviceaccount:${space}:default`);
       // The token dies with its pod.
-      await cluster().core.deleteNamespacedPod({ name: 'speaking', namespace: SPACE });
+      await cluster().core.deleteNamespacedPod({ name: 'speaking', namespace: space });
       await eventually('the token to be refused', async () =>
-        assert.equal((await refusal(core.listNamespacedPod({ namespace: SPACE }))).code, 401),
+        assert.equal((await refusal(core.listNamespacedPod({ namespace: space }))).code, 401),
       );
     });
 
@@ -193,16 +193,16 @@ export function apiSuite(cluster: () => Cluster): void {
       const account = 'apiVersion: v1\nkind: ServiceAccount\nmetadata: { name: caller }\n';
       const spec = 'serviceAccountName: caller\nvolumes: [{ name: root, hostPath: { path: / } }]';
       const pod = boxPod('calling', { spec, container: 'volumeMounts: [{ name: root, mountPath: /host }]' });
-      await cluster().apply(all(account, pod), SPACE);
-      await cluster().readyPod(SPACE, 'calling');
+      await cluster().apply(all(account, pod), space);
+      await cluster().readyPod(space, 'calling');
       // busybox shares no cipher with OpenSSL, so the curl of the node is borrowed; network, token and authority are the pod's.
       const script = `cd /var/run/secrets/kubernetes.io/serviceaccount
 chroot /host curl -sS --max-time 5 --cacert /dev/stdin -H "Authorization: Bearer $(cat token)" \
-  https://kubernetes.default.svc/api/v1/namespaces/${SPACE}/pods <ca.crt`;
-      const kind = async (): Promise<unknown> => (JSON.parse(await cluster().sh(SPACE, 'calling', script)) as { kind: unknown }).kind;
+  https://kubernetes.default.svc/api/v1/namespaces/${space}/pods <ca.crt`;
+      const kind = async (): Promise<unknown> => (JSON.parse(await cluster().sh(space, 'calling', script)) as { kind: unknown }).kind;
       assert.equal(await kind(), 'Status');
       const role = readerRole.replaceAll('reader', 'listener').replace('name: default,', 'name: caller,');
-      await cluster().apply(role, SPACE);
+      await cluster().apply(role, space);
       await eventually('the binding to count', async () => assert.equal(await kind(), 'PodList'));
     });
 
@@ -239,14 +239,14 @@ chroot /host curl -sS --max-time 5 --cacert /dev/stdin -H "Authorization: Bearer
       assert.match(other.message, /worker-1/);
       const restricted = await refusal(label('worker-1', 'node-restriction.kubernetes.io/secure'));
       assert.equal(restricted.code, 403);
-      await cluster().core.createNamespacedSecret({ namespace: SPACE, body: { metadata: { name: 'not-yours' }, stringData: { a: 'b' } } });
-      assert.equal((await refusal(core.readNamespacedSecret({ name: 'not-yours', namespace: SPACE }))).code, 403);
+      await cluster().core.createNamespacedSecret({ namespace: space, body: { metadata: { name: 'not-yours' }, stringData: { a: 'b' } } });
+      assert.equal((await refusal(core.readNamespacedSecret({ name: 'not-yours', namespace: space }))).code, 403);
       assert.equal((await refusal(core.deleteNode({ name: 'worker-2' }))).code, 403);
       const pod = {
         metadata: { name: 'smuggled' },
         spec: { nodeName: 'worker-1', containers: [{ name: 'c', image: 'fairlead.local/box:1' }] },
       };
-      assert.equal((await refusal(core.createNamespacedPod({ namespace: SPACE, body: pod }))).code, 403);
+      assert.equal((await refusal(core.createNamespacedPod({ namespace: space, body: pod }))).code, 403);
     });
 
     test('the kubeconfig and every key are readable by their owner only', async () => {

@@ -8,18 +8,18 @@ import { fairlead } from '../fixture/lab.ts';
 import { all, boxDeployment, boxPod, service } from '../fixture/manifests.ts';
 import { httpText } from '../fixture/network.ts';
 
-const SPACE = 'bad-input';
+const space = 'bad-input';
 
 export function badInputSuite(cluster: () => Cluster): void {
   describe('bad input', { concurrency: 2 }, () => {
     before(async () => {
-      await cluster().namespace(SPACE);
-      await cluster().apply(all(boxDeployment('steady', 1), service('steady', '80:8080')), SPACE);
-      await cluster().readyPods(SPACE, 'app=steady', 1);
+      await cluster().namespace(space);
+      await cluster().apply(all(boxDeployment('steady', 1), service('steady', '80:8080')), space);
+      await cluster().readyPods(space, 'app=steady', 1);
     });
 
     after(async () => {
-      assert.match(await httpText(await cluster().clusterIp(SPACE, 'steady')), /^pod=steady-/);
+      assert.match(await httpText(await cluster().clusterIp(space, 'steady')), /^pod=steady-/);
     });
 
     /** Sends a body as it is, which the client library would not. */
@@ -37,7 +37,7 @@ export function badInputSuite(cluster: () => Cluster): void {
     }
 
     test('a malformed manifest', async () => {
-      const path = `/api/v1/namespaces/${SPACE}/configmaps`;
+      const path = `/api/v1/namespaces/${space}/configmaps`;
       const torn = await post(path, '{"metadata": {');
       assert.equal(torn.code, 400);
       assert.match(torn.message, /json|JSON|EOF/);
@@ -57,7 +57,7 @@ export function badInputSuite(cluster: () => Cluster): void {
         metadata: { name: 'x' },
         spec: { containrs: [], containers: [{ name: 'c', image: 'i', prots: [] }] },
       };
-      const { code, message } = await post(`/api/v1/namespaces/${SPACE}/pods?fieldValidation=Strict`, JSON.stringify(pod));
+      const { code, message } = await post(`/api/v1/namespaces/${space}/pods?fieldValidation=Strict`, JSON.stringify(pod));
       assert.equal(code, 400);
       assert.match(
         message,
@@ -67,7 +67,7 @@ export function badInputSuite(cluster: () => Cluster): void {
 
     test('missing and invalid values, all of them at once', async () => {
       const body = { metadata: { name: 'Not_A_Name' }, spec: { containers: [{ name: 'c' }], restartPolicy: 'Sometimes' } };
-      const { code, message } = await refusal(cluster().core.createNamespacedPod({ namespace: SPACE, body: body as never }));
+      const { code, message } = await refusal(cluster().core.createNamespacedPod({ namespace: space, body: body as never }));
       assert.equal(code, 422);
       for (const part of [
         /metadata\.name: Invalid value: "Not_A_Name"/,
@@ -80,7 +80,7 @@ export function badInputSuite(cluster: () => Cluster): void {
     test('a Service with a nodePort that is taken, or out of range', async () => {
       const make = (nodePort: number): Promise<unknown> => {
         const body = { metadata: { name: `port-${nodePort}` }, spec: { type: 'NodePort', ports: [{ port: 80, nodePort }] } };
-        return cluster().core.createNamespacedService({ namespace: SPACE, body });
+        return cluster().core.createNamespacedService({ namespace: space, body });
       };
       const taken = await refusal(make(30080));
       assert.equal(taken.code, 422);
@@ -92,7 +92,7 @@ export function badInputSuite(cluster: () => Cluster): void {
     test('an address outside the range of Services, or one that is taken', async () => {
       const make = (clusterIP: string): Promise<unknown> => {
         const body = { metadata: { generateName: 'ip-' }, spec: { clusterIP, ports: [{ port: 80 }] } };
-        return cluster().core.createNamespacedService({ namespace: SPACE, body });
+        return cluster().core.createNamespacedService({ namespace: space, body });
       };
       const outside = await refusal(make('10.200.0.1'));
       assert.equal(outside.code, 422);
@@ -103,10 +103,10 @@ export function badInputSuite(cluster: () => Cluster): void {
 
     test('a selector that does not fit its template, and a field that may not change', async () => {
       const yaml = boxDeployment('mismatch', 1).replace('labels: { app: mismatch }', 'labels: { app: other }');
-      await assert.rejects(cluster().apply(yaml, SPACE), /`selector` does not match template `labels`/);
-      await cluster().apply(boxPod('fixed'), SPACE);
+      await assert.rejects(cluster().apply(yaml, space), /`selector` does not match template `labels`/);
+      await cluster().apply(boxPod('fixed'), space);
       await assert.rejects(
-        cluster().apply(boxPod('fixed', { spec: 'restartPolicy: Never' }), SPACE),
+        cluster().apply(boxPod('fixed', { spec: 'restartPolicy: Never' }), space),
         /pod updates may not change fields other than/,
       );
     });

@@ -8,7 +8,7 @@ import { eventually } from '../fixture/eventually.ts';
 import { output } from '../fixture/lab.ts';
 import { all, boxDeployment, boxPod, service } from '../fixture/manifests.ts';
 
-const SPACE = 'names';
+const space = 'names';
 const externalName = `apiVersion: v1
 kind: Service
 metadata: { name: elsewhere }
@@ -29,13 +29,13 @@ export function dnsSuite(cluster: () => Cluster): void {
     before(async () => {
       const c = cluster();
       dns = c.lab.plan.dnsAddress;
-      await c.namespace(SPACE);
+      await c.namespace(space);
       const named = boxPod('named', { app: 'named', spec: 'hostname: first\nsubdomain: group' });
       const group = service('group', '8080:8080', 'clusterIP: None', 'named');
-      await c.apply(all(boxDeployment('many', 3), service('many', '8080:8080', 'clusterIP: None'), named, group, externalName), SPACE);
+      await c.apply(all(boxDeployment('many', 3), service('many', '8080:8080', 'clusterIP: None'), named, group, externalName), space);
       podIps = (await c.readyPods('default', 'app=web', 3)).map((p) => p.status?.podIP ?? '').toSorted();
-      await c.readyPods(SPACE, 'app=many', 3);
-      const { status } = await c.readyPod(SPACE, 'named');
+      await c.readyPods(space, 'app=many', 3);
+      const { status } = await c.readyPod(space, 'named');
       // Every node has a DNS of its own, which learns of the pods a moment later; what is asked for below is asked for once.
       for (const { address } of c.lab.plan.nodes) {
         await answersBecome(
@@ -43,8 +43,8 @@ export function dnsSuite(cluster: () => Cluster): void {
           podIps.map((ip) => `A ${ip}`),
           address,
         );
-        await answersBecome(`first.group.${SPACE}.${zone}`, [`A ${status?.podIP}`], address);
-        await answersBecome(`elsewhere.${SPACE}.${zone}`, ['A 203.0.113.7', 'CNAME outside.example'], address);
+        await answersBecome(`first.group.${space}.${zone}`, [`A ${status?.podIP}`], address);
+        await answersBecome(`elsewhere.${space}.${zone}`, ['A 203.0.113.7', 'CNAME outside.example'], address);
       }
     });
 
@@ -92,8 +92,8 @@ export function dnsSuite(cluster: () => Cluster): void {
     });
 
     test('a pod with hostname and subdomain has a name of its own, forwards and back', async () => {
-      const ip = (await cluster().readyPod(SPACE, 'named')).status?.podIP ?? '';
-      const name = `first.group.${SPACE}.${zone}`;
+      const ip = (await cluster().readyPod(space, 'named')).status?.podIP ?? '';
+      const name = `first.group.${space}.${zone}`;
       assert.deepEqual((await askDns(dns, name)).answers, [`A ${ip}`]);
       const reversed = ip.split('.').toReversed().join('.');
       assert.deepEqual((await askDns(dns, `${reversed}.in-addr.arpa`, 'PTR')).answers, [`PTR ${name}`]);
@@ -102,15 +102,15 @@ export function dnsSuite(cluster: () => Cluster): void {
     test('a headless Service follows its pods', async () => {
       await cluster().apps.patchNamespacedDeploymentScale({
         name: 'many',
-        namespace: SPACE,
+        namespace: space,
         body: [{ op: 'replace', path: '/spec/replicas', value: 1 }],
       });
-      const [pod] = await cluster().readyPods(SPACE, 'app=many', 1);
-      await answersBecome(`many.${SPACE}.${zone}`, [`A ${pod?.status?.podIP}`]);
+      const [pod] = await cluster().readyPods(space, 'app=many', 1);
+      await answersBecome(`many.${space}.${zone}`, [`A ${pod?.status?.podIP}`]);
     });
 
     test('ExternalName is an alias, with the address from the resolver outside', async () => {
-      const { answers } = await askDns(dns, `elsewhere.${SPACE}.${zone}`);
+      const { answers } = await askDns(dns, `elsewhere.${space}.${zone}`);
       assert.deepEqual(answers, ['A 203.0.113.7', 'CNAME outside.example']);
     });
 
@@ -130,12 +130,12 @@ export function dnsSuite(cluster: () => Cluster): void {
     });
 
     test('a pod resolves short names by its search list, and reaches a Service by name', async () => {
-      const conf = await cluster().sh(SPACE, 'named', 'cat /etc/resolv.conf');
+      const conf = await cluster().sh(space, 'named', 'cat /etc/resolv.conf');
       assert.match(conf, new RegExp(`^nameserver ${dns}$`, 'm'));
-      assert.match(conf, new RegExp(`^search ${SPACE}\\.svc\\.cluster\\.local svc\\.cluster\\.local cluster\\.local`, 'm'));
+      assert.match(conf, new RegExp(`^search ${space}\\.svc\\.cluster\\.local svc\\.cluster\\.local cluster\\.local`, 'm'));
       assert.match(conf, /^options ndots:5$/m);
       const script = 'timeout 5 wget -q -O - http://web.default/ && timeout 5 wget -q -O - http://web.default.svc.cluster.local/';
-      assert.match(await cluster().sh(SPACE, 'named', script), /^pod=web-\S+ node=\S+\npod=web-/);
+      assert.match(await cluster().sh(space, 'named', script), /^pod=web-\S+ node=\S+\npod=web-/);
     });
 
     test('a node resolves Services too', async () => {
@@ -166,7 +166,7 @@ export function dnsSuite(cluster: () => Cluster): void {
       assert.equal(await dig(`_http._tcp.web.default.${zone}`, 'SRV'), `0 100 80 web.default.${zone}.`);
       assert.equal(await dig('-x', ip), `web.default.${zone}.`);
       assert.deepEqual((await dig(`web-headless.default.${zone}`)).split('\n').toSorted(), podIps);
-      assert.equal(await dig(`elsewhere.${SPACE}.${zone}`), 'outside.example.\n203.0.113.7');
+      assert.equal(await dig(`elsewhere.${space}.${zone}`), 'outside.example.\n203.0.113.7');
       assert.equal(await dig('outside.example'), '203.0.113.7');
     });
   });

@@ -10,7 +10,7 @@ import type { Cluster } from '../fixture/cluster.ts';
 import { eventually } from '../fixture/eventually.ts';
 import { all, boxDeployment, boxPod, service } from '../fixture/manifests.ts';
 
-const SPACE = 'kubectl';
+const space = 'kubectl';
 
 const withoutKubectl: string | false = await systemExec.run('kubectl', ['version', '--client']).then(
   () => false,
@@ -20,7 +20,7 @@ const withoutKubectl: string | false = await systemExec.run('kubectl', ['version
 export function kubectlSuite(cluster: () => Cluster): void {
   describe('kubectl', { skip: withoutKubectl, concurrency: 2 }, () => {
     const run = (args: readonly string[], input?: string): Promise<ExecResult> =>
-      systemExec.run('kubectl', ['-n', SPACE, ...args], {
+      systemExec.run('kubectl', ['-n', space, ...args], {
         timeoutMs: 150_000,
         env: { KUBECONFIG: cluster().lab.plan.kubeconfig },
         ...(input === undefined ? {} : { input }),
@@ -35,7 +35,7 @@ export function kubectlSuite(cluster: () => Cluster): void {
 
     const apply = (yaml: string): Promise<string> => kubectl(['apply', '-f', '-'], yaml);
 
-    before(() => cluster().namespace(SPACE));
+    before(() => cluster().namespace(space));
 
     test('get nodes -o wide shows three Ready nodes', async () => {
       const [head = '', ...rows] = (await kubectl(['get', 'nodes', '-o', 'wide'])).trim().split('\n');
@@ -129,7 +129,7 @@ export function kubectlSuite(cluster: () => Cluster): void {
     });
 
     test('get pods -w shows a pod from its beginning to its end', async () => {
-      const child = spawn('kubectl', ['-n', SPACE, 'get', 'pods', '-w', '-l', 'app=seen'], {
+      const child = spawn('kubectl', ['-n', space, 'get', 'pods', '-w', '-l', 'app=seen'], {
         env: { ...process.env, KUBECONFIG: cluster().lab.plan.kubeconfig },
         stdio: ['ignore', 'pipe', 'ignore'],
       });
@@ -153,7 +153,7 @@ export function kubectlSuite(cluster: () => Cluster): void {
     test('logs, logs -f and exec with input and exit code', async () => {
       await apply(boxPod('spoken', { container: `command: [sh, -c, 'for i in 1 2 3; do echo $i; sleep 0.3; done; sleep 3600']` }));
       await kubectl(['wait', '--for=condition=Ready', 'pod/spoken', '--timeout=120s']);
-      const child = spawn('kubectl', ['-n', SPACE, 'logs', '-f', 'spoken'], {
+      const child = spawn('kubectl', ['-n', space, 'logs', '-f', 'spoken'], {
         env: { ...process.env, KUBECONFIG: cluster().lab.plan.kubeconfig },
         stdio: ['ignore', 'pipe', 'ignore'],
       });

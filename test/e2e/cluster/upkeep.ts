@@ -7,7 +7,7 @@ import { type Cluster, isStatus } from '../fixture/cluster.ts';
 import { eventually } from '../fixture/eventually.ts';
 import { boxDaemonSet, boxDeployment, boxPod } from '../fixture/manifests.ts';
 
-const SPACE = 'upkeep';
+const space = 'upkeep';
 
 export function upkeepSuite(cluster: () => Cluster): void {
   describe('upkeep', () => {
@@ -22,44 +22,44 @@ export function upkeepSuite(cluster: () => Cluster): void {
       });
     };
     const placed = async (app: string): Promise<(string | undefined)[]> =>
-      (await cluster().pods(SPACE, `app=${app}`))
+      (await cluster().pods(space, `app=${app}`))
         .filter((p) => !p.metadata?.deletionTimestamp)
         .map((p) => p.spec?.nodeName)
         .toSorted();
 
     before(async () => {
-      await cluster().namespace(SPACE);
+      await cluster().namespace(space);
     });
     after(() => edit({ unschedulable: null, taints: null }));
 
     test('a cordoned node gets no new pods and keeps its old ones', async () => {
-      await cluster().apply(boxDaemonSet('stays'), SPACE);
-      await cluster().readyPods(SPACE, 'app=stays', 2);
+      await cluster().apply(boxDaemonSet('stays'), space);
+      await cluster().readyPods(space, 'app=stays', 2);
       await cordon();
-      await cluster().apply(boxDeployment('elsewhere', 4), SPACE);
-      await cluster().readyPods(SPACE, 'app=elsewhere', 4);
+      await cluster().apply(boxDeployment('elsewhere', 4), space);
+      await cluster().readyPods(space, 'app=elsewhere', 4);
       assert.deepEqual(new Set(await placed('elsewhere')), new Set(['worker-1']));
       assert.deepEqual(await placed('stays'), ['worker-1', 'worker-2']);
-      await cluster().apply(boxPod('nowhere', { spec: 'nodeSelector: { kubernetes.io/hostname: worker-2 }' }), SPACE);
+      await cluster().apply(boxPod('nowhere', { spec: 'nodeSelector: { kubernetes.io/hostname: worker-2 }' }), space);
       await eventually('an event that says so', async () =>
-        assert.ok((await cluster().events(SPACE, 'nowhere')).some((e) => /1 node\(s\) were unschedulable/.test(e.message ?? ''))),
+        assert.ok((await cluster().events(space, 'nowhere')).some((e) => /1 node\(s\) were unschedulable/.test(e.message ?? ''))),
       );
       await edit({ unschedulable: null });
-      await cluster().readyPod(SPACE, 'nowhere');
+      await cluster().readyPod(space, 'nowhere');
     });
 
     test('evicting every pod of a node, as drain does, moves them', async () => {
-      await cluster().apply(boxDeployment('moved', 4), SPACE);
-      await cluster().readyPods(SPACE, 'app=moved', 4);
+      await cluster().apply(boxDeployment('moved', 4), space);
+      await cluster().readyPods(space, 'app=moved', 4);
       await cordon();
-      const victims = (await cluster().pods(SPACE, 'app=moved')).filter((p) => p.spec?.nodeName === 'worker-2');
+      const victims = (await cluster().pods(space, 'app=moved')).filter((p) => p.spec?.nodeName === 'worker-2');
       assert.ok(victims.length > 0);
       for (const { metadata } of victims) {
         const name = metadata?.name ?? '';
-        const body = { apiVersion: 'policy/v1', kind: 'Eviction', metadata: { name, namespace: SPACE } };
-        await cluster().core.createNamespacedPodEviction({ name, namespace: SPACE, body });
+        const body = { apiVersion: 'policy/v1', kind: 'Eviction', metadata: { name, namespace: space } };
+        await cluster().core.createNamespacedPodEviction({ name, namespace: space, body });
       }
-      await cluster().readyPods(SPACE, 'app=moved', 4);
+      await cluster().readyPods(space, 'app=moved', 4);
       assert.deepEqual(new Set(await placed('moved')), new Set(['worker-1']));
       await edit({ unschedulable: null });
     });
@@ -82,26 +82,26 @@ export function upkeepSuite(cluster: () => Cluster): void {
       const taints = [{ key: 'e2e', value: 'x', effect: 'NoSchedule' }];
       const metadata = { name: 'worker-2', labels: { 'e2e/tainted': 'yes' } };
       await cluster().merge({ apiVersion: 'v1', kind: 'Node', metadata, spec: { taints } } as V1Node);
-      await cluster().apply(boxPod('refused', { spec: 'nodeSelector: { e2e/tainted: "yes" }' }), SPACE);
+      await cluster().apply(boxPod('refused', { spec: 'nodeSelector: { e2e/tainted: "yes" }' }), space);
       await eventually('an event that names the taint', async () =>
-        assert.ok((await cluster().events(SPACE, 'refused')).some((e) => /untolerated taint\(?s?\)? ?\{e2e: x\}/.test(e.message ?? ''))),
+        assert.ok((await cluster().events(space, 'refused')).some((e) => /untolerated taint\(?s?\)? ?\{e2e: x\}/.test(e.message ?? ''))),
       );
       const spec = 'nodeName: worker-2\ntolerations: [{ key: e2e, operator: Exists }]';
-      await cluster().apply(boxPod('tolerant', { spec }), SPACE);
+      await cluster().apply(boxPod('tolerant', { spec }), space);
       await cluster().apply(
         boxPod('brief', { spec: `${spec.replace('Exists', 'Exists, effect: NoExecute, tolerationSeconds: 2')}` }),
-        SPACE,
+        space,
       );
-      await cluster().apply(boxPod('intolerant', { spec: 'nodeName: worker-2' }), SPACE);
-      for (const name of ['tolerant', 'brief', 'intolerant']) await cluster().readyPod(SPACE, name);
+      await cluster().apply(boxPod('intolerant', { spec: 'nodeName: worker-2' }), space);
+      for (const name of ['tolerant', 'brief', 'intolerant']) await cluster().readyPod(space, name);
       await edit({ taints: [{ key: 'e2e', value: 'x', effect: 'NoExecute' }] });
       for (const name of ['intolerant', 'brief'])
         await eventually(`"${name}" to be evicted`, () =>
-          assert.rejects(cluster().core.readNamespacedPod({ name, namespace: SPACE }), (err) => isStatus(err, 404)),
+          assert.rejects(cluster().core.readNamespacedPod({ name, namespace: space }), (err) => isStatus(err, 404)),
         );
-      await cluster().readyPod(SPACE, 'tolerant');
+      await cluster().readyPod(space, 'tolerant');
       await edit({ taints: null });
-      await cluster().readyPod(SPACE, 'refused');
+      await cluster().readyPod(space, 'refused');
     });
   });
 }

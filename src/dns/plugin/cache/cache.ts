@@ -4,12 +4,12 @@ import type { Query } from '../../message/query.ts';
 import type { RawReply } from '../../message/reply.ts';
 import type { Answer, Plugin } from '../plugin.ts';
 
-const MAX_SECONDS = 30;
+const maxSeconds = 30;
 /** The least recently used go first. */
-const MAX_ENTRIES = 10_000;
-const MAX_BYTES = 8 * 1024 * 1024;
+const maxEntries = 10_000;
+const maxBytes = 8 * 1024 * 1024;
 /** Longer answers are rare, and a few of them would push out everything else. */
-const MAX_ENTRY_BYTES = 8 * 1024;
+const maxEntryBytes = 8 * 1024;
 
 interface Entry {
   readonly reply: RawReply;
@@ -60,12 +60,12 @@ export function cachePlugin(options: { readonly clock: Clock }): CachePlugin {
   }
 
   function store(key: string, reply: RawReply): void {
-    if (reply.seconds <= 0 || reply.raw.length > MAX_ENTRY_BYTES) return;
+    if (reply.seconds <= 0 || reply.raw.length > maxEntryBytes) return;
     const before = entries.get(key);
     if (before) remove(key, before);
     add(key, { reply, storedAt: clock.monotonic(), seconds: reply.seconds });
     for (const [oldest, entry] of entries) {
-      if (entries.size <= MAX_ENTRIES && bytes <= MAX_BYTES) break;
+      if (entries.size <= maxEntries && bytes <= maxBytes) break;
       remove(oldest, entry);
       statistics.evictions++;
     }
@@ -106,7 +106,7 @@ function keyOf(query: Query): string {
 
 /** No record promises more time than the answer is kept for here: the next one would seem to be younger than this one, or to jump. */
 function capped(reply: RawReply): RawReply {
-  const seconds = Math.min(reply.seconds, MAX_SECONDS);
+  const seconds = Math.min(reply.seconds, maxSeconds);
   if (seconds <= 0) return reply;
   const raw = Buffer.from(reply.raw);
   for (const at of reply.ttlAt) raw.writeUInt32BE(Math.min(raw.readUInt32BE(at), seconds), at);

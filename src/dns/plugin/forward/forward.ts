@@ -42,16 +42,16 @@ export interface ForwardPlugin extends Plugin {
   readonly statistics: ForwardStatistics;
 }
 
-const MAX_WAITING = 1_000;
+const maxWaiting = 1_000;
 /** glibc gives up after five seconds and asks again. */
-const DEADLINE_MS = 4_500;
+const deadlineMs = 4_500;
 /** Most answers of a resolver that is well come sooner; then another one is asked as well. */
-const PATIENCE_MS = 250;
-const CHECK_EVERY_MS = 500;
-const MAX_FAILS = 2;
-const PROBE_AGAIN_MS = 30_000;
+const patienceMs = 250;
+const checkEveryMs = 500;
+const defaultMaxFails = 2;
+const probeAgainMs = 30_000;
 const HINFO = 13;
-const OUR_UDP_SIZE = 1232;
+const ourUdpSize = 1232;
 
 interface State {
   readonly resolver: Resolver;
@@ -85,7 +85,7 @@ class Forwarding {
 
   handle(query: Query): Answer | Promise<Answer> {
     if (this.#cameBack(query)) return refusal(RCODE.REFUSED);
-    if (this.#waiting >= MAX_WAITING) {
+    if (this.#waiting >= maxWaiting) {
       this.statistics.rejected++;
       return refusal(RCODE.REFUSED);
     }
@@ -109,12 +109,12 @@ class Forwarding {
         return reply;
       },
       isFinal: (reply) => isFinal((reply.raw[3] ?? 0) & 15),
-      patienceMs: PATIENCE_MS,
+      patienceMs: patienceMs,
       onTrouble: ({ resolver, health }, err) => {
         if (err !== undefined) log.debug(`Resolver ${resolver.name} failed: ${messageOf(err)}`);
         health.doubt();
       },
-      deadlineMs: DEADLINE_MS,
+      deadlineMs: deadlineMs,
       clock,
       signal,
     });
@@ -122,7 +122,7 @@ class Forwarding {
   }
 
   #stateOf(upstream: Upstream): State {
-    const { clock, signal, maxFails = MAX_FAILS, healthCheckMs = CHECK_EVERY_MS, expireMs } = this.#options;
+    const { clock, signal, maxFails = defaultMaxFails, healthCheckMs = checkEveryMs, expireMs } = this.#options;
     const key = `${upstream.address}#${upstream.port}`;
     const known = this.#states.get(key);
     if (known) return known;
@@ -172,7 +172,7 @@ class Forwarding {
   }
 
   #complain(now: number): void {
-    if (now - this.#complainedAt < PROBE_AGAIN_MS) return;
+    if (now - this.#complainedAt < probeAgainMs) return;
     this.#complainedAt = now;
     this.#options.log.error('Cannot resolve names outside the cluster: no resolver is configured', { hint: 'Name one in resolv.conf' });
   }
@@ -183,7 +183,7 @@ class Forwarding {
    */
   #probe(state: State, now: number): void {
     const isDue = state.probedAt === Number.NEGATIVE_INFINITY || state.health.state !== 'up' || state.loopsUntil > 0;
-    if (!isDue || now - state.probedAt < PROBE_AGAIN_MS) return;
+    if (!isDue || now - state.probedAt < probeAgainMs) return;
     state.probedAt = now;
     const question = Buffer.concat([encodeName(state.probe), Buffer.from([0, HINFO, 0, CLASS_IN])]);
     const answered = (): void => {
@@ -202,7 +202,7 @@ class Forwarding {
         hint: "Let resolv.conf name a resolver outside the cluster, not this server or one that forwards to it; see the agent's --resolv-conf",
       });
     // A little longer than until the next probe, so that it does not lapse while that is under way.
-    state.loopsUntil = clock.monotonic() + PROBE_AGAIN_MS + 5_000;
+    state.loopsUntil = clock.monotonic() + probeAgainMs + 5_000;
     return true;
   }
 }
@@ -215,6 +215,6 @@ function isFinal(rcode: number): boolean {
 /** A query of our own: the client's cookies and other options are between it and us. */
 function messageFor(question: Uint8Array, wantsDnssec: boolean, checkingDisabled: boolean): Buffer {
   const head = Buffer.from([0, 0, 1, checkingDisabled ? 0x10 : 0, 0, 1, 0, 0, 0, 0, 0, 1]);
-  const opt = Buffer.from([0, 0, TYPE.OPT, OUR_UDP_SIZE >> 8, OUR_UDP_SIZE & 255, 0, 0, wantsDnssec ? 0x80 : 0, 0, 0, 0]);
+  const opt = Buffer.from([0, 0, TYPE.OPT, ourUdpSize >> 8, ourUdpSize & 255, 0, 0, wantsDnssec ? 0x80 : 0, 0, 0, 0]);
   return Buffer.concat([head, question, opt]);
 }

@@ -16,12 +16,12 @@ export interface Upstream {
   readonly port: number;
 }
 
-const TIMEOUT_MS = 2_000;
-const CHECK_TIMEOUT_MS = 1_000;
-const SOCKET_LIFE_MS = 10_000;
-const HEADER = 12;
+const defaultTimeoutMs = 2_000;
+const checkTimeoutMs = 1_000;
+const socketLifeMs = 10_000;
+const header = 12;
 /** In the life of one socket. A resolver's own late answers are far fewer; of 65,536 ids, one in a thousand is guessed by then. */
-const MAX_STRANGERS = 64;
+const maxStrangers = 64;
 
 interface Waiting {
   /** In lower case, as it went out. */
@@ -50,7 +50,7 @@ export class Resolver {
   #current: Channel | undefined;
 
   /** `expireMs`: how long a socket is used for new questions. */
-  constructor(upstream: Upstream, clock: Clock, expireMs: number = SOCKET_LIFE_MS) {
+  constructor(upstream: Upstream, clock: Clock, expireMs: number = socketLifeMs) {
     this.name = `${upstream.address}#${upstream.port}`;
     this.#upstream = upstream;
     this.#clock = clock;
@@ -59,15 +59,15 @@ export class Resolver {
 
   /** `message` is a whole query whose id is replaced. Rejects when nothing usable came in two seconds. */
   async ask(message: Buffer, questionEnd: number): Promise<RawReply> {
-    const question = lowerCase(message.subarray(HEADER, questionEnd));
-    const bytes = await this.#askUdp(message, question, TIMEOUT_MS);
+    const question = lowerCase(message.subarray(header, questionEnd));
+    const bytes = await this.#askUdp(message, question, defaultTimeoutMs);
     // Some refuse without repeating the question.
-    if (bytes.length === HEADER) throw new Error(`refused with code ${(bytes[3] ?? 0) & 15}`);
+    if (bytes.length === header) throw new Error(`refused with code ${(bytes[3] ?? 0) & 15}`);
     const reply = readResolverReply(bytes, questionEnd);
     if (!reply) throw new Error('the answer is malformed');
     if (((bytes[2] ?? 0) & 0x02) === 0) return reply;
     // Half an answer is better than none when TCP does not work.
-    const whole = await askTcp(this.#upstream, message, TIMEOUT_MS, this.#clock).catch(() => undefined);
+    const whole = await askTcp(this.#upstream, message, defaultTimeoutMs, this.#clock).catch(() => undefined);
     const fits = whole && isAnswerTo(whole, question) && whole.readUInt16BE(0) === message.readUInt16BE(0);
     return (fits ? readResolverReply(whole, questionEnd) : undefined) ?? reply;
   }
@@ -75,7 +75,7 @@ export class Resolver {
   /** Asks for the root's name servers, as CoreDNS does: whatever comes back, somebody is there. Rejects when nothing came in a second. */
   async check(): Promise<void> {
     const question = Buffer.from([0, 0, TYPE.NS, 0, CLASS_IN]);
-    await this.#askUdp(Buffer.concat([Buffer.from([0, 0, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0]), question]), question, CHECK_TIMEOUT_MS);
+    await this.#askUdp(Buffer.concat([Buffer.from([0, 0, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0]), question]), question, checkTimeoutMs);
   }
 
   #askUdp(message: Buffer, question: Buffer, timeoutMs: number): Promise<Buffer> {
@@ -124,11 +124,11 @@ export class Resolver {
     this.#channels.add(channel);
     if (before?.waiting.size === 0) this.#drop(before);
     socket.on('message', (bytes) => {
-      const found = bytes.length >= HEADER ? channel.waiting.get(bytes.readUInt16BE(0)) : undefined;
-      const isBareRefusal = bytes.length === HEADER && ((bytes[3] ?? 0) & 15) !== 0;
+      const found = bytes.length >= header ? channel.waiting.get(bytes.readUInt16BE(0)) : undefined;
+      const isBareRefusal = bytes.length === header && ((bytes[3] ?? 0) & 15) !== 0;
       if (found && (isBareRefusal || isAnswerTo(bytes, found.question))) found.resolve(bytes);
       // Somebody guesses ids: what is under way goes out again, from another port, with another id (unbound's unwanted-reply-threshold).
-      else if (++channel.strangers === MAX_STRANGERS) this.#fail(channel, new Error('too many answers that nobody asked for'));
+      else if (++channel.strangers === maxStrangers) this.#fail(channel, new Error('too many answers that nobody asked for'));
     });
     // A connected socket hears that nobody listens there: no need to wait for the timeout.
     socket.on('error', (err) => this.#fail(channel, err));
@@ -164,6 +164,6 @@ export class Resolver {
 
 /** A reply that repeats the question, in whatever case. */
 function isAnswerTo(bytes: Buffer, question: Buffer): boolean {
-  const end = HEADER + question.length;
-  return bytes.length >= end && ((bytes[2] ?? 0) & 0x80) !== 0 && lowerCase(bytes.subarray(HEADER, end)).equals(question);
+  const end = header + question.length;
+  return bytes.length >= end && ((bytes[2] ?? 0) & 0x80) !== 0 && lowerCase(bytes.subarray(header, end)).equals(question);
 }

@@ -7,10 +7,10 @@ import type { ClusterZone } from '../../zone/cluster-zone.ts';
 import type { Answer, Next } from '../plugin.ts';
 
 /** A chain of CNAMEs longer than this is given up, as CoreDNS does. */
-const MAX_CHAIN = 10;
+const maxChain = 10;
 /** Part of the package, but not of its types. */
 const { answer: recordCodec } = packet as unknown as { readonly answer: { encode(record: packet.Answer): Uint8Array } };
-const FAILED: Reply = refusal(RCODE.SERVFAIL);
+const failed: Reply = refusal(RCODE.SERVFAIL);
 
 /**
  * The whole chain. The code is that of its end (RFC 2308 §2.1: NXDOMAIN when the target does not exist); SERVFAIL when the end cannot be
@@ -26,7 +26,7 @@ export function followAlias(
   const done: Reply = { rcode: RCODE.NOERROR, authoritative: true, answers, authority: [], additional: [] };
   if (query.type === TYPE.CNAME || query.type === TYPE.ANY) return done;
   const seen = new Set([query.name]);
-  for (let name = alias.target; !seen.has(name) && seen.size <= MAX_CHAIN; ) {
+  for (let name = alias.target; !seen.has(name) && seen.size <= maxChain; ) {
     seen.add(name);
     if (!zone.holds(name)) return elsewhere(name, query.type, done, next);
     const own = zone.answer(name, query.type);
@@ -34,7 +34,7 @@ export function followAlias(
     answers.push(withOwner(name, own.record));
     name = own.target;
   }
-  return FAILED;
+  return failed;
 }
 
 /** Records of the zone point at the question: here another name owns them. */
@@ -45,9 +45,9 @@ function withOwner(name: string, record: Uint8Array): Uint8Array {
 async function elsewhere(name: string, type: number, before: Reply, next: Next): Promise<Answer> {
   const found = await next(questionFor(name, type));
   // What is no message of a resolver is a refusal of our own.
-  if (!('raw' in found)) return FAILED;
+  if (!('raw' in found)) return failed;
   const rcode = (found.raw[3] ?? 0) & 15;
-  if (rcode !== RCODE.NOERROR && rcode !== RCODE.NXDOMAIN) return FAILED;
+  if (rcode !== RCODE.NOERROR && rcode !== RCODE.NXDOMAIN) return failed;
   const message = packet.decode(Buffer.from(found.raw));
   const encode = (records: readonly packet.Answer[] | undefined): Uint8Array[] => (records ?? []).map((r) => recordCodec.encode(r));
   return {

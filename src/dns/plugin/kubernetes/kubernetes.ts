@@ -16,7 +16,7 @@ export interface KubernetesOptions {
   readonly ranges: readonly Cidr[];
 }
 
-const UNSYNCED: Reply = { ...refusal(RCODE.SERVFAIL), authoritative: true };
+const unsynced: Reply = { ...refusal(RCODE.SERVFAIL), authoritative: true };
 
 export function kubernetesPlugin(options: KubernetesOptions): Plugin {
   const { zone, isSynced } = options;
@@ -25,7 +25,7 @@ export function kubernetesPlugin(options: KubernetesOptions): Plugin {
     name: 'kubernetes',
     handle(query, next) {
       if (zone.holds(query.name)) {
-        if (!isSynced()) return UNSYNCED;
+        if (!isSynced()) return unsynced;
         const answer = zone.answer(query.name, query.type, asSpelt(query, zone.origin));
         return answer.kind === 'reply' ? answer.reply : followAlias(query, answer, zone, next);
       }
@@ -37,7 +37,7 @@ export function kubernetesPlugin(options: KubernetesOptions): Plugin {
     const ip = reverseAddress(query.name);
     const range = ranges.find((r) => r.holds(query.name, ip));
     const negative = (rcode: number, of: string): Reply => zone.negativeReverse(rcode, asSpelt(query, of));
-    if (!isSynced()) return range ? UNSYNCED : next(query);
+    if (!isSynced()) return range ? unsynced : next(query);
     const pointer = ip === undefined ? undefined : zone.pointer(ip);
     if (pointer && query.type === TYPE.PTR) return pointer;
     // An address of ours outside the ranges (a node's, a server's outside) lives in the zone that CoreDNS would serve for it.
