@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { type ExecResult, systemExec } from '../linux/exec.ts';
-import { cannotMakeNamespaces, eventually, Namespaces } from '../linux/fixture/namespaces.ts';
+import { cannotMakeNamespaces, eventually, Namespaces } from '../linux/testing/namespaces.ts';
 
 /** As a runtime does it: the installed executable, a bare environment, the configuration on standard input. */
 describe('the plugin as containerd calls it', { skip: cannotMakeNamespaces }, () => {
@@ -18,7 +18,7 @@ describe('the plugin as containerd calls it', { skip: cannotMakeNamespaces }, ()
   let server: ChildProcess;
 
   async function startServer(): Promise<void> {
-    const script = fileURLToPath(new URL('./fixture/server.ts', import.meta.url));
+    const script = fileURLToPath(new URL('./testing/server.ts', import.meta.url));
     server = net.start('node', process.execPath, [script, dir, '10.244.1.0/24']);
     assert.ok(server.stdout);
     const started = await Promise.race([once(server.stdout, 'data').then(() => true), once(server, 'close').then(() => false)]);
@@ -343,7 +343,7 @@ describe('the plugin in place of another one', { skip: cannotMakeNamespaces }, (
     await net.ip('old', 'link set eth0 up');
     await mkdir(join(dir, 'networks', 'cbr0'), { recursive: true });
     for (const name of ['10.244.1.3', 'last_reserved_ip.0', 'lock']) await writeFile(join(dir, 'networks', 'cbr0', name), 'x\r\neth0');
-    const script = fileURLToPath(new URL('./fixture/server.ts', import.meta.url));
+    const script = fileURLToPath(new URL('./testing/server.ts', import.meta.url));
     const server = net.start('node', process.execPath, [script, dir, '10.244.1.0/24']);
     try {
       assert.ok(server.stdout);

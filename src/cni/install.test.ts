@@ -18,7 +18,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, it } from 'node:test';
 import { systemExec } from '../linux/exec.ts';
 import { makeFifo } from '../linux/fifo.ts';
-import { eventually } from '../linux/fixture/namespaces.ts';
+import { eventually } from '../linux/testing/namespaces.ts';
 import { answerPipes } from './answer-pipes.ts';
 import { wrapper } from './install.ts';
 

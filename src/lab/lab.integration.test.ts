@@ -13,7 +13,7 @@ import { after, before, suite, test } from 'node:test';
 import { Progress } from '../cli/progress.ts';
 import { systemClock } from '../clock/clock.ts';
 import { type ExecResult, systemExec } from '../linux/exec.ts';
-import { eventually } from '../linux/fixture/namespaces.ts';
+import { eventually } from '../linux/testing/namespaces.ts';
 import { pauseImage } from './images/lab-images.ts';
 import { ociArchive } from './images/oci-image.ts';
 import { unpackMissing } from './images/programs-of-debian.ts';

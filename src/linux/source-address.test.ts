@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { enterNetns } from './enter-netns.ts';
-import { cannotMakeNamespaces, Namespaces } from './fixture/namespaces.ts';
 import { sourceAddressTo } from './source-address.ts';
+import { cannotMakeNamespaces, Namespaces } from './testing/namespaces.ts';
 
 describe('sourceAddressTo()', { skip: cannotMakeNamespaces }, () => {
   it('follows the routes, and knows of no way that stays on the machine', async () => {

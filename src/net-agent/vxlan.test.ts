@@ -9,12 +9,12 @@ import { createInterface } from 'node:readline';
 import { after, before, describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import type { Node } from '../api/schema/types.ts';
-import { cannotMakeNamespaces, eventually, Namespaces } from '../linux/fixture/namespaces.ts';
 import { loadLibc, openLibc } from '../linux/libc.ts';
 import { changeLink } from '../linux/netlink/link.ts';
 import { encodeMessage, NLM_F_REQUEST } from '../linux/netlink/message.ts';
 import { NETLINK_ROUTE } from '../linux/netlink/netlink-socket.ts';
 import { inNetns } from '../linux/netns.ts';
+import { cannotMakeNamespaces, eventually, Namespaces } from '../linux/testing/namespaces.ts';
 
 const addresses = { a: '192.168.120.11', b: '192.168.120.12', c: '192.168.120.13' };
 type Name = keyof typeof addresses;
@@ -119,7 +119,7 @@ describe('three nodes with VXLAN between them', { skip: cannotMakeNamespaces }, 
   let cluster: Cluster;
 
   function startAgent(name: Name): void {
-    const script = fileURLToPath(new URL('./fixture/agent.ts', import.meta.url));
+    const script = fileURLToPath(new URL('./testing/agent.ts', import.meta.url));
     cluster.join(name, net.start(name, process.execPath, [script, name, addresses[name], join(dir, name)]));
   }
 
@@ -288,7 +288,7 @@ describe('a node whose default route leads elsewhere', { skip: cannotMakeNamespa
       }
       await net.ip('a', 'route add default dev eth0');
       move('192.168.56.11');
-      const script = fileURLToPath(new URL('./fixture/agent.ts', import.meta.url));
+      const script = fileURLToPath(new URL('./testing/agent.ts', import.meta.url));
       cluster.join('a', net.start('a', process.execPath, [script, 'a', '', join(dir, 'a')]));
       await eventually('the address is told', () => published() !== undefined);
       assert.equal(published(), '192.168.56.11');

@@ -1,8 +1,8 @@
 /** `node test/control-plane/bench.ts [NODES] [PODS]`: a ReplicaSet made, scheduled and bound; API server, controllers and scheduler in one process. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { replicaSets } from '../../src/api/resource-types.ts';
-import { ControlPlane } from './fixture/control-plane.ts';
-import { pauseContainer } from './fixture/manifests.ts';
+import { ControlPlane } from './testing/control-plane.ts';
+import { pauseContainer } from './testing/manifests.ts';
 
 const nodes = Number(process.argv[2] ?? 1000);
 const pods = Number(process.argv[3] ?? 3000);

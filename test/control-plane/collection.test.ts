@@ -13,9 +13,9 @@ import {
 } from '../../src/api/resource-types.ts';
 import type { ConfigMap, OwnerReference } from '../../src/api/schema/types.ts';
 import { isNotFound } from '../../src/client/api-error.ts';
-import { ControlPlane } from './fixture/control-plane.ts';
-import { eventually } from './fixture/eventually.ts';
-import { deployment, pauseContainer } from './fixture/manifests.ts';
+import { ControlPlane } from './testing/control-plane.ts';
+import { eventually } from './testing/eventually.ts';
+import { deployment, pauseContainer } from './testing/manifests.ts';
 
 const inDefault = { namespace: 'default' };
 

@@ -4,9 +4,9 @@ import { deployments, pods, replicaSets } from '../../src/api/resource-types.ts'
 import type { Deployment, Pod, ReplicaSet } from '../../src/api/schema/types.ts';
 import { Informer } from '../../src/client/informer.ts';
 import { templateHash } from '../../src/controllers/ownership/template-hash.ts';
-import { ControlPlane } from './fixture/control-plane.ts';
-import { eventually } from './fixture/eventually.ts';
-import { deployment, newImage } from './fixture/manifests.ts';
+import { ControlPlane } from './testing/control-plane.ts';
+import { eventually } from './testing/eventually.ts';
+import { deployment, newImage } from './testing/manifests.ts';
 
 const inDefault = { namespace: 'default' };
 const revision = 'deployment.kubernetes.io/revision';

@@ -3,9 +3,9 @@ import { after, before, describe, it } from 'node:test';
 import { events, jobs, pods } from '../../src/api/resource-types.ts';
 import type { Job, JobSpec, Pod } from '../../src/api/schema/types.ts';
 import { Informer } from '../../src/client/informer.ts';
-import { ControlPlane } from './fixture/control-plane.ts';
-import { eventually } from './fixture/eventually.ts';
-import { pauseContainer } from './fixture/manifests.ts';
+import { ControlPlane } from './testing/control-plane.ts';
+import { eventually } from './testing/eventually.ts';
+import { pauseContainer } from './testing/manifests.ts';
 
 const inDefault = { namespace: 'default' };
 

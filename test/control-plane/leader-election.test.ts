@@ -4,8 +4,8 @@ import { leases } from '../../src/api/resource-types.ts';
 import type { Client } from '../../src/client/client.ts';
 import { runLeaderElection } from '../../src/client/leader-election.ts';
 import { silentLog } from '../../src/observability/log.ts';
-import { ControlPlane } from './fixture/control-plane.ts';
-import { eventually } from './fixture/eventually.ts';
+import { ControlPlane } from './testing/control-plane.ts';
+import { eventually } from './testing/eventually.ts';
 
 interface Candidate {
   readonly stop: AbortController;

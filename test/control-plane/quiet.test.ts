@@ -13,9 +13,9 @@ import {
   services,
   statefulSets,
 } from '../../src/api/resource-types.ts';
-import { ControlPlane, usual } from './fixture/control-plane.ts';
-import { eventually } from './fixture/eventually.ts';
-import { deployment, newImage, pauseContainer, service } from './fixture/manifests.ts';
+import { ControlPlane, usual } from './testing/control-plane.ts';
+import { eventually } from './testing/eventually.ts';
+import { deployment, newImage, pauseContainer, service } from './testing/manifests.ts';
 
 const inDefault = { namespace: 'default' };
 

@@ -3,9 +3,9 @@ import { describe, it } from 'node:test';
 import { serviceCidrs, services } from '../../src/api/resource-types.ts';
 import type { ServiceCIDR } from '../../src/api/schema/types.ts';
 import { isNotFound } from '../../src/client/api-error.ts';
-import { ControlPlane } from './fixture/control-plane.ts';
-import { eventually } from './fixture/eventually.ts';
-import { service } from './fixture/manifests.ts';
+import { ControlPlane } from './testing/control-plane.ts';
+import { eventually } from './testing/eventually.ts';
+import { service } from './testing/manifests.ts';
 
 describe('ServiceCIDRs', () => {
   it('become ready, give addresses, and stay until the last address is given back', async () => {

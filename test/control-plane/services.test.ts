@@ -2,9 +2,9 @@ import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { deployments, endpointSlices, endpoints, pods, services } from '../../src/api/resource-types.ts';
 import type { Endpoint, EndpointSlice } from '../../src/api/schema/types.ts';
-import { ControlPlane } from './fixture/control-plane.ts';
-import { eventually } from './fixture/eventually.ts';
-import { deployment, pauseContainer, service } from './fixture/manifests.ts';
+import { ControlPlane } from './testing/control-plane.ts';
+import { eventually } from './testing/eventually.ts';
+import { deployment, pauseContainer, service } from './testing/manifests.ts';
 
 const inDefault = { namespace: 'default' };
 

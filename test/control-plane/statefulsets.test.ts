@@ -11,9 +11,9 @@ import {
 } from '../../src/api/resource-types.ts';
 import type { Pod, StatefulSet, StatefulSetSpec } from '../../src/api/schema/types.ts';
 import { Informer } from '../../src/client/informer.ts';
-import { ControlPlane } from './fixture/control-plane.ts';
-import { eventually } from './fixture/eventually.ts';
-import { newImage, pauseContainer, service } from './fixture/manifests.ts';
+import { ControlPlane } from './testing/control-plane.ts';
+import { eventually } from './testing/eventually.ts';
+import { newImage, pauseContainer, service } from './testing/manifests.ts';
 
 const inDefault = { namespace: 'default' };
 

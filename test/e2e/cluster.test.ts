@@ -9,9 +9,9 @@ import { nodesSuite, tourManifest } from './cluster/nodes.ts';
 import { trafficSuite } from './cluster/traffic.ts';
 import { upkeepSuite } from './cluster/upkeep.ts';
 import { workloadsSuite } from './cluster/workloads.ts';
-import { Cluster } from './fixture/cluster.ts';
-import { cannotStartLabs, TestLab } from './fixture/lab.ts';
-import { TestResolver } from './fixture/resolver.ts';
+import { Cluster } from './testing/cluster.ts';
+import { cannotStartLabs, TestLab } from './testing/lab.ts';
+import { TestResolver } from './testing/resolver.ts';
 
 describe('a cluster of three nodes', { skip: cannotStartLabs }, () => {
   let lab: TestLab;

@@ -3,11 +3,11 @@ import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import type { V1Pod } from '@kubernetes/client-node';
 import { seededRandom } from '../../src/clock/seeded-random.ts';
-import { Cluster } from './fixture/cluster.ts';
-import { eventually } from './fixture/eventually.ts';
-import { cannotStartLabs, TestLab } from './fixture/lab.ts';
-import { all, boxDeployment, boxPod, service } from './fixture/manifests.ts';
-import { httpText } from './fixture/network.ts';
+import { Cluster } from './testing/cluster.ts';
+import { eventually } from './testing/eventually.ts';
+import { cannotStartLabs, TestLab } from './testing/lab.ts';
+import { all, boxDeployment, boxPod, service } from './testing/manifests.ts';
+import { httpText } from './testing/network.ts';
 
 const seed = Number(process.env.FAIRLEAD_SEED ?? 1);
 const deaths = 15;

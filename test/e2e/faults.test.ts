@@ -7,11 +7,11 @@ import { connect, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { CoreV1Api, KubeConfig, type V1Pod } from '@kubernetes/client-node';
-import { Cluster, isStatus } from './fixture/cluster.ts';
-import { eventually } from './fixture/eventually.ts';
-import { cannotStartLabs, fairlead, TestLab } from './fixture/lab.ts';
-import { all, boxDeployment, boxPod, service } from './fixture/manifests.ts';
-import { httpText, tcpEcho } from './fixture/network.ts';
+import { Cluster, isStatus } from './testing/cluster.ts';
+import { eventually } from './testing/eventually.ts';
+import { cannotStartLabs, fairlead, TestLab } from './testing/lab.ts';
+import { all, boxDeployment, boxPod, service } from './testing/manifests.ts';
+import { httpText, tcpEcho } from './testing/network.ts';
 
 /** A TCP connection through a Service that is kept open while something dies. */
 class Held {

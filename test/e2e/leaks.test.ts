@@ -11,10 +11,10 @@ import { defaultLabOptions, type LabPlan, planLab } from '../../src/lab/plan.ts'
 import type { LabState } from '../../src/lab/state.ts';
 import { forgetLab, recordLab, runName } from '../../src/lab/testing/run-name.ts';
 import { type ExecOptions, type ExecResult, systemExec } from '../../src/linux/exec.ts';
-import { Namespaces } from '../../src/linux/fixture/namespaces.ts';
-import { eventually } from './fixture/eventually.ts';
-import { cannotStartLabs, fairlead } from './fixture/lab.ts';
-import { baselineIn, leaksSince } from './fixture/leaks.ts';
+import { Namespaces } from '../../src/linux/testing/namespaces.ts';
+import { eventually } from './testing/eventually.ts';
+import { cannotStartLabs, fairlead } from './testing/lab.ts';
+import { baselineIn, leaksSince } from './testing/leaks.ts';
 
 const npmScripts = join(import.meta.dirname, '../../src/bootstrap');
 const scenario = join(import.meta.dirname, '../../rules/scenarios/web/objects.yaml');

@@ -10,8 +10,8 @@ import { after, before, describe, test } from 'node:test';
 import { defaultLabOptions } from '../../src/lab/plan.ts';
 import { forgetLab, recordLab, runName } from '../../src/lab/testing/run-name.ts';
 import { systemExec } from '../../src/linux/exec.ts';
-import { Namespaces } from '../../src/linux/fixture/namespaces.ts';
-import { cannotStartLabs, fairlead } from './fixture/lab.ts';
+import { Namespaces } from '../../src/linux/testing/namespaces.ts';
+import { cannotStartLabs, fairlead } from './testing/lab.ts';
 
 const checkout = join(import.meta.dirname, '../..');
 const name = runName('e2er');

@@ -1,12 +1,12 @@
 /** flannel on one node, our net-agent on the others: one pod network over VXLAN. */
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
-import { Cluster } from '../e2e/fixture/cluster.ts';
-import { eventually } from '../e2e/fixture/eventually.ts';
-import { cannotStartLabs, TestLab } from '../e2e/fixture/lab.ts';
-import { all, boxDaemonSet, quickReadiness, service } from '../e2e/fixture/manifests.ts';
-import { allAnswer } from '../e2e/fixture/network.ts';
-import { lacksFlannel, startFlannel } from './fixture/flannel.ts';
+import { Cluster } from '../e2e/testing/cluster.ts';
+import { eventually } from '../e2e/testing/eventually.ts';
+import { cannotStartLabs, TestLab } from '../e2e/testing/lab.ts';
+import { all, boxDaemonSet, quickReadiness, service } from '../e2e/testing/manifests.ts';
+import { allAnswer } from '../e2e/testing/network.ts';
+import { lacksFlannel, startFlannel } from './testing/flannel.ts';
 
 const skip = cannotStartLabs || lacksFlannel();
 

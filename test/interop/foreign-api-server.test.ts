@@ -10,14 +10,14 @@ import { kubeletSuite } from '../e2e/cluster/kubelet.ts';
 import { nodesSuite, tourManifest } from '../e2e/cluster/nodes.ts';
 import { trafficSuite } from '../e2e/cluster/traffic.ts';
 import { workloadsSuite } from '../e2e/cluster/workloads.ts';
-import { Cluster } from '../e2e/fixture/cluster.ts';
-import { eventually } from '../e2e/fixture/eventually.ts';
-import { cannotStartLabs, fairlead, output, TestLab } from '../e2e/fixture/lab.ts';
-import { all, boxDeployment, service } from '../e2e/fixture/manifests.ts';
-import { httpText } from '../e2e/fixture/network.ts';
-import { TestResolver } from '../e2e/fixture/resolver.ts';
-import { findProgram, lacksProgram, startOnNode } from './fixture/programs.ts';
-import type { UpstreamServer } from './fixture/upstream-server.ts';
+import { Cluster } from '../e2e/testing/cluster.ts';
+import { eventually } from '../e2e/testing/eventually.ts';
+import { cannotStartLabs, fairlead, output, TestLab } from '../e2e/testing/lab.ts';
+import { all, boxDeployment, service } from '../e2e/testing/manifests.ts';
+import { httpText } from '../e2e/testing/network.ts';
+import { TestResolver } from '../e2e/testing/resolver.ts';
+import { findProgram, lacksProgram, startOnNode } from './testing/programs.ts';
+import type { UpstreamServer } from './testing/upstream-server.ts';
 
 interface AuditEvent {
   readonly user: { readonly username: string };
@@ -58,7 +58,7 @@ function serverCommand(): string {
       'kube-scheduler': path('kube-scheduler'),
     },
   };
-  return `${repository}/node_modules/.bin/node ${repository}/test/interop/fixture/upstream-server.ts '${JSON.stringify(settings)}'`;
+  return `${repository}/node_modules/.bin/node ${repository}/test/interop/testing/upstream-server.ts '${JSON.stringify(settings)}'`;
 }
 
 describe('nodes of ours with kube-apiserver', { skip }, () => {

@@ -5,10 +5,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { type ExecResult, systemExec } from '../../src/linux/exec.ts';
-import { Cluster } from '../e2e/fixture/cluster.ts';
-import { eventually } from '../e2e/fixture/eventually.ts';
-import { cannotStartLabs, TestLab } from '../e2e/fixture/lab.ts';
-import { findProgram, lacksProgram } from './fixture/programs.ts';
+import { Cluster } from '../e2e/testing/cluster.ts';
+import { eventually } from '../e2e/testing/eventually.ts';
+import { cannotStartLabs, TestLab } from '../e2e/testing/lab.ts';
+import { findProgram, lacksProgram } from './testing/programs.ts';
 
 const programs = ['helm3', 'helm4'] as const;
 const files: Readonly<Record<string, string>> = {

@@ -6,13 +6,13 @@ import assert from 'node:assert/strict';
 import { readFile, stat, writeFile } from 'node:fs/promises';
 import { after, before, describe, test } from 'node:test';
 import { CertificatesV1Api, CoordinationV1Api } from '@kubernetes/client-node';
-import { Cluster, isStatus } from '../e2e/fixture/cluster.ts';
-import { eventually } from '../e2e/fixture/eventually.ts';
-import { cannotStartLabs, TestLab } from '../e2e/fixture/lab.ts';
-import { all, boxDeployment, service } from '../e2e/fixture/manifests.ts';
-import { allAnswer, httpText, podOf } from '../e2e/fixture/network.ts';
-import { startKubelet } from './fixture/kubelet.ts';
-import { complaints, lacksProgram, startOnNode } from './fixture/programs.ts';
+import { Cluster, isStatus } from '../e2e/testing/cluster.ts';
+import { eventually } from '../e2e/testing/eventually.ts';
+import { cannotStartLabs, TestLab } from '../e2e/testing/lab.ts';
+import { all, boxDeployment, service } from '../e2e/testing/manifests.ts';
+import { allAnswer, httpText, podOf } from '../e2e/testing/network.ts';
+import { startKubelet } from './testing/kubelet.ts';
+import { complaints, lacksProgram, startOnNode } from './testing/programs.ts';
 
 const pki = '/etc/kubernetes/pki';
 

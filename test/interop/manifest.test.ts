@@ -7,9 +7,9 @@ import type { KubeObject } from '../../src/api/resource-types.ts';
 import { administratorBindings } from '../../src/apiserver/auth/bootstrap-policy.ts';
 import { manifest } from '../../src/main/manifest.ts';
 import { manifestLimits } from '../../src/main/manifest-limits.ts';
-import { eventually } from '../e2e/fixture/eventually.ts';
-import { type Answer, KubeApiServer } from './fixture/kube-apiserver.ts';
-import { lacksProgram } from './fixture/programs.ts';
+import { eventually } from '../e2e/testing/eventually.ts';
+import { type Answer, KubeApiServer } from './testing/kube-apiserver.ts';
+import { lacksProgram } from './testing/programs.ts';
 
 const skip = lacksProgram('etcd', 'kube-apiserver');
 const slices = '/apis/discovery.k8s.io/v1/namespaces/kube-system/endpointslices';

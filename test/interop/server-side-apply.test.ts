@@ -2,9 +2,9 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { TestServer } from '../../src/apiserver/testing/test-server.ts';
-import { type Scenario, type Step, scenarios } from './fixture/apply-scenarios.ts';
-import { type Answer, type Json, KubeApiServer } from './fixture/kube-apiserver.ts';
-import { lacksProgram } from './fixture/programs.ts';
+import { type Scenario, type Step, scenarios } from './testing/apply-scenarios.ts';
+import { type Answer, type Json, KubeApiServer } from './testing/kube-apiserver.ts';
+import { lacksProgram } from './testing/programs.ts';
 
 interface Server {
   call(method: string, path: string, body?: object, options?: { readonly type?: string }): Promise<Answer>;

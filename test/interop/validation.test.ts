@@ -13,9 +13,9 @@ import { type KubeObject, pathOf } from '../../src/api/resource-types.ts';
 import { mutantsOf } from '../../src/apiserver/testing/mutants.ts';
 import { TestServer } from '../../src/apiserver/testing/test-server.ts';
 import { seededRandom } from '../../src/clock/seeded-random.ts';
-import { explanationOf } from './fixture/explained-answers.ts';
-import { type Json, KubeApiServer } from './fixture/kube-apiserver.ts';
-import { lacksProgram } from './fixture/programs.ts';
+import { explanationOf } from './testing/explained-answers.ts';
+import { type Json, KubeApiServer } from './testing/kube-apiserver.ts';
+import { lacksProgram } from './testing/programs.ts';
 
 /** One request and both answers, shortened to what is compared. */
 interface Comparison {
@@ -36,7 +36,7 @@ interface Verdict {
 const seed = Number(process.env.FAIRLEAD_SEED ?? 35);
 const mutants = Number(process.env.FAIRLEAD_MUTANTS ?? 75);
 const golden = join(process.env.FAIRLEAD_FACTS ?? '', 'golden-1.35');
-const samples = join(import.meta.dirname, 'fixture', 'valid-objects.yaml');
+const samples = join(import.meta.dirname, 'testing', 'valid-objects.yaml');
 
 /** Objects that are created and stored, of kinds that both servers have. */
 function objectsOf(): KubeObject[] {

@@ -6,10 +6,10 @@ import { join } from 'node:path';
 import { it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { start } from '../../src/linux/exec.ts';
-import { cannotMakeNamespaces, Namespaces } from '../../src/linux/fixture/namespaces.ts';
 import { inNetns } from '../../src/linux/netns.ts';
 import { KernelNftables } from '../../src/linux/nftables/kernel-nftables.ts';
 import type { TableFamily } from '../../src/linux/nftables/table.ts';
+import { cannotMakeNamespaces, Namespaces } from '../../src/linux/testing/namespaces.ts';
 import { StubApi } from './stub-api.ts';
 
 const port = 8001;

@@ -4,8 +4,8 @@ import { describe, it } from 'node:test';
 import { createLocalJWKSet, decodeJwt, jwtVerify, SignJWT } from 'jose';
 import type { Secret, ServiceAccount } from '../../api/schema/types.ts';
 import { FakeClock } from '../../clock/clock.ts';
-import { FakeObjects, podOn } from './auth-fixture.ts';
 import { Authenticator } from './authenticator.ts';
+import { FakeObjects, podOn } from './testing/fake-objects.ts';
 import { TokenIssuer, type TokenIssuerOptions, type TokenSpec } from './token-issuer.ts';
 import { loadTokenKeys } from './token-keys.ts';
 

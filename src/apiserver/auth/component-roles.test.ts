@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { resourceAttributes } from './attributes.ts';
-import { authorizerWith, person } from './auth-fixture.ts';
+import { authorizerWith, person } from './testing/fake-objects.ts';
 
 /** What each part of a cluster asks for while it works: `verbs group:resource namespace`. */
 const needs: Readonly<Record<string, readonly string[]>> = {

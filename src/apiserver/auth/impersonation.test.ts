@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { authorizerWith, person } from './auth-fixture.ts';
 import { impersonate } from './impersonation.ts';
 import { clusterBinding, clusterRole, rule, user } from './policy-builder.ts';
+import { authorizerWith, person } from './testing/fake-objects.ts';
 
 const authorizer = authorizerWith([
   clusterRole('actor', [

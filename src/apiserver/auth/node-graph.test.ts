@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { podOn } from './auth-fixture.ts';
 import { NodeGraph } from './node-graph.ts';
+import { podOn } from './testing/fake-objects.ts';
 
 describe('NodeGraph', () => {
   const volumes = [{ name: 'v', secret: { secretName: 's' } }] as never;

@@ -2,9 +2,9 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { type NodePart, nodePartGroup, nodePartOf, nodePartUser } from '../../api/node-parts.ts';
 import type { EndpointSlice, Node } from '../../api/schema/types.ts';
-import { person } from './auth-fixture.ts';
 import { restrictNodePart } from './node-part-restriction.ts';
 import type { NodeWrite } from './node-restriction.ts';
+import { person } from './testing/fake-objects.ts';
 
 const part = (name: NodePart, node = 'n1') => person(nodePartUser(name, node), nodePartGroup(name));
 

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { Node, Pod } from '../../api/schema/types.ts';
-import { FakeObjects, kubelet, person, podOn } from './auth-fixture.ts';
 import { type NodeWrite, restrictNode } from './node-restriction.ts';
+import { FakeObjects, kubelet, person, podOn } from './testing/fake-objects.ts';
 
 const node = {
   apiVersion: 'v1',

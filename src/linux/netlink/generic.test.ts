@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { cannotMakeNamespaces } from '../fixture/namespaces.ts';
+import { cannotMakeNamespaces } from '../testing/namespaces.ts';
 import { decodeAttrs, readText } from './attribute.ts';
 import { GenericNetlink, genericHeader } from './generic.ts';
 

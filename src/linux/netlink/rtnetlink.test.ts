@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { closeSync, openSync } from 'node:fs';
 import { after, before, describe, it } from 'node:test';
-import { cannotMakeNamespaces, Namespaces } from '../fixture/namespaces.ts';
+import { cannotMakeNamespaces, Namespaces } from '../testing/namespaces.ts';
 import { addAddress, deleteAddress } from './address.ts';
 import { addLink, changeLink, deleteLink, getLink, parseLink } from './link.ts';
 import type { NetlinkRequest } from './message.ts';

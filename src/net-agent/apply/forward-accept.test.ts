@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { KnownError } from '../../errors/known-error.ts';
 import type { Exec } from '../../linux/exec.ts';
-import { cannotMakeNamespaces, Namespaces } from '../../linux/fixture/namespaces.ts';
+import { cannotMakeNamespaces, Namespaces } from '../../linux/testing/namespaces.ts';
 import { ensureForwardAccept } from './forward-accept.ts';
 
 describe('ensureForwardAccept()', { skip: cannotMakeNamespaces }, () => {

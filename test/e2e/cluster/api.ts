@@ -15,9 +15,9 @@ import {
   type V1ConfigMap,
   Watch,
 } from '@kubernetes/client-node';
-import { type Cluster, refusal } from '../fixture/cluster.ts';
-import { eventually } from '../fixture/eventually.ts';
-import { all, boxPod } from '../fixture/manifests.ts';
+import { type Cluster, refusal } from '../testing/cluster.ts';
+import { eventually } from '../testing/eventually.ts';
+import { all, boxPod } from '../testing/manifests.ts';
 
 const space = 'api';
 

@@ -3,10 +3,10 @@ import assert from 'node:assert/strict';
 import { type RequestOptions, request } from 'node:https';
 import { after, before, describe, test } from 'node:test';
 import { type ExecResult, systemExec } from '../../../src/linux/exec.ts';
-import { type Cluster, refusal } from '../fixture/cluster.ts';
-import { fairlead } from '../fixture/lab.ts';
-import { all, boxDeployment, boxPod, service } from '../fixture/manifests.ts';
-import { httpText } from '../fixture/network.ts';
+import { type Cluster, refusal } from '../testing/cluster.ts';
+import { fairlead } from '../testing/lab.ts';
+import { all, boxDeployment, boxPod, service } from '../testing/manifests.ts';
+import { httpText } from '../testing/network.ts';
 
 const space = 'bad-input';
 

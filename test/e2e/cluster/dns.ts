@@ -2,11 +2,11 @@
 import assert from 'node:assert/strict';
 import { before, describe, test } from 'node:test';
 import { systemExec } from '../../../src/linux/exec.ts';
-import type { Cluster } from '../fixture/cluster.ts';
-import { askDns, askDnsOverTcp } from '../fixture/dns-query.ts';
-import { eventually } from '../fixture/eventually.ts';
-import { output } from '../fixture/lab.ts';
-import { all, boxDeployment, boxPod, service } from '../fixture/manifests.ts';
+import type { Cluster } from '../testing/cluster.ts';
+import { askDns, askDnsOverTcp } from '../testing/dns-query.ts';
+import { eventually } from '../testing/eventually.ts';
+import { output } from '../testing/lab.ts';
+import { all, boxDeployment, boxPod, service } from '../testing/manifests.ts';
 
 const space = 'names';
 const externalName = `apiVersion: v1

@@ -6,9 +6,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { before, describe, test } from 'node:test';
 import { type ExecResult, systemExec } from '../../../src/linux/exec.ts';
-import type { Cluster } from '../fixture/cluster.ts';
-import { eventually } from '../fixture/eventually.ts';
-import { all, boxDeployment, boxPod, service } from '../fixture/manifests.ts';
+import type { Cluster } from '../testing/cluster.ts';
+import { eventually } from '../testing/eventually.ts';
+import { all, boxDeployment, boxPod, service } from '../testing/manifests.ts';
 
 const space = 'kubectl';
 

@@ -5,10 +5,10 @@ import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { before, describe, test } from 'node:test';
 import type { V1ContainerStatus, V1Pod } from '@kubernetes/client-node';
-import { type Cluster, isStatus } from '../fixture/cluster.ts';
-import { eventually } from '../fixture/eventually.ts';
-import { all, boxPod, quickReadiness, service } from '../fixture/manifests.ts';
-import { connectOutcome, httpText, podOf } from '../fixture/network.ts';
+import { type Cluster, isStatus } from '../testing/cluster.ts';
+import { eventually } from '../testing/eventually.ts';
+import { all, boxPod, quickReadiness, service } from '../testing/manifests.ts';
+import { connectOutcome, httpText, podOf } from '../testing/network.ts';
 
 const space = 'kubelet';
 

@@ -2,10 +2,10 @@
 import assert from 'node:assert/strict';
 import { before, describe, test } from 'node:test';
 import type { V1Pod } from '@kubernetes/client-node';
-import { type Cluster, isStatus } from '../fixture/cluster.ts';
-import { eventually } from '../fixture/eventually.ts';
-import { all, boxDaemonSet, boxDeployment, boxPod, quickReadiness, service } from '../fixture/manifests.ts';
-import { httpText } from '../fixture/network.ts';
+import { type Cluster, isStatus } from '../testing/cluster.ts';
+import { eventually } from '../testing/eventually.ts';
+import { all, boxDaemonSet, boxDeployment, boxPod, quickReadiness, service } from '../testing/manifests.ts';
+import { httpText } from '../testing/network.ts';
 
 const workloadsSpace = 'workloads';
 const revisionAnnotation = 'deployment.kubernetes.io/revision';

@@ -1,7 +1,7 @@
-import { cannotMakeNamespaces, Namespaces } from '../../../linux/fixture/namespaces.ts';
 import { inNetns } from '../../../linux/netns.ts';
 import { FakeNftables } from '../../../linux/nftables/fake-nftables.ts';
 import { KernelNftables } from '../../../linux/nftables/kernel-nftables.ts';
+import { cannotMakeNamespaces, Namespaces } from '../../../linux/testing/namespaces.ts';
 import { modeConformance } from '../conformance.ts';
 import { tableName } from './layout.ts';
 import { NftablesMode } from './nftables-mode.ts';

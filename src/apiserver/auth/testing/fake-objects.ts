@@ -1,11 +1,11 @@
 /** Objects and an authorizer in memory, for the tests of this folder. */
-import type { Node, Pod, Secret, ServiceAccount } from '../../api/schema/types.ts';
-import type { AuthObjects } from './auth-objects.ts';
-import { Authorizer } from './authorizer.ts';
-import { bootstrapPolicy } from './bootstrap-policy.ts';
-import { NodeGraph } from './node-graph.ts';
-import { RbacIndex, type RbacObject } from './rbac-index.ts';
-import { authenticatedGroup, type UserInfo } from './user-info.ts';
+import type { Node, Pod, Secret, ServiceAccount } from '../../../api/schema/types.ts';
+import type { AuthObjects } from '../auth-objects.ts';
+import { Authorizer } from '../authorizer.ts';
+import { bootstrapPolicy } from '../bootstrap-policy.ts';
+import { NodeGraph } from '../node-graph.ts';
+import { RbacIndex, type RbacObject } from '../rbac-index.ts';
+import { authenticatedGroup, type UserInfo } from '../user-info.ts';
 
 /** `AuthObjects` over a list that tests change. */
 export class FakeObjects implements AuthObjects {
