@@ -5,6 +5,7 @@
 import { events, type KubeObject } from '../api/resource-types.ts';
 import type { Event, ObjectReference } from '../api/schema/types.ts';
 import { type Clock, systemClock } from '../clock/clock.ts';
+import { timestamp } from '../clock/timestamp.ts';
 import { messageOf } from '../errors/known-error.ts';
 import { type Log, silentLog } from '../observability/log.ts';
 import { isNotFound } from './api-error.ts';
@@ -73,7 +74,7 @@ export class EventRecorder {
 
   async #send(ref: ObjectReference, type: string, reason: string, message: string): Promise<void> {
     const { client, component, host } = this.#options;
-    const now = new Date(this.#clock.now()).toISOString().replace(/\.\d+Z$/, 'Z');
+    const now = timestamp(this.#clock.now());
     // The namespace of an event about something without one is default.
     const namespace = ref.namespace || 'default';
     const key = [ref.uid ?? ref.name, ref.fieldPath, type, reason, message].join('\u0000');

@@ -5,6 +5,7 @@
 import { leases } from '../api/resource-types.ts';
 import type { Lease } from '../api/schema/types.ts';
 import { type Clock, systemClock } from '../clock/clock.ts';
+import { microTimestamp } from '../clock/timestamp.ts';
 import { messageOf } from '../errors/known-error.ts';
 import type { Log } from '../observability/log.ts';
 import { isNotFound } from './api-error.ts';
@@ -26,11 +27,6 @@ export interface LeaderElectionOptions {
   readonly lead: (signal: AbortSignal) => Promise<void>;
 }
 
-/** MicroTime: six digits. */
-function microTime(ms: number): string {
-  return new Date(ms).toISOString().replace('Z', '000Z');
-}
-
 /** Waits for the lead, calls `lead`, and resolves when that has ended, the lead is lost, or the signal aborts. */
 export async function runLeaderElection(options: LeaderElectionOptions): Promise<void> {
   const { client, name, identity, log, signal } = options;
@@ -49,7 +45,7 @@ export async function runLeaderElection(options: LeaderElectionOptions): Promise
     } catch (err) {
       if (!isNotFound(err)) throw err;
     }
-    const now = microTime(clock.now());
+    const now = microTimestamp(clock.now());
     const mine = { holderIdentity: identity, leaseDurationSeconds: leaseSeconds, renewTime: now };
     if (!lease) {
       const spec = { ...mine, acquireTime: now, leaseTransitions: 0 };
@@ -113,7 +109,7 @@ export async function runLeaderElection(options: LeaderElectionOptions): Promise
   /** Gives the lease back, so that the next one need not wait for it to run out. */
   async function release(): Promise<void> {
     if (lost.signal.aborted) return;
-    const spec = { holderIdentity: '', leaseDurationSeconds: 1, renewTime: microTime(clock.now()) };
+    const spec = { holderIdentity: '', leaseDurationSeconds: 1, renewTime: microTimestamp(clock.now()) };
     await client.patch(leases, name, { spec }, { namespace }).catch(() => {});
   }
 }

@@ -20,8 +20,3 @@ export interface ControllerContext {
 
 /** Runs until the signal aborts. */
 export type RunController = (context: ControllerContext) => Promise<void>;
-
-/** The time as the API writes it: seconds, UTC. */
-export function timestamp(ms: number): string {
-  return new Date(ms).toISOString().replace(/\.\d+Z$/, 'Z');
-}

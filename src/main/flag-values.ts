@@ -1,6 +1,6 @@
 /** Flags as the values they stand for: what is wrong is said before anything is started, in the words of the flag. */
 import { networkInterfaces } from 'node:os';
-import { durationMs } from '../api/schedule/duration.ts';
+import { parseDuration } from '../clock/duration.ts';
 import { KnownError } from '../errors/known-error.ts';
 import { isIp, parseCidr } from '../ip/ip.ts';
 
@@ -17,7 +17,7 @@ export function numberFlag(flag: string, text: string, min: number, max: number)
 
 /** Whole seconds of a duration as Go writes it, such as `48h`, from `min` to `max`, or 0. Throws USAGE. */
 export function durationFlag(flag: string, text: string, min: number, max: number): number {
-  const ms = durationMs(text);
+  const ms = parseDuration(text);
   if (ms === undefined) throw refuse(flag, text, 'it is no duration', '48h');
   const seconds = Math.floor(ms / 1000);
   if ((seconds < min || seconds > max) && ms !== 0) throw refuse(flag, text, `it is not between ${min} and ${max} seconds`, '48h');

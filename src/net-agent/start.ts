@@ -10,6 +10,7 @@ import type { Client } from '../client/client.ts';
 import type { Informer } from '../client/informer.ts';
 import { aborted } from '../clock/aborted.ts';
 import type { Clock } from '../clock/clock.ts';
+import { timestamp } from '../clock/timestamp.ts';
 import { KnownError, messageOf } from '../errors/known-error.ts';
 import { type Cidr, familyOf, mustCidr } from '../ip/ip.ts';
 import { type Exec, systemExec } from '../linux/exec.ts';
@@ -298,8 +299,7 @@ class Agent implements NetAgent {
 
   async #patchNode(node: Node, lease: Lease): Promise<void> {
     const { client, clock, nodeName, signal } = this.#options;
-    const now = new Date(Math.floor(clock.now() / 1000) * 1000).toISOString().replace('.000Z', 'Z');
-    const patch = nodePatch(node, lease, now);
+    const patch = nodePatch(node, lease, timestamp(clock.now()));
     if (patch) await client.patch(nodes, nodeName, patch, { kind: 'strategic', subresource: 'status', signal });
   }
 }

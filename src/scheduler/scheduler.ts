@@ -23,6 +23,7 @@ import type { InformerSet } from '../client/informers.ts';
 import { keyOf } from '../client/key.ts';
 import { aborted } from '../clock/aborted.ts';
 import { type Clock, systemClock } from '../clock/clock.ts';
+import { timestamp } from '../clock/timestamp.ts';
 import { messageOf } from '../errors/known-error.ts';
 import type { Log } from '../observability/log.ts';
 import { choose, refusalMessage } from './choose.ts';
@@ -190,8 +191,7 @@ export async function startScheduler(options: SchedulerOptions): Promise<void> {
     // An API server before 1.34 knows no generation in conditions: to write it again and again would help nobody.
     const isCurrent = (condition?.observedGeneration ?? generation) === generation;
     if (condition?.status === 'False' && condition.message === message && isCurrent) return;
-    const lastTransitionTime =
-      condition?.status === 'False' ? condition.lastTransitionTime : new Date(clock.now()).toISOString().replace(/\.\d+Z$/, 'Z');
+    const lastTransitionTime = condition?.status === 'False' ? condition.lastTransitionTime : timestamp(clock.now());
     const unschedulable = { type: 'PodScheduled', status: 'False', reason: 'Unschedulable', message, lastTransitionTime };
     const patch = { status: { conditions: [{ ...unschedulable, observedGeneration: generation }] } };
     await client.patch(pods, name, patch, { namespace, subresource: 'status', kind: 'strategic' }).catch((err: unknown) => {

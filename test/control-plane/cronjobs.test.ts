@@ -4,6 +4,7 @@ import { cronJobs, events, jobs } from '../../src/api/resource-types.ts';
 import type { CronJob, CronJobSpec, Job } from '../../src/api/schema/types.ts';
 import { ApiError } from '../../src/client/api-error.ts';
 import { FakeClock } from '../../src/clock/clock.ts';
+import { timestamp } from '../../src/clock/timestamp.ts';
 import { ControlPlane } from './testing/control-plane.ts';
 import { eventually } from './testing/eventually.ts';
 import { pauseContainer } from './testing/manifests.ts';
@@ -53,7 +54,7 @@ describe('cronjobs', () => {
     await cp.client.create(cronJobs, cronJob(name, spec));
   };
   async function end(job: string, type: 'Complete' | 'Failed'): Promise<void> {
-    const time = `${new Date().toISOString().slice(0, 19)}Z`;
+    const time = timestamp(Date.now());
     const first = type === 'Complete' ? 'SuccessCriteriaMet' : 'FailureTarget';
     const conditions = [first, type].map((one) => ({ type: one, status: 'True', lastTransitionTime: time }));
     const status = { startTime: time, conditions, ...(type === 'Complete' ? { completionTime: time } : {}) };

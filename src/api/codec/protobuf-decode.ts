@@ -1,8 +1,9 @@
 /** Protobuf bytes → the object as JSON shows it, driven by the tables of `schema/`. */
+
+import { formatMicroTime, formatTime } from '../../clock/timestamp.ts';
 import type { ApiType, Field } from '../schema/schema.ts';
 import { decodeEnvelope } from './envelope.ts';
 import type { Budget } from './limits.ts';
-import { formatMicroTime, formatTime } from './time.ts';
 import { ProtobufError, WireReader } from './wire-reader.ts';
 
 type Json = Record<string, unknown>;
@@ -174,7 +175,7 @@ function readTime(reader: WireReader, field: Field, stop: number): string | unde
     else if (tag === 0x10) nanos = reader.int64(stop);
     else reader.skip(tag & 7, stop);
   }
-  const text = field.kind === 'time' ? formatTime(seconds) : formatMicroTime({ seconds, nanos });
+  const text = (field.kind === 'time' ? formatTime : formatMicroTime)({ seconds, nanos });
   if (text === undefined) throw new ProtobufError(`Time.${field.name}: year outside of range [0,9999]`);
   return text;
 }

@@ -1,8 +1,8 @@
 /** The object as JSON shows it → protobuf bytes, driven by the tables of `schema/`. Fields by rising number, maps by key, as Go does. */
 
+import { parseInstant } from '../../clock/timestamp.ts';
 import type { ApiType, Field } from '../schema/schema.ts';
 import { asGoWrites } from './go-json.ts';
-import { parseInstant } from './time.ts';
 import { ProtobufError } from './wire-reader.ts';
 import type { WireWriter } from './wire-writer.ts';
 

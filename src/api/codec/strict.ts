@@ -4,9 +4,10 @@
  * encoding/json). Nor are there fields with a value that Go would not write (`tolerations: []`, `hostNetwork: false`): whoever writes
  * them in a template one day and leaves them out the next has changed nothing.
  */
+
+import { formatTime, parseInstant } from '../../clock/timestamp.ts';
 import { canonicalQuantity, QuantityError } from '../quantity/quantity.ts';
 import { type ApiType, type Field, typeNamed } from '../schema/schema.ts';
-import { formatTime, parseInstant } from './time.ts';
 
 type Json = Record<string, unknown>;
 
@@ -169,7 +170,7 @@ class Checker {
   #time(text: string, { kind }: Field): string {
     if (kind === 'time' ? canonicalTime.test(text) : microTime.test(text)) return text;
     const instant = kind === 'time' ? parseInstant(text) : undefined;
-    if (instant) return formatTime(instant.seconds) ?? text;
+    if (instant) return formatTime(instant) ?? text;
     const [layout, first] = kind === 'time' ? ['2006-01-02T15:04:05Z07:00', '2006'] : ['2006-01-02T15:04:05.000000Z07:00', '.000000'];
     this.errors.push(`parsing time ${JSON.stringify(text)} as "${layout}": cannot parse ${JSON.stringify(text)} as "${first}"`);
     return text;

@@ -3,7 +3,6 @@ import { test } from 'node:test';
 import { duplicateKeys } from './duplicate-keys.ts';
 import { cloneJson } from './json-clone.ts';
 import { unknownField } from './strict.ts';
-import { formatMicroTime, formatTime, parseInstant } from './time.ts';
 import { parseYaml } from './yaml.ts';
 
 test('YAML is read as Go reads it: octal modes and yes, but neither dates nor base 60', () => {
@@ -48,15 +47,6 @@ test('a clone shares nothing and keeps odd keys', () => {
   assert.deepEqual(copy, value);
   assert.notEqual(copy.a[0], value.a[0]);
   assert.equal(Object.getPrototypeOf(copy), Object.prototype);
-});
-
-test('times are RFC 3339 in UTC', () => {
-  assert.deepEqual(parseInstant('2024-01-01T01:00:00.5+01:00'), { seconds: 1704067200, nanos: 500_000_000 });
-  assert.equal(parseInstant('2024-13-01T00:00:00Z'), undefined);
-  assert.equal(parseInstant('2024-01-01'), undefined);
-  assert.equal(formatTime(1704067200), '2024-01-01T00:00:00Z');
-  assert.equal(formatMicroTime({ seconds: 0, nanos: 10_999 }), '1970-01-01T00:00:00.000010Z');
-  assert.equal(formatTime(1e12), undefined);
 });
 
 test('keys, aliases and nesting without measure are refused, or read in no time', () => {

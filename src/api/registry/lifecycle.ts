@@ -3,6 +3,7 @@
  * the API server, after decoding, defaulting and admission, before the store. The object is changed in place.
  */
 import { isDeepStrictEqual } from 'node:util';
+import { timestamp } from '../../clock/timestamp.ts';
 import { cloneJson } from '../codec/json-clone.ts';
 import type { KubeObject } from '../resource-types.ts';
 import { type FieldError, nonNegative } from '../validation/field-error.ts';
@@ -27,7 +28,7 @@ export function beforeCreate(row: ResourceRow, object: KubeObject, { now, uid }:
   const { generation = 0 } = metadata;
   delete metadata.generation;
   metadata.uid = uid;
-  metadata.creationTimestamp = timestamp(now);
+  metadata.creationTimestamp = timestamp(now.getTime());
   if (row.generationOf) metadata.generation = 1;
   row.prepareCreate(object);
   // Where nothing is counted upstream looks at what the client counted.
@@ -76,11 +77,6 @@ export function dedupOwners(metadata: KubeObject['metadata']): string[] {
   return [
     `.metadata.ownerReferences contains duplicate entries; API server dedups owner references in 1.20+, and may reject such requests as early as 1.24; please fix your requests; duplicate UID(s) observed: ${[...twice].join(', ')}`,
   ];
-}
-
-/** RFC 3339 in whole seconds, as metav1.Time. */
-export function timestamp(at: Date): string {
-  return `${at.toISOString().slice(0, 19)}Z`;
 }
 
 function rulesOf(row: ResourceRow): { namespaced: boolean; validateName: ResourceRow['validateName'] } {

@@ -2,7 +2,8 @@
  * `minute hour day-of-month month day-of-week`, `@hourly` and its kin, `@every 1h30m`; meaning and messages are those of robfig/cron v3.
  * A time that the clocks skip is not due that day, one that they repeat is due twice.
  */
-import { durationMs } from './duration.ts';
+
+import { parseDuration } from '../../clock/duration.ts';
 import { knowsTimeZone, wallTime } from './wall-time.ts';
 
 export class ScheduleError extends Error {}
@@ -75,7 +76,7 @@ function parseUnzoned(text: string, timeZone: string): Schedule {
 /** Each time a step after the time before. */
 function every(text: string): Schedule {
   const duration = text.slice(everyPrefix.length);
-  const ms = durationMs(duration);
+  const ms = parseDuration(duration);
   if (ms === undefined) throw new ScheduleError(`failed to parse duration ${text}: time: invalid duration ${JSON.stringify(duration)}`);
   const step = Math.max(1000, ms - (ms % 1000));
   const next = (after: number): number => after + step - (after % 1000);

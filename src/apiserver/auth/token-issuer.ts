@@ -3,6 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { type JWK, SignJWT } from 'jose';
 import type { BoundObjectReference, ServiceAccount } from '../../api/schema/types.ts';
 import type { Clock } from '../../clock/clock.ts';
+import { timestamp } from '../../clock/timestamp.ts';
 import type { AuthObjects } from './auth-objects.ts';
 import type { ObjectClaim } from './token-claims.ts';
 import { jsonWebKeySet, type TokenKeys } from './token-keys.ts';
@@ -86,8 +87,7 @@ export class TokenIssuer {
       .setExpirationTime(now + lifeSeconds)
       .setJti(randomUUID())
       .sign(keys.signing.privateKey);
-    // Seconds without a fraction, as metav1.Time has them.
-    const expirationTimestamp = new Date((now + expirationSeconds) * 1000).toISOString().replace('.000Z', 'Z');
+    const expirationTimestamp = timestamp((now + expirationSeconds) * 1000);
     const shortened = `requested expiration of ${asked} seconds shortened to ${expirationSeconds} seconds`;
     return { ok: true, token, expirationTimestamp, expirationSeconds, audiences, ...(asked > max ? { warning: shortened } : {}) };
   }

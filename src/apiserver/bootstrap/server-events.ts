@@ -4,9 +4,9 @@ import { rowOf } from '../../api/registry/registry.ts';
 import { events, type KubeObject } from '../../api/resource-types.ts';
 import type { Event } from '../../api/schema/types.ts';
 import type { Clock } from '../../clock/clock.ts';
+import { timestamp } from '../../clock/timestamp.ts';
 import { messageOf } from '../../errors/known-error.ts';
 import type { Log } from '../../observability/log.ts';
-import { timeText } from '../resource/delete.ts';
 import type { Writer } from '../resource/writer.ts';
 import { serverUser } from './ensure.ts';
 
@@ -25,7 +25,7 @@ export function eventTeller(deps: Deps): (about: KubeObject, message: string) =>
     if (waiting >= maxWaiting) return;
     waiting++;
     const { name, namespace, uid } = about.metadata;
-    const now = timeText(deps.clock.now());
+    const now = timestamp(deps.clock.now());
     const where = namespace || 'default';
     const component = 'fairlead-apiserver';
     const event: Event = {

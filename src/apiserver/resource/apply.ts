@@ -5,8 +5,8 @@ import { pathText } from '../../api/apply/field-set.ts';
 import type { Managers } from '../../api/apply/managers.ts';
 import type { Applied, Applier, Place } from '../../api/apply/ownership.ts';
 import { isObject, type Json } from '../../api/apply/typed.ts';
-import { timestamp } from '../../api/registry/lifecycle.ts';
 import { required } from '../../api/validation/field-error.ts';
+import { timestamp } from '../../clock/timestamp.ts';
 import { fieldValidationOf, mediaTypeOf } from '../http/body.ts';
 import type { RequestContext } from '../http/request-context.ts';
 import { boolQuery } from '../http/request-info.ts';
@@ -42,7 +42,7 @@ export async function readApply(ctx: RequestContext, place: Place, kind: string,
     throw badRequest(`failed to create typed patch object (${which}): ${errorsText(wrong)}`);
   }
   const force = boolQuery(ctx.query, 'force');
-  return { config, warnings, applier: { place, manager, force, now: timestamp(new Date(now)) } };
+  return { config, warnings, applier: { place, manager, force, now: timestamp(now) } };
 }
 
 /** As Go prints a GroupVersionKind: `apps/v1, Kind=Deployment`, `/v1, Kind=Pod`. */

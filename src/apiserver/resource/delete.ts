@@ -6,17 +6,13 @@ import type { ResourceRow } from '../../api/registry/resource-row.ts';
 import type { KubeObject } from '../../api/resource-types.ts';
 import type { DeleteOptions } from '../../api/schema/types.ts';
 import type { Clock } from '../../clock/clock.ts';
+import { timestamp } from '../../clock/timestamp.ts';
 import type { LooseObject } from '../cache/cached-object.ts';
 import { conflict, invalidOptions } from '../status/status-error.ts';
 import type { Change } from './object-store.ts';
 
 const orphanFinalizer = 'orphan';
 const foregroundFinalizer = 'foregroundDeletion';
-
-/** Go's zero-fraction RFC 3339, the only form of a metav1.Time. */
-export function timeText(ms: number): string {
-  return `${new Date(ms).toISOString().slice(0, 19)}Z`;
-}
 
 export function checkDeleteOptions(options: DeleteOptions): void {
   const { orphanDependents, propagationPolicy, gracePeriodSeconds } = options;
@@ -95,7 +91,7 @@ function mark(object: LooseObject, grace: number, clock: Clock): void {
   if (!first && grace >= (meta.deletionGracePeriodSeconds ?? 0)) return;
   // The grace counts from the first deletion on.
   const started = first ? clock.now() : Date.parse(meta.deletionTimestamp ?? '') - (meta.deletionGracePeriodSeconds ?? 0) * 1000;
-  meta.deletionTimestamp = timeText(started + grace * 1000);
+  meta.deletionTimestamp = timestamp(started + grace * 1000);
   meta.deletionGracePeriodSeconds = grace;
   if (meta.generation !== undefined && first) meta.generation++;
 }

@@ -6,12 +6,13 @@ import { randomInt, randomUUID } from 'node:crypto';
 import { recordWrite } from '../../api/apply/record-write.ts';
 import { cloneJson } from '../../api/codec/json-clone.ts';
 import { generateName } from '../../api/registry/generate-name.ts';
-import { beforeCreate, beforeUpdate, dedupOwners, timestamp } from '../../api/registry/lifecycle.ts';
+import { beforeCreate, beforeUpdate, dedupOwners } from '../../api/registry/lifecycle.ts';
 import type { PartSubresource, ResourceRow } from '../../api/registry/resource-row.ts';
 import { apiVersionOf, type KubeObject } from '../../api/resource-types.ts';
 import type { FieldError } from '../../api/validation/field-error.ts';
 import { statusOfErrors } from '../../api/validation/status.ts';
 import type { Clock } from '../../clock/clock.ts';
+import { timestamp } from '../../clock/timestamp.ts';
 import type { AdmissionChain, AdmissionRequest } from '../admission/admission.ts';
 import type { Allocation } from '../allocate/allocation.ts';
 import type { UserInfo } from '../auth/user-info.ts';
@@ -177,7 +178,7 @@ export class Writer {
     const { manager } = context;
     // Most objects have no managers, and then there is nothing to do: not even to ask who writes.
     if (manager === undefined || (!old?.metadata.managedFields && !next.metadata.managedFields)) return;
-    recordWrite(old, next, { place: placeOf(row, part), manager, now: timestamp(new Date(this.#clock.now())) });
+    recordWrite(old, next, { place: placeOf(row, part), manager, now: timestamp(this.#clock.now()) });
   }
 
   /** Runs `store` with what the object needs reserved; gives it back when the object does not come to be. */

@@ -10,6 +10,7 @@ import type {
   SubjectAccessReviewStatus,
   TokenReview,
 } from '../../api/schema/types.ts';
+import { timestamp } from '../../clock/timestamp.ts';
 import type { Attributes } from '../auth/attributes.ts';
 import type { Authenticator } from '../auth/authenticator.ts';
 import type { Authorizer } from '../auth/authorizer.ts';
@@ -18,7 +19,6 @@ import { decodeObject } from '../http/body.ts';
 import { takesPlainObject } from '../http/negotiate.ts';
 import { sendJson } from '../http/reply.ts';
 import type { RequestContext } from '../http/request-context.ts';
-import { timeText } from '../resource/delete.ts';
 import { expectedOf } from '../resource/resource-handlers.ts';
 import { type Handler, specialKey } from '../router.ts';
 import { badRequest, notAcceptable, StatusError } from '../status/status-error.ts';
@@ -63,7 +63,7 @@ export function reviewHandlers(deps: ReviewDeps): [string, Handler][] {
       // There is no object of which a Table or the metadata could be shown.
       if (!takesPlainObject(ctx.req.headers.accept)) throw notAcceptable(['application/json']);
       const body = (await answer(ctx, row)) as { metadata?: { creationTimestamp?: string } };
-      body.metadata = { creationTimestamp: timeText(deps.now()), ...body.metadata };
+      body.metadata = { creationTimestamp: timestamp(deps.now()), ...body.metadata };
       sendJson(ctx, 201, body);
     },
   ]);

@@ -2,10 +2,10 @@
 import { rowOf } from '../../api/registry/registry.ts';
 import type { Binding, Pod } from '../../api/schema/types.ts';
 import type { Clock } from '../../clock/clock.ts';
+import { timestamp } from '../../clock/timestamp.ts';
 import { decodeObject } from '../http/body.ts';
 import { sendJson } from '../http/reply.ts';
 import type { RequestContext } from '../http/request-context.ts';
-import { timeText } from '../resource/delete.ts';
 import type { ObjectStore } from '../resource/object-store.ts';
 import { writeContextOf } from '../resource/resource-handlers.ts';
 import { badRequest, conflict, methodNotAllowed, StatusError, success } from '../status/status-error.ts';
@@ -46,7 +46,7 @@ export async function bind(objects: ObjectStore, clock: Clock, ctx: RequestConte
       pod.spec = { ...pod.spec, containers: pod.spec?.containers ?? [], nodeName: node };
       if (binding.metadata.annotations) pod.metadata.annotations = { ...pod.metadata.annotations, ...binding.metadata.annotations };
       const others = (pod.status?.conditions ?? []).filter((c) => c.type !== 'PodScheduled');
-      const scheduled = { type: 'PodScheduled', status: 'True', lastTransitionTime: timeText(clock.now()) };
+      const scheduled = { type: 'PodScheduled', status: 'True', lastTransitionTime: timestamp(clock.now()) };
       pod.status = { ...pod.status, conditions: [...others, scheduled] };
       return { kind: 'put', object: pod };
     },

@@ -6,10 +6,11 @@ import { podDisruptionBudgets } from '../../api/resource-types.ts';
 import type { DeleteOptions, Eviction, Pod, PodDisruptionBudget } from '../../api/schema/types.ts';
 import { labelSelectorOf } from '../../api/selector/label.ts';
 import type { Clock } from '../../clock/clock.ts';
+import { timestamp } from '../../clock/timestamp.ts';
 import type { Lookup } from '../cache/lookup.ts';
 import { decodeObject } from '../http/body.ts';
 import { sendJson } from '../http/reply.ts';
-import { checkDeleteOptions, checkPreconditions, timeText } from '../resource/delete.ts';
+import { checkDeleteOptions, checkPreconditions } from '../resource/delete.ts';
 import type { ObjectStore } from '../resource/object-store.ts';
 import { type ResourceHandlers, writeContextOf } from '../resource/resource-handlers.ts';
 import type { Handler } from '../router.ts';
@@ -104,7 +105,7 @@ async function spend(deps: EvictionDeps, pod: Pod, budget: string, dryRun: boole
         throw refusedOutright(budget, 'DisruptedPods map too big - too many evictions not confirmed by PDB controller');
       }
       if (allowed === 0) throw overBudget(whyNot(next));
-      const time = timeText(deps.clock.now());
+      const time = timestamp(deps.clock.now());
       const exhausted = { status: 'False', reason: 'InsufficientPods', lastTransitionTime: time };
       const conditions = status?.conditions?.map((c) =>
         allowed === 1 && c.type === 'DisruptionAllowed' && c.status === 'True' ? { ...c, ...exhausted } : c,
@@ -136,7 +137,7 @@ async function markDisrupted(
       checkPreconditions(row, current, preconditions);
       const next = current as Pod;
       const was = next.status?.conditions?.find((c) => c.type === 'DisruptionTarget');
-      const lastTransitionTime = was?.status === 'True' ? was.lastTransitionTime : timeText(clock.now());
+      const lastTransitionTime = was?.status === 'True' ? was.lastTransitionTime : timestamp(clock.now());
       const target = {
         type: 'DisruptionTarget',
         status: 'True',

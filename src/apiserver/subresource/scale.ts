@@ -6,7 +6,7 @@ import { afterUpdate, applyTo, type Place, withoutManagers } from '../../api/app
 import { managersAfterScale, managersOfScale } from '../../api/apply/scale-managers.ts';
 import { shapeOfType } from '../../api/apply/shape.ts';
 import { cloneJson } from '../../api/codec/json-clone.ts';
-import { subresourceOf, timestamp } from '../../api/registry/lifecycle.ts';
+import { subresourceOf } from '../../api/registry/lifecycle.ts';
 import type { ResourceRow, ScaleSubresource } from '../../api/registry/resource-row.ts';
 import type { KubeObject } from '../../api/resource-types.ts';
 import { type ApiType, typeNamed } from '../../api/schema/schema.ts';
@@ -14,6 +14,7 @@ import type { Scale } from '../../api/schema/types.ts';
 import { invalid } from '../../api/validation/field-error.ts';
 import { statusOfErrors } from '../../api/validation/status.ts';
 import type { Clock } from '../../clock/clock.ts';
+import { timestamp } from '../../clock/timestamp.ts';
 import { checkObject, decodeObject } from '../http/body.ts';
 import { sendJson } from '../http/reply.ts';
 import type { RequestContext } from '../http/request-context.ts';
@@ -100,7 +101,7 @@ function owned(revise: Revise, { manager = '' }: WriteContext, clock: Clock): Ma
     const owners = managersOfScale(managers ?? new Map());
     // As upstream: replicas that nobody has ever owned may be scaled without a trace, and applied later without a conflict.
     if (!managers || owners.size === 0) return { wanted };
-    const writer = { place, manager, now: timestamp(new Date(clock.now())) };
+    const writer = { place, manager, now: timestamp(clock.now()) };
     const after = afterUpdate(withoutManagers(current), withoutManagers(wanted), owners, writer);
     return { wanted, managers: managersAfterScale(managers, after, object.apiVersion) };
   };

@@ -1,12 +1,12 @@
 /** `serviceaccounts/token`: a token for a ServiceAccount (TokenRequest). */
 import { serviceAccounts } from '../../api/resource-types.ts';
 import type { TokenRequest } from '../../api/schema/types.ts';
+import { timestamp } from '../../clock/timestamp.ts';
 import type { AdmissionChain } from '../admission/admission.ts';
 import type { TokenIssuer } from '../auth/token-issuer.ts';
 import type { Lookup } from '../cache/lookup.ts';
 import { decodeObject } from '../http/body.ts';
 import { sendJson } from '../http/reply.ts';
-import { timeText } from '../resource/delete.ts';
 import { writeContextOf } from '../resource/resource-handlers.ts';
 import type { Handler } from '../router.ts';
 import { methodNotAllowed, notFound, StatusError } from '../status/status-error.ts';
@@ -53,7 +53,7 @@ export function tokenHandler(deps: {
     if (warning !== undefined) ctx.warnings.push(warning);
     sendJson(ctx, 201, {
       ...asked,
-      metadata: { ...asked.metadata, name, namespace, creationTimestamp: timeText(deps.now()) },
+      metadata: { ...asked.metadata, name, namespace, creationTimestamp: timestamp(deps.now()) },
       spec: { ...asked.spec, audiences, expirationSeconds },
       status: { token, expirationTimestamp },
     });

@@ -1,12 +1,13 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { CronJob, CronJobSpec, CronJobStatus, Job } from '../../api/schema/types.ts';
+import { timestamp } from '../../clock/timestamp.ts';
 import { jobName, jobOf, planCronJob } from './desired.ts';
 
 const minute = 60_000;
 /** 10:30. */
 const now = Date.UTC(2026, 0, 1, 10, 30);
-const at = (ms: number): string => `${new Date(ms).toISOString().slice(0, 19)}Z`;
+const at = (ms: number): string => timestamp(ms);
 const clock = (ms: number | undefined): string | undefined => (ms === undefined ? undefined : new Date(ms).toISOString().slice(11, 16));
 
 function cronJob(spec: Partial<CronJobSpec>, status: CronJobStatus = {}, created: number = now - 20 * minute): CronJob {

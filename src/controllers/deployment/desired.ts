@@ -1,5 +1,6 @@
 /** What a Deployment wants of its ReplicaSets: pure. Numbers and words follow upstream's deployment controller. */
 import type { Deployment, DeploymentCondition, DeploymentStatus, ReplicaSet } from '../../api/schema/types.ts';
+import { timestamp } from '../../clock/timestamp.ts';
 import { canonical } from '../ownership/template-hash.ts';
 
 export const hashLabel = 'pod-template-hash';
@@ -244,7 +245,7 @@ export function deploymentStatus(
     unavailableReplicas: Math.max(sum(owned, size) - availableReplicas, 0),
     collisionCount: old?.collisionCount,
   };
-  const time = new Date(now).toISOString().replace(/\.\d+Z$/, 'Z');
+  const time = timestamp(now);
   const conditions = new Map((old?.conditions ?? []).map((c) => [c.type, c]));
   const set = (type: string, value: 'True' | 'False' | 'Unknown', reason: string, message: string, renew: boolean = false): void => {
     const was = conditions.get(type);

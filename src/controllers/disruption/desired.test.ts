@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Pod, PodDisruptionBudget } from '../../api/schema/types.ts';
+import { timestamp } from '../../clock/timestamp.ts';
 import { failedStatus, planBudget } from './desired.ts';
 
 const now = Date.UTC(2026, 0, 1);
-const at = (seconds: number): string => `${new Date(now + seconds * 1000).toISOString().slice(0, 19)}Z`;
+const at = (seconds: number): string => timestamp(now + seconds * 1000);
 
 /** `a` is ready, `b!` is not, `c-` is being deleted. */
 function pods(text: string): Pod[] {

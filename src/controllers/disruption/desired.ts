@@ -1,6 +1,6 @@
 /** How many pods a PodDisruptionBudget may lose: pure. */
 import type { Condition, Pod, PodDisruptionBudget, PodDisruptionBudgetStatus } from '../../api/schema/types.ts';
-import { timestamp } from '../context.ts';
+import { timestamp } from '../../clock/timestamp.ts';
 import { isReady } from '../ownership/pod-state.ts';
 
 /** An eviction that was allowed has so long to become a deletion. */

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Job, JobSpec, JobStatus, Pod } from '../../api/schema/types.ts';
+import { timestamp } from '../../clock/timestamp.ts';
 import { type Backoff, backoffAfter, noBackoff, remainingDelay } from './backoff.ts';
 import { type JobPlan, planJob } from './desired.ts';
 import { firstFree, formatIndexes, indexesOf, overlap, parseIndexes, totalOf, union } from './indexes.ts';
@@ -9,7 +10,7 @@ import { failureVerdict, indexAnnotation, indexFailuresAnnotation, trackingFinal
 import { settleJob, type Tracked, trackJob } from './tracking.ts';
 
 const startOf2026 = Date.UTC(2026, 0, 1);
-const at = (seconds: number): string => `${new Date(startOf2026 + seconds * 1000).toISOString().slice(0, 19)}Z`;
+const at = (seconds: number): string => timestamp(startOf2026 + seconds * 1000);
 
 function job(spec: Partial<JobSpec> = {}, status: JobStatus = {}): Job {
   const template = { spec: { restartPolicy: 'Never', containers: [{ name: 'main' }] } };

@@ -3,6 +3,7 @@
  * becomes afterwards.
  */
 import type { Job, JobCondition, Pod } from '../../api/schema/types.ts';
+import { timestamp } from '../../clock/timestamp.ts';
 import { isActive, isReady } from '../ownership/pod-state.ts';
 import { rankForDeletion } from '../replicaset/desired.ts';
 import { type Backoff, backoffAfter, remainingDelay } from './backoff.ts';
@@ -60,7 +61,7 @@ export function planJob(job: Job, pods: readonly Pod[], before: Backoff, now: nu
   const countedFailures = newFailed.filter((p) => failureVerdict(spec?.podFailurePolicy, p).counts).length;
   const failed = (status.failed ?? 0) + countedFailures + uncounted.failed.length;
   const backoff = backoffAfter(before, newSucceeded, newFailed);
-  const startTime = status.startTime ?? (spec?.suspend ? undefined : isoTime(now));
+  const startTime = status.startTime ?? (spec?.suspend ? undefined : timestamp(now));
 
   const indexes = indexesAfter(job, pods);
   const succeeded = isIndexed(job)
@@ -248,14 +249,10 @@ function surplus(job: Job, active: readonly Pod[], count: number): Pod[] {
 }
 
 export function conditionOf(type: string, reason: string, message: string, now: number, status: string = 'True'): JobCondition {
-  const at = isoTime(now);
+  const at = timestamp(now);
   return { type, status, lastProbeTime: at, lastTransitionTime: at, reason, message };
 }
 
 export function readyCount(pods: readonly Pod[]): number {
   return pods.filter((p) => isActive(p) && isReady(p)).length;
-}
-
-function isoTime(ms: number): string {
-  return `${new Date(ms).toISOString().slice(0, 19)}Z`;
 }

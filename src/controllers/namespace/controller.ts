@@ -5,8 +5,9 @@ import { isConflict, isNotFound } from '../../client/api-error.ts';
 import { runController } from '../../client/controller.ts';
 import { discover } from '../../client/discovery.ts';
 import { WorkQueue } from '../../client/work-queue.ts';
+import { timestamp } from '../../clock/timestamp.ts';
 import { messageOf } from '../../errors/known-error.ts';
-import { type ControllerContext, timestamp } from '../context.ts';
+import type { ControllerContext } from '../context.ts';
 
 /** Pods first; events last: what is deleted before them makes some. */
 function turnOf({ group, resource }: ResourceType): number {

@@ -6,7 +6,8 @@ import { runController } from '../../client/controller.ts';
 import { EventRecorder } from '../../client/event-recorder.ts';
 import { keyOf, splitKey } from '../../client/key.ts';
 import { WorkQueue } from '../../client/work-queue.ts';
-import { type ControllerContext, timestamp } from '../context.ts';
+import { timestamp } from '../../clock/timestamp.ts';
+import type { ControllerContext } from '../context.ts';
 import { canonical } from '../ownership/template-hash.ts';
 import { evictionTime, graceMs, unheardConditions, wantedTaints } from './desired.ts';
 

@@ -1,5 +1,6 @@
 /** How many pods to make, which to delete, what the status says: pure. Serves ReplicaSet and ReplicationController. */
 import type { Pod, ReplicaSetCondition, ReplicaSetStatus } from '../../api/schema/types.ts';
+import { timestamp } from '../../clock/timestamp.ts';
 import { availableIn, isActive, isReady, readySince } from '../ownership/pod-state.ts';
 
 /** At most this many are made or deleted at once. */
@@ -84,7 +85,7 @@ export function replicaStatus(input: StatusInput): StatusPlan {
       type: 'ReplicaFailure',
       status: 'True',
       ...input.failure,
-      lastTransitionTime: old?.lastTransitionTime ?? new Date(input.now).toISOString().replace(/\.\d+Z$/, 'Z'),
+      lastTransitionTime: old?.lastTransitionTime ?? timestamp(input.now),
     };
     conditions.push(condition);
   }

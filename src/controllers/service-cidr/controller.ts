@@ -3,8 +3,9 @@ import { ipAddresses, serviceCidrs } from '../../api/resource-types.ts';
 import type { Condition, ServiceCIDR } from '../../api/schema/types.ts';
 import { runController } from '../../client/controller.ts';
 import { WorkQueue } from '../../client/work-queue.ts';
+import { timestamp } from '../../clock/timestamp.ts';
 import { isIp } from '../../ip/ip.ts';
-import { type ControllerContext, timestamp } from '../context.ts';
+import type { ControllerContext } from '../context.ts';
 import { mayGo } from './desired.ts';
 
 const finalizer = 'networking.k8s.io/service-cidr-finalizer';

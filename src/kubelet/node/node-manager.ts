@@ -5,6 +5,7 @@ import { isAlreadyExists } from '../../client/api-error.ts';
 import type { Client } from '../../client/client.ts';
 import type { EventRecorder } from '../../client/event-recorder.ts';
 import type { Clock } from '../../clock/clock.ts';
+import { microTimestamp } from '../../clock/timestamp.ts';
 import { messageOf } from '../../errors/known-error.ts';
 import type { Log } from '../../observability/log.ts';
 import type { Cri } from '../cri/cri.ts';
@@ -263,7 +264,7 @@ export class NodeManager {
 
   async #renew(): Promise<void> {
     const { client, clock, identity } = this.#options;
-    const renewTime = `${new Date(clock.now()).toISOString().slice(0, -1)}000Z`;
+    const renewTime = microTimestamp(clock.now());
     const name = identity.nodeName;
     const spec = { holderIdentity: name, leaseDurationSeconds: leaseSeconds, renewTime };
     try {

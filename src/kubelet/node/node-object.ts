@@ -1,7 +1,7 @@
 /** The Node object and its status as this kubelet sees them. Pure. */
 import { isDeepStrictEqual } from 'node:util';
 import type { ContainerImage, Node, NodeAddress, NodeCondition, NodeStatus, Taint } from '../../api/schema/types.ts';
-import { timestamp } from '../pod/status.ts';
+import { timestamp } from '../../clock/timestamp.ts';
 import type { Machine, Pressure } from './capacity.ts';
 
 export interface NodeIdentity {

@@ -3,6 +3,7 @@
  * time of their last change from the status before.
  */
 import type { Container, ContainerStatus, Pod, PodCondition, PodStatus, ResourceRequirements } from '../../api/schema/types.ts';
+import { timestamp } from '../../clock/timestamp.ts';
 import { shouldRestart } from './actions.ts';
 import { qosClassOf } from './qos.ts';
 import type { ResizeProblem } from './resize.ts';
@@ -33,11 +34,6 @@ export interface StatusInput {
   readonly now: number;
   /** Why the containers do not have what the pod in the API asks for. */
   readonly resize: ResizeProblem | undefined;
-}
-
-/** RFC 3339 in seconds, as metav1.Time is written. */
-export function timestamp(ms: number): string {
-  return `${new Date(ms).toISOString().slice(0, 19)}Z`;
 }
 
 export function podStatus(input: StatusInput): PodStatus {

@@ -3,6 +3,7 @@ import { chmod, mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Container, Pod, Service } from '../../api/schema/types.ts';
 import type { Clock } from '../../clock/clock.ts';
+import { formatDuration } from '../../clock/duration.ts';
 import { messageOf } from '../../errors/known-error.ts';
 import type { Cri } from '../cri/cri.ts';
 import type { Image, Input, PodSandboxConfig } from '../cri/messages.ts';
@@ -129,7 +130,7 @@ export class ContainerStarter {
     }
     const name = fullNameOf(pod);
     events.container(pod, container, 'Warning', 'BackOff', `Back-off restarting failed container ${container.name} in pod ${name}`);
-    const text = durationText(this.#backOff.delay(key));
+    const text = formatDuration(this.#backOff.delay(key));
     throw new StartError('CrashLoopBackOff', `back-off ${text} restarting failed container=${container.name} pod=${name}`, remaining);
   }
 
@@ -181,12 +182,6 @@ export class ContainerStarter {
     await writeFile(file, hostsFile(pod, facts.podIps, this.#options.clusterDomain, await this.#options.nodeHosts()), { mode: 0o644 });
     return { containerPath: '/etc/hosts', hostPath: file, readOnly: false };
   }
-}
-
-/** As Go prints a duration: `10s`, `1m20s`, `5m0s`. */
-export function durationText(ms: number): string {
-  const seconds = Math.round(ms / 1000);
-  return seconds < 60 ? `${seconds}s` : `${Math.floor(seconds / 60)}m${seconds % 60}s`;
 }
 
 function checkUser(pod: Pod, container: Container, image: Image): void {

@@ -1,5 +1,6 @@
 /** Groups with a resource or two: admission, certificates, node, policy, scheduling, storage. */
 
+import { timestamp } from '../../../clock/timestamp.ts';
 import { certificateColumns } from '../../columns/certificate-columns.ts';
 import { disruptionBudgetColumns, priorityClassColumns, runtimeClassColumns } from '../../columns/policy-columns.ts';
 import { csiDriverColumns, storageClassColumns, volumeAttributesClassColumns } from '../../columns/storage-columns.ts';
@@ -38,7 +39,6 @@ import {
 } from '../../validation/storage.ts';
 import { csiDriverWarnings, runtimeClassWarnings, storageClassWarnings } from '../../warnings/other.ts';
 import { defineRow, part, takeOver } from '../define-row.ts';
-import { timestamp } from '../lifecycle.ts';
 import type { ResourceRow } from '../resource-row.ts';
 
 export const smallGroupRows: readonly ResourceRow[] = [
@@ -145,7 +145,7 @@ export const smallGroupRows: readonly ResourceRow[] = [
 
 /** Who approves or denies need not say when. */
 function stampConditions(next: CertificateSigningRequest, old: CertificateSigningRequest): void {
-  const now = timestamp(new Date());
+  const now = timestamp(Date.now());
   for (const condition of next.status?.conditions ?? []) {
     const before = old.status?.conditions?.find((c) => c.type === condition.type && c.status === condition.status);
     condition.lastUpdateTime ??= now;
