@@ -3,13 +3,13 @@
  * change one, copy it. Handlers run in order, one event at a time, after the copy has changed.
  */
 
+import { objectKey } from '../api/object-key.ts';
 import type { KubeObject, ResourceType } from '../api/resource-types.ts';
 import { type Clock, systemClock } from '../clock/clock.ts';
 import { isKnownError, messageOf } from '../errors/known-error.ts';
 import { type Log, silentLog } from '../observability/log.ts';
 import { ApiError } from './api-error.ts';
 import type { Client, WatchEvent } from './client.ts';
-import { keyOf } from './key.ts';
 import { WatchPulse } from './watch-pulse.ts';
 
 export interface InformerOptions {
@@ -200,7 +200,7 @@ export class Informer<T extends KubeObject = KubeObject> {
     this.#pulse.opened();
     const gone = new Set(this.#objects.keys());
     for (const item of items) {
-      gone.delete(keyOf(item));
+      gone.delete(objectKey(item));
       this.#put(item);
     }
     for (const key of gone) this.#remove(key, this.#objects.get(key));
@@ -241,13 +241,13 @@ export class Informer<T extends KubeObject = KubeObject> {
       onEvent();
       this.#pulse.event(type === 'BOOKMARK');
       if (object.metadata.resourceVersion) this.#resourceVersion = object.metadata.resourceVersion;
-      if (type === 'DELETED') this.#remove(keyOf(object), object);
+      if (type === 'DELETED') this.#remove(objectKey(object), object);
       else if (type !== 'BOOKMARK') this.#put(object);
     }
   }
 
   #put(whole: T): void {
-    const key = keyOf(whole);
+    const key = objectKey(whole);
     const previous = this.#objects.get(key);
     if (previous?.metadata.resourceVersion === whole.metadata.resourceVersion && previous?.metadata.uid === whole.metadata.uid) return;
     const { transform } = this.#options;

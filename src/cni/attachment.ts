@@ -24,13 +24,13 @@ export interface PodNetwork {
   readonly mtu: number;
 }
 
-export function keyOf(a: { readonly containerId: string; readonly ifName: string }): string {
+export function attachmentKey(a: { readonly containerId: string; readonly ifName: string }): string {
   return `${a.containerId}/${a.ifName}`;
 }
 
 /** The name of the node's end: made from the key, so that a DEL finds it without any memory. */
 export function hostLinkOf(a: { readonly containerId: string; readonly ifName: string }): string {
-  return `veth${createHash('sha256').update(keyOf(a)).digest('hex').slice(0, 11)}`;
+  return `veth${createHash('sha256').update(attachmentKey(a)).digest('hex').slice(0, 11)}`;
 }
 
 /** A MAC that follows from the address: when the address is used again, nobody holds a wrong neighbour entry. */
@@ -43,7 +43,7 @@ const prefix = 'fairlead ';
 
 /** What the node's end says about itself (`ip link` shows it as alias; 255 bytes at most): the memory's second copy. */
 export function aliasOf(a: Attachment): string {
-  return `${prefix}${a.ip} ${keyOf(a)} ${a.network} ${a.pod}`.slice(0, 255);
+  return `${prefix}${a.ip} ${attachmentKey(a)} ${a.network} ${a.pod}`.slice(0, 255);
 }
 
 /** Reads an attachment back from an alias; its namespace and ports are not in there. */

@@ -2,7 +2,7 @@
 import { isKnownError, messageOf } from '../errors/known-error.ts';
 import { cidrContains, mustCidr } from '../ip/ip.ts';
 import type { Log } from '../observability/log.ts';
-import { type Attachment, hostLinkOf, keyOf, macOf, type PodNetwork } from './attachment.ts';
+import { type Attachment, attachmentKey, hostLinkOf, macOf, type PodNetwork } from './attachment.ts';
 import type { AddressBook } from './ipam/address-book.ts';
 import { capacityOf } from './ipam/pool.ts';
 import { KeyLock } from './key-lock.ts';
@@ -103,10 +103,10 @@ export class Plugin {
 
   /** Gives back the addresses of pods that have neither a namespace nor a link any more. */
   async reclaim(): Promise<number> {
-    const linked = new Set((await this.#wiring.attachments()).map(keyOf));
+    const linked = new Set((await this.#wiring.attachments()).map(attachmentKey));
     let count = 0;
     for (const a of this.#book.all()) {
-      const key = keyOf(a);
+      const key = attachmentKey(a);
       if (linked.has(key) || this.#locks.isBusy(key) || this.#wiring.namespaceExists(a.netns)) continue;
       await this.#locks.run(key, () => this.#remove(a));
       count++;
@@ -118,7 +118,7 @@ export class Plugin {
   async adopt(): Promise<number> {
     let count = 0;
     for (const a of await this.#wiring.attachments()) {
-      if (this.#book.get(keyOf(a)) || this.#book.isTaken(a.ip)) continue;
+      if (this.#book.get(attachmentKey(a)) || this.#book.isTaken(a.ip)) continue;
       await this.#book.record(a);
       count++;
     }
@@ -137,19 +137,19 @@ export class Plugin {
         await this.#gc(request);
         return '';
       case 'ADD':
-        return this.#locks.run(keyOf(request), () => this.#add(request));
+        return this.#locks.run(attachmentKey(request), () => this.#add(request));
       case 'DEL':
-        await this.#locks.run(keyOf(request), () => this.#delete(request));
+        await this.#locks.run(attachmentKey(request), () => this.#delete(request));
         return '';
       case 'CHECK':
-        await this.#locks.run(keyOf(request), () => this.#check(request));
+        await this.#locks.run(attachmentKey(request), () => this.#check(request));
         return '';
     }
   }
 
   async #add(request: CniRequest): Promise<string> {
     const network = this.#ready('tryAgainLater');
-    const key = keyOf(request);
+    const key = attachmentKey(request);
     if (this.#book.get(key)) {
       throw new CniError(
         'badEnvironment',
@@ -180,7 +180,7 @@ export class Plugin {
         return takeOne();
       });
       if (!(await this.#answered(attachment))) return attachment;
-      await this.#book.release(keyOf(attachment));
+      await this.#book.release(attachmentKey(attachment));
     }
   }
 
@@ -189,20 +189,20 @@ export class Plugin {
     try {
       return await this.#predecessor.answersTo(attachment.ip);
     } catch (err) {
-      await this.#book.release(keyOf(attachment));
+      await this.#book.release(attachmentKey(attachment));
       throw err;
     }
   }
 
   /** In the order that keeps an address from being free while something still answers to it. */
   async #remove(who: { readonly containerId: string; readonly ifName: string }): Promise<void> {
-    await this.#hostPorts.remove(keyOf(who));
+    await this.#hostPorts.remove(attachmentKey(who));
     await this.#wiring.detach(who);
-    await this.#book.release(keyOf(who));
+    await this.#book.release(attachmentKey(who));
   }
 
   async #delete(request: CniRequest): Promise<void> {
-    const attachment = this.#book.get(keyOf(request));
+    const attachment = this.#book.get(attachmentKey(request));
     // To the network that is meant it is not attached: done.
     if (attachment && attachment.network !== request.config.name) return;
     await this.#remove(request);
@@ -210,7 +210,7 @@ export class Plugin {
 
   async #check(request: CniRequest): Promise<void> {
     const network = this.#ready('tryAgainLater');
-    const attachment = this.#book.get(keyOf(request));
+    const attachment = this.#book.get(attachmentKey(request));
     if (attachment?.network !== request.config.name) {
       throw new CniError(
         'unknownContainer',
@@ -238,12 +238,12 @@ export class Plugin {
   async #gc(request: CniRequest): Promise<void> {
     const valid = request.config.validAttachments;
     if (!valid) throw new CniError('badConfig', 'Cannot collect garbage: the configuration has no "cni.dev/valid-attachments"');
-    const keep = new Set(valid.map(keyOf));
+    const keep = new Set(valid.map(attachmentKey));
     await this.adopt();
     const failures: string[] = [];
     for (const a of this.#book.all()) {
-      if (a.network !== request.config.name || keep.has(keyOf(a))) continue;
-      await this.#locks.run(keyOf(a), () => this.#remove(a)).catch((err) => failures.push(messageOf(err)));
+      if (a.network !== request.config.name || keep.has(attachmentKey(a))) continue;
+      await this.#locks.run(attachmentKey(a), () => this.#remove(a)).catch((err) => failures.push(messageOf(err)));
     }
     if (failures.length > 0) throw new CniError('io', `Cannot collect all garbage: ${failures.join('; ')}`);
   }

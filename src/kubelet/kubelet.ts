@@ -1,11 +1,11 @@
 /** The kubelet: puts its parts together and feeds them from the API server and from manifest files. */
 import { readFile } from 'node:fs/promises';
+import { objectKey } from '../api/object-key.ts';
 import { nodes as nodeType, pods as podType, runtimeClasses as runtimeClassType, services as serviceType } from '../api/resource-types.ts';
 import type { Pod, Taint } from '../api/schema/types.ts';
 import type { Client } from '../client/client.ts';
 import { EventRecorder } from '../client/event-recorder.ts';
 import { Informer } from '../client/informer.ts';
-import { keyOf } from '../client/key.ts';
 import type { Clock } from '../clock/clock.ts';
 import { messageOf } from '../errors/known-error.ts';
 import { systemExec } from '../linux/exec.ts';
@@ -145,7 +145,7 @@ export async function startKubelet(options: KubeletOptions): Promise<Kubelet> {
 
   /** What stands for a pod in the API: a static pod's mirror, once it is there. */
   const target = (pod: Pod): { readonly target: StatusTarget; readonly status: NonNullable<Pod['status']> } | undefined => {
-    const object = isStatic(pod) ? podInformer.get(keyOf(pod)) : pod;
+    const object = isStatic(pod) ? podInformer.get(objectKey(pod)) : pod;
     if (!object || (isStatic(pod) && !mirrors.isMirrorOf(object, pod))) return undefined;
     const place = { namespace: namespaceOf(object), name: object.metadata.name, uid: uidOf(object) };
     return { target: place, status: object.status ?? {} };
@@ -241,7 +241,7 @@ export async function startKubelet(options: KubeletOptions): Promise<Kubelet> {
         },
         onRemove: (pod) => {
           workers.remove(pod);
-          const mirror = podInformer.get(keyOf(pod));
+          const mirror = podInformer.get(objectKey(pod));
           if (mirror && isMirror(mirror)) void mirrors.remove(mirror).catch((err) => log.warn(messageOf(err)));
         },
       })
@@ -250,13 +250,13 @@ export async function startKubelet(options: KubeletOptions): Promise<Kubelet> {
   async function keepMirror(pod: Pod): Promise<void> {
     if (!podInformer.hasSynced) return;
     try {
-      const known = podInformer.get(keyOf(pod));
+      const known = podInformer.get(objectKey(pod));
       if (known && mirrors.isMirrorOf(known, pod) && !known.metadata.deletionTimestamp) workers.get(uidOf(pod))?.rewrite();
       else if (!known) await mirrors.create(pod);
       // Somebody's own pod of that name is not the kubelet's to remove; the static pod goes without a mirror while it is there.
       else if (isMirror(known)) await mirrors.remove(known);
     } catch (err) {
-      log.warn(`Cannot show static pod "${keyOf(pod)}" in the API: ${messageOf(err)}`);
+      log.warn(`Cannot show static pod "${objectKey(pod)}" in the API: ${messageOf(err)}`);
       clock.after(5000, () => {
         const still = statics?.find(namespaceOf(pod), pod.metadata.name);
         if (still) void keepMirror(still);

@@ -2,12 +2,13 @@
  * `node src/scheduler/bench.ts [NODES] [PODS]`: pods per second, for choosing alone and for the whole scheduler against an API
  * that answers at once.
  */
+
+import { objectKey } from '../api/object-key.ts';
 import { nodes, pods } from '../api/resource-types.ts';
 import type { Node, Pod } from '../api/schema/types.ts';
 import type { Client } from '../client/client.ts';
 import type { InformerHandlers } from '../client/informer.ts';
 import type { InformerSet } from '../client/informers.ts';
-import { keyOf } from '../client/key.ts';
 import { silentLog } from '../observability/log.ts';
 import { choose } from './choose.ts';
 import { Cluster } from './cluster.ts';
@@ -80,14 +81,14 @@ for (const [name, { share, spec }] of Object.entries(kinds)) {
   const startedAt = performance.now();
   for (const [i, p] of all.entries()) {
     const choice = choose(p, cluster, plugins, i, (i % 97) / 97);
-    if (choice.kind === 'node') cluster.assume(keyOf(p), p, choice.name);
+    if (choice.kind === 'node') cluster.assume(objectKey(p), p, choice.name);
   }
   report(`choose, ${nodeCount} nodes, ${name}`, all.length, startedAt);
 }
 
 /** An informer whose news the bench makes. */
 function stubInformer<T extends { metadata: { namespace?: string | undefined; name: string } }>(items: readonly T[]) {
-  const objects = new Map(items.map((o) => [keyOf(o), o]));
+  const objects = new Map(items.map((o) => [objectKey(o), o]));
   const handlers: InformerHandlers<T>[] = [];
   return {
     synced: Promise.resolve(),
@@ -97,8 +98,8 @@ function stubInformer<T extends { metadata: { namespace?: string | undefined; na
       for (const o of objects.values()) more.add?.(o);
     },
     update(next: T) {
-      const previous = objects.get(keyOf(next));
-      objects.set(keyOf(next), next);
+      const previous = objects.get(objectKey(next));
+      objects.set(objectKey(next), next);
       if (previous) for (const h of handlers) h.update?.(next, previous);
     },
   };

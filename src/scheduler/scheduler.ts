@@ -3,6 +3,7 @@
  */
 import { setImmediate } from 'node:timers/promises';
 import { isDeepStrictEqual } from 'node:util';
+import { objectKey } from '../api/object-key.ts';
 import {
   bindings,
   type KubeObject,
@@ -20,7 +21,6 @@ import type { Client } from '../client/client.ts';
 import { EventRecorder } from '../client/event-recorder.ts';
 import type { Informer } from '../client/informer.ts';
 import type { InformerSet } from '../client/informers.ts';
-import { keyOf } from '../client/key.ts';
 import { aborted } from '../clock/aborted.ts';
 import { type Clock, systemClock } from '../clock/clock.ts';
 import { timestamp } from '../clock/timestamp.ts';
@@ -85,7 +85,7 @@ export async function startScheduler(options: SchedulerOptions): Promise<void> {
 
   const isMine = (pod: Pod): boolean => (pod.spec?.schedulerName || 'default-scheduler') === schedulerName;
   function onPod(pod: Pod, previous?: Pod): void {
-    const key = keyOf(pod);
+    const key = objectKey(pod);
     cluster.setPod(key, pod);
     if (pod.spec?.nodeName || isTerminal(pod) || pod.metadata.deletionTimestamp || !isMine(pod)) {
       queue.remove(key);
@@ -114,8 +114,8 @@ export async function startScheduler(options: SchedulerOptions): Promise<void> {
     add: (pod) => onPod(pod),
     update: onPod,
     delete(pod) {
-      cluster.removePod(keyOf(pod));
-      queue.remove(keyOf(pod));
+      cluster.removePod(objectKey(pod));
+      queue.remove(objectKey(pod));
       queue.moveAll();
     },
   });
@@ -195,7 +195,7 @@ export async function startScheduler(options: SchedulerOptions): Promise<void> {
     const unschedulable = { type: 'PodScheduled', status: 'False', reason: 'Unschedulable', message, lastTransitionTime };
     const patch = { status: { conditions: [{ ...unschedulable, observedGeneration: generation }] } };
     await client.patch(pods, name, patch, { namespace, subresource: 'status', kind: 'strategic' }).catch((err: unknown) => {
-      if (!isNotFound(err) && !signal.aborted) log.debug(`Cannot write the condition of pod "${keyOf(pod)}": ${messageOf(err)}`);
+      if (!isNotFound(err) && !signal.aborted) log.debug(`Cannot write the condition of pod "${objectKey(pod)}": ${messageOf(err)}`);
     });
   }
 }

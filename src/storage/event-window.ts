@@ -2,7 +2,7 @@
  * The newest events, in memory and bounded. Every revision is exactly one event, so revision n is found by subtraction.
  */
 import { inRange } from './key-order.ts';
-import type { StoreEvent } from './store.ts';
+import { eventKey, type StoreEvent } from './store.ts';
 
 /** What an event costs beside its values, roughly, in bytes. */
 const eventOverhead = 200;
@@ -50,7 +50,7 @@ export class EventWindow {
     let next = revision;
     while (next <= newest && events.length < limit) {
       const event = this.#events[this.#head + next - this.#floor - 1]!;
-      if (inRange(keyOf(event), start, end)) events.push(event);
+      if (inRange(eventKey(event), start, end)) events.push(event);
       next++;
     }
     return { events, next };
@@ -72,10 +72,6 @@ export class EventWindow {
 export function newest(events: readonly StoreEvent[], limit: number, floor: number): { events: readonly StoreEvent[]; floor: number } {
   const cut = events.length - limit;
   return cut > 0 ? { events: events.slice(cut), floor: events[cut - 1]!.revision } : { events, floor };
-}
-
-export function keyOf(event: StoreEvent): string {
-  return event.kind === 'put' ? event.record.key : event.key;
 }
 
 function sizeOf(event: StoreEvent): number {

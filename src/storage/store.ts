@@ -24,6 +24,10 @@ export type StoreEvent =
   | { readonly kind: 'put'; readonly revision: number; readonly record: StoredRecord; readonly previous: StoredRecord | undefined }
   | { readonly kind: 'delete'; readonly revision: number; readonly key: string; readonly previous: StoredRecord | undefined };
 
+export function eventKey(event: StoreEvent): string {
+  return event.kind === 'put' ? event.record.key : event.key;
+}
+
 export type WriteResult =
   | { readonly ok: true; readonly record: StoredRecord }
   /** `current` is what stands there now; undefined when there is nothing. */

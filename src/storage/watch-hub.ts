@@ -3,9 +3,9 @@
  * memory. One that fell out of the window reads on from the backend's history.
  */
 import { KnownError } from '../errors/known-error.ts';
-import { type EventWindow, keyOf } from './event-window.ts';
+import type { EventWindow } from './event-window.ts';
 import { inRange } from './key-order.ts';
-import type { StoreEvent } from './store.ts';
+import { eventKey, type StoreEvent } from './store.ts';
 
 /** Events per batch at most, so that a replay does not hold the thread. */
 const batchEvents = 512;
@@ -40,7 +40,7 @@ export class WatchHub {
     for (const event of events) this.#window.push(event);
     const next = events[events.length - 1]!.revision + 1;
     for (const waiter of this.#waiters) {
-      const mine = events.filter((event) => event.revision >= waiter.cursor && inRange(keyOf(event), waiter.start, waiter.end));
+      const mine = events.filter((event) => event.revision >= waiter.cursor && inRange(eventKey(event), waiter.start, waiter.end));
       waiter.cursor = Math.max(waiter.cursor, next);
       if (mine.length > 0) waiter.wake(mine);
     }

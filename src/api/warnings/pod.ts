@@ -93,10 +93,10 @@ function containersOf(spec: PodSpec, path: string): Place[] {
 }
 
 /** A warning for every entry whose key was there before. */
-function repeated<T>(list: readonly T[] | undefined, keyOf: (entry: T) => string, text: (index: number, key: string) => string): string[] {
+function repeated<T>(list: readonly T[] | undefined, keyFor: (entry: T) => string, text: (index: number, key: string) => string): string[] {
   const seen = new Set<string>();
   return (list ?? []).flatMap((entry, i) => {
-    const key = keyOf(entry);
+    const key = keyFor(entry);
     if (seen.has(key)) return [text(i, key)];
     seen.add(key);
     return [];

@@ -1,4 +1,5 @@
 /** Which objects the pods of each node use: what a kubelet may read. */
+import { objectKey } from '../../api/object-key.ts';
 import { claimNameOf } from '../../api/placement/claim-name.ts';
 import type { Container, EphemeralContainer, Pod, Volume } from '../../api/schema/types.ts';
 
@@ -16,14 +17,14 @@ export class NodeGraph {
     const node = pod.spec?.nodeName;
     if (!node) return;
     const uses = usesOf(pod);
-    this.#pods.set(`${pod.metadata.namespace}/${pod.metadata.name}`, { node, uses });
+    this.#pods.set(objectKey(pod), { node, uses });
     const counts = this.#uses.get(node) ?? new Map<string, number>();
     this.#uses.set(node, counts);
     for (const use of uses) counts.set(use, (counts.get(use) ?? 0) + 1);
   }
 
   delete(pod: Pod): void {
-    const key = `${pod.metadata.namespace}/${pod.metadata.name}`;
+    const key = objectKey(pod);
     const known = this.#pods.get(key);
     if (!known) return;
     this.#pods.delete(key);

@@ -3,6 +3,7 @@
  * thrown away when a role or binding they come from changes; a request never walks over the bindings.
  */
 import { isDeepStrictEqual } from 'node:util';
+import { objectKey } from '../../api/object-key.ts';
 import type { ClusterRole, ClusterRoleBinding, PolicyRule, Role, RoleBinding, Subject } from '../../api/schema/types.ts';
 import { labelSelectorOf } from '../../api/selector/label.ts';
 import { type Question, RuleTable } from './rule-table.ts';
@@ -34,7 +35,7 @@ export class RbacIndex {
       this.#addBinding(object);
       return;
     }
-    const key = keyOf(object);
+    const key = objectKey(object);
     this.#roles.set(key, object);
     if ('aggregationRule' in object && object.aggregationRule) this.#aggregated.add(key);
     else this.#aggregated.delete(key);
@@ -46,7 +47,7 @@ export class RbacIndex {
       this.#dropBinding(object);
       return;
     }
-    const key = keyOf(object);
+    const key = objectKey(object);
     this.#roles.delete(key);
     this.#aggregated.delete(key);
     this.#forgetTables(key);
@@ -83,7 +84,7 @@ export class RbacIndex {
 
   /** The rules of all ClusterRoles that the role's aggregationRule selects, each once. */
   aggregatedRules(role: ClusterRole): PolicyRule[] {
-    return this.#aggregate(role, new Set([keyOf(role)]));
+    return this.#aggregate(role, new Set([objectKey(role)]));
   }
 
   /** The aggregated roles whose own `rules` are not what they select, with the rules that they should have: for people to read, see README. */
@@ -105,13 +106,13 @@ export class RbacIndex {
   }
 
   #aggregate(role: ClusterRole, seen: Set<string>): PolicyRule[] {
-    const own = keyOf(role);
+    const own = objectKey(role);
     const rules = new Map<string, PolicyRule>();
     for (const given of role.aggregationRule?.clusterRoleSelectors ?? []) {
       const selector = labelSelectorOf(given);
       // By name, so that the result does not depend on the order in which the roles came.
       for (const [key, other] of [...this.#roles].sort(([a], [b]) => (a < b ? -1 : 1))) {
-        if (!key.startsWith(cluster) || key === own || !selector.matches(other.metadata.labels ?? {})) continue;
+        if (!isClusterRole(key) || key === own || !selector.matches(other.metadata.labels ?? {})) continue;
         for (const rule of this.#rules(key, seen) ?? []) rules.set(JSON.stringify(rule), rule);
       }
     }
@@ -130,13 +131,13 @@ export class RbacIndex {
   }
 
   #addBinding(binding: AnyBinding): void {
-    const key = keyOf(binding);
+    const key = objectKey(binding);
     this.#bindings.set(key, binding);
     const role = roleKeyOf(binding);
     this.#bindingsOfRole.set(role, (this.#bindingsOfRole.get(role) ?? new Set()).add(key));
     const scope = binding.metadata.namespace ?? '';
     for (const subject of binding.subjects ?? []) {
-      const subjectKey = keyOfSubject(subject, scope);
+      const subjectKey = subjectKeyOf(subject, scope);
       if (subjectKey === undefined) continue;
       const entry: SubjectEntry = this.#subjects.get(subjectKey) ?? { bindings: new Map(), tables: new Map() };
       this.#subjects.set(subjectKey, entry);
@@ -147,7 +148,7 @@ export class RbacIndex {
   }
 
   #dropBinding(object: AnyBinding): void {
-    const key = keyOf(object);
+    const key = objectKey(object);
     const binding = this.#bindings.get(key);
     if (!binding) return;
     this.#bindings.delete(key);
@@ -156,7 +157,7 @@ export class RbacIndex {
     if (siblings?.size === 0) this.#bindingsOfRole.delete(roleKeyOf(binding));
     const scope = binding.metadata.namespace ?? '';
     for (const subject of binding.subjects ?? []) {
-      const subjectKey = keyOfSubject(subject, scope);
+      const subjectKey = subjectKeyOf(subject, scope);
       const entry = subjectKey === undefined ? undefined : this.#subjects.get(subjectKey);
       if (!entry) continue;
       const scoped = entry.bindings.get(scope);
@@ -169,12 +170,12 @@ export class RbacIndex {
 
   /** Forgets what was compiled from the role, and from every aggregated role, which may select it. */
   #forgetTables(roleKey: string): void {
-    for (const role of roleKey.startsWith(cluster) ? new Set([roleKey, ...this.#aggregated]) : [roleKey]) {
+    for (const role of isClusterRole(roleKey) ? new Set([roleKey, ...this.#aggregated]) : [roleKey]) {
       for (const bindingKey of this.#bindingsOfRole.get(role) ?? []) {
         const binding = this.#bindings.get(bindingKey)!;
         const scope = binding.metadata.namespace ?? '';
         for (const subject of binding.subjects ?? []) {
-          const key = keyOfSubject(subject, scope);
+          const key = subjectKeyOf(subject, scope);
           if (key !== undefined) this.#subjects.get(key)?.tables.delete(scope);
         }
       }
@@ -182,21 +183,17 @@ export class RbacIndex {
   }
 }
 
-/** Before the name of what has no namespace; no namespace is called so. */
-const cluster = '\0';
-
-/** Kinds of roles and bindings never meet in one map, so scope, namespace and name make a key. */
-function keyOf(object: RbacObject): string {
-  const { namespace, name } = object.metadata;
-  return namespace ? `${namespace}\0${name}` : `${cluster}${name}`;
-}
-
 function roleKeyOf(binding: AnyBinding): string {
   const { kind, name } = binding.roleRef;
-  return kind === 'ClusterRole' ? `${cluster}${name}` : `${binding.metadata.namespace}\0${name}`;
+  return kind === 'ClusterRole' ? name : `${binding.metadata.namespace}/${name}`;
 }
 
-function keyOfSubject(subject: Subject, namespace: string): string | undefined {
+/** Names of roles have no slash. */
+function isClusterRole(roleKey: string): boolean {
+  return !roleKey.includes('/');
+}
+
+function subjectKeyOf(subject: Subject, namespace: string): string | undefined {
   switch (subject.kind) {
     case 'User':
       return `u:${subject.name}`;

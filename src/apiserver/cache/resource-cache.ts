@@ -2,7 +2,7 @@
  * All objects of one stored resource, sorted by key, and who watches them. Fed by `WatchFeed` in the order of revisions;
  * reads never wait and never touch the store.
  */
-import type { StoreEvent } from '../../storage/store.ts';
+import { eventKey, type StoreEvent } from '../../storage/store.ts';
 import { CachedObject } from './cached-object.ts';
 import { type CacheEvent, EventLog } from './event-log.ts';
 
@@ -130,7 +130,7 @@ export class ResourceCache {
   recall(past: readonly StoreEvent[], at: number): void {
     const latest = new Map<string, CachedObject>();
     for (const event of past) {
-      const key = event.kind === 'put' ? event.record.key : event.key;
+      const key = eventKey(event);
       const previous = event.previous && (latest.get(key) ?? CachedObject.of(event.previous));
       const now = this.#byKey.get(key);
       const current = event.kind === 'delete' ? undefined : now?.revision === event.revision ? now : CachedObject.of(event.record);

@@ -6,7 +6,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Clock } from '../../clock/clock.ts';
 import { isKnownError, messageOf } from '../../errors/known-error.ts';
 import type { Log } from '../../observability/log.ts';
-import { prefixEnd, type Store, type StoreEvent } from '../../storage/store.ts';
+import { eventKey, prefixEnd, type Store, type StoreEvent } from '../../storage/store.ts';
 import { CachedObject } from './cached-object.ts';
 import type { CacheEvent } from './event-log.ts';
 import { ResourceCache } from './resource-cache.ts';
@@ -190,7 +190,7 @@ export class WatchFeed {
     const at = this.#clock.monotonic();
     const changed = new Map<ResourceCache, CacheEvent[]>();
     for (const event of batch) {
-      const key = event.kind === 'put' ? event.record.key : event.key;
+      const key = eventKey(event);
       const cache = this.#cacheOf(key);
       if (cache) {
         const seen = event.kind === 'put' ? cache.put(CachedObject.of(event.record), at) : cache.delete(key, event.revision, at);

@@ -71,7 +71,7 @@ export class Connections {
 
   add(socket: Socket): void {
     const { remoteAddress: address } = socket;
-    const key = keyOf(socket);
+    const key = peerKey(socket);
     if (address === undefined || key === undefined) return;
     const connection = { socket, address, key, requests: 0, used: false };
     this.#open.set(key, connection);
@@ -84,7 +84,7 @@ export class Connections {
 
   /** A request has come in whole: until what is returned is called, the connection stays. Half a request is no reason to stay. */
   begin(peer: Peer): () => void {
-    const connection = this.#open.get(keyOf(peer) ?? '');
+    const connection = this.#open.get(peerKey(peer) ?? '');
     if (!connection) return () => {};
     connection.requests++;
     connection.used = true;
@@ -126,6 +126,6 @@ export class Connections {
   }
 }
 
-function keyOf({ remoteAddress, remotePort }: Peer): string | undefined {
+function peerKey({ remoteAddress, remotePort }: Peer): string | undefined {
   return remoteAddress === undefined ? undefined : `${remoteAddress} ${remotePort}`;
 }

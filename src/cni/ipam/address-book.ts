@@ -5,7 +5,7 @@
 import { KnownError } from '../../errors/known-error.ts';
 import { cidrContains, mustCidr, parseIp } from '../../ip/ip.ts';
 import type { Log } from '../../observability/log.ts';
-import { type Attachment, keyOf } from '../attachment.ts';
+import { type Attachment, attachmentKey } from '../attachment.ts';
 import { Journal } from './journal.ts';
 import { nextAddress } from './pool.ts';
 
@@ -58,7 +58,7 @@ export class AddressBook {
     try {
       await this.#journal?.append({ add: attachment } satisfies Line);
     } catch (err) {
-      this.#unset(keyOf(attachment));
+      this.#unset(attachmentKey(attachment));
       throw err;
     }
   }
@@ -86,7 +86,7 @@ export class AddressBook {
   }
 
   #set(attachment: Attachment): void {
-    this.#byKey.set(keyOf(attachment), attachment);
+    this.#byKey.set(attachmentKey(attachment), attachment);
     this.#taken.add(attachment.ip);
     this.#last = attachment.ip;
   }

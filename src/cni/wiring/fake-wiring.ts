@@ -1,5 +1,5 @@
 /** A kernel of pods' links in memory, for tests. */
-import { type Attachment, keyOf, type PodNetwork } from '../attachment.ts';
+import { type Attachment, attachmentKey, type PodNetwork } from '../attachment.ts';
 import type { Wiring } from './wiring.ts';
 
 export class FakeWiring implements Wiring {
@@ -21,15 +21,15 @@ export class FakeWiring implements Wiring {
     for (const other of this.links.values()) {
       if (other.attachment.ip === attachment.ip) throw new Error(`Two links have the address ${attachment.ip}`);
     }
-    this.links.set(keyOf(attachment), { attachment, bridge: network.bridge });
+    this.links.set(attachmentKey(attachment), { attachment, bridge: network.bridge });
   }
 
   async detach(who: { readonly containerId: string; readonly ifName: string }): Promise<void> {
-    this.links.delete(keyOf(who));
+    this.links.delete(attachmentKey(who));
   }
 
   async check(attachment: Attachment, network: PodNetwork): Promise<readonly string[]> {
-    const link = this.links.get(keyOf(attachment));
+    const link = this.links.get(attachmentKey(attachment));
     if (!link) return ['the link is missing'];
     return link.bridge === network.bridge ? [] : ['the link is not in its bridge'];
   }

@@ -7,7 +7,7 @@ import { syncTable } from '../../linux/nftables/sync-table.ts';
 import type { Nftables, Table } from '../../linux/nftables/table.ts';
 import { ensureSysctl, readSysctl } from '../../linux/sysctl.ts';
 import type { Log } from '../../observability/log.ts';
-import { type Attachment, keyOf } from '../attachment.ts';
+import { type Attachment, attachmentKey } from '../attachment.ts';
 import type { HostPort } from '../spec/request.ts';
 
 export interface HostPorts {
@@ -103,7 +103,7 @@ export class NftHostPorts implements HostPorts {
   /** Starts from these attachments, whatever the kernel holds. */
   async reset(attachments: readonly Attachment[]): Promise<void> {
     this.#byKey.clear();
-    for (const a of attachments) if (a.hostPorts.length > 0) this.#byKey.set(keyOf(a), a);
+    for (const a of attachments) if (a.hostPorts.length > 0) this.#byKey.set(attachmentKey(a), a);
     await this.heal();
   }
 
@@ -120,7 +120,7 @@ export class NftHostPorts implements HostPorts {
 
   async add(attachment: Attachment): Promise<void> {
     if (attachment.hostPorts.length === 0) return;
-    const key = keyOf(attachment);
+    const key = attachmentKey(attachment);
     this.#byKey.set(key, attachment);
     try {
       await this.#write(attachment.hostPorts);

@@ -1,10 +1,11 @@
 /** Starts Jobs when CronJobs say, and forgets old ones. */
+
+import { objectKey } from '../../api/object-key.ts';
 import { cronJobs, jobs } from '../../api/resource-types.ts';
 import type { CronJob, CronJobStatus, Job } from '../../api/schema/types.ts';
 import { isAlreadyExists, isNamespaceTerminating, isNotFound } from '../../client/api-error.ts';
 import { runController } from '../../client/controller.ts';
 import { EventRecorder } from '../../client/event-recorder.ts';
-import { keyOf } from '../../client/key.ts';
 import { WorkQueue } from '../../client/work-queue.ts';
 import { timestamp } from '../../clock/timestamp.ts';
 import { messageOf } from '../../errors/known-error.ts';
@@ -30,11 +31,11 @@ export async function runCronJobs(context: ControllerContext): Promise<void> {
   const changed = new Map<string, number>();
 
   cronJobInformer.on({
-    add: (cronJob) => queue.add(keyOf(cronJob)),
+    add: (cronJob) => queue.add(objectKey(cronJob)),
     update(cronJob, { spec: before }) {
       const { spec, metadata } = cronJob;
       if (spec.schedule !== before.schedule || spec.timeZone !== before.timeZone) changed.set(metadata.uid ?? '', clock.now());
-      queue.add(keyOf(cronJob));
+      queue.add(objectKey(cronJob));
     },
     delete: ({ metadata }) => changed.delete(metadata.uid ?? ''),
   });

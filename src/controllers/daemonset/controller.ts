@@ -1,11 +1,12 @@
 /** One pod on every node that a DaemonSet fits, and a ControllerRevision for each template it had. */
+
+import { objectKey } from '../../api/object-key.ts';
 import { controllerRevisions, daemonSets, nodes, pods } from '../../api/resource-types.ts';
 import type { DaemonSet, Node, Pod } from '../../api/schema/types.ts';
 import { labelSelectorOf } from '../../api/selector/label.ts';
 import { isNotFound } from '../../client/api-error.ts';
 import { runController } from '../../client/controller.ts';
 import { EventRecorder } from '../../client/event-recorder.ts';
-import { keyOf } from '../../client/key.ts';
 import { WorkQueue } from '../../client/work-queue.ts';
 import { messageOf } from '../../errors/known-error.ts';
 import type { ControllerContext } from '../context.ts';
@@ -41,12 +42,12 @@ export async function runDaemonSets(context: ControllerContext): Promise<void> {
   const revisions = new Revisions(client, daemonSets, hashLabel, revisionInformer);
 
   const wakeAll = (): void => {
-    for (const set of setInformer.list()) queue.add(keyOf(set));
+    for (const set of setInformer.list()) queue.add(objectKey(set));
   };
   const wakeOwner = (pod: Pod): void => {
     for (const key of ownersOf(setInformer, (d) => labelSelectorOf(d.spec?.selector ?? {}), pod)) queue.add(key);
   };
-  setInformer.on({ add: (d) => queue.add(keyOf(d)), update: (d) => queue.add(keyOf(d)), delete: forget });
+  setInformer.on({ add: (d) => queue.add(objectKey(d)), update: (d) => queue.add(objectKey(d)), delete: forget });
   function forget(set: DaemonSet): void {
     for (const place of failures.keys()) if (place.startsWith(`${set.metadata.uid}/`)) failures.delete(place);
   }
@@ -99,7 +100,7 @@ export async function runDaemonSets(context: ControllerContext): Promise<void> {
     const was = failures.get(place);
     if (was?.pod === pod.metadata.uid) return true;
     if (was && now < was.until) {
-      queue.addAfter(keyOf(set), was.until - now);
+      queue.addAfter(objectKey(set), was.until - now);
       return false;
     }
     // A place that did well for long starts from the first delay again.
@@ -111,7 +112,7 @@ export async function runDaemonSets(context: ControllerContext): Promise<void> {
         set,
         'Warning',
         'FailedDaemonPod',
-        `Found failed daemon pod ${keyOf(pod)} on node ${nodeOf(pod)}, will try to kill it`,
+        `Found failed daemon pod ${objectKey(pod)} on node ${nodeOf(pod)}, will try to kill it`,
       );
     else
       recorder.event(

@@ -1,11 +1,12 @@
 /** Rolls Deployments out: one ReplicaSet for each template, sized step by step. */
+
+import { objectKey } from '../../api/object-key.ts';
 import { deployments, pods, replicaSets } from '../../api/resource-types.ts';
 import type { Deployment, DeploymentStatus, ReplicaSet } from '../../api/schema/types.ts';
 import { labelSelectorOf } from '../../api/selector/label.ts';
 import { isAlreadyExists, isNotFound } from '../../client/api-error.ts';
 import { runController } from '../../client/controller.ts';
 import { EventRecorder } from '../../client/event-recorder.ts';
-import { keyOf } from '../../client/key.ts';
 import { WorkQueue } from '../../client/work-queue.ts';
 import type { ControllerContext } from '../context.ts';
 import { claimAll } from '../ownership/claimer.ts';
@@ -42,7 +43,11 @@ export async function runDeployments(context: ControllerContext): Promise<void> 
   const podInformer = informers.of(pods).addIndex('namespace', (p) => [p.metadata.namespace ?? '']);
   const recent = new RecentWrites(setInformer);
 
-  deploymentInformer.on({ add: (d) => queue.add(keyOf(d)), update: (d) => queue.add(keyOf(d)), delete: (d) => queue.add(keyOf(d)) });
+  deploymentInformer.on({
+    add: (d) => queue.add(objectKey(d)),
+    update: (d) => queue.add(objectKey(d)),
+    delete: (d) => queue.add(objectKey(d)),
+  });
   const wakeOwner = (rs: ReplicaSet): void => {
     for (const key of ownersOf(deploymentInformer, (d) => labelSelectorOf(d.spec?.selector ?? {}), rs)) queue.add(key);
   };
@@ -231,7 +236,7 @@ export async function runDeployments(context: ControllerContext): Promise<void> 
   ): Promise<DeploymentStatus> {
     const current = fresh ? (owned.find((rs) => rs.metadata.uid === fresh.metadata.uid) ?? fresh) : undefined;
     const { status, lookAgainIn } = deploymentStatus(deployment, current, owned, clock.now(), isNew);
-    if (lookAgainIn !== undefined) queue.addAfter(keyOf(deployment), lookAgainIn + 100);
+    if (lookAgainIn !== undefined) queue.addAfter(objectKey(deployment), lookAgainIn + 100);
     const zeros = { replicas: 0, updatedReplicas: 0, readyReplicas: 0, availableReplicas: 0, unavailableReplicas: 0 };
     if (canonical({ ...zeros, ...status }) === canonical({ ...zeros, ...deployment.status })) return status;
     await client.update(deployments, { ...deployment, status }, { subresource: 'status' });

@@ -1,4 +1,6 @@
 /** Keeps the status of PodDisruptionBudgets, by which the API server allows evictions. */
+
+import { objectKey } from '../../api/object-key.ts';
 import { rows } from '../../api/registry/registry.ts';
 import {
   apiVersionOf,
@@ -17,7 +19,6 @@ import { isConflict, isNotFound } from '../../client/api-error.ts';
 import { runController } from '../../client/controller.ts';
 import { EventRecorder } from '../../client/event-recorder.ts';
 import type { Informer } from '../../client/informer.ts';
-import { keyOf } from '../../client/key.ts';
 import { WorkQueue } from '../../client/work-queue.ts';
 import { timestamp } from '../../clock/timestamp.ts';
 import { messageOf } from '../../errors/known-error.ts';
@@ -44,12 +45,12 @@ export async function runDisruption(context: ControllerContext): Promise<void> {
   const wake = (pod: Pod): void => {
     const { namespace = '', labels = {} } = pod.metadata;
     for (const budget of budgetInformer.byIndex('namespace', namespace)) {
-      if (labelSelectorOf(budget.spec?.selector).matches(labels)) queue.add(keyOf(budget));
+      if (labelSelectorOf(budget.spec?.selector).matches(labels)) queue.add(objectKey(budget));
     }
     const wait = spareIn(pod, clock.now());
-    if (wait !== undefined) spared.addAfter(keyOf(pod), wait);
+    if (wait !== undefined) spared.addAfter(objectKey(pod), wait);
   };
-  budgetInformer.on({ add: (b) => queue.add(keyOf(b)), update: (b) => queue.add(keyOf(b)) });
+  budgetInformer.on({ add: (b) => queue.add(objectKey(b)), update: (b) => queue.add(objectKey(b)) });
   podInformer.on({
     add: wake,
     update(pod, previous) {
@@ -63,7 +64,7 @@ export async function runDisruption(context: ControllerContext): Promise<void> {
     informer.on({
       update(owner, previous) {
         if (owner.spec?.replicas === previous.spec?.replicas) return;
-        for (const budget of budgetInformer.byIndex('namespace', owner.metadata.namespace ?? '')) queue.add(keyOf(budget));
+        for (const budget of budgetInformer.byIndex('namespace', owner.metadata.namespace ?? '')) queue.add(objectKey(budget));
       },
     });
   }

@@ -1,9 +1,10 @@
 /** Keeps the Endpoints object of every Service that has a selector. */
+
+import { objectKey, splitKey } from '../../api/object-key.ts';
 import { endpoints, pods, services } from '../../api/resource-types.ts';
 import type { Endpoints } from '../../api/schema/types.ts';
 import { isNotFound } from '../../client/api-error.ts';
 import { runController } from '../../client/controller.ts';
-import { keyOf, splitKey } from '../../client/key.ts';
 import { WorkQueue } from '../../client/work-queue.ts';
 import type { ControllerContext } from '../context.ts';
 import { hasSelector, selects, servicesOf } from '../endpointslice/services-of.ts';
@@ -22,13 +23,17 @@ export async function runEndpoints(context: ControllerContext): Promise<void> {
   const endpointsInformer = informers.of(endpoints);
   const recent = new RecentWrites(endpointsInformer);
 
-  serviceInformer.on({ add: (s) => queue.add(keyOf(s)), update: (s) => queue.add(keyOf(s)), delete: (s) => queue.add(keyOf(s)) });
+  serviceInformer.on({
+    add: (s) => queue.add(objectKey(s)),
+    update: (s) => queue.add(objectKey(s)),
+    delete: (s) => queue.add(objectKey(s)),
+  });
   podInformer.on({
     add: (p) => wake(servicesOf(serviceInformer, p)),
     update: (p, old) => wake(servicesOf(serviceInformer, p, old)),
     delete: (p) => wake(servicesOf(serviceInformer, p)),
   });
-  endpointsInformer.on({ delete: (e) => queue.add(keyOf(e)) });
+  endpointsInformer.on({ delete: (e) => queue.add(objectKey(e)) });
   function wake(keys: readonly string[]): void {
     for (const key of keys) queue.add(key);
   }
@@ -51,7 +56,7 @@ export async function runEndpoints(context: ControllerContext): Promise<void> {
     const { subsets, truncated } = endpointsOf(service, selected);
     const [current] = recent.over(
       [...(endpointsInformer.get(key) ? [endpointsInformer.get(key) as Endpoints] : [])],
-      (e) => keyOf(e) === key,
+      (e) => objectKey(e) === key,
     );
     const labels = {
       ...service.metadata.labels,

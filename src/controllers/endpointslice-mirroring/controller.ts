@@ -1,9 +1,10 @@
 /** Copies hand-written Endpoints of a Service without selector into EndpointSlices, which is all that proxies and DNS read. */
+
+import { objectKey } from '../../api/object-key.ts';
 import { endpointSlices, endpoints, services } from '../../api/resource-types.ts';
 import type { EndpointSlice } from '../../api/schema/types.ts';
 import { isNotFound } from '../../client/api-error.ts';
 import { runController } from '../../client/controller.ts';
-import { keyOf } from '../../client/key.ts';
 import { WorkQueue } from '../../client/work-queue.ts';
 import type { ControllerContext } from '../context.ts';
 import { managedBy, serviceName } from '../endpointslice/desired.ts';
@@ -20,7 +21,7 @@ export async function runEndpointSliceMirroring(context: ControllerContext): Pro
   const sliceInformer = informers.of(endpointSlices).addIndex('service', bySlice);
   const recent = new RecentWrites(sliceInformer);
 
-  const wake = (object: { metadata: { namespace?: string | undefined; name: string } }): void => queue.add(keyOf(object));
+  const wake = (object: { metadata: { namespace?: string | undefined; name: string } }): void => queue.add(objectKey(object));
   serviceInformer.on({ add: wake, update: wake, delete: wake });
   endpointsInformer.on({ add: wake, update: wake, delete: wake });
   const isOurs = (s: EndpointSlice): boolean => s.metadata.labels?.[managedBy] === mirrorManager && !s.metadata.deletionTimestamp;

@@ -1,10 +1,11 @@
 /** Keeps the EndpointSlices of every Service that has a selector. */
+
+import { objectKey } from '../../api/object-key.ts';
 import { endpointSlices, nodes, pods, services } from '../../api/resource-types.ts';
 import type { EndpointSlice, Node, Pod, Service } from '../../api/schema/types.ts';
 import { isNotFound } from '../../client/api-error.ts';
 import { runController } from '../../client/controller.ts';
 import { EventRecorder } from '../../client/event-recorder.ts';
-import { keyOf } from '../../client/key.ts';
 import { WorkQueue } from '../../client/work-queue.ts';
 import { timestamp } from '../../clock/timestamp.ts';
 import { messageOf } from '../../errors/known-error.ts';
@@ -28,14 +29,18 @@ export async function runEndpointSlices(context: ControllerContext): Promise<voi
   const sliceInformer = informers.of(endpointSlices).addIndex('service', bySlice);
   const recent = new RecentWrites(sliceInformer);
 
-  serviceInformer.on({ add: (s) => queue.add(keyOf(s)), update: (s) => queue.add(keyOf(s)), delete: (s) => queue.add(keyOf(s)) });
+  serviceInformer.on({
+    add: (s) => queue.add(objectKey(s)),
+    update: (s) => queue.add(objectKey(s)),
+    delete: (s) => queue.add(objectKey(s)),
+  });
   const wake = (pod: Pod, previous?: Pod): void => {
     for (const key of servicesOf(serviceInformer, pod, previous)) queue.add(key);
   };
   podInformer.on({ add: (p) => wake(p), update: wake, delete: (p) => wake(p) });
   // A node that moves takes its pods' endpoints to another zone.
   const onNode = (node: Node, previous?: Node): void => {
-    if (zoneOf(node) !== (previous && zoneOf(previous))) for (const s of serviceInformer.list()) queue.add(keyOf(s));
+    if (zoneOf(node) !== (previous && zoneOf(previous))) for (const s of serviceInformer.list()) queue.add(objectKey(s));
   };
   nodeInformer.on({ add: onNode, update: onNode });
   let shares: { readonly of: ZoneShares } | undefined;
@@ -43,7 +48,7 @@ export async function runEndpointSlices(context: ControllerContext): Promise<voi
   const onCapacity = (node: Node | undefined, previous: Node | undefined): void => {
     if (canonical(zoneFacts(node)) === canonical(zoneFacts(previous))) return;
     shares = undefined;
-    for (const s of serviceInformer.list()) if (wantsTopologyHints(s)) queue.add(keyOf(s));
+    for (const s of serviceInformer.list()) if (wantsTopologyHints(s)) queue.add(objectKey(s));
   };
   nodeInformer.on({ add: (n) => onCapacity(n, undefined), update: onCapacity, delete: (n) => onCapacity(undefined, n) });
   const wakeBySlice = (slice: EndpointSlice): void => {
@@ -99,7 +104,7 @@ export async function runEndpointSlices(context: ControllerContext): Promise<voi
         service,
         'Warning',
         'FailedToUpdateEndpointSlices',
-        `Error updating Endpoint Slices for Service ${keyOf(service)}: ${message}`,
+        `Error updating Endpoint Slices for Service ${objectKey(service)}: ${message}`,
       );
   }
 

@@ -1,6 +1,6 @@
+import { objectKey } from '../../api/object-key.ts';
 import type { Pod, Service } from '../../api/schema/types.ts';
 import type { Informer } from '../../client/informer.ts';
-import { keyOf } from '../../client/key.ts';
 
 /** What of a pod an endpoint is made of; a change of anything else is no news to a Service. */
 function relevant(pod: Pod): string {
@@ -40,7 +40,7 @@ export function servicesOf(services: Informer<Service>, pod: Pod, previous?: Pod
   if (previous && relevant(pod) === relevant(previous)) return [];
   const found: string[] = [];
   for (const service of services.byIndex('namespace', pod.metadata.namespace ?? '')) {
-    if (selects(service, pod) || (previous && selects(service, previous))) found.push(keyOf(service));
+    if (selects(service, pod) || (previous && selects(service, previous))) found.push(objectKey(service));
   }
   return found;
 }

@@ -1,11 +1,12 @@
 /** Runs the pods of Jobs to completion, and lets every pod go once it is counted. */
+
+import { objectKey } from '../../api/object-key.ts';
 import { jobs, pods } from '../../api/resource-types.ts';
 import type { Job, JobStatus, Pod } from '../../api/schema/types.ts';
 import { labelSelectorOf } from '../../api/selector/label.ts';
 import { isNamespaceTerminating, isNotFound } from '../../client/api-error.ts';
 import { runController } from '../../client/controller.ts';
 import { EventRecorder } from '../../client/event-recorder.ts';
-import { keyOf } from '../../client/key.ts';
 import { WorkQueue } from '../../client/work-queue.ts';
 import { messageOf } from '../../errors/known-error.ts';
 import type { ControllerContext } from '../context.ts';
@@ -41,19 +42,19 @@ export async function runJobs(context: ControllerContext): Promise<void> {
   const backoffs = new Map<string, Backoff>();
 
   const wakeOwner = (pod: Pod): void => {
-    if (isTracked(pod) && !isOfRunningJob(pod)) orphans.add(keyOf(pod));
+    if (isTracked(pod) && !isOfRunningJob(pod)) orphans.add(objectKey(pod));
     for (const key of ownersOf(jobInformer, (j) => labelSelectorOf(j.spec?.selector ?? {}), pod)) queue.addAfter(key, gatherMs);
   };
   const wakePods = (job: Job): void => {
     for (const pod of podInformer.byIndex('namespace', job.metadata.namespace ?? '')) {
-      if (controllerOf(pod.metadata)?.uid === job.metadata.uid && isTracked(pod)) orphans.add(keyOf(pod));
+      if (controllerOf(pod.metadata)?.uid === job.metadata.uid && isTracked(pod)) orphans.add(objectKey(pod));
     }
   };
   jobInformer.on({
-    add: (job) => queue.add(keyOf(job)),
+    add: (job) => queue.add(objectKey(job)),
     update(job) {
       if (isFinished(job)) wakePods(job);
-      queue.add(keyOf(job));
+      queue.add(objectKey(job));
     },
     delete(job) {
       backoffs.delete(job.metadata.uid ?? '');

@@ -1,10 +1,11 @@
 /** Notices nodes that are not heard of, taints nodes in trouble, and takes pods off them. */
+
+import { objectKey, splitKey } from '../../api/object-key.ts';
 import { leases, nodes, pods } from '../../api/resource-types.ts';
 import type { Lease, Node, Pod, Taint } from '../../api/schema/types.ts';
 import { isConflict, isNotFound } from '../../client/api-error.ts';
 import { runController } from '../../client/controller.ts';
 import { EventRecorder } from '../../client/event-recorder.ts';
-import { keyOf, splitKey } from '../../client/key.ts';
 import { WorkQueue } from '../../client/work-queue.ts';
 import { timestamp } from '../../clock/timestamp.ts';
 import type { ControllerContext } from '../context.ts';
@@ -41,7 +42,7 @@ export async function runNodeLifecycle(context: ControllerContext): Promise<void
     const taints = (node.spec?.taints ?? []).map((t) => [taintId(t), seen?.get(taintId(t)) ?? clock.now()] as const);
     taintsSeen.set(node.metadata.name, new Map(taints));
     nodeQueue.add(node.metadata.name);
-    for (const pod of podInformer.byIndex('node', node.metadata.name)) podQueue.add(keyOf(pod));
+    for (const pod of podInformer.byIndex('node', node.metadata.name)) podQueue.add(objectKey(pod));
   };
   nodeInformer.on({
     add(node) {
@@ -62,7 +63,7 @@ export async function runNodeLifecycle(context: ControllerContext): Promise<void
   });
   const onPod = (pod: Pod): void => {
     if (pod.spec?.nodeName && nodeInformer.get(pod.spec.nodeName)?.spec?.taints?.some((t) => t.effect === 'NoExecute'))
-      podQueue.add(keyOf(pod));
+      podQueue.add(objectKey(pod));
   };
   podInformer.on({ add: onPod, update: onPod, delete: (pod) => leaving.delete(pod.metadata.uid ?? '') });
   await Promise.all([nodeInformer.synced, leaseInformer.synced, podInformer.synced]);

@@ -1,7 +1,7 @@
+import { objectKey } from '../../api/object-key.ts';
 import type { KubeObject } from '../../api/resource-types.ts';
 import type { Selector } from '../../api/selector/label.ts';
 import type { Informer } from '../../client/informer.ts';
-import { keyOf } from '../../client/key.ts';
 import { controllerOf } from './owner.ts';
 
 /** Keys of the owners of one kind that news of `object` concern: the one that has it, or those that might take an orphan. */
@@ -12,7 +12,7 @@ export function ownersOf<T extends KubeObject>(owners: Informer<T>, selectorOf: 
   return owners
     .byIndex('namespace', namespace ?? '')
     .filter((o) => selectorOf(o).matches(labels))
-    .map(keyOf);
+    .map(objectKey);
 }
 
 /** Calls `wake` with every object that comes, changes or goes, and with what it was before when it has another controller since. */

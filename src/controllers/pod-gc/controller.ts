@@ -1,8 +1,9 @@
 /** Takes away pods that nobody else will: those of a node that is gone for good, and the oldest of too many that ended. */
+
+import { objectKey } from '../../api/object-key.ts';
 import { nodes, pods } from '../../api/resource-types.ts';
 import type { Pod } from '../../api/schema/types.ts';
 import { isConflict, isNotFound } from '../../client/api-error.ts';
-import { keyOf } from '../../client/key.ts';
 import { messageOf } from '../../errors/known-error.ts';
 import type { ControllerContext } from '../context.ts';
 import { isOver } from '../ownership/pod-state.ts';
@@ -41,9 +42,9 @@ export async function runPodGc(context: ControllerContext): Promise<void> {
 
   async function remove(pod: Pod, why: string): Promise<void> {
     const { name, namespace = '', uid } = pod.metadata;
-    log.info(`Deleting pod "${keyOf(pod)}": ${why}`, { pod: keyOf(pod) });
+    log.info(`Deleting pod "${objectKey(pod)}": ${why}`, { pod: objectKey(pod) });
     await client.delete(pods, name, { namespace, gracePeriodSeconds: 0, preconditions: { uid } }).catch((err: unknown) => {
-      if (!isNotFound(err) && !isConflict(err)) log.warn(`Cannot delete pod "${keyOf(pod)}": ${messageOf(err)}`);
+      if (!isNotFound(err) && !isConflict(err)) log.warn(`Cannot delete pod "${objectKey(pod)}": ${messageOf(err)}`);
     });
   }
 }

@@ -1,11 +1,12 @@
 /** Keeps the number of pods of ReplicaSets and ReplicationControllers. */
+
+import { objectKey } from '../../api/object-key.ts';
 import { type KubeObject, pods, type ResourceType, replicaSets, replicationControllers } from '../../api/resource-types.ts';
 import type { Pod, PodTemplateSpec, ReplicaSet, ReplicationController } from '../../api/schema/types.ts';
 import { labelSelectorOf, type Selector } from '../../api/selector/label.ts';
 import { isNamespaceTerminating, isNotFound } from '../../client/api-error.ts';
 import { runController } from '../../client/controller.ts';
 import { EventRecorder } from '../../client/event-recorder.ts';
-import { keyOf } from '../../client/key.ts';
 import { WorkQueue } from '../../client/work-queue.ts';
 import { messageOf } from '../../errors/known-error.ts';
 import type { ControllerContext } from '../context.ts';
@@ -45,7 +46,7 @@ async function run<T extends Owner>(context: ControllerContext, flavour: Flavour
   const podInformer = informers.of(pods).addIndex('namespace', (p) => [p.metadata.namespace ?? '']);
   const recent = new RecentWrites(podInformer);
 
-  owners.on({ add: (o) => queue.add(keyOf(o)), update: (o) => queue.add(keyOf(o)), delete: (o) => queue.add(keyOf(o)) });
+  owners.on({ add: (o) => queue.add(objectKey(o)), update: (o) => queue.add(objectKey(o)), delete: (o) => queue.add(objectKey(o)) });
   const wakeOwner = (pod: Pod): void => {
     for (const key of ownersOf(owners, flavour.selectorOf, pod)) queue.add(key);
   };
@@ -121,7 +122,7 @@ async function run<T extends Owner>(context: ControllerContext, flavour: Flavour
       previous: owner.status,
       now: clock.now(),
     });
-    if (lookAgainIn !== undefined) queue.addAfter(keyOf(owner), lookAgainIn);
+    if (lookAgainIn !== undefined) queue.addAfter(objectKey(owner), lookAgainIn);
     if (canonical(status) === canonical(significant(owner.status))) return;
     await client.update(type, { ...(owner as KubeObject), status } as T, { subresource: 'status' });
   }

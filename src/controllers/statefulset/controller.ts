@@ -1,11 +1,12 @@
 /** Keeps the pods of StatefulSets: each with a name, a host name and claims of its own, made, updated and deleted in order. */
+
+import { objectKey } from '../../api/object-key.ts';
 import { controllerRevisions, persistentVolumeClaims, pods, statefulSets } from '../../api/resource-types.ts';
 import type { PersistentVolumeClaim, Pod, StatefulSet } from '../../api/schema/types.ts';
 import { labelSelectorOf } from '../../api/selector/label.ts';
 import { isAlreadyExists, isNamespaceTerminating, isNotFound } from '../../client/api-error.ts';
 import { runController } from '../../client/controller.ts';
 import { EventRecorder } from '../../client/event-recorder.ts';
-import { keyOf } from '../../client/key.ts';
 import { WorkQueue } from '../../client/work-queue.ts';
 import { messageOf } from '../../errors/known-error.ts';
 import type { ControllerContext } from '../context.ts';
@@ -36,7 +37,7 @@ export async function runStatefulSets(context: ControllerContext): Promise<void>
   const wakeOwner = (pod: Pod): void => {
     for (const key of ownersOf(setInformer, (s) => labelSelectorOf(s.spec?.selector ?? {}), pod)) queue.add(key);
   };
-  setInformer.on({ add: (s) => queue.add(keyOf(s)), update: (s) => queue.add(keyOf(s)), delete: (s) => queue.add(keyOf(s)) });
+  setInformer.on({ add: (s) => queue.add(objectKey(s)), update: (s) => queue.add(objectKey(s)), delete: (s) => queue.add(objectKey(s)) });
   onOwned(podInformer, wakeOwner);
   await Promise.all([setInformer.synced, podInformer.synced, revisionInformer.synced, claimInformer.synced]);
   await runController({ name: 'statefulset-controller', queue, reconcile, log, signal });
@@ -93,7 +94,7 @@ export async function runStatefulSets(context: ControllerContext): Promise<void>
       for (const claim of claimsFor(set, ordinal)) {
         const there = claimThere(claim);
         if (there && isClaimOfFormerPod(set, ordinal, there)) {
-          queue.addAfter(keyOf(set), staleClaimMs);
+          queue.addAfter(objectKey(set), staleClaimMs);
           return;
         }
         if (!there) await createClaim(set, name, claim);
@@ -144,9 +145,9 @@ export async function runStatefulSets(context: ControllerContext): Promise<void>
   }
 
   function claimThere(claim: PersistentVolumeClaim): PersistentVolumeClaim | undefined {
-    const key = keyOf(claim);
+    const key = objectKey(claim);
     const found = claimInformer.get(key);
-    return recentClaims.over(found ? [found] : [], (c) => keyOf(c) === key)[0];
+    return recentClaims.over(found ? [found] : [], (c) => objectKey(c) === key)[0];
   }
 
   async function createClaim(set: StatefulSet, pod: string, claim: PersistentVolumeClaim): Promise<void> {

@@ -1,9 +1,10 @@
 /** Deletes Jobs, and their pods with them, `ttlSecondsAfterFinished` after they ended. */
+
+import { objectKey } from '../../api/object-key.ts';
 import { jobs } from '../../api/resource-types.ts';
 import type { Job } from '../../api/schema/types.ts';
 import { isNotFound } from '../../client/api-error.ts';
 import { runController } from '../../client/controller.ts';
-import { keyOf } from '../../client/key.ts';
 import { WorkQueue } from '../../client/work-queue.ts';
 import type { ControllerContext } from '../context.ts';
 import { endOf } from '../job/end-of.ts';
@@ -12,7 +13,7 @@ export async function runTtlAfterFinished({ client, informers, clock, log, signa
   const queue = new WorkQueue({ clock });
   const informer = informers.of(jobs);
   const look = (job: Job): void => {
-    if (timeLeft(job, clock.now()) !== undefined) queue.add(keyOf(job));
+    if (timeLeft(job, clock.now()) !== undefined) queue.add(objectKey(job));
   };
   informer.on({ add: look, update: look });
   await informer.synced;

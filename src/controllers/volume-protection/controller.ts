@@ -2,6 +2,8 @@
  * Keeps claims, volumes and classes of attributes from going while something uses them: a finalizer that the API server gives to new ones,
  * and that is taken away when one that is being deleted is not in use any more.
  */
+
+import { objectKey } from '../../api/object-key.ts';
 import {
   type KubeObject,
   persistentVolumeClaims,
@@ -13,7 +15,6 @@ import {
 import type { PersistentVolumeClaim, Pod } from '../../api/schema/types.ts';
 import { runController } from '../../client/controller.ts';
 import type { Informer } from '../../client/informer.ts';
-import { keyOf } from '../../client/key.ts';
 import { WorkQueue } from '../../client/work-queue.ts';
 import type { ControllerContext } from '../context.ts';
 import { claimsOf, isClaimInUse, isClassInUse, isVolumeInUse, stepOf } from './desired.ts';
@@ -34,7 +35,7 @@ async function run<T extends KubeObject>(
   const queue = new WorkQueue({ clock });
   const informer = informers.of(type);
   const look = (object: T): void => {
-    if (stepOf(object, finalizer) !== 'keep') queue.add(keyOf(object));
+    if (stepOf(object, finalizer) !== 'keep') queue.add(objectKey(object));
   };
   informer.on({ add: look, update: look });
   await Promise.all([informer.synced, ...listen(queue, informer)]);
@@ -102,7 +103,7 @@ export async function runAttributesClassProtection(context: ControllerContext): 
     },
     (queue, classes) => {
       const lookAtDeleted = (): void => {
-        for (const one of classes.list()) if (one.metadata.deletionTimestamp !== undefined) queue.add(keyOf(one));
+        for (const one of classes.list()) if (one.metadata.deletionTimestamp !== undefined) queue.add(objectKey(one));
       };
       claims.on({ update: lookAtDeleted, delete: lookAtDeleted });
       volumes.on({ update: lookAtDeleted, delete: lookAtDeleted });

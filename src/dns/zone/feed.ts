@@ -1,8 +1,9 @@
 /** Informers feed the zone. Changes of one turn of the event loop are taken together: a Deployment that scales writes its slice many times. */
+
+import { objectKey } from '../../api/object-key.ts';
 import { endpointSlices, namespaces, services } from '../../api/resource-types.ts';
 import type { EndpointSlice, Service } from '../../api/schema/types.ts';
 import type { InformerSet } from '../../client/informers.ts';
-import { keyOf } from '../../client/key.ts';
 import type { Clock } from '../../clock/clock.ts';
 import type { DnsMetrics } from '../metrics.ts';
 import type { ClusterZone } from './cluster-zone.ts';
@@ -35,7 +36,7 @@ export async function feedZone(
     if (changed.size === 0) setImmediate(flush);
     changed.add(key);
   };
-  serviceInformer.on({ add: (s) => onChange(keyOf(s)), update: (s) => onChange(keyOf(s)), delete: (s) => onChange(keyOf(s)) });
+  serviceInformer.on({ add: (s) => onChange(objectKey(s)), update: (s) => onChange(objectKey(s)), delete: (s) => onChange(objectKey(s)) });
   sliceInformer.on({
     add(s) {
       onChange(serviceOf(s));
@@ -53,7 +54,7 @@ export async function feedZone(
     delete: (n) => zone.setNamespace(n.metadata.name, false),
   });
   await Promise.all([serviceInformer.synced, sliceInformer.synced, namespaceInformer.synced]);
-  for (const service of serviceInformer.list()) renew(keyOf(service));
+  for (const service of serviceInformer.list()) renew(objectKey(service));
   isSynced = true;
 
   function measure(slice: EndpointSlice): void {

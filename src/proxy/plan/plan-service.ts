@@ -1,4 +1,5 @@
 /** plan(): a Service and its EndpointSlices to a ServicePlan. Pure; every rule of traffic is decided here. */
+import { objectKey } from '../../api/object-key.ts';
 import type { EndpointSlice, Service, ServicePort } from '../../api/schema/types.ts';
 import { cidrContains, cidrOverlaps, familyOf, parseCidr } from '../../ip/ip.ts';
 import { type Candidate, candidatesOf, clusterEndpoints, isOfFamily, isPort, localEndpoints, readIp } from './endpoints.ts';
@@ -169,8 +170,8 @@ export function planService(service: Service, slices: readonly EndpointSlice[], 
   if (clusterIp === undefined) return undefined;
   const checks = spec?.type === 'LoadBalancer' && spec.externalTrafficPolicy === 'Local' && spec.healthCheckNodePort;
   return {
-    key: `${metadata.namespace}/${metadata.name}`,
-    rank: `${metadata.creationTimestamp ?? ''} ${metadata.namespace}/${metadata.name}`,
+    key: objectKey(service),
+    rank: `${metadata.creationTimestamp ?? ''} ${objectKey(service)}`,
     clusterIp,
     ports: withoutDoubles((spec?.ports ?? []).filter(isProgrammable).map((port) => planPort(service, slices, port, clusterIp, node))),
     ...(checks ? { health: { port: checks, localReady: localReady(slices, node) } } : {}),

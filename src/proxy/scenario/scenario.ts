@@ -6,8 +6,8 @@
  *   192.168.120.1 stands outside and has node1 as its gateway to Services; Services live in 10.96.0.0/16.
  */
 import { parseAllDocuments, parse as parseYaml } from 'yaml';
+import { objectKey } from '../../api/object-key.ts';
 import type { EndpointSlice, Node, Service } from '../../api/schema/types.ts';
-import { keyOf } from '../../client/key.ts';
 import type { Table } from '../../linux/nftables/table.ts';
 import type { Packet } from '../../linux/nftables/trace.ts';
 import { renderTable } from '../mode/nftables/render-table.ts';
@@ -143,7 +143,7 @@ function slicesOf(slices: readonly EndpointSlice[], key: string): EndpointSlice[
 export function planScenario({ services, slices, node, reserved }: Scenario): Planner {
   const planner = new Planner(node);
   planner.reserve(reserved);
-  for (const service of services) planner.put(keyOf(service), service, slicesOf(slices, keyOf(service)));
+  for (const service of services) planner.put(objectKey(service), service, slicesOf(slices, objectKey(service)));
   planner.take();
   return planner;
 }

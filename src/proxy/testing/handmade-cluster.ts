@@ -1,8 +1,9 @@
 /** The resources that a proxy watches, put in by hand: what an InformerSet would give. */
+
+import { objectKey } from '../../api/object-key.ts';
 import type { KubeObject, ResourceType } from '../../api/resource-types.ts';
 import type { EndpointSlice, Node, Service, ServiceCIDR } from '../../api/schema/types.ts';
 import type { InformerHandlers } from '../../client/informer.ts';
-import { keyOf } from '../../client/key.ts';
 
 /** Objects of one resource that a test puts in by hand. */
 export class Shelf<T extends KubeObject> {
@@ -35,7 +36,7 @@ export class Shelf<T extends KubeObject> {
   }
 
   put(object: T): void {
-    const key = keyOf(object);
+    const key = objectKey(object);
     const before = this.#objects.get(key);
     this.#objects.set(key, object);
     for (const h of this.#handlers) before ? h.update?.(object, before) : h.add?.(object);

@@ -1,7 +1,8 @@
 /** Which Services need another look. Listens to informers; a sync takes what has gathered. */
+
+import { objectKey } from '../../api/object-key.ts';
 import type { EndpointSlice, Service } from '../../api/schema/types.ts';
 import type { Informer } from '../../client/informer.ts';
-import { keyOf } from '../../client/key.ts';
 
 const serviceLabel = 'kubernetes.io/service-name';
 const triggerAnnotation = 'endpoints.kubernetes.io/last-change-trigger-time';
@@ -42,8 +43,8 @@ export class ChangeTracker {
     this.#sources = sources;
     sources.slices.addIndex('service', serviceOf);
     const service = (object: Service): void => {
-      this.#services.add(keyOf(object));
-      events.changed('service', [keyOf(object)]);
+      this.#services.add(objectKey(object));
+      events.changed('service', [objectKey(object)]);
     };
     const slice = (object: EndpointSlice): void => {
       const keys = serviceOf(object);
@@ -86,7 +87,7 @@ export class ChangeTracker {
 
   /** Every Service needs another look, because the node changed. */
   markAll(): void {
-    for (const object of this.#sources.services.list()) this.#services.add(keyOf(object));
+    for (const object of this.#sources.services.list()) this.#services.add(objectKey(object));
   }
 
   /** Gives what has gathered and begins anew. */

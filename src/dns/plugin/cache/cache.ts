@@ -76,7 +76,7 @@ export function cachePlugin(options: { readonly clock: Clock }): CachePlugin {
     name: 'cache',
     statistics,
     handle(query, next) {
-      const key = keyOf(query);
+      const key = questionKey(query);
       const known = lookUp(key);
       if (known) {
         statistics.hits++;
@@ -100,7 +100,7 @@ export function cachePlugin(options: { readonly clock: Clock }): CachePlugin {
 }
 
 /** Answers differ by what was asked of the resolver: DNSSEC records, and unchecked ones. */
-function keyOf(query: Query): string {
+function questionKey(query: Query): string {
   return `${query.name} ${query.type}${query.edns?.wantsDnssec ? 'd' : ''}${query.checkingDisabled ? 'c' : ''}`;
 }
 
