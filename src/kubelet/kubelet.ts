@@ -13,7 +13,7 @@ import type { Log } from '../observability/log.ts';
 import { connectCri } from './cri/grpc-cri.ts';
 import { admitPod, resizeProblem } from './node/admission.ts';
 import { defaultLimits, type PressureLimits, readMachine } from './node/capacity.ts';
-import { Cgroups } from './node/cgroups.ts';
+import { CgroupManager } from './node/cgroup-manager.ts';
 import { collectImages } from './node/image-collector.ts';
 import { NodeManager } from './node/node-manager.ts';
 import { allocatableOf, type NodeIdentity } from './node/node-object.ts';
@@ -94,7 +94,7 @@ export async function startKubelet(options: KubeletOptions): Promise<Kubelet> {
   const tokens = new TokenManager(client, clock);
   const volumes = new VolumeManager({ rootDir, exec: systemExec, sources: { config: source, token: (pod, p) => tokens.token(pod, p) } });
   await volumes.prepare();
-  const cgroups = await Cgroups.ofThisProcess();
+  const cgroups = await CgroupManager.ofThisProcess();
   await cgroups.prepare().catch((err) => log.warn(`Cannot make the cgroups of pods: ${messageOf(err)}`));
   const machine = await readMachine(rootDir);
 

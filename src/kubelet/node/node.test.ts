@@ -10,7 +10,7 @@ import { staticPod } from '../static/static-pods.ts';
 import { samplePod as p, testNow } from '../testing/pod-samples.ts';
 import { admitPod, resizeProblem } from './admission.ts';
 import { type Machine, parseMeminfo } from './capacity.ts';
-import { Cgroups, hierarchiesOf } from './cgroups.ts';
+import { CgroupManager, hierarchiesOf } from './cgroup-manager.ts';
 import { removableImages } from './image-collector.ts';
 import { differs, type NodeFindings, type NodeIdentity, nodeStatus } from './node-object.ts';
 
@@ -117,7 +117,7 @@ test('removePod() also removes what the runtime left in a version 2 that is not 
     { path: join(root, 'pids'), controllers: ['pids'] },
     { path: join(root, 'unified'), controllers: [], idle: true as const },
   ];
-  const cgroups = new Cgroups(hierarchies);
+  const cgroups = new CgroupManager(hierarchies);
   await cgroups.createPod({ cgroup: '/kubepods/pod1', cpuShares: 2, cpuQuota: 0, memoryLimit: 0 });
   assert.equal(existsSync(join(root, 'unified/kubepods')), false);
   await mkdir(join(root, 'unified/kubepods/pod1/container'), { recursive: true });

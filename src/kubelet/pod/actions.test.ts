@@ -2,15 +2,15 @@ import assert from 'node:assert/strict';
 import test from 'node:test';
 import type { Pod } from '../../api/schema/types.ts';
 import { sampleContainer as c, samplePod as p, sampleRuntime as r, sampleSandbox as s } from '../testing/pod-samples.ts';
-import { computeActions, type ProbeVerdict } from './actions.ts';
+import { computePodActions, type ProbeResult } from './actions.ts';
 import type { PodRuntime } from './runtime-state.ts';
 
 interface Case {
   readonly name: string;
   readonly pod?: Pod;
   readonly runtime: PodRuntime;
-  readonly liveness?: Record<string, ProbeVerdict>;
-  readonly startup?: Record<string, ProbeVerdict>;
+  readonly liveness?: Record<string, ProbeResult>;
+  readonly startup?: Record<string, ProbeResult>;
   /** `kill NAME`, `kill-pod`, `sandbox N`, `start NAME`, `resize NAME`, in this order. */
   readonly wanted: readonly string[];
 }
@@ -221,8 +221,8 @@ const cases: readonly Case[] = [
 ];
 
 for (const { name, pod = p(), runtime, liveness = {}, startup = {}, wanted } of cases) {
-  test(`computeActions() ${name}`, () => {
-    const actions = computeActions(pod, runtime, { liveness: (id) => liveness[id], startup: (id) => startup[id] });
+  test(`computePodActions() ${name}`, () => {
+    const actions = computePodActions(pod, runtime, { liveness: (id) => liveness[id], startup: (id) => startup[id] });
     const said = [
       ...actions.kill.map((k) => `kill ${k.name}`),
       ...(actions.killPod ? ['kill-pod'] : []),

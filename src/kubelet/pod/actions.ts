@@ -7,12 +7,12 @@ import { isResized, mainContainers, needsRestart } from './resize.ts';
 import { type ContainerRecord, latestOf, type PodRuntime } from './runtime-state.ts';
 import { containerHash, ephemeralOf, isSidecar, restartPolicyOf, restartsAfter, specOf } from './spec.ts';
 
-export type ProbeVerdict = 'success' | 'failure' | 'unknown';
+export type ProbeResult = 'success' | 'failure' | 'unknown';
 
 /** What probes said last about a container; undefined when it has no such probe. */
 export interface ProbeResults {
-  liveness(containerId: string): ProbeVerdict | undefined;
-  startup(containerId: string): ProbeVerdict | undefined;
+  liveness(containerId: string): ProbeResult | undefined;
+  startup(containerId: string): ProbeResult | undefined;
 }
 
 export interface ContainerKill {
@@ -44,60 +44,58 @@ export interface PodActions {
 
 const nothing: PodActions = { killPod: false, createSandbox: undefined, sandboxId: undefined, kill: [], start: [], resize: [] };
 
-export function computeActions(pod: Pod, runtime: PodRuntime, probes: ProbeResults): PodActions {
-  const spec = specOf(pod);
-  const sandbox = runtime.sandboxes[0];
+/** What becomes of one container. Killed and started anew has both; neither is for one that stays as it is. */
+interface ContainerAction {
+  readonly kill?: ContainerKill;
+  readonly start?: Container;
+  /** It runs and goes on running. */
+  readonly keep?: true;
+}
+
+export function computePodActions(pod: Pod, runtime: PodRuntime, probes: ProbeResults): PodActions {
   const attempt = newSandboxAttempt(pod, runtime);
-  const inits = spec.initContainers ?? [];
+  return attempt === undefined ? actionsInSandbox(pod, runtime, probes) : actionsForNewSandbox(pod, runtime, attempt);
+}
 
-  if (attempt !== undefined) {
-    const neverAgain = spec.restartPolicy === 'Never' && attempt > 0 && runtime.containers.length > 0;
-    if (neverAgain || pod.metadata.deletionTimestamp) return { ...nothing, killPod: true, sandboxId: sandbox?.id };
-    const wanted = spec.containers.filter((c) => !(restartPolicyOf(pod, c) === 'OnFailure' && hasSucceeded(latestOf(runtime, c.name))));
-    // Everything has run to its end: a lost sandbox needs no successor.
-    if (wanted.length === 0 && runtime.containers.length > 0) return { ...nothing, killPod: true, sandboxId: sandbox?.id };
-    const firstInit = inits[0];
-    return { ...nothing, killPod: sandbox !== undefined, createSandbox: attempt, start: firstInit ? [firstInit] : wanted };
+function killPodOf({ sandboxes }: PodRuntime): PodActions {
+  return { ...nothing, killPod: true, sandboxId: sandboxes[0]?.id };
+}
+
+function actionsForNewSandbox(pod: Pod, runtime: PodRuntime, attempt: number): PodActions {
+  const { restartPolicy, initContainers = [], containers } = specOf(pod);
+  const neverAgain = restartPolicy === 'Never' && attempt > 0 && runtime.containers.length > 0;
+  if (neverAgain || pod.metadata.deletionTimestamp) return killPodOf(runtime);
+  const wanted = containers.filter((c) => !(restartPolicyOf(pod, c) === 'OnFailure' && hasSucceeded(latestOf(runtime, c.name))));
+  // Everything has run to its end: a lost sandbox needs no successor.
+  if (wanted.length === 0 && runtime.containers.length > 0) return killPodOf(runtime);
+  const start = initContainers.length > 0 ? initContainers.slice(0, 1) : wanted;
+  return { ...nothing, killPod: runtime.sandboxes.length > 0, createSandbox: attempt, start };
+}
+
+function actionsInSandbox(pod: Pod, runtime: PodRuntime, probes: ProbeResults): PodActions {
+  const sandboxId = runtime.sandboxes[0]?.id;
+  const current: PodRuntime = { ...runtime, containers: runtime.containers.filter((c) => c.sandboxId === sandboxId) };
+  const ephemeral = ephemeralOf(pod).filter((c) => !latestOf(current, c.name));
+  const inits = initActions(pod, current, probes);
+  if (inits.some((action) => action.failed)) return killPodOf(runtime);
+  const initialized = inits.every((action) => action.proceed);
+  // A container of an earlier sandbox still counts here: one that succeeded is not run again.
+  const latest = ({ name }: Container): ContainerRecord | undefined => latestOf(current, name) ?? latestOf(runtime, name);
+  const mains = initialized ? specOf(pod).containers.map((c) => mainAction(pod, c, latest(c), probes)) : [];
+  if (initialized && !mains.some(({ keep, start }) => keep || start)) return killPodOf(runtime);
+  const all = [...inits, ...mains];
+  const kill = all.flatMap((action) => action.kill ?? []);
+  const start = [...ephemeral, ...all.flatMap((action) => action.start ?? [])];
+  return { ...nothing, sandboxId, kill, start, resize: initialized ? resizesOf(pod, current, kill) : [] };
+}
+
+function mainAction(pod: Pod, container: Container, latest: ContainerRecord | undefined, probes: ProbeResults): ContainerAction {
+  if (latest?.state === 'running') {
+    const kill = killOf(pod, container, latest, probes);
+    if (!kill) return { keep: true };
+    return kill.reason === 'Changed' || restartPolicyOf(pod, container) !== 'Never' ? { kill, start: container } : { kill };
   }
-
-  const current: PodRuntime = { ...runtime, containers: runtime.containers.filter((c) => c.sandboxId === sandbox?.id) };
-  const start: Container[] = [];
-  const kill: ContainerKill[] = [];
-  for (const container of ephemeralOf(pod)) if (!latestOf(current, container.name)) start.push(container);
-
-  const init = initActions(pod, current, probes);
-  start.push(...init.start);
-  kill.push(...init.kill);
-  if (init.failed) return { ...nothing, killPod: true, sandboxId: sandbox?.id };
-  if (!init.done) return { ...nothing, sandboxId: sandbox?.id, kill, start };
-
-  let kept = 0;
-  let mainStarts = 0;
-  for (const container of spec.containers) {
-    // A container of an earlier sandbox still counts here: one that succeeded is not run again.
-    const latest = latestOf(current, container.name) ?? latestOf(runtime, container.name);
-    if (latest?.state !== 'running') {
-      if (!shouldRestart(pod, container, latest)) continue;
-      // A container whose state nobody knows may still run.
-      if (latest?.state === 'unknown')
-        kill.push({ id: latest.id, name: container.name, message: unknownMessage(container), reason: 'Unknown' });
-      start.push(container);
-      mainStarts++;
-      continue;
-    }
-    const verdict = verdictOn(pod, container, latest, probes);
-    if (!verdict) {
-      kept++;
-      continue;
-    }
-    kill.push({ id: latest.id, name: container.name, ...verdict });
-    if (verdict.reason === 'Changed' || restartPolicyOf(pod, container) !== 'Never') {
-      start.push(container);
-      mainStarts++;
-    }
-  }
-  if (kept === 0 && mainStarts === 0) return { ...nothing, killPod: true, sandboxId: sandbox?.id };
-  return { ...nothing, sandboxId: sandbox?.id, kill, start, resize: resizesOf(pod, current, kill) };
+  return shouldRestart(pod, container, latest) ? { ...killUnknown(latest), start: container } : {};
 }
 
 function resizesOf(pod: Pod, current: PodRuntime, kill: readonly ContainerKill[]): ContainerResize[] {
@@ -134,61 +132,74 @@ export function shouldRestart(pod: Pod, container: Container, latest: ContainerR
   return restartsAfter(pod, container, latest.exitCode);
 }
 
-function unknownMessage(container: Container): string {
-  return `Container ${container.name} is in an unknown state, try killing it before restart`;
+/** A container whose state nobody knows may still run. */
+function killUnknown(latest: ContainerRecord | undefined): ContainerAction {
+  if (latest?.state !== 'unknown') return {};
+  const { id, name } = latest;
+  return { kill: { id, name, message: `Container ${name} is in an unknown state, try killing it before restart`, reason: 'Unknown' } };
 }
 
-function verdictOn(
-  pod: Pod,
-  container: Container,
-  latest: ContainerRecord,
-  probes: ProbeResults,
-): { readonly message: string; readonly reason: ContainerKill['reason'] } | undefined {
-  const ending = pod.metadata.deletionTimestamp ? '' : ', will be restarted';
-  if (latest.hash !== '' && latest.hash !== containerHash(container))
-    return { message: `Container ${container.name} definition changed${ending}`, reason: 'Changed' };
-  if (!pod.metadata.deletionTimestamp && needsRestart(container, latest.resources))
-    return { message: `Container ${container.name} resize requires restart`, reason: 'Changed' };
-  if (probes.liveness(latest.id) === 'failure')
-    return { message: `Container ${container.name} failed liveness probe${ending}`, reason: 'LivenessProbe' };
-  if (probes.startup(latest.id) === 'failure')
-    return { message: `Container ${container.name} failed startup probe${ending}`, reason: 'StartupProbe' };
+/** Why a container that runs must not go on, or undefined. */
+function killOf(pod: Pod, container: Container, latest: ContainerRecord, probes: ProbeResults): ContainerKill | undefined {
+  const { id, name } = latest;
+  const isDeleted = pod.metadata.deletionTimestamp !== undefined;
+  const kill = (reason: ContainerKill['reason'], what: string): ContainerKill => ({
+    id,
+    name,
+    reason,
+    message: `Container ${name} ${what}`,
+  });
+  const restarted = isDeleted ? '' : ', will be restarted';
+  if (latest.hash !== '' && latest.hash !== containerHash(container)) return kill('Changed', `definition changed${restarted}`);
+  if (!isDeleted && needsRestart(container, latest.resources)) return kill('Changed', 'resize requires restart');
+  if (probes.liveness(id) === 'failure') return kill('LivenessProbe', `failed liveness probe${restarted}`);
+  if (probes.startup(id) === 'failure') return kill('StartupProbe', `failed startup probe${restarted}`);
   return undefined;
 }
 
-/** Init containers run one after the other, each to its end; a sidecar only has to have started. */
-function initActions(
-  pod: Pod,
-  current: PodRuntime,
-  probes: ProbeResults,
-): { readonly done: boolean; readonly failed: boolean; readonly start: readonly Container[]; readonly kill: readonly ContainerKill[] } {
-  const spec = specOf(pod);
-  const start: Container[] = [];
-  const kill: ContainerKill[] = [];
+interface InitAction extends ContainerAction {
+  /** The next container may begin. */
+  readonly proceed: boolean;
+  /** It failed for good, and the pod with it. */
+  readonly failed?: true;
+}
+
+/** Init containers run one after the other, each to its end; a sidecar only has to have started. The last action is that of the one whose turn it is. */
+function initActions(pod: Pod, current: PodRuntime, probes: ProbeResults): InitAction[] {
+  const { initContainers = [], containers } = specOf(pod);
   // Finished init containers may have been collected; a main container proves that they were there.
-  const mainsBegan = spec.containers.some((c) => latestOf(current, c.name) !== undefined);
-  for (const container of spec.initContainers ?? []) {
+  const initialized = containers.some((c) => latestOf(current, c.name) !== undefined);
+  const actions: InitAction[] = [];
+  for (const container of initContainers) {
+    if (initialized && !isSidecar(container)) continue;
     const latest = latestOf(current, container.name);
-    const sidecar = isSidecar(container);
-    if (mainsBegan && !sidecar) continue;
-    if (latest?.state === 'running') {
-      if (!sidecar) return { done: false, failed: false, start, kill };
-      const verdict = verdictOn(pod, container, latest, probes);
-      if (verdict) {
-        kill.push({ id: latest.id, name: container.name, ...verdict });
-        start.push(container);
-      }
-      const startup = probes.startup(latest.id);
-      if (!mainsBegan && (verdict || (startup !== undefined && startup !== 'success'))) return { done: false, failed: false, start, kill };
-      continue;
-    }
-    if (hasSucceeded(latest) && !sidecar) continue;
-    if (latest?.state === 'exited' && !sidecar && !restartsAfter(pod, container, latest.exitCode))
-      return { done: false, failed: true, start: [], kill };
-    if (latest?.state === 'unknown')
-      kill.push({ id: latest.id, name: container.name, message: unknownMessage(container), reason: 'Unknown' });
-    if (!pod.metadata.deletionTimestamp) start.push(container);
-    if (!mainsBegan) return { done: false, failed: false, start, kill };
+    const action = isSidecar(container) ? sidecarAction(pod, container, latest, probes, initialized) : initAction(pod, container, latest);
+    actions.push(action);
+    if (!action.proceed) break;
   }
-  return { done: true, failed: false, start, kill };
+  return actions;
+}
+
+function initAction(pod: Pod, container: Container, latest: ContainerRecord | undefined): InitAction {
+  if (latest?.state === 'running') return { proceed: false };
+  if (hasSucceeded(latest)) return { proceed: true };
+  if (latest?.state === 'exited' && !restartsAfter(pod, container, latest.exitCode)) return { proceed: false, failed: true };
+  return { ...startInit(pod, container, latest), proceed: false };
+}
+
+function sidecarAction(
+  pod: Pod,
+  container: Container,
+  latest: ContainerRecord | undefined,
+  probes: ProbeResults,
+  initialized: boolean,
+): InitAction {
+  if (latest?.state !== 'running') return { ...startInit(pod, container, latest), proceed: initialized };
+  const kill = killOf(pod, container, latest, probes);
+  if (kill) return { kill, start: container, proceed: initialized };
+  return { proceed: initialized || (probes.startup(latest.id) ?? 'success') === 'success' };
+}
+
+function startInit(pod: Pod, container: Container, latest: ContainerRecord | undefined): ContainerAction {
+  return pod.metadata.deletionTimestamp ? killUnknown(latest) : { ...killUnknown(latest), start: container };
 }

@@ -1,5 +1,5 @@
 /** The resolv.conf of a pod. */
-import type { Pod } from '../../api/schema/types.ts';
+import type { Pod, PodDNSConfig } from '../../api/schema/types.ts';
 import type { DNSConfig } from '../cri/messages.ts';
 import { namespaceOf, specOf } from './spec.ts';
 
@@ -25,28 +25,25 @@ const maxServers = 3;
 const maxSearches = 32;
 
 export function podDns(pod: Pod, cluster: ClusterDns, host: DNSConfig): DNSConfig {
-  const spec = specOf(pod);
-  const policy = spec.dnsPolicy ?? 'ClusterFirst';
-  let config: DNSConfig;
-  if (policy === 'None') config = { servers: [], searches: [], options: [] };
-  else if (cluster.servers.length > 0 && (policy === 'ClusterFirstWithHostNet' || (policy === 'ClusterFirst' && !spec.hostNetwork))) {
-    const { domain } = cluster;
-    const searches = domain === '' ? [] : [`${namespaceOf(pod)}.svc.${domain}`, `svc.${domain}`, domain];
-    config = { servers: [...cluster.servers], searches: [...searches, ...host.searches], options: ['ndots:5'] };
-  } else config = { servers: [...host.servers], searches: [...host.searches], options: [...host.options] };
+  const { servers, searches, options } = withOwn(byPolicy(pod, cluster, host), specOf(pod).dnsConfig ?? {});
+  return { servers: [...new Set(servers)].slice(0, maxServers), searches: [...new Set(searches)].slice(0, maxSearches), options };
+}
 
-  const extra = spec.dnsConfig;
-  if (extra) {
-    config.servers.push(...(extra.nameservers ?? []));
-    config.searches.push(...(extra.searches ?? []));
-    for (const { name = '', value } of extra.options ?? []) {
-      config.options = config.options.filter((o) => o.split(':')[0] !== name);
-      config.options.push(value === undefined || value === '' ? name : `${name}:${value}`);
-    }
-  }
-  return {
-    servers: [...new Set(config.servers)].slice(0, maxServers),
-    searches: [...new Set(config.searches)].slice(0, maxSearches),
-    options: config.options,
-  };
+function byPolicy(pod: Pod, cluster: ClusterDns, host: DNSConfig): DNSConfig {
+  const { dnsPolicy = 'ClusterFirst', hostNetwork } = specOf(pod);
+  if (dnsPolicy === 'None') return { servers: [], searches: [], options: [] };
+  const clusterFirst = dnsPolicy === 'ClusterFirstWithHostNet' || (dnsPolicy === 'ClusterFirst' && !hostNetwork);
+  if (!clusterFirst || cluster.servers.length === 0) return host;
+  const { servers, domain } = cluster;
+  const searches = domain === '' ? [] : [`${namespaceOf(pod)}.svc.${domain}`, `svc.${domain}`, domain];
+  return { servers: [...servers], searches: [...searches, ...host.searches], options: ['ndots:5'] };
+}
+
+/** What the pod asks for itself is added; an option of its own takes the place of one with that name. */
+function withOwn(config: DNSConfig, { nameservers = [], searches = [], options = [] }: PodDNSConfig): DNSConfig {
+  const nameOf = (option: string): string => option.split(':')[0] ?? '';
+  const own = options.map(({ name = '', value }) => (value ? `${name}:${value}` : name));
+  const latest = own.filter((option, i) => !own.slice(i + 1).some((later) => nameOf(later) === nameOf(option)));
+  const kept = config.options.filter((option) => !own.some((o) => nameOf(o) === nameOf(option)));
+  return { servers: [...config.servers, ...nameservers], searches: [...config.searches, ...searches], options: [...kept, ...latest] };
 }

@@ -1,5 +1,14 @@
 /** The environment of a container: Services, envFrom, env, in upstream's order and precedence. */
-import type { ConfigMap, Container, EnvVar, Pod, Secret, Service } from '../../api/schema/types.ts';
+import type {
+  ConfigMap,
+  ConfigMapKeySelector,
+  Container,
+  EnvVarSource,
+  Pod,
+  Secret,
+  SecretKeySelector,
+  Service,
+} from '../../api/schema/types.ts';
 import { fieldValue, type NodeFacts, resourceValue } from './downward.ts';
 import { expand } from './expand.ts';
 import { serviceEnv } from './service-env.ts';
@@ -30,65 +39,70 @@ export interface EnvInput {
   readonly source: ConfigSource;
 }
 
-export async function environmentOf({ pod, container, services, facts, source }: EnvInput): Promise<Map<string, string>> {
-  const namespace = namespaceOf(pod);
-  const serviceVariables = serviceEnv(services, namespace, specOf(pod).enableServiceLinks !== false);
-  const env = new Map<string, string>();
-  for (const from of container.envFrom ?? []) {
-    const ref = from.configMapRef ?? from.secretRef;
-    if (!ref) continue;
-    const kind = from.configMapRef ? 'configmap' : 'secret';
-    const data = from.configMapRef
-      ? await configMapData(source, namespace, ref.name ?? '')
-      : await secretData(source, namespace, ref.name ?? '');
-    if (!data && !ref.optional) throw new ConfigError(`${kind} "${ref.name}" not found`);
-    for (const [key, text] of data ?? []) env.set(`${from.prefix ?? ''}${key}`, text);
-  }
+export async function environmentOf(input: EnvInput): Promise<Map<string, string>> {
+  const { pod, container, services } = input;
+  const serviceVariables = serviceEnv(services, namespaceOf(pod), specOf(pod).enableServiceLinks !== false);
+  const env = await envFrom(input);
   // Values may refer to variables defined before, then to those of Services.
   const lookup = (name: string): string | undefined => env.get(name) ?? serviceVariables.get(name);
   for (const variable of container.env ?? []) {
-    const text = variable.valueFrom
-      ? await valueFrom(variable, { pod, container, services, facts, source })
-      : expand(variable.value ?? '', lookup);
+    const text = variable.valueFrom ? await valueFrom(variable.name, variable.valueFrom, input) : expand(variable.value ?? '', lookup);
     if (text !== undefined) env.set(variable.name, text);
   }
   for (const [name, text] of serviceVariables) if (!env.has(name)) env.set(name, text);
   return env;
 }
 
-async function valueFrom({ name, valueFrom: from }: EnvVar, { pod, container, facts, source }: EnvInput): Promise<string | undefined> {
+async function envFrom({ pod, container, source }: EnvInput): Promise<Map<string, string>> {
   const namespace = namespaceOf(pod);
-  if (from?.fieldRef) {
-    const text = fieldValue(pod, from.fieldRef.fieldPath, facts);
-    if (text === undefined) throw new ConfigError(`unsupported fieldPath: ${from.fieldRef.fieldPath}`);
-    return text;
+  const env = new Map<string, string>();
+  for (const { prefix = '', configMapRef, secretRef } of container.envFrom ?? []) {
+    const data = configMapRef ? configMapData(source, namespace, configMapRef) : secretRef && secretData(source, namespace, secretRef);
+    for (const [key, text] of (await data) ?? []) env.set(`${prefix}${key}`, text);
   }
-  if (from?.resourceFieldRef) {
-    const text = resourceValue(pod, container.name, from.resourceFieldRef, facts);
-    if (text === undefined) throw new ConfigError(`unsupported container resource: ${from.resourceFieldRef.resource}`);
-    return text;
+  return env;
+}
+
+async function valueFrom(name: string, from: EnvVarSource, { pod, container, facts, source }: EnvInput): Promise<string | undefined> {
+  const { fieldRef, resourceFieldRef, configMapKeyRef, secretKeyRef } = from;
+  const namespace = namespaceOf(pod);
+  if (fieldRef) return supported(fieldValue(pod, fieldRef.fieldPath, facts), `fieldPath: ${fieldRef.fieldPath}`);
+  if (resourceFieldRef) {
+    const text = resourceValue(pod, container.name, resourceFieldRef, facts);
+    return supported(text, `container resource: ${resourceFieldRef.resource}`);
   }
-  const ref = from?.configMapKeyRef ?? from?.secretKeyRef;
-  if (!ref) throw new ConfigError(`env "${name}" has a source that is not supported`);
-  const kind = from?.configMapKeyRef ? 'configmap' : 'secret';
-  const data =
-    kind === 'configmap' ? await configMapData(source, namespace, ref.name ?? '') : await secretData(source, namespace, ref.name ?? '');
-  if (!data) {
-    if (ref.optional) return undefined;
-    throw new ConfigError(`${kind} "${ref.name}" not found`);
-  }
-  const text = data.get(ref.key);
-  if (text === undefined && !ref.optional)
-    throw new ConfigError(`couldn't find key ${ref.key} in ${kind === 'configmap' ? 'ConfigMap' : 'Secret'} ${namespace}/${ref.name}`);
+  if (configMapKeyRef) return keyOfData(await configMapData(source, namespace, configMapKeyRef), configMapKeyRef, `ConfigMap ${namespace}`);
+  if (secretKeyRef) return keyOfData(await secretData(source, namespace, secretKeyRef), secretKeyRef, `Secret ${namespace}`);
+  throw new ConfigError(`env "${name}" has a source that is not supported`);
+}
+
+function supported(text: string | undefined, what: string): string {
+  if (text === undefined) throw new ConfigError(`unsupported ${what}`);
   return text;
 }
 
-async function configMapData(source: ConfigSource, namespace: string, name: string): Promise<Map<string, string> | undefined> {
-  const object = await source.configMap(namespace, name);
+type Data = ReadonlyMap<string, string>;
+
+/** One key of what is there; undefined when key or object may be missing, and are. */
+function keyOfData(data: Data | undefined, ref: ConfigMapKeySelector | SecretKeySelector, where: string): string | undefined {
+  const text = data?.get(ref.key);
+  if (text === undefined && !ref.optional) throw new ConfigError(`couldn't find key ${ref.key} in ${where}/${ref.name}`);
+  return text;
+}
+
+interface Ref {
+  readonly name?: string | undefined;
+  readonly optional?: boolean | undefined;
+}
+
+async function configMapData(source: ConfigSource, namespace: string, { name, optional }: Ref): Promise<Data | undefined> {
+  const object = await source.configMap(namespace, name ?? '');
+  if (!object && !optional) throw new ConfigError(`configmap "${name}" not found`);
   return object && new Map(Object.entries(object.data ?? {}));
 }
 
-async function secretData(source: ConfigSource, namespace: string, name: string): Promise<Map<string, string> | undefined> {
-  const object = await source.secret(namespace, name);
-  return object && new Map(Object.entries(object.data ?? {}).map(([k, v]) => [k, Buffer.from(v, 'base64').toString()]));
+async function secretData(source: ConfigSource, namespace: string, { name, optional }: Ref): Promise<Data | undefined> {
+  const object = await source.secret(namespace, name ?? '');
+  if (!object && !optional) throw new ConfigError(`secret "${name}" not found`);
+  return object && new Map(Object.entries(object.data ?? {}).map(([key, text]) => [key, Buffer.from(text, 'base64').toString()]));
 }

@@ -75,6 +75,7 @@ export function isMirror(pod: Pod): boolean {
   return pod.metadata.annotations?.[podAnnotations.mirror] !== undefined;
 }
 
-export function isTerminal(pod: Pod): boolean {
-  return pod.status?.phase === 'Failed' || pod.status?.phase === 'Succeeded';
+/** Whether a pod with this phase runs no more. */
+export function isFinal(phase: string | undefined): phase is 'Failed' | 'Succeeded' {
+  return phase === 'Failed' || phase === 'Succeeded';
 }

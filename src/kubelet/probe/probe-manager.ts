@@ -7,7 +7,7 @@
 import type { Container, Pod, Probe } from '../../api/schema/types.ts';
 import type { Clock } from '../../clock/clock.ts';
 import type { Cri } from '../cri/cri.ts';
-import type { ProbeResults, ProbeVerdict } from '../pod/actions.ts';
+import type { ProbeResult, ProbeResults } from '../pod/actions.ts';
 import type { ContainerRecord, PodRuntime } from '../pod/runtime-state.ts';
 import { allContainers, isSidecar, specOf, uidOf } from '../pod/spec.ts';
 import type { PodEvents } from '../runtime/pod-events.ts';
@@ -33,7 +33,7 @@ interface Prober {
   readonly containerId: string;
   readonly probe: Probe;
   podIp: string;
-  verdict: ProbeVerdict;
+  verdict: ProbeResult;
   failures: number;
   successes: number;
   rampMs: number;
@@ -52,11 +52,11 @@ export class ProbeManager implements ProbeResults {
     this.#options = options;
   }
 
-  liveness(containerId: string): ProbeVerdict | undefined {
+  liveness(containerId: string): ProbeResult | undefined {
     return this.#probers.get(containerId)?.get('liveness')?.verdict;
   }
 
-  startup(containerId: string): ProbeVerdict | undefined {
+  startup(containerId: string): ProbeResult | undefined {
     return this.#probers.get(containerId)?.get('startup')?.verdict;
   }
 
@@ -189,7 +189,7 @@ export class ProbeManager implements ProbeResults {
     if (prober.failures >= (probe.failureThreshold ?? 3)) this.#set(prober, 'failure');
   }
 
-  #set(prober: Prober, verdict: ProbeVerdict): void {
+  #set(prober: Prober, verdict: ProbeResult): void {
     if (prober.verdict === verdict) return;
     prober.verdict = verdict;
     this.#options.onChange(prober.uid);

@@ -1,4 +1,4 @@
-/** Carries out what computeActions decided for a pod: kills, makes the sandbox, starts containers. */
+/** Carries out what computePodActions decided for a pod: kills, makes the sandbox, starts containers. */
 import { mkdir } from 'node:fs/promises';
 import { isDeepStrictEqual } from 'node:util';
 import type { Pod, ResourceRequirements } from '../../api/schema/types.ts';
@@ -6,7 +6,7 @@ import { messageOf } from '../../errors/known-error.ts';
 import type { Cri } from '../cri/cri.ts';
 import { isMissing } from '../cri/cri.ts';
 import type { DNSConfig } from '../cri/messages.ts';
-import type { Cgroups } from '../node/cgroups.ts';
+import type { CgroupManager } from '../node/cgroup-manager.ts';
 import type { ContainerResize, PodActions } from '../pod/actions.ts';
 import { type ClusterDns, podDns } from '../pod/dns.ts';
 import type { NodeFacts } from '../pod/downward.ts';
@@ -26,7 +26,7 @@ import { StartError } from './start-error.ts';
 export interface RuntimeManagerOptions {
   readonly cri: Cri;
   readonly events: PodEvents;
-  readonly cgroups: Cgroups;
+  readonly cgroups: CgroupManager;
   readonly starter: ContainerStarter;
   readonly killer: ContainerKiller;
   readonly clusterDns: ClusterDns;

@@ -1,7 +1,7 @@
 /** The strategic merge patch that turns one pod status into another. Pure. */
 import { isDeepStrictEqual } from 'node:util';
 import type { PodCondition, PodStatus } from '../../api/schema/types.ts';
-import { isOwnCondition, isPassingCondition } from '../pod/status.ts';
+import { isOwnCondition, isPassingCondition } from '../pod/conditions.ts';
 
 /** Lists that are merged by a key unless told to be replaced. */
 const mergedLists = new Set(['podIPs', 'hostIPs']);

@@ -3,7 +3,7 @@
  * rename of the symlink `..data` switches over. The layout is upstream's AtomicWriter; programs that watch `..data` rely on it.
  */
 import { chmod, chown, lstat, mkdir, mkdtemp, readdir, readFile, readlink, rename, rm, symlink, writeFile } from 'node:fs/promises';
-import { dirname, join, posix } from 'node:path';
+import { basename, dirname, join, posix } from 'node:path';
 
 export interface VolumeFile {
   readonly bytes: Uint8Array;
@@ -18,6 +18,21 @@ export async function writeAtomically(dir: string, files: ReadonlyMap<string, Vo
   const before = await readlink(data).catch(() => undefined);
   if (before !== undefined && (await holds(join(dir, before), files))) return;
 
+  const next = await writeFiles(dir, files, group);
+  const tops = new Set([...files.keys()].map((path) => path.split('/')[0] ?? ''));
+  for (const top of tops) await linkToData(dir, top);
+  const temporary = join(dir, '..data_tmp');
+  await rm(temporary, { force: true });
+  await symlink(next, temporary);
+  await rename(temporary, data);
+  for (const entry of await readdir(dir)) {
+    const isStale = entry.startsWith('..') ? entry !== '..data' && entry !== next : !tops.has(entry);
+    if (isStale) await rm(join(dir, entry), { recursive: true, force: true });
+  }
+}
+
+/** The name of a new directory below `dir` that holds the files. */
+async function writeFiles(dir: string, files: ReadonlyMap<string, VolumeFile>, group: number | undefined): Promise<string> {
   const stamp = new Date().toISOString().slice(0, 19).replaceAll('-', '_').replaceAll(':', '_').replace('T', '_');
   const next = await mkdtemp(join(dir, `..${stamp}.`));
   await chmod(next, 0o755);
@@ -28,23 +43,15 @@ export async function writeAtomically(dir: string, files: ReadonlyMap<string, Vo
     await chmod(file, mode);
     if (group !== undefined) await chown(file, 0, group);
   }
-  // Names at the top point through ..data, so the one rename switches them all.
-  const tops = new Set([...files.keys()].map((path) => path.split('/')[0] ?? ''));
-  for (const top of tops) {
-    const link = join(dir, top);
-    if ((await readlink(link).catch(() => '')) !== `..data/${top}`) {
-      await rm(link, { recursive: true, force: true });
-      await symlink(`..data/${top}`, link);
-    }
-  }
-  const temporary = join(dir, '..data_tmp');
-  await rm(temporary, { force: true });
-  await symlink(next.slice(dir.length + 1), temporary);
-  await rename(temporary, data);
-  for (const entry of await readdir(dir)) {
-    if (entry === '..data' || join(dir, entry) === next) continue;
-    if (entry.startsWith('..') || !tops.has(entry)) await rm(join(dir, entry), { recursive: true, force: true });
-  }
+  return basename(next);
+}
+
+/** Names at the top point through ..data, so the one rename switches them all. */
+async function linkToData(dir: string, name: string): Promise<void> {
+  const link = join(dir, name);
+  if ((await readlink(link).catch(() => '')) === `..data/${name}`) return;
+  await rm(link, { recursive: true, force: true });
+  await symlink(`..data/${name}`, link);
 }
 
 function checkPath(path: string): void {

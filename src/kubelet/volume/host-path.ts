@@ -11,24 +11,19 @@ const checks: Readonly<Record<string, { readonly is: (s: Stats) => boolean; read
   BlockDevice: { is: (s) => s.isBlockDevice(), what: 'a block device' },
 };
 
+/** Types that make what is not there. */
+const creators: Readonly<Record<string, { readonly check: string; readonly create: (path: string) => Promise<unknown> }>> = {
+  DirectoryOrCreate: { check: 'Directory', create: (path) => mkdir(path, { recursive: true, mode: 0o755 }) },
+  FileOrCreate: { check: 'File', create: (path) => writeFile(path, '', { mode: 0o644, flag: 'a' }) },
+};
+
 export async function prepareHostPath(path: string, type: string): Promise<void> {
   const found = await stat(path).catch(() => undefined);
-  if (type === '') {
-    // The runtime would refuse to mount what is not there; upstream's container runtimes made a directory of old.
-    if (!found) await mkdir(path, { recursive: true, mode: 0o755 });
-    return;
-  }
-  if (type === 'DirectoryOrCreate') {
-    if (!found) await mkdir(path, { recursive: true, mode: 0o755 });
-    else if (!found.isDirectory()) throw new Error(`hostPath type check failed: ${path} is not a directory`);
-    return;
-  }
-  if (type === 'FileOrCreate') {
-    if (!found) await writeFile(path, '', { mode: 0o644, flag: 'a' });
-    else if (!found.isFile()) throw new Error(`hostPath type check failed: ${path} is not a file`);
-    return;
-  }
-  const check = checks[type];
+  // Without a type nothing is checked, but the runtime would refuse to mount what is not there.
+  const creator = creators[type || 'DirectoryOrCreate'];
+  if (creator && !found) await creator.create(path);
+  if (type === '' || (creator && !found)) return;
+  const check = checks[creator?.check ?? type];
   if (!check) throw new Error(`hostPath type "${type}" is not supported`);
   if (!found || !check.is(found)) throw new Error(`hostPath type check failed: ${path} is not ${check.what}`);
 }

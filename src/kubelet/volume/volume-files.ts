@@ -1,10 +1,11 @@
 /** The files of configMap, secret, downwardAPI and projected volumes. */
 import type {
   ConfigMap,
+  ConfigMapProjection,
   DownwardAPIVolumeFile,
-  KeyToPath,
   Pod,
   Secret,
+  SecretProjection,
   ServiceAccountTokenProjection,
   Volume,
   VolumeProjection,
@@ -45,28 +46,29 @@ async function addProjection(
   { configMap, secret, downwardAPI, serviceAccountToken }: VolumeProjection,
   defaultMode: number | undefined,
   facts: NodeFacts,
-  sources: FileSources,
+  { config, token }: FileSources,
 ): Promise<void> {
   const namespace = namespaceOf(pod);
   const mode = defaultMode ?? defaultFileMode;
   if (configMap) {
-    const object = await sources.config.configMap(namespace, configMap.name ?? '');
-    if (object)
-      addKeys(files, contentOf(object), configMap.items, configMap.optional === true, mode, `configmap references non-existent config key`);
-    else if (!configMap.optional) throw new Error(`configmap "${configMap.name}" not found`);
+    const object = found(await config.configMap(namespace, configMap.name ?? ''), configMap, 'configmap');
+    addKeys(files, object, configMap, mode, 'configmap references non-existent config key');
   }
   if (secret) {
-    const object = await sources.config.secret(namespace, secret.name ?? '');
-    if (object) addKeys(files, contentOf(object), secret.items, secret.optional === true, mode, `references non-existent secret key`);
-    else if (!secret.optional) throw new Error(`secret "${secret.name}" not found`);
+    const object = found(await config.secret(namespace, secret.name ?? ''), secret, 'secret');
+    addKeys(files, object, secret, mode, 'references non-existent secret key');
   }
   for (const item of downwardAPI?.items ?? [])
     files.set(item.path, { bytes: Buffer.from(downwardText(pod, item, facts)), mode: item.mode ?? mode });
   if (serviceAccountToken) {
-    const token = await sources.token(pod, serviceAccountToken);
     const grouped = specOf(pod).securityContext?.fsGroup !== undefined;
-    files.set(serviceAccountToken.path, { bytes: Buffer.from(token), mode: grouped ? 0o640 : mode });
+    files.set(serviceAccountToken.path, { bytes: Buffer.from(await token(pod, serviceAccountToken)), mode: grouped ? 0o640 : mode });
   }
+}
+
+function found<T>(object: T | undefined, { name, optional }: ConfigMapProjection | SecretProjection, kind: string): T | undefined {
+  if (!object && !optional) throw new Error(`${kind} "${name}" not found`);
+  return object;
 }
 
 function contentOf(object: ConfigMap | Secret): Map<string, Uint8Array> {
@@ -78,18 +80,17 @@ function contentOf(object: ConfigMap | Secret): Map<string, Uint8Array> {
   return content;
 }
 
+/** All keys, or those that the volume lists. */
 function addKeys(
   files: Files,
-  content: ReadonlyMap<string, Uint8Array>,
-  items: readonly KeyToPath[] | undefined,
-  optional: boolean,
+  object: ConfigMap | Secret | undefined,
+  { items = [], optional }: ConfigMapProjection | SecretProjection,
   mode: number,
   missing: string,
 ): void {
-  if (!items?.length) {
-    for (const [key, bytes] of content) files.set(key, { bytes, mode });
-    return;
-  }
+  if (!object) return;
+  const content = contentOf(object);
+  if (items.length === 0) for (const [key, bytes] of content) files.set(key, { bytes, mode });
   for (const item of items) {
     const bytes = content.get(item.key);
     if (bytes) files.set(item.path, { bytes, mode: item.mode ?? mode });

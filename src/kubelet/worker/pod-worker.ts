@@ -1,19 +1,20 @@
 /**
  * The life of one pod (by uid) on this node: one loop, never two steps at a time. A step reads what the runtime holds, decides
- * (computeActions) and acts; it runs when something changed, when a back-off ends, and about once a minute to refresh volumes.
+ * (computePodActions) and acts; it runs when something changed, when a back-off ends, and about once a minute to refresh volumes.
  */
 
 import { rm } from 'node:fs/promises';
 import { isDeepStrictEqual } from 'node:util';
 import type { Pod, PodStatus } from '../../api/schema/types.ts';
 import { messageOf } from '../../errors/known-error.ts';
-import { computeActions } from '../pod/actions.ts';
+import { computePodActions } from '../pod/actions.ts';
+import { isOwnCondition } from '../pod/conditions.ts';
 import type { NodeFacts } from '../pod/downward.ts';
 import { podResources } from '../pod/resources.ts';
 import type { PodRuntime } from '../pod/runtime-state.ts';
 import { logDirectory } from '../pod/sandbox-config.ts';
-import { isTerminal, namespaceOf, specOf, uidOf } from '../pod/spec.ts';
-import { isOwnCondition, podStatus, type WaitReason } from '../pod/status.ts';
+import { isFinal, namespaceOf, specOf, uidOf } from '../pod/spec.ts';
+import { podStatus, type WaitReason } from '../pod/status.ts';
 import { ResizeState } from './resize-state.ts';
 import type { WorkerDeps } from './worker-deps.ts';
 
@@ -60,7 +61,7 @@ export class PodWorker {
     this.#status = pod.status ?? {};
     // What has begun is not judged again.
     this.#admitted = pod.metadata.deletionTimestamp !== undefined || (pod.status?.phase ?? 'Pending') !== 'Pending';
-    this.#wasOver = isTerminal(pod);
+    this.#wasOver = isFinal(pod.status?.phase);
     if (this.#wasOver) this.#phase = 'ending';
   }
 
@@ -209,7 +210,7 @@ export class PodWorker {
     this.#deps.probes.sync(this.#pod, runtime);
     await this.#admit(runtime);
     const status = this.#rejected ? this.#reject(this.#rejected) : this.#report(runtime, false);
-    const final = status.phase === 'Failed' || status.phase === 'Succeeded';
+    const final = isFinal(status.phase);
     if (this.#gone || this.#pod.metadata.deletionTimestamp || final) return this.#end(runtime);
     return this.#keepGoing(runtime);
   }
@@ -230,7 +231,7 @@ export class PodWorker {
       events.pod(pod, 'Normal', 'DeadlineExceeded', this.#rejected.message);
       return 0;
     }
-    const actions = computeActions(pod, runtime, probes);
+    const actions = computePodActions(pod, runtime, probes);
     const problem = specOf(pod).hostNetwork ? undefined : networkProblem();
     if (actions.createSandbox !== undefined && problem !== undefined) {
       events.pod(pod, 'Warning', 'NetworkNotReady', `network is not ready: ${problem}`);

@@ -2,7 +2,7 @@
 import type { Pod, PodStatus } from '../../api/schema/types.ts';
 import type { Clock } from '../../clock/clock.ts';
 import type { Log } from '../../observability/log.ts';
-import type { Cgroups } from '../node/cgroups.ts';
+import type { CgroupManager } from '../node/cgroup-manager.ts';
 import type { NodeFacts } from '../pod/downward.ts';
 import type { ResizeProblem } from '../pod/resize.ts';
 import type { WaitReason } from '../pod/status.ts';
@@ -28,7 +28,7 @@ export interface WorkerDeps {
   readonly statuses: StatusManager;
   readonly volumes: VolumeManager;
   readonly tokens: TokenManager;
-  readonly cgroups: Cgroups;
+  readonly cgroups: CgroupManager;
   readonly logsRoot: string;
   readonly runtimeName: string;
   readonly facts: () => NodeFacts;

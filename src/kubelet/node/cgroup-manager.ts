@@ -31,15 +31,15 @@ export function hierarchiesOf(mountinfo: string): Hierarchy[] {
   return [...found, { path: unified, controllers: [], ...(found.length > 0 ? { idle: true } : {}) }];
 }
 
-export class Cgroups {
+export class CgroupManager {
   readonly #hierarchies: readonly Hierarchy[];
 
   constructor(hierarchies: readonly Hierarchy[]) {
     this.#hierarchies = hierarchies;
   }
 
-  static async ofThisProcess(): Promise<Cgroups> {
-    return new Cgroups(hierarchiesOf(await readFile('/proc/self/mountinfo', 'utf8')));
+  static async ofThisProcess(): Promise<CgroupManager> {
+    return new CgroupManager(hierarchiesOf(await readFile('/proc/self/mountinfo', 'utf8')));
   }
 
   get version(): 1 | 2 {
@@ -56,25 +56,15 @@ export class Cgroups {
     await this.#create(resources);
   }
 
-  async #create({ cgroup, cpuShares, cpuQuota, memoryLimit }: PodResources): Promise<void> {
+  async #create(resources: PodResources): Promise<void> {
+    const used = this.#hierarchies.filter((h) => !h.idle);
     await Promise.all(
-      this.#hierarchies.map(async ({ path, controllers, idle }) => {
-        if (idle) return;
-        const dir = path + cgroup;
+      used.map(async ({ path, controllers }) => {
+        const dir = path + resources.cgroup;
         await mkdir(dir, { recursive: true });
-        if (controllers.length === 0) {
-          // Children may only use what their parent hands down; a kernel without one of them still runs pods.
-          for (const c of ['cpu', 'memory', 'pids', 'cpuset', 'io']) await setting(`${parentOf(dir)}/cgroup.subtree_control`, `+${c}`);
-          await setting(`${dir}/cpu.weight`, String(Math.floor(1 + ((cpuShares - 2) * 9999) / 262_142)));
-          if (cpuQuota > 0) await setting(`${dir}/cpu.max`, `${cpuQuota} 100000`);
-          if (memoryLimit > 0) await setting(`${dir}/memory.max`, String(memoryLimit));
-          return;
-        }
-        if (controllers.includes('cpu')) {
-          await setting(`${dir}/cpu.shares`, String(cpuShares));
-          if (cpuQuota > 0) await setting(`${dir}/cpu.cfs_quota_us`, String(cpuQuota));
-        }
-        if (controllers.includes('memory') && memoryLimit > 0) await setting(`${dir}/memory.limit_in_bytes`, String(memoryLimit));
+        if (controllers.length === 0) await handDown(dir);
+        const values = controllers.length === 0 ? valuesOfV2(resources) : valuesOfV1(resources, controllers);
+        for (const [file, value] of values) await write(`${dir}/${file}`, String(value));
         if (controllers.includes('cpuset')) await inheritCpus(dir, path);
       }),
     );
@@ -102,7 +92,30 @@ function parentOf(dir: string): string {
   return dir.slice(0, dir.lastIndexOf('/'));
 }
 
-async function setting(file: string, text: string): Promise<void> {
+type Values = readonly (readonly [file: string, value: number | string])[];
+
+/** Files and values of a pod's cgroup below the hierarchy of these controllers. */
+export function valuesOfV1({ cpuShares, cpuQuota, memoryLimit }: PodResources, controllers: readonly string[]): Values {
+  const cpu: Values = [['cpu.shares', cpuShares], ...(cpuQuota > 0 ? [['cpu.cfs_quota_us', cpuQuota] as const] : [])];
+  const memory: Values = memoryLimit > 0 ? [['memory.limit_in_bytes', memoryLimit]] : [];
+  return [...(controllers.includes('cpu') ? cpu : []), ...(controllers.includes('memory') ? memory : [])];
+}
+
+/** Shares of 2 to 262144 become weights of 1 to 10000, as runc and upstream convert them. */
+export function valuesOfV2({ cpuShares, cpuQuota, memoryLimit }: PodResources): Values {
+  return [
+    ['cpu.weight', Math.floor(1 + ((cpuShares - 2) * 9999) / 262_142)],
+    ...(cpuQuota > 0 ? [['cpu.max', `${cpuQuota} 100000`] as const] : []),
+    ...(memoryLimit > 0 ? [['memory.max', memoryLimit] as const] : []),
+  ];
+}
+
+/** Children may only use the controllers that their parent hands down; a kernel without one of them still runs pods. */
+async function handDown(dir: string): Promise<void> {
+  for (const c of ['cpu', 'memory', 'pids', 'cpuset', 'io']) await write(`${parentOf(dir)}/cgroup.subtree_control`, `+${c}`);
+}
+
+async function write(file: string, text: string): Promise<void> {
   await writeFile(file, text).catch(() => {});
 }
 
@@ -111,7 +124,7 @@ async function inheritCpus(dir: string, root: string): Promise<void> {
   if (parentOf(dir).length >= root.length && dir !== root) await inheritCpus(parentOf(dir), root);
   for (const file of ['cpuset.cpus', 'cpuset.mems']) {
     const own = await readFile(`${dir}/${file}`, 'utf8').catch(() => 'unknown');
-    if (own.trim() === '') await setting(`${dir}/${file}`, await readFile(`${parentOf(dir)}/${file}`, 'utf8').catch(() => ''));
+    if (own.trim() === '') await write(`${dir}/${file}`, await readFile(`${parentOf(dir)}/${file}`, 'utf8').catch(() => ''));
   }
 }
 
