@@ -1,115 +1,196 @@
 /**
- * One of several processes leads, by holding a Lease (as client-go's leaderelection with a LeaseLock does, so that both
- * may take part in one election). https://kubernetes.io/docs/concepts/architecture/leases/
+ * One of several processes leads, by holding a Lease: what client-go's leaderelection does with a LeaseLock, so that both may take part in
+ * one election. https://kubernetes.io/docs/concepts/architecture/leases/
  */
 import { leases } from '../api/resource-types.ts';
 import type { Lease } from '../api/schema/types.ts';
-import { type Clock, systemClock } from '../clock/clock.ts';
+import type { Clock } from '../clock/clock.ts';
 import { microTimestamp } from '../clock/timestamp.ts';
-import { messageOf } from '../errors/known-error.ts';
+import { KnownError, messageOf } from '../errors/known-error.ts';
 import type { Log } from '../observability/log.ts';
-import { isNotFound } from './api-error.ts';
+import { isAlreadyExists, isConflict, isNotFound } from './api-error.ts';
 import type { Client } from './client.ts';
 
 export interface LeaderElectionOptions {
-  readonly client: Client;
+  readonly client: Pick<Client, 'get' | 'create' | 'update'>;
+  readonly namespace: string;
   readonly name: string;
-  readonly namespace?: string;
   /** Must be unique to the process: host name plus something random. */
   readonly identity: string;
-  readonly leaseSeconds?: number;
-  readonly renewDeadlineMs?: number;
-  readonly retryMs?: number;
-  readonly clock?: Clock;
+  /** Others wait so long after the last renewal that they saw, before they take the Lease. */
+  readonly leaseDurationMs: number;
+  /** The leader gives up when it could not renew for so long; less than `leaseDurationMs`, and the rest is what it has to stop. */
+  readonly renewDeadlineMs: number;
+  /** Between two attempts to take or renew the Lease. */
+  readonly retryPeriodMs: number;
+  readonly clock: Clock;
   readonly log: Log;
-  readonly signal: AbortSignal;
-  /** Runs while this process leads; its signal aborts when it no longer does. */
-  readonly lead: (signal: AbortSignal) => Promise<void>;
 }
 
-/** Waits for the lead, calls `lead`, and resolves when that has ended, the lead is lost, or the signal aborts. */
-export async function runLeaderElection(options: LeaderElectionOptions): Promise<void> {
-  const { client, name, identity, log, signal } = options;
-  const namespace = options.namespace ?? 'kube-system';
-  const clock = options.clock ?? systemClock;
-  const leaseSeconds = options.leaseSeconds ?? 15;
-  const renewDeadlineMs = options.renewDeadlineMs ?? 10_000;
-  const retryMs = options.retryMs ?? 2_000;
-  // A lease is judged by when its change was seen here, never by the clocks of two machines.
-  let seen: { readonly version: string; readonly at: number } | undefined;
+export class LeaderElector {
+  readonly #options: LeaderElectionOptions;
+  /** The Lease as it was last seen or written. */
+  #observed: Lease | undefined;
+  /** When that version was first seen here: a Lease is judged by this, never by the clocks of two machines. */
+  #observedAt = 0;
+  /** When the last renewal that succeeded was asked for. */
+  #renewedAt = 0;
+  #said = '';
 
-  async function tryAcquire(signal: AbortSignal): Promise<boolean> {
-    let lease: Lease | undefined;
-    try {
-      lease = await client.get(leases, name, { namespace, signal });
-    } catch (err) {
-      if (!isNotFound(err)) throw err;
+  constructor(options: LeaderElectionOptions) {
+    this.#options = options;
+  }
+
+  /** Whether the Lease is this one's, as far as it knows. */
+  get isLeader(): boolean {
+    return this.#observed?.spec?.holderIdentity === this.#options.identity;
+  }
+
+  /** Whether it leads by a Lease that others may take: its work should have ended. */
+  get isExpired(): boolean {
+    return this.isLeader && this.#leftMs(this.#options.leaseDurationMs) <= 0;
+  }
+
+  /**
+   * Waits for the lead, then calls `lead`, whose signal aborts when the lead is lost or `signal` aborts. Resolves when that has ended; the
+   * Lease is renewed until then, and given back. Throws what `lead` throws, and TIMED_OUT when it goes on although the Lease runs out:
+   * the process must end then, before another one acts.
+   */
+  async run(lead: (signal: AbortSignal) => Promise<void>, signal: AbortSignal): Promise<void> {
+    if (!(await this.#acquire(signal))) return;
+    this.#options.log.info(`Leading by lease "${this.#key}"`, { identity: this.#options.identity });
+    const lost = new AbortController();
+    const over = new AbortController();
+    const leading = lead(AbortSignal.any([signal, lost.signal])).finally(() => over.abort());
+    // Awaited below, when the Lease has been seen to.
+    leading.catch(() => {});
+    const isKept = await this.#renew(over.signal);
+    if (isKept) await this.#release();
+    else {
+      this.#options.log.error(`Lost lease "${this.#key}"`, { identity: this.#options.identity });
+      lost.abort(new Error('lost the lease'));
+      await this.#endsInTime(over.signal);
     }
-    const now = microTimestamp(clock.now());
-    const mine = { holderIdentity: identity, leaseDurationSeconds: leaseSeconds, renewTime: now };
-    if (!lease) {
-      const spec = { ...mine, acquireTime: now, leaseTransitions: 0 };
-      await client.create(leases, { apiVersion: 'coordination.k8s.io/v1', kind: 'Lease', metadata: { name, namespace }, spec }, { signal });
-      return true;
-    }
-    const version = lease.metadata.resourceVersion ?? '';
-    const holder = lease.spec?.holderIdentity;
-    if (holder && holder !== identity) {
-      if (seen?.version !== version) seen = { version, at: clock.monotonic() };
-      if (clock.monotonic() < seen.at + (lease.spec?.leaseDurationSeconds ?? leaseSeconds) * 1000) return false;
-    }
-    const taken = holder === identity ? {} : { acquireTime: now, leaseTransitions: (lease.spec?.leaseTransitions ?? 0) + 1 };
-    await client.update(leases, { ...lease, spec: { ...lease.spec, ...mine, ...taken } }, { signal });
+    await leading;
+  }
+
+  /** One attempt. True when the Lease is this one's now; throws what the API server answers. */
+  async tryAcquireOrRenew(signal: AbortSignal): Promise<boolean> {
+    const { client, namespace, name, identity, clock } = this.#options;
+    const asked = clock.monotonic();
+    const lease = await client.get(leases, name, { namespace, signal }).catch((err: unknown) => {
+      if (isNotFound(err)) return undefined;
+      throw err;
+    });
+    this.#observe(lease);
+    const holder = lease?.spec?.holderIdentity;
+    if (holder && holder !== identity && this.#isHeld(lease)) return false;
+    const metadata = { namespace, name };
+    const written = lease
+      ? await client.update(leases, { ...lease, spec: this.#renewed(lease.spec) }, { signal })
+      : await client.create(
+          leases,
+          { apiVersion: 'coordination.k8s.io/v1', kind: 'Lease', metadata, spec: this.#renewed(undefined) },
+          { signal },
+        );
+    this.#observe(written);
+    this.#renewedAt = asked;
     return true;
   }
 
-  async function attempt(): Promise<boolean> {
+  get #key(): string {
+    return `${this.#options.namespace}/${this.#options.name}`;
+  }
+
+  #observe(lease: Lease | undefined): void {
+    if (lease?.metadata.resourceVersion !== this.#observed?.metadata.resourceVersion) this.#observedAt = this.#options.clock.monotonic();
+    this.#observed = lease;
+  }
+
+  #isHeld(lease: Lease | undefined): boolean {
+    const { clock, leaseDurationMs } = this.#options;
+    const seconds = lease?.spec?.leaseDurationSeconds ?? leaseDurationMs / 1000;
+    return clock.monotonic() < this.#observedAt + seconds * 1000;
+  }
+
+  #renewed(spec: Lease['spec']): NonNullable<Lease['spec']> {
+    const { identity, leaseDurationMs, clock } = this.#options;
+    const now = microTimestamp(clock.now());
+    const mine = { holderIdentity: identity, leaseDurationSeconds: Math.ceil(leaseDurationMs / 1000), renewTime: now };
+    if (spec?.holderIdentity === identity) return { ...spec, ...mine };
+    const leaseTransitions = spec === undefined ? 0 : (spec.leaseTransitions ?? 0) + 1;
+    return { ...spec, ...mine, acquireTime: now, leaseTransitions };
+  }
+
+  /** What is left of `ms` since the last renewal. */
+  #leftMs(ms: number): number {
+    return this.#renewedAt + ms - this.#options.clock.monotonic();
+  }
+
+  /** False when the signal aborts first. */
+  async #acquire(signal: AbortSignal): Promise<boolean> {
+    const { clock, renewDeadlineMs, retryPeriodMs } = this.#options;
+    while (!signal.aborted) {
+      if (await this.#attempt(renewDeadlineMs / 2, signal)) return true;
+      await clock.sleep(retryPeriodMs, signal).catch(() => {});
+    }
+    return false;
+  }
+
+  /** True when the signal aborts while the Lease is held; false when it cannot be held. */
+  async #renew(signal: AbortSignal): Promise<boolean> {
+    const { clock, renewDeadlineMs, retryPeriodMs } = this.#options;
+    for (;;) {
+      await clock.sleep(Math.min(retryPeriodMs, this.#leftMs(renewDeadlineMs)), signal).catch(() => {});
+      if (signal.aborted) return true;
+      const leftMs = this.#leftMs(renewDeadlineMs);
+      // An answer that never comes must leave time for another attempt.
+      if (leftMs > 0 && (await this.#attempt(Math.min(leftMs, renewDeadlineMs / 2), signal))) continue;
+      if (signal.aborted) return true;
+      if (!this.isLeader || this.#leftMs(renewDeadlineMs) <= 0) return false;
+    }
+  }
+
+  async #attempt(timeoutMs: number, signal: AbortSignal): Promise<boolean> {
+    const { clock, log } = this.#options;
     const late = new AbortController();
-    // An answer that takes longer than the lease is good for would leave two leaders.
-    const timer = clock.after(renewDeadlineMs / 2, () => late.abort(new Error(`no answer within ${renewDeadlineMs / 2000} s`)));
+    const timer = clock.after(timeoutMs, () => late.abort(new Error(`no answer within ${timeoutMs / 1000} s`)));
     try {
-      return await tryAcquire(AbortSignal.any([signal, late.signal]));
+      const isMine = await this.tryAcquireOrRenew(AbortSignal.any([signal, late.signal]));
+      this.#said = '';
+      return isMine;
     } catch (err) {
-      if (!signal.aborted) log.debug(`Cannot take lease "${namespace}/${name}" yet: ${messageOf(err)}`);
+      const why = messageOf(err);
+      // Another one was faster: what elections are for.
+      const isNews = why !== this.#said && !isConflict(err) && !isAlreadyExists(err);
+      if (!signal.aborted) log[isNews ? 'warn' : 'debug'](`Cannot take lease "${this.#key}" yet: ${why}`);
+      this.#said = why;
       return false;
     } finally {
       timer.cancel();
     }
   }
 
-  while (!(await attempt())) {
-    if (signal.aborted) return;
-    await clock.sleep(retryMs, signal).catch(() => {});
-    if (signal.aborted) return;
+  /** Gives the Lease back, so that the next one need not wait for it to run out. A version that another one wrote stays. */
+  async #release(): Promise<void> {
+    const { client, clock, renewDeadlineMs } = this.#options;
+    const lease = this.#observed;
+    if (!lease || !this.isLeader) return;
+    const spec = { ...lease.spec, holderIdentity: '', leaseDurationSeconds: 1, renewTime: microTimestamp(clock.now()) };
+    this.#observed = undefined;
+    // The process that ends must not wait for an API server that does not answer.
+    const late = new AbortController();
+    const timer = clock.after(renewDeadlineMs / 2, () => late.abort());
+    await client.update(leases, { ...lease, spec }, { signal: late.signal }).catch(() => {});
+    timer.cancel();
   }
-  log.info(`Leading by lease "${namespace}/${name}"`, { identity });
-  const lost = new AbortController();
-  const leading = options.lead(AbortSignal.any([signal, lost.signal]));
-  const ended = leading.then(
-    () => true,
-    () => true,
-  );
-  let renewed = clock.monotonic();
-  const over = new AbortController();
-  void ended.then(() => over.abort());
-  while (!signal.aborted && !over.signal.aborted) {
-    await clock.sleep(retryMs, AbortSignal.any([signal, over.signal])).catch(() => {});
-    if (signal.aborted || over.signal.aborted) break;
-    const asked = clock.monotonic();
-    if (await attempt()) renewed = asked;
-    else if (clock.monotonic() - renewed > renewDeadlineMs) {
-      log.error(`Lost lease "${namespace}/${name}"`, { identity });
-      lost.abort(new Error('lost the lease'));
-      break;
-    }
-  }
-  await leading;
-  await release();
 
-  /** Gives the lease back, so that the next one need not wait for it to run out. */
-  async function release(): Promise<void> {
-    if (lost.signal.aborted) return;
-    const spec = { holderIdentity: '', leaseDurationSeconds: 1, renewTime: microTimestamp(clock.now()) };
-    await client.patch(leases, name, { spec }, { namespace }).catch(() => {});
+  async #endsInTime(over: AbortSignal): Promise<void> {
+    const { clock, leaseDurationMs, name } = this.#options;
+    await clock.sleep(Math.max(this.#leftMs(leaseDurationMs), 0), over).catch(() => {});
+    if (!over.aborted)
+      throw new KnownError('TIMED_OUT', `Cannot stop "${name}" before its Lease ran out`, {
+        hint: 'Another process leads from now on; this one must end, and may be started again',
+      });
   }
 }

@@ -2,7 +2,9 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { leases } from '../../src/api/resource-types.ts';
 import type { Client } from '../../src/client/client.ts';
-import { runLeaderElection } from '../../src/client/leader-election.ts';
+import { LeaderElector } from '../../src/client/leader-election.ts';
+import { aborted } from '../../src/clock/aborted.ts';
+import { systemClock } from '../../src/clock/clock.ts';
 import { silentLog } from '../../src/observability/log.ts';
 import { ControlPlane } from './testing/control-plane.ts';
 import { eventually } from './testing/eventually.ts';
@@ -16,21 +18,22 @@ interface Candidate {
 function candidate(client: Client, identity: string): Candidate {
   const stop = new AbortController();
   const self: { leads: boolean } = { leads: false };
-  const ended = runLeaderElection({
+  const elector = new LeaderElector({
     client,
+    namespace: 'kube-system',
     name: 'test',
     identity,
-    leaseSeconds: 2,
+    leaseDurationMs: 2_000,
     renewDeadlineMs: 1_000,
-    retryMs: 100,
+    retryPeriodMs: 100,
+    clock: systemClock,
     log: silentLog,
-    signal: stop.signal,
-    async lead(signal) {
-      self.leads = true;
-      await new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
-      self.leads = false;
-    },
   });
+  const ended = elector.run(async (signal) => {
+    self.leads = true;
+    await aborted(signal);
+    self.leads = false;
+  }, stop.signal);
   return Object.assign(self, { stop, ended });
 }
 
