@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { nodes as nodeType } from '../api/resource-types.ts';
 import type { Node } from '../api/schema/types.ts';
+import { labelNodeRoleControlPlane } from '../api/well-known.ts';
 import { Client } from '../client/client.ts';
 import { loadKubeconfig } from '../client/kubeconfig.ts';
 import { enterNetns } from '../linux/enter-netns.ts';
@@ -18,8 +19,6 @@ export function ownNodes(plan: LabPlan): NodePlan[] {
 
 /** A question may be lost while rules are being laid, so the first ones are not waited for long; a slow machine needs longer. */
 const firstPatienceMs = 250;
-
-const controlPlaneLabel = 'node-role.kubernetes.io/control-plane';
 
 /** Waits for the API server, for every node and for DNS, as far as they do not depend on parts that somebody else brings; marks the control plane, which a kubelet may not do itself (NodeRestriction). */
 export async function waitForCluster(
@@ -47,7 +46,7 @@ export async function waitForCluster(
   await progress.step(`${own.length === 1 ? '1 node' : `${own.length} nodes`} Ready`, () =>
     waitUntil('the nodes', { ...wait, hint: logs('NODE', 'agent.log') }, () => probeNodes(client, machines, options.signal)),
   );
-  await client.patch<Node>(nodeType, plan.controlPlane.name, { metadata: { labels: { [controlPlaneLabel]: '' } } });
+  await client.patch<Node>(nodeType, plan.controlPlane.name, { metadata: { labels: { [labelNodeRoleControlPlane]: '' } } });
   await removeForeignNodes(client, plan);
   let patienceMs = firstPatienceMs;
   await progress.step(`DNS answers at ${plan.dnsAddress}`, () =>

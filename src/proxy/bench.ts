@@ -4,6 +4,7 @@
  * ours is counted from objects to kernel.
  */
 import type { EndpointSlice, Service } from '../api/schema/types.ts';
+import { labelServiceName } from '../api/well-known.ts';
 import { mustRun, systemExec } from '../linux/exec.ts';
 import { inNetns } from '../linux/netns.ts';
 import { KernelNftables } from '../linux/nftables/kernel-nftables.ts';
@@ -52,7 +53,7 @@ function slice(n: number, ips: readonly string[]): EndpointSlice {
   return {
     apiVersion: 'discovery.k8s.io/v1',
     kind: 'EndpointSlice',
-    metadata: { namespace: 'bench', name: `s${n}-1`, labels: { 'kubernetes.io/service-name': `s${n}` } },
+    metadata: { namespace: 'bench', name: `s${n}-1`, labels: { [labelServiceName]: `s${n}` } },
     addressType: 'IPv4',
     ports: [{ name: '', port: 8080, protocol: 'TCP' }],
     endpoints: ips.map((ip) => ({ addresses: [ip], nodeName: 'node2' })),

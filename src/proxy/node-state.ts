@@ -1,11 +1,10 @@
 /** What the rules need to know of the node, from options, its Node object and its links' addresses. Pure. */
 import type { Node } from '../api/schema/types.ts';
+import { labelTopologyZone } from '../api/well-known.ts';
 import { cidrContains, familyOf, parseCidr, parseIp } from '../ip/ip.ts';
 import type { TableFamily } from '../linux/nftables/table.ts';
 import type { ProxyOptions } from './options.ts';
 import type { LocalDetector, NodeContext } from './plan/node-context.ts';
-
-const zoneLabel = 'topology.kubernetes.io/zone';
 
 function ofFamily(family: TableFamily, texts: readonly string[]): string[] {
   return texts.filter((text) => familyOf(text) === (family === 'ip' ? 4 : 6));
@@ -64,7 +63,7 @@ export function nodeContext(
   const fromNode = (node?.status?.addresses ?? []).filter((a) => a.type === 'InternalIP').map((a) => a.address);
   // A flag that names an address of one family says nothing about the other.
   const nodeIps = given.length > 0 ? given : canonical(fromNode);
-  const zone = node?.metadata.labels?.[zoneLabel];
+  const zone = node?.metadata.labels?.[labelTopologyZone];
   return {
     family,
     nodeName: options.nodeName,

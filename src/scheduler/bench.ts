@@ -6,6 +6,7 @@
 import { objectKey } from '../api/object-key.ts';
 import { nodes, pods } from '../api/resource-types.ts';
 import type { Node, Pod } from '../api/schema/types.ts';
+import { labelHostname, labelTopologyZone, taintNodeNotReady, taintNodeUnreachable } from '../api/well-known.ts';
 import type { Client } from '../client/client.ts';
 import type { InformerHandlers } from '../client/informer.ts';
 import type { InformerSet } from '../client/informers.ts';
@@ -21,7 +22,7 @@ const zoneCount = 10;
 
 function node(i: number): Node {
   const name = `node-${i}`;
-  const labels = { 'kubernetes.io/hostname': name, 'topology.kubernetes.io/zone': `zone-${i % zoneCount}` };
+  const labels = { [labelHostname]: name, [labelTopologyZone]: `zone-${i % zoneCount}` };
   const allocatable = { cpu: '32', memory: '128Gi', pods: '110' };
   return { apiVersion: 'v1', kind: 'Node', metadata: { name, labels }, spec: {}, status: { allocatable } };
 }
@@ -41,8 +42,8 @@ function pod(i: number, spec: Partial<NonNullable<Pod['spec']>>): Pod {
     spec: {
       containers: [{ name: 'main', image: 'example.com/app:1', resources: { requests: { cpu: '100m', memory: '64Mi' } } }],
       tolerations: [
-        { key: 'node.kubernetes.io/not-ready', operator: 'Exists', effect: 'NoExecute', tolerationSeconds: 300 },
-        { key: 'node.kubernetes.io/unreachable', operator: 'Exists', effect: 'NoExecute', tolerationSeconds: 300 },
+        { key: taintNodeNotReady, operator: 'Exists', effect: 'NoExecute', tolerationSeconds: 300 },
+        { key: taintNodeUnreachable, operator: 'Exists', effect: 'NoExecute', tolerationSeconds: 300 },
       ],
       ...spec,
     },
@@ -54,17 +55,17 @@ const apart = (i: number, topologyKey: string): Partial<NonNullable<Pod['spec']>
   return { affinity: { podAntiAffinity: { preferredDuringSchedulingIgnoredDuringExecution: [{ weight: 100, podAffinityTerm: term }] } } };
 };
 const together = (i: number): Partial<NonNullable<Pod['spec']>> => {
-  const term = { labelSelector: { matchLabels: { app: `owner-${i % 100}` } }, topologyKey: 'topology.kubernetes.io/zone' };
+  const term = { labelSelector: { matchLabels: { app: `owner-${i % 100}` } }, topologyKey: labelTopologyZone };
   return { affinity: { podAffinity: { requiredDuringSchedulingIgnoredDuringExecution: [term] } } };
 };
 const inZone = (i: number): Partial<NonNullable<Pod['spec']>> => ({
-  nodeSelector: { 'topology.kubernetes.io/zone': `zone-${i % zoneCount}` },
+  nodeSelector: { [labelTopologyZone]: `zone-${i % zoneCount}` },
 });
 
 const kinds: Readonly<Record<string, { readonly share: number; readonly spec: (i: number) => Partial<NonNullable<Pod['spec']>> }>> = {
   plain: { share: 1, spec: () => ({}) },
   'node selector': { share: 1, spec: inZone },
-  'preferred anti-affinity by host': { share: 0.2, spec: (i) => apart(i, 'kubernetes.io/hostname') },
+  'preferred anti-affinity by host': { share: 0.2, spec: (i) => apart(i, labelHostname) },
   'required affinity by zone': { share: 0.2, spec: together },
   'fits nowhere': { share: 0.2, spec: () => ({ nodeSelector: { no: 'where' } }) },
 };

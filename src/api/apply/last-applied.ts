@@ -1,9 +1,9 @@
 /** The annotation in which kubectl's client-side apply keeps what it applied last. */
+
+import { lastAppliedConfigAnnotation } from '../well-known.ts';
 import type { FieldSet, Path } from './field-set.ts';
 import type { Place } from './ownership.ts';
 import { compare, fieldsOf, type Json } from './typed.ts';
-
-const lastApplied = 'kubectl.kubernetes.io/last-applied-configuration';
 
 function annotationsOf(object: Json): Json {
   return ((object.metadata as Json | undefined)?.annotations ?? {}) as Json;
@@ -11,7 +11,7 @@ function annotationsOf(object: Json): Json {
 
 /** The fields of kubectl's annotation that are as it says; undefined when there is none, or none that can be read. */
 export function fieldsLastApplied(live: Json, place: Place): FieldSet | undefined {
-  const text = annotationsOf(live)[lastApplied];
+  const text = annotationsOf(live)[lastAppliedConfigAnnotation];
   if (typeof text !== 'string' || text === '') return undefined;
   let last: unknown;
   try {
@@ -24,20 +24,20 @@ export function fieldsLastApplied(live: Json, place: Place): FieldSet | undefine
   return fieldsOf(last, place.shape).difference(added).difference(modified).difference(removed);
 }
 
-export const lastAppliedPath: Path = ['f:metadata', 'f:annotations', `f:${lastApplied}`];
+export const lastAppliedPath: Path = ['f:metadata', 'f:annotations', `f:${lastAppliedConfigAnnotation}`];
 
 const maxAnnotationBytes = 256 * 1024;
 
 /** Somebody may go back to client-side apply, which compares with what the annotation says. */
 export function keepLastApplied(object: Json, config: Json): void {
   const annotations = annotationsOf(object);
-  if (!annotations[lastApplied]) return;
+  if (!annotations[lastAppliedConfigAnnotation]) return;
   const metadata = (config.metadata ?? {}) as Json;
-  const { [lastApplied]: _itself, ...others } = annotationsOf(config);
+  const { [lastAppliedConfigAnnotation]: _itself, ...others } = annotationsOf(config);
   const applied = { ...config, metadata: metadata.annotations === undefined ? metadata : { ...metadata, annotations: others } };
-  const next: Json = { ...annotations, [lastApplied]: `${JSON.stringify(inOrder(applied))}\n` };
+  const next: Json = { ...annotations, [lastAppliedConfigAnnotation]: `${JSON.stringify(inOrder(applied))}\n` };
   const bytes = Object.entries(next).reduce((sum, [key, value]) => sum + Buffer.byteLength(key) + Buffer.byteLength(String(value)), 0);
-  if (bytes > maxAnnotationBytes) delete next[lastApplied];
+  if (bytes > maxAnnotationBytes) delete next[lastAppliedConfigAnnotation];
   object.metadata = { ...(object.metadata as Json), annotations: next };
 }
 

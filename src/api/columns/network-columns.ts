@@ -2,6 +2,7 @@
 import type { Columns } from '../registry/resource-row.ts';
 import type { EndpointSlice, Endpoints, Ingress, IngressClass, IPAddress, NetworkPolicy, Service, ServiceCIDR } from '../schema/types.ts';
 import { formatLabelSelector } from '../selector/label.ts';
+import { annotationIngressClass } from '../well-known.ts';
 import { age, column, columnsOf, labelsText, wide } from './columns.ts';
 
 /** How many addresses or ports a cell lists. */
@@ -35,7 +36,7 @@ export const endpointSliceColumns: Columns<EndpointSlice> = columnsOf<EndpointSl
 ]);
 
 export const ingressColumns: Columns<Ingress> = columnsOf<Ingress>([
-  column('Class', ({ spec, metadata }) => spec?.ingressClassName ?? metadata.annotations?.['kubernetes.io/ingress.class'] ?? '<none>'),
+  column('Class', ({ spec, metadata }) => spec?.ingressClassName ?? metadata.annotations?.[annotationIngressClass] ?? '<none>'),
   column('Hosts', ({ spec }) => someOf((spec?.rules ?? []).flatMap(({ host }) => (host ? [host] : []))) || '*'),
   column('Address', ({ status }) => balancerText(status?.loadBalancer?.ingress ?? [])),
   column('Ports', ({ spec }) => (spec?.tls?.length ? '80, 443' : '80')),

@@ -1,6 +1,7 @@
 /** Certificate requests. */
 import { isDeepStrictEqual } from 'node:util';
 import type { CertificateSigningRequest } from '../schema/types.ts';
+import { legacyUnknownSignerName } from '../well-known.ts';
 import { duplicates, eachOf, type FieldError, forbidden, invalid, notSupported, oneOf, required, tooLong } from './field-error.ts';
 import { isDns1123Label, isDns1123Subdomain } from './names.ts';
 
@@ -27,7 +28,7 @@ export function certificateErrors({ spec }: CertificateSigningRequest): FieldErr
     ...eachOf(given, 'spec.usages', (usage, path) => (usages.includes(usage) ? [] : [notSupported(path, usage, usages)])),
     ...duplicates(given ?? [], (index) => `spec.usages[${index}]`),
   );
-  if (signerName === 'kubernetes.io/legacy-unknown') {
+  if (signerName === legacyUnknownSignerName) {
     errors.push(invalid('spec.signerName', signerName, 'the legacy signerName is not allowed via this API version'));
   } else errors.push(...signerNameErrors(signerName, 'spec.signerName'));
   if (seconds !== undefined && seconds < minCertificateSeconds) {

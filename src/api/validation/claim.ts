@@ -8,6 +8,7 @@ import type {
   TypedLocalObjectReference,
   TypedObjectReference,
 } from '../schema/types.ts';
+import { betaStorageClassAnnotation } from '../well-known.ts';
 import {
   eachEntry,
   eachOf,
@@ -27,7 +28,6 @@ import { isNative } from './resource-name.ts';
 
 const accessModes: readonly string[] = ['ReadOnlyMany', 'ReadWriteMany', 'ReadWriteOnce', 'ReadWriteOncePod'];
 export const volumeModes: readonly string[] = ['Block', 'Filesystem'];
-const classAnnotation = 'volume.beta.kubernetes.io/storage-class';
 const resizeStatuses: readonly string[] = [
   'ControllerResizeInProgress',
   'ControllerResizeInfeasible',
@@ -103,9 +103,9 @@ export function claimUpdateErrors(next: PersistentVolumeClaim, old: PersistentVo
   const errors = [
     ...claimErrors(next),
     ...immutable(
-      next.metadata.annotations?.[classAnnotation],
-      old.metadata.annotations?.[classAnnotation],
-      `metadata.annotations[${classAnnotation}]`,
+      next.metadata.annotations?.[betaStorageClassAnnotation],
+      old.metadata.annotations?.[betaStorageClassAnnotation],
+      `metadata.annotations[${betaStorageClassAnnotation}]`,
     ),
   ];
   const [now, was] = [next.spec ?? {}, old.spec ?? {}];

@@ -2,6 +2,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import { qosClassOf } from '../defaults/qos-class.ts';
 import type { Container, Pod, ResourceRequirements } from '../schema/types.ts';
+import { mirrorPodAnnotationKey } from '../well-known.ts';
 import { eachOf, type FieldError, forbidden, invalid } from './field-error.ts';
 import { podSpecErrors } from './pod.ts';
 
@@ -10,7 +11,7 @@ const mutable = ['cpu', 'memory'];
 export function podResizeErrors(next: Pod, old: Pod): FieldError[] {
   const [spec, before] = [next.spec, old.spec];
   if (!spec || !before) return [];
-  if (old.metadata.annotations?.['kubernetes.io/config.mirror'] !== undefined) return [forbidden('', 'static pods cannot be resized')];
+  if (old.metadata.annotations?.[mirrorPodAnnotationKey] !== undefined) return [forbidden('', 'static pods cannot be resized')];
   const misplaced = (['containers', 'initContainers'] as const).flatMap((list) => misplacedErrors(list, spec[list], before[list]));
   if (misplaced.length > 0) return misplaced;
   const qosClass = qosClassOf(spec);

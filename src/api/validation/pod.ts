@@ -1,4 +1,5 @@
 import type { Container, EphemeralContainer, Pod, PodResourceClaim, PodSpec, PodTemplateSpec } from '../schema/types.ts';
+import { mirrorPodAnnotationKey } from '../well-known.ts';
 import { affinityErrors } from './affinity.ts';
 import { containerErrors, hostPortConflicts } from './container.ts';
 import {
@@ -32,7 +33,6 @@ import { volumesErrors } from './volume.ts';
 
 const maxInt32 = 2 ** 31 - 1;
 const maxHostnameBytes = 64;
-const mirrorAnnotation = 'kubernetes.io/config.mirror';
 const operatingSystems: readonly string[] = ['linux', 'windows'];
 
 export function podErrors(pod: Pod): FieldError[] {
@@ -40,7 +40,7 @@ export function podErrors(pod: Pod): FieldError[] {
   if (!spec) return [required('spec.containers')];
   const errors = podSpecErrors(spec, 'spec', metadata);
   if (spec.ephemeralContainers?.length) errors.push(forbidden('spec.ephemeralContainers', 'cannot be set on create'));
-  if (spec.resourceClaims?.length && metadata.annotations?.[mirrorAnnotation] !== undefined) {
+  if (spec.resourceClaims?.length && metadata.annotations?.[mirrorPodAnnotationKey] !== undefined) {
     errors.push(forbidden('', 'static pods do not support resource claims'));
   }
   if (spec.serviceAccountName) return errors;

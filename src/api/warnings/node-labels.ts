@@ -1,13 +1,22 @@
+import {
+  labelArchBeta,
+  labelFailureDomainBetaRegion,
+  labelFailureDomainBetaZone,
+  labelInstanceType,
+  labelNodeRoleOldControlPlane,
+  labelOSBeta,
+} from '../well-known.ts';
+
 /** Labels of nodes that have another name now. */
 const oldLabels: Readonly<Record<string, string>> = {
-  'beta.kubernetes.io/arch': 'deprecated since v1.14; use "kubernetes.io/arch" instead',
-  'beta.kubernetes.io/os': 'deprecated since v1.14; use "kubernetes.io/os" instead',
-  'failure-domain.beta.kubernetes.io/region': 'deprecated since v1.17; use "topology.kubernetes.io/region" instead',
-  'failure-domain.beta.kubernetes.io/zone': 'deprecated since v1.17; use "topology.kubernetes.io/zone" instead',
-  'beta.kubernetes.io/instance-type': 'deprecated since v1.17; use "node.kubernetes.io/instance-type" instead',
+  [labelArchBeta]: 'deprecated since v1.14; use "kubernetes.io/arch" instead',
+  [labelOSBeta]: 'deprecated since v1.14; use "kubernetes.io/os" instead',
+  [labelFailureDomainBetaRegion]: 'deprecated since v1.17; use "topology.kubernetes.io/region" instead',
+  [labelFailureDomainBetaZone]: 'deprecated since v1.17; use "topology.kubernetes.io/zone" instead',
+  [labelInstanceType]: 'deprecated since v1.17; use "node.kubernetes.io/instance-type" instead',
   'app.kubernetes.io/created-by': 'deprecated since v1.9',
   'scheduler.alpha.kubernetes.io/preferAvoidPods': 'deprecated since v1.22; use Taints and Tolerations instead',
-  'node-role.kubernetes.io/master': 'use "node-role.kubernetes.io/control-plane" instead',
+  [labelNodeRoleOldControlPlane]: 'use "node-role.kubernetes.io/control-plane" instead',
 };
 
 export function deprecatedLabel(key: string | undefined): string | undefined {

@@ -18,11 +18,12 @@ import type {
   StorageClass,
 } from '../schema/types.ts';
 import { isDns1123Label } from '../validation/names.ts';
+import { annotationIngressClass, betaStorageClassAnnotation, deprecatedAnnotationTopologyAwareHints } from '../well-known.ts';
 import { labelWarnings } from './node-labels.ts';
 import { annotationWarnings, claimSizeWarnings, oldVolumeWarnings, podWarnings, templateWarnings, termWarnings } from './pod.ts';
 
 const claimAnnotations: Readonly<Record<string, string>> = {
-  'volume.beta.kubernetes.io/storage-class': 'deprecated since v1.8; use "storageClassName" attribute instead',
+  [betaStorageClassAnnotation]: 'deprecated since v1.8; use "storageClassName" attribute instead',
 };
 const volumeAnnotations: Readonly<Record<string, string>> = {
   ...claimAnnotations,
@@ -32,13 +33,13 @@ const goneVolumes: readonly string[] = ['cephfs', 'photonPersistentDisk', 'scale
 const accountAnnotations: Readonly<Record<string, string>> = {
   'kubernetes.io/enforce-mountable-secrets': 'deprecated in v1.32+; prefer separate namespaces to isolate access to mounted secrets',
 };
-const ingressClassAnnotation = 'kubernetes.io/ingress.class';
-const hintsAnnotation = 'service.kubernetes.io/topology-aware-hints';
 
 export function serviceWarnings({ metadata, spec = {} }: Service): string[] {
   const warnings: string[] = [];
-  if (metadata.annotations?.[hintsAnnotation] !== undefined) {
-    warnings.push(`annotation ${hintsAnnotation} is deprecated, please use service.kubernetes.io/topology-mode instead`);
+  if (metadata.annotations?.[deprecatedAnnotationTopologyAwareHints] !== undefined) {
+    warnings.push(
+      `annotation ${deprecatedAnnotationTopologyAwareHints} is deprecated, please use service.kubernetes.io/topology-mode instead`,
+    );
   }
   if (spec.type === 'ClusterIP' && spec.clusterIP === 'None') {
     if (spec.loadBalancerIP) warnings.push('spec.loadBalancerIP is ignored for headless services');
@@ -119,8 +120,8 @@ export function secretWarnings({ type, data }: Secret): string[] {
 }
 
 export function ingressWarnings({ metadata, spec }: Ingress): string[] {
-  const old = metadata.annotations?.[ingressClassAnnotation] !== undefined && spec?.ingressClassName === undefined;
-  return old ? [`annotation "${ingressClassAnnotation}" is deprecated, please use 'spec.ingressClassName' instead`] : [];
+  const old = metadata.annotations?.[annotationIngressClass] !== undefined && spec?.ingressClassName === undefined;
+  return old ? [`annotation "${annotationIngressClass}" is deprecated, please use 'spec.ingressClassName' instead`] : [];
 }
 
 export function serviceAccountWarnings({ metadata }: ServiceAccount): string[] {

@@ -1,8 +1,9 @@
 /** A pod stays five minutes on a node that is not ready or cannot be reached, unless it says otherwise. */
 import type { Pod, Toleration } from '../../api/schema/types.ts';
+import { taintNodeNotReady, taintNodeUnreachable } from '../../api/well-known.ts';
 import type { AdmissionPlugin } from './admission.ts';
 
-const keys = ['node.kubernetes.io/not-ready', 'node.kubernetes.io/unreachable'];
+const keys = [taintNodeNotReady, taintNodeUnreachable];
 const seconds = 300;
 
 export const defaultTolerationSeconds: AdmissionPlugin = {

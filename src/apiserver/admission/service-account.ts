@@ -3,12 +3,12 @@ import { randomInt } from 'node:crypto';
 import { generateName } from '../../api/registry/generate-name.ts';
 import { serviceAccounts } from '../../api/resource-types.ts';
 import type { Container, Pod, PodSpec, ServiceAccount, Volume } from '../../api/schema/types.ts';
+import { mirrorPodAnnotationKey } from '../../api/well-known.ts';
 import type { Clock } from '../../clock/clock.ts';
 import type { Lookup } from '../cache/lookup.ts';
 import { forbidden } from '../status/status-error.ts';
 import type { AdmissionPlugin, AdmissionRequest } from './admission.ts';
 
-export const mirrorAnnotation = 'kubernetes.io/config.mirror';
 const mountPath = '/var/run/secrets/kubernetes.io/serviceaccount';
 const volumePrefix = 'kube-api-access-';
 /** A little over an hour: the kubelet renews at 80 %, and older clients that read the file once an hour still find a valid one. */
@@ -25,7 +25,7 @@ export function serviceAccountAdmission(lookup: Lookup, clock: Clock): Admission
       if (operation !== 'CREATE' || row.type.resource !== 'pods' || row.type.group !== '' || subresource !== '') return;
       const pod = request.object as Pod;
       // A mirror of what a kubelet runs already: it has no account, and NodeRestriction sees to it that it asks for none.
-      if (pod.metadata.annotations?.[mirrorAnnotation] !== undefined || !pod.spec) return;
+      if (pod.metadata.annotations?.[mirrorPodAnnotationKey] !== undefined || !pod.spec) return;
       const { spec } = pod;
       spec.serviceAccountName ||= spec.serviceAccount || 'default';
       spec.serviceAccount = spec.serviceAccountName;

@@ -1,10 +1,12 @@
 /** New claims, volumes and classes of attributes are not to go while something uses them (upstream's StorageObjectInUseProtection). */
+
+import { pvcProtectionFinalizer, pvProtectionFinalizer, vacProtectionFinalizer } from '../../api/well-known.ts';
 import type { AdmissionPlugin } from './admission.ts';
 
 const finalizers: Readonly<Record<string, string>> = {
-  '/persistentvolumeclaims': 'kubernetes.io/pvc-protection',
-  '/persistentvolumes': 'kubernetes.io/pv-protection',
-  'storage.k8s.io/volumeattributesclasses': 'kubernetes.io/vac-protection',
+  '/persistentvolumeclaims': pvcProtectionFinalizer,
+  '/persistentvolumes': pvProtectionFinalizer,
+  'storage.k8s.io/volumeattributesclasses': vacProtectionFinalizer,
 };
 
 export const storageInUse: AdmissionPlugin = {

@@ -1,8 +1,7 @@
 /** A node that has just registered takes no pods until the node controller has seen that it is ready (upstream's TaintNodesByCondition). */
 import type { Node } from '../../api/schema/types.ts';
+import { taintNodeNotReady } from '../../api/well-known.ts';
 import type { AdmissionPlugin } from './admission.ts';
-
-const key = 'node.kubernetes.io/not-ready';
 
 export const taintNewNode: AdmissionPlugin = {
   name: 'TaintNodesByCondition',
@@ -10,7 +9,7 @@ export const taintNewNode: AdmissionPlugin = {
     if (operation !== 'CREATE' || row.type.resource !== 'nodes' || row.type.group !== '' || subresource !== '') return;
     const node = object as Node;
     node.spec ??= {};
-    if (node.spec.taints?.some((t) => t.key === key && t.effect === 'NoSchedule')) return;
-    node.spec.taints = [...(node.spec.taints ?? []), { key, effect: 'NoSchedule' }];
+    if (node.spec.taints?.some((t) => t.key === taintNodeNotReady && t.effect === 'NoSchedule')) return;
+    node.spec.taints = [...(node.spec.taints ?? []), { key: taintNodeNotReady, effect: 'NoSchedule' }];
   },
 };

@@ -16,6 +16,7 @@ import type {
   Service,
   StatefulSet,
 } from '../../api/schema/types.ts';
+import { annotationIngressClass } from '../../api/well-known.ts';
 import type { Lookup } from '../cache/lookup.ts';
 
 /** Whose work it would be. Where that part is somebody else's program, nobody is warned: it may well do it. */
@@ -72,7 +73,7 @@ function some<T>(list: readonly T[] | undefined): readonly T[] | undefined {
 
 /** Of classes with a controller some Ingress controller makes itself known, whichever it is. */
 function withoutController({ metadata, spec }: Ingress, lookup: Lookup): string | undefined {
-  const name = spec?.ingressClassName ?? metadata.annotations?.['kubernetes.io/ingress.class'];
+  const name = spec?.ingressClassName ?? metadata.annotations?.[annotationIngressClass];
   const classes = lookup.list(ingressClasses);
   const isThere = name
     ? classes.some((c) => c.metadata.name === name)

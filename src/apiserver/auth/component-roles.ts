@@ -1,5 +1,6 @@
 /** The default roles for the parts of a cluster: nodes, scheduler, proxy, DNS, signers. Names and rules are upstream's, ours are at the end. */
 import type { ClusterRole } from '../../api/schema/types.ts';
+import { legacyUnknownSignerName } from '../../api/well-known.ts';
 import { commonNodeRules } from './node-authorizer.ts';
 import { clusterRole, paths, rule } from './policy-builder.ts';
 
@@ -8,7 +9,7 @@ const events = rule('create update patch', 'core events.k8s.io', 'events');
 const reviews = [rule('create', 'authentication.k8s.io', 'tokenreviews'), rule('create', 'authorization.k8s.io', 'subjectaccessreviews')];
 const certificates = 'certificates.k8s.io';
 const signers = {
-  'legacy-unknown': 'kubernetes.io/legacy-unknown',
+  'legacy-unknown': legacyUnknownSignerName,
   'kubelet-serving': 'kubernetes.io/kubelet-serving',
   'kube-apiserver-client': 'kubernetes.io/kube-apiserver-client',
   'kube-apiserver-client-kubelet': 'kubernetes.io/kube-apiserver-client-kubelet',

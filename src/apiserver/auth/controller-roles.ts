@@ -3,6 +3,7 @@
  * with one identity, `system:kube-controller-manager`, to which the sum of those that we have is bound.
  */
 import type { ClusterRole, ClusterRoleBinding, PolicyRule } from '../../api/schema/types.ts';
+import { legacyUnknownSignerName } from '../../api/well-known.ts';
 import { aggregatedRole, clusterBinding, clusterRole, rule, serviceAccount, user } from './policy-builder.ts';
 
 const read = 'get list watch';
@@ -146,7 +147,7 @@ const others: Readonly<Record<string, readonly PolicyRule[]>> = {
       'kubernetes.io/kube-apiserver-client',
       'kubernetes.io/kube-apiserver-client-kubelet',
       'kubernetes.io/kubelet-serving',
-      'kubernetes.io/legacy-unknown',
+      legacyUnknownSignerName,
     ),
     rule('create', 'authorization.k8s.io', 'subjectaccessreviews'),
     events,

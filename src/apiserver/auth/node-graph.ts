@@ -2,10 +2,9 @@
 import { objectKey } from '../../api/object-key.ts';
 import { claimNameOf } from '../../api/placement/claim-name.ts';
 import type { Container, EphemeralContainer, Pod, Volume } from '../../api/schema/types.ts';
+import { mirrorPodAnnotationKey } from '../../api/well-known.ts';
 
 export type UsedKind = 'configmaps' | 'secrets' | 'serviceaccounts' | 'persistentvolumeclaims' | 'pods';
-
-const mirror = 'kubernetes.io/config.mirror';
 
 export class NodeGraph {
   /** Node → `kind/namespace/name` → by how many pods. */
@@ -51,7 +50,7 @@ function usesOf(pod: Pod): Set<string> {
   };
   add('pods', name);
   // A mirror pod is written by the kubelet itself, which must not gain access by what it writes there.
-  if (annotations?.[mirror] === undefined) visitReferences(pod, add);
+  if (annotations?.[mirrorPodAnnotationKey] === undefined) visitReferences(pod, add);
   return uses;
 }
 

@@ -5,14 +5,13 @@
 import { isDeepStrictEqual } from 'node:util';
 import { nodePartOf } from '../../api/node-parts.ts';
 import type { EndpointSlice, Node } from '../../api/schema/types.ts';
+import { labelManagedBy, labelServiceName } from '../../api/well-known.ts';
 import type { NodeWrite } from './node-restriction.ts';
 
 /** Where flannel and its like keep their lease; `public-ip-overwrite` is for people to set. */
 const lease = 'flannel.alpha.coreos.com/';
 const overwrite = `${lease}public-ip-overwrite`;
 const serviceLabel = 'kube-dns';
-const serviceName = 'kubernetes.io/service-name';
-const managerLabel = 'endpointslice.kubernetes.io/managed-by';
 
 /** Why a part of a node may not write this, or undefined. Says nothing about users that are none, nor about what RBAC alone decides. */
 export function restrictNodePart(write: NodeWrite): string | undefined {
@@ -54,7 +53,7 @@ function restrictSlice(node: string, { operation, name, object, old }: NodeWrite
   if (name !== `${serviceLabel}-${node}`) return `the DNS of node "${node}" may only write the EndpointSlice "${serviceLabel}-${node}"`;
   const slices = (operation === 'DELETE' ? [old] : [old, object]) as (EndpointSlice | undefined)[];
   for (const { metadata, endpoints = [] } of slices.filter((slice) => slice !== undefined)) {
-    const { [serviceName]: service, [managerLabel]: manager } = metadata.labels ?? {};
+    const { [labelServiceName]: service, [labelManagedBy]: manager } = metadata.labels ?? {};
     if (service !== serviceLabel || manager !== 'dns.fairlead.dev')
       return `the DNS of a node may only write EndpointSlices of Service "${serviceLabel}" that it manages`;
     if ((endpoints ?? []).some(({ nodeName }) => nodeName !== node))

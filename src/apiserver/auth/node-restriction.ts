@@ -4,6 +4,20 @@
  */
 import { isDeepStrictEqual } from 'node:util';
 import type { Lease, Node, PersistentVolumeClaim, Pod } from '../../api/schema/types.ts';
+import {
+  labelArchBeta,
+  labelArchStable,
+  labelFailureDomainBetaRegion,
+  labelFailureDomainBetaZone,
+  labelHostname,
+  labelInstanceType,
+  labelInstanceTypeStable,
+  labelOSBeta,
+  labelOSStable,
+  labelTopologyRegion,
+  labelTopologyZone,
+  mirrorPodAnnotationKey,
+} from '../../api/well-known.ts';
 import type { AuthObjects } from './auth-objects.ts';
 import { type UsedKind, visitReferences } from './node-graph.ts';
 import { nodeNameOf, type UserInfo } from './user-info.ts';
@@ -22,25 +36,24 @@ export interface NodeWrite {
   readonly old: object | undefined;
 }
 
-const mirror = 'kubernetes.io/config.mirror';
 const restricted = 'node-restriction.kubernetes.io';
 /** Labels below kubernetes.io and k8s.io that a kubelet may set on its own Node. */
 const kubeletLabels = new Set([
-  'kubernetes.io/hostname',
+  labelHostname,
   'kubernetes.io/instance-type',
-  'kubernetes.io/os',
-  'kubernetes.io/arch',
-  'node.kubernetes.io/instance-type',
+  labelOSStable,
+  labelArchStable,
+  labelInstanceTypeStable,
   'node.kubernetes.io/windows-build',
-  'beta.kubernetes.io/instance-type',
-  'beta.kubernetes.io/os',
-  'beta.kubernetes.io/arch',
-  'failure-domain.beta.kubernetes.io/zone',
-  'failure-domain.beta.kubernetes.io/region',
+  labelInstanceType,
+  labelOSBeta,
+  labelArchBeta,
+  labelFailureDomainBetaZone,
+  labelFailureDomainBetaRegion,
   'failure-domain.kubernetes.io/zone',
   'failure-domain.kubernetes.io/region',
-  'topology.kubernetes.io/zone',
-  'topology.kubernetes.io/region',
+  labelTopologyZone,
+  labelTopologyRegion,
 ]);
 const kubeletLabelDomains = ['kubelet.kubernetes.io', 'node.kubernetes.io'];
 
@@ -87,7 +100,8 @@ function restrictPod(node: string, write: NodeWrite, objects: AuthObjects): stri
 /** A kubelet creates mirror pods only, bound to itself, owned by its Node, with no reference to anything it might then read. */
 function refuseMirrorPod(node: string, pod: Pod, objects: AuthObjects): string | undefined {
   const { annotations, ownerReferences = [] } = pod.metadata;
-  if (annotations?.[mirror] === undefined) return `pod does not have "${mirror}" annotation, node "${node}" can only create mirror pods`;
+  if (annotations?.[mirrorPodAnnotationKey] === undefined)
+    return `pod does not have "${mirrorPodAnnotationKey}" annotation, node "${node}" can only create mirror pods`;
   if (pod.spec?.nodeName !== node) return `node "${node}" can only create pods with spec.nodeName set to itself`;
   if (ownerReferences.length > 1) return `node "${node}" can only create pods with a single owner reference set to itself`;
   const owner = ownerReferences[0];

@@ -8,6 +8,7 @@ import { subresourceOf } from '../../api/registry/lifecycle.ts';
 import { rowOfKind } from '../../api/registry/registry.ts';
 import type { KubeObject } from '../../api/resource-types.ts';
 import type { EndpointSlice, Endpoints, Service, ServiceCIDR } from '../../api/schema/types.ts';
+import { labelServiceName, labelSkipMirror } from '../../api/well-known.ts';
 import type { Clock } from '../../clock/clock.ts';
 import { messageOf } from '../../errors/known-error.ts';
 import { familyOf, mustCidr, nthIp } from '../../ip/ip.ts';
@@ -38,13 +39,13 @@ export function kubernetesObjects(o: KubernetesServiceOptions): { service: Servi
   const endpoints: Endpoints = {
     apiVersion: 'v1',
     kind: 'Endpoints',
-    metadata: { ...meta, labels: { 'endpointslice.kubernetes.io/skip-mirror': 'true' } },
+    metadata: { ...meta, labels: { [labelSkipMirror]: 'true' } },
     subsets: [{ addresses: [{ ip: o.advertiseAddress }], ports: [{ name: 'https', port: o.port, protocol: 'TCP' }] }],
   };
   const slice: EndpointSlice = {
     apiVersion: 'discovery.k8s.io/v1',
     kind: 'EndpointSlice',
-    metadata: { ...meta, labels: { 'kubernetes.io/service-name': 'kubernetes' } },
+    metadata: { ...meta, labels: { [labelServiceName]: 'kubernetes' } },
     addressType: familyOf(o.advertiseAddress) === 4 ? 'IPv4' : 'IPv6',
     endpoints: [{ addresses: [o.advertiseAddress], conditions: { ready: true } }],
     ports: [{ name: 'https', port: o.port, protocol: 'TCP' }],

@@ -6,6 +6,7 @@ import { connect as connectTls } from 'node:tls';
 import { rowOf } from '../../api/registry/registry.ts';
 import type { ResourceRow } from '../../api/registry/resource-row.ts';
 import type { EndpointSlice, Pod, Service } from '../../api/schema/types.ts';
+import { labelServiceName } from '../../api/well-known.ts';
 import type { RequestInfo } from '../http/request-info.ts';
 import type { ResourceHandlers } from '../resource/resource-handlers.ts';
 import { badRequest, noSuchPath, serviceUnavailable } from '../status/status-error.ts';
@@ -82,7 +83,7 @@ async function serviceTarget(
   if (!wanted) throw serviceUnavailable(`no service port ${JSON.stringify(port)} found for service ${JSON.stringify(name)}`);
   const slices = await resources.all<EndpointSlice>(rowOf('discovery.k8s.io', 'v1', 'endpointslices')!, namespace);
   for (const slice of slices) {
-    if (slice.metadata.labels?.['kubernetes.io/service-name'] !== name) continue;
+    if (slice.metadata.labels?.[labelServiceName] !== name) continue;
     const number = slice.ports?.find((p) => (p.name ?? '') === (wanted.name ?? ''))?.port;
     const ready = (slice.endpoints ?? []).filter((e) => e.conditions?.ready !== false);
     const chosen = ready[Math.floor(Math.random() * ready.length)]?.addresses[0];

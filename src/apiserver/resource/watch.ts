@@ -1,6 +1,7 @@
 /** WATCH: from where a watcher starts, and the life of its connection. What it is sent is `WatchStream`'s. */
 import { randomInt } from 'node:crypto';
 import type { ResourceRow } from '../../api/registry/resource-row.ts';
+import { initialEventsAnnotationKey } from '../../api/well-known.ts';
 import type { Clock } from '../../clock/clock.ts';
 import type { CachedObject } from '../cache/cached-object.ts';
 import type { WatchFeed } from '../cache/watch-feed.ts';
@@ -65,7 +66,7 @@ export async function serveWatch(
     stream.stop();
   });
   await stream.sendInitial(begin.initial, () => drained(res));
-  if (options.sendInitialEvents && options.allowBookmarks) stream.bookmark({ 'k8s.io/initial-events-end': 'true' });
+  if (options.sendInitialEvents && options.allowBookmarks) stream.bookmark({ [initialEventsAnnotationKey]: 'true' });
   stream.start();
 }
 

@@ -2,20 +2,29 @@
 import { nodeRequirement } from '../../api/placement/node-selector.ts';
 import { tolerationFits } from '../../api/placement/taints.ts';
 import type { DaemonSet, DaemonSetStatus, Node, Pod, PodTemplateSpec, Toleration } from '../../api/schema/types.ts';
+import {
+  taintNodeDiskPressure,
+  taintNodeMemoryPressure,
+  taintNodeNetworkUnavailable,
+  taintNodeNotReady,
+  taintNodePIDPressure,
+  taintNodeUnreachable,
+  taintNodeUnschedulable,
+} from '../../api/well-known.ts';
 import { availableIn, isReady } from '../ownership/pod-state.ts';
 
 export const hashLabel = 'controller-revision-hash';
 
 /** What every daemon pod tolerates: it shall run, and stay, on a node in trouble. */
 const always: readonly Toleration[] = [
-  { key: 'node.kubernetes.io/not-ready', operator: 'Exists', effect: 'NoExecute' },
-  { key: 'node.kubernetes.io/unreachable', operator: 'Exists', effect: 'NoExecute' },
-  { key: 'node.kubernetes.io/disk-pressure', operator: 'Exists', effect: 'NoSchedule' },
-  { key: 'node.kubernetes.io/memory-pressure', operator: 'Exists', effect: 'NoSchedule' },
-  { key: 'node.kubernetes.io/pid-pressure', operator: 'Exists', effect: 'NoSchedule' },
-  { key: 'node.kubernetes.io/unschedulable', operator: 'Exists', effect: 'NoSchedule' },
+  { key: taintNodeNotReady, operator: 'Exists', effect: 'NoExecute' },
+  { key: taintNodeUnreachable, operator: 'Exists', effect: 'NoExecute' },
+  { key: taintNodeDiskPressure, operator: 'Exists', effect: 'NoSchedule' },
+  { key: taintNodeMemoryPressure, operator: 'Exists', effect: 'NoSchedule' },
+  { key: taintNodePIDPressure, operator: 'Exists', effect: 'NoSchedule' },
+  { key: taintNodeUnschedulable, operator: 'Exists', effect: 'NoSchedule' },
 ];
-const onHostNetwork: Toleration = { key: 'node.kubernetes.io/network-unavailable', operator: 'Exists', effect: 'NoSchedule' };
+const onHostNetwork: Toleration = { key: taintNodeNetworkUnavailable, operator: 'Exists', effect: 'NoSchedule' };
 
 export function tolerationsOf(template: PodTemplateSpec): Toleration[] {
   return [...(template.spec?.tolerations ?? []), ...always, ...(template.spec?.hostNetwork ? [onHostNetwork] : [])];

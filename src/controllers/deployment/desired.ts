@@ -1,5 +1,6 @@
 /** What a Deployment wants of its ReplicaSets: pure. Numbers and words follow upstream's deployment controller. */
 import type { Deployment, DeploymentCondition, DeploymentStatus, ReplicaSet } from '../../api/schema/types.ts';
+import { lastAppliedConfigAnnotation } from '../../api/well-known.ts';
 import { timestamp } from '../../clock/timestamp.ts';
 import { canonical } from '../ownership/template-hash.ts';
 
@@ -11,7 +12,7 @@ export const maxReplicasAnnotation = 'deployment.kubernetes.io/max-replicas';
 
 /** Annotations that a ReplicaSet does not take over from its Deployment. */
 const notCopied = new Set([
-  'kubectl.kubernetes.io/last-applied-configuration',
+  lastAppliedConfigAnnotation,
   revisionAnnotation,
   revisionHistoryAnnotation,
   desiredReplicasAnnotation,

@@ -3,6 +3,7 @@
 import { objectKey, splitKey } from '../../api/object-key.ts';
 import { endpoints, pods, services } from '../../api/resource-types.ts';
 import type { Endpoints } from '../../api/schema/types.ts';
+import { isHeadlessService } from '../../api/well-known.ts';
 import { isNotFound } from '../../client/api-error.ts';
 import { runController } from '../../client/controller.ts';
 import { WorkQueue } from '../../client/work-queue.ts';
@@ -13,7 +14,6 @@ import { canonical } from '../ownership/template-hash.ts';
 import { endpointsOf, overCapacity } from './desired.ts';
 
 const managedBy = 'endpoints.kubernetes.io/managed-by';
-const headless = 'service.kubernetes.io/headless';
 
 export async function runEndpoints(context: ControllerContext): Promise<void> {
   const { client, informers, clock, log, signal } = context;
@@ -61,7 +61,7 @@ export async function runEndpoints(context: ControllerContext): Promise<void> {
     const labels = {
       ...service.metadata.labels,
       [managedBy]: 'endpoint-controller',
-      ...(service.spec?.clusterIP === 'None' ? { [headless]: '' } : {}),
+      ...(service.spec?.clusterIP === 'None' ? { [isHeadlessService]: '' } : {}),
     };
     if (
       current &&

@@ -3,11 +3,11 @@
 import { objectKey } from '../../api/object-key.ts';
 import { endpointSlices, endpoints, services } from '../../api/resource-types.ts';
 import type { EndpointSlice } from '../../api/schema/types.ts';
+import { labelManagedBy, labelServiceName } from '../../api/well-known.ts';
 import { isNotFound } from '../../client/api-error.ts';
 import { runController } from '../../client/controller.ts';
 import { WorkQueue } from '../../client/work-queue.ts';
 import type { ControllerContext } from '../context.ts';
-import { managedBy, serviceName } from '../endpointslice/desired.ts';
 import { hasSelector } from '../endpointslice/services-of.ts';
 import { RecentWrites } from '../ownership/recent-writes.ts';
 import { isMirrored, mirrorManager, planMirror } from './desired.ts';
@@ -17,14 +17,14 @@ export async function runEndpointSliceMirroring(context: ControllerContext): Pro
   const queue = new WorkQueue({ clock });
   const serviceInformer = informers.of(services);
   const endpointsInformer = informers.of(endpoints);
-  const bySlice = (s: EndpointSlice): readonly string[] => [`${s.metadata.namespace}/${s.metadata.labels?.[serviceName] ?? ''}`];
+  const bySlice = (s: EndpointSlice): readonly string[] => [`${s.metadata.namespace}/${s.metadata.labels?.[labelServiceName] ?? ''}`];
   const sliceInformer = informers.of(endpointSlices).addIndex('service', bySlice);
   const recent = new RecentWrites(sliceInformer);
 
   const wake = (object: { metadata: { namespace?: string | undefined; name: string } }): void => queue.add(objectKey(object));
   serviceInformer.on({ add: wake, update: wake, delete: wake });
   endpointsInformer.on({ add: wake, update: wake, delete: wake });
-  const isOurs = (s: EndpointSlice): boolean => s.metadata.labels?.[managedBy] === mirrorManager && !s.metadata.deletionTimestamp;
+  const isOurs = (s: EndpointSlice): boolean => s.metadata.labels?.[labelManagedBy] === mirrorManager && !s.metadata.deletionTimestamp;
   const wakeBySlice = (slice: EndpointSlice): void => {
     if (isOurs(slice)) queue.add(bySlice(slice)[0] ?? '');
   };

@@ -1,20 +1,19 @@
 /** The EndpointSlices of an Endpoints object that somebody wrote by hand: pure. */
 import type { DiscoveryV1EndpointPort, Endpoint, EndpointAddress, EndpointSlice, Endpoints, Service } from '../../api/schema/types.ts';
+import { labelManagedBy, labelServiceName, labelSkipMirror, lastAppliedConfigAnnotation } from '../../api/well-known.ts';
 import { familyOf, parseIp } from '../../ip/ip.ts';
-import { fitSlices, type Group, managedBy, type SlicePlan, serviceName } from '../endpointslice/desired.ts';
+import { fitSlices, type Group, type SlicePlan } from '../endpointslice/desired.ts';
 import { canonical } from '../ownership/template-hash.ts';
 
 export const mirrorManager = 'endpointslicemirroring-controller.k8s.io';
-const skipMirror = 'endpointslice.kubernetes.io/skip-mirror';
 /** Endpoints that are a lock of client-go's old leader election change every two seconds and lead nowhere. */
 const leader = 'control-plane.alpha.kubernetes.io/leader';
-const lastApplied = 'kubectl.kubernetes.io/last-applied-configuration';
 /** Of each subset, as upstream's --mirroring-max-endpoints-per-subset. */
 const maxPerSubset = 1000;
 
 export function isMirrored(endpoints: Endpoints): boolean {
   const { labels, annotations, deletionTimestamp } = endpoints.metadata;
-  return labels?.[skipMirror] !== 'true' && annotations?.[leader] === undefined && deletionTimestamp === undefined;
+  return labels?.[labelSkipMirror] !== 'true' && annotations?.[leader] === undefined && deletionTimestamp === undefined;
 }
 
 function endpointOf(service: Service, address: EndpointAddress, isReady: boolean): Endpoint {
@@ -55,7 +54,7 @@ function groupsOf(service: Service, endpoints: Endpoints): Group[] {
 }
 
 export function planMirror(service: Service, endpoints: Endpoints, existing: readonly EndpointSlice[]): SlicePlan {
-  const { [lastApplied]: _, ...annotations } = endpoints.metadata.annotations ?? {};
-  const labels = { ...endpoints.metadata.labels, [serviceName]: endpoints.metadata.name, [managedBy]: mirrorManager };
+  const { [lastAppliedConfigAnnotation]: _, ...annotations } = endpoints.metadata.annotations ?? {};
+  const labels = { ...endpoints.metadata.labels, [labelServiceName]: endpoints.metadata.name, [labelManagedBy]: mirrorManager };
   return fitSlices({ owner: endpoints, labels, annotations, groups: groupsOf(service, endpoints), existing });
 }

@@ -3,6 +3,7 @@
 import { objectKey } from '../../api/object-key.ts';
 import { endpointSlices, nodes, pods, services } from '../../api/resource-types.ts';
 import type { EndpointSlice, Node, Pod, Service } from '../../api/schema/types.ts';
+import { endpointsLastChangeTriggerTime, labelManagedBy, labelServiceName } from '../../api/well-known.ts';
 import { isNotFound } from '../../client/api-error.ts';
 import { runController } from '../../client/controller.ts';
 import { EventRecorder } from '../../client/event-recorder.ts';
@@ -12,11 +13,9 @@ import { messageOf } from '../../errors/known-error.ts';
 import type { ControllerContext } from '../context.ts';
 import { RecentWrites } from '../ownership/recent-writes.ts';
 import { canonical } from '../ownership/template-hash.ts';
-import { managedBy, manager, planSlices, serviceName } from './desired.ts';
+import { manager, planSlices } from './desired.ts';
 import { hasSelector, selects, servicesOf } from './services-of.ts';
 import { wantsTopologyHints, type ZoneShares, zoneFacts, zoneOf, zoneShares } from './topology-hints.ts';
-
-const triggerTime = 'endpoints.kubernetes.io/last-change-trigger-time';
 
 export async function runEndpointSlices(context: ControllerContext): Promise<void> {
   const { client, informers, clock, log, signal } = context;
@@ -25,7 +24,7 @@ export async function runEndpointSlices(context: ControllerContext): Promise<voi
   const serviceInformer = informers.of(services).addIndex('namespace', (s) => [s.metadata.namespace ?? '']);
   const podInformer = informers.of(pods).addIndex('namespace', (p) => [p.metadata.namespace ?? '']);
   const nodeInformer = informers.of(nodes);
-  const bySlice = (s: EndpointSlice): readonly string[] => [`${s.metadata.namespace}/${s.metadata.labels?.[serviceName] ?? ''}`];
+  const bySlice = (s: EndpointSlice): readonly string[] => [`${s.metadata.namespace}/${s.metadata.labels?.[labelServiceName] ?? ''}`];
   const sliceInformer = informers.of(endpointSlices).addIndex('service', bySlice);
   const recent = new RecentWrites(sliceInformer);
 
@@ -52,7 +51,7 @@ export async function runEndpointSlices(context: ControllerContext): Promise<voi
   };
   nodeInformer.on({ add: (n) => onCapacity(n, undefined), update: onCapacity, delete: (n) => onCapacity(undefined, n) });
   const wakeBySlice = (slice: EndpointSlice): void => {
-    if (slice.metadata.labels?.[managedBy] === manager) queue.add(bySlice(slice)[0] ?? '');
+    if (slice.metadata.labels?.[labelManagedBy] === manager) queue.add(bySlice(slice)[0] ?? '');
   };
   sliceInformer.on({ update: wakeBySlice, delete: wakeBySlice });
   await Promise.all([serviceInformer.synced, podInformer.synced, nodeInformer.synced, sliceInformer.synced]);
@@ -60,7 +59,7 @@ export async function runEndpointSlices(context: ControllerContext): Promise<voi
 
   async function reconcile(key: string): Promise<void> {
     const service = serviceInformer.get(key);
-    const isOurs = (s: EndpointSlice): boolean => s.metadata.labels?.[managedBy] === manager && !s.metadata.deletionTimestamp;
+    const isOurs = (s: EndpointSlice): boolean => s.metadata.labels?.[labelManagedBy] === manager && !s.metadata.deletionTimestamp;
     const existing = recent.over(sliceInformer.byIndex('service', key), (s) => bySlice(s)[0] === key).filter(isOurs);
     // A Service without selector belongs to whoever writes its slices; the garbage collector takes those of one that is gone.
     if (!service || !hasSelector(service) || service.metadata.deletionTimestamp) {
@@ -78,7 +77,10 @@ export async function runEndpointSlices(context: ControllerContext): Promise<voi
     for (const { type, reason, message } of plan.events ?? []) recorder.event(service, type, reason, message);
     const annotate = (slice: EndpointSlice): EndpointSlice => ({
       ...slice,
-      metadata: { ...slice.metadata, annotations: { ...slice.metadata.annotations, [triggerTime]: timestamp(clock.now()) } },
+      metadata: {
+        ...slice.metadata,
+        annotations: { ...slice.metadata.annotations, [endpointsLastChangeTriggerTime]: timestamp(clock.now()) },
+      },
     });
     try {
       // Those that get more before those that get less: an endpoint that moves is never missing.

@@ -1,6 +1,7 @@
 /** The EndpointSlices of a Service: pure. Slices that are there are changed as little as possible. */
 import type { KubeObject } from '../../api/resource-types.ts';
 import type { DiscoveryV1EndpointPort, Endpoint, EndpointSlice, Node, Pod, Service, ServicePort } from '../../api/schema/types.ts';
+import { isHeadlessService, labelManagedBy, labelServiceName } from '../../api/well-known.ts';
 import { familyOf, parseIp } from '../../ip/ip.ts';
 import { controllerRef } from '../ownership/owner.ts';
 import { isReady } from '../ownership/pod-state.ts';
@@ -8,10 +9,7 @@ import { canonical } from '../ownership/template-hash.ts';
 import { planHints, type TopologyEvent, wantsTopologyHints, type ZoneShares, zoneOf } from './topology-hints.ts';
 
 export const maxEndpoints = 100;
-export const serviceName = 'kubernetes.io/service-name';
-export const managedBy = 'endpointslice.kubernetes.io/managed-by';
 export const manager = 'endpointslice-controller.k8s.io';
-const headlessLabel = 'service.kubernetes.io/headless';
 
 /** A pod that traffic could go to now or, being on its way out, a moment ago. */
 export function isCandidate(pod: Pod, publishNotReady: boolean): boolean {
@@ -147,8 +145,13 @@ const identity = (e: Endpoint): string => e.targetRef?.uid ?? e.addresses[0] ?? 
 export function planSlices(input: SliceInput): SlicePlan {
   const { service, existing } = input;
   const headless = service.spec?.clusterIP === 'None';
-  const { [serviceName]: _1, [managedBy]: _2, [headlessLabel]: _3, ...own } = service.metadata.labels ?? {};
-  const labels = { ...own, [serviceName]: service.metadata.name, [managedBy]: manager, ...(headless ? { [headlessLabel]: '' } : {}) };
+  const { [labelServiceName]: _1, [labelManagedBy]: _2, [isHeadlessService]: _3, ...own } = service.metadata.labels ?? {};
+  const labels = {
+    ...own,
+    [labelServiceName]: service.metadata.name,
+    [labelManagedBy]: manager,
+    ...(headless ? { [isHeadlessService]: '' } : {}),
+  };
   const plan = fitSlices({ owner: service, labels, groups: groupsOf(input), existing });
   return wantsTopologyHints(service) ? withTopologyHints(plan, existing, input.shares?.()) : plan;
 }

@@ -4,13 +4,19 @@
  */
 import { parseQuantity } from '../../api/quantity/quantity.ts';
 import type { Endpoint, EndpointSlice, Node, Service } from '../../api/schema/types.ts';
+import {
+  annotationTopologyMode,
+  deprecatedAnnotationTopologyAwareHints,
+  labelNodeRoleControlPlane,
+  labelNodeRoleOldControlPlane,
+  labelTopologyZone,
+} from '../../api/well-known.ts';
 import { canonical } from '../ownership/template-hash.ts';
 
 /** How much more than its share an endpoint may get. */
 const overload = 0.2;
-const zoneLabel = 'topology.kubernetes.io/zone';
-const modeAnnotations = ['service.kubernetes.io/topology-aware-hints', 'service.kubernetes.io/topology-mode'];
-const controlPlaneLabels = ['node-role.kubernetes.io/control-plane', 'node-role.kubernetes.io/master'];
+const modeAnnotations = [deprecatedAnnotationTopologyAwareHints, annotationTopologyMode];
+const controlPlaneLabels = [labelNodeRoleControlPlane, labelNodeRoleOldControlPlane];
 
 /** Zone → its share of the CPU of all ready nodes, from 0 to 1. Undefined: no shares can be told. */
 export type ZoneShares = ReadonlyMap<string, number> | undefined;
@@ -28,7 +34,7 @@ export function wantsTopologyHints({ metadata }: Service): boolean {
 }
 
 export function zoneOf(node: Node): string | undefined {
-  return node.metadata.labels?.[zoneLabel];
+  return node.metadata.labels?.[labelTopologyZone];
 }
 
 /** What of a node decides over shares; undefined for one that does not count, as it is not ready or a control plane. */

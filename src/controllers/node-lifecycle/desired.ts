@@ -1,23 +1,29 @@
 /** What the state of a node means for its taints and its pods: pure. */
 import { tolerationFits } from '../../api/placement/taints.ts';
 import type { Node, NodeCondition, Pod, Taint } from '../../api/schema/types.ts';
+import {
+  taintNodeDiskPressure,
+  taintNodeMemoryPressure,
+  taintNodeNetworkUnavailable,
+  taintNodeNotReady,
+  taintNodePIDPressure,
+  taintNodeUnreachable,
+  taintNodeUnschedulable,
+} from '../../api/well-known.ts';
 
 /** A node whose Lease was not renewed for this long is not heard of any more. */
 export const graceMs = 40_000;
-export const notReady = 'node.kubernetes.io/not-ready';
-export const unreachable = 'node.kubernetes.io/unreachable';
-const unschedulable = 'node.kubernetes.io/unschedulable';
 
 /** NoSchedule taints by condition: type, the status that means trouble, key. */
 const byCondition = [
-  ['Ready', 'False', notReady],
-  ['Ready', 'Unknown', unreachable],
-  ['MemoryPressure', 'True', 'node.kubernetes.io/memory-pressure'],
-  ['DiskPressure', 'True', 'node.kubernetes.io/disk-pressure'],
-  ['PIDPressure', 'True', 'node.kubernetes.io/pid-pressure'],
-  ['NetworkUnavailable', 'True', 'node.kubernetes.io/network-unavailable'],
+  ['Ready', 'False', taintNodeNotReady],
+  ['Ready', 'Unknown', taintNodeUnreachable],
+  ['MemoryPressure', 'True', taintNodeMemoryPressure],
+  ['DiskPressure', 'True', taintNodeDiskPressure],
+  ['PIDPressure', 'True', taintNodePIDPressure],
+  ['NetworkUnavailable', 'True', taintNodeNetworkUnavailable],
 ] as const;
-const ours = new Set<string>([...byCondition.map(([, , key]) => key), unschedulable]);
+const ours = new Set<string>([...byCondition.map(([, , key]) => key), taintNodeUnschedulable]);
 
 /** The conditions of a node that nobody has heard of for too long; undefined when they say so already. */
 export function unheardConditions(node: Node, time: string): NodeCondition[] | undefined {
@@ -56,14 +62,14 @@ export function wantedTaints(node: Node, time: string, mayEvict: boolean = true)
   }
   if (node.spec?.unschedulable)
     taints.push(
-      now.find((t) => t.key === unschedulable && t.effect === 'NoSchedule') ?? {
-        key: unschedulable,
+      now.find((t) => t.key === taintNodeUnschedulable && t.effect === 'NoSchedule') ?? {
+        key: taintNodeUnschedulable,
         effect: 'NoSchedule',
         timeAdded: time,
       },
     );
   // A node that has only just come and said nothing is not ready; its kubelet will say when it is.
-  if (!status.has('Ready')) taints.push(...now.filter((t) => t.key === notReady));
+  if (!status.has('Ready')) taints.push(...now.filter((t) => t.key === taintNodeNotReady));
   return [...others, ...taints];
 }
 

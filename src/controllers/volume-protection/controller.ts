@@ -13,6 +13,7 @@ import {
   volumeAttributesClasses,
 } from '../../api/resource-types.ts';
 import type { PersistentVolumeClaim, Pod } from '../../api/schema/types.ts';
+import { pvcProtectionFinalizer, pvProtectionFinalizer, vacProtectionFinalizer } from '../../api/well-known.ts';
 import { runController } from '../../client/controller.ts';
 import type { Informer } from '../../client/informer.ts';
 import { WorkQueue } from '../../client/work-queue.ts';
@@ -59,7 +60,7 @@ export async function runClaimProtection(context: ControllerContext): Promise<vo
     {
       name: 'persistentvolumeclaim-protection-controller',
       type: persistentVolumeClaims,
-      finalizer: 'kubernetes.io/pvc-protection',
+      finalizer: pvcProtectionFinalizer,
       // A pod that the copy does not know yet would lose its volume.
       isInUse: async (claim) => isClaimInUse(claim, (await client.list(pods, { namespace: claim.metadata.namespace ?? '' })).items),
     },
@@ -82,7 +83,7 @@ export async function runVolumeProtection(context: ControllerContext): Promise<v
     {
       name: 'persistentvolume-protection-controller',
       type: persistentVolumes,
-      finalizer: 'kubernetes.io/pv-protection',
+      finalizer: pvProtectionFinalizer,
       isInUse: isVolumeInUse,
     },
     () => [],
@@ -97,7 +98,7 @@ export async function runAttributesClassProtection(context: ControllerContext): 
     {
       name: 'volumeattributesclass-protection-controller',
       type: volumeAttributesClasses,
-      finalizer: 'kubernetes.io/vac-protection',
+      finalizer: vacProtectionFinalizer,
       isInUse: async (object) =>
         isClassInUse(object, (await client.list(persistentVolumeClaims)).items, (await client.list(persistentVolumes)).items),
     },

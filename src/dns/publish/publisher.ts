@@ -8,6 +8,7 @@
  */
 import { endpointSlices, nodes, services } from '../../api/resource-types.ts';
 import type { EndpointSlice, OwnerReference, Service } from '../../api/schema/types.ts';
+import { labelManagedBy, labelServiceName } from '../../api/well-known.ts';
 import { isForbidden, isNotFound } from '../../client/api-error.ts';
 import type { Client } from '../../client/client.ts';
 import { runController } from '../../client/controller.ts';
@@ -19,9 +20,6 @@ import { familyOf } from '../../ip/ip.ts';
 import type { Log } from '../../observability/log.ts';
 
 export const managedBy = 'dns.fairlead.dev';
-
-const serviceName = 'kubernetes.io/service-name';
-const manager = 'endpointslice.kubernetes.io/managed-by';
 
 export interface PublisherOptions {
   readonly client: Client;
@@ -58,7 +56,7 @@ export function sliceOf(
     metadata: {
       name: `${name}-${nodeName}`,
       namespace,
-      labels: { [serviceName]: name, [manager]: managedBy },
+      labels: { [labelServiceName]: name, [labelManagedBy]: managedBy },
       ownerReferences: [owner ?? { apiVersion: 'v1', kind: 'Service', name, uid }],
     },
     addressType: familyOf(address) === 6 ? 'IPv6' : 'IPv4',
@@ -88,7 +86,7 @@ export async function publish(options: PublisherOptions): Promise<boolean> {
   const serviceInformer = informers.of(services);
   const sliceInformer = informers.of(endpointSlices);
   const wake = ({ metadata }: Service | EndpointSlice): void => {
-    if (metadata.namespace === namespace && (metadata.name === service || metadata.labels?.[serviceName] === service)) queue.add(key);
+    if (metadata.namespace === namespace && (metadata.name === service || metadata.labels?.[labelServiceName] === service)) queue.add(key);
   };
   serviceInformer.on({ add: wake, update: wake, delete: wake });
   sliceInformer.on({ add: wake, update: wake, delete: wake });
@@ -104,7 +102,7 @@ export async function publish(options: PublisherOptions): Promise<boolean> {
     const found = serviceInformer.get(key);
     const current = sliceInformer.get(`${namespace}/${name}`);
     if (!found || (found.spec?.selector && sliceInformer.list(namespace).some(isReadyElsewhere))) {
-      if (current?.metadata.labels?.[manager] === managedBy) await remove();
+      if (current?.metadata.labels?.[labelManagedBy] === managedBy) await remove();
       isPublished = false;
       return;
     }
@@ -119,7 +117,7 @@ export async function publish(options: PublisherOptions): Promise<boolean> {
   }
 
   function isReadyElsewhere({ metadata, endpoints, ports }: EndpointSlice): boolean {
-    const { [serviceName]: of, [manager]: by } = metadata.labels ?? {};
+    const { [labelServiceName]: of, [labelManagedBy]: by } = metadata.labels ?? {};
     return of === service && by !== managedBy && !!ports?.length && !!endpoints?.some((e) => e.conditions?.ready !== false);
   }
 
@@ -146,8 +144,8 @@ function same(a: EndpointSlice, b: EndpointSlice): boolean {
   const facts = (s: EndpointSlice): string =>
     JSON.stringify([
       s.addressType,
-      s.metadata.labels?.[serviceName],
-      s.metadata.labels?.[manager],
+      s.metadata.labels?.[labelServiceName],
+      s.metadata.labels?.[labelManagedBy],
       s.metadata.ownerReferences?.map((o) => o.uid),
       s.ports?.map((p) => [p.name, p.protocol, p.port]),
       s.endpoints?.map((e) => [e.addresses, e.conditions?.ready, e.nodeName, e.hints?.forNodes?.map((n) => n.name)]),

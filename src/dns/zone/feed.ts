@@ -3,13 +3,11 @@
 import { objectKey } from '../../api/object-key.ts';
 import { endpointSlices, namespaces, services } from '../../api/resource-types.ts';
 import type { EndpointSlice, Service } from '../../api/schema/types.ts';
+import { endpointsLastChangeTriggerTime, labelServiceName } from '../../api/well-known.ts';
 import type { InformerSet } from '../../client/informers.ts';
 import type { Clock } from '../../clock/clock.ts';
 import type { DnsMetrics } from '../metrics.ts';
 import type { ClusterZone } from './cluster-zone.ts';
-import { serviceName } from './service-names.ts';
-
-const triggerTime = 'endpoints.kubernetes.io/last-change-trigger-time';
 
 /** Resolves when every name is known. */
 export async function feedZone(
@@ -20,7 +18,7 @@ export async function feedZone(
   const { informers, clock } = options;
   const serviceInformer = informers.of(services);
   const namespaceInformer = informers.of(namespaces);
-  const serviceOf = (slice: EndpointSlice): string => `${slice.metadata.namespace}/${slice.metadata.labels?.[serviceName] ?? ''}`;
+  const serviceOf = (slice: EndpointSlice): string => `${slice.metadata.namespace}/${slice.metadata.labels?.[labelServiceName] ?? ''}`;
   const sliceInformer = informers.of(endpointSlices).addIndex('dns-service', (s) => [serviceOf(s)]);
   const renew = (key: string): void =>
     zone.setService(key, serviceInformer.get(key), sliceInformer.byIndex('dns-service', key), Math.floor(clock.now() / 1000));
@@ -58,7 +56,7 @@ export async function feedZone(
   isSynced = true;
 
   function measure(slice: EndpointSlice): void {
-    const at = Date.parse(slice.metadata.annotations?.[triggerTime] ?? '');
+    const at = Date.parse(slice.metadata.annotations?.[endpointsLastChangeTriggerTime] ?? '');
     if (!isSynced || !metrics || Number.isNaN(at)) return;
     metrics.programmed(kindOf(serviceInformer.get(serviceOf(slice))), Math.max(clock.now() - at, 0) / 1000);
   }

@@ -28,8 +28,6 @@ export interface ServiceNames {
   readonly pointers: ReadonlyMap<string, string>;
 }
 
-export const serviceName = 'kubernetes.io/service-name';
-
 interface Growing {
   readonly ips: Set<string>;
   readonly srv: Map<string, SrvTarget>;

@@ -1,6 +1,7 @@
 /** The Node object and its status as this kubelet sees them. Pure. */
 import { isDeepStrictEqual } from 'node:util';
 import type { ContainerImage, Node, NodeAddress, NodeCondition, NodeStatus, Taint } from '../../api/schema/types.ts';
+import { labelArchBeta, labelArchStable, labelHostname, labelOSBeta, labelOSStable } from '../../api/well-known.ts';
 import { timestamp } from '../../clock/timestamp.ts';
 import type { Machine, Pressure } from './capacity.ts';
 
@@ -24,11 +25,11 @@ export interface NodeFindings {
 export function ownLabels({ nodeName, machine, labels }: NodeIdentity): Record<string, string> {
   const { architecture, operatingSystem } = machine.info;
   return {
-    'beta.kubernetes.io/arch': architecture,
-    'beta.kubernetes.io/os': operatingSystem,
-    'kubernetes.io/arch': architecture,
-    'kubernetes.io/hostname': nodeName,
-    'kubernetes.io/os': operatingSystem,
+    [labelArchBeta]: architecture,
+    [labelOSBeta]: operatingSystem,
+    [labelArchStable]: architecture,
+    [labelHostname]: nodeName,
+    [labelOSStable]: operatingSystem,
     ...labels,
   };
 }

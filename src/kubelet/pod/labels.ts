@@ -21,10 +21,9 @@ export const containerAnnotations = {
   preStopHandler: 'io.kubernetes.container.preStopHandler',
 } as const;
 
-/** Annotations of pods that come from files, and of their mirrors in the API. */
+/** Annotations of pods that come from files; their mirrors in the API have mirrorPodAnnotationKey besides. */
 export const podAnnotations = {
   source: 'kubernetes.io/config.source',
   hash: 'kubernetes.io/config.hash',
   seen: 'kubernetes.io/config.seen',
-  mirror: 'kubernetes.io/config.mirror',
 } as const;

@@ -1,6 +1,8 @@
 /** Small questions about a pod's specification. */
+
 import { createHash } from 'node:crypto';
 import type { Container, Pod, PodSpec } from '../../api/schema/types.ts';
+import { mirrorPodAnnotationKey } from '../../api/well-known.ts';
 import { podAnnotations } from './labels.ts';
 
 /** A pod as the kubelet handles it: the API always sets these. */
@@ -72,7 +74,7 @@ export function fromApi(pod: Pod): Pod {
 
 /** The API's picture of a static pod. */
 export function isMirror(pod: Pod): boolean {
-  return pod.metadata.annotations?.[podAnnotations.mirror] !== undefined;
+  return pod.metadata.annotations?.[mirrorPodAnnotationKey] !== undefined;
 }
 
 /** Whether a pod with this phase runs no more. */

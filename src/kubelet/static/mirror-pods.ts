@@ -1,6 +1,8 @@
 /** Shows static pods in the API: a mirror for each, made anew when it is deleted or its manifest changes. */
+
 import { nodes, pods } from '../../api/resource-types.ts';
 import type { Node, Pod } from '../../api/schema/types.ts';
+import { mirrorPodAnnotationKey } from '../../api/well-known.ts';
 import { isAlreadyExists, isNotFound } from '../../client/api-error.ts';
 import type { Client } from '../../client/client.ts';
 import { podAnnotations } from '../pod/labels.ts';
@@ -16,7 +18,7 @@ export class MirrorPods {
   }
 
   isMirrorOf(mirror: Pod, pod: Pod): boolean {
-    return mirror.metadata.annotations?.[podAnnotations.mirror] === pod.metadata.annotations?.[podAnnotations.hash];
+    return mirror.metadata.annotations?.[mirrorPodAnnotationKey] === pod.metadata.annotations?.[podAnnotations.hash];
   }
 
   /** Makes the mirror; undefined when something of that name is in the way still. */
@@ -31,7 +33,7 @@ export class MirrorPods {
         name,
         namespace,
         labels,
-        annotations: { ...annotations, [podAnnotations.mirror]: hash },
+        annotations: { ...annotations, [mirrorPodAnnotationKey]: hash },
         ownerReferences: [{ apiVersion: 'v1', kind: 'Node', name: this.#nodeName, uid: this.#node.metadata.uid ?? '', controller: true }],
       },
       spec: pod.spec,

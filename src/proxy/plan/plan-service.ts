@@ -1,6 +1,7 @@
 /** plan(): a Service and its EndpointSlices to a ServicePlan. Pure; every rule of traffic is decided here. */
 import { objectKey } from '../../api/object-key.ts';
 import type { EndpointSlice, Service, ServicePort } from '../../api/schema/types.ts';
+import { isHeadlessService } from '../../api/well-known.ts';
 import { cidrContains, cidrOverlaps, familyOf, parseCidr } from '../../ip/ip.ts';
 import { type Candidate, candidatesOf, clusterEndpoints, isOfFamily, isPort, localEndpoints, readIp } from './endpoints.ts';
 import type { NodeContext } from './node-context.ts';
@@ -15,7 +16,6 @@ import {
 } from './service-plan.ts';
 
 const proxyNameLabel = 'service.kubernetes.io/service-proxy-name';
-const headlessLabel = 'service.kubernetes.io/headless';
 const protocols: readonly string[] = ['tcp', 'udp', 'sctp'] satisfies Protocol[];
 const defaultAffinitySeconds = 10_800;
 const maxAffinitySeconds = 86_400;
@@ -23,7 +23,7 @@ const maxAffinitySeconds = 86_400;
 /** Whether a Service is for us: not another proxy's, not headless, not just a name. */
 function isProxied(service: Service): boolean {
   const labels = service.metadata.labels ?? {};
-  if (proxyNameLabel in labels || headlessLabel in labels) return false;
+  if (proxyNameLabel in labels || isHeadlessService in labels) return false;
   const { type, clusterIP } = service.spec ?? {};
   return type !== 'ExternalName' && clusterIP !== undefined && clusterIP !== '' && clusterIP !== 'None';
 }

@@ -8,6 +8,7 @@
 import { parseAllDocuments, parse as parseYaml } from 'yaml';
 import { objectKey } from '../../api/object-key.ts';
 import type { EndpointSlice, Node, Service } from '../../api/schema/types.ts';
+import { labelServiceName } from '../../api/well-known.ts';
 import type { Table } from '../../linux/nftables/table.ts';
 import type { Packet } from '../../linux/nftables/trace.ts';
 import { renderTable } from '../mode/nftables/render-table.ts';
@@ -136,7 +137,7 @@ export function readScenario(objects: string, cluster: string, packets: string):
 }
 
 function slicesOf(slices: readonly EndpointSlice[], key: string): EndpointSlice[] {
-  return slices.filter(({ metadata }) => `${metadata.namespace}/${metadata.labels?.['kubernetes.io/service-name']}` === key);
+  return slices.filter(({ metadata }) => `${metadata.namespace}/${metadata.labels?.[labelServiceName]}` === key);
 }
 
 /** What a scenario comes to on node1, and what is refused. */

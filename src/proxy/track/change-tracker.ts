@@ -2,14 +2,12 @@
 
 import { objectKey } from '../../api/object-key.ts';
 import type { EndpointSlice, Service } from '../../api/schema/types.ts';
+import { endpointsLastChangeTriggerTime, labelServiceName } from '../../api/well-known.ts';
 import type { Informer } from '../../client/informer.ts';
-
-const serviceLabel = 'kubernetes.io/service-name';
-const triggerAnnotation = 'endpoints.kubernetes.io/last-change-trigger-time';
 
 /** The `namespace/name` of the Service that a slice belongs to. */
 function serviceOf(slice: EndpointSlice): string[] {
-  const name = slice.metadata.labels?.[serviceLabel];
+  const name = slice.metadata.labels?.[labelServiceName];
   return name ? [`${slice.metadata.namespace}/${name}`] : [];
 }
 
@@ -49,7 +47,7 @@ export class ChangeTracker {
     const slice = (object: EndpointSlice): void => {
       const keys = serviceOf(object);
       for (const key of keys) this.#services.add(key);
-      const trigger = Date.parse(object.metadata.annotations?.[triggerAnnotation] ?? '');
+      const trigger = Date.parse(object.metadata.annotations?.[endpointsLastChangeTriggerTime] ?? '');
       // What was triggered before we started says nothing about us.
       if (this.#synced && trigger > 0) this.#triggers.push(trigger);
       this.#slices++;

@@ -1,6 +1,7 @@
 import { claimNameOf } from '../../api/placement/claim-name.ts';
 import { nodeTermFits } from '../../api/placement/node-selector.ts';
 import type { PersistentVolume, PersistentVolumeClaim, Pod, Volume } from '../../api/schema/types.ts';
+import { betaStorageClassAnnotation } from '../../api/well-known.ts';
 import type { Cluster } from '../cluster.ts';
 import type { NodeInfo } from '../node-info.ts';
 import type { Plugin, Reason } from '../plugin.ts';
@@ -67,7 +68,7 @@ function isBound({ metadata, spec }: PersistentVolumeClaim): boolean {
 }
 
 function waitsForConsumer({ metadata, spec }: PersistentVolumeClaim, cluster: Cluster): boolean {
-  const name = metadata.annotations?.['volume.beta.kubernetes.io/storage-class'] ?? spec?.storageClassName;
+  const name = metadata.annotations?.[betaStorageClassAnnotation] ?? spec?.storageClassName;
   return !!name && cluster.storage.storageClass(name)?.volumeBindingMode === 'WaitForFirstConsumer';
 }
 
