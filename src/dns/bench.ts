@@ -7,13 +7,16 @@ import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
 import { argv, cpuUsage, execPath, getuid } from 'node:process';
 import type { Service } from '../api/schema/types.ts';
+import { systemClock } from '../clock/clock.ts';
 import { DatagramBatch, openUdpSocket } from '../linux/datagram-batch.ts';
 import { mustRun, start, systemExec } from '../linux/exec.ts';
 import { silentLog } from '../observability/log.ts';
 import { encodeName } from './message/names.ts';
-import { refusal } from './message/reply.ts';
-import { kubernetesPlugin } from './plugin/kubernetes/kubernetes.ts';
-import { chain } from './plugin/plugin.ts';
+import { type Reply, refusal } from './message/reply.ts';
+import { Cache } from './plugin/cache/cache.ts';
+import { chain } from './plugin/chain.ts';
+import { Kubernetes } from './plugin/kubernetes/kubernetes.ts';
+
 import { startDnsServer } from './server/server.ts';
 import { ClusterZone } from './zone/cluster-zone.ts';
 
@@ -77,7 +80,12 @@ async function measure(seconds: number): Promise<void> {
       1,
     );
   }
-  const answer = chain([kubernetesPlugin({ zone, isSynced: () => true, ranges: [] })], () => refusal(5));
+  const last = (): Reply => refusal(5);
+  const handlers = [
+    new Cache({ disable: ['cluster.local'], clock: systemClock }),
+    new Kubernetes({ zone, isSynced: () => true, ranges: [], lookup: last }),
+  ];
+  const answer = chain(handlers, last);
   const memory = process.memoryUsage();
   console.log(
     `${services} Services, ${zone.size} names; heap ${Math.round(memory.heapUsed / 1e6)} MB, resident ${Math.round(memory.rss / 1e6)} MB`,

@@ -7,14 +7,15 @@ import type { EndpointSlice, Service } from '../api/schema/types.ts';
 import { FakeClock, systemClock } from '../clock/clock.ts';
 import { mustCidr } from '../ip/ip.ts';
 import { silentLog } from '../observability/log.ts';
-import { parseQuery } from './message/query.ts';
+import { parseQuery, type Query } from './message/query.ts';
 import { refusal } from './message/reply.ts';
 import { readResolverReply } from './message/resolver-reply.ts';
-import { cachePlugin } from './plugin/cache/cache.ts';
-import { forwardPlugin } from './plugin/forward/forward.ts';
+import { Cache } from './plugin/cache/cache.ts';
+import { chain } from './plugin/chain.ts';
+import { Forward } from './plugin/forward/forward.ts';
 import { parseResolvConf } from './plugin/forward/resolv-conf.ts';
-import { kubernetesPlugin } from './plugin/kubernetes/kubernetes.ts';
-import { chain, type Next } from './plugin/plugin.ts';
+import { Kubernetes } from './plugin/kubernetes/kubernetes.ts';
+import type { Next, Request } from './plugin/plugin.ts';
 import { Responder } from './server/responder.ts';
 import { startDnsServer } from './server/server.ts';
 import { ClusterZone } from './zone/cluster-zone.ts';
@@ -55,7 +56,7 @@ function zoneOf(): ClusterZone {
   return zone;
 }
 
-const elsewhere: Next = (query) => {
+const elsewhere: Next = ({ query }) => {
   const answers = query.name === 'www.example.com' ? [{ type: 'A' as const, name: query.name, ttl: 60, data: '192.0.2.80' }] : [];
   const bytes = packet.encode({
     type: 'response',
@@ -69,12 +70,22 @@ const elsewhere: Next = (query) => {
   return reply;
 };
 
+const client = { family: 4, address: '127.0.0.1', port: 5353 } as const;
+
+function requestOf(query: Query): Request {
+  return { query, client, transport: 'udp' };
+}
+
+function kubernetesOf(zone: ClusterZone, ranges: readonly string[] = [], isSynced: boolean = true, lookup: Next = elsewhere): Kubernetes {
+  return new Kubernetes({ zone, isSynced: () => isSynced, ranges: ranges.map(mustCidr), lookup });
+}
+
 function answerer(next: Next = elsewhere, isSynced: boolean = true): Next {
-  return chain([kubernetesPlugin({ zone: zoneOf(), isSynced: () => isSynced, ranges: [mustCidr('10.96.0.0/16')] })], next);
+  return chain([kubernetesOf(zoneOf(), ['10.96.0.0/16'], isSynced)], next);
 }
 
 function respond(bytes: Buffer, transport: 'udp' | 'tcp', answer: Next): Buffer | Promise<Buffer> | undefined {
-  return new Responder({ answer, log: silentLog }).respond(bytes, transport, 4);
+  return new Responder({ answer, log: silentLog }).respond(bytes, transport, client);
 }
 
 async function ask(
@@ -241,7 +252,7 @@ test('names of the cluster are SERVFAIL, never denied, until everything is known
 
 test('a Service that goes takes its names and addresses along', async () => {
   const zone = zoneOf();
-  const answer = chain([kubernetesPlugin({ zone, isSynced: () => true, ranges: [mustCidr('10.96.0.0/16')] })], elsewhere);
+  const answer = chain([kubernetesOf(zone, ['10.96.0.0/16'])], elsewhere);
   zone.setService('default/web', undefined, [], 2);
   assert.equal((await ask('web.default.svc.cluster.local', 'A', answer)).rcode, 3);
   assert.equal((await ask('_tcp.web.default.svc.cluster.local', 'A', answer)).rcode, 3);
@@ -252,7 +263,7 @@ test('several addresses take turns, and what does not fit is cut with TC', async
   const zone = zoneOf();
   const ips = Array.from({ length: 100 }, (_, i) => [`10.244.3.${i}`] as const);
   zone.setService('default/db', service('db', { clusterIP: 'None' }), [slice('db', ips)], 1);
-  const answer = chain([kubernetesPlugin({ zone, isSynced: () => true, ranges: [] })], elsewhere);
+  const answer = chain([kubernetesOf(zone, [])], elsewhere);
   const first = await ask('db.default.svc.cluster.local', 'A', answer);
   const second = await ask('db.default.svc.cluster.local', 'A', answer);
   assert.equal(first.tc, true);
@@ -310,18 +321,18 @@ test('hostile bytes never throw and never get more than an error', () => {
 
 test('the cache counts ttls down, asks again when they are over, and lets one question stand for many', async () => {
   const clock = new FakeClock();
-  const cache = cachePlugin({ clock });
+  const cache = new Cache({ clock });
   let asked = 0;
-  const answer = chain([cache], async (query) => {
+  const answer = chain([cache], async (request) => {
     asked++;
-    return elsewhere(query);
+    return elsewhere(request);
   });
   await Promise.all([ask('www.example.com', 'A', answer), ask('www.example.com', 'A', answer)]);
   assert.equal(asked, 1);
   await clock.advance(10_000);
   const parsed = parseQuery(packet.encode({ type: 'query', id: 1, questions: [{ type: 'A', name: 'www.example.com' }] }));
   assert.ok(parsed.kind === 'query');
-  const hit = await answer(parsed.query);
+  const hit = await answer(requestOf(parsed.query));
   assert.ok('raw' in hit);
   const [first] = packet.decode(Buffer.from(hit.raw)).answers ?? [];
   assert.equal(first && 'ttl' in first ? first.ttl : undefined, 20);
@@ -335,12 +346,12 @@ test('no answer that the cache keeps promises more time than it is kept for, the
   const ttls = async (answer: Next): Promise<(number | undefined)[]> => {
     const parsed = parseQuery(packet.encode({ type: 'query', id: 1, questions: [{ type: 'A', name: 'www.example.com' }] }));
     assert.ok(parsed.kind === 'query');
-    const reply = await answer(parsed.query);
+    const reply = await answer(requestOf(parsed.query));
     assert.ok('raw' in reply);
     const { answers = [], additionals = [] } = packet.decode(Buffer.from(reply.raw));
     return [...answers, ...additionals].map((a) => ('ttl' in a ? a.ttl : undefined));
   };
-  const upstream: Next = (query) => {
+  const upstream: Next = ({ query }) => {
     const record = (ttl: number, data: string): packet.Answer => ({ type: 'A', name: query.name, ttl, data });
     const bytes = packet.encode({
       type: 'response',
@@ -351,7 +362,7 @@ test('no answer that the cache keeps promises more time than it is kept for, the
     });
     return readResolverReply(bytes, query.questionEnd) ?? refusal(2);
   };
-  const answer = chain([cachePlugin({ clock })], upstream);
+  const answer = chain([new Cache({ clock })], upstream);
   assert.deepEqual(await ttls(answer), [30, 30, 7]);
   await clock.advance(20_000);
   assert.deepEqual(await ttls(answer), [10, 10, 0]);
@@ -419,7 +430,7 @@ for (const [sentence, slices, wanted] of weights) {
   test(`the weight of SRV counts addresses: ${sentence}`, async () => {
     const zone = zoneOf();
     zone.setService('default/db', service('db', { clusterIP: 'None' }), slices, 1);
-    const answer = chain([kubernetesPlugin({ zone, isSynced: () => true, ranges: [] })], elsewhere);
+    const answer = chain([kubernetesOf(zone, [])], elsewhere);
     const { answers } = await ask('_http._tcp.db.default.svc.cluster.local', 'SRV', answer, 'tcp');
     assert.deepEqual(answers.map((a) => a.replace(/.* SRV (\d+) 8080 ([^.]+)\..*/, '$1 $2')).toSorted(), wanted);
   });
@@ -439,14 +450,14 @@ test('over real sockets: UDP and TCP, and names elsewhere through a silent resol
   const silent = createSocket('udp4');
   await new Promise<void>((done) => silent.bind(0, '127.0.0.1', done));
   const upstream = await startDnsServer({ address: '127.0.0.1', port: 0, log: silentLog, answer: elsewhere });
-  const forward = forwardPlugin({
-    upstreams: () => [{ address: '127.0.0.1', port: silent.address().port }, upstream],
+  const forward = new Forward({
+    to: () => [{ address: '127.0.0.1', port: silent.address().port }, upstream],
     policy: 'sequential',
     clock: systemClock,
     log: silentLog,
     signal: end.signal,
   });
-  const answer = chain([kubernetesPlugin({ zone: zoneOf(), isSynced: () => true, ranges: [] }), forward], () => refusal(5));
+  const answer = chain([kubernetesOf(zoneOf(), []), forward], () => refusal(5));
   const server = await startDnsServer({ address: '127.0.0.1', port: 0, log: silentLog, answer });
   const client = createSocket('udp4');
   t.after(async () => {
@@ -490,12 +501,12 @@ test('over real sockets: UDP and TCP, and names elsewhere through a silent resol
 });
 
 test('the cache is bounded in entries and in bytes', async () => {
-  const cache = cachePlugin({ clock: new FakeClock() });
+  const cache = new Cache({ clock: new FakeClock() });
   const long = Buffer.alloc(6 * 1024);
   for (let i = 0; i < 12_000; i++) {
     const parsed = parseQuery(packet.encode({ type: 'query', id: 1, questions: [{ type: 'A', name: `n${i}.example.com` }] }));
     assert.ok(parsed.kind === 'query');
-    await cache.handle(parsed.query, () => ({ raw: i < 2_000 ? long : Buffer.alloc(100), ttlAt: [], seconds: 30 }));
+    await cache.handle(requestOf(parsed.query), () => ({ raw: i < 2_000 ? long : Buffer.alloc(100), ttlAt: [], seconds: 30 }));
     if (i === 1_999) assert.ok(cache.statistics.entries * long.length <= 8 * 1024 * 1024);
   }
   assert.equal(cache.statistics.entries, 10_000);

@@ -1,44 +1,24 @@
-/** A DNS server of the cluster: informers feed the zone, plugins answer, sockets listen. */
-import { endpointSlices, namespaces, services } from '../api/resource-types.ts';
+/** A DNS server of the cluster: plugins answer, sockets listen, an EndpointSlice tells the cluster of it. */
 import type { Client } from '../client/client.ts';
 import type { InformerSet } from '../client/informers.ts';
-import { agesOf, registerWatchAge } from '../client/watch-age.ts';
 import { aborted } from '../clock/aborted.ts';
 import type { Clock } from '../clock/clock.ts';
-import { mustCidr } from '../ip/ip.ts';
 import type { Log } from '../observability/log.ts';
-import { type Page, servePages } from './health.ts';
-import { RCODE } from './message/names.ts';
-import { refusal } from './message/reply.ts';
-import { DnsMetrics } from './metrics.ts';
-import { cachePlugin } from './plugin/cache/cache.ts';
-import { forwardPlugin } from './plugin/forward/forward.ts';
-import type { Upstream } from './plugin/forward/resolver.ts';
-import { kubernetesPlugin } from './plugin/kubernetes/kubernetes.ts';
-import { chain } from './plugin/plugin.ts';
+import { type HealthPages, servePages } from './health.ts';
+import { DnsMetrics } from './metrics/dns-metrics.ts';
+import { type ClusterDnsSettings, clusterBlocks } from './plugin/blocks.ts';
+import { PluginChain } from './plugin/chain.ts';
 import { publish } from './publish/publisher.ts';
 import { type DnsServer, startDnsServer } from './server/server.ts';
-import { ClusterZone } from './zone/cluster-zone.ts';
-import { feedZone } from './zone/feed.ts';
 
-export interface DnsOptions {
+export interface DnsOptions extends ClusterDnsSettings {
   readonly client: Client;
   readonly informers: InformerSet;
-  /** `cluster.local` */
-  readonly zone: string;
   readonly listen: readonly { readonly address: string; readonly port: number }[];
-  /** For names outside the zone; asked anew for each question. */
-  readonly upstreams: () => readonly Upstream[];
-  /** Ranges of pods and Services: their reverse names are never asked of others. */
-  readonly ranges: readonly string[];
-  /** Seconds a client may keep an answer of the zone. Default 5. */
-  readonly ttl?: number;
   /** CoreDNS's `health` (`:8080`), `ready` (`:8181`) and `prometheus` (`:9153`), as `HOST:PORT`; not served without. */
   readonly healthAddress?: string;
   readonly readyAddress?: string;
   readonly metricsAddress?: string;
-  /** /ready says no when the API server was not heard for so long: names may be old. Default: never, as CoreDNS. */
-  readonly maxWatchAgeMs?: number;
   /** CoreDNS's `health { lameduck }`: how long everything is answered after the signal, for proxies and probes that have not heard. Default 5 s. */
   readonly lameduckMs?: number;
   /** The Service behind which this server stands. `address` is where others reach it (default: the first that is listened on). */
@@ -64,79 +44,72 @@ export interface Dns {
 
 /** Listens at once; names of the zone are SERVFAIL until every informer holds its first list. Throws PORT_TAKEN. */
 export async function startDns(options: DnsOptions): Promise<Dns> {
-  const { clock, log, signal } = options;
-  const zone = new ClusterZone(options.zone, {
-    ttl: options.ttl ?? 5,
-    serial: Math.floor(clock.now() / 1000),
-    serverIps: [options.publish?.address ?? '', ...options.listen.map((l) => l.address)].filter(
-      (ip) => ip !== '' && ip !== '0.0.0.0' && ip !== '::',
-    ),
-  });
-  let isSynced = false;
+  const { clock, log, informers } = options;
+  const server = `dns://:${options.listen[0]?.port ?? 53}`;
+  const metrics = new DnsMetrics({ zone: options.zone, server });
+  const serverIps = [options.publish?.address ?? '', ...options.listen.map((l) => l.address)].filter(isAddressOfOne);
   // Questions of before the end are still forwarded while proxies learn of it.
   const closing = new AbortController();
-  const cache = cachePlugin({ clock });
-  const forward = forwardPlugin({ upstreams: options.upstreams, clock, log, signal: closing.signal });
-  const server = `dns://:${options.listen[0]?.port ?? 53}`;
-  const metrics =
-    options.metricsAddress === undefined
-      ? undefined
-      : new DnsMetrics({ zone: zone.origin, cache: cache.statistics, forward: forward.statistics, server });
-  const watchAges = (): ReadonlyMap<string, number> =>
-    agesOf([options.informers.of(services), options.informers.of(endpointSlices), options.informers.of(namespaces)]);
-  if (metrics) registerWatchAge(metrics.registry, watchAges);
-  const synced = feedZone(zone, options, metrics).then(() => {
-    isSynced = true;
-  });
-  const answer = chain([kubernetesPlugin({ zone, isSynced: () => isSynced, ranges: options.ranges.map(mustCidr) }), cache, forward], () =>
-    refusal(RCODE.REFUSED),
-  );
-  const observe = metrics ? { observe: metrics.observe } : {};
-  const pages = await servePages([
-    [options.healthAddress, '/health', () => ({ code: signal.aborted ? 503 : 200, body: signal.aborted ? 'stopping' : 'OK' })],
-    [options.readyAddress, '/ready', ready],
-    [
-      options.metricsAddress,
-      '/metrics',
-      async () => ({ code: 200, body: (await metrics?.registry.metrics()) ?? '', type: 'text/plain; version=0.0.4; charset=utf-8' }),
-    ],
-  ]);
+  const env = { clock, log, informers, serverIps, server, metrics: metrics.registry, signal: closing.signal };
+  const plugins = new PluginChain(clusterBlocks(options), env);
+  const pages = await servePagesOf(options, plugins, metrics);
   const servers: DnsServer[] = [];
   const close = async (): Promise<void> => {
     closing.abort();
     await Promise.all([pages.close(), ...servers.map((s) => s.close())]);
   };
   try {
-    for (const { address, port } of options.listen) servers.push(await startDnsServer({ address, port, answer, log, clock, ...observe }));
+    const observe = options.metricsAddress === undefined ? {} : { observe: metrics.observe };
+    const answer = plugins.answer.bind(plugins);
+    for (const where of options.listen) servers.push(await startDnsServer({ ...where, answer, log, clock, ...observe }));
   } catch (err) {
     await close();
     throw err;
   }
-  return { servers, ports: pages.ports, synced, stopped: run() };
+  const running = { servers, ports: pages.ports, synced: plugins.synced };
+  return { ...running, stopped: publishAndDrain(options, running).then(close) };
+}
 
-  /** As CoreDNS: who is not ready is named. */
-  function ready(): Page {
-    if (!isSynced || signal.aborted) return { code: 503, body: 'kubernetes' };
-    const { maxWatchAgeMs = Number.POSITIVE_INFINITY } = options;
-    const [old] = [...watchAges()].filter(([, ms]) => ms > maxWatchAgeMs);
-    return old ? { code: 503, body: `kubernetes: no word of ${old[0]} for ${Math.round(old[1] / 1000)} s` } : { code: 200, body: 'OK' };
-  }
+function isAddressOfOne(ip: string): boolean {
+  return ip !== '' && ip !== '0.0.0.0' && ip !== '::';
+}
 
-  async function run(): Promise<void> {
-    await Promise.race([synced, aborted(signal)]);
-    const first = servers[0];
-    if (!signal.aborted && first && options.publish) {
-      const metricsPort = options.metricsAddress === undefined ? undefined : pages.ports.get(options.metricsAddress);
-      // Its end takes the slice away.
-      await publish({ ...options, address: first.address, ...options.publish, port: first.port, metricsPort });
-    }
-    await aborted(signal);
-    const lameduckMs = options.lameduckMs ?? defaultLameduckMs;
-    if (lameduckMs > 0) {
-      log.info(`Answering for another ${lameduckMs / 1000} s`);
-      await clock.sleep(lameduckMs);
-    }
-    await Promise.race([Promise.all(servers.map((s) => s.drain())), clock.sleep(drainMs)]);
-    await close();
+/** As CoreDNS's pages: /ready names who is not. */
+function servePagesOf(options: DnsOptions, plugins: PluginChain, { registry }: DnsMetrics): Promise<HealthPages> {
+  const { signal } = options;
+  return servePages([
+    [options.healthAddress, '/health', () => (signal.aborted ? { code: 503, body: 'stopping' } : { code: 200, body: 'OK' })],
+    [
+      options.readyAddress,
+      '/ready',
+      () => {
+        const waiting = signal.aborted ? ['stopping'] : plugins.notReady();
+        return waiting.length > 0 ? { code: 503, body: waiting.join(',') } : { code: 200, body: 'OK' };
+      },
+    ],
+    [
+      options.metricsAddress,
+      '/metrics',
+      async () => ({ code: 200, body: await registry.metrics(), type: 'text/plain; version=0.0.4; charset=utf-8' }),
+    ],
+  ]);
+}
+
+/** Resolves when the signal has aborted, the cluster has heard of it, and what is under way is answered. */
+async function publishAndDrain(options: DnsOptions, { servers, ports, synced }: Omit<Dns, 'stopped'>): Promise<void> {
+  const { clock, log, signal } = options;
+  await Promise.race([synced, aborted(signal)]);
+  const first = servers[0];
+  if (!signal.aborted && first && options.publish) {
+    const metricsPort = options.metricsAddress === undefined ? undefined : ports.get(options.metricsAddress);
+    // Its end takes the slice away.
+    await publish({ ...options, address: first.address, ...options.publish, port: first.port, metricsPort });
   }
+  await aborted(signal);
+  const lameduckMs = options.lameduckMs ?? defaultLameduckMs;
+  if (lameduckMs > 0) {
+    log.info(`Answering for another ${lameduckMs / 1000} s`);
+    await clock.sleep(lameduckMs);
+  }
+  await Promise.race([Promise.all(servers.map((s) => s.drain())), clock.sleep(drainMs)]);
 }

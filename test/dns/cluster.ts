@@ -44,7 +44,7 @@ export async function dig(port: number, args: string): Promise<Dug> {
 }
 
 /** A resolver that knows a few names: `example.com` has an address, `big.example.com` too many for UDP, `gone.example.com` nothing. */
-export const resolverAnswer: Next = (query) => {
+export const resolverAnswer: Next = ({ query }) => {
   const bytes = packet.encode({
     type: 'response',
     id: 1,

@@ -6,11 +6,12 @@ import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { systemClock } from '../../src/clock/clock.ts';
 import { refusal } from '../../src/dns/message/reply.ts';
-import { cachePlugin } from '../../src/dns/plugin/cache/cache.ts';
-import { forwardPlugin } from '../../src/dns/plugin/forward/forward.ts';
+import { Cache } from '../../src/dns/plugin/cache/cache.ts';
+import { chain } from '../../src/dns/plugin/chain.ts';
+import { Forward } from '../../src/dns/plugin/forward/forward.ts';
 import { resolversOf } from '../../src/dns/plugin/forward/resolv-conf.ts';
 import type { Upstream } from '../../src/dns/plugin/forward/resolver.ts';
-import { type Answer, chain } from '../../src/dns/plugin/plugin.ts';
+import type { Answer } from '../../src/dns/plugin/plugin.ts';
 import { startDnsServer } from '../../src/dns/server/server.ts';
 import { dig, eventually, keepingLog, resolverAnswer, startBrokenResolver, startResolver } from './cluster.ts';
 
@@ -20,16 +21,16 @@ async function forwarder(
   log: string[] = [],
 ): Promise<{ port: number; asked: () => number }> {
   const end = new AbortController();
-  const forward = forwardPlugin({ upstreams, clock: systemClock, log: keepingLog(log), signal: end.signal });
+  const forward = new Forward({ to: upstreams, clock: systemClock, log: keepingLog(log), signal: end.signal });
   let asked = 0;
-  const answer = chain([cachePlugin({ clock: systemClock }), forward], () => refusal(5));
+  const answer = chain([new Cache({ clock: systemClock }), forward], () => refusal(5));
   const server = await startDnsServer({
     address: '127.0.0.1',
     port: 0,
     log: keepingLog(log),
-    answer(query) {
+    answer(request) {
       asked++;
-      return answer(query);
+      return answer(request);
     },
   });
   t.after(async () => {
@@ -156,7 +157,7 @@ test('stopping while questions are out answers them and throws nothing', async (
   });
   t.after(() => silent.close());
   const end = new AbortController();
-  const forward = forwardPlugin({ upstreams: () => [at(silent.port)], clock: systemClock, log: keepingLog([]), signal: end.signal });
+  const forward = new Forward({ to: () => [at(silent.port)], clock: systemClock, log: keepingLog([]), signal: end.signal });
   const server = await startDnsServer({ address: '127.0.0.1', port: 0, log: keepingLog([]), answer: chain([forward], () => refusal(5)) });
   t.after(() => server.close());
   const asked = Array.from({ length: 3 }, (_, i) => dig(server.port, `n${i}.example.com`));
@@ -194,7 +195,7 @@ test('one of two resolvers is dead: no name is slow once that is known, and it i
   const end = new AbortController();
   t.after(() => end.abort());
   const options = { policy: 'round_robin' as const, clock: systemClock, log: keepingLog([]), signal: end.signal };
-  const forward = forwardPlugin({ upstreams: () => [at(dead.port), at(good.port)], ...options });
+  const forward = new Forward({ to: () => [at(dead.port), at(good.port)], ...options });
   const server = await startDnsServer({ address: '127.0.0.1', port: 0, log: keepingLog([]), answer: chain([forward], () => refusal(5)) });
   t.after(() => server.close());
   // The dead one has the first turn.
@@ -226,19 +227,20 @@ test('a resolver that cannot even be sent to is passed over', async (t) => {
 
 test('an answer that comes late clears its resolver, though it answers no check', async (t) => {
   const held: ((answer: Answer) => void)[] = [];
-  const late = await startResolver((query) => {
-    if (query.name === '') return new Promise(() => {});
-    if (query.name !== 'late.example.com') return resolverAnswer(query);
+  const late = await startResolver((request) => {
+    const { name } = request.query;
+    if (name === '') return new Promise(() => {});
+    if (name !== 'late.example.com') return resolverAnswer(request);
     return new Promise((resolve) => held.push(resolve));
   });
   let asked = 0;
-  const good = await startResolver((query) => {
+  const good = await startResolver((request) => {
     asked++;
-    return resolverAnswer(query);
+    return resolverAnswer(request);
   });
   const end = new AbortController();
   const options = { policy: 'sequential' as const, clock: systemClock, log: keepingLog([]), signal: end.signal };
-  const forward = forwardPlugin({ upstreams: () => [late, good], ...options });
+  const forward = new Forward({ to: () => [late, good], ...options });
   const server = await startDnsServer({ address: '127.0.0.1', port: 0, log: keepingLog([]), answer: chain([forward], () => refusal(5)) });
   t.after(async () => {
     end.abort();

@@ -13,9 +13,9 @@ test('after the signal probes are told, everything is answered until the lameduc
   const cluster = await DnsCluster.start();
   t.after(() => cluster.stop());
   const open: (() => void)[] = [];
-  const slow = await startResolver((query) => {
-    if (!query.name.startsWith('slow')) return resolverAnswer(query);
-    return new Promise<Answer>((resolve) => open.push(() => resolve(resolverAnswer(query))));
+  const slow = await startResolver((request) => {
+    if (!request.query.name.startsWith('slow')) return resolverAnswer(request);
+    return new Promise<Answer>((resolve) => open.push(() => resolve(resolverAnswer(request))));
   });
   t.after(() => slow.close());
   const lameduck = Promise.withResolvers<void>();

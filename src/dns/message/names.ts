@@ -66,6 +66,11 @@ export function readName(
   return { name: scratch.toString('latin1', 0, n), isLowerCase: capitals === 0, end: at };
 }
 
+/** Whether `name` is `zone` or below it; both in lower case. */
+export function isWithin(name: string, zone: string): boolean {
+  return name.endsWith(zone) && (name.length === zone.length || name[name.length - zone.length - 1] === '.');
+}
+
 /** Lower case for bytes of a name on the wire: lengths of labels are below the letters. */
 export function lowerCase(wire: Uint8Array): Buffer {
   return Buffer.from(wire.map((c) => (c >= 65 && c <= 90 ? c + 32 : c)));

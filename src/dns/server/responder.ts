@@ -4,9 +4,7 @@ import type { Log } from '../../observability/log.ts';
 import { CLASS_IN, RCODE, TYPE } from '../message/names.ts';
 import { parseQuery, type Query } from '../message/query.ts';
 import { buildReply, formatError, rebuildRaw, refusal } from '../message/reply.ts';
-import type { Answer, Next } from '../plugin/plugin.ts';
-
-export type Transport = 'udp' | 'tcp';
+import type { Answer, Client, Next, Request, Transport } from '../plugin/plugin.ts';
 
 /** What a reply was, for the metrics. */
 export interface ReplyInfo {
@@ -22,7 +20,7 @@ export interface ReplyInfo {
 export interface ResponderOptions {
   readonly answer: Next;
   readonly log: Log;
-  readonly observe?: (info: ReplyInfo, transport: Transport, family: 4 | 6, seconds: number) => void;
+  readonly observe?: (info: ReplyInfo, transport: Transport, client: Client, seconds: number) => void;
 }
 
 /** The most we send by UDP, whatever the client offers: more is an amplifier's tool. */
@@ -43,7 +41,7 @@ export class Responder {
   }
 
   /** Gives bytes to send, now or later; undefined for silence. */
-  respond(message: Buffer, transport: Transport, family: 4 | 6): Buffer | Promise<Buffer> | undefined {
+  respond(message: Buffer, transport: Transport, client: Client): Buffer | Promise<Buffer> | undefined {
     const { answer, log, observe } = this.#options;
     const started = observe ? performance.now() : 0;
     const parsed = parseQuery(message);
@@ -58,7 +56,7 @@ export class Responder {
         const rcode = 'raw' in found ? (found.raw[3] ?? 0) & 15 : found.rcode;
         const room = transport === 'tcp' ? maxMessage : (edns?.size ?? 512);
         const info = { name, type, rcode, wantsDnssec: edns?.wantsDnssec ?? false, room, size: bytes.length };
-        observe(info, transport, family, (performance.now() - started) / 1000);
+        observe(info, transport, client, (performance.now() - started) / 1000);
       }
       return bytes;
     };
@@ -70,7 +68,7 @@ export class Responder {
     const refused = refusalOf(query);
     if (refused !== undefined) return render(refusal(refused));
     try {
-      const found = answer(query);
+      const found = answer({ query, client, transport } satisfies Request);
       if (!(found instanceof Promise)) return render(found);
       const later = found.then(render).catch(fail);
       this.#underWay.add(later);

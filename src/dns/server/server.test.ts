@@ -22,7 +22,7 @@ for (const batch of [true, false]) {
       port: 0,
       log: silentLog,
       batch,
-      answer(query) {
+      answer({ query }) {
         const n = Number(query.name.split('.')[0]);
         const found = reply(`10.0.${n >> 8}.${n & 255}`);
         return n % 3 === 0 ? new Promise((resolve) => setImmediate(() => resolve(found))) : found;

@@ -100,7 +100,7 @@ test('many clients with idle connections together keep no new one out', async (t
 test('single bytes keep no connection open, questions do, and one that waits for an answer is not idle', async (t) => {
   const clock = new FakeClock();
   const slow = Promise.withResolvers<Answer>();
-  const { port } = await serverOf(t, { clock, answer: (query) => (query.id === 7 ? slow.promise : found) });
+  const { port } = await serverOf(t, { clock, answer: ({ query }) => (query.id === 7 ? slow.promise : found) });
   const dripping = await TcpClient.open(t, port);
   const asking = await TcpClient.open(t, port);
   const waiting = await TcpClient.open(t, port);

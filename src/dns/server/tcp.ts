@@ -32,13 +32,14 @@ export async function listenTcp(options: {
   const family = familyOf(options.address);
   const table = new ConnectionTable<TcpConnection>(options.limits ?? limits);
   const server = createServer({ allowHalfOpen: true }, (socket) => {
+    const client = { family, address: socket.remoteAddress ?? '', port: socket.remotePort ?? 0 };
     const connection = new TcpConnection({
       socket,
-      respond: (message) => responder.respond(message, 'tcp', family),
+      respond: (message) => responder.respond(message, 'tcp', client),
       onQuestion: () => table.touch(connection),
       clock,
     });
-    table.add(connection, socket.remoteAddress ?? '')?.destroy();
+    table.add(connection, client.address)?.destroy();
     socket.on('close', () => table.delete(connection));
   });
   const closed = new Promise<void>((resolve) => server.once('close', resolve));

@@ -2,8 +2,9 @@
 import { createSocket, type Socket } from 'node:dgram';
 import { messageOf } from '../../errors/known-error.ts';
 import { familyOf } from '../../ip/ip.ts';
-import { DatagramBatch, openUdpSocket } from '../../linux/datagram-batch.ts';
+import { DatagramBatch, openUdpSocket, type Sender } from '../../linux/datagram-batch.ts';
 import type { Log } from '../../observability/log.ts';
+import type { Client } from '../plugin/plugin.ts';
 import type { Responder } from './responder.ts';
 
 export interface UdpOptions {
@@ -44,7 +45,7 @@ export async function listenUdp(options: UdpOptions): Promise<UdpListener> {
   });
   socket.on('error', (err) => log.warn(`UDP socket of the DNS server: ${messageOf(err)}`));
   socket.on('message', (message, from) => {
-    const reply = responder.respond(message, 'udp', family);
+    const reply = responder.respond(message, 'udp', { family, address: from.address, port: from.port });
     if (reply instanceof Promise) later(reply, from.port, from.address);
     else if (reply) socket.send(reply, from.port, from.address, ignore);
     // Two in one turn of the event loop: there are likely more.
@@ -70,11 +71,10 @@ export async function listenUdp(options: UdpOptions): Promise<UdpListener> {
         const message = from.message(i);
         if (!message) continue;
         // The buffer is used again before a late answer is there.
-        const reply = responder.respond(Buffer.from(message), 'udp', family);
-        if (reply instanceof Promise) {
-          const { address: to, port } = from.sender(i);
-          later(reply, port, to);
-        } else if (reply) {
+        const client = new BatchClient(from, i, family);
+        const reply = responder.respond(Buffer.from(message), 'udp', client);
+        if (reply instanceof Promise) later(reply, client.port, client.address);
+        else if (reply) {
           from.room().set(reply);
           from.queued(i, reply.length);
         }
@@ -82,6 +82,33 @@ export async function listenUdp(options: UdpOptions): Promise<UdpListener> {
       from.send();
       if (count < from.size) return;
     }
+  }
+}
+
+/** The sender of a datagram of a batch. Few plugins want its address: it becomes text when it is asked for, at the latest before the next batch. */
+class BatchClient implements Client {
+  readonly family: 4 | 6;
+  readonly #batch: DatagramBatch;
+  readonly #index: number;
+  #sender: Sender | undefined;
+
+  constructor(batch: DatagramBatch, index: number, family: 4 | 6) {
+    this.#batch = batch;
+    this.#index = index;
+    this.family = family;
+  }
+
+  get address(): string {
+    return this.#read().address;
+  }
+
+  get port(): number {
+    return this.#read().port;
+  }
+
+  #read(): Sender {
+    this.#sender ??= this.#batch.sender(this.#index);
+    return this.#sender;
   }
 }
 

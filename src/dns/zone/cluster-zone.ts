@@ -3,7 +3,7 @@
  */
 import type { EndpointSlice, Service } from '../../api/schema/types.ts';
 import { parseIp } from '../../ip/ip.ts';
-import { RCODE, TYPE } from '../message/names.ts';
+import { isWithin, RCODE, TYPE } from '../message/names.ts';
 import { addressRecord, nameRecord, soaRecord, srvRecord, txtRecord } from '../message/records.ts';
 import type { Reply } from '../message/reply.ts';
 import { type NameData, type ServiceNames, type SrvTarget, serviceNames } from './service-names.ts';
@@ -109,7 +109,7 @@ export class ClusterZone {
 
   /** Whether a name is this zone's to answer. */
   holds(name: string): boolean {
-    return name.endsWith(this.origin) && (name.length === this.origin.length || name[name.length - this.origin.length - 1] === '.');
+    return isWithin(name, this.origin);
   }
 
   /** `name` in lower case, held by the zone. `origin` is the zone's name as the question spells it: names of the answer end in that. */

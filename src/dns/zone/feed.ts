@@ -6,14 +6,14 @@ import type { EndpointSlice, Service } from '../../api/schema/types.ts';
 import { endpointsLastChangeTriggerTime, labelServiceName } from '../../api/well-known.ts';
 import type { InformerSet } from '../../client/informers.ts';
 import type { Clock } from '../../clock/clock.ts';
-import type { DnsMetrics } from '../metrics.ts';
+import type { OnProgrammed, ServiceKind } from '../plugin/kubernetes/metrics.ts';
 import type { ClusterZone } from './cluster-zone.ts';
 
 /** Resolves when every name is known. */
 export async function feedZone(
   zone: ClusterZone,
   options: { readonly informers: InformerSet; readonly clock: Clock },
-  metrics: DnsMetrics | undefined,
+  onProgrammed: OnProgrammed,
 ): Promise<void> {
   const { informers, clock } = options;
   const serviceInformer = informers.of(services);
@@ -57,12 +57,12 @@ export async function feedZone(
 
   function measure(slice: EndpointSlice): void {
     const at = Date.parse(slice.metadata.annotations?.[endpointsLastChangeTriggerTime] ?? '');
-    if (!isSynced || !metrics || Number.isNaN(at)) return;
-    metrics.programmed(kindOf(serviceInformer.get(serviceOf(slice))), Math.max(clock.now() - at, 0) / 1000);
+    if (!isSynced || Number.isNaN(at)) return;
+    onProgrammed(kindOf(serviceInformer.get(serviceOf(slice))), Math.max(clock.now() - at, 0) / 1000);
   }
 }
 
-function kindOf(service: Service | undefined): Parameters<DnsMetrics['programmed']>[0] {
+function kindOf(service: Service | undefined): ServiceKind {
   if (service?.spec?.clusterIP !== 'None') return 'cluster_ip';
   return service.spec.selector ? 'headless_with_selector' : 'headless_without_selector';
 }

@@ -1,8 +1,15 @@
 /** Remembers what other resolvers answered, for as long as they allow, at most 30 s. */
 import type { Clock } from '../../../clock/clock.ts';
+import { isWithin } from '../../message/names.ts';
 import type { Query } from '../../message/query.ts';
 import type { RawReply } from '../../message/reply.ts';
-import type { Answer, Plugin } from '../plugin.ts';
+import type { Answer, Handler, Next, Plugin, Request } from '../plugin.ts';
+import { registerCacheMetrics } from './metrics.ts';
+
+export interface CacheBlock {
+  /** Zones whose names are not looked for here, since they are in memory already: CoreDNS's `disable success` and `disable denial`. */
+  readonly disable?: readonly string[];
+}
 
 const maxSeconds = 30;
 /** The least recently used go first. */
@@ -14,7 +21,6 @@ const maxEntryBytes = 8 * 1024;
 interface Entry {
   readonly reply: RawReply;
   readonly storedAt: number;
-  readonly seconds: number;
 }
 
 export interface CacheStatistics {
@@ -24,79 +30,87 @@ export interface CacheStatistics {
   evictions: number;
 }
 
-export interface CachePlugin extends Plugin {
-  readonly statistics: CacheStatistics;
-}
+export const cache: Plugin<CacheBlock> = {
+  name: 'cache',
+  setup(block, env) {
+    const handler = new Cache({ ...block, clock: env.clock });
+    registerCacheMetrics(env, handler.statistics);
+    return handler;
+  },
+};
 
-export function cachePlugin(options: { readonly clock: Clock }): CachePlugin {
-  const { clock } = options;
-  const statistics: CacheStatistics = { hits: 0, misses: 0, entries: 0, evictions: 0 };
-  const entries = new Map<string, Entry>();
-  let bytes = 0;
+export class Cache implements Handler {
+  readonly statistics: CacheStatistics = { hits: 0, misses: 0, entries: 0, evictions: 0 };
+  readonly #clock: Clock;
+  readonly #disabled: readonly string[];
+  readonly #entries = new Map<string, Entry>();
+  #bytes = 0;
   /** One question that many ask at once goes out once. It also ends a loop: a question that comes back waits for itself. */
-  const asking = new Map<string, Promise<Answer>>();
+  readonly #asking = new Map<string, Promise<Answer>>();
 
-  function lookUp(key: string): RawReply | undefined {
-    const entry = entries.get(key);
-    if (!entry) return undefined;
-    const age = Math.floor((clock.monotonic() - entry.storedAt) / 1000);
-    remove(key, entry);
-    if (age >= entry.seconds) return undefined;
-    add(key, entry);
-    if (age === 0) return entry.reply;
-    const raw = Buffer.from(entry.reply.raw);
-    for (const at of entry.reply.ttlAt) raw.writeUInt32BE(Math.max(raw.readUInt32BE(at) - age, 0), at);
-    return { ...entry.reply, raw };
+  constructor(options: CacheBlock & { readonly clock: Clock }) {
+    this.#clock = options.clock;
+    this.#disabled = (options.disable ?? []).map((zone) => zone.toLowerCase());
   }
 
-  function add(key: string, entry: Entry): void {
-    entries.set(key, entry);
-    bytes += entry.reply.raw.length;
-  }
-
-  function remove(key: string, entry: Entry): void {
-    entries.delete(key);
-    bytes -= entry.reply.raw.length;
-  }
-
-  function store(key: string, reply: RawReply): void {
-    if (reply.seconds <= 0 || reply.raw.length > maxEntryBytes) return;
-    const before = entries.get(key);
-    if (before) remove(key, before);
-    add(key, { reply, storedAt: clock.monotonic(), seconds: reply.seconds });
-    for (const [oldest, entry] of entries) {
-      if (entries.size <= maxEntries && bytes <= maxBytes) break;
-      remove(oldest, entry);
-      statistics.evictions++;
+  handle(request: Request, next: Next): Answer | Promise<Answer> {
+    const { query } = request;
+    for (const zone of this.#disabled) if (isWithin(query.name, zone)) return next(request);
+    const key = questionKey(query);
+    const known = this.#lookUp(key);
+    if (known) {
+      this.statistics.hits++;
+      return known;
     }
-    statistics.entries = entries.size;
+    this.statistics.misses++;
+    const running = this.#asking.get(key);
+    if (running) return running;
+    const found = next(request);
+    if (!(found instanceof Promise)) return this.#keep(key, found);
+    const answer = found.then((reply) => this.#keep(key, reply)).finally(() => this.#asking.delete(key));
+    this.#asking.set(key, answer);
+    return answer;
   }
 
-  return {
-    name: 'cache',
-    statistics,
-    handle(query, next) {
-      const key = questionKey(query);
-      const known = lookUp(key);
-      if (known) {
-        statistics.hits++;
-        return known;
-      }
-      statistics.misses++;
-      const running = asking.get(key);
-      if (running) return running;
-      const answer = Promise.resolve(next(query))
-        .then((reply) => {
-          if (!('raw' in reply)) return reply;
-          const kept = capped(reply);
-          store(key, kept);
-          return kept;
-        })
-        .finally(() => asking.delete(key));
-      asking.set(key, answer);
-      return answer;
-    },
-  };
+  #lookUp(key: string): RawReply | undefined {
+    const entry = this.#entries.get(key);
+    if (!entry) return undefined;
+    const age = Math.floor((this.#clock.monotonic() - entry.storedAt) / 1000);
+    this.#remove(key, entry);
+    if (age >= entry.reply.seconds) return undefined;
+    this.#add(key, entry);
+    return age === 0 ? entry.reply : { ...entry.reply, raw: withTtls(entry.reply, (ttl) => Math.max(ttl - age, 0)) };
+  }
+
+  /** Only what came from elsewhere is worth keeping: everything else is in memory. */
+  #keep(key: string, reply: Answer): Answer {
+    if (!('raw' in reply) || reply.seconds <= 0) return reply;
+    const kept = capped(reply);
+    if (kept.raw.length <= maxEntryBytes) this.#store(key, kept);
+    return kept;
+  }
+
+  #store(key: string, reply: RawReply): void {
+    const before = this.#entries.get(key);
+    if (before) this.#remove(key, before);
+    this.#add(key, { reply, storedAt: this.#clock.monotonic() });
+    for (const [oldest, entry] of this.#entries) {
+      if (this.#entries.size <= maxEntries && this.#bytes <= maxBytes) break;
+      this.#remove(oldest, entry);
+      this.statistics.evictions++;
+    }
+    this.statistics.entries = this.#entries.size;
+  }
+
+  #add(key: string, entry: Entry): void {
+    this.#entries.set(key, entry);
+    this.#bytes += entry.reply.raw.length;
+  }
+
+  #remove(key: string, entry: Entry): void {
+    this.#entries.delete(key);
+    this.#bytes -= entry.reply.raw.length;
+  }
 }
 
 /** Answers differ by what was asked of the resolver: DNSSEC records, and unchecked ones. */
@@ -107,8 +121,11 @@ function questionKey(query: Query): string {
 /** No record promises more time than the answer is kept for here: the next one would seem to be younger than this one, or to jump. */
 function capped(reply: RawReply): RawReply {
   const seconds = Math.min(reply.seconds, maxSeconds);
-  if (seconds <= 0) return reply;
-  const raw = Buffer.from(reply.raw);
-  for (const at of reply.ttlAt) raw.writeUInt32BE(Math.min(raw.readUInt32BE(at), seconds), at);
-  return { ...reply, raw, seconds };
+  return { ...reply, raw: withTtls(reply, (ttl) => Math.min(ttl, seconds)), seconds };
+}
+
+function withTtls({ raw, ttlAt }: RawReply, change: (ttl: number) => number): Buffer {
+  const out = Buffer.from(raw);
+  for (const at of ttlAt) out.writeUInt32BE(change(out.readUInt32BE(at)), at);
+  return out;
 }

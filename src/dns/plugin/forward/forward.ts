@@ -1,20 +1,19 @@
 /** Asks other resolvers. One that is not there is passed over until a check is answered; one that leads back here is not asked at all. */
 import { randomInt } from 'node:crypto';
-import type { Clock } from '../../../clock/clock.ts';
 import { messageOf } from '../../../errors/known-error.ts';
-import type { Log } from '../../../observability/log.ts';
 import { CLASS_IN, encodeName, RCODE, TYPE } from '../../message/names.ts';
 import type { Query } from '../../message/query.ts';
 import { type RawReply, refusal } from '../../message/reply.ts';
-import type { Answer, Plugin } from '../plugin.ts';
+import type { Answer, Env, Handler, Plugin, Request } from '../plugin.ts';
 import { askInTurn } from './ask-in-turn.ts';
+import { registerForwardMetrics } from './metrics.ts';
 import { byHealth, type PolicyName, policyOf } from './policy.ts';
 import { Resolver, type Upstream } from './resolver.ts';
 import { UpstreamHealth } from './upstream-health.ts';
 
-export interface ForwardOptions {
+export interface ForwardBlock {
   /** Read anew for each question: the host's resolvers may change. */
-  readonly upstreams: () => readonly Upstream[];
+  readonly to: () => readonly Upstream[];
   /** As CoreDNS has it. Default `random`. */
   readonly policy?: PolicyName;
   /** Failed checks in a row after which a resolver counts as down. Default 2; 0: none is ever checked. */
@@ -23,10 +22,10 @@ export interface ForwardOptions {
   readonly healthCheckMs?: number;
   /** How long one socket to a resolver is used. Default 10 s. */
   readonly expireMs?: number;
+}
+
+export interface ForwardOptions extends ForwardBlock, Pick<Env, 'clock' | 'log' | 'signal'> {
   readonly random?: () => number;
-  readonly clock: Clock;
-  readonly log: Log;
-  readonly signal: AbortSignal;
 }
 
 export interface ForwardStatistics {
@@ -36,10 +35,6 @@ export interface ForwardStatistics {
   broken: number;
   /** Checks that nobody answered, by resolver (`10.0.0.2:53`). */
   readonly failedChecks: Map<string, number>;
-}
-
-export interface ForwardPlugin extends Plugin {
-  readonly statistics: ForwardStatistics;
 }
 
 const maxWaiting = 1_000;
@@ -64,12 +59,16 @@ interface State {
   readonly end: AbortController;
 }
 
-export function forwardPlugin(options: ForwardOptions): ForwardPlugin {
-  const forwarding = new Forwarding(options);
-  return { name: 'forward', statistics: forwarding.statistics, handle: (query) => forwarding.handle(query) };
-}
+export const forward: Plugin<ForwardBlock> = {
+  name: 'forward',
+  setup(block, env) {
+    const handler = new Forward({ ...block, clock: env.clock, log: env.log, signal: env.signal });
+    registerForwardMetrics(env, handler.statistics);
+    return handler;
+  },
+};
 
-class Forwarding {
+export class Forward implements Handler {
   readonly statistics: ForwardStatistics = { rejected: 0, broken: 0, failedChecks: new Map() };
   readonly #options: ForwardOptions;
   readonly #policy: ReturnType<typeof policyOf>;
@@ -83,7 +82,7 @@ class Forwarding {
     options.signal.addEventListener('abort', () => this.#forget(new Set()));
   }
 
-  handle(query: Query): Answer | Promise<Answer> {
+  handle({ query }: Request): Answer | Promise<Answer> {
     if (this.#cameBack(query)) return refusal(RCODE.REFUSED);
     if (this.#waiting >= maxWaiting) {
       this.statistics.rejected++;
@@ -152,7 +151,7 @@ class Forwarding {
 
   /** By policy and health; none that leads back. */
   #inOrder(): readonly State[] {
-    const all = this.#options.upstreams().map((u) => this.#stateOf(u));
+    const all = this.#options.to().map((u) => this.#stateOf(u));
     if (this.#states.size > all.length) this.#forget(new Set(all));
     const now = this.#options.clock.monotonic();
     for (const state of all) this.#probe(state, now);

@@ -4,7 +4,7 @@ import { CLASS_IN, encodeName, RCODE, TYPE } from '../../message/names.ts';
 import { parseQuery, type Query } from '../../message/query.ts';
 import { type Reply, refusal } from '../../message/reply.ts';
 import type { ClusterZone } from '../../zone/cluster-zone.ts';
-import type { Answer, Next } from '../plugin.ts';
+import type { Answer, Next, Request } from '../plugin.ts';
 
 /** A chain of CNAMEs longer than this is given up, as CoreDNS does. */
 const maxChain = 10;
@@ -17,18 +17,19 @@ const failed: Reply = refusal(RCODE.SERVFAIL);
  * reached, so that nobody takes silence for "no address".
  */
 export function followAlias(
-  query: Query,
+  request: Request,
   alias: { readonly target: string; readonly record: Uint8Array },
   zone: ClusterZone,
-  next: Next,
+  lookup: Next,
 ): Answer | Promise<Answer> {
+  const { query } = request;
   const answers: Uint8Array[] = [alias.record];
   const done: Reply = { rcode: RCODE.NOERROR, authoritative: true, answers, authority: [], additional: [] };
   if (query.type === TYPE.CNAME || query.type === TYPE.ANY) return done;
   const seen = new Set([query.name]);
   for (let name = alias.target; !seen.has(name) && seen.size <= maxChain; ) {
     seen.add(name);
-    if (!zone.holds(name)) return elsewhere(name, query.type, done, next);
+    if (!zone.holds(name)) return elsewhere(request, name, done, lookup);
     const own = zone.answer(name, query.type);
     if (own.kind === 'reply') return { ...own.reply, answers: [...answers, ...own.reply.answers.map((r) => withOwner(name, r))] };
     answers.push(withOwner(name, own.record));
@@ -42,8 +43,8 @@ function withOwner(name: string, record: Uint8Array): Uint8Array {
   return Buffer.concat([encodeName(name), record.subarray(2)]);
 }
 
-async function elsewhere(name: string, type: number, before: Reply, next: Next): Promise<Answer> {
-  const found = await next(questionFor(name, type));
+async function elsewhere(request: Request, name: string, before: Reply, lookup: Next): Promise<Answer> {
+  const found = await lookup({ ...request, query: questionFor(name, request.query.type) });
   // What is no message of a resolver is a refusal of our own.
   if (!('raw' in found)) return failed;
   const rcode = (found.raw[3] ?? 0) & 15;

@@ -1,0 +1,30 @@
+/** Settings of plugins by name, as the blocks of a Corefile would give them. A plugin without a block is not in the chain. */
+import type { CacheBlock } from './cache/cache.ts';
+import type { ForwardBlock } from './forward/forward.ts';
+import type { Upstream } from './forward/resolver.ts';
+import type { KubernetesBlock } from './kubernetes/kubernetes.ts';
+
+export type Blocks = Readonly<Record<string, unknown>>;
+
+export interface ClusterDnsSettings {
+  /** `cluster.local` */
+  readonly zone: string;
+  /** For names outside the zone; asked anew for each question. */
+  readonly upstreams: () => readonly Upstream[];
+  /** Ranges of pods and Services: their reverse names are never asked of others. */
+  readonly ranges: readonly string[];
+  /** Seconds a client may keep an answer of the zone. Default 5. */
+  readonly ttl?: number;
+  /** /ready says no when the API server was not heard for so long: names may be old. Default: never, as CoreDNS. */
+  readonly maxWatchAgeMs?: number;
+}
+
+/** What kubeadm's Corefile says. */
+export function clusterBlocks(settings: ClusterDnsSettings): Blocks {
+  const { zone, upstreams, ranges, ttl, maxWatchAgeMs } = settings;
+  return {
+    cache: { disable: [zone] } satisfies CacheBlock,
+    kubernetes: { zone, ranges, ttl, maxWatchAgeMs } satisfies KubernetesBlock,
+    forward: { to: upstreams } satisfies ForwardBlock,
+  };
+}
