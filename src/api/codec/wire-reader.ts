@@ -58,6 +58,12 @@ export class WireReader {
     throw new ProtobufError('proto: integer overflow');
   }
 
+  double(end: number): number {
+    if (this.pos + 8 > end) throw new ProtobufError('unexpected EOF');
+    this.pos += 8;
+    return this.#buffer.readDoubleLE(this.pos - 8);
+  }
+
   /** The end of a length-delimited value that starts here. */
   lengthDelimited(end: number): number {
     const length = this.uint32(end);

@@ -64,6 +64,12 @@ export class WireWriter {
     this.#buffer.set(out, this.#pos);
   }
 
+  double(value: number): void {
+    this.#reserve(8);
+    this.#pos -= 8;
+    this.#buffer.writeDoubleLE(value, this.#pos);
+  }
+
   /** The content of a string and its length. */
   string(text: string): void {
     if (text.length <= short && this.#shortAscii(text)) return;

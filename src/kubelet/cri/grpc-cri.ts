@@ -1,9 +1,11 @@
 /** The CRI over gRPC: one channel to the runtime's Unix socket, reconnecting by itself. */
-import { Client, credentials, type CallOptions as GrpcOptions, Metadata, type ServiceError } from '@grpc/grpc-js';
+import { Client, credentials, type CallOptions as GrpcOptions, type ServiceError } from '@grpc/grpc-js';
+import { containerdExits } from './containerd-events.ts';
 import { type Cri, CriError, isMissing, isUnimplemented } from './cri.ts';
+import { MessageCodec } from './message-codec.ts';
 import type * as m from './messages.ts';
-import { type MethodName, methodTable } from './messages.ts';
-import { decode, decodeFields, encode } from './wire.ts';
+import { type MethodName, messageTable, methodTable } from './messages.ts';
+import { serverStream } from './server-stream.ts';
 
 /** As the kubelet's --runtime-request-timeout. */
 const requestTimeoutMs = 120_000;
@@ -11,17 +13,7 @@ const requestTimeoutMs = 120_000;
 const pullTimeoutMs = 3_600_000;
 const podUidLabel = 'io.kubernetes.pod.uid';
 
-const exitFilter = 'topic=="/tasks/exit"';
-/** SubscribeRequest {filters: [exitFilter]}: field 1, a string. */
-const subscribeToExits: Buffer = Buffer.concat([Buffer.from([0x0a, exitFilter.length]), Buffer.from(exitFilter)]);
-
-/** An Envelope's field 4 is an Any, whose field 2 is a TaskExit: container_id 1, id 2. A command run in a container ends under another id. */
-function isContainerExit(envelope: Buffer): boolean {
-  const event = decodeFields(envelope).get(4);
-  const exit = event && decodeFields(event).get(2);
-  const fields = exit && decodeFields(exit);
-  return !fields || fields.get(1)?.toString() === fields.get(2)?.toString();
-}
+const codec = new MessageCodec(messageTable);
 
 /** Connects to `endpoint`, such as `unix:///run/containerd/containerd.sock`. Nothing is sent until the first call. */
 export function connectCri(endpoint: string): Cri {
@@ -48,8 +40,8 @@ class GrpcCri implements Cri {
     return new Promise((resolve, reject) => {
       this.#client.makeUnaryRequest(
         path,
-        (value: object) => encode(input, value),
-        (bytes) => decode(response, bytes) as T,
+        (value: object) => codec.encode(input, value),
+        (bytes) => codec.decode(response, bytes) as T,
         request,
         callOptions,
         (err: ServiceError | null, value?: T) => {
@@ -152,38 +144,13 @@ class GrpcCri implements Cri {
     return (await this.#call<m.ListContainerStatsResponse>('ListContainerStats', {})).stats;
   }
 
-  /** CRI events come with containerd 1.7; before, containerd tells about its tasks on a service of its own at the same socket. */
+  /** CRI events come with containerd 1.7 and CRI-O 1.26. */
   async *changes(signal: AbortSignal): AsyncIterable<void> {
     try {
-      for await (const _ of this.#stream(methodTable.GetContainerEvents.path, new Metadata(), Buffer.alloc(0), signal)) yield;
+      for await (const _ of serverStream(this.#client, methodTable.GetContainerEvents.path, Buffer.alloc(0), signal)) yield;
     } catch (err) {
       if (!isUnimplemented(err)) throw err;
-      const metadata = new Metadata();
-      metadata.set('containerd-namespace', 'k8s.io');
-      const events = this.#stream('/containerd.services.events.v1.Events/Subscribe', metadata, subscribeToExits, signal);
-      for await (const envelope of events) if (isContainerExit(envelope)) yield;
-    }
-  }
-
-  async *#stream(path: string, metadata: Metadata, request: Buffer, signal: AbortSignal): AsyncIterable<Buffer> {
-    const call = this.#client.makeServerStreamRequest(
-      path,
-      (bytes: Buffer) => bytes,
-      (bytes) => bytes,
-      request,
-      metadata,
-    );
-    const cancel = (): void => call.cancel();
-    signal.addEventListener('abort', cancel, { once: true });
-    try {
-      for await (const message of call) yield message as Buffer;
-    } catch (err) {
-      if (signal.aborted) return;
-      const { code, details } = err as ServiceError;
-      throw new CriError(code ?? 2, details ?? String(err), { cause: err });
-    } finally {
-      signal.removeEventListener('abort', cancel);
-      call.cancel();
+      yield* containerdExits(this.#client, signal);
     }
   }
 

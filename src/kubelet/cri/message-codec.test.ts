@@ -1,7 +1,12 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import type { MessageName } from './messages.ts';
-import { decode, decodeFields, encode } from './wire.ts';
+import { ProtobufError } from '../../api/codec/wire-reader.ts';
+import { MessageCodec } from './message-codec.ts';
+import { type MessageName, messageTable } from './messages.ts';
+
+const codec = new MessageCodec(messageTable);
+const decode = (name: MessageName, bytes: Uint8Array): unknown => codec.decode(name, bytes);
+const encode = (name: MessageName, value: object): Buffer => codec.encode(name, value);
 
 const samples: { name: string; message: MessageName; value: object; hex: string }[] = [
   { name: 'a string and a nested message', message: 'RunPodSandboxRequest', value: { config: { hostname: 'a' } }, hex: '0a03120161' },
@@ -49,13 +54,31 @@ test('decode() reads unpacked integers too', () => {
 });
 
 test('decode() refuses a message that is cut off', () => {
-  assert.throws(() => decode('VersionResponse', Buffer.from('0a05', 'hex')), RangeError);
+  assert.throws(() => decode('VersionResponse', Buffer.from('0a05', 'hex')), ProtobufError);
 });
 
-test('decodeFields() finds byte fields beside others', () => {
-  const fields = decodeFields(Buffer.from('08011202616218021203616263', 'hex'));
+test('a double is eight bytes, and a number beyond 2^63 is not negative', () => {
+  const table = new MessageCodec({ Some: 'share:1:double large:2:uint64 raw:3:bytes' });
+  const bytes = table.encode('Some', { share: 0.5, raw: Buffer.from([7]) });
+  assert.equal(bytes.toString('hex'), '09000000000000e03f1a0107');
+  assert.deepEqual(table.decode('Some', Buffer.concat([bytes, Buffer.from('10ffffffffffffffffff01', 'hex')])), {
+    share: 0.5,
+    large: 2 ** 64,
+    raw: new Uint8Array([7]),
+  });
+  assert.throws(() => table.decode('Some', bytes.subarray(0, 8)), ProtobufError);
+});
+
+test('decode() reads lists of messages, each with its own defaults', () => {
+  const containers = [{ id: 'a', labels: { k: 'v', l: 'w' } }, { id: 'b' }];
+  const read = decode('ListContainersResponse', encode('ListContainersResponse', { containers })) as {
+    containers: Record<string, unknown>[];
+  };
   assert.deepEqual(
-    [...fields].map(([n, b]) => [n, b.toString()]),
-    [[2, 'abc']],
+    read.containers.map(({ id, labels }) => ({ id, labels })),
+    [
+      { id: 'a', labels: { k: 'v', l: 'w' } },
+      { id: 'b', labels: {} },
+    ],
   );
 });
