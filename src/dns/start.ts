@@ -3,8 +3,9 @@ import type { Client } from '../client/client.ts';
 import type { InformerSet } from '../client/informers.ts';
 import { aborted } from '../clock/aborted.ts';
 import type { Clock } from '../clock/clock.ts';
+import { type HealthPages, servePages } from '../observability/health-pages.ts';
 import type { Log } from '../observability/log.ts';
-import { type HealthPages, servePages } from './health.ts';
+
 import { DnsMetrics } from './metrics/dns-metrics.ts';
 import { type ClusterDnsSettings, clusterBlocks } from './plugin/blocks.ts';
 import { PluginChain } from './plugin/chain.ts';

@@ -1,77 +1,12 @@
-/** /healthz, /livez, /metrics, /proxyMode, and the ports at which load balancers ask for a Service's local endpoints. */
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
-import { KnownError, messageOf, systemCode } from '../errors/known-error.ts';
+/** The ports at which load balancers ask for a Service's local endpoints. */
+import { messageOf } from '../errors/known-error.ts';
+import { type Page, PageServer } from '../observability/health-pages.ts';
 import type { Log } from '../observability/log.ts';
-import type { ListenAddress } from './options.ts';
 import type { ServicePlan } from './plan/service-plan.ts';
-
-export interface Answer {
-  readonly code: number;
-  readonly body: string;
-  readonly type?: string;
-  readonly headers?: Readonly<Record<string, string>>;
-}
-
-/** Answers GET requests from a table of paths. */
-export class HealthServer {
-  readonly #server: Server;
-
-  constructor(routes: Readonly<Record<string, () => Answer | Promise<Answer>>>) {
-    this.#server = createServer((request, response) => void respond(request, response, routes));
-    this.#server.unref();
-  }
-
-  /** Listens; gives the address. Throws PORT_TAKEN. */
-  listen(address: ListenAddress): Promise<string> {
-    const colon = address.lastIndexOf(':');
-    const host = address.slice(0, colon).replace(/^\[|\]$/g, '');
-    const port = Number(address.slice(colon + 1));
-    return new Promise((resolve, reject) => {
-      // Also later, when there is nobody to tell: an error without a listener would end the process.
-      this.#server.on('error', (err) =>
-        reject(
-          systemCode(err) === 'EADDRINUSE'
-            ? new KnownError('PORT_TAKEN', `Cannot listen on "${address}": another program does`, {
-                hint: 'Choose another address',
-                cause: err,
-              })
-            : err,
-        ),
-      );
-      this.#server.listen(port, host || undefined, () => {
-        const bound = this.#server.address() as AddressInfo;
-        resolve(`${host || '127.0.0.1'}:${bound.port}`);
-      });
-    });
-  }
-
-  async close(): Promise<void> {
-    this.#server.closeAllConnections();
-    await new Promise<void>((resolve) => this.#server.close(() => resolve()));
-  }
-}
-
-async function respond(
-  request: IncomingMessage,
-  response: ServerResponse,
-  routes: Readonly<Record<string, () => Answer | Promise<Answer>>>,
-): Promise<void> {
-  const path = (request.url ?? '/').split('?')[0] ?? '/';
-  const route = routes[path] ?? routes['*'];
-  let answer: Answer = { code: 404, body: 'not found\n' };
-  try {
-    if (route) answer = await route();
-  } catch (err) {
-    answer = { code: 500, body: `${messageOf(err)}\n` };
-  }
-  response.writeHead(answer.code, { 'content-type': answer.type ?? 'text/plain', 'x-content-type-options': 'nosniff', ...answer.headers });
-  response.end(answer.body);
-}
 
 /** One server per healthCheckNodePort (KEP-27: externalTrafficPolicy Local). */
 export class ServiceHealth {
-  readonly #servers = new Map<string, { readonly port: number; readonly server: HealthServer; localReady: number }>();
+  readonly #servers = new Map<string, { readonly port: number; readonly server: PageServer; localReady: number }>();
   readonly #healthy: () => boolean;
   readonly #log: Log;
 
@@ -96,7 +31,7 @@ export class ServiceHealth {
         held.localReady = health.localReady;
         continue;
       }
-      const entry = { port: health.port, localReady: health.localReady, server: new HealthServer({ '*': () => this.#answer(key) }) };
+      const entry = { port: health.port, localReady: health.localReady, server: new PageServer({ '*': () => this.#answer(key) }) };
       this.#servers.set(key, entry);
       try {
         await entry.server.listen(`:${health.port}`);
@@ -109,7 +44,7 @@ export class ServiceHealth {
     return moved;
   }
 
-  #answer(key: string): Answer {
+  #answer(key: string): Page {
     const localReady = this.#servers.get(key)?.localReady ?? 0;
     const serviceProxyHealthy = this.#healthy();
     const [namespace = '', name = ''] = key.split('/');

@@ -1,7 +1,7 @@
 /** Whether syncs keep up with what is asked for, and what /healthz and /livez say of that. */
 import type { Node } from '../api/schema/types.ts';
 import type { Clock } from '../clock/clock.ts';
-import type { Answer } from './health.ts';
+import type { Page } from '../observability/health-pages.ts';
 
 const deletedByAutoscaler = 'ToBeDeletedByClusterAutoscaler';
 
@@ -34,7 +34,7 @@ export class Liveness {
   }
 
   /** `eligible`: whether traffic should come to this node counts too. */
-  answer(eligible: boolean, node: Node | undefined, families: readonly string[]): Answer {
+  answer(eligible: boolean, node: Node | undefined, families: readonly string[]): Page {
     const leaving =
       node !== undefined &&
       (node.metadata.deletionTimestamp !== undefined || (node.spec?.taints ?? []).some((taint) => taint.key === deletedByAutoscaler));

@@ -11,10 +11,11 @@ import { registerWatchAge } from '../client/watch-age.ts';
 import { type Clock, systemClock } from '../clock/clock.ts';
 import { KnownError, messageOf } from '../errors/known-error.ts';
 import type { TableFamily } from '../linux/nftables/table.ts';
+import { boundAddress, type HealthPages, type Page, servePages } from '../observability/health-pages.ts';
 import { type Log, silentLog } from '../observability/log.ts';
 import { FamilyProxy } from './family.ts';
 import { FrontendReport } from './frontend-report.ts';
-import { type Answer, HealthServer, ServiceHealth } from './health.ts';
+import { ServiceHealth } from './health.ts';
 import { Liveness } from './liveness.ts';
 import { countNoLocal, ProxyMetrics } from './metrics.ts';
 import type { Mode } from './mode/mode.ts';
@@ -62,7 +63,7 @@ export class ServiceProxy {
   readonly #liveness: Liveness;
   readonly #health: ServiceHealth;
   readonly #report: FrontendReport;
-  readonly #servers: HealthServer[] = [];
+  #pages: HealthPages | undefined;
   /** What the view says may be news; `look`: so may be what the kernel says. */
   #viewDue: 'no' | 'yes' | 'look' = 'look';
   #started = false;
@@ -129,15 +130,18 @@ export class ServiceProxy {
     const { healthzAddress, metricsAddress } = this.#options;
     // A kernel that cannot is told at once, and not with every attempt.
     await this.#mode.probe();
-    const healthz = (): Answer => this.#answerHealth(true);
-    if (healthzAddress)
-      this.healthzAddress = await this.#listen(healthzAddress, { '/healthz': healthz, '/livez': () => this.#answerHealth(false) });
-    if (metricsAddress)
-      this.metricsAddress = await this.#listen(metricsAddress, {
-        '/healthz': healthz,
-        '/proxyMode': () => ({ code: 200, body: this.#mode.name }),
-        '/metrics': async () => ({ code: 200, body: await this.metrics.registry.metrics(), type: this.metrics.registry.contentType }),
-      });
+    const healthz = (): Page => this.#answerHealth(true);
+    const { registry } = this.metrics;
+    this.#pages = await servePages([
+      [healthzAddress, '/healthz', healthz],
+      [healthzAddress, '/livez', () => this.#answerHealth(false)],
+      [metricsAddress, '/healthz', healthz],
+      [metricsAddress, '/proxyMode', () => ({ code: 200, body: this.#mode.name })],
+      [metricsAddress, '/metrics', async () => ({ code: 200, body: await registry.metrics(), type: registry.contentType })],
+    ]);
+    const bound = (address = ''): string => boundAddress(address, this.#pages?.ports.get(address) ?? 0);
+    if (healthzAddress !== undefined) this.healthzAddress = bound(healthzAddress);
+    if (metricsAddress !== undefined) this.metricsAddress = bound(metricsAddress);
     registerWatchAge(this.metrics.registry, () => this.#informers.agesMs);
     if (!this.#options.informers) void this.#informers.start(this.#stop.signal);
     this.#options.signal?.addEventListener('abort', () => void this.close(), { once: true });
@@ -165,13 +169,6 @@ export class ServiceProxy {
   #onView(due: 'yes' | 'look'): void {
     if (this.#viewDue !== 'look') this.#viewDue = due;
     this.#request();
-  }
-
-  async #listen(address: string, routes: Readonly<Record<string, () => Answer | Promise<Answer>>>): Promise<string> {
-    const server = new HealthServer(routes);
-    const bound = await server.listen(address);
-    this.#servers.push(server);
-    return bound;
   }
 
   #onChange(what: 'service' | 'slice', keys: readonly string[]): void {
@@ -272,7 +269,7 @@ export class ServiceProxy {
     await this.#mode.verify();
   }
 
-  #answerHealth(eligible: boolean): Answer {
+  #answerHealth(eligible: boolean): Page {
     const families = [...this.#families.keys()].map((family) => familyNames[family]);
     const answer = this.#liveness.answer(eligible, this.#view.node, families);
     (eligible ? this.metrics.healthz : this.metrics.livez).inc({ code: String(answer.code) });
@@ -286,7 +283,7 @@ export class ServiceProxy {
     this.#watch?.close();
     await this.#loop.stop();
     await this.#health.close();
-    await Promise.all(this.#servers.map((server) => server.close()));
+    await this.#pages?.close();
     if (!this.#options.rules) this.#mode.close();
     if (!this.#options.udpFlows) this.#flows.close();
     if (!this.#options.host) this.#host.close();

@@ -1,0 +1,99 @@
+/**
+ * Small pages for probes, load balancers and Prometheus (/healthz, /ready, /metrics …), over plain HTTP. What is not there is answered as Go's
+ * servers do, which upstream's parts have.
+ */
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { KnownError, messageOf, systemCode } from '../errors/known-error.ts';
+
+export interface Page {
+  readonly code: number;
+  readonly body: string;
+  /** Default `text/plain; charset=utf-8`. */
+  readonly type?: string;
+  readonly headers?: Readonly<Record<string, string>>;
+}
+
+/** By path; `*` is answered for every other. */
+export type Pages = Readonly<Record<string, () => Page | Promise<Page>>>;
+
+/** Pages at one address. Never keeps a process alive. */
+export class PageServer {
+  readonly #server: Server;
+
+  constructor(pages: Pages) {
+    this.#server = createServer((request, response) => void respond(request, response, pages));
+    this.#server.unref();
+  }
+
+  /** Listens at `HOST:PORT` (`:8080` everywhere, `127.0.0.1:0`, `[::1]:8080`). Gives the port. Throws PORT_TAKEN. */
+  listen(address: string): Promise<number> {
+    const { host, port } = split(address);
+    return new Promise((resolve, reject) => {
+      // Also later, when there is nobody to tell: an error without a listener would end the process.
+      this.#server.on('error', (err) => reject(systemCode(err) === 'EADDRINUSE' ? portTaken(address, err) : err));
+      this.#server.listen(port, host || undefined, () => resolve((this.#server.address() as AddressInfo).port));
+    });
+  }
+
+  async close(): Promise<void> {
+    this.#server.closeAllConnections();
+    await new Promise<void>((resolve) => this.#server.close(() => resolve()));
+  }
+}
+
+export interface HealthPages {
+  /** By the address that was asked for, which may have left the port open. */
+  readonly ports: ReadonlyMap<string, number>;
+  close(): Promise<void>;
+}
+
+/** Serves each page at its address; those of one address share a server. Without an address a page is not served. Throws PORT_TAKEN. */
+export async function servePages(
+  pages: readonly (readonly [address: string | undefined, path: string, page: Pages[string]])[],
+): Promise<HealthPages> {
+  const servers: PageServer[] = [];
+  const ports = new Map<string, number>();
+  const close = async (): Promise<void> => {
+    await Promise.all(servers.map((server) => server.close()));
+  };
+  try {
+    for (const [address, own] of Map.groupBy(pages, ([address]) => address)) {
+      if (address === undefined) continue;
+      const server = new PageServer(Object.fromEntries(own.map(([, path, page]) => [path, page])));
+      ports.set(address, await server.listen(address));
+      servers.push(server);
+    }
+  } catch (err) {
+    await close();
+    throw err;
+  }
+  return { ports, close };
+}
+
+/** `HOST:PORT` with the port that was taken; a loopback address where it listens everywhere. */
+export function boundAddress(address: string, port: number): string {
+  return `${split(address).host || '127.0.0.1'}:${port}`;
+}
+
+function split(address: string): { readonly host: string; readonly port: number } {
+  const colon = address.lastIndexOf(':');
+  return { host: address.slice(0, colon).replace(/^\[|\]$/g, ''), port: Number(address.slice(colon + 1)) };
+}
+
+function portTaken(address: string, cause: Error): KnownError {
+  return new KnownError('PORT_TAKEN', `Cannot listen on "${address}": another program does`, { hint: 'Choose another address', cause });
+}
+
+async function respond(request: IncomingMessage, response: ServerResponse, pages: Pages): Promise<void> {
+  const path = (request.url ?? '/').split('?')[0] ?? '/';
+  const page = Object.hasOwn(pages, path) ? pages[path] : pages['*'];
+  let answer: Page = { code: 404, body: '404 page not found\n' };
+  try {
+    if (page) answer = await page();
+  } catch (err) {
+    answer = { code: 500, body: `${messageOf(err)}\n` };
+  }
+  const { code, body, type = 'text/plain; charset=utf-8', headers } = answer;
+  response.writeHead(code, { 'content-type': type, 'x-content-type-options': 'nosniff', ...headers }).end(body);
+}
