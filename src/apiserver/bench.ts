@@ -9,8 +9,8 @@ import { Agent, request } from 'node:https';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads';
-import { MemoryStore } from '../storage/memory/memory-store.ts';
-import { openSqliteStore } from '../storage/sqlite/sqlite-store.ts';
+import { openStore } from '../storage/open.ts';
+import { withoutHistory } from './cache/watch-feed.ts';
 import { TestServer } from './testing/test-server.ts';
 
 interface Load {
@@ -133,7 +133,7 @@ async function fanOut(load: Load, call: (method: string, path: string, body?: st
 
 async function main(): Promise<void> {
   const dir = await mkdtemp(join(tmpdir(), 'fairlead-bench-'));
-  const store = process.argv[2] === 'memory' ? new MemoryStore() : await openSqliteStore(join(dir, 'state.db'));
+  const store = await openStore(process.argv[2] === 'memory' ? 'memory:' : `sqlite://${join(dir, 'state.db')}`, { withoutHistory });
   const server = await TestServer.start(store);
   const load: Load = { url: server.url, ca: server.pki.ca, ...(await server.pki.client('bench', 'system:masters')) };
   const worker = new Worker(import.meta.filename, { workerData: load });

@@ -1,3 +1,5 @@
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import { type Command, defineCommand } from '../cli/command.ts';
 import { mustCidr } from '../ip/ip.ts';
 import { choiceFlag } from './choice.ts';
@@ -16,6 +18,11 @@ export const serverCommand: Command = defineCommand({
   ],
   options: {
     'data-dir': { type: 'string', default: '/var/lib/fairlead/server', value: 'DIR', help: 'where the store lives' },
+    store: {
+      type: 'string',
+      value: 'URL',
+      help: 'another store than the file state.db there: sqlite:///DIR/FILE, or memory: to forget all',
+    },
     'pki-dir': {
       type: 'string',
       default: '/etc/kubernetes/pki',
@@ -96,7 +103,7 @@ export const serverCommand: Command = defineCommand({
     const [{ runServer }, { controllers }] = await Promise.all([import('./server.ts'), import('../controllers/start.ts')]);
     const chosen = choiceFlag('controllers', values.controllers, Object.keys(controllers));
     return await runServer({
-      dataDir: values['data-dir'],
+      store: values.store ?? `sqlite://${pathToFileURL(join(values['data-dir'], 'state.db')).pathname}`,
       acceptDataLoss: values['accept-data-loss'],
       pkiDir: values['pki-dir'],
       bindAddress,

@@ -1,6 +1,7 @@
 /** The control plane in one process: API server over SQLite, controllers, scheduler. */
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { withoutHistory } from '../apiserver/cache/watch-feed.ts';
 import { type ApiServerOptions, createApiServer } from '../apiserver/server.ts';
 import { Client } from '../client/client.ts';
 import { InformerSet } from '../client/informers.ts';
@@ -12,7 +13,7 @@ import { startControllers } from '../controllers/start.ts';
 import { KnownError, messageOf } from '../errors/known-error.ts';
 import type { Log } from '../observability/log.ts';
 import { startScheduler } from '../scheduler/scheduler.ts';
-import { openSqliteStore } from '../storage/sqlite/sqlite-store.ts';
+import { openStore } from '../storage/open.ts';
 import { keepClusterDns } from './cluster-dns.ts';
 
 async function readPem(dir: string, name: string): Promise<string> {
@@ -27,7 +28,8 @@ async function readPem(dir: string, name: string): Promise<string> {
 }
 
 export interface ServerSettings {
-  readonly dataDir: string;
+  /** A URL. */
+  readonly store: string;
   /** Go on with a store that lacks something that had been acknowledged. */
   readonly acceptDataLoss: boolean;
   readonly pkiDir: string;
@@ -62,10 +64,10 @@ export async function runServer(settings: ServerSettings): Promise<number> {
       readPem(pki, name),
     ),
   );
-  const store = await openSqliteStore(join(settings.dataDir, 'state.db'), {
+  const store = await openStore(settings.store, {
     clock,
     log: log.child({ part: 'store' }),
-    reserveBytes: 32 << 20,
+    withoutHistory,
     acceptDataLoss: settings.acceptDataLoss,
   });
   const api = await createApiServer({

@@ -43,12 +43,12 @@ export class EventWindow {
     while (this.#floor < revision && this.#head < this.#events.length) this.#shift();
   }
 
-  /** Up to `limit` events of the range from `revision` on, and the revision at which to go on. `revision` must lie above the floor. */
-  collect(start: string, end: string, revision: number, limit: number): { readonly events: StoreEvent[]; readonly next: number } {
+  /** Up to `limit` events of the range from revision `from` to `to`, and the revision at which to go on. `from` must lie above the floor. */
+  collect(start: string, end: string, from: number, to: number, limit: number): { readonly events: StoreEvent[]; readonly next: number } {
     const events: StoreEvent[] = [];
-    const newest = this.newest;
-    let next = revision;
-    while (next <= newest && events.length < limit) {
+    const last = Math.min(to, this.newest);
+    let next = from;
+    while (next <= last && events.length < limit) {
       const event = this.#events[this.#head + next - this.#floor - 1]!;
       if (inRange(eventKey(event), start, end)) events.push(event);
       next++;
@@ -66,12 +66,6 @@ export class EventWindow {
       this.#head = 0;
     }
   }
-}
-
-/** The last `limit` of all events after `floor`, and the revision after which none is missing then. */
-export function newest(events: readonly StoreEvent[], limit: number, floor: number): { events: readonly StoreEvent[]; floor: number } {
-  const cut = events.length - limit;
-  return cut > 0 ? { events: events.slice(cut), floor: events[cut - 1]!.revision } : { events, floor };
 }
 
 function sizeOf(event: StoreEvent): number {

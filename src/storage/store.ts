@@ -2,6 +2,9 @@
  * The contract of the store: a revisioned key-value map. Every write that changes something gets the next revision of one
  * counter for the whole store; keys are compared as bytes of UTF-8. `conformance.ts` says the same in tests, and every backend passes it.
  */
+import type { Clock } from '../clock/clock.ts';
+import { KnownError } from '../errors/known-error.ts';
+import type { Log } from '../observability/log.ts';
 
 export interface StoredRecord {
   readonly key: string;
@@ -40,6 +43,12 @@ export interface PutOptions {
   readonly ttlSeconds?: number;
 }
 
+export interface WatchOptions {
+  readonly signal: AbortSignal;
+  /** The watch ends once every event up to this revision was given. */
+  readonly until?: number;
+}
+
 export interface Store extends AsyncDisposable {
   /** The newest revision. */
   revision(): Promise<number>;
@@ -52,20 +61,36 @@ export interface Store extends AsyncDisposable {
   delete(key: string, options?: { readonly ifRevision?: number }): Promise<WriteResult>;
   /**
    * Every event with `start <= key < end` and a revision of at least `fromRevision`, in order, first those of the past.
-   * Events come in batches; a revision is never split over two. Throws STORE_COMPACTED when the log no longer reaches
-   * back that far; a backend may keep only a short memory of keys whose history nobody needs (Leases), so for a range that
-   * holds such keys this comes sooner. Ends when the signal aborts or the store closes.
+   * Events come in batches; a revision is never split over two. Throws `Compacted` when the log no longer reaches back that far, which
+   * comes sooner for a range that holds keys `withoutHistory`. Ends when the signal aborts or the store closes.
    */
-  watch(start: string, end: string, fromRevision: number, signal: AbortSignal): AsyncIterable<readonly StoreEvent[]>;
-  /**
-   * The newest `limit` events of the past with `start <= key < end`, oldest first, as far as a watch reaches back. Of the range's events
-   * none after `floor` is missing.
-   */
-  recent(start: string, end: string, limit: number): Promise<{ readonly events: readonly StoreEvent[]; readonly floor: number }>;
+  watch(start: string, end: string, fromRevision: number, options: WatchOptions): AsyncIterable<readonly StoreEvent[]>;
   /** Forgets events up to `revision`. Latest values stay. */
   compact(revision: number): Promise<void>;
   /** Also what `await using` does; closing twice is fine. */
   close(): Promise<void>;
+}
+
+/** What every backend is told when it is opened, beside its own options. */
+export interface StoreSettings {
+  readonly clock?: Clock;
+  readonly log?: Log;
+  /** Prefixes of keys whose past nobody asks for: a backend may remember their events for a short time only. */
+  readonly withoutHistory?: readonly string[];
+  /** Go on without what is missing, where the store would be refused. */
+  readonly acceptDataLoss?: boolean;
+}
+
+/** STORE_COMPACTED: a watch asked for events that are forgotten. Those after `floor` are still there. */
+export class Compacted extends KnownError {
+  readonly floor: number;
+
+  constructor(asked: number, floor: number) {
+    super('STORE_COMPACTED', `Cannot watch from revision ${asked}: events up to ${floor} have been compacted`, {
+      hint: 'read the range again and watch from its revision',
+    });
+    this.floor = floor;
+  }
 }
 
 /** The end of the range that holds every key beginning with `prefix`, which is not empty and ends in an ASCII character such as `/`. */

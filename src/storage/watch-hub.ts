@@ -2,23 +2,23 @@
  * Serves watches. A watcher is a cursor into the event window, never a queue of its own: however slow a consumer is, it costs no
  * memory. One that fell out of the window reads on from the backend's history.
  */
-import { KnownError } from '../errors/known-error.ts';
 import type { EventWindow } from './event-window.ts';
 import { inRange } from './key-order.ts';
-import { eventKey, type StoreEvent } from './store.ts';
+import { Compacted, eventKey, type StoreEvent, type WatchOptions } from './store.ts';
 
 /** Events per batch at most, so that a replay does not hold the thread. */
 const batchEvents = 512;
 
 /** Events that are older than the window. */
 export interface EventHistory {
-  /** Events of the range from revision `from`, and the revision at which to go on (never above `to + 1`). Throws STORE_COMPACTED. */
+  /** Events of the range from revision `from`, and the revision at which to go on (never above `to + 1`). Throws `Compacted`. */
   read(start: string, end: string, from: number, to: number): Promise<{ readonly events: readonly StoreEvent[]; readonly next: number }>;
 }
 
 interface Waiter {
   readonly start: string;
   readonly end: string;
+  readonly until: number;
   cursor: number;
   wake(events: readonly StoreEvent[]): void;
 }
@@ -40,9 +40,10 @@ export class WatchHub {
     for (const event of events) this.#window.push(event);
     const next = events[events.length - 1]!.revision + 1;
     for (const waiter of this.#waiters) {
-      const mine = events.filter((event) => event.revision >= waiter.cursor && inRange(eventKey(event), waiter.start, waiter.end));
-      waiter.cursor = Math.max(waiter.cursor, next);
-      if (mine.length > 0) waiter.wake(mine);
+      const { start, end, cursor, until } = waiter;
+      const mine = events.filter((event) => event.revision >= cursor && event.revision <= until && inRange(eventKey(event), start, end));
+      waiter.cursor = Math.max(cursor, next);
+      if (mine.length > 0 || next > until) waiter.wake(mine);
     }
   }
 
@@ -50,28 +51,34 @@ export class WatchHub {
     start: string,
     end: string,
     fromRevision: number,
-    signal: AbortSignal,
+    { signal, until = Number.POSITIVE_INFINITY }: WatchOptions,
   ): AsyncGenerator<readonly StoreEvent[], void, undefined> {
-    const waiter: Waiter = { start, end, cursor: fromRevision, wake() {} };
+    const waiter: Waiter = { start, end, until, cursor: fromRevision, wake() {} };
     const onAbort = (): void => waiter.wake([]);
     signal.addEventListener('abort', onAbort);
     try {
-      while (!this.#closed && !signal.aborted) {
-        if (waiter.cursor <= this.#window.floor) {
-          if (!this.#history) throw compacted(waiter.cursor, this.#window.floor);
-          const page = await this.#history.read(start, end, waiter.cursor, this.#window.floor);
-          waiter.cursor = page.next;
-          if (page.events.length > 0 && !signal.aborted) yield page.events;
-          continue;
-        }
-        const batch = this.#window.collect(start, end, waiter.cursor, batchEvents);
-        waiter.cursor = batch.next;
-        const events = batch.events.length > 0 ? batch.events : await this.#wait(waiter);
+      while (waiter.cursor <= until && !this.#closed && !signal.aborted) {
+        const events = await this.#next(waiter);
         if (events.length > 0 && !signal.aborted) yield events;
       }
     } finally {
       signal.removeEventListener('abort', onAbort);
     }
+  }
+
+  /** The events at the cursor, which moves on behind them: of the past, or else those that come. May be none. */
+  async #next(waiter: Waiter): Promise<readonly StoreEvent[]> {
+    const { start, end, cursor, until } = waiter;
+    const { floor } = this.#window;
+    if (cursor <= floor) {
+      if (!this.#history) throw new Compacted(cursor, floor);
+      const page = await this.#history.read(start, end, cursor, Math.min(floor, until));
+      waiter.cursor = page.next;
+      return page.events;
+    }
+    const batch = this.#window.collect(start, end, cursor, until, batchEvents);
+    waiter.cursor = batch.next;
+    return batch.events.length > 0 || batch.next > until ? batch.events : this.#wait(waiter);
   }
 
   /** Ends every watch. */
@@ -90,10 +97,4 @@ export class WatchHub {
       this.#waiters.add(waiter);
     });
   }
-}
-
-export function compacted(asked: number, floor: number): KnownError {
-  return new KnownError('STORE_COMPACTED', `Cannot watch from revision ${asked}: events up to ${floor} have been compacted`, {
-    hint: 'read the range again and watch from its revision',
-  });
 }

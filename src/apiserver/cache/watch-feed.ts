@@ -6,7 +6,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Clock } from '../../clock/clock.ts';
 import { isKnownError, messageOf } from '../../errors/known-error.ts';
 import type { Log } from '../../observability/log.ts';
-import { eventKey, prefixEnd, type Store, type StoreEvent } from '../../storage/store.ts';
+import { Compacted, eventKey, prefixEnd, type Store, type StoreEvent } from '../../storage/store.ts';
 import { CachedObject } from './cached-object.ts';
 import type { CacheEvent } from './event-log.ts';
 import { ResourceCache } from './resource-cache.ts';
@@ -14,9 +14,12 @@ import { ResourceCache } from './resource-cache.ts';
 export const registryPrefix = '/registry/';
 const pageSize = 1000;
 const retryMs = 500;
-/** Events of the past that each resource begins with: what the watchers of a server that was started anew may have missed. */
-const recalled = 500;
+/** Leases are renewed all the time, and nobody asks for their past: a store need not keep it. */
+export const withoutHistory: readonly string[] = [`${registryPrefix}leases/`];
+/** How far back, in revisions, the caches reach at the start: what the watchers of a server that was started anew may have missed. */
+const recalled = 5_000;
 
+/** Of the events up to now none after `floor` is missing. */
 interface Past {
   readonly events: readonly StoreEvent[];
   readonly floor: number;
@@ -115,33 +118,40 @@ export class WatchFeed {
       if (!page.more || !tail) break;
       start = `${tail.key}\0`;
     }
-    const past = await this.#past(first, last);
+    // What was skipped between the pages is not in the past: watches begin behind it.
+    const past = first === last ? await this.#past(first) : { events: [], floor: last };
     this.#revision = first;
+    const events = Map.groupBy(past.events, (event) => this.#cacheOf(eventKey(event)));
     for (const [cache, list] of objects) {
-      const { events, floor } = past.get(cache)!;
-      cache.reset(list, floor);
-      cache.recall(events, this.#clock.monotonic());
+      cache.reset(list, withoutHistory.includes(cache.prefix) ? last : past.floor);
+      cache.recall(events.get(cache) ?? [], this.#clock.monotonic());
     }
     return first + 1;
   }
 
-  /** What each resource went through before `first`: with it a watch goes on after a restart of the server where it was. */
-  async #past(first: number, last: number): Promise<Map<ResourceCache, Past>> {
-    const past = new Map<ResourceCache, Past>();
-    for (const cache of this.#caches.values()) {
-      // What was skipped between the pages is in no log: watches begin behind it.
-      const { events, floor } =
-        first === last ? await this.#store.recent(cache.prefix, prefixEnd(cache.prefix), recalled) : { events: [], floor: last };
-      past.set(cache, { events: events.filter((e) => e.revision <= first), floor });
+  /** What the cluster went through before `until`: with it watches go on after a restart of the server where they were. */
+  async #past(until: number): Promise<Past> {
+    let floor = Math.max(0, until - recalled);
+    for (;;) {
+      try {
+        const events: StoreEvent[] = [];
+        for (const { start, end } of historyRanges()) {
+          const watch = this.#store.watch(start, end, floor + 1, { until, signal: this.#stop.signal });
+          for await (const batch of watch) events.push(...batch);
+        }
+        return { events, floor };
+      } catch (err) {
+        if (!(err instanceof Compacted && err.floor > floor)) throw err;
+        floor = err.floor;
+      }
     }
-    return past;
   }
 
   async #follow(from: number): Promise<void> {
     let next = from;
     while (!this.#stop.signal.aborted) {
       try {
-        for await (const batch of this.#store.watch(registryPrefix, prefixEnd(registryPrefix), next, this.#stop.signal)) {
+        for await (const batch of this.#store.watch(registryPrefix, prefixEnd(registryPrefix), next, this.#stop)) {
           this.#take(batch);
           next = this.#revision + 1;
         }
@@ -190,10 +200,9 @@ export class WatchFeed {
     const at = this.#clock.monotonic();
     const changed = new Map<ResourceCache, CacheEvent[]>();
     for (const event of batch) {
-      const key = eventKey(event);
-      const cache = this.#cacheOf(key);
+      const cache = this.#cacheOf(eventKey(event));
       if (cache) {
-        const seen = event.kind === 'put' ? cache.put(CachedObject.of(event.record), at) : cache.delete(key, event.revision, at);
+        const seen = event.kind === 'put' ? cache.put(CachedObject.of(event.record), at) : cache.delete(event.key, event.revision, at);
         const list = changed.get(cache);
         if (seen && list) list.push(seen);
         else if (seen) changed.set(cache, [seen]);
@@ -222,4 +231,12 @@ export class WatchFeed {
     const second = key.indexOf('/', slash + 1);
     return second < 0 ? undefined : this.#caches.get(key.slice(start, second));
   }
+}
+
+/** All keys but those without history. */
+function historyRanges(): { readonly start: string; readonly end: string }[] {
+  const gaps = withoutHistory.toSorted();
+  const starts = [registryPrefix, ...gaps.map(prefixEnd)];
+  const ends = [...gaps, prefixEnd(registryPrefix)];
+  return starts.map((start, i) => ({ start, end: ends[i]! }));
 }

@@ -1,4 +1,7 @@
-import { testStore } from '../conformance.ts';
+import { onFakeClock, testStore } from '../conformance.ts';
 import { MemoryStore } from './memory-store.ts';
 
-testStore('MemoryStore', async (clock) => new MemoryStore({ clock }));
+testStore(
+  'MemoryStore',
+  onFakeClock(async (clock) => new MemoryStore({ clock })),
+);

@@ -1,10 +1,10 @@
 /** The whole store in memory: for tests, and for a control plane that may forget. */
 import { type Clock, systemClock } from '../../clock/clock.ts';
 import { KnownError } from '../../errors/known-error.ts';
-import { EventWindow, newest } from '../event-window.ts';
+import { EventWindow } from '../event-window.ts';
 import { ExpiryTimer } from '../expiry-timer.ts';
 import { compareKeys } from '../key-order.ts';
-import type { PutOptions, RangeResult, Store, StoredRecord, StoreEvent, WriteResult } from '../store.ts';
+import type { PutOptions, RangeResult, Store, StoredRecord, StoreEvent, WatchOptions, WriteResult } from '../store.ts';
 import { WatchHub } from '../watch-hub.ts';
 
 export interface MemoryStoreOptions {
@@ -79,15 +79,8 @@ export class MemoryStore implements Store {
     return { ok: true, record: { ...current, modRevision: event.revision } };
   }
 
-  watch(start: string, end: string, fromRevision: number, signal: AbortSignal): AsyncIterable<readonly StoreEvent[]> {
-    return this.#hub.watch(start, end, fromRevision, signal);
-  }
-
-  async recent(start: string, end: string, limit: number): Promise<{ events: readonly StoreEvent[]; floor: number }> {
-    this.#mustBeOpen();
-    const { floor } = this.#window;
-    const { events } = this.#window.collect(start, end, floor + 1, Number.POSITIVE_INFINITY);
-    return newest(events, limit, floor);
+  watch(start: string, end: string, fromRevision: number, options: WatchOptions): AsyncIterable<readonly StoreEvent[]> {
+    return this.#hub.watch(start, end, fromRevision, options);
   }
 
   async compact(revision: number): Promise<void> {

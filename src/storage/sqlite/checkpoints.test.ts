@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { bytes } from '../conformance.ts';
+import { bytes } from '../testing/events.ts';
 import { readState } from './schema.ts';
 import { openSqliteStore } from './sqlite-store.ts';
 

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { seededRandom } from '../../clock/seeded-random.ts';
 import { isKnownError } from '../../errors/known-error.ts';
-import { text } from '../conformance.ts';
+import { text } from '../testing/events.ts';
 import { markBytes, slotBytes } from './mark.ts';
 import { openSqliteStore } from './sqlite-store.ts';
 import { type CrashImage, checkpoint, crashImages, type Files, type Part, putFiles, takeFiles } from './testing/crash-image.ts';

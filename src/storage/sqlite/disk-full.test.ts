@@ -5,8 +5,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, it } from 'node:test';
 import { isKnownError } from '../../errors/known-error.ts';
-import { bytes, text } from '../conformance.ts';
 import type { Store } from '../store.ts';
+import { bytes, text } from '../testing/events.ts';
 import { openSqliteStore } from './sqlite-store.ts';
 import { cannotMount } from './testing/mounts.ts';
 

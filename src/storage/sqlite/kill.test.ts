@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { after, describe, it } from 'node:test';
 import { isKnownError } from '../../errors/known-error.ts';
-import { text } from '../conformance.ts';
+import { text } from '../testing/events.ts';
 import { openSqliteStore } from './sqlite-store.ts';
 
 const dir = mkdtempSync(join(tmpdir(), 'fairlead-kill-'));

@@ -252,7 +252,7 @@ export class Ledger {
 
   #log(revision: number, key: string, created: number | null, row: RecordRow | undefined): void {
     const bytes = row?.value.length ?? 0;
-    if (this.#limits.unlogged.some((prefix) => key.startsWith(prefix))) return;
+    if (this.#limits.withoutHistory.some((prefix) => key.startsWith(prefix))) return;
     this.#sql.log.run(revision, key, created, row?.created ?? null, row?.modified ?? null, row?.value ?? null);
     this.#logEvents++;
     this.#logBytes += bytes + rowBytes;

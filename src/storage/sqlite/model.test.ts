@@ -5,9 +5,9 @@ import { join } from 'node:path';
 import { after, describe, it } from 'node:test';
 import { seededRandom } from '../../clock/seeded-random.ts';
 import { isKnownError } from '../../errors/known-error.ts';
-import { bytes, line, take } from '../conformance.ts';
 import { MemoryStore } from '../memory/memory-store.ts';
 import type { Store, WriteResult } from '../store.ts';
+import { bytes, line, take } from '../testing/events.ts';
 import { openSqliteStore } from './sqlite-store.ts';
 
 const dir = mkdtempSync(join(tmpdir(), 'fairlead-model-'));
@@ -29,7 +29,7 @@ describe('SqliteStore and MemoryStore', () => {
       const random = seededRandom(seed);
       const path = join(dir, `${seed}.db`);
       // A window of a few events, so that watches cross from the file's log into memory.
-      const open = (): Promise<Store> => openSqliteStore(path, { unlogged: [], maxWindowEvents: 5 });
+      const open = (): Promise<Store> => openSqliteStore(path, { withoutHistory: [], maxWindowEvents: 5 });
       const model = new MemoryStore();
       let store = await open();
       t.after(() => store.close());
@@ -54,7 +54,10 @@ describe('SqliteStore and MemoryStore', () => {
         } else if (revision > compacted) {
           const from = compacted + 1 + random(revision - compacted);
           const [ours, theirs] = await Promise.all([store, model].map((one) => take(one, '/', '0', from, revision - from + 1)));
-          assert.deepEqual(ours!.map(line), theirs!.map(line));
+          assert.deepEqual(
+            ours!.map((event) => line(event)),
+            theirs!.map((event) => line(event)),
+          );
           await assert.rejects(take(store, '/', '0', compacted, 1), (err) => isKnownError(err, 'STORE_COMPACTED'));
         }
       }

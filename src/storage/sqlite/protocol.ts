@@ -48,7 +48,7 @@ export interface WriterData {
 
 export interface LedgerLimits {
   /** Prefixes whose history is not written down. */
-  readonly unlogged: readonly string[];
+  readonly withoutHistory: readonly string[];
   readonly maxLogEvents: number;
   readonly maxLogBytes: number;
   /** The file may not grow beyond so many pages of 4 KiB. */

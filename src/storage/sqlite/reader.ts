@@ -2,9 +2,8 @@
 
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import { setImmediate as nextTick } from 'node:timers/promises';
-import { newest } from '../event-window.ts';
-import type { RangeResult, StoredRecord, StoreEvent } from '../store.ts';
-import { compacted, type EventHistory } from '../watch-hub.ts';
+import { Compacted, type RangeResult, type StoredRecord, type StoreEvent } from '../store.ts';
+import type { EventHistory } from '../watch-hub.ts';
 import { openForReading } from './schema.ts';
 
 /** A range gives the thread back after so many milliseconds, to go on in the next turn within the same snapshot. */
@@ -45,7 +44,6 @@ class Connection {
   readonly range: StatementSync;
   readonly count: StatementSync;
   readonly history: StatementSync;
-  readonly recent: StatementSync;
 
   constructor(path: string) {
     this.db = openForReading(path);
@@ -54,22 +52,19 @@ class Connection {
     this.range = this.db.prepare('SELECT key, created, modified, value FROM records WHERE key >= ? AND key < ? ORDER BY key LIMIT ?');
     this.count = this.db.prepare('SELECT count(*) AS n FROM records WHERE key >= ? AND key < ?');
     this.history = this.db.prepare(`${eventsQuery} WHERE revision BETWEEN ? AND ? AND key >= ? AND key < ? ORDER BY revision`);
-    // Chosen by the index first, so that only the values of what is wanted are read.
-    this.recent = this.db.prepare(`${eventsQuery} WHERE revision IN (
-      SELECT revision FROM log WHERE key >= ? AND key < ? ORDER BY revision DESC LIMIT ?) ORDER BY revision`);
   }
 }
 
 export class Reader implements EventHistory {
   readonly #path: string;
-  readonly #unlogged: readonly { readonly start: string; readonly end: string }[];
+  readonly #withoutHistory: readonly { readonly start: string; readonly end: string }[];
   readonly #main: Connection;
   readonly #idle: Connection[] = [];
   #closed = false;
 
-  constructor(path: string, unlogged: readonly { readonly start: string; readonly end: string }[]) {
+  constructor(path: string, withoutHistory: readonly { readonly start: string; readonly end: string }[]) {
     this.#path = path;
-    this.#unlogged = unlogged;
+    this.#withoutHistory = withoutHistory;
     this.#main = new Connection(path);
   }
 
@@ -113,13 +108,13 @@ export class Reader implements EventHistory {
     from: number,
     to: number,
   ): Promise<{ readonly events: readonly StoreEvent[]; readonly next: number }> {
-    if (this.#isUnlogged(start, end)) throw compacted(from, to);
+    if (this.#hasNoHistory(start, end)) throw new Compacted(from, to);
     const { db, state, history } = this.#main;
     const last = Math.min(to, from + historyPage - 1);
     db.exec('BEGIN');
     try {
       const floor = (state.get() as { compacted: number }).compacted;
-      if (from <= floor) throw compacted(from, floor);
+      if (from <= floor) throw new Compacted(from, floor);
       const events: StoreEvent[] = [];
       let size = 0;
       for (const row of history.iterate(from, last, start, end) as Iterable<unknown>) {
@@ -134,22 +129,8 @@ export class Reader implements EventHistory {
     }
   }
 
-  recent(start: string, end: string, limit: number): { events: readonly StoreEvent[]; floor: number } {
-    const { db, state, recent } = this.#main;
-    db.exec('BEGIN');
-    try {
-      const { revision, compacted: floor } = state.get() as { revision: number; compacted: number };
-      if (this.#isUnlogged(start, end)) return { events: [], floor: revision };
-      // One more, for its revision.
-      const rows = recent.all(start, end, limit + 1) as unknown as LogRow[];
-      return newest(rows.map(eventOf), limit, floor);
-    } finally {
-      db.exec('COMMIT');
-    }
-  }
-
-  #isUnlogged(start: string, end: string): boolean {
-    return this.#unlogged.some((range) => start < range.end && range.start < end);
+  #hasNoHistory(start: string, end: string): boolean {
+    return this.#withoutHistory.some((range) => start < range.end && range.start < end);
   }
 
   close(): void {

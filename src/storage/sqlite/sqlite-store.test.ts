@@ -6,7 +6,9 @@ import { DatabaseSync } from 'node:sqlite';
 import { after, describe, it } from 'node:test';
 import { FakeClock } from '../../clock/clock.ts';
 import { isKnownError } from '../../errors/known-error.ts';
-import { bytes, line, take, testStore, text } from '../conformance.ts';
+import { onFakeClock, testStore } from '../conformance.ts';
+import { Compacted, prefixEnd, type Store } from '../store.ts';
+import { bytes, line, take, text } from '../testing/events.ts';
 import { openSqliteStore } from './sqlite-store.ts';
 
 const dir = mkdtempSync(join(tmpdir(), 'fairlead-store-'));
@@ -19,24 +21,38 @@ function overwrite(path: string, at: number, length: number): void {
 }
 const fresh = (): string => join(dir, `${n++}.db`);
 
-testStore('SqliteStore', (clock) => openSqliteStore(fresh(), { clock }));
-// With next to no memory of events every watch from the past reads the log in the file.
-testStore('SqliteStore with a window of one event', (clock) => openSqliteStore(fresh(), { clock, maxWindowEvents: 1, unlogged: [] }));
+testStore(
+  'SqliteStore',
+  onFakeClock((clock) => openSqliteStore(fresh(), { clock })),
+);
+// With next to no memory of events every watch from the past reads the log in the file. Its revisions do not begin at 0.
+testStore(
+  'SqliteStore with a window of one event, and a life before',
+  onFakeClock(async (clock) => {
+    const store = await openSqliteStore(fresh(), { clock, maxWindowEvents: 1 });
+    for (let i = 0; i < 3; i++) await store.put('/before', bytes(`${i}`));
+    await store.delete('/before');
+    return store;
+  }),
+);
 
 describe('openSqliteStore()', () => {
   it('gives back records, revisions and past events when opened again', async () => {
     const path = fresh();
-    await using first = await openSqliteStore(path, { unlogged: [] });
+    await using first = await openSqliteStore(path);
     await first.put('/a', bytes('1'));
     await first.put('/a', bytes('2'));
     await first.put('/b', bytes('3'));
     await first.delete('/b');
     await first.close();
-    await using second = await openSqliteStore(path, { unlogged: [] });
+    await using second = await openSqliteStore(path);
     assert.equal(await second.revision(), 4);
     const next = take(second, '/', '0', 1, 5);
     await second.put('/b', bytes('4'));
-    assert.deepEqual((await next).map(line), ['1 put /a=1', '2 put /a=2 was 1@1', '3 put /b=3', '4 delete /b was 3@3', '5 put /b=4']);
+    assert.deepEqual(
+      (await next).map((event) => line(event)),
+      ['1 put /a=1', '2 put /a=2 was 1@1', '3 put /b=3', '4 delete /b was 3@3', '5 put /b=4'],
+    );
   });
 
   it('never counts revisions back, even when no record and no event of the newest is left', async () => {
@@ -63,7 +79,10 @@ describe('openSqliteStore()', () => {
     await using second = await openSqliteStore(path, { clock });
     const gone = take(second, '/t', '/u', 2, 1);
     await clock.advance(1);
-    assert.deepEqual((await gone).map(line), ['2 delete /t was x@1']);
+    assert.deepEqual(
+      (await gone).map((event) => line(event)),
+      ['2 delete /t was x@1'],
+    );
   });
 
   it('bounds the event log by number and by bytes, and compacts what it cuts', async () => {
@@ -80,22 +99,25 @@ describe('openSqliteStore()', () => {
     }
   });
 
-  it('keeps no history of Leases, but sends their events', async () => {
+  it('keeps no history where none is wanted, but sends the events', async () => {
     const path = fresh();
-    await using first = await openSqliteStore(path);
-    await first.put('/registry/leases/n1', bytes('1'));
-    await first.put('/registry/pods/p1', bytes('1'));
-    assert.deepEqual((await take(first, '/registry/leases/', '/registry/leases0', 1, 1)).map(line), ['1 put /registry/leases/n1=1']);
+    const options = { withoutHistory: ['/l/'] };
+    const rest = async (store: Store, prefix: string): Promise<string[]> =>
+      (await take(store, prefix, prefixEnd(prefix), 1, 1)).map((e) => line(e));
+    await using first = await openSqliteStore(path, options);
+    await first.put('/l/n1', bytes('1'));
+    await first.put('/p/p1', bytes('1'));
+    assert.deepEqual(await rest(first, '/l/'), ['1 put /l/n1=1']);
     await first.close();
-    await using second = await openSqliteStore(path);
-    await assert.rejects(take(second, '/registry/leases/', '/registry/leases0', 1, 1), (err) => isKnownError(err, 'STORE_COMPACTED'));
-    assert.deepEqual((await take(second, '/registry/pods/', '/registry/pods0', 1, 1)).map(line), ['2 put /registry/pods/p1=1']);
-    const { events, floor } = await second.recent('/registry/pods/', '/registry/pods0', 9);
-    assert.deepEqual([events.map(line), floor], [['2 put /registry/pods/p1=1'], 0]);
-    assert.deepEqual(await second.recent('/registry/leases/', '/registry/leases0', 9), { events: [], floor: 2 });
-    const next = take(second, '/registry/leases/', '/registry/leases0', 3, 1);
-    await second.put('/registry/leases/n1', bytes('2'));
-    assert.deepEqual((await next).map(line), ['3 put /registry/leases/n1=2 was 1@1']);
+    await using second = await openSqliteStore(path, options);
+    for (const prefix of ['/l/', '/']) await assert.rejects(rest(second, prefix), (err) => err instanceof Compacted && err.floor === 2);
+    assert.deepEqual(await rest(second, '/p/'), ['2 put /p/p1=1']);
+    const next = take(second, '/l/', '/l0', 3, 1);
+    await second.put('/l/n1', bytes('2'));
+    assert.deepEqual(
+      (await next).map((e) => line(e)),
+      ['3 put /l/n1=2 was 1@1'],
+    );
   });
 
   it('reads a long range as it was at one revision while writers write', async () => {
@@ -224,8 +246,11 @@ describe('a store of format 1', () => {
       INSERT INTO log VALUES (7, '/a', 3, 3, 5, x'30');
       PRAGMA application_id = 0x464c4431; PRAGMA user_version = 1; COMMIT`);
     old.close();
-    await using first = await openSqliteStore(path, { unlogged: [] });
-    assert.deepEqual((await take(first, '/', '0', 7, 1)).map(line), ['7 put /a=1 was 0@5']);
+    await using first = await openSqliteStore(path);
+    assert.deepEqual(
+      (await take(first, '/', '0', 7, 1)).map((event) => line(event)),
+      ['7 put /a=1 was 0@5'],
+    );
     await first.put('/a', bytes('2'));
     await first.close();
     rmSync(`${path}-mark`);

@@ -16,6 +16,8 @@ import {
   type Store,
   type StoredRecord,
   type StoreEvent,
+  type StoreSettings,
+  type WatchOptions,
   type WriteResult,
 } from '../store.ts';
 import { WatchHub } from '../watch-hub.ts';
@@ -27,11 +29,8 @@ import type { Before, Deletion, Failed, FromWriter, LedgerLimits, ToWriter, Writ
 import { Reader } from './reader.ts';
 import { diskHint, failed } from './sqlite-error.ts';
 
-export interface SqliteStoreOptions {
-  readonly clock?: Clock;
-  readonly log?: Log;
-  /** Prefixes whose events are not written down; watches of them reach back only as far as memory does. Default: Leases. */
-  readonly unlogged?: readonly string[];
+/** The events of keys `withoutHistory` are not written down: watches of them reach back only as far as memory does. */
+export interface SqliteStoreOptions extends StoreSettings {
   /** Bounds of the event log in the file. */
   readonly maxLogEvents?: number;
   readonly maxLogBytes?: number;
@@ -46,8 +45,6 @@ export interface SqliteStoreOptions {
   readonly reserveBytes?: number;
   /** How long a commit may lie in the write-ahead log alone, in milliseconds. */
   readonly checkpointAgeMs?: number;
-  /** Go on without what is missing, where the store would be refused. */
-  readonly acceptDataLoss?: boolean;
 }
 
 /** An operation on its way. `settle` gets the reply and gives the events to send. */
@@ -109,7 +106,7 @@ class SqliteStore implements Store {
 
   static async open(path: string, lock: StoreLock, forgiven: Forgiven | undefined, options: SqliteStoreOptions): Promise<SqliteStore> {
     const limits: LedgerLimits = {
-      unlogged: options.unlogged ?? ['/registry/leases/'],
+      withoutHistory: options.withoutHistory ?? [],
       maxLogEvents: options.maxLogEvents ?? 32_768,
       maxLogBytes: options.maxLogBytes ?? 64 << 20,
       maxPages: options.maxPages,
@@ -140,7 +137,7 @@ class SqliteStore implements Store {
     this.#log = options.log ?? silentLog;
     this.#reader = new Reader(
       path,
-      limits.unlogged.map((prefix) => ({ start: prefix, end: prefixEnd(prefix) })),
+      limits.withoutHistory.map((prefix) => ({ start: prefix, end: prefixEnd(prefix) })),
     );
     this.#window = new EventWindow(opened.revision, {
       maxEvents: options.maxWindowEvents ?? 8_192,
@@ -199,12 +196,8 @@ class SqliteStore implements Store {
     });
   }
 
-  watch(start: string, end: string, fromRevision: number, signal: AbortSignal): AsyncIterable<readonly StoreEvent[]> {
-    return this.#hub.watch(start, end, fromRevision, signal);
-  }
-
-  recent(start: string, end: string, limit: number): Promise<{ events: readonly StoreEvent[]; floor: number }> {
-    return this.#read(() => this.#reader.recent(start, end, limit));
+  watch(start: string, end: string, fromRevision: number, options: WatchOptions): AsyncIterable<readonly StoreEvent[]> {
+    return this.#hub.watch(start, end, fromRevision, options);
   }
 
   compact(revision: number): Promise<void> {

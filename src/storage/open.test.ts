@@ -1,0 +1,68 @@
+import assert from 'node:assert/strict';
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, describe, it } from 'node:test';
+import { isKnownError } from '../errors/known-error.ts';
+import { openStore } from './open.ts';
+import { Compacted, type Store } from './store.ts';
+import { bytes, take, text } from './testing/events.ts';
+
+const dir = mkdtempSync(join(tmpdir(), 'fairlead open '));
+after(() => rmSync(dir, { recursive: true }));
+
+const refused: Readonly<Record<string, readonly [url: string, why: RegExp, hint: RegExp]>> = {
+  'a scheme that no backend has': ['etcd://127.0.0.1:2379', /"etcd:" is no kind of store/, /"sqlite:\/\/\/.*" or "memory:"/],
+  'a path alone': ['/var/lib/state.db', /it is no URL/, /sqlite:\/\/\//],
+  'an empty text': ['', /it is no URL/, /sqlite:\/\/\//],
+  'SQLite without a file': ['sqlite:', /it names no file/, /sqlite:\/\/\/var/],
+  'SQLite in a folder': ['sqlite:///var/lib/', /it names no file/, /sqlite:\/\/\/var/],
+  'SQLite by a relative path': ['sqlite:state.db', /it names no file/, /sqlite:\/\/\/var/],
+  'SQLite with two slashes': ['sqlite://var/lib/state.db', /"var" stands where a host would/, /sqlite:\/\/\/var/],
+  'an option that SQLite lacks': ['sqlite:///x/s.db?cache=1', /no option "cache"/, /reserve-bytes, max-log-events, max-log-bytes/],
+  'an option that is no number': ['sqlite:///x/s.db?reserve-bytes=32M', /"32M" is no whole number/, /reserve-bytes=1000/],
+  'an option that is negative': ['memory:?max-events=-1', /"-1" is no whole number/, /max-events=1000/],
+  'an option that memory lacks': ['memory:?reserve-bytes=1', /no option "reserve-bytes"/, /Its options are max-events/],
+  'memory with a path': ['memory:///x', /it has a path/, /"memory:"/],
+  'memory with a host': ['memory://x', /it has a path/, /"memory:"/],
+};
+
+describe('openStore()', () => {
+  for (const [what, [url, why, hint]] of Object.entries(refused)) {
+    it(`refuses ${what}, and says what to give`, async () => {
+      await assert.rejects(openStore(url, {}), (err) => {
+        assert.ok(isKnownError(err, 'BAD_CONFIG'));
+        assert.match(err.message, /^Cannot open store ".*": /);
+        assert.match(err.message, why);
+        assert.match(err.hint ?? '', hint);
+        return true;
+      });
+    });
+  }
+
+  it('shows no password', async () => {
+    const secret = (err: unknown): boolean =>
+      isKnownError(err, 'BAD_CONFIG') && !err.message.includes('hunter2') && err.message.includes('redis://');
+    await assert.rejects(openStore('redis://:hunter2@127.0.0.1:6379', {}), secret);
+  });
+
+  it('keeps a file where the URL says, with the reserve and the log that it says', async () => {
+    const path = join(dir, 'a folder', 'state.db');
+    const url = `sqlite://${encodeURI(path)}?reserve-bytes=0&max-log-events=10`;
+    const value = async (store: Store): Promise<string | undefined> => text((await store.get('/k/0'))?.value);
+    await using first = await openStore(url, {});
+    for (let i = 0; i < 400; i++) await first.put(`/k/${i}`, bytes(`${i}`));
+    await first.close();
+    assert.equal(existsSync(`${path}-reserve`), false);
+    await using second = await openStore(`sqlite://${encodeURI(path)}`, {});
+    assert.equal(await value(second), '0');
+    assert.equal(existsSync(`${path}-reserve`), true);
+    await assert.rejects(take(second, '/', '0', 1, 1), (err) => err instanceof Compacted && err.floor > 100);
+  });
+
+  it('keeps in memory as many events as the URL says', async () => {
+    await using store = await openStore('memory:?max-events=2', {});
+    for (let i = 0; i < 3; i++) await store.put('/a', bytes(`${i}`));
+    await assert.rejects(take(store, '/', '0', 1, 1), (err) => err instanceof Compacted && err.floor === 1);
+  });
+});
