@@ -1,3 +1,4 @@
+import { onAbort } from '../clock/aborted.ts';
 import { messageOf } from '../errors/known-error.ts';
 import type { Log } from '../observability/log.ts';
 import { isConflict, isNamespaceTerminating, isNotFound } from './api-error.ts';
@@ -17,9 +18,7 @@ export interface ControllerOptions {
 /** Works on the queue until the signal aborts; resolves when every worker has ended. */
 export async function runController(options: ControllerOptions): Promise<void> {
   const { name, queue, reconcile, log, signal } = options;
-  const close = (): void => queue.close();
-  if (signal.aborted) close();
-  signal.addEventListener('abort', close, { once: true });
+  using _ = onAbort(signal, () => queue.close());
 
   async function work(): Promise<void> {
     for (let key = await queue.take(); key !== undefined; key = await queue.take()) {
@@ -42,5 +41,4 @@ export async function runController(options: ControllerOptions): Promise<void> {
     }
   }
   await Promise.all(Array.from({ length: options.workers ?? 5 }, work));
-  signal.removeEventListener('abort', close);
 }

@@ -1,3 +1,5 @@
+import { onAbort } from './aborted.ts';
+
 /** Time as a value that is passed in, so that tests own it. */
 export interface Clock {
   /** Milliseconds since the epoch. */
@@ -12,19 +14,16 @@ export interface Clock {
 
 function sleepOn(clock: Clock, ms: number, signal: AbortSignal | undefined): Promise<void> {
   return new Promise((resolve, reject) => {
-    if (signal?.aborted) {
-      reject(signal.reason);
-      return;
-    }
-    const onAbort = (): void => {
-      timer.cancel();
-      reject(signal?.reason);
-    };
     const timer = clock.after(ms, () => {
-      signal?.removeEventListener('abort', onAbort);
+      ended?.[Symbol.dispose]();
       resolve();
     });
-    signal?.addEventListener('abort', onAbort, { once: true });
+    const ended =
+      signal &&
+      onAbort(signal, () => {
+        timer.cancel();
+        reject(signal.reason);
+      });
   });
 }
 

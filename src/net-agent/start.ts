@@ -8,7 +8,7 @@ import { nodes } from '../api/resource-types.ts';
 import type { Node } from '../api/schema/types.ts';
 import type { Client } from '../client/client.ts';
 import type { Informer } from '../client/informer.ts';
-import { aborted } from '../clock/aborted.ts';
+import { aborted, onAbort } from '../clock/aborted.ts';
 import type { Clock } from '../clock/clock.ts';
 import { timestamp } from '../clock/timestamp.ts';
 import { KnownError, messageOf } from '../errors/known-error.ts';
@@ -127,8 +127,7 @@ class Agent implements NetAgent {
 
   async #run(): Promise<void> {
     const { signal, clock, log, informers } = this.#options;
-    const onAbort = (): void => this.#poke();
-    signal.addEventListener('abort', onAbort);
+    using _ = onAbort(signal, () => this.#poke());
     try {
       await Promise.race([informers.of(nodes).synced, aborted(signal)]);
       while (!signal.aborted) {
@@ -146,7 +145,6 @@ class Agent implements NetAgent {
         if (!signal.aborted) await clock.sleep(settleMs, signal).catch(() => {});
       }
     } finally {
-      signal.removeEventListener('abort', onAbort);
       this.#netlink.close();
       this.#notices.close();
       this.#rulesWatch.close();

@@ -8,6 +8,7 @@ import { EventRecorder } from '../client/event-recorder.ts';
 import type { Informer } from '../client/informer.ts';
 import { InformerSet } from '../client/informers.ts';
 import { registerWatchAge } from '../client/watch-age.ts';
+import { onAbort } from '../clock/aborted.ts';
 import { type Clock, systemClock } from '../clock/clock.ts';
 import { KnownError, messageOf } from '../errors/known-error.ts';
 import type { TableFamily } from '../linux/nftables/table.ts';
@@ -144,7 +145,7 @@ export class ServiceProxy {
     if (metricsAddress !== undefined) this.metricsAddress = bound(metricsAddress);
     registerWatchAge(this.metrics.registry, () => this.#informers.agesMs);
     if (!this.#options.informers) void this.#informers.start(this.#stop.signal);
-    this.#options.signal?.addEventListener('abort', () => void this.close(), { once: true });
+    if (this.#options.signal) onAbort(this.#options.signal, () => void this.close());
     // Rules made from half of the objects would refuse what the other half serves.
     const ranges = Promise.race([this.#serviceCidrs.synced, this.#clock.sleep(serviceCidrsPatienceMs, this.#stop.signal).catch(() => {})]);
     void Promise.all([this.#tracker.synced, this.#nodes.synced, ranges]).then(() => this.#begin());

@@ -21,7 +21,7 @@ import type { Client } from '../client/client.ts';
 import { EventRecorder } from '../client/event-recorder.ts';
 import type { Informer } from '../client/informer.ts';
 import type { InformerSet } from '../client/informers.ts';
-import { aborted } from '../clock/aborted.ts';
+import { aborted, onAbort } from '../clock/aborted.ts';
 import { type Clock, systemClock } from '../clock/clock.ts';
 import { timestamp } from '../clock/timestamp.ts';
 import { messageOf } from '../errors/known-error.ts';
@@ -120,7 +120,7 @@ export async function startScheduler(options: SchedulerOptions): Promise<void> {
     },
   });
 
-  signal.addEventListener('abort', () => queue.close(), { once: true });
+  onAbort(signal, () => queue.close());
   await Promise.race([Promise.all([podInformer.synced, nodeInformer.synced, namespaceInformer.synced, storage.synced]), aborted(signal)]);
 
   let startAt = 0;

@@ -2,6 +2,8 @@
  * Serves watches. A watcher is a cursor into the event window, never a queue of its own: however slow a consumer is, it costs no
  * memory. One that fell out of the window reads on from the backend's history.
  */
+
+import { onAbort } from '../clock/aborted.ts';
 import type { EventWindow } from './event-window.ts';
 import { inRange } from './key-order.ts';
 import { Compacted, eventKey, type StoreEvent, type WatchOptions } from './store.ts';
@@ -54,15 +56,10 @@ export class WatchHub {
     { signal, until = Number.POSITIVE_INFINITY }: WatchOptions,
   ): AsyncGenerator<readonly StoreEvent[], void, undefined> {
     const waiter: Waiter = { start, end, until, cursor: fromRevision, wake() {} };
-    const onAbort = (): void => waiter.wake([]);
-    signal.addEventListener('abort', onAbort);
-    try {
-      while (waiter.cursor <= until && !this.#closed && !signal.aborted) {
-        const events = await this.#next(waiter);
-        if (events.length > 0 && !signal.aborted) yield events;
-      }
-    } finally {
-      signal.removeEventListener('abort', onAbort);
+    using _ = onAbort(signal, () => waiter.wake([]));
+    while (waiter.cursor <= until && !this.#closed && !signal.aborted) {
+      const events = await this.#next(waiter);
+      if (events.length > 0 && !signal.aborted) yield events;
     }
   }
 

@@ -6,6 +6,7 @@ import { isDeepStrictEqual } from 'node:util';
 import { rowOf } from '../../api/registry/registry.ts';
 import { clusterRoles } from '../../api/resource-types.ts';
 import type { ClusterRole } from '../../api/schema/types.ts';
+import { onAbort } from '../../clock/aborted.ts';
 import type { Clock } from '../../clock/clock.ts';
 import { messageOf } from '../../errors/known-error.ts';
 import type { Log } from '../../observability/log.ts';
@@ -38,7 +39,7 @@ export async function keepAggregatedRoles(deps: EnsureDeps, context: AggregatedR
     wake();
   };
   cache.listen({ onEvents: note, onReset: note });
-  signal.addEventListener('abort', () => wake(), { once: true });
+  onAbort(signal, () => wake());
   while (!signal.aborted) {
     if (!changed) {
       await new Promise<void>((resolve) => {

@@ -6,6 +6,7 @@ import { type IncomingMessage, request } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { rowOf } from '../../api/registry/registry.ts';
 import type { Pod } from '../../api/schema/types.ts';
+import { onAbort } from '../../clock/aborted.ts';
 import type { Log } from '../../observability/log.ts';
 import type { AdmissionChain, AdmissionRequest } from '../admission/admission.ts';
 import { type Access, type Admitted, attributesOf } from '../http/access.ts';
@@ -62,10 +63,10 @@ export async function serveUpgrade(deps: UpgradeDeps, req: IncomingMessage, sock
       socket.destroy();
       upstream.destroy();
     };
-    deps.stop.addEventListener('abort', end, { once: true });
+    const stopped = onAbort(deps.stop, end);
     upstream.on('error', end);
     socket.on('close', () => {
-      deps.stop.removeEventListener('abort', end);
+      stopped[Symbol.dispose]();
       upstream.destroy();
     });
     // What has come is still to be written, but nobody is there to read what the client says.

@@ -2,6 +2,7 @@
 import { randomInt } from 'node:crypto';
 import type { ResourceRow } from '../../api/registry/resource-row.ts';
 import { initialEventsAnnotationKey } from '../../api/well-known.ts';
+import { onAbort } from '../../clock/aborted.ts';
 import type { Clock } from '../../clock/clock.ts';
 import type { CachedObject } from '../cache/cached-object.ts';
 import type { WatchFeed } from '../cache/watch-feed.ts';
@@ -102,10 +103,10 @@ function keepAlive({ clock, stop }: WatchDeps, stream: WatchStream, options: Rea
     });
   };
   if (options.allowBookmarks) next();
-  stop.addEventListener('abort', end, { once: true });
+  const stopped = onAbort(stop, end);
   return () => {
     atEnd.cancel();
     bookmark?.cancel();
-    stop.removeEventListener('abort', end);
+    stopped[Symbol.dispose]();
   };
 }

@@ -1,5 +1,6 @@
 /** A call to which the runtime answers with one message after the other, as bytes. */
 import { type Client, Metadata, type ServiceError } from '@grpc/grpc-js';
+import { onAbort } from '../../clock/aborted.ts';
 import { CriError } from './cri.ts';
 
 const asIs = (bytes: Buffer): Buffer => bytes;
@@ -13,8 +14,7 @@ export async function* serverStream(
   metadata: Metadata = new Metadata(),
 ): AsyncIterable<Buffer> {
   const call = client.makeServerStreamRequest(path, asIs, asIs, request, metadata);
-  const cancel = (): void => call.cancel();
-  signal.addEventListener('abort', cancel, { once: true });
+  using _ = onAbort(signal, () => call.cancel());
   try {
     for await (const message of call) yield message as Buffer;
   } catch (err) {
@@ -22,7 +22,6 @@ export async function* serverStream(
     const { code, details } = err as ServiceError;
     throw new CriError(code ?? 2, details ?? String(err), { cause: err });
   } finally {
-    signal.removeEventListener('abort', cancel);
     call.cancel();
   }
 }

@@ -1,5 +1,6 @@
 /** Ends containers gently: the preStop hook, then the stop signal, then SIGKILL, all within the grace period. */
 import type { Container, LifecycleHandler, Pod } from '../../api/schema/types.ts';
+import { orAborted } from '../../clock/aborted.ts';
 import type { Clock } from '../../clock/clock.ts';
 import { messageOf } from '../../errors/known-error.ts';
 import type { Log } from '../../observability/log.ts';
@@ -8,7 +9,6 @@ import { containerAnnotations } from '../pod/labels.ts';
 import type { ContainerRecord, PodRuntime } from '../pod/runtime-state.ts';
 import { allContainers, isSidecar, specOf } from '../pod/spec.ts';
 import { runHook } from './hooks.ts';
-import { orAborted } from './or-aborted.ts';
 import type { PodEvents } from './pod-events.ts';
 
 /** A container gets this long even when nobody grants it anything. */

@@ -2,6 +2,7 @@
 import { chmod, mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Container, Pod, Service } from '../../api/schema/types.ts';
+import { orAborted } from '../../clock/aborted.ts';
 import type { Clock } from '../../clock/clock.ts';
 import { formatDuration } from '../../clock/duration.ts';
 import { messageOf } from '../../errors/known-error.ts';
@@ -20,7 +21,6 @@ import type { ContainerKiller } from './container-killer.ts';
 import { HeldOffStarts } from './held-off-starts.ts';
 import { runHook } from './hooks.ts';
 import type { ImagePuller } from './image-puller.ts';
-import { orAborted } from './or-aborted.ts';
 import type { PodEvents } from './pod-events.ts';
 import { restartCountOfLogs } from './restart-count.ts';
 import { StartError } from './start-error.ts';

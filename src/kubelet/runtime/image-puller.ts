@@ -1,5 +1,6 @@
 /** Gets images, by each container's pull policy, with a back-off for those that cannot be had. */
 import type { Container, Pod } from '../../api/schema/types.ts';
+import { orAborted } from '../../clock/aborted.ts';
 import type { Clock } from '../../clock/clock.ts';
 import { messageOf } from '../../errors/known-error.ts';
 import type { Cri } from '../cri/cri.ts';
@@ -7,7 +8,6 @@ import type { AuthConfig, Image, Input, PodSandboxConfig } from '../cri/messages
 import { BackOff } from '../pod/back-off.ts';
 import type { ConfigSource } from '../pod/env.ts';
 import { namespaceOf, specOf, uidOf } from '../pod/spec.ts';
-import { orAborted } from './or-aborted.ts';
 import type { PodEvents } from './pod-events.ts';
 import { authFor } from './registry-auth.ts';
 import { StartError } from './start-error.ts';

@@ -2,6 +2,7 @@
 import { type FSWatcher, watch } from 'node:fs';
 import { type FileHandle, open, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
+import { onAbort } from '../../clock/aborted.ts';
 import { offsetOfTail, parseLogLine } from './log-file.ts';
 
 export interface LogOptions {
@@ -118,15 +119,15 @@ class Notice {
     return new Promise((resolve) => {
       const finish = (): void => {
         clearTimeout(timer);
-        signal.removeEventListener('abort', finish);
+        ended[Symbol.dispose]();
         this.#wake = undefined;
         this.#given = false;
         resolve();
       };
       const timer = setTimeout(finish, ms);
-      signal.addEventListener('abort', finish, { once: true });
+      const ended = onAbort(signal, () => this.give());
       this.#wake = finish;
-      if (this.#given || signal.aborted) finish();
+      if (this.#given) finish();
     });
   }
 }

@@ -4,6 +4,7 @@ import { type FSWatcher, watch } from 'node:fs';
 import { mkdir, readdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Pod } from '../../api/schema/types.ts';
+import { onAbort } from '../../clock/aborted.ts';
 import type { Clock } from '../../clock/clock.ts';
 import { messageOf } from '../../errors/known-error.ts';
 import type { Log } from '../../observability/log.ts';
@@ -42,7 +43,7 @@ export class StaticPods {
     await this.#scan();
     this.#watch();
     this.#soon(rescanMs);
-    signal.addEventListener('abort', () => this.#close(), { once: true });
+    onAbort(signal, () => this.#close());
   }
 
   /** Without a watch, which the kernel may refuse (fs.inotify.max_user_instances), a change is seen at the next scan. */

@@ -1,6 +1,7 @@
 import { WebSocket } from 'ws';
 import type { Status } from '../../api/schema/types.ts';
 import type { ClientConfig } from '../../client/client-config.ts';
+import { onAbort } from '../../clock/aborted.ts';
 import { KnownError } from '../../errors/known-error.ts';
 
 /** Channels of v5.channel.k8s.io: the first byte of every message. */
@@ -28,7 +29,7 @@ export function podExec(
       socket.terminate();
       reject(new KnownError('COMMAND_FAILED', `Cannot run "${command.join(' ')}" in pod "${pod.name}": ${why}`, { cause }));
     };
-    signal.addEventListener('abort', () => fail('interrupted'), { once: true });
+    onAbort(signal, () => fail('interrupted'));
     socket.on('unexpected-response', (_request, response) => fail(`the API server answers ${response.statusCode}`));
     socket.on('error', (err) => fail(err.message, err));
     socket.on('message', (data: Buffer) => {

@@ -1,5 +1,6 @@
 /** Asks other resolvers. One that is not there is passed over until a check is answered; one that leads back here is not asked at all. */
 import { randomInt } from 'node:crypto';
+import { onAbort } from '../../../clock/aborted.ts';
 import { messageOf } from '../../../errors/known-error.ts';
 import { CLASS_IN, encodeName, RCODE, TYPE } from '../../message/names.ts';
 import type { Query } from '../../message/query.ts';
@@ -79,7 +80,7 @@ export class Forward implements Handler {
   constructor(options: ForwardOptions) {
     this.#options = options;
     this.#policy = policyOf(options.policy ?? 'random', options.random ?? Math.random);
-    options.signal.addEventListener('abort', () => this.#forget(new Set()));
+    onAbort(options.signal, () => this.#forget(new Set()));
   }
 
   handle({ query }: Request): Answer | Promise<Answer> {
