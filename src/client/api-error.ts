@@ -45,3 +45,8 @@ export function isInvalid(err: unknown): boolean {
 export function isNamespaceTerminating(err: unknown): boolean {
   return err instanceof ApiError && (err.status.details?.causes ?? []).some((c) => c.reason === 'NamespaceTerminating');
 }
+/** `client.get(…).catch(ignoreNotFound)` gives undefined for what is gone; every other error is thrown on. */
+export function ignoreNotFound(err: unknown): undefined {
+  if (!isNotFound(err)) throw err;
+  return undefined;
+}

@@ -1,8 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { FakeClock } from '../clock/clock.ts';
-import { silentLog } from '../observability/log.ts';
-import { runController } from './controller.ts';
 import { WorkQueue } from './work-queue.ts';
 
 test('a key added twice is taken once, and again when it was added while worked on', async () => {
@@ -34,28 +32,24 @@ test('the earliest of several delays counts', async () => {
 test('a failure comes back after a delay that doubles up to the greatest, and starts over after a success', async () => {
   const clock = new FakeClock();
   const queue = new WorkQueue({ clock, baseDelayMs: 10, maxDelayMs: 40 });
-  const times: number[] = [];
-  let failing = true;
-  const controller = new AbortController();
-  const running = runController({
-    name: 'test',
-    queue,
-    workers: 1,
-    log: silentLog,
-    signal: controller.signal,
-    reconcile: async () => {
-      times.push(clock.monotonic());
-      if (failing) throw new Error('no');
-    },
-  });
   queue.add('a');
-  await clock.advance(10 + 20 + 40 + 40);
-  assert.deepEqual(times, [0, 10, 30, 70, 110]);
-  failing = false;
-  await clock.advance(40);
+  for (const delay of [10, 20, 40, 40]) {
+    await queue.take();
+    queue.addRateLimited('a');
+    queue.done('a');
+    await clock.advance(delay - 1);
+    assert.equal(queue.size, 0, `before ${delay}`);
+    await clock.advance(1);
+    assert.equal(queue.size, 1, `after ${delay}`);
+  }
+  assert.equal(queue.failures('a'), 4);
+  queue.forget('a');
   assert.equal(queue.failures('a'), 0);
-  controller.abort();
-  await running;
+  await queue.take();
+  queue.addRateLimited('a');
+  queue.done('a');
+  await clock.advance(10);
+  assert.equal(queue.size, 1);
 });
 
 test('a delay that no timer can hold is not over at once', () => {

@@ -1,9 +1,10 @@
+/** What every controller gets, and how it is started. */
 import type { Client } from '../client/client.ts';
+import { Controller, type Reconciler } from '../client/controller.ts';
 import type { InformerSet } from '../client/informers.ts';
 import type { Clock } from '../clock/clock.ts';
 import type { Log } from '../observability/log.ts';
 
-/** What every controller gets. */
 export interface ControllerContext {
   readonly client: Client;
   readonly informers: InformerSet;
@@ -20,3 +21,12 @@ export interface ControllerContext {
 
 /** Runs until the signal aborts. */
 export type RunController = (context: ControllerContext) => Promise<void>;
+
+/** Runs what `make` gives as keyed controllers. */
+export function keyed(...makers: readonly ((context: ControllerContext) => Reconciler)[]): RunController {
+  return async (context) => {
+    const { clock, log, signal } = context;
+    const controllers = makers.map((make) => new Controller({ reconciler: make(context), clock, log }));
+    await Promise.all(controllers.map((controller) => controller.run(signal)));
+  };
+}

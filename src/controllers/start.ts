@@ -1,8 +1,8 @@
 import { messageOf } from '../errors/known-error.ts';
-import type { ControllerContext, RunController } from './context.ts';
+import { type ControllerContext, keyed, type RunController } from './context.ts';
 import { runCronJobs } from './cronjob/controller.ts';
 import { runDaemonSets } from './daemonset/controller.ts';
-import { runDeployments } from './deployment/controller.ts';
+import { DeploymentController } from './deployment/controller.ts';
 import { runDisruption } from './disruption/controller.ts';
 import { runEndpoints } from './endpoints/controller.ts';
 import { runEndpointSlices } from './endpointslice/controller.ts';
@@ -13,7 +13,7 @@ import { runNamespaces } from './namespace/controller.ts';
 import { runNodeIpam } from './node-ipam/controller.ts';
 import { runNodeLifecycle } from './node-lifecycle/controller.ts';
 import { runPodGc } from './pod-gc/controller.ts';
-import { runReplicaSets, runReplicationControllers } from './replicaset/controller.ts';
+import { ReplicaSetController, replicaSetFlavour, replicationControllerFlavour } from './replicaset/controller.ts';
 import { runRootCa } from './root-ca/controller.ts';
 import { runServiceCidrs } from './service-cidr/controller.ts';
 import { runServiceAccounts } from './serviceaccount/controller.ts';
@@ -28,9 +28,9 @@ export const controllers: Readonly<Record<string, RunController>> = {
   'serviceaccount-controller': runServiceAccounts,
   'root-ca-certificate-publisher-controller': runRootCa,
   'namespace-controller': runNamespaces,
-  'deployment-controller': runDeployments,
-  'replicaset-controller': runReplicaSets,
-  'replicationcontroller-controller': runReplicationControllers,
+  'deployment-controller': keyed((context) => new DeploymentController(context)),
+  'replicaset-controller': keyed((context) => new ReplicaSetController(context, replicaSetFlavour)),
+  'replicationcontroller-controller': keyed((context) => new ReplicaSetController(context, replicationControllerFlavour)),
   'daemonset-controller': runDaemonSets,
   'statefulset-controller': runStatefulSets,
   'job-controller': runJobs,

@@ -4,15 +4,15 @@ import { objectKey } from '../../api/object-key.ts';
 import { cronJobs, jobs } from '../../api/resource-types.ts';
 import type { CronJob, CronJobStatus, Job } from '../../api/schema/types.ts';
 import { isAlreadyExists, isNamespaceTerminating, isNotFound } from '../../client/api-error.ts';
-import { runController } from '../../client/controller.ts';
 import { EventRecorder } from '../../client/event-recorder.ts';
+import { runController } from '../../client/run-controller.ts';
 import { WorkQueue } from '../../client/work-queue.ts';
 import { timestamp } from '../../clock/timestamp.ts';
 import { messageOf } from '../../errors/known-error.ts';
 import type { ControllerContext } from '../context.ts';
+import { Expectations } from '../ownership/expectations.ts';
 import { controllerOf } from '../ownership/owner.ts';
 import { onOwned } from '../ownership/owners-of.ts';
-import { RecentWrites } from '../ownership/recent-writes.ts';
 import { canonical } from '../ownership/template-hash.ts';
 import { type CronJobPlan, jobOf, planCronJob, referenceTo } from './desired.ts';
 
@@ -25,8 +25,8 @@ export async function runCronJobs(context: ControllerContext): Promise<void> {
   const queue = new WorkQueue({ clock });
   const cronJobInformer = informers.of(cronJobs);
   const jobInformer = informers.of(jobs).addIndex('controller', (job) => [controllerOf(job.metadata)?.uid ?? '']);
-  const recentCronJobs = new RecentWrites(cronJobInformer);
-  const recentJobs = new RecentWrites(jobInformer);
+  const recentCronJobs = new Expectations(cronJobInformer);
+  const recentJobs = new Expectations(jobInformer);
   /** When the schedule was changed, by uid: what the new one says of the time before is no reason to start a job. */
   const changed = new Map<string, number>();
 
@@ -88,12 +88,12 @@ export async function runCronJobs(context: ControllerContext): Promise<void> {
     const wanted = jobOf(cronJob, due);
     const { name, namespace } = wanted.metadata;
     try {
-      const job = recentJobs.note(await client.create(jobs, wanted, { signal }));
+      const job = recentJobs.expect(await client.create(jobs, wanted, { signal }));
       recorder.event(cronJob, 'Normal', 'SuccessfulCreate', `Created job ${name}`);
       return job;
     } catch (err) {
       const there = isAlreadyExists(err) ? await find(namespace, name) : undefined;
-      if (there && controllerOf(there.metadata)?.uid === cronJob.metadata.uid) return recentJobs.note(there);
+      if (there && controllerOf(there.metadata)?.uid === cronJob.metadata.uid) return recentJobs.expect(there);
       if (!isNamespaceTerminating(err)) recorder.event(cronJob, 'Warning', 'FailedCreate', `Error creating job: ${messageOf(err)}`);
       if (there) return undefined;
       throw err;
@@ -104,7 +104,7 @@ export async function runCronJobs(context: ControllerContext): Promise<void> {
     const { name, namespace = '', uid } = job.metadata;
     try {
       await client.delete(jobs, name, { namespace, preconditions: { uid }, propagationPolicy: 'Background' }).catch(ignoreGone);
-      recentJobs.noteGone(job);
+      recentJobs.expectGone(job);
       recorder.event(cronJob, 'Normal', 'SuccessfulDelete', `Deleted job ${name}`);
     } catch (err) {
       recorder.event(cronJob, 'Warning', 'FailedDelete', `Deleted job: ${messageOf(err)}`);
@@ -115,7 +115,7 @@ export async function runCronJobs(context: ControllerContext): Promise<void> {
   async function writeStatus(cronJob: CronJob, { active, ...times }: CronJobStatus): Promise<void> {
     const status = { ...times, ...(active?.length ? { active } : {}) };
     if (canonical(status) === canonical(cronJob.status ?? {})) return;
-    recentCronJobs.note(await client.update(cronJobs, { ...cronJob, status }, { subresource: 'status', signal }));
+    recentCronJobs.expect(await client.update(cronJobs, { ...cronJob, status }, { subresource: 'status', signal }));
   }
 }
 

@@ -5,17 +5,17 @@ import { controllerRevisions, daemonSets, nodes, pods } from '../../api/resource
 import type { DaemonSet, Node, Pod } from '../../api/schema/types.ts';
 import { labelSelectorOf } from '../../api/selector/label.ts';
 import { isNotFound } from '../../client/api-error.ts';
-import { runController } from '../../client/controller.ts';
 import { EventRecorder } from '../../client/event-recorder.ts';
+import { runController } from '../../client/run-controller.ts';
 import { WorkQueue } from '../../client/work-queue.ts';
 import { messageOf } from '../../errors/known-error.ts';
 import type { ControllerContext } from '../context.ts';
 import { claimAll } from '../ownership/claimer.ts';
+import { Expectations } from '../ownership/expectations.ts';
 import { inGrowingBatches } from '../ownership/growing-batches.ts';
 import { onOwned, ownersOf } from '../ownership/owners-of.ts';
 import { podFromTemplate } from '../ownership/pod-from-template.ts';
 import { isLeaving } from '../ownership/pod-state.ts';
-import { RecentWrites } from '../ownership/recent-writes.ts';
 import { Revisions } from '../ownership/revisions.ts';
 import { canonical } from '../ownership/template-hash.ts';
 import { daemonSetStatus, ended, hashLabel, nodeOf, planDaemons, templateFor } from './desired.ts';
@@ -37,7 +37,7 @@ export async function runDaemonSets(context: ControllerContext): Promise<void> {
   const nodeInformer = informers.of(nodes);
   const revisionInformer = informers.of(controllerRevisions);
   const podInformer = informers.of(pods).addIndex('namespace', (p) => [p.metadata.namespace ?? '']);
-  const recentPods = new RecentWrites(podInformer);
+  const recentPods = new Expectations(podInformer);
   const failures = new Map<string, { readonly pod: string | undefined; readonly delay: number; readonly until: number }>();
   const revisions = new Revisions(client, daemonSets, hashLabel, revisionInformer);
 
@@ -127,7 +127,7 @@ export async function runDaemonSets(context: ControllerContext): Promise<void> {
   async function create(set: DaemonSet, nodeName: string, hash: string, owned: Pod[]): Promise<void> {
     try {
       const pod = await client.create(pods, podFromTemplate(templateFor(set.spec?.template ?? {}, nodeName, hash), set));
-      owned.push(recentPods.note(pod));
+      owned.push(recentPods.expect(pod));
       recorder.event(set, 'Normal', 'SuccessfulCreate', `Created pod: ${pod.metadata.name}`);
     } catch (err) {
       recorder.event(set, 'Warning', 'FailedCreate', `Error creating: ${messageOf(err)}`);
@@ -141,8 +141,8 @@ export async function runDaemonSets(context: ControllerContext): Promise<void> {
       if (!isNotFound(err)) throw err;
       return undefined;
     });
-    if (isLeaving(answer)) recentPods.note(answer);
-    else recentPods.noteGone(pod);
+    if (isLeaving(answer)) recentPods.expect(answer);
+    else recentPods.expectGone(pod);
     recorder.event(set, 'Normal', 'SuccessfulDelete', `Deleted pod: ${name}`);
   }
 }

@@ -1,245 +1,216 @@
 /** Rolls Deployments out: one ReplicaSet for each template, sized step by step. */
-
-import { objectKey } from '../../api/object-key.ts';
 import { deployments, pods, replicaSets } from '../../api/resource-types.ts';
-import type { Deployment, DeploymentStatus, ReplicaSet } from '../../api/schema/types.ts';
-import { labelSelectorOf } from '../../api/selector/label.ts';
-import { isAlreadyExists, isNotFound } from '../../client/api-error.ts';
-import { runController } from '../../client/controller.ts';
+import type { Deployment, DeploymentStatus, Pod, ReplicaSet } from '../../api/schema/types.ts';
+import { labelSelectorOf, type Selector } from '../../api/selector/label.ts';
+import { isAlreadyExists } from '../../client/api-error.ts';
+import type { Client } from '../../client/client.ts';
+import { type Controller, type Reconciler, type Result, settled } from '../../client/controller.ts';
 import { EventRecorder } from '../../client/event-recorder.ts';
-import { WorkQueue } from '../../client/work-queue.ts';
+import type { Informer } from '../../client/informer.ts';
+import type { Clock } from '../../clock/clock.ts';
 import type { ControllerContext } from '../context.ts';
-import { claimAll } from '../ownership/claimer.ts';
-import { controllerOf, controllerRef } from '../ownership/owner.ts';
-import { onOwned, ownersOf } from '../ownership/owners-of.ts';
+import { byNamespace } from '../ownership/by-namespace.ts';
+import { Dependents } from '../ownership/dependents.ts';
+import { controllerOf } from '../ownership/owner.ts';
+import { ownersOf } from '../ownership/owners-of.ts';
 import { isActive } from '../ownership/pod-state.ts';
-import { RecentWrites } from '../ownership/recent-writes.ts';
-import { canonical, templateHash } from '../ownership/template-hash.ts';
+import { canonical } from '../ownership/template-hash.ts';
 import {
   beyondHistory,
   deploymentStatus,
-  hashLabel,
   hasTemplateOf,
   highestRevision,
   isComplete,
   newReplicaSet,
   proportionalSizes,
   recreateSizes,
-  replicaSetAnnotations,
   revisionAnnotation,
-  revisionHistoryAnnotation,
-  revisionOf,
   rollingSizes,
   type Sizes,
   wasScaled,
 } from './desired.ts';
+import { annotationsAt, draftReplicaSet, revisionFor, sizeStamps } from './new-replica-set.ts';
 
-export async function runDeployments(context: ControllerContext): Promise<void> {
-  const { client, informers, clock, log, signal } = context;
-  const recorder = new EventRecorder({ client, component: 'deployment-controller', clock, log });
-  const queue = new WorkQueue({ clock });
-  const deploymentInformer = informers.of(deployments).addIndex('namespace', (d) => [d.metadata.namespace ?? '']);
-  const setInformer = informers.of(replicaSets);
-  const podInformer = informers.of(pods).addIndex('namespace', (p) => [p.metadata.namespace ?? '']);
-  const recent = new RecentWrites(setInformer);
+/** A deadline that is looked at a moment too soon would be waited for once more. */
+const deadlineSlackMs = 100;
 
-  deploymentInformer.on({
-    add: (d) => queue.add(objectKey(d)),
-    update: (d) => queue.add(objectKey(d)),
-    delete: (d) => queue.add(objectKey(d)),
-  });
-  const wakeOwner = (rs: ReplicaSet): void => {
-    for (const key of ownersOf(deploymentInformer, (d) => labelSelectorOf(d.spec?.selector ?? {}), rs)) queue.add(key);
-  };
-  onOwned(setInformer, wakeOwner);
-  // Recreate waits until the last old pod is gone.
-  podInformer.on({
-    delete(pod) {
-      const ref = controllerOf(pod.metadata);
-      const rs = ref?.kind === 'ReplicaSet' ? setInformer.get(`${pod.metadata.namespace}/${ref.name}`) : undefined;
-      if (rs) wakeOwner(rs);
-    },
-  });
-  await Promise.all([deploymentInformer.synced, setInformer.synced, podInformer.synced]);
-  await runController({ name: 'deployment-controller', queue, reconcile, log, signal });
+/** A Deployment and its ReplicaSets, as far as this pass has brought them. */
+interface Rollout {
+  readonly deployment: Deployment;
+  /** The one of the present template; undefined while it may not be made. */
+  readonly fresh: ReplicaSet | undefined;
+  readonly old: readonly ReplicaSet[];
+  /** `fresh` was made in this pass. */
+  readonly isNew: boolean;
+}
 
-  async function reconcile(key: string): Promise<void> {
-    const found = deploymentInformer.get(key);
-    if (!found?.spec) return;
-    // Our own shell: this round may write the metadata before it writes the status.
-    const { spec } = found;
-    const deployment: Deployment = { ...found };
-    const namespace = deployment.metadata.namespace ?? '';
-    const selector = labelSelectorOf(spec.selector);
-    const candidates = recent.over(setInformer.list(namespace), (rs) => rs.metadata.namespace === namespace);
-    const owned = await claimAll(client, replicaSets, deployments, deployment, selector, candidates);
-    let fresh = newReplicaSet(deployment, owned);
-    let isNew = false;
-    if (deployment.metadata.deletionTimestamp) {
-      await writeStatus(deployment, fresh, owned);
-      return;
-    }
-    if (!fresh && !spec.paused) {
-      const recreateWaits = spec.strategy?.type === 'Recreate' && (owned.some((rs) => (rs.spec?.replicas ?? 0) > 0) || podsRunIn(owned));
-      if (!recreateWaits) {
-        fresh = await createReplicaSet(deployment, owned);
-        // The name is taken: the status says so now, and the news of it brings the next attempt.
-        if (!fresh) return;
-        isNew = true;
-        owned.push(fresh);
-      }
-    } else if (fresh) fresh = await keepAnnotations(deployment, fresh, owned);
-    const old = owned.filter((rs) => rs.metadata.uid !== fresh?.metadata.uid);
-    await resize(deployment, owned, sizesOf(deployment, fresh, old));
-    const status = await writeStatus(deployment, fresh, owned, isNew);
-    // While a rollout is under way, what it might go back to stays.
-    if (spec.paused || isComplete(deployment, status)) for (const rs of beyondHistory(deployment, old)) await removeReplicaSet(rs);
+export class DeploymentController implements Reconciler {
+  readonly name = 'deployment-controller';
+  readonly #client: Client;
+  readonly #clock: Clock;
+  readonly #recorder: EventRecorder;
+  readonly #deployments: Informer<Deployment>;
+  readonly #replicaSets: Dependents<ReplicaSet>;
+  readonly #pods: Informer<Pod>;
+
+  constructor(context: ControllerContext) {
+    const { client, informers, clock, log } = context;
+    this.#client = client;
+    this.#clock = clock;
+    this.#recorder = new EventRecorder({ client, component: this.name, clock, log });
+    this.#deployments = byNamespace(informers.of(deployments));
+    this.#replicaSets = new Dependents(context, replicaSets, { ownerType: deployments });
+    this.#pods = byNamespace(informers.of(pods));
   }
 
-  function podsRunIn(sets: readonly ReplicaSet[]): boolean {
+  setup(controller: Controller): void {
+    const owners = (rs: ReplicaSet): string[] => ownersOf(this.#deployments, selectorOf, rs);
+    controller
+      .for(this.#deployments)
+      .owns(this.#replicaSets.informer, owners)
+      // Recreate waits until the last old pod is gone.
+      .watches(this.#pods, {
+        delete: (pod) => {
+          const ref = controllerOf(pod.metadata);
+          const rs = ref?.kind === replicaSets.kind ? this.#replicaSets.informer.get(`${pod.metadata.namespace}/${ref.name}`) : undefined;
+          return rs ? owners(rs) : [];
+        },
+      });
+  }
+
+  async reconcile(key: string): Promise<Result> {
+    const deployment = this.#deployments.get(key);
+    if (!deployment?.spec) return settled;
+    const owned = await this.#replicaSets.claim(deployment, selectorOf(deployment));
+    if (deployment.metadata.deletionTimestamp) {
+      const fresh = newReplicaSet(deployment, owned);
+      const { result } = await this.#writeStatus({ deployment, fresh, old: owned.filter((rs) => rs !== fresh), isNew: false });
+      return result;
+    }
+    const begun = await this.#begin(deployment, owned);
+    // The name is taken: the status says so now, and the news of it brings the next attempt.
+    if (!begun) return settled;
+    const rollout = await this.#resize(begun);
+    const { status, result } = await this.#writeStatus(rollout);
+    // While a rollout is under way, what it might go back to stays.
+    if (deployment.spec.paused || isComplete(rollout.deployment, status)) {
+      for (const rs of beyondHistory(deployment, rollout.old)) await this.#replicaSets.delete(rs, { propagationPolicy: 'Background' });
+    }
+    return result;
+  }
+
+  /** With the ReplicaSet of the present template, made or brought up to date. Undefined when its name is somebody else's. */
+  async #begin(deployment: Deployment, owned: readonly ReplicaSet[]): Promise<Rollout | undefined> {
+    const found = newReplicaSet(deployment, owned);
+    if (found) {
+      const old = owned.filter((rs) => rs !== found);
+      const revision = revisionFor(found, old);
+      const fresh = await this.#annotate(deployment, found, annotationsAt(revision, deployment, found));
+      return { deployment: await this.#withRevision(deployment, revision), fresh, old, isNew: false };
+    }
+    if (deployment.spec?.paused || this.#waitsForOldPods(deployment, owned)) {
+      return { deployment, fresh: undefined, old: owned, isNew: false };
+    }
+    const revision = highestRevision(owned) + 1n;
+    const fresh = await this.#create(deployment, owned, revision);
+    return fresh && { deployment: await this.#withRevision(deployment, revision), fresh, old: owned, isNew: true };
+  }
+
+  #waitsForOldPods(deployment: Deployment, owned: readonly ReplicaSet[]): boolean {
+    if (deployment.spec?.strategy?.type !== 'Recreate') return false;
+    return owned.some((rs) => (rs.spec?.replicas ?? 0) > 0) || this.#podsRunIn(owned);
+  }
+
+  #podsRunIn(sets: readonly ReplicaSet[]): boolean {
     const uids = new Set(sets.map((rs) => rs.metadata.uid));
     const namespace = sets[0]?.metadata.namespace ?? '';
-    return podInformer
+    return this.#pods
       .byIndex('namespace', namespace)
       .some((p) => uids.has(controllerOf(p.metadata)?.uid) && (isActive(p) || p.metadata.deletionTimestamp !== undefined));
   }
 
-  function sizesOf(deployment: Deployment, fresh: ReplicaSet | undefined, old: readonly ReplicaSet[]): Sizes {
+  #sizesOf({ deployment, fresh, old }: Pick<Rollout, 'deployment' | 'fresh' | 'old'>): Sizes {
     const all = fresh ? [fresh, ...old] : old;
     if (deployment.spec?.paused || wasScaled(deployment, all)) return proportionalSizes(deployment, fresh, old);
-    if (deployment.spec?.strategy?.type === 'Recreate') return recreateSizes(deployment, fresh, old, podsRunIn(old));
+    if (deployment.spec?.strategy?.type === 'Recreate') return recreateSizes(deployment, fresh, old, this.#podsRunIn(old));
     return fresh ? rollingSizes(deployment, fresh, old) : new Map();
   }
 
-  async function createReplicaSet(deployment: Deployment, owned: readonly ReplicaSet[]): Promise<ReplicaSet | undefined> {
-    const { name, namespace = '' } = deployment.metadata;
-    const collisions = deployment.status?.collisionCount ?? 0;
-    const hash = templateHash(deployment.spec?.template, collisions);
-    const revision = highestRevision(owned) + 1n;
-    const template = deployment.spec?.template ?? {};
-    const labels = { ...template.metadata?.labels, [hashLabel]: hash };
-    const draft: ReplicaSet = {
-      apiVersion: 'apps/v1',
-      kind: 'ReplicaSet',
-      metadata: {
-        name: `${name}-${hash}`,
-        namespace,
-        labels,
-        annotations: { ...replicaSetAnnotations(deployment, undefined), [revisionAnnotation]: String(revision) },
-        ownerReferences: [controllerRef(deployment)],
-      },
-      spec: {
-        replicas: 0,
-        minReadySeconds: deployment.spec?.minReadySeconds,
-        selector: { ...deployment.spec?.selector, matchLabels: { ...deployment.spec?.selector.matchLabels, [hashLabel]: hash } },
-        template: { ...template, metadata: { ...template.metadata, labels } },
-      },
-    };
-    const sizes = sizesOf(deployment, draft, owned);
-    draft.spec = { ...draft.spec, selector: draft.spec?.selector ?? {}, replicas: sizes.get(draft.metadata.name) ?? 0 };
+  async #create(deployment: Deployment, old: readonly ReplicaSet[], revision: bigint): Promise<ReplicaSet | undefined> {
+    const draft = draftReplicaSet(deployment, revision);
+    const { name, namespace = '' } = draft.metadata;
+    const replicas = this.#sizesOf({ deployment, fresh: draft, old }).get(name) ?? 0;
     try {
-      const made = recent.note(await client.create(replicaSets, draft));
-      recorder.event(
-        deployment,
-        'Normal',
-        'ScalingReplicaSet',
-        `Scaled up replica set ${made.metadata.name} from 0 to ${made.spec?.replicas ?? 0}`,
-      );
-      await setRevision(deployment, revision);
+      const made = await this.#replicaSets.create({ ...draft, spec: { selector: {}, ...draft.spec, replicas } });
+      this.#tellScaling(deployment, made, 0, replicas);
       return made;
     } catch (err) {
       if (!isAlreadyExists(err)) throw err;
-      const there = await client.get(replicaSets, draft.metadata.name, { namespace });
+      const there = await this.#client.get(replicaSets, name, { namespace });
       // Made a moment ago, before a restart or an answer that was lost.
-      if (controllerOf(there.metadata)?.uid === deployment.metadata.uid && hasTemplateOf(deployment, there)) return recent.note(there);
+      if (controllerOf(there.metadata)?.uid === deployment.metadata.uid && hasTemplateOf(deployment, there)) return there;
       // Another owner's, or another template with the same hash: count it, so that the next hash is another one.
-      await client.patch(deployments, name, { status: { collisionCount: collisions + 1 } }, { namespace, subresource: 'status' });
+      const collisionCount = (deployment.status?.collisionCount ?? 0) + 1;
+      await this.#client.patch(deployments, deployment.metadata.name, { status: { collisionCount } }, { namespace, subresource: 'status' });
       return undefined;
     }
   }
 
-  /** A rollback makes an old ReplicaSet the newest revision again. */
-  async function keepAnnotations(deployment: Deployment, fresh: ReplicaSet, owned: ReplicaSet[]): Promise<ReplicaSet> {
-    const highest = highestRevision(owned.filter((rs) => rs !== fresh));
-    const own = revisionOf(fresh);
-    const revision = own > highest ? own : highest + 1n;
-    const annotations = replicaSetAnnotations(deployment, fresh);
-    // Sizes are stamped when the ReplicaSet is sized, else a scaling would go unnoticed.
-    for (const stamp of ['deployment.kubernetes.io/desired-replicas', 'deployment.kubernetes.io/max-replicas'] as const) {
-      const was = fresh.metadata.annotations?.[stamp];
-      if (was !== undefined) annotations[stamp] = was;
-    }
-    if (revision !== own) {
-      const history = [fresh.metadata.annotations?.[revisionHistoryAnnotation], own || undefined].filter(Boolean).join(',');
-      Object.assign(annotations, { [revisionAnnotation]: String(revision), ...(history ? { [revisionHistoryAnnotation]: history } : {}) });
-    }
-    let current = fresh;
-    if (
-      canonical(annotations) !== canonical(fresh.metadata.annotations) ||
-      fresh.spec?.minReadySeconds !== deployment.spec?.minReadySeconds
-    ) {
-      const patch = { metadata: { annotations }, spec: { minReadySeconds: deployment.spec?.minReadySeconds ?? null } };
-      current = recent.note(await client.patch(replicaSets, fresh.metadata.name, patch, { namespace: fresh.metadata.namespace ?? '' }));
-      owned[owned.indexOf(fresh)] = current;
-    }
-    await setRevision(deployment, revision);
-    return current;
+  async #annotate(deployment: Deployment, fresh: ReplicaSet, annotations: Record<string, string>): Promise<ReplicaSet | undefined> {
+    const { minReadySeconds } = deployment.spec ?? {};
+    const isSame = canonical(annotations) === canonical(fresh.metadata.annotations) && fresh.spec?.minReadySeconds === minReadySeconds;
+    if (isSame) return fresh;
+    return this.#replicaSets.patch(fresh, { metadata: { annotations }, spec: { minReadySeconds: minReadySeconds ?? null } });
   }
 
-  async function setRevision(deployment: Deployment, revision: bigint): Promise<void> {
-    if (deployment.metadata.annotations?.[revisionAnnotation] === String(revision)) return;
+  /** Gives the Deployment of the version that its status is written with in the same pass. */
+  async #withRevision(deployment: Deployment, revision: bigint): Promise<Deployment> {
+    const annotations = { [revisionAnnotation]: String(revision) };
+    if (deployment.metadata.annotations?.[revisionAnnotation] === annotations[revisionAnnotation]) return deployment;
     const { name, namespace = '' } = deployment.metadata;
-    const patched = await client.patch(
-      deployments,
-      name,
-      { metadata: { annotations: { [revisionAnnotation]: String(revision) } } },
-      { namespace },
-    );
-    // The status is written with this version in the same round.
-    deployment.metadata = patched.metadata;
+    const { metadata } = await this.#client.patch(deployments, name, { metadata: { annotations } }, { namespace });
+    return { ...deployment, metadata };
   }
 
-  async function resize(deployment: Deployment, owned: ReplicaSet[], sizes: Sizes): Promise<void> {
-    const stamps = replicaSetAnnotations(deployment, undefined);
-    for (const [i, rs] of owned.entries()) {
-      const from = rs.spec?.replicas ?? 0;
-      const to = sizes.get(rs.metadata.name) ?? from;
-      const stamped = Object.entries(stamps).every(
-        ([key, value]) => !key.endsWith('-replicas') || rs.metadata.annotations?.[key] === value,
-      );
-      if (to === from && (stamped || to === 0)) continue;
-      const annotations = Object.fromEntries(Object.entries(stamps).filter(([key]) => key.endsWith('-replicas')));
-      const patch = { metadata: { annotations, resourceVersion: rs.metadata.resourceVersion }, spec: { replicas: to } };
-      owned[i] = recent.note(await client.patch(replicaSets, rs.metadata.name, patch, { namespace: rs.metadata.namespace ?? '' }));
-      if (to !== from)
-        recorder.event(
-          deployment,
-          'Normal',
-          'ScalingReplicaSet',
-          `Scaled ${to > from ? 'up' : 'down'} replica set ${rs.metadata.name} from ${from} to ${to}`,
-        );
-    }
+  async #resize(rollout: Rollout): Promise<Rollout> {
+    const { deployment, fresh, old } = rollout;
+    const sizes = this.#sizesOf(rollout);
+    const stamps = sizeStamps(deployment);
+    const sized: ReplicaSet[] = [];
+    for (const rs of old) sized.push(...(await this.#scale(deployment, rs, sizes, stamps)));
+    return { ...rollout, old: sized, fresh: fresh && (await this.#scale(deployment, fresh, sizes, stamps))[0] };
   }
 
-  async function removeReplicaSet(rs: ReplicaSet): Promise<void> {
-    const { name, namespace = '', uid } = rs.metadata;
-    await client.delete(replicaSets, name, { namespace, preconditions: { uid }, propagationPolicy: 'Background' }).catch((err: unknown) => {
-      if (!isNotFound(err)) throw err;
-    });
+  /** The ReplicaSet at its new size; none when it is gone. */
+  async #scale(deployment: Deployment, rs: ReplicaSet, sizes: Sizes, stamps: Readonly<Record<string, string>>): Promise<ReplicaSet[]> {
+    const from = rs.spec?.replicas ?? 0;
+    const to = sizes.get(rs.metadata.name) ?? from;
+    const isStamped = Object.entries(stamps).every(([key, value]) => rs.metadata.annotations?.[key] === value);
+    if (to === from && (isStamped || to === 0)) return [rs];
+    const { resourceVersion } = rs.metadata;
+    const scaled = await this.#replicaSets.patch(rs, { metadata: { annotations: stamps, resourceVersion }, spec: { replicas: to } });
+    if (!scaled) return [];
+    if (to !== from) this.#tellScaling(deployment, scaled, from, to);
+    return [scaled];
   }
 
-  async function writeStatus(
-    deployment: Deployment,
-    fresh: ReplicaSet | undefined,
-    owned: readonly ReplicaSet[],
-    isNew: boolean = false,
-  ): Promise<DeploymentStatus> {
-    const current = fresh ? (owned.find((rs) => rs.metadata.uid === fresh.metadata.uid) ?? fresh) : undefined;
-    const { status, lookAgainIn } = deploymentStatus(deployment, current, owned, clock.now(), isNew);
-    if (lookAgainIn !== undefined) queue.addAfter(objectKey(deployment), lookAgainIn + 100);
+  #tellScaling(deployment: Deployment, rs: ReplicaSet, from: number, to: number): void {
+    const message = `Scaled ${to >= from ? 'up' : 'down'} replica set ${rs.metadata.name} from ${from} to ${to}`;
+    this.#recorder.event(deployment, 'Normal', 'ScalingReplicaSet', message);
+  }
+
+  async #writeStatus({ deployment, fresh, old, isNew }: Rollout): Promise<{ status: DeploymentStatus; result: Result }> {
+    const owned = fresh ? [fresh, ...old] : old;
+    const { status, lookAgainIn } = deploymentStatus(deployment, fresh, owned, this.#clock.now(), isNew);
+    const result = lookAgainIn === undefined ? settled : { requeueAfter: lookAgainIn + deadlineSlackMs };
     const zeros = { replicas: 0, updatedReplicas: 0, readyReplicas: 0, availableReplicas: 0, unavailableReplicas: 0 };
-    if (canonical({ ...zeros, ...status }) === canonical({ ...zeros, ...deployment.status })) return status;
-    await client.update(deployments, { ...deployment, status }, { subresource: 'status' });
-    return status;
+    if (canonical({ ...zeros, ...status }) !== canonical({ ...zeros, ...deployment.status })) {
+      await this.#client.update(deployments, { ...deployment, status }, { subresource: 'status' });
+    }
+    return { status, result };
   }
+}
+
+function selectorOf({ spec }: Deployment): Selector {
+  return labelSelectorOf(spec?.selector ?? {});
 }

@@ -16,9 +16,9 @@ import {
 import type { OwnerReference, Pod, PodDisruptionBudget } from '../../api/schema/types.ts';
 import { formatLabelSelector, labelSelectorOf } from '../../api/selector/label.ts';
 import { isConflict, isNotFound } from '../../client/api-error.ts';
-import { runController } from '../../client/controller.ts';
 import { EventRecorder } from '../../client/event-recorder.ts';
 import type { Informer } from '../../client/informer.ts';
+import { runController } from '../../client/run-controller.ts';
 import { WorkQueue } from '../../client/work-queue.ts';
 import { timestamp } from '../../clock/timestamp.ts';
 import { messageOf } from '../../errors/known-error.ts';

@@ -5,11 +5,11 @@ import { endpoints, pods, services } from '../../api/resource-types.ts';
 import type { Endpoints } from '../../api/schema/types.ts';
 import { isHeadlessService } from '../../api/well-known.ts';
 import { isNotFound } from '../../client/api-error.ts';
-import { runController } from '../../client/controller.ts';
+import { runController } from '../../client/run-controller.ts';
 import { WorkQueue } from '../../client/work-queue.ts';
 import type { ControllerContext } from '../context.ts';
 import { hasSelector, selects, servicesOf } from '../endpointslice/services-of.ts';
-import { RecentWrites } from '../ownership/recent-writes.ts';
+import { Expectations } from '../ownership/expectations.ts';
 import { canonical } from '../ownership/template-hash.ts';
 import { endpointsOf, overCapacity } from './desired.ts';
 
@@ -21,7 +21,7 @@ export async function runEndpoints(context: ControllerContext): Promise<void> {
   const serviceInformer = informers.of(services).addIndex('namespace', (s) => [s.metadata.namespace ?? '']);
   const podInformer = informers.of(pods).addIndex('namespace', (p) => [p.metadata.namespace ?? '']);
   const endpointsInformer = informers.of(endpoints);
-  const recent = new RecentWrites(endpointsInformer);
+  const recent = new Expectations(endpointsInformer);
 
   serviceInformer.on({
     add: (s) => queue.add(objectKey(s)),
@@ -82,6 +82,6 @@ export async function runEndpoints(context: ControllerContext): Promise<void> {
       },
       ...(subsets ? { subsets } : {}),
     };
-    recent.note(current ? await client.update(endpoints, object) : await client.create(endpoints, object));
+    recent.expect(current ? await client.update(endpoints, object) : await client.create(endpoints, object));
   }
 }

@@ -5,11 +5,11 @@ import { endpointSlices, endpoints, services } from '../../api/resource-types.ts
 import type { EndpointSlice } from '../../api/schema/types.ts';
 import { labelManagedBy, labelServiceName } from '../../api/well-known.ts';
 import { isNotFound } from '../../client/api-error.ts';
-import { runController } from '../../client/controller.ts';
+import { runController } from '../../client/run-controller.ts';
 import { WorkQueue } from '../../client/work-queue.ts';
 import type { ControllerContext } from '../context.ts';
 import { hasSelector } from '../endpointslice/services-of.ts';
-import { RecentWrites } from '../ownership/recent-writes.ts';
+import { Expectations } from '../ownership/expectations.ts';
 import { isMirrored, mirrorManager, planMirror } from './desired.ts';
 
 export async function runEndpointSliceMirroring(context: ControllerContext): Promise<void> {
@@ -19,7 +19,7 @@ export async function runEndpointSliceMirroring(context: ControllerContext): Pro
   const endpointsInformer = informers.of(endpoints);
   const bySlice = (s: EndpointSlice): readonly string[] => [`${s.metadata.namespace}/${s.metadata.labels?.[labelServiceName] ?? ''}`];
   const sliceInformer = informers.of(endpointSlices).addIndex('service', bySlice);
-  const recent = new RecentWrites(sliceInformer);
+  const recent = new Expectations(sliceInformer);
 
   const wake = (object: { metadata: { namespace?: string | undefined; name: string } }): void => queue.add(objectKey(object));
   serviceInformer.on({ add: wake, update: wake, delete: wake });
@@ -41,8 +41,8 @@ export async function runEndpointSliceMirroring(context: ControllerContext): Pro
       return;
     }
     const plan = planMirror(service, written, existing);
-    for (const slice of plan.create) recent.note(await client.create(endpointSlices, slice));
-    for (const slice of plan.update) recent.note(await client.update(endpointSlices, slice));
+    for (const slice of plan.create) recent.expect(await client.create(endpointSlices, slice));
+    for (const slice of plan.update) recent.expect(await client.update(endpointSlices, slice));
     for (const slice of plan.remove) await remove(slice);
   }
 
@@ -51,6 +51,6 @@ export async function runEndpointSliceMirroring(context: ControllerContext): Pro
     await client.delete(endpointSlices, name, { namespace }).catch((err: unknown) => {
       if (!isNotFound(err)) throw err;
     });
-    recent.noteGone(slice);
+    recent.expectGone(slice);
   }
 }

@@ -5,13 +5,13 @@ import { endpointSlices, nodes, pods, services } from '../../api/resource-types.
 import type { EndpointSlice, Node, Pod, Service } from '../../api/schema/types.ts';
 import { endpointsLastChangeTriggerTime, labelManagedBy, labelServiceName } from '../../api/well-known.ts';
 import { isNotFound } from '../../client/api-error.ts';
-import { runController } from '../../client/controller.ts';
 import { EventRecorder } from '../../client/event-recorder.ts';
+import { runController } from '../../client/run-controller.ts';
 import { WorkQueue } from '../../client/work-queue.ts';
 import { timestamp } from '../../clock/timestamp.ts';
 import { messageOf } from '../../errors/known-error.ts';
 import type { ControllerContext } from '../context.ts';
-import { RecentWrites } from '../ownership/recent-writes.ts';
+import { Expectations } from '../ownership/expectations.ts';
 import { canonical } from '../ownership/template-hash.ts';
 import { manager, planSlices } from './desired.ts';
 import { hasSelector, selects, servicesOf } from './services-of.ts';
@@ -26,7 +26,7 @@ export async function runEndpointSlices(context: ControllerContext): Promise<voi
   const nodeInformer = informers.of(nodes);
   const bySlice = (s: EndpointSlice): readonly string[] => [`${s.metadata.namespace}/${s.metadata.labels?.[labelServiceName] ?? ''}`];
   const sliceInformer = informers.of(endpointSlices).addIndex('service', bySlice);
-  const recent = new RecentWrites(sliceInformer);
+  const recent = new Expectations(sliceInformer);
 
   serviceInformer.on({
     add: (s) => queue.add(objectKey(s)),
@@ -84,8 +84,8 @@ export async function runEndpointSlices(context: ControllerContext): Promise<voi
     });
     try {
       // Those that get more before those that get less: an endpoint that moves is never missing.
-      for (const slice of plan.create) recent.note(await client.create(endpointSlices, annotate(slice)));
-      for (const slice of plan.update) recent.note(await client.update(endpointSlices, annotate(slice)));
+      for (const slice of plan.create) recent.expect(await client.create(endpointSlices, annotate(slice)));
+      for (const slice of plan.update) recent.expect(await client.update(endpointSlices, annotate(slice)));
       for (const slice of plan.remove) await remove(slice);
     } catch (err) {
       if (!signal.aborted) warn(service, err);
@@ -115,6 +115,6 @@ export async function runEndpointSlices(context: ControllerContext): Promise<voi
     await client.delete(endpointSlices, name, { namespace }).catch((err: unknown) => {
       if (!isNotFound(err)) throw err;
     });
-    recent.noteGone(slice);
+    recent.expectGone(slice);
   }
 }

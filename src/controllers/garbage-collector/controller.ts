@@ -2,8 +2,8 @@
 import type { KubeObject, ResourceType } from '../../api/resource-types.ts';
 import type { OwnerReference } from '../../api/schema/types.ts';
 import { isInvalid, isNotFound } from '../../client/api-error.ts';
-import { runController } from '../../client/controller.ts';
 import { type DiscoveredResource, discover } from '../../client/discovery.ts';
+import { runController } from '../../client/run-controller.ts';
 import { WorkQueue } from '../../client/work-queue.ts';
 import { messageOf } from '../../errors/known-error.ts';
 import type { ControllerContext } from '../context.ts';

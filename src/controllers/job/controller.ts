@@ -5,17 +5,17 @@ import { jobs, pods } from '../../api/resource-types.ts';
 import type { Job, JobStatus, Pod } from '../../api/schema/types.ts';
 import { labelSelectorOf } from '../../api/selector/label.ts';
 import { isNamespaceTerminating, isNotFound } from '../../client/api-error.ts';
-import { runController } from '../../client/controller.ts';
 import { EventRecorder } from '../../client/event-recorder.ts';
+import { runController } from '../../client/run-controller.ts';
 import { WorkQueue } from '../../client/work-queue.ts';
 import { messageOf } from '../../errors/known-error.ts';
 import type { ControllerContext } from '../context.ts';
 import { claimAll } from '../ownership/claimer.ts';
+import { Expectations } from '../ownership/expectations.ts';
 import { inGrowingBatches } from '../ownership/growing-batches.ts';
 import { controllerOf } from '../ownership/owner.ts';
 import { onOwned, ownersOf } from '../ownership/owners-of.ts';
 import { isLeaving } from '../ownership/pod-state.ts';
-import { RecentWrites } from '../ownership/recent-writes.ts';
 import { canonical } from '../ownership/template-hash.ts';
 import { type Backoff, noBackoff } from './backoff.ts';
 import { type NewPod, planJob } from './desired.ts';
@@ -36,8 +36,8 @@ export async function runJobs(context: ControllerContext): Promise<void> {
   const orphans = new WorkQueue({ clock });
   const jobInformer = informers.of(jobs).addIndex('namespace', (j) => [j.metadata.namespace ?? '']);
   const podInformer = informers.of(pods).addIndex('namespace', (p) => [p.metadata.namespace ?? '']);
-  const recentPods = new RecentWrites(podInformer);
-  const recentJobs = new RecentWrites(jobInformer);
+  const recentPods = new Expectations(podInformer);
+  const recentJobs = new Expectations(jobInformer);
   /** By the uid of the job. */
   const backoffs = new Map<string, Backoff>();
 
@@ -108,7 +108,7 @@ export async function runJobs(context: ControllerContext): Promise<void> {
 
   async function create(job: Job, wanted: readonly NewPod[], after: Pod[]): Promise<void> {
     await inGrowingBatches(wanted, async (one) => {
-      const pod = recentPods.note(await client.create(pods, podOfJob(job, one), { signal }));
+      const pod = recentPods.expect(await client.create(pods, podOfJob(job, one), { signal }));
       after.push(pod);
       recorder.event(job, 'Normal', 'SuccessfulCreate', `Created pod: ${pod.metadata.name}`);
     }).catch((err: unknown) => {
@@ -121,9 +121,9 @@ export async function runJobs(context: ControllerContext): Promise<void> {
     if (uncounted) await release(pod);
     const { name, namespace = '', uid } = pod.metadata;
     const answer = await client.delete(pods, name, { namespace, preconditions: { uid } }).catch(ignoreGone);
-    if (isLeaving(answer)) after[after.indexOf(pod)] = recentPods.note(answer);
+    if (isLeaving(answer)) after[after.indexOf(pod)] = recentPods.expect(answer);
     else {
-      recentPods.noteGone(pod);
+      recentPods.expectGone(pod);
       after.splice(after.indexOf(pod), 1);
     }
     recorder.event(job, 'Normal', 'SuccessfulDelete', `Deleted pod: ${name}`);
@@ -137,13 +137,13 @@ export async function runJobs(context: ControllerContext): Promise<void> {
     const { deletionTimestamp, deletionGracePeriodSeconds = 0, finalizers = [] } = answer?.metadata ?? {};
     // A server may answer with the pod as it was before it went.
     const gone = !answer || isTracked(answer) || (deletionTimestamp && deletionGracePeriodSeconds === 0 && finalizers.length === 0);
-    if (gone) recentPods.noteGone(pod);
-    else recentPods.note(answer);
+    if (gone) recentPods.expectGone(pod);
+    else recentPods.expect(answer);
   }
 
   async function writeStatus(job: Job, status: JobStatus): Promise<Job> {
     if (canonical(status) === canonical(job.status)) return job;
-    const written = recentJobs.note(await client.update(jobs, { ...job, status }, { subresource: 'status' }));
+    const written = recentJobs.expect(await client.update(jobs, { ...job, status }, { subresource: 'status' }));
     const suspended = (one: Job): string | undefined => one.status?.conditions?.find((c) => c.type === 'Suspended')?.status;
     if (suspended(written) !== suspended(job)) {
       const [reason, message] = suspended(written) === 'True' ? ['Suspended', 'Job suspended'] : ['Resumed', 'Job resumed'];

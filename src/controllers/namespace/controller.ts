@@ -2,8 +2,8 @@
 import { namespaces, type ResourceType } from '../../api/resource-types.ts';
 import type { Namespace, NamespaceCondition } from '../../api/schema/types.ts';
 import { isConflict, isNotFound } from '../../client/api-error.ts';
-import { runController } from '../../client/controller.ts';
 import { discover } from '../../client/discovery.ts';
+import { runController } from '../../client/run-controller.ts';
 import { WorkQueue } from '../../client/work-queue.ts';
 import { timestamp } from '../../clock/timestamp.ts';
 import { messageOf } from '../../errors/known-error.ts';

@@ -1,7 +1,7 @@
 import type { KubeObject, ResourceType } from '../../api/resource-types.ts';
 import type { Namespace } from '../../api/schema/types.ts';
 import { isAlreadyExists, isNotFound } from '../../client/api-error.ts';
-import { runController } from '../../client/controller.ts';
+import { runController } from '../../client/run-controller.ts';
 import { WorkQueue } from '../../client/work-queue.ts';
 import type { ControllerContext } from '../context.ts';
 

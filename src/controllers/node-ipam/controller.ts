@@ -2,8 +2,8 @@
 import { nodes } from '../../api/resource-types.ts';
 import type { Node } from '../../api/schema/types.ts';
 import { isNotFound } from '../../client/api-error.ts';
-import { runController } from '../../client/controller.ts';
 import { EventRecorder } from '../../client/event-recorder.ts';
+import { runController } from '../../client/run-controller.ts';
 import { WorkQueue } from '../../client/work-queue.ts';
 import type { ControllerContext } from '../context.ts';
 import { freeSubnet, parseClusterCidr } from './desired.ts';

@@ -8,8 +8,8 @@ import { isAlreadyExists, isNotFound } from '../../client/api-error.ts';
 import type { Client } from '../../client/client.ts';
 import type { Informer } from '../../client/informer.ts';
 import { claimAll } from './claimer.ts';
+import { Expectations } from './expectations.ts';
 import { controllerOf, controllerRef } from './owner.ts';
-import { RecentWrites } from './recent-writes.ts';
 import { canonical, templateHash } from './template-hash.ts';
 
 type Owner = DaemonSet | StatefulSet;
@@ -24,14 +24,14 @@ export class Revisions<T extends Owner> {
   readonly #type: ResourceType<T>;
   readonly #hashLabel: string;
   readonly #informer: Informer<ControllerRevision>;
-  readonly #recent: RecentWrites<ControllerRevision>;
+  readonly #recent: Expectations<ControllerRevision>;
 
   constructor(client: Client, type: ResourceType<T>, hashLabel: string, informer: Informer<ControllerRevision>) {
     this.#client = client;
     this.#type = type;
     this.#hashLabel = hashLabel;
     this.#informer = informer;
-    this.#recent = new RecentWrites(informer);
+    this.#recent = new Expectations(informer);
   }
 
   /** All revisions of an owner in order, that of its present template last; made or moved there when it is not. */
@@ -48,7 +48,7 @@ export class Revisions<T extends Owner> {
     const revision = (newest?.revision ?? 0) + 1;
     if (same) {
       const moved = await this.#client.patch(controllerRevisions, same.metadata.name, { revision }, { namespace });
-      return [...mine.filter((r) => r !== same), this.#recent.note(moved)];
+      return [...mine.filter((r) => r !== same), this.#recent.expect(moved)];
     }
     const hash = templateHash(owner.spec?.template, owner.status?.collisionCount);
     const made: ControllerRevision = {
@@ -81,7 +81,7 @@ export class Revisions<T extends Owner> {
     const { name, namespace = '', uid } = owner.metadata;
     try {
       // A foreign server keeps the data byte by byte.
-      return this.#recent.note(await this.#client.create(controllerRevisions, { ...made, data: asGoWrites(made.data) as object }));
+      return this.#recent.expect(await this.#client.create(controllerRevisions, { ...made, data: asGoWrites(made.data) as object }));
     } catch (err) {
       if (!isAlreadyExists(err)) throw err;
       const there = await this.#client.get(controllerRevisions, made.metadata.name, { namespace });

@@ -1,117 +1,98 @@
 /** Keeps the number of pods of ReplicaSets and ReplicationControllers. */
-
-import { objectKey } from '../../api/object-key.ts';
 import { type KubeObject, pods, type ResourceType, replicaSets, replicationControllers } from '../../api/resource-types.ts';
-import type { Pod, PodTemplateSpec, ReplicaSet, ReplicationController } from '../../api/schema/types.ts';
+import type { Pod, ReplicaSet, ReplicationController } from '../../api/schema/types.ts';
 import { labelSelectorOf, type Selector } from '../../api/selector/label.ts';
-import { isNamespaceTerminating, isNotFound } from '../../client/api-error.ts';
-import { runController } from '../../client/controller.ts';
+import type { Client } from '../../client/client.ts';
+import { type Controller, type Reconciler, type Result, settled } from '../../client/controller.ts';
 import { EventRecorder } from '../../client/event-recorder.ts';
-import { WorkQueue } from '../../client/work-queue.ts';
+import type { Informer } from '../../client/informer.ts';
+import type { Clock } from '../../clock/clock.ts';
 import { messageOf } from '../../errors/known-error.ts';
 import type { ControllerContext } from '../context.ts';
-import { claimAll } from '../ownership/claimer.ts';
-import { inGrowingBatches } from '../ownership/growing-batches.ts';
-import { onOwned, ownersOf } from '../ownership/owners-of.ts';
+import { byNamespace } from '../ownership/by-namespace.ts';
+import { Dependents } from '../ownership/dependents.ts';
+import { ownersOf } from '../ownership/owners-of.ts';
+import { PodControl, podsAfter } from '../ownership/pod-control.ts';
 import { podFromTemplate } from '../ownership/pod-from-template.ts';
-import { isActive, isLeaving } from '../ownership/pod-state.ts';
-import { RecentWrites } from '../ownership/recent-writes.ts';
+import { isActive } from '../ownership/pod-state.ts';
 import { canonical } from '../ownership/template-hash.ts';
 import { planReplicas, replicaStatus } from './desired.ts';
 
 type Owner = ReplicaSet | ReplicationController;
 
-interface Flavour<T extends Owner> {
+/** What the two kinds differ in. */
+export interface Flavour<T extends Owner> {
   readonly name: string;
   readonly type: ResourceType<T>;
   readonly selectorOf: (owner: T) => Selector;
 }
 
-const matchLabels = (labels: Record<string, string> | undefined): Selector => labelSelectorOf({ matchLabels: labels ?? {} });
+export const replicaSetFlavour: Flavour<ReplicaSet> = {
+  name: 'replicaset-controller',
+  type: replicaSets,
+  selectorOf: ({ spec }) => labelSelectorOf(spec?.selector ?? {}),
+};
 
-export function runReplicaSets(context: ControllerContext): Promise<void> {
-  return run(context, { name: 'replicaset-controller', type: replicaSets, selectorOf: (o) => labelSelectorOf(o.spec?.selector ?? {}) });
+export const replicationControllerFlavour: Flavour<ReplicationController> = {
+  name: 'replication-controller',
+  type: replicationControllers,
+  selectorOf: ({ spec }) => labelSelectorOf({ matchLabels: spec?.selector ?? {} }),
+};
+
+/** What a pass has done to the pods of an owner. */
+interface Managed {
+  readonly pods: readonly Pod[];
+  readonly failure?: { readonly reason: string; readonly message: string };
+  readonly error?: unknown;
 }
 
-export function runReplicationControllers(context: ControllerContext): Promise<void> {
-  return run(context, { name: 'replication-controller', type: replicationControllers, selectorOf: (o) => matchLabels(o.spec?.selector) });
-}
+export class ReplicaSetController<T extends Owner> implements Reconciler {
+  readonly name: string;
+  readonly #client: Client;
+  readonly #clock: Clock;
+  readonly #flavour: Flavour<T>;
+  readonly #owners: Informer<T>;
+  readonly #pods: Dependents<Pod>;
+  readonly #control: PodControl;
 
-async function run<T extends Owner>(context: ControllerContext, flavour: Flavour<T>): Promise<void> {
-  const { client, informers, clock, log, signal } = context;
-  const { name, type } = flavour;
-  const recorder = new EventRecorder({ client, component: name, clock, log });
-  const queue = new WorkQueue({ clock });
-  const owners = informers.of(type).addIndex('namespace', (o) => [o.metadata.namespace ?? '']);
-  const podInformer = informers.of(pods).addIndex('namespace', (p) => [p.metadata.namespace ?? '']);
-  const recent = new RecentWrites(podInformer);
-
-  owners.on({ add: (o) => queue.add(objectKey(o)), update: (o) => queue.add(objectKey(o)), delete: (o) => queue.add(objectKey(o)) });
-  const wakeOwner = (pod: Pod): void => {
-    for (const key of ownersOf(owners, flavour.selectorOf, pod)) queue.add(key);
-  };
-  onOwned(podInformer, wakeOwner);
-  await Promise.all([owners.synced, podInformer.synced]);
-  await runController({ name, queue, reconcile, log, signal });
-
-  async function reconcile(key: string): Promise<void> {
-    const owner = owners.get(key);
-    if (!owner?.spec) return;
-    const namespace = owner.metadata.namespace ?? '';
-    const selector = flavour.selectorOf(owner);
-    const candidates = recent.over(podInformer.byIndex('namespace', namespace), (p) => p.metadata.namespace === namespace);
-    const owned = await claimAll(client, pods, type, owner, selector, candidates);
-    let failure: { reason: string; message: string } | undefined;
-    let failed: unknown;
-    if (!owner.metadata.deletionTimestamp) {
-      const plan = planReplicas(owner.spec.replicas ?? 1, owned);
-      try {
-        await create(owner, plan.create, owned);
-        await remove(owner, plan.remove, owned);
-      } catch (err) {
-        failed = err;
-        failure = { reason: plan.create > 0 ? 'FailedCreate' : 'FailedDelete', message: messageOf(err) };
-      }
-    }
-    await writeStatus(owner, owned, failure);
-    if (failed) throw failed;
+  constructor(context: ControllerContext, flavour: Flavour<T>) {
+    const { client, informers, clock, log } = context;
+    this.name = flavour.name;
+    this.#client = client;
+    this.#clock = clock;
+    this.#flavour = flavour;
+    this.#owners = byNamespace(informers.of(flavour.type));
+    this.#pods = new Dependents(context, pods, { ownerType: flavour.type });
+    this.#control = new PodControl(this.#pods, new EventRecorder({ client, component: flavour.name, clock, log }));
   }
 
-  async function create(owner: T, count: number, owned: Pod[]): Promise<void> {
-    const template = owner.spec?.template;
-    if (!template) return;
-    await inGrowingBatches(Array<PodTemplateSpec>(count).fill(template), async (t) => {
-      const pod = recent.note(await client.create(pods, podFromTemplate(t, owner), { signal }));
-      owned.push(pod);
-      recorder.event(owner, 'Normal', 'SuccessfulCreate', `Created pod: ${pod.metadata.name}`);
-    }).catch((err: unknown) => {
-      if (!isNamespaceTerminating(err)) recorder.event(owner, 'Warning', 'FailedCreate', `Error creating: ${messageOf(err)}`);
-      throw err;
-    });
+  setup(controller: Controller): void {
+    controller.for(this.#owners).owns(this.#pods.informer, (pod) => ownersOf(this.#owners, this.#flavour.selectorOf, pod));
   }
 
-  async function remove(owner: T, victims: readonly Pod[], owned: Pod[]): Promise<void> {
-    await Promise.all(
-      victims.map(async (pod) => {
-        const { name: podName, uid } = pod.metadata;
-        const answer = await client
-          .delete(pods, podName, { namespace: pod.metadata.namespace ?? '', preconditions: { uid } })
-          .catch((err: unknown) => {
-            if (!isNotFound(err)) throw err;
-            return undefined;
-          });
-        const at = owned.indexOf(pod);
-        if (isLeaving(answer)) owned[at] = recent.note(answer);
-        else {
-          recent.noteGone(pod);
-          owned.splice(at, 1);
-        }
-        recorder.event(owner, 'Normal', 'SuccessfulDelete', `Deleted pod: ${podName}`);
-      }),
-    );
+  async reconcile(key: string): Promise<Result> {
+    const owner = this.#owners.get(key);
+    if (!owner?.spec) return settled;
+    const owned = await this.#pods.claim(owner, this.#flavour.selectorOf(owner));
+    const managed = owner.metadata.deletionTimestamp ? { pods: owned } : await this.#manage(owner, owned);
+    const result = await this.#writeStatus(owner, managed);
+    if (managed.error !== undefined) throw managed.error;
+    return result;
   }
 
-  async function writeStatus(owner: T, owned: readonly Pod[], failure: { reason: string; message: string } | undefined): Promise<void> {
+  async #manage(owner: T, owned: readonly Pod[]): Promise<Managed> {
+    const { template, replicas = 1 } = owner.spec ?? {};
+    const plan = planReplicas(replicas, owned);
+    const wanted = template ? Array<Pod>(plan.create).fill(podFromTemplate(template, owner)) : [];
+    const created = await this.#control.createAll(owner, wanted);
+    const deleted = await this.#control.deleteAll(owner, plan.remove);
+    const after = podsAfter(owned, created.results, deleted.results);
+    const error = created.error ?? deleted.error;
+    if (error === undefined) return { pods: after };
+    return { pods: after, error, failure: { reason: created.error ? 'FailedCreate' : 'FailedDelete', message: messageOf(error) } };
+  }
+
+  async #writeStatus(owner: T, { pods: owned, failure }: Managed): Promise<Result> {
     const { status, lookAgainIn } = replicaStatus({
       generation: owner.metadata.generation ?? 0,
       replicas: owner.spec?.replicas ?? 1,
@@ -120,11 +101,12 @@ async function run<T extends Owner>(context: ControllerContext, flavour: Flavour
       owned: owned.filter(isActive),
       ...(failure ? { failure } : {}),
       previous: owner.status,
-      now: clock.now(),
+      now: this.#clock.now(),
     });
-    if (lookAgainIn !== undefined) queue.addAfter(objectKey(owner), lookAgainIn);
-    if (canonical(status) === canonical(significant(owner.status))) return;
-    await client.update(type, { ...(owner as KubeObject), status } as T, { subresource: 'status' });
+    if (canonical(status) !== canonical(significant(owner.status))) {
+      await this.#client.update(this.#flavour.type, { ...(owner as KubeObject), status } as T, { subresource: 'status' });
+    }
+    return { requeueAfter: lookAgainIn };
   }
 }
 

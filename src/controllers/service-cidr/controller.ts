@@ -1,7 +1,7 @@
 /** Makes ServiceCIDRs ready for use, and lets none go whose addresses Services have (KEP-1880). */
 import { ipAddresses, serviceCidrs } from '../../api/resource-types.ts';
 import type { Condition, ServiceCIDR } from '../../api/schema/types.ts';
-import { runController } from '../../client/controller.ts';
+import { runController } from '../../client/run-controller.ts';
 import { WorkQueue } from '../../client/work-queue.ts';
 import { timestamp } from '../../clock/timestamp.ts';
 import { isIp } from '../../ip/ip.ts';

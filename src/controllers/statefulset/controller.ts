@@ -5,16 +5,16 @@ import { controllerRevisions, persistentVolumeClaims, pods, statefulSets } from 
 import type { PersistentVolumeClaim, Pod, StatefulSet } from '../../api/schema/types.ts';
 import { labelSelectorOf } from '../../api/selector/label.ts';
 import { isAlreadyExists, isNamespaceTerminating, isNotFound } from '../../client/api-error.ts';
-import { runController } from '../../client/controller.ts';
 import { EventRecorder } from '../../client/event-recorder.ts';
+import { runController } from '../../client/run-controller.ts';
 import { WorkQueue } from '../../client/work-queue.ts';
 import { messageOf } from '../../errors/known-error.ts';
 import type { ControllerContext } from '../context.ts';
 import { claimAll } from '../ownership/claimer.ts';
+import { Expectations } from '../ownership/expectations.ts';
 import { inGrowingBatches } from '../ownership/growing-batches.ts';
 import { onOwned, ownersOf } from '../ownership/owners-of.ts';
 import { isLeaving } from '../ownership/pod-state.ts';
-import { RecentWrites } from '../ownership/recent-writes.ts';
 import { Revisions } from '../ownership/revisions.ts';
 import { canonical } from '../ownership/template-hash.ts';
 import { lookAgainIn, planStatefulSet, revisionOf, type Step, statefulSetStatus } from './desired.ts';
@@ -30,8 +30,8 @@ export async function runStatefulSets(context: ControllerContext): Promise<void>
   const podInformer = informers.of(pods).addIndex('namespace', (p) => [p.metadata.namespace ?? '']);
   const revisionInformer = informers.of(controllerRevisions);
   const claimInformer = informers.of(persistentVolumeClaims);
-  const recentPods = new RecentWrites(podInformer);
-  const recentClaims = new RecentWrites(claimInformer);
+  const recentPods = new Expectations(podInformer);
+  const recentClaims = new Expectations(claimInformer);
   const revisions = new Revisions(client, statefulSets, 'controller.kubernetes.io/hash', revisionInformer);
 
   const wakeOwner = (pod: Pod): void => {
@@ -84,7 +84,7 @@ export async function runStatefulSets(context: ControllerContext): Promise<void>
     else {
       const { name, namespace = '', uid } = step.pod.metadata;
       const labelled = await client.patch(pods, name, { metadata: { uid, labels: step.labels } }, { namespace });
-      owned[owned.indexOf(step.pod)] = recentPods.note(labelled);
+      owned[owned.indexOf(step.pod)] = recentPods.expect(labelled);
     }
   }
 
@@ -99,7 +99,7 @@ export async function runStatefulSets(context: ControllerContext): Promise<void>
         }
         if (!there) await createClaim(set, name, claim);
       }
-      const pod = recentPods.note(await client.create(pods, wanted, { signal }));
+      const pod = recentPods.expect(await client.create(pods, wanted, { signal }));
       owned.push(pod);
       recorder.event(set, 'Normal', 'SuccessfulCreate', `Create Pod ${name} in StatefulSet ${set.metadata.name} successful`);
     } catch (err) {
@@ -113,9 +113,9 @@ export async function runStatefulSets(context: ControllerContext): Promise<void>
     await keepClaims(set, pod);
     try {
       const answer = await client.delete(pods, name, { namespace, preconditions: { uid } }).catch(ignoreGone);
-      if (isLeaving(answer)) owned[owned.indexOf(pod)] = recentPods.note(answer);
+      if (isLeaving(answer)) owned[owned.indexOf(pod)] = recentPods.expect(answer);
       else {
-        recentPods.noteGone(pod);
+        recentPods.expectGone(pod);
         owned.splice(owned.indexOf(pod), 1);
       }
     } catch (err) {
@@ -140,7 +140,7 @@ export async function runStatefulSets(context: ControllerContext): Promise<void>
       }
       const ownerReferences = claimOwners(set, pod, there);
       if (!ownerReferences) continue;
-      recentClaims.note(await client.update(persistentVolumeClaims, { ...there, metadata: { ...there.metadata, ownerReferences } }));
+      recentClaims.expect(await client.update(persistentVolumeClaims, { ...there, metadata: { ...there.metadata, ownerReferences } }));
     }
   }
 
@@ -153,7 +153,7 @@ export async function runStatefulSets(context: ControllerContext): Promise<void>
   async function createClaim(set: StatefulSet, pod: string, claim: PersistentVolumeClaim): Promise<void> {
     const what = `Create Claim ${claim.metadata.name}`;
     try {
-      recentClaims.note(await client.create(persistentVolumeClaims, claim));
+      recentClaims.expect(await client.create(persistentVolumeClaims, claim));
       recorder.event(set, 'Normal', 'SuccessfulCreate', `${what} Pod ${pod} in StatefulSet ${set.metadata.name} success`);
     } catch (err) {
       if (isAlreadyExists(err)) return;

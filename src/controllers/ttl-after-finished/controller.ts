@@ -4,7 +4,7 @@ import { objectKey } from '../../api/object-key.ts';
 import { jobs } from '../../api/resource-types.ts';
 import type { Job } from '../../api/schema/types.ts';
 import { isNotFound } from '../../client/api-error.ts';
-import { runController } from '../../client/controller.ts';
+import { runController } from '../../client/run-controller.ts';
 import { WorkQueue } from '../../client/work-queue.ts';
 import type { ControllerContext } from '../context.ts';
 import { endOf } from '../job/end-of.ts';

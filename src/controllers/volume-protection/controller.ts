@@ -14,8 +14,8 @@ import {
 } from '../../api/resource-types.ts';
 import type { PersistentVolumeClaim, Pod } from '../../api/schema/types.ts';
 import { pvcProtectionFinalizer, pvProtectionFinalizer, vacProtectionFinalizer } from '../../api/well-known.ts';
-import { runController } from '../../client/controller.ts';
 import type { Informer } from '../../client/informer.ts';
+import { runController } from '../../client/run-controller.ts';
 import { WorkQueue } from '../../client/work-queue.ts';
 import type { ControllerContext } from '../context.ts';
 import { claimsOf, isClaimInUse, isClassInUse, isVolumeInUse, stepOf } from './desired.ts';

@@ -11,8 +11,8 @@ import type { EndpointSlice, OwnerReference, Service } from '../../api/schema/ty
 import { labelManagedBy, labelServiceName } from '../../api/well-known.ts';
 import { isForbidden, isNotFound } from '../../client/api-error.ts';
 import type { Client } from '../../client/client.ts';
-import { runController } from '../../client/controller.ts';
 import type { InformerSet } from '../../client/informers.ts';
+import { runController } from '../../client/run-controller.ts';
 import { WorkQueue } from '../../client/work-queue.ts';
 import type { Clock } from '../../clock/clock.ts';
 import { messageOf } from '../../errors/known-error.ts';

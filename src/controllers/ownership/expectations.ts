@@ -1,13 +1,14 @@
 /**
- * What this process wrote and the informer has not seen yet. Without it a controller that looks again too soon would make
- * a second set of pods.
+ * What this process wrote and its informer has not shown yet: without it a controller that looks again too soon would make a second set
+ * of pods. Upstream's ControllerExpectations count creations and deletions and wait until all are seen; here the answers themselves
+ * stand in for the old copies, so that nobody has to wait.
  */
 
 import { objectKey } from '../../api/object-key.ts';
 import type { KubeObject } from '../../api/resource-types.ts';
 import type { Informer } from '../../client/informer.ts';
 
-export class RecentWrites<T extends KubeObject> {
+export class Expectations<T extends KubeObject> {
   readonly #informer: Informer<T>;
   readonly #written = new Map<string, T>();
   /** Deleted at once, by key, with their uid. */
@@ -18,15 +19,21 @@ export class RecentWrites<T extends KubeObject> {
   }
 
   /** Takes what the API server answered to a create, update or patch. */
-  note(object: T): T {
+  expect(object: T): T {
     this.#written.set(objectKey(object), object);
     return object;
   }
 
   /** Takes what is there no longer, although the informer may still show it. */
-  noteGone(object: T): void {
+  expectGone(object: T): void {
     this.#written.delete(objectKey(object));
     this.#gone.set(objectKey(object), object.metadata.uid);
+  }
+
+  /** The informer's copy, or what it is expected to become. */
+  get(key: string): T | undefined {
+    const copy = this.#informer.get(key);
+    return this.over(copy ? [copy] : [], (object) => objectKey(object) === key)[0];
   }
 
   /** `objects` of the informer, with newer ones from here in their places and unseen ones at the end that `belongs` picks. */
