@@ -1,5 +1,6 @@
 /** A pod's link to the network, as it is remembered. */
 import { createHash } from 'node:crypto';
+import { macOfIp } from '../ip/ip.ts';
 import type { HostPort } from './spec/request.ts';
 
 export interface Attachment {
@@ -33,10 +34,9 @@ export function hostLinkOf(a: { readonly containerId: string; readonly ifName: s
   return `veth${createHash('sha256').update(attachmentKey(a)).digest('hex').slice(0, 11)}`;
 }
 
-/** A MAC that follows from the address: when the address is used again, nobody holds a wrong neighbour entry. */
+/** The MACs of the two ends of a pod's link. */
 export function macOf(ip: string, side: 'pod' | 'host'): string {
-  const bytes = ip.split('.').map((o) => Number(o).toString(16).padStart(2, '0'));
-  return [side === 'pod' ? '0a' : '0e', '58', ...bytes].join(':');
+  return macOfIp(ip, side === 'pod' ? '0a:58' : '0e:58');
 }
 
 const prefix = 'fairlead ';

@@ -137,6 +137,14 @@ export function nthSubnet(cidr: Cidr, prefix: number, n: number): Cidr {
   return mustCidr(`${bigIntToIp(base, cidr.family)}/${prefix}`);
 }
 
+/**
+ * A MAC that follows from an address: two bytes that say whose it is (`0a:58` is what the CNI project's plugins take), and the last four of
+ * the address. When the address is used again, nobody holds a wrong neighbour entry.
+ */
+export function macOfIp(ip: string, prefix: '0a:58' | '0e:58' = '0a:58'): string {
+  return [prefix, ...Array.from(ipToBytes(ip).slice(-4), (byte) => byte.toString(16).padStart(2, '0'))].join(':');
+}
+
 /** `4.3.2.1.in-addr.arpa` or the nibble form under ip6.arpa, without a trailing dot. */
 export function reverseName(ip: string): string {
   const bytes = ipToBytes(ip);

@@ -4,7 +4,7 @@
  */
 import { join } from 'node:path';
 import { KnownError } from '../errors/known-error.ts';
-import { type Cidr, cidrOverlaps, nthIp, parseCidr } from '../ip/ip.ts';
+import { type Cidr, cidrOverlaps, macOfIp, nthIp, parseCidr } from '../ip/ip.ts';
 
 export interface LabOptions {
   readonly name: string;
@@ -107,11 +107,6 @@ function range(option: string, text: string, maxPrefix: number): Cidr {
   return cidr;
 }
 
-/** A locally administered hardware address that belongs to an IPv4 address, with the prefix that the CNI project's bridges use. */
-function macOf(address: string): string {
-  return ['0a', '58', ...address.split('.').map((byte) => Number(byte).toString(16).padStart(2, '0'))].join(':');
-}
-
 export const serverParts: readonly string[] = ['controller-manager', 'scheduler'];
 export const agentParts: readonly string[] = ['kubelet', 'net-agent', 'proxy', 'dns'];
 
@@ -175,7 +170,7 @@ export function planLab(options: LabOptions): LabPlan {
       name,
       role: i === 0 ? 'control-plane' : 'worker',
       address: nthIp(underlay, 10 + i),
-      mac: macOf(nthIp(underlay, 10 + i)),
+      mac: macOfIp(nthIp(underlay, 10 + i)),
       port: i === 0 ? 'control' : name,
       dir: join(dir, 'nodes', name),
       without: leftOut.filter(({ node }) => node === undefined || node === name).map(({ part }) => part),

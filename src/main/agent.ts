@@ -165,7 +165,7 @@ export async function runAgent(settings: AgentSettings): Promise<number> {
         client: netClient,
         informers,
         nodeName,
-        config: { network: settings.clusterCidr, backend: { type: 'vxlan', vni: settings.vni, port: settings.vxlanPort } },
+        config: { Network: settings.clusterCidr, Backend: { Type: 'vxlan', VNI: settings.vni, Port: settings.vxlanPort } },
         runDir: '/run/flannel',
         underlay: settings.underlay,
         ...(apiServer === undefined ? {} : { apiServer }),

@@ -1,102 +1,19 @@
 import assert from 'node:assert/strict';
-import type { ChildProcess } from 'node:child_process';
-import { once } from 'node:events';
 import { closeSync } from 'node:fs';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createInterface } from 'node:readline';
 import { after, before, describe, it } from 'node:test';
-import { fileURLToPath } from 'node:url';
-import type { Node } from '../api/schema/types.ts';
 import { loadLibc, openLibc } from '../linux/libc.ts';
 import { changeLink } from '../linux/netlink/link.ts';
 import { encodeMessage, NLM_F_REQUEST } from '../linux/netlink/message.ts';
 import { NETLINK_ROUTE } from '../linux/netlink/netlink-socket.ts';
 import { inNetns } from '../linux/netns.ts';
 import { cannotMakeNamespaces, eventually, Namespaces } from '../linux/testing/namespaces.ts';
+import { Cluster } from './testing/cluster.ts';
 
 const addresses = { a: '192.168.120.11', b: '192.168.120.12', c: '192.168.120.13' };
 type Name = keyof typeof addresses;
-
-/** The API server's part: keeps Nodes, takes patches, tells every agent. */
-class Cluster {
-  readonly nodes = new Map<string, Node>();
-  readonly ready = new Set<string>();
-  readonly networks: { readonly node: string; readonly mtu: number }[] = [];
-  readonly #agents = new Map<string, ChildProcess>();
-
-  constructor(names: readonly string[]) {
-    names.forEach((name, i) => {
-      const metadata = { name, creationTimestamp: '2026-01-01T00:00:00Z' };
-      this.nodes.set(name, { apiVersion: 'v1', kind: 'Node', metadata, spec: { podCIDR: `10.244.${i + 1}.0/24` } });
-    });
-  }
-
-  join(name: string, agent: ChildProcess): void {
-    this.#agents.set(name, agent);
-    agent.once('close', () => this.#agents.delete(name));
-    if (agent.stdout) {
-      createInterface({ input: agent.stdout }).on('line', (line) => {
-        const said = JSON.parse(line) as { ready?: true; network?: { mtu: number }; patch?: Partial<Node>; subresource?: string };
-        if (said.ready) this.ready.add(name);
-        if (said.network) this.networks.push({ node: name, mtu: said.network.mtu });
-        if (said.patch) {
-          assert.equal(said.subresource, 'status');
-          this.#patch(name, said.patch);
-        }
-      });
-    }
-    this.tell();
-  }
-
-  signal(name: string, signal: 'SIGSTOP' | 'SIGCONT'): void {
-    assert.ok(this.#agents.get(name)?.kill(signal), `the agent of ${name} has ended`);
-  }
-
-  runs(name: string): boolean {
-    return this.#agents.has(name);
-  }
-
-  async kill(name: string): Promise<void> {
-    const agent = this.#agents.get(name);
-    if (!agent) return;
-    const closed = once(agent, 'close');
-    agent.kill('SIGKILL');
-    await closed;
-  }
-
-  /** A Node that tells a lease, whoever is behind it. */
-  claim(name: string, podCIDR: string, publicIp: string, mac: string): void {
-    const prefix = 'flannel.alpha.coreos.com/';
-    const annotations = {
-      [`${prefix}kube-subnet-manager`]: 'true',
-      [`${prefix}backend-type`]: 'vxlan',
-      [`${prefix}backend-data`]: `{"VNI":1,"VtepMAC":"${mac}"}`,
-      [`${prefix}public-ip`]: publicIp,
-    };
-    const metadata = { name, annotations, creationTimestamp: '2026-02-02T00:00:00Z' };
-    this.nodes.set(name, { apiVersion: 'v1', kind: 'Node', metadata, spec: { podCIDR } });
-  }
-
-  remove(name: string): void {
-    this.nodes.delete(name);
-    this.tell();
-  }
-
-  tell(): void {
-    const line = `${JSON.stringify([...this.nodes.values()])}\n`;
-    for (const agent of this.#agents.values()) agent.stdin?.write(line);
-  }
-
-  #patch(name: string, patch: Partial<Node>): void {
-    const node = this.nodes.get(name);
-    if (!node) return;
-    const annotations = { ...node.metadata.annotations, ...patch.metadata?.annotations };
-    this.nodes.set(name, { ...node, metadata: { ...node.metadata, annotations }, status: { ...node.status, ...patch.status } });
-    this.tell();
-  }
-}
 
 /** Tells of a link ten thousand times, some 40 MB of notices. */
 function flood(netns: string): void {
@@ -119,8 +36,7 @@ describe('three nodes with VXLAN between them', { skip: cannotMakeNamespaces }, 
   let cluster: Cluster;
 
   function startAgent(name: Name): void {
-    const script = fileURLToPath(new URL('./testing/agent.ts', import.meta.url));
-    cluster.join(name, net.start(name, process.execPath, [script, name, addresses[name], join(dir, name)]));
+    cluster.start(net, name, addresses[name], join(dir, name));
   }
 
   before(async () => {
@@ -246,9 +162,9 @@ describe('three nodes with VXLAN between them', { skip: cannotMakeNamespaces }, 
     const entries = async (): Promise<string> =>
       `${await net.ip('a', 'neigh show dev flannel.1 nud permanent')}${await net.ip('a', 'route')}`;
     const before = await entries();
-    cluster.claim('aaa', '10.244.2.0/24', '192.168.120.99', '02:00:00:00:00:aa');
-    cluster.claim('twin', '10.244.8.0/24', addresses.a, '02:00:00:00:00:bb');
-    cluster.claim('honest', '10.244.9.0/24', '192.168.120.98', '02:00:00:00:00:cc');
+    cluster.claim('aaa', '10.244.2.0/24', '192.168.120.99', { VNI: 1, VtepMAC: '02:00:00:00:00:aa' });
+    cluster.claim('twin', '10.244.8.0/24', addresses.a, { VNI: 1, VtepMAC: '02:00:00:00:00:bb' });
+    cluster.claim('honest', '10.244.9.0/24', '192.168.120.98', { VNI: 1, VtepMAC: '02:00:00:00:00:cc' });
     cluster.tell();
     await eventually('the honest one is taken', async () => (await entries()).includes('10.244.9.0/24'));
     assert.doesNotMatch(await entries(), /02:00:00:00:00:(aa|bb)|10\.244\.8\.0/);
@@ -288,8 +204,7 @@ describe('a node whose default route leads elsewhere', { skip: cannotMakeNamespa
       }
       await net.ip('a', 'route add default dev eth0');
       move('192.168.56.11');
-      const script = fileURLToPath(new URL('./testing/agent.ts', import.meta.url));
-      cluster.join('a', net.start('a', process.execPath, [script, 'a', '', join(dir, 'a')]));
+      cluster.start(net, 'a', '', join(dir, 'a'));
       await eventually('the address is told', () => published() !== undefined);
       assert.equal(published(), '192.168.56.11');
       assert.match(await net.ip('a', '-d link show flannel.1'), /local 192\.168\.56\.11 dev eth1/);

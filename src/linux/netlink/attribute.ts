@@ -152,6 +152,11 @@ export function firstAttr(data: Buffer | undefined, type: number): Buffer | unde
 }
 
 /** 0 of an attribute that is not there. */
+/** Of an attribute that is missing, or too short: 0. */
+export function readU32(value: Buffer | undefined): number {
+  return value !== undefined && value.length >= 4 ? value.readUInt32LE(0) : 0;
+}
+
 export function readU32be(value: Buffer | undefined): number {
   return value && value.length >= 4 ? value.readUInt32BE(0) : 0;
 }

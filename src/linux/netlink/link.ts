@@ -1,6 +1,6 @@
 /** Links over rtnetlink: requests and what the kernel answers. Pure. Source: include/uapi/linux/if_link.h. */
-import { bytesToIp } from '../../ip/ip.ts';
-import { type Attr, decodeAttrs, encodeAttrs, formatMac, ip, mac, readText, text, u8, u16be, u32 } from './attribute.ts';
+import { bytesToIp, familyOf } from '../../ip/ip.ts';
+import { type Attr, decodeAttrs, encodeAttrs, formatMac, ip, mac, readText, readU32, text, u8, u16be, u32 } from './attribute.ts';
 import { type NetlinkMessage, type NetlinkRequest, NLM_F_CREATE, NLM_F_EXCL } from './message.ts';
 
 const RTM_NEWLINK = 16;
@@ -15,30 +15,36 @@ const VXLAN = { id: 1, link: 3, local: 4, learning: 7, port: 15, local6: 17 } as
 
 const IFF_UP = 1;
 
+export interface Bridge {
+  readonly kind: 'bridge';
+}
+
+export interface Veth {
+  readonly kind: 'veth';
+  /** The other end, made in the namespace of the open file `netnsFd`. It starts down: a veth cannot come up before it has a peer (ENOTCONN). */
+  readonly peer: {
+    readonly name: string;
+    readonly netnsFd?: number;
+    readonly mac?: string;
+    readonly mtu?: number;
+    readonly up?: boolean;
+  };
+}
+
 export interface Vxlan {
+  readonly kind: 'vxlan';
   readonly vni: number;
   readonly port: number;
   readonly local: string;
-  readonly parent: number;
   /** Whether it believes any packet about where a MAC is. */
   readonly learning: boolean;
 }
 
 /** What a link is, apart from what all links have. */
-export type LinkKind =
-  | { readonly kind: 'bridge' }
-  | {
-      readonly kind: 'veth';
-      /** The other end, made in the namespace of the open file `netnsFd`. It starts down: a veth cannot come up before it has a peer (ENOTCONN). */
-      readonly peer: {
-        readonly name: string;
-        readonly netnsFd?: number;
-        readonly mac?: string;
-        readonly mtu?: number;
-        readonly up?: boolean;
-      };
-    }
-  | ({ readonly kind: 'vxlan' } & Vxlan);
+export type LinkKind = Bridge | Veth | Vxlan;
+
+/** What the kernel lets one change of a kind while the link lives; anything else needs another link. */
+export const changeableOptions: ReadonlySet<string> = new Set<keyof Vxlan>(['learning']);
 
 export interface LinkSettings {
   readonly mac?: string;
@@ -62,7 +68,8 @@ export interface Link {
   readonly alias: string;
   /** A bridge port that may send back where it came from. */
   readonly hairpin: boolean;
-  readonly vxlan?: Vxlan;
+  /** What its kind has, of the kinds that are known here. */
+  readonly details?: Bridge | Vxlan;
 }
 
 /** struct ifinfomsg. */
@@ -82,59 +89,59 @@ function settingsAttrs(s: LinkSettings): Attr[] {
   return attrs;
 }
 
-function kindAttrs(k: LinkKind): Attr {
-  const data: Attr[] = [];
-  if (k.kind === 'veth') {
-    const peer: Attr[] = [[IFLA.name, text(k.peer.name)], ...settingsAttrs(k.peer)];
-    if (k.peer.netnsFd !== undefined) peer.push([IFLA.netnsFd, u32(k.peer.netnsFd)]);
-    // An ifinfomsg comes before the peer's attributes, so this is no plain nesting.
-    data.push([VETH_INFO_PEER, Buffer.concat([ifinfo(0, undefined), encodeAttrs(peer)])]);
-  } else if (k.kind === 'vxlan') {
-    data.push([VXLAN.id, u32(k.vni)], [VXLAN.link, u32(k.parent)], [VXLAN.learning, u8(k.learning ? 1 : 0)], [VXLAN.port, u16be(k.port)]);
-    data.push([k.local.includes(':') ? VXLAN.local6 : VXLAN.local, ip(k.local)]);
-  }
+type KindChange = { readonly [K in LinkKind as K['kind']]: Partial<K> & Pick<K, 'kind'> }[LinkKind['kind']];
+
+const flag = (on: boolean): Uint8Array => u8(on ? 1 : 0);
+
+function vethData({ peer }: Partial<Veth>): Attr[] {
+  if (peer === undefined) return [];
+  const attrs: Attr[] = [[IFLA.name, text(peer.name)], ...settingsAttrs(peer)];
+  if (peer.netnsFd !== undefined) attrs.push([IFLA.netnsFd, u32(peer.netnsFd)]);
+  // An ifinfomsg comes before the peer's attributes, so this is no plain nesting.
+  return [[VETH_INFO_PEER, Buffer.concat([ifinfo(0, undefined), encodeAttrs(attrs)])]];
+}
+
+function vxlanData({ vni, port, local, learning }: Partial<Vxlan>, parent: number | undefined): Attr[] {
+  const attrs: Attr[] = [];
+  if (vni !== undefined) attrs.push([VXLAN.id, u32(vni)]);
+  if (parent !== undefined) attrs.push([VXLAN.link, u32(parent)]);
+  if (learning !== undefined) attrs.push([VXLAN.learning, flag(learning)]);
+  if (port !== undefined) attrs.push([VXLAN.port, u16be(port)]);
+  if (local !== undefined) attrs.push([familyOf(local) === 6 ? VXLAN.local6 : VXLAN.local, ip(local)]);
+  return attrs;
+}
+
+function kindAttrs(k: KindChange, parent?: number): Attr {
+  const data = k.kind === 'veth' ? vethData(k) : k.kind === 'vxlan' ? vxlanData(k, parent) : [];
   return [IFLA.linkInfo, [[INFO.kind, text(k.kind)], ...(data.length > 0 ? ([[INFO.data, data]] as const) : [])]];
 }
 
-/** Makes a link; EEXIST when the name, or a VXLAN's number and port, are taken. */
-export function addLink(name: string, kind: LinkKind, settings: LinkSettings = {}): NetlinkRequest {
+/** Makes a link, a VXLAN on the one with the index `parent`. EEXIST when the name, or a VXLAN's number and port, are taken. */
+export function addLink(name: string, kind: LinkKind, settings: LinkSettings & { readonly parent?: number } = {}): NetlinkRequest {
   return {
     type: RTM_NEWLINK,
     flags: NLM_F_CREATE | NLM_F_EXCL,
     body: ifinfo(0, settings.up),
-    attrs: [[IFLA.name, text(name)], ...settingsAttrs(settings), kindAttrs(kind)],
+    attrs: [[IFLA.name, text(name)], ...settingsAttrs(settings), kindAttrs(kind, settings.parent)],
   };
 }
 
 /**
- * Changes a link found by index, or by name when it is a string. `hairpin` needs the link to be a bridge port, `learning` a VXLAN;
- * only one of them at a time.
+ * Changes a link found by index, or by name when it is a string. `hairpin` needs the link to be a bridge port; `kind` names what is
+ * changed of its kind, the `changeableOptions`. Only one of the two at a time.
  */
 export function changeLink(
   link: number | string,
-  settings: LinkSettings & { readonly alias?: string; readonly hairpin?: boolean; readonly learning?: boolean },
+  settings: LinkSettings & { readonly alias?: string; readonly hairpin?: boolean; readonly kind?: KindChange },
 ): NetlinkRequest {
   const attrs: Attr[] = typeof link === 'string' ? [[IFLA.name, text(link)]] : [];
   attrs.push(...settingsAttrs(settings));
   if (settings.alias !== undefined) attrs.push([IFLA.alias, Buffer.from(settings.alias, 'utf8')]);
   if (settings.hairpin !== undefined) {
-    attrs.push([
-      IFLA.linkInfo,
-      [
-        [INFO.slaveKind, text('bridge')],
-        [INFO.slaveData, [[BRPORT_MODE, u8(settings.hairpin ? 1 : 0)]]],
-      ],
-    ]);
+    const port: Attr = [INFO.slaveData, [[BRPORT_MODE, flag(settings.hairpin)]]];
+    attrs.push([IFLA.linkInfo, [[INFO.slaveKind, text('bridge')], port]]);
   }
-  if (settings.learning !== undefined) {
-    attrs.push([
-      IFLA.linkInfo,
-      [
-        [INFO.kind, text('vxlan')],
-        [INFO.data, [[VXLAN.learning, u8(settings.learning ? 1 : 0)]]],
-      ],
-    ]);
-  }
+  if (settings.kind !== undefined) attrs.push(kindAttrs(settings.kind));
   // NEWLINK without CREATE, not SETLINK: only this one reads a port's settings.
   return { type: RTM_NEWLINK, body: ifinfo(typeof link === 'string' ? 0 : link, settings.up), attrs };
 }
@@ -157,36 +164,33 @@ export const getLinks: NetlinkRequest = { type: RTM_GETLINK, body: ifinfo(0, und
 export function parseLink(message: NetlinkMessage): Link | undefined {
   if (message.type !== RTM_NEWLINK || message.data.length < 16) return undefined;
   const attrs = decodeAttrs(message.data, 16);
-  const number = (type: number): number => {
-    const bytes = attrs.get(type);
-    return bytes && bytes.length >= 4 ? bytes.readUInt32LE(0) : 0;
-  };
   const info = decodeAttrs(attrs.get(IFLA.linkInfo));
   const kind = readText(info.get(INFO.kind));
+  const data = decodeAttrs(info.get(INFO.data));
   const port = decodeAttrs(info.get(INFO.slaveData));
+  const isVxlan = kind === 'vxlan';
   return {
     index: message.data.readInt32LE(4),
     name: readText(attrs.get(IFLA.name)),
     kind,
     mac: formatMac(attrs.get(IFLA.address) ?? Buffer.alloc(0)),
-    mtu: number(IFLA.mtu),
+    mtu: readU32(attrs.get(IFLA.mtu)),
     up: (message.data.readUInt32LE(8) & IFF_UP) !== 0,
-    master: number(IFLA.master),
-    parent: number(IFLA.link),
+    master: readU32(attrs.get(IFLA.master)),
+    parent: readU32(isVxlan ? data.get(VXLAN.link) : attrs.get(IFLA.link)),
     alias: readText(attrs.get(IFLA.alias)),
     hairpin: port.get(BRPORT_MODE)?.[0] === 1,
-    ...(kind === 'vxlan' ? { vxlan: parseVxlan(info.get(INFO.data)) } : {}),
+    ...(isVxlan ? { details: parseVxlan(data) } : kind === 'bridge' ? { details: { kind } } : {}),
   };
 }
 
-function parseVxlan(data: Buffer | undefined): Vxlan {
-  const attrs = decodeAttrs(data);
-  const local = attrs.get(VXLAN.local) ?? attrs.get(VXLAN.local6);
+function parseVxlan(data: ReadonlyMap<number, Buffer>): Vxlan {
+  const local = data.get(VXLAN.local) ?? data.get(VXLAN.local6);
   return {
-    vni: attrs.get(VXLAN.id)?.readUInt32LE(0) ?? 0,
-    port: attrs.get(VXLAN.port)?.readUInt16BE(0) ?? 0,
+    kind: 'vxlan',
+    vni: readU32(data.get(VXLAN.id)),
+    port: data.get(VXLAN.port)?.readUInt16BE(0) ?? 0,
     local: local ? bytesToIp(local) : '',
-    parent: attrs.get(VXLAN.link)?.readUInt32LE(0) ?? 0,
-    learning: attrs.get(VXLAN.learning)?.[0] === 1,
+    learning: data.get(VXLAN.learning)?.[0] === 1,
   };
 }

@@ -70,18 +70,24 @@ describe('Rtnetlink and ip', { skip: cannotMakeNamespaces }, () => {
 
   it('VXLANs over both families, which learn or do not', async () => {
     const parent = await index('br0');
-    const four = { kind: 'vxlan', vni: 5, port: 8472, local: '10.0.0.1', parent, learning: false } as const;
+    const four = { kind: 'vxlan', vni: 5, port: 8472, local: '10.0.0.1', learning: false } as const;
     const six = { ...four, vni: 70_000, port: 4789, local: 'fd00::1', learning: true };
-    await must(addLink('vx4', four, { up: true }), addLink('vx6', six));
+    await must(addLink('vx4', four, { up: true, parent }), addLink('vx6', six, { parent }));
     await shows('-d link show vx4', /vxlan id 5 local 10\.0\.0\.1 dev br0 .*dstport 8472 .*nolearning/);
     await shows('-d link show vx6', /vxlan id 70000 local fd00::1 dev br0 .*dstport 4789/);
     for (const [name, kind] of [
       ['vx4', four],
       ['vx6', six],
-    ] as const)
-      assert.deepEqual({ kind: 'vxlan', ...(await socket.link(name))?.vxlan }, kind);
-    await must(changeLink('vx4', { learning: true }), changeLink('vx6', { learning: false }));
-    assert.deepEqual([(await socket.link('vx4'))?.vxlan?.learning, (await socket.link('vx6'))?.vxlan?.learning], [true, false]);
+    ] as const) {
+      const link = await socket.link(name);
+      assert.deepEqual([link?.details, link?.parent], [kind, parent]);
+    }
+    await must(
+      changeLink('vx4', { kind: { kind: 'vxlan', learning: true } }),
+      changeLink('vx6', { kind: { kind: 'vxlan', learning: false } }),
+    );
+    assert.deepEqual((await socket.link('vx4'))?.details, { ...four, learning: true });
+    assert.deepEqual((await socket.link('vx6'))?.details, { ...six, learning: false });
     await shows('-d link show vx6', /nolearning/);
     await must(deleteLink(await index('vx6')));
     await assert.rejects(socket.get(getLink('vx6'), 'x'), (err) => isErrno(err, 'ENODEV'));

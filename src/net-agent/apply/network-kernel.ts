@@ -2,7 +2,7 @@
 
 import { familyOf } from '../../ip/ip.ts';
 import { addAddress, deleteAddress } from '../../linux/netlink/address.ts';
-import { addLink, changeLink, deleteLink, type Link } from '../../linux/netlink/link.ts';
+import { addLink, changeLink, deleteLink } from '../../linux/netlink/link.ts';
 import type { NetlinkMessage, NetlinkRequest } from '../../linux/netlink/message.ts';
 import { deleteNeighbour, replaceNeighbour } from '../../linux/netlink/neighbour.ts';
 import { isErrno } from '../../linux/netlink/netlink-error.ts';
@@ -10,8 +10,8 @@ import { deleteRoute, replaceRoute } from '../../linux/netlink/route.ts';
 import { RTNLGRP, type Rtnetlink } from '../../linux/netlink/rtnetlink.ts';
 import { sourceAddressTo } from '../../linux/source-address.ts';
 import { ensureSysctl, readSysctl } from '../../linux/sysctl.ts';
-import type { DesiredLink, Underlay } from '../plan/desired.ts';
-import { type KernelLink, type KernelState, routeProtocol, type Step } from '../plan/diff.ts';
+import { routeProtocol, type Step } from '../plan/diff.ts';
+import type { KernelState, Underlay } from '../plan/network.ts';
 import type { Machine } from '../plan/underlay.ts';
 
 export interface NetworkKernel {
@@ -19,6 +19,10 @@ export interface NetworkKernel {
   /** Takes all steps; throws the first refusal after trying every one. What is gone already counts as deleted. */
   take(steps: readonly Step[]): Promise<void>;
   setSysctls(sysctls: Readonly<Record<string, string>>): void;
+  /** What `chooseUnderlay` chooses from. */
+  machine(): Promise<Machine>;
+  /** Of the links with these names, as far as they are there. */
+  indexes(names: ReadonlySet<string>): Promise<ReadonlySet<number>>;
 }
 
 export class LinuxNetworkKernel implements NetworkKernel {
@@ -39,7 +43,14 @@ export class LinuxNetworkKernel implements NetworkKernel {
     const names = new Map(links.map((l) => [l.index, l.name]));
     const name = (index: number): string => names.get(index) ?? `#${index}`;
     return {
-      links: links.map((l) => ({ name: l.name, mac: l.mac, mtu: l.mtu, up: l.up, kind: kindOf(l, name) })),
+      links: links.map((l) => ({
+        name: l.name,
+        mac: l.mac,
+        mtu: l.mtu,
+        up: l.up,
+        kind: l.details ?? { kind: 'other' },
+        ...(l.parent === 0 ? {} : { parent: name(l.parent) }),
+      })),
       addresses: addresses.map((a) => ({ link: name(a.index), ip: a.ip, prefix: a.prefix })),
       routes: routes.map((r) => ({
         dst: r.dst,
@@ -69,13 +80,16 @@ export class LinuxNetworkKernel implements NetworkKernel {
     for (const [name, value] of Object.entries(sysctls)) if (readSysctl(name) !== undefined) ensureSysctl(name, value);
   }
 
-  /** What `chooseUnderlay` chooses from. */
   async machine(): Promise<Machine> {
     const [links, addresses] = [await this.#netlink.links(), (await this.#netlink.addresses()).filter((a) => familyOf(a.ip) === 4)];
     const all: readonly Underlay[] = links.flatMap(({ index, name, mtu }) =>
       addresses.filter((a) => a.index === index && !a.ip.startsWith('127.')).map(({ ip, prefix }) => ({ name, mtu, ip, prefix })),
     );
     return { addresses: all, sourceTo: sourceAddressTo, sourceToWorld: () => this.#sourceToWorld() };
+  }
+
+  async indexes(names: ReadonlySet<string>): Promise<ReadonlySet<number>> {
+    return new Set((await this.#netlink.links()).filter((l) => names.has(l.name)).map((l) => l.index));
   }
 
   async #sourceToWorld(): Promise<string | undefined> {
@@ -106,13 +120,6 @@ function isOnLink(step: Step): boolean {
   return step.do === 'delete-link' || step.do === 'add-link' || step.do === 'change-link';
 }
 
-function kindOf(link: Link, name: (index: number) => string): KernelLink['kind'] {
-  if (link.kind === 'bridge') return { kind: 'bridge' };
-  if (!link.vxlan) return { kind: 'other' };
-  const { parent, ...vxlan } = link.vxlan;
-  return { kind: 'vxlan', ...vxlan, parent: name(parent) };
-}
-
 function describe(step: Step): string {
   switch (step.do) {
     case 'add-link':
@@ -138,8 +145,10 @@ function requestOf(step: Step, indexes: ReadonlyMap<string, number>): NetlinkReq
   switch (step.do) {
     case 'delete-link':
       return deleteLink(step.name);
-    case 'add-link':
-      return addLinkRequest(step.link, index);
+    case 'add-link': {
+      const { name, kind, mac, mtu, parent } = step.link;
+      return addLink(name, kind, { mac, mtu, up: true, ...(parent === undefined ? {} : { parent: index(parent) }) });
+    }
     case 'change-link':
       return changeLink(step.name, step);
     case 'add-address':
@@ -157,11 +166,6 @@ function requestOf(step: Step, indexes: ReadonlyMap<string, number>): NetlinkReq
       return deleteRoute({ dst, index: index(link), protocol, ...(gateway === undefined ? {} : { gateway }) });
     }
   }
-}
-
-function addLinkRequest({ name, mac, mtu, kind }: DesiredLink, index: (name: string) => number): NetlinkRequest {
-  if (kind.kind === 'bridge') return addLink(name, kind, { mac, mtu, up: true });
-  return addLink(name, { ...kind, parent: index(kind.parent) }, { mac, mtu, up: true });
 }
 
 /** Groups whose notices may concern the pod network. */

@@ -1,80 +1,96 @@
 /**
- * Leases: which node has which range of pod addresses and how to reach it. They are kept as flannel keeps them, on the Node
+ * Leases: which node has which range of pod addresses, and how to reach it. They are kept as flannel keeps them, on the Node
  * (spec.podCIDR and annotations), so that flannel's nodes and these can share a cluster. Pure.
  */
 import type { Node, NodeCondition } from '../../api/schema/types.ts';
-import { type Cidr, cidrContains, familyOf, isIp, mustCidr, parseCidr } from '../../ip/ip.ts';
+import { type Cidr, cidrContains, type Family, familyOf, isIp, mustCidr, parseCidr } from '../../ip/ip.ts';
 
-const prefix = 'flannel.alpha.coreos.com/';
-/** Of one link: neither a group's nor zero, with which the kernel refuses entries. */
-const macPattern = /^(?!00(:00){5}$)[0-9a-f][02468ace](:[0-9a-f]{2}){5}$/;
-/** This network, loopback, and everything from multicast on: nobody's addresses. */
-const nobodys = ['0.0.0.0/8', '127.0.0.0/8', '224.0.0.0/3'].map(mustCidr);
-
-export interface Lease {
+/** `Data` is what the backend says about a node, any JSON: only the backend reads it. */
+export interface Lease<Data = unknown> {
   readonly node: string;
   readonly podCidr: string;
-  /** Where the node takes VXLAN packets. */
+  /** Where the other nodes reach it. */
   readonly publicIp: string;
-  readonly vni: number;
-  readonly vtepMac: string;
+  /** Of the backend. */
+  readonly type: string;
+  readonly data: Data;
   /** When its Node was made, RFC 3339; '' when it does not say. */
   readonly since: string;
 }
 
-/** The range that the cluster gave to a node, or undefined while it has none (or none of IPv4). */
-export function podCidrOf(node: Node): string | undefined {
+/** `absent` when there is none (yet), `refused` when it cannot be used. */
+export type LeaseReading<Data = unknown> =
+  | { readonly kind: 'lease'; readonly lease: Lease<Data> }
+  | { readonly kind: 'absent' }
+  | { readonly kind: 'refused'; readonly why: string };
+
+const prefix = 'flannel.alpha.coreos.com/';
+const managed = `${prefix}kube-subnet-manager`;
+const backendType = `${prefix}backend-type`;
+/** The annotations that a lease has per family. */
+const annotationsIn = {
+  4: { data: `${prefix}backend-data`, publicIp: `${prefix}public-ip`, overwrite: `${prefix}public-ip-overwrite` },
+  6: { data: `${prefix}backend-v6-data`, publicIp: `${prefix}public-ipv6`, overwrite: `${prefix}public-ipv6-overwrite` },
+} as const;
+
+/** This network, loopback, and everything from multicast on: nobody's addresses. */
+const nobodys = ['0.0.0.0/8', '127.0.0.0/8', '224.0.0.0/3', '::/127', 'ff00::/8'].map(mustCidr);
+
+/** The range that the cluster gave to a node, or undefined while it has none of the family. */
+export function podCidrOf(node: Node, family: Family): string | undefined {
   const ranges = [...(node.spec?.podCIDRs ?? []), ...(node.spec?.podCIDR === undefined ? [] : [node.spec.podCIDR])];
-  return ranges.map((r) => parseCidr(r)).find((c) => c?.family === 4)?.text;
+  return ranges.map((r) => parseCidr(r)).find((c) => c?.family === family)?.text;
 }
 
-/** The MAC that a node has told to others; it keeps it for as long as the Node exists. */
-export function vtepMacOf(node: Node): string | undefined {
-  const mac = backendData(node)?.vtepMac;
-  return mac !== undefined && macPattern.test(mac) ? mac : undefined;
+/** What a node has told to others about itself; undefined when that is nothing. */
+export function backendDataOf(node: Node, family: Family): unknown {
+  try {
+    return JSON.parse(node.metadata.annotations?.[annotationsIn[family].data] ?? '');
+  } catch {
+    return undefined;
+  }
 }
 
 /** The address that a node wants others to use instead of its own: a port forwarding in front of it, for example. */
-export function publicIpOverwrite(node: Node): string | undefined {
-  const ip = node.metadata.annotations?.[`${prefix}public-ip-overwrite`];
-  return ip !== undefined && isIp(ip) && familyOf(ip) === 4 ? ip : undefined;
+export function publicIpOverwrite(node: Node, family: Family): string | undefined {
+  const ip = node.metadata.annotations?.[annotationsIn[family].overwrite];
+  return ip !== undefined && isIp(ip) && familyOf(ip) === family ? ip : undefined;
 }
 
-/** Reads a node's lease: `absent` when it has none (yet), `refused` with the reason when it cannot be used. */
-export function leaseOf(
-  node: Node,
-  network: Cidr,
-  vni: number,
-): { readonly kind: 'lease'; readonly lease: Lease } | { readonly kind: 'absent' } | { readonly kind: 'refused'; readonly why: string } {
+/** Reads a node's lease in a network of backends of one type. */
+export function readLease(node: Node, network: Cidr, type: string): LeaseReading {
+  const { family } = network;
   const annotations = node.metadata.annotations ?? {};
-  const podCidr = podCidrOf(node);
-  const data = backendData(node);
-  const publicIp = annotations[`${prefix}public-ip`];
-  if (annotations[`${prefix}kube-subnet-manager`] !== 'true' || podCidr === undefined || publicIp === undefined) return { kind: 'absent' };
-  const refused = (why: string): { readonly kind: 'refused'; readonly why: string } => ({ kind: 'refused', why });
-  const type = annotations[`${prefix}backend-type`];
-  if (type !== 'vxlan') return refused(`its backend is "${type ?? ''}", not vxlan`);
-  if (!data) return refused('its backend-data has no VtepMAC');
-  if (!macPattern.test(data.vtepMac)) return refused(`its VtepMAC "${data.vtepMac}" is no link's`);
-  if (data.vni !== vni) return refused(`its VNI is ${data.vni}, not ${vni}`);
-  if (!isIp(publicIp) || familyOf(publicIp) === 6) return refused(`its public-ip "${publicIp}" is no IPv4 address`);
-  if (nobodys.some((range) => cidrContains(range, publicIp))) return refused(`its public-ip "${publicIp}" is no node's`);
-  const range = parseCidr(podCidr);
-  if (!range || !cidrContains(network, range.base) || range.last > network.last) {
-    return refused(`its range ${podCidr} is not inside ${network.text}`);
-  }
+  const podCidr = podCidrOf(node, family);
+  const publicIp = annotations[annotationsIn[family].publicIp];
+  if (annotations[managed] !== 'true' || podCidr === undefined || publicIp === undefined) return { kind: 'absent' };
+  const told = annotations[backendType] ?? '';
+  const range = mustCidr(podCidr);
+  const why = told === type ? (whyNobodys(publicIp, family) ?? whyOutside(range, network)) : `its backend is "${told}", not ${type}`;
+  if (why !== undefined) return { kind: 'refused', why };
   const { name = '', creationTimestamp: since = '' } = node.metadata;
-  return { kind: 'lease', lease: { node: name, podCidr: range.text, publicIp, vni, vtepMac: data.vtepMac, since } };
+  return { kind: 'lease', lease: { node: name, podCidr: range.text, publicIp, type, data: backendDataOf(node, family), since } };
+}
+
+function whyNobodys(publicIp: string, family: Family): string | undefined {
+  if (!isIp(publicIp) || familyOf(publicIp) !== family) return `its public-ip "${publicIp}" is no IPv${family} address`;
+  return nobodys.some((range) => cidrContains(range, publicIp)) ? `its public-ip "${publicIp}" is no node's` : undefined;
+}
+
+function whyOutside(range: Cidr, network: Cidr): string | undefined {
+  const isInside = range.first >= network.first && range.last <= network.last;
+  return isInside ? undefined : `its range ${range.text} is not inside ${network.text}`;
 }
 
 /** The annotations that tell a lease. */
 export function annotationsOf(lease: Lease): Record<string, string> {
+  const { data, publicIp } = annotationsIn[familyOf(lease.podCidr)];
   return {
-    [`${prefix}kube-subnet-manager`]: 'true',
-    [`${prefix}backend-type`]: 'vxlan',
-    // flannel's own spelling and order; it compares the text.
-    [`${prefix}backend-data`]: JSON.stringify({ VNI: lease.vni, VtepMAC: lease.vtepMac }),
-    [`${prefix}public-ip`]: lease.publicIp,
+    [managed]: 'true',
+    [backendType]: lease.type,
+    // flannel compares the text: the backend keeps its spelling and order.
+    [data]: JSON.stringify(lease.data),
+    [publicIp]: lease.publicIp,
   };
 }
 
@@ -111,15 +127,4 @@ export function nodePatch(node: Node, lease: Lease, now: string): object | undef
     ...(Object.keys(annotations).length > 0 ? { metadata: { annotations } } : {}),
     ...(isUp ? {} : { status: { conditions: [up] } }),
   };
-}
-
-function backendData(node: Node): { readonly vni: number; readonly vtepMac: string } | undefined {
-  try {
-    const data: unknown = JSON.parse(node.metadata.annotations?.[`${prefix}backend-data`] ?? '');
-    if (typeof data !== 'object' || data === null || !('VtepMAC' in data)) return undefined;
-    // Old flannel versions left the number out when it was 1.
-    return { vni: 'VNI' in data ? Number(data.VNI) : 1, vtepMac: String(data.VtepMAC).toLowerCase() };
-  } catch {
-    return undefined;
-  }
 }

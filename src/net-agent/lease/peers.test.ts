@@ -1,15 +1,23 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import type { Lease } from './lease.ts';
-import { settlePeers } from './peers.ts';
+import type { Node } from '../../api/schema/types.ts';
+import { mustCidr } from '../../ip/ip.ts';
+import { hostGw } from '../backend/host-gw/host-gw.ts';
+import { type VxlanData, vxlan } from '../backend/vxlan/vxlan.ts';
+import { annotationsOf, type Lease } from './lease.ts';
+import { readPeers, settlePeers } from './peers.ts';
 
-function lease(node: string, n: number, change: Partial<Lease> = {}): Lease {
+function vtep(n: number): VxlanData {
+  return { VNI: 1, VtepMAC: `02:00:00:00:00:0${n}` };
+}
+
+function lease(node: string, n: number, change: Partial<Lease<VxlanData>> = {}): Lease<VxlanData> {
   return {
     node,
     podCidr: `10.244.${n}.0/24`,
     publicIp: `192.168.120.${10 + n}`,
-    vni: 1,
-    vtepMac: `02:00:00:00:00:0${n}`,
+    type: 'vxlan',
+    data: vtep(n),
     since: `2026-01-0${n}T00:00:00Z`,
     ...change,
   };
@@ -45,7 +53,7 @@ const cases: readonly [what: string, candidates: Lease[], kept: string[], refuse
   ],
   [
     'lets nobody have the MAC of another',
-    [lease('a', 1, { vtepMac: own.vtepMac }), lease('c', 3, { vtepMac: '02:00:00:00:00:02' }), lease('b', 2)],
+    [lease('a', 1, { data: own.data }), lease('c', 3, { data: vtep(2) }), lease('b', 2)],
     ['b'],
     { a: /its VtepMAC .* is that of node "own"/, c: /is that of node "b"/ },
   ],
@@ -61,7 +69,7 @@ const cases: readonly [what: string, candidates: Lease[], kept: string[], refuse
 describe('settlePeers()', () => {
   for (const [what, candidates, kept, refused] of cases)
     it(what, () => {
-      const settled = settlePeers(own, ['192.168.120.15', '10.0.2.15'], candidates);
+      const settled = settlePeers({ lease: own, ips: ['192.168.120.15', '10.0.2.15'] }, candidates, vxlan({ Type: 'vxlan' }));
       assert.deepEqual(
         settled.peers.map((p) => p.node),
         kept,
@@ -69,4 +77,41 @@ describe('settlePeers()', () => {
       assert.deepEqual([...settled.refused.keys()].toSorted(), Object.keys(refused).toSorted());
       for (const [node, why] of Object.entries(refused)) assert.match(settled.refused.get(node) ?? '', why);
     });
+});
+
+describe('readPeers()', () => {
+  const network = mustCidr('10.244.0.0/16');
+  const underlay = { name: 'eth0', mtu: 1500, ip: own.publicIp, prefix: 24 };
+  const node = (of: Lease): Node => ({
+    apiVersion: 'v1',
+    kind: 'Node',
+    metadata: { name: of.node, annotations: annotationsOf(of) },
+    spec: { podCIDR: of.podCidr },
+  });
+  const silent: Node = { apiVersion: 'v1', kind: 'Node', metadata: { name: 'silent' }, spec: { podCIDR: '10.244.9.0/24' } };
+
+  it('reads whom the backend can reach, and says of each other why not; who tells nothing yet is passed over', () => {
+    const bad = lease('bad', 1, { data: { VNI: 7, VtepMAC: '02:00:00:00:00:01' } });
+    const twin = lease('twin', 3, { publicIp: own.publicIp });
+    const all = [own, lease('good', 2), bad, twin].map(node);
+    const read = readPeers([...all, silent], network, vxlan({ Type: 'vxlan' }), { lease: own, ips: [], underlay });
+    assert.deepEqual(
+      read.peers.map((p) => p.node),
+      ['good'],
+    );
+    assert.deepEqual(
+      [...read.refused],
+      [
+        ['bad', 'its VNI is 7, not 1'],
+        ['twin', "its public-ip 192.168.120.15 is this node's own"],
+      ],
+    );
+  });
+
+  it('takes any two nodes for different where the backend tells no identity', () => {
+    const gw = (name: string, n: number): Lease => ({ ...lease(name, n), type: 'host-gw', data: null });
+    const nodes = [gw('a', 1), gw('b', 2)].map(node);
+    const { peers } = readPeers(nodes, network, hostGw({ Type: 'host-gw' }), { lease: gw('own', 5), ips: [], underlay });
+    assert.equal(peers.length, 2);
+  });
 });

@@ -1,6 +1,9 @@
-/** Which of the other nodes' leases can hold at the same time. Pure. */
+/** The other nodes, as far as packets can be sent to them. Pure. */
+import type { Node } from '../../api/schema/types.ts';
 import { type Cidr, cidrOverlaps, mustCidr } from '../../ip/ip.ts';
-import type { Lease } from './lease.ts';
+import type { Backend } from '../backend/backend.ts';
+import type { Underlay } from '../plan/network.ts';
+import { type Lease, type LeaseReading, readLease } from './lease.ts';
 
 export interface Peers {
   readonly peers: readonly Lease[];
@@ -8,28 +11,57 @@ export interface Peers {
   readonly refused: ReadonlyMap<string, string>;
 }
 
+export interface OwnSide {
+  readonly lease: Lease;
+  /** All addresses of this node, of which nobody else can have one. */
+  readonly ips: readonly string[];
+  readonly underlay: Underlay;
+}
+
+/** The leases of other nodes, without those that cannot be used, or not beside each other. */
+export function readPeers(nodes: readonly Node[], network: Cidr, backend: Backend, own: OwnSide): Peers {
+  const candidates: Lease[] = [];
+  const unreadable = new Map<string, string>();
+  for (const node of nodes) {
+    const { name } = node.metadata;
+    if (name === own.lease.node) continue;
+    const read = readPeer(node, network, backend, own.underlay);
+    if (read.kind === 'lease') candidates.push(read.lease);
+    if (read.kind === 'refused') unreadable.set(name ?? '', read.why);
+  }
+  const { peers, refused } = settlePeers(own, candidates, backend);
+  return { peers, refused: new Map([...unreadable, ...refused]) };
+}
+
+function readPeer(node: Node, network: Cidr, backend: Backend, underlay: Underlay): LeaseReading {
+  const read = readLease(node, network, backend.type);
+  return read.kind === 'lease' ? backend.readPeer(read.lease, underlay) : read;
+}
+
 /**
  * Leaves out who claims what somebody else has. Of two Nodes with one range the older keeps it: a new Node, whatever it is called,
- * cannot draw the packets of another's pods to itself. What this node has itself, `ownIps` among it, nobody else can have.
+ * cannot draw the packets of another's pods to itself. What this node has itself nobody else can have.
  */
-export function settlePeers(own: Lease, ownIps: readonly string[], candidates: readonly Lease[]): Peers {
-  const ranges: { readonly range: Cidr; readonly owner: string }[] = [{ range: mustCidr(own.podCidr), owner: own.node }];
-  const macs = new Map([[own.vtepMac, own.node]]);
+export function settlePeers(own: Pick<OwnSide, 'lease' | 'ips'>, candidates: readonly Lease[], backend: Pick<Backend, 'identity'>): Peers {
+  const { lease } = own;
+  const ranges: { readonly range: Cidr; readonly owner: string }[] = [{ range: mustCidr(lease.podCidr), owner: lease.node }];
+  const owners = new Map([[backend.identity?.(lease.data), lease.node]]);
   const peers: Lease[] = [];
   const refused = new Map<string, string>();
   for (const peer of candidates.toSorted(byAge)) {
     const range = mustCidr(peer.podCidr);
     const owner = ranges.find((r) => cidrOverlaps(r.range, range))?.owner;
-    const sameMac = macs.get(peer.vtepMac);
-    if (ownIps.includes(peer.publicIp) || peer.publicIp === own.publicIp) {
+    const identity = backend.identity?.(peer.data);
+    const twin = identity === undefined ? undefined : owners.get(identity);
+    if (own.ips.includes(peer.publicIp) || peer.publicIp === lease.publicIp) {
       refused.set(peer.node, `its public-ip ${peer.publicIp} is this node's own`);
     } else if (owner !== undefined) {
       refused.set(peer.node, `its range ${range.text} is that of node "${owner}"`);
-    } else if (sameMac !== undefined) {
-      refused.set(peer.node, `its VtepMAC ${peer.vtepMac} is that of node "${sameMac}"`);
+    } else if (twin !== undefined) {
+      refused.set(peer.node, `its ${identity} is that of node "${twin}"`);
     } else {
       ranges.push({ range, owner: peer.node });
-      macs.set(peer.vtepMac, peer.node);
+      owners.set(identity, peer.node);
       peers.push(peer);
     }
   }

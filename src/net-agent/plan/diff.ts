@@ -1,109 +1,122 @@
 /** What must change so that the kernel holds the desired network: steps in the order in which they are safe. Pure. */
-import type { DesiredLink, DesiredNeighbour, DesiredNetwork, DesiredRoute } from './desired.ts';
-
-/** What the kernel holds, as far as it matters here. */
-export interface KernelState {
-  readonly links: readonly KernelLink[];
-  readonly addresses: readonly { readonly link: string; readonly ip: string; readonly prefix: number }[];
-  readonly routes: readonly KernelRoute[];
-  readonly neighbours: readonly DesiredNeighbour[];
-}
-
-export interface KernelLink {
-  readonly name: string;
-  readonly mac: string;
-  readonly mtu: number;
-  readonly up: boolean;
-  readonly kind: DesiredLink['kind'] | { readonly kind: 'other' };
-}
-
-export interface KernelRoute extends Omit<DesiredRoute, 'gateway'> {
-  readonly gateway: string | undefined;
-  /** RTPROT_*. */
-  readonly protocol: number;
-}
+import { familyOf } from '../../ip/ip.ts';
+import { changeableOptions } from '../../linux/netlink/link.ts';
+import type { DesiredLink, DesiredNeighbour, DesiredNetwork, DesiredRoute, KernelLink, KernelRoute, KernelState } from './network.ts';
 
 export type Step =
   | { readonly do: 'delete-link'; readonly name: string }
   | { readonly do: 'add-link'; readonly link: DesiredLink }
-  | {
-      readonly do: 'change-link';
-      readonly name: string;
-      readonly mac?: string;
-      readonly mtu?: number;
-      readonly up?: boolean;
-      readonly learning?: boolean;
-    }
+  | LinkChange
   | { readonly do: 'add-address' | 'delete-address'; readonly link: string; readonly ip: string; readonly prefix: number }
   | { readonly do: 'put-neighbour' | 'delete-neighbour'; readonly neighbour: DesiredNeighbour }
   | { readonly do: 'put-route'; readonly route: DesiredRoute }
   | { readonly do: 'delete-route'; readonly route: KernelRoute };
 
+/** Names only what differs. */
+export interface LinkChange {
+  readonly do: 'change-link';
+  readonly name: string;
+  readonly mac?: string;
+  readonly mtu?: number;
+  readonly up?: boolean;
+  readonly kind?: Pick<DesiredLink['kind'], 'kind'>;
+}
+
 /** The mark (RTPROT_*) on routes of this agent, free in /etc/iproute2/rt_protos. */
 export const routeProtocol = 70;
 const RTPROT_KERNEL = 2;
 
-export function diff(desired: DesiredNetwork, state: KernelState): Step[] {
-  // The kernel drops a link's routes and neighbours when it goes down, and its addresses only when it is deleted: what is listed of
-  // a link that is made anew or comes up does not count.
-  const made = new Set<string>();
-  const fresh = new Set<string>();
-  const links: Step[] = [];
-  for (const want of desired.links) {
-    const has = state.links.find((l) => l.name === want.name);
-    if (!has || !sameKind(has.kind, want.kind)) {
-      if (has) links.push({ do: 'delete-link', name: want.name });
-      links.push({ do: 'add-link', link: want });
-      made.add(want.name);
-      fresh.add(want.name);
-      continue;
-    }
-    const learning = want.kind.kind === 'vxlan' && has.kind.kind === 'vxlan' && has.kind.learning !== want.kind.learning;
-    if (has.mac !== want.mac || has.mtu !== want.mtu || !has.up || learning) {
-      links.push({
-        do: 'change-link',
-        name: want.name,
-        ...(has.mac !== want.mac ? { mac: want.mac } : {}),
-        ...(has.mtu !== want.mtu ? { mtu: want.mtu } : {}),
-        ...(has.up ? {} : { up: true }),
-        ...(learning && want.kind.kind === 'vxlan' ? { learning: want.kind.learning } : {}),
-      });
-      if (!has.up) fresh.add(want.name);
-    }
-  }
+export function diff(desired: DesiredNetwork, kernel: KernelState): Step[] {
+  const state = ofFamily(desired, kernel);
+  const links = desired.links.map((want) =>
+    linkSteps(
+      state.links.find((l) => l.name === want.name),
+      want,
+    ),
+  );
+  const left = afterwards(state, links.flat());
   // Stale routes go before the neighbours they use, new ones come after them: no packet meets half an entry.
   return [
-    ...links,
-    ...addressSteps(desired, state, made),
+    ...links.flat(),
+    ...addressSteps(desired, left),
     ...staleRoutes(desired, state),
-    ...neighbourSteps(desired, state, fresh),
-    ...missingRoutes(desired, state, fresh),
+    ...neighbourSteps(desired, left),
+    ...missingRoutes(desired, left),
   ];
 }
 
-function addressSteps(desired: DesiredNetwork, state: KernelState, made: ReadonlySet<string>): Step[] {
-  const steps: Step[] = [];
-  for (const { name, address } of desired.links) {
-    const has = made.has(name) ? [] : state.addresses.filter((a) => a.link === name && !a.ip.includes(':'));
-    for (const a of has) if (a.ip !== address.ip || a.prefix !== address.prefix) steps.push({ do: 'delete-address', ...a });
-    if (!has.some((a) => a.ip === address.ip && a.prefix === address.prefix)) steps.push({ do: 'add-address', link: name, ...address });
-  }
-  return steps;
+/** The other family's addresses, routes and neighbours are nobody's business here. */
+function ofFamily({ family }: DesiredNetwork, state: KernelState): KernelState {
+  return {
+    links: state.links,
+    addresses: state.addresses.filter((a) => familyOf(a.ip) === family),
+    routes: state.routes.filter((r) => familyOf(r.dst) === family),
+    neighbours: state.neighbours.filter((n) => familyOf(n.ip) === family),
+  };
 }
 
-/** Routes of ours that nobody wants, and any on a VXLAN device but the kernel's own: flannel's, from before. One that went with its link is deleted already. */
+function linkSteps(has: KernelLink | undefined, want: DesiredLink): Step[] {
+  if (!has) return [{ do: 'add-link', link: want }];
+  const options = differingOptions(has.kind, want.kind);
+  const isSame = has.kind.kind === want.kind.kind && has.parent === want.parent && options.every(([name]) => changeableOptions.has(name));
+  if (!isSame)
+    return [
+      { do: 'delete-link', name: want.name },
+      { do: 'add-link', link: want },
+    ];
+  const change = {
+    ...(has.mac !== want.mac ? { mac: want.mac } : {}),
+    ...(has.mtu !== want.mtu ? { mtu: want.mtu } : {}),
+    ...(has.up ? {} : { up: true }),
+    ...(options.length > 0 ? { kind: { kind: want.kind.kind, ...Object.fromEntries(options) } } : {}),
+  };
+  return Object.keys(change).length > 0 ? [{ do: 'change-link', name: want.name, ...change }] : [];
+}
+
+function differingOptions(has: object, want: object): [string, unknown][] {
+  const before = new Map<string, unknown>(Object.entries(has));
+  return Object.entries(want).filter(([name, value]) => before.get(name) !== value);
+}
+
+/** What is left after steps on links: the kernel drops a link's routes and neighbours while it is down, and its addresses when it is deleted. */
+function afterwards(state: KernelState, steps: readonly Step[]): KernelState {
+  const made = new Set(steps.map((s) => (s.do === 'add-link' ? s.link.name : undefined)));
+  const raised = new Set(steps.map((s) => (s.do === 'change-link' && s.up ? s.name : undefined)));
+  const stayed = ({ link }: { readonly link: string }): boolean => !made.has(link) && !raised.has(link);
+  return {
+    links: state.links,
+    addresses: state.addresses.filter((a) => !made.has(a.link)),
+    routes: state.routes.filter(stayed),
+    neighbours: state.neighbours.filter(stayed),
+  };
+}
+
+function addressSteps(desired: DesiredNetwork, state: KernelState): Step[] {
+  return desired.links.flatMap(({ name, address }): Step[] => {
+    const has = state.addresses.filter((a) => a.link === name);
+    const others = has.filter((a) => a.ip !== address.ip || a.prefix !== address.prefix);
+    return [
+      ...others.map((a): Step => ({ do: 'delete-address', ...a })),
+      ...(others.length === has.length ? [{ do: 'add-address', link: name, ...address } as const] : []),
+    ];
+  });
+}
+
+/**
+ * Routes of ours that nobody wants, and any on an exclusive link but the kernel's own: flannel's, from before. One that went with its link
+ * counts as deleted already.
+ */
 function staleRoutes(desired: DesiredNetwork, state: KernelState): Step[] {
-  const vxlans = new Set(desired.links.filter((l) => l.kind.kind === 'vxlan').map((l) => l.name));
+  const exclusive = exclusiveLinks(desired);
   const wanted = new Map(desired.routes.map((r) => [r.dst, r]));
   return state.routes
-    .filter((r) => !r.dst.includes(':'))
-    .filter((r) => r.protocol === routeProtocol || (vxlans.has(r.link) && r.protocol !== RTPROT_KERNEL))
+    .filter((r) => r.protocol === routeProtocol || (exclusive.has(r.link) && r.protocol !== RTPROT_KERNEL))
     .filter((r) => wanted.get(r.dst)?.link !== r.link)
     .map((route) => ({ do: 'delete-route', route }));
 }
 
-function missingRoutes(desired: DesiredNetwork, state: KernelState, fresh: ReadonlySet<string>): Step[] {
-  const has = new Map(state.routes.filter((r) => !fresh.has(r.link)).map((r) => [`${r.dst} ${r.link}`, r]));
+function missingRoutes(desired: DesiredNetwork, state: KernelState): Step[] {
+  const has = new Map(state.routes.map((r) => [`${r.dst} ${r.link}`, r]));
   return desired.routes
     .filter((want) => {
       const r = has.get(`${want.dst} ${want.link}`);
@@ -112,12 +125,12 @@ function missingRoutes(desired: DesiredNetwork, state: KernelState, fresh: Reado
     .map((route) => ({ do: 'put-route', route }));
 }
 
-function neighbourSteps(desired: DesiredNetwork, state: KernelState, fresh: ReadonlySet<string>): Step[] {
-  const managed = new Set(desired.links.filter((l) => l.kind.kind === 'vxlan').map((l) => l.name));
+function neighbourSteps(desired: DesiredNetwork, state: KernelState): Step[] {
+  const exclusive = exclusiveLinks(desired);
   const id = (n: DesiredNeighbour): string => `${n.kind} ${n.link} ${n.ip} ${n.mac}`;
   // A neighbour is found by its address, a forwarding entry by its MAC: those are taken over, not added beside.
   const slot = (n: DesiredNeighbour): string => `${n.kind} ${n.link} ${n.kind === 'fdb' ? n.mac : n.ip}`;
-  const has = state.neighbours.filter((n) => managed.has(n.link) && !fresh.has(n.link) && !n.ip.includes(':'));
+  const has = state.neighbours.filter((n) => exclusive.has(n.link));
   const known = new Set(has.map(id));
   const wantedSlots = new Set(desired.neighbours.map(slot));
   return [
@@ -126,9 +139,6 @@ function neighbourSteps(desired: DesiredNetwork, state: KernelState, fresh: Read
   ];
 }
 
-function sameKind(has: KernelLink['kind'], want: DesiredLink['kind']): boolean {
-  if (has.kind === 'vxlan' && want.kind === 'vxlan') {
-    return has.vni === want.vni && has.port === want.port && has.local === want.local && has.parent === want.parent;
-  }
-  return has.kind === want.kind;
+function exclusiveLinks({ links }: DesiredNetwork): ReadonlySet<string> {
+  return new Set(links.filter((l) => l.exclusive).map((l) => l.name));
 }

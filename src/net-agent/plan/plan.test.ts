@@ -1,33 +1,36 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { mustCidr } from '../../ip/ip.ts';
 import { printTable } from '../../linux/nftables/print.ts';
 import { trace } from '../../linux/nftables/trace.ts';
-import { FakeNetworkKernel } from '../apply/fake-network-kernel.ts';
+import type { PlanInput } from '../backend/backend.ts';
+import { type VxlanData, vxlan } from '../backend/vxlan/vxlan.ts';
 import type { Lease } from '../lease/lease.ts';
-import { type DesiredNetwork, type PlanInput, plan } from './desired.ts';
+import { FakeNetworkKernel } from '../testing/fake-network-kernel.ts';
+import { plan } from './desired.ts';
 import { diff, routeProtocol } from './diff.ts';
+import type { DesiredNetwork } from './network.ts';
 import { planRules, type RulesInput } from './rules.ts';
 
-function lease(n: number, change: Partial<Lease> = {}): Lease {
+function lease(n: number, change: Partial<Lease<VxlanData>> = {}): Lease<VxlanData> {
   return {
     node: `node${n}`,
     podCidr: `10.244.${n}.0/24`,
     publicIp: `192.168.120.${10 + n}`,
-    vni: 1,
-    vtepMac: `02:00:00:00:00:0${n}`,
+    type: 'vxlan',
+    data: { VNI: 1, VtepMAC: `02:00:00:00:00:0${n}` },
     since: '',
     ...change,
   };
 }
 
-const input: PlanInput = {
+const input: PlanInput<VxlanData> = {
   own: lease(1),
   peers: [lease(2), lease(3)],
   underlay: { name: 'eth0', mtu: 1500, ip: '192.168.120.11', prefix: 24 },
-  port: 8472,
-  mtu: undefined,
-  directRouting: false,
 };
+const backend = vxlan({ Type: 'vxlan' });
+const direct = vxlan({ Type: 'vxlan', DirectRouting: true });
 
 async function settle(kernel: FakeNetworkKernel, desired: DesiredNetwork): Promise<string[]> {
   const steps = diff(desired, await kernel.read());
@@ -39,13 +42,13 @@ async function settle(kernel: FakeNetworkKernel, desired: DesiredNetwork): Promi
 async function settled(): Promise<FakeNetworkKernel> {
   const kernel = new FakeNetworkKernel();
   kernel.state.links.push({ name: 'eth0', mac: '02:00:00:00:01:01', mtu: 1500, up: true, kind: { kind: 'other' } });
-  await settle(kernel, plan(input));
+  await settle(kernel, plan(backend, input));
   return kernel;
 }
 
 describe('plan()', () => {
   it('makes a route, a neighbour and a forwarding entry per peer', () => {
-    const { routes, neighbours } = plan(input);
+    const { routes, neighbours } = plan(backend, input);
     assert.deepEqual(routes[0], { dst: '10.244.2.0/24', link: 'flannel.1', gateway: '10.244.2.0', onlink: true });
     assert.deepEqual(neighbours.slice(0, 2), [
       { kind: 'neighbour', link: 'flannel.1', ip: '10.244.2.0', mac: '02:00:00:00:00:02' },
@@ -56,17 +59,17 @@ describe('plan()', () => {
 
   it('leaves room for the outer headers, unless it is told the MTU', () => {
     assert.deepEqual(
-      plan(input).links.map((l) => l.mtu),
+      plan(backend, input).links.map((l) => l.mtu),
       [1450, 1450],
     );
     assert.deepEqual(
-      plan({ ...input, mtu: 1400 }).links.map((l) => l.mtu),
+      plan(vxlan({ Type: 'vxlan', MTU: 1400 }), input).links.map((l) => l.mtu),
       [1400, 1400],
     );
   });
 
   it('reaches nodes on the same link directly when it may', () => {
-    const { routes, neighbours } = plan({ ...input, directRouting: true, peers: [lease(2), lease(3, { publicIp: '172.16.0.3' })] });
+    const { routes, neighbours } = plan(direct, { ...input, peers: [lease(2), lease(3, { publicIp: '172.16.0.3' })] });
     assert.deepEqual(routes[0], { dst: '10.244.2.0/24', link: 'eth0', gateway: '192.168.120.12', onlink: false });
     assert.equal(routes[1]?.link, 'flannel.1');
     assert.equal(neighbours.length, 2);
@@ -154,12 +157,14 @@ describe('diff()', () => {
       (k) => k.state.routes.push({ dst: '10.244.9.0/24', link: 'eth0', gateway: '192.168.120.19', onlink: false, protocol: routeProtocol }),
       ['delete-route'],
     ],
-    ...(['vni', 'port', 'local', 'parent'] as const).map(
-      (field): Damage => [
-        `another ${field}, as after a change of the configuration`,
+    ...[{ vni: 7 }, { port: 7 }, { local: '192.0.2.7' }, { parent: 'eth7' }].map(
+      ({ parent, ...kind }: { parent?: string }): Damage => [
+        `another ${Object.keys(kind)[0] ?? 'parent'}, as after a change of the configuration`,
         (k) => {
-          const other = field === 'vni' || field === 'port' ? 7 : field === 'local' ? '192.0.2.7' : 'eth7';
-          k.state.links = k.state.links.map((l) => (l.kind.kind === 'vxlan' ? { ...l, kind: { ...l.kind, [field]: other } } : l));
+          k.state.links = k.state.links.map((l) => {
+            if (l.kind.kind !== 'vxlan') return l;
+            return { ...l, kind: { ...l.kind, ...kind }, ...(parent === undefined ? {} : { parent }) };
+          });
         },
         ['delete-link', 'add-link', 'add-address', ...Array(4).fill('put-neighbour'), 'put-route', 'put-route'],
       ],
@@ -190,32 +195,32 @@ describe('diff()', () => {
     it(`repairs: ${what}`, async () => {
       const kernel = await settled();
       damage(kernel);
-      assert.deepEqual(await settle(kernel, plan(input)), steps);
+      assert.deepEqual(await settle(kernel, plan(backend, input)), steps);
     });
   }
 
   it('changes of a link what differs, and nothing else', async () => {
     const kernel = await settled();
     kernel.setDown('cni0');
-    assert.deepEqual(diff(plan(input), await kernel.read()), [{ do: 'change-link', name: 'cni0', up: true }]);
+    assert.deepEqual(diff(plan(backend, input), await kernel.read()), [{ do: 'change-link', name: 'cni0', up: true }]);
     kernel.state.links = kernel.state.links.map((l) => {
       if (l.kind.kind === 'vxlan') return { ...l, kind: { ...l.kind, learning: true } };
       return l.name === 'cni0' ? { ...l, up: true, mtu: 1280, mac: '02:00:00:00:00:99' } : l;
     });
-    assert.deepEqual(diff(plan(input), await kernel.read()), [
-      { do: 'change-link', name: 'flannel.1', learning: false },
+    assert.deepEqual(diff(plan(backend, input), await kernel.read()), [
+      { do: 'change-link', name: 'flannel.1', kind: { kind: 'vxlan', learning: false } },
       { do: 'change-link', name: 'cni0', mac: '0a:58:0a:f4:01:01', mtu: 1450 },
     ]);
   });
 
   it('takes a route, a neighbour and a forwarding entry away with the node', async () => {
-    const steps = await settle(await settled(), plan({ ...input, peers: [lease(2)] }));
+    const steps = await settle(await settled(), plan(backend, { ...input, peers: [lease(2)] }));
     assert.deepEqual(steps, ['delete-route', 'delete-neighbour', 'delete-neighbour']);
   });
 
   it('drops the forwarding entry of the old MAC when a node comes back with a new one', async () => {
     const kernel = await settled();
-    await settle(kernel, plan({ ...input, peers: [lease(2, { vtepMac: '02:00:00:00:00:77' }), lease(3)] }));
+    await settle(kernel, plan(backend, { ...input, peers: [lease(2, { data: { VNI: 1, VtepMAC: '02:00:00:00:00:77' } }), lease(3)] }));
     assert.deepEqual(
       kernel.state.neighbours.filter((n) => n.ip.endsWith('12')).map((n) => n.mac),
       ['02:00:00:00:00:77'],
@@ -224,13 +229,13 @@ describe('diff()', () => {
 
   it('follows a node that changed its address', async () => {
     const kernel = await settled();
-    const steps = await settle(kernel, plan({ ...input, peers: [lease(2, { publicIp: '192.168.120.99' }), lease(3)] }));
+    const steps = await settle(kernel, plan(backend, { ...input, peers: [lease(2, { publicIp: '192.168.120.99' }), lease(3)] }));
     assert.deepEqual(steps, ['put-neighbour']);
   });
 
   it('moves all routes when it switches to direct routing', async () => {
     const kernel = await settled();
-    const steps = await settle(kernel, plan({ ...input, directRouting: true }));
+    const steps = await settle(kernel, plan(direct, input));
     assert.deepEqual(
       steps.filter((s) => s.endsWith('route')),
       ['delete-route', 'delete-route', 'put-route', 'put-route'],
@@ -244,11 +249,10 @@ describe('diff()', () => {
 
 describe('planRules()', () => {
   const rules: RulesInput = {
-    network: '10.244.0.0/16',
+    network: mustCidr('10.244.0.0/16'),
     podCidr: '10.244.1.0/24',
     masquerade: true,
-    underlayIp: '192.168.120.11',
-    port: 8472,
+    chains: plan(backend, input).chains,
   };
 
   const packets: readonly [what: string, from: string, to: string, mark: number, masqueraded: boolean][] = [

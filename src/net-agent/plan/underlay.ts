@@ -1,7 +1,7 @@
 /** Which of a node's addresses the other nodes send to. Pure, but for the look at routes. */
 import type { Node } from '../../api/schema/types.ts';
 import { familyOf, isIp } from '../../ip/ip.ts';
-import type { Underlay } from './desired.ts';
+import type { Underlay } from './network.ts';
 
 /** As flannel's flags of these names. */
 export interface UnderlayWish {

@@ -1,6 +1,9 @@
 /** A kernel's network in memory, with the kernel's side effects that matter: a link takes its addresses, routes and neighbours along. */
-import { type KernelState, routeProtocol, type Step } from '../plan/diff.ts';
-import type { NetworkKernel } from './network-kernel.ts';
+
+import type { NetworkKernel } from '../apply/network-kernel.ts';
+import { type LinkChange, routeProtocol, type Step } from '../plan/diff.ts';
+import type { DesiredLink, DesiredNeighbour, KernelLink, KernelState } from '../plan/network.ts';
+import type { Machine } from '../plan/underlay.ts';
 
 type Mutable<T> = { -readonly [K in keyof T]: T[K] extends readonly (infer E)[] ? E[] : T[K] };
 
@@ -18,6 +21,17 @@ export class FakeNetworkKernel implements NetworkKernel {
 
   setSysctls(sysctls: Readonly<Record<string, string>>): void {
     for (const [name, value] of Object.entries(sysctls)) this.sysctls.set(name, value);
+  }
+
+  async machine(): Promise<Machine> {
+    const addresses = this.state.addresses.flatMap(({ link, ip, prefix }) =>
+      this.state.links.filter((l) => l.name === link).map(({ name, mtu }) => ({ name, mtu, ip, prefix })),
+    );
+    return { addresses, sourceTo: async () => undefined, sourceToWorld: async () => undefined };
+  }
+
+  async indexes(names: ReadonlySet<string>): Promise<ReadonlySet<number>> {
+    return new Set(this.state.links.flatMap(({ name }, at) => (names.has(name) ? [at + 1] : [])));
   }
 
   deleteLink(name: string): void {
@@ -45,36 +59,24 @@ export class FakeNetworkKernel implements NetworkKernel {
         this.deleteLink(step.name);
         break;
       case 'add-link':
-        if (state.links.some((l) => l.name === step.link.name)) throw new Error(`EEXIST: link "${step.link.name}"`);
-        state.links.push({ name: step.link.name, mac: step.link.mac, mtu: step.link.mtu, up: true, kind: step.link.kind });
+        this.#addLink(step.link);
         break;
-      case 'change-link': {
-        const { do: _, name, learning, ...change } = step;
-        state.links = state.links.map((l) => {
-          if (l.name !== name) return l;
-          const kind = l.kind.kind === 'vxlan' && learning !== undefined ? { ...l.kind, learning } : l.kind;
-          return { ...l, ...change, kind };
-        });
+      case 'change-link':
+        this.#changeLink(step);
         break;
-      }
       case 'add-address':
-        this.#need(step.link);
-        if (state.addresses.some((a) => a.link === step.link && a.ip === step.ip && a.prefix === step.prefix))
-          throw new Error('EEXIST: address');
-        state.addresses.push({ link: step.link, ip: step.ip, prefix: step.prefix });
+        this.#addAddress(step);
         break;
       case 'delete-address':
         state.addresses = state.addresses.filter((a) => a.link !== step.link || a.ip !== step.ip || a.prefix !== step.prefix);
         break;
       case 'put-neighbour':
-      case 'delete-neighbour': {
-        const { neighbour: n } = step;
-        this.#need(n.link);
-        const slot = n.kind === 'fdb' ? 'mac' : 'ip';
-        state.neighbours = state.neighbours.filter((x) => x.kind !== n.kind || x.link !== n.link || x[slot] !== n[slot]);
-        if (step.do === 'put-neighbour') state.neighbours.push(n);
+        this.#dropNeighbour(step.neighbour);
+        state.neighbours.push(step.neighbour);
         break;
-      }
+      case 'delete-neighbour':
+        this.#dropNeighbour(step.neighbour);
+        break;
       case 'put-route':
         this.#need(step.route.link);
         state.routes = state.routes.filter((r) => r.dst !== step.route.dst);
@@ -84,6 +86,30 @@ export class FakeNetworkKernel implements NetworkKernel {
         state.routes = state.routes.filter((r) => r.dst !== step.route.dst || r.link !== step.route.link);
         break;
     }
+  }
+
+  #addLink({ name, mac, mtu, kind, parent }: DesiredLink): void {
+    if (this.state.links.some((l) => l.name === name)) throw new Error(`EEXIST: link "${name}"`);
+    if (parent !== undefined) this.#need(parent);
+    this.state.links.push({ name, mac, mtu, up: true, kind, ...(parent === undefined ? {} : { parent }) });
+  }
+
+  #changeLink({ do: _, name, kind, ...change }: LinkChange): void {
+    this.state.links = this.state.links.map((l) =>
+      l.name === name ? { ...l, ...change, kind: { ...l.kind, ...kind } as KernelLink['kind'] } : l,
+    );
+  }
+
+  #addAddress({ link, ip, prefix }: KernelState['addresses'][number]): void {
+    this.#need(link);
+    if (this.state.addresses.some((a) => a.link === link && a.ip === ip && a.prefix === prefix)) throw new Error('EEXIST: address');
+    this.state.addresses.push({ link, ip, prefix });
+  }
+
+  #dropNeighbour(n: DesiredNeighbour): void {
+    this.#need(n.link);
+    const slot = n.kind === 'fdb' ? 'mac' : 'ip';
+    this.state.neighbours = this.state.neighbours.filter((x) => x.kind !== n.kind || x.link !== n.link || x[slot] !== n[slot]);
   }
 
   #need(link: string): void {

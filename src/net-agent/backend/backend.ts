@@ -1,0 +1,51 @@
+/**
+ * How packets of pods get from node to node: a backend, as flannel calls it. One is a folder, and a line in backends.ts; conformance.ts has what
+ * each must keep. All of it is pure: what a backend wants of the kernel is data, which plan/diff.ts compares and apply/ brings about.
+ */
+import type { Family } from '../../ip/ip.ts';
+import type { Lease, LeaseReading } from '../lease/lease.ts';
+import type { DesiredNetwork, KernelLink, Underlay } from '../plan/network.ts';
+
+/** `Backend` of flannel's net-conf.json, with flannel's own names. */
+export interface BackendConfig {
+  readonly Type: string;
+  readonly [option: string]: unknown;
+}
+
+/** This node, when it decides what it tells to others. */
+export interface OwnNode {
+  readonly family: Family;
+  /** What it told before, as its Node has it. */
+  readonly told: unknown;
+  readonly links: readonly KernelLink[];
+  readonly publicIp: string;
+  readonly underlay: Underlay;
+  /** A random MAC of its own. */
+  randomMac(): string;
+}
+
+export interface PlanInput<Data = unknown> {
+  readonly own: Lease<Data>;
+  /** Of other nodes, none of which claims what another has (lease/peers.ts). */
+  readonly peers: readonly Lease<Data>[];
+  readonly underlay: Underlay;
+}
+
+/** What a backend adds to the pod network of a node. */
+export interface BackendPlan extends Omit<DesiredNetwork, 'family'> {
+  /** Of the pods' links. */
+  readonly mtu: number;
+}
+
+/** `Data` is flannel's backend data: what each node tells to the others beside its address. */
+export interface Backend<Data = unknown> {
+  /** Flannel's name for it: `Backend.Type` of net-conf.json, and in the annotation backend-type. */
+  readonly type: string;
+  /** What this node tells. Asked once; what it told before should stay true, so that nobody's entries become wrong. Throws BAD_CONFIG. */
+  leaseData(own: OwnNode): Data;
+  /** Looks whether packets can be sent to another node. */
+  readPeer(lease: Lease, underlay: Underlay): LeaseReading<Data>;
+  /** What no two nodes can have in common, in words: `VtepMAC 02:00:00:00:00:01`. */
+  identity?(data: Data): string;
+  plan(input: PlanInput<Data>): BackendPlan;
+}

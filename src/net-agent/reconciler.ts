@@ -1,0 +1,212 @@
+/** One pass of the agent: reads leases and kernel, plans, takes the steps that are missing, and tells Node and runtime. */
+import { nodes } from '../api/resource-types.ts';
+import type { Node } from '../api/schema/types.ts';
+import type { Client } from '../client/client.ts';
+import type { Clock } from '../clock/clock.ts';
+import { timestamp } from '../clock/timestamp.ts';
+import { KnownError } from '../errors/known-error.ts';
+import { type Cidr, familyOf, mustCidr } from '../ip/ip.ts';
+import type { Exec } from '../linux/exec.ts';
+import { syncTable } from '../linux/nftables/sync-table.ts';
+import type { Nftables } from '../linux/nftables/table.ts';
+import type { Log } from '../observability/log.ts';
+import { ensureForwardAccept } from './apply/forward-accept.ts';
+import type { NetworkKernel } from './apply/network-kernel.ts';
+import type { Backend } from './backend/backend.ts';
+import { Complaints } from './complaints.ts';
+import { backendDataOf, type Lease, nodePatch, podCidrOf, publicIpOverwrite } from './lease/lease.ts';
+import { type OwnSide, readPeers } from './lease/peers.ts';
+import { bridgeName, plan } from './plan/desired.ts';
+import { diff } from './plan/diff.ts';
+import type { DesiredNetwork, KernelLink, KernelState, Underlay } from './plan/network.ts';
+import { planRules } from './plan/rules.ts';
+import { chooseUnderlay, type Machine, type UnderlayWish } from './plan/underlay.ts';
+import { renderSubnetEnv, writeSubnetEnv } from './subnet-env.ts';
+
+/** What pods are attached to on this node. */
+export interface PodNetwork {
+  readonly podCidr: string;
+  readonly gateway: string;
+  readonly bridge: string;
+  readonly mtu: number;
+}
+
+export interface ReconcilerOptions {
+  readonly nodeName: string;
+  readonly network: Cidr;
+  readonly backend: Backend;
+  /** How to find the node's link to the other nodes, when the Node's InternalIP is not it. */
+  readonly underlay?: UnderlayWish;
+  /** Host of the API server: how it is reached says which link it is while the Node has no address. */
+  readonly apiServer?: string;
+  /** Give what leaves the pod network the node's address. */
+  readonly masquerade: boolean;
+  /** Where subnet.env goes: `/run/flannel`. */
+  readonly runDir: string;
+  /** Called when pods can be attached, and again whenever the network changed or its bridge was made anew. */
+  readonly onNetwork?: (network: PodNetwork) => Promise<void> | void;
+}
+
+/** All that a pass touches. */
+export interface ReconcilerTools {
+  readonly client: Pick<Client, 'patch'>;
+  readonly nodes: { list(): readonly Node[] };
+  readonly kernel: NetworkKernel;
+  readonly nft: Nftables;
+  readonly exec: Exec;
+  readonly randomMac: () => string;
+  readonly clock: Pick<Clock, 'now' | 'monotonic'>;
+  readonly log: Log;
+  readonly signal: AbortSignal;
+}
+
+const forwardingMs = 60_000;
+
+export class Reconciler {
+  readonly #options: ReconcilerOptions;
+  readonly #tools: ReconcilerTools;
+  readonly #refusals: Complaints;
+  /** The backend's data as this node told it last. */
+  #data: unknown;
+  #told = '';
+  #waiting = '';
+  #nextForwarding = Number.NEGATIVE_INFINITY;
+  #isReady = false;
+  #watched: ReadonlySet<number> = new Set();
+
+  constructor(options: ReconcilerOptions, tools: ReconcilerTools) {
+    this.#options = options;
+    this.#tools = tools;
+    this.#refusals = new Complaints(tools.log);
+  }
+
+  /** Whether everything was in place once. */
+  get isReady(): boolean {
+    return this.#isReady;
+  }
+
+  /** Indexes of the links whose changes matter. */
+  get watched(): ReadonlySet<number> {
+    return this.#watched;
+  }
+
+  /** Throws what keeps the network from being complete; it is tried again from the beginning. */
+  async reconcile(): Promise<void> {
+    const { log } = this.#tools;
+    const { nodeName, network } = this.#options;
+    const all = this.#tools.nodes.list();
+    const node = all.find((n) => n.metadata.name === nodeName);
+    const podCidr = node && podCidrOf(node, network.family);
+    if (!node || podCidr === undefined) {
+      this.#wait(node ? 'Waiting for the podCIDR of the Node' : `Waiting for Node "${nodeName}"`);
+      return;
+    }
+    this.#waiting = '';
+    const state = await this.#tools.kernel.read();
+    const own = await this.#own(node, podCidr, state.links);
+    const { peers, refused } = readPeers(all, network, this.#options.backend, own);
+    this.#refusals.are(new Map([...refused].map(([name, why]) => [name, `Left out node "${name}": ${why}`])));
+    const desired = plan(this.#options.backend, { own: own.lease, peers, underlay: own.underlay });
+    await this.#takeSteps(desired, state, own.underlay);
+    const mtu = await this.#bringAbout(desired, podCidr);
+    await this.#patchNode(node, own.lease);
+    if (!this.#isReady) log.info('The pod network is up', { podCidr, mtu, publicIp: own.lease.publicIp, ...Object(own.lease.data) });
+    this.#isReady = true;
+  }
+
+  #wait(what: string): void {
+    if (what !== this.#waiting) this.#tools.log.info(what);
+    this.#waiting = what;
+  }
+
+  /** This node as the others shall see it. */
+  async #own(node: Node, podCidr: string, links: readonly KernelLink[]): Promise<OwnSide> {
+    const { kernel, randomMac } = this.#tools;
+    const { nodeName, network, backend, underlay: wish = {}, apiServer } = this.#options;
+    const { family } = network;
+    const machine = await kernel.machine();
+    const underlay = (await chooseUnderlay(wish, node, apiServer, machine)) ?? noUnderlay(wish, machine);
+    const range = rangeInside(podCidr, network);
+    const wished = wish.publicIp !== undefined && familyOf(wish.publicIp) === family ? wish.publicIp : undefined;
+    const publicIp = publicIpOverwrite(node, family) ?? wished ?? underlay.ip;
+    const told = this.#data ?? backendDataOf(node, family);
+    this.#data = backend.leaseData({ family, told, links, publicIp, underlay, randomMac });
+    const since = node.metadata.creationTimestamp ?? '';
+    const lease: Lease = { node: nodeName, podCidr: range.text, publicIp, type: backend.type, data: this.#data, since };
+    return { lease, ips: machine.addresses.map((a) => a.ip), underlay };
+  }
+
+  /** Makes rules and files so, and tells who attaches pods. Gives the pods' MTU. */
+  async #bringAbout(desired: DesiredNetwork, podCidr: string): Promise<number> {
+    const { nft, log } = this.#tools;
+    const { network, masquerade, runDir } = this.#options;
+    const rules = planRules({ network, podCidr, masquerade, chains: desired.chains });
+    if (await syncTable(nft, rules)) log.debug('Wrote the rules of the pod network');
+    await this.#openForwarding();
+    const podNetwork = podNetworkOf(desired);
+    await this.#tell(podNetwork);
+    const { mtu } = podNetwork;
+    writeSubnetEnv(runDir, renderSubnetEnv({ network: network.text, podCidr, mtu, masquerade }));
+    return mtu;
+  }
+
+  async #takeSteps(desired: DesiredNetwork, state: KernelState, underlay: Underlay): Promise<void> {
+    const { kernel, log } = this.#tools;
+    const steps = diff(desired, state);
+    if (steps.length > 0) {
+      const what = Object.entries(Object.groupBy(steps, (s) => s.do)).map(([kind, list]) => `${list?.length} ${kind}`);
+      log.info(`Changing the pod network: ${what.join(', ')}`);
+      // Pods' links must be put into a new bridge again, whatever goes wrong until it is told.
+      if (steps.some((s) => s.do === 'add-link' && s.link.name === bridgeName)) this.#told = '';
+      await kernel.take(steps);
+    }
+    kernel.setSysctls(desired.sysctls);
+    this.#watched = await kernel.indexes(new Set([underlay.name, ...desired.links.map((l) => l.name)]));
+  }
+
+  /** Starts a process, so not with every pass. */
+  async #openForwarding(): Promise<void> {
+    const { clock, exec, log } = this.#tools;
+    if (clock.monotonic() < this.#nextForwarding) return;
+    if (await ensureForwardAccept(exec, this.#options.network.text))
+      log.info('Let pod packets through the FORWARD chain, which drops by policy');
+    this.#nextForwarding = clock.monotonic() + forwardingMs;
+  }
+
+  async #tell(network: PodNetwork): Promise<void> {
+    const text = JSON.stringify(network);
+    if (text === this.#told) return;
+    this.#told = '';
+    await this.#options.onNetwork?.(network);
+    this.#told = text;
+  }
+
+  async #patchNode(node: Node, lease: Lease): Promise<void> {
+    const { client, clock, signal } = this.#tools;
+    const patch = nodePatch(node, lease, timestamp(clock.now()));
+    if (patch) await client.patch(nodes, this.#options.nodeName, patch, { kind: 'strategic', subresource: 'status', signal });
+  }
+}
+
+function noUnderlay(wish: UnderlayWish, { addresses }: Machine): Underlay {
+  const why =
+    Object.keys(wish).length > 0 ? 'none is as it was asked for' : "no link has the Node's InternalIP, and there is no default route";
+  throw new KnownError('NETWORK_NOT_READY', `Cannot find the link to the other nodes: ${why}`, {
+    hint: `The links have ${addresses.map((a) => `${a.ip} (${a.name})`).join(', ') || 'no addresses'}; see --iface`,
+  });
+}
+
+function rangeInside(podCidr: string, network: Cidr): Cidr {
+  const range = mustCidr(podCidr);
+  if (range.first >= network.first && range.last <= network.last) return range;
+  throw new KnownError('BAD_CONFIG', `Cannot use podCIDR ${podCidr} of this Node: it is not inside ${network.text}`, {
+    hint: "The controller manager's --cluster-cidr and the agent's must be the same",
+  });
+}
+
+function podNetworkOf({ links }: DesiredNetwork): PodNetwork {
+  const bridge = links.find((l) => l.name === bridgeName);
+  if (!bridge) throw new Error(`a plan without ${bridgeName}`);
+  const { address, name, mtu } = bridge;
+  return { podCidr: mustCidr(`${address.ip}/${address.prefix}`).text, gateway: address.ip, bridge: name, mtu };
+}
