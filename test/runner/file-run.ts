@@ -59,14 +59,14 @@ export class FileRun {
     setTimeout(() => this.#end('SIGKILL'), this.#limits.grace).unref();
   }
 
-  async run(flags: readonly string[]): Promise<FileResult> {
+  async run(flags: readonly string[], added: NodeJS.ProcessEnv = {}): Promise<FileResult> {
     const reporter = [`--test-reporter=${new URL('./events-reporter.ts', import.meta.url).pathname}`, '--test-reporter-destination=stdout'];
     const { NODE_TEST_CONTEXT: _, ...env } = process.env;
     // A process group of its own, so that what it started ends with it.
     const child = spawn(process.execPath, [...reporter, ...flags, this.file], {
       stdio: ['ignore', 'pipe', 'pipe', 'pipe'],
       detached: true,
-      env,
+      env: { ...env, ...added },
     });
     this.#end = (signal) => {
       try {
