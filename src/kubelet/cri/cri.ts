@@ -3,6 +3,8 @@ import type * as m from './messages.ts';
 
 export interface Cri {
   version(): Promise<m.VersionResponse>;
+  /** Throws UNIMPLEMENTED at runtimes older than CRI 1.28. */
+  runtimeConfig(): Promise<m.RuntimeConfigResponse>;
   status(): Promise<m.StatusResponse>;
   /** `handler` '' is the runtime's default. */
   runPodSandbox(config: m.Input<m.PodSandboxConfig>, handler: string): Promise<string>;
@@ -32,6 +34,8 @@ export interface Cri {
   imageStatus(image: string): Promise<m.Image | undefined>;
   pullImage(image: string, auth: m.Input<m.AuthConfig> | undefined, sandbox: m.Input<m.PodSandboxConfig>): Promise<string>;
   removeImage(image: string): Promise<void>;
+  /** The file systems that hold images. */
+  imageFsInfo(): Promise<m.FilesystemUsage[]>;
   close(): void;
 }
 

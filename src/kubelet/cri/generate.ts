@@ -26,7 +26,7 @@ const scalars: Record<string, string> = {
   double: 'number',
 };
 const called = [
-  'Version Status RunPodSandbox StopPodSandbox RemovePodSandbox PodSandboxStatus ListPodSandbox CreateContainer StartContainer',
+  'Version RuntimeConfig Status RunPodSandbox StopPodSandbox RemovePodSandbox PodSandboxStatus ListPodSandbox CreateContainer StartContainer',
   'StopContainer RemoveContainer ListContainers ContainerStatus UpdateContainerResources ReopenContainerLog ExecSync Exec Attach PortForward',
   'ListContainerStats GetContainerEvents ListImages ImageStatus PullImage RemoveImage ImageFsInfo',
 ]
@@ -97,7 +97,7 @@ for (const name of [...needed].sort()) {
 }
 
 const enums = Object.entries(facts.enums)
-  .filter(([name]) => name !== 'Signal' && name !== 'MetricType' && name !== 'CgroupDriver')
+  .filter(([name]) => name !== 'Signal' && name !== 'MetricType')
   .map(([name, values]) => {
     const short = name.replace(/^.*\./, '');
     const members = Object.entries(values).map(([k, v]) => `  ${k}: ${v},`);

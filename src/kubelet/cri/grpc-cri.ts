@@ -56,6 +56,10 @@ class GrpcCri implements Cri {
     return this.#call('Version', { version: 'v1' }, { timeoutMs: 10_000 });
   }
 
+  runtimeConfig(): Promise<m.RuntimeConfigResponse> {
+    return this.#call('RuntimeConfig', {}, { timeoutMs: 10_000 });
+  }
+
   status(): Promise<m.StatusResponse> {
     return this.#call('Status', {}, { timeoutMs: 10_000 });
   }
@@ -174,6 +178,10 @@ class GrpcCri implements Cri {
 
   async removeImage(image: string): Promise<void> {
     await this.#call('RemoveImage', { image: { image } });
+  }
+
+  async imageFsInfo(): Promise<m.FilesystemUsage[]> {
+    return (await this.#call<m.ImageFsInfoResponse>('ImageFsInfo', {})).imageFilesystems;
   }
 
   close(): void {

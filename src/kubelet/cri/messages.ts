@@ -60,6 +60,12 @@ export const ContainerEventType = {
 } as const;
 export type ContainerEventType = number;
 
+export const CgroupDriver = {
+  SYSTEMD: 0,
+  CGROUPFS: 1,
+} as const;
+export type CgroupDriver = number;
+
 export type Signal = number;
 
 export interface AttachRequest {
@@ -400,6 +406,10 @@ export interface LinuxPodSandboxStatus {
   namespaces?: Namespace | undefined;
 }
 
+export interface LinuxRuntimeConfiguration {
+  cgroupDriver: CgroupDriver;
+}
+
 export interface LinuxSandboxSecurityContext {
   namespaceOptions?: NamespaceOption | undefined;
   selinuxOptions?: SELinuxOption | undefined;
@@ -631,6 +641,12 @@ export interface RuntimeCondition {
   message: string;
 }
 
+export type RuntimeConfigRequest = Record<string, never>;
+
+export interface RuntimeConfigResponse {
+  linux?: LinuxRuntimeConfiguration | undefined;
+}
+
 export interface RuntimeFeatures {
   supplementalGroupsPolicy: boolean;
   userNamespacesHostNetwork: boolean;
@@ -777,6 +793,7 @@ export type MessageName =
   | 'LinuxContainerUser'
   | 'LinuxPodSandboxConfig'
   | 'LinuxPodSandboxStatus'
+  | 'LinuxRuntimeConfiguration'
   | 'LinuxSandboxSecurityContext'
   | 'ListContainerStatsRequest'
   | 'ListContainerStatsResponse'
@@ -818,6 +835,8 @@ export type MessageName =
   | 'RunPodSandboxRequest'
   | 'RunPodSandboxResponse'
   | 'RuntimeCondition'
+  | 'RuntimeConfigRequest'
+  | 'RuntimeConfigResponse'
   | 'RuntimeFeatures'
   | 'RuntimeHandler'
   | 'RuntimeHandlerFeatures'
@@ -900,6 +919,7 @@ export const messageTable: Readonly<Record<MessageName, string>> = {
   LinuxPodSandboxConfig:
     'cgroupParent:1:string securityContext:2:LinuxSandboxSecurityContext sysctls:3:map overhead:4:LinuxContainerResources resources:5:LinuxContainerResources',
   LinuxPodSandboxStatus: 'namespaces:1:Namespace',
+  LinuxRuntimeConfiguration: 'cgroupDriver:1:int32',
   LinuxSandboxSecurityContext:
     'namespaceOptions:1:NamespaceOption selinuxOptions:2:SELinuxOption runAsUser:3:Int64Value runAsGroup:8:Int64Value readonlyRootfs:4:bool supplementalGroups:5:[]int64 supplementalGroupsPolicy:11:int32 privileged:6:bool seccomp:9:SecurityProfile apparmor:10:SecurityProfile seccompProfilePath:7:string',
   ListContainerStatsRequest: 'filter:1:ContainerStatsFilter',
@@ -947,6 +967,8 @@ export const messageTable: Readonly<Record<MessageName, string>> = {
   RunPodSandboxRequest: 'config:1:PodSandboxConfig runtimeHandler:2:string',
   RunPodSandboxResponse: 'podSandboxId:1:string',
   RuntimeCondition: 'type:1:string status:2:bool reason:3:string message:4:string',
+  RuntimeConfigRequest: '',
+  RuntimeConfigResponse: 'linux:1:LinuxRuntimeConfiguration',
   RuntimeFeatures: 'supplementalGroupsPolicy:1:bool userNamespacesHostNetwork:2:bool',
   RuntimeHandler: 'name:1:string features:2:RuntimeHandlerFeatures',
   RuntimeHandlerFeatures: 'recursiveReadOnlyMounts:1:bool userNamespaces:2:bool',
@@ -992,6 +1014,7 @@ export type MethodName =
   | 'ListContainerStats'
   | 'Status'
   | 'GetContainerEvents'
+  | 'RuntimeConfig'
   | 'ListImages'
   | 'ImageStatus'
   | 'PullImage'
@@ -1106,6 +1129,12 @@ export const methodTable: Readonly<Record<MethodName, Method>> = {
     request: 'GetEventsRequest',
     response: 'ContainerEventResponse',
     streams: true,
+  },
+  RuntimeConfig: {
+    path: '/runtime.v1.RuntimeService/RuntimeConfig',
+    request: 'RuntimeConfigRequest',
+    response: 'RuntimeConfigResponse',
+    streams: false,
   },
   ListImages: { path: '/runtime.v1.ImageService/ListImages', request: 'ListImagesRequest', response: 'ListImagesResponse', streams: false },
   ImageStatus: {

@@ -1,7 +1,9 @@
-/** Whether this node can take a pod that was given to it, in case the scheduler did not look or looked too early. Pure. */
+/** Whether this node can take a pod that was given to it, in case the scheduler did not look or looked too early. The decisions are pure. */
 import { hostPortsCollide, hostPortsOf } from '../../api/placement/host-ports.ts';
 import { milli, value } from '../../api/quantity/quantity.ts';
-import type { Pod, PodSpec } from '../../api/schema/types.ts';
+import { nodes } from '../../api/resource-types.ts';
+import type { Node, Pod, PodSpec } from '../../api/schema/types.ts';
+import type { Client } from '../../client/client.ts';
 import type { ResizeProblem } from '../pod/resize.ts';
 import { sumOf } from '../pod/resources.ts';
 import { specOf } from '../pod/spec.ts';
@@ -10,6 +12,40 @@ import type { WaitReason } from '../pod/status.ts';
 export interface NodeOffer {
   readonly allocatable: Readonly<Record<string, string>>;
   readonly labels: Readonly<Record<string, string>>;
+}
+
+export interface AdmissionOptions {
+  readonly client: Client;
+  readonly nodeName: string;
+  readonly allocatable: NodeOffer['allocatable'];
+  /** The Node as the watch knows it. */
+  readonly node: () => Node | undefined;
+}
+
+/** Admits pods to this node. */
+export class Admission {
+  readonly #options: AdmissionOptions;
+
+  constructor(options: AdmissionOptions) {
+    this.#options = options;
+  }
+
+  /** Why the node cannot take the pod beside the others, or undefined. */
+  async admit(pod: Pod, others: () => readonly Pod[]): Promise<WaitReason | undefined> {
+    const refusal = admitPod(pod, others(), this.#offer(this.#options.node()));
+    if (refusal?.reason !== 'NodeAffinity') return refusal;
+    // The label that the pod was placed by may be newer than what the watch has brought.
+    return admitPod(pod, others(), this.#offer(await this.#options.client.get(nodes, this.#options.nodeName)));
+  }
+
+  /** Why a running pod cannot have what it asks for now, or undefined. */
+  resizeProblem(pod: Pod, others: readonly Pod[]): ResizeProblem | undefined {
+    return resizeProblem(pod, others, this.#offer(undefined));
+  }
+
+  #offer(node: Node | undefined): NodeOffer {
+    return { allocatable: this.#options.allocatable, labels: node?.metadata.labels ?? {} };
+  }
 }
 
 /** Of the pod's own namespaces, and without effect on others; all others are for the owner of the node to allow (sysctl/safe_sysctls.go). */

@@ -4,6 +4,9 @@
  */
 import { mkdir, readdir, readFile, rmdir, writeFile } from 'node:fs/promises';
 import { systemCode } from '../../errors/known-error.ts';
+import type { Log } from '../../observability/log.ts';
+import type { Cri } from '../cri/cri.ts';
+import { CgroupDriver, type RuntimeConfigResponse } from '../cri/messages.ts';
 import type { PodResources } from '../pod/resources.ts';
 
 interface Hierarchy {
@@ -90,6 +93,16 @@ export class CgroupManager {
 
 function parentOf(dir: string): string {
   return dir.slice(0, dir.lastIndexOf('/'));
+}
+
+/** Pods are laid out as upstream's driver cgroupfs does. A runtime that was told of systemd takes their cgroups for malformed names of slices. */
+export async function warnOfCgroupDriver(cri: Pick<Cri, 'runtimeConfig'>, log: Log): Promise<void> {
+  // A runtime before CRI 1.28 does not say.
+  const { linux } = await cri.runtimeConfig().catch((): RuntimeConfigResponse => ({}));
+  if (linux?.cgroupDriver === CgroupDriver.SYSTEMD)
+    log.warn(
+      'The container runtime uses the cgroup driver systemd, the kubelet cgroupfs: no pod will start. Configure the runtime for cgroupfs',
+    );
 }
 
 type Values = readonly (readonly [file: string, value: number | string])[];

@@ -7,6 +7,7 @@ import { EventRecorder } from '../../client/event-recorder.ts';
 import { FakeClock, systemClock } from '../../clock/clock.ts';
 import { silentLog } from '../../observability/log.ts';
 import { type Cri, CriError } from '../cri/cri.ts';
+import { RuntimeState } from '../runtime/runtime-state.ts';
 import { FakeApi } from '../testing/fake-api.ts';
 import { waitFor } from '../testing/test-node.ts';
 import { defaultLimits, readMachine } from './capacity.ts';
@@ -31,6 +32,7 @@ test('a runtime that is away for a moment leaves the node ready, and one that st
   const manager = new NodeManager({
     client,
     cri,
+    runtimeState: new RuntimeState(cri, clock),
     clock,
     log: silentLog,
     recorder: new EventRecorder({ client, component: 'kubelet', clock }),
@@ -40,7 +42,6 @@ test('a runtime that is away for a moment leaves the node ready, and one that st
     registerNode: true,
     current: () => api.get<Node>('nodes', 'n1'),
     otherProblem: () => undefined,
-    onNetworkReady() {},
   });
   const ready = (): string => api.get<Node>('nodes', 'n1')?.status?.conditions?.find((c) => c.type === 'Ready')?.status ?? '';
   // Requests take real time, which the fake clock does not see.
@@ -95,6 +96,7 @@ test('a node that was deleted registers again, also when the API server fails at
   const manager = new NodeManager({
     client,
     cri,
+    runtimeState: new RuntimeState(cri, systemClock),
     clock: systemClock,
     log: silentLog,
     recorder: new EventRecorder({ client: real, component: 'kubelet', clock: systemClock }),
@@ -104,7 +106,6 @@ test('a node that was deleted registers again, also when the API server fails at
     registerNode: true,
     current: () => api.get<Node>('nodes', 'n1'),
     otherProblem: () => undefined,
-    onNetworkReady() {},
   });
   try {
     await manager.start(stop.signal);
@@ -139,6 +140,7 @@ test('a Lease that could not be made is made soon after: a new cluster has no na
   const manager = new NodeManager({
     client,
     cri,
+    runtimeState: new RuntimeState(cri, clock),
     clock,
     log: { ...silentLog, warn: (text) => void said.push(text) },
     recorder: new EventRecorder({ client, component: 'kubelet', clock }),
@@ -148,7 +150,6 @@ test('a Lease that could not be made is made soon after: a new cluster has no na
     registerNode: true,
     current: () => api.get<Node>('nodes', 'n1'),
     otherProblem: () => undefined,
-    onNetworkReady() {},
   });
   try {
     await manager.start(stop.signal);

@@ -1,26 +1,23 @@
-/** Registers this node, keeps its status and its Lease in the API, and knows whether runtime and network are ready. */
-import { leases, nodes } from '../../api/resource-types.ts';
-import type { ContainerImage, Lease, Node, NodeCondition, NodeStatus } from '../../api/schema/types.ts';
+/** Registers this node, and keeps its status and its Lease in the API. */
+import { nodes } from '../../api/resource-types.ts';
+import type { ContainerImage, Node, NodeCondition, NodeStatus } from '../../api/schema/types.ts';
 import { isAlreadyExists } from '../../client/api-error.ts';
 import type { Client } from '../../client/client.ts';
 import type { EventRecorder } from '../../client/event-recorder.ts';
 import type { Clock } from '../../clock/clock.ts';
-import { microTimestamp } from '../../clock/timestamp.ts';
 import { messageOf } from '../../errors/known-error.ts';
 import type { Log } from '../../observability/log.ts';
 import type { Cri } from '../cri/cri.ts';
+import type { RuntimeState } from '../runtime/runtime-state.ts';
 import { type PressureLimits, readPressure } from './capacity.ts';
+import { NodeLease } from './node-lease.ts';
 import { differs, type NodeFindings, type NodeIdentity, newNode, nodeStatus, ownLabels } from './node-object.ts';
 
-const leaseNamespace = 'kube-node-lease';
-const leaseSeconds = 40;
 const leasePeriodMs = 10_000;
-const lookPeriodMs = 5000;
+const runtimePeriodMs = 5000;
 /** While the network is awaited: a node is wanted as soon as it can run pods. */
-const lookEagerMs = 200;
+const eagerPeriodMs = 200;
 const eagerForMs = 120_000;
-/** As upstream: a runtime that does not answer for so long is down. */
-const runtimeDownMs = 30_000;
 const reportPeriodMs = 10_000;
 /** As upstream's Lease controller; doubles up to the period. */
 const firstRetryMs = 200;
@@ -31,6 +28,7 @@ const maxImages = 50;
 export interface NodeManagerOptions {
   readonly client: Client;
   readonly cri: Cri;
+  readonly runtimeState: RuntimeState;
   readonly clock: Clock;
   readonly log: Log;
   readonly recorder: EventRecorder;
@@ -42,52 +40,42 @@ export interface NodeManagerOptions {
   readonly current: () => Node | undefined;
   /** Further reasons not to be ready. */
   readonly otherProblem: () => string | undefined;
-  /** Pods can get a network from now on. */
-  readonly onNetworkReady: () => void;
 }
 
 export class NodeManager {
   readonly #options: NodeManagerOptions;
-  #runtimeProblem: string | undefined = 'container runtime status check may not have completed yet';
-  #networkProblem: string | undefined = 'container runtime network not ready: container runtime status check may not have completed yet';
-  #runtimeVersion = '';
-  /** The runtime may have been replaced since its version was asked for. */
-  #askVersion = true;
-  #lookedAt = Number.NEGATIVE_INFINITY;
+  readonly #lease: NodeLease;
   #images: readonly ContainerImage[] = [];
   #imagesAt = Number.NEGATIVE_INFINITY;
   #written: NodeStatus | undefined;
   #writtenAt = 0;
   #conditions: readonly NodeCondition[] = [];
   #node: Node | undefined;
-  #lease: Lease | undefined;
   #reporting: Promise<void> = Promise.resolve();
   #signal: AbortSignal | undefined;
 
   constructor(options: NodeManagerOptions) {
     this.#options = options;
-  }
-
-  get networkProblem(): string | undefined {
-    return this.#networkProblem;
+    this.#lease = new NodeLease(options.client, options.clock, options.identity.nodeName);
   }
 
   /** Runs until the signal aborts. Resolves the first time the node is in the API, then goes on. */
   async start(signal: AbortSignal): Promise<void> {
     this.#signal = signal;
-    await this.#look();
+    await this.#options.runtimeState.update();
     await this.#registerUntilDone(signal);
     void this.#every(
       signal,
       () => leasePeriodMs,
-      () => this.#renew(),
+      () => this.#lease.renew(this.#node?.metadata.uid),
     );
     const began = this.#options.clock.monotonic();
-    const eager = (): boolean => this.#networkProblem !== undefined && this.#options.clock.monotonic() - began < eagerForMs;
+    const eager = (): boolean =>
+      this.#options.runtimeState.networkProblem !== undefined && this.#options.clock.monotonic() - began < eagerForMs;
     void this.#every(
       signal,
-      () => (eager() ? lookEagerMs : lookPeriodMs),
-      () => this.#lookAndReport(),
+      () => (eager() ? eagerPeriodMs : runtimePeriodMs),
+      () => this.#updateRuntimeState(),
     );
     void this.#every(
       signal,
@@ -130,40 +118,13 @@ export class NodeManager {
     }
   }
 
-  async #lookAndReport(): Promise<void> {
-    const before = [this.#runtimeProblem, this.#networkProblem].join();
-    await this.#look();
-    if (before !== [this.#runtimeProblem, this.#networkProblem].join()) await this.#report();
-  }
-
-  /** Asks the runtime how it is. */
-  async #look(): Promise<void> {
-    const { cri, clock, onNetworkReady } = this.#options;
-    const hadProblem = this.#networkProblem !== undefined;
-    try {
-      const [{ status }, version] = await Promise.all([cri.status(), this.#askVersion ? cri.version() : undefined]);
-      this.#askVersion = false;
-      if (version) this.#runtimeVersion = `${version.runtimeName}://${version.runtimeVersion}`;
-      const problemOf = (type: string): string | undefined => {
-        const c = status?.conditions.find((x) => x.type === type);
-        return c?.status ? undefined : `${type}=false reason:${c?.reason ?? ''} message:${c?.message ?? 'not reported'}`;
-      };
-      const runtime = problemOf('RuntimeReady');
-      const network = problemOf('NetworkReady');
-      this.#runtimeProblem = runtime && `container runtime not ready: ${runtime}`;
-      this.#networkProblem = network && `container runtime network not ready: ${network}`;
-      this.#lookedAt = clock.monotonic();
-    } catch (err) {
-      this.#askVersion = true;
-      // A runtime that is only started anew must not cost the node its pods' traffic.
-      if (clock.monotonic() - this.#lookedAt > runtimeDownMs) this.#runtimeProblem = `container runtime is down: ${messageOf(err)}`;
-    }
-    if (hadProblem && this.#networkProblem === undefined) onNetworkReady();
+  async #updateRuntimeState(): Promise<void> {
+    if (await this.#options.runtimeState.update()) await this.#report();
   }
 
   async #findings(): Promise<NodeFindings> {
-    const { cri, clock, rootDir, limits, otherProblem } = this.#options;
-    if (this.#runtimeProblem === undefined && clock.monotonic() - this.#imagesAt > imagesPeriodMs) {
+    const { cri, clock, rootDir, limits, runtimeState, otherProblem } = this.#options;
+    if (runtimeState.runtimeProblem === undefined && clock.monotonic() - this.#imagesAt > imagesPeriodMs) {
       const images = await cri.listImages().catch(() => []);
       this.#images = images
         .toSorted((a, b) => b.size - a.size)
@@ -172,8 +133,8 @@ export class NodeManager {
         .filter((i) => i.names.length > 0);
       this.#imagesAt = clock.monotonic();
     }
-    const problems = [this.#runtimeProblem, this.#networkProblem, otherProblem()].filter((p) => p !== undefined);
-    return { runtimeVersion: this.#runtimeVersion, images: this.#images, pressure: await readPressure(rootDir, limits), problems };
+    const problems = [runtimeState.runtimeProblem, runtimeState.networkProblem, otherProblem()].filter((p) => p !== undefined);
+    return { runtimeVersion: runtimeState.version, images: this.#images, pressure: await readPressure(rootDir, limits), problems };
   }
 
   async #register(): Promise<void> {
@@ -211,7 +172,7 @@ export class NodeManager {
     const signal = this.#signal;
     if (!registerNode || !signal) return;
     log.warn(`Node "${identity.nodeName}" was deleted from the API: it registers again`);
-    this.#lease = undefined;
+    this.#lease.forget();
     this.#written = undefined;
     // Until it works: nothing else would ever make the Node again.
     await this.#registerUntilDone(signal).catch(() => {});
@@ -260,30 +221,5 @@ export class NodeManager {
     this.#written = status;
     this.#writtenAt = this.#options.clock.monotonic();
     this.#conditions = status.conditions ?? [];
-  }
-
-  async #renew(): Promise<void> {
-    const { client, clock, identity } = this.#options;
-    const renewTime = microTimestamp(clock.now());
-    const name = identity.nodeName;
-    const spec = { holderIdentity: name, leaseDurationSeconds: leaseSeconds, renewTime };
-    try {
-      if (this.#lease) {
-        this.#lease = await client.update(leases, { ...this.#lease, spec: { ...this.#lease.spec, ...spec } });
-        return;
-      }
-    } catch {
-      // Gone or changed by somebody: made or read anew below.
-      this.#lease = undefined;
-    }
-    const owner = this.#node?.metadata.uid && { apiVersion: 'v1', kind: 'Node', name, uid: this.#node.metadata.uid };
-    const metadata = { name, namespace: leaseNamespace, ...(owner ? { ownerReferences: [owner] } : {}) };
-    try {
-      this.#lease = await client.create(leases, { apiVersion: 'coordination.k8s.io/v1', kind: 'Lease', metadata, spec });
-    } catch (err) {
-      if (!isAlreadyExists(err)) throw err;
-      const found = await client.get(leases, name, { namespace: leaseNamespace });
-      this.#lease = await client.update(leases, { ...found, spec: { ...found.spec, ...spec } });
-    }
   }
 }

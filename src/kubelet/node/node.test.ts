@@ -6,12 +6,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test from 'node:test';
 import type { Image } from '../cri/messages.ts';
-import { staticPod } from '../static/static-pods.ts';
+import { staticPod } from '../source/static-pods.ts';
 import { samplePod as p, testNow } from '../testing/pod-samples.ts';
 import { admitPod, resizeProblem } from './admission.ts';
 import { type Machine, parseMeminfo } from './capacity.ts';
 import { CgroupManager, hierarchiesOf } from './cgroup-manager.ts';
-import { removableImages } from './image-collector.ts';
+import { removableImages } from './image-gc.ts';
 import { differs, type NodeFindings, type NodeIdentity, nodeStatus } from './node-object.ts';
 
 const info = {

@@ -3,7 +3,7 @@ import test from 'node:test';
 import type { Pod } from '../../api/schema/types.ts';
 import { sampleContainer as c, samplePod as p, sampleRuntime as r, sampleSandbox as s } from '../testing/pod-samples.ts';
 import { computePodActions, type ProbeResult } from './actions.ts';
-import type { PodRuntime } from './runtime-state.ts';
+import type { PodRuntime } from './pod-runtime.ts';
 
 interface Case {
   readonly name: string;

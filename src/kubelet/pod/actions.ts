@@ -3,8 +3,8 @@
  * Pure; the runtime manager carries it out and asks again. After the kubelet's computePodActions.
  */
 import type { Container, Pod } from '../../api/schema/types.ts';
+import { type ContainerRecord, latestOf, type PodRuntime } from './pod-runtime.ts';
 import { isResized, mainContainers, needsRestart } from './resize.ts';
-import { type ContainerRecord, latestOf, type PodRuntime } from './runtime-state.ts';
 import { containerHash, ephemeralOf, isSidecar, restartPolicyOf, restartsAfter, specOf } from './spec.ts';
 
 export type ProbeResult = 'success' | 'failure' | 'unknown';

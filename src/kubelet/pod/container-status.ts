@@ -2,7 +2,7 @@
 import type { Container, ContainerState, ContainerStatus, ResourceRequirements } from '../../api/schema/types.ts';
 import { timestamp } from '../../clock/timestamp.ts';
 import { shouldRestart } from './actions.ts';
-import type { ContainerRecord } from './runtime-state.ts';
+import type { ContainerRecord } from './pod-runtime.ts';
 import { ephemeralOf, isSidecar, specOf } from './spec.ts';
 import type { StatusInput } from './status.ts';
 
@@ -36,7 +36,8 @@ function initStatus({ runtime }: StatusInput, container: Container, status: Cont
 }
 
 function containerStatus(input: StatusInput, container: Container, creating: { readonly reason: string }): ContainerStatus {
-  const { pod, runtime, runtimeName } = input;
+  const { pod, runtime } = input;
+  const { runtimeName } = runtime;
   const [latest, before] = runtime.containers.filter((c) => c.name === container.name);
   const waiting = input.waitReason(container.name);
   if (!latest) return statusWithoutRecord(input, container, waiting ?? creating);

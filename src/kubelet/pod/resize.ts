@@ -3,7 +3,7 @@
  * and in the pod's status when it is changed: neither needs a runtime that tells. Pure.
  */
 import type { Container, ContainerStatus, Pod, ResourceRequirements } from '../../api/schema/types.ts';
-import { latestOf, type PodRuntime } from './runtime-state.ts';
+import { latestOf, type PodRuntime } from './pod-runtime.ts';
 import { specOf } from './spec.ts';
 
 const resizable = ['cpu', 'memory'] as const;

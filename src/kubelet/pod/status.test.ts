@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import test from 'node:test';
 import type { Pod, PodStatus } from '../../api/schema/types.ts';
 import { sampleContainer as c, samplePod as p, sampleRuntime as r, sampleSandbox as s, testNow } from '../testing/pod-samples.ts';
-import type { PodRuntime } from './runtime-state.ts';
+import type { PodRuntime } from './pod-runtime.ts';
 import { podStatus, type StatusInput } from './status.ts';
 
 function statusOf(pod: Pod, runtime: PodRuntime, more: Partial<StatusInput> = {}): PodStatus {
@@ -15,7 +15,6 @@ function statusOf(pod: Pod, runtime: PodRuntime, more: Partial<StatusInput> = {}
     isStarted: () => true,
     terminal: false,
     hostIps: ['192.168.120.11'],
-    runtimeName: 'containerd',
     now: testNow,
     resize: undefined,
     ...more,
@@ -113,7 +112,7 @@ test('podStatus() shows why a container waits, and how it ended last', () => {
   const wait = { reason: 'CrashLoopBackOff', message: 'back-off 10s' };
   const status = statusOf(p(), r([c({ ...failed, restartCount: 1 }), c(failed)]), { waitReason: () => wait }).containerStatuses?.[0];
   assert.deepEqual(status?.state, { waiting: wait });
-  assert.equal(status?.lastState?.terminated?.containerID, 'containerd://main-1');
+  assert.equal(status?.lastState?.terminated?.containerID, 'cri-o://main-1');
   assert.equal(status?.restartCount, 1);
 });
 

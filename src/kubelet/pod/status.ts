@@ -7,9 +7,9 @@ import { timestamp } from '../../clock/timestamp.ts';
 import { podConditions } from './conditions.ts';
 import { containerStatuses } from './container-status.ts';
 import { podPhase } from './phase.ts';
+import type { PodRuntime } from './pod-runtime.ts';
 import { qosClassOf } from './qos.ts';
 import type { ResizeProblem } from './resize.ts';
-import type { PodRuntime } from './runtime-state.ts';
 import { isFinal, specOf } from './spec.ts';
 
 /** Why a container waits: the outcome of the last attempt to start it. */
@@ -31,8 +31,6 @@ export interface StatusInput {
   /** All containers have ended and none will be started again, whatever the restart policy. */
   readonly terminal: boolean;
   readonly hostIps: readonly string[];
-  /** Of the runtime, such as `containerd`. */
-  readonly runtimeName: string;
   readonly now: number;
   /** Why the containers do not have what the pod in the API asks for. */
   readonly resize: ResizeProblem | undefined;

@@ -27,7 +27,6 @@ function rig(probes: { readinessProbe?: Probe; livenessProbe?: Probe; startupPro
     cri: { execSync } as unknown as Cri,
     clock,
     events: { pod() {}, container: (_pod, _container, _type, reason, message) => void events.push(`${reason}: ${message}`) },
-    onChange() {},
   });
   const pod = samplePod({ containers: [{ name: 'main', image: 'box:1', ...probes }] });
   manager.sync(pod, sampleRuntime([sampleContainer({ startedAt: clock.now() })]));

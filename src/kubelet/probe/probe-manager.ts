@@ -8,7 +8,7 @@ import type { Container, Pod, Probe } from '../../api/schema/types.ts';
 import type { Clock } from '../../clock/clock.ts';
 import type { Cri } from '../cri/cri.ts';
 import type { ProbeResult, ProbeResults } from '../pod/actions.ts';
-import type { ContainerRecord, PodRuntime } from '../pod/runtime-state.ts';
+import type { ContainerRecord, PodRuntime } from '../pod/pod-runtime.ts';
 import { allContainers, isSidecar, specOf, uidOf } from '../pod/spec.ts';
 import type { PodEvents } from '../runtime/pod-events.ts';
 import { check } from './check.ts';
@@ -21,8 +21,6 @@ export interface ProbeManagerOptions {
   readonly cri: Cri;
   readonly clock: Clock;
   readonly events: PodEvents;
-  /** A result changed: the pod's worker should look. */
-  readonly onChange: (podUid: string) => void;
 }
 
 interface Prober {
@@ -33,7 +31,7 @@ interface Prober {
   readonly containerId: string;
   readonly probe: Probe;
   podIp: string;
-  verdict: ProbeResult;
+  result: ProbeResult;
   failures: number;
   successes: number;
   rampMs: number;
@@ -45,6 +43,7 @@ interface Prober {
 
 export class ProbeManager implements ProbeResults {
   readonly #options: ProbeManagerOptions;
+  #onResult: ((podUid: string) => void) | undefined;
   /** By container id, then kind. */
   readonly #probers = new Map<string, Map<Kind, Prober>>();
 
@@ -52,12 +51,17 @@ export class ProbeManager implements ProbeResults {
     this.#options = options;
   }
 
+  /** Called when a result changed. */
+  onResult(handler: (podUid: string) => void): void {
+    this.#onResult = handler;
+  }
+
   liveness(containerId: string): ProbeResult | undefined {
-    return this.#probers.get(containerId)?.get('liveness')?.verdict;
+    return this.#probers.get(containerId)?.get('liveness')?.result;
   }
 
   startup(containerId: string): ProbeResult | undefined {
-    return this.#probers.get(containerId)?.get('startup')?.verdict;
+    return this.#probers.get(containerId)?.get('startup')?.result;
   }
 
   isStarted(containerId: string): boolean {
@@ -65,7 +69,7 @@ export class ProbeManager implements ProbeResults {
   }
 
   isReady(containerId: string): boolean {
-    return (this.#probers.get(containerId)?.get('readiness')?.verdict ?? 'success') === 'success';
+    return (this.#probers.get(containerId)?.get('readiness')?.result ?? 'success') === 'success';
   }
 
   /** Starts probers for containers that run, ends those of containers that do not. A pod that is ending is only asked whether it is ready. */
@@ -103,7 +107,7 @@ export class ProbeManager implements ProbeResults {
       containerId: record.id,
       probe,
       podIp,
-      verdict: kind === 'liveness' ? 'success' : kind === 'readiness' ? 'failure' : 'unknown',
+      result: kind === 'liveness' ? 'success' : kind === 'readiness' ? 'failure' : 'unknown',
       failures: 0,
       successes: 0,
       rampMs: firstRetryMs,
@@ -118,7 +122,7 @@ export class ProbeManager implements ProbeResults {
     this.#schedule(prober, Math.max(0, (probe.initialDelaySeconds ?? 0) * 1000 - age));
   }
 
-  /** `keep` leaves the verdict standing. */
+  /** `keep` leaves the result standing. */
   #end(prober: Prober, keep = false): void {
     prober.ended = true;
     prober.timer?.cancel();
@@ -156,7 +160,7 @@ export class ProbeManager implements ProbeResults {
     if (result.ok) this.#succeeded(prober);
     else this.#failed(prober, result.output, periodMs);
     // A container that will be killed, or has started, needs no more of this.
-    if ((kind === 'startup' && prober.verdict !== 'unknown') || (kind === 'liveness' && prober.verdict === 'failure')) return;
+    if ((kind === 'startup' && prober.result !== 'unknown') || (kind === 'liveness' && prober.result === 'failure')) return;
     const ramping = kind !== 'liveness' && !result.ok && prober.rampMs < periodMs;
     this.#schedule(prober, ramping ? prober.rampMs : periodMs);
     if (ramping) prober.rampMs *= 2;
@@ -189,9 +193,9 @@ export class ProbeManager implements ProbeResults {
     if (prober.failures >= (probe.failureThreshold ?? 3)) this.#set(prober, 'failure');
   }
 
-  #set(prober: Prober, verdict: ProbeResult): void {
-    if (prober.verdict === verdict) return;
-    prober.verdict = verdict;
-    this.#options.onChange(prober.uid);
+  #set(prober: Prober, result: ProbeResult): void {
+    if (prober.result === result) return;
+    prober.result = result;
+    this.#onResult?.(prober.uid);
   }
 }

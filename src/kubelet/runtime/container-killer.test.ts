@@ -3,8 +3,7 @@ import test from 'node:test';
 import { systemClock } from '../../clock/clock.ts';
 import { silentLog } from '../../observability/log.ts';
 import type { Cri } from '../cri/cri.ts';
-import { emptyRuntime } from '../pod/runtime-state.ts';
-import { sampleContainer, samplePod } from '../testing/pod-samples.ts';
+import { sampleContainer, samplePod, sampleRuntime } from '../testing/pod-samples.ts';
 import { ContainerKiller } from './container-killer.ts';
 
 test('a preStop hook is not waited for when the grace period is cut short', async () => {
@@ -16,7 +15,7 @@ test('a preStop hook is not waited for when the grace period is cut short', asyn
   const began = performance.now();
   const killed = killer.kill(record, samplePod({ containers: [container] }), '', 600);
   assert.deepEqual(stopped, []);
-  await killer.hasten({ ...emptyRuntime('u', 'p', 'default'), containers: [record] }, 0);
+  await killer.hasten(sampleRuntime([record]), 0);
   await killed;
   assert.ok(performance.now() - began < 900, 'it waited for the hook');
   assert.deepEqual(stopped, [2, 2]);

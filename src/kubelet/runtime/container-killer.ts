@@ -6,7 +6,7 @@ import { messageOf } from '../../errors/known-error.ts';
 import type { Log } from '../../observability/log.ts';
 import { type Cri, isMissing } from '../cri/cri.ts';
 import { containerAnnotations } from '../pod/labels.ts';
-import type { ContainerRecord, PodRuntime } from '../pod/runtime-state.ts';
+import type { ContainerRecord, PodRuntime } from '../pod/pod-runtime.ts';
 import { allContainers, isSidecar, specOf } from '../pod/spec.ts';
 import { runHook } from './hooks.ts';
 import type { PodEvents } from './pod-events.ts';

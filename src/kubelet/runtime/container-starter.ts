@@ -14,7 +14,7 @@ import type { NodeFacts } from '../pod/downward.ts';
 import { ConfigError, type ConfigSource, environmentOf } from '../pod/env.ts';
 import { expand } from '../pod/expand.ts';
 import { hostsFile } from '../pod/hosts-file.ts';
-import { type ContainerRecord, latestOf, type PodRuntime } from '../pod/runtime-state.ts';
+import { type ContainerRecord, latestOf, type PodRuntime } from '../pod/pod-runtime.ts';
 import { ephemeralOf, fullNameOf, specOf, uidOf } from '../pod/spec.ts';
 import type { VolumeManager } from '../volume/volume-manager.ts';
 import type { ContainerKiller } from './container-killer.ts';

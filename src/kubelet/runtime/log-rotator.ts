@@ -5,7 +5,7 @@ import type { Clock } from '../../clock/clock.ts';
 import { messageOf, systemCode } from '../../errors/known-error.ts';
 import type { Log } from '../../observability/log.ts';
 import type { Cri } from '../cri/cri.ts';
-import type { ContainerRecord } from '../pod/runtime-state.ts';
+import type { ContainerRecord } from '../pod/pod-runtime.ts';
 
 export interface LogRotatorOptions {
   readonly cri: Pick<Cri, 'reopenContainerLog'>;

@@ -56,7 +56,15 @@ async function sync(spec: object, start: () => Promise<void>): Promise<Seen> {
   const facts = { nodeName: 'n', hostIps: [], podIps: [], allocatable: {} };
   try {
     const runtime = sampleRuntime([], []);
-    const outcome = await new RuntimeManager(options).apply(pod, runtime, actions, new Map(), facts, async () => {}, AbortSignal.any([]));
+    const outcome = await new RuntimeManager(options).syncPod({
+      pod,
+      runtime,
+      actions,
+      facts,
+      volumes: new Map(),
+      onStarted: async () => {},
+      signal: AbortSignal.any([]),
+    });
     return { outcome, events, handlers };
   } finally {
     await rm(logsRoot, { recursive: true });
@@ -72,18 +80,18 @@ for (const [reason, events] of [
   ['ErrImagePull', ['Failed: Error: ErrImagePull']],
   ['ImagePullBackOff', ['Failed: Error: ImagePullBackOff']],
 ] as const)
-  test(`apply() tells of ${reason} with ${events.length} events beside those of who found it out`, async () => {
+  test(`syncPod() tells of ${reason} with ${events.length} events beside those of who found it out`, async () => {
     const seen = await sync({}, failing(reason));
     assert.deepEqual(seen.events, events);
     assert.equal([...seen.outcome.waiting.values()][0]?.reason, reason);
   });
 
-test('apply() makes the sandbox with the handler of the RuntimeClass', async () => {
+test('syncPod() makes the sandbox with the handler of the RuntimeClass', async () => {
   assert.deepEqual((await sync({ runtimeClassName: 'vm' }, async () => {})).handlers, ['kata']);
   assert.deepEqual((await sync({}, async () => {})).handlers, ['']);
 });
 
-test('apply() runs nothing when the RuntimeClass is not there', async () => {
+test('syncPod() runs nothing when the RuntimeClass is not there', async () => {
   const seen = await sync({ runtimeClassName: 'gone' }, failing('started'));
   assert.deepEqual(seen.handlers, []);
   assert.deepEqual(seen.events, ['FailedCreatePodSandBox: Failed to create pod sandbox: runtimeclasses "gone" not found']);
@@ -121,7 +129,15 @@ async function resize(
   const pod = samplePod({ containers: [container] });
   const runtime = sampleRuntime([sampleContainer({ resources: { requests: limits(from), limits: limits(from) } })]);
   const facts = { nodeName: 'n', hostIps: [], podIps: [], allocatable: {} };
-  const outcome = await new RuntimeManager(options).apply(pod, runtime, actions, new Map(), facts, async () => {}, AbortSignal.any([]));
+  const outcome = await new RuntimeManager(options).syncPod({
+    pod,
+    runtime,
+    actions,
+    facts,
+    volumes: new Map(),
+    onStarted: async () => {},
+    signal: AbortSignal.any([]),
+  });
   return { said, outcome };
 }
 
@@ -129,14 +145,14 @@ for (const [what, from, to, wanted] of [
   ['grows first', '1 1k', '2 2k', ['pod 200000 2000', 'main-0 200000 2000', 'pod 200000 2000']],
   ['shrinks last', '2 2k', '1 1k', ['pod 200000 2000', 'main-0 100000 1000', 'pod 100000 1000']],
 ] as const)
-  test(`apply() resizes a container in a cgroup of the pod that ${what}`, async () => {
+  test(`syncPod() resizes a container in a cgroup of the pod that ${what}`, async () => {
     const { said, outcome } = await resize(from, to);
     assert.deepEqual(said, wanted);
     assert.deepEqual([...outcome.resized.keys()], ['main-0']);
     assert.equal(outcome.resizeProblem, undefined);
   });
 
-test('apply() takes no memory from a container that is in use', async () => {
+test('syncPod() takes no memory from a container that is in use', async () => {
   const { said, outcome } = await resize('1 2k', '1 1k', false, 1500);
   assert.deepEqual(said, ['pod 100000 2000']);
   assert.match(
@@ -145,7 +161,7 @@ test('apply() takes no memory from a container that is in use', async () => {
   );
 });
 
-test('apply() keeps the cgroup of the pod wide when a container cannot shrink, says so, and tries again', async () => {
+test('syncPod() keeps the cgroup of the pod wide when a container cannot shrink, says so, and tries again', async () => {
   const { said, outcome } = await resize('2 2k', '1 1k', true);
   assert.deepEqual(said, ['pod 200000 2000', 'main-0 100000 1000']);
   assert.equal(outcome.resized.size, 0);

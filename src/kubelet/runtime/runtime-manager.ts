@@ -1,19 +1,19 @@
-/** Carries out what computePodActions decided for a pod: kills, makes the sandbox, starts containers. */
+/** Carries out what computePodActions decided for a pod. */
 import { mkdir } from 'node:fs/promises';
 import { isDeepStrictEqual } from 'node:util';
-import type { Pod, ResourceRequirements } from '../../api/schema/types.ts';
+import type { Container, Pod, ResourceRequirements } from '../../api/schema/types.ts';
 import { messageOf } from '../../errors/known-error.ts';
 import type { Cri } from '../cri/cri.ts';
 import { isMissing } from '../cri/cri.ts';
-import type { DNSConfig } from '../cri/messages.ts';
+import type { DNSConfig, Input, PodSandboxConfig } from '../cri/messages.ts';
 import type { CgroupManager } from '../node/cgroup-manager.ts';
 import type { ContainerResize, PodActions } from '../pod/actions.ts';
 import { type ClusterDns, podDns } from '../pod/dns.ts';
 import type { NodeFacts } from '../pod/downward.ts';
+import type { PodRuntime, SandboxRecord } from '../pod/pod-runtime.ts';
+import { sandboxRecord } from '../pod/pod-runtime.ts';
 import { type ResizeProblem, withActualResources } from '../pod/resize.ts';
 import { containerResources, podResources } from '../pod/resources.ts';
-import type { PodRuntime, SandboxRecord } from '../pod/runtime-state.ts';
-import { sandboxRecord } from '../pod/runtime-state.ts';
 import { logDirectory, sandboxConfig } from '../pod/sandbox-config.ts';
 import { specOf } from '../pod/spec.ts';
 import type { WaitReason } from '../pod/status.ts';
@@ -36,6 +36,18 @@ export interface RuntimeManagerOptions {
   readonly runtimeHandler: (runtimeClass: string) => Promise<string>;
   /** Bytes of the node. */
   readonly memoryCapacity: number;
+}
+
+export interface PodSync {
+  readonly pod: Pod;
+  readonly runtime: PodRuntime;
+  readonly actions: PodActions;
+  /** The paths of volumes by name. */
+  readonly volumes: ReadonlyMap<string, string>;
+  readonly facts: NodeFacts;
+  readonly onStarted: (container: string) => Promise<void>;
+  /** Aborts when the pod is to end. */
+  readonly signal: AbortSignal;
 }
 
 /** What came of a sync: why containers wait, and when to look again. */
@@ -61,81 +73,85 @@ export class RuntimeManager {
     this.#options = options;
   }
 
-  async apply(
-    pod: Pod,
-    runtime: PodRuntime,
-    actions: PodActions,
-    volumes: ReadonlyMap<string, string>,
-    facts: NodeFacts,
-    onStarted: (name: string) => Promise<void>,
-    signal: AbortSignal,
-  ): Promise<SyncOutcome> {
-    const { killer, starter } = this.#options;
-    const grace = specOf(pod).terminationGracePeriodSeconds ?? 30;
-    const podIp = runtime.sandboxes[0]?.ips[0] ?? '';
-    if (actions.killPod) await killer.killPod(runtime, pod, grace);
-    else {
-      await Promise.all(
-        actions.kill.map(async ({ id, message, reason }) => {
-          const record = runtime.containers.find((c) => c.id === id);
-          if (record) await killer.kill(record, pod, podIp, probeGrace(pod, record.name, reason) ?? grace, message);
-        }),
-      );
-    }
+  /** Carries out what was decided, in this order: kills, resizes, the sandbox, containers. */
+  async syncPod(sync: PodSync): Promise<SyncOutcome> {
+    const { pod, runtime, actions, signal } = sync;
+    await this.#kill(sync);
+    const resize = await this.#resize(pod, runtime, actions);
+    const retryMs = resize.resizeProblem && resizeRetryMs;
+    const outcome: SyncOutcome = { waiting: new Map(), started: [], ...resize, retryMs, error: undefined };
+    if (actions.createSandbox === undefined && actions.start.length === 0) return outcome;
 
+    const { logsRoot, clusterDns, hostDns } = this.#options;
+    const attempt = actions.createSandbox ?? runtime.sandboxes[0]?.attempt ?? 0;
+    const config = sandboxConfig({ pod, attempt, dns: podDns(pod, clusterDns, await hostDns()), logsRoot });
+    let sandbox: SandboxRecord | undefined;
+    try {
+      sandbox = actions.createSandbox === undefined ? runtime.sandboxes[0] : await this.#createPodSandbox(pod, config);
+    } catch (err) {
+      const error = `Failed to create pod sandbox: ${messageOf(err)}`;
+      this.#options.events.pod(pod, 'Warning', 'FailedCreatePodSandBox', error);
+      return { ...outcome, error };
+    }
+    if (!sandbox || signal.aborted) return outcome;
+    const starts = await this.#startContainers(sync, sandbox, config);
+    return { ...outcome, ...starts, retryMs: sooner(retryMs, starts.retryMs) };
+  }
+
+  async #kill({ pod, runtime, actions }: PodSync): Promise<void> {
+    const { killer } = this.#options;
+    const grace = specOf(pod).terminationGracePeriodSeconds ?? 30;
+    if (actions.killPod) return await killer.killPod(runtime, pod, grace);
+    const podIp = runtime.sandboxes[0]?.ips[0] ?? '';
+    await Promise.all(
+      actions.kill.map(async ({ id, message, reason }) => {
+        const record = runtime.containers.find((c) => c.id === id);
+        if (record) await killer.kill(record, pod, podIp, probeGrace(pod, record.name, reason) ?? grace, message);
+      }),
+    );
+  }
+
+  async #createPodSandbox(pod: Pod, config: Input<PodSandboxConfig>): Promise<SandboxRecord> {
+    const { cri, cgroups, logsRoot, runtimeHandler } = this.#options;
+    const { runtimeClassName } = specOf(pod);
+    await Promise.all([mkdir(logDirectory(pod, logsRoot), { recursive: true, mode: 0o755 }), cgroups.createPod(podResources(pod))]);
+    const handler = runtimeClassName ? await runtimeHandler(runtimeClassName) : '';
+    return sandboxRecord(await cri.podSandboxStatus(await cri.runPodSandbox(config, handler)));
+  }
+
+  async #startContainers(
+    { pod, runtime, actions, volumes, facts, onStarted, signal }: PodSync,
+    { id, hostNetwork, ips }: SandboxRecord,
+    sandbox: Input<PodSandboxConfig>,
+  ): Promise<Pick<SyncOutcome, 'waiting' | 'started' | 'retryMs'>> {
     const waiting = new Map<string, WaitReason>();
     const started: string[] = [];
-    const resize = await this.#resize(pod, runtime, actions);
-    let retryMs = resize.resizeProblem && resizeRetryMs;
-    const none = { waiting, started, ...resize, retryMs, error: undefined };
-    if (actions.createSandbox === undefined && actions.start.length === 0) return none;
-
-    const attempt = actions.createSandbox ?? runtime.sandboxes[0]?.attempt ?? 0;
-    const { logsRoot, clusterDns, hostDns } = this.#options;
-    const sandbox = sandboxConfig({ pod, attempt, dns: podDns(pod, clusterDns, await hostDns()), logsRoot });
-    let current: SandboxRecord | undefined = runtime.sandboxes[0];
-    if (actions.createSandbox !== undefined) {
-      try {
-        await Promise.all([
-          mkdir(logDirectory(pod, logsRoot), { recursive: true, mode: 0o755 }),
-          this.#options.cgroups.createPod(podResources(pod)),
-        ]);
-        const { runtimeClassName } = specOf(pod);
-        const handler = runtimeClassName ? await this.#options.runtimeHandler(runtimeClassName) : '';
-        const id = await this.#options.cri.runPodSandbox(sandbox, handler);
-        current = sandboxRecord(await this.#options.cri.podSandboxStatus(id));
-      } catch (err) {
-        const message = `Failed to create pod sandbox: ${messageOf(err)}`;
-        this.#options.events.pod(pod, 'Warning', 'FailedCreatePodSandBox', message);
-        return { ...none, error: message };
-      }
-    }
-    if (!current || signal.aborted) return none;
-
-    const podIps = current.hostNetwork ? facts.hostIps : current.ips;
+    const podIps = hostNetwork ? facts.hostIps : ips;
+    const context = { pod, runtime, sandboxId: id, sandbox, volumes, facts: { ...facts, podIps }, signal };
     // A container killed above has ended: its record must say so for the back-off to count from there. The next sync sees it.
-    const context = { pod, runtime, sandboxId: current.id, sandbox, volumes, facts: { ...facts, podIps }, signal };
-    for (const container of actions.start) {
+    const isKilled = ({ name }: Container): boolean => actions.kill.some((k) => k.name === name);
+    let retryMs = actions.start.some(isKilled) ? 0 : undefined;
+    for (const container of actions.start.filter((c) => !isKilled(c))) {
       if (signal.aborted) break;
-      if (actions.kill.some((k) => k.name === container.name)) {
-        retryMs = 0;
-        continue;
-      }
       try {
-        await starter.start(container, context);
+        await this.#options.starter.start(container, context);
         started.push(container.name);
         await onStarted(container.name);
       } catch (err) {
         if (signal.aborted) break;
-        const known = err instanceof StartError ? err : new StartError('CreateContainerError', messageOf(err));
-        waiting.set(container.name, { reason: known.reason, message: known.message });
-        const wait = known.retryMs ?? 1000;
-        retryMs = Math.min(retryMs ?? wait, wait);
-        if (known.reason.endsWith('Pull') || known.reason === 'ImagePullBackOff')
-          this.#options.events.container(pod, container, 'Warning', 'Failed', `Error: ${known.reason}`);
+        const { reason, message, retryMs: wait = 1000 } = this.#startFailed(pod, container, err);
+        waiting.set(container.name, { reason, message });
+        retryMs = sooner(retryMs, wait);
       }
     }
-    return { waiting, started, ...resize, retryMs, error: undefined };
+    return { waiting, started, retryMs };
+  }
+
+  #startFailed(pod: Pod, container: Container, err: unknown): StartError {
+    const known = err instanceof StartError ? err : new StartError('CreateContainerError', messageOf(err));
+    if (known.reason.endsWith('Pull') || known.reason === 'ImagePullBackOff')
+      this.#options.events.container(pod, container, 'Warning', 'Failed', `Error: ${known.reason}`);
+    return known;
   }
 
   /** A pod's cgroup must never be smaller than what stands in it: it grows first and shrinks last. */
@@ -203,6 +219,11 @@ export class RuntimeManager {
       if (!isMissing(err)) throw err;
     }
   }
+}
+
+/** Of two waits; undefined is none. */
+function sooner(a: number | undefined, b: number | undefined): number | undefined {
+  return a === undefined || b === undefined ? (a ?? b) : Math.min(a, b);
 }
 
 /** Of two limits; 0 is none. */

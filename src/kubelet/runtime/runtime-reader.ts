@@ -11,7 +11,7 @@ import {
   type PodRuntime,
   type SandboxRecord,
   sandboxRecord,
-} from '../pod/runtime-state.ts';
+} from '../pod/pod-runtime.ts';
 import { tailOf } from '../server/log-file.ts';
 
 /** What kubectl shows of a termination message at most. */
@@ -21,6 +21,7 @@ const maxFallbackLines = 80;
 
 export class RuntimeReader {
   readonly #cri: Cri;
+  #runtimeName: string | undefined;
   readonly #sandboxes = new Map<string, { readonly state: number; readonly record: SandboxRecord }>();
   readonly #containers = new Map<string, { readonly state: number; readonly record: ContainerRecord }>();
 
@@ -29,10 +30,12 @@ export class RuntimeReader {
   }
 
   async read(uid: string, name: string, namespace: string): Promise<PodRuntime> {
+    this.#runtimeName ??= (await this.#cri.version()).runtimeName;
     const [sandboxes, containers] = await Promise.all([this.#cri.listPodSandboxes(uid), this.#cri.listContainers(uid)]);
     const sandboxRecords = await Promise.all(sandboxes.map((s) => this.#sandbox(s)));
     const containerRecords = await Promise.all(containers.map((c) => this.#container(c)));
     return {
+      runtimeName: this.#runtimeName,
       uid,
       name,
       namespace,

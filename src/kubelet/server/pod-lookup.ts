@@ -1,6 +1,6 @@
 /** Finds what a request of the kubelet's server means: the pod, its sandbox, its container, the container's log. */
 import type { Pod } from '../../api/schema/types.ts';
-import type { ContainerRecord } from '../pod/runtime-state.ts';
+import type { ContainerRecord } from '../pod/pod-runtime.ts';
 import { allContainers } from '../pod/spec.ts';
 import type { PodWorker } from '../worker/pod-worker.ts';
 import type { PodWorkers } from '../worker/pod-workers.ts';

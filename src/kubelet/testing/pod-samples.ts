@@ -1,6 +1,6 @@
 /** Pods and runtime states for tests. */
 import type { Container, Pod, PodSpec } from '../../api/schema/types.ts';
-import { type ContainerRecord, newestFirst, type PodRuntime, type SandboxRecord } from '../pod/runtime-state.ts';
+import { type ContainerRecord, newestFirst, type PodRuntime, type SandboxRecord } from '../pod/pod-runtime.ts';
 import { containerHash } from '../pod/spec.ts';
 
 export const testNow: number = Date.UTC(2026, 0, 1);
@@ -46,5 +46,12 @@ export function sampleRuntime(
   containers: readonly ContainerRecord[] = [],
   sandboxes: readonly SandboxRecord[] = [sampleSandbox()],
 ): PodRuntime {
-  return { uid: 'u1', name: 'web', namespace: 'default', sandboxes: newestFirst(sandboxes), containers: newestFirst(containers) };
+  return {
+    runtimeName: 'cri-o',
+    uid: 'u1',
+    name: 'web',
+    namespace: 'default',
+    sandboxes: newestFirst(sandboxes),
+    containers: newestFirst(containers),
+  };
 }

@@ -4,7 +4,7 @@ import type { Pod, PodStatus } from '../../api/schema/types.ts';
 import { FakeClock } from '../../clock/clock.ts';
 import { silentLog } from '../../observability/log.ts';
 import type { Cri } from '../cri/cri.ts';
-import type { PodRuntime } from '../pod/runtime-state.ts';
+import type { PodRuntime } from '../pod/pod-runtime.ts';
 import { ProbeManager } from '../probe/probe-manager.ts';
 import { sampleContainer, samplePod, sampleRuntime } from '../testing/pod-samples.ts';
 import { PodWorker } from './pod-worker.ts';
@@ -36,8 +36,8 @@ function rig(): {
     } as unknown as Cri,
     clock,
     events: { pod() {}, container() {} },
-    onChange: () => worker?.wake(),
   });
+  probes.onResult(() => worker?.requeue());
   const first = running();
   let worker: PodWorker | undefined;
   const deps = {
@@ -45,7 +45,7 @@ function rig(): {
     log: silentLog,
     events: { pod() {}, container() {} },
     reader: { read: async () => (isAlive ? first : running()) },
-    runtime: { apply: async () => ({ waiting: new Map(), started: [], resized: new Map() }), collect: async () => {} },
+    runtime: { syncPod: async () => ({ waiting: new Map(), started: [], resized: new Map() }), collect: async () => {} },
     killer: {
       killPod: async () => {
         await stopped.promise;
@@ -64,8 +64,7 @@ function rig(): {
     starter: { forget() {} },
     tokens: { forget() {} },
     logsRoot: '/nowhere',
-    runtimeName: 'containerd',
-    facts: () => ({ nodeName: 'n', hostIps: ['192.0.2.1'], podIps: [], allocatable: {} }),
+    facts: { nodeName: 'n', hostIps: ['192.0.2.1'], podIps: [], allocatable: {} },
     networkProblem: () => undefined,
     target: () => ({ target: {}, status: {} }),
     onFinished() {},
@@ -102,7 +101,7 @@ test('a pod that ends slowly is ready as long as its probe says so, and no longe
   assert.equal(readyOf(statuses), 'True');
   it.update(ending(pod));
   await clock.advance(20_000);
-  assert.equal(it.phase, 'ending');
+  assert.equal(it.state, 'terminating');
   assert.equal(readyOf(statuses), 'True', 'it still serves');
   state.isReady = false;
   await clock.advance(16_000);
@@ -115,7 +114,7 @@ test('a pod that ends slowly is ready as long as its probe says so, and no longe
   await clock.advance(1_000);
   assert.notEqual(statuses.at(-1)?.phase, 'Running');
   const { length } = statuses;
-  it.wake();
+  it.requeue();
   flushed.resolve();
   await clock.advance(60_000);
   assert.equal(statuses.length, length, 'nothing overwrites the last word');

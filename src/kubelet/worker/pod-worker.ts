@@ -1,36 +1,36 @@
 /**
- * The life of one pod (by uid) on this node: one loop, never two steps at a time. A step reads what the runtime holds, decides
- * (computePodActions) and acts; it runs when something changed, when a back-off ends, and about once a minute to refresh volumes.
+ * One pod (by uid) on this node, from its admission to its end. A sync reads what the runtime holds, decides (computePodActions) and acts;
+ * it runs when something changed, when a back-off ends, and about once a minute to refresh volumes. The states are upstream's: syncPod
+ * keeps the pod going, syncTerminatingPod stops its containers, syncTerminatedPod cleans up after it.
  */
-
 import { rm } from 'node:fs/promises';
 import { isDeepStrictEqual } from 'node:util';
 import type { Pod, PodStatus } from '../../api/schema/types.ts';
 import { messageOf } from '../../errors/known-error.ts';
-import { computePodActions } from '../pod/actions.ts';
+import { computePodActions, type PodActions } from '../pod/actions.ts';
 import { isOwnCondition } from '../pod/conditions.ts';
 import type { NodeFacts } from '../pod/downward.ts';
+import type { PodRuntime } from '../pod/pod-runtime.ts';
 import { podResources } from '../pod/resources.ts';
-import type { PodRuntime } from '../pod/runtime-state.ts';
 import { logDirectory } from '../pod/sandbox-config.ts';
 import { isFinal, namespaceOf, specOf, uidOf } from '../pod/spec.ts';
 import { podStatus, type WaitReason } from '../pod/status.ts';
-import { ResizeState } from './resize-state.ts';
+import { PodVolumes } from '../volume/pod-volumes.ts';
+import { Allocation } from './allocation.ts';
+import { resyncMs, SyncLoop } from './sync-loop.ts';
 import type { WorkerDeps } from './worker-deps.ts';
 
-/** running: kept going. ending: containers are being stopped. ended: they have stopped, the pod's object is still there. */
-export type WorkerPhase = 'running' | 'ending' | 'ended' | 'finished';
-
-const resyncMs = 60_000;
-const firstErrorMs = 500;
-const maxErrorMs = 10_000;
+/** terminated: its containers have stopped, its object is still there. */
+export type PodWorkerState = 'syncing' | 'terminating' | 'terminated' | 'finished';
 
 export class PodWorker {
   readonly uid: string;
   readonly #deps: WorkerDeps;
+  readonly #loop: SyncLoop;
+  readonly #allocation: Allocation;
+  readonly #volumes: PodVolumes;
   #pod: Pod;
-  readonly #resize: ResizeState;
-  #phase: WorkerPhase = 'running';
+  #state: PodWorkerState = 'syncing';
   #gone = false;
   #admitted: boolean;
   /** Its end had been reported before this process began. */
@@ -39,30 +39,28 @@ export class PodWorker {
   #status: PodStatus;
   #waiting: ReadonlyMap<string, WaitReason> = new Map();
   #last: PodRuntime | undefined;
-  #stepping = false;
-  #again = false;
-  #held = true;
-  #errorMs = firstErrorMs;
-  #timer: { cancel(): void } | undefined;
-  #abort = new AbortController();
+  readonly #abort = new AbortController();
   #grace = 0;
   /** Containers are being stopped: readiness is still told. */
   #isStopping = false;
-  #volumesAt = Number.NEGATIVE_INFINITY;
-  /** The pod was changed since its volumes were looked at. */
-  #volumesStale = false;
-  #volumes: ReadonlyMap<string, string> = new Map();
 
   constructor(pod: Pod, deps: WorkerDeps) {
     this.#pod = pod;
-    this.#resize = new ResizeState(pod);
+    this.#allocation = new Allocation(pod);
+    this.#volumes = new PodVolumes(deps);
     this.uid = uidOf(pod);
     this.#deps = deps;
     this.#status = pod.status ?? {};
     // What has begun is not judged again.
     this.#admitted = pod.metadata.deletionTimestamp !== undefined || (pod.status?.phase ?? 'Pending') !== 'Pending';
     this.#wasOver = isFinal(pod.status?.phase);
-    if (this.#wasOver) this.#phase = 'ending';
+    if (this.#wasOver) this.#state = 'terminating';
+    this.#loop = new SyncLoop({
+      clock: deps.clock,
+      sync: () => this.#sync(),
+      onError: (err) => this.#failed(err),
+      onFinished: () => deps.onFinished(this.uid),
+    });
   }
 
   get pod(): Pod {
@@ -70,17 +68,17 @@ export class PodWorker {
   }
 
   /** With the resources that the node lets it have. */
-  get granted(): Pod {
-    return this.#resize.granted;
+  get allocated(): Pod {
+    return this.#allocation.allocated;
   }
 
   /** It would take more when another pod ends. */
   get waitsForRoom(): boolean {
-    return this.#resize.problem?.reason === 'Deferred';
+    return this.#allocation.problem?.reason === 'Deferred';
   }
 
-  get phase(): WorkerPhase {
-    return this.#phase;
+  get state(): PodWorkerState {
+    return this.#state;
   }
 
   /** Its source no longer has it. */
@@ -90,7 +88,7 @@ export class PodWorker {
 
   /** Whether it takes up room on the node. */
   get isAdmitted(): boolean {
-    return this.#admitted && this.#phase === 'running';
+    return this.#admitted && this.#state === 'syncing';
   }
 
   /** The status as this node sees it, newer than what the API may hold. */
@@ -105,8 +103,7 @@ export class PodWorker {
 
   /** Lets the worker begin. */
   release(): void {
-    this.#held = false;
-    this.wake();
+    this.#loop.release();
   }
 
   update(pod: Pod): void {
@@ -116,102 +113,67 @@ export class PodWorker {
     const own = (this.#status.conditions ?? []).filter((c) => isOwnCondition(c.type));
     const foreign = (pod.status?.conditions ?? []).filter((c) => !isOwnCondition(c.type));
     if (this.#status.conditions) this.#status = { ...this.#status, conditions: [...own, ...foreign] };
-    if (pod.metadata.deletionTimestamp) this.#endSoon();
+    if (pod.metadata.deletionTimestamp) this.#terminateSoon();
     // Volumes show labels and annotations; and who changes one wants the volumes looked at now, as everywhere in Kubernetes.
-    const relabelled =
-      !isDeepStrictEqual(before.metadata.annotations, pod.metadata.annotations) ||
-      !isDeepStrictEqual(before.metadata.labels, pod.metadata.labels);
+    const relabelled = isRelabelled(before, pod);
     if (relabelled) {
-      this.#volumesStale = true;
+      this.#volumes.expire();
       this.#deps.forgetConfig();
     }
-    const changed =
-      relabelled ||
-      before.metadata.generation !== pod.metadata.generation ||
-      before.metadata.deletionTimestamp !== pod.metadata.deletionTimestamp ||
-      before.metadata.deletionGracePeriodSeconds !== pod.metadata.deletionGracePeriodSeconds ||
-      pod.metadata.generation === undefined ||
-      (specOf(pod).readinessGates?.length ?? 0) > 0 ||
-      this.#phase === 'ended';
-    if (changed) this.wake();
+    if (relabelled || needsSync(before, pod) || this.#state === 'terminated') this.requeue();
   }
 
   /** The pod is no longer in its source. */
-  remove(pod?: Pod): void {
-    if (pod) this.#pod = pod;
+  remove(pod: Pod): void {
+    this.#pod = pod;
     this.#gone = true;
-    this.#endSoon();
-    this.wake();
+    this.#terminateSoon();
+    this.requeue();
   }
 
-  #endSoon(): void {
+  #terminateSoon(): void {
     this.#abort.abort(new Error('the pod is to end'));
     const grace = this.#graceSeconds();
-    if (this.#phase === 'ending' && grace < this.#grace && this.#last) {
+    if (this.#state === 'terminating' && grace < this.#grace && this.#last) {
       this.#grace = grace;
       void this.#deps.killer.hasten(this.#last, grace);
     }
   }
 
   #graceSeconds(): number {
-    const { metadata } = this.#pod;
-    return metadata.deletionGracePeriodSeconds ?? specOf(this.#pod).terminationGracePeriodSeconds ?? 30;
+    return this.#pod.metadata.deletionGracePeriodSeconds ?? specOf(this.#pod).terminationGracePeriodSeconds ?? 30;
   }
 
-  wake(): void {
-    if (this.#held || this.#phase === 'finished') return;
-    if (this.#stepping) {
-      this.#again = true;
-      // Stopping may take the whole grace period, in which nobody is to be sent to a container that says it is not ready any more.
-      if (this.#isStopping && !this.#wasOver && this.#last) this.#report(this.#last, false);
-      return;
-    }
-    void this.#loop();
+  /** Something happened that the pod must be looked at for. */
+  requeue(): void {
+    // Stopping may take the whole grace period, in which nobody is to be sent to a container that says it is not ready any more.
+    if (this.#isStopping && !this.#wasOver && this.#last) this.#report(this.#last, false);
+    this.#loop.requeue();
   }
 
-  async #loop(): Promise<void> {
-    this.#stepping = true;
-    this.#timer?.cancel();
-    let next = resyncMs;
-    do {
-      this.#again = false;
-      try {
-        next = await this.#step();
-        this.#errorMs = firstErrorMs;
-      } catch (err) {
-        if (!this.#abort.signal.aborted || this.#phase !== 'running')
-          this.#deps.log.warn(`Cannot sync pod "${namespaceOf(this.#pod)}/${this.#pod.metadata.name}": ${messageOf(err)}`);
-        next = this.#errorMs;
-        this.#errorMs = Math.min(this.#errorMs * 2, maxErrorMs);
-      }
-      // Whoever woke it last may have done so while it ended: a step now would report the pod anew, and end it once more.
-    } while (this.#again && !this.#isFinished());
-    this.#stepping = false;
-    if (this.#isFinished()) this.#deps.onFinished(this.uid);
-    else if (!this.#held)
-      this.#timer = this.#deps.clock.after(next === resyncMs ? resyncMs * (0.75 + Math.random() / 2) : next, () => this.wake());
-  }
-
-  #isFinished(): boolean {
-    return this.#phase === 'finished';
+  #failed(err: unknown): void {
+    if (this.#abort.signal.aborted && this.#state === 'syncing') return;
+    this.#deps.log.warn(`Cannot sync pod "${namespaceOf(this.#pod)}/${this.#pod.metadata.name}": ${messageOf(err)}`);
   }
 
   async #read(): Promise<PodRuntime> {
     const found = await this.#deps.reader.read(this.uid, this.#pod.metadata.name, namespaceOf(this.#pod));
-    this.#last = this.#resize.see(this.#pod, found, this.#deps.resizeProblem);
+    this.#last = this.#allocation.update(this.#pod, found, this.#deps.resizeProblem);
     return this.#last;
   }
 
-  /** Gives the ms until the next step, unless something happens before. */
-  async #step(): Promise<number> {
-    if (this.#phase === 'ended') return this.#afterEnd();
+  /** Gives the ms until the next sync, unless something happens before. */
+  async #sync(): Promise<number | undefined> {
+    if (this.#state === 'terminated') return this.#syncTerminatedPod();
     const runtime = await this.#read();
-    if (this.#phase === 'ending') return this.#end(runtime);
+    return this.#state === 'terminating' ? this.#syncTerminatingPod(runtime) : this.#syncPod(runtime);
+  }
+
+  async #syncPod(runtime: PodRuntime): Promise<number | undefined> {
     this.#deps.probes.sync(this.#pod, runtime);
     await this.#admit(runtime);
     const status = this.#rejected ? this.#reject(this.#rejected) : this.#report(runtime, false);
-    const final = isFinal(status.phase);
-    if (this.#gone || this.#pod.metadata.deletionTimestamp || final) return this.#end(runtime);
+    if (this.#gone || this.#pod.metadata.deletionTimestamp || isFinal(status.phase)) return this.#syncTerminatingPod(runtime);
     return this.#keepGoing(runtime);
   }
 
@@ -223,8 +185,8 @@ export class PodWorker {
   }
 
   async #keepGoing(runtime: PodRuntime): Promise<number> {
-    const { events, probes, runtime: manager, networkProblem } = this.#deps;
-    const pod = this.granted;
+    const { events, probes, networkProblem } = this.#deps;
+    const pod = this.allocated;
     const deadline = this.#deadlineMs();
     if (deadline <= 0) {
       this.#rejected = { reason: 'DeadlineExceeded', message: 'Pod was active on the node longer than the specified deadline' };
@@ -237,22 +199,27 @@ export class PodWorker {
       events.pod(pod, 'Warning', 'NetworkNotReady', `network is not ready: ${problem}`);
       return Math.min(2000, deadline);
     }
+    return Math.min(await this.#act(pod, runtime, actions), deadline);
+  }
+
+  async #act(pod: Pod, runtime: PodRuntime, actions: PodActions): Promise<number> {
+    const manager = this.#deps.runtime;
     const facts = this.#facts(runtime);
-    await this.#setUpVolumes(facts);
+    const volumes = await this.#volumes.setUp(this.#pod, facts);
     const onStarted = async (): Promise<void> => void (await this.#refresh());
-    const outcome = await manager.apply(pod, runtime, actions, this.#volumes, facts, onStarted, this.#abort.signal);
+    const outcome = await manager.syncPod({ pod, runtime, actions, volumes, facts, onStarted, signal: this.#abort.signal });
     // Why a container waits stays true until it is tried again.
-    const waiting = new Map([...this.#waiting].filter(([name]) => !actions.start.some((c) => c.name === name)));
-    for (const [name, reason] of outcome.waiting) waiting.set(name, reason);
-    this.#waiting = waiting;
-    const resizes = this.#resize.note(outcome.resized, outcome.resizeProblem);
-    const acted = actions.killPod || actions.kill.length > 0 || actions.createSandbox !== undefined || outcome.waiting.size > 0 || resizes;
-    const after = acted || outcome.started.length > 0 ? await this.#refresh() : runtime;
-    await manager.collect(after, false);
+    const waiting = [...this.#waiting].filter(([name]) => !actions.start.some((c) => c.name === name));
+    this.#waiting = new Map([...waiting, ...outcome.waiting]);
+    const resized = this.#allocation.resized(outcome.resized, outcome.resizeProblem);
+    const hasStarted = outcome.started.length > 0;
+    const hasKilled = actions.killPod || actions.kill.length > 0;
+    const isChanged = hasKilled || hasStarted || resized || actions.createSandbox !== undefined || outcome.waiting.size > 0;
+    await manager.collect(isChanged ? await this.#refresh() : runtime, false);
     if (outcome.error !== undefined) throw new Error(outcome.error);
     // What was started may be followed by more (the next init container): look right away.
-    if (outcome.started.length > 0 || outcome.retryMs === 0) this.#again = outcome.waiting.size === 0;
-    return Math.min(outcome.retryMs ?? resyncMs, deadline, resyncMs);
+    if (hasStarted && outcome.waiting.size === 0) return 0;
+    return Math.min(outcome.retryMs ?? resyncMs, resyncMs);
   }
 
   /** ms that activeDeadlineSeconds leaves. */
@@ -263,25 +230,9 @@ export class PodWorker {
     return Date.parse(start) + seconds * 1000 - this.#deps.clock.now();
   }
 
-  async #setUpVolumes(facts: NodeFacts): Promise<void> {
-    const { clock, events, volumes } = this.#deps;
-    const now = clock.monotonic();
-    if (!this.#volumesStale && now - this.#volumesAt < resyncMs / 2) return;
-    this.#volumesStale = false;
-    try {
-      this.#volumes = await volumes.setUp(this.#pod, facts);
-    } catch (err) {
-      events.pod(this.#pod, 'Warning', 'FailedMount', messageOf(err));
-      // What is there stays usable: an API server that is away must not keep a container from starting again.
-      if (this.#volumesAt === Number.NEGATIVE_INFINITY) throw err;
-    }
-    this.#volumesAt = now;
-  }
-
   #facts(runtime: PodRuntime): NodeFacts {
-    const facts = this.#deps.facts();
-    const sandbox = runtime.sandboxes[0];
-    return { ...facts, podIps: specOf(this.#pod).hostNetwork ? facts.hostIps : (sandbox?.ips ?? []) };
+    const { facts } = this.#deps;
+    return { ...facts, podIps: specOf(this.#pod).hostNetwork ? facts.hostIps : (runtime.sandboxes[0]?.ips ?? []) };
   }
 
   async #refresh(): Promise<PodRuntime> {
@@ -292,19 +243,18 @@ export class PodWorker {
   }
 
   #report(runtime: PodRuntime, terminal: boolean): PodStatus {
-    const { clock, probes, facts, runtimeName } = this.#deps;
+    const { clock, probes, facts } = this.#deps;
     const status = podStatus({
-      pod: this.granted,
+      pod: this.allocated,
       runtime,
       previous: this.#status,
       waitReason: (name) => this.#waiting.get(name),
       isReady: (id) => probes.isReady(id),
       isStarted: (id) => probes.isStarted(id),
       terminal,
-      hostIps: facts().hostIps,
-      runtimeName,
+      hostIps: facts.hostIps,
       now: clock.now(),
-      resize: this.#resize.problem,
+      resize: this.#allocation.problem,
     });
     return this.#write(status);
   }
@@ -325,46 +275,51 @@ export class PodWorker {
     if (this.#status.phase !== undefined) this.#write(this.#status);
   }
 
-  async #end(found: PodRuntime): Promise<number> {
-    const { killer, probes, statuses, volumes, cgroups, events } = this.#deps;
-    this.#phase = 'ending';
+  async #syncTerminatingPod(found: PodRuntime): Promise<number | undefined> {
+    const { probes, statuses, volumes, cgroups } = this.#deps;
+    this.#state = 'terminating';
     this.#abort.abort(new Error('the pod is to end'));
-    let runtime = found;
-    const isAlive = (r: PodRuntime): boolean =>
-      r.containers.some((c) => c.state === 'running' || c.state === 'unknown') || r.sandboxes.some((s) => s.ready);
-    if (isAlive(runtime)) {
-      this.#grace = this.#graceSeconds();
-      this.#isStopping = true;
-      try {
-        await killer.killPod(runtime, this.#pod, this.#grace);
-      } catch (err) {
-        events.pod(this.#pod, 'Warning', 'FailedKillPod', `error killing pod: ${messageOf(err)}`);
-        throw err;
-      } finally {
-        this.#isStopping = false;
-      }
-      runtime = await this.#read();
-    }
+    const runtime = await this.#stopped(found);
     probes.forget(this.uid);
     // Nothing of what an earlier process reported as final is to be overwritten.
     if (!this.#wasOver) this.#report(runtime, true);
     await statuses.flush(this.uid);
-    this.#phase = 'ended';
-    if (!this.#gone && this.#pod.metadata.deletionTimestamp) return this.#afterEnd();
-    await volumes.tearDown(this.uid);
-    await cgroups.removePod(podResources(this.#pod).cgroup);
-    return this.#afterEnd();
+    this.#state = 'terminated';
+    if (this.#gone || !this.#pod.metadata.deletionTimestamp) {
+      await volumes.tearDown(this.uid);
+      await cgroups.removePod(podResources(this.#pod).cgroup);
+    }
+    return this.#syncTerminatedPod();
+  }
+
+  /** Stops what runs, and gives what the runtime holds then. */
+  async #stopped(runtime: PodRuntime): Promise<PodRuntime> {
+    const { killer, events } = this.#deps;
+    const isAlive =
+      runtime.containers.some((c) => c.state === 'running' || c.state === 'unknown') || runtime.sandboxes.some((s) => s.ready);
+    if (!isAlive) return runtime;
+    this.#grace = this.#graceSeconds();
+    this.#isStopping = true;
+    try {
+      await killer.killPod(runtime, this.#pod, this.#grace);
+    } catch (err) {
+      events.pod(this.#pod, 'Warning', 'FailedKillPod', `error killing pod: ${messageOf(err)}`);
+      throw err;
+    } finally {
+      this.#isStopping = false;
+    }
+    return this.#read();
   }
 
   /** The containers of a pod that has run to its end stay for their logs until its object goes. */
-  async #afterEnd(): Promise<number> {
+  async #syncTerminatedPod(): Promise<number | undefined> {
     if (!this.#gone && !this.#pod.metadata.deletionTimestamp) return resyncMs;
     const { statuses, target } = this.#deps;
     const api = target(this.#pod);
     if (!this.#gone && api) await statuses.remove(api.target);
     await this.#cleanUp();
-    this.#phase = 'finished';
-    return 0;
+    this.#state = 'finished';
+    return undefined;
   }
 
   async #cleanUp(): Promise<void> {
@@ -381,8 +336,19 @@ export class PodWorker {
 
   /** Stops looking; what runs goes on running. */
   close(): void {
-    this.#held = true;
+    this.#loop.close();
     this.#abort.abort(new Error('the kubelet ends'));
-    this.#timer?.cancel();
   }
+}
+
+function isRelabelled({ metadata: before }: Pod, { metadata: after }: Pod): boolean {
+  return !isDeepStrictEqual(before.annotations, after.annotations) || !isDeepStrictEqual(before.labels, after.labels);
+}
+
+/** Whether more has changed than the status, most of which is the kubelet's own. */
+function needsSync({ metadata: before }: Pod, pod: Pod): boolean {
+  const { metadata: after } = pod;
+  const hasGates = (specOf(pod).readinessGates?.length ?? 0) > 0;
+  if (after.generation === undefined || after.generation !== before.generation || hasGates) return true;
+  return before.deletionTimestamp !== after.deletionTimestamp || before.deletionGracePeriodSeconds !== after.deletionGracePeriodSeconds;
 }

@@ -1,21 +1,18 @@
-/** The workers of all pods of this node, and the end of pods that nobody knows any more. */
+/** The workers of this node's pods, and the end of what the runtime runs for pods that nobody wants any more. */
 import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Pod } from '../../api/schema/types.ts';
 import { messageOf } from '../../errors/known-error.ts';
-import type { ResizeProblem } from '../pod/resize.ts';
+import type { Admission } from '../node/admission.ts';
+import type { ContainerRecord } from '../pod/pod-runtime.ts';
 import { isStatic, namespaceOf, uidOf } from '../pod/spec.ts';
-import type { WaitReason } from '../pod/status.ts';
+import type { ListedPod } from './pleg.ts';
 import { PodWorker } from './pod-worker.ts';
-import type { ListedPod } from './relister.ts';
 import type { WorkerDeps } from './worker-deps.ts';
 
 export interface PodWorkersOptions {
   readonly deps: Omit<WorkerDeps, 'onFinished' | 'admit' | 'resizeProblem'>;
-  /** Why the node cannot take the pod, or undefined. */
-  readonly admit: (pod: Pod, others: () => readonly Pod[]) => Promise<WaitReason | undefined>;
-  /** Why a running pod cannot have what it asks for now, or undefined. */
-  readonly resizeProblem: (pod: Pod, others: readonly Pod[]) => ResizeProblem | undefined;
+  readonly admission: Pick<Admission, 'admit' | 'resizeProblem'>;
 }
 
 export class PodWorkers {
@@ -41,7 +38,11 @@ export class PodWorkers {
   find(namespace: string, name: string): PodWorker | undefined {
     const found = this.list().filter((w) => namespaceOf(w.pod) === namespace && w.pod.metadata.name === name);
     // A pod that ends and its successor may share the name: the one that lives is meant.
-    return found.find((w) => w.phase === 'running') ?? found[0];
+    return found.find((w) => w.state === 'syncing') ?? found[0];
+  }
+
+  runningContainers(): ContainerRecord[] {
+    return this.list().flatMap((w) => (w.runtime?.containers ?? []).filter((c) => c.state === 'running'));
   }
 
   /** A pod of this node, new or changed. */
@@ -56,21 +57,16 @@ export class PodWorkers {
       known.update(pod);
       return;
     }
+    const { deps, admission } = this.#options;
     const others = (): Pod[] =>
       this.list()
-        .filter((w) => w.isAdmitted)
-        .map((w) => w.granted);
+        .filter((w) => w.isAdmitted && w.uid !== uid)
+        .map((w) => w.allocated);
     const worker = new PodWorker(pod, {
-      ...this.#options.deps,
+      ...deps,
       onFinished: (id) => this.#finished(id),
-      admit: (p) => this.#options.admit(p, others),
-      resizeProblem: (p) => {
-        const rest = this.list().filter((w) => w.isAdmitted && w.uid !== uid);
-        return this.#options.resizeProblem(
-          p,
-          rest.map((w) => w.granted),
-        );
-      },
+      admit: (p) => admission.admit(p, others),
+      resizeProblem: (p) => admission.resizeProblem(p, others()),
     });
     this.#workers.set(uid, worker);
     this.#releaseNext(pod);
@@ -88,12 +84,12 @@ export class PodWorkers {
     this.#workers.get(uidOf(pod))?.remove(pod);
   }
 
-  wake(uid: string): void {
-    this.#workers.get(uid)?.wake();
+  requeue(uid: string): void {
+    this.#workers.get(uid)?.requeue();
   }
 
-  wakeAll(): void {
-    for (const worker of this.#workers.values()) worker.wake();
+  requeueAll(): void {
+    for (const worker of this.#workers.values()) worker.requeue();
   }
 
   /** All sources have been read once: from now on a pod without a worker is nobody's. */
@@ -108,22 +104,22 @@ export class PodWorkers {
     this.#successors.delete(uid);
     if (successor) this.set(successor);
     if (worker) this.#releaseNext(worker.pod);
-    for (const other of this.list()) if (other.waitsForRoom) other.wake();
+    for (const other of this.list()) if (other.waitsForRoom) other.requeue();
   }
 
   /** Ends what the runtime runs for pods that are not there. */
-  endOrphans(listed: ReadonlyMap<string, ListedPod>): void {
+  killOrphans(listed: ReadonlyMap<string, ListedPod>): void {
     if (!this.#complete) return;
     for (const pod of listed.values()) {
       if (this.#workers.has(pod.uid) || this.#orphans.has(pod.uid)) continue;
       this.#orphans.add(pod.uid);
-      void this.#endOrphan(pod)
+      void this.#killOrphan(pod)
         .catch((err) => this.#options.deps.log.warn(`Cannot end pod "${pod.namespace}/${pod.name}", which nobody wants: ${messageOf(err)}`))
         .finally(() => this.#orphans.delete(pod.uid));
     }
   }
 
-  async #endOrphan({ uid, name, namespace }: ListedPod): Promise<void> {
+  async #killOrphan({ uid, name, namespace }: ListedPod): Promise<void> {
     const { reader, killer, runtime, volumes, cgroups, logsRoot, log } = this.#options.deps;
     const found = await reader.read(uid, name, namespace);
     // The list was older than the end of its worker.
@@ -138,7 +134,7 @@ export class PodWorkers {
   }
 
   /** Removes directories and cgroups of pods that ended while nobody watched. To be called once all is known. */
-  async sweep(listed: ReadonlySet<string>): Promise<void> {
+  async cleanUp(listed: ReadonlySet<string>): Promise<void> {
     const { volumes, cgroups, logsRoot } = this.#options.deps;
     const isDead = (uid: string): boolean => !this.#workers.has(uid) && !listed.has(uid);
     for (const uid of await volumes.pods()) if (isDead(uid)) await volumes.tearDown(uid);

@@ -30,8 +30,8 @@ export interface WorkerDeps {
   readonly tokens: TokenManager;
   readonly cgroups: CgroupManager;
   readonly logsRoot: string;
-  readonly runtimeName: string;
-  readonly facts: () => NodeFacts;
+  /** What the pods are told of their node; the addresses of the pod are added. */
+  readonly facts: NodeFacts;
   /** Why pods cannot be given a network now, or undefined. */
   readonly networkProblem: () => string | undefined;
   /** ConfigMaps and Secrets are read anew, also those that were read a moment ago. */

@@ -1,11 +1,12 @@
 /**
- * Notices what happens to containers: lists everything at the runtime once a second (cheap: two answers from its memory) and wakes the
- * pods that changed. A runtime that tells by itself of exits makes it list right away.
+ * The pod lifecycle event generator: lists everything at the runtime once a second (cheap: two answers from its memory) and tells which
+ * pods changed. A runtime that tells by itself of exits makes it list right away.
  */
 import type { Clock } from '../../clock/clock.ts';
 import { messageOf } from '../../errors/known-error.ts';
 import type { Log } from '../../observability/log.ts';
 import { type Cri, isUnimplemented } from '../cri/cri.ts';
+import type { Container, PodSandbox } from '../cri/messages.ts';
 import { podLabels } from '../pod/labels.ts';
 
 export interface ListedPod {
@@ -14,13 +15,17 @@ export interface ListedPod {
   readonly namespace: string;
 }
 
-export interface RelisterOptions {
+export interface PlegOptions {
   readonly cri: Cri;
   readonly clock: Clock;
   readonly log: Log;
-  readonly onChange: (uid: string) => void;
-  /** After each listing: the pods that the runtime knows, and the ids of all that is there. */
-  readonly onListed: (pods: ReadonlyMap<string, ListedPod>, ids: ReadonlySet<string>) => void;
+}
+
+export interface PlegHandlers {
+  /** Something began, ended or went away. */
+  change(podUid: string): void;
+  /** After each listing: the ids of all sandboxes and containers that are there. */
+  listed(pods: ReadonlyMap<string, ListedPod>, ids: ReadonlySet<string>): void;
 }
 
 const periodMs = 1000;
@@ -29,18 +34,30 @@ const afterEventMs = [5, 50, 250] as const;
 /** As upstream's PLEG: a node whose runtime could not be listed for so long is not ready. */
 const unhealthyAfterMs = 180_000;
 
-export class Relister {
-  readonly #options: RelisterOptions;
-  #prints = new Map<string, string>();
+export class Pleg {
+  readonly #options: PlegOptions;
+  #handlers: PlegHandlers | undefined;
+  #pods: ReadonlyMap<string, ListedPod> = new Map();
+  /** By pod: what is there, in what state. */
+  #prints: ReadonlyMap<string, string> = new Map();
   #listedAt: number;
   #failing = false;
   #running: Promise<void> | undefined;
   #again = false;
   readonly #due = new Set<number>();
 
-  constructor(options: RelisterOptions) {
+  constructor(options: PlegOptions) {
     this.#options = options;
     this.#listedAt = options.clock.monotonic();
+  }
+
+  on(handlers: PlegHandlers): void {
+    this.#handlers = handlers;
+  }
+
+  /** The pods that the runtime knew at the last listing. */
+  get pods(): ReadonlyMap<string, ListedPod> {
+    return this.#pods;
   }
 
   /** Why the node is not ready, or undefined. */
@@ -77,35 +94,27 @@ export class Relister {
   }
 
   async #list(): Promise<void> {
-    const { cri, clock, log, onChange, onListed } = this.#options;
+    const { cri, clock, log } = this.#options;
     try {
       const [sandboxes, containers] = await Promise.all([cri.listPodSandboxes(), cri.listContainers()]);
-      const parts = new Map<string, string[]>();
-      const found = new Map<string, ListedPod>();
-      const ids = new Set<string>();
-      for (const item of [...sandboxes, ...containers]) {
-        const uid = item.labels[podLabels.podUid];
-        if (uid === undefined) continue;
-        ids.add(item.id);
-        if (!found.has(uid))
-          found.set(uid, { uid, name: item.labels[podLabels.podName] ?? '', namespace: item.labels[podLabels.podNamespace] ?? '' });
-        const list = parts.get(uid);
-        const part = `${item.id}:${item.state}`;
-        if (list) list.push(part);
-        else parts.set(uid, [part]);
-      }
-      const prints = new Map([...parts].map(([uid, list]) => [uid, list.sort().join(' ')]));
-      const before = this.#prints;
-      this.#prints = prints;
+      const items = [...sandboxes, ...containers].filter((item) => item.labels[podLabels.podUid] !== undefined);
       this.#listedAt = clock.monotonic();
       if (this.#failing) log.info('The container runtime answers again');
       this.#failing = false;
-      for (const uid of new Set([...before.keys(), ...prints.keys()])) if (before.get(uid) !== prints.get(uid)) onChange(uid);
-      onListed(found, ids);
+      this.#compare(items);
+      this.#pods = podsOf(items);
+      this.#handlers?.listed(this.#pods, new Set(items.map((item) => item.id)));
     } catch (err) {
       if (!this.#failing) log.warn(`Cannot list pods at the container runtime: ${messageOf(err)}`);
       this.#failing = true;
     }
+  }
+
+  #compare(items: readonly Listed[]): void {
+    const before = this.#prints;
+    const now = printsOf(items);
+    this.#prints = now;
+    for (const uid of new Set([...before.keys(), ...now.keys()])) if (before.get(uid) !== now.get(uid)) this.#handlers?.change(uid);
   }
 
   /** A burst of exits is looked at a few times, not a few times each. */
@@ -131,4 +140,21 @@ export class Relister {
       await clock.sleep(periodMs, signal).catch(() => {});
     }
   }
+}
+
+type Listed = Pick<PodSandbox & Container, 'id' | 'state' | 'labels'>;
+
+function podsOf(items: readonly Listed[]): Map<string, ListedPod> {
+  return new Map(
+    items.map(({ labels }) => {
+      const { [podLabels.podUid]: uid = '', [podLabels.podName]: name = '', [podLabels.podNamespace]: namespace = '' } = labels;
+      return [uid, { uid, name, namespace }];
+    }),
+  );
+}
+
+function printsOf(items: readonly Listed[]): Map<string, string> {
+  const byPod = Map.groupBy(items, (item) => item.labels[podLabels.podUid] ?? '');
+  const print = ({ id, state }: Listed): string => `${id}:${state}`;
+  return new Map([...byPod].map(([uid, own]) => [uid, own.map(print).toSorted().join(' ')]));
 }

@@ -38,15 +38,13 @@ export interface ContainerRecord {
 
 /** Sandboxes and containers are sorted, the newest first. */
 export interface PodRuntime {
+  /** As the runtime calls itself, such as `containerd`: ids of containers begin with it. */
+  readonly runtimeName: string;
   readonly uid: string;
   readonly name: string;
   readonly namespace: string;
   readonly sandboxes: readonly SandboxRecord[];
   readonly containers: readonly ContainerRecord[];
-}
-
-export function emptyRuntime(uid: string, name: string, namespace: string): PodRuntime {
-  return { uid, name, namespace, sandboxes: [], containers: [] };
 }
 
 /** The newest container of that name. */

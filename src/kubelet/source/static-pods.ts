@@ -16,8 +16,11 @@ export interface StaticPodsOptions {
   readonly nodeName: string;
   readonly clock: Clock;
   readonly log: Log;
-  readonly onSet: (pod: Pod) => void;
-  readonly onRemove: (pod: Pod) => void;
+}
+
+export interface StaticPodHandlers {
+  set(pod: Pod): void;
+  remove(pod: Pod): void;
 }
 
 const rescanMs = 20_000;
@@ -26,6 +29,7 @@ const settleMs = 100;
 
 export class StaticPods {
   readonly #options: StaticPodsOptions;
+  #handlers: StaticPodHandlers | undefined;
   /** By file. */
   #pods = new Map<string, Pod>();
   #watcher: FSWatcher | undefined;
@@ -35,6 +39,10 @@ export class StaticPods {
 
   constructor(options: StaticPodsOptions) {
     this.#options = options;
+  }
+
+  on(handlers: StaticPodHandlers): void {
+    this.#handlers = handlers;
   }
 
   /** Reads the directory, then follows its changes until the signal aborts. */
@@ -79,31 +87,39 @@ export class StaticPods {
   }
 
   async #scan(): Promise<void> {
-    const { directory, nodeName, log, onSet, onRemove, clock } = this.#options;
+    const { directory } = this.#options;
     const found = new Map<string, Pod>();
     for (const entry of await readdir(directory)) {
-      if (entry.startsWith('.')) continue;
       const file = join(directory, entry);
-      try {
-        if (!(await stat(file)).isFile()) continue;
-        const pod = await staticPod(await readFile(file, 'utf8'), nodeName, clock.now());
-        found.set(file, pod);
-        this.#complained.delete(file);
-      } catch (err) {
-        const why = messageOf(err);
-        if (this.#complained.get(file) !== why) log.error(`Cannot use pod manifest "${file}": ${why}`);
-        this.#complained.set(file, why);
-        // A manifest that was broken while being edited does not end the pod that runs from it.
-        const before = this.#pods.get(file);
-        if (before) found.set(file, before);
-      }
+      const pod = entry.startsWith('.') ? undefined : await this.#read(file);
+      if (pod) found.set(file, pod);
     }
-    const before = new Map([...this.#pods.values()].map((pod) => [uidOf(pod), pod]));
-    const after = new Map([...found.values()].map((pod) => [uidOf(pod), pod]));
+    const before = byUid(this.#pods);
+    const after = byUid(found);
     this.#pods = found;
-    for (const [uid, pod] of before) if (!after.has(uid)) onRemove(pod);
-    for (const [uid, pod] of after) if (!before.has(uid)) onSet(pod);
+    for (const [uid, pod] of before) if (!after.has(uid)) this.#handlers?.remove(pod);
+    for (const [uid, pod] of after) if (!before.has(uid)) this.#handlers?.set(pod);
   }
+
+  /** The pod of a manifest. One that was broken while being edited does not end the pod that runs from it. */
+  async #read(file: string): Promise<Pod | undefined> {
+    const { nodeName, log, clock } = this.#options;
+    try {
+      if (!(await stat(file)).isFile()) return undefined;
+      const pod = await staticPod(await readFile(file, 'utf8'), nodeName, clock.now());
+      this.#complained.delete(file);
+      return pod;
+    } catch (err) {
+      const why = messageOf(err);
+      if (this.#complained.get(file) !== why) log.error(`Cannot use pod manifest "${file}": ${why}`);
+      this.#complained.set(file, why);
+      return this.#pods.get(file);
+    }
+  }
+}
+
+function byUid(pods: ReadonlyMap<string, Pod>): Map<string, Pod> {
+  return new Map([...pods.values()].map((pod) => [uidOf(pod), pod]));
 }
 
 /** A pod as the kubelet runs it, from a manifest. Its uid is a hash of what the manifest says, so a change makes another pod. */

@@ -1,0 +1,87 @@
+/** Runs the syncs of one pod: never two at a time, once more when something happened meanwhile, with back-off after an error. */
+import type { Clock } from '../../clock/clock.ts';
+
+export const resyncMs = 60_000;
+const firstErrorMs = 500;
+const maxErrorMs = 10_000;
+
+export interface SyncLoopOptions {
+  readonly clock: Clock;
+  /** Gives the ms until the next sync unless something happens before; 0 for right away, undefined when there is nothing left to do. */
+  readonly sync: () => Promise<number | undefined>;
+  readonly onError: (err: unknown) => void;
+  readonly onFinished: () => void;
+}
+
+export class SyncLoop {
+  readonly #options: SyncLoopOptions;
+  #held = true;
+  #syncing = false;
+  #again = false;
+  #finished = false;
+  #errorMs = firstErrorMs;
+  #timer: { cancel(): void } | undefined;
+
+  constructor(options: SyncLoopOptions) {
+    this.#options = options;
+  }
+
+  get isSyncing(): boolean {
+    return this.#syncing;
+  }
+
+  /** Lets it begin. */
+  release(): void {
+    this.#held = false;
+    this.requeue();
+  }
+
+  /** Syncs now, or as soon as the sync under way is over. */
+  requeue(): void {
+    if (this.#held || this.#finished) return;
+    if (this.#syncing) this.#again = true;
+    else void this.#run();
+  }
+
+  close(): void {
+    this.#held = true;
+    this.#timer?.cancel();
+  }
+
+  async #run(): Promise<void> {
+    this.#syncing = true;
+    this.#timer?.cancel();
+    let next: number | undefined;
+    do {
+      this.#again = false;
+      next = await this.#syncOnce();
+      // Whoever requeued it last may have done so while it ended: a sync now would report the pod anew, and end it once more.
+    } while (!this.#held && next !== undefined && (this.#again || next === 0));
+    this.#syncing = false;
+    if (next === undefined) this.#finish();
+    else if (!this.#held) this.#timer = this.#options.clock.after(jittered(next), () => this.requeue());
+  }
+
+  #finish(): void {
+    this.#finished = true;
+    this.#options.onFinished();
+  }
+
+  async #syncOnce(): Promise<number | undefined> {
+    try {
+      const next = await this.#options.sync();
+      this.#errorMs = firstErrorMs;
+      return next;
+    } catch (err) {
+      this.#options.onError(err);
+      const wait = this.#errorMs;
+      this.#errorMs = Math.min(wait * 2, maxErrorMs);
+      return wait;
+    }
+  }
+}
+
+/** The pods of a node that were found together are not to be looked at together for ever. */
+function jittered(ms: number): number {
+  return ms === resyncMs ? resyncMs * (0.75 + Math.random() / 2) : ms;
+}
