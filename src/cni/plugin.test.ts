@@ -7,7 +7,7 @@ import { silentLog } from '../observability/log.ts';
 import { type Attachment, hostLinkOf } from './attachment.ts';
 import { AddressBook } from './ipam/address-book.ts';
 import { Plugin, type PluginAnswer } from './plugin.ts';
-import { FakeWiring } from './wiring/fake-wiring.ts';
+import { FakeWiring } from './testing/fake-wiring.ts';
 import type { Predecessor } from './wiring/predecessor.ts';
 
 // A range of five pods: .2 to .6.

@@ -6,7 +6,7 @@ import { after, describe, it } from 'node:test';
 import type { Node } from '../api/schema/types.ts';
 import { FakeClock } from '../clock/clock.ts';
 import { isKnownError, KnownError } from '../errors/known-error.ts';
-import { FakeNftables } from '../linux/nftables/fake-nftables.ts';
+import { FakeNftables } from '../linux/testing/fake-nftables.ts';
 import { silentLog } from '../observability/log.ts';
 import { openConfig } from './config.ts';
 import { annotationsOf } from './lease/lease.ts';

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { afterEach, describe, it } from 'node:test';
 import { FakeClock } from '../clock/clock.ts';
-import { FakeNftables } from '../linux/nftables/fake-nftables.ts';
+import { FakeNftables } from '../linux/testing/fake-nftables.ts';
 import type { ProxyOptions } from './options.ts';
 import { FakeNodeHost } from './testing/fake-node-host.ts';
 import { HandmadeCluster } from './testing/handmade-cluster.ts';

@@ -3,7 +3,7 @@ import { afterEach, describe, it } from 'node:test';
 import type { Event, Service } from '../api/schema/types.ts';
 import type { Client } from '../client/client.ts';
 import { KnownError } from '../errors/known-error.ts';
-import { FakeNftables } from '../linux/nftables/fake-nftables.ts';
+import { FakeNftables } from '../linux/testing/fake-nftables.ts';
 import { FakeNodeHost } from './testing/fake-node-host.ts';
 import { HandmadeCluster } from './testing/handmade-cluster.ts';
 import { elements, start, stopAll, until } from './testing/running-proxy.ts';

@@ -4,7 +4,7 @@ import { describe, it } from 'node:test';
 import { endpointSlices, events, nodes, serviceCidrs, services } from '../../src/api/resource-types.ts';
 import { TestServer } from '../../src/apiserver/testing/test-server.ts';
 import { Client } from '../../src/client/client.ts';
-import { FakeNftables } from '../../src/linux/nftables/fake-nftables.ts';
+import { FakeNftables } from '../../src/linux/testing/fake-nftables.ts';
 import { eventually } from '../../src/linux/testing/namespaces.ts';
 import { NftablesMode } from '../../src/proxy/mode/nftables/nftables-mode.ts';
 import { startProxy } from '../../src/proxy/proxy.ts';

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { FakeNftables } from '../../linux/nftables/fake-nftables.ts';
+import { FakeNftables } from '../../linux/testing/fake-nftables.ts';
 import { silentLog } from '../../observability/log.ts';
 import type { Attachment } from '../attachment.ts';
 import { hostPortTable, NftHostPorts, planHostPorts } from './host-ports.ts';

@@ -7,7 +7,7 @@
  */
 import { closeSync, openSync } from 'node:fs';
 import { mustCidr } from '../../ip/ip.ts';
-import { addAddress } from '../../linux/netlink/address.ts';
+import { type Address, addAddress } from '../../linux/netlink/address.ts';
 import { addLink, changeLink, deleteLink, getLink, type Link, parseLink } from '../../linux/netlink/link.ts';
 import { isErrno } from '../../linux/netlink/netlink-error.ts';
 import { addRoute, type Route } from '../../linux/netlink/route.ts';
@@ -91,29 +91,11 @@ export class KernelWiring implements Wiring {
   }
 
   async check(a: Attachment, network: PodNetwork): Promise<readonly string[]> {
-    const wrong: string[] = [];
-    const name = hostLinkOf(a);
-    const [host, bridge] = await Promise.all([this.#node.link(name), this.#node.link(network.bridge)]);
-    if (!host) wrong.push(`the node has no link "${name}"`);
-    else {
-      if (!host.up) wrong.push(`link "${name}" is down`);
-      if (!bridge || host.master !== bridge.index) wrong.push(`link "${name}" is not in bridge "${network.bridge}"`);
-      else if (!host.hairpin) wrong.push(`link "${name}" lost its hairpin mode`);
-    }
+    const [host, bridge] = await Promise.all([this.#node.link(hostLinkOf(a)), this.#node.link(network.bridge)]);
     using pod = Rtnetlink.openIn(a.netns);
     const link = await pod.link(a.ifName);
-    if (!link) return [...wrong, `the pod has no link "${a.ifName}"`];
-    if (!link.up) wrong.push(`link "${a.ifName}" is down`);
-    if (host && link.parent !== host.index) wrong.push(`link "${a.ifName}" is not the other end of "${name}"`);
-    if (link.mac !== macOf(a.ip, 'pod')) wrong.push(`link "${a.ifName}" has MAC ${link.mac}`);
-    const [addresses, routes] = [await pod.addresses(), await pod.routes()];
-    if (!addresses.some((x) => x.index === link.index && x.ip === a.ip)) wrong.push(`link "${a.ifName}" has not the address ${a.ip}`);
-    for (const want of routesOf(network, link.index)) {
-      if (!routes.some((r) => r.dst === want.dst && r.index === want.index && r.gateway === want.gateway)) {
-        wrong.push(`the route to ${want.dst} is missing`);
-      }
-    }
-    return wrong;
+    const [addresses, routes] = link ? [await pod.addresses(), await pod.routes()] : [[], []];
+    return [...wrongOnNode(a, network, host, bridge), ...wrongInPod(a, network, host, link, addresses, routes)];
   }
 
   async loopbackUp(netns: string): Promise<void> {
@@ -165,4 +147,33 @@ export class KernelWiring implements Wiring {
     if (!bridge) throw new Error(`Cannot use bridge "${network.bridge}": it is not there`);
     return bridge;
   }
+}
+
+/** What is wrong with the node's end, in words. Pure. */
+export function wrongOnNode(a: Attachment, network: PodNetwork, host: Link | undefined, bridge: Link | undefined): string[] {
+  const name = hostLinkOf(a);
+  if (!host) return [`the node has no link "${name}"`];
+  const wrong = host.up ? [] : [`link "${name}" is down`];
+  if (!bridge || host.master !== bridge.index) wrong.push(`link "${name}" is not in bridge "${network.bridge}"`);
+  else if (!host.hairpin) wrong.push(`link "${name}" lost its hairpin mode`);
+  return wrong;
+}
+
+/** What is wrong with the pod's end, in words. Pure. */
+export function wrongInPod(
+  a: Attachment,
+  network: PodNetwork,
+  host: Link | undefined,
+  link: Link | undefined,
+  addresses: readonly Address[],
+  routes: readonly Route[],
+): string[] {
+  if (!link) return [`the pod has no link "${a.ifName}"`];
+  const wrong = link.up ? [] : [`link "${a.ifName}" is down`];
+  if (host && link.parent !== host.index) wrong.push(`link "${a.ifName}" is not the other end of "${host.name}"`);
+  if (link.mac !== macOf(a.ip, 'pod')) wrong.push(`link "${a.ifName}" has MAC ${link.mac}`);
+  if (!addresses.some((x) => x.index === link.index && x.ip === a.ip)) wrong.push(`link "${a.ifName}" has not the address ${a.ip}`);
+  const isThere = (want: Route): boolean => routes.some((r) => r.dst === want.dst && r.index === want.index && r.gateway === want.gateway);
+  const missing = routesOf(network, link.index).filter((want) => !isThere(want));
+  return [...wrong, ...missing.map(({ dst }) => `the route to ${dst} is missing`)];
 }

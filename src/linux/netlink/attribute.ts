@@ -151,8 +151,7 @@ export function firstAttr(data: Buffer | undefined, type: number): Buffer | unde
   return undefined;
 }
 
-/** 0 of an attribute that is not there. */
-/** Of an attribute that is missing, or too short: 0. */
+/** 0 of an attribute that is not there, or too short. */
 export function readU32(value: Buffer | undefined): number {
   return value !== undefined && value.length >= 4 ? value.readUInt32LE(0) : 0;
 }

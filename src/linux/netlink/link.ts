@@ -166,9 +166,9 @@ export function parseLink(message: NetlinkMessage): Link | undefined {
   const attrs = decodeAttrs(message.data, 16);
   const info = decodeAttrs(attrs.get(IFLA.linkInfo));
   const kind = readText(info.get(INFO.kind));
-  const data = decodeAttrs(info.get(INFO.data));
+  // A bridge has forty options, none of which is read.
+  const vxlan = kind === 'vxlan' ? decodeAttrs(info.get(INFO.data)) : undefined;
   const port = decodeAttrs(info.get(INFO.slaveData));
-  const isVxlan = kind === 'vxlan';
   return {
     index: message.data.readInt32LE(4),
     name: readText(attrs.get(IFLA.name)),
@@ -177,10 +177,10 @@ export function parseLink(message: NetlinkMessage): Link | undefined {
     mtu: readU32(attrs.get(IFLA.mtu)),
     up: (message.data.readUInt32LE(8) & IFF_UP) !== 0,
     master: readU32(attrs.get(IFLA.master)),
-    parent: readU32(isVxlan ? data.get(VXLAN.link) : attrs.get(IFLA.link)),
+    parent: readU32(vxlan ? vxlan.get(VXLAN.link) : attrs.get(IFLA.link)),
     alias: readText(attrs.get(IFLA.alias)),
     hairpin: port.get(BRPORT_MODE)?.[0] === 1,
-    ...(isVxlan ? { details: parseVxlan(data) } : kind === 'bridge' ? { details: { kind } } : {}),
+    ...(vxlan ? { details: parseVxlan(vxlan) } : kind === 'bridge' ? { details: { kind } } : {}),
   };
 }
 

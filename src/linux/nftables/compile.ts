@@ -14,12 +14,55 @@ export interface Expression {
   readonly data: readonly Attr[];
 }
 
-const eq = 0;
-const neq = 1;
+// Attributes and values of linux/netfilter/nf_tables.h.
+const PAYLOAD = { dreg: 1, base: 2, offset: 3, length: 4, networkHeader: 1, transportHeader: 2 } as const;
+const META = { dreg: 1, key: 2, mark: 3, iifname: 6, l4proto: 16 } as const;
+const CT = { dreg: 1, key: 2, direction: 3, state: 0, status: 2, original: 0, reply: 1 } as const;
+const FIB = { dreg: 1, result: 2, flags: 3, addressType: 3, saddr: 1, daddr: 2 } as const;
+const NUMGEN = { dreg: 1, modulus: 2, type: 3, offset: 4, random: 1 } as const;
+const CMP = { sreg: 1, op: 2, data: 3, eq: 0, neq: 1 } as const;
+const BITWISE = { sreg: 1, dreg: 2, length: 3, mask: 4, xor: 5 } as const;
+const LOOKUP = { set: 1, sreg: 2, dreg: 3, flags: 5, invert: 1 } as const;
+const NAT = { type: 1, family: 2, addressRegister: 3, portRegister: 5, dnat: 1 } as const;
+const DYNSET = { set: 1, op: 3, keyRegister: 4, dataRegister: 5, timeout: 6, update: 1 } as const;
+const MASQ = { flags: 1, randomFully: 0x10 } as const;
+const REJECT = { type: 1, code: 2, icmp: 0, tcpReset: 1 } as const;
+const IMMEDIATE = { dreg: 1, data: 2 } as const;
+const DATA = { value: 1, verdict: 2 } as const;
+const VERDICT = { code: 1, chain: 2 } as const;
+
 const verdictRegister = 0;
 const ctNew = 8;
 const ctStatusDnat = 0x20;
+/** RTN_LOCAL. */
 const fibLocal = 2;
+
+/** Per family: its number (NFPROTO_*), the slots of an address, and the code of ICMP's "port unreachable". */
+const families = {
+  ip: { number: 2, addressSlots: 1, portUnreachable: 3 },
+  ip6: { number: 10, addressSlots: 4, portUnreachable: 4 },
+} as const;
+
+/** Where a field is in its header, and how many bytes it has. */
+const fields = {
+  'ip saddr': { base: PAYLOAD.networkHeader, offset: 12, length: 4 },
+  'ip daddr': { base: PAYLOAD.networkHeader, offset: 16, length: 4 },
+  'ip6 saddr': { base: PAYLOAD.networkHeader, offset: 8, length: 16 },
+  'ip6 daddr': { base: PAYLOAD.networkHeader, offset: 24, length: 16 },
+  'th sport': { base: PAYLOAD.transportHeader, offset: 0, length: 2 },
+  'th dport': { base: PAYLOAD.transportHeader, offset: 2, length: 2 },
+} as const;
+type FieldName = keyof typeof fields;
+
+/** NFT_CT_* of a tuple's fields. */
+const tupleFields = {
+  'proto-src': { key: 11, length: 2 },
+  'proto-dst': { key: 12, length: 2 },
+  'ip saddr': { key: 19, length: 4 },
+  'ip daddr': { key: 20, length: 4 },
+  'ip6 saddr': { key: 21, length: 16 },
+  'ip6 daddr': { key: 22, length: 16 },
+} as const;
 
 /** Register of a four-byte slot: the old 16-byte names where they line up, as the kernel reports them. */
 function register(slot: number): number {
@@ -30,36 +73,56 @@ function number(type: number, value: number): Attr {
   return [type, u32be(value)];
 }
 
-function payload(base: number, offset: number, length: number, slot: number): Expression {
-  return { name: 'payload', data: [number(1, register(slot)), number(2, base), number(3, offset), number(4, length)] };
+function fieldOf(term: Term & { kind: 'payload' }): (typeof fields)[FieldName] {
+  return fields[`${term.header} ${term.field}` as FieldName];
 }
 
-const tupleKeys = { 'ip saddr': 19, 'ip daddr': 20, 'ip6 saddr': 21, 'ip6 daddr': 22, 'proto-src': 11, 'proto-dst': 12 } as const;
+/** Loads the first `length` bytes of a field. */
+function payload({ base, offset }: (typeof fields)[FieldName], length: number, slot: number): Expression {
+  const place = [number(PAYLOAD.base, base), number(PAYLOAD.offset, offset), number(PAYLOAD.length, length)];
+  return { name: 'payload', data: [number(PAYLOAD.dreg, register(slot)), ...place] };
+}
+
+function meta(key: number, slot: number): Expression {
+  return { name: 'meta', data: [number(META.key, key), number(META.dreg, register(slot))] };
+}
 
 /** Loads a term into the slot; gives the expression and the bytes it holds. */
 function load(term: Term, slot: number): [Expression, length: number] {
   switch (term.kind) {
     case 'payload': {
-      if (term.header === 'th') return [payload(2, term.field === 'dport' ? 2 : 0, 2, slot), 2];
-      const length = term.header === 'ip' ? 4 : 16;
-      const first = term.header === 'ip' ? 12 : 8;
-      return [payload(1, term.field === 'daddr' ? first + length : first, length, slot), length];
+      const field = fieldOf(term);
+      return [payload(field, field.length, slot), field.length];
     }
     case 'l4proto':
-      return [{ name: 'meta', data: [number(2, 16), number(1, register(slot))] }, 1];
+      return [meta(META.l4proto, slot), 1];
     case 'iifname':
-      return [{ name: 'meta', data: [number(2, 6), number(1, register(slot))] }, 16];
+      return [meta(META.iifname, slot), 16];
     case 'ct':
-      return [{ name: 'ct', data: [number(2, term.key === 'state' ? 0 : 2), number(1, register(slot))] }, 4];
+      return [{ name: 'ct', data: [number(CT.key, CT[term.key]), number(CT.dreg, register(slot))] }, 4];
     case 'tuple': {
-      const direction: Attr = [3, Uint8Array.of(term.direction === 'original' ? 0 : 1)];
-      const length = term.field.startsWith('ip6') ? 16 : term.field.startsWith('ip') ? 4 : 2;
-      return [{ name: 'ct', data: [number(2, tupleKeys[term.field]), number(1, register(slot)), direction] }, length];
+      const { key, length } = tupleFields[term.field];
+      const direction: Attr = [CT.direction, Uint8Array.of(CT[term.direction])];
+      return [{ name: 'ct', data: [number(CT.key, key), number(CT.dreg, register(slot)), direction] }, length];
     }
     case 'fib':
-      return [{ name: 'fib', data: [number(1, register(slot)), number(2, 3), number(3, term.address === 'saddr' ? 1 : 2)] }, 4];
-    case 'random':
-      return [{ name: 'numgen', data: [number(1, register(slot)), number(2, term.modulus), number(3, 1), number(4, term.offset)] }, 4];
+      return [
+        {
+          name: 'fib',
+          data: [number(FIB.dreg, register(slot)), number(FIB.result, FIB.addressType), number(FIB.flags, FIB[term.address])],
+        },
+        4,
+      ];
+    case 'random': {
+      const { dreg, modulus, type, offset, random } = NUMGEN;
+      return [
+        {
+          name: 'numgen',
+          data: [number(dreg, register(slot)), number(modulus, term.modulus), number(type, random), number(offset, term.offset)],
+        },
+        4,
+      ];
+    }
   }
 }
 
@@ -76,36 +139,41 @@ function loadKey(key: readonly Term[], slot = 0): [Expression[], end: number] {
 }
 
 function compare(op: number, value: Uint8Array): Expression {
-  return { name: 'cmp', data: [number(1, register(0)), number(2, op), [3, [[1, value]]]] };
+  return { name: 'cmp', data: [number(CMP.sreg, register(0)), number(CMP.op, op), [CMP.data, [[DATA.value, value]]]] };
 }
 
 function mask(bits: Uint8Array): Expression {
-  const data: Attr[] = [number(1, register(0)), number(2, register(0)), number(3, bits.length)];
-  data.push([4, [[1, bits]]], [5, [[1, new Uint8Array(bits.length)]]]);
-  return { name: 'bitwise', data };
+  const { sreg, dreg, length, mask, xor } = BITWISE;
+  return {
+    name: 'bitwise',
+    data: [
+      ...[number(sreg, register(0)), number(dreg, register(0)), number(length, bits.length)],
+      [mask, [[DATA.value, bits]]],
+      [xor, [[DATA.value, new Uint8Array(bits.length)]]],
+    ],
+  };
 }
 
 function matchAddress(term: Term & { kind: 'payload' }, op: number, value: string): Expression[] {
   const cidr = parseCidr(value);
   if (!cidr) throw new SyntaxError(`Cannot match an address with "${value}"`);
+  const field = fieldOf(term);
+  const { length } = field;
   const bytes = ipToBytes(cidr.base);
-  const [whole, length] = load(term, 0);
-  if (cidr.prefix === length * 8) return [whole, compare(op, bytes)];
-  if (cidr.prefix % 8 === 0 && cidr.prefix > 0) {
-    const first = term.header === 'ip' ? 12 : 8;
-    const short = cidr.prefix / 8;
-    return [payload(1, term.field === 'daddr' ? first + length : first, short, 0), compare(op, bytes.slice(0, short))];
-  }
+  // As nft does: whole bytes are compared by loading no more than them.
+  const loaded = cidr.prefix % 8 === 0 && cidr.prefix > 0 ? cidr.prefix / 8 : length;
+  const expression = payload(field, loaded, 0);
+  if (loaded * 8 === cidr.prefix) return [expression, compare(op, bytes.slice(0, loaded))];
   const bits = Uint8Array.from({ length }, (_, i) => (0xff00 >> Math.min(8, Math.max(0, cidr.prefix - i * 8))) & 255);
-  return [whole, mask(bits), compare(op, bytes)];
+  return [expression, mask(bits), compare(op, bytes)];
 }
 
 function matchBits(term: Term, not: boolean, bits: number): Expression[] {
-  return [load(term, 0)[0], mask(u32(bits)), compare(not ? eq : neq, new Uint8Array(4))];
+  return [load(term, 0)[0], mask(u32(bits)), compare(not ? CMP.eq : CMP.neq, new Uint8Array(4))];
 }
 
 function match(term: Term, not: boolean, value: string): Expression[] {
-  const op = not ? neq : eq;
+  const op = not ? CMP.neq : CMP.eq;
   switch (term.kind) {
     case 'payload':
       if (term.header !== 'th') return matchAddress(term, op, value);
@@ -136,28 +204,56 @@ const verdictCodes = { drop: 0, accept: 1, jump: -3, goto: -4, return: -5 } as c
 
 /** `NFTA_DATA_VERDICT` of a verdict. */
 export function verdictAttribute(verdict: Verdict): Attr {
-  const value = [number(1, verdictCodes[verdict.kind])];
-  if ('chain' in verdict) value.push([2, name(verdict.chain)]);
-  return [2, value];
+  const value = [number(VERDICT.code, verdictCodes[verdict.kind])];
+  if ('chain' in verdict) value.push([VERDICT.chain, name(verdict.chain)]);
+  return [DATA.verdict, value];
 }
 
 /** The text of a verdict in the kernel's form. */
 export function verdictText(value: Buffer): string {
   const attributes = decodeAttrs(value);
-  const signed = readU32be(attributes.get(1)) | 0;
+  const signed = readU32be(attributes.get(VERDICT.code)) | 0;
   const kind = Object.entries(verdictCodes).find(([, number]) => number === signed)?.[0] ?? `unknown ${signed}`;
-  return attributes.has(2) ? `${kind} ${readText(attributes.get(2))}` : kind;
+  return attributes.has(VERDICT.chain) ? `${kind} ${readText(attributes.get(VERDICT.chain))}` : kind;
 }
 
 function lookup(set: string, options: { readonly data?: number; readonly not?: boolean }): Expression {
-  const data: Attr[] = [[1, name(set)], number(2, register(0))];
-  if (options.data !== undefined) data.push(number(3, options.data));
-  if (options.not) data.push(number(5, 1));
+  const data: Attr[] = [[LOOKUP.set, name(set)], number(LOOKUP.sreg, register(0))];
+  if (options.data !== undefined) data.push(number(LOOKUP.dreg, options.data));
+  if (options.not) data.push(number(LOOKUP.flags, LOOKUP.invert));
   return { name: 'lookup', data };
 }
 
+function dnat({ key, map }: Statement & { kind: 'dnat' }, family: TableFamily): Expression[] {
+  const { number: familyNumber, addressSlots } = families[family];
+  const { type, addressRegister, portRegister } = NAT;
+  const data = [
+    ...[number(type, NAT.dnat), number(NAT.family, familyNumber)],
+    ...[number(addressRegister, register(0)), number(portRegister, register(addressSlots))],
+  ];
+  return [...loadKey(key)[0], lookup(map, { data: register(0) }), { name: 'nat', data }];
+}
+
+function update({ key, data, map, timeoutMs }: Statement & { kind: 'update' }): Expression[] {
+  const [keyLoads, end] = loadKey(key);
+  // nft starts the value on a 16-byte register; with IPv6 keys only the next free slot has room for it.
+  const dataSlot = end <= 8 ? Math.ceil(end / 4) * 4 : end;
+  const timeout = Buffer.alloc(8);
+  timeout.writeBigUInt64BE(BigInt(timeoutMs));
+  const attributes: Attr[] = [
+    [DYNSET.set, name(map)],
+    ...[number(DYNSET.op, DYNSET.update), number(DYNSET.keyRegister, register(0)), number(DYNSET.dataRegister, register(dataSlot))],
+    [DYNSET.timeout, timeout],
+  ];
+  return [...keyLoads, ...loadKey(data, dataSlot)[0], { name: 'dynset', data: attributes }];
+}
+
+function reject(how: 'tcp reset' | 'icmp', family: TableFamily): Expression {
+  if (how === 'tcp reset') return { name: 'reject', data: [number(REJECT.type, REJECT.tcpReset)] };
+  return { name: 'reject', data: [number(REJECT.type, REJECT.icmp), [REJECT.code, Uint8Array.of(families[family].portUnreachable)]] };
+}
+
 function compileStatement(statement: Statement, family: TableFamily): Expression[] {
-  const addressSlots = family === 'ip' ? 1 : 4;
   switch (statement.kind) {
     case 'match':
       return match(statement.term, statement.not, statement.value);
@@ -165,38 +261,22 @@ function compileStatement(statement: Statement, family: TableFamily): Expression
       return [...loadKey(statement.key)[0], lookup(statement.set, { not: statement.not })];
     case 'vmap':
       return [...loadKey(statement.key)[0], lookup(statement.map, { data: verdictRegister })];
-    case 'dnat': {
-      const nat = [number(1, 1), number(2, family === 'ip' ? 2 : 10), number(3, register(0)), number(5, register(addressSlots))];
-      return [...loadKey(statement.key)[0], lookup(statement.map, { data: register(0) }), { name: 'nat', data: nat }];
-    }
-    case 'update': {
-      const [key, end] = loadKey(statement.key);
-      // nft starts the value on a 16-byte register; with IPv6 keys only the next free slot has room for it.
-      const dataSlot = end <= 8 ? Math.ceil(end / 4) * 4 : end;
-      const [data] = loadKey(statement.data, dataSlot);
-      const timeout = new Uint8Array(8);
-      new DataView(timeout.buffer).setBigUint64(0, BigInt(statement.timeoutMs));
-      const attributes: Attr[] = [[1, name(statement.map)], number(3, 1), number(4, register(0))];
-      attributes.push(number(5, register(dataSlot)), [6, timeout]);
-      return [...key, ...data, { name: 'dynset', data: attributes }];
-    }
-    case 'mark': {
-      const mark: Expression = { name: 'meta', data: [number(2, 3), number(1, register(0))] };
-      return [mark, mask(u32(statement.mask)), compare(eq, u32(statement.value))];
-    }
+    case 'dnat':
+      return dnat(statement, family);
+    case 'update':
+      return update(statement);
+    case 'mark':
+      return [meta(META.mark, 0), mask(u32(statement.mask)), compare(CMP.eq, u32(statement.value))];
     case 'notrack':
       return [{ name: 'notrack', data: [] }];
     case 'masquerade':
       // NF_NAT_RANGE_PROTO_RANDOM_FULLY: without it two nodes' clients meet on one source port, and packets are lost.
-      return [{ name: 'masq', data: [number(1, 0x10)] }];
-    case 'reject': {
-      if (statement.with === 'tcp reset') return [{ name: 'reject', data: [number(1, 1)] }];
-      const portUnreachable = family === 'ip' ? 3 : 4;
-      return [{ name: 'reject', data: [number(1, 0), [2, Uint8Array.of(portUnreachable)]] }];
-    }
+      return [{ name: 'masq', data: [number(MASQ.flags, MASQ.randomFully)] }];
+    case 'reject':
+      return [reject(statement.with, family)];
     case 'verdict': {
-      const data: Attr = [2, [verdictAttribute(statement.verdict)]];
-      return [{ name: 'immediate', data: [number(1, verdictRegister), data] }];
+      const data: Attr = [IMMEDIATE.data, [verdictAttribute(statement.verdict)]];
+      return [{ name: 'immediate', data: [number(IMMEDIATE.dreg, verdictRegister), data] }];
     }
   }
 }

@@ -70,6 +70,15 @@ class Words {
     return this.#words[this.#at] ?? '';
   }
 
+  /** The next `count` words, with a space between them. */
+  ahead(count: number): string {
+    return this.#words.slice(this.#at, this.#at + count).join(' ');
+  }
+
+  skip(count: number): void {
+    this.#at += count;
+  }
+
   expect(...expected: string[]): void {
     if (!this.take(...expected)) this.fail(`expected "${expected.join(' ')}"`);
   }
@@ -79,29 +88,35 @@ class Words {
   }
 }
 
+const headers = ['ip', 'ip6'] as const;
 const addressFields = ['saddr', 'daddr'] as const;
 const portFields = ['sport', 'dport'] as const;
+const tupleFields = [...headers.flatMap((h) => addressFields.map((f) => `${h} ${f}` as const)), 'proto-src', 'proto-dst'] as const;
+
+/** Every term but the one that has numbers in it. */
+const fixedTerms: ReadonlyMap<string, Term> = new Map<string, Term>([
+  ...headers.flatMap((header) => addressFields.map((field) => [`${header} ${field}`, { kind: 'payload', header, field }] as const)),
+  ...portFields.map((field) => [`th ${field}`, { kind: 'payload', header: 'th', field }] as const),
+  ['meta l4proto', { kind: 'l4proto' }],
+  ['iifname', { kind: 'iifname' }],
+  ...(['state', 'status'] as const).map((key) => [`ct ${key}`, { kind: 'ct', key }] as const),
+  ...(['original', 'reply'] as const).flatMap((direction) =>
+    tupleFields.map((field) => [`ct ${direction} ${field}`, { kind: 'tuple', direction, field }] as const),
+  ),
+  ...addressFields.map((address) => [`fib ${address} type`, { kind: 'fib', address }] as const),
+]);
+const longestTerm = 4;
 
 function readTerm(words: Words): Term {
-  for (const header of ['ip', 'ip6'] as const)
-    for (const field of addressFields) if (words.take(header, field)) return { kind: 'payload', header, field };
-  for (const field of portFields) if (words.take('th', field)) return { kind: 'payload', header: 'th', field };
-  if (words.take('meta', 'l4proto')) return { kind: 'l4proto' };
-  if (words.take('iifname')) return { kind: 'iifname' };
-  for (const key of ['state', 'status'] as const) if (words.take('ct', key)) return { kind: 'ct', key };
-  for (const direction of ['original', 'reply'] as const) {
-    if (!words.take('ct', direction)) continue;
-    for (const header of ['ip', 'ip6'] as const)
-      for (const field of addressFields) if (words.take(header, field)) return { kind: 'tuple', direction, field: `${header} ${field}` };
-    for (const field of ['proto-src', 'proto-dst'] as const) if (words.take(field)) return { kind: 'tuple', direction, field };
-    words.fail('unknown field of a connection');
+  for (let count = 1; count <= longestTerm; count++) {
+    const term = fixedTerms.get(words.ahead(count));
+    if (!term) continue;
+    words.skip(count);
+    return term;
   }
-  for (const address of addressFields) if (words.take('fib', address, 'type')) return { kind: 'fib', address };
-  if (words.take('numgen', 'random', 'mod')) {
-    const modulus = Number(words.next());
-    return { kind: 'random', modulus, offset: words.take('offset') ? Number(words.next()) : 0 };
-  }
-  return words.fail('unknown expression');
+  if (!words.take('numgen', 'random', 'mod')) words.fail('unknown expression');
+  const modulus = readNumber(words);
+  return { kind: 'random', modulus, offset: words.take('offset') ? readNumber(words) : 0 };
 }
 
 function readKey(words: Words): Term[] {
@@ -159,7 +174,7 @@ function readUpdate(words: Words): Statement {
 }
 
 function readNumber(words: Words): number {
-  const number = Number(words.peek());
+  const number = Number(words.peek() || Number.NaN);
   if (!Number.isInteger(number)) words.fail('expected a number');
   words.next();
   return number;

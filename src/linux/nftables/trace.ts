@@ -51,6 +51,31 @@ type Step = readonly [Flow, Outcome];
 
 const goOn: Outcome = { kind: 'continue' };
 
+interface RuleResult {
+  /** Who meets the next rule of the chain. */
+  readonly next: readonly Flow[];
+  /** Who leaves the chain. */
+  readonly done: readonly Step[];
+}
+
+function leaves(...done: Step[]): RuleResult {
+  return { next: [], done };
+}
+
+/** After DNAT to `10.244.1.2 . 8080`. */
+function translated(flow: Flow, data: string): Flow {
+  const [to = '', port = ''] = data.split(' . ');
+  return { ...flow, packet: { ...flow.packet, to, port: Number(port) }, translated: true };
+}
+
+/** Of the connection as it was asked for, or as its answers come. */
+function tupleValue({ direction, field }: Term & { kind: 'tuple' }, { packet, original }: Flow): string {
+  const [from, to] = direction === 'original' ? [original, original] : [{ from: packet.to, sourcePort: packet.port }, packet];
+  if (field === 'proto-dst') return String(to.port);
+  if (field === 'proto-src') return String(from.sourcePort);
+  return field.endsWith('daddr') ? to.to : from.from;
+}
+
 class Trace {
   readonly #table: Table;
   readonly #options: TraceOptions;
@@ -61,7 +86,7 @@ class Trace {
   }
 
   #value(term: Term, flow: Flow, random: number): string {
-    const { packet, original } = flow;
+    const { packet } = flow;
     switch (term.kind) {
       case 'payload':
         return { saddr: packet.from, daddr: packet.to, sport: String(packet.sourcePort), dport: String(packet.port) }[term.field];
@@ -75,12 +100,8 @@ class Trace {
         return this.#options.nodeIps.includes(term.address === 'saddr' ? packet.from : packet.to) ? 'local' : 'unicast';
       case 'random':
         return String(random + term.offset);
-      case 'tuple': {
-        const [from, to] = term.direction === 'original' ? [original, original] : [{ from: packet.to, sourcePort: packet.port }, packet];
-        if (term.field === 'proto-dst') return String(to.port);
-        if (term.field === 'proto-src') return String(from.sourcePort);
-        return term.field.endsWith('daddr') ? to.to : from.from;
-      }
+      case 'tuple':
+        return tupleValue(term, flow);
     }
   }
 
@@ -115,91 +136,94 @@ class Trace {
     return text.endsWith('*') ? held.startsWith(text.slice(0, -1)) : held === text;
   }
 
-  #verdict(verdict: Verdict, flow: Flow): { readonly steps: Step[]; readonly leave: boolean } {
+  #verdict(verdict: Verdict, flow: Flow): RuleResult {
     switch (verdict.kind) {
       case 'accept':
-        return { steps: [[flow, { kind: 'accept' }]], leave: true };
+        return leaves([flow, { kind: 'accept' }]);
       case 'drop':
-        return { steps: [[flow, { kind: 'dropped' }]], leave: true };
+        return leaves([flow, { kind: 'dropped' }]);
       case 'return':
-        return { steps: [[flow, goOn]], leave: true };
-      case 'jump':
-        return { steps: this.#chain(verdict.chain, flow), leave: false };
+        return leaves([flow, goOn]);
       case 'goto':
-        return { steps: this.#chain(verdict.chain, flow), leave: true };
+        return leaves(...this.#chain(verdict.chain, flow));
+      case 'jump': {
+        const steps = this.#chain(verdict.chain, flow);
+        const goesOn = ([, outcome]: Step): boolean => outcome.kind === 'continue';
+        return { next: steps.filter(goesOn).map(([after]) => after), done: steps.filter((step) => !goesOn(step)) };
+      }
     }
   }
 
-  /** Runs the statements of one rule. `undefined` when one does not match: the next rule follows. */
-  #rule(statements: readonly Statement[], flow: Flow): { readonly steps: Step[]; readonly leave: boolean } | undefined {
+  /** Runs the statements of one rule. A flow that one of them does not match goes on with the next rule, and so does one that nothing stopped. */
+  #rule(statements: readonly Statement[], flow: Flow): RuleResult {
     for (const statement of statements) {
-      switch (statement.kind) {
-        case 'match':
-          if (this.#matches(statement.term, statement.value, flow) === statement.not) return undefined;
-          break;
-        case 'lookup':
-          if (this.#keys(statement.key, flow).some((key) => this.#element(statement.set, key) !== undefined) === statement.not)
-            return undefined;
-          break;
-        case 'vmap': {
-          const data = this.#element(statement.map, this.#keys(statement.key, flow)[0] ?? '');
-          if (data === undefined) return undefined;
-          return this.#verdict(parseVerdict(data), flow);
-        }
-        case 'dnat': {
-          const steps: Step[] = [];
-          for (const key of this.#keys(statement.key, flow)) {
-            const data = this.#element(statement.map, key);
-            if (data === undefined) continue;
-            const [to = '', port = ''] = data.split(' . ');
-            steps.push([{ ...flow, packet: { ...flow.packet, to, port: Number(port) }, translated: true }, { kind: 'accept' }]);
-          }
-          if (steps.length === 0) return undefined;
-          return { steps, leave: true };
-        }
-        case 'update': {
-          const key = this.#keys(statement.key, flow)[0] ?? '';
-          const learnt = this.#options.learnt;
-          const map = learnt?.get(statement.map) ?? new Map<string, string>();
-          // The kernel's `update` renews an element's time and leaves its value.
-          if (!map.has(key)) map.set(key, this.#keys(statement.data, flow)[0] ?? '');
-          learnt?.set(statement.map, map);
-          break;
-        }
-        case 'mark':
-          if (((flow.packet.mark ?? 0) & statement.mask) !== statement.value) return undefined;
-          break;
-        case 'notrack':
-          break;
-        case 'masquerade':
-          return { steps: [[{ ...flow, masqueraded: true }, { kind: 'accept' }]], leave: true };
-        case 'reject':
-          return { steps: [[flow, { kind: 'refused', with: statement.with }]], leave: true };
-        case 'verdict':
-          return this.#verdict(statement.verdict, flow);
-      }
+      if (!this.#goesOn(statement, flow)) break;
+      const result = this.#act(statement, flow);
+      if (result) return result;
     }
-    return { steps: [[flow, goOn]], leave: false };
+    return { next: [flow], done: [] };
+  }
+
+  /** Whether the rule goes on after a statement that asks; others ask nothing. */
+  #goesOn(statement: Statement, flow: Flow): boolean {
+    switch (statement.kind) {
+      case 'match':
+        return this.#matches(statement.term, statement.value, flow) !== statement.not;
+      case 'lookup':
+        return this.#keys(statement.key, flow).some((key) => this.#element(statement.set, key) !== undefined) !== statement.not;
+      case 'vmap':
+      case 'dnat':
+        return this.#found(statement, flow).length > 0;
+      case 'mark':
+        return ((flow.packet.mark ?? 0) & statement.mask) === statement.value;
+      default:
+        return true;
+    }
+  }
+
+  /** What a statement does to a flow; undefined when the rule goes on. */
+  #act(statement: Statement, flow: Flow): RuleResult | undefined {
+    switch (statement.kind) {
+      case 'vmap':
+        return this.#verdict(parseVerdict(this.#found(statement, flow)[0] ?? ''), flow);
+      case 'dnat':
+        return leaves(...this.#found(statement, flow).map((data): Step => [translated(flow, data), { kind: 'accept' }]));
+      case 'update':
+        this.#learn(statement, flow);
+        return undefined;
+      case 'masquerade':
+        return leaves([{ ...flow, masqueraded: true }, { kind: 'accept' }]);
+      case 'reject':
+        return leaves([flow, { kind: 'refused', with: statement.with }]);
+      case 'verdict':
+        return this.#verdict(statement.verdict, flow);
+      default:
+        return undefined;
+    }
+  }
+
+  /** The data of all elements that the keys can hit. */
+  #found({ key, map }: { readonly key: readonly Term[]; readonly map: string }, flow: Flow): string[] {
+    return this.#keys(key, flow).flatMap((text) => this.#element(map, text) ?? []);
+  }
+
+  /** The kernel's `update` renews an element's time and leaves its value. */
+  #learn({ map, key, data }: Statement & { kind: 'update' }, flow: Flow): void {
+    const { learnt } = this.#options;
+    const elements = learnt?.get(map) ?? new Map<string, string>();
+    const text = this.#keys(key, flow)[0] ?? '';
+    if (!elements.has(text)) elements.set(text, this.#keys(data, flow)[0] ?? '');
+    learnt?.set(map, elements);
   }
 
   #chain(name: string, flow: Flow): Step[] {
-    const chain = this.#table.chains.find((c) => c.name === name);
+    const rules = this.#table.chains.find((c) => c.name === name)?.rules ?? [];
     let going: Flow[] = [flow];
     const done: Step[] = [];
-    for (const text of chain?.rules ?? []) {
-      const next: Flow[] = [];
-      for (const current of going) {
-        const result = this.#rule(parseRule(text), current);
-        if (!result) {
-          next.push(current);
-          continue;
-        }
-        for (const [after, outcome] of result.steps) {
-          if (outcome.kind === 'continue' && !result.leave) next.push(after);
-          else done.push([after, outcome]);
-        }
-      }
-      going = next;
+    for (const statements of rules.map(parseRule)) {
+      const results = going.map((current) => this.#rule(statements, current));
+      going = results.flatMap((result) => result.next);
+      done.push(...results.flatMap((result) => result.done));
     }
     return [...done, ...going.map((f): Step => [f, goOn])];
   }

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { create } from '../../../linux/nftables/diff.ts';
-import { FakeNftables } from '../../../linux/nftables/fake-nftables.ts';
+import { FakeNftables } from '../../../linux/testing/fake-nftables.ts';
 import type { NodeContext } from '../../plan/node-context.ts';
 import type { Frontend, ServicePlan } from '../../plan/service-plan.ts';
 import { tableName } from './layout.ts';

@@ -1,6 +1,6 @@
 import { inNetns } from '../../../linux/netns.ts';
-import { FakeNftables } from '../../../linux/nftables/fake-nftables.ts';
 import { KernelNftables } from '../../../linux/nftables/kernel-nftables.ts';
+import { FakeNftables } from '../../../linux/testing/fake-nftables.ts';
 import { cannotMakeNamespaces, Namespaces } from '../../../linux/testing/namespaces.ts';
 import { modeConformance } from '../conformance.ts';
 import { tableName } from './layout.ts';

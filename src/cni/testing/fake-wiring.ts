@@ -1,6 +1,6 @@
 /** A kernel of pods' links in memory, for tests. */
 import { type Attachment, attachmentKey, type PodNetwork } from '../attachment.ts';
-import type { Wiring } from './wiring.ts';
+import type { Wiring } from '../wiring/wiring.ts';
 
 export class FakeWiring implements Wiring {
   /** Paths where a network namespace is. */
