@@ -1,3 +1,5 @@
+/** A question, read from its message. */
+import packet from 'dns-packet';
 import { readName, TYPE } from './names.ts';
 
 export interface Edns {
@@ -33,43 +35,77 @@ export type Parsed =
   | { readonly kind: 'silent' };
 
 const header = 12;
+/** An OPT record without its options. */
+const optHead = 11;
 
-/** Reads a question with at most an OPT record behind it (RFC 1035 §4.1, RFC 6891). */
-export function parseQuery(bytes: Uint8Array): Parsed {
+/**
+ * Reads a question (RFC 1035 §4.1) and the OPT record behind it (RFC 6891). This is the fast path: an OPT record alone is read as bytes, its
+ * options are passed over. Whatever else stands behind the question goes to dns-packet.
+ */
+export function parseQuery(bytes: Buffer): Parsed {
   if (bytes.length < header) return { kind: 'silent' };
-  const u16 = (at: number): number => ((bytes[at] ?? 0) << 8) | (bytes[at + 1] ?? 0);
-  const id = u16(0);
-  const flags = u16(2);
+  const id = bytes.readUInt16BE(0);
+  const flags = bytes.readUInt16BE(2);
   // Answering a reply would let two servers talk forever.
   if (flags & 0x8000) return { kind: 'silent' };
-  if (u16(4) !== 1) return { kind: 'malformed', id };
-  const question = readName(bytes, header);
+  const question = bytes.readUInt16BE(4) === 1 ? readName(bytes, header) : undefined;
   if (!question || question.end + 4 > bytes.length) return { kind: 'malformed', id };
   const questionEnd = question.end + 4;
-  let edns: Edns | undefined;
-  // An OPT stands right behind the question; elsewhere (after a TSIG, in an UPDATE) we do not look.
-  if (u16(10) > 0 && u16(6) === 0 && u16(8) === 0 && bytes[questionEnd] === 0 && u16(questionEnd + 1) === TYPE.OPT) {
-    if (questionEnd + 11 > bytes.length || questionEnd + 11 + u16(questionEnd + 9) > bytes.length) return { kind: 'malformed', id };
-    edns = {
-      size: Math.max(u16(questionEnd + 3), 512),
-      version: bytes[questionEnd + 6] ?? 0,
-      wantsDnssec: (u16(questionEnd + 7) & 0x8000) !== 0,
-    };
-  }
+  const opcode = (flags >> 11) & 15;
+  const edns = readEdns(bytes, questionEnd, opcode);
+  if (edns === 'malformed') return { kind: 'malformed', id };
   const query: Query = {
     bytes,
     id,
-    opcode: (flags >> 11) & 15,
-    recursionDesired: (flags & 0x0100) !== 0,
-    checkingDisabled: (flags & 0x0010) !== 0,
+    opcode,
+    recursionDesired: (flags & packet.RECURSION_DESIRED) !== 0,
+    checkingDisabled: (flags & packet.CHECKING_DISABLED) !== 0,
     name: question.name,
     isLowerCase: question.isLowerCase,
-    type: u16(question.end),
-    class: u16(question.end + 2),
+    type: bytes.readUInt16BE(question.end),
+    class: bytes.readUInt16BE(question.end + 2),
     questionEnd,
     edns,
   };
   return { kind: 'query', query };
+}
+
+function readEdns(bytes: Buffer, at: number, opcode: number): Edns | undefined | 'malformed' {
+  const before = bytes.readUInt16BE(6) | bytes.readUInt16BE(8);
+  const additional = bytes.readUInt16BE(10);
+  if (before + additional === 0) return undefined;
+  if (before === 0 && additional === 1 && bytes[at] === 0 && at + optHead <= bytes.length && bytes.readUInt16BE(at + 1) === TYPE.OPT)
+    return readOpt(bytes, at);
+  // An UPDATE has records without data, which dns-packet cannot read; it is refused whatever they are.
+  return opcode === 0 ? decodeEdns(bytes) : undefined;
+}
+
+function readOpt(bytes: Buffer, at: number): Edns | 'malformed' {
+  if (at + optHead + bytes.readUInt16BE(at + 9) > bytes.length) return 'malformed';
+  return {
+    size: Math.max(bytes.readUInt16BE(at + 3), 512),
+    version: bytes[at + 6] ?? 0,
+    wantsDnssec: (bytes.readUInt16BE(at + 7) & packet.DNSSEC_OK) !== 0,
+  };
+}
+
+/** The general path: reads the whole message. Of records that have no business in a question it takes as many as CoreDNS does. */
+export function decodeEdns(bytes: Buffer): Edns | undefined | 'malformed' {
+  if (bytes.readUInt16BE(6) > 1 || bytes.readUInt16BE(8) > 1 || bytes.readUInt16BE(10) > 2) return 'malformed';
+  try {
+    const opts = (packet.decode(bytes).additionals ?? []).filter((r) => r.type === 'OPT');
+    // RFC 6891 §6.1.1.
+    if (opts.length > 1) return 'malformed';
+    const [opt] = opts;
+    return opt && { size: Math.max(opt.udpPayloadSize, 512), version: opt.ednsVersion, wantsDnssec: opt.flag_do };
+  } catch {
+    return 'malformed';
+  }
+}
+
+/** A message that asks for a name of ours; its id is 0. */
+export function encodeQuery(name: string, type: packet.RecordType): Buffer {
+  return packet.encode({ type: 'query', flags: packet.RECURSION_DESIRED, questions: [{ type, name: name === '' ? '.' : name }] });
 }
 
 /**

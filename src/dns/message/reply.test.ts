@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import packet from 'dns-packet';
-import { TYPE } from './names.ts';
 import { parseQuery, type Query } from './query.ts';
 import { addressRecord, nameRecord } from './records.ts';
 import { buildReply, type Reply, rebuildRaw, refusal } from './reply.ts';
@@ -17,7 +16,7 @@ function queryOf(name: string, withOpt: boolean = false): Query {
 
 const records = (n: number): Uint8Array[] => Array.from({ length: n }, (_, i) => addressRecord(undefined, 5, `192.0.2.${i}`));
 const small = addressRecord(undefined, 5, '192.0.2.200');
-const ns = nameRecord('example.com', TYPE.NS, 5, 'ns.example.com');
+const ns = nameRecord('example.com', 'NS', 5, 'ns.example.com');
 
 /** Sentence, what is to be sent, room for so many address records behind the question, counts of each section, TC. */
 const table: readonly (readonly [string, Partial<Reply>, number, readonly [number, number, number], boolean])[] = [

@@ -1,5 +1,11 @@
-import { RCODE, TYPE } from './names.ts';
+/**
+ * Replies as whole messages, put together from records that are ready made. Byte by byte and not by dns-packet, since it is done for each
+ * question: records point at the name of the question, and are cut off where a datagram ends.
+ */
+import packet from 'dns-packet';
+import { RCODE } from './names.ts';
 import type { Query } from './query.ts';
+import { optRecord } from './records.ts';
 
 /** What a plugin answers. Records are whole wire records; an owner of `c0 0c` is the name of the question. */
 export interface Reply {
@@ -23,8 +29,13 @@ export interface RawReply {
 
 const none: readonly Uint8Array[] = [];
 const header = 12;
-/** What we offer to take by UDP. https://dnsflagday.net/2020 */
-const ourUdpSize = 1232;
+const isReply = 0x8000;
+const { AUTHORITATIVE_ANSWER, TRUNCATED_RESPONSE, RECURSION_DESIRED, RECURSION_AVAILABLE, CHECKING_DISABLED } = packet;
+/** By the upper bits of the code: those of BADVERS are the only ones that we send. */
+const optRecords = [RCODE.NOERROR, RCODE.BADVERS].map((rcode) => ({
+  plain: optRecord(rcode >> 4, false),
+  dnssec: optRecord(rcode >> 4, true),
+}));
 
 export function refusal(rcode: number): Reply {
   return { rcode, authoritative: false, answers: none, authority: none, additional: none };
@@ -32,88 +43,101 @@ export function refusal(rcode: number): Reply {
 
 /** The message, at most `limit` bytes long: additional records go first, then answers, and TC says so. */
 export function buildReply(query: Query, reply: Reply, limit: number): Buffer {
-  const optSize = query.edns ? 11 : 0;
-  const room = limit - query.questionEnd - optSize;
-  const fit = (records: readonly Uint8Array[], used: number): readonly [number, number] => {
-    let n = 0;
-    let size = used;
-    for (; n < records.length && size + (records[n]?.length ?? 0) <= room; n++) size += records[n]?.length ?? 0;
-    return [n, size];
-  };
-  const [answers, afterAnswers] = fit(reply.answers, 0);
-  const [authority, afterAuthority] = fit(reply.authority, afterAnswers);
-  const truncated = answers < reply.answers.length || authority < reply.authority.length;
-  const [additional, total] = truncated ? [0, afterAuthority] : fit(reply.additional, afterAuthority);
-  const out = Buffer.allocUnsafe(query.questionEnd + total + optSize);
+  const opt = optOf(query, reply.rcode);
+  let room = limit - query.questionEnd - opt.length;
+  const answers = countFitting(reply.answers, room);
+  room -= sizeOf(reply.answers, answers);
+  const authority = countFitting(reply.authority, room);
+  room -= sizeOf(reply.authority, authority);
+  const isTruncated = answers < reply.answers.length || authority < reply.authority.length;
+  const additional = isTruncated ? 0 : countFitting(reply.additional, room);
+  room -= sizeOf(reply.additional, additional);
+  const out = Buffer.allocUnsafe(limit - room);
   out.set(query.bytes.subarray(0, query.questionEnd), 0);
-  const flags =
-    0x8000 |
-    (query.opcode << 11) |
-    (reply.authoritative ? 0x0400 : 0) |
-    (truncated ? 0x0200 : 0) |
-    (query.recursionDesired ? 0x0100 : 0) |
-    (reply.authoritative ? 0 : 0x0080) |
-    (query.checkingDisabled ? 0x0010 : 0) |
-    (reply.rcode & 15);
-  out.writeUInt16BE(flags, 2);
+  out.writeUInt16BE(flagsOf(query, reply, isTruncated), 2);
   out.writeUInt16BE(1, 4);
   out.writeUInt16BE(answers, 6);
   out.writeUInt16BE(authority, 8);
   out.writeUInt16BE(additional + (query.edns ? 1 : 0), 10);
-  let at = query.questionEnd;
-  for (const [records, n] of [
-    [reply.answers, answers],
-    [reply.authority, authority],
-    [reply.additional, additional],
-  ] as const) {
-    for (let i = 0; i < n; i++) {
-      const record = records[i];
-      if (!record) continue;
-      out.set(record, at);
-      at += record.length;
-    }
-  }
-  if (query.edns) writeOpt(out, at, reply.rcode >> 4, query.edns.wantsDnssec);
+  let at = put(out, query.questionEnd, reply.answers, answers);
+  at = put(out, at, reply.authority, authority);
+  at = put(out, at, reply.additional, additional);
+  out.set(opt, at);
   return out;
 }
 
-function writeOpt(out: Buffer, at: number, highRcode: number, wantsDnssec: boolean): void {
-  out[at] = 0;
-  out.writeUInt16BE(TYPE.OPT, at + 1);
-  out.writeUInt16BE(ourUdpSize, at + 3);
-  out[at + 5] = highRcode;
-  out[at + 6] = 0;
-  out.writeUInt16BE(wantsDnssec ? 0x8000 : 0, at + 7);
-  out.writeUInt16BE(0, at + 9);
+const noOpt = Buffer.alloc(0);
+
+/** OPT comes back only to those who sent one. */
+function optOf({ edns }: Query, rcode: number): Uint8Array {
+  const records = edns && optRecords[rcode >> 4];
+  if (!records) return noOpt;
+  return edns.wantsDnssec ? records.dnssec : records.plain;
+}
+
+function flagsOf(query: Query, reply: Reply, isTruncated: boolean): number {
+  return (
+    isReply |
+    (query.opcode << 11) |
+    (reply.authoritative ? AUTHORITATIVE_ANSWER : RECURSION_AVAILABLE) |
+    (isTruncated ? TRUNCATED_RESPONSE : 0) |
+    askedFlags(query) |
+    (reply.rcode & 15)
+  );
+}
+
+/** What a reply repeats of the question's flags. */
+function askedFlags(query: Query): number {
+  return (query.recursionDesired ? RECURSION_DESIRED : 0) | (query.checkingDisabled ? CHECKING_DISABLED : 0);
+}
+
+/** How many of the first records have room. */
+function countFitting(records: readonly Uint8Array[], room: number): number {
+  let n = 0;
+  for (let left = room; n < records.length; n++) {
+    left -= records[n]?.length ?? 0;
+    if (left < 0) break;
+  }
+  return n;
+}
+
+function sizeOf(records: readonly Uint8Array[], count: number): number {
+  let size = 0;
+  for (let i = 0; i < count; i++) size += records[i]?.length ?? 0;
+  return size;
+}
+
+/** Gives the offset behind them. */
+function put(out: Buffer, start: number, records: readonly Uint8Array[], count: number): number {
+  let at = start;
+  for (let i = 0; i < count; i++) {
+    const record = records[i] ?? noOpt;
+    out.set(record, at);
+    at += record.length;
+  }
+  return at;
 }
 
 /** A message of a resolver under the id and question of `query`; TC and nothing else when it is too long. */
 export function rebuildRaw(query: Query, raw: Uint8Array, limit: number): Buffer {
-  const optSize = query.edns ? 11 : 0;
-  if (raw.length + optSize > limit) {
+  const opt = optOf(query, RCODE.NOERROR);
+  if (raw.length + opt.length > limit) {
     const cut = buildReply(query, refusal((raw[3] ?? 0) & 15), limit);
-    cut.writeUInt16BE(cut.readUInt16BE(2) | 0x0200, 2);
+    cut.writeUInt16BE(cut.readUInt16BE(2) | TRUNCATED_RESPONSE, 2);
     return cut;
   }
-  const out = Buffer.allocUnsafe(raw.length + optSize);
+  const out = Buffer.allocUnsafe(raw.length + opt.length);
   out.set(raw, 0);
   out.writeUInt16BE(query.id, 0);
-  const ours = 0x0100 | 0x0010;
-  const asked = (query.recursionDesired ? 0x0100 : 0) | (query.checkingDisabled ? 0x0010 : 0);
-  out.writeUInt16BE((out.readUInt16BE(2) & ~ours) | asked, 2);
+  out.writeUInt16BE((out.readUInt16BE(2) & ~(RECURSION_DESIRED | CHECKING_DISABLED)) | askedFlags(query), 2);
   // The question as this client spelt it; its length is the same.
   out.set(query.bytes.subarray(header, query.questionEnd), header);
-  if (query.edns) {
-    out.writeUInt16BE(out.readUInt16BE(10) + 1, 10);
-    writeOpt(out, raw.length, 0, query.edns.wantsDnssec);
-  }
+  if (query.edns) out.writeUInt16BE(out.readUInt16BE(10) + 1, 10);
+  out.set(opt, raw.length);
   return out;
 }
 
 /** What is sent for bytes that are no question: the id, and FORMERR. */
 export function formatError(id: number): Buffer {
-  const out = Buffer.alloc(header);
-  out.writeUInt16BE(id, 0);
-  out.writeUInt16BE(0x8000 | RCODE.FORMERR, 2);
-  return out;
+  return packet.encode({ type: 'response', id, flags: RCODE.FORMERR });
 }

@@ -118,7 +118,7 @@ export class ClusterZone {
     const entry = this.#entries.get(relative);
     if (entry) {
       if (entry.data.cname !== undefined)
-        return { kind: 'cname', target: entry.data.cname, record: nameRecord(undefined, TYPE.CNAME, this.#ttl, entry.data.cname) };
+        return { kind: 'cname', target: entry.data.cname, record: nameRecord(undefined, 'CNAME', this.#ttl, entry.data.cname) };
       return { kind: 'reply', reply: this.#fromEntry(entry, type, origin) };
     }
     return { kind: 'reply', reply: this.#special(relative, type, origin) };
@@ -206,12 +206,12 @@ export class ClusterZone {
   #nameServers(origin: string): Reply {
     const services = this.#ownServices();
     if (services.length > 0) {
-      const answers = services.map((base) => nameRecord(undefined, TYPE.NS, this.#ttl, `${base}.${origin}`));
+      const answers = services.map((base) => nameRecord(undefined, 'NS', this.#ttl, `${base}.${origin}`));
       return { ...found(answers), additional: this.#addresses(services, origin) };
     }
     const name = `${defaultNs}.${origin}`;
     const additional = this.#serverIps.map((ip) => addressRecord(name, this.#ttl, ip));
-    return { ...found([nameRecord(undefined, TYPE.NS, this.#ttl, name)]), additional };
+    return { ...found([nameRecord(undefined, 'NS', this.#ttl, name)]), additional };
   }
 
   /** The name that SOA records give. */
@@ -228,7 +228,7 @@ export class ClusterZone {
     if (services.length === 0) return undefined;
     const owner = services.find((s) => s.pointers.get(ip) === s.base);
     const names = owner ? [owner.base] : services.flatMap((s) => s.pointers.get(ip) ?? []);
-    return found([...new Set(names)].map((name) => nameRecord(undefined, TYPE.PTR, this.#ttl, `${name}.${this.origin}`)));
+    return found([...new Set(names)].map((name) => nameRecord(undefined, 'PTR', this.#ttl, `${name}.${this.origin}`)));
   }
 
   /** A negative answer of a reverse zone, whose name is given as the question spells it. */

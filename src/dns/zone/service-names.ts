@@ -4,7 +4,7 @@
  */
 import type { Endpoint, EndpointSlice, Service } from '../../api/schema/types.ts';
 import { parseIp } from '../../ip/ip.ts';
-import { encodeName } from '../message/names.ts';
+import { isName } from '../message/names.ts';
 
 export interface SrvTarget {
   readonly port: number;
@@ -102,11 +102,5 @@ function endpointLabel(endpoint: Endpoint, ip: string): string {
 /** Undefined for what cannot be the target of a CNAME: an address, or text that is no name. */
 function externalTarget(text: string): string | undefined {
   const target = text.replace(/\.$/, '').toLowerCase();
-  if (target === '' || parseIp(target) !== undefined) return undefined;
-  try {
-    encodeName(target);
-    return target;
-  } catch {
-    return undefined;
-  }
+  return target === '' || parseIp(target) !== undefined || !isName(target) ? undefined : target;
 }

@@ -2,8 +2,9 @@
 import { randomInt } from 'node:crypto';
 import { onAbort } from '../../../clock/aborted.ts';
 import { messageOf } from '../../../errors/known-error.ts';
-import { CLASS_IN, encodeName, RCODE, TYPE } from '../../message/names.ts';
-import type { Query } from '../../message/query.ts';
+import { RCODE } from '../../message/names.ts';
+import { encodeQuery, type Query } from '../../message/query.ts';
+import { optRecord } from '../../message/records.ts';
 import { type RawReply, refusal } from '../../message/reply.ts';
 import type { Answer, Env, Handler, Plugin, Request } from '../plugin.ts';
 import { askInTurn } from './ask-in-turn.ts';
@@ -47,7 +48,6 @@ const checkEveryMs = 500;
 const defaultMaxFails = 2;
 const probeAgainMs = 30_000;
 const HINFO = 13;
-const ourUdpSize = 1232;
 
 interface State {
   readonly resolver: Resolver;
@@ -185,11 +185,11 @@ export class Forward implements Handler {
     const isDue = state.probedAt === Number.NEGATIVE_INFINITY || state.health.state !== 'up' || state.loopsUntil > 0;
     if (!isDue || now - state.probedAt < probeAgainMs) return;
     state.probedAt = now;
-    const question = Buffer.concat([encodeName(state.probe), Buffer.from([0, HINFO, 0, CLASS_IN])]);
+    const message = encodeQuery(state.probe, 'HINFO');
     const answered = (): void => {
       if (state.loopsUntil <= this.#options.clock.monotonic()) state.loopsUntil = 0;
     };
-    void state.resolver.ask(messageFor(question, false, false), 12 + question.length).then(answered, () => {});
+    void state.resolver.ask(message, message.length).then(answered, () => {});
   }
 
   #cameBack(query: Query): boolean {
@@ -212,9 +212,8 @@ function isFinal(rcode: number): boolean {
   return rcode !== RCODE.SERVFAIL && rcode !== RCODE.NOTIMP && rcode !== RCODE.REFUSED && rcode !== RCODE.FORMERR;
 }
 
-/** A query of our own: the client's cookies and other options are between it and us. */
+/** A query of our own: the client's cookies and other options are between it and us. Its question goes on byte by byte, as it was spelt. */
 function messageFor(question: Uint8Array, wantsDnssec: boolean, checkingDisabled: boolean): Buffer {
   const head = Buffer.from([0, 0, 1, checkingDisabled ? 0x10 : 0, 0, 1, 0, 0, 0, 0, 0, 1]);
-  const opt = Buffer.from([0, 0, TYPE.OPT, ourUdpSize >> 8, ourUdpSize & 255, 0, 0, wantsDnssec ? 0x80 : 0, 0, 0, 0]);
-  return Buffer.concat([head, question, opt]);
+  return Buffer.concat([head, question, optRecord(0, wantsDnssec)]);
 }

@@ -6,7 +6,8 @@ import { randomInt } from 'node:crypto';
 import { createSocket, type Socket } from 'node:dgram';
 import type { Clock } from '../../../clock/clock.ts';
 import { familyOf } from '../../../ip/ip.ts';
-import { CLASS_IN, lowerCase, TYPE } from '../../message/names.ts';
+import { lowerCase } from '../../message/names.ts';
+import { encodeQuery } from '../../message/query.ts';
 import type { RawReply } from '../../message/reply.ts';
 import { readResolverReply } from '../../message/resolver-reply.ts';
 import { askTcp } from './tcp.ts';
@@ -74,8 +75,8 @@ export class Resolver {
 
   /** Asks for the root's name servers, as CoreDNS does: whatever comes back, somebody is there. Rejects when nothing came in a second. */
   async check(): Promise<void> {
-    const question = Buffer.from([0, 0, TYPE.NS, 0, CLASS_IN]);
-    await this.#askUdp(Buffer.concat([Buffer.from([0, 0, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0]), question]), question, checkTimeoutMs);
+    const message = encodeQuery('', 'NS');
+    await this.#askUdp(message, message.subarray(header), checkTimeoutMs);
   }
 
   #askUdp(message: Buffer, question: Buffer, timeoutMs: number): Promise<Buffer> {

@@ -1,7 +1,7 @@
 /** ExternalName Services: the CNAME together with what its target answers, here or elsewhere. */
 import packet from 'dns-packet';
-import { CLASS_IN, encodeName, RCODE, TYPE } from '../../message/names.ts';
-import { parseQuery, type Query } from '../../message/query.ts';
+import { encodeName, RCODE, TYPE } from '../../message/names.ts';
+import { encodeQuery, parseQuery, type Query } from '../../message/query.ts';
 import { type Reply, refusal } from '../../message/reply.ts';
 import type { ClusterZone } from '../../zone/cluster-zone.ts';
 import type { Answer, Next, Request } from '../plugin.ts';
@@ -60,12 +60,9 @@ async function elsewhere(request: Request, name: string, before: Reply, lookup: 
 }
 
 function questionFor(name: string, type: number): Query {
-  const end = Buffer.alloc(4);
-  end.writeUInt16BE(type, 0);
-  end.writeUInt16BE(CLASS_IN, 2);
-  // Recursion desired, one question.
-  const head = Buffer.from([0, 0, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0]);
-  const parsed = parseQuery(Buffer.concat([head, encodeName(name), end]));
+  const message = encodeQuery(name, 'A');
+  message.writeUInt16BE(type, message.length - 4);
+  const parsed = parseQuery(message);
   if (parsed.kind !== 'query') throw new Error(`Cannot ask for "${name}"`);
   return parsed.query;
 }
