@@ -58,12 +58,21 @@ export function readName(
     const end = at + length;
     if (end > bytes.length || end - start > 254) return undefined;
     if (n > 0) scratch[n++] = 46;
-    for (; at < end; at++) {
-      const c = bytes[at] ?? 0;
-      if (isCapital(c)) isLowerCase = false;
-      scratch[n++] = textOf[c] ?? 0;
-    }
+    if (copyLabel(bytes, at, end, n)) isLowerCase = false;
+    n += length;
+    at = end;
   }
+}
+
+/** Puts a label as text at `to` of the scratch. Gives whether it has capitals. */
+function copyLabel(bytes: Uint8Array, start: number, end: number, to: number): boolean {
+  let hasCapitals = false;
+  for (let at = start; at < end; at++) {
+    const c = bytes[at] ?? 0;
+    if (isCapital(c)) hasCapitals = true;
+    scratch[to + at - start] = textOf[c] ?? 0;
+  }
+  return hasCapitals;
 }
 
 /** Whether `name` is `zone` or below it; both in lower case. */
