@@ -97,6 +97,7 @@ function stubInformer<T extends { metadata: { namespace?: string | undefined; na
     on(more: InformerHandlers<T>) {
       handlers.push(more);
       for (const o of objects.values()) more.add?.(o);
+      return this;
     },
     update(next: T) {
       const previous = objects.get(objectKey(next));

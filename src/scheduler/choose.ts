@@ -23,6 +23,8 @@ export function enoughNodes(nodes: number): number {
   return Math.max(Math.floor((nodes * percent) / 100), manyNodes);
 }
 
+type Filter = NonNullable<Prepared['filter']>;
+
 interface Scorer {
   readonly plugin: Plugin;
   readonly score: NonNullable<Prepared['score']>;
@@ -33,7 +35,7 @@ interface Scorer {
  * between the best.
  */
 export function choose(pod: Pod, cluster: Cluster, plugins: readonly Plugin[], startAt: number, pick: number): Choice {
-  const filters: NonNullable<Prepared['filter']>[] = [];
+  const filters: Filter[] = [];
   const scorers: Scorer[] = [];
   for (const plugin of plugins) {
     const prepared = plugin.prepare(pod, cluster);
@@ -42,24 +44,32 @@ export function choose(pod: Pod, cluster: Cluster, plugins: readonly Plugin[], s
     if (prepared?.filter) filters.push(prepared.filter);
     if (prepared?.score && plugin.weight > 0) scorers.push({ plugin, score: prepared.score });
   }
-  const { nodes } = cluster;
-  const enough = enoughNodes(nodes.length);
-  const feasible: NodeInfo[] = [];
-  const reasons = new Map<string, readonly Reason[]>();
-  for (let i = 0; i < nodes.length && feasible.length < enough; i++) {
-    const node = nodes[(startAt + i) % nodes.length];
-    if (!node) continue;
-    const against = firstReasons(filters, node);
-    if (against === undefined) feasible.push(node);
-    else reasons.set(node.name, against);
-  }
+  const { feasible, reasons } = feasibleNodes(cluster.nodes, filters, startAt);
   const best = feasible.length < 2 ? feasible : bestOf(feasible, scorers);
   const chosen = best[Math.floor(pick * best.length)];
   return chosen ? { kind: 'node', name: chosen.name } : { kind: 'none', reasons };
 }
 
+/** Enough nodes that no filter is against, and why others do not do. */
+function feasibleNodes(
+  nodes: readonly NodeInfo[],
+  filters: readonly Filter[],
+  startAt: number,
+): { readonly feasible: readonly NodeInfo[]; readonly reasons: Reasons } {
+  const enough = enoughNodes(nodes.length);
+  const feasible: NodeInfo[] = [];
+  const reasons = new Map<string, readonly Reason[]>();
+  for (let i = 0; i < nodes.length && feasible.length < enough; i++) {
+    const node = nodes[(startAt + i) % nodes.length] as NodeInfo;
+    const against = firstReasons(filters, node);
+    if (against === undefined) feasible.push(node);
+    else reasons.set(node.name, against);
+  }
+  return { feasible, reasons };
+}
+
 /** The first plugin that is against the node speaks for all. */
-function firstReasons(filters: readonly NonNullable<Prepared['filter']>[], node: NodeInfo): readonly Reason[] | undefined {
+function firstReasons(filters: readonly Filter[], node: NodeInfo): readonly Reason[] | undefined {
   for (const filter of filters) {
     const reasons = filter(node);
     if (reasons !== undefined) return reasons;
@@ -67,7 +77,7 @@ function firstReasons(filters: readonly NonNullable<Prepared['filter']>[], node:
   return undefined;
 }
 
-function bestOf(nodes: readonly NodeInfo[], scorers: readonly Scorer[]): NodeInfo[] {
+function bestOf(nodes: readonly NodeInfo[], scorers: readonly Scorer[]): readonly NodeInfo[] {
   const totals = new Float64Array(nodes.length);
   const scores = new Float64Array(nodes.length);
   for (const { plugin, score } of scorers) {

@@ -1,12 +1,12 @@
-import type { Pod, PodAffinityTerm } from '../../api/schema/types.ts';
+import type { Affinity, Pod, PodAffinity, PodAffinityTerm } from '../../api/schema/types.ts';
 import { labelSelectorOf, type Selector } from '../../api/selector/label.ts';
 import type { Cluster } from '../cluster.ts';
 import type { NodeInfo } from '../node-info.ts';
-import type { Plugin } from '../plugin.ts';
+import type { Plugin, Prepared } from '../plugin.ts';
 
-const affinity = ["node(s) didn't match pod affinity rules"];
-const antiAffinity = ["node(s) didn't match pod anti-affinity rules"];
-const existingAntiAffinity = ["node(s) didn't satisfy existing pods anti-affinity rules"];
+const unlikeAffinity = ["node(s) didn't match pod affinity rules"];
+const unlikeAntiAffinity = ["node(s) didn't match pod anti-affinity rules"];
+const unlikeExisting = ["node(s) didn't satisfy existing pods anti-affinity rules"];
 
 interface Term {
   readonly topologyKey: string;
@@ -67,34 +67,92 @@ function forbiddenDomains(pod: Pod, cluster: Cluster): Set<string> {
   return out;
 }
 
-/** Weights by domain: what this pod prefers of others, and what others prefer of (or must have near) it. */
-function preferences(pod: Pod, cluster: Cluster): Map<string, number> {
-  const out = new Map<string, number>();
-  const add = (key: string, domain: string | undefined, weight: number): void => {
-    if (domain !== undefined && weight !== 0) out.set(`${key}=${domain}`, (out.get(`${key}=${domain}`) ?? 0) + weight);
-  };
+/** Adds up weights by domain (`key=value`). */
+class Weights {
+  readonly #byDomain = new Map<string, number>();
+
+  add(key: string, value: string | undefined, weight: number): void {
+    if (value === undefined || weight === 0) return;
+    const domain = `${key}=${value}`;
+    this.#byDomain.set(domain, (this.#byDomain.get(domain) ?? 0) + weight);
+  }
+
+  /** The sum for a node; undefined when there are no weights, and every node is as good as another. */
+  scorer(): ((node: NodeInfo) => number) | undefined {
+    if (this.#byDomain.size === 0) return undefined;
+    const topologyKeys = new Set([...this.#byDomain.keys()].map((domain) => domain.slice(0, domain.indexOf('='))));
+    return (node) => {
+      let sum = 0;
+      for (const key of topologyKeys) sum += this.#byDomain.get(`${key}=${node.labels[key]}`) ?? 0;
+      return sum;
+    };
+  }
+}
+
+interface WeightedTerm {
+  readonly raw: PodAffinityTerm;
+  readonly weight: number;
+}
+
+/** Terms that a pod prefers to fulfil, weighted: those of anti-affinity count against. */
+function preferredTerms(pod: Pod): WeightedTerm[] {
   const { podAffinity, podAntiAffinity } = pod.spec?.affinity ?? {};
-  for (const [preferred, sign] of [
-    [podAffinity?.preferredDuringSchedulingIgnoredDuringExecution, 1],
-    [podAntiAffinity?.preferredDuringSchedulingIgnoredDuringExecution, -1],
-  ] as const) {
-    for (const { weight, podAffinityTerm } of preferred ?? []) {
-      const term = termOf(podAffinityTerm, pod, cluster);
-      for (const [domain, n] of domainsWith(term, cluster)) add(term.topologyKey, domain, sign * weight * n);
-    }
+  const weighted = (affinity: PodAffinity | undefined, sign: number): WeightedTerm[] =>
+    (affinity?.preferredDuringSchedulingIgnoredDuringExecution ?? []).map((p) => ({ raw: p.podAffinityTerm, weight: sign * p.weight }));
+  return [...weighted(podAffinity, 1), ...weighted(podAntiAffinity, -1)];
+}
+
+const knownOnOthers = new WeakMap<Affinity, readonly WeightedTerm[]>();
+
+/** What a pod that runs prefers of those that come, or must have near it: asked for each that comes, so put together once. */
+function termsOnOthers(pod: Pod): readonly WeightedTerm[] {
+  const affinity = pod.spec?.affinity;
+  if (!affinity) return [];
+  let terms = knownOnOthers.get(affinity);
+  if (!terms) {
+    const required = affinity.podAffinity?.requiredDuringSchedulingIgnoredDuringExecution ?? [];
+    terms = [...required.map((raw) => ({ raw, weight: 1 })), ...preferredTerms(pod)];
+    knownOnOthers.set(affinity, terms);
   }
-  for (const node of cluster.nodes) {
-    for (const existing of node.podsWithAffinity.values()) {
-      const theirs = existing.spec?.affinity;
-      const weigh = (raw: PodAffinityTerm, weight: number): void => {
-        if (termOf(raw, existing, cluster).fits(pod)) add(raw.topologyKey, node.labels[raw.topologyKey], weight);
-      };
-      for (const raw of theirs?.podAffinity?.requiredDuringSchedulingIgnoredDuringExecution ?? []) weigh(raw, 1);
-      for (const p of theirs?.podAffinity?.preferredDuringSchedulingIgnoredDuringExecution ?? []) weigh(p.podAffinityTerm, p.weight);
-      for (const p of theirs?.podAntiAffinity?.preferredDuringSchedulingIgnoredDuringExecution ?? []) weigh(p.podAffinityTerm, -p.weight);
-    }
+  return terms;
+}
+
+/** What this pod prefers of others, and what others prefer of (or must have near) it. */
+function preferences(pod: Pod, cluster: Cluster): Weights {
+  const weights = new Weights();
+  for (const { raw, weight } of preferredTerms(pod)) {
+    const term = termOf(raw, pod, cluster);
+    for (const [domain, n] of domainsWith(term, cluster)) weights.add(term.topologyKey, domain, weight * n);
   }
-  return out;
+  for (const node of cluster.nodes)
+    for (const existing of node.podsWithAffinity.values())
+      for (const { raw, weight } of termsOnOthers(existing))
+        if (termOf(raw, existing, cluster).fits(pod)) weights.add(raw.topologyKey, node.labels[raw.topologyKey], weight);
+  return weights;
+}
+
+/** A term with the domains in which pods that fit it run; `any` where no such pod is asked for. */
+interface Placed {
+  readonly topologyKey: string;
+  readonly domains: ReadonlyMap<string, number> | 'any';
+}
+
+/** What is against a node. */
+function filterOf(wanted: readonly Placed[], unwanted: readonly Placed[], forbidden: ReadonlySet<string>): NonNullable<Prepared['filter']> {
+  const isIn = ({ topologyKey, domains }: Placed, node: NodeInfo): boolean => {
+    const domain = node.labels[topologyKey];
+    return domain !== undefined && (domains === 'any' || domains.has(domain));
+  };
+  const isForbidden = (domain: string, node: NodeInfo): boolean => {
+    const at = domain.indexOf('=');
+    return node.labels[domain.slice(0, at)] === domain.slice(at + 1);
+  };
+  return (node) => {
+    if (!wanted.every((term) => isIn(term, node))) return unlikeAffinity;
+    if (unwanted.some((term) => isIn(term, node))) return unlikeAntiAffinity;
+    for (const domain of forbidden) if (isForbidden(domain, node)) return unlikeExisting;
+    return undefined;
+  };
 }
 
 /** https://kubernetes.io/docs/concepts/scheduling-eviction/assign-pod-node/#inter-pod-affinity-and-anti-affinity */
@@ -104,48 +162,18 @@ export const interPodAffinity: Plugin = {
   scale: 'spread',
   prepare(pod, cluster) {
     const { podAffinity, podAntiAffinity } = pod.spec?.affinity ?? {};
-    const own = podAffinity !== undefined || podAntiAffinity !== undefined;
-    if (!own && cluster.affinityPods === 0) return undefined;
-    const terms = (raw: readonly PodAffinityTerm[] | undefined): Term[] => (raw ?? []).map((t) => termOf(t, pod, cluster));
-    const wanted = terms(podAffinity?.requiredDuringSchedulingIgnoredDuringExecution).map((term) => ({
-      term,
-      domains: domainsWith(term, cluster),
-    }));
-    const unwanted = terms(podAntiAffinity?.requiredDuringSchedulingIgnoredDuringExecution).map((term) => ({
-      term,
-      domains: domainsWith(term, cluster),
-    }));
+    if (!podAffinity && !podAntiAffinity && cluster.affinityPods === 0) return undefined;
+    const placed = (raw: readonly PodAffinityTerm[] = []): (Term & { domains: ReadonlyMap<string, number> })[] =>
+      raw.map((t) => termOf(t, pod, cluster)).map((term) => ({ ...term, domains: domainsWith(term, cluster) }));
+    const wanted = placed(podAffinity?.requiredDuringSchedulingIgnoredDuringExecution);
+    const unwanted = placed(podAntiAffinity?.requiredDuringSchedulingIgnoredDuringExecution);
     // The first pod of a group that wants to be near itself may go anywhere.
-    const isFirst = wanted.length > 0 && wanted.every(({ term, domains }) => domains.size === 0 && term.fits(pod));
-    const forbidden = forbiddenDomains(pod, cluster);
-    const weights = preferences(pod, cluster);
-    const topologyKeys = new Set([...weights.keys()].map((k) => k.slice(0, k.indexOf('='))));
-    const domainOf = (node: NodeInfo, term: Term): string | undefined => node.labels[term.topologyKey];
+    const isFirst = wanted.every(({ domains, fits }) => domains.size === 0 && fits(pod));
+    const near = isFirst ? wanted.map(({ topologyKey }) => ({ topologyKey, domains: 'any' as const })) : wanted;
+    const score = preferences(pod, cluster).scorer();
     return {
-      filter(node) {
-        for (const { term, domains } of wanted) {
-          const domain = domainOf(node, term);
-          if (domain === undefined || (!isFirst && !domains.has(domain))) return affinity;
-        }
-        for (const { term, domains } of unwanted) {
-          const domain = domainOf(node, term);
-          if (domain !== undefined && domains.has(domain)) return antiAffinity;
-        }
-        for (const key of forbidden) {
-          const at = key.indexOf('=');
-          if (node.labels[key.slice(0, at)] === key.slice(at + 1)) return existingAntiAffinity;
-        }
-        return undefined;
-      },
-      ...(weights.size > 0
-        ? {
-            score(node: NodeInfo): number {
-              let sum = 0;
-              for (const key of topologyKeys) sum += weights.get(`${key}=${node.labels[key]}`) ?? 0;
-              return sum;
-            },
-          }
-        : {}),
+      filter: filterOf(near, unwanted, forbiddenDomains(pod, cluster)),
+      ...(score ? { score } : {}),
     };
   },
 };

@@ -1,0 +1,119 @@
+/** What news of the API mean for the scheduler: they keep the Cluster, and say which pods are to be tried, and when again. */
+import { isDeepStrictEqual } from 'node:util';
+import { objectKey } from '../api/object-key.ts';
+import {
+  type KubeObject,
+  namespaces,
+  nodes,
+  persistentVolumeClaims,
+  persistentVolumes,
+  pods,
+  type ResourceType,
+  storageClasses,
+} from '../api/resource-types.ts';
+import type { Node, Pod } from '../api/schema/types.ts';
+import type { Informer } from '../client/informer.ts';
+import type { InformerSet } from '../client/informers.ts';
+import { type Cluster, isTerminal, labelsOfNamespace } from './cluster.ts';
+import { podRequests } from './pod-resources.ts';
+import type { SchedulingQueue } from './queue.ts';
+
+export const defaultSchedulerName = 'default-scheduler';
+
+export interface PodNews {
+  /** `leave`: it waits as it did, or not at all. */
+  readonly queue: 'add' | 'remove' | 'leave';
+  /** Whether pods that fitted nowhere may fit now. */
+  readonly frees: boolean;
+}
+
+/** What a pod that came or changed means; `previous` is absent for one that came. */
+export function podNews(pod: Pod, previous: Pod | undefined, schedulerName: string): PodNews {
+  const isMine = (pod.spec?.schedulerName || defaultSchedulerName) === schedulerName;
+  if (pod.spec?.nodeName || isTerminal(pod) || pod.metadata.deletionTimestamp || !isMine)
+    return { queue: 'remove', frees: changesRoom(pod, previous) };
+  const isGated = (of: Pod): boolean => (of.spec?.schedulingGates ?? []).length > 0;
+  if (isGated(pod)) return { queue: 'leave', frees: false };
+  // Our own status writes must not wake the pod that was just put to sleep.
+  const isNews = !previous || previous.metadata.generation !== pod.metadata.generation || !sameLabels(previous, pod) || isGated(previous);
+  return { queue: isNews ? 'add' : 'leave', frees: false };
+}
+
+/** A pod that ended or was resized makes room, and one that came may be the neighbour another waits for. */
+function changesRoom(pod: Pod, previous: Pod | undefined): boolean {
+  if (isTerminal(pod) !== (previous !== undefined && isTerminal(previous))) return true;
+  if (previous?.spec?.nodeName !== pod.spec?.nodeName) return true;
+  return previous !== undefined && !isDeepStrictEqual(podRequests(previous), podRequests(pod));
+}
+
+function sameLabels(a: Pod, b: Pod): boolean {
+  return JSON.stringify(a.metadata.labels) === JSON.stringify(b.metadata.labels);
+}
+
+/** Whether a node's change may make a pod fit that did not. A heartbeat does not. */
+export function nodeFrees(node: Node, previous: Node): boolean {
+  const relevant = ({ metadata, spec, status }: Node): string =>
+    JSON.stringify([metadata.labels, spec?.taints, spec?.unschedulable, status?.allocatable]);
+  return relevant(node) !== relevant(previous);
+}
+
+/** Follows the informers. Gives that of the pods, and when all of them are complete. */
+export function addEventHandlers(
+  informers: InformerSet,
+  cluster: Cluster,
+  queue: SchedulingQueue,
+  schedulerName: string,
+): { readonly pods: Informer<Pod>; readonly synced: Promise<unknown> } {
+  const podInformer = followPods(informers.of(pods), cluster, queue, schedulerName);
+  const nodeInformer = informers.of(nodes).on({
+    add(node) {
+      cluster.setNode(node);
+      queue.moveAll();
+    },
+    update(node, previous) {
+      cluster.setNode(node);
+      if (nodeFrees(node, previous)) queue.moveAll();
+    },
+    delete: (node) => cluster.removeNode(node.metadata.name),
+  });
+  const namespaceInformer = informers.of(namespaces);
+  cluster.namespaceLabels = (name) => labelsOfNamespace(namespaceInformer.get(name));
+  const storage = followStorage(informers, cluster, queue);
+  return { pods: podInformer, synced: Promise.all([podInformer.synced, nodeInformer.synced, namespaceInformer.synced, storage]) };
+}
+
+function followPods(informer: Informer<Pod>, cluster: Cluster, queue: SchedulingQueue, schedulerName: string): Informer<Pod> {
+  const onPod = (pod: Pod, previous?: Pod): void => {
+    const key = objectKey(pod);
+    cluster.setPod(key, pod);
+    const news = podNews(pod, previous, schedulerName);
+    if (news.queue === 'remove') queue.remove(key);
+    if (news.queue === 'add' && !cluster.isAssumed(key)) queue.add(key, pod.spec?.priority ?? 0);
+    if (news.frees) queue.moveAll();
+  };
+  return informer.on({
+    add: (pod) => onPod(pod),
+    update: onPod,
+    delete(pod) {
+      cluster.removePod(objectKey(pod));
+      queue.remove(objectKey(pod));
+      queue.moveAll();
+    },
+  });
+}
+
+/** Claims, volumes and classes; any change of one may be what a pod waits for. */
+function followStorage(informers: InformerSet, cluster: Cluster, queue: SchedulingQueue): Promise<unknown> {
+  const moveAll = (): void => queue.moveAll();
+  const follow = <T extends KubeObject>(type: ResourceType<T>): Informer<T> =>
+    informers.of(type).on({ add: moveAll, update: moveAll, delete: moveAll });
+  const claims = follow(persistentVolumeClaims);
+  const volumes = follow(persistentVolumes);
+  const classes = follow(storageClasses);
+  cluster.storage = {
+    claim: (key) => claims.get(key),
+    volume: (name) => volumes.get(name),
+    storageClass: (name) => classes.get(name),
+  };
+  return Promise.all([claims.synced, volumes.synced, classes.synced]);
+}
