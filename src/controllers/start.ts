@@ -1,50 +1,58 @@
 import { messageOf } from '../errors/known-error.ts';
 import { type ControllerContext, keyed, type RunController } from './context.ts';
-import { runCronJobs } from './cronjob/controller.ts';
-import { runDaemonSets } from './daemonset/controller.ts';
+import { CronJobController } from './cronjob/controller.ts';
+import { DaemonSetController } from './daemonset/controller.ts';
 import { DeploymentController } from './deployment/controller.ts';
 import { runDisruption } from './disruption/controller.ts';
 import { runEndpoints } from './endpoints/controller.ts';
 import { runEndpointSlices } from './endpointslice/controller.ts';
 import { runEndpointSliceMirroring } from './endpointslice-mirroring/controller.ts';
 import { runGarbageCollector } from './garbage-collector/controller.ts';
-import { runJobs } from './job/controller.ts';
+import { JobController } from './job/controller.ts';
+import { OrphanPodController } from './job/orphan-controller.ts';
 import { runNamespaces } from './namespace/controller.ts';
 import { runNodeIpam } from './node-ipam/controller.ts';
 import { runNodeLifecycle } from './node-lifecycle/controller.ts';
 import { runPodGc } from './pod-gc/controller.ts';
 import { ReplicaSetController, replicaSetFlavour, replicationControllerFlavour } from './replicaset/controller.ts';
-import { runRootCa } from './root-ca/controller.ts';
-import { runServiceCidrs } from './service-cidr/controller.ts';
-import { runServiceAccounts } from './serviceaccount/controller.ts';
-import { runStatefulSets } from './statefulset/controller.ts';
-import { runTtlAfterFinished } from './ttl-after-finished/controller.ts';
-import { runAttributesClassProtection, runClaimProtection, runVolumeProtection } from './volume-protection/controller.ts';
+import { RootCaController } from './root-ca/controller.ts';
+import { ServiceCidrController } from './service-cidr/controller.ts';
+import { ServiceAccountController } from './serviceaccount/controller.ts';
+import { StatefulSetController } from './statefulset/controller.ts';
+import { TtlAfterFinishedController } from './ttl-after-finished/controller.ts';
+import {
+  AttributesClassProtectionController,
+  ClaimProtectionController,
+  VolumeProtectionController,
+} from './volume-protection/controller.ts';
 
 /** Every controller by the name that `--controllers` knows. */
 export const controllers: Readonly<Record<string, RunController>> = {
   'node-ipam-controller': runNodeIpam,
   'node-lifecycle-controller': runNodeLifecycle,
-  'serviceaccount-controller': runServiceAccounts,
-  'root-ca-certificate-publisher-controller': runRootCa,
+  'serviceaccount-controller': keyed((context) => new ServiceAccountController(context)),
+  'root-ca-certificate-publisher-controller': keyed((context) => new RootCaController(context)),
   'namespace-controller': runNamespaces,
   'deployment-controller': keyed((context) => new DeploymentController(context)),
   'replicaset-controller': keyed((context) => new ReplicaSetController(context, replicaSetFlavour)),
   'replicationcontroller-controller': keyed((context) => new ReplicaSetController(context, replicationControllerFlavour)),
-  'daemonset-controller': runDaemonSets,
-  'statefulset-controller': runStatefulSets,
-  'job-controller': runJobs,
-  'cronjob-controller': runCronJobs,
+  'daemonset-controller': keyed((context) => new DaemonSetController(context)),
+  'statefulset-controller': keyed((context) => new StatefulSetController(context)),
+  'job-controller': keyed(
+    (context) => new JobController(context),
+    (context) => new OrphanPodController(context),
+  ),
+  'cronjob-controller': keyed((context) => new CronJobController(context)),
   'disruption-controller': runDisruption,
-  'ttl-after-finished-controller': runTtlAfterFinished,
-  'persistentvolumeclaim-protection-controller': runClaimProtection,
-  'persistentvolume-protection-controller': runVolumeProtection,
-  'volumeattributesclass-protection-controller': runAttributesClassProtection,
+  'ttl-after-finished-controller': keyed((context) => new TtlAfterFinishedController(context)),
+  'persistentvolumeclaim-protection-controller': keyed((context) => new ClaimProtectionController(context)),
+  'persistentvolume-protection-controller': keyed((context) => new VolumeProtectionController(context)),
+  'volumeattributesclass-protection-controller': keyed((context) => new AttributesClassProtectionController(context)),
   'endpointslice-controller': runEndpointSlices,
   'endpoints-controller': runEndpoints,
   'endpointslice-mirroring-controller': runEndpointSliceMirroring,
   'pod-garbage-collector-controller': runPodGc,
-  'service-cidr-controller': runServiceCidrs,
+  'service-cidr-controller': keyed((context) => new ServiceCidrController(context)),
   'garbage-collector-controller': runGarbageCollector,
 };
 

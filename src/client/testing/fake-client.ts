@@ -17,7 +17,8 @@ import { Client, type ListOptions, type ListResult, type ObjectDeleteOptions, ty
 export interface FakeRequest {
   /** `create pods default/web-1`, `update deployments/status default/web`. */
   readonly line: string;
-  readonly body: unknown;
+  /** The body as it goes over the wire. */
+  readonly json: string;
 }
 
 /** What the server says when it does not do what was asked. */
@@ -170,7 +171,7 @@ export class FakeClient extends Client {
   }
 
   #write(line: string, body: unknown): void {
-    this.writes.push({ line, body: wire(body) });
+    this.writes.push({ line, json: JSON.stringify(body) });
     this.#heard(line);
   }
 

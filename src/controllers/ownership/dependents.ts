@@ -124,5 +124,5 @@ export class Dependents<T extends KubeObject> {
 
 export interface Patch {
   readonly metadata?: object;
-  readonly spec?: object;
+  readonly [field: string]: unknown;
 }

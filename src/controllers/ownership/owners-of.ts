@@ -1,3 +1,4 @@
+/** Which owners news of an object concerns. */
 import { objectKey } from '../../api/object-key.ts';
 import type { KubeObject } from '../../api/resource-types.ts';
 import type { Selector } from '../../api/selector/label.ts';
@@ -13,16 +14,4 @@ export function ownersOf<T extends KubeObject>(owners: Informer<T>, selectorOf: 
     .byIndex('namespace', namespace ?? '')
     .filter((o) => selectorOf(o).matches(labels))
     .map(objectKey);
-}
-
-/** Calls `wake` with every object that comes, changes or goes, and with what it was before when it has another controller since. */
-export function onOwned<T extends KubeObject>(owned: Informer<T>, wake: (object: T) => void): void {
-  owned.on({
-    add: wake,
-    update(object, previous) {
-      wake(object);
-      if (controllerOf(previous.metadata)?.uid !== controllerOf(object.metadata)?.uid) wake(previous);
-    },
-    delete: wake,
-  });
 }

@@ -1,7 +1,7 @@
 /** Makes and deletes pods in the name of their owner, and tells the cluster of it: upstream's PodControl, with its words. */
 import type { KubeObject } from '../../api/resource-types.ts';
 import type { Pod } from '../../api/schema/types.ts';
-import { isConflict, isNamespaceTerminating } from '../../client/api-error.ts';
+import { isAlreadyExists, isConflict, isNamespaceTerminating } from '../../client/api-error.ts';
 import type { EventRecorder } from '../../client/event-recorder.ts';
 import { messageOf } from '../../errors/known-error.ts';
 import type { Dependents } from './dependents.ts';
@@ -22,10 +22,10 @@ const plainWording: Wording = {
   deleteFailed: (_pod, _owner, why) => `Error deleting: ${why}`,
 };
 
-export interface Deletion {
-  readonly pod: Pod;
-  /** The pod while its grace or a finalizer holds it. */
-  readonly left: Pod | undefined;
+/** A pod before and after a write: made when there was none before, gone when there is none after. */
+export interface PodChange {
+  readonly before: Pod | undefined;
+  readonly after: Pod | undefined;
 }
 
 export class PodControl {
@@ -39,26 +39,31 @@ export class PodControl {
     this.#wording = wording;
   }
 
-  async create(owner: KubeObject, wanted: Pod): Promise<Pod> {
-    const { name: ownerName } = owner.metadata;
+  async create(owner: KubeObject, wanted: Pod): Promise<PodChange> {
     try {
-      const pod = await this.#pods.create(wanted);
-      this.#recorder.event(owner, 'Normal', 'SuccessfulCreate', this.#wording.created(pod.metadata.name, ownerName));
-      return pod;
+      const after = await this.#pods.create(wanted);
+      this.#recorder.event(owner, 'Normal', 'SuccessfulCreate', this.#wording.created(after.metadata.name, owner.metadata.name));
+      return { before: undefined, after };
     } catch (err) {
-      const message = this.#wording.createFailed(wanted.metadata.name, ownerName, messageOf(err));
-      if (!isNamespaceTerminating(err)) this.#recorder.event(owner, 'Warning', 'FailedCreate', message);
+      this.tellCreateFailed(owner, wanted, err);
       throw err;
     }
   }
 
-  async delete(owner: KubeObject, pod: Pod): Promise<Deletion> {
+  /** Nobody is told that a namespace ends, or that a pod of that name is there already. */
+  tellCreateFailed(owner: KubeObject, wanted: Pod, err: unknown): void {
+    if (isNamespaceTerminating(err) || isAlreadyExists(err)) return;
+    const message = this.#wording.createFailed(wanted.metadata.name, owner.metadata.name, messageOf(err));
+    this.#recorder.event(owner, 'Warning', 'FailedCreate', message);
+  }
+
+  async delete(owner: KubeObject, pod: Pod): Promise<PodChange> {
     const { name: ownerName } = owner.metadata;
     const { name } = pod.metadata;
     try {
-      const left = await this.#pods.delete(pod);
+      const after = await this.#pods.delete(pod);
       this.#recorder.event(owner, 'Normal', 'SuccessfulDelete', this.#wording.deleted(name, ownerName));
-      return { pod, left };
+      return { before: pod, after };
     } catch (err) {
       // A conflict says that the pod is gone and another one has its name: no failure, only old news.
       const message = this.#wording.deleteFailed(name, ownerName, messageOf(err));
@@ -68,18 +73,19 @@ export class PodControl {
   }
 
   /** A slow start, so that a refusal costs little. */
-  createAll(owner: KubeObject, wanted: readonly Pod[]): Promise<Batch<Pod>> {
+  createAll(owner: KubeObject, wanted: readonly Pod[]): Promise<Batch<PodChange>> {
     return slowStartBatch(wanted, (pod) => this.create(owner, pod));
   }
 
   /** All at once. */
-  deleteAll(owner: KubeObject, pods: readonly Pod[]): Promise<Batch<Deletion>> {
+  deleteAll(owner: KubeObject, pods: readonly Pod[]): Promise<Batch<PodChange>> {
     return slowStartBatch(pods, (pod) => this.delete(owner, pod), pods.length);
   }
 }
 
-/** What an owner of `pods` has after these writes. */
-export function podsAfter(pods: readonly Pod[], created: readonly Pod[], deleted: readonly Deletion[] = []): Pod[] {
-  const left = new Map(deleted.map((deletion) => [deletion.pod, deletion.left]));
-  return [...pods.flatMap((pod) => (left.has(pod) ? (left.get(pod) ?? []) : [pod])), ...created];
+/** What the owner of `pods` has once they changed so. */
+export function podsAfter(pods: readonly Pod[], changes: readonly PodChange[]): Pod[] {
+  const changed = new Map(changes.map(({ before, after }) => [before, after]));
+  const made = changes.flatMap(({ before, after }) => (before === undefined && after !== undefined ? [after] : []));
+  return [...pods.flatMap((pod) => (changed.has(pod) ? (changed.get(pod) ?? []) : [pod])), ...made];
 }

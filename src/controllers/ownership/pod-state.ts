@@ -1,5 +1,5 @@
-import type { KubeObject } from '../../api/resource-types.ts';
-import type { Pod, Status } from '../../api/schema/types.ts';
+/** What a pod says of itself. */
+import type { Pod } from '../../api/schema/types.ts';
 
 /** All its containers have ended, and none is started again. */
 export function isOver({ status }: Pod): boolean {
@@ -25,9 +25,4 @@ export function availableIn(pod: Pod, minReadySeconds: number, now: number): num
   const since = readySince(pod);
   if (since === undefined) return undefined;
   return Math.max(since + minReadySeconds * 1000 - now, 0);
-}
-
-/** Whether the answer to a delete is the pod, which lives on until its grace is over. */
-export function isLeaving(answer: KubeObject | Status | undefined): answer is Pod {
-  return answer?.kind === 'Pod' && (answer as Pod).metadata.deletionTimestamp !== undefined;
 }

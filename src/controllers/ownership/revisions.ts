@@ -4,11 +4,11 @@ import { asGoWrites } from '../../api/codec/go-json.ts';
 import { controllerRevisions, type ResourceType } from '../../api/resource-types.ts';
 import type { ControllerRevision, DaemonSet, StatefulSet } from '../../api/schema/types.ts';
 import { labelSelectorOf } from '../../api/selector/label.ts';
-import { isAlreadyExists, isNotFound } from '../../client/api-error.ts';
+import { isAlreadyExists } from '../../client/api-error.ts';
 import type { Client } from '../../client/client.ts';
 import type { Informer } from '../../client/informer.ts';
-import { claimAll } from './claimer.ts';
-import { Expectations } from './expectations.ts';
+import type { ControllerContext } from '../context.ts';
+import { Dependents } from './dependents.ts';
 import { controllerOf, controllerRef } from './owner.ts';
 import { canonical, templateHash } from './template-hash.ts';
 
@@ -23,35 +23,44 @@ export class Revisions<T extends Owner> {
   readonly #client: Client;
   readonly #type: ResourceType<T>;
   readonly #hashLabel: string;
-  readonly #informer: Informer<ControllerRevision>;
-  readonly #recent: Expectations<ControllerRevision>;
+  readonly #revisions: Dependents<ControllerRevision>;
 
-  constructor(client: Client, type: ResourceType<T>, hashLabel: string, informer: Informer<ControllerRevision>) {
-    this.#client = client;
+  constructor(context: ControllerContext, type: ResourceType<T>, hashLabel: string) {
+    this.#client = context.client;
     this.#type = type;
     this.#hashLabel = hashLabel;
-    this.#informer = informer;
-    this.#recent = new Expectations(informer);
+    this.#revisions = new Dependents(context, controllerRevisions, { ownerType: type });
+  }
+
+  get informer(): Informer<ControllerRevision> {
+    return this.#revisions.informer;
   }
 
   /** All revisions of an owner in order, that of its present template last; made or moved there when it is not. */
   async upTo(owner: T): Promise<ControllerRevision[]> {
-    const { name, namespace = '' } = owner.metadata;
-    const candidates = this.#recent.over(this.#informer.list(namespace), (r) => r.metadata.namespace === namespace);
-    const selector = labelSelectorOf(owner.spec?.selector ?? {});
-    const claimed = await claimAll(this.#client, controllerRevisions, this.#type, owner, selector, candidates);
+    const claimed = await this.#revisions.claim(owner, labelSelectorOf(owner.spec?.selector ?? {}));
     const mine = claimed.toSorted((a, b) => a.revision - b.revision);
     const newest = mine.at(-1);
     const data = revisionData(owner);
     const same = mine.findLast((r) => canonical(r.data) === canonical(data));
     if (same && same === newest) return mine;
     const revision = (newest?.revision ?? 0) + 1;
-    if (same) {
-      const moved = await this.#client.patch(controllerRevisions, same.metadata.name, { revision }, { namespace });
-      return [...mine.filter((r) => r !== same), this.#recent.expect(moved)];
-    }
+    const moved = same && (await this.#revisions.patch(same, { revision }));
+    const others = mine.filter((r) => r !== same);
+    return [...others, moved ?? (await this.#create(owner, this.#draft(owner, data, revision)))];
+  }
+
+  /** Takes away the oldest of those that are not `live`, beyond the owner's limit. */
+  async trim(owner: T, all: readonly ControllerRevision[], live: (revision: ControllerRevision) => boolean): Promise<void> {
+    const old = all.filter((r) => !live(r));
+    const limit = owner.spec?.revisionHistoryLimit ?? 10;
+    for (const revision of old.slice(0, Math.max(old.length - limit, 0))) await this.#revisions.delete(revision);
+  }
+
+  #draft(owner: T, data: object, revision: number): ControllerRevision {
+    const { name, namespace } = owner.metadata;
     const hash = templateHash(owner.spec?.template, owner.status?.collisionCount);
-    const made: ControllerRevision = {
+    return {
       apiVersion: 'apps/v1',
       kind: 'ControllerRevision',
       metadata: {
@@ -64,24 +73,13 @@ export class Revisions<T extends Owner> {
       data,
       revision,
     };
-    return [...mine, await this.#create(owner, made)];
-  }
-
-  /** Takes away the oldest of those that are not `live`, beyond the owner's limit. */
-  async trim(owner: T, all: readonly ControllerRevision[], live: (revision: ControllerRevision) => boolean): Promise<void> {
-    const old = all.filter((r) => !live(r));
-    for (const { metadata } of old.slice(0, Math.max(old.length - (owner.spec?.revisionHistoryLimit ?? 10), 0))) {
-      await this.#client.delete(controllerRevisions, metadata.name, { namespace: metadata.namespace ?? '' }).catch((err: unknown) => {
-        if (!isNotFound(err)) throw err;
-      });
-    }
   }
 
   async #create(owner: T, made: ControllerRevision): Promise<ControllerRevision> {
     const { name, namespace = '', uid } = owner.metadata;
     try {
       // A foreign server keeps the data byte by byte.
-      return this.#recent.expect(await this.#client.create(controllerRevisions, { ...made, data: asGoWrites(made.data) as object }));
+      return await this.#revisions.create({ ...made, data: asGoWrites(made.data) as object });
     } catch (err) {
       if (!isAlreadyExists(err)) throw err;
       const there = await this.#client.get(controllerRevisions, made.metadata.name, { namespace });

@@ -86,7 +86,7 @@ export class ReplicaSetController<T extends Owner> implements Reconciler {
     const wanted = template ? Array<Pod>(plan.create).fill(podFromTemplate(template, owner)) : [];
     const created = await this.#control.createAll(owner, wanted);
     const deleted = await this.#control.deleteAll(owner, plan.remove);
-    const after = podsAfter(owned, created.results, deleted.results);
+    const after = podsAfter(owned, [...created.results, ...deleted.results]);
     const error = created.error ?? deleted.error;
     if (error === undefined) return { pods: after };
     return { pods: after, error, failure: { reason: created.error ? 'FailedCreate' : 'FailedDelete', message: messageOf(error) } };

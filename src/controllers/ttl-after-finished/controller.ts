@@ -1,42 +1,42 @@
 /** Deletes Jobs, and their pods with them, `ttlSecondsAfterFinished` after they ended. */
-
-import { objectKey } from '../../api/object-key.ts';
 import { jobs } from '../../api/resource-types.ts';
 import type { Job } from '../../api/schema/types.ts';
-import { isNotFound } from '../../client/api-error.ts';
-import { runController } from '../../client/run-controller.ts';
-import { WorkQueue } from '../../client/work-queue.ts';
+import { ignoreNotFound } from '../../client/api-error.ts';
+import type { Client } from '../../client/client.ts';
+import { type Controller, type Reconciler, type Result, settled } from '../../client/controller.ts';
+import type { Informer } from '../../client/informer.ts';
+import type { Clock } from '../../clock/clock.ts';
 import type { ControllerContext } from '../context.ts';
 import { endOf } from '../job/end-of.ts';
 
-export async function runTtlAfterFinished({ client, informers, clock, log, signal }: ControllerContext): Promise<void> {
-  const queue = new WorkQueue({ clock });
-  const informer = informers.of(jobs);
-  const look = (job: Job): void => {
-    if (timeLeft(job, clock.now()) !== undefined) queue.add(objectKey(job));
-  };
-  informer.on({ add: look, update: look });
-  await informer.synced;
-  await runController({ name: 'ttl-after-finished-controller', queue, reconcile, log, signal });
+export class TtlAfterFinishedController implements Reconciler {
+  readonly name = 'ttl-after-finished-controller';
+  readonly #client: Client;
+  readonly #clock: Clock;
+  readonly #jobs: Informer<Job>;
 
-  async function reconcile(key: string): Promise<void> {
-    const job = informer.get(key);
-    const left = job && timeLeft(job, clock.now());
-    if (!job || left === undefined) return;
-    if (left > 0) {
-      queue.addAfter(key, left);
-      return;
-    }
+  constructor({ client, informers, clock }: ControllerContext) {
+    this.#client = client;
+    this.#clock = clock;
+    this.#jobs = informers.of(jobs);
+  }
+
+  setup(controller: Controller): void {
+    controller.for(this.#jobs, (job) => timeLeft(job, this.#clock.now()) !== undefined);
+  }
+
+  async reconcile(key: string): Promise<Result> {
+    const job = this.#jobs.get(key);
+    const left = job && timeLeft(job, this.#clock.now());
+    if (!job || left === undefined) return settled;
+    if (left > 0) return { requeueAfter: left };
     // The time may have been changed since the copy was made.
     const { name, namespace = '' } = job.metadata;
-    try {
-      const fresh = await client.get(jobs, name, { namespace });
-      if ((timeLeft(fresh, clock.now()) ?? 1) > 0) return;
-      const preconditions = { uid: fresh.metadata.uid };
-      await client.delete(jobs, name, { namespace, preconditions, propagationPolicy: 'Foreground' });
-    } catch (err) {
-      if (!isNotFound(err)) throw err;
-    }
+    const fresh = await this.#client.get(jobs, name, { namespace }).catch(ignoreNotFound);
+    if (!fresh || (timeLeft(fresh, this.#clock.now()) ?? 1) > 0) return settled;
+    const preconditions = { uid: fresh.metadata.uid };
+    await this.#client.delete(jobs, name, { namespace, preconditions, propagationPolicy: 'Foreground' }).catch(ignoreNotFound);
+    return settled;
   }
 }
 

@@ -2,7 +2,6 @@
  * Keeps claims, volumes and classes of attributes from going while something uses them: a finalizer that the API server gives to new ones,
  * and that is taken away when one that is being deleted is not in use any more.
  */
-
 import { objectKey } from '../../api/object-key.ts';
 import {
   type KubeObject,
@@ -12,103 +11,103 @@ import {
   type ResourceType,
   volumeAttributesClasses,
 } from '../../api/resource-types.ts';
-import type { PersistentVolumeClaim, Pod } from '../../api/schema/types.ts';
+import type { PersistentVolume, PersistentVolumeClaim, Pod, VolumeAttributesClass } from '../../api/schema/types.ts';
 import { pvcProtectionFinalizer, pvProtectionFinalizer, vacProtectionFinalizer } from '../../api/well-known.ts';
+import type { Client } from '../../client/client.ts';
+import { type Controller, type Reconciler, type Result, settled } from '../../client/controller.ts';
 import type { Informer } from '../../client/informer.ts';
-import { runController } from '../../client/run-controller.ts';
-import { WorkQueue } from '../../client/work-queue.ts';
 import type { ControllerContext } from '../context.ts';
 import { claimsOf, isClaimInUse, isClassInUse, isVolumeInUse, stepOf } from './desired.ts';
 
-interface Protected<T extends KubeObject> {
-  readonly name: string;
-  readonly type: ResourceType<T>;
-  readonly finalizer: string;
+/** What is the same for all three. A kind says when its objects are in use, and which other news may end that. */
+abstract class ProtectionController<T extends KubeObject> implements Reconciler {
+  abstract readonly name: string;
+  protected readonly client: Client;
+  protected readonly objects: Informer<T>;
+  readonly #type: ResourceType<T>;
+  readonly #finalizer: string;
+
+  constructor({ client, informers }: ControllerContext, type: ResourceType<T>, finalizer: string) {
+    this.client = client;
+    this.objects = informers.of(type);
+    this.#type = type;
+    this.#finalizer = finalizer;
+  }
+
   /** Asked of an object that is being deleted; the answer must not be older than the question. */
-  isInUse(object: T): Promise<boolean> | boolean;
-}
+  protected abstract isInUse(object: T): Promise<boolean>;
 
-async function run<T extends KubeObject>(
-  { client, informers, clock, log, signal }: ControllerContext,
-  { name, type, finalizer, isInUse }: Protected<T>,
-  listen: (queue: WorkQueue, informer: Informer<T>) => readonly Promise<unknown>[],
-): Promise<void> {
-  const queue = new WorkQueue({ clock });
-  const informer = informers.of(type);
-  const look = (object: T): void => {
-    if (stepOf(object, finalizer) !== 'keep') queue.add(objectKey(object));
-  };
-  informer.on({ add: look, update: look });
-  await Promise.all([informer.synced, ...listen(queue, informer)]);
-  await runController({ name, queue, reconcile, log, signal });
+  setup(controller: Controller): void {
+    controller.for(this.objects, (object) => stepOf(object, this.#finalizer) !== 'keep');
+  }
 
-  async function reconcile(key: string): Promise<void> {
-    const object = informer.get(key);
-    const step = object && stepOf(object, finalizer);
-    if (!object || step === 'keep' || (step === 'release if unused' && (await isInUse(object)))) return;
-    const others = (object.metadata.finalizers ?? []).filter((one) => one !== finalizer);
-    const finalizers = step === 'protect' ? [...others, finalizer] : others;
-    await client.update(type, { ...object, metadata: { ...object.metadata, finalizers } });
+  async reconcile(key: string): Promise<Result> {
+    const object = this.objects.get(key);
+    const step = object && stepOf(object, this.#finalizer);
+    if (!object || step === 'keep' || (step === 'release if unused' && (await this.isInUse(object)))) return settled;
+    const others = (object.metadata.finalizers ?? []).filter((one) => one !== this.#finalizer);
+    const finalizers = step === 'protect' ? [...others, this.#finalizer] : others;
+    await this.client.update(this.#type, { ...object, metadata: { ...object.metadata, finalizers } });
+    return settled;
+  }
+
+  /** Of those that wait for what uses them to go. */
+  protected keysOfDeleted(keys: readonly string[]): string[] {
+    return keys.filter((key) => this.objects.get(key)?.metadata.deletionTimestamp !== undefined);
   }
 }
 
-export async function runClaimProtection(context: ControllerContext): Promise<void> {
-  const { client, informers } = context;
-  const podInformer = informers.of(pods);
-  await run<PersistentVolumeClaim>(
-    context,
-    {
-      name: 'persistentvolumeclaim-protection-controller',
-      type: persistentVolumeClaims,
-      finalizer: pvcProtectionFinalizer,
-      // A pod that the copy does not know yet would lose its volume.
-      isInUse: async (claim) => isClaimInUse(claim, (await client.list(pods, { namespace: claim.metadata.namespace ?? '' })).items),
-    },
-    (queue, claims) => {
-      const look = (pod: Pod): void => {
-        for (const name of claimsOf(pod)) {
-          const key = `${pod.metadata.namespace}/${name}`;
-          if (claims.get(key)?.metadata.deletionTimestamp !== undefined) queue.add(key);
-        }
-      };
-      podInformer.on({ update: look, delete: look });
-      return [podInformer.synced];
-    },
-  );
+export class ClaimProtectionController extends ProtectionController<PersistentVolumeClaim> {
+  readonly name = 'persistentvolumeclaim-protection-controller';
+  readonly #pods: Informer<Pod>;
+
+  constructor(context: ControllerContext) {
+    super(context, persistentVolumeClaims, pvcProtectionFinalizer);
+    this.#pods = context.informers.of(pods);
+  }
+
+  override setup(controller: Controller): void {
+    super.setup(controller);
+    const claims = (pod: Pod): string[] => this.keysOfDeleted(claimsOf(pod).map((name) => `${pod.metadata.namespace}/${name}`));
+    controller.watches(this.#pods, { update: claims, delete: claims });
+  }
+
+  /** A pod that the copy does not know yet would lose its volume. */
+  protected async isInUse(claim: PersistentVolumeClaim): Promise<boolean> {
+    return isClaimInUse(claim, (await this.client.list(pods, { namespace: claim.metadata.namespace ?? '' })).items);
+  }
 }
 
-export async function runVolumeProtection(context: ControllerContext): Promise<void> {
-  await run(
-    context,
-    {
-      name: 'persistentvolume-protection-controller',
-      type: persistentVolumes,
-      finalizer: pvProtectionFinalizer,
-      isInUse: isVolumeInUse,
-    },
-    () => [],
-  );
+export class VolumeProtectionController extends ProtectionController<PersistentVolume> {
+  readonly name = 'persistentvolume-protection-controller';
+
+  constructor(context: ControllerContext) {
+    super(context, persistentVolumes, pvProtectionFinalizer);
+  }
+
+  protected async isInUse(volume: PersistentVolume): Promise<boolean> {
+    return isVolumeInUse(volume);
+  }
 }
 
-export async function runAttributesClassProtection(context: ControllerContext): Promise<void> {
-  const { client, informers } = context;
-  const [claims, volumes] = [informers.of(persistentVolumeClaims), informers.of(persistentVolumes)];
-  await run(
-    context,
-    {
-      name: 'volumeattributesclass-protection-controller',
-      type: volumeAttributesClasses,
-      finalizer: vacProtectionFinalizer,
-      isInUse: async (object) =>
-        isClassInUse(object, (await client.list(persistentVolumeClaims)).items, (await client.list(persistentVolumes)).items),
-    },
-    (queue, classes) => {
-      const lookAtDeleted = (): void => {
-        for (const one of classes.list()) if (one.metadata.deletionTimestamp !== undefined) queue.add(objectKey(one));
-      };
-      claims.on({ update: lookAtDeleted, delete: lookAtDeleted });
-      volumes.on({ update: lookAtDeleted, delete: lookAtDeleted });
-      return [claims.synced, volumes.synced];
-    },
-  );
+export class AttributesClassProtectionController extends ProtectionController<VolumeAttributesClass> {
+  readonly name = 'volumeattributesclass-protection-controller';
+  readonly #users: readonly [Informer<PersistentVolumeClaim>, Informer<PersistentVolume>];
+
+  constructor(context: ControllerContext) {
+    super(context, volumeAttributesClasses, vacProtectionFinalizer);
+    this.#users = [context.informers.of(persistentVolumeClaims), context.informers.of(persistentVolumes)];
+  }
+
+  override setup(controller: Controller): void {
+    super.setup(controller);
+    const classes = (): string[] => this.keysOfDeleted(this.objects.list().map(objectKey));
+    const [claims, volumes] = this.#users;
+    controller.watches(claims, { update: classes, delete: classes }).watches(volumes, { update: classes, delete: classes });
+  }
+
+  protected async isInUse(object: VolumeAttributesClass): Promise<boolean> {
+    const [claims, volumes] = [await this.client.list(persistentVolumeClaims), await this.client.list(persistentVolumes)];
+    return isClassInUse(object, claims.items, volumes.items);
+  }
 }

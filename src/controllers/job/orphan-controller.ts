@@ -1,0 +1,46 @@
+/** Lets go the pods whose Job is gone or has ended: nobody will count them, and their finalizer would hold them for ever. */
+import { objectKey } from '../../api/object-key.ts';
+import { jobs } from '../../api/resource-types.ts';
+import type { Job, Pod } from '../../api/schema/types.ts';
+import { type Controller, type Reconciler, type Result, settled } from '../../client/controller.ts';
+import type { Informer } from '../../client/informer.ts';
+import type { ControllerContext } from '../context.ts';
+import { controllerOf } from '../ownership/owner.ts';
+import { isTracked } from './pod-facts.ts';
+import { isFinished, isOfRunningJob, TrackedPods } from './tracked-pods.ts';
+
+export class OrphanPodController implements Reconciler {
+  readonly name = 'job-controller';
+  readonly #jobs: Informer<Job>;
+  readonly #pods: TrackedPods;
+
+  constructor(context: ControllerContext) {
+    this.#jobs = context.informers.of(jobs);
+    this.#pods = new TrackedPods(context);
+  }
+
+  setup(controller: Controller): void {
+    controller
+      .owns(this.#pods.informer, (pod) => (this.#isOrphan(pod) ? [objectKey(pod)] : []))
+      .watches(this.#jobs, {
+        update: (job) => (isFinished(job) ? this.#podsOf(job) : []),
+        delete: (job) => this.#podsOf(job),
+      });
+  }
+
+  /** The key is a pod's. */
+  async reconcile(key: string): Promise<Result> {
+    const pod = this.#pods.informer.get(key);
+    if (pod && this.#isOrphan(pod)) await this.#pods.release(pod);
+    return settled;
+  }
+
+  #isOrphan(pod: Pod): boolean {
+    return isTracked(pod) && !isOfRunningJob(this.#jobs, pod);
+  }
+
+  #podsOf({ metadata: { namespace = '', uid } }: Job): string[] {
+    const owned = this.#pods.informer.byIndex('namespace', namespace).filter((pod) => controllerOf(pod.metadata)?.uid === uid);
+    return owned.filter(isTracked).map(objectKey);
+  }
+}

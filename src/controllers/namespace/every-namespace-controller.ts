@@ -1,0 +1,58 @@
+/** Makes one object in every namespace, and makes it again when it is changed or deleted. */
+import { type KubeObject, namespaces, type ResourceType } from '../../api/resource-types.ts';
+import type { Namespace } from '../../api/schema/types.ts';
+import { isAlreadyExists, isNotFound } from '../../client/api-error.ts';
+import type { Client } from '../../client/client.ts';
+import { type Controller, type Reconciler, type Result, settled } from '../../client/controller.ts';
+import type { Informer } from '../../client/informer.ts';
+import type { ControllerContext } from '../context.ts';
+
+export interface Kept<T extends KubeObject> {
+  /** Of the controller. */
+  readonly name: string;
+  readonly type: ResourceType<T>;
+  readonly objectName: string;
+  readonly make: (namespace: string) => T;
+  /** Whether what is there may stay as it is. */
+  readonly isRight: (there: T) => boolean;
+}
+
+export class EveryNamespaceController<T extends KubeObject> implements Reconciler {
+  readonly name: string;
+  readonly #client: Client;
+  readonly #kept: Kept<T>;
+  readonly #namespaces: Informer<Namespace>;
+  readonly #objects: Informer<T>;
+
+  constructor({ client, informers }: ControllerContext, kept: Kept<T>) {
+    this.name = kept.name;
+    this.#client = client;
+    this.#kept = kept;
+    this.#namespaces = informers.of(namespaces);
+    this.#objects = informers.of(kept.type, { fieldSelector: `metadata.name=${kept.objectName}` });
+  }
+
+  setup(controller: Controller): void {
+    const namespaceOf = ({ metadata }: T): string[] => [metadata.namespace ?? ''];
+    controller.for(this.#namespaces).watches(this.#objects, { update: namespaceOf, delete: namespaceOf });
+  }
+
+  /** The key is a namespace's. */
+  async reconcile(key: string): Promise<Result> {
+    const namespace = this.#namespaces.get(key);
+    if (!namespace || namespace.metadata.deletionTimestamp || namespace.status?.phase === 'Terminating') return settled;
+    const { type, objectName, isRight, make } = this.#kept;
+    const current = this.#objects.get(`${key}/${objectName}`);
+    if (current && isRight(current)) return settled;
+    const wanted = make(key);
+    try {
+      if (current) await this.#client.update(type, { ...wanted, metadata: { ...current.metadata, ...wanted.metadata } });
+      else await this.#client.create(type, wanted);
+    } catch (err) {
+      // Somebody made it first, or the namespace went away. A server that does not know the namespace yet is asked again.
+      const isGone = isNotFound(err) && !this.#namespaces.get(key);
+      if (!isAlreadyExists(err) && !isGone) throw err;
+    }
+    return settled;
+  }
+}
