@@ -1,6 +1,5 @@
 /** From what a request asks for to the code that does it. */
 import { subresourceOf } from '../api/registry/lifecycle.ts';
-import { rowOf } from '../api/registry/registry.ts';
 import type { ResourceRow } from '../api/registry/resource-row.ts';
 import type { RequestContext } from './http/request-context.ts';
 import type { ResourceHandlers } from './resource/resource-handlers.ts';
@@ -27,7 +26,7 @@ export async function route(routes: Routes, ctx: RequestContext): Promise<void> 
     if (!(await routes.path(ctx))) throw noSuchPath();
     return;
   }
-  const row = rowOf(info.group, info.version, info.resource);
+  const row = routes.resources.registry.rowOf(info.group, info.version, info.resource);
   if (!row) throw noSuchPath();
   // A namespace is authorized as what lies in itself; `namespaces/mine/namespaces/yours` would be authorized by a role in mine.
   const itself = row.type.resource === 'namespaces' && row.type.group === '' && info.namespace === info.name;
@@ -35,6 +34,8 @@ export async function route(routes: Routes, ctx: RequestContext): Promise<void> 
   if (row.type.namespaced && info.name && !info.namespace) throw noSuchPath();
   // Keys are paths: a slash in a part would name something else.
   if (info.name.includes('/') || info.namespace.includes('/')) throw badRequest("a name or namespace may not contain '/'");
+  const loading = routes.resources.loading(row);
+  if (loading) await loading;
   if (row.deprecation) ctx.warnings.push(row.deprecation);
   if (info.subresource) return subresource(routes, ctx, row);
   const review = routes.special.get(specialKey(info.group, info.resource));

@@ -1,6 +1,6 @@
 /** `createApiServer` puts the parts together: store → watch cache → access → admission → handlers → HTTPS. */
 import { readFile } from 'node:fs/promises';
-import { rowOf, rows } from '../api/registry/registry.ts';
+import { Registry } from '../api/registry/registry.ts';
 import {
   clusterRoleBindings,
   clusterRoles,
@@ -65,6 +65,8 @@ import { tokenHandler } from './subresource/token.ts';
 export interface ApiServerOptions {
   /** Closed by the caller, after the server. */
   readonly store: Store;
+  /** What is served; rows may be added and removed at any time. Default: what is built in. */
+  readonly registry?: Registry | undefined;
   /** Port 0 takes a free one. */
   readonly listen: { readonly host: string; readonly port: number };
   /** PEM. `clientCa` signs client certificates. */
@@ -115,22 +117,23 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
   const keys = loadTokenKeys({ signing, verifying });
 
   const feed = new WatchFeed({ store, clock, log });
-  for (const row of rows) if (row.storedAs !== undefined) feed.cache(row.storedAs);
+  const registry = options.registry ?? new Registry();
+  holdObjects(feed, registry);
   await feed.start();
-  const lookup = new Lookup(feed);
-  const objects = new ObjectStore(store, feed);
+  const lookup = new Lookup(feed, registry);
+  const objects = new ObjectStore(store, feed, registry);
   const stop = new AbortController();
 
   const authObjects = authObjectsOf(lookup);
   const { issuer, maxExpirationSeconds, extendExpiration } = options.serviceAccounts;
   const tokenOptions = { keys, issuer, audiences: [issuer], objects: authObjects, clock };
-  const metrics = createMetrics(feed, rows);
+  const metrics = createMetrics(feed, registry);
   const authenticator = new Authenticator({ ...tokenOptions, onUse: (use) => metrics.tokenUsed(use) });
   const tokenIssuer = new TokenIssuer({ ...tokenOptions, maxExpirationSeconds, extendExpiration });
   const authorizer = authorizerOf(lookup);
   const access = new Access(authenticator, authorizer);
 
-  const tell = eventTeller({ clock, log, writer: () => writer });
+  const tell = eventTeller({ clock, log, registry, writer: () => writer });
   const admission = admissionChain(
     {
       ...{ lookup, authorizer, authObjects, clock },
@@ -172,7 +175,7 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
   await publishClientCa(bootstrap, String(tls.clientCa), options.frontProxyCa);
 
   const advertised = `${options.advertiseAddress}:${options.listen.port}`;
-  const discovery = new Discovery(rows, advertised, gitVersion);
+  const discovery = new Discovery(registry, advertised, gitVersion);
   const paths = {
     discovery,
     problems: () => storeProblems(store),
@@ -187,7 +190,7 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
     tls,
     access,
     flow,
-    workOf: ({ info }) => workOf(feed, info),
+    workOf: ({ info }) => workOf(feed, registry, info),
     clock,
     log,
     serve: (ctx) => route({ resources, special, path: (c) => servePath(paths, c) }, ctx),
@@ -236,11 +239,24 @@ function portRangeOf(text: string): PortRange {
   });
 }
 
-function workOf(feed: WatchFeed, info: RequestInfo): Work {
-  const stored = rowOf(info.group, info.version, info.resource)?.storedAs;
-  if (stored === undefined) return { objects: 0, watchers: 0 };
-  const cache = feed.cache(stored);
-  return { objects: cache.size, watchers: cache.broadListeners };
+function workOf(feed: WatchFeed, registry: Registry, info: RequestInfo): Work {
+  const stored = registry.rowOf(info.group, info.version, info.resource)?.storedAs;
+  const cache = stored === undefined ? undefined : feed.find(stored);
+  return { objects: cache?.size ?? 0, watchers: cache?.broadListeners ?? 0 };
+}
+
+/** The feed holds the objects of what is served. When a resource goes, its watches end, and those of its other versions begin anew. */
+function holdObjects(feed: WatchFeed, registry: Registry): void {
+  registry.follow({
+    added: ({ storedAs }) => {
+      if (storedAs !== undefined) feed.add(storedAs);
+    },
+    removed: ({ storedAs }) => {
+      if (storedAs === undefined) return;
+      feed.drop(storedAs);
+      if (registry.stores(storedAs)) feed.add(storedAs);
+    },
+  });
 }
 
 async function storeProblems(store: Store): Promise<readonly string[]> {

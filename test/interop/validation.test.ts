@@ -8,7 +8,7 @@ import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { parseAllDocuments } from 'yaml';
-import { rowOfKind } from '../../src/api/registry/registry.ts';
+import { Registry } from '../../src/api/registry/registry.ts';
 import { type KubeObject, pathOf } from '../../src/api/resource-types.ts';
 import { mutantsOf } from '../../src/apiserver/testing/mutants.ts';
 import { TestServer } from '../../src/apiserver/testing/test-server.ts';
@@ -16,6 +16,8 @@ import { seededRandom } from '../../src/clock/seeded-random.ts';
 import { explanationOf } from './testing/explained-answers.ts';
 import { type Json, KubeApiServer } from './testing/kube-apiserver.ts';
 import { lacksProgram } from './testing/programs.ts';
+
+const registry = new Registry();
 
 /** One request and both answers, shortened to what is compared. */
 interface Comparison {
@@ -46,7 +48,7 @@ function objectsOf(): KubeObject[] {
   const textOf = (name: string): string => readFileSync(join(golden, name), 'utf8').replaceAll('"expressionValue"', '"true"');
   const given = files.map((name) => JSON.parse(textOf(name)));
   return [...valid, ...given.map(placed)].filter((object) => {
-    const row = rowOfKind(object.apiVersion, object.kind);
+    const row = registry.rowOfKind(object.apiVersion, object.kind);
     return row?.storedAs !== undefined && row.verbs.includes('create');
   });
 }
@@ -112,7 +114,7 @@ describe('validation beside kube-apiserver', { skip }, () => {
   });
 
   async function compared(object: KubeObject, what: string, body: Json): Promise<Comparison> {
-    const { type } = rowOfKind(object.apiVersion, object.kind)!;
+    const { type } = registry.rowOfKind(object.apiVersion, object.kind)!;
     const path = `${pathOf(type, 'default')}?dryRun=All`;
     const [a, b] = await Promise.all([theirs.call('POST', path, body).catch(noAnswer), ours.call('POST', path, body)]);
     return {

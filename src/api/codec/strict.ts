@@ -7,7 +7,7 @@
 
 import { formatTime, parseInstant } from '../../clock/timestamp.ts';
 import { canonicalQuantity, QuantityError } from '../quantity/quantity.ts';
-import { type ApiType, type Field, typeNamed } from '../schema/schema.ts';
+import { type ApiType, type Field, type Schema, typeOf } from '../schema/schema.ts';
 
 type Json = Record<string, unknown>;
 
@@ -41,8 +41,8 @@ export function isUnknownField(error: string): boolean {
  * Checks an object (or the body of a subresource) against a type by its table name or short name, and brings it **in place** to
  * what a typed decoder would have read. An unknown type name has no errors.
  */
-export function checkFields(object: object, typeName: string): FieldCheck {
-  const type = typeNamed(typeName);
+export function checkFields(object: object, schema: Schema): FieldCheck {
+  const type = typeOf(schema);
   if (!type) return { errors: [] };
   const checker = new Checker();
   checker.message(object as Json, type, true);

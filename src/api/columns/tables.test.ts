@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { rowOfKind } from '../registry/registry.ts';
+import { Registry } from '../registry/registry.ts';
 import type { KubeObject } from '../resource-types.ts';
+
+const registry = new Registry();
 
 const now = new Date('2026-01-01T01:00:00Z');
 
@@ -238,7 +240,7 @@ const cases: readonly TableCase[] = [
 
 for (const { name, apiVersion = 'v1', kind, object, cells } of cases) {
   test(`the Table shows ${name}`, () => {
-    const row = rowOfKind(apiVersion, kind)!;
+    const row = registry.rowOfKind(apiVersion, kind)!;
     const given = object as Partial<KubeObject>;
     const full: KubeObject = {
       ...given,

@@ -1,13 +1,15 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { rowOfKind, rows } from '../registry/registry.ts';
+import { Registry, rows } from '../registry/registry.ts';
 import type { KubeObject } from '../resource-types.ts';
 import { defaultPullPolicy } from './image-tag.ts';
 import { qosClassOf } from './qos-class.ts';
 
+const registry = new Registry();
+
 function defaulted(apiVersion: string, kind: string, rest: object): Record<string, unknown> {
   const object = { apiVersion, kind, metadata: { name: 'web' }, ...rest } as KubeObject;
-  const row = rowOfKind(apiVersion, kind)!;
+  const row = registry.rowOfKind(apiVersion, kind)!;
   row.applyDefaults(object);
   const once = structuredClone(object);
   row.applyDefaults(object);

@@ -10,6 +10,7 @@ function row(group: string, version: string, kind: string, more: Partial<OpenApi
   const resource = `${kind.toLowerCase()}s`;
   return {
     type: { group, version, kind, resource, namespaced: true },
+    schema: kind,
     listKind: `${kind}List`,
     singular: kind.toLowerCase(),
     shortNames: [],

@@ -38,6 +38,7 @@ const groupOrder: readonly string[] = [
   'node.k8s.io',
   'discovery.k8s.io',
   'flowcontrol.apiserver.k8s.io',
+  'resource.k8s.io',
 ];
 
 export interface GroupVersions {

@@ -1,6 +1,6 @@
 /** OpenAPI v3 schemas of API types, from the tables; what kubectl's explain and its patches by schema look at. */
 import { fieldDescription, typeDescription } from '../descriptions/descriptions.ts';
-import { type ApiType, type Field, openApiName, typeNamed } from '../schema/schema.ts';
+import { type ApiType, type Field, type Schema, typeOf } from '../schema/schema.ts';
 
 export type Json = Record<string, unknown>;
 
@@ -41,11 +41,22 @@ export function refTo(openApi: string): Json {
 export class SchemaSet {
   readonly #schemas = new Map<string, Json>();
 
-  /** Adds a type by its table name and answers the reference to it. */
-  add(typeName: string): Json {
-    const type = typeNamed(typeName);
-    if (!type) return { type: 'object' };
-    const name = openApiName(type.name);
+  /** Adds a type and answers the reference to it. */
+  add(schema: Schema): Json {
+    const type = typeOf(schema);
+    return type ? this.#add(type) : { type: 'object' };
+  }
+
+  /** Says which kind an object of the type is. */
+  addKind(schema: Schema, gvk: { readonly group: string; readonly version: string; readonly kind: string }): Json {
+    const ref = this.add(schema);
+    const made = this.#schemas.get(typeOf(schema)?.openApiName ?? '');
+    if (made) made['x-kubernetes-group-version-kind'] = [{ group: gvk.group, kind: gvk.kind, version: gvk.version }];
+    return ref;
+  }
+
+  #add(type: ApiType): Json {
+    const name = type.openApiName;
     if (!this.#schemas.has(name)) {
       // Entered before its fields are looked at: types may contain themselves.
       const schema: Json = { ...described(typeDescription(type.name)), type: 'object' };
@@ -53,14 +64,6 @@ export class SchemaSet {
       this.#fill(schema, type);
     }
     return refTo(name);
-  }
-
-  /** Says which kind an object of the type is. */
-  addKind(typeName: string, gvk: { readonly group: string; readonly version: string; readonly kind: string }): Json {
-    const ref = this.add(typeName);
-    const schema = this.#schemas.get(openApiName(typeNamed(typeName)?.name ?? typeName));
-    if (schema) schema['x-kubernetes-group-version-kind'] = [{ group: gvk.group, kind: gvk.kind, version: gvk.version }];
-    return ref;
   }
 
   /** All schemas by name, sorted. */
@@ -107,7 +110,7 @@ export class SchemaSet {
   }
 
   #entry(field: Field): Json {
-    if (field.type) return this.add(field.type.name);
+    if (field.type) return this.#add(field.type);
     const special = specialTypes[field.kind];
     if (!special) return plain[field.kind] ?? {};
     const [name, schema] = special;

@@ -4,7 +4,7 @@
  * (k8s.io/apimachinery pkg/util/strategicpatch), to which kubectl's patches are made to fit.
  */
 import { cloneJson } from '../codec/json-clone.ts';
-import { type ApiType, type Field, typeNamed } from '../schema/schema.ts';
+import { type ApiType, type Field, type Schema, typeOf } from '../schema/schema.ts';
 import { ElementIndex, mergeOrder, sameElement } from './list-order.ts';
 import { PatchError } from './patch-error.ts';
 
@@ -23,11 +23,11 @@ interface Content {
 }
 
 /**
- * The patched object; it shares nothing with `current` or `patch`. `typeName` is a table name or a short one. Throws PatchError.
+ * The patched object; it shares nothing with `current` or `patch`. Throws PatchError.
  */
-export function strategicMerge<T extends object>(current: T, patch: unknown, typeName: string): T {
+export function strategicMerge<T extends object>(current: T, patch: unknown, schema: Schema): T {
   if (!isObject(patch)) throw new PatchError(400, 'error decoding patch: the patch is no JSON object');
-  return mergeMap(cloneJson(current) as Json, patch, typeNamed(typeName)) as T;
+  return mergeMap(cloneJson(current) as Json, patch, typeOf(schema)) as T;
 }
 
 function isObject(value: unknown): value is Json {

@@ -4,13 +4,15 @@ import type { KubeObject } from '../resource-types.ts';
 import type { Deployment, Namespace, Pod, Service, ServiceSpec } from '../schema/types.ts';
 import { generateName } from './generate-name.ts';
 import { beforeCreate, beforeUpdate, subresourceOf } from './lifecycle.ts';
-import { rowOfKind, rows } from './registry.ts';
+import { Registry, rows } from './registry.ts';
 import type { PartSubresource } from './resource-row.ts';
+
+const registry = new Registry();
 
 const context = { now: new Date('2026-01-01T00:00:00.123Z'), uid: 'u-1' };
 
 function created<T extends KubeObject>(apiVersion: string, kind: string, rest: object): T {
-  const row = rowOfKind(apiVersion, kind)!;
+  const row = registry.rowOfKind(apiVersion, kind)!;
   const object = {
     apiVersion,
     kind,
@@ -23,7 +25,7 @@ function created<T extends KubeObject>(apiVersion: string, kind: string, rest: o
 }
 
 function updated<T extends KubeObject>(old: T, change: (next: T) => void, partName?: string): T {
-  const row = rowOfKind(old.apiVersion, old.kind)!;
+  const row = registry.rowOfKind(old.apiVersion, old.kind)!;
   const next = structuredClone(old);
   change(next);
   row.applyDefaults(next);
@@ -89,7 +91,7 @@ test('a status update changes status and annotations, never the spec; of a Deplo
 
 test('a scale is a change of replicas', () => {
   const old = deployment();
-  const scale = subresourceOf(rowOfKind('apps/v1', 'Deployment')!, 'scale');
+  const scale = subresourceOf(registry.rowOfKind('apps/v1', 'Deployment')!, 'scale');
   assert.ok(scale?.kind === 'scale');
   assert.deepEqual(scale.read(old), { replicas: 1, statusReplicas: 0, selector: 'app=web' });
   assert.equal(updated(old, (object) => scale.setReplicas(object, 4)).metadata.generation, 2);
@@ -111,7 +113,7 @@ test('a pod begins Pending with its QoS class, which no status update changes', 
 });
 
 test('only a Service of type LoadBalancer has addresses of a load balancer', () => {
-  const row = rowOfKind('v1', 'Service')!;
+  const row = registry.rowOfKind('v1', 'Service')!;
   const status = subresourceOf(row, 'status') as PartSubresource;
   const errors = (type: string): number => {
     const old = created<Service>('v1', 'Service', { spec: { type, ports: [{ port: 80 }], clusterIP: '10.96.0.9' } });
@@ -142,7 +144,7 @@ test('ephemeral containers come only through their subresource', () => {
 });
 
 test('a namespace is Active, held by its finalizer, and let go by finalize alone', () => {
-  const row = rowOfKind('v1', 'Namespace')!;
+  const row = registry.rowOfKind('v1', 'Namespace')!;
   const old = created<Namespace>('v1', 'Namespace', {});
   assert.deepEqual([old.spec, old.status], [{ finalizers: ['kubernetes'] }, { phase: 'Active' }]);
   assert.equal(row.holdsDeletion!(old), true);
@@ -327,7 +329,7 @@ const rich: readonly [string, string, object][] = [
 
 test('a hole anywhere in an object is an error or fine, and never an exception', () => {
   for (const [apiVersion, kind, rest] of rich) {
-    const row = rowOfKind(apiVersion, kind)!;
+    const row = registry.rowOfKind(apiVersion, kind)!;
     for (const path of pathsOf(rest)) {
       for (const replacement of [undefined, {}, []]) {
         const there = path.reduce<unknown>((at, key) => (at as Record<string, unknown>)[key], rest);

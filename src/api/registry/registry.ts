@@ -1,4 +1,5 @@
-/** All resources, in the order of discovery. A new resource is a row in one of the files of `rows/`. */
+/** What an API server serves: the rows that are built in, from the files of `rows/`, and those that are added while it runs. */
+import { apiVersionOf, type ResourceType } from '../resource-types.ts';
 import type { ResourceRow } from './resource-row.ts';
 import { appsRows } from './rows/apps.ts';
 import { autoscalingRows } from './rows/autoscaling.ts';
@@ -14,6 +15,7 @@ import { reviewRows } from './rows/reviews.ts';
 import { serviceRows } from './rows/services.ts';
 import { smallGroupRows } from './rows/small-groups.ts';
 
+/** Those that are built in. */
 export const rows: readonly ResourceRow[] = [
   ...coreRows,
   ...podRows,
@@ -30,19 +32,93 @@ export const rows: readonly ResourceRow[] = [
   ...reviewRows,
 ];
 
-const byResource = new Map(rows.map((row) => [`${row.type.group}/${row.type.version}/${row.type.resource}`, row]));
-const byKind = new Map(rows.map((row) => [`${apiVersionOfRow(row)}/${row.type.kind}`, row]));
+/**
+ * What an API server serves. Rows come and go while it lives; each time `generation` grows, so that whoever made something of the rows
+ * (discovery, OpenAPI) sees that it is old.
+ */
+export class Registry {
+  readonly #byPath = new Map<string, ResourceRow>();
+  readonly #byKind = new Map<string, ResourceRow>();
+  readonly #followers = new Set<RegistryFollower>();
+  #generation = 0;
 
-/** `rowOf('apps', 'v1', 'deployments')`; the core group is ''. */
-export function rowOf(group: string, version: string, resource: string): ResourceRow | undefined {
-  return byResource.get(`${group}/${version}/${resource}`);
+  constructor(initial: Iterable<ResourceRow> = rows) {
+    for (const row of initial) this.add(row);
+  }
+
+  get generation(): number {
+    return this.#generation;
+  }
+
+  /** In the order in which they were added. */
+  get rows(): readonly ResourceRow[] {
+    return [...this.#byPath.values()];
+  }
+
+  /** Throws when its path or kind is taken, or when its objects are another row's without a conversion. */
+  add(row: ResourceRow): void {
+    const [path, kind] = [pathKey(row.type), kindKey(apiVersionOf(row.type), row.type.kind)];
+    if (this.#byPath.has(path) || this.#byKind.has(kind)) throw new Error(`${path} (${row.type.kind}) is served already`);
+    if (row.storedAs !== undefined && !row.conversion && this.#owners(row.storedAs).length > 0)
+      throw new Error(`the objects of ${path} are those of another row, and it has no conversion`);
+    this.#byPath.set(path, row);
+    this.#byKind.set(kind, row);
+    this.#generation++;
+    for (const follower of this.#followers) follower.added(row);
+  }
+
+  /** Its objects stay in the store. */
+  remove(row: ResourceRow): void {
+    const { group, version, resource } = row.type;
+    if (this.rowOf(group, version, resource) !== row) return;
+    this.#byPath.delete(pathKey(row.type));
+    this.#byKind.delete(kindKey(apiVersionOf(row.type), row.type.kind));
+    this.#generation++;
+    for (const follower of this.#followers) follower.removed(row);
+  }
+
+  /** Calls for every row that is there, then for those that come and go. */
+  follow(follower: RegistryFollower): void {
+    for (const row of this.rows) follower.added(row);
+    this.#followers.add(follower);
+  }
+
+  /** `rowOf('apps', 'v1', 'deployments')`; the core group is ''. */
+  rowOf(group: string, version: string, resource: string): ResourceRow | undefined {
+    return this.#byPath.get(`${group}/${version}/${resource}`);
+  }
+
+  /** `rowOfKind('apps/v1', 'Deployment')`. */
+  rowOfKind(apiVersion: string, kind: string): ResourceRow | undefined {
+    return this.#byKind.get(kindKey(apiVersion, kind));
+  }
+
+  /** The row of a resource that is always there. */
+  rowFor({ group, version, resource }: ResourceType): ResourceRow {
+    const row = this.rowOf(group, version, resource);
+    if (!row) throw new Error(`${group}/${version}/${resource} is not served`);
+    return row;
+  }
+
+  /** Whether some row has its objects there. */
+  stores(storedAs: string): boolean {
+    return this.rows.some((row) => row.storedAs === storedAs);
+  }
+
+  #owners(storedAs: string): ResourceRow[] {
+    return this.rows.filter((row) => row.storedAs === storedAs && !row.conversion);
+  }
 }
 
-/** `rowOfKind('apps/v1', 'Deployment')`. */
-export function rowOfKind(apiVersion: string, kind: string): ResourceRow | undefined {
-  return byKind.get(`${apiVersion}/${kind}`);
+export interface RegistryFollower {
+  added(row: ResourceRow): void;
+  removed(row: ResourceRow): void;
 }
 
-function apiVersionOfRow(row: ResourceRow): string {
-  return row.type.group ? `${row.type.group}/${row.type.version}` : row.type.version;
+function pathKey({ group, version, resource }: ResourceType): string {
+  return `${group}/${version}/${resource}`;
+}
+
+function kindKey(apiVersion: string, kind: string): string {
+  return `${apiVersion}/${kind}`;
 }

@@ -12,6 +12,7 @@
  * it is cloned. All are pure otherwise: no clock, no randomness, no I/O.
  */
 import type { KubeObject, ResourceType } from '../resource-types.ts';
+import type { Schema } from '../schema/schema.ts';
 import type { FieldError } from '../validation/field-error.ts';
 
 /** As discovery names them. */
@@ -89,8 +90,8 @@ export interface Conversion<T extends KubeObject = KubeObject> {
 export interface ResourceRow<T extends KubeObject = KubeObject> {
   // ── names ────────────────────────────────────────────────────────────────────────────────────────────────────────
   readonly type: ResourceType<T>;
-  /** The name of the type in `schema/types.ts` and the schema tables; the kind, but for clashes such as `EventsV1Event`. */
-  readonly schema: string;
+  /** The name of the type in `schema/types.ts` and the schema tables (the kind, but for clashes such as `EventsV1Event`), or a schema of its own. */
+  readonly schema: Schema;
   /** `PodList`. */
   readonly listKind: string;
   readonly singular: string;

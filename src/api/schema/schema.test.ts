@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { openApiName, typeNamed, typeNameOf, typeNames, typeOfObject } from './schema.ts';
+import { typeNamed, typeNameOf, typeNames, typeOfObject } from './schema.ts';
 
 test('a type is found by its table name and by its short one', () => {
   assert.equal(typeNamed('core.v1.Pod')?.goName, 'Pod');
@@ -72,6 +72,6 @@ test('types that are owned as a whole are those of upstream', () => {
 });
 
 test('OpenAPI names are those of upstream', () => {
-  assert.equal(openApiName('apps.v1.Deployment'), 'io.k8s.api.apps.v1.Deployment');
-  assert.equal(openApiName('meta.v1.ObjectMeta'), 'io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta');
+  assert.equal(typeNamed('apps.v1.Deployment')?.openApiName, 'io.k8s.api.apps.v1.Deployment');
+  assert.equal(typeNamed('meta.v1.ObjectMeta')?.openApiName, 'io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta');
 });

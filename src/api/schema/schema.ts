@@ -46,23 +46,30 @@ const scalars: ReadonlySet<string> = new Set([
   ...['quantity', 'intOrString', 'fieldsV1', 'raw', 'strings'],
 ]);
 
-/** One API type. Made only by `typeNamed`. */
+type TypeLookup = (name: string) => ApiType | undefined;
+
+/** One API type. Made only by `typeNamed` and `typeOf`. */
 export class ApiType {
   /** As in the tables: `core.v1.Pod`. */
   readonly name: string;
   /** The name of the Go struct: `Pod`. */
   readonly goName: string;
+  /** In OpenAPI documents: `io.k8s.api.core.v1.Pod`. */
+  readonly openApiName: string;
   /** True when objects of the type carry apiVersion and kind. */
   readonly isKind: boolean;
   /** True when an object of the type is owned and replaced as a whole. */
   readonly isAtomic: boolean;
   readonly #rows: readonly FieldRow[];
+  readonly #named: TypeLookup;
   #wire: readonly Field[] | undefined;
   #byNumber: (Field | undefined)[] | undefined;
   #json: ReadonlyMap<string, Field> | undefined;
 
-  constructor(name: string, row: TypeRow) {
+  constructor(name: string, row: TypeRow, named: TypeLookup, openApi: string) {
     this.name = name;
+    this.openApiName = openApi;
+    this.#named = named;
     this.goName = name.slice(name.lastIndexOf('.') + 1);
     this.isKind = row.kind === true;
     this.isAtomic = row.atomic === true;
@@ -71,7 +78,7 @@ export class ApiType {
 
   /** The fields of the protobuf message, by rising number, inline messages as themselves. */
   get wireFields(): readonly Field[] {
-    this.#wire ??= this.#rows.map((row) => fieldOf(row, this.goName)).toSorted((a, b) => a.number - b.number);
+    this.#wire ??= this.#rows.map((row) => fieldOf(row, this.goName, this.#named)).toSorted((a, b) => a.number - b.number);
     return this.#wire;
   }
 
@@ -104,7 +111,7 @@ export class ApiType {
   }
 }
 
-function fieldOf(row: FieldRow, owner: string): Field {
+function fieldOf(row: FieldRow, owner: string, named: TypeLookup): Field {
   const [name, number, text, flags, marks] = row;
   const shape = text.startsWith('[]') ? 'list' : text.startsWith('{}') ? 'map' : 'one';
   const element = shape === 'one' ? text : text.slice(2);
@@ -114,7 +121,7 @@ function fieldOf(row: FieldRow, owner: string): Field {
     number,
     shape,
     kind: scalar ? (element as FieldKind) : 'message',
-    type: scalar ? undefined : typeNamed(element),
+    type: scalar ? undefined : named(element),
     required: flags.includes('r'),
     zeroCounts: flags.includes('z'),
     inline: flags.includes('i'),
@@ -131,7 +138,7 @@ export function typeNamed(name: string): ApiType | undefined {
   if (known) return known;
   const row = Object.hasOwn(tables, name) ? tables[name] : undefined;
   if (!row) return name.includes('.') ? undefined : typeOfShortName(name);
-  const type = new ApiType(name, row);
+  const type = new ApiType(name, row, typeNamed, openApiName(name));
   prepared.set(name, type);
   return type;
 }
@@ -175,6 +182,54 @@ function packageOf(group: string): string {
 }
 
 /** The name OpenAPI documents have for a type: `core.v1.Pod` is `io.k8s.api.core.v1.Pod`. */
-export function openApiName(name: string): string {
+function openApiName(name: string): string {
   return name.startsWith('meta.v1.') ? `io.k8s.apimachinery.pkg.apis.${name}` : `io.k8s.api.${name}`;
+}
+
+/**
+ * The type of a kind's objects: its name in the tables, or types that come along, of a kind that is added while a server runs. Plain data,
+ * for workers to read. Fields of types that come along may be of those in the tables (`meta.v1.ObjectMeta`).
+ */
+export type Schema = string | OwnSchema;
+
+export interface OwnSchema {
+  /** As OpenAPI documents name it: `com.example.v1.Widget`. */
+  readonly type: string;
+  readonly types: Readonly<Record<string, TypeRow>>;
+}
+
+/** A schema of its own, with the type of the kind's lists. */
+export function ownSchema(type: string, types: OwnSchema['types']): OwnSchema {
+  const list: TypeRow = {
+    kind: true,
+    fields: [
+      ['metadata', 1, 'meta.v1.ListMeta', ''],
+      ['items', 2, `[]${type}`, 'r'],
+    ],
+  };
+  return { type, types: { ...types, [`${type}List`]: list } };
+}
+
+const own = new WeakMap<OwnSchema['types'], TypeLookup>();
+
+/** Undefined for a name that is nowhere. */
+export function typeOf(schema: Schema): ApiType | undefined {
+  if (typeof schema === 'string') return typeNamed(schema);
+  let named = own.get(schema.types);
+  if (!named) {
+    named = lookupIn(schema.types);
+    own.set(schema.types, named);
+  }
+  return named(schema.type);
+}
+
+function lookupIn(types: OwnSchema['types']): TypeLookup {
+  const made = new Map<string, ApiType>();
+  return function named(name) {
+    const row = Object.hasOwn(types, name) ? types[name] : undefined;
+    if (!row) return typeNamed(name);
+    const type = made.get(name) ?? new ApiType(name, row, named, name);
+    made.set(name, type);
+    return type;
+  };
 }

@@ -1,11 +1,13 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { beforeCreate, beforeUpdate } from '../registry/lifecycle.ts';
-import { rowOfKind } from '../registry/registry.ts';
+import { Registry } from '../registry/registry.ts';
 import type { Job, JobSpec } from '../schema/types.ts';
 import { textOf } from './field-error.ts';
 
-const row = rowOfKind('batch/v1', 'Job')!;
+const registry = new Registry();
+
+const row = registry.rowOfKind('batch/v1', 'Job')!;
 const uid = '8e6c0f4e-0001';
 const template = { spec: { restartPolicy: 'Never', containers: [{ name: 'a', image: 'box:1' }] } };
 

@@ -1,12 +1,14 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { beforeCreate } from '../registry/lifecycle.ts';
-import { rowOfKind } from '../registry/registry.ts';
+import { Registry } from '../registry/registry.ts';
 import { objectOf } from '../validation/testing/object-errors.ts';
+
+const registry = new Registry();
 
 /** Of an object that is accepted. */
 function warningsOf(apiVersion: string, kind: string, given: object): string[] {
-  const row = rowOfKind(apiVersion, kind)!;
+  const row = registry.rowOfKind(apiVersion, kind)!;
   const object = objectOf(apiVersion, kind, given);
   row.applyDefaults(object);
   assert.deepEqual(beforeCreate(row, object, { now: new Date(0), uid: 'u' }), []);

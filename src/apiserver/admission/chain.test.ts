@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
-import { rowOf } from '../../api/registry/registry.ts';
+import { Registry } from '../../api/registry/registry.ts';
 import { TestServer } from '../testing/test-server.ts';
 import { type AdmissionDeps, admissionChain } from './chain.ts';
 import { denyServiceExternalIps } from './deny-service-external-ips.ts';
+
+const registry = new Registry();
 
 const services = '/api/v1/namespaces/default/services';
 const merge = { type: 'application/merge-patch+json' };
@@ -26,7 +28,7 @@ describe('DenyServiceExternalIPs', () => {
   });
 
   it('leaves what was there before, and lets it go one by one', () => {
-    const row = rowOf('', 'v1', 'services')!;
+    const row = registry.rowOf('', 'v1', 'services')!;
     const write = (externalIPs: string[], had: string[]): unknown =>
       denyServiceExternalIps.validate?.({
         ...{ operation: 'UPDATE', row, subresource: '', namespace: 'default', name: 'web', dryRun: false, warnings: [] },

@@ -3,7 +3,6 @@
  * by itself; people and programs that read the roles do.
  */
 import { isDeepStrictEqual } from 'node:util';
-import { rowOf } from '../../api/registry/registry.ts';
 import { clusterRoles } from '../../api/resource-types.ts';
 import type { ClusterRole } from '../../api/schema/types.ts';
 import { onAbort } from '../../clock/aborted.ts';
@@ -54,9 +53,8 @@ export async function keepAggregatedRoles(deps: EnsureDeps, context: AggregatedR
   }
 }
 
-async function writeRules({ writer }: EnsureDeps, { lookup, rbac }: AggregatedRolesContext): Promise<void> {
-  const row = rowOf(clusterRoles.group, clusterRoles.version, clusterRoles.resource);
-  if (!row) return;
+async function writeRules({ objects, writer }: EnsureDeps, { lookup, rbac }: AggregatedRolesContext): Promise<void> {
+  const row = objects.registry.rowFor(clusterRoles);
   for (const role of lookup.list(clusterRoles)) {
     if (!role.aggregationRule) continue;
     const rules = rbac.aggregatedRules(role);

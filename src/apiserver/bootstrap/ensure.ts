@@ -1,7 +1,6 @@
 /** Objects that the server itself sees to. */
 import { isDeepStrictEqual } from 'node:util';
 import { cloneJson } from '../../api/codec/json-clone.ts';
-import { rowOfKind } from '../../api/registry/registry.ts';
 import type { ResourceRow } from '../../api/registry/resource-row.ts';
 import type { KubeObject } from '../../api/resource-types.ts';
 import type { UserInfo } from '../auth/user-info.ts';
@@ -19,7 +18,7 @@ export interface EnsureDeps {
 
 /** Creates the object unless one of its name is there. True when it was created. */
 export async function ensureExists({ objects, writer }: EnsureDeps, object: KubeObject): Promise<boolean> {
-  const row = rowFor(object);
+  const row = rowFor(objects, object);
   const { name, namespace = '' } = object.metadata;
   if (await objects.lookup(row, namespace, name)) return false;
   try {
@@ -34,7 +33,7 @@ export async function ensureExists({ objects, writer }: EnsureDeps, object: Kube
 /** Creates the object, or has `revise` change the one that is there; `revise` returns its argument to leave it. */
 export async function ensure(deps: EnsureDeps, object: KubeObject, revise: (current: KubeObject) => KubeObject): Promise<void> {
   if (await ensureExists(deps, object)) return;
-  const row = rowFor(object);
+  const row = rowFor(deps.objects, object);
   const { name, namespace = '' } = object.metadata;
   const cached = await deps.objects.lookup(row, namespace, name);
   if (!cached) return;
@@ -43,8 +42,8 @@ export async function ensure(deps: EnsureDeps, object: KubeObject, revise: (curr
   await deps.writer.update({ row, namespace, name }, (now) => revise(cloneJson(now)), { user: serverUser, dryRun: false, warnings: [] });
 }
 
-function rowFor(object: KubeObject): ResourceRow {
-  const row = rowOfKind(object.apiVersion, object.kind);
+function rowFor({ registry }: ObjectStore, object: KubeObject): ResourceRow {
+  const row = registry.rowOfKind(object.apiVersion, object.kind);
   if (!row) throw new Error(`no resource ${object.apiVersion} ${object.kind}`);
   return row;
 }

@@ -4,7 +4,6 @@
  */
 import { isDeepStrictEqual } from 'node:util';
 import { needsClusterIp } from '../../api/defaults/service.ts';
-import { rowOf } from '../../api/registry/registry.ts';
 import { ipAddresses, services } from '../../api/resource-types.ts';
 import type { IPAddress, Service } from '../../api/schema/types.ts';
 import type { Clock } from '../../clock/clock.ts';
@@ -47,7 +46,7 @@ export async function keepIpAddresses(
   // Somebody's deletion is put right; what is left of a Service that went while nobody looked goes.
   lookup.follow(ipAddresses, { put: ({ metadata }) => look(metadata.name), delete: ({ metadata }) => look(metadata.name) });
 
-  const row = rowOf(ipAddresses.group, ipAddresses.version, ipAddresses.resource)!;
+  const row = deps.objects.registry.rowFor(ipAddresses);
   const remove = async (ip: string): Promise<void> => {
     try {
       await deps.objects.change(row, '', ip, (now) => ({ kind: isOfService(now.metadata) ? 'delete' : 'keep' }), false);

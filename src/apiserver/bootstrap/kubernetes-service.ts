@@ -5,8 +5,7 @@
  */
 import { cloneJson } from '../../api/codec/json-clone.ts';
 import { subresourceOf } from '../../api/registry/lifecycle.ts';
-import { rowOfKind } from '../../api/registry/registry.ts';
-import type { KubeObject } from '../../api/resource-types.ts';
+import { type KubeObject, serviceCidrs } from '../../api/resource-types.ts';
 import type { EndpointSlice, Endpoints, Service, ServiceCIDR } from '../../api/schema/types.ts';
 import { labelServiceName, labelSkipMirror } from '../../api/well-known.ts';
 import type { Clock } from '../../clock/clock.ts';
@@ -62,7 +61,7 @@ async function ensureServiceCidr(deps: EnsureDeps, text: string): Promise<void> 
     spec: { cidrs: [text] },
   };
   await ensureExists(deps, object);
-  const row = rowOfKind(object.apiVersion, object.kind)!;
+  const row = deps.objects.registry.rowFor(serviceCidrs);
   const { name } = object.metadata;
   const there = (await deps.objects.lookup(row, '', name))?.object as KubeObject as ServiceCIDR | undefined;
   if (!there || there.metadata.deletionTimestamp || there.spec?.cidrs?.join() !== text) return;

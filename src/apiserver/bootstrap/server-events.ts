@@ -1,6 +1,6 @@
 /** Events of the API server itself about objects, written in the background; one that cannot be written is lost, never in the way. */
 import { randomBytes } from 'node:crypto';
-import { rowOf } from '../../api/registry/registry.ts';
+import type { Registry } from '../../api/registry/registry.ts';
 import { events, type KubeObject } from '../../api/resource-types.ts';
 import type { Event } from '../../api/schema/types.ts';
 import type { Clock } from '../../clock/clock.ts';
@@ -15,11 +15,11 @@ const maxWaiting = 100;
 const maxMessage = 1024;
 const reason = 'NotServed';
 
-type Deps = { readonly clock: Clock; readonly log: Log; readonly writer: () => Writer };
+type Deps = { readonly clock: Clock; readonly log: Log; readonly registry: Registry; readonly writer: () => Writer };
 
 /** Returns what warns in an Event about an object that nobody acts on it. */
 export function eventTeller(deps: Deps): (about: KubeObject, message: string) => void {
-  const row = rowOf(events.group, events.version, events.resource)!;
+  const row = deps.registry.rowFor(events);
   let waiting = 0;
   return (about, message) => {
     if (waiting >= maxWaiting) return;

@@ -1,21 +1,22 @@
 /** What the server itself reads of the cluster: single objects of known types, from the caches. Shared copies: never changed. */
 
-import { rowOf } from '../../api/registry/registry.ts';
-import type { ResourceRow } from '../../api/registry/resource-row.ts';
+import type { Registry } from '../../api/registry/registry.ts';
 import type { KubeObject, ResourceType } from '../../api/resource-types.ts';
+import type { ResourceCache } from './resource-cache.ts';
 import type { WatchFeed } from './watch-feed.ts';
 
 export class Lookup {
   readonly #feed: WatchFeed;
+  readonly #registry: Registry;
 
-  constructor(feed: WatchFeed) {
+  constructor(feed: WatchFeed, registry: Registry) {
     this.#feed = feed;
+    this.#registry = registry;
   }
 
   /** As the cache has it: may be a moment old. */
   get<T extends KubeObject>(type: ResourceType<T>, name: string, namespace = ''): T | undefined {
-    const row = this.#row(type);
-    const cache = this.#feed.cache(row.storedAs ?? '');
+    const cache = this.#cache(type);
     return cache.get(`${cache.prefix}${type.namespaced ? `${namespace}/` : ''}${name}`)?.object as T | undefined;
   }
 
@@ -28,7 +29,7 @@ export class Lookup {
   }
 
   list<T extends KubeObject>(type: ResourceType<T>, namespace = ''): T[] {
-    const cache = this.#feed.cache(this.#row(type).storedAs ?? '');
+    const cache = this.#cache(type);
     return cache.range(namespace ? `${cache.prefix}${namespace}/` : cache.prefix).map((o) => o.object as KubeObject as T);
   }
 
@@ -37,7 +38,7 @@ export class Lookup {
     type: ResourceType<T>,
     on: { readonly put: (o: T, previous: T | undefined) => void; readonly delete: (o: T) => void },
   ): void {
-    const cache = this.#feed.cache(this.#row(type).storedAs ?? '');
+    const cache = this.#cache(type);
     const all = (): void => {
       for (const o of cache.range()) on.put(o.object as KubeObject as T, undefined);
     };
@@ -56,9 +57,7 @@ export class Lookup {
     all();
   }
 
-  #row(type: ResourceType): ResourceRow {
-    const row = rowOf(type.group, type.version, type.resource);
-    if (row?.storedAs === undefined) throw new Error(`no stored resource ${type.group}/${type.resource}`);
-    return row;
+  #cache(type: ResourceType): ResourceCache {
+    return this.#feed.cache(this.#registry.rowFor(type).storedAs ?? '');
   }
 }

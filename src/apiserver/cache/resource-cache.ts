@@ -12,6 +12,8 @@ export interface CacheListener {
   onEvents(events: readonly CacheEvent[]): void;
   /** The cache was read anew after a break: what happened in between is not known. `before` is what it held until then. */
   onReset(before: readonly CachedObject[]): void;
+  /** The resource is no longer served. */
+  onEnd?(): void;
 }
 
 /** A listener that only wants events where a field (before or after) has one value; see `listen`. */
@@ -23,6 +25,8 @@ interface FieldIndex {
 export class ResourceCache {
   /** `/registry/pods/` */
   readonly prefix: string;
+  /** While the objects are being loaded: resolves when they are here. */
+  loaded: Promise<void> | undefined;
   #byKey = new Map<string, CachedObject>();
   #sorted: CachedObject[] = [];
   #log: EventLog;
@@ -158,6 +162,11 @@ export class ResourceCache {
     this.#byKey.delete(key);
     this.#sorted.splice(this.#position(key), 1);
     return this.#remember({ revision, current: undefined, previous, at, frames: new Map() });
+  }
+
+  /** Tells the listeners that nothing comes any more. */
+  end(): void {
+    for (const listener of this.#all()) listener.onEnd?.();
   }
 
   /** Tells the listeners; each gets the events that concern it in one call. */

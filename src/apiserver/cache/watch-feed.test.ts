@@ -38,7 +38,7 @@ class BreakableStore extends MemoryStore {
 
 async function feedOver(store: Store): Promise<WatchFeed> {
   const feed = new WatchFeed({ store, clock: systemClock, log: silentLog });
-  feed.cache('configmaps');
+  feed.add('configmaps');
   await feed.start();
   return feed;
 }

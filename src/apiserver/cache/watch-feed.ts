@@ -37,6 +37,9 @@ export class WatchFeed {
   readonly #caches = new Map<string, ResourceCache>();
   readonly #stop = new AbortController();
   readonly #waiters = new Set<Waiter>();
+  /** Events of resources that are just being loaded. */
+  readonly #joining = new Map<ResourceCache, StoreEvent[]>();
+  #started = false;
   #revision = 0;
   #running: Promise<void> = Promise.resolve();
 
@@ -51,19 +54,46 @@ export class WatchFeed {
     return this.#revision;
   }
 
-  /** The cache of a resource (`pods`); made at the first call, which has to be before `start`. */
+  /** Begins to hold a resource (`pods`). Once the feed is started it is loaded by and by: `cache.loaded` says when. */
+  add(storedAs: string): void {
+    if (this.#caches.has(storedAs)) return;
+    const cache = new ResourceCache(`${registryPrefix}${storedAs}/`);
+    this.#caches.set(storedAs, cache);
+    if (!this.#started) return;
+    cache.loaded = this.#join(cache).finally(() => {
+      cache.loaded = undefined;
+    });
+  }
+
+  /** Ends its watches, and holds it no longer. */
+  drop(storedAs: string): void {
+    const cache = this.#caches.get(storedAs);
+    if (!cache) return;
+    this.#caches.delete(storedAs);
+    this.#joining.delete(cache);
+    cache.end();
+  }
+
+  /** What is held now. */
+  get caches(): ReadonlyMap<string, ResourceCache> {
+    return this.#caches;
+  }
+
+  find(storedAs: string): ResourceCache | undefined {
+    return this.#caches.get(storedAs);
+  }
+
+  /** The cache of a resource that is always there. */
   cache(storedAs: string): ResourceCache {
-    let cache = this.#caches.get(storedAs);
-    if (!cache) {
-      cache = new ResourceCache(`${registryPrefix}${storedAs}/`);
-      this.#caches.set(storedAs, cache);
-    }
+    const cache = this.#caches.get(storedAs);
+    if (!cache) throw new Error(`nothing is held of ${storedAs}`);
     return cache;
   }
 
   /** Resolves when everything is loaded; changes flow from then on. */
   async start(): Promise<void> {
     const from = await this.#load();
+    this.#started = true;
     this.#running = this.#follow(from);
   }
 
@@ -101,32 +131,57 @@ export class WatchFeed {
   /** Reads everything; returns the revision from which on changes are still to be followed. */
   async #load(): Promise<number> {
     const objects = new Map<ResourceCache, CachedObject[]>([...this.#caches.values()].map((c) => [c, []]));
-    const end = prefixEnd(registryPrefix);
-    let start = registryPrefix;
-    let first: number | undefined;
-    let last: number;
-    for (;;) {
-      const page = await this.#store.range(start, end, { limit: pageSize });
-      // Pages are not of one moment. Changes since the first page are followed later; those that a page has already are skipped then.
-      first ??= page.revision;
-      last = page.revision;
-      for (const record of page.records) {
-        const cache = this.#cacheOf(record.key);
-        if (cache) objects.get(cache)!.push(CachedObject.of(record));
-      }
-      const tail = page.records.at(-1);
-      if (!page.more || !tail) break;
-      start = `${tail.key}\0`;
-    }
+    // Changes since the first page are followed later; those that a page has already are skipped then.
+    const { first, last } = await this.#read(registryPrefix, (object) => {
+      const cache = this.#cacheOf(object.key);
+      if (cache) objects.get(cache)?.push(object);
+    });
     // What was skipped between the pages is not in the past: watches begin behind it.
     const past = first === last ? await this.#past(first) : { events: [], floor: last };
     this.#revision = first;
+    this.#joining.clear();
     const events = Map.groupBy(past.events, (event) => this.#cacheOf(eventKey(event)));
     for (const [cache, list] of objects) {
       cache.reset(list, withoutHistory.includes(cache.prefix) ? last : past.floor);
       cache.recall(events.get(cache) ?? [], this.#clock.monotonic());
     }
     return first + 1;
+  }
+
+  /** Gives every object of a prefix. Pages are not of one moment: `first` and `last` are the revisions of the first and of the last one. */
+  async #read(prefix: string, take: (object: CachedObject) => void): Promise<{ readonly first: number; readonly last: number }> {
+    const end = prefixEnd(prefix);
+    let start = prefix;
+    let first: number | undefined;
+    for (;;) {
+      const page = await this.#store.range(start, end, { limit: pageSize });
+      first ??= page.revision;
+      for (const record of page.records) take(CachedObject.of(record));
+      const tail = page.records.at(-1);
+      if (!page.more || !tail) return { first, last: page.revision };
+      start = `${tail.key}\0`;
+    }
+  }
+
+  /** Loads one resource while the others are followed. Resolves also when it has gone again, or everything was read anew meanwhile. */
+  async #join(cache: ResourceCache): Promise<void> {
+    const meanwhile: StoreEvent[] = [];
+    this.#joining.set(cache, meanwhile);
+    const joins = (): boolean => this.#joining.get(cache) === meanwhile && !this.#stop.signal.aborted;
+    while (joins()) {
+      try {
+        const objects: CachedObject[] = [];
+        const { last } = await this.#read(cache.prefix, (object) => objects.push(object));
+        if (!(await this.reach(last, 30_000)) || !joins()) continue;
+        this.#joining.delete(cache);
+        cache.reset(objects, last);
+        this.#take(meanwhile);
+      } catch (err) {
+        if (isKnownError(err, 'STORE_CLOSED')) return;
+        this.#log.warn(`cannot load ${cache.prefix}, trying again`, { error: messageOf(err) });
+        await this.#clock.sleep(retryMs, this.#stop.signal).catch(() => {});
+      }
+    }
   }
 
   /** What the cluster went through before `until`: with it watches go on after a restart of the server where they were. */
@@ -201,7 +256,9 @@ export class WatchFeed {
     const changed = new Map<ResourceCache, CacheEvent[]>();
     for (const event of batch) {
       const cache = this.#cacheOf(eventKey(event));
-      if (cache) {
+      const joining = cache && this.#joining.get(cache);
+      if (joining) joining.push(event);
+      else if (cache) {
         const seen = event.kind === 'put' ? cache.put(CachedObject.of(event.record), at) : cache.delete(event.key, event.revision, at);
         const list = changed.get(cache);
         if (seen && list) list.push(seen);

@@ -1,5 +1,6 @@
 /** The body of a request as an object. What it warns of is added to the request's warnings. */
 import type { KubeObject } from '../../api/resource-types.ts';
+import type { Schema } from '../../api/schema/schema.ts';
 import { messageOf } from '../../errors/known-error.ts';
 import { badRequest, StatusError } from '../status/status-error.ts';
 import { checkObject as check, type Expected, type FieldValidation, limitOr, parseJson } from './decode-body.ts';
@@ -36,7 +37,7 @@ export async function decodeObject(
 }
 
 /** Brings what a patch has made into the form of its type. */
-export function checkObject(ctx: RequestContext, object: KubeObject, schema: string): void {
+export function checkObject(ctx: RequestContext, object: KubeObject, schema: Schema): void {
   ctx.warnings.push(...check(object, schema, fieldValidationOf(ctx.query)));
 }
 

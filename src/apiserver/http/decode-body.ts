@@ -8,6 +8,7 @@ import { decodeProtobuf } from '../../api/codec/protobuf.ts';
 import { checkFields, isUnknownField } from '../../api/codec/strict.ts';
 import { jsonOf, parseYaml } from '../../api/codec/yaml.ts';
 import type { KubeObject } from '../../api/resource-types.ts';
+import type { Schema } from '../../api/schema/schema.ts';
 import { messageOf } from '../../errors/known-error.ts';
 import { badRequest, bodyExceeds, isStatusError, type StatusError, unsupportedMediaType } from '../status/status-error.ts';
 
@@ -15,8 +16,7 @@ import { badRequest, bodyExceeds, isStatusError, type StatusError, unsupportedMe
 export interface Expected {
   readonly apiVersion: string;
   readonly kind: string;
-  /** The name of the type in the schema tables. */
-  readonly schema: string;
+  readonly schema: Schema;
   /** For a kind that every group has. */
   readonly anyVersion?: boolean;
 }
@@ -90,7 +90,7 @@ function decodeConfiguration({ body, validation }: ConfigurationJob): Decoded {
  * Brings an object into the form of its type, and returns warnings. Unknown fields go, and are told of as `validation` says; values of a
  * wrong type are refused always. With the JSON that the object was read from, repeated fields are told of too.
  */
-export function checkObject(object: KubeObject, schema: string, validation: FieldValidation, text?: string): readonly string[] {
+export function checkObject(object: KubeObject, schema: Schema, validation: FieldValidation, text?: string): readonly string[] {
   const { errors } = checkFields(object, schema);
   object.metadata ??= {} as KubeObject['metadata'];
   const wrong = errors.find((e) => !isUnknownField(e));

@@ -4,7 +4,6 @@ import type { Server } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import type { Duplex } from 'node:stream';
 import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
-import { rowOf } from '../../api/registry/registry.ts';
 import type { Clock } from '../../clock/clock.ts';
 import { KnownError, messageOf, systemCode } from '../../errors/known-error.ts';
 import type { Log } from '../../observability/log.ts';
@@ -23,6 +22,7 @@ import { notAllowed, refusalOf, refuse } from './refusal.ts';
 import { sendError } from './reply.ts';
 import type { RequestContext } from './request-context.ts';
 import { checkHead, checkMethod, maxHeaderSize, maxHeaders } from './request-head.ts';
+import type { RequestInfo } from './request-info.ts';
 import { StalledAnswers } from './stalled-answers.ts';
 
 export interface HttpOptions {
@@ -39,7 +39,7 @@ export interface HttpOptions {
   /** What a request has to do with. */
   workOf(admitted: Admitted): Work;
   /** Told of every request that has ended. */
-  observe(ctx: { readonly verb: string; readonly resource: string; readonly code: number; readonly seconds: number }): void;
+  observe(ended: { readonly info: RequestInfo | undefined; readonly code: number; readonly seconds: number }): void;
 }
 
 /** A request whose body is still to come. */
@@ -177,10 +177,7 @@ async function answer(o: HttpOptions, decoder: BodyDecoder, req: FastifyRequest,
     sendError(res, err, o.log, raw.url ?? '');
   }
   turn?.pause();
-  const info = known?.info;
-  // Only what there is: made-up names would each stay in memory as a label of their own.
-  const resource = info && rowOf(info.group, info.version, info.resource) ? info.resource : '';
-  o.observe({ verb: known?.info.verb ?? '', resource, code: res.statusCode, seconds: (o.clock.monotonic() - started) / 1000 });
+  o.observe({ info: known?.info, code: res.statusCode, seconds: (o.clock.monotonic() - started) / 1000 });
 }
 
 const drainBytes = 64 << 20;

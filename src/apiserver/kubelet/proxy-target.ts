@@ -3,9 +3,9 @@ import { once } from 'node:events';
 import { BlockList, connect as connectTcp, isIP } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { connect as connectTls } from 'node:tls';
-import { rowOf } from '../../api/registry/registry.ts';
 import type { ResourceRow } from '../../api/registry/resource-row.ts';
-import type { EndpointSlice, Pod, Service } from '../../api/schema/types.ts';
+import { endpointSlices } from '../../api/resource-types.ts';
+import type { Pod, Service } from '../../api/schema/types.ts';
 import { labelServiceName } from '../../api/well-known.ts';
 import type { RequestInfo } from '../http/request-info.ts';
 import type { ResourceHandlers } from '../resource/resource-handlers.ts';
@@ -81,7 +81,7 @@ async function serviceTarget(
   const ports = service.spec?.ports ?? [];
   const wanted = ports.find((p) => (port === '' ? ports.length === 1 : p.name === port || String(p.port) === port));
   if (!wanted) throw serviceUnavailable(`no service port ${JSON.stringify(port)} found for service ${JSON.stringify(name)}`);
-  const slices = await resources.all<EndpointSlice>(rowOf('discovery.k8s.io', 'v1', 'endpointslices')!, namespace);
+  const slices = await resources.all(endpointSlices, namespace);
   for (const slice of slices) {
     if (slice.metadata.labels?.[labelServiceName] !== name) continue;
     const number = slice.ports?.find((p) => (p.name ?? '') === (wanted.name ?? ''))?.port;

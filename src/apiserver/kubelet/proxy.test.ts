@@ -1,12 +1,14 @@
 import assert from 'node:assert/strict';
 import { EventEmitter } from 'node:events';
 import { it } from 'node:test';
-import { rowOf } from '../../api/registry/registry.ts';
+import { Registry } from '../../api/registry/registry.ts';
 import type { RequestContext } from '../http/request-context.ts';
 import { requestInfo } from '../http/request-info.ts';
 import type { ResourceHandlers } from '../resource/resource-handlers.ts';
 import type { KubeletClient } from './kubelet-client.ts';
 import { proxyHandler } from './proxy.ts';
+
+const registry = new Registry();
 
 it('proxyHandler() asks nothing for a client that has gone while the target was looked up', async () => {
   const res = new EventEmitter();
@@ -26,6 +28,6 @@ it('proxyHandler() asks nothing for a client that has gone while the target was 
   const req = { url, method: 'GET', headers: {}, rawHeaders: [], headersDistinct: {}, socket: {} };
   const ctx = { req, res, info, query: new URLSearchParams(), body: Buffer.alloc(0), user: { name: 'a', groups: [] } };
   const handle = proxyHandler({} as ResourceHandlers, kubelets);
-  await assert.rejects(async () => handle(ctx as unknown as RequestContext, rowOf('', 'v1', 'nodes')!), /stopped/);
+  await assert.rejects(async () => handle(ctx as unknown as RequestContext, registry.rowOf('', 'v1', 'nodes')!), /stopped/);
   assert.equal(aborted, true);
 });

@@ -4,7 +4,6 @@
  */
 import { type IncomingMessage, request } from 'node:http';
 import type { Duplex } from 'node:stream';
-import { rowOf } from '../../api/registry/registry.ts';
 import type { Pod } from '../../api/schema/types.ts';
 import { onAbort } from '../../clock/aborted.ts';
 import type { Log } from '../../observability/log.ts';
@@ -92,7 +91,7 @@ export async function serveUpgrade(deps: UpgradeDeps, req: IncomingMessage, sock
 }
 
 function logRequest({ resources, kubelets }: UpgradeDeps, { info, query }: Admitted): LogRequest | undefined {
-  const row = rowOf(info.group, info.version, info.resource);
+  const row = resources.registry.rowOf(info.group, info.version, info.resource);
   if (!row || info.group !== '' || info.resource !== 'pods' || info.subresource !== 'log' || info.verb !== 'get') return undefined;
   return { resources, kubelets, row, info, query };
 }
@@ -105,7 +104,7 @@ interface Destination {
 }
 
 async function destination(deps: UpgradeDeps, { info, query, user }: Admitted, url: string): Promise<Destination> {
-  const row = info.isResource ? rowOf(info.group, info.version, info.resource) : undefined;
+  const row = info.isResource ? deps.resources.registry.rowOf(info.group, info.version, info.resource) : undefined;
   if (!row) throw noSuchPath();
   const { namespace, name, subresource } = info;
   if (subresource === 'proxy') return proxyTarget(deps.resources, deps.kubelets, row, info, url);

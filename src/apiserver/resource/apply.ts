@@ -5,6 +5,7 @@ import { pathText } from '../../api/apply/field-set.ts';
 import type { Managers } from '../../api/apply/managers.ts';
 import type { Applied, Applier, Place } from '../../api/apply/ownership.ts';
 import { isObject, type Json } from '../../api/apply/typed.ts';
+import { applyPatch } from '../../api/patch/patch-types.ts';
 import { required } from '../../api/validation/field-error.ts';
 import { timestamp } from '../../clock/timestamp.ts';
 import { fieldValidationOf, mediaTypeOf } from '../http/body.ts';
@@ -13,10 +14,8 @@ import { boolQuery } from '../http/request-info.ts';
 import { badRequest, StatusError } from '../status/status-error.ts';
 import { givenManager, refuseOptions } from './field-manager.ts';
 
-export const applyType = 'application/apply-patch+yaml';
-
 export function isApply(ctx: RequestContext): boolean {
-  return mediaTypeOf(ctx.req.headers['content-type']) === applyType;
+  return mediaTypeOf(ctx.req.headers['content-type']) === applyPatch;
 }
 
 export interface ApplyRequest {

@@ -4,15 +4,15 @@ import type { Place } from '../../api/apply/ownership.ts';
 import { shapeOfType } from '../../api/apply/shape.ts';
 import type { PartSubresource, ResourceRow } from '../../api/registry/resource-row.ts';
 import { apiVersionOf } from '../../api/resource-types.ts';
-import { typeNamed } from '../../api/schema/schema.ts';
+import { typeOf } from '../../api/schema/schema.ts';
 
 const made = new WeakMap<object, Place>();
 
 export function placeOf(row: ResourceRow, part?: PartSubresource): Place {
   const known = made.get(part ?? row);
   if (known) return known;
-  const type = typeNamed(row.schema);
-  if (!type) throw new Error(`no type ${row.schema} in the schema tables`);
+  const type = typeOf(row.schema);
+  if (!type) throw new Error(`${row.type.kind} has no schema`);
   const place: Place = {
     shape: shapeOfType(type),
     apiVersion: apiVersionOf(row.type),

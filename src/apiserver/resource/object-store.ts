@@ -4,13 +4,14 @@
  */
 import { isDeepStrictEqual } from 'node:util';
 import { bodyLimits, measureJson } from '../../api/codec/limits.ts';
+import type { Registry } from '../../api/registry/registry.ts';
 import type { ResourceRow } from '../../api/registry/resource-row.ts';
 import type { KubeObject } from '../../api/resource-types.ts';
 import type { Store, StoredRecord } from '../../storage/store.ts';
 import { CachedObject, encodeObject, spliceRevision } from '../cache/cached-object.ts';
 import type { ResourceCache } from '../cache/resource-cache.ts';
 import type { WatchFeed } from '../cache/watch-feed.ts';
-import { alreadyExists, conflict, isStatusError, methodNotAllowed, notFound, StatusError } from '../status/status-error.ts';
+import { alreadyExists, conflict, isStatusError, methodNotAllowed, noSuchPath, notFound, StatusError } from '../status/status-error.ts';
 import { holdToLimits } from './object-limits.ts';
 import { copyOf } from './presentation.ts';
 
@@ -28,10 +29,12 @@ export interface Changed {
 }
 
 export class ObjectStore {
+  readonly registry: Registry;
   readonly #store: Store;
   readonly #feed: WatchFeed;
 
-  constructor(store: Store, feed: WatchFeed) {
+  constructor(store: Store, feed: WatchFeed, registry: Registry) {
+    this.registry = registry;
     this.#store = store;
     this.#feed = feed;
   }
@@ -39,7 +42,10 @@ export class ObjectStore {
   /** Throws 405 for what is never stored (a review). */
   cache(row: ResourceRow): ResourceCache {
     if (row.storedAs === undefined) throw methodNotAllowed();
-    return this.#feed.cache(row.storedAs);
+    const cache = this.#feed.find(row.storedAs);
+    // Between the look at the row and here the resource has gone.
+    if (!cache) throw noSuchPath();
+    return cache;
   }
 
   /** The prefix of the keys of a namespace, or of all when `namespace` is ''. */

@@ -3,32 +3,32 @@ import { measureValue } from '../../api/codec/limits.ts';
 import { applyJsonPatch } from '../../api/patch/json.ts';
 import { mergePatch } from '../../api/patch/merge.ts';
 import { PatchError } from '../../api/patch/patch-error.ts';
+import { jsonPatch, mergePatchType, patchTypesOf } from '../../api/patch/patch-types.ts';
 import { strategicMerge } from '../../api/patch/strategic.ts';
 import type { ResourceRow } from '../../api/registry/resource-row.ts';
 import type { KubeObject } from '../../api/resource-types.ts';
+import type { Schema } from '../../api/schema/schema.ts';
 import { mediaTypeOf, parsePatch } from '../http/body.ts';
 import { badRequest, StatusError } from '../status/status-error.ts';
-import { applyType } from './apply.ts';
 import { holdToLimits } from './object-limits.ts';
 
 /** What a patch makes of an object, which it leaves as it is; throws a StatusError. */
 export type Patch = (current: KubeObject) => KubeObject;
 
-const accepted = ['application/json-patch+json', 'application/merge-patch+json', 'application/strategic-merge-patch+json'];
-
-/** `schema` is the name of the type in the tables, which knows the merge keys. */
-export function patchOf(row: ResourceRow, schema: string, contentType: string | undefined, body: Buffer): Patch {
+/** `schema` is the type that is patched: of the row, or of its scale. */
+export function patchOf(row: ResourceRow, schema: Schema, contentType: string | undefined, body: Buffer): Patch {
   const type = mediaTypeOf(contentType);
+  const accepted = patchTypesOf(schema);
   if (!accepted.includes(type)) {
     throw new StatusError(
       415,
       'UnsupportedMediaType',
-      `the body of the request was in an unknown format - accepted media types include: ${[...accepted, applyType].join(', ')}`,
+      `the body of the request was in an unknown format - accepted media types include: ${accepted.join(', ')}`,
     );
   }
   const patch = parsePatch(body);
-  if (type === 'application/json-patch+json') return wrapped(row, (current) => applyJsonPatch(current, patch));
-  if (type === 'application/merge-patch+json') return wrapped(row, (current) => mergePatch(current, patch));
+  if (type === jsonPatch) return wrapped(row, (current) => applyJsonPatch(current, patch));
+  if (type === mergePatchType) return wrapped(row, (current) => mergePatch(current, patch));
   return wrapped(row, (current) => strategicMerge(current, patch, schema));
 }
 

@@ -2,8 +2,9 @@
 import { applyConfiguration } from '../../api/apply/apply-configuration.ts';
 import { setManagers } from '../../api/apply/managers.ts';
 import { cloneJson } from '../../api/codec/json-clone.ts';
+import type { Registry } from '../../api/registry/registry.ts';
 import type { PartSubresource, ResourceRow } from '../../api/registry/resource-row.ts';
-import { apiVersionOf, type KubeObject } from '../../api/resource-types.ts';
+import { apiVersionOf, type KubeObject, type ResourceType } from '../../api/resource-types.ts';
 import type { DeleteOptions } from '../../api/schema/types.ts';
 import { forbidden } from '../../api/validation/field-error.ts';
 import type { Clock } from '../../clock/clock.ts';
@@ -69,10 +70,17 @@ function dryRunOf(values: readonly string[]): boolean {
 }
 
 export class ResourceHandlers {
+  readonly registry: Registry;
   readonly #d: ResourceDeps;
 
   constructor(deps: ResourceDeps) {
+    this.registry = deps.objects.registry;
     this.#d = deps;
+  }
+
+  /** While the objects of a resource that was added just now are not here yet: resolves when they are. */
+  loading({ storedAs }: ResourceRow): Promise<void> | undefined {
+    return storedAs === undefined ? undefined : this.#d.feed.find(storedAs)?.loaded;
   }
 
   async get(ctx: RequestContext, row: ResourceRow): Promise<void> {
@@ -257,9 +265,10 @@ export class ResourceHandlers {
   }
 
   /** Shared copies of all objects of a namespace: not to be changed. */
-  async all<T extends KubeObject>(row: ResourceRow, namespace: string): Promise<T[]> {
+  async all<T extends KubeObject>(type: ResourceType<T>, namespace: string): Promise<T[]> {
     await this.#d.feed.fresh();
     const { objects } = this.#d;
+    const row = this.registry.rowFor(type);
     return objects
       .cache(row)
       .range(objects.prefix(row, namespace))

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { rowOf } from '../../api/registry/registry.ts';
+import { Registry } from '../../api/registry/registry.ts';
 import { everything } from '../../api/selector/label.ts';
 import { systemClock } from '../../clock/clock.ts';
 import { CachedObject, encodeObject, spliceRevision } from '../cache/cached-object.ts';
@@ -9,7 +9,9 @@ import { presentationOf } from './presentation.ts';
 import { Selection } from './selection.ts';
 import { WatchStream } from './watch-stream.ts';
 
-const row = rowOf('', 'v1', 'configmaps')!;
+const registry = new Registry();
+
+const row = registry.rowOf('', 'v1', 'configmaps')!;
 
 function configMap(name: string, revision: number): CachedObject {
   const value = encodeObject({ apiVersion: 'v1', kind: 'ConfigMap', metadata: { name, namespace: 'default' } });

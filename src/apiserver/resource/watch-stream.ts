@@ -122,6 +122,10 @@ export class WatchStream implements CacheListener {
     this.fail(expired('too old resource version: the server has read its store anew').status);
   }
 
+  onEnd(): void {
+    this.end();
+  }
+
   /** Ends the stream with an ERROR event. */
   fail(status: object): void {
     if (this.#ended) return;

@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
-import { rowOf } from '../../api/registry/registry.ts';
+import { Registry } from '../../api/registry/registry.ts';
 import type { RequestContext } from '../http/request-context.ts';
 import { serveWatch, type WatchDeps } from './watch.ts';
+
+const registry = new Registry();
 
 it('serveWatch() starts no timers for a client that has gone', async () => {
   const timers: number[] = [];
@@ -16,6 +18,6 @@ it('serveWatch() starts no timers for a client that has gone', async () => {
   const res = { destroyed: true, writeHead: nothing, flushHeaders: nothing, on: nothing, once: nothing };
   const ctx = { req: { headers: {} }, res, query: new URLSearchParams() } as unknown as RequestContext;
   const options = { resourceVersion: 5, allowBookmarks: true } as Parameters<typeof serveWatch>[4];
-  await serveWatch(deps, ctx, rowOf('', 'v1', 'pods')!, '', options);
+  await serveWatch(deps, ctx, registry.rowOf('', 'v1', 'pods')!, '', options);
   assert.deepEqual(timers, []);
 });

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
-import { rows } from '../../api/registry/registry.ts';
+import { Registry } from '../../api/registry/registry.ts';
 import type { RequestContext } from '../http/request-context.ts';
 import { Discovery } from './discovery.ts';
 
@@ -10,7 +10,7 @@ interface Answer {
   bytes: number;
 }
 
-const discovery = new Discovery(rows, '192.0.2.1:6443', 'v1.0.0');
+const discovery = new Discovery(new Registry(), '192.0.2.1:6443', 'v1.0.0');
 
 function get(path: string, headers: Record<string, string>): Answer {
   const answer: Answer = { code: 0, headers: {}, bytes: 0 };

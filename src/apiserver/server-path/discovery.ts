@@ -1,4 +1,4 @@
-/** `/api`, `/apis` and below, `/openapi/…`: what there is, in the form the client asks for. Documents are made once. */
+/** `/api`, `/apis` and below, `/openapi/…`: what there is, in the form the client asks for. Documents are made once, and anew when rows come or go. */
 import { createHash } from 'node:crypto';
 import {
   aggregatedDiscovery,
@@ -11,6 +11,7 @@ import {
 } from '../../api/discovery/discovery.ts';
 import { OpenApi } from '../../api/discovery/openapi.ts';
 import { swaggerBytes } from '../../api/discovery/openapi-v2-protobuf.ts';
+import type { Registry } from '../../api/registry/registry.ts';
 import type { ResourceRow } from '../../api/registry/resource-row.ts';
 import { mediaRanges } from '../http/negotiate.ts';
 import { send, sendJson } from '../http/reply.ts';
@@ -41,19 +42,24 @@ function aggregatedAs(accept: string | undefined): Aggregated | undefined {
 
 /** Serves a path below `/api`, `/apis` or `/openapi`; false when it is none of them, or nothing is there. */
 export class Discovery {
-  readonly #rows: readonly ResourceRow[];
+  readonly #registry: Registry;
   readonly #serverAddress: string;
-  readonly #openApi: OpenApi;
+  readonly #version: string;
+  #generation: number | undefined;
+  #rows: readonly ResourceRow[] = [];
+  #openApi: OpenApi;
   readonly #made = new Map<string, Buffer>();
   readonly #swaggers = new Map<string, { readonly bytes: Buffer; readonly hash: string }>();
 
-  constructor(rows: readonly ResourceRow[], serverAddress: string, version: string) {
-    this.#rows = rows;
+  constructor(registry: Registry, serverAddress: string, version: string) {
+    this.#registry = registry;
     this.#serverAddress = serverAddress;
-    this.#openApi = new OpenApi(rows, version);
+    this.#version = version;
+    this.#openApi = new OpenApi([], version);
   }
 
   serve(ctx: RequestContext): boolean {
+    if (this.#generation !== this.#registry.generation) this.#beginAnew();
     const [first, ...rest] = ctx.info.path.split('/').filter((p) => p !== '');
     if (first === 'openapi') return this.#serveOpenApi(ctx, rest);
     if (first !== 'api' && first !== 'apis') return false;
@@ -61,6 +67,15 @@ export class Discovery {
     if (first === 'api') return rest.length === 1 && this.#resources(ctx, '', rest[0]!);
     if (rest.length === 1) return this.#document(ctx, `group ${rest[0]}`, () => apiGroup(this.#rows, rest[0]!));
     return rest.length === 2 && this.#resources(ctx, rest[0]!, rest[1]!);
+  }
+
+  /** Rows have come or gone: no document is true any more. */
+  #beginAnew(): void {
+    this.#generation = this.#registry.generation;
+    this.#rows = this.#registry.rows;
+    this.#openApi = new OpenApi(this.#rows, this.#version);
+    this.#made.clear();
+    this.#swaggers.clear();
   }
 
   #root(ctx: RequestContext, first: 'api' | 'apis'): boolean {

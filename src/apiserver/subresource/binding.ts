@@ -1,5 +1,5 @@
 /** `pods/binding`: how a scheduler gives a pod its node. Also `bindings`, its older path. */
-import { rowOf } from '../../api/registry/registry.ts';
+import { pods } from '../../api/resource-types.ts';
 import type { Binding, Pod } from '../../api/schema/types.ts';
 import type { Clock } from '../../clock/clock.ts';
 import { timestamp } from '../../clock/timestamp.ts';
@@ -14,7 +14,7 @@ import { badRequest, conflict, methodNotAllowed, StatusError, success } from '..
 export async function bind(objects: ObjectStore, clock: Clock, ctx: RequestContext): Promise<void> {
   // Authorization has looked at the verb: who may only update or delete here must not bind.
   if (ctx.info.verb !== 'create') throw methodNotAllowed();
-  const row = rowOf('', 'v1', 'pods')!;
+  const row = objects.registry.rowFor(pods);
   const binding = (await decodeObject(ctx, { apiVersion: 'v1', kind: 'Binding', schema: 'Binding' })) as Binding;
   const { namespace } = ctx.info;
   const name = ctx.info.resource === 'pods' ? ctx.info.name : binding.metadata.name;

@@ -1,6 +1,5 @@
 /** `pods/eviction`: a deletion that a PodDisruptionBudget may refuse. What `kubectl drain` does. */
 
-import { rowOf } from '../../api/registry/registry.ts';
 import type { ResourceRow } from '../../api/registry/resource-row.ts';
 import { podDisruptionBudgets } from '../../api/resource-types.ts';
 import type { DeleteOptions, Eviction, Pod, PodDisruptionBudget } from '../../api/schema/types.ts';
@@ -92,7 +91,7 @@ async function permitOf(deps: EvictionDeps, pod: Pod, dryRun: boolean): Promise<
 
 async function spend(deps: EvictionDeps, pod: Pod, budget: string, dryRun: boolean): Promise<void> {
   await deps.objects.change(
-    budgetRow(),
+    deps.objects.registry.rowFor(podDisruptionBudgets),
     pod.metadata.namespace ?? '',
     budget,
     (current) => {
@@ -178,10 +177,4 @@ function overBudget(message: string, retryAfterSeconds?: number): Error {
 function refusedOutright(name: string, why: string): Error {
   const text = `poddisruptionbudget.policy ${JSON.stringify(name)} is forbidden: ${why}`;
   return new StatusError(403, 'Forbidden', text, { name, group: 'policy', kind: 'poddisruptionbudget' });
-}
-
-function budgetRow(): ResourceRow {
-  const row = rowOf('policy', 'v1', 'poddisruptionbudgets');
-  if (!row) throw new Error('poddisruptionbudgets is no resource');
-  return row;
 }

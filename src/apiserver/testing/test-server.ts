@@ -33,6 +33,7 @@ export interface TestServerOptions {
   readonly maxTokenSeconds?: number;
   readonly admission?: ApiServerOptions['admission'];
   readonly foreign?: ApiServerOptions['foreign'];
+  readonly registry?: ApiServerOptions['registry'];
 }
 
 export class TestServer {
@@ -64,6 +65,7 @@ export class TestServer {
       serviceAccounts: { issuer: 'https://kubernetes.default.svc', keyFiles: [keyFile], maxExpirationSeconds: options.maxTokenSeconds },
       admission: options.admission,
       foreign: options.foreign,
+      registry: options.registry,
       serviceCidr: options.serviceCidr ?? '10.96.0.0/16',
       nodePortRange: '30000-32767',
       frontProxyCa: (await TestPki.create()).ca,
