@@ -13,7 +13,6 @@ import { readResolverReply } from './message/resolver-reply.ts';
 import { Cache } from './plugin/cache/cache.ts';
 import { chain } from './plugin/chain.ts';
 import { Forward } from './plugin/forward/forward.ts';
-import { parseResolvConf } from './plugin/forward/resolv-conf.ts';
 import { Kubernetes } from './plugin/kubernetes/kubernetes.ts';
 import type { Next, Request } from './plugin/plugin.ts';
 import { Responder } from './server/responder.ts';
@@ -435,15 +434,6 @@ for (const [sentence, slices, wanted] of weights) {
     assert.deepEqual(answers.map((a) => a.replace(/.* SRV (\d+) 8080 ([^.]+)\..*/, '$1 $2')).toSorted(), wanted);
   });
 }
-
-test('resolv.conf gives its first three servers', () => {
-  const text =
-    'search x\nnameserver 127.0.0.53\n# nameserver 1.1.1.1\nnameserver fe80::1%eth0\nnameserver bad\nnameserver 10.0.0.1\nnameserver 10.0.0.2\n';
-  assert.deepEqual(
-    parseResolvConf(text).map((u) => u.address),
-    ['127.0.0.53', 'fe80::1%eth0', '10.0.0.1'],
-  );
-});
 
 test('over real sockets: UDP and TCP, and names elsewhere through a silent resolver and one that answers', async (t) => {
   const end = new AbortController();

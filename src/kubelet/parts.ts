@@ -3,12 +3,12 @@ import { nodes as nodeType, pods as podType, runtimeClasses as runtimeClassType,
 import type { Node, Pod, Service } from '../api/schema/types.ts';
 import { EventRecorder } from '../client/event-recorder.ts';
 import { Informer } from '../client/informer.ts';
+import { parseResolvConf } from '../linux/resolv-conf.ts';
 import { Admission } from './node/admission.ts';
 import { defaultLimits, type Machine } from './node/capacity.ts';
 import { NodeManager } from './node/node-manager.ts';
 import { allocatableOf } from './node/node-object.ts';
 import type { KubeletHost, KubeletOptions } from './options.ts';
-import { parseResolvConf } from './pod/dns.ts';
 import { ProbeManager } from './probe/probe-manager.ts';
 import { ContainerKiller } from './runtime/container-killer.ts';
 import { ContainerStarter } from './runtime/container-starter.ts';

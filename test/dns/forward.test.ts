@@ -146,6 +146,12 @@ test('new resolvers in resolv.conf are taken without a restart, and an empty fil
   assert.match(log[0] ?? '', /no resolver is configured/);
   await write('nameserver 127.0.0.1\n');
   assert.deepEqual((await dig(port, 'example.com')).answers, example);
+  // At most three, as libc.
+  await write([1, 2, 3, 4].map((n) => `nameserver 192.0.2.${n}\n`).join(''));
+  assert.deepEqual(
+    resolvers(),
+    [1, 2, 3].map((n) => ({ address: `192.0.2.${n}`, port: 53 })),
+  );
 });
 
 test('stopping while questions are out answers them and throws nothing', async (t) => {

@@ -8,18 +8,6 @@ export interface ClusterDns {
   readonly domain: string;
 }
 
-/** Reads a resolv.conf. */
-export function parseResolvConf(text: string): DNSConfig {
-  const config: DNSConfig = { servers: [], searches: [], options: [] };
-  for (const line of text.split('\n')) {
-    const [word, ...rest] = line.trim().split(/\s+/);
-    if (word === 'nameserver' && rest[0]) config.servers.push(rest[0]);
-    else if (word === 'search') config.searches = rest.filter((s) => s !== '.');
-    else if (word === 'options') config.options = rest;
-  }
-  return config;
-}
-
 /** What the resolver library reads: 3 servers, 32 searches. */
 const maxServers = 3;
 const maxSearches = 32;

@@ -1,15 +1,20 @@
 import assert from 'node:assert/strict';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { suite, test } from 'node:test';
 import { decode, encode } from 'dns-packet';
 import { refusalReply } from './connect-proxy.ts';
 import { serverFailure } from './dns-relay.ts';
-import { parseNameservers } from './resolvers.ts';
+import { HostResolvers } from './resolvers.ts';
 
 suite('the DNS relay', () => {
-  test('reads at most three nameservers and skips what is none', () => {
-    const text =
-      '# x\nsearch a\nnameserver 127.0.0.53\nnameserver fe80::1%eth0\nnameserver nonsense\nnameserver 10.0.0.1\nnameserver 10.0.0.2\n';
-    assert.deepEqual(parseNameservers(text), ['127.0.0.53', 'fe80::1%eth0', '10.0.0.1']);
+  test('asks at most three nameservers, and none that is no address', async (t) => {
+    const dir = await mkdtemp(join(tmpdir(), 'relay-'));
+    t.after(() => rm(dir, { recursive: true }));
+    const path = join(dir, 'resolv.conf');
+    await writeFile(path, ['127.0.0.53', 'fe80::1%eth0', 'nonsense', '10.0.0.1', '10.0.0.2'].map((a) => `nameserver ${a}\n`).join(''));
+    assert.deepEqual(await new HostResolvers(path).servers(), ['127.0.0.53', 'fe80::1%eth0', '10.0.0.1']);
   });
 
   test('answers SERVFAIL to the same question when no resolver answers', () => {

@@ -1,18 +1,7 @@
+/** The host's resolvers, for forwarding. */
 import { readFileSync, statSync } from 'node:fs';
-import { parseIp } from '../../../ip/ip.ts';
+import { maxNameservers, parseResolvConf } from '../../../linux/resolv-conf.ts';
 import type { Upstream } from './resolver.ts';
-
-/** The `nameserver` lines of resolv.conf(5), at most three as libc takes. */
-export function parseResolvConf(text: string): Upstream[] {
-  const servers: Upstream[] = [];
-  for (const line of text.split('\n')) {
-    const [word, address = ''] = line.trim().split(/\s+/);
-    const [bare = '', scope] = address.split('%');
-    const ip = word === 'nameserver' ? parseIp(bare) : undefined;
-    if (ip !== undefined) servers.push({ address: scope === undefined ? ip : `${ip}%${scope}`, port: 53 });
-  }
-  return servers.slice(0, 3);
-}
 
 /** The resolvers of a file that may change: looked at again when its time of change moves. */
 export function resolversOf(path: string): () => readonly Upstream[] {
@@ -22,7 +11,8 @@ export function resolversOf(path: string): () => readonly Upstream[] {
     try {
       const { mtimeMs } = statSync(path);
       if (mtimeMs !== seen) {
-        servers = parseResolvConf(readFileSync(path, 'utf8'));
+        const { servers: addresses } = parseResolvConf(readFileSync(path, 'utf8'));
+        servers = addresses.slice(0, maxNameservers).map((address) => ({ address, port: 53 }));
         seen = mtimeMs;
       }
     } catch {
