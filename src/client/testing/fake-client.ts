@@ -8,11 +8,22 @@ import { mergePatch } from '../../api/patch/merge.ts';
 import { strategicMerge } from '../../api/patch/strategic.ts';
 import { type KubeObject, pathOf, type ResourceType } from '../../api/resource-types.ts';
 import type { Event, Status } from '../../api/schema/types.ts';
+import { parseFieldSelector } from '../../api/selector/field.ts';
 import { labelSelectorOf, parseLabelSelector } from '../../api/selector/label.ts';
+import { aborted } from '../../clock/aborted.ts';
 import type { Clock } from '../../clock/clock.ts';
 import { timestamp } from '../../clock/timestamp.ts';
 import { ApiError } from '../api-error.ts';
-import { Client, type ListOptions, type ListResult, type ObjectDeleteOptions, type PatchOptions, type WriteOptions } from '../client.ts';
+import {
+  Client,
+  type ListOptions,
+  type ListResult,
+  type ObjectDeleteOptions,
+  type PatchOptions,
+  type WatchEvent,
+  type WatchOptions,
+  type WriteOptions,
+} from '../client.ts';
 
 export interface FakeRequest {
   /** `create pods default/web-1`, `update deployments/status default/web`. */
@@ -40,6 +51,11 @@ interface Stored {
   readonly object: KubeObject;
 }
 
+interface Change {
+  readonly type: ResourceType;
+  readonly event: WatchEvent<KubeObject>;
+}
+
 interface Refusal {
   readonly line: RegExp;
   readonly err: Error;
@@ -53,9 +69,13 @@ export class FakeClient extends Client {
   readonly reads: string[] = [];
   /** `Normal SuccessfulCreate Created pod: web-1`. */
   readonly events: string[] = [];
+  /** The same, as they were sent; a repetition counts no further here. */
+  readonly eventObjects: Event[] = [];
   readonly #clock: Clock;
   readonly #stored = new Map<string, Stored>();
   readonly #refusals: Refusal[] = [];
+  readonly #changes: Change[] = [];
+  #changed = Promise.withResolvers<void>();
   #version = 1;
   #made = 0;
 
@@ -76,7 +96,7 @@ export class FakeClient extends Client {
 
   /** As if somebody else had deleted it for good. */
   forget(type: ResourceType, key: string): void {
-    this.#stored.delete(pathOfKey(type, key));
+    this.#remove(pathOfKey(type, key));
   }
 
   /** What the server has. */
@@ -86,6 +106,11 @@ export class FakeClient extends Client {
 
   all<T extends KubeObject>(type: ResourceType<T>): T[] {
     return [...this.#stored.values()].flatMap((one) => (one.type.resource === type.resource ? [one.object as T] : []));
+  }
+
+  /** Those of them that the options pick. */
+  selected<T extends KubeObject>(type: ResourceType<T>, options: Selection): T[] {
+    return this.all(type).filter(matcher(options));
   }
 
   get resourceVersion(): string {
@@ -110,26 +135,47 @@ export class FakeClient extends Client {
 
   override async list<T extends KubeObject>(type: ResourceType<T>, options: ListOptions = {}): Promise<ListResult<T>> {
     this.reads.push(this.#heard(`list ${type.resource} ${options.namespace ?? ''}`.trim()));
-    const selector = options.labelSelector ? parseLabelSelector(options.labelSelector) : labelSelectorOf({});
-    const items = this.all(type).filter(
-      ({ metadata }) => (!options.namespace || metadata.namespace === options.namespace) && selector.matches(metadata.labels ?? {}),
-    );
+    const items = this.selected(type, options);
     return { items, resourceVersion: this.resourceVersion };
+  }
+
+  /** Everything that has changed since a version, as it happens. */
+  override async *watch<T extends KubeObject>(type: ResourceType<T>, options: WatchOptions): AsyncGenerator<WatchEvent<T>> {
+    options.onOpen?.();
+    const { signal, resourceVersion = '0' } = options;
+    const matches = matcher(options);
+    const isNew = ({ event }: Change): boolean => Number(event.object.metadata.resourceVersion) > Number(resourceVersion);
+    const ended = aborted(signal);
+    for (let next = this.#changes.filter((change) => !isNew(change)).length; !signal.aborted; ) {
+      const change = this.#changes[next];
+      if (change) next++;
+      else await Promise.race([this.#changed.promise, ended]);
+      if (change?.type.resource === type.resource && matches(change.event.object)) yield change.event as WatchEvent<T>;
+    }
   }
 
   override async create<T extends KubeObject>(type: ResourceType<T>, object: T): Promise<T> {
     if (type.kind === 'Event') {
       const event = object as unknown as Event;
       this.events.push(`${event.type} ${event.reason} ${event.message}`);
+      this.eventObjects.push(event);
       return object;
     }
+    // Everybody may do everything, and nobody is known by a token.
+    if (type.kind.endsWith('Review')) return { ...object, status: { allowed: true, authenticated: false } };
     const { metadata } = object;
     const name = metadata.name || `${metadata.generateName}${++this.#made}`;
     const key = keyFrom(type, metadata.namespace, name);
     this.#write(`create ${type.resource} ${key}`, object);
     if (this.find(type, key)) throw refusal(409, 'AlreadyExists', `${type.resource} "${name}" already exists`);
-    const made = { name, uid: `uid-${name}`, generation: 1, creationTimestamp: this.#now() };
+    const made = { name, uid: this.#newUid(pathOfKey(type, key), name), generation: 1, creationTimestamp: this.#now() };
     return this.#keep(type, { ...object, metadata: { ...metadata, ...made } });
+  }
+
+  /** A token that lasts an hour is all that there is. */
+  override async createSubresource<T>(_type: ResourceType, name: string, _subresource: 'token', body: object): Promise<T> {
+    const expirationTimestamp = timestamp(this.#clock.now() + 3600_000);
+    return { ...body, status: { token: `token-of-${name}`, expirationTimestamp } } as T;
   }
 
   override async update<T extends KubeObject>(type: ResourceType<T>, object: T, options: WriteOptions = {}): Promise<T> {
@@ -156,12 +202,20 @@ export class FakeClient extends Client {
     const there = this.#must(type, key);
     this.#check(there, options.preconditions ?? {});
     // A pod on a node has its grace, and the kubelet the last word.
-    const lives = (there.metadata.finalizers?.length ?? 0) > 0 || (there as { spec?: { nodeName?: string } }).spec?.nodeName !== undefined;
+    const isRunning = (there as { spec?: { nodeName?: string } }).spec?.nodeName !== undefined && options.gracePeriodSeconds !== 0;
+    const lives = (there.metadata.finalizers?.length ?? 0) > 0 || isRunning;
     const leaving = { deletionTimestamp: this.#now(), deletionGracePeriodSeconds: 30 };
     if (lives) return this.#keep(type, { ...there, metadata: { ...leaving, ...there.metadata } });
-    this.#stored.delete(pathOfKey(type, key));
-    this.#version++;
+    this.#remove(pathOfKey(type, key));
     return { apiVersion: 'v1', kind: 'Status', metadata: {}, status: 'Success' };
+  }
+
+  /** Who comes again under the name of one that has gone is another one. */
+  #newUid(path: string, name: string): string {
+    const before = this.#changes.filter(
+      ({ type, event: { type: what, object } }) => what === 'DELETED' && this.#pathOf(type, object) === path,
+    );
+    return before.length === 0 ? `uid-${name}` : `uid-${name}-${before.length + 1}`;
   }
 
   #countAgain(): object {
@@ -205,9 +259,26 @@ export class FakeClient extends Client {
       return old as T;
     const kept = wire({ ...object, metadata: { ...metadata, resourceVersion: String(++this.#version) } });
     const isOver = metadata.deletionTimestamp && metadata.finalizers?.length === 0 && metadata.deletionGracePeriodSeconds === 0;
-    if (isOver) this.#stored.delete(path);
-    else this.#stored.set(path, { type, object: kept });
+    if (isOver) this.#remove(path);
+    else {
+      this.#stored.set(path, { type, object: kept });
+      this.#tell(type, { type: old ? 'MODIFIED' : 'ADDED', object: kept });
+    }
     return kept;
+  }
+
+  #remove(path: string): void {
+    const there = this.#stored.get(path);
+    if (!there) return;
+    this.#stored.delete(path);
+    const metadata = { ...there.object.metadata, resourceVersion: String(++this.#version) };
+    this.#tell(there.type, { type: 'DELETED', object: { ...there.object, metadata } });
+  }
+
+  #tell(type: ResourceType, event: WatchEvent<KubeObject>): void {
+    this.#changes.push({ type, event });
+    this.#changed.resolve();
+    this.#changed = Promise.withResolvers();
   }
 
   #pathOf(type: ResourceType, { metadata }: KubeObject): string {
@@ -217,6 +288,23 @@ export class FakeClient extends Client {
   #now(): string {
     return timestamp(this.#clock.now());
   }
+}
+
+export type Selection = Pick<ListOptions, 'namespace' | 'labelSelector' | 'fieldSelector'>;
+
+function matcher({ namespace, labelSelector, fieldSelector }: Selection): (object: KubeObject) => boolean {
+  const labels = labelSelector ? parseLabelSelector(labelSelector) : labelSelectorOf({});
+  const terms = parseFieldSelector(fieldSelector ?? '');
+  return (object) =>
+    (!namespace || object.metadata.namespace === namespace) &&
+    labels.matches(object.metadata.labels ?? {}) &&
+    terms.every(({ path, op, value }) => (fieldOf(object, path) === value) === (op === '='));
+}
+
+/** Of `spec.nodeName` and the like; empty when it is not there. */
+function fieldOf(object: object, path: string): string {
+  const found = path.split('.').reduce<unknown>((value, name) => (value as Record<string, unknown> | undefined)?.[name], object);
+  return String(found ?? '');
 }
 
 function keyFrom(type: ResourceType, namespace: string | undefined, name: string): string {

@@ -5,12 +5,11 @@
 
 import { objectKey } from '../../api/object-key.ts';
 import type { KubeObject, ResourceType } from '../../api/resource-types.ts';
-import { parseFieldSelector } from '../../api/selector/field.ts';
 import { FakeClock } from '../../clock/clock.ts';
 import { silentLog } from '../../observability/log.ts';
 import { Client, type ListOptions, type ListResult, type WatchEvent, type WatchOptions } from '../client.ts';
 import { InformerSet } from '../informers.ts';
-import { FakeClient } from './fake-client.ts';
+import { FakeClient, type Selection } from './fake-client.ts';
 
 export class FakeCluster implements AsyncDisposable {
   readonly clock: FakeClock = new FakeClock();
@@ -48,8 +47,6 @@ export function turn(): Promise<void> {
   return new Promise((resolve) => setImmediate(resolve));
 }
 
-type Selection = Pick<ListOptions, 'namespace' | 'fieldSelector'>;
-
 /** What informers list and watch: nothing moves between two deliveries. */
 class Feed extends Client {
   readonly #server: FakeClient;
@@ -69,7 +66,7 @@ class Feed extends Client {
   }
 
   override async list<T extends KubeObject>(type: ResourceType<T>, options: ListOptions = {}): Promise<ListResult<T>> {
-    const items = this.#selected(type, options);
+    const items = this.#server.selected(type, options);
     this.#lists.set(selectionOf(type, options), items);
     return { items, resourceVersion: this.#server.resourceVersion };
   }
@@ -87,7 +84,7 @@ class Feed extends Client {
       await wake.promise;
       if (options.signal.aborted) return;
       wake = Promise.withResolvers();
-      const now = byKey(this.#selected(type, options));
+      const now = byKey(this.#server.selected(type, options));
       yield* eventsBetween(shown, now);
       shown = now;
       yield { type: 'BOOKMARK', object: { metadata: { resourceVersion: this.#server.resourceVersion } } as T };
@@ -95,14 +92,6 @@ class Feed extends Client {
       seen.resolve();
       seen = Promise.withResolvers();
     }
-  }
-
-  #selected<T extends KubeObject>(type: ResourceType<T>, { namespace, fieldSelector }: Selection): T[] {
-    const terms = parseFieldSelector(fieldSelector ?? '');
-    return this.#server.all(type).filter(({ metadata }) => {
-      if (namespace && metadata.namespace !== namespace) return false;
-      return terms.every(({ path, value }) => path === 'metadata.name' && metadata.name === value);
-    });
   }
 }
 
