@@ -7,8 +7,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import { eventually } from '../clock/testing/eventually.ts';
 import { type ExecResult, systemExec } from '../linux/exec.ts';
-import { cannotMakeNamespaces, eventually, Namespaces } from '../linux/testing/namespaces.ts';
+import { cannotMakeNamespaces, Namespaces } from '../linux/testing/namespaces.ts';
 
 /** As a runtime does it: the installed executable, a bare environment, the configuration on standard input. */
 describe('the plugin as containerd calls it', { skip: cannotMakeNamespaces }, () => {

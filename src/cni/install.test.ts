@@ -16,9 +16,9 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, it } from 'node:test';
+import { eventually } from '../clock/testing/eventually.ts';
 import { systemExec } from '../linux/exec.ts';
 import { makeFifo } from '../linux/fifo.ts';
-import { eventually } from '../linux/testing/namespaces.ts';
 import { answerPipes } from './answer-pipes.ts';
 import { wrapper } from './install.ts';
 

@@ -4,9 +4,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { FakeClock } from '../clock/clock.ts';
+import { eventually } from '../clock/testing/eventually.ts';
 import { changeLink, deleteLink } from '../linux/netlink/link.ts';
 import { decodeMessages, encodeMessage, type NetlinkMessage, type NetlinkRequest } from '../linux/netlink/message.ts';
-import { eventually } from '../linux/testing/namespaces.ts';
 import { type Attachment, aliasOf } from './attachment.ts';
 import { isAstray, NodeWatch } from './watch.ts';
 

@@ -3,7 +3,8 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
-import { cannotMakeNamespaces, eventually, Namespaces } from '../linux/testing/namespaces.ts';
+import { eventually } from '../clock/testing/eventually.ts';
+import { cannotMakeNamespaces, Namespaces } from '../linux/testing/namespaces.ts';
 import { Cluster } from './testing/cluster.ts';
 
 const addresses = { a: '192.168.120.11', b: '192.168.120.12' };
@@ -19,7 +20,7 @@ describe('two nodes with host-gw between them', { skip: cannotMakeNamespaces }, 
     cluster = new Cluster(Object.keys(addresses), 'host-gw');
     await net.underlay('underlay', addresses);
     for (const [name, address] of Object.entries(addresses)) cluster.start(net, name, address, join(dir, name));
-    await eventually('both agents are ready', () => cluster.ready.size === 2, 60_000);
+    await eventually('both agents are ready', () => cluster.ready.size === 2);
   });
 
   after(async () => {

@@ -4,12 +4,13 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
+import { eventually } from '../clock/testing/eventually.ts';
 import { loadLibc, openLibc } from '../linux/libc.ts';
 import { changeLink } from '../linux/netlink/link.ts';
 import { encodeMessage, NLM_F_REQUEST } from '../linux/netlink/message.ts';
 import { NETLINK_ROUTE } from '../linux/netlink/netlink-socket.ts';
 import { inNetns } from '../linux/netns.ts';
-import { cannotMakeNamespaces, eventually, Namespaces } from '../linux/testing/namespaces.ts';
+import { cannotMakeNamespaces, Namespaces } from '../linux/testing/namespaces.ts';
 import { Cluster } from './testing/cluster.ts';
 
 const addresses = { a: '192.168.120.11', b: '192.168.120.12', c: '192.168.120.13' };
@@ -45,7 +46,7 @@ describe('three nodes with VXLAN between them', { skip: cannotMakeNamespaces }, 
     cluster = new Cluster(Object.keys(addresses));
     await net.underlay('underlay', addresses);
     for (const name of ['a', 'b', 'c'] as const) startAgent(name);
-    await eventually('three agents are ready', () => cluster.ready.size === 3, 60_000);
+    await eventually('three agents are ready', () => cluster.ready.size === 3);
     await eventually('all leases are told', () => [...cluster.nodes.values()].every((n) => n.metadata.annotations !== undefined));
   });
 
@@ -54,7 +55,7 @@ describe('three nodes with VXLAN between them', { skip: cannotMakeNamespaces }, 
     await rm(dir, { recursive: true, force: true });
   });
 
-  function meet(what: string, from = 'a', to = '10.244.2.1'): Promise<void> {
+  function meet(what: string, from = 'a', to = '10.244.2.1'): Promise<boolean> {
     return eventually(what, () => net.pings(from, to));
   }
 

@@ -13,8 +13,8 @@ import {
 } from '../../src/api/resource-types.ts';
 import type { ConfigMap, OwnerReference } from '../../src/api/schema/types.ts';
 import { isNotFound } from '../../src/client/api-error.ts';
+import { eventually } from '../../src/clock/testing/eventually.ts';
 import { ControlPlane } from './testing/control-plane.ts';
-import { eventually } from './testing/eventually.ts';
 import { deployment, pauseContainer } from './testing/manifests.ts';
 
 const inDefault = { namespace: 'default' };

@@ -4,9 +4,9 @@ import { cronJobs, events, jobs } from '../../src/api/resource-types.ts';
 import type { CronJob, CronJobSpec, Job } from '../../src/api/schema/types.ts';
 import { ApiError } from '../../src/client/api-error.ts';
 import { FakeClock } from '../../src/clock/clock.ts';
+import { eventually } from '../../src/clock/testing/eventually.ts';
 import { timestamp } from '../../src/clock/timestamp.ts';
 import { ControlPlane } from './testing/control-plane.ts';
-import { eventually } from './testing/eventually.ts';
 import { pauseContainer } from './testing/manifests.ts';
 
 const minute = 60_000;

@@ -3,9 +3,9 @@ import { after, before, beforeEach, describe, it } from 'node:test';
 import { deployments, pods, replicaSets } from '../../src/api/resource-types.ts';
 import type { Deployment, Pod, ReplicaSet } from '../../src/api/schema/types.ts';
 import { Informer } from '../../src/client/informer.ts';
+import { eventually } from '../../src/clock/testing/eventually.ts';
 import { templateHash } from '../../src/controllers/ownership/template-hash.ts';
 import { ControlPlane } from './testing/control-plane.ts';
-import { eventually } from './testing/eventually.ts';
 import { deployment, newImage } from './testing/manifests.ts';
 
 const inDefault = { namespace: 'default' };

@@ -3,8 +3,8 @@ import { after, before, describe, it } from 'node:test';
 import { deployments, jobs, podDisruptionBudgets, pods, replicaSets } from '../../src/api/resource-types.ts';
 import type { Pod, PodDisruptionBudget, PodDisruptionBudgetSpec } from '../../src/api/schema/types.ts';
 import { ApiError } from '../../src/client/api-error.ts';
+import { eventually } from '../../src/clock/testing/eventually.ts';
 import { ControlPlane } from './testing/control-plane.ts';
-import { eventually } from './testing/eventually.ts';
 import { deployment, pauseContainer } from './testing/manifests.ts';
 
 const inDefault = { namespace: 'default' };

@@ -3,8 +3,8 @@ import { after, before, describe, it } from 'node:test';
 import { events, jobs, pods } from '../../src/api/resource-types.ts';
 import type { Job, JobSpec, Pod } from '../../src/api/schema/types.ts';
 import { Informer } from '../../src/client/informer.ts';
+import { eventually } from '../../src/clock/testing/eventually.ts';
 import { ControlPlane } from './testing/control-plane.ts';
-import { eventually } from './testing/eventually.ts';
 import { pauseContainer } from './testing/manifests.ts';
 
 const inDefault = { namespace: 'default' };
@@ -44,8 +44,7 @@ describe('jobs', () => {
   const truths = (s: Job['status']): string[] => (s?.conditions ?? []).filter((c) => c.status === 'True').map((c) => c.type);
   const bornOf = (name: string): number => [...born].filter((n) => n.startsWith(`${name}-`)).length;
   const podsOf = async (name: string): Promise<Pod[]> => (await cp.podsOf('default')).filter((p) => isOf(name, p));
-  const ended = (name: string, as: string): Promise<void> =>
-    eventually(async () => assert.equal(truths(await status(name)).at(-1), as), 30_000);
+  const ended = (name: string, as: string): Promise<void> => eventually(async () => assert.equal(truths(await status(name)).at(-1), as));
   const end = (name: string, as: 'Failed' | 'Succeeded'): void => {
     outcome.set(name, as);
     cp.kubelet.lookAgain();
@@ -108,7 +107,7 @@ describe('jobs', () => {
     await eventually(async () => assert.equal((await status('slow')).failed, 1));
     const [first] = await podsOf('slow');
     const finished = Date.parse(first?.status?.conditions?.find((c) => c.type === 'Ready')?.lastTransitionTime ?? '');
-    await eventually(() => assert.equal(bornOf('slow'), 2), 60_000);
+    await eventually(() => assert.equal(bornOf('slow'), 2));
     const second = (await podsOf('slow')).find((p) => p.metadata.uid !== first?.metadata.uid);
     // By the times that the API tells, in whole seconds: a slow machine makes the pause longer, never shorter.
     const pause = Date.parse(second?.metadata.creationTimestamp ?? '') - finished;

@@ -5,9 +5,9 @@ import type { Client } from '../../src/client/client.ts';
 import { LeaderElector } from '../../src/client/leader-election.ts';
 import { aborted } from '../../src/clock/aborted.ts';
 import { systemClock } from '../../src/clock/clock.ts';
+import { eventually } from '../../src/clock/testing/eventually.ts';
 import { silentLog } from '../../src/observability/log.ts';
 import { ControlPlane } from './testing/control-plane.ts';
-import { eventually } from './testing/eventually.ts';
 
 interface Candidate {
   readonly stop: AbortController;
@@ -49,7 +49,7 @@ test('one leads, the next takes over at once when it steps back, and an answer t
   a.stop.abort();
   await a.ended;
   assert.ok(!a.leads);
-  await eventually(() => assert.ok(b.leads), 1_500);
+  await eventually(() => assert.ok(b.leads), { timeoutMs: 1_500 });
   // The network swallows what is sent, without an error.
   const send = cp.client.transport.send;
   cp.client.transport.send = (request) =>

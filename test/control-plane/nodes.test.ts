@@ -4,8 +4,8 @@ import { events, leases, nodes, pods } from '../../src/api/resource-types.ts';
 import type { Node, Pod } from '../../src/api/schema/types.ts';
 import { isNotFound } from '../../src/client/api-error.ts';
 import { FakeClock } from '../../src/clock/clock.ts';
+import { eventually } from '../../src/clock/testing/eventually.ts';
 import { ControlPlane } from './testing/control-plane.ts';
-import { eventually } from './testing/eventually.ts';
 import { pauseContainer } from './testing/manifests.ts';
 
 const lifecycle = ['node-lifecycle-controller', 'serviceaccount-controller'];

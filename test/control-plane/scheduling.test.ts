@@ -2,8 +2,8 @@ import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { events, nodes, persistentVolumeClaims, persistentVolumes, pods } from '../../src/api/resource-types.ts';
 import type { Pod, PodSpec } from '../../src/api/schema/types.ts';
+import { eventually } from '../../src/clock/testing/eventually.ts';
 import { ControlPlane } from './testing/control-plane.ts';
-import { eventually } from './testing/eventually.ts';
 import { pauseContainer } from './testing/manifests.ts';
 
 const inDefault = { namespace: 'default' };

@@ -3,8 +3,8 @@ import { describe, it } from 'node:test';
 import { serviceCidrs, services } from '../../src/api/resource-types.ts';
 import type { ServiceCIDR } from '../../src/api/schema/types.ts';
 import { isNotFound } from '../../src/client/api-error.ts';
+import { eventually } from '../../src/clock/testing/eventually.ts';
 import { ControlPlane } from './testing/control-plane.ts';
-import { eventually } from './testing/eventually.ts';
 import { service } from './testing/manifests.ts';
 
 describe('ServiceCIDRs', () => {

@@ -2,8 +2,8 @@ import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { deployments, endpointSlices, endpoints, pods, services } from '../../src/api/resource-types.ts';
 import type { Endpoint, EndpointSlice } from '../../src/api/schema/types.ts';
+import { eventually } from '../../src/clock/testing/eventually.ts';
 import { ControlPlane } from './testing/control-plane.ts';
-import { eventually } from './testing/eventually.ts';
 import { deployment, pauseContainer, service } from './testing/manifests.ts';
 
 const inDefault = { namespace: 'default' };
@@ -86,7 +86,7 @@ describe('services', () => {
     for (let i = 4; i <= 6; i++) await cp.addNode(`n${i}`, { cpu: '100' });
     await cp.client.create(services, service('many'));
     await cp.client.create(deployments, deployment('many', 250));
-    await eventually(async () => assert.equal(ready(await endpointsOf('many')), 250), 30_000);
+    await eventually(async () => assert.equal(ready(await endpointsOf('many')), 250));
     const before = new Map((await slicesOf('many')).map((s) => [s.metadata.name, s.metadata.resourceVersion]));
     assert.ok(before.size <= 4, `${before.size} slices`);
     const [one] = await cp.podsOf('default', 'app=many');

@@ -11,8 +11,8 @@ import {
 } from '../../src/api/resource-types.ts';
 import type { Pod, StatefulSet, StatefulSetSpec } from '../../src/api/schema/types.ts';
 import { Informer } from '../../src/client/informer.ts';
+import { eventually } from '../../src/clock/testing/eventually.ts';
 import { ControlPlane } from './testing/control-plane.ts';
-import { eventually } from './testing/eventually.ts';
 import { newImage, pauseContainer, service } from './testing/manifests.ts';
 
 const inDefault = { namespace: 'default' };
@@ -68,7 +68,7 @@ describe('stateful sets', () => {
       const { metadata, status: s } = await cp.client.get(statefulSets, name, inDefault);
       assert.ok(s && s.observedGeneration === metadata.generation);
       assert.deepEqual([s.availableReplicas, s.replicas, s.currentRevision], [n, n, s.updateRevision]);
-    }, 30_000);
+    });
   const of = (name: string): string[] => history.filter((h) => h.slice(1).startsWith(`${name}-`));
   const images = async (name: string): Promise<(string | undefined)[]> =>
     (await cp.podsOf('default', `app=${name}`))
@@ -103,7 +103,7 @@ describe('stateful sets', () => {
     assert.deepEqual(history.slice(seen), ['-web-2', '+web-2', '-web-1', '+web-1', '-web-0', '+web-0']);
     assert.deepEqual(await images('web'), Array(3).fill('example.com/web:2'));
     await cp.client.patch(statefulSets, 'web', newImage('1'), inDefault);
-    await eventually(async () => assert.deepEqual(await images('web'), Array(3).fill('example.com/web:1')), 30_000);
+    await eventually(async () => assert.deepEqual(await images('web'), Array(3).fill('example.com/web:1')));
     await available('web', 3);
     const { items } = await cp.client.list(controllerRevisions, { ...inDefault, labelSelector: 'app=web' });
     assert.deepEqual(items.map((r) => r.revision).toSorted(), [2, 3], 'the first revision became the third');
@@ -115,9 +115,9 @@ describe('stateful sets', () => {
     await eventually(async () => {
       const s = await status('web');
       assert.deepEqual([s.updatedReplicas, s.currentReplicas, s.readyReplicas], [1, 2, 3]);
-    }, 30_000);
+    });
     await cp.client.delete(pods, 'web-0', inDefault);
-    await eventually(async () => assert.ok(of('web').at(-1) === '+web-0' && (await status('web')).readyReplicas === 3), 30_000);
+    await eventually(async () => assert.ok(of('web').at(-1) === '+web-0' && (await status('web')).readyReplicas === 3));
     assert.deepEqual(await images('web'), ['example.com/web:1', 'example.com/web:1', 'example.com/web:3']);
     await cp.client.patch(statefulSets, 'web', { spec: { updateStrategy: { rollingUpdate: { partition: 0 } } } }, inDefault);
     await available('web', 3);

@@ -13,8 +13,8 @@ import {
 } from '../../src/api/resource-types.ts';
 import type { PersistentVolume, PersistentVolumeClaim, Pod } from '../../src/api/schema/types.ts';
 import { isNotFound } from '../../src/client/api-error.ts';
+import { eventually } from '../../src/clock/testing/eventually.ts';
 import { ControlPlane } from './testing/control-plane.ts';
-import { eventually } from './testing/eventually.ts';
 import { pauseContainer } from './testing/manifests.ts';
 
 function claim(name: string, namespace: string, spec: object = {}): PersistentVolumeClaim {

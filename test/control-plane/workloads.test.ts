@@ -3,8 +3,8 @@ import { after, before, beforeEach, describe, it } from 'node:test';
 import { controllerRevisions, daemonSets, nodes, pods, replicaSets, replicationControllers } from '../../src/api/resource-types.ts';
 import type { DaemonSet, Pod, ReplicaSet } from '../../src/api/schema/types.ts';
 import { Informer } from '../../src/client/informer.ts';
+import { eventually } from '../../src/clock/testing/eventually.ts';
 import { ControlPlane } from './testing/control-plane.ts';
-import { eventually } from './testing/eventually.ts';
 import { newImage, pauseContainer } from './testing/manifests.ts';
 
 const inDefault = { namespace: 'default' };

@@ -9,20 +9,13 @@ import { setImmediate } from 'node:timers/promises';
 import { connect, type TLSSocket } from 'node:tls';
 import { promisify } from 'node:util';
 import { systemClock } from '../../clock/clock.ts';
+import { eventually } from '../../clock/testing/eventually.ts';
 import { silentLog } from '../../observability/log.ts';
 import { FlowControl, type FlowCounts } from '../flow/flow-control.ts';
 import { TestPki } from '../testing/test-pki.ts';
 import { listenHttps } from './https-listener.ts';
 import type { RequestContext } from './request-context.ts';
 import { requestInfo } from './request-info.ts';
-
-async function until(reached: () => boolean | Promise<boolean>): Promise<void> {
-  const deadline = Date.now() + 20_000;
-  while (!(await reached())) {
-    assert.ok(Date.now() < deadline, 'waited for 20 s');
-    await setImmediate();
-  }
-}
 
 describe('listenHttps()', () => {
   let pki: TestPki;
@@ -130,11 +123,11 @@ describe('listenHttps()', () => {
     assert.deepEqual([low().taken, low().lasting], [0, 1]);
     const socket = await connected();
     socket.write('POST /api/v1/namespaces/default/pods HTTP/1.1\r\nhost: x\r\ncontent-length: 500\r\n\r\nhalf');
-    await until(() => low().bytes > 0);
+    await eventually(() => low().bytes > 0);
     assert.deepEqual([low().taken, low().bytes], [0, 500]);
     socket.destroy();
     await finishAll();
-    await until(() => low().bytes === 0);
+    await eventually(() => low().bytes === 0);
   });
 
   it('keeps nothing for a client that has gone before it was known who asks', async () => {
@@ -172,7 +165,7 @@ describe('listenHttps()', () => {
     agent.destroy();
     const { server } = listener.app;
     const count = promisify(server.getConnections.bind(server));
-    await until(async () => (await count()) === 0);
+    await eventually(async () => (await count()) === 0);
     const open: TLSSocket[] = [];
     for (let i = 0; i < 8; i++) open.push(await connected());
     const closed = [once(open[0]!, 'close'), once(open[1]!, 'close')];

@@ -8,8 +8,9 @@ import { createServer, type Server } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, suite, test } from 'node:test';
+import { eventually } from '../../clock/testing/eventually.ts';
 import { listenInNetns } from '../../linux/listen-in-netns.ts';
-import { cannotMakeNamespaces, eventually, Namespaces } from '../../linux/testing/namespaces.ts';
+import { cannotMakeNamespaces, Namespaces } from '../../linux/testing/namespaces.ts';
 import { relayPort, relayUser } from './login.ts';
 import type { RelayConfig } from './start-relay.ts';
 

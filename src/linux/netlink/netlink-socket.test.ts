@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
 import { closeSync } from 'node:fs';
 import { describe, it } from 'node:test';
+import { eventually } from '../../clock/testing/eventually.ts';
 import { loadLibc, openLibc } from '../libc.ts';
 import { inNetns } from '../netns.ts';
-import { cannotMakeNamespaces, eventually, Namespaces } from '../testing/namespaces.ts';
+import { cannotMakeNamespaces, Namespaces } from '../testing/namespaces.ts';
 import { addAddress } from './address.ts';
 import { changeLink } from './link.ts';
 import { encodeMessage, NLM_F_REQUEST } from './message.ts';

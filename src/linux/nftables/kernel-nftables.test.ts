@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { eventually } from '../../clock/testing/eventually.ts';
 import { isKnownError } from '../../errors/known-error.ts';
 import { inNetns } from '../netns.ts';
-import { cannotMakeNamespaces, eventually, Namespaces } from '../testing/namespaces.ts';
+import { cannotMakeNamespaces, Namespaces } from '../testing/namespaces.ts';
 import { KernelNftables } from './kernel-nftables.ts';
 import { syncTable } from './sync-table.ts';
 import type { SetDeclaration, Table } from './table.ts';
