@@ -1,7 +1,7 @@
 /** The official JavaScript client against the server: what it insists on is what other clients insist on too. */
 
 import assert from 'node:assert/strict';
-import { after, before, describe, it } from 'node:test';
+import { after, before, describe, test } from 'node:test';
 import * as k8s from '@kubernetes/client-node';
 import { eventually } from '../clock/testing/eventually.ts';
 import { TestServer } from './testing/test-server.ts';
@@ -23,7 +23,7 @@ describe('@kubernetes/client-node', () => {
   });
   after(() => s.stop());
 
-  it('creates, reads, patches and deletes', async () => {
+  test('creates, reads, patches and deletes', async () => {
     const api = config.makeApiClient(k8s.CoreV1Api);
     const namespace = 'default';
     const made = await api.createNamespacedConfigMap({ namespace, body: { metadata: { name: 'a' }, data: { x: '1' } } });
@@ -37,7 +37,7 @@ describe('@kubernetes/client-node', () => {
     await assert.rejects(api.readNamespacedConfigMap({ namespace, name: 'a' }), (err: k8s.ApiException<string>) => err.code === 404);
   });
 
-  it('keeps an informer up to date', async () => {
+  test('keeps an informer up to date', async () => {
     const api = config.makeApiClient(k8s.CoreV1Api);
     await api.createNamespacedSecret({ namespace: 'default', body: { metadata: { name: 'before' } } });
     const informer = k8s.makeInformer(config, '/api/v1/secrets', () => api.listSecretForAllNamespaces());
@@ -52,7 +52,7 @@ describe('@kubernetes/client-node', () => {
     await informer.stop();
   });
 
-  it('finds what it may do, and acts by the token of an account', async () => {
+  test('finds what it may do, and acts by the token of an account', async () => {
     const api = config.makeApiClient(k8s.CoreV1Api);
     const rbac = config.makeApiClient(k8s.RbacAuthorizationV1Api);
     const namespace = 'default';

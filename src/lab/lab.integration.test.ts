@@ -9,7 +9,7 @@ import { existsSync } from 'node:fs';
 import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { after, before, suite, test } from 'node:test';
+import { after, before, describe, test } from 'node:test';
 import { Progress } from '../cli/progress.ts';
 import { systemClock } from '../clock/clock.ts';
 import { eventually } from '../clock/testing/eventually.ts';
@@ -60,7 +60,7 @@ async function traces(name: string): Promise<string[]> {
   return [...mounts, ...cgroups, ...processes];
 }
 
-suite('a lab that loses parts', { skip: missing, timeout: 180_000 }, () => {
+describe('a lab that loses parts', { skip: missing, timeout: 180_000 }, () => {
   const name = runName('ita');
   const plan = planLab({ ...defaultLabOptions, name, underlay: '192.168.123.0/24' });
   before(async () => {
@@ -258,7 +258,7 @@ suite('a lab that loses parts', { skip: missing, timeout: 180_000 }, () => {
   });
 });
 
-suite('an attached lab', { skip: missing, timeout: 180_000 }, () => {
+describe('an attached lab', { skip: missing, timeout: 180_000 }, () => {
   const name = runName('itb');
   let machine: ChildProcess;
   let pid = 0;

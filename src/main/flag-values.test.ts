@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
-import { suite, test } from 'node:test';
+import { describe, test } from 'node:test';
 import { cidrFlag, durationFlag, ipFlag, listFlag, numberFlag, portFlag, regexFlag } from './flag-values.ts';
 
-suite('flags', () => {
+describe('flags', () => {
   const hours = [3600, 2 ** 32] as const;
   const refused: [string, () => unknown, RegExp][] = [
     ['a port that is a word', () => portFlag('secure-port', 'abc'), /--secure-port="abc": it is no port/],

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { relative } from 'node:path';
-import { suite, test } from 'node:test';
+import { describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 
 const root = new URL('../../', import.meta.url).pathname;
@@ -36,7 +36,7 @@ const parts = ['apiserver', 'cni', 'controllers', 'dns', 'kubelet', 'net-agent',
 /** Below every part of a node. */
 const shared = ['api', 'bootstrap', 'client', 'clock', 'errors', 'ip', 'linux', 'main', 'observability'];
 
-suite('modules', () => {
+describe('modules', () => {
   for (const command of ['proxy', 'agent', 'server', 'lab'])
     test(`fairlead ${command} --help loads the commands' names and flags alone`, () => {
       const files = loadedBy('fairlead.ts', command, '--help');

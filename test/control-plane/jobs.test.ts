@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { after, before, describe, it } from 'node:test';
+import { after, before, describe, test } from 'node:test';
 import { events, jobs, pods } from '../../src/api/resource-types.ts';
 import type { Job, JobSpec, Pod } from '../../src/api/schema/types.ts';
 import { Informer } from '../../src/client/informer.ts';
@@ -50,7 +50,7 @@ describe('jobs', () => {
     cp.kubelet.lookAgain();
   };
 
-  it('a Job runs to completion through restarts of the controllers, and every pod is counted once and let go', async () => {
+  test('a Job runs to completion through restarts of the controllers, and every pod is counted once and let go', async () => {
     outcome.set('many', 'Succeeded');
     await cp.client.create(jobs, job('many', { completions: 30, parallelism: 10 }));
     for (let i = 1; i <= 3; i++) {
@@ -68,7 +68,7 @@ describe('jobs', () => {
     for (const p of await podsOf('many')) assert.equal(p.metadata.finalizers, undefined);
   });
 
-  it('a Job whose status writes get lost still counts each pod once', async () => {
+  test('a Job whose status writes get lost still counts each pod once', async () => {
     await cp.client.create(jobs, job('lossy', { completions: 5, parallelism: 5 }));
     await eventually(async () => assert.equal((await status('lossy')).ready, 5));
     cp.failNext('PUT', /jobs\/lossy\/status/, 3);
@@ -79,7 +79,7 @@ describe('jobs', () => {
     cp.complaints.length = 0;
   });
 
-  it('an Indexed Job gives each index its pod', async () => {
+  test('an Indexed Job gives each index its pod', async () => {
     outcome.set('indexed', 'Succeeded');
     await cp.client.create(jobs, job('indexed', { completions: 4, parallelism: 2, completionMode: 'Indexed' }));
     await ended('indexed', 'Complete');
@@ -89,7 +89,7 @@ describe('jobs', () => {
     for (const p of all) assert.match(p.metadata.name, /^indexed-\d-[a-z0-9]{5}$/);
   });
 
-  it('a Job whose pod fails beyond the limit fails, with an event', async () => {
+  test('a Job whose pod fails beyond the limit fails, with an event', async () => {
     outcome.set('bad', 'Failed');
     await cp.client.create(jobs, job('bad', { backoffLimit: 0 }));
     await ended('bad', 'Failed');
@@ -101,7 +101,7 @@ describe('jobs', () => {
     });
   });
 
-  it('a failed pod is replaced only after ten seconds', async () => {
+  test('a failed pod is replaced only after ten seconds', async () => {
     outcome.set('slow', 'Failed');
     await cp.client.create(jobs, job('slow'));
     await eventually(async () => assert.equal((await status('slow')).failed, 1));
@@ -116,7 +116,7 @@ describe('jobs', () => {
     await eventually(async () => assert.equal((await podsOf('slow')).length, 0));
   });
 
-  it('a Job that takes too long is ended, and its pods with it', async () => {
+  test('a Job that takes too long is ended, and its pods with it', async () => {
     await cp.client.create(jobs, job('late', { activeDeadlineSeconds: 2, parallelism: 2, completions: 2 }));
     await ended('late', 'Failed');
     const s = await status('late');
@@ -124,7 +124,7 @@ describe('jobs', () => {
     assert.equal((await podsOf('late')).length, 0);
   });
 
-  it('a Job pauses and goes on', async () => {
+  test('a Job pauses and goes on', async () => {
     await cp.client.create(jobs, job('paused', { suspend: true }));
     await eventually(async () => assert.deepEqual(truths(await status('paused')), ['Suspended']));
     assert.equal((await status('paused')).startTime, undefined);
@@ -141,7 +141,7 @@ describe('jobs', () => {
     await ended('paused', 'Complete');
   });
 
-  it('a Job goes when its time after the end is over, and takes its pods along', async () => {
+  test('a Job goes when its time after the end is over, and takes its pods along', async () => {
     outcome.set('brief', 'Succeeded');
     await cp.client.create(jobs, job('brief', { ttlSecondsAfterFinished: 1 }));
     await ended('brief', 'Complete').catch(() => {});
@@ -152,7 +152,7 @@ describe('jobs', () => {
   });
 
   for (const propagationPolicy of ['Background', 'Foreground', 'Orphan'] as const) {
-    it(`a running Job deleted with ${propagationPolicy} leaves no pod held by a finalizer`, async () => {
+    test(`a running Job deleted with ${propagationPolicy} leaves no pod held by a finalizer`, async () => {
       const name = `del-${propagationPolicy.toLowerCase()}`;
       await cp.client.create(jobs, job(name, { parallelism: 3, completions: 3 }));
       await eventually(async () => assert.equal((await status(name)).ready, 3));
@@ -166,7 +166,7 @@ describe('jobs', () => {
     });
   }
 
-  it('a Job somebody else manages is left alone', async () => {
+  test('a Job somebody else manages is left alone', async () => {
     await cp.client.create(jobs, job('foreign', { managedBy: 'example.com/queue' }));
     outcome.set('own', 'Succeeded');
     await cp.client.create(jobs, job('own'));
@@ -174,5 +174,5 @@ describe('jobs', () => {
     assert.deepEqual([bornOf('foreign'), await status('foreign')], [0, {}]);
   });
 
-  it('complained of nothing', () => assert.deepEqual(cp.complaints, []));
+  test('complained of nothing', () => assert.deepEqual(cp.complaints, []));
 });

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { after, before, describe, it } from 'node:test';
+import { after, before, describe, test } from 'node:test';
 import { eventually } from '../../clock/testing/eventually.ts';
 import { type Json, TestServer } from '../testing/test-server.ts';
 
@@ -19,7 +19,7 @@ describe('what the server keeps in the cluster', () => {
   });
   after(() => s.stop());
 
-  it('puts default/kubernetes back as soon as it is deleted', async () => {
+  test('puts default/kubernetes back as soon as it is deleted', async () => {
     await s.call('DELETE', '/api/v1/namespaces/default/services/kubernetes');
     await s.call('DELETE', '/apis/discovery.k8s.io/v1/namespaces/default/endpointslices/kubernetes');
     const service = await bodyOf(s, '/api/v1/namespaces/default/services/kubernetes', (b) => b.kind === 'Service');
@@ -27,14 +27,14 @@ describe('what the server keeps in the cluster', () => {
     await bodyOf(s, '/apis/discovery.k8s.io/v1/namespaces/default/endpointslices/kubernetes', (b) => b.kind === 'EndpointSlice');
   });
 
-  it('keeps the ServiceCIDR of its own range, ready from the beginning', async () => {
+  test('keeps the ServiceCIDR of its own range, ready from the beginning', async () => {
     const path = '/apis/networking.k8s.io/v1/servicecidrs/kubernetes';
     const { body } = await s.call('GET', path);
     assert.deepEqual(body.spec, { cidrs: ['10.96.0.0/16'] });
     assert.deepEqual([body.status.conditions[0].type, body.status.conditions[0].status], ['Ready', 'True']);
   });
 
-  it('keeps an IPAddress for every ClusterIP, and none for what is gone', async () => {
+  test('keeps an IPAddress for every ClusterIP, and none for what is gone', async () => {
     const services = '/api/v1/namespaces/default/services';
     const path = '/apis/networking.k8s.io/v1/ipaddresses';
     await bodyOf(s, `${path}/10.96.0.1`, (b) => b.spec?.parentRef.name === 'kubernetes');
@@ -55,7 +55,7 @@ describe('what the server keeps in the cluster', () => {
     await bodyOf(s, `${path}/10.96.0.77`, (b) => b.code === 404);
   });
 
-  it('gathers the rules of aggregated roles', async () => {
+  test('gathers the rules of aggregated roles', async () => {
     const roles = '/apis/rbac.authorization.k8s.io/v1/clusterroles';
     await bodyOf(s, `${roles}/view`, (role) => role.rules?.length > 3);
     await s.call('POST', roles, {
@@ -65,7 +65,7 @@ describe('what the server keeps in the cluster', () => {
     await bodyOf(s, `${roles}/view`, (role) => role.rules.some((r: Json) => r.apiGroups?.includes('example.com')));
   });
 
-  it('publishes the CAs of clients and of front proxies, which are two', async () => {
+  test('publishes the CAs of clients and of front proxies, which are two', async () => {
     const { body } = await s.call('GET', '/api/v1/namespaces/kube-system/configmaps/extension-apiserver-authentication');
     assert.match(body.data['client-ca-file'], /BEGIN CERTIFICATE/);
     assert.match(body.data['requestheader-client-ca-file'], /BEGIN CERTIFICATE/);

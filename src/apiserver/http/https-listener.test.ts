@@ -4,7 +4,7 @@ import type { IncomingMessage } from 'node:http';
 import { Agent, request } from 'node:https';
 import { PassThrough } from 'node:stream';
 import { text } from 'node:stream/consumers';
-import { after, before, describe, it } from 'node:test';
+import { after, before, describe, test } from 'node:test';
 import { setImmediate } from 'node:timers/promises';
 import { connect, type TLSSocket } from 'node:tls';
 import { promisify } from 'node:util';
@@ -98,7 +98,7 @@ describe('listenHttps()', () => {
     );
   };
 
-  it('answers a connection that was opened and never used with 408, which Go takes as what it is, and nonsense with 400', async () => {
+  test('answers a connection that was opened and never used with 408, which Go takes as what it is, and nonsense with 400', async () => {
     const answers = [];
     for (const code of ['ERR_HTTP_REQUEST_TIMEOUT', 'HPE_INVALID_METHOD']) {
       const socket = new PassThrough();
@@ -108,7 +108,7 @@ describe('listenHttps()', () => {
     assert.deepEqual(answers, ['HTTP/1.1 408 Request Timeout', 'HTTP/1.1 400 Bad Request']);
   });
 
-  it('lets a user have so many watches, gives their seats to others, and takes the places of those that have ended', async () => {
+  test('lets a user have so many watches, gives their seats to others, and takes the places of those that have ended', async () => {
     const watch = '/api/v1/pods?watch=true';
     assert.deepEqual([await ask(watch), await ask(watch), await ask(watch)], [200, 200, 429]);
     assert.equal(low().taken, 0);
@@ -118,7 +118,7 @@ describe('listenHttps()', () => {
     await finishAll();
   });
 
-  it('takes no seat for logs that are followed, nor for a body that is still to come', async () => {
+  test('takes no seat for logs that are followed, nor for a body that is still to come', async () => {
     assert.equal(await ask('/api/v1/namespaces/default/pods/p/log?follow=true'), 200);
     assert.deepEqual([low().taken, low().lasting], [0, 1]);
     const socket = await connected();
@@ -130,7 +130,7 @@ describe('listenHttps()', () => {
     await eventually(() => low().bytes === 0);
   });
 
-  it('keeps nothing for a client that has gone before it was known who asks', async () => {
+  test('keeps nothing for a client that has gone before it was known who asks', async () => {
     const requests = [
       'GET /api/v1/pods HTTP/1.1\r\nhost: x\r\n\r\n',
       'POST /api/v1/pods HTTP/1.1\r\nhost: x\r\ncontent-length: 500\r\n\r\nhalf',
@@ -151,7 +151,7 @@ describe('listenHttps()', () => {
     }
   });
 
-  it('lets a user have so many bytes of bodies under way', async () => {
+  test('lets a user have so many bytes of bodies under way', async () => {
     const path = '/api/v1/namespaces/default/pods';
     retryAfter.length = 0;
     assert.deepEqual([await ask(path, 600), await ask(path, 600)], [200, 429]);
@@ -161,7 +161,7 @@ describe('listenHttps()', () => {
     await finishAll();
   });
 
-  it('closes unused connections of an address that has too many', async () => {
+  test('closes unused connections of an address that has too many', async () => {
     agent.destroy();
     const { server } = listener.app;
     const count = promisify(server.getConnections.bind(server));

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { describe, it } from 'node:test';
+import { describe, test } from 'node:test';
 import type { Pod, PodDisruptionBudget } from '../../api/schema/types.ts';
 import { isStatusError } from '../status/status-error.ts';
 import { spend, termsOf } from './disruption-budget.ts';
@@ -52,13 +52,13 @@ describe('termsOf()', () => {
     ],
   };
   for (const [what, [of, budgets, expected]] of Object.entries(cases)) {
-    it(what, () => {
+    test(what, () => {
       const { budget: found, ...terms } = termsOf(of, budgets);
       assert.deepEqual({ ...terms, ...(found ? { budget: found.metadata.name } : {}) }, expected);
     });
   }
 
-  it('refuses a pod with two budgets', () => {
+  test('refuses a pod with two budgets', () => {
     assert.throws(
       () => termsOf(pod(ready), [budget(), budget()]),
       (err) => isStatusError(err, 'InternalError') && /more than one/.test(err.message),
@@ -67,7 +67,7 @@ describe('termsOf()', () => {
 });
 
 describe('spend()', () => {
-  it('takes one disruption and remembers the pod', () => {
+  test('takes one disruption and remembers the pod', () => {
     const conditions = [{ type: 'DisruptionAllowed', status: 'True', reason: 'SufficientPods', lastTransitionTime: 'before' }];
     const two = spend(budget({ disruptionsAllowed: 2, disruptedPods: { old: 't0' }, conditions }), 'web-1', 't1');
     assert.deepEqual([two?.disruptionsAllowed, two?.disruptedPods, two?.conditions], [1, { old: 't0', 'web-1': 't1' }, conditions]);
@@ -113,7 +113,7 @@ describe('spend()', () => {
     ],
   };
   for (const [what, [status, code, why, retry]] of Object.entries(refusals)) {
-    it(`refuses when ${what}`, () => {
+    test(`refuses when ${what}`, () => {
       assert.throws(
         () => spend(budget(status), 'web-1', 't'),
         (err) => {
@@ -128,7 +128,7 @@ describe('spend()', () => {
     });
   }
 
-  it('still gives the last of 2000 on their way', () => {
+  test('still gives the last of 2000 on their way', () => {
     const disruptedPods = Object.fromEntries(Array.from({ length: 2000 }, (_, i) => [`p${i}`, 't']));
     assert.equal(Object.keys(spend(budget({ disruptedPods }), 'web-1', 't')?.disruptedPods ?? {}).length, 2001);
   });
