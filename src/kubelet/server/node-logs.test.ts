@@ -31,6 +31,7 @@ describe('the logs of a node', () => {
     await writeFile(join(dir, 'log', 'empty'), '');
     await writeFile(join(dir, 'log', 'pods', 'default_web', '0.log'), 'from the pod\n');
     await symlink('../pods/default_web/0.log', join(dir, 'log', 'containers', 'web.log'));
+    await symlink('pods', join(dir, 'log', 'by-pod'));
     await symlink('../secret', join(dir, 'log', 'out'));
     await symlink('/', join(dir, 'log', 'root'));
     await symlink('../logs-of-another', join(dir, 'log', 'next'));
@@ -60,6 +61,10 @@ describe('the logs of a node', () => {
     assert.equal(headers['content-type'], 'text/html; charset=utf-8');
     for (const line of ['<a href="a%3Cb%3E.log">a&lt;b&gt;.log</a>', '<a href="containers/">containers/</a>', '<a href="pods/">pods/</a>'])
       assert.ok(text.includes(`${line}\n`), text);
+  });
+
+  test('are listed with a slash where a link leads to a directory', async () => {
+    assert.ok((await ask('/')).text.includes('<a href="by-pod/">by-pod/</a>\n'));
   });
 
   test('are read, also by the links that a runtime lays within them', async () => {
