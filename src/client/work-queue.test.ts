@@ -31,7 +31,7 @@ test('the earliest of several delays counts', async () => {
 
 test('a failure comes back after a delay that doubles up to the greatest, and starts over after a success', async () => {
   const clock = new FakeClock();
-  const queue = new WorkQueue({ clock, baseDelayMs: 10, maxDelayMs: 40 });
+  const queue = new WorkQueue({ clock, backOff: { durationMs: 10, capMs: 40 } });
   queue.add('a');
   for (const delay of [10, 20, 40, 40]) {
     await queue.take();

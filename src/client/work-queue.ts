@@ -2,21 +2,18 @@
  * Keys that wait for a worker. A key waits at most once, is worked on by one worker at a time, and waits again when it
  * was added meanwhile. Failures come back after a delay that doubles.
  */
-import type { Clock } from '../clock/clock.ts';
-import { systemClock } from '../clock/clock.ts';
+import { type BackOffOptions, backOffMs } from '../clock/back-off.ts';
+import { type Clock, systemClock } from '../clock/clock.ts';
 
 export interface WorkQueueOptions {
   readonly clock?: Clock;
-  /** First delay of a failure, doubled each time. Default 5 ms. */
-  readonly baseDelayMs?: number;
-  /** Default 60 s. */
-  readonly maxDelayMs?: number;
+  /** After failures of one key. Default 5 ms, doubled each time up to 60 s. */
+  readonly backOff?: BackOffOptions;
 }
 
 export class WorkQueue {
   readonly #clock: Clock;
-  readonly #baseMs: number;
-  readonly #maxMs: number;
+  readonly #backOff: BackOffOptions;
   readonly #waiting = new Set<string>();
   readonly #active = new Set<string>();
   readonly #again = new Set<string>();
@@ -27,8 +24,7 @@ export class WorkQueue {
 
   constructor(options: WorkQueueOptions = {}) {
     this.#clock = options.clock ?? systemClock;
-    this.#baseMs = options.baseDelayMs ?? 5;
-    this.#maxMs = options.maxDelayMs ?? 60_000;
+    this.#backOff = options.backOff ?? { durationMs: 5, capMs: 60_000 };
   }
 
   /** Keys that wait or are worked on. */
@@ -73,9 +69,9 @@ export class WorkQueue {
 
   /** Adds the key after a delay that grows with each failure in a row. */
   addRateLimited(key: string): void {
-    const failures = this.#failures.get(key) ?? 0;
-    this.#failures.set(key, failures + 1);
-    this.addAfter(key, Math.min(this.#baseMs * 2 ** failures, this.#maxMs));
+    const failures = this.failures(key) + 1;
+    this.#failures.set(key, failures);
+    this.addAfter(key, backOffMs(this.#backOff, failures));
   }
 
   /** How often the key failed in a row. */
