@@ -5,6 +5,10 @@
 export const nodeParts = ['proxy', 'net-agent', 'dns'] as const;
 export type NodePart = (typeof nodeParts)[number];
 
+export function isNodePart(name: string): name is NodePart {
+  return nodeParts.some((part) => part === name);
+}
+
 export function nodePartGroup(part: NodePart): string {
   return `system:fairlead:${part}`;
 }

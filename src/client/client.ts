@@ -262,7 +262,7 @@ export class Client {
     return new ApiError(hint === undefined ? status : { ...status, message: `${status.message}; ${hint}` });
   }
 
-  /** Ends the connections that are kept alive. */
+  /** Cuts what is under way; nothing is sent from now on. */
   close(): void {
     this.transport.close();
   }

@@ -40,6 +40,7 @@ export class Transport {
   readonly #base: URL;
   readonly #tls: https.AgentOptions;
   readonly #agent: https.Agent;
+  #isClosed = false;
   #token: { readonly text: string; readonly readAt: number } | undefined;
 
   constructor(config: ClientConfig) {
@@ -72,6 +73,7 @@ export class Transport {
     // every idle connection may be stale after a restart, so the last attempt opens one of its own.
     const attempts = idempotent.has(request.method) ? 3 : 1;
     for (let attempt = 1; ; attempt++) {
+      if (this.#isClosed) throw this.unreachable(request, new Error('the client was closed'));
       const sent = { reused: false };
       try {
         return await this.#attempt(request, sent, attempt === 3 ? false : this.#agent);
@@ -128,7 +130,9 @@ export class Transport {
     });
   }
 
+  /** Cuts what is under way; nothing is sent from now on. */
   close(): void {
+    this.#isClosed = true;
     this.#agent.destroy();
   }
 }

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
-import { describe, test } from 'node:test';
-import { choiceFlag } from './choice.ts';
+import { suite, test } from 'node:test';
+import { choose } from './choice.ts';
 
-describe('choiceFlag()', () => {
+suite('choose()', () => {
   const known = ['kubelet', 'proxy', 'dns'];
   const cases: [string, string, string[]][] = [
     ['takes all of them', '*', ['kubelet', 'proxy', 'dns']],
@@ -14,13 +14,13 @@ describe('choiceFlag()', () => {
   ];
   for (const [name, text, want] of cases)
     test(name, () => {
-      assert.deepEqual(choiceFlag('parts', text, known), want);
+      assert.deepEqual(choose('parts', text, known), want);
     });
 
   test('refuses a name that nothing has, and tells the near one', () => {
-    assert.throws(() => choiceFlag('parts', '*,-prox', known), /--parts="\*,-prox": there is no "prox"/);
+    assert.throws(() => choose('parts', '*,-prox', known), /--parts="\*,-prox": there is no "prox"/);
     assert.throws(
-      () => choiceFlag('parts', '*,-prox', known),
+      () => choose('parts', '*,-prox', known),
       (err: { hint?: string }) => /"proxy"/.test(err.hint ?? ''),
     );
   });

@@ -5,7 +5,7 @@ import { KnownError } from '../errors/known-error.ts';
  * What a list such as `*,-scheduler` leaves of `known`, as kube-controller-manager reads --controllers: `*` is all of them, `name` one,
  * `-name` all but that one when `*` stands in the list too. Throws USAGE for a name that nothing has.
  */
-export function choiceFlag<T extends string>(flag: string, text: string, known: readonly T[]): T[] {
+export function choose<T extends string>(flag: string, text: string, known: readonly T[]): T[] {
   const words = text.split(',').filter(Boolean);
   for (const word of words) {
     const name = word.replace(/^-/, '');

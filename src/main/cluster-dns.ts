@@ -3,6 +3,7 @@
  * Applying CoreDNS's own manifest gives it a selector, and they step back when its pods are ready; deleting that manifest deletes the
  * Service, and it is made anew.
  */
+import { objectKey } from '../api/object-key.ts';
 import { services } from '../api/resource-types.ts';
 import type { Service } from '../api/schema/types.ts';
 import { isAlreadyExists } from '../client/api-error.ts';
@@ -45,34 +46,58 @@ export function clusterDnsService(address: string): Service {
 
 /** Long enough for whoever replaces the Service by deleting it first. */
 const graceMs = 1_000;
+const minDelayMs = 100;
 const maxDelayMs = 30_000;
 
 /** Makes the Service, and makes it again when it is deleted; one that is there, whoever made it, stays as it is. */
 export async function keepClusterDns(options: ClusterDnsOptions): Promise<void> {
-  const { client, address, clock, log, signal } = options;
-  if (!address) return;
-  const wanted = clusterDnsService(address);
-  const { name, namespace = '' } = wanted.metadata;
-  if (!(await make(0))) return;
-  const informer = new Informer(client, services, { namespace, fieldSelector: `metadata.name=${name}`, clock, log });
-  informer.on({ delete: () => void make(graceMs) });
-  await informer.start(signal);
+  if (options.address) await new Keeper(options).run();
+}
 
-  /** Resolves to false when the signal aborts before there is one. */
-  async function make(delay: number): Promise<boolean> {
-    let said = '';
-    for (let wait = delay; ; wait = Math.min(wait * 2 || 100, maxDelayMs)) {
-      try {
-        if (wait > 0) await clock.sleep(wait, signal);
-        await client.create(services, wanted, { signal });
-        return true;
-      } catch (err) {
-        if (signal.aborted) return false;
-        if (isAlreadyExists(err)) return true;
-        const why = messageOf(err);
-        if (why !== said) log.warn(`Cannot make Service "${namespace}/${name}" yet: ${why}`);
-        said = why;
-      }
+class Keeper {
+  readonly #options: ClusterDnsOptions;
+  readonly #wanted: Service;
+  #said = '';
+
+  constructor(options: ClusterDnsOptions) {
+    this.#options = options;
+    this.#wanted = clusterDnsService(options.address);
+  }
+
+  async run(): Promise<void> {
+    const { client, clock, log, signal } = this.#options;
+    await this.#make();
+    const { name, namespace } = this.#wanted.metadata;
+    const informer = new Informer(client, services, { namespace: namespace ?? '', fieldSelector: `metadata.name=${name}`, clock, log });
+    informer.on({ delete: () => void this.#makeAgain() });
+    if (!signal.aborted) await informer.start(signal);
+  }
+
+  async #makeAgain(): Promise<void> {
+    const { clock, signal } = this.#options;
+    await clock.sleep(graceMs, signal).catch(() => {});
+    await this.#make();
+  }
+
+  /** Tries until there is one, or the signal aborts. */
+  async #make(): Promise<void> {
+    const { clock, signal } = this.#options;
+    for (let wait = minDelayMs; !signal.aborted && !(await this.#create()); wait = Math.min(wait * 2, maxDelayMs))
+      await clock.sleep(wait, signal).catch(() => {});
+  }
+
+  /** True when there is one. */
+  async #create(): Promise<boolean> {
+    const { client, log, signal } = this.#options;
+    try {
+      await client.create(services, this.#wanted, { signal });
+      return true;
+    } catch (err) {
+      if (isAlreadyExists(err)) return true;
+      const why = messageOf(err);
+      if (why !== this.#said && !signal.aborted) log.warn(`Cannot make Service "${objectKey(this.#wanted)}" yet: ${why}`);
+      this.#said = why;
+      return false;
     }
   }
 }

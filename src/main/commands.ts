@@ -3,27 +3,13 @@ import type { Command } from '../cli/command.ts';
 import { labCommand } from '../lab/lab-command.ts';
 import { agentCommand } from './agent-command.ts';
 import { completionCommand } from './completion-command.ts';
-import { dnsCommand } from './dns-command.ts';
-import { kubeletCommand } from './kubelet-command.ts';
 import { manifestCommand } from './manifest-command.ts';
-import { netAgentCommand } from './net-agent-command.ts';
-import { proxyCommand } from './proxy-command.ts';
+import { partCommands } from './part-commands.ts';
 import { serverCommand } from './server-command.ts';
 import { versionCommand } from './version-command.ts';
 
 export const root: Command = {
   name: 'fairlead',
   summary: 'a Kubernetes-compatible control plane and Linux data plane',
-  subcommands: [
-    labCommand,
-    serverCommand,
-    agentCommand,
-    kubeletCommand,
-    proxyCommand,
-    netAgentCommand,
-    dnsCommand,
-    manifestCommand,
-    completionCommand(() => root),
-    versionCommand,
-  ],
+  subcommands: [labCommand, serverCommand, agentCommand, ...partCommands, manifestCommand, completionCommand(() => root), versionCommand],
 };

@@ -1,7 +1,7 @@
 import { type NodePart, nodeParts } from '../api/node-parts.ts';
 import { type Command, defineCommand } from '../cli/command.ts';
 import { KnownError } from '../errors/known-error.ts';
-import { ipFlag } from './flag-values.ts';
+import { FlagReader } from './flag-reader.ts';
 
 export const manifestCommand: Command = defineCommand({
   name: 'manifest',
@@ -50,7 +50,7 @@ export const manifestCommand: Command = defineCommand({
       parts,
       user: values.user,
       group: values.group,
-      clusterDns: ipFlag('cluster-dns', values['cluster-dns']),
+      clusterDns: new FlagReader(values).ip('cluster-dns'),
     });
     const objects = [...roles, ...(values.limits ? manifestLimits(parts) : [])];
     process.stdout.write(objects.map((object) => stringify(object)).join('---\n'));

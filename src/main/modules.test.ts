@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { relative } from 'node:path';
-import { describe, test } from 'node:test';
+import { suite, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 
 const root = new URL('../../', import.meta.url).pathname;
@@ -36,8 +36,17 @@ const parts = ['apiserver', 'cni', 'controllers', 'dns', 'kubelet', 'net-agent',
 /** Below every part of a node. */
 const shared = ['api', 'bootstrap', 'client', 'clock', 'errors', 'ip', 'linux', 'main', 'observability'];
 
-describe('modules', () => {
-  for (const command of ['proxy', 'agent', 'server', 'lab'])
+/** What every process with parts loads. */
+const lifecycle = ['./part/part-process.ts', './part/part-client.ts'];
+const controlPlane = [
+  '../storage/sqlite/sqlite-store.ts',
+  '../apiserver/server.ts',
+  '../controllers/start.ts',
+  '../scheduler/scheduler.ts',
+];
+
+suite('modules', () => {
+  for (const command of ['proxy', 'agent', 'server', 'scheduler', 'lab'])
     test(`fairlead ${command} --help loads the commands' names and flags alone`, () => {
       const files = loadedBy('fairlead.ts', command, '--help');
       assert.ok(files.length <= 70, `${files.length} modules`);
@@ -48,13 +57,13 @@ describe('modules', () => {
     });
 
   for (const [part, most, files] of [
-    ['proxy', 220, ['./agent.ts', '../proxy/proxy.ts']],
-    ['kubelet', 310, ['./agent.ts', '../kubelet/kubelet.ts']],
-    ['net-agent', 230, ['./agent.ts', '../net-agent/start.ts', '../cni/start.ts']],
-    ['dns', 190, ['./agent.ts', '../dns/start.ts']],
+    ['proxy', 220, ['../proxy/proxy.ts']],
+    ['kubelet', 310, ['../kubelet/kubelet.ts']],
+    ['net-agent', 230, ['../net-agent/start.ts', '../cni/start.ts']],
+    ['dns', 190, ['../dns/start.ts']],
   ] as const)
     test(`a node's ${part} loads no more than it needs`, () => {
-      const loaded = importing(...files);
+      const loaded = importing(...lifecycle, `./part/${part}.ts`, ...files);
       const own = files.map((file) => file.split('/')[1] ?? '');
       assert.ok(loaded.length <= most, `${loaded.length} modules`);
       assert.deepEqual(
@@ -63,8 +72,22 @@ describe('modules', () => {
       );
     });
 
+  for (const [part, most, files] of [
+    ['controller-manager', 310, ['../controllers/start.ts']],
+    ['scheduler', 200, ['../scheduler/scheduler.ts']],
+  ] as const)
+    test(`a ${part} that may lead loads no more than it needs`, () => {
+      const loaded = importing(...lifecycle, './part/led.ts', '../client/leader-election.ts', `./part/${part}.ts`, ...files);
+      assert.ok(loaded.length <= most, `${loaded.length} modules`);
+      const own = files.map((file) => file.split('/')[1] ?? '');
+      assert.deepEqual(
+        foldersOf(loaded).filter((folder) => parts.includes(folder) && !own.includes(folder)),
+        [],
+      );
+    });
+
   test('the control plane loads no part of a node', () => {
-    const loaded = importing('./server.ts');
+    const loaded = importing(...lifecycle, './part/parts.ts', ...controlPlane);
     assert.ok(loaded.length <= 820, `${loaded.length} modules`);
     const wrong = foldersOf(loaded).filter((folder) => ['cni', 'dns', 'kubelet', 'lab', 'linux', 'net-agent', 'proxy'].includes(folder));
     assert.deepEqual(wrong, []);

@@ -69,6 +69,7 @@ export class ServiceProxy {
   #viewDue: 'no' | 'yes' | 'look' = 'look';
   #started = false;
   #watch: { close(): void } | undefined;
+  #closing: Promise<void> | undefined;
 
   constructor(options: ProxyOptions) {
     this.#options = options;
@@ -277,9 +278,18 @@ export class ServiceProxy {
     return answer;
   }
 
+  /** What is wrong with it, in words; undefined while nothing is. */
+  get problem(): string | undefined {
+    return this.#liveness.isAlive ? undefined : 'the rules wait for a sync that succeeds';
+  }
+
   /** Stops. The rules stay: traffic goes on while the proxy is replaced. */
-  async close(): Promise<void> {
-    if (this.#stop.signal.aborted) return;
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async #close(): Promise<void> {
     this.#stop.abort();
     this.#watch?.close();
     await this.#loop.stop();

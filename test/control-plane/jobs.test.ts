@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
-import { after, before, describe, test } from 'node:test';
+import { after, before, describe, it } from 'node:test';
 import { events, jobs, pods } from '../../src/api/resource-types.ts';
 import type { Job, JobSpec, Pod } from '../../src/api/schema/types.ts';
 import { Informer } from '../../src/client/informer.ts';
-import { eventually } from '../../src/clock/testing/eventually.ts';
 import { ControlPlane } from './testing/control-plane.ts';
+import { eventually } from './testing/eventually.ts';
 import { pauseContainer } from './testing/manifests.ts';
 
 const inDefault = { namespace: 'default' };
@@ -44,13 +44,14 @@ describe('jobs', () => {
   const truths = (s: Job['status']): string[] => (s?.conditions ?? []).filter((c) => c.status === 'True').map((c) => c.type);
   const bornOf = (name: string): number => [...born].filter((n) => n.startsWith(`${name}-`)).length;
   const podsOf = async (name: string): Promise<Pod[]> => (await cp.podsOf('default')).filter((p) => isOf(name, p));
-  const ended = (name: string, as: string): Promise<void> => eventually(async () => assert.equal(truths(await status(name)).at(-1), as));
+  const ended = (name: string, as: string): Promise<void> =>
+    eventually(async () => assert.equal(truths(await status(name)).at(-1), as), 30_000);
   const end = (name: string, as: 'Failed' | 'Succeeded'): void => {
     outcome.set(name, as);
     cp.kubelet.lookAgain();
   };
 
-  test('a Job runs to completion through restarts of the controllers, and every pod is counted once and let go', async () => {
+  it('a Job runs to completion through restarts of the controllers, and every pod is counted once and let go', async () => {
     outcome.set('many', 'Succeeded');
     await cp.client.create(jobs, job('many', { completions: 30, parallelism: 10 }));
     for (let i = 1; i <= 3; i++) {
@@ -68,7 +69,7 @@ describe('jobs', () => {
     for (const p of await podsOf('many')) assert.equal(p.metadata.finalizers, undefined);
   });
 
-  test('a Job whose status writes get lost still counts each pod once', async () => {
+  it('a Job whose status writes get lost still counts each pod once', async () => {
     await cp.client.create(jobs, job('lossy', { completions: 5, parallelism: 5 }));
     await eventually(async () => assert.equal((await status('lossy')).ready, 5));
     cp.failNext('PUT', /jobs\/lossy\/status/, 3);
@@ -79,7 +80,7 @@ describe('jobs', () => {
     cp.complaints.length = 0;
   });
 
-  test('an Indexed Job gives each index its pod', async () => {
+  it('an Indexed Job gives each index its pod', async () => {
     outcome.set('indexed', 'Succeeded');
     await cp.client.create(jobs, job('indexed', { completions: 4, parallelism: 2, completionMode: 'Indexed' }));
     await ended('indexed', 'Complete');
@@ -89,7 +90,7 @@ describe('jobs', () => {
     for (const p of all) assert.match(p.metadata.name, /^indexed-\d-[a-z0-9]{5}$/);
   });
 
-  test('a Job whose pod fails beyond the limit fails, with an event', async () => {
+  it('a Job whose pod fails beyond the limit fails, with an event', async () => {
     outcome.set('bad', 'Failed');
     await cp.client.create(jobs, job('bad', { backoffLimit: 0 }));
     await ended('bad', 'Failed');
@@ -101,13 +102,13 @@ describe('jobs', () => {
     });
   });
 
-  test('a failed pod is replaced only after ten seconds', async () => {
+  it('a failed pod is replaced only after ten seconds', async () => {
     outcome.set('slow', 'Failed');
     await cp.client.create(jobs, job('slow'));
     await eventually(async () => assert.equal((await status('slow')).failed, 1));
     const [first] = await podsOf('slow');
     const finished = Date.parse(first?.status?.conditions?.find((c) => c.type === 'Ready')?.lastTransitionTime ?? '');
-    await eventually(() => assert.equal(bornOf('slow'), 2));
+    await eventually(() => assert.equal(bornOf('slow'), 2), 60_000);
     const second = (await podsOf('slow')).find((p) => p.metadata.uid !== first?.metadata.uid);
     // By the times that the API tells, in whole seconds: a slow machine makes the pause longer, never shorter.
     const pause = Date.parse(second?.metadata.creationTimestamp ?? '') - finished;
@@ -116,7 +117,7 @@ describe('jobs', () => {
     await eventually(async () => assert.equal((await podsOf('slow')).length, 0));
   });
 
-  test('a Job that takes too long is ended, and its pods with it', async () => {
+  it('a Job that takes too long is ended, and its pods with it', async () => {
     await cp.client.create(jobs, job('late', { activeDeadlineSeconds: 2, parallelism: 2, completions: 2 }));
     await ended('late', 'Failed');
     const s = await status('late');
@@ -124,7 +125,7 @@ describe('jobs', () => {
     assert.equal((await podsOf('late')).length, 0);
   });
 
-  test('a Job pauses and goes on', async () => {
+  it('a Job pauses and goes on', async () => {
     await cp.client.create(jobs, job('paused', { suspend: true }));
     await eventually(async () => assert.deepEqual(truths(await status('paused')), ['Suspended']));
     assert.equal((await status('paused')).startTime, undefined);
@@ -141,7 +142,7 @@ describe('jobs', () => {
     await ended('paused', 'Complete');
   });
 
-  test('a Job goes when its time after the end is over, and takes its pods along', async () => {
+  it('a Job goes when its time after the end is over, and takes its pods along', async () => {
     outcome.set('brief', 'Succeeded');
     await cp.client.create(jobs, job('brief', { ttlSecondsAfterFinished: 1 }));
     await ended('brief', 'Complete').catch(() => {});
@@ -152,7 +153,7 @@ describe('jobs', () => {
   });
 
   for (const propagationPolicy of ['Background', 'Foreground', 'Orphan'] as const) {
-    test(`a running Job deleted with ${propagationPolicy} leaves no pod held by a finalizer`, async () => {
+    it(`a running Job deleted with ${propagationPolicy} leaves no pod held by a finalizer`, async () => {
       const name = `del-${propagationPolicy.toLowerCase()}`;
       await cp.client.create(jobs, job(name, { parallelism: 3, completions: 3 }));
       await eventually(async () => assert.equal((await status(name)).ready, 3));
@@ -166,7 +167,7 @@ describe('jobs', () => {
     });
   }
 
-  test('a Job somebody else manages is left alone', async () => {
+  it('a Job somebody else manages is left alone', async () => {
     await cp.client.create(jobs, job('foreign', { managedBy: 'example.com/queue' }));
     outcome.set('own', 'Succeeded');
     await cp.client.create(jobs, job('own'));
@@ -174,5 +175,5 @@ describe('jobs', () => {
     assert.deepEqual([bornOf('foreign'), await status('foreign')], [0, {}]);
   });
 
-  test('complained of nothing', () => assert.deepEqual(cp.complaints, []));
+  it('complained of nothing', () => assert.deepEqual(cp.complaints, []));
 });

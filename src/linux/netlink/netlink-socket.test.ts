@@ -1,10 +1,9 @@
 import assert from 'node:assert/strict';
 import { closeSync } from 'node:fs';
-import { describe, test } from 'node:test';
-import { eventually } from '../../clock/testing/eventually.ts';
+import { describe, it } from 'node:test';
 import { loadLibc, openLibc } from '../libc.ts';
 import { inNetns } from '../netns.ts';
-import { cannotMakeNamespaces, Namespaces } from '../testing/namespaces.ts';
+import { cannotMakeNamespaces, eventually, Namespaces } from '../testing/namespaces.ts';
 import { addAddress } from './address.ts';
 import { changeLink } from './link.ts';
 import { encodeMessage, NLM_F_REQUEST } from './message.ts';
@@ -31,7 +30,7 @@ function flood(netns: string, index: number, round = 1): void {
 }
 
 describe('NetlinkSocket', { skip: cannotMakeNamespaces }, () => {
-  test('tells a listener that has nothing else to do of notices that were lost, and goes on listening', async () => {
+  it('tells a listener that has nothing else to do of notices that were lost, and goes on listening', async () => {
     await using net = new Namespaces();
     await net.add('n');
     using socket = Rtnetlink.openIn(net.path('n'), tight);
@@ -51,7 +50,7 @@ describe('NetlinkSocket', { skip: cannotMakeNamespaces }, () => {
     assert.equal((await socket.addresses()).length, 6003);
   });
 
-  test('fails a request whose answer the kernel had no room for, and goes on with the next', async () => {
+  it('fails a request whose answer the kernel had no room for, and goes on with the next', async () => {
     await using net = new Namespaces();
     await net.add('n');
     using socket = Rtnetlink.openIn(net.path('n'), tight);
@@ -62,7 +61,7 @@ describe('NetlinkSocket', { skip: cannotMakeNamespaces }, () => {
     assert.equal((await socket.link('lo'))?.name, 'lo');
   });
 
-  test('hears two thousand notices at once in the room that it has by itself', async () => {
+  it('hears two thousand notices at once in the room that it has by itself', async () => {
     await using net = new Namespaces();
     await net.add('n');
     using socket = Rtnetlink.openIn(net.path('n'));
@@ -76,7 +75,7 @@ describe('NetlinkSocket', { skip: cannotMakeNamespaces }, () => {
 
   for (const aside of [false, true]) {
     describe(aside ? 'beside the event loop' : 'on the event loop', () => {
-      test('answers each request of a batch, in order, with what the kernel says in words', async () => {
+      it('answers each request of a batch, in order, with what the kernel says in words', async () => {
         await using net = new Namespaces();
         await net.add('n');
         using socket = Rtnetlink.openIn(net.path('n'), { aside });
@@ -96,7 +95,7 @@ describe('NetlinkSocket', { skip: cannotMakeNamespaces }, () => {
         assert.equal((await socket.addresses()).filter((a) => a.ip.startsWith('10.1.')).length, 150);
       });
 
-      test('lists two thousand addresses, asked for several times at once', async () => {
+      it('lists two thousand addresses, asked for several times at once', async () => {
         await using net = new Namespaces();
         await net.add('n');
         using socket = Rtnetlink.openIn(net.path('n'), { aside });
@@ -105,7 +104,7 @@ describe('NetlinkSocket', { skip: cannotMakeNamespaces }, () => {
         assert.deepEqual([all.length, again.length, routes.length], [2002, 2002, 0]);
       });
 
-      test('fails what is asked of it after it was closed', async () => {
+      it('fails what is asked of it after it was closed', async () => {
         await using net = new Namespaces();
         await net.add('n');
         const socket = Rtnetlink.openIn(net.path('n'), { aside });

@@ -1,9 +1,8 @@
 import assert from 'node:assert/strict';
-import { describe, test } from 'node:test';
-import { eventually } from '../../clock/testing/eventually.ts';
+import { describe, it } from 'node:test';
 import { isKnownError } from '../../errors/known-error.ts';
 import { inNetns } from '../netns.ts';
-import { cannotMakeNamespaces, Namespaces } from '../testing/namespaces.ts';
+import { cannotMakeNamespaces, eventually, Namespaces } from '../testing/namespaces.ts';
 import { KernelNftables } from './kernel-nftables.ts';
 import { syncTable } from './sync-table.ts';
 import type { SetDeclaration, Table } from './table.ts';
@@ -56,7 +55,7 @@ const table: Table = {
 };
 
 describe('KernelNftables', { skip: cannotMakeNamespaces }, () => {
-  test('finds a table as it wrote it, and nft shows it as it was written', async () => {
+  it('finds a table as it wrote it, and nft shows it as it was written', async () => {
     await using net = new Namespaces();
     await net.add('n');
     using nft = inNetns(net.path('n'), () => new KernelNftables());
@@ -72,7 +71,7 @@ describe('KernelNftables', { skip: cannotMakeNamespaces }, () => {
       assert.ok(stdout.includes(line), `"${line}" is not in\n${stdout}`);
   });
 
-  test('writes again what somebody has changed, and hears of it', async () => {
+  it('writes again what somebody has changed, and hears of it', async () => {
     await using net = new Namespaces();
     await net.add('n');
     using nft = inNetns(net.path('n'), () => new KernelNftables());
@@ -94,7 +93,7 @@ describe('KernelNftables', { skip: cannotMakeNamespaces }, () => {
     watch.close();
   });
 
-  test('takes all of a transaction or nothing, and says which step was refused', async () => {
+  it('takes all of a transaction or nothing, and says which step was refused', async () => {
     await using net = new Namespaces();
     await net.add('n');
     using nft = inNetns(net.path('n'), () => new KernelNftables());

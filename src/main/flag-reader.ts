@@ -1,0 +1,109 @@
+/** Flags as the values they stand for: what is wrong is said before anything is started, in the words of the flag. */
+import { parseDuration } from '../clock/duration.ts';
+import { KnownError } from '../errors/known-error.ts';
+import { isIp, parseCidr } from '../ip/ip.ts';
+import { choose } from './choice.ts';
+
+export type FlagValues = Readonly<Record<string, string | boolean | undefined>>;
+
+/** Every method but `isSet` throws USAGE. A flag that was left out is an empty text. */
+export class FlagReader<Name extends string = string> {
+  readonly #values: FlagValues;
+  readonly #called: (name: Name) => string;
+
+  /** `called`: what the command calls a flag that its reader knows by another name. */
+  constructor(values: FlagValues, called: (name: Name) => string = (name) => name) {
+    this.#values = values;
+    this.#called = called;
+  }
+
+  text(name: Name): string {
+    return String(this.#values[name] ?? '');
+  }
+
+  /** What is left out or empty is undefined. */
+  optional(name: Name): string | undefined {
+    return this.text(name) || undefined;
+  }
+
+  isSet(name: Name): boolean {
+    return this.#values[name] === true;
+  }
+
+  /** Words with commas between them, or none. */
+  list(name: Name): string[] {
+    return this.text(name).split(',').filter(Boolean);
+  }
+
+  /** A whole number from `min` to `max`. */
+  number(name: Name, min: number, max: number): number {
+    const value = wholeNumber(this.text(name));
+    if (!(value >= min && value <= max)) throw this.#refuse(name, `it is no number from ${min} to ${max}`, String(min));
+    return value;
+  }
+
+  port(name: Name): number {
+    const value = wholeNumber(this.text(name));
+    if (!(value >= 1 && value <= 65_535)) throw this.#refuse(name, 'it is no port', '6443');
+    return value;
+  }
+
+  /** Whole seconds of a duration as Go writes it, such as `48h`, from `min` to `max`, or 0. */
+  seconds(name: Name, min: number, max: number): number {
+    const ms = parseDuration(this.text(name));
+    if (ms === undefined) throw this.#refuse(name, 'it is no duration', '48h');
+    const seconds = Math.floor(ms / 1000);
+    if ((seconds < min || seconds > max) && ms !== 0) throw this.#refuse(name, `it is not between ${min} and ${max} seconds`, '48h');
+    return seconds;
+  }
+
+  cidr(name: Name): string {
+    return this.#cidr(name, this.text(name));
+  }
+
+  /** Ranges with commas between them, or none. */
+  cidrs(name: Name): string[] {
+    return this.list(name).map((text) => this.#cidr(name, text));
+  }
+
+  /** An address; empty where that means something. */
+  ip(name: Name): string {
+    const text = this.text(name);
+    if (text && !isIp(text)) throw this.#refuse(name, 'it is no address', '192.0.2.10');
+    return text;
+  }
+
+  /** An address of this machine. `0.0.0.0` and `::` mean, as leaving it out does, that it is to be found out. */
+  ownIp(name: Name): string | undefined {
+    const ip = this.ip(name);
+    return ip === '0.0.0.0' || ip === '::' ? undefined : ip || undefined;
+  }
+
+  /** A regular expression, as text; or empty. */
+  regex(name: Name): string {
+    try {
+      return new RegExp(this.text(name)) && this.text(name);
+    } catch {
+      throw this.#refuse(name, 'it is no regular expression', '^eth');
+    }
+  }
+
+  /** What a list such as `*,-scheduler` leaves of `known`. */
+  choice<T extends string>(name: Name, known: readonly T[]): T[] {
+    return choose(this.#called(name), this.text(name), known);
+  }
+
+  #cidr(name: Name, text: string): string {
+    if (!text.includes('/') || !parseCidr(text)) throw this.#refuse(name, 'it is no range of addresses', '10.96.0.0/16', text);
+    return text;
+  }
+
+  #refuse(name: Name, why: string, example: string, text: string = this.text(name)): KnownError {
+    const flag = `--${this.#called(name)}`;
+    return new KnownError('USAGE', `Cannot use ${flag}="${text}": ${why}`, { hint: `Write it as ${flag}=${example}` });
+  }
+}
+
+function wholeNumber(text: string): number {
+  return /^\d+$/.test(text) ? Number(text) : Number.NaN;
+}

@@ -1,0 +1,88 @@
+/** The commands that run one part alone, under upstream's flags. */
+import type { Command, OptionSpec } from '../cli/command.ts';
+import { apiserver } from './part/apiserver.ts';
+import { controllerManager } from './part/controller-manager.ts';
+import { dns } from './part/dns.ts';
+import { kubelet } from './part/kubelet.ts';
+import { led } from './part/led.ts';
+import { netAgent } from './part/net-agent.ts';
+import { proxy } from './part/proxy.ts';
+import { scheduler } from './part/scheduler.ts';
+import { partsCommand } from './parts-command.ts';
+
+function healthz(port: number): Readonly<Record<string, OptionSpec>> {
+  const help = '/healthz and /livez; empty for none';
+  return { 'healthz-bind-address': { type: 'string', default: `127.0.0.1:${port}`, value: 'HOST:PORT', help } };
+}
+
+export const partCommands: readonly Command[] = [
+  partsCommand({
+    name: 'apiserver',
+    summary: 'run the API server alone; controllers and scheduler are other processes',
+    examples: ['fairlead apiserver --pki-dir /etc/kubernetes/pki --advertise-address 192.0.2.10'],
+    parts: [apiserver],
+  }),
+  partsCommand({
+    name: 'controller-manager',
+    summary: 'run the controllers alone, on any API server; of several processes one leads',
+    examples: [
+      'fairlead controller-manager --kubeconfig /etc/kubernetes/controller-manager.conf --cluster-cidr 10.244.0.0/16',
+      "fairlead controller-manager --kubeconfig FILE --controllers='job-controller,cronjob-controller' --leader-elect-resource-name jobs",
+    ],
+    parts: [led(controllerManager, 'kube-controller-manager')],
+    options: healthz(10257),
+  }),
+  partsCommand({
+    name: 'scheduler',
+    summary: 'run the scheduler alone, on any API server; of several processes one leads',
+    examples: ['fairlead scheduler --kubeconfig /etc/kubernetes/scheduler.conf'],
+    parts: [led(scheduler, 'kube-scheduler')],
+    options: healthz(10259),
+  }),
+  partsCommand({
+    name: 'kubelet',
+    summary: "run the kubelet alone; proxy, pod network and DNS are somebody else's",
+    examples: ['fairlead kubelet --kubeconfig /etc/kubernetes/kubelet.conf --node-ip 192.0.2.11'],
+    parts: [kubelet],
+    stays: 'pods',
+  }),
+  partsCommand({
+    name: 'proxy',
+    summary: 'run the service proxy alone, in place of a kube-proxy',
+    examples: [
+      'fairlead manifest proxy --group system:nodes | kubectl apply -f -',
+      'fairlead proxy --kubeconfig /etc/kubernetes/kubelet.conf --cluster-cidr 10.244.0.0/16',
+      'fairlead proxy --kubeconfig /var/lib/kube-proxy/kubeconfig.conf --config /var/lib/kube-proxy/config.conf',
+      'fairlead proxy --cleanup # needs no API server',
+    ],
+    parts: [proxy],
+    options: { cleanup: { type: 'boolean', default: false, help: 'take away the rules that a proxy left behind, and end' } },
+    instead: (read) => (read.isSet('cleanup') ? cleanUp : undefined),
+    stays: 'rules',
+  }),
+  partsCommand({
+    name: 'net-agent',
+    summary: 'run the pod network and its CNI plugin alone, in place of a flannel or beside flannel on other nodes',
+    examples: [
+      'fairlead manifest net-agent --group system:nodes | kubectl apply -f -',
+      'fairlead net-agent --kubeconfig /etc/kubernetes/kubelet.conf --cluster-cidr 10.244.0.0/16',
+    ],
+    parts: [netAgent],
+    stays: 'links and routes',
+  }),
+  partsCommand({
+    name: 'dns',
+    summary: "run the cluster's DNS alone; it serves behind kube-dns while that Service has no selector",
+    examples: [
+      'fairlead manifest dns --group system:nodes | kubectl apply -f -',
+      'fairlead dns --kubeconfig /etc/kubernetes/kubelet.conf --bind-address 192.0.2.11',
+    ],
+    parts: [dns],
+  }),
+];
+
+async function cleanUp(): Promise<number> {
+  const { cleanUpProxy } = await import('../proxy/proxy.ts');
+  await cleanUpProxy();
+  return 0;
+}

@@ -1,0 +1,156 @@
+/** The API server over its store. */
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { aborted } from '../../clock/aborted.ts';
+import { KnownError, messageOf } from '../../errors/known-error.ts';
+import type { FlagReader } from '../flag-reader.ts';
+import { firstAddress } from './cluster-flags.ts';
+import { definePart, type Part, type PartFlags } from './part.ts';
+
+const flags = {
+  'data-dir': { type: 'string', default: '/var/lib/fairlead/server', value: 'DIR', help: 'where the store lives' },
+  store: {
+    type: 'string',
+    value: 'URL',
+    help: 'another store than the file state.db there: sqlite:///DIR/FILE, or memory: to forget all',
+  },
+  'pki-dir': {
+    type: 'string',
+    default: '/etc/kubernetes/pki',
+    value: 'DIR',
+    help: 'certificates and keys, with the names kubeadm gives them',
+  },
+  'bind-address': { type: 'string', default: '0.0.0.0', value: 'IP', help: 'address to listen on' },
+  'secure-port': { type: 'string', default: '6443', value: 'PORT', help: 'port to listen on' },
+  'advertise-address': { type: 'string', value: 'IP', help: 'address under which the cluster reaches this server' },
+  'service-cluster-ip-range': { type: 'string', default: '10.96.0.0/16', value: 'CIDR', help: 'range of the Services' },
+  'service-node-port-range': { type: 'string', default: '30000-32767', value: 'FROM-TO', help: 'range of the node ports' },
+  'service-account-issuer': {
+    type: 'string',
+    default: 'https://kubernetes.default.svc.cluster.local',
+    value: 'URL',
+    help: 'issuer of ServiceAccount tokens',
+  },
+  'service-account-max-token-expiration': {
+    type: 'string',
+    default: '0',
+    value: 'DURATION',
+    help: 'how long a ServiceAccount token may live; who asks for more gets this and a warning; 0 for no limit',
+  },
+  'service-account-extend-token-expiration': {
+    type: 'boolean',
+    default: true,
+    help: 'let the tokens in pods live for a year, within that limit, for programs that read them once only',
+  },
+  'max-requests-inflight': { type: 'string', default: '400', value: 'N', help: 'with the next: how many requests are under way at most' },
+  'max-mutating-requests-inflight': {
+    type: 'string',
+    default: '200',
+    value: 'N',
+    help: 'their sum is shared out among the levels of users',
+  },
+  'enable-admission-plugins': {
+    type: 'string',
+    default: '',
+    value: 'LIST',
+    help: 'admission plugins beside those that are on by default, such as DenyServiceExternalIPs',
+  },
+  'disable-admission-plugins': {
+    type: 'string',
+    default: '',
+    value: 'LIST',
+    help: 'admission plugins that are on by default and shall not be',
+  },
+  'accept-data-loss': {
+    type: 'boolean',
+    default: false,
+    help: 'start with what is left of a damaged store; revisions jump, so that every client reads everything anew',
+  },
+} as const satisfies PartFlags;
+
+type Read = FlagReader<keyof typeof flags>;
+
+async function readPem(dir: string, name: string): Promise<string> {
+  try {
+    return await readFile(join(dir, name), 'utf8');
+  } catch (err) {
+    throw new KnownError('BAD_CONFIG', `Cannot read "${join(dir, name)}": ${messageOf(err)}`, {
+      hint: 'Make the certificates first: "fairlead lab up" does, and so does "kubeadm init phase certs all"',
+      cause: err,
+    });
+  }
+}
+
+/** Where others reach a server that listens on all addresses of its machine. Throws USAGE. */
+function advertisedAddress(read: Read): string {
+  const address = read.ip('advertise-address') || read.ownIp('bind-address') || firstAddress();
+  if (address !== undefined) return address;
+  throw new KnownError('USAGE', 'Cannot tell under which address the cluster reaches this server: the machine has none but loopback', {
+    hint: 'Give one with --advertise-address',
+  });
+}
+
+export const apiserver: Part = definePart({
+  name: 'apiserver',
+  flags,
+  async config(read: Read, { parts }) {
+    const pki = read.text('pki-dir');
+    const [ca, cert, key, kubeletCert, kubeletKey] = await Promise.all([
+      readPem(pki, 'ca.crt'),
+      readPem(pki, 'apiserver.crt'),
+      readPem(pki, 'apiserver.key'),
+      readPem(pki, 'apiserver-kubelet-client.crt'),
+      readPem(pki, 'apiserver-kubelet-client.key'),
+    ]);
+    return {
+      store: {
+        url: read.optional('store') ?? `sqlite://${pathToFileURL(join(read.text('data-dir'), 'state.db')).pathname}`,
+        acceptDataLoss: read.isSet('accept-data-loss'),
+      },
+      listen: { host: read.ip('bind-address'), port: read.port('secure-port') },
+      advertiseAddress: advertisedAddress(read),
+      tls: { cert, key, clientCa: ca },
+      kubeletClient: { cert: kubeletCert, key: kubeletKey, ca },
+      // Not every PKI has it: it matters to programs beside this one.
+      frontProxyCa: await readFile(join(pki, 'front-proxy-ca.crt'), 'utf8').catch(() => undefined),
+      serviceAccounts: {
+        issuer: read.text('service-account-issuer'),
+        keyFiles: [join(pki, 'sa.key'), join(pki, 'sa.pub')],
+        // The bounds are upstream's: a token in a pod is renewed within the hour.
+        maxExpirationSeconds: read.seconds('service-account-max-token-expiration', 3600, 2 ** 32) || undefined,
+        extendExpiration: read.isSet('service-account-extend-token-expiration'),
+      },
+      admission: { enabled: read.list('enable-admission-plugins'), disabled: read.list('disable-admission-plugins') },
+      inflight: {
+        requests: read.number('max-requests-inflight', 0, 1_000_000),
+        mutating: read.number('max-mutating-requests-inflight', 0, 1_000_000),
+      },
+      serviceCidr: read.cidr('service-cluster-ip-range'),
+      nodePortRange: read.text('service-node-port-range'),
+      foreign: (['controller-manager', 'scheduler'] as const).filter((doer) => !parts.includes(doer)),
+    };
+  },
+  async start({ store: { url, acceptDataLoss }, ...config }, { informers, clock, log, signal }) {
+    const [{ openStore }, { createApiServer }, { withoutHistory }, { registerWatchAge }] = await Promise.all([
+      import('../../storage/open.ts'),
+      import('../../apiserver/server.ts'),
+      import('../../apiserver/cache/watch-feed.ts'),
+      import('../../client/watch-age.ts'),
+    ]);
+    const store = await openStore(url, { clock, log: log.child({ part: 'store' }), withoutHistory, acceptDataLoss });
+    const close = (): Promise<void> => store.close();
+    const api = await createApiServer({ ...config, store, clock, log }).catch(async (err: unknown) => {
+      await close();
+      throw err;
+    });
+    registerWatchAge(api.metrics, () => informers.agesMs);
+    return {
+      ready: Promise.resolve(`API server listens on ${api.address.host}:${api.address.port}`),
+      stopped: aborted(signal)
+        .then(() => api.close())
+        .then(close),
+      health: () => undefined,
+    };
+  },
+});

@@ -1,0 +1,23 @@
+/** Keeps the Service in front of the nodes' DNS servers. */
+import { kubeconfig } from './cluster-flags.ts';
+import { definePart, type Part } from './part.ts';
+
+export const clusterDns: Part = definePart({
+  name: 'cluster-dns',
+  flags: {
+    kubeconfig,
+    'cluster-dns': { type: 'string', default: '10.96.0.10', value: 'IP', help: 'address of the kube-dns Service; empty for none' },
+  },
+  async config(read, setting) {
+    const { partClient } = await import('./part-client.ts');
+    return { address: read.ip('cluster-dns'), client: await partClient('cluster-dns', read, setting) };
+  },
+  async start(config, { clock, log, signal }) {
+    const { keepClusterDns } = await import('../cluster-dns.ts');
+    return {
+      ready: Promise.resolve(undefined),
+      stopped: keepClusterDns({ ...config, clock, log, signal }),
+      health: () => undefined,
+    };
+  },
+});

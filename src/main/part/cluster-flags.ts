@@ -1,0 +1,83 @@
+/** Flags that several parts of a node have: what they say of the cluster and of the node must be the same for all. */
+import { hostname, networkInterfaces } from 'node:os';
+import { KnownError } from '../../errors/known-error.ts';
+import type { FlagReader } from '../flag-reader.ts';
+import type { PartFlag } from './part.ts';
+
+export const nodeIp: PartFlag = {
+  type: 'string',
+  value: 'IP',
+  help: 'address under which the other nodes reach this one',
+};
+
+export const clusterCidr: PartFlag = {
+  type: 'string',
+  default: '10.244.0.0/16',
+  value: 'CIDR',
+  help: 'range of the pods',
+};
+
+export const serviceCidr: PartFlag = {
+  type: 'string',
+  default: '10.96.0.0/16',
+  value: 'CIDR',
+  help: 'range of the Services; an address nobody has is refused',
+};
+
+export const clusterDomain: PartFlag = {
+  type: 'string',
+  default: 'cluster.local',
+  value: 'NAME',
+  help: 'zone of the cluster',
+};
+
+export const resolvConf: PartFlag = {
+  type: 'string',
+  default: '/etc/resolv.conf',
+  value: 'FILE',
+  help: 'resolvers for names outside the cluster',
+};
+
+/** Of every part that speaks to an API server. */
+export const kubeconfig: PartFlag = {
+  type: 'string',
+  value: 'FILE',
+  help: 'how to reach the API server, and as whom (required)',
+};
+
+/** Of every part of a node. */
+export const nodePartFlags: Readonly<Record<'kubeconfig' | 'hostname-override', PartFlag>> = {
+  kubeconfig,
+  'hostname-override': {
+    type: 'string',
+    value: 'NAME',
+    help: 'name of the Node object (default: the host name)',
+    among: { name: 'node-name' },
+  },
+};
+
+/** As upstream's parts name the node. */
+export function nodeNameOf(flags: FlagReader<'hostname-override'>): string {
+  return flags.optional('hostname-override') ?? hostname().toLowerCase();
+}
+
+/** Of TEST-NET-1: its route is the default route. */
+const somewhere = '192.0.2.1';
+
+/** The first address of this machine that is not loopback. */
+export function firstAddress(): string | undefined {
+  return Object.values(networkInterfaces())
+    .flat()
+    .find((a) => a && !a.internal && a.family === 'IPv4')?.address;
+}
+
+/**
+ * The address from which this machine speaks to the API server, which is where the other nodes are; on the API server's own machine
+ * that of the default route, and without one the first that is not loopback. Throws BAD_CONFIG.
+ */
+export async function ownNodeIp(apiServer: string): Promise<string> {
+  const { sourceAddressTo } = await import('../../linux/source-address.ts');
+  const address = (await sourceAddressTo(apiServer)) ?? (await sourceAddressTo(somewhere)) ?? firstAddress();
+  if (address !== undefined) return address;
+  throw new KnownError('BAD_CONFIG', 'Cannot tell the address of this node', { hint: 'Give it: --node-ip 192.0.2.1' });
+}

@@ -1,0 +1,109 @@
+/** The cluster's DNS, served on this node. */
+import { clusterCidr, clusterDomain, nodeNameOf, nodePartFlags, ownNodeIp, resolvConf, serviceCidr } from './cluster-flags.ts';
+import { definePart, type Part } from './part.ts';
+
+export const dns: Part = definePart({
+  name: 'dns',
+  flags: {
+    ...nodePartFlags,
+    'bind-address': {
+      type: 'string',
+      default: '0.0.0.0',
+      value: 'IP',
+      help: "the node's address to answer at, port 53",
+      among: { name: 'node-ip' },
+    },
+    'cluster-domain': clusterDomain,
+    'cluster-cidr': clusterCidr,
+    'service-cidr': { ...serviceCidr, help: 'range of the Services; their reverse names are asked of nobody else', among: serviceCidr },
+    'resolv-conf': resolvConf,
+    'healthz-bind-address': {
+      type: 'string',
+      default: '127.0.0.1:8080',
+      value: 'HOST:PORT',
+      help: '/health; empty for none',
+      among: { name: 'dns-health-address', default: '', help: 'where DNS serves /health' },
+    },
+    'ready-bind-address': {
+      type: 'string',
+      default: '127.0.0.1:8181',
+      value: 'HOST:PORT',
+      help: '/ready; empty for none',
+      among: { name: 'dns-ready-address', default: '', help: 'where DNS serves /ready' },
+    },
+    'metrics-bind-address': {
+      type: 'string',
+      default: '127.0.0.1:9153',
+      value: 'HOST:PORT',
+      help: '/metrics; empty for none',
+      among: { name: 'dns-metrics-address', default: '', help: 'where DNS serves /metrics' },
+    },
+    lameduck: {
+      type: 'string',
+      default: '5s',
+      value: 'DURATION',
+      help: 'how long DNS goes on answering when it is told to stop',
+      among: { name: 'dns-lameduck' },
+    },
+    'max-watch-age': {
+      type: 'string',
+      default: '0s',
+      value: 'DURATION',
+      help: '/ready says no when the API server was not heard for so long; 0 for never',
+      among: {
+        name: 'dns-max-watch-age',
+        help: '/ready of DNS says no when the API server was not heard for so long; 0 for never',
+      },
+    },
+  },
+  async config(read) {
+    const { apiServerOf, nodePartClient } = await import('./part-client.ts');
+    const nodeName = nodeNameOf(read);
+    const client = await nodePartClient('dns', read, nodeName);
+    const optional = {
+      healthAddress: read.optional('healthz-bind-address'),
+      readyAddress: read.optional('ready-bind-address'),
+      metricsAddress: read.optional('metrics-bind-address'),
+      maxWatchAgeMs: 1000 * read.seconds('max-watch-age', 1, 86_400) || undefined,
+    };
+    return {
+      client,
+      nodeName,
+      zone: read.text('cluster-domain'),
+      address: read.ownIp('bind-address') ?? (await ownNodeIp(apiServerOf(client))),
+      resolvConf: read.text('resolv-conf'),
+      ranges: [...read.cidrs('cluster-cidr'), ...read.cidrs('service-cidr')],
+      lameduckMs: 1000 * read.seconds('lameduck', 1, 3600),
+      optional: Object.fromEntries(Object.entries(optional).filter(([, value]) => value !== undefined)),
+    };
+  },
+  async start({ address, nodeName, resolvConf: file, optional, ...config }, { informers: pool, clock, log, signal }) {
+    const [{ startDns }, { resolversOf }] = await Promise.all([
+      import('../../dns/start.ts'),
+      import('../../dns/plugin/forward/resolv-conf.ts'),
+    ]);
+    // The proxy reads the same Services and EndpointSlices.
+    const informers = pool.open(config.client, { clock, log, shares: ['services', 'endpointslices'], signal });
+    const running = await startDns({
+      ...config,
+      ...optional,
+      informers,
+      listen: [{ address, port: 53 }],
+      upstreams: resolversOf(file),
+      publish: { namespace: 'kube-system', service: 'kube-dns', nodeName },
+      clock,
+      log,
+      signal,
+    });
+    let isSynced = false;
+    const ready = running.synced.then(() => {
+      isSynced = true;
+      return `DNS answers on ${address}:53`;
+    });
+    return {
+      ready,
+      stopped: Promise.all([running.stopped, informers.start(signal)]),
+      health: () => (isSynced ? undefined : 'the names of the cluster are not known yet'),
+    };
+  },
+});

@@ -1,0 +1,116 @@
+/** Leader election around a part: of several processes with it one does the work, the others wait for its Lease. */
+import { hostname } from 'node:os';
+import type { LeaderElectionOptions } from '../../client/leader-election.ts';
+import { KnownError } from '../../errors/known-error.ts';
+import type { FlagReader } from '../flag-reader.ts';
+import { definePart, type Part, type PartContext, type PartFlags, type Running, type Setting } from './part.ts';
+
+/** Upstream's names and values. */
+function electionFlags(leaseName: string) {
+  return {
+    'leader-elect': { type: 'boolean', default: true, help: 'work only while this process holds the Lease, of all that run this part' },
+    'leader-elect-lease-duration': {
+      type: 'string',
+      default: '15s',
+      value: 'DURATION',
+      help: 'how long the others wait after the last renewal of the Lease before one takes it',
+    },
+    'leader-elect-renew-deadline': {
+      type: 'string',
+      default: '10s',
+      value: 'DURATION',
+      help: 'the leader stops when it could not renew the Lease for so long',
+    },
+    'leader-elect-retry-period': { type: 'string', default: '2s', value: 'DURATION', help: 'between two attempts to take or renew it' },
+    'leader-elect-resource-lock': { type: 'string', default: 'leases', choices: ['leases'], help: 'what kind of object is held' },
+    'leader-elect-resource-name': { type: 'string', default: leaseName, value: 'NAME', help: 'name of the Lease' },
+    'leader-elect-resource-namespace': { type: 'string', default: 'kube-system', value: 'NAME', help: 'namespace of the Lease' },
+  } as const satisfies PartFlags;
+}
+
+type Election = Omit<LeaderElectionOptions, 'client' | 'clock' | 'log'>;
+type Read = FlagReader<keyof ReturnType<typeof electionFlags>>;
+
+/** Undefined when there is none. The bounds are client-go's. Throws USAGE. */
+function electionOf(read: Read): Election | undefined {
+  if (!read.isSet('leader-elect')) return undefined;
+  const leaseDurationMs = 1000 * read.seconds('leader-elect-lease-duration', 1, 86_400);
+  const renewDeadlineMs = 1000 * read.seconds('leader-elect-renew-deadline', 1, 86_400);
+  const retryPeriodMs = 1000 * read.seconds('leader-elect-retry-period', 1, 86_400);
+  if (retryPeriodMs > 0 && leaseDurationMs > renewDeadlineMs && renewDeadlineMs > 1.2 * retryPeriodMs)
+    return {
+      namespace: read.text('leader-elect-resource-namespace'),
+      name: read.text('leader-elect-resource-name'),
+      identity: `${hostname()}_${crypto.randomUUID()}`,
+      leaseDurationMs,
+      renewDeadlineMs,
+      retryPeriodMs,
+    };
+  throw new KnownError('USAGE', 'Cannot use these times of leader election: each must leave room for the next', {
+    hint: 'Give a --leader-elect-lease-duration above the renew deadline, and a --leader-elect-renew-deadline above 1.2 retry periods',
+  });
+}
+
+interface Terms {
+  readonly part: Part;
+  readonly read: FlagReader;
+  readonly setting: Setting;
+  readonly context: PartContext;
+}
+
+/** What a part does while its process leads, and between two terms: nothing. */
+class LedPart {
+  readonly #terms: Terms;
+  #current: Running | undefined;
+
+  constructor(terms: Terms) {
+    this.#terms = terms;
+  }
+
+  get problem(): string | undefined {
+    return this.#current?.health();
+  }
+
+  /** One term, with settings and connections of its own: nothing of an earlier one can act in it. */
+  async lead(signal: AbortSignal): Promise<void> {
+    const { part, read, setting, context } = this.#terms;
+    this.#current = await part.start(await part.config(read, setting), { ...context, signal });
+    try {
+      await this.#current.stopped;
+    } finally {
+      this.#current = undefined;
+    }
+  }
+}
+
+/** `part` under the Lease `leaseName`, unless --leader-elect is off. The part must have the flag `kubeconfig`. */
+export function led(part: Part, leaseName: string): Part {
+  return definePart({
+    name: part.name,
+    flags: { ...part.flags, ...electionFlags(leaseName) },
+    async config(read: FlagReader, setting) {
+      // What is wrong with the part's own settings is told now, not when its turn comes.
+      const own = await part.config(read, setting);
+      return { election: electionOf(read), own, read, setting };
+    },
+    async start({ election, own, read, setting }, context) {
+      if (election === undefined) return await part.start(own, context);
+      const [{ LeaderElector }, { partClient }] = await Promise.all([
+        import('../../client/leader-election.ts'),
+        import('./part-client.ts'),
+      ]);
+      const { clock, log, signal } = context;
+      const client = await partClient(part.name, read, setting);
+      const elector = new LeaderElector({ ...election, client, clock, log });
+      const work = new LedPart({ part, read, setting, context });
+      const takePart = async (): Promise<void> => {
+        while (!signal.aborted) await elector.run((term) => work.lead(term), signal);
+      };
+      return {
+        ready: Promise.resolve(`Takes part in the election of "${election.namespace}/${election.name}" as ${election.identity}`),
+        stopped: takePart().finally(() => client.close()),
+        health: () => (elector.isExpired ? 'it leads by a Lease that has run out' : work.problem),
+      };
+    },
+  });
+}

@@ -1,0 +1,92 @@
+/** The pod network between nodes, and the server behind the CNI plugin that attaches pods to it. */
+import { join } from 'node:path';
+import type { UnderlayWish } from '../../net-agent/plan/underlay.ts';
+import type { FlagReader } from '../flag-reader.ts';
+import { clusterCidr, nodeIp, nodeNameOf, nodePartFlags } from './cluster-flags.ts';
+import { definePart, type Part, type PartFlags } from './part.ts';
+
+const flags = {
+  ...nodePartFlags,
+  iface: { type: 'string', default: '', value: 'NAME|IP,…', help: "link to the other nodes (default: that of the Node's InternalIP)" },
+  'iface-regex': { type: 'string', default: '', value: 'REGEX', help: 'link to the other nodes, by its name or address' },
+  'iface-can-reach': { type: 'string', value: 'IP', help: 'link to the other nodes: the one by which this address is reached' },
+  'public-ip': { ...nodeIp, among: { name: 'node-ip' } },
+  'cluster-cidr': clusterCidr,
+  backend: {
+    type: 'string',
+    default: 'vxlan',
+    choices: ['vxlan', 'host-gw'],
+    help: 'how pods reach those of other nodes; the same on all of them',
+    among: { name: 'network-backend' },
+  },
+  'vxlan-vni': { type: 'string', default: '1', value: 'N', help: 'VXLAN network identifier' },
+  'vxlan-port': { type: 'string', default: '8472', value: 'PORT', help: 'UDP port of VXLAN' },
+  'ip-masq': {
+    type: 'boolean',
+    default: true,
+    help: 'give pods the address of their node when they speak to the world',
+    among: { name: 'masquerade-pods' },
+  },
+  'state-dir': {
+    type: 'string',
+    default: '/var/lib/fairlead/agent',
+    value: 'DIR',
+    help: 'what must survive a reboot: addresses given to pods',
+  },
+  'run-dir': { type: 'string', default: '/run/fairlead', value: 'DIR', help: 'sockets' },
+  'cni-conf-dir': { type: 'string', default: '/etc/cni/net.d', value: 'DIR', help: 'where the runtime looks for its network' },
+  'cni-bin-dir': { type: 'string', default: '/opt/cni/bin', value: 'DIR', help: 'where the runtime looks for plugins' },
+} as const satisfies PartFlags;
+
+function underlayOf(read: FlagReader<keyof typeof flags>): UnderlayWish {
+  const [iface, regex] = [read.list('iface'), read.regex('iface-regex')];
+  const [reach, publicIp] = [read.ip('iface-can-reach'), read.ownIp('public-ip')];
+  return {
+    ...(iface.length > 0 ? { iface } : {}),
+    ...(regex ? { ifaceRegex: [regex] } : {}),
+    ...(reach ? { ifaceCanReach: reach } : {}),
+    ...(publicIp === undefined ? {} : { publicIp }),
+  };
+}
+
+export const netAgent: Part = definePart({
+  name: 'net-agent',
+  flags,
+  async config(read) {
+    const { apiServerOf, nodePartClient } = await import('./part-client.ts');
+    const nodeName = nodeNameOf(read);
+    const client = await nodePartClient('net-agent', read, nodeName);
+    const backend = { Type: read.text('backend'), VNI: read.number('vxlan-vni', 1, 0xff_ff_ff), Port: read.port('vxlan-port') };
+    const config = { Network: read.cidr('cluster-cidr'), Backend: backend };
+    const { openConfig } = await import('../../net-agent/config.ts');
+    openConfig(config);
+    return {
+      network: {
+        client,
+        nodeName,
+        config,
+        runDir: '/run/flannel',
+        underlay: underlayOf(read),
+        apiServer: apiServerOf(client),
+        masquerade: read.isSet('ip-masq'),
+      },
+      cni: {
+        socket: join(read.text('run-dir'), 'cni.sock'),
+        stateDir: join(read.text('state-dir'), 'cni'),
+        confDir: read.text('cni-conf-dir'),
+        binDir: read.text('cni-bin-dir'),
+      },
+    };
+  },
+  async start(config, { informers: pool, clock, log, signal }) {
+    const [{ startCniServer }, { startNetAgent }] = await Promise.all([import('../../cni/start.ts'), import('../../net-agent/start.ts')]);
+    const informers = pool.open(config.network.client, { clock, log, signal });
+    const cni = await startCniServer({ ...config.cni, log: log.child({ part: 'cni' }), clock, signal });
+    const network = startNetAgent({ ...config.network, informers, onNetwork: (n) => cni.setNetwork(n), log, clock, signal });
+    return {
+      ready: network.ready.then(() => undefined),
+      stopped: Promise.all([cni.stopped, network.stopped, informers.start(signal)]),
+      health: () => (network.isReady ? undefined : 'the pod network is not set up yet'),
+    };
+  },
+});

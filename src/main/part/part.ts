@@ -1,0 +1,54 @@
+/** What a process runs: a part has flags, reads its settings from them, and is started and ended as all others are. */
+import type { OptionSpec } from '../../cli/command.ts';
+import type { ClientConfig } from '../../client/client-config.ts';
+import type { Clock } from '../../clock/clock.ts';
+import type { Log } from '../../observability/log.ts';
+import type { FlagReader } from '../flag-reader.ts';
+import type { InformerPool } from './informer-pool.ts';
+
+export interface PartFlag extends OptionSpec {
+  /** What is otherwise in a process of several parts, whose flags must tell which of them is meant. */
+  readonly among?: Partial<OptionSpec> & { readonly name?: string };
+}
+
+export type PartFlags = Readonly<Record<string, PartFlag>>;
+
+/** What is known of the process before anything is started. */
+export interface Setting {
+  /** The names of its parts. */
+  readonly parts: readonly string[];
+  /** Where its own API server is, whatever a kubeconfig says for others. */
+  readonly apiServer?: Pick<ClientConfig, 'server' | 'serverName'> | undefined;
+}
+
+export interface PartContext {
+  readonly informers: InformerPool;
+  readonly clock: Clock;
+  /** Names the part. */
+  readonly log: Log;
+  /** Aborting ends the part. */
+  readonly signal: AbortSignal;
+}
+
+export interface Running {
+  /** Resolves when it does its work, with what is worth saying then. */
+  readonly ready: Promise<string | undefined>;
+  /** Resolves when it has ended after the signal; rejects when it cannot go on. */
+  readonly stopped: Promise<unknown>;
+  /** What is wrong now, in words; undefined while nothing is. */
+  health(): string | undefined;
+}
+
+export interface Part<F extends PartFlags = PartFlags, C = unknown> {
+  readonly name: string;
+  readonly flags: F;
+  /** Settings from flags and from the files that they name; touches nothing of the machine. Throws USAGE and BAD_CONFIG. */
+  config(flags: FlagReader<keyof F & string>, setting: Setting): Promise<C>;
+  /** Begins. When it rejects, the signal aborts, and so ends what had begun. */
+  start(config: C, context: PartContext): Promise<Running>;
+}
+
+/** Ties what `config` and `start` take to the part's own flags and settings. */
+export function definePart<const F extends PartFlags, C>(part: Part<F, C>): Part {
+  return part as unknown as Part;
+}

@@ -1,0 +1,16 @@
+/** Every part, in the order in which parts of one process start. */
+import { apiserver } from './apiserver.ts';
+import { clusterDns } from './cluster-dns.ts';
+import { controllerManager } from './controller-manager.ts';
+import { dns } from './dns.ts';
+import { kubelet } from './kubelet.ts';
+import { netAgent } from './net-agent.ts';
+import type { Part } from './part.ts';
+import { proxy } from './proxy.ts';
+import { scheduler } from './scheduler.ts';
+
+/** A control plane in one process. The Service of the DNS servers needs the API server alone. */
+export const serverParts: readonly Part[] = [apiserver, controllerManager, scheduler, clusterDns];
+
+/** A node in one process. Pods need their network before the kubelet starts them. */
+export const agentParts: readonly Part[] = [netAgent, kubelet, proxy, dns];

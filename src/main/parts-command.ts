@@ -1,0 +1,80 @@
+/** A command that runs parts: their flags, each once, beside its own; and what of them its own flags settle. */
+import type { Command, Invocation, OptionSpec, OptionSpecs } from '../cli/command.ts';
+import { systemClock } from '../clock/clock.ts';
+import { FlagReader, type FlagValues } from './flag-reader.ts';
+import type { Part, PartFlag, Setting } from './part/part.ts';
+import { logFormat, logLevel, processLog } from './process-log.ts';
+
+/** Flags of a part by what the command's own flags say in their place. */
+type Settled = Readonly<Record<string, (read: FlagReader) => string | undefined>>;
+
+export interface PartsCommand {
+  readonly name: string;
+  readonly summary: string;
+  readonly examples?: readonly string[];
+  /** In the order in which they start. */
+  readonly parts: readonly Part[];
+  /** Its own flags. */
+  readonly options?: OptionSpecs;
+  /** Which of the parts run; all without. */
+  readonly choose?: (read: FlagReader) => readonly string[];
+  /** By part. */
+  readonly settled?: Readonly<Record<string, Settled>>;
+  readonly apiServer?: (read: FlagReader) => Setting['apiServer'];
+  /** What stays when it ends. */
+  readonly stays?: string;
+  /** What it does in place of running the parts, when its own flags say so. */
+  readonly instead?: (read: FlagReader) => (() => Promise<number>) | undefined;
+}
+
+/** The name and form of a flag in a command. */
+export function formOf(name: string, { among, ...alone }: PartFlag, isAlone: boolean): readonly [string, OptionSpec] {
+  if (isAlone || among === undefined) return [name, alone];
+  const { name: called = name, ...different } = among;
+  return [called, { ...alone, ...different }];
+}
+
+/** All flags of a command: its own, then those of the parts that nothing settles. A flag that several parts have is one. */
+export function optionsOf({ parts, options = {}, settled = {} }: PartsCommand): OptionSpecs {
+  const all: Record<string, OptionSpec> = { ...options };
+  for (const part of parts)
+    for (const [name, flag] of Object.entries(part.flags)) {
+      const [called, form] = formOf(name, flag, parts.length === 1);
+      if (!Object.hasOwn(settled[part.name] ?? {}, name)) all[called] ??= form;
+    }
+  return all;
+}
+
+/** The flags of one part by its own names. */
+export function readerFor(part: Part, command: PartsCommand, values: FlagValues): FlagReader {
+  const read = new FlagReader(values);
+  const settled = command.settled?.[part.name] ?? {};
+  const called = (name: string): string => formOf(name, part.flags[name] ?? { type: 'string', help: '' }, command.parts.length === 1)[0];
+  const own = Object.keys(part.flags).map((name) => [name, settled[name] ? settled[name](read) : values[called(name)]]);
+  return new FlagReader(Object.fromEntries(own), called);
+}
+
+export function partsCommand(command: PartsCommand): Command {
+  const { name, summary, examples = [], stays } = command;
+  const run = async ({ values, signal }: Invocation): Promise<number> => {
+    const read = new FlagReader(values);
+    const instead = command.instead?.(read);
+    if (instead) return await instead();
+    const chosen = command.choose?.(read);
+    const parts = command.parts.filter((part) => chosen?.includes(part.name) ?? true);
+    // Loaded only now, so that other commands start fast.
+    const { runParts } = await import('./part/part-process.ts');
+    return await runParts(
+      parts.map((part) => ({ part, flags: readerFor(part, command, values) })),
+      {
+        setting: { parts: parts.map((part) => part.name), apiServer: command.apiServer?.(read) },
+        healthzAddress: command.options?.['healthz-bind-address'] && read.optional('healthz-bind-address'),
+        farewell: stays === undefined ? 'Stopping' : `Stopping; ${stays} stay`,
+        clock: systemClock,
+        log: processLog(read.text('log-level'), read.text('log-format')),
+        signal,
+      },
+    );
+  };
+  return { name, summary, examples, options: { ...optionsOf(command), 'log-level': logLevel, 'log-format': logFormat }, run };
+}
