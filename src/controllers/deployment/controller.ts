@@ -15,21 +15,10 @@ import { controllerOf } from '../ownership/owner.ts';
 import { ownersOf } from '../ownership/owners-of.ts';
 import { isActive } from '../ownership/pod-state.ts';
 import { canonical } from '../ownership/template-hash.ts';
-import {
-  beyondHistory,
-  deploymentStatus,
-  hasTemplateOf,
-  highestRevision,
-  isComplete,
-  newReplicaSet,
-  proportionalSizes,
-  recreateSizes,
-  revisionAnnotation,
-  rollingSizes,
-  type Sizes,
-  wasScaled,
-} from './desired.ts';
+import { beyondHistory, hasTemplateOf, highestRevision, newReplicaSet, revisionAnnotation } from './desired.ts';
 import { annotationsAt, draftReplicaSet, revisionFor, sizeStamps } from './new-replica-set.ts';
+import { proportionalSizes, recreateSizes, rollingSizes, type Sizes, wasScaled } from './sizes.ts';
+import { deploymentStatus, isComplete } from './status.ts';
 
 /** A deadline that is looked at a moment too soon would be waited for once more. */
 const deadlineSlackMs = 100;

@@ -1,17 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Deployment, DeploymentSpec, ReplicaSet } from '../../api/schema/types.ts';
-import {
-  beyondHistory,
-  boundsOf,
-  deploymentStatus,
-  highestRevision,
-  newReplicaSet,
-  proportionalSizes,
-  recreateSizes,
-  rollingSizes,
-  wasScaled,
-} from './desired.ts';
+import { beyondHistory, boundsOf, highestRevision, newReplicaSet } from './desired.ts';
+import { proportionalSizes, recreateSizes, rollingSizes, wasScaled } from './sizes.ts';
+import { deploymentStatus } from './status.ts';
 
 const template = (image: string) => ({ metadata: { labels: { app: 'web' } }, spec: { containers: [{ name: 'c', image }] } });
 
