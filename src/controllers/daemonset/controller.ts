@@ -14,9 +14,10 @@ import { Dependents } from '../ownership/dependents.ts';
 import { ownersOf } from '../ownership/owners-of.ts';
 import { PodControl, podsAfter } from '../ownership/pod-control.ts';
 import { podFromTemplate } from '../ownership/pod-from-template.ts';
+import { isOver } from '../ownership/pod-state.ts';
 import { Revisions } from '../ownership/revisions.ts';
 import { canonical } from '../ownership/template-hash.ts';
-import { daemonSetStatus, ended, hashLabel, nodeOf, planDaemons, templateFor } from './desired.ts';
+import { daemonSetStatus, hashLabel, nodeOf, planDaemons, templateFor } from './desired.ts';
 import { FailedPods } from './failed-pods.ts';
 
 /** At most this many pods are made, and this many removed, in one pass. */
@@ -107,7 +108,7 @@ export class DaemonSetController implements Reconciler {
     const due: Pod[] = [];
     let result = settled;
     for (const pod of remove) {
-      const { wait, isNew } = ended(pod)
+      const { wait, isNew } = isOver(pod)
         ? this.#failedPods.look(set.metadata.uid ?? '', nodeOf(pod), pod.metadata.uid ?? '')
         : { wait: 0, isNew: false };
       if (isNew) this.#tellEnd(set, pod);

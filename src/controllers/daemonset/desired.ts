@@ -11,7 +11,7 @@ import {
   taintNodeUnreachable,
   taintNodeUnschedulable,
 } from '../../api/well-known.ts';
-import { availableIn, isReady } from '../ownership/pod-state.ts';
+import { availableIn, isOver, isReady } from '../ownership/pod-state.ts';
 
 export const hashLabel = 'controller-revision-hash';
 
@@ -83,58 +83,59 @@ export interface DaemonPlan {
   readonly remove: readonly Pod[];
 }
 
-export const ended = (pod: Pod): boolean => pod.status?.phase === 'Failed' || pod.status?.phase === 'Succeeded';
 const age = (pod: Pod): number => Date.parse(pod.metadata.creationTimestamp ?? '') || 0;
 
 export function podsByNode(pods: readonly Pod[]): Map<string, Pod[]> {
   return Map.groupBy(pods, nodeOf);
 }
 
+/** What one node has, and should have. */
+interface OnNode {
+  readonly run: boolean;
+  /** Whether any pod is there, also one on its way out. */
+  readonly isTaken: boolean;
+  /** Those that must go whatever the template is. */
+  readonly surplus: readonly Pod[];
+  /** The one that stays. */
+  readonly pod: Pod | undefined;
+  readonly isAvailable: boolean;
+}
+
+function lookAt(daemonSet: DaemonSet, node: Node, there: readonly Pod[], now: number): OnNode {
+  const { run, stay } = verdictOn(daemonSet, node);
+  const alive = there.filter((p) => !p.metadata.deletionTimestamp);
+  // One that is on its way out, or has failed and is not yet taken away, still holds the place: its successor waits.
+  const isTaken = there.length > 0;
+  if (!stay) return { run: false, isTaken, surplus: alive, pod: undefined, isAvailable: false };
+  const [pod, ...younger] = alive.filter((p) => !isOver(p)).toSorted((a, b) => age(a) - age(b));
+  const isAvailable = pod !== undefined && availableIn(pod, daemonSet.spec?.minReadySeconds ?? 0, now) === 0;
+  return { run, isTaken, surplus: [...alive.filter(isOver), ...younger], pod, isAvailable };
+}
+
 /** `hash` names the current template; `now` in ms decides what is available. */
 export function planDaemons(daemonSet: DaemonSet, hash: string, nodes: readonly Node[], owned: readonly Pod[], now: number): DaemonPlan {
-  const create: string[] = [];
-  const remove: Pod[] = [];
   const byNode = podsByNode(owned);
-  const known = new Set<string>();
-  let wanted = 0;
-  let unavailable = 0;
-  const outdated: { readonly pod: Pod; readonly available: boolean }[] = [];
-  for (const node of nodes) {
-    const name = node.metadata.name;
-    known.add(name);
-    const { run, stay } = verdictOn(daemonSet, node);
-    const there = byNode.get(name) ?? [];
-    const alive = there.filter((p) => !p.metadata.deletionTimestamp);
-    if (!stay) {
-      remove.push(...alive);
-      continue;
-    }
-    remove.push(...alive.filter(ended));
-    const running = alive.filter((p) => !ended(p)).toSorted((a, b) => age(a) - age(b));
-    remove.push(...running.slice(1));
-    if (run) wanted++;
-    const [pod] = running;
-    // One that is on its way out, or has failed and is not yet taken away, still holds the place: its successor waits.
-    if (run && there.length === 0) create.push(name);
-    const available = pod !== undefined && availableIn(pod, daemonSet.spec?.minReadySeconds ?? 0, now) === 0;
-    if (run && !available) unavailable++;
-    if (pod && pod.metadata.labels?.[hashLabel] !== hash) outdated.push({ pod, available });
-  }
-  for (const [name, pods] of byNode) if (!known.has(name)) remove.push(...pods.filter((p) => !p.metadata.deletionTimestamp));
-  if (daemonSet.spec?.updateStrategy?.type !== 'OnDelete') {
-    const allowed = daemonSet.spec?.updateStrategy?.rollingUpdate?.maxUnavailable ?? 1;
-    const most = typeof allowed === 'number' ? allowed : Math.max(Math.ceil((wanted * Number.parseFloat(allowed)) / 100), 1);
-    // An outdated pod that serves nobody costs nothing.
-    remove.push(...outdated.filter((o) => !o.available).map((o) => o.pod));
-    const may = Math.max(most - unavailable, 0);
-    remove.push(
-      ...outdated
-        .filter((o) => o.available)
-        .slice(0, may)
-        .map((o) => o.pod),
-    );
-  }
-  return { create, remove: [...new Set(remove)] };
+  const places = new Map(nodes.map((node) => [node.metadata.name, lookAt(daemonSet, node, byNode.get(node.metadata.name) ?? [], now)]));
+  const strays = [...byNode].filter(([name]) => !places.has(name)).flatMap(([, pods]) => pods.filter((p) => !p.metadata.deletionTimestamp));
+  const remove = [...[...places.values()].flatMap(({ surplus }) => surplus), ...strays, ...outdated(daemonSet, hash, [...places.values()])];
+  return {
+    create: [...places].filter(([, { run, isTaken }]) => run && !isTaken).map(([name]) => name),
+    remove: [...new Set(remove)],
+  };
+}
+
+/** Pods of an older template that a rolling update replaces now. */
+function outdated({ spec }: DaemonSet, hash: string, places: readonly OnNode[]): Pod[] {
+  const { type, rollingUpdate } = spec?.updateStrategy ?? {};
+  if (type === 'OnDelete') return [];
+  const wanted = places.filter(({ run }) => run);
+  const allowed = rollingUpdate?.maxUnavailable ?? 1;
+  const most = typeof allowed === 'number' ? allowed : Math.max(Math.ceil((wanted.length * Number.parseFloat(allowed)) / 100), 1);
+  const budget = Math.max(most - wanted.filter(({ isAvailable }) => !isAvailable).length, 0);
+  const old = places.filter(({ pod }) => pod && pod.metadata.labels?.[hashLabel] !== hash);
+  // One that serves nobody costs nothing.
+  const chosen = [...old.filter((o) => !o.isAvailable), ...old.filter((o) => o.isAvailable).slice(0, budget)];
+  return chosen.flatMap(({ pod }) => pod ?? []);
 }
 
 export function daemonSetStatus(
@@ -145,31 +146,26 @@ export function daemonSetStatus(
   now: number,
 ): DaemonSetStatus {
   const byNode = podsByNode(owned.filter((p) => !p.metadata.deletionTimestamp));
-  const status = {
-    currentNumberScheduled: 0,
-    desiredNumberScheduled: 0,
-    numberMisscheduled: 0,
-    numberReady: 0,
-    updatedNumberScheduled: 0,
-    numberAvailable: 0,
-    numberUnavailable: 0,
-  };
-  for (const node of nodes) {
-    const { run } = verdictOn(daemonSet, node);
-    const pods = byNode.get(node.metadata.name) ?? [];
-    if (!run) {
-      if (pods.length > 0) status.numberMisscheduled++;
-      continue;
-    }
-    status.desiredNumberScheduled++;
-    const pod = pods.toSorted((a, b) => age(a) - age(b))[0];
-    if (!pod) continue;
-    status.currentNumberScheduled++;
-    if (isReady(pod)) status.numberReady++;
-    if (availableIn(pod, daemonSet.spec?.minReadySeconds ?? 0, now) === 0) status.numberAvailable++;
-    if (pod.metadata.labels?.[hashLabel] === hash) status.updatedNumberScheduled++;
-  }
-  status.numberUnavailable = status.desiredNumberScheduled - status.numberAvailable;
+  const podsOn = (node: Node): readonly Pod[] => byNode.get(node.metadata.name) ?? [];
+  const byVerdict = Map.groupBy(nodes, (node) => verdictOn(daemonSet, node).run);
+  const [desired, others] = [byVerdict.get(true) ?? [], byVerdict.get(false) ?? []];
+  // Of several on a node the oldest counts.
+  const scheduled = desired.flatMap((node) =>
+    podsOn(node)
+      .toSorted((a, b) => age(a) - age(b))
+      .slice(0, 1),
+  );
+  const available = scheduled.filter((pod) => availableIn(pod, daemonSet.spec?.minReadySeconds ?? 0, now) === 0).length;
   const collisionCount = daemonSet.status?.collisionCount;
-  return { ...status, observedGeneration: daemonSet.metadata.generation, ...(collisionCount === undefined ? {} : { collisionCount }) };
+  return {
+    currentNumberScheduled: scheduled.length,
+    desiredNumberScheduled: desired.length,
+    numberMisscheduled: others.filter((node) => podsOn(node).length > 0).length,
+    numberReady: scheduled.filter(isReady).length,
+    updatedNumberScheduled: scheduled.filter((pod) => pod.metadata.labels?.[hashLabel] === hash).length,
+    numberAvailable: available,
+    numberUnavailable: desired.length - available,
+    observedGeneration: daemonSet.metadata.generation,
+    ...(collisionCount === undefined ? {} : { collisionCount }),
+  };
 }

@@ -276,6 +276,19 @@ test('trackJob() and settleJob() count a pod in two steps, and end the job when 
   });
 });
 
+test('trackJob() counts five hundred pods at a time, and lets pods go also when their account is full', () => {
+  const all = Array.from({ length: 600 }, (_, i) => pod(`p${i}`, { phase: 'Succeeded', code: 0 }));
+  const wanted = { completions: 600, parallelism: 600 };
+  const first = track(job(wanted), all);
+  assert.deepEqual([first.status.uncountedTerminatedPods?.succeeded?.length, first.release.length, first.ending], [500, 500, undefined]);
+  // Their finalizers were not taken away before the process ended.
+  const again = track(job(wanted, first.status), all);
+  assert.deepEqual(names(again.release), ['p0']);
+  const rest = all.slice(500);
+  const second = track(job(wanted, settleJob(first, new Set(rest.map((p) => p.metadata.uid ?? ''))).status), rest);
+  assert.deepEqual([second.status.succeeded, second.release.length, second.ending?.type], [500, 100, 'Complete']);
+});
+
 test('trackJob() after a restart between the steps counts a pod that has been let go, once', () => {
   const status = { uncountedTerminatedPods: { succeeded: ['a'], failed: ['b'] } };
   const again = track(job({ completions: 3 }, status), [pod('a', { phase: 'Succeeded', counted: true })]);

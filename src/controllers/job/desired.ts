@@ -89,38 +89,40 @@ interface Evidence {
   readonly now: number;
 }
 
+type Decision = readonly [type: string, reason: string, message: string];
+
 /** Whether the job is decided; what an earlier look decided stands. */
-function verdict(job: Job, { pods, failed, startTime, indexes, now }: Evidence): JobCondition | undefined {
-  const { spec, status } = job;
-  const condition = (type: string, reason: string, message: string): JobCondition => conditionOf(type, reason, message, now);
-  const standing = (type: string): JobCondition | undefined => status?.conditions?.find((c) => c.type === type && c.status === 'True');
+function verdict(job: Job, evidence: Evidence): JobCondition | undefined {
+  const standing = (type: string): JobCondition | undefined => job.status?.conditions?.find((c) => c.type === type && c.status === 'True');
   const met = standing('SuccessCriteriaMet');
   if (met) return met;
   const target = standing('FailureTarget');
-  if (target) return condition('Failed', target.reason ?? '', target.message ?? '');
-  for (const pod of pods) {
-    const message = isFailed(job, pod) ? failureVerdict(spec?.podFailurePolicy, pod).message : undefined;
-    if (message !== undefined) return condition('FailureTarget', 'PodFailurePolicy', message);
-  }
-  const limit = spec?.backoffLimit ?? 6;
-  if (failed > limit || restartedTooOften(job, pods, limit)) {
-    return condition('FailureTarget', 'BackoffLimitExceeded', 'Job has reached the specified backoff limit');
-  }
-  const { activeDeadlineSeconds, maxFailedIndexes, completions = 0 } = spec ?? {};
-  if (activeDeadlineSeconds !== undefined && !spec?.suspend && startTime && now - Date.parse(startTime) >= activeDeadlineSeconds * 1000) {
-    return condition('FailureTarget', 'DeadlineExceeded', 'Job was active longer than specified deadline');
-  }
-  if (!isIndexed(job)) return undefined;
-  const failedIndexes = totalOf(indexes.failed ?? []);
-  if (maxFailedIndexes !== undefined && failedIndexes > maxFailedIndexes) {
-    const message = 'Job has exceeded the specified maximal number of failed indexes';
-    return condition('FailureTarget', 'MaxFailedIndexesExceeded', message);
-  }
-  if (failedIndexes > 0 && failedIndexes + totalOf(indexes.succeeded) >= completions) {
-    return condition('FailureTarget', 'FailedIndexes', 'Job has failed indexes');
-  }
-  const rule = successRule(job, indexes.succeeded);
-  return rule === undefined ? undefined : condition('SuccessCriteriaMet', 'SuccessPolicy', `Matched rules at index ${rule}`);
+  const decision: Decision | undefined = target
+    ? ['Failed', target.reason ?? '', target.message ?? '']
+    : (failureDecision(job, evidence) ?? (isIndexed(job) ? indexDecision(job, evidence.indexes) : undefined));
+  return decision && conditionOf(...decision, evidence.now);
+}
+
+function failureDecision(job: Job, { pods, failed, startTime, now }: Evidence): Decision | undefined {
+  const { podFailurePolicy, backoffLimit = 6, activeDeadlineSeconds, suspend } = job.spec ?? {};
+  const [broken] = pods.flatMap((pod) => (isFailed(job, pod) ? (failureVerdict(podFailurePolicy, pod).message ?? []) : []));
+  if (broken !== undefined) return ['FailureTarget', 'PodFailurePolicy', broken];
+  if (failed > backoffLimit || restartedTooOften(job, pods, backoffLimit))
+    return ['FailureTarget', 'BackoffLimitExceeded', 'Job has reached the specified backoff limit'];
+  if (activeDeadlineSeconds !== undefined && !suspend && startTime && now - Date.parse(startTime) >= activeDeadlineSeconds * 1000)
+    return ['FailureTarget', 'DeadlineExceeded', 'Job was active longer than specified deadline'];
+  return undefined;
+}
+
+function indexDecision(job: Job, { succeeded, failed = [] }: JobPlan['indexes']): Decision | undefined {
+  const { maxFailedIndexes, completions = 0 } = job.spec ?? {};
+  const failedIndexes = totalOf(failed);
+  if (maxFailedIndexes !== undefined && failedIndexes > maxFailedIndexes)
+    return ['FailureTarget', 'MaxFailedIndexesExceeded', 'Job has exceeded the specified maximal number of failed indexes'];
+  if (failedIndexes > 0 && failedIndexes + totalOf(succeeded) >= completions)
+    return ['FailureTarget', 'FailedIndexes', 'Job has failed indexes'];
+  const rule = successRule(job, succeeded);
+  return rule === undefined ? undefined : ['SuccessCriteriaMet', 'SuccessPolicy', `Matched rules at index ${rule}`];
 }
 
 /** Pods that restart in place count their restarts, not their ends. */

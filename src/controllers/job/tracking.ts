@@ -6,7 +6,7 @@
 import type { Job, JobCondition, JobStatus, Pod } from '../../api/schema/types.ts';
 import { isActive } from '../ownership/pod-state.ts';
 import { conditionOf, type JobPlan, readyCount } from './desired.ts';
-import { formatIndexes, hasIndex, indexesOf, totalOf, union } from './indexes.ts';
+import { formatIndexes, hasIndex, type Indexes, indexesOf, totalOf, union } from './indexes.ts';
 import { completionIndex, failureVerdict, hasValidIndex, isFailed, isIndexed, isTerminating, isTracked } from './pod-facts.ts';
 
 /** Uids in the status, so that it stays below 20 KB. The news of the status brings the next round. */
@@ -39,51 +39,56 @@ export function trackJob({ job, plan, before, after, done, now }: TrackInput): T
   const conditions = conditionsAfter(job, decided, plan, now);
   // A job that ends counts its last pods as they were before it had them deleted.
   const pods = plan.finished ? before : after;
-  const held = new Set(pods.filter(isTracked).map((p) => p.metadata.uid ?? ''));
-  const { uncounted, ...counts } = counted(old, held);
-  const succeededIndexes = new Set<number>();
-  const release: Pod[] = [];
-  let full = false;
-  for (const pod of isIndexed(job) ? pods.toSorted((a, b) => (completionIndex(a) ?? -1) - (completionIndex(b) ?? -1)) : pods) {
-    if (!isTracked(pod) || !mayRelease(job, pod, decided, plan)) continue;
-    release.push(pod);
-    const uid = pod.metadata.uid ?? '';
-    if (pod.status?.phase === 'Succeeded' && !uncounted.failed.includes(uid)) {
-      // Indexes are their own account.
-      if (!isIndexed(job)) uncounted.succeeded.push(...(uncounted.succeeded.includes(uid) ? [] : [uid]));
-      else if (hasValidIndex(job, pod)) {
-        const index = completionIndex(pod) ?? 0;
-        if (!hasIndex(plan.indexes.before, index)) succeededIndexes.add(index);
-      }
-    } else if ((isFailed(job, pod) || (decided && decided.type !== 'SuccessCriteriaMet')) && hasValidIndex(job, pod)) {
-      if (!uncounted.failed.includes(uid) && failureVerdict(job.spec?.podFailurePolicy, pod).counts) uncounted.failed.push(uid);
-    }
-    full = succeededIndexes.size + uncounted.succeeded.length + uncounted.failed.length >= maxUncounted;
-    if (full) break;
-  }
-  const completed = union(plan.indexes.before, indexesOf(succeededIndexes));
+  const account = new Account(old, new Set(pods.filter(isTracked).map((p) => p.metadata.uid ?? '')));
+  const release = releasePods(job, pods, plan, decided, account);
+  const completed = union(plan.indexes.before, indexesOf(account.succeededIndexes));
   const { startTime, completionTime } = { ...old, startTime: suspendedOrResumed(job, conditions, plan, now) };
   const status: JobStatus = {
     ...(conditions.length > 0 ? { conditions } : {}),
     ...(startTime ? { startTime } : {}),
     ...(completionTime ? { completionTime } : {}),
-    ...nonZero({ active, succeeded: isIndexed(job) ? totalOf(completed) : counts.succeeded, failed: counts.failed }),
+    ...nonZero({ active, succeeded: isIndexed(job) ? totalOf(completed) : account.succeeded, failed: account.failed }),
     terminating: after.filter(isTerminating).length,
     ...(completed.length > 0 ? { completedIndexes: formatIndexes(completed) } : {}),
     ...(plan.indexes.failed ? { failedIndexes: formatIndexes(plan.indexes.failed) } : {}),
-    uncountedTerminatedPods: nonEmpty(uncounted),
+    uncountedTerminatedPods: nonEmpty(account.uncounted),
     ready: readyCount(after),
   };
-  return { status, release, ending: full ? undefined : endingOf(decided, now) };
+  return { status, release, ending: account.isFull ? undefined : endingOf(decided, now) };
+}
+
+/** Counts the pods that may go, as far as the account has room, and gives them. */
+function releasePods(job: Job, pods: readonly Pod[], plan: JobPlan, decided: JobCondition | undefined, account: Account): Pod[] {
+  const byIndex = (a: Pod, b: Pod): number => (completionIndex(a) ?? -1) - (completionIndex(b) ?? -1);
+  const release: Pod[] = [];
+  for (const pod of isIndexed(job) ? pods.toSorted(byIndex) : pods) {
+    if (!isTracked(pod) || !mayRelease(job, pod, decided, plan)) continue;
+    release.push(pod);
+    const outcome = account.isFailed(pod) ? undefined : outcomeOf(job, pod, decided);
+    if (outcome === 'succeeded') account.succeed(pod, isIndexed(job), plan.indexes.before);
+    if (outcome === 'failed') account.fail(pod);
+    // Not before: what fills the account may be let go.
+    if (account.isFull) break;
+  }
+  return release;
+}
+
+/** As what a pod that is let go counts; undefined for one that does not count. */
+function outcomeOf(job: Job, pod: Pod, decided: JobCondition | undefined): 'succeeded' | 'failed' | undefined {
+  if (!hasValidIndex(job, pod)) return undefined;
+  if (pod.status?.phase === 'Succeeded') return 'succeeded';
+  // A job that has failed takes with it what still ran.
+  const isLost = isFailed(job, pod) || (decided !== undefined && decided.type !== 'SuccessCriteriaMet');
+  return isLost && failureVerdict(job.spec?.podFailurePolicy, pod).counts ? 'failed' : undefined;
 }
 
 /** The status once pods were released: `held` has the uids of those that still have their finalizer. */
 export function settleJob({ status, ending }: Tracked, held: ReadonlySet<string>): { status: JobStatus; ended: boolean } {
-  const { uncounted, ...counts } = counted(status, held);
+  const { uncounted, succeeded, failed } = new Account(status, held);
   const { active: _active, succeeded: _succeeded, failed: _failed, ...rest } = status;
   const settled: JobStatus = {
     ...rest,
-    ...nonZero({ active: status.active ?? 0, ...counts }),
+    ...nonZero({ active: status.active ?? 0, succeeded, failed }),
     uncountedTerminatedPods: nonEmpty(uncounted),
   };
   const open = uncounted.succeeded.length + uncounted.failed.length + (status.terminating ?? 0);
@@ -96,21 +101,40 @@ export function settleJob({ status, ending }: Tracked, held: ReadonlySet<string>
   };
 }
 
-interface Counted {
+/** Pods that ended: how many are counted for good, and the uids of those that still have their finalizer. */
+class Account {
   readonly uncounted: { readonly succeeded: string[]; readonly failed: string[] };
   readonly succeeded: number;
   readonly failed: number;
-}
+  /** Of an indexed job, new ones: indexes are their own account. */
+  readonly succeededIndexes = new Set<number>();
 
-/** Uids whose pods have no finalizer any more become numbers. */
-function counted(status: JobStatus, held: ReadonlySet<string>): Counted {
-  const { succeeded = [], failed = [] } = status.uncountedTerminatedPods ?? {};
-  const stay = { succeeded: succeeded.filter((uid) => held.has(uid)), failed: failed.filter((uid) => held.has(uid)) };
-  return {
-    uncounted: stay,
-    succeeded: (status.succeeded ?? 0) + succeeded.length - stay.succeeded.length,
-    failed: (status.failed ?? 0) + failed.length - stay.failed.length,
-  };
+  /** Uids whose pods are not in `held` any more become numbers. */
+  constructor(status: JobStatus, held: ReadonlySet<string>) {
+    const { succeeded = [], failed = [] } = status.uncountedTerminatedPods ?? {};
+    this.uncounted = { succeeded: succeeded.filter((uid) => held.has(uid)), failed: failed.filter((uid) => held.has(uid)) };
+    this.succeeded = (status.succeeded ?? 0) + succeeded.length - this.uncounted.succeeded.length;
+    this.failed = (status.failed ?? 0) + failed.length - this.uncounted.failed.length;
+  }
+
+  get isFull(): boolean {
+    return this.succeededIndexes.size + this.uncounted.succeeded.length + this.uncounted.failed.length >= maxUncounted;
+  }
+
+  isFailed({ metadata }: Pod): boolean {
+    return this.uncounted.failed.includes(metadata.uid ?? '');
+  }
+
+  fail({ metadata }: Pod): void {
+    this.uncounted.failed.push(metadata.uid ?? '');
+  }
+
+  succeed(pod: Pod, indexed: boolean, known: Indexes): void {
+    const uid = pod.metadata.uid ?? '';
+    const index = completionIndex(pod) ?? 0;
+    if (!indexed) this.uncounted.succeeded.push(...(this.uncounted.succeeded.includes(uid) ? [] : [uid]));
+    else if (!hasIndex(known, index)) this.succeededIndexes.add(index);
+  }
 }
 
 function success(job: Job, { succeeded }: JobPlan, active: number, now: number): JobCondition | undefined {
@@ -160,6 +184,6 @@ function nonZero(counts: Readonly<Record<string, number>>): JobStatus {
   return Object.fromEntries(Object.entries(counts).filter(([, count]) => count !== 0));
 }
 
-function nonEmpty({ succeeded, failed }: Counted['uncounted']): NonNullable<JobStatus['uncountedTerminatedPods']> {
+function nonEmpty({ succeeded, failed }: Account['uncounted']): NonNullable<JobStatus['uncountedTerminatedPods']> {
   return { ...(succeeded.length > 0 ? { succeeded } : {}), ...(failed.length > 0 ? { failed } : {}) };
 }

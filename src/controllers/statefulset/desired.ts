@@ -1,6 +1,6 @@
 /** The next steps of a StatefulSet, and its status: pure. The order of steps is upstream's updateStatefulSet. */
 import type { ControllerRevision, Pod, StatefulSet, StatefulSetStatus } from '../../api/schema/types.ts';
-import { availableIn, isReady } from '../ownership/pod-state.ts';
+import { availableIn, isOver, isReady } from '../ownership/pod-state.ts';
 import { isWanted, missingLabels, ordinalOf, revisionLabel, startOf } from './pod-identity.ts';
 
 export type Step =
@@ -18,56 +18,77 @@ export interface StatefulInput {
   readonly now: number;
 }
 
+/** What one pod needs; `waits`: the others have to wait for it. */
+interface Turn {
+  readonly step?: Step;
+  readonly waits: boolean;
+}
+
 /** In order; with OrderedReady at most one pod is made or deleted, and only when those before it are available. */
 export function planStatefulSet(input: StatefulInput): Step[] {
-  const { set, current, update, pods, now } = input;
-  if (set.metadata.deletionTimestamp) return [];
-  const ordered = set.spec?.podManagementPolicy !== 'Parallel';
-  const available = (pod: Pod | undefined): boolean => pod !== undefined && isAvailable(pod, set, now) && !isLeavingPod(pod);
-  const { replicas, condemned } = partition(set, pods);
-  const firstUnhealthy = [...replicas, ...condemned.toReversed()].find((pod) => !available(pod));
+  if (input.set.metadata.deletionTimestamp) return [];
+  const { replicas, condemned } = partition(input.set, input.pods);
+  const firstUnhealthy = [...replicas, ...condemned.toReversed()].find((pod) => !serves(pod, input));
   const steps: Step[] = [];
-  const start = startOf(set);
-
   for (const [i, pod] of replicas.entries()) {
-    if (!pod) {
-      steps.push({ kind: 'create', ordinal: start + i, revision: start + i < keptBelow(set) ? current : update });
-      if (ordered) return steps;
-      continue;
-    }
-    if (pod.status?.phase === 'Failed' || pod.status?.phase === 'Succeeded') {
-      // Its successor comes when it is gone, whatever its exit code: pods of a set run for ever.
-      if (!isLeavingPod(pod)) steps.push({ kind: 'delete', pod });
-      if (ordered) return steps;
-      continue;
-    }
-    if (ordered && !available(pod)) return steps;
-    const labels = missingLabels(set, pod);
-    if (labels) steps.push({ kind: 'label', pod, labels });
+    const { step, waits } = replicaTurn(input, startOf(input.set) + i, pod);
+    if (step) steps.push(step);
+    if (waits) return steps;
   }
-
   for (const pod of condemned) {
-    if (ordered && (isLeavingPod(pod) || (!available(pod) && pod !== firstUnhealthy))) return steps;
-    if (!isLeavingPod(pod)) steps.push({ kind: 'delete', pod });
-    if (ordered) return steps;
+    const { step, waits } = condemnedTurn(input, pod, firstUnhealthy);
+    if (step) steps.push(step);
+    if (waits) return steps;
   }
+  const outdated = nextOutdated(input, replicas);
+  const isEnding = steps.some((step) => step.kind === 'delete' && step.pod === outdated);
+  return outdated && !isEnding ? [...steps, { kind: 'delete', pod: outdated }] : steps;
+}
 
-  if (set.spec?.updateStrategy?.type === 'OnDelete') return steps;
-  const ending = new Set(steps.flatMap((step) => (step.kind === 'delete' ? [step.pod] : [])));
-  const partitionAt = set.spec?.updateStrategy?.rollingUpdate?.partition ?? 0;
-  for (let i = replicas.length - 1; i >= partitionAt; i--) {
+function isOrdered({ set }: StatefulInput): boolean {
+  return set.spec?.podManagementPolicy !== 'Parallel';
+}
+
+/** Available, and to stay so. */
+function serves(pod: Pod | undefined, { set, now }: StatefulInput): boolean {
+  return pod !== undefined && isAvailable(pod, set, now) && !isLeaving(pod);
+}
+
+function replicaTurn(input: StatefulInput, ordinal: number, pod: Pod | undefined): Turn {
+  const { set, current, update } = input;
+  const ordered = isOrdered(input);
+  if (!pod) return { step: { kind: 'create', ordinal, revision: ordinal < keptBelow(set) ? current : update }, waits: ordered };
+  // Its successor comes when it is gone, whatever its exit code: pods of a set run for ever.
+  if (isOver(pod)) return { ...(isLeaving(pod) ? {} : { step: { kind: 'delete', pod } }), waits: ordered };
+  if (ordered && !serves(pod, input)) return { waits: true };
+  const labels = missingLabels(set, pod);
+  return { ...(labels ? { step: { kind: 'label', pod, labels } } : {}), waits: false };
+}
+
+/** A pod that the set has one too many of goes when those after it are gone, and all others are well; an unhealthy one goes at once. */
+function condemnedTurn(input: StatefulInput, pod: Pod, firstUnhealthy: Pod | undefined): Turn {
+  const ordered = isOrdered(input);
+  if (isLeaving(pod)) return { waits: ordered };
+  if (ordered && !serves(pod, input) && pod !== firstUnhealthy) return { waits: true };
+  return { step: { kind: 'delete', pod }, waits: ordered };
+}
+
+/** The pod that a rolling update replaces next: from the last one down, each when those after it serve. */
+function nextOutdated(input: StatefulInput, replicas: readonly (Pod | undefined)[]): Pod | undefined {
+  const { set, update } = input;
+  const { type, rollingUpdate } = set.spec?.updateStrategy ?? {};
+  if (type === 'OnDelete') return undefined;
+  for (let i = replicas.length - 1; i >= (rollingUpdate?.partition ?? 0); i--) {
     const pod = replicas[i];
-    if (pod && revisionOf(pod) !== update.metadata.name && !isLeavingPod(pod)) {
-      return ending.has(pod) ? steps : [...steps, { kind: 'delete', pod }];
-    }
-    if (!available(pod)) return steps;
+    if (pod && revisionOf(pod) !== update.metadata.name && !isLeaving(pod)) return pod;
+    if (!serves(pod, input)) return undefined;
   }
-  return steps;
+  return undefined;
 }
 
 export function statefulSetStatus({ set, current, update, pods, now }: StatefulInput): StatefulSetStatus {
   const members = pods.filter((pod) => ordinalOf(set, pod) !== undefined);
-  const staying = members.filter((pod) => !isLeavingPod(pod));
+  const staying = members.filter((pod) => !isLeaving(pod));
   const count = (revision: ControllerRevision): number => staying.filter((pod) => revisionOf(pod) === revision.metadata.name).length;
   const status = {
     observedGeneration: set.metadata.generation,
@@ -121,6 +142,6 @@ function isAvailable(pod: Pod, set: StatefulSet, now: number): boolean {
   return availableIn(pod, set.spec?.minReadySeconds ?? 0, now) === 0;
 }
 
-function isLeavingPod(pod: Pod): boolean {
+function isLeaving(pod: Pod): boolean {
   return pod.metadata.deletionTimestamp !== undefined;
 }
