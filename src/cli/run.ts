@@ -1,6 +1,8 @@
 import { isKnownError, KnownError, messageOf, systemCode } from '../errors/known-error.ts';
-import { type Command, environmentName, helpText, type Invocation, parseInvocation } from './command.ts';
+import { type Command, environmentName, type Invocation } from './command.ts';
+import { helpText } from './help-text.ts';
 import { nearest } from './nearest.ts';
+import { parseInvocation } from './parse-invocation.ts';
 
 export interface RunOptions {
   readonly argv: readonly string[];
@@ -78,20 +80,10 @@ export async function runCommand(root: Command, options: RunOptions): Promise<nu
   const { command, path, argv } = resolve(root, options.argv);
   let invocation: Omit<Invocation, 'signal'> | undefined;
   try {
-    const own = argv.includes('--') ? argv.slice(0, argv.indexOf('--')) : argv;
-    const [word] = own;
-    if (!command.run && word !== undefined && !word.startsWith('-')) throw unknownCommand(path, word, command);
-    if (own.includes('--help') || own.includes('-h')) {
-      options.stdout(helpText(path, command));
-      return 0;
-    }
-    if (!command.run) {
-      if (word !== undefined) throw unknownCommand(path, word, command);
-      options.stderr(helpText(path, command));
-      return 2;
-    }
+    const help = helpInstead(command, path, argv);
+    if (help) return sayHelp(help, options);
     invocation = parseInvocation(path, command, argv, options.env);
-    return (await command.run({ ...invocation, signal: options.signal })) ?? 0;
+    return (await command.run?.({ ...invocation, signal: options.signal })) ?? 0;
   } catch (err) {
     if (options.signal.aborted) {
       options.stderr(`Interrupted${command.interrupted === undefined ? '' : `: ${command.interrupted}`}\n`);
@@ -100,6 +92,27 @@ export async function runCommand(root: Command, options: RunOptions): Promise<nu
     options.stderr(describeError(err) + originOf(err, invocation));
     return isKnownError(err, 'CHECK_FAILED') ? 1 : 2;
   }
+}
+
+interface Help {
+  readonly text: string;
+  readonly isAskedFor: boolean;
+}
+
+/** The help, where it is asked for or all that there is to say. Throws USAGE for a command that is not there. */
+function helpInstead(command: Command, path: string, argv: readonly string[]): Help | undefined {
+  const own = argv.includes('--') ? argv.slice(0, argv.indexOf('--')) : argv;
+  const [word] = own;
+  if (!command.run && word !== undefined && !word.startsWith('-')) throw unknownCommand(path, word, command);
+  const isAskedFor = own.includes('--help') || own.includes('-h');
+  if (command.run && !isAskedFor) return undefined;
+  if (word !== undefined && !isAskedFor) throw unknownCommand(path, word, command);
+  return { text: helpText(path, command), isAskedFor };
+}
+
+function sayHelp({ text, isAskedFor }: Help, { stdout, stderr }: RunOptions): number {
+  (isAskedFor ? stdout : stderr)(text);
+  return isAskedFor ? 0 : 2;
 }
 
 /** Runs a command as this process: its arguments, streams and signals. A second SIGINT ends it at once. */
