@@ -1,4 +1,4 @@
-/** `node test/control-plane/bench.ts [NODES] [PODS]`: a ReplicaSet made, scheduled and bound; API server, controllers and scheduler in one process. */
+/** `node test/control-plane/bench.ts [NODES] [PODS]`: a ReplicaSet made, scheduled and bound, and what the process weighs then; API server, controllers and scheduler in one process. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { replicaSets } from '../../src/api/resource-types.ts';
 import { ControlPlane } from './testing/control-plane.ts';
@@ -25,5 +25,8 @@ await cp.client.create(replicaSets, {
 });
 while (written('/binding') < pods) await sleep(20);
 const seconds = (performance.now() - startedAt) / 1000;
+const { rss, heapUsed } = process.memoryUsage();
+const mb = (bytes: number): string => `${Math.round(bytes / 2 ** 20)} MB`;
 console.log(`${pods} pods on ${nodes} nodes: ${seconds.toFixed(1)} s, ${Math.round(pods / seconds)} pods/s made and bound`);
+console.log(`${mb(rss)} resident, ${mb(heapUsed)} of them heap in use`);
 await cp.stop();
