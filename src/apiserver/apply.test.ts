@@ -1,6 +1,6 @@
 /** Server-side apply over HTTP: what a request must say, what it creates and changes, and who may do it. */
 import assert from 'node:assert/strict';
-import { after, before, describe, it } from 'node:test';
+import { after, before, describe, test } from 'node:test';
 import { type Json, type Reply, TestServer } from './testing/test-server.ts';
 
 const type = 'application/apply-patch+yaml';
@@ -36,7 +36,7 @@ describe('server-side apply', () => {
   const apply = (path: string, body: object | string, query = 'fieldManager=one'): Promise<Reply> =>
     s.call('PATCH', `${path}?${query}`, body, { type });
 
-  it('creates what is not there, and changes what is', async () => {
+  test('creates what is not there, and changes what is', async () => {
     const created = await apply(`${maps}/a`, map('a', { x: '1', y: '2' }));
     assert.equal(created.status, 201);
     const [entry] = created.body.metadata.managedFields;
@@ -54,14 +54,14 @@ describe('server-side apply', () => {
     assert.deepEqual(changed.body.data, { x: '3' });
   });
 
-  it('writes nothing when it is repeated', async () => {
+  test('writes nothing when it is repeated', async () => {
     const first = await apply(`${deployments}/same`, deployment('same', { strategy: {}, replicas: 2 }));
     const again = await apply(`${deployments}/same`, deployment('same', { strategy: {}, replicas: 2 }));
     assert.equal(again.body.metadata.resourceVersion, first.body.metadata.resourceVersion);
     assert.equal(again.body.metadata.generation, 1);
   });
 
-  it('answers a conflict with its causes', async () => {
+  test('answers a conflict with its causes', async () => {
     await apply(`${maps}/conflict`, map('conflict', { x: '1' }));
     await s.call(
       'PATCH',
@@ -118,25 +118,25 @@ describe('server-side apply', () => {
       ],
     ];
   for (const [what, name, body, query, status, message] of refused) {
-    it(`refuses ${what}`, async () => {
+    test(`refuses ${what}`, async () => {
       const answer = await apply(`${maps}/${name}`, body, query);
       assert.equal(answer.status, status, answer.text);
       assert.match(answer.body.message, message);
     });
   }
 
-  it('refuses CBOR, and force for any other patch', async () => {
+  test('refuses CBOR, and force for any other patch', async () => {
     assert.equal((await s.call('PATCH', `${maps}/a?fieldManager=x`, 'x', { type: 'application/apply-patch+cbor' })).status, 415);
     const forced = await s.call('PATCH', `${maps}/a?force=true`, {}, { type: 'application/merge-patch+json' });
     assert.match(forced.body.message, /force: Forbidden: may not be specified for non-apply patch/);
   });
 
-  it('stores nothing with dryRun', async () => {
+  test('stores nothing with dryRun', async () => {
     assert.equal((await apply(`${maps}/dry`, map('dry', { a: 'b' }), 'fieldManager=x&dryRun=All')).status, 201);
     assert.equal((await s.call('GET', `${maps}/dry`)).status, 404);
   });
 
-  it('keeps status and spec apart', async () => {
+  test('keeps status and spec apart', async () => {
     await apply(`${deployments}/parts`, { ...deployment('parts', { replicas: 1 }), status: { replicas: 7 } });
     const status = {
       apiVersion: 'apps/v1',
@@ -152,7 +152,7 @@ describe('server-side apply', () => {
     assert.equal((await apply(`${deployments}/nothing/status`, status)).status, 404);
   });
 
-  it('shares replicas with the scale subresource', async () => {
+  test('shares replicas with the scale subresource', async () => {
     const path = `${deployments}/scaled`;
     await apply(path, deployment('scaled', { replicas: 1 }));
     await s.call(
@@ -174,19 +174,19 @@ describe('server-side apply', () => {
     assert.deepEqual(owners((await s.call('GET', path)).body), ['one Apply', 'two Apply scale']);
   });
 
-  it('owns what was there before as before-first-apply', async () => {
+  test('owns what was there before as before-first-apply', async () => {
     await s.call('POST', maps, map('old', { x: '1' }));
     const { body } = await apply(`${maps}/old`, map('old', { x: '2' }));
     assert.equal(body.message, 'Apply failed with 1 conflict: conflict with "before-first-apply" using v1: .data.x');
   });
 
-  it('lets two appliers of one new object both have it', async () => {
+  test('lets two appliers of one new object both have it', async () => {
     const answers = await Promise.all(['a', 'b', 'c', 'd'].map((m) => apply(`${maps}/race`, map('race', { [m]: m }), `fieldManager=${m}`)));
     assert.deepEqual(answers.map(({ status }) => status).toSorted(), [200, 200, 200, 201]);
     assert.deepEqual((await s.call('GET', `${maps}/race`)).body.data, { a: 'a', b: 'b', c: 'c', d: 'd' });
   });
 
-  it('lets nobody create who may only patch', async () => {
+  test('lets nobody create who may only patch', async () => {
     const rules = [{ apiGroups: ['', 'coordination.k8s.io'], resources: ['configmaps', 'leases'], verbs: ['patch', 'update'] }];
     await s.call('POST', '/apis/rbac.authorization.k8s.io/v1/clusterroles', { metadata: { name: 'patcher' }, rules });
     const roleRef = { apiGroup: 'rbac.authorization.k8s.io', kind: 'ClusterRole', name: 'patcher' };
@@ -207,7 +207,7 @@ describe('server-side apply', () => {
     assert.equal(put.status, 403);
   });
 
-  it('takes managers that clients send, and forgets them when told', async () => {
+  test('takes managers that clients send, and forgets them when told', async () => {
     const fieldsV1 = { 'f:data': { 'f:x': {} } };
     const managedFields = [{ manager: 'import', operation: 'Apply', apiVersion: 'v1', fieldsType: 'FieldsV1', fieldsV1 }];
     const made = await s.call('POST', `${maps}?fieldManager=maker`, map('sent', { x: '1', y: '2' }, { managedFields }));
@@ -221,7 +221,7 @@ describe('server-side apply', () => {
     assert.deepEqual(owners((await patch([{}])).body), []);
   });
 
-  it('survives managers that nest deeply, or make an object too large', async () => {
+  test('survives managers that nest deeply, or make an object too large', async () => {
     await apply(`${maps}/hostile`, map('hostile', { x: '1' }));
     const entry = (fields: string): string =>
       `{"metadata":{"managedFields":[{"manager":"h","operation":"Update","apiVersion":"v1","fieldsType":"FieldsV1","fieldsV1":${fields}}]}}`;

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
-import { after, before, describe, it } from 'node:test';
+import { after, before, describe, test } from 'node:test';
 import { connect } from 'node:tls';
 import { TestServer } from './testing/test-server.ts';
 
@@ -126,7 +126,7 @@ describe('bad input', () => {
     ['a deletion policy that is none', 'DELETE', `${maps}/x?propagationPolicy=No`, undefined, undefined, 422, /supported values/],
   ];
   for (const [what, method, path, body, type, status, message] of cases) {
-    it(`refuses ${what}`, async () => {
+    test(`refuses ${what}`, async () => {
       const reply = await s.call(method, path, body, type ? { type } : {});
       assert.equal(reply.status, status, reply.text);
       assert.equal(reply.body.kind, 'Status');
@@ -134,7 +134,7 @@ describe('bad input', () => {
     });
   }
 
-  it('warns of unknown fields unless told otherwise', async () => {
+  test('warns of unknown fields unless told otherwise', async () => {
     const { status, headers } = await s.call('POST', maps, { metadata: { name: 'warned' }, dta: {} });
     assert.equal(status, 201);
     assert.equal(headers.warning, '299 - "unknown field \\"dta\\""');
@@ -143,7 +143,7 @@ describe('bad input', () => {
     assert.equal(ignored.body.dta, undefined);
   });
 
-  it('warns of what is deprecated: a resource whatever one asks of it, a field when it is written', async () => {
+  test('warns of what is deprecated: a resource whatever one asks of it, a field when it is written', async () => {
     await s.call('POST', '/api/v1/namespaces/default/serviceaccounts', { metadata: { name: 'default' } });
     const old = '299 - "v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice"';
     const path = '/api/v1/namespaces/default/endpoints';
@@ -159,7 +159,7 @@ describe('bad input', () => {
     assert.deepEqual([labelled.status, labelled.headers.warning], [200, undefined]);
   });
 
-  it('tells of two wrongs the one that upstream tells', async () => {
+  test('tells of two wrongs the one that upstream tells', async () => {
     await s.call('POST', maps, { metadata: { name: 'order' } });
     const type = 'application/merge-patch+json';
     const labels = { '-': 'x' };
@@ -177,20 +177,20 @@ describe('bad input', () => {
     );
   });
 
-  it('takes an owner that stands twice for one, and says so', async () => {
+  test('takes an owner that stands twice for one, and says so', async () => {
     const owner = { apiVersion: 'v1', kind: 'ConfigMap', name: 'o', uid: 'u' };
     const { status, body, headers } = await s.call('POST', maps, { metadata: { name: 'owned', ownerReferences: [owner, { ...owner }] } });
     assert.deepEqual([status, body.metadata.ownerReferences], [201, [owner]]);
     assert.match(headers.warning as string, /contains duplicate entries; .* duplicate UID\(s\) observed: u"$/);
   });
 
-  it('names the version of what it cannot read, and not the group', async () => {
+  test('names the version of what it cannot read, and not the group', async () => {
     const given = { apiVersion: 'apps/v1', kind: 'Deployment', metadata: { name: 'a' }, spec: 'x' };
     const { body } = await s.call('POST', '/apis/apps/v1/namespaces/default/deployments', given);
     assert.match(body.message, /^Deployment in version "v1" cannot be handled as a Deployment: json: cannot unmarshal string/);
   });
 
-  it('refuses a body over 3 MiB and goes on serving', async () => {
+  test('refuses a body over 3 MiB and goes on serving', async () => {
     const body = { metadata: { name: 'big' }, data: { x: 'x'.repeat(3 << 20) } };
     const reply = await s.call('POST', maps, body);
     assert.equal(reply.status, 413);
@@ -198,7 +198,7 @@ describe('bad input', () => {
     assert.equal((await s.call('GET', '/readyz')).text, 'ok');
   });
 
-  it('survives deep nesting, prototypes and noise', async () => {
+  test('survives deep nesting, prototypes and noise', async () => {
     const deep = `{"metadata":{"name":"deep","annotations":${'{"a":'.repeat(20_000)}1${'}'.repeat(20_000)}}}`;
     for (const body of [
       deep,
@@ -219,7 +219,7 @@ describe('bad input', () => {
     assert.equal((await s.call('GET', '/livez')).text, 'ok');
   });
 
-  it('stops a patch that copies itself large, and YAML that refers itself large', async () => {
+  test('stops a patch that copies itself large, and YAML that refers itself large', async () => {
     await s.call('POST', maps, { metadata: { name: 'bomb' }, data: { x: 'y' } });
     const ops: object[] = [{ op: 'add', path: '/z', value: { d: 'y'.repeat(1000) } }];
     for (let i = 0; i < 40; i++) ops.push({ op: 'copy', from: '/z', path: `/z/k${i}` });
@@ -232,7 +232,7 @@ describe('bad input', () => {
     assert.match(yaml.body.message, /resource exhaustion/);
   });
 
-  it('warns of no more than a client reads', async () => {
+  test('warns of no more than a client reads', async () => {
     const ports = Array.from({ length: 3000 }, () => ({ containerPort: 80 }));
     const pod = { metadata: { name: 'loud' }, spec: { containers: [{ name: 'c', image: 'c', ports }] } };
     const { status, headers } = await s.call('POST', '/api/v1/namespaces/default/pods?dryRun=All', pod);
@@ -241,7 +241,7 @@ describe('bad input', () => {
     assert.equal((headers.warning as string).split('299 - ').length - 1, 50);
   });
 
-  it('lets no object grow by patches to what no body may be', async () => {
+  test('lets no object grow by patches to what no body may be', async () => {
     const path = `${maps}/grown`;
     await s.call('POST', maps, { metadata: { name: 'grown' } });
     const grow = (from: number): object => ({ data: Object.fromEntries(Array.from({ length: 26_000 }, (_, i) => [`k${from + i}`, ''])) });
@@ -251,7 +251,7 @@ describe('bad input', () => {
     await s.call('DELETE', path);
   });
 
-  it('reads no namespace with the rights of another', async () => {
+  test('reads no namespace with the rights of another', async () => {
     const rbac = '/apis/rbac.authorization.k8s.io/v1';
     await s.call('POST', '/api/v1/namespaces', { metadata: { name: 'mine' } });
     await s.call('POST', '/api/v1/namespaces', { metadata: { name: 'yours' } });
@@ -286,7 +286,7 @@ describe('bad input', () => {
     ],
   ];
   for (const [what, type, body] of large) {
-    it(`does not keep everybody waiting for ${what}`, async () => {
+    test(`does not keep everybody waiting for ${what}`, async () => {
       await s.call('POST', maps, { metadata: { name: 'large' } });
       const before = process.cpuUsage();
       const { status } = await s.call('PATCH', `${maps}/large`, body(), { type });
@@ -296,7 +296,7 @@ describe('bad input', () => {
     });
   }
 
-  it('asks for credentials everywhere but on the health paths', async () => {
+  test('asks for credentials everywhere but on the health paths', async () => {
     const agent = s.agent();
     assert.equal((await s.call('GET', maps, undefined, { agent })).status, 401);
     assert.equal((await s.call('GET', '/api', undefined, { agent })).status, 401);

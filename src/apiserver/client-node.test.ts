@@ -1,18 +1,12 @@
 /** The official JavaScript client against the server: what it insists on is what other clients insist on too. */
+
 import assert from 'node:assert/strict';
-import { after, before, describe, it } from 'node:test';
+import { after, before, describe, test } from 'node:test';
 import * as k8s from '@kubernetes/client-node';
+import { eventually } from '../clock/testing/eventually.ts';
 import { TestServer } from './testing/test-server.ts';
 
 /** Resolves when `check` holds; fails after half a minute. */
-async function until(what: string, check: () => boolean): Promise<void> {
-  const deadline = Date.now() + 30_000;
-  while (!check()) {
-    if (Date.now() > deadline) throw new Error(`not within half a minute: ${what}`);
-    await new Promise((resolve) => setTimeout(resolve, 10));
-  }
-}
-
 describe('@kubernetes/client-node', () => {
   let s: TestServer;
   let config: k8s.KubeConfig;
@@ -29,7 +23,7 @@ describe('@kubernetes/client-node', () => {
   });
   after(() => s.stop());
 
-  it('creates, reads, patches and deletes', async () => {
+  test('creates, reads, patches and deletes', async () => {
     const api = config.makeApiClient(k8s.CoreV1Api);
     const namespace = 'default';
     const made = await api.createNamespacedConfigMap({ namespace, body: { metadata: { name: 'a' }, data: { x: '1' } } });
@@ -43,22 +37,22 @@ describe('@kubernetes/client-node', () => {
     await assert.rejects(api.readNamespacedConfigMap({ namespace, name: 'a' }), (err: k8s.ApiException<string>) => err.code === 404);
   });
 
-  it('keeps an informer up to date', async () => {
+  test('keeps an informer up to date', async () => {
     const api = config.makeApiClient(k8s.CoreV1Api);
     await api.createNamespacedSecret({ namespace: 'default', body: { metadata: { name: 'before' } } });
     const informer = k8s.makeInformer(config, '/api/v1/secrets', () => api.listSecretForAllNamespaces());
     const seen: string[] = [];
     for (const verb of ['add', 'update', 'delete'] as const) informer.on(verb, (o) => seen.push(`${verb} ${o.metadata?.name}`));
     await informer.start();
-    await until('the list', () => seen.includes('add before'));
+    await eventually('the list', () => seen.includes('add before'));
     await api.createNamespacedSecret({ namespace: 'default', body: { metadata: { name: 'after' }, stringData: { a: 'b' } } });
-    await until('the addition', () => seen.includes('add after'));
+    await eventually('the addition', () => seen.includes('add after'));
     await api.deleteNamespacedSecret({ namespace: 'default', name: 'after' });
-    await until('the deletion', () => seen.includes('delete after'));
+    await eventually('the deletion', () => seen.includes('delete after'));
     await informer.stop();
   });
 
-  it('finds what it may do, and acts by the token of an account', async () => {
+  test('finds what it may do, and acts by the token of an account', async () => {
     const api = config.makeApiClient(k8s.CoreV1Api);
     const rbac = config.makeApiClient(k8s.RbacAuthorizationV1Api);
     const namespace = 'default';

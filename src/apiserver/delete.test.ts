@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { after, before, describe, it } from 'node:test';
+import { after, before, describe, test } from 'node:test';
 import { TestServer } from './testing/test-server.ts';
 
 const pods = '/api/v1/namespaces/default/pods';
@@ -16,14 +16,14 @@ describe('delete', () => {
   });
   after(() => s.stop());
 
-  it('removes a pod without a node at once', async () => {
+  test('removes a pod without a node at once', async () => {
     await s.call('POST', pods, { metadata: { name: 'free' }, spec: podSpec });
     const reply = await s.call('DELETE', `${pods}/free`);
     assert.equal(reply.status, 200);
     assert.equal((await s.call('GET', `${pods}/free`)).status, 404);
   });
 
-  it('marks a pod that runs, lets its end come nearer only, and removes it on the word of the kubelet', async () => {
+  test('marks a pod that runs, lets its end come nearer only, and removes it on the word of the kubelet', async () => {
     await s.call('POST', pods, { metadata: { name: 'runs' }, spec: { ...podSpec, nodeName: 'n1' } });
     const first = await s.call('DELETE', `${pods}/runs`, { kind: 'DeleteOptions', apiVersion: 'v1', propagationPolicy: 'Background' });
     assert.equal(first.body.kind, 'Pod');
@@ -38,7 +38,7 @@ describe('delete', () => {
     assert.equal((await s.call('GET', `${pods}/runs`)).status, 404);
   });
 
-  it('waits for finalizers', async () => {
+  test('waits for finalizers', async () => {
     await s.call('POST', sets, { metadata: { name: 'held', finalizers: ['example.com/hold'] }, spec: setSpec });
     const marked = await s.call('DELETE', `${sets}/held`);
     assert.ok(marked.body.metadata.deletionTimestamp);
@@ -55,7 +55,7 @@ describe('delete', () => {
     ['Foreground', 'foregroundDeletion'],
     ['Orphan', 'orphan'],
   ]) {
-    it(`leaves the dependents of ${policy} to the garbage collector`, async () => {
+    test(`leaves the dependents of ${policy} to the garbage collector`, async () => {
       const name = policy!.toLowerCase();
       await s.call('POST', sets, { metadata: { name }, spec: setSpec });
       const { body } = await s.call('DELETE', `${sets}/${name}`, { propagationPolicy: policy });
@@ -64,7 +64,7 @@ describe('delete', () => {
     });
   }
 
-  it('asks for the uid and revision that the client means', async () => {
+  test('asks for the uid and revision that the client means', async () => {
     const { body } = await s.call('POST', sets, { metadata: { name: 'meant' }, spec: setSpec });
     const wrong = await s.call('DELETE', `${sets}/meant`, { preconditions: { uid: 'other' } });
     assert.equal(wrong.status, 409);
@@ -75,7 +75,7 @@ describe('delete', () => {
     assert.equal(right.status, 200);
   });
 
-  it('empties a collection by selector', async () => {
+  test('empties a collection by selector', async () => {
     const maps = '/api/v1/namespaces/default/configmaps';
     for (const name of ['c1', 'c2', 'other']) await s.call('POST', maps, { metadata: { name, labels: { set: name[0] } } });
     assert.equal((await s.call('DELETE', `${maps}?labelSelector=set%3Dc`)).status, 200);
@@ -86,7 +86,7 @@ describe('delete', () => {
     );
   });
 
-  it('keeps an ending namespace closed, and ends it when it is finalized', async () => {
+  test('keeps an ending namespace closed, and ends it when it is finalized', async () => {
     await s.call('POST', '/api/v1/namespaces', { metadata: { name: 'ending' } });
     const marked = await s.call('DELETE', '/api/v1/namespaces/ending');
     assert.equal(marked.body.status.phase, 'Terminating');
@@ -99,7 +99,7 @@ describe('delete', () => {
     assert.equal((await s.call('GET', '/api/v1/namespaces/ending')).status, 404);
   });
 
-  it('never deletes the namespaces of the system', async () => {
+  test('never deletes the namespaces of the system', async () => {
     const { status, body } = await s.call('DELETE', '/api/v1/namespaces/kube-system');
     assert.equal(status, 403);
     assert.match(body.message, /this namespace may not be deleted/);

@@ -1,6 +1,6 @@
 /** Every shape of JSON in place of every text around an object: whatever comes, the answer is the client's fault (4xx), never ours. */
 import assert from 'node:assert/strict';
-import { after, before, describe, it } from 'node:test';
+import { after, before, describe, test } from 'node:test';
 import { type Json, TestServer } from './testing/test-server.ts';
 
 const shapes: readonly unknown[] = [
@@ -135,7 +135,7 @@ describe('any JSON in place of a text', () => {
   after(() => s.stop());
 
   for (const [method, path, type, body, places] of requests) {
-    it(`of ${method} ${path}${type ? ` (${type})` : ''} is the client's fault`, async () => {
+    test(`of ${method} ${path}${type ? ` (${type})` : ''} is the client's fault`, async () => {
       for (const place of places) {
         for (const shape of shapes) {
           const text = JSON.stringify(withShape(body, place, shape));
@@ -147,7 +147,7 @@ describe('any JSON in place of a text', () => {
     });
   }
 
-  it('is refused by the name of the field, as upstream words it', async () => {
+  test('is refused by the name of the field, as upstream words it', async () => {
     const { status, body } = await s.call('POST', `${ns}/configmaps`, { kind: { toString: 'x' } });
     assert.equal(status, 400);
     assert.match(body.message, /json: cannot unmarshal object into Go struct field \.kind of type string/);

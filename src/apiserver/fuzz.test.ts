@@ -1,6 +1,6 @@
 /** Objects with wrong values in random places: whatever comes, the answer is the client's fault (4xx), never ours (5xx). */
 import assert from 'node:assert/strict';
-import { after, before, describe, it } from 'node:test';
+import { after, before, describe, test } from 'node:test';
 import { encodeProtobuf } from '../api/codec/protobuf.ts';
 import { seededRandom } from '../clock/seeded-random.ts';
 import { type Json, TestServer } from './testing/test-server.ts';
@@ -88,7 +88,7 @@ describe('random damage', () => {
   after(() => s.stop());
 
   for (const [path, apiVersion, kind, object] of seeds) {
-    it(`to a ${kind} is never an error of the server`, async () => {
+    test(`to a ${kind} is never an error of the server`, async () => {
       const random = seededRandom(7);
       const name = `fuzzed-${kind.toLowerCase()}`;
       await s.call('POST', path, { ...object, metadata: { name } });

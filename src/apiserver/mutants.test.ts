@@ -3,7 +3,7 @@
  * null, nested wrongly. Whatever comes, the answer is that it is done or why not, never that the server failed. FAIRLEAD_SEED tries others.
  */
 import assert from 'node:assert/strict';
-import { after, before, describe, it } from 'node:test';
+import { after, before, describe, test } from 'node:test';
 import { rows } from '../api/registry/registry.ts';
 import type { ResourceRow } from '../api/registry/resource-row.ts';
 import { apiVersionOf, pathOf } from '../api/resource-types.ts';
@@ -31,7 +31,7 @@ describe(`mutants of every kind (seed ${seed})`, () => {
   after(() => s.stop());
 
   for (const row of rows.filter((one) => one.verbs.includes('create'))) {
-    it(`${apiVersionOf(row.type)} ${row.type.kind} is made, or refused with a reason`, async () => {
+    test(`${apiVersionOf(row.type)} ${row.type.kind} is made, or refused with a reason`, async () => {
       const whole = sample(row);
       const collection = pathOf(row.type, 'default');
       const random = seededRandom(seed);

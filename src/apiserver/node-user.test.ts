@@ -1,7 +1,7 @@
 /** What a kubelet does, as the user that a kubelet is. */
 import assert from 'node:assert/strict';
 import type { Agent } from 'node:https';
-import { after, before, describe, it } from 'node:test';
+import { after, before, describe, test } from 'node:test';
 import { type Reply, TestServer } from './testing/test-server.ts';
 
 const inDefault = (resource: string): string => `/api/v1/namespaces/default/${resource}`;
@@ -25,7 +25,7 @@ describe('a kubelet', () => {
   });
   after(() => s.stop());
 
-  it('registers its node, which is not ready yet, and renews its lease', async () => {
+  test('registers its node, which is not ready yet, and renews its lease', async () => {
     const node = await as('POST', '/api/v1/nodes', { metadata: { name: 'n1' }, status: { capacity: { cpu: '1' } } });
     assert.equal(node.status, 201, node.text);
     assert.deepEqual(node.body.spec.taints, [{ key: 'node.kubernetes.io/not-ready', effect: 'NoSchedule' }]);
@@ -50,13 +50,13 @@ describe('a kubelet', () => {
     [inDefault('configmaps'), 403],
     [inDefault('secrets/any'), 403],
   ] as const) {
-    it(`is answered ${status} for ${path}`, async () => {
+    test(`is answered ${status} for ${path}`, async () => {
       const reply = await as('GET', path);
       assert.equal(reply.status, status, reply.text);
     });
   }
 
-  it('gets tokens for its pods, and says how they are', async () => {
+  test('gets tokens for its pods, and says how they are', async () => {
     const { metadata } = (await s.call('GET', inDefault('pods/p'))).body;
     const bound = { kind: 'Pod', apiVersion: 'v1', name: 'p', uid: metadata.uid };
     const token = await as('POST', inDefault('serviceaccounts/default/token'), { spec: { audiences: [], boundObjectRef: bound } });
@@ -71,7 +71,7 @@ describe('a kubelet', () => {
     assert.equal(ended.body.status.authenticated, false, 'a token ends with its pod');
   });
 
-  it('tells of each address once', async () => {
+  test('tells of each address once', async () => {
     const address = { type: 'InternalIP', address: '192.0.2.7' };
     const { body } = await as('GET', '/api/v1/nodes/n1');
     const put = (addresses: object[]): Promise<Reply> =>
@@ -82,7 +82,7 @@ describe('a kubelet', () => {
     assert.equal((await put([address, { ...address, type: 'Hostname' }])).status, 200);
   });
 
-  it('cannot give itself more', async () => {
+  test('cannot give itself more', async () => {
     const binding = {
       metadata: { name: 'more' },
       roleRef: { apiGroup: 'rbac.authorization.k8s.io', kind: 'ClusterRole', name: 'cluster-admin' },
@@ -127,7 +127,7 @@ describe('the other parts of a node', () => {
     ['dns', 'PATCH', '/api/v1/nodes/n1/status', 403, lease],
     ['dns', 'DELETE', '/apis/discovery.k8s.io/v1/namespaces/default/endpointslices/kubernetes', 403],
   ] as [string, string, string, number, object?][]) {
-    it(`${part}: ${method} ${path} is answered ${status}`, async () => {
+    test(`${part}: ${method} ${path} is answered ${status}`, async () => {
       const reply = await as(part, method, path, body);
       assert.equal(reply.status, status, reply.text);
     });

@@ -1,6 +1,6 @@
 /** Resources that come and go while the server runs: what a kind needs to be served is its row, and nothing that was there before. */
 import assert from 'node:assert/strict';
-import { after, before, describe, it } from 'node:test';
+import { after, before, describe, test } from 'node:test';
 import { defineRow } from '../api/registry/define-row.ts';
 import { Registry } from '../api/registry/registry.ts';
 import type { ResourceRow } from '../api/registry/resource-row.ts';
@@ -78,14 +78,14 @@ describe('a resource that is added while the server runs', () => {
   const call: TestServer['call'] = (...args) => server.call(...args);
   const groups = async (): Promise<string[]> => (await call('GET', '/apis')).body.groups.map((g: { name: string }) => g.name);
 
-  it('is not there before', async () => {
+  test('is not there before', async () => {
     assert.equal((await call('GET', inDefault)).status, 404);
     assert.equal((await call('POST', inDefault, widget('early'))).status, 404);
     assert.ok(!(await groups()).includes('example.com'));
     assert.equal((await call('GET', '/openapi/v3/apis/example.com/v1')).status, 404);
   });
 
-  it('is found by every kind of discovery', async () => {
+  test('is found by every kind of discovery', async () => {
     const index = (await call('GET', '/openapi/v3')).body.paths;
     registry.add(widgets);
     registry.add(planets);
@@ -113,7 +113,7 @@ describe('a resource that is added while the server runs', () => {
     );
   });
 
-  it('is described by OpenAPI v3 and v2', async () => {
+  test('is described by OpenAPI v3 and v2', async () => {
     const { components, paths } = (await call('GET', '/openapi/v3/apis/example.com/v1')).body;
     const schema = components.schemas['com.example.v1.Widget'];
     assert.deepEqual(schema['x-kubernetes-group-version-kind'], [{ group: 'example.com', kind: 'Widget', version: 'v1' }]);
@@ -127,7 +127,7 @@ describe('a resource that is added while the server runs', () => {
     assert.ok(definitions['com.example.v1.Planet'].properties.mass);
   });
 
-  it('is created, read, listed, changed and deleted, under its own schema', async () => {
+  test('is created, read, listed, changed and deleted, under its own schema', async () => {
     const warned = await call('POST', inDefault, widget('a', { size: 3, colour: 'red' }));
     assert.deepEqual([warned.status, warned.body.spec, warned.body.metadata.generation], [201, { size: 3 }, 1]);
     assert.match(String(warned.headers.warning), /unknown field \\"spec.colour\\"/);
@@ -148,7 +148,7 @@ describe('a resource that is added while the server runs', () => {
     assert.equal((await call('GET', `${inDefault}/a`)).status, 404);
   });
 
-  it('is decoded in the worker too, where its body is large', async () => {
+  test('is decoded in the worker too, where its body is large', async () => {
     const parts = Array.from({ length: 5_000 }, (_, i) => ({ name: `part-${i}`, weight: 1 }));
     const large = await call('POST', inDefault, widget('large', { parts, colour: 'red' }));
     assert.deepEqual([large.status, large.body.spec.parts.length, large.body.spec.colour], [201, 5_000, undefined]);
@@ -158,7 +158,7 @@ describe('a resource that is added while the server runs', () => {
     for (const name of ['large', 'yaml']) await call('DELETE', `${inDefault}/${name}`);
   });
 
-  it('is applied by several managers, each with entries of its own in a list with keys', async () => {
+  test('is applied by several managers, each with entries of its own in a list with keys', async () => {
     const applied = (manager: string, spec: object): ReturnType<TestServer['call']> =>
       call('PATCH', `${inDefault}/applied?fieldManager=${manager}`, widget('applied', spec), apply);
     assert.equal((await applied('one', { size: 1, parts: [{ name: 'x' }] })).status, 201);
@@ -170,7 +170,7 @@ describe('a resource that is added while the server runs', () => {
     assert.deepEqual((await applied('one', { size: 1 })).body.spec.parts, [{ name: 'y', weight: 2 }]);
   });
 
-  it('is watched, also in all namespaces, and at the scope of the cluster', async () => {
+  test('is watched, also in all namespaces, and at the scope of the cluster', async () => {
     const watch = await server.watch('/apis/example.com/v1/widgets?watch=true&resourceVersion=0');
     assert.deepEqual(await watch.names(1), ['ADDED applied']);
     await call('POST', inDefault, widget('w'));
@@ -182,7 +182,7 @@ describe('a resource that is added while the server runs', () => {
     assert.equal((await call('GET', '/apis/example.com/v1/namespaces/default/planets')).status, 404);
   });
 
-  it('is held to by RBAC as any other', async () => {
+  test('is held to by RBAC as any other', async () => {
     const agent = server.agent(await server.pki.client('reader'));
     assert.equal((await call('GET', inDefault, undefined, { agent })).status, 403);
     const rules = [{ apiGroups: ['example.com'], resources: ['widgets'], verbs: ['list'] }];
@@ -199,7 +199,7 @@ describe('a resource that is added while the server runs', () => {
     assert.equal((await call('DELETE', `${inDefault}/applied`, undefined, { agent })).status, 403);
   });
 
-  it('is counted while it is served', async () => {
+  test('is counted while it is served', async () => {
     const stored = async (): Promise<string[]> =>
       (await call('GET', '/metrics')).text.match(/apiserver_storage_objects\{resource="example.com[^\n]*/g) ?? [];
     assert.deepEqual(await stored(), [
@@ -208,7 +208,7 @@ describe('a resource that is added while the server runs', () => {
     ]);
   });
 
-  it('goes again: its watches end, its paths are gone, and others stay as they were', async () => {
+  test('goes again: its watches end, its paths are gone, and others stay as they were', async () => {
     const watch = await server.watch(`${inDefault}?watch=true`);
     const others = await server.watch('/api/v1/configmaps?watch=true&resourceVersion=0&fieldSelector=metadata.name=p');
     assert.deepEqual(await watch.names(1), ['ADDED applied']);
@@ -233,7 +233,7 @@ describe('a resource that is added while the server runs', () => {
     others.close();
   });
 
-  it('comes back with the objects that it left in the store, and with what others wrote there while it was loaded', async () => {
+  test('comes back with the objects that it left in the store, and with what others wrote there while it was loaded', async () => {
     const left = await store.range('/registry/example.com/', prefixEnd('/registry/example.com/'));
     assert.equal(left.count, 2);
     for (let i = 0; i < 1_500; i++) await store.put(`/registry/example.com/widgets/default/w${i + 1000}`, encoded(`w${i + 1000}`));

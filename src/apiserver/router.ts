@@ -2,6 +2,7 @@
 import { subresourceOf } from '../api/registry/lifecycle.ts';
 import type { ResourceRow } from '../api/registry/resource-row.ts';
 import type { RequestContext } from './http/request-context.ts';
+import type { RequestInfo } from './http/request-info.ts';
 import type { ResourceHandlers } from './resource/resource-handlers.ts';
 import { badRequest, methodNotAllowed, noSuchPath, verbNotSupported } from './status/status-error.ts';
 
@@ -27,11 +28,7 @@ export async function route(routes: Routes, ctx: RequestContext): Promise<void> 
     return;
   }
   const row = routes.resources.registry.rowOf(info.group, info.version, info.resource);
-  if (!row) throw noSuchPath();
-  // A namespace is authorized as what lies in itself; `namespaces/mine/namespaces/yours` would be authorized by a role in mine.
-  const itself = row.type.resource === 'namespaces' && row.type.group === '' && info.namespace === info.name;
-  if (!row.type.namespaced && info.namespace && !itself) throw noSuchPath();
-  if (row.type.namespaced && info.name && !info.namespace) throw noSuchPath();
+  if (!row || !isInScope(row, info)) throw noSuchPath();
   // Keys are paths: a slash in a part would name something else.
   if (info.name.includes('/') || info.namespace.includes('/')) throw badRequest("a name or namespace may not contain '/'");
   const loading = routes.resources.loading(row);
@@ -45,6 +42,14 @@ export async function route(routes: Routes, ctx: RequestContext): Promise<void> 
   }
   if (!row.verbs.some((verb) => verb === info.verb)) throw verbNotSupported(row.type, info.verb);
   return plain(routes.resources, ctx, row);
+}
+
+/** Whether the path has a namespace where the resource has one. */
+function isInScope({ type }: ResourceRow, { namespace, name }: RequestInfo): boolean {
+  if (type.namespaced) return !name || namespace !== '';
+  // A namespace is authorized as what lies in itself; `namespaces/mine/namespaces/yours` would be authorized by a role in mine.
+  const itself = type.resource === 'namespaces' && type.group === '' && namespace === name;
+  return !namespace || itself;
 }
 
 function plain(resources: ResourceHandlers, ctx: RequestContext, row: ResourceRow): Promise<void> {

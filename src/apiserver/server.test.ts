@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { after, before, describe, it } from 'node:test';
+import { after, before, describe, test } from 'node:test';
 import { type Json, TestServer } from './testing/test-server.ts';
 
 const configMap = (name: string, more: object = {}): Json => ({ apiVersion: 'v1', kind: 'ConfigMap', metadata: { name }, ...more });
@@ -12,7 +12,7 @@ describe('the API server', () => {
   });
   after(() => s.stop());
 
-  it('has the namespaces of the system and default/kubernetes when it starts', async () => {
+  test('has the namespaces of the system and default/kubernetes when it starts', async () => {
     const { body } = await s.call('GET', '/api/v1/namespaces');
     assert.deepEqual(
       body.items.map((n: Json) => n.metadata.name),
@@ -25,7 +25,7 @@ describe('the API server', () => {
     assert.equal(slice.body.ports[0].port, s.server.address.port);
   });
 
-  it('creates, reads, updates and deletes an object', async () => {
+  test('creates, reads, updates and deletes an object', async () => {
     const created = await s.call('POST', maps, configMap('crud', { data: { a: '1' } }));
     assert.equal(created.status, 201);
     assert.match(created.body.metadata.uid, /^[0-9a-f-]{36}$/);
@@ -50,20 +50,20 @@ describe('the API server', () => {
     assert.equal(gone.body.message, 'configmaps "crud" not found');
   });
 
-  it('writes nothing for an update that changes nothing', async () => {
+  test('writes nothing for an update that changes nothing', async () => {
     const { body } = await s.call('POST', maps, configMap('same', { data: { a: '1', b: '2' } }));
     const again = await s.call('PUT', `${maps}/same`, { ...body, data: { b: '2', a: '1' } });
     assert.equal(again.body.metadata.resourceVersion, body.metadata.resourceVersion);
   });
 
-  it('makes names up for generateName', async () => {
+  test('makes names up for generateName', async () => {
     const replies = await Promise.all([1, 2, 3].map(() => s.call('POST', maps, { metadata: { generateName: 'gen-' } })));
     const names = new Set(replies.map((r) => r.body.metadata.name));
     assert.equal(names.size, 3);
     for (const name of names) assert.match(name, /^gen-[a-z0-9]{5}$/);
   });
 
-  it('stores nothing for a dry run', async () => {
+  test('stores nothing for a dry run', async () => {
     const created = await s.call('POST', `${maps}?dryRun=All`, configMap('dry'));
     assert.equal(created.status, 201);
     assert.equal((await s.call('GET', `${maps}/dry`)).status, 404);
@@ -73,7 +73,7 @@ describe('the API server', () => {
     assert.equal((await s.call('GET', `${maps}/dry`)).status, 200);
   });
 
-  it('patches in three dialects, and retries what collides', async () => {
+  test('patches in three dialects, and retries what collides', async () => {
     await s.call('POST', maps, configMap('patched', { data: { n: '0' } }));
     const merge = 'application/merge-patch+json';
     const many = await Promise.all(
@@ -95,7 +95,7 @@ describe('the API server', () => {
     assert.deepEqual(strategic.body.metadata.labels, { x: 'y' });
   });
 
-  it('lists in pages that show one moment, whatever happens meanwhile', async () => {
+  test('lists in pages that show one moment, whatever happens meanwhile', async () => {
     for (let i = 0; i < 5; i++)
       await s.call('POST', maps, configMap(`page-${i}`, { metadata: { name: `page-${i}`, labels: { set: 'page' } } }));
     const query = 'labelSelector=set%3Dpage&limit=2';
@@ -119,13 +119,13 @@ describe('the API server', () => {
     assert.equal(exact.body.items.length, 5);
   });
 
-  it('refuses a resourceVersion of the future, after having waited for it', async () => {
+  test('refuses a resourceVersion of the future, after having waited for it', async () => {
     const { status, body } = await s.call('GET', `${maps}?resourceVersion=999999999`);
     assert.equal(status, 504);
     assert.equal(body.details.causes[0].reason, 'ResourceVersionTooLarge');
   });
 
-  it('shows Tables and metadata to those who ask', async () => {
+  test('shows Tables and metadata to those who ask', async () => {
     await s.call('POST', maps, configMap('table', { data: { a: '1' } }));
     const accept = 'application/json;as=Table;v=v1;g=meta.k8s.io,application/json';
     const table = await s.call('GET', `${maps}/table`, undefined, { headers: { accept } });
@@ -139,7 +139,7 @@ describe('the API server', () => {
     assert.equal(partial.body.items.at(-1).data, undefined);
   });
 
-  it('selects by labels and fields, and refuses fields that cannot be selected', async () => {
+  test('selects by labels and fields, and refuses fields that cannot be selected', async () => {
     await s.call('POST', maps, configMap('chosen'));
     const { body } = await s.call('GET', `${maps}?fieldSelector=metadata.name%3Dchosen`);
     assert.equal(body.items.length, 1);
@@ -148,7 +148,7 @@ describe('the API server', () => {
     assert.match(wrong.body.message, /field label not supported: data.a/);
   });
 
-  it('shows events of either group in both', async () => {
+  test('shows events of either group in both', async () => {
     const event = {
       metadata: { name: 'e1' },
       involvedObject: { kind: 'Pod', name: 'p', namespace: 'default' },
@@ -164,7 +164,7 @@ describe('the API server', () => {
     assert.equal(selected.body.items[0].regarding.name, 'p');
   });
 
-  it('takes an approval with its annotations, and notes when it came', async () => {
+  test('takes an approval with its annotations, and notes when it came', async () => {
     const csrs = '/apis/certificates.k8s.io/v1/certificatesigningrequests';
     const spec = {
       request: Buffer.from('-----BEGIN CERTIFICATE REQUEST-----\n').toString('base64'),
@@ -181,7 +181,7 @@ describe('the API server', () => {
     assert.match(body.status.conditions[0].lastUpdateTime, /Z$/);
   });
 
-  it('lets nobody decide over a certificate who may only sign it, nor sign it twice', async () => {
+  test('lets nobody decide over a certificate who may only sign it, nor sign it twice', async () => {
     const csr = '/apis/certificates.k8s.io/v1/certificatesigningrequests/one';
     const merge = { type: 'application/merge-patch+json' };
     const { conditions } = (await s.call('GET', csr)).body.status;
@@ -202,7 +202,7 @@ describe('the API server', () => {
     }
   });
 
-  it('has no Table of what is only answered', async () => {
+  test('has no Table of what is only answered', async () => {
     const review = { spec: { nonResourceAttributes: { path: '/', verb: 'get' } } };
     const table = 'application/json;as=Table;v=v1;g=meta.k8s.io';
     for (const [accept, status] of [

@@ -1,6 +1,6 @@
 /** A user of no importance does all that he can to keep the server from its nodes. */
 import assert from 'node:assert/strict';
-import { after, before, describe, it } from 'node:test';
+import { after, before, describe, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { attackKinds } from './testing/attack.ts';
 import { type Measured, quantile, Siege } from './testing/siege.ts';
@@ -19,18 +19,18 @@ describe('a server that a weak user attacks with large bodies, slow ones, connec
   });
   after(() => siege.end());
 
-  it('renews every lease and answers every probe', () => {
+  test('renews every lease and answers every probe', () => {
     assert.deepEqual(idle.failed, []);
     assert.deepEqual(attacked.failed, []);
     assert.ok(attacked.renewals.length > 20 && attacked.probes.length > 3, `${attacked.renewals.length}, ${attacked.probes.length}`);
   });
 
-  it('never keeps its thread for long from looking at other connections', () => {
+  test('never keeps its thread for long from looking at other connections', () => {
     const most = Math.max(100, 40 * idle.longestBlock);
     assert.ok(attacked.longestBlock < most, `${attacked.longestBlock} ms of processor time, ${idle.longestBlock} ms when idle`);
   });
 
-  it('does not keep its nodes waiting', () => {
+  test('does not keep its nodes waiting', () => {
     const usual = quantile(idle.renewals, 0.5);
     for (const series of ['renewals', 'ready'] as const) {
       const slow = quantile(attacked[series], 0.99);
@@ -38,14 +38,14 @@ describe('a server that a weak user attacks with large bodies, slow ones, connec
     }
   });
 
-  it('says that it is ready to who asks over a connection of its own', () => {
+  test('says that it is ready to who asks over a connection of its own', () => {
     const usual = quantile(idle.probes, 0.5);
     // A few dozen probes; a processor that the attacker has too delays the last of them.
     const slow = quantile(attacked.probes, 0.9);
     assert.ok(slow < 400 * usual, `${slow} ms for a probe, ${usual} ms when idle`);
   });
 
-  it('refuses what is too much, and serves what is not', () => {
+  test('refuses what is too much, and serves what is not', () => {
     const { answers } = attacked;
     const codes = Object.keys(answers).filter((what) => what.startsWith('bodies'));
     assert.ok(codes.length > 0 && codes.every((what) => /^bodies (201|400|413|422|429)$/.test(what)), JSON.stringify(answers));
@@ -55,7 +55,7 @@ describe('a server that a weak user attacks with large bodies, slow ones, connec
     assert.ok((answers['watches 200'] ?? 0) <= 1000, JSON.stringify(answers));
   });
 
-  it('has all its seats and connections back afterwards', async () => {
+  test('has all its seats and connections back afterwards', async () => {
     const held = async (): Promise<string[]> => {
       const { text } = await siege.server.call('GET', '/metrics');
       return text

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { after, before, describe, it } from 'node:test';
+import { after, before, describe, test } from 'node:test';
 import { type Json, TestServer } from './testing/test-server.ts';
 
 const maps = '/api/v1/namespaces/default/configmaps';
@@ -17,7 +17,7 @@ describe('watch', () => {
     return (await s.call('GET', `${maps}?limit=1`)).body.metadata.resourceVersion;
   }
 
-  it('tells of what is created, changed and deleted after a revision', async () => {
+  test('tells of what is created, changed and deleted after a revision', async () => {
     const watch = await s.watch(`${maps}?watch=true&resourceVersion=${await revision()}`);
     await s.call('POST', maps, { metadata: { name: 'w1' } });
     await s.call('PATCH', `${maps}/w1`, { data: { a: '1' } }, { type: 'application/merge-patch+json' });
@@ -32,7 +32,7 @@ describe('watch', () => {
     watch.close();
   });
 
-  it('starts in the past', async () => {
+  test('starts in the past', async () => {
     const from = await revision();
     await s.call('POST', maps, { metadata: { name: 'past' } });
     await s.call('DELETE', `${maps}/past`);
@@ -41,14 +41,14 @@ describe('watch', () => {
     watch.close();
   });
 
-  it('begins with what is there when no revision is given', async () => {
+  test('begins with what is there when no revision is given', async () => {
     await s.call('POST', maps, { metadata: { name: 'there' } });
     const watch = await s.watch(`${maps}?watch=true&fieldSelector=metadata.name%3Dthere`);
     assert.deepEqual(await watch.names(1), ['ADDED there']);
     watch.close();
   });
 
-  it('answers WatchList with the objects and then a bookmark that says so', async () => {
+  test('answers WatchList with the objects and then a bookmark that says so', async () => {
     const listed = await s.call('POST', maps, { metadata: { name: 'listed', labels: { wl: 'x' } } });
     const query = 'watch=true&sendInitialEvents=true&resourceVersionMatch=NotOlderThan&allowWatchBookmarks=true&labelSelector=wl%3Dx';
     const watch = await s.watch(`${maps}?${query}`);
@@ -65,7 +65,7 @@ describe('watch', () => {
     watch.close();
   });
 
-  it('lets objects come and go as they begin and cease to match', async () => {
+  test('lets objects come and go as they begin and cease to match', async () => {
     const type = 'application/merge-patch+json';
     await s.call('POST', maps, { metadata: { name: 'match' } });
     const watch = await s.watch(`${maps}?watch=true&labelSelector=on%3Dyes&resourceVersion=${await revision()}`);
@@ -78,7 +78,7 @@ describe('watch', () => {
     watch.close();
   });
 
-  it('sends a node its pods when they are bound', async () => {
+  test('sends a node its pods when they are bound', async () => {
     await s.call('POST', '/api/v1/nodes', { metadata: { name: 'n1' } });
     const watch = await s.watch(`/api/v1/pods?watch=true&fieldSelector=spec.nodeName%3Dn1&resourceVersion=${await revision()}`);
     await s.call('POST', pods, { metadata: { name: 'p1' }, spec: { containers: [{ name: 'c', image: 'i' }] } });
@@ -94,7 +94,7 @@ describe('watch', () => {
     watch.close();
   });
 
-  it('sends Tables to those who ask', async () => {
+  test('sends Tables to those who ask', async () => {
     const headers = { accept: 'application/json;as=Table;v=v1;g=meta.k8s.io,application/json' };
     const watch = await s.watch(`${maps}?watch=true&resourceVersion=${await revision()}`, { headers });
     await s.call('POST', maps, { metadata: { name: 'tabled' } });
@@ -104,13 +104,13 @@ describe('watch', () => {
     watch.close();
   });
 
-  it('ends after timeoutSeconds, with a bookmark before', async () => {
+  test('ends after timeoutSeconds, with a bookmark before', async () => {
     const watch = await s.watch(`${maps}?watch=true&allowWatchBookmarks=true&timeoutSeconds=1&resourceVersion=${await revision()}`);
     assert.equal((await watch.next()).type, 'BOOKMARK');
     assert.equal(await watch.next(), undefined);
   });
 
-  it('answers a revision that is forgotten with 410 in the stream', async () => {
+  test('answers a revision that is forgotten with 410 in the stream', async () => {
     const watch = await s.watch(`${maps}?watch=true&resourceVersion=1`);
     // The log of a fresh server begins at its first revision; one before it is forgotten.
     const old = await s.watch(`${maps}?watch=true&resourceVersion=1`);
@@ -122,7 +122,7 @@ describe('watch', () => {
     assert.deepEqual(cache.eventsAfter(10), []);
   });
 
-  it('keeps a watcher that reads slowly from holding memory, and loses nothing', async () => {
+  test('keeps a watcher that reads slowly from holding memory, and loses nothing', async () => {
     const watch = await s.watch(`${maps}?watch=true&labelSelector=slow&resourceVersion=${await revision()}`);
     watch.answer.pause();
     const data = { x: 'x'.repeat(100_000) };
@@ -137,7 +137,7 @@ describe('watch', () => {
 });
 
 describe('closing the server', () => {
-  it('ends watches at once', async () => {
+  test('ends watches at once', async () => {
     const s = await TestServer.start();
     const watch = await s.watch(`${maps}?watch=true`);
     const started = Date.now();

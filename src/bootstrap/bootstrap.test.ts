@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
-import { suite, test } from 'node:test';
+import { describe, test } from 'node:test';
 import { pathToFileURL } from 'node:url';
 
 interface Lock {
@@ -19,7 +19,7 @@ const { install, isStatic } = (await load('packages.mjs')) as {
   isStatic(path: string): boolean;
 };
 
-suite('npm ci', () => {
+describe('npm ci', () => {
   const lock: Lock = {
     packages: {
       '': { version: '1' },
@@ -48,7 +48,7 @@ test('a program with a dynamic loader is not taken for a static one', () => {
   assert.equal(isStatic(import.meta.filename), false);
 });
 
-suite('install()', () => {
+describe('install()', () => {
   const wanted = ['runc', 'busybox-static'];
   const cases: [
     name: string,

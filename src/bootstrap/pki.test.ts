@@ -3,11 +3,11 @@ import { createPublicKey, X509Certificate } from 'node:crypto';
 import { mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { after, before, suite, test } from 'node:test';
+import { after, before, describe, test } from 'node:test';
 import { parse } from 'yaml';
 import { ensureClusterPki, ensureNodePki } from './pki.ts';
 
-suite('pki', () => {
+describe('pki', () => {
   let dir = '';
   const now = Date.now();
   const server = 'https://192.168.120.10:6443';

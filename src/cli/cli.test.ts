@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { suite, test } from 'node:test';
+import { describe, test } from 'node:test';
 import { FakeClock } from '../clock/clock.ts';
 import { KnownError } from '../errors/known-error.ts';
 import { type Command, defineCommand } from './command.ts';
@@ -74,7 +74,7 @@ const copying: Command = {
 };
 const root: Command = { name: 'fairlead', summary: 'guides', subcommands: [up, failing, checking, full, picky, copying] };
 
-suite('cli', () => {
+describe('cli', () => {
   const cases: { name: string; argv: string[]; env?: Record<string, string>; want: object }[] = [
     { name: 'defaults hold when nothing is given', argv: ['up'], want: { attach: true, 'pod-cidr': '10.244.0.0/16' } },
     { name: 'a flag is read', argv: ['up', '--pod-cidr', '10.1.0.0/16'], want: { 'pod-cidr': '10.1.0.0/16' } },

@@ -3,7 +3,7 @@ import { execFileSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { after, suite, test } from 'node:test';
+import { after, describe, test } from 'node:test';
 import type { Command } from './command.ts';
 import { completionScript, type Shell, shells } from './completion.ts';
 
@@ -86,7 +86,7 @@ const cases: [string, string, string[]][] = [
 ];
 
 for (const shell of shells)
-  suite(`the completion of ${shell}`, { skip: missing(shell) }, () => {
+  describe(`the completion of ${shell}`, { skip: missing(shell) }, () => {
     for (const [name, line, want] of cases)
       test(`offers ${name}`, () => {
         assert.deepEqual(ask[shell](line).split('\n').filter(Boolean).toSorted(), want);

@@ -5,6 +5,7 @@ import { test } from 'node:test';
 import { configMaps } from '../api/resource-types.ts';
 import type { ConfigMap } from '../api/schema/types.ts';
 import { FakeClock } from '../clock/clock.ts';
+import { eventually } from '../clock/testing/eventually.ts';
 import { silentLog } from '../observability/log.ts';
 import { ApiError, isNotFound } from './api-error.ts';
 import { Client } from './client.ts';
@@ -84,14 +85,6 @@ async function fakeApi(): Promise<{
   return api;
 }
 
-async function until(condition: () => boolean): Promise<void> {
-  const deadline = performance.now() + 30_000;
-  while (!condition()) {
-    assert.ok(performance.now() < deadline, 'waited 30 s in vain');
-    await new Promise((resolve) => setTimeout(resolve, 2));
-  }
-}
-
 test('Informer keeps of an object what its transform leaves', async () => {
   const api = await fakeApi();
   const transform = ({ data, ...rest }: ConfigMap): ConfigMap => ({ ...rest, data: { length: String(Object.keys(data ?? {}).length) } });
@@ -140,7 +133,7 @@ test('an informer lists, follows the watch, goes on from the last resourceVersio
   first.write(line.subarray(0, cut));
   first.write(line.subarray(cut));
   first.write(`${JSON.stringify({ type: 'BOOKMARK', object: { kind: 'ConfigMap', metadata: { resourceVersion: '7' } } })}\n`);
-  await until(() => informer.resourceVersion === '7');
+  await eventually(() => informer.resourceVersion === '7');
   assert.deepEqual(seen.splice(0), ['~a 1>3']);
   assert.equal(informer.byIndex('v', 'ä')[0]?.metadata.name, 'a');
   assert.equal(informer.byIndex('v', '1').length, 0);
@@ -202,7 +195,7 @@ test('a watch that the server ends at once is opened again ever more slowly', as
   try {
     for (const [i, delay] of [100, 200, 400].entries()) {
       (await api.nextWatch()).end();
-      await until(() => clock.sleeps === i + 1);
+      await eventually(() => clock.sleeps === i + 1);
       assert.equal(clock.pending, 1, 'nothing but the delay');
       const { length } = api.watches;
       await clock.advance(delay - 1);
@@ -288,10 +281,10 @@ test('informer: a server that is away is asked again every few seconds, and list
     await informer.synced;
     (await api.nextWatch()).destroy();
     api.away = 12;
-    await until(() => api.away === 0);
+    await eventually(() => api.away === 0);
     api.lists.push([configMap('b', 3)]);
     (await api.nextWatch()).end(`${JSON.stringify({ type: 'ERROR', object: { kind: 'Status', code: 410, reason: 'Expired' } })}\n`);
-    await until(() => informer.get('default/b') !== undefined);
+    await eventually(() => informer.get('default/b') !== undefined);
     assert.deepEqual(clock.delays.slice(-4), [3000, 3000, 3000, 100]);
   } finally {
     stop.abort();
@@ -356,7 +349,7 @@ test('informer: a watch that dies without a word is opened anew within a minute,
     const first = await api.nextWatch();
     const bookmark = async (resourceVersion: string): Promise<void> => {
       first.write(`${JSON.stringify({ type: 'BOOKMARK', object: { kind: 'ConfigMap', metadata: { resourceVersion } } })}\n`);
-      await until(() => informer.resourceVersion === resourceVersion);
+      await eventually(() => informer.resourceVersion === resourceVersion);
     };
     await bookmark('5');
     // As this project's server sends them.
@@ -367,15 +360,15 @@ test('informer: a watch that dies without a word is opened anew within a minute,
     assert.deepEqual([...set.agesMs], [['configmaps', 45_000]]);
     assert.deepEqual(api.watches, ['1']);
     await clock.advance(8_000);
-    await until(() => clock.sleeps === 1);
+    await eventually(() => clock.sleeps === 1);
     await clock.advance(1_000);
     const second = await api.nextWatch();
     assert.deepEqual(api.watches, ['1', '7']);
     assert.equal(api.listed.length, 1, 'nothing is listed again');
     assert.deepEqual(warnings, ['The watch of configmaps had died: nothing came for 53 s, not even a bookmark']);
-    await until(() => informer.ageMs <= 1_000);
+    await eventually(() => informer.ageMs <= 1_000);
     second.write(`${JSON.stringify({ type: 'ADDED', object: configMap('b', 9) })}\n`);
-    await until(() => informer.get('default/b') !== undefined);
+    await eventually(() => informer.get('default/b') !== undefined);
   } finally {
     stop.abort();
     api.close();
@@ -398,13 +391,13 @@ test('informer: a server that takes the question for a watch and never answers i
   const log = { ...silentLog, debug: (text: string) => void said.push(text) };
   const running = new Informer(client, configMaps, { clock, log, random: () => 0.5 }).start(stop.signal);
   try {
-    await until(() => asked === 1);
+    await eventually(() => asked === 1);
     await clock.advance(75_000);
-    await until(() => said.length === 1);
+    await eventually(() => said.length === 1);
     assert.equal(said[0], 'Cannot watch configmaps: nothing came for 75 s, not even a bookmark');
-    await until(() => clock.sleeps === 1);
+    await eventually(() => clock.sleeps === 1);
     await clock.advance(1_000);
-    await until(() => asked === 2);
+    await eventually(() => asked === 2);
   } finally {
     stop.abort();
     await running;

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { constants, mkdtempSync, openSync, readSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, it } from 'node:test';
+import { afterEach, beforeEach, describe, test } from 'node:test';
 import { AnswerPipes } from './answer-pipes.ts';
 
 /** Above the largest process id that Linux gives. */
@@ -33,7 +33,7 @@ describe('AnswerPipes', () => {
     };
   }
 
-  it('answers a caller once, and has a fresh pipe for the next one', () => {
+  test('answers a caller once, and has a fresh pipe for the next one', () => {
     const read = take(3, self);
     pipes.caller(3, self)?.answer('one');
     const readNext = take(3, self);
@@ -41,7 +41,7 @@ describe('AnswerPipes', () => {
     assert.deepEqual([read(), read(), readNext(), readNext()], ['one', '', 'two', '']);
   });
 
-  it('knows no caller that has not taken its pipe', () => {
+  test('knows no caller that has not taken its pipe', () => {
     take(3, self);
     for (const [n, pid] of [
       [3, '1'],
@@ -52,14 +52,14 @@ describe('AnswerPipes', () => {
       assert.equal(pipes.caller(n, pid), undefined);
   });
 
-  it('ends every caller when it is closed', () => {
+  test('ends every caller when it is closed', () => {
     const read = take(3, self);
     assert.throws(read, { code: 'EAGAIN' });
     pipes.close();
     assert.equal(read(), '');
   });
 
-  it('frees pipes of callers that are dead, not of live ones, nor of those who may only look dead', () => {
+  test('frees pipes of callers that are dead, not of live ones, nor of those who may only look dead', () => {
     take(1, dead, 120);
     take(2, dead);
     take(3, self, 120);

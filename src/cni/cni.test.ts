@@ -5,10 +5,11 @@ import { existsSync, readFileSync, statSync } from 'node:fs';
 import { chmod, mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { after, before, describe, it } from 'node:test';
+import { after, before, describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import { eventually } from '../clock/testing/eventually.ts';
 import { type ExecResult, systemExec } from '../linux/exec.ts';
-import { cannotMakeNamespaces, eventually, Namespaces } from '../linux/testing/namespaces.ts';
+import { cannotMakeNamespaces, Namespaces } from '../linux/testing/namespaces.ts';
 
 /** As a runtime does it: the installed executable, a bare environment, the configuration on standard input. */
 describe('the plugin as containerd calls it', { skip: cannotMakeNamespaces }, () => {
@@ -76,14 +77,14 @@ describe('the plugin as containerd calls it', { skip: cannotMakeNamespaces }, ()
     await rm(dir, { recursive: true, force: true });
   });
 
-  it('is installed with a configuration, and a socket for root only', async () => {
+  test('is installed with a configuration, and a socket for root only', async () => {
     assert.deepEqual((await readdir(join(dir, 'bin'))).toSorted(), ['fairlead', 'loopback']);
     const conflist = JSON.parse(await readFile(join(dir, 'net.d', '10-fairlead.conflist'), 'utf8')) as { plugins: object[] };
     assert.deepEqual(conflist.plugins, [{ type: 'fairlead', capabilities: { portMappings: true } }]);
     assert.equal((await stat(join(dir, 'cni.sock'))).mode & 0o777, 0o600);
   });
 
-  it('attaches pods that reach each other, the node, and themselves', async () => {
+  test('attaches pods that reach each other, the node, and themselves', async () => {
     const [a, b] = [addressOf(await ok(call('ADD', 'p1'))), addressOf(await ok(call('ADD', 'p2')))];
     assert.deepEqual([a, b], ['10.244.1.2', '10.244.1.3']);
     for (const [from, to] of [
@@ -97,7 +98,7 @@ describe('the plugin as containerd calls it', { skip: cannotMakeNamespaces }, ()
     }
   });
 
-  it('routes by the gateway, and makes a hairpin port that tells its pod', async () => {
+  test('routes by the gateway, and makes a hairpin port that tells its pod', async () => {
     const routes = await net.ip('p1', 'route');
     assert.match(routes, /^default via 10\.244\.1\.1 dev eth0/m);
     assert.match(routes, /^10\.244\.1\.0\/24 via 10\.244\.1\.1 dev eth0/m);
@@ -106,7 +107,7 @@ describe('the plugin as containerd calls it', { skip: cannotMakeNamespaces }, ()
     assert.match(links, /alias fairlead 10\.244\.1\.2 sandbox-p1\/eth0 fairlead default\/p1/);
   });
 
-  it('brings up the loopback under the name that containerd uses', async () => {
+  test('brings up the loopback under the name that containerd uses', async () => {
     await net.ip('p1', 'link set lo down');
     const result = await ok(call('ADD', 'p1', { name: 'cni-loopback', cniVersion: '0.3.1' }, { PLUGIN: 'loopback', CNI_IFNAME: 'lo' }));
     assert.equal(addressOf(result), '127.0.0.1');
@@ -114,7 +115,7 @@ describe('the plugin as containerd calls it', { skip: cannotMakeNamespaces }, ()
     await ok(call('DEL', 'p1', { name: 'cni-loopback', cniVersion: '0.3.1' }, { PLUGIN: 'loopback', CNI_IFNAME: 'lo' }));
   });
 
-  it('refuses a second ADD, and a link name that the pod has already', async () => {
+  test('refuses a second ADD, and a link name that the pod has already', async () => {
     assert.equal((await error(call('ADD', 'p1'))).code, 4);
     await net.ip('p3', 'link add taken type veth peer name other');
     assert.equal((await error(call('ADD', 'p3', { cniVersion: '0.4.0' }, { CNI_IFNAME: 'taken' }))).cniVersion, '0.4.0');
@@ -132,7 +133,7 @@ describe('the plugin as containerd calls it', { skip: cannotMakeNamespaces }, ()
     ['the address is missing', () => net.ip('p1', 'addr flush dev eth0'), () => ok(call('DEL', 'p1')).then(() => ok(call('ADD', 'p1')))],
   ];
   for (const [what, damage, repair] of damages) {
-    it(`finds in CHECK that ${what}`, async () => {
+    test(`finds in CHECK that ${what}`, async () => {
       await ok(call('CHECK', 'p1'));
       await damage();
       assert.equal((await error(call('CHECK', 'p1'))).code, 100);
@@ -141,13 +142,13 @@ describe('the plugin as containerd calls it', { skip: cannotMakeNamespaces }, ()
     });
   }
 
-  it('says its versions and status', async () => {
+  test('says its versions and status', async () => {
     assert.match(await ok(call('VERSION', 'p1')), /"supportedVersions":\["0\.3\.0",.*"1\.1\.0"\]/);
     assert.equal(await ok(call('STATUS', 'p1', { cniVersion: '1.1.0' })), '');
     assert.equal((await error(call('ADD', 'p3', { cniVersion: '3.0.0' }))).code, 1);
   });
 
-  it("puts a pod's link back into the bridge, and up again", async () => {
+  test("puts a pod's link back into the bridge, and up again", async () => {
     const link = /^\d+: (veth\w+)@/m.exec(await net.ip('node', 'link show type veth'))?.[1] ?? '';
     for (const damage of ['nomaster', 'down']) {
       await net.ip('node', `link set ${link} ${damage}`);
@@ -156,7 +157,7 @@ describe('the plugin as containerd calls it', { skip: cannotMakeNamespaces }, ()
     assert.match(await net.ip('node', `-d link show ${link}`), /hairpin on/);
   });
 
-  it('writes again what somebody has deleted or changed of its files', async () => {
+  test('writes again what somebody has deleted or changed of its files', async () => {
     const conflist = join(dir, 'net.d', '10-fairlead.conflist');
     const before = await readFile(conflist, 'utf8');
     await rm(conflist);
@@ -172,7 +173,7 @@ describe('the plugin as containerd calls it', { skip: cannotMakeNamespaces }, ()
     await ok(call('CHECK', 'p1'));
   });
 
-  it('forwards a host port to the pod, from outside, from the node, and from the pod itself', async () => {
+  test('forwards a host port to the pod, from outside, from the node, and from the pod itself', async () => {
     const ip = addressOf(
       await ok(call('ADD', 'p3', { runtimeConfig: { portMappings: [{ hostPort: 8080, containerPort: 80, protocol: 'tcp' }] } })),
     );
@@ -194,7 +195,7 @@ describe('the plugin as containerd calls it', { skip: cannotMakeNamespaces }, ()
     assert.equal((await net.run('node', 'nft', ['list', 'tables'])).stdout.trim(), '');
   });
 
-  it('survives a kill -9: what was attached stays attached, and addresses stay taken', async () => {
+  test('survives a kill -9: what was attached stays attached, and addresses stay taken', async () => {
     await stopServer('SIGKILL');
     assert.ok(await net.pings('p1', '10.244.1.3'));
     await startServer();
@@ -206,7 +207,7 @@ describe('the plugin as containerd calls it', { skip: cannotMakeNamespaces }, ()
   const taken = async (): Promise<string[]> =>
     (await readdir(join(dir, 'cni.sock.pipes'), { recursive: true })).filter((name) => name.endsWith('.taken'));
 
-  it('lets nobody wait for an agent that was killed', async () => {
+  test('lets nobody wait for an agent that was killed', async () => {
     server.kill('SIGSTOP');
     const add = error(call('ADD', 'p3'));
     const del = ok(call('DEL', 'p3'));
@@ -225,7 +226,7 @@ describe('the plugin as containerd calls it', { skip: cannotMakeNamespaces }, ()
     assert.deepEqual(await taken(), []);
   });
 
-  it('has nobody wait for longer than the deadline for an agent that is stuck, and leaks no address', async () => {
+  test('has nobody wait for longer than the deadline for an agent that is stuck, and leaks no address', async () => {
     const veths = await net.ip('node', 'link show type veth');
     const ids = Array.from({ length: 40 }, (_, i) => `stuck${i}`);
     await net.add(...ids.slice(0, 3));
@@ -249,7 +250,7 @@ describe('the plugin as containerd calls it', { skip: cannotMakeNamespaces }, ()
     await eventually('and the pipes are free', async () => (await taken()).length === 0);
   });
 
-  it('takes back an ADD that was under way when its caller gave up', async () => {
+  test('takes back an ADD that was under way when its caller gave up', async () => {
     const veths = await net.ip('node', 'link show type veth');
     await net.add('slow0', 'slow1');
     for (const [i, config] of [{}, { padding: 'x'.repeat(5000) }].entries()) {
@@ -270,7 +271,7 @@ describe('the plugin as containerd calls it', { skip: cannotMakeNamespaces }, ()
     }
   });
 
-  it('has nobody wait and no address leak when it is killed in the middle of ADDs and DELs', async () => {
+  test('has nobody wait and no address leak when it is killed in the middle of ADDs and DELs', async () => {
     const ids = Array.from({ length: 8 }, (_, i) => `killed${i}`);
     await net.add(...ids);
     const links = await net.ip('node', 'link show type veth');
@@ -293,7 +294,7 @@ describe('the plugin as containerd calls it', { skip: cannotMakeNamespaces }, ()
     await Promise.all(ids.map((id) => ok(call('DEL', id))));
   });
 
-  it('answers many callers at once, long calls and short ones', async () => {
+  test('answers many callers at once, long calls and short ones', async () => {
     const ids = Array.from({ length: 12 }, (_, i) => `many${i}`);
     await net.add(...ids);
     // The config of every third one is too long for the pipe, and has line breaks.
@@ -304,7 +305,7 @@ describe('the plugin as containerd calls it', { skip: cannotMakeNamespaces }, ()
     assert.doesNotMatch(await net.ip('node', 'link'), /many/);
   });
 
-  it('takes a note of a DEL while the agent is down, and acts on it later', async () => {
+  test('takes a note of a DEL while the agent is down, and acts on it later', async () => {
     await stopServer('SIGTERM');
     assert.equal((await error(call('ADD', 'p3'))).code, 11);
     assert.equal((await error(call('STATUS', 'p3', { cniVersion: '1.1.0' }))).code, 51);
@@ -316,7 +317,7 @@ describe('the plugin as containerd calls it', { skip: cannotMakeNamespaces }, ()
     await ok(call('CHECK', 'p1'));
   });
 
-  it('collects garbage, and deletes without a namespace as often as it is asked', async () => {
+  test('collects garbage, and deletes without a namespace as often as it is asked', async () => {
     await ok(call('ADD', 'p2'));
     await ok(call('GC', '', { cniVersion: '1.1.0', 'cni.dev/valid-attachments': [{ containerID: 'sandbox-p2', ifname: 'eth0' }] }));
     assert.equal((await error(call('CHECK', 'p1'))).code, 3);
@@ -327,7 +328,7 @@ describe('the plugin as containerd calls it', { skip: cannotMakeNamespaces }, ()
 });
 
 describe('the plugin in place of another one', { skip: cannotMakeNamespaces }, () => {
-  it('gives nobody the address of a pod that the other has attached, nor one that it has written down', async () => {
+  test('gives nobody the address of a pod that the other has attached, nor one that it has written down', async () => {
     await using net = new Namespaces();
     const dir = await mkdtemp(join(tmpdir(), 'fl-cni-'));
     await net.add('node', 'old', 'new');

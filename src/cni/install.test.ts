@@ -15,10 +15,10 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, it } from 'node:test';
+import { afterEach, beforeEach, describe, test } from 'node:test';
+import { eventually } from '../clock/testing/eventually.ts';
 import { systemExec } from '../linux/exec.ts';
 import { makeFifo } from '../linux/fifo.ts';
-import { eventually } from '../linux/testing/namespaces.ts';
 import { answerPipes } from './answer-pipes.ts';
 import { wrapper } from './install.ts';
 
@@ -47,7 +47,7 @@ describe('the installed executable', () => {
     return own;
   }
 
-  it('gets its whole answer though its deadline fell into the middle of a line', async () => {
+  test('gets its whole answer though its deadline fell into the middle of a line', async () => {
     const own = makePipes();
     const script = join(dir, 'fairlead');
     const options = { binDir: dir, confDir: dir, nodePath: '/bin/false', clientPath: '', socket: '', notesDir: dir };
@@ -82,7 +82,7 @@ describe('the installed executable', () => {
     ['/bin/busybox sh', 'quick'],
     ['/bin/dash', 'long'],
   ] as const)
-    it(`goes the ${way} way with ${shell}`, { skip: !existsSync(shell.split(' ')[0] ?? '') }, async () => {
+    test(`goes the ${way} way with ${shell}`, { skip: !existsSync(shell.split(' ')[0] ?? '') }, async () => {
       const own = makePipes();
       const options = { binDir: dir, confDir: dir, nodePath: '/bin/echo', clientPath: 'the client', socket: 's', notesDir: 'n' };
       const script = join(dir, 'fairlead');

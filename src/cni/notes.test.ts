@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, it } from 'node:test';
+import { afterEach, beforeEach, describe, test } from 'node:test';
 import { silentLog } from '../observability/log.ts';
 import { actOnNotes } from './notes.ts';
 import type { PluginAnswer, PluginCall } from './plugin.ts';
@@ -25,7 +25,7 @@ describe('actOnNotes()', () => {
     ['forgets a note that is no call', 'null', undefined, false],
   ];
   for (const [what, content, cniCode, stays] of cases) {
-    it(`${what}, and acts on the others`, async () => {
+    test(`${what}, and acts on the others`, async () => {
       writeFileSync(join(dir, '1.eth0.json'), content);
       writeFileSync(join(dir, '2.eth0.json'), JSON.stringify(note('b')));
       writeFileSync(join(dir, '3.eth0.json.new'), '{');
@@ -40,7 +40,7 @@ describe('actOnNotes()', () => {
     });
   }
 
-  it('is content without any', async () => {
+  test('is content without any', async () => {
     await actOnNotes(join(dir, 'none'), async () => assert.fail(), silentLog);
   });
 });

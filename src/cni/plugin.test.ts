@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, it } from 'node:test';
+import { afterEach, beforeEach, describe, test } from 'node:test';
 import { silentLog } from '../observability/log.ts';
 import { type Attachment, hostLinkOf } from './attachment.ts';
 import { AddressBook } from './ipam/address-book.ts';
@@ -79,13 +79,13 @@ async function errorOf(answer: Promise<PluginAnswer>): Promise<{ code: number; m
 }
 
 describe('the plugin', () => {
-  it('asks to try again while the node has no range', async () => {
+  test('asks to try again while the node has no range', async () => {
     assert.equal((await errorOf(call('ADD', 'a'))).code, 11);
     assert.equal((await errorOf(call('STATUS', 'a'))).code, 50);
     assert.equal((await call('DEL', 'a')).code, 0);
   });
 
-  it('gives addresses in turn and says how to reach the gateway', async () => {
+  test('gives addresses in turn and says how to reach the gateway', async () => {
     await plugin.setNetwork(network);
     assert.equal(await ipOf(call('ADD', 'a')), '10.244.1.2/29');
     const { stdout } = await call('ADD', 'b');
@@ -101,28 +101,28 @@ describe('the plugin', () => {
     });
   });
 
-  it('refuses a second ADD and leaves the first one alone', async () => {
+  test('refuses a second ADD and leaves the first one alone', async () => {
     await plugin.setNetwork(network);
     await call('ADD', 'a');
     assert.match((await errorOf(call('ADD', 'a'))).msg, /added before/);
     assert.equal((await call('CHECK', 'a')).code, 0);
   });
 
-  it('refuses a namespace that is not there', async () => {
+  test('refuses a namespace that is not there', async () => {
     await plugin.setNetwork(network);
     const error = await errorOf(call('ADD', 'a', {}, { CNI_NETNS: '/run/netns/nowhere' }));
     assert.equal(error.code, 3);
     assert.equal(book.all().length, 0);
   });
 
-  it('gives the address back when the kernel refuses the link', async () => {
+  test('gives the address back when the kernel refuses the link', async () => {
     await plugin.setNetwork(network);
     wiring.refuse = new Error('no');
     assert.equal((await errorOf(call('ADD', 'a'))).code, 999);
     assert.deepEqual(book.all(), []);
   });
 
-  it('deletes as often as it is asked, with and without a namespace', async () => {
+  test('deletes as often as it is asked, with and without a namespace', async () => {
     await plugin.setNetwork(network);
     await call('ADD', 'a');
     for (const env of [{}, { CNI_NETNS: '' }]) assert.equal((await call('DEL', 'a', {}, env)).code, 0);
@@ -130,14 +130,14 @@ describe('the plugin', () => {
     assert.equal(book.all().length, 0);
   });
 
-  it('uses an address that became free only after all others', async () => {
+  test('uses an address that became free only after all others', async () => {
     await plugin.setNetwork(network);
     await call('ADD', 'a');
     await call('DEL', 'a');
     assert.equal(await ipOf(call('ADD', 'b')), '10.244.1.3/29');
   });
 
-  it('says that it is full, and takes back what dead pods left', async () => {
+  test('says that it is full, and takes back what dead pods left', async () => {
     await plugin.setNetwork(network);
     for (const id of ['a', 'b', 'c', 'd', 'e']) await ipOf(call('ADD', id));
     assert.equal((await errorOf(call('ADD', 'f'))).code, 11);
@@ -147,7 +147,7 @@ describe('the plugin', () => {
     assert.equal(await ipOf(call('ADD', 'f')), '10.244.1.4/29');
   });
 
-  it("gives nobody an address that another plugin's pod has, and is full when those are all", async () => {
+  test("gives nobody an address that another plugin's pod has, and is full when those are all", async () => {
     predecessor.addresses.add('10.244.1.2');
     predecessor.answering.add('10.244.1.3').add('10.244.1.5');
     await plugin.setNetwork(network);
@@ -161,7 +161,7 @@ describe('the plugin', () => {
     assert.equal(await ipOf(call('ADD', 'c')), '10.244.1.2/29');
   });
 
-  it('is not full because of pods that have addresses of an earlier range', async () => {
+  test('is not full because of pods that have addresses of an earlier range', async () => {
     await plugin.setNetwork({ ...network, podCidr: '10.244.9.0/29', gateway: '10.244.9.1' });
     for (let i = 0; i < 5; i++) assert.equal((await call('ADD', `old${i}`)).code, 0);
     await plugin.setNetwork(network);
@@ -169,14 +169,14 @@ describe('the plugin', () => {
     assert.equal((await call('ADD', 'new')).code, 0);
   });
 
-  it('keeps the address of a pod whose link is there though its namespace path is gone', async () => {
+  test('keeps the address of a pod whose link is there though its namespace path is gone', async () => {
     await plugin.setNetwork(network);
     await call('ADD', 'a');
     wiring.namespaces.delete('/run/netns/a');
     assert.equal(await plugin.reclaim(), 0);
   });
 
-  it('collects what the runtime does not know, of its own network only', async () => {
+  test('collects what the runtime does not know, of its own network only', async () => {
     await plugin.setNetwork(network);
     for (const id of ['a', 'b']) await call('ADD', id);
     await call('ADD', 'c', { name: 'other' });
@@ -189,7 +189,7 @@ describe('the plugin', () => {
     assert.deepEqual([...wiring.links.keys()], ['c/eth0']);
   });
 
-  it('leaves alone in DEL what belongs to a network of another name, and does not find it in CHECK', async () => {
+  test('leaves alone in DEL what belongs to a network of another name, and does not find it in CHECK', async () => {
     await plugin.setNetwork(network);
     await call('ADD', 'a', { name: 'one' });
     assert.equal((await call('DEL', 'a', { name: 'two' })).code, 0);
@@ -200,7 +200,7 @@ describe('the plugin', () => {
     assert.deepEqual([wiring.links.size, book.all().length], [0, 0]);
   });
 
-  it('finds in CHECK what is not as it was made', async () => {
+  test('finds in CHECK what is not as it was made', async () => {
     await plugin.setNetwork(network);
     await call('ADD', 'a');
     assert.equal((await call('CHECK', 'a', { prevResult: { ips: [{ address: '10.244.1.2/29' }] } })).code, 0);
@@ -213,7 +213,7 @@ describe('the plugin', () => {
     assert.equal((await errorOf(call('CHECK', 'b'))).code, 3);
   });
 
-  it('learns from the links what a lost journal knew', async () => {
+  test('learns from the links what a lost journal knew', async () => {
     await plugin.setNetwork(network);
     await call('ADD', 'a');
     await call('ADD', 'b');
@@ -227,7 +227,7 @@ describe('the plugin', () => {
     await empty.close();
   });
 
-  it('answers many calls at once, each with an address of its own', async () => {
+  test('answers many calls at once, each with an address of its own', async () => {
     await plugin.setNetwork({ ...network, podCidr: '10.244.1.0/24' });
     const ids = Array.from({ length: 100 }, (_, i) => `pod${i}`);
     const ips = await Promise.all(ids.map((id) => ipOf(call('ADD', id))));
@@ -236,7 +236,7 @@ describe('the plugin', () => {
     assert.deepEqual([book.all().length, wiring.links.size], [0, 0]);
   });
 
-  it('opens host ports with the pod and closes them with it', async () => {
+  test('opens host ports with the pod and closes them with it', async () => {
     await plugin.setNetwork(network);
     const runtimeConfig = { portMappings: [{ hostPort: 8080, containerPort: 80, protocol: 'TCP' }] };
     await call('ADD', 'a', { runtimeConfig });
@@ -245,14 +245,14 @@ describe('the plugin', () => {
     assert.equal(hostPorts.open.size, 0);
   });
 
-  it('puts links back when the bridge is new', async () => {
+  test('puts links back when the bridge is new', async () => {
     await plugin.setNetwork(network);
     await call('ADD', 'a');
     await plugin.setNetwork({ ...network, bridge: 'cni1' });
     assert.equal((await call('CHECK', 'a')).code, 0);
   });
 
-  it('is the loopback plugin, too', async () => {
+  test('is the loopback plugin, too', async () => {
     wiring.namespaces.add('/run/netns/a');
     const env = { CNI_COMMAND: 'ADD', CNI_CONTAINERID: 'a', CNI_NETNS: '/run/netns/a', CNI_IFNAME: 'lo' };
     const answer = await plugin.call({ plugin: 'loopback', env, stdin: '{"cniVersion":"0.3.1","name":"cni-loopback"}' });

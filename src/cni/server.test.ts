@@ -4,7 +4,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { connect, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, it } from 'node:test';
+import { afterEach, beforeEach, describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { systemExec } from '../linux/exec.ts';
 import { listenForCalls } from './server.ts';
@@ -16,7 +16,7 @@ describe('listenForCalls()', () => {
   });
   afterEach(() => rmSync(dir, { recursive: true }));
 
-  it('lets go of a caller that ends before it has asked', async () => {
+  test('lets go of a caller that ends before it has asked', async () => {
     const server = await listenForCalls(join(dir, 's'), async () => assert.fail());
     const socket = connect(join(dir, 's'));
     const closed = once(socket, 'close');
@@ -25,7 +25,7 @@ describe('listenForCalls()', () => {
     await new Promise((resolve) => server.close(resolve));
   });
 
-  it('answers a caller that has said all it has to say', async () => {
+  test('answers a caller that has said all it has to say', async () => {
     const server = await listenForCalls(join(dir, 's'), async ({ stdin }) => ({ code: 0, stdout: stdin }));
     const socket = connect(join(dir, 's'));
     socket.end('{"stdin":"x"}\n');
@@ -35,7 +35,7 @@ describe('listenForCalls()', () => {
 });
 
 describe('the client in Node.js', () => {
-  it('ends with its answer though the agent stops right after it has written it', async () => {
+  test('ends with its answer though the agent stops right after it has written it', async () => {
     const dir = mkdtempSync(join(tmpdir(), 'fl-client-'));
     const path = join(dir, 's');
     // Takes the call, answers, and does not end the connection.

@@ -2,11 +2,11 @@ import assert from 'node:assert/strict';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { describe, it } from 'node:test';
+import { describe, test } from 'node:test';
 import { FakeClock } from '../clock/clock.ts';
+import { eventually } from '../clock/testing/eventually.ts';
 import { changeLink, deleteLink } from '../linux/netlink/link.ts';
 import { decodeMessages, encodeMessage, type NetlinkMessage, type NetlinkRequest } from '../linux/netlink/message.ts';
-import { eventually } from '../linux/testing/namespaces.ts';
 import { type Attachment, aliasOf } from './attachment.ts';
 import { isAstray, NodeWatch } from './watch.ts';
 
@@ -32,13 +32,13 @@ describe('isAstray()', () => {
     ['notices that were lost', 'lost', true],
   ];
   for (const [what, told, astray] of cases)
-    it(`is ${astray} of ${what}`, () => {
+    test(`is ${astray} of ${what}`, () => {
       assert.equal(isAstray(told), astray);
     });
 });
 
 describe('NodeWatch', () => {
-  it('calls once for what happens together, seldom for what happens again and again, and hears a folder that is made anew', async () => {
+  test('calls once for what happens together, seldom for what happens again and again, and hears a folder that is made anew', async () => {
     const root = mkdtempSync(join(tmpdir(), 'fl-watch-'));
     const dir = join(root, 'bin');
     const clock = new FakeClock();

@@ -7,11 +7,12 @@ import { createServer } from 'node:net';
 import test, { after, before } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { WebSocket } from 'ws';
-import type { Event, Lease, Node, Pod, PodSpec } from '../api/schema/types.ts';
+import { configMaps, leases, nodes, pods, secrets } from '../api/resource-types.ts';
+import type { Event, Pod, PodSpec } from '../api/schema/types.ts';
+import { FakeClient } from '../client/testing/fake-client.ts';
 import { systemClock } from '../clock/clock.ts';
 import { type Log, silentLog } from '../observability/log.ts';
 import { type Kubelet, startKubelet } from './kubelet.ts';
-import { FakeApi } from './testing/fake-api.ts';
 import { makeCertificates } from './testing/test-certificates.ts';
 import { boxImage, cannotMakeNode, insideEnv, rerunInside, testEndpoint, waitFor } from './testing/test-node.ts';
 
@@ -26,7 +27,7 @@ if (process.env[insideEnv] !== '1') {
 } else inside();
 
 function inside(): void {
-  let api: FakeApi;
+  const api = new FakeClient(systemClock);
   let kubelet: Kubelet;
   let stop: AbortController;
   const certificates = makeCertificates();
@@ -34,7 +35,7 @@ function inside(): void {
   async function start(): Promise<void> {
     stop = new AbortController();
     kubelet = await startKubelet({
-      client: api.client(),
+      client: api,
       nodeName: 'n1',
       nodeIp: '127.0.0.1',
       runtimeEndpoint: testEndpoint,
@@ -52,18 +53,16 @@ function inside(): void {
   }
 
   before(async () => {
-    api = await FakeApi.start();
     await start();
   });
   after(async () => {
     await kubelet.close();
-    api.close();
   });
 
   let count = 0;
   function run(spec: Partial<PodSpec>, metadata: Partial<Pod['metadata']> = {}): Pod {
     const containers = (spec.containers ?? [{ name: 'main' }]).map((c) => ({ image: boxImage, ...c }));
-    return api.put<Pod>('pods', {
+    return api.put(pods, {
       apiVersion: 'v1',
       kind: 'Pod',
       metadata: { name: `p${++count}`, namespace: 'default', generation: 1, ...metadata },
@@ -71,8 +70,15 @@ function inside(): void {
       status: { phase: 'Pending' },
     });
   }
-  const now = (pod: Pod): Pod | undefined => api.get<Pod>('pods', pod.metadata.name, 'default');
-  const events = (pod: Pod): Event[] => api.list<Event>('events').filter((e) => e.involvedObject.uid === pod.metadata.uid);
+  const now = (pod: Pod): Pod | undefined => api.find(pods, `default/${pod.metadata.name}`);
+  const events = (pod: Pod): Event[] => api.eventObjects.filter((e) => e.involvedObject.uid === pod.metadata.uid);
+  /** As `kubectl delete` does. */
+  const end = (pod: Pod, graceSeconds: number): void => {
+    const there = now(pod);
+    if (!there) return;
+    const deletionTimestamp = new Date(Date.now() + graceSeconds * 1000).toISOString();
+    api.put(pods, { ...there, metadata: { ...there.metadata, deletionTimestamp, deletionGracePeriodSeconds: graceSeconds } });
+  };
   const isReady = (pod: Pod): boolean => now(pod)?.status?.conditions?.find((c) => c.type === 'Ready')?.status === 'True';
   const logOf = (pod: Pod, container = 'main', attempt = 0): string =>
     readFileSync(`/var/log/pods/default_${pod.metadata.name}_${pod.metadata.uid}/${container}/${attempt}.log`, 'utf8').replace(
@@ -85,10 +91,10 @@ function inside(): void {
   test('the node registers, is ready, and renews its lease', async () => {
     await until(
       'a ready node',
-      () => api.get<Node>('nodes', 'n1')?.status?.conditions?.some((c) => c.type === 'Ready' && c.status === 'True') === true,
+      () => api.find(nodes, 'n1')?.status?.conditions?.some((c) => c.type === 'Ready' && c.status === 'True') === true,
     );
-    await until('a lease', () => api.get<Lease>('leases', 'n1', 'kube-node-lease') !== undefined);
-    const node = api.get<Node>('nodes', 'n1');
+    await until('a lease', () => api.find(leases, 'kube-node-lease/n1') !== undefined);
+    const node = api.find(nodes, 'n1');
     assert.match(node?.status?.nodeInfo?.containerRuntimeVersion ?? '', /^containerd:\/\//);
     assert.equal(node?.metadata.labels?.['kubernetes.io/hostname'], 'n1');
   });
@@ -121,7 +127,7 @@ function inside(): void {
     const status = () => now(pod)?.status?.containerStatuses?.[0];
     const resize = (generation: number, amount: { cpu: string; memory: string }): void => {
       const { metadata, spec: before } = now(pod)!;
-      api.put('pods', { ...now(pod)!, metadata: { ...metadata, generation }, spec: { ...before!, ...spec(amount) } as PodSpec });
+      api.put(pods, { ...now(pod)!, metadata: { ...metadata, generation }, spec: { ...before!, ...spec(amount) } as PodSpec });
     };
     const quotas = (): string[] => {
       const top = `kubepods/pod${pod.metadata.uid}`;
@@ -165,7 +171,7 @@ function inside(): void {
   test('a deleted pod ends within its grace period and leaves nothing behind', async () => {
     const pod = run({});
     await until('a ready pod', () => isReady(pod));
-    api.deletePod(pod.metadata.name, 1);
+    end(pod, 1);
     await until('the end', () => now(pod) === undefined);
     await until('no sandbox', () => !execFileSync('ctr', ['-n', 'k8s.io', 'c', 'ls'], { encoding: 'utf8' }).includes(pod.metadata.name));
     await until('no directory', () => !existsSync(`/var/lib/kubelet/pods/${pod.metadata.uid}`));
@@ -174,13 +180,13 @@ function inside(): void {
   });
 
   test('volumes and environment carry config maps, secrets, tokens and the downward API', async () => {
-    api.put('configmaps', {
+    api.put(configMaps, {
       apiVersion: 'v1',
       kind: 'ConfigMap',
       metadata: { name: 'conf', namespace: 'default' },
       data: { a: 'alpha' },
     } as never);
-    api.put('secrets', {
+    api.put(secrets, {
       apiVersion: 'v1',
       kind: 'Secret',
       metadata: { name: 'hush', namespace: 'default' },
@@ -270,8 +276,8 @@ function inside(): void {
     assert.equal(now(pod)?.status?.phase, 'Pending');
     const other = run({ containers: [{ name: 'main', image: 'absent.local/x:1', imagePullPolicy: 'Never' }] });
     await until('ErrImageNeverPull', () => now(other)?.status?.containerStatuses?.[0]?.state?.waiting?.reason === 'ErrImageNeverPull');
-    api.deletePod(pod.metadata.name, 0);
-    api.deletePod(other.metadata.name, 0);
+    end(pod, 0);
+    end(other, 0);
     await until('the end', () => now(pod) === undefined && now(other) === undefined);
   });
 
@@ -302,10 +308,10 @@ function inside(): void {
   test('a grace period can be cut short', async () => {
     const pod = run({ containers: [{ name: 'main', command: sh('trap "" TERM; while :; do sleep 1; done') }] });
     await until('a ready pod', () => isReady(pod));
-    api.deletePod(pod.metadata.name, 60);
+    end(pod, 60);
     await until('its event', () => events(pod).some((e) => e.reason === 'Killing'));
     assert.equal(now(pod)?.status?.phase, 'Running');
-    api.deletePod(pod.metadata.name, 1);
+    end(pod, 1);
     await until('the end', () => now(pod) === undefined);
   });
 
@@ -315,7 +321,7 @@ function inside(): void {
     const { port } = registry.address() as { port: number };
     const pod = run({ containers: [{ name: 'main', image: `127.0.0.1:${port}/never:1` }] });
     await until('the pull', () => events(pod).some((e) => e.reason === 'Pulling'));
-    api.deletePod(pod.metadata.name, 30);
+    end(pod, 30);
     await until('the end', () => now(pod) === undefined, 20_000);
     registry.close();
   });
@@ -361,7 +367,7 @@ function inside(): void {
     const bad = run({ volumes, containers: [container('out')] });
     await until('a refusal', () => /leads out/.test(now(bad)?.status?.containerStatuses?.[0]?.state?.waiting?.message ?? ''));
     assert.equal(now(bad)?.status?.containerStatuses?.[0]?.state?.waiting?.reason, 'CreateContainerConfigError');
-    for (const pod of [...good, bad]) api.deletePod(pod.metadata.name, 0);
+    for (const pod of [...good, bad]) end(pod, 0);
     await until('the end', () =>
       [...good, bad].every((pod) => now(pod) === undefined && !existsSync(`/var/lib/kubelet/pods/${pod.metadata.uid}`)),
     );
@@ -374,7 +380,7 @@ function inside(): void {
       containers: [{ name: 'main', lifecycle: { postStart: { exec: { command: sh('sleep 100') } } } }],
     });
     await until('its start', () => events(pod).some((e) => e.reason === 'Started'));
-    api.deletePod(pod.metadata.name, 1);
+    end(pod, 1);
     await until('the end', () => now(pod) === undefined);
   });
 
@@ -388,7 +394,7 @@ function inside(): void {
       ],
     });
     await until('a ready pod', () => isReady(pod));
-    api.deletePod(pod.metadata.name, 5);
+    end(pod, 5);
     await until('the end', () => now(pod) === undefined);
     assert.ok(existsSync('/run/hook/ran'));
   });
@@ -501,9 +507,9 @@ function inside(): void {
       file,
       `apiVersion: v1\nkind: Pod\nmetadata: {name: s}\nspec: {containers: [{name: main, image: "${boxImage}"}], terminationGracePeriodSeconds: 1}\n`,
     );
-    await until('a running mirror', () => api.get<Pod>('pods', 's-n1', 'default')?.status?.phase === 'Running');
+    await until('a running mirror', () => api.find(pods, 'default/s-n1')?.status?.phase === 'Running');
     rmSync(file);
-    await until('no mirror', () => api.get('pods', 's-n1', 'default') === undefined);
+    await until('no mirror', () => api.find(pods, 'default/s-n1') === undefined);
     await until('no sandbox', () => !execFileSync('ctr', ['-n', 'k8s.io', 'c', 'ls'], { encoding: 'utf8' }).includes('s-n1'));
   });
 
@@ -513,7 +519,7 @@ function inside(): void {
     const command = `["sh", "-c", "trap : TERM; while :; do sleep 1; done"]`;
     const container = `{name: main, image: "${boxImage}", command: ${command}}`;
     const text = `apiVersion: v1\nkind: Pod\nmetadata: {name: back}\nspec: {containers: [${container}], terminationGracePeriodSeconds: 4}\n`;
-    const mirror = (): Pod | undefined => api.get<Pod>('pods', 'back-n1', 'default');
+    const mirror = (): Pod | undefined => api.find(pods, 'default/back-n1');
     const idOf = (): string | undefined => mirror()?.status?.containerStatuses?.[0]?.containerID;
     writeFileSync(file, text);
     await until('a running mirror', () => mirror()?.status?.phase === 'Running');
@@ -562,7 +568,7 @@ function inside(): void {
     const id = now(stays)?.status?.containerStatuses?.[0]?.containerID;
     stop.abort();
     await kubelet.close();
-    api.remove('pods', goes.metadata.name, 'default');
+    api.forget(pods, `default/${goes.metadata.name}`);
     await start();
     await until('the end of the other', () => !existsSync(`/var/lib/kubelet/pods/${goes.metadata.uid}`));
     await until('a written status', () => isReady(stays));

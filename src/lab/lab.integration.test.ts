@@ -9,12 +9,11 @@ import { existsSync } from 'node:fs';
 import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { after, before, suite, test } from 'node:test';
+import { after, before, describe, test } from 'node:test';
 import { Progress } from '../cli/progress.ts';
 import { systemClock } from '../clock/clock.ts';
+import { eventually } from '../clock/testing/eventually.ts';
 import { type ExecResult, systemExec } from '../linux/exec.ts';
-import { eventually } from '../linux/testing/namespaces.ts';
-import { pauseImage } from './images/lab-images.ts';
 import { ociArchive } from './images/oci-image.ts';
 import { unpackMissing } from './images/programs-of-debian.ts';
 import { type TarEntry, tarOf } from './images/tar.ts';
@@ -61,7 +60,7 @@ async function traces(name: string): Promise<string[]> {
   return [...mounts, ...cgroups, ...processes];
 }
 
-suite('a lab that loses parts', { skip: missing, timeout: 180_000 }, () => {
+describe('a lab that loses parts', { skip: missing, timeout: 180_000 }, () => {
   const name = runName('ita');
   const plan = planLab({ ...defaultLabOptions, name, underlay: '192.168.123.0/24' });
   before(async () => {
@@ -117,7 +116,7 @@ suite('a lab that loses parts', { skip: missing, timeout: 180_000 }, () => {
     try {
       const cpu = process.arch === 'arm64' ? 'arm64' : 'amd64';
       const oci = join(dir, 'oci.tar');
-      await writeFile(oci, ociArchive({ ...pauseImage(cpu), reference: 'mine.example/oci:1' }));
+      await writeFile(oci, ociArchive({ reference: 'mine.example/oci:1', architecture: cpu, rootfs: [], command: ['/none'] }));
       const unpacked = join(dir, 'app');
       await mkdir(unpacked);
       assert.equal((await systemExec.run('tar', ['-xf', oci, '-C', unpacked])).code, 0);
@@ -259,7 +258,7 @@ suite('a lab that loses parts', { skip: missing, timeout: 180_000 }, () => {
   });
 });
 
-suite('an attached lab', { skip: missing, timeout: 180_000 }, () => {
+describe('an attached lab', { skip: missing, timeout: 180_000 }, () => {
   const name = runName('itb');
   let machine: ChildProcess;
   let pid = 0;

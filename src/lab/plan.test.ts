@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { suite, test } from 'node:test';
+import { describe, test } from 'node:test';
 import { isKnownError } from '../errors/known-error.ts';
 import { parseCidr } from '../ip/ip.ts';
 import { parseHierarchies } from './cgroups.ts';
@@ -11,7 +11,7 @@ import { nodeServices } from './node/services.ts';
 import { defaultLabOptions, type LabOptions, planLab } from './plan.ts';
 import { changedOptions } from './up.ts';
 
-suite('planLab()', () => {
+describe('planLab()', () => {
   test('gives the addresses of DESIGN to the default lab', () => {
     const plan = planLab(defaultLabOptions);
     assert.equal(plan.server, 'https://192.168.120.10:6443');
@@ -51,7 +51,7 @@ suite('planLab()', () => {
   });
 });
 
-suite('the flags of lab up', () => {
+describe('the flags of lab up', () => {
   test('leave a lab as it is when nothing is given', () => {
     const running = { ...defaultLabOptions, workers: 5, attach: false };
     assert.deepEqual(changeOptions(running, {}), running);
@@ -77,7 +77,7 @@ suite('the flags of lab up', () => {
   });
 });
 
-suite('the way into a lab', () => {
+describe('the way into a lab', () => {
   const plan = planLab(defaultLabOptions);
   const ranges = [plan.underlay, plan.pods, plan.services];
   const routes: [string, Parameters<typeof findOverlap>[0], string | undefined][] = [
@@ -99,7 +99,7 @@ suite('the way into a lab', () => {
   });
 });
 
-suite('a node', () => {
+describe('a node', () => {
   test('of the control plane runs the server too', () => {
     const plan = planLab(defaultLabOptions);
     const names = plan.nodes.map((node) =>
@@ -132,7 +132,7 @@ suite('a node', () => {
   });
 });
 
-suite('parseHierarchies()', () => {
+describe('parseHierarchies()', () => {
   const line = (path: string, type: string, options: string): string => `36 35 0:31 / ${path} rw,nosuid - ${type} ${type} ${options}`;
 
   test('reads joined v1 controllers, named ones and the unified one', () => {

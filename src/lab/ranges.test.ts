@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { suite, test } from 'node:test';
+import { describe, test } from 'node:test';
 import { cidrOverlaps, mustCidr } from '../ip/ip.ts';
 import { defaultLabOptions, planLab } from './plan.ts';
 import { chooseRanges, places } from './ranges.ts';
@@ -7,7 +7,7 @@ import { chooseRanges, places } from './ranges.ts';
 const taken = (...texts: string[]): ReturnType<typeof mustCidr>[] => texts.map(mustCidr);
 const { underlay, podCidr, serviceCidr } = defaultLabOptions;
 
-suite('chooseRanges()', () => {
+describe('chooseRanges()', () => {
   const cases: [string, Parameters<typeof chooseRanges>[0], string[], string | undefined][] = [
     ['takes the well-known ranges when nobody has them', {}, [], `${underlay} ${podCidr} ${serviceCidr}`],
     ['takes other ranges, all of them, when one of three is taken', {}, [serviceCidr], '192.168.121.0/24 10.201.0.0/16 10.97.0.0/16'],

@@ -2,11 +2,11 @@ import assert from 'node:assert/strict';
 import { existsSync, mkdtempSync, rmSync, symlinkSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { after, suite, test } from 'node:test';
+import { after, describe, test } from 'node:test';
 import { type ExecResult, systemExec } from './exec.ts';
 import { lockDirectory, removeLock } from './lock.ts';
 
-suite('lockDirectory()', () => {
+describe('lockDirectory()', () => {
   const dir = mkdtempSync(join(tmpdir(), 'lock-'));
   after(() => rmSync(dir, { recursive: true }));
 

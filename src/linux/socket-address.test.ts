@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { describe, it } from 'node:test';
+import { describe, test } from 'node:test';
 import { addressFamilyOf, socketAddress } from './socket-address.ts';
 
 describe('socketAddress()', () => {
@@ -8,12 +8,12 @@ describe('socketAddress()', () => {
     ['0.0.0.0', 53, 2, '02000035000000000000000000000000'],
     ['fd00::1', 443, 10, '0a0001bb00000000fd00000000000000000000000000000100000000'],
   ] as const)
-    it(`of ${ip} and ${port}`, () => {
+    test(`of ${ip} and ${port}`, () => {
       assert.equal(addressFamilyOf(ip), family);
       assert.equal(Buffer.from(socketAddress(ip, port)).toString('hex'), hex);
     });
 
-  it('refuses what is no address', () => {
+  test('refuses what is no address', () => {
     for (const ip of ['x', '10.0.0', 'fe80::1%eth0']) assert.throws(() => socketAddress(ip, 1), RangeError);
   });
 });

@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
-import { describe, it } from 'node:test';
+import { describe, test } from 'node:test';
 import { enterNetns } from './enter-netns.ts';
 import { sourceAddressTo } from './source-address.ts';
 import { cannotMakeNamespaces, Namespaces } from './testing/namespaces.ts';
 
 describe('sourceAddressTo()', { skip: cannotMakeNamespaces }, () => {
-  it('follows the routes, and knows of no way that stays on the machine', async () => {
+  test('follows the routes, and knows of no way that stays on the machine', async () => {
     await using net = new Namespaces();
     await net.add('n');
     for (const [link, address] of [

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
-import { suite, test } from 'node:test';
+import { describe, test } from 'node:test';
 import { choose } from './choice.ts';
 
-suite('choose()', () => {
+describe('choose()', () => {
   const known = ['kubelet', 'proxy', 'dns'];
   const cases: [string, string, string[]][] = [
     ['takes all of them', '*', ['kubelet', 'proxy', 'dns']],

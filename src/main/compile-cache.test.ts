@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { chmodSync, mkdirSync, mkdtempSync, rmSync, statSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
-import { after, suite, test } from 'node:test';
+import { after, describe, test } from 'node:test';
 import { cacheFolder, isSafe, prepareFolder } from './compile-cache.ts';
 
-suite('the compile cache', () => {
+describe('the compile cache', () => {
   const user = process.getuid?.() ?? 0;
   // Everybody may write to /tmp; the working tree is its owner's.
   const dir = mkdtempSync(join(import.meta.dirname, '.cache-'));

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { suite, test } from 'node:test';
+import { describe, test } from 'node:test';
 import { isKnownError } from '../errors/known-error.ts';
 import { FlagReader } from './flag-reader.ts';
 
@@ -7,7 +7,7 @@ function flag(text: string | undefined): FlagReader<'f'> {
   return new FlagReader({ f: text }, () => 'called');
 }
 
-suite('FlagReader', () => {
+describe('FlagReader', () => {
   const hours = [3600, 2 ** 32] as const;
   const refused: [string, () => unknown, RegExp][] = [
     ['a port that is a word', () => flag('abc').port('f'), /--called="abc": it is no port/],

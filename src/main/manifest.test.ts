@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { suite, test } from 'node:test';
+import { describe, test } from 'node:test';
 import { nodeParts } from '../api/node-parts.ts';
 import { grantCommand, manifest } from './manifest.ts';
 import { manifestLimits } from './manifest-limits.ts';
@@ -7,7 +7,7 @@ import { manifestLimits } from './manifest-limits.ts';
 const shown = (options: Parameters<typeof manifest>[0]): string[] =>
   manifest(options).map((o) => [o.kind, o.metadata.namespace, o.metadata.name].filter(Boolean).join(' '));
 
-suite('manifest()', () => {
+describe('manifest()', () => {
   test('has roles for every part, and the Service of the DNS servers', () => {
     assert.deepEqual(shown({ parts: nodeParts, clusterDns: '10.96.0.10' }), [
       'ClusterRoleBinding fairlead:proxy',

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { relative } from 'node:path';
-import { suite, test } from 'node:test';
+import { describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 
 const root = new URL('../../', import.meta.url).pathname;
@@ -45,7 +45,7 @@ const controlPlane = [
   '../scheduler/scheduler.ts',
 ];
 
-suite('modules', () => {
+describe('modules', () => {
   for (const command of ['proxy', 'agent', 'server', 'scheduler', 'lab'])
     test(`fairlead ${command} --help loads the commands' names and flags alone`, () => {
       const files = loadedBy('fairlead.ts', command, '--help');

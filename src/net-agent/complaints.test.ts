@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
-import { it } from 'node:test';
+import { test } from 'node:test';
 import { Complaints } from './complaints.ts';
 
-it('Complaints are said once, again when they change, and once more when they are over', () => {
+test('Complaints are said once, again when they change, and once more when they are over', () => {
   const said: string[] = [];
   const complaints = new Complaints({ warn: (text) => said.push(text) });
   const now = (...pairs: [string, string][]): string[] => {

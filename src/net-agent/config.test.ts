@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict';
-import { describe, it } from 'node:test';
+import { describe, test } from 'node:test';
 import { isKnownError } from '../errors/known-error.ts';
 import { backends } from './backend/backends.ts';
 import { openConfig } from './config.ts';
 
 describe('openConfig()', () => {
   for (const Type of Object.keys(backends))
-    it(`opens backend ${Type} by its own name`, () => {
+    test(`opens backend ${Type} by its own name`, () => {
       const { backend, network } = openConfig({ Network: '10.244.3.0/16', Backend: { Type } });
       assert.deepEqual([backend.type, network.text], [Type, '10.244.0.0/16']);
     });
@@ -17,7 +17,7 @@ describe('openConfig()', () => {
     ['10.244.0.0/16', 'udp', /backend type "udp" is not known/, /"vxlan" or "host-gw"/],
     ['10.244.0.0/16', 'constructor', /backend type "constructor" is not known/, /"vxlan"/],
   ] as const)
-    it(`refuses network ${network} with backend ${type}`, () =>
+    test(`refuses network ${network} with backend ${type}`, () =>
       assert.throws(
         () => openConfig({ Network: network, Backend: { Type: type } }),
         (err) => isKnownError(err, 'BAD_CONFIG') && said.test(err.message) && hint.test(err.hint ?? ''),

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { describe, it } from 'node:test';
+import { describe, test } from 'node:test';
 import { FakeClock } from '../clock/clock.ts';
 import { silentLog } from '../observability/log.ts';
 import { ReconcileLoop } from './reconcile-loop.ts';
@@ -33,7 +33,7 @@ class Bench {
 }
 
 describe('ReconcileLoop', () => {
-  it('reconciles at once, then every five seconds', async () => {
+  test('reconciles at once, then every five seconds', async () => {
     const bench = new Bench();
     void bench.loop.run();
     assert.equal(bench.passes, 1);
@@ -43,7 +43,7 @@ describe('ReconcileLoop', () => {
     bench.stop();
   });
 
-  it('takes a swarm of changes as one', async () => {
+  test('takes a swarm of changes as one', async () => {
     const bench = new Bench();
     void bench.loop.run();
     await bench.within(0);
@@ -55,7 +55,7 @@ describe('ReconcileLoop', () => {
     bench.stop();
   });
 
-  it('reconciles again when something changed while it did', async () => {
+  test('reconciles again when something changed while it did', async () => {
     const bench = new Bench();
     void bench.loop.run();
     bench.loop.poke();
@@ -64,7 +64,7 @@ describe('ReconcileLoop', () => {
     bench.stop();
   });
 
-  it('tries again a second after a failure, says it once, and once that it is over', async () => {
+  test('tries again a second after a failure, says it once, and once that it is over', async () => {
     const bench = new Bench();
     bench.fails = true;
     void bench.loop.run();
@@ -79,7 +79,7 @@ describe('ReconcileLoop', () => {
     bench.stop();
   });
 
-  it('ends with the signal, whatever it waits for, and starts nothing after it', async () => {
+  test('ends with the signal, whatever it waits for, and starts nothing after it', async () => {
     const bench = new Bench();
     const ended = bench.loop.run();
     await bench.within(0);

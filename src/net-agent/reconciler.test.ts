@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { after, describe, it } from 'node:test';
+import { after, describe, test } from 'node:test';
 import type { Node } from '../api/schema/types.ts';
 import { FakeClock } from '../clock/clock.ts';
 import { isKnownError, KnownError } from '../errors/known-error.ts';
@@ -105,7 +105,7 @@ class Bench {
 }
 
 describe('Reconciler', () => {
-  it('waits for its Node and for its range, and says so once', async () => {
+  test('waits for its Node and for its range, and says so once', async () => {
     const bench = new Bench();
     bench.nodes.clear();
     await bench.reconciler.reconcile();
@@ -116,7 +116,7 @@ describe('Reconciler', () => {
     assert.deepEqual([bench.reconciler.isReady, bench.networks, bench.kernel.state.links.length], [false, [], 1]);
   });
 
-  it('brings everything about in one pass, and does nothing in the next', async () => {
+  test('brings everything about in one pass, and does nothing in the next', async () => {
     const bench = new Bench();
     bench.other(2);
     await bench.reconciler.reconcile();
@@ -138,7 +138,7 @@ describe('Reconciler', () => {
     assert.deepEqual(bench.kernel.state, state);
   });
 
-  it('looks at the FORWARD chain once a minute', async () => {
+  test('looks at the FORWARD chain once a minute', async () => {
     const bench = new Bench();
     const looks = async (ms: number): Promise<number> => {
       await bench.clock.advance(ms);
@@ -148,7 +148,7 @@ describe('Reconciler', () => {
     assert.deepEqual([await looks(0), await looks(59_999), await looks(1)], [1, 1, 2]);
   });
 
-  it('tells the network again when the bridge was made anew, and when telling had failed', async () => {
+  test('tells the network again when the bridge was made anew, and when telling had failed', async () => {
     let fails = true;
     const told: string[] = [];
     const bench = new Bench({
@@ -166,7 +166,7 @@ describe('Reconciler', () => {
     assert.deepEqual(told, ['cni0', 'cni0']);
   });
 
-  it('keeps the MAC that it told, over a restart and without its device', async () => {
+  test('keeps the MAC that it told, over a restart and without its device', async () => {
     const bench = new Bench();
     bench.annotate({ [`${prefix}backend-data`]: '{"VNI":1,"VtepMAC":"02:00:00:00:00:77"}' });
     await bench.reconciler.reconcile();
@@ -176,7 +176,7 @@ describe('Reconciler', () => {
     assert.equal(bench.kernel.state.links.find((l) => l.name === 'flannel.1')?.mac, '02:00:00:00:00:77');
   });
 
-  it('draws a MAC once, though somebody takes away what it told', async () => {
+  test('draws a MAC once, though somebody takes away what it told', async () => {
     const bench = new Bench();
     await bench.reconciler.reconcile();
     bench.annotate({ [`${prefix}backend-data`]: 'null' });
@@ -185,7 +185,7 @@ describe('Reconciler', () => {
     assert.match(bench.annotation('backend-data') ?? '', /02:00:00:00:00:01/);
   });
 
-  it('says once whom it leaves out and why, and does without', async () => {
+  test('says once whom it leaves out and why, and does without', async () => {
     const bench = new Bench();
     bench.other(2);
     bench.other(3, { VNI: 9, VtepMAC: '02:00:00:00:00:03' });
@@ -209,14 +209,14 @@ describe('Reconciler', () => {
     ],
   ];
   for (const [what, options, annotations, told] of addresses)
-    it(`tells others ${what}`, async () => {
+    test(`tells others ${what}`, async () => {
       const bench = new Bench(options);
       bench.annotate(annotations);
       await bench.reconciler.reconcile();
       assert.equal(bench.annotation('public-ip'), told);
     });
 
-  it('refuses a range that is not inside the network', async () => {
+  test('refuses a range that is not inside the network', async () => {
     const bench = new Bench({ network: openConfig({ Network: '10.9.0.0/16', Backend: { Type: 'vxlan' } }).network });
     await assert.rejects(
       bench.reconciler.reconcile(),
@@ -228,7 +228,7 @@ describe('Reconciler', () => {
     ['as asked for', { iface: ['wlan0'] }, /none is as it was asked for/],
     ['with the InternalIP', {}, /no link has the Node's InternalIP, and there is no default route/],
   ] as const)
-    it(`says which links there are when none is ${what}`, async () => {
+    test(`says which links there are when none is ${what}`, async () => {
       const bench = new Bench({ underlay });
       bench.kernel.state.addresses = [{ link: 'eth0', ip: '192.0.2.1', prefix: 24 }];
       await assert.rejects(
@@ -237,7 +237,7 @@ describe('Reconciler', () => {
       );
     });
 
-  it("follows the underlay: another MTU is the pods', too", async () => {
+  test("follows the underlay: another MTU is the pods', too", async () => {
     const bench = new Bench({}, 'host-gw');
     await bench.reconciler.reconcile();
     const eth0 = bench.kernel.state.links[0];

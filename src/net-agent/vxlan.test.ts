@@ -3,13 +3,14 @@ import { closeSync } from 'node:fs';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { after, before, describe, it } from 'node:test';
+import { after, before, describe, test } from 'node:test';
+import { eventually } from '../clock/testing/eventually.ts';
 import { loadLibc, openLibc } from '../linux/libc.ts';
 import { changeLink } from '../linux/netlink/link.ts';
 import { encodeMessage, NLM_F_REQUEST } from '../linux/netlink/message.ts';
 import { NETLINK_ROUTE } from '../linux/netlink/netlink-socket.ts';
 import { inNetns } from '../linux/netns.ts';
-import { cannotMakeNamespaces, eventually, Namespaces } from '../linux/testing/namespaces.ts';
+import { cannotMakeNamespaces, Namespaces } from '../linux/testing/namespaces.ts';
 import { Cluster } from './testing/cluster.ts';
 
 const addresses = { a: '192.168.120.11', b: '192.168.120.12', c: '192.168.120.13' };
@@ -45,7 +46,7 @@ describe('three nodes with VXLAN between them', { skip: cannotMakeNamespaces }, 
     cluster = new Cluster(Object.keys(addresses));
     await net.underlay('underlay', addresses);
     for (const name of ['a', 'b', 'c'] as const) startAgent(name);
-    await eventually('three agents are ready', () => cluster.ready.size === 3, 60_000);
+    await eventually('three agents are ready', () => cluster.ready.size === 3);
     await eventually('all leases are told', () => [...cluster.nodes.values()].every((n) => n.metadata.annotations !== undefined));
   });
 
@@ -54,17 +55,17 @@ describe('three nodes with VXLAN between them', { skip: cannotMakeNamespaces }, 
     await rm(dir, { recursive: true, force: true });
   });
 
-  function meet(what: string, from = 'a', to = '10.244.2.1'): Promise<void> {
+  function meet(what: string, from = 'a', to = '10.244.2.1'): Promise<boolean> {
     return eventually(what, () => net.pings(from, to));
   }
 
-  it('carries packets between every pair of nodes', async () => {
+  test('carries packets between every pair of nodes', async () => {
     await meet('a reaches b');
     await meet('b reaches c', 'b', '10.244.3.1');
     await meet('c reaches a', 'c', '10.244.1.1');
   });
 
-  it('tells the lease on the Node, in subnet.env, and to whoever attaches pods', async () => {
+  test('tells the lease on the Node, in subnet.env, and to whoever attaches pods', async () => {
     const node = cluster.nodes.get('a');
     assert.match(node?.metadata.annotations?.['flannel.alpha.coreos.com/backend-data'] ?? '', /^\{"VNI":1,"VtepMAC":"[0-9a-f:]{17}"\}$/);
     assert.equal(node?.status?.conditions?.[0]?.status, 'False');
@@ -75,7 +76,7 @@ describe('three nodes with VXLAN between them', { skip: cannotMakeNamespaces }, 
     );
   });
 
-  it('leaves its outer packets untracked, while packets of pods are tracked', async () => {
+  test('leaves its outer packets untracked, while packets of pods are tracked', async () => {
     await net.run('a', 'conntrack', ['-F']);
     assert.ok(await net.pings('a', '10.244.2.1'));
     assert.ok(await net.pings('b', '10.244.1.1'));
@@ -92,42 +93,42 @@ describe('three nodes with VXLAN between them', { skip: cannotMakeNamespaces }, 
     ['the bridge loses its address', 'addr del 10.244.1.1/24 dev cni0'],
   ];
   for (const [what, command] of damages) {
-    it(`comes back when ${what}`, async () => {
+    test(`comes back when ${what}`, async () => {
       await net.ip('a', command);
       await meet('a reaches b again');
       await meet('b reaches a again', 'b', '10.244.1.1');
     });
   }
 
-  it('stops learning where MACs are when somebody has switched that on', async () => {
+  test('stops learning where MACs are when somebody has switched that on', async () => {
     const learns = async (): Promise<boolean> => !(await net.ip('a', '-d link show flannel.1')).includes('nolearning');
     assert.equal(await learns(), false);
     await net.ip('a', 'link set flannel.1 type vxlan learning');
     await eventually('it does not learn any more', async () => !(await learns()));
   });
 
-  it('makes the bridge again and says so', async () => {
+  test('makes the bridge again and says so', async () => {
     const before = cluster.networks.length;
     await net.ip('a', 'link del cni0');
     await eventually('the network is told again', () => cluster.networks.length > before);
     await meet('b reaches the bridge', 'b', '10.244.1.1');
   });
 
-  it('puts a forwarding entry back', async () => {
+  test('puts a forwarding entry back', async () => {
     const fdb = async (): Promise<string> => (await net.run('a', 'bridge', ['fdb', 'show', 'dev', 'flannel.1'])).stdout;
     const mac = /^(\S+) dst 192\.168\.120\.12 /m.exec(await fdb())?.[1] ?? '';
     await net.run('a', 'bridge', ['fdb', 'del', mac, 'dev', 'flannel.1']);
     await eventually('the entry is back', async () => (await fdb()).includes(`${mac} dst 192.168.120.12`));
   });
 
-  it('writes its rules and forwarding again', async () => {
+  test('writes its rules and forwarding again', async () => {
     await net.run('a', 'nft', ['flush', 'ruleset']);
     await net.run('a', 'sysctl', ['-qw', 'net.ipv4.ip_forward=0']);
     await eventually('the rules are back', async () => (await net.run('a', 'nft', ['list', 'ruleset'])).stdout.includes('masquerade'));
     await eventually('forwarding is on', async () => (await net.run('a', 'sysctl', ['-n', 'net.ipv4.ip_forward'])).stdout.trim() === '1');
   });
 
-  it('follows the MTU of the underlay', async () => {
+  test('follows the MTU of the underlay', async () => {
     await net.ip('a', 'link set eth0 mtu 1400');
     await eventually('the device is smaller', async () => (await net.ip('a', 'link show flannel.1')).includes('mtu 1350'));
     await eventually('the new MTU is told', () => cluster.networks.at(-1)?.mtu === 1350);
@@ -135,7 +136,7 @@ describe('three nodes with VXLAN between them', { skip: cannotMakeNamespaces }, 
     await eventually('and back', () => cluster.networks.at(-1)?.mtu === 1450);
   });
 
-  it('survives more notices than the kernel keeps for it, and looks at everything then', async () => {
+  test('survives more notices than the kernel keeps for it, and looks at everything then', async () => {
     cluster.signal('a', 'SIGSTOP');
     try {
       flood(net.path('a'));
@@ -147,7 +148,7 @@ describe('three nodes with VXLAN between them', { skip: cannotMakeNamespaces }, 
     assert.ok(cluster.runs('a'));
   });
 
-  it('leaves everything in place when an agent is killed, and has the same MAC when it is back', async () => {
+  test('leaves everything in place when an agent is killed, and has the same MAC when it is back', async () => {
     const backend = (): string | undefined => cluster.nodes.get('b')?.metadata.annotations?.['flannel.alpha.coreos.com/backend-data'];
     const before = backend();
     await cluster.kill('b');
@@ -158,7 +159,7 @@ describe('three nodes with VXLAN between them', { skip: cannotMakeNamespaces }, 
     assert.equal(backend(), before);
   });
 
-  it("sends nothing to a newer Node that claims another's range, or an address of this node", async () => {
+  test("sends nothing to a newer Node that claims another's range, or an address of this node", async () => {
     const entries = async (): Promise<string> =>
       `${await net.ip('a', 'neigh show dev flannel.1 nud permanent')}${await net.ip('a', 'route')}`;
     const before = await entries();
@@ -172,7 +173,7 @@ describe('three nodes with VXLAN between them', { skip: cannotMakeNamespaces }, 
     await eventually('all is as it was', async () => (await entries()) === before);
   });
 
-  it('forgets a node that leaves', async () => {
+  test('forgets a node that leaves', async () => {
     cluster.remove('c');
     await eventually('its route is gone', async () => !(await net.ip('a', 'route')).includes('10.244.3.0/24'));
     await eventually('its neighbour is gone', async () => !(await net.ip('a', 'neigh show dev flannel.1')).includes('10.244.3.0'));
@@ -180,7 +181,7 @@ describe('three nodes with VXLAN between them', { skip: cannotMakeNamespaces }, 
 });
 
 describe('a node whose default route leads elsewhere', { skip: cannotMakeNamespaces }, () => {
-  it("tells the Node's InternalIP to the others, and follows it", async () => {
+  test("tells the Node's InternalIP to the others, and follows it", async () => {
     await using net = new Namespaces();
     const dir = await mkdtemp(join(tmpdir(), 'fl-underlay-'));
     const cluster = new Cluster(['a']);

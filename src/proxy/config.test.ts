@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
-import { describe, it } from 'node:test';
+import { describe, test } from 'node:test';
 import { readProxyConfig } from './config.ts';
 
 const head = 'apiVersion: kubeproxy.config.k8s.io/v1alpha1\nkind: KubeProxyConfiguration\n';
 
 describe('readProxyConfig()', () => {
-  it('reads what kubeadm writes', () => {
+  test('reads what kubeadm writes', () => {
     const text = `${head}mode: ""\nclusterCIDR: 10.244.0.0/16,fd00:10:244::/56\nhealthzBindAddress: ""\nnodePortAddresses: null
 nftables: { masqueradeAll: true, masqueradeBit: null, minSyncPeriod: 1s, syncPeriod: 1m30s }\niptables: { syncPeriod: 0s }\n`;
     assert.deepEqual(readProxyConfig(text), {
@@ -16,7 +16,7 @@ nftables: { masqueradeAll: true, masqueradeBit: null, minSyncPeriod: 1s, syncPer
     });
   });
 
-  it('reads how pods are told from others', () => {
+  test('reads how pods are told from others', () => {
     const text = `${head}detectLocalMode: BridgeInterface\ndetectLocal: { bridgeInterface: cni0 }\n`;
     assert.deepEqual(readProxyConfig(text), { localMode: 'BridgeInterface', bridgeInterface: 'cni0' });
   });
@@ -28,5 +28,5 @@ nftables: { masqueradeAll: true, masqueradeBit: null, minSyncPeriod: 1s, syncPer
     ['a bad duration', `${head}nftables: { syncPeriod: soon }`, /"soon" is no duration/],
     ['no YAML', 'a: [', /it is no YAML/],
   ];
-  for (const [name, text, message] of wrong) it(`refuses ${name}`, () => assert.throws(() => readProxyConfig(text), message));
+  for (const [name, text, message] of wrong) test(`refuses ${name}`, () => assert.throws(() => readProxyConfig(text), message));
 });

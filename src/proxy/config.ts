@@ -1,5 +1,6 @@
 /** KubeProxyConfiguration (kubeproxy.config.k8s.io/v1alpha1) to options, as far as nftables mode has a use for it. */
 import { parse } from 'yaml';
+import { parseDuration } from '../clock/duration.ts';
 import { KnownError } from '../errors/known-error.ts';
 import { modes } from './mode/modes.ts';
 import type { ProxyOptions } from './options.ts';
@@ -37,46 +38,55 @@ interface KubeProxyConfiguration {
 }
 
 const localModes = ['ClusterCIDR', 'NodeCIDR', 'BridgeInterface', 'InterfaceNamePrefix'] as const;
-const units: Readonly<Record<string, number>> = { h: 3_600_000, m: 60_000, s: 1000, ms: 1 };
-
-/** Milliseconds of a Go duration such as `1m30s`. */
-function milliseconds(text: string): number {
-  const parts = [...text.matchAll(/(\d+(?:\.\d+)?)(ms|h|m|s)/g)];
-  if (parts.length === 0 || parts.map((p) => p[0]).join('') !== text) throw bad(`"${text}" is no duration such as 30s`);
-  return parts.reduce((sum, [, n, unit]) => sum + Number(n) * (units[unit ?? ''] ?? 0), 0);
+/** In milliseconds; undefined for a field that is not there. */
+function milliseconds(text: string | undefined): number | undefined {
+  if (!text) return undefined;
+  const ms = parseDuration(text);
+  if (ms === undefined || ms < 0) throw bad(`"${text}" is no duration such as 30s`);
+  return ms;
 }
 
 function bad(why: string): KnownError {
   return new KnownError('BAD_CONFIG', `Cannot use the KubeProxyConfiguration: ${why}`);
 }
 
-/** Reads the file's text. Throws BAD_CONFIG. Fields that nftables mode does not need are skipped. */
-export function readProxyConfig(text: string): ConfiguredOptions {
-  let config: KubeProxyConfiguration;
+function read(text: string): KubeProxyConfiguration {
   try {
-    config = (parse(text) ?? {}) as KubeProxyConfiguration;
+    return (parse(text) ?? {}) as KubeProxyConfiguration;
   } catch (err) {
     throw new KnownError('BAD_CONFIG', 'Cannot read the KubeProxyConfiguration: it is no YAML', { cause: err });
   }
+}
+
+function modeOf({ mode }: KubeProxyConfiguration): string | undefined {
+  if (mode && !Object.hasOwn(modes, mode)) throw bad(`mode "${mode}" is not supported, use ${Object.keys(modes).join(' or ')}`);
+  return mode;
+}
+
+function localModeOf({ detectLocalMode: mode }: KubeProxyConfiguration): ProxyOptions['localMode'] {
+  const known = localModes.find((name) => name === mode);
+  if (mode && !known) throw bad(`detectLocalMode "${mode}" is none of ${localModes.join(', ')}`);
+  return known;
+}
+
+/** Reads the file's text. Throws BAD_CONFIG. Fields that nftables mode does not need are skipped; an empty one is as good as none. */
+export function readProxyConfig(text: string): ConfiguredOptions {
+  const config = read(text);
   if (config.kind !== 'KubeProxyConfiguration') throw bad(`kind is "${config.kind ?? ''}"`);
-  if (config.mode && !Object.hasOwn(modes, config.mode))
-    throw bad(`mode "${config.mode}" is not supported, use ${Object.keys(modes).join(' or ')}`);
-  const mode = config.detectLocalMode;
-  const localMode = localModes.find((known) => known === mode);
-  if (mode && !localMode) throw bad(`detectLocalMode "${mode}" is none of ${localModes.join(', ')}`);
-  const { nftables = {}, detectLocal = {} } = config;
-  return {
-    ...(config.mode ? { mode: config.mode } : {}),
-    ...(config.clusterCIDR ? { clusterCidrs: config.clusterCIDR.split(',') } : {}),
-    ...(localMode ? { localMode } : {}),
-    ...(detectLocal.bridgeInterface ? { bridgeInterface: detectLocal.bridgeInterface } : {}),
-    ...(detectLocal.interfaceNamePrefix ? { interfaceNamePrefix: detectLocal.interfaceNamePrefix } : {}),
-    ...(config.nodePortAddresses?.length ? { nodePortAddresses: config.nodePortAddresses } : {}),
-    ...(config.hostnameOverride ? { nodeName: config.hostnameOverride } : {}),
-    ...(config.healthzBindAddress ? { healthzAddress: config.healthzBindAddress } : {}),
-    ...(config.metricsBindAddress ? { metricsAddress: config.metricsBindAddress } : {}),
-    ...(nftables.masqueradeAll === undefined ? {} : { masqueradeAll: nftables.masqueradeAll }),
-    ...(nftables.syncPeriod ? { syncPeriodMs: milliseconds(nftables.syncPeriod) } : {}),
-    ...(nftables.minSyncPeriod ? { minSyncPeriodMs: milliseconds(nftables.minSyncPeriod) } : {}),
+  const { nftables = {}, detectLocal = {}, nodePortAddresses } = config;
+  const options: { [Name in keyof ConfiguredOptions]: ConfiguredOptions[Name] | '' | undefined } = {
+    mode: modeOf(config),
+    clusterCidrs: config.clusterCIDR ? config.clusterCIDR.split(',') : undefined,
+    localMode: localModeOf(config),
+    bridgeInterface: detectLocal.bridgeInterface,
+    interfaceNamePrefix: detectLocal.interfaceNamePrefix,
+    nodePortAddresses: nodePortAddresses?.length ? nodePortAddresses : undefined,
+    nodeName: config.hostnameOverride,
+    healthzAddress: config.healthzBindAddress,
+    metricsAddress: config.metricsBindAddress,
+    masqueradeAll: nftables.masqueradeAll,
+    syncPeriodMs: milliseconds(nftables.syncPeriod),
+    minSyncPeriodMs: milliseconds(nftables.minSyncPeriod),
   };
+  return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined && value !== '')) as ConfiguredOptions;
 }

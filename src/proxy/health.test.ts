@@ -1,13 +1,13 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { createServer } from 'node:http';
-import { it } from 'node:test';
+import { test } from 'node:test';
 import { silentLog } from '../observability/log.ts';
 import { ServiceHealth } from './health.ts';
 import type { ServicePlan } from './plan/service-plan.ts';
 import { freePort } from './testing/running-proxy.ts';
 
-it('ServiceHealth tells that it listens on other ports than before, not that it could not: the proxy then looks again, without end', async () => {
+test('ServiceHealth tells that it listens on other ports than before, not that it could not: the proxy then looks again, without end', async () => {
   const port = await freePort();
   const plans = new Map<string, ServicePlan>([['n/a', { key: 'n/a', rank: '', ports: [], health: { port, localReady: 1 } }]]);
   const health = new ServiceHealth(() => true, silentLog);

@@ -3,7 +3,7 @@
  * kernel takes the rest. FUZZ_SEED=N repeats a run, FUZZ_STEPS=N makes it longer.
  */
 import assert from 'node:assert/strict';
-import { after, before, describe, it } from 'node:test';
+import { after, before, describe, test } from 'node:test';
 import type { EndpointSlice, Service } from '../api/schema/types.ts';
 import { seededRandom } from '../clock/seeded-random.ts';
 import { inNetns } from '../linux/netns.ts';
@@ -157,7 +157,7 @@ describe('hostile Services', { skip: cannotMakeNamespaces, concurrency: false },
   });
 
   for (const family of ['ip', 'ip6'] as const) {
-    it(`never keep the kernel from taking the rules, whatever was there before (${family}, FUZZ_SEED=${seed})`, async (t) => {
+    test(`never keep the kernel from taking the rules, whatever was there before (${family}, FUZZ_SEED=${seed})`, async (t) => {
       t.diagnostic(`FUZZ_SEED=${seed}`);
       const random = new Hostile(seed);
       const node = contexts[family];

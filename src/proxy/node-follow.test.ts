@@ -1,6 +1,6 @@
 /** The proxy follows what its node and the cluster's ranges become. */
 import assert from 'node:assert/strict';
-import { afterEach, describe, it } from 'node:test';
+import { afterEach, describe, test } from 'node:test';
 import { FakeClock } from '../clock/clock.ts';
 import { FakeNftables } from '../linux/testing/fake-nftables.ts';
 import type { ProxyOptions } from './options.ts';
@@ -24,7 +24,7 @@ describe('a proxy and its node', () => {
     ['a pod range', ['192.168.120.11'], ['10.244.1.0/24', 'fd00:10:244:1::/64']],
   ];
   for (const [what, ips, podCIDRs] of sixes)
-    it(`serves IPv6 as soon as the Node has ${what} of that family, whatever the flags say`, async () => {
+    test(`serves IPv6 as soon as the Node has ${what} of that family, whatever the flags say`, async () => {
       const cluster = new HandmadeCluster();
       const nft = new FakeNftables();
       putNode(cluster, ['192.168.120.11'], ['10.244.1.0/24']);
@@ -35,7 +35,7 @@ describe('a proxy and its node', () => {
       await until(() => nft.table('ip6', 'kube-proxy')?.elements.get('cluster-ips')?.has('fd00:10:96::100') === true);
     });
 
-  it('answers health checks and counts for a Service of IPv6 alone', async () => {
+  test('answers health checks and counts for a Service of IPv6 alone', async () => {
     const cluster = new HandmadeCluster();
     putNode(cluster, ['192.168.120.11', 'fd00::11']);
     const port = await freePort();
@@ -59,7 +59,7 @@ describe('a proxy and its node', () => {
     assert.deepEqual([await metric('internal'), await metric('external')], ['0', '0']);
   });
 
-  it('follows ServiceCIDRs, so that no address of theirs leaks to the world', async () => {
+  test('follows ServiceCIDRs, so that no address of theirs leaks to the world', async () => {
     const cluster = new HandmadeCluster();
     const nft = new FakeNftables();
     const put = (name: string, cidrs: string[]): void =>
@@ -78,7 +78,7 @@ describe('a proxy and its node', () => {
     await until(() => refused('ip').length === 1);
   });
 
-  it('starts when nobody answers what ServiceCIDRs there are', async () => {
+  test('starts when nobody answers what ServiceCIDRs there are', async () => {
     const cluster = new HandmadeCluster();
     Object.assign(cluster.serviceCidrs, { synced: new Promise(() => {}) });
     const clock = new FakeClock();
@@ -91,7 +91,7 @@ describe('a proxy and its node', () => {
     });
   });
 
-  it('serves node ports on an address as soon as a link has it', async () => {
+  test('serves node ports on an address as soon as a link has it', async () => {
     const cluster = new HandmadeCluster();
     const nft = new FakeNftables();
     const host = new FakeNodeHost(['127.0.0.1']);
@@ -103,7 +103,7 @@ describe('a proxy and its node', () => {
     await until(() => !('192.168.120.11' in elements(nft, 'nodeport-ips')));
   });
 
-  it('serves node ports on an address as soon as the Node has it', async () => {
+  test('serves node ports on an address as soon as the Node has it', async () => {
     const cluster = new HandmadeCluster();
     const nft = new FakeNftables();
     putNode(cluster, []);
@@ -113,7 +113,7 @@ describe('a proxy and its node', () => {
     await until(() => '192.168.120.11' in elements(nft, 'nodeport-ips'));
   });
 
-  it('does nothing for a heartbeat of a Node', async () => {
+  test('does nothing for a heartbeat of a Node', async () => {
     const cluster = new HandmadeCluster();
     putNode(cluster, ['192.168.120.11']);
     const looks: number[] = [];

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { closeSync } from 'node:fs';
 import { createServer } from 'node:net';
-import { after, before, describe, it } from 'node:test';
+import { after, before, describe, test } from 'node:test';
 import { listenInNetns } from '../linux/listen-in-netns.ts';
 import { inNetns } from '../linux/netns.ts';
 import { cannotMakeNamespaces, Namespaces } from '../linux/testing/namespaces.ts';
@@ -29,7 +29,7 @@ describe('KernelNodeHost', { skip: cannotMakeNamespaces, concurrency: false }, (
     closers.push(() => closeSync(fd));
   };
 
-  it('knows who listens where: not clients, not what is in another namespace', async () => {
+  test('knows who listens where: not clients, not what is in another namespace', async () => {
     assert.deepEqual(await host.listeners(), []);
     listen('tcp', '0.0.0.0', 22);
     listen('tcp', '192.0.2.1', 9100);
@@ -51,7 +51,7 @@ describe('KernelNodeHost', { skip: cannotMakeNamespaces, concurrency: false }, (
     assert.deepEqual([...(await host.listeners())].sort(byPort), wanted);
   });
 
-  it('tells at once of addresses that come and go', async () => {
+  test('tells at once of addresses that come and go', async () => {
     let told = 0;
     host.watch(() => told++);
     for (const [command, ip] of [

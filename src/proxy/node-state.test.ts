@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { describe, it } from 'node:test';
+import { describe, test } from 'node:test';
 import type { Client } from '../client/client.ts';
 import { nodeContext } from './node-state.ts';
 
@@ -17,7 +17,7 @@ describe('nodePortAddresses', () => {
     ['never are loopback, asked for by range', ['127.0.0.0/8', 'primary'], ['192.168.120.11']],
   ];
   for (const [what, nodePortAddresses, ips] of cases) {
-    it(what, () => {
+    test(what, () => {
       const options = { client: {} as Client, nodeName: 'node1', nodeIps: ['192.168.120.11', '192.168.120.12'] };
       const node = nodeContext({ ...options, ...(nodePortAddresses ? { nodePortAddresses } : {}) }, undefined, 'ip', interfaceIps);
       assert.deepEqual(node.nodePortIps, ips);
@@ -34,7 +34,7 @@ describe("the node's addresses", () => {
     ['are of the family that flags leave out those of its Node', ['192.0.2.9'], ['192.0.2.9'], ['fd00::1', 'fd00::2']],
   ];
   for (const [what, nodeIps, ip, ip6] of cases)
-    it(what, () => {
+    test(what, () => {
       const options = { client: {} as Client, nodeName: 'node1', ...(nodeIps ? { nodeIps } : {}) };
       const of = (family: 'ip' | 'ip6'): readonly string[] => nodeContext(options, node, family, []).nodeIps;
       assert.deepEqual([of('ip'), of('ip6')], [ip, ip6]);

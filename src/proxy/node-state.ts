@@ -34,17 +34,14 @@ function nodePortIps(
   const wanted = options.nodePortAddresses ?? ['primary'];
   const zero = family === 'ip' ? '0.0.0.0/0' : '::/0';
   if (wanted.includes('all') || wanted.includes(zero)) return 'all';
-  const found = new Set<string>();
-  for (const entry of wanted) {
-    if (entry === 'primary') {
-      for (const ip of nodeIps.slice(0, 1)) found.add(ip);
-      continue;
-    }
+  // Not loopback, as in kube-proxy's nftables mode: a pod cannot answer it, so the connection would hang and not be refused.
+  const candidates = ofFamily(family, interfaceIps).filter((ip) => !isLoopback(ip));
+  const matching = (entry: string): readonly string[] => {
+    if (entry === 'primary') return nodeIps.slice(0, 1);
     const cidr = parseCidr(entry);
-    // Not loopback, as in kube-proxy's nftables mode: a pod cannot answer it, so the connection would hang and not be refused.
-    for (const ip of ofFamily(family, interfaceIps)) if (cidr && cidrContains(cidr, ip) && !isLoopback(ip)) found.add(ip);
-  }
-  return [...found].sort();
+    return cidr ? candidates.filter((ip) => cidrContains(cidr, ip)) : [];
+  };
+  return [...new Set(wanted.flatMap(matching))].sort();
 }
 
 /** The context of one family. */

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { afterEach, describe, it } from 'node:test';
+import { afterEach, describe, test } from 'node:test';
 import type { Event, Service } from '../api/schema/types.ts';
 import type { Client } from '../client/client.ts';
 import { KnownError } from '../errors/known-error.ts';
@@ -18,7 +18,7 @@ function touchedSince(nft: FakeNftables, transaction: number): string[][] {
 describe('startProxy()', () => {
   afterEach(stopAll);
 
-  it('writes the rules of what is there when it starts', async () => {
+  test('writes the rules of what is there when it starts', async () => {
     const cluster = new HandmadeCluster();
     cluster.service('web', '10.96.0.100');
     cluster.endpoints('web', ['10.244.2.2', '10.244.2.3']);
@@ -31,7 +31,7 @@ describe('startProxy()', () => {
     });
   });
 
-  it('replaces an endpoint with two messages in one transaction', async () => {
+  test('replaces an endpoint with two messages in one transaction', async () => {
     const cluster = new HandmadeCluster();
     cluster.service('web', '10.96.0.100');
     cluster.endpoints('web', ['10.244.2.2', '10.244.2.3', '10.244.2.4']);
@@ -45,7 +45,7 @@ describe('startProxy()', () => {
     assert.equal(nft.transactions.length - before, 1);
   });
 
-  it('makes a chain before anything leads to it, and takes chain and slots away after that, for packets that are on their way', async () => {
+  test('makes a chain before anything leads to it, and takes chain and slots away after that, for packets that are on their way', async () => {
     const cluster = new HandmadeCluster();
     cluster.service('web', '10.96.0.100');
     cluster.endpoints('web', ['10.244.2.2', '10.244.2.3', '10.244.2.4']);
@@ -61,7 +61,7 @@ describe('startProxy()', () => {
     ]);
   });
 
-  it('adds an endpoint with at most six messages, however many Services there are', async () => {
+  test('adds an endpoint with at most six messages, however many Services there are', async () => {
     const cluster = new HandmadeCluster();
     for (let i = 0; i < 200; i++) {
       cluster.service(`s${i}`, `10.96.1.${i}`);
@@ -76,7 +76,7 @@ describe('startProxy()', () => {
     assert.ok(nft.messagesSent - messagesSent <= 6, `${nft.messagesSent - messagesSent} messages`);
   });
 
-  it('finds nothing to do when it starts again, whatever slots endpoints had', async () => {
+  test('finds nothing to do when it starts again, whatever slots endpoints had', async () => {
     const cluster = new HandmadeCluster();
     cluster.service('web', '10.96.0.100', { type: 'NodePort', ports: [{ port: 80, nodePort: 30080 }] });
     cluster.endpoints('web', ['10.244.2.2', '10.244.2.3', '10.244.2.4']);
@@ -91,7 +91,7 @@ describe('startProxy()', () => {
     assert.equal(nft.messagesSent, messagesSent);
   });
 
-  it('reads the table once when it starts again, and anew only when somebody changed rules meanwhile', async () => {
+  test('reads the table once when it starts again, and anew only when somebody changed rules meanwhile', async () => {
     const cluster = new HandmadeCluster();
     cluster.service('web', '10.96.0.100');
     cluster.endpoints('web', ['10.244.2.2']);
@@ -117,7 +117,7 @@ describe('startProxy()', () => {
     assert.equal(nft.dump('ip', 'kube-proxy'), before);
   });
 
-  it('makes chains before and takes slots after what leads to them when it starts over rules of the past, too', async () => {
+  test('makes chains before and takes slots after what leads to them when it starts over rules of the past, too', async () => {
     const cluster = new HandmadeCluster();
     cluster.service('web', '10.96.0.100');
     cluster.endpoints('web', ['10.244.2.2', '10.244.2.3', '10.244.2.4']);
@@ -133,7 +133,7 @@ describe('startProxy()', () => {
     ]);
   });
 
-  it('removes a Service without a trace', async () => {
+  test('removes a Service without a trace', async () => {
     const cluster = new HandmadeCluster();
     const nft = new FakeNftables();
     await start(cluster, nft);
@@ -146,7 +146,7 @@ describe('startProxy()', () => {
     assert.equal(nft.dump('ip', 'kube-proxy'), empty);
   });
 
-  it('tries again with everything after the kernel refused', async () => {
+  test('tries again with everything after the kernel refused', async () => {
     const cluster = new HandmadeCluster();
     const nft = new FakeNftables();
     await start(cluster, nft);
@@ -159,7 +159,7 @@ describe('startProxy()', () => {
     await until(() => Object.keys(elements(nft, 'endpoints')).length === 1);
   });
 
-  it('tells of a failure that lasts, in its health, its metrics and an Event of the Node, and of its end', async () => {
+  test('tells of a failure that lasts, in its health, its metrics and an Event of the Node, and of its end', async () => {
     const cluster = new HandmadeCluster();
     const nft = new FakeNftables();
     const told: Event[] = [];
@@ -184,7 +184,7 @@ describe('startProxy()', () => {
     assert.ok(nft.table('ip', 'kube-proxy'));
   });
 
-  it('repairs a table that somebody deleted', async () => {
+  test('repairs a table that somebody deleted', async () => {
     const cluster = new HandmadeCluster();
     cluster.service('web', '10.96.0.100');
     cluster.endpoints('web', ['10.244.2.2']);
@@ -195,7 +195,7 @@ describe('startProxy()', () => {
     await until(() => nft.dump('ip', 'kube-proxy') === before);
   });
 
-  it('gives an address that two Services claim to the older one, and to the other when that goes', async () => {
+  test('gives an address that two Services claim to the older one, and to the other when that goes', async () => {
     const cluster = new HandmadeCluster();
     const nft = new FakeNftables();
     await start(cluster, nft);
@@ -208,7 +208,7 @@ describe('startProxy()', () => {
     await until(() => elements(nft, 'services')['198.51.100.1 . tcp . 80'] === 'goto lb-2');
   });
 
-  it('gives a load balancer address to one of two Services as a whole, source ranges too, and tells the other', async () => {
+  test('gives a load balancer address to one of two Services as a whole, source ranges too, and tells the other', async () => {
     const cluster = new HandmadeCluster();
     const nft = new FakeNftables();
     const told: Event[] = [];
@@ -242,7 +242,7 @@ describe('startProxy()', () => {
     });
   });
 
-  it('lets nobody take a cluster IP by naming it as an external address, however old', async () => {
+  test('lets nobody take a cluster IP by naming it as an external address, however old', async () => {
     const cluster = new HandmadeCluster();
     const nft = new FakeNftables();
     await start(cluster, nft);
@@ -254,7 +254,7 @@ describe('startProxy()', () => {
     assert.deepEqual(elements(nft, 'masquerade-services'), {});
   });
 
-  it('leaves alone what the cluster and this node serve themselves, tells the Service once, and serves it when that ends', async () => {
+  test('leaves alone what the cluster and this node serve themselves, tells the Service once, and serves it when that ends', async () => {
     const cluster = new HandmadeCluster();
     const nft = new FakeNftables();
     const told: Event[] = [];
@@ -291,7 +291,7 @@ describe('startProxy()', () => {
     await until(() => told.length === 8);
   });
 
-  it('forgets clients whose endpoint is gone', async () => {
+  test('forgets clients whose endpoint is gone', async () => {
     const cluster = new HandmadeCluster();
     cluster.service('web', '10.96.0.100', { sessionAffinity: 'ClientIP' });
     cluster.endpoints('web', ['10.244.2.2', '10.244.2.3']);
@@ -309,7 +309,7 @@ describe('startProxy()', () => {
     assert.deepEqual(elements(nft, 'affinity-of-default/web'), Object.fromEntries(learnt.slice(1)));
   });
 
-  it('forgets clients whose packets now go by another policy, and no others', async () => {
+  test('forgets clients whose packets now go by another policy, and no others', async () => {
     const cluster = new HandmadeCluster();
     const spec = { type: 'NodePort', ports: [{ port: 80, nodePort: 30080 }], sessionAffinity: 'ClientIP' };
     cluster.service('web', '10.96.0.100', spec);
@@ -328,7 +328,7 @@ describe('startProxy()', () => {
     assert.deepEqual(elements(nft, 'affinity-of-default/web'), Object.fromEntries(learnt.slice(1)));
   });
 
-  it('names UDP flows as stale whose endpoint does not serve', async () => {
+  test('names UDP flows as stale whose endpoint does not serve', async () => {
     const cluster = new HandmadeCluster();
     cluster.service('dns', '10.96.0.10', { ports: [{ port: 53, protocol: 'UDP' }] });
     cluster.endpoints('dns', ['10.244.2.2', '10.244.2.3'], 'UDP');
@@ -358,7 +358,7 @@ describe('startProxy()', () => {
     };
   }
 
-  it('looks for stale UDP flows also when the kernel first refused the change', async () => {
+  test('looks for stale UDP flows also when the kernel first refused the change', async () => {
     const cluster = new HandmadeCluster();
     cluster.service('dns', '10.96.0.10', { ports: [{ port: 53, protocol: 'UDP' }] });
     cluster.endpoints('dns', ['10.244.2.2'], 'UDP');
@@ -375,7 +375,7 @@ describe('startProxy()', () => {
     await until(() => stale);
   });
 
-  it('looks for stale UDP flows again when that failed', async () => {
+  test('looks for stale UDP flows again when that failed', async () => {
     const cluster = new HandmadeCluster();
     cluster.service('dns', '10.96.0.10', { ports: [{ port: 53, protocol: 'UDP' }] });
     let attempts = 0;
@@ -386,7 +386,7 @@ describe('startProxy()', () => {
     await until(() => attempts === 2);
   });
 
-  it('names UDP flows of a Service that is gone as stale, and none that was never translated', async () => {
+  test('names UDP flows of a Service that is gone as stale, and none that was never translated', async () => {
     const cluster = new HandmadeCluster();
     cluster.service('dns', '10.96.0.10', { type: 'NodePort', ports: [{ port: 53, nodePort: 30053, protocol: 'UDP' }] });
     cluster.endpoints('dns', ['10.244.2.2'], 'UDP');
@@ -407,7 +407,7 @@ describe('startProxy()', () => {
     assert.deepEqual(flows.map(judge), [true, true, false, false]);
   });
 
-  it('programs what came with an object that it cannot understand', async () => {
+  test('programs what came with an object that it cannot understand', async () => {
     const cluster = new HandmadeCluster();
     const nft = new FakeNftables();
     await start(cluster, nft);
@@ -420,7 +420,7 @@ describe('startProxy()', () => {
     await until(() => elements(nft, 'services')['10.96.0.100 . tcp . 80'] === 'goto lb-1');
   });
 
-  it('answers health checks of a Service and of itself', async () => {
+  test('answers health checks of a Service and of itself', async () => {
     const cluster = new HandmadeCluster();
     const proxy = await start(cluster, new FakeNftables(), { healthzAddress: '127.0.0.1:0', metricsAddress: '127.0.0.1:0' });
     const healthz = await fetch(`http://${proxy.healthzAddress}/healthz`);

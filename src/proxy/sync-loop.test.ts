@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { describe, it } from 'node:test';
+import { describe, test } from 'node:test';
 import { FakeClock } from '../clock/clock.ts';
 import { silentLog } from '../observability/log.ts';
 import { SyncLoop } from './sync-loop.ts';
@@ -31,7 +31,7 @@ function failing(times: number): () => Promise<void> {
 }
 
 describe('SyncLoop', () => {
-  it('applies the first change at once, and those after it together', async () => {
+  test('applies the first change at once, and those after it together', async () => {
     const { clock, l, seen } = loop({ minSyncPeriodMs: 1000 });
     l.request();
     await clock.advance(0);
@@ -43,7 +43,7 @@ describe('SyncLoop', () => {
     assert.equal(seen.length, 2);
   });
 
-  it('never syncs twice at once, and once more for what came meanwhile', async () => {
+  test('never syncs twice at once, and once more for what came meanwhile', async () => {
     let running = 0;
     let finish = (): void => {};
     const { clock, l, seen } = loop({
@@ -69,7 +69,7 @@ describe('SyncLoop', () => {
     assert.equal(seen.length, 2);
   });
 
-  it('tries a change at once that comes while it waits after a failure, and then not once more', async () => {
+  test('tries a change at once that comes while it waits after a failure, and then not once more', async () => {
     const { clock, l, seen } = loop({ sync: failing(6) });
     l.request();
     await clock.advance(500 + 1000 + 2000 + 4000 + 8000);
@@ -81,7 +81,7 @@ describe('SyncLoop', () => {
     assert.equal(seen.length, 7);
   });
 
-  it('leaves no timer behind when it is stopped during a failing sync', async () => {
+  test('leaves no timer behind when it is stopped during a failing sync', async () => {
     let fail = (): void => {};
     const { clock, l, seen } = loop({
       sync: () =>
@@ -98,7 +98,7 @@ describe('SyncLoop', () => {
     assert.equal(seen.length, 1);
   });
 
-  it('tries again with growing pauses, also when nothing more changes', async () => {
+  test('tries again with growing pauses, also when nothing more changes', async () => {
     const { clock, l, seen } = loop({ sync: failing(3) });
     l.request();
     await clock.advance(0);
@@ -113,7 +113,7 @@ describe('SyncLoop', () => {
     assert.equal(clock.pending, 0);
   });
 
-  it('verifies every period, before a sync', async () => {
+  test('verifies every period, before a sync', async () => {
     const { clock, l, seen } = loop({});
     l.watch();
     await clock.advance(60_000);

@@ -3,7 +3,7 @@
  * the one that the empty store has, and time passes as the engine lets it: a fake clock's, or a server's own.
  */
 import assert from 'node:assert/strict';
-import { describe, it } from 'node:test';
+import { describe, test } from 'node:test';
 import { FakeClock } from '../clock/clock.ts';
 import { isKnownError } from '../errors/known-error.ts';
 import { Compacted, prefixEnd, type Store, type StoreEvent, type WriteResult } from './store.ts';
@@ -85,7 +85,7 @@ type On = (what: string, fn: (bench: Bench) => Promise<void>) => void;
 
 export function testStore(name: string, engine: Engine): void {
   const on: On = (what, fn) => {
-    it(what, async () => {
+    test(what, async () => {
       const opened = await engine.open();
       await using store = opened.store;
       await fn(new Bench(opened, engine.ttlSeconds ?? 10, await store.revision()));

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { after, describe, it } from 'node:test';
+import { after, describe, test } from 'node:test';
 import { isKnownError } from '../errors/known-error.ts';
 import { openStore } from './open.ts';
 import { Compacted, type Store } from './store.ts';
@@ -29,7 +29,7 @@ const refused: Readonly<Record<string, readonly [url: string, why: RegExp, hint:
 
 describe('openStore()', () => {
   for (const [what, [url, why, hint]] of Object.entries(refused)) {
-    it(`refuses ${what}, and says what to give`, async () => {
+    test(`refuses ${what}, and says what to give`, async () => {
       await assert.rejects(openStore(url, {}), (err) => {
         assert.ok(isKnownError(err, 'BAD_CONFIG'));
         assert.match(err.message, /^Cannot open store ".*": /);
@@ -40,13 +40,13 @@ describe('openStore()', () => {
     });
   }
 
-  it('shows no password', async () => {
+  test('shows no password', async () => {
     const secret = (err: unknown): boolean =>
       isKnownError(err, 'BAD_CONFIG') && !err.message.includes('hunter2') && err.message.includes('redis://');
     await assert.rejects(openStore('redis://:hunter2@127.0.0.1:6379', {}), secret);
   });
 
-  it('keeps a file where the URL says, with the reserve and the log that it says', async () => {
+  test('keeps a file where the URL says, with the reserve and the log that it says', async () => {
     const path = join(dir, 'a folder', 'state.db');
     const url = `sqlite://${encodeURI(path)}?reserve-bytes=0&max-log-events=10`;
     const value = async (store: Store): Promise<string | undefined> => text((await store.get('/k/0'))?.value);
@@ -60,7 +60,7 @@ describe('openStore()', () => {
     await assert.rejects(take(second, '/', '0', 1, 1), (err) => err instanceof Compacted && err.floor > 100);
   });
 
-  it('keeps in memory as many events as the URL says', async () => {
+  test('keeps in memory as many events as the URL says', async () => {
     await using store = await openStore('memory:?max-events=2', {});
     for (let i = 0; i < 3; i++) await store.put('/a', bytes(`${i}`));
     await assert.rejects(take(store, '/', '0', 1, 1), (err) => err instanceof Compacted && err.floor === 1);

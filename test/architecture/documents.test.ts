@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { describe, it } from 'node:test';
+import { describe, test } from 'node:test';
 
 const root = join(import.meta.dirname, '../..');
 
@@ -39,18 +39,18 @@ function isThere(word: string, base: string): boolean {
 
 describe('documents', () => {
   for (const [document, base] of Object.entries(documents))
-    it(`${document} names paths that exist`, () => {
+    test(`${document} names paths that exist`, () => {
       const gone = pathsIn(read(document)).filter((word) => !isThere(word, base));
       assert.deepEqual(gone, []);
     });
 
-  it('paths are found in backticks and in commands, other words are not', () => {
+  test('paths are found in backticks and in commands, other words are not', () => {
     const text =
       'See `src/a.ts`, `b/c`, `README.md` and `node --test src/x.ts`, not `--flag`, `/opt/x` or `word`.\n\n    cat rules/y.nft\n';
     assert.deepEqual(pathsIn(text), ['src/a.ts', 'b/c', 'README.md', 'src/x.ts', 'rules/y.nft']);
   });
 
-  it('.github/CONTRIBUTING.md names npm scripts that exist', () => {
+  test('.github/CONTRIBUTING.md names npm scripts that exist', () => {
     const { scripts } = JSON.parse(read('package.json')) as { scripts: Record<string, string> };
     const named = [...read('.github/CONTRIBUTING.md').matchAll(/npm run ([\w-]+)/g)].map((m) => m[1] ?? '');
     assert.ok(named.length > 0);
@@ -60,7 +60,7 @@ describe('documents', () => {
     );
   });
 
-  it('src/README.md tells what every folder of src is', () => {
+  test('src/README.md tells what every folder of src is', () => {
     const text = read('src/README.md');
     const folders = readdirSync(join(root, 'src'), { withFileTypes: true }).filter((entry) => entry.isDirectory());
     assert.deepEqual(

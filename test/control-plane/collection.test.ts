@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { after, before, describe, it } from 'node:test';
+import { after, before, describe, test } from 'node:test';
 import {
   clusterRoles,
   configMaps,
@@ -13,8 +13,8 @@ import {
 } from '../../src/api/resource-types.ts';
 import type { ConfigMap, OwnerReference } from '../../src/api/schema/types.ts';
 import { isNotFound } from '../../src/client/api-error.ts';
+import { eventually } from '../../src/clock/testing/eventually.ts';
 import { ControlPlane } from './testing/control-plane.ts';
-import { eventually } from './testing/eventually.ts';
 import { deployment, pauseContainer } from './testing/manifests.ts';
 
 const inDefault = { namespace: 'default' };
@@ -50,7 +50,7 @@ describe('collection', () => {
     );
   const goes = (name: string): Promise<void> => eventually(async () => assert.equal(await isThere(name), false, `${name} is there`));
 
-  it('in the background: the owner goes at once, the rest after it, down to the last', async () => {
+  test('in the background: the owner goes at once, the rest after it, down to the last', async () => {
     await cp.client.create(deployments, deployment('bg', 2));
     await eventually(async () => assert.equal((await cp.podsOf('default', 'app=bg')).length, 2));
     await cp.client.delete(deployments, 'bg', { ...inDefault, propagationPolicy: 'Background' });
@@ -60,7 +60,7 @@ describe('collection', () => {
     });
   });
 
-  it('in the foreground: the owner waits for the last pod', async () => {
+  test('in the foreground: the owner waits for the last pod', async () => {
     await cp.client.create(deployments, deployment('fg', 2));
     await eventually(async () => {
       const there = await cp.podsOf('default', 'app=fg');
@@ -75,7 +75,7 @@ describe('collection', () => {
     await eventually(() => assert.rejects(cp.client.get(deployments, 'fg', inDefault), isNotFound));
   });
 
-  it('orphans: the ReplicaSet goes, its pods stay, belong to nobody and are adopted by the next', async () => {
+  test('orphans: the ReplicaSet goes, its pods stay, belong to nobody and are adopted by the next', async () => {
     await cp.client.create(deployments, deployment('orphan', 2));
     await eventually(async () => assert.equal((await cp.podsOf('default', 'app=orphan')).length, 2));
     const uids = (await cp.podsOf('default', 'app=orphan')).map((p) => p.metadata.uid).toSorted();
@@ -106,7 +106,7 @@ describe('collection', () => {
     });
   });
 
-  it('an object whose owner never was is collected, one of whose owners is there loses the dangling reference only', async () => {
+  test('an object whose owner never was is collected, one of whose owners is there loses the dangling reference only', async () => {
     const owner = await make('owner');
     await make('never', [refTo(owner, { name: 'nobody', uid: 'e4d909c2-0000-4000-8000-000000000000' })]);
     await goes('never');
@@ -124,7 +124,7 @@ describe('collection', () => {
     assert.ok(await isThere('kind-nobody-knows'));
   });
 
-  it('a cluster-scoped owner has dependants in namespaces, an owner in another namespace is absent', async () => {
+  test('a cluster-scoped owner has dependants in namespaces, an owner in another namespace is absent', async () => {
     const role = await cp.client.create(clusterRoles, {
       apiVersion: 'rbac.authorization.k8s.io/v1',
       kind: 'ClusterRole',
@@ -142,7 +142,7 @@ describe('collection', () => {
     await goes('of-role');
   });
 
-  it('a foreground deletion goes on when what blocked it changes its owner', async () => {
+  test('a foreground deletion goes on when what blocked it changes its owner', async () => {
     const owner = await make('fg-owner');
     await make('blocks', [refTo(owner, { blockOwnerDeletion: true })], { finalizers: ['example.com/hold'] });
     await eventually(async () => {
@@ -156,7 +156,7 @@ describe('collection', () => {
     await goes('blocks');
   });
 
-  it('a foreground deletion takes along owners that own each other', async () => {
+  test('a foreground deletion takes along owners that own each other', async () => {
     const [one, two, three] = [await make('ring-1'), await make('ring-2'), await make('ring-3')];
     const own = (name: string, owner: ConfigMap): Promise<unknown> =>
       cp.client.patch(configMaps, name, { metadata: { ownerReferences: [refTo(owner, { blockOwnerDeletion: true })] } }, inDefault);
@@ -167,7 +167,7 @@ describe('collection', () => {
     for (const name of ['ring-1', 'ring-2', 'ring-3']) await goes(name);
   });
 
-  it('a new namespace gets its ServiceAccount and the root certificate, and gets them again', async () => {
+  test('a new namespace gets its ServiceAccount and the root certificate, and gets them again', async () => {
     await cp.client.create(namespaces, { apiVersion: 'v1', kind: 'Namespace', metadata: { name: 'fresh' } });
     const inFresh = { namespace: 'fresh' };
     const both = (): Promise<void> =>
@@ -183,7 +183,7 @@ describe('collection', () => {
     await both();
   });
 
-  it('a deleted namespace is emptied, says what holds it up, and goes', async () => {
+  test('a deleted namespace is emptied, says what holds it up, and goes', async () => {
     const doomed = { namespace: 'doomed' };
     await cp.client.create(namespaces, { apiVersion: 'v1', kind: 'Namespace', metadata: { name: 'doomed' } });
     await eventually(async () => {
@@ -213,7 +213,7 @@ describe('collection', () => {
     await eventually(() => assert.rejects(cp.client.get(namespaces, 'doomed'), isNotFound));
   });
 
-  it('a deleted namespace keeps all else while one of its pods is there', async () => {
+  test('a deleted namespace keeps all else while one of its pods is there', async () => {
     const ordered = { namespace: 'ordered' };
     await cp.client.create(namespaces, { apiVersion: 'v1', kind: 'Namespace', metadata: { name: 'ordered' } });
     await cp.client.create(configMaps, { ...configMap('used'), metadata: { name: 'used', namespace: 'ordered' } });
@@ -232,5 +232,5 @@ describe('collection', () => {
     await eventually(() => assert.rejects(cp.client.get(namespaces, 'ordered'), isNotFound));
   });
 
-  it('complained of nothing', () => assert.deepEqual(cp.complaints, []));
+  test('complained of nothing', () => assert.deepEqual(cp.complaints, []));
 });

@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict';
-import { after, before, describe, it } from 'node:test';
+import { after, before, describe, test } from 'node:test';
 import { cronJobs, events, jobs } from '../../src/api/resource-types.ts';
 import type { CronJob, CronJobSpec, Job } from '../../src/api/schema/types.ts';
 import { ApiError } from '../../src/client/api-error.ts';
 import { FakeClock } from '../../src/clock/clock.ts';
+import { eventually } from '../../src/clock/testing/eventually.ts';
 import { timestamp } from '../../src/clock/timestamp.ts';
 import { ControlPlane } from './testing/control-plane.ts';
-import { eventually } from './testing/eventually.ts';
 import { pauseContainer } from './testing/manifests.ts';
 
 const minute = 60_000;
@@ -61,7 +61,7 @@ describe('cronjobs', () => {
     await cp.client.patch(jobs, job, { status }, { ...inDefault, subresource: 'status' });
   }
 
-  it('starts a Job each minute, remembers it, and forgets it when it has ended', async () => {
+  test('starts a Job each minute, remembers it, and forgets it when it has ended', async () => {
     await create('tick', { successfulJobsHistoryLimit: 1 });
     for (let i = 1; i <= 2; i++) {
       await clock.advance(minute);
@@ -84,7 +84,7 @@ describe('cronjobs', () => {
     });
   });
 
-  it('rests while it is suspended', async () => {
+  test('rests while it is suspended', async () => {
     await cp.client.patch(cronJobs, 'tick', { spec: { suspend: true } }, inDefault);
     await create('later');
     const before = await names('tick');
@@ -95,7 +95,7 @@ describe('cronjobs', () => {
     await eventually(async () => assert.deepEqual(await names('later'), [], 'its jobs go with it'));
   });
 
-  it('under Forbid what was due waits until the running job has ended', async () => {
+  test('under Forbid what was due waits until the running job has ended', async () => {
     await create('one', { concurrencyPolicy: 'Forbid' });
     await clock.advance(minute);
     await eventually(async () => assert.deepEqual(await activeOf('one'), lastOnes('one', 1)));
@@ -109,7 +109,7 @@ describe('cronjobs', () => {
     await cp.client.delete(cronJobs, 'one', inDefault);
   });
 
-  it('under Replace the running job goes first', async () => {
+  test('under Replace the running job goes first', async () => {
     await create('newest', { concurrencyPolicy: 'Replace' });
     for (let i = 0; i < 2; i++) {
       await clock.advance(minute);
@@ -121,7 +121,7 @@ describe('cronjobs', () => {
     await cp.client.delete(cronJobs, 'newest', inDefault);
   });
 
-  it('a job that somebody deletes is active no longer', async () => {
+  test('a job that somebody deletes is active no longer', async () => {
     await create('hit');
     await clock.advance(minute);
     await eventually(async () => assert.equal((await activeOf('hit')).length, 1));
@@ -131,7 +131,7 @@ describe('cronjobs', () => {
     await cp.client.delete(cronJobs, 'hit', inDefault);
   });
 
-  it('a job is started once although the status got lost, also by another process', async () => {
+  test('a job is started once although the status got lost, also by another process', async () => {
     await create('once');
     cp.failNext('PUT', /cronjobs\/once\/status/, 1000);
     await clock.advance(minute);
@@ -146,7 +146,7 @@ describe('cronjobs', () => {
     cp.complaints.length = 0;
   });
 
-  it('what was due while nobody looked is started once, and a new schedule starts nothing of before', async () => {
+  test('what was due while nobody looked is started once, and a new schedule starts nothing of before', async () => {
     await create('away');
     await create('moved', { schedule: '0 0 1 1 *' });
     await cp.stopManagers();
@@ -164,7 +164,7 @@ describe('cronjobs', () => {
     await cp.client.delete(cronJobs, 'after', inDefault);
   });
 
-  it('a clock that is set forward is noticed within ten minutes', async () => {
+  test('a clock that is set forward is noticed within ten minutes', async () => {
     await create('leap', { schedule: `${minuteIn(40)} * * * *` });
     clock.leap(41 * minute);
     await clock.advance(10 * minute);
@@ -172,7 +172,7 @@ describe('cronjobs', () => {
     await cp.client.delete(cronJobs, 'leap', inDefault);
   });
 
-  it('a schedule that is none is refused', async () => {
+  test('a schedule that is none is refused', async () => {
     const refused = async (spec: Partial<CronJobSpec>): Promise<string> => {
       const err = await cp.client.create(cronJobs, cronJob('bad', spec)).catch((e: unknown) => e);
       assert.ok(err instanceof ApiError);
@@ -185,5 +185,5 @@ describe('cronjobs', () => {
     assert.match(await refused({ timeZone: 'Mars/Base' }), /spec\.timeZone: Invalid value: "Mars\/Base": unknown time zone Mars\/Base/);
   });
 
-  it('complained of nothing', () => assert.deepEqual(cp.complaints, []));
+  test('complained of nothing', () => assert.deepEqual(cp.complaints, []));
 });

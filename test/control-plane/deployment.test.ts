@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
-import { after, before, beforeEach, describe, it } from 'node:test';
+import { after, before, beforeEach, describe, test } from 'node:test';
 import { deployments, pods, replicaSets } from '../../src/api/resource-types.ts';
 import type { Deployment, Pod, ReplicaSet } from '../../src/api/schema/types.ts';
 import { Informer } from '../../src/client/informer.ts';
+import { eventually } from '../../src/clock/testing/eventually.ts';
 import { templateHash } from '../../src/controllers/ownership/template-hash.ts';
 import { ControlPlane } from './testing/control-plane.ts';
-import { eventually } from './testing/eventually.ts';
 import { deployment, newImage } from './testing/manifests.ts';
 
 const inDefault = { namespace: 'default' };
@@ -39,7 +39,7 @@ describe('deployment', () => {
     });
   }
 
-  it('makes pods, and makes one again that was deleted', async () => {
+  test('makes pods, and makes one again that was deleted', async () => {
     await cp.client.create(deployments, deployment('simple', 3));
     await complete('simple', 3);
     const [first] = await cp.podsOf('default', 'app=simple');
@@ -52,7 +52,7 @@ describe('deployment', () => {
     await complete('simple', 3);
   });
 
-  it('keeps maxSurge and maxUnavailable at every moment of a rolling update', async () => {
+  test('keeps maxSurge and maxUnavailable at every moment of a rolling update', async () => {
     const rollingUpdate = { maxSurge: 2, maxUnavailable: 1 };
     await cp.client.create(deployments, deployment('roll', 6, { strategy: { type: 'RollingUpdate', rollingUpdate } }));
     await complete('roll', 6);
@@ -77,7 +77,7 @@ describe('deployment', () => {
     assert.deepEqual([old?.spec?.replicas, fresh?.spec?.replicas], [0, 6]);
   });
 
-  it('stops at the bounds when the new pods never become ready, says so at the deadline, and rolls back', async () => {
+  test('stops at the bounds when the new pods never become ready, says so at the deadline, and rolls back', async () => {
     const rollingUpdate = { maxSurge: 1, maxUnavailable: 0 };
     await cp.client.create(
       deployments,
@@ -99,7 +99,7 @@ describe('deployment', () => {
     assert.equal((await cp.client.get(deployments, 'stuck', inDefault)).metadata.annotations?.[revision], '3');
   });
 
-  it('does nothing with a new template while paused, but scales', async () => {
+  test('does nothing with a new template while paused, but scales', async () => {
     await cp.client.create(deployments, deployment('paused', 2));
     await complete('paused', 2);
     await cp.client.patch(deployments, 'paused', { spec: { paused: true } }, inDefault);
@@ -115,7 +115,7 @@ describe('deployment', () => {
     assert.equal((await setsOf('paused')).length, 2);
   });
 
-  it('recreates only when the last old pod is gone', async () => {
+  test('recreates only when the last old pod is gone', async () => {
     await cp.client.create(deployments, deployment('anew', 2, { strategy: { type: 'Recreate' } }));
     await complete('anew', 2);
     cp.kubelet.holds = true;
@@ -131,7 +131,7 @@ describe('deployment', () => {
     for (const p of await cp.podsOf('default', 'app=anew')) assert.equal(p.spec?.containers[0]?.image, 'example.com/web:2');
   });
 
-  it('takes another name when the hash is taken', async () => {
+  test('takes another name when the hash is taken', async () => {
     const wanted = deployment('clash', 1);
     // The server fills the template in before anybody hashes it.
     const { spec } = await cp.client.create(deployments, wanted, { dryRun: true });
@@ -153,7 +153,7 @@ describe('deployment', () => {
     assert.notEqual(rs?.metadata.name, taken);
   });
 
-  it('keeps as many old ReplicaSets as revisionHistoryLimit says', async () => {
+  test('keeps as many old ReplicaSets as revisionHistoryLimit says', async () => {
     await cp.client.create(deployments, deployment('history', 1, { revisionHistoryLimit: 2 }));
     await complete('history', 1);
     for (const tag of ['2', '3', '4', '5']) {
@@ -166,7 +166,7 @@ describe('deployment', () => {
     });
   });
 
-  it('lets a pod go whose label was changed, and takes it back', async () => {
+  test('lets a pod go whose label was changed, and takes it back', async () => {
     await cp.client.create(deployments, deployment('labels', 2));
     await complete('labels', 2);
     const [one] = await cp.podsOf('default', 'app=labels');
@@ -184,5 +184,5 @@ describe('deployment', () => {
     });
   });
 
-  it('complained of nothing', () => assert.deepEqual(cp.complaints, []));
+  test('complained of nothing', () => assert.deepEqual(cp.complaints, []));
 });

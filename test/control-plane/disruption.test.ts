@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
-import { after, before, describe, it } from 'node:test';
+import { after, before, describe, test } from 'node:test';
 import { deployments, jobs, podDisruptionBudgets, pods, replicaSets } from '../../src/api/resource-types.ts';
 import type { Pod, PodDisruptionBudget, PodDisruptionBudgetSpec } from '../../src/api/schema/types.ts';
 import { ApiError } from '../../src/client/api-error.ts';
+import { eventually } from '../../src/clock/testing/eventually.ts';
 import { ControlPlane } from './testing/control-plane.ts';
-import { eventually } from './testing/eventually.ts';
 import { deployment, pauseContainer } from './testing/manifests.ts';
 
 const inDefault = { namespace: 'default' };
@@ -50,7 +50,7 @@ describe('disruption', () => {
   const available = (name: string, n: number): Promise<void> =>
     eventually(async () => assert.equal((await cp.client.get(deployments, name, inDefault)).status?.availableReplicas, n));
 
-  it('of two evictions at once a budget for one allows one, and the next when a new pod is ready', async () => {
+  test('of two evictions at once a budget for one allows one, and the next when a new pod is ready', async () => {
     await cp.client.create(deployments, deployment('web', 3));
     await available('web', 3);
     await cp.client.create(podDisruptionBudgets, budget('web', { maxUnavailable: 1 }));
@@ -70,7 +70,7 @@ describe('disruption', () => {
     assert.equal(status?.disruptedPods, undefined, 'what is gone is forgotten');
   });
 
-  it('a refusal is a 429 that names the budget and its numbers', async () => {
+  test('a refusal is a 429 that names the budget and its numbers', async () => {
     await cp.client.patch(podDisruptionBudgets, 'web', { spec: { maxUnavailable: 0 } }, inDefault);
     await allowed('web', 0);
     const [pod] = await alive('web');
@@ -78,7 +78,7 @@ describe('disruption', () => {
     assert.deepEqual(await refusal(evict(pod?.metadata.name ?? '')), [429, refused, why]);
   });
 
-  it('an evicted pod says so while it goes', async () => {
+  test('an evicted pod says so while it goes', async () => {
     await cp.client.patch(podDisruptionBudgets, 'web', { spec: { maxUnavailable: 1 } }, inDefault);
     await allowed('web', 1);
     const [pod] = await alive('web');
@@ -99,7 +99,7 @@ describe('disruption', () => {
     await available('web', 3);
   });
 
-  it('a pod that is not ready goes although nothing may, if its budget says so', async () => {
+  test('a pod that is not ready goes although nothing may, if its budget says so', async () => {
     cp.kubelet.isReady = (p) => p.metadata.labels?.app !== 'sick';
     await cp.client.create(deployments, deployment('sick', 2));
     await eventually(async () => assert.ok((await alive('sick')).every((p) => p.status?.phase === 'Running')));
@@ -113,7 +113,7 @@ describe('disruption', () => {
     cp.kubelet.isReady = () => true;
   });
 
-  it('a pod with two budgets is not evicted', async () => {
+  test('a pod with two budgets is not evicted', async () => {
     await cp.client.create(podDisruptionBudgets, {
       ...budget('second', { maxUnavailable: 1 }),
       spec: { maxUnavailable: 1, selector: { matchLabels: { app: 'web' } } },
@@ -125,7 +125,7 @@ describe('disruption', () => {
     await cp.client.delete(podDisruptionBudgets, 'second', inDefault);
   });
 
-  it('a budget counts what a ReplicaSet without a Deployment wants, and cannot count a Job', async () => {
+  test('a budget counts what a ReplicaSet without a Deployment wants, and cannot count a Job', async () => {
     const template = { metadata: { labels: { app: 'bare' } }, spec: { containers: [pauseContainer] } };
     await cp.client.create(replicaSets, {
       apiVersion: 'apps/v1',
@@ -152,5 +152,5 @@ describe('disruption', () => {
     });
   });
 
-  it('complained of nothing', () => assert.deepEqual(cp.complaints, []));
+  test('complained of nothing', () => assert.deepEqual(cp.complaints, []));
 });

@@ -8,8 +8,8 @@ import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { configMaps, leases } from '../../src/api/resource-types.ts';
 import type { Lease } from '../../src/api/schema/types.ts';
+import { eventually } from '../../src/clock/testing/eventually.ts';
 import { ControlPlane } from './testing/control-plane.ts';
-import { eventually } from './testing/eventually.ts';
 
 const program = join(import.meta.dirname, '../../src/main/fairlead.ts');
 

@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
-import { describe, it } from 'node:test';
+import { describe, test } from 'node:test';
 import { events, leases, nodes, pods } from '../../src/api/resource-types.ts';
 import type { Node, Pod } from '../../src/api/schema/types.ts';
 import { isNotFound } from '../../src/client/api-error.ts';
 import { FakeClock } from '../../src/clock/clock.ts';
+import { eventually } from '../../src/clock/testing/eventually.ts';
 import { ControlPlane } from './testing/control-plane.ts';
-import { eventually } from './testing/eventually.ts';
 import { pauseContainer } from './testing/manifests.ts';
 
 const lifecycle = ['node-lifecycle-controller', 'serviceaccount-controller'];
@@ -77,7 +77,7 @@ const taintsOf = (node: Node): string[] => (node.spec?.taints ?? []).map((t) => 
 const unreachable = ['node.kubernetes.io/unreachable:NoExecute', 'node.kubernetes.io/unreachable:NoSchedule'];
 
 describe('nodes', () => {
-  it('one that falls silent is unknown after 40 s, loses its pods after their toleration, and comes back', () =>
+  test('one that falls silent is unknown after 40 s, loses its pods after their toleration, and comes back', () =>
     withNodes(async (cp, hearts) => {
       const tolerate = { key: 'node.kubernetes.io/unreachable', operator: 'Exists', effect: 'NoExecute', tolerationSeconds: 60 };
       await cp.client.create(pods, barePod('leaves', 'n1', [tolerate]));
@@ -118,7 +118,7 @@ describe('nodes', () => {
       assert.ok(reasons.includes('NodeNotReady') && reasons.includes('TaintManagerEviction'), reasons.join());
     }));
 
-  it('when all fall silent nothing is evicted, for it is the control plane that is cut off', () =>
+  test('when all fall silent nothing is evicted, for it is the control plane that is cut off', () =>
     withNodes(async (cp, hearts) => {
       await cp.client.create(pods, barePod('here', 'n1'));
       await hearts.advance(10);
@@ -133,7 +133,7 @@ describe('nodes', () => {
       assert.equal((await cp.client.get(pods, 'here', inDefault)).metadata.deletionTimestamp, undefined);
     }));
 
-  it('the seconds of a toleration count for a taint set by hand too', () =>
+  test('the seconds of a toleration count for a taint set by hand too', () =>
     withNodes(async (cp, hearts) => {
       // The server dates pods by the real clock.
       await hearts.clock.advance(Math.max(Date.now() + 1_000 - hearts.clock.now(), 0));
@@ -150,7 +150,7 @@ describe('nodes', () => {
       await eventually(() => assert.rejects(cp.client.get(pods, 'minute', inDefault), isNotFound));
     }));
 
-  it('a cordoned node carries the taint, and loses it', () =>
+  test('a cordoned node carries the taint, and loses it', () =>
     withNodes(async (cp) => {
       await cp.client.patch(nodes, 'n1', { spec: { unschedulable: true } });
       await eventually(async () =>
@@ -160,7 +160,7 @@ describe('nodes', () => {
       await eventually(async () => assert.deepEqual(taintsOf(await cp.client.get(nodes, 'n1')), []));
     }));
 
-  it('two hundred nodes at once get two hundred ranges, none twice, also across a restart', async () => {
+  test('two hundred nodes at once get two hundred ranges, none twice, also across a restart', async () => {
     await using cp = await ControlPlane.start({ controllers: ['node-ipam-controller'], scheduler: false, kubelet: false, nodes: 0 });
     const names = Array.from({ length: 200 }, (_, i) => `m${i}`);
     const made = Promise.all(names.map((name) => cp.client.create(nodes, { apiVersion: 'v1', kind: 'Node', metadata: { name } })));

@@ -13,8 +13,8 @@ import {
   services,
   statefulSets,
 } from '../../src/api/resource-types.ts';
+import { eventually } from '../../src/clock/testing/eventually.ts';
 import { ControlPlane, usual } from './testing/control-plane.ts';
-import { eventually } from './testing/eventually.ts';
 import { deployment, newImage, pauseContainer, service } from './testing/manifests.ts';
 
 const inDefault = { namespace: 'default' };

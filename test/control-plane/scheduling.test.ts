@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
-import { after, before, describe, it } from 'node:test';
+import { after, before, describe, test } from 'node:test';
 import { events, nodes, persistentVolumeClaims, persistentVolumes, pods } from '../../src/api/resource-types.ts';
 import type { Pod, PodSpec } from '../../src/api/schema/types.ts';
+import { eventually } from '../../src/clock/testing/eventually.ts';
 import { ControlPlane } from './testing/control-plane.ts';
-import { eventually } from './testing/eventually.ts';
 import { pauseContainer } from './testing/manifests.ts';
 
 const inDefault = { namespace: 'default' };
@@ -43,7 +43,7 @@ describe('scheduling', () => {
     await eventually(async () => assert.equal((await cp.podsOf('default')).length, 0));
   };
 
-  it('keeps a pod Pending until its claim is bound, then places it where the volume is', async () => {
+  test('keeps a pod Pending until its claim is bound, then places it where the volume is', async () => {
     const volumes = [{ name: 'data', persistentVolumeClaim: { claimName: 'data' } }];
     await cp.client.create(pods, pod('keeper', '1m', { volumes }));
     assert.equal(await saysOf('keeper'), '0/3 nodes are available: persistentvolumeclaim "data" not found.');
@@ -67,7 +67,7 @@ describe('scheduling', () => {
     await clear();
   });
 
-  it('says why a pod fits nowhere, in the condition and in an event, and places it when a node comes that has room', async () => {
+  test('says why a pod fits nowhere, in the condition and in an event, and places it when a node comes that has room', async () => {
     await cp.client.patch(nodes, 'n3', { spec: { taints: [{ key: 'dedicated', value: 'db', effect: 'NoSchedule' }] } });
     await eventually(async () => {
       await cp.client.create(pods, pod('big', '6'));
@@ -86,7 +86,7 @@ describe('scheduling', () => {
     await clear();
   });
 
-  it('places a pod when a node is uncordoned, a label appears, or another pod goes', async () => {
+  test('places a pod when a node is uncordoned, a label appears, or another pod goes', async () => {
     for (const n of ['n1', 'n2']) await cp.client.patch(nodes, n, { spec: { unschedulable: true } });
     await cp.client.create(pods, pod('full', '4'));
     await lands('full', 'n3');
@@ -106,7 +106,7 @@ describe('scheduling', () => {
     await clear();
   });
 
-  it('places a pod when another has given back what a resize took from it', async () => {
+  test('places a pod when another has given back what a resize took from it', async () => {
     for (const n of ['n1', 'n2']) await cp.client.patch(nodes, n, { spec: { unschedulable: true } });
     await cp.client.create(pods, pod('wide', '4'));
     await lands('wide', 'n3');
@@ -128,7 +128,7 @@ describe('scheduling', () => {
     await clear();
   });
 
-  it('keeps pods together and apart', async () => {
+  test('keeps pods together and apart', async () => {
     const term = (app: string) => ({ labelSelector: { matchLabels: { app } }, topologyKey: 'kubernetes.io/hostname' });
     const apart = { podAntiAffinity: { requiredDuringSchedulingIgnoredDuringExecution: [term('db')] } };
     for (const i of [1, 2, 3, 4]) await cp.client.create(pods, pod(`db-${i}`, '100m', { affinity: apart }, { app: 'db' }));
@@ -148,7 +148,7 @@ describe('scheduling', () => {
     await clear();
   });
 
-  it('books no node twice when many pods come at once', async () => {
+  test('books no node twice when many pods come at once', async () => {
     // Room for 4 on each of three nodes.
     await Promise.all(Array.from({ length: 40 }, (_, i) => cp.client.create(pods, pod(`many-${i}`, '1'))));
     await eventually(async () => {
@@ -167,7 +167,7 @@ describe('scheduling', () => {
     await clear();
   });
 
-  it('takes the more important pod first', async () => {
+  test('takes the more important pod first', async () => {
     for (const n of ['n2', 'n3']) await cp.client.patch(nodes, n, { spec: { unschedulable: true } });
     await cp.stopManagers();
     await cp.client.create(pods, pod('humble', '4'));
@@ -180,7 +180,7 @@ describe('scheduling', () => {
     await clear();
   });
 
-  it('leaves gated pods and those of other schedulers alone', async () => {
+  test('leaves gated pods and those of other schedulers alone', async () => {
     await cp.client.create(pods, pod('gated', '100m', { schedulingGates: [{ name: 'example.com/wait' }] }));
     await cp.client.create(pods, pod('foreign', '100m', { schedulerName: 'another' }));
     await cp.client.create(pods, pod('plain', '100m'));
@@ -191,7 +191,7 @@ describe('scheduling', () => {
     await clear();
   });
 
-  it('tries again after a binding that failed', async () => {
+  test('tries again after a binding that failed', async () => {
     cp.failNext('POST', /\/binding$/, 2);
     await cp.client.create(pods, pod('unlucky', '1'));
     await lands('unlucky');
@@ -203,7 +203,7 @@ describe('scheduling', () => {
     await clear();
   });
 
-  it('places a pod made anew under the name of one that was just placed', async () => {
+  test('places a pod made anew under the name of one that was just placed', async () => {
     for (let i = 0; i < 10; i++) {
       await cp.client.create(pods, pod('same', '100m'));
       await cp.client.delete(pods, 'same', { ...inDefault, gracePeriodSeconds: 0 });
@@ -213,5 +213,5 @@ describe('scheduling', () => {
     await clear();
   });
 
-  it('complained of nothing', () => assert.deepEqual(cp.complaints, []));
+  test('complained of nothing', () => assert.deepEqual(cp.complaints, []));
 });

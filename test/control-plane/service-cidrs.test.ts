@@ -1,14 +1,14 @@
 import assert from 'node:assert/strict';
-import { describe, it } from 'node:test';
+import { describe, test } from 'node:test';
 import { serviceCidrs, services } from '../../src/api/resource-types.ts';
 import type { ServiceCIDR } from '../../src/api/schema/types.ts';
 import { isNotFound } from '../../src/client/api-error.ts';
+import { eventually } from '../../src/clock/testing/eventually.ts';
 import { ControlPlane } from './testing/control-plane.ts';
-import { eventually } from './testing/eventually.ts';
 import { service } from './testing/manifests.ts';
 
 describe('ServiceCIDRs', () => {
-  it('become ready, give addresses, and stay until the last address is given back', async () => {
+  test('become ready, give addresses, and stay until the last address is given back', async () => {
     const cp = await ControlPlane.start({ controllers: ['service-cidr-controller'], nodes: 0, scheduler: false, kubelet: false });
     try {
       const { client } = cp;

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
-import { after, before, describe, it } from 'node:test';
+import { after, before, describe, test } from 'node:test';
 import { deployments, endpointSlices, endpoints, pods, services } from '../../src/api/resource-types.ts';
 import type { Endpoint, EndpointSlice } from '../../src/api/schema/types.ts';
+import { eventually } from '../../src/clock/testing/eventually.ts';
 import { ControlPlane } from './testing/control-plane.ts';
-import { eventually } from './testing/eventually.ts';
 import { deployment, pauseContainer, service } from './testing/manifests.ts';
 
 const inDefault = { namespace: 'default' };
@@ -21,7 +21,7 @@ describe('services', () => {
   const endpointsOf = async (name: string): Promise<Endpoint[]> => (await slicesOf(name)).flatMap((s) => s.endpoints ?? []);
   const ready = (all: readonly Endpoint[]): number => all.filter((e) => e.conditions?.ready).length;
 
-  it('a Service gets its pods by the name of their port, as slices and as Endpoints', async () => {
+  test('a Service gets its pods by the name of their port, as slices and as Endpoints', async () => {
     await cp.client.create(services, service('web'));
     await eventually(async () => assert.equal(ready(await endpointsOf('web')), 3));
     const [slice] = await slicesOf('web');
@@ -34,7 +34,7 @@ describe('services', () => {
     });
   });
 
-  it('an endpoint follows the readiness of its pod', async () => {
+  test('an endpoint follows the readiness of its pod', async () => {
     const [one] = await cp.podsOf('default', 'app=web');
     const not = one?.metadata.name;
     cp.kubelet.isReady = (p) => p.metadata.name !== not;
@@ -54,7 +54,7 @@ describe('services', () => {
     await eventually(async () => assert.equal(ready(await endpointsOf('web')), 3));
   });
 
-  it('a pod on its way out serves no longer but is shown as terminating', async () => {
+  test('a pod on its way out serves no longer but is shown as terminating', async () => {
     cp.kubelet.holds = true;
     const [one] = await cp.podsOf('default', 'app=web');
     await cp.client.delete(pods, one?.metadata.name ?? '', inDefault);
@@ -67,7 +67,7 @@ describe('services', () => {
     await eventually(async () => assert.equal((await endpointsOf('web')).length, 3));
   });
 
-  it('a headless Service names its pods, with or without ports', async () => {
+  test('a headless Service names its pods, with or without ports', async () => {
     await cp.client.create(services, service('peers', { clusterIP: 'None', ports: [], selector: { app: 'peer' } }));
     await cp.client.create(pods, {
       apiVersion: 'v1',
@@ -82,11 +82,11 @@ describe('services', () => {
     });
   });
 
-  it('many pods fill slices of a hundred, and a change touches one of them', async () => {
+  test('many pods fill slices of a hundred, and a change touches one of them', async () => {
     for (let i = 4; i <= 6; i++) await cp.addNode(`n${i}`, { cpu: '100' });
     await cp.client.create(services, service('many'));
     await cp.client.create(deployments, deployment('many', 250));
-    await eventually(async () => assert.equal(ready(await endpointsOf('many')), 250), 30_000);
+    await eventually(async () => assert.equal(ready(await endpointsOf('many')), 250));
     const before = new Map((await slicesOf('many')).map((s) => [s.metadata.name, s.metadata.resourceVersion]));
     assert.ok(before.size <= 4, `${before.size} slices`);
     const [one] = await cp.podsOf('default', 'app=many');
@@ -97,7 +97,7 @@ describe('services', () => {
     assert.equal(changed.length, 1);
   });
 
-  it('the slices and Endpoints of a Service go with it', async () => {
+  test('the slices and Endpoints of a Service go with it', async () => {
     await cp.client.delete(services, 'web', inDefault);
     await eventually(async () => {
       assert.equal((await slicesOf('web')).length, 0);
@@ -105,7 +105,7 @@ describe('services', () => {
     });
   });
 
-  it('hand-written Endpoints of a Service without selector are mirrored', async () => {
+  test('hand-written Endpoints of a Service without selector are mirrored', async () => {
     await cp.client.create(services, { ...service('outside'), spec: { ports: [{ name: 'db', port: 5432, protocol: 'TCP' }] } });
     await cp.client.create(endpoints, {
       apiVersion: 'v1',
@@ -136,7 +136,7 @@ describe('services', () => {
     await eventually(async () => assert.equal((await slicesOf('outside')).length, 0));
   });
 
-  it('slices that somebody else keeps for a Service without selector are left alone', async () => {
+  test('slices that somebody else keeps for a Service without selector are left alone', async () => {
     await cp.client.create(services, { ...service('own'), spec: { ports: [{ port: 80 }] } });
     await cp.client.create(endpointSlices, {
       apiVersion: 'discovery.k8s.io/v1',
@@ -151,5 +151,5 @@ describe('services', () => {
     assert.equal((await slicesOf('own')).length, 1);
   });
 
-  it('complained of nothing', () => assert.deepEqual(cp.complaints, []));
+  test('complained of nothing', () => assert.deepEqual(cp.complaints, []));
 });

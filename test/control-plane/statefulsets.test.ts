@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { after, before, describe, it } from 'node:test';
+import { after, before, describe, test } from 'node:test';
 import {
   controllerRevisions,
   endpointSlices,
@@ -11,8 +11,8 @@ import {
 } from '../../src/api/resource-types.ts';
 import type { Pod, StatefulSet, StatefulSetSpec } from '../../src/api/schema/types.ts';
 import { Informer } from '../../src/client/informer.ts';
+import { eventually } from '../../src/clock/testing/eventually.ts';
 import { ControlPlane } from './testing/control-plane.ts';
-import { eventually } from './testing/eventually.ts';
 import { newImage, pauseContainer, service } from './testing/manifests.ts';
 
 const inDefault = { namespace: 'default' };
@@ -68,14 +68,14 @@ describe('stateful sets', () => {
       const { metadata, status: s } = await cp.client.get(statefulSets, name, inDefault);
       assert.ok(s && s.observedGeneration === metadata.generation);
       assert.deepEqual([s.availableReplicas, s.replicas, s.currentRevision], [n, n, s.updateRevision]);
-    }, 30_000);
+    });
   const of = (name: string): string[] => history.filter((h) => h.slice(1).startsWith(`${name}-`));
   const images = async (name: string): Promise<(string | undefined)[]> =>
     (await cp.podsOf('default', `app=${name}`))
       .toSorted((a, b) => (a.metadata.name < b.metadata.name ? -1 : 1))
       .map((p) => p.spec?.containers[0]?.image);
 
-  it('pods come one after the other, through a restart of the controllers, with names that a headless Service knows', async () => {
+  test('pods come one after the other, through a restart of the controllers, with names that a headless Service knows', async () => {
     await cp.client.create(services, service('web', { clusterIP: 'None', selector: { app: 'web' } }));
     await cp.client.create(statefulSets, statefulSet('web'));
     await eventually(() => assert.ok(of('web').length >= 1));
@@ -96,35 +96,35 @@ describe('stateful sets', () => {
     });
   });
 
-  it('an update goes from the last to the first, and back again with the revision of before', async () => {
+  test('an update goes from the last to the first, and back again with the revision of before', async () => {
     const seen = history.length;
     await cp.client.patch(statefulSets, 'web', newImage('2'), inDefault);
     await available('web', 3);
     assert.deepEqual(history.slice(seen), ['-web-2', '+web-2', '-web-1', '+web-1', '-web-0', '+web-0']);
     assert.deepEqual(await images('web'), Array(3).fill('example.com/web:2'));
     await cp.client.patch(statefulSets, 'web', newImage('1'), inDefault);
-    await eventually(async () => assert.deepEqual(await images('web'), Array(3).fill('example.com/web:1')), 30_000);
+    await eventually(async () => assert.deepEqual(await images('web'), Array(3).fill('example.com/web:1')));
     await available('web', 3);
     const { items } = await cp.client.list(controllerRevisions, { ...inDefault, labelSelector: 'app=web' });
     assert.deepEqual(items.map((r) => r.revision).toSorted(), [2, 3], 'the first revision became the third');
   });
 
-  it('a partition holds the update back', async () => {
+  test('a partition holds the update back', async () => {
     const spec = { updateStrategy: { type: 'RollingUpdate', rollingUpdate: { partition: 2 } } };
     await cp.client.patch(statefulSets, 'web', { spec: { ...spec, ...(newImage('3') as { spec: object }).spec } }, inDefault);
     await eventually(async () => {
       const s = await status('web');
       assert.deepEqual([s.updatedReplicas, s.currentReplicas, s.readyReplicas], [1, 2, 3]);
-    }, 30_000);
+    });
     await cp.client.delete(pods, 'web-0', inDefault);
-    await eventually(async () => assert.ok(of('web').at(-1) === '+web-0' && (await status('web')).readyReplicas === 3), 30_000);
+    await eventually(async () => assert.ok(of('web').at(-1) === '+web-0' && (await status('web')).readyReplicas === 3));
     assert.deepEqual(await images('web'), ['example.com/web:1', 'example.com/web:1', 'example.com/web:3']);
     await cp.client.patch(statefulSets, 'web', { spec: { updateStrategy: { rollingUpdate: { partition: 0 } } } }, inDefault);
     await available('web', 3);
     assert.deepEqual(await images('web'), Array(3).fill('example.com/web:3'));
   });
 
-  it('a set shrinks from the end and keeps the claims, which its next pods find again', async () => {
+  test('a set shrinks from the end and keeps the claims, which its next pods find again', async () => {
     const volumeClaimTemplates = [
       {
         apiVersion: 'v1',
@@ -165,7 +165,7 @@ describe('stateful sets', () => {
     await eventually(async () => assert.deepEqual(await claims(), held.slice(2)));
   });
 
-  it('a Parallel set makes and deletes its pods at once', async () => {
+  test('a Parallel set makes and deletes its pods at once', async () => {
     cp.kubelet.isReady = (p) => p.metadata.labels?.app !== 'all';
     await cp.client.create(statefulSets, statefulSet('all', { podManagementPolicy: 'Parallel', replicas: 4 }));
     await eventually(async () => assert.equal((await status('all')).replicas, 4));
@@ -174,7 +174,7 @@ describe('stateful sets', () => {
     cp.kubelet.isReady = () => true;
   });
 
-  it('a pod that failed is replaced, and so is one whose creation was lost on the way', async () => {
+  test('a pod that failed is replaced, and so is one whose creation was lost on the way', async () => {
     cp.failNext('POST', /namespaces\/default\/pods$/, 2);
     await cp.client.create(statefulSets, statefulSet('again', { replicas: 1 }));
     await available('again', 1);
@@ -184,5 +184,5 @@ describe('stateful sets', () => {
     await available('again', 1);
   });
 
-  it('complained of nothing', () => assert.deepEqual(cp.complaints, []));
+  test('complained of nothing', () => assert.deepEqual(cp.complaints, []));
 });

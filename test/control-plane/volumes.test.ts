@@ -1,6 +1,6 @@
 /** Claims, volumes and classes of attributes stay while something uses them, and go when nothing does. */
 import assert from 'node:assert/strict';
-import { after, before, describe, it } from 'node:test';
+import { after, before, describe, test } from 'node:test';
 import {
   type KubeObject,
   namespaces,
@@ -13,8 +13,8 @@ import {
 } from '../../src/api/resource-types.ts';
 import type { PersistentVolume, PersistentVolumeClaim, Pod } from '../../src/api/schema/types.ts';
 import { isNotFound } from '../../src/client/api-error.ts';
+import { eventually } from '../../src/clock/testing/eventually.ts';
 import { ControlPlane } from './testing/control-plane.ts';
-import { eventually } from './testing/eventually.ts';
 import { pauseContainer } from './testing/manifests.ts';
 
 function claim(name: string, namespace: string, spec: object = {}): PersistentVolumeClaim {
@@ -70,7 +70,7 @@ describe('protection of volumes', () => {
     await goes(persistentVolumeClaims, 'other', 'default');
   }
 
-  it('a claim that a pod uses goes with the pod, and one that nobody uses at once', async () => {
+  test('a claim that a pod uses goes with the pod, and one that nobody uses at once', async () => {
     const made = await cp.client.create(persistentVolumeClaims, claim('used', 'default'));
     assert.deepEqual(made.metadata.finalizers, ['kubernetes.io/pvc-protection']);
     await cp.client.create(pods, user('user', 'default', 'used'));
@@ -81,7 +81,7 @@ describe('protection of volumes', () => {
     await goes(persistentVolumeClaims, 'used', 'default');
   });
 
-  it('a namespace goes with its claims and their pods', async () => {
+  test('a namespace goes with its claims and their pods', async () => {
     await cp.client.create(namespaces, { apiVersion: 'v1', kind: 'Namespace', metadata: { name: 'short' } });
     await eventually(() => cp.client.create(persistentVolumeClaims, claim('data', 'short')));
     await eventually(() => cp.client.create(pods, user('user', 'short', 'data')));
@@ -89,7 +89,7 @@ describe('protection of volumes', () => {
     await goes(namespaces, 'short');
   });
 
-  it('a volume that is bound goes when it is released', async () => {
+  test('a volume that is bound goes when it is released', async () => {
     const made = await cp.client.create(persistentVolumes, volume('bound'));
     assert.deepEqual(made.metadata.finalizers, ['kubernetes.io/pv-protection']);
     await cp.client.patch(persistentVolumes, 'bound', { status: { phase: 'Bound' } }, { subresource: 'status' });
@@ -102,7 +102,7 @@ describe('protection of volumes', () => {
     await goes(persistentVolumes, 'bound');
   });
 
-  it('a class of attributes goes after the last claim that names it', async () => {
+  test('a class of attributes goes after the last claim that names it', async () => {
     await cp.client.create(volumeAttributesClasses, {
       apiVersion: 'storage.k8s.io/v1',
       kind: 'VolumeAttributesClass',
@@ -118,7 +118,7 @@ describe('protection of volumes', () => {
     await goes(volumeAttributesClasses, 'gold');
   });
 
-  it('one that was made without protection gets it', async () => {
+  test('one that was made without protection gets it', async () => {
     await cp.client.create(persistentVolumes, volume('bare'));
     await cp.client.patch(persistentVolumes, 'bare', { metadata: { finalizers: null } });
     await eventually(async () => {

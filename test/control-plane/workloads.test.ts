@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
-import { after, before, beforeEach, describe, it } from 'node:test';
+import { after, before, beforeEach, describe, test } from 'node:test';
 import { controllerRevisions, daemonSets, nodes, pods, replicaSets, replicationControllers } from '../../src/api/resource-types.ts';
 import type { DaemonSet, Pod, ReplicaSet } from '../../src/api/schema/types.ts';
 import { Informer } from '../../src/client/informer.ts';
+import { eventually } from '../../src/clock/testing/eventually.ts';
 import { ControlPlane } from './testing/control-plane.ts';
-import { eventually } from './testing/eventually.ts';
 import { newImage, pauseContainer } from './testing/manifests.ts';
 
 const inDefault = { namespace: 'default' };
@@ -67,7 +67,7 @@ describe('workloads', () => {
       assert.equal((await cp.podsOf('default', `app=${name}`)).length, n);
     });
 
-  it('a ReplicaSet makes as many pods as it wants and not one more, through restarts of the controllers', async () => {
+  test('a ReplicaSet makes as many pods as it wants and not one more, through restarts of the controllers', async () => {
     await cp.client.create(replicaSets, replicaSet('exact', 60));
     for (let i = 0; i < 3; i++) {
       await eventually(() => assert.ok(bornOf('exact') > i * 15));
@@ -78,7 +78,7 @@ describe('workloads', () => {
     assert.equal(bornOf('exact'), 60);
   });
 
-  it('a ReplicaSet shrinks and grows by what is asked, also when asked in a hurry', async () => {
+  test('a ReplicaSet shrinks and grows by what is asked, also when asked in a hurry', async () => {
     await cp.client.create(replicaSets, replicaSet('hurry', 10));
     await settled('hurry', 10);
     for (const replicas of [3, 8, 5]) await cp.client.patch(replicaSets, 'hurry', { spec: { replicas } }, { ...inDefault });
@@ -86,7 +86,7 @@ describe('workloads', () => {
     assert.ok(bornOf('hurry') <= 15, `${bornOf('hurry')} pods`);
   });
 
-  it('a ReplicaSet goes on exactly where it was when the API server restarts', async () => {
+  test('a ReplicaSet goes on exactly where it was when the API server restarts', async () => {
     await cp.client.create(replicaSets, replicaSet('restart', 40));
     await eventually(() => assert.ok(bornOf('restart') > 5));
     await cp.restartServer();
@@ -98,7 +98,7 @@ describe('workloads', () => {
     cp.complaints.length = 0;
   });
 
-  it('a ReplicaSet that may not make pods says so', async () => {
+  test('a ReplicaSet that may not make pods says so', async () => {
     const bad = replicaSet('refused', 2);
     const template = { metadata: { labels: { app: 'refused' } }, spec: { serviceAccountName: 'nobody', containers: [pauseContainer] } };
     await cp.client.create(replicaSets, { ...bad, spec: { ...bad.spec, selector: { matchLabels: { app: 'refused' } }, template } });
@@ -112,7 +112,7 @@ describe('workloads', () => {
     cp.complaints.length = 0;
   });
 
-  it('a ReplicationController keeps its pods', async () => {
+  test('a ReplicationController keeps its pods', async () => {
     await cp.client.create(replicationControllers, {
       apiVersion: 'v1',
       kind: 'ReplicationController',
@@ -129,7 +129,7 @@ describe('workloads', () => {
     });
   });
 
-  it('a DaemonSet has a pod on every node, also on a new one, and none where it does not fit', async () => {
+  test('a DaemonSet has a pod on every node, also on a new one, and none where it does not fit', async () => {
     await cp.client.create(daemonSets, daemonSet('every'));
     await eventually(async () => {
       assert.deepEqual((await alive('every')).map((p) => p.spec?.nodeName).toSorted(), ['n1', 'n2', 'n3']);
@@ -144,7 +144,7 @@ describe('workloads', () => {
     await cp.client.delete(nodes, 'n4');
   });
 
-  it('a DaemonSet rolls out one node at a time and keeps its revisions', async () => {
+  test('a DaemonSet rolls out one node at a time and keeps its revisions', async () => {
     await cp.client.create(daemonSets, daemonSet('roll'));
     await eventually(async () => assert.equal((await cp.client.get(daemonSets, 'roll', inDefault)).status?.numberAvailable, 3));
     const few: number[] = [];
@@ -172,7 +172,7 @@ describe('workloads', () => {
     assert.deepEqual(revisions.map((r) => r.revision).toSorted(), [1, 2]);
   });
 
-  it("the revision of a DaemonSet is byte by byte what upstream's clients make of its template", async () => {
+  test("the revision of a DaemonSet is byte by byte what upstream's clients make of its template", async () => {
     const container = { ...pauseContainer, command: ['sh', '-c', 'test 1 < 2 && echo "a>b"'], env: [{ name: 'B', value: '1' }] };
     const template = { metadata: { labels: { app: 'bytes', 'a/b': 'c' } }, spec: { containers: [container], hostNetwork: true } };
     await cp.client.create(daemonSets, daemonSet('bytes', { template }));
@@ -196,7 +196,7 @@ describe('workloads', () => {
     assert.ok(text.includes(`"data":${go({ spec: { template: { ...spec?.template, $patch: 'replace' } } })}`), text);
   });
 
-  it('a daemon pod that fails at once comes back ever more slowly', async () => {
+  test('a daemon pod that fails at once comes back ever more slowly', async () => {
     cp.kubelet.fails = (p) => p.metadata.labels?.app === 'failing' && p.spec?.nodeName === 'n1';
     await cp.client.create(daemonSets, daemonSet('failing'));
     await eventually(() => assert.ok(bornOf('failing') >= 5));
@@ -205,5 +205,5 @@ describe('workloads', () => {
     await cp.client.delete(daemonSets, 'failing', inDefault);
   });
 
-  it('complained of nothing', () => assert.deepEqual(cp.complaints, []));
+  test('complained of nothing', () => assert.deepEqual(cp.complaints, []));
 });

@@ -2,8 +2,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { systemClock } from '../../src/clock/clock.ts';
+import { eventually } from '../../src/clock/testing/eventually.ts';
 import { clusterDnsService, keepClusterDns } from '../../src/main/cluster-dns.ts';
-import { DnsCluster, eventually, keepingLog } from './cluster.ts';
+import { DnsCluster, keepingLog } from './cluster.ts';
 
 const services = '/api/v1/namespaces/kube-system/services';
 

@@ -142,11 +142,3 @@ export function keepingLog(lines: string[]): Log {
   const log: Log = { ...silentLog, warn: (text) => lines.push(text), error: (text) => lines.push(text), child: () => log };
   return log;
 }
-
-export async function eventually(what: string, check: () => Promise<boolean> | boolean): Promise<void> {
-  const end = performance.now() + 30_000;
-  while (!(await check())) {
-    if (performance.now() > end) throw new Error(`Waited 30 s in vain: ${what}`);
-    await new Promise((resolve) => setTimeout(resolve, 20));
-  }
-}

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { systemClock } from '../../src/clock/clock.ts';
+import { eventually } from '../../src/clock/testing/eventually.ts';
 import { refusal } from '../../src/dns/message/reply.ts';
 import { Cache } from '../../src/dns/plugin/cache/cache.ts';
 import { chain } from '../../src/dns/plugin/chain.ts';
@@ -13,7 +14,7 @@ import { resolversOf } from '../../src/dns/plugin/forward/resolv-conf.ts';
 import type { Upstream } from '../../src/dns/plugin/forward/resolver.ts';
 import type { Answer } from '../../src/dns/plugin/plugin.ts';
 import { startDnsServer } from '../../src/dns/server/server.ts';
-import { dig, eventually, keepingLog, resolverAnswer, startBrokenResolver, startResolver } from './cluster.ts';
+import { dig, keepingLog, resolverAnswer, startBrokenResolver, startResolver } from './cluster.ts';
 
 async function forwarder(
   t: TestContext,

@@ -4,8 +4,9 @@ import { createSocket } from 'node:dgram';
 import { test } from 'node:test';
 import packet from 'dns-packet';
 import { systemClock } from '../../src/clock/clock.ts';
+import { eventually } from '../../src/clock/testing/eventually.ts';
 import type { Answer } from '../../src/dns/plugin/plugin.ts';
-import { DnsCluster, dig, eventually, resolverAnswer, startResolver } from './cluster.ts';
+import { DnsCluster, dig, resolverAnswer, startResolver } from './cluster.ts';
 
 const lameduckMs = 7_777;
 

@@ -2,9 +2,10 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import type { EndpointSlice } from '../../src/api/schema/types.ts';
+import { eventually } from '../../src/clock/testing/eventually.ts';
 import type { DnsServer } from '../../src/dns/server/server.ts';
 import { clusterDnsService } from '../../src/main/cluster-dns.ts';
-import { DnsCluster, dig, eventually, startResolver } from './cluster.ts';
+import { DnsCluster, dig, startResolver } from './cluster.ts';
 
 let cluster: DnsCluster;
 let resolver: DnsServer;

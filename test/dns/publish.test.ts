@@ -3,8 +3,9 @@ import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import type { EndpointSlice } from '../../src/api/schema/types.ts';
 import type { Client } from '../../src/client/client.ts';
+import { eventually } from '../../src/clock/testing/eventually.ts';
 import { clusterDnsService } from '../../src/main/cluster-dns.ts';
-import { DnsCluster, eventually, keepingLog } from './cluster.ts';
+import { DnsCluster, keepingLog } from './cluster.ts';
 
 const service = '/api/v1/namespaces/kube-system/services/kube-dns';
 const services = '/api/v1/namespaces/kube-system/services';

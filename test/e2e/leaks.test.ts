@@ -6,13 +6,13 @@ import assert from 'node:assert/strict';
 import { existsSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
+import { eventually } from '../../src/clock/testing/eventually.ts';
 import type { Baseline } from '../../src/lab/baseline.ts';
 import { defaultLabOptions, type LabPlan, planLab } from '../../src/lab/plan.ts';
 import type { LabState } from '../../src/lab/state.ts';
 import { forgetLab, recordLab, runName } from '../../src/lab/testing/run-name.ts';
 import { type ExecOptions, type ExecResult, systemExec } from '../../src/linux/exec.ts';
 import { Namespaces } from '../../src/linux/testing/namespaces.ts';
-import { eventually } from './testing/eventually.ts';
 import { cannotStartLabs, fairlead } from './testing/lab.ts';
 import { baselineIn, leaksSince } from './testing/leaks.ts';
 

@@ -2,9 +2,9 @@
 import assert from 'node:assert/strict';
 import { basename, dirname } from 'node:path';
 import { after, before, describe, test } from 'node:test';
+import { eventually } from '../../src/clock/testing/eventually.ts';
 import { Cluster } from '../e2e/testing/cluster.ts';
 import { askDns, type DnsReply } from '../e2e/testing/dns-query.ts';
-import { eventually } from '../e2e/testing/eventually.ts';
 import { cannotStartLabs, TestLab } from '../e2e/testing/lab.ts';
 import { TestResolver } from '../e2e/testing/resolver.ts';
 import { findProgram, lacksProgram } from './testing/programs.ts';

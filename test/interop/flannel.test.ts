@@ -1,8 +1,8 @@
 /** flannel on one node, our net-agent on the others: one pod network over VXLAN. */
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
+import { eventually } from '../../src/clock/testing/eventually.ts';
 import { Cluster } from '../e2e/testing/cluster.ts';
-import { eventually } from '../e2e/testing/eventually.ts';
 import { cannotStartLabs, TestLab } from '../e2e/testing/lab.ts';
 import { all, boxDaemonSet, quickReadiness, service } from '../e2e/testing/manifests.ts';
 import { allAnswer } from '../e2e/testing/network.ts';

@@ -4,9 +4,9 @@ import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
+import { eventually } from '../../src/clock/testing/eventually.ts';
 import { type ExecResult, systemExec } from '../../src/linux/exec.ts';
 import { Cluster } from '../e2e/testing/cluster.ts';
-import { eventually } from '../e2e/testing/eventually.ts';
 import { cannotStartLabs, TestLab } from '../e2e/testing/lab.ts';
 import { findProgram, lacksProgram } from './testing/programs.ts';
 

@@ -1,17 +1,17 @@
 /** The proxy as a client of an API server: its own user, RBAC, allocated addresses, watches. */
 import assert from 'node:assert/strict';
-import { describe, it } from 'node:test';
+import { describe, test } from 'node:test';
 import { endpointSlices, events, nodes, serviceCidrs, services } from '../../src/api/resource-types.ts';
 import { TestServer } from '../../src/apiserver/testing/test-server.ts';
 import { Client } from '../../src/client/client.ts';
+import { eventually } from '../../src/clock/testing/eventually.ts';
 import { FakeNftables } from '../../src/linux/testing/fake-nftables.ts';
-import { eventually } from '../../src/linux/testing/namespaces.ts';
 import { NftablesMode } from '../../src/proxy/mode/nftables/nftables-mode.ts';
 import { startProxy } from '../../src/proxy/proxy.ts';
 import { FakeNodeHost } from '../../src/proxy/testing/fake-node-host.ts';
 
 describe('the proxy and an API server', () => {
-  it('programs a Service that was allocated its addresses, and follows its endpoints', async () => {
+  test('programs a Service that was allocated its addresses, and follows its endpoints', async () => {
     const server = await TestServer.start();
     const nft = new FakeNftables();
     const ending = new AbortController();
@@ -64,7 +64,7 @@ describe('the proxy and an API server', () => {
     }
   });
 
-  it('is allowed to say why it leaves a frontend alone, and learns the Service ranges', async () => {
+  test('is allowed to say why it leaves a frontend alone, and learns the Service ranges', async () => {
     const server = await TestServer.start();
     const nft = new FakeNftables();
     const ending = new AbortController();

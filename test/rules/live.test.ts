@@ -1,6 +1,6 @@
 /** The proxy at work on a real kernel: what happens to traffic while things change. */
 import assert from 'node:assert/strict';
-import { after, afterEach, before, describe, it } from 'node:test';
+import { after, afterEach, before, describe, test } from 'node:test';
 import { mustRun, systemExec } from '../../src/linux/exec.ts';
 import { inNetns } from '../../src/linux/netns.ts';
 import { diff } from '../../src/linux/nftables/diff.ts';
@@ -61,7 +61,7 @@ describe('the proxy on a real kernel', { skip: process.getuid?.() === 0 ? false 
 
   const ask = (patienceMs = timeoutMs): ReturnType<typeof probe> => probe(topology.namespaceOf(pod), vip, 80, 'tcp', patienceMs);
 
-  it('keeps an established connection while it restarts, and while its Service goes away', async () => {
+  test('keeps an established connection while it restarts, and while its Service goes away', async () => {
     const made = cluster({}, [endpoints[0]]);
     made.slices.put({ ...made.slices.list()[0]!, ports: [{ name: '', port: echoPort, protocol: 'TCP' }] });
     const first = await start(made);
@@ -79,7 +79,7 @@ describe('the proxy on a real kernel', { skip: process.getuid?.() === 0 ? false 
     assert.equal(await connection.exchange('three', timeoutMs), 'three');
   });
 
-  it('puts back at once what somebody flushed, and established connections go on', async () => {
+  test('puts back at once what somebody flushed, and established connections go on', async () => {
     const made = cluster({}, [endpoints[0]]);
     made.slices.put({ ...made.slices.list()[0]!, ports: [{ name: '', port: echoPort, protocol: 'TCP' }] });
     const { node } = topology;
@@ -107,7 +107,7 @@ describe('the proxy on a real kernel', { skip: process.getuid?.() === 0 ? false 
     }
   });
 
-  it('never refuses a new connection while endpoints come and go', async () => {
+  test('never refuses a new connection while endpoints come and go', async () => {
     const made = cluster();
     await start(made);
     const choices = [[0, 1, 2], [0], [0, 1], [0, 2], [0, 1, 2], [0, 2]].map((list) => list.map((i) => endpoints[i] ?? ''));
@@ -128,7 +128,7 @@ describe('the proxy on a real kernel', { skip: process.getuid?.() === 0 ? false 
     assert.ok(changes > 50, `only ${changes} changes`);
   });
 
-  it("leaves this node's sockets alone that somebody's Service names, and serves the ports that are free", async () => {
+  test("leaves this node's sockets alone that somebody's Service names, and serves the ports that are free", async () => {
     const made = cluster({
       externalIPs: ['192.168.120.11'],
       ports: [
@@ -148,7 +148,7 @@ describe('the proxy on a real kernel', { skip: process.getuid?.() === 0 ? false 
     for (let i = 0; i < 10; i++) assert.equal(await from(8443), '192.168.120.11:8443');
   });
 
-  it('moves a UDP flow to another endpoint when its own is gone', async () => {
+  test('moves a UDP flow to another endpoint when its own is gone', async () => {
     const made = cluster({ ports: [{ port: 53, protocol: 'UDP' }] }, [endpoints[0]]);
     await start(made);
     const opened = await Connection.open(topology.namespaceOf(pod), vip, 53, 'udp', timeoutMs);
@@ -159,7 +159,7 @@ describe('the proxy on a real kernel', { skip: process.getuid?.() === 0 ? false 
     await until(async () => (await connection.exchange('?', timeoutMs)).startsWith('10.244.2.3:8080'));
   });
 
-  it('refuses a UDP client that goes on asking when its Service is gone', async () => {
+  test('refuses a UDP client that goes on asking when its Service is gone', async () => {
     const made = cluster({ ports: [{ port: 53, protocol: 'UDP' }] }, [endpoints[0]]);
     await start(made);
     const opened = await Connection.open(topology.namespaceOf(pod), vip, 53, 'udp', timeoutMs);
@@ -170,7 +170,7 @@ describe('the proxy on a real kernel', { skip: process.getuid?.() === 0 ? false 
     await until(async () => (await connection.exchange('?', 200)) === 'refused');
   });
 
-  it('serves a Service that remembers as many clients as it can, and has others remember theirs', async () => {
+  test('serves a Service that remembers as many clients as it can, and has others remember theirs', async () => {
     const made = cluster({ sessionAffinity: 'ClientIP' });
     made.service('other', '10.96.0.101', { sessionAffinity: 'ClientIP' });
     made.endpoints('other', endpoints);
@@ -200,7 +200,7 @@ describe('the proxy on a real kernel', { skip: process.getuid?.() === 0 ? false 
     assert.equal(remembered.size, 1);
   });
 
-  it('gives a client with affinity another endpoint when its own is gone, and keeps it there', async () => {
+  test('gives a client with affinity another endpoint when its own is gone, and keeps it there', async () => {
     const made = cluster({ sessionAffinity: 'ClientIP' });
     await start(made);
     const first = await ask();
@@ -216,7 +216,7 @@ describe('the proxy on a real kernel', { skip: process.getuid?.() === 0 ? false 
     for (let i = 0; i < 10; i++) assert.deepEqual(await ask(), second);
   });
 
-  it('says "refused" as soon as the last endpoint goes, and serves as soon as one comes', async () => {
+  test('says "refused" as soon as the last endpoint goes, and serves as soon as one comes', async () => {
     const made = cluster();
     await start(made);
     made.endpoints('web', []);
@@ -226,7 +226,7 @@ describe('the proxy on a real kernel', { skip: process.getuid?.() === 0 ? false 
     await until(async () => (await ask()).kind === 'answered');
   });
 
-  it('survives what the kernel tells of thousands of Services that come at once', async () => {
+  test('survives what the kernel tells of thousands of Services that come at once', async () => {
     const made = cluster();
     for (let n = 0; n < 5_000; n++) {
       made.service(`s${n}`, `10.96.${8 + (n >> 8)}.${n & 255}`);
@@ -236,13 +236,13 @@ describe('the proxy on a real kernel', { skip: process.getuid?.() === 0 ? false 
     assert.equal((await ask()).kind, 'answered');
   });
 
-  it('repairs rules that somebody flushed', async () => {
+  test('repairs rules that somebody flushed', async () => {
     await start(cluster(), { syncPeriodMs: 50 });
     await mustRun(systemExec, 'ip', ['netns', 'exec', topology.node.slice('/run/netns/'.length), 'nft', 'flush', 'ruleset']);
     await until(async () => (await ask(100)).kind === 'answered');
   });
 
-  it("takes over from kube-proxy's own table", async () => {
+  test("takes over from kube-proxy's own table", async () => {
     const ns = topology.node.slice('/run/netns/'.length);
     await mustRun(systemExec, 'ip', ['netns', 'exec', ns, 'nft', '-f', '-'], { input: peerTable({ services: 20, endpoints: 3 }) });
     await start(cluster());
@@ -253,7 +253,7 @@ describe('the proxy on a real kernel', { skip: process.getuid?.() === 0 ? false 
     );
   });
 
-  it('leaves its rules when it ends, until "fairlead proxy --cleanup" takes them away', async () => {
+  test('leaves its rules when it ends, until "fairlead proxy --cleanup" takes them away', async () => {
     await (await start(cluster())).close();
     const inNode = (...command: string[]): Promise<string> =>
       mustRun(systemExec, 'ip', ['netns', 'exec', topology.node.slice('/run/netns/'.length), ...command]);
@@ -264,7 +264,7 @@ describe('the proxy on a real kernel', { skip: process.getuid?.() === 0 ? false 
     await inNode(process.execPath, 'src/main/fairlead.ts', 'proxy', '--cleanup');
   });
 
-  it('writes IPv6 rules that the kernel takes and nft can list and read again', async () => {
+  test('writes IPv6 rules that the kernel takes and nft can list and read again', async () => {
     const service = cluster().services.list()[0]!;
     const spec = {
       ...service.spec,

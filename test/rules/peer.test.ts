@@ -9,7 +9,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { after, before, describe, it } from 'node:test';
+import { after, before, describe, test } from 'node:test';
 import type { EndpointSlice, Service } from '../../src/api/schema/types.ts';
 import { seededRandom } from '../../src/clock/seeded-random.ts';
 import { mustRun, start, systemExec } from '../../src/linux/exec.ts';
@@ -306,7 +306,7 @@ describe('kube-proxy and this proxy', { skip: cannotMakeNamespaces || lacksProgr
   const below = seededRandom(seed);
   const cases = [...scenarioCases(), ...Array.from({ length: randomCases }, (_, i) => randomCase(below, i))];
   for (const given of cases)
-    it(`agree on ${given.name}${given.name.startsWith('random') ? ` of PEER_SEED=${seed}` : ''}`, async () => {
+    test(`agree on ${given.name}${given.name.startsWith('random') ? ` of PEER_SEED=${seed}` : ''}`, async () => {
       await Promise.all([programTheirs(given), programOurs(given)]);
       const flush = (t: Topology): Promise<string> =>
         mustRun(systemExec, 'ip', ['netns', 'exec', t.node.slice('/run/netns/'.length), 'conntrack', '-F']);

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { it } from 'node:test';
+import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { start } from '../../src/linux/exec.ts';
 import { inNetns } from '../../src/linux/netns.ts';
@@ -14,7 +14,7 @@ import { StubApi } from './stub-api.ts';
 
 const port = 8001;
 
-it('serves both families on a node without a default route, by what its Node says', { skip: cannotMakeNamespaces }, async () => {
+test('serves both families on a node without a default route, by what its Node says', { skip: cannotMakeNamespaces }, async () => {
   await using net = new Namespaces();
   await net.add('node');
   const api = new StubApi(net.path('node'), port);

@@ -4,7 +4,7 @@
  */
 import assert from 'node:assert/strict';
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { after, before, describe, it } from 'node:test';
+import { after, before, describe, test } from 'node:test';
 import { mustRun, systemExec } from '../../src/linux/exec.ts';
 import { inNetns } from '../../src/linux/netns.ts';
 import { create, diff } from '../../src/linux/nftables/diff.ts';
@@ -95,17 +95,17 @@ function localPods(all: readonly Scenario[]): { pods: string[]; remote: string[]
 describe('rules', () => {
   for (const { name, scenario } of scenarios) {
     const table = scenarioTable(scenario);
-    it(`${name} renders to its golden file`, () => {
+    test(`${name} renders to its golden file`, () => {
       const text = printTable(table);
       const golden = new URL(`${name}/nftables.nft`, folder);
       if (process.env.UPDATE_GOLDEN) writeFileSync(golden, text);
       assert.equal(text, readFileSync(golden, 'utf8'));
     });
-    it(`${name} refuses the frontends that it says, and no others`, () => {
+    test(`${name} refuses the frontends that it says, and no others`, () => {
       const refused = planScenario(scenario).refusals.map(({ reason, service, frontend }) => `${reason} ${service} ${frontend}`);
       assert.deepEqual(refused.sort(), scenario.refused);
     });
-    for (const packet of scenario.packets) it(`${name}, traced: ${packet.name}`, () => checkTrace(table, packet));
+    for (const packet of scenario.packets) test(`${name}, traced: ${packet.name}`, () => checkTrace(table, packet));
   }
 });
 
@@ -131,10 +131,10 @@ describe('rules in the kernel', { skip: process.getuid?.() === 0 ? false : 'need
         // Affinity and flows of the scenario before must not show.
         await systemExec.run('ip', ['netns', 'exec', topology.node.slice('/run/netns/'.length), 'conntrack', '-F']);
       });
-      it('reads back as what was written', async () => {
+      test('reads back as what was written', async () => {
         assert.deepEqual(diff(await nft.read('ip', table.name, dynamicSets), table), []);
       });
-      it('lists as nft reads the golden file, and survives the round trip', async () => {
+      test('lists as nft reads the golden file, and survives the round trip', async () => {
         const run = (script: string, input = ''): Promise<string> =>
           mustRun(systemExec, 'ip', ['netns', 'exec', topology.node.slice('/run/netns/'.length), 'sh', '-c', script], { input });
         const listed = await run(`nft list table ip ${table.name}`);
@@ -143,7 +143,7 @@ describe('rules in the kernel', { skip: process.getuid?.() === 0 ? false : 'need
         assert.equal(await run(`unshare -n sh -c 'nft -f - && nft list table ip ${table.name}'`, listed), listed);
       });
       for (const packet of scenario.packets)
-        it(packet.name, { skip: packet.protocol === 'sctp' ? 'traced only' : false }, () => checkReal(topology, packet));
+        test(packet.name, { skip: packet.protocol === 'sctp' ? 'traced only' : false }, () => checkReal(topology, packet));
     });
   }
 });

@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { after, describe, it, type TestContext } from 'node:test';
+import { after, describe, type TestContext, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 const dir = mkdtempSync(join(tmpdir(), 'fairlead-runner-'));
@@ -46,7 +46,7 @@ function lives(pid: number): boolean {
 }
 
 describe('the test runner', () => {
-  it('counts, names each file, and exits with 0 when all is well', async (t) => {
+  test('counts, names each file, and exits with 0 when all is well', async (t) => {
     const { code, output } = await run(t, {
       'a.test.mjs': `suite('s', () => { test('one', () => {}); test('two', { skip: 'why' }, () => {}); });`,
       'b.test.mjs': `test('three', () => {});`,
@@ -57,7 +57,7 @@ describe('the test runner', () => {
     assert.match(output, /\n2 passed, 0 failed, 1 skipped in /);
   });
 
-  it('counts a suite that is skipped, and says why', async (t) => {
+  test('counts a suite that is skipped, and says why', async (t) => {
     const { code, output } = await run(t, {
       'a.test.mjs': `suite('s', { skip: 'no such program' }, () => { test('one', () => {}); test('two', () => {}); });`,
     });
@@ -66,14 +66,14 @@ describe('the test runner', () => {
     assert.match(output, /\n0 passed, 0 failed, 1 skipped in /);
   });
 
-  it('names a failed test with its suite and its error', async (t) => {
+  test('names a failed test with its suite and its error', async (t) => {
     const { code, output } = await run(t, { 'a.test.mjs': `suite('s', () => { test('one', () => { throw new Error('boom'); }); });` });
     assert.equal(code, 1);
     assert.match(output, /✖ a\.test\.mjs: s › one\n +Error: boom/);
     assert.match(output, /\n0 passed, 1 failed, 0 skipped/);
   });
 
-  it('fails for a hook that fails, and for a file that breaks outside its tests', async (t) => {
+  test('fails for a hook that fails, and for a file that breaks outside its tests', async (t) => {
     const { code, output } = await run(t, {
       'a.test.mjs': `suite('s', () => { after(() => { throw new Error('in the hook'); }); test('one', () => {}); });`,
       'b.test.mjs': `console.log('said before'); throw new Error('at the top');`,
@@ -84,7 +84,7 @@ describe('the test runner', () => {
     assert.match(output, /said before/);
   });
 
-  it('says what came too late for its test, and fails for a file that ends in the middle, whatever its code', async (t) => {
+  test('says what came too late for its test, and fails for a file that ends in the middle, whatever its code', async (t) => {
     const { code, output } = await run(t, {
       'a.test.mjs': `test('one', (t) => { setTimeout(() => { throw new Error('late'); }, 5); });
         test('two', () => new Promise((resolve) => setTimeout(resolve, 50)));`,
@@ -95,7 +95,7 @@ describe('the test runner', () => {
     assert.match(output, /✖ b\.test\.mjs: the process ended before its tests were over/);
   });
 
-  it('ends a file whose process lives on after its last test', async (t) => {
+  test('ends a file whose process lives on after its last test', async (t) => {
     const leak = `test('leaks', () => { net.createServer().listen(0); throw new Error('before it was closed'); });`;
     const { code, output } = await run(t, { 'a.test.mjs': leak }, { FAIRLEAD_TEST_LINGER: '1' });
     assert.equal(code, 1);
@@ -103,7 +103,7 @@ describe('the test runner', () => {
     assert.match(output, /a\.test\.mjs: did not end within 1 s of its last test/);
   });
 
-  it('ends a file at its limit, with what it started, and names the test', async (t) => {
+  test('ends a file at its limit, with what it started, and names the test', async (t) => {
     const hang = `test('hangs', async () => {
       process.on('SIGTERM', () => {});
       const child = spawn('sleep', ['600'], { stdio: 'ignore' });
@@ -119,7 +119,7 @@ describe('the test runner', () => {
     assert.equal(lives(pid), false);
   });
 
-  it('says on an interrupt what ran and what had failed', async (t) => {
+  test('says on an interrupt what ran and what had failed', async (t) => {
     const text = `test('bad', () => { throw new Error('x'); }); test('slow', () => new Promise(() => setInterval(() => {}, 1000)));`;
     const { code, output } = await run(t, { 'a.test.mjs': text }, {}, /✖ a\.test\.mjs: bad/);
     assert.equal(code, 130);
@@ -127,7 +127,7 @@ describe('the test runner', () => {
     assert.match(output, /failed:\n {2}✖ a\.test\.mjs: bad/);
   });
 
-  it('says so when no file matches', async (t) => {
+  test('says so when no file matches', async (t) => {
     assert.equal((await run(t, {})).code, 2);
   });
 });

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { describe, it } from 'node:test';
+import { describe, test } from 'node:test';
 import { measureJson, measureValue } from './limits.ts';
 import { decodeProtobuf, encodeProtobuf } from './protobuf.ts';
 import { parseYaml } from './yaml.ts';
@@ -20,13 +20,13 @@ describe('measureJson()', () => {
     ['"never closed [[[[ ,,,,,,,,', 1],
   ];
   for (const [text, result] of cases) {
-    it(`of ${text} is ${result}`, () => {
+    test(`of ${text} is ${result}`, () => {
       if (typeof result === 'number') assert.equal(measureJson(Buffer.from(text), limits), result);
       else assert.throws(() => measureJson(Buffer.from(text), limits), { name: 'LimitError', message: result });
     });
   }
 
-  it('is never less than what JSON.parse makes of it', () => {
+  test('is never less than what JSON.parse makes of it', () => {
     const value = { a: [1, { b: [[], {}], c: 'x,[{' }, null], d: [[[{ e: '"' }]]], f: {} };
     const count = (v: unknown): number => (v && typeof v === 'object' ? 1 + Object.values(v).reduce((n: number, i) => n + count(i), 0) : 1);
     for (const space of [0, 2]) assert.ok(measureJson(Buffer.from(JSON.stringify(value, null, space))) >= count(value));
@@ -50,10 +50,10 @@ describe('the limits of a body', () => {
     ['values by aliases', () => `a: &a [${'x,'.repeat(2000)}]\nb: [${'*a,'.repeat(99)}]`, /too many values/],
   ];
   for (const [what, text, message] of yaml) {
-    it(`hold for ${what} in YAML`, () => assert.throws(() => parseYaml(text()), { name: 'LimitError', message }));
+    test(`hold for ${what} in YAML`, () => assert.throws(() => parseYaml(text()), { name: 'LimitError', message }));
   }
 
-  it('let pass what people write', () => {
+  test('let pass what people write', () => {
     const text = `data:\n  text: |\n${'    - [ { : , &\n'.repeat(100_000)}`;
     assert.equal(Object.keys((parseYaml(text) as { data: object }).data).length, 1);
     assert.ok(parseYaml(lines(8000, (i) => `k${i}: {a: [1, 2]}`)));
@@ -67,7 +67,7 @@ describe('the limits of a body', () => {
     return Buffer.concat([head.subarray(0, at + 2 + typeMeta), Buffer.from([0x12, ...varint(raw.length)]), raw]);
   };
 
-  it('hold for empty messages, and for fields that are not known, in protobuf', () => {
+  test('hold for empty messages, and for fields that are not known, in protobuf', () => {
     // PodSpec, which is 2 of Pod, has its containers as 2.
     const container = Buffer.from([0x12, 0x00]);
     const containers = Buffer.concat(Array.from({ length: 200_000 }, () => container));
@@ -77,11 +77,11 @@ describe('the limits of a body', () => {
     assert.throws(() => decodeProtobuf(envelope('Pod', unknown)), { name: 'LimitError', message: /too many values/ });
   });
 
-  it('hold for JSON in protobuf', () => {
+  test('hold for JSON in protobuf', () => {
     assert.throws(() => decodeProtobuf(envelope('Pod', Buffer.from(`{"a":${'['.repeat(1e5)}`))), { name: 'LimitError' });
   });
 
-  it('hold for a value that holds itself many times over', () => {
+  test('hold for a value that holds itself many times over', () => {
     let value: unknown[] = [];
     for (let i = 0; i < 40; i++) value = [value, value];
     assert.throws(() => measureValue(value), { name: 'LimitError', message: /too many values/ });

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { suite, test } from 'node:test';
+import { describe, test } from 'node:test';
 import { typeNamed } from '../schema/schema.ts';
 import { descriptions, fieldDescription, typeDescription } from './descriptions.ts';
 
@@ -10,7 +10,7 @@ const kinds = [
   ...['Role', 'RoleBinding', 'ClusterRole', 'ClusterRoleBinding', 'ResourceQuota', 'LimitRange', 'ReplicationController'],
 ];
 
-suite('descriptions', () => {
+describe('descriptions', () => {
   test('speak of types and fields that there are', () => {
     for (const [name, { fields }] of descriptions()) {
       if (name === '*') continue;

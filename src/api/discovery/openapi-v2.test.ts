@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { suite, test } from 'node:test';
+import { describe, test } from 'node:test';
 import { rows } from '../registry/registry.ts';
 import { OpenApi } from './openapi.ts';
 import type { Json } from './openapi-schema.ts';
@@ -47,7 +47,7 @@ const text = (fields: Map<number, Buffer[]>, field: number): string | undefined 
 const named = (message: Buffer, field: number): Map<string, Map<number, Buffer[]>> =>
   new Map((fieldsOf(message).get(field) ?? []).map(fieldsOf).map((entry) => [text(entry, 1)!, fieldsOf(entry.get(2)![0]!)]));
 
-suite('OpenAPI v2', () => {
+describe('OpenAPI v2', () => {
   test('says which kind a type is, and what its fields are', () => {
     assert.deepEqual(pod['x-kubernetes-group-version-kind'], [{ group: '', kind: 'Pod', version: 'v1' }]);
     assert.deepEqual((pod.properties as Json).spec, {

@@ -3,7 +3,7 @@
  * at the result (`validate`). Order as upstream's; a plugin is a file in this folder and a line in `chain.ts`.
  */
 import type { ResourceRow } from '../../api/registry/resource-row.ts';
-import type { KubeObject } from '../../api/resource-types.ts';
+import type { KubeObject, ResourceType } from '../../api/resource-types.ts';
 import type { UserInfo } from '../auth/user-info.ts';
 
 export interface AdmissionRequest {
@@ -21,6 +21,11 @@ export interface AdmissionRequest {
   /** What is stored; absent for CREATE. */
   readonly old: KubeObject | undefined;
   readonly warnings: string[];
+}
+
+/** A write of the object itself, or of one of its subresources. */
+export function isWriteOf({ row, subresource }: AdmissionRequest, type: ResourceType, of = ''): boolean {
+  return row.type.resource === type.resource && row.type.group === type.group && subresource === of;
 }
 
 /** Refuses by throwing a StatusError. */

@@ -3,7 +3,7 @@ import { webcrypto } from 'node:crypto';
 import 'reflect-metadata';
 import { execFile } from 'node:child_process';
 import type { Agent } from 'node:https';
-import { after, before, describe, it } from 'node:test';
+import { after, before, describe, test } from 'node:test';
 import { promisify } from 'node:util';
 import * as x509 from '@peculiar/x509';
 import { TestServer } from '../testing/test-server.ts';
@@ -45,7 +45,7 @@ describe('certificate requests', () => {
     return s.call('POST', path, { metadata: { name }, spec }, { agent: jane });
   }
 
-  it('name who made them, whatever they say', async () => {
+  test('name who made them, whatever they say', async () => {
     const { status, body } = await ask('mine', 'CN=jane');
     assert.equal(status, 201);
     assert.equal(body.spec.username, 'jane');
@@ -54,20 +54,20 @@ describe('certificate requests', () => {
     assert.deepEqual(Object.keys(body.spec.extra), ['authentication.kubernetes.io/credential-id']);
   });
 
-  it('ask for no administrator', async () => {
+  test('ask for no administrator', async () => {
     const { status, body } = await ask('masters', 'CN=jane, O=system:masters');
     assert.equal(status, 403);
     assert.match(body.message, /with system:masters group is not allowed/);
   });
 
-  it('are read by a server in whose process nobody else reads certificates', async () => {
+  test('are read by a server in whose process nobody else reads certificates', async () => {
     const script = `import { certificateRequests } from '${new URL('certificate-requests.ts', import.meta.url)}';
       const [object, type] = [{ spec: { signerName: '${signer}', request: process.argv[1] } }, { group: 'certificates.k8s.io', resource: 'certificatesigningrequests' }];
       await certificateRequests().validate({ operation: 'CREATE', object, row: { type } });`;
     await promisify(execFile)(process.execPath, ['--input-type=module', '-e', script, await requestFor('CN=jane')]);
   });
 
-  it('are approved and signed by those who may for that signer', async () => {
+  test('are approved and signed by those who may for that signer', async () => {
     const approve = { status: { conditions: [{ type: 'Approved', status: 'True', reason: 'x' }] } };
     const sign = { status: { certificate: Buffer.from('x').toString('base64') } };
     const options = { type: 'application/merge-patch+json' };

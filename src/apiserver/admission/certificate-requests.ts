@@ -31,15 +31,22 @@ export function certificateRequests(authorizer: Authorizer): AdmissionPlugin {
       if (request.operation === 'CREATE') return refuseMasters(request, next);
       if (request.operation !== 'UPDATE') return;
       const signer = old?.spec?.signerName ?? '';
-      const verb = request.subresource === 'approval' ? 'approve' : 'sign';
-      const decides =
-        request.subresource === 'approval' ||
-        (request.subresource === 'status' && !isDeepStrictEqual(next?.status ?? {}, old?.status ?? {}));
-      if (decides && !allowed(authorizer, request.user, verb, signer)) {
+      const verb = decisionOf(request.subresource, next, old);
+      if (verb && !allowed(authorizer, request.user, verb, signer)) {
         throw forbidden(request.row.type, request.name, `user not permitted to ${verb} requests with signerName ${JSON.stringify(signer)}`);
       }
     },
   };
+}
+
+/** What an update decides; undefined when nothing. */
+function decisionOf(
+  subresource: string,
+  next: CertificateSigningRequest | undefined,
+  old: CertificateSigningRequest | undefined,
+): string | undefined {
+  if (subresource === 'approval') return 'approve';
+  return subresource === 'status' && !isDeepStrictEqual(next?.status ?? {}, old?.status ?? {}) ? 'sign' : undefined;
 }
 
 function concerns({ row }: AdmissionRequest): boolean {

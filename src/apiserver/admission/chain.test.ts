@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { after, before, describe, it } from 'node:test';
+import { after, before, describe, test } from 'node:test';
 import { Registry } from '../../api/registry/registry.ts';
 import { TestServer } from '../testing/test-server.ts';
 import { type AdmissionDeps, admissionChain } from './chain.ts';
@@ -18,7 +18,7 @@ describe('DenyServiceExternalIPs', () => {
   });
   after(() => s.stop());
 
-  it('refuses a new Service with one, and one to a Service that had none', async () => {
+  test('refuses a new Service with one, and one to a Service that had none', async () => {
     const made = await s.call('POST', services, service('web', ['192.0.2.10']));
     assert.equal(made.status, 403, made.text);
     assert.equal(made.body.message, 'services "web" is forbidden: Use of external IPs is denied by admission control.');
@@ -27,7 +27,7 @@ describe('DenyServiceExternalIPs', () => {
     assert.equal((await s.call('PATCH', `${services}/web`, { metadata: { labels: { a: 'b' } } }, merge)).status, 200);
   });
 
-  it('leaves what was there before, and lets it go one by one', () => {
+  test('leaves what was there before, and lets it go one by one', () => {
     const row = registry.rowOf('', 'v1', 'services')!;
     const write = (externalIPs: string[], had: string[]): unknown =>
       denyServiceExternalIps.validate?.({
@@ -40,7 +40,7 @@ describe('DenyServiceExternalIPs', () => {
     assert.throws(() => write(['192.0.2.1', '192.0.2.3'], ['192.0.2.1', '192.0.2.2']), /Use of external IPs is denied/);
   });
 
-  it('is off by default', async () => {
+  test('is off by default', async () => {
     const open = await TestServer.start();
     try {
       assert.equal((await open.call('POST', services, service('web', ['192.0.2.10']))).status, 201);
@@ -59,9 +59,9 @@ describe('admissionChain()', () => {
     ['both at once', { enabled: ['Priority'], disabled: ['Priority'] }, /enable and disable the admission plugin "Priority" at once/],
   ];
   for (const [name, choice, why] of refused)
-    it(`refuses ${name}`, () => assert.throws(() => admissionChain(deps, { enabled: [], disabled: [], ...choice }), why));
+    test(`refuses ${name}`, () => assert.throws(() => admissionChain(deps, { enabled: [], disabled: [], ...choice }), why));
 
-  it('lets those be disabled that nothing does anyway, and those be enabled that are on', () => {
+  test('lets those be disabled that nothing does anyway, and those be enabled that are on', () => {
     admissionChain(deps, { enabled: ['NodeRestriction', 'CertificateSigning'], disabled: ['PodSecurity', 'Priority'] });
   });
 });

@@ -1,13 +1,14 @@
 /** Whoever can write Services could draw packets for any address to their pods (CVE-2020-8554): no new use of `externalIPs`. Off unless enabled. */
+import { services } from '../../api/resource-types.ts';
 import type { Service } from '../../api/schema/types.ts';
 import { forbidden } from '../status/status-error.ts';
-import type { AdmissionPlugin } from './admission.ts';
+import { type AdmissionPlugin, isWriteOf } from './admission.ts';
 
 export const denyServiceExternalIps: AdmissionPlugin = {
   name: 'DenyServiceExternalIPs',
-  validate: ({ row, operation, subresource, name, object, old }) => {
-    if (row.type.resource !== 'services' || row.type.group !== '' || subresource !== '') return;
-    if (operation !== 'CREATE' && operation !== 'UPDATE') return;
+  validate: (request) => {
+    const { row, operation, name, object, old } = request;
+    if (!isWriteOf(request, services) || (operation !== 'CREATE' && operation !== 'UPDATE')) return;
     const had = new Set((old as Service | undefined)?.spec?.externalIPs ?? []);
     // Those that are there already may stay, and be taken away one by one.
     if (((object as Service).spec?.externalIPs ?? []).every((ip) => had.has(ip))) return;

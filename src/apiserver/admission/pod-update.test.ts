@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { after, before, describe, it } from 'node:test';
+import { after, before, describe, test } from 'node:test';
 import { TestServer } from '../testing/test-server.ts';
 
 describe('a pod that is replaced by what it was made from', () => {
@@ -13,7 +13,7 @@ describe('a pod that is replaced by what it was made from', () => {
   });
   after(() => s.stop());
 
-  it('keeps its priority and its way through trouble of a node', async () => {
+  test('keeps its priority and its way through trouble of a node', async () => {
     const spec = {
       containers: [{ name: 'a', image: 'i' }],
       automountServiceAccountToken: false,
@@ -28,7 +28,7 @@ describe('a pod that is replaced by what it was made from', () => {
     assert.equal(same.body.metadata.generation, 1);
   });
 
-  it('gets more tolerations without losing these', async () => {
+  test('gets more tolerations without losing these', async () => {
     const { body } = await s.call('GET', `${pods}/one`);
     const own = { key: 'a', operator: 'Exists' };
     const { status, body: next } = await s.call('PUT', `${pods}/one`, { ...body, spec: { ...body.spec, tolerations: [own] } });

@@ -1,41 +1,50 @@
 /** A pod's `spec.priority` comes from its PriorityClass, and from nowhere else. */
-import { priorityClasses } from '../../api/resource-types.ts';
-import type { Pod, PriorityClass } from '../../api/schema/types.ts';
+import { pods, priorityClasses } from '../../api/resource-types.ts';
+import type { Pod, PodSpec, PriorityClass } from '../../api/schema/types.ts';
 import type { Lookup } from '../cache/lookup.ts';
-import { forbidden } from '../status/status-error.ts';
-import type { AdmissionPlugin } from './admission.ts';
+import { forbidden, type StatusError } from '../status/status-error.ts';
+import { type AdmissionPlugin, type AdmissionRequest, isWriteOf } from './admission.ts';
 
 export function priorityAdmission(lookup: Lookup): AdmissionPlugin {
   return {
     name: 'Priority',
-    mutate: async ({ row, operation, subresource, object, old, name }) => {
-      if (row.type.resource !== 'pods' || row.type.group !== '' || subresource !== '') return;
-      const spec = (object as Pod | undefined)?.spec;
+    mutate: async (request) => {
+      const spec = isWriteOf(request, pods) ? (request.object as Pod | undefined)?.spec : undefined;
       if (!spec) return;
-      if (operation === 'UPDATE') {
-        // Whoever replaces a pod by what it was made from does not know them.
-        const { priority, preemptionPolicy } = (old as Pod).spec ?? {};
-        if (priority !== undefined) spec.priority ??= priority;
-        if (preemptionPolicy !== undefined) spec.preemptionPolicy ??= preemptionPolicy;
-      }
-      if (operation !== 'CREATE') return;
-      const found = spec.priorityClassName ? await lookup.find(priorityClasses, spec.priorityClassName) : globalDefault(lookup);
-      if (spec.priorityClassName && !found) {
-        throw forbidden(row.type, name || undefined, `no PriorityClass with name ${spec.priorityClassName} was found`);
-      }
-      const priority = found?.value ?? 0;
-      if (spec.priority !== undefined && spec.priority !== priority) {
-        throw forbidden(
-          row.type,
-          name || undefined,
-          `the integer value of priority (${spec.priority}) must not be provided in pod spec; priority admission controller computed ${priority} from the given PriorityClass name`,
-        );
-      }
-      spec.priority = priority;
-      if (found) spec.priorityClassName = found.metadata.name;
-      spec.preemptionPolicy ??= found?.preemptionPolicy ?? 'PreemptLowerPriority';
+      if (request.operation === 'UPDATE') keepPriority(spec, (request.old as Pod).spec);
+      if (request.operation === 'CREATE') setPriority(request, spec, await classOf(request, spec, lookup));
     },
   };
+}
+
+/** Whoever replaces a pod by what it was made from does not know its priority. */
+function keepPriority(spec: PodSpec, old: PodSpec | undefined): void {
+  if (old?.priority !== undefined) spec.priority ??= old.priority;
+  if (old?.preemptionPolicy !== undefined) spec.preemptionPolicy ??= old.preemptionPolicy;
+}
+
+async function classOf(
+  request: AdmissionRequest,
+  { priorityClassName: name }: PodSpec,
+  lookup: Lookup,
+): Promise<PriorityClass | undefined> {
+  if (!name) return globalDefault(lookup);
+  const found = await lookup.find(priorityClasses, name);
+  if (!found) throw refusal(request, `no PriorityClass with name ${name} was found`);
+  return found;
+}
+
+function setPriority(request: AdmissionRequest, spec: PodSpec, found: PriorityClass | undefined): void {
+  const priority = found?.value ?? 0;
+  if (spec.priority !== undefined && spec.priority !== priority) {
+    throw refusal(
+      request,
+      `the integer value of priority (${spec.priority}) must not be provided in pod spec; priority admission controller computed ${priority} from the given PriorityClass name`,
+    );
+  }
+  spec.priority = priority;
+  if (found) spec.priorityClassName = found.metadata.name;
+  spec.preemptionPolicy ??= found?.preemptionPolicy ?? 'PreemptLowerPriority';
 }
 
 /** With several, the lowest wins, as upstream. */
@@ -44,4 +53,8 @@ function globalDefault(lookup: Lookup): PriorityClass | undefined {
     .list(priorityClasses)
     .filter((c) => c.globalDefault)
     .sort((a, b) => (a.value ?? 0) - (b.value ?? 0))[0];
+}
+
+function refusal({ row, name }: AdmissionRequest, why: string): StatusError {
+  return forbidden(row.type, name || undefined, why);
 }

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { after, before, describe, it } from 'node:test';
+import { after, before, describe, test } from 'node:test';
 import { type Reply, TestServer } from '../testing/test-server.ts';
 
 describe('pods with a RuntimeClass', () => {
@@ -18,7 +18,7 @@ describe('pods with a RuntimeClass', () => {
   const create = (name: string, spec: object): Promise<Reply> =>
     s.call('POST', '/api/v1/namespaces/default/pods', { metadata: { name }, spec: { containers: [{ name: 'a', image: 'i' }], ...spec } });
 
-  it('get its overhead, its nodes and its tolerations', async () => {
+  test('get its overhead, its nodes and its tolerations', async () => {
     const { spec } = (await create('one', { runtimeClassName: 'vm', nodeSelector: { disk: 'ssd' } })).body;
     assert.deepEqual(spec.overhead, { cpu: '10m', memory: '1Mi' });
     assert.deepEqual(spec.nodeSelector, { disk: 'ssd', sandbox: 'yes' });
@@ -36,14 +36,14 @@ describe('pods with a RuntimeClass', () => {
       /: conflict: runtimeClass.scheduling.nodeSelector\[sandbox\] = yes; pod.spec.nodeSelector\[sandbox\] = no$/,
     ],
   ] as const) {
-    it(`are refused with ${what}`, async () => {
+    test(`are refused with ${what}`, async () => {
       const reply = await create('bad', spec);
       assert.equal(reply.status, 403, reply.text);
       assert.match(reply.body.message, message);
     });
   }
 
-  it('may say the overhead themselves, in any way to write it', async () => {
+  test('may say the overhead themselves, in any way to write it', async () => {
     assert.equal((await create('three', { runtimeClassName: 'vm', overhead: { cpu: '0.01', memory: '1024Ki' } })).status, 201);
   });
 });

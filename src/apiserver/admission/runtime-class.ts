@@ -1,10 +1,10 @@
 /** What a RuntimeClass says of its pods becomes part of them: what they cost beside their containers, and where they may run (KEP-688). */
 import { isDeepStrictEqual } from 'node:util';
-import { runtimeClasses } from '../../api/resource-types.ts';
-import type { Pod, RuntimeClass } from '../../api/schema/types.ts';
+import { pods, runtimeClasses } from '../../api/resource-types.ts';
+import type { Pod, PodSpec, RuntimeClass } from '../../api/schema/types.ts';
 import type { Lookup } from '../cache/lookup.ts';
 import { forbidden, type StatusError } from '../status/status-error.ts';
-import type { AdmissionPlugin, AdmissionRequest } from './admission.ts';
+import { type AdmissionPlugin, type AdmissionRequest, isWriteOf } from './admission.ts';
 
 export function runtimeClassAdmission(lookup: Lookup): AdmissionPlugin {
   /** The class of a new pod that names one; undefined for everything else. */
@@ -20,25 +20,8 @@ export function runtimeClassAdmission(lookup: Lookup): AdmissionPlugin {
     mutate: async (request) => {
       const found = await classOf(request);
       const spec = specOf(request);
-      if (!found || !spec) return;
-      const overhead = found.overhead?.podFixed;
-      if (overhead) {
-        // The decoder has written every amount in the one canonical way.
-        if (Object.keys(spec.overhead ?? {}).length > 0 && !isDeepStrictEqual({ ...overhead }, { ...spec.overhead }))
-          throw refusal(request, "pod rejected: Pod's Overhead doesn't match RuntimeClass's defined Overhead");
-        spec.overhead = { ...overhead };
-      }
-      const { nodeSelector, tolerations } = found.scheduling ?? {};
-      for (const [key, value] of Object.entries(nodeSelector ?? {})) {
-        const own = spec.nodeSelector?.[key];
-        if (own !== undefined && own !== value) {
-          const why = `conflict: runtimeClass.scheduling.nodeSelector[${key}] = ${value}; pod.spec.nodeSelector[${key}] = ${own}`;
-          throw refusal(request, why);
-        }
-        spec.nodeSelector = { ...spec.nodeSelector, [key]: value };
-      }
-      for (const one of tolerations ?? [])
-        if (!spec.tolerations?.some((t) => isDeepStrictEqual(t, one))) spec.tolerations = [...(spec.tolerations ?? []), one];
+      const why = found && spec && applyClass(spec, found);
+      if (why) throw refusal(request, why);
     },
     // Once the pod is known to be one: what is wrong with it goes first.
     validate: async (request) => {
@@ -49,10 +32,31 @@ export function runtimeClassAdmission(lookup: Lookup): AdmissionPlugin {
   };
 }
 
+/** Writes into the pod what its class says; returns what in the pod contradicts it. */
+export function applyClass(spec: PodSpec, { overhead, scheduling }: RuntimeClass): string | undefined {
+  const { nodeSelector = {}, tolerations = [] } = scheduling ?? {};
+  if (overhead?.podFixed) {
+    // The decoder has written every amount in the one canonical way.
+    if (Object.keys(spec.overhead ?? {}).length > 0 && !isDeepStrictEqual({ ...overhead.podFixed }, { ...spec.overhead }))
+      return "pod rejected: Pod's Overhead doesn't match RuntimeClass's defined Overhead";
+    spec.overhead = { ...overhead.podFixed };
+  }
+  const contrary = Object.entries(nodeSelector).find(([key, value]) => (spec.nodeSelector?.[key] ?? value) !== value);
+  if (contrary) {
+    const [key, value] = contrary;
+    return `conflict: runtimeClass.scheduling.nodeSelector[${key}] = ${value}; pod.spec.nodeSelector[${key}] = ${spec.nodeSelector?.[key]}`;
+  }
+  if (Object.keys(nodeSelector).length > 0) spec.nodeSelector = { ...spec.nodeSelector, ...nodeSelector };
+  for (const one of tolerations) {
+    const known = spec.tolerations ?? [];
+    if (!known.some((own) => isDeepStrictEqual(own, one))) spec.tolerations = [...known, one];
+  }
+  return undefined;
+}
+
 /** Of a new pod. */
-function specOf({ row, operation, subresource, object }: AdmissionRequest): Pod['spec'] {
-  const isNewPod = operation === 'CREATE' && row.type.resource === 'pods' && row.type.group === '' && subresource === '';
-  return isNewPod ? (object as Pod).spec : undefined;
+function specOf(request: AdmissionRequest): Pod['spec'] {
+  return request.operation === 'CREATE' && isWriteOf(request, pods) ? (request.object as Pod).spec : undefined;
 }
 
 function refusal({ row, name }: AdmissionRequest, why: string): StatusError {

@@ -1,13 +1,13 @@
 /** Every pod runs as a ServiceAccount and, unless it does not want to, finds its token in a projected volume. */
 import { randomInt } from 'node:crypto';
 import { generateName } from '../../api/registry/generate-name.ts';
-import { serviceAccounts } from '../../api/resource-types.ts';
+import { pods, serviceAccounts } from '../../api/resource-types.ts';
 import type { Container, Pod, PodSpec, ServiceAccount, Volume } from '../../api/schema/types.ts';
 import { mirrorPodAnnotationKey } from '../../api/well-known.ts';
 import type { Clock } from '../../clock/clock.ts';
 import type { Lookup } from '../cache/lookup.ts';
 import { forbidden } from '../status/status-error.ts';
-import type { AdmissionPlugin, AdmissionRequest } from './admission.ts';
+import { type AdmissionPlugin, type AdmissionRequest, isWriteOf } from './admission.ts';
 
 const mountPath = '/var/run/secrets/kubernetes.io/serviceaccount';
 const volumePrefix = 'kube-api-access-';
@@ -21,8 +21,7 @@ export function serviceAccountAdmission(lookup: Lookup, clock: Clock): Admission
   return {
     name: 'ServiceAccount',
     mutate: async (request) => {
-      const { row, operation, subresource } = request;
-      if (operation !== 'CREATE' || row.type.resource !== 'pods' || row.type.group !== '' || subresource !== '') return;
+      if (request.operation !== 'CREATE' || !isWriteOf(request, pods)) return;
       const pod = request.object as Pod;
       // A mirror of what a kubelet runs already: it has no account, and NodeRestriction sees to it that it asks for none.
       if (pod.metadata.annotations?.[mirrorPodAnnotationKey] !== undefined || !pod.spec) return;

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { after, before, describe, it } from 'node:test';
+import { after, before, describe, test } from 'node:test';
 import { TestServer } from '../testing/test-server.ts';
 import { unserved } from './unserved-table.ts';
 
@@ -195,7 +195,7 @@ describe('an object that nobody acts on', () => {
   }
 
   for (const [name, { path, object, says }] of Object.entries(cases))
-    it(`is named once in a warning and in an Event: ${name}`, async () => {
+    test(`is named once in a warning and in an Event: ${name}`, async () => {
       const made = await s.call('POST', path, object);
       assert.equal(made.status, 201, made.text);
       const warnings = warningsOf(made.headers.warning);
@@ -203,7 +203,7 @@ describe('an object that nobody acts on', () => {
       assert.deepEqual(await told(made.body.kind, made.body.metadata.name, 1), [warnings.join('; ')]);
     });
 
-  it('has its line in one table, and every line an object above', () => {
+  test('has its line in one table, and every line an object above', () => {
     // A field of pods has a line for each kind that makes pods; one of them will do.
     const field = (message: string): string => message.replace(/^spec\.(jobTemplate\.spec\.)?template\.spec/, 'spec');
     const shown = new Set(
@@ -216,7 +216,7 @@ describe('an object that nobody acts on', () => {
     );
   });
 
-  it('is warned of in a dry run too, without an Event', async () => {
+  test('is warned of in a dry run too, without an Event', async () => {
     const object = { metadata: { name: 'dry' }, spec: { podSelector: {} } };
     const made = await s.call('POST', '/apis/networking.k8s.io/v1/namespaces/default/networkpolicies?dryRun=All', object);
     assert.equal(warningsOf(made.headers.warning).length, 1);
@@ -226,7 +226,7 @@ describe('an object that nobody acts on', () => {
     assert.deepEqual(await told('NetworkPolicy', 'dry', 0), []);
   });
 
-  it('is told again only when what is left undone changes', async () => {
+  test('is told again only when what is left undone changes', async () => {
     const path = `${apps}/deployments`;
     const quiet = await s.call('POST', path, workload('later', {}));
     assert.deepEqual(warningsOf(quiet.headers.warning), []);
@@ -247,7 +247,7 @@ describe('an object that nobody acts on', () => {
     assert.equal(warningsOf(more.headers.warning).length, 1);
   });
 
-  it('is not told to controllers and nodes, nor of what a controller owns', async () => {
+  test('is not told to controllers and nodes, nor of what a controller owns', async () => {
     const controllers = s.agent(await s.pki.client('system:kube-controller-manager'));
     const claim = { metadata: { name: 'data-db-0' }, spec: claimSpec };
     await s.call('POST', '/apis/rbac.authorization.k8s.io/v1/clusterrolebindings', {
@@ -262,7 +262,7 @@ describe('an object that nobody acts on', () => {
     assert.deepEqual(warningsOf((await s.call('POST', inDefault('pods'), pod)).headers.warning), []);
   });
 
-  it('is none once its part shows itself: a class with a controller, an address from a provider', async () => {
+  test('is none once its part shows itself: a class with a controller, an address from a provider', async () => {
     await s.call('POST', '/apis/networking.k8s.io/v1/ingressclasses', {
       metadata: { name: 'nginx' },
       spec: { controller: 'example.com/nginx' },
@@ -279,7 +279,7 @@ describe('an object that nobody acts on', () => {
 });
 
 describe('beside a controller manager and a scheduler of others', () => {
-  it('nobody is warned of what these may do, but of what the API server does not', async () => {
+  test('nobody is warned of what these may do, but of what the API server does not', async () => {
     const s = await TestServer.start(undefined, { foreign: ['controller-manager', 'scheduler'] });
     try {
       for (const name of [

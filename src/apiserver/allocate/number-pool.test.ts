@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { describe, it } from 'node:test';
+import { describe, test } from 'node:test';
 import { FakeClock } from '../../clock/clock.ts';
 import { NumberPool } from './number-pool.ts';
 
@@ -8,19 +8,19 @@ function pool(clock = new FakeClock()): NumberPool {
 }
 
 describe('NumberPool', () => {
-  it('takes from the dynamic part first, and from the rest when that is full', () => {
+  test('takes from the dynamic part first, and from the rest when that is full', () => {
     const p = pool();
     const taken = Array.from({ length: 11 }, (_, i) => p.takeAny({ first: 1, last: 10, dynamicFrom: 5 }, `o${i}`));
     assert.deepEqual(taken, [5, 6, 7, 8, 9, 10, 1, 2, 3, 4, undefined]);
   });
 
-  it('gives nothing beyond a band that has no dynamic part', () => {
+  test('gives nothing beyond a band that has no dynamic part', () => {
     const p = pool();
     const taken = Array.from({ length: 3 }, (_, i) => p.takeAny({ first: 1, last: 2, dynamicFrom: 17 }, `o${i}`));
     assert.deepEqual(taken, [1, 2, undefined]);
   });
 
-  it('gives a number to one owner only, and to the same owner again', () => {
+  test('gives a number to one owner only, and to the same owner again', () => {
     const p = pool();
     assert.equal(p.take(7, 'a'), true);
     assert.equal(p.take(7, 'b'), false);
@@ -31,7 +31,7 @@ describe('NumberPool', () => {
     assert.equal(p.take(7, 'b'), true);
   });
 
-  it('forgets what was taken and never stored', async () => {
+  test('forgets what was taken and never stored', async () => {
     const clock = new FakeClock();
     const p = pool(clock);
     p.take(7, 'a');
@@ -41,7 +41,7 @@ describe('NumberPool', () => {
     assert.equal(p.take(7, 'c'), true);
   });
 
-  it('keeps a number for its second holder when the first one goes', () => {
+  test('keeps a number for its second holder when the first one goes', () => {
     const p = pool();
     p.hold(3, 'a');
     p.hold(3, 'b');

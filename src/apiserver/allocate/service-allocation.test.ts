@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { after, before, describe, it } from 'node:test';
+import { after, before, describe, test } from 'node:test';
 import { TestServer } from '../testing/test-server.ts';
 
 const services = '/api/v1/namespaces/default/services';
@@ -15,7 +15,7 @@ describe('addresses and ports of Services', () => {
   const create = (name: string, spec: object, query = ''): ReturnType<TestServer['call']> =>
     s.call('POST', services + query, { metadata: { name }, spec: { selector: { a: 'b' }, ports: [{ port: 80 }], ...spec } });
 
-  it('gives every Service an address of its own, also to a hundred at once', async () => {
+  test('gives every Service an address of its own, also to a hundred at once', async () => {
     const all = await Promise.all(Array.from({ length: 100 }, (_, i) => create(`many-${i}`, { type: 'NodePort' })));
     const field = (pick: (spec: { clusterIP: string; ports: { nodePort: number }[] }) => unknown): number =>
       new Set(all.map((r) => pick(r.body.spec))).size;
@@ -49,7 +49,7 @@ describe('addresses and ports of Services', () => {
       /nodePort: Invalid value: 30080: provided port is already allocated/,
     ],
   ] as const) {
-    it(`refuses ${what}`, async () => {
+    test(`refuses ${what}`, async () => {
       await create('holder', { type: 'NodePort', ports: [{ port: 80, nodePort: 30080 }] });
       const reply = await create('refused', spec);
       assert.equal(reply.status, 422, reply.text);
@@ -57,7 +57,7 @@ describe('addresses and ports of Services', () => {
     });
   }
 
-  it('frees what a deleted or changed Service had', async () => {
+  test('frees what a deleted or changed Service had', async () => {
     // From the part of the range that is not given out by chance: a hundred Services above hold some of the rest.
     const ports = [{ port: 80, nodePort: 30010 }];
     await create('free', { type: 'NodePort', ports, clusterIP: '10.96.0.200' });
@@ -70,14 +70,14 @@ describe('addresses and ports of Services', () => {
     );
   });
 
-  it('takes nothing for a dry run, nor for a name that exists', async () => {
+  test('takes nothing for a dry run, nor for a name that exists', async () => {
     const ports = [{ port: 80, nodePort: 30020 }];
     assert.equal((await create('dry', { type: 'NodePort', ports }, '?dryRun=All')).body.spec.ports[0].nodePort, 30020);
     assert.equal((await create('kubernetes', { type: 'NodePort', ports })).status, 409);
     assert.equal((await create('dry', { type: 'NodePort', ports })).status, 201);
   });
 
-  it('shares a node port between TCP and UDP of one port', async () => {
+  test('shares a node port between TCP and UDP of one port', async () => {
     const { body } = await create('dns', {
       type: 'NodePort',
       ports: [
@@ -88,13 +88,13 @@ describe('addresses and ports of Services', () => {
     assert.equal(body.spec.ports[0].nodePort, body.spec.ports[1].nodePort);
   });
 
-  it('gives a headless Service none, and an ExternalName neither', async () => {
+  test('gives a headless Service none, and an ExternalName neither', async () => {
     assert.equal((await create('headless', { clusterIP: 'None' })).body.spec.clusterIP, 'None');
     const external = await create('external', { type: 'ExternalName', externalName: 'example.com' });
     assert.equal(external.body.spec.clusterIP, undefined);
   });
 
-  it('leaves an address alone that is kept for something else', async () => {
+  test('leaves an address alone that is kept for something else', async () => {
     const path = '/apis/networking.k8s.io/v1/ipaddresses';
     const spec = { parentRef: { group: 'example.com', resource: 'gateways', name: 'g' } };
     assert.equal((await s.call('POST', path, { metadata: { name: '10.96.0.222' }, spec })).status, 201);
@@ -103,7 +103,7 @@ describe('addresses and ports of Services', () => {
     assert.equal((await create('late', { clusterIP: '10.96.0.222' })).status, 201);
   });
 
-  it('takes addresses from a ServiceCIDR while it is ready', async () => {
+  test('takes addresses from a ServiceCIDR while it is ready', async () => {
     const path = '/apis/networking.k8s.io/v1/servicecidrs';
     assert.equal((await s.call('POST', path, { metadata: { name: 'more' }, spec: { cidrs: ['10.50.0.0/28'] } })).status, 201);
     assert.match((await create('far', { clusterIP: '10.50.0.3' })).body.message, /not in the valid range/);
@@ -122,7 +122,7 @@ describe('addresses and ports of Services', () => {
 });
 
 describe('a range that is full', () => {
-  it('is followed by the next one', async () => {
+  test('is followed by the next one', async () => {
     const s = await TestServer.start(undefined, { serviceCidr: '10.96.0.0/30' });
     try {
       const create = (name: string): ReturnType<TestServer['call']> =>

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { generateKeyPairSync } from 'node:crypto';
-import { describe, it } from 'node:test';
+import { describe, test } from 'node:test';
 import { createLocalJWKSet, decodeJwt, jwtVerify, SignJWT } from 'jose';
 import type { Secret, ServiceAccount } from '../../api/schema/types.ts';
 import { FakeClock } from '../../clock/clock.ts';
@@ -61,7 +61,7 @@ describe('ServiceAccount tokens', () => {
     ['RSA', rsa],
     ['ECDSA', ec],
   ] as const) {
-    it(`signed with ${name} name the account, its groups and what they are bound to`, async () => {
+    test(`signed with ${name} name the account, its groups and what they are bound to`, async () => {
       const { issue, user, clock } = setup(key);
       const who = await user(await issue({ boundObjectRef: podRef }));
       assert.equal(who?.name, 'system:serviceaccount:default:web');
@@ -74,7 +74,7 @@ describe('ServiceAccount tokens', () => {
     });
   }
 
-  it('end with their time', async () => {
+  test('end with their time', async () => {
     const { issue, user, clock } = setup();
     const token = await issue({ expirationSeconds: 600 });
     assert.ok(await user(token));
@@ -84,7 +84,7 @@ describe('ServiceAccount tokens', () => {
     assert.equal(await user(token), undefined);
   });
 
-  it('end with the account, also one of the same name made later', async () => {
+  test('end with the account, also one of the same name made later', async () => {
     const { issue, user, objects } = setup();
     const token = await issue();
     objects.objects[0]!.metadata.uid = 'sa-2';
@@ -93,7 +93,7 @@ describe('ServiceAccount tokens', () => {
     assert.equal(await user(token), undefined);
   });
 
-  it('end with the pod, a minute after its deletion time', async () => {
+  test('end with the pod, a minute after its deletion time', async () => {
     const { issue, user, objects, clock } = setup();
     const token = await issue({ boundObjectRef: podRef });
     objects.objects[1]!.metadata.deletionTimestamp = new Date(clock.now() + 30_000).toISOString();
@@ -103,7 +103,7 @@ describe('ServiceAccount tokens', () => {
     assert.equal(await user(token), undefined);
   });
 
-  it('are good for their audiences only', async () => {
+  test('are good for their audiences only', async () => {
     const { issue, user, authenticator } = setup();
     const vault = await issue({ audiences: ['vault'] });
     assert.equal(await user(vault), undefined);
@@ -113,7 +113,7 @@ describe('ServiceAccount tokens', () => {
     assert.equal((await authenticator.review(await issue(), ['vault'])).authenticated, false);
   });
 
-  it('are refused when forged', async () => {
+  test('are refused when forged', async () => {
     const { issue, user } = setup();
     const token = await issue();
     const [head, body, signature] = token.split('.') as [string, string, string];
@@ -132,7 +132,7 @@ describe('ServiceAccount tokens', () => {
     assert.equal(await user(await elsewhere()), undefined, 'a key that is not ours');
   });
 
-  it('of another issuer are refused, even when our key signed them', async () => {
+  test('of another issuer are refused, even when our key signed them', async () => {
     const { user, clock } = setup();
     const keys = loadTokenKeys({ signing: rsa });
     const now = Math.floor(clock.now() / 1000);
@@ -146,13 +146,13 @@ describe('ServiceAccount tokens', () => {
     assert.equal(await user(token), undefined);
   });
 
-  it('of a key that was rotated out of signing are still taken', async () => {
+  test('of a key that was rotated out of signing are still taken', async () => {
     const old = setup(rsa);
     const { user } = setup(ec, [rsa]);
     assert.ok(await user(await old.issue()));
   });
 
-  it('are verified by anybody with the published keys', async () => {
+  test('are verified by anybody with the published keys', async () => {
     const { issue, tokens, clock } = setup(ec, [rsa]);
     const { payload } = await jwtVerify(await issue(), createLocalJWKSet(await tokens.jwks()), {
       issuer,
@@ -212,7 +212,7 @@ describe('ServiceAccount tokens', () => {
     ['as asked, bound to no pod', {}, { expirationSeconds: 3607 }, { asked: 3607, lives: 3607 }],
   ];
   for (const [name, limits, spec, want] of lifetimes)
-    it(`live ${name}`, async () => {
+    test(`live ${name}`, async () => {
       const { tokens, clock } = setup(ec, [], limits);
       const now = Math.floor(clock.now() / 1000);
       const issued = await tokens.issue(account, spec);
@@ -225,7 +225,7 @@ describe('ServiceAccount tokens', () => {
       assert.equal(warnafter, want.lives > want.asked ? now + want.asked : undefined);
     });
 
-  it('that should have been renewed are accepted and counted', async () => {
+  test('that should have been renewed are accepted and counted', async () => {
     const { issue, user, clock, uses } = setup();
     const token = await issue({ expirationSeconds: 3607, boundObjectRef: podRef });
     assert.ok(await user(token));
@@ -236,7 +236,7 @@ describe('ServiceAccount tokens', () => {
     assert.deepEqual(uses, [false, true]);
   });
 
-  it('are not issued for what does not fit', async () => {
+  test('are not issued for what does not fit', async () => {
     const { tokens } = setup();
     const codes: [TokenSpec, number][] = [
       [{ expirationSeconds: 599 }, 422],
@@ -274,7 +274,7 @@ describe('bootstrap tokens', () => {
     return await user(token);
   }
 
-  it('name a bootstrapper', async () => {
+  test('name a bootstrapper', async () => {
     const who = await userOf(good);
     assert.equal(who?.name, 'system:bootstrap:abcdef');
     assert.deepEqual(who.groups, ['system:bootstrappers', 'system:bootstrappers:kubeadm:default-node-token', 'system:authenticated']);
@@ -288,30 +288,31 @@ describe('bootstrap tokens', () => {
     ['that are not for authentication', { ...good, 'usage-bootstrap-authentication': 'false' }],
     ['with groups that are no bootstrappers', { ...good, 'auth-extra-groups': 'system:masters' }],
   ];
-  for (const [name, values, token] of refused) it(`${name} are refused`, async () => assert.equal(await userOf(values, token), undefined));
+  for (const [name, values, token] of refused)
+    test(`${name} are refused`, async () => assert.equal(await userOf(values, token), undefined));
 });
 
 describe('Authenticator.authenticate()', () => {
   const { authenticator } = setup();
   const ask = (path: string, headers: Record<string, string> = {}) => authenticator.authenticate({ path, headers, certificate: undefined });
 
-  it('knows anonymous users on health and version only', async () => {
+  test('knows anonymous users on health and version only', async () => {
     for (const path of ['/healthz', '/livez', '/livez/ping', '/readyz', '/version'])
       assert.equal((await ask(path))?.name, 'system:anonymous', path);
     for (const path of ['/', '/api', '/apis', '/metrics', '/healthzz', '/openid/v1/jwks']) assert.equal(await ask(path), undefined, path);
   });
 
-  it('refuses wrong credentials where none are needed', async () => {
+  test('refuses wrong credentials where none are needed', async () => {
     for (const authorization of ['Bearer wrong', 'Bearer', 'Basic YTpi', 'Bearer a b'])
       assert.equal(await ask('/healthz', { authorization }), undefined, authorization);
   });
 
-  it('takes the certificate before a token', async () => {
+  test('takes the certificate before a token', async () => {
     const certificate = { name: 'jane', groups: [] };
     assert.equal(await authenticator.authenticate({ path: '/api', headers: { authorization: 'Bearer wrong' }, certificate }), certificate);
   });
 
-  it('takes a token from a WebSocket protocol', async () => {
+  test('takes a token from a WebSocket protocol', async () => {
     const { issue, authenticator } = setup();
     const protocol = `v5.channel.k8s.io, base64url.bearer.authorization.k8s.io.${Buffer.from(await issue()).toString('base64url')}`;
     const who = await authenticator.authenticate({ path: '/api', headers: { 'sec-websocket-protocol': protocol }, certificate: undefined });

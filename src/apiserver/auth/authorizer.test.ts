@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { describe, it } from 'node:test';
+import { describe, test } from 'node:test';
 import { type Attributes, forbiddenMessage, resourceAttributes } from './attributes.ts';
 import { binding, clusterBinding, clusterRole, group, paths, role, rule, serviceAccount, user } from './policy-builder.ts';
 import type { RbacObject } from './rbac-index.ts';
@@ -105,15 +105,15 @@ describe('Authorizer: RBAC', () => {
     ['…and nowhere else', person('system:fairlead:dns:n1', 'system:fairlead:dns'), 'create discovery.k8s.io:endpointslices default', false],
   ];
   for (const [name, who, words, allowed] of cases) {
-    it(name, () => assert.equal(authorizer.authorize(ask(who, words)).allowed, allowed));
+    test(name, () => assert.equal(authorizer.authorize(ask(who, words)).allowed, allowed));
   }
 
-  it('says which binding allows', () => {
+  test('says which binding allows', () => {
     const { reason } = authorizer.authorize(ask(jane, 'list pods default'));
     assert.equal(reason, 'RBAC: allowed by RoleBinding "reader/default" of Role "reader" to Group "dev"');
   });
 
-  it('words a refusal as upstream does', () => {
+  test('words a refusal as upstream does', () => {
     const refusals = ['list pods default', 'get apps:deployments/scale a/web', 'get /secret'].map((words) =>
       forbiddenMessage(ask(jane, words)),
     );
@@ -124,7 +124,7 @@ describe('Authorizer: RBAC', () => {
     ]);
   });
 
-  it('lists the rules of a user', () => {
+  test('lists the rules of a user', () => {
     const { resourceRules, nonResourceRules, incomplete } = authorizer.rulesOf(jane, 'default');
     assert.ok(resourceRules.some((one) => one.resources?.includes('pods/log')));
     assert.ok(nonResourceRules.some((one) => one.nonResourceURLs?.includes('/metrics')));
@@ -136,7 +136,7 @@ describe('Authorizer: RBAC', () => {
 describe('RbacIndex', () => {
   const question = ask(jane, 'list pods default');
 
-  it('follows every change of a binding and a role', () => {
+  test('follows every change of a binding and a role', () => {
     const authorizer = authorizerWith([]);
     const may = (): boolean => authorizer.authorize(question).allowed;
     assert.equal(may(), false);
@@ -159,7 +159,7 @@ describe('RbacIndex', () => {
     assert.equal(may(), false, 'the binding is gone');
   });
 
-  it('keeps a Role and a ClusterRole of one name apart, also in a namespace called cluster', () => {
+  test('keeps a Role and a ClusterRole of one name apart, also in a namespace called cluster', () => {
     const authorizer = authorizerWith([
       clusterRole('reader', [rule('*', '*', '*')]),
       role('cluster', 'reader', []),
@@ -168,7 +168,7 @@ describe('RbacIndex', () => {
     assert.equal(authorizer.authorize(ask(jane, 'list pods cluster')).allowed, false);
   });
 
-  it('makes admin of edit and edit of view, and of what others label', () => {
+  test('makes admin of edit and edit of view, and of what others label', () => {
     const admin = {
       ...binding('default', 'admin', [user('jane')]),
       roleRef: { apiGroup: 'rbac.authorization.k8s.io', kind: 'ClusterRole', name: 'admin' },
@@ -192,7 +192,7 @@ describe('RbacIndex', () => {
     assert.equal(authorizer.authorize(widgets).allowed, false);
   });
 
-  it('answers as fast with thousands of bindings as with few', () => {
+  test('answers as fast with thousands of bindings as with few', () => {
     const many: RbacObject[] = [];
     for (let i = 0; i < 5_000; i++)
       many.push(role(`ns-${i}`, 'own', [rule('*', 'core', '*')]), binding(`ns-${i}`, 'own', [user(`user-${i}`), group('all')]));
@@ -269,10 +269,10 @@ describe('Authorizer: nodes', () => {
     ['runs nothing in other pods', 'create pods/exec default/web', false],
   ];
   for (const [name, words, allowed, query] of cases) {
-    it(`a node ${name}`, () => assert.equal(authorizer.authorize(ask(kubelet('n1'), words, query)).allowed, allowed));
+    test(`a node ${name}`, () => assert.equal(authorizer.authorize(ask(kubelet('n1'), words, query)).allowed, allowed));
   }
 
-  it('the name alone makes no node: the group is needed', () => {
+  test('the name alone makes no node: the group is needed', () => {
     assert.equal(authorizer.authorize(ask(person('system:node:n1'), 'get secrets default/vol')).allowed, false);
   });
 });

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { describe, it } from 'node:test';
+import { describe, test } from 'node:test';
 import type { ClusterRole } from '../../api/schema/types.ts';
 import { bootstrapPolicy, reconcile } from './bootstrap-policy.ts';
 import { clusterBinding, clusterRole, rule, user } from './policy-builder.ts';
@@ -8,11 +8,11 @@ describe('bootstrapPolicy()', () => {
   const policy = bootstrapPolicy();
   const keyOf = (object: (typeof policy)[number]): string => `${object.kind} ${object.metadata.namespace ?? ''}/${object.metadata.name}`;
 
-  it('names every object once', () => {
+  test('names every object once', () => {
     assert.equal(new Set(policy.map(keyOf)).size, policy.length);
   });
 
-  it('binds nothing but roles that it has', () => {
+  test('binds nothing but roles that it has', () => {
     const keys = new Set(policy.map(keyOf));
     for (const object of policy) {
       if (!('roleRef' in object)) continue;
@@ -22,7 +22,7 @@ describe('bootstrapPolicy()', () => {
     }
   });
 
-  it('takes no name that people give to their own: every one has a prefix, or is one that every cluster has', () => {
+  test('takes no name that people give to their own: every one has a prefix, or is one that every cluster has', () => {
     const everywhere = ['cluster-admin', 'admin', 'edit', 'view', 'extension-apiserver-authentication-reader'];
     const own = policy.map((object) => object.metadata.name).filter((name) => !/^(system|kubeadm):/.test(name));
     assert.deepEqual(
@@ -31,7 +31,7 @@ describe('bootstrapPolicy()', () => {
     );
   });
 
-  it('has the roles that charts and manifests refer to', () => {
+  test('has the roles that charts and manifests refer to', () => {
     const names = new Set(policy.filter((object) => object.kind === 'ClusterRole').map((object) => object.metadata.name));
     for (const name of ['cluster-admin', 'admin', 'edit', 'view', 'system:auth-delegator', 'system:node-proxier', 'system:kube-dns'])
       assert.ok(names.has(name), name);
@@ -41,11 +41,11 @@ describe('bootstrapPolicy()', () => {
 describe('reconcile()', () => {
   const wanted = clusterRole('r', [rule('get', 'core', 'pods'), rule('list', 'core', 'pods')]);
 
-  it('creates what is not there', () => {
+  test('creates what is not there', () => {
     assert.deepEqual(reconcile(undefined, wanted), { action: 'create', object: wanted });
   });
 
-  it('leaves what is complete, with what others added', () => {
+  test('leaves what is complete, with what others added', () => {
     const more = {
       ...wanted,
       rules: [...wanted.rules!, rule('watch', 'core', 'pods')],
@@ -54,7 +54,7 @@ describe('reconcile()', () => {
     assert.equal(reconcile(more, wanted), undefined);
   });
 
-  it('adds rules and subjects that are missing', () => {
+  test('adds rules and subjects that are missing', () => {
     const less = { ...wanted, rules: [wanted.rules![1]!], metadata: { ...wanted.metadata, resourceVersion: '7' } };
     const result = reconcile(less, wanted);
     assert.equal(result?.action, 'update');
@@ -65,7 +65,7 @@ describe('reconcile()', () => {
     assert.deepEqual(bound.object.subjects, [user('a'), user('b')]);
   });
 
-  it('leaves alone what says so', () => {
+  test('leaves alone what says so', () => {
     const own = { ...wanted, rules: [], metadata: { name: 'r', annotations: { 'rbac.authorization.kubernetes.io/autoupdate': 'false' } } };
     assert.equal(reconcile(own, wanted), undefined);
   });

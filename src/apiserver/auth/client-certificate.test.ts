@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { webcrypto } from 'node:crypto';
 import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
-import { describe, it } from 'node:test';
+import { describe, test } from 'node:test';
 import { connect, createServer, type TLSSocket } from 'node:tls';
 import * as x509 from '@peculiar/x509';
 import { userOfCertificate } from './client-certificate.ts';
@@ -70,7 +70,7 @@ async function seen(ca: Pair, client: { cert: string; key: string } | undefined)
 describe('userOfCertificate()', () => {
   const { clientAuth, serverAuth } = x509.ExtendedKeyUsage;
 
-  it('takes the name from CN and a group from each O', async () => {
+  test('takes the name from CN and a group from each O', async () => {
     const ca = await authority();
     const user = await seen(ca, await leaf(ca, 'CN=jane, O=dev, O=ops', clientAuth));
     assert.equal(user?.name, 'jane');
@@ -80,7 +80,7 @@ describe('userOfCertificate()', () => {
     assert.deepEqual(one?.groups, ['system:nodes', 'system:authenticated']);
   });
 
-  it('takes nobody from no certificate, a stranger’s, one for servers, an expired one, one without a name', async () => {
+  test('takes nobody from no certificate, a stranger’s, one for servers, an expired one, one without a name', async () => {
     const ca = await authority();
     assert.equal(await seen(ca, undefined), undefined);
     assert.equal(await seen(ca, await leaf(await authority(), 'CN=jane, O=system:masters', clientAuth)), undefined);

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { describe, it } from 'node:test';
+import { describe, test } from 'node:test';
 import { resourceAttributes } from './attributes.ts';
 import { authorizerWith, person } from './testing/fake-objects.ts';
 
@@ -103,13 +103,13 @@ function* questions(user: string, line: string) {
 describe('the default roles', () => {
   const authorizer = authorizerWith([]);
   for (const [user, lines] of Object.entries(needs)) {
-    it(`let ${user} do its work`, () => {
+    test(`let ${user} do its work`, () => {
       for (const line of lines) {
         for (const question of questions(user, line)) assert.ok(authorizer.authorize(question).allowed, `${question.verb} ${line}`);
       }
     });
 
-    it(`keep ${user} from taking over`, () => {
+    test(`keep ${user} from taking over`, () => {
       for (const line of never) {
         for (const question of questions(user, line)) assert.ok(!authorizer.authorize(question).allowed, line);
       }

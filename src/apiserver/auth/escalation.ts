@@ -3,6 +3,7 @@ import { isDeepStrictEqual } from 'node:util';
 import type { ClusterRole, ClusterRoleBinding, PolicyRule, Role, RoleBinding } from '../../api/schema/types.ts';
 import { resourceAttributes } from './attributes.ts';
 import type { Authorizer } from './authorizer.ts';
+import type { Question } from './rule-table.ts';
 import { mastersGroup, type UserInfo } from './user-info.ts';
 
 export interface Refusal {
@@ -25,10 +26,9 @@ export function checkRoleEscalation(
   authorizer: Authorizer,
 ): Refusal | undefined {
   if (user.groups.includes(mastersGroup)) return undefined;
-  const aggregation = 'aggregationRule' in role ? role.aggregationRule : undefined;
-  const oldAggregation = old && 'aggregationRule' in old ? old.aggregationRule : undefined;
+  const aggregation = aggregationOf(role);
   const sameRules = old !== undefined && isDeepStrictEqual(role.rules ?? [], old.rules ?? []);
-  const sameAggregation = isDeepStrictEqual(aggregation ?? null, oldAggregation ?? null);
+  const sameAggregation = isDeepStrictEqual(aggregation, old && aggregationOf(old));
   if (sameRules && sameAggregation) return undefined;
   const { name, namespace = '' } = role.metadata;
   const resource = role.kind === 'ClusterRole' ? 'clusterroles' : 'roles';
@@ -39,6 +39,10 @@ export function checkRoleEscalation(
     return { code: 403, message: 'must have cluster-admin privileges to use the aggregationRule' };
   }
   return refuseMissing(user, namespace, role.rules ?? [], authorizer);
+}
+
+function aggregationOf(role: Role | ClusterRole): ClusterRole['aggregationRule'] | undefined {
+  return ('aggregationRule' in role ? role.aggregationRule : undefined) ?? undefined;
 }
 
 /** Whether the user may write the binding: the role's rules are all theirs, or they may `bind` the role. */
@@ -88,27 +92,38 @@ function refuseMissing(user: UserInfo, namespace: string, rules: readonly Policy
 /** The rules, taken apart, that the user does not have; verbs of one resource together again. */
 function missingRules(user: UserInfo, namespace: string, rules: readonly PolicyRule[], authorizer: Authorizer): PolicyRule[] {
   const missing = new Map<string, PolicyRule>();
-  const ask = (rule: PolicyRule, question: Parameters<typeof authorizer.rbac.find>[2]): void => {
-    if (authorizer.rbac.find(user, namespace, question) !== undefined) return;
+  for (const { rule, question } of singles(rules)) {
+    if (authorizer.rbac.find(user, namespace, question) !== undefined) continue;
     const key = JSON.stringify({ ...rule, verbs: [] });
     const known = missing.get(key);
     if (!known) missing.set(key, rule);
     else if (!known.verbs.includes(question.verb)) known.verbs.push(question.verb);
-  };
-  for (const rule of rules) {
-    for (const verb of rule.verbs) {
-      for (const path of rule.nonResourceURLs ?? []) ask({ nonResourceURLs: [path], verbs: [verb] }, { verb, path });
-      for (const group of rule.apiGroups ?? []) {
-        for (const resource of rule.resources ?? []) {
-          for (const name of rule.resourceNames?.length ? rule.resourceNames : ['']) {
-            const names = name ? { resourceNames: [name] } : {};
-            ask({ apiGroups: [group], resources: [resource], ...names, verbs: [verb] }, { verb, group, resource, name });
-          }
-        }
-      }
-    }
   }
   return [...missing.values()];
+}
+
+interface SingleRule {
+  readonly rule: PolicyRule;
+  readonly question: Question;
+}
+
+/** Rules as rules of one verb and one path or resource, each with the question whether somebody has it. */
+function* singles(rules: readonly PolicyRule[]): Generator<SingleRule> {
+  for (const rule of rules) for (const verb of rule.verbs) yield* singlesOfVerb(rule, verb);
+}
+
+function* singlesOfVerb(rule: PolicyRule, verb: string): Generator<SingleRule> {
+  for (const path of rule.nonResourceURLs ?? []) yield { rule: { nonResourceURLs: [path], verbs: [verb] }, question: { verb, path } };
+  for (const group of rule.apiGroups ?? []) {
+    for (const resource of rule.resources ?? []) yield* singlesOfResource(rule, verb, group, resource);
+  }
+}
+
+function* singlesOfResource({ resourceNames = [] }: PolicyRule, verb: string, group: string, resource: string): Generator<SingleRule> {
+  for (const name of resourceNames.length > 0 ? resourceNames : ['']) {
+    const names = name ? { resourceNames: [name] } : {};
+    yield { rule: { apiGroups: [group], resources: [resource], ...names, verbs: [verb] }, question: { verb, group, resource, name } };
+  }
 }
 
 function format(rule: PolicyRule): string {

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { describe, it } from 'node:test';
+import { describe, test } from 'node:test';
 import { impersonate } from './impersonation.ts';
 import { clusterBinding, clusterRole, rule, user } from './policy-builder.ts';
 import { authorizerWith, person } from './testing/fake-objects.ts';
@@ -17,11 +17,11 @@ const authorizer = authorizerWith([
 const jane = person('jane');
 
 describe('impersonate()', () => {
-  it('leaves the user when nobody else is asked for', () => {
+  test('leaves the user when nobody else is asked for', () => {
     assert.deepEqual(impersonate(jane, {}, authorizer), { ok: true, user: jane });
   });
 
-  it('acts as a user with groups, uid and extra', () => {
+  test('acts as a user with groups, uid and extra', () => {
     const headers = {
       'impersonate-user': ['joe'],
       'impersonate-group': ['dev', 'ops, too'],
@@ -34,7 +34,7 @@ describe('impersonate()', () => {
     });
   });
 
-  it('gives a ServiceAccount its groups', () => {
+  test('gives a ServiceAccount its groups', () => {
     const result = impersonate(jane, { 'impersonate-user': ['system:serviceaccount:default:robot'] }, authorizer);
     assert.deepEqual(result.ok && result.user.groups, ['system:serviceaccounts', 'system:serviceaccounts:default', 'system:authenticated']);
   });
@@ -57,10 +57,10 @@ describe('impersonate()', () => {
     ],
   ];
   for (const [name, headers, message] of refused) {
-    it(`refuses ${name}`, () => assert.deepEqual(impersonate(jane, headers, authorizer), { ok: false, code: 403, message }));
+    test(`refuses ${name}`, () => assert.deepEqual(impersonate(jane, headers, authorizer), { ok: false, code: 403, message }));
   }
 
-  it('wants a user with the group', () => {
+  test('wants a user with the group', () => {
     const result = impersonate(jane, { 'impersonate-group': ['dev'] }, authorizer);
     assert.equal(!result.ok && result.code, 400);
   });

@@ -46,24 +46,30 @@ export class NodeAuthorizer {
       case 'configmaps':
         return this.#readUsed(node, a);
       case 'persistentvolumeclaims':
-        if (a.subresource === 'status' && ['get', 'update', 'patch'].includes(a.verb)) return this.#used(node, a);
-        return a.verb === 'get' ? this.#readUsed(node, a) : '';
+        return this.#usedClaim(node, a);
       case 'serviceaccounts':
-        if (a.subresource === 'token' && a.verb === 'create') return this.#used(node, a);
-        return a.subresource === '' && a.verb === 'get' ? this.#used(node, a) : '';
+        return this.#usedAccount(node, a);
       case 'leases.coordination.k8s.io':
         return ownLease(node, a);
       case 'csinodes.storage.k8s.io':
-        return a.subresource === '' && writeOwn.has(a.verb) && (a.name === node || a.verb === 'create') ? undefined : '';
+        return ownCsiNode(node, a);
       case 'nodes':
         return ownNode(node, a);
       case 'pods':
         return this.#ownPods(node, a);
-      default: {
-        const resource = a.subresource ? `${a.resource}/${a.subresource}` : a.resource;
-        return this.#common.find({ verb: a.verb, group: a.group, resource, name: a.name }) === undefined ? '' : undefined;
-      }
     }
+    const resource = a.subresource ? `${a.resource}/${a.subresource}` : a.resource;
+    return this.#common.find({ verb: a.verb, group: a.group, resource, name: a.name }) === undefined ? '' : undefined;
+  }
+
+  #usedClaim(node: string, a: Attributes): string | undefined {
+    if (a.subresource === 'status' && ['get', 'update', 'patch'].includes(a.verb)) return this.#used(node, a);
+    return a.verb === 'get' ? this.#readUsed(node, a) : '';
+  }
+
+  #usedAccount(node: string, a: Attributes): string | undefined {
+    const verb = { '': 'get', token: 'create' }[a.subresource];
+    return a.verb === verb ? this.#used(node, a) : '';
   }
 
   #readUsed(node: string, a: Attributes): string | undefined {
@@ -79,23 +85,24 @@ export class NodeAuthorizer {
   }
 
   #ownPods(node: string, a: Attributes): string | undefined {
-    switch (a.subresource) {
-      case '':
-        // Creating and deleting is for mirror pods and for pods of the node; NodeRestriction looks at the object.
-        if (a.verb === 'create' || a.verb === 'delete') return undefined;
-        if (a.verb === 'get') return this.#used(node, a);
-        if (a.verb !== 'list' && a.verb !== 'watch') return '';
-        if (fieldOf(a, 'spec.nodeName') === node) return undefined;
-        if (nameOf(a) && this.#used(node, a) === undefined) return undefined;
-        return 'can only list/watch pods with spec.nodeName field selector';
-      case 'status':
-        return a.verb === 'update' || a.verb === 'patch' ? undefined : '';
-      case 'eviction':
-        return a.verb === 'create' ? undefined : '';
-      default:
-        return '';
-    }
+    if (a.subresource === 'status') return a.verb === 'update' || a.verb === 'patch' ? undefined : '';
+    if (a.subresource === 'eviction') return a.verb === 'create' ? undefined : '';
+    if (a.subresource !== '') return '';
+    // Creating and deleting is for mirror pods and for pods of the node; NodeRestriction looks at the object.
+    if (a.verb === 'create' || a.verb === 'delete') return undefined;
+    if (a.verb === 'get') return this.#used(node, a);
+    return a.verb === 'list' || a.verb === 'watch' ? this.#listedPods(node, a) : '';
   }
+
+  #listedPods(node: string, a: Attributes): string | undefined {
+    if (fieldOf(a, 'spec.nodeName') === node) return undefined;
+    if (nameOf(a) && this.#used(node, a) === undefined) return undefined;
+    return 'can only list/watch pods with spec.nodeName field selector';
+  }
+}
+
+function ownCsiNode(node: string, a: Attributes): string | undefined {
+  return a.subresource === '' && writeOwn.has(a.verb) && (a.name === node || a.verb === 'create') ? undefined : '';
 }
 
 function ownNode(node: string, a: Attributes): string | undefined {

@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict';
-import { describe, it } from 'node:test';
+import { describe, test } from 'node:test';
 import { NodeGraph } from './node-graph.ts';
 import { podOn } from './testing/fake-objects.ts';
 
 describe('NodeGraph', () => {
   const volumes = [{ name: 'v', secret: { secretName: 's' } }] as never;
 
-  it('forgets an object with the last pod that uses it', () => {
+  test('forgets an object with the last pod that uses it', () => {
     const graph = new NodeGraph();
     graph.put(podOn('n1', 'a', { volumes }));
     graph.put(podOn('n1', 'b', { volumes }));
@@ -17,7 +17,7 @@ describe('NodeGraph', () => {
     assert.equal(graph.uses('n1', 'secrets', 'default', 's'), false);
   });
 
-  it('replaces what a pod used before', () => {
+  test('replaces what a pod used before', () => {
     const graph = new NodeGraph();
     graph.put(podOn('n1', 'a', { volumes }));
     graph.put(podOn('n1', 'a'));
@@ -25,7 +25,7 @@ describe('NodeGraph', () => {
     assert.equal(graph.uses('n1', 'pods', 'default', 'a'), true);
   });
 
-  it('knows nothing of a pod without a node', () => {
+  test('knows nothing of a pod without a node', () => {
     const graph = new NodeGraph();
     graph.put(podOn('', 'a', { volumes }));
     assert.equal(graph.uses('', 'secrets', 'default', 's'), false);

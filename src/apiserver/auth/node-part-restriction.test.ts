@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { describe, it } from 'node:test';
+import { describe, test } from 'node:test';
 import { type NodePart, nodePartGroup, nodePartOf, nodePartUser } from '../../api/node-parts.ts';
 import type { EndpointSlice, Node } from '../../api/schema/types.ts';
 import { restrictNodePart } from './node-part-restriction.ts';
@@ -59,7 +59,7 @@ describe('restrictNodePart()', () => {
       dnsWrite(slice('kube-dns-n1', 'n1'), { operation: 'DELETE', object: undefined, old: slice('kube-dns-n1', 'n1') }),
     ],
   ];
-  for (const [name, what] of allowed) it(name, () => assert.equal(restrictNodePart(what), undefined));
+  for (const [name, what] of allowed) test(name, () => assert.equal(restrictNodePart(what), undefined));
 
   const refused: [string, NodeWrite, RegExp][] = [
     [
@@ -120,7 +120,7 @@ describe('restrictNodePart()', () => {
       /only write/,
     ],
   ];
-  for (const [name, what, why] of refused) it(name, () => assert.match(restrictNodePart(what) ?? 'allowed', why));
+  for (const [name, what, why] of refused) test(name, () => assert.match(restrictNodePart(what) ?? 'allowed', why));
 });
 
 describe('nodePartOf()', () => {
@@ -131,5 +131,5 @@ describe('nodePartOf()', () => {
     ['system:node:n1', ['system:nodes'], undefined],
     ['system:fairlead:dnsx', [], undefined],
   ];
-  for (const [name, groups, want] of cases) it(`reads ${name}`, () => assert.deepEqual(nodePartOf({ name, groups }), want));
+  for (const [name, groups, want] of cases) test(`reads ${name}`, () => assert.deepEqual(nodePartOf({ name, groups }), want));
 });

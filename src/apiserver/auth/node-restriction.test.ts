@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { describe, it } from 'node:test';
+import { describe, test } from 'node:test';
 import type { Node, Pod } from '../../api/schema/types.ts';
 import { type NodeWrite, restrictNode } from './node-restriction.ts';
 import { FakeObjects, kubelet, person, podOn } from './testing/fake-objects.ts';
@@ -97,12 +97,12 @@ const references: readonly [string, Partial<NonNullable<Pod['spec']>>, string][]
 
 describe('a mirror pod', () => {
   for (const [name, spec, kind] of references)
-    it(`may not name ${name}`, () => {
+    test(`may not name ${name}`, () => {
       const pod = { ...mirror, spec: { ...mirror.spec!, ...spec } } as Pod;
       assert.equal(restrictNode(write(create(pod)), objects), `node "n1" can not create pods that reference ${kind}`);
     });
 
-  it('may have what it brings itself: the downward API, directories of the node', () => {
+  test('may have what it brings itself: the downward API, directories of the node', () => {
     const sources = [{ downwardAPI: { items: [{ path: 'labels', fieldRef: { fieldPath: 'metadata.labels' } }] } }];
     const volumes = [
       { name: 'v', projected: { sources } },
@@ -137,7 +137,7 @@ describe('restrictNode()', () => {
     ['a node tells of a claim’s size', claimStatus({ ...claim, status: { phase: 'Bound', capacity: { storage: '2Gi' } } })],
     ['a node renews its Lease', { ...lease, name: 'n1', object: { metadata: { name: 'n1' } } }],
   ];
-  for (const [name, what] of allowed) it(name, () => assert.equal(restrictNode(write(what), objects), undefined));
+  for (const [name, what] of allowed) test(name, () => assert.equal(restrictNode(write(what), objects), undefined));
 
   const plain = podOn('n1', 'static', {}, { ownerReferences: [owner] });
   const refused: [string, Partial<NodeWrite>, RegExp][] = [
@@ -243,5 +243,5 @@ describe('restrictNode()', () => {
     ['renews no other Lease', { ...lease, name: 'n2' }, /same name/],
   ];
   for (const [name, what, message] of refused)
-    it(`a node ${name}`, () => assert.match(restrictNode(write(what), objects) ?? 'allowed', message));
+    test(`a node ${name}`, () => assert.match(restrictNode(write(what), objects) ?? 'allowed', message));
 });

@@ -122,16 +122,17 @@ function refuseReferences(node: string, pod: Pod): string | undefined {
   const named = new Set<string>();
   visitReferences(pod, (kind, name) => name !== undefined && named.add(referenceWords[kind]));
   if (pod.spec?.resourceClaims?.length) named.add('resourceclaims');
-  for (const { projected } of pod.spec?.volumes ?? []) {
-    for (const source of projected?.sources ?? []) {
-      if (source.clusterTrustBundle) named.add('clustertrustbundles');
-      if (source.serviceAccountToken) named.add('a service account');
-      if ('podCertificate' in source) named.add('podcertificates');
-    }
-  }
+  const sources = (pod.spec?.volumes ?? []).flatMap(({ projected }) => projected?.sources ?? []);
+  for (const source of sources) for (const [field, word] of Object.entries(projectedWords)) if (field in source) named.add(word);
   const [first] = named;
   return first === undefined ? undefined : `node "${node}" can not create pods that reference ${first}`;
 }
+
+const projectedWords: Readonly<Record<string, string>> = {
+  clusterTrustBundle: 'clustertrustbundles',
+  serviceAccountToken: 'a service account',
+  podCertificate: 'podcertificates',
+};
 
 const referenceWords: Readonly<Record<UsedKind, string>> = {
   secrets: 'secrets',
@@ -175,12 +176,16 @@ function restrictOwnNode(node: string, write: NodeWrite): string | undefined {
   const name = write.name || object?.metadata.name;
   if (name !== node) return `node "${node}" is not allowed to modify node "${name}"`;
   if (!object) return undefined;
-  if (write.operation === 'CREATE') {
-    if (object.spec?.configSource) return `node "${node}" is not allowed to create pods with a non-nil configSource`;
-    const labels = modifiedLabels(object.metadata.labels ?? {}, {});
-    return labels.length > 0 ? `node "${node}" is not allowed to set the following labels: ${labels.join(', ')}` : undefined;
-  }
-  const old = write.old as Node;
+  return write.operation === 'CREATE' ? refuseNewNode(node, object) : refuseNodeUpdate(node, object, write.old as Node);
+}
+
+function refuseNewNode(node: string, { metadata, spec }: Node): string | undefined {
+  if (spec?.configSource) return `node "${node}" is not allowed to create pods with a non-nil configSource`;
+  const labels = modifiedLabels(metadata.labels ?? {}, {});
+  return labels.length > 0 ? `node "${node}" is not allowed to set the following labels: ${labels.join(', ')}` : undefined;
+}
+
+function refuseNodeUpdate(node: string, object: Node, old: Node): string | undefined {
   if (object.spec?.configSource && !isDeepStrictEqual(object.spec.configSource, old.spec?.configSource)) {
     return `node "${node}" is not allowed to update configSource to a new non-nil configSource`;
   }

@@ -23,17 +23,16 @@ export class RuleTable {
 
   /** `reason` is what a question that these rules allow is answered with. */
   add(rules: readonly PolicyRule[], reason: string): void {
-    for (const rule of rules) {
-      const names = rule.resourceNames?.length ? new Set(rule.resourceNames) : undefined;
-      const grant = { verbs: new Set(rule.verbs), names, reason };
-      for (const group of rule.apiGroups ?? []) {
-        for (const resource of rule.resources ?? []) push(this.#resources, `${group}/${resource}`, grant);
-      }
-      for (const path of rule.nonResourceURLs ?? []) {
-        if (path.endsWith('*')) this.#pathPrefixes.push({ prefix: path.replace(/\*+$/, ''), grant });
-        else push(this.#paths, path, grant);
-      }
+    for (const { verbs, resourceNames, apiGroups = [], resources = [], nonResourceURLs = [] } of rules) {
+      const grant = { verbs: new Set(verbs), names: resourceNames?.length ? new Set(resourceNames) : undefined, reason };
+      for (const group of apiGroups) for (const resource of resources) push(this.#resources, `${group}/${resource}`, grant);
+      for (const path of nonResourceURLs) this.#addPath(path, grant);
     }
+  }
+
+  #addPath(path: string, grant: Grant): void {
+    if (path.endsWith('*')) this.#pathPrefixes.push({ prefix: path.replace(/\*+$/, ''), grant });
+    else push(this.#paths, path, grant);
   }
 
   /** The reason why it is allowed, or undefined. */

@@ -128,10 +128,9 @@ export class TokenIssuer {
         message: `cannot bind token for serviceaccount "${serviceAccount}" to object kind "${apiVersion}, Kind=${kind}"`,
       };
     }
-    const plural = `${kind.toLowerCase()}s`;
     const pod = kind === 'Pod' ? objects.pod(namespace, name) : undefined;
-    const found = pod ?? (kind === 'Secret' ? objects.secret(namespace, name) : kind === 'Node' ? objects.node(name) : undefined);
-    if (!found) return { ok: false, code: 404, message: `${plural} "${name}" not found` };
+    const found = kind === 'Secret' ? objects.secret(namespace, name) : kind === 'Node' ? objects.node(name) : pod;
+    if (!found) return { ok: false, code: 404, message: `${kind.toLowerCase()}s "${name}" not found` };
     if (pod && pod.spec?.serviceAccountName !== serviceAccount) {
       return invalid(
         'spec.boundObjectRef.name',
@@ -145,12 +144,11 @@ export class TokenIssuer {
         message: `the UID in the bound object reference (${uid}) does not match the UID in record. The object might have been deleted and then recreated`,
       };
     }
-    const claim = { name, uid: found.metadata.uid ?? '' };
-    if (kind === 'Secret') return { ok: true, claims: { secret: claim } };
-    if (kind === 'Node') return { ok: true, claims: { node: claim } };
-    const nodeName = pod!.spec?.nodeName;
-    const node = nodeName ? { node: { name: nodeName, uid: objects.node(nodeName)?.metadata.uid ?? '' } } : {};
-    return { ok: true, claims: { pod: claim, ...node } };
+    const claims = { [kind.toLowerCase()]: { name, uid: found.metadata.uid ?? '' } };
+    const nodeName = pod?.spec?.nodeName;
+    // A pod's token says where the pod runs.
+    if (nodeName) claims.node = { name: nodeName, uid: objects.node(nodeName)?.metadata.uid ?? '' };
+    return { ok: true, claims };
   }
 }
 

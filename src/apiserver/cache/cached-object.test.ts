@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { describe, it } from 'node:test';
+import { describe, test } from 'node:test';
 import type { KubeObject } from '../../api/resource-types.ts';
 import { CachedObject, encodeObject, spliceRevision } from './cached-object.ts';
 
@@ -11,7 +11,7 @@ const object = {
 } as KubeObject;
 
 describe('the bytes of an object', () => {
-  it('are stored without resourceVersion and shown with it', () => {
+  test('are stored without resourceVersion and shown with it', () => {
     const stored = encodeObject(object);
     assert.equal(
       stored.toString(),
@@ -23,13 +23,13 @@ describe('the bytes of an object', () => {
     );
   });
 
-  it('are brought into form when something else wrote them', () => {
+  test('are brought into form when something else wrote them', () => {
     const foreign = Buffer.from('{"kind":"ConfigMap","metadata":{"name":"a","resourceVersion":"1"},"apiVersion":"v1"}');
     const parsed = JSON.parse(spliceRevision(foreign, 5).toString()) as KubeObject;
     assert.deepEqual(parsed.metadata, { resourceVersion: '5', name: 'a' });
   });
 
-  it('take another revision for a deletion', () => {
+  test('take another revision for a deletion', () => {
     const cached = new CachedObject('/registry/configmaps/default/a', 5, spliceRevision(encodeObject(object), 5));
     const later = cached.at(9);
     assert.equal(later.object.metadata.resourceVersion, '9');
@@ -40,7 +40,7 @@ describe('the bytes of an object', () => {
 
 describe('CachedObject.of()', () => {
   for (const value of ['', '\0\0\0', 'null', '[]', '{"kind":"Pod"}', '{"metadata":null}'])
-    it(`says which key of the store holds ${JSON.stringify(value)}, which is no object`, () => {
+    test(`says which key of the store holds ${JSON.stringify(value)}, which is no object`, () => {
       const record = { key: '/registry/pods/default/web', value: Buffer.from(value), createRevision: 1, modRevision: 2 };
       assert.throws(() => CachedObject.of(record), {
         code: 'STORE_CORRUPT',

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { describe, it } from 'node:test';
+import { describe, test } from 'node:test';
 import { CachedObject } from './cached-object.ts';
 import { type CacheEvent, EventLog } from './event-log.ts';
 
@@ -12,7 +12,7 @@ const limits = { maxEvents: 4, maxBytes: 10_000, maxAgeMs: 1000, minEvents: 2 };
 const revisions = (log: EventLog, after: number): number[] | undefined => log.after(after)?.map((e) => e.revision);
 
 describe('EventLog', () => {
-  it('gives what came after a revision, and says when it has forgotten', () => {
+  test('gives what came after a revision, and says when it has forgotten', () => {
     const log = new EventLog(10, limits);
     for (const r of [11, 13, 17]) log.push(event(r));
     assert.deepEqual(revisions(log, 10), [11, 13, 17]);
@@ -21,7 +21,7 @@ describe('EventLog', () => {
     assert.equal(revisions(log, 9), undefined);
   });
 
-  it('keeps a number of events', () => {
+  test('keeps a number of events', () => {
     const log = new EventLog(0, limits);
     for (let r = 1; r <= 10; r++) log.push(event(r));
     assert.equal(log.floor, 6);
@@ -29,20 +29,20 @@ describe('EventLog', () => {
     assert.equal(revisions(log, 5), undefined);
   });
 
-  it('keeps a number of bytes', () => {
+  test('keeps a number of bytes', () => {
     const log = new EventLog(0, limits);
     for (let r = 1; r <= 3; r++) log.push(event(r, 0, 6000));
     assert.deepEqual(revisions(log, log.floor), [3]);
   });
 
-  it('keeps few of the old ones', () => {
+  test('keeps few of the old ones', () => {
     const log = new EventLog(0, limits);
     for (let r = 1; r <= 3; r++) log.push(event(r, 0));
     log.push(event(4, 5000));
     assert.deepEqual(revisions(log, log.floor), [3, 4]);
   });
 
-  it('stays right over many', () => {
+  test('stays right over many', () => {
     const log = new EventLog(0, { ...limits, maxEvents: 1500, maxBytes: 1 << 30 });
     for (let r = 1; r <= 10_000; r++) log.push(event(r));
     assert.equal(log.size, 1500);

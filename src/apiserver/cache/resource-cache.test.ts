@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { describe, it } from 'node:test';
+import { describe, test } from 'node:test';
 import { CachedObject } from './cached-object.ts';
 import type { CacheEvent } from './event-log.ts';
 import { type CacheListener, ResourceCache } from './resource-cache.ts';
@@ -28,7 +28,7 @@ function change(cache: ResourceCache, object: CachedObject): void {
 }
 
 describe('listening to one value of a field', () => {
-  it('hears of objects that have it, and of those that had it', () => {
+  test('hears of objects that have it, and of those that had it', () => {
     const cache = new ResourceCache('/registry/pods/');
     const [one, two] = [new Seen(), new Seen()];
     cache.listen(one, where('node-1'));
@@ -40,7 +40,7 @@ describe('listening to one value of a field', () => {
     assert.deepEqual(two.revisions, [2, 3]);
   });
 
-  it('goes on when a former listener of that value is removed once more', () => {
+  test('goes on when a former listener of that value is removed once more', () => {
     const cache = new ResourceCache('/registry/pods/');
     const [former, next] = [new Seen(), new Seen()];
     const unlisten = cache.listen(former, where('node-1'));
@@ -53,7 +53,7 @@ describe('listening to one value of a field', () => {
     assert.equal(cache.listenerCount, 1);
   });
 
-  it('leaves nothing behind', () => {
+  test('leaves nothing behind', () => {
     const cache = new ResourceCache('/registry/pods/');
     const unlisten = [cache.listen(new Seen(), where('node-1')), cache.listen(new Seen(), where('node-1')), cache.listen(new Seen())];
     assert.equal(cache.listenerCount, 3);

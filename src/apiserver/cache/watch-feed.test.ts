@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { describe, it } from 'node:test';
+import { describe, test } from 'node:test';
 import type { KubeObject } from '../../api/resource-types.ts';
 import { systemClock } from '../../clock/clock.ts';
 import { KnownError } from '../../errors/known-error.ts';
@@ -44,7 +44,7 @@ async function feedOver(store: Store): Promise<WatchFeed> {
 }
 
 describe('WatchFeed', () => {
-  it('loads what is there and follows what comes', async () => {
+  test('loads what is there and follows what comes', async () => {
     const store = new MemoryStore();
     for (let i = 0; i < 2500; i++) await store.put(key(`old-${i}`), bytes(`old-${i}`));
     const feed = await feedOver(store);
@@ -60,7 +60,7 @@ describe('WatchFeed', () => {
     await store.close();
   });
 
-  it('begins with the past of the store, as one tells it that has seen it', async () => {
+  test('begins with the past of the store, as one tells it that has seen it', async () => {
     const store = new MemoryStore();
     const witness = await feedOver(store);
     for (const step of ['a1', 'b1', 'a2', 'c1', '-b', 'b2', '-a', 'c2']) {
@@ -90,7 +90,7 @@ describe('WatchFeed', () => {
     await store.close();
   });
 
-  it('lets no watch begin in a past that the store has forgotten, nor in one during which it was read', async () => {
+  test('lets no watch begin in a past that the store has forgotten, nor in one during which it was read', async () => {
     const store = new MemoryStore({ maxEvents: 2 });
     for (let i = 0; i < 4; i++) await store.put(key('a'), bytes('a', `${i}`));
     const feed = await feedOver(store);
@@ -116,7 +116,7 @@ describe('WatchFeed', () => {
     await Promise.all([store.close(), shrinking.close()]);
   });
 
-  it('shows an older moment', async () => {
+  test('shows an older moment', async () => {
     const store = new MemoryStore();
     const feed = await feedOver(store);
     const cache = feed.cache('configmaps');
@@ -137,7 +137,7 @@ describe('WatchFeed', () => {
     await store.close();
   });
 
-  it('reads everything anew when the stream breaks, and tells its listeners', async () => {
+  test('reads everything anew when the stream breaks, and tells its listeners', async () => {
     const store = new BreakableStore();
     await store.put(key('a'), bytes('a'));
     const feed = await feedOver(store);
@@ -164,7 +164,7 @@ describe('WatchFeed', () => {
     await store.close();
   });
 
-  it('does not spin on a store that is broken', async () => {
+  test('does not spin on a store that is broken', async () => {
     /** Its writer's thread has died: every watch ends at once, and every call fails. */
     class BrokenStore extends MemoryStore {
       watches = 0;
@@ -185,7 +185,7 @@ describe('WatchFeed', () => {
     await store.close();
   });
 
-  it('ends when the store does', async () => {
+  test('ends when the store does', async () => {
     const store = new MemoryStore();
     const feed = await feedOver(store);
     await store.close();

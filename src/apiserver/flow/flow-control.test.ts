@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { PassThrough } from 'node:stream';
-import { describe, it } from 'node:test';
+import { describe, test } from 'node:test';
 import { FakeClock } from '../../clock/clock.ts';
 import { FlowControl } from './flow-control.ts';
 import type { Flow, LevelName } from './levels.ts';
@@ -23,7 +23,7 @@ function lowCounts(flows: FlowControl): { taken: number; lasting: number } {
 }
 
 describe('FlowControl', () => {
-  it('shares the seats of --max-requests-inflight and --max-mutating-requests-inflight out as upstream', () => {
+  test('shares the seats of --max-requests-inflight and --max-mutating-requests-inflight out as upstream', () => {
     const seats = Object.fromEntries(
       control()
         .counts()
@@ -42,7 +42,7 @@ describe('FlowControl', () => {
     assert.ok(few.counts().every((c) => c.seats === 1));
   });
 
-  it('limits the bytes of bodies of a user, and of all users of a level', () => {
+  test('limits the bytes of bodies of a user, and of all users of a level', () => {
     const flows = control();
     const give = Array.from({ length: 10 }, () => flows.reserveBody(weak, 3 << 20));
     assert.throws(() => flows.reserveBody(weak, 3 << 20), refused);
@@ -57,7 +57,7 @@ describe('FlowControl', () => {
     flows.reserveBody(flow('system', 'node'), 16 << 20);
   });
 
-  it('limits what lasts of a user', () => {
+  test('limits what lasts of a user', () => {
     const flows = control();
     const give = Array.from({ length: 1000 }, () => flows.beginLasting(weak));
     assert.throws(() => flows.beginLasting(weak), refused);
@@ -66,7 +66,7 @@ describe('FlowControl', () => {
     flows.beginLasting(weak);
   });
 
-  it('limits nothing for the exempt', () => {
+  test('limits nothing for the exempt', () => {
     const flows = control();
     const exempt = flow('exempt', 'admin');
     for (let i = 0; i < 3000; i++) {
@@ -78,7 +78,7 @@ describe('FlowControl', () => {
 });
 
 describe('Turn', () => {
-  it('gives back all that it has at its end', () => {
+  test('gives back all that it has at its end', () => {
     const flows = control();
     const turn = new Turn(flows, weak, 5);
     assert.equal(turn.begin(), undefined);
@@ -92,7 +92,7 @@ describe('Turn', () => {
     assert.deepEqual(lowCounts(flows), { taken: 0, lasting: 0 });
   });
 
-  it('takes no seat for a client that has gone meanwhile', async () => {
+  test('takes no seat for a client that has gone meanwhile', async () => {
     const flows = control();
     const wide = new Turn(flows, weak, 245);
     void wide.begin();
@@ -106,7 +106,7 @@ describe('Turn', () => {
 });
 
 describe('beginConnection()', () => {
-  it('counts a connection that has left HTTP until it closes, without a seat', async () => {
+  test('counts a connection that has left HTTP until it closes, without a seat', async () => {
     const flows = control();
     const socket = new PassThrough();
     await beginConnection(flows, weak, socket);
@@ -132,7 +132,7 @@ describe('widthOf()', () => {
     ['patch', 'x', 250, 1000, false, 10],
   ];
   for (const [verb, name, objects, watchers, paced, width] of cases) {
-    it(`of ${verb} ${name} among ${objects} objects and ${watchers} watchers is ${width}`, () =>
+    test(`of ${verb} ${name} among ${objects} objects and ${watchers} watchers is ${width}`, () =>
       assert.equal(widthOf({ verb, name }, { objects, watchers }, paced), width));
   }
 });

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { describe, it } from 'node:test';
+import { describe, test } from 'node:test';
 import type { UserInfo } from '../auth/user-info.ts';
 import { requestInfo } from '../http/request-info.ts';
 import { flowOf, isLongRunning } from './levels.ts';
@@ -41,7 +41,7 @@ describe('flowOf()', () => {
     [{ name: 'ghost', groups: [] }, 'GET /api/v1/pods', 'catch-all catch-all ghost'],
   ];
   for (const [who, request, expected] of cases) {
-    it(`puts ${request} of ${who.name} into ${expected.split(' ')[1]}`, () => {
+    test(`puts ${request} of ${who.name} into ${expected.split(' ')[1]}`, () => {
       const { schema, level, key } = flowOf(who, infoOf(request));
       const flow = key.slice(schema.length).trim();
       assert.equal(level === 'exempt' ? `${schema} ${level}` : `${schema} ${level} ${flow}`.trim(), expected);
@@ -59,5 +59,6 @@ describe('isLongRunning()', () => {
     ['GET /api/v1/nodes/n/proxy/metrics', true],
     ['POST /api/v1/namespaces/x/pods/p/eviction', false],
   ];
-  for (const [request, expected] of cases) it(`of ${request} is ${expected}`, () => assert.equal(isLongRunning(infoOf(request)), expected));
+  for (const [request, expected] of cases)
+    test(`of ${request} is ${expected}`, () => assert.equal(isLongRunning(infoOf(request)), expected));
 });

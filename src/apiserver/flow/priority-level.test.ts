@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { describe, it } from 'node:test';
+import { describe, test } from 'node:test';
 import { FakeClock } from '../../clock/clock.ts';
 import { FairQueue } from './fair-queue.ts';
 import type { LevelRow } from './levels.ts';
@@ -30,7 +30,7 @@ function levelOf(more: Partial<LevelRow> & { readonly seats?: number } = {}): {
 const refused = { name: 'StatusError', code: 429, message: 'Too many requests, please try again later.' };
 
 describe('FairQueue', () => {
-  it('gives each flow its turn, however many one of them has put in', () => {
+  test('gives each flow its turn, however many one of them has put in', () => {
     const queue = new FairQueue<string>();
     for (const item of ['a1', 'a2', 'a3', 'b1', 'c1', 'b2']) queue.push(item[0]!, item);
     assert.deepEqual([queue.size, queue.lengthOf('a'), queue.peek()], [6, 3, 'a1']);
@@ -44,7 +44,7 @@ describe('FairQueue', () => {
 });
 
 describe('PriorityLevel', () => {
-  it('seats requests at once while there is room, and a seat is free once however often it is left', async () => {
+  test('seats requests at once while there is room, and a seat is free once however often it is left', async () => {
     const { level } = levelOf();
     const first = level.enter('a') as Seat;
     void level.enter('a');
@@ -57,7 +57,7 @@ describe('PriorityLevel', () => {
     assert.deepEqual([level.taken, level.waiting], [2, 0]);
   });
 
-  it('lets a modest flow pass a greedy one', async () => {
+  test('lets a modest flow pass a greedy one', async () => {
     const { level } = levelOf({ seats: 1 });
     let seat = level.enter('greedy') as Seat;
     const order: string[] = [];
@@ -73,7 +73,7 @@ describe('PriorityLevel', () => {
     assert.deepEqual(order, ['greedy', 'modest', 'greedy', 'greedy']);
   });
 
-  it('sends away who has too many waiting, and nobody else', async () => {
+  test('sends away who has too many waiting, and nobody else', async () => {
     const { level, rejected } = levelOf({ seats: 1 });
     void level.enter('greedy');
     for (let i = 0; i < 3; i++) void level.enter('greedy');
@@ -82,7 +82,7 @@ describe('PriorityLevel', () => {
     assert.deepEqual(rejected, ['greedy queue-full']);
   });
 
-  it('sends away who has waited too long', async () => {
+  test('sends away who has waited too long', async () => {
     const { level, clock, rejected } = levelOf({ seats: 1 });
     void level.enter('a');
     const waits = assert.rejects(level.enter('a') as Promise<Seat>, refused);
@@ -91,7 +91,7 @@ describe('PriorityLevel', () => {
     assert.deepEqual([level.waiting, rejected], [0, ['a time-out']]);
   });
 
-  it('waits until there is room for a wide request, and never asks for more than there is', async () => {
+  test('waits until there is room for a wide request, and never asks for more than there is', async () => {
     const { level } = levelOf({ seats: 3 });
     const narrow = level.enter('a') as Seat;
     const wide = level.enter('b', 100) as Promise<Seat>;
@@ -101,7 +101,7 @@ describe('PriorityLevel', () => {
     assert.equal(level.taken, 3);
   });
 
-  it('begins so many requests that can wait as fit into some milliseconds of a round, then one in each round', async () => {
+  test('begins so many requests that can wait as fit into some milliseconds of a round, then one in each round', async () => {
     const { level, time } = levelOf({ seats: 100, queueLength: 100, paced: true });
     const began: number[] = [];
     let round = 0;

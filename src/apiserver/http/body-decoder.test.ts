@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { after, describe, it } from 'node:test';
+import { after, describe, test } from 'node:test';
 import { FakeClock } from '../../clock/clock.ts';
 import { BodyDecoder } from './body-decoder.ts';
 import { type BodyJob, decodeBody } from './decode-body.ts';
@@ -17,7 +17,7 @@ describe('BodyDecoder', () => {
   const decoder = new BodyDecoder(clock);
   after(() => decoder.close());
 
-  it('answers the same for small and large bodies, in JSON and YAML', async () => {
+  test('answers the same for small and large bodies, in JSON and YAML', async () => {
     const small = await decoder.decode(job('{"metadata":{"name":"a"},"data":{"x":"y"},"dta":1}'), 'u');
     assert.deepEqual(small, {
       object: { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'a' }, data: { x: 'y' } },
@@ -34,7 +34,7 @@ describe('BodyDecoder', () => {
     Array.from({ length: n }, (_, i) => of(i)).join(between);
   const slowYaml = job(`data:\n${entries(20_000, (i) => `  k${i}: v`, '\n')}`, 'application/yaml');
 
-  it('leaves the thread to others while YAML is decoded', async () => {
+  test('leaves the thread to others while YAML is decoded', async () => {
     const cost = async (decode: () => unknown): Promise<number> => {
       const before = process.threadCpuUsage().user;
       await decode();
@@ -44,7 +44,7 @@ describe('BodyDecoder', () => {
     assert.ok(elsewhere < here / 2, `${elsewhere} µs of this thread, in place of ${here}`);
   });
 
-  it('decodes large bodies one after the other, users in turns', async () => {
+  test('decodes large bodies one after the other, users in turns', async () => {
     const order: string[] = [];
     const ask = async (user: string, name: string): Promise<void> => {
       await decoder.decode(job(large(name)), user);
@@ -54,7 +54,7 @@ describe('BodyDecoder', () => {
     assert.deepEqual(order, ['a', 'b', 'd', 'c']);
   });
 
-  it('gives up on a body that takes too long, and goes on with the next', async () => {
+  test('gives up on a body that takes too long, and goes on with the next', async () => {
     const first = decoder.decode(slowYaml, 'u');
     const next = decoder.decode(job(large('next')), 'u');
     const refused = assert.rejects(first, { name: 'StatusError', code: 400, message: /takes too long/ });
@@ -63,7 +63,7 @@ describe('BodyDecoder', () => {
     assert.equal(((await next).object as { metadata: { name: string } }).metadata.name, 'next');
   });
 
-  it('keeps no worker that has nothing to do', async () => {
+  test('keeps no worker that has nothing to do', async () => {
     await decoder.decode(job(large('a')), 'u');
     await clock.advance(59_000);
     assert.equal(decoder.hasWorker, true);

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { EventEmitter } from 'node:events';
 import type { Socket } from 'node:net';
-import { describe, it } from 'node:test';
+import { describe, test } from 'node:test';
 import { Pace } from '../flow/pace.ts';
 import { Connections } from './connections.ts';
 import { Handshakes } from './handshakes.ts';
@@ -44,7 +44,7 @@ function opened(connections: Connections, address: string, ports: readonly numbe
 const left = (sockets: readonly FakeSocket[]): number[] => sockets.filter((s) => !s.destroyed).map((s) => s.remotePort);
 
 describe('Connections', () => {
-  it('close those of an address that were never used, the oldest first, then the idlest, never one with a request', () => {
+  test('close those of an address that were never used, the oldest first, then the idlest, never one with a request', () => {
     const connections = new Connections({ ofAddress: 4, total: 100 });
     const [busy, used, idle, unused] = opened(connections, 'a', [1, 2, 3, 4]) as [FakeSocket, FakeSocket, FakeSocket, FakeSocket];
     connections.begin(busy.socket);
@@ -66,7 +66,7 @@ describe('Connections', () => {
     assert.equal(connections.count, 4);
   });
 
-  it('of other addresses stay, until there are too many of all', () => {
+  test('of other addresses stay, until there are too many of all', () => {
     const connections = new Connections({ ofAddress: 3, total: 5 });
     const [a, b] = [opened(connections, 'a', [1, 2]), opened(connections, 'b', [1, 2, 3, 4])];
     assert.deepEqual(
@@ -84,7 +84,7 @@ describe('Connections', () => {
 });
 
 describe('Handshakes', () => {
-  it('begin for some milliseconds of a round, each address in its turn, and only where something was said', async () => {
+  test('begin for some milliseconds of a round, each address in its turn, and only where something was said', async () => {
     let now = 0;
     const began: string[] = [];
     const handshakes = new Handshakes(new Pace({ monotonic: () => now }));

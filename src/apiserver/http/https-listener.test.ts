@@ -4,25 +4,18 @@ import type { IncomingMessage } from 'node:http';
 import { Agent, request } from 'node:https';
 import { PassThrough } from 'node:stream';
 import { text } from 'node:stream/consumers';
-import { after, before, describe, it } from 'node:test';
+import { after, before, describe, test } from 'node:test';
 import { setImmediate } from 'node:timers/promises';
 import { connect, type TLSSocket } from 'node:tls';
 import { promisify } from 'node:util';
 import { systemClock } from '../../clock/clock.ts';
+import { eventually } from '../../clock/testing/eventually.ts';
 import { silentLog } from '../../observability/log.ts';
 import { FlowControl, type FlowCounts } from '../flow/flow-control.ts';
 import { TestPki } from '../testing/test-pki.ts';
 import { listenHttps } from './https-listener.ts';
 import type { RequestContext } from './request-context.ts';
 import { requestInfo } from './request-info.ts';
-
-async function until(reached: () => boolean | Promise<boolean>): Promise<void> {
-  const deadline = Date.now() + 20_000;
-  while (!(await reached())) {
-    assert.ok(Date.now() < deadline, 'waited for 20 s');
-    await setImmediate();
-  }
-}
 
 describe('listenHttps()', () => {
   let pki: TestPki;
@@ -105,7 +98,7 @@ describe('listenHttps()', () => {
     );
   };
 
-  it('answers a connection that was opened and never used with 408, which Go takes as what it is, and nonsense with 400', async () => {
+  test('answers a connection that was opened and never used with 408, which Go takes as what it is, and nonsense with 400', async () => {
     const answers = [];
     for (const code of ['ERR_HTTP_REQUEST_TIMEOUT', 'HPE_INVALID_METHOD']) {
       const socket = new PassThrough();
@@ -115,7 +108,7 @@ describe('listenHttps()', () => {
     assert.deepEqual(answers, ['HTTP/1.1 408 Request Timeout', 'HTTP/1.1 400 Bad Request']);
   });
 
-  it('lets a user have so many watches, gives their seats to others, and takes the places of those that have ended', async () => {
+  test('lets a user have so many watches, gives their seats to others, and takes the places of those that have ended', async () => {
     const watch = '/api/v1/pods?watch=true';
     assert.deepEqual([await ask(watch), await ask(watch), await ask(watch)], [200, 200, 429]);
     assert.equal(low().taken, 0);
@@ -125,19 +118,19 @@ describe('listenHttps()', () => {
     await finishAll();
   });
 
-  it('takes no seat for logs that are followed, nor for a body that is still to come', async () => {
+  test('takes no seat for logs that are followed, nor for a body that is still to come', async () => {
     assert.equal(await ask('/api/v1/namespaces/default/pods/p/log?follow=true'), 200);
     assert.deepEqual([low().taken, low().lasting], [0, 1]);
     const socket = await connected();
     socket.write('POST /api/v1/namespaces/default/pods HTTP/1.1\r\nhost: x\r\ncontent-length: 500\r\n\r\nhalf');
-    await until(() => low().bytes > 0);
+    await eventually(() => low().bytes > 0);
     assert.deepEqual([low().taken, low().bytes], [0, 500]);
     socket.destroy();
     await finishAll();
-    await until(() => low().bytes === 0);
+    await eventually(() => low().bytes === 0);
   });
 
-  it('keeps nothing for a client that has gone before it was known who asks', async () => {
+  test('keeps nothing for a client that has gone before it was known who asks', async () => {
     const requests = [
       'GET /api/v1/pods HTTP/1.1\r\nhost: x\r\n\r\n',
       'POST /api/v1/pods HTTP/1.1\r\nhost: x\r\ncontent-length: 500\r\n\r\nhalf',
@@ -158,7 +151,7 @@ describe('listenHttps()', () => {
     }
   });
 
-  it('lets a user have so many bytes of bodies under way', async () => {
+  test('lets a user have so many bytes of bodies under way', async () => {
     const path = '/api/v1/namespaces/default/pods';
     retryAfter.length = 0;
     assert.deepEqual([await ask(path, 600), await ask(path, 600)], [200, 429]);
@@ -168,11 +161,11 @@ describe('listenHttps()', () => {
     await finishAll();
   });
 
-  it('closes unused connections of an address that has too many', async () => {
+  test('closes unused connections of an address that has too many', async () => {
     agent.destroy();
     const { server } = listener.app;
     const count = promisify(server.getConnections.bind(server));
-    await until(async () => (await count()) === 0);
+    await eventually(async () => (await count()) === 0);
     const open: TLSSocket[] = [];
     for (let i = 0; i < 8; i++) open.push(await connected());
     const closed = [once(open[0]!, 'close'), once(open[1]!, 'close')];

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { describe, it } from 'node:test';
+import { describe, test } from 'node:test';
 import { requestInfo } from './request-info.ts';
 
 /** `verb group/version resource/subresource namespace name rest` */
@@ -36,10 +36,10 @@ describe('requestInfo()', () => {
     ['POST', '/openapi/v3', 'post path /openapi/v3'],
   ];
   for (const [method, url, expected] of cases) {
-    it(`reads ${method} ${url}`, () => assert.equal(read(method, url), expected));
+    test(`reads ${method} ${url}`, () => assert.equal(read(method, url), expected));
   }
 
-  it('throws on a broken escape', () => {
+  test('throws on a broken escape', () => {
     assert.throws(() => requestInfo('GET', '/api/v1/pods/%E0%A4%A', new URLSearchParams()), URIError);
   });
 });

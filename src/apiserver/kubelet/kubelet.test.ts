@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { networkInterfaces } from 'node:os';
-import { after, before, describe, it } from 'node:test';
+import { after, before, describe, test } from 'node:test';
 import { connect, type TLSSocket } from 'node:tls';
 import { WebSocket } from 'ws';
 import { FakeKubelet } from '../testing/fake-kubelet.ts';
@@ -38,20 +38,20 @@ describe('the way to the kubelet', () => {
     await s.stop();
   });
 
-  it('passes a log on, with its options and as the server itself', async () => {
+  test('passes a log on, with its options and as the server itself', async () => {
     const { status, text } = await s.call('GET', `${pods}/one/log?tailLines=5&timestamps=true`);
     assert.equal(status, 200);
     assert.equal(text, 'a line\n');
     assert.equal(kubelet.seen.at(-1), 'GET /containerLogs/default/one/main?timestamps=true&tailLines=5 as kube-apiserver-kubelet-client');
   });
 
-  it('asks again when the kubelet ends the connection that it had kept', async () => {
+  test('asks again when the kubelet ends the connection that it had kept', async () => {
     await s.call('GET', `${pods}/one/log`);
     kubelet.hangUp = true;
     assert.equal((await s.call('GET', `${pods}/one/log`)).text, 'a line\n');
   });
 
-  it('streams a log that is followed, line by line', async () => {
+  test('streams a log that is followed, line by line', async () => {
     const answer = await s.open('GET', `${pods}/one/log?follow=true`);
     answer.setEncoding('utf8');
     const lines = answer[Symbol.asyncIterator]();
@@ -62,7 +62,7 @@ describe('the way to the kubelet', () => {
     assert.equal((await lines.next()).done, true);
   });
 
-  it('sends a log as messages over a WebSocket, in bytes or in base64', async () => {
+  test('sends a log as messages over a WebSocket, in bytes or in base64', async () => {
     for (const [protocol, wanted] of [
       ['binary.k8s.io', 'a line\n'],
       ['base64.binary.k8s.io', Buffer.from('a line\n').toString('base64')],
@@ -78,7 +78,7 @@ describe('the way to the kubelet', () => {
     }
   });
 
-  it('ends the log at the kubelet when the WebSocket goes', async () => {
+  test('ends the log at the kubelet when the WebSocket goes', async () => {
     const ws = new WebSocket(`wss://127.0.0.1:${s.server.address.port}${pods}/one/log?follow=true`, { ca: s.pki.ca, ...admin });
     const [first] = (await once(ws, 'message')) as [Buffer];
     assert.equal(first.toString(), 'first\n');
@@ -87,7 +87,7 @@ describe('the way to the kubelet', () => {
     await ended;
   });
 
-  it('answers a WebSocket for a log that is not there with a Status', async () => {
+  test('answers a WebSocket for a log that is not there with a Status', async () => {
     const ws = new WebSocket(`wss://127.0.0.1:${s.server.address.port}${pods}/none/log`, { ca: s.pki.ca, ...admin });
     const [err] = (await once(ws, 'error')) as [Error];
     assert.match(err.message, /404/);
@@ -105,14 +105,14 @@ describe('the way to the kubelet', () => {
     ['refuses a pod that is not there', 'none/log', 404, /pods "none" not found/],
     ['tells what the kubelet says', 'two/log?container=broken', 404, /container "broken" is not there/],
   ] as const) {
-    it(what, async () => {
+    test(what, async () => {
       const reply = await s.call('GET', `${pods}/${path}`);
       assert.equal(reply.status, status, reply.text);
       assert.match(reply.body.message, message);
     });
   }
 
-  it('names the node that cannot be reached', async () => {
+  test('names the node that cannot be reached', async () => {
     const status = { addresses: [{ type: 'InternalIP', address: '127.0.0.1' }], daemonEndpoints: { kubeletEndpoint: { Port: 1 } } };
     await s.call('POST', '/api/v1/nodes', { metadata: { name: 'down' }, status });
     await s.call('POST', pods, { metadata: { name: 'lost' }, spec: { nodeName: 'down', containers: [{ name: 'c', image: 'i' }] } });
@@ -136,7 +136,7 @@ describe('the way to the kubelet', () => {
     return { socket, first };
   }
 
-  it('pipes an upgraded connection both ways, and keeps credentials to itself', async () => {
+  test('pipes an upgraded connection both ways, and keeps credentials to itself', async () => {
     const { socket, first } = await upgrade(
       `${pods}/one/exec?command=sh&command=-c&command=echo%20a&stdin=true&stdout=true&tty=false`,
       'upgrade: SPDY/3.1\r\nx-stream-protocol-version: v4.channel.k8s.io\r\nauthorization: Bearer secret',
@@ -152,14 +152,14 @@ describe('the way to the kubelet', () => {
     await once(socket, 'close');
   });
 
-  it('sends port-forward to the pod, with the ports of a WebSocket', async () => {
+  test('sends port-forward to the pod, with the ports of a WebSocket', async () => {
     const { socket, first } = await upgrade(`${pods}/one/portforward?ports=80&ports=81`, 'upgrade: websocket');
     assert.match(first, /101/);
     assert.match(kubelet.seen.at(-1)!, /^POST \/portForward\/default\/one\?port=80&port=81 websocket/);
     socket.destroy();
   });
 
-  it('refuses an upgrade with a Status', async () => {
+  test('refuses an upgrade with a Status', async () => {
     const { socket, first } = await upgrade(`${pods}/none/exec?command=sh&stdout=true`, 'upgrade: SPDY/3.1');
     assert.match(first, /^HTTP\/1.1 404 /);
     assert.match(first, /pods \\"none\\" not found/);
@@ -172,7 +172,7 @@ describe('the way to the kubelet', () => {
     other.destroy();
   });
 
-  it('runs nothing over a WebSocket for who may only read', async () => {
+  test('runs nothing over a WebSocket for who may only read', async () => {
     const rbac = '/apis/rbac.authorization.k8s.io/v1';
     const rules = [{ apiGroups: [''], resources: ['pods/exec', 'pods/attach', 'pods/portforward'], verbs: ['get'] }];
     await s.call('POST', `${rbac}/clusterroles`, { metadata: { name: 'reader' }, rules });
@@ -191,7 +191,7 @@ describe('the way to the kubelet', () => {
     assert.equal(kubelet.seen.length, before);
   });
 
-  it('binds a pod by POST only', async () => {
+  test('binds a pod by POST only', async () => {
     const binding = { target: { kind: 'Node', name: 'n1' } };
     for (const method of ['PUT', 'PATCH', 'DELETE'])
       assert.equal((await s.call(method, `${pods}/waiting/binding`, binding)).status, 405, method);
@@ -203,7 +203,7 @@ describe('the way to the kubelet', () => {
   });
 
   for (const podIP of ['127.0.0.1', '::1', '::ffff:127.0.0.1', '169.254.169.254', '0.0.0.0', 'fe80::1', 'localhost']) {
-    it(`proxies to no pod that gives itself the address ${podIP}`, async () => {
+    test(`proxies to no pod that gives itself the address ${podIP}`, async () => {
       const patch = { status: { podIP, podIPs: [{ ip: podIP }] } };
       const options = { type: 'application/strategic-merge-patch+json' };
       assert.equal((await s.call('PATCH', `${pods}/waiting/status`, patch, options)).status, 200);
@@ -213,7 +213,7 @@ describe('the way to the kubelet', () => {
     });
   }
 
-  it('lends its certificate to no request that follows a refused upgrade', async () => {
+  test('lends its certificate to no request that follows a refused upgrade', async () => {
     // CVE-2018-1002105: a kubelet that refuses keeps its connection open for the next request.
     const { socket, first } = await upgrade(`${pods}/one/exec?command=refuse-upgrade&stdout=true`, 'upgrade: SPDY/3.1');
     assert.match(first, /^HTTP\/1.1 403 [\s\S]*\r\n\r\nnot today/);
@@ -223,7 +223,7 @@ describe('the way to the kubelet', () => {
     assert.deepEqual(kubelet.seen.slice(before), []);
   });
 
-  it('passes on no second body hidden in the request of an upgrade', async () => {
+  test('passes on no second body hidden in the request of an upgrade', async () => {
     const { socket, first } = await upgrade(
       `${pods}/one/exec?command=sh&stdout=true`,
       'upgrade: SPDY/3.1\r\ntransfer-encoding: chunked\r\nexpect: 100-continue',
@@ -234,7 +234,7 @@ describe('the way to the kubelet', () => {
     assert.equal(kubelet.lastUpgradeHeaders.expect, undefined);
   });
 
-  it('proxies HTTP to a node, though not to one that says it is this machine', async () => {
+  test('proxies HTTP to a node, though not to one that says it is this machine', async () => {
     const reply = await s.call('GET', '/api/v1/nodes/n1/proxy/stats/summary?x=1');
     assert.equal(reply.status, 400);
     assert.equal(reply.body.message, 'address not allowed: 127.0.0.1');
@@ -266,7 +266,7 @@ describe('the way through a node', { skip: own ? false : 'this machine has no ad
     await s.stop();
   });
 
-  it('leads the links and redirects of what it proxies to through itself', async () => {
+  test('leads the links and redirects of what it proxies to through itself', async () => {
     const page = await s.call('GET', '/api/v1/nodes/n1/proxy/page/');
     assert.equal(page.text, '<a href="/api/v1/nodes/n1/proxy/logs/">Ä</a>\r\n');
     const moved = await s.open('GET', '/api/v1/nodes/n1/proxy/moved');
@@ -275,7 +275,7 @@ describe('the way through a node', { skip: own ? false : 'this machine has no ad
     moved.destroy();
   });
 
-  it('asks nothing twice that may have been done', async () => {
+  test('asks nothing twice that may have been done', async () => {
     await s.call('GET', '/api/v1/nodes/n1/proxy/page/');
     kubelet.hangUp = true;
     const before = kubelet.seen.length;
@@ -283,7 +283,7 @@ describe('the way through a node', { skip: own ? false : 'this machine has no ad
     assert.equal(kubelet.seen.length, before + 1);
   });
 
-  it('sends who reads the root of a proxy to its slash, by which relative links are right', async () => {
+  test('sends who reads the root of a proxy to its slash, by which relative links are right', async () => {
     for (const method of ['GET', 'HEAD']) {
       const answer = await s.open(method, '/api/v1/nodes/n1/proxy?a=/b');
       assert.equal(answer.statusCode, 301);

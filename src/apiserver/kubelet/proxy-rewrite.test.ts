@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { describe, it } from 'node:test';
+import { describe, test } from 'node:test';
 import { type ProxyPlace, rewriteHtml, rewriteUrl } from './proxy-rewrite.ts';
 
 const prefix = '/api/v1/namespaces/default/services/web/proxy';
@@ -20,7 +20,7 @@ describe('rewriteUrl()', () => {
     ['leaves what is no address on a host', 'mailto:a@example.com', 'mailto:a@example.com'],
     ['leaves what is no address at all', 'http://[', 'http://['],
   ] as const) {
-    it(what, () => assert.equal(rewriteUrl(url, place), wanted));
+    test(what, () => assert.equal(rewriteUrl(url, place), wanted));
   }
 });
 
@@ -38,11 +38,11 @@ describe('rewriteHtml()', () => {
     ['leaves what is no tag', '1 < 2 && <3 href="/x"', '1 < 2 && <3 href="/x"'],
     ['leaves what follows a tag or comment without an end', '<a b="<!--<', '<a b="<!--<'],
   ] as const) {
-    it(what, () => assert.equal(rewriteHtml(html, place), wanted));
+    test(what, () => assert.equal(rewriteHtml(html, place), wanted));
   }
 
   for (const piece of ['<', '<a ', '<a b="', "<a b='", '<!--', '<script>', '</', 'a =  ', '<a b=   '])
-    it(`needs no more time for a page of many ${JSON.stringify(piece)} than to read it`, () => {
+    test(`needs no more time for a page of many ${JSON.stringify(piece)} than to read it`, () => {
       const page = piece.repeat(300_000);
       const started = performance.now();
       assert.equal(rewriteHtml(page, place), page);

@@ -48,42 +48,64 @@ export function rewriteUrl(url: string, { prefix, hosts }: ProxyPlace): string {
   return prefix + path;
 }
 
-/**
- * Works through `html` once from its beginning to its end, whatever is in it: who writes the page is not who runs this server.
- */
+/** Works through `html` once from its beginning to its end, whatever is in it: who writes the page is not who runs this server. */
 export function rewriteHtml(html: string, place: ProxyPlace): string {
-  let out = '';
-  let copied = 0;
-  for (let at = html.indexOf('<'); at >= 0; at = html.indexOf('<', at)) {
-    if (html.startsWith('<!--', at)) {
-      at = endOf(html, '-->', at + 4);
-      continue;
-    }
-    tagName.lastIndex = at + 1;
-    const name = tagName.exec(html)?.[0].toLowerCase();
-    at++;
-    if (!name) continue;
-    at += name.length;
-    const wanted = linkAttributes[name] ?? [];
-    for (;;) {
-      space.lastIndex = at;
-      space.exec(html);
-      at = space.lastIndex;
-      attribute.lastIndex = at;
-      const found = attribute.exec(html);
-      if (!found) break;
-      const [whole, key = '', quoted] = found;
-      at += whole.length;
-      if (quoted === undefined || !wanted.includes(key.toLowerCase())) continue;
-      const quote = quoted[0] === '"' || quoted[0] === "'" ? quoted[0] : '';
-      const value = quote ? quoted.slice(1, -1) : quoted;
-      const start = at - quoted.length + quote.length;
-      out += html.slice(copied, start) + rewriteUrl(value, place);
-      copied = start + value.length;
-    }
-    if (rawText.has(name)) at = endOfElement(html, name, at);
+  return new HtmlRewriter(html, place).run();
+}
+
+class HtmlRewriter {
+  readonly #html: string;
+  readonly #place: ProxyPlace;
+  /** Where the scan is. */
+  #at = 0;
+  #out = '';
+  /** Up to here `#out` has what the page says. */
+  #copied = 0;
+
+  constructor(html: string, place: ProxyPlace) {
+    this.#html = html;
+    this.#place = place;
   }
-  return out + html.slice(copied);
+
+  run(): string {
+    const html = this.#html;
+    for (this.#at = html.indexOf('<'); this.#at >= 0; this.#at = html.indexOf('<', this.#at)) {
+      if (html.startsWith('<!--', this.#at)) this.#at = endOf(html, '-->', this.#at + 4);
+      else this.#element();
+    }
+    return this.#out + html.slice(this.#copied);
+  }
+
+  #element(): void {
+    this.#at++;
+    const name = this.#match(tagName)?.[0].toLowerCase();
+    if (!name) return;
+    const links = linkAttributes[name] ?? [];
+    for (;;) {
+      this.#match(space);
+      const found = this.#match(attribute);
+      if (!found) break;
+      const [, key = '', value] = found;
+      if (value !== undefined && links.includes(key.toLowerCase())) this.#rewrite(value);
+    }
+    if (rawText.has(name)) this.#at = endOfElement(this.#html, name, this.#at);
+  }
+
+  /** What the pattern finds here; the scan goes on behind it. */
+  #match(pattern: RegExp): RegExpExecArray | null {
+    pattern.lastIndex = this.#at;
+    const found = pattern.exec(this.#html);
+    if (found) this.#at += found[0].length;
+    return found;
+  }
+
+  /** The value that ends here, with its quotes if it has any. */
+  #rewrite(value: string): void {
+    const quotes = value.startsWith('"') || value.startsWith("'") ? 1 : 0;
+    const [start, end] = [this.#at - value.length + quotes, this.#at - quotes];
+    this.#out += this.#html.slice(this.#copied, start) + rewriteUrl(this.#html.slice(start, end), this.#place);
+    this.#copied = end;
+  }
 }
 
 const tagName = /[a-z][a-z0-9]*/iy;

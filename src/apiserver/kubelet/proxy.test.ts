@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { EventEmitter } from 'node:events';
-import { it } from 'node:test';
+import { test } from 'node:test';
 import { Registry } from '../../api/registry/registry.ts';
 import type { RequestContext } from '../http/request-context.ts';
 import { requestInfo } from '../http/request-info.ts';
@@ -10,7 +10,7 @@ import { proxyHandler } from './proxy.ts';
 
 const registry = new Registry();
 
-it('proxyHandler() asks nothing for a client that has gone while the target was looked up', async () => {
+test('proxyHandler() asks nothing for a client that has gone while the target was looked up', async () => {
   const res = new EventEmitter();
   let aborted: boolean | undefined;
   const kubelets = {

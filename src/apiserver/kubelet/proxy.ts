@@ -29,31 +29,47 @@ const hopHeaders = new Set([
 
 export function proxyHandler(resources: ResourceHandlers, kubelets: KubeletClient): Handler {
   return async (ctx, row) => {
-    const { info, req } = ctx;
-    const url = req.url ?? '';
+    const { info, req, res } = ctx;
     const stop = new AbortController();
-    ctx.res.once('close', () => stop.abort());
-    const found = await proxyTarget(resources, kubelets, row, info, url);
-    const method = req.method ?? 'GET';
-    if (!info.rest && !info.path.endsWith('/') && (method === 'GET' || method === 'HEAD')) {
-      // Relative links of the page would else lead beside the proxy.
-      const location = `${info.path}/${url.slice(info.path.length)}`;
-      ctx.res.writeHead(301, { location, 'content-length': 0 }).end();
+    res.once('close', () => stop.abort());
+    const found = await proxyTarget(resources, kubelets, row, info, req.url ?? '');
+    const location = withSlash(ctx);
+    if (location !== undefined) {
+      res.writeHead(301, { location, 'content-length': 0 }).end();
       return;
     }
     const { host, port } = found.target;
     const place = { prefix: prefixOf(info), hosts: [`${host}:${port}`, host, req.headers.host ?? ''] };
-    const headers = { ...forwarded(ctx), 'x-forwarded-uri': place.prefix + found.path.replace(/\?.*/s, '') };
-    const answer = found.plain
-      ? await ask(found, method, { ...headers, host: req.headers.host ?? host }, ctx.body, stop.signal)
-      : await kubelets.request(found.target, method, found.path, headers, ctx.body, stop.signal);
-    const back: OutgoingHttpHeaders = {};
-    for (const [key, value] of Object.entries(answer.headers)) if (value !== undefined && !isHop(key)) back[key] = value;
-    if (answer.headers.location) back.location = rewriteUrl(answer.headers.location, place);
-    else if (isHtml(answer)) return sendHtml(ctx, answer, back, place);
-    ctx.res.writeHead(answer.statusCode ?? 502, back);
-    await pipeline(answer, ctx.res).catch(() => {});
+    await sendBack(ctx, await passOn(ctx, kubelets, found, place.prefix, stop.signal), place);
   };
+}
+
+/** Where a page that was asked for without a slash at its end is: relative links of it would else lead beside the proxy. */
+function withSlash({ info, req }: RequestContext): string | undefined {
+  if (info.rest || info.path.endsWith('/') || (req.method !== 'GET' && req.method !== 'HEAD')) return undefined;
+  return `${info.path}/${(req.url ?? '').slice(info.path.length)}`;
+}
+
+function passOn(
+  ctx: RequestContext,
+  kubelets: KubeletClient,
+  found: ProxyTarget,
+  prefix: string,
+  signal: AbortSignal,
+): Promise<IncomingMessage> {
+  const { method = 'GET', headers } = ctx.req;
+  const sent = { ...forwarded(ctx), 'x-forwarded-uri': prefix + found.path.replace(/\?.*/s, '') };
+  if (!found.plain) return kubelets.request(found.target, method, found.path, sent, ctx.body, signal);
+  return ask(found, method, { ...sent, host: headers.host ?? found.target.host }, ctx.body, signal);
+}
+
+async function sendBack(ctx: RequestContext, answer: IncomingMessage, place: ProxyPlace): Promise<void> {
+  const headers: OutgoingHttpHeaders = {};
+  for (const [key, value] of Object.entries(answer.headers)) if (value !== undefined && !isHop(key)) headers[key] = value;
+  if (answer.headers.location) headers.location = rewriteUrl(answer.headers.location, place);
+  else if (isHtml(answer)) return sendHtml(ctx, answer, headers, place);
+  ctx.res.writeHead(answer.statusCode ?? 502, headers);
+  await pipeline(answer, ctx.res).catch(() => {});
 }
 
 /** The name has been found, so that nothing in it needs an escape. */

@@ -69,19 +69,23 @@ export function deletion(row: ResourceRow, object: LooseObject, options: DeleteO
   if (finalizers.length > 0) meta.finalizers = finalizers;
   else delete meta.finalizers;
 
-  const requested = options.gracePeriodSeconds ?? undefined;
-  let grace = row.gracePeriod ? Math.max(0, row.gracePeriod(object, requested === -1 ? undefined : requested)) : 0;
-  if (meta.deletionTimestamp !== undefined && row.gracePeriod) {
-    // A second deletion may shorten the time that is left, never lengthen it.
-    const running = meta.deletionGracePeriodSeconds ?? 0;
-    if (requested === undefined || grace > running) grace = running;
-    if (running > 0 && grace === running && before === JSON.stringify(meta)) return { kind: 'keep' };
-  }
+  const grace = graceOf(row, object, options.gracePeriodSeconds ?? undefined);
+  const waitsAlready = meta.deletionTimestamp !== undefined && grace > 0 && grace === meta.deletionGracePeriodSeconds;
+  if (waitsAlready && JSON.stringify(meta) === before) return { kind: 'keep' };
   const held = finalizers.length > 0 || row.holdsDeletion?.(object) === true;
   if (!held && grace === 0) return { kind: 'delete' };
   mark(object, grace, clock);
   if (row.type.resource === 'namespaces' && row.type.group === '') object.status = { ...object.status, phase: 'Terminating' };
   return JSON.stringify(meta) === before ? { kind: 'keep' } : { kind: 'put', object };
+}
+
+/** Seconds between the deletion and the removal. A second deletion may shorten the time that is left, never lengthen it. */
+function graceOf(row: ResourceRow, object: LooseObject, requested: number | undefined): number {
+  if (!row.gracePeriod) return 0;
+  const grace = Math.max(0, row.gracePeriod(object, requested === -1 ? undefined : requested));
+  if (object.metadata.deletionTimestamp === undefined) return grace;
+  const running = object.metadata.deletionGracePeriodSeconds ?? 0;
+  return requested === undefined ? running : Math.min(grace, running);
 }
 
 /** Sets deletionTimestamp (once; an earlier end moves it) and counts the generation up. */

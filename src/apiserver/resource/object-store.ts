@@ -28,6 +28,37 @@ export interface Changed {
   readonly deleted: boolean;
 }
 
+export type ChangeOf = (current: KubeObject, cached: CachedObject) => Promise<Change> | Change;
+
+interface Attempt {
+  readonly row: ResourceRow;
+  readonly name: string;
+  readonly key: string;
+  readonly change: ChangeOf;
+  readonly dryRun: boolean;
+}
+
+/** The object as it was last seen, and whether that was in the store itself or in the cache, which may be a moment old. */
+interface State {
+  readonly object: CachedObject | undefined;
+  readonly isCurrent: boolean;
+}
+
+type Outcome =
+  | ({ readonly kind: 'changed' } & Changed)
+  /** Somebody else was faster. */
+  | { readonly kind: 'conflict'; readonly current: CachedObject | undefined }
+  /** A refusal, or nothing to change. It holds only if the state was that of the store: a newer one may lead to something else. */
+  | { readonly kind: 'unwritten'; settle(): Changed };
+
+function unwritten(settle: () => Changed): Outcome {
+  return { kind: 'unwritten', settle };
+}
+
+function lost(current: StoredRecord | undefined): Outcome {
+  return { kind: 'conflict', current: recordOf(current) };
+}
+
 export class ObjectStore {
   readonly registry: Registry;
   readonly #store: Store;
@@ -86,55 +117,49 @@ export class ObjectStore {
    * Makes a change, again and again until nobody else interferes. `change` is given a copy of its own in the row's version, may
    * change it in place, and may be called several times. Throws 404 when there is no object.
    */
-  async change(
-    row: ResourceRow,
-    namespace: string,
-    name: string,
-    change: (current: KubeObject, cached: CachedObject) => Promise<Change> | Change,
-    dryRun: boolean,
-  ): Promise<Changed> {
+  async change(row: ResourceRow, namespace: string, name: string, change: ChangeOf, dryRun: boolean): Promise<Changed> {
     const key = this.key(row, namespace, name);
     const cached = this.cache(row).get(key);
-    let current = cached ?? (await this.#read(key));
-    let isCurrent = !cached;
+    let state: State = cached ? { object: cached, isCurrent: false } : { object: await this.#read(key), isCurrent: true };
     for (let attempt = 0; attempt < maxAttempts; attempt++) {
-      if (!current) throw notFound(row.type, name);
-      let wanted: Change;
-      try {
-        wanted = await change(copyOf(row, current), current);
-      } catch (err) {
-        if (isCurrent || !isStatusError(err)) throw err;
-        const read: CachedObject | undefined = await this.#read(key);
-        isCurrent = true;
-        if (read?.revision === current.revision) throw err;
-        current = read;
-        continue;
+      if (!state.object) throw notFound(row.type, name);
+      const outcome = await this.#try({ row, name, key, change, dryRun }, state.object);
+      if (outcome.kind === 'changed') return outcome;
+      if (outcome.kind === 'conflict') state = { object: outcome.current, isCurrent: true };
+      else {
+        const now: CachedObject | undefined = state.isCurrent ? state.object : await this.#read(key);
+        if (now?.revision === state.object.revision) return outcome.settle();
+        state = { object: now, isCurrent: true };
       }
-      if (wanted.kind === 'keep') return { object: current, deleted: false };
-      if (wanted.kind === 'delete') {
-        if (dryRun) return { object: current, deleted: true };
-        const gone = await this.#store.delete(key, { ifRevision: current.revision });
-        if (gone.ok) return { object: current.at(gone.record.modRevision), deleted: true };
-        current = recordOf(gone.current);
-      } else {
-        const value = this.#encode(row, wanted.object, name);
-        if (sameContent(value, current)) {
-          // Nothing to write. That must not hide a newer state from someone who set a precondition: they have checked it in `change`.
-          if (isCurrent) return { object: current, deleted: false };
-          const read: CachedObject | undefined = await this.#read(key);
-          isCurrent = true;
-          if (read?.revision === current.revision) return { object: current, deleted: false };
-          current = read;
-          continue;
-        }
-        if (dryRun) return { object: new CachedObject(key, current.revision, spliceRevision(value, current.revision)), deleted: false };
-        const put = await this.#put(key, value, current.revision, row.ttlSeconds);
-        if (put.ok) return { object: CachedObject.of(put.record), deleted: false };
-        current = recordOf(put.current);
-      }
-      isCurrent = true;
     }
     throw conflict(row.type, name, 'the object is changed by others all the time; please try again');
+  }
+
+  /** One try on one state of the object. */
+  async #try({ row, name, key, change, dryRun }: Attempt, current: CachedObject): Promise<Outcome> {
+    let wanted: Change;
+    try {
+      wanted = await change(copyOf(row, current), current);
+    } catch (err) {
+      if (!isStatusError(err)) throw err;
+      return unwritten(() => {
+        throw err;
+      });
+    }
+    if (wanted.kind === 'keep') return { kind: 'changed', object: current, deleted: false };
+    if (wanted.kind === 'delete') return this.#delete(key, current, dryRun);
+    const value = this.#encode(row, wanted.object, name);
+    if (sameContent(value, current)) return unwritten(() => ({ object: current, deleted: false }));
+    if (dryRun)
+      return { kind: 'changed', object: new CachedObject(key, current.revision, spliceRevision(value, current.revision)), deleted: false };
+    const put = await this.#put(key, value, current.revision, row.ttlSeconds);
+    return put.ok ? { kind: 'changed', object: CachedObject.of(put.record), deleted: false } : lost(put.current);
+  }
+
+  async #delete(key: string, current: CachedObject, dryRun: boolean): Promise<Outcome> {
+    if (dryRun) return { kind: 'changed', object: current, deleted: true };
+    const gone = await this.#store.delete(key, { ifRevision: current.revision });
+    return gone.ok ? { kind: 'changed', object: current.at(gone.record.modRevision), deleted: true } : lost(gone.current);
   }
 
   async #read(key: string): Promise<CachedObject | undefined> {

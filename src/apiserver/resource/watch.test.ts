@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict';
-import { it } from 'node:test';
+import { test } from 'node:test';
 import { Registry } from '../../api/registry/registry.ts';
 import type { RequestContext } from '../http/request-context.ts';
 import { serveWatch, type WatchDeps } from './watch.ts';
 
 const registry = new Registry();
 
-it('serveWatch() starts no timers for a client that has gone', async () => {
+test('serveWatch() starts no timers for a client that has gone', async () => {
   const timers: number[] = [];
   const deps = {
     objects: { cache: () => ({ range: () => [], listen: () => () => {} }), prefix: () => '/pods/' },

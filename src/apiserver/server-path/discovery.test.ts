@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { it } from 'node:test';
+import { test } from 'node:test';
 import { Registry } from '../../api/registry/registry.ts';
 import type { RequestContext } from '../http/request-context.ts';
 import { Discovery } from './discovery.ts';
@@ -33,7 +33,7 @@ for (const [path, accept, type] of [
   ],
   ['/openapi/v3/api/v1', 'application/json', 'application/json'],
 ] as const)
-  it(`${path} as ${accept} has a tag, and is not sent again to a client that has it`, () => {
+  test(`${path} as ${accept} has a tag, and is not sent again to a client that has it`, () => {
     const first = get(path, { accept });
     const etag = String(first.headers.etag);
     assert.deepEqual([first.code, first.headers['content-type'], first.headers.vary], [200, type, 'Accept']);

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { after, before, describe, it } from 'node:test';
+import { after, before, describe, test } from 'node:test';
 import { type Reply, TestServer } from '../testing/test-server.ts';
 
 describe('the resize of a pod', () => {
@@ -22,7 +22,7 @@ describe('the resize of a pod', () => {
     s.call('PATCH', `${pods}/one/resize`, { spec, status }, { type: 'application/strategic-merge-patch+json' });
   const containers = (name: string, resources: object, more: object = {}): object => ({ containers: [{ name, resources, ...more }] });
 
-  it('changes what its containers ask for, and nothing else', async () => {
+  test('changes what its containers ask for, and nothing else', async () => {
     const more = { requests: { cpu: '30m' }, limits: { cpu: '0.03' } };
     const { status, body } = await resize({ ...containers('b', more, { image: 'other' }), nodeName: 'n' }, { phase: 'Failed' });
     assert.equal(status, 200);
@@ -51,13 +51,13 @@ describe('the resize of a pod', () => {
     ],
     ['more requested than the limit', containers('b', { requests: { cpu: '1' } }), /must be less than or equal to cpu limit/],
   ] as const)
-    it(`is refused with ${what}`, async () => {
+    test(`is refused with ${what}`, async () => {
       const { status, body } = await resize(spec);
       assert.equal(status, 422);
       assert.match(body.message, message);
     });
 
-  it('is refused with containers in another order, of other names, or one less', async () => {
+  test('is refused with containers in another order, of other names, or one less', async () => {
     const { body: pod } = await s.call('GET', `${pods}/one`);
     const [a, b] = pod.spec.containers;
     for (const [containers, message] of [
@@ -74,7 +74,7 @@ describe('the resize of a pod', () => {
     }
   });
 
-  it('is refused where the kubelet does not say what a container has', async () => {
+  test('is refused where the kubelet does not say what a container has', async () => {
     const running = { name: 'a', state: { running: {} }, ready: true, restartCount: 0, image: 'i', imageID: '' };
     const patch = { status: { containerStatuses: [running] } };
     await s.call('PATCH', `${pods}/one/status`, patch, { type: 'application/merge-patch+json' });

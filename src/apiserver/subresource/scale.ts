@@ -52,34 +52,40 @@ export function scaleHandler(resources: ResourceHandlers, writer: Writer, clock:
     }
     if (verb !== 'update' && verb !== 'patch') throw methodNotAllowed();
     const context = writeContextOf(ctx);
-    const revise =
-      verb === 'update'
-        ? owned(await fromBody(ctx), context, clock)
-        : isApply(ctx)
-          ? await fromApply(ctx, row, clock)
-          : owned(fromPatch(ctx, row), context, clock);
+    const revise = await reviseOf(ctx, row, context, clock);
     const changed = await writer.update(
       { row, namespace, name, subresource: 'scale' },
       (current) => {
         const managers = decodeManagers(current.metadata.managedFields);
         const { wanted, managers: after } = revise(scaleOf(sub, current), managers?.size ? managers : undefined, current);
-        const replicas = wanted.spec?.replicas ?? 0;
-        if (replicas < 0) {
-          const why = invalid('spec.replicas', replicas, 'must be greater than or equal to 0');
-          throw StatusError.of(statusOfErrors({ group: 'autoscaling', kind: 'Scale' }, name, [why]));
-        }
-        const next = cloneJson(current);
-        sub.setReplicas(next, replicas);
+        const next = scaled(sub, current, wanted);
         if (after) setManagers(next, after);
-        // The preconditions of the Scale are those of the object.
-        if (wanted.metadata.resourceVersion) next.metadata.resourceVersion = wanted.metadata.resourceVersion;
-        if (wanted.metadata.uid) next.metadata.uid = wanted.metadata.uid;
         return next;
       },
       { ...context, manager: undefined },
     );
     sendJson(ctx, 200, scaleOf(sub, copyOf(row, changed.object)));
   };
+}
+
+/** The object with the replicas of the Scale. Throws 422. */
+function scaled(sub: ScaleSubresource, current: KubeObject, { spec, metadata }: Scale): KubeObject {
+  const replicas = spec?.replicas ?? 0;
+  if (replicas < 0) {
+    const why = invalid('spec.replicas', replicas, 'must be greater than or equal to 0');
+    throw StatusError.of(statusOfErrors({ group: 'autoscaling', kind: 'Scale' }, current.metadata.name, [why]));
+  }
+  const next = cloneJson(current);
+  sub.setReplicas(next, replicas);
+  // The preconditions of the Scale are those of the object.
+  if (metadata.resourceVersion) next.metadata.resourceVersion = metadata.resourceVersion;
+  if (metadata.uid) next.metadata.uid = metadata.uid;
+  return next;
+}
+
+async function reviseOf(ctx: RequestContext, row: ResourceRow, context: WriteContext, clock: Clock): Promise<ManagedRevise> {
+  if (ctx.info.verb === 'update') return owned(await fromBody(ctx), context, clock);
+  return isApply(ctx) ? fromApply(ctx, row, clock) : owned(fromPatch(ctx, row), context, clock);
 }
 
 type Revise = (current: Scale) => Scale;

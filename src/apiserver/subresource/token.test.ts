@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { after, before, describe, it } from 'node:test';
+import { after, before, describe, test } from 'node:test';
 import { TestServer } from '../testing/test-server.ts';
 
 describe('a ServiceAccount token that is asked for', () => {
@@ -11,7 +11,7 @@ describe('a ServiceAccount token that is asked for', () => {
   });
   after(() => s.stop());
 
-  it('for ten years lives as long as the server allows, and kubectl says so', async () => {
+  test('for ten years lives as long as the server allows, and kubectl says so', async () => {
     const { status, body, headers } = await s.call('POST', tokens, { spec: { expirationSeconds: 315_360_000 } });
     assert.equal(status, 201);
     assert.equal(body.spec.expirationSeconds, 7200);
@@ -20,7 +20,7 @@ describe('a ServiceAccount token that is asked for', () => {
     assert.equal(claims.exp - claims.iat, 7200);
   });
 
-  it('for an hour is given as asked', async () => {
+  test('for an hour is given as asked', async () => {
     const { body, headers } = await s.call('POST', tokens, { spec: { expirationSeconds: 3600 } });
     assert.deepEqual([body.spec.expirationSeconds, headers.warning], [3600, undefined]);
   });

@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { appendFile, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, it } from 'node:test';
+import { afterEach, beforeEach, describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { start } from '../../linux/exec.ts';
 import { silentLog } from '../../observability/log.ts';
@@ -25,7 +25,7 @@ function who(containerId: string): Parameters<AddressBook['take']>[1] {
 }
 
 describe('the address book', () => {
-  it('remembers across a restart who has what and where it was', async () => {
+  test('remembers across a restart who has what and where it was', async () => {
     const before = await AddressBook.open(path, silentLog);
     for (const id of ['a', 'b', 'c']) await before.take(range, who(id));
     await before.release('b/eth0');
@@ -40,7 +40,7 @@ describe('the address book', () => {
     await after.close();
   });
 
-  it('leaves out the torn end of a write, and what is unreadable', async () => {
+  test('leaves out the torn end of a write, and what is unreadable', async () => {
     const before = await AddressBook.open(path, silentLog);
     await before.take(range, who('a'));
     await before.close();
@@ -61,7 +61,7 @@ describe('the address book', () => {
     );
   });
 
-  it('leaves out lines that are JSON but no entry', async () => {
+  test('leaves out lines that are JSON but no entry', async () => {
     const before = await AddressBook.open(path, silentLog);
     await before.take(range, who('a'));
     await before.close();
@@ -88,7 +88,7 @@ describe('the address book', () => {
     await after.close();
   });
 
-  it('stays short however often pods come and go', async () => {
+  test('stays short however often pods come and go', async () => {
     const book = await AddressBook.open(path, silentLog);
     for (let i = 0; i < 40; i++) {
       await Promise.all(Array.from({ length: 50 }, (_, n) => book.take(range, who(`c${i}x${n}`))));
@@ -101,7 +101,7 @@ describe('the address book', () => {
     await after.close();
   });
 
-  it('never promises an address twice, however often the process is killed', async () => {
+  test('never promises an address twice, however often the process is killed', async () => {
     // The child takes and releases; a line on its output is a promise. What is promised must be there after a kill -9.
     const child = join(dir, 'child.ts');
     const here = (file: string): string => JSON.stringify(fileURLToPath(new URL(file, import.meta.url)));

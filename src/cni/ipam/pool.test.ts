@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { describe, it } from 'node:test';
+import { describe, test } from 'node:test';
 import { capacityOf, nextAddress } from './pool.ts';
 
 describe('nextAddress()', () => {
@@ -13,10 +13,10 @@ describe('nextAddress()', () => {
     ['starts anew when the last one was of another range', '10.244.2.0/24', [], '10.244.1.7', '10.244.2.2'],
   ];
   for (const [what, range, taken, after, expected] of cases) {
-    it(what, () => assert.equal(nextAddress(range, new Set(taken), after), expected));
+    test(what, () => assert.equal(nextAddress(range, new Set(taken), after), expected));
   }
 
-  it('gives every address of a range once', () => {
+  test('gives every address of a range once', () => {
     const taken = new Set<string>();
     let last: string | undefined;
     for (;;) {

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { describe, it } from 'node:test';
+import { describe, test } from 'node:test';
 import { CniError } from './cni-error.ts';
 import { parseRequest, versionOf } from './request.ts';
 import { appendResult, type CniResult, formatResult, parseResult } from './result.ts';
@@ -8,7 +8,7 @@ const env = { CNI_COMMAND: 'ADD', CNI_CONTAINERID: 'c1', CNI_NETNS: '/run/netns/
 const config = { cniVersion: '1.0.0', name: 'net' };
 
 describe('parseRequest()', () => {
-  it('reads whom the call is for', () => {
+  test('reads whom the call is for', () => {
     const request = parseRequest(
       { ...env, CNI_ARGS: 'IgnoreUnknown=1;K8S_POD_NAMESPACE=default;K8S_POD_NAME=web' },
       JSON.stringify(config),
@@ -42,7 +42,7 @@ describe('parseRequest()', () => {
     ],
   ];
   for (const [what, change, stdin, code] of refused) {
-    it(`refuses ${what}`, () => {
+    test(`refuses ${what}`, () => {
       assert.throws(
         () => parseRequest({ ...env, ...change }, stdin),
         (err) => err instanceof CniError && err.code === code,
@@ -50,14 +50,14 @@ describe('parseRequest()', () => {
     });
   }
 
-  it('speaks the versions of the spec since 0.3.0', () => {
+  test('speaks the versions of the spec since 0.3.0', () => {
     for (const cniVersion of ['0.3.0', '0.3.1', '0.4.0', '1.0.0', '1.1.0'])
       assert.equal(parseRequest(env, JSON.stringify({ ...config, cniVersion })).config.cniVersion, cniVersion);
     for (const cniVersion of ['0.1.0', '0.2.0', '1.2.0', undefined])
       assert.throws(() => parseRequest(env, JSON.stringify({ ...config, cniVersion })), /Cannot use cniVersion/);
   });
 
-  it('wants a namespace for ADD and CHECK, none for DEL, and no container for STATUS and GC', () => {
+  test('wants a namespace for ADD and CHECK, none for DEL, and no container for STATUS and GC', () => {
     const json = JSON.stringify(config);
     const without = { CNI_NETNS: '' };
     assert.throws(() => parseRequest({ ...env, CNI_COMMAND: 'CHECK', ...without }, json), /CNI_NETNS is not set/);
@@ -67,14 +67,14 @@ describe('parseRequest()', () => {
     assert.throws(() => parseRequest({}, json), /Cannot run CNI_COMMAND ""/);
   });
 
-  it('takes link names of 1 to 15 characters', () => {
+  test('takes link names of 1 to 15 characters', () => {
     for (const CNI_IFNAME of ['e', 'eth0123456789ab'])
       assert.equal(parseRequest({ ...env, CNI_IFNAME }, JSON.stringify(config)).ifName, CNI_IFNAME);
     for (const CNI_IFNAME of ['', '.', 'a b', 'a:1'])
       assert.throws(() => parseRequest({ ...env, CNI_IFNAME }, JSON.stringify(config)), CniError);
   });
 
-  it('takes container and network names that start with any letter or digit', () => {
+  test('takes container and network names that start with any letter or digit', () => {
     for (const name of ['a', 'Z', '0', '9', 'a_.-9']) {
       const request = parseRequest({ ...env, CNI_CONTAINERID: name }, JSON.stringify({ ...config, name }));
       assert.deepEqual([request.containerId, request.config.name], [name, name]);
@@ -91,20 +91,20 @@ describe('parseRequest()', () => {
     [1.5, 1, false],
   ];
   for (const [hostPort, containerPort, good] of ports)
-    it(`${good ? 'takes' : 'refuses'} host port ${hostPort} for port ${containerPort}`, () => {
+    test(`${good ? 'takes' : 'refuses'} host port ${hostPort} for port ${containerPort}`, () => {
       const text = JSON.stringify({ ...config, runtimeConfig: { portMappings: [{ hostPort, containerPort }] } });
       if (good) assert.equal(parseRequest(env, text).config.hostPorts[0]?.hostPort, hostPort);
       else assert.throws(() => parseRequest(env, text), /not a pair of ports/);
     });
 
-  it('reads the list of valid attachments, of which null is an empty one', () => {
+  test('reads the list of valid attachments, of which null is an empty one', () => {
     const list = (value: unknown): unknown =>
       parseRequest({ CNI_COMMAND: 'GC' }, JSON.stringify({ ...config, 'cni.dev/valid-attachments': value })).config.validAttachments;
     assert.deepEqual(list([{ containerID: 'a', ifname: 'eth0' }, 'x']), [{ containerId: 'a', ifName: 'eth0' }]);
     assert.deepEqual([list(null), list([]), list(undefined), list('x')], [[], [], undefined, undefined]);
   });
 
-  it('leaves out container ports that are not mapped', () => {
+  test('leaves out container ports that are not mapped', () => {
     const runtimeConfig = {
       portMappings: [
         { hostPort: 0, containerPort: 80 },
@@ -115,13 +115,13 @@ describe('parseRequest()', () => {
     assert.deepEqual(hostPorts, [{ hostPort: 53, containerPort: 53, protocol: 'udp', hostIp: '' }]);
   });
 
-  it('reads port mappings as containerd spells them', () => {
+  test('reads port mappings as containerd spells them', () => {
     const runtimeConfig = { portMappings: [{ HostPort: 9090, ContainerPort: 8080, Protocol: 'tcp', HostIP: '127.0.0.1' }] };
     const { hostPorts } = parseRequest(env, JSON.stringify({ ...config, runtimeConfig })).config;
     assert.deepEqual(hostPorts, [{ hostPort: 9090, containerPort: 8080, protocol: 'tcp', hostIp: '127.0.0.1' }]);
   });
 
-  it('names the version of a broken configuration', () => {
+  test('names the version of a broken configuration', () => {
     assert.equal(versionOf('{"cniVersion":"0.4.0"}'), '0.4.0');
     for (const text of ['{', 'null', '3', '{}', '{"cniVersion":1}']) assert.equal(versionOf(text), '1.0.0', text);
   });
@@ -135,13 +135,13 @@ describe('a result', () => {
     dns: {},
   };
 
-  it('says the family of an address up to 0.4.0, and the MTU from 1.1.0 on', () => {
+  test('says the family of an address up to 0.4.0, and the MTU from 1.1.0 on', () => {
     assert.match(formatResult(result, '0.4.0'), /"version":"4"/);
     assert.doesNotMatch(formatResult(result, '1.0.0'), /"version"|"mtu"/);
     assert.match(formatResult(result, '1.1.0'), /"mtu":1450/);
   });
 
-  it('loses nothing of what an earlier plugin made, in the version that knows it', () => {
+  test('loses nothing of what an earlier plugin made, in the version that knows it', () => {
     const earlier = {
       cniVersion: '1.1.0',
       interfaces: [{ name: 'net1', mac: '02:00:00:00:00:09', sandbox: '/x', mtu: 9000, socketPath: '/run/vhost', pciID: '0000:00:1f.6' }],
@@ -158,7 +158,7 @@ describe('a result', () => {
     });
   });
 
-  it('leaves out of an earlier one what has the wrong shape', () => {
+  test('leaves out of an earlier one what has the wrong shape', () => {
     assert.deepEqual(
       parseResult({ interfaces: [{ name: 'a', mac: 1, mtu: '9', own: true }, null, 'x'], ips: {}, routes: [{}], dns: 'x' }),
       {
@@ -170,7 +170,7 @@ describe('a result', () => {
     );
   });
 
-  it('keeps what earlier plugins made, and moves its own indexes', () => {
+  test('keeps what earlier plugins made, and moves its own indexes', () => {
     const merged = appendResult(parseResult(JSON.parse(formatResult(result, '0.4.0')) as Record<string, unknown>), result);
     assert.equal(merged.ips[1]?.interface, 1);
     assert.equal(merged.interfaces.length, 2);

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { describe, it } from 'node:test';
+import { describe, test } from 'node:test';
 import { FakeNftables } from '../../linux/testing/fake-nftables.ts';
 import { silentLog } from '../../observability/log.ts';
 import type { Attachment } from '../attachment.ts';
@@ -15,14 +15,14 @@ const web = pod('a', '10.244.1.2', [
 ]);
 
 describe('planHostPorts()', () => {
-  it('puts ports of all addresses and of one address into maps of their own', () => {
+  test('puts ports of all addresses and of one address into maps of their own', () => {
     const table = planHostPorts([web], 'cni0');
     assert.deepEqual([...(table?.elements.get('any') ?? [])], [['tcp . 8080', '10.244.1.2 . 80']]);
     assert.deepEqual([...(table?.elements.get('bound') ?? [])], [['192.168.120.11 . udp . 53', '10.244.1.2 . 5353']]);
     assert.deepEqual([...(table?.elements.get('hairpin') ?? [])], [['10.244.1.2 . 10.244.1.2', '']]);
   });
 
-  it('leaves out ports of addresses that are not of the family of the pod', () => {
+  test('leaves out ports of addresses that are not of the family of the pod', () => {
     const port = { hostPort: 80, containerPort: 80, protocol: 'tcp' } as const;
     for (const hostIp of ['::1', '::', 'fd00::1', '2001:db8::7'])
       assert.equal(planHostPorts([pod('a', '10.244.1.2', [{ ...port, hostIp }])], 'cni0'), undefined, hostIp);
@@ -38,7 +38,7 @@ describe('planHostPorts()', () => {
     assert.deepEqual([...(both?.elements.get('bound')?.keys() ?? [])], ['127.0.0.1 . tcp . 80']);
   });
 
-  it('makes no table when no pod has a host port', () => {
+  test('makes no table when no pod has a host port', () => {
     assert.equal(planHostPorts([pod('a', '10.244.1.2', [])], 'cni0'), undefined);
   });
 });
@@ -51,7 +51,7 @@ describe('NftHostPorts', () => {
     return { nft, forgotten, ports: new NftHostPorts(nft, forget, silentLog, 'fl-no-such-bridge') };
   }
 
-  it('has a table only while a pod has a host port', async () => {
+  test('has a table only while a pod has a host port', async () => {
     const { nft, ports } = make();
     await ports.add(pod('b', '10.244.1.3', []));
     assert.equal(await nft.read('ip', hostPortTable), undefined);
@@ -61,14 +61,14 @@ describe('NftHostPorts', () => {
     assert.equal(await nft.read('ip', hostPortTable), undefined);
   });
 
-  it('forgets UDP flows of the ports that came or went, no others', async () => {
+  test('forgets UDP flows of the ports that came or went, no others', async () => {
     const { forgotten, ports } = make();
     await ports.add(web);
     await ports.remove('a/eth0');
     assert.deepEqual(forgotten, [53, 53]);
   });
 
-  it('writes again what somebody deleted', async () => {
+  test('writes again what somebody deleted', async () => {
     const { nft, ports } = make();
     await ports.add(web);
     await nft.commit({ family: 'ip', table: hostPortTable, ops: [{ op: 'delete-table' }] });
@@ -76,7 +76,7 @@ describe('NftHostPorts', () => {
     assert.equal((await nft.read('ip', hostPortTable))?.sets.get('any')?.elements.size, 1);
   });
 
-  it('does not remember a port that the kernel refused', async () => {
+  test('does not remember a port that the kernel refused', async () => {
     const { nft, ports } = make();
     const { commit } = nft;
     nft.commit = async () => {

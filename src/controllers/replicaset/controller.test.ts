@@ -31,7 +31,8 @@ interface Case extends Partial<Pass> {
   readonly does: string;
   readonly set: ReplicaSet;
   readonly pods?: readonly Pod[];
-  readonly before?: (bed: TestBed) => void;
+  /** What the copies do not show. */
+  readonly meanwhile?: (bed: TestBed) => void;
 }
 
 const set = replicaSetOf(2);
@@ -72,7 +73,7 @@ const cases: readonly Case[] = [
   {
     does: 'stops at the first refusal of a slow start, and says why',
     set: replicaSetOf(9),
-    before: (bed) => bed.client.refuse(/create pods default\/web-[3-9]/, refusal(403, 'Forbidden', 'exceeded quota')),
+    meanwhile: (bed) => bed.client.refuse(/create pods default\/web-[3-9]/, refusal(403, 'Forbidden', 'exceeded quota')),
     writes: ['create pods default/web-1', 'create pods default/web-2', 'create pods default/web-3', status],
     events: [created(1), created(2), 'Warning FailedCreate Error creating: exceeded quota'],
     error: 'exceeded quota',
@@ -80,7 +81,7 @@ const cases: readonly Case[] = [
   {
     does: 'keeps quiet when the namespace ends',
     set: replicaSetOf(1),
-    before: (bed) =>
+    meanwhile: (bed) =>
       bed.client.refuse(/create pods/, refusal(403, 'Forbidden', 'it ends', { causes: [{ reason: 'NamespaceTerminating' }] })),
     writes: ['create pods default/web-1', status],
     error: 'it ends',
@@ -89,7 +90,7 @@ const cases: readonly Case[] = [
     does: 'is content when the pod to delete is gone already',
     set: settledStatus(replicaSetOf(1), 1),
     pods: two,
-    before: (bed) => bed.client.forget(pods, 'default/a'),
+    meanwhile: (bed) => bed.client.forget(pods, 'default/a'),
     writes: ['delete pods default/a'],
     events: ['Normal SuccessfulDelete Deleted pod: a'],
   },
@@ -97,7 +98,7 @@ const cases: readonly Case[] = [
     does: 'comes back when another pod has the name of the one to delete',
     set: settledStatus(replicaSetOf(1), 1),
     pods: two,
-    before: (bed) => void bed.put(pods, podOf(set, 'a', { more: { uid: 'another' } })),
+    meanwhile: (bed) => void bed.put(pods, podOf(set, 'a', { more: { uid: 'another' } })),
     writes: ['delete pods default/a', status],
     error: 'the object "a" has been modified',
   },
@@ -105,7 +106,7 @@ const cases: readonly Case[] = [
     does: 'says when a deletion fails',
     set: settledStatus(replicaSetOf(1), 1),
     pods: two,
-    before: (bed) => bed.client.refuse(/delete pods/, refusal(500, 'InternalError', 'no')),
+    meanwhile: (bed) => bed.client.refuse(/delete pods/, refusal(500, 'InternalError', 'no')),
     writes: ['delete pods default/a', status],
     events: ['Warning FailedDelete Error deleting: no'],
     error: 'no',
@@ -114,7 +115,7 @@ const cases: readonly Case[] = [
     does: 'comes back when somebody else wrote the status first',
     set,
     pods: two,
-    before: (bed) => void bed.put(replicaSets, { ...set, metadata: { ...set.metadata, annotations: { changed: 'yes' } } }),
+    meanwhile: (bed) => void bed.put(replicaSets, { ...set, metadata: { ...set.metadata, annotations: { changed: 'yes' } } }),
     writes: [status],
     error: 'the object "web" has been modified',
   },
@@ -128,11 +129,11 @@ const cases: readonly Case[] = [
 ];
 
 describe('a ReplicaSet', () => {
-  for (const { does, set: given, pods: there = [], before, ...expected } of cases) {
+  for (const { does, set: given, pods: there = [], meanwhile, ...expected } of cases) {
     test(does, async () => {
       const { bed, controller } = await start(given, ...there);
       await using _ = bed;
-      before?.(bed);
+      meanwhile?.(bed);
       assert.deepEqual(await bed.pass(controller, key), { writes: [], events: [], ...expected });
     });
   }

@@ -47,7 +47,7 @@ export class ClaimControl {
   }
 
   async #create(set: StatefulSet, podName: string, claim: PersistentVolumeClaim): Promise<void> {
-    const what = `Create Claim ${claim.metadata.name}`;
+    const what = `create Claim ${claim.metadata.name}`;
     try {
       await this.#claims.create(claim);
       this.#recorder.event(set, 'Normal', 'SuccessfulCreate', `${what} Pod ${podName} in StatefulSet ${set.metadata.name} success`);

@@ -24,10 +24,10 @@ const hashLabel = 'controller.kubernetes.io/hash';
 const staleClaimMs = 1_000;
 
 const wording: Wording = {
-  created: (pod, set) => `Create Pod ${pod} in StatefulSet ${set} successful`,
-  createFailed: (pod, set, why) => `Create Pod ${pod} in StatefulSet ${set} failed error: ${why}`,
-  deleted: (pod, set) => `Delete Pod ${pod} in StatefulSet ${set} successful`,
-  deleteFailed: (pod, set, why) => `Delete Pod ${pod} in StatefulSet ${set} failed error: ${why}`,
+  created: (pod, set) => `create Pod ${pod} in StatefulSet ${set} successful`,
+  createFailed: (pod, set, why) => `create Pod ${pod} in StatefulSet ${set} failed error: ${why}`,
+  deleted: (pod, set) => `delete Pod ${pod} in StatefulSet ${set} successful`,
+  deleteFailed: (pod, set, why) => `delete Pod ${pod} in StatefulSet ${set} failed error: ${why}`,
 };
 
 export class StatefulSetController implements Reconciler {

@@ -9,11 +9,11 @@
 import { endpointSlices, nodes, services } from '../../api/resource-types.ts';
 import type { EndpointSlice, OwnerReference, Service } from '../../api/schema/types.ts';
 import { labelManagedBy, labelServiceName } from '../../api/well-known.ts';
-import { isForbidden, isNotFound } from '../../client/api-error.ts';
+import { ignoreNotFound, isForbidden, isNotFound } from '../../client/api-error.ts';
 import type { Client } from '../../client/client.ts';
+import { Controller, type Reconciler, type Result, settled } from '../../client/controller.ts';
+import type { Informer } from '../../client/informer.ts';
 import type { InformerSet } from '../../client/informers.ts';
-import { runController } from '../../client/run-controller.ts';
-import { WorkQueue } from '../../client/work-queue.ts';
 import type { Clock } from '../../clock/clock.ts';
 import { messageOf } from '../../errors/known-error.ts';
 import { familyOf } from '../../ip/ip.ts';
@@ -76,67 +76,95 @@ export function sliceOf(
   };
 }
 
-/** Runs until the signal aborts; the slice is deleted then. Call once the server answers. Gives whether there was a slice at the end. */
-export async function publish(options: PublisherOptions): Promise<boolean> {
-  const { client, informers, namespace, service, clock, log, signal } = options;
-  const key = `${namespace}/${service}`;
-  const name = `${service}-${options.nodeName}`;
-  const queue = new WorkQueue({ clock });
-  let isPublished = false;
-  const serviceInformer = informers.of(services);
-  const sliceInformer = informers.of(endpointSlices);
-  const wake = ({ metadata }: Service | EndpointSlice): void => {
-    if (metadata.namespace === namespace && (metadata.name === service || metadata.labels?.[labelServiceName] === service)) queue.add(key);
-  };
-  serviceInformer.on({ add: wake, update: wake, delete: wake });
-  sliceInformer.on({ add: wake, update: wake, delete: wake });
-  queue.add(key);
-  await runController({ name: 'dns-publisher', queue, workers: 1, reconcile, log, signal });
-  if (isPublished)
-    await remove(AbortSignal.timeout(goodbyeMs)).catch((err: unknown) =>
-      log.warn(`Cannot remove EndpointSlice "${name}": ${messageOf(err)}`),
-    );
-  return isPublished;
+/** Runs until the signal aborts; the slice is deleted then. Call once the server answers. */
+export async function publish(options: PublisherOptions): Promise<void> {
+  const { clock, log, signal } = options;
+  const publisher = new Publisher(options);
+  await new Controller({ reconciler: publisher, clock, log }).run(signal);
+  await publisher.withdraw();
+}
 
-  async function reconcile(): Promise<void> {
-    const found = serviceInformer.get(key);
-    const current = sliceInformer.get(`${namespace}/${name}`);
-    if (!found || (found.spec?.selector && sliceInformer.list(namespace).some(isReadyElsewhere))) {
-      if (current?.metadata.labels?.[labelManagedBy] === managedBy) await remove();
-      isPublished = false;
-      return;
+export class Publisher implements Reconciler {
+  readonly name = 'dns-publisher';
+  readonly workers = 1;
+  readonly #options: PublisherOptions;
+  readonly #services: Informer<Service>;
+  readonly #slices: Informer<EndpointSlice>;
+  readonly #serviceKey: string;
+  readonly #sliceName: string;
+  #isPublished = false;
+
+  constructor(options: PublisherOptions) {
+    const { informers, namespace, service, nodeName } = options;
+    this.#options = options;
+    this.#services = informers.of(services);
+    this.#slices = informers.of(endpointSlices);
+    this.#serviceKey = `${namespace}/${service}`;
+    this.#sliceName = `${service}-${nodeName}`;
+  }
+
+  setup(controller: Controller): void {
+    const { namespace, service } = this.#options;
+    const keys = ({ metadata }: Service | EndpointSlice): string[] => {
+      const concerns = metadata.name === service || metadata.labels?.[labelServiceName] === service;
+      return metadata.namespace === namespace && concerns ? [this.#serviceKey] : [];
+    };
+    const news = { add: keys, update: keys, delete: keys };
+    controller.watches<Service>(this.#services, news).watches<EndpointSlice>(this.#slices, news).enqueue(this.#serviceKey);
+  }
+
+  /** There is one key: the Service's. */
+  async reconcile(): Promise<Result> {
+    const { client, namespace } = this.#options;
+    const service = this.#services.get(this.#serviceKey);
+    const current = this.#slices.get(`${namespace}/${this.#sliceName}`);
+    if (!service || (service.spec?.selector && this.#isServedElsewhere())) {
+      if (current?.metadata.labels?.[labelManagedBy] === managedBy) await this.#delete();
+      this.#isPublished = false;
+      return settled;
     }
-    const wanted = sliceOf(found, options, await node());
+    const { owner, result } = await this.#node();
+    const wanted = sliceOf(service, this.#options, owner);
     if (!current) await client.create(endpointSlices, wanted);
-    else if (!same(current, wanted))
-      await client.update(endpointSlices, {
-        ...wanted,
-        metadata: { ...wanted.metadata, resourceVersion: current.metadata.resourceVersion },
-      });
-    isPublished = true;
+    else if (!same(current, wanted)) {
+      const { resourceVersion } = current.metadata;
+      await client.update(endpointSlices, { ...wanted, metadata: { ...wanted.metadata, resourceVersion } });
+    }
+    this.#isPublished = true;
+    return result;
   }
 
-  function isReadyElsewhere({ metadata, endpoints, ports }: EndpointSlice): boolean {
-    const { [labelServiceName]: of, [labelManagedBy]: by } = metadata.labels ?? {};
-    return of === service && by !== managedBy && !!ports?.length && !!endpoints?.some((e) => e.conditions?.ready !== false);
+  /** The process ends: nobody is sent here any more. */
+  async withdraw(): Promise<void> {
+    if (!this.#isPublished) return;
+    await this.#delete(AbortSignal.timeout(goodbyeMs)).catch((err: unknown) =>
+      this.#options.log.warn(`Cannot remove EndpointSlice "${this.#sliceName}": ${messageOf(err)}`),
+    );
   }
 
-  /** Undefined when the Node is not there yet, or when this user may not read Nodes; the Service owns the slice then. */
-  async function node(): Promise<OwnerReference | undefined> {
+  #isServedElsewhere(): boolean {
+    return this.#slices.list(this.#options.namespace).some(({ metadata, endpoints, ports }) => {
+      const { [labelServiceName]: of, [labelManagedBy]: by } = metadata.labels ?? {};
+      const isOther = of === this.#options.service && by !== managedBy;
+      return isOther && !!ports?.length && !!endpoints?.some((e) => e.conditions?.ready !== false);
+    });
+  }
+
+  /** No owner when the Node is not there yet, or when this user may not read Nodes; the Service owns the slice then. */
+  async #node(): Promise<{ owner: OwnerReference | undefined; result: Result }> {
     try {
-      const { metadata } = await client.get(nodes, options.nodeName);
-      return { apiVersion: 'v1', kind: 'Node', name: metadata.name, uid: metadata.uid ?? '' };
+      const { metadata } = await this.#options.client.get(nodes, this.#options.nodeName);
+      return { owner: { apiVersion: 'v1', kind: 'Node', name: metadata.name, uid: metadata.uid ?? '' }, result: settled };
     } catch (err) {
-      if (isNotFound(err)) queue.addAfter(key, askNodeAgainMs);
-      else if (!isForbidden(err)) throw err;
-      return undefined;
+      if (isNotFound(err)) return { owner: undefined, result: { requeueAfter: askNodeAgainMs } };
+      if (!isForbidden(err)) throw err;
+      return { owner: undefined, result: settled };
     }
   }
 
-  async function remove(ending?: AbortSignal): Promise<void> {
-    await client.delete(endpointSlices, name, { namespace, ...(ending ? { signal: ending } : {}) }).catch((err: unknown) => {
-      if (!isNotFound(err)) throw err;
-    });
+  async #delete(signal?: AbortSignal): Promise<void> {
+    const { client, namespace } = this.#options;
+    await client.delete(endpointSlices, this.#sliceName, { namespace, ...(signal ? { signal } : {}) }).catch(ignoreNotFound);
   }
 }
 

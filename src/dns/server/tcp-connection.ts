@@ -11,6 +11,7 @@ export interface TcpConnectionOptions {
   readonly clock: Clock;
 }
 
+const lengthBytes = 2;
 /** Since the last whole question, or its answer: single bytes keep nothing open. RFC 7766 §6.2.3; CoreDNS has the same. */
 const idleMs = 10_000;
 /** Beyond these nothing more is read, until some are answered. */
@@ -65,26 +66,41 @@ export class TcpConnection {
     this.#options.socket.destroy();
   }
 
+  /** Answers what has come as whole messages. A client that takes no answers, or waits for many, is read no further. */
   #read(): void {
-    const { socket, respond, onQuestion } = this.#options;
-    for (;;) {
-      if (socket.destroyed) return;
-      const size = this.#pending.length >= 2 ? 2 + this.#pending.readUInt16BE(0) : Number.POSITIVE_INFINITY;
-      if (this.#pending.length < size) break;
-      if (this.#waiting >= maxWaiting || socket.writableLength > maxUnread) {
+    const { socket } = this.#options;
+    for (let size = this.#nextSize; size !== undefined && !socket.destroyed; size = this.#nextSize) {
+      if (this.#isBusy) {
         if (!this.#isFinishing) socket.pause();
         return;
       }
-      const message = this.#pending.subarray(2, size);
+      const message = this.#pending.subarray(lengthBytes, size);
       this.#pending = this.#pending.subarray(size);
-      this.#activeAt = this.#options.clock.monotonic();
-      onQuestion();
-      const reply = respond(message);
-      if (reply instanceof Promise) this.#await(reply);
-      else if (reply) this.#send(reply);
+      this.#answer(message);
     }
+    if (socket.destroyed) return;
     if (!this.#hasEnded) socket.resume();
     else if (this.#waiting === 0) socket.end();
+  }
+
+  /** Of the next message with its length in front; undefined while it is not whole. */
+  get #nextSize(): number | undefined {
+    if (this.#pending.length < lengthBytes) return undefined;
+    const size = lengthBytes + this.#pending.readUInt16BE(0);
+    return this.#pending.length < size ? undefined : size;
+  }
+
+  get #isBusy(): boolean {
+    return this.#waiting >= maxWaiting || this.#options.socket.writableLength > maxUnread;
+  }
+
+  #answer(message: Buffer): void {
+    const { respond, onQuestion, clock } = this.#options;
+    this.#activeAt = clock.monotonic();
+    onQuestion();
+    const reply = respond(message);
+    if (reply instanceof Promise) this.#await(reply);
+    else if (reply) this.#send(reply);
   }
 
   #await(reply: Promise<Buffer>): void {
@@ -100,7 +116,7 @@ export class TcpConnection {
   #send(bytes: Buffer): void {
     const { socket } = this.#options;
     if (socket.destroyed) return;
-    const head = Buffer.alloc(2);
+    const head = Buffer.alloc(lengthBytes);
     head.writeUInt16BE(bytes.length, 0);
     socket.write(Buffer.concat([head, bytes]));
   }

@@ -5,6 +5,7 @@ import { connect, type Socket } from 'node:net';
 import { type TestContext, test } from 'node:test';
 import packet from 'dns-packet';
 import { FakeClock } from '../../clock/clock.ts';
+import { eventually } from '../../clock/testing/eventually.ts';
 import { silentLog } from '../../observability/log.ts';
 import { addressRecord } from '../message/records.ts';
 import { type Reply, refusal } from '../message/reply.ts';
@@ -12,14 +13,6 @@ import type { Answer } from '../plugin/plugin.ts';
 import { type DnsServer, type DnsServerOptions, startDnsServer } from './server.ts';
 
 const found: Reply = { ...refusal(0), authoritative: true, answers: [addressRecord(undefined, 5, '192.0.2.1')] };
-
-async function until(condition: () => boolean, what: string): Promise<void> {
-  const deadline = performance.now() + 30_000;
-  while (!condition()) {
-    assert.ok(performance.now() < deadline, `waited 30 s in vain: ${what}`);
-    await new Promise((resolve) => setTimeout(resolve, 2));
-  }
-}
 
 async function serverOf(t: TestContext, options: Partial<DnsServerOptions> = {}): Promise<DnsServer> {
   const server = await startDnsServer({ address: '127.0.0.1', port: 0, log: silentLog, answer: () => found, ...options });
@@ -70,13 +63,13 @@ test('one client with many idle connections pays for them itself, and others are
   const modest = await TcpClient.open(t, port, '127.0.0.2');
   const greedy: TcpClient[] = [];
   for (let i = 0; i < 60; i++) greedy.push(await TcpClient.open(t, port, '127.0.0.3'));
-  await until(() => greedy.filter((c) => c.hasEnded).length === 50, 'fifty were ended');
+  await eventually('fifty were ended', () => greedy.filter((c) => c.hasEnded).length === 50);
   assert.ok(greedy.slice(-10).every((c) => !c.hasEnded));
   modest.socket.write(questions(1));
-  await until(() => modest.ids.length === 1, 'an answer to the one that was there before');
+  await eventually('an answer to the one that was there before', () => modest.ids.length === 1);
   const fresh = await TcpClient.open(t, port, '127.0.0.4');
   fresh.socket.write(questions(1));
-  await until(() => fresh.ids.length === 1, 'an answer to a new one');
+  await eventually('an answer to a new one', () => fresh.ids.length === 1);
 });
 
 test('many clients with idle connections together keep no new one out', async (t) => {
@@ -84,9 +77,9 @@ test('many clients with idle connections together keep no new one out', async (t
   const idle: TcpClient[] = [];
   for (let i = 0; i < 20; i++) idle.push(await TcpClient.open(t, port, `127.0.1.${i + 1}`));
   idle[0]?.socket.write(questions(1));
-  await until(() => idle[0]?.ids.length === 1, 'an answer to the first');
+  await eventually('an answer to the first', () => idle[0]?.ids.length === 1);
   for (let i = 20; i < 30; i++) idle.push(await TcpClient.open(t, port, `127.0.1.${i + 1}`));
-  await until(() => idle.filter((c) => c.hasEnded).length === 10, 'ten were ended');
+  await eventually('ten were ended', () => idle.filter((c) => c.hasEnded).length === 10);
   assert.deepEqual(
     idle.map((c) => c.hasEnded),
     idle.map((_, i) => i >= 1 && i <= 10),
@@ -94,7 +87,7 @@ test('many clients with idle connections together keep no new one out', async (t
   );
   const fresh = await TcpClient.open(t, port, '127.0.0.4');
   fresh.socket.write(questions(1));
-  await until(() => fresh.ids.length === 1, 'an answer');
+  await eventually('an answer', () => fresh.ids.length === 1);
 });
 
 test('single bytes keep no connection open, questions do, and one that waits for an answer is not idle', async (t) => {
@@ -105,7 +98,7 @@ test('single bytes keep no connection open, questions do, and one that waits for
   const asking = await TcpClient.open(t, port);
   const waiting = await TcpClient.open(t, port);
   asking.socket.write(questions(1));
-  await until(() => asking.ids.length === 1, 'the server knows them all');
+  await eventually('the server knows them all', () => asking.ids.length === 1);
   waiting.socket.write(questions(1, 7));
   const whole = questions(1);
   for (let i = 1; i <= 3; i++) {
@@ -113,14 +106,14 @@ test('single bytes keep no connection open, questions do, and one that waits for
     dripping.socket.write(whole.subarray(i - 1, i));
     await clock.advance(4_000);
     asking.socket.write(questions(1, i));
-    await until(() => asking.ids.length === i + 1, 'an answer');
+    await eventually('an answer', () => asking.ids.length === i + 1);
   }
-  await until(() => dripping.hasEnded, 'the one that sent bytes was ended');
+  await eventually('the one that sent bytes was ended', () => dripping.hasEnded);
   assert.deepEqual([asking.hasEnded, waiting.hasEnded], [false, false]);
   slow.resolve(found);
-  await until(() => waiting.ids.length === 1, 'the slow answer');
+  await eventually('the slow answer', () => waiting.ids.length === 1);
   await clock.advance(11_000);
-  await until(() => asking.hasEnded && waiting.hasEnded, 'all of them were idle');
+  await eventually('all of them were idle', () => asking.hasEnded && waiting.hasEnded);
 });
 
 test('hundreds of slow questions in a row on one connection are all answered, a hundred at a time', async (t) => {
@@ -138,7 +131,7 @@ test('hundreds of slow questions in a row on one connection are all answered, a 
   client.socket.write(questions(350));
   // The end of the client's side does not cut what waits unread.
   client.socket.end();
-  await until(() => open.length === 100, 'a hundred wait');
+  await eventually('a hundred wait', () => open.length === 100);
   while (client.ids.length < 350) {
     for (const resolve of open.splice(0, 60)) resolve(found);
     await new Promise((resolve) => setImmediate(resolve));
@@ -148,7 +141,7 @@ test('hundreds of slow questions in a row on one connection are all answered, a 
     client.ids.toSorted((a, b) => a - b),
     Array.from({ length: 350 }, (_, i) => i),
   );
-  await until(() => client.hasEnded, 'the server ended its side');
+  await eventually('the server ended its side', () => client.hasEnded);
 });
 
 test('of a client that asks and does not read, no more is read than a bounded backlog of answers', async (t) => {
@@ -164,15 +157,15 @@ test('of a client that asks and does not read, no more is read than a bounded ba
   client.socket.pause();
   client.socket.write(questions(5_000));
   let before = -1;
-  await until(() => {
+  await eventually('it stopped', () => {
     const isStill = asked > 0 && asked === before;
     before = asked;
     return isStill;
-  }, 'it stopped');
+  });
   // 16 kB each: 80 MB in all; the kernel's own buffers take a few.
   assert.ok(asked < 2_500, `${asked} of 5000 were answered`);
   client.socket.resume();
-  await until(() => client.ids.length === 5_000, 'the rest, once it reads');
+  await eventually('the rest, once it reads', () => client.ids.length === 5_000);
 });
 
 test('drain() answers what is under way by UDP and TCP, and takes nothing new', async (t) => {
@@ -194,20 +187,20 @@ test('drain() answers what is under way by UDP and TCP, and takes nothing new', 
   const ask = (id: number): void =>
     udp.send(packet.encode({ type: 'query', id, questions: [{ type: 'A', name: 'www.example.com' }] }), server.port, '127.0.0.1');
   for (let i = 0; i < 27; i++) ask(i);
-  await until(() => open.length === 54, 'all are under way');
+  await eventually('all are under way', () => open.length === 54);
   let isDrained = false;
   const drained = server.drain().then(() => {
     isDrained = true;
   });
   ask(99);
   client.socket.write(questions(1));
-  await until(() => idle.hasEnded, 'a connection without questions ends at once');
+  await eventually('a connection without questions ends at once', () => idle.hasEnded);
   await assert.rejects(TcpClient.open(t, server.port), { code: 'ECONNREFUSED' });
   assert.deepEqual([isDrained, open.length], [false, 54]);
   for (const resolve of open) resolve(found);
   await drained;
-  await until(() => overUdp === 27 && client.ids.length === 27, 'every answer');
-  await until(() => client.hasEnded, 'and the end');
+  await eventually('every answer', () => overUdp === 27 && client.ids.length === 27);
+  await eventually('and the end', () => client.hasEnded);
 });
 
 test('drain() waits for questions by UDP alone', async (t) => {
@@ -222,7 +215,7 @@ test('drain() waits for questions by UDP alone', async (t) => {
   const udp = createSocket('udp4');
   t.after(() => udp.close());
   udp.send(packet.encode({ type: 'query', id: 1, questions: [{ type: 'A', name: 'www.example.com' }] }), server.port, '127.0.0.1');
-  await until(() => isAsked, 'the question');
+  await eventually('the question', () => isAsked);
   let isDrained = false;
   const drained = server.drain().then(() => {
     isDrained = true;

@@ -1,5 +1,5 @@
 /** UDP. Under load a whole batch is taken and answered with two system calls; when little comes, or without koffi, node:dgram does it. */
-import { createSocket, type Socket } from 'node:dgram';
+import { createSocket, type RemoteInfo, type Socket } from 'node:dgram';
 import { messageOf } from '../../errors/known-error.ts';
 import { familyOf } from '../../ip/ip.ts';
 import { DatagramBatch, openUdpSocket, type Sender } from '../../linux/datagram-batch.ts';
@@ -29,59 +29,84 @@ export interface UdpListener {
 
 /** Listens. Rejects with the error of the system. */
 export async function listenUdp(options: UdpOptions): Promise<UdpListener> {
-  const { address, responder, log } = options;
-  const family = familyOf(address);
-  const fd = options.batch === false ? undefined : openUdpSocket(address, options.port);
-  const socket = await bind(address, options.port, fd);
-  const batch = fd === undefined ? undefined : new DatagramBatch(fd, batchSize);
-  const later = (reply: Promise<Buffer>, port: number, to: string): void =>
-    void reply.then((bytes) => (isOpen ? socket.send(bytes, port, to, ignore) : undefined));
-  let isOpen = true;
-  let inTick = 0;
-  socket.on('close', () => {
-    isOpen = false;
-    // Behind whatever of this turn still reads there.
-    setImmediate(() => batch?.close());
-  });
-  socket.on('error', (err) => log.warn(`UDP socket of the DNS server: ${messageOf(err)}`));
-  socket.on('message', (message, from) => {
-    const reply = responder.respond(message, 'udp', { family, address: from.address, port: from.port });
-    if (reply instanceof Promise) later(reply, from.port, from.address);
-    else if (reply) socket.send(reply, from.port, from.address, ignore);
-    // Two in one turn of the event loop: there are likely more.
-    if (!batch || !isOpen) return;
-    if (inTick++ === 0) setImmediate(newTick);
-    else drain(batch);
-  });
-  return {
-    stopReading() {
-      socket.removeAllListeners('message');
-    },
-    close: () => new Promise((done) => socket.close(() => done())),
-  };
+  const { address, port } = options;
+  const fd = options.batch === false ? undefined : openUdpSocket(address, port);
+  const socket = await bind(address, port, fd);
+  return new UdpServer(socket, fd === undefined ? undefined : new DatagramBatch(fd, batchSize), options);
+}
 
-  function newTick(): void {
-    inTick = 0;
+class UdpServer implements UdpListener {
+  readonly #socket: Socket;
+  readonly #batch: DatagramBatch | undefined;
+  readonly #responder: Responder;
+  readonly #family: 4 | 6;
+  #isOpen = true;
+  #inTick = 0;
+
+  constructor(socket: Socket, batch: DatagramBatch | undefined, { address, responder, log }: UdpOptions) {
+    this.#socket = socket;
+    this.#batch = batch;
+    this.#responder = responder;
+    this.#family = familyOf(address);
+    socket.on('close', () => {
+      this.#isOpen = false;
+      // Behind whatever of this turn still reads there.
+      setImmediate(() => batch?.close());
+    });
+    socket.on('error', (err) => log.warn(`UDP socket of the DNS server: ${messageOf(err)}`));
+    socket.on('message', (message, from) => this.#take(message, from));
   }
 
-  function drain(from: DatagramBatch): void {
+  stopReading(): void {
+    this.#socket.removeAllListeners('message');
+  }
+
+  close(): Promise<void> {
+    return new Promise((done) => this.#socket.close(() => done()));
+  }
+
+  #take(message: Buffer, { address, port }: RemoteInfo): void {
+    const client = { family: this.#family, address, port };
+    const reply = this.#responder.respond(message, 'udp', client);
+    if (reply instanceof Promise) this.#sendLater(reply, client);
+    else if (reply) this.#socket.send(reply, port, address, ignore);
+    // Two in one turn of the event loop: there are likely more.
+    if (!this.#batch || !this.#isOpen) return;
+    if (this.#inTick++ > 0) this.#takeBatches(this.#batch);
+    else
+      setImmediate(() => {
+        this.#inTick = 0;
+      });
+  }
+
+  #takeBatches(batch: DatagramBatch): void {
     for (let round = 0; round < maxBatches; round++) {
-      const count = from.receive();
-      for (let i = 0; i < count; i++) {
-        const message = from.message(i);
-        if (!message) continue;
-        // The buffer is used again before a late answer is there.
-        const client = new BatchClient(from, i, family);
-        const reply = responder.respond(Buffer.from(message), 'udp', client);
-        if (reply instanceof Promise) later(reply, client.port, client.address);
-        else if (reply) {
-          from.room().set(reply);
-          from.queued(i, reply.length);
-        }
-      }
-      from.send();
-      if (count < from.size) return;
+      const count = batch.receive();
+      for (let i = 0; i < count; i++) this.#answer(batch, i);
+      batch.send();
+      if (count < batch.size) return;
     }
+  }
+
+  #answer(batch: DatagramBatch, index: number): void {
+    const message = batch.message(index);
+    if (!message) return;
+    const client = new BatchClient(batch, index, this.#family);
+    // The buffer is used again before a late answer is there.
+    const reply = this.#responder.respond(Buffer.from(message), 'udp', client);
+    if (reply instanceof Promise) this.#sendLater(reply, client);
+    else if (reply) {
+      batch.room().set(reply);
+      batch.queued(index, reply.length);
+    }
+  }
+
+  #sendLater(reply: Promise<Buffer>, client: Client): void {
+    // Read now: a batch forgets its senders.
+    const { address, port } = client;
+    void reply.then((bytes) => {
+      if (this.#isOpen) this.#socket.send(bytes, port, address, ignore);
+    });
   }
 }
 

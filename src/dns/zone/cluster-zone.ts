@@ -1,6 +1,4 @@
-/**
- * Every name of the cluster, ready to send. Fed with whole Services, changed by increments; answering is one map look-up.
- */
+/** Every name of the cluster, ready to send. Fed with whole Services, changed by increments; answering is one map look-up. */
 import type { EndpointSlice, Service } from '../../api/schema/types.ts';
 import { parseIp } from '../../ip/ip.ts';
 import { isWithin, RCODE, TYPE } from '../message/names.ts';
@@ -14,6 +12,8 @@ const specification = '1.1.0';
 const specificationTtl = 28_800;
 /** Where SOA records say the zone is served. */
 const defaultNs = 'ns.dns';
+const versionName = 'dns-version';
+const fixedLevels: ReadonlySet<string> = new Set(['svc', 'pod', 'dns']);
 const none: readonly Uint8Array[] = [];
 
 export type ZoneAnswer =
@@ -75,17 +75,19 @@ export class ClusterZone {
     const after = service ? serviceNames(service, slices) : undefined;
     for (const name of before?.names.keys() ?? []) if (!after?.names.has(name)) this.#remove(name);
     for (const [name, data] of after?.names ?? []) this.#set(name, data);
-    for (const ip of before?.pointers.keys() ?? []) {
-      const others = (this.#pointers.get(ip) ?? []).filter((k) => k !== key);
-      if (others.length > 0) this.#pointers.set(ip, others);
-      else this.#pointers.delete(ip);
-    }
+    for (const ip of before?.pointers.keys() ?? []) this.#unpoint(ip, key);
     for (const ip of after?.pointers.keys() ?? []) this.#pointers.set(ip, [...(this.#pointers.get(ip) ?? []), key]);
     if (after) this.#services.set(key, after);
     else this.#services.delete(key);
     this.#serial = serial;
     this.#nxdomain = undefined;
     this.#nodata = undefined;
+  }
+
+  #unpoint(ip: string, key: string): void {
+    const others = (this.#pointers.get(ip) ?? []).filter((k) => k !== key);
+    if (others.length > 0) this.#pointers.set(ip, others);
+    else this.#pointers.delete(ip);
   }
 
   #set(name: string, data: NameData): void {
@@ -165,19 +167,27 @@ export class ClusterZone {
     return Math.max(Math.floor(100 / addresses), 1);
   }
 
+  /** Names that belong to no Service. */
   #special(relative: string, type: number, origin: string): Reply {
-    if (relative === '') {
-      if (type === TYPE.SOA) return found([this.#soa(origin, origin)]);
-      return type === TYPE.NS ? this.#nameServers(origin) : this.#noData(origin);
-    }
+    if (relative === '') return this.#apex(type, origin);
     if (relative === defaultNs) return this.#defaultNameServer(type, origin);
-    if (relative === 'dns-version') return type === TYPE.TXT ? found([txtRecord(specificationTtl, specification)]) : this.#noData(origin);
-    if (relative === 'svc' || relative === 'pod' || relative === 'dns' || this.#inner.has(relative)) return this.#noData(origin);
-    const labels = relative.split('.');
-    const last = labels.at(-1);
-    if (labels.length === 2 && (last === 'svc' || last === 'pod') && this.#namespaces.has(labels[0] ?? '')) return this.#noData(origin);
-    if (labels.length === 3 && last === 'pod' && this.#namespaces.has(labels[1] ?? '')) return this.#podName(labels[0] ?? '', type, origin);
+    if (relative === versionName) return type === TYPE.TXT ? found([txtRecord(specificationTtl, specification)]) : this.#noData(origin);
+    if (this.#isLevel(relative)) return this.#noData(origin);
+    const [label = '', namespace = '', ...rest] = relative.split('.');
+    if (rest.length === 1 && rest[0] === 'pod' && this.#namespaces.has(namespace)) return this.#podName(label, type, origin);
     return this.#noName(origin);
+  }
+
+  #apex(type: number, origin: string): Reply {
+    if (type === TYPE.SOA) return found([this.#soa(origin, origin)]);
+    return type === TYPE.NS ? this.#nameServers(origin) : this.#noData(origin);
+  }
+
+  /** A name without records that has names below it, or may get some. */
+  #isLevel(relative: string): boolean {
+    if (fixedLevels.has(relative) || this.#inner.has(relative)) return true;
+    const [namespace = '', kind = '', ...rest] = relative.split('.');
+    return rest.length === 0 && (kind === 'svc' || kind === 'pod') && this.#namespaces.has(namespace);
   }
 
   /** `10-244-1-5.default.pod`: answered for any address, as `pods insecure` does. */

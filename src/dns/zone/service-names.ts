@@ -28,67 +28,90 @@ export interface ServiceNames {
   readonly pointers: ReadonlyMap<string, string>;
 }
 
-interface Growing {
-  readonly ips: Set<string>;
-  readonly srv: Map<string, SrvTarget>;
-}
-
 export function serviceNames(service: Service, slices: readonly EndpointSlice[]): ServiceNames {
   const { name, namespace = '' } = service.metadata;
+  const { type, externalName = '', clusterIP, clusterIPs = [clusterIP ?? ''], ports = [] } = service.spec ?? {};
   const base = `${name}.${namespace}.svc`.toLowerCase();
-  if (service.spec?.type === 'ExternalName') {
-    const cname = externalTarget(service.spec.externalName ?? '');
+  if (type === 'ExternalName') {
+    const cname = externalTarget(externalName);
     return { base, names: new Map(cname === undefined ? [] : [[base, { cname }]]), pointers: new Map() };
   }
-  const names = new Map<string, Growing>();
-  const pointers = new Map<string, string>();
-  const add = (owner: string, ips: readonly string[], srv?: SrvTarget): void => {
-    const data = names.get(owner) ?? { ips: new Set(), srv: new Map() };
-    names.set(owner, data);
-    for (const ip of ips) data.ips.add(ip);
-    if (srv) data.srv.set(`${srv.port} ${srv.target}`, srv);
-  };
-  const portName = (port: string, protocol: string | undefined): string => `_${port}._${protocol ?? 'TCP'}.${base}`.toLowerCase();
-
-  const isHeadless = service.spec?.clusterIP === 'None';
+  const names = new GrowingNames(base);
+  const isHeadless = clusterIP === 'None';
   if (!isHeadless) {
-    const ips = (service.spec?.clusterIPs ?? [service.spec?.clusterIP ?? '']).flatMap((ip) => parseIp(ip) ?? []);
-    if (ips.length === 0) return { base, names: new Map(), pointers };
-    for (const ip of ips) pointers.set(ip, base);
-    add(base, ips);
-    for (const { port, name: called, protocol } of service.spec?.ports ?? []) {
-      add(base, [], { port, target: base });
-      if (called) add(portName(called, protocol), ips, { port, target: base });
-    }
+    const ips = clusterIPs.flatMap((ip) => parseIp(ip) ?? []);
+    // It waits for its address.
+    if (ips.length === 0) return { base, names: new Map(), pointers: new Map() };
+    names.addService(ips, ports);
   }
   // Endpoints have names of their own, also under a Service with an address.
-  for (const slice of slices) {
-    for (const endpoint of slice.endpoints ?? []) {
-      // A missing condition means ready.
-      if (endpoint.conditions?.ready === false) continue;
-      for (const address of endpoint.addresses) {
-        const ip = parseIp(address);
-        if (ip === undefined) continue;
-        const target = `${endpointLabel(endpoint, ip)}.${base}`.toLowerCase();
-        add(target, [ip]);
-        if (isHeadless) add(base, [ip]);
-        if (pointers.get(ip) !== base) pointers.set(ip, target);
-        for (const { port, name: called, protocol } of slice.ports ?? []) {
-          if (!port) continue;
-          const srv = { port, target };
-          add(target, [], srv);
-          if (!isHeadless) continue;
-          add(base, [], srv);
-          if (called) add(portName(called, protocol), [ip], srv);
-        }
-      }
-    }
-  }
-  return { base, names: new Map([...names].map(([owner, data]) => [owner, settled(data)])), pointers };
+  // Go writes an empty list as null.
+  for (const slice of slices)
+    for (const endpoint of (slice.endpoints ?? []).filter(isReady)) names.addEndpoint(endpoint, slice.ports ?? [], isHeadless);
+  return names.settled();
 }
 
-function settled({ ips, srv }: Growing): NameData {
-  return srv.size > 0 ? { ips: [...ips], srv: [...srv.values()] } : { ips: [...ips] };
+/** A missing condition means ready. */
+function isReady(endpoint: Endpoint): boolean {
+  return endpoint.conditions?.ready !== false;
+}
+
+interface Port {
+  readonly name?: string | undefined;
+  readonly port?: number | undefined;
+  readonly protocol?: string | undefined;
+}
+
+/** The names of one Service while they are gathered. */
+class GrowingNames {
+  readonly #base: string;
+  readonly #names = new Map<string, { readonly ips: Set<string>; readonly srv: Map<string, SrvTarget> }>();
+  readonly #pointers = new Map<string, string>();
+
+  constructor(base: string) {
+    this.#base = base;
+  }
+
+  addService(ips: readonly string[], ports: readonly Port[]): void {
+    for (const ip of ips) this.#pointers.set(ip, this.#base);
+    this.#add(this.#base, ips);
+    for (const port of ports) this.#addPort(port, ips, this.#base);
+  }
+
+  /** Of a headless Service each endpoint is an answer for the Service itself, too. */
+  addEndpoint(endpoint: Endpoint, ports: readonly Port[], isHeadless: boolean): void {
+    for (const ip of endpoint.addresses.flatMap((address) => parseIp(address) ?? [])) {
+      const target = `${endpointLabel(endpoint, ip)}.${this.#base}`.toLowerCase();
+      this.#add(target, [ip]);
+      // An address of the Service leads to the Service.
+      if (this.#pointers.get(ip) !== this.#base) this.#pointers.set(ip, target);
+      for (const { port } of ports) if (port) this.#add(target, [], { port, target });
+      if (!isHeadless) continue;
+      this.#add(this.#base, [ip]);
+      for (const port of ports) this.#addPort(port, [ip], target);
+    }
+  }
+
+  /** A port of the Service: its SRV leads to `target`. */
+  #addPort({ name, port, protocol = 'TCP' }: Port, ips: readonly string[], target: string): void {
+    if (!port) return;
+    this.#add(this.#base, [], { port, target });
+    if (name) this.#add(`_${name}._${protocol}.${this.#base}`.toLowerCase(), ips, { port, target });
+  }
+
+  #add(owner: string, ips: readonly string[], srv?: SrvTarget): void {
+    const data = this.#names.get(owner) ?? { ips: new Set(), srv: new Map() };
+    this.#names.set(owner, data);
+    for (const ip of ips) data.ips.add(ip);
+    if (srv) data.srv.set(`${srv.port} ${srv.target}`, srv);
+  }
+
+  settled(): ServiceNames {
+    const names = new Map<string, NameData>();
+    for (const [owner, { ips, srv }] of this.#names)
+      names.set(owner, srv.size > 0 ? { ips: [...ips], srv: [...srv.values()] } : { ips: [...ips] });
+    return { base: this.#base, names, pointers: this.#pointers };
+  }
 }
 
 /** As CoreDNS: the host name, else the address with dashes. */

@@ -6,7 +6,7 @@ import { createServer, type IncomingHttpHeaders, request } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { after, before, describe, it } from 'node:test';
+import { after, before, describe, test } from 'node:test';
 import { HttpError } from './http-error.ts';
 import { serveNodeLogs } from './node-logs.ts';
 
@@ -31,6 +31,7 @@ describe('the logs of a node', () => {
     await writeFile(join(dir, 'log', 'empty'), '');
     await writeFile(join(dir, 'log', 'pods', 'default_web', '0.log'), 'from the pod\n');
     await symlink('../pods/default_web/0.log', join(dir, 'log', 'containers', 'web.log'));
+    await symlink('pods', join(dir, 'log', 'by-pod'));
     await symlink('../secret', join(dir, 'log', 'out'));
     await symlink('/', join(dir, 'log', 'root'));
     await symlink('../logs-of-another', join(dir, 'log', 'next'));
@@ -54,7 +55,7 @@ describe('the logs of a node', () => {
     return { status: res.statusCode, headers: res.headers, text: Buffer.concat(chunks).toString() };
   }
 
-  it('are listed, with links that lead to them', async () => {
+  test('are listed, with links that lead to them', async () => {
     const { status, text, headers } = await ask('/');
     assert.equal(status, 200);
     assert.equal(headers['content-type'], 'text/html; charset=utf-8');
@@ -62,7 +63,11 @@ describe('the logs of a node', () => {
       assert.ok(text.includes(`${line}\n`), text);
   });
 
-  it('are read, also by the links that a runtime lays within them', async () => {
+  test('are listed with a slash where a link leads to a directory', async () => {
+    assert.ok((await ask('/')).text.includes('<a href="by-pod/">by-pod/</a>\n'));
+  });
+
+  test('are read, also by the links that a runtime lays within them', async () => {
     assert.deepEqual([(await ask('/a%3Cb%3E.log')).text, (await ask('/containers/web.log')).text], ['hello\n', 'from the pod\n']);
     assert.equal((await ask('/empty')).status, 200);
     assert.equal((await ask('/binary')).headers['content-type'], 'application/octet-stream');
@@ -70,7 +75,7 @@ describe('the logs of a node', () => {
     assert.deepEqual([head.status, head.headers['content-length'], head.text], [200, '6', '']);
   });
 
-  it('send who forgets the slash of a directory to it', async () => {
+  test('send who forgets the slash of a directory to it', async () => {
     for (const [path, location] of [
       ['', 'logs/'],
       ['/pods', 'pods/'],
@@ -93,7 +98,7 @@ describe('the logs of a node', () => {
     '/next/x',
     '/pipe',
   ])
-    it(`are all there is: ${path} is a 404`, async () => assert.equal((await ask(path)).status, 404));
+    test(`are all there is: ${path} is a 404`, async () => assert.equal((await ask(path)).status, 404));
 
-  it('cannot be written', async () => assert.equal((await ask('/a%3Cb%3E.log', 'DELETE')).status, 405));
+  test('cannot be written', async () => assert.equal((await ask('/a%3Cb%3E.log', 'DELETE')).status, 405));
 });

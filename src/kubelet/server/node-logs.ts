@@ -2,6 +2,7 @@
  * `/logs/`: the node's own logs, as files and lists of them, read only (upstream serves /var/log by Go's http.FileServer; so do the pages look).
  * A pod that mounts /var/log could lay a link there to any file of the node: what lies outside of the directory is not there, by whatever way.
  */
+import type { Stats } from 'node:fs';
 import { constants, type FileHandle, open, readdir, readlink, realpath, stat } from 'node:fs/promises';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { join } from 'node:path';
@@ -19,15 +20,18 @@ export async function serveNodeLogs(root: string, path: readonly string[], req: 
   if (path.some((part) => part === '..' || part.includes('/') || part.includes('\0'))) throw notFound();
   await using file = await openWithin(await realpath(root), join(root, ...path));
   const found = await file.stat();
-  const { size } = found;
-  const isDirectory = found.isDirectory();
-  if (!isDirectory && !found.isFile()) throw notFound();
   const asDirectory = new URL(req.url ?? '/', 'http://kubelet').pathname.endsWith('/');
-  if (isDirectory && !asDirectory) return redirect(res, `${encodeURIComponent(path.at(-1) ?? 'logs')}/`);
-  if (!isDirectory && asDirectory) throw notFound();
-  if (isDirectory) return list(await readdir(procPath(file), { withFileTypes: true }), procPath(file), req, res);
+  if (found.isDirectory()) {
+    if (!asDirectory) return redirect(res, `${encodeURIComponent(path.at(-1) ?? 'logs')}/`);
+    return await list(await readdir(procPath(file), { withFileTypes: true }), procPath(file), req, res);
+  }
+  if (!found.isFile() || asDirectory) throw notFound();
+  await send(file, found, req, res);
+}
+
+async function send(file: FileHandle, { size, mtime }: Stats, req: IncomingMessage, res: ServerResponse): Promise<void> {
   const type = (await isText(file, size)) ? 'text/plain; charset=utf-8' : 'application/octet-stream';
-  res.writeHead(200, { 'content-type': type, 'content-length': size, 'last-modified': found.mtime.toUTCString() });
+  res.writeHead(200, { 'content-type': type, 'content-length': size, 'last-modified': mtime.toUTCString() });
   // Not more than was promised: a log grows while it is read.
   if (req.method === 'HEAD' || size === 0) res.end();
   else await pipeline(file.createReadStream({ start: 0, end: size - 1, autoClose: false }), res);

@@ -1,5 +1,5 @@
 /** Finds what a request of the kubelet's server means: the pod, its sandbox, its container, the container's log. */
-import type { Pod } from '../../api/schema/types.ts';
+import type { ContainerStatus, Pod, PodStatus } from '../../api/schema/types.ts';
 import type { ContainerRecord } from '../pod/pod-runtime.ts';
 import { allContainers } from '../pod/spec.ts';
 import type { PodWorker } from '../worker/pod-worker.ts';
@@ -51,30 +51,29 @@ export class PodLookup {
   ): { readonly record: ContainerRecord; readonly isRunning: () => boolean } {
     const worker = this.#worker(namespace, name);
     const records = this.#records(worker, container);
-    const status = [
-      ...(worker.status.containerStatuses ?? []),
-      ...(worker.status.initContainerStatuses ?? []),
-      ...(worker.status.ephemeralContainerStatuses ?? []),
-    ].find((s) => s.name === container);
-    const ended = records.filter((r) => r.state === 'exited');
+    const waiting = statusOf(worker.status, container)?.state?.waiting;
     if (previous) {
+      const ended = records.filter((r) => r.state === 'exited');
       // What runs now, or ended last and waits for its next start, is not the previous one.
-      const record = records[0]?.state === 'running' || status?.state?.waiting ? ended[0] : ended[1];
+      const record = records[0]?.state === 'running' || waiting ? ended[0] : ended[1];
       if (!record) throw new HttpError(400, `previous terminated container "${container}" in pod "${name}" not found`);
       return { record, isRunning: () => false };
     }
     const record = records[0];
     if (!record || record.state === 'created') {
-      const why = status?.state?.waiting?.reason;
-      const said =
-        why === 'ErrImagePull'
-          ? "image can't be pulled"
-          : why === 'ImagePullBackOff'
-            ? 'trying and failing to pull image'
-            : (why ?? 'ContainerCreating');
-      throw new HttpError(400, `container "${container}" in pod "${name}" is waiting to start: ${said}`);
+      const why = waiting?.reason ?? 'ContainerCreating';
+      throw new HttpError(400, `container "${container}" in pod "${name}" is waiting to start: ${pullWords[why] ?? why}`);
     }
-    const isRunning = (): boolean => worker.runtime?.containers.find((c) => c.id === record.id)?.state === 'running';
-    return { record, isRunning };
+    return { record, isRunning: () => worker.runtime?.containers.find((c) => c.id === record.id)?.state === 'running' };
   }
+}
+
+const pullWords: Readonly<Record<string, string>> = {
+  ErrImagePull: "image can't be pulled",
+  ImagePullBackOff: 'trying and failing to pull image',
+};
+
+function statusOf(status: PodStatus, container: string): ContainerStatus | undefined {
+  const { containerStatuses = [], initContainerStatuses = [], ephemeralContainerStatuses = [] } = status;
+  return [...containerStatuses, ...initContainerStatuses, ...ephemeralContainerStatuses].find((s) => s.name === container);
 }

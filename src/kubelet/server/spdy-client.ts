@@ -119,20 +119,23 @@ export class SpdyClient {
       if (this.#pending.length < 8 + length) return;
       const payload = this.#pending.subarray(8, 8 + length);
       this.#pending = this.#pending.subarray(8 + length);
-      if (first < 0x80000000) {
-        const name = this.#names.get(first);
-        if (name !== undefined && length > 0) this.#handlers.data(name, payload);
-        continue;
-      }
-      const type = first & 0xffff;
-      // A stream that is refused is answered too: nobody is to wait for it.
-      if ((type === synReply || type === rstStream) && length >= 4) {
-        const id = payload.readUInt32BE(0);
-        this.#unanswered.get(id)?.();
-        this.#unanswered.delete(id);
-      } else if (type === ping) this.#socket.write(controlFrame(ping, 0, payload));
-      else if (type === goAway) this.#socket.end();
+      if (first >= 0x80000000) this.#control(first & 0xffff, payload);
+      else this.#data(this.#names.get(first), payload);
     }
+  }
+
+  #data(name: string | undefined, payload: Buffer): void {
+    if (name !== undefined && payload.length > 0) this.#handlers.data(name, payload);
+  }
+
+  #control(type: number, payload: Buffer): void {
+    if (type === ping) this.#socket.write(controlFrame(ping, 0, payload));
+    else if (type === goAway) this.#socket.end();
+    // A stream that is refused is answered too: nobody is to wait for it.
+    if ((type !== synReply && type !== rstStream) || payload.length < 4) return;
+    const id = payload.readUInt32BE(0);
+    this.#unanswered.get(id)?.();
+    this.#unanswered.delete(id);
   }
 }
 

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { createServer, type Server } from 'node:http';
 import { type AddressInfo, connect, createServer as createTcp, type Socket, type Server as TcpServer } from 'node:net';
-import { after, afterEach, before, beforeEach, describe, it } from 'node:test';
+import { after, afterEach, before, beforeEach, describe, test } from 'node:test';
 import { WebSocket, WebSocketServer } from 'ws';
 import { silentLog } from '../../observability/log.ts';
 import type { Cri } from '../cri/cri.ts';
@@ -59,7 +59,7 @@ describe('Upgrades', () => {
     server.closeAllConnections();
   });
 
-  it('lets go of clients that speak SPDY when it closes', async () => {
+  test('lets go of clients that speak SPDY when it closes', async () => {
     const client = connect(port(), '127.0.0.1');
     client.on('error', () => {});
     client.write('POST /exec/ns/p/c?output=1 HTTP/1.1\r\nhost: x\r\nconnection: upgrade\r\nupgrade: SPDY/3.1\r\n\r\n');
@@ -70,7 +70,7 @@ describe('Upgrades', () => {
     await closed;
   });
 
-  it('lets go of the runtime when a WebSocket handshake fails', async () => {
+  test('lets go of the runtime when a WebSocket handshake fails', async () => {
     const client = connect(port(), '127.0.0.1');
     client.on('error', () => {});
     const head = `upgrade: websocket\r\nsec-websocket-version: 13\r\nsec-websocket-key: bad\r\nsec-websocket-protocol: ${tunnel}`;
@@ -80,7 +80,7 @@ describe('Upgrades', () => {
     await waitFor('the stream to the runtime ends', () => streams[0]?.readyState !== 'open' && streams.length > 0);
   });
 
-  it('joins a port-forward over WebSocket with the runtime', async () => {
+  test('joins a port-forward over WebSocket with the runtime', async () => {
     const client = connect(port(), '127.0.0.1');
     client.on('error', () => {});
     const key = Buffer.alloc(16).toString('base64');
@@ -97,7 +97,7 @@ describe('Upgrades', () => {
     await waitFor('the stream to the runtime ends', () => streams[0]!.readyState !== 'open');
   });
 
-  it('leaves the channels of client-python and client-node to the runtime, which is told the ports', async () => {
+  test('leaves the channels of client-python and client-node to the runtime, which is told the ports', async () => {
     // The part of a runtime's server that speaks v4.channel.k8s.io.
     const asked: string[] = [];
     const channels = new WebSocketServer({
@@ -137,7 +137,7 @@ describe('Upgrades', () => {
     }
   });
 
-  it('refuses such a client that names no port', async () => {
+  test('refuses such a client that names no port', async () => {
     const client = connect(port(), '127.0.0.1');
     client.write(
       'GET /portForward/ns/p HTTP/1.1\r\nhost: x\r\nconnection: upgrade\r\nupgrade: websocket\r\nsec-websocket-protocol: v4.channel.k8s.io\r\n\r\n',
@@ -165,11 +165,11 @@ describe('Upgrades', () => {
     ['channel.k8s.io', success, []],
     ['channel.k8s.io', '{"metadata":{},"status":"Failure","message":"exit code 1"}', ['3 exit code 1']],
   ] as const)
-    it(`tells a client of ${protocol} ${JSON.stringify(wanted)} when a command ends with ${status}`, async () => {
+    test(`tells a client of ${protocol} ${JSON.stringify(wanted)} when a command ends with ${status}`, async () => {
       assert.deepEqual(await messagesOf(protocol, status), wanted);
     });
 
-  it('refuses ports that are none', async () => {
+  test('refuses ports that are none', async () => {
     const client = connect(port(), '127.0.0.1');
     client.write('GET /portForward/ns/p?port=80,x HTTP/1.1\r\nhost: x\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\n');
     const [answer] = (await once(client, 'data')) as [Buffer];

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { existsSync, mkdirSync, mkdtempSync, readlinkSync, realpathSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, it } from 'node:test';
+import { afterEach, beforeEach, describe, test } from 'node:test';
 import { openSubPath } from './sub-path.ts';
 
 describe('openSubPath()', () => {
@@ -31,18 +31,18 @@ describe('openSubPath()', () => {
     ['a/new/deep', 'a/new/deep'],
     ['link/new', 'a/new'],
   ] as const)
-    it(`opens ${subPath}`, async () => {
+    test(`opens ${subPath}`, async () => {
       symlinkSync('a', join(volume, 'link'));
       assert.equal(await placeOf(subPath), join(volume, wanted));
     });
 
-  it('opens a file', async () => {
+  test('opens a file', async () => {
     writeFileSync(join(volume, 'a/file'), 'x');
     assert.equal(await placeOf('a/file'), join(volume, 'a/file'));
   });
 
   for (const subPath of ['/etc', '../outside', 'a/../../outside', 'out', 'out/new', 'a/dangling'])
-    it(`refuses ${subPath}`, async () => {
+    test(`refuses ${subPath}`, async () => {
       symlinkSync(outside, join(volume, 'out'));
       symlinkSync(join(outside, 'nothing'), join(volume, 'a/dangling'));
       await assert.rejects(placeOf(subPath));
@@ -50,7 +50,7 @@ describe('openSubPath()', () => {
       assert.equal(existsSync(join(outside, 'nothing')), false);
     });
 
-  it('makes nothing behind a link that a container puts in the way', async () => {
+  test('makes nothing behind a link that a container puts in the way', async () => {
     const swap = (): void => {
       renameSync(join(volume, 'a'), join(volume, 'aside'));
       symlinkSync(outside, join(volume, 'a'));

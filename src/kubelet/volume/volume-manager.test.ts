@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { chmodSync, mkdtempSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, it } from 'node:test';
+import { afterEach, beforeEach, describe, test } from 'node:test';
 import type { Pod, Volume } from '../../api/schema/types.ts';
 import type { Exec } from '../../linux/exec.ts';
 import { VolumeManager } from './volume-manager.ts';
@@ -30,7 +30,7 @@ describe('VolumeManager', () => {
   const modeOf = (path: string): string => (statSync(path).mode & 0o7777).toString(8);
 
   for (const medium of ['', 'Memory'])
-    it(`makes an emptyDir of medium "${medium}" that everybody may write to, and leaves it to the pod from then on`, async () => {
+    test(`makes an emptyDir of medium "${medium}" that everybody may write to, and leaves it to the pod from then on`, async () => {
       const pod = podWith({ name: 'v', emptyDir: { medium } });
       const path = (await volumes.setUp(pod, facts)).get('v') ?? '';
       assert.equal(modeOf(path), '777');
@@ -39,7 +39,7 @@ describe('VolumeManager', () => {
       assert.equal(modeOf(path), '700');
     });
 
-  it('gives an emptyDir to the group of the pod', async () => {
+  test('gives an emptyDir to the group of the pod', async () => {
     const path = (await volumes.setUp(podWith({ name: 'v', emptyDir: {} }, { fsGroup: 1234 }), facts)).get('v') ?? '';
     assert.equal(modeOf(path), '2777');
     assert.equal(statSync(path).gid, 1234);

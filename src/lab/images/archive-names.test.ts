@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
-import { suite, test } from 'node:test';
+import { describe, test } from 'node:test';
 import { fullReference, nameImages } from './archive-names.ts';
 
-suite('fullReference()', () => {
+describe('fullReference()', () => {
   for (const [text, want] of [
     ['app', 'docker.io/library/app:latest'],
     ['app:1', 'docker.io/library/app:1'],
@@ -17,7 +17,7 @@ suite('fullReference()', () => {
     test(`reads ${JSON.stringify(text)}`, () => assert.equal(fullReference(text), want));
 });
 
-suite('nameImages()', () => {
+describe('nameImages()', () => {
   const index = (...names: (Record<string, string> | undefined)[]): { index: string; manifest: undefined } => ({
     index: JSON.stringify({ schemaVersion: 2, manifests: names.map((annotations, i) => ({ digest: `sha256:${i}`, annotations })) }),
     manifest: undefined,

@@ -11,7 +11,7 @@ import { type Exec, mustRun, start } from '../../linux/exec.ts';
 import { boxImage, pauseImage } from './lab-images.ts';
 import { ociArchive } from './oci-image.ts';
 import type { Snapshotter } from './snapshotter.ts';
-import type { Architecture } from './tiny-program.ts';
+import type { Architecture } from './udp-echo.ts';
 
 export interface ImageStoreOptions {
   readonly cacheDir: string;
@@ -108,8 +108,8 @@ export async function ensureImageStore(options: ImageStoreOptions): Promise<{ re
     throw new KnownError('TOOL_MISSING', `Cannot build the images: "${options.busybox}" needs shared libraries`, {
       hint: 'apt-get install --no-remove --no-install-recommends busybox-static',
     });
-  const cpu = architecture();
-  const archives = [pauseImage(cpu), boxImage(cpu, busybox, applets.split('\n').filter(Boolean))].map(ociArchive);
+  const box = boxImage(architecture(), busybox, applets.split('\n').filter(Boolean));
+  const archives = [pauseImage(box), box].map(ociArchive);
   const hash = createHash('sha256').update(version).update(options.snapshotter);
   for (const archive of archives) hash.update(archive);
   const name = `images-${hash.digest('hex').slice(0, 16)}`;

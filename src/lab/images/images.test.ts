@@ -3,68 +3,84 @@ import { execFile, spawn } from 'node:child_process';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { suite, test } from 'node:test';
+import { after, before, describe, test } from 'node:test';
+import { setImmediate as immediate } from 'node:timers/promises';
 import { promisify } from 'node:util';
-import { boxImage, pauseImage } from './lab-images.ts';
+import { architecture } from './image-store.ts';
+import { boxImage, pauseImage, waiting } from './lab-images.ts';
 import { ociArchive } from './oci-image.ts';
-import { pauseProgram, tcpEchoProgram, udpEchoProgram } from './programs.ts';
 import { tarOf } from './tar.ts';
-import { assemble, call } from './tiny-program.ts';
+import { udpEcho } from './udp-echo.ts';
 
 const run = promisify(execFile);
+const asRoot = process.getuid?.() === 0 ? {} : { skip: 'needs root' };
 
-suite('assemble()', () => {
-  // Words checked by hand against the Arm ARM and by disassembly.
-  test('encodes arm64 as the manual says', () => {
-    const image = assemble(
-      { code: [call('rt_sigtimedwait', { address: 'm' }, 0, -1, { kept: 1 })], data: { m: Uint8Array.of(1) }, space: {} },
-      'arm64',
-    );
-    const words = new Uint32Array(image.buffer.slice(120, 144));
-    assert.deepEqual(
-      [...words].map((w) => w.toString(16)),
-      ['100000c0', 'd2800001', '92800002', 'aa1403e3', 'd2801128', 'd4000001'],
-    );
-  });
-
-  test('encodes x86-64 as the manual says', () => {
-    const image = assemble({ code: [call('wait4', -1, { kept: 0 }, 1, 0)], data: {}, space: {} }, 'amd64');
-    assert.equal(Buffer.from(image.subarray(120, 150)).toString('hex'), '48c7c7ffffffff4889de48c7c20100000049c7c200000000b83d0000000f');
-  });
-
-  test('names a label that is not there', () => {
-    assert.throws(() => assemble({ code: [call('close', { address: 'x' })], data: {}, space: {} }, 'amd64'), /no label "x"/);
-  });
+let dir = '';
+before(async () => {
+  dir = await mkdtemp(join(tmpdir(), 'images-'));
 });
+after(() => rm(dir, { recursive: true }));
 
-suite('the tiny programs', { skip: process.arch !== 'x64' && process.arch !== 'arm64' }, () => {
-  const architecture = process.arch === 'arm64' ? 'arm64' : 'amd64';
+describe('what the images run', () => {
+  async function childrenOf(pid: number): Promise<number[]> {
+    const children = await readFile(`/proc/${pid}/task/${pid}/children`, 'utf8');
+    return children.split(' ').filter(Boolean).map(Number);
+  }
 
   test('pause ends with 0 on SIGTERM', async () => {
-    const dir = await mkdtemp(join(tmpdir(), 'pause-'));
-    const file = join(dir, 'pause');
-    await writeFile(file, assemble(pauseProgram, architecture), { mode: 0o755 });
-    const child = spawn(file);
+    const child = spawn('busybox', ['sh', '-c', waiting], { stdio: 'ignore' });
     const ended = new Promise((resolve) => child.on('exit', (code, signal) => resolve([code, signal])));
     await new Promise((resolve) => child.on('spawn', resolve));
-    // Asleep in its own wait: sent any earlier, SIGTERM would simply end it.
-    const waits = async (): Promise<boolean> => /Name:\tpause\n[\s\S]*State:\tS/.test(await readFile(`/proc/${child.pid}/status`, 'utf8'));
-    const deadline = performance.now() + 30_000;
-    while (!(await waits()) && performance.now() < deadline) await new Promise((resolve) => setImmediate(resolve));
+    // The trap is set before the child that it waits for is there.
+    while ((await childrenOf(child.pid!)).length === 0) await immediate();
+    const [sleep] = await childrenOf(child.pid!);
     child.kill('SIGTERM');
     assert.deepEqual(await ended, [0, null]);
-    await rm(dir, { recursive: true });
+    // In a container it ends with PID 1.
+    process.kill(sleep!);
   });
 
-  test('every program is less than a kilobyte on both processors', () => {
-    for (const cpu of ['amd64', 'arm64'] as const)
-      for (const program of [pauseProgram, udpEchoProgram(7), tcpEchoProgram(7)]) assert.ok(assemble(program, cpu).length < 1024);
+  test('pause reaps what is left to it', asRoot, async () => {
+    // The orphan ends when its standard input does, and is gone only when PID 1 has read how it ended.
+    const script = `(sh -c 'read line; echo done' <&3 &) 3<&0; ${waiting}`;
+    const child = spawn('unshare', ['--pid', '--fork', '--kill-child', '--mount-proc', 'busybox', 'sh', '-c', script], {
+      stdio: ['pipe', 'pipe', 'inherit'],
+    });
+    try {
+      await new Promise((resolve) => child.on('spawn', resolve));
+      while ((await childrenOf(child.pid!)).length === 0) await immediate();
+      const [first] = await childrenOf(child.pid!);
+      while ((await childrenOf(first!)).length < 2) await immediate();
+      child.stdin!.end('\n');
+      while ((await childrenOf(first!)).length > 1) await immediate();
+    } finally {
+      child.kill('SIGKILL');
+    }
+  });
+
+  test('datagrams come back, also to several who ask', asRoot, async () => {
+    await writeFile(join(dir, 'udp-echo'), udpEcho(architecture()), { mode: 0o755 });
+    await writeFile(
+      join(dir, 'ask.mjs'),
+      `import { createSocket } from 'node:dgram';
+       const answers = ['one', 'two', 'x'.repeat(1400)].map((text) => new Promise((resolve) => {
+         const socket = createSocket('udp4');
+         const ask = () => socket.send(text, 7, '127.0.0.1');
+         const again = setInterval(ask, 100);
+         socket.on('message', (message) => (clearInterval(again), socket.close(), resolve(message.toString() === text)));
+         socket.on('error', () => {});
+         ask();
+       }));
+       console.log((await Promise.all(answers)).join());`,
+    );
+    const script = `ip link set lo up; ${dir}/udp-echo & "$0" ${dir}/ask.mjs; kill $!`;
+    const { stdout } = await run('unshare', ['--net', 'sh', '-c', script, process.execPath]);
+    assert.equal(stdout, 'true,true,true\n');
   });
 });
 
-suite('images', () => {
+describe('images', () => {
   test('tar reads what tarOf() wrote', async () => {
-    const dir = await mkdtemp(join(tmpdir(), 'tar-'));
     const archive = tarOf([
       { path: 'bin', kind: 'directory', mode: 0o755 },
       { path: 'bin/tool', kind: 'file', mode: 0o755, content: Buffer.from('x'.repeat(513)) },
@@ -73,12 +89,19 @@ suite('images', () => {
     await writeFile(join(dir, 'a.tar'), archive);
     const { stdout } = await run('tar', ['-tvf', join(dir, 'a.tar')]);
     assert.match(stdout, /drwxr-xr-x .* bin\/\n-rwxr-xr-x .* 513 .* bin\/tool\nlrwxrwxrwx .* bin\/other -> tool\n/);
-    await rm(dir, { recursive: true });
   });
 
+  const box = (cpu: 'amd64' | 'arm64') => boxImage(cpu, Buffer.from('busybox'), ['sh', 'httpd', 'bad/name']);
+
   test('the same content gives the same bytes, so that a prepared store is found again', () => {
-    const build = (): Uint8Array => ociArchive(boxImage('amd64', Buffer.from('busybox'), ['sh', 'httpd', 'bad/name']));
-    assert.deepEqual(build(), build());
-    assert.notDeepEqual(ociArchive(pauseImage('amd64')), ociArchive(pauseImage('arm64')));
+    assert.deepEqual(ociArchive(box('amd64')), ociArchive(box('amd64')));
+    assert.notDeepEqual(ociArchive(box('amd64')), ociArchive(box('arm64')));
+  });
+
+  test('pause is the box under another name and with another command', () => {
+    const pause = pauseImage(box('amd64'));
+    assert.deepEqual(pause.rootfs, box('amd64').rootfs);
+    assert.equal(pause.reference, 'fairlead.local/pause:1');
+    assert.deepEqual(pause.command, ['/bin/sh', '-c', waiting]);
   });
 });

@@ -1,7 +1,7 @@
+/** `fairlead.local/box:1`, which most examples run, and `fairlead.local/pause:1`, which holds the namespaces of each pod. */
 import type { ImageSpec } from './oci-image.ts';
-import { pauseProgram, tcpEchoProgram, udpEchoProgram } from './programs.ts';
 import type { TarEntry } from './tar.ts';
-import { type Architecture, assemble } from './tiny-program.ts';
+import { type Architecture, udpEcho } from './udp-echo.ts';
 import { hideWget, wgetScript } from './wget.ts';
 
 export const boxReference = 'fairlead.local/box:1';
@@ -15,23 +15,34 @@ export function file(path: string, content: string | Uint8Array, mode = 0o644): 
   return { path, kind: 'file', mode, content: typeof content === 'string' ? Buffer.from(content) : content };
 }
 
+/** PID 1 ignores signals that it has no handler for. */
+const endsAtOnce = 'trap "exit 0" TERM INT';
+
+/** A shell in `wait` runs its trap at once, and reaps whatever is left to it. */
+const waits = 'while :; do sleep 86400 & wait; done';
+
+/** The command of a container that is there for others. */
+export const waiting: string = `${endsAtOnce}; ${waits}`;
+
 /** Who answers: the pod's name is its host name, the node comes in by the downward API. */
 const identity = 'echo "pod=$(hostname) node=$NODE_NAME"';
 
+/** How many connections wait in the queue: each `l` makes it longer by one. */
+const listen = `-${'l'.repeat(128)}`;
+
 /**
- * PID 1 of the box: starts the servers and waits. A shell in `wait` reaps whatever ends and runs its trap at once, so the box is
- * gone a moment after SIGTERM; the kernel ends the rest with it. The page is a file where the root can be written (a CGI costs two
+ * PID 1 of the box: starts the servers and waits. The kernel ends them with it. The page is a file where the root can be written (a CGI costs two
  * processes per request) and a CGI otherwise.
  */
 const boxScript = `#!/bin/sh
-trap 'exit 0' TERM INT
+${endsAtOnce}
 (${identity} >/www/index.html) 2>/dev/null
 ${identity}
 echo "HTTP on port \${PORT:-8080}, echo on port 7 (TCP and UDP)"
 httpd -f -p "\${PORT:-8080}" -h /www &
-/bin/tcp-echo &
+nc ${listen} -p 7 -e cat &
 /bin/udp-echo &
-while :; do wait; sleep 3600 & done
+${waits}
 `;
 
 const indexCgi = `#!/bin/sh
@@ -70,8 +81,7 @@ export function boxImage(architecture: Architecture, busybox: Uint8Array, applet
       ...appletLinks(applets.filter((name) => name !== 'wget')),
       file('bin/box', boxScript, 0o755),
       file('bin/wget', wgetScript(applet), 0o755),
-      file('bin/tcp-echo', assemble(tcpEchoProgram(7), architecture), 0o755),
-      file('bin/udp-echo', assemble(udpEchoProgram(7), architecture), 0o755),
+      file('bin/udp-echo', udpEcho(architecture), 0o755),
       file('etc/passwd', 'root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/:/bin/false\n'),
       file('etc/group', 'root:x:0:\nnogroup:x:65534:\n'),
       file('etc/nsswitch.conf', 'hosts: files dns\n'),
@@ -81,11 +91,7 @@ export function boxImage(architecture: Architecture, busybox: Uint8Array, applet
   };
 }
 
-export function pauseImage(architecture: Architecture): ImageSpec {
-  return {
-    reference: pauseReference,
-    architecture,
-    command: ['/pause'],
-    rootfs: [file('pause', assemble(pauseProgram, architecture), 0o755)],
-  };
+/** The box with another command: the same layer, so that a node keeps it once. */
+export function pauseImage(box: ImageSpec): ImageSpec {
+  return { ...box, reference: pauseReference, command: ['/bin/sh', '-c', waiting] };
 }

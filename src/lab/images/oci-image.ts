@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { type TarEntry, tarOf } from './tar.ts';
-import type { Architecture } from './tiny-program.ts';
+import type { Architecture } from './udp-echo.ts';
 
 export interface ImageSpec {
   /** Full reference, such as `fairlead.local/box:1`. */

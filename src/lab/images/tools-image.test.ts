@@ -3,12 +3,12 @@ import { existsSync } from 'node:fs';
 import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, suite, test } from 'node:test';
+import { afterEach, beforeEach, describe, test } from 'node:test';
 import type { Exec, ExecResult } from '../../linux/exec.ts';
 import { findProgram, type Program, parseLdd, unpackMissing } from './programs-of-debian.ts';
 import { placeOfLibrary, toolsImage } from './tools-image.ts';
 
-suite('parseLdd()', () => {
+describe('parseLdd()', () => {
   test('finds libraries and the loader, and not what the kernel brings', () => {
     const text = `\tlinux-vdso.so.1 (0x00007ffc0)
 \tlibcurl.so.4 => /lib/x86_64-linux-gnu/libcurl.so.4 (0x00007f1)
@@ -24,7 +24,7 @@ suite('parseLdd()', () => {
   });
 });
 
-suite('the place of a library in the image', () => {
+describe('the place of a library in the image', () => {
   for (const [path, want] of [
     ['/lib/x86_64-linux-gnu/libc.so.6', 'usr/lib/x86_64-linux-gnu/libc.so.6'],
     ['/usr/lib/x86_64-linux-gnu/libz.so.1', 'usr/lib/x86_64-linux-gnu/libz.so.1'],
@@ -61,7 +61,7 @@ test('the tools image has each path once, directories before what is in them, an
   );
 });
 
-suite('programs that are not installed', () => {
+describe('programs that are not installed', () => {
   const program: Program = { name: 'no-such-program', package: 'its-package' };
 
   /** A machine on which every line of apt-get does as told, and dpkg-deb does nothing. */

@@ -8,11 +8,11 @@ import { mustRun } from '../../linux/exec.ts';
 import type { LabContext } from '../down.ts';
 import type { LabPlan } from '../plan.ts';
 import { architecture } from './image-store.ts';
-import { appletLinks, directory, file } from './lab-images.ts';
+import { appletLinks, directory, file, waiting } from './lab-images.ts';
 import { type ImageSpec, ociArchive } from './oci-image.ts';
 import { findProgram, librariesOf, type Program, unpackMissing } from './programs-of-debian.ts';
 import type { TarEntry } from './tar.ts';
-import type { Architecture } from './tiny-program.ts';
+import type { Architecture } from './udp-echo.ts';
 
 export const toolsReference = 'fairlead.local/tools:1';
 
@@ -37,8 +37,6 @@ export const toolPrograms: readonly Program[] = [
   // The shell, as busybox's runs what it can be itself before it looks for programs (FEATURE_SH_STANDALONE): its own wget, nc and ip.
   { name: 'bash', package: 'bash' },
 ];
-
-const waiting = 'trap "exit 0" TERM INT; while :; do sleep 3600 & wait; done';
 
 interface Parts {
   readonly busybox: Uint8Array;

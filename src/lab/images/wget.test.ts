@@ -4,7 +4,7 @@ import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { after, before, suite, test } from 'node:test';
+import { after, before, describe, test } from 'node:test';
 import { type ExecResult, systemExec } from '../../linux/exec.ts';
 import { hideWget, wgetScript } from './wget.ts';
 
@@ -13,7 +13,7 @@ const missing = await systemExec.run('busybox', ['timeout', '1', 'true']).then(
   () => 'busybox is not installed',
 );
 
-suite('wget of the box', { skip: missing }, () => {
+describe('wget of the box', { skip: missing }, () => {
   let dir = '';
   let server: Server;
   let url = '';

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { chmod, chown, mkdir, mkdtemp, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, suite, test } from 'node:test';
+import { afterEach, beforeEach, describe, test } from 'node:test';
 import { parse } from 'yaml';
 import { defaultLabOptions, type LabPlan, planLab } from '../plan.ts';
 import { mergeKubeconfig, unmergeKubeconfig } from './merge.ts';
@@ -29,7 +29,7 @@ users:
 current-context: work
 `;
 
-suite('a kubeconfig', () => {
+describe('a kubeconfig', () => {
   test('takes a lab beside what it has, comments and all, and is as before without it', () => {
     const merged = mergeKubeconfig(mine, admin, 'lab', 'f');
     const read = parse(merged);
@@ -74,7 +74,7 @@ suite('a kubeconfig', () => {
     });
 });
 
-suite('the kubeconfig of a person', { skip: process.getuid?.() !== 0 && 'root is needed' }, () => {
+describe('the kubeconfig of a person', { skip: process.getuid?.() !== 0 && 'root is needed' }, () => {
   let dir = '';
   let plan: LabPlan;
   let person: Person;

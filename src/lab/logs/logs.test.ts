@@ -2,13 +2,13 @@ import assert from 'node:assert/strict';
 import { appendFile, mkdtemp, rm, truncate, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { after, before, suite, test } from 'node:test';
+import { after, before, describe, test } from 'node:test';
 import { systemClock } from '../../clock/clock.ts';
 import { defaultLabOptions, planLab } from '../plan.ts';
 import { showLogs } from './show-logs.ts';
 import { logSources, partFilter } from './sources.ts';
 
-suite('logSources()', () => {
+describe('logSources()', () => {
   const plan = planLab({ ...defaultLabOptions, workers: 1 });
   const cases: [string, string | undefined, string | undefined, string][] = [
     ['a node and a file', 'worker-1', 'containerd', 'worker-1/containerd'],
@@ -56,7 +56,7 @@ test('partFilter() keeps the lines of a part with those that go on with them', (
   assert.deepEqual(lines.filter(partFilter('dns')), [lines[0], lines[1], lines[4]]);
 });
 
-suite('showLogs()', () => {
+describe('showLogs()', () => {
   let dir = '';
   before(async () => {
     dir = await mkdtemp(join(tmpdir(), 'logs-'));

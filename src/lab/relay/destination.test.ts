@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { suite, test } from 'node:test';
+import { describe, test } from 'node:test';
 import { mustCidr } from '../../ip/ip.ts';
 import { type Allowed, parseAllowed, refusal } from './destination.ts';
 import { openAddresses, resolveHost, type Way } from './dial.ts';
@@ -11,7 +11,7 @@ const destinations = {
   allowed: [],
 };
 
-suite('refusal()', () => {
+describe('refusal()', () => {
   const cases: [string, string, RegExp | undefined][] = [
     ['the world', '20.0.0.1', undefined],
     ['the world over IPv6', '2600::1', undefined],
@@ -79,7 +79,7 @@ suite('refusal()', () => {
   });
 });
 
-suite('the address that is connected to', () => {
+describe('the address that is connected to', () => {
   const nothing: Allowed = { ranges: [], names: [] };
   const way = (answer: readonly string[], allowed = nothing): Way => ({
     lab: destinations.lab,
@@ -118,7 +118,7 @@ suite('the address that is connected to', () => {
   });
 });
 
-suite('parseAllowed()', () => {
+describe('parseAllowed()', () => {
   test('reads ranges and names', () => {
     const allowed = parseAllowed('10.1.0.0/16,fd00::/8,registry.example');
     assert.ok('names' in allowed);
@@ -128,7 +128,7 @@ suite('parseAllowed()', () => {
     test(`names "${word}", which is neither`, () => assert.deepEqual(parseAllowed(`a.example,${word}`), { wrong: word }));
 });
 
-suite('what this machine takes for its own', () => {
+describe('what this machine takes for its own', () => {
   test('is what /proc/net/fib_trie calls local, ranges too', () => {
     const text = `Main:
   +-- 0.0.0.0/0 3 0 5

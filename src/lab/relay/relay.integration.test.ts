@@ -7,9 +7,10 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { createServer, type Server } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { after, before, suite, test } from 'node:test';
+import { after, before, describe, test } from 'node:test';
+import { eventually } from '../../clock/testing/eventually.ts';
 import { listenInNetns } from '../../linux/listen-in-netns.ts';
-import { cannotMakeNamespaces, eventually, Namespaces } from '../../linux/testing/namespaces.ts';
+import { cannotMakeNamespaces, Namespaces } from '../../linux/testing/namespaces.ts';
 import { relayPort, relayUser } from './login.ts';
 import type { RelayConfig } from './start-relay.ts';
 
@@ -18,7 +19,7 @@ const credential = 'of-this-test';
 const secret = Buffer.from(`${relayUser}:${credential}`).toString('base64');
 const usersSecret = Buffer.from('user:password').toString('base64');
 
-suite('the relay', { skip: cannotMakeNamespaces }, () => {
+describe('the relay', { skip: cannotMakeNamespaces }, () => {
   const spaces = new Namespaces();
   const servers: Server[] = [];
   /** What was connected to in vain if the relay is as it should be. */

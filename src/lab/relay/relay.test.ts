@@ -2,13 +2,13 @@ import assert from 'node:assert/strict';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { suite, test } from 'node:test';
+import { describe, test } from 'node:test';
 import { decode, encode } from 'dns-packet';
 import { refusalReply } from './connect-proxy.ts';
 import { serverFailure } from './dns-relay.ts';
 import { HostResolvers } from './resolvers.ts';
 
-suite('the DNS relay', () => {
+describe('the DNS relay', () => {
   test('asks at most three nameservers, and none that is no address', async (t) => {
     const dir = await mkdtemp(join(tmpdir(), 'relay-'));
     t.after(() => rm(dir, { recursive: true }));

@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { after, suite, test } from 'node:test';
+import { after, describe, test } from 'node:test';
 import { defaultLabOptions, planLab } from '../plan.ts';
 import { abandonedLabs, forgetLab, recordLab, runName } from './run-name.ts';
 
-suite('runName()', () => {
+describe('runName()', () => {
   test('is the name of a lab, and says whose', () => {
     const name = runName('e2el');
     assert.equal(name, `e2el-${process.pid.toString(36)}`);
@@ -13,7 +13,7 @@ suite('runName()', () => {
   });
 });
 
-suite('abandonedLabs()', { skip: process.getuid?.() !== 0 && 'root is needed' }, () => {
+describe('abandonedLabs()', { skip: process.getuid?.() !== 0 && 'root is needed' }, () => {
   const name = runName('rec');
   after(() => forgetLab(name));
 

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { describe, it } from 'node:test';
+import { describe, test } from 'node:test';
 import { addAddress, parseAddress } from './address.ts';
 import {
   addFlags,
@@ -31,7 +31,7 @@ function echo(request: NetlinkRequest): ReturnType<typeof decodeMessages>[number
 }
 
 describe('attributes', () => {
-  it('are padded to four bytes, and nest', () => {
+  test('are padded to four bytes, and nest', () => {
     const bytes = encodeAttrs([
       [1, text('ab')],
       [2, [[3, u16(0x1234)]]],
@@ -45,7 +45,7 @@ describe('attributes', () => {
     );
   });
 
-  it('are written into a buffer that grows, and read back', () => {
+  test('are written into a buffer that grows, and read back', () => {
     const out = new MessageWriter(8);
     out.text(1, 'kube-proxy');
     const at = out.begin(4);
@@ -60,12 +60,12 @@ describe('attributes', () => {
     assert.deepEqual([...(inner.get(3) ?? [])], [1, 2, 3, 4, 5]);
   });
 
-  it('end where a length makes no sense', () => {
+  test('end where a length makes no sense', () => {
     assert.equal(decodeAttrs(Buffer.from('02000100', 'hex')).size, 0);
     assert.equal(decodeAttrs(Buffer.from('0800', 'hex')).size, 0);
   });
 
-  it('are found by type, the first or the last of it', () => {
+  test('are found by type, the first or the last of it', () => {
     const bytes = encodeAttrs([
       [1, new Uint8Array(0)],
       [2, u8(7)],
@@ -82,7 +82,7 @@ describe('attributes', () => {
     assert.equal(readText(Buffer.from('whole')), 'whole');
   });
 
-  it('are at most 65535 bytes long, as their length has 16 bits', () => {
+  test('are at most 65535 bytes long, as their length has 16 bits', () => {
     const out = new MessageWriter(8);
     const nest = (length: number): void => {
       const at = out.begin(1);
@@ -93,7 +93,7 @@ describe('attributes', () => {
     assert.throws(() => nest(65_528), /Cannot write a netlink attribute of 65536 bytes/);
   });
 
-  it('hold numbers in both byte orders, beyond 31 bits, and MACs', () => {
+  test('hold numbers in both byte orders, beyond 31 bits, and MACs', () => {
     assert.deepEqual([...u32(0x01020304)], [4, 3, 2, 1]);
     assert.deepEqual([...u32be(0x01020304)], [1, 2, 3, 4]);
     assert.deepEqual([...u16(0x0102), ...u16be(0x0102)], [2, 1, 1, 2]);
@@ -103,7 +103,7 @@ describe('attributes', () => {
 });
 
 describe('messages', () => {
-  it('are laid out as the kernel reads them, whatever was in the memory before', () => {
+  test('are laid out as the kernel reads them, whatever was in the memory before', () => {
     Buffer.alloc(64, 0xff);
     const bytes = encodeMessage({ type: 0x0102, flags: 0x400, body: Uint8Array.of(9, 8, 7), attrs: [[5, u8(1)]] }, 0x11223344, 5);
     assert.equal(bytes.toString('hex'), '1c000000' + '0201' + '0504' + '44332211' + '00000000' + '09080700' + '0500050001000000');
@@ -114,7 +114,7 @@ describe('messages', () => {
     );
   });
 
-  it('follow each other in one writer, padded with zeros', () => {
+  test('follow each other in one writer, padded with zeros', () => {
     const out = new MessageWriter(8);
     for (const seq of [1, 2]) {
       const at = out.beginMessage(7, 1, seq, new Uint8Array(0));
@@ -128,7 +128,7 @@ describe('messages', () => {
     assert.equal(out.bytes().toString('hex'), header(1) + attrs + header(2) + attrs);
   });
 
-  it('end where a length makes no sense', () => {
+  test('end where a length makes no sense', () => {
     const one = encodeMessage({ type: 16, body: new Uint8Array(0) }, 1, 5);
     assert.equal(decodeMessages(one).length, 1);
     for (const length of [15, 17]) {
@@ -137,7 +137,7 @@ describe('messages', () => {
     }
   });
 
-  it('come several in one buffer', () => {
+  test('come several in one buffer', () => {
     const one = encodeMessage({ type: 16, body: new Uint8Array(5) }, 1, 5);
     const both = decodeMessages(Buffer.concat([one, encodeMessage({ type: 17, body: new Uint8Array(4) }, 2, 5)]));
     assert.deepEqual(
@@ -165,21 +165,21 @@ describe('readRefusal()', () => {
     ['an end that says nothing', NLMSG_DONE, 0, '', 0, undefined],
   ];
   for (const [what, type, flags, hex, errno, words] of cases)
-    it(`reads ${what}`, () => {
+    test(`reads ${what}`, () => {
       const read = readRefusal({ type, flags, seq: 7, port: 0, data: Buffer.from(hex, 'hex') });
       assert.deepEqual([read.errno, read.said], [errno, words]);
     });
 });
 
 describe('requests, read back', () => {
-  it('a VXLAN link', () => {
+  test('a VXLAN link', () => {
     const vxlan = { kind: 'vxlan', vni: 1, port: 8472, local: '192.168.120.11', learning: false } as const;
     const link = parseLink(echo(addLink('flannel.1', vxlan, { mac: '02:00:00:00:00:01', mtu: 1450, up: true, parent: 2 })));
     assert.deepEqual([link?.name, link?.mac, link?.mtu, link?.up, link?.parent], ['flannel.1', '02:00:00:00:00:01', 1450, true, 2]);
     assert.deepEqual(link?.details, vxlan);
   });
 
-  it('an address', () => {
+  test('an address', () => {
     const address = { index: 3, ip: '10.244.1.2', prefix: 24 };
     assert.deepEqual(parseAddress(echo(addAddress(address))), address);
   });
@@ -191,20 +191,20 @@ describe('requests, read back', () => {
     { dst: '10.244.1.1/32', index: 2, protocol: 4, source: '10.244.1.2' },
   ];
   for (const route of routes) {
-    it(`a route to ${route.dst}`, () => {
+    test(`a route to ${route.dst}`, () => {
       const read = parseRoute(echo(replaceRoute(route)));
       assert.deepEqual(read, route);
     });
   }
 
-  it('a neighbour and a forwarding entry', () => {
+  test('a neighbour and a forwarding entry', () => {
     for (const kind of ['neighbour', 'fdb'] as const) {
       const neighbour = { kind, index: 4, ip: '10.244.2.0', mac: '02:00:00:00:00:02' };
       assert.deepEqual(parseNeighbour(echo(replaceNeighbour(neighbour))), neighbour);
     }
   });
 
-  it('a target that is no range is refused', () => {
+  test('a target that is no range is refused', () => {
     assert.throws(() => replaceRoute({ dst: 'x', index: 1 }), /not a CIDR/);
   });
 });

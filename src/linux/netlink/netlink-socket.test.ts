@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
 import { closeSync } from 'node:fs';
-import { describe, it } from 'node:test';
+import { describe, test } from 'node:test';
+import { eventually } from '../../clock/testing/eventually.ts';
 import { loadLibc, openLibc } from '../libc.ts';
 import { inNetns } from '../netns.ts';
-import { cannotMakeNamespaces, eventually, Namespaces } from '../testing/namespaces.ts';
+import { cannotMakeNamespaces, Namespaces } from '../testing/namespaces.ts';
 import { addAddress } from './address.ts';
 import { changeLink } from './link.ts';
 import { encodeMessage, NLM_F_REQUEST } from './message.ts';
@@ -30,7 +31,7 @@ function flood(netns: string, index: number, round = 1): void {
 }
 
 describe('NetlinkSocket', { skip: cannotMakeNamespaces }, () => {
-  it('tells a listener that has nothing else to do of notices that were lost, and goes on listening', async () => {
+  test('tells a listener that has nothing else to do of notices that were lost, and goes on listening', async () => {
     await using net = new Namespaces();
     await net.add('n');
     using socket = Rtnetlink.openIn(net.path('n'), tight);
@@ -50,7 +51,7 @@ describe('NetlinkSocket', { skip: cannotMakeNamespaces }, () => {
     assert.equal((await socket.addresses()).length, 6003);
   });
 
-  it('fails a request whose answer the kernel had no room for, and goes on with the next', async () => {
+  test('fails a request whose answer the kernel had no room for, and goes on with the next', async () => {
     await using net = new Namespaces();
     await net.add('n');
     using socket = Rtnetlink.openIn(net.path('n'), tight);
@@ -61,7 +62,7 @@ describe('NetlinkSocket', { skip: cannotMakeNamespaces }, () => {
     assert.equal((await socket.link('lo'))?.name, 'lo');
   });
 
-  it('hears two thousand notices at once in the room that it has by itself', async () => {
+  test('hears two thousand notices at once in the room that it has by itself', async () => {
     await using net = new Namespaces();
     await net.add('n');
     using socket = Rtnetlink.openIn(net.path('n'));
@@ -75,7 +76,7 @@ describe('NetlinkSocket', { skip: cannotMakeNamespaces }, () => {
 
   for (const aside of [false, true]) {
     describe(aside ? 'beside the event loop' : 'on the event loop', () => {
-      it('answers each request of a batch, in order, with what the kernel says in words', async () => {
+      test('answers each request of a batch, in order, with what the kernel says in words', async () => {
         await using net = new Namespaces();
         await net.add('n');
         using socket = Rtnetlink.openIn(net.path('n'), { aside });
@@ -95,7 +96,7 @@ describe('NetlinkSocket', { skip: cannotMakeNamespaces }, () => {
         assert.equal((await socket.addresses()).filter((a) => a.ip.startsWith('10.1.')).length, 150);
       });
 
-      it('lists two thousand addresses, asked for several times at once', async () => {
+      test('lists two thousand addresses, asked for several times at once', async () => {
         await using net = new Namespaces();
         await net.add('n');
         using socket = Rtnetlink.openIn(net.path('n'), { aside });
@@ -104,7 +105,7 @@ describe('NetlinkSocket', { skip: cannotMakeNamespaces }, () => {
         assert.deepEqual([all.length, again.length, routes.length], [2002, 2002, 0]);
       });
 
-      it('fails what is asked of it after it was closed', async () => {
+      test('fails what is asked of it after it was closed', async () => {
         await using net = new Namespaces();
         await net.add('n');
         const socket = Rtnetlink.openIn(net.path('n'), { aside });

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { closeSync, openSync } from 'node:fs';
-import { after, before, describe, it } from 'node:test';
+import { after, before, describe, test } from 'node:test';
 import { cannotMakeNamespaces, Namespaces } from '../testing/namespaces.ts';
 import { addAddress, deleteAddress } from './address.ts';
 import { addLink, changeLink, deleteLink, getLink, parseLink } from './link.ts';
@@ -40,7 +40,7 @@ describe('Rtnetlink and ip', { skip: cannotMakeNamespaces }, () => {
     for (const word of words) assert.match(text, word);
   }
 
-  it('a bridge', async () => {
+  test('a bridge', async () => {
     await shows('-d link show br0', /<[^>]*\bUP\b/, /mtu 1400/, /link\/ether 02:00:00:00:00:0b/, /\bbridge\b/);
     const link = await socket.link('br0');
     assert.deepEqual(
@@ -50,7 +50,7 @@ describe('Rtnetlink and ip', { skip: cannotMakeNamespaces }, () => {
     assert.deepEqual(await socket.link(link?.index ?? 0), link);
   });
 
-  it('a pair of veth, one end in another namespace, the other a hairpin port with an alias', async () => {
+  test('a pair of veth, one end in another namespace, the other a hairpin port with an alias', async () => {
     const netnsFd = openSync(net.path('pod'), 'r');
     const peer = { name: 'eth0', netnsFd, mac: '02:00:00:00:00:02', mtu: 1380 };
     await must(addLink('veth0', { kind: 'veth', peer }, { master: await index('br0'), up: true, mtu: 1390 }));
@@ -68,7 +68,7 @@ describe('Rtnetlink and ip', { skip: cannotMakeNamespaces }, () => {
     assert.equal(await socket.link('veth0'), undefined);
   });
 
-  it('VXLANs over both families, which learn or do not', async () => {
+  test('VXLANs over both families, which learn or do not', async () => {
     const parent = await index('br0');
     const four = { kind: 'vxlan', vni: 5, port: 8472, local: '10.0.0.1', learning: false } as const;
     const six = { ...four, vni: 70_000, port: 4789, local: 'fd00::1', learning: true };
@@ -95,7 +95,7 @@ describe('Rtnetlink and ip', { skip: cannotMakeNamespaces }, () => {
     assert.equal(message && parseLink(message)?.name, 'vx4');
   });
 
-  it('addresses of both families, with and without the route to their range', async () => {
+  test('addresses of both families, with and without the route to their range', async () => {
     const br0 = await index('br0');
     const four = { index: br0, ip: '10.1.0.1', prefix: 16 };
     await must(addAddress(four, { prefixRoute: false }), addAddress({ index: br0, ip: 'fd01::1', prefix: 64 }));
@@ -107,7 +107,7 @@ describe('Rtnetlink and ip', { skip: cannotMakeNamespaces }, () => {
     assert.ok(!(await net.ip('n', 'addr')).includes('10.1.0.1'));
   });
 
-  it('routes of both families, of which those of other tables and kinds are not listed', async () => {
+  test('routes of both families, of which those of other tables and kinds are not listed', async () => {
     const br0 = await index('br0');
     const routes = [
       { dst: '10.2.0.0/16', index: br0, gateway: '10.0.0.2', metric: 7, protocol: 70 },
@@ -144,7 +144,7 @@ describe('Rtnetlink and ip', { skip: cannotMakeNamespaces }, () => {
     );
   });
 
-  it('permanent neighbours and forwarding entries, beside those that the kernel has learnt', async () => {
+  test('permanent neighbours and forwarding entries, beside those that the kernel has learnt', async () => {
     const [br0, vx4] = [await index('br0'), await index('vx4')];
     const mac = '02:00:00:00:00:77';
     const entries = [
@@ -169,7 +169,7 @@ describe('Rtnetlink and ip', { skip: cannotMakeNamespaces }, () => {
     assert.deepEqual([await socket.fdb(), (await socket.neighbours()).filter((n) => n.index === br0)], [[], []]);
   });
 
-  it('whether somebody has answered to an address', async () => {
+  test('whether somebody has answered to an address', async () => {
     const br0 = await index('br0');
     const state = async (ip: string): Promise<boolean> => {
       const [message] = await socket.get(getNeighbour({ index: br0, ip }), 'look');

@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
-import { describe, it } from 'node:test';
+import { describe, test } from 'node:test';
+import { eventually } from '../../clock/testing/eventually.ts';
 import { isKnownError } from '../../errors/known-error.ts';
 import { inNetns } from '../netns.ts';
-import { cannotMakeNamespaces, eventually, Namespaces } from '../testing/namespaces.ts';
+import { cannotMakeNamespaces, Namespaces } from '../testing/namespaces.ts';
 import { KernelNftables } from './kernel-nftables.ts';
 import { syncTable } from './sync-table.ts';
 import type { SetDeclaration, Table } from './table.ts';
@@ -55,7 +56,7 @@ const table: Table = {
 };
 
 describe('KernelNftables', { skip: cannotMakeNamespaces }, () => {
-  it('finds a table as it wrote it, and nft shows it as it was written', async () => {
+  test('finds a table as it wrote it, and nft shows it as it was written', async () => {
     await using net = new Namespaces();
     await net.add('n');
     using nft = inNetns(net.path('n'), () => new KernelNftables());
@@ -71,7 +72,7 @@ describe('KernelNftables', { skip: cannotMakeNamespaces }, () => {
       assert.ok(stdout.includes(line), `"${line}" is not in\n${stdout}`);
   });
 
-  it('writes again what somebody has changed, and hears of it', async () => {
+  test('writes again what somebody has changed, and hears of it', async () => {
     await using net = new Namespaces();
     await net.add('n');
     using nft = inNetns(net.path('n'), () => new KernelNftables());
@@ -93,7 +94,7 @@ describe('KernelNftables', { skip: cannotMakeNamespaces }, () => {
     watch.close();
   });
 
-  it('takes all of a transaction or nothing, and says which step was refused', async () => {
+  test('takes all of a transaction or nothing, and says which step was refused', async () => {
     await using net = new Namespaces();
     await net.add('n');
     using nft = inNetns(net.path('n'), () => new KernelNftables());

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { readdirSync, readFileSync } from 'node:fs';
-import { describe, it } from 'node:test';
+import { describe, test } from 'node:test';
 import { type Attr, decodeAttrs, eachAttr } from '../netlink/attribute.ts';
 import { decodeMessages, NLM_F_ACK } from '../netlink/message.ts';
 import { FakeNftables } from '../testing/fake-nftables.ts';
@@ -33,13 +33,13 @@ describe('set elements', () => {
     [['ipv6_addr', 'inet_service'], 'fd00:10:96::1 . 443', 'fd0000100096000000000000000000010' + '1bb0000'],
   ];
   for (const [fields, text, hex] of cases)
-    it(`encode and decode ${text}`, () => {
+    test(`encode and decode ${text}`, () => {
       const types = fields.map(fieldType);
       assert.equal(Buffer.from(encodeFields(types, text)).toString('hex'), hex);
       assert.equal(decodeFields(types, encodeFields(types, text)), text);
     });
   for (const text of ['10.0.0.1 . tcp . 80 . 10.1.0.0/16', '10.0.0.1 . tcp . 80 . 10.1.2.3', '10.0.0.1 . tcp . 80 . 192.0.2.128/25'])
-    it(`encode and decode the range ${text}`, () => {
+    test(`encode and decode the range ${text}`, () => {
       const types = ['ipv4_addr', 'inet_proto', 'inet_service', 'ipv4_addr'].map(fieldType);
       assert.equal(decodeInterval(types, ...encodeInterval(types, text)), text);
     });
@@ -47,11 +47,11 @@ describe('set elements', () => {
 
 describe('an IPv4 address in a set element', () => {
   for (const text of ['::1', 'fd00::1', '10.0.0', '10.0.0.1.2', '10.0.0.256', '10..0.1', '', '10.0.0.x', '-1.0.0.0', '10.0.0.1 '])
-    it(`is refused when it is "${text}"`, () => assert.throws(() => encodeFields([fieldType('ipv4_addr')], text), RangeError));
+    test(`is refused when it is "${text}"`, () => assert.throws(() => encodeFields([fieldType('ipv4_addr')], text), RangeError));
 });
 
 describe('parseRule()', () => {
-  it('reads every rule of the golden files', () => {
+  test('reads every rule of the golden files', () => {
     const folder = new URL('../../../rules/scenarios/', import.meta.url);
     for (const name of readdirSync(folder)) {
       const text = readFileSync(new URL(`${name}/nftables.nft`, folder), 'utf8');
@@ -59,10 +59,10 @@ describe('parseRule()', () => {
     }
   });
   for (const text of ['counter', 'ip daddr', 'ct original zone @x', 'ip daddr . th dport 80', 'update @m { ip saddr : ip daddr }'])
-    it(`refuses "${text}" by name`, () => {
+    test(`refuses "${text}" by name`, () => {
       assert.throws(() => parseRule(text), /^SyntaxError: Cannot read the rule/);
     });
-  it('reads durations as nft prints them', () => {
+  test('reads durations as nft prints them', () => {
     for (const seconds of [1, 59, 60, 600, 3600, 10_800, 86_399, 86_400, 90_061])
       assert.equal(parseDuration(formatDuration(seconds)), seconds * 1000);
     assert.equal(formatDuration(10_800), '3h');
@@ -165,20 +165,20 @@ describe('compileRule()', () => {
     ],
   ];
   for (const [family, rule, wanted] of cases)
-    it(`makes the kernel's expressions of "${rule}" (${family})`, () => assert.deepEqual(expressions(rule, family), wanted));
+    test(`makes the kernel's expressions of "${rule}" (${family})`, () => assert.deepEqual(expressions(rule, family), wanted));
 });
 
 describe('diff()', () => {
   const table = parseTable(golden);
   const kinds = (ops: readonly Op[]): string[] => ops.map((op) => op.op);
 
-  it('builds a table from nothing that then holds nothing to change', async () => {
+  test('builds a table from nothing that then holds nothing to change', async () => {
     const nft = await holding(table);
     assert.equal(nft.dump('ip', 'kube-proxy'), golden);
     assert.deepEqual(diff(await nft.read('ip', 'kube-proxy'), table), []);
   });
 
-  it('deletes and adds a changed element, and touches nothing else', async () => {
+  test('deletes and adds a changed element, and touches nothing else', async () => {
     const nft = await holding(table);
     const changed = new Map(table.elements.get('endpoints'));
     changed.set('10.96.0.100 . tcp . 80 . 1', '10.244.2.9 . 8080');
@@ -187,7 +187,7 @@ describe('diff()', () => {
     assert.equal(encodeBatch({ family: 'ip', table: 'kube-proxy', ops }).messages, 2);
   });
 
-  it('rewrites a chain whose rules somebody changed', async () => {
+  test('rewrites a chain whose rules somebody changed', async () => {
     const nft = await holding(table);
     await nft.commit({ family: 'ip', table: 'kube-proxy', ops: [{ op: 'add-rule', chain: 'services', rule: 'accept' }] });
     const ops = diff(await nft.read('ip', 'kube-proxy'), table);
@@ -196,14 +196,14 @@ describe('diff()', () => {
     assert.deepEqual(diff(await nft.read('ip', 'kube-proxy'), table), []);
   });
 
-  it('makes the table new when a set changed its type', async () => {
+  test('makes the table new when a set changed its type', async () => {
     const nft = await holding(table);
     const sets = table.sets.map((set) => (set.name === 'hairpin' ? { ...set, key: ['ipv4_addr'] } : set));
     const ops = diff(await nft.read('ip', 'kube-proxy'), { ...withElements(table, 'hairpin', []), sets });
     assert.deepEqual(kinds(ops).slice(0, 2), ['delete-table', 'add-table']);
   });
 
-  it('removes chains and sets that are not wanted, after what names them', async () => {
+  test('removes chains and sets that are not wanted, after what names them', async () => {
     const nft = await holding(table);
     const wanted = {
       ...withElements(withElements(table, 'services', []), 'endpoints', []),
@@ -215,7 +215,7 @@ describe('diff()', () => {
 });
 
 describe('encodeBatch()', () => {
-  it('cuts long lists into messages below the limit of an attribute', () => {
+  test('cuts long lists into messages below the limit of an attribute', () => {
     const set = parseTable(golden).sets.find((s) => s.name === 'endpoints');
     assert.ok(set);
     const elements = Array.from({ length: 1000 }, (_, i): [string, string] => [`10.96.0.1 . tcp . 80 . ${i}`, '10.244.0.1 . 80']);

@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict';
-import { describe, it } from 'node:test';
+import { describe, test } from 'node:test';
 import { KnownError } from '../../errors/known-error.ts';
 import type { Exec } from '../../linux/exec.ts';
 import { cannotMakeNamespaces, Namespaces } from '../../linux/testing/namespaces.ts';
 import { ensureForwardAccept } from './forward-accept.ts';
 
 describe('ensureForwardAccept()', { skip: cannotMakeNamespaces }, () => {
-  it('adds two rules where packets are dropped by policy, once, and none elsewhere', async () => {
+  test('adds two rules where packets are dropped by policy, once, and none elsewhere', async () => {
     await using net = new Namespaces();
     await net.add('node');
     const exec: Exec = { run: (file, args) => net.run('node', file, args) };
@@ -22,7 +22,7 @@ describe('ensureForwardAccept()', { skip: cannotMakeNamespaces }, () => {
     ]);
   });
 
-  it('is content without the tools', async () => {
+  test('is content without the tools', async () => {
     const exec: Exec = {
       run: async () => {
         throw new KnownError('TOOL_MISSING', 'no');

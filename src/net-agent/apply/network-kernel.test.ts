@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { describe, it } from 'node:test';
+import { describe, test } from 'node:test';
 import { addAddress, deleteAddress } from '../../linux/netlink/address.ts';
 import { changeLink, deleteLink } from '../../linux/netlink/link.ts';
 import { decodeMessages, encodeMessage, type NetlinkMessage, type NetlinkRequest } from '../../linux/netlink/message.ts';
@@ -43,7 +43,7 @@ const cases: readonly [what: string, told: NetlinkMessage | 'lost', counts: bool
 
 describe('concerns()', () => {
   for (const [what, told, counts] of cases)
-    it(`${counts ? 'hears' : 'does not hear'} ${what}`, () => {
+    test(`${counts ? 'hears' : 'does not hear'} ${what}`, () => {
       assert.equal(concerns(told, new Set([ours])), counts);
     });
 });

@@ -1,6 +1,6 @@
 /** What every backend keeps, for its own tests: `backendConformance(backends.x, …)`. What it is for is seen in network namespaces. */
 import assert from 'node:assert/strict';
-import { describe, it } from 'node:test';
+import { describe, test } from 'node:test';
 import type { Node } from '../../api/schema/types.ts';
 import { type Family, mustCidr, nthIp } from '../../ip/ip.ts';
 import { encodeBatch } from '../../linux/nftables/batch.ts';
@@ -89,9 +89,9 @@ export function backendConformance(open: (config: BackendConfig) => Backend, con
     describe(`backend ${config.Type}, IPv${family}`, () => {
       const start = (): Cluster => new Cluster(open(config), family);
 
-      it('bears the name by which it is chosen', () => assert.equal(open(config).type, config.Type));
+      test('bears the name by which it is chosen', () => assert.equal(open(config).type, config.Type));
 
-      it('tells data that other nodes read, through the text of an annotation', () => {
+      test('tells data that other nodes read, through the text of an annotation', () => {
         const cluster = start();
         const { peers, refused } = cluster.peers(cluster.lease(2), cluster.lease(3));
         assert.deepEqual([...refused], []);
@@ -101,17 +101,17 @@ export function backendConformance(open: (config: BackendConfig) => Backend, con
         );
       });
 
-      it('tells the same again after what it told before', () => {
+      test('tells the same again after what it told before', () => {
         const cluster = start();
         assert.deepEqual(cluster.lease(3, cluster.lease(2).data).data, cluster.lease(2).data);
       });
 
-      it('leaves out nodes of another backend', () => {
+      test('leaves out nodes of another backend', () => {
         const cluster = start();
         assert.match(cluster.peers({ ...cluster.lease(2), type: 'x' }).refused.get('node2') ?? '', /its backend is "x"/);
       });
 
-      it('has one route to the range of each other node, over a link that is there', () => {
+      test('has one route to the range of each other node, over a link that is there', () => {
         const cluster = start();
         const { routes, links } = cluster.plan(2, 3);
         assert.deepEqual(
@@ -122,7 +122,7 @@ export function backendConformance(open: (config: BackendConfig) => Backend, con
         for (const route of routes) assert.ok(there.has(route.link), route.link);
       });
 
-      it('gives the bridge an MTU that the underlay carries, and that of its own links', () => {
+      test('gives the bridge an MTU that the underlay carries, and that of its own links', () => {
         const { links } = start().plan(2);
         const bridge = links.find((l) => l.name === bridgeName);
         assert.ok(bridge && bridge.mtu <= mtu && links.every((l) => l.mtu === bridge.mtu));
@@ -132,7 +132,7 @@ export function backendConformance(open: (config: BackendConfig) => Backend, con
         assert.ok(smaller.links.every((l) => l.mtu === 1300));
       });
 
-      it('settles, follows nodes that come and go, and leaves nothing of them', async () => {
+      test('settles, follows nodes that come and go, and leaves nothing of them', async () => {
         const cluster = start();
         assert.ok((await cluster.settle(cluster.plan(2))) > 0);
         const before = await cluster.kernel.read();
@@ -141,7 +141,7 @@ export function backendConformance(open: (config: BackendConfig) => Backend, con
         assert.deepEqual(await cluster.kernel.read(), before);
       });
 
-      it('takes down what is stale: a route of ours to a node that is gone', async () => {
+      test('takes down what is stale: a route of ours to a node that is gone', async () => {
         const cluster = start();
         const desired = cluster.plan(2, 3);
         await cluster.settle(desired);
@@ -149,7 +149,7 @@ export function backendConformance(open: (config: BackendConfig) => Backend, con
         assert.deepEqual((await cluster.kernel.read()).routes, []);
       });
 
-      it('needs chains that the kernel takes', () => {
+      test('needs chains that the kernel takes', () => {
         const { chains } = start().plan(2);
         const table = planRules({ network: mustCidr(plans[family].network), podCidr: plans[family].pods(1), masquerade: true, chains });
         const ops = table.chains.flatMap((chain) => [
@@ -159,6 +159,6 @@ export function backendConformance(open: (config: BackendConfig) => Backend, con
         assert.ok(encodeBatch({ family: table.family, table: table.name, ops }, 1).bytes.length > 0);
       });
 
-      it('plans the same from the same', () => assert.deepEqual(start().plan(2, 3), start().plan(2, 3)));
+      test('plans the same from the same', () => assert.deepEqual(start().plan(2, 3), start().plan(2, 3)));
     });
 }

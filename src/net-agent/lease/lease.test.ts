@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { describe, it } from 'node:test';
+import { describe, test } from 'node:test';
 import type { Node } from '../../api/schema/types.ts';
 import { mustCidr } from '../../ip/ip.ts';
 import { annotationsOf, changesNetwork, type Lease, nodePatch, podCidrOf, publicIpOverwrite, readLease } from './lease.ts';
@@ -30,7 +30,7 @@ function refusal(change: Record<string, string>, spec?: Node['spec']): string {
 }
 
 describe('a lease', () => {
-  it('is written as flannel writes it, and read back', () => {
+  test('is written as flannel writes it, and read back', () => {
     assert.deepEqual(annotationsOf(own), {
       'flannel.alpha.coreos.com/kube-subnet-manager': 'true',
       'flannel.alpha.coreos.com/backend-type': 'vxlan',
@@ -40,12 +40,12 @@ describe('a lease', () => {
     assert.deepEqual(readLease(node(annotationsOf(own)), network, 'vxlan'), { kind: 'lease', lease: own });
   });
 
-  it('is absent on a node without a range or without annotations', () => {
+  test('is absent on a node without a range or without annotations', () => {
     assert.equal(readLease(node(annotationsOf(own), {}), network, 'vxlan').kind, 'absent');
     assert.equal(readLease(node(), network, 'vxlan').kind, 'absent');
   });
 
-  it('is refused with a reason', () => {
+  test('is refused with a reason', () => {
     const prefix = 'flannel.alpha.coreos.com/';
     assert.match(refusal({ [`${prefix}backend-type`]: 'host-gw' }), /"host-gw", not vxlan/);
     assert.match(refusal({ [`${prefix}public-ip`]: 'x' }), /"x" is no IPv4 address/);
@@ -53,12 +53,12 @@ describe('a lease', () => {
   });
 
   for (const ip of ['0.0.0.0', '127.0.0.1', '224.0.0.1', '255.255.255.255', '::1']) {
-    it(`is refused when nobody can be reached at its address ${ip}`, () => {
+    test(`is refused when nobody can be reached at its address ${ip}`, () => {
       assert.match(refusal({ 'flannel.alpha.coreos.com/public-ip': ip }), /public-ip/);
     });
   }
 
-  it('takes the IPv4 range of a node that has two', () => {
+  test('takes the IPv4 range of a node that has two', () => {
     assert.equal(podCidrOf(node({}, { podCIDR: 'fd00::/64', podCIDRs: ['fd00::/64', '10.244.3.0/24'] }), 4), '10.244.3.0/24');
   });
 });
@@ -75,12 +75,12 @@ describe('a lease of IPv6', () => {
   const read = (change: Record<string, string>): ReturnType<typeof readLease> =>
     readLease(node({ ...written, ...change }, both), mustCidr('fd00::/48'), 'vxlan');
 
-  it('has annotations of its own, and is read back', () => {
+  test('has annotations of its own, and is read back', () => {
     assert.deepEqual(annotationsOf(six), written);
     assert.deepEqual(readLease(node(written, both), mustCidr('fd00::/16'), 'vxlan'), { kind: 'lease', lease: six });
   });
 
-  it('is absent where only one of IPv4 is told, and the other way round', () => {
+  test('is absent where only one of IPv4 is told, and the other way round', () => {
     assert.equal(readLease(node(annotationsOf(own), both), mustCidr('fd00::/16'), 'vxlan').kind, 'absent');
     assert.equal(readLease(node(written, both), network, 'vxlan').kind, 'absent');
   });
@@ -91,7 +91,7 @@ describe('a lease of IPv6', () => {
     ['a group', { 'flannel.alpha.coreos.com/public-ipv6': 'ff02::1' }, /is no node's/],
     ['a range elsewhere', {}, /fd00:1::\/64 is not inside fd00::\/48/],
   ] as const)
-    it(`is refused with ${what}`, () => {
+    test(`is refused with ${what}`, () => {
       const reading = read(change);
       assert.match(reading.kind === 'refused' ? reading.why : reading.kind, why);
     });
@@ -100,13 +100,13 @@ describe('a lease of IPv6', () => {
 describe('nodePatch()', () => {
   const now = '2026-01-01T00:00:00Z';
 
-  it('tells lease and condition once', () => {
+  test('tells lease and condition once', () => {
     const patch = nodePatch(node(), own, now) as { metadata: { annotations: Record<string, string> }; status: NonNullable<Node['status']> };
     assert.equal(patch.status.conditions?.[0]?.reason, 'FlannelIsUp');
     assert.equal(nodePatch({ ...node(patch.metadata.annotations), status: patch.status }, own, now), undefined);
   });
 
-  it('says only what changed', () => {
+  test('says only what changed', () => {
     const condition = { type: 'NetworkUnavailable', status: 'False' as const, reason: 'FlannelIsUp' };
     const before: Node = { ...node(annotationsOf(own)), status: { conditions: [condition] } };
     assert.deepEqual(nodePatch(before, { ...own, publicIp: '192.168.120.99' }, now), {
@@ -123,7 +123,7 @@ describe('publicIpOverwrite()', () => {
     [undefined, undefined],
   ];
   for (const [told, taken] of cases)
-    it(`${taken === undefined ? 'ignores' : 'takes'} "${told}"`, () => {
+    test(`${taken === undefined ? 'ignores' : 'takes'} "${told}"`, () => {
       const annotations = told === undefined ? {} : { 'flannel.alpha.coreos.com/public-ip-overwrite': told };
       assert.equal(publicIpOverwrite(node(annotations), 4), taken);
     });
@@ -143,5 +143,5 @@ describe('changesNetwork()', () => {
     ['the condition of the network', condition('NetworkUnavailable', 'True'), true],
   ];
   for (const [what, now, counts] of cases)
-    it(`${counts ? 'hears' : 'does not hear'} a change of ${what}`, () => assert.equal(changesNetwork(old, now), counts));
+    test(`${counts ? 'hears' : 'does not hear'} a change of ${what}`, () => assert.equal(changesNetwork(old, now), counts));
 });

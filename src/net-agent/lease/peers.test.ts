@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { describe, it } from 'node:test';
+import { describe, test } from 'node:test';
 import type { Node } from '../../api/schema/types.ts';
 import { mustCidr } from '../../ip/ip.ts';
 import { hostGw } from '../backend/host-gw/host-gw.ts';
@@ -68,7 +68,7 @@ const cases: readonly [what: string, candidates: Lease[], kept: string[], refuse
 
 describe('settlePeers()', () => {
   for (const [what, candidates, kept, refused] of cases)
-    it(what, () => {
+    test(what, () => {
       const settled = settlePeers({ lease: own, ips: ['192.168.120.15', '10.0.2.15'] }, candidates, vxlan({ Type: 'vxlan' }));
       assert.deepEqual(
         settled.peers.map((p) => p.node),
@@ -90,7 +90,7 @@ describe('readPeers()', () => {
   });
   const silent: Node = { apiVersion: 'v1', kind: 'Node', metadata: { name: 'silent' }, spec: { podCIDR: '10.244.9.0/24' } };
 
-  it('reads whom the backend can reach, and says of each other why not; who tells nothing yet is passed over', () => {
+  test('reads whom the backend can reach, and says of each other why not; who tells nothing yet is passed over', () => {
     const bad = lease('bad', 1, { data: { VNI: 7, VtepMAC: '02:00:00:00:00:01' } });
     const twin = lease('twin', 3, { publicIp: own.publicIp });
     const all = [own, lease('good', 2), bad, twin].map(node);
@@ -108,7 +108,7 @@ describe('readPeers()', () => {
     );
   });
 
-  it('takes any two nodes for different where the backend tells no identity', () => {
+  test('takes any two nodes for different where the backend tells no identity', () => {
     const gw = (name: string, n: number): Lease => ({ ...lease(name, n), type: 'host-gw', data: null });
     const nodes = [gw('a', 1), gw('b', 2)].map(node);
     const { peers } = readPeers(nodes, network, hostGw({ Type: 'host-gw' }), { lease: gw('own', 5), ips: [], underlay });

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { describe, it } from 'node:test';
+import { describe, test } from 'node:test';
 import { mustCidr } from '../../ip/ip.ts';
 import { printTable } from '../../linux/nftables/print.ts';
 import { trace } from '../../linux/nftables/trace.ts';
@@ -47,7 +47,7 @@ async function settled(): Promise<FakeNetworkKernel> {
 }
 
 describe('plan()', () => {
-  it('makes a route, a neighbour and a forwarding entry per peer', () => {
+  test('makes a route, a neighbour and a forwarding entry per peer', () => {
     const { routes, neighbours } = plan(backend, input);
     assert.deepEqual(routes[0], { dst: '10.244.2.0/24', link: 'flannel.1', gateway: '10.244.2.0', onlink: true });
     assert.deepEqual(neighbours.slice(0, 2), [
@@ -57,7 +57,7 @@ describe('plan()', () => {
     assert.deepEqual([routes.length, neighbours.length], [2, 4]);
   });
 
-  it('leaves room for the outer headers, unless it is told the MTU', () => {
+  test('leaves room for the outer headers, unless it is told the MTU', () => {
     assert.deepEqual(
       plan(backend, input).links.map((l) => l.mtu),
       [1450, 1450],
@@ -68,7 +68,7 @@ describe('plan()', () => {
     );
   });
 
-  it('reaches nodes on the same link directly when it may', () => {
+  test('reaches nodes on the same link directly when it may', () => {
     const { routes, neighbours } = plan(direct, { ...input, peers: [lease(2), lease(3, { publicIp: '172.16.0.3' })] });
     assert.deepEqual(routes[0], { dst: '10.244.2.0/24', link: 'eth0', gateway: '192.168.120.12', onlink: false });
     assert.equal(routes[1]?.link, 'flannel.1');
@@ -77,7 +77,7 @@ describe('plan()', () => {
 });
 
 describe('diff()', () => {
-  it('finds nothing to do twice', async () => {
+  test('finds nothing to do twice', async () => {
     await settled();
   });
 
@@ -192,14 +192,14 @@ describe('diff()', () => {
     ],
   ];
   for (const [what, damage, steps] of damages) {
-    it(`repairs: ${what}`, async () => {
+    test(`repairs: ${what}`, async () => {
       const kernel = await settled();
       damage(kernel);
       assert.deepEqual(await settle(kernel, plan(backend, input)), steps);
     });
   }
 
-  it('changes of a link what differs, and nothing else', async () => {
+  test('changes of a link what differs, and nothing else', async () => {
     const kernel = await settled();
     kernel.setDown('cni0');
     assert.deepEqual(diff(plan(backend, input), await kernel.read()), [{ do: 'change-link', name: 'cni0', up: true }]);
@@ -213,12 +213,12 @@ describe('diff()', () => {
     ]);
   });
 
-  it('takes a route, a neighbour and a forwarding entry away with the node', async () => {
+  test('takes a route, a neighbour and a forwarding entry away with the node', async () => {
     const steps = await settle(await settled(), plan(backend, { ...input, peers: [lease(2)] }));
     assert.deepEqual(steps, ['delete-route', 'delete-neighbour', 'delete-neighbour']);
   });
 
-  it('drops the forwarding entry of the old MAC when a node comes back with a new one', async () => {
+  test('drops the forwarding entry of the old MAC when a node comes back with a new one', async () => {
     const kernel = await settled();
     await settle(kernel, plan(backend, { ...input, peers: [lease(2, { data: { VNI: 1, VtepMAC: '02:00:00:00:00:77' } }), lease(3)] }));
     assert.deepEqual(
@@ -227,13 +227,13 @@ describe('diff()', () => {
     );
   });
 
-  it('follows a node that changed its address', async () => {
+  test('follows a node that changed its address', async () => {
     const kernel = await settled();
     const steps = await settle(kernel, plan(backend, { ...input, peers: [lease(2, { publicIp: '192.168.120.99' }), lease(3)] }));
     assert.deepEqual(steps, ['put-neighbour']);
   });
 
-  it('moves all routes when it switches to direct routing', async () => {
+  test('moves all routes when it switches to direct routing', async () => {
     const kernel = await settled();
     const steps = await settle(kernel, plan(direct, input));
     assert.deepEqual(
@@ -266,17 +266,17 @@ describe('planRules()', () => {
     ['what somebody has marked otherwise', '10.244.1.5', '192.0.2.1', 0x8000, true],
   ];
   for (const [what, from, to, mark, masqueraded] of packets)
-    it(`${masqueraded ? 'gives the address of the node to' : 'leaves alone'} ${what}`, () => {
+    test(`${masqueraded ? 'gives the address of the node to' : 'leaves alone'} ${what}`, () => {
       const packet = { from, to, mark, sourcePort: 40_000, port: 80, protocol: 'tcp', interface: 'eth0' };
       const fate = trace(planRules(rules), packet, { nodeIps: ['192.168.120.11'] });
       assert.equal(fate.kind === 'passed' && fate.destinations[0]?.masqueraded, masqueraded);
     });
 
-  it('does not masquerade when that is off', () => {
+  test('does not masquerade when that is off', () => {
     assert.doesNotMatch(printTable(planRules({ ...rules, masquerade: false })), /masquerade/);
   });
 
-  it('leaves only the outer packets of this node untracked', () => {
+  test('leaves only the outer packets of this node untracked', () => {
     const untracked = planRules(rules).chains.flatMap(({ hook, rules }) =>
       rules.filter((r) => r.includes('notrack')).map((r) => `${hook?.hook}: ${r}`),
     );

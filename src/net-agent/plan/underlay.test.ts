@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { describe, it } from 'node:test';
+import { describe, test } from 'node:test';
 import type { Node } from '../../api/schema/types.ts';
 import { chooseUnderlay, type Machine, type UnderlayWish } from './underlay.ts';
 
@@ -44,5 +44,5 @@ const cases: readonly [what: string, wish: UnderlayWish, node: Node, apiServer: 
 
 describe('chooseUnderlay()', () => {
   for (const [what, wish, of, apiServer, ip] of cases)
-    it(`takes ${what}`, async () => assert.equal((await chooseUnderlay(wish, of, apiServer, machine))?.ip, ip));
+    test(`takes ${what}`, async () => assert.equal((await chooseUnderlay(wish, of, apiServer, machine))?.ip, ip));
 });

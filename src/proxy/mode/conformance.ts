@@ -1,6 +1,6 @@
 /** What every mode keeps, for its own tests: `modeConformance('x', async () => …)`. What its rules do to packets is in `rules/`. */
 import assert from 'node:assert/strict';
-import { describe, it } from 'node:test';
+import { describe, test } from 'node:test';
 import type { EndpointSlice, Service } from '../../api/schema/types.ts';
 import type { NodeContext } from '../plan/node-context.ts';
 import { Planner } from '../plan/planner.ts';
@@ -78,7 +78,7 @@ async function filled(mode: Mode, context: NodeContext = node): Promise<Rules> {
 
 export function modeConformance(name: string, open: () => Promise<Bench>, skip: string | false = false): void {
   describe(`mode ${name}`, { skip, concurrency: false }, () => {
-    it('writes everything at first, and nothing when nothing changed', async () => {
+    test('writes everything at first, and nothing when nothing changed', async () => {
       await using bench = await open();
       const { rules } = await filled(bench.mode());
       const { full, steps } = await rules.sync();
@@ -86,7 +86,7 @@ export function modeConformance(name: string, open: () => Promise<Bench>, skip: 
       assert.deepEqual(await rules.sync(), { full: false, steps: 0 });
     });
 
-    it('comes by changes to what it would have written at first', async () => {
+    test('comes by changes to what it would have written at first', async () => {
       await using bench = await open();
       const proxy = await filled(bench.mode());
       await proxy.rules.sync();
@@ -99,7 +99,7 @@ export function modeConformance(name: string, open: () => Promise<Bench>, skip: 
       assert.deepEqual(await proxy.rules.sync(), { full: true, steps: 0 });
     });
 
-    it('leaves no trace of a Service that is gone', async () => {
+    test('leaves no trace of a Service that is gone', async () => {
       await using bench = await open();
       const mode = bench.mode();
       await mode.probe();
@@ -116,7 +116,7 @@ export function modeConformance(name: string, open: () => Promise<Bench>, skip: 
       assert.equal(await bench.rules(), empty);
     });
 
-    it('gives a frontend from one Service to another', async () => {
+    test('gives a frontend from one Service to another', async () => {
       await using bench = await open();
       const proxy = await filled(bench.mode());
       proxy.put(service('young', '10.96.0.3'), ['10.244.2.9']);
@@ -129,7 +129,7 @@ export function modeConformance(name: string, open: () => Promise<Bench>, skip: 
       assert.match(await bench.rules(), /198\.51\.100\.1/);
     });
 
-    it('changes nothing when it starts again over its own rules, whatever their past', async () => {
+    test('changes nothing when it starts again over its own rules, whatever their past', async () => {
       await using bench = await open();
       const proxy = await filled(bench.mode());
       proxy.put(web, ['10.244.1.3', ...three.slice(2), '10.244.1.7']);
@@ -141,7 +141,7 @@ export function modeConformance(name: string, open: () => Promise<Bench>, skip: 
       assert.equal(await bench.rules(), before);
     });
 
-    it('puts back what somebody took away, when it looks', async () => {
+    test('puts back what somebody took away, when it looks', async () => {
       await using bench = await open();
       const mode = bench.mode();
       const { rules } = await filled(mode);
@@ -154,7 +154,7 @@ export function modeConformance(name: string, open: () => Promise<Bench>, skip: 
       assert.equal(await bench.rules(), before);
     });
 
-    it('does not look again at what nobody touched', async () => {
+    test('does not look again at what nobody touched', async () => {
       await using bench = await open();
       const mode = bench.mode();
       const { rules } = await filled(mode);
@@ -163,7 +163,7 @@ export function modeConformance(name: string, open: () => Promise<Bench>, skip: 
       assert.deepEqual(await rules.sync(), { full: false, steps: 0 });
     });
 
-    it('follows a node that changed, once Services are put again', async () => {
+    test('follows a node that changed, once Services are put again', async () => {
       await using bench = await open();
       const moved: NodeContext = { ...node, nodePortIps: ['192.168.120.99'], serviceCidrs: ['10.96.0.0/16', '10.97.0.0/16'] };
       const { rules } = await filled(bench.mode());
@@ -179,7 +179,7 @@ export function modeConformance(name: string, open: () => Promise<Bench>, skip: 
       assert.equal(changed, await other.rules());
     });
 
-    it('takes all of its rules away, also when there are none', async () => {
+    test('takes all of its rules away, also when there are none', async () => {
       await using bench = await open();
       const mode = bench.mode();
       const none = await bench.rules();

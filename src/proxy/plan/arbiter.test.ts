@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { describe, it } from 'node:test';
+import { describe, test } from 'node:test';
 import { FrontendArbiter } from './arbiter.ts';
 import { nothingReserved } from './reserved.ts';
 import { type Frontend, frontendName, type ServicePlan } from './service-plan.ts';
@@ -29,7 +29,7 @@ const ip = '198.51.100.1';
 const name = `${ip} . tcp . 80`;
 
 describe('FrontendArbiter', () => {
-  it('gives a plan back as it is when nobody contests it', () => {
+  test('gives a plan back as it is when nobody contests it', () => {
     const arbiter = new FrontendArbiter({ serviceCidrs: [] });
     const wanted = plan('n/a', 1, '10.96.0.1', [ip, '']);
     arbiter.put('n/a', wanted);
@@ -37,7 +37,7 @@ describe('FrontendArbiter', () => {
     assert.equal(arbiter.take().size, 0);
   });
 
-  it('gives a frontend to the oldest, and to the next when that lets go', () => {
+  test('gives a frontend to the oldest, and to the next when that lets go', () => {
     const arbiter = new FrontendArbiter({ serviceCidrs: [] });
     arbiter.put('n/young', plan('n/young', 2, '10.96.0.2', [ip]));
     assert.deepEqual(taken(arbiter), { 'n/young': [name] });
@@ -49,7 +49,7 @@ describe('FrontendArbiter', () => {
     assert.deepEqual(arbiter.refusals, []);
   });
 
-  it('lets a Service that was made anew go behind those that are older now', () => {
+  test('lets a Service that was made anew go behind those that are older now', () => {
     const arbiter = new FrontendArbiter({ serviceCidrs: [] });
     arbiter.put('n/a', plan('n/a', 1, '10.96.0.1', [ip]));
     arbiter.put('n/b', plan('n/b', 2, '10.96.0.2', [ip]));
@@ -58,7 +58,7 @@ describe('FrontendArbiter', () => {
     assert.deepEqual(taken(arbiter), { 'n/a': [], 'n/b': [name] });
   });
 
-  it('keeps what one has when another comes and goes', () => {
+  test('keeps what one has when another comes and goes', () => {
     const arbiter = new FrontendArbiter({ serviceCidrs: [] });
     arbiter.put('n/old', plan('n/old', 1, '10.96.0.1', [ip]));
     arbiter.take();
@@ -69,7 +69,7 @@ describe('FrontendArbiter', () => {
     assert.deepEqual(arbiter.refusals, []);
   });
 
-  it('gives nobody the cluster IP of another Service, on any port, while that Service has it', () => {
+  test('gives nobody the cluster IP of another Service, on any port, while that Service has it', () => {
     const arbiter = new FrontendArbiter({ serviceCidrs: [] });
     arbiter.put('n/thief', plan('n/thief', 1, '10.96.0.1', ['10.96.0.2'], 81));
     assert.deepEqual(taken(arbiter), { 'n/thief': ['10.96.0.2 . tcp . 81'] });
@@ -83,14 +83,14 @@ describe('FrontendArbiter', () => {
     assert.deepEqual(taken(arbiter), { 'n/victim': [], 'n/thief': ['10.96.0.2 . tcp . 81'] });
   });
 
-  it('lets a Service name its own cluster IP', () => {
+  test('lets a Service name its own cluster IP', () => {
     const arbiter = new FrontendArbiter({ serviceCidrs: [] });
     arbiter.put('n/a', plan('n/a', 1, '10.96.0.1', ['10.96.0.1']));
     arbiter.take();
     assert.deepEqual(arbiter.refusals, []);
   });
 
-  it('takes a frontend away when it becomes reserved, and gives it back', () => {
+  test('takes a frontend away when it becomes reserved, and gives it back', () => {
     const arbiter = new FrontendArbiter({ serviceCidrs: [] });
     arbiter.put('n/a', plan('n/a', 1, '10.96.0.1', ['192.0.2.1', '']));
     arbiter.take();
@@ -105,7 +105,7 @@ describe('FrontendArbiter', () => {
     assert.deepEqual(taken(arbiter), {});
   });
 
-  it('gives what is reserved to nobody, however many claim it', () => {
+  test('gives what is reserved to nobody, however many claim it', () => {
     const arbiter = new FrontendArbiter({ serviceCidrs: ['10.96.0.0/16'] });
     arbiter.put('n/a', plan('n/a', 1, '10.96.0.1', ['10.96.7.7']));
     arbiter.put('n/b', plan('n/b', 2, '10.96.0.2', ['10.96.7.7']));

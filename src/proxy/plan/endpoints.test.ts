@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { describe, it } from 'node:test';
+import { describe, test } from 'node:test';
 import type { Endpoint, EndpointSlice } from '../../api/schema/types.ts';
 import { candidatesOf, clusterEndpoints, localEndpoints } from './endpoints.ts';
 import type { NodeContext } from './node-context.ts';
@@ -66,13 +66,13 @@ describe('the endpoints of a Service', () => {
     ['heed no hints of those that are not ready', ['1 ready there zone=a', '2 unready there', '3 ready there zone=b'], '1', ''],
   ];
   for (const [what, texts, cluster, local] of cases)
-    it(what, () => {
+    test(what, () => {
       const found = [...candidatesOf([slice(texts)], 'p', 'tcp', node).values()];
       const octets = (list: readonly { ip: string }[]): string => list.map((c) => c.ip.slice('10.244.0.'.length)).join(' ');
       assert.deepEqual([octets(clusterEndpoints(found, node)), octets(localEndpoints(found, node))], [cluster, local]);
     });
 
-  it('that two slices name are taken from the one in which they do not end, whichever comes first', () => {
+  test('that two slices name are taken from the one in which they do not end, whichever comes first', () => {
     const [ready, ending] = [slice(['1 ready there']), slice(['1 ending there'])];
     for (const slices of [
       [ready, ending],
@@ -95,5 +95,5 @@ describe('the endpoints of a Service', () => {
     ['with what is no address', { endpoints: [{ addresses: ['10.244.0.300'] }, { addresses: [] }] }],
   ];
   for (const [what, more] of others)
-    it(`are none in a slice ${what}`, () => assert.equal(candidatesOf([slice(['1 ready there'], more)], 'p', 'tcp', node).size, 0));
+    test(`are none in a slice ${what}`, () => assert.equal(candidatesOf([slice(['1 ready there'], more)], 'p', 'tcp', node).size, 0));
 });

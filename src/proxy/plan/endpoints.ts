@@ -71,15 +71,18 @@ function readAgain(slice: EndpointSlice, portName: string, protocol: Protocol): 
 function readSlice(slice: EndpointSlice, portName: string, protocol: Protocol): readonly Candidate[] {
   const family = slice.addressType === 'IPv4' ? 4 : 6;
   const candidates: Candidate[] = [];
-  for (const port of slice.ports ?? []) {
-    if (port.name === undefined || port.name === null || !isPort(port.port)) continue;
-    if (port.name !== portName || (port.protocol ?? 'TCP').toLowerCase() !== protocol) continue;
+  for (const port of portsOf(slice, portName, protocol))
     for (const endpoint of slice.endpoints ?? []) {
       const ip = readIp(endpoint.addresses[0] ?? '');
-      if (ip !== undefined && familyOf(ip) === family) candidates.push(candidateOf(endpoint, ip, port.port));
+      if (ip !== undefined && familyOf(ip) === family) candidates.push(candidateOf(endpoint, ip, port));
     }
-  }
   return candidates;
+}
+
+/** A port without a name is one whose name is empty; one whose name is not said means any, and that is for consumers of the API alone. */
+function portsOf(slice: EndpointSlice, portName: string, protocol: Protocol): number[] {
+  const own = (slice.ports ?? []).filter((p) => p.name === portName && (p.protocol ?? 'TCP').toLowerCase() === protocol);
+  return own.map(({ port }) => port).filter(isPort);
 }
 
 function candidateOf({ conditions, hints, nodeName }: Endpoint, ip: string, port: number): Candidate {

@@ -70,35 +70,33 @@ function addresses(chosen: readonly Candidate[], node: NodeContext): EndpointAdd
 }
 
 function frontendsOf(service: Service, port: ServicePort, clusterIp: string, lists: Lists, node: NodeContext): Frontend[] {
-  const { spec } = service;
-  const { cluster, local, anywhere } = lists;
-  const localTarget: Target = local > 0 ? 'local' : anywhere ? 'drop' : 'refuse';
-  const clusterTarget: Target = cluster > 0 ? 'cluster' : 'refuse';
-  const internal = spec?.internalTrafficPolicy === 'Local' ? localTarget : clusterTarget;
-  const keepsSource = spec?.externalTrafficPolicy === 'Local';
-  const external = {
-    inside: clusterTarget,
-    outside: keepsSource ? localTarget : clusterTarget,
-    masquerade: keepsSource ? ('node' as const) : ('always' as const),
+  const target = targetOf(service.spec?.internalTrafficPolicy, lists);
+  const masquerade = node.masqueradeAll ? 'always' : 'outside-pods';
+  const internal: Frontend = { kind: 'cluster-ip', ip: clusterIp, port: port.port, inside: target, outside: target, masquerade };
+  return [internal, ...externalFrontends(service, port, lists, node)];
+}
+
+function targetOf(policy: string | undefined, { cluster, local, anywhere }: Lists): Target {
+  if (policy !== 'Local') return cluster > 0 ? 'cluster' : 'refuse';
+  if (local > 0) return 'local';
+  return anywhere ? 'drop' : 'refuse';
+}
+
+/** By which it is reached from outside the cluster. Whoever asks from inside gets any endpoint, whatever the policy. */
+function externalFrontends(service: Service, port: ServicePort, lists: Lists, node: NodeContext): Frontend[] {
+  const { type, externalIPs, externalTrafficPolicy } = service.spec ?? {};
+  const reached = {
+    inside: targetOf('Cluster', lists),
+    outside: targetOf(externalTrafficPolicy, lists),
+    masquerade: externalTrafficPolicy === 'Local' ? ('node' as const) : ('always' as const),
   };
-  const frontends: Frontend[] = [
-    {
-      kind: 'cluster-ip',
-      ip: clusterIp,
-      port: port.port,
-      inside: internal,
-      outside: internal,
-      masquerade: node.masqueradeAll ? 'always' : 'outside-pods',
-    },
-  ];
-  for (const ip of loadBalancerIps(service, node)) {
+  const balanced = loadBalancerIps(service, node).map((ip): Frontend => {
     const sources = sourceRanges(service, ip, node);
-    frontends.push({ kind: 'load-balancer-ip', ip, port: port.port, ...external, ...(sources ? { sources } : {}) });
-  }
-  for (const ip of inFamily(spec?.externalIPs ?? [], node)) frontends.push({ kind: 'external-ip', ip, port: port.port, ...external });
-  if (isPort(port.nodePort) && (spec?.type === 'NodePort' || spec?.type === 'LoadBalancer'))
-    frontends.push({ kind: 'node-port', port: port.nodePort, ...external });
-  return frontends;
+    return { kind: 'load-balancer-ip', ip, port: port.port, ...reached, ...(sources ? { sources } : {}) };
+  });
+  const external = inFamily(externalIPs ?? [], node).map((ip): Frontend => ({ kind: 'external-ip', ip, port: port.port, ...reached }));
+  const hasNodePort = isPort(port.nodePort) && (type === 'NodePort' || type === 'LoadBalancer');
+  return [...balanced, ...external, ...(hasNodePort ? [{ kind: 'node-port', port: Number(port.nodePort), ...reached } as const] : [])];
 }
 
 /**

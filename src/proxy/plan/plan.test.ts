@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { describe, it } from 'node:test';
+import { describe, test } from 'node:test';
 import type { EndpointSlice, Service } from '../../api/schema/types.ts';
 import type { NodeContext } from './node-context.ts';
 import { planService } from './plan-service.ts';
@@ -67,7 +67,7 @@ describe('planService()', () => {
   for (const internal of ['Cluster', 'Local'])
     for (const external of ['Cluster', 'Local'])
       for (const place of Object.keys(places) as Place[])
-        it(`with internal ${internal}, external ${external} and endpoints ${place}, says where packets go`, () => {
+        test(`with internal ${internal}, external ${external} and endpoints ${place}, says where packets go`, () => {
           const [port] = planService(service(internal, external), slices(place), node)?.ports ?? [];
           const targets = (kind: Frontend['kind']): string => {
             const f = port?.frontends.find((frontend) => frontend.kind === kind);
@@ -88,7 +88,7 @@ describe('planService()', () => {
     ['of the other family', (s) => ({ ...s, spec: { ...s.spec, clusterIP: 'fd00::1', clusterIPs: ['fd00::1'] } })],
   ];
   for (const [what, change] of others)
-    it(`has no plan for a Service ${what}`, () => {
+    test(`has no plan for a Service ${what}`, () => {
       const s = service('Cluster', 'Cluster');
       assert.ok(planService(s, slices('here'), node));
       assert.equal(planService(change(s), slices('here'), node), undefined);
@@ -103,7 +103,7 @@ describe('planService()', () => {
     ['that serves no more', { ready: false, serving: false, terminating: true }, false, false],
   ];
   for (const [what, given, chosen, serving] of conditions)
-    it(`sends new connections to an endpoint ${what}: ${chosen}; leaves UDP flows with it: ${serving}`, () => {
+    test(`sends new connections to an endpoint ${what}: ${chosen}; leaves UDP flows with it: ${serving}`, () => {
       const [slice] = slices('here');
       assert.ok(slice);
       const endpoints = [{ addresses: ['10.244.1.9'] }, { addresses: ['10.244.1.2'], ...(given ? { conditions: given } : {}) }];
@@ -119,7 +119,7 @@ describe('planService()', () => {
       assert.ok(port?.serving.has('10.244.1.9 . 80'));
     });
 
-  it('reads of many slices those again that changed, and no others', () => {
+  test('reads of many slices those again that changed, and no others', () => {
     let reads = 0;
     const counted = (name: string, ip: string): EndpointSlice => ({
       apiVersion: 'v1',
@@ -143,7 +143,7 @@ describe('planService()', () => {
     assert.ok(after?.includes('10.244.1.200') && !after.includes('10.244.1.8'));
   });
 
-  it('gives a frontend that two ports have to the first', () => {
+  test('gives a frontend that two ports have to the first', () => {
     const s = service('Cluster', 'Cluster');
     const ports = [
       { name: 'a', port: 80 },
@@ -156,13 +156,13 @@ describe('planService()', () => {
     );
   });
 
-  it('counts the ready endpoints here for a health check of a load balancer', () => {
+  test('counts the ready endpoints here for a health check of a load balancer', () => {
     const s = service('Cluster', 'Local');
     const lb: Service = { ...s, spec: { ...s.spec, type: 'LoadBalancer', healthCheckNodePort: 32_000 } };
     assert.deepEqual(planService(lb, slices('here and elsewhere'), node)?.health, { port: 32_000, localReady: 1 });
   });
 
-  it('counts an endpoint of two families once for a health check', () => {
+  test('counts an endpoint of two families once for a health check', () => {
     const s = service('Cluster', 'Local');
     const lb: Service = { ...s, spec: { ...s.spec, type: 'LoadBalancer', healthCheckNodePort: 32_000 } };
     const [slice] = slices('here');
@@ -171,7 +171,7 @@ describe('planService()', () => {
     assert.equal(planService(lb, [slice, six], node)?.health?.localReady, 1);
   });
 
-  it('reads addresses with leading zeros as kube-proxy does', () => {
+  test('reads addresses with leading zeros as kube-proxy does', () => {
     const s = service('Cluster', 'Cluster');
     const sloppy: Service = { ...s, spec: { ...s.spec, externalIPs: ['198.051.100.001'] } };
     assert.ok(planService(sloppy, slices('here'), node)?.ports[0]?.frontends.some((f) => f.ip === '198.51.100.1'));
@@ -188,14 +188,14 @@ describe('planService()', () => {
     ['nobody, when the rest is of the other family', ['nonsense', 'fd00::/8'], []],
   ];
   for (const [who, loadBalancerSourceRanges, sources] of sourceRanges)
-    it(`lets in ${who}`, () => {
+    test(`lets in ${who}`, () => {
       const s = service('Cluster', 'Cluster');
       const spec = { ...s.spec, type: 'LoadBalancer', ...(loadBalancerSourceRanges ? { loadBalancerSourceRanges } : {}) };
       const plan = planService({ ...s, spec, status: { loadBalancer: { ingress: [{ ip: '198.51.100.1' }] } } }, slices('here'), node);
       assert.deepEqual(plan?.ports[0]?.frontends.find((f) => f.kind === 'load-balancer-ip')?.sources, sources);
     });
 
-  it('keeps the source ranges of a load balancer address that is an external one, too', () => {
+  test('keeps the source ranges of a load balancer address that is an external one, too', () => {
     const s = service('Cluster', 'Cluster');
     const spec = { ...s.spec, type: 'LoadBalancer', externalIPs: ['198.51.100.1'], loadBalancerSourceRanges: ['203.0.113.0/24'] };
     const lb: Service = { ...s, spec, status: { loadBalancer: { ingress: [{ ip: '198.51.100.1' }] } } };
@@ -206,7 +206,7 @@ describe('planService()', () => {
     );
   });
 
-  it('leaves out a port that no kernel can serve, and keeps the others', () => {
+  test('leaves out a port that no kernel can serve, and keeps the others', () => {
     const s = service('Cluster', 'Cluster');
     const ports = [{ port: 70_000 }, { port: 80, protocol: 'ICMP' }, { port: 80, nodePort: -1 }];
     const plan = planService({ ...s, spec: { ...s.spec, ports } }, slices('here'), node);

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { describe, it } from 'node:test';
+import { describe, test } from 'node:test';
 import type { EndpointSlice, Node } from '../../api/schema/types.ts';
 import { mustCidr } from '../../ip/ip.ts';
 import { reservedOf, whyReserved } from './reserved.ts';
@@ -91,7 +91,7 @@ describe('whyReserved()', () => {
       (ip) => [`${ip} 80`, 'tcp', /every host/] as [string, Protocol, RegExp],
     ),
   ];
-  for (const [to, protocol, reason] of kept) it(`keeps ${protocol} ${to}`, () => assert.match(why(to, protocol) ?? 'nothing', reason));
+  for (const [to, protocol, reason] of kept) test(`keeps ${protocol} ${to}`, () => assert.match(why(to, protocol) ?? 'nothing', reason));
 
   const free: [what: string, to: string, protocol?: Protocol][] = [
     ["a free port of this node's address", '192.0.2.2 80'],
@@ -109,7 +109,7 @@ describe('whyReserved()', () => {
     ['a node port whose number listens for another protocol', '4789'],
     ['an address of the world', '198.51.100.1 6443'],
   ];
-  for (const [what, to, protocol] of free) it(`leaves ${what} free`, () => assert.equal(why(to, protocol), undefined));
+  for (const [what, to, protocol] of free) test(`leaves ${what} free`, () => assert.equal(why(to, protocol), undefined));
 
-  it('never takes a cluster IP from its Service', () => assert.equal(why('10.96.0.1 443', 'tcp', 'cluster-ip'), undefined));
+  test('never takes a cluster IP from its Service', () => assert.equal(why('10.96.0.1 443', 'tcp', 'cluster-ip'), undefined));
 });

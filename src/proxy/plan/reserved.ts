@@ -63,17 +63,22 @@ export interface ReservedSources {
   readonly listeners: readonly Listener[];
 }
 
+const tcp = { protocol: 'tcp' } as const;
+
 function serversOf({ slicesOf, apiServer }: ReservedSources): Map<string, string> {
   const servers = new Map<string, string>();
   for (const [service, what] of ownServices)
-    for (const slice of slicesOf(service))
-      for (const { port, protocol } of slice.ports ?? [])
-        for (const address of endpointsOf(slice))
-          if (port) servers.set(frontendName({ ip: address, port }, { protocol: (protocol ?? 'TCP').toLowerCase() as Protocol }), what);
+    for (const slice of slicesOf(service)) for (const frontend of frontendsOf(slice)) servers.set(frontend, what);
   const ip = parseIp(apiServer?.ip ?? '');
-  if (ip !== undefined && apiServer)
-    servers.set(frontendName({ ip, port: apiServer.port }, { protocol: 'tcp' }), 'this node reaches the API server there');
+  if (ip !== undefined && apiServer) servers.set(frontendName({ ip, port: apiServer.port }, tcp), 'this node reaches the API server there');
   return servers;
+}
+
+function frontendsOf(slice: EndpointSlice): string[] {
+  return (slice.ports ?? []).flatMap(({ port, protocol }) => {
+    const of = { protocol: (protocol ?? 'TCP').toLowerCase() as Protocol };
+    return port ? endpointsOf(slice).map((ip) => frontendName({ ip, port }, of)) : [];
+  });
 }
 
 function endpointsOf({ endpoints }: EndpointSlice): string[] {
@@ -85,21 +90,28 @@ function addressesOf(node: Node): string[] {
   return given.flatMap(({ address }) => parseIp(address) ?? []);
 }
 
+/** Ports of API servers, by address. */
+function apiServerPorts({ slicesOf }: ReservedSources): Map<string, number[]> {
+  const ports = new Map<string, number[]>();
+  for (const slice of slicesOf('default/kubernetes'))
+    for (const ip of endpointsOf(slice))
+      ports.set(ip, [...(ports.get(ip) ?? []), ...(slice.ports ?? []).flatMap(({ port }) => port ?? [])]);
+  return ports;
+}
+
 export function reservedOf(sources: ReservedSources): Reserved {
   const servers = serversOf(sources);
-  const apiServers = new Map<string, number[]>();
-  for (const slice of sources.slicesOf('default/kubernetes'))
-    for (const ip of endpointsOf(slice))
-      apiServers.set(ip, [...(apiServers.get(ip) ?? []), ...(slice.ports ?? []).flatMap(({ port }) => port ?? [])]);
+  const apiPorts = apiServerPorts(sources);
   const nodes = new Map<string, NodePlace>();
   for (const node of sources.nodes) {
     const addresses = addressesOf(node);
-    const apiPorts = addresses.flatMap((ip) => apiServers.get(ip) ?? []);
+    const ports = addresses.flatMap((ip) => apiPorts.get(ip) ?? []);
     const kubeletPort = node.status?.daemonEndpoints?.kubeletEndpoint?.Port || defaultKubeletPort;
+    const place: NodePlace = { name: node.metadata.name ?? '', kubeletPort, controls: ports.length > 0 };
     for (const ip of addresses) {
-      nodes.set(ip, { name: node.metadata.name ?? '', kubeletPort, controls: apiPorts.length > 0 });
+      nodes.set(ip, place);
       // It listens on all of them, and not only on the one that it tells.
-      for (const port of apiPorts) servers.set(frontendName({ ip, port }, { protocol: 'tcp' }), 'the API server listens there');
+      for (const port of ports) servers.set(frontendName({ ip, port }, tcp), 'the API server listens there');
     }
   }
   return {

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { suite, test } from 'node:test';
+import { describe, test } from 'node:test';
 import type { Node, PersistentVolume, PersistentVolumeClaim, Pod, StorageClass, Volume } from '../../api/schema/types.ts';
 import { choose, refusalMessage } from '../choose.ts';
 import { Cluster } from '../cluster.ts';
@@ -68,7 +68,7 @@ function where(
 
 const all = (reason: string): string => `0/2 nodes are available: ${reason}.`;
 
-suite('a pod with claims', () => {
+describe('a pod with claims', () => {
   const cases: [string, string, string][] = [
     ['waits for one that is not there', where(pod(uses('data'))), all('persistentvolumeclaim "data" not found')],
     ['waits for one that is unbound', where(pod(uses('data')), [claim('data')]), all('pod has unbound immediate PersistentVolumeClaims')],

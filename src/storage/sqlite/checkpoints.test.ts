@@ -3,7 +3,7 @@ import { spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { after, describe, it } from 'node:test';
+import { after, describe, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { bytes } from '../testing/events.ts';
 import { readState } from './schema.ts';
@@ -14,7 +14,7 @@ after(() => rmSync(dir, { recursive: true }));
 const deadlineMs = 20_000;
 
 describe('checkpoints', () => {
-  it('keep the log as short under a crash loop as after one crash', () => {
+  test('keep the log as short under a crash loop as after one crash', () => {
     const path = join(dir, 'loop.db');
     const sizes = Array.from({ length: 6 }, () => {
       const run = spawnSync(process.execPath, [new URL('./testing/crash-child.ts', import.meta.url).pathname, path], { encoding: 'utf8' });
@@ -25,7 +25,7 @@ describe('checkpoints', () => {
     assert.ok(Math.max(...sizes) < 3 * sizes[0]!, `sizes of the log: ${sizes.join(', ')}`);
   });
 
-  it('copy what is old into the file, however little it is', async () => {
+  test('copy what is old into the file, however little it is', async () => {
     const path = join(dir, 'aged.db');
     await using store = await openSqliteStore(path, { checkpointAgeMs: 20 });
     for (let revision = 1; revision <= 2; revision++) {

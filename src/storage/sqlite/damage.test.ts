@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { after, before, describe, it } from 'node:test';
+import { after, before, describe, test } from 'node:test';
 import { seededRandom } from '../../clock/seeded-random.ts';
 import { isKnownError } from '../../errors/known-error.ts';
 import { text } from '../testing/events.ts';
@@ -110,7 +110,7 @@ describe(`a damaged store (FAIRLEAD_SEED=${seed})`, () => {
   });
 
   for (const [what, damage] of Object.entries(damages))
-    it(`holds every acknowledged write or is refused when ${what}`, async () => {
+    test(`holds every acknowledged write or is refused when ${what}`, async () => {
       const path = join(dir, 'damaged', 'store.db');
       let refused = 0;
       for (let i = 0; i < tries; i++) {
@@ -131,7 +131,7 @@ describe(`a damaged store (FAIRLEAD_SEED=${seed})`, () => {
       if (damage.refuses) assert.ok(refused > 0, 'the damage never mattered');
     });
 
-  it('refuses a file from before a checkpoint when the log began anew before anybody noted it', async () => {
+  test('refuses a file from before a checkpoint when the log began anew before anybody noted it', async () => {
     const path = join(dir, 'unnoted', 'store.db');
     await using store = await openSqliteStore(path);
     const before = takeFiles(path)[''];
@@ -146,7 +146,7 @@ describe(`a damaged store (FAIRLEAD_SEED=${seed})`, () => {
     assert.equal(whole instanceof Error ? whole.message : whole.records.size, 2);
   });
 
-  it('goes on with what is there when its owner accepts the loss, at revisions that nobody has seen', async () => {
+  test('goes on with what is there when its owner accepts the loss, at revisions that nobody has seen', async () => {
     const path = join(dir, 'accepted', 'store.db');
     let opened = 0;
     for (const what of [

@@ -3,7 +3,7 @@ import { spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { after, describe, it } from 'node:test';
+import { after, describe, test } from 'node:test';
 import { isKnownError } from '../../errors/known-error.ts';
 import type { Store } from '../store.ts';
 import { bytes, text } from '../testing/events.ts';
@@ -31,7 +31,7 @@ async function fill(store: Store): Promise<number> {
 }
 
 describe('a full store', () => {
-  it('refuses what does not fit, serves reads, and writes again once there is room', async () => {
+  test('refuses what does not fit, serves reads, and writes again once there is room', async () => {
     await using store = await openSqliteStore(join(dir, 'pages.db'), { maxPages: 200, maxLogEvents: 10 });
     await store.put('/keep', bytes('1'));
     const filled = await fill(store);
@@ -46,7 +46,7 @@ describe('a full store', () => {
     assert.equal(text((await store.get('/keep'))?.value), '2');
   });
 
-  it('deletes and renews on a disk that is really full, and survives a restart on it', { skip: cannotMount }, () => {
+  test('deletes and renews on a disk that is really full, and survives a restart on it', { skip: cannotMount }, () => {
     // A tmpfs of 2 MB in a mount namespace of the child's own: nothing to unmount, whatever happens.
     const script = 'mount -t tmpfs -o size=2m tmpfs "$1" && exec "$2" "$3" "$1"';
     const child = new URL('./testing/disk-full-child.ts', import.meta.url).pathname;

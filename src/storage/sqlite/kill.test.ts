@@ -5,7 +5,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import { after, describe, it } from 'node:test';
+import { after, describe, test } from 'node:test';
 import { isKnownError } from '../../errors/known-error.ts';
 import { text } from '../testing/events.ts';
 import { openSqliteStore } from './sqlite-store.ts';
@@ -42,7 +42,7 @@ async function writer(
 }
 
 describe('kill -9', () => {
-  it('loses no acknowledged write, whatever the moment', async () => {
+  test('loses no acknowledged write, whatever the moment', async () => {
     const path = join(dir, 'store.db');
     let newest = 0;
     const all = new Map<string, { revision: number; value: string }>();
@@ -70,7 +70,7 @@ describe('kill -9', () => {
     }
   });
 
-  it('releases the lock, which refuses a second process while the first one lives', async () => {
+  test('releases the lock, which refuses a second process while the first one lives', async () => {
     const path = join(dir, 'lock.db');
     const { child } = await writer(path, 1);
     await assert.rejects(openSqliteStore(path), (err) => isKnownError(err, 'STORE_IN_USE'));

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { describe, it } from 'node:test';
+import { describe, test } from 'node:test';
 import { type Evidence, lossOf } from './loss.ts';
 import { blankMark, type Mark } from './mark.ts';
 
@@ -68,9 +68,9 @@ const lost: readonly (readonly [string, Evidence, RegExp, boolean?])[] = [
 ];
 
 describe('lossOf()', () => {
-  for (const [what, evidence] of fine) it(`finds nothing missing when ${what}`, () => assert.equal(lossOf(evidence), undefined));
+  for (const [what, evidence] of fine) test(`finds nothing missing when ${what}`, () => assert.equal(lossOf(evidence), undefined));
   for (const [what, evidence, message, foreignLog = false] of lost)
-    it(`finds a loss when ${what}`, () => {
+    test(`finds a loss when ${what}`, () => {
       const loss = lossOf(evidence);
       assert.match(loss?.what ?? '', message);
       assert.equal(loss?.foreignLog, foreignLog);

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { describe, it } from 'node:test';
+import { describe, test } from 'node:test';
 import { blankMark, decodeMark, encodeMark, type Mark, markBytes, slotBytes } from './mark.ts';
 
 const mark: Mark = {
@@ -25,15 +25,15 @@ describe('decodeMark()', () => {
     ['one with salts of zeros', { ...mark, log: { ...mark.log, salts: '0000000000000000' } }],
     ['the blank mark', blankMark],
   ] as const)
-    it(`gives back ${what}`, () => assert.deepEqual(decodeMark(fileOf(encodeMark(one), encodeMark(one)))?.mark, one));
+    test(`gives back ${what}`, () => assert.deepEqual(decodeMark(fileOf(encodeMark(one), encodeMark(one)))?.mark, one));
 
-  it('takes the newer slot, wherever it is', () => {
+  test('takes the newer slot, wherever it is', () => {
     const newer = { ...mark, sequence: 8, revision: 1 };
     assert.deepEqual(decodeMark(fileOf(encodeMark(mark), encodeMark(newer))), { mark: newer, slot: 1 });
     assert.deepEqual(decodeMark(fileOf(encodeMark(newer), encodeMark(mark))), { mark: newer, slot: 0 });
   });
 
-  it('takes the other slot when any byte of the newer one is wrong', () => {
+  test('takes the other slot when any byte of the newer one is wrong', () => {
     const newer = encodeMark({ ...mark, sequence: 8 });
     for (let at = 0; at < newer.length; at++) {
       const torn = Buffer.from(newer);
@@ -42,7 +42,7 @@ describe('decodeMark()', () => {
     }
   });
 
-  it('knows nothing when both are wrong, or the file was cut', () => {
+  test('knows nothing when both are wrong, or the file was cut', () => {
     assert.equal(decodeMark(Buffer.alloc(markBytes)), undefined);
     assert.equal(decodeMark(Buffer.alloc(0)), undefined);
     assert.equal(decodeMark(encodeMark(mark).subarray(0, 50)), undefined);

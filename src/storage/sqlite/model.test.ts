@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { after, describe, it } from 'node:test';
+import { after, describe, test } from 'node:test';
 import { seededRandom } from '../../clock/seeded-random.ts';
 import { isKnownError } from '../../errors/known-error.ts';
 import { MemoryStore } from '../memory/memory-store.ts';
@@ -25,7 +25,7 @@ async function dump(store: Store): Promise<unknown> {
 
 describe('SqliteStore and MemoryStore', () => {
   for (const seed of [1, 2, 3]) {
-    it(`agree after every operation, restarts included (seed ${seed})`, async (t) => {
+    test(`agree after every operation, restarts included (seed ${seed})`, async (t) => {
       const random = seededRandom(seed);
       const path = join(dir, `${seed}.db`);
       // A window of a few events, so that watches cross from the file's log into memory.

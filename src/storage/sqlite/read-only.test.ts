@@ -3,7 +3,7 @@ import { execFileSync } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { after, describe, it } from 'node:test';
+import { after, describe, test } from 'node:test';
 import { cannotMount } from './testing/mounts.ts';
 
 const dir = mkdtempSync(join(tmpdir(), 'fairlead-read-only-'));
@@ -24,7 +24,7 @@ describe('a read-only file system', { skip: cannotMount }, () => {
     ['with a store that was closed', '"$2" "$3" "$1/data/store.db"'],
     ['with a store that crashed', '"$2" "$3" "$1/data/store.db" && : > "$1/data/store.db-wal"'],
   ] as const)
-    it(`${what} is told as such, with what to do`, () => {
+    test(`${what} is told as such, with what to do`, () => {
       const said = openReadOnly(before).trim().split('\n').at(-1);
       assert.match(said ?? '', /^STORE_READ_ONLY: .*store\.db.*read-only.*remount,rw/);
     });

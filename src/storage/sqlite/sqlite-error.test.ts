@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
-import { suite, test } from 'node:test';
+import { describe, test } from 'node:test';
 import { classify, failed } from './sqlite-error.ts';
 
 const system = (code: string): Error => Object.assign(new Error(`${code}: no`), { code });
 const sqlite = (errcode: number): Error => Object.assign(new Error('sqlite says no'), { errcode });
 
-suite('errors of the disk', () => {
+describe('errors of the disk', () => {
   for (const [what, err, code, hint] of [
     ['a full disk', system('ENOSPC'), 'STORE_FULL', /delete objects/],
     ['a quota', system('EDQUOT'), 'STORE_FULL', /make room/],

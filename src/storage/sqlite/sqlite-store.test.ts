@@ -3,7 +3,7 @@ import { closeSync, mkdtempSync, openSync, readdirSync, rmSync, statSync, trunca
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
-import { after, describe, it } from 'node:test';
+import { after, describe, test } from 'node:test';
 import { FakeClock } from '../../clock/clock.ts';
 import { isKnownError } from '../../errors/known-error.ts';
 import { onFakeClock, testStore } from '../conformance.ts';
@@ -37,7 +37,7 @@ testStore(
 );
 
 describe('openSqliteStore()', () => {
-  it('gives back records, revisions and past events when opened again', async () => {
+  test('gives back records, revisions and past events when opened again', async () => {
     const path = fresh();
     await using first = await openSqliteStore(path);
     await first.put('/a', bytes('1'));
@@ -55,7 +55,7 @@ describe('openSqliteStore()', () => {
     );
   });
 
-  it('never counts revisions back, even when no record and no event of the newest is left', async () => {
+  test('never counts revisions back, even when no record and no event of the newest is left', async () => {
     const path = fresh();
     await using first = await openSqliteStore(path);
     await first.put('/registry/leases/a', bytes('1'));
@@ -69,7 +69,7 @@ describe('openSqliteStore()', () => {
     assert.ok(born.ok && born.record.modRevision === 5);
   });
 
-  it('deletes what expired while it was closed', async () => {
+  test('deletes what expired while it was closed', async () => {
     const path = fresh();
     const clock = new FakeClock();
     await using first = await openSqliteStore(path, { clock });
@@ -85,7 +85,7 @@ describe('openSqliteStore()', () => {
     );
   });
 
-  it('bounds the event log by number and by bytes, and compacts what it cuts', async () => {
+  test('bounds the event log by number and by bytes, and compacts what it cuts', async () => {
     for (const limits of [{ maxLogEvents: 100 }, { maxLogBytes: 40_000 }]) {
       const path = fresh();
       await using first = await openSqliteStore(path, limits);
@@ -99,7 +99,7 @@ describe('openSqliteStore()', () => {
     }
   });
 
-  it('keeps no history where none is wanted, but sends the events', async () => {
+  test('keeps no history where none is wanted, but sends the events', async () => {
     const path = fresh();
     const options = { withoutHistory: ['/l/'] };
     const rest = async (store: Store, prefix: string): Promise<string[]> =>
@@ -120,7 +120,7 @@ describe('openSqliteStore()', () => {
     );
   });
 
-  it('reads a long range as it was at one revision while writers write', async () => {
+  test('reads a long range as it was at one revision while writers write', async () => {
     await using store = await openSqliteStore(fresh());
     const value = new Uint8Array(4_096);
     const keys = Array.from({ length: 4_000 }, (_, i) => `/k/${i}`);
@@ -140,7 +140,7 @@ describe('openSqliteStore()', () => {
     }
   });
 
-  it('replays a past of large values in pages', async () => {
+  test('replays a past of large values in pages', async () => {
     const path = fresh();
     await using first = await openSqliteStore(path);
     for (let i = 1; i <= 8; i++) await first.put('/large', new Uint8Array(1_500_000).fill(i));
@@ -153,7 +153,7 @@ describe('openSqliteStore()', () => {
     );
   });
 
-  it('stores a view into a larger buffer as what it shows', async () => {
+  test('stores a view into a larger buffer as what it shows', async () => {
     await using store = await openSqliteStore(fresh());
     const whole = bytes('0123456789');
     await store.put('/view', whole.subarray(2, 5));
@@ -162,7 +162,7 @@ describe('openSqliteStore()', () => {
     assert.equal(text((await store.get('/pooled'))?.value), 'from the pool');
   });
 
-  it('lets nobody but the owner read its files', async () => {
+  test('lets nobody but the owner read its files', async () => {
     const folder = join(dir, 'private');
     await using store = await openSqliteStore(join(folder, 'store.db'), { reserveBytes: 4_096 });
     await store.put('/a', bytes('secret'));
@@ -178,7 +178,7 @@ describe('openSqliteStore()', () => {
     });
   });
 
-  it('refuses a second store on the file within one process, and leaves the first one its lock', async () => {
+  test('refuses a second store on the file within one process, and leaves the first one its lock', async () => {
     const path = fresh();
     await using first = await openSqliteStore(path);
     for (let i = 0; i < 2; i++) await assert.rejects(openSqliteStore(path), (err) => isKnownError(err, 'STORE_IN_USE'));
@@ -188,7 +188,7 @@ describe('openSqliteStore()', () => {
     assert.equal(text((await second.get('/a'))?.value), '1');
   });
 
-  it('refuses a file that is not a store with STORE_CORRUPT and releases it', async () => {
+  test('refuses a file that is not a store with STORE_CORRUPT and releases it', async () => {
     const path = fresh();
     writeFileSync(path, 'no database at all, but long enough to look like one'.repeat(100));
     for (let i = 0; i < 2; i++) await assert.rejects(openSqliteStore(path), (err) => isKnownError(err, 'STORE_CORRUPT'));
@@ -201,7 +201,7 @@ describe('openSqliteStore()', () => {
     ['has noise in its first page', (path: string) => overwrite(path, 100, 3000)],
     ['has noise everywhere but in its header', (path: string) => overwrite(path, 4096, statSync(path).size - 4096)],
   ] as const)
-    it(`does not take a file that ${what} for an empty cluster`, async () => {
+    test(`does not take a file that ${what} for an empty cluster`, async () => {
       const path = fresh();
       await using store = await openSqliteStore(path);
       for (let i = 0; i < 300; i++) await store.put(`/a/${i}`, bytes('x'.repeat(2000)));
@@ -218,7 +218,7 @@ describe('openSqliteStore()', () => {
       );
     });
 
-  it('bounds the write-ahead log by checkpoints under a steady load', async () => {
+  test('bounds the write-ahead log by checkpoints under a steady load', async () => {
     const path = fresh();
     await using store = await openSqliteStore(path);
     const value = new Uint8Array(16_384);
@@ -232,7 +232,7 @@ describe('openSqliteStore()', () => {
 });
 
 describe('a store of format 1', () => {
-  it('is taken over, and has a mark from then on', async () => {
+  test('is taken over, and has a mark from then on', async () => {
     const path = fresh();
     const old = new DatabaseSync(path);
     old.exec(`PRAGMA journal_mode = WAL; BEGIN;

@@ -15,8 +15,8 @@ import {
   type V1ConfigMap,
   Watch,
 } from '@kubernetes/client-node';
+import { eventually } from '../../../src/clock/testing/eventually.ts';
 import { type Cluster, refusal } from '../testing/cluster.ts';
-import { eventually } from '../testing/eventually.ts';
 import { all, boxPod } from '../testing/manifests.ts';
 
 const space = 'api';

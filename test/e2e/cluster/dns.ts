@@ -1,10 +1,10 @@
 /** Names of the cluster, and of the world through a resolver that the test brings. */
 import assert from 'node:assert/strict';
 import { before, describe, test } from 'node:test';
+import { eventually } from '../../../src/clock/testing/eventually.ts';
 import { systemExec } from '../../../src/linux/exec.ts';
 import type { Cluster } from '../testing/cluster.ts';
 import { askDns, askDnsOverTcp } from '../testing/dns-query.ts';
-import { eventually } from '../testing/eventually.ts';
 import { output } from '../testing/lab.ts';
 import { all, boxDeployment, boxPod, service } from '../testing/manifests.ts';
 

@@ -5,9 +5,9 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { before, describe, test } from 'node:test';
+import { eventually } from '../../../src/clock/testing/eventually.ts';
 import { type ExecResult, systemExec } from '../../../src/linux/exec.ts';
 import type { Cluster } from '../testing/cluster.ts';
-import { eventually } from '../testing/eventually.ts';
 import { all, boxDeployment, boxPod, service } from '../testing/manifests.ts';
 
 const space = 'kubectl';

@@ -5,8 +5,8 @@ import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { before, describe, test } from 'node:test';
 import type { V1ContainerStatus, V1Pod } from '@kubernetes/client-node';
+import { eventually } from '../../../src/clock/testing/eventually.ts';
 import { type Cluster, isStatus } from '../testing/cluster.ts';
-import { eventually } from '../testing/eventually.ts';
 import { all, boxPod, quickReadiness, service } from '../testing/manifests.ts';
 import { connectOutcome, httpText, podOf } from '../testing/network.ts';
 

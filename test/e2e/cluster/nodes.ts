@@ -3,8 +3,8 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
+import { eventually } from '../../../src/clock/testing/eventually.ts';
 import type { Cluster } from '../testing/cluster.ts';
-import { eventually } from '../testing/eventually.ts';
 
 export const tourManifest: string = readFileSync(join(import.meta.dirname, '../../../rules/scenarios/web/objects.yaml'), 'utf8');
 

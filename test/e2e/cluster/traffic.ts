@@ -3,8 +3,8 @@ import assert from 'node:assert/strict';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { before, describe, test } from 'node:test';
+import { eventually } from '../../../src/clock/testing/eventually.ts';
 import type { Cluster } from '../testing/cluster.ts';
-import { eventually } from '../testing/eventually.ts';
 import { all, boxDaemonSet, boxPod, quickReadiness, service } from '../testing/manifests.ts';
 import { allAnswer, httpText, podOf, refusedTwentyTimes, tcpEcho, udpEcho } from '../testing/network.ts';
 

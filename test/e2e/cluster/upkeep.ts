@@ -2,9 +2,9 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import type { V1Node } from '@kubernetes/client-node';
+import { eventually } from '../../../src/clock/testing/eventually.ts';
 import { systemExec } from '../../../src/linux/exec.ts';
 import { type Cluster, isStatus } from '../testing/cluster.ts';
-import { eventually } from '../testing/eventually.ts';
 import { boxDaemonSet, boxDeployment, boxPod } from '../testing/manifests.ts';
 
 const space = 'upkeep';

@@ -2,8 +2,8 @@
 import assert from 'node:assert/strict';
 import { before, describe, test } from 'node:test';
 import type { V1Pod } from '@kubernetes/client-node';
+import { eventually } from '../../../src/clock/testing/eventually.ts';
 import { type Cluster, isStatus } from '../testing/cluster.ts';
-import { eventually } from '../testing/eventually.ts';
 import { all, boxDaemonSet, boxDeployment, boxPod, quickReadiness, service } from '../testing/manifests.ts';
 import { httpText } from '../testing/network.ts';
 

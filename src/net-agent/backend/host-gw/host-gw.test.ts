@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { describe, it } from 'node:test';
+import { describe, test } from 'node:test';
 import { isKnownError } from '../../../errors/known-error.ts';
 import type { Lease } from '../../lease/lease.ts';
 import { backendConformance } from '../conformance.ts';
@@ -11,7 +11,7 @@ const underlay = { name: 'eth0', mtu: 1500, ip: '192.168.120.11', prefix: 24 };
 const peer: Lease = { node: 'b', podCidr: '10.244.2.0/24', publicIp: '192.168.120.12', type: 'host-gw', data: null, since: '' };
 
 describe('host-gw', () => {
-  it('makes plain routes over the underlay, and nothing else', () => {
+  test('makes plain routes over the underlay, and nothing else', () => {
     const own = { ...peer, podCidr: '10.244.1.0/24', publicIp: underlay.ip, data: null };
     assert.deepEqual(hostGw({ Type: 'host-gw' }).plan({ own, peers: [{ ...peer, data: null }], underlay }), {
       mtu: 1500,
@@ -23,14 +23,14 @@ describe('host-gw', () => {
     });
   });
 
-  it('leaves out a node that is not on the same link, and says why', () => {
+  test('leaves out a node that is not on the same link, and says why', () => {
     assert.deepEqual(hostGw({ Type: 'host-gw' }).readPeer({ ...peer, publicIp: '192.168.121.12' }, underlay), {
       kind: 'refused',
       why: 'its public-ip 192.168.121.12 is not on link "eth0" (192.168.120.0/24), as host-gw needs',
     });
   });
 
-  it("tells nothing, and refuses to start where others are told an address that is not the link's: behind a NAT nobody gets there", () => {
+  test("tells nothing, and refuses to start where others are told an address that is not the link's: behind a NAT nobody gets there", () => {
     const own = { family: 4, told: undefined, links: [], publicIp: underlay.ip, underlay, randomMac: () => '' } as const;
     assert.equal(hostGw({ Type: 'host-gw' }).leaseData(own), null);
     assert.throws(

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { describe, it } from 'node:test';
+import { describe, test } from 'node:test';
 import { isKnownError } from '../../../errors/known-error.ts';
 import type { Lease } from '../../lease/lease.ts';
 import type { KernelLink, Underlay } from '../../plan/network.ts';
@@ -41,7 +41,7 @@ describe('readPeer() of vxlan', () => {
       /its VtepMAC ".*" is no link's/,
     ]),
   ];
-  for (const [what, data, said] of cases) it(what, () => assert.match(refusal(data), said));
+  for (const [what, data, said] of cases) test(what, () => assert.match(refusal(data), said));
 });
 
 describe('leaseData() of vxlan', () => {
@@ -57,19 +57,19 @@ describe('leaseData() of vxlan', () => {
     ['draws one when there is nothing', 4, undefined, [], '02:00:00:00:00:ff'],
   ];
   for (const [what, family, before, has, mac] of cases)
-    it(what, () => {
+    test(what, () => {
       const own = { family, told: before, links: has, publicIp: underlay.ip, underlay, randomMac: () => '02:00:00:00:00:ff' };
       assert.deepEqual(vxlan({ Type: 'vxlan' }).leaseData(own), { VNI: 1, VtepMAC: mac });
     });
 
-  it("is flannel's text", () => {
+  test("is flannel's text", () => {
     const own = { family: 4, told, links, publicIp: underlay.ip, underlay, randomMac: () => '' } as const;
     assert.equal(JSON.stringify(vxlan({ Type: 'vxlan', VNI: 7 }).leaseData(own)), '{"VNI":7,"VtepMAC":"02:00:00:00:00:77"}');
   });
 });
 
 describe('plan() of vxlan', () => {
-  it('is what flannel makes: a device, and per node a route, a neighbour and a forwarding entry', () => {
+  test('is what flannel makes: a device, and per node a route, a neighbour and a forwarding entry', () => {
     const own = lease(1) as Lease<VxlanData>;
     assert.deepEqual(vxlan({ Type: 'vxlan' }).plan({ own, peers: [lease(2) as Lease<VxlanData>], underlay }), {
       mtu: 1450,
@@ -105,7 +105,7 @@ describe('plan() of vxlan', () => {
     });
   });
 
-  it("uses flannel's device of IPv6 for ranges of IPv6, with room for the longer header", () => {
+  test("uses flannel's device of IPv6 for ranges of IPv6, with room for the longer header", () => {
     const own = lease(1, { podCidr: 'fd00:1::/64', publicIp: '2001:db8::11' }) as Lease<VxlanData>;
     const peer = lease(2, { podCidr: 'fd00:2::/64', publicIp: '2001:db8::12' }) as Lease<VxlanData>;
     const { mtu, links, routes, chains } = vxlan({ Type: 'vxlan' }).plan({ own, peers: [peer], underlay: underlay6 });
@@ -128,13 +128,13 @@ describe('options of vxlan', () => {
     [{ DirectRouting: 'yes' }, /DirectRouting yes$/, /true or false/],
   ];
   for (const [options, said, hint] of cases)
-    it(`refuses ${JSON.stringify(options)}`, () =>
+    test(`refuses ${JSON.stringify(options)}`, () =>
       assert.throws(
         () => vxlan({ Type: 'vxlan', ...options }),
         (err) => isKnownError(err, 'BAD_CONFIG') && said.test(err.message) && hint.test(err.hint ?? ''),
       ));
 
-  it('takes the least and the most', () => {
+  test('takes the least and the most', () => {
     vxlan({ Type: 'vxlan', VNI: 1, Port: 1, MTU: 576 });
     vxlan({ Type: 'vxlan', VNI: 2 ** 24 - 1, Port: 65_535, MTU: 65_535 });
   });

@@ -29,39 +29,53 @@ function spread(target: Target, port: PortPlan, prefix: string): string | undefi
   return target === 'local' ? `goto ${prefix}local-${port.local.length}` : undefined;
 }
 
+/** The set of frontends that are addresses, and that of node ports. */
+type Sets = readonly [onIp: SetName, onNodePort: SetName];
+
+const verdicts: Sets = ['services', 'nodeports'];
+const localVerdicts: Sets = ['local-services', 'local-nodeports'];
+const unservedVerdicts: Sets = ['no-endpoint-services', 'no-endpoint-nodeports'];
+const masquerades: Sets = ['masquerade-services', 'masquerade-nodeports'];
+const affinities: Sets = ['affinity-services', 'affinity-nodeports'];
+const recalls: Sets = ['recall-services', 'recall-nodeports'];
+
 /** All elements of a frontend but its endpoints: few, however many those are. */
-function frontendElements({ frontend, port, service }: Front, key: string): Element[] {
-  const isNodePort = frontend.kind === 'node-port';
-  const elements: Element[] = [];
-  const add = (onIp: SetName, onNodePort: SetName, data: string): void => {
-    elements.push({ set: isNodePort ? onNodePort : onIp, key, data });
-  };
-  const prefix = isNodePort ? 'nodeport-' : '';
-  const { inside, outside } = frontend;
+function frontendElements(front: Front, key: string): Element[] {
+  const kind = front.frontend.kind === 'node-port' ? 1 : 0;
+  const elements: Element[] = [...dispatch(front), ...treatment(front)].map(([sets, data]) => ({ set: sets[kind], key, data }));
+  const { sources } = front.frontend;
+  if (!sources) return elements;
+  // nft and the kernel write a range of one address as the address.
+  const allowed = sources.map((range) => `${key} . ${range.replace(range.includes(':') ? /\/128$/ : /\/32$/, '')}`);
+  return [
+    ...elements,
+    { set: 'guarded-services', key, data: '' },
+    ...allowed.map((k): Element => ({ set: 'allowed-sources', key: k, data: '' })),
+  ];
+}
 
+/** To which endpoints, or to which end. */
+function* dispatch({ frontend, port }: Front): Generator<readonly [Sets, string]> {
+  const { inside, outside, kind } = frontend;
+  const prefix = kind === 'node-port' ? 'nodeport-' : '';
   const inner = spread(inside, port, prefix);
-  if (inner) add('services', 'nodeports', inner);
+  if (inner) yield [verdicts, inner];
   // `accept` leaves the packet as it is, for the check after DNAT to drop.
-  if (outside !== inside) add('local-services', 'local-nodeports', spread(outside, port, prefix) ?? 'accept');
+  if (outside !== inside) yield [localVerdicts, spread(outside, port, prefix) ?? 'accept'];
   const unserved = outside === 'refuse' || outside === 'drop' ? outside : inside;
-  if (unserved === 'drop') add('no-endpoint-services', 'no-endpoint-nodeports', 'drop');
+  if (unserved === 'drop') yield [unservedVerdicts, 'drop'];
   // What is undefined on a cluster IP is refused anyway, so that needs no element.
-  if (unserved === 'refuse' && frontend.kind !== 'cluster-ip') add('no-endpoint-services', 'no-endpoint-nodeports', 'goto refuse');
+  if (unserved === 'refuse' && kind !== 'cluster-ip') yield [unservedVerdicts, 'goto refuse'];
+}
 
-  const served = inner !== undefined || outside === 'local';
-  if (served && frontend.kind !== 'cluster-ip')
-    add('masquerade-services', 'masquerade-nodeports', frontend.masquerade === 'always' ? 'goto masq' : 'goto masq-node');
-  if (served && port.affinitySeconds !== undefined) {
-    add('affinity-services', 'affinity-nodeports', `goto learn-${port.affinitySeconds}-${service}`);
-    add('recall-services', 'recall-nodeports', `jump recall-${service}`);
-  }
-  if (frontend.sources) {
-    elements.push({ set: 'guarded-services', key, data: '' });
-    // nft and the kernel write a range of one address as the address.
-    for (const range of frontend.sources)
-      elements.push({ set: 'allowed-sources', key: `${key} . ${range.replace(range.includes(':') ? /\/128$/ : /\/32$/, '')}`, data: '' });
-  }
-  return elements;
+/** What else happens to a connection that reaches an endpoint. */
+function* treatment({ frontend, port, service }: Front): Generator<readonly [Sets, string]> {
+  const isServed = frontend.inside === 'cluster' || frontend.inside === 'local' || frontend.outside === 'local';
+  if (!isServed) return;
+  if (frontend.kind !== 'cluster-ip') yield [masquerades, frontend.masquerade === 'always' ? 'goto masq' : 'goto masq-node'];
+  if (port.affinitySeconds === undefined) return;
+  yield [affinities, `goto learn-${port.affinitySeconds}-${service}`];
+  yield [recalls, `jump recall-${service}`];
 }
 
 const none: readonly EndpointAddress[] = [];

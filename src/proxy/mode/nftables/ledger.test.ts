@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { describe, it } from 'node:test';
+import { describe, test } from 'node:test';
 import { create } from '../../../linux/nftables/diff.ts';
 import { FakeNftables } from '../../../linux/testing/fake-nftables.ts';
 import type { NodeContext } from '../../plan/node-context.ts';
@@ -48,7 +48,7 @@ describe('Ledger', () => {
   const a = (isWide: boolean): ServicePlan => plan('a', '10.96.0.1', ['10.244.0.1', '10.244.0.2', '10.244.0.3'], isWide);
   const b = (isWide: boolean): ServicePlan => plan('b', '10.96.0.2', ['10.244.0.2', '10.244.0.9'], isWide);
   for (const order of ['who lets go first', 'who takes first'])
-    it(`moves a frontend with all its endpoints from one Service to another, told of ${order}`, async () => {
+    test(`moves a frontend with all its endpoints from one Service to another, told of ${order}`, async () => {
       const nft = new FakeNftables();
       const ledger = new Ledger(node);
       await nft.commit({ family: 'ip', table: tableName, ops: create(ledger.table()) });
@@ -67,7 +67,7 @@ describe('Ledger', () => {
       assert.ok([...ledger.table().elements.values()].every((elements) => elements.size === 0));
     });
 
-  it('says nothing of what changed back before it was applied', async () => {
+  test('says nothing of what changed back before it was applied', async () => {
     const ledger = new Ledger(node);
     ledger.update(new Map([['n/a', a(true)]]));
     ledger.settled();

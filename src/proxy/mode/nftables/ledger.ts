@@ -17,6 +17,14 @@ interface Slot {
   readonly after: string | undefined;
 }
 
+/** The steps of one set. */
+interface SetChanges {
+  readonly removal?: Op;
+  readonly addition?: Op;
+  /** Of slots that nothing leads to any more. */
+  readonly lateRemoval?: Op;
+}
+
 export class Ledger {
   readonly #node: NodeContext;
   readonly #declared: ReadonlyMap<string, SetDeclaration>;
@@ -122,34 +130,37 @@ export class Ledger {
    * (nft_do_chain() and nft_genmask_cur() in Linux): a chain comes before what leads to it, and a slot goes after that.
    */
   changes(): Op[][] {
-    const removals: Op[] = [];
-    const additions: Op[] = [];
-    const late: Op[] = [];
-    for (const set of this.#declared.values()) {
-      const gone: string[] = [];
-      const goneLater: string[] = [];
-      const fresh: [string, string][] = [];
-      for (const [key, before, now] of this.#dirtyOf(set.name as SetName)) {
-        if (now === before) continue;
-        if (before !== undefined) (now === undefined && slotSets.has(set.name) ? goneLater : gone).push(key);
-        if (now !== undefined) fresh.push([key, now]);
-      }
-      if (gone.length > 0) removals.push({ op: 'delete-elements', set, keys: gone });
-      if (goneLater.length > 0) late.push({ op: 'delete-elements', set, keys: goneLater });
-      if (fresh.length > 0) additions.push({ op: 'add-elements', set, elements: fresh });
-    }
-    const { chains, sets } = this.#onDemand();
+    const sets = [...this.#declared.values()].map((set) => this.#changesOf(set));
+    const ops = (op: keyof SetChanges): Op[] => sets.flatMap((changes) => changes[op] ?? []);
+    const { chains, sets: made } = this.#onDemand();
     const [chainChanges, setChanges] = [this.#chains.changes, this.#dynamicSets.changes];
     const first: Op[] = [
-      ...setChanges.fresh.flatMap((name) => sets.get(name) ?? []).map((set): Op => ({ op: 'add-set', set })),
+      ...setChanges.fresh.flatMap((name) => made.get(name) ?? []).map((set): Op => ({ op: 'add-set', set })),
       ...chainChanges.fresh.flatMap((name) => chains.get(name) ?? []).map((chain): Op => ({ op: 'add-chain', chain })),
     ];
     const last: Op[] = [
       ...chainChanges.gone.map((chain): Op => ({ op: 'delete-chain', chain })),
       ...setChanges.gone.map((set): Op => ({ op: 'delete-set', set })),
     ];
-    // In one transaction: a value that is deleted and added again is never missing for a packet.
-    return [first, [...removals, ...additions], [...late, ...last]].filter((transaction) => transaction.length > 0);
+    // Elements in one transaction: a value that is deleted and added again is never missing for a packet.
+    const transactions = [first, [...ops('removal'), ...ops('addition')], [...ops('lateRemoval'), ...last]];
+    return transactions.filter((transaction) => transaction.length > 0);
+  }
+
+  #changesOf(set: SetDeclaration): SetChanges {
+    const gone: string[] = [];
+    const goneLater: string[] = [];
+    const fresh: [string, string][] = [];
+    for (const [key, before, now] of this.#dirtyOf(set.name as SetName)) {
+      if (now === before) continue;
+      if (before !== undefined) (now === undefined && slotSets.has(set.name) ? goneLater : gone).push(key);
+      if (now !== undefined) fresh.push([key, now]);
+    }
+    return {
+      ...(gone.length > 0 ? { removal: { op: 'delete-elements', set, keys: gone } } : {}),
+      ...(goneLater.length > 0 ? { lateRemoval: { op: 'delete-elements', set, keys: goneLater } } : {}),
+      ...(fresh.length > 0 ? { addition: { op: 'add-elements', set, elements: fresh } } : {}),
+    };
   }
 
   *#dirtyOf(set: SetName): Generator<readonly [key: string, before: string | undefined, now: string | undefined]> {

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { describe, it } from 'node:test';
+import { describe, test } from 'node:test';
 import type { EndpointAddress, ServicePlan } from '../../plan/service-plan.ts';
 import { assignSlots, withSlots } from './slots.ts';
 
@@ -12,7 +12,7 @@ describe('assignSlots()', () => {
     ['gives nothing for nothing', ['a'], [], []],
     ['survives names that are held twice or missing', ['a', 'a', ''], ['a', 'b'], ['a', 'b']],
   ];
-  for (const [name, previous, wanted, result] of cases) it(name, () => assert.deepEqual(assignSlots(previous, new Set(wanted)), result));
+  for (const [name, previous, wanted, result] of cases) test(name, () => assert.deepEqual(assignSlots(previous, new Set(wanted)), result));
 });
 
 function endpoints(...names: string[]): EndpointAddress[] {
@@ -26,13 +26,13 @@ function plan(cluster: EndpointAddress[], local: EndpointAddress[] = []): Servic
 describe('withSlots()', () => {
   const names = (p: ServicePlan, list: 'cluster' | 'local'): string[] => p.ports[0]?.[list].map((e) => e.name) ?? [];
 
-  it('keeps endpoints in the slots they had, in each list by itself', () => {
+  test('keeps endpoints in the slots they had, in each list by itself', () => {
     const placed = withSlots(plan(endpoints('a', 'b', 'c'), endpoints('a', 'b')), () => ({ cluster: ['c', 'a'], local: ['b', 'x'] }));
     assert.deepEqual(names(placed, 'cluster'), ['c', 'a', 'b']);
     assert.deepEqual(names(placed, 'local'), ['b', 'a']);
   });
 
-  it('has no more endpoints than there are numbers for them', () => {
+  test('has no more endpoints than there are numbers for them', () => {
     const many = endpoints(...Array.from({ length: 65_537 }, (_, i) => String(i).padStart(5, '0')));
     const placed = withSlots(plan(many.toReversed()), () => ({ cluster: [], local: [] }));
     assert.equal(names(placed, 'cluster').length, 65_536);
