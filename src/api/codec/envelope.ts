@@ -4,7 +4,6 @@
  */
 import { type ApiType, typeNamed, typeOfObject } from '../schema/schema.ts';
 import { ProtobufError, WireReader } from './wire-reader.ts';
-import type { WireWriter } from './wire-writer.ts';
 
 const magic: Uint8Array = Uint8Array.of(0x6b, 0x38, 0x73, 0x00);
 
@@ -54,26 +53,30 @@ export function decodeEnvelope(bytes: Uint8Array): Envelope {
   return { apiVersion, kind, raw, contentType, type };
 }
 
-/** Puts the envelope around the message that fills the writer, which began when `written` was `from`. */
-export function writeEnvelope(writer: WireWriter, apiVersion: string, kind: string, writeBody: () => void): void {
-  // Back to front. Go writes contentEncoding and contentType even though they are empty.
-  writer.string('');
-  writer.uint32(0x22);
-  writer.string('');
-  writer.uint32(0x1a);
-  const bodyFrom = writer.written;
-  writeBody();
-  writer.uint32(writer.written - bodyFrom);
-  writer.uint32(0x12);
-  const typeFrom = writer.written;
-  writer.string(kind);
-  writer.uint32(0x12);
-  writer.string(apiVersion);
-  writer.uint32(0x0a);
-  writer.uint32(writer.written - typeFrom);
-  writer.uint32(0x0a);
-  writer.raw(magic);
+/** The tag and the length of a field that is a message, a text or bytes. */
+export function fieldHead(field: number, length: number): Buffer {
+  const out = Buffer.allocUnsafe(10);
+  let at = 0;
+  for (const value of [(field << 3) | 2, length]) {
+    let rest = value;
+    for (; rest > 0x7f; rest >>>= 7) out[at++] = (rest & 0x7f) | 0x80;
+    out[at++] = rest;
+  }
+  return out.subarray(0, at);
 }
+
+function textField(field: number, text: string): Buffer {
+  return Buffer.concat([fieldHead(field, Buffer.byteLength(text)), Buffer.from(text)]);
+}
+
+/** What stands before a message of so many bytes. */
+export function envelopeHead(apiVersion: string, kind: string, length: number): Buffer {
+  const type = Buffer.concat([textField(1, apiVersion), textField(2, kind)]);
+  return Buffer.concat([magic, fieldHead(1, type.length), type, fieldHead(2, length)]);
+}
+
+/** What stands behind the message: Go writes contentEncoding and contentType even though they are empty. */
+export const envelopeTail: Buffer = Buffer.of(0x1a, 0, 0x22, 0);
 
 /** The type of a body that names none, by what the request expects. */
 export function expectedType(expected: { readonly apiVersion: string; readonly kind: string } | undefined): ApiType | undefined {

@@ -2,8 +2,18 @@ import assert from 'node:assert/strict';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { typeNamed } from '../schema/schema.ts';
-import { decodeProtobuf, encodeItem, encodeList, encodeProtobuf, encodeWatchEvent, hasProtobuf, wrapItem } from './protobuf.ts';
+import { rows } from '../registry/registry.ts';
+import { apiVersionOf } from '../resource-types.ts';
+import {
+  decodeProtobuf,
+  encodeMessage,
+  encodeProtobuf,
+  hasProtobuf,
+  listOfMessages,
+  metadataOf,
+  watchFrame,
+  wrapMessage,
+} from './protobuf.ts';
 import { ProtobufError } from './wire-reader.ts';
 
 /** What kubectl 1.32 sends for `create deployment x --image=y --replicas=0 --port 80`. */
@@ -76,26 +86,32 @@ test('a label named __proto__ is a label', () => {
   assert.deepEqual(Object.keys(back.metadata.labels ?? {}), ['__proto__']);
 });
 
-test('a list from encoded items is the list encoded at once', () => {
-  const type = typeNamed('core.v1.Service');
-  assert.ok(type);
-  const item = encodeItem(service, type);
-  const list = encodeList('v1', 'ServiceList', { resourceVersion: '7' }, [item, item]);
+test('a list put together from messages is the list encoded at once', () => {
   const { apiVersion: _, kind: __, ...bare } = service;
-  const whole = { apiVersion: 'v1', kind: 'ServiceList', metadata: { resourceVersion: '7' }, items: [bare, bare] };
-  assert.deepEqual(list, encodeProtobuf(whole));
-  assert.deepEqual(wrapItem('v1', 'Service', item), encodeProtobuf(service));
+  for (const count of [0, 1, 3]) {
+    const messages = Array.from({ length: count }, () => encodeMessage(service));
+    const list = Buffer.concat([...listOfMessages('v1', 'ServiceList', { resourceVersion: '7' }, messages)]);
+    const whole = { apiVersion: 'v1', kind: 'ServiceList', metadata: { resourceVersion: '7' }, items: messages.map(() => bare) };
+    assert.deepEqual(list, encodeProtobuf(whole), `${count} items`);
+  }
+});
+
+test('the metadata of a message is the front of it, for every kind', () => {
+  const metadata = { name: 'a', labels: { long: 'x'.repeat(300) } };
+  for (const row of rows.filter((one) => one.verbs.includes('list'))) {
+    const apiVersion = apiVersionOf(row.type);
+    const message = encodeMessage({ apiVersion, kind: row.type.kind, metadata } as never);
+    const partial = wrapMessage('meta.k8s.io/v1', 'PartialObjectMetadata', metadataOf(message));
+    assert.deepEqual(decodeProtobuf(partial), { apiVersion: 'meta.k8s.io/v1', kind: 'PartialObjectMetadata', metadata }, row.type.kind);
+  }
+  assert.equal(metadataOf(Buffer.of()).length, 0);
 });
 
 test('a watch event is a frame with the enveloped object inside', () => {
-  const frame = encodeWatchEvent('ADDED', encodeProtobuf(service));
+  const frame = watchFrame('ADDED', encodeProtobuf(service));
   assert.equal(frame.readUInt32BE(0), frame.length - 4);
-  const body = Buffer.concat([
-    Buffer.from('6b387300', 'hex'),
-    Buffer.from([0x0a, 0, 0x12, ((frame.length - 4) & 0x7f) | 0x80, (frame.length - 4) >> 7]),
-    frame.subarray(4),
-  ]);
-  assert.deepEqual(decodeProtobuf(body, { apiVersion: 'v1', kind: 'WatchEvent' }), { type: 'ADDED', object: { ...service } });
+  const event = wrapMessage('', '', frame.subarray(4));
+  assert.deepEqual(decodeProtobuf(event, { apiVersion: 'v1', kind: 'WatchEvent' }), { type: 'ADDED', object: { ...service } });
 });
 
 test('JSON inside the envelope is taken too', () => {

@@ -4,18 +4,21 @@
  */
 import type { KubeObject } from '../resource-types.ts';
 import { type ApiType, typeNamed, typeOfObject } from '../schema/schema.ts';
-import { decodeEnvelope, expectedType, writeEnvelope } from './envelope.ts';
+import { decodeEnvelope, envelopeHead, envelopeTail, expectedType, fieldHead } from './envelope.ts';
 import { measureJson } from './limits.ts';
 import { decodeMessage } from './protobuf-decode.ts';
 import { writeMessage } from './protobuf-encode.ts';
-import { ProtobufError } from './wire-reader.ts';
+import { ProtobufError, WireReader } from './wire-reader.ts';
 import { WireWriter } from './wire-writer.ts';
 
-/** What a request expects its body to be, for bodies that do not say. */
-export interface ExpectedKind {
+/** An object that says what it is. */
+export interface KindedObject {
   readonly apiVersion: string;
   readonly kind: string;
 }
+
+/** What a request expects its body to be, for bodies that do not say. */
+export type ExpectedKind = KindedObject;
 
 /**
  * Decodes a body with its envelope; JSON inside the envelope is taken too. `expected` types a body that names no kind.
@@ -27,9 +30,13 @@ export function decodeProtobuf(bytes: Uint8Array, expected?: ExpectedKind): Kube
   // `{` begins no protobuf message (it would be a group, which proto3 does not have).
   if (raw[0] === 0x7b) return parseJson(raw);
   const type = envelope.type ?? (kind === '' ? expectedType(expected) : undefined);
-  if (!type) throw new ProtobufError(`no kind ${JSON.stringify(kind)} is registered for version ${JSON.stringify(apiVersion)}`);
+  if (!type) throw unregistered(apiVersion, kind);
   const named = kind === '' ? expected && type.isKind && expected : { kind, apiVersion };
   return decodeMessage(raw, type, named ? { kind: named.kind, apiVersion: named.apiVersion } : {}) as unknown as KubeObject;
+}
+
+function unregistered(apiVersion: string, kind: string): ProtobufError {
+  return new ProtobufError(`no kind ${JSON.stringify(kind)} is registered for version ${JSON.stringify(apiVersion)}`);
 }
 
 function parseJson(raw: Buffer): KubeObject {
@@ -50,61 +57,62 @@ export function hasProtobuf(apiVersion: string, kind: string): boolean {
 const writer = new WireWriter();
 
 /** Encodes an object with its envelope. Throws ProtobufError for a kind that is not in the tables or a value that is not of its type. */
-export function encodeProtobuf(object: { readonly apiVersion: string; readonly kind: string }): Buffer {
-  const { apiVersion, kind } = object;
-  const type = typeOfObject(apiVersion, kind);
-  if (!type) throw new ProtobufError(`no kind ${JSON.stringify(kind)} is registered for version ${JSON.stringify(apiVersion)}`);
-  writer.reset();
-  writeEnvelope(writer, apiVersion, kind, () => writeMessage(writer, type, object as unknown as Record<string, unknown>));
-  return writer.finish();
+export function encodeProtobuf(object: KindedObject): Buffer {
+  return wrapMessage(object.apiVersion, object.kind, encodeMessage(object));
 }
 
-/** The message alone, as it stands in a list. */
-export function encodeItem(object: object, type: ApiType): Buffer {
+/** The object without envelope, as it stands in a list. Throws ProtobufError. */
+export function encodeMessage(object: KindedObject): Buffer {
+  const { apiVersion, kind } = object;
+  const type = typeOfObject(apiVersion, kind);
+  if (!type) throw unregistered(apiVersion, kind);
+  return messageOf(type, object);
+}
+
+function messageOf(type: ApiType, object: object): Buffer {
   writer.reset();
   writeMessage(writer, type, object as Record<string, unknown>);
   return writer.finish();
 }
 
-/** A list (`v1`, `PodList`) from its metadata and items that `encodeItem` made. Every list has metadata as 1 and items as 2. */
-export function encodeList(apiVersion: string, listKind: string, metadata: object, items: readonly Uint8Array[]): Buffer {
-  writer.reset();
-  writeEnvelope(writer, apiVersion, listKind, () => {
-    for (let i = items.length - 1; i >= 0; i--) {
-      writer.bytes(items[i] as Uint8Array);
-      writer.uint32(0x12);
-    }
-    writer.bytes(encodeListMeta(metadata));
-    writer.uint32(0x0a);
-  });
-  return writer.finish();
+/** The envelope around a message: the answer to a GET, the object of a watch event. */
+export function wrapMessage(apiVersion: string, kind: string, message: Buffer): Buffer {
+  return Buffer.concat([envelopeHead(apiVersion, kind, message.length), message, envelopeTail]);
 }
 
-function encodeListMeta(metadata: object): Buffer {
-  const own = new WireWriter();
-  writeMessage(own, typeNamed('meta.v1.ListMeta') as ApiType, metadata as Record<string, unknown>);
-  return own.finish();
+/** A list (`v1`, `PodList`) in pieces, from its metadata and messages. Every list has its metadata as field 1 and its items as field 2. */
+export function* listOfMessages(apiVersion: string, listKind: string, metadata: object, messages: readonly Buffer[]): Generator<Buffer> {
+  const meta = messageOf(listMeta(), metadata);
+  const heads = messages.map(({ length }) => fieldHead(2, length));
+  let size = fieldHead(1, meta.length).length + meta.length;
+  for (const [i, message] of messages.entries()) size += (heads[i]?.length ?? 0) + message.length;
+  yield Buffer.concat([envelopeHead(apiVersion, listKind, size), fieldHead(1, meta.length), meta]);
+  for (const [i, message] of messages.entries()) {
+    yield heads[i] as Buffer;
+    yield message;
+  }
+  yield envelopeTail;
 }
 
-/** The envelope around an item that `encodeItem` made: the object of a watch event or of a GET. */
-export function wrapItem(apiVersion: string, kind: string, item: Uint8Array): Buffer {
-  writer.reset();
-  writeEnvelope(writer, apiVersion, kind, () => writer.raw(item));
-  return writer.finish();
+function listMeta(): ApiType {
+  return typeNamed('meta.v1.ListMeta') as ApiType;
 }
 
-/** One frame of `;stream=watch`: four bytes of length, then a WatchEvent without envelope, whose object (`wrapItem`) has one. */
-export function encodeWatchEvent(type: string, object: Uint8Array): Buffer {
-  writer.reset();
-  const from = writer.written;
-  writer.bytes(object);
-  writer.uint32(0x0a);
-  writer.uint32(writer.written - from);
-  writer.uint32(0x12);
-  writer.string(type);
-  writer.uint32(0x0a);
-  const frame = writer.finish();
-  const length = Buffer.alloc(4);
-  length.writeUInt32BE(frame.length);
-  return Buffer.concat([length, frame]);
+/** The PartialObjectMetadata of an object's message: a piece of it, because every kind has its metadata as the first field. */
+export function metadataOf(message: Buffer): Buffer {
+  if (message[0] !== 0x0a) return message.subarray(0, 0);
+  const reader = new WireReader(message);
+  reader.pos = 1;
+  return message.subarray(0, reader.lengthDelimited(reader.length));
+}
+
+/** One frame of `;stream=watch`: four bytes of length, then a WatchEvent without envelope, whose object has one (`wrapMessage`). */
+export function watchFrame(type: string, object: Buffer): Buffer {
+  const name = Buffer.from(type);
+  // The object is a RawExtension, whose only field is bytes.
+  const raw = fieldHead(1, object.length);
+  const event = [fieldHead(1, name.length), name, fieldHead(2, raw.length + object.length), raw, object];
+  const length = Buffer.allocUnsafe(4);
+  length.writeUInt32BE(event.reduce((sum, part) => sum + part.length, 0));
+  return Buffer.concat([length, ...event]);
 }

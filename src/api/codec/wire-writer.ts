@@ -21,9 +21,11 @@ export class WireWriter {
     this.#pos = this.#buffer.length;
   }
 
-  /** A copy of what was written. */
+  /** A copy of what was written. Not from the pool: a small message that is kept would keep a whole block of the pool alive. */
   finish(): Buffer {
-    return Buffer.from(this.#buffer.subarray(this.#pos));
+    const out = Buffer.allocUnsafeSlow(this.written);
+    this.#buffer.copy(out, 0, this.#pos);
+    return out;
   }
 
   #reserve(bytes: number): void {

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import { decodeProtobuf, wrapMessage } from '../../api/codec/protobuf.ts';
 import type { KubeObject } from '../../api/resource-types.ts';
 import { CachedObject, encodeObject, spliceRevision } from './cached-object.ts';
 
@@ -47,4 +48,32 @@ describe('CachedObject.of()', () => {
         message: 'Cannot read "/registry/pods/default/web" of the store: its value is no object',
       });
     });
+});
+
+describe('the protobuf message of an object', () => {
+  const cached = (): CachedObject => new CachedObject('k', 42, spliceRevision(encodeObject(object), 42));
+
+  test('says what the JSON says', () => {
+    const { message } = cached();
+    const shown = decodeProtobuf(wrapMessage('v1', 'ConfigMap', message));
+    assert.deepEqual(shown, { ...object, metadata: { name: 'ä', resourceVersion: '42' } });
+  });
+
+  test('is made once, and made anew when nobody had asked for a while', () => {
+    const one = cached();
+    const { message } = one;
+    one.age();
+    assert.equal(one.message, message);
+    one.age();
+    one.age();
+    assert.notEqual(one.message, message);
+    assert.deepEqual(one.message, message);
+  });
+
+  test('is let go when another object has taken its place', () => {
+    const one = cached();
+    const { message } = one;
+    one.retire();
+    assert.notEqual(one.message, message);
+  });
 });

@@ -4,6 +4,7 @@
  * spliced in behind `"metadata":{`, which `encodeObject` puts at a known place.
  */
 import { asGoWrites } from '../../api/codec/go-json.ts';
+import { encodeMessage } from '../../api/codec/protobuf.ts';
 import type { KubeObject } from '../../api/resource-types.ts';
 import { KnownError } from '../../errors/known-error.ts';
 import type { StoredRecord } from '../../storage/store.ts';
@@ -59,6 +60,8 @@ export class CachedObject {
   readonly bytes: Buffer;
   #parsed: WeakRef<KubeObject> | undefined;
   #labels: Readonly<Record<string, string>> | undefined;
+  #message: Buffer | undefined;
+  #asked = false;
 
   constructor(key: string, revision: number, bytes: Buffer) {
     this.key = key;
@@ -90,6 +93,27 @@ export class CachedObject {
   /** The caller's own. */
   copy(): LooseObject {
     return JSON.parse(this.bytes.toString()) as LooseObject;
+  }
+
+  /**
+   * The object as a protobuf message, without envelope: made when it is first asked for, written as it is, and kept while somebody asks.
+   * Throws ProtobufError.
+   */
+  get message(): Buffer {
+    this.#asked = true;
+    this.#message ??= encodeMessage(this.#parsed?.deref() ?? this.copy());
+    return this.#message;
+  }
+
+  /** Called now and then. Lets go of a message that nobody has asked for since the last time. */
+  age(): void {
+    if (!this.#asked) this.#message = undefined;
+    this.#asked = false;
+  }
+
+  /** Called when another object has taken this one's place. */
+  retire(): void {
+    this.#message = undefined;
   }
 
   get labels(): Readonly<Record<string, string>> {

@@ -176,6 +176,11 @@ export class ResourceCache {
     for (const event of events) event.frames.clear();
   }
 
+  /** Called now and then: protobuf that nobody asks for any more is let go. */
+  age(): void {
+    for (const object of this.#sorted) object.age();
+  }
+
   #dispatchIndexed(index: FieldIndex, events: readonly CacheEvent[]): void {
     const due = new Map<CacheListener, CacheEvent[]>();
     for (const event of events) {
@@ -195,6 +200,7 @@ export class ResourceCache {
 
   #remember(event: CacheEvent): CacheEvent {
     this.#log.push(event);
+    event.previous?.retire();
     return event;
   }
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { KubeObject } from '../../api/resource-types.ts';
-import { systemClock } from '../../clock/clock.ts';
+import { FakeClock, systemClock } from '../../clock/clock.ts';
 import { KnownError } from '../../errors/known-error.ts';
 import { silentLog } from '../../observability/log.ts';
 import { MemoryStore } from '../../storage/memory/memory-store.ts';
@@ -114,6 +114,26 @@ describe('WatchFeed', () => {
     assert.deepEqual(other.cache('configmaps').eventsAfter(1501), []);
     await other.close();
     await Promise.all([store.close(), shrinking.close()]);
+  });
+
+  test('lets protobuf go that nobody asks for any more, also of what has been replaced', async () => {
+    const store = new MemoryStore();
+    const clock = new FakeClock();
+    for (const name of ['asked', 'forgotten', 'replaced']) await store.put(key(name), bytes(name));
+    const feed = new WatchFeed({ store, clock, log: silentLog });
+    const cache = feed.cache('configmaps');
+    await feed.start();
+    const before = new Map(cache.range().map((o) => [o.object.metadata.name, { object: o, message: o.message }]));
+    await store.put(key('replaced'), bytes('replaced', 'new'));
+    await feed.fresh();
+    await clock.advance(5 * 60_000);
+    void before.get('asked')?.object.message;
+    await clock.advance(5 * 60_000);
+    const kept = [...before].filter(([, { object, message }]) => object.message === message).map(([name]) => name);
+    assert.deepEqual(kept, ['asked']);
+    await feed.close();
+    await store.close();
+    assert.equal(clock.pending, 0);
   });
 
   test('shows an older moment', async () => {

@@ -14,6 +14,8 @@ import { ResourceCache } from './resource-cache.ts';
 export const registryPrefix = '/registry/';
 const pageSize = 1000;
 const retryMs = 500;
+/** What was not asked for between two of these moments is not kept ready any more. */
+const ageMs = 5 * 60_000;
 /** Leases are renewed all the time, and nobody asks for their past: a store need not keep it. */
 export const withoutHistory: readonly string[] = [`${registryPrefix}leases/`];
 /** How far back, in revisions, the caches reach at the start: what the watchers of a server that was started anew may have missed. */
@@ -41,6 +43,7 @@ export class WatchFeed {
   readonly #joining = new Map<ResourceCache, StoreEvent[]>();
   #started = false;
   #revision = 0;
+  #aging: { cancel(): void } | undefined;
   #running: Promise<void> = Promise.resolve();
 
   constructor(options: { readonly store: Store; readonly clock: Clock; readonly log: Log }) {
@@ -95,10 +98,19 @@ export class WatchFeed {
     const from = await this.#load();
     this.#started = true;
     this.#running = this.#follow(from);
+    this.#age();
+  }
+
+  #age(): void {
+    this.#aging = this.#clock.after(ageMs, () => {
+      for (const cache of this.#caches.values()) cache.age();
+      this.#age();
+    });
   }
 
   async close(): Promise<void> {
     this.#stop.abort();
+    this.#aging?.cancel();
     this.#settle(true);
     await this.#running;
   }

@@ -1,55 +1,79 @@
-/** What form of an answer a client asked for in `Accept`. The answer is JSON always; its shape may be a Table or metadata only. */
+/**
+ * What form of an answer a client asked for in `Accept`: how it is written, and what of the object it shows. As upstream's
+ * apiserver/pkg/endpoints/handlers/negotiation: the first range that can be served is, in the order of quality and preciseness.
+ */
 import { notAcceptable } from '../status/status-error.ts';
+import { type Encoding, json, protobuf } from './encoding.ts';
 
 export type AnswerShape = 'object' | 'table' | 'metadata';
+
+export interface AnswerForm {
+  readonly encoding: Encoding;
+  readonly shape: AnswerShape;
+}
+
+/** What the answer could be. */
+export interface Offer {
+  /** There are protobuf tables of the kind. */
+  readonly protobuf: boolean;
+  /** There is an object, or there are several, of which a Table or the metadata can be shown. */
+  readonly shapes: boolean;
+}
 
 interface MediaRange {
   readonly type: string;
   readonly params: ReadonlyMap<string, string>;
 }
 
-/** The ranges of an Accept header in the client's order; quality values are not used by Kubernetes clients. */
+/** The ranges of an Accept header, the preferred first; among equals in the client's order. */
 export function mediaRanges(accept: string | undefined): MediaRange[] {
-  const out: MediaRange[] = [];
-  for (const part of (accept ?? '').split(',')) {
-    const [type = '', ...rest] = part.split(';').map((s) => s.trim());
-    if (!type) continue;
-    const params = new Map<string, string>();
-    for (const param of rest) {
-      const eq = param.indexOf('=');
-      if (eq > 0) params.set(param.slice(0, eq).toLowerCase(), param.slice(eq + 1));
-    }
-    out.push({ type: type.toLowerCase(), params });
-  }
-  return out;
+  const ranges = (accept ?? '').split(',').map((part) => {
+    const [type = '', ...params] = part.split(';').map((s) => s.trim());
+    return { type: type.toLowerCase(), params: new Map(params.map(splitParam)) };
+  });
+  return ranges.filter(({ type }) => type.includes('/')).toSorted((a, b) => qualityOf(b) - qualityOf(a) || wildcards(a) - wildcards(b));
 }
 
-const jsonTypes = new Set(['application/json', 'application/*', '*/*']);
-const served = ['application/json', 'application/yaml'];
-
-/** False for a client that takes nothing but a Table or the metadata. */
-export function takesPlainObject(accept: string | undefined): boolean {
-  const ranges = mediaRanges(accept);
-  return ranges.length === 0 || ranges.some(({ type, params }) => isServed(type) && !params.has('as'));
+function splitParam(param: string): [string, string] {
+  const [name = '', value = ''] = param.split('=', 2);
+  return [name.trim().toLowerCase(), value.trim()];
 }
 
-/** Throws 406 when nothing that the client takes is served. Protobuf is skipped: every client that asks for it takes JSON too. */
-export function answerShape(accept: string | undefined): AnswerShape {
+function qualityOf({ params }: MediaRange): number {
+  return Number(params.get('q') ?? 1) || 0;
+}
+
+function wildcards({ type }: MediaRange): number {
+  return type === '*/*' ? 2 : type.endsWith('/*') ? 1 : 0;
+}
+
+/** By media type, in the order in which a wildcard finds them. YAML is answered with JSON, which is YAML. */
+const served: ReadonlyMap<string, Encoding> = new Map([
+  ['application/json', json],
+  ['application/yaml', json],
+  ['application/vnd.kubernetes.protobuf', protobuf],
+]);
+
+/** Throws 406 when nothing that the client takes is served. */
+export function answerForm(accept: string | undefined, offer: Offer): AnswerForm {
   const ranges = mediaRanges(accept);
-  if (ranges.length === 0) return 'object';
+  if (ranges.length === 0) return { encoding: json, shape: 'object' };
   for (const { type, params } of ranges) {
-    if (!jsonTypes.has(type)) continue;
-    const as = params.get('as');
-    if (as === undefined) return 'object';
-    if (params.get('g') !== 'meta.k8s.io') continue;
-    if (as === 'Table' && params.get('v') === 'v1') return 'table';
-    if ((as === 'PartialObjectMetadata' || as === 'PartialObjectMetadataList') && params.get('v') === 'v1') return 'metadata';
+    const encoding = type === '*/*' || type === 'application/*' ? json : served.get(type);
+    if (!encoding || (encoding === protobuf && !offer.protobuf)) continue;
+    const shape = shapeOf(params, encoding, offer);
+    const stream = params.get('stream') ?? '';
+    if (shape && (stream === '' || stream === 'watch')) return { encoding, shape };
   }
-  // A shape that is not known, or protobuf alone: client-go falls back by itself when it gets plain JSON.
-  if (ranges.some((r) => isServed(r.type))) return 'object';
-  throw notAcceptable(served);
+  throw notAcceptable([...served].filter(([, encoding]) => encoding === json || offer.protobuf).map(([type]) => type));
 }
 
-function isServed(type: string): boolean {
-  return type === 'application/yaml' || type === 'application/vnd.kubernetes.protobuf' || jsonTypes.has(type);
+/** Undefined for a shape that there is not. */
+function shapeOf(params: ReadonlyMap<string, string>, encoding: Encoding, { shapes }: Offer): AnswerShape | undefined {
+  const as = params.get('as');
+  if (as === undefined) return 'object';
+  if (!shapes || params.get('g') !== 'meta.k8s.io' || params.get('v') !== 'v1') return undefined;
+  // A Table holds cells of any type, which protobuf has no word for.
+  if (as === 'Table') return encoding === json ? 'table' : undefined;
+  return as === 'PartialObjectMetadata' || as === 'PartialObjectMetadataList' ? 'metadata' : undefined;
 }

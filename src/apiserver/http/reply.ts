@@ -1,17 +1,32 @@
 /** Writes answers. Headers are those that Kubernetes clients look at. */
 import { once } from 'node:events';
 import type { ServerResponse } from 'node:http';
+import { hasProtobuf, type KindedObject } from '../../api/codec/protobuf.ts';
 import { isKnownError, messageOf } from '../../errors/known-error.ts';
 import type { Log } from '../../observability/log.ts';
 import { badRequest, internalError, StatusError, serviceUnavailable } from '../status/status-error.ts';
+import { type Encoding, json } from './encoding.ts';
+import { answerForm } from './negotiate.ts';
 import type { RequestContext } from './request-context.ts';
 
-const jsonHeaders = { 'content-type': 'application/json', 'cache-control': 'no-cache, private' } as const;
+function headersOf(contentType: string): Record<string, string> {
+  return { 'content-type': contentType, 'cache-control': 'no-cache, private' };
+}
 
-export function sendJson(ctx: RequestContext, code: number, body: Buffer | string | object): void {
-  const bytes = Buffer.isBuffer(body) ? body : Buffer.from(typeof body === 'string' ? body : JSON.stringify(body));
+/** What has no other form: discovery, version, OpenAPI. */
+export function sendJson(ctx: RequestContext, code: number, body: object): void {
+  sendBytes(ctx, code, json, Buffer.from(JSON.stringify(body)));
+}
+
+/** An object that is made for this answer. Throws 406. */
+export function sendObject<T extends KindedObject>(ctx: RequestContext, code: number, object: T): void {
+  const { encoding } = answerForm(ctx.req.headers.accept, { protobuf: hasProtobuf(object.apiVersion, object.kind), shapes: false });
+  sendBytes(ctx, code, encoding, encoding.encode(object));
+}
+
+export function sendBytes(ctx: RequestContext, code: number, encoding: Encoding, bytes: Buffer): void {
   setWarnings(ctx);
-  send(ctx.res, code, { ...jsonHeaders }, bytes);
+  send(ctx.res, code, headersOf(encoding.contentType), bytes);
 }
 
 export function send(res: ServerResponse, code: number, headers: Readonly<Record<string, string>>, body: Buffer | string): void {
@@ -33,10 +48,21 @@ export function sendText(res: ServerResponse, code: number, text: string): void 
 export function sendError(res: ServerResponse, err: unknown, log: Log, path: string): void {
   const known = statusErrorOf(err, log, path);
   const { details } = known.status;
-  const headers: Record<string, string> = { ...jsonHeaders };
+  const encoding = encodingOfErrors(res.req.headers.accept);
+  const headers = headersOf(encoding.contentType);
   if (details?.retryAfterSeconds !== undefined) headers['retry-after'] = String(details.retryAfterSeconds);
   if (known.code === 401) headers['www-authenticate'] = 'Bearer';
-  send(res, known.code, headers, `${JSON.stringify(known.status)}\n`);
+  const body = encoding.encode(known.status as KindedObject);
+  send(res, known.code, headers, encoding === json ? `${body}\n` : body);
+}
+
+/** Who takes nothing that is served is told so in JSON. */
+function encodingOfErrors(accept: string | undefined): Encoding {
+  try {
+    return answerForm(accept, { protobuf: true, shapes: false }).encoding;
+  } catch {
+    return json;
+  }
 }
 
 export function statusErrorOf(err: unknown, log: Log, path: string): StatusError {
@@ -82,18 +108,15 @@ function headerText(text: string): string {
 const groupBytes = 256 << 10;
 
 /** Writes parts one after the other, never holding more than one group in the connection's buffer. */
-export async function sendParts(ctx: RequestContext, head: string, parts: Iterable<Buffer>, tail: string): Promise<void> {
+export async function sendParts(ctx: RequestContext, encoding: Encoding, parts: Iterable<Buffer>): Promise<void> {
   const { res } = ctx;
   setWarnings(ctx);
-  const headers = { ...jsonHeaders };
-  let group: Buffer[] = [Buffer.from(head)];
-  let size = group[0]!.length;
-  let first = true;
+  const headers = headersOf(encoding.contentType);
+  let group: Buffer[] = [];
+  let size = 0;
   for (const part of parts) {
-    if (!first) group.push(comma);
-    first = false;
     group.push(part);
-    size += part.length + 1;
+    size += part.length;
     if (size < groupBytes) continue;
     if (!res.headersSent) res.writeHead(200, headers);
     if (!res.write(Buffer.concat(group))) await drained(res);
@@ -101,13 +124,10 @@ export async function sendParts(ctx: RequestContext, head: string, parts: Iterab
     group = [];
     size = 0;
   }
-  group.push(Buffer.from(tail));
   const last = Buffer.concat(group);
   if (!res.headersSent) res.writeHead(200, { ...headers, 'content-length': last.length });
   res.end(res.req.method === 'HEAD' ? undefined : last);
 }
-
-const comma = Buffer.from(',');
 
 /** Resolves when the connection has room again, or is gone. */
 export async function drained(res: ServerResponse): Promise<void> {

@@ -13,9 +13,8 @@ import type { CachedObject, LooseObject } from '../cache/cached-object.ts';
 import type { WatchFeed } from '../cache/watch-feed.ts';
 import { checkObject, decodeObject } from '../http/body.ts';
 import type { Expected } from '../http/decode-body.ts';
-import { answerShape } from '../http/negotiate.ts';
 import { type ReadOptions, readOptions, resourceVersionOf } from '../http/read-options.ts';
-import { sendJson, sendParts } from '../http/reply.ts';
+import { sendBytes, sendObject, sendParts } from '../http/reply.ts';
 import { isDryRun, type RequestContext } from '../http/request-context.ts';
 import { badRequest, conflict, invalidOptions, isStatusError, methodNotAllowed, notFound, success } from '../status/status-error.ts';
 import { isApply, readApply, settled } from './apply.ts';
@@ -25,7 +24,8 @@ import { placeOf, placesOf } from './field-places.ts';
 import { list, waitForRevision } from './list.ts';
 import type { ObjectStore } from './object-store.ts';
 import { patchOf } from './patch.ts';
-import { copyOf, type Presentation, presentationOf, viewOf } from './presentation.ts';
+import { copyOf, type Presentation, viewOf } from './presentation.ts';
+import { presentationOf } from './presentation-of.ts';
 import { serveWatch } from './watch.ts';
 import type { WriteContext, Writer } from './writer.ts';
 
@@ -102,7 +102,7 @@ export class ResourceHandlers {
       ...(found.continueToken === undefined ? {} : { continue: found.continueToken }),
       ...(found.remaining === undefined ? {} : { remainingItemCount: found.remaining }),
     };
-    await sendParts(ctx, presentation.listHead(meta), items(found.objects, presentation), presentation.listTail);
+    await sendList(ctx, presentation, meta, found.objects);
   }
 
   async watch(ctx: RequestContext, row: ResourceRow): Promise<void> {
@@ -192,7 +192,7 @@ export class ResourceHandlers {
     if (!changed.deleted || row.gracePeriod) return this.sendObject(ctx, row, 200, changed.object);
     const { uid } = changed.object.object.metadata;
     const { group, resource } = row.type;
-    sendJson(ctx, 200, success({ name, ...(group ? { group } : {}), kind: resource, ...(uid ? { uid } : {}) }));
+    sendObject(ctx, 200, success({ name, ...(group ? { group } : {}), kind: resource, ...(uid ? { uid } : {}) }));
   }
 
   async deleteObject(
@@ -244,17 +244,12 @@ export class ResourceHandlers {
     // Side by side, so that the store commits them in groups.
     await Promise.all(Array.from({ length: 16 }, lane));
     const presentation = this.#presentation(ctx, row);
-    await sendParts(
-      ctx,
-      presentation.listHead({ resourceVersion: String(feed.revision) }),
-      items(found.objects, presentation),
-      presentation.listTail,
-    );
+    await sendList(ctx, presentation, { resourceVersion: String(feed.revision) }, found.objects);
   }
 
   sendObject(ctx: RequestContext, row: ResourceRow, code: number, object: CachedObject): void {
-    const shape = answerShape(ctx.req.headers.accept);
-    sendJson(ctx, code, presentationOf(row, shape, ctx.query, this.#d.clock).one(object));
+    const presentation = this.#presentation(ctx, row);
+    sendBytes(ctx, code, presentation.encoding, presentation.one(object));
   }
 
   /** The current object, as a copy. Throws 404. */
@@ -276,7 +271,7 @@ export class ResourceHandlers {
   }
 
   #presentation(ctx: RequestContext, row: ResourceRow): Presentation {
-    return presentationOf(row, answerShape(ctx.req.headers.accept), ctx.query, this.#d.clock);
+    return presentationOf(ctx, row, this.#d.clock);
   }
 
   /** A list or watch of one name (`GET /pods/web?watch=true`) is one with a field selector. */
@@ -304,8 +299,9 @@ function checkNew(row: ResourceRow, { metadata }: KubeObject, name: string): voi
   delete metadata.resourceVersion;
 }
 
-function* items(objects: readonly CachedObject[], presentation: Presentation): Generator<Buffer> {
-  for (const object of objects) yield presentation.item(object);
+async function sendList(ctx: RequestContext, presentation: Presentation, meta: object, objects: readonly CachedObject[]): Promise<void> {
+  await presentation.prepare?.(objects);
+  await sendParts(ctx, presentation.encoding, presentation.list(meta, objects));
 }
 
 /** Options of the body, or else of the query. */

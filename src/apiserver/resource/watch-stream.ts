@@ -3,6 +3,7 @@
  * no queue of its own: it remembers the last revision it was sent and goes on from the cache's log when the connection has
  * room again; when the log no longer reaches back, it is told so (410) and lists again.
  */
+import type { KindedObject } from '../../api/codec/protobuf.ts';
 import type { CachedObject } from '../cache/cached-object.ts';
 import type { CacheEvent } from '../cache/event-log.ts';
 import type { CacheListener, ResourceCache } from '../cache/resource-cache.ts';
@@ -17,7 +18,7 @@ export interface FrameSink {
   end(): void;
 }
 
-export type EventType = 'ADDED' | 'MODIFIED' | 'DELETED';
+type EventType = 'ADDED' | 'MODIFIED' | 'DELETED';
 
 export interface WatchStreamOptions {
   readonly cache: ResourceCache;
@@ -30,17 +31,6 @@ export interface WatchStreamOptions {
   readonly after: number;
   /** The newest revision of the server, for bookmarks. */
   readonly revisionNow: () => number;
-}
-
-const tail = Buffer.from('}\n');
-const eventHeads: Readonly<Record<EventType, Buffer>> = {
-  ADDED: Buffer.from('{"type":"ADDED","object":'),
-  MODIFIED: Buffer.from('{"type":"MODIFIED","object":'),
-  DELETED: Buffer.from('{"type":"DELETED","object":'),
-};
-
-export function frameOf(type: EventType, body: Buffer): Buffer {
-  return Buffer.concat([eventHeads[type], body, tail]);
 }
 
 export class WatchStream implements CacheListener {
@@ -64,7 +54,7 @@ export class WatchStream implements CacheListener {
     let size = 0;
     for (const object of objects) {
       if (!this.#o.selection.matches(object)) continue;
-      const frame = frameOf('ADDED', this.#o.presentation.one(object));
+      const frame = this.#o.presentation.encoding.event('ADDED', this.#o.presentation.one(object));
       group.push(frame);
       size += frame.length;
       if (size < 256 << 10) continue;
@@ -94,7 +84,7 @@ export class WatchStream implements CacheListener {
       creationTimestamp: null,
       ...(annotations ? { annotations } : {}),
     });
-    this.#write(Buffer.from(`{"type":"BOOKMARK","object":${JSON.stringify(object)}}\n`));
+    this.#write(this.#event('BOOKMARK', object));
   }
 
   /** The sink has room again. */
@@ -127,9 +117,9 @@ export class WatchStream implements CacheListener {
   }
 
   /** Ends the stream with an ERROR event. */
-  fail(status: object): void {
+  fail(status: KindedObject): void {
     if (this.#ended) return;
-    this.#o.sink.write(Buffer.from(`{"type":"ERROR","object":${JSON.stringify(status)}}\n`));
+    this.#o.sink.write(this.#event('ERROR', status));
     this.end();
   }
 
@@ -159,6 +149,12 @@ export class WatchStream implements CacheListener {
     }
   }
 
+  /** An event about no object of the cache. */
+  #event(type: string, object: KindedObject): Buffer {
+    const { encoding } = this.#o.presentation;
+    return encoding.event(type, encoding.encode(object));
+  }
+
   #write(buffer: Buffer): void {
     if (!this.#o.sink.write(buffer)) this.#full = true;
   }
@@ -178,7 +174,8 @@ export class WatchStream implements CacheListener {
     const id = `${type} ${this.#o.presentation.id}`;
     let frame = event.frames.get(id);
     if (!frame) {
-      frame = frameOf(type, this.#o.presentation.one(type === 'DELETED' ? object.at(event.revision) : object));
+      const { presentation } = this.#o;
+      frame = presentation.encoding.event(type, presentation.one(type === 'DELETED' ? object.at(event.revision) : object));
       event.frames.set(id, frame);
     }
     return frame;

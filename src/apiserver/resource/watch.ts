@@ -6,13 +6,12 @@ import { onAbort } from '../../clock/aborted.ts';
 import type { Clock } from '../../clock/clock.ts';
 import type { CachedObject } from '../cache/cached-object.ts';
 import type { WatchFeed } from '../cache/watch-feed.ts';
-import { answerShape } from '../http/negotiate.ts';
 import type { ReadOptions } from '../http/read-options.ts';
 import { drained } from '../http/reply.ts';
 import type { RequestContext } from '../http/request-context.ts';
 import { waitForRevision } from './list.ts';
 import type { ObjectStore } from './object-store.ts';
-import { presentationOf } from './presentation.ts';
+import { presentationOf } from './presentation-of.ts';
 import { WatchStream } from './watch-stream.ts';
 
 /** As upstream's --min-request-timeout: a random time between this and twice this, so that clients do not come back all at once. */
@@ -41,12 +40,13 @@ export async function serveWatch(
   const { res } = ctx;
   const cache = objects.cache(row);
   const prefix = objects.prefix(row, namespace);
-  const presentation = presentationOf(row, answerShape(ctx.req.headers.accept), ctx.query, clock);
+  const presentation = presentationOf(ctx, row, clock);
   const begin = await startOf(deps, prefix, cache.range.bind(cache), options);
+  await presentation.prepare?.(begin.initial);
   // Nobody would hear of its close, and its timers would never end.
   if (res.destroyed) return;
 
-  res.writeHead(200, { 'content-type': 'application/json', 'cache-control': 'no-cache, private' });
+  res.writeHead(200, { 'content-type': presentation.encoding.streamType, 'cache-control': 'no-cache, private' });
   res.flushHeaders();
   const stream = new WatchStream({
     cache,

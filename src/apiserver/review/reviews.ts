@@ -1,4 +1,5 @@
 /** Questions about who one is and what one may: answered from memory, never stored. */
+import type { KindedObject } from '../../api/codec/protobuf.ts';
 import type { ResourceRow } from '../../api/registry/resource-row.ts';
 import type {
   LocalSubjectAccessReview,
@@ -16,12 +17,11 @@ import type { Authenticator } from '../auth/authenticator.ts';
 import type { Authorizer } from '../auth/authorizer.ts';
 import type { UserInfo } from '../auth/user-info.ts';
 import { decodeObject } from '../http/body.ts';
-import { takesPlainObject } from '../http/negotiate.ts';
-import { sendJson } from '../http/reply.ts';
+import { sendObject } from '../http/reply.ts';
 import type { RequestContext } from '../http/request-context.ts';
 import { expectedOf } from '../resource/resource-handlers.ts';
 import { type Handler, specialKey } from '../router.ts';
-import { badRequest, notAcceptable, StatusError } from '../status/status-error.ts';
+import { badRequest, StatusError } from '../status/status-error.ts';
 
 export interface ReviewDeps {
   readonly authenticator: Authenticator;
@@ -60,11 +60,9 @@ export function reviewHandlers(deps: ReviewDeps): [string, Handler][] {
   return reviews.map(([group, resource, answer]) => [
     specialKey(group, resource),
     async (ctx, row) => {
-      // There is no object of which a Table or the metadata could be shown.
-      if (!takesPlainObject(ctx.req.headers.accept)) throw notAcceptable(['application/json']);
-      const body = (await answer(ctx, row)) as { metadata?: { creationTimestamp?: string } };
+      const body = (await answer(ctx, row)) as KindedObject & { metadata?: { creationTimestamp?: string } };
       body.metadata = { creationTimestamp: timestamp(deps.now()), ...body.metadata };
-      sendJson(ctx, 201, body);
+      sendObject(ctx, 201, body);
     },
   ]);
 }

@@ -4,7 +4,7 @@ import type { Binding, Pod } from '../../api/schema/types.ts';
 import type { Clock } from '../../clock/clock.ts';
 import { timestamp } from '../../clock/timestamp.ts';
 import { decodeObject } from '../http/body.ts';
-import { sendJson } from '../http/reply.ts';
+import { sendObject } from '../http/reply.ts';
 import type { RequestContext } from '../http/request-context.ts';
 import type { ObjectStore } from '../resource/object-store.ts';
 import { writeContextOf } from '../resource/resource-handlers.ts';
@@ -52,5 +52,5 @@ export async function bind(objects: ObjectStore, clock: Clock, ctx: RequestConte
     },
     writeContextOf(ctx).dryRun,
   );
-  sendJson(ctx, 201, success());
+  sendObject(ctx, 201, success());
 }

@@ -6,7 +6,7 @@ import type { Clock } from '../../clock/clock.ts';
 import { timestamp } from '../../clock/timestamp.ts';
 import type { Lookup } from '../cache/lookup.ts';
 import { decodeObject } from '../http/body.ts';
-import { sendJson } from '../http/reply.ts';
+import { sendObject } from '../http/reply.ts';
 import type { RequestContext } from '../http/request-context.ts';
 import { checkDeleteOptions, checkPreconditions } from '../resource/delete.ts';
 import type { ObjectStore } from '../resource/object-store.ts';
@@ -36,7 +36,7 @@ export function evictionHandler(deps: EvictionDeps): Handler {
       if (!conflict) break;
       if (attempt === attempts) throw conflict;
     }
-    sendJson(ctx, 201, success());
+    sendObject(ctx, 201, success());
   };
 }
 

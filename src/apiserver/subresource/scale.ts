@@ -16,7 +16,7 @@ import { statusOfErrors } from '../../api/validation/status.ts';
 import type { Clock } from '../../clock/clock.ts';
 import { timestamp } from '../../clock/timestamp.ts';
 import { checkObject, decodeObject } from '../http/body.ts';
-import { sendJson } from '../http/reply.ts';
+import { sendObject } from '../http/reply.ts';
 import type { RequestContext } from '../http/request-context.ts';
 import { isApply, readApply, settled } from '../resource/apply.ts';
 import { placesOf } from '../resource/field-places.ts';
@@ -47,7 +47,7 @@ export function scaleHandler(resources: ResourceHandlers, writer: Writer, clock:
     if (sub?.kind !== 'scale') throw noSuchPath();
     const { namespace, name, verb } = ctx.info;
     if (verb === 'get') {
-      sendJson(ctx, 200, scaleOf(sub, await resources.read(row, namespace, name)));
+      sendObject(ctx, 200, scaleOf(sub, await resources.read(row, namespace, name)));
       return;
     }
     if (verb !== 'update' && verb !== 'patch') throw methodNotAllowed();
@@ -64,7 +64,7 @@ export function scaleHandler(resources: ResourceHandlers, writer: Writer, clock:
       },
       { ...context, manager: undefined },
     );
-    sendJson(ctx, 200, scaleOf(sub, copyOf(row, changed.object)));
+    sendObject(ctx, 200, scaleOf(sub, copyOf(row, changed.object)));
   };
 }
 

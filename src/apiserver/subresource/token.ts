@@ -6,7 +6,7 @@ import type { AdmissionChain } from '../admission/admission.ts';
 import type { TokenIssuer } from '../auth/token-issuer.ts';
 import type { Lookup } from '../cache/lookup.ts';
 import { decodeObject } from '../http/body.ts';
-import { sendJson } from '../http/reply.ts';
+import { sendObject } from '../http/reply.ts';
 import { writeContextOf } from '../resource/resource-handlers.ts';
 import type { Handler } from '../router.ts';
 import { methodNotAllowed, notFound, StatusError } from '../status/status-error.ts';
@@ -51,7 +51,7 @@ export function tokenHandler(deps: {
     }
     const { token, expirationTimestamp, audiences, expirationSeconds, warning } = issued;
     if (warning !== undefined) ctx.warnings.push(warning);
-    sendJson(ctx, 201, {
+    sendObject(ctx, 201, {
       ...asked,
       metadata: { ...asked.metadata, name, namespace, creationTimestamp: timestamp(deps.now()) },
       spec: { ...asked.spec, audiences, expirationSeconds },

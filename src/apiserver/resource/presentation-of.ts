@@ -1,0 +1,20 @@
+/** Which presentation a request asks for. */
+import { hasProtobuf } from '../../api/codec/protobuf.ts';
+import type { ResourceRow } from '../../api/registry/resource-row.ts';
+import { apiVersionOf } from '../../api/resource-types.ts';
+import type { Clock } from '../../clock/clock.ts';
+import { protobuf } from '../http/encoding.ts';
+import { answerForm } from '../http/negotiate.ts';
+import type { RequestContext } from '../http/request-context.ts';
+import { metadataPresentation, plainPresentation, tablePresentation } from './json-presentation.ts';
+import type { Presentation } from './presentation.ts';
+import { protobufMetadata, protobufPresentation } from './protobuf-presentation.ts';
+
+/** Throws 406, and 400 for a Table of something that there is not. */
+export function presentationOf({ req, query }: RequestContext, row: ResourceRow, clock: Clock): Presentation {
+  const offer = { protobuf: hasProtobuf(apiVersionOf(row.type), row.type.kind), shapes: true };
+  const { encoding, shape } = answerForm(req.headers.accept, offer);
+  if (shape === 'table') return tablePresentation(row, query.get('includeObject') ?? 'Metadata', clock);
+  if (encoding === protobuf) return shape === 'metadata' ? protobufMetadata(row) : protobufPresentation(row);
+  return shape === 'metadata' ? metadataPresentation(row) : plainPresentation(row);
+}
