@@ -13,6 +13,10 @@ const benches: Readonly<Record<string, { readonly summary: string; readonly file
   'control-plane': { summary: 'pods per second made, chosen and bound, API server and all', file: '../control-plane/bench.ts' },
   storage: { summary: 'writes per second of the store', file: '../../src/storage/bench.ts' },
   apiserver: { summary: 'requests per second of the API server', file: '../../src/apiserver/bench.ts' },
+  'apiserver-encodings': {
+    summary: 'what informers cost the API server, as JSON and as protobuf',
+    file: '../../src/apiserver/encoding-bench.ts',
+  },
   'apiserver-attack': {
     summary: 'how an API server answers its nodes while a weak user attacks it',
     file: '../../src/apiserver/attack-bench.ts',
