@@ -121,8 +121,9 @@ describe('WatchFeed', () => {
     const clock = new FakeClock();
     for (const name of ['asked', 'forgotten', 'replaced']) await store.put(key(name), bytes(name));
     const feed = new WatchFeed({ store, clock, log: silentLog });
-    const cache = feed.cache('configmaps');
+    feed.add('configmaps');
     await feed.start();
+    const cache = feed.cache('configmaps');
     const before = new Map(cache.range().map((o) => [o.object.metadata.name, { object: o, message: o.message }]));
     await store.put(key('replaced'), bytes('replaced', 'new'));
     await feed.fresh();
