@@ -4,9 +4,9 @@ import { CronJobController } from './cronjob/controller.ts';
 import { DaemonSetController } from './daemonset/controller.ts';
 import { DeploymentController } from './deployment/controller.ts';
 import { runDisruption } from './disruption/controller.ts';
-import { runEndpoints } from './endpoints/controller.ts';
-import { runEndpointSlices } from './endpointslice/controller.ts';
-import { runEndpointSliceMirroring } from './endpointslice-mirroring/controller.ts';
+import { EndpointsController } from './endpoints/controller.ts';
+import { EndpointSliceController } from './endpointslice/controller.ts';
+import { EndpointSliceMirroringController } from './endpointslice-mirroring/controller.ts';
 import { runGarbageCollector } from './garbage-collector/controller.ts';
 import { JobController } from './job/controller.ts';
 import { OrphanPodController } from './job/orphan-controller.ts';
@@ -48,9 +48,9 @@ export const controllers: Readonly<Record<string, RunController>> = {
   'persistentvolumeclaim-protection-controller': keyed((context) => new ClaimProtectionController(context)),
   'persistentvolume-protection-controller': keyed((context) => new VolumeProtectionController(context)),
   'volumeattributesclass-protection-controller': keyed((context) => new AttributesClassProtectionController(context)),
-  'endpointslice-controller': runEndpointSlices,
-  'endpoints-controller': runEndpoints,
-  'endpointslice-mirroring-controller': runEndpointSliceMirroring,
+  'endpointslice-controller': keyed((context) => new EndpointSliceController(context)),
+  'endpoints-controller': keyed((context) => new EndpointsController(context)),
+  'endpointslice-mirroring-controller': keyed((context) => new EndpointSliceMirroringController(context)),
   'pod-garbage-collector-controller': runPodGc,
   'service-cidr-controller': keyed((context) => new ServiceCidrController(context)),
   'garbage-collector-controller': runGarbageCollector,

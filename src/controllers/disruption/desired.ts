@@ -16,48 +16,45 @@ export interface BudgetPlan {
 
 /** `scale` is the sum of the replicas of all controllers of the pods; `now` is in ms since the epoch. */
 export function planBudget(budget: PodDisruptionBudget, pods: readonly Pod[], scale: number, now: number): BudgetPlan {
-  const { minAvailable, maxUnavailable } = budget.spec ?? {};
-  let [expectedPods, desiredHealthy] = [0, 0];
-  if (maxUnavailable !== undefined) {
-    expectedPods = scale;
-    desiredHealthy = Math.max(0, scale - amountOf(maxUnavailable, scale));
-  } else if (minAvailable !== undefined) {
-    expectedPods = typeof minAvailable === 'number' ? pods.length : scale;
-    desiredHealthy = amountOf(minAvailable, scale);
-  }
-  const disruptedPods: Record<string, string> = {};
-  const notDeleted: Pod[] = [];
-  let lookAgainIn: number | undefined;
-  let currentHealthy = 0;
-  for (const pod of pods) {
-    if (pod.metadata.deletionTimestamp) continue;
-    const evicted = budget.status?.disruptedPods?.[pod.metadata.name];
-    const left = evicted === undefined ? undefined : (Date.parse(evicted) || 0) + deletionTimeoutMs - now;
-    if (evicted !== undefined && left !== undefined && left > 0) {
-      disruptedPods[pod.metadata.name] = evicted;
-      lookAgainIn = Math.min(lookAgainIn ?? left, left);
-      continue;
-    }
-    if (left !== undefined) notDeleted.push(pod);
-    if (isReady(pod)) currentHealthy++;
-  }
+  const { expectedPods, desiredHealthy } = wanted(budget, pods, scale);
+  const there = pods.filter((pod) => !pod.metadata.deletionTimestamp);
+  // By pod, milliseconds until its allowed eviction lapses.
+  const evictions = new Map(there.flatMap((pod) => evictionOf(budget, pod, now)));
+  const open = new Set(there.filter((pod) => (evictions.get(pod) ?? 0) > 0));
+  const currentHealthy = there.filter((pod) => !open.has(pod) && isReady(pod)).length;
   // A budget that matches nothing yet must not let its first pods go before it has counted them.
   const disruptionsAllowed = expectedPods > 0 ? Math.max(0, currentHealthy - desiredHealthy) : 0;
-  const [status, reason] = disruptionsAllowed > 0 ? ['True', 'SufficientPods'] : ['False', 'InsufficientPods'];
-  const condition = { status: status ?? '', reason: reason ?? '', message: '' };
+  const condition = disruptionsAllowed > 0 ? { status: 'True', reason: 'SufficientPods' } : { status: 'False', reason: 'InsufficientPods' };
+  const disruptedPods = [...open].map(({ metadata: { name } }) => [name, budget.status?.disruptedPods?.[name] ?? ''] as const);
   return {
     status: {
       observedGeneration: budget.metadata.generation,
-      ...(Object.keys(disruptedPods).length > 0 ? { disruptedPods } : {}),
+      ...(open.size > 0 ? { disruptedPods: Object.fromEntries(disruptedPods) } : {}),
       disruptionsAllowed,
       currentHealthy,
       desiredHealthy,
       expectedPods,
-      conditions: withCondition(budget, budget.metadata.generation, condition, now),
+      conditions: withCondition(budget, budget.metadata.generation, { ...condition, message: '' }, now),
     },
-    notDeleted,
-    lookAgainIn,
+    notDeleted: [...evictions.keys()].filter((pod) => !open.has(pod)),
+    lookAgainIn: open.size > 0 ? Math.min(...[...open].map((pod) => evictions.get(pod) ?? 0)) : undefined,
   };
+}
+
+function wanted(
+  { spec }: PodDisruptionBudget,
+  pods: readonly Pod[],
+  scale: number,
+): { readonly expectedPods: number; readonly desiredHealthy: number } {
+  const { minAvailable, maxUnavailable } = spec ?? {};
+  if (maxUnavailable !== undefined) return { expectedPods: scale, desiredHealthy: Math.max(0, scale - amountOf(maxUnavailable, scale)) };
+  if (minAvailable === undefined) return { expectedPods: 0, desiredHealthy: 0 };
+  return { expectedPods: typeof minAvailable === 'number' ? pods.length : scale, desiredHealthy: amountOf(minAvailable, scale) };
+}
+
+function evictionOf({ status }: PodDisruptionBudget, pod: Pod, now: number): [Pod, number][] {
+  const evicted = status?.disruptedPods?.[pod.metadata.name];
+  return evicted === undefined ? [] : [[pod, (Date.parse(evicted) || 0) + deletionTimeoutMs - now]];
 }
 
 /** When nothing can be counted, nothing may be evicted. */

@@ -1,120 +1,110 @@
 /** Keeps the EndpointSlices of every Service that has a selector. */
-
 import { objectKey } from '../../api/object-key.ts';
-import { endpointSlices, nodes, pods, services } from '../../api/resource-types.ts';
+import { nodes, pods, services } from '../../api/resource-types.ts';
 import type { EndpointSlice, Node, Pod, Service } from '../../api/schema/types.ts';
-import { endpointsLastChangeTriggerTime, labelManagedBy, labelServiceName } from '../../api/well-known.ts';
-import { isNotFound } from '../../client/api-error.ts';
+import { endpointsLastChangeTriggerTime } from '../../api/well-known.ts';
+import { isConflict, isNotFound } from '../../client/api-error.ts';
+import { type Controller, type Reconciler, type Result, settled } from '../../client/controller.ts';
 import { EventRecorder } from '../../client/event-recorder.ts';
-import { runController } from '../../client/run-controller.ts';
-import { WorkQueue } from '../../client/work-queue.ts';
+import type { Informer } from '../../client/informer.ts';
+import type { Clock } from '../../clock/clock.ts';
 import { timestamp } from '../../clock/timestamp.ts';
 import { messageOf } from '../../errors/known-error.ts';
 import type { ControllerContext } from '../context.ts';
-import { Expectations } from '../ownership/expectations.ts';
+import { byNamespace } from '../ownership/by-namespace.ts';
 import { canonical } from '../ownership/template-hash.ts';
 import { manager, planSlices } from './desired.ts';
+import { ServiceSlices } from './service-slices.ts';
 import { hasSelector, selects, servicesOf } from './services-of.ts';
 import { wantsTopologyHints, type ZoneShares, zoneFacts, zoneOf, zoneShares } from './topology-hints.ts';
 
-export async function runEndpointSlices(context: ControllerContext): Promise<void> {
-  const { client, informers, clock, log, signal } = context;
-  const recorder = new EventRecorder({ client, component: 'endpoint-slice-controller', clock, log });
-  const queue = new WorkQueue({ clock });
-  const serviceInformer = informers.of(services).addIndex('namespace', (s) => [s.metadata.namespace ?? '']);
-  const podInformer = informers.of(pods).addIndex('namespace', (p) => [p.metadata.namespace ?? '']);
-  const nodeInformer = informers.of(nodes);
-  const bySlice = (s: EndpointSlice): readonly string[] => [`${s.metadata.namespace}/${s.metadata.labels?.[labelServiceName] ?? ''}`];
-  const sliceInformer = informers.of(endpointSlices).addIndex('service', bySlice);
-  const recent = new Expectations(sliceInformer);
+export class EndpointSliceController implements Reconciler {
+  readonly name = 'endpoint-slice-controller';
+  readonly #recorder: EventRecorder;
+  readonly #clock: Clock;
+  readonly #signal: AbortSignal;
+  readonly #services: Informer<Service>;
+  readonly #pods: Informer<Pod>;
+  readonly #nodes: Informer<Node>;
+  readonly #slices: ServiceSlices;
+  /** Counted when they are asked for, until a node's CPU or zone changes. */
+  #shares: { readonly of: ZoneShares } | undefined;
 
-  serviceInformer.on({
-    add: (s) => queue.add(objectKey(s)),
-    update: (s) => queue.add(objectKey(s)),
-    delete: (s) => queue.add(objectKey(s)),
-  });
-  const wake = (pod: Pod, previous?: Pod): void => {
-    for (const key of servicesOf(serviceInformer, pod, previous)) queue.add(key);
-  };
-  podInformer.on({ add: (p) => wake(p), update: wake, delete: (p) => wake(p) });
-  // A node that moves takes its pods' endpoints to another zone.
-  const onNode = (node: Node, previous?: Node): void => {
-    if (zoneOf(node) !== (previous && zoneOf(previous))) for (const s of serviceInformer.list()) queue.add(objectKey(s));
-  };
-  nodeInformer.on({ add: onNode, update: onNode });
-  let shares: { readonly of: ZoneShares } | undefined;
-  /** CPU per zone decides over the hints of all Services that ask for them. */
-  const onCapacity = (node: Node | undefined, previous: Node | undefined): void => {
-    if (canonical(zoneFacts(node)) === canonical(zoneFacts(previous))) return;
-    shares = undefined;
-    for (const s of serviceInformer.list()) if (wantsTopologyHints(s)) queue.add(objectKey(s));
-  };
-  nodeInformer.on({ add: (n) => onCapacity(n, undefined), update: onCapacity, delete: (n) => onCapacity(undefined, n) });
-  const wakeBySlice = (slice: EndpointSlice): void => {
-    if (slice.metadata.labels?.[labelManagedBy] === manager) queue.add(bySlice(slice)[0] ?? '');
-  };
-  sliceInformer.on({ update: wakeBySlice, delete: wakeBySlice });
-  await Promise.all([serviceInformer.synced, podInformer.synced, nodeInformer.synced, sliceInformer.synced]);
-  await runController({ name: 'endpoint-slice-controller', queue, reconcile, log, signal });
+  constructor(context: ControllerContext) {
+    const { client, informers, clock, log, signal } = context;
+    this.#recorder = new EventRecorder({ client, component: this.name, clock, log });
+    this.#clock = clock;
+    this.#signal = signal;
+    this.#services = byNamespace(informers.of(services));
+    this.#pods = byNamespace(informers.of(pods));
+    this.#nodes = informers.of(nodes);
+    this.#slices = new ServiceSlices(context, manager);
+  }
 
-  async function reconcile(key: string): Promise<void> {
-    const service = serviceInformer.get(key);
-    const isOurs = (s: EndpointSlice): boolean => s.metadata.labels?.[labelManagedBy] === manager && !s.metadata.deletionTimestamp;
-    const existing = recent.over(sliceInformer.byIndex('service', key), (s) => bySlice(s)[0] === key).filter(isOurs);
-    // A Service without selector belongs to whoever writes its slices; the garbage collector takes those of one that is gone.
-    if (!service || !hasSelector(service) || service.metadata.deletionTimestamp) {
-      if (service) for (const slice of existing) await remove(slice);
-      return;
+  setup(controller: Controller): void {
+    const ofPod = (pod: Pod, previous?: Pod): string[] => servicesOf(this.#services, pod, previous);
+    controller
+      .for(this.#services)
+      .watches(this.#pods, { add: ofPod, update: ofPod, delete: ofPod })
+      .watches(this.#nodes, {
+        add: (node) => this.#ofNode(node, undefined),
+        update: (node, previous) => this.#ofNode(node, previous),
+        delete: (node) => this.#ofNode(undefined, node),
+      });
+    this.#slices.bringKeysTo(controller);
+  }
+
+  /** A node that moves takes its pods' endpoints to another zone; CPU per zone decides over the hints of all Services that ask for them. */
+  #ofNode(node: Node | undefined, previous: Node | undefined): string[] {
+    const hasMoved = node !== undefined && zoneOf(node) !== (previous && zoneOf(previous));
+    const hasGrown = canonical(zoneFacts(node)) !== canonical(zoneFacts(previous));
+    if (hasGrown) this.#shares = undefined;
+    const concerned = this.#services.list().filter((service) => hasMoved || (hasGrown && wantsTopologyHints(service)));
+    return concerned.map(objectKey);
+  }
+
+  async reconcile(key: string): Promise<Result> {
+    const service = this.#services.get(key);
+    // The garbage collector takes the slices of one that is gone.
+    if (!service) return settled;
+    const existing = this.#slices.of(key);
+    // A Service without selector belongs to whoever writes its slices.
+    if (!hasSelector(service) || service.metadata.deletionTimestamp) {
+      await this.#slices.apply({ remove: existing });
+      return settled;
     }
-    const selected = podInformer.byIndex('namespace', service.metadata.namespace ?? '').filter((p) => selects(service, p));
+    const selected = this.#pods.byIndex('namespace', service.metadata.namespace ?? '').filter((pod) => selects(service, pod));
     const plan = planSlices({
       service,
       pods: selected,
-      nodeOf: (name) => nodeInformer.get(name),
+      nodeOf: (name) => this.#nodes.get(name),
       existing,
-      shares: currentShares,
+      shares: () => this.#zoneShares(),
     });
-    for (const { type, reason, message } of plan.events ?? []) recorder.event(service, type, reason, message);
-    const annotate = (slice: EndpointSlice): EndpointSlice => ({
-      ...slice,
-      metadata: {
-        ...slice.metadata,
-        annotations: { ...slice.metadata.annotations, [endpointsLastChangeTriggerTime]: timestamp(clock.now()) },
-      },
-    });
+    for (const { type, reason, message } of plan.events ?? []) this.#recorder.event(service, type, reason, message);
+    const now = timestamp(this.#clock.now());
+    const stamped = (slices: readonly EndpointSlice[]): EndpointSlice[] => slices.map((slice) => withTriggerTime(slice, now));
     try {
-      // Those that get more before those that get less: an endpoint that moves is never missing.
-      for (const slice of plan.create) recent.expect(await client.create(endpointSlices, annotate(slice)));
-      for (const slice of plan.update) recent.expect(await client.update(endpointSlices, annotate(slice)));
-      for (const slice of plan.remove) await remove(slice);
+      await this.#slices.apply({ create: stamped(plan.create), update: stamped(plan.update), remove: plan.remove });
     } catch (err) {
-      if (!signal.aborted) warn(service, err);
+      if (!this.#signal.aborted && !isNotFound(err) && !isConflict(err)) this.#warn(service, err);
       throw err;
     }
+    return settled;
   }
 
-  function currentShares(): ZoneShares {
-    shares ??= { of: zoneShares(nodeInformer.list()) };
-    return shares.of;
+  #zoneShares(): ZoneShares {
+    this.#shares ??= { of: zoneShares(this.#nodes.list()) };
+    return this.#shares.of;
   }
 
-  function warn(service: Service, err: unknown): void {
-    if (isNotFound(err)) return;
-    const message = messageOf(err);
-    if (!message.includes('object has been modified'))
-      recorder.event(
-        service,
-        'Warning',
-        'FailedToUpdateEndpointSlices',
-        `Error updating Endpoint Slices for Service ${objectKey(service)}: ${message}`,
-      );
+  #warn(service: Service, err: unknown): void {
+    const message = `Error updating Endpoint Slices for Service ${objectKey(service)}: ${messageOf(err)}`;
+    this.#recorder.event(service, 'Warning', 'FailedToUpdateEndpointSlices', message);
   }
+}
 
-  async function remove(slice: EndpointSlice): Promise<void> {
-    const { name, namespace = '' } = slice.metadata;
-    await client.delete(endpointSlices, name, { namespace }).catch((err: unknown) => {
-      if (!isNotFound(err)) throw err;
-    });
-    recent.expectGone(slice);
-  }
+function withTriggerTime(slice: EndpointSlice, time: string): EndpointSlice {
+  const annotations = { ...slice.metadata.annotations, [endpointsLastChangeTriggerTime]: time };
+  return { ...slice, metadata: { ...slice.metadata, annotations } };
 }

@@ -100,17 +100,24 @@ export interface SlicePlan {
   readonly events?: readonly TopologyEvent[];
 }
 
+type Family = Group['addressType'];
+
+function familiesOf({ spec }: Service): Family[] {
+  return (spec?.ipFamilies ?? ['IPv4']).map((family) => (family === 'IPv6' ? 'IPv6' : 'IPv4'));
+}
+
+function addressOf({ status }: Pod, family: Family): string | undefined {
+  const ips = (status?.podIPs ?? [{ ip: status?.podIP ?? '' }]).map(({ ip }) => parseIp(ip ?? ''));
+  return ips.find((ip) => ip !== undefined && familyOf(ip) === (family === 'IPv6' ? 6 : 4));
+}
+
 function groupsOf(input: SliceInput): Group[] {
   const { service } = input;
-  const families = service.spec?.ipFamilies ?? ['IPv4'];
   const groups = new Map<string, Group>();
-  for (const pod of input.pods) {
-    if (!isCandidate(pod, service.spec?.publishNotReadyAddresses ?? false)) continue;
+  for (const pod of input.pods.filter((one) => isCandidate(one, service.spec?.publishNotReadyAddresses ?? false))) {
     const ports = portsFor(service, pod);
-    const ips = (pod.status?.podIPs ?? [{ ip: pod.status?.podIP ?? '' }]).map((p) => parseIp(p.ip ?? ''));
-    for (const family of families) {
-      const addressType = family === 'IPv6' ? 'IPv6' : 'IPv4';
-      const address = ips.find((ip) => ip !== undefined && familyOf(ip) === (addressType === 'IPv6' ? 6 : 4));
+    for (const addressType of familiesOf(service)) {
+      const address = addressOf(pod, addressType);
       if (address === undefined) continue;
       const key = `${addressType}|${canonical(ports)}`;
       const group = groups.get(key) ?? { addressType, ports, endpoints: [] };
@@ -119,15 +126,13 @@ function groupsOf(input: SliceInput): Group[] {
     }
   }
   // A Service without endpoints keeps one empty slice, so that "none" can be told from "not yet".
-  for (const family of families) {
-    const addressType = family === 'IPv6' ? 'IPv6' : 'IPv4';
-    if (![...groups.values()].some((g) => g.addressType === addressType))
-      groups.set(`${addressType}|none`, { addressType, ports: [], endpoints: [] });
-  }
+  const found = [...groups.values()];
+  const empty = familiesOf(service).filter((family) => !found.some(({ addressType }) => addressType === family));
+  const all = [...found, ...empty.map((addressType): Group => ({ addressType, ports: [], endpoints: [] }))];
   const hinted = wantsTopologyHints(service)
     ? keepHints(input.existing)
     : (e: Endpoint): Endpoint => withDistribution(e, service.spec?.trafficDistribution);
-  return [...groups.values()].map((g) => ({ ...g, endpoints: g.endpoints.map(hinted) }));
+  return all.map((group) => ({ ...group, endpoints: group.endpoints.map(hinted) }));
 }
 
 /** Hints by topology depend on all slices together: until those are looked at each endpoint keeps what it has. */
@@ -183,46 +188,61 @@ export interface FitInput {
 }
 
 /** Spreads groups of endpoints over slices. Those that are there change as little as possible. */
-export function fitSlices({ owner, labels, annotations, groups, existing }: FitInput): SlicePlan {
+export function fitSlices(input: FitInput): SlicePlan {
+  const { owner, labels, annotations, groups, existing } = input;
   const create: EndpointSlice[] = [];
   const update: EndpointSlice[] = [];
   const remove = new Set(existing);
-  const carries = (slice: EndpointSlice): boolean =>
-    canonical(slice.metadata.labels) === canonical(labels) &&
-    Object.entries(annotations ?? {}).every(([key, value]) => slice.metadata.annotations?.[key] === value);
   for (const group of groups) {
     const key = canonical(group.ports);
     const slices = existing.filter((s) => remove.has(s) && s.addressType === group.addressType && canonical(s.ports ?? []) === key);
-    const left = new Map(group.endpoints.map((e) => [identity(e), e]));
-    // First every slice keeps those of its endpoints that are still wanted, as they are now.
-    const contents = slices.map((slice) => {
-      const kept: Endpoint[] = [];
-      for (const old of slice.endpoints ?? []) {
-        const now = left.get(identity(old));
-        if (!now) continue;
-        kept.push(now);
-        left.delete(identity(old));
-      }
-      return { slice, endpoints: kept };
-    });
-    // Then the fullest that has room takes the new ones, and what is left gets slices of its own.
-    const rest = [...left.values()];
-    for (const c of contents.toSorted((a, b) => b.endpoints.length - a.endpoints.length))
-      c.endpoints.push(...rest.splice(0, maxEndpoints - c.endpoints.length));
-    const lastOne = contents.every((c) => c.endpoints.length === 0) ? contents[0]?.slice : undefined;
-    for (const { slice, endpoints } of contents) {
-      if (endpoints.length === 0 && slice !== lastOne) continue;
-      remove.delete(slice);
-      if (canonical(slice.endpoints ?? []) === canonical(endpoints) && carries(slice)) continue;
-      const metadata = { ...slice.metadata, labels, annotations: { ...slice.metadata.annotations, ...annotations } };
-      update.push({ ...slice, metadata, endpoints });
+    const { contents, rest } = distribute(group.endpoints, slices);
+    // Of slices that are all empty one stays.
+    const stays = contents.some((c) => c.endpoints.length > 0) ? undefined : contents[0];
+    for (const content of contents.filter((c) => c.endpoints.length > 0 || c === stays)) {
+      remove.delete(content.slice);
+      if (!isAsWanted(content, input)) update.push(withEndpoints(content, input));
     }
-    while (rest.length > 0 || contents.length === 0) {
-      create.push(newSlice(owner, labels, annotations, group, rest.splice(0, maxEndpoints)));
-      if (rest.length === 0) break;
-    }
+    if (contents.length === 0 && rest.length === 0) create.push(newSlice(owner, labels, annotations, group, []));
+    while (rest.length > 0) create.push(newSlice(owner, labels, annotations, group, rest.splice(0, maxEndpoints)));
   }
   return { create, update, remove: [...remove] };
+}
+
+interface Content {
+  readonly slice: EndpointSlice;
+  readonly endpoints: Endpoint[];
+}
+
+/** What goes into which slice, and the `rest` that needs slices of its own. */
+function distribute(wanted: readonly Endpoint[], slices: readonly EndpointSlice[]): { contents: Content[]; rest: Endpoint[] } {
+  const left = new Map(wanted.map((e) => [identity(e), e]));
+  // First every slice keeps those of its endpoints that are still wanted, as they are now.
+  const contents = slices.map(
+    (slice): Content => ({ slice, endpoints: (slice.endpoints ?? []).flatMap((old) => take(left, identity(old))) }),
+  );
+  // Then the fullest that has room takes the new ones.
+  const rest = [...left.values()];
+  for (const { endpoints } of contents.toSorted((a, b) => b.endpoints.length - a.endpoints.length))
+    endpoints.push(...rest.splice(0, maxEndpoints - endpoints.length));
+  return { contents, rest };
+}
+
+function take<T>(from: Map<string, T>, key: string): T[] {
+  const value = from.get(key);
+  return value !== undefined && from.delete(key) ? [value] : [];
+}
+
+function isAsWanted({ slice, endpoints }: Content, { labels, annotations = {} }: FitInput): boolean {
+  return (
+    canonical(slice.endpoints ?? []) === canonical(endpoints) &&
+    canonical(slice.metadata.labels) === canonical(labels) &&
+    Object.entries(annotations).every(([key, value]) => slice.metadata.annotations?.[key] === value)
+  );
+}
+
+function withEndpoints({ slice, endpoints }: Content, { labels, annotations }: FitInput): EndpointSlice {
+  return { ...slice, metadata: { ...slice.metadata, labels, annotations: { ...slice.metadata.annotations, ...annotations } }, endpoints };
 }
 
 function newSlice(

@@ -45,6 +45,11 @@ export class Dependents<T extends KubeObject> {
     return this.#expectations.over(this.informer.byIndex('namespace', namespace), ({ metadata }) => metadata.namespace === namespace);
   }
 
+  /** What the informer has under a value of an index, and what is expected to be there: `belongs` says it of an object. */
+  byIndex(index: string, value: string, belongs: (object: T) => boolean): T[] {
+    return this.#expectations.over(this.informer.byIndex(index, value), belongs);
+  }
+
   async create(object: T): Promise<T> {
     return this.#expectations.expect(await this.#client.create(this.type, object, { signal: this.#signal }));
   }
