@@ -64,13 +64,10 @@ const methods: string[] = [];
 for (const [service, rpcs] of Object.entries(facts.services)) {
   for (const [method, [request, response]] of Object.entries(rpcs)) {
     if (!called.includes(method)) continue;
-    const streams = response.startsWith('stream ');
     const result = response.replace('stream ', '');
     need(request);
     need(result);
-    methods.push(
-      `  ${method}: { path: '/runtime.v1.${service}/${method}', request: '${request}', response: '${result}', streams: ${streams} },`,
-    );
+    methods.push(`  ${method}: { path: '/runtime.v1.${service}/${method}', request: '${request}', response: '${result}' },`);
   }
 }
 
@@ -132,7 +129,6 @@ export interface Method {
   readonly path: string;
   readonly request: MessageName;
   readonly response: MessageName;
-  readonly streams: boolean;
 }
 
 export const methodTable: Readonly<Record<MethodName, Method>> = {

@@ -82,3 +82,45 @@ test('decode() reads lists of messages, each with its own defaults', () => {
     ],
   );
 });
+
+const every = new MessageCodec({
+  Every: 'i:1:int64 u:2:uint32 b:3:bool d:4:double s:5:string y:6:bytes m:7:Every l:8:[]int32 t:9:[]string p:10:map',
+  Nothing: '',
+});
+
+test('encode() leaves out what is a default, absent or empty', () => {
+  for (const value of [{}, { i: 0, u: 0, b: false, d: 0, s: '', l: [], t: [], p: {} }, { i: undefined, s: null }])
+    assert.equal(every.encode('Every', value).length, 0);
+  assert.equal(every.encode('Nothing', {}).length, 0);
+  assert.equal(every.encode('Every', { m: {}, t: [''] }).toString('hex'), '3a004a00', 'a message and an item are there');
+});
+
+test('decode() fills in the default of every type', () => {
+  const wanted = { i: 0, u: 0, b: false, d: 0, s: '', y: new Uint8Array(0), m: undefined, l: [], t: [], p: {} };
+  assert.deepEqual(every.decode('Every', Buffer.alloc(0)), wanted);
+  assert.deepEqual(every.decode('Nothing', Buffer.from('0801', 'hex')), {});
+});
+
+test('decode() gives back what encode() was given', () => {
+  const value = {
+    i: -7,
+    u: 1,
+    b: true,
+    d: -0.25,
+    s: 'ä',
+    y: new Uint8Array([1, 2]),
+    m: undefined,
+    l: [1, 0, -1],
+    t: ['', 'x'],
+    p: { a: '', '': 'b' },
+  };
+  const inner = { ...value, m: { ...value, m: undefined } };
+  assert.deepEqual(every.decode('Every', every.encode('Every', inner)), inner);
+});
+
+test('decode() skips unknown fields of every wire type, and an entry without key or value has empty ones', () => {
+  // 99: a varint, 8 bytes, 2 bytes, 4 bytes; then field 10 with an empty entry, and field 3.
+  const bytes = Buffer.from('980601' + '99060000000000000000' + '9a06020000' + '9d0600000000' + '5200' + '1801', 'hex');
+  const { b, p } = every.decode('Every', bytes) as { b: boolean; p: object };
+  assert.deepEqual([b, p], [true, { '': '' }]);
+});

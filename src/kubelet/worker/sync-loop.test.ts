@@ -78,6 +78,7 @@ test('an error is followed by a back-off that doubles up to ten seconds, and tha
     times.slice(1).map((at, i) => at - (times[i] ?? 0)),
     [500, 1000, 2000, 4000, 8000, 10_000, 10_000, 1, 500, 1],
   );
+  assert.equal(said.filter((s) => s.startsWith('no')).length, 8, 'each was told');
 });
 
 test('it ends for good when there is nothing left to do, also for who asked in the meantime', async () => {
