@@ -6,7 +6,7 @@ import { afterEach, beforeEach, describe, test } from 'node:test';
 import { silentLog } from '../observability/log.ts';
 import { type Attachment, hostLinkOf } from './attachment.ts';
 import { AddressBook } from './ipam/address-book.ts';
-import { Plugin, type PluginAnswer } from './plugin.ts';
+import { CniPlugin, type PluginAnswer } from './plugin.ts';
 import { FakeWiring } from './testing/fake-wiring.ts';
 import type { Predecessor } from './wiring/predecessor.ts';
 
@@ -41,7 +41,7 @@ let book: AddressBook;
 let wiring: FakeWiring;
 let hostPorts: FakeHostPorts;
 let predecessor: FakePredecessor;
-let plugin: Plugin;
+let plugin: CniPlugin;
 
 beforeEach(async () => {
   dir = await mkdtemp(join(tmpdir(), 'fl-cni-'));
@@ -49,7 +49,7 @@ beforeEach(async () => {
   wiring = new FakeWiring();
   hostPorts = new FakeHostPorts();
   predecessor = new FakePredecessor();
-  plugin = new Plugin({ book, wiring, hostPorts, predecessor, log: silentLog });
+  plugin = new CniPlugin({ book, wiring, hostPorts, predecessor, log: silentLog });
 });
 
 afterEach(async () => {
@@ -218,7 +218,7 @@ describe('the plugin', () => {
     await call('ADD', 'a');
     await call('ADD', 'b');
     const empty = await AddressBook.open(join(dir, 'lost.jsonl'), silentLog);
-    const again = new Plugin({ book: empty, wiring, hostPorts, predecessor, log: silentLog });
+    const again = new CniPlugin({ book: empty, wiring, hostPorts, predecessor, log: silentLog });
     assert.equal(await again.adopt(), 2);
     assert.deepEqual(
       empty.all().map((a) => a.ip),

@@ -37,7 +37,7 @@ export async function undoUnheard(
   await call({ ...request, env: { ...request.env, CNI_COMMAND: 'DEL' } });
 }
 
-export class Plugin {
+export class CniPlugin {
   readonly #book: AddressBook;
   readonly #wiring: Wiring;
   readonly #hostPorts: HostPorts;

@@ -13,7 +13,7 @@ import { type InstallOptions, installConflist, installPlugins } from './install.
 import { AddressBook } from './ipam/address-book.ts';
 import { actOnNotes } from './notes.ts';
 import { servePipes } from './pipe-server.ts';
-import { Plugin } from './plugin.ts';
+import { CniPlugin } from './plugin.ts';
 import { listenForCalls } from './server.ts';
 import { NodeWatch } from './watch.ts';
 import { type ForgetUdp, NftHostPorts } from './wiring/host-ports.ts';
@@ -104,7 +104,7 @@ function installOptions(options: CniServerOptions): InstallOptions {
 }
 
 interface Parts {
-  readonly plugin: Plugin;
+  readonly plugin: CniPlugin;
   readonly hostPorts: NftHostPorts;
   readonly book: AddressBook;
   close(): Promise<void>;
@@ -123,7 +123,7 @@ async function openParts({ stateDir, hostLocalDir = '/var/lib/cni/networks', log
   };
   const hostPorts = new NftHostPorts(nft, forgetUdp, log);
   const predecessor = new KernelPredecessor(node, hostLocalDir);
-  const plugin = new Plugin({ book, wiring: new KernelWiring(node, aside), hostPorts, predecessor, log });
+  const plugin = new CniPlugin({ book, wiring: new KernelWiring(node, aside), hostPorts, predecessor, log });
   const close = async (): Promise<void> => {
     for (const part of [node, aside, nft, conntrack]) part.close();
     await book.close();
@@ -134,7 +134,7 @@ async function openParts({ stateDir, hostLocalDir = '/var/lib/cni/networks', log
 
 /** Keeps what attached pods need as it should be. What goes wrong is said, and tried again. */
 class Keeper {
-  readonly #plugin: Plugin;
+  readonly #plugin: CniPlugin;
   readonly #hostPorts: NftHostPorts;
   readonly #install: InstallOptions;
   readonly #log: Log;

@@ -1,3 +1,4 @@
+/** The part of the package ip6addr that is used here; it brings no types. */
 declare module 'ip6addr' {
   interface Addr {
     kind(): 'ipv4' | 'ipv6';

@@ -5,7 +5,7 @@ import type { Node } from '../api/schema/types.ts';
 import { labelNodeRoleControlPlane } from '../api/well-known.ts';
 import { Client } from '../client/client.ts';
 import { loadKubeconfig } from '../client/kubeconfig.ts';
-import { enterNetns } from '../linux/enter-netns.ts';
+import { enterNetns } from '../linux/netns.ts';
 import type { LabContext } from './down.ts';
 import { askDns, askRelay } from './inspect.ts';
 import { type LabPlan, type NodePlan, withoutAgentParts, withoutServerParts } from './plan.ts';

@@ -1,3 +1,4 @@
+/** Named pipes. */
 import { KnownError } from '../errors/known-error.ts';
 import { loadLibc } from './libc.ts';
 import { errnoName } from './netlink/netlink-error.ts';

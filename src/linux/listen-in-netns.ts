@@ -1,3 +1,4 @@
+/** Sockets that listen in another network namespace. */
 import { KnownError } from '../errors/known-error.ts';
 import { loadLibc } from './libc.ts';
 import { inNetns } from './netns.ts';

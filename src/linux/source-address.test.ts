@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { enterNetns } from './enter-netns.ts';
+import { enterNetns } from './netns.ts';
 import { sourceAddressTo } from './source-address.ts';
 import { cannotMakeNamespaces, Namespaces } from './testing/namespaces.ts';
 

@@ -1,3 +1,4 @@
+/** Which of this machine's addresses speaks to a host. */
 import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
 import { isIP } from 'node:net';

@@ -1,3 +1,4 @@
+/** What a person should know about while it is so. */
 import type { Log } from '../observability/log.ts';
 
 /** What is wrong at the moment, said once when it begins, and once more when it is over. */

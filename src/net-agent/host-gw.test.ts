@@ -5,19 +5,19 @@ import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { eventually } from '../clock/testing/eventually.ts';
 import { cannotMakeNamespaces, Namespaces } from '../linux/testing/namespaces.ts';
-import { Cluster } from './testing/cluster.ts';
+import { NetCluster } from './testing/cluster.ts';
 
 const addresses = { a: '192.168.120.11', b: '192.168.120.12' };
 
 describe('two nodes with host-gw between them', { skip: cannotMakeNamespaces }, () => {
   let net: Namespaces;
   let dir: string;
-  let cluster: Cluster;
+  let cluster: NetCluster;
 
   before(async () => {
     net = new Namespaces();
     dir = await mkdtemp(join(tmpdir(), 'fl-host-gw-'));
-    cluster = new Cluster(Object.keys(addresses), 'host-gw');
+    cluster = new NetCluster(Object.keys(addresses), 'host-gw');
     await net.underlay('underlay', addresses);
     for (const [name, address] of Object.entries(addresses)) cluster.start(net, name, address, join(dir, name));
     await eventually('both agents are ready', () => cluster.ready.size === 2);

@@ -15,19 +15,19 @@ import { Rtnetlink } from '../linux/netlink/rtnetlink.ts';
 import { KernelNftables } from '../linux/nftables/kernel-nftables.ts';
 import type { Log } from '../observability/log.ts';
 import { concerns, LinuxNetworkKernel, watchedGroups } from './apply/network-kernel.ts';
-import { type NetworkConfig, openConfig } from './config.ts';
 import { changesNetwork } from './lease/lease.ts';
+import { type NetConf, openNetConf } from './net-conf.ts';
+import { NetworkReconciler, type NetworkReconcilerOptions } from './network-reconciler.ts';
 import { rulesTable } from './plan/rules.ts';
 import { ReconcileLoop } from './reconcile-loop.ts';
-import { Reconciler, type ReconcilerOptions } from './reconciler.ts';
 
 export type NodeSource = Pick<Informer<Node>, 'list' | 'on' | 'synced'>;
 
-export interface NetAgentOptions extends Omit<ReconcilerOptions, 'network' | 'backend'> {
+export interface NetAgentOptions extends Omit<NetworkReconcilerOptions, 'network' | 'backend'> {
   readonly client: Pick<Client, 'patch'>;
   /** An InformerSet, of which only the Nodes are used. */
   readonly informers: { of(type: typeof nodes): NodeSource };
-  readonly config: NetworkConfig;
+  readonly config: NetConf;
   readonly exec?: Exec;
   readonly log: Log;
   readonly clock: Clock;
@@ -45,14 +45,14 @@ export interface NetAgent {
 /** Throws BAD_CONFIG. */
 export function startNetAgent(options: NetAgentOptions): NetAgent {
   const { client, informers, exec = systemExec, clock, log, signal } = options;
-  const config = openConfig(options.config);
+  const config = openNetConf(options.config);
   const { promise: ready, resolve } = Promise.withResolvers<void>();
   const netlink = new Rtnetlink();
   const notices = new Rtnetlink();
   const nft = new KernelNftables();
   const source = informers.of(nodes);
   const tools = { client, nodes: source, kernel: new LinuxNetworkKernel(netlink), nft, exec, randomMac, clock, log, signal };
-  const reconciler = new Reconciler({ ...options, ...config }, tools);
+  const reconciler = new NetworkReconciler({ ...options, ...config }, tools);
   const reconcile = async (): Promise<void> => {
     await reconciler.reconcile();
     if (reconciler.isReady) resolve();

@@ -11,7 +11,7 @@ import { encodeMessage, NLM_F_REQUEST } from '../linux/netlink/message.ts';
 import { NETLINK_ROUTE } from '../linux/netlink/netlink-socket.ts';
 import { inNetns } from '../linux/netns.ts';
 import { cannotMakeNamespaces, Namespaces } from '../linux/testing/namespaces.ts';
-import { Cluster } from './testing/cluster.ts';
+import { NetCluster } from './testing/cluster.ts';
 
 const addresses = { a: '192.168.120.11', b: '192.168.120.12', c: '192.168.120.13' };
 type Name = keyof typeof addresses;
@@ -34,7 +34,7 @@ function flood(netns: string): void {
 describe('three nodes with VXLAN between them', { skip: cannotMakeNamespaces }, () => {
   let net: Namespaces;
   let dir: string;
-  let cluster: Cluster;
+  let cluster: NetCluster;
 
   function startAgent(name: Name): void {
     cluster.start(net, name, addresses[name], join(dir, name));
@@ -43,7 +43,7 @@ describe('three nodes with VXLAN between them', { skip: cannotMakeNamespaces }, 
   before(async () => {
     net = new Namespaces();
     dir = await mkdtemp(join(tmpdir(), 'fl-vxlan-'));
-    cluster = new Cluster(Object.keys(addresses));
+    cluster = new NetCluster(Object.keys(addresses));
     await net.underlay('underlay', addresses);
     for (const name of ['a', 'b', 'c'] as const) startAgent(name);
     await eventually('three agents are ready', () => cluster.ready.size === 3);
@@ -184,7 +184,7 @@ describe('a node whose default route leads elsewhere', { skip: cannotMakeNamespa
   test("tells the Node's InternalIP to the others, and follows it", async () => {
     await using net = new Namespaces();
     const dir = await mkdtemp(join(tmpdir(), 'fl-underlay-'));
-    const cluster = new Cluster(['a']);
+    const cluster = new NetCluster(['a']);
     const published = (): string | undefined => cluster.nodes.get('a')?.metadata.annotations?.['flannel.alpha.coreos.com/public-ip'];
     const move = (address: string): void => {
       const node = cluster.nodes.get('a');

@@ -11,8 +11,8 @@ import type { Pod, Service } from '../../src/api/schema/types.ts';
 import { Client } from '../../src/client/client.ts';
 import { loadKubeconfig } from '../../src/client/kubeconfig.ts';
 import { defaultLabOptions, planLab } from '../../src/lab/plan.ts';
-import { enterNetns } from '../../src/linux/enter-netns.ts';
 import { mustRun, systemExec } from '../../src/linux/exec.ts';
+import { enterNetns } from '../../src/linux/netns.ts';
 
 const labName = 'bench';
 const roundCount = 3;

@@ -7,7 +7,7 @@ import { isAlreadyExists, isNotFound } from '../../client/api-error.ts';
 import { Client } from '../../client/client.ts';
 import { loadKubeconfig } from '../../client/kubeconfig.ts';
 import { messageOf } from '../../errors/known-error.ts';
-import { enterNetns } from '../../linux/enter-netns.ts';
+import { enterNetns } from '../../linux/netns.ts';
 import type { LabContext } from '../down.ts';
 import { repository } from '../node/launch-node.ts';
 import type { LabPlan } from '../plan.ts';

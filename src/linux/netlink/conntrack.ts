@@ -30,7 +30,7 @@ export interface FlowTuple {
   readonly dstPort: number;
 }
 
-export interface Flow {
+export interface TrackedFlow {
   readonly family: Family;
   /** IP protocol number. */
   readonly protocol: number;
@@ -51,8 +51,8 @@ export class Conntrack implements Disposable {
   readonly #socket = new NetlinkSocket(NETLINK_NETFILTER, { aside: true });
 
   /** What is tracked, of one family and (when given) one protocol. */
-  async flows(family: Family, protocol?: number): Promise<Flow[]> {
-    const flows: Flow[] = [];
+  async flows(family: Family, protocol?: number): Promise<TrackedFlow[]> {
+    const flows: TrackedFlow[] = [];
     for (const message of await this.#socket.dump({ type: CT_GET, body: body(family) }, 'list tracked connections')) {
       const flow = parseFlow(message, family, protocol);
       if (flow) flows.push(flow);
@@ -61,7 +61,7 @@ export class Conntrack implements Disposable {
   }
 
   /** Forgets the flows; those that have ended by themselves are fine. Returns how many there were. */
-  async delete(flows: readonly Flow[]): Promise<number> {
+  async delete(flows: readonly TrackedFlow[]): Promise<number> {
     const errors = await this.#socket.batch(flows.map(deleteFlow), 'delete tracked connections');
     const refused = errors.find((e) => e !== undefined && !isErrno(e, 'ENOENT'));
     if (refused) throw refused;
@@ -69,7 +69,7 @@ export class Conntrack implements Disposable {
   }
 
   /** Forgets what `matches`. Returns how many there were. */
-  async deleteWhere(family: Family, protocol: number, matches: (flow: Flow) => boolean): Promise<number> {
+  async deleteWhere(family: Family, protocol: number, matches: (flow: TrackedFlow) => boolean): Promise<number> {
     return this.delete((await this.flows(family, protocol)).filter(matches));
   }
 
@@ -83,7 +83,7 @@ export class Conntrack implements Disposable {
 }
 
 /** The request that forgets one flow. */
-function deleteFlow(flow: Flow): NetlinkRequest {
+function deleteFlow(flow: TrackedFlow): NetlinkRequest {
   const addresses: Attr[] =
     flow.family === 4
       ? [
@@ -116,7 +116,7 @@ function deleteFlow(flow: Flow): NetlinkRequest {
   };
 }
 
-function parseFlow(message: NetlinkMessage, family: Family, protocol: number | undefined): Flow | undefined {
+function parseFlow(message: NetlinkMessage, family: Family, protocol: number | undefined): TrackedFlow | undefined {
   if (message.type !== CT_NEW) return undefined;
   const attrs = decodeAttrs(message.data, 4);
   const orig = parseTuple(attrs.get(CTA.orig), protocol);

@@ -15,14 +15,14 @@ const CTRL_ATTR = { familyId: 1, familyName: 2, version: 3 } as const;
 /** `struct genlmsghdr`, which comes before the attributes of every answer. */
 export const genericHeader = 4;
 
-interface Family {
+interface GenericFamily {
   readonly id: number;
   readonly version: number;
 }
 
 export class GenericNetlink extends NetlinkSocket {
   readonly #name: string;
-  #family: Promise<Family> | undefined;
+  #family: Promise<GenericFamily> | undefined;
 
   /** A socket for the family of this name, such as `wireguard`. */
   constructor(name: string, options: NetlinkSocketOptions = {}) {
@@ -37,7 +37,7 @@ export class GenericNetlink extends NetlinkSocket {
     return { type: id, body: Uint8Array.of(command, version, 0, 0), attrs };
   }
 
-  async #resolve(): Promise<Family> {
+  async #resolve(): Promise<GenericFamily> {
     const attrs: readonly Attr[] = [[CTRL_ATTR.familyName, text(this.#name)]];
     try {
       const request = { type: GENL_ID_CTRL, body: Uint8Array.of(CTRL_CMD_GETFAMILY, 1, 0, 0), attrs };

@@ -10,7 +10,7 @@ import { create, diff } from './diff.ts';
 import { decodeFields, decodeInterval, encodeFields, encodeInterval, fieldType } from './field-type.ts';
 import { parseTable } from './parse.ts';
 import { printTable } from './print.ts';
-import { formatDuration, parseDuration, parseRule } from './rule.ts';
+import { formatTimeout, parseRule, parseTimeout } from './rule.ts';
 import type { Op, Table } from './table.ts';
 
 const golden = readFileSync(new URL('../../../rules/scenarios/web/nftables.nft', import.meta.url), 'utf8');
@@ -64,8 +64,8 @@ describe('parseRule()', () => {
     });
   test('reads durations as nft prints them', () => {
     for (const seconds of [1, 59, 60, 600, 3600, 10_800, 86_399, 86_400, 90_061])
-      assert.equal(parseDuration(formatDuration(seconds)), seconds * 1000);
-    assert.equal(formatDuration(10_800), '3h');
+      assert.equal(parseTimeout(formatTimeout(seconds)), seconds * 1000);
+    assert.equal(formatTimeout(10_800), '3h');
   });
 });
 

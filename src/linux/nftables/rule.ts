@@ -126,7 +126,7 @@ function readKey(words: Words): Term[] {
 }
 
 /** Milliseconds of `3h`, `1h30m`, `90s`. */
-export function parseDuration(text: string): number {
+export function parseTimeout(text: string): number {
   const match = /^(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?$/.exec(text);
   if (!match || text === '') throw new SyntaxError(`Cannot read "${text}": not a duration such as 3h`);
   const [, d = 0, h = 0, m = 0, s = 0] = match;
@@ -134,7 +134,7 @@ export function parseDuration(text: string): number {
 }
 
 /** `3h` of 10800 seconds, as nft prints it. */
-export function formatDuration(seconds: number): string {
+export function formatTimeout(seconds: number): string {
   const parts: [number, string][] = [
     [Math.floor(seconds / 86400), 'd'],
     [Math.floor(seconds / 3600) % 24, 'h'],
@@ -166,7 +166,7 @@ function readUpdate(words: Words): Statement {
   words.expect('{');
   const key = readKey(words);
   words.expect('timeout');
-  const timeoutMs = parseDuration(words.next());
+  const timeoutMs = parseTimeout(words.next());
   words.expect(':');
   const data = readKey(words);
   words.expect('}');

@@ -1,3 +1,4 @@
+/** Reads a table, compares it, and writes what differs. */
 import { diff } from './diff.ts';
 import type { Nftables, Table } from './table.ts';
 

@@ -12,7 +12,7 @@ import { sourceAddressTo } from '../../linux/source-address.ts';
 import { ensureSysctl, readSysctl } from '../../linux/sysctl.ts';
 import { routeProtocol, type Step } from '../plan/diff.ts';
 import type { KernelState, Underlay } from '../plan/network.ts';
-import type { Machine } from '../plan/underlay.ts';
+import type { NodeAddresses } from '../plan/underlay.ts';
 
 export interface NetworkKernel {
   read(): Promise<KernelState>;
@@ -20,7 +20,7 @@ export interface NetworkKernel {
   take(steps: readonly Step[]): Promise<void>;
   setSysctls(sysctls: Readonly<Record<string, string>>): void;
   /** What `chooseUnderlay` chooses from. */
-  machine(): Promise<Machine>;
+  nodeAddresses(): Promise<NodeAddresses>;
   /** Of the links with these names, as far as they are there. */
   indexes(names: ReadonlySet<string>): Promise<ReadonlySet<number>>;
 }
@@ -80,7 +80,7 @@ export class LinuxNetworkKernel implements NetworkKernel {
     for (const [name, value] of Object.entries(sysctls)) if (readSysctl(name) !== undefined) ensureSysctl(name, value);
   }
 
-  async machine(): Promise<Machine> {
+  async nodeAddresses(): Promise<NodeAddresses> {
     const [links, addresses] = [await this.#netlink.links(), (await this.#netlink.addresses()).filter((a) => familyOf(a.ip) === 4)];
     const all: readonly Underlay[] = links.flatMap(({ index, name, mtu }) =>
       addresses.filter((a) => a.index === index && !a.ip.startsWith('127.')).map(({ ip, prefix }) => ({ name, mtu, ip, prefix })),

@@ -3,7 +3,7 @@
  * each must keep. All of it is pure: what a backend wants of the kernel is data, which plan/diff.ts compares and apply/ brings about.
  */
 import type { Family } from '../../ip/ip.ts';
-import type { Lease, LeaseReading } from '../lease/lease.ts';
+import type { LeaseReading, SubnetLease } from '../lease/lease.ts';
 import type { DesiredNetwork, KernelLink, Underlay } from '../plan/network.ts';
 
 /** `Backend` of flannel's net-conf.json, with flannel's own names. */
@@ -25,9 +25,9 @@ export interface OwnNode {
 }
 
 export interface PlanInput<Data = unknown> {
-  readonly own: Lease<Data>;
+  readonly own: SubnetLease<Data>;
   /** Of other nodes, none of which claims what another has (lease/peers.ts). */
-  readonly peers: readonly Lease<Data>[];
+  readonly peers: readonly SubnetLease<Data>[];
   readonly underlay: Underlay;
 }
 
@@ -44,7 +44,7 @@ export interface Backend<Data = unknown> {
   /** What this node tells. Asked once; what it told before should stay true, so that nobody's entries become wrong. Throws BAD_CONFIG. */
   leaseData(own: OwnNode): Data;
   /** Looks whether packets can be sent to another node. */
-  readPeer(lease: Lease, underlay: Underlay): LeaseReading<Data>;
+  readPeer(lease: SubnetLease, underlay: Underlay): LeaseReading<Data>;
   /** What no two nodes can have in common, in words: `VtepMAC 02:00:00:00:00:01`. */
   identity?(data: Data): string;
   plan(input: PlanInput<Data>): BackendPlan;

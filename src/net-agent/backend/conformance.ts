@@ -4,7 +4,7 @@ import { describe, test } from 'node:test';
 import type { Node } from '../../api/schema/types.ts';
 import { type Family, mustCidr, nthIp } from '../../ip/ip.ts';
 import { encodeBatch } from '../../linux/nftables/batch.ts';
-import { annotationsOf, type Lease } from '../lease/lease.ts';
+import { annotationsOf, type SubnetLease } from '../lease/lease.ts';
 import { readPeers } from '../lease/peers.ts';
 import { bridgeName, plan } from '../plan/desired.ts';
 import { diff } from '../plan/diff.ts';
@@ -32,7 +32,7 @@ const plans = {
 const mtu = 1500;
 
 /** A cluster of nodes with one backend, as node 1 sees it. */
-class Cluster {
+class NetCluster {
   readonly #backend: Backend;
   readonly #family: Family;
   readonly kernel = new FakeNetworkKernel();
@@ -46,7 +46,7 @@ class Cluster {
     this.kernel.state.links.push({ name: 'eth0', mac: '02:00:00:00:01:01', mtu, up: true, kind: { kind: 'other' } });
   }
 
-  lease(n: number, told?: unknown): Lease {
+  lease(n: number, told?: unknown): SubnetLease {
     const { pods, ip } = plans[this.#family];
     const data = this.#backend.leaseData({
       family: this.#family,
@@ -60,7 +60,7 @@ class Cluster {
   }
 
   /** What the other nodes are after their leases went through the API server. */
-  peers(...leases: readonly Lease[]): ReturnType<typeof readPeers> {
+  peers(...leases: readonly SubnetLease[]): ReturnType<typeof readPeers> {
     const nodes = leases.map((l): Node => {
       const metadata = { name: l.node, annotations: annotationsOf(l) };
       return { apiVersion: 'v1', kind: 'Node', metadata, spec: { podCIDR: l.podCidr } };
@@ -87,7 +87,7 @@ class Cluster {
 export function backendConformance(open: (config: BackendConfig) => Backend, config: BackendConfig): void {
   for (const family of [4, 6] as const)
     describe(`backend ${config.Type}, IPv${family}`, () => {
-      const start = (): Cluster => new Cluster(open(config), family);
+      const start = (): NetCluster => new NetCluster(open(config), family);
 
       test('bears the name by which it is chosen', () => assert.equal(open(config).type, config.Type));
 
@@ -128,7 +128,7 @@ export function backendConformance(open: (config: BackendConfig) => Backend, con
         assert.ok(bridge && bridge.mtu <= mtu && links.every((l) => l.mtu === bridge.mtu));
         assert.equal(bridge.address.ip, nthIp(mustCidr(plans[family].pods(1)), 1));
         assert.equal(open({ ...config, MTU: 1300 }).type, config.Type);
-        const smaller = new Cluster(open({ ...config, MTU: 1300 }), family).plan(2);
+        const smaller = new NetCluster(open({ ...config, MTU: 1300 }), family).plan(2);
         assert.ok(smaller.links.every((l) => l.mtu === 1300));
       });
 

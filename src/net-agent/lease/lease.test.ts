@@ -2,11 +2,11 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { Node } from '../../api/schema/types.ts';
 import { mustCidr } from '../../ip/ip.ts';
-import { annotationsOf, changesNetwork, type Lease, nodePatch, podCidrOf, publicIpOverwrite, readLease } from './lease.ts';
+import { annotationsOf, changesNetwork, nodePatch, podCidrOf, publicIpOverwrite, readLease, type SubnetLease } from './lease.ts';
 
 const network = mustCidr('10.244.0.0/16');
 const since = '2026-01-01T00:00:00Z';
-const own: Lease = {
+const own: SubnetLease = {
   node: 'a',
   podCidr: '10.244.1.0/24',
   publicIp: '192.168.120.11',
@@ -64,7 +64,7 @@ describe('a lease', () => {
 });
 
 describe('a lease of IPv6', () => {
-  const six: Lease = { ...own, podCidr: 'fd00:1::/64', publicIp: '2001:db8::11' };
+  const six: SubnetLease = { ...own, podCidr: 'fd00:1::/64', publicIp: '2001:db8::11' };
   const written = {
     'flannel.alpha.coreos.com/kube-subnet-manager': 'true',
     'flannel.alpha.coreos.com/backend-type': 'vxlan',

@@ -6,7 +6,7 @@ import type { Node, NodeCondition } from '../../api/schema/types.ts';
 import { type Cidr, cidrContains, type Family, familyOf, isIp, mustCidr, parseCidr } from '../../ip/ip.ts';
 
 /** `Data` is what the backend says about a node, any JSON: only the backend reads it. */
-export interface Lease<Data = unknown> {
+export interface SubnetLease<Data = unknown> {
   readonly node: string;
   readonly podCidr: string;
   /** Where the other nodes reach it. */
@@ -20,7 +20,7 @@ export interface Lease<Data = unknown> {
 
 /** `absent` when there is none (yet), `refused` when it cannot be used. */
 export type LeaseReading<Data = unknown> =
-  | { readonly kind: 'lease'; readonly lease: Lease<Data> }
+  | { readonly kind: 'lease'; readonly lease: SubnetLease<Data> }
   | { readonly kind: 'absent' }
   | { readonly kind: 'refused'; readonly why: string };
 
@@ -83,7 +83,7 @@ function whyOutside(range: Cidr, network: Cidr): string | undefined {
 }
 
 /** The annotations that tell a lease. */
-export function annotationsOf(lease: Lease): Record<string, string> {
+export function annotationsOf(lease: SubnetLease): Record<string, string> {
   const { data, publicIp } = annotationsIn[familyOf(lease.podCidr)];
   return {
     [managed]: 'true',
@@ -108,7 +108,7 @@ export function changesNetwork(old: Node, node: Node): boolean {
 }
 
 /** What has to be patched into the Node's status so that it tells the lease; undefined when it does. `now` is RFC 3339. */
-export function nodePatch(node: Node, lease: Lease, now: string): object | undefined {
+export function nodePatch(node: Node, lease: SubnetLease, now: string): object | undefined {
   const wanted = annotationsOf(lease);
   const has = node.metadata.annotations ?? {};
   const annotations = Object.fromEntries(Object.entries(wanted).filter(([name, value]) => has[name] !== value));

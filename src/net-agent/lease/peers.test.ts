@@ -4,14 +4,14 @@ import type { Node } from '../../api/schema/types.ts';
 import { mustCidr } from '../../ip/ip.ts';
 import { hostGw } from '../backend/host-gw/host-gw.ts';
 import { type VxlanData, vxlan } from '../backend/vxlan/vxlan.ts';
-import { annotationsOf, type Lease } from './lease.ts';
+import { annotationsOf, type SubnetLease } from './lease.ts';
 import { readPeers, settlePeers } from './peers.ts';
 
 function vtep(n: number): VxlanData {
   return { VNI: 1, VtepMAC: `02:00:00:00:00:0${n}` };
 }
 
-function lease(node: string, n: number, change: Partial<Lease<VxlanData>> = {}): Lease<VxlanData> {
+function lease(node: string, n: number, change: Partial<SubnetLease<VxlanData>> = {}): SubnetLease<VxlanData> {
   return {
     node,
     podCidr: `10.244.${n}.0/24`,
@@ -25,7 +25,7 @@ function lease(node: string, n: number, change: Partial<Lease<VxlanData>> = {}):
 
 const own = lease('own', 5);
 
-const cases: readonly [what: string, candidates: Lease[], kept: string[], refused: Record<string, RegExp>][] = [
+const cases: readonly [what: string, candidates: SubnetLease[], kept: string[], refused: Record<string, RegExp>][] = [
   ['keeps those that have all for themselves', [lease('b', 2), lease('a', 1)], ['a', 'b'], {}],
   [
     'leaves a range to the older Node, whatever the newer is called',
@@ -82,7 +82,7 @@ describe('settlePeers()', () => {
 describe('readPeers()', () => {
   const network = mustCidr('10.244.0.0/16');
   const underlay = { name: 'eth0', mtu: 1500, ip: own.publicIp, prefix: 24 };
-  const node = (of: Lease): Node => ({
+  const node = (of: SubnetLease): Node => ({
     apiVersion: 'v1',
     kind: 'Node',
     metadata: { name: of.node, annotations: annotationsOf(of) },
@@ -109,7 +109,7 @@ describe('readPeers()', () => {
   });
 
   test('takes any two nodes for different where the backend tells no identity', () => {
-    const gw = (name: string, n: number): Lease => ({ ...lease(name, n), type: 'host-gw', data: null });
+    const gw = (name: string, n: number): SubnetLease => ({ ...lease(name, n), type: 'host-gw', data: null });
     const nodes = [gw('a', 1), gw('b', 2)].map(node);
     const { peers } = readPeers(nodes, network, hostGw({ Type: 'host-gw' }), { lease: gw('own', 5), ips: [], underlay });
     assert.equal(peers.length, 2);

@@ -3,16 +3,16 @@ import type { Node } from '../../api/schema/types.ts';
 import { type Cidr, cidrOverlaps, mustCidr } from '../../ip/ip.ts';
 import type { Backend } from '../backend/backend.ts';
 import type { Underlay } from '../plan/network.ts';
-import { type Lease, type LeaseReading, readLease } from './lease.ts';
+import { type LeaseReading, readLease, type SubnetLease } from './lease.ts';
 
 export interface Peers {
-  readonly peers: readonly Lease[];
+  readonly peers: readonly SubnetLease[];
   /** By node: why its lease is left out. */
   readonly refused: ReadonlyMap<string, string>;
 }
 
 export interface OwnSide {
-  readonly lease: Lease;
+  readonly lease: SubnetLease;
   /** All addresses of this node, of which nobody else can have one. */
   readonly ips: readonly string[];
   readonly underlay: Underlay;
@@ -20,7 +20,7 @@ export interface OwnSide {
 
 /** The leases of other nodes, without those that cannot be used, or not beside each other. */
 export function readPeers(nodes: readonly Node[], network: Cidr, backend: Backend, own: OwnSide): Peers {
-  const candidates: Lease[] = [];
+  const candidates: SubnetLease[] = [];
   const unreadable = new Map<string, string>();
   for (const node of nodes) {
     const { name } = node.metadata;
@@ -42,11 +42,15 @@ function readPeer(node: Node, network: Cidr, backend: Backend, underlay: Underla
  * Leaves out who claims what somebody else has. Of two Nodes with one range the older keeps it: a new Node, whatever it is called,
  * cannot draw the packets of another's pods to itself. What this node has itself nobody else can have.
  */
-export function settlePeers(own: Pick<OwnSide, 'lease' | 'ips'>, candidates: readonly Lease[], backend: Pick<Backend, 'identity'>): Peers {
+export function settlePeers(
+  own: Pick<OwnSide, 'lease' | 'ips'>,
+  candidates: readonly SubnetLease[],
+  backend: Pick<Backend, 'identity'>,
+): Peers {
   const { lease } = own;
   const ranges: { readonly range: Cidr; readonly owner: string }[] = [{ range: mustCidr(lease.podCidr), owner: lease.node }];
   const owners = new Map([[backend.identity?.(lease.data), lease.node]]);
-  const peers: Lease[] = [];
+  const peers: SubnetLease[] = [];
   const refused = new Map<string, string>();
   for (const peer of candidates.toSorted(byAge)) {
     const range = mustCidr(peer.podCidr);
@@ -69,7 +73,7 @@ export function settlePeers(own: Pick<OwnSide, 'lease' | 'ips'>, candidates: rea
 }
 
 /** Oldest first; a Node that does not say comes last. RFC 3339 in UTC sorts as text. */
-function byAge(a: Lease, b: Lease): number {
+function byAge(a: SubnetLease, b: SubnetLease): number {
   const [x, y] = [a.since || '~', b.since || '~'];
   if (x !== y) return x < y ? -1 : 1;
   return a.node < b.node ? -1 : 1;

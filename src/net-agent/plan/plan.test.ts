@@ -5,14 +5,14 @@ import { printTable } from '../../linux/nftables/print.ts';
 import { trace } from '../../linux/nftables/trace.ts';
 import type { PlanInput } from '../backend/backend.ts';
 import { type VxlanData, vxlan } from '../backend/vxlan/vxlan.ts';
-import type { Lease } from '../lease/lease.ts';
+import type { SubnetLease } from '../lease/lease.ts';
 import { FakeNetworkKernel } from '../testing/fake-network-kernel.ts';
 import { plan } from './desired.ts';
 import { diff, routeProtocol } from './diff.ts';
 import type { DesiredNetwork } from './network.ts';
 import { planRules, type RulesInput } from './rules.ts';
 
-function lease(n: number, change: Partial<Lease<VxlanData>> = {}): Lease<VxlanData> {
+function lease(n: number, change: Partial<SubnetLease<VxlanData>> = {}): SubnetLease<VxlanData> {
   return {
     node: `node${n}`,
     podCidr: `10.244.${n}.0/24`,

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { Node } from '../../api/schema/types.ts';
-import { chooseUnderlay, type Machine, type UnderlayWish } from './underlay.ts';
+import { chooseUnderlay, type NodeAddresses, type UnderlayWish } from './underlay.ts';
 
 /** A virtual machine as Vagrant makes it: eth0 leads to the world and has the same address on each of them. */
-const machine: Machine = {
+const machine: NodeAddresses = {
   addresses: [
     { name: 'eth0', mtu: 1500, ip: '10.0.2.15', prefix: 24 },
     { name: 'eth1', mtu: 1500, ip: '192.168.56.11', prefix: 24 },

@@ -15,7 +15,7 @@ export interface UnderlayWish {
   readonly publicIp?: string;
 }
 
-export interface Machine {
+export interface NodeAddresses {
   /** Every IPv4 address of a link but loopback, in the order of the links. */
   readonly addresses: readonly Underlay[];
   /** The address from which this node speaks to another host, or to the world. */
@@ -32,24 +32,24 @@ export async function chooseUnderlay(
   wish: UnderlayWish,
   node: Node,
   apiServer: string | undefined,
-  machine: Machine,
+  own: NodeAddresses,
 ): Promise<Underlay | undefined> {
-  const having = (ip: string | undefined): Underlay | undefined => machine.addresses.find((a) => a.ip === ip);
+  const having = (ip: string | undefined): Underlay | undefined => own.addresses.find((a) => a.ip === ip);
   const asked = [...(wish.iface ?? []), ...(wish.ifaceRegex ?? []), ...(wish.ifaceCanReach === undefined ? [] : [wish.ifaceCanReach])];
   if (asked.length > 0) {
-    const named = wish.iface?.map((name) => (isIp(name) ? having(name) : machine.addresses.find((a) => a.name === name)));
+    const named = wish.iface?.map((name) => (isIp(name) ? having(name) : own.addresses.find((a) => a.name === name)));
     const matching = wish.ifaceRegex?.map((text) => {
       const regex = new RegExp(text);
-      return machine.addresses.find((a) => regex.test(a.name)) ?? machine.addresses.find((a) => regex.test(a.ip));
+      return own.addresses.find((a) => regex.test(a.name)) ?? own.addresses.find((a) => regex.test(a.ip));
     });
     const found = [...(named ?? []), ...(matching ?? [])].find((u) => u !== undefined);
-    return found ?? (wish.ifaceCanReach === undefined ? undefined : having(await machine.sourceTo(wish.ifaceCanReach)));
+    return found ?? (wish.ifaceCanReach === undefined ? undefined : having(await own.sourceTo(wish.ifaceCanReach)));
   }
   const internal = node.status?.addresses?.filter((a) => a.type === 'InternalIP' && familyOf(a.address) === 4) ?? [];
   return (
     having(wish.publicIp) ??
     internal.map((a) => having(a.address)).find((u) => u !== undefined) ??
-    (apiServer === undefined ? undefined : having(await machine.sourceTo(apiServer))) ??
-    having(await machine.sourceToWorld())
+    (apiServer === undefined ? undefined : having(await own.sourceTo(apiServer))) ??
+    having(await own.sourceToWorld())
   );
 }

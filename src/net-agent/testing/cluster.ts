@@ -17,7 +17,7 @@ interface Said {
 }
 
 /** The API server's part beside agents that run in namespaces: keeps Nodes, takes patches, tells every agent. */
-export class Cluster {
+export class NetCluster {
   readonly nodes: Map<string, Node> = new Map();
   readonly ready: Set<string> = new Set();
   readonly networks: { readonly node: string; readonly mtu: number }[] = [];

@@ -3,7 +3,7 @@
 import type { NetworkKernel } from '../apply/network-kernel.ts';
 import { type LinkChange, routeProtocol, type Step } from '../plan/diff.ts';
 import type { DesiredLink, DesiredNeighbour, KernelLink, KernelState } from '../plan/network.ts';
-import type { Machine } from '../plan/underlay.ts';
+import type { NodeAddresses } from '../plan/underlay.ts';
 
 type Mutable<T> = { -readonly [K in keyof T]: T[K] extends readonly (infer E)[] ? E[] : T[K] };
 
@@ -23,7 +23,7 @@ export class FakeNetworkKernel implements NetworkKernel {
     for (const [name, value] of Object.entries(sysctls)) this.sysctls.set(name, value);
   }
 
-  async machine(): Promise<Machine> {
+  async nodeAddresses(): Promise<NodeAddresses> {
     const addresses = this.state.addresses.flatMap(({ link, ip, prefix }) =>
       this.state.links.filter((l) => l.name === link).map(({ name, mtu }) => ({ name, mtu, ip, prefix })),
     );

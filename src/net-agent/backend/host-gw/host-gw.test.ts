@@ -1,14 +1,14 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { isKnownError } from '../../../errors/known-error.ts';
-import type { Lease } from '../../lease/lease.ts';
+import type { SubnetLease } from '../../lease/lease.ts';
 import { backendConformance } from '../conformance.ts';
 import { hostGw } from './host-gw.ts';
 
 backendConformance(hostGw, { Type: 'host-gw' });
 
 const underlay = { name: 'eth0', mtu: 1500, ip: '192.168.120.11', prefix: 24 };
-const peer: Lease = { node: 'b', podCidr: '10.244.2.0/24', publicIp: '192.168.120.12', type: 'host-gw', data: null, since: '' };
+const peer: SubnetLease = { node: 'b', podCidr: '10.244.2.0/24', publicIp: '192.168.120.12', type: 'host-gw', data: null, since: '' };
 
 describe('host-gw', () => {
   test('makes plain routes over the underlay, and nothing else', () => {

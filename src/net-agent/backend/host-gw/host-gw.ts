@@ -3,7 +3,7 @@
  * link's full MTU. Pure.
  */
 import { cidrContains, mustCidr } from '../../../ip/ip.ts';
-import type { Lease, LeaseReading } from '../../lease/lease.ts';
+import type { LeaseReading, SubnetLease } from '../../lease/lease.ts';
 import type { Underlay } from '../../plan/network.ts';
 import type { Backend, BackendConfig, BackendPlan, OwnNode, PlanInput } from '../backend.ts';
 import { badConfig, mtuOption } from '../options.ts';
@@ -25,7 +25,7 @@ function leaseData({ publicIp, underlay }: OwnNode): null {
   return null;
 }
 
-function readPeer(lease: Lease, { name, ip, prefix }: Underlay): LeaseReading<null> {
+function readPeer(lease: SubnetLease, { name, ip, prefix }: Underlay): LeaseReading<null> {
   const link = mustCidr(`${ip}/${prefix}`);
   if (cidrContains(link, lease.publicIp)) return { kind: 'lease', lease: { ...lease, data: null } };
   return { kind: 'refused', why: `its public-ip ${lease.publicIp} is not on link "${name}" (${link.text}), as host-gw needs` };

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { isKnownError } from '../../../errors/known-error.ts';
-import type { Lease } from '../../lease/lease.ts';
+import type { SubnetLease } from '../../lease/lease.ts';
 import type { KernelLink, Underlay } from '../../plan/network.ts';
 import type { BackendConfig } from '../backend.ts';
 import { backendConformance } from '../conformance.ts';
@@ -13,7 +13,7 @@ backendConformance(vxlan, { Type: 'vxlan', DirectRouting: true, VNI: 4096, Port:
 const underlay: Underlay = { name: 'eth0', mtu: 1500, ip: '192.168.120.11', prefix: 24 };
 const underlay6: Underlay = { ...underlay, ip: '2001:db8::11', prefix: 64 };
 
-function lease(n: number, change: Partial<Lease> = {}): Lease {
+function lease(n: number, change: Partial<SubnetLease> = {}): SubnetLease {
   const data = { VNI: 1, VtepMAC: `02:00:00:00:00:0${n}` };
   return { node: `n${n}`, podCidr: `10.244.${n}.0/24`, publicIp: `192.168.120.${10 + n}`, type: 'vxlan', data, since: '', ...change };
 }
@@ -70,8 +70,8 @@ describe('leaseData() of vxlan', () => {
 
 describe('plan() of vxlan', () => {
   test('is what flannel makes: a device, and per node a route, a neighbour and a forwarding entry', () => {
-    const own = lease(1) as Lease<VxlanData>;
-    assert.deepEqual(vxlan({ Type: 'vxlan' }).plan({ own, peers: [lease(2) as Lease<VxlanData>], underlay }), {
+    const own = lease(1) as SubnetLease<VxlanData>;
+    assert.deepEqual(vxlan({ Type: 'vxlan' }).plan({ own, peers: [lease(2) as SubnetLease<VxlanData>], underlay }), {
       mtu: 1450,
       links: [
         {
@@ -106,8 +106,8 @@ describe('plan() of vxlan', () => {
   });
 
   test("uses flannel's device of IPv6 for ranges of IPv6, with room for the longer header", () => {
-    const own = lease(1, { podCidr: 'fd00:1::/64', publicIp: '2001:db8::11' }) as Lease<VxlanData>;
-    const peer = lease(2, { podCidr: 'fd00:2::/64', publicIp: '2001:db8::12' }) as Lease<VxlanData>;
+    const own = lease(1, { podCidr: 'fd00:1::/64', publicIp: '2001:db8::11' }) as SubnetLease<VxlanData>;
+    const peer = lease(2, { podCidr: 'fd00:2::/64', publicIp: '2001:db8::12' }) as SubnetLease<VxlanData>;
     const { mtu, links, routes, chains } = vxlan({ Type: 'vxlan' }).plan({ own, peers: [peer], underlay: underlay6 });
     assert.deepEqual([mtu, links[0]?.name, links[0]?.address], [1430, 'flannel-v6.1', { ip: 'fd00:1::', prefix: 128 }]);
     assert.deepEqual(routes, [{ dst: 'fd00:2::/64', link: 'flannel-v6.1', gateway: 'fd00:2::', onlink: true }]);

@@ -4,7 +4,7 @@
  */
 import { cidrContains, type Family, familyOf, mustCidr } from '../../../ip/ip.ts';
 import type { Chain } from '../../../linux/nftables/table.ts';
-import type { Lease, LeaseReading } from '../../lease/lease.ts';
+import type { LeaseReading, SubnetLease } from '../../lease/lease.ts';
 import type { DesiredNeighbour, DesiredRoute } from '../../plan/network.ts';
 import { beforeTracking, familyWord } from '../../plan/rules.ts';
 import type { Backend, BackendConfig, BackendPlan, OwnNode, PlanInput } from '../backend.ts';
@@ -49,7 +49,7 @@ class VxlanBackend implements Backend<VxlanData> {
     return { VNI: this.#vni, VtepMAC: mac ?? randomMac() };
   }
 
-  readPeer(lease: Lease): LeaseReading<VxlanData> {
+  readPeer(lease: SubnetLease): LeaseReading<VxlanData> {
     const data = readData(lease.data);
     const refused = (why: string): LeaseReading<VxlanData> => ({ kind: 'refused', why });
     if (!data) return refused('its backend-data has no VtepMAC');

@@ -2,7 +2,7 @@
  * The fixed part of table `kube-proxy`: sets, base chains and the rules between them. Flat: a rule per endpoint *count*,
  * everything about a Service is a set element. The README of this folder walks a packet through it.
  */
-import { formatDuration } from '../../../linux/nftables/rule.ts';
+import { formatTimeout } from '../../../linux/nftables/rule.ts';
 import type { Chain, SetDeclaration } from '../../../linux/nftables/table.ts';
 import type { LocalDetector, NodeContext } from '../../plan/node-context.ts';
 
@@ -218,7 +218,7 @@ function affinityChain(name: string, seconds: string | undefined, set: SetDeclar
   }
   const key = `ct original ${family} saddr . ct original ${family} daddr . meta l4proto . ct original proto-dst`;
   const data = `ct reply ${family} saddr . ct reply proto-src`;
-  const timeout = formatDuration(Number(seconds));
+  const timeout = formatTimeout(Number(seconds));
   return {
     chain: { name, rules: transports.map((t) => `meta l4proto ${t} update @${set.name} { ${key} timeout ${timeout} : ${data} }`) },
     set,

@@ -5,14 +5,14 @@ import { backends } from './backend/backends.ts';
 import { badConfig } from './backend/options.ts';
 
 /** Flannel's names: `{"Network": "10.244.0.0/16", "Backend": {"Type": "vxlan"}}`. */
-export interface NetworkConfig {
+export interface NetConf {
   /** The range of all pods. */
   readonly Network: string;
   readonly Backend: BackendConfig;
 }
 
 /** Throws BAD_CONFIG. */
-export function openConfig(config: NetworkConfig): { readonly network: Cidr; readonly backend: Backend } {
+export function openNetConf(config: NetConf): { readonly network: Cidr; readonly backend: Backend } {
   const network = parseCidr(config.Network);
   if (network?.family !== 4) throw badConfig(`network "${config.Network}" is no IPv4 range`, 'Give a range such as 10.244.0.0/16');
   const open = Object.hasOwn(backends, config.Backend.Type) ? backends[config.Backend.Type] : undefined;

@@ -14,13 +14,13 @@ import { ensureForwardAccept } from './apply/forward-accept.ts';
 import type { NetworkKernel } from './apply/network-kernel.ts';
 import type { Backend } from './backend/backend.ts';
 import { Complaints } from './complaints.ts';
-import { backendDataOf, type Lease, nodePatch, podCidrOf, publicIpOverwrite } from './lease/lease.ts';
+import { backendDataOf, nodePatch, podCidrOf, publicIpOverwrite, type SubnetLease } from './lease/lease.ts';
 import { type OwnSide, readPeers } from './lease/peers.ts';
 import { bridgeName, plan } from './plan/desired.ts';
 import { diff } from './plan/diff.ts';
 import type { DesiredNetwork, KernelLink, KernelState, Underlay } from './plan/network.ts';
 import { planRules } from './plan/rules.ts';
-import { chooseUnderlay, type Machine, type UnderlayWish } from './plan/underlay.ts';
+import { chooseUnderlay, type NodeAddresses, type UnderlayWish } from './plan/underlay.ts';
 import { renderSubnetEnv, writeSubnetEnv } from './subnet-env.ts';
 
 /** What pods are attached to on this node. */
@@ -31,7 +31,7 @@ export interface PodNetwork {
   readonly mtu: number;
 }
 
-export interface ReconcilerOptions {
+export interface NetworkReconcilerOptions {
   readonly nodeName: string;
   readonly network: Cidr;
   readonly backend: Backend;
@@ -48,7 +48,7 @@ export interface ReconcilerOptions {
 }
 
 /** All that a pass touches. */
-export interface ReconcilerTools {
+export interface NetworkReconcilerTools {
   readonly client: Pick<Client, 'patch'>;
   readonly nodes: { list(): readonly Node[] };
   readonly kernel: NetworkKernel;
@@ -62,9 +62,9 @@ export interface ReconcilerTools {
 
 const forwardingMs = 60_000;
 
-export class Reconciler {
-  readonly #options: ReconcilerOptions;
-  readonly #tools: ReconcilerTools;
+export class NetworkReconciler {
+  readonly #options: NetworkReconcilerOptions;
+  readonly #tools: NetworkReconcilerTools;
   readonly #refusals: Complaints;
   /** The backend's data as this node told it last. */
   #data: unknown;
@@ -74,7 +74,7 @@ export class Reconciler {
   #isReady = false;
   #watched: ReadonlySet<number> = new Set();
 
-  constructor(options: ReconcilerOptions, tools: ReconcilerTools) {
+  constructor(options: NetworkReconcilerOptions, tools: NetworkReconcilerTools) {
     this.#options = options;
     this.#tools = tools;
     this.#refusals = new Complaints(tools.log);
@@ -124,16 +124,16 @@ export class Reconciler {
     const { kernel, randomMac } = this.#tools;
     const { nodeName, network, backend, underlay: wish = {}, apiServer } = this.#options;
     const { family } = network;
-    const machine = await kernel.machine();
-    const underlay = (await chooseUnderlay(wish, node, apiServer, machine)) ?? noUnderlay(wish, machine);
+    const ours = await kernel.nodeAddresses();
+    const underlay = (await chooseUnderlay(wish, node, apiServer, ours)) ?? noUnderlay(wish, ours);
     const range = rangeInside(podCidr, network);
     const wished = wish.publicIp !== undefined && familyOf(wish.publicIp) === family ? wish.publicIp : undefined;
     const publicIp = publicIpOverwrite(node, family) ?? wished ?? underlay.ip;
     const told = this.#data ?? backendDataOf(node, family);
     this.#data = backend.leaseData({ family, told, links, publicIp, underlay, randomMac });
     const since = node.metadata.creationTimestamp ?? '';
-    const lease: Lease = { node: nodeName, podCidr: range.text, publicIp, type: backend.type, data: this.#data, since };
-    return { lease, ips: machine.addresses.map((a) => a.ip), underlay };
+    const lease: SubnetLease = { node: nodeName, podCidr: range.text, publicIp, type: backend.type, data: this.#data, since };
+    return { lease, ips: ours.addresses.map((a) => a.ip), underlay };
   }
 
   /** Makes rules and files so, and tells who attaches pods. Gives the pods' MTU. */
@@ -181,14 +181,14 @@ export class Reconciler {
     this.#told = text;
   }
 
-  async #patchNode(node: Node, lease: Lease): Promise<void> {
+  async #patchNode(node: Node, lease: SubnetLease): Promise<void> {
     const { client, clock, signal } = this.#tools;
     const patch = nodePatch(node, lease, timestamp(clock.now()));
     if (patch) await client.patch(nodes, this.#options.nodeName, patch, { kind: 'strategic', subresource: 'status', signal });
   }
 }
 
-function noUnderlay(wish: UnderlayWish, { addresses }: Machine): Underlay {
+function noUnderlay(wish: UnderlayWish, { addresses }: NodeAddresses): Underlay {
   const why =
     Object.keys(wish).length > 0 ? 'none is as it was asked for' : "no link has the Node's InternalIP, and there is no default route";
   throw new KnownError('NETWORK_NOT_READY', `Cannot find the link to the other nodes: ${why}`, {

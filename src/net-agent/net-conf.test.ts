@@ -2,12 +2,12 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { isKnownError } from '../errors/known-error.ts';
 import { backends } from './backend/backends.ts';
-import { openConfig } from './config.ts';
+import { openNetConf } from './net-conf.ts';
 
-describe('openConfig()', () => {
+describe('openNetConf()', () => {
   for (const Type of Object.keys(backends))
-    test(`opens backend ${Type} by its own name`, () => {
-      const { backend, network } = openConfig({ Network: '10.244.3.0/16', Backend: { Type } });
+    test(`opens backend $Typeby its own name`, () => {
+      const { backend, network } = openNetConf({ Network: '10.244.3.0/16', Backend: { Type } });
       assert.deepEqual([backend.type, network.text], [Type, '10.244.0.0/16']);
     });
 
@@ -17,9 +17,9 @@ describe('openConfig()', () => {
     ['10.244.0.0/16', 'udp', /backend type "udp" is not known/, /"vxlan" or "host-gw"/],
     ['10.244.0.0/16', 'constructor', /backend type "constructor" is not known/, /"vxlan"/],
   ] as const)
-    test(`refuses network ${network} with backend ${type}`, () =>
+    test(`refuses network $networkwith backend $type`, () =>
       assert.throws(
-        () => openConfig({ Network: network, Backend: { Type: type } }),
+        () => openNetConf({ Network: network, Backend: { Type: type } }),
         (err) => isKnownError(err, 'BAD_CONFIG') && said.test(err.message) && hint.test(err.hint ?? ''),
       ));
 });

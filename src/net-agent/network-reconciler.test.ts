@@ -8,9 +8,9 @@ import { FakeClock } from '../clock/clock.ts';
 import { isKnownError, KnownError } from '../errors/known-error.ts';
 import { FakeNftables } from '../linux/testing/fake-nftables.ts';
 import { silentLog } from '../observability/log.ts';
-import { openConfig } from './config.ts';
 import { annotationsOf } from './lease/lease.ts';
-import { type PodNetwork, Reconciler, type ReconcilerOptions } from './reconciler.ts';
+import { openNetConf } from './net-conf.ts';
+import { NetworkReconciler, type NetworkReconcilerOptions, type PodNetwork } from './network-reconciler.ts';
 import { FakeNetworkKernel } from './testing/fake-network-kernel.ts';
 
 const dirs: string[] = [];
@@ -32,19 +32,19 @@ class Bench {
   patches = 0;
   #macs = 0;
   readonly nodes = new Map<string, Node>();
-  readonly #options: Partial<ReconcilerOptions>;
-  reconciler: Reconciler;
+  readonly #options: Partial<NetworkReconcilerOptions>;
+  reconciler: NetworkReconciler;
 
-  constructor(options: Partial<ReconcilerOptions> = {}, Type = 'vxlan') {
+  constructor(options: Partial<NetworkReconcilerOptions> = {}, Type = 'vxlan') {
     dirs.push(this.runDir);
-    this.#options = { ...openConfig({ Network: '10.244.0.0/16', Backend: { Type } }), ...options };
+    this.#options = { ...openNetConf({ Network: '10.244.0.0/16', Backend: { Type } }), ...options };
     this.kernel.state.links.push({ name: 'eth0', mac: '02:00:00:00:01:01', mtu: 1500, up: true, kind: { kind: 'other' } });
     this.kernel.state.addresses.push({ link: 'eth0', ip: '192.168.120.11', prefix: 24 });
     this.nodes.set('a', this.#node('a', '10.244.1.0/24'));
     this.reconciler = this.restarted();
   }
 
-  restarted(): Reconciler {
+  restarted(): NetworkReconciler {
     const log = { ...silentLog, info: (text: string) => this.said.push(text), warn: (text: string) => this.said.push(text) };
     const exec = {
       run: async (file: string): Promise<never> => {
@@ -74,7 +74,7 @@ class Bench {
       signal: new AbortController().signal,
     };
     const options = { nodeName: 'a', masquerade: true, runDir: this.runDir, onNetwork: (n: PodNetwork) => void this.networks.push(n) };
-    this.reconciler = new Reconciler({ ...options, ...this.#options } as ReconcilerOptions, {
+    this.reconciler = new NetworkReconciler({ ...options, ...this.#options } as NetworkReconcilerOptions, {
       ...tools,
       nodes: { list: () => [...this.nodes.values()] },
     });
@@ -104,7 +104,7 @@ class Bench {
   }
 }
 
-describe('Reconciler', () => {
+describe('NetworkReconciler', () => {
   test('waits for its Node and for its range, and says so once', async () => {
     const bench = new Bench();
     bench.nodes.clear();
@@ -197,7 +197,12 @@ describe('Reconciler', () => {
     assert.equal(bench.kernel.state.routes.length, 1);
   });
 
-  const addresses: readonly [what: string, options: Partial<ReconcilerOptions>, annotations: Record<string, string>, told: string][] = [
+  const addresses: readonly [
+    what: string,
+    options: Partial<NetworkReconcilerOptions>,
+    annotations: Record<string, string>,
+    told: string,
+  ][] = [
     ['the address of the underlay', {}, {}, '192.168.120.11'],
     ['--public-ip', { underlay: { publicIp: '203.0.113.1' } }, {}, '203.0.113.1'],
     ['no --public-ip of the other family', { underlay: { publicIp: '2001:db8::1' } }, {}, '192.168.120.11'],
@@ -217,7 +222,7 @@ describe('Reconciler', () => {
     });
 
   test('refuses a range that is not inside the network', async () => {
-    const bench = new Bench({ network: openConfig({ Network: '10.9.0.0/16', Backend: { Type: 'vxlan' } }).network });
+    const bench = new Bench({ network: openNetConf({ Network: '10.9.0.0/16', Backend: { Type: 'vxlan' } }).network });
     await assert.rejects(
       bench.reconciler.reconcile(),
       (err) => isKnownError(err, 'BAD_CONFIG') && /not inside 10\.9\.0\.0\/16/.test(err.message),
