@@ -58,8 +58,8 @@ export const netAgent: Part = definePart({
     const client = await nodePartClient('net-agent', read, nodeName);
     const backend = { Type: read.text('backend'), VNI: read.number('vxlan-vni', 1, 0xff_ff_ff), Port: read.port('vxlan-port') };
     const config = { Network: read.cidr('cluster-cidr'), Backend: backend };
-    const { openConfig } = await import('../../net-agent/config.ts');
-    openConfig(config);
+    const { openNetConf } = await import('../../net-agent/net-conf.ts');
+    openNetConf(config);
     return {
       network: {
         client,
