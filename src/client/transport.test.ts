@@ -86,6 +86,18 @@ test('an abort gives the reason of the signal, also between head and body', asyn
   await assert.rejects(asked, (err) => err instanceof Error && err.name === 'AbortError');
 });
 
+test('a client that is closed cuts what is under way, and sends nothing any more', async () => {
+  using s = await flakyServer();
+  await s.client.raw('GET', '/x');
+  const asked = assert.rejects(s.client.raw('GET', '/never'), isUnreachable);
+  for (const deadline = performance.now() + 10_000; s.seen.length < 2 && performance.now() < deadline; )
+    await new Promise((resolve) => setTimeout(resolve, 2));
+  s.client.close();
+  await asked;
+  await assert.rejects(s.client.raw('GET', '/y'), isUnreachable);
+  assert.deepEqual(s.seen, ['GET /x', 'GET /never']);
+});
+
 test('a connection is probed after 15 s of silence, so that a peer that is cut off does not go unseen', async () => {
   using s = await flakyServer();
   void s.client.raw('GET', '/never').catch(() => {});

@@ -47,7 +47,7 @@ const graceMs = 1_000;
  * this part may rely on it.
  */
 export async function endClient(
-  client: Client,
+  client: Pick<Client, 'close'>,
   running: Promise<unknown>,
   { clock, signal }: { readonly clock: Clock; readonly signal: AbortSignal },
 ): Promise<void> {
