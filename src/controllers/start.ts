@@ -1,3 +1,4 @@
+import { BackOff } from '../clock/back-off.ts';
 import { messageOf } from '../errors/known-error.ts';
 import { type ControllerContext, keyed, type RunController } from './context.ts';
 import { CronJobController } from './cronjob/controller.ts';
@@ -63,14 +64,15 @@ export async function startControllers(context: ControllerContext, names: readon
     names.map(async (name) => {
       const run = controllers[name];
       if (!run) throw new RangeError(`Cannot start controller "${name}": there is none of that name`);
-      for (let delay = 1_000; !signal.aborted; delay = Math.min(delay * 2, 60_000)) {
+      const backOff = new BackOff({ durationMs: 1_000, capMs: 60_000 });
+      while (!signal.aborted) {
         try {
           await run({ ...context, log: log.child({ controller: name }) });
           return;
         } catch (err) {
           if (signal.aborted) return;
           log.error(`Controller "${name}" ended and starts again: ${messageOf(err)}`, { err });
-          await clock.sleep(delay, signal).catch(() => {});
+          await clock.sleep(backOff.step(), signal).catch(() => {});
         }
       }
     }),

@@ -9,6 +9,7 @@ import type { Service } from '../api/schema/types.ts';
 import { isAlreadyExists } from '../client/api-error.ts';
 import type { Client } from '../client/client.ts';
 import { Informer } from '../client/informer.ts';
+import { BackOff } from '../clock/back-off.ts';
 import type { Clock } from '../clock/clock.ts';
 import { messageOf } from '../errors/known-error.ts';
 import type { Log } from '../observability/log.ts';
@@ -46,8 +47,7 @@ export function clusterDnsService(address: string): Service {
 
 /** Long enough for whoever replaces the Service by deleting it first. */
 const graceMs = 1_000;
-const minDelayMs = 100;
-const maxDelayMs = 30_000;
+const delays = { durationMs: 100, capMs: 30_000 };
 
 /** Makes the Service, and makes it again when it is deleted; one that is there, whoever made it, stays as it is. */
 export async function keepClusterDns(options: ClusterDnsOptions): Promise<void> {
@@ -82,8 +82,8 @@ class Keeper {
   /** Tries until there is one, or the signal aborts. */
   async #make(): Promise<void> {
     const { clock, signal } = this.#options;
-    for (let wait = minDelayMs; !signal.aborted && !(await this.#create()); wait = Math.min(wait * 2, maxDelayMs))
-      await clock.sleep(wait, signal).catch(() => {});
+    const backOff = new BackOff(delays);
+    while (!signal.aborted && !(await this.#create())) await clock.sleep(backOff.step(), signal).catch(() => {});
   }
 
   /** True when there is one. */

@@ -2,6 +2,7 @@
  * Decides when to sync: soon after a change, never twice at once, again after a failure with growing pauses, and now and
  * then to see whether somebody else touched the rules.
  */
+import { BackOff } from '../clock/back-off.ts';
 import type { Clock } from '../clock/clock.ts';
 import { isKnownError, messageOf } from '../errors/known-error.ts';
 import type { Log } from '../observability/log.ts';
@@ -37,10 +38,11 @@ export class SyncLoop {
   #verifySoon: { cancel(): void } | undefined;
   #nextVerify = Number.NEGATIVE_INFINITY;
   #lastStart = Number.NEGATIVE_INFINITY;
-  #retryMs = firstRetryMs;
+  readonly #backOff: BackOff;
 
   constructor(options: SyncLoopOptions) {
     this.#options = options;
+    this.#backOff = new BackOff({ durationMs: firstRetryMs, capMs: options.syncPeriodMs });
   }
 
   /** Something changed. */
@@ -78,15 +80,15 @@ export class SyncLoop {
       }
       this.#verifyDue = false;
       await sync();
-      if (this.#retryMs > firstRetryMs) log.info('The rules are applied again');
-      this.#retryMs = firstRetryMs;
+      if (this.#backOff.durationMs > firstRetryMs) log.info('The rules are applied again');
+      this.#backOff.reset();
     } catch (err) {
       onFailure?.(err);
       const more = isKnownError(err) ? { code: err.code, hint: err.hint } : {};
-      log.error(`Cannot apply the rules, will try again in ${this.#retryMs / 1000} s: ${messageOf(err)}`, more);
+      const delayMs = this.#backOff.step();
+      log.error(`Cannot apply the rules, will try again in ${delayMs / 1000} s: ${messageOf(err)}`, more);
       // Not the timer of changes: one that comes meanwhile may be what makes the kernel agree, and is tried at once.
-      if (!this.#stopped) this.#retry = clock.after(this.#retryMs, () => this.#start());
-      this.#retryMs = Math.min(this.#retryMs * 2, this.#options.syncPeriodMs);
+      if (!this.#stopped) this.#retry = clock.after(delayMs, () => this.#start());
     }
   }
 

@@ -2,6 +2,7 @@
  * Pods that wait for a node. Ready ones come out by priority, then by age. One that did not fit waits until the cluster
  * changes in a way that may help, with a delay that doubles, so that a pod that never fits costs little.
  */
+import { backOffMs } from '../clock/back-off.ts';
 import type { Clock } from '../clock/clock.ts';
 
 interface Waiting {
@@ -13,8 +14,7 @@ interface Waiting {
   notBefore: number;
 }
 
-const firstBackoffMs = 1_000;
-const maxBackoffMs = 10_000;
+const backOff = { durationMs: 1_000, capMs: 10_000 };
 /** A pod that did not fit is tried again after this long even if nothing seems to have changed. */
 const unschedulableMs = 300_000;
 
@@ -78,7 +78,7 @@ export class SchedulingQueue {
     const pod = this.#known.get(key);
     if (!pod) return;
     pod.attempts++;
-    pod.notBefore = this.#clock.monotonic() + Math.min(firstBackoffMs * 2 ** (pod.attempts - 1), maxBackoffMs);
+    pod.notBefore = this.#clock.monotonic() + backOffMs(backOff, pod.attempts);
     if (moves === this.#moves) {
       this.#unschedulable.set(key, pod);
       this.#arm(pod.notBefore + unschedulableMs);

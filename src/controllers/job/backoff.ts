@@ -1,9 +1,10 @@
 /** How long a Job waits before it replaces pods that failed: 10 s, doubled by each failure since the last success, at most 10 min. */
+
 import type { Pod } from '../../api/schema/types.ts';
+import { backOffMs } from '../../clock/back-off.ts';
 import { finishedAt } from './pod-facts.ts';
 
-const firstMs = 10_000;
-const maxMs = 10 * 60_000;
+const options = { durationMs: 10_000, capMs: 10 * 60_000 };
 
 export interface Backoff {
   /** Failures since the last success. */
@@ -29,6 +30,5 @@ export function backoffAfter(before: Backoff, succeeded: readonly Pod[], failed:
 /** Milliseconds until pods may be made again; 0 when they may. */
 export function remainingDelay({ failures, lastFailure }: Backoff, now: number): number {
   if (failures === 0) return 0;
-  const delay = Math.min(firstMs * 2 ** (failures - 1), maxMs);
-  return Math.max(0, delay - (now - lastFailure));
+  return Math.max(0, backOffMs(options, failures) - (now - lastFailure));
 }

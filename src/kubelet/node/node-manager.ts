@@ -1,9 +1,11 @@
 /** Registers this node, and keeps its status and its Lease in the API. */
+
 import { nodes } from '../../api/resource-types.ts';
 import type { ContainerImage, Node, NodeCondition, NodeStatus } from '../../api/schema/types.ts';
 import { isAlreadyExists } from '../../client/api-error.ts';
 import type { Client } from '../../client/client.ts';
 import type { EventRecorder } from '../../client/event-recorder.ts';
+import { BackOff } from '../../clock/back-off.ts';
 import type { Clock } from '../../clock/clock.ts';
 import { messageOf } from '../../errors/known-error.ts';
 import type { Log } from '../../observability/log.ts';
@@ -86,33 +88,34 @@ export class NodeManager {
 
   async #registerUntilDone(signal: AbortSignal): Promise<void> {
     let said = '';
-    for (let wait = 100; ; wait = Math.min(wait * 2, 2000)) {
+    const backOff = new BackOff({ durationMs: 100, capMs: 2_000 });
+    for (;;) {
       try {
         return await this.#register();
       } catch (err) {
         const why = messageOf(err);
         if (why !== said) this.#options.log.warn(`Cannot register node "${this.#options.identity.nodeName}" yet: ${why}`);
         said = why;
-        await this.#options.clock.sleep(wait, signal);
+        await this.#options.clock.sleep(backOff.step(), signal);
       }
     }
   }
 
   async #every(signal: AbortSignal, period: () => number, work: () => Promise<void>): Promise<void> {
     let said = '';
-    for (let retry = firstRetryMs; !signal.aborted; ) {
+    const backOff = new BackOff({ durationMs: firstRetryMs, capMs: reportPeriodMs });
+    while (!signal.aborted) {
       let wait = period();
       try {
         await work();
-        retry = firstRetryMs;
+        backOff.reset();
         said = '';
       } catch (err) {
         const why = messageOf(err);
         if (why !== said) this.#options.log.warn(`Cannot update node "${this.#options.identity.nodeName}": ${why}`);
         said = why;
         // A new cluster has no namespace for Leases yet: a whole period later would be late.
-        wait = Math.min(wait, retry);
-        retry *= 2;
+        wait = Math.min(wait, backOff.step());
       }
       await this.#options.clock.sleep(wait, signal).catch(() => {});
     }

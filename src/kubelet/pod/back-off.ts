@@ -1,10 +1,10 @@
-/** Exponential back-off per key, counted from the event it delays (a container's end, a failed pull). After client-go's flowcontrol.Backoff. */
-export interface BackOffEntry {
+/** client-go's flowcontrol.Backoff: delays by key, counted from the event that they hold off (a container's end, a failed pull). */
+interface BackOffEntry {
   readonly delayMs: number;
   readonly lastUpdate: number;
 }
 
-export class BackOff {
+export class KeyedBackOff {
   readonly #initialMs: number;
   readonly #maxMs: number;
   readonly #entries = new Map<string, BackOffEntry>();

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import test from 'node:test';
 import type { Pod, Service } from '../../api/schema/types.ts';
 import { samplePod as p } from '../testing/pod-samples.ts';
-import { BackOff } from './back-off.ts';
+import { KeyedBackOff } from './back-off.ts';
 import { containerConfig } from './container-config.ts';
 import { podDns } from './dns.ts';
 import { fieldValue, type NodeFacts, resourceValue } from './downward.ts';
@@ -204,8 +204,8 @@ test('containerConfig() expands command and args, and carries over the security 
   assert.ok(security?.maskedPaths?.includes('/proc/kcore'));
 });
 
-test('BackOff doubles from failure to failure up to its limit, and starts afresh after a long good time', () => {
-  const backOff = new BackOff(10_000, 300_000);
+test('KeyedBackOff doubles from failure to failure up to its limit, and starts afresh after a long good time', () => {
+  const backOff = new KeyedBackOff(10_000, 300_000);
   let now = 0;
   const delays: number[] = [];
   for (let i = 0; i < 7; i++) {

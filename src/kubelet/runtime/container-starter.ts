@@ -8,7 +8,7 @@ import { formatDuration } from '../../clock/duration.ts';
 import { messageOf } from '../../errors/known-error.ts';
 import type { Cri } from '../cri/cri.ts';
 import type { Image, Input, PodSandboxConfig } from '../cri/messages.ts';
-import { BackOff } from '../pod/back-off.ts';
+import { KeyedBackOff } from '../pod/back-off.ts';
 import { type BindMount, containerConfig } from '../pod/container-config.ts';
 import type { NodeFacts } from '../pod/downward.ts';
 import { ConfigError, type ConfigSource, environmentOf } from '../pod/env.ts';
@@ -57,7 +57,7 @@ export interface StartContext {
 
 export class ContainerStarter {
   readonly #options: StarterOptions;
-  readonly #backOff = new BackOff(initialMs, maxMs);
+  readonly #backOff = new KeyedBackOff(initialMs, maxMs);
   readonly #heldOff: HeldOffStarts;
 
   constructor(options: StarterOptions) {

@@ -2,16 +2,17 @@
  * Containers that could not be made (a ConfigMap is missing, the image's user is not allowed, the runtime refuses): each next try waits
  * longer, up to the ten to fifteen seconds that upstream's kubelet waits, for each one may ask the registry.
  */
+
 import type { Container, Pod } from '../../api/schema/types.ts';
+import { backOffMs } from '../../clock/back-off.ts';
 import type { Clock } from '../../clock/clock.ts';
 import { uidOf } from '../pod/spec.ts';
 import { StartError } from './start-error.ts';
 
-const firstMs = 1000;
-const maxMs = 15_000;
+const backOff = { durationMs: 1_000, capMs: 15_000 };
 
 interface Held {
-  readonly delayMs: number;
+  readonly failures: number;
   readonly until: number;
   /** A pod that was changed is tried at once. */
   readonly generation: number | undefined;
@@ -42,8 +43,9 @@ export class HeldOffStarts {
     } catch (err) {
       if (!(err instanceof StartError) || err.retryMs !== undefined) throw err;
       const { reason, message } = err;
-      const delayMs = Math.min(held ? held.delayMs * 2 : firstMs, maxMs);
-      this.#held.set(key, { delayMs, until: this.#clock.monotonic() + delayMs, generation, reason, message });
+      const failures = (held?.failures ?? 0) + 1;
+      const delayMs = backOffMs(backOff, failures);
+      this.#held.set(key, { failures, until: this.#clock.monotonic() + delayMs, generation, reason, message });
       throw new StartError(reason, message, delayMs);
     }
   }

@@ -5,7 +5,7 @@ import type { Clock } from '../../clock/clock.ts';
 import { messageOf } from '../../errors/known-error.ts';
 import type { Cri } from '../cri/cri.ts';
 import type { AuthConfig, Image, Input, PodSandboxConfig } from '../cri/messages.ts';
-import { BackOff } from '../pod/back-off.ts';
+import { KeyedBackOff } from '../pod/back-off.ts';
 import type { ConfigSource } from '../pod/env.ts';
 import { namespaceOf, specOf, uidOf } from '../pod/spec.ts';
 import type { PodEvents } from './pod-events.ts';
@@ -24,7 +24,7 @@ export interface ImagePullerOptions {
 
 export class ImagePuller {
   readonly #options: ImagePullerOptions;
-  readonly #backOff = new BackOff(initialMs, maxMs);
+  readonly #backOff = new KeyedBackOff(initialMs, maxMs);
   readonly #failures = new Map<string, { readonly at: number; readonly message: string }>();
   /** Pulls under way, by image and credentials' namespace: pods of one Deployment start together. */
   readonly #pulls = new Map<string, Promise<string>>();

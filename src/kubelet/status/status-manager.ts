@@ -1,9 +1,11 @@
 /** Writes pod statuses to the API: only what changed, one write at a time for each pod, and again until it is there. */
+
 import { isDeepStrictEqual } from 'node:util';
 import { pods } from '../../api/resource-types.ts';
 import type { Pod, PodStatus } from '../../api/schema/types.ts';
 import { isConflict, isNotFound } from '../../client/api-error.ts';
 import type { Client } from '../../client/client.ts';
+import { BackOff } from '../../clock/back-off.ts';
 import type { Clock } from '../../clock/clock.ts';
 import { messageOf } from '../../errors/known-error.ts';
 import type { Log } from '../../observability/log.ts';
@@ -26,8 +28,7 @@ interface Entry {
   writes: Promise<void>;
 }
 
-const firstRetryMs = 500;
-const maxRetryMs = 10_000;
+const retry = { durationMs: 500, capMs: 10_000 };
 
 export interface StatusManagerOptions {
   readonly client: Client;
@@ -71,7 +72,8 @@ export class StatusManager {
   /** The pod has ended: its object may go. Resolves when it is gone. */
   async remove(target: StatusTarget): Promise<void> {
     const { client, clock, signal } = this.#options;
-    for (let wait = firstRetryMs; ; wait = Math.min(wait * 2, maxRetryMs)) {
+    const backOff = new BackOff(retry);
+    for (;;) {
       try {
         await client.delete(pods, target.name, { namespace: target.namespace, gracePeriodSeconds: 0, preconditions: { uid: target.uid } });
         return;
@@ -79,7 +81,7 @@ export class StatusManager {
         // Gone, or another pod has its name by now.
         if (isNotFound(err) || isConflict(err)) return;
         this.#options.log.warn(`Cannot delete pod "${target.namespace}/${target.name}": ${messageOf(err)}`);
-        await clock.sleep(wait, signal);
+        await clock.sleep(backOff.step(), signal);
       }
     }
   }
@@ -98,7 +100,7 @@ export class StatusManager {
 
   async #writeAll(entry: Entry): Promise<void> {
     const { client, clock, signal, log } = this.#options;
-    let wait = firstRetryMs;
+    const backOff = new BackOff(retry);
     // The flag falls here and not behind another await: a wish that came in between would begin no write, and be nobody's.
     try {
       for (;;) {
@@ -109,13 +111,12 @@ export class StatusManager {
         try {
           await client.patch(pods, name, { metadata: { uid }, status: patch }, { namespace, kind: 'strategic', subresource: 'status' });
           entry.written = status;
-          wait = firstRetryMs;
+          backOff.reset();
         } catch (err) {
           // Gone, or another pod has its name by now.
           if (isNotFound(err) || isConflict(err)) return;
           log.warn(`Cannot write the status of pod "${namespace}/${name}": ${messageOf(err)}`);
-          await clock.sleep(wait, signal);
-          wait = Math.min(wait * 2, maxRetryMs);
+          await clock.sleep(backOff.step(), signal);
         }
       }
     } finally {

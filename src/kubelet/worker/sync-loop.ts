@@ -1,9 +1,9 @@
 /** Runs the syncs of one pod: never two at a time, once more when something happened meanwhile, with back-off after an error. */
+import { BackOff } from '../../clock/back-off.ts';
 import type { Clock } from '../../clock/clock.ts';
 
 export const resyncMs = 60_000;
-const firstErrorMs = 500;
-const maxErrorMs = 10_000;
+const afterErrors = { durationMs: 500, capMs: 10_000 };
 
 export interface SyncLoopOptions {
   readonly clock: Clock;
@@ -19,7 +19,7 @@ export class SyncLoop {
   #syncing = false;
   #again = false;
   #finished = false;
-  #errorMs = firstErrorMs;
+  readonly #backOff = new BackOff(afterErrors);
   #timer: { cancel(): void } | undefined;
 
   constructor(options: SyncLoopOptions) {
@@ -70,13 +70,11 @@ export class SyncLoop {
   async #syncOnce(): Promise<number | undefined> {
     try {
       const next = await this.#options.sync();
-      this.#errorMs = firstErrorMs;
+      this.#backOff.reset();
       return next;
     } catch (err) {
       this.#options.onError(err);
-      const wait = this.#errorMs;
-      this.#errorMs = Math.min(wait * 2, maxErrorMs);
-      return wait;
+      return this.#backOff.step();
     }
   }
 }
