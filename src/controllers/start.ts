@@ -8,7 +8,7 @@ import { runDisruption } from './disruption/controller.ts';
 import { EndpointsController } from './endpoints/controller.ts';
 import { EndpointSliceController } from './endpointslice/controller.ts';
 import { EndpointSliceMirroringController } from './endpointslice-mirroring/controller.ts';
-import { runGarbageCollector } from './garbage-collector/controller.ts';
+import { GarbageCollector } from './garbage-collector/controller.ts';
 import { JobController } from './job/controller.ts';
 import { OrphanPodController } from './job/orphan-controller.ts';
 import { runNamespaces } from './namespace/controller.ts';
@@ -54,7 +54,7 @@ export const controllers: Readonly<Record<string, RunController>> = {
   'endpointslice-mirroring-controller': keyed((context) => new EndpointSliceMirroringController(context)),
   'pod-garbage-collector-controller': runPodGc,
   'service-cidr-controller': keyed((context) => new ServiceCidrController(context)),
-  'garbage-collector-controller': runGarbageCollector,
+  'garbage-collector-controller': keyed((context) => new GarbageCollector(context)),
 };
 
 /** Runs them all until the signal aborts. One that ends with an error is started again, the others go on. */

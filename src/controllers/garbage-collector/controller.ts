@@ -1,175 +1,170 @@
-/** Deletes what its owners left behind, and serves foreground and orphan deletion. */
-import type { KubeObject, ResourceType } from '../../api/resource-types.ts';
+/**
+ * Deletes what its owners left behind, and serves foreground and orphan deletion. Keys are uids: an owner that comes again under the
+ * same name owns nothing of the first one's.
+ */
+import type { KubeObject } from '../../api/resource-types.ts';
 import type { OwnerReference } from '../../api/schema/types.ts';
-import { isInvalid, isNotFound } from '../../client/api-error.ts';
+import { ignoreNotFound, isInvalid, isNotFound } from '../../client/api-error.ts';
+import type { Client } from '../../client/client.ts';
+import { type Controller, type Reconciler, type Result, settled } from '../../client/controller.ts';
 import { type DiscoveredResource, discover } from '../../client/discovery.ts';
-import { runController } from '../../client/run-controller.ts';
-import { WorkQueue } from '../../client/work-queue.ts';
 import { messageOf } from '../../errors/known-error.ts';
 import type { ControllerContext } from '../context.ts';
-import { type GraphNode, judge, OwnerGraph } from './graph.ts';
+import { foregroundFinalizer, isDeletingDependents, orphanFinalizer } from './finalizers.ts';
+import { type GraphNode, judge, OwnerGraph, type OwnerState } from './graph.ts';
 
-const foregroundFinalizer = 'foregroundDeletion';
-const orphanFinalizer = 'orphan';
 /** They own nothing, are owned by nothing, and there are many. */
 const notWatched = new Set(['events', 'componentstatuses']);
 /** New resources (a CustomResourceDefinition) are found this often. */
 const discoveryMs = 30_000;
 
-export async function runGarbageCollector(context: ControllerContext): Promise<void> {
-  const { client, informers, clock, log, signal } = context;
-  const queue = new WorkQueue({ clock });
-  const graph = new OwnerGraph();
-  const watched = new Map<string, Promise<void>>();
-  const types = new Map<string, DiscoveredResource>();
+export class GarbageCollector implements Reconciler {
+  readonly name = 'garbage-collector';
+  readonly workers = 10;
+  readonly #context: ControllerContext;
+  readonly #client: Client;
+  readonly #discover: typeof discover;
+  readonly #graph = new OwnerGraph();
+  readonly #watched = new Set<string>();
+  /** By `group/Kind`. */
+  readonly #types = new Map<string, DiscoveredResource>();
+  #enqueue: (uid: string) => void = () => {};
 
-  async function watchNew(): Promise<void> {
-    for (const resource of await discover(client)) {
-      const key = `${resource.group}/${resource.resource}`;
-      types.set(`${resource.group}/${resource.kind}`, resource);
-      const wanted = resource.verbs.includes('watch') && resource.verbs.includes('delete') && !notWatched.has(resource.resource);
-      if (wanted && !watched.has(key)) watched.set(key, watch(resource));
-    }
-    await Promise.all(watched.values());
+  constructor(context: ControllerContext, find: typeof discover = discover) {
+    this.#context = context;
+    this.#client = context.client;
+    this.#discover = find;
   }
 
-  function watch(type: ResourceType): Promise<void> {
-    const informer = informers.of(type);
-    const put = (object: KubeObject, previous?: KubeObject): void => {
-      const { metadata } = object;
-      graph.set(type, object);
-      const changed =
-        previous === undefined ||
-        previous.metadata.deletionTimestamp !== metadata.deletionTimestamp ||
-        JSON.stringify(previous.metadata.ownerReferences) !== JSON.stringify(metadata.ownerReferences) ||
-        JSON.stringify(previous.metadata.finalizers) !== JSON.stringify(metadata.finalizers);
-      if (!changed) return;
-      if (metadata.ownerReferences?.length || metadata.deletionTimestamp) queue.add(metadata.uid ?? '');
-      // An owner that waits for its dependents looks again when one of them changes.
-      for (const ref of [...(metadata.ownerReferences ?? []), ...(previous?.metadata.ownerReferences ?? [])])
-        if (graph.get(ref.uid)?.object.metadata.deletionTimestamp) queue.add(ref.uid);
-      if (metadata.deletionTimestamp && metadata.finalizers?.includes(foregroundFinalizer))
-        for (const d of graph.dependentsOf(metadata.uid ?? '')) queue.add(d.object.metadata.uid ?? '');
-    };
-    informer.on({
-      add: (o) => put(o),
-      update: put,
-      delete(object) {
-        const uid = object.metadata.uid ?? '';
-        graph.remove(uid);
-        for (const d of graph.dependentsOf(uid)) queue.add(d.object.metadata.uid ?? '');
-        for (const ref of object.metadata.ownerReferences ?? [])
-          if (graph.get(ref.uid)?.object.metadata.deletionTimestamp) queue.add(ref.uid);
-      },
-    });
-    return informer.synced;
+  setup(controller: Controller): void {
+    this.#enqueue = (uid) => controller.enqueue(uid);
+    controller.waitsFor({ synced: this.#watchAll(controller) });
   }
 
-  await watchNew();
-  void (async () => {
+  async #watchAll(controller: Controller): Promise<void> {
+    await this.#watchNew(controller);
+    void this.#keepLooking(controller);
+  }
+
+  async #keepLooking(controller: Controller): Promise<void> {
+    const { clock, log, signal } = this.#context;
     while (!signal.aborted) {
       await clock.sleep(discoveryMs, signal).catch(() => {});
-      if (!signal.aborted) await watchNew().catch((err: unknown) => log.warn(`Cannot look for new resources: ${messageOf(err)}`));
+      if (signal.aborted) return;
+      await this.#watchNew(controller).catch((err: unknown) => log.warn(`Cannot look for new resources: ${messageOf(err)}`));
     }
-  })();
-  await runController({ name: 'garbage-collector', queue, reconcile, log, signal, workers: 10 });
+  }
 
-  async function reconcile(uid: string): Promise<void> {
-    const node = graph.get(uid);
-    if (!node) return;
-    const { metadata } = node.object;
-    if (metadata.deletionTimestamp) {
-      if (metadata.finalizers?.includes(orphanFinalizer)) await orphan(node);
-      else if (metadata.finalizers?.includes(foregroundFinalizer)) await deleteDependents(node);
-      return;
+  /** Resolves when all that is watched has been listed. */
+  async #watchNew(controller: Controller): Promise<void> {
+    const synced: Promise<void>[] = [];
+    for (const type of await this.#discover(this.#client)) {
+      const key = `${type.group}/${type.resource}`;
+      this.#types.set(`${type.group}/${type.kind}`, type);
+      const isCollected = type.verbs.includes('watch') && type.verbs.includes('delete') && !notWatched.has(type.resource);
+      if (!isCollected || this.#watched.has(key)) continue;
+      this.#watched.add(key);
+      const informer = this.#context.informers.of(type);
+      controller.watches(informer, {
+        add: (object) => this.#graph.put(type, object),
+        update: (object, previous) => this.#graph.put(type, object, previous),
+        delete: (object) => this.#graph.drop(object),
+      });
+      synced.push(informer.synced);
     }
-    if (!metadata.ownerReferences?.length) return;
-    const states = new Map<string, 'there' | 'gone' | 'deleting-dependents'>();
-    for (const ref of metadata.ownerReferences) states.set(ref.uid, await stateOf(ref, metadata.namespace));
-    const verdict = judge(node.object, states, graph.dependentsOf(uid).length > 0);
-    if (verdict.kind === 'delete') await remove(node, verdict.foreground);
-    else if (verdict.kind === 'unlink') await unlink(node, new Set(verdict.gone.map((r) => r.uid)));
+    await Promise.all(synced);
+  }
+
+  async reconcile(uid: string): Promise<Result> {
+    const node = this.#graph.get(uid);
+    if (!node) return settled;
+    const { deletionTimestamp, finalizers = [] } = node.object.metadata;
+    if (!deletionTimestamp) await this.#attemptToDelete(node);
+    else if (finalizers.includes(orphanFinalizer)) await this.#attemptToOrphan(node);
+    else if (finalizers.includes(foregroundFinalizer)) await this.#deleteDependents(node);
+    return settled;
+  }
+
+  async #attemptToDelete(node: GraphNode): Promise<void> {
+    const { uid = '', namespace, ownerReferences = [] } = node.object.metadata;
+    const states = new Map<string, OwnerState>();
+    for (const ref of ownerReferences) states.set(ref.uid, await this.#stateOf(ref, namespace));
+    const verdict = judge(node.object, states, this.#graph.dependentsOf(uid).length > 0);
+    if (verdict.kind === 'delete') await this.#delete(node, verdict.foreground);
+    if (verdict.kind === 'unlink') await this.#unlink(node, new Set(verdict.gone.map((ref) => ref.uid)));
   }
 
   /** An owner that no informer knows is asked for: it may be newer than our news, or of a kind that is not watched. */
-  async function stateOf(ref: OwnerReference, namespace: string | undefined): Promise<'there' | 'gone' | 'deleting-dependents'> {
-    const slash = ref.apiVersion.indexOf('/');
-    const type = types.get(`${slash < 0 ? '' : ref.apiVersion.slice(0, slash)}/${ref.kind}`);
+  async #stateOf({ apiVersion, kind, name, uid }: OwnerReference, namespace: string | undefined): Promise<OwnerState> {
+    const group = apiVersion.includes('/') ? apiVersion.slice(0, apiVersion.indexOf('/')) : '';
+    const type = this.#types.get(`${group}/${kind}`);
     // Nothing is deleted on the word of a kind that nobody knows, or of an owner whose namespace cannot be told.
     if (!type || (type.namespaced && !namespace)) return 'there';
-    const home = type.namespaced ? namespace : undefined;
-    const known = graph.get(ref.uid);
     // An owner is of the dependent's own namespace or of none; one elsewhere counts as absent.
-    if (known && known.object.metadata.name === ref.name && (known.object.metadata.namespace || undefined) === home) {
-      return isDeletingDependents(known.object) ? 'deleting-dependents' : 'there';
-    }
-    try {
-      const owner = await client.get(type, ref.name, home ? { namespace: home } : {});
-      return owner.metadata.uid === ref.uid ? 'there' : 'gone';
-    } catch (err) {
-      if (isNotFound(err)) return 'gone';
-      throw err;
-    }
+    const home = type.namespaced ? namespace : undefined;
+    const known = this.#graph.get(uid)?.object;
+    if (known && known.metadata.name === name && (known.metadata.namespace || undefined) === home)
+      return isDeletingDependents(known) ? 'deleting-dependents' : 'there';
+    const owner = await this.#client.get(type, name, home ? { namespace: home } : {}).catch(ignoreNotFound);
+    return owner?.metadata.uid === uid ? 'there' : 'gone';
   }
 
-  async function remove(node: GraphNode, foreground: boolean): Promise<void> {
-    const { name, namespace = '', uid, finalizers } = node.object.metadata;
+  async #delete(node: GraphNode, foreground: boolean): Promise<void> {
+    const { name, namespace = '', uid = '', ownerReferences = [] } = node.object.metadata;
     let { resourceVersion } = node.object.metadata;
     // Owners that own each other would wait for each other for ever.
-    const circle = foreground && graph.dependentsOf(uid ?? '').some((d) => isDeletingDependents(d.object));
-    if (circle) {
-      const ownerReferences = node.object.metadata.ownerReferences?.map((r) => ({ ...r, blockOwnerDeletion: false }));
-      const freed = await client.patch(node.type, name, { metadata: { uid, resourceVersion, ownerReferences } }, { namespace });
+    if (foreground && this.#graph.dependentsOf(uid).some(({ object }) => isDeletingDependents(object))) {
+      const freed = await this.#patch(node, { ownerReferences: ownerReferences.map((ref) => ({ ...ref, blockOwnerDeletion: false })) });
+      if (!freed) return;
       resourceVersion = freed.metadata.resourceVersion;
     }
-    const propagationPolicy =
-      foreground || finalizers?.includes(foregroundFinalizer)
-        ? 'Foreground'
-        : finalizers?.includes(orphanFinalizer)
-          ? 'Orphan'
-          : 'Background';
+    const propagationPolicy = foreground ? 'Foreground' : policyOf(node.object);
     // The version, because its owners may have changed since.
-    await client.delete(node.type, name, { namespace, preconditions: { uid, resourceVersion }, propagationPolicy }).catch(ignoreGone);
+    const options = { namespace, preconditions: { uid, resourceVersion }, propagationPolicy } as const;
+    await this.#client.delete(node.type, name, options).catch(ignoreGone);
   }
 
-  async function unlink(node: GraphNode, owners: ReadonlySet<string>): Promise<void> {
-    const { name, namespace = '', uid, resourceVersion } = node.object.metadata;
-    const ownerReferences = (node.object.metadata.ownerReferences ?? []).filter((r) => !owners.has(r.uid));
-    const metadata = { uid, resourceVersion, ownerReferences: ownerReferences.length > 0 ? ownerReferences : null };
-    await client.patch(node.type, name, { metadata }, { namespace }).catch(ignoreGone);
-  }
-
-  async function orphan(node: GraphNode): Promise<void> {
+  async #attemptToOrphan(node: GraphNode): Promise<void> {
     const uid = node.object.metadata.uid ?? '';
-    for (const dependent of graph.dependentsOf(uid)) await unlink(dependent, new Set([uid]));
-    await dropFinalizer(node, orphanFinalizer);
+    for (const dependent of this.#graph.dependentsOf(uid)) await this.#unlink(dependent, new Set([uid]));
+    await this.#dropFinalizer(node, orphanFinalizer);
   }
 
-  async function deleteDependents(node: GraphNode): Promise<void> {
+  async #deleteDependents(node: GraphNode): Promise<void> {
     const uid = node.object.metadata.uid ?? '';
-    const dependents = graph.dependentsOf(uid);
-    for (const d of dependents) if (!d.object.metadata.deletionTimestamp) queue.add(d.object.metadata.uid ?? '');
-    const blocking = dependents.some((d) => d.object.metadata.ownerReferences?.some((r) => r.uid === uid && r.blockOwnerDeletion));
-    if (!blocking) await dropFinalizer(node, foregroundFinalizer);
+    const dependents = this.#graph.dependentsOf(uid).map(({ object }) => object.metadata);
+    for (const { deletionTimestamp, uid: dependent = '' } of dependents) if (!deletionTimestamp) this.#enqueue(dependent);
+    const isBlocked = dependents.some(({ ownerReferences }) => ownerReferences?.some((ref) => ref.uid === uid && ref.blockOwnerDeletion));
+    if (!isBlocked) await this.#dropFinalizer(node, foregroundFinalizer);
   }
 
-  async function dropFinalizer(node: GraphNode, finalizer: string): Promise<void> {
-    const { name, namespace = '', uid, resourceVersion } = node.object.metadata;
-    const finalizers = (node.object.metadata.finalizers ?? []).filter((f) => f !== finalizer);
-    await client
-      .patch(node.type, name, { metadata: { uid, resourceVersion, finalizers: finalizers.length > 0 ? finalizers : null } }, { namespace })
-      .catch(ignoreGone);
+  async #unlink(node: GraphNode, owners: ReadonlySet<string>): Promise<void> {
+    const left = (node.object.metadata.ownerReferences ?? []).filter((ref) => !owners.has(ref.uid));
+    await this.#patch(node, { ownerReferences: left.length > 0 ? left : null });
+  }
+
+  async #dropFinalizer(node: GraphNode, finalizer: string): Promise<void> {
+    const left = (node.object.metadata.finalizers ?? []).filter((one) => one !== finalizer);
+    await this.#patch(node, { finalizers: left.length > 0 ? left : null });
+  }
+
+  /** Of the version that was judged; undefined for one that is gone. */
+  async #patch({ type, object }: GraphNode, change: object): Promise<KubeObject | undefined> {
+    const { name, namespace = '', uid, resourceVersion } = object.metadata;
+    return this.#client.patch(type, name, { metadata: { uid, resourceVersion, ...change } }, { namespace }).catch(ignoreGone);
   }
 }
 
-function isDeletingDependents({ metadata }: KubeObject): boolean {
-  return metadata.deletionTimestamp !== undefined && (metadata.finalizers?.includes(foregroundFinalizer) ?? false);
+function policyOf({ metadata: { finalizers = [] } }: KubeObject): 'Foreground' | 'Orphan' | 'Background' {
+  if (finalizers.includes(foregroundFinalizer)) return 'Foreground';
+  return finalizers.includes(orphanFinalizer) ? 'Orphan' : 'Background';
 }
 
 /**
  * Gone already: its event comes by. A conflict is not caught here: what changed may be nothing that puts the key into the queue again
  * (a status), so the key has to come back by itself.
  */
-function ignoreGone(err: unknown): void {
+function ignoreGone(err: unknown): undefined {
   if (!isNotFound(err) && !isInvalid(err)) throw err;
+  return undefined;
 }

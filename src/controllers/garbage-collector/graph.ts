@@ -1,6 +1,9 @@
-/** Who owns whom, by uid: pure bookkeeping, fed by informers. */
+/**
+ * Who owns whom, by uid, and which objects news makes worth a look (upstream's GraphBuilder): pure bookkeeping, fed by informers.
+ */
 import type { KubeObject, ResourceType } from '../../api/resource-types.ts';
 import type { OwnerReference } from '../../api/schema/types.ts';
+import { isDeletingDependents } from './finalizers.ts';
 
 export interface GraphNode {
   readonly type: ResourceType;
@@ -11,9 +14,39 @@ export class OwnerGraph {
   readonly #nodes = new Map<string, GraphNode>();
   readonly #dependents = new Map<string, Set<string>>();
 
-  set(type: ResourceType, object: KubeObject): void {
+  /** Takes an object as it is now; gives the uids to look at. */
+  put(type: ResourceType, object: KubeObject, previous?: KubeObject): string[] {
+    this.#set(type, object);
+    const { metadata } = object;
+    if (previous && sameForGraph(previous, object)) return [];
+    const isWorthALook = metadata.ownerReferences?.length || metadata.deletionTimestamp;
+    return [
+      ...(isWorthALook ? [metadata.uid ?? ''] : []),
+      ...this.#waitingOwners(object),
+      ...(previous ? this.#waitingOwners(previous) : []),
+      ...(isDeletingDependents(object) ? this.#uidsOfDependents(metadata.uid ?? '') : []),
+    ];
+  }
+
+  /** Takes an object that is gone; gives the uids to look at. */
+  drop(object: KubeObject): string[] {
     const uid = object.metadata.uid ?? '';
-    this.remove(uid);
+    this.#remove(uid);
+    return [...this.#uidsOfDependents(uid), ...this.#waitingOwners(object)];
+  }
+
+  /** An owner that waits for its dependents looks again when one of them changes. */
+  #waitingOwners({ metadata }: KubeObject): string[] {
+    return (metadata.ownerReferences ?? []).map(({ uid }) => uid).filter((uid) => this.get(uid)?.object.metadata.deletionTimestamp);
+  }
+
+  #uidsOfDependents(uid: string): string[] {
+    return this.dependentsOf(uid).map(({ object }) => object.metadata.uid ?? '');
+  }
+
+  #set(type: ResourceType, object: KubeObject): void {
+    const uid = object.metadata.uid ?? '';
+    this.#remove(uid);
     this.#nodes.set(uid, { type, object });
     for (const owner of object.metadata.ownerReferences ?? []) {
       const set = this.#dependents.get(owner.uid);
@@ -22,7 +55,7 @@ export class OwnerGraph {
     }
   }
 
-  remove(uid: string): void {
+  #remove(uid: string): void {
     const node = this.#nodes.get(uid);
     if (!node) return;
     this.#nodes.delete(uid);
@@ -47,6 +80,15 @@ export class OwnerGraph {
   }
 }
 
+function sameForGraph(a: KubeObject, b: KubeObject): boolean {
+  const relevant = ({ metadata }: KubeObject): string =>
+    JSON.stringify([metadata.deletionTimestamp, metadata.ownerReferences, metadata.finalizers]);
+  return relevant(a) === relevant(b);
+}
+
+/** `deleting-dependents`: the owner is being deleted in the foreground. */
+export type OwnerState = 'there' | 'gone' | 'deleting-dependents';
+
 export type Verdict =
   | { readonly kind: 'keep' }
   /** Every owner is gone, or deletes its dependents in the foreground: so goes the object. */
@@ -55,11 +97,7 @@ export type Verdict =
   | { readonly kind: 'unlink'; readonly gone: readonly OwnerReference[] };
 
 /** What becomes of an object by the state of its owners. https://kubernetes.io/docs/concepts/architecture/garbage-collection/ */
-export function judge(
-  object: KubeObject,
-  owners: ReadonlyMap<string, 'there' | 'gone' | 'deleting-dependents'>,
-  hasDependents: boolean,
-): Verdict {
+export function judge(object: KubeObject, owners: ReadonlyMap<string, OwnerState>, hasDependents: boolean): Verdict {
   const refs = object.metadata.ownerReferences ?? [];
   const gone = refs.filter((r) => owners.get(r.uid) === 'gone');
   const solid = refs.filter((r) => owners.get(r.uid) === 'there');
