@@ -13,6 +13,8 @@ import { keepCertificate } from './server/keep-certificate.ts';
 
 export interface Kubelet {
   readonly port: number;
+  /** What keeps it from knowing its pods; undefined while nothing does. */
+  readonly problem: string | undefined;
   /** Resolves when everything has been let go. */
   close(): Promise<void>;
 }
@@ -39,6 +41,9 @@ export async function runKubelet(options: KubeletOptions, host: KubeletHost): Pr
   await begin(options, host, runtime, pods, node, signal);
   return {
     port: node.server.port,
+    get problem() {
+      return runtime.pleg.problem;
+    },
     close: async () => {
       await node.server.close();
       ended.abort(new Error('the kubelet ends'));

@@ -4,7 +4,7 @@ import type { Command } from '../cli/command.ts';
 import type { FlagReader } from './flag-reader.ts';
 import { nodeIp } from './part/cluster-flags.ts';
 import { agentParts } from './part/parts.ts';
-import { type PartsCommand, partsCommand } from './parts-command.ts';
+import { healthzFlag, type PartsCommand, partsCommand } from './parts-command.ts';
 
 /** A part's own kubeconfig, or the one for those that have none. */
 const kubeconfigOf =
@@ -45,6 +45,7 @@ export const agent: PartsCommand = {
     },
     kubeconfig: { type: 'string', value: 'FILE', help: "for the parts without one in that directory, such as a node's own kubelet.conf" },
     'tls-dir': { type: 'string', default: '/etc/fairlead', value: 'DIR', help: "kubelet.crt, kubelet.key and the clients' ca.crt" },
+    ...healthzFlag(''),
   },
   choose: (read) =>
     read.choice(

@@ -1,5 +1,5 @@
 /** The commands that run one part alone, under upstream's flags. */
-import type { Command, OptionSpec } from '../cli/command.ts';
+import type { Command } from '../cli/command.ts';
 import { apiserver } from './part/apiserver.ts';
 import { controllerManager } from './part/controller-manager.ts';
 import { dns } from './part/dns.ts';
@@ -8,12 +8,7 @@ import { led } from './part/led.ts';
 import { netAgent } from './part/net-agent.ts';
 import { proxy } from './part/proxy.ts';
 import { scheduler } from './part/scheduler.ts';
-import { partsCommand } from './parts-command.ts';
-
-function healthz(port: number): Readonly<Record<string, OptionSpec>> {
-  const help = '/healthz and /livez; empty for none';
-  return { 'healthz-bind-address': { type: 'string', default: `127.0.0.1:${port}`, value: 'HOST:PORT', help } };
-}
+import { healthzFlag, partsCommand } from './parts-command.ts';
 
 export const partCommands: readonly Command[] = [
   partsCommand({
@@ -30,14 +25,14 @@ export const partCommands: readonly Command[] = [
       "fairlead controller-manager --kubeconfig FILE --controllers='job-controller,cronjob-controller' --leader-elect-resource-name jobs",
     ],
     parts: [led(controllerManager, 'kube-controller-manager')],
-    options: healthz(10257),
+    options: healthzFlag('127.0.0.1:10257'),
   }),
   partsCommand({
     name: 'scheduler',
     summary: 'run the scheduler alone, on any API server; of several processes one leads',
     examples: ['fairlead scheduler --kubeconfig /etc/kubernetes/scheduler.conf'],
     parts: [led(scheduler, 'kube-scheduler')],
-    options: healthz(10259),
+    options: healthzFlag('127.0.0.1:10259'),
   }),
   partsCommand({
     name: 'kubelet',

@@ -27,6 +27,12 @@ export interface PartsCommand {
   readonly instead?: (read: FlagReader) => (() => Promise<number>) | undefined;
 }
 
+/** For a command whose parts have no page of their own; empty for none. */
+export function healthzFlag(preset: string): OptionSpecs {
+  const help = 'where /healthz and /livez tell how the parts are; empty for none';
+  return { 'healthz-bind-address': { type: 'string', default: preset, value: 'HOST:PORT', help } };
+}
+
 /** The name and form of a flag in a command. */
 export function formOf(name: string, { among, ...alone }: PartFlag, isAlone: boolean): readonly [string, OptionSpec] {
   if (isAlone || among === undefined) return [name, alone];

@@ -150,7 +150,6 @@ export const apiserver: Part = definePart({
       stopped: aborted(signal)
         .then(() => api.close())
         .then(close),
-      health: () => undefined,
     };
   },
 });

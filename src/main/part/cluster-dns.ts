@@ -14,10 +14,6 @@ export const clusterDns: Part = definePart({
   },
   async start(config, { clock, log, signal }) {
     const { keepClusterDns } = await import('../cluster-dns.ts');
-    return {
-      ready: Promise.resolve(undefined),
-      stopped: keepClusterDns({ ...config, clock, log, signal }),
-      health: () => undefined,
-    };
+    return { stopped: keepClusterDns({ ...config, clock, log, signal }) };
   },
 });

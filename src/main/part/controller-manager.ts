@@ -46,10 +46,6 @@ export const controllerManager: Part = definePart({
     // One copy of the cluster serves controllers and scheduler; each writes under its own name.
     const informers = pool.open(config.client, { clock, log: log.child({ part: 'informers' }), shares: 'all', signal });
     const running = Promise.all([informers.start(signal), startControllers({ ...config, informers, clock, log, signal }, names)]);
-    return {
-      ready: Promise.resolve(undefined),
-      stopped: endClient(config.client, running, { clock, signal }),
-      health: () => undefined,
-    };
+    return { stopped: endClient(config.client, running, { clock, signal }) };
   },
 });

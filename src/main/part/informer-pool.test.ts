@@ -6,17 +6,14 @@ import { FakeClock } from '../../clock/clock.ts';
 import { silentLog } from '../../observability/log.ts';
 import { InformerPool, type PoolOptions } from './informer-pool.ts';
 
-function scene(): {
-  pool: InformerPool;
-  open: (shares?: PoolOptions['shares']) => ReturnType<InformerPool['open']>;
-  stop: AbortController;
-} {
+type Open = (shares?: PoolOptions['shares'], signal?: AbortSignal) => ReturnType<InformerPool['open']>;
+
+function scene(): { pool: InformerPool; open: Open } {
   const pool = new InformerPool();
-  const stop = new AbortController();
   const client = new Client({ server: 'http://127.0.0.1:1' });
-  const open = (shares: PoolOptions['shares'] = []): ReturnType<InformerPool['open']> =>
-    pool.open(client, { clock: new FakeClock(), log: silentLog, shares, signal: stop.signal });
-  return { pool, open, stop };
+  const open: Open = (shares = [], signal = new AbortController().signal) =>
+    pool.open(client, { clock: new FakeClock(), log: silentLog, shares, signal });
+  return { pool, open };
 }
 
 describe('InformerPool', () => {
@@ -42,11 +39,13 @@ describe('InformerPool', () => {
   });
 
   test('gives nothing of a part that has ended', () => {
-    const { pool, open, stop } = scene();
-    const ended = open('all');
+    const { pool, open } = scene();
+    const stop = new AbortController();
+    const ended = open('all', stop.signal);
     ended.of(nodes);
     assert.deepEqual([...pool.agesMs.keys()], ['nodes']);
     stop.abort();
+    assert.deepEqual([...pool.agesMs.keys()], []);
     assert.notEqual(open('all').of(nodes), ended.of(nodes));
     assert.deepEqual([...pool.agesMs.keys()], ['nodes']);
   });

@@ -2,6 +2,7 @@ import type { KubeObject, ResourceType } from '../../api/resource-types.ts';
 import type { Client } from '../../client/client.ts';
 import type { Informer } from '../../client/informer.ts';
 import { InformerSet } from '../../client/informers.ts';
+import { onAbort } from '../../clock/aborted.ts';
 import type { Clock } from '../../clock/clock.ts';
 import type { Log } from '../../observability/log.ts';
 
@@ -45,7 +46,7 @@ export class InformerPool {
       has(shares, resource) ? earlier.find((member) => this.#members.has(member) && has(member.shares, resource))?.informers : undefined;
     const member = { shares, informers: new PooledInformers(client, options, elsewhere) };
     this.#members.add(member);
-    signal.addEventListener('abort', () => this.#members.delete(member), { once: true });
+    onAbort(signal, () => this.#members.delete(member));
     return member.informers;
   }
 

@@ -84,10 +84,6 @@ export const kubelet: Part = definePart({
   async start(config, { clock, log, signal }) {
     const { startKubelet } = await import('../../kubelet/kubelet.ts');
     const running = await startKubelet({ ...config, registerNode: true, port: 10250, clock, log, signal });
-    return {
-      ready: Promise.resolve(undefined),
-      stopped: aborted(signal).then(() => running.close()),
-      health: () => undefined,
-    };
+    return { stopped: aborted(signal).then(() => running.close()), health: () => running.problem };
   },
 });

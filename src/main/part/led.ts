@@ -68,7 +68,7 @@ class LedPart {
   }
 
   get problem(): string | undefined {
-    return this.#current?.health();
+    return this.#current?.health?.();
   }
 
   /** One term, with settings and connections of its own: nothing of an earlier one can act in it. */

@@ -84,7 +84,6 @@ export const netAgent: Part = definePart({
     const cni = await startCniServer({ ...config.cni, log: log.child({ part: 'cni' }), clock, signal });
     const network = startNetAgent({ ...config.network, informers, onNetwork: (n) => cni.setNetwork(n), log, clock, signal });
     return {
-      ready: network.ready.then(() => undefined),
       stopped: Promise.all([cni.stopped, network.stopped, informers.start(signal)]),
       health: () => (network.isReady ? undefined : 'the pod network is not set up yet'),
     };

@@ -31,7 +31,6 @@ class Scene {
         return {
           ready: Promise.resolve(`${name} is there`),
           stopped: aborted(signal).then(() => void this.happened.push(`end ${name}`)),
-          health: () => undefined,
         };
       },
       ...more,
@@ -71,7 +70,7 @@ describe('runParts()', () => {
     const scene = new Scene();
     const slow = Promise.withResolvers<void>();
     const lameduck = scene.part('dns', {
-      start: async () => ({ ready: new Promise(() => {}), stopped: slow.promise, health: () => undefined }),
+      start: async () => ({ ready: new Promise<string>(() => {}), stopped: slow.promise }),
     });
     const ended = scene.run(scene.part('proxy'), lameduck);
     await settle();
@@ -96,7 +95,7 @@ describe('runParts()', () => {
       (scene) => ({
         start: async () => {
           scene.happened.push('start b');
-          return { ready: Promise.resolve(undefined), stopped: settle().then(() => Promise.reject(taken)), health: () => undefined };
+          return { stopped: settle().then(() => Promise.reject(taken)) };
         },
       }),
       ['config a', 'config c', 'start a', 'start b', 'start c', 'end c', 'end a'],
@@ -144,7 +143,7 @@ describe('runParts()', () => {
   test('goes on when a part has nothing more to do', async () => {
     const scene = new Scene();
     const brief = scene.part('b', {
-      start: async () => ({ ready: Promise.resolve(undefined), stopped: Promise.resolve(), health: () => undefined }),
+      start: async () => ({ stopped: Promise.resolve() }),
     });
     let isOver = false;
     const ended = scene.run(scene.part('a'), brief).finally(() => {
@@ -160,16 +159,14 @@ describe('runParts()', () => {
 describe('/healthz of several parts', () => {
   test('asks each of them', async () => {
     const scene = new Scene();
-    const process = new PartProcess({ clock: new FakeClock(), log: silentLog });
     let problem: string | undefined;
-    for (const [name, health] of [
-      ['a', () => undefined],
-      ['b', () => problem],
-    ] as const)
-      await process.start(
-        { name, start: async ({ signal }) => ({ ready: Promise.resolve(undefined), stopped: aborted(signal), health }) },
-        scene.stop.signal,
-      );
+    const parts = [
+      { name: 'a', start: async ({ signal }: { signal: AbortSignal }) => ({ stopped: aborted(signal) }) },
+      { name: 'b', start: async ({ signal }: { signal: AbortSignal }) => ({ stopped: aborted(signal), health: () => problem }) },
+    ];
+    const process = new PartProcess(parts, { clock: new FakeClock(), log: silentLog });
+    assert.equal(healthPage(process.health()).body, '[-]a failed: it does not run\n[-]b failed: it does not run\nhealthz check failed\n');
+    await process.start(scene.stop.signal);
     assert.deepEqual(healthPage(process.health()), { code: 200, body: 'ok' });
     problem = 'no word of the API server';
     assert.deepEqual(healthPage(process.health()), {
@@ -177,6 +174,6 @@ describe('/healthz of several parts', () => {
       body: '[+]a ok\n[-]b failed: no word of the API server\nhealthz check failed\n',
     });
     await process.stop();
-    assert.equal(process.health().size, 0);
+    assert.equal(healthPage(process.health()).code, 500);
   });
 });

@@ -1,5 +1,5 @@
 /** The life of a process: settings first, then its parts one after the other, one signal for all, and the end in reverse. */
-import { aborted } from '../../clock/aborted.ts';
+import { aborted, onAbort } from '../../clock/aborted.ts';
 import type { Clock } from '../../clock/clock.ts';
 import { messageOf } from '../../errors/known-error.ts';
 import { type Page, servePages } from '../../observability/health-pages.ts';
@@ -44,10 +44,10 @@ async function configure(wanted: readonly Wanted[], setting: Setting): Promise<r
 export async function runParts(wanted: readonly Wanted[], options: ProcessOptions): Promise<number> {
   const { setting, healthzAddress, farewell, log, signal } = options;
   const parts = await configure(wanted, setting);
-  const process = new PartProcess(options);
+  const process = new PartProcess(parts, options);
   const pages = await servePages(['/healthz', '/livez'].map((path) => [healthzAddress, path, () => healthPage(process.health())]));
   try {
-    for (const part of parts) if (!signal.aborted) await process.start(part, signal);
+    await process.start(signal);
     await Promise.race([aborted(signal), process.failed]);
     log.info(farewell);
   } finally {
@@ -59,13 +59,16 @@ export async function runParts(wanted: readonly Wanted[], options: ProcessOption
 
 /** Parts at work. */
 export class PartProcess {
+  readonly #all: readonly Configured[];
   readonly #clock: Clock;
   readonly #log: Log;
   readonly #informers = new InformerPool();
+  /** Those that have started. */
   readonly #parts: { readonly name: string; readonly stop: AbortController; readonly running: Running }[] = [];
   readonly #failed = Promise.withResolvers<never>();
 
-  constructor({ clock, log }: Pick<ProcessOptions, 'clock' | 'log'>) {
+  constructor(parts: readonly Configured[], { clock, log }: Pick<ProcessOptions, 'clock' | 'log'>) {
+    this.#all = parts;
     this.#clock = clock;
     this.#log = log;
     // Nobody may be waiting for it.
@@ -77,18 +80,21 @@ export class PartProcess {
     return this.#failed.promise;
   }
 
-  /** Starts one more part, behind all others. One that is still starting is ended by the signal, one that has started by `stop`. */
-  async start(part: Configured, signal: AbortSignal): Promise<void> {
+  /** Starts one after the other. The one that is starting is ended by the signal, those that have started by `stop`. */
+  async start(signal: AbortSignal): Promise<void> {
+    for (const part of this.#all) if (!signal.aborted) await this.#start(part, signal);
+  }
+
+  async #start(part: Configured, signal: AbortSignal): Promise<void> {
     const { name } = part;
     const log = this.#log.child({ part: name });
     const stop = new AbortController();
-    const onAbort = (): void => stop.abort(signal.reason);
-    signal.addEventListener('abort', onAbort, { once: true });
+    using _untilItHasStarted = onAbort(signal, () => stop.abort(signal.reason));
     try {
       const running = await part.start({ informers: this.#informers, clock: this.#clock, log, signal: stop.signal });
       this.#parts.push({ name, stop, running });
-      running.ready.then(
-        (words) => (words === undefined ? undefined : log.info(words)),
+      running.ready?.then(
+        (words) => log.info(words),
         () => {},
       );
       running.stopped.catch((err: unknown) => this.#fail(`Cannot go on with ${name}`, err, stop.signal));
@@ -96,8 +102,6 @@ export class PartProcess {
       stop.abort(err);
       this.#fail(`Cannot start ${name}`, err, signal);
       throw err;
-    } finally {
-      signal.removeEventListener('abort', onAbort);
     }
   }
 
@@ -112,7 +116,9 @@ export class PartProcess {
 
   /** What is wrong with each part, in the order of their start. */
   health(): ReadonlyMap<string, string | undefined> {
-    return new Map(this.#parts.map(({ name, running }) => [name, running.health()]));
+    const started = new Map(this.#parts.map(({ name, running }) => [name, running]));
+    const problem = (name: string): string | undefined => (started.has(name) ? started.get(name)?.health?.() : 'it does not run');
+    return new Map(this.#all.map(({ name }) => [name, problem(name)]));
   }
 
   /** What an end brings about is no failure. */

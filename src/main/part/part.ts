@@ -31,12 +31,12 @@ export interface PartContext {
 }
 
 export interface Running {
-  /** Resolves when it does its work, with what is worth saying then. */
-  readonly ready: Promise<string | undefined>;
+  /** Resolves when it does its work, with what is worth saying then; a part without has said it, or is there at once. */
+  readonly ready?: Promise<string>;
   /** Resolves when it has ended after the signal; rejects when it cannot go on. */
   readonly stopped: Promise<unknown>;
-  /** What is wrong now, in words; undefined while nothing is. */
-  health(): string | undefined;
+  /** What is wrong now, in words; undefined while nothing is. A part without is well until it ends. */
+  health?(): string | undefined;
 }
 
 export interface Part<F extends PartFlags = PartFlags, C = unknown> {

@@ -14,10 +14,6 @@ export const scheduler: Part = definePart({
     const { endClient } = await import('./part-client.ts');
     const informers = pool.open(client, { clock, log, shares: 'all', signal });
     const running = Promise.all([informers.start(signal), startScheduler({ client, informers, clock, log, signal })]);
-    return {
-      ready: Promise.resolve(undefined),
-      stopped: endClient(client, running, { clock, signal }),
-      health: () => undefined,
-    };
+    return { stopped: endClient(client, running, { clock, signal }) };
   },
 });
