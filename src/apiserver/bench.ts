@@ -10,7 +10,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads';
 import { openStore } from '../storage/open.ts';
-import { withoutHistory } from './cache/watch-feed.ts';
+import { withoutHistory } from './cache/load.ts';
 import { TestServer } from './testing/test-server.ts';
 
 interface Load {

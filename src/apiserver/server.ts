@@ -18,7 +18,8 @@ import type { Log } from '../observability/log.ts';
 import type { Store } from '../storage/store.ts';
 import { type AdmissionChoice, admissionChain } from './admission/chain.ts';
 import type { UnservedDeps } from './admission/unserved.ts';
-import { type PortRange, serviceAllocation } from './allocate/service-allocation.ts';
+import { ServiceAllocation } from './allocate/service-allocation.ts';
+import type { PortRange } from './allocate/service-ports.ts';
 import type { AuthObjects } from './auth/auth-objects.ts';
 import { Authenticator } from './auth/authenticator.ts';
 import { Authorizer } from './auth/authorizer.ts';
@@ -141,7 +142,7 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
     },
     options.admission,
   );
-  const allocations = [serviceAllocation({ serviceCidr: options.serviceCidr, nodePorts, lookup, clock })];
+  const allocations = [new ServiceAllocation({ serviceCidr: options.serviceCidr, nodePorts, lookup, clock })];
   const writer: Writer = new Writer({ objects, admission, allocations, clock });
   const resources = new ResourceHandlers({
     ...{ objects, writer, admission, feed, clock, stop: stop.signal },

@@ -3,6 +3,7 @@
  * reads never wait and never touch the store.
  */
 import { eventKey, type StoreEvent } from '../../storage/store.ts';
+import { append } from './batches.ts';
 import { CachedObject } from './cached-object.ts';
 import { type CacheEvent, EventLog } from './event-log.ts';
 
@@ -184,15 +185,8 @@ export class ResourceCache {
   #dispatchIndexed(index: FieldIndex, events: readonly CacheEvent[]): void {
     const due = new Map<CacheListener, CacheEvent[]>();
     for (const event of events) {
-      const values = new Set<string>();
-      if (event.current) values.add(index.valueOf(event.current));
-      if (event.previous) values.add(index.valueOf(event.previous));
-      for (const value of values) {
-        for (const listener of index.listeners.get(value) ?? []) {
-          const list = due.get(listener);
-          if (list) list.push(event);
-          else due.set(listener, [event]);
-        }
+      for (const value of valuesOf(index, event)) {
+        for (const listener of index.listeners.get(value) ?? []) append(due, listener, event);
       }
     }
     for (const [listener, list] of due) listener.onEvents(list);
@@ -221,4 +215,12 @@ export class ResourceCache {
     }
     return low;
   }
+}
+
+/** What the field was and is. */
+function valuesOf(index: FieldIndex, { current, previous }: CacheEvent): ReadonlySet<string> {
+  const values = new Set<string>();
+  if (current) values.add(index.valueOf(current));
+  if (previous) values.add(index.valueOf(previous));
+  return values;
 }

@@ -6,26 +6,18 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Clock } from '../../clock/clock.ts';
 import { isKnownError, messageOf } from '../../errors/known-error.ts';
 import type { Log } from '../../observability/log.ts';
-import { Compacted, eventKey, prefixEnd, type Store, type StoreEvent } from '../../storage/store.ts';
+import { eventKey, prefixEnd, type Store, type StoreEvent } from '../../storage/store.ts';
+import { append } from './batches.ts';
 import { CachedObject } from './cached-object.ts';
 import type { CacheEvent } from './event-log.ts';
+import { readObjects, readPast, registryPrefix, withoutHistory } from './load.ts';
 import { ResourceCache } from './resource-cache.ts';
 
-export const registryPrefix = '/registry/';
-const pageSize = 1000;
 const retryMs = 500;
 /** What was not asked for between two of these moments is not kept ready any more. */
 const ageMs = 5 * 60_000;
-/** Leases are renewed all the time, and nobody asks for their past: a store need not keep it. */
-export const withoutHistory: readonly string[] = [`${registryPrefix}leases/`];
-/** How far back, in revisions, the caches reach at the start: what the watchers of a server that was started anew may have missed. */
-const recalled = 5_000;
-
-/** Of the events up to now none after `floor` is missing. */
-interface Past {
-  readonly events: readonly StoreEvent[];
-  readonly floor: number;
-}
+/** How long a resource that is being loaded waits for the feed to come as far. */
+const joinMs = 30_000;
 
 interface Waiter {
   readonly revision: number;
@@ -95,8 +87,8 @@ export class WatchFeed {
 
   /** Resolves when everything is loaded; changes flow from then on. */
   async start(): Promise<void> {
-    const from = await this.#load();
     this.#started = true;
+    const from = await this.#load();
     this.#running = this.#follow(from);
     this.#age();
   }
@@ -144,95 +136,75 @@ export class WatchFeed {
   async #load(): Promise<number> {
     const objects = new Map<ResourceCache, CachedObject[]>([...this.#caches.values()].map((c) => [c, []]));
     // Changes since the first page are followed later; those that a page has already are skipped then.
-    const { first, last } = await this.#read(registryPrefix, (object) => {
+    const { first, last } = await readObjects(this.#store, registryPrefix, (object) => {
       const cache = this.#cacheOf(object.key);
       if (cache) objects.get(cache)?.push(object);
     });
     // What was skipped between the pages is not in the past: watches begin behind it.
-    const past = first === last ? await this.#past(first) : { events: [], floor: last };
+    const past = first === last ? await readPast(this.#store, first, this.#stop.signal) : { events: [], floor: last };
     this.#revision = first;
-    this.#joining.clear();
     const events = Map.groupBy(past.events, (event) => this.#cacheOf(eventKey(event)));
     for (const [cache, list] of objects) {
       cache.reset(list, withoutHistory.includes(cache.prefix) ? last : past.floor);
       cache.recall(events.get(cache) ?? [], this.#clock.monotonic());
+      this.#joining.delete(cache);
     }
+    // Whoever came meanwhile has missed what was not followed, and begins anew.
+    for (const cache of this.#joining.keys()) this.#joining.set(cache, []);
     return first + 1;
-  }
-
-  /** Gives every object of a prefix. Pages are not of one moment: `first` and `last` are the revisions of the first and of the last one. */
-  async #read(prefix: string, take: (object: CachedObject) => void): Promise<{ readonly first: number; readonly last: number }> {
-    const end = prefixEnd(prefix);
-    let start = prefix;
-    let first: number | undefined;
-    for (;;) {
-      const page = await this.#store.range(start, end, { limit: pageSize });
-      first ??= page.revision;
-      for (const record of page.records) take(CachedObject.of(record));
-      const tail = page.records.at(-1);
-      if (!page.more || !tail) return { first, last: page.revision };
-      start = `${tail.key}\0`;
-    }
   }
 
   /** Loads one resource while the others are followed. Resolves also when it has gone again, or everything was read anew meanwhile. */
   async #join(cache: ResourceCache): Promise<void> {
-    const meanwhile: StoreEvent[] = [];
-    this.#joining.set(cache, meanwhile);
-    const joins = (): boolean => this.#joining.get(cache) === meanwhile && !this.#stop.signal.aborted;
-    while (joins()) {
+    this.#joining.set(cache, []);
+    while (this.#joining.has(cache) && !this.#stop.signal.aborted) {
+      const meanwhile: StoreEvent[] = [];
+      this.#joining.set(cache, meanwhile);
       try {
         const objects: CachedObject[] = [];
-        const { last } = await this.#read(cache.prefix, (object) => objects.push(object));
-        if (!(await this.reach(last, 30_000)) || !joins()) continue;
+        const { last } = await readObjects(this.#store, cache.prefix, (object) => objects.push(object));
+        if (!(await this.reach(last, joinMs)) || this.#joining.get(cache) !== meanwhile) continue;
         this.#joining.delete(cache);
         cache.reset(objects, last);
         this.#take(meanwhile);
       } catch (err) {
         if (isKnownError(err, 'STORE_CLOSED')) return;
         this.#log.warn(`cannot load ${cache.prefix}, trying again`, { error: messageOf(err) });
-        await this.#clock.sleep(retryMs, this.#stop.signal).catch(() => {});
-      }
-    }
-  }
-
-  /** What the cluster went through before `until`: with it watches go on after a restart of the server where they were. */
-  async #past(until: number): Promise<Past> {
-    let floor = Math.max(0, until - recalled);
-    for (;;) {
-      try {
-        const events: StoreEvent[] = [];
-        for (const { start, end } of historyRanges()) {
-          const watch = this.#store.watch(start, end, floor + 1, { until, signal: this.#stop.signal });
-          for await (const batch of watch) events.push(...batch);
-        }
-        return { events, floor };
-      } catch (err) {
-        if (!(err instanceof Compacted && err.floor > floor)) throw err;
-        floor = err.floor;
+        await this.#pause();
       }
     }
   }
 
   async #follow(from: number): Promise<void> {
-    let next = from;
-    while (!this.#stop.signal.aborted) {
+    let next: number | undefined = from;
+    while (next !== undefined && !this.#stop.signal.aborted) {
       try {
-        for await (const batch of this.#store.watch(registryPrefix, prefixEnd(registryPrefix), next, this.#stop)) {
-          this.#take(batch);
-          next = this.#revision + 1;
-        }
-        if (this.#stop.signal.aborted) return;
-        const problem = await this.#probe();
-        if (isKnownError(problem, 'STORE_CLOSED')) return;
-        // A store that is broken ends every watch at once.
-        if (problem !== undefined) await this.#clock.sleep(retryMs, this.#stop.signal).catch(() => {});
+        next = await this.#followFrom(next);
       } catch (err) {
         if (this.#stop.signal.aborted || isKnownError(err, 'STORE_CLOSED')) return;
         this.#log.warn('the stream of changes from the store broke, reading everything anew', { error: messageOf(err) });
-        next = (await this.#reload()) ?? next;
+        next = await this.#reload();
       }
     }
+  }
+
+  /** Until the watch ends by itself; gives the revision at which to go on. Throws what broke it. */
+  async #followFrom(revision: number): Promise<number | undefined> {
+    let next = revision;
+    for await (const batch of this.#store.watch(registryPrefix, prefixEnd(registryPrefix), revision, this.#stop)) {
+      this.#take(batch);
+      next = this.#revision + 1;
+    }
+    if (this.#stop.signal.aborted) return undefined;
+    const problem = await this.#probe();
+    if (isKnownError(problem, 'STORE_CLOSED')) return undefined;
+    // A store that is broken ends every watch at once.
+    if (problem !== undefined) await this.#pause();
+    return next;
+  }
+
+  async #pause(): Promise<void> {
+    await this.#clock.sleep(retryMs, this.#stop.signal).catch(() => {});
   }
 
   /** Loads again until it works; undefined when the feed was closed meanwhile. */
@@ -248,7 +220,7 @@ export class WatchFeed {
           return undefined;
         }
         this.#log.warn('the store cannot be read, trying again', { error: messageOf(err) });
-        await this.#clock.sleep(retryMs, this.#stop.signal).catch(() => {});
+        await this.#pause();
       }
     }
     return undefined;
@@ -268,18 +240,22 @@ export class WatchFeed {
     const changed = new Map<ResourceCache, CacheEvent[]>();
     for (const event of batch) {
       const cache = this.#cacheOf(eventKey(event));
-      const joining = cache && this.#joining.get(cache);
-      if (joining) joining.push(event);
-      else if (cache) {
-        const seen = event.kind === 'put' ? cache.put(CachedObject.of(event.record), at) : cache.delete(event.key, event.revision, at);
-        const list = changed.get(cache);
-        if (seen && list) list.push(seen);
-        else if (seen) changed.set(cache, [seen]);
-      }
+      const seen = cache && this.#apply(cache, event, at);
+      if (seen) append(changed, cache, seen);
     }
     this.#revision = Math.max(this.#revision, batch.at(-1)?.revision ?? 0);
     this.#settle(false);
     for (const [cache, events] of changed) cache.dispatch(events);
+  }
+
+  /** Undefined when there is nothing to tell: it is known already, or the cache is just being loaded. */
+  #apply(cache: ResourceCache, event: StoreEvent, at: number): CacheEvent | undefined {
+    const joining = this.#joining.get(cache);
+    if (joining) {
+      joining.push(event);
+      return undefined;
+    }
+    return event.kind === 'put' ? cache.put(CachedObject.of(event.record), at) : cache.delete(event.key, event.revision, at);
   }
 
   #settle(all: boolean): void {
@@ -300,12 +276,4 @@ export class WatchFeed {
     const second = key.indexOf('/', slash + 1);
     return second < 0 ? undefined : this.#caches.get(key.slice(start, second));
   }
-}
-
-/** All keys but those without history. */
-function historyRanges(): { readonly start: string; readonly end: string }[] {
-  const gaps = withoutHistory.toSorted();
-  const starts = [registryPrefix, ...gaps.map(prefixEnd)];
-  const ends = [...gaps, prefixEnd(registryPrefix)];
-  return starts.map((start, i) => ({ start, end: ends[i]! }));
 }

@@ -135,7 +135,7 @@ export const apiserver: Part = definePart({
     const [{ openStore }, { createApiServer }, { withoutHistory }, { registerWatchAge }] = await Promise.all([
       import('../../storage/open.ts'),
       import('../../apiserver/server.ts'),
-      import('../../apiserver/cache/watch-feed.ts'),
+      import('../../apiserver/cache/load.ts'),
       import('../../client/watch-age.ts'),
     ]);
     const store = await openStore(url, { clock, log: log.child({ part: 'store' }), withoutHistory, acceptDataLoss });

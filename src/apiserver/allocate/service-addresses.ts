@@ -1,0 +1,81 @@
+/** ClusterIPs: which Service has which address of the ranges. Messages are upstream's. */
+import { needsClusterIp } from '../../api/defaults/service.ts';
+import { ipAddresses } from '../../api/resource-types.ts';
+import type { IPAddress, Service, ServiceSpec } from '../../api/schema/types.ts';
+import { type FieldError, invalid } from '../../api/validation/field-error.ts';
+import { isIp } from '../../ip/ip.ts';
+import type { Lookup } from '../cache/lookup.ts';
+import { internalError } from '../status/status-error.ts';
+import { isOfService } from './ip-address.ts';
+import type { NumberPool } from './number-pool.ts';
+import { ServiceRanges } from './service-ranges.ts';
+
+export class ServiceAddresses {
+  readonly #ranges: ServiceRanges;
+  readonly #pool: NumberPool;
+
+  /** Follows ServiceCIDRs and IPAddresses from the call on; `serviceCidr` is one range of either family, ServiceCIDRs add to it. */
+  constructor(serviceCidr: string, pool: NumberPool, lookup: Lookup) {
+    this.#ranges = new ServiceRanges(serviceCidr, lookup);
+    this.#pool = pool;
+    lookup.follow(ipAddresses, {
+      put: (object) => {
+        for (const one of this.#reserved(object)) pool.hold(one, `ipaddress ${object.metadata.name}`);
+      },
+      delete: (object) => {
+        for (const one of this.#reserved(object)) pool.drop(one, `ipaddress ${object.metadata.name}`);
+      },
+    });
+  }
+
+  /** What a stored Service has, as numbers of the pool. */
+  heldBy({ spec = {} }: Service): number[] {
+    return needsClusterIp(spec) ? this.#numbersOf(spec.clusterIPs ?? []) : [];
+  }
+
+  /** Takes the addresses that are asked for, or any, and writes them into the spec. Returns what is wrong. */
+  allocate(spec: ServiceSpec, owner: string): FieldError[] {
+    if (!needsClusterIp(spec) || spec.clusterIP === 'None') return [];
+    const asked = spec.clusterIPs?.length ? spec.clusterIPs : spec.clusterIP ? [spec.clusterIP] : [];
+    if (asked.length === 0) return this.#allocateAny(spec, owner);
+    for (const ip of asked) {
+      const why = this.#take(ip, owner);
+      if (why) return [invalid('spec.clusterIPs', asked, why)];
+    }
+    spec.clusterIP = asked[0]!;
+    spec.clusterIPs = [...asked];
+    return [];
+  }
+
+  /** Why the address cannot be had. */
+  #take(ip: string, owner: string): string | undefined {
+    if (!isIp(ip)) return 'must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)';
+    const number = this.#ranges.numberOf(ip);
+    if (number === undefined || !this.#ranges.contains(ip))
+      return `failed to allocate IP ${ip}: the provided IP (${ip}) is not in the valid range. The range of valid IPs is ${this.#ranges.text}`;
+    return this.#pool.take(number, owner) ? undefined : `failed to allocate IP ${ip}: provided IP is already allocated`;
+  }
+
+  #allocateAny(spec: ServiceSpec, owner: string): FieldError[] {
+    const { bands, family, text } = this.#ranges;
+    const wanted = spec.ipFamilies?.[0];
+    if (wanted && wanted !== `IPv${family}`) return [invalid('spec.ipFamilies[0]', wanted, 'not configured on this cluster')];
+    for (const band of bands) {
+      const number = this.#pool.takeAny(band, owner);
+      if (number === undefined) continue;
+      spec.clusterIP = this.#ranges.addressOf(number);
+      spec.clusterIPs = [spec.clusterIP];
+      return [];
+    }
+    throw internalError(`failed to allocate a serviceIP: range is full (${text})`);
+  }
+
+  /** An address that somebody keeps for something else; those of Services are only the shadow of the Services. */
+  #reserved({ metadata }: IPAddress): number[] {
+    return isOfService(metadata) ? [] : this.#numbersOf([metadata.name]);
+  }
+
+  #numbersOf(ips: readonly string[]): number[] {
+    return ips.flatMap((ip) => this.#ranges.numberOf(ip) ?? []);
+  }
+}
