@@ -77,10 +77,11 @@ export class Registry {
     for (const follower of this.#followers) follower.removed(row);
   }
 
-  /** Calls for every row that is there, then for those that come and go. */
-  follow(follower: RegistryFollower): void {
+  /** Calls for every row that is there, then for those that come and go, until what it returns is called. */
+  follow(follower: RegistryFollower): () => void {
     for (const row of this.rows) follower.added(row);
     this.#followers.add(follower);
+    return () => void this.#followers.delete(follower);
   }
 
   /** `rowOf('apps', 'v1', 'deployments')`; the core group is ''. */

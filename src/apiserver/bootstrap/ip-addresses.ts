@@ -17,64 +17,102 @@ import { type EnsureDeps, ensureExists } from './ensure.ts';
 
 const retryMs = 5_000;
 
-export async function keepIpAddresses(
-  deps: EnsureDeps,
-  context: { readonly lookup: Lookup; readonly clock: Clock; readonly log: Log; readonly signal: AbortSignal },
-): Promise<void> {
-  const { lookup, clock, log, signal } = context;
-  const wanted = new Map<string, Service>();
-  const stale = new Set<string>();
-  let woken = Promise.withResolvers<void>();
-  const look = (ip: string): void => {
-    stale.add(ip);
-    woken.resolve();
-  };
-  lookup.follow(services, {
-    put: (service, previous) => {
-      for (const ip of previous ? clusterIpsOf(previous) : []) if (wanted.get(ip)?.metadata.uid === service.metadata.uid) wanted.delete(ip);
-      for (const ip of clusterIpsOf(service)) wanted.set(ip, service);
-      if (previous && isDeepStrictEqual(clusterIpsOf(previous), clusterIpsOf(service))) return;
-      for (const ip of [...(previous ? clusterIpsOf(previous) : []), ...clusterIpsOf(service)]) look(ip);
-    },
-    delete: (service) => {
-      for (const ip of clusterIpsOf(service)) {
-        if (wanted.get(ip)?.metadata.uid === service.metadata.uid) wanted.delete(ip);
-        look(ip);
-      }
-    },
-  });
-  // Somebody's deletion is put right; what is left of a Service that went while nobody looked goes.
-  lookup.follow(ipAddresses, { put: ({ metadata }) => look(metadata.name), delete: ({ metadata }) => look(metadata.name) });
+export interface IpAddressContext {
+  readonly lookup: Lookup;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly signal: AbortSignal;
+}
 
-  const row = deps.objects.registry.rowFor(ipAddresses);
-  const remove = async (ip: string): Promise<void> => {
-    try {
-      await deps.objects.change(row, '', ip, (now) => ({ kind: isOfService(now.metadata) ? 'delete' : 'keep' }), false);
-    } catch (err) {
-      if (!isStatusError(err, 'NotFound')) throw err;
-    }
-  };
-  const putRight = async (ip: string): Promise<void> => {
-    const service = wanted.get(ip);
-    const object = service && ipAddressOf(ip, service);
-    const current: IPAddress | undefined = lookup.get(ipAddresses, ip);
-    if (current && isOfService(current.metadata) && !isDeepStrictEqual(current.spec, object?.spec)) await remove(ip);
-    if (object) await ensureExists(deps, object);
-  };
+/** Until the signal aborts. */
+export async function keepIpAddresses(deps: EnsureDeps, context: IpAddressContext): Promise<void> {
+  const { clock, signal } = context;
+  const keeper = new IpAddressKeeper(deps, context);
   while (!signal.aborted) {
-    await Promise.race([woken.promise, clock.sleep(retryMs, signal).catch(() => {})]);
-    woken = Promise.withResolvers();
-    for (const ip of [...stale]) {
+    await Promise.race([keeper.woken, clock.sleep(retryMs, signal).catch(() => {})]);
+    await keeper.putRight();
+  }
+}
+
+class IpAddressKeeper {
+  readonly #deps: EnsureDeps;
+  readonly #context: IpAddressContext;
+  /** By address: the Service that has it. */
+  readonly #wanted = new Map<string, Service>();
+  /** Addresses to look at. */
+  readonly #stale = new Set<string>();
+  #wake = Promise.withResolvers<void>();
+
+  constructor(deps: EnsureDeps, context: IpAddressContext) {
+    this.#deps = deps;
+    this.#context = context;
+    const { lookup } = context;
+    lookup.follow(services, {
+      put: (service, previous) => this.#onService(service, previous),
+      delete: (service) => {
+        this.#forget(service);
+        for (const ip of clusterIpsOf(service)) this.#look(ip);
+      },
+    });
+    // Somebody's deletion is put right; what is left of a Service that went while nobody looked goes.
+    lookup.follow(ipAddresses, { put: ({ metadata }) => this.#look(metadata.name), delete: ({ metadata }) => this.#look(metadata.name) });
+  }
+
+  /** Resolves when there is something to look at. */
+  get woken(): Promise<void> {
+    return this.#wake.promise;
+  }
+
+  /** Looks at every address that is due; what fails is due again. */
+  async putRight(): Promise<void> {
+    const { log, signal } = this.#context;
+    this.#wake = Promise.withResolvers();
+    for (const ip of [...this.#stale]) {
       if (signal.aborted) return;
       // Before the work: what changes meanwhile is looked at again.
-      stale.delete(ip);
+      this.#stale.delete(ip);
       try {
-        await putRight(ip);
+        await this.#putRight(ip);
       } catch (err) {
         if (signal.aborted) return;
         log.warn(`cannot keep the IPAddress of ${ip}, trying again`, { error: messageOf(err) });
-        stale.add(ip);
+        this.#stale.add(ip);
       }
+    }
+  }
+
+  #onService(service: Service, previous: Service | undefined): void {
+    if (previous) this.#forget(previous);
+    const [before, now] = [previous ? clusterIpsOf(previous) : [], clusterIpsOf(service)];
+    for (const ip of now) this.#wanted.set(ip, service);
+    if (previous && isDeepStrictEqual(before, now)) return;
+    for (const ip of [...before, ...now]) this.#look(ip);
+  }
+
+  #forget(service: Service): void {
+    for (const ip of clusterIpsOf(service)) if (this.#wanted.get(ip)?.metadata.uid === service.metadata.uid) this.#wanted.delete(ip);
+  }
+
+  #look(ip: string): void {
+    this.#stale.add(ip);
+    this.#wake.resolve();
+  }
+
+  async #putRight(ip: string): Promise<void> {
+    const service = this.#wanted.get(ip);
+    const object = service && ipAddressOf(ip, service);
+    const current: IPAddress | undefined = this.#context.lookup.get(ipAddresses, ip);
+    if (current && isOfService(current.metadata) && !isDeepStrictEqual(current.spec, object?.spec)) await this.#remove(ip);
+    if (object) await ensureExists(this.#deps, object);
+  }
+
+  async #remove(ip: string): Promise<void> {
+    const { objects } = this.#deps;
+    const row = objects.registry.rowFor(ipAddresses);
+    try {
+      await objects.change(row, '', ip, (now) => ({ kind: isOfService(now.metadata) ? 'delete' : 'keep' }), false);
+    } catch (err) {
+      if (!isStatusError(err, 'NotFound')) throw err;
     }
   }
 }
