@@ -121,20 +121,25 @@ export async function processesIn(hierarchies: readonly Hierarchy[], ...parts: r
 /** How long killed processes may take to be gone: a node has some forty, and a machine may be slow or busy. */
 export const endingMs = 30_000;
 
+/** Removes the directories that it can. Gives one that still has processes. */
+async function removeEmpty(paths: readonly string[]): Promise<string | undefined> {
+  let busy: string | undefined;
+  for (const dir of (await Promise.all(paths.map(below))).flat())
+    try {
+      await rmdir(dir);
+    } catch (err) {
+      const code = systemCode(err);
+      if (code === 'EBUSY') busy = dir;
+      else if (code !== 'ENOENT') throw err;
+    }
+  return busy;
+}
+
 /** Removes a cgroup and everything below it; waits for processes that are still ending. */
 export async function removeCgroups(hierarchies: readonly Hierarchy[], clock: Clock, ...parts: readonly string[]): Promise<void> {
+  const paths = hierarchies.map((hierarchy) => join(hierarchy.path, ...parts));
   const deadline = clock.monotonic() + endingMs;
-  for (;;) {
-    let busy: string | undefined;
-    for (const hierarchy of hierarchies)
-      for (const dir of await below(join(hierarchy.path, ...parts)))
-        try {
-          await rmdir(dir);
-        } catch (err) {
-          if (systemCode(err) === 'EBUSY') busy = dir;
-          else if (systemCode(err) !== 'ENOENT') throw err;
-        }
-    if (busy === undefined) return;
+  for (let busy = await removeEmpty(paths); busy !== undefined; busy = await removeEmpty(paths)) {
     if (clock.monotonic() > deadline)
       throw new KnownError('TIMED_OUT', `Cannot remove cgroup "${busy}": processes in it do not end`, {
         hint: `See ${join(busy, 'cgroup.procs')}`,

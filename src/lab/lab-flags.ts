@@ -1,3 +1,4 @@
+/** The flags of `lab up`, and what they change of a lab. */
 import type { OptionSpec } from '../cli/command.ts';
 import { KnownError } from '../errors/known-error.ts';
 import { isIp } from '../ip/ip.ts';
@@ -79,36 +80,39 @@ export function givenRanges(values: Given): Partial<Ranges> {
 
 /** `base` with whatever was given on the command line or in the environment. */
 export function changeOptions(base: LabOptions, values: Given): LabOptions {
-  const { workers, egress, attach } = values;
+  const { workers, egress } = values;
   if (workers !== undefined && !/^\d+$/.test(workers))
     throw new KnownError('USAGE', `Cannot use --workers="${workers}": it is no number`, { hint: 'fairlead lab up --workers 2' });
-  const options: LabOptions = {
-    ...base,
-    workers: workers === undefined ? base.workers : Number(workers),
-    underlay: values.underlay ?? base.underlay,
-    podCidr: values['pod-cidr'] ?? base.podCidr,
-    serviceCidr: values['service-cidr'] ?? base.serviceCidr,
-    attach: attach ?? base.attach,
-    client: values.client ?? base.client,
-    egress: egress === 'nat' || egress === 'none' ? egress : base.egress,
-    relay: values.relay ?? base.relay,
-    relayAllow: values['relay-allow'] ?? base.relayAllow,
-    upstreamDns: values['upstream-dns'] ?? base.upstreamDns,
-    without: values.without ?? base.without,
-    serverCommand: values['server-command'] ?? base.serverCommand,
-  };
-  if (options.upstreamDns !== undefined && !isIp(options.upstreamDns))
-    throw new KnownError('USAGE', `Cannot use --upstream-dns="${options.upstreamDns}": it is no address`, {
+  const given = {
+    ...givenRanges(values),
+    workers: workers === undefined ? undefined : Number(workers),
+    attach: values.attach,
+    client: values.client,
+    egress: egress === 'nat' || egress === 'none' ? egress : undefined,
+    relay: values.relay,
+    relayAllow: values['relay-allow'],
+    upstreamDns: values['upstream-dns'],
+    without: values.without,
+    serverCommand: values['server-command'],
+  } satisfies { readonly [K in keyof LabOptions]?: LabOptions[K] | undefined };
+  const options = { ...base, ...Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined)) };
+  refuse(options);
+  return options;
+}
+
+/** Throws USAGE for what a lab cannot have. */
+function refuse({ upstreamDns, relayAllow, egress, attach }: LabOptions): void {
+  if (upstreamDns !== undefined && !isIp(upstreamDns))
+    throw new KnownError('USAGE', `Cannot use --upstream-dns="${upstreamDns}": it is no address`, {
       hint: 'fairlead lab up --upstream-dns 192.0.2.53',
     });
-  const allowed = parseAllowed(options.relayAllow);
+  const allowed = parseAllowed(relayAllow);
   if ('wrong' in allowed)
     throw new KnownError('USAGE', `Cannot use --relay-allow: "${allowed.wrong}" is neither a range nor a host's name`, {
       hint: 'fairlead lab up --relay-allow 10.20.0.0/16,registry.example',
     });
-  if (options.egress === 'nat' && !options.attach)
+  if (egress === 'nat' && !attach)
     throw new KnownError('USAGE', 'Cannot use --egress=nat with --no-attach: the way out goes through this machine', {
       hint: 'Leave one of them out',
     });
-  return options;
 }

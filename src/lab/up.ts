@@ -1,22 +1,15 @@
+/** Starts a lab, or what is missing of it: `fairlead lab up`. */
 import { chown, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { ensureClusterPki } from '../bootstrap/pki.ts';
 import { writeSecret } from '../bootstrap/secret-file.ts';
-import { isKnownError } from '../errors/known-error.ts';
-import { makeCgroups, readDelegated, readHierarchies } from './cgroups.ts';
+import { type Hierarchy, readDelegated, readHierarchies } from './cgroups.ts';
 import { clearLab, endProcesses, type LabContext } from './down.ts';
-import { ensureImageStore } from './images/image-store.ts';
 import { loadKept } from './images/load.ts';
-import { snapshotterFor } from './images/snapshotter.ts';
-import { checkKernel, prepareKernel } from './kernel.ts';
-import { attachHost, checkRanges, egressSysctls, openEgress, readSysctls } from './net/host.ts';
-import { makeUnderlay } from './net/underlay.ts';
-import { lacksSysResource } from './node/containerd-config.ts';
-import { type LaunchContext, launchNode } from './node/launch-node.ts';
+import { LabStart } from './lab-start.ts';
+import { checkRanges, egressSysctls, readSysctls } from './net/host.ts';
 import type { LabOptions, LabPlan } from './plan.ts';
 import { type ProcessId, readBootId } from './process-id.ts';
-import { relayCredential, startRelay } from './relay/start-relay.ts';
-import { type LabState, makeThoroughfare, removeState, writeState } from './state.ts';
+import { type LabState, makeThoroughfare } from './state.ts';
 import { isGone, type Survey, surveyLab } from './survey.ts';
 import { waitForCluster, waitForParts } from './wait-for-cluster.ts';
 
@@ -80,100 +73,54 @@ async function exportKubeconfig(plan: LabPlan, owner: UpOptions['owner']): Promi
   if (owner) await chown(plan.kubeconfig, owner.uid, owner.gid);
 }
 
+/** What of an earlier run goes on, besides its nodes. */
+interface Kept {
+  readonly network: boolean;
+  readonly attached: boolean;
+  readonly relay: boolean;
+}
+
+function keptOf(plan: LabPlan, state: LabState | undefined, survey: Survey, nodes: ReadonlyMap<string, ProcessId>): Kept {
+  const usable = state !== undefined && survey.underlay && !survey.rebooted && survey.client === plan.options.client;
+  const network = nodes.size > 0 || usable;
+  return { network, attached: network && survey.attached, relay: survey.relay && state?.relay !== undefined };
+}
+
+/** The record that is written before anything is made. */
+async function firstState(plan: LabPlan, before: LabState | undefined, kept: Kept, hierarchies: readonly Hierarchy[]): Promise<LabState> {
+  const delegated = kept.network ? before?.delegated : await readDelegated(hierarchies);
+  const taken = plan.options.egress === 'nat' ? readSysctls(egressSysctls()) : {};
+  return {
+    version: 1,
+    options: plan.options,
+    bootId: await readBootId(),
+    nodes: {},
+    sysctls: kept.attached ? (before?.sysctls ?? {}) : taken,
+    ...(kept.relay && before?.relay && { relay: before.relay }),
+    ...(delegated && { delegated }),
+  };
+}
+
 /** Starts a lab, or whatever is missing of it. Returns when its nodes are Ready and its DNS answers. */
 export async function labUp(context: LabContext, plan: LabPlan, state: LabState | undefined, options: UpOptions): Promise<void> {
-  const { exec, clock, tools, progress } = context;
+  const { exec, tools } = context;
   const hierarchies = await readHierarchies();
   const survey = await surveyLab(exec, tools, hierarchies, plan, state);
   const alive = await adopt(context, plan, state, survey);
-  const fresh = alive.size === 0 && !(survey.underlay && state && !survey.rebooted && survey.client === plan.options.client);
-  const attached = !fresh && survey.attached;
-  if (plan.options.attach && !attached) await checkRanges(exec, tools, plan);
-
+  const kept = keptOf(plan, state, survey, alive);
+  if (plan.options.attach && !kept.attached) await checkRanges(exec, tools, plan);
   // What is in it is no secret, and the npm scripts look there before they become root.
   await makeThoroughfare(plan.cacheDir);
   await makeThoroughfare(plan.dir);
-  const [snapshotter, status, bootId] = await Promise.all([snapshotterFor(plan.dir), readFile('/proc/self/status', 'utf8'), readBootId()]);
-  let next: LabState = {
-    version: 1,
-    options: plan.options,
-    bootId,
-    nodes: Object.fromEntries(alive),
-    sysctls: attached ? (state?.sysctls ?? {}) : plan.options.egress === 'nat' ? readSysctls(egressSysctls()) : {},
-    ...(survey.relay && state?.relay ? { relay: state.relay } : {}),
-    ...delegatedBefore(fresh ? await readDelegated(hierarchies) : state?.delegated),
-  };
-  await writeState(plan, next);
-
-  const making = [
-    ensureImageStore({ cacheDir: plan.cacheDir, busybox: tools.busybox, snapshotter, exec, clock, timeoutMs: options.timeoutMs }),
-    ensureClusterPki({
-      dir: plan.pkiDir,
-      cluster: plan.options.name,
-      server: plan.server,
-      addresses: [plan.controlPlane.address, plan.hostAddress],
-      names: [plan.controlPlane.name],
-      serviceAddress: plan.kubernetesAddress,
-      clusterDomain: plan.options.clusterDomain,
-      now: clock.now(),
-    }),
-    fresh ? prepareKernel(exec).then(() => makeNetwork(context, plan)) : undefined,
-  ] as const;
-  const failures = (await Promise.allSettled(making)).flatMap((result) => (result.status === 'rejected' ? [result.reason as unknown] : []));
-  // What the kernel lacks is why the rest failed. Such a machine is left as it was found: nothing of the lab could be used again.
-  const lacking = failures.find((reason) => isKnownError(reason, 'KERNEL_FEATURE_MISSING'));
-  if (lacking && fresh) {
-    await clearLab(context, plan, next);
-    await removeState(plan, state !== undefined);
-  }
-  if (failures.length > 0) throw lacking ?? failures[0];
-  const images = await making[0];
-  if (images.built) progress.note('Prepared the images fairlead.local/box:1 and fairlead.local/pause:1');
-
-  const launch: LaunchContext = {
-    plan,
-    tools,
-    hierarchies,
-    imageStore: images.dir,
-    containerd: { snapshotter, restrictOomScore: lacksSysResource(status) },
-    exec,
-    clock,
-    timeoutMs: options.timeoutMs,
-    credential: plan.options.relay ? await relayCredential(plan) : undefined,
-    nameservers: plan.options.upstreamDns !== undefined ? [plan.options.upstreamDns] : plan.options.relay ? [plan.relayAddress] : [],
-  };
-  const missing = plan.nodes.filter((node) => !alive.has(node.name));
-  if (missing.length > 0) {
-    const started = await progress.step(`Booted ${missing.map((n) => n.name).join(', ')}`, () =>
-      Promise.all(missing.map(async (node) => [node.name, await launchNode(launch, node)] as const)),
-    );
-    next = { ...next, nodes: { ...next.nodes, ...Object.fromEntries(started) } };
-    await writeState(plan, next);
-  }
-  if (plan.options.relay && next.relay === undefined) {
-    if (!fresh) progress.note('Found the relay dead: starting it again');
-    await makeCgroups(hierarchies.slice(0, 1), plan.cgroup, 'relay');
-    next = { ...next, relay: await startRelay(hierarchies, plan) };
-    await writeState(plan, next);
-  }
-  if (plan.options.attach && !attached) {
-    await progress.step(`Attached this machine by ${plan.hostLink} (${plan.hostAddress})`, async () => {
-      await attachHost(exec, tools, plan);
-      if (plan.options.egress === 'nat') await openEgress(exec, tools, plan);
-    });
-  }
+  const first = await firstState(plan, state, kept, hierarchies);
+  const start = new LabStart(context, plan, options, hierarchies, { ...first, nodes: Object.fromEntries(alive) });
+  await start.record({});
+  const imageStore = await start.prepare(kept.network, state !== undefined);
+  const booted = await start.boot(imageStore);
+  await start.ensureRelay(kept.network);
+  if (!kept.attached) await start.attach();
   await exportKubeconfig(plan, options.owner);
   await waitForCluster(context, plan, options);
-  await waitForParts(context, plan, new Map(Object.entries(next.nodes)), options);
-  await loadKept(context, plan, new Map(missing.flatMap(({ name }) => (next.nodes[name] ? [[name, next.nodes[name]]] : []))));
-}
-
-async function makeNetwork(context: LabContext, plan: LabPlan): Promise<void> {
-  const { exec, tools } = context;
-  await makeUnderlay(exec, tools, plan);
-  await checkKernel(exec, tools, plan.underlayNetns);
-}
-
-function delegatedBefore(names: readonly string[] | undefined): { delegated?: readonly string[] } {
-  return names === undefined ? {} : { delegated: names };
+  await waitForParts(context, plan, start.nodes(), options);
+  await loadKept(context, plan, booted);
 }

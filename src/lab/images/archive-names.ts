@@ -64,21 +64,26 @@ export interface Named {
 
 /** Names every image, by `as` when there is one. `base` stands for names that are bare tags. Throws USAGE and BAD_CONFIG. */
 export function nameImages({ index, manifest }: Contents, as: string | undefined, base: string): Named {
-  if (index !== undefined) {
-    const parsed = parse<Index>(index, 'index.json');
-    const entries = parsed.manifests ?? [];
-    if (entries.length === 0) throw new KnownError('BAD_CONFIG', 'Cannot read the images: index.json lists none');
-    if (as !== undefined && entries.length > 1) throw unnamed();
-    const names = entries.map(({ annotations = {} }) => (as === undefined ? nameInIndex(annotations, base) : given(as)) ?? '');
-    if (names.includes('')) throw unnamed();
-    const same = entries.every(({ annotations }, i) => annotations?.[containerdName] === names[i]);
-    const manifests = entries.map((entry, i) => ({ ...entry, annotations: { ...entry.annotations, [containerdName]: names[i] } }));
-    return { names, ...(same ? {} : { rewrite: { file: 'index.json', text: JSON.stringify({ ...parsed, manifests }) } }) };
-  }
-  if (manifest === undefined)
-    throw new KnownError('BAD_CONFIG', 'Cannot read the images: there is neither an index.json nor a manifest.json', {
-      hint: 'Give what "docker save", "podman save" or "skopeo copy … oci:DIR" writes',
-    });
+  if (index !== undefined) return nameInOciLayout(index, as, base);
+  if (manifest !== undefined) return nameInDockerArchive(manifest, as);
+  throw new KnownError('BAD_CONFIG', 'Cannot read the images: there is neither an index.json nor a manifest.json', {
+    hint: 'Give what "docker save", "podman save" or "skopeo copy … oci:DIR" writes',
+  });
+}
+
+function nameInOciLayout(index: string, as: string | undefined, base: string): Named {
+  const parsed = parse<Index>(index, 'index.json');
+  const entries = parsed.manifests ?? [];
+  if (entries.length === 0) throw new KnownError('BAD_CONFIG', 'Cannot read the images: index.json lists none');
+  if (as !== undefined && entries.length > 1) throw unnamed();
+  const names = entries.map(({ annotations = {} }) => (as === undefined ? nameInIndex(annotations, base) : given(as)) ?? '');
+  if (names.includes('')) throw unnamed();
+  const same = entries.every(({ annotations }, i) => annotations?.[containerdName] === names[i]);
+  const manifests = entries.map((entry, i) => ({ ...entry, annotations: { ...entry.annotations, [containerdName]: names[i] } }));
+  return { names, ...(same ? {} : { rewrite: { file: 'index.json', text: JSON.stringify({ ...parsed, manifests }) } }) };
+}
+
+function nameInDockerArchive(manifest: string, as: string | undefined): Named {
   const entries = parse<DockerManifest>(manifest, 'manifest.json');
   if (as !== undefined && entries.length > 1) throw unnamed();
   const tags = entries.map((entry) => (as === undefined ? (entry.RepoTags ?? []) : [given(as)]));
