@@ -17,7 +17,6 @@ export const errorCodes = {
   STATE_IN_USE: 'another process uses the same state directory',
   STORE_CLOSED: 'the store was closed',
   STORE_COMPACTED: 'the revision that was asked for has been compacted',
-  STORE_CONFLICT: 'the record was changed by somebody else',
   STORE_CORRUPT: 'the store holds what it cannot read',
   STORE_FULL: 'the disk under the store is full',
   STORE_IN_USE: 'another process has the store open',

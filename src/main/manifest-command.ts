@@ -33,7 +33,10 @@ export const manifestCommand: Command = defineCommand({
       throw new KnownError('USAGE', 'Cannot print roles for the kubelet: it needs none beside those of the Node authorizer', {
         hint: 'Give it a certificate for the user system:node:NAME in the group system:nodes',
       });
-    if (unknown !== undefined) throw new KnownError('USAGE', `Cannot print roles for "${unknown}": it is none of ${nodeParts.join(', ')}`);
+    if (unknown !== undefined)
+      throw new KnownError('USAGE', `Cannot print roles for "${unknown}": there is no such part`, {
+        hint: `It takes ${nodeParts.join(', ')}`,
+      });
     if (values.user !== undefined && values.group !== undefined)
       throw new KnownError('USAGE', 'Cannot use --user and --group together', { hint: 'Run the command once for each' });
     if (values.limits && (values.user !== undefined || values.group !== undefined))

@@ -47,14 +47,17 @@ function milliseconds(text: string | undefined): number | undefined {
 }
 
 function bad(why: string): KnownError {
-  return new KnownError('BAD_CONFIG', `Cannot use the KubeProxyConfiguration: ${why}`);
+  return new KnownError('BAD_CONFIG', `Cannot use the KubeProxyConfiguration: ${why}`, { hint: 'See kubeproxy.config.k8s.io/v1alpha1' });
 }
 
 function read(text: string): KubeProxyConfiguration {
   try {
     return (parse(text) ?? {}) as KubeProxyConfiguration;
   } catch (err) {
-    throw new KnownError('BAD_CONFIG', 'Cannot read the KubeProxyConfiguration: it is no YAML', { cause: err });
+    throw new KnownError('BAD_CONFIG', 'Cannot read the KubeProxyConfiguration: it is no YAML', {
+      cause: err,
+      hint: 'It takes YAML or JSON',
+    });
   }
 }
 

@@ -88,7 +88,10 @@ export function admissionChain(deps: AdmissionDeps, choice: AdmissionChoice = { 
   for (const name of choice.enabled) checkName('enable', name);
   for (const name of choice.disabled) checkName('disable', name);
   const both = choice.enabled.find((name) => choice.disabled.includes(name));
-  if (both !== undefined) throw new KnownError('USAGE', `Cannot enable and disable the admission plugin "${both}" at once`);
+  if (both !== undefined)
+    throw new KnownError('USAGE', `Cannot enable and disable the admission plugin "${both}" at once`, {
+      hint: 'Leave it out of one of the lists',
+    });
   const on = ([name, { when }]: [string, Line]): boolean =>
     when === 'always' || (when === 'if enabled' ? choice.enabled.includes(name) : !choice.disabled.includes(name));
   return new AdmissionChain(

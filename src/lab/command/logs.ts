@@ -24,9 +24,12 @@ export const logs: Command = defineCommand({
   async run({ values, positionals, signal }) {
     requireRoot('read the logs of a lab');
     const [where, part, stray] = positionals;
-    if (stray !== undefined) throw new KnownError('USAGE', `Cannot show logs of "${stray}": one node and one part is all it takes`);
+    if (stray !== undefined)
+      throw new KnownError('USAGE', `Cannot show logs of "${stray}": one node and one part is all it takes`, {
+        hint: 'fairlead lab logs worker-1 agent',
+      });
     if (values.tail !== undefined && !/^\d+$/.test(values.tail))
-      throw new KnownError('USAGE', `Cannot use --tail="${values.tail}": it is no number`);
+      throw new KnownError('USAGE', `Cannot use --tail="${values.tail}": it is no number`, { hint: 'fairlead lab logs --tail 100' });
     const { showLogs } = await import('../logs/show-logs.ts');
     const { plan } = await existingLab(values.name);
     await showLogs(logSources(plan, where, part), {

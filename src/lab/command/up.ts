@@ -44,7 +44,10 @@ export const up: Command = defineCommand({
     const { labUp } = await import('../up.ts');
     const { reserveLab } = await import('../reserve.ts');
     const timeoutMs = Number(values.timeout) * 1000;
-    if (!(timeoutMs > 0)) throw new KnownError('USAGE', `Cannot use --timeout="${values.timeout}": it is no number of seconds`);
+    if (!(timeoutMs > 0))
+      throw new KnownError('USAGE', `Cannot use --timeout="${values.timeout}": it is no number of seconds`, {
+        hint: 'fairlead lab up --timeout 300',
+      });
     const lab = await labContext();
     const dir = planLab({ ...defaultLabOptions, name: values.name }).dir;
     const plan = await locked(values.name, async () => {

@@ -32,7 +32,10 @@ function parse<T>(text: string, what: string): T {
   try {
     return JSON.parse(text) as T;
   } catch (cause) {
-    throw new KnownError('BAD_CONFIG', `Cannot read the images: ${what} is no JSON`, { cause });
+    throw new KnownError('BAD_CONFIG', `Cannot read the images: ${what} is no JSON`, {
+      cause,
+      hint: 'Save the images again: the archive is damaged',
+    });
   }
 }
 
@@ -74,7 +77,8 @@ export function nameImages({ index, manifest }: Contents, as: string | undefined
 function nameInOciLayout(index: string, as: string | undefined, base: string): Named {
   const parsed = parse<Index>(index, 'index.json');
   const entries = parsed.manifests ?? [];
-  if (entries.length === 0) throw new KnownError('BAD_CONFIG', 'Cannot read the images: index.json lists none');
+  if (entries.length === 0)
+    throw new KnownError('BAD_CONFIG', 'Cannot read the images: index.json lists none', { hint: 'Save an image into it first' });
   if (as !== undefined && entries.length > 1) throw unnamed();
   const names = entries.map(({ annotations = {} }) => (as === undefined ? nameInIndex(annotations, base) : given(as)) ?? '');
   if (names.includes('')) throw unnamed();

@@ -61,7 +61,8 @@ async function pack(exec: Exec, tools: Tools, dir: string, { rewrite }: Named, s
 export async function readArchive(exec: Exec, tools: Tools, path: string, as: string | undefined, scratch: string): Promise<Archive> {
   const source = resolve(path);
   const found = await stat(source).catch((err: unknown) => {
-    if (systemCode(err) === 'ENOENT') throw new KnownError('USAGE', `Cannot load "${path}": there is no such file`);
+    if (systemCode(err) === 'ENOENT')
+      throw new KnownError('USAGE', `Cannot load "${path}": there is no such file`, { hint: 'docker save IMAGE > FILE' });
     throw err;
   });
   const base = basename(source)

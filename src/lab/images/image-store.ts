@@ -27,7 +27,9 @@ export interface ImageStoreOptions {
 export function architecture(): Architecture {
   if (process.arch === 'x64') return 'amd64';
   if (process.arch === 'arm64') return 'arm64';
-  throw new KnownError('KERNEL_FEATURE_MISSING', `Cannot build images for "${process.arch}": only x64 and arm64 are known`);
+  throw new KnownError('KERNEL_FEATURE_MISSING', `Cannot build images for "${process.arch}": only x64 and arm64 are known`, {
+    hint: 'Run the lab on a machine with one of them',
+  });
 }
 
 const PT_INTERP = 3;

@@ -73,7 +73,8 @@ export async function unpackMissing(exec: Exec, programs: readonly Program[], un
 /** The files in the text of ldd(1). Throws TOOL_MISSING for a library that is not there. */
 export function parseLdd(text: string): string[] {
   return text.split('\n').flatMap((line) => {
-    if (/=> not found/.test(line)) throw new KnownError('TOOL_MISSING', `Cannot make the image: ${line.trim()}`);
+    if (/=> not found/.test(line))
+      throw new KnownError('TOOL_MISSING', `Cannot make the image: ${line.trim()}`, { hint: 'apt-get install --fix-broken' });
     const path = /(?:=> |^\s+)(\/\S+) \(0x/.exec(line)?.[1];
     return path === undefined ? [] : [path];
   });
