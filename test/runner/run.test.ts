@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { after, describe, type TestContext, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 
@@ -17,12 +17,21 @@ interface Ended {
 }
 
 /** Runs the runner over files with these texts; `interrupt` sends SIGINT once its pattern was printed. */
-async function run(t: TestContext, files: Readonly<Record<string, string>>, limits = {}, interrupt?: RegExp): Promise<Ended> {
+async function run(
+  t: TestContext,
+  files: Readonly<Record<string, string>>,
+  limits = {},
+  interrupt?: RegExp,
+  patterns = ['*.test.mjs'],
+): Promise<Ended> {
   const folder = mkdtempSync(join(dir, 'run-'));
-  for (const [name, text] of Object.entries(files)) writeFileSync(join(folder, name), imports + text);
+  for (const [name, text] of Object.entries(files)) {
+    mkdirSync(dirname(join(folder, name)), { recursive: true });
+    writeFileSync(join(folder, name), imports + text);
+  }
   const env = { ...process.env, FAIRLEAD_TEST_LIMIT: '120', FAIRLEAD_TEST_LINGER: '60', FAIRLEAD_TEST_GRACE: '20', ...limits };
   const runner = new URL('./run.ts', import.meta.url).pathname;
-  const child = spawn(process.execPath, [runner, '*.test.mjs'], { cwd: folder, env, stdio: ['ignore', 'pipe', 'inherit'] });
+  const child = spawn(process.execPath, [runner, ...patterns], { cwd: folder, env, stdio: ['ignore', 'pipe', 'inherit'] });
   t.after(() => child.kill('SIGTERM'));
   let output = '';
   let interrupted = false;
@@ -55,6 +64,16 @@ describe('the test runner', () => {
     assert.match(output, /✓ a\.test\.mjs {2}1 passed, 1 skipped/);
     assert.match(output, /2\/2 0:\d\d ✓/);
     assert.match(output, /\n2 passed, 0 failed, 1 skipped in /);
+  });
+
+  test('runs what a pattern names, and without one the tests beside the source', async (t) => {
+    const files = { 'src/a/a.test.ts': `test('one', () => {});`, 'test/b.test.ts': `test('two', () => {});` };
+    const alone = await run(t, files, {}, undefined, ['--test-name-pattern=o']);
+    assert.match(alone.output, /1\/1 .* src\/a\/a\.test\.ts/);
+    const named = await run(t, files, {}, undefined, ['test/*.test.ts']);
+    assert.match(named.output, /1\/1 .* test\/b\.test\.ts/);
+    const none = await run(t, files, {}, undefined, ['none/*.test.ts']);
+    assert.equal(none.code, 2);
   });
 
   test('counts a suite that is skipped, and says why', async (t) => {

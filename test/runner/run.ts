@@ -1,6 +1,6 @@
 /**
- * `npm test`: runs test files, each in a process of its own. `node test/runner/run.ts [PATTERN…] [--FLAG…]`; flags go to every process, such as
- * `--test-name-pattern=dns`. Exits with 0, with 1 when something failed, with 2 when there is nothing to run and with 130 when interrupted.
+ * `npm test` and `npm run unit`: runs test files, each in a process of its own. `node test/runner/run.ts [PATTERN…] [--FLAG…]`; without a pattern
+ * those beside the source; flags go to every process, such as `--test-name-pattern=dns`. Exits with 0, with 1 when something failed, with 2 when there is nothing to run and with 130 when interrupted.
  */
 import { globSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
@@ -37,7 +37,8 @@ async function runAll(files: readonly string[], atOnce: number, run: Run): Promi
 
 async function main(): Promise<number> {
   const flags = process.argv.slice(2).filter((word) => word.startsWith('--'));
-  const patterns = process.argv.slice(2).filter((word) => !word.startsWith('--'));
+  const given = process.argv.slice(2).filter((word) => !word.startsWith('--'));
+  const patterns = given.length > 0 ? given : ['src/**/*.test.ts'];
   const files = globSync(patterns).toSorted();
   if (files.length === 0) {
     process.stderr.write(`Error: no test file matches ${patterns.join(' ')}\n`);
