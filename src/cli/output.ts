@@ -1,3 +1,4 @@
+/** `-o table|wide|json|yaml|name`: how commands print data. */
 import { createRequire } from 'node:module';
 import type yaml from 'yaml';
 import type { OptionSpec } from './command.ts';

@@ -1,3 +1,4 @@
+/** Runs the command that a line names, and says what went wrong in words for people. */
 import { isKnownError, KnownError, messageOf, systemCode } from '../errors/known-error.ts';
 import { type Command, environmentName, type Invocation } from './command.ts';
 import { helpText } from './help-text.ts';

@@ -1,3 +1,4 @@
+/** Asks a server which resources it has (client-go's discovery). */
 import type { ResourceType } from '../api/resource-types.ts';
 import type { APIGroupList, APIResourceList } from '../api/schema/types.ts';
 import type { Client } from './client.ts';

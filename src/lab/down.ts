@@ -1,3 +1,4 @@
+/** Ends a lab: its processes, mounts, links, namespaces and control groups, with a record of them or without. */
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Progress } from '../cli/progress.ts';

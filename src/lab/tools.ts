@@ -1,3 +1,4 @@
+/** The programs that a lab starts: where they are, and what installs those that are missing. */
 import { access, constants } from 'node:fs/promises';
 import { delimiter, join } from 'node:path';
 import { KnownError } from '../errors/known-error.ts';

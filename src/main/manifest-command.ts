@@ -1,3 +1,4 @@
+/** `fairlead manifest`: the roles for parts of a node on an API server that is not ours. */
 import { type NodePart, nodeParts } from '../api/node-parts.ts';
 import { type Command, defineCommand } from '../cli/command.ts';
 import { KnownError } from '../errors/known-error.ts';

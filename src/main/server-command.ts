@@ -1,3 +1,4 @@
+/** `fairlead server`. */
 import { join } from 'node:path';
 import type { Command } from '../cli/command.ts';
 import type { FlagReader } from './flag-reader.ts';

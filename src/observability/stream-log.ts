@@ -1,3 +1,4 @@
+/** A log that writes one line per entry, for people or as JSON. */
 import { writeSync } from 'node:fs';
 import type { Clock } from '../clock/clock.ts';
 import type { Log } from './log.ts';

@@ -1,3 +1,4 @@
+/** What a scheduling plugin is: a filter, a score, or both. */
 import type { Pod } from '../api/schema/types.ts';
 import type { Cluster } from './cluster.ts';
 import type { NodeInfo } from './node-info.ts';

@@ -35,6 +35,7 @@ const maxInt32 = 2 ** 31 - 1;
 const maxHostnameBytes = 64;
 const operatingSystems: readonly string[] = ['linux', 'windows'];
 
+/** What is wrong with a pod that is created, in upstream's words. */
 export function podErrors(pod: Pod): FieldError[] {
   const { metadata, spec } = pod;
   if (!spec) return [required('spec.containers')];

@@ -19,6 +19,7 @@ const oldLabels: Readonly<Record<string, string>> = {
   [labelNodeRoleOldControlPlane]: 'use "node-role.kubernetes.io/control-plane" instead',
 };
 
+/** What to use in place of a label of nodes that is deprecated, if it is. */
 export function deprecatedLabel(key: string | undefined): string | undefined {
   return key !== undefined && Object.hasOwn(oldLabels, key) ? oldLabels[key] : undefined;
 }

@@ -1,6 +1,7 @@
 import type { KubeObject } from '../../api/resource-types.ts';
 import type { ObjectMeta, OwnerReference } from '../../api/schema/types.ts';
 
+/** The reference to the object that controls this one. */
 export function controllerOf(metadata: Pick<ObjectMeta, 'ownerReferences'>): OwnerReference | undefined {
   return metadata.ownerReferences?.find((o) => o.controller);
 }

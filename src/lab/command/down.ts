@@ -1,3 +1,4 @@
+/** `fairlead lab down`. */
 import { type Command, defineCommand } from '../../cli/command.ts';
 import { KnownError } from '../../errors/known-error.ts';
 import { defaultLabName, defaultLabOptions, planLab } from '../plan.ts';

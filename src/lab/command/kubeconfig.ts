@@ -1,3 +1,4 @@
+/** `fairlead lab kubeconfig`. */
 import { type Command, defineCommand } from '../../cli/command.ts';
 import { standardProgress } from '../../cli/progress.ts';
 import { systemClock } from '../../clock/clock.ts';

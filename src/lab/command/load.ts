@@ -1,3 +1,4 @@
+/** `fairlead lab load`. */
 import { type Command, defineCommand } from '../../cli/command.ts';
 import { KnownError } from '../../errors/known-error.ts';
 import { requireRoot } from '../state.ts';

@@ -1,3 +1,4 @@
+/** `fairlead lab logs`. */
 import { type Command, defineCommand } from '../../cli/command.ts';
 import { systemClock } from '../../clock/clock.ts';
 import { KnownError } from '../../errors/known-error.ts';

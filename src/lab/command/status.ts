@@ -1,3 +1,4 @@
+/** `fairlead lab status`. */
 import { type Command, defineCommand } from '../../cli/command.ts';
 import { outputFormat, outputOption } from '../../cli/output.ts';
 import { requireRoot } from '../state.ts';

@@ -1,3 +1,4 @@
+/** `fairlead lab tour`. */
 import { type Command, defineCommand } from '../../cli/command.ts';
 import { requireRoot } from '../state.ts';
 import { existingLab, labContext, nameOption } from './find-lab.ts';

@@ -1,3 +1,4 @@
+/** `fairlead lab up`: starts a lab, or what is missing of one, and refuses to change what it cannot. */
 import { type Command, defineCommand } from '../../cli/command.ts';
 import { KnownError } from '../../errors/known-error.ts';
 import type { LabContext } from '../down.ts';

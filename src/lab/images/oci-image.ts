@@ -1,3 +1,4 @@
+/** Writes images as OCI archives. */
 import { createHash } from 'node:crypto';
 import { type TarEntry, tarOf } from './tar.ts';
 import type { Architecture } from './udp-echo.ts';

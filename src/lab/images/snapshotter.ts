@@ -1,3 +1,4 @@
+/** Which of containerd's snapshotters works on a file system. */
 import { statfs } from 'node:fs/promises';
 
 export type Snapshotter = 'overlayfs' | 'native';

@@ -1,3 +1,4 @@
+/** The objects of the tour. */
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parseAllDocuments } from 'yaml';

@@ -3,6 +3,7 @@ import type { Plugin } from '../plugin.ts';
 
 const portsTaken = ["node(s) didn't have free ports for the requested pod ports"];
 
+/** No two pods with the same host port on one node (upstream's NodePorts). */
 export const nodePorts: Plugin = {
   name: 'NodePorts',
   weight: 0,

@@ -1,6 +1,7 @@
 import { tolerates } from '../../api/placement/taints.ts';
 import type { Plugin } from '../plugin.ts';
 
+/** Keeps pods off nodes whose taints they do not tolerate (upstream's TaintToleration). */
 export const taintToleration: Plugin = {
   name: 'TaintToleration',
   weight: 3,
