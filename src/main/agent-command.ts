@@ -1,9 +1,5 @@
-<<<<<<< HEAD
+/** `fairlead agent`. */
 import { existsSync } from 'node:fs';
-=======
-/** `fairlead agent`, and the flags that it shares with the commands of its parts. */
-import { hostname } from 'node:os';
->>>>>>> 2fc2455 (Say in every file what it is, and have a test see to it)
 import { join } from 'node:path';
 import type { Command } from '../cli/command.ts';
 import type { FlagReader } from './flag-reader.ts';
