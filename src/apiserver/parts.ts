@@ -85,7 +85,10 @@ export async function partsOf(options: ApiServerOptions, stop: AbortSignal): Pro
 
 async function readTokenKeys(files: readonly string[]): Promise<TokenKeys> {
   const [signing, ...verifying] = await Promise.all(files.map((file) => readFile(file, 'utf8')));
-  if (signing === undefined) throw new KnownError('BAD_CONFIG', 'Cannot start the API server: no key to sign ServiceAccount tokens with');
+  if (signing === undefined)
+    throw new KnownError('BAD_CONFIG', 'Cannot start the API server: no key to sign ServiceAccount tokens with', {
+      hint: 'Name the file of a private key first',
+    });
   return loadTokenKeys({ signing, verifying });
 }
 
