@@ -2,7 +2,8 @@
  * Connection tracking pins a UDP flow to its endpoint, or to no endpoint at all, for as long as packets come. So flows
  * that were promised to an endpoint which no longer serves are deleted; the next packet is balanced anew. TCP ends by itself.
  */
-import { Conntrack, IPPROTO } from '../linux/netlink/conntrack.ts';
+import { Conntrack } from '../linux/netlink/conntrack.ts';
+import { IPPROTO } from '../linux/netlink/tracked-flow.ts';
 import type { TableFamily } from '../linux/nftables/table.ts';
 import type { NodeContext } from './plan/node-context.ts';
 import { frontendName, type ServicePlan } from './plan/service-plan.ts';

@@ -1,0 +1,113 @@
+/** Tracked connections over nfnetlink: requests and what the kernel answers. Pure. Source: include/uapi/linux/netfilter/nfnetlink_conntrack.h. */
+import { bytesToIp, type Family } from '../../ip/ip.ts';
+import { addressFamilies } from '../socket-address.ts';
+import { type Attr, decodeAttrs, ip, u8, u16be } from './attribute.ts';
+import type { NetlinkMessage, NetlinkRequest } from './message.ts';
+
+const CTNETLINK = 1 << 8;
+const CT_NEW = CTNETLINK | 0;
+const CT_GET = CTNETLINK | 1;
+const CT_DELETE = CTNETLINK | 2;
+const CTA = { orig: 1, reply: 2, mark: 8 } as const;
+const TUPLE = { ip: 1, proto: 2 } as const;
+const TUPLE_IP = { src4: 1, dst4: 2, src6: 3, dst6: 4 } as const;
+const TUPLE_PROTO = { number: 1, srcPort: 2, dstPort: 3 } as const;
+
+/** IP protocol numbers that have ports. */
+export const IPPROTO = { tcp: 6, udp: 17, sctp: 132 } as const;
+
+/** One direction of a connection. Ports are 0 for protocols without. */
+export interface FlowTuple {
+  readonly src: string;
+  readonly dst: string;
+  readonly srcPort: number;
+  readonly dstPort: number;
+}
+
+export interface TrackedFlow {
+  readonly family: Family;
+  /** IP protocol number. */
+  readonly protocol: number;
+  /** As the one who started sent it: `dst` is what was asked for, a Service's address for example. */
+  readonly orig: FlowTuple;
+  /** As answers come: `src` is who really answers, an endpoint for example. */
+  readonly reply: FlowTuple;
+  readonly mark: number;
+}
+
+/** struct nfgenmsg. */
+function body(family: Family): Uint8Array {
+  return Uint8Array.of(addressFamilies[family], 0, 0, 0);
+}
+
+export function getFlows(family: Family): NetlinkRequest {
+  return { type: CT_GET, body: body(family) };
+}
+
+/** The request that forgets one flow. */
+export function deleteFlow(flow: TrackedFlow): NetlinkRequest {
+  const addresses: Attr[] =
+    flow.family === 4
+      ? [
+          [TUPLE_IP.src4, ip(flow.orig.src)],
+          [TUPLE_IP.dst4, ip(flow.orig.dst)],
+        ]
+      : [
+          [TUPLE_IP.src6, ip(flow.orig.src)],
+          [TUPLE_IP.dst6, ip(flow.orig.dst)],
+        ];
+  return {
+    type: CT_DELETE,
+    body: body(flow.family),
+    attrs: [
+      [
+        CTA.orig,
+        [
+          [TUPLE.ip, addresses],
+          [
+            TUPLE.proto,
+            [
+              [TUPLE_PROTO.number, u8(flow.protocol)],
+              [TUPLE_PROTO.srcPort, u16be(flow.orig.srcPort)],
+              [TUPLE_PROTO.dstPort, u16be(flow.orig.dstPort)],
+            ],
+          ],
+        ],
+      ],
+    ],
+  };
+}
+
+/** Reads a flow of the protocol, when one is given; undefined for everything else. */
+export function parseFlow(message: NetlinkMessage, family: Family, protocol: number | undefined): TrackedFlow | undefined {
+  if (message.type !== CT_NEW) return undefined;
+  const attrs = decodeAttrs(message.data, 4);
+  const orig = parseTuple(attrs.get(CTA.orig), protocol);
+  const reply = orig && parseTuple(attrs.get(CTA.reply), protocol);
+  if (!orig || !reply) return undefined;
+  return { family, protocol: orig.protocol, orig: orig.tuple, reply: reply.tuple, mark: attrs.get(CTA.mark)?.readUInt32BE(0) ?? 0 };
+}
+
+function parseTuple(
+  data: Buffer | undefined,
+  protocol: number | undefined,
+): { readonly protocol: number; readonly tuple: FlowTuple } | undefined {
+  const tuple = decodeAttrs(data);
+  const proto = decodeAttrs(tuple.get(TUPLE.proto));
+  const number = proto.get(TUPLE_PROTO.number)?.[0] ?? 0;
+  // Before the addresses are read: on a busy node most flows are of another protocol.
+  if (protocol !== undefined && number !== protocol) return undefined;
+  const addresses = decodeAttrs(tuple.get(TUPLE.ip));
+  const src = addresses.get(TUPLE_IP.src4) ?? addresses.get(TUPLE_IP.src6);
+  const dst = addresses.get(TUPLE_IP.dst4) ?? addresses.get(TUPLE_IP.dst6);
+  if (!src || !dst) return undefined;
+  return {
+    protocol: number,
+    tuple: {
+      src: bytesToIp(src),
+      dst: bytesToIp(dst),
+      srcPort: proto.get(TUPLE_PROTO.srcPort)?.readUInt16BE(0) ?? 0,
+      dstPort: proto.get(TUPLE_PROTO.dstPort)?.readUInt16BE(0) ?? 0,
+    },
+  };
+}
