@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import test from 'node:test';
 import type { Pod } from '../../api/schema/types.ts';
 import { sampleContainer as c, samplePod as p, sampleRuntime as r, sampleSandbox as s } from '../testing/pod-samples.ts';
-import { computePodActions, type ProbeResult } from './actions.ts';
+import { computePodActions, type ProbeResult, shouldRestart } from './actions.ts';
 import type { PodRuntime } from './pod-runtime.ts';
 
 interface Case {
@@ -233,3 +233,74 @@ for (const { name, pod = p(), runtime, liveness = {}, startup = {}, wanted } of 
     assert.deepEqual(said, wanted);
   });
 }
+
+const noProbes = { liveness: () => undefined, startup: () => undefined };
+
+test('computePodActions() says of every kill why, for the event', () => {
+  const kill = (pod: Pod, runtime: PodRuntime, probes: Partial<typeof noProbes> | object = {}): unknown =>
+    computePodActions(pod, runtime, { ...noProbes, ...probes }).kill.map(({ id, name, reason, message }) => [id, name, reason, message]);
+  const failure = (): ProbeResult => 'failure';
+  const restartForBoth = { ...asking.containers[0]!, ...restartForCpu };
+  const cases: readonly [unknown, string, string][] = [
+    [kill(p(), r([c({ hash: 'old' })])), 'Changed', 'Container main definition changed, will be restarted'],
+    [kill(p({ containers: [restartForBoth] }), r([has('10m', '1Mi')])), 'Changed', 'Container main resize requires restart'],
+    [kill(p(), r([c()]), { liveness: failure }), 'LivenessProbe', 'Container main failed liveness probe, will be restarted'],
+    [kill(p(), r([c()]), { startup: failure }), 'StartupProbe', 'Container main failed startup probe, will be restarted'],
+    [kill(p(), r([c({ state: 'unknown' })])), 'Unknown', 'Container main is in an unknown state, try killing it before restart'],
+    [kill(p({}, deleting), r([c()]), { liveness: failure }), 'LivenessProbe', 'Container main failed liveness probe'],
+  ];
+  for (const [said, reason, message] of cases) assert.deepEqual(said, [['main-0', 'main', reason, message]]);
+});
+
+test('computePodActions() gives the sandbox to use, the newest one', () => {
+  const old = s({ id: 'old', ready: false, createdAt: Date.UTC(2025, 0, 1) });
+  const of = (pod: Pod, runtime: PodRuntime): string | undefined => computePodActions(pod, runtime, noProbes).sandboxId;
+  assert.equal(of(p(), r([], [old, s()])), 's0');
+  assert.equal(of(p(inits), r([c({ name: 'one' })], [old, s()])), 's0');
+  assert.equal(of(p({ restartPolicy: 'Never' }), r([c(failed)], [old, s()])), 's0');
+  assert.equal(of(p({}, deleting), r([], [])), undefined);
+});
+
+test('computePodActions() takes a container without a noted hash for the right one', () => {
+  assert.deepEqual(computePodActions(p(), r([c({ hash: '' })]), noProbes).kill, []);
+});
+
+test('computePodActions() restarts a sidecar that is not alive, and starts nothing beside it before it has', () => {
+  const liveness = (id: string): ProbeResult | undefined => (id === 'side-0' ? 'failure' : undefined);
+  const of = (...containers: readonly ReturnType<typeof c>[]): unknown => {
+    const { kill, start } = computePodActions(p(sidecar), r(containers), { ...noProbes, liveness });
+    return [kill.map((k) => k.name), start.map((container) => container.name)];
+  };
+  assert.deepEqual(of(c({ name: 'side' })), [['side'], ['side']]);
+  assert.deepEqual(of(c({ name: 'side' }), c({ name: 'two', ...done }), c(failed)), [['side'], ['side', 'main']]);
+});
+
+test('shouldRestart() is for what has ended, was never started, or is not known', () => {
+  const container = p().spec!.containers[0]!;
+  const of = (pod: Pod, latest: ReturnType<typeof c> | undefined): boolean => shouldRestart(pod, container, latest);
+  assert.deepEqual(
+    [of(p(), undefined), of(p(), c({ state: 'created' })), of(p(), c({ state: 'unknown' })), of(p(), c(failed))],
+    [true, true, true, true],
+  );
+  assert.deepEqual([of(p(), c()), of(p({ restartPolicy: 'Never' }), c(failed)), of(p({}, deleting), c(failed))], [false, false, false]);
+  assert.equal(of(p({ restartPolicy: 'Never' }), c({ state: 'created' })), true);
+});
+
+test('computePodActions() makes the first sandbox also for a pod that never restarts, and one without containers that ran', () => {
+  const never = { restartPolicy: 'Never' };
+  assert.equal(computePodActions(p(never), r([], []), noProbes).createSandbox, 0);
+  assert.equal(computePodActions(p(never), r([], [s({ ready: false })]), noProbes).createSandbox, 1);
+  // What is left of a pod whose sandboxes have been collected.
+  assert.equal(computePodActions(p(never), r([c(failed)], []), noProbes).createSandbox, 0);
+});
+
+test('computePodActions() starts again in a new sandbox what has not succeeded by policy OnFailure', () => {
+  const containers = ['main', 'b'].map((name) => ({ name, image: 'box:1' }));
+  const of = (restartPolicy: string): string[] =>
+    computePodActions(
+      p({ containers, restartPolicy }),
+      r([c(done), c({ name: 'b', ...failed })], [s({ ready: false })]),
+      noProbes,
+    ).start.map((x) => x.name);
+  assert.deepEqual([of('OnFailure'), of('Always')], [['b'], ['main', 'b']]);
+});

@@ -8,10 +8,12 @@ import { containerConfig } from './container-config.ts';
 import { podDns } from './dns.ts';
 import { fieldValue, type NodeFacts, resourceValue } from './downward.ts';
 import { ConfigError, type ConfigSource, environmentOf } from './env.ts';
-import { hostsFile } from './hosts-file.ts';
+import { hostnameOf, hostsFile } from './hosts-file.ts';
 import { qosClassOf } from './qos.ts';
 import { containerResources, podResources } from './resources.ts';
 import { sandboxConfig } from './sandbox-config.ts';
+import { serviceEnv } from './service-env.ts';
+import { allContainers, containerHash, fullNameOf, isFinal, isMirror, namespaceOf, restartPolicyOf, specOf, uidOf } from './spec.ts';
 
 const facts: NodeFacts = { nodeName: 'n1', hostIps: ['192.168.120.11'], podIps: ['10.244.1.2'], allocatable: { cpu: '4', memory: '8Gi' } };
 const limited = (requests?: Record<string, string>, limits?: Record<string, string>): Pod =>
@@ -220,4 +222,249 @@ test('KeyedBackOff doubles from failure to failure up to its limit, and starts a
   assert.equal(backOff.remaining('k', now, now), 0);
   backOff.next('k', now, now);
   assert.equal(backOff.delay('k'), 10_000);
+});
+
+test('podDns() gives what a resolver can read, each once, and an own option instead of one with its name', () => {
+  const dnsConfig = {
+    nameservers: ['10.96.0.10', '1.1.1.1', '1.1.1.2', '1.1.1.3'],
+    searches: ['lan', ...Array.from({ length: 40 }, (_, i) => `s${i}`)],
+    options: [
+      { name: 'ndots', value: '1' },
+      { name: 'ndots', value: '2' },
+      { name: 'edns0', value: '' },
+    ],
+  };
+  const { servers, searches, options } = podDns(p({ dnsConfig }), cluster, host);
+  assert.deepEqual(servers, ['10.96.0.10', '1.1.1.1', '1.1.1.2']);
+  assert.deepEqual([searches.length, searches.slice(3, 6), searches.at(-1)], [32, ['lan', 's0', 's1'], 's27']);
+  assert.deepEqual(options, ['ndots:2', 'edns0']);
+  assert.deepEqual(podDns(p({ dnsPolicy: 'Default', dnsConfig: { options: [{ name: 'rotate' }] } }), cluster, host).options, [
+    'edns0',
+    'rotate',
+  ]);
+});
+
+test('podDns() is the one of the node where the cluster has none, and the one of the cluster where the pod insists', () => {
+  assert.deepEqual(podDns(p(), { servers: [], domain: 'cluster.local' }, host), host);
+  assert.deepEqual(podDns(p({ hostNetwork: true, dnsPolicy: 'ClusterFirstWithHostNet' }), cluster, host).servers, cluster.servers);
+  assert.deepEqual(podDns(p(), { ...cluster, domain: '' }, host).searches, ['lan']);
+});
+
+test('hostsFile() is the file of the node on its network, and begins with the loopback otherwise', () => {
+  const hostAliases = [{ ip: '1.2.3.4', hostnames: ['a', 'b'] }, { ip: '1.2.3.5' }];
+  const entries = '\n# Entries added by HostAliases.\n1.2.3.4\ta\tb\n1.2.3.5\t\n';
+  assert.equal(
+    hostsFile(p({ hostNetwork: true, hostAliases }), [], 'x', '127.0.0.1 me\n'),
+    `# Kubernetes-managed hosts file (host network).\n127.0.0.1 me\n${entries}`,
+  );
+  const lines = [
+    '# Kubernetes-managed hosts file.',
+    '127.0.0.1\tlocalhost',
+    '::1\tlocalhost ip6-localhost ip6-loopback',
+    'fe00::0\tip6-localnet',
+    'fe00::0\tip6-mcastprefix',
+    'fe00::1\tip6-allnodes',
+    'fe00::2\tip6-allrouters',
+    '10.0.0.1\tme',
+    'fd00::1\tme',
+  ];
+  assert.equal(hostsFile(p({ hostname: 'me' }), ['10.0.0.1', 'fd00::1'], 'x', 'not this'), `${lines.join('\n')}\n`);
+});
+
+test('hostnameOf() fits the kernel, and ends in no separator', () => {
+  assert.equal(hostnameOf(p({}, { name: `${'a'.repeat(62)}.bc` })), 'a'.repeat(62));
+  assert.equal(hostnameOf(p({}, { name: 'b'.repeat(64) })).length, 63);
+});
+
+test('serviceEnv() has the variables of Docker links, for every port', () => {
+  const service = {
+    metadata: { name: 'my-db', namespace: 'app' },
+    spec: {
+      clusterIP: 'fd00::9',
+      ports: [
+        { name: 'sql-rw', port: 5432 },
+        { port: 53, protocol: 'UDP' },
+      ],
+    },
+  } as unknown as Service;
+  assert.deepEqual(Object.fromEntries(serviceEnv([service], 'app', true)), {
+    MY_DB_SERVICE_HOST: 'fd00::9',
+    MY_DB_SERVICE_PORT: '5432',
+    MY_DB_SERVICE_PORT_SQL_RW: '5432',
+    MY_DB_PORT: 'tcp://[fd00::9]:5432',
+    MY_DB_PORT_5432_TCP: 'tcp://[fd00::9]:5432',
+    MY_DB_PORT_5432_TCP_PROTO: 'tcp',
+    MY_DB_PORT_5432_TCP_PORT: '5432',
+    MY_DB_PORT_5432_TCP_ADDR: 'fd00::9',
+    MY_DB_PORT_53_UDP: 'udp://[fd00::9]:53',
+    MY_DB_PORT_53_UDP_PROTO: 'udp',
+    MY_DB_PORT_53_UDP_PORT: '53',
+    MY_DB_PORT_53_UDP_ADDR: 'fd00::9',
+  });
+});
+
+test('serviceEnv() prefers a Service of the own namespace to the one of the API server, and takes no other', () => {
+  const of = (namespace: string, name: string, clusterIP: string): Service =>
+    ({ metadata: { name, namespace }, spec: { clusterIP, ports: [] } }) as unknown as Service;
+  const all = [of('default', 'kubernetes', '1'), of('app', 'kubernetes', '2'), of('default', 'web', '3'), of('other', 'kubernetes', '4')];
+  for (const services of [all, all.toReversed()]) {
+    const env = serviceEnv(services, 'app', true);
+    assert.deepEqual(
+      [env.get('KUBERNETES_SERVICE_HOST'), env.get('KUBERNETES_SERVICE_PORT'), env.has('WEB_SERVICE_HOST')],
+      ['2', '', false],
+    );
+    assert.equal(serviceEnv(services, 'app', false).get('KUBERNETES_SERVICE_HOST'), '1');
+  }
+});
+
+test('environmentOf() reads Secrets, fields and resources, and says what it does not know', async () => {
+  const found = await env(
+    {
+      envFrom: [
+        { secretRef: { name: 'hush' } },
+        { secretRef: { name: 'no', optional: true } },
+        { configMapRef: { name: 'no', optional: true } },
+      ],
+      resources: { limits: { cpu: '2' } },
+      env: [
+        { name: 'name', valueFrom: { fieldRef: { fieldPath: 'metadata.name' } } },
+        { name: 'cpu', valueFrom: { resourceFieldRef: { containerName: 'main', resource: 'limits.cpu' } } },
+        { name: 'b', valueFrom: { configMapKeyRef: { name: 'conf', key: 'b' } } },
+        { name: 'none', valueFrom: { configMapKeyRef: { name: 'conf', key: 'z', optional: true } } },
+        { name: 'empty' },
+      ],
+    },
+    p({ containers: [{ name: 'main', image: 'box:1', resources: { limits: { cpu: '2' } } }] }, { namespace: 'app' }),
+  );
+  const { s, name, cpu, b, empty } = found;
+  assert.deepEqual([s, name, cpu, b, empty, 'none' in found], ['x', 'web', '2', '2', '', false]);
+  const wrong: readonly [object, string][] = [
+    [{ envFrom: [{ secretRef: { name: 'no' } }] }, 'secret "no" not found'],
+    [{ env: [{ name: 'x', valueFrom: { secretKeyRef: { name: 'no', key: 'k' } } }] }, 'secret "no" not found'],
+    [{ env: [{ name: 'x', valueFrom: { secretKeyRef: { name: 'hush', key: 'k' } } }] }, "couldn't find key k in Secret app/hush"],
+    [{ env: [{ name: 'x', valueFrom: { fieldRef: { fieldPath: 'spec.none' } } }] }, 'unsupported fieldPath: spec.none'],
+    [{ env: [{ name: 'x', valueFrom: { resourceFieldRef: { resource: 'none.cpu' } } }] }, 'unsupported container resource: none.cpu'],
+    [{ env: [{ name: 'x', valueFrom: {} }] }, 'env "x" has a source that is not supported'],
+  ];
+  for (const [container, message] of wrong)
+    await assert.rejects(env(container), (err) => {
+      const { name: kind, message: said, reason } = err as ConfigError;
+      assert.deepEqual([kind, said, reason], ['ConfigError', message, 'CreateContainerConfigError']);
+      return true;
+    });
+});
+
+test('fieldValue() knows every field of the downward API', () => {
+  const pod = p({ serviceAccountName: 'sa' }, { namespace: 'app', annotations: { a: '1', 'b.c/d': '2' }, labels: { z: '9' } });
+  const both: NodeFacts = { ...facts, hostIps: ['192.168.120.11', 'fd00::11'], podIps: ['10.244.1.2', 'fd00::2'] };
+  const fields: readonly [path: string, wanted: string][] = [
+    ['metadata.name', 'web'],
+    ['metadata.namespace', 'app'],
+    ['metadata.uid', 'u1'],
+    ['metadata.annotations', 'a="1"\nb.c/d="2"'],
+    ["metadata.annotations['b.c/d']", '2'],
+    ["metadata.annotations['z']", ''],
+    ["metadata.labels['z']", '9'],
+    ['spec.nodeName', 'n1'],
+    ['spec.serviceAccountName', 'sa'],
+    ['status.hostIP', '192.168.120.11'],
+    ['status.hostIPs', '192.168.120.11,fd00::11'],
+    ['status.podIP', '10.244.1.2'],
+    ['status.podIPs', '10.244.1.2,fd00::2'],
+  ];
+  for (const [path, wanted] of fields) assert.equal(fieldValue(pod, path, both), wanted, path);
+  const nothing: NodeFacts = { ...facts, hostIps: [], podIps: [] };
+  for (const path of ['metadata.labels', 'spec.serviceAccountName', 'status.hostIP', 'status.podIP', "metadata.labels['x']"])
+    assert.equal(fieldValue(p(), path, nothing), '', path);
+});
+
+test('resourceValue() takes a limit for a request, and knows no other container, kind or name', () => {
+  const pod = limited({ memory: '2Mi' }, { cpu: '2', memory: '4Mi' });
+  const of = (resource: string, more: object = {}): string | undefined => resourceValue(pod, 'main', { resource, ...more }, facts);
+  assert.deepEqual([of('requests.cpu'), of('requests.memory'), of('limits.memory')], ['2', '2097152', '4194304']);
+  assert.deepEqual([of('limits.ephemeral-storage'), of('requests.ephemeral-storage')], ['0', '0']);
+  assert.deepEqual([of('limits.cpu', { divisor: '0' }), of('limits.cpu', { divisor: '' })], ['2', '2']);
+  for (const [resource, more] of [['limits.cpu', { containerName: 'other' }], ['cpu'], ['used.cpu'], ['limits']] as const)
+    assert.equal(of(resource, more), undefined, resource);
+  assert.equal(resourceValue(pod, 'other', { resource: 'limits.cpu', containerName: 'main' }, facts), '2');
+});
+
+test('KeyedBackOff knows nothing of a key before its first failure, and after it was forgotten', () => {
+  const backOff = new KeyedBackOff(10, 100);
+  assert.deepEqual([backOff.delay('a/1'), backOff.remaining('a/1', 0, 0)], [0, 0]);
+  for (const key of ['a/1', 'a/2', 'b/1']) backOff.next(key, 0, 0);
+  backOff.forget('a/');
+  assert.deepEqual(
+    ['a/1', 'a/2', 'b/1'].map((key) => backOff.remaining(key, 0, 4)),
+    [0, 0, 6],
+  );
+  backOff.next('b/1', 200, 200);
+  assert.equal(backOff.delay('b/1'), 20, 'twice the longest time is not long enough');
+  backOff.next('b/1', 401, 401);
+  assert.equal(backOff.delay('b/1'), 10);
+});
+
+test('what is asked of a specification has upstream defaults', () => {
+  const none: Pod = { apiVersion: 'v1', kind: 'Pod', metadata: { name: 'x' } };
+  assert.deepEqual([specOf(none), uidOf(none), namespaceOf(none)], [{ containers: [] }, '', 'default']);
+  assert.equal(fullNameOf(p()), 'web_default(u1)');
+  const container = { name: 'a', image: 'x:1' };
+  assert.deepEqual([restartPolicyOf(none, container), restartPolicyOf(p({ restartPolicy: 'Never' }), container)], ['Always', 'Never']);
+  const pod = p({ initContainers: [{ name: 'one' }], ephemeralContainers: [{ name: 'debug' }, {} as { name: string }] });
+  assert.deepEqual(
+    allContainers(pod).map((c) => c.name),
+    ['one', 'main', 'debug', ''],
+  );
+  const hash = containerHash(container);
+  assert.match(hash, /^[0-9a-f]{8}$/);
+  assert.deepEqual(
+    [
+      { ...container, name: 'b' },
+      { ...container, image: 'x:2' },
+      { ...container, args: ['x'] },
+    ].map((c) => containerHash(c) === hash),
+    [false, false, true],
+  );
+  const annotated = (annotations: Record<string, string>): Pod => p({}, { annotations });
+  assert.deepEqual([isMirror(p()), isMirror(annotated({ 'kubernetes.io/config.mirror': 'h' }))], [false, true]);
+  assert.deepEqual(['Failed', 'Succeeded', 'Running', undefined].map(isFinal), [true, true, false, false]);
+});
+
+test('sandboxConfig() of a pod that says nothing, and the host name on the network of the node', () => {
+  const of = (spec: object): ReturnType<typeof sandboxConfig> => sandboxConfig({ pod: p(spec), attempt: 3, dns: host, logsRoot: '/l' });
+  assert.deepEqual(of({}), {
+    metadata: { name: 'web', namespace: 'default', uid: 'u1', attempt: 3 },
+    hostname: 'web',
+    logDirectory: '/l/default_web_u1',
+    dnsConfig: host,
+    portMappings: [],
+    labels: { 'io.kubernetes.pod.name': 'web', 'io.kubernetes.pod.namespace': 'default', 'io.kubernetes.pod.uid': 'u1' },
+    annotations: {},
+    linux: {
+      cgroupParent: '/kubepods/besteffort/podu1',
+      sysctls: {},
+      securityContext: {
+        privileged: false,
+        namespaceOptions: { network: 0, pid: 1, ipc: 0 },
+        supplementalGroups: [],
+        seccomp: { profileType: 0 },
+      },
+    },
+  });
+  const securityContext = { runAsUser: 0, runAsGroup: 5, sysctls: [{ name: 'a', value: 'b' }] };
+  const side = {
+    name: 'side',
+    restartPolicy: 'Always',
+    ports: [{ containerPort: 53, hostPort: 5353, protocol: 'UDP', hostIP: '1.2.3.4' }],
+  };
+  const init = { name: 'init', ports: [{ containerPort: 1, hostPort: 1 }] };
+  const { hostname, linux, portMappings } = of({
+    securityContext,
+    initContainers: [init, side],
+    containers: [{ name: 'a', securityContext: { privileged: true } }],
+  });
+  const { runAsUser, runAsGroup, privileged } = linux?.securityContext ?? {};
+  assert.deepEqual([hostname, linux?.sysctls, runAsUser, runAsGroup, privileged], ['web', { a: 'b' }, { value: 0 }, { value: 5 }, true]);
+  assert.deepEqual(portMappings, [{ protocol: 1, containerPort: 53, hostPort: 5353, hostIp: '1.2.3.4' }]);
+  assert.equal(of({ hostNetwork: true }).hostname, '');
 });
