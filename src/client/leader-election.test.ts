@@ -3,7 +3,7 @@ import { describe, test } from 'node:test';
 import type { Lease } from '../api/schema/types.ts';
 import { FakeClock } from '../clock/clock.ts';
 import { isKnownError } from '../errors/known-error.ts';
-import { silentLog } from '../observability/log.ts';
+import { type Log, silentLog } from '../observability/log.ts';
 import { ApiError } from './api-error.ts';
 import { LeaderElector } from './leader-election.ts';
 
@@ -28,8 +28,9 @@ class FakeLeases {
 
   async #write(lease: Lease, { signal }: { signal?: AbortSignal }): Promise<never> {
     await this.trouble(signal ?? new AbortController().signal);
+    const reason = lease.metadata.resourceVersion === undefined ? 'AlreadyExists' : 'Conflict';
     if (lease.metadata.resourceVersion !== this.lease?.metadata.resourceVersion)
-      throw new ApiError({ apiVersion: 'v1', kind: 'Status', metadata: {}, code: 409, reason: 'Conflict' });
+      throw new ApiError({ apiVersion: 'v1', kind: 'Status', metadata: {}, code: 409, reason });
     this.lease = { ...lease, metadata: { ...lease.metadata, resourceVersion: String(++this.#version) } };
     this.writers.push(this.lease.spec?.holderIdentity ?? '');
     return structuredClone(this.lease) as never;
@@ -60,7 +61,7 @@ class Candidate {
   }
 }
 
-function electorOf(clock: FakeClock, { client }: FakeLeases, identity: string): LeaderElector {
+function electorOf(clock: FakeClock, { client }: FakeLeases, identity: string, log: Log = silentLog): LeaderElector {
   return new LeaderElector({
     client,
     namespace: 'kube-system',
@@ -70,7 +71,7 @@ function electorOf(clock: FakeClock, { client }: FakeLeases, identity: string): 
     renewDeadlineMs: 10_000,
     retryPeriodMs: 2_000,
     clock,
-    log: silentLog,
+    log,
   });
 }
 
@@ -134,6 +135,18 @@ describe('tryAcquireOrRenew()', () => {
     assert.equal(await b.tryAcquireOrRenew(signal), false);
     await clock.advance(1);
     assert.equal(await b.tryAcquireOrRenew(signal), true);
+  });
+
+  test('waits its own duration for a Lease that says none', async () => {
+    const [clock, server] = [new FakeClock(), new FakeLeases()];
+    await electorOf(clock, server, 'a').tryAcquireOrRenew(signal);
+    delete server.lease?.spec?.leaseDurationSeconds;
+    const other = electorOf(clock, server, 'b');
+    await other.tryAcquireOrRenew(signal);
+    await clock.advance(14_999);
+    assert.equal(await other.tryAcquireOrRenew(signal), false);
+    await clock.advance(1);
+    assert.equal(await other.tryAcquireOrRenew(signal), true);
   });
 
   test('loses to who wrote first', async () => {
@@ -251,5 +264,116 @@ describe('run()', () => {
     b.stop.abort();
     assert.equal(await b.ended, undefined);
     assert.deepEqual([b.acts, server.writers], [[], ['a']]);
+  });
+
+  test('never leads while the server answers nothing but errors', async () => {
+    const [clock, server] = [new FakeClock(), new FakeLeases()];
+    server.trouble = () => Promise.reject(new Error('forbidden'));
+    const a = new Candidate(clock, server, 'a');
+    await clock.advance(60_000);
+    assert.deepEqual(a.acts, []);
+    server.trouble = async () => {};
+    await clock.advance(2_000);
+    assert.deepEqual(a.acts, ['begins at 62000']);
+  });
+
+  test('ends at once when it is told to while an answer is late', async () => {
+    const [clock, server] = [new FakeClock(), new FakeLeases()];
+    server.trouble = hangs;
+    const a = new Candidate(clock, server, 'a');
+    await clock.advance(1_000);
+    a.stop.abort();
+    await clock.advance(0);
+    assert.equal(await a.ended, undefined);
+    assert.equal(clock.pending, 0);
+  });
+
+  test('asks again when an answer is late, after half the renew deadline', async () => {
+    const [clock, server] = [new FakeClock(), new FakeLeases()];
+    const asked: number[] = [];
+    server.trouble = (signal) => {
+      asked.push(clock.monotonic());
+      return hangs(signal);
+    };
+    const a = new Candidate(clock, server, 'a');
+    await clock.advance(14_000);
+    assert.deepEqual(asked, [0, 7_000, 14_000]);
+    a.stop.abort();
+    await clock.advance(0);
+  });
+
+  test('asks at least twice within the renew deadline', async () => {
+    const [clock, server] = [new FakeClock(), new FakeLeases()];
+    const a = new Candidate(clock, server, 'a');
+    await clock.advance(0);
+    const asked: number[] = [];
+    server.trouble = (signal) => {
+      asked.push(clock.monotonic());
+      return hangs(signal);
+    };
+    await clock.advance(10_000);
+    assert.deepEqual(asked, [2_000, 9_000]);
+    assert.equal(await a.ended, undefined);
+  });
+
+  test('does not wait at its end for a server that no longer answers', async () => {
+    const [clock, server] = [new FakeClock(), new FakeLeases()];
+    const a = new Candidate(clock, server, 'a');
+    await clock.advance(0);
+    server.trouble = hangs;
+    a.stop.abort();
+    let isOver = false;
+    void a.ended.then(() => {
+      isOver = true;
+    });
+    await clock.advance(4_999);
+    assert.ok(!isOver);
+    await clock.advance(1);
+    assert.ok(isOver);
+  });
+
+  test('leaves no timer behind', async () => {
+    const [clock, server] = [new FakeClock(), new FakeLeases()];
+    const a = new Candidate(clock, server, 'a');
+    await clock.advance(6_000);
+    a.stop.abort();
+    await clock.advance(0);
+    assert.equal(clock.pending, 0);
+  });
+
+  test('says that it leads, that it lost the lead, and once what is in the way', async () => {
+    const [clock, server] = [new FakeClock(), new FakeLeases()];
+    const said: string[] = [];
+    const say = (level: string) => (msg: string) => void said.push(`${level}: ${msg}`);
+    const log = { ...silentLog, info: say('info'), warn: say('warn'), error: say('error') };
+    const forbidden = (): Promise<never> => Promise.reject(new Error('forbidden'));
+    server.trouble = forbidden;
+    const stop = new AbortController();
+    const ended = electorOf(clock, server, 'a', log).run((term) => hangs(term).catch(() => {}), stop.signal);
+    await clock.advance(10_000);
+    server.trouble = async () => {};
+    await clock.advance(2_000);
+    server.trouble = forbidden;
+    await clock.advance(10_000);
+    await ended;
+    assert.deepEqual(said, [
+      'warn: Cannot take lease "kube-system/kube-scheduler" yet: forbidden',
+      'info: Leading by lease "kube-system/kube-scheduler"',
+      'warn: Cannot take lease "kube-system/kube-scheduler" yet: forbidden',
+      'error: Lost lease "kube-system/kube-scheduler"',
+    ]);
+  });
+
+  test('says nothing of another one that was faster', async () => {
+    const [clock, server] = [new FakeClock(), new FakeLeases()];
+    const said: string[] = [];
+    const log = { ...silentLog, warn: (msg: string) => void said.push(msg) };
+    const stop = new AbortController();
+    const all = ['a', 'b', 'c'].map((name) => electorOf(clock, server, name, log).run((term) => hangs(term).catch(() => {}), stop.signal));
+    await clock.advance(10_000);
+    assert.deepEqual(said, []);
+    stop.abort();
+    await clock.advance(10_000);
+    await Promise.all(all);
   });
 });

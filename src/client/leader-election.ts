@@ -146,7 +146,6 @@ export class LeaderElector {
       const leftMs = this.#leftMs(renewDeadlineMs);
       // An answer that never comes must leave time for another attempt.
       if (leftMs > 0 && (await this.#attempt(Math.min(leftMs, renewDeadlineMs / 2), signal))) continue;
-      if (signal.aborted) return true;
       if (!this.isLeader || this.#leftMs(renewDeadlineMs) <= 0) return false;
     }
   }

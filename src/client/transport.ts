@@ -73,7 +73,6 @@ export class Transport {
     // every idle connection may be stale after a restart, so the last attempt opens one of its own.
     const attempts = idempotent.has(request.method) ? 3 : 1;
     for (let attempt = 1; ; attempt++) {
-      if (this.#isClosed) throw this.unreachable(request, new Error('the client was closed'));
       const sent = { reused: false };
       try {
         return await this.#attempt(request, sent, attempt === 3 ? false : this.#agent);
@@ -86,6 +85,7 @@ export class Transport {
   }
 
   async #attempt(request: TransportRequest, sent: { reused: boolean }, agent: https.Agent | false): Promise<http.IncomingMessage> {
+    if (this.#isClosed) throw new Error('the client was closed');
     const headers: Record<string, string | number> = {
       'user-agent': this.config.userAgent ?? 'fairlead',
       ...(await this.#authorization()),
