@@ -138,6 +138,20 @@ describe('a ReplicaSet', () => {
     });
   }
 
+  test('tells in its status what could not be made, and what could not be deleted', async () => {
+    for (const [given, verb, reason] of [
+      [replicaSetOf(3), 'create', 'FailedCreate'],
+      [replicaSetOf(0), 'delete', 'FailedDelete'],
+    ] as const) {
+      const { bed, controller } = await start(given, ...two);
+      await using _ = bed;
+      bed.client.refuse(new RegExp(`${verb} pods`), refusal(403, 'Forbidden', 'you may not'));
+      await bed.pass(controller, key);
+      const condition = bed.client.find(replicaSets, key)?.status?.conditions?.[0];
+      assert.deepEqual([condition?.type, condition?.reason, condition?.message], ['ReplicaFailure', reason, 'you may not']);
+    }
+  });
+
   test('that is gone asks for nothing', async () => {
     await using bed = new TestBed();
     assert.deepEqual(await bed.pass(new ReplicaSetController(bed.context, replicaSetFlavour), key), { writes: [], events: [] });
