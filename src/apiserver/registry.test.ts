@@ -148,6 +148,16 @@ describe('a resource that is added while the server runs', () => {
     assert.equal((await call('GET', `${inDefault}/a`)).status, 404);
   });
 
+  test('is answered as JSON, and has no protobuf', async () => {
+    await call('POST', inDefault, widget('json'));
+    const accept = 'application/vnd.kubernetes.protobuf,application/json';
+    const answer = await call('GET', `${inDefault}/json`, undefined, { headers: { accept } });
+    assert.deepEqual([answer.headers['content-type'], answer.body?.kind], ['application/json', 'Widget']);
+    const list = await call('GET', inDefault, undefined, { headers: { accept } });
+    assert.deepEqual([list.headers['content-type'], list.body?.kind], ['application/json', 'WidgetList']);
+    await call('DELETE', `${inDefault}/json`);
+  });
+
   test('is decoded in the worker too, where its body is large', async () => {
     const parts = Array.from({ length: 5_000 }, (_, i) => ({ name: `part-${i}`, weight: 1 }));
     const large = await call('POST', inDefault, widget('large', { parts, colour: 'red' }));

@@ -87,17 +87,16 @@ function changesFor(value: Json): readonly Change[] {
 
 /** The places in an object, its own name, kind and version left out: they say where it goes. */
 function spotsOf(object: Json): Spot[] {
-  const spots: Spot[] = [];
-  const walk = (at: Json, path: string): void => {
-    for (const key of Object.keys(at)) {
-      const index = Array.isArray(at) ? Number(key) : key;
-      const here = typeof index === 'number' ? `${path}[${index}]` : path ? `${path}.${key}` : key;
-      if (here !== 'apiVersion' && here !== 'kind') spots.push({ path: here, at, key: index });
-      if (typeof at[key] === 'object' && at[key] !== null) walk(at[key], here);
-    }
-  };
-  walk(object, '');
-  return spots;
+  return placesIn(object, '').filter(({ path }) => path !== 'apiVersion' && path !== 'kind');
+}
+
+function placesIn(at: Json, path: string): Spot[] {
+  return Object.keys(at).flatMap((name) => {
+    const key = Array.isArray(at) ? Number(name) : name;
+    const here = typeof key === 'number' ? `${path}[${key}]` : path ? `${path}.${key}` : key;
+    const inside = typeof at[name] === 'object' && at[name] !== null ? placesIn(at[name], here) : [];
+    return [{ path: here, at, key }, ...inside];
+  });
 }
 
 /** Mutants of an object, each with one change: all, or `most` of them chosen by `random`. */
