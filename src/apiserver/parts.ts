@@ -27,7 +27,7 @@ import { loadTokenKeys, type TokenKeys } from './auth/token-keys.ts';
 import { eventTeller } from './bootstrap/server-events.ts';
 import { Lookup } from './cache/lookup.ts';
 import { WatchFeed } from './cache/watch-feed.ts';
-import { Access, attributesOf } from './http/access.ts';
+import { attributesOf, RequestAuth } from './http/access.ts';
 import { KubeletClient } from './kubelet/kubelet-client.ts';
 import { createMetrics, type Metrics } from './metrics.ts';
 import type { ApiServerOptions } from './options.ts';
@@ -50,7 +50,7 @@ export interface Auth {
   readonly authenticator: Authenticator;
   readonly authorizer: Authorizer;
   readonly tokenIssuer: TokenIssuer;
-  readonly access: Access;
+  readonly access: RequestAuth;
 }
 
 export interface Parts extends Caches, Auth {
@@ -132,7 +132,7 @@ function authOf({ serviceAccounts: given, clock }: ApiServerOptions, keys: Token
   return {
     ...{ authObjects, authenticator, authorizer },
     tokenIssuer: new TokenIssuer({ ...tokenOptions, maxExpirationSeconds, extendExpiration }),
-    access: new Access(authenticator, authorizer),
+    access: new RequestAuth(authenticator, authorizer),
   };
 }
 

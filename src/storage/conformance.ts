@@ -34,7 +34,7 @@ export function onFakeClock(open: (clock: FakeClock) => Promise<Store>): Engine 
 }
 
 /** A store under test. Numbers of revisions are as if the empty store had been at 0. */
-class Bench {
+class Subject {
   readonly store: Store;
   readonly pass: OpenEngine['pass'];
   readonly ttlSeconds: number;
@@ -81,14 +81,14 @@ class Bench {
   }
 }
 
-type On = (what: string, fn: (bench: Bench) => Promise<void>) => void;
+type On = (what: string, fn: (subject: Subject) => Promise<void>) => void;
 
 export function testStore(name: string, engine: Engine): void {
   const on: On = (what, fn) => {
     test(what, async () => {
       const opened = await engine.open();
       await using store = opened.store;
-      await fn(new Bench(opened, engine.ttlSeconds ?? 10, await store.revision()));
+      await fn(new Subject(opened, engine.ttlSeconds ?? 10, await store.revision()));
     });
   };
   describe(`${name}: writes`, () => writes(on));
@@ -100,56 +100,56 @@ export function testStore(name: string, engine: Engine): void {
 }
 
 function writes(on: On): void {
-  on('put gives each write the next revision', async (bench) => {
-    const results = [await bench.put('/a', '1'), await bench.put('/a', '2'), await bench.put('/b', '3')];
+  on('put gives each write the next revision', async (subject) => {
+    const results = [await subject.put('/a', '1'), await subject.put('/a', '2'), await subject.put('/b', '3')];
     assert.deepEqual(
-      results.map((result) => bench.revisionsOf(result)),
+      results.map((result) => subject.revisionsOf(result)),
       [
         [1, 1],
         [1, 2],
         [3, 3],
       ],
     );
-    assert.equal(await bench.revision(), 3);
-    assert.equal(await bench.get('/a'), '2');
-    assert.equal(await bench.store.get('/c'), undefined);
+    assert.equal(await subject.revision(), 3);
+    assert.equal(await subject.get('/a'), '2');
+    assert.equal(await subject.store.get('/c'), undefined);
   });
 
-  on('put with ifRevision 0 refuses a key that exists and says what stands there', async (bench) => {
-    await bench.put('/a', '1', 0);
-    const again = await bench.put('/a', '2', 0);
+  on('put with ifRevision 0 refuses a key that exists and says what stands there', async (subject) => {
+    await subject.put('/a', '1', 0);
+    const again = await subject.put('/a', '2', 0);
     assert.equal(again.ok, false);
     assert.equal(text(!again.ok ? again.current?.value : undefined), '1');
-    assert.equal(await bench.revision(), 1);
+    assert.equal(await subject.revision(), 1);
   });
 
-  on('put with ifRevision writes only over that revision', async (bench) => {
-    await bench.put('/a', '1');
-    assert.equal((await bench.put('/a', '2', bench.at(1))).ok, true);
-    const stale = await bench.put('/a', '3', bench.at(1));
+  on('put with ifRevision writes only over that revision', async (subject) => {
+    await subject.put('/a', '1');
+    assert.equal((await subject.put('/a', '2', subject.at(1))).ok, true);
+    const stale = await subject.put('/a', '3', subject.at(1));
     assert.ok(!stale.ok);
-    assert.equal(stale.current?.modRevision, bench.at(2));
-    assert.deepEqual(await bench.put('/b', '3', bench.at(1)), { ok: false, current: undefined });
+    assert.equal(stale.current?.modRevision, subject.at(2));
+    assert.deepEqual(await subject.put('/b', '3', subject.at(1)), { ok: false, current: undefined });
   });
 
-  on('of many concurrent writers over one revision exactly one wins', async (bench) => {
-    await bench.put('/a', '0');
-    const results = await Promise.all(Array.from({ length: 50 }, (_, i) => bench.put('/a', `${i}`, bench.at(1))));
+  on('of many concurrent writers over one revision exactly one wins', async (subject) => {
+    await subject.put('/a', '0');
+    const results = await Promise.all(Array.from({ length: 50 }, (_, i) => subject.put('/a', `${i}`, subject.at(1))));
     assert.equal(results.filter((result) => result.ok).length, 1);
-    assert.equal(await bench.revision(), 2);
+    assert.equal(await subject.revision(), 2);
   });
 
-  on('delete removes, and its revision counts', async (bench) => {
-    const { store } = bench;
-    await bench.put('/a', '1');
-    const stale = await store.delete('/a', { ifRevision: bench.at(7) });
-    assert.ok(!stale.ok && stale.current?.modRevision === bench.at(1));
-    const gone = await store.delete('/a', { ifRevision: bench.at(1) });
-    assert.deepEqual(bench.revisionsOf(gone), [1, 2]);
+  on('delete removes, and its revision counts', async (subject) => {
+    const { store } = subject;
+    await subject.put('/a', '1');
+    const stale = await store.delete('/a', { ifRevision: subject.at(7) });
+    assert.ok(!stale.ok && stale.current?.modRevision === subject.at(1));
+    const gone = await store.delete('/a', { ifRevision: subject.at(1) });
+    assert.deepEqual(subject.revisionsOf(gone), [1, 2]);
     assert.ok(gone.ok && text(gone.record.value) === '1');
     assert.equal(await store.get('/a'), undefined);
     assert.deepEqual(await store.delete('/a'), { ok: false, current: undefined });
-    assert.deepEqual(bench.revisionsOf(await bench.put('/a', '2', 0)), [3, 3]);
+    assert.deepEqual(subject.revisionsOf(await subject.put('/a', '2', 0)), [3, 3]);
   });
 
   on('values may be empty, large and hold any byte', async ({ store }) => {
@@ -164,12 +164,12 @@ function writes(on: On): void {
 function ranges(on: On): void {
   const keysOf = ({ records }: Awaited<ReturnType<Store['range']>>): string[] => records.map((record) => record.key);
 
-  on('range gives the keys of a prefix in order, cut by limit', async (bench) => {
-    const { store } = bench;
-    for (const key of ['/b/2', '/a/1', '/b/1', '/c/1', '/b/10', '/b']) await bench.put(key, key);
+  on('range gives the keys of a prefix in order, cut by limit', async (subject) => {
+    const { store } = subject;
+    for (const key of ['/b/2', '/a/1', '/b/1', '/c/1', '/b/10', '/b']) await subject.put(key, key);
     const all = await store.range('/b/', prefixEnd('/b/'));
     assert.deepEqual(keysOf(all), ['/b/1', '/b/10', '/b/2']);
-    assert.deepEqual([all.more, all.count, all.revision], [false, 3, bench.at(6)]);
+    assert.deepEqual([all.more, all.count, all.revision], [false, 3, subject.at(6)]);
     const cut = await store.range('/b/', prefixEnd('/b/'), { limit: 2 });
     assert.deepEqual(
       cut.records.map((record) => text(record.value)),
@@ -178,63 +178,63 @@ function ranges(on: On): void {
     assert.deepEqual([cut.more, cut.count], [true, 3]);
     const rest = await store.range(`${cut.records[1]!.key}\0`, prefixEnd('/b/'), { limit: 2 });
     assert.deepEqual([keysOf(rest), rest.more, rest.count], [['/b/2'], false, 1]);
-    const none = { records: [], revision: bench.at(6), more: false, count: 0 };
+    const none = { records: [], revision: subject.at(6), more: false, count: 0 };
     assert.deepEqual(await store.range('/x', '/y'), none);
     assert.deepEqual(await store.range('/y', '/a'), none);
   });
 
-  on('keys are ordered by their UTF-8 bytes', async (bench) => {
+  on('keys are ordered by their UTF-8 bytes', async (subject) => {
     const keys = ['/a', '/z', '/é', '/\u{ffee}', '/\u{1f600}'];
-    for (const key of keys.toReversed()) await bench.put(key, key);
-    assert.deepEqual(keysOf(await bench.store.range('/', '0')), keys);
+    for (const key of keys.toReversed()) await subject.put(key, key);
+    assert.deepEqual(keysOf(await subject.store.range('/', '0')), keys);
   });
 }
 
 function timeToLive(on: On): void {
-  on('a record deletes itself and an event says so', async (bench) => {
-    await bench.putForATime('/t', 'x');
-    await bench.put('/keep', 'y');
-    await bench.pass(bench.ttlSeconds * 0.9);
-    assert.equal(await bench.get('/t'), 'x');
-    const gone = bench.take('/t', 3, 1);
-    await bench.pass(bench.ttlSeconds * 0.15);
+  on('a record deletes itself and an event says so', async (subject) => {
+    await subject.putForATime('/t', 'x');
+    await subject.put('/keep', 'y');
+    await subject.pass(subject.ttlSeconds * 0.9);
+    assert.equal(await subject.get('/t'), 'x');
+    const gone = subject.take('/t', 3, 1);
+    await subject.pass(subject.ttlSeconds * 0.15);
     assert.deepEqual(await gone, ['3 delete /t was x@1']);
-    assert.equal(await bench.get('/t'), undefined);
-    assert.equal(await bench.get('/keep'), 'y');
+    assert.equal(await subject.get('/t'), undefined);
+    assert.equal(await subject.get('/keep'), 'y');
   });
 
-  on('a later put renews the time, or keeps the record for good', async (bench) => {
-    const half = bench.ttlSeconds / 2;
-    await bench.putForATime('/renewed', 'x');
-    await bench.putForATime('/kept', 'x');
-    await bench.pass(half);
-    await bench.putForATime('/renewed', 'y');
-    await bench.put('/kept', 'y');
-    await bench.pass(half * 1.2);
-    await bench.put('/mark', '');
-    assert.equal(await bench.get('/renewed'), 'y');
-    const gone = bench.take('/', 6, 1);
-    await bench.pass(half);
+  on('a later put renews the time, or keeps the record for good', async (subject) => {
+    const half = subject.ttlSeconds / 2;
+    await subject.putForATime('/renewed', 'x');
+    await subject.putForATime('/kept', 'x');
+    await subject.pass(half);
+    await subject.putForATime('/renewed', 'y');
+    await subject.put('/kept', 'y');
+    await subject.pass(half * 1.2);
+    await subject.put('/mark', '');
+    assert.equal(await subject.get('/renewed'), 'y');
+    const gone = subject.take('/', 6, 1);
+    await subject.pass(half);
     assert.deepEqual(await gone, ['6 delete /renewed was y@3']);
-    assert.equal(await bench.get('/kept'), 'y');
+    assert.equal(await subject.get('/kept'), 'y');
   });
 }
 
 function watches(on: On): void {
-  on('watch from the past gives past events, then those that come, each once and in order', async (bench) => {
-    await bench.put('/w/a', '1');
-    await bench.put('/x', '-');
-    await bench.put('/w/a', '2');
-    const seen = bench.take('/w/', 1, 4);
-    await bench.store.delete('/w/a');
-    await bench.put('/w/b', '3');
+  on('watch from the past gives past events, then those that come, each once and in order', async (subject) => {
+    await subject.put('/w/a', '1');
+    await subject.put('/x', '-');
+    await subject.put('/w/a', '2');
+    const seen = subject.take('/w/', 1, 4);
+    await subject.store.delete('/w/a');
+    await subject.put('/w/b', '3');
     assert.deepEqual(await seen, ['1 put /w/a=1', '3 put /w/a=2 was 1@1', '4 delete /w/a was 2@3', '5 put /w/b=3']);
   });
 
-  on('watch from a revision leaves out what was before it, also in the future', async (bench) => {
-    for (let i = 1; i <= 3; i++) await bench.put('/a', `${i}`);
-    const seen = bench.take('/', 5, 2);
-    for (let i = 4; i <= 6; i++) await bench.put('/a', `${i}`);
+  on('watch from a revision leaves out what was before it, also in the future', async (subject) => {
+    for (let i = 1; i <= 3; i++) await subject.put('/a', `${i}`);
+    const seen = subject.take('/', 5, 2);
+    for (let i = 4; i <= 6; i++) await subject.put('/a', `${i}`);
     assert.deepEqual(await seen, ['5 put /a=5 was 4@4', '6 put /a=6 was 5@5']);
   });
 
@@ -253,72 +253,74 @@ function watches(on: On): void {
     assert.equal(new Set([...records.map((r) => r.key), ...rest.map((e) => (e.kind === 'put' ? e.record.key : e.key))]).size, 321);
   });
 
-  on('a slow watcher misses nothing', async (bench) => {
+  on('a slow watcher misses nothing', async (subject) => {
     const stop = new AbortController();
-    const watch = bench.store.watch('/', '0', bench.at(1), stop)[Symbol.asyncIterator]();
-    await bench.put('/a', '0');
+    const watch = subject.store.watch('/', '0', subject.at(1), stop)[Symbol.asyncIterator]();
+    await subject.put('/a', '0');
     const first = await watch.next();
-    for (let i = 1; i < 300; i++) await bench.put('/a', `${i}`);
+    for (let i = 1; i < 300; i++) await subject.put('/a', `${i}`);
     const seen = [...(first.value as StoreEvent[])];
     while (seen.length < 300) seen.push(...((await watch.next()).value as StoreEvent[]));
-    assert.ok(seen.every((event, i) => event.revision === bench.at(i + 1) && event.kind === 'put' && text(event.record.value) === `${i}`));
+    assert.ok(
+      seen.every((event, i) => event.revision === subject.at(i + 1) && event.kind === 'put' && text(event.record.value) === `${i}`),
+    );
     stop.abort();
   });
 }
 
 function past(on: On): void {
-  const until = async (bench: Bench, prefix: string, from: number, to: number): Promise<string[]> => {
+  const until = async (subject: Subject, prefix: string, from: number, to: number): Promise<string[]> => {
     const seen: StoreEvent[] = [];
-    const options = { signal: AbortSignal.timeout(10_000), until: bench.at(to) };
-    for await (const batch of bench.store.watch(prefix, prefixEnd(prefix), bench.at(from), options)) seen.push(...batch);
+    const options = { signal: AbortSignal.timeout(10_000), until: subject.at(to) };
+    for await (const batch of subject.store.watch(prefix, prefixEnd(prefix), subject.at(from), options)) seen.push(...batch);
     assert.ok(!options.signal.aborted, 'the watch ends by itself');
-    return seen.map((event) => line(event, bench.at(0)));
+    return seen.map((event) => line(event, subject.at(0)));
   };
 
-  on('watch ends by itself at the revision that it is given, be there events or not', async (bench) => {
-    await bench.put('/w/a', '1');
-    await bench.put('/w/a', '2');
-    await bench.put('/x', '-');
-    await bench.store.delete('/w/a');
-    assert.deepEqual(await until(bench, '/w/', 1, 2), ['1 put /w/a=1', '2 put /w/a=2 was 1@1']);
-    assert.deepEqual(await until(bench, '/w/', 2, 4), ['2 put /w/a=2 was 1@1', '4 delete /w/a was 2@2']);
-    assert.deepEqual(await until(bench, '/w/', 3, 3), []);
-    assert.deepEqual(await until(bench, '/w/', 5, 4), []);
-    const coming = until(bench, '/w/', 1, 6);
-    for (const key of ['/x', '/x', '/w/late']) await bench.put(key, '3');
+  on('watch ends by itself at the revision that it is given, be there events or not', async (subject) => {
+    await subject.put('/w/a', '1');
+    await subject.put('/w/a', '2');
+    await subject.put('/x', '-');
+    await subject.store.delete('/w/a');
+    assert.deepEqual(await until(subject, '/w/', 1, 2), ['1 put /w/a=1', '2 put /w/a=2 was 1@1']);
+    assert.deepEqual(await until(subject, '/w/', 2, 4), ['2 put /w/a=2 was 1@1', '4 delete /w/a was 2@2']);
+    assert.deepEqual(await until(subject, '/w/', 3, 3), []);
+    assert.deepEqual(await until(subject, '/w/', 5, 4), []);
+    const coming = until(subject, '/w/', 1, 6);
+    for (const key of ['/x', '/x', '/w/late']) await subject.put(key, '3');
     assert.deepEqual(await coming, ['1 put /w/a=1', '2 put /w/a=2 was 1@1', '4 delete /w/a was 2@2']);
   });
 
-  on('compact forgets events, not records, and says how far', async (bench) => {
-    const { store } = bench;
+  on('compact forgets events, not records, and says how far', async (subject) => {
+    const { store } = subject;
     const compactedTo = (revision: number) => (err: unknown) =>
-      isKnownError(err, 'STORE_COMPACTED') && err instanceof Compacted && err.floor === bench.at(revision);
-    for (let i = 1; i <= 5; i++) await bench.put('/a', `${i}`);
-    await store.compact(bench.at(3));
-    await assert.rejects(bench.take('/', 3, 1), compactedTo(3));
-    assert.deepEqual(await bench.take('/', 4, 2), ['4 put /a=4 was 3@3', '5 put /a=5 was 4@4']);
-    assert.equal(await bench.get('/a'), '5');
-    await store.compact(bench.at(1));
-    await store.compact(bench.at(99));
-    await assert.rejects(bench.take('/', 5, 1), compactedTo(5));
-    const next = bench.take('/', 6, 1);
-    await bench.put('/b', '6');
+      isKnownError(err, 'STORE_COMPACTED') && err instanceof Compacted && err.floor === subject.at(revision);
+    for (let i = 1; i <= 5; i++) await subject.put('/a', `${i}`);
+    await store.compact(subject.at(3));
+    await assert.rejects(subject.take('/', 3, 1), compactedTo(3));
+    assert.deepEqual(await subject.take('/', 4, 2), ['4 put /a=4 was 3@3', '5 put /a=5 was 4@4']);
+    assert.equal(await subject.get('/a'), '5');
+    await store.compact(subject.at(1));
+    await store.compact(subject.at(99));
+    await assert.rejects(subject.take('/', 5, 1), compactedTo(5));
+    const next = subject.take('/', 6, 1);
+    await subject.put('/b', '6');
     assert.deepEqual(await next, ['6 put /b=6']);
   });
 }
 
 function ending(on: On): void {
-  on('watch ends when its signal aborts', async (bench) => {
+  on('watch ends when its signal aborts', async (subject) => {
     const stop = new AbortController();
-    const next = bench.store.watch('/', '0', bench.at(1), stop)[Symbol.asyncIterator]().next();
+    const next = subject.store.watch('/', '0', subject.at(1), stop)[Symbol.asyncIterator]().next();
     stop.abort();
     assert.equal((await next).done, true);
   });
 
-  on('watch ends when the store closes', async (bench) => {
+  on('watch ends when the store closes', async (subject) => {
     const { signal } = new AbortController();
-    const next = bench.store.watch('/', '0', bench.at(1), { signal })[Symbol.asyncIterator]().next();
-    await bench.store.close();
+    const next = subject.store.watch('/', '0', subject.at(1), { signal })[Symbol.asyncIterator]().next();
+    await subject.store.close();
     assert.equal((await next).done, true);
   });
 

@@ -5,6 +5,7 @@
 import type { ResourceRow } from '../../api/registry/resource-row.ts';
 import type { KubeObject, ResourceType } from '../../api/resource-types.ts';
 import type { UserInfo } from '../auth/user-info.ts';
+import { forbidden, type StatusError } from '../status/status-error.ts';
 
 export interface AdmissionRequest {
   readonly operation: 'CREATE' | 'UPDATE' | 'DELETE' | 'CONNECT';
@@ -26,6 +27,11 @@ export interface AdmissionRequest {
 /** A write of the object itself, or of one of its subresources. */
 export function isWriteOf({ row, subresource }: AdmissionRequest, type: ResourceType, of = ''): boolean {
   return row.type.resource === type.resource && row.type.group === type.group && subresource === of;
+}
+
+/** 403 for what is to be written. */
+export function refused({ row, name }: AdmissionRequest, why: string): StatusError {
+  return forbidden(row.type, name || undefined, why);
 }
 
 /** Refuses by throwing a StatusError. */

@@ -8,7 +8,7 @@ import { resourceAttributes } from '../auth/attributes.ts';
 import type { Authorizer } from '../auth/authorizer.ts';
 import { mastersGroup, type UserInfo } from '../auth/user-info.ts';
 import { forbidden } from '../status/status-error.ts';
-import type { AdmissionPlugin, AdmissionRequest } from './admission.ts';
+import { type AdmissionPlugin, type AdmissionRequest, refused } from './admission.ts';
 
 const clientSigner = 'kubernetes.io/kube-apiserver-client';
 
@@ -62,7 +62,7 @@ function allowed(authorizer: Authorizer, user: UserInfo, verb: string, signer: s
   });
 }
 
-async function refuseMasters({ row, name }: AdmissionRequest, csr: CertificateSigningRequest | undefined): Promise<void> {
+async function refuseMasters(request: AdmissionRequest, csr: CertificateSigningRequest | undefined): Promise<void> {
   if (csr?.spec?.signerName !== clientSigner) return;
   // The library wants it there before itself, and says so by throwing.
   await import('reflect-metadata');
@@ -70,11 +70,11 @@ async function refuseMasters({ row, name }: AdmissionRequest, csr: CertificateSi
   let organizations: readonly string[];
   try {
     // PEM in base64, as the field has it.
-    const request = new Pkcs10CertificateRequest(Buffer.from(String(csr.spec.request), 'base64').toString());
-    organizations = request.subjectName.getField('O');
+    const pkcs10 = new Pkcs10CertificateRequest(Buffer.from(String(csr.spec.request), 'base64').toString());
+    organizations = pkcs10.subjectName.getField('O');
   } catch {
-    throw forbidden(row.type, name || undefined, 'failed to parse CSR: spec.request holds no PKCS #10 certificate request in PEM');
+    throw refused(request, 'failed to parse CSR: spec.request holds no PKCS #10 certificate request in PEM');
   }
   if (organizations.includes(mastersGroup))
-    throw forbidden(row.type, name || undefined, `use of ${clientSigner} signer with ${mastersGroup} group is not allowed`);
+    throw refused(request, `use of ${clientSigner} signer with ${mastersGroup} group is not allowed`);
 }

@@ -2,8 +2,7 @@
 import { pods, priorityClasses } from '../../api/resource-types.ts';
 import type { Pod, PodSpec, PriorityClass } from '../../api/schema/types.ts';
 import type { Lookup } from '../cache/lookup.ts';
-import { forbidden, type StatusError } from '../status/status-error.ts';
-import { type AdmissionPlugin, type AdmissionRequest, isWriteOf } from './admission.ts';
+import { type AdmissionPlugin, type AdmissionRequest, isWriteOf, refused } from './admission.ts';
 
 export function priorityAdmission(lookup: Lookup): AdmissionPlugin {
   return {
@@ -30,14 +29,14 @@ async function classOf(
 ): Promise<PriorityClass | undefined> {
   if (!name) return globalDefault(lookup);
   const found = await lookup.find(priorityClasses, name);
-  if (!found) throw refusal(request, `no PriorityClass with name ${name} was found`);
+  if (!found) throw refused(request, `no PriorityClass with name ${name} was found`);
   return found;
 }
 
 function setPriority(request: AdmissionRequest, spec: PodSpec, found: PriorityClass | undefined): void {
   const priority = found?.value ?? 0;
   if (spec.priority !== undefined && spec.priority !== priority) {
-    throw refusal(
+    throw refused(
       request,
       `the integer value of priority (${spec.priority}) must not be provided in pod spec; priority admission controller computed ${priority} from the given PriorityClass name`,
     );
@@ -53,8 +52,4 @@ function globalDefault(lookup: Lookup): PriorityClass | undefined {
     .list(priorityClasses)
     .filter((c) => c.globalDefault)
     .sort((a, b) => (a.value ?? 0) - (b.value ?? 0))[0];
-}
-
-function refusal({ row, name }: AdmissionRequest, why: string): StatusError {
-  return forbidden(row.type, name || undefined, why);
 }

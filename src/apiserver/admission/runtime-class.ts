@@ -3,8 +3,7 @@ import { isDeepStrictEqual } from 'node:util';
 import { pods, runtimeClasses } from '../../api/resource-types.ts';
 import type { Pod, PodSpec, RuntimeClass } from '../../api/schema/types.ts';
 import type { Lookup } from '../cache/lookup.ts';
-import { forbidden, type StatusError } from '../status/status-error.ts';
-import { type AdmissionPlugin, type AdmissionRequest, isWriteOf } from './admission.ts';
+import { type AdmissionPlugin, type AdmissionRequest, isWriteOf, refused } from './admission.ts';
 
 export function runtimeClassAdmission(lookup: Lookup): AdmissionPlugin {
   /** The class of a new pod that names one; undefined for everything else. */
@@ -12,7 +11,7 @@ export function runtimeClassAdmission(lookup: Lookup): AdmissionPlugin {
     const { runtimeClassName: name } = specOf(request) ?? {};
     if (!name) return undefined;
     const found = await lookup.find(runtimeClasses, name);
-    if (!found) throw refusal(request, `pod rejected: RuntimeClass ${JSON.stringify(name)} not found`);
+    if (!found) throw refused(request, `pod rejected: RuntimeClass ${JSON.stringify(name)} not found`);
     return found;
   };
   return {
@@ -21,13 +20,13 @@ export function runtimeClassAdmission(lookup: Lookup): AdmissionPlugin {
       const found = await classOf(request);
       const spec = specOf(request);
       const why = found && spec && applyClass(spec, found);
-      if (why) throw refusal(request, why);
+      if (why) throw refused(request, why);
     },
     // Once the pod is known to be one: what is wrong with it goes first.
     validate: async (request) => {
       const spec = specOf(request);
       if (Object.keys(spec?.overhead ?? {}).length === 0 || (await classOf(request))?.overhead?.podFixed) return;
-      throw refusal(request, 'pod rejected: Pod Overhead set without corresponding RuntimeClass defined Overhead');
+      throw refused(request, 'pod rejected: Pod Overhead set without corresponding RuntimeClass defined Overhead');
     },
   };
 }
@@ -57,8 +56,4 @@ export function applyClass(spec: PodSpec, { overhead, scheduling }: RuntimeClass
 /** Of a new pod. */
 function specOf(request: AdmissionRequest): Pod['spec'] {
   return request.operation === 'CREATE' && isWriteOf(request, pods) ? (request.object as Pod).spec : undefined;
-}
-
-function refusal({ row, name }: AdmissionRequest, why: string): StatusError {
-  return forbidden(row.type, name || undefined, why);
 }

@@ -18,7 +18,7 @@ export interface Admitted {
   readonly user: UserInfo;
 }
 
-export class Access {
+export class RequestAuth {
   readonly authenticator: Authenticator;
   readonly authorizer: Authorizer;
 

@@ -13,7 +13,7 @@ import { Pace } from '../flow/pace.ts';
 import { refuseGone, Turn } from '../flow/turn.ts';
 import { type Work, widthOf } from '../flow/width.ts';
 import { badRequest, bodyTooLarge, StatusError, unauthorized } from '../status/status-error.ts';
-import type { Access, Admitted } from './access.ts';
+import type { Admitted, RequestAuth } from './access.ts';
 import { maxBodyBytes } from './body.ts';
 import { BodyDecoder } from './body-decoder.ts';
 import { type ConnectionLimits, Connections } from './connections.ts';
@@ -28,7 +28,7 @@ import { StalledAnswers } from './stalled-answers.ts';
 export interface HttpOptions {
   readonly listen: { readonly host: string; readonly port: number };
   readonly tls: { readonly cert: string | Buffer; readonly key: string | Buffer; readonly clientCa: string | Buffer };
-  readonly access: Pick<Access, 'identify' | 'authorize'>;
+  readonly access: Pick<RequestAuth, 'identify' | 'authorize'>;
   readonly flow: FlowControl;
   readonly clock: Clock;
   readonly log: Log;

@@ -8,7 +8,7 @@ import type { Pod } from '../../api/schema/types.ts';
 import { onAbort } from '../../clock/aborted.ts';
 import type { Log } from '../../observability/log.ts';
 import type { AdmissionChain, AdmissionRequest } from '../admission/admission.ts';
-import { type Access, type Admitted, attributesOf } from '../http/access.ts';
+import { type Admitted, attributesOf, type RequestAuth } from '../http/access.ts';
 import { statusErrorOf } from '../http/reply.ts';
 import type { ResourceHandlers } from '../resource/resource-handlers.ts';
 import { badRequest, noSuchPath } from '../status/status-error.ts';
@@ -19,7 +19,7 @@ import { containerOf, nodeOf } from './pod-container.ts';
 import { proxyTarget } from './proxy-target.ts';
 
 export interface UpgradeDeps {
-  readonly access: Access;
+  readonly access: RequestAuth;
   /** Waits for the request's turn, and counts it until the connection closes. Throws 429. */
   begin(admitted: Admitted, socket: Duplex): Promise<void>;
   readonly resources: ResourceHandlers;

@@ -41,12 +41,12 @@ export interface Deletion {
 
 export interface WriterData {
   readonly path: string;
-  readonly limits: LedgerLimits;
+  readonly limits: StoreLimits;
   /** The store goes on without something that had been acknowledged. */
   readonly forgiven: Forgiven | undefined;
 }
 
-export interface LedgerLimits {
+export interface StoreLimits {
   /** Prefixes whose history is not written down. */
   readonly withoutHistory: readonly string[];
   readonly maxLogEvents: number;

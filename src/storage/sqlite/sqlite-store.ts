@@ -25,7 +25,7 @@ import { admit, type Forgiven } from './admit.ts';
 import { Checkpoints } from './checkpoints.ts';
 import { lockStore, type StoreLock } from './lock.ts';
 import { makeWhenMissing } from './make-store.ts';
-import type { Before, Deletion, Failed, FromWriter, LedgerLimits, ToWriter, WriteOp, WriteReply, WriterData } from './protocol.ts';
+import type { Before, Deletion, Failed, FromWriter, StoreLimits, ToWriter, WriteOp, WriteReply, WriterData } from './protocol.ts';
 import { Reader } from './reader.ts';
 import { diskHint, failed } from './sqlite-error.ts';
 
@@ -105,7 +105,7 @@ class SqliteStore implements Store {
   #uncopied = false;
 
   static async open(path: string, lock: StoreLock, forgiven: Forgiven | undefined, options: SqliteStoreOptions): Promise<SqliteStore> {
-    const limits: LedgerLimits = {
+    const limits: StoreLimits = {
       withoutHistory: options.withoutHistory ?? [],
       maxLogEvents: options.maxLogEvents ?? 32_768,
       maxLogBytes: options.maxLogBytes ?? 64 << 20,
@@ -127,7 +127,7 @@ class SqliteStore implements Store {
     path: string,
     lock: StoreLock,
     writer: Worker,
-    limits: LedgerLimits,
+    limits: StoreLimits,
     options: SqliteStoreOptions,
     opened: FromWriter & { kind: 'open' },
   ) {

@@ -1,6 +1,6 @@
 /** The writer's thread: takes what has queued up, at most 64 operations a commit, and answers once it is on disk. */
 import { type MessagePort, parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads';
-import { Ledger } from './ledger.ts';
+import { Database } from './database.ts';
 import type { FromWriter, ToWriter, WriteOp, WriterData } from './protocol.ts';
 import { classify } from './sqlite-error.ts';
 
@@ -11,17 +11,17 @@ const fewPages = 512;
 
 function run(port: MessagePort, data: WriterData): void {
   const say = (message: FromWriter): void => port.postMessage(message);
-  let ledger: Ledger;
+  let database: Database;
   try {
-    ledger = new Ledger(data);
+    database = new Database(data);
   } catch (err) {
     say({ kind: 'open-failed', ...classify(err) });
     port.close();
     return;
   }
   // What an earlier process left in the WAL: under a crash loop it would only grow.
-  finishCheckpoint(ledger);
-  say({ kind: 'open', revision: ledger.revision, nextExpiry: ledger.nextExpiry() });
+  finishCheckpoint(database);
+  say({ kind: 'open', revision: database.revision, nextExpiry: database.nextExpiry() });
 
   let queue: WriteOp[] = [];
   let closing = false;
@@ -29,8 +29,8 @@ function run(port: MessagePort, data: WriterData): void {
 
   /** Copies a short WAL into the file; true when it is long, which is the checkpointer's. */
   function isTooLong(): boolean {
-    if (ledger.uncopied > fewPages) return true;
-    finishCheckpoint(ledger);
+    if (database.uncopied > fewPages) return true;
+    finishCheckpoint(database);
     return false;
   }
 
@@ -42,7 +42,7 @@ function run(port: MessagePort, data: WriterData): void {
 
   function accept(message: ToWriter): void {
     if (message.kind === 'write') queue.push(...message.ops);
-    else if (message.kind === 'finish-checkpoint') finishCheckpoint(ledger);
+    else if (message.kind === 'finish-checkpoint') finishCheckpoint(database);
     else closing = true;
   }
 
@@ -54,22 +54,22 @@ function run(port: MessagePort, data: WriterData): void {
         accept(more.message as ToWriter);
       const ops = queue.slice(0, group);
       queue = queue.slice(group);
-      const replies = ledger.commit(ops);
-      say({ kind: 'replies', replies, checkpointWanted: ledger.uncopied > ledger.checkpointPages && isTooLong() });
+      const replies = database.commit(ops);
+      say({ kind: 'replies', replies, checkpointWanted: database.uncopied > database.checkpointPages && isTooLong() });
       aged ??= setTimeout(checkpointByAge, data.limits.checkpointAgeMs);
     }
     if (closing) {
       clearTimeout(aged);
-      ledger.close();
+      database.close();
       port.close();
     }
   });
 }
 
 /** A checkpoint that fails (a full disk) costs nothing but WAL: it is tried again after the next writes. */
-function finishCheckpoint(ledger: Ledger): void {
+function finishCheckpoint(database: Database): void {
   try {
-    ledger.checkpoint();
+    database.checkpoint();
   } catch {
     // The write that finds no room any more reports it.
   }

@@ -3,7 +3,7 @@ import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import { HighWater } from './high-water.ts';
 import type { StoreState } from './loss.ts';
 import { makeMark } from './mark-file.ts';
-import type { Before, Deletion, Failed, LedgerLimits, WriteOp, WriteReply, WriterData } from './protocol.ts';
+import type { Before, Deletion, Failed, StoreLimits, WriteOp, WriteReply, WriterData } from './protocol.ts';
 import { Reserve } from './reserve.ts';
 import { goOnWithout, openForWriting } from './schema.ts';
 import { classify } from './sqlite-error.ts';
@@ -32,9 +32,9 @@ interface RecordRow {
   readonly value: Uint8Array;
 }
 
-export class Ledger {
+export class Database {
   readonly #db: DatabaseSync;
-  readonly #limits: LedgerLimits;
+  readonly #limits: StoreLimits;
   readonly #cluster: string;
   readonly #water: HighWater;
   readonly #reserve: Reserve;
