@@ -10,7 +10,9 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
+import { endpointSlices, nodes, serviceCidrs, services } from '../../src/api/resource-types.ts';
 import type { EndpointSlice, Service } from '../../src/api/schema/types.ts';
+import { FakeApiServer } from '../../src/client/testing/fake-api-server.ts';
 import { seededRandom } from '../../src/clock/seeded-random.ts';
 import { mustRun, start, systemExec } from '../../src/linux/exec.ts';
 import { inNetns } from '../../src/linux/netns.ts';
@@ -23,7 +25,6 @@ import { planService } from '../../src/proxy/plan/plan-service.ts';
 import { nodeIp, readScenario } from '../../src/proxy/scenario/scenario.ts';
 import { findProgram, lacksProgram } from '../interop/testing/programs.ts';
 import { probe } from './probe.ts';
-import { StubApi } from './stub-api.ts';
 import { buildTopology, type Topology } from './topology.ts';
 
 const program = findProgram('kube-proxy');
@@ -187,7 +188,7 @@ describe('kube-proxy and this proxy', { skip: cannotMakeNamespaces || lacksProgr
   let theirs: Topology;
   let ours: Topology;
   let nft: KernelNftables;
-  let api: StubApi;
+  let api: FakeApiServer;
   let peer: ChildProcess;
   let said = '';
   let round = 0;
@@ -202,16 +203,17 @@ describe('kube-proxy and this proxy', { skip: cannotMakeNamespaces || lacksProgr
     for (const { node } of [theirs, ours])
       for (const sysctl of sysctls)
         await systemExec.run('ip', ['netns', 'exec', node.slice('/run/netns/'.length), 'sysctl', '-qw', sysctl]);
-    api = new StubApi(theirs.node, 8001);
+    // Without a host, since looking one up takes until this thread is out of the namespace again.
+    api = new FakeApiServer([nodes, services, endpointSlices, serviceCidrs], (server) => inNetns(theirs.node, () => server.listen(8001)));
     const labels = { 'topology.kubernetes.io/zone': 'zone-a', 'kubernetes.io/hostname': 'node1' };
-    api.replace('nodes', [
+    api.replace(nodes, [
       {
         metadata: { name: 'node1', labels },
         spec: { podCIDR: '10.244.1.0/24' },
         status: { addresses: [{ type: 'InternalIP', address: nodeIp }] },
       },
     ]);
-    api.replace('servicecidrs', [{ metadata: { name: 'kubernetes' }, spec: { cidrs: ['10.96.0.0/16'] } }]);
+    api.replace(serviceCidrs, [{ metadata: { name: 'kubernetes' }, spec: { cidrs: ['10.96.0.0/16'] } }]);
     const config = {
       apiVersion: 'kubeproxy.config.k8s.io/v1alpha1',
       kind: 'KubeProxyConfiguration',
@@ -272,8 +274,8 @@ describe('kube-proxy and this proxy', { skip: cannotMakeNamespaces || lacksProgr
       ports: [{ name: 'p', port: 1, protocol: 'TCP' }],
       endpoints: [{ addresses: ['10.244.2.250'], conditions: { ready: true } }],
     };
-    api.replace('services', [...given.services.map(defaulted), marker]);
-    api.replace('endpointslices', [...given.slices, slice]);
+    api.replace(services, [...given.services.map(defaulted), marker]);
+    api.replace(endpointSlices, [...given.slices, slice]);
     const deadline = Date.now() + 15_000;
     for (;;) {
       const { stdout } = await systemExec.run('ip', ['netns', 'exec', namespace, 'nft', 'list', 'ruleset']);

@@ -5,27 +5,31 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { endpointSlices, nodes, serviceCidrs, services } from '../../src/api/resource-types.ts';
+import { FakeApiServer } from '../../src/client/testing/fake-api-server.ts';
 import { start } from '../../src/linux/exec.ts';
 import { inNetns } from '../../src/linux/netns.ts';
 import { KernelNftables } from '../../src/linux/nftables/kernel-nftables.ts';
 import type { TableFamily } from '../../src/linux/nftables/table.ts';
 import { cannotMakeNamespaces, Namespaces } from '../../src/linux/testing/namespaces.ts';
-import { StubApi } from './stub-api.ts';
 
 const port = 8001;
 
 test('serves both families on a node without a default route, by what its Node says', { skip: cannotMakeNamespaces }, async () => {
   await using net = new Namespaces();
   await net.add('node');
-  const api = new StubApi(net.path('node'), port);
+  // Without a host, since looking one up takes until this thread is out of the namespace again.
+  const api = new FakeApiServer([nodes, services, endpointSlices, serviceCidrs], (server) =>
+    inNetns(net.path('node'), () => server.listen(port)),
+  );
   const nft = inNetns(net.path('node'), () => new KernelNftables());
   const dir = await mkdtemp(join(tmpdir(), 'fairlead-proxy-'));
   let said = '';
   let program: ReturnType<typeof start> | undefined;
   try {
     const addresses = ['192.0.2.1', 'fd00::1'].map((address) => ({ type: 'InternalIP', address }));
-    api.replace('nodes', [{ metadata: { name: 'node1' }, status: { addresses } }]);
-    api.replace('servicecidrs', [{ metadata: { name: 'kubernetes' }, spec: { cidrs: ['10.96.0.0/16', 'fd00:10:96::/112'] } }]);
+    api.replace(nodes, [{ metadata: { name: 'node1' }, status: { addresses } }]);
+    api.replace(serviceCidrs, [{ metadata: { name: 'kubernetes' }, spec: { cidrs: ['10.96.0.0/16', 'fd00:10:96::/112'] } }]);
     const clusterIPs = ['10.96.0.10', 'fd00:10:96::10'];
     const spec = {
       type: 'NodePort',
@@ -33,8 +37,8 @@ test('serves both families on a node without a default route, by what its Node s
       clusterIPs,
       ports: [{ name: 'http', port: 80, nodePort: 30080, protocol: 'TCP' }],
     };
-    api.replace('services', [{ metadata: { name: 'web', namespace: 'default' }, spec }]);
-    api.replace('endpointslices', []);
+    api.replace(services, [{ metadata: { name: 'web', namespace: 'default' }, spec }]);
+    api.replace(endpointSlices, []);
     const kubeconfig = {
       apiVersion: 'v1',
       kind: 'Config',
