@@ -4,7 +4,7 @@
  * tests beside them that load the file, and names each change that all of them let pass. Exits with 0, also when changes survive; with 2 when
  * there is nothing to change or the tests fail as they are.
  */
-import { existsSync, globSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { chmodSync, existsSync, globSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
@@ -161,6 +161,8 @@ async function main(): Promise<number> {
   const settings = readSettings(process.argv.slice(2));
   if (!settings) return fail(usage);
   const scratch = mkdtempSync(join(tmpdir(), 'mutate-'));
+  // Some tests become another user.
+  chmodSync(scratch, 0o711);
   try {
     return await run(settings, scratch);
   } finally {
