@@ -23,6 +23,51 @@ describe('planLab()', () => {
     );
   });
 
+  test('follows from the options alone, addresses, links and paths alike', () => {
+    const { options, underlay, pods, services, controlPlane, nodes, ...rest } = planLab({ ...defaultLabOptions, workers: 1 });
+    assert.deepEqual([underlay.text, pods.text, services.text], [options.underlay, options.podCidr, options.serviceCidr]);
+    assert.equal(controlPlane, nodes[0]);
+    const dir = '/var/lib/fairlead/lab';
+    const common = { without: [] };
+    assert.deepEqual(nodes, [
+      {
+        ...common,
+        name: 'control-plane',
+        role: 'control-plane',
+        address: '192.168.120.10',
+        mac: '0a:58:c0:a8:78:0a',
+        port: 'control',
+        dir: `${dir}/nodes/control-plane`,
+      },
+      {
+        ...common,
+        name: 'worker-1',
+        role: 'worker',
+        address: '192.168.120.11',
+        mac: '0a:58:c0:a8:78:0b',
+        port: 'worker-1',
+        dir: `${dir}/nodes/worker-1`,
+      },
+    ]);
+    assert.deepEqual(rest, {
+      dir,
+      cacheDir: '/var/lib/fairlead/.cache',
+      kubeconfig: `${dir}/kubeconfig`,
+      pkiDir: `${dir}/pki`,
+      server: 'https://192.168.120.10:6443',
+      kubernetesAddress: '10.96.0.1',
+      dnsAddress: '10.96.0.10',
+      hostAddress: '192.168.120.1',
+      clientAddress: '192.168.120.2',
+      relayAddress: '192.168.120.126',
+      underlayNetns: `${dir}/netns/underlay`,
+      clientNetns: `${dir}/netns/client`,
+      hostLink: 'fl-lab',
+      cgroup: 'fairlead.lab',
+      nftTable: 'fairlead-lab',
+    });
+  });
+
   const bad: [string, Partial<LabOptions>, string][] = [
     ['a name that is no label', { name: 'My Lab' }, 'BAD_CONFIG'],
     ['a name too long for a link', { name: 'abcdefghijk' }, 'BAD_CONFIG'],

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { execFile, spawn } from 'node:child_process';
+import { createHash } from 'node:crypto';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -96,6 +97,51 @@ describe('images', () => {
   test('the same content gives the same bytes, so that a prepared store is found again', () => {
     assert.deepEqual(ociArchive(box('amd64')), ociArchive(box('amd64')));
     assert.notDeepEqual(ociArchive(box('amd64')), ociArchive(box('arm64')));
+  });
+
+  test('the box has what its script runs, and each may be run', async () => {
+    await writeFile(join(dir, 'box.tar'), tarOf(box('amd64').rootfs));
+    const { stdout } = await run('tar', ['-tvf', join(dir, 'box.tar')]);
+    const listed = stdout.split('\n').map((line) => line.replace(/ +\d+ +\d{4}-.* \d\d:\d\d /, ' ').replace(/ \S+\/\S+ /, ' '));
+    for (const line of [
+      '-rwxr-xr-x bin/busybox',
+      'lrwxrwxrwx bin/httpd -> busybox',
+      '-rwxr-xr-x bin/box',
+      '-rwxr-xr-x bin/wget',
+      '-rwxr-xr-x bin/udp-echo',
+      '-rwxr-xr-x www/cgi-bin/index.cgi',
+      '-rwxr-xr-x www/cgi-bin/client',
+      'drwxrwxrwt tmp/',
+      'drwx------ root/',
+      '-rw-r--r-- etc/passwd',
+    ])
+      assert.ok(listed.includes(line), `${line} is not in ${stdout}`);
+    assert.deepEqual(box('amd64').command, ['/bin/box']);
+  });
+
+  test('an archive leads from its index by digests to the layer and the command', async () => {
+    await writeFile(join(dir, 'oci.tar'), ociArchive(box('arm64')));
+    const read = async (path: string): Promise<Buffer> =>
+      (await run('tar', ['-xOf', join(dir, 'oci.tar'), path], { encoding: 'buffer', maxBuffer: 1 << 24 })).stdout;
+    const blob = async ({ digest, size }: { digest: string; size: number }): Promise<Buffer> => {
+      const bytes = await read(`blobs/${digest.replace(':', '/')}`);
+      assert.equal(`sha256:${createHash('sha256').update(bytes).digest('hex')}`, digest);
+      assert.equal(bytes.length, size);
+      return bytes;
+    };
+    const parse = (bytes: Buffer) => JSON.parse(bytes.toString());
+    assert.deepEqual(parse(await read('oci-layout')), { imageLayoutVersion: '1.0.0' });
+    const [entry] = parse(await read('index.json')).manifests;
+    const manifest = parse(await blob(entry));
+    const config = parse(await blob(manifest.config));
+    assert.deepEqual([config.architecture, config.os, config.config.Cmd], ['arm64', 'linux', ['/bin/box']]);
+    assert.deepEqual(config.rootfs, { type: 'layers', diff_ids: [manifest.layers[0].digest] });
+    assert.deepEqual(await blob(manifest.layers[0]), Buffer.from(tarOf(box('arm64').rootfs)));
+  });
+
+  test('the UDP echo is a static program for either processor, as it was tried', () => {
+    const digestOf = (cpu: 'amd64' | 'arm64'): string => createHash('sha256').update(udpEcho(cpu)).digest('hex').slice(0, 16);
+    assert.deepEqual([digestOf('amd64'), digestOf('arm64')], ['9e3945fb6a7b13fe', '5bc5108293910533']);
   });
 
   test('pause is the box under another name and with another command', () => {
