@@ -4,17 +4,19 @@ import { type ControllerContext, keyed, type RunController } from './context.ts'
 import { CronJobController } from './cronjob/controller.ts';
 import { DaemonSetController } from './daemonset/controller.ts';
 import { DeploymentController } from './deployment/controller.ts';
-import { runDisruption } from './disruption/controller.ts';
+import { DisruptionController } from './disruption/controller.ts';
+import { StaleTargetController } from './disruption/stale-target.ts';
 import { EndpointsController } from './endpoints/controller.ts';
 import { EndpointSliceController } from './endpointslice/controller.ts';
 import { EndpointSliceMirroringController } from './endpointslice-mirroring/controller.ts';
 import { GarbageCollector } from './garbage-collector/controller.ts';
 import { JobController } from './job/controller.ts';
 import { OrphanPodController } from './job/orphan-controller.ts';
-import { runNamespaces } from './namespace/controller.ts';
-import { runNodeIpam } from './node-ipam/controller.ts';
-import { runNodeLifecycle } from './node-lifecycle/controller.ts';
-import { runPodGc } from './pod-gc/controller.ts';
+import { NamespaceController } from './namespace/controller.ts';
+import { NodeIpamController } from './node-ipam/controller.ts';
+import { NodeLifecycleController } from './node-lifecycle/controller.ts';
+import { TaintEvictionController } from './node-lifecycle/taint-eviction.ts';
+import { PodGarbageCollector } from './pod-gc/controller.ts';
 import { ReplicaSetController, replicaSetFlavour, replicationControllerFlavour } from './replicaset/controller.ts';
 import { RootCaController } from './root-ca/controller.ts';
 import { ServiceCidrController } from './service-cidr/controller.ts';
@@ -29,11 +31,17 @@ import {
 
 /** Every controller by the name that `--controllers` knows. */
 export const controllers: Readonly<Record<string, RunController>> = {
-  'node-ipam-controller': runNodeIpam,
-  'node-lifecycle-controller': runNodeLifecycle,
+  'node-ipam-controller': async (context) => {
+    const { clusterCidr } = context;
+    if (clusterCidr !== undefined) await keyed((c) => new NodeIpamController(c, clusterCidr))(context);
+  },
+  'node-lifecycle-controller': keyed(
+    (context) => new NodeLifecycleController(context),
+    (context) => new TaintEvictionController(context),
+  ),
   'serviceaccount-controller': keyed((context) => new ServiceAccountController(context)),
   'root-ca-certificate-publisher-controller': keyed((context) => new RootCaController(context)),
-  'namespace-controller': runNamespaces,
+  'namespace-controller': keyed((context) => new NamespaceController(context)),
   'deployment-controller': keyed((context) => new DeploymentController(context)),
   'replicaset-controller': keyed((context) => new ReplicaSetController(context, replicaSetFlavour)),
   'replicationcontroller-controller': keyed((context) => new ReplicaSetController(context, replicationControllerFlavour)),
@@ -44,7 +52,10 @@ export const controllers: Readonly<Record<string, RunController>> = {
     (context) => new OrphanPodController(context),
   ),
   'cronjob-controller': keyed((context) => new CronJobController(context)),
-  'disruption-controller': runDisruption,
+  'disruption-controller': keyed(
+    (context) => new DisruptionController(context),
+    (context) => new StaleTargetController(context),
+  ),
   'ttl-after-finished-controller': keyed((context) => new TtlAfterFinishedController(context)),
   'persistentvolumeclaim-protection-controller': keyed((context) => new ClaimProtectionController(context)),
   'persistentvolume-protection-controller': keyed((context) => new VolumeProtectionController(context)),
@@ -52,7 +63,7 @@ export const controllers: Readonly<Record<string, RunController>> = {
   'endpointslice-controller': keyed((context) => new EndpointSliceController(context)),
   'endpoints-controller': keyed((context) => new EndpointsController(context)),
   'endpointslice-mirroring-controller': keyed((context) => new EndpointSliceMirroringController(context)),
-  'pod-garbage-collector-controller': runPodGc,
+  'pod-garbage-collector-controller': keyed((context) => new PodGarbageCollector(context)),
   'service-cidr-controller': keyed((context) => new ServiceCidrController(context)),
   'garbage-collector-controller': keyed((context) => new GarbageCollector(context)),
 };

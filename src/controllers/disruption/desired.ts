@@ -1,10 +1,10 @@
 /** How many pods a PodDisruptionBudget may lose: pure. */
 import type { Condition, Pod, PodDisruptionBudget, PodDisruptionBudgetStatus } from '../../api/schema/types.ts';
 import { timestamp } from '../../clock/timestamp.ts';
-import { isReady } from '../ownership/pod-state.ts';
+import { isActive, isReady } from '../ownership/pod-state.ts';
 
 /** An eviction that was allowed has so long to become a deletion. */
-export const deletionTimeoutMs: number = 2 * 60_000;
+const deletionTimeoutMs: number = 2 * 60_000;
 
 export interface BudgetPlan {
   readonly status: PodDisruptionBudgetStatus;
@@ -55,6 +55,20 @@ function wanted(
 function evictionOf({ status }: PodDisruptionBudget, pod: Pod, now: number): [Pod, number][] {
   const evicted = status?.disruptedPods?.[pod.metadata.name];
   return evicted === undefined ? [] : [[pod, (Date.parse(evicted) || 0) + deletionTimeoutMs - now]];
+}
+
+/** Whether the budget says how many pods of those wanted, and not of those that are there. */
+export function asksForShare({ spec }: PodDisruptionBudget): boolean {
+  return spec?.maxUnavailable !== undefined || typeof spec?.minAvailable === 'string';
+}
+
+/** Milliseconds until the condition DisruptionTarget of a pod that is not deleted is stale; undefined without one. */
+export function staleIn(pod: Pod, now: number): number | undefined {
+  if (!isActive(pod)) return undefined;
+  const target = pod.status?.conditions?.find((c) => c.type === 'DisruptionTarget' && c.status === 'True');
+  // The kubelet's own takes as long as it takes.
+  if (!target || target.reason === 'TerminationByKubelet') return undefined;
+  return Math.max(0, (Date.parse(target.lastTransitionTime ?? '') || 0) + deletionTimeoutMs - now);
 }
 
 /** When nothing can be counted, nothing may be evicted. */

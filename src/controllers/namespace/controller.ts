@@ -1,127 +1,82 @@
 /** Empties a namespace that is being deleted, then lets it go. */
 import { namespaces, type ResourceType } from '../../api/resource-types.ts';
-import type { Namespace, NamespaceCondition } from '../../api/schema/types.ts';
-import { isConflict, isNotFound } from '../../client/api-error.ts';
-import { discover } from '../../client/discovery.ts';
-import { runController } from '../../client/run-controller.ts';
-import { WorkQueue } from '../../client/work-queue.ts';
-import { timestamp } from '../../clock/timestamp.ts';
+import type { Namespace } from '../../api/schema/types.ts';
+import { ignoreNotFound, isNotFound } from '../../client/api-error.ts';
+import type { Client } from '../../client/client.ts';
+import { type Controller, type Reconciler, type Result, settled } from '../../client/controller.ts';
+import { type DiscoveredResource, discover } from '../../client/discovery.ts';
+import type { Informer } from '../../client/informer.ts';
+import type { Clock } from '../../clock/clock.ts';
 import { messageOf } from '../../errors/known-error.ts';
 import type { ControllerContext } from '../context.ts';
+import { Remaining, remainingConditions } from './conditions.ts';
+
+/** How soon to look again while pods use up their grace. */
+const retryMs = 1_000;
+/** What waits for nothing but finalizers of others may do so for days. */
+const finalizersRetryMs = 8_000;
+const finalizer = 'kubernetes';
+
+export class NamespaceController implements Reconciler {
+  readonly name = 'namespace-controller';
+  readonly #client: Client;
+  readonly #clock: Clock;
+  readonly #signal: AbortSignal;
+  readonly #discover: typeof discover;
+  readonly #namespaces: Informer<Namespace>;
+
+  constructor({ client, informers, clock, signal }: ControllerContext, find: typeof discover = discover) {
+    this.#client = client;
+    this.#clock = clock;
+    this.#signal = signal;
+    this.#discover = find;
+    this.#namespaces = informers.of(namespaces);
+  }
+
+  setup(controller: Controller): void {
+    controller.for(this.#namespaces, ({ metadata }) => metadata.deletionTimestamp !== undefined);
+  }
+
+  async reconcile(name: string): Promise<Result> {
+    const namespace = this.#namespaces.get(name);
+    if (!namespace?.metadata.deletionTimestamp || !namespace.spec?.finalizers?.includes(finalizer)) return settled;
+    const remaining = await this.#deleteAllContent(name);
+    if (remaining.isNothing) {
+      const finalizers = namespace.spec.finalizers.filter((one) => one !== finalizer);
+      const emptied = { ...namespace, spec: { ...namespace.spec, finalizers } };
+      await this.#client.update(namespaces, emptied, { subresource: 'finalize' }).catch(ignoreNotFound);
+      return settled;
+    }
+    const conditions = remainingConditions(namespace, remaining, this.#clock.now());
+    // For people alone: the work does not wait for it.
+    if (conditions) await this.#client.patch(namespaces, name, { status: { conditions } }, { subresource: 'status' }).catch(() => {});
+    return { requeueAfter: remaining.waits ? retryMs : finalizersRetryMs };
+  }
+
+  async #deleteAllContent(namespace: string): Promise<Remaining> {
+    const remaining = new Remaining();
+    const all = await this.#discover(this.#client);
+    const deletable = all.filter(({ namespaced, verbs }) => namespaced && verbs.includes('list') && verbs.includes('delete'));
+    const [first = [], ...later] = [0, 1, 2].map((turn) => deletable.filter((resource) => turnOf(resource) === turn));
+    for (const resource of first) await this.#deleteAllOf(resource, namespace, remaining);
+    // A pod that still runs keeps what protects and configures it: its NetworkPolicies, Secrets … (KEP-5080).
+    if (remaining.isNothing) for (const resource of later.flat()) await this.#deleteAllOf(resource, namespace, remaining);
+    return remaining;
+  }
+
+  async #deleteAllOf(resource: DiscoveredResource, namespace: string, remaining: Remaining): Promise<void> {
+    const signal = this.#signal;
+    try {
+      await this.#client.deleteCollection(resource, { namespace, propagationPolicy: 'Background', signal });
+      remaining.add(resource, (await this.#client.list(resource, { namespace, signal })).items);
+    } catch (err) {
+      if (!isNotFound(err)) remaining.failures.push(`${resource.resource}: ${messageOf(err)}`);
+    }
+  }
+}
 
 /** Pods first; events last: what is deleted before them makes some. */
 function turnOf({ group, resource }: ResourceType): number {
   if (group === '' && resource === 'pods') return 0;
   return resource === 'events' ? 2 : 1;
-}
-
-/** How soon to look again while pods use up their grace. */
-const retryMs = 1_000;
-const finalizersRetryMs = 8_000;
-const finalizer = 'kubernetes';
-
-interface Left {
-  readonly resources: string[];
-  /** How many objects each finalizer holds. */
-  readonly finalizers: Map<string, number>;
-}
-
-export async function runNamespaces(context: ControllerContext): Promise<void> {
-  const { client, informers, clock, log, signal } = context;
-  const queue = new WorkQueue({ clock });
-  const informer = informers.of(namespaces);
-  const onNamespace = (n: Namespace): void => {
-    if (n.metadata.deletionTimestamp) queue.add(n.metadata.name);
-  };
-  informer.on({ add: onNamespace, update: onNamespace });
-  await informer.synced;
-  await runController({ name: 'namespace-controller', queue, reconcile, log, signal });
-
-  async function reconcile(name: string): Promise<void> {
-    const namespace = informer.get(name);
-    if (!namespace?.metadata.deletionTimestamp || !namespace.spec?.finalizers?.includes(finalizer)) return;
-    const left: Left = { resources: [], finalizers: new Map() };
-    const failures: string[] = [];
-    let waits = false;
-    let arePodsLeft = false;
-    const resources = (await discover(client)).filter((r) => r.namespaced && r.verbs.includes('list') && r.verbs.includes('delete'));
-    for (const resource of resources.toSorted((a, b) => turnOf(a) - turnOf(b))) {
-      // A pod that still runs keeps what protects and configures it: its NetworkPolicies, Secrets … (KEP-5080).
-      if (turnOf(resource) > 0 && arePodsLeft) break;
-      try {
-        await client.deleteCollection(resource, { namespace: name, propagationPolicy: 'Background', signal });
-        const { items } = await client.list(resource, { namespace: name, signal });
-        if (items.length > 0) left.resources.push(`${resource.resource}.${resource.group} has ${items.length} resource instances`);
-        for (const { metadata } of items) {
-          for (const f of metadata.finalizers ?? []) left.finalizers.set(f, (left.finalizers.get(f) ?? 0) + 1);
-          if (!metadata.finalizers?.length) waits = true;
-        }
-      } catch (err) {
-        if (!isNotFound(err)) failures.push(`${resource.resource}: ${messageOf(err)}`);
-      }
-      if (turnOf(resource) === 0) arePodsLeft = left.resources.length > 0 || failures.length > 0;
-    }
-    if (left.resources.length === 0 && failures.length === 0) {
-      const finalizers = namespace.spec.finalizers.filter((f) => f !== finalizer);
-      await client
-        .update(namespaces, { ...namespace, spec: { ...namespace.spec, finalizers } }, { subresource: 'finalize' })
-        .catch((err: unknown) => {
-          if (!isNotFound(err) && !isConflict(err)) throw err;
-          if (isConflict(err)) queue.addAfter(name, 100);
-        });
-      return;
-    }
-    await tell(namespace, left, failures);
-    // What waits for nothing but finalizers of others may do so for days.
-    queue.addAfter(name, waits ? retryMs : finalizersRetryMs);
-  }
-
-  /** The conditions by which `kubectl get ns -o yaml` shows what holds a namespace up. */
-  async function tell(namespace: Namespace, left: Left, failures: readonly string[]): Promise<void> {
-    const condition = (
-      type: string,
-      bad: readonly string[],
-      reason: string,
-      badReason: string,
-      prefix: string,
-      fine: string,
-    ): NamespaceCondition => ({
-      type,
-      status: bad.length > 0 ? 'True' : 'False',
-      reason: bad.length > 0 ? badReason : reason,
-      message: bad.length > 0 ? `${prefix}${bad.join(', ')}` : fine,
-      lastTransitionTime: timestamp(clock.now()),
-    });
-    const conditions = [
-      condition(
-        'NamespaceDeletionContentFailure',
-        failures,
-        'ContentDeleted',
-        'ContentDeletionFailed',
-        'Failed to delete all resource types: ',
-        'All content successfully deleted, may be waiting on finalization',
-      ),
-      condition(
-        'NamespaceContentRemaining',
-        left.resources,
-        'ContentRemoved',
-        'SomeResourcesRemain',
-        'Some resources are remaining: ',
-        'All content successfully removed',
-      ),
-      condition(
-        'NamespaceFinalizersRemaining',
-        [...left.finalizers].map(([f, n]) => `${f} in ${n} resource instances`).toSorted(),
-        'ContentHasNoFinalizers',
-        'SomeFinalizersRemain',
-        'Some content in the namespace has finalizers remaining: ',
-        'All content-preserving finalizers finished',
-      ),
-    ].map((c) => {
-      const was = namespace.status?.conditions?.find((o) => o.type === c.type);
-      return was?.status === c.status ? { ...c, lastTransitionTime: was.lastTransitionTime } : c;
-    });
-    if (JSON.stringify(conditions.map((c) => c.message)) === JSON.stringify(namespace.status?.conditions?.map((c) => c.message))) return;
-    await client.patch(namespaces, namespace.metadata.name, { status: { conditions } }, { subresource: 'status' }).catch(() => {});
-  }
 }

@@ -1,59 +1,71 @@
 /** Gives every node a podCIDR. */
 import { nodes } from '../../api/resource-types.ts';
 import type { Node } from '../../api/schema/types.ts';
-import { isNotFound } from '../../client/api-error.ts';
+import { ignoreNotFound } from '../../client/api-error.ts';
+import type { Client } from '../../client/client.ts';
+import { type Controller, type Reconciler, type Result, settled } from '../../client/controller.ts';
 import { EventRecorder } from '../../client/event-recorder.ts';
-import { runController } from '../../client/run-controller.ts';
-import { WorkQueue } from '../../client/work-queue.ts';
+import type { Informer } from '../../client/informer.ts';
+import type { Cidr } from '../../ip/ip.ts';
 import type { ControllerContext } from '../context.ts';
 import { freeSubnet, parseClusterCidr } from './desired.ts';
 
-export async function runNodeIpam(context: ControllerContext): Promise<void> {
-  const { client, informers, clock, log, signal, clusterCidr } = context;
-  if (clusterCidr === undefined) return;
-  const prefix = context.nodeCidrMaskSize ?? 24;
-  const range = parseClusterCidr(clusterCidr, prefix);
-  const recorder = new EventRecorder({ client, component: 'cidrAllocator', clock, log });
-  const queue = new WorkQueue({ clock });
-  const informer = informers.of(nodes);
-  // Ours, ahead of the informer: two nodes that come at once must not get the same range.
-  const given = new Map<string, string>();
-  let next = 0;
-  const onNode = (node: Node): void => {
-    if (node.spec?.podCIDR) given.set(node.metadata.name, node.spec.podCIDR);
-    else queue.add(node.metadata.name);
-  };
-  informer.on({
-    add: onNode,
-    update: onNode,
-    delete: (n) => {
-      given.delete(n.metadata.name);
-      // Its range is free for one that found none.
-      for (const other of informer.list()) if (!other.spec?.podCIDR) queue.add(other.metadata.name);
-    },
-  });
-  await informer.synced;
-  await runController({ name: 'node-ipam-controller', queue, reconcile, log, signal, workers: 1 });
+export class NodeIpamController implements Reconciler {
+  readonly name = 'node-ipam-controller';
+  readonly workers = 1;
+  readonly #client: Client;
+  readonly #recorder: EventRecorder;
+  readonly #nodes: Informer<Node>;
+  readonly #prefix: number;
+  readonly #range: Cidr;
+  /** By node. Ours, ahead of the informer: two nodes that come at once must not get the same range. */
+  readonly #given = new Map<string, string>();
+  /** Where the search goes on. */
+  #next = 0;
 
-  async function reconcile(name: string): Promise<void> {
-    const node = informer.get(name);
-    if (!node || node.spec?.podCIDR) return;
-    const free = given.has(name) ? undefined : freeSubnet(range, prefix, given, next);
-    next = free?.next ?? next;
-    const podCIDR = given.get(name) ?? free?.text;
-    if (podCIDR === undefined) {
-      recorder.event(
-        node,
-        'Warning',
-        'CIDRNotAvailable',
-        `Node ${name} status is now: CIDRNotAvailable (every /${prefix} of ${range.text} is taken)`,
-      );
-      return;
-    }
-    given.set(name, podCIDR);
-    // It stays given when this fails: the answer may be lost, but not the write.
-    await client.patch(nodes, name, { spec: { podCIDR, podCIDRs: [podCIDR] } }, { kind: 'strategic' }).catch((err: unknown) => {
-      if (!isNotFound(err)) throw err;
+  constructor({ client, informers, clock, log, nodeCidrMaskSize = 24 }: ControllerContext, clusterCidr: string) {
+    this.#client = client;
+    this.#recorder = new EventRecorder({ client, component: 'cidrAllocator', clock, log });
+    this.#nodes = informers.of(nodes);
+    this.#prefix = nodeCidrMaskSize;
+    this.#range = parseClusterCidr(clusterCidr, nodeCidrMaskSize);
+  }
+
+  setup(controller: Controller): void {
+    const wanting = ({ metadata: { name }, spec }: Node): string[] => {
+      if (!spec?.podCIDR) return [name];
+      this.#given.set(name, spec.podCIDR);
+      return [];
+    };
+    controller.watches(this.#nodes, {
+      add: wanting,
+      update: wanting,
+      delete: ({ metadata }) => {
+        this.#given.delete(metadata.name);
+        // Its range is free for one that found none.
+        return this.#nodes.list().flatMap(wanting);
+      },
     });
+  }
+
+  async reconcile(name: string): Promise<Result> {
+    const node = this.#nodes.get(name);
+    if (!node || node.spec?.podCIDR) return settled;
+    const podCIDR = this.#given.get(name) ?? this.#allocate();
+    if (podCIDR === undefined) {
+      const why = `every /${this.#prefix} of ${this.#range.text} is taken`;
+      this.#recorder.event(node, 'Warning', 'CIDRNotAvailable', `Node ${name} status is now: CIDRNotAvailable (${why})`);
+      return settled;
+    }
+    // It stays given when this fails: the answer may be lost, but not the write.
+    this.#given.set(name, podCIDR);
+    await this.#client.patch(nodes, name, { spec: { podCIDR, podCIDRs: [podCIDR] } }, { kind: 'strategic' }).catch(ignoreNotFound);
+    return settled;
+  }
+
+  #allocate(): string | undefined {
+    const free = freeSubnet(this.#range, this.#prefix, this.#given, this.#next);
+    this.#next = free?.next ?? this.#next;
+    return free?.text;
   }
 }

@@ -1,50 +1,63 @@
 /** Takes away pods that nobody else will: those of a node that is gone for good, and the oldest of too many that ended. */
-
 import { objectKey } from '../../api/object-key.ts';
 import { nodes, pods } from '../../api/resource-types.ts';
-import type { Pod } from '../../api/schema/types.ts';
+import type { Node, Pod } from '../../api/schema/types.ts';
 import { isConflict, isNotFound } from '../../client/api-error.ts';
+import type { Client } from '../../client/client.ts';
+import type { Controller, Reconciler, Result } from '../../client/controller.ts';
+import type { Informer } from '../../client/informer.ts';
+import type { Clock } from '../../clock/clock.ts';
 import { messageOf } from '../../errors/known-error.ts';
+import type { Log } from '../../observability/log.ts';
 import type { ControllerContext } from '../context.ts';
-import { isOver } from '../ownership/pod-state.ts';
+import { planPodGc } from './desired.ts';
 
 const checkMs = 20_000;
-/** A node may be on its way in: its pods wait this long. */
-const quarantineMs = 40_000;
-const maxTerminated = 12_500;
+/** All pods are looked at together, so there is one key. */
+const everything = 'pods';
 
-export async function runPodGc(context: ControllerContext): Promise<void> {
-  const { client, informers, clock, log, signal } = context;
-  const podInformer = informers.of(pods);
-  const nodeInformer = informers.of(nodes);
-  const missing = new Map<string, number>();
-  await Promise.all([podInformer.synced, nodeInformer.synced]);
-  while (!signal.aborted) {
-    await clock.sleep(checkMs, signal).catch(() => {});
-    if (signal.aborted) return;
-    const all = podInformer.list();
-    for (const pod of all) {
-      const nodeName = pod.spec?.nodeName;
-      if (!nodeName || nodeInformer.get(nodeName)) continue;
-      const since = missing.get(nodeName) ?? clock.monotonic();
-      missing.set(nodeName, since);
-      if (clock.monotonic() - since >= quarantineMs) await remove(pod, `its node "${nodeName}" is gone`);
-    }
-    const named = new Set(all.map((p) => p.spec?.nodeName));
-    for (const name of missing.keys()) if (nodeInformer.get(name) || !named.has(name)) missing.delete(name);
-    for (const pod of all)
-      if (pod.metadata.deletionTimestamp && !pod.spec?.nodeName) await remove(pod, 'it was deleted before it had a node');
-    const ended = all.filter(isOver);
-    const age = (p: Pod): string => p.metadata.creationTimestamp ?? '';
-    for (const pod of ended.toSorted((a, b) => (age(a) < age(b) ? -1 : 1)).slice(0, Math.max(ended.length - maxTerminated, 0)))
-      await remove(pod, 'too many pods have ended');
+export class PodGarbageCollector implements Reconciler {
+  readonly name = 'pod-garbage-collector-controller';
+  readonly workers = 1;
+  readonly #client: Client;
+  readonly #clock: Clock;
+  readonly #log: Log;
+  readonly #pods: Informer<Pod>;
+  readonly #nodes: Informer<Node>;
+  /** Since when nodes that pods name are missed. */
+  readonly #missing = new Map<string, number>();
+
+  constructor({ client, informers, clock, log }: ControllerContext) {
+    this.#client = client;
+    this.#clock = clock;
+    this.#log = log;
+    this.#pods = informers.of(pods);
+    this.#nodes = informers.of(nodes);
   }
 
-  async function remove(pod: Pod, why: string): Promise<void> {
+  setup(controller: Controller): void {
+    controller.waitsFor(this.#pods, this.#nodes).enqueue(everything, checkMs);
+  }
+
+  async reconcile(): Promise<Result> {
+    const all = this.#pods.list();
+    for (const { pod, why } of planPodGc(all, this.#missed(all))) await this.#delete(pod, why);
+    return { requeueAfter: checkMs };
+  }
+
+  #missed(all: readonly Pod[]): Map<string, number> {
+    const named = new Set(all.flatMap(({ spec }) => spec?.nodeName || []));
+    const now = this.#clock.monotonic();
+    for (const name of named) if (!this.#nodes.get(name) && !this.#missing.has(name)) this.#missing.set(name, now);
+    for (const name of this.#missing.keys()) if (this.#nodes.get(name) || !named.has(name)) this.#missing.delete(name);
+    return new Map([...this.#missing].map(([name, since]) => [name, now - since]));
+  }
+
+  async #delete(pod: Pod, why: string): Promise<void> {
     const { name, namespace = '', uid } = pod.metadata;
-    log.info(`Deleting pod "${objectKey(pod)}": ${why}`, { pod: objectKey(pod) });
-    await client.delete(pods, name, { namespace, gracePeriodSeconds: 0, preconditions: { uid } }).catch((err: unknown) => {
-      if (!isNotFound(err) && !isConflict(err)) log.warn(`Cannot delete pod "${objectKey(pod)}": ${messageOf(err)}`);
+    this.#log.info(`Deleting pod "${objectKey(pod)}": ${why}`, { pod: objectKey(pod) });
+    await this.#client.delete(pods, name, { namespace, gracePeriodSeconds: 0, preconditions: { uid } }).catch((err: unknown) => {
+      if (!isNotFound(err) && !isConflict(err)) this.#log.warn(`Cannot delete pod "${objectKey(pod)}": ${messageOf(err)}`);
     });
   }
 }
