@@ -77,6 +77,8 @@ export function bigIntToIp(value: bigint, family: Family): string {
   return bytesToIp(bytes);
 }
 
+const addressBits: Readonly<Record<Family, number>> = { 4: 32, 6: 128 };
+
 export interface Cidr {
   readonly family: Family;
   /** The first address of the range. */
@@ -94,7 +96,7 @@ export function parseCidr(text: string): Cidr | undefined {
   const ip = parseIp(addr);
   if (ip === undefined || rest.length > 0) return undefined;
   const family = familyOf(ip);
-  const bits = family === 4 ? 32 : 128;
+  const bits = addressBits[family];
   const prefix = length === undefined ? bits : /^\d{1,3}$/.test(length) ? Number(length) : -1;
   if (prefix < 0 || prefix > bits) return undefined;
   const size = 1n << BigInt(bits - prefix);
@@ -111,10 +113,21 @@ export function mustCidr(text: string): Cidr {
   return cidr;
 }
 
+const parsed = new WeakMap<Cidr, ReturnType<typeof ip6addr.createCIDR>>();
+
+/** Throws RangeError when `ip` is no address. */
 export function cidrContains(cidr: Cidr, ip: string): boolean {
   if (familyOf(ip) !== cidr.family) return false;
-  const value = ipToBigInt(ip);
-  return value >= cidr.first && value <= cidr.last;
+  let range = parsed.get(cidr);
+  if (!range) {
+    range = ip6addr.createCIDR(cidr.base, cidr.prefix);
+    parsed.set(cidr, range);
+  }
+  try {
+    return range.contains(ip);
+  } catch (cause) {
+    throw new RangeError(`Cannot read "${ip}": not an IP address`, { cause });
+  }
 }
 
 export function cidrOverlaps(a: Cidr, b: Cidr): boolean {
@@ -130,7 +143,7 @@ export function nthIp(cidr: Cidr, n: number): string {
 
 /** The `n`-th sub-range of length `prefix`. */
 export function nthSubnet(cidr: Cidr, prefix: number, n: number): Cidr {
-  const bits = cidr.family === 4 ? 32 : 128;
+  const bits = addressBits[cidr.family];
   const base = cidr.first + (BigInt(n) << BigInt(bits - prefix));
   if (prefix < cidr.prefix || base > cidr.last)
     throw new RangeError(`Cannot take /${prefix} number ${n} of ${cidr.text}: outside the range`);

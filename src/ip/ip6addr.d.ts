@@ -6,6 +6,9 @@ declare module 'ip6addr' {
     toBuffer(): Buffer;
     compare(other: Addr): number;
   }
-  const ip6addr: { parse(text: string | number | Buffer): Addr };
+  interface CIDR {
+    contains(address: string | Addr): boolean;
+  }
+  const ip6addr: { parse(text: string | number | Buffer): Addr; createCIDR(address: string, prefix: number): CIDR };
   export default ip6addr;
 }
