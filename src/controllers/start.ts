@@ -1,3 +1,4 @@
+/** Which controllers there are, and that they run. */
 import { BackOff } from '../clock/back-off.ts';
 import { messageOf } from '../errors/known-error.ts';
 import { type ControllerContext, keyed, type RunController } from './context.ts';
@@ -69,11 +70,15 @@ export const controllers: Readonly<Record<string, RunController>> = {
 };
 
 /** Runs them all until the signal aborts. One that ends with an error is started again, the others go on. */
-export async function startControllers(context: ControllerContext, names: readonly string[] = Object.keys(controllers)): Promise<void> {
+export async function startControllers(
+  context: ControllerContext,
+  names: readonly string[] = Object.keys(controllers),
+  known: Readonly<Record<string, RunController>> = controllers,
+): Promise<void> {
   const { clock, log, signal } = context;
   await Promise.all(
     names.map(async (name) => {
-      const run = controllers[name];
+      const run = known[name];
       if (!run) throw new RangeError(`Cannot start controller "${name}": there is none of that name`);
       const backOff = new BackOff({ durationMs: 1_000, capMs: 60_000 });
       while (!signal.aborted) {

@@ -218,6 +218,12 @@ export class FakeClient extends Client {
     return before.length === 0 ? `uid-${name}` : `uid-${name}-${before.length + 1}`;
   }
 
+  /** What is asked for by its path alone, such as the documents of discovery, is empty: no request ever leaves the process. */
+  override async raw(method: string, path: string): Promise<string> {
+    this.#heard(`${method} ${path}`);
+    return '{}';
+  }
+
   #countAgain(): object {
     const last = this.events.at(-1);
     if (last !== undefined) this.events.push(last);
