@@ -37,7 +37,7 @@ const arrows: Readonly<Record<string, readonly string[]>> = {
   cli: [...leaves, 'observability'],
   bootstrap: [...shared, 'cli'],
   lab: [...shared, 'cli', 'bootstrap'],
-  // The composition roots: one per process, the only place where domains meet.
+  // The parts of processes, and the commands: the only place where domains meet.
   main: ['*'],
 };
 
