@@ -5,12 +5,14 @@ import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test from 'node:test';
-import type { Image } from '../cri/messages.ts';
+import { silentLog } from '../../observability/log.ts';
+import { CriError } from '../cri/cri.ts';
+import type { Image, RuntimeConfigResponse } from '../cri/messages.ts';
 import { staticPod } from '../source/static-pods.ts';
 import { samplePod as p, testNow } from '../testing/pod-samples.ts';
 import { admitPod, resizeProblem } from './admission.ts';
 import { type Machine, parseMeminfo } from './capacity.ts';
-import { CgroupManager, hierarchiesOf } from './cgroup-manager.ts';
+import { CgroupManager, hierarchiesOf, valuesOfV1, valuesOfV2, warnOfCgroupDriver } from './cgroup-manager.ts';
 import { removableImages } from './image-gc.ts';
 import { differs, type NodeFindings, type NodeIdentity, nodeStatus } from './node-object.ts';
 
@@ -170,4 +172,39 @@ test('removableImages() leaves what is used, pinned, or in no registry', () => {
     removableImages(images, new Set(['used'])).map((i) => i.id),
     ['big', 'small'],
   );
+});
+
+const limited = { cgroup: '/kubepods/pod1', cpuShares: 1024, cpuQuota: 50_000, memoryLimit: 4096 };
+const unlimited = { ...limited, cpuShares: 2, cpuQuota: 0, memoryLimit: 0 };
+
+test('the cgroup of a pod has values for the controllers of its hierarchy, and limits only where there are any', () => {
+  assert.deepEqual(valuesOfV1(limited, ['cpu', 'cpuacct']), [
+    ['cpu.shares', 1024],
+    ['cpu.cfs_quota_us', 50_000],
+  ]);
+  assert.deepEqual(valuesOfV1(limited, ['memory']), [['memory.limit_in_bytes', 4096]]);
+  assert.deepEqual(valuesOfV1(limited, ['cpuset']), []);
+  assert.deepEqual(valuesOfV1(unlimited, ['cpu', 'memory']), [['cpu.shares', 2]]);
+});
+
+test('shares of version 1 are weights of version 2', () => {
+  assert.deepEqual(valuesOfV2(limited), [
+    ['cpu.weight', 39],
+    ['cpu.max', '50000 100000'],
+    ['memory.max', 4096],
+  ]);
+  assert.deepEqual(valuesOfV2(unlimited), [['cpu.weight', 1]]);
+  assert.deepEqual(valuesOfV2({ ...unlimited, cpuShares: 262_144 }), [['cpu.weight', 10_000]]);
+});
+
+test('a runtime with the cgroup driver systemd is warned of, any other, and one that does not say, is not', async () => {
+  const warnings = async (answer: () => Promise<RuntimeConfigResponse>): Promise<number> => {
+    let count = 0;
+    await warnOfCgroupDriver({ runtimeConfig: answer }, { ...silentLog, warn: () => void count++ });
+    return count;
+  };
+  assert.equal(await warnings(async () => ({ linux: { cgroupDriver: 0 } })), 1);
+  assert.equal(await warnings(async () => ({ linux: { cgroupDriver: 1 } })), 0);
+  assert.equal(await warnings(async () => ({})), 0);
+  assert.equal(await warnings(async () => Promise.reject(new CriError(12, 'unknown method'))), 0);
 });

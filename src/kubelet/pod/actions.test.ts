@@ -143,6 +143,12 @@ const cases: readonly Case[] = [
     wanted: ['kill-pod'],
   },
   { name: 'starts the first init container with the sandbox', pod: p(inits), runtime: r([], []), wanted: ['sandbox 0', 'start one'] },
+  {
+    name: 'starts the only init container with the sandbox',
+    pod: p({ initContainers: inits.initContainers.slice(0, 1) }),
+    runtime: r([], []),
+    wanted: ['sandbox 0', 'start one'],
+  },
   { name: 'waits for an init container that runs', pod: p(inits), runtime: r([c({ name: 'one' })]), wanted: [] },
   {
     name: 'starts the second init container after the first',

@@ -165,3 +165,14 @@ test('namespaceOptions() are the ones of the node where the pod asks for them', 
   assert.deepEqual(of({ hostIPC: true }), [0, 1, 2]);
   assert.deepEqual(of({ shareProcessNamespace: true }), [0, 0, 0]);
 });
+
+test('a root file system is read-only, and privileges are kept, where the container says so', () => {
+  const of = (own: object): unknown => {
+    const { readonlyRootfs, noNewPrivs, capabilities } = security(own);
+    return [readonlyRootfs, noNewPrivs, capabilities];
+  };
+  const none = { addCapabilities: [], dropCapabilities: [] };
+  assert.deepEqual(of({ readOnlyRootFilesystem: true, allowPrivilegeEscalation: true }), [true, false, none]);
+  assert.deepEqual(of({ readOnlyRootFilesystem: false, allowPrivilegeEscalation: false }), [false, true, none]);
+  assert.deepEqual(of({ capabilities: { add: ['A'], drop: ['B'] } }), [false, false, { addCapabilities: ['A'], dropCapabilities: ['B'] }]);
+});
