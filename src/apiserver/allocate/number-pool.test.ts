@@ -20,6 +20,12 @@ describe('NumberPool', () => {
     assert.deepEqual(taken, [1, 2, undefined]);
   });
 
+  test('gives one owner two numbers where it takes any twice', () => {
+    const p = pool();
+    const band = { first: 1, last: 2, dynamicFrom: 1 };
+    assert.deepEqual([p.takeAny(band, 'a'), p.takeAny(band, 'a'), p.takeAny(band, 'a')], [1, 2, undefined]);
+  });
+
   test('gives a number to one owner only, and to the same owner again', () => {
     const p = pool();
     assert.equal(p.take(7, 'a'), true);

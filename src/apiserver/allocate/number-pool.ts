@@ -8,6 +8,7 @@ import type { Clock } from '../../clock/clock.ts';
 
 /** A write takes far less; after that it did not happen. */
 const pendingMs = 60_000;
+const nobody = '';
 
 /** Numbers that may be handed out, from `first` to `last`. */
 export interface Band {
@@ -62,7 +63,7 @@ export class NumberPool {
 
   /** Any free number of the band; undefined when there is none. */
   takeAny({ first, last, dynamicFrom }: Band, owner: string): number | undefined {
-    const found = this.#search(dynamicFrom, last, owner) ?? this.#search(first, Math.min(dynamicFrom - 1, last), owner);
+    const found = this.#search(dynamicFrom, last) ?? this.#search(first, Math.min(dynamicFrom - 1, last));
     if (found !== undefined) this.take(found, owner);
     return found;
   }
@@ -72,14 +73,14 @@ export class NumberPool {
     for (const [number, pending] of this.#pending) if (pending.owner === owner) this.#pending.delete(number);
   }
 
-  /** From a random place on, around. */
-  #search(first: number, last: number, owner: string): number | undefined {
+  /** From a random place on, around. What its owner took a moment ago is not free either: two ports of one Service are two numbers. */
+  #search(first: number, last: number): number | undefined {
     const size = last - first + 1;
     if (size <= 0) return undefined;
     const offset = this.#random(size);
     for (let i = 0; i < size; i++) {
       const number = first + ((offset + i) % size);
-      if (!this.#held.has(number) && this.isFree(number, owner)) return number;
+      if (!this.#held.has(number) && this.isFree(number, nobody)) return number;
     }
     return undefined;
   }
