@@ -17,6 +17,22 @@ const cases: readonly { readonly name: string; readonly text: string; readonly c
     text: 'f = a < b',
     changes: ['[f = a < b → ;]', 'f = a [< → <=] b', 'f = a [< → >=] b'],
   },
+  {
+    name: 'and so are the other three',
+    text: 'const f = [a <= b, a > b, a >= b];',
+    changes: [
+      'const f = [[a <= b,  → ]a > b, a >= b];',
+      'const f = [a <= b, [a > b,  → ]a >= b];',
+      'const f = [a <= b, a > b[, a >= b → ]];',
+      'const f = [a [<= → <] b, a > b, a >= b];',
+      'const f = [a [<= → >] b, a > b, a >= b];',
+      'const f = [a <= b, a [> → >=] b, a >= b];',
+      'const f = [a <= b, a [> → <=] b, a >= b];',
+      'const f = [a <= b, a > b, a [>= → >] b];',
+      'const f = [a <= b, a > b, a [>= → <] b];',
+    ],
+  },
+  { name: 'a big one, too', text: 'const f = 5n;', changes: ['const f = [5n → (5n + 1n)];', 'const f = [5n → (5n - 1n)];'] },
   { name: 'equality is turned', text: 'export const f = a === b;', changes: ['export const f = a [=== → !==] b;'] },
   {
     name: '&& and || change places',
