@@ -201,12 +201,21 @@ export class FakeClient extends Client {
     this.#write(`delete ${type.resource} ${key}`, options);
     const there = this.#must(type, key);
     this.#check(there, options.preconditions ?? {});
+    return this.#delete(type, there, options);
+  }
+
+  override async deleteCollection(type: ResourceType, options: ObjectDeleteOptions & Selection = {}): Promise<void> {
+    this.#write(`delete collection ${type.resource} ${options.namespace ?? ''}`.trim(), options);
+    for (const object of this.selected(type, options)) this.#delete(type, object, options);
+  }
+
+  #delete(type: ResourceType, object: KubeObject, { gracePeriodSeconds }: ObjectDeleteOptions): KubeObject | Status {
     // A pod on a node has its grace, and the kubelet the last word.
-    const isRunning = (there as { spec?: { nodeName?: string } }).spec?.nodeName !== undefined && options.gracePeriodSeconds !== 0;
-    const lives = (there.metadata.finalizers?.length ?? 0) > 0 || isRunning;
+    const isRunning = (object as { spec?: { nodeName?: string } }).spec?.nodeName !== undefined && gracePeriodSeconds !== 0;
+    const lives = (object.metadata.finalizers?.length ?? 0) > 0 || isRunning;
     const leaving = { deletionTimestamp: this.#now(), deletionGracePeriodSeconds: 30 };
-    if (lives) return this.#keep(type, { ...there, metadata: { ...leaving, ...there.metadata } });
-    this.#remove(pathOfKey(type, key));
+    if (lives) return this.#keep(type, { ...object, metadata: { ...leaving, ...object.metadata } });
+    this.#remove(this.#pathOf(type, object));
     return { apiVersion: 'v1', kind: 'Status', metadata: {}, status: 'Success' };
   }
 
