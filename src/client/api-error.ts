@@ -1,3 +1,4 @@
+/** The refusals of an API server, and what they are called. */
 import type { Status } from '../api/schema/types.ts';
 
 /** What the API server answered when it did not do what was asked. */

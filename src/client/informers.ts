@@ -1,3 +1,4 @@
+/** The informers of a process, each resource once. */
 import type { KubeObject, ResourceType } from '../api/resource-types.ts';
 import { pathOf } from '../api/resource-types.ts';
 import type { Client } from './client.ts';

@@ -1,3 +1,4 @@
+/** Where the API server is and who asks, from a kubeconfig file. */
 import { readFile } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import { KnownError, messageOf } from '../errors/known-error.ts';

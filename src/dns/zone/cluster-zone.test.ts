@@ -162,6 +162,12 @@ test('a level is there as long as a name below it is', () => {
   assert.equal(codeOf('default.svc'), RCODE.NXDOMAIN);
 });
 
+test('the levels that every zone has are there before anything else is', () => {
+  const zone = new ClusterZone('cluster.local', { ttl: 5, serial: 1 });
+  const codes = ['svc', 'pod', 'dns', 'x'].map((name) => replyOf(zone.answer(`${name}.cluster.local`, TYPE.A)).rcode);
+  assert.deepEqual(codes, [RCODE.NOERROR, RCODE.NOERROR, RCODE.NOERROR, RCODE.NXDOMAIN]);
+});
+
 test('an alias is told with the record that leads there', () => {
   const zone = zoneOf(service('out', { type: 'ExternalName', externalName: 'www.example.com' }));
   const answer = zone.answer('out.default.svc.cluster.local', TYPE.A);

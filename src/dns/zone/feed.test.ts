@@ -69,6 +69,13 @@ test('feedZone() renders what is there, then each change of a Service, a slice o
     [2, 2, 2, 0],
   );
 
+  cluster.put(endpointSlices, { ...slice('db', '10.244.0.3'), metadata: { ...slice('db', '').metadata, name: 'two' } });
+  await world.deliver();
+  assert.equal(world.count('db.default.svc'), 3);
+  cluster.client.forget(endpointSlices, 'default/two');
+  await world.deliver();
+  assert.equal(world.count('db.default.svc'), 2);
+
   cluster.client.forget(services, 'default/web');
   cluster.client.forget(endpointSlices, 'default/one');
   cluster.client.forget(namespaces, 'other');

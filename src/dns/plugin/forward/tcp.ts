@@ -1,3 +1,4 @@
+/** Asks a resolver over TCP. */
 import { connect } from 'node:net';
 import type { Clock } from '../../../clock/clock.ts';
 import type { Upstream } from './resolver.ts';
