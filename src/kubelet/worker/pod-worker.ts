@@ -17,7 +17,7 @@ import { isFinal, namespaceOf, specOf, uidOf } from '../pod/spec.ts';
 import { podStatus, type WaitReason } from '../pod/status.ts';
 import { PodVolumes } from '../volume/pod-volumes.ts';
 import { Allocation } from './allocation.ts';
-import { resyncMs, SyncLoop } from './sync-loop.ts';
+import { PodWorkerLoop, resyncMs } from './pod-worker-loop.ts';
 import type { WorkerDeps } from './worker-deps.ts';
 
 /** terminated: its containers have stopped, its object is still there. */
@@ -26,7 +26,7 @@ export type PodWorkerState = 'syncing' | 'terminating' | 'terminated' | 'finishe
 export class PodWorker {
   readonly uid: string;
   readonly #deps: WorkerDeps;
-  readonly #loop: SyncLoop;
+  readonly #loop: PodWorkerLoop;
   readonly #allocation: Allocation;
   readonly #volumes: PodVolumes;
   #pod: Pod;
@@ -55,7 +55,7 @@ export class PodWorker {
     this.#admitted = pod.metadata.deletionTimestamp !== undefined || (pod.status?.phase ?? 'Pending') !== 'Pending';
     this.#wasOver = isFinal(pod.status?.phase);
     if (this.#wasOver) this.#state = 'terminating';
-    this.#loop = new SyncLoop({
+    this.#loop = new PodWorkerLoop({
       clock: deps.clock,
       sync: () => this.#sync(),
       onError: (err) => this.#failed(err),

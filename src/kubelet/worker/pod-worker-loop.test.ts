@@ -1,15 +1,15 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import { FakeClock } from '../../clock/clock.ts';
-import { resyncMs, SyncLoop } from './sync-loop.ts';
+import { PodWorkerLoop, resyncMs } from './pod-worker-loop.ts';
 
 /** A loop whose syncs end as `answers` says one after the other, then with a resync; what it did, with the time in ms. */
-function looping(...answers: readonly (number | undefined | Error)[]): { clock: FakeClock; loop: SyncLoop; said: string[] } {
+function looping(...answers: readonly (number | undefined | Error)[]): { clock: FakeClock; loop: PodWorkerLoop; said: string[] } {
   const clock = new FakeClock();
   const said: string[] = [];
   const rest = [...answers];
   const say = (word: string): void => void said.push(`${word} ${clock.monotonic()}`);
-  const loop = new SyncLoop({
+  const loop = new PodWorkerLoop({
     clock,
     sync: async () => {
       say('sync');
@@ -52,7 +52,7 @@ test('what happens during a sync makes another one follow, one for many', async 
   const clock = new FakeClock();
   const first = Promise.withResolvers<number>();
   let syncs = 0;
-  const loop = new SyncLoop({
+  const loop = new PodWorkerLoop({
     clock,
     sync: async () => (++syncs === 1 ? first.promise : resyncMs),
     onError: (err) => assert.fail(String(err)),

@@ -5,7 +5,7 @@ import type { Clock } from '../../clock/clock.ts';
 export const resyncMs = 60_000;
 const afterErrors = { durationMs: 500, capMs: 10_000 };
 
-export interface SyncLoopOptions {
+export interface PodWorkerLoopOptions {
   readonly clock: Clock;
   /** Gives the ms until the next sync unless something happens before; 0 for right away, undefined when there is nothing left to do. */
   readonly sync: () => Promise<number | undefined>;
@@ -13,8 +13,8 @@ export interface SyncLoopOptions {
   readonly onFinished: () => void;
 }
 
-export class SyncLoop {
-  readonly #options: SyncLoopOptions;
+export class PodWorkerLoop {
+  readonly #options: PodWorkerLoopOptions;
   #held = true;
   #syncing = false;
   #again = false;
@@ -22,7 +22,7 @@ export class SyncLoop {
   readonly #backOff = new BackOff(afterErrors);
   #timer: { cancel(): void } | undefined;
 
-  constructor(options: SyncLoopOptions) {
+  constructor(options: PodWorkerLoopOptions) {
     this.#options = options;
   }
 
