@@ -7,13 +7,14 @@
  */
 import { closeSync, openSync } from 'node:fs';
 import { mustCidr } from '../../ip/ip.ts';
-import { type Address, addAddress } from '../../linux/netlink/address.ts';
+import { addAddress } from '../../linux/netlink/address.ts';
 import { addLink, changeLink, deleteLink, getLink, type Link, parseLink } from '../../linux/netlink/link.ts';
 import { isErrno } from '../../linux/netlink/netlink-error.ts';
-import { addRoute, type Route } from '../../linux/netlink/route.ts';
+import { addRoute } from '../../linux/netlink/route.ts';
 import { Rtnetlink } from '../../linux/netlink/rtnetlink.ts';
 import { netnsExists } from '../../linux/netns.ts';
 import { type Attachment, aliasOf, fromAlias, hostLinkOf, macOf, type PodNetwork } from '../attachment.ts';
+import { routesOf, wrongInPod, wrongOnNode } from './check.ts';
 
 export interface Wiring {
   /** Whether a network namespace is mounted at the path. */
@@ -29,16 +30,6 @@ export interface Wiring {
   reattach(network: PodNetwork): Promise<readonly string[]>;
   /** Attachments as the kernel's links tell them. */
   attachments(): Promise<readonly Attachment[]>;
-}
-
-/** The routes in a pod, in an order in which the kernel takes them. */
-function routesOf(network: PodNetwork, index: number): Route[] {
-  const range = mustCidr(network.podCidr);
-  return [
-    { dst: `${network.gateway}/32`, index },
-    { dst: range.text, index, gateway: network.gateway },
-    { dst: '0.0.0.0/0', index, gateway: network.gateway },
-  ];
 }
 
 export class KernelWiring implements Wiring {
@@ -147,33 +138,4 @@ export class KernelWiring implements Wiring {
     if (!bridge) throw new Error(`Cannot use bridge "${network.bridge}": it is not there`);
     return bridge;
   }
-}
-
-/** What is wrong with the node's end, in words. Pure. */
-export function wrongOnNode(a: Attachment, network: PodNetwork, host: Link | undefined, bridge: Link | undefined): string[] {
-  const name = hostLinkOf(a);
-  if (!host) return [`the node has no link "${name}"`];
-  const wrong = host.up ? [] : [`link "${name}" is down`];
-  if (!bridge || host.master !== bridge.index) wrong.push(`link "${name}" is not in bridge "${network.bridge}"`);
-  else if (!host.hairpin) wrong.push(`link "${name}" lost its hairpin mode`);
-  return wrong;
-}
-
-/** What is wrong with the pod's end, in words. Pure. */
-export function wrongInPod(
-  a: Attachment,
-  network: PodNetwork,
-  host: Link | undefined,
-  link: Link | undefined,
-  addresses: readonly Address[],
-  routes: readonly Route[],
-): string[] {
-  if (!link) return [`the pod has no link "${a.ifName}"`];
-  const wrong = link.up ? [] : [`link "${a.ifName}" is down`];
-  if (host && link.parent !== host.index) wrong.push(`link "${a.ifName}" is not the other end of "${host.name}"`);
-  if (link.mac !== macOf(a.ip, 'pod')) wrong.push(`link "${a.ifName}" has MAC ${link.mac}`);
-  if (!addresses.some((x) => x.index === link.index && x.ip === a.ip)) wrong.push(`link "${a.ifName}" has not the address ${a.ip}`);
-  const isThere = (want: Route): boolean => routes.some((r) => r.dst === want.dst && r.index === want.index && r.gateway === want.gateway);
-  const missing = routesOf(network, link.index).filter((want) => !isThere(want));
-  return [...wrong, ...missing.map(({ dst }) => `the route to ${dst} is missing`)];
 }

@@ -151,6 +151,7 @@ describe('readRefusal()', () => {
     ['a refusal without words', NLMSG_ERROR, capped, `fdffffff${header}${said}`, 3, undefined],
     ['the end of a list', NLMSG_DONE, 0, '00000000', 0, undefined],
     ['a list that broke off', NLMSG_DONE, words, `fcffffff${said}`, 4, 'ab'],
+    ['an end that says only why', NLMSG_DONE, 0, 'fcffffff', 4, undefined],
     ['an end that says nothing', NLMSG_DONE, 0, '', 0, undefined],
   ];
   for (const [what, type, flags, hex, errno, words] of cases)

@@ -8,7 +8,7 @@ import type { NetlinkRequest } from './message.ts';
 import { deleteNeighbour, forgetNeighbour, getFdb, getNeighbour, getNeighbours, replaceNeighbour, solicitNeighbour } from './neighbour.ts';
 import { addRoute, deleteRoute, getRoutes, replaceRoute } from './route.ts';
 import { getListening } from './sock-diag.ts';
-import { deleteFlow, getFlows } from './tracked-flow.ts';
+import { deleteFlow, getFlows, IPPROTO } from './tracked-flow.ts';
 
 const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex');
 
@@ -28,7 +28,7 @@ const address = { index: 3, ip: '10.0.0.1', prefix: 24 };
 const wholeRoute = { gateway: '10.0.0.1', onlink: true, source: '10.0.0.2', metric: 100, protocol: 70 };
 const neighbour = { kind: 'neighbour', index: 3, ip: '10.0.0.1', mac } as const;
 const flow = {
-  protocol: 17,
+  protocol: IPPROTO.udp,
   orig: { src: '10.0.0.1', dst: '10.96.0.10', srcPort: 40_000, dstPort: 53 },
   reply: { src: '10.244.1.2', dst: '10.0.0.1', srcPort: 5353, dstPort: 40_000 },
   mark: 0,
@@ -121,6 +121,7 @@ const cases: readonly [what: string, request: NetlinkRequest, shown: string][] =
     deleteRoute({ dst: '10.1.2.3/16', index: 3, gateway: '10.0.0.1' }),
     '25/0 02100000fe04000100000000 1:0a010000 4:03000000 5:0a000001',
   ],
+  ['add a route to half of all', addRoute({ dst: '128.0.0.0/1', index: 3 }), '24/600 02010000fe04fd0100000000 1:80000000 4:03000000'],
   ['list routes', getRoutes, '26/0 00000000fe00000100000000'],
   ['replace a neighbour', replaceNeighbour(neighbour), '28/500 020000000300000080000000 1:0a000001 2:020000000001'],
   [

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { decodeMessages } from '../netlink/message.ts';
 import { encodeBatch } from './batch.ts';
-import type { Chain, Op, SetDeclaration, TableFamily } from './table.ts';
+import type { Chain, ChainHook, Op, SetDeclaration, TableFamily } from './table.ts';
 
 const set: SetDeclaration = { name: 's', key: ['ipv4_addr'] };
 const base: Chain = { name: 'c', hook: { type: 'nat', hook: 'postrouting', priority: -5 }, rules: [] };
@@ -84,6 +84,20 @@ describe('encodeBatch()', () => {
         ['0000000a', hex, '0000000a'],
       );
       assert.equal(all[0]?.seq, 1);
+    });
+
+  const hooks: readonly [hook: ChainHook, number: number][] = [
+    ['prerouting', 0],
+    ['input', 1],
+    ['forward', 2],
+    ['output', 3],
+    ['postrouting', 4],
+  ];
+  for (const [hook, number] of hooks)
+    test(`calls ${hook} by its number`, () => {
+      const chain: Chain = { name: 'c', hook: { type: 'filter', hook, priority: 0 }, rules: [] };
+      const [, message] = decodeMessages(Buffer.from(encodeBatch({ family: 'ip', table: 't', ops: [{ op: 'add-chain', chain }] }).bytes));
+      assert.match(message?.data.toString('hex') ?? '', new RegExp(`1400048008000100${String(number).padStart(8, '0')}08000200`));
     });
 
   test('gives each set of a transaction a number of its own', () => {

@@ -6,7 +6,7 @@ import { decodeMessages, NLM_F_ACK } from '../netlink/message.ts';
 import { FakeNftables } from '../testing/fake-nftables.ts';
 import { encodeBatch } from './batch.ts';
 import { compileRule } from './compile.ts';
-import { create, diff } from './diff.ts';
+import { create, diff, diffPhases } from './diff.ts';
 import { decodeFields, decodeInterval, encodeFields, encodeInterval, fieldType } from './field-type.ts';
 import { parseTable } from './parse.ts';
 import { printTable } from './print.ts';
@@ -120,6 +120,15 @@ describe('compileRule()', () => {
     ['ip', 'ip saddr . meta l4proto != @s drop', [source, 'meta 2:16 1:9', 'lookup 1:0x7300 2:1 5:1', drop]],
     ['ip', 'ip saddr . meta l4proto vmap @m', [source, 'meta 2:16 1:9', 'lookup 1:0x6d00 2:1 3:0']],
     ['ip', 'meta l4proto tcp reject with tcp reset', ['meta 2:16 1:1', 'cmp 1:1 2:0 3:(1:0x06)', 'reject 1:1']],
+    ['ip', 'th sport 53 drop', ['payload 1:1 2:2 3:0 4:2', 'cmp 1:1 2:0 3:(1:0x0035)', drop]],
+    ['ip6', 'ip6 saddr fd00::1 drop', ['payload 1:1 2:1 3:8 4:16', 'cmp 1:1 2:0 3:(1:0xfd000000000000000000000000000001)', drop]],
+    ['ip', 'fib daddr type local drop', ['fib 1:1 2:3 3:2', 'cmp 1:1 2:0 3:(1:0x02000000)', drop]],
+    [
+      'ip',
+      'ip daddr 0.0.0.0/0 drop',
+      [destination, 'bitwise 1:1 2:1 3:4 4:(1:0x00000000) 5:(1:0x00000000)', 'cmp 1:1 2:0 3:(1:0x00000000)', drop],
+    ],
+    ['ip', 'meta l4proto 1 notrack', ['meta 2:16 1:1', 'cmp 1:1 2:0 3:(1:0x01)', 'notrack']],
     ['ip', 'reject', ['reject 1:0 2:0x03']],
     ['ip6', 'reject', ['reject 1:0 2:0x04']],
     ['ip', 'fib saddr type local masquerade fully-random', ['fib 1:1 2:3 3:1', 'cmp 1:1 2:0 3:(1:0x02000000)', 'masq 1:16']],
@@ -156,6 +165,16 @@ describe('compileRule()', () => {
   ];
   for (const [family, rule, wanted] of cases)
     test(`makes the kernel's expressions of "${rule}" (${family})`, () => assert.deepEqual(expressions(rule, family), wanted));
+
+  for (const rule of [
+    'ct state dnat drop',
+    'ct status new drop',
+    'fib daddr type unicast drop',
+    'ip daddr x drop',
+    'ct reply proto-src 1 drop',
+  ])
+    test(`refuses "${rule}", which it cannot compare`, () =>
+      assert.throws(() => compileRule(rule, 'ip'), /^SyntaxError: Cannot (match|compare)/));
 });
 
 describe('diff()', () => {
@@ -191,6 +210,14 @@ describe('diff()', () => {
     const sets = table.sets.map((set) => (set.name === 'hairpin' ? { ...set, key: ['ipv4_addr'] } : set));
     const ops = diff(await nft.read('ip', 'kube-proxy'), { ...withElements(table, 'hairpin', []), sets });
     assert.deepEqual(kinds(ops).slice(0, 2), ['delete-table', 'add-table']);
+  });
+
+  test('takes elements of late sets away at the end, and those of others before', async () => {
+    const nft = await holding(table);
+    const wanted = withElements(withElements(table, 'services', []), 'endpoints', []);
+    const steps = diffPhases(await nft.read('ip', 'kube-proxy'), wanted, new Set(['endpoints']));
+    const gone = steps.map((ops) => ops.flatMap((op) => (op.op === 'delete-elements' ? [op.set.name] : [])));
+    assert.deepEqual(gone, [['services'], ['endpoints']]);
   });
 
   test('removes chains and sets that are not wanted, after what names them', async () => {
