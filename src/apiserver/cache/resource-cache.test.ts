@@ -61,3 +61,65 @@ describe('listening to one value of a field', () => {
     assert.equal(cache.listenerCount, 0);
   });
 });
+
+describe('range()', () => {
+  const keyed = (key: string, revision: number): CachedObject =>
+    new CachedObject(key, revision, Buffer.from(JSON.stringify({ apiVersion: 'v1', kind: 'Pod', metadata: { name: key } })));
+  const filled = (): ResourceCache => {
+    const cache = new ResourceCache('/pods/');
+    for (const [i, key] of ['b/2', 'a/1', 'c/1', 'b/1', 'ba/1'].entries()) cache.put(keyed(`/pods/${key}`, i + 1), 0);
+    return cache;
+  };
+  const keys = (objects: readonly CachedObject[] | undefined): string[] | undefined => objects?.map((o) => o.key.slice('/pods/'.length));
+
+  test('gives the objects of a prefix in order, from a key on', () => {
+    const cache = filled();
+    assert.deepEqual(keys(cache.range()), ['a/1', 'b/1', 'b/2', 'ba/1', 'c/1']);
+    assert.deepEqual(keys(cache.range('/pods/b/')), ['b/1', 'b/2']);
+    assert.deepEqual(keys(cache.range('/pods/b/', '/pods/b/1\0')), ['b/2']);
+    assert.deepEqual(keys(cache.range('/pods/', '/pods/b/2')), ['b/2', 'ba/1', 'c/1']);
+    assert.deepEqual(keys(cache.range('/pods/none/')), []);
+  });
+
+  test('gives a copy: what comes later does not change it', () => {
+    const cache = filled();
+    const before = cache.range();
+    cache.delete('/pods/a/1', 6, 0);
+    assert.equal(before.length, 5);
+    assert.equal(cache.range().length, 4);
+  });
+
+  test('rangeAt() gives what was there at a revision, as far as the log reaches', () => {
+    const cache = filled();
+    cache.delete('/pods/b/1', 6, 0);
+    cache.put(keyed('/pods/b/2', 7), 0);
+    const at = (revision: number, prefix?: string): unknown =>
+      cache.rangeAt(revision, prefix)?.map((o) => `${o.key.slice(6)}@${o.revision}`);
+    assert.deepEqual(at(7), ['a/1@2', 'b/2@7', 'ba/1@5', 'c/1@3']);
+    assert.deepEqual(at(5, '/pods/b/'), ['b/1@4', 'b/2@1']);
+    assert.deepEqual(at(1), ['b/2@1']);
+    cache.reset([keyed('/pods/a/1', 9)], 9);
+    assert.equal(at(8), undefined);
+    assert.deepEqual(at(9), ['a/1@9']);
+  });
+
+  test('takes nothing that is older than what is there', () => {
+    const cache = filled();
+    assert.equal(cache.put(keyed('/pods/c/1', 3), 0), undefined);
+    assert.equal(cache.delete('/pods/c/1', 3, 0), undefined);
+    assert.equal(cache.delete('/pods/none/1', 9, 0), undefined);
+    assert.equal(cache.delete('/pods/c/1', 4, 0)?.previous?.revision, 3);
+    assert.equal(cache.get('/pods/c/1'), undefined);
+  });
+
+  test('tells its listeners when nothing comes any more, also those of one value', () => {
+    const cache = filled();
+    let ended = 0;
+    const listener = { onEvents() {}, onReset() {}, onEnd: () => void ended++ };
+    cache.listen(listener);
+    cache.listen({ ...listener }, where('node-1'));
+    cache.listen(new Seen());
+    cache.end();
+    assert.equal(ended, 2);
+  });
+});

@@ -212,4 +212,95 @@ describe('WatchFeed', () => {
     await store.close();
     await feed.close();
   });
+
+  const secret = (name: string): string => `/registry/secrets/default/${name}`;
+
+  test('loads a resource that is added later, with what is written while it does, and follows it', async () => {
+    const store = new MemoryStore();
+    for (let i = 0; i < 1_200; i++) await store.put(secret(`s${i + 1_000}`), bytes('s'));
+    const feed = await feedOver(store);
+    const { range } = store;
+    store.range = async (...args) => {
+      const page = await range.apply(store, args);
+      // Behind the page that was read, and within it.
+      if (page.more)
+        await Promise.all([store.delete(secret('s1000')), store.delete(secret('s2199')), store.put(secret('new'), bytes('new'))]);
+      return page;
+    };
+    feed.add('secrets');
+    const cache = feed.cache('secrets');
+    assert.ok(cache.loaded);
+    await cache.loaded;
+    assert.equal(cache.loaded, undefined);
+    assert.deepEqual([cache.size, cache.get(secret('s1000')), cache.get(secret('s2199'))], [1_199, undefined, undefined]);
+    assert.ok(cache.get(secret('new')));
+    await store.put(secret('later'), bytes('later'));
+    await feed.fresh();
+    assert.ok(cache.get(secret('later')));
+    await feed.close();
+    await store.close();
+  });
+
+  test('loads a resource that is added while everything is read for the first time', async () => {
+    const store = new MemoryStore();
+    await store.put(key('a'), bytes('a'));
+    await store.put(secret('s'), bytes('s'));
+    const feed = new WatchFeed({ store, clock: systemClock, log: silentLog });
+    feed.add('configmaps');
+    const started = feed.start();
+    feed.add('secrets');
+    await started;
+    await feed.cache('secrets').loaded;
+    assert.ok(feed.cache('secrets').get(secret('s')));
+    await store.delete(secret('s'));
+    await feed.fresh();
+    assert.equal(feed.cache('secrets').size, 0);
+    await feed.close();
+    await store.close();
+  });
+
+  test('tries again when the store cannot be read', async () => {
+    const store = new MemoryStore();
+    await store.put(secret('s'), bytes('s'));
+    const clock = new FakeClock();
+    const feed = new WatchFeed({ store, clock, log: silentLog });
+    await feed.start();
+    const { range } = store;
+    let failed: () => void = () => {};
+    const hasFailed = new Promise<void>((resolve) => {
+      failed = resolve;
+    });
+    store.range = async () => {
+      store.range = range;
+      failed();
+      throw new KnownError('STORE_IO', 'for once');
+    };
+    feed.add('secrets');
+    const { loaded } = feed.cache('secrets');
+    await hasFailed;
+    await new Promise(setImmediate);
+    await clock.advance(500);
+    await loaded;
+    assert.equal(feed.cache('secrets').size, 1);
+    await feed.close();
+    await store.close();
+  });
+
+  test('holds what is dropped no longer, and ends its listeners', async () => {
+    const store = new MemoryStore();
+    const feed = await feedOver(store);
+    const cache = feed.cache('configmaps');
+    let ended = false;
+    cache.listen({ onEvents() {}, onReset() {}, onEnd: () => (ended = true) });
+    feed.drop('configmaps');
+    feed.drop('configmaps');
+    assert.ok(ended);
+    assert.equal(feed.find('configmaps'), undefined);
+    assert.throws(() => feed.cache('configmaps'), /nothing is held of configmaps/);
+    await store.put(key('a'), bytes('a'));
+    await feed.fresh();
+    assert.equal(cache.size, 0);
+    await feed.close();
+    await store.close();
+  });
 });
