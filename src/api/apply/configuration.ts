@@ -35,17 +35,17 @@ function check(value: unknown, shape: Shape, path: string, errors: string[]): vo
     else wrong(`expected list, got ${shown(value)}`);
   } else if (!isObject(value)) {
     wrong(`expected map, got ${shown(value)}`);
-  } else {
-    for (const name of Object.keys(value)) {
-      const member = shape.member(name);
-      const inner = `${path}.${name}`;
-      if (!member) {
-        if (errors.length < most) errors.push(`${inner}: field not declared in schema`);
-        continue;
-      }
-      check(value[name], member, inner, errors);
-      if (member.isQuantity) value[name] = canonical(value[name]);
-    }
+  } else checkMap(value, shape, path, errors);
+}
+
+function checkMap(map: Record<string, unknown>, shape: Shape, path: string, errors: string[]): void {
+  for (const name of Object.keys(map)) {
+    const member = shape.member(name);
+    const inner = `${path}.${name}`;
+    if (member) {
+      check(map[name], member, inner, errors);
+      if (member.isQuantity) map[name] = canonical(map[name]);
+    } else if (errors.length < most) errors.push(`${inner}: field not declared in schema`);
   }
 }
 

@@ -128,13 +128,18 @@ export class FieldSet {
       if (key === '.') continue;
       const element = canonicalElement(key);
       if (element === undefined) return undefined;
-      if (element === '') continue;
-      const below = FieldSet.fromFieldsV1(value, depth + 1);
-      if (!below) return undefined;
-      if (below.isEmpty || Object.hasOwn(value as Json, '.')) out.members.add(element);
-      if (!below.isEmpty) out.children.set(element, below.union(out.children.get(element) ?? new FieldSet()));
+      if (element !== '' && !out.#read(element, value, depth + 1)) return undefined;
     }
     return out;
+  }
+
+  /** Takes in what FieldsV1 says of an element; false when that is no set of fields. */
+  #read(element: string, fields: unknown, depth: number): boolean {
+    const below = FieldSet.fromFieldsV1(fields, depth);
+    if (!below) return false;
+    if (below.isEmpty || Object.hasOwn(fields as Json, '.')) this.members.add(element);
+    if (!below.isEmpty) this.children.set(element, below.union(this.children.get(element) ?? new FieldSet()));
+    return true;
   }
 }
 

@@ -129,10 +129,14 @@ function compareLists(left: readonly unknown[], right: readonly unknown[], shape
       if (!isDeepStrictEqual(l, r)) out.modified.add([...path, element]);
       continue;
     }
-    compareIn(element, l.length > 1 ? undefined : l[0], r.length > 1 ? undefined : r[0], shape.element, path, out);
+    compareIn(element, only(l), only(r), shape.element, path, out);
     if (l.length > 1) out.removed.add([...path, element]);
     if (r.length > 1) out.added.add([...path, element]);
   }
+}
+
+function only(entries: readonly unknown[]): unknown {
+  return entries.length > 1 ? undefined : entries[0];
 }
 
 /** The left value with what the right one says; where both say something, the right one is right. */
@@ -153,69 +157,92 @@ export function merge(left: unknown, right: unknown, shape: Shape): unknown {
  * at different places goes where the right one has it.
  */
 function mergeLists(left: readonly unknown[], right: readonly unknown[], shape: Shape): unknown[] | undefined {
-  const leftNames = left.map((item) => elementOf(item, shape));
-  const rightNames = right.map((item) => elementOf(item, shape));
-  const lefts = grouped(left, shape);
-  const rights = grouped(right, shape);
-  const shared = rightNames.filter((name) => name !== undefined && lefts.has(name));
-  const done = new Set<string | undefined>();
-  const out: unknown[] = [];
-  let nextShared = 0;
-  const put = (name: string | undefined): void => {
-    done.add(name);
-    const [l, ...twice] = lefts.get(name as string) ?? [];
-    // Which of two to merge with, nobody can say: both go.
-    const merged = merge(twice.length > 0 ? undefined : l, rights.get(name as string)?.[0], shape.element as Shape);
-    if (merged !== undefined) out.push(merged);
-    if (shared[nextShared] === name) nextShared++;
-  };
-  for (let l = 0, r = 0; l < left.length || r < right.length; ) {
-    const name = leftNames[l];
-    if (l < left.length && r < right.length) {
-      if (name === rightNames[r]) {
-        put(name);
-        l++;
-        r++;
-        continue;
-      }
-      if (rights.has(name as string) && nextShared < shared.length && shared[nextShared] !== name) {
-        l++;
-        continue;
-      }
-    }
-    if (l < left.length) {
-      if (!rights.has(name as string)) {
-        out.push(left[l++]);
-        continue;
-      }
-      if (done.has(name)) l++;
-    }
-    if (r < right.length) put(rightNames[r++]);
+  const merged = new ListMerge(left, right, shape).run();
+  return merged.length > 0 ? merged : undefined;
+}
+
+class ListMerge {
+  readonly #left: readonly unknown[];
+  readonly #shape: Shape;
+  readonly #leftNames: readonly (string | undefined)[];
+  readonly #rightNames: readonly (string | undefined)[];
+  readonly #lefts: ReadonlyMap<string, readonly unknown[]>;
+  readonly #rights: ReadonlyMap<string, readonly unknown[]>;
+  /** The names that both have, in the order of the right one. */
+  readonly #shared: readonly (string | undefined)[];
+  readonly #done = new Set<string | undefined>();
+  readonly #out: unknown[] = [];
+  #l = 0;
+  #r = 0;
+  #nextShared = 0;
+
+  constructor(left: readonly unknown[], right: readonly unknown[], shape: Shape) {
+    this.#left = left;
+    this.#shape = shape;
+    this.#leftNames = left.map((item) => elementOf(item, shape));
+    this.#rightNames = right.map((item) => elementOf(item, shape));
+    this.#lefts = grouped(left, shape);
+    this.#rights = grouped(right, shape);
+    this.#shared = this.#rightNames.filter((name) => name !== undefined && this.#lefts.has(name));
   }
-  return out.length > 0 ? out : undefined;
+
+  run(): unknown[] {
+    while (this.#l < this.#leftNames.length || this.#r < this.#rightNames.length) this.#step();
+    return this.#out;
+  }
+
+  #step(): void {
+    const name = this.#leftNames[this.#l];
+    const hasLeft = this.#l < this.#leftNames.length;
+    const hasRight = this.#r < this.#rightNames.length;
+    if (hasLeft && hasRight && name === this.#rightNames[this.#r]) {
+      this.#put(name);
+      this.#l++;
+      this.#r++;
+    } else if (hasLeft && hasRight && this.#comesLater(name)) this.#l++;
+    else if (hasLeft && !this.#rights.has(name as string)) this.#out.push(this.#left[this.#l++]);
+    else {
+      if (hasLeft && this.#done.has(name)) this.#l++;
+      if (hasRight) this.#put(this.#rightNames[this.#r++]);
+    }
+  }
+
+  /** Whether the right list has it, but another one that both have before it. */
+  #comesLater(name: string | undefined): boolean {
+    return this.#rights.has(name as string) && this.#nextShared < this.#shared.length && this.#shared[this.#nextShared] !== name;
+  }
+
+  #put(name: string | undefined): void {
+    this.#done.add(name);
+    // Which of two to merge with, nobody can say: both go.
+    const merged = merge(only(this.#lefts.get(name as string) ?? []), this.#rights.get(name as string)?.[0], this.#shape.element as Shape);
+    if (merged !== undefined) this.#out.push(merged);
+    if (this.#shared[this.#nextShared] === name) this.#nextShared++;
+  }
 }
 
 /** A value without the fields of a set; null when nothing is left. */
 export function remove(value: unknown, set: FieldSet, shape: Shape): unknown {
   if (shape.kind === 'scalar' || shape.kind === 'any') return value;
   if (shape.atomic) return null;
-  const keep = (element: string | undefined, inner: unknown, member: Shape | undefined): unknown => {
-    const below = element === undefined ? undefined : set.children.get(element);
-    return below && member ? remove(inner, below, member) : inner;
-  };
-  if (shape.kind === 'list') {
-    const out: unknown[] = [];
-    for (const item of listOf(value)) {
-      const element = elementOf(item, shape);
-      if (element === undefined || !set.members.has(element)) out.push(keep(element, item, shape.element));
-    }
-    return out.length > 0 ? out : null;
-  }
-  const out: [string, unknown][] = [];
-  for (const name of namesOf(value)) {
-    if (!set.members.has(`f:${name}`)) out.push([name, keep(`f:${name}`, own(value, name), shape.member(name))]);
-  }
-  return out.length > 0 ? Object.fromEntries(out) : null;
+  return shape.kind === 'list' ? removeFromList(listOf(value), set, shape) : removeFromMap(value, set, shape);
+}
+
+function removeFromList(list: readonly unknown[], set: FieldSet, shape: Shape): unknown {
+  const named = list.map((item) => ({ item, element: elementOf(item, shape) }));
+  const kept = named.filter(({ element }) => element === undefined || !set.members.has(element));
+  return kept.length > 0 ? kept.map(({ item, element }) => removeBelow(element, item, set, shape.element)) : null;
+}
+
+function removeFromMap(map: unknown, set: FieldSet, shape: Shape): unknown {
+  const kept = [...namesOf(map)].filter((name) => !set.members.has(`f:${name}`));
+  const entries = kept.map((name) => [name, removeBelow(`f:${name}`, own(map, name), set, shape.member(name))]);
+  return entries.length > 0 ? Object.fromEntries(entries) : null;
+}
+
+function removeBelow(element: string | undefined, value: unknown, set: FieldSet, shape: Shape | undefined): unknown {
+  const below = element === undefined ? undefined : set.children.get(element);
+  return below && shape ? remove(value, below, shape) : value;
 }
 
 /** The set with every declared field above a field of it; members of maps and entries of lists are not declared. */

@@ -79,18 +79,20 @@ class Scanner {
       seen.add(key);
       this.#space();
       this.#at++;
-      if (this.#unknown.has(inner)) {
-        if (!repeated) this.#tell(unknownField(inner));
-        this.#muted++;
-        this.value(inner);
-        this.#muted--;
-      } else {
-        if (repeated) this.#tell(`duplicate field ${JSON.stringify(inner)}`);
-        this.value(inner);
-      }
+      this.#member(inner, repeated);
       if (this.#space() === 0x2c) this.#at++;
     }
     this.#at++;
+  }
+
+  /** Of what is below an unknown field nothing more is said. */
+  #member(path: string, repeated: boolean): void {
+    const unknown = this.#unknown.has(path);
+    if (unknown && !repeated) this.#tell(unknownField(path));
+    if (!unknown && repeated) this.#tell(`duplicate field ${JSON.stringify(path)}`);
+    if (unknown) this.#muted++;
+    this.value(path);
+    if (unknown) this.#muted--;
   }
 
   #tell(error: string): void {

@@ -11,7 +11,6 @@ export interface Envelope {
   readonly apiVersion: string;
   readonly kind: string;
   readonly raw: Buffer;
-  readonly contentType: string;
   /** Undefined for a kind that is not in the tables. */
   readonly type: ApiType | undefined;
 }
@@ -26,31 +25,35 @@ export function decodeEnvelope(bytes: Uint8Array): Envelope {
   if (!isProtobuf(bytes)) throw new ProtobufError('provided data does not appear to be a protobuf message, expected prefix [107 56 115 0]');
   const reader = new WireReader(bytes);
   const end = reader.length;
-  let apiVersion = '';
-  let kind = '';
-  let contentType = '';
-  let encoding = '';
+  let [apiVersion, kind, encoding] = ['', '', ''];
   let raw: Buffer = Buffer.alloc(0);
+  const readType = (): void => {
+    const stop = reader.lengthDelimited(end);
+    readFields(reader, stop, {
+      10: () => (apiVersion = reader.string(stop)),
+      18: () => (kind = reader.string(stop)),
+    });
+  };
   reader.pos = magic.length;
-  while (reader.pos < end) {
-    const tag = reader.uint32(end);
-    if (tag === 0x0a) {
-      const stop = reader.lengthDelimited(end);
-      while (reader.pos < stop) {
-        const inner = reader.uint32(stop);
-        if (inner === 0x0a) apiVersion = reader.string(stop);
-        else if (inner === 0x12) kind = reader.string(stop);
-        else reader.skip(inner & 7, stop);
-      }
-    } else if (tag === 0x12) raw = reader.bytes(end);
-    else if (tag === 0x1a) encoding = reader.string(end);
-    else if (tag === 0x22) contentType = reader.string(end);
-    else reader.skip(tag & 7, end);
-  }
+  readFields(reader, end, {
+    10: readType,
+    18: () => (raw = reader.bytes(end)),
+    26: () => (encoding = reader.string(end)),
+  });
   if (encoding !== '') throw new ProtobufError(`cannot read content encoding ${JSON.stringify(encoding)}`);
   // A WatchEvent names no type; it is nothing that could be stored.
   const type = kind === '' ? undefined : typeOfObject(apiVersion, kind);
-  return { apiVersion, kind, raw, contentType, type };
+  return { apiVersion, kind, raw, type };
+}
+
+/** Reads the fields of a message by their tags, and passes over the others. */
+function readFields(reader: WireReader, end: number, read: Readonly<Record<number, () => unknown>>): void {
+  while (reader.pos < end) {
+    const tag = reader.uint32(end);
+    const field = read[tag];
+    if (field) field();
+    else reader.skip(tag & 7, end);
+  }
 }
 
 /** The tag and the length of a field that is a message, a text or bytes. */

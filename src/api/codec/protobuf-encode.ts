@@ -33,19 +33,22 @@ function writeField(writer: WireWriter, field: Field, content: unknown): void {
     for (let i = content.length - 1; i >= 0; i--) writeValue(writer, field, content[i], field.number);
   } else {
     if (typeof content !== 'object') throw mismatch(field, content);
-    const map = content as Json;
-    const keys = Object.keys(map).sort();
-    for (let i = keys.length - 1; i >= 0; i--) {
-      const key = keys[i] as string;
-      const from = writer.written;
-      const entry = map[key];
-      if (entry === null || entry === undefined) writeEmptyEntry(writer, field);
-      else writeValue(writer, field, entry, 2);
-      writer.string(key);
-      writer.uint32(0x0a);
-      writer.uint32(writer.written - from);
-      writer.uint32((field.number << 3) | 2);
-    }
+    writeMap(writer, field, content as Json);
+  }
+}
+
+function writeMap(writer: WireWriter, field: Field, map: Json): void {
+  const keys = Object.keys(map).sort();
+  for (let i = keys.length - 1; i >= 0; i--) {
+    const key = keys[i] as string;
+    const from = writer.written;
+    const entry = map[key];
+    if (entry === null || entry === undefined) writeEmptyEntry(writer, field);
+    else writeValue(writer, field, entry, 2);
+    writer.string(key);
+    writer.uint32(0x0a);
+    writer.uint32(writer.written - from);
+    writer.uint32((field.number << 3) | 2);
   }
 }
 

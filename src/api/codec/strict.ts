@@ -68,13 +68,18 @@ class Checker {
         delete object[name];
         continue;
       }
-      this.#path.push(name);
-      const read =
-        field.shape === 'one' ? this.#one(value, field) : field.shape === 'list' ? this.#list(value, field) : this.#map(value, field);
-      this.#path.pop();
+      const read = this.#field(value, field);
       if (!field.zeroCounts && isOmitted(read, field) && name !== forget) delete object[name];
       else object[name] = read;
     }
+  }
+
+  #field(value: unknown, field: Field): unknown {
+    this.#path.push(field.name);
+    const read =
+      field.shape === 'one' ? this.#one(value, field) : field.shape === 'list' ? this.#list(value, field) : this.#map(value, field);
+    this.#path.pop();
+    return read;
   }
 
   #typeMeta(object: Json, name: string, type: ApiType): void {

@@ -40,24 +40,25 @@ export function summaryOf(pod: Pod): PodSummary {
   const inits = new Map((pod.spec?.initContainers ?? []).map((one) => [one.name, one]));
   const total = (pod.spec?.containers?.length ?? 0) + [...inits.values()].filter(isSidecar).length;
   const init = walkInit(status, inits);
-  let reason = status.reason || status.phase || '';
-  if (status.conditions?.some((one) => one.type === 'PodScheduled' && one.reason === 'SchedulingGated')) reason = 'SchedulingGated';
-  if (init.reason !== undefined) reason = init.reason;
-  let { ready, restarts, lastEnd } = init;
-  if (init.reason === undefined || isTrue(status, 'Initialized')) {
-    const main = walkMain(status.containerStatuses ?? []);
-    ready += main.ready;
-    restarts = init.sidecarRestarts + main.restarts;
-    lastEnd = later(init.sidecarLastEnd, main.lastEnd);
-    if (main.reason !== undefined) reason = main.reason;
-    // One container is done and another one works: the pod as a whole is not Completed.
-    if (reason === 'Completed' && main.running) reason = isTrue(status, 'Ready') ? 'Running' : 'NotReady';
+  const main = init.reason === undefined || isTrue(status, 'Initialized') ? walkMain(status.containerStatuses ?? []) : undefined;
+  return {
+    ready: `${init.ready + (main?.ready ?? 0)}/${total}`,
+    status: reasonOf(pod, init, main),
+    restarts: main ? init.sidecarRestarts + main.restarts : init.restarts,
+    lastEnd: main ? later(init.sidecarLastEnd, main.lastEnd) : init.lastEnd,
+  };
+}
+
+function reasonOf({ metadata, status = {} }: Pod, init: InitWalk, main: MainWalk | undefined): string {
+  if (metadata.deletionTimestamp) {
+    if (status.reason === 'NodeLost') return 'Unknown';
+    if (status.phase !== 'Succeeded' && status.phase !== 'Failed') return 'Terminating';
   }
-  if (pod.metadata.deletionTimestamp) {
-    if (status.reason === 'NodeLost') reason = 'Unknown';
-    else if (status.phase !== 'Succeeded' && status.phase !== 'Failed') reason = 'Terminating';
-  }
-  return { ready: `${ready}/${total}`, status: reason, restarts, lastEnd };
+  const gated = status.conditions?.some((one) => one.type === 'PodScheduled' && one.reason === 'SchedulingGated');
+  const reason = main?.reason ?? init.reason ?? (gated ? 'SchedulingGated' : status.reason || status.phase || '');
+  // One container is done and another one works: the pod as a whole is not Completed.
+  if (reason === 'Completed' && main?.running) return isTrue(status, 'Ready') ? 'Running' : 'NotReady';
+  return reason;
 }
 
 interface InitWalk {
@@ -81,28 +82,32 @@ function walkInit(status: PodStatus, inits: ReadonlyMap<string, Container>): Ini
       sidecarRestarts += one.restartCount ?? 0;
       sidecarLastEnd = later(sidecarLastEnd, endOf(one));
     }
-    const { terminated, waiting } = one.state ?? {};
-    if (terminated?.exitCode === 0) continue;
-    if (sidecar && one.started) {
-      if (one.ready) ready++;
-      continue;
+    if (one.state?.terminated?.exitCode === 0) continue;
+    if (!sidecar || !one.started) {
+      reason = `Init:${initReason(one) ?? `${index}/${inits.size}`}`;
+      break;
     }
-    if (terminated) reason = `Init:${terminated.reason || endText(terminated)}`;
-    else if (waiting?.reason && waiting.reason !== 'PodInitializing') reason = `Init:${waiting.reason}`;
-    else reason = `Init:${index}/${inits.size}`;
-    break;
+    if (one.ready) ready++;
   }
   return { reason, ready, restarts, lastEnd, sidecarRestarts, sidecarLastEnd };
 }
 
+function initReason({ state }: ContainerStatus): string | undefined {
+  const { terminated, waiting } = state ?? {};
+  if (terminated) return terminated.reason || endText(terminated);
+  return waiting?.reason && waiting.reason !== 'PodInitializing' ? waiting.reason : undefined;
+}
+
+interface MainWalk {
+  readonly reason: string | undefined;
+  readonly ready: number;
+  readonly restarts: number;
+  readonly lastEnd: string;
+  readonly running: boolean;
+}
+
 /** From the last container to the first, so that the first one with something to say has the last word. */
-function walkMain(statuses: readonly ContainerStatus[]): {
-  reason: string | undefined;
-  ready: number;
-  restarts: number;
-  lastEnd: string;
-  running: boolean;
-} {
+function walkMain(statuses: readonly ContainerStatus[]): MainWalk {
   let [ready, restarts, lastEnd] = [0, 0, ''];
   let reason: string | undefined;
   for (const one of statuses.toReversed()) {

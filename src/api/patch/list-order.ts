@@ -61,14 +61,21 @@ export function mergeOrder(
   }
   const patched = named.sort((a, b) => a[1] - b[1]).map(([item]) => item);
   server.sort((a, b) => (position.get(a) ?? 0) - (position.get(b) ?? 0));
+  return interleaved(server, patched, (item) => position.get(item) ?? -1);
+}
+
+/** One of the server's comes first where both stood somewhere, and it stood before. */
+function interleaved(server: readonly unknown[], patched: readonly unknown[], positionOf: (item: unknown) => number): unknown[] {
   const out: unknown[] = [];
   let i = 0;
-  let j = 0;
-  while (i < server.length || j < patched.length) {
-    const left = i < server.length ? (position.get(server[i]) ?? -1) : Number.POSITIVE_INFINITY;
-    const right = j < patched.length ? (position.get(patched[j]) ?? -1) : Number.POSITIVE_INFINITY;
-    const takeServer = j >= patched.length || (i < server.length && left >= 0 && right >= 0 && left < right);
-    out.push(takeServer ? server[i++] : patched[j++]);
+  for (const item of patched) {
+    const right = positionOf(item);
+    while (i < server.length && isBefore(positionOf(server[i]), right)) out.push(server[i++]);
+    out.push(item);
   }
-  return out;
+  return [...out, ...server.slice(i)];
+}
+
+function isBefore(left: number, right: number): boolean {
+  return left >= 0 && right >= 0 && left < right;
 }

@@ -114,19 +114,19 @@ function patchOrderedLists(target: Json, patch: Json, type: ApiType | undefined)
     if (!Array.isArray(order)) throw new PatchError(400, `invalid patch format of setElementOrder list ${JSON.stringify(key)}`);
     done ??= new Set();
     done.add(key);
-    const field = type?.field(key);
-    const current = Array.isArray(target[key]) ? (target[key] as unknown[]) : undefined;
-    const changes = patch[key];
-    if (changes === null || (current === undefined && changes === undefined)) {
-      if (changes === null) delete target[key];
-      continue;
-    }
-    const list = Array.isArray(changes) ? changes : [];
-    checkOrder(key, list, order, field?.marks.mergeKey);
-    const merged = current && changes === undefined ? current : mergedList(current, list, field);
-    target[key] = mergeOrder(merged, order, current ?? [], field?.marks.mergeKey);
+    if (patch[key] === null) delete target[key];
+    else patchOrderedList(target, key, patch[key], order, type?.field(key));
   }
   return done;
+}
+
+function patchOrderedList(target: Json, key: string, changes: unknown, order: readonly unknown[], field: Field | undefined): void {
+  const current = Array.isArray(target[key]) ? (target[key] as unknown[]) : undefined;
+  if (current === undefined && changes === undefined) return;
+  const list = Array.isArray(changes) ? changes : [];
+  checkOrder(key, list, order, field?.marks.mergeKey);
+  const merged = current && changes === undefined ? current : mergedList(current, list, field);
+  target[key] = mergeOrder(merged, order, current ?? [], field?.marks.mergeKey);
 }
 
 function mergedList(current: unknown[] | undefined, list: readonly unknown[], field: Field | undefined): unknown[] {
@@ -156,23 +156,35 @@ function deletePrimitives(target: Json, key: string, values: unknown): void {
   if (Array.isArray(current)) target[key] = current.filter((v) => !deleted.has(v));
 }
 
+interface ListPatch {
+  readonly deleted: ElementIndex;
+  /** Nothing stays of what is there. */
+  readonly replaces: boolean;
+  /** The items without directive. */
+  readonly plain: readonly Json[];
+}
+
+function sortedOut(patch: readonly unknown[], { owner, name }: Field, key: string): ListPatch {
+  const deleted = new ElementIndex([], key);
+  let replaces = false;
+  const plain: Json[] = [];
+  for (const item of patch) {
+    if (!isObject(item)) throw new PatchError(400, `expected an object in list ${owner}.${name}, found ${JSON.stringify(item)}`);
+    const directive = item[patchDirective];
+    if (directive === undefined) plain.push(item);
+    else if (directive === 'delete') deleted.add(requireKey(item, key), 0);
+    else if (directive === 'replace') replaces = true;
+    else throw badType(directive);
+  }
+  return { deleted, replaces, plain };
+}
+
 function mergeList(current: unknown[], patch: readonly unknown[], field: Field): unknown[] {
   if (field.kind !== 'message') return mergeOrder([...new Set([...current, ...patch])], patch, current, undefined);
   const key = field.marks.mergeKey;
   if (key === undefined) throw new PatchError(400, `cannot merge lists without merge key for ${field.owner}.${field.name}`);
-  const deleted = new ElementIndex([], key);
-  let replaced = false;
-  const plain: Json[] = [];
-  for (const item of patch) {
-    if (!isObject(item))
-      throw new PatchError(400, `expected an object in list ${field.owner}.${field.name}, found ${JSON.stringify(item)}`);
-    const directive = item[patchDirective];
-    if (directive === undefined) plain.push(item);
-    else if (directive === 'delete') deleted.add(requireKey(item, key), 0);
-    else if (directive === 'replace') replaced = true;
-    else throw badType(directive);
-  }
-  if (replaced) return withoutDirectives(plain) as unknown[];
+  const { deleted, replaces, plain } = sortedOut(patch, field, key);
+  if (replaces) return withoutDirectives(plain) as unknown[];
   const merged = current.filter((v) => deleted.indexOf(v) < 0);
   const places = new ElementIndex(merged, key);
   for (const item of plain) {

@@ -45,19 +45,18 @@ export function parseQuantity(text: string | number): Quantity {
   const fraction = m?.[3] ?? '';
   if (!m || whole + fraction === '') throw new QuantityError(syntax);
   const digits = BigInt(whole + fraction) * nano;
-  const scale = 10n ** BigInt(fraction.length);
-  let magnitude: bigint;
-  let form: QuantityForm = 'decimal';
-  if (m[4]) {
-    form = 'binary';
-    magnitude = roundUp(digits * (binary[m[4]] ?? 1n), scale);
-  } else {
-    if (m[6] !== undefined) form = 'exponent';
-    const exponent = Math.max(-maxExponent, Math.min(maxExponent, m[6] === undefined ? (decimal[m[5] ?? ''] ?? 0) : Number(m[6])));
-    magnitude = exponent >= 0 ? roundUp(digits * 10n ** BigInt(exponent), scale) : roundUp(digits, scale * 10n ** BigInt(-exponent));
-  }
-  if (magnitude > max) magnitude = max;
-  return { nano: m[1] === '-' ? -magnitude : magnitude, form };
+  const [, sign, , , binarySuffix, decimalSuffix = '', exponent] = m;
+  const factor = binarySuffix ? { by: binary[binarySuffix] ?? 1n, of: 1n } : powerOfTen(Number(exponent ?? decimal[decimalSuffix] ?? 0));
+  const exact = roundUp(digits * factor.by, 10n ** BigInt(fraction.length) * factor.of);
+  const magnitude = exact > max ? max : exact;
+  const form: QuantityForm = binarySuffix ? 'binary' : exponent === undefined ? 'decimal' : 'exponent';
+  return { nano: sign === '-' ? -magnitude : magnitude, form };
+}
+
+/** A fraction, because exponents may be negative. */
+function powerOfTen(exponent: number): { readonly by: bigint; readonly of: bigint } {
+  const power = 10n ** BigInt(Math.min(Math.abs(exponent), maxExponent));
+  return exponent >= 0 ? { by: power, of: 1n } : { by: 1n, of: power };
 }
 
 /** Amounts finer than nano are rounded away from zero, as upstream does. */
@@ -93,19 +92,23 @@ export function formatQuantity(q: Quantity): string {
   const sign = q.nano < 0n ? '-' : '';
   const magnitude = q.nano < 0n ? -q.nano : q.nano;
   // The binary form holds only for whole numbers of at least 1024; smaller ones are written in the decimal form.
-  if (q.form === 'binary' && magnitude % nano === 0n && magnitude >= 1024n * nano) {
-    const units = magnitude / nano;
-    for (const [suffix, step] of binarySteps) if (units % step === 0n) return `${sign}${units / step}${suffix}`;
-    return `${sign}${units}`;
-  }
+  const isBinary = q.form === 'binary' && magnitude % nano === 0n && magnitude >= 1024n * nano;
+  return sign + (isBinary ? binaryText(magnitude / nano) : decimalText(magnitude, q.form === 'exponent'));
+}
+
+function binaryText(units: bigint): string {
+  const found = binarySteps.find(([, step]) => units % step === 0n);
+  return found ? `${units / found[1]}${found[0]}` : `${units}`;
+}
+
+function decimalText(magnitude: bigint, withExponent: boolean): string {
   for (const [suffix, exponent] of decimalSteps) {
     const step = 10n ** BigInt(exponent + 9);
-    if (magnitude % step === 0n) {
-      if (q.form === 'exponent') return `${sign}${magnitude / step}${exponent === 0 ? '' : `e${exponent}`}`;
-      return `${sign}${magnitude / step}${suffix}`;
-    }
+    if (magnitude % step !== 0n) continue;
+    if (!withExponent) return `${magnitude / step}${suffix}`;
+    return `${magnitude / step}${exponent === 0 ? '' : `e${exponent}`}`;
   }
-  return `${sign}${magnitude}n`;
+  return `${magnitude}n`;
 }
 
 /** The canonical text of a text. Throws QuantityError. */
