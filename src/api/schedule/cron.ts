@@ -106,28 +106,38 @@ function latestOf(next: Schedule['next'], after: number, until: number): number 
 }
 
 function nextOf(fields: readonly Field[], after: number, timeZone: string): number | undefined {
-  const [minutes, hours, days, months, weekdays] = fields as [Field, Field, Field, Field, Field];
   if (fields.some((field) => field.values.size === 0)) return undefined;
-  const fits = (wall: Date): boolean => {
-    const [byDay, byWeekday] = [days.values.has(wall.getUTCDate()), weekdays.values.has(wall.getUTCDay())];
-    return months.values.has(wall.getUTCMonth() + 1) && (days.any || weekdays.any ? byDay && byWeekday : byDay || byWeekday);
-  };
   let at = Math.floor(after / minuteMs) * minuteMs + minuteMs;
   const lastYear = wallTime(timeZone, at).getUTCFullYear() + maxYears;
   for (;;) {
     const wall = wallTime(timeZone, at);
     if (wall.getUTCFullYear() > lastYear) return undefined;
-    const [hour, minute] = [wall.getUTCHours(), wall.getUTCMinutes()];
-    if (!fits(wall)) {
-      const days = daysUntil(fits, wall, lastYear);
-      if (days === undefined) return undefined;
-      // To two hours before midnight: clocks are set forward by no more, and the first hour of the day must not be missed.
-      const evening = 22 - hour;
-      at += (days - 1) * dayMs + (days === 1 ? Math.max(1, evening) : evening) * hourMs - minute * minuteMs;
-    } else if (!hours.values.has(hour)) at += hourMs - minute * minuteMs;
-    else if (!minutes.values.has(minute)) at += minuteMs;
-    else return at;
+    const step = stepOf(fields, wall, lastYear);
+    if (step === undefined || step === 0) return step === undefined ? undefined : at;
+    at += step;
   }
+}
+
+/** How far to go on from a moment before the next look; 0 when it is due, undefined when no day will be. */
+function stepOf(fields: readonly Field[], wall: Date, lastYear: number): number | undefined {
+  const [minutes, hours] = fields as [Field, Field];
+  const [hour, minute] = [wall.getUTCHours(), wall.getUTCMinutes()];
+  if (isDueDay(fields, wall)) {
+    if (!hours.values.has(hour)) return hourMs - minute * minuteMs;
+    return minutes.values.has(minute) ? 0 : minuteMs;
+  }
+  const days = daysUntil((day) => isDueDay(fields, day), wall, lastYear);
+  if (days === undefined) return undefined;
+  // To two hours before midnight: clocks are set forward by no more, and the first hour of the day must not be missed.
+  const evening = 22 - hour;
+  return (days - 1) * dayMs + (days === 1 ? Math.max(1, evening) : evening) * hourMs - minute * minuteMs;
+}
+
+/** Of a day of the month and one of the week either is enough, unless one of them is any day. */
+function isDueDay(fields: readonly Field[], wall: Date): boolean {
+  const [, , days, months, weekdays] = fields as [Field, Field, Field, Field, Field];
+  const [byDay, byWeekday] = [days.values.has(wall.getUTCDate()), weekdays.values.has(wall.getUTCDay())];
+  return months.values.has(wall.getUTCMonth() + 1) && (days.any || weekdays.any ? byDay && byWeekday : byDay || byWeekday);
 }
 
 function daysUntil(fits: (wall: Date) => boolean, wall: Date, lastYear: number): number | undefined {
@@ -152,20 +162,25 @@ function fieldOf(text: string, bounds: Bounds): Field {
 
 function rangeOf(text: string, bounds: Bounds): { start: number; end: number; step: number; any: boolean } {
   const [range = '', stepText, ...more] = text.split('/');
-  const limits = range.split('-');
-  const all = limits[0] === '*' || limits[0] === '?';
-  if (!all && limits.length > 2) throw new ScheduleError(`too many hyphens: ${text}`);
-  const start = all ? bounds.min : numberOf(limits[0] ?? '', bounds);
-  let end = all ? bounds.max : limits.length === 2 ? numberOf(limits[1] ?? '', bounds) : start;
+  const { start, end, all, single } = limitsOf(range, text, bounds);
   if (more.length > 0) throw new ScheduleError(`too many slashes: ${text}`);
   const step = stepText === undefined ? 1 : numberOf(stepText, { min: 0, max: 0 });
   // `N/step` means from N on.
-  if (stepText !== undefined && limits.length === 1) end = bounds.max;
+  const last = stepText !== undefined && single ? bounds.max : end;
   if (start < bounds.min) throw new ScheduleError(`beginning of range (${start}) below minimum (${bounds.min}): ${text}`);
-  if (end > bounds.max) throw new ScheduleError(`end of range (${end}) above maximum (${bounds.max}): ${text}`);
-  if (start > end) throw new ScheduleError(`beginning of range (${start}) beyond end of range (${end}): ${text}`);
+  if (last > bounds.max) throw new ScheduleError(`end of range (${last}) above maximum (${bounds.max}): ${text}`);
+  if (start > last) throw new ScheduleError(`beginning of range (${start}) beyond end of range (${last}): ${text}`);
   if (step === 0) throw new ScheduleError(`step of range should be a positive number: ${text}`);
-  return { start, end, step, any: all && step === 1 };
+  return { start, end: last, step, any: all && step === 1 };
+}
+
+function limitsOf(range: string, text: string, bounds: Bounds): { start: number; end: number; all: boolean; single: boolean } {
+  const limits = range.split('-');
+  const single = limits.length === 1;
+  if (limits[0] === '*' || limits[0] === '?') return { start: bounds.min, end: bounds.max, all: true, single };
+  if (limits.length > 2) throw new ScheduleError(`too many hyphens: ${text}`);
+  const start = numberOf(limits[0] ?? '', bounds);
+  return { start, end: single ? start : numberOf(limits[1] ?? '', bounds), all: false, single };
 }
 
 function numberOf(text: string, { min, names }: Bounds): number {

@@ -123,25 +123,19 @@ class TextParser {
     if (this.#peek() !== '(') this.#fail("'('");
     this.#at++;
     const values: string[] = [];
-    let wantsValue = true;
     for (;;) {
+      values.push(this.#value());
       const token = this.#peek();
-      if (token === ')') {
-        this.#at++;
-        // `in ()` and `in (a,)` name the empty string, as upstream's parser does.
-        if (wantsValue) values.push('');
-        return values;
-      }
-      if (token === ',') {
-        if (wantsValue) values.push('');
-        wantsValue = true;
-        this.#at++;
-      } else {
-        if (!wantsValue) this.#fail("',' or ')'");
-        values.push(this.#word("',', ')' or identifier"));
-        wantsValue = false;
-      }
+      if (token !== ',' && token !== ')') this.#fail("',' or ')'");
+      this.#at++;
+      if (token === ')') return values;
     }
+  }
+
+  /** `in ()` and `in (a,)` name the empty string, as upstream's parser does. */
+  #value(): string {
+    const token = this.#peek();
+    return token === ',' || token === ')' ? '' : this.#word("',', ')' or identifier");
   }
 
   #term(): LabelTerm {

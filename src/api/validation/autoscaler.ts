@@ -1,5 +1,6 @@
 /** HorizontalPodAutoscalers. */
 import type {
+  ContainerResourceMetricSource,
   CrossVersionObjectReference,
   HorizontalPodAutoscaler,
   HPAScalingRules,
@@ -10,6 +11,7 @@ import type {
 import {
   eachOf,
   type FieldError,
+  failing,
   forbidden,
   invalid,
   invalids,
@@ -92,36 +94,52 @@ function sourceErrors(metric: MetricSpec, key: (typeof sources)[keyof typeof sou
   const target = metric[key]?.target;
   const at = `${path}.target`;
   const errors = targetErrors(target, at);
-  const both = target?.value !== undefined && target.averageValue !== undefined;
-  const neither = target?.value === undefined && target?.averageValue === undefined;
   switch (key) {
     case 'object':
-      errors.push(...referenceErrors(object?.describedObject, `${path}.describedObject`, false), ...identifierErrors(object?.metric, path));
-      if (neither) errors.push(required(`${at}.averageValue`, 'must set either a target value or averageValue'));
-      return errors;
+      return [
+        ...errors,
+        ...referenceErrors(object?.describedObject, `${path}.describedObject`, false),
+        ...identifierErrors(object?.metric, path),
+        ...failing([[!hasTarget(target), () => required(`${at}.averageValue`, 'must set either a target value or averageValue')]]),
+      ];
     case 'external':
-      errors.push(...identifierErrors(external?.metric, path));
-      if (neither) errors.push(required(`${at}.averageValue`, 'must set either a target value for metric or a per-pod target'));
-      if (both) errors.push(forbidden(`${at}.value`, 'may not set both a target value for metric and a per-pod target'));
-      return errors;
-    case 'pods':
-      errors.push(...identifierErrors(pods?.metric, path));
-      if (target?.averageValue === undefined) errors.push(required(`${at}.averageValue`, 'must specify a positive target averageValue'));
-      return errors;
-    case 'resource':
-      if (!resource?.name) errors.push(required(`${path}.name`, 'must specify a resource name'));
-      return [...errors, ...utilizationErrors(target, at)];
-    case 'containerResource': {
-      const { name, container } = containerResource ?? {};
-      errors.push(
-        ...(name ? containerResourceNameErrors(name, `${path}.name`) : [required(`${path}.name`, 'must specify a resource name')]),
-        ...(container
-          ? invalids(`${path}.container`, container, isDns1123Label(container))
-          : [required(`${path}.container`, 'must specify a container')]),
-      );
-      return [...errors, ...utilizationErrors(target, at)];
+      return [...errors, ...identifierErrors(external?.metric, path), ...externalTargetErrors(target, at)];
+    case 'pods': {
+      const none = target?.averageValue === undefined;
+      const text = 'must specify a positive target averageValue';
+      return [...errors, ...identifierErrors(pods?.metric, path), ...failing([[none, () => required(`${at}.averageValue`, text)]])];
     }
+    case 'resource':
+      return [
+        ...errors,
+        ...failing([[!resource?.name, () => required(`${path}.name`, 'must specify a resource name')]]),
+        ...utilizationErrors(target, at),
+      ];
+    case 'containerResource':
+      return [...errors, ...containerResourceErrors(containerResource, path), ...utilizationErrors(target, at)];
   }
+}
+
+function hasTarget(target: MetricTarget | undefined): boolean {
+  return target?.value !== undefined || target?.averageValue !== undefined;
+}
+
+function externalTargetErrors(target: MetricTarget | undefined, path: string): FieldError[] {
+  const both = target?.value !== undefined && target.averageValue !== undefined;
+  return failing([
+    [!hasTarget(target), () => required(`${path}.averageValue`, 'must set either a target value for metric or a per-pod target')],
+    [both, () => forbidden(`${path}.value`, 'may not set both a target value for metric and a per-pod target')],
+  ]);
+}
+
+function containerResourceErrors(source: ContainerResourceMetricSource | undefined, path: string): FieldError[] {
+  const { name, container } = source ?? {};
+  return [
+    ...(name ? containerResourceNameErrors(name, `${path}.name`) : [required(`${path}.name`, 'must specify a resource name')]),
+    ...(container
+      ? invalids(`${path}.container`, container, isDns1123Label(container))
+      : [required(`${path}.container`, 'must specify a container')]),
+  ];
 }
 
 function utilizationErrors(target: MetricTarget | undefined, path: string): FieldError[] {

@@ -39,6 +39,13 @@ const errorWords: Record<FieldErrorType, string> = {
   InternalError: 'Internal error',
 };
 
+/** The errors of the checks that fail. */
+export function failing(checks: readonly (readonly [fails: unknown, error: () => FieldError])[]): FieldError[] {
+  const errors: FieldError[] = [];
+  for (const [fails, error] of checks) if (fails) errors.push(error());
+  return errors;
+}
+
 export function required(path: string, detail = ''): FieldError {
   return { type: 'FieldValueRequired', path, detail };
 }

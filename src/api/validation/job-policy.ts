@@ -1,9 +1,10 @@
 /** A Job's rules for failed pods, for success, and for when a pod is replaced. */
-import type { JobSpec, PodFailurePolicyRule, SuccessPolicyRule } from '../schema/types.ts';
+import type { JobSpec, PodFailurePolicy, PodFailurePolicyRule, SuccessPolicy, SuccessPolicyRule } from '../schema/types.ts';
 import {
   duplicate,
   eachOf,
   type FieldError,
+  failing,
   invalid,
   invalids,
   nonNegative,
@@ -23,29 +24,36 @@ const maxPatterns = 20;
 const maxIndexesBytes = 64 * 1024;
 
 export function jobPolicyErrors(spec: JobSpec, path: string): FieldError[] {
-  const { podFailurePolicy: failure, successPolicy: success, podReplacementPolicy: replacement, template } = spec;
-  const errors: FieldError[] = [];
-  if (failure) {
-    const at = `${path}.podFailurePolicy.rules`;
-    const rules = failure.rules ?? [];
-    const names = new Set([...(template?.spec?.containers ?? []), ...(template?.spec?.initContainers ?? [])].map((one) => one.name));
-    if (rules.length > maxRules) errors.push(tooMany(at, rules.length, maxRules));
-    errors.push(...eachOf(rules, at, (rule, ruleAt) => failureRuleErrors(spec, rule, ruleAt, names)));
-  }
-  if (success && spec.completionMode !== 'Indexed') {
-    errors.push(invalid(`${path}.successPolicy`, success, 'requires indexed completion mode'));
-  } else if (success) {
-    const at = `${path}.successPolicy.rules`;
-    const rules = success.rules ?? [];
-    if (rules.length === 0) errors.push(required(at, 'at least one rules must be specified when the successPolicy is specified'));
-    if (rules.length > maxRules) errors.push(tooMany(at, rules.length, maxRules));
-    errors.push(...eachOf(rules, at, (rule, ruleAt) => successRuleErrors(rule, ruleAt, spec.completions ?? 0)));
-  }
+  const { podFailurePolicy: failure, successPolicy: success, podReplacementPolicy: replacement } = spec;
   const allowed = failure ? ['Failed'] : ['Failed', 'TerminatingOrFailed'];
-  if (replacement !== undefined && !allowed.includes(replacement)) {
-    errors.push(notSupported(`${path}.podReplacementPolicy`, replacement, allowed));
-  }
-  return errors;
+  const unknown = replacement !== undefined && !allowed.includes(replacement);
+  return [
+    ...(failure ? failurePolicyErrors(spec, failure, `${path}.podFailurePolicy.rules`) : []),
+    ...(success ? successPolicyErrors(spec, success, `${path}.successPolicy`) : []),
+    ...failing([[unknown, () => notSupported(`${path}.podReplacementPolicy`, replacement, allowed)]]),
+  ];
+}
+
+function failurePolicyErrors(spec: JobSpec, { rules = [] }: PodFailurePolicy, path: string): FieldError[] {
+  const { containers = [], initContainers = [] } = spec.template?.spec ?? {};
+  const names = new Set([...containers, ...initContainers].map((one) => one.name));
+  return [
+    ...failing([[rules.length > maxRules, () => tooMany(path, rules.length, maxRules)]]),
+    ...eachOf(rules, path, (rule, at) => failureRuleErrors(spec, rule, at, names)),
+  ];
+}
+
+function successPolicyErrors(spec: JobSpec, success: SuccessPolicy, path: string): FieldError[] {
+  if (spec.completionMode !== 'Indexed') return [invalid(path, success, 'requires indexed completion mode')];
+  const { rules = [] } = success;
+  const at = `${path}.rules`;
+  return [
+    ...failing([
+      [rules.length === 0, () => required(at, 'at least one rules must be specified when the successPolicy is specified')],
+      [rules.length > maxRules, () => tooMany(at, rules.length, maxRules)],
+    ]),
+    ...eachOf(rules, at, (rule, ruleAt) => successRuleErrors(rule, ruleAt, spec.completions ?? 0)),
+  ];
 }
 
 function failureRuleErrors(spec: JobSpec, rule: PodFailurePolicyRule, path: string, names: ReadonlySet<string>): FieldError[] {
@@ -133,23 +141,30 @@ function indexesTotal(text: string, completions: number): number | { readonly er
   let total = 0;
   let last = -1;
   for (const fragment of text.split(',')) {
-    const limits = fragment.split('-');
-    if (limits.length > 2) {
-      const rule = "violates the requirement that an index interval can have at most two parts separated by '-'";
-      return { error: `the fragment ${JSON.stringify(fragment)} ${rule}` };
-    }
-    for (const limit of limits) {
-      if (!/^[+-]?\d+$/.test(limit)) return { error: `cannot convert string to integer for index: ${JSON.stringify(limit)}` };
-      if (Number(limit) >= completions) return { error: `too large index: ${JSON.stringify(limit)}` };
-    }
-    const from = Number(limits[0]);
-    const to = Number(limits[1] ?? limits[0]);
-    if (limits.length > 1 && from >= to) return { error: `non-increasing order, previous: ${from}, current: ${to}` };
+    const interval = intervalOf(fragment, completions);
+    if ('error' in interval) return interval;
+    const { from, to } = interval;
     if (last >= from) return { error: `non-increasing order, previous: ${last}, current: ${from}` };
     total += to - from + 1;
     last = to;
   }
   return total;
+}
+
+function intervalOf(fragment: string, completions: number): { readonly from: number; readonly to: number } | { readonly error: string } {
+  const limits = fragment.split('-');
+  if (limits.length > 2) {
+    const rule = "violates the requirement that an index interval can have at most two parts separated by '-'";
+    return { error: `the fragment ${JSON.stringify(fragment)} ${rule}` };
+  }
+  for (const limit of limits) {
+    if (!/^[+-]?\d+$/.test(limit)) return { error: `cannot convert string to integer for index: ${JSON.stringify(limit)}` };
+    if (Number(limit) >= completions) return { error: `too large index: ${JSON.stringify(limit)}` };
+  }
+  const from = Number(limits[0]);
+  const to = Number(limits[1] ?? limits[0]);
+  if (limits.length > 1 && from >= to) return { error: `non-increasing order, previous: ${from}, current: ${to}` };
+  return { from, to };
 }
 
 /** As `oneOf`, but one that is missing is told what it may be. */

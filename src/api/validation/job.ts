@@ -2,7 +2,7 @@
 import { cloneJson } from '../codec/json-clone.ts';
 import type { Job, JobSpec, PodTemplateSpec } from '../schema/types.ts';
 import { labelSelectorOf } from '../selector/label.ts';
-import { type FieldError, invalid, nonNegative, notSupported, required, tooLong } from './field-error.ts';
+import { type FieldError, failing, invalid, nonNegative, notSupported, required, tooLong } from './field-error.ts';
 import { domainPathErrors, selectorErrors } from './formats.ts';
 import { jobPolicyErrors } from './job-policy.ts';
 import { isDns1123Label } from './names.ts';
@@ -83,34 +83,43 @@ export function jobSpecErrors(spec: JobSpec, path: string): FieldError[] {
 }
 
 function modeErrors(spec: JobSpec, path: string): FieldError[] {
-  const { completionMode = 'NonIndexed', completions, parallelism = 0, maxFailedIndexes, backoffLimitPerIndex } = spec;
-  const errors: FieldError[] = [];
-  if (completionMode === 'NonIndexed') {
-    for (const key of ['backoffLimitPerIndex', 'maxFailedIndexes'] as const) {
-      if (spec[key] !== undefined) errors.push(invalid(`${path}.${key}`, spec[key], 'requires indexed completion mode'));
-    }
-    return errors;
+  switch (spec.completionMode ?? 'NonIndexed') {
+    case 'NonIndexed':
+      return (['backoffLimitPerIndex', 'maxFailedIndexes'] as const)
+        .filter((key) => spec[key] !== undefined)
+        .map((key) => invalid(`${path}.${key}`, spec[key], 'requires indexed completion mode'));
+    case 'Indexed':
+      return [...indexedErrors(spec, path), ...manyIndexesErrors(spec, path)];
+    default:
+      return [notSupported(`${path}.completionMode`, spec.completionMode, ['NonIndexed', 'Indexed'])];
   }
-  if (completionMode !== 'Indexed') return [notSupported(`${path}.completionMode`, completionMode, ['NonIndexed', 'Indexed'])];
-  if (completions === undefined) errors.push(required(`${path}.completions`, 'when completion mode is Indexed'));
-  if (parallelism > maxIndexed) {
-    errors.push(invalid(`${path}.parallelism`, parallelism, `must be less than or equal to ${maxIndexed} when completion mode is Indexed`));
-  }
-  if (maxFailedIndexes !== undefined) {
-    const at = `${path}.maxFailedIndexes`;
-    if (maxFailedIndexes > (completions ?? maxFailedIndexes)) {
-      errors.push(invalid(at, maxFailedIndexes, 'must be less than or equal to completions'));
-    }
-    if (maxFailedIndexes > maxIndexed) errors.push(invalid(at, maxFailedIndexes, `must be less than or equal to ${maxIndexed}`));
-  }
-  if ((completions ?? 0) <= manyCompletions || backoffLimitPerIndex === undefined) return errors;
+}
+
+function indexedErrors({ completions, parallelism = 0, maxFailedIndexes = 0 }: JobSpec, path: string): FieldError[] {
+  const atMost = `must be less than or equal to ${maxIndexed}`;
+  const at = `${path}.maxFailedIndexes`;
+  return failing([
+    [completions === undefined, () => required(`${path}.completions`, 'when completion mode is Indexed')],
+    [parallelism > maxIndexed, () => invalid(`${path}.parallelism`, parallelism, `${atMost} when completion mode is Indexed`)],
+    [
+      completions !== undefined && maxFailedIndexes > completions,
+      () => invalid(at, maxFailedIndexes, 'must be less than or equal to completions'),
+    ],
+    [maxFailedIndexes > maxIndexed, () => invalid(at, maxFailedIndexes, atMost)],
+  ]);
+}
+
+/** With a limit for each index the status of a Job with many of them would grow too large. */
+function manyIndexesErrors(spec: JobSpec, path: string): FieldError[] {
+  const { completions = 0, parallelism = 0, maxFailedIndexes, backoffLimitPerIndex } = spec;
+  if (completions <= manyCompletions || backoffLimitPerIndex === undefined) return [];
   const tooHigh = `must be less than or equal to ${limitForMany} when completions are above ${manyCompletions} and used with backoff limit per index`;
-  if (maxFailedIndexes === undefined) {
-    errors.push(required(`${path}.maxFailedIndexes`, `must be specified when completions is above ${manyCompletions}`));
-  }
-  if (parallelism > limitForMany) errors.push(invalid(`${path}.parallelism`, parallelism, tooHigh));
-  if ((maxFailedIndexes ?? 0) > limitForMany) errors.push(invalid(`${path}.maxFailedIndexes`, maxFailedIndexes, tooHigh));
-  return errors;
+  const at = `${path}.maxFailedIndexes`;
+  return failing([
+    [maxFailedIndexes === undefined, () => required(at, `must be specified when completions is above ${manyCompletions}`)],
+    [parallelism > limitForMany, () => invalid(`${path}.parallelism`, parallelism, tooHigh)],
+    [(maxFailedIndexes ?? 0) > limitForMany, () => invalid(at, maxFailedIndexes, tooHigh)],
+  ]);
 }
 
 function restartErrors({ template, podFailurePolicy }: JobSpec, path: string): FieldError[] {

@@ -1,6 +1,6 @@
 /** How a container uses its pod's volumes: as folders, and as devices. */
 import type { Container, EphemeralContainer, Volume, VolumeMount } from '../schema/types.ts';
-import { eachOf, type FieldError, forbidden, invalid, notFound, notSupported, required } from './field-error.ts';
+import { eachOf, type FieldError, failing, forbidden, invalid, notFound, notSupported, required } from './field-error.ts';
 import { backstepErrors, localPathErrors } from './paths.ts';
 
 const propagations: readonly string[] = ['Bidirectional', 'HostToContainer', 'None'];
@@ -11,16 +11,17 @@ export function mountErrors(container: Container | EphemeralContainer, path: str
   const paths = new Set<string>();
   return eachOf(volumeMounts, path, (mount, at) => {
     const { name, mountPath, subPath, subPathExpr } = mount;
-    const errors: FieldError[] = [];
-    if (!name) errors.push(required(`${at}.name`));
-    if (!volumes.some((one) => one.name === name)) errors.push(notFound(`${at}.name`, name ?? ''));
-    if (!mountPath) errors.push(required(`${at}.mountPath`));
-    if (paths.has(mountPath)) errors.push(invalid(`${at}.mountPath`, mountPath, 'must be unique'));
+    const isDevice = volumeDevices.some((one) => one.name === name);
+    const isDevicePath = volumeDevices.some((one) => one.devicePath === mountPath);
+    const errors = failing([
+      [!name, () => required(`${at}.name`)],
+      [!volumes.some((one) => one.name === name), () => notFound(`${at}.name`, name ?? '')],
+      [!mountPath, () => required(`${at}.mountPath`)],
+      [paths.has(mountPath), () => invalid(`${at}.mountPath`, mountPath, 'must be unique')],
+      [isDevice, () => invalid(`${at}.name`, name, 'must not already exist in volumeDevices')],
+      [isDevicePath, () => invalid(`${at}.mountPath`, mountPath, 'must not already exist as a path in volumeDevices')],
+    ]);
     paths.add(mountPath);
-    if (volumeDevices.some((one) => one.name === name)) errors.push(invalid(`${at}.name`, name, 'must not already exist in volumeDevices'));
-    if (volumeDevices.some((one) => one.devicePath === mountPath)) {
-      errors.push(invalid(`${at}.mountPath`, mountPath, 'must not already exist as a path in volumeDevices'));
-    }
     // Upstream names the list, not the mount.
     for (const [key, value] of Object.entries({ subPath, subPathExpr }))
       if (value) errors.push(...localPathErrors(value, `${path}.${key}`));
@@ -52,26 +53,24 @@ export function deviceErrors(container: Container | EphemeralContainer, path: st
   const { volumeMounts = [], volumeDevices } = container;
   const [names, paths] = [new Set<string>(), new Set<string>()];
   return eachOf(volumeDevices, path, ({ name, devicePath }, at) => {
-    const errors: FieldError[] = [];
     const volume = volumes.find((one) => one.name === name);
-    if (!name) errors.push(required(`${at}.name`));
-    if (names.has(name)) errors.push(invalid(`${at}.name`, name, 'must be unique'));
-    if (!volume) errors.push(notFound(`${at}.name`, name ?? ''));
-    else if (!volume.persistentVolumeClaim && !volume.ephemeral) {
-      const text = 'can only use volume source type of PersistentVolumeClaim or Ephemeral for block mode';
-      errors.push(invalid(`${at}.name`, name, text));
-    }
-    if (!devicePath) errors.push(required(`${at}.devicePath`));
-    if (paths.has(devicePath)) errors.push(invalid(`${at}.devicePath`, devicePath, 'must be unique'));
-    if (backstepErrors(devicePath ?? '', '').length > 0) {
-      errors.push(invalid(`${at}.devicePath`, devicePath, "can not contain backsteps ('..')"));
-    }
-    if (volumeMounts.some((one) => one.name === name)) errors.push(invalid(`${at}.name`, name, 'must not already exist in volumeMounts'));
-    if (volumeMounts.some((one) => one.mountPath === devicePath)) {
-      errors.push(invalid(`${at}.devicePath`, devicePath, 'must not already exist as a path in volumeMounts'));
-    }
+    const isMount = volumeMounts.some((one) => one.name === name);
+    const isMountPath = volumeMounts.some((one) => one.mountPath === devicePath);
+    const errors = failing([
+      [!name, () => required(`${at}.name`)],
+      [names.has(name), () => invalid(`${at}.name`, name, 'must be unique')],
+      [!volume, () => notFound(`${at}.name`, name ?? '')],
+      [volume && !volume.persistentVolumeClaim && !volume.ephemeral, () => invalid(`${at}.name`, name, noBlockMode)],
+      [!devicePath, () => required(`${at}.devicePath`)],
+      [paths.has(devicePath), () => invalid(`${at}.devicePath`, devicePath, 'must be unique')],
+      [backstepErrors(devicePath ?? '', '').length > 0, () => invalid(`${at}.devicePath`, devicePath, "can not contain backsteps ('..')")],
+      [isMount, () => invalid(`${at}.name`, name, 'must not already exist in volumeMounts')],
+      [isMountPath, () => invalid(`${at}.devicePath`, devicePath, 'must not already exist as a path in volumeMounts')],
+    ]);
     names.add(name);
     paths.add(devicePath);
     return errors;
   });
 }
+
+const noBlockMode = 'can only use volume source type of PersistentVolumeClaim or Ephemeral for block mode';

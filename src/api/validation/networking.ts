@@ -18,6 +18,7 @@ import {
   eachOf,
   emptyOrWellFormed,
   type FieldError,
+  failing,
   forbidden,
   invalid,
   invalids,
@@ -107,16 +108,22 @@ export function ingressErrors({ spec }: Ingress): FieldError[] {
 }
 
 function pathErrors({ path, pathType, backend }: HTTPIngressPath, at: string): FieldError[] {
-  const errors: FieldError[] = [];
-  if (!pathType) errors.push(required(`${at}.pathType`, 'pathType must be specified'));
-  else if (!pathTypes.includes(pathType)) errors.push(notSupported(`${at}.pathType`, pathType, pathTypes));
-  else if (pathType !== 'ImplementationSpecific' || path) {
-    if (!path?.startsWith('/')) errors.push(invalid(`${at}.path`, path ?? '', 'must be an absolute path'));
-    for (const bad of pathType === 'ImplementationSpecific' ? [] : ['//', '/./', '/../', '%2f', '%2F']) {
-      if (path?.includes(bad)) errors.push(invalid(`${at}.path`, path, `must not contain '${bad}'`));
-    }
-  }
-  return [...errors, ...(backend ? backendErrors(backend, `${at}.backend`) : [required(`${at}.backend`)])];
+  const type = !pathType
+    ? [required(`${at}.pathType`, 'pathType must be specified')]
+    : pathTypes.includes(pathType)
+      ? urlPathErrors(path, pathType, `${at}.path`)
+      : [notSupported(`${at}.pathType`, pathType, pathTypes)];
+  return [...type, ...(backend ? backendErrors(backend, `${at}.backend`) : [required(`${at}.backend`)])];
+}
+
+function urlPathErrors(path: string | undefined, pathType: string, at: string): FieldError[] {
+  const free = pathType === 'ImplementationSpecific';
+  if (free && !path) return [];
+  const bad = free ? [] : ['//', '/./', '/../', '%2f', '%2F'].filter((part) => path?.includes(part));
+  return [
+    ...failing([[!path?.startsWith('/'), () => invalid(at, path ?? '', 'must be an absolute path')]]),
+    ...bad.map((part) => invalid(at, path, `must not contain '${part}'`)),
+  ];
 }
 
 function backendErrors({ service, resource }: IngressBackend, path: string): FieldError[] {

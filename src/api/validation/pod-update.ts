@@ -2,7 +2,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import { cloneJson } from '../codec/json-clone.ts';
 import type { Container, Pod, PodSpec, Toleration } from '../schema/types.ts';
-import { eachOf, type FieldError, forbidden, invalid, required } from './field-error.ts';
+import { eachOf, type FieldError, failing, forbidden, invalid, required } from './field-error.ts';
 import { deadlineErrors, podSpecErrors } from './pod.ts';
 import { tolerationErrors } from './toleration.ts';
 
@@ -10,43 +10,60 @@ import { tolerationErrors } from './toleration.ts';
 export function podUpdateErrors(next: Pod, old: Pod): FieldError[] {
   const [spec, before] = [next.spec, old.spec];
   if (!spec || !before) return spec === before ? [] : [forbidden('spec', 'pod updates may not add or remove the spec')];
-  for (const list of ['containers', 'initContainers'] as const) {
+  for (const list of containerLists) {
     if ((spec[list]?.length ?? 0) !== (before[list]?.length ?? 0)) {
       return [forbidden(`spec.${list}`, 'pod updates may not add or remove containers')];
     }
   }
-  const errors = [...imageErrors(spec.containers, 'spec.containers'), ...imageErrors(spec.initContainers, 'spec.initContainers')];
-  const deadline = spec.activeDeadlineSeconds;
-  if (deadline !== undefined) {
-    errors.push(...deadlineErrors(deadline, 'spec.activeDeadlineSeconds', 0));
-    if (before.activeDeadlineSeconds !== undefined && before.activeDeadlineSeconds < deadline) {
-      errors.push(invalid('spec.activeDeadlineSeconds', deadline, 'must be less than or equal to previous value'));
-    }
-  } else if (before.activeDeadlineSeconds !== undefined) {
-    errors.push(invalid('spec.activeDeadlineSeconds', null, 'must not update from a positive integer to nil value'));
+  return [
+    ...containerLists.flatMap((list) => imageErrors(spec[list], `spec.${list}`)),
+    ...deadlineUpdateErrors(spec.activeDeadlineSeconds, before.activeDeadlineSeconds),
+    ...addedTolerationErrors(spec.tolerations ?? [], before.tolerations ?? []),
+    ...(hasGates(spec) || hasGates(before) ? gateErrors(spec, before) : []),
+    ...otherChangeErrors(spec, before),
+  ];
+}
+
+const containerLists = ['containers', 'initContainers'] as const;
+
+function hasGates({ schedulingGates }: PodSpec): boolean {
+  return (schedulingGates?.length ?? 0) > 0;
+}
+
+function deadlineUpdateErrors(deadline: number | undefined, before: number | undefined): FieldError[] {
+  const path = 'spec.activeDeadlineSeconds';
+  if (deadline === undefined) {
+    return before === undefined ? [] : [invalid(path, null, 'must not update from a positive integer to nil value')];
   }
-  errors.push(...addedTolerationErrors(spec.tolerations ?? [], before.tolerations ?? []));
+  const later = before !== undefined && before < deadline;
+  return [
+    ...deadlineErrors(deadline, path, 0),
+    ...failing([[later, () => invalid(path, deadline, 'must be less than or equal to previous value')]]),
+  ];
+}
+
+/** Changes of what is not looked at on its own: without that, both must be the same. */
+function otherChangeErrors(spec: PodSpec, before: PodSpec): FieldError[] {
   const munged = cloneJson(spec);
-  for (const list of ['containers', 'initContainers'] as const) {
+  for (const list of containerLists) {
     for (const [index, container] of (munged[list] ?? []).entries()) container.image = before[list]?.[index]?.image;
   }
-  for (const key of ['activeDeadlineSeconds', 'tolerations'] as const) copyField(munged, before, key);
-  if (next.spec?.schedulingGates?.length || before.schedulingGates?.length) {
-    errors.push(...gateErrors(spec, before));
-    // While gates hold a pod back, its constraints may still be narrowed.
-    for (const key of ['schedulingGates', ...(before.schedulingGates?.length ? (['nodeSelector', 'affinity'] as const) : [])] as const) {
-      copyField(munged, before, key);
-    }
-  }
+  for (const key of changeable(spec, before)) copyField(munged, before, key);
+  if (isDeepStrictEqual(withoutUndefined(munged), withoutUndefined(before))) return [];
+  const allowed =
+    'pod updates may not change fields other than `spec.containers[*].image`,`spec.initContainers[*].image`,`spec.activeDeadlineSeconds`,`spec.tolerations` (only additions to existing tolerations),`spec.terminationGracePeriodSeconds` (allow it to be set to 1 if it was previously negative)';
+  return [forbidden('spec', `${allowed}\n${differenceText(munged, before)}`)];
+}
+
+function changeable(spec: PodSpec, before: PodSpec): (keyof PodSpec)[] {
+  const keys: (keyof PodSpec)[] = ['activeDeadlineSeconds', 'tolerations'];
+  if (hasGates(spec) || hasGates(before)) keys.push('schedulingGates');
+  // While gates hold a pod back, its constraints may still be narrowed.
+  if (hasGates(before)) keys.push('nodeSelector', 'affinity');
   if ((before.terminationGracePeriodSeconds ?? 0) < 0 && spec.terminationGracePeriodSeconds === 1) {
-    copyField(munged, before, 'terminationGracePeriodSeconds');
+    keys.push('terminationGracePeriodSeconds');
   }
-  if (!isDeepStrictEqual(withoutUndefined(munged), withoutUndefined(before))) {
-    const allowed =
-      'pod updates may not change fields other than `spec.containers[*].image`,`spec.initContainers[*].image`,`spec.activeDeadlineSeconds`,`spec.tolerations` (only additions to existing tolerations),`spec.terminationGracePeriodSeconds` (allow it to be set to 1 if it was previously negative)';
-    errors.push(forbidden('spec', `${allowed}\n${differenceText(munged, before)}`));
-  }
-  return errors;
+  return keys;
 }
 
 /** Ephemeral containers are only ever added. */

@@ -1,7 +1,7 @@
 /** ResourceQuotas and LimitRanges. */
 import { compareQuantity, milli, parseQuantity, type Quantity } from '../quantity/quantity.ts';
-import type { LimitRange, LimitRangeItem, ResourceQuota, ResourceQuotaSpec } from '../schema/types.ts';
-import { duplicate, eachEntry, eachOf, type FieldError, forbidden, invalid, invalids, required } from './field-error.ts';
+import type { LimitRange, LimitRangeItem, ResourceQuota, ResourceQuotaSpec, ScopedResourceSelectorRequirement } from '../schema/types.ts';
+import { duplicate, eachEntry, eachOf, type FieldError, failing, forbidden, invalid, invalids, required } from './field-error.ts';
 import { quantityOf } from './formats.ts';
 import { isQualifiedName } from './names.ts';
 import { immutable } from './object-meta.ts';
@@ -68,26 +68,36 @@ function scopeSelectorErrors({ scopeSelector, scopes: given, hard }: ResourceQuo
   const path = 'spec.scopeSelector.matchExpressions';
   const list = scopeSelector?.matchExpressions ?? [];
   return [
-    ...eachOf(list, path, ({ scopeName, operator, values = [] }) => {
-      const errors = misfits(scopeName, hard).map(() => invalid(path, scopeSelector, 'unsupported scope applied to resource'));
-      if (!(scopeName in scopes)) errors.push(invalid(`${path}.scopeName`, scopeName, 'unsupported scope'));
-      if (plainScopes.includes(scopeName) && operator !== 'Exists') {
-        const text =
-          "must be 'Exists' when scope is any of ResourceQuotaScopeTerminating, ResourceQuotaScopeNotTerminating, ResourceQuotaScopeBestEffort, ResourceQuotaScopeNotBestEffort or ResourceQuotaScopeCrossNamespacePodAffinity";
-        errors.push(invalid(`${path}.operator`, operator, text));
-      }
-      if (operator === 'In' || operator === 'NotIn') {
-        const text = "must be at least one value when `operator` is 'In' or 'NotIn' for scope selector";
-        return values.length > 0 ? errors : [...errors, required(`${path}.values`, text)];
-      }
-      if (operator === 'Exists' || operator === 'DoesNotExist') {
-        const text = "must be no value when `operator` is 'Exist' or 'DoesNotExist' for scope selector";
-        return values.length === 0 ? errors : [...errors, invalid(`${path}.values`, values, text)];
-      }
-      return [...errors, invalid(`${path}.operator`, operator, 'not a valid selector operator')];
-    }),
+    ...eachOf(list, path, (one) => [
+      ...misfits(one.scopeName, hard).map(() => invalid(path, scopeSelector, 'unsupported scope applied to resource')),
+      ...failing([
+        [!(one.scopeName in scopes), () => invalid(`${path}.scopeName`, one.scopeName, 'unsupported scope')],
+        [plainScopes.includes(one.scopeName) && one.operator !== 'Exists', () => invalid(`${path}.operator`, one.operator, onlyExists)],
+      ]),
+      ...scopeOperatorErrors(one, path),
+    ]),
     ...conflicts(list.map((one) => one.scopeName)).map(() => invalid(path, given, 'conflicting scopes')),
   ];
+}
+
+const onlyExists =
+  "must be 'Exists' when scope is any of ResourceQuotaScopeTerminating, ResourceQuotaScopeNotTerminating, ResourceQuotaScopeBestEffort, ResourceQuotaScopeNotBestEffort or ResourceQuotaScopeCrossNamespacePodAffinity";
+
+function scopeOperatorErrors({ operator, values = [] }: ScopedResourceSelectorRequirement, path: string): FieldError[] {
+  switch (operator) {
+    case 'In':
+    case 'NotIn': {
+      const text = "must be at least one value when `operator` is 'In' or 'NotIn' for scope selector";
+      return values.length > 0 ? [] : [required(`${path}.values`, text)];
+    }
+    case 'Exists':
+    case 'DoesNotExist': {
+      const text = "must be no value when `operator` is 'Exist' or 'DoesNotExist' for scope selector";
+      return values.length === 0 ? [] : [invalid(`${path}.values`, values, text)];
+    }
+    default:
+      return [invalid(`${path}.operator`, operator, 'not a valid selector operator')];
+  }
 }
 
 /** The resources that a scope cannot count. */

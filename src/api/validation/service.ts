@@ -9,6 +9,7 @@ import {
   eachOf,
   emptyOrWellFormed,
   type FieldError,
+  failing,
   forbidden,
   invalid,
   invalids,
@@ -46,10 +47,11 @@ export function serviceErrors({ spec }: Service): FieldError[] {
     ...atMost(spec.loadBalancerSourceRanges, 'spec.loadBalancerSourceRanges', maxSourceRanges),
   ];
   if (tooLong.length > 0) return tooLong;
-  const headless = spec.clusterIP === 'None';
-  const errors: FieldError[] = [];
-  if (ports.length === 0 && !headless && spec.type !== 'ExternalName') errors.push(required('spec.ports'));
-  errors.push(
+  const noPorts = ports.length === 0 && spec.clusterIP !== 'None' && spec.type !== 'ExternalName';
+  const { healthCheckNodePort } = spec;
+  const taken = healthCheckNodePort && ports.some((port) => port.nodePort === healthCheckNodePort);
+  return [
+    ...failing([[noPorts, () => required('spec.ports')]]),
     ...typeErrors(spec),
     ...eachOf(ports, 'spec.ports', (port, at) => portErrors(port, at, ports.length > 1)),
     ...duplicates(
@@ -62,43 +64,50 @@ export function serviceErrors({ spec }: Service): FieldError[] {
     ...addressErrors(spec),
     ...eachOf(spec.externalIPs, 'spec.externalIPs', reachableIpErrors),
     ...trafficErrors(spec),
-  );
-  const { healthCheckNodePort } = spec;
-  if (healthCheckNodePort && ports.some((port) => port.nodePort === healthCheckNodePort)) {
-    errors.push(invalid('spec.healthCheckNodePort', healthCheckNodePort, 'provided port is already allocated'));
-  }
-  if (spec.loadBalancerSourceRanges?.length) {
-    if (spec.type !== 'LoadBalancer')
-      errors.push(forbidden('spec.loadBalancerSourceRanges', "may only be used when `type` is 'LoadBalancer'"));
-    errors.push(...eachOf(spec.loadBalancerSourceRanges, 'spec.loadBalancerSourceRanges', (range, at) => cidrErrors(range.trim(), at)));
-  }
-  if (spec.type !== 'LoadBalancer') {
-    if (spec.allocateLoadBalancerNodePorts !== undefined)
-      errors.push(forbidden('spec.allocateLoadBalancerNodePorts', "may only be used when `type` is 'LoadBalancer'"));
-    if (spec.loadBalancerClass !== undefined)
-      errors.push(forbidden('spec.loadBalancerClass', "may only be used when `type` is 'LoadBalancer'"));
-  } else if (spec.loadBalancerClass !== undefined) {
-    errors.push(...invalids('spec.loadBalancerClass', spec.loadBalancerClass, isQualifiedName(spec.loadBalancerClass)));
-  }
-  return errors;
+    ...failing([[taken, () => invalid('spec.healthCheckNodePort', healthCheckNodePort, 'provided port is already allocated')]]),
+    ...loadBalancerErrors(spec),
+  ];
+}
+
+function loadBalancerErrors(spec: ServiceSpec): FieldError[] {
+  const { loadBalancerSourceRanges: ranges = [], allocateLoadBalancerNodePorts, loadBalancerClass } = spec;
+  const other = spec.type !== 'LoadBalancer';
+  const notOf = (key: string): FieldError => forbidden(`spec.${key}`, "may only be used when `type` is 'LoadBalancer'");
+  return [
+    ...failing([[other && ranges.length > 0, () => notOf('loadBalancerSourceRanges')]]),
+    ...eachOf(ranges, 'spec.loadBalancerSourceRanges', (range, at) => cidrErrors(range.trim(), at)),
+    ...failing([
+      [other && allocateLoadBalancerNodePorts !== undefined, () => notOf('allocateLoadBalancerNodePorts')],
+      [other && loadBalancerClass !== undefined, () => notOf('loadBalancerClass')],
+    ]),
+    ...(other || loadBalancerClass === undefined
+      ? []
+      : invalids('spec.loadBalancerClass', loadBalancerClass, isQualifiedName(loadBalancerClass))),
+  ];
 }
 
 export function serviceUpdateErrors(next: Service, old: Service): FieldError[] {
-  const errors: FieldError[] = [];
   const [spec, before] = [next.spec, old.spec];
-  if (spec && before && needsClusterIp(spec) && needsClusterIp(before)) {
-    const [now, was] = [spec.clusterIPs ?? [], before.clusterIPs ?? []];
-    if (was[0] && !now[0]) errors.push(invalid('spec.clusterIPs[0]', now, 'primary clusterIP can not be unset'));
-    else if (was[0] && now[0] !== was[0]) errors.push(invalid('spec.clusterIPs[0]', now, onceSet));
-    if (was[1] && now[1] && now[1] !== was[1]) errors.push(invalid('spec.clusterIPs[1]', now, onceSet));
-    if (before.ipFamilies?.[0] && spec.ipFamilies?.[0] !== before.ipFamilies[0])
-      errors.push(invalid('spec.ipFamilies[0]', spec.ipFamilies ?? [], onceSet));
-  }
-  if (before?.type === 'LoadBalancer' && spec?.type === 'LoadBalancer') {
-    if (spec.loadBalancerClass !== before.loadBalancerClass)
-      errors.push(invalid('spec.loadBalancerClass', spec.loadBalancerClass, onceSet));
-  }
-  return [...errors, ...serviceErrors(next)];
+  return [...(spec && before ? [...onceSetErrors(spec, before), ...classErrors(spec, before)] : []), ...serviceErrors(next)];
+}
+
+/** Addresses of the cluster, and the first family, stay for as long as the Service has any. */
+function onceSetErrors(spec: ServiceSpec, before: ServiceSpec): FieldError[] {
+  if (!needsClusterIp(spec) || !needsClusterIp(before)) return [];
+  const [now, was] = [spec.clusterIPs ?? [], before.clusterIPs ?? []];
+  const family = before.ipFamilies?.[0];
+  return failing([
+    [was[0] && !now[0], () => invalid('spec.clusterIPs[0]', now, 'primary clusterIP can not be unset')],
+    [was[0] && now[0] && now[0] !== was[0], () => invalid('spec.clusterIPs[0]', now, onceSet)],
+    [was[1] && now[1] && now[1] !== was[1], () => invalid('spec.clusterIPs[1]', now, onceSet)],
+    [family && spec.ipFamilies?.[0] !== family, () => invalid('spec.ipFamilies[0]', spec.ipFamilies ?? [], onceSet)],
+  ]);
+}
+
+function classErrors(spec: ServiceSpec, before: ServiceSpec): FieldError[] {
+  const { loadBalancerClass: now } = spec;
+  const changed = before.type === 'LoadBalancer' && spec.type === 'LoadBalancer' && now !== before.loadBalancerClass;
+  return changed ? [invalid('spec.loadBalancerClass', now, onceSet)] : [];
 }
 
 export function serviceStatusErrors({ spec, status }: Service): FieldError[] {
@@ -114,36 +123,38 @@ export function serviceStatusErrors({ spec, status }: Service): FieldError[] {
 }
 
 function typeErrors(spec: ServiceSpec): FieldError[] {
-  const errors = oneOf(spec.type, 'spec.type', serviceTypes);
-  const headless = spec.clusterIP === 'None';
-  if (spec.type === 'LoadBalancer') {
+  const { type, ports } = spec;
+  const outside = type === 'LoadBalancer' || type === 'NodePort';
+  const inside = type === 'ClusterIP' || type === 'ExternalName';
+  const kubelets = `may not expose port ${kubeletPort} externally since it is used by kubelet`;
+  return [
+    ...oneOf(type, 'spec.type', serviceTypes),
     // Clouds have opened their firewalls too far: that must never reach the kubelet.
-    errors.push(
-      ...eachOf(spec.ports, 'spec.ports', ({ port }, at) =>
-        port === kubeletPort ? [invalid(at, port, `may not expose port ${kubeletPort} externally since it is used by kubelet`)] : [],
-      ),
-    );
-  }
-  if ((spec.type === 'LoadBalancer' || spec.type === 'NodePort') && headless) {
-    errors.push(invalid('spec.clusterIPs[0]', 'None', `may not be set to 'None' for ${spec.type} services`));
-  }
-  if (spec.type === 'ExternalName') {
-    if (spec.clusterIP || spec.clusterIPs?.length) errors.push(forbidden('spec.clusterIPs', 'may not be set for ExternalName services'));
-    if (spec.ipFamilies?.length) errors.push(forbidden('spec.ipFamilies', 'may not be set for ExternalName services'));
-    if (spec.ipFamilyPolicy) errors.push(forbidden('spec.ipFamilyPolicy', 'may not be set for ExternalName services'));
-    // A name that is asked of DNS may be written with its final dot.
-    const name = (spec.externalName ?? '').replace(/\.$/, '');
-    if (name) errors.push(...invalids('spec.externalName', name, isDns1123Subdomain(name)));
-    else errors.push(required('spec.externalName'));
-  }
-  if (spec.type === 'ClusterIP' || spec.type === 'ExternalName') {
-    errors.push(
-      ...eachOf(spec.ports, 'spec.ports', ({ nodePort }, at) =>
-        nodePort ? [forbidden(`${at}.nodePort`, `may not be used when \`type\` is '${spec.type}'`)] : [],
-      ),
-    );
-  }
-  return errors;
+    ...eachOf(type === 'LoadBalancer' ? ports : [], 'spec.ports', ({ port }, at) =>
+      port === kubeletPort ? [invalid(at, port, kubelets)] : [],
+    ),
+    ...failing([
+      [outside && spec.clusterIP === 'None', () => invalid('spec.clusterIPs[0]', 'None', `may not be set to 'None' for ${type} services`)],
+    ]),
+    ...(type === 'ExternalName' ? externalNameErrors(spec) : []),
+    ...eachOf(inside ? ports : [], 'spec.ports', ({ nodePort }, at) =>
+      nodePort ? [forbidden(`${at}.nodePort`, `may not be used when \`type\` is '${type}'`)] : [],
+    ),
+  ];
+}
+
+function externalNameErrors(spec: ServiceSpec): FieldError[] {
+  const text = 'may not be set for ExternalName services';
+  // A name that is asked of DNS may be written with its final dot.
+  const name = (spec.externalName ?? '').replace(/\.$/, '');
+  return [
+    ...failing([
+      [spec.clusterIP || spec.clusterIPs?.length, () => forbidden('spec.clusterIPs', text)],
+      [spec.ipFamilies?.length, () => forbidden('spec.ipFamilies', text)],
+      [spec.ipFamilyPolicy, () => forbidden('spec.ipFamilyPolicy', text)],
+    ]),
+    ...(name ? invalids('spec.externalName', name, isDns1123Subdomain(name)) : [required('spec.externalName')]),
+  ];
 }
 
 function portErrors(port: ServicePort, path: string, needsName: boolean): FieldError[] {
@@ -185,34 +196,40 @@ function affinityErrors({ sessionAffinity, sessionAffinityConfig }: ServiceSpec)
 
 function addressErrors(spec: ServiceSpec): FieldError[] {
   if (spec.type === 'ExternalName') return [];
-  const errors: FieldError[] = [];
-  const list = spec.clusterIPs ?? [];
-  if (list.length > 0 && !spec.clusterIP) errors.push(forbidden('spec.clusterIPs', 'must be empty when `clusterIP` is not specified'));
-  else if (spec.clusterIP && list.length > 0 && list[0] !== spec.clusterIP) {
-    errors.push(invalid('spec.clusterIPs', list, 'first value must match `clusterIP`'));
-  }
-  if (list.length > 2) errors.push(invalid('spec.clusterIPs', list, 'may only hold up to 2 values'));
-  for (const [index, ip] of list.entries()) {
-    if (ip === 'None') {
-      if (list.length > 1) errors.push(invalid(`spec.clusterIPs[${index}]`, ip, "'None' must be the first and only value"));
-    } else errors.push(...ipErrors(ip, `spec.clusterIPs[${index}]`));
-  }
-  if (list.length === 2 && list[0] === list[1]) errors.push(duplicate('spec.clusterIPs[1]', list[1]));
-  const wanted = spec.ipFamilies ?? [];
-  if (wanted.length > 2) errors.push(tooMany('spec.ipFamilies', wanted.length, 2));
-  errors.push(
-    ...eachOf(wanted, 'spec.ipFamilies', (family, at) => (families.includes(family) ? [] : [notSupported(at, family, families)])),
-  );
-  errors.push(...duplicates(wanted, (index) => `spec.ipFamilies[${index}]`));
-  if (spec.ipFamilyPolicy !== undefined && !familyPolicies.includes(spec.ipFamilyPolicy)) {
-    errors.push(notSupported('spec.ipFamilyPolicy', spec.ipFamilyPolicy, familyPolicies));
-  }
-  for (const [index, family] of wanted.entries()) {
-    const ip = list[index];
-    if (!ip || !isIp(ip) || family === (ip.includes(':') ? 'IPv6' : 'IPv4')) continue;
-    errors.push(invalid(`spec.clusterIPs[${index}]`, ip, `expected an ${family} value as indicated by \`ipFamilies[${index}]\``));
-  }
-  return errors;
+  return [...clusterIpErrors(spec), ...familyErrors(spec)];
+}
+
+function clusterIpErrors({ clusterIP, clusterIPs: list = [] }: ServiceSpec): FieldError[] {
+  const path = 'spec.clusterIPs';
+  return [
+    ...failing([
+      [list.length > 0 && !clusterIP, () => forbidden(path, 'must be empty when `clusterIP` is not specified')],
+      [list.length > 0 && clusterIP && list[0] !== clusterIP, () => invalid(path, list, 'first value must match `clusterIP`')],
+      [list.length > 2, () => invalid(path, list, 'may only hold up to 2 values')],
+    ]),
+    ...eachOf(list, path, (ip, at) => {
+      if (ip !== 'None') return ipErrors(ip, at);
+      return failing([[list.length > 1, () => invalid(at, ip, "'None' must be the first and only value")]]);
+    }),
+    ...failing([[list.length === 2 && list[0] === list[1], () => duplicate(`${path}[1]`, list[1])]]),
+  ];
+}
+
+function familyErrors({ ipFamilies: wanted = [], ipFamilyPolicy: policy, clusterIPs }: ServiceSpec): FieldError[] {
+  const path = 'spec.ipFamilies';
+  return [
+    ...failing([[wanted.length > 2, () => tooMany(path, wanted.length, 2)]]),
+    ...eachOf(wanted, path, (family, at) => (families.includes(family) ? [] : [notSupported(at, family, families)])),
+    ...duplicates(wanted, (index) => `${path}[${index}]`),
+    ...failing([
+      [policy !== undefined && !familyPolicies.includes(policy), () => notSupported('spec.ipFamilyPolicy', policy, familyPolicies)],
+    ]),
+    ...eachOf(clusterIPs, 'spec.clusterIPs', (ip, at, index) => {
+      const family = wanted[index];
+      if (family === undefined || !ip || !isIp(ip) || family === (ip.includes(':') ? 'IPv6' : 'IPv4')) return [];
+      return [invalid(at, ip, `expected an ${family} value as indicated by \`ipFamilies[${index}]\``)];
+    }),
+  ];
 }
 
 function trafficErrors(spec: ServiceSpec): FieldError[] {

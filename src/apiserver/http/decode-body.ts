@@ -142,12 +142,16 @@ function unrecognized(body: Buffer, { kind }: Expected, why: string): StatusErro
   );
 }
 
+function goKind(value: unknown): string {
+  if (Array.isArray(value)) return 'array';
+  return typeof value === 'boolean' ? 'bool' : typeof value;
+}
+
 function checkKind(object: KubeObject, body: Buffer, expected: Expected): void {
   for (const field of ['apiVersion', 'kind'] as const) {
     const value: unknown = object[field] ?? '';
     if (typeof value !== 'string') {
-      const shown = Array.isArray(value) ? 'array' : typeof value === 'boolean' ? 'bool' : typeof value;
-      throw unrecognized(body, expected, `json: cannot unmarshal ${shown} into Go struct field .${field} of type string`);
+      throw unrecognized(body, expected, `json: cannot unmarshal ${goKind(value)} into Go struct field .${field} of type string`);
     }
     if (value === '') object[field] = expected[field];
   }

@@ -55,25 +55,28 @@ export function requestInfo(method: string, path: string, query: URLSearchParams
   const version = parts[head - 1] ?? '';
   if (parts.length <= head) return { ...none, prefix, group, version };
 
-  let verb = verbs[method] ?? '';
-  let at = head;
-  let namespace = '';
+  const asked = verbs[method] ?? '';
   // The deprecated /watch/ prefix: an old way to write ?watch=true. Nothing but a read is one.
-  const old = parts[at] === 'watch' && verb === 'get';
-  if (old) at++;
-  if (parts[at] === 'namespaces') {
-    namespace = parts[at + 1] ?? '';
-    const third = parts[at + 2];
-    if (third !== undefined && !namespaceSubresources.has(third)) at += 2;
-  }
-  const resource = parts[at] ?? '';
-  const name = parts[at + 1] ?? '';
-  const subresource = parts[at + 2] ?? '';
+  const old = parts[head] === 'watch' && asked === 'get';
+  const first = old ? head + 1 : head;
+  const namespace = parts[first] === 'namespaces' ? (parts[first + 1] ?? '') : '';
+  const at = isBelowNamespace(parts.slice(first)) ? first + 2 : first;
+  const [resource = '', name = '', subresource = ''] = parts.slice(at);
   const rest = raw.slice(at + 3).join('/');
-  if (!name && verb === 'get') verb = old || isWatch(query) ? 'watch' : 'list';
-  else if (name && verb === 'get' && !subresource && (old || isWatch(query))) verb = 'watch';
-  else if (!name && verb === 'delete') verb = 'deletecollection';
+  const verb = verbOf(asked, { name, subresource, watches: old || isWatch(query) });
   return { isResource: true, path, verb, prefix, group, version, namespace, resource, subresource, name, rest };
+}
+
+/** Whether the path goes on below a namespace; `namespaces/NAME/status` is of the namespace itself. */
+function isBelowNamespace([word, , third]: readonly string[]): boolean {
+  return word === 'namespaces' && third !== undefined && !namespaceSubresources.has(third);
+}
+
+function verbOf(asked: string, of: { readonly name: string; readonly subresource: string; readonly watches: boolean }): string {
+  if (asked === 'delete') return of.name ? asked : 'deletecollection';
+  if (asked !== 'get') return asked;
+  if (!of.name) return of.watches ? 'watch' : 'list';
+  return of.watches && !of.subresource ? 'watch' : 'get';
 }
 
 /** The apiserver reads booleans as Go does, and takes any other text for true (`?watch` alone too). */

@@ -11,7 +11,7 @@ import {
   needsNodePort,
 } from '../../defaults/service.ts';
 import { endpoints, services } from '../../resource-types.ts';
-import type { ServiceSpec } from '../../schema/types.ts';
+import type { ServicePort, ServiceSpec } from '../../schema/types.ts';
 import { endpointsErrors } from '../../validation/endpoints.ts';
 import { nameIsDns1035Label } from '../../validation/names.ts';
 import { serviceErrors, serviceStatusErrors, serviceUpdateErrors } from '../../validation/service.ts';
@@ -80,45 +80,67 @@ function followClusterIp(next: ServiceSpec, old: ServiceSpec): void {
  * rid of them; one that did gets an error from validation.
  */
 function dropWhatTheTypeHadNoUseFor(next: ServiceSpec, old: ServiceSpec): void {
-  if (needsClusterIp(old) && !needsClusterIp(next) && next.clusterIP === old.clusterIP) {
-    delete next.clusterIP;
-    delete next.clusterIPs;
-    delete next.ipFamilies;
-    delete next.ipFamilyPolicy;
-    if (next.internalTrafficPolicy === old.internalTrafficPolicy) delete next.internalTrafficPolicy;
-  }
-  if (needsNodePort(old) && !needsNodePort(next) && isDeepStrictEqual(nodePortsOf(next), nodePortsOf(old))) {
-    for (const port of next.ports ?? []) delete port.nodePort;
-  }
-  if (needsHealthCheckPort(old) && !needsHealthCheckPort(next) && next.healthCheckNodePort === old.healthCheckNodePort) {
-    delete next.healthCheckNodePort;
-  }
-  if (isExternallyReachable(old) && !isExternallyReachable(next) && next.externalTrafficPolicy === old.externalTrafficPolicy) {
-    delete next.externalTrafficPolicy;
-  }
-  if (old.type === 'LoadBalancer' && next.type !== 'LoadBalancer') {
-    if (next.allocateLoadBalancerNodePorts === old.allocateLoadBalancerNodePorts) delete next.allocateLoadBalancerNodePorts;
-    if (next.loadBalancerClass === old.loadBalancerClass) delete next.loadBalancerClass;
-  }
+  for (const { needs, same, drops } of typeBound) if (needs(old) && !needs(next) && same(next, old)) drops(next, old);
+}
+
+interface TypeBound {
+  /** Whether a Service has use for the fields. */
+  readonly needs: (spec: ServiceSpec) => unknown;
+  /** Whether the client did not touch them. */
+  readonly same: (next: ServiceSpec, old: ServiceSpec) => boolean;
+  readonly drops: (next: ServiceSpec, old: ServiceSpec) => void;
+}
+
+const typeBound: readonly TypeBound[] = [
+  {
+    needs: needsClusterIp,
+    same: (next, old) => next.clusterIP === old.clusterIP,
+    drops: (next, old) => {
+      for (const key of ['clusterIP', 'clusterIPs', 'ipFamilies', 'ipFamilyPolicy'] as const) delete next[key];
+      if (next.internalTrafficPolicy === old.internalTrafficPolicy) delete next.internalTrafficPolicy;
+    },
+  },
+  {
+    needs: needsNodePort,
+    same: (next, old) => isDeepStrictEqual(nodePortsOf(next), nodePortsOf(old)),
+    drops: ({ ports = [] }) => {
+      for (const port of ports) delete port.nodePort;
+    },
+  },
+  onlyWhile(needsHealthCheckPort, 'healthCheckNodePort'),
+  onlyWhile(isExternallyReachable, 'externalTrafficPolicy'),
+  onlyWhile(isLoadBalancer, 'allocateLoadBalancerNodePorts'),
+  onlyWhile(isLoadBalancer, 'loadBalancerClass'),
+];
+
+function onlyWhile(needs: TypeBound['needs'], key: keyof ServiceSpec): TypeBound {
+  return { needs, same: (next, old) => next[key] === old[key], drops: (next) => void delete next[key] };
+}
+
+function isLoadBalancer({ type }: ServiceSpec): boolean {
+  return type === 'LoadBalancer';
 }
 
 /** What was allocated stays when the request leaves it out: a manifest that is applied again names no addresses. */
 function keepAllocated(next: ServiceSpec, old: ServiceSpec): void {
-  if (needsClusterIp(old) && needsClusterIp(next)) {
-    if (!next.clusterIP) next.clusterIP = old.clusterIP;
-    if (!next.clusterIPs?.length && old.clusterIPs && next.clusterIP === old.clusterIP) next.clusterIPs = [...old.clusterIPs];
-    if (!next.ipFamilies?.length && old.ipFamilies) next.ipFamilies = [...old.ipFamilies];
-    next.ipFamilyPolicy ??= old.ipFamilyPolicy;
-  }
-  if (needsNodePort(old) && needsNodePort(next)) {
-    const used = new Set((next.ports ?? []).map((port) => `${port.protocol} ${port.nodePort}`));
-    for (const port of next.ports ?? []) {
-      if (port.nodePort) continue;
-      const before = old.ports?.find((one) => one.port === port.port && one.protocol === port.protocol);
-      if (before?.nodePort && !used.has(`${port.protocol} ${before.nodePort}`)) port.nodePort = before.nodePort;
-    }
-  }
+  if (needsClusterIp(old) && needsClusterIp(next)) keepClusterIps(next, old);
+  if (needsNodePort(old) && needsNodePort(next)) keepNodePorts(next.ports ?? [], old.ports ?? []);
   if (needsHealthCheckPort(old) && needsHealthCheckPort(next)) next.healthCheckNodePort ||= old.healthCheckNodePort;
+}
+
+function keepClusterIps(next: ServiceSpec, old: ServiceSpec): void {
+  if (!next.clusterIP) next.clusterIP = old.clusterIP;
+  if (!next.clusterIPs?.length && old.clusterIPs && next.clusterIP === old.clusterIP) next.clusterIPs = [...old.clusterIPs];
+  if (!next.ipFamilies?.length && old.ipFamilies) next.ipFamilies = [...old.ipFamilies];
+  next.ipFamilyPolicy ??= old.ipFamilyPolicy;
+}
+
+function keepNodePorts(next: readonly ServicePort[], old: readonly ServicePort[]): void {
+  const used = new Set(next.map((port) => `${port.protocol} ${port.nodePort}`));
+  for (const port of next.filter((one) => !one.nodePort)) {
+    const before = old.find((one) => one.port === port.port && one.protocol === port.protocol);
+    if (before?.nodePort && !used.has(`${port.protocol} ${before.nodePort}`)) port.nodePort = before.nodePort;
+  }
 }
 
 function nodePortsOf(spec: ServiceSpec): (number | undefined)[] {
