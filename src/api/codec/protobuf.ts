@@ -81,17 +81,17 @@ export function wrapMessage(apiVersion: string, kind: string, message: Buffer): 
 }
 
 /** A list (`v1`, `PodList`) in pieces, from its metadata and messages. Every list has its metadata as field 1 and its items as field 2. */
-export function* listOfMessages(apiVersion: string, listKind: string, metadata: object, messages: readonly Buffer[]): Generator<Buffer> {
+export function listOfMessages(apiVersion: string, listKind: string, metadata: object, messages: readonly Buffer[]): Buffer[] {
   const meta = messageOf(listMeta(), metadata);
-  const heads = messages.map(({ length }) => fieldHead(2, length));
+  const items: Buffer[] = [];
   let size = fieldHead(1, meta.length).length + meta.length;
-  for (const [i, message] of messages.entries()) size += (heads[i]?.length ?? 0) + message.length;
-  yield Buffer.concat([envelopeHead(apiVersion, listKind, size), fieldHead(1, meta.length), meta]);
-  for (const [i, message] of messages.entries()) {
-    yield heads[i] as Buffer;
-    yield message;
+  for (const message of messages) {
+    const head = fieldHead(2, message.length);
+    items.push(head, message);
+    size += head.length + message.length;
   }
-  yield envelopeTail;
+  const head = Buffer.concat([envelopeHead(apiVersion, listKind, size), fieldHead(1, meta.length), meta]);
+  return [head, ...items, envelopeTail];
 }
 
 function listMeta(): ApiType {

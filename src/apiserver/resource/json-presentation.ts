@@ -10,6 +10,16 @@ import { metaVersion, type Presentation, viewOf } from './presentation.ts';
 const comma = Buffer.from(',');
 const listTail = Buffer.from(']}\n');
 
+/** Of bytes that are there already. */
+function listOfBytes(head: string, items: readonly Buffer[]): Buffer[] {
+  const pieces: Buffer[] = [Buffer.from(head)];
+  for (const item of items) pieces.push(item, comma);
+  if (items.length > 0) pieces.pop();
+  pieces.push(listTail);
+  return pieces;
+}
+
+/** Of what is made when its turn comes, for a slow reader not to hold all of it. */
 function* jsonList(head: string, objects: readonly CachedObject[], item: (object: CachedObject) => Buffer): Generator<Buffer> {
   yield Buffer.from(head);
   let first = true;
@@ -23,16 +33,21 @@ function* jsonList(head: string, objects: readonly CachedObject[], item: (object
 
 export function plainPresentation(row: ResourceRow): Presentation {
   const apiVersion = apiVersionOf(row.type);
-  const bytes = row.conversion
-    ? (o: CachedObject): Buffer => Buffer.from(JSON.stringify(viewOf(row, o)))
-    : (o: CachedObject): Buffer => o.bytes;
+  const converted = (o: CachedObject): Buffer => Buffer.from(JSON.stringify(viewOf(row, o)));
+  const head = (meta: object): string =>
+    `{"kind":"${row.listKind}","apiVersion":"${apiVersion}","metadata":${JSON.stringify(meta)},"items":[`;
   return {
     id: `plain ${apiVersion}`,
     encoding: json,
-    one: bytes,
+    one: row.conversion ? converted : (o) => o.bytes,
     list: (meta, objects) =>
-      jsonList(`{"kind":"${row.listKind}","apiVersion":"${apiVersion}","metadata":${JSON.stringify(meta)},"items":[`, objects, bytes),
-    empty: (meta) => ({ kind: row.type.kind, apiVersion, metadata: meta }),
+      row.conversion
+        ? jsonList(head(meta), objects, converted)
+        : listOfBytes(
+            head(meta),
+            objects.map((o) => o.bytes),
+          ),
+    empty: (metadata) => ({ kind: row.type.kind, apiVersion, metadata }),
   };
 }
 
