@@ -13,7 +13,7 @@ export interface LogSource {
 
 /** The parts that sign what `agent` and `server` say: those that a lab can do without, and others. */
 const inAgent = [...agentParts, 'cni'];
-const inServer = ['apiserver', ...serverParts, 'informers', 'store'];
+const inServer = ['apiserver', ...serverParts, 'cluster-dns', 'informers', 'store'];
 /** What a node's init keeps, itself, and its first moments. */
 const files = ['server', 'agent', 'containerd', 'init', 'boot'];
 
