@@ -194,6 +194,7 @@ describe('ranges', () => {
 
   test('are cut into smaller ones', () => {
     assert.equal(nthSubnet(mustCidr('10.0.0.0/8'), 8, 0).text, '10.0.0.0/8');
+    assert.equal(nthSubnet(mustCidr('10.0.0.0/31'), 32, 1).text, '10.0.0.1/32');
     assert.equal(nthSubnet(mustCidr('10.244.0.0/16'), 24, 255).text, '10.244.255.0/24');
     assert.equal(nthSubnet(mustCidr('fd00::/48'), 64, 0x1234).text, 'fd00:0:0:1234::/64');
     assert.equal(nthSubnet(mustCidr('fd00::/64'), 128, 2).text, 'fd00::2/128');

@@ -20,12 +20,13 @@ export function parseResolvConf(text: string): ResolvConf {
   const options = new Map<string, string>();
   for (const line of text.split('\n')) {
     const [keyword, ...values] = line.trim().split(/\s+/);
-    const [first = ''] = values;
+    const [first] = values;
+    if (first === undefined) continue;
     if (keyword === 'nameserver' && isIp(first.split('%')[0] ?? '')) servers.push(first);
     // `domain` is a list of one, and the last line of either kind counts.
-    else if (keyword === 'search' && values.length > 0) searches = values;
-    else if (keyword === 'domain' && values.length > 0) searches = [first];
-    else if (keyword === 'options') for (const option of values) addLast(options, option);
+    if (keyword === 'search') searches = values;
+    if (keyword === 'domain') searches = [first];
+    if (keyword === 'options') for (const option of values) addLast(options, option);
   }
   return { servers, searches: searches.map((s) => s.replace(/\.$/, '')).filter((s) => s !== ''), options: [...options.values()] };
 }

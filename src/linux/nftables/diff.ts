@@ -42,11 +42,13 @@ function diffElements(have: Elements, want: Elements): { gone: string[]; changed
 }
 
 /**
- * The steps from what the kernel holds to what is wanted, as transactions to be made one after the other. A packet goes on with the rules that
- * were there when it came in, but each lookup sees the elements of the moment (nft_do_chain() and nft_genmask_cur() in Linux): no order within
- * one transaction keeps it from following a new element into a chain that is still empty for it. So sets and chains come first, then
- * elements, then who looks them up, and what nobody looks up any more goes last. `lateSets` are looked up by what elements of others said:
- * theirs go last, too.
+ * The steps as transactions, to be made one after the other.
+ *
+ * A packet keeps the rules that were there when it came in, but each of its lookups sees the elements of that moment (nft_do_chain() and
+ * nft_genmask_cur() in Linux). So in one transaction it can follow a new element into a chain that is still empty for it, whatever the order of
+ * steps. Hence: first sets and chains, then elements, then the rules that look them up, and at last what nobody looks up any more.
+ *
+ * `lateSets` are looked up by keys that elements of other sets gave: their elements go last, too.
  */
 export function diffPhases(have: KernelTable | undefined, want: Table, lateSets: ReadonlySet<string> = new Set()): Op[][] {
   if (!have) return [create(want)];

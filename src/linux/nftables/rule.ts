@@ -66,13 +66,9 @@ class Words {
     return word;
   }
 
-  peek(): string {
-    return this.#words[this.#at] ?? '';
-  }
-
-  /** The next `count` words, with a space between them. */
-  ahead(count: number): string {
-    return this.#words.slice(this.#at, this.#at + count).join(' ');
+  /** The next word, or one of those behind it; '' where there is none. */
+  peek(offset = 0): string {
+    return this.#words[this.#at + offset] ?? '';
   }
 
   skip(count: number): void {
@@ -108,11 +104,14 @@ const fixedTerms: ReadonlyMap<string, Term> = new Map<string, Term>([
 const longestTerm = 4;
 
 function readTerm(words: Words): Term {
+  let text = words.peek();
   for (let count = 1; count <= longestTerm; count++) {
-    const term = fixedTerms.get(words.ahead(count));
-    if (!term) continue;
-    words.skip(count);
-    return term;
+    const term = fixedTerms.get(text);
+    if (term) {
+      words.skip(count);
+      return term;
+    }
+    text += ` ${words.peek(count)}`;
   }
   if (!words.take('numgen', 'random', 'mod')) words.fail('unknown expression');
   const modulus = readNumber(words);

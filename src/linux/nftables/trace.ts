@@ -154,7 +154,7 @@ class Trace {
     }
   }
 
-  /** Runs the statements of one rule. A flow that one of them does not match goes on with the next rule, and so does one that nothing stopped. */
+  /** Runs the statements of one rule, until one does not match or decides. */
   #rule(statements: readonly Statement[], flow: Flow): RuleResult {
     for (const statement of statements) {
       if (!this.#goesOn(statement, flow)) break;

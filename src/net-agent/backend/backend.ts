@@ -41,7 +41,7 @@ export interface BackendPlan extends Omit<DesiredNetwork, 'family'> {
 export interface Backend<Data = unknown> {
   /** Flannel's name for it: `Backend.Type` of net-conf.json, and in the annotation backend-type. */
   readonly type: string;
-  /** What this node tells. Asked once; what it told before should stay true, so that nobody's entries become wrong. Throws BAD_CONFIG. */
+  /** What this node tells. What it told before stays true where that can be, so that the others' entries stay right. Throws BAD_CONFIG. */
   leaseData(own: OwnNode): Data;
   /** Looks whether packets can be sent to another node. */
   readPeer(lease: SubnetLease, underlay: Underlay): LeaseReading<Data>;

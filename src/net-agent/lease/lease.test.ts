@@ -40,6 +40,14 @@ describe('a lease', () => {
     assert.deepEqual(readLease(node(annotationsOf(own)), network, 'vxlan'), { kind: 'lease', lease: own });
   });
 
+  test('may have all of the network, and an age that is not known', () => {
+    const whole = { podCIDR: '10.244.0.0/16' };
+    const { metadata, ...rest } = node(annotationsOf(own), whole);
+    const { creationTimestamp: _, ...ageless } = metadata;
+    const read = readLease({ ...rest, metadata: ageless }, network, 'vxlan');
+    assert.deepEqual(read, { kind: 'lease', lease: { ...own, podCidr: '10.244.0.0/16', since: '' } });
+  });
+
   test('is absent on a node without a range or without annotations', () => {
     assert.equal(readLease(node(annotationsOf(own), {}), network, 'vxlan').kind, 'absent');
     assert.equal(readLease(node(), network, 'vxlan').kind, 'absent');

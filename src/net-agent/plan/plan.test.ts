@@ -57,6 +57,18 @@ describe('plan()', () => {
     assert.deepEqual([routes.length, neighbours.length], [2, 4]);
   });
 
+  test('switches forwarding on, for the family of the pods', () => {
+    assert.deepEqual(plan(backend, input).sysctls, {
+      'net/ipv4/ip_forward': '1',
+      'net/ipv4/conf/all/send_redirects': '0',
+      'net/ipv4/conf/cni0/send_redirects': '0',
+      'net/ipv6/conf/flannel.1/accept_ra': '0',
+    });
+    const six = plan(backend, { ...input, own: lease(1, { podCidr: 'fd00:1::/64' }), peers: [] });
+    assert.deepEqual(six.sysctls, { 'net/ipv6/conf/all/forwarding': '1', 'net/ipv6/conf/flannel-v6.1/accept_ra': '0' });
+    assert.deepEqual([six.family, six.links[1]?.address, six.links[1]?.mac], [6, { ip: 'fd00:1::1', prefix: 64 }, '0a:58:00:00:00:01']);
+  });
+
   test('leaves room for the outer headers, unless it is told the MTU', () => {
     assert.deepEqual(
       plan(backend, input).links.map((l) => l.mtu),
