@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { encodeProtobuf } from '../api/codec/protobuf.ts';
-import { seededRandom } from '../clock/seeded-random.ts';
+import { seededRandom } from '../clock/testing/seeded-random.ts';
 import { type Json, TestServer } from './testing/test-server.ts';
 
 const wrong: readonly unknown[] = [

@@ -8,7 +8,7 @@ import { rows } from '../api/registry/registry.ts';
 import type { ResourceRow } from '../api/registry/resource-row.ts';
 import { apiVersionOf, pathOf } from '../api/resource-types.ts';
 import { sampleOf } from '../api/schema/testing/sample.ts';
-import { seededRandom } from '../clock/seeded-random.ts';
+import { seededRandom } from '../clock/testing/seeded-random.ts';
 import { mutantsOf } from './testing/mutants.ts';
 import { TestServer } from './testing/test-server.ts';
 

@@ -5,7 +5,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import type { EndpointSlice, Service } from '../api/schema/types.ts';
-import { seededRandom } from '../clock/seeded-random.ts';
+import { seededRandom } from '../clock/testing/seeded-random.ts';
 import { inNetns } from '../linux/netns.ts';
 import { create, diff } from '../linux/nftables/diff.ts';
 import { KernelNftables } from '../linux/nftables/kernel-nftables.ts';

@@ -2,8 +2,8 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import type { V1Pod } from '@kubernetes/client-node';
-import { seededRandom } from '../../src/clock/seeded-random.ts';
 import { eventually } from '../../src/clock/testing/eventually.ts';
+import { seededRandom } from '../../src/clock/testing/seeded-random.ts';
 import { Cluster } from './testing/cluster.ts';
 import { cannotStartLabs, TestLab } from './testing/lab.ts';
 import { all, boxDeployment, boxPod, service } from './testing/manifests.ts';

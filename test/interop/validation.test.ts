@@ -12,7 +12,7 @@ import { Registry } from '../../src/api/registry/registry.ts';
 import { type KubeObject, pathOf } from '../../src/api/resource-types.ts';
 import { mutantsOf } from '../../src/apiserver/testing/mutants.ts';
 import { TestServer } from '../../src/apiserver/testing/test-server.ts';
-import { seededRandom } from '../../src/clock/seeded-random.ts';
+import { seededRandom } from '../../src/clock/testing/seeded-random.ts';
 import { explanationOf } from './testing/explained-answers.ts';
 import { type Json, KubeApiServer } from './testing/kube-apiserver.ts';
 import { lacksProgram } from './testing/programs.ts';

@@ -8,7 +8,7 @@ import { chmodSync, existsSync, globSync, mkdtempSync, readFileSync, rmSync } fr
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
-import { seededRandom } from '../../src/clock/seeded-random.ts';
+import { seededRandom } from '../../src/clock/testing/seeded-random.ts';
 import { FileRun } from '../runner/file-run.ts';
 import { isPure, isSource, type Sources, testsOf } from './imports.ts';
 import { describeMutant, type Mutant } from './mutant.ts';

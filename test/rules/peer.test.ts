@@ -13,7 +13,7 @@ import { after, before, describe, test } from 'node:test';
 import { endpointSlices, nodes, serviceCidrs, services } from '../../src/api/resource-types.ts';
 import type { EndpointSlice, Service } from '../../src/api/schema/types.ts';
 import { FakeApiServer } from '../../src/client/testing/fake-api-server.ts';
-import { seededRandom } from '../../src/clock/seeded-random.ts';
+import { seededRandom } from '../../src/clock/testing/seeded-random.ts';
 import { mustRun, start, systemExec } from '../../src/linux/exec.ts';
 import { inNetns } from '../../src/linux/netns.ts';
 import { create } from '../../src/linux/nftables/diff.ts';

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import packet from 'dns-packet';
 import type { EndpointSlice, Service } from '../../api/schema/types.ts';
-import { seededRandom } from '../../clock/seeded-random.ts';
+import { seededRandom } from '../../clock/testing/seeded-random.ts';
 import { mustCidr } from '../../ip/ip.ts';
 import { silentLog } from '../../observability/log.ts';
 import { RCODE } from '../message/names.ts';

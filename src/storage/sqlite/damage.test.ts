@@ -4,7 +4,7 @@ import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
-import { seededRandom } from '../../clock/seeded-random.ts';
+import { seededRandom } from '../../clock/testing/seeded-random.ts';
 import { isKnownError } from '../../errors/known-error.ts';
 import { text } from '../testing/events.ts';
 import { markBytes, slotBytes } from './mark.ts';

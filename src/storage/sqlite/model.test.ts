@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
-import { seededRandom } from '../../clock/seeded-random.ts';
+import { seededRandom } from '../../clock/testing/seeded-random.ts';
 import { isKnownError } from '../../errors/known-error.ts';
 import { MemoryStore } from '../memory/memory-store.ts';
 import type { Store, WriteResult } from '../store.ts';

@@ -4,7 +4,7 @@
  */
 import { readdir, readFile, readlink } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Exec } from '../linux/exec.ts';
+import type { Exec } from '../../linux/exec.ts';
 
 const aspects = [
   'links',
