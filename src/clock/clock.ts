@@ -1,6 +1,6 @@
+/** Time as a value that is passed in, so that tests own it. */
 import { onAbort } from './aborted.ts';
 
-/** Time as a value that is passed in, so that tests own it. */
 export interface Clock {
   /** Milliseconds since the epoch. */
   now(): number;

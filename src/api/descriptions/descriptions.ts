@@ -1,3 +1,4 @@
+/** What `kubectl explain` says of types and fields. */
 import { typeNamed } from '../schema/schema.ts';
 import { everywhere } from './everywhere.ts';
 import { network } from './network.ts';

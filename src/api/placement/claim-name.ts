@@ -1,3 +1,4 @@
+/** Which claim a volume of a pod stands for. */
 import type { Volume } from '../schema/types.ts';
 
 /** The claim that a volume of a pod stands for: the one that it names, or the one that is made for it (KEP-1698). */

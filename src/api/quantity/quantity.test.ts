@@ -51,3 +51,45 @@ test('quantities compare by amount, whatever their form', () => {
   assert.equal(compareQuantity(q('1k'), q('1000')), 0);
   assert.equal(compareQuantity(q('1Ki'), q('1k')), 1);
 });
+
+test('each suffix stands for its power', () => {
+  const powers: readonly [string, bigint][] = [
+    ['k', 10n ** 3n],
+    ['M', 10n ** 6n],
+    ['G', 10n ** 9n],
+    ['T', 10n ** 12n],
+    ['P', 10n ** 15n],
+    ['E', 10n ** 18n],
+    ['Ki', 2n ** 10n],
+    ['Mi', 2n ** 20n],
+    ['Gi', 2n ** 30n],
+    ['Ti', 2n ** 40n],
+    ['Pi', 2n ** 50n],
+    ['Ei', 2n ** 60n],
+  ];
+  for (const [suffix, power] of powers) {
+    assert.equal(value(`3${suffix}`), 3n * power, suffix);
+    assert.equal(canonicalQuantity(`3${suffix}`), `3${suffix}`);
+    assert.equal(canonicalQuantity(`-3${suffix}`), `-3${suffix}`);
+  }
+  for (const [suffix, parts] of [
+    ['m', 1000n],
+    ['u', 10n ** 6n],
+    ['n', 10n ** 9n],
+  ] as const) {
+    assert.equal(parseQuantity(`1${suffix}`).nano * parts, parseQuantity('1').nano, suffix);
+    assert.equal(canonicalQuantity(`7${suffix}`), `7${suffix}`);
+  }
+});
+
+test('the binary form is for 1024 and more', () => {
+  assert.equal(canonicalQuantity('1Ki'), '1Ki');
+  assert.equal(canonicalQuantity('1025Ki'), '1025Ki');
+  assert.equal(canonicalQuantity('0.9990234375Ki'), '1023');
+  assert.equal(canonicalQuantity('-0.5Ki'), '-512');
+});
+
+test('a refusal says what a quantity looks like', () => {
+  assert.throws(() => parseQuantity('x'), { message: /^quantities must match the regular expression '\^/ });
+  assert.throws(() => parseQuantity(''), { message: 'quantities must not be empty' });
+});

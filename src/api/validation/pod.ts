@@ -1,3 +1,4 @@
+/** Pods and pod templates. */
 import type { Container, EphemeralContainer, Pod, PodResourceClaim, PodSpec, PodTemplateSpec } from '../schema/types.ts';
 import { mirrorPodAnnotationKey } from '../well-known.ts';
 import { affinityErrors } from './affinity.ts';

@@ -1,3 +1,4 @@
+/** Labels of nodes that have another name now. */
 import {
   labelArchBeta,
   labelFailureDomainBetaRegion,
@@ -7,7 +8,6 @@ import {
   labelOSBeta,
 } from '../well-known.ts';
 
-/** Labels of nodes that have another name now. */
 const oldLabels: Readonly<Record<string, string>> = {
   [labelArchBeta]: 'deprecated since v1.14; use "kubernetes.io/arch" instead',
   [labelOSBeta]: 'deprecated since v1.14; use "kubernetes.io/os" instead',
