@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { parseSchedule } from './cron.ts';
+import { localTimestamp } from './wall-time.ts';
 
 const ms = (text: string): number => Date.parse(text.replace(' ', 'T'));
 const text = (at: number | undefined): string => (at === undefined ? 'never' : new Date(at).toISOString().slice(0, 16).replace('T', ' '));
@@ -94,3 +95,26 @@ const latest: readonly [string, string, string, string, string][] = [
 for (const [name, schedule, after, until, wanted] of latest) {
   test(`latest(): ${name}`, () => assert.equal(text(parseSchedule(schedule).latest(ms(after), ms(until))), wanted));
 }
+
+test('each month, each day of the week and each descriptor has its name', () => {
+  const months = ['jan', 'feb', 'mar', 'apr', 'may', 'jun', 'jul', 'aug', 'sep', 'oct', 'nov', 'dec'];
+  for (const [i, name] of months.entries()) {
+    const [at] = times(`0 0 1 ${name} *`, 'UTC', '2025-12-31 00:00:00Z', 1);
+    assert.equal(at, `2026-${String(i + 1).padStart(2, '0')}-01 00:00`);
+  }
+  for (const [i, name] of ['sun', 'mon', 'tue', 'wed', 'thu', 'fri', 'sat'].entries()) {
+    // The fourth of January 2026 is a Sunday.
+    assert.deepEqual(times(`0 0 * * ${name}`, 'UTC', '2026-01-03 12:00:00Z', 1), [`2026-01-${String(4 + i).padStart(2, '0')} 00:00`]);
+  }
+  const due = { yearly: '2027-01-01 00:00', annually: '2027-01-01 00:00', monthly: '2026-02-01 00:00', weekly: '2026-01-04 00:00' };
+  const soon = { daily: '2026-01-03 00:00', midnight: '2026-01-03 00:00', hourly: '2026-01-02 13:00' };
+  for (const [name, at] of Object.entries({ ...due, ...soon })) assert.deepEqual(times(`@${name}`, 'UTC', '2026-01-02 12:00:00Z', 1), [at]);
+});
+
+test('a time is written with the offset of its zone', () => {
+  const at = Date.UTC(2026, 6, 1, 12, 0, 0, 999);
+  assert.equal(localTimestamp('UTC', at), '2026-07-01T12:00:00Z');
+  assert.equal(localTimestamp('Europe/Berlin', at), '2026-07-01T14:00:00+02:00');
+  assert.equal(localTimestamp('Asia/Kathmandu', at), '2026-07-01T17:45:00+05:45');
+  assert.equal(localTimestamp('America/St_Johns', at), '2026-07-01T09:30:00-02:30');
+});

@@ -71,8 +71,33 @@ test('labels named like members of every object are not there by themselves', ()
 });
 
 test('the text form is sorted by key and parses to the same', () => {
-  for (const text of ['a=b', 'a!=b,c', '!a,b in (x,y),c notin (d,e)', 'a>5', '']) {
+  for (const text of ['a=b', 'a!=b,c', '!a,b in (x,y),c notin (d,e)', 'a>5', 'a<5', '']) {
     assert.equal(formatLabelSelector(parseLabelSelector(text)), text);
   }
   assert.equal(formatLabelSelector({ matchLabels: { z: '1', a: '2' } }), 'a=2,z=1');
+});
+
+test('numbers are compared without their border, and an absent label is none', () => {
+  for (const [text, expected] of [
+    ['size>7', false],
+    ['size<8', true],
+    ['size<7', false],
+    ['none>0', false],
+    ['none<1', false],
+  ] as const)
+    assert.equal(parseLabelSelector(text).matches(web), expected, text);
+});
+
+test('keys have at most 63 characters, and 253 before the slash', () => {
+  const long = 'x'.repeat(63);
+  const prefix = `${long}.${long}.${long}.${'x'.repeat(61)}`;
+  assert.equal(parseLabelSelector(`${prefix}/${long}`).matches({ [`${prefix}/${long}`]: '' }), true);
+  for (const key of [`${long}x`, `${prefix}x/a`, '/a', 'A.example/a']) assert.throws(() => parseLabelSelector(key), SelectorError, key);
+});
+
+test('a list may hold the empty value', () => {
+  for (const text of ['a in ()', 'a in (b,)', 'a in (,b)']) {
+    assert.equal(parseLabelSelector(text).matches({ a: '' }), true, text);
+    assert.equal(parseLabelSelector(text).matches({}), false, text);
+  }
 });
