@@ -22,11 +22,20 @@ export function parseResolvConf(text: string): ResolvConf {
     const [keyword, ...values] = line.trim().split(/\s+/);
     const [first] = values;
     if (first === undefined) continue;
-    if (keyword === 'nameserver' && isIp(first.split('%')[0] ?? '')) servers.push(first);
-    // `domain` is a list of one, and the last line of either kind counts.
-    if (keyword === 'search') searches = values;
-    if (keyword === 'domain') searches = [first];
-    if (keyword === 'options') for (const option of values) addLast(options, option);
+    switch (keyword) {
+      case 'nameserver':
+        if (isIp(first.split('%')[0] ?? '')) servers.push(first);
+        break;
+      // `domain` is a list of one, and the last line of either kind counts.
+      case 'domain':
+        searches = [first];
+        break;
+      case 'search':
+        searches = values;
+        break;
+      case 'options':
+        for (const option of values) addLast(options, option);
+    }
   }
   return { servers, searches: searches.map((s) => s.replace(/\.$/, '')).filter((s) => s !== ''), options: [...options.values()] };
 }

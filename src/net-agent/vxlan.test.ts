@@ -182,8 +182,10 @@ describe('three nodes with VXLAN between them', { skip: cannotMakeNamespaces }, 
 
 describe('a node whose default route leads elsewhere', { skip: cannotMakeNamespaces }, () => {
   test("tells the Node's InternalIP to the others, and follows it", async () => {
-    await using net = new Namespaces();
     const dir = await mkdtemp(join(tmpdir(), 'fl-underlay-'));
+    // Goes last: until the namespaces end, the agent writes into it.
+    await using _ = { [Symbol.asyncDispose]: () => rm(dir, { recursive: true, force: true }) };
+    await using net = new Namespaces();
     const cluster = new NetCluster(['a']);
     const published = (): string | undefined => cluster.nodes.get('a')?.metadata.annotations?.['flannel.alpha.coreos.com/public-ip'];
     const move = (address: string): void => {
@@ -192,28 +194,24 @@ describe('a node whose default route leads elsewhere', { skip: cannotMakeNamespa
       cluster.nodes.set('a', { ...node, status: { ...node.status, addresses: [{ type: 'InternalIP', address }] } });
       cluster.tell();
     };
-    try {
-      // As Vagrant's machines are: eth0 leads to the world, with the same address on each.
-      await net.add('a');
-      for (const [link, ...addresses] of [
-        ['eth0', '10.0.2.15'],
-        ['eth1', '192.168.56.11', '192.168.56.12'],
-      ]) {
-        await net.ip('a', `link add ${link} type bridge`);
-        for (const address of addresses) await net.ip('a', `addr add ${address}/24 dev ${link}`);
-        await net.ip('a', `link set ${link} up`);
-      }
-      await net.ip('a', 'route add default dev eth0');
-      move('192.168.56.11');
-      cluster.start(net, 'a', '', join(dir, 'a'));
-      await eventually('the address is told', () => published() !== undefined);
-      assert.equal(published(), '192.168.56.11');
-      assert.match(await net.ip('a', '-d link show flannel.1'), /local 192\.168\.56\.11 dev eth1/);
-      move('192.168.56.12');
-      await eventually('the new address is told', () => published() === '192.168.56.12');
-      await eventually('packets leave by it', async () => (await net.ip('a', '-d link show flannel.1')).includes('local 192.168.56.12'));
-    } finally {
-      await rm(dir, { recursive: true, force: true });
+    // As Vagrant's machines are: eth0 leads to the world, with the same address on each.
+    await net.add('a');
+    for (const [link, ...addresses] of [
+      ['eth0', '10.0.2.15'],
+      ['eth1', '192.168.56.11', '192.168.56.12'],
+    ]) {
+      await net.ip('a', `link add ${link} type bridge`);
+      for (const address of addresses) await net.ip('a', `addr add ${address}/24 dev ${link}`);
+      await net.ip('a', `link set ${link} up`);
     }
+    await net.ip('a', 'route add default dev eth0');
+    move('192.168.56.11');
+    cluster.start(net, 'a', '', join(dir, 'a'));
+    await eventually('the address is told', () => published() !== undefined);
+    assert.equal(published(), '192.168.56.11');
+    assert.match(await net.ip('a', '-d link show flannel.1'), /local 192\.168\.56\.11 dev eth1/);
+    move('192.168.56.12');
+    await eventually('the new address is told', () => published() === '192.168.56.12');
+    await eventually('packets leave by it', async () => (await net.ip('a', '-d link show flannel.1')).includes('local 192.168.56.12'));
   });
 });
