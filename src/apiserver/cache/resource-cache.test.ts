@@ -53,6 +53,14 @@ describe('listening to one value of a field', () => {
     assert.equal(cache.listenerCount, 1);
   });
 
+  test('hears of several events at once in one call', () => {
+    const cache = new ResourceCache('/registry/pods/');
+    const calls: number[][] = [];
+    cache.listen({ onEvents: (events) => void calls.push(events.map((e) => e.revision)), onReset() {} }, where('node-1'));
+    cache.dispatch([pod('a', 'node-1', 1), pod('b', 'node-2', 2), pod('c', 'node-1', 3)].map((one) => cache.put(one, 0)!));
+    assert.deepEqual(calls, [[1, 3]]);
+  });
+
   test('leaves nothing behind', () => {
     const cache = new ResourceCache('/registry/pods/');
     const unlisten = [cache.listen(new Seen(), where('node-1')), cache.listen(new Seen(), where('node-1')), cache.listen(new Seen())];
