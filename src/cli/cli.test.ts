@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { FakeClock } from '../clock/clock.ts';
+import { FakeClock } from '../clock/testing/fake-clock.ts';
 import { KnownError } from '../errors/known-error.ts';
 import { type Command, defineCommand } from './command.ts';
 import { renderOutput } from './output.ts';

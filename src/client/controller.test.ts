@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { pods, replicaSets } from '../api/resource-types.ts';
 import type { Pod, ReplicaSet } from '../api/schema/types.ts';
-import { FakeClock } from '../clock/clock.ts';
+import { FakeClock } from '../clock/testing/fake-clock.ts';
 import { type Log, silentLog } from '../observability/log.ts';
 import { Controller, type Result, settled, soonest } from './controller.ts';
 import { refusal } from './testing/fake-client.ts';

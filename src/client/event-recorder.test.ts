@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { KubeObject } from '../api/resource-types.ts';
 import type { Event } from '../api/schema/types.ts';
-import { FakeClock } from '../clock/clock.ts';
+import { FakeClock } from '../clock/testing/fake-clock.ts';
 import { silentLog } from '../observability/log.ts';
 import type { Client } from './client.ts';
 import { EventRecorder } from './event-recorder.ts';

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { Lease } from '../api/schema/types.ts';
-import { FakeClock } from '../clock/clock.ts';
+import { FakeClock } from '../clock/testing/fake-clock.ts';
 import { isKnownError } from '../errors/known-error.ts';
 import { type Log, silentLog } from '../observability/log.ts';
 import { ApiError } from './api-error.ts';

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { configMaps } from '../api/resource-types.ts';
 import type { ConfigMap } from '../api/schema/types.ts';
-import { FakeClock } from '../clock/clock.ts';
+import { FakeClock } from '../clock/testing/fake-clock.ts';
 import { silentLog } from '../observability/log.ts';
 import type { Client, WatchEvent } from './client.ts';
 import { Reflector } from './reflector.ts';

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { FakeClock } from '../clock/clock.ts';
+import { FakeClock } from '../clock/testing/fake-clock.ts';
 import { WatchPulse } from './watch-pulse.ts';
 
 /** Sentence, pauses between bookmarks in seconds, the limit that follows in seconds. */

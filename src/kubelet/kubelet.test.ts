@@ -8,7 +8,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { leases, nodes, pods } from '../api/resource-types.ts';
 import type { Pod, PodSpec, PodStatus } from '../api/schema/types.ts';
 import { FakeClient } from '../client/testing/fake-client.ts';
-import { FakeClock } from '../clock/clock.ts';
+import { FakeClock } from '../clock/testing/fake-clock.ts';
 import { silentLog } from '../observability/log.ts';
 import { type Kubelet, runKubelet } from './kubelet.ts';
 import { CgroupManager } from './node/cgroup-manager.ts';

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { FakeClock } from '../clock/clock.ts';
+import { FakeClock } from '../clock/testing/fake-clock.ts';
 import { createLog, type LogFormat } from './stream-log.ts';
 
 function lines(format: LogFormat): { out: string[]; log: ReturnType<typeof createLog> } {

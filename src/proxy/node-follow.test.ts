@@ -1,7 +1,7 @@
 /** The proxy follows what its node and the cluster's ranges become. */
 import assert from 'node:assert/strict';
 import { afterEach, describe, test } from 'node:test';
-import { FakeClock } from '../clock/clock.ts';
+import { FakeClock } from '../clock/testing/fake-clock.ts';
 import { FakeNftables } from '../linux/testing/fake-nftables.ts';
 import type { ProxyOptions } from './options.ts';
 import { FakeNodeHost } from './testing/fake-node-host.ts';

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { FakeClock } from '../clock/clock.ts';
+import { FakeClock } from '../clock/testing/fake-clock.ts';
 import { SchedulingQueue } from './queue.ts';
 
 test('pods come out by priority, then by age', async () => {

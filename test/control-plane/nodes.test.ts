@@ -3,8 +3,8 @@ import { describe, test } from 'node:test';
 import { events, leases, nodes, pods } from '../../src/api/resource-types.ts';
 import type { Node, Pod } from '../../src/api/schema/types.ts';
 import { isNotFound } from '../../src/client/api-error.ts';
-import { FakeClock } from '../../src/clock/clock.ts';
 import { eventually } from '../../src/clock/testing/eventually.ts';
+import { FakeClock } from '../../src/clock/testing/fake-clock.ts';
 import { ControlPlane } from './testing/control-plane.ts';
 import { pauseContainer } from './testing/manifests.ts';
 

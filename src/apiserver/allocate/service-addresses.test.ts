@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { ipAddresses, serviceCidrs } from '../../api/resource-types.ts';
 import type { IPAddress, Service, ServiceCIDR, ServiceSpec } from '../../api/schema/types.ts';
-import { FakeClock } from '../../clock/clock.ts';
+import { FakeClock } from '../../clock/testing/fake-clock.ts';
 import { isStatusError } from '../status/status-error.ts';
 import { NumberPool } from './number-pool.ts';
 import { ServiceAddresses } from './service-addresses.ts';

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { Service, ServiceSpec } from '../../api/schema/types.ts';
-import { FakeClock } from '../../clock/clock.ts';
+import { FakeClock } from '../../clock/testing/fake-clock.ts';
 import { isStatusError } from '../status/status-error.ts';
 import { NumberPool } from './number-pool.ts';
 import { type PortRange, ServicePorts } from './service-ports.ts';

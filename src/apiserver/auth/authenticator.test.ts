@@ -3,7 +3,7 @@ import { generateKeyPairSync } from 'node:crypto';
 import { describe, test } from 'node:test';
 import { createLocalJWKSet, decodeJwt, jwtVerify, SignJWT } from 'jose';
 import type { Secret, ServiceAccount } from '../../api/schema/types.ts';
-import { FakeClock } from '../../clock/clock.ts';
+import { FakeClock } from '../../clock/testing/fake-clock.ts';
 import { Authenticator } from './authenticator.ts';
 import { FakeObjects, podOn } from './testing/fake-objects.ts';
 import { TokenIssuer, type TokenIssuerOptions, type TokenSpec } from './token-issuer.ts';

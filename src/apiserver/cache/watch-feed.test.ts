@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { KubeObject } from '../../api/resource-types.ts';
-import { FakeClock, systemClock } from '../../clock/clock.ts';
+import { systemClock } from '../../clock/clock.ts';
+import { FakeClock } from '../../clock/testing/fake-clock.ts';
 import { KnownError } from '../../errors/known-error.ts';
 import { silentLog } from '../../observability/log.ts';
 import { MemoryStore } from '../../storage/memory/memory-store.ts';

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { PassThrough } from 'node:stream';
 import { describe, test } from 'node:test';
-import { FakeClock } from '../../clock/clock.ts';
+import { FakeClock } from '../../clock/testing/fake-clock.ts';
 import { FlowControl } from './flow-control.ts';
 import type { Flow, LevelName } from './levels.ts';
 import { beginConnection, Turn } from './turn.ts';

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { FakeClock } from '../../clock/clock.ts';
+import { FakeClock } from '../../clock/testing/fake-clock.ts';
 import { FairQueue } from './fair-queue.ts';
 import type { LevelRow } from './levels.ts';
 import { Pace } from './pace.ts';

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { after, describe, test } from 'node:test';
-import { FakeClock } from '../../clock/clock.ts';
+import { FakeClock } from '../../clock/testing/fake-clock.ts';
 import { BodyDecoder } from './body-decoder.ts';
 import { type BodyJob, decodeBody } from './decode-body.ts';
 

@@ -5,7 +5,7 @@
 
 import { objectKey } from '../../api/object-key.ts';
 import type { KubeObject, ResourceType } from '../../api/resource-types.ts';
-import { FakeClock } from '../../clock/clock.ts';
+import { FakeClock } from '../../clock/testing/fake-clock.ts';
 import { silentLog } from '../../observability/log.ts';
 import { Client, type ListOptions, type ListResult, type WatchEvent, type WatchOptions } from '../client.ts';
 import { InformerSet } from '../informers.ts';

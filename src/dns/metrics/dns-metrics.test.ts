@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { Client } from '../../client/client.ts';
 import { InformerSet } from '../../client/informers.ts';
-import { FakeClock } from '../../clock/clock.ts';
+import { FakeClock } from '../../clock/testing/fake-clock.ts';
 import { silentLog } from '../../observability/log.ts';
 import { TYPE } from '../message/names.ts';
 import { registerCacheMetrics } from '../plugin/cache/metrics.ts';

@@ -5,7 +5,7 @@ import packet from 'dns-packet';
 import { Registry } from 'prom-client';
 import { Client } from '../../client/client.ts';
 import { InformerSet } from '../../client/informers.ts';
-import { FakeClock } from '../../clock/clock.ts';
+import { FakeClock } from '../../clock/testing/fake-clock.ts';
 import { type Log, silentLog } from '../../observability/log.ts';
 import { RCODE } from '../message/names.ts';
 import { addressRecord } from '../message/records.ts';

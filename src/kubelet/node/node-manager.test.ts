@@ -5,7 +5,7 @@ import { leases, nodes } from '../../api/resource-types.ts';
 import type { Node } from '../../api/schema/types.ts';
 import { EventRecorder } from '../../client/event-recorder.ts';
 import { FakeClient, refusal } from '../../client/testing/fake-client.ts';
-import { FakeClock } from '../../clock/clock.ts';
+import { FakeClock } from '../../clock/testing/fake-clock.ts';
 import { silentLog } from '../../observability/log.ts';
 import { RuntimeState } from '../runtime/runtime-state.ts';
 import { FakeCri } from '../testing/fake-cri.ts';

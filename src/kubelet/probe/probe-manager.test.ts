@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import type { Pod, Probe } from '../../api/schema/types.ts';
-import { FakeClock } from '../../clock/clock.ts';
+import { FakeClock } from '../../clock/testing/fake-clock.ts';
 import type { Cri } from '../cri/cri.ts';
 import { sampleContainer, samplePod, sampleRuntime } from '../testing/pod-samples.ts';
 import { ProbeManager } from './probe-manager.ts';

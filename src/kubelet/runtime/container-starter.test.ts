@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import type { Pod, PodSpec } from '../../api/schema/types.ts';
-import { FakeClock } from '../../clock/clock.ts';
+import { FakeClock } from '../../clock/testing/fake-clock.ts';
 import { specOf } from '../pod/spec.ts';
 import { samplePod, sampleRuntime } from '../testing/pod-samples.ts';
 import { ContainerStarter, type StartContext, type StarterOptions } from './container-starter.ts';

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { FakeClock } from '../../clock/clock.ts';
+import { FakeClock } from '../../clock/testing/fake-clock.ts';
 import { samplePod } from '../testing/pod-samples.ts';
 import { HeldOffStarts } from './held-off-starts.ts';
 import { StartError } from './start-error.ts';

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import test from 'node:test';
 import { connect } from 'node:tls';
-import { FakeClock } from '../../clock/clock.ts';
+import { FakeClock } from '../../clock/testing/fake-clock.ts';
 import { silentLog } from '../../observability/log.ts';
 import type { Cri } from '../cri/cri.ts';
 import { makeCertificates } from '../testing/test-certificates.ts';

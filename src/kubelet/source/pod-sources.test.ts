@@ -4,7 +4,7 @@ import { nodes, pods } from '../../api/resource-types.ts';
 import type { Pod } from '../../api/schema/types.ts';
 import { Informer } from '../../client/informer.ts';
 import { FakeClient, refusal } from '../../client/testing/fake-client.ts';
-import { FakeClock } from '../../clock/clock.ts';
+import { FakeClock } from '../../clock/testing/fake-clock.ts';
 import { silentLog } from '../../observability/log.ts';
 import { samplePod, testNow } from '../testing/pod-samples.ts';
 import { MirrorPods } from './mirror-pods.ts';

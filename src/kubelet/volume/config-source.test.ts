@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Client } from '../../client/client.ts';
-import { FakeClock } from '../../clock/clock.ts';
+import { FakeClock } from '../../clock/testing/fake-clock.ts';
 import { CachedConfigSource } from './config-source.ts';
 
 test('CachedConfigSource shares what was read within a second, until somebody wants it anew', async () => {

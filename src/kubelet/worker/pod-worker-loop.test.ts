@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { FakeClock } from '../../clock/clock.ts';
+import { FakeClock } from '../../clock/testing/fake-clock.ts';
 import { PodWorkerLoop, resyncMs } from './pod-worker-loop.ts';
 
 /** A loop whose syncs end as `answers` says one after the other, then with a resync; what it did, with the time in ms. */

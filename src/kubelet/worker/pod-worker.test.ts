@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import type { Pod, PodStatus } from '../../api/schema/types.ts';
-import { FakeClock } from '../../clock/clock.ts';
+import { FakeClock } from '../../clock/testing/fake-clock.ts';
 import { silentLog } from '../../observability/log.ts';
 import type { Cri } from '../cri/cri.ts';
 import type { PodRuntime } from '../pod/pod-runtime.ts';

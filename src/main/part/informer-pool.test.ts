@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { endpointSlices, nodes, services } from '../../api/resource-types.ts';
 import { Client } from '../../client/client.ts';
-import { FakeClock } from '../../clock/clock.ts';
+import { FakeClock } from '../../clock/testing/fake-clock.ts';
 import { silentLog } from '../../observability/log.ts';
 import { InformerPool, type PoolOptions } from './informer-pool.ts';
 

@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
-import { FakeClock } from '../../clock/clock.ts';
+import { FakeClock } from '../../clock/testing/fake-clock.ts';
 import { isKnownError } from '../../errors/known-error.ts';
 import { FlagReader } from '../flag-reader.ts';
 import { apiServerOf, endClient, nodePartClient, partClient } from './part-client.ts';

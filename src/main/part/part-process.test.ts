@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { aborted } from '../../clock/aborted.ts';
-import { FakeClock } from '../../clock/clock.ts';
+import { FakeClock } from '../../clock/testing/fake-clock.ts';
 import { KnownError } from '../../errors/known-error.ts';
 import { type Log, silentLog } from '../../observability/log.ts';
 import { FlagReader } from '../flag-reader.ts';

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { after, describe, test } from 'node:test';
-import { FakeClock } from '../../clock/clock.ts';
+import { FakeClock } from '../../clock/testing/fake-clock.ts';
 import { isKnownError } from '../../errors/known-error.ts';
 import { onFakeClock, testStore } from '../conformance.ts';
 import { Compacted, prefixEnd, type Store } from '../store.ts';

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { FakeClock } from '../../../clock/clock.ts';
+import { FakeClock } from '../../../clock/testing/fake-clock.ts';
 import { encodeQuery, parseQuery, type Query } from '../../message/query.ts';
 import { type RawReply, type Reply, refusal } from '../../message/reply.ts';
 import type { Answer, Request } from '../plugin.ts';

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { FakeClock } from '../../../clock/clock.ts';
+import { FakeClock } from '../../../clock/testing/fake-clock.ts';
 import { askInTurn } from './ask-in-turn.ts';
 
 /** What a candidate does: answers after so many milliseconds, fails after so many, or is silent. */

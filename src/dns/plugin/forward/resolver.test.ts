@@ -2,7 +2,8 @@ import assert from 'node:assert/strict';
 import { createSocket, type RemoteInfo } from 'node:dgram';
 import { once } from 'node:events';
 import test from 'node:test';
-import { FakeClock, systemClock } from '../../../clock/clock.ts';
+import { systemClock } from '../../../clock/clock.ts';
+import { FakeClock } from '../../../clock/testing/fake-clock.ts';
 import { encodeName } from '../../message/names.ts';
 import { Resolver } from './resolver.ts';
 

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { FakeClock } from '../../../clock/clock.ts';
+import { FakeClock } from '../../../clock/testing/fake-clock.ts';
 import { byHealth, policyOf } from './policy.ts';
 import { UpstreamHealth, type UpstreamState } from './upstream-health.ts';
 
