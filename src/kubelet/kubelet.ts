@@ -2,7 +2,7 @@
 import { readFile } from 'node:fs/promises';
 import { messageOf } from '../errors/known-error.ts';
 import { systemExec } from '../linux/exec.ts';
-import { connectCri } from './cri/grpc-cri.ts';
+import { GrpcCri } from './cri/grpc-cri.ts';
 import { defaultLimits, readMachine } from './node/capacity.ts';
 import { CgroupManager, warnOfCgroupDriver } from './node/cgroup-manager.ts';
 import { collectImages } from './node/image-gc.ts';
@@ -21,7 +21,7 @@ export interface Kubelet {
 
 export async function startKubelet(options: KubeletOptions): Promise<Kubelet> {
   return await runKubelet(options, {
-    cri: connectCri(options.runtimeEndpoint),
+    cri: new GrpcCri(options.runtimeEndpoint),
     exec: systemExec,
     cgroups: await CgroupManager.ofThisProcess(),
     machine: () => readMachine(options.rootDir),

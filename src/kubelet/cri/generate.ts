@@ -1,6 +1,6 @@
 /**
- * Writes messages.ts (types and field table) from a description of the CRI v1 protobuf file: `node generate.ts --facts FILE`.
- * Only what the called methods reach is written; Windows fields are left out. No build or test needs this.
+ * Writes messages.ts from a description of the CRI v1 protobuf file: `node generate.ts --facts FILE`. The tables hold what the called
+ * methods reach, the types what the kubelet gives and gets; fields for Windows are left out. No build or test needs this.
  */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
@@ -32,6 +32,8 @@ const called = [
 ]
   .join(' ')
   .split(' ');
+/** What the kubelet gives to a call, and so names by its type. */
+const given = 'AttachRequest AuthConfig ContainerConfig ExecRequest PodSandboxConfig PortForwardRequest'.split(' ');
 
 const { values } = parseArgs({ options: { facts: { type: 'string' } } });
 if (!values.facts) throw new Error('--facts FILE is needed');
@@ -49,57 +51,61 @@ function enumOf(t: string): Record<string, number> | undefined {
   return facts.enums[t] ?? Object.entries(facts.enums).find(([name]) => name.endsWith(`.${t}`))?.[1];
 }
 
-const needed = new Set<string>();
-function need(name: string): void {
-  if (needed.has(name)) return;
-  needed.add(name);
-  for (const [field, f] of Object.entries(facts.messages[name] ?? {}))
-    if (!isSkipped(field) && facts.messages[elementOf(f.t)]) need(elementOf(f.t));
-}
-function isSkipped(field: string): boolean {
-  return field === 'windows';
+function fieldsOf(message: string): [name: string, field: Field][] {
+  return Object.entries(facts.messages[message] ?? {}).filter(([name]) => name !== 'windows');
 }
 
+/** Adds a message, and those of its fields. */
+function reach(name: string, reached: Set<string>): void {
+  if (reached.has(name)) return;
+  reached.add(name);
+  for (const [, { t }] of fieldsOf(name)) if (facts.messages[elementOf(t)]) reach(elementOf(t), reached);
+}
+
+const needed = new Set<string>();
+const typed = new Set<string>();
+for (const name of given) reach(name, typed);
 const methods: string[] = [];
 for (const [service, rpcs] of Object.entries(facts.services)) {
-  for (const [method, [request, response]] of Object.entries(rpcs)) {
+  for (const [method, [request, answer]] of Object.entries(rpcs)) {
     if (!called.includes(method)) continue;
-    const result = response.replace('stream ', '');
-    need(request);
-    need(result);
-    methods.push(`  ${method}: { path: '/runtime.v1.${service}/${method}', request: '${request}', response: '${result}' },`);
+    const response = answer.replace('stream ', '');
+    reach(request, needed);
+    reach(response, needed);
+    // That something changed is enough: the events of containers are not read.
+    if (fieldsOf(response).length > 0 && method !== 'GetContainerEvents') reach(response, typed);
+    methods.push(`  ${method}: ['${service}', '${request}', '${response}'],`);
   }
 }
 
 const interfaces: string[] = [];
 const rows: string[] = [];
+const usedEnums = new Set<string>();
 for (const name of [...needed].sort()) {
   const lines: string[] = [];
   const cells: string[] = [];
-  for (const [field, f] of Object.entries(facts.messages[name] ?? {})) {
-    if (isSkipped(field)) continue;
-    const many = f.t.startsWith('[]');
-    const element = elementOf(f.t);
-    const values = enumOf(element);
+  for (const [field, { n, t }] of fieldsOf(name)) {
+    const many = t.startsWith('[]');
+    const element = elementOf(t);
+    const isEnum = enumOf(element) !== undefined;
+    if (isEnum && typed.has(name)) usedEnums.add(element);
     const key = camel(field);
     if (element.startsWith('map<')) lines.push(`  ${key}: Record<string, string>;`);
-    else if (values) lines.push(`  ${key}: ${many ? `${element}[]` : element};`);
-    else if (scalars[element]) lines.push(`  ${key}: ${scalars[element]}${many ? '[]' : ''};`);
+    else if (isEnum || scalars[element]) lines.push(`  ${key}: ${scalars[element] ?? element}${many ? '[]' : ''};`);
     else lines.push(`  ${key}${many ? `: ${element}[]` : `?: ${element} | undefined`};`);
-    const wire = element.startsWith('map<') ? 'map' : values ? 'int32' : element;
-    cells.push(`${key}:${f.n}:${many ? '[]' : ''}${wire}`);
+    const wire = element.startsWith('map<') ? 'map' : isEnum ? 'int32' : element;
+    cells.push(`${key}:${n}:${many ? '[]' : ''}${wire}`);
   }
-  interfaces.push(lines.length ? `export interface ${name} {\n${lines.join('\n')}\n}` : `export type ${name} = Record<string, never>;`);
+  if (typed.has(name)) interfaces.push(`export interface ${name} {\n${lines.join('\n')}\n}`);
   rows.push(`  ${name}: '${cells.join(' ')}',`);
 }
 
-const enums = Object.entries(facts.enums)
-  .filter(([name]) => name !== 'Signal' && name !== 'MetricType')
-  .map(([name, values]) => {
-    const short = name.replace(/^.*\./, '');
-    const members = Object.entries(values).map(([k, v]) => `  ${k}: ${v},`);
-    return `export const ${short} = {\n${members.join('\n')}\n} as const;\nexport type ${short} = number;`;
-  });
+const enums = Object.entries(facts.enums).flatMap(([name, values]) => {
+  const short = name.replace(/^.*\./, '');
+  if (short === 'Signal' || !(usedEnums.has(name) || usedEnums.has(short))) return [];
+  const members = Object.entries(values).map(([k, v]) => `  ${k}: ${v},`);
+  return [`export const ${short} = {\n${members.join('\n')}\n} as const;\nexport type ${short} = number;`];
+});
 const text = `// Made by generate.ts from the CRI v1 service; do not edit. int64 and uint64 are numbers: times in ns lose their last 8 bits.
 
 /** What a method takes: every field may be left out. */
@@ -111,28 +117,18 @@ export type Signal = number;
 
 ${interfaces.join('\n\n')}
 
-export type MessageName =
-${[...needed]
-  .sort()
-  .map((name) => `  | '${name}'`)
-  .join('\n')};
-
 /** Per message: \`name:number:type\` of each field. */
-export const messageTable: Readonly<Record<MessageName, string>> = {
+export const messageTable = {
 ${rows.join('\n')}
-};
+} as const;
 
-export type MethodName =
-${methods.map((row) => `  | '${row.trim().split(':')[0]}'`).join('\n')};
+export type MessageName = keyof typeof messageTable;
 
-export interface Method {
-  readonly path: string;
-  readonly request: MessageName;
-  readonly response: MessageName;
-}
-
-export const methodTable: Readonly<Record<MethodName, Method>> = {
+/** Per method: its service, and the names of the messages that it takes and gives. */
+export const methodTable = {
 ${methods.join('\n')}
-};
+} as const;
+
+export type MethodName = keyof typeof methodTable;
 `;
 writeFileSync(new URL('./messages.ts', import.meta.url), text);

@@ -1,5 +1,6 @@
 /** The CRI over gRPC: one channel to the runtime's Unix socket, reconnecting by itself. */
-import { Client, credentials, type CallOptions as GrpcOptions, type ServiceError } from '@grpc/grpc-js';
+import { Client, credentials, type ServiceError } from '@grpc/grpc-js';
+import { podLabels } from '../pod/labels.ts';
 import { containerdExits } from './containerd-events.ts';
 import { type Cri, CriError, isMissing, isUnimplemented } from './cri.ts';
 import { MessageCodec } from './message-codec.ts';
@@ -11,18 +12,17 @@ import { serverStream } from './server-stream.ts';
 const requestTimeoutMs = 120_000;
 /** A pull takes as long as it takes; the runtime gives up by itself when nothing moves. */
 const pullTimeoutMs = 3_600_000;
-const podUidLabel = 'io.kubernetes.pod.uid';
 
 const codec = new MessageCodec(messageTable);
 
-/** Connects to `endpoint`, such as `unix:///run/containerd/containerd.sock`. Nothing is sent until the first call. */
-export function connectCri(endpoint: string): Cri {
-  return new GrpcCri(endpoint);
+function pathOf(method: MethodName): string {
+  return `/runtime.v1.${methodTable[method][0]}/${method}`;
 }
 
-class GrpcCri implements Cri {
+export class GrpcCri implements Cri {
   readonly #client: Client;
 
+  /** `endpoint` is such as `unix:///run/containerd/containerd.sock`. Nothing is sent until the first call. */
   constructor(endpoint: string) {
     this.#client = new Client(endpoint, credentials.createInsecure(), {
       // A Unix socket's path is no valid :authority; Go's server answers it with a protocol error.
@@ -34,16 +34,15 @@ class GrpcCri implements Cri {
     });
   }
 
-  #call<T>(method: MethodName, request: object, { timeoutMs = requestTimeoutMs }: { readonly timeoutMs?: number } = {}): Promise<T> {
-    const { path, request: input, response } = methodTable[method];
-    const callOptions: GrpcOptions = { deadline: Date.now() + timeoutMs };
+  #call<T>(method: MethodName, request: object, timeoutMs: number = requestTimeoutMs): Promise<T> {
+    const [, takes, gives] = methodTable[method];
     return new Promise((resolve, reject) => {
       this.#client.makeUnaryRequest(
-        path,
-        (value: object) => codec.encode(input, value),
-        (bytes) => codec.decode(response, bytes) as T,
+        pathOf(method),
+        (value: object) => codec.encode(takes, value),
+        (bytes) => codec.decode(gives, bytes) as T,
         request,
-        callOptions,
+        { deadline: Date.now() + timeoutMs },
         (err: ServiceError | null, value?: T) => {
           if (err) reject(new CriError(err.code, err.details || err.message, { cause: err }));
           else resolve(value as T);
@@ -53,19 +52,19 @@ class GrpcCri implements Cri {
   }
 
   version(): Promise<m.VersionResponse> {
-    return this.#call('Version', { version: 'v1' }, { timeoutMs: 10_000 });
+    return this.#call('Version', { version: 'v1' }, 10_000);
   }
 
   runtimeConfig(): Promise<m.RuntimeConfigResponse> {
-    return this.#call('RuntimeConfig', {}, { timeoutMs: 10_000 });
+    return this.#call('RuntimeConfig', {}, 10_000);
   }
 
   status(): Promise<m.StatusResponse> {
-    return this.#call('Status', {}, { timeoutMs: 10_000 });
+    return this.#call('Status', {}, 10_000);
   }
 
   async runPodSandbox(config: m.Input<m.PodSandboxConfig>, runtimeHandler: string): Promise<string> {
-    return (await this.#call<m.RunPodSandboxResponse>('RunPodSandbox', { config, runtimeHandler }, { timeoutMs: 240_000 })).podSandboxId;
+    return (await this.#call<m.RunPodSandboxResponse>('RunPodSandbox', { config, runtimeHandler }, 240_000)).podSandboxId;
   }
 
   async stopPodSandbox(podSandboxId: string): Promise<void> {
@@ -83,7 +82,7 @@ class GrpcCri implements Cri {
   }
 
   async listPodSandboxes(podUid?: string): Promise<m.PodSandbox[]> {
-    const filter = podUid === undefined ? undefined : { labelSelector: { [podUidLabel]: podUid } };
+    const filter = podUid === undefined ? undefined : { labelSelector: { [podLabels.podUid]: podUid } };
     return (await this.#call<m.ListPodSandboxResponse>('ListPodSandbox', { filter })).items;
   }
 
@@ -100,8 +99,7 @@ class GrpcCri implements Cri {
   }
 
   async stopContainer(containerId: string, graceSeconds: number): Promise<void> {
-    const timeoutMs = requestTimeoutMs + graceSeconds * 1000;
-    await this.#call('StopContainer', { containerId, timeout: graceSeconds }, { timeoutMs });
+    await this.#call('StopContainer', { containerId, timeout: graceSeconds }, requestTimeoutMs + graceSeconds * 1000);
   }
 
   async removeContainer(containerId: string): Promise<void> {
@@ -109,7 +107,7 @@ class GrpcCri implements Cri {
   }
 
   async listContainers(podUid?: string): Promise<m.Container[]> {
-    const filter = podUid === undefined ? undefined : { labelSelector: { [podUidLabel]: podUid } };
+    const filter = podUid === undefined ? undefined : { labelSelector: { [podLabels.podUid]: podUid } };
     return (await this.#call<m.ListContainersResponse>('ListContainers', { filter })).containers;
   }
 
@@ -129,7 +127,7 @@ class GrpcCri implements Cri {
 
   execSync(containerId: string, cmd: readonly string[], timeoutSeconds: number): Promise<m.ExecSyncResponse> {
     const timeoutMs = timeoutSeconds > 0 ? timeoutSeconds * 1000 + 2000 : requestTimeoutMs;
-    return this.#call('ExecSync', { containerId, cmd, timeout: timeoutSeconds }, { timeoutMs });
+    return this.#call('ExecSync', { containerId, cmd, timeout: timeoutSeconds }, timeoutMs);
   }
 
   async exec(request: m.Input<m.ExecRequest>): Promise<string> {
@@ -151,7 +149,7 @@ class GrpcCri implements Cri {
   /** CRI events come with containerd 1.7 and CRI-O 1.26. */
   async *changes(signal: AbortSignal): AsyncIterable<void> {
     try {
-      for await (const _ of serverStream(this.#client, methodTable.GetContainerEvents.path, Buffer.alloc(0), signal)) yield;
+      for await (const _ of serverStream(this.#client, pathOf('GetContainerEvents'), Buffer.alloc(0), signal)) yield;
     } catch (err) {
       if (!isUnimplemented(err)) throw err;
       yield* containerdExits(this.#client, signal);
@@ -173,7 +171,7 @@ class GrpcCri implements Cri {
 
   async pullImage(image: string, auth: m.Input<m.AuthConfig> | undefined, sandboxConfig: m.Input<m.PodSandboxConfig>): Promise<string> {
     const request = { image: { image }, auth, sandboxConfig };
-    return (await this.#call<m.PullImageResponse>('PullImage', request, { timeoutMs: pullTimeoutMs })).imageRef;
+    return (await this.#call<m.PullImageResponse>('PullImage', request, pullTimeoutMs)).imageRef;
   }
 
   async removeImage(image: string): Promise<void> {

@@ -52,14 +52,6 @@ export const ContainerState = {
 } as const;
 export type ContainerState = number;
 
-export const ContainerEventType = {
-  CONTAINER_CREATED_EVENT: 0,
-  CONTAINER_STARTED_EVENT: 1,
-  CONTAINER_STOPPED_EVENT: 2,
-  CONTAINER_DELETED_EVENT: 3,
-} as const;
-export type ContainerEventType = number;
-
 export const CgroupDriver = {
   SYSTEMD: 0,
   CGROUPFS: 1,
@@ -139,21 +131,6 @@ export interface ContainerConfig {
   stopSignal: Signal;
 }
 
-export interface ContainerEventResponse {
-  containerId: string;
-  containerEventType: ContainerEventType;
-  createdAt: number;
-  podSandboxStatus?: PodSandboxStatus | undefined;
-  containersStatuses: ContainerStatus[];
-}
-
-export interface ContainerFilter {
-  id: string;
-  state?: ContainerStateValue | undefined;
-  podSandboxId: string;
-  labelSelector: Record<string, string>;
-}
-
 export interface ContainerMetadata {
   name: string;
   attempt: number;
@@ -163,10 +140,6 @@ export interface ContainerResources {
   linux?: LinuxContainerResources | undefined;
 }
 
-export interface ContainerStateValue {
-  state: ContainerState;
-}
-
 export interface ContainerStats {
   attributes?: ContainerAttributes | undefined;
   cpu?: CpuUsage | undefined;
@@ -174,12 +147,6 @@ export interface ContainerStats {
   writableLayer?: FilesystemUsage | undefined;
   swap?: SwapUsage | undefined;
   io?: IoUsage | undefined;
-}
-
-export interface ContainerStatsFilter {
-  id: string;
-  podSandboxId: string;
-  labelSelector: Record<string, string>;
 }
 
 export interface ContainerStatus {
@@ -204,11 +171,6 @@ export interface ContainerStatus {
   stopSignal: Signal;
 }
 
-export interface ContainerStatusRequest {
-  containerId: string;
-  verbose: boolean;
-}
-
 export interface ContainerStatusResponse {
   status?: ContainerStatus | undefined;
   info: Record<string, string>;
@@ -223,12 +185,6 @@ export interface CpuUsage {
   usageCoreNanoSeconds?: UInt64Value | undefined;
   usageNanoCores?: UInt64Value | undefined;
   psi?: PsiStats | undefined;
-}
-
-export interface CreateContainerRequest {
-  podSandboxId: string;
-  config?: ContainerConfig | undefined;
-  sandboxConfig?: PodSandboxConfig | undefined;
 }
 
 export interface CreateContainerResponse {
@@ -260,12 +216,6 @@ export interface ExecResponse {
   url: string;
 }
 
-export interface ExecSyncRequest {
-  containerId: string;
-  cmd: string[];
-  timeout: number;
-}
-
 export interface ExecSyncResponse {
   stdout: Uint8Array;
   stderr: Uint8Array;
@@ -282,8 +232,6 @@ export interface FilesystemUsage {
   usedBytes?: UInt64Value | undefined;
   inodesUsed?: UInt64Value | undefined;
 }
-
-export type GetEventsRequest = Record<string, never>;
 
 export interface HugepageLimit {
   pageSize: string;
@@ -307,12 +255,6 @@ export interface Image {
   pinned: boolean;
 }
 
-export interface ImageFilter {
-  image?: ImageSpec | undefined;
-}
-
-export type ImageFsInfoRequest = Record<string, never>;
-
 export interface ImageFsInfoResponse {
   imageFilesystems: FilesystemUsage[];
   containerFilesystems: FilesystemUsage[];
@@ -324,11 +266,6 @@ export interface ImageSpec {
   userSpecifiedImage: string;
   runtimeHandler: string;
   imageRef: string;
-}
-
-export interface ImageStatusRequest {
-  image?: ImageSpec | undefined;
-  verbose: boolean;
 }
 
 export interface ImageStatusResponse {
@@ -424,32 +361,16 @@ export interface LinuxSandboxSecurityContext {
   seccompProfilePath: string;
 }
 
-export interface ListContainerStatsRequest {
-  filter?: ContainerStatsFilter | undefined;
-}
-
 export interface ListContainerStatsResponse {
   stats: ContainerStats[];
-}
-
-export interface ListContainersRequest {
-  filter?: ContainerFilter | undefined;
 }
 
 export interface ListContainersResponse {
   containers: Container[];
 }
 
-export interface ListImagesRequest {
-  filter?: ImageFilter | undefined;
-}
-
 export interface ListImagesResponse {
   images: Image[];
-}
-
-export interface ListPodSandboxRequest {
-  filter?: PodSandboxFilter | undefined;
 }
 
 export interface ListPodSandboxResponse {
@@ -517,12 +438,6 @@ export interface PodSandboxConfig {
   linux?: LinuxPodSandboxConfig | undefined;
 }
 
-export interface PodSandboxFilter {
-  id: string;
-  state?: PodSandboxStateValue | undefined;
-  labelSelector: Record<string, string>;
-}
-
 export interface PodSandboxMetadata {
   name: string;
   uid: string;
@@ -535,10 +450,6 @@ export interface PodSandboxNetworkStatus {
   additionalIps: PodIP[];
 }
 
-export interface PodSandboxStateValue {
-  state: PodSandboxState;
-}
-
 export interface PodSandboxStatus {
   id: string;
   metadata?: PodSandboxMetadata | undefined;
@@ -549,11 +460,6 @@ export interface PodSandboxStatus {
   labels: Record<string, string>;
   annotations: Record<string, string>;
   runtimeHandler: string;
-}
-
-export interface PodSandboxStatusRequest {
-  podSandboxId: string;
-  verbose: boolean;
 }
 
 export interface PodSandboxStatusResponse {
@@ -591,43 +497,8 @@ export interface PsiStats {
   Some?: PsiData | undefined;
 }
 
-export interface PullImageRequest {
-  image?: ImageSpec | undefined;
-  auth?: AuthConfig | undefined;
-  sandboxConfig?: PodSandboxConfig | undefined;
-}
-
 export interface PullImageResponse {
   imageRef: string;
-}
-
-export interface RemoveContainerRequest {
-  containerId: string;
-}
-
-export type RemoveContainerResponse = Record<string, never>;
-
-export interface RemoveImageRequest {
-  image?: ImageSpec | undefined;
-}
-
-export type RemoveImageResponse = Record<string, never>;
-
-export interface RemovePodSandboxRequest {
-  podSandboxId: string;
-}
-
-export type RemovePodSandboxResponse = Record<string, never>;
-
-export interface ReopenContainerLogRequest {
-  containerId: string;
-}
-
-export type ReopenContainerLogResponse = Record<string, never>;
-
-export interface RunPodSandboxRequest {
-  config?: PodSandboxConfig | undefined;
-  runtimeHandler: string;
 }
 
 export interface RunPodSandboxResponse {
@@ -640,8 +511,6 @@ export interface RuntimeCondition {
   reason: string;
   message: string;
 }
-
-export type RuntimeConfigRequest = Record<string, never>;
 
 export interface RuntimeConfigResponse {
   linux?: LinuxRuntimeConfiguration | undefined;
@@ -678,35 +547,12 @@ export interface SecurityProfile {
   localhostRef: string;
 }
 
-export interface StartContainerRequest {
-  containerId: string;
-}
-
-export type StartContainerResponse = Record<string, never>;
-
-export interface StatusRequest {
-  verbose: boolean;
-}
-
 export interface StatusResponse {
   status?: RuntimeStatus | undefined;
   info: Record<string, string>;
   runtimeHandlers: RuntimeHandler[];
   features?: RuntimeFeatures | undefined;
 }
-
-export interface StopContainerRequest {
-  containerId: string;
-  timeout: number;
-}
-
-export type StopContainerResponse = Record<string, never>;
-
-export interface StopPodSandboxRequest {
-  podSandboxId: string;
-}
-
-export type StopPodSandboxResponse = Record<string, never>;
 
 export interface SwapUsage {
   timestamp: number;
@@ -718,22 +564,10 @@ export interface UInt64Value {
   value: number;
 }
 
-export interface UpdateContainerResourcesRequest {
-  containerId: string;
-  linux?: LinuxContainerResources | undefined;
-  annotations: Record<string, string>;
-}
-
-export type UpdateContainerResourcesResponse = Record<string, never>;
-
 export interface UserNamespace {
   mode: NamespaceMode;
   uids: IDMapping[];
   gids: IDMapping[];
-}
-
-export interface VersionRequest {
-  version: string;
 }
 
 export interface VersionResponse {
@@ -743,124 +577,8 @@ export interface VersionResponse {
   runtimeApiVersion: string;
 }
 
-export type MessageName =
-  | 'AttachRequest'
-  | 'AttachResponse'
-  | 'AuthConfig'
-  | 'CDIDevice'
-  | 'Capability'
-  | 'Container'
-  | 'ContainerAttributes'
-  | 'ContainerConfig'
-  | 'ContainerEventResponse'
-  | 'ContainerFilter'
-  | 'ContainerMetadata'
-  | 'ContainerResources'
-  | 'ContainerStateValue'
-  | 'ContainerStats'
-  | 'ContainerStatsFilter'
-  | 'ContainerStatus'
-  | 'ContainerStatusRequest'
-  | 'ContainerStatusResponse'
-  | 'ContainerUser'
-  | 'CpuUsage'
-  | 'CreateContainerRequest'
-  | 'CreateContainerResponse'
-  | 'DNSConfig'
-  | 'Device'
-  | 'ExecRequest'
-  | 'ExecResponse'
-  | 'ExecSyncRequest'
-  | 'ExecSyncResponse'
-  | 'FilesystemIdentifier'
-  | 'FilesystemUsage'
-  | 'GetEventsRequest'
-  | 'HugepageLimit'
-  | 'IDMapping'
-  | 'Image'
-  | 'ImageFilter'
-  | 'ImageFsInfoRequest'
-  | 'ImageFsInfoResponse'
-  | 'ImageSpec'
-  | 'ImageStatusRequest'
-  | 'ImageStatusResponse'
-  | 'Int64Value'
-  | 'IoUsage'
-  | 'KeyValue'
-  | 'LinuxContainerConfig'
-  | 'LinuxContainerResources'
-  | 'LinuxContainerSecurityContext'
-  | 'LinuxContainerUser'
-  | 'LinuxPodSandboxConfig'
-  | 'LinuxPodSandboxStatus'
-  | 'LinuxRuntimeConfiguration'
-  | 'LinuxSandboxSecurityContext'
-  | 'ListContainerStatsRequest'
-  | 'ListContainerStatsResponse'
-  | 'ListContainersRequest'
-  | 'ListContainersResponse'
-  | 'ListImagesRequest'
-  | 'ListImagesResponse'
-  | 'ListPodSandboxRequest'
-  | 'ListPodSandboxResponse'
-  | 'MemoryUsage'
-  | 'Mount'
-  | 'Namespace'
-  | 'NamespaceOption'
-  | 'PodIP'
-  | 'PodSandbox'
-  | 'PodSandboxConfig'
-  | 'PodSandboxFilter'
-  | 'PodSandboxMetadata'
-  | 'PodSandboxNetworkStatus'
-  | 'PodSandboxStateValue'
-  | 'PodSandboxStatus'
-  | 'PodSandboxStatusRequest'
-  | 'PodSandboxStatusResponse'
-  | 'PortForwardRequest'
-  | 'PortForwardResponse'
-  | 'PortMapping'
-  | 'PsiData'
-  | 'PsiStats'
-  | 'PullImageRequest'
-  | 'PullImageResponse'
-  | 'RemoveContainerRequest'
-  | 'RemoveContainerResponse'
-  | 'RemoveImageRequest'
-  | 'RemoveImageResponse'
-  | 'RemovePodSandboxRequest'
-  | 'RemovePodSandboxResponse'
-  | 'ReopenContainerLogRequest'
-  | 'ReopenContainerLogResponse'
-  | 'RunPodSandboxRequest'
-  | 'RunPodSandboxResponse'
-  | 'RuntimeCondition'
-  | 'RuntimeConfigRequest'
-  | 'RuntimeConfigResponse'
-  | 'RuntimeFeatures'
-  | 'RuntimeHandler'
-  | 'RuntimeHandlerFeatures'
-  | 'RuntimeStatus'
-  | 'SELinuxOption'
-  | 'SecurityProfile'
-  | 'StartContainerRequest'
-  | 'StartContainerResponse'
-  | 'StatusRequest'
-  | 'StatusResponse'
-  | 'StopContainerRequest'
-  | 'StopContainerResponse'
-  | 'StopPodSandboxRequest'
-  | 'StopPodSandboxResponse'
-  | 'SwapUsage'
-  | 'UInt64Value'
-  | 'UpdateContainerResourcesRequest'
-  | 'UpdateContainerResourcesResponse'
-  | 'UserNamespace'
-  | 'VersionRequest'
-  | 'VersionResponse';
-
 /** Per message: `name:number:type` of each field. */
-export const messageTable: Readonly<Record<MessageName, string>> = {
+export const messageTable = {
   AttachRequest: 'containerId:1:string stdin:2:bool tty:3:bool stdout:4:bool stderr:5:bool',
   AttachResponse: 'url:1:string',
   AuthConfig: 'username:1:string password:2:string auth:3:string serverAddress:4:string identityToken:5:string registryToken:6:string',
@@ -990,121 +708,39 @@ export const messageTable: Readonly<Record<MessageName, string>> = {
   UserNamespace: 'mode:1:int32 uids:2:[]IDMapping gids:3:[]IDMapping',
   VersionRequest: 'version:1:string',
   VersionResponse: 'version:1:string runtimeName:2:string runtimeVersion:3:string runtimeApiVersion:4:string',
-};
+} as const;
 
-export type MethodName =
-  | 'Version'
-  | 'RunPodSandbox'
-  | 'StopPodSandbox'
-  | 'RemovePodSandbox'
-  | 'PodSandboxStatus'
-  | 'ListPodSandbox'
-  | 'CreateContainer'
-  | 'StartContainer'
-  | 'StopContainer'
-  | 'RemoveContainer'
-  | 'ListContainers'
-  | 'ContainerStatus'
-  | 'UpdateContainerResources'
-  | 'ReopenContainerLog'
-  | 'ExecSync'
-  | 'Exec'
-  | 'Attach'
-  | 'PortForward'
-  | 'ListContainerStats'
-  | 'Status'
-  | 'GetContainerEvents'
-  | 'RuntimeConfig'
-  | 'ListImages'
-  | 'ImageStatus'
-  | 'PullImage'
-  | 'RemoveImage'
-  | 'ImageFsInfo';
+export type MessageName = keyof typeof messageTable;
 
-export interface Method {
-  readonly path: string;
-  readonly request: MessageName;
-  readonly response: MessageName;
-}
+/** Per method: its service, and the names of the messages that it takes and gives. */
+export const methodTable = {
+  Version: ['RuntimeService', 'VersionRequest', 'VersionResponse'],
+  RunPodSandbox: ['RuntimeService', 'RunPodSandboxRequest', 'RunPodSandboxResponse'],
+  StopPodSandbox: ['RuntimeService', 'StopPodSandboxRequest', 'StopPodSandboxResponse'],
+  RemovePodSandbox: ['RuntimeService', 'RemovePodSandboxRequest', 'RemovePodSandboxResponse'],
+  PodSandboxStatus: ['RuntimeService', 'PodSandboxStatusRequest', 'PodSandboxStatusResponse'],
+  ListPodSandbox: ['RuntimeService', 'ListPodSandboxRequest', 'ListPodSandboxResponse'],
+  CreateContainer: ['RuntimeService', 'CreateContainerRequest', 'CreateContainerResponse'],
+  StartContainer: ['RuntimeService', 'StartContainerRequest', 'StartContainerResponse'],
+  StopContainer: ['RuntimeService', 'StopContainerRequest', 'StopContainerResponse'],
+  RemoveContainer: ['RuntimeService', 'RemoveContainerRequest', 'RemoveContainerResponse'],
+  ListContainers: ['RuntimeService', 'ListContainersRequest', 'ListContainersResponse'],
+  ContainerStatus: ['RuntimeService', 'ContainerStatusRequest', 'ContainerStatusResponse'],
+  UpdateContainerResources: ['RuntimeService', 'UpdateContainerResourcesRequest', 'UpdateContainerResourcesResponse'],
+  ReopenContainerLog: ['RuntimeService', 'ReopenContainerLogRequest', 'ReopenContainerLogResponse'],
+  ExecSync: ['RuntimeService', 'ExecSyncRequest', 'ExecSyncResponse'],
+  Exec: ['RuntimeService', 'ExecRequest', 'ExecResponse'],
+  Attach: ['RuntimeService', 'AttachRequest', 'AttachResponse'],
+  PortForward: ['RuntimeService', 'PortForwardRequest', 'PortForwardResponse'],
+  ListContainerStats: ['RuntimeService', 'ListContainerStatsRequest', 'ListContainerStatsResponse'],
+  Status: ['RuntimeService', 'StatusRequest', 'StatusResponse'],
+  GetContainerEvents: ['RuntimeService', 'GetEventsRequest', 'ContainerEventResponse'],
+  RuntimeConfig: ['RuntimeService', 'RuntimeConfigRequest', 'RuntimeConfigResponse'],
+  ListImages: ['ImageService', 'ListImagesRequest', 'ListImagesResponse'],
+  ImageStatus: ['ImageService', 'ImageStatusRequest', 'ImageStatusResponse'],
+  PullImage: ['ImageService', 'PullImageRequest', 'PullImageResponse'],
+  RemoveImage: ['ImageService', 'RemoveImageRequest', 'RemoveImageResponse'],
+  ImageFsInfo: ['ImageService', 'ImageFsInfoRequest', 'ImageFsInfoResponse'],
+} as const;
 
-export const methodTable: Readonly<Record<MethodName, Method>> = {
-  Version: { path: '/runtime.v1.RuntimeService/Version', request: 'VersionRequest', response: 'VersionResponse' },
-  RunPodSandbox: { path: '/runtime.v1.RuntimeService/RunPodSandbox', request: 'RunPodSandboxRequest', response: 'RunPodSandboxResponse' },
-  StopPodSandbox: {
-    path: '/runtime.v1.RuntimeService/StopPodSandbox',
-    request: 'StopPodSandboxRequest',
-    response: 'StopPodSandboxResponse',
-  },
-  RemovePodSandbox: {
-    path: '/runtime.v1.RuntimeService/RemovePodSandbox',
-    request: 'RemovePodSandboxRequest',
-    response: 'RemovePodSandboxResponse',
-  },
-  PodSandboxStatus: {
-    path: '/runtime.v1.RuntimeService/PodSandboxStatus',
-    request: 'PodSandboxStatusRequest',
-    response: 'PodSandboxStatusResponse',
-  },
-  ListPodSandbox: {
-    path: '/runtime.v1.RuntimeService/ListPodSandbox',
-    request: 'ListPodSandboxRequest',
-    response: 'ListPodSandboxResponse',
-  },
-  CreateContainer: {
-    path: '/runtime.v1.RuntimeService/CreateContainer',
-    request: 'CreateContainerRequest',
-    response: 'CreateContainerResponse',
-  },
-  StartContainer: {
-    path: '/runtime.v1.RuntimeService/StartContainer',
-    request: 'StartContainerRequest',
-    response: 'StartContainerResponse',
-  },
-  StopContainer: { path: '/runtime.v1.RuntimeService/StopContainer', request: 'StopContainerRequest', response: 'StopContainerResponse' },
-  RemoveContainer: {
-    path: '/runtime.v1.RuntimeService/RemoveContainer',
-    request: 'RemoveContainerRequest',
-    response: 'RemoveContainerResponse',
-  },
-  ListContainers: {
-    path: '/runtime.v1.RuntimeService/ListContainers',
-    request: 'ListContainersRequest',
-    response: 'ListContainersResponse',
-  },
-  ContainerStatus: {
-    path: '/runtime.v1.RuntimeService/ContainerStatus',
-    request: 'ContainerStatusRequest',
-    response: 'ContainerStatusResponse',
-  },
-  UpdateContainerResources: {
-    path: '/runtime.v1.RuntimeService/UpdateContainerResources',
-    request: 'UpdateContainerResourcesRequest',
-    response: 'UpdateContainerResourcesResponse',
-  },
-  ReopenContainerLog: {
-    path: '/runtime.v1.RuntimeService/ReopenContainerLog',
-    request: 'ReopenContainerLogRequest',
-    response: 'ReopenContainerLogResponse',
-  },
-  ExecSync: { path: '/runtime.v1.RuntimeService/ExecSync', request: 'ExecSyncRequest', response: 'ExecSyncResponse' },
-  Exec: { path: '/runtime.v1.RuntimeService/Exec', request: 'ExecRequest', response: 'ExecResponse' },
-  Attach: { path: '/runtime.v1.RuntimeService/Attach', request: 'AttachRequest', response: 'AttachResponse' },
-  PortForward: { path: '/runtime.v1.RuntimeService/PortForward', request: 'PortForwardRequest', response: 'PortForwardResponse' },
-  ListContainerStats: {
-    path: '/runtime.v1.RuntimeService/ListContainerStats',
-    request: 'ListContainerStatsRequest',
-    response: 'ListContainerStatsResponse',
-  },
-  Status: { path: '/runtime.v1.RuntimeService/Status', request: 'StatusRequest', response: 'StatusResponse' },
-  GetContainerEvents: {
-    path: '/runtime.v1.RuntimeService/GetContainerEvents',
-    request: 'GetEventsRequest',
-    response: 'ContainerEventResponse',
-  },
-  RuntimeConfig: { path: '/runtime.v1.RuntimeService/RuntimeConfig', request: 'RuntimeConfigRequest', response: 'RuntimeConfigResponse' },
-  ListImages: { path: '/runtime.v1.ImageService/ListImages', request: 'ListImagesRequest', response: 'ListImagesResponse' },
-  ImageStatus: { path: '/runtime.v1.ImageService/ImageStatus', request: 'ImageStatusRequest', response: 'ImageStatusResponse' },
-  PullImage: { path: '/runtime.v1.ImageService/PullImage', request: 'PullImageRequest', response: 'PullImageResponse' },
-  RemoveImage: { path: '/runtime.v1.ImageService/RemoveImage', request: 'RemoveImageRequest', response: 'RemoveImageResponse' },
-  ImageFsInfo: { path: '/runtime.v1.ImageService/ImageFsInfo', request: 'ImageFsInfoRequest', response: 'ImageFsInfoResponse' },
-};
+export type MethodName = keyof typeof methodTable;
