@@ -122,6 +122,14 @@ test('a pod of the API is run, and its status says what the runtime says', async
   assert.equal(containerStatuses?.[0]?.containerID, 'cri-o://container-2');
 });
 
+test('a profile of seccomp that a container names is one below the directory of the kubelet', async () => {
+  await using bed = await new TestKubelet().start();
+  const seccompProfile = { type: 'Localhost', localhostProfile: 'audit.json' };
+  bed.put('web', { containers: [{ name: 'main', image: 'box:1', securityContext: { seccompProfile } }] });
+  await bed.until('a ready pod', () => bed.condition('web') === 'True');
+  assert.equal(bed.cri.configOf('main')?.linux?.securityContext?.seccomp?.localhostRef, join(bed.dir, 'seccomp/audit.json'));
+});
+
 test('PLEG: a container that ends by itself is noticed, and started anew after its back-off', async () => {
   await using bed = await new TestKubelet().start();
   bed.put('web');

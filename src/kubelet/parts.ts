@@ -1,4 +1,5 @@
 /** The parts of the kubelet: each is made with what it asks of those before it, so that nothing refers to what comes later. */
+import { join } from 'node:path';
 import { nodes as nodeType, pods as podType, runtimeClasses as runtimeClassType, services as serviceType } from '../api/resource-types.ts';
 import type { Node, Pod, Service } from '../api/schema/types.ts';
 import { EventRecorder } from '../client/event-recorder.ts';
@@ -64,6 +65,7 @@ export async function runtimeParts(options: KubeletOptions, { cri, exec, cgroups
     images: new ImagePuller({ cri, clock, events, source: config }),
     services: () => services.list(),
     nodeHosts: () => textOf('/etc/hosts'),
+    seccompRoot: join(rootDir, 'seccomp'),
   });
   const manager = new RuntimeManager({
     ...{ cri, events, cgroups, starter, killer, memoryCapacity },

@@ -193,7 +193,7 @@ test('containerConfig() expands command and args, and carries over the security 
   const pod = p({ containers: [container], securityContext: { fsGroup: 9, runAsGroup: 8 } });
   const config = containerConfig({
     ...{ pod, container, imageRef: 'sha256:1', env: new Map([['X', '1']]), mounts: [], restartCount: 2 },
-    ...{ terminationLog: '/t', memoryCapacity: 1 },
+    ...{ terminationLog: '/t', memoryCapacity: 1, seccompRoot: '/s' },
   });
   assert.deepEqual(config.command, ['run', '1']);
   assert.deepEqual(config.args, ['$(X)', '$(Y)']);

@@ -14,6 +14,7 @@ const input = (container: Container, spec: Partial<PodSpec> = {}, more: Partial<
   restartCount: 0,
   terminationLog: '/t',
   memoryCapacity: 1000,
+  seccompRoot: '/srv/kubelet/seccomp',
   ...more,
 });
 const plain: Container = { name: 'main', image: 'box:1' };
@@ -142,7 +143,7 @@ test('a profile of seccomp is the one of the container, else that of the pod, el
   assert.deepEqual(security({}, { seccompProfile: { type: 'RuntimeDefault' } }).seccomp, { profileType: 0 });
   assert.deepEqual(security({ seccompProfile: { type: 'Localhost', localhostProfile: 'a/b.json' } }).seccomp, {
     profileType: 2,
-    localhostRef: '/var/lib/kubelet/seccomp/a/b.json',
+    localhostRef: '/srv/kubelet/seccomp/a/b.json',
   });
   assert.deepEqual(security({ seccompProfile: { type: 'Unconfined' } }).seccomp, { profileType: 1 });
 });

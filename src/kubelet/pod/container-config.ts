@@ -1,5 +1,5 @@
 /** A container as the runtime wants it. Pure: environment, mounts and image have been resolved before. */
-import type { Container, Pod } from '../../api/schema/types.ts';
+import type { Container, Pod, SeccompProfile } from '../../api/schema/types.ts';
 import type { ContainerConfig, Input, LinuxContainerSecurityContext, Mount, NamespaceOption, SecurityProfile } from '../cri/messages.ts';
 import { MountPropagation, NamespaceMode, ProfileType } from '../cri/messages.ts';
 import { expand } from './expand.ts';
@@ -24,6 +24,8 @@ export interface ContainerInput {
   /** The file on the node behind terminationMessagePath. */
   readonly terminationLog: string;
   readonly memoryCapacity: number;
+  /** Where profiles of seccomp lie, those of type Localhost. */
+  readonly seccompRoot: string;
   /** The id of the container whose process namespace an ephemeral container joins. */
   readonly targetId?: string | undefined;
 }
@@ -94,7 +96,7 @@ function mountOf({ containerPath, hostPath, readOnly, propagation }: BindMount):
   return { containerPath, hostPath, readonly: readOnly, propagation: propagations[propagation ?? ''] ?? 0 };
 }
 
-function securityContext({ pod, container, targetId }: ContainerInput): Input<LinuxContainerSecurityContext> {
+function securityContext({ pod, container, targetId, seccompRoot }: ContainerInput): Input<LinuxContainerSecurityContext> {
   const of = container.securityContext;
   const whole = specOf(pod).securityContext;
   const user = of?.runAsUser ?? whole?.runAsUser;
@@ -113,7 +115,7 @@ function securityContext({ pod, container, targetId }: ContainerInput): Input<Li
     noNewPrivs: of?.allowPrivilegeEscalation === false,
     maskedPaths: hidden ? maskedPaths : [],
     readonlyPaths: hidden ? readonlyPaths : [],
-    seccomp: seccompOf(of?.seccompProfile ?? whole?.seccompProfile),
+    seccomp: seccompOf(of?.seccompProfile ?? whole?.seccompProfile, seccompRoot),
   };
 }
 
@@ -132,11 +134,9 @@ export function namespaceOptions(pod: Pod): Input<NamespaceOption> {
   };
 }
 
-function seccompOf(
-  profile: { readonly type?: string | undefined; readonly localhostProfile?: string | undefined } | undefined,
-): Input<SecurityProfile> {
+function seccompOf(profile: SeccompProfile | undefined, root: string): Input<SecurityProfile> {
   if (profile?.type === 'RuntimeDefault') return { profileType: ProfileType.RuntimeDefault };
   if (profile?.type === 'Localhost')
-    return { profileType: ProfileType.Localhost, localhostRef: `/var/lib/kubelet/seccomp/${profile.localhostProfile ?? ''}` };
+    return { profileType: ProfileType.Localhost, localhostRef: `${root}/${profile.localhostProfile ?? ''}` };
   return { profileType: ProfileType.Unconfined };
 }

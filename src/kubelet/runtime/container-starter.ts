@@ -42,6 +42,7 @@ export interface StarterOptions {
   readonly clusterDomain: string;
   readonly nodeHosts: () => Promise<string>;
   readonly memoryCapacity: number;
+  readonly seccompRoot: string;
 }
 
 export interface StartContext {
@@ -141,7 +142,7 @@ export class ContainerStarter {
     restartCount: number,
   ): Promise<ReturnType<typeof containerConfig>> {
     const { pod, facts, runtime, volumes } = context;
-    const { source, services, memoryCapacity } = this.#options;
+    const { source, services, memoryCapacity, seccompRoot } = this.#options;
     const env = await environmentOf({ pod, container, services: services(), facts, source });
     const mounts: BindMount[] = [];
     for (const [i, mount] of (container.volumeMounts ?? []).entries()) {
@@ -165,7 +166,8 @@ export class ContainerStarter {
     mounts.push({ containerPath: container.terminationMessagePath || '/dev/termination-log', hostPath: terminationLog, readOnly: false });
     const target = specOf(pod).ephemeralContainers?.find((c) => c.name === container.name)?.targetContainerName;
     const targetId = target && ephemeralOf(pod).some((c) => c.name === container.name) ? latestOf(runtime, target)?.id : undefined;
-    return containerConfig({ pod, container, imageRef, env, mounts, restartCount, terminationLog, memoryCapacity, targetId });
+    const input = { pod, container, imageRef, env, mounts, restartCount, terminationLog, memoryCapacity, seccompRoot, targetId };
+    return containerConfig(input);
   }
 
   async #subPath(pod: Pod, container: Container, volume: string, subPath: string, index: number): Promise<string> {

@@ -10,6 +10,7 @@ interface Sandbox {
 }
 
 interface Made {
+  readonly config: m.Input<m.ContainerConfig>;
   readonly listed: m.Container;
   readonly status: m.ContainerStatus;
 }
@@ -50,6 +51,11 @@ export class FakeCri implements Cri {
   running(): string[] {
     const running = [...this.#containers.values()].filter(({ status }) => status.state === ContainerState.CONTAINER_RUNNING);
     return running.map(({ status }) => status.metadata?.name ?? '');
+  }
+
+  /** What the container of that name was made from. */
+  configOf(name: string): m.Input<m.ContainerConfig> | undefined {
+    return [...this.#containers.values()].find(({ config }) => config.metadata?.name === name)?.config;
   }
 
   async version(): Promise<m.VersionResponse> {
@@ -132,7 +138,7 @@ export class FakeCri implements Cri {
     };
     const ended = { startedAt: 0, finishedAt: 0, exitCode: 0, reason: '', message: '' };
     const status = { ...both, ...ended, mounts: [], logPath: '', stopSignal: 0 };
-    this.#containers.set(id, { listed: { ...both, podSandboxId }, status });
+    this.#containers.set(id, { config, listed: { ...both, podSandboxId }, status });
     return id;
   }
 
