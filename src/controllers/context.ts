@@ -1,6 +1,6 @@
 /** What every controller gets, and how it is started. */
 import type { Client } from '../client/client.ts';
-import { Controller, type Reconciler } from '../client/controller.ts';
+import { Controller, type Reconciler, type Result } from '../client/controller.ts';
 import type { InformerSet } from '../client/informers.ts';
 import type { Clock } from '../clock/clock.ts';
 import type { Log } from '../observability/log.ts';
@@ -19,14 +19,33 @@ export interface ControllerContext {
   readonly nodeCidrMaskSize?: number;
 }
 
+/** What every controller of keys has at hand, also while its own fields are made. */
+export abstract class KeyedController implements Reconciler {
+  abstract readonly name: string;
+  protected readonly context: ControllerContext;
+  protected readonly client: Client;
+  protected readonly informers: InformerSet;
+  protected readonly clock: Clock;
+
+  constructor(context: ControllerContext) {
+    this.context = context;
+    this.client = context.client;
+    this.informers = context.informers;
+    this.clock = context.clock;
+  }
+
+  abstract setup(controller: Controller): void;
+  abstract reconcile(key: string): Promise<Result>;
+}
+
 /** Runs until the signal aborts. */
 export type RunController = (context: ControllerContext) => Promise<void>;
 
-/** Runs what `make` gives as keyed controllers. */
-export function keyed(...makers: readonly ((context: ControllerContext) => Reconciler)[]): RunController {
+/** Runs one of each class. */
+export function keyed(...classes: readonly (new (context: ControllerContext) => Reconciler)[]): RunController {
   return async (context) => {
     const { clock, log, signal } = context;
-    const controllers = makers.map((make) => new Controller({ reconciler: make(context), clock, log }));
+    const controllers = classes.map((Class) => new Controller({ reconciler: new Class(context), clock, log }));
     await Promise.all(controllers.map((controller) => controller.run(signal)));
   };
 }

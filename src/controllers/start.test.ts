@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { settled } from '../client/controller.ts';
+import { type Controller, type Result, settled } from '../client/controller.ts';
 import { turn } from '../client/testing/fake-cluster.ts';
 import { type Log, silentLog } from '../observability/log.ts';
-import { type ControllerContext, keyed, type RunController } from './context.ts';
+import { type ControllerContext, KeyedController, keyed, type RunController } from './context.ts';
 import { controllers, startControllers } from './start.ts';
 import { TestBed } from './testing/test-bed.ts';
 
@@ -65,16 +65,20 @@ describe('startControllers()', () => {
 test('keyed() runs several reconcilers under one name', async () => {
   await using bed = new TestBed();
   const keys: string[] = [];
-  const run = keyed(
-    ...['a', 'b'].map((name) => () => ({
-      name,
-      setup: (controller: { enqueue(key: string): void }) => controller.enqueue(name),
-      reconcile: async (key: string) => {
-        keys.push(key);
-        return settled;
-      },
-    })),
-  );
+  class A extends KeyedController {
+    readonly name: string = 'a';
+    setup(controller: Controller): void {
+      controller.enqueue(this.name);
+    }
+    async reconcile(key: string): Promise<Result> {
+      keys.push(key);
+      return settled;
+    }
+  }
+  class B extends A {
+    override readonly name = 'b';
+  }
+  const run = keyed(A, B);
   void run(bed.context);
   await turn();
   assert.deepEqual(keys, ['a', 'b']);

@@ -18,7 +18,7 @@ import { NodeIpamController } from './node-ipam/controller.ts';
 import { NodeLifecycleController } from './node-lifecycle/controller.ts';
 import { TaintEvictionController } from './node-lifecycle/taint-eviction.ts';
 import { PodGarbageCollector } from './pod-gc/controller.ts';
-import { ReplicaSetController, replicaSetFlavour, replicationControllerFlavour } from './replicaset/controller.ts';
+import { ReplicaSetController, ReplicationControllerController } from './replicaset/controller.ts';
 import { RootCaController } from './root-ca/controller.ts';
 import { ServiceCidrController } from './service-cidr/controller.ts';
 import { ServiceAccountController } from './serviceaccount/controller.ts';
@@ -33,40 +33,30 @@ import {
 /** Every controller by the name that `--controllers` knows. */
 export const controllers: Readonly<Record<string, RunController>> = {
   'node-ipam-controller': async (context) => {
-    const { clusterCidr } = context;
-    if (clusterCidr !== undefined) await keyed((c) => new NodeIpamController(c, clusterCidr))(context);
+    if (context.clusterCidr !== undefined) await keyed(NodeIpamController)(context);
   },
-  'node-lifecycle-controller': keyed(
-    (context) => new NodeLifecycleController(context),
-    (context) => new TaintEvictionController(context),
-  ),
-  'serviceaccount-controller': keyed((context) => new ServiceAccountController(context)),
-  'root-ca-certificate-publisher-controller': keyed((context) => new RootCaController(context)),
-  'namespace-controller': keyed((context) => new NamespaceController(context)),
-  'deployment-controller': keyed((context) => new DeploymentController(context)),
-  'replicaset-controller': keyed((context) => new ReplicaSetController(context, replicaSetFlavour)),
-  'replicationcontroller-controller': keyed((context) => new ReplicaSetController(context, replicationControllerFlavour)),
-  'daemonset-controller': keyed((context) => new DaemonSetController(context)),
-  'statefulset-controller': keyed((context) => new StatefulSetController(context)),
-  'job-controller': keyed(
-    (context) => new JobController(context),
-    (context) => new OrphanPodController(context),
-  ),
-  'cronjob-controller': keyed((context) => new CronJobController(context)),
-  'disruption-controller': keyed(
-    (context) => new DisruptionController(context),
-    (context) => new StaleTargetController(context),
-  ),
-  'ttl-after-finished-controller': keyed((context) => new TtlAfterFinishedController(context)),
-  'persistentvolumeclaim-protection-controller': keyed((context) => new ClaimProtectionController(context)),
-  'persistentvolume-protection-controller': keyed((context) => new VolumeProtectionController(context)),
-  'volumeattributesclass-protection-controller': keyed((context) => new AttributesClassProtectionController(context)),
-  'endpointslice-controller': keyed((context) => new EndpointSliceController(context)),
-  'endpoints-controller': keyed((context) => new EndpointsController(context)),
-  'endpointslice-mirroring-controller': keyed((context) => new EndpointSliceMirroringController(context)),
-  'pod-garbage-collector-controller': keyed((context) => new PodGarbageCollector(context)),
-  'service-cidr-controller': keyed((context) => new ServiceCidrController(context)),
-  'garbage-collector-controller': keyed((context) => new GarbageCollector(context)),
+  'node-lifecycle-controller': keyed(NodeLifecycleController, TaintEvictionController),
+  'serviceaccount-controller': keyed(ServiceAccountController),
+  'root-ca-certificate-publisher-controller': keyed(RootCaController),
+  'namespace-controller': keyed(NamespaceController),
+  'deployment-controller': keyed(DeploymentController),
+  'replicaset-controller': keyed(ReplicaSetController),
+  'replicationcontroller-controller': keyed(ReplicationControllerController),
+  'daemonset-controller': keyed(DaemonSetController),
+  'statefulset-controller': keyed(StatefulSetController),
+  'job-controller': keyed(JobController, OrphanPodController),
+  'cronjob-controller': keyed(CronJobController),
+  'disruption-controller': keyed(DisruptionController, StaleTargetController),
+  'ttl-after-finished-controller': keyed(TtlAfterFinishedController),
+  'persistentvolumeclaim-protection-controller': keyed(ClaimProtectionController),
+  'persistentvolume-protection-controller': keyed(VolumeProtectionController),
+  'volumeattributesclass-protection-controller': keyed(AttributesClassProtectionController),
+  'endpointslice-controller': keyed(EndpointSliceController),
+  'endpoints-controller': keyed(EndpointsController),
+  'endpointslice-mirroring-controller': keyed(EndpointSliceMirroringController),
+  'pod-garbage-collector-controller': keyed(PodGarbageCollector),
+  'service-cidr-controller': keyed(ServiceCidrController),
+  'garbage-collector-controller': keyed(GarbageCollector),
 };
 
 /** Runs them all until the signal aborts. One that ends with an error is started again, the others go on. */

@@ -2,14 +2,11 @@
 import { cronJobs, jobs } from '../../api/resource-types.ts';
 import type { CronJob, CronJobStatus, Job } from '../../api/schema/types.ts';
 import { ignoreNotFound, isAlreadyExists, isNamespaceTerminating } from '../../client/api-error.ts';
-import type { Client } from '../../client/client.ts';
-import { type Controller, type Reconciler, type Result, settled } from '../../client/controller.ts';
+import { type Controller, type Result, settled } from '../../client/controller.ts';
 import { EventRecorder } from '../../client/event-recorder.ts';
-import type { Informer } from '../../client/informer.ts';
-import type { Clock } from '../../clock/clock.ts';
 import { timestamp } from '../../clock/timestamp.ts';
 import { messageOf } from '../../errors/known-error.ts';
-import type { ControllerContext } from '../context.ts';
+import { KeyedController } from '../context.ts';
 import { Dependents } from '../ownership/dependents.ts';
 import { Expectations } from '../ownership/expectations.ts';
 import { controllerOf } from '../ownership/owner.ts';
@@ -26,33 +23,21 @@ interface Started {
   readonly error?: unknown;
 }
 
-export class CronJobController implements Reconciler {
+export class CronJobController extends KeyedController {
   readonly name = 'cronjob-controller';
-  readonly #client: Client;
-  readonly #clock: Clock;
-  readonly #recorder: EventRecorder;
-  readonly #cronJobs: Informer<CronJob>;
+  readonly #recorder = new EventRecorder({ ...this.context, component: this.name });
+  readonly #cronJobs = this.informers.of(cronJobs);
   /** Of the status of the CronJobs themselves. */
-  readonly #expectations: Expectations<CronJob>;
-  readonly #jobs: Dependents<Job>;
+  readonly #expectations = new Expectations(this.#cronJobs);
+  readonly #jobs = new Dependents(this.context, jobs, { ownerType: cronJobs });
   /** When the schedule was changed, by uid: what the new one says of the time before is no reason to start a job. */
   readonly #changed = new Map<string, number>();
-
-  constructor(context: ControllerContext) {
-    const { client, informers, clock, log } = context;
-    this.#client = client;
-    this.#clock = clock;
-    this.#recorder = new EventRecorder({ client, component: this.name, clock, log });
-    this.#cronJobs = informers.of(cronJobs);
-    this.#expectations = new Expectations(this.#cronJobs);
-    this.#jobs = new Dependents(context, jobs, { ownerType: cronJobs });
-  }
 
   setup(controller: Controller): void {
     this.#cronJobs.on({
       update: ({ spec, metadata }, { spec: before }) => {
         if (spec.schedule !== before.schedule || spec.timeZone !== before.timeZone) {
-          this.#changed.set(metadata.uid ?? '', this.#clock.now());
+          this.#changed.set(metadata.uid ?? '', this.clock.now());
         }
       },
       delete: ({ metadata }) => this.#changed.delete(metadata.uid ?? ''),
@@ -69,7 +54,7 @@ export class CronJobController implements Reconciler {
     const { uid = '', namespace = '' } = cronJob.metadata;
     const owned = this.#jobs.in(namespace).filter((job) => controllerOf(job.metadata)?.uid === uid);
     const known = [...owned, ...(await this.#unseen(cronJob, owned))];
-    const plan = planCronJob(cronJob, known, this.#clock.now(), this.#changed.get(uid));
+    const plan = planCronJob(cronJob, known, this.clock.now(), this.#changed.get(uid));
     const [removed, started] = await Promise.all([
       slowStartBatch(plan.remove, (job) => this.#delete(cronJob, job), plan.remove.length),
       this.#start(cronJob, plan).catch((error: unknown): Started => ({ status: plan.status, error })),
@@ -99,7 +84,7 @@ export class CronJobController implements Reconciler {
   }
 
   async #find(namespace: string | undefined, name: string): Promise<Job | undefined> {
-    return this.#client.get(jobs, name, { namespace: namespace ?? '' }).catch(ignoreNotFound);
+    return this.client.get(jobs, name, { namespace: namespace ?? '' }).catch(ignoreNotFound);
   }
 
   /** The job, also when it was started before and that was forgotten; undefined when the name is somebody else's. */
@@ -132,6 +117,6 @@ export class CronJobController implements Reconciler {
   async #writeStatus(cronJob: CronJob, { active, ...times }: CronJobStatus): Promise<void> {
     const status = { ...times, ...(active?.length ? { active } : {}) };
     if (canonical(status) === canonical(cronJob.status ?? {})) return;
-    this.#expectations.expect(await this.#client.update(cronJobs, { ...cronJob, status }, { subresource: 'status' }));
+    this.#expectations.expect(await this.client.update(cronJobs, { ...cronJob, status }, { subresource: 'status' }));
   }
 }

@@ -3,12 +3,9 @@ import { objectKey } from '../../api/object-key.ts';
 import { daemonSets, nodes, pods } from '../../api/resource-types.ts';
 import type { DaemonSet, DaemonSetStatus, Node, Pod } from '../../api/schema/types.ts';
 import { labelSelectorOf, type Selector } from '../../api/selector/label.ts';
-import type { Client } from '../../client/client.ts';
-import { type Controller, type Reconciler, type Result, settled, soonest } from '../../client/controller.ts';
+import { type Controller, type Result, settled, soonest } from '../../client/controller.ts';
 import { EventRecorder } from '../../client/event-recorder.ts';
-import type { Informer } from '../../client/informer.ts';
-import type { Clock } from '../../clock/clock.ts';
-import type { ControllerContext } from '../context.ts';
+import { KeyedController } from '../context.ts';
 import { byNamespace } from '../ownership/by-namespace.ts';
 import { Dependents } from '../ownership/dependents.ts';
 import { ownersOf } from '../ownership/owners-of.ts';
@@ -34,30 +31,15 @@ interface Managed {
   readonly error?: unknown;
 }
 
-export class DaemonSetController implements Reconciler {
+export class DaemonSetController extends KeyedController {
   readonly name = 'daemonset-controller';
-  readonly #client: Client;
-  readonly #clock: Clock;
-  readonly #recorder: EventRecorder;
-  readonly #sets: Informer<DaemonSet>;
-  readonly #nodes: Informer<Node>;
-  readonly #pods: Dependents<Pod>;
-  readonly #control: PodControl;
-  readonly #revisions: Revisions<DaemonSet>;
-  readonly #failedPods: FailedPods;
-
-  constructor(context: ControllerContext) {
-    const { client, informers, clock, log } = context;
-    this.#client = client;
-    this.#clock = clock;
-    this.#recorder = new EventRecorder({ client, component: this.name, clock, log });
-    this.#sets = byNamespace(informers.of(daemonSets));
-    this.#nodes = informers.of(nodes);
-    this.#pods = new Dependents(context, pods, { ownerType: daemonSets });
-    this.#control = new PodControl(this.#pods, this.#recorder);
-    this.#revisions = new Revisions(context, daemonSets, hashLabel);
-    this.#failedPods = new FailedPods(clock);
-  }
+  readonly #recorder = new EventRecorder({ ...this.context, component: this.name });
+  readonly #sets = byNamespace(this.informers.of(daemonSets));
+  readonly #nodes = this.informers.of(nodes);
+  readonly #pods = new Dependents(this.context, pods, { ownerType: daemonSets });
+  readonly #control = new PodControl(this.#pods, this.#recorder);
+  readonly #revisions = new Revisions(this.context, daemonSets, hashLabel);
+  readonly #failedPods = new FailedPods(this.clock);
 
   setup(controller: Controller): void {
     const all = (): string[] => this.#sets.list().map(objectKey);
@@ -83,7 +65,7 @@ export class DaemonSetController implements Reconciler {
     await this.#revisions.trim(set, history, (r) => r === current);
     const all = this.#nodes.list();
     const managed = set.metadata.deletionTimestamp ? { pods: owned, result: settled } : await this.#manage(set, hash, all, owned);
-    const status = daemonSetStatus(set, hash, all, managed.pods, this.#clock.now());
+    const status = daemonSetStatus(set, hash, all, managed.pods, this.clock.now());
     await this.#writeStatus(set, status);
     if (managed.error !== undefined) throw managed.error;
     const waits = (set.spec.minReadySeconds ?? 0) > 0 && status.numberAvailable !== status.numberReady;
@@ -91,7 +73,7 @@ export class DaemonSetController implements Reconciler {
   }
 
   async #manage(set: DaemonSet, hash: string, all: readonly Node[], owned: readonly Pod[]): Promise<Managed> {
-    const plan = planDaemons(set, hash, all, owned, this.#clock.now());
+    const plan = planDaemons(set, hash, all, owned, this.clock.now());
     const { due, result } = this.#dueOf(set, plan.remove);
     const wanted = plan.create.slice(0, burst).map((node) => podFromTemplate(templateFor(set.spec?.template ?? {}, node, hash), set));
     const [created, deleted] = await Promise.all([this.#control.createAll(set, wanted), this.#control.deleteAll(set, due.slice(0, burst))]);
@@ -132,7 +114,7 @@ export class DaemonSetController implements Reconciler {
   async #writeStatus(set: DaemonSet, status: DaemonSetStatus): Promise<void> {
     const zeros = { numberAvailable: 0, numberUnavailable: 0, updatedNumberScheduled: 0 };
     if (canonical(status) === canonical({ ...zeros, ...set.status })) return;
-    await this.#client.update(daemonSets, { ...set, status }, { subresource: 'status' });
+    await this.client.update(daemonSets, { ...set, status }, { subresource: 'status' });
   }
 }
 

@@ -1,14 +1,11 @@
 /** Rolls Deployments out: one ReplicaSet for each template, sized step by step. */
 import { deployments, pods, replicaSets } from '../../api/resource-types.ts';
-import type { Deployment, DeploymentStatus, Pod, ReplicaSet } from '../../api/schema/types.ts';
+import type { Deployment, DeploymentStatus, ReplicaSet } from '../../api/schema/types.ts';
 import { labelSelectorOf, type Selector } from '../../api/selector/label.ts';
 import { isAlreadyExists } from '../../client/api-error.ts';
-import type { Client } from '../../client/client.ts';
-import { type Controller, type Reconciler, type Result, settled } from '../../client/controller.ts';
+import { type Controller, type Result, settled } from '../../client/controller.ts';
 import { EventRecorder } from '../../client/event-recorder.ts';
-import type { Informer } from '../../client/informer.ts';
-import type { Clock } from '../../clock/clock.ts';
-import type { ControllerContext } from '../context.ts';
+import { KeyedController } from '../context.ts';
 import { byNamespace } from '../ownership/by-namespace.ts';
 import { Dependents } from '../ownership/dependents.ts';
 import { controllerOf } from '../ownership/owner.ts';
@@ -33,24 +30,12 @@ interface Rollout {
   readonly isNew: boolean;
 }
 
-export class DeploymentController implements Reconciler {
+export class DeploymentController extends KeyedController {
   readonly name = 'deployment-controller';
-  readonly #client: Client;
-  readonly #clock: Clock;
-  readonly #recorder: EventRecorder;
-  readonly #deployments: Informer<Deployment>;
-  readonly #replicaSets: Dependents<ReplicaSet>;
-  readonly #pods: Informer<Pod>;
-
-  constructor(context: ControllerContext) {
-    const { client, informers, clock, log } = context;
-    this.#client = client;
-    this.#clock = clock;
-    this.#recorder = new EventRecorder({ client, component: this.name, clock, log });
-    this.#deployments = byNamespace(informers.of(deployments));
-    this.#replicaSets = new Dependents(context, replicaSets, { ownerType: deployments });
-    this.#pods = byNamespace(informers.of(pods));
-  }
+  readonly #recorder = new EventRecorder({ ...this.context, component: this.name });
+  readonly #deployments = byNamespace(this.informers.of(deployments));
+  readonly #replicaSets = new Dependents(this.context, replicaSets, { ownerType: deployments });
+  readonly #pods = byNamespace(this.informers.of(pods));
 
   setup(controller: Controller): void {
     const owners = (rs: ReplicaSet): string[] => ownersOf(this.#deployments, selectorOf, rs);
@@ -135,12 +120,12 @@ export class DeploymentController implements Reconciler {
       return made;
     } catch (err) {
       if (!isAlreadyExists(err)) throw err;
-      const there = await this.#client.get(replicaSets, name, { namespace });
+      const there = await this.client.get(replicaSets, name, { namespace });
       // Made a moment ago, before a restart or an answer that was lost.
       if (controllerOf(there.metadata)?.uid === deployment.metadata.uid && hasTemplateOf(deployment, there)) return there;
       // Another owner's, or another template with the same hash: count it, so that the next hash is another one.
       const collisionCount = (deployment.status?.collisionCount ?? 0) + 1;
-      await this.#client.patch(deployments, deployment.metadata.name, { status: { collisionCount } }, { namespace, subresource: 'status' });
+      await this.client.patch(deployments, deployment.metadata.name, { status: { collisionCount } }, { namespace, subresource: 'status' });
       return undefined;
     }
   }
@@ -157,7 +142,7 @@ export class DeploymentController implements Reconciler {
     const annotations = { [revisionAnnotation]: String(revision) };
     if (deployment.metadata.annotations?.[revisionAnnotation] === annotations[revisionAnnotation]) return deployment;
     const { name, namespace = '' } = deployment.metadata;
-    const { metadata } = await this.#client.patch(deployments, name, { metadata: { annotations } }, { namespace });
+    const { metadata } = await this.client.patch(deployments, name, { metadata: { annotations } }, { namespace });
     return { ...deployment, metadata };
   }
 
@@ -190,11 +175,11 @@ export class DeploymentController implements Reconciler {
 
   async #writeStatus({ deployment, fresh, old, isNew }: Rollout): Promise<{ status: DeploymentStatus; result: Result }> {
     const owned = fresh ? [fresh, ...old] : old;
-    const { status, lookAgainIn } = deploymentStatus(deployment, fresh, owned, this.#clock.now(), isNew);
+    const { status, lookAgainIn } = deploymentStatus(deployment, fresh, owned, this.clock.now(), isNew);
     const result = lookAgainIn === undefined ? settled : { requeueAfter: lookAgainIn + deadlineSlackMs };
     const zeros = { replicas: 0, updatedReplicas: 0, readyReplicas: 0, availableReplicas: 0, unavailableReplicas: 0 };
     if (canonical({ ...zeros, ...status }) !== canonical({ ...zeros, ...deployment.status })) {
-      await this.#client.update(deployments, { ...deployment, status }, { subresource: 'status' });
+      await this.client.update(deployments, { ...deployment, status }, { subresource: 'status' });
     }
     return { status, result };
   }

@@ -4,36 +4,22 @@ import { podDisruptionBudgets, pods } from '../../api/resource-types.ts';
 import type { Pod, PodDisruptionBudget } from '../../api/schema/types.ts';
 import { formatLabelSelector, labelSelectorOf } from '../../api/selector/label.ts';
 import { isConflict, isNotFound } from '../../client/api-error.ts';
-import type { Client } from '../../client/client.ts';
-import type { Controller, Reconciler, Result } from '../../client/controller.ts';
+import type { Controller, Result } from '../../client/controller.ts';
 import { settled } from '../../client/controller.ts';
 import { EventRecorder } from '../../client/event-recorder.ts';
-import type { Informer } from '../../client/informer.ts';
-import type { Clock } from '../../clock/clock.ts';
 import { messageOf } from '../../errors/known-error.ts';
-import type { ControllerContext } from '../context.ts';
+import { KeyedController } from '../context.ts';
 import { byNamespace } from '../ownership/by-namespace.ts';
 import { canonical } from '../ownership/template-hash.ts';
 import { asksForShare, failedStatus, planBudget } from './desired.ts';
 import { type Scaled, ScaleFinder } from './scale-finder.ts';
 
-export class DisruptionController implements Reconciler {
+export class DisruptionController extends KeyedController {
   readonly name = 'disruption-controller';
-  readonly #client: Client;
-  readonly #clock: Clock;
-  readonly #recorder: EventRecorder;
-  readonly #budgets: Informer<PodDisruptionBudget>;
-  readonly #pods: Informer<Pod>;
-  readonly #scales: ScaleFinder;
-
-  constructor({ client, informers, clock, log }: ControllerContext) {
-    this.#client = client;
-    this.#clock = clock;
-    this.#recorder = new EventRecorder({ client, component: 'controllermanager', clock, log });
-    this.#budgets = byNamespace(informers.of(podDisruptionBudgets));
-    this.#pods = byNamespace(informers.of(pods));
-    this.#scales = new ScaleFinder(informers);
-  }
+  readonly #recorder = new EventRecorder({ ...this.context, component: 'controllermanager' });
+  readonly #budgets = byNamespace(this.informers.of(podDisruptionBudgets));
+  readonly #pods = byNamespace(this.informers.of(pods));
+  readonly #scales = new ScaleFinder(this.informers);
 
   setup(controller: Controller): void {
     const ofPod = (pod: Pod): string[] => this.#budgetsOf(pod);
@@ -65,7 +51,7 @@ export class DisruptionController implements Reconciler {
       return await this.#count(key, budget);
     } catch (err) {
       if (isConflict(err) || isNotFound(err)) throw err;
-      await this.#writeStatus(budget, failedStatus(budget, messageOf(err), this.#clock.now()));
+      await this.#writeStatus(budget, failedStatus(budget, messageOf(err), this.clock.now()));
       return settled;
     }
   }
@@ -76,7 +62,7 @@ export class DisruptionController implements Reconciler {
       .byIndex('namespace', budget.metadata.namespace ?? '')
       .filter((p) => selector.matches(p.metadata.labels ?? {}));
     if (selected.length === 0) this.#recorder.event(budget, 'Normal', 'NoPods', 'No matching pods found');
-    const { status, notDeleted, lookAgainIn } = planBudget(budget, selected, this.#scaleOf(budget, selected), this.#clock.now());
+    const { status, notDeleted, lookAgainIn } = planBudget(budget, selected, this.#scaleOf(budget, selected), this.clock.now());
     for (const pod of notDeleted)
       this.#recorder.event(pod, 'Warning', 'NotDeleted', `Pod was expected by PDB ${key} to be deleted but it wasn't`);
     await this.#writeStatus(budget, status);
@@ -100,7 +86,7 @@ export class DisruptionController implements Reconciler {
   async #writeStatus(budget: PodDisruptionBudget, status: NonNullable<PodDisruptionBudget['status']>): Promise<void> {
     const zeros = { disruptionsAllowed: 0, currentHealthy: 0, desiredHealthy: 0, expectedPods: 0 };
     if (canonical({ ...zeros, ...status }) === canonical({ ...zeros, ...budget.status })) return;
-    await this.#client.update(podDisruptionBudgets, { ...budget, status }, { subresource: 'status' });
+    await this.client.update(podDisruptionBudgets, { ...budget, status }, { subresource: 'status' });
   }
 }
 

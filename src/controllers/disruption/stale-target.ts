@@ -1,40 +1,28 @@
 /** Takes the condition DisruptionTarget off pods that were to be disrupted and that nobody deleted. */
 import { pods } from '../../api/resource-types.ts';
-import type { Pod } from '../../api/schema/types.ts';
-import type { Client } from '../../client/client.ts';
-import { type Controller, type Reconciler, type Result, settled } from '../../client/controller.ts';
-import type { Informer } from '../../client/informer.ts';
-import type { Clock } from '../../clock/clock.ts';
+import { type Controller, type Result, settled } from '../../client/controller.ts';
 import { timestamp } from '../../clock/timestamp.ts';
-import type { ControllerContext } from '../context.ts';
+import { KeyedController } from '../context.ts';
 import { staleIn } from './desired.ts';
 
-export class StaleTargetController implements Reconciler {
+export class StaleTargetController extends KeyedController {
   readonly name = 'disruption-controller';
-  readonly #client: Client;
-  readonly #clock: Clock;
-  readonly #pods: Informer<Pod>;
-
-  constructor({ client, informers, clock }: ControllerContext) {
-    this.#client = client;
-    this.#clock = clock;
-    this.#pods = informers.of(pods);
-  }
+  readonly #pods = this.informers.of(pods);
 
   setup(controller: Controller): void {
-    controller.for(this.#pods, (pod) => staleIn(pod, this.#clock.now()) !== undefined);
+    controller.for(this.#pods, (pod) => staleIn(pod, this.clock.now()) !== undefined);
   }
 
   async reconcile(key: string): Promise<Result> {
     const pod = this.#pods.get(key);
-    const now = this.#clock.now();
+    const now = this.clock.now();
     const wait = pod && staleIn(pod, now);
     if (!pod || wait === undefined) return settled;
     if (wait > 0) return { requeueAfter: wait };
     const { name, namespace = '', uid } = pod.metadata;
     const over = { type: 'DisruptionTarget', status: 'False', lastTransitionTime: timestamp(now), reason: null, message: null };
     const patch = { metadata: { uid }, status: { conditions: [over] } };
-    await this.#client.patch(pods, name, patch, { namespace, subresource: 'status', kind: 'strategic' });
+    await this.client.patch(pods, name, patch, { namespace, subresource: 'status', kind: 'strategic' });
     return settled;
   }
 }

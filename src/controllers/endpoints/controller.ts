@@ -1,26 +1,19 @@
 /** Keeps the Endpoints object of every Service that has a selector. */
 import { splitKey } from '../../api/object-key.ts';
 import { endpoints, pods, services } from '../../api/resource-types.ts';
-import type { Endpoints, Pod, Service } from '../../api/schema/types.ts';
-import { type Controller, type Reconciler, type Result, settled } from '../../client/controller.ts';
-import type { Informer } from '../../client/informer.ts';
-import type { ControllerContext } from '../context.ts';
+import type { Pod } from '../../api/schema/types.ts';
+import { type Controller, type Result, settled } from '../../client/controller.ts';
+import { KeyedController } from '../context.ts';
 import { hasSelector, selects, servicesOf } from '../endpointslice/services-of.ts';
 import { byNamespace } from '../ownership/by-namespace.ts';
 import { Dependents } from '../ownership/dependents.ts';
 import { isOurs, planEndpoints } from './desired.ts';
 
-export class EndpointsController implements Reconciler {
+export class EndpointsController extends KeyedController {
   readonly name = 'endpoint-controller';
-  readonly #services: Informer<Service>;
-  readonly #pods: Informer<Pod>;
-  readonly #endpoints: Dependents<Endpoints>;
-
-  constructor(context: ControllerContext) {
-    this.#services = byNamespace(context.informers.of(services));
-    this.#pods = byNamespace(context.informers.of(pods));
-    this.#endpoints = new Dependents(context, endpoints, { ownerType: services });
-  }
+  readonly #services = byNamespace(this.informers.of(services));
+  readonly #pods = byNamespace(this.informers.of(pods));
+  readonly #endpoints = new Dependents(this.context, endpoints, { ownerType: services });
 
   setup(controller: Controller): void {
     const ofPod = (pod: Pod, previous?: Pod): string[] => servicesOf(this.#services, pod, previous);

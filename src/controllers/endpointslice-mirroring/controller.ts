@@ -1,24 +1,16 @@
 /** Copies hand-written Endpoints of a Service without selector into EndpointSlices, which is all that proxies and DNS read. */
 import { endpoints, services } from '../../api/resource-types.ts';
-import type { Endpoints, Service } from '../../api/schema/types.ts';
-import { type Controller, type Reconciler, type Result, settled } from '../../client/controller.ts';
-import type { Informer } from '../../client/informer.ts';
-import type { ControllerContext } from '../context.ts';
+import { type Controller, type Result, settled } from '../../client/controller.ts';
+import { KeyedController } from '../context.ts';
 import { ServiceSlices } from '../endpointslice/service-slices.ts';
 import { hasSelector } from '../endpointslice/services-of.ts';
 import { isMirrored, mirrorManager, planMirror } from './desired.ts';
 
-export class EndpointSliceMirroringController implements Reconciler {
+export class EndpointSliceMirroringController extends KeyedController {
   readonly name = 'endpointslice-mirroring-controller';
-  readonly #services: Informer<Service>;
-  readonly #endpoints: Informer<Endpoints>;
-  readonly #slices: ServiceSlices;
-
-  constructor(context: ControllerContext) {
-    this.#services = context.informers.of(services);
-    this.#endpoints = context.informers.of(endpoints);
-    this.#slices = new ServiceSlices(context, mirrorManager);
-  }
+  readonly #services = this.informers.of(services);
+  readonly #endpoints = this.informers.of(endpoints);
+  readonly #slices = new ServiceSlices(this.context, mirrorManager);
 
   setup(controller: Controller): void {
     controller.for(this.#services).for(this.#endpoints);

@@ -4,13 +4,11 @@ import { nodes, pods, services } from '../../api/resource-types.ts';
 import type { EndpointSlice, Node, Pod, Service } from '../../api/schema/types.ts';
 import { endpointsLastChangeTriggerTime } from '../../api/well-known.ts';
 import { isConflict, isNotFound } from '../../client/api-error.ts';
-import { type Controller, type Reconciler, type Result, settled } from '../../client/controller.ts';
+import { type Controller, type Result, settled } from '../../client/controller.ts';
 import { EventRecorder } from '../../client/event-recorder.ts';
-import type { Informer } from '../../client/informer.ts';
-import type { Clock } from '../../clock/clock.ts';
 import { timestamp } from '../../clock/timestamp.ts';
 import { messageOf } from '../../errors/known-error.ts';
-import type { ControllerContext } from '../context.ts';
+import { KeyedController } from '../context.ts';
 import { byNamespace } from '../ownership/by-namespace.ts';
 import { canonical } from '../ownership/template-hash.ts';
 import { manager, planSlices } from './desired.ts';
@@ -18,28 +16,15 @@ import { ServiceSlices } from './service-slices.ts';
 import { hasSelector, selects, servicesOf } from './services-of.ts';
 import { wantsTopologyHints, type ZoneShares, zoneFacts, zoneOf, zoneShares } from './topology-hints.ts';
 
-export class EndpointSliceController implements Reconciler {
+export class EndpointSliceController extends KeyedController {
   readonly name = 'endpoint-slice-controller';
-  readonly #recorder: EventRecorder;
-  readonly #clock: Clock;
-  readonly #signal: AbortSignal;
-  readonly #services: Informer<Service>;
-  readonly #pods: Informer<Pod>;
-  readonly #nodes: Informer<Node>;
-  readonly #slices: ServiceSlices;
+  readonly #recorder = new EventRecorder({ ...this.context, component: this.name });
+  readonly #services = byNamespace(this.informers.of(services));
+  readonly #pods = byNamespace(this.informers.of(pods));
+  readonly #nodes = this.informers.of(nodes);
+  readonly #slices = new ServiceSlices(this.context, manager);
   /** Counted when they are asked for, until a node's CPU or zone changes. */
   #shares: { readonly of: ZoneShares } | undefined;
-
-  constructor(context: ControllerContext) {
-    const { client, informers, clock, log, signal } = context;
-    this.#recorder = new EventRecorder({ client, component: this.name, clock, log });
-    this.#clock = clock;
-    this.#signal = signal;
-    this.#services = byNamespace(informers.of(services));
-    this.#pods = byNamespace(informers.of(pods));
-    this.#nodes = informers.of(nodes);
-    this.#slices = new ServiceSlices(context, manager);
-  }
 
   setup(controller: Controller): void {
     const ofPod = (pod: Pod, previous?: Pod): string[] => servicesOf(this.#services, pod, previous);
@@ -82,12 +67,12 @@ export class EndpointSliceController implements Reconciler {
       shares: () => this.#zoneShares(),
     });
     for (const { type, reason, message } of plan.events ?? []) this.#recorder.event(service, type, reason, message);
-    const now = timestamp(this.#clock.now());
+    const now = timestamp(this.clock.now());
     const stamped = (slices: readonly EndpointSlice[]): EndpointSlice[] => slices.map((slice) => withTriggerTime(slice, now));
     try {
       await this.#slices.apply({ create: stamped(plan.create), update: stamped(plan.update), remove: plan.remove });
     } catch (err) {
-      if (!this.#signal.aborted && !isNotFound(err) && !isConflict(err)) this.#warn(service, err);
+      if (!this.context.signal.aborted && !isNotFound(err) && !isConflict(err)) this.#warn(service, err);
       throw err;
     }
     return settled;

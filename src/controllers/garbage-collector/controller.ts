@@ -5,11 +5,10 @@
 import type { KubeObject } from '../../api/resource-types.ts';
 import type { OwnerReference } from '../../api/schema/types.ts';
 import { ignoreNotFound, isInvalid, isNotFound } from '../../client/api-error.ts';
-import type { Client } from '../../client/client.ts';
-import { type Controller, type Reconciler, type Result, settled } from '../../client/controller.ts';
+import { type Controller, type Result, settled } from '../../client/controller.ts';
 import { type DiscoveredResource, discover } from '../../client/discovery.ts';
 import { messageOf } from '../../errors/known-error.ts';
-import type { ControllerContext } from '../context.ts';
+import { type ControllerContext, KeyedController } from '../context.ts';
 import { foregroundFinalizer, isDeletingDependents, orphanFinalizer } from './finalizers.ts';
 import { type GraphNode, judge, OwnerGraph, type OwnerState } from './graph.ts';
 
@@ -18,11 +17,9 @@ const notWatched = new Set(['events', 'componentstatuses']);
 /** New resources (a CustomResourceDefinition) are found this often. */
 const discoveryMs = 30_000;
 
-export class GarbageCollector implements Reconciler {
+export class GarbageCollector extends KeyedController {
   readonly name = 'garbage-collector';
   readonly workers = 10;
-  readonly #context: ControllerContext;
-  readonly #client: Client;
   readonly #discover: typeof discover;
   readonly #graph = new OwnerGraph();
   readonly #watched = new Set<string>();
@@ -31,8 +28,7 @@ export class GarbageCollector implements Reconciler {
   #enqueue: (uid: string) => void = () => {};
 
   constructor(context: ControllerContext, find: typeof discover = discover) {
-    this.#context = context;
-    this.#client = context.client;
+    super(context);
     this.#discover = find;
   }
 
@@ -47,7 +43,7 @@ export class GarbageCollector implements Reconciler {
   }
 
   async #keepLooking(controller: Controller): Promise<void> {
-    const { clock, log, signal } = this.#context;
+    const { clock, log, signal } = this.context;
     while (!signal.aborted) {
       await clock.sleep(discoveryMs, signal).catch(() => {});
       if (signal.aborted) return;
@@ -58,13 +54,13 @@ export class GarbageCollector implements Reconciler {
   /** Resolves when all that is watched has been listed. */
   async #watchNew(controller: Controller): Promise<void> {
     const synced: Promise<void>[] = [];
-    for (const type of await this.#discover(this.#client)) {
+    for (const type of await this.#discover(this.client)) {
       const key = `${type.group}/${type.resource}`;
       this.#types.set(`${type.group}/${type.kind}`, type);
       const isCollected = type.verbs.includes('watch') && type.verbs.includes('delete') && !notWatched.has(type.resource);
       if (!isCollected || this.#watched.has(key)) continue;
       this.#watched.add(key);
-      const informer = this.#context.informers.of(type);
+      const informer = this.informers.of(type);
       controller.watches(informer, {
         add: (object) => this.#graph.put(type, object),
         update: (object, previous) => this.#graph.put(type, object, previous),
@@ -105,7 +101,7 @@ export class GarbageCollector implements Reconciler {
     const known = this.#graph.get(uid)?.object;
     if (known && known.metadata.name === name && (known.metadata.namespace || undefined) === home)
       return isDeletingDependents(known) ? 'deleting-dependents' : 'there';
-    const owner = await this.#client.get(type, name, home ? { namespace: home } : {}).catch(ignoreNotFound);
+    const owner = await this.client.get(type, name, home ? { namespace: home } : {}).catch(ignoreNotFound);
     return owner?.metadata.uid === uid ? 'there' : 'gone';
   }
 
@@ -121,7 +117,7 @@ export class GarbageCollector implements Reconciler {
     const propagationPolicy = foreground ? 'Foreground' : policyOf(node.object);
     // The version, because its owners may have changed since.
     const options = { namespace, preconditions: { uid, resourceVersion }, propagationPolicy } as const;
-    await this.#client.delete(node.type, name, options).catch(ignoreGone);
+    await this.client.delete(node.type, name, options).catch(ignoreGone);
   }
 
   async #attemptToOrphan(node: GraphNode): Promise<void> {
@@ -151,7 +147,7 @@ export class GarbageCollector implements Reconciler {
   /** Of the version that was judged; undefined for one that is gone. */
   async #patch({ type, object }: GraphNode, change: object): Promise<KubeObject | undefined> {
     const { name, namespace = '', uid, resourceVersion } = object.metadata;
-    return this.#client.patch(type, name, { metadata: { uid, resourceVersion, ...change } }, { namespace }).catch(ignoreGone);
+    return this.client.patch(type, name, { metadata: { uid, resourceVersion, ...change } }, { namespace }).catch(ignoreGone);
   }
 }
 

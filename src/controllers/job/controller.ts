@@ -2,12 +2,9 @@
 import { jobs } from '../../api/resource-types.ts';
 import type { Job, JobStatus, Pod } from '../../api/schema/types.ts';
 import { labelSelectorOf, type Selector } from '../../api/selector/label.ts';
-import type { Client } from '../../client/client.ts';
-import { type Controller, type Reconciler, type Result, settled } from '../../client/controller.ts';
+import { type Controller, type Result, settled } from '../../client/controller.ts';
 import { EventRecorder } from '../../client/event-recorder.ts';
-import type { Informer } from '../../client/informer.ts';
-import type { Clock } from '../../clock/clock.ts';
-import type { ControllerContext } from '../context.ts';
+import { KeyedController } from '../context.ts';
 import { byNamespace } from '../ownership/by-namespace.ts';
 import { Expectations } from '../ownership/expectations.ts';
 import { ownersOf } from '../ownership/owners-of.ts';
@@ -24,29 +21,16 @@ import { settleJob, trackJob } from './tracking.ts';
 /** News of pods is gathered for so long, so that pods that end together cost one write. Upstream waits a second. */
 const gatherMs = 50;
 
-export class JobController implements Reconciler {
+export class JobController extends KeyedController {
   readonly name = 'job-controller';
-  readonly #client: Client;
-  readonly #clock: Clock;
-  readonly #recorder: EventRecorder;
-  readonly #jobs: Informer<Job>;
+  readonly #recorder = new EventRecorder({ ...this.context, component: this.name });
+  readonly #jobs = byNamespace(this.informers.of(jobs));
   /** Of the status of the jobs themselves. */
-  readonly #expectations: Expectations<Job>;
-  readonly #pods: TrackedPods;
-  readonly #control: PodControl;
+  readonly #expectations = new Expectations(this.#jobs);
+  readonly #pods = new TrackedPods(this.context);
+  readonly #control = new PodControl(this.#pods, this.#recorder);
   /** By the uid of the job. */
   readonly #backoffs = new Map<string, Backoff>();
-
-  constructor(context: ControllerContext) {
-    const { client, informers, clock, log } = context;
-    this.#client = client;
-    this.#clock = clock;
-    this.#recorder = new EventRecorder({ client, component: this.name, clock, log });
-    this.#jobs = byNamespace(informers.of(jobs));
-    this.#expectations = new Expectations(this.#jobs);
-    this.#pods = new TrackedPods(context);
-    this.#control = new PodControl(this.#pods, this.#recorder);
-  }
 
   setup(controller: Controller): void {
     controller.for(this.#jobs).owns(this.#pods.informer, (pod) => ownersOf(this.#jobs, selectorOf, pod), gatherMs);
@@ -62,10 +46,10 @@ export class JobController implements Reconciler {
       return settled;
     }
     const before = await this.#pods.claim(job, selectorOf(job));
-    const plan = planJob(job, before, this.#backoffs.get(uid) ?? noBackoff, this.#clock.now());
+    const plan = planJob(job, before, this.#backoffs.get(uid) ?? noBackoff, this.clock.now());
     const managed = await this.#manage(job, plan);
     const after = podsAfter(before, managed.results);
-    const tracked = trackJob({ job, plan, before, after, done: managed.error === undefined, now: this.#clock.now() });
+    const tracked = trackJob({ job, plan, before, after, done: managed.error === undefined, now: this.clock.now() });
     const counted = await this.#writeStatus(job, tracked.status);
     this.#backoffs.set(uid, plan.backoff);
     const released = await slowStartBatch(tracked.release, (pod) => this.#pods.release(pod), tracked.release.length);
@@ -94,7 +78,7 @@ export class JobController implements Reconciler {
 
   async #writeStatus(job: Job, status: JobStatus): Promise<Job> {
     if (canonical(status) === canonical(job.status)) return job;
-    const written = this.#expectations.expect(await this.#client.update(jobs, { ...job, status }, { subresource: 'status' }));
+    const written = this.#expectations.expect(await this.client.update(jobs, { ...job, status }, { subresource: 'status' }));
     if (suspension(written) !== suspension(job)) {
       const [reason, message] = suspension(written) === 'True' ? ['Suspended', 'Job suspended'] : ['Resumed', 'Job resumed'];
       this.#recorder.event(job, 'Normal', reason, message);

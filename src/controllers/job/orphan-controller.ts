@@ -2,22 +2,16 @@
 import { objectKey } from '../../api/object-key.ts';
 import { jobs } from '../../api/resource-types.ts';
 import type { Job, Pod } from '../../api/schema/types.ts';
-import { type Controller, type Reconciler, type Result, settled } from '../../client/controller.ts';
-import type { Informer } from '../../client/informer.ts';
-import type { ControllerContext } from '../context.ts';
+import { type Controller, type Result, settled } from '../../client/controller.ts';
+import { KeyedController } from '../context.ts';
 import { controllerOf } from '../ownership/owner.ts';
 import { isTracked } from './pod-facts.ts';
 import { isFinished, isOfRunningJob, TrackedPods } from './tracked-pods.ts';
 
-export class OrphanPodController implements Reconciler {
+export class OrphanPodController extends KeyedController {
   readonly name = 'job-controller';
-  readonly #jobs: Informer<Job>;
-  readonly #pods: TrackedPods;
-
-  constructor(context: ControllerContext) {
-    this.#jobs = context.informers.of(jobs);
-    this.#pods = new TrackedPods(context);
-  }
+  readonly #jobs = this.informers.of(jobs);
+  readonly #pods = new TrackedPods(this.context);
 
   setup(controller: Controller): void {
     controller

@@ -1,14 +1,10 @@
 /** Empties a namespace that is being deleted, then lets it go. */
 import { namespaces, type ResourceType } from '../../api/resource-types.ts';
-import type { Namespace } from '../../api/schema/types.ts';
 import { ignoreNotFound, isNotFound } from '../../client/api-error.ts';
-import type { Client } from '../../client/client.ts';
-import { type Controller, type Reconciler, type Result, settled } from '../../client/controller.ts';
+import { type Controller, type Result, settled } from '../../client/controller.ts';
 import { type DiscoveredResource, discover } from '../../client/discovery.ts';
-import type { Informer } from '../../client/informer.ts';
-import type { Clock } from '../../clock/clock.ts';
 import { messageOf } from '../../errors/known-error.ts';
-import type { ControllerContext } from '../context.ts';
+import { type ControllerContext, KeyedController } from '../context.ts';
 import { Remaining, remainingConditions } from './conditions.ts';
 
 /** How soon to look again while pods use up their grace. */
@@ -17,20 +13,14 @@ const retryMs = 1_000;
 const finalizersRetryMs = 8_000;
 const finalizer = 'kubernetes';
 
-export class NamespaceController implements Reconciler {
+export class NamespaceController extends KeyedController {
   readonly name = 'namespace-controller';
-  readonly #client: Client;
-  readonly #clock: Clock;
-  readonly #signal: AbortSignal;
   readonly #discover: typeof discover;
-  readonly #namespaces: Informer<Namespace>;
+  readonly #namespaces = this.informers.of(namespaces);
 
-  constructor({ client, informers, clock, signal }: ControllerContext, find: typeof discover = discover) {
-    this.#client = client;
-    this.#clock = clock;
-    this.#signal = signal;
+  constructor(context: ControllerContext, find: typeof discover = discover) {
+    super(context);
     this.#discover = find;
-    this.#namespaces = informers.of(namespaces);
   }
 
   setup(controller: Controller): void {
@@ -44,18 +34,18 @@ export class NamespaceController implements Reconciler {
     if (remaining.isNothing) {
       const finalizers = namespace.spec.finalizers.filter((one) => one !== finalizer);
       const emptied = { ...namespace, spec: { ...namespace.spec, finalizers } };
-      await this.#client.update(namespaces, emptied, { subresource: 'finalize' }).catch(ignoreNotFound);
+      await this.client.update(namespaces, emptied, { subresource: 'finalize' }).catch(ignoreNotFound);
       return settled;
     }
-    const conditions = remainingConditions(namespace, remaining, this.#clock.now());
+    const conditions = remainingConditions(namespace, remaining, this.clock.now());
     // For people alone: the work does not wait for it.
-    if (conditions) await this.#client.patch(namespaces, name, { status: { conditions } }, { subresource: 'status' }).catch(() => {});
+    if (conditions) await this.client.patch(namespaces, name, { status: { conditions } }, { subresource: 'status' }).catch(() => {});
     return { requeueAfter: remaining.waits ? retryMs : finalizersRetryMs };
   }
 
   async #deleteAllContent(namespace: string): Promise<Remaining> {
     const remaining = new Remaining();
-    const all = await this.#discover(this.#client);
+    const all = await this.#discover(this.client);
     const deletable = all.filter(({ namespaced, verbs }) => namespaced && verbs.includes('list') && verbs.includes('delete'));
     const [first = [], ...later] = [0, 1, 2].map((turn) => deletable.filter((resource) => turnOf(resource) === turn));
     for (const resource of first) await this.#deleteAllOf(resource, namespace, remaining);
@@ -65,10 +55,10 @@ export class NamespaceController implements Reconciler {
   }
 
   async #deleteAllOf(resource: DiscoveredResource, namespace: string, remaining: Remaining): Promise<void> {
-    const signal = this.#signal;
+    const signal = this.context.signal;
     try {
-      await this.#client.deleteCollection(resource, { namespace, propagationPolicy: 'Background', signal });
-      remaining.add(resource, (await this.#client.list(resource, { namespace, signal })).items);
+      await this.client.deleteCollection(resource, { namespace, propagationPolicy: 'Background', signal });
+      remaining.add(resource, (await this.client.list(resource, { namespace, signal })).items);
     } catch (err) {
       if (!isNotFound(err)) remaining.failures.push(`${resource.resource}: ${messageOf(err)}`);
     }

@@ -1,11 +1,9 @@
 /** Makes one object in every namespace, and makes it again when it is changed or deleted. */
 import { type KubeObject, namespaces, type ResourceType } from '../../api/resource-types.ts';
-import type { Namespace } from '../../api/schema/types.ts';
 import { isAlreadyExists, isNotFound } from '../../client/api-error.ts';
-import type { Client } from '../../client/client.ts';
-import { type Controller, type Reconciler, type Result, settled } from '../../client/controller.ts';
+import { type Controller, type Result, settled } from '../../client/controller.ts';
 import type { Informer } from '../../client/informer.ts';
-import type { ControllerContext } from '../context.ts';
+import { type ControllerContext, KeyedController } from '../context.ts';
 
 export interface Kept<T extends KubeObject> {
   /** Of the controller. */
@@ -17,19 +15,17 @@ export interface Kept<T extends KubeObject> {
   readonly isRight: (there: T) => boolean;
 }
 
-export class EveryNamespaceController<T extends KubeObject> implements Reconciler {
+export class EveryNamespaceController<T extends KubeObject> extends KeyedController {
   readonly name: string;
-  readonly #client: Client;
   readonly #kept: Kept<T>;
-  readonly #namespaces: Informer<Namespace>;
+  readonly #namespaces = this.informers.of(namespaces);
   readonly #objects: Informer<T>;
 
-  constructor({ client, informers }: ControllerContext, kept: Kept<T>) {
+  constructor(context: ControllerContext, kept: Kept<T>) {
+    super(context);
     this.name = kept.name;
-    this.#client = client;
     this.#kept = kept;
-    this.#namespaces = informers.of(namespaces);
-    this.#objects = informers.of(kept.type, { fieldSelector: `metadata.name=${kept.objectName}` });
+    this.#objects = this.informers.of(kept.type, { fieldSelector: `metadata.name=${kept.objectName}` });
   }
 
   setup(controller: Controller): void {
@@ -46,8 +42,8 @@ export class EveryNamespaceController<T extends KubeObject> implements Reconcile
     if (current && isRight(current)) return settled;
     const wanted = make(key);
     try {
-      if (current) await this.#client.update(type, { ...wanted, metadata: { ...current.metadata, ...wanted.metadata } });
-      else await this.#client.create(type, wanted);
+      if (current) await this.client.update(type, { ...wanted, metadata: { ...current.metadata, ...wanted.metadata } });
+      else await this.client.create(type, wanted);
     } catch (err) {
       // Somebody made it first, or the namespace went away. A server that does not know the namespace yet is asked again.
       const isGone = isNotFound(err) && !this.#namespaces.get(key);

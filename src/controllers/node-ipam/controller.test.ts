@@ -17,7 +17,7 @@ test('each node gets a range that no other has, also before the informer has sho
   bed.put(nodes, node('old', '10.244.0.0/24'));
   bed.put(nodes, node('a'));
   bed.put(nodes, node('b'));
-  const controller = new NodeIpamController(bed.context, '10.244.0.0/22');
+  const controller = new NodeIpamController({ ...bed.context, clusterCidr: '10.244.0.0/22' });
   assert.deepEqual(await bed.listen(controller).deliver(), ['a', 'b']);
   assert.deepEqual((await bed.pass(controller, 'a')).writes, ['patch nodes a']);
   await bed.pass(controller, 'b');
@@ -29,7 +29,7 @@ test('a range whose write failed stays with its node: the answer may be lost, bu
   await using bed = new TestBed();
   bed.put(nodes, node('a'));
   bed.put(nodes, node('b'));
-  const controller = new NodeIpamController(bed.context, '10.244.0.0/22');
+  const controller = new NodeIpamController({ ...bed.context, clusterCidr: '10.244.0.0/22' });
   await bed.listen(controller).deliver();
   bed.client.refuse(/patch nodes a/, refusal(500, 'InternalError', 'no'), 1);
   assert.equal((await bed.pass(controller, 'a')).error, 'no');
@@ -42,7 +42,7 @@ test('a node that finds none is told, and looked at again when another goes', as
   await using bed = new TestBed();
   bed.put(nodes, node('old', '10.244.0.0/24'));
   bed.put(nodes, node('a'));
-  const controller = new NodeIpamController(bed.context, '10.244.0.0/24');
+  const controller = new NodeIpamController({ ...bed.context, clusterCidr: '10.244.0.0/24' });
   const news = bed.listen(controller);
   await news.deliver();
   const { writes, events } = await bed.pass(controller, 'a');

@@ -2,34 +2,22 @@
 import { nodes } from '../../api/resource-types.ts';
 import type { Node } from '../../api/schema/types.ts';
 import { ignoreNotFound } from '../../client/api-error.ts';
-import type { Client } from '../../client/client.ts';
-import { type Controller, type Reconciler, type Result, settled } from '../../client/controller.ts';
+import { type Controller, type Result, settled } from '../../client/controller.ts';
 import { EventRecorder } from '../../client/event-recorder.ts';
-import type { Informer } from '../../client/informer.ts';
-import type { Cidr } from '../../ip/ip.ts';
-import type { ControllerContext } from '../context.ts';
+import { KeyedController } from '../context.ts';
 import { freeSubnet, parseClusterCidr } from './desired.ts';
 
-export class NodeIpamController implements Reconciler {
+export class NodeIpamController extends KeyedController {
   readonly name = 'node-ipam-controller';
   readonly workers = 1;
-  readonly #client: Client;
-  readonly #recorder: EventRecorder;
-  readonly #nodes: Informer<Node>;
-  readonly #prefix: number;
-  readonly #range: Cidr;
+  readonly #recorder = new EventRecorder({ ...this.context, component: 'cidrAllocator' });
+  readonly #nodes = this.informers.of(nodes);
+  readonly #prefix = this.context.nodeCidrMaskSize ?? 24;
+  readonly #range = parseClusterCidr(this.context.clusterCidr ?? '', this.#prefix);
   /** By node. Ours, ahead of the informer: two nodes that come at once must not get the same range. */
   readonly #given = new Map<string, string>();
   /** Where the search goes on. */
   #next = 0;
-
-  constructor({ client, informers, clock, log, nodeCidrMaskSize = 24 }: ControllerContext, clusterCidr: string) {
-    this.#client = client;
-    this.#recorder = new EventRecorder({ client, component: 'cidrAllocator', clock, log });
-    this.#nodes = informers.of(nodes);
-    this.#prefix = nodeCidrMaskSize;
-    this.#range = parseClusterCidr(clusterCidr, nodeCidrMaskSize);
-  }
 
   setup(controller: Controller): void {
     const wanting = ({ metadata: { name }, spec }: Node): string[] => {
@@ -59,7 +47,7 @@ export class NodeIpamController implements Reconciler {
     }
     // It stays given when this fails: the answer may be lost, but not the write.
     this.#given.set(name, podCIDR);
-    await this.#client.patch(nodes, name, { spec: { podCIDR, podCIDRs: [podCIDR] } }, { kind: 'strategic' }).catch(ignoreNotFound);
+    await this.client.patch(nodes, name, { spec: { podCIDR, podCIDRs: [podCIDR] } }, { kind: 'strategic' }).catch(ignoreNotFound);
     return settled;
   }
 

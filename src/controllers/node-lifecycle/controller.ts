@@ -2,15 +2,11 @@
 import { leases, nodes, pods } from '../../api/resource-types.ts';
 import type { Lease, Node, Pod } from '../../api/schema/types.ts';
 import { ignoreNotFound, isConflict } from '../../client/api-error.ts';
-import type { Client } from '../../client/client.ts';
-import type { Controller, Reconciler, Result } from '../../client/controller.ts';
+import type { Controller, Result } from '../../client/controller.ts';
 import { settled } from '../../client/controller.ts';
 import { EventRecorder } from '../../client/event-recorder.ts';
-import type { Informer } from '../../client/informer.ts';
-import type { Clock } from '../../clock/clock.ts';
 import { timestamp } from '../../clock/timestamp.ts';
-import type { Log } from '../../observability/log.ts';
-import type { ControllerContext } from '../context.ts';
+import { KeyedController } from '../context.ts';
 import { canonical } from '../ownership/template-hash.ts';
 import { graceMs, unheardConditions, wantedTaints } from './desired.ts';
 import { NodeHealth } from './node-health.ts';
@@ -18,27 +14,13 @@ import { NodeHealth } from './node-health.ts';
 /** So often the pods of a silent node are looked at: more may have come. */
 const silentCheckMs = 5_000;
 
-export class NodeLifecycleController implements Reconciler {
+export class NodeLifecycleController extends KeyedController {
   readonly name = 'node-lifecycle-controller';
-  readonly #client: Client;
-  readonly #clock: Clock;
-  readonly #log: Log;
-  readonly #recorder: EventRecorder;
-  readonly #nodes: Informer<Node>;
-  readonly #leases: Informer<Lease>;
-  readonly #pods: Informer<Pod>;
-  readonly #health: NodeHealth;
-
-  constructor({ client, informers, clock, log }: ControllerContext) {
-    this.#client = client;
-    this.#clock = clock;
-    this.#log = log;
-    this.#recorder = new EventRecorder({ client, component: 'node-controller', clock, log });
-    this.#nodes = informers.of(nodes);
-    this.#leases = informers.of(leases, { namespace: 'kube-node-lease' });
-    this.#pods = informers.of(pods).addIndex('node', (pod) => [pod.spec?.nodeName ?? '']);
-    this.#health = new NodeHealth(clock);
-  }
+  readonly #recorder = new EventRecorder({ ...this.context, component: 'node-controller' });
+  readonly #nodes = this.informers.of(nodes);
+  readonly #leases = this.informers.of(leases, { namespace: 'kube-node-lease' });
+  readonly #pods = this.informers.of(pods).addIndex('node', (pod) => [pod.spec?.nodeName ?? '']);
+  readonly #health = new NodeHealth(this.clock);
 
   setup(controller: Controller): void {
     const renewed = ({ metadata }: Lease): string[] => {
@@ -86,13 +68,13 @@ export class NodeLifecycleController implements Reconciler {
 
   async #declareSilent(node: Node): Promise<Node> {
     const { name } = node.metadata;
-    const conditions = unheardConditions(node, timestamp(this.#clock.now()));
+    const conditions = unheardConditions(node, timestamp(this.clock.now()));
     if (conditions) {
-      this.#log.warn(`Node "${name}" was not heard of for ${graceMs / 1000} s`, { node: name });
+      this.context.log.warn(`Node "${name}" was not heard of for ${graceMs / 1000} s`, { node: name });
       this.#recorder.event(node, 'Normal', 'NodeNotReady', `Node ${name} status is now: NodeNotReady`);
     }
     const patch = { status: { conditions } };
-    const told = conditions ? await this.#client.patch(nodes, name, patch, { subresource: 'status', kind: 'strategic' }) : node;
+    const told = conditions ? await this.client.patch(nodes, name, patch, { subresource: 'status', kind: 'strategic' }) : node;
     for (const pod of this.#pods.byIndex('node', name)) await this.#markNotReady(pod);
     return told;
   }
@@ -101,19 +83,19 @@ export class NodeLifecycleController implements Reconciler {
   async #markNotReady({ metadata: { name, namespace = '' }, status }: Pod): Promise<void> {
     const ready = status?.conditions?.find((c) => c.type === 'Ready');
     if (ready?.status !== 'True') return;
-    const condition = { ...ready, status: 'False', reason: 'NodeNotReady', lastTransitionTime: timestamp(this.#clock.now()) };
+    const condition = { ...ready, status: 'False', reason: 'NodeNotReady', lastTransitionTime: timestamp(this.clock.now()) };
     const options = { namespace, subresource: 'status', kind: 'strategic' } as const;
-    await this.#client.patch(pods, name, { status: { conditions: [condition] } }, options).catch((err: unknown) => {
+    await this.client.patch(pods, name, { status: { conditions: [condition] } }, options).catch((err: unknown) => {
       if (!isConflict(err)) return ignoreNotFound(err);
     });
   }
 
   async #taint(node: Node): Promise<void> {
     const { name, resourceVersion } = node.metadata;
-    const taints = wantedTaints(node, timestamp(this.#clock.now()), this.#health.isAnyWell);
+    const taints = wantedTaints(node, timestamp(this.clock.now()), this.#health.isAnyWell);
     if (canonical(taints) === canonical(node.spec?.taints ?? [])) return;
     const patch = { metadata: { resourceVersion }, spec: { taints: taints.length > 0 ? taints : null } };
-    await this.#client.patch(nodes, name, patch).catch(ignoreNotFound);
+    await this.client.patch(nodes, name, patch).catch(ignoreNotFound);
   }
 }
 

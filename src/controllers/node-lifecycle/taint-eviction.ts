@@ -3,33 +3,20 @@ import { objectKey, splitKey } from '../../api/object-key.ts';
 import { nodes, pods } from '../../api/resource-types.ts';
 import type { Node, Pod, Taint } from '../../api/schema/types.ts';
 import { ignoreNotFound, isConflict } from '../../client/api-error.ts';
-import type { Client } from '../../client/client.ts';
-import { type Controller, type Reconciler, type Result, settled } from '../../client/controller.ts';
+import { type Controller, type Result, settled } from '../../client/controller.ts';
 import { EventRecorder } from '../../client/event-recorder.ts';
-import type { Informer } from '../../client/informer.ts';
-import type { Clock } from '../../clock/clock.ts';
-import type { ControllerContext } from '../context.ts';
+import { KeyedController } from '../context.ts';
 import { evictionTime } from './desired.ts';
 
-export class TaintEvictionController implements Reconciler {
+export class TaintEvictionController extends KeyedController {
   readonly name = 'taint-eviction-controller';
-  readonly #client: Client;
-  readonly #clock: Clock;
-  readonly #recorder: EventRecorder;
-  readonly #nodes: Informer<Node>;
-  readonly #pods: Informer<Pod>;
+  readonly #recorder = new EventRecorder({ ...this.context, component: 'node-controller' });
+  readonly #nodes = this.informers.of(nodes);
+  readonly #pods = this.informers.of(pods).addIndex('node', (pod) => [pod.spec?.nodeName ?? '']);
   /** By node, when each of its taints came up: for those whose time nobody wrote down (kubectl does not). */
   readonly #seen = new Map<string, ReadonlyMap<string, number>>();
   /** By the uid of a pod that has to leave: when by the wall clock, and when by this process's own. */
   readonly #leaving = new Map<string, { readonly due: number; readonly at: number }>();
-
-  constructor({ client, informers, clock, log }: ControllerContext) {
-    this.#client = client;
-    this.#clock = clock;
-    this.#recorder = new EventRecorder({ client, component: 'node-controller', clock, log });
-    this.#nodes = informers.of(nodes);
-    this.#pods = informers.of(pods).addIndex('node', (pod) => [pod.spec?.nodeName ?? '']);
-  }
 
   setup(controller: Controller): void {
     const ofPod = (pod: Pod): string[] => (this.#nodeOf(pod)?.spec?.taints?.some((t) => t.effect === 'NoExecute') ? [objectKey(pod)] : []);
@@ -55,7 +42,7 @@ export class TaintEvictionController implements Reconciler {
   /** The pods of a node whose taints changed. */
   #tainted({ metadata: { name }, spec }: Node): string[] {
     const before = this.#seen.get(name);
-    const taints = (spec?.taints ?? []).map((taint) => [taintId(taint), before?.get(taintId(taint)) ?? this.#clock.now()] as const);
+    const taints = (spec?.taints ?? []).map((taint) => [taintId(taint), before?.get(taintId(taint)) ?? this.clock.now()] as const);
     this.#seen.set(name, new Map(taints));
     return this.#pods.byIndex('node', name).map(objectKey);
   }
@@ -69,7 +56,7 @@ export class TaintEvictionController implements Reconciler {
     const node = pod && this.#nodeOf(pod);
     if (!node || pod.metadata.deletionTimestamp) return settled;
     const { uid = '' } = pod.metadata;
-    const due = evictionTime(pod, node, (taint) => this.#seen.get(node.metadata.name)?.get(taintId(taint)) ?? this.#clock.now());
+    const due = evictionTime(pod, node, (taint) => this.#seen.get(node.metadata.name)?.get(taintId(taint)) ?? this.clock.now());
     if (due === undefined) {
       this.#leaving.delete(uid);
       return settled;
@@ -78,7 +65,7 @@ export class TaintEvictionController implements Reconciler {
     if (wait > 0) return { requeueAfter: wait };
     const { namespace, name } = splitKey(key);
     this.#recorder.event(pod, 'Normal', 'TaintManagerEviction', `Marking for deletion Pod ${key}`);
-    await this.#client.delete(pods, name, { namespace, preconditions: { uid } }).catch((err: unknown) => {
+    await this.client.delete(pods, name, { namespace, preconditions: { uid } }).catch((err: unknown) => {
       // Another pod has the name by now.
       if (!isConflict(err)) ignoreNotFound(err);
     });
@@ -88,9 +75,9 @@ export class TaintEvictionController implements Reconciler {
   /** Once known how long a pod may stay, a leap of the wall clock changes nothing. */
   #waitFor(uid: string, due: number): number {
     const known = this.#leaving.get(uid);
-    const at = known?.due === due ? known.at : this.#clock.monotonic() + due - this.#clock.now();
+    const at = known?.due === due ? known.at : this.clock.monotonic() + due - this.clock.now();
     this.#leaving.set(uid, { due, at });
-    return at - this.#clock.monotonic();
+    return at - this.clock.monotonic();
   }
 }
 

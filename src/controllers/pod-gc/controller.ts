@@ -1,39 +1,24 @@
 /** Takes away pods that nobody else will: those of a node that is gone for good, and the oldest of too many that ended. */
 import { objectKey } from '../../api/object-key.ts';
 import { nodes, pods } from '../../api/resource-types.ts';
-import type { Node, Pod } from '../../api/schema/types.ts';
+import type { Pod } from '../../api/schema/types.ts';
 import { isConflict, isNotFound } from '../../client/api-error.ts';
-import type { Client } from '../../client/client.ts';
-import type { Controller, Reconciler, Result } from '../../client/controller.ts';
-import type { Informer } from '../../client/informer.ts';
-import type { Clock } from '../../clock/clock.ts';
+import type { Controller, Result } from '../../client/controller.ts';
 import { messageOf } from '../../errors/known-error.ts';
-import type { Log } from '../../observability/log.ts';
-import type { ControllerContext } from '../context.ts';
+import { KeyedController } from '../context.ts';
 import { planPodGc } from './desired.ts';
 
 const checkMs = 20_000;
 /** All pods are looked at together, so there is one key. */
 const everything = 'pods';
 
-export class PodGarbageCollector implements Reconciler {
+export class PodGarbageCollector extends KeyedController {
   readonly name = 'pod-garbage-collector-controller';
   readonly workers = 1;
-  readonly #client: Client;
-  readonly #clock: Clock;
-  readonly #log: Log;
-  readonly #pods: Informer<Pod>;
-  readonly #nodes: Informer<Node>;
+  readonly #pods = this.informers.of(pods);
+  readonly #nodes = this.informers.of(nodes);
   /** Since when nodes that pods name are missed. */
   readonly #missing = new Map<string, number>();
-
-  constructor({ client, informers, clock, log }: ControllerContext) {
-    this.#client = client;
-    this.#clock = clock;
-    this.#log = log;
-    this.#pods = informers.of(pods);
-    this.#nodes = informers.of(nodes);
-  }
 
   setup(controller: Controller): void {
     controller.waitsFor(this.#pods, this.#nodes).enqueue(everything, checkMs);
@@ -47,7 +32,7 @@ export class PodGarbageCollector implements Reconciler {
 
   #missed(all: readonly Pod[]): Map<string, number> {
     const named = new Set(all.flatMap(({ spec }) => spec?.nodeName || []));
-    const now = this.#clock.monotonic();
+    const now = this.clock.monotonic();
     for (const name of named) if (!this.#nodes.get(name) && !this.#missing.has(name)) this.#missing.set(name, now);
     for (const name of this.#missing.keys()) if (this.#nodes.get(name) || !named.has(name)) this.#missing.delete(name);
     return new Map([...this.#missing].map(([name, since]) => [name, now - since]));
@@ -55,9 +40,9 @@ export class PodGarbageCollector implements Reconciler {
 
   async #delete(pod: Pod, why: string): Promise<void> {
     const { name, namespace = '', uid } = pod.metadata;
-    this.#log.info(`Deleting pod "${objectKey(pod)}": ${why}`, { pod: objectKey(pod) });
-    await this.#client.delete(pods, name, { namespace, gracePeriodSeconds: 0, preconditions: { uid } }).catch((err: unknown) => {
-      if (!isNotFound(err) && !isConflict(err)) this.#log.warn(`Cannot delete pod "${objectKey(pod)}": ${messageOf(err)}`);
+    this.context.log.info(`Deleting pod "${objectKey(pod)}": ${why}`, { pod: objectKey(pod) });
+    await this.client.delete(pods, name, { namespace, gracePeriodSeconds: 0, preconditions: { uid } }).catch((err: unknown) => {
+      if (!isNotFound(err) && !isConflict(err)) this.context.log.warn(`Cannot delete pod "${objectKey(pod)}": ${messageOf(err)}`);
     });
   }
 }

@@ -5,18 +5,18 @@ import type { Pod, ReplicaSet, ReplicationController } from '../../api/schema/ty
 import { refusal } from '../../client/testing/fake-client.ts';
 import { podOf, replicaSetOf, template } from '../testing/samples.ts';
 import { type Pass, TestBed } from '../testing/test-bed.ts';
-import { ReplicaSetController, replicaSetFlavour, replicationControllerFlavour } from './controller.ts';
+import { ReplicaSetController, ReplicationControllerController } from './controller.ts';
 
 const key = 'default/web';
 const status = 'update replicasets/status default/web';
 const created = (n: number): string => `Normal SuccessfulCreate Created pod: web-${n}`;
 
 /** A bed with these, and a controller whose copies have them. */
-async function start(set: ReplicaSet, ...there: readonly Pod[]): Promise<{ bed: TestBed; controller: ReplicaSetController<ReplicaSet> }> {
+async function start(set: ReplicaSet, ...there: readonly Pod[]): Promise<{ bed: TestBed; controller: ReplicaSetController }> {
   const bed = new TestBed();
   bed.put(replicaSets, set);
   for (const pod of there) bed.put(pods, pod);
-  const controller = new ReplicaSetController(bed.context, replicaSetFlavour);
+  const controller = new ReplicaSetController(bed.context);
   await bed.deliver();
   return { bed, controller };
 }
@@ -154,7 +154,7 @@ describe('a ReplicaSet', () => {
 
   test('that is gone asks for nothing', async () => {
     await using bed = new TestBed();
-    assert.deepEqual(await bed.pass(new ReplicaSetController(bed.context, replicaSetFlavour), key), { writes: [], events: [] });
+    assert.deepEqual(await bed.pass(new ReplicaSetController(bed.context), key), { writes: [], events: [] });
   });
 
   test('is not served twice while the copies are old: expectations stand in for them', async () => {
@@ -211,7 +211,7 @@ test('a ReplicationController selects by plain labels, and its pods are its own'
   };
   bed.put(replicationControllers, rc);
   bed.put(pods, podOf(undefined, 'a'));
-  const controller = new ReplicaSetController(bed.context, replicationControllerFlavour);
+  const controller = new ReplicationControllerController(bed.context);
   await bed.deliver();
   const { writes } = await bed.pass(controller, key);
   assert.deepEqual(writes, ['patch pods default/a', 'create pods default/web-1', 'update replicationcontrollers/status default/web']);

@@ -2,13 +2,11 @@
 import { type KubeObject, pods, type ResourceType, replicaSets, replicationControllers } from '../../api/resource-types.ts';
 import type { Pod, ReplicaSet, ReplicationController } from '../../api/schema/types.ts';
 import { labelSelectorOf, type Selector } from '../../api/selector/label.ts';
-import type { Client } from '../../client/client.ts';
-import { type Controller, type Reconciler, type Result, settled } from '../../client/controller.ts';
+import { type Controller, type Result, settled } from '../../client/controller.ts';
 import { EventRecorder } from '../../client/event-recorder.ts';
 import type { Informer } from '../../client/informer.ts';
-import type { Clock } from '../../clock/clock.ts';
 import { messageOf } from '../../errors/known-error.ts';
-import type { ControllerContext } from '../context.ts';
+import { type ControllerContext, KeyedController } from '../context.ts';
 import { byNamespace } from '../ownership/by-namespace.ts';
 import { Dependents } from '../ownership/dependents.ts';
 import { ownersOf } from '../ownership/owners-of.ts';
@@ -21,23 +19,11 @@ import { planReplicas, replicaStatus } from './desired.ts';
 type Owner = ReplicaSet | ReplicationController;
 
 /** What the two kinds differ in. */
-export interface Flavour<T extends Owner> {
+interface Flavour<T extends Owner> {
   readonly name: string;
   readonly type: ResourceType<T>;
   readonly selectorOf: (owner: T) => Selector;
 }
-
-export const replicaSetFlavour: Flavour<ReplicaSet> = {
-  name: 'replicaset-controller',
-  type: replicaSets,
-  selectorOf: ({ spec }) => labelSelectorOf(spec?.selector ?? {}),
-};
-
-export const replicationControllerFlavour: Flavour<ReplicationController> = {
-  name: 'replication-controller',
-  type: replicationControllers,
-  selectorOf: ({ spec }) => labelSelectorOf({ matchLabels: spec?.selector ?? {} }),
-};
 
 /** What a pass has done to the pods of an owner. */
 interface Managed {
@@ -46,24 +32,20 @@ interface Managed {
   readonly error?: unknown;
 }
 
-export class ReplicaSetController<T extends Owner> implements Reconciler {
+abstract class ReplicasController<T extends Owner> extends KeyedController {
   readonly name: string;
-  readonly #client: Client;
-  readonly #clock: Clock;
   readonly #flavour: Flavour<T>;
   readonly #owners: Informer<T>;
   readonly #pods: Dependents<Pod>;
   readonly #control: PodControl;
 
   constructor(context: ControllerContext, flavour: Flavour<T>) {
-    const { client, informers, clock, log } = context;
+    super(context);
     this.name = flavour.name;
-    this.#client = client;
-    this.#clock = clock;
     this.#flavour = flavour;
-    this.#owners = byNamespace(informers.of(flavour.type));
+    this.#owners = byNamespace(this.informers.of(flavour.type));
     this.#pods = new Dependents(context, pods, { ownerType: flavour.type });
-    this.#control = new PodControl(this.#pods, new EventRecorder({ client, component: flavour.name, clock, log }));
+    this.#control = new PodControl(this.#pods, new EventRecorder({ ...context, component: flavour.name }));
   }
 
   setup(controller: Controller): void {
@@ -101,12 +83,26 @@ export class ReplicaSetController<T extends Owner> implements Reconciler {
       owned: owned.filter(isActive),
       ...(failure ? { failure } : {}),
       previous: owner.status,
-      now: this.#clock.now(),
+      now: this.clock.now(),
     });
     if (canonical(status) !== canonical(significant(owner.status))) {
-      await this.#client.update(this.#flavour.type, { ...(owner as KubeObject), status } as T, { subresource: 'status' });
+      await this.client.update(this.#flavour.type, { ...(owner as KubeObject), status } as T, { subresource: 'status' });
     }
     return { requeueAfter: lookAgainIn };
+  }
+}
+
+export class ReplicaSetController extends ReplicasController<ReplicaSet> {
+  constructor(context: ControllerContext) {
+    const selectorOf = ({ spec }: ReplicaSet): Selector => labelSelectorOf(spec?.selector ?? {});
+    super(context, { name: 'replicaset-controller', type: replicaSets, selectorOf });
+  }
+}
+
+export class ReplicationControllerController extends ReplicasController<ReplicationController> {
+  constructor(context: ControllerContext) {
+    const selectorOf = ({ spec }: ReplicationController): Selector => labelSelectorOf({ matchLabels: spec?.selector ?? {} });
+    super(context, { name: 'replication-controller', type: replicationControllers, selectorOf });
   }
 }
 

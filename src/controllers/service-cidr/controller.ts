@@ -1,13 +1,10 @@
 /** Makes ServiceCIDRs ready for use, and lets none go whose addresses Services have (KEP-1880). */
 import { ipAddresses, serviceCidrs } from '../../api/resource-types.ts';
 import type { Condition, ServiceCIDR } from '../../api/schema/types.ts';
-import type { Client } from '../../client/client.ts';
-import { type Controller, type Reconciler, type Result, settled } from '../../client/controller.ts';
-import type { Informer } from '../../client/informer.ts';
-import type { Clock } from '../../clock/clock.ts';
+import { type Controller, type Result, settled } from '../../client/controller.ts';
 import { timestamp } from '../../clock/timestamp.ts';
 import { isIp } from '../../ip/ip.ts';
-import type { ControllerContext } from '../context.ts';
+import { KeyedController } from '../context.ts';
 import { mayGo } from './desired.ts';
 
 const finalizer = 'networking.k8s.io/service-cidr-finalizer';
@@ -17,19 +14,11 @@ const graceMs = 10_000;
 /** A Service gives its address back without a word to the ServiceCIDR. */
 const lookAgainMs = 5_000;
 
-export class ServiceCidrController implements Reconciler {
+export class ServiceCidrController extends KeyedController {
   readonly name = 'service-cidr-controller';
   /** Two ranges that go at once could each count on the other. */
   readonly workers = 1;
-  readonly #client: Client;
-  readonly #clock: Clock;
-  readonly #cidrs: Informer<ServiceCIDR>;
-
-  constructor({ client, informers, clock }: ControllerContext) {
-    this.#client = client;
-    this.#clock = clock;
-    this.#cidrs = informers.of(serviceCidrs);
-  }
+  readonly #cidrs = this.informers.of(serviceCidrs);
 
   setup(controller: Controller): void {
     controller.for(this.#cidrs);
@@ -41,7 +30,7 @@ export class ServiceCidrController implements Reconciler {
     const { name, deletionTimestamp, finalizers = [] } = cidr.metadata;
     const isHeld = finalizers.includes(finalizer);
     if (deletionTimestamp) return isHeld ? this.#letGo(cidr, Date.parse(deletionTimestamp)) : settled;
-    if (!isHeld) await this.#client.patch(serviceCidrs, name, { metadata: { finalizers: [...finalizers, finalizer] } });
+    if (!isHeld) await this.client.patch(serviceCidrs, name, { metadata: { finalizers: [...finalizers, finalizer] } });
     await this.#setReady(cidr, { status: 'True', reason: '', message: 'Kubernetes Service CIDR is ready' });
     return settled;
   }
@@ -49,15 +38,15 @@ export class ServiceCidrController implements Reconciler {
   async #letGo(cidr: ServiceCIDR, deletedAt: number): Promise<Result> {
     const { name, finalizers = [] } = cidr.metadata;
     const others = this.#cidrs.list().filter((c) => c.metadata.name !== name && !c.metadata.deletionTimestamp);
-    const { items } = await this.#client.list(ipAddresses, { labelSelector: managedByAllocator });
+    const { items } = await this.client.list(ipAddresses, { labelSelector: managedByAllocator });
     if (!mayGo(cidr, others, items.map((ip) => ip.metadata.name).filter(isIp))) {
       const message = 'There are still IPAddresses referencing the ServiceCIDR, please remove them or create a new ServiceCIDR';
       await this.#setReady(cidr, { status: 'False', reason: 'Terminating', message });
       return { requeueAfter: lookAgainMs };
     }
-    const left = deletedAt + graceMs - this.#clock.now();
+    const left = deletedAt + graceMs - this.clock.now();
     if (left > 0) return { requeueAfter: left };
-    await this.#client.patch(serviceCidrs, name, { metadata: { finalizers: finalizers.filter((f) => f !== finalizer) } });
+    await this.client.patch(serviceCidrs, name, { metadata: { finalizers: finalizers.filter((f) => f !== finalizer) } });
     return settled;
   }
 
@@ -65,8 +54,8 @@ export class ServiceCidrController implements Reconciler {
     const old = status?.conditions?.find((c) => c.type === 'Ready');
     // What the API server says of its own range is as good.
     if (old?.status === ready.status && (ready.status === 'True' || old.message === ready.message)) return;
-    const lastTransitionTime = old && old.status === ready.status ? old.lastTransitionTime : timestamp(this.#clock.now());
+    const lastTransitionTime = old && old.status === ready.status ? old.lastTransitionTime : timestamp(this.clock.now());
     const conditions = [...(status?.conditions ?? []).filter((c) => c.type !== 'Ready'), { type: 'Ready', ...ready, lastTransitionTime }];
-    await this.#client.patch(serviceCidrs, metadata.name, { status: { conditions } }, { subresource: 'status' });
+    await this.client.patch(serviceCidrs, metadata.name, { status: { conditions } }, { subresource: 'status' });
   }
 }

@@ -2,12 +2,9 @@
 import { pods, statefulSets } from '../../api/resource-types.ts';
 import type { Pod, StatefulSet, StatefulSetStatus } from '../../api/schema/types.ts';
 import { labelSelectorOf, type Selector } from '../../api/selector/label.ts';
-import type { Client } from '../../client/client.ts';
-import { type Controller, type Reconciler, type Result, settled, soonest } from '../../client/controller.ts';
+import { type Controller, type Result, settled, soonest } from '../../client/controller.ts';
 import { EventRecorder } from '../../client/event-recorder.ts';
-import type { Informer } from '../../client/informer.ts';
-import type { Clock } from '../../clock/clock.ts';
-import type { ControllerContext } from '../context.ts';
+import { KeyedController } from '../context.ts';
 import { byNamespace } from '../ownership/by-namespace.ts';
 import { Dependents } from '../ownership/dependents.ts';
 import { ownersOf } from '../ownership/owners-of.ts';
@@ -30,27 +27,14 @@ const wording: Wording = {
   deleteFailed: (pod, set, why) => `delete Pod ${pod} in StatefulSet ${set} failed error: ${why}`,
 };
 
-export class StatefulSetController implements Reconciler {
+export class StatefulSetController extends KeyedController {
   readonly name = 'statefulset-controller';
-  readonly #client: Client;
-  readonly #clock: Clock;
-  readonly #sets: Informer<StatefulSet>;
-  readonly #pods: Dependents<Pod>;
-  readonly #control: PodControl;
-  readonly #claims: ClaimControl;
-  readonly #revisions: Revisions<StatefulSet>;
-
-  constructor(context: ControllerContext) {
-    const { client, informers, clock, log } = context;
-    const recorder = new EventRecorder({ client, component: this.name, clock, log });
-    this.#client = client;
-    this.#clock = clock;
-    this.#sets = byNamespace(informers.of(statefulSets));
-    this.#pods = new Dependents(context, pods, { ownerType: statefulSets });
-    this.#control = new PodControl(this.#pods, recorder, wording);
-    this.#claims = new ClaimControl(context, recorder);
-    this.#revisions = new Revisions(context, statefulSets, hashLabel);
-  }
+  readonly #sets = byNamespace(this.informers.of(statefulSets));
+  readonly #pods = new Dependents(this.context, pods, { ownerType: statefulSets });
+  readonly #recorder = new EventRecorder({ ...this.context, component: this.name });
+  readonly #control = new PodControl(this.#pods, this.#recorder, wording);
+  readonly #claims = new ClaimControl(this.context, this.#recorder);
+  readonly #revisions = new Revisions(this.context, statefulSets, hashLabel);
 
   setup(controller: Controller): void {
     controller
@@ -68,7 +52,7 @@ export class StatefulSetController implements Reconciler {
     const update = history.at(-1);
     if (!update) return settled;
     const current = history.find((r) => r.metadata.name === set.status?.currentRevision) ?? update;
-    const input = { set, current, update, now: this.#clock.now() };
+    const input = { set, current, update, now: this.clock.now() };
     const steps = await slowStartBatch(planStatefulSet({ ...input, pods: owned }), (step) => this.#take(set, step));
     const members = podsAfter(owned, steps.results);
     const claimError = await this.#keepClaims(set, members);
@@ -109,7 +93,7 @@ export class StatefulSetController implements Reconciler {
   async #writeStatus(set: StatefulSet, status: StatefulSetStatus): Promise<void> {
     const zeros = { readyReplicas: 0, availableReplicas: 0, currentReplicas: 0, updatedReplicas: 0 };
     if (canonical(status) === canonical({ ...zeros, ...set.status })) return;
-    await this.#client.update(statefulSets, { ...set, status }, { subresource: 'status' });
+    await this.client.update(statefulSets, { ...set, status }, { subresource: 'status' });
   }
 }
 

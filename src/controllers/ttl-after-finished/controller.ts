@@ -2,40 +2,29 @@
 import { jobs } from '../../api/resource-types.ts';
 import type { Job } from '../../api/schema/types.ts';
 import { ignoreNotFound } from '../../client/api-error.ts';
-import type { Client } from '../../client/client.ts';
-import { type Controller, type Reconciler, type Result, settled } from '../../client/controller.ts';
-import type { Informer } from '../../client/informer.ts';
-import type { Clock } from '../../clock/clock.ts';
-import type { ControllerContext } from '../context.ts';
+import { type Controller, type Result, settled } from '../../client/controller.ts';
+import { KeyedController } from '../context.ts';
 import { endOf } from '../job/end-of.ts';
 
-export class TtlAfterFinishedController implements Reconciler {
+export class TtlAfterFinishedController extends KeyedController {
   readonly name = 'ttl-after-finished-controller';
-  readonly #client: Client;
-  readonly #clock: Clock;
-  readonly #jobs: Informer<Job>;
-
-  constructor({ client, informers, clock }: ControllerContext) {
-    this.#client = client;
-    this.#clock = clock;
-    this.#jobs = informers.of(jobs);
-  }
+  readonly #jobs = this.informers.of(jobs);
 
   setup(controller: Controller): void {
-    controller.for(this.#jobs, (job) => timeLeft(job, this.#clock.now()) !== undefined);
+    controller.for(this.#jobs, (job) => timeLeft(job, this.clock.now()) !== undefined);
   }
 
   async reconcile(key: string): Promise<Result> {
     const job = this.#jobs.get(key);
-    const left = job && timeLeft(job, this.#clock.now());
+    const left = job && timeLeft(job, this.clock.now());
     if (!job || left === undefined) return settled;
     if (left > 0) return { requeueAfter: left };
     // The time may have been changed since the copy was made.
     const { name, namespace = '' } = job.metadata;
-    const fresh = await this.#client.get(jobs, name, { namespace }).catch(ignoreNotFound);
-    if (!fresh || (timeLeft(fresh, this.#clock.now()) ?? 1) > 0) return settled;
+    const fresh = await this.client.get(jobs, name, { namespace }).catch(ignoreNotFound);
+    if (!fresh || (timeLeft(fresh, this.clock.now()) ?? 1) > 0) return settled;
     const preconditions = { uid: fresh.metadata.uid };
-    await this.#client.delete(jobs, name, { namespace, preconditions, propagationPolicy: 'Foreground' }).catch(ignoreNotFound);
+    await this.client.delete(jobs, name, { namespace, preconditions, propagationPolicy: 'Foreground' }).catch(ignoreNotFound);
     return settled;
   }
 }

@@ -13,23 +13,20 @@ import {
 } from '../../api/resource-types.ts';
 import type { PersistentVolume, PersistentVolumeClaim, Pod, VolumeAttributesClass } from '../../api/schema/types.ts';
 import { pvcProtectionFinalizer, pvProtectionFinalizer, vacProtectionFinalizer } from '../../api/well-known.ts';
-import type { Client } from '../../client/client.ts';
-import { type Controller, type Reconciler, type Result, settled } from '../../client/controller.ts';
+import { type Controller, type Result, settled } from '../../client/controller.ts';
 import type { Informer } from '../../client/informer.ts';
-import type { ControllerContext } from '../context.ts';
+import { type ControllerContext, KeyedController } from '../context.ts';
 import { claimsOf, isClaimInUse, isClassInUse, isVolumeInUse, stepOf } from './desired.ts';
 
 /** What is the same for all three. A kind says when its objects are in use, and which other news may end that. */
-abstract class ProtectionController<T extends KubeObject> implements Reconciler {
-  abstract readonly name: string;
-  protected readonly client: Client;
+abstract class ProtectionController<T extends KubeObject> extends KeyedController {
   protected readonly objects: Informer<T>;
   readonly #type: ResourceType<T>;
   readonly #finalizer: string;
 
-  constructor({ client, informers }: ControllerContext, type: ResourceType<T>, finalizer: string) {
-    this.client = client;
-    this.objects = informers.of(type);
+  constructor(context: ControllerContext, type: ResourceType<T>, finalizer: string) {
+    super(context);
+    this.objects = this.informers.of(type);
     this.#type = type;
     this.#finalizer = finalizer;
   }
@@ -59,11 +56,10 @@ abstract class ProtectionController<T extends KubeObject> implements Reconciler 
 
 export class ClaimProtectionController extends ProtectionController<PersistentVolumeClaim> {
   readonly name = 'persistentvolumeclaim-protection-controller';
-  readonly #pods: Informer<Pod>;
+  readonly #pods = this.informers.of(pods);
 
   constructor(context: ControllerContext) {
     super(context, persistentVolumeClaims, pvcProtectionFinalizer);
-    this.#pods = context.informers.of(pods);
   }
 
   override setup(controller: Controller): void {
@@ -92,18 +88,17 @@ export class VolumeProtectionController extends ProtectionController<PersistentV
 
 export class AttributesClassProtectionController extends ProtectionController<VolumeAttributesClass> {
   readonly name = 'volumeattributesclass-protection-controller';
-  readonly #users: readonly [Informer<PersistentVolumeClaim>, Informer<PersistentVolume>];
+  readonly #claims = this.informers.of(persistentVolumeClaims);
+  readonly #volumes = this.informers.of(persistentVolumes);
 
   constructor(context: ControllerContext) {
     super(context, volumeAttributesClasses, vacProtectionFinalizer);
-    this.#users = [context.informers.of(persistentVolumeClaims), context.informers.of(persistentVolumes)];
   }
 
   override setup(controller: Controller): void {
     super.setup(controller);
     const classes = (): string[] => this.keysOfDeleted(this.objects.list().map(objectKey));
-    const [claims, volumes] = this.#users;
-    controller.watches(claims, { update: classes, delete: classes }).watches(volumes, { update: classes, delete: classes });
+    controller.watches(this.#claims, { update: classes, delete: classes }).watches(this.#volumes, { update: classes, delete: classes });
   }
 
   protected async isInUse(object: VolumeAttributesClass): Promise<boolean> {
