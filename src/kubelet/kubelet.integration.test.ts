@@ -11,10 +11,11 @@ import { configMaps, leases, nodes, pods, secrets } from '../api/resource-types.
 import type { Event, Pod, PodSpec } from '../api/schema/types.ts';
 import { FakeClient } from '../client/testing/fake-client.ts';
 import { systemClock } from '../clock/clock.ts';
+import { eventually } from '../clock/testing/eventually.ts';
 import { type Log, silentLog } from '../observability/log.ts';
 import { type Kubelet, startKubelet } from './kubelet.ts';
 import { makeCertificates } from './testing/test-certificates.ts';
-import { boxImage, cannotMakeNode, insideEnv, rerunInside, testEndpoint, waitFor } from './testing/test-node.ts';
+import { boxImage, cannotMakeNode, insideEnv, rerunInside, testEndpoint } from './testing/test-node.ts';
 
 const log: Log = process.env.FAIRLEAD_TEST_LOG
   ? { ...silentLog, info: console.log, warn: console.log, error: console.log, child: () => log }
@@ -86,14 +87,13 @@ function inside(): void {
       '',
     );
   const sh = (script: string): string[] => ['/bin/sh', '-c', script];
-  const until = waitFor;
 
   test('the node registers, is ready, and renews its lease', async () => {
-    await until(
+    await eventually(
       'a ready node',
       () => api.find(nodes, 'n1')?.status?.conditions?.some((c) => c.type === 'Ready' && c.status === 'True') === true,
     );
-    await until('a lease', () => api.find(leases, 'kube-node-lease/n1') !== undefined);
+    await eventually('a lease', () => api.find(leases, 'kube-node-lease/n1') !== undefined);
     const node = api.find(nodes, 'n1');
     assert.match(node?.status?.nodeInfo?.containerRuntimeVersion ?? '', /^containerd:\/\//);
     assert.equal(node?.metadata.labels?.['kubernetes.io/hostname'], 'n1');
@@ -102,7 +102,7 @@ function inside(): void {
   test('a pod runs, has an address, and is ready well within a second', async () => {
     const began = performance.now();
     const pod = run({});
-    await until('a ready pod', () => isReady(pod));
+    await eventually('a ready pod', () => isReady(pod));
     const took = performance.now() - began;
     const status = now(pod)?.status;
     assert.equal(status?.phase, 'Running');
@@ -110,7 +110,7 @@ function inside(): void {
     assert.equal(status?.containerStatuses?.[0]?.restartCount, 0);
     assert.ok(took < 2000, `it took ${took} ms`);
     process.stdout.write(`# bound to ready: ${took.toFixed(0)} ms\n`);
-    await until('events', () => events(pod).some((e) => e.reason === 'Started'));
+    await eventually('events', () => events(pod).some((e) => e.reason === 'Started'));
     assert.deepEqual(
       events(pod).map((e) => e.reason),
       ['Pulled', 'Created', 'Started'],
@@ -138,7 +138,7 @@ function inside(): void {
           readFileSync(version1 ? `/sys/fs/cgroup/cpu/${dir}/cpu.cfs_quota_us` : `/sys/fs/cgroup/${dir}/cpu.max`, 'utf8').split(/\s/)[0]!,
       );
     };
-    await until('a ready pod', () => isReady(pod));
+    await eventually('a ready pod', () => isReady(pod));
     assert.deepEqual([status()?.allocatedResources?.cpu, quotas()], ['50m', ['5000', '5000']]);
     const first = status()?.containerID;
 
@@ -147,36 +147,39 @@ function inside(): void {
       [3, '20m'],
     ] as const) {
       resize(generation, { cpu, memory: '16Mi' });
-      await until(`${cpu}`, () => status()?.resources?.limits?.cpu === cpu);
+      await eventually(`${cpu}`, () => status()?.resources?.limits?.cpu === cpu);
       const quota = String(Number.parseInt(cpu, 10) * 100);
       assert.deepEqual([status()?.containerID, status()?.allocatedResources?.cpu, quotas()], [first, cpu, [quota, quota]]);
     }
 
     resize(4, { cpu: '9999', memory: '16Mi' });
     const pending = (): string | undefined => now(pod)?.status?.conditions?.find((c) => c.type === 'PodResizePending')?.reason;
-    await until('a refusal', () => pending() === 'Infeasible');
+    await eventually('a refusal', () => pending() === 'Infeasible');
     assert.deepEqual([status()?.resources?.limits?.cpu, status()?.allocatedResources?.cpu, quotas()], ['20m', '20m', ['2000', '2000']]);
     await kubelet.close();
     stop.abort();
     await start();
     resize(5, { cpu: '30m', memory: '16Mi' });
-    await until('what is there', () => status()?.resources?.limits?.cpu === '30m' && pending() === undefined);
+    await eventually('what is there', () => status()?.resources?.limits?.cpu === '30m' && pending() === undefined);
     assert.deepEqual([status()?.containerID, quotas()], [first, ['3000', '3000']]);
 
     resize(6, { cpu: '30m', memory: '32Mi' });
-    await until('a new start', () => status()?.restartCount === 1 && status()?.resources?.limits?.memory === '32Mi');
+    await eventually('a new start', () => status()?.restartCount === 1 && status()?.resources?.limits?.memory === '32Mi');
     assert.notEqual(status()?.containerID, first);
   });
 
   test('a deleted pod ends within its grace period and leaves nothing behind', async () => {
     const pod = run({});
-    await until('a ready pod', () => isReady(pod));
+    await eventually('a ready pod', () => isReady(pod));
     end(pod, 1);
-    await until('the end', () => now(pod) === undefined);
-    await until('no sandbox', () => !execFileSync('ctr', ['-n', 'k8s.io', 'c', 'ls'], { encoding: 'utf8' }).includes(pod.metadata.name));
-    await until('no directory', () => !existsSync(`/var/lib/kubelet/pods/${pod.metadata.uid}`));
-    await until('no logs', () => !readdirSync('/var/log/pods').some((d) => d.includes(pod.metadata.uid ?? '')));
-    await until('no cgroup', () => !existsSync(`/sys/fs/cgroup/cpu/kubepods/besteffort/pod${pod.metadata.uid}`));
+    await eventually('the end', () => now(pod) === undefined);
+    await eventually(
+      'no sandbox',
+      () => !execFileSync('ctr', ['-n', 'k8s.io', 'c', 'ls'], { encoding: 'utf8' }).includes(pod.metadata.name),
+    );
+    await eventually('no directory', () => !existsSync(`/var/lib/kubelet/pods/${pod.metadata.uid}`));
+    await eventually('no logs', () => !readdirSync('/var/log/pods').some((d) => d.includes(pod.metadata.uid ?? '')));
+    await eventually('no cgroup', () => !existsSync(`/sys/fs/cgroup/cpu/kubepods/besteffort/pod${pod.metadata.uid}`));
   });
 
   test('volumes and environment carry config maps, secrets, tokens and the downward API', async () => {
@@ -236,7 +239,7 @@ function inside(): void {
       },
       { name: 'volumes' },
     );
-    await until('the end', () => now(pod)?.status?.phase === 'Succeeded');
+    await eventually('the end', () => now(pod)?.status?.phase === 'Succeeded');
     const text = logOf(pod);
     assert.match(text, /^n1-secret 10\.250\.0\.\d+$/m);
     assert.match(text, /alphasecrettoken-of-defaultalphavolumesalpha/);
@@ -254,13 +257,13 @@ function inside(): void {
       containers: [{ name: 'main', command: sh('cat /w/log; sleep 1000'), volumeMounts: [{ name: 'w', mountPath: '/w' }] }],
       volumes: [{ name: 'w', emptyDir: {} }],
     });
-    await until('a ready pod', () => isReady(pod));
+    await eventually('a ready pod', () => isReady(pod));
     assert.equal(logOf(pod), '1\n2\n');
   });
 
   test('a container that fails is started again, then held off', async () => {
     const pod = run({ containers: [{ name: 'main', command: sh('echo hi > /dev/termination-log; exit 3') }] });
-    await until('CrashLoopBackOff', () => now(pod)?.status?.containerStatuses?.[0]?.state?.waiting?.reason === 'CrashLoopBackOff');
+    await eventually('CrashLoopBackOff', () => now(pod)?.status?.containerStatuses?.[0]?.state?.waiting?.reason === 'CrashLoopBackOff');
     const status = now(pod)?.status?.containerStatuses?.[0];
     assert.equal(status?.restartCount, 1);
     assert.equal(status?.lastState?.terminated?.exitCode, 3);
@@ -271,14 +274,14 @@ function inside(): void {
 
   test('an image that cannot be had is told and held off', async () => {
     const pod = run({ containers: [{ name: 'main', image: 'localhost:1/nothing:1' }] });
-    await until('ErrImagePull', () => now(pod)?.status?.containerStatuses?.[0]?.state?.waiting?.reason === 'ErrImagePull');
-    await until('its event', () => events(pod).some((e) => e.reason === 'Failed' && /Failed to pull image/.test(e.message ?? '')));
+    await eventually('ErrImagePull', () => now(pod)?.status?.containerStatuses?.[0]?.state?.waiting?.reason === 'ErrImagePull');
+    await eventually('its event', () => events(pod).some((e) => e.reason === 'Failed' && /Failed to pull image/.test(e.message ?? '')));
     assert.equal(now(pod)?.status?.phase, 'Pending');
     const other = run({ containers: [{ name: 'main', image: 'absent.local/x:1', imagePullPolicy: 'Never' }] });
-    await until('ErrImageNeverPull', () => now(other)?.status?.containerStatuses?.[0]?.state?.waiting?.reason === 'ErrImageNeverPull');
+    await eventually('ErrImageNeverPull', () => now(other)?.status?.containerStatuses?.[0]?.state?.waiting?.reason === 'ErrImageNeverPull');
     end(pod, 0);
     end(other, 0);
-    await until('the end', () => now(pod) === undefined && now(other) === undefined);
+    await eventually('the end', () => now(pod) === undefined && now(other) === undefined);
   });
 
   test('probes decide about readiness and restarts', async () => {
@@ -296,46 +299,46 @@ function inside(): void {
         },
       ],
     });
-    await until('a running pod', () => now(pod)?.status?.phase === 'Running');
+    await eventually('a running pod', () => now(pod)?.status?.phase === 'Running');
     assert.equal(isReady(pod), false);
-    await until('a ready container', () => now(pod)?.status?.containerStatuses?.[0]?.ready === true);
-    await until('a restart', () => (now(pod)?.status?.containerStatuses?.[1]?.restartCount ?? 0) >= 1);
-    await until('its event', () =>
+    await eventually('a ready container', () => now(pod)?.status?.containerStatuses?.[0]?.ready === true);
+    await eventually('a restart', () => (now(pod)?.status?.containerStatuses?.[1]?.restartCount ?? 0) >= 1);
+    await eventually('its event', () =>
       events(pod).some((e) => e.reason === 'Unhealthy' && /Liveness probe failed: dial tcp/.test(e.message ?? '')),
     );
   });
 
   test('a grace period can be cut short', async () => {
     const pod = run({ containers: [{ name: 'main', command: sh('trap "" TERM; while :; do sleep 1; done') }] });
-    await until('a ready pod', () => isReady(pod));
+    await eventually('a ready pod', () => isReady(pod));
     end(pod, 60);
-    await until('its event', () => events(pod).some((e) => e.reason === 'Killing'));
+    await eventually('its event', () => events(pod).some((e) => e.reason === 'Killing'));
     assert.equal(now(pod)?.status?.phase, 'Running');
     end(pod, 1);
-    await until('the end', () => now(pod) === undefined);
+    await eventually('the end', () => now(pod) === undefined);
   });
 
   test('a pod that waits for a registry that does not answer can be deleted', async () => {
     const registry = createServer(() => {}).listen(0, '127.0.0.1');
-    await until('the registry', () => registry.listening);
+    await eventually('the registry', () => registry.listening);
     const { port } = registry.address() as { port: number };
     const pod = run({ containers: [{ name: 'main', image: `127.0.0.1:${port}/never:1` }] });
-    await until('the pull', () => events(pod).some((e) => e.reason === 'Pulling'));
+    await eventually('the pull', () => events(pod).some((e) => e.reason === 'Pulling'));
     end(pod, 30);
-    await until('the end', () => now(pod) === undefined, 20_000);
+    await eventually('the end', () => now(pod) === undefined, { timeoutMs: 20_000 });
     registry.close();
   });
 
   test('a pod past its deadline fails', async () => {
     const pod = run({ activeDeadlineSeconds: 1 });
-    await until('the failure', () => now(pod)?.status?.phase === 'Failed');
+    await eventually('the failure', () => now(pod)?.status?.phase === 'Failed');
     assert.equal(now(pod)?.status?.reason, 'DeadlineExceeded');
-    await until('the end of its container', () => now(pod)?.status?.containerStatuses?.[0]?.state?.terminated !== undefined);
+    await eventually('the end of its container', () => now(pod)?.status?.containerStatuses?.[0]?.state?.terminated !== undefined);
   });
 
   test('a pod with the network of the node has its address and name', async () => {
     const pod = run({ hostNetwork: true, containers: [{ name: 'main', command: sh('hostname; exec sleep 1000') }] });
-    await until('a ready pod', () => isReady(pod));
+    await eventually('a ready pod', () => isReady(pod));
     assert.equal(now(pod)?.status?.podIP, '127.0.0.1');
     assert.equal(logOf(pod), 'test-node\n');
   });
@@ -354,7 +357,7 @@ function inside(): void {
     const good = ['real', 'in', 'real/file', 'new/deep'].map((subPath) =>
       run({ restartPolicy: 'Never', volumes, containers: [container(subPath)] }),
     );
-    await until('the end of all', () => good.every((pod) => now(pod)?.status?.phase === 'Succeeded'));
+    await eventually('the end of all', () => good.every((pod) => now(pod)?.status?.phase === 'Succeeded'));
     assert.deepEqual(
       good.map((pod) =>
         logOf(pod)
@@ -365,10 +368,10 @@ function inside(): void {
     );
     assert.ok(existsSync('/run/sub/new/deep'));
     const bad = run({ volumes, containers: [container('out')] });
-    await until('a refusal', () => /leads out/.test(now(bad)?.status?.containerStatuses?.[0]?.state?.waiting?.message ?? ''));
+    await eventually('a refusal', () => /leads out/.test(now(bad)?.status?.containerStatuses?.[0]?.state?.waiting?.message ?? ''));
     assert.equal(now(bad)?.status?.containerStatuses?.[0]?.state?.waiting?.reason, 'CreateContainerConfigError');
     for (const pod of [...good, bad]) end(pod, 0);
-    await until('the end', () =>
+    await eventually('the end', () =>
       [...good, bad].every((pod) => now(pod) === undefined && !existsSync(`/var/lib/kubelet/pods/${pod.metadata.uid}`)),
     );
     assert.equal(readFileSync('/run/sub/real/file', 'utf8'), 'content');
@@ -379,9 +382,9 @@ function inside(): void {
       terminationGracePeriodSeconds: 1,
       containers: [{ name: 'main', lifecycle: { postStart: { exec: { command: sh('sleep 100') } } } }],
     });
-    await until('its start', () => events(pod).some((e) => e.reason === 'Started'));
+    await eventually('its start', () => events(pod).some((e) => e.reason === 'Started'));
     end(pod, 1);
-    await until('the end', () => now(pod) === undefined);
+    await eventually('the end', () => now(pod) === undefined);
   });
 
   test('a preStop hook runs before the end', async () => {
@@ -393,9 +396,9 @@ function inside(): void {
         { name: 'main', lifecycle: { preStop: { exec: { command: sh('touch /h/ran') } } }, volumeMounts: [{ name: 'h', mountPath: '/h' }] },
       ],
     });
-    await until('a ready pod', () => isReady(pod));
+    await eventually('a ready pod', () => isReady(pod));
     end(pod, 5);
-    await until('the end', () => now(pod) === undefined);
+    await eventually('the end', () => now(pod) === undefined);
     assert.ok(existsSync('/run/hook/ran'));
   });
 
@@ -422,7 +425,7 @@ function inside(): void {
         { name: 'main', command: sh('i=0; while [ $i -lt 5 ]; do echo line $i; i=$((i+1)); done; sleep 0.3; echo last; exit 0') },
       ],
     });
-    await until('a running pod', () => now(pod)?.status?.phase === 'Running');
+    await eventually('a running pod', () => now(pod)?.status?.phase === 'Running');
     const path = `/containerLogs/default/${pod.metadata.name}/main`;
     const followed = await ask(`${path}?follow=true`);
     assert.equal(followed.text, 'line 0\nline 1\nline 2\nline 3\nline 4\nlast\n');
@@ -466,7 +469,7 @@ function inside(): void {
 
   test('exec gives output, errors and exit code, and closes stdin', async () => {
     const pod = run({});
-    await until('a ready pod', () => isReady(pod));
+    await eventually('a ready pod', () => isReady(pod));
     const plain = await exec(pod, sh('echo out; echo err >&2; exit 7'));
     assert.equal(plain.out, 'out\n');
     assert.equal(plain.err, 'err\n');
@@ -487,7 +490,7 @@ function inside(): void {
   test('port-forward serves clients whose channels are ports, as client-python and client-node do it', async () => {
     const command = sh('while :; do nc -l -p 18080 -e cat; done');
     const pod = run({ hostNetwork: true, containers: [{ name: 'main', command }] as never });
-    await until('a ready pod', () => isReady(pod));
+    await eventually('a ready pod', () => isReady(pod));
     const url = `wss://127.0.0.1:${kubelet.port}/portForward/default/${pod.metadata.name}?port=18080&port=18081`;
     const ws = new WebSocket(url, ['v5.channel.k8s.io', 'v4.channel.k8s.io'], { ca: certificates.ca, ...certificates.client });
     const parts: Buffer[][] = [[], [], [], []];
@@ -496,8 +499,8 @@ function inside(): void {
     ws.send(Buffer.from('\0hello'));
     const of = (channel: number): string => Buffer.concat(parts[channel] ?? []).toString('latin1');
     // Each channel begins with its port, the lower byte first.
-    await until('the echo', () => of(0) === '\xa0Fhello');
-    await until('the failure of the port where nobody listens', () => of(3).startsWith('\xa1F') && of(3).length > 2);
+    await eventually('the echo', () => of(0) === '\xa0Fhello');
+    await eventually('the failure of the port where nobody listens', () => of(3).startsWith('\xa1F') && of(3).length > 2);
     ws.terminate();
   });
 
@@ -507,10 +510,10 @@ function inside(): void {
       file,
       `apiVersion: v1\nkind: Pod\nmetadata: {name: s}\nspec: {containers: [{name: main, image: "${boxImage}"}], terminationGracePeriodSeconds: 1}\n`,
     );
-    await until('a running mirror', () => api.find(pods, 'default/s-n1')?.status?.phase === 'Running');
+    await eventually('a running mirror', () => api.find(pods, 'default/s-n1')?.status?.phase === 'Running');
     rmSync(file);
-    await until('no mirror', () => api.find(pods, 'default/s-n1') === undefined);
-    await until('no sandbox', () => !execFileSync('ctr', ['-n', 'k8s.io', 'c', 'ls'], { encoding: 'utf8' }).includes('s-n1'));
+    await eventually('no mirror', () => api.find(pods, 'default/s-n1') === undefined);
+    await eventually('no sandbox', () => !execFileSync('ctr', ['-n', 'k8s.io', 'c', 'ls'], { encoding: 'utf8' }).includes('s-n1'));
   });
 
   test('a static pod whose file comes back while it ends runs again', async () => {
@@ -522,19 +525,19 @@ function inside(): void {
     const mirror = (): Pod | undefined => api.find(pods, 'default/back-n1');
     const idOf = (): string | undefined => mirror()?.status?.containerStatuses?.[0]?.containerID;
     writeFileSync(file, text);
-    await until('a running mirror', () => mirror()?.status?.phase === 'Running');
+    await eventually('a running mirror', () => mirror()?.status?.phase === 'Running');
     const first = idOf();
     rmSync(file);
-    await until('no mirror', () => mirror() === undefined);
+    await eventually('no mirror', () => mirror() === undefined);
     writeFileSync(file, text);
-    await until('another container', () => mirror()?.status?.phase === 'Running' && idOf() !== undefined && idOf() !== first);
+    await eventually('another container', () => mirror()?.status?.phase === 'Running' && idOf() !== undefined && idOf() !== first);
     rmSync(file);
-    await until('no mirror again', () => mirror() === undefined);
+    await eventually('no mirror again', () => mirror() === undefined);
   });
 
   test('pods outlive a runtime that is killed, and new ones start when it is back', async () => {
     const pod = run({});
-    await until('a ready pod', () => isReady(pod));
+    await eventually('a ready pod', () => isReady(pod));
     const id = now(pod)?.status?.containerStatuses?.[0]?.containerID;
     process.kill(Number(readFileSync('/run/containerd.pid', 'utf8')), 'SIGKILL');
     const during = run({});
@@ -543,7 +546,7 @@ function inside(): void {
       detached: true,
     });
     child.unref();
-    await until('a ready second pod', () => isReady(during));
+    await eventually('a ready second pod', () => isReady(during));
     assert.equal(isReady(pod), true);
     assert.equal(now(pod)?.status?.containerStatuses?.[0]?.containerID, id);
     assert.equal(now(pod)?.status?.containerStatuses?.[0]?.restartCount, 0);
@@ -551,27 +554,27 @@ function inside(): void {
 
   test('a pod whose sandbox is killed gets a new one', async () => {
     const pod = run({});
-    await until('a ready pod', () => isReady(pod));
+    await eventually('a ready pod', () => isReady(pod));
     const list = execFileSync(
       'ctr',
       ['-n', 'k8s.io', 'c', 'ls', '-q', `labels."io.kubernetes.pod.uid"==${pod.metadata.uid},labels."io.cri-containerd.kind"==sandbox`],
       { encoding: 'utf8' },
     );
     execFileSync('ctr', ['-n', 'k8s.io', 't', 'kill', '-s', 'SIGKILL', list.trim()]);
-    await until('a restart', () => now(pod)?.status?.containerStatuses?.[0]?.restartCount === 1 && isReady(pod));
+    await eventually('a restart', () => now(pod)?.status?.containerStatuses?.[0]?.restartCount === 1 && isReady(pod));
   });
 
   test('a kubelet that starts again finds its pods running and ends those that are gone', async () => {
     const stays = run({});
     const goes = run({});
-    await until('ready pods', () => isReady(stays) && isReady(goes));
+    await eventually('ready pods', () => isReady(stays) && isReady(goes));
     const id = now(stays)?.status?.containerStatuses?.[0]?.containerID;
     stop.abort();
     await kubelet.close();
     api.forget(pods, `default/${goes.metadata.name}`);
     await start();
-    await until('the end of the other', () => !existsSync(`/var/lib/kubelet/pods/${goes.metadata.uid}`));
-    await until('a written status', () => isReady(stays));
+    await eventually('the end of the other', () => !existsSync(`/var/lib/kubelet/pods/${goes.metadata.uid}`));
+    await eventually('a written status', () => isReady(stays));
     assert.equal(now(stays)?.status?.containerStatuses?.[0]?.containerID, id);
     assert.equal(now(stays)?.status?.containerStatuses?.[0]?.restartCount, 0);
   });

@@ -1,12 +1,13 @@
 /** The proxy follows what its node and the cluster's ranges become. */
 import assert from 'node:assert/strict';
 import { afterEach, describe, test } from 'node:test';
+import { eventually } from '../clock/testing/eventually.ts';
 import { FakeClock } from '../clock/testing/fake-clock.ts';
 import { FakeNftables } from '../linux/testing/fake-nftables.ts';
 import type { ProxyOptions } from './options.ts';
 import { FakeNodeHost } from './testing/fake-node-host.ts';
 import { HandmadeCluster } from './testing/handmade-cluster.ts';
-import { elements, freePort, start, stopAll, until } from './testing/running-proxy.ts';
+import { elements, freePort, start, stopAll } from './testing/running-proxy.ts';
 
 describe('a proxy and its node', () => {
   afterEach(stopAll);
@@ -32,7 +33,7 @@ describe('a proxy and its node', () => {
       await start(cluster, nft, asTheNodeSays);
       assert.equal(nft.table('ip6', 'kube-proxy'), undefined);
       putNode(cluster, ips, podCIDRs);
-      await until(() => nft.table('ip6', 'kube-proxy')?.elements.get('cluster-ips')?.has('fd00:10:96::100') === true);
+      await eventually(() => nft.table('ip6', 'kube-proxy')?.elements.get('cluster-ips')?.has('fd00:10:96::100') === true);
     });
 
   test('answers health checks and counts for a Service of IPv6 alone', async () => {
@@ -52,10 +53,10 @@ describe('a proxy and its node', () => {
       const text = await (await fetch(`http://${proxy.metricsAddress}/metrics`)).text();
       return new RegExp(`no_local_endpoints_total\\{traffic_policy="${policy}"\\} (\\d)`).exec(text)?.[1];
     };
-    await until(async () => (await check().catch(() => '')) === '503 0');
+    await eventually(async () => (await check().catch(() => '')) === '503 0');
     assert.deepEqual([await metric('internal'), await metric('external')], ['1', '1']);
     cluster.endpoints('web', ['fd00:10:244::2'], 'TCP', 'node1');
-    await until(async () => (await check()) === '200 1');
+    await eventually(async () => (await check()) === '200 1');
     assert.deepEqual([await metric('internal'), await metric('external')], ['0', '0']);
   });
 
@@ -72,10 +73,10 @@ describe('a proxy and its node', () => {
       );
     assert.deepEqual([refused('ip'), refused('ip6')], [['10.96.0.0/16'], ['fd00:10:96::/112']]);
     put('more', ['10.97.0.0/24']);
-    await until(() => refused('ip').length === 2);
+    await eventually(() => refused('ip').length === 2);
     assert.deepEqual(refused('ip'), ['10.96.0.0/16', '10.97.0.0/24']);
     cluster.serviceCidrs.remove('more');
-    await until(() => refused('ip').length === 1);
+    await eventually(() => refused('ip').length === 1);
   });
 
   test('starts when nobody answers what ServiceCIDRs there are', async () => {
@@ -85,7 +86,7 @@ describe('a proxy and its node', () => {
     const started = start(cluster, new FakeNftables(), { clock });
     let isOver = false;
     void started.then(() => (isOver = true));
-    await until(async () => {
+    await eventually(async () => {
       await clock.advance(1000);
       return isOver;
     });
@@ -98,9 +99,9 @@ describe('a proxy and its node', () => {
     await start(cluster, nft, { host, nodePortAddresses: ['192.168.120.0/24'], syncPeriodMs: 3_600_000 });
     assert.deepEqual(elements(nft, 'nodeport-ips'), {});
     host.setAddresses(['127.0.0.1', '192.168.120.11']);
-    await until(() => '192.168.120.11' in elements(nft, 'nodeport-ips'));
+    await eventually(() => '192.168.120.11' in elements(nft, 'nodeport-ips'));
     host.setAddresses(['127.0.0.1']);
-    await until(() => !('192.168.120.11' in elements(nft, 'nodeport-ips')));
+    await eventually(() => !('192.168.120.11' in elements(nft, 'nodeport-ips')));
   });
 
   test('serves node ports on an address as soon as the Node has it', async () => {
@@ -110,7 +111,7 @@ describe('a proxy and its node', () => {
     await start(cluster, nft, { ...asTheNodeSays, syncPeriodMs: 3_600_000 });
     assert.deepEqual(elements(nft, 'nodeport-ips'), {});
     putNode(cluster, ['192.168.120.11']);
-    await until(() => '192.168.120.11' in elements(nft, 'nodeport-ips'));
+    await eventually(() => '192.168.120.11' in elements(nft, 'nodeport-ips'));
   });
 
   test('does nothing for a heartbeat of a Node', async () => {

@@ -2,12 +2,12 @@ import assert from 'node:assert/strict';
 import { closeSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { after, before, describe, test } from 'node:test';
+import { eventually } from '../clock/testing/eventually.ts';
 import { listenInNetns } from '../linux/listen-in-netns.ts';
 import { inNetns } from '../linux/netns.ts';
 import { cannotMakeNamespaces, Namespaces } from '../linux/testing/namespaces.ts';
 import { KernelNodeHost } from './node-host.ts';
 import type { Listener } from './plan/reserved.ts';
-import { until } from './testing/running-proxy.ts';
 
 describe('KernelNodeHost', { skip: cannotMakeNamespaces, concurrency: false }, () => {
   const net = new Namespaces();
@@ -61,7 +61,7 @@ describe('KernelNodeHost', { skip: cannotMakeNamespaces, concurrency: false }, (
     ]) {
       const before = told;
       await net.ip('a', `addr ${command} ${ip} dev lo`);
-      await until(() => told > before);
+      await eventually(() => told > before);
     }
     const held = (await host.addresses()).map(({ ip, prefix }) => `${ip}/${prefix}`);
     assert.deepEqual(held.sort(), ['127.0.0.1/8', '192.0.2.1/32', '::1/128', 'fd00::2/128']);

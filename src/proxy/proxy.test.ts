@@ -2,11 +2,12 @@ import assert from 'node:assert/strict';
 import { afterEach, describe, test } from 'node:test';
 import type { Event, Service } from '../api/schema/types.ts';
 import type { Client } from '../client/client.ts';
+import { eventually } from '../clock/testing/eventually.ts';
 import { KnownError } from '../errors/known-error.ts';
 import { FakeNftables } from '../linux/testing/fake-nftables.ts';
 import { FakeNodeHost } from './testing/fake-node-host.ts';
 import { HandmadeCluster } from './testing/handmade-cluster.ts';
-import { elements, start, stopAll, until } from './testing/running-proxy.ts';
+import { elements, start, stopAll } from './testing/running-proxy.ts';
 import type { UdpFlow, UdpFlows } from './udp-flows.ts';
 
 /** The steps of each transaction since one, with the names of sets. */
@@ -40,7 +41,7 @@ describe('startProxy()', () => {
     const { messagesSent, transactions } = nft;
     const before = transactions.length;
     cluster.endpoints('web', ['10.244.2.2', '10.244.2.9', '10.244.2.4']);
-    await until(() => Object.values(elements(nft, 'endpoints')).includes('10.244.2.9 . 8080'));
+    await eventually(() => Object.values(elements(nft, 'endpoints')).includes('10.244.2.9 . 8080'));
     assert.equal(nft.messagesSent - messagesSent, 2);
     assert.equal(nft.transactions.length - before, 1);
   });
@@ -53,7 +54,7 @@ describe('startProxy()', () => {
     await start(cluster, nft);
     const before = nft.transactions.length;
     cluster.endpoints('web', ['10.244.2.2']);
-    await until(() => Object.keys(elements(nft, 'endpoints')).length === 1);
+    await eventually(() => Object.keys(elements(nft, 'endpoints')).length === 1);
     assert.deepEqual(touchedSince(nft, before), [
       ['add-chain'],
       ['delete-elements services', 'add-elements services'],
@@ -71,7 +72,7 @@ describe('startProxy()', () => {
     await start(cluster, nft);
     const { messagesSent } = nft;
     cluster.endpoints('s7', ['10.244.2.2', '10.244.2.3', '10.244.2.4']);
-    await until(() => elements(nft, 'services')['10.96.1.7 . tcp . 80'] === 'goto lb-3');
+    await eventually(() => elements(nft, 'services')['10.96.1.7 . tcp . 80'] === 'goto lb-3');
     // A chain and its rule, the verdict out and in, the endpoint.
     assert.ok(nft.messagesSent - messagesSent <= 6, `${nft.messagesSent - messagesSent} messages`);
   });
@@ -84,7 +85,7 @@ describe('startProxy()', () => {
     await (await start(cluster, nft)).close();
     const again = await start(cluster, nft);
     cluster.endpoints('web', ['10.244.2.3', '10.244.2.4', '10.244.2.1']);
-    await until(() => Object.values(elements(nft, 'endpoints')).includes('10.244.2.1 . 8080'));
+    await eventually(() => Object.values(elements(nft, 'endpoints')).includes('10.244.2.1 . 8080'));
     await again.close();
     const { messagesSent } = nft;
     await start(cluster, nft);
@@ -140,9 +141,9 @@ describe('startProxy()', () => {
     const empty = nft.dump('ip', 'kube-proxy');
     cluster.service('web', '10.96.0.100', { type: 'NodePort', ports: [{ port: 80, nodePort: 30080 }], sessionAffinity: 'ClientIP' });
     cluster.endpoints('web', ['10.244.2.2']);
-    await until(() => Object.keys(elements(nft, 'nodeport-endpoints')).length === 1);
+    await eventually(() => Object.keys(elements(nft, 'nodeport-endpoints')).length === 1);
     cluster.services.remove('default/web');
-    await until(() => Object.keys(elements(nft, 'services')).length === 0);
+    await eventually(() => Object.keys(elements(nft, 'services')).length === 0);
     assert.equal(nft.dump('ip', 'kube-proxy'), empty);
   });
 
@@ -154,9 +155,9 @@ describe('startProxy()', () => {
     const { messagesSent } = nft;
     cluster.service('web', '10.96.0.100');
     cluster.endpoints('web', ['10.244.2.2']);
-    await until(() => nft.messagesSent > messagesSent);
+    await eventually(() => nft.messagesSent > messagesSent);
     nft.failure = undefined;
-    await until(() => Object.keys(elements(nft, 'endpoints')).length === 1);
+    await eventually(() => Object.keys(elements(nft, 'endpoints')).length === 1);
   });
 
   test('tells of a failure that lasts, in its health, its metrics and an Event of the Node, and of its end', async () => {
@@ -172,7 +173,7 @@ describe('startProxy()', () => {
     nft.failure = undefined;
     await nft.commitByOther({ family: 'ip', table: 'kube-proxy', ops: [{ op: 'delete-table' }] });
     nft.failure = new KnownError('KERNEL_REFUSED', 'Cannot change table "ip kube-proxy": no');
-    await until(async () => (await health()) === 503);
+    await eventually(async () => (await health()) === 503);
     assert.equal(told[0]?.reason, 'ProxySyncFailed');
     assert.equal(told[0]?.involvedObject.kind, 'Node');
     assert.match(
@@ -180,7 +181,7 @@ describe('startProxy()', () => {
       /kubeproxy_sync_proxy_rules_nftables_sync_failures_total [1-9]/,
     );
     nft.failure = undefined;
-    await until(async () => (await health()) === 200);
+    await eventually(async () => (await health()) === 200);
     assert.ok(nft.table('ip', 'kube-proxy'));
   });
 
@@ -192,7 +193,7 @@ describe('startProxy()', () => {
     await start(cluster, nft);
     const before = nft.dump('ip', 'kube-proxy');
     await nft.commitByOther({ family: 'ip', table: 'kube-proxy', ops: [{ op: 'delete-table' }] });
-    await until(() => nft.dump('ip', 'kube-proxy') === before);
+    await eventually(() => nft.dump('ip', 'kube-proxy') === before);
   });
 
   test('gives an address that two Services claim to the older one, and to the other when that goes', async () => {
@@ -203,9 +204,9 @@ describe('startProxy()', () => {
     cluster.service('a', '10.96.0.1', { externalIPs: ['198.51.100.1'] });
     cluster.endpoints('a', ['10.244.2.2']);
     cluster.endpoints('b', ['10.244.2.3', '10.244.2.4']);
-    await until(() => elements(nft, 'services')['198.51.100.1 . tcp . 80'] === 'goto lb-1');
+    await eventually(() => elements(nft, 'services')['198.51.100.1 . tcp . 80'] === 'goto lb-1');
     cluster.services.remove('default/a');
-    await until(() => elements(nft, 'services')['198.51.100.1 . tcp . 80'] === 'goto lb-2');
+    await eventually(() => elements(nft, 'services')['198.51.100.1 . tcp . 80'] === 'goto lb-2');
   });
 
   test('gives a load balancer address to one of two Services as a whole, source ranges too, and tells the other', async () => {
@@ -223,10 +224,10 @@ describe('startProxy()', () => {
     put('b', '10.96.0.2', ['10.0.0.0/24', '203.0.113.0/24']);
     cluster.endpoints('a', ['10.244.2.2']);
     cluster.endpoints('b', ['10.244.2.3', '10.244.2.4']);
-    await until(() => elements(nft, 'services')['198.51.100.1 . tcp . 80'] === 'goto lb-1');
+    await eventually(() => elements(nft, 'services')['198.51.100.1 . tcp . 80'] === 'goto lb-1');
     assert.deepEqual(elements(nft, 'allowed-sources'), { '198.51.100.1 . tcp . 80 . 10.0.0.0/8': '' });
     assert.equal(elements(nft, 'endpoints')['198.51.100.1 . tcp . 80 . 1'], undefined);
-    await until(() => told.length === 1);
+    await eventually(() => told.length === 1);
     assert.equal(told[0]?.involvedObject.name, 'b');
     assert.match(told[0]?.message ?? '', /"198\.51\.100\.1 \. tcp \. 80" for Service "default\/b": Service "default\/a" has it/);
     // Each remembers clients of its own, and what the first remembers goes with it.
@@ -234,7 +235,7 @@ describe('startProxy()', () => {
       (nft.table('ip', 'kube-proxy')?.sets ?? []).flatMap(({ name }) => (name.startsWith('affinity-of-') ? name : []));
     assert.deepEqual(memories(), ['affinity-of-default/a', 'affinity-of-default/b']);
     cluster.services.remove('default/a');
-    await until(() => Object.keys(elements(nft, 'allowed-sources')).length === 2);
+    await eventually(() => Object.keys(elements(nft, 'allowed-sources')).length === 2);
     assert.deepEqual(memories(), ['affinity-of-default/b']);
     assert.deepEqual(elements(nft, 'recall-services'), {
       '10.96.0.2 . tcp . 80': 'jump recall-default/b',
@@ -250,7 +251,7 @@ describe('startProxy()', () => {
     cluster.service('b', '10.96.0.2');
     cluster.endpoints('a', ['10.244.2.2', '10.244.2.3']);
     cluster.endpoints('b', ['10.244.2.4']);
-    await until(() => elements(nft, 'services')['10.96.0.2 . tcp . 80'] === 'goto lb-1');
+    await eventually(() => elements(nft, 'services')['10.96.0.2 . tcp . 80'] === 'goto lb-1');
     assert.deepEqual(elements(nft, 'masquerade-services'), {});
   });
 
@@ -273,10 +274,10 @@ describe('startProxy()', () => {
     });
     const held = (): string[] => Object.keys(elements(nft, 'no-endpoint-services')).sort();
     const free = ['192.168.120.10 . tcp . 10250', '192.168.120.10 . tcp . 22', '192.168.120.10 . tcp . 80', '192.168.120.11 . tcp . 80'];
-    await until(() => held().length === 5);
+    await eventually(() => held().length === 5);
     assert.deepEqual(held(), [...free, '192.168.120.11 . tcp . 8080'].sort());
     const kept = [...[22, 80, 8080, 10_250].map((p) => `10.96.0.1 . tcp . ${p}`), '192.168.120.10 . tcp . 8080'];
-    await until(() => told.length === 7);
+    await eventually(() => told.length === 7);
     const frontends = told.map((e) => /serve "(.*)" for Service "default\/greedy"/.exec(e.message ?? '')?.[1]);
     assert.deepEqual(frontends.sort(), [...kept, '192.168.120.11 . tcp . 10250', '192.168.120.11 . tcp . 22'].sort());
     assert.deepEqual(
@@ -284,11 +285,11 @@ describe('startProxy()', () => {
       new Set(['Warning FrontendReserved greedy']),
     );
     host.listening = [];
-    await until(() => held().includes('192.168.120.11 . tcp . 22'));
+    await eventually(() => held().includes('192.168.120.11 . tcp . 22'));
     assert.equal(told.length, 7);
     host.listening = [{ protocol: 'tcp', port: 80, ip: '192.168.120.11' }];
-    await until(() => !held().includes('192.168.120.11 . tcp . 80'));
-    await until(() => told.length === 8);
+    await eventually(() => !held().includes('192.168.120.11 . tcp . 80'));
+    await eventually(() => told.length === 8);
   });
 
   test('forgets clients whose endpoint is gone', async () => {
@@ -305,7 +306,7 @@ describe('startProxy()', () => {
     ];
     await nft.commit({ family: 'ip', table: 'kube-proxy', ops: [{ op: 'add-elements', set, elements: learnt }] });
     cluster.endpoints('web', ['10.244.2.3']);
-    await until(() => Object.keys(elements(nft, 'affinity-of-default/web')).length === 1);
+    await eventually(() => Object.keys(elements(nft, 'affinity-of-default/web')).length === 1);
     assert.deepEqual(elements(nft, 'affinity-of-default/web'), Object.fromEntries(learnt.slice(1)));
   });
 
@@ -324,7 +325,7 @@ describe('startProxy()', () => {
     ];
     await nft.commit({ family: 'ip', table: 'kube-proxy', ops: [{ op: 'add-elements', set, elements: learnt }] });
     cluster.service('web', '10.96.0.100', { ...spec, externalTrafficPolicy: 'Local' });
-    await until(() => Object.keys(elements(nft, 'affinity-of-default/web')).length === 1);
+    await eventually(() => Object.keys(elements(nft, 'affinity-of-default/web')).length === 1);
     assert.deepEqual(elements(nft, 'affinity-of-default/web'), Object.fromEntries(learnt.slice(1)));
   });
 
@@ -342,9 +343,9 @@ describe('startProxy()', () => {
       close: () => {},
     };
     await start(cluster, new FakeNftables(), { udpFlows });
-    await until(() => verdicts.length === 3);
+    await eventually(() => verdicts.length === 3);
     cluster.endpoints('dns', ['10.244.2.3'], 'UDP');
-    await until(() => verdicts.length === 6);
+    await eventually(() => verdicts.length === 6);
     assert.deepEqual(verdicts, [false, false, false, true, false, false]);
   });
 
@@ -369,10 +370,10 @@ describe('startProxy()', () => {
     nft.failure = new KnownError('KERNEL_REFUSED', 'no');
     const { messagesSent } = nft;
     cluster.endpoints('dns', ['10.244.2.3'], 'UDP');
-    await until(() => nft.messagesSent > messagesSent);
+    await eventually(() => nft.messagesSent > messagesSent);
     assert.equal(stale, false);
     nft.failure = undefined;
-    await until(() => stale);
+    await eventually(() => stale);
   });
 
   test('looks for stale UDP flows again when that failed', async () => {
@@ -383,7 +384,7 @@ describe('startProxy()', () => {
       if (++attempts === 1) throw new Error('no');
     });
     await start(cluster, new FakeNftables(), { udpFlows, syncPeriodMs: 20 });
-    await until(() => attempts === 2);
+    await eventually(() => attempts === 2);
   });
 
   test('names UDP flows of a Service that is gone as stale, and none that was never translated', async () => {
@@ -400,10 +401,10 @@ describe('startProxy()', () => {
       { to: '192.168.120.11', port: 30053, answeredBy: '192.168.120.11', answeredFromPort: 30053 },
       { to: '9.9.9.9', port: 30053, answeredBy: '9.9.9.9', answeredFromPort: 30053 },
     ];
-    await until(() => judge(flows[2] as UdpFlow));
+    await eventually(() => judge(flows[2] as UdpFlow));
     assert.deepEqual(flows.map(judge), [false, false, true, false]);
     cluster.services.remove('default/dns');
-    await until(() => judge(flows[0] as UdpFlow));
+    await eventually(() => judge(flows[0] as UdpFlow));
     assert.deepEqual(flows.map(judge), [true, true, false, false]);
   });
 
@@ -417,7 +418,7 @@ describe('startProxy()', () => {
     cluster.slices.put({ ...slice, endpoints: [{}] } as never);
     cluster.service('web', '10.96.0.100');
     cluster.endpoints('web', ['10.244.2.2']);
-    await until(() => elements(nft, 'services')['10.96.0.100 . tcp . 80'] === 'goto lb-1');
+    await eventually(() => elements(nft, 'services')['10.96.0.100 . tcp . 80'] === 'goto lb-1');
   });
 
   test('answers health checks of a Service and of itself', async () => {

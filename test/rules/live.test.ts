@@ -1,6 +1,7 @@
 /** The proxy at work on a real kernel: what happens to traffic while things change. */
 import assert from 'node:assert/strict';
 import { after, afterEach, before, describe, test } from 'node:test';
+import { eventually } from '../../src/clock/testing/eventually.ts';
 import { mustRun, systemExec } from '../../src/linux/exec.ts';
 import { inNetns } from '../../src/linux/netns.ts';
 import { diff } from '../../src/linux/nftables/diff.ts';
@@ -15,7 +16,7 @@ import type { ProxyOptions } from '../../src/proxy/options.ts';
 import { planService } from '../../src/proxy/plan/plan-service.ts';
 import type { ServiceProxy } from '../../src/proxy/proxy.ts';
 import { HandmadeCluster } from '../../src/proxy/testing/handmade-cluster.ts';
-import { start as startOver, stopAll, until } from '../../src/proxy/testing/running-proxy.ts';
+import { start as startOver, stopAll } from '../../src/proxy/testing/running-proxy.ts';
 import { KernelUdpFlows } from '../../src/proxy/udp-flows.ts';
 import { Connection, probe } from './probe.ts';
 import { buildTopology, echoPort, type Topology } from './topology.ts';
@@ -75,7 +76,7 @@ describe('the proxy on a real kernel', { skip: process.getuid?.() === 0 ? false 
     assert.equal(nft.messagesSent, sent, 'a restart changes no rule');
     assert.equal(await connection.exchange('two', timeoutMs), 'two');
     made.services.remove('default/web');
-    await until(async () => (await ask(100)).kind === 'refused');
+    await eventually(async () => (await ask(100)).kind === 'refused');
     assert.equal(await connection.exchange('three', timeoutMs), 'three');
   });
 
@@ -99,7 +100,7 @@ describe('the proxy on a real kernel', { skip: process.getuid?.() === 0 ? false 
     ]) {
       const wanted = await inNode('nft', 'list', 'table', 'ip', 'kube-proxy');
       await inNode('nft', ...damage.split(' '));
-      await until(async () => (await inNode('nft', 'list', 'ruleset')) === wanted);
+      await eventually(async () => (await inNode('nft', 'list', 'ruleset')) === wanted);
       assert.equal(await connection.exchange(damage, timeoutMs), damage);
       const again = await Connection.open(topology.namespaceOf(pod), vip, 80, 'tcp', timeoutMs);
       assert.ok(typeof again !== 'string', `${damage}: ${String(again)}`);
@@ -144,7 +145,7 @@ describe('the proxy on a real kernel', { skip: process.getuid?.() === 0 ? false 
       const answer = await probe(topology.namespaceOf('192.168.120.1'), '192.168.120.11', port, 'tcp', timeoutMs);
       return answer.kind === 'answered' ? answer.by : answer.kind;
     };
-    await until(async () => (await from(80)).startsWith('10.244.2.'));
+    await eventually(async () => (await from(80)).startsWith('10.244.2.'));
     for (let i = 0; i < 10; i++) assert.equal(await from(8443), '192.168.120.11:8443');
   });
 
@@ -156,7 +157,7 @@ describe('the proxy on a real kernel', { skip: process.getuid?.() === 0 ? false 
     using connection = opened;
     assert.match(await connection.exchange('?', timeoutMs), /^10\.244\.2\.2:8080/);
     made.endpoints('web', [endpoints[1]], 'UDP');
-    await until(async () => (await connection.exchange('?', timeoutMs)).startsWith('10.244.2.3:8080'));
+    await eventually(async () => (await connection.exchange('?', timeoutMs)).startsWith('10.244.2.3:8080'));
   });
 
   test('refuses a UDP client that goes on asking when its Service is gone', async () => {
@@ -167,7 +168,7 @@ describe('the proxy on a real kernel', { skip: process.getuid?.() === 0 ? false 
     using connection = opened;
     assert.match(await connection.exchange('?', timeoutMs), /^10\.244\.2\.2:8080/);
     made.services.remove('default/web');
-    await until(async () => (await connection.exchange('?', 200)) === 'refused');
+    await eventually(async () => (await connection.exchange('?', 200)) === 'refused');
   });
 
   test('serves a Service that remembers as many clients as it can, and has others remember theirs', async () => {
@@ -208,7 +209,7 @@ describe('the proxy on a real kernel', { skip: process.getuid?.() === 0 ? false 
     const rest = endpoints.filter((ip) => !first.by.startsWith(`${ip}:`));
     assert.equal(rest.length, 2);
     made.endpoints('web', rest);
-    await until(async () => {
+    await eventually(async () => {
       const now = await ask();
       return now.kind === 'answered' && now.by !== first.by;
     });
@@ -220,10 +221,10 @@ describe('the proxy on a real kernel', { skip: process.getuid?.() === 0 ? false 
     const made = cluster();
     await start(made);
     made.endpoints('web', []);
-    await until(async () => (await ask()).kind === 'refused');
+    await eventually(async () => (await ask()).kind === 'refused');
     for (let i = 0; i < 20; i++) assert.equal((await ask()).kind, 'refused');
     made.endpoints('web', [endpoints[2]]);
-    await until(async () => (await ask()).kind === 'answered');
+    await eventually(async () => (await ask()).kind === 'answered');
   });
 
   test('survives what the kernel tells of thousands of Services that come at once', async () => {
@@ -239,7 +240,7 @@ describe('the proxy on a real kernel', { skip: process.getuid?.() === 0 ? false 
   test('repairs rules that somebody flushed', async () => {
     await start(cluster(), { syncPeriodMs: 50 });
     await mustRun(systemExec, 'ip', ['netns', 'exec', topology.node.slice('/run/netns/'.length), 'nft', 'flush', 'ruleset']);
-    await until(async () => (await ask(100)).kind === 'answered');
+    await eventually(async () => (await ask(100)).kind === 'answered');
   });
 
   test("takes over from kube-proxy's own table", async () => {

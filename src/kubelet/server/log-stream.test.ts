@@ -3,7 +3,7 @@ import { appendFileSync, mkdtempSync, renameSync, rmSync, writeFileSync } from '
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test from 'node:test';
-import { waitFor } from '../testing/test-node.ts';
+import { eventually } from '../../clock/testing/eventually.ts';
 import { streamLog } from './log-stream.ts';
 
 const line = (text: string): string => `2026-01-01T00:00:00.000000000Z stdout F ${text}\n`;
@@ -25,15 +25,15 @@ test('a log that is followed across a rotation comes whole', async () => {
   try {
     writeFileSync(path, line('a'));
     const done = streamLog({ path, isRunning }, follow, write, new AbortController().signal);
-    await waitFor('the first line', () => text === 'a\n');
+    await eventually('the first line', () => text === 'a\n');
     // The runtime has made the new file, but still writes into the old one.
     renameSync(path, `${path}.old`);
     writeFileSync(path, '');
     const before = looks;
-    await waitFor('the reader has looked', () => looks > before + 1);
+    await eventually('the reader has looked', () => looks > before + 1);
     appendFileSync(`${path}.old`, line('b'));
     appendFileSync(path, line('c'));
-    await waitFor('all lines', () => text.split('\n').length > 3 || text.includes('c'));
+    await eventually('all lines', () => text.split('\n').length > 3 || text.includes('c'));
     runs = false;
     await done;
     assert.equal(text, 'a\nb\nc\n');

@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
-import test from 'node:test';
+import { test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { WebSocket, WebSocketServer } from 'ws';
-import { waitFor } from '../testing/test-node.ts';
+import { eventually } from '../../clock/testing/eventually.ts';
 import { joinTunnel } from './tunnel.ts';
 
 test('joinTunnel() reads no more from a pod than the client takes', async (t) => {
@@ -28,11 +29,10 @@ test('joinTunnel() reads no more from a pod than the client takes', async (t) =>
 
   const total = 64 << 20;
   for (let sent = 0; sent < total; sent += 1 << 20) far.write(Buffer.alloc(1 << 20));
-  let before = -1;
-  await waitFor('nothing moves', () => {
-    const still = far.writableLength === before;
-    before = far.writableLength;
-    return still;
+  await eventually('nothing moves', async () => {
+    const before = far.writableLength;
+    await sleep(10);
+    return far.writableLength === before;
   });
   assert.ok(far.writableLength > total / 2, `only ${far.writableLength} bytes wait at the runtime`);
   let received = 0;
@@ -40,7 +40,7 @@ test('joinTunnel() reads no more from a pod than the client takes', async (t) =>
     received += data.length;
   });
   client.resume();
-  await waitFor('all has come', () => received === total);
+  await eventually('all has come', () => received === total);
   client.terminate();
   await once(far.resume(), 'close');
 });

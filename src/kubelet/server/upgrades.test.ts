@@ -4,9 +4,9 @@ import { createServer, type Server } from 'node:http';
 import { type AddressInfo, connect, createServer as createTcp, type Socket, type Server as TcpServer } from 'node:net';
 import { after, afterEach, before, beforeEach, describe, test } from 'node:test';
 import { WebSocket, WebSocketServer } from 'ws';
+import { eventually } from '../../clock/testing/eventually.ts';
 import { silentLog } from '../../observability/log.ts';
 import type { Cri } from '../cri/cri.ts';
-import { waitFor } from '../testing/test-node.ts';
 import type { PodLookup } from './pod-lookup.ts';
 import { Upgrades } from './upgrades.ts';
 
@@ -77,7 +77,7 @@ describe('Upgrades', () => {
     client.write(`GET /portForward/ns/p?port=80 HTTP/1.1\r\nhost: x\r\nconnection: upgrade\r\n${head}\r\n\r\n`);
     const [answer] = (await once(client, 'data')) as [Buffer];
     assert.match(answer.toString(), /^HTTP\/1.1 400/);
-    await waitFor('the stream to the runtime ends', () => streams[0]?.readyState !== 'open' && streams.length > 0);
+    await eventually('the stream to the runtime ends', () => streams[0]?.readyState !== 'open' && streams.length > 0);
   });
 
   test('joins a port-forward over WebSocket with the runtime', async () => {
@@ -94,7 +94,7 @@ describe('Upgrades', () => {
     streams[0]!.write('yo');
     assert.deepEqual(await once(client, 'data'), [Buffer.from([0x82, 2, 0x79, 0x6f])]);
     client.destroy();
-    await waitFor('the stream to the runtime ends', () => streams[0]!.readyState !== 'open');
+    await eventually('the stream to the runtime ends', () => streams[0]!.readyState !== 'open');
   });
 
   test('leaves the channels of client-python and client-node to the runtime, which is told the ports', async () => {
@@ -119,7 +119,7 @@ describe('Upgrades', () => {
       await once(ws, 'open');
       assert.equal(ws.protocol, 'v4.channel.k8s.io');
       ws.send(Buffer.from([0, 104, 105]));
-      await waitFor('both ports and the echo', () => seen.length === 3);
+      await eventually('both ports and the echo', () => seen.length === 3);
       assert.deepEqual(
         seen.map((m) => [...m]),
         [
@@ -151,7 +151,7 @@ describe('Upgrades', () => {
     const ws = new WebSocket(`ws://127.0.0.1:${port()}/exec/ns/p/c?output=1`, protocol);
     const seen: string[] = [];
     ws.on('message', (data: Buffer) => seen.push(`${data[0]} ${data.subarray(1)}`));
-    await waitFor('streams are asked for', () => asked);
+    await eventually('streams are asked for', () => asked);
     const head = Buffer.alloc(8);
     head.writeUInt32BE(1, 0);
     head.writeUInt32BE((1 << 24) | status.length, 4);

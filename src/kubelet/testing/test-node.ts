@@ -5,7 +5,7 @@
 import { execFileSync, spawn } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { setTimeout as sleep } from 'node:timers/promises';
+import { eventually } from '../../clock/testing/eventually.ts';
 import { writeImage } from './test-image.ts';
 
 export const insideEnv = 'FAIRLEAD_TEST_NODE';
@@ -149,7 +149,7 @@ export async function startTestNode(): Promise<TestNode> {
   };
 
   try {
-    await waitFor('containerd', () => existsSync(`/proc/${pid}/root/run/containerd/containerd.sock`));
+    await eventually('containerd', () => existsSync(`/proc/${pid}/root/run/containerd/containerd.sock`));
     for (const image of ['box', 'pause']) {
       const code = await run([
         'sh',
@@ -175,17 +175,9 @@ export async function rerunInside(file: string): Promise<number> {
   }
 }
 
-export async function waitFor(what: string, done: () => boolean | Promise<boolean>, ms = 30_000): Promise<void> {
-  const end = Date.now() + ms;
-  while (!(await done())) {
-    if (Date.now() > end) throw new Error(`${what} did not happen in ${ms} ms`);
-    await sleep(10);
-  }
-}
-
 async function firstChild(parent: number): Promise<number> {
   let child = 0;
-  await waitFor('the node', () => {
+  await eventually('the node', () => {
     child = Number(execFileSync('cat', [`/proc/${parent}/task/${parent}/children`], { encoding: 'utf8' }).split(' ')[0]);
     return child > 0;
   });
@@ -194,7 +186,7 @@ async function firstChild(parent: number): Promise<number> {
 
 async function removeGroup(group: string): Promise<void> {
   for (const entry of readdirSync(group, { withFileTypes: true })) if (entry.isDirectory()) await removeGroup(`${group}/${entry.name}`);
-  await waitFor(`removal of ${group}`, () => {
+  await eventually(`removal of ${group}`, () => {
     try {
       rmdirSync(group);
     } catch {

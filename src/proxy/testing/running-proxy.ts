@@ -1,5 +1,4 @@
 /** A proxy over a handmade cluster, for as long as a test runs. */
-import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { type AddressInfo, createServer } from 'node:net';
 import type { Client } from '../../client/client.ts';
@@ -31,15 +30,6 @@ export async function start(cluster: HandmadeCluster, nftables: Nftables, more: 
   running.push(proxy);
   await proxy.synced;
   return proxy;
-}
-
-/** Waits until `check` holds. */
-export async function until(check: () => boolean | Promise<boolean>): Promise<void> {
-  const deadline = Date.now() + 30_000;
-  while (!(await check())) {
-    assert.ok(Date.now() < deadline, 'nothing happened for 30 s');
-    await new Promise((resolve) => setTimeout(resolve, 5));
-  }
 }
 
 /** A port that nobody listens on now. */

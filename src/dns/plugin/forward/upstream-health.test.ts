@@ -1,8 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { FakeClock } from '../../../clock/testing/fake-clock.ts';
-import { byHealth, policyOf } from './policy.ts';
-import { UpstreamHealth, type UpstreamState } from './upstream-health.ts';
+import { UpstreamHealth } from './upstream-health.ts';
 
 function healthOf(maxFails: number): {
   health: UpstreamHealth;
@@ -92,33 +91,4 @@ test('with max_fails 0 nothing is checked or down, and the end of the server end
   const before = ended.checks();
   await ended.pass(5_000);
   assert.equal(ended.checks(), before);
-});
-
-const upstream = (name: string, state: UpstreamState): { name: string; health: { state: UpstreamState } } => ({ name, health: { state } });
-
-test('byHealth() keeps the order among those that are up, puts doubtful ones last, leaves out those that are down', () => {
-  const all = [upstream('a', 'doubtful'), upstream('b', 'down'), upstream('c', 'up'), upstream('d', 'up')];
-  const { order, isBroken } = byHealth(all);
-  assert.deepEqual([order.map((u) => u.name), isBroken], [['c', 'd', 'a'], false]);
-  const dead = byHealth([upstream('b', 'down'), upstream('a', 'down')]);
-  assert.deepEqual([dead.order.map((u) => u.name), dead.isBroken], [['b', 'a'], true]);
-  assert.equal(byHealth([]).isBroken, false);
-});
-
-test('policies: each as CoreDNS calls it', () => {
-  const all = ['a', 'b', 'c'];
-  const sequential = policyOf('sequential', Math.random);
-  assert.deepEqual([sequential(all), sequential(all)], [all, all]);
-  const inTurn = policyOf('round_robin', Math.random);
-  assert.deepEqual(
-    [inTurn(all), inTurn(all), inTurn(all), inTurn(all)].map((o) => o.join('')),
-    ['abc', 'bca', 'cab', 'abc'],
-  );
-  const numbers = [0.99, 0.5, 0, 0, 0.99, 0];
-  const random = policyOf('random', () => numbers.shift() ?? 0);
-  assert.deepEqual(
-    [random(all), random(all)].map((o) => o.join('')),
-    ['cba', 'acb'],
-  );
-  assert.deepEqual(policyOf('round_robin', Math.random)([]), []);
 });
