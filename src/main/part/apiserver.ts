@@ -96,24 +96,13 @@ export const apiserver: Part = definePart({
   flags,
   async config(read: Read, { parts }) {
     const pki = read.text('pki-dir');
-    const [ca, cert, key, kubeletCert, kubeletKey] = await Promise.all([
-      readPem(pki, 'ca.crt'),
-      readPem(pki, 'apiserver.crt'),
-      readPem(pki, 'apiserver.key'),
-      readPem(pki, 'apiserver-kubelet-client.crt'),
-      readPem(pki, 'apiserver-kubelet-client.key'),
-    ]);
-    return {
+    const settings = {
       store: {
         url: read.optional('store') ?? `sqlite://${pathToFileURL(join(read.text('data-dir'), 'state.db')).pathname}`,
         acceptDataLoss: read.isSet('accept-data-loss'),
       },
       listen: { host: read.ip('bind-address'), port: read.port('secure-port') },
       advertiseAddress: advertisedAddress(read),
-      tls: { cert, key, clientCa: ca },
-      kubeletClient: { cert: kubeletCert, key: kubeletKey, ca },
-      // Not every PKI has it: it matters to programs beside this one.
-      frontProxyCa: await readFile(join(pki, 'front-proxy-ca.crt'), 'utf8').catch(() => undefined),
       serviceAccounts: {
         issuer: read.text('service-account-issuer'),
         keyFiles: [join(pki, 'sa.key'), join(pki, 'sa.pub')],
@@ -129,6 +118,20 @@ export const apiserver: Part = definePart({
       serviceCidr: read.cidr('service-cluster-ip-range'),
       nodePortRange: read.text('service-node-port-range'),
       foreign: (['controller-manager', 'scheduler'] as const).filter((doer) => !parts.includes(doer)),
+    };
+    const [ca, cert, key, kubeletCert, kubeletKey] = await Promise.all([
+      readPem(pki, 'ca.crt'),
+      readPem(pki, 'apiserver.crt'),
+      readPem(pki, 'apiserver.key'),
+      readPem(pki, 'apiserver-kubelet-client.crt'),
+      readPem(pki, 'apiserver-kubelet-client.key'),
+    ]);
+    return {
+      ...settings,
+      tls: { cert, key, clientCa: ca },
+      kubeletClient: { cert: kubeletCert, key: kubeletKey, ca },
+      // Not every PKI has it: it matters to programs beside this one.
+      frontProxyCa: await readFile(join(pki, 'front-proxy-ca.crt'), 'utf8').catch(() => undefined),
     };
   },
   async start({ store: { url, acceptDataLoss }, ...config }, { informers, clock, log, signal }) {

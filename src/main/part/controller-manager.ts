@@ -30,15 +30,15 @@ export const controllerManager: Part = definePart({
   },
   async config(read, setting) {
     const [{ partClient }, { controllers }] = await Promise.all([import('./part-client.ts'), import('../../controllers/start.ts')]);
-    const client = await partClient('controller-manager', read, setting);
-    const rootCaFile = read.optional('root-ca-file');
     const range = read.optional('cluster-cidr') && mustCidr(read.cidr('cluster-cidr'));
-    return {
-      client,
+    const settings = {
       names: read.choice('controllers', Object.keys(controllers)),
-      rootCa: rootCaFile === undefined ? (client.transport.config.ca ?? '') : await readFile(rootCaFile, 'utf8'),
       ...(range ? { clusterCidr: range.text, nodeCidrMaskSize: read.number('node-cidr-mask-size', range.prefix, 30) } : {}),
     };
+    const client = await partClient('controller-manager', read, setting);
+    const rootCaFile = read.optional('root-ca-file');
+    const rootCa = rootCaFile === undefined ? (client.transport.config.ca ?? '') : await readFile(rootCaFile, 'utf8');
+    return { ...settings, client, rootCa };
   },
   async start({ names, ...config }, { informers: pool, clock, log, signal }) {
     const { startControllers } = await import('../../controllers/start.ts');

@@ -59,23 +59,23 @@ export const dns: Part = definePart({
   async config(read) {
     const { apiServerOf, nodePartClient } = await import('./part-client.ts');
     const nodeName = nodeNameOf(read);
-    const client = await nodePartClient('dns', read, nodeName);
+    const givenAddress = read.ownIp('bind-address');
     const optional = {
       healthAddress: read.optional('healthz-bind-address'),
       readyAddress: read.optional('ready-bind-address'),
       metricsAddress: read.optional('metrics-bind-address'),
       maxWatchAgeMs: 1000 * read.seconds('max-watch-age', 1, 86_400) || undefined,
     };
-    return {
-      client,
+    const settings = {
       nodeName,
       zone: read.text('cluster-domain'),
-      address: read.ownIp('bind-address') ?? (await ownNodeIp(apiServerOf(client))),
       resolvConf: read.text('resolv-conf'),
       ranges: [...read.cidrs('cluster-cidr'), ...read.cidrs('service-cidr')],
       lameduckMs: 1000 * read.seconds('lameduck', 1, 3600),
       optional: Object.fromEntries(Object.entries(optional).filter(([, value]) => value !== undefined)),
     };
+    const client = await nodePartClient('dns', read, nodeName);
+    return { ...settings, client, address: givenAddress ?? (await ownNodeIp(apiServerOf(client))) };
   },
   async start({ address, nodeName, resolvConf: file, optional, ...config }, { informers: pool, clock, log, signal }) {
     const [{ startDns }, { resolversOf }] = await Promise.all([

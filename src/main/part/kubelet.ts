@@ -61,13 +61,9 @@ export const kubelet: Part = definePart({
   async config(read) {
     const { apiServerOf, nodePartClient } = await import('./part-client.ts');
     const nodeName = nodeNameOf(read);
-    const client = await nodePartClient('kubelet', read, nodeName);
-    const ip = read.ownIp('node-ip') ?? (await ownNodeIp(apiServerOf(client)));
-    const podManifestPath = read.optional('pod-manifest-path');
-    return {
-      client,
+    const [podManifestPath, givenIp] = [read.optional('pod-manifest-path'), read.ownIp('node-ip')];
+    const settings = {
       nodeName,
-      nodeIp: ip,
       runtimeEndpoint: read.text('container-runtime-endpoint'),
       rootDir: read.text('root-dir'),
       ...(podManifestPath === undefined ? {} : { podManifestPath }),
@@ -76,6 +72,13 @@ export const kubelet: Part = definePart({
       resolvConf: read.text('resolv-conf'),
       taints: parseTaints(read.text('register-with-taints')),
       labels: parseLabels(read.text('node-labels')),
+    };
+    const client = await nodePartClient('kubelet', read, nodeName);
+    const ip = givenIp ?? (await ownNodeIp(apiServerOf(client)));
+    return {
+      ...settings,
+      client,
+      nodeIp: ip,
       tls: await readTls(read, nodeName, ip),
       // Without files every look would sign another certificate.
       ...(read.optional('tls-cert-file') === undefined ? {} : { readTls: () => readTls(read, nodeName, ip) }),

@@ -90,8 +90,7 @@ export function led(part: Part, leaseName: string): Part {
     flags: { ...part.flags, ...electionFlags(leaseName) },
     async config(read: FlagReader, setting) {
       // What is wrong with the part's own settings is told now, not when its turn comes.
-      const own = await part.config(read, setting);
-      return { election: electionOf(read), own, read, setting };
+      return { election: electionOf(read), own: await part.config(read, setting), read, setting };
     },
     async start({ election, own, read, setting }, context) {
       if (election === undefined) return await part.start(own, context);

@@ -55,18 +55,19 @@ export const netAgent: Part = definePart({
   async config(read) {
     const { apiServerOf, nodePartClient } = await import('./part-client.ts');
     const nodeName = nodeNameOf(read);
-    const client = await nodePartClient('net-agent', read, nodeName);
     const backend = { Type: read.text('backend'), VNI: read.number('vxlan-vni', 1, 0xff_ff_ff), Port: read.port('vxlan-port') };
     const config = { Network: read.cidr('cluster-cidr'), Backend: backend };
     const { openNetConf } = await import('../../net-agent/net-conf.ts');
     openNetConf(config);
+    const underlay = underlayOf(read);
+    const client = await nodePartClient('net-agent', read, nodeName);
     return {
       network: {
         client,
         nodeName,
         config,
         runDir: '/run/flannel',
-        underlay: underlayOf(read),
+        underlay,
         apiServer: apiServerOf(client),
         masquerade: read.isSet('ip-masq'),
       },

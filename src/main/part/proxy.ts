@@ -52,7 +52,6 @@ export const proxy: Part = definePart({
     const file = read.optional('config');
     const [healthzAddress, metricsAddress] = [read.optional('healthz-bind-address'), read.optional('metrics-bind-address')];
     return {
-      client: await nodePartClient('proxy', read, nodeName),
       nodeName,
       ...(nodeIp === undefined ? {} : { nodeIps: [nodeIp] }),
       mode: read.text('proxy-mode'),
@@ -60,6 +59,7 @@ export const proxy: Part = definePart({
       serviceCidrs: read.cidrs('service-cidr'),
       ...(healthzAddress === undefined ? {} : { healthzAddress }),
       ...(metricsAddress === undefined ? {} : { metricsAddress }),
+      client: await nodePartClient('proxy', read, nodeName),
       ...(file === undefined ? {} : (await import('../../proxy/config.ts')).readProxyConfig(await readFile(file, 'utf8'))),
     };
   },

@@ -13,9 +13,11 @@ import { apiserver } from './apiserver.ts';
 import { controllerManager } from './controller-manager.ts';
 import { dns } from './dns.ts';
 import { kubelet } from './kubelet.ts';
+import { led } from './led.ts';
 import { netAgent } from './net-agent.ts';
 import type { Part } from './part.ts';
 import { proxy } from './proxy.ts';
+import { scheduler } from './scheduler.ts';
 
 const dir = mkdtempSync(join(tmpdir(), 'fairlead-settings-'));
 after(() => rmSync(dir, { recursive: true }));
@@ -156,6 +158,25 @@ describe('settings of a part', () => {
     const { nodeName } = await settingsOf(alone(proxy), proxy, { kubeconfig: join(dir, 'conf') });
     assert.equal(nodeName, hostname().toLowerCase());
   });
+
+  const nowhere = { kubeconfig: '/nowhere' };
+  const wrong: [Part, Record<string, string>][] = [
+    [apiserver, { 'pki-dir': '/nowhere', 'secure-port': 'x' }],
+    [apiserver, { 'pki-dir': '/nowhere', 'service-cluster-ip-range': '10.0.0.0' }],
+    [controllerManager, { ...nowhere, 'cluster-cidr': '10.244.0.0' }],
+    [led(scheduler, 'kube-scheduler'), { ...nowhere, 'leader-elect-retry-period': '2' }],
+    [kubelet, { ...nowhere, 'register-with-taints': 'a=b' }],
+    [kubelet, { ...nowhere, 'node-ip': 'x' }],
+    [netAgent, { ...nowhere, 'vxlan-port': '0' }],
+    [netAgent, { ...nowhere, 'iface-regex': '(' }],
+    [proxy, { ...nowhere, 'cluster-cidr': '10.1.0.0' }],
+    [dns, { ...nowhere, lameduck: '5' }],
+    [dns, { ...nowhere, 'bind-address': 'x' }],
+  ];
+  for (const [part, flags] of wrong)
+    test(`of ${part.name} are refused for --${Object.keys(flags)[1]} before a file is asked for`, async () => {
+      await assert.rejects(settingsOf(alone(part), part, flags), (err) => isKnownError(err) && !err.message.includes('/nowhere'));
+    });
 
   test('are refused before anything starts: a range, a mask that is no part of it, a backend that cannot be', async () => {
     const refused: [Part, Record<string, string>][] = [
