@@ -30,12 +30,7 @@ export const agent: PartsCommand = {
   ],
   parts: agentParts,
   options: {
-    parts: {
-      type: 'string',
-      default: '*',
-      value: 'LIST',
-      help: 'what runs: kubelet, net-agent, proxy, dns; "*,-proxy" for all but one',
-    },
+    parts: { type: 'string', default: '*', value: 'LIST', help: 'what runs: kubelet, net-agent, proxy, dns; "*,-proxy" for all but one' },
     'node-name': { type: 'string', value: 'NAME', help: 'name of the Node object (default: the host name)' },
     'node-ip': nodeIp,
     'kubeconfig-dir': {

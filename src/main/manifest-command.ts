@@ -15,11 +15,7 @@ export const manifestCommand: Command = defineCommand({
     'fairlead manifest proxy --user system:serviceaccount:kube-system:proxy # what is printed for a ServiceAccount',
   ],
   options: {
-    user: {
-      type: 'string',
-      value: 'NAME',
-      help: 'who gets the rights (default: the group of each part, such as system:fairlead:dns)',
-    },
+    user: { type: 'string', value: 'NAME', help: 'who gets the rights (default: the group of each part, such as system:fairlead:dns)' },
     group: { type: 'string', value: 'NAME', help: 'the same for a group' },
     limits: {
       type: 'boolean',

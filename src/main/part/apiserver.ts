@@ -10,11 +10,7 @@ import { definePart, type Part, type PartFlags } from './part.ts';
 
 const flags = {
   'data-dir': { type: 'string', default: '/var/lib/fairlead/server', value: 'DIR', help: 'where the store lives' },
-  store: {
-    type: 'string',
-    value: 'URL',
-    help: 'another store than the file state.db there: sqlite:///DIR/FILE, or memory: to forget all',
-  },
+  store: { type: 'string', value: 'URL', help: 'another store than the file state.db there: sqlite:///DIR/FILE, or memory: to forget all' },
   'pki-dir': {
     type: 'string',
     default: '/etc/kubernetes/pki',

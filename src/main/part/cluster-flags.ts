@@ -4,18 +4,9 @@ import { KnownError } from '../../errors/known-error.ts';
 import type { FlagReader } from '../flag-reader.ts';
 import type { PartFlag } from './part.ts';
 
-export const nodeIp: PartFlag = {
-  type: 'string',
-  value: 'IP',
-  help: 'address under which the other nodes reach this one',
-};
+export const nodeIp: PartFlag = { type: 'string', value: 'IP', help: 'address under which the other nodes reach this one' };
 
-export const clusterCidr: PartFlag = {
-  type: 'string',
-  default: '10.244.0.0/16',
-  value: 'CIDR',
-  help: 'range of the pods',
-};
+export const clusterCidr: PartFlag = { type: 'string', default: '10.244.0.0/16', value: 'CIDR', help: 'range of the pods' };
 
 export const serviceCidr: PartFlag = {
   type: 'string',
@@ -24,12 +15,7 @@ export const serviceCidr: PartFlag = {
   help: 'range of the Services; an address nobody has is refused',
 };
 
-export const clusterDomain: PartFlag = {
-  type: 'string',
-  default: 'cluster.local',
-  value: 'NAME',
-  help: 'zone of the cluster',
-};
+export const clusterDomain: PartFlag = { type: 'string', default: 'cluster.local', value: 'NAME', help: 'zone of the cluster' };
 
 export const resolvConf: PartFlag = {
   type: 'string',
@@ -39,11 +25,7 @@ export const resolvConf: PartFlag = {
 };
 
 /** Of every part that speaks to an API server. */
-export const kubeconfig: PartFlag = {
-  type: 'string',
-  value: 'FILE',
-  help: 'how to reach the API server, and as whom (required)',
-};
+export const kubeconfig: PartFlag = { type: 'string', value: 'FILE', help: 'how to reach the API server, and as whom (required)' };
 
 /** Of every part of a node. */
 export const nodePartFlags: Readonly<Record<'kubeconfig' | 'hostname-override', PartFlag>> = {
