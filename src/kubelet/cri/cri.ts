@@ -55,6 +55,16 @@ export function isMissing(err: unknown): boolean {
   return err instanceof CriError && (err.status === 5 || (err.status === 2 && /not found/i.test(err.message)));
 }
 
+/** What a call gives, or undefined when what it is about is not there. */
+export async function unlessMissing<T>(call: Promise<T>): Promise<T | undefined> {
+  try {
+    return await call;
+  } catch (err) {
+    if (isMissing(err)) return undefined;
+    throw err;
+  }
+}
+
 export function isUnimplemented(err: unknown): boolean {
   return err instanceof CriError && err.status === 12;
 }

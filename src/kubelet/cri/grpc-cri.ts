@@ -2,7 +2,7 @@
 import { Client, credentials, type ServiceError } from '@grpc/grpc-js';
 import { podLabels } from '../pod/labels.ts';
 import { containerdExits } from './containerd-events.ts';
-import { type Cri, CriError, isMissing, isUnimplemented } from './cri.ts';
+import { type Cri, CriError, isUnimplemented, unlessMissing } from './cri.ts';
 import { MessageCodec } from './message-codec.ts';
 import type * as m from './messages.ts';
 import { type MethodName, messageTable, methodTable } from './messages.ts';
@@ -161,12 +161,7 @@ export class GrpcCri implements Cri {
   }
 
   async imageStatus(image: string): Promise<m.Image | undefined> {
-    try {
-      return (await this.#call<m.ImageStatusResponse>('ImageStatus', { image: { image } })).image;
-    } catch (err) {
-      if (isMissing(err)) return undefined;
-      throw err;
-    }
+    return (await unlessMissing(this.#call<m.ImageStatusResponse>('ImageStatus', { image: { image } })))?.image;
   }
 
   async pullImage(image: string, auth: m.Input<m.AuthConfig> | undefined, sandboxConfig: m.Input<m.PodSandboxConfig>): Promise<string> {

@@ -34,6 +34,8 @@ export function hierarchiesOf(mountinfo: string): Hierarchy[] {
   return [...found, { path: unified, controllers: [], ...(found.length > 0 ? { idle: true } : {}) }];
 }
 
+const parents = ['/kubepods', '/kubepods/burstable', '/kubepods/besteffort'];
+
 export class CgroupManager {
   readonly #hierarchies: readonly Hierarchy[];
 
@@ -45,21 +47,14 @@ export class CgroupManager {
     return new CgroupManager(hierarchiesOf(await readFile('/proc/self/mountinfo', 'utf8')));
   }
 
-  get version(): 1 | 2 {
-    return this.#hierarchies.some((h) => h.controllers.length > 0) ? 1 : 2;
-  }
-
   /** Makes the parents of all pods. */
   async prepare(): Promise<void> {
-    for (const cgroup of ['/kubepods', '/kubepods/burstable', '/kubepods/besteffort'])
-      await this.#create({ cgroup, cpuShares: cgroup.endsWith('besteffort') ? 2 : 1024, cpuQuota: 0, memoryLimit: 0 });
+    for (const cgroup of parents)
+      await this.createPod({ cgroup, cpuShares: cgroup.endsWith('besteffort') ? 2 : 1024, cpuQuota: 0, memoryLimit: 0 });
   }
 
+  /** Makes a pod's cgroup, or gives it other values. */
   async createPod(resources: PodResources): Promise<void> {
-    await this.#create(resources);
-  }
-
-  async #create(resources: PodResources): Promise<void> {
     const used = this.#hierarchies.filter((h) => !h.idle);
     await Promise.all(
       used.map(async ({ path, controllers }) => {
@@ -82,7 +77,7 @@ export class CgroupManager {
   async pods(): Promise<Map<string, string>> {
     const found = new Map<string, string>();
     for (const { path } of this.#hierarchies) {
-      for (const parent of ['/kubepods', '/kubepods/burstable', '/kubepods/besteffort']) {
+      for (const parent of parents) {
         const entries = await readdir(path + parent).catch(() => []);
         for (const entry of entries) if (entry.startsWith('pod')) found.set(entry.slice(3), `${parent}/${entry}`);
       }

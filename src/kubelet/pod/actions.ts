@@ -4,8 +4,8 @@
  */
 import type { Container, Pod } from '../../api/schema/types.ts';
 import { type ContainerRecord, latestOf, type PodRuntime } from './pod-runtime.ts';
-import { isResized, mainContainers, needsRestart } from './resize.ts';
-import { containerHash, ephemeralOf, isSidecar, restartPolicyOf, restartsAfter, specOf } from './spec.ts';
+import { isResized, needsRestart } from './resize.ts';
+import { containerHash, ephemeralOf, initAndMainContainers, isSidecar, restartPolicyOf, restartsAfter, specOf } from './spec.ts';
 
 export type ProbeResult = 'success' | 'failure' | 'unknown';
 
@@ -100,7 +100,7 @@ function mainAction(pod: Pod, container: Container, latest: ContainerRecord | un
 
 function resizesOf(pod: Pod, current: PodRuntime, kill: readonly ContainerKill[]): ContainerResize[] {
   if (pod.metadata.deletionTimestamp) return [];
-  return mainContainers(pod).flatMap((container) => {
+  return initAndMainContainers(pod).flatMap((container) => {
     const latest = latestOf(current, container.name);
     const runsOn = latest?.state === 'running' && !kill.some((k) => k.id === latest.id);
     return runsOn && isResized(container, latest.resources) ? [{ id: latest.id, container }] : [];

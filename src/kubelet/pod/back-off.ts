@@ -4,20 +4,17 @@ interface BackOffEntry {
   readonly lastUpdate: number;
 }
 
-export class KeyedBackOff {
-  readonly #initialMs: number;
-  readonly #maxMs: number;
-  readonly #entries = new Map<string, BackOffEntry>();
+/** As upstream's kubelet waits for images and for containers that crash. */
+const initialMs = 10_000;
+const maxMs = 300_000;
 
-  constructor(initialMs: number, maxMs: number) {
-    this.#initialMs = initialMs;
-    this.#maxMs = maxMs;
-  }
+export class KeyedBackOff {
+  readonly #entries = new Map<string, BackOffEntry>();
 
   /** How long to wait still, in ms; 0 when it is time. `eventAt` is when the thing that is held off failed. */
   remaining(key: string, eventAt: number, now: number): number {
     const entry = this.#entries.get(key);
-    if (!entry || this.#expired(entry, eventAt)) return 0;
+    if (!entry || isExpired(entry, eventAt)) return 0;
     return Math.max(0, eventAt + entry.delayMs - now);
   }
 
@@ -29,16 +26,16 @@ export class KeyedBackOff {
   /** Another try is made: the next failure waits longer. */
   next(key: string, eventAt: number, now: number): void {
     const entry = this.#entries.get(key);
-    const delayMs = !entry || this.#expired(entry, eventAt) ? this.#initialMs : Math.min(entry.delayMs * 2, this.#maxMs);
+    const delayMs = !entry || isExpired(entry, eventAt) ? initialMs : Math.min(entry.delayMs * 2, maxMs);
     this.#entries.set(key, { delayMs, lastUpdate: now });
   }
 
   forget(prefix: string): void {
     for (const key of this.#entries.keys()) if (key.startsWith(prefix)) this.#entries.delete(key);
   }
+}
 
-  /** What went well for long enough starts afresh. */
-  #expired(entry: BackOffEntry, eventAt: number): boolean {
-    return eventAt - entry.lastUpdate > this.#maxMs * 2;
-  }
+/** What went well for long enough starts afresh. */
+function isExpired(entry: BackOffEntry, eventAt: number): boolean {
+  return eventAt - entry.lastUpdate > maxMs * 2;
 }

@@ -13,7 +13,18 @@ import { qosClassOf } from './qos.ts';
 import { containerResources, podResources } from './resources.ts';
 import { sandboxConfig } from './sandbox-config.ts';
 import { serviceEnv } from './service-env.ts';
-import { allContainers, containerHash, fullNameOf, isFinal, isMirror, namespaceOf, restartPolicyOf, specOf, uidOf } from './spec.ts';
+import {
+  allContainers,
+  containerHash,
+  fullNameOf,
+  initAndMainContainers,
+  isFinal,
+  isMirror,
+  namespaceOf,
+  restartPolicyOf,
+  specOf,
+  uidOf,
+} from './spec.ts';
 
 const facts: NodeFacts = { nodeName: 'n1', hostIps: ['192.168.120.11'], podIps: ['10.244.1.2'], allocatable: { cpu: '4', memory: '8Gi' } };
 const limited = (requests?: Record<string, string>, limits?: Record<string, string>): Pod =>
@@ -207,7 +218,7 @@ test('containerConfig() expands command and args, and carries over the security 
 });
 
 test('KeyedBackOff doubles from failure to failure up to its limit, and starts afresh after a long good time', () => {
-  const backOff = new KeyedBackOff(10_000, 300_000);
+  const backOff = new KeyedBackOff();
   let now = 0;
   const delays: number[] = [];
   for (let i = 0; i < 7; i++) {
@@ -390,18 +401,18 @@ test('resourceValue() takes a limit for a request, and knows no other container,
 });
 
 test('KeyedBackOff knows nothing of a key before its first failure, and after it was forgotten', () => {
-  const backOff = new KeyedBackOff(10, 100);
+  const backOff = new KeyedBackOff();
   assert.deepEqual([backOff.delay('a/1'), backOff.remaining('a/1', 0, 0)], [0, 0]);
   for (const key of ['a/1', 'a/2', 'b/1']) backOff.next(key, 0, 0);
   backOff.forget('a/');
   assert.deepEqual(
-    ['a/1', 'a/2', 'b/1'].map((key) => backOff.remaining(key, 0, 4)),
-    [0, 0, 6],
+    ['a/1', 'a/2', 'b/1'].map((key) => backOff.remaining(key, 0, 4000)),
+    [0, 0, 6000],
   );
-  backOff.next('b/1', 200, 200);
-  assert.equal(backOff.delay('b/1'), 20, 'twice the longest time is not long enough');
-  backOff.next('b/1', 401, 401);
-  assert.equal(backOff.delay('b/1'), 10);
+  backOff.next('b/1', 600_000, 600_000);
+  assert.equal(backOff.delay('b/1'), 20_000, 'twice the longest time is not long enough');
+  backOff.next('b/1', 1_200_001, 1_200_001);
+  assert.equal(backOff.delay('b/1'), 10_000);
 });
 
 test('what is asked of a specification has upstream defaults', () => {
@@ -414,6 +425,10 @@ test('what is asked of a specification has upstream defaults', () => {
   assert.deepEqual(
     allContainers(pod).map((c) => c.name),
     ['one', 'main', 'debug', ''],
+  );
+  assert.deepEqual(
+    initAndMainContainers(pod).map((c) => c.name),
+    ['one', 'main'],
   );
   const hash = containerHash(container);
   assert.match(hash, /^[0-9a-f]{8}$/);

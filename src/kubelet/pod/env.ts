@@ -1,11 +1,13 @@
 /** The environment of a container: Services, envFrom, env, in upstream's order and precedence. */
 import type {
   ConfigMap,
+  ConfigMapEnvSource,
   ConfigMapKeySelector,
   Container,
   EnvVarSource,
   Pod,
   Secret,
+  SecretEnvSource,
   SecretKeySelector,
   Service,
 } from '../../api/schema/types.ts';
@@ -90,18 +92,13 @@ function keyOfData(data: Data | undefined, ref: ConfigMapKeySelector | SecretKey
   return text;
 }
 
-interface Ref {
-  readonly name?: string | undefined;
-  readonly optional?: boolean | undefined;
-}
-
-async function configMapData(source: ConfigSource, namespace: string, { name, optional }: Ref): Promise<Data | undefined> {
+async function configMapData(source: ConfigSource, namespace: string, { name, optional }: ConfigMapEnvSource): Promise<Data | undefined> {
   const object = await source.configMap(namespace, name ?? '');
   if (!object && !optional) throw new ConfigError(`configmap "${name}" not found`);
   return object && new Map(Object.entries(object.data ?? {}));
 }
 
-async function secretData(source: ConfigSource, namespace: string, { name, optional }: Ref): Promise<Data | undefined> {
+async function secretData(source: ConfigSource, namespace: string, { name, optional }: SecretEnvSource): Promise<Data | undefined> {
   const object = await source.secret(namespace, name ?? '');
   if (!object && !optional) throw new ConfigError(`secret "${name}" not found`);
   return object && new Map(Object.entries(object.data ?? {}).map(([key, text]) => [key, Buffer.from(text, 'base64').toString()]));

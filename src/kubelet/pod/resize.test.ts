@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import test from 'node:test';
 import type { Container, ContainerStatus, Pod } from '../../api/schema/types.ts';
 import { sampleContainer, samplePod, sampleRuntime } from '../testing/pod-samples.ts';
-import { isResized, mainContainers, needsRestart, resourcesInStatus, withActualResources, withResources } from './resize.ts';
+import { isResized, needsRestart, resourcesInStatus, withActualResources, withResources } from './resize.ts';
 
 const asks = (requests: object, limits?: object, more: object = {}): Container =>
   ({ name: 'main', image: 'box:1', resources: { requests, limits }, ...more }) as Container;
@@ -77,12 +77,5 @@ test('withResources() changes the containers that it is told of, and nothing whe
   assert.deepEqual(
     changed.containers.map((c) => [c.name, c.resources]),
     runtime.containers.map((c) => [c.name, c.name === 'b' ? had : undefined]),
-  );
-});
-
-test('mainContainers() are those that can be resized', () => {
-  assert.deepEqual(
-    mainContainers(pod).map((c) => c.name),
-    ['one', 'main'],
   );
 });

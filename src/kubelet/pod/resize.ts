@@ -1,10 +1,9 @@
 /**
  * Containers whose CPU and memory are changed while they run (KEP-1287). What a container has is noted at the container when it is made,
- * and in the pod's status when it is changed: neither needs a runtime that tells. Pure.
+ * and in the pod's status when it is changed, because not every runtime tells. Pure.
  */
 import type { Container, ContainerStatus, Pod, ResourceRequirements } from '../../api/schema/types.ts';
 import { latestOf, type PodRuntime } from './pod-runtime.ts';
-import { specOf } from './spec.ts';
 
 const resizable = ['cpu', 'memory'] as const;
 
@@ -64,9 +63,4 @@ export function withResources(runtime: PodRuntime, changed: ReadonlyMap<string, 
     return resources ? { ...record, resources } : record;
   });
   return { ...runtime, containers };
-}
-
-/** The containers of the pod's specification that can be resized. */
-export function mainContainers(pod: Pod): Container[] {
-  return [...(specOf(pod).initContainers ?? []), ...specOf(pod).containers];
 }

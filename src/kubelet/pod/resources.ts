@@ -3,7 +3,7 @@ import { milli, value } from '../../api/quantity/quantity.ts';
 import type { Container, Pod } from '../../api/schema/types.ts';
 import type { Input, LinuxContainerResources } from '../cri/messages.ts';
 import { qosClassOf } from './qos.ts';
-import { isSidecar, specOf } from './spec.ts';
+import { initAndMainContainers, isSidecar, specOf } from './spec.ts';
 
 const periodUs = 100_000;
 
@@ -68,8 +68,7 @@ export function podResources(pod: Pod): PodResources {
   const cpuRequest = milliCpu(overhead?.cpu) + sumOf(pod, (c) => milliCpu(c.resources?.requests?.cpu ?? c.resources?.limits?.cpu));
   const cpuLimit = milliCpu(overhead?.cpu) + sumOf(pod, (c) => milliCpu(c.resources?.limits?.cpu));
   const memory = bytes(overhead?.memory) + sumOf(pod, (c) => bytes(c.resources?.limits?.memory));
-  const every = (name: string): boolean =>
-    [...(specOf(pod).initContainers ?? []), ...specOf(pod).containers].every((c) => c.resources?.limits?.[name] !== undefined);
+  const every = (name: string): boolean => initAndMainContainers(pod).every((c) => c.resources?.limits?.[name] !== undefined);
   return {
     cgroup: `${parent}/pod${pod.metadata.uid}`,
     cpuShares: sharesOf(cpuRequest),

@@ -48,8 +48,13 @@ export function ephemeralOf(pod: Pod): Container[] {
   return (specOf(pod).ephemeralContainers ?? []).map((c) => ({ ...c, name: c.name ?? '' }));
 }
 
+/** All but the ephemeral ones: those that have probes, ports and resources. */
+export function initAndMainContainers(pod: Pod): Container[] {
+  return [...(specOf(pod).initContainers ?? []), ...specOf(pod).containers];
+}
+
 export function allContainers(pod: Pod): Container[] {
-  return [...(specOf(pod).initContainers ?? []), ...specOf(pod).containers, ...ephemeralOf(pod)];
+  return [...initAndMainContainers(pod), ...ephemeralOf(pod)];
 }
 
 /** Changes when the container must be replaced. Only name and image count, as nothing else that can change needs a new container. */

@@ -3,7 +3,7 @@ import { request as httpRequest } from 'node:http';
 import { request as httpsRequest } from 'node:https';
 import { connect } from 'node:net';
 import { Client, credentials } from '@grpc/grpc-js';
-import type { Container, HTTPGetAction } from '../../api/schema/types.ts';
+import type { Container, GRPCAction, HTTPGetAction, Probe, TCPSocketAction } from '../../api/schema/types.ts';
 import { messageOf } from '../../errors/known-error.ts';
 import { type Cri, isDeadline } from '../cri/cri.ts';
 
@@ -13,12 +13,7 @@ export interface CheckResult {
   readonly output: string;
 }
 
-export interface CheckAction {
-  readonly exec?: { readonly command?: string[] | undefined } | undefined;
-  readonly httpGet?: HTTPGetAction | undefined;
-  readonly grpc?: { readonly port: number; readonly service?: string | undefined } | undefined;
-  readonly tcpSocket?: { readonly port: number | string; readonly host?: string | undefined } | undefined;
-}
+export type CheckAction = Pick<Probe, 'exec' | 'httpGet' | 'grpc' | 'tcpSocket'>;
 
 export interface CheckTarget {
   readonly cri: Cri;
@@ -91,7 +86,7 @@ function checkHttp(action: HTTPGetAction, { container, podIp, timeoutMs }: Check
   });
 }
 
-function checkTcp(action: NonNullable<CheckAction['tcpSocket']>, { container, podIp, timeoutMs }: CheckTarget): Promise<CheckResult> {
+function checkTcp(action: TCPSocketAction, { container, podIp, timeoutMs }: CheckTarget): Promise<CheckResult> {
   const host = action.host || podIp;
   const port = portOf(action.port, container);
   return new Promise((resolve) => {
@@ -114,7 +109,7 @@ function dialError(err: Error, host: string, port: number): string {
 }
 
 /** The gRPC health protocol (grpc.health.v1.Health/Check): field 1 of the request is the service, of the answer the status. */
-function checkGrpc({ port, service = '' }: NonNullable<CheckAction['grpc']>, { podIp, timeoutMs }: CheckTarget): Promise<CheckResult> {
+function checkGrpc({ port, service = '' }: GRPCAction, { podIp, timeoutMs }: CheckTarget): Promise<CheckResult> {
   const client = new Client(podIp.includes(':') ? `[${podIp}]:${port}` : `${podIp}:${port}`, credentials.createInsecure());
   const name = Buffer.from(service);
   const request = name.length === 0 ? name : Buffer.concat([Buffer.from([0x0a, name.length]), name]);

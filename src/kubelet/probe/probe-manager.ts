@@ -77,8 +77,7 @@ export class ProbeManager implements ProbeResults {
     const uid = uidOf(pod);
     const ending = pod.metadata.deletionTimestamp !== undefined;
     const running = new Map(runtime.containers.filter((c) => c.state === 'running').map((c) => [c.id, c]));
-    for (const probers of this.#probers.values())
-      for (const prober of probers.values()) if (prober.uid === uid && !running.has(prober.containerId)) this.#end(prober);
+    for (const prober of this.#all()) if (prober.uid === uid && !running.has(prober.containerId)) this.#end(prober);
     const inits = specOf(pod).initContainers ?? [];
     for (const record of running.values()) {
       const container = allContainers(pod).find((c) => c.name === record.name);
@@ -133,12 +132,15 @@ export class ProbeManager implements ProbeResults {
   }
 
   forget(podUid: string): void {
-    for (const probers of [...this.#probers.values()])
-      for (const prober of [...probers.values()]) if (prober.uid === podUid) this.#end(prober);
+    for (const prober of this.#all()) if (prober.uid === podUid) this.#end(prober);
   }
 
   close(): void {
-    for (const probers of [...this.#probers.values()]) for (const prober of [...probers.values()]) this.#end(prober);
+    for (const prober of this.#all()) this.#end(prober);
+  }
+
+  #all(): Prober[] {
+    return [...this.#probers.values()].flatMap((probers) => [...probers.values()]);
   }
 
   #schedule(prober: Prober, ms: number): void {

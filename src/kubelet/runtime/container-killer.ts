@@ -4,7 +4,7 @@ import { orAborted } from '../../clock/aborted.ts';
 import type { Clock } from '../../clock/clock.ts';
 import { messageOf } from '../../errors/known-error.ts';
 import type { Log } from '../../observability/log.ts';
-import { type Cri, isMissing } from '../cri/cri.ts';
+import { type Cri, unlessMissing } from '../cri/cri.ts';
 import { containerAnnotations } from '../pod/labels.ts';
 import type { ContainerRecord, PodRuntime } from '../pod/pod-runtime.ts';
 import { allContainers, isSidecar, specOf } from '../pod/spec.ts';
@@ -51,11 +51,7 @@ export class ContainerKiller {
       if (failure && pod) events.container(pod, { name: record.name }, 'Warning', 'FailedPreStopHook', `PreStopHook failed: ${failure}`);
     }
     const left = Math.ceil((endsAt - clock.monotonic()) / 1000);
-    try {
-      await cri.stopContainer(record.id, Math.max(minGraceSeconds, left));
-    } catch (err) {
-      if (!isMissing(err)) throw err;
-    }
+    await unlessMissing(cri.stopContainer(record.id, Math.max(minGraceSeconds, left)));
   }
 
   async #recordedHook(record: ContainerRecord): Promise<LifecycleHandler | undefined> {
@@ -80,13 +76,7 @@ export class ContainerKiller {
       const left = Math.max(0, graceSeconds - Math.floor((clock.monotonic() - began) / 1000));
       for (const record of alive) if (record.name === name) await this.kill(record, pod, podIp, left);
     }
-    for (const sandbox of runtime.sandboxes) {
-      try {
-        await cri.stopPodSandbox(sandbox.id);
-      } catch (err) {
-        if (!isMissing(err)) throw err;
-      }
-    }
+    for (const sandbox of runtime.sandboxes) await unlessMissing(cri.stopPodSandbox(sandbox.id));
   }
 
   /** The grace period was cut short while containers were ending. */

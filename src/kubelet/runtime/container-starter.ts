@@ -15,7 +15,7 @@ import { ConfigError, type ConfigSource, environmentOf } from '../pod/env.ts';
 import { expand } from '../pod/expand.ts';
 import { hostsFile } from '../pod/hosts-file.ts';
 import { type ContainerRecord, latestOf, type PodRuntime } from '../pod/pod-runtime.ts';
-import { ephemeralOf, fullNameOf, specOf, uidOf } from '../pod/spec.ts';
+import { fullNameOf, specOf, uidOf } from '../pod/spec.ts';
 import type { VolumeManager } from '../volume/volume-manager.ts';
 import type { ContainerKiller } from './container-killer.ts';
 import { HeldOffStarts } from './held-off-starts.ts';
@@ -25,8 +25,6 @@ import type { PodEvents } from './pod-events.ts';
 import { restartCountOfLogs } from './restart-count.ts';
 import { StartError } from './start-error.ts';
 
-const initialMs = 10_000;
-const maxMs = 300_000;
 const postStartMs = 120_000;
 
 export interface StarterOptions {
@@ -58,7 +56,7 @@ export interface StartContext {
 
 export class ContainerStarter {
   readonly #options: StarterOptions;
-  readonly #backOff = new KeyedBackOff(initialMs, maxMs);
+  readonly #backOff = new KeyedBackOff();
   readonly #heldOff: HeldOffStarts;
 
   constructor(options: StarterOptions) {
@@ -165,7 +163,7 @@ export class ContainerStarter {
     await chmod(terminationLog, 0o666);
     mounts.push({ containerPath: container.terminationMessagePath || '/dev/termination-log', hostPath: terminationLog, readOnly: false });
     const target = specOf(pod).ephemeralContainers?.find((c) => c.name === container.name)?.targetContainerName;
-    const targetId = target && ephemeralOf(pod).some((c) => c.name === container.name) ? latestOf(runtime, target)?.id : undefined;
+    const targetId = target ? latestOf(runtime, target)?.id : undefined;
     const input = { pod, container, imageRef, env, mounts, restartCount, terminationLog, memoryCapacity, seccompRoot, targetId };
     return containerConfig(input);
   }

@@ -12,9 +12,6 @@ import type { PodEvents } from './pod-events.ts';
 import { authFor } from './registry-auth.ts';
 import { StartError } from './start-error.ts';
 
-const initialMs = 10_000;
-const maxMs = 300_000;
-
 export interface ImagePullerOptions {
   readonly cri: Cri;
   readonly clock: Clock;
@@ -24,7 +21,7 @@ export interface ImagePullerOptions {
 
 export class ImagePuller {
   readonly #options: ImagePullerOptions;
-  readonly #backOff = new KeyedBackOff(initialMs, maxMs);
+  readonly #backOff = new KeyedBackOff();
   readonly #failures = new Map<string, { readonly at: number; readonly message: string }>();
   /** Pulls under way, by image and credentials' namespace: pods of one Deployment start together. */
   readonly #pulls = new Map<string, Promise<string>>();

@@ -3,19 +3,17 @@ import { mkdir } from 'node:fs/promises';
 import { isDeepStrictEqual } from 'node:util';
 import type { Container, Pod, ResourceRequirements } from '../../api/schema/types.ts';
 import { messageOf } from '../../errors/known-error.ts';
-import type { Cri } from '../cri/cri.ts';
-import { isMissing } from '../cri/cri.ts';
+import { type Cri, unlessMissing } from '../cri/cri.ts';
 import type { DNSConfig, Input, PodSandboxConfig } from '../cri/messages.ts';
 import type { CgroupManager } from '../node/cgroup-manager.ts';
 import type { ContainerResize, PodActions } from '../pod/actions.ts';
 import { type ClusterDns, podDns } from '../pod/dns.ts';
 import type { NodeFacts } from '../pod/downward.ts';
-import type { PodRuntime, SandboxRecord } from '../pod/pod-runtime.ts';
-import { sandboxRecord } from '../pod/pod-runtime.ts';
+import { type PodRuntime, type SandboxRecord, sandboxRecord } from '../pod/pod-runtime.ts';
 import { type ResizeProblem, withActualResources } from '../pod/resize.ts';
 import { containerResources, podResources } from '../pod/resources.ts';
 import { logDirectory, sandboxConfig } from '../pod/sandbox-config.ts';
-import { specOf } from '../pod/spec.ts';
+import { initAndMainContainers, specOf } from '../pod/spec.ts';
 import type { WaitReason } from '../pod/status.ts';
 import type { ContainerKiller } from './container-killer.ts';
 import type { ContainerStarter } from './container-starter.ts';
@@ -196,6 +194,7 @@ export class RuntimeManager {
 
   /** Removes dead containers that nobody will ask for: of each name the newest one that ended is kept, for its logs. */
   async collect(runtime: PodRuntime, all: boolean): Promise<void> {
+    const { cri } = this.#options;
     const seen = new Set<string>();
     for (const record of runtime.containers) {
       if (record.state === 'running') continue;
@@ -203,20 +202,12 @@ export class RuntimeManager {
         seen.add(record.name);
         continue;
       }
-      await this.#remove(() => this.#options.cri.removeContainer(record.id));
+      await unlessMissing(cri.removeContainer(record.id));
       if (record.logPath !== '') await removeLog(record.logPath);
     }
     for (const [i, sandbox] of runtime.sandboxes.entries()) {
       const used = runtime.containers.some((c) => c.sandboxId === sandbox.id);
-      if (all || (i > 0 && !sandbox.ready && !used)) await this.#remove(() => this.#options.cri.removePodSandbox(sandbox.id));
-    }
-  }
-
-  async #remove(remove: () => Promise<void>): Promise<void> {
-    try {
-      await remove();
-    } catch (err) {
-      if (!isMissing(err)) throw err;
+      if (all || (i > 0 && !sandbox.ready && !used)) await unlessMissing(cri.removePodSandbox(sandbox.id));
     }
   }
 }
@@ -233,7 +224,7 @@ function larger(a: number, b: number): number {
 
 /** A liveness or startup probe may grant less time than the pod. */
 function probeGrace(pod: Pod, name: string, reason: string): number | undefined {
-  const container = [...specOf(pod).containers, ...(specOf(pod).initContainers ?? [])].find((c) => c.name === name);
+  const container = initAndMainContainers(pod).find((c) => c.name === name);
   if (reason === 'LivenessProbe') return container?.livenessProbe?.terminationGracePeriodSeconds;
   if (reason === 'StartupProbe') return container?.startupProbe?.terminationGracePeriodSeconds;
   return undefined;

@@ -1,6 +1,6 @@
 /** Reads what the runtime holds for pods. The parts of a record that cannot change any more are asked for once. */
 import { open } from 'node:fs/promises';
-import { type Cri, isMissing } from '../cri/cri.ts';
+import { type Cri, unlessMissing } from '../cri/cri.ts';
 import type { Container, ContainerStatus, PodSandbox } from '../cri/messages.ts';
 import { ContainerState } from '../cri/messages.ts';
 import { containerAnnotations } from '../pod/labels.ts';
@@ -19,11 +19,16 @@ const maxMessageBytes = 4096;
 const maxFallbackBytes = 2048;
 const maxFallbackLines = 80;
 
+interface Known<T> {
+  readonly state: number;
+  readonly record: T;
+}
+
 export class RuntimeReader {
   readonly #cri: Cri;
   #runtimeName: string | undefined;
-  readonly #sandboxes = new Map<string, { readonly state: number; readonly record: SandboxRecord }>();
-  readonly #containers = new Map<string, { readonly state: number; readonly record: ContainerRecord }>();
+  readonly #sandboxes = new Map<string, Known<SandboxRecord>>();
+  readonly #containers = new Map<string, Known<ContainerRecord>>();
 
   constructor(cri: Cri) {
     this.#cri = cri;
@@ -32,8 +37,8 @@ export class RuntimeReader {
   async read(uid: string, name: string, namespace: string): Promise<PodRuntime> {
     this.#runtimeName ??= (await this.#cri.version()).runtimeName;
     const [sandboxes, containers] = await Promise.all([this.#cri.listPodSandboxes(uid), this.#cri.listContainers(uid)]);
-    const sandboxRecords = await Promise.all(sandboxes.map((s) => this.#sandbox(s)));
-    const containerRecords = await Promise.all(containers.map((c) => this.#container(c)));
+    const sandboxRecords = await Promise.all(sandboxes.map((s) => current(this.#sandboxes, s, () => this.#sandbox(s))));
+    const containerRecords = await Promise.all(containers.map((c) => current(this.#containers, c, () => this.#container(c))));
     return {
       runtimeName: this.#runtimeName,
       uid,
@@ -49,32 +54,28 @@ export class RuntimeReader {
     for (const cache of [this.#sandboxes, this.#containers]) for (const id of cache.keys()) if (!ids.has(id)) cache.delete(id);
   }
 
-  async #sandbox(listed: PodSandbox): Promise<SandboxRecord | undefined> {
-    const known = this.#sandboxes.get(listed.id);
-    if (known?.state === listed.state) return known.record;
-    try {
-      const record = sandboxRecord(await this.#cri.podSandboxStatus(listed.id));
-      this.#sandboxes.set(listed.id, { state: listed.state, record });
-      return record;
-    } catch (err) {
-      if (isMissing(err)) return undefined;
-      throw err;
-    }
+  async #sandbox({ id }: PodSandbox): Promise<Known<SandboxRecord>> {
+    const status = await this.#cri.podSandboxStatus(id);
+    return { state: status.state, record: sandboxRecord(status) };
   }
 
-  async #container(listed: Container): Promise<ContainerRecord | undefined> {
-    const known = this.#containers.get(listed.id);
-    if (known?.state === listed.state) return known.record;
-    try {
-      const status = await this.#cri.containerStatus(listed.id);
-      const record = containerRecord(status, listed.podSandboxId, await terminationMessage(status));
-      this.#containers.set(listed.id, { state: status.state, record });
-      return record;
-    } catch (err) {
-      if (isMissing(err)) return undefined;
-      throw err;
-    }
+  async #container({ id, podSandboxId }: Container): Promise<Known<ContainerRecord>> {
+    const status = await this.#cri.containerStatus(id);
+    return { state: status.state, record: containerRecord(status, podSandboxId, await terminationMessage(status)) };
   }
+}
+
+/** The record in the state that was listed, asked for unless it is known; undefined when it went away meanwhile. */
+async function current<T>(
+  known: Map<string, Known<T>>,
+  { id, state }: PodSandbox | Container,
+  ask: () => Promise<Known<T>>,
+): Promise<T | undefined> {
+  const before = known.get(id);
+  if (before?.state === state) return before.record;
+  const found = await unlessMissing(ask());
+  if (found) known.set(id, found);
+  return found?.record;
 }
 
 async function terminationMessage(status: ContainerStatus): Promise<string | undefined> {

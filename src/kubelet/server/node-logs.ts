@@ -11,7 +11,7 @@ import { systemCode } from '../../errors/known-error.ts';
 import { HttpError } from './http-error.ts';
 
 const notFound = (): HttpError => new HttpError(404, '404 page not found');
-/** As much as a look at the contents takes. */
+/** How much of a file is read to tell text from other content. */
 const sniffBytes = 512;
 
 /** `path` is what follows `/logs/`, decoded, part by part. Throws HttpError 404 or 405. */
@@ -22,7 +22,11 @@ export async function serveNodeLogs(root: string, path: readonly string[], req: 
   const found = await file.stat();
   const asDirectory = new URL(req.url ?? '/', 'http://kubelet').pathname.endsWith('/');
   if (found.isDirectory()) {
-    if (!asDirectory) return redirect(res, `${encodeURIComponent(path.at(-1) ?? 'logs')}/`);
+    if (!asDirectory) {
+      // Relative, so that it holds behind whatever proxy.
+      res.writeHead(301, { location: `${encodeURIComponent(path.at(-1) ?? 'logs')}/`, 'content-length': 0 }).end();
+      return;
+    }
     return await list(await readdir(procPath(file), { withFileTypes: true }), procPath(file), req, res);
   }
   if (!found.isFile() || asDirectory) throw notFound();
@@ -60,11 +64,6 @@ function procPath(file: FileHandle): string {
 async function isText(file: FileHandle, size: number): Promise<boolean> {
   const { buffer, bytesRead } = await file.read(Buffer.alloc(Math.min(size, sniffBytes) || 1), 0, Math.min(size, sniffBytes), 0);
   return !buffer.subarray(0, bytesRead).includes(0);
-}
-
-/** Relative, so that it holds behind whatever proxy. */
-function redirect(res: ServerResponse, location: string): void {
-  res.writeHead(301, { location, 'content-length': 0 }).end();
 }
 
 type Entries = readonly { readonly name: string; isDirectory(): boolean; isSymbolicLink(): boolean }[];

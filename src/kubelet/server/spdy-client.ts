@@ -7,7 +7,6 @@ import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 
 export interface SpdyStream {
-  readonly id: number;
   /** Sends; false when the caller should wait for `drained`. */
   write(bytes: Uint8Array): boolean;
   /** Closes the sending half. */
@@ -90,7 +89,6 @@ export class SpdyClient {
     this.#socket.write(controlFrame(synStream, 0, Buffer.concat([words(id, 0), Buffer.from([0, 0]), block])));
     await promise;
     return {
-      id,
       write: (bytes) => {
         this.#socket.write(words(id, bytes.length));
         return this.#socket.write(bytes);

@@ -15,7 +15,14 @@ export function statusPatch(from: PodStatus, to: PodStatus): Record<string, unkn
   }
   for (const key of ['podIP', 'podIPs', 'reason', 'message'] as const)
     if (from[key] !== undefined && to[key] === undefined) patch[key] = null;
-  const conditions = (to.conditions ?? []).filter((c) => isOwnCondition(c.type) && !sameCondition(from.conditions, c));
+  const conditions = (to.conditions ?? []).filter(
+    (c) =>
+      isOwnCondition(c.type) &&
+      !same(
+        from.conditions?.find(({ type }) => type === c.type),
+        c,
+      ),
+  );
   const over = (from.conditions ?? []).filter(({ type }) => isPassingCondition(type) && !to.conditions?.some((c) => c.type === type));
   const changed = [...conditions.map((c) => withCleared(from.conditions, c)), ...over.map(({ type }) => ({ $patch: 'delete', type }))];
   if (changed.length > 0) patch.conditions = changed;
@@ -34,13 +41,6 @@ function plain(value: unknown): unknown {
     .map(([k, v]): [string, unknown] => [k, plain(v)])
     .filter(([, v]) => v !== undefined && !(typeof v === 'object' && v !== null && Object.keys(v).length === 0));
   return Object.fromEntries(entries.sort(([a], [b]) => (a < b ? -1 : 1)));
-}
-
-function sameCondition(list: readonly PodCondition[] | undefined, wanted: PodCondition): boolean {
-  return same(
-    list?.find((c) => c.type === wanted.type),
-    wanted,
-  );
 }
 
 /** A merge leaves what it is not told to clear. */

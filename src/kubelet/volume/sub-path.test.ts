@@ -3,9 +3,9 @@ import { existsSync, mkdirSync, mkdtempSync, readlinkSync, realpathSync, renameS
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, test } from 'node:test';
-import { openSubPath } from './sub-path.ts';
+import { openInside, placeOf } from './sub-path.ts';
 
-describe('openSubPath()', () => {
+describe('a subPath', () => {
   let root: string;
   let volume: string;
   let outside: string;
@@ -18,8 +18,10 @@ describe('openSubPath()', () => {
   });
   afterEach(() => rmSync(root, { recursive: true }));
 
-  async function placeOf(subPath: string, beforeOpen?: () => void): Promise<string> {
-    await using handle = await openSubPath(volume, subPath, beforeOpen);
+  async function opened(subPath: string, meanwhile = (): void => {}): Promise<string> {
+    const place = await placeOf(volume, subPath);
+    meanwhile();
+    await using handle = await openInside(place);
     return readlinkSync(`/proc/self/fd/${handle.fd}`);
   }
 
@@ -33,19 +35,19 @@ describe('openSubPath()', () => {
   ] as const)
     test(`opens ${subPath}`, async () => {
       symlinkSync('a', join(volume, 'link'));
-      assert.equal(await placeOf(subPath), join(volume, wanted));
+      assert.equal(await opened(subPath), join(volume, wanted));
     });
 
   test('opens a file', async () => {
     writeFileSync(join(volume, 'a/file'), 'x');
-    assert.equal(await placeOf('a/file'), join(volume, 'a/file'));
+    assert.equal(await opened('a/file'), join(volume, 'a/file'));
   });
 
   for (const subPath of ['/etc', '../outside', 'a/../../outside', 'out', 'out/new', 'a/dangling'])
     test(`refuses ${subPath}`, async () => {
       symlinkSync(outside, join(volume, 'out'));
       symlinkSync(join(outside, 'nothing'), join(volume, 'a/dangling'));
-      await assert.rejects(placeOf(subPath));
+      await assert.rejects(opened(subPath));
       assert.equal(existsSync(join(outside, 'new')), false);
       assert.equal(existsSync(join(outside, 'nothing')), false);
     });
@@ -55,7 +57,7 @@ describe('openSubPath()', () => {
       renameSync(join(volume, 'a'), join(volume, 'aside'));
       symlinkSync(outside, join(volume, 'a'));
     };
-    await assert.rejects(placeOf('a/made', swap));
+    await assert.rejects(opened('a/made', swap));
     assert.equal(existsSync(join(outside, 'made')), false);
   });
 });

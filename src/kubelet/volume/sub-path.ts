@@ -14,7 +14,7 @@ const O_PATH = 0o10000000;
 
 /** Checks a subPath, makes it as a directory when it is not there, and mounts it at `target`. Throws when it leads out of the volume. */
 export async function bindSubPath(volumePath: string, subPath: string, target: string): Promise<void> {
-  await using handle = await openSubPath(volumePath, subPath);
+  await using handle = await openInside(await placeOf(volumePath, subPath));
   if ((await handle.stat()).isDirectory()) await mkdir(target, { recursive: true, mode: 0o750 });
   else {
     await mkdir(dirname(target), { recursive: true, mode: 0o750 });
@@ -23,8 +23,15 @@ export async function bindSubPath(volumePath: string, subPath: string, target: s
   await mountHandle(handle, target);
 }
 
-/** The place that a subPath means, made when it is not there. `beforeOpen` is for tests: what a container may do in between. */
-export async function openSubPath(volumePath: string, subPath: string, beforeOpen?: () => void): Promise<FileHandle> {
+/** Steps below a volume's own directory. */
+export interface Place {
+  readonly base: string;
+  readonly there: readonly string[];
+  readonly missing: readonly string[];
+}
+
+/** The place that a subPath means. Throws when it leads out of the volume. */
+export async function placeOf(volumePath: string, subPath: string): Promise<Place> {
   const steps = subPath.split('/').filter((step) => step !== '' && step !== '.');
   if (subPath.startsWith('/') || steps.includes('..')) throw new Error(`subPath "${subPath}" must be relative and without ".."`);
   const base = await realpath(volumePath);
@@ -33,16 +40,15 @@ export async function openSubPath(volumePath: string, subPath: string, beforeOpe
   while (known > 0 && !(await stat(join(base, ...steps.slice(0, known))).catch(() => undefined))) known--;
   const real = await realpath(join(base, ...steps.slice(0, known)));
   if (!isInside(real, base)) throw new Error(`subPath "${subPath}" leads out of its volume`);
-  beforeOpen?.();
-  return openInside(base, real.slice(base.length).split('/').filter(Boolean), steps.slice(known));
+  return { base, there: real.slice(base.length).split('/').filter(Boolean), missing: steps.slice(known) };
 }
 
-function isInside(path: string, base: string): boolean {
+export function isInside(path: string, base: string): boolean {
   return path === base || path.startsWith(`${base}/`);
 }
 
-/** Opens one step after the other, and makes those of `missing` on the way; a link that appeared since makes it fail. */
-async function openInside(base: string, there: readonly string[], missing: readonly string[]): Promise<FileHandle> {
+/** Opens one step after the other, and makes those that are missing on the way; a link that appeared since makes it fail. */
+export async function openInside({ base, there, missing }: Place): Promise<FileHandle> {
   let handle = await open(base, O_PATH | constants.O_NOFOLLOW);
   for (const [i, step] of [...there, ...missing].entries()) {
     const place = `/proc/self/fd/${handle.fd}/${step}`;

@@ -7,13 +7,13 @@ import { chmod, chown, mkdir, readdir, readFile, rename, rm, stat, symlink } fro
 import { dirname, join } from 'node:path';
 import { value } from '../../api/quantity/quantity.ts';
 import type { Pod, Volume } from '../../api/schema/types.ts';
-import { systemCode } from '../../errors/known-error.ts';
+import { messageOf, systemCode } from '../../errors/known-error.ts';
 import { type Exec, mustRun } from '../../linux/exec.ts';
 import type { NodeFacts } from '../pod/downward.ts';
 import { specOf, uidOf } from '../pod/spec.ts';
 import { writeAtomically } from './atomic-dir.ts';
 import { prepareHostPath } from './host-path.ts';
-import { bindSubPath } from './sub-path.ts';
+import { bindSubPath, isInside } from './sub-path.ts';
 import { type FileSources, volumeFiles } from './volume-files.ts';
 
 export interface VolumeManagerOptions {
@@ -64,8 +64,7 @@ export class VolumeManager {
         try {
           return [volume.name, await this.#setUpOne(pod, volume, facts)];
         } catch (err) {
-          const why = err instanceof Error ? err.message : String(err);
-          throw new Error(`MountVolume.SetUp failed for volume "${volume.name}" : ${why}`, { cause: err });
+          throw new Error(`MountVolume.SetUp failed for volume "${volume.name}" : ${messageOf(err)}`, { cause: err });
         }
       }),
     );
@@ -131,7 +130,7 @@ export class VolumeManager {
   async #unmount(place: string): Promise<void> {
     const mounts = (await readFile('/proc/self/mountinfo', 'utf8')).split('\n').map((line) => line.split(' ')[4] ?? '');
     // Deepest first.
-    const found = mounts.filter((path) => path === place || isBelow(path, place)).sort((a, b) => b.length - a.length);
+    const found = mounts.filter((path) => isInside(path, place)).sort((a, b) => b.length - a.length);
     for (const path of found) await mustRun(this.#options.exec, 'umount', [path]);
   }
 
@@ -154,8 +153,4 @@ export class VolumeManager {
 
 async function exists(path: string): Promise<boolean> {
   return (await stat(path).catch(() => undefined)) !== undefined;
-}
-
-function isBelow(path: string, base: string): boolean {
-  return path.startsWith(`${base}/`);
 }

@@ -26,10 +26,6 @@ export class PodWorkerLoop {
     this.#options = options;
   }
 
-  get isSyncing(): boolean {
-    return this.#syncing;
-  }
-
   /** Lets it begin. */
   release(): void {
     this.#held = false;
@@ -55,16 +51,13 @@ export class PodWorkerLoop {
     do {
       this.#again = false;
       next = await this.#syncOnce();
-      // Whoever requeued it last may have done so while it ended: a sync now would report the pod anew, and end it once more.
+      // A pod that has ended is not synced once more for a requeue of that moment: it would be reported, and ended, again.
     } while (!this.#held && next !== undefined && (this.#again || next === 0));
     this.#syncing = false;
-    if (next === undefined) this.#finish();
-    else if (!this.#held) this.#timer = this.#options.clock.after(jittered(next), () => this.requeue());
-  }
-
-  #finish(): void {
-    this.#finished = true;
-    this.#options.onFinished();
+    if (next === undefined) {
+      this.#finished = true;
+      this.#options.onFinished();
+    } else if (!this.#held) this.#timer = this.#options.clock.after(jittered(next), () => this.requeue());
   }
 
   async #syncOnce(): Promise<number | undefined> {
