@@ -1,4 +1,4 @@
-/** Opens a store by its URL. A new backend is a folder that passes `conformance.ts`, and a line of `backends`. */
+/** Opens a store by its URL. A new backend is a folder that passes `testing/conformance.ts`, and a line of `backends`. */
 import type { Store, StoreSettings } from './store.ts';
 import { StoreUrl } from './store-url.ts';
 

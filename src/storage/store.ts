@@ -1,6 +1,6 @@
 /**
  * The contract of the store: a revisioned key-value map. Every write that changes something gets the next revision of one
- * counter for the whole store; keys are compared as bytes of UTF-8. `conformance.ts` says the same in tests, and every backend passes it.
+ * counter for the whole store; keys are compared as bytes of UTF-8. `testing/conformance.ts` says the same in tests, and every backend passes it.
  */
 import type { Clock } from '../clock/clock.ts';
 import { KnownError } from '../errors/known-error.ts';

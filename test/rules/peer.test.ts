@@ -22,7 +22,7 @@ import { cannotMakeNamespaces } from '../../src/linux/testing/namespaces.ts';
 import { renderTable } from '../../src/proxy/mode/nftables/render-table.ts';
 import type { NodeContext } from '../../src/proxy/plan/node-context.ts';
 import { planService } from '../../src/proxy/plan/plan-service.ts';
-import { nodeIp, readScenario } from '../../src/proxy/scenario/scenario.ts';
+import { nodeIp, readScenario } from '../../src/proxy/testing/scenario.ts';
 import { findProgram, lacksProgram } from '../interop/testing/programs.ts';
 import { probe } from './probe.ts';
 import { buildTopology, type Topology } from './topology.ts';

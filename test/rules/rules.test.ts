@@ -9,9 +9,9 @@ import { mustRun, systemExec } from '../../src/linux/exec.ts';
 import { inNetns } from '../../src/linux/netns.ts';
 import { create, diff } from '../../src/linux/nftables/diff.ts';
 import { KernelNftables } from '../../src/linux/nftables/kernel-nftables.ts';
-import { printTable } from '../../src/linux/nftables/print.ts';
 import type { Table } from '../../src/linux/nftables/table.ts';
-import { type Fate, trace } from '../../src/linux/nftables/trace.ts';
+import { printTable } from '../../src/linux/nftables/testing/print.ts';
+import { type Fate, trace } from '../../src/linux/nftables/testing/trace.ts';
 import { dynamicSets } from '../../src/proxy/mode/nftables/layout.ts';
 import {
   type ExpectedPacket,
@@ -21,7 +21,7 @@ import {
   type Scenario,
   scenarioTable,
   tracedPacket,
-} from '../../src/proxy/scenario/scenario.ts';
+} from '../../src/proxy/testing/scenario.ts';
 import { probe } from './probe.ts';
 import { buildTopology, type Topology } from './topology.ts';
 

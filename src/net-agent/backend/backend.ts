@@ -1,5 +1,5 @@
 /**
- * How packets of pods get from node to node: a backend, as flannel calls it. One is a folder, and a line in backends.ts; conformance.ts has what
+ * How packets of pods get from node to node: a backend, as flannel calls it. One is a folder, and a line in backends.ts; testing/conformance.ts has what
  * each must keep. All of it is pure: what a backend wants of the kernel is data, which plan/diff.ts compares and apply/ brings about.
  */
 import type { Family } from '../../ip/ip.ts';

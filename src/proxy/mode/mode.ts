@@ -1,5 +1,5 @@
 /**
- * How plans become rules of the kernel. What a plan says holds in every mode; a mode is a folder, and a line in modes.ts. conformance.ts has
+ * How plans become rules of the kernel. What a plan says holds in every mode; a mode is a folder, and a line in modes.ts. testing/conformance.ts has
  * what each must keep.
  */
 import type { NodeContext } from '../plan/node-context.ts';

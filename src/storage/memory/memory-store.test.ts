@@ -1,4 +1,4 @@
-import { onFakeClock, testStore } from '../conformance.ts';
+import { onFakeClock, testStore } from '../testing/conformance.ts';
 import { MemoryStore } from './memory-store.ts';
 
 testStore(

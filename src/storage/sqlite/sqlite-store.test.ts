@@ -6,8 +6,8 @@ import { DatabaseSync } from 'node:sqlite';
 import { after, describe, test } from 'node:test';
 import { FakeClock } from '../../clock/testing/fake-clock.ts';
 import { isKnownError } from '../../errors/known-error.ts';
-import { onFakeClock, testStore } from '../conformance.ts';
 import { Compacted, prefixEnd, type Store } from '../store.ts';
+import { onFakeClock, testStore } from '../testing/conformance.ts';
 import { bytes, line, take, text } from '../testing/events.ts';
 import { openSqliteStore } from './sqlite-store.ts';
 

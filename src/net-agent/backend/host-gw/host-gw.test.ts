@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { isKnownError } from '../../../errors/known-error.ts';
 import type { SubnetLease } from '../../lease/lease.ts';
-import { backendConformance } from '../conformance.ts';
+import { backendConformance } from '../testing/conformance.ts';
 import { hostGw } from './host-gw.ts';
 
 backendConformance(hostGw, { Type: 'host-gw' });

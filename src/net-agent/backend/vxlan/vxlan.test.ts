@@ -4,7 +4,7 @@ import { isKnownError } from '../../../errors/known-error.ts';
 import type { SubnetLease } from '../../lease/lease.ts';
 import type { KernelLink, Underlay } from '../../plan/network.ts';
 import type { BackendConfig } from '../backend.ts';
-import { backendConformance } from '../conformance.ts';
+import { backendConformance } from '../testing/conformance.ts';
 import { type VxlanData, vxlan } from './vxlan.ts';
 
 backendConformance(vxlan, { Type: 'vxlan' });

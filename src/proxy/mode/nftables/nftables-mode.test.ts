@@ -2,7 +2,7 @@ import { inNetns } from '../../../linux/netns.ts';
 import { KernelNftables } from '../../../linux/nftables/kernel-nftables.ts';
 import { FakeNftables } from '../../../linux/testing/fake-nftables.ts';
 import { cannotMakeNamespaces, Namespaces } from '../../../linux/testing/namespaces.ts';
-import { modeConformance } from '../conformance.ts';
+import { modeConformance } from '../testing/conformance.ts';
 import { tableName } from './layout.ts';
 import { NftablesMode } from './nftables-mode.ts';
 

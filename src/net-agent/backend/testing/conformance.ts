@@ -1,17 +1,17 @@
 /** What every backend keeps, for its own tests: `backendConformance(backends.x, …)`. What it is for is seen in network namespaces. */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import type { Node } from '../../api/schema/types.ts';
-import { type Family, mustCidr, nthIp } from '../../ip/ip.ts';
-import { encodeBatch } from '../../linux/nftables/batch.ts';
-import { annotationsOf, type SubnetLease } from '../lease/lease.ts';
-import { readPeers } from '../lease/peers.ts';
-import { bridgeName, plan } from '../plan/desired.ts';
-import { diff } from '../plan/diff.ts';
-import type { DesiredNetwork, Underlay } from '../plan/network.ts';
-import { planRules } from '../plan/rules.ts';
-import { FakeNetworkKernel } from '../testing/fake-network-kernel.ts';
-import type { Backend, BackendConfig } from './backend.ts';
+import type { Node } from '../../../api/schema/types.ts';
+import { type Family, mustCidr, nthIp } from '../../../ip/ip.ts';
+import { encodeBatch } from '../../../linux/nftables/batch.ts';
+import { annotationsOf, type SubnetLease } from '../../lease/lease.ts';
+import { readPeers } from '../../lease/peers.ts';
+import { bridgeName, plan } from '../../plan/desired.ts';
+import { diff } from '../../plan/diff.ts';
+import type { DesiredNetwork, Underlay } from '../../plan/network.ts';
+import { planRules } from '../../plan/rules.ts';
+import { FakeNetworkKernel } from '../../testing/fake-network-kernel.ts';
+import type { Backend, BackendConfig } from '../backend.ts';
 
 /** Two address plans, one per family. */
 const plans = {

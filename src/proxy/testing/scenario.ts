@@ -10,7 +10,7 @@ import { objectKey } from '../../api/object-key.ts';
 import type { EndpointSlice, Node, Service } from '../../api/schema/types.ts';
 import { labelServiceName } from '../../api/well-known.ts';
 import type { Table } from '../../linux/nftables/table.ts';
-import type { Packet } from '../../linux/nftables/trace.ts';
+import type { Packet } from '../../linux/nftables/testing/trace.ts';
 import { renderTable } from '../mode/nftables/render-table.ts';
 import type { LocalDetector, NodeContext } from '../plan/node-context.ts';
 import { Planner } from '../plan/planner.ts';

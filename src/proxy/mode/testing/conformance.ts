@@ -1,10 +1,10 @@
 /** What every mode keeps, for its own tests: `modeConformance('x', async () => …)`. What its rules do to packets is in `rules/`. */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import type { EndpointSlice, Service } from '../../api/schema/types.ts';
-import type { NodeContext } from '../plan/node-context.ts';
-import { Planner } from '../plan/planner.ts';
-import type { Mode, ModeRules } from './mode.ts';
+import type { EndpointSlice, Service } from '../../../api/schema/types.ts';
+import type { NodeContext } from '../../plan/node-context.ts';
+import { Planner } from '../../plan/planner.ts';
+import type { Mode, ModeRules } from '../mode.ts';
 
 /** A kernel of its own for one test, without rules. */
 export interface Bench extends AsyncDisposable {

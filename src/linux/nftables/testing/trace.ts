@@ -2,9 +2,9 @@
  * Follows the first packet of a connection through a table, by reading the same rules that the kernel gets. Random
  * choices are followed all, so the result names every address the packet may be sent to. Pure.
  */
-import { cidrContains, parseCidr } from '../../ip/ip.ts';
-import { parseRule, parseVerdict, type Statement, type Term, type Verdict } from './rule.ts';
-import type { ChainHook, Table } from './table.ts';
+import { cidrContains, parseCidr } from '../../../ip/ip.ts';
+import { parseRule, parseVerdict, type Statement, type Term, type Verdict } from '../rule.ts';
+import type { ChainHook, Table } from '../table.ts';
 
 export interface Packet {
   readonly from: string;

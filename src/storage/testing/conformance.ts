@@ -4,10 +4,10 @@
  */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { FakeClock } from '../clock/testing/fake-clock.ts';
-import { isKnownError } from '../errors/known-error.ts';
-import { Compacted, prefixEnd, type Store, type StoreEvent, type WriteResult } from './store.ts';
-import { bytes, line, take, text } from './testing/events.ts';
+import { FakeClock } from '../../clock/testing/fake-clock.ts';
+import { isKnownError } from '../../errors/known-error.ts';
+import { Compacted, prefixEnd, type Store, type StoreEvent, type WriteResult } from '../store.ts';
+import { bytes, line, take, text } from './events.ts';
 
 /** How the suite meets a backend. */
 export interface Engine {

@@ -1,6 +1,6 @@
 /** Reads the text of a table back: what `printTable` wrote, and golden files. Not every form of nft. */
-import { parseRule } from './rule.ts';
-import type { Chain, ChainHook, Hook, SetDeclaration, Table, TableFamily } from './table.ts';
+import { parseRule } from '../rule.ts';
+import type { Chain, ChainHook, Hook, SetDeclaration, Table, TableFamily } from '../table.ts';
 
 const namedPriorities: Readonly<Record<string, number>> = { dstnat: -100, srcnat: 100, filter: 0 };
 
