@@ -1,9 +1,13 @@
 /** What every controller gets, and how it is started. */
+import type { KubeObject, ResourceType } from '../api/resource-types.ts';
 import type { Client } from '../client/client.ts';
 import { Controller, type Reconciler, type Result } from '../client/controller.ts';
 import type { InformerSet } from '../client/informers.ts';
 import type { Clock } from '../clock/clock.ts';
 import type { Log } from '../observability/log.ts';
+import { canonical } from './ownership/template-hash.ts';
+
+type WithStatus = KubeObject & { readonly status?: object | undefined };
 
 export interface ControllerContext {
   readonly client: Client;
@@ -32,6 +36,17 @@ export abstract class KeyedController implements Reconciler {
     this.client = context.client;
     this.informers = context.informers;
     this.clock = context.clock;
+  }
+
+  /** Writes a status that says something new, and gives the object as it is then. `absent`: what the server leaves out of one. */
+  protected async writeStatus<T extends WithStatus>(
+    type: ResourceType<T>,
+    object: T,
+    status: T['status'] & object,
+    absent: object = {},
+  ): Promise<T> {
+    if (canonical({ ...absent, ...status }) === canonical({ ...absent, ...object.status })) return object;
+    return this.client.update(type, { ...object, status }, { subresource: 'status' });
   }
 
   abstract setup(controller: Controller): void;

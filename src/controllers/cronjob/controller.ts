@@ -11,7 +11,6 @@ import { Dependents } from '../ownership/dependents.ts';
 import { Expectations } from '../ownership/expectations.ts';
 import { controllerOf } from '../ownership/owner.ts';
 import { slowStartBatch } from '../ownership/slow-start.ts';
-import { canonical } from '../ownership/template-hash.ts';
 import { type CronJobPlan, jobOf, planCronJob, referenceTo } from './desired.ts';
 
 /** Timers run by a clock that nobody sets and that stops while the machine sleeps: nobody trusts one for longer. */
@@ -116,7 +115,7 @@ export class CronJobController extends KeyedController {
 
   async #writeStatus(cronJob: CronJob, { active, ...times }: CronJobStatus): Promise<void> {
     const status = { ...times, ...(active?.length ? { active } : {}) };
-    if (canonical(status) === canonical(cronJob.status ?? {})) return;
-    this.#expectations.expect(await this.client.update(cronJobs, { ...cronJob, status }, { subresource: 'status' }));
+    const written = await this.writeStatus(cronJobs, cronJob, status);
+    if (written !== cronJob) this.#expectations.expect(written);
   }
 }

@@ -1,7 +1,7 @@
 /** One pod on every node that a DaemonSet fits, and a ControllerRevision for each template it had. */
 import { objectKey } from '../../api/object-key.ts';
 import { daemonSets, nodes, pods } from '../../api/resource-types.ts';
-import type { DaemonSet, DaemonSetStatus, Node, Pod } from '../../api/schema/types.ts';
+import type { DaemonSet, Node, Pod } from '../../api/schema/types.ts';
 import { labelSelectorOf, type Selector } from '../../api/selector/label.ts';
 import { type Controller, type Result, settled, soonest } from '../../client/controller.ts';
 import { EventRecorder } from '../../client/event-recorder.ts';
@@ -13,7 +13,6 @@ import { PodControl, podsAfter } from '../ownership/pod-control.ts';
 import { podFromTemplate } from '../ownership/pod-from-template.ts';
 import { isOver } from '../ownership/pod-state.ts';
 import { Revisions } from '../ownership/revisions.ts';
-import { canonical } from '../ownership/template-hash.ts';
 import { daemonSetStatus, hashLabel, nodeOf, planDaemons, templateFor } from './desired.ts';
 import { FailedPods } from './failed-pods.ts';
 
@@ -23,6 +22,8 @@ const burst = 250;
 const afterBurstMs = 100;
 /** How often pods that are ready, but not yet for long enough, are looked at. */
 const availabilityMs = 1_000;
+
+const zeros = { numberAvailable: 0, numberUnavailable: 0, updatedNumberScheduled: 0 };
 
 /** What a pass has done to the pods of a set. */
 interface Managed {
@@ -66,7 +67,7 @@ export class DaemonSetController extends KeyedController {
     const all = this.#nodes.list();
     const managed = set.metadata.deletionTimestamp ? { pods: owned, result: settled } : await this.#manage(set, hash, all, owned);
     const status = daemonSetStatus(set, hash, all, managed.pods, this.clock.now());
-    await this.#writeStatus(set, status);
+    await this.writeStatus(daemonSets, set, status, zeros);
     if (managed.error !== undefined) throw managed.error;
     const waits = (set.spec.minReadySeconds ?? 0) > 0 && status.numberAvailable !== status.numberReady;
     return soonest(managed.result, waits ? { requeueAfter: availabilityMs } : settled);
@@ -109,12 +110,6 @@ export class DaemonSetController extends KeyedController {
       const message = `Found succeeded daemon pod ${pod.metadata.name} on node ${node}, will try to delete it`;
       this.#recorder.event(set, 'Normal', 'SucceededDaemonPod', message);
     }
-  }
-
-  async #writeStatus(set: DaemonSet, status: DaemonSetStatus): Promise<void> {
-    const zeros = { numberAvailable: 0, numberUnavailable: 0, updatedNumberScheduled: 0 };
-    if (canonical(status) === canonical({ ...zeros, ...set.status })) return;
-    await this.client.update(daemonSets, { ...set, status }, { subresource: 'status' });
   }
 }
 

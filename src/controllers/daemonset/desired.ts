@@ -12,6 +12,7 @@ import {
   taintNodeUnschedulable,
 } from '../../api/well-known.ts';
 import { availableIn, isOver, isReady } from '../ownership/pod-state.ts';
+import { scaledValue } from '../ownership/scaled-value.ts';
 
 export const hashLabel = 'controller-revision-hash';
 
@@ -77,16 +78,15 @@ export function verdictOn(daemonSet: DaemonSet, node: Node): Verdict {
   return { run: open.length === 0, stay: open.every((t) => t.effect !== 'NoExecute') };
 }
 
-export interface DaemonPlan {
+interface DaemonPlan {
   /** Nodes that need a pod. */
   readonly create: readonly string[];
   readonly remove: readonly Pod[];
 }
 
-const age = (pod: Pod): number => Date.parse(pod.metadata.creationTimestamp ?? '') || 0;
-
-export function podsByNode(pods: readonly Pod[]): Map<string, Pod[]> {
-  return Map.groupBy(pods, nodeOf);
+function oldestFirst(pods: readonly Pod[]): Pod[] {
+  const created = ({ metadata }: Pod): number => Date.parse(metadata.creationTimestamp ?? '') || 0;
+  return pods.toSorted((a, b) => created(a) - created(b));
 }
 
 /** What one node has, and should have. */
@@ -107,14 +107,14 @@ function lookAt(daemonSet: DaemonSet, node: Node, there: readonly Pod[], now: nu
   // One that is on its way out, or has failed and is not yet taken away, still holds the place: its successor waits.
   const isTaken = there.length > 0;
   if (!stay) return { run: false, isTaken, surplus: alive, pod: undefined, isAvailable: false };
-  const [pod, ...younger] = alive.filter((p) => !isOver(p)).toSorted((a, b) => age(a) - age(b));
+  const [pod, ...younger] = oldestFirst(alive.filter((p) => !isOver(p)));
   const isAvailable = pod !== undefined && availableIn(pod, daemonSet.spec?.minReadySeconds ?? 0, now) === 0;
   return { run, isTaken, surplus: [...alive.filter(isOver), ...younger], pod, isAvailable };
 }
 
 /** `hash` names the current template; `now` in ms decides what is available. */
 export function planDaemons(daemonSet: DaemonSet, hash: string, nodes: readonly Node[], owned: readonly Pod[], now: number): DaemonPlan {
-  const byNode = podsByNode(owned);
+  const byNode = Map.groupBy(owned, nodeOf);
   const places = new Map(nodes.map((node) => [node.metadata.name, lookAt(daemonSet, node, byNode.get(node.metadata.name) ?? [], now)]));
   const strays = [...byNode].filter(([name]) => !places.has(name)).flatMap(([, pods]) => pods.filter((p) => !p.metadata.deletionTimestamp));
   const remove = [...[...places.values()].flatMap(({ surplus }) => surplus), ...strays, ...outdated(daemonSet, hash, [...places.values()])];
@@ -130,7 +130,7 @@ function outdated({ spec }: DaemonSet, hash: string, places: readonly OnNode[]):
   if (type === 'OnDelete') return [];
   const wanted = places.filter(({ run }) => run);
   const allowed = rollingUpdate?.maxUnavailable ?? 1;
-  const most = typeof allowed === 'number' ? allowed : Math.max(Math.ceil((wanted.length * Number.parseFloat(allowed)) / 100), 1);
+  const most = Math.max(scaledValue(allowed, wanted.length), typeof allowed === 'number' ? 0 : 1);
   const budget = Math.max(most - wanted.filter(({ isAvailable }) => !isAvailable).length, 0);
   const old = places.filter(({ pod }) => pod && pod.metadata.labels?.[hashLabel] !== hash);
   // One that serves nobody costs nothing.
@@ -145,16 +145,15 @@ export function daemonSetStatus(
   owned: readonly Pod[],
   now: number,
 ): DaemonSetStatus {
-  const byNode = podsByNode(owned.filter((p) => !p.metadata.deletionTimestamp));
+  const byNode = Map.groupBy(
+    owned.filter((p) => !p.metadata.deletionTimestamp),
+    nodeOf,
+  );
   const podsOn = (node: Node): readonly Pod[] => byNode.get(node.metadata.name) ?? [];
   const byVerdict = Map.groupBy(nodes, (node) => verdictOn(daemonSet, node).run);
   const [desired, others] = [byVerdict.get(true) ?? [], byVerdict.get(false) ?? []];
   // Of several on a node the oldest counts.
-  const scheduled = desired.flatMap((node) =>
-    podsOn(node)
-      .toSorted((a, b) => age(a) - age(b))
-      .slice(0, 1),
-  );
+  const scheduled = desired.flatMap((node) => oldestFirst(podsOn(node)).slice(0, 1));
   const available = scheduled.filter((pod) => availableIn(pod, daemonSet.spec?.minReadySeconds ?? 0, now) === 0).length;
   const collisionCount = daemonSet.status?.collisionCount;
   return {

@@ -20,6 +20,8 @@ import { deploymentStatus, isComplete } from './status.ts';
 /** A deadline that is looked at a moment too soon would be waited for once more. */
 const deadlineSlackMs = 100;
 
+const zeros = { replicas: 0, updatedReplicas: 0, readyReplicas: 0, availableReplicas: 0, unavailableReplicas: 0 };
+
 /** A Deployment and its ReplicaSets, as far as this pass has brought them. */
 interface Rollout {
   readonly deployment: Deployment;
@@ -58,14 +60,14 @@ export class DeploymentController extends KeyedController {
     const owned = await this.#replicaSets.claim(deployment, selectorOf(deployment));
     if (deployment.metadata.deletionTimestamp) {
       const fresh = newReplicaSet(deployment, owned);
-      const { result } = await this.#writeStatus({ deployment, fresh, old: owned.filter((rs) => rs !== fresh), isNew: false });
+      const { result } = await this.#updateStatus({ deployment, fresh, old: owned.filter((rs) => rs !== fresh), isNew: false });
       return result;
     }
     const begun = await this.#begin(deployment, owned);
     // The name is taken: the status says so now, and the news of it brings the next attempt.
     if (!begun) return settled;
     const rollout = await this.#resize(begun);
-    const { status, result } = await this.#writeStatus(rollout);
+    const { status, result } = await this.#updateStatus(rollout);
     // While a rollout is under way, what it might go back to stays.
     if (deployment.spec.paused || isComplete(rollout.deployment, status)) {
       for (const rs of beyondHistory(deployment, rollout.old)) await this.#replicaSets.delete(rs, { propagationPolicy: 'Background' });
@@ -173,14 +175,11 @@ export class DeploymentController extends KeyedController {
     this.#recorder.event(deployment, 'Normal', 'ScalingReplicaSet', message);
   }
 
-  async #writeStatus({ deployment, fresh, old, isNew }: Rollout): Promise<{ status: DeploymentStatus; result: Result }> {
+  async #updateStatus({ deployment, fresh, old, isNew }: Rollout): Promise<{ status: DeploymentStatus; result: Result }> {
     const owned = fresh ? [fresh, ...old] : old;
     const { status, lookAgainIn } = deploymentStatus(deployment, fresh, owned, this.clock.now(), isNew);
     const result = lookAgainIn === undefined ? settled : { requeueAfter: lookAgainIn + deadlineSlackMs };
-    const zeros = { replicas: 0, updatedReplicas: 0, readyReplicas: 0, availableReplicas: 0, unavailableReplicas: 0 };
-    if (canonical({ ...zeros, ...status }) !== canonical({ ...zeros, ...deployment.status })) {
-      await this.client.update(deployments, { ...deployment, status }, { subresource: 'status' });
-    }
+    await this.writeStatus(deployments, deployment, status, zeros);
     return { status, result };
   }
 }

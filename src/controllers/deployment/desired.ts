@@ -1,6 +1,7 @@
 /** Which ReplicaSet has a Deployment's template, which are too old to keep, and what they are marked with: pure. */
 import type { Deployment, ReplicaSet } from '../../api/schema/types.ts';
 import { lastAppliedConfigAnnotation } from '../../api/well-known.ts';
+import { scaledValue } from '../ownership/scaled-value.ts';
 import { canonical } from '../ownership/template-hash.ts';
 
 export const hashLabel = 'pod-template-hash';
@@ -55,13 +56,6 @@ export function newReplicaSet(deployment: Deployment, owned: readonly ReplicaSet
   return owned.toSorted(byAge).find((rs) => bare(rs.spec?.template) === wanted);
 }
 
-/** `3` or `"25%"` of `total`. */
-export function resolve(amount: number | string | undefined, total: number, up: boolean): number {
-  if (typeof amount === 'number') return amount;
-  const percent = Number.parseFloat(amount ?? '0') || 0;
-  return up ? Math.ceil((total * percent) / 100) : Math.floor((total * percent) / 100);
-}
-
 export interface Bounds {
   readonly maxSurge: number;
   readonly maxUnavailable: number;
@@ -71,8 +65,8 @@ export function boundsOf(deployment: Deployment): Bounds {
   if (deployment.spec?.strategy?.type === 'Recreate') return { maxSurge: 0, maxUnavailable: 0 };
   const replicas = deployment.spec?.replicas ?? 1;
   const rolling = deployment.spec?.strategy?.rollingUpdate;
-  const maxSurge = resolve(rolling?.maxSurge ?? '25%', replicas, true);
-  const maxUnavailable = Math.min(resolve(rolling?.maxUnavailable ?? '25%', replicas, false), replicas);
+  const maxSurge = scaledValue(rolling?.maxSurge ?? '25%', replicas);
+  const maxUnavailable = Math.min(scaledValue(rolling?.maxUnavailable ?? '25%', replicas, Math.floor), replicas);
   // Both zero would never get anywhere.
   return maxSurge === 0 && maxUnavailable === 0 ? { maxSurge, maxUnavailable: 1 } : { maxSurge, maxUnavailable };
 }

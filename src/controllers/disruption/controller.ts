@@ -14,6 +14,8 @@ import { canonical } from '../ownership/template-hash.ts';
 import { asksForShare, failedStatus, planBudget } from './desired.ts';
 import { type Scaled, ScaleFinder } from './scale-finder.ts';
 
+const zeros = { disruptionsAllowed: 0, currentHealthy: 0, desiredHealthy: 0, expectedPods: 0 };
+
 export class DisruptionController extends KeyedController {
   readonly name = 'disruption-controller';
   readonly #recorder = new EventRecorder({ ...this.context, component: 'controllermanager' });
@@ -51,7 +53,7 @@ export class DisruptionController extends KeyedController {
       return await this.#count(key, budget);
     } catch (err) {
       if (isConflict(err) || isNotFound(err)) throw err;
-      await this.#writeStatus(budget, failedStatus(budget, messageOf(err), this.clock.now()));
+      await this.writeStatus(podDisruptionBudgets, budget, failedStatus(budget, messageOf(err), this.clock.now()), zeros);
       return settled;
     }
   }
@@ -65,7 +67,7 @@ export class DisruptionController extends KeyedController {
     const { status, notDeleted, lookAgainIn } = planBudget(budget, selected, this.#scaleOf(budget, selected), this.clock.now());
     for (const pod of notDeleted)
       this.#recorder.event(pod, 'Warning', 'NotDeleted', `Pod was expected by PDB ${key} to be deleted but it wasn't`);
-    await this.#writeStatus(budget, status);
+    await this.writeStatus(podDisruptionBudgets, budget, status, zeros);
     return { requeueAfter: lookAgainIn };
   }
 
@@ -81,12 +83,6 @@ export class DisruptionController extends KeyedController {
       this.#recorder.event(budget, 'Warning', 'CalculateExpectedPodCountFailed', text);
       throw err;
     }
-  }
-
-  async #writeStatus(budget: PodDisruptionBudget, status: NonNullable<PodDisruptionBudget['status']>): Promise<void> {
-    const zeros = { disruptionsAllowed: 0, currentHealthy: 0, desiredHealthy: 0, expectedPods: 0 };
-    if (canonical({ ...zeros, ...status }) === canonical({ ...zeros, ...budget.status })) return;
-    await this.client.update(podDisruptionBudgets, { ...budget, status }, { subresource: 'status' });
   }
 }
 

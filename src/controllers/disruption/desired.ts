@@ -2,11 +2,12 @@
 import type { Condition, Pod, PodDisruptionBudget, PodDisruptionBudgetStatus } from '../../api/schema/types.ts';
 import { timestamp } from '../../clock/timestamp.ts';
 import { isActive, isReady } from '../ownership/pod-state.ts';
+import { scaledValue } from '../ownership/scaled-value.ts';
 
 /** An eviction that was allowed has so long to become a deletion. */
 const deletionTimeoutMs: number = 2 * 60_000;
 
-export interface BudgetPlan {
+interface BudgetPlan {
   readonly status: PodDisruptionBudgetStatus;
   /** Pods whose eviction was allowed and that were not deleted. */
   readonly notDeleted: readonly Pod[];
@@ -47,9 +48,9 @@ function wanted(
   scale: number,
 ): { readonly expectedPods: number; readonly desiredHealthy: number } {
   const { minAvailable, maxUnavailable } = spec ?? {};
-  if (maxUnavailable !== undefined) return { expectedPods: scale, desiredHealthy: Math.max(0, scale - amountOf(maxUnavailable, scale)) };
+  if (maxUnavailable !== undefined) return { expectedPods: scale, desiredHealthy: Math.max(0, scale - scaledValue(maxUnavailable, scale)) };
   if (minAvailable === undefined) return { expectedPods: 0, desiredHealthy: 0 };
-  return { expectedPods: typeof minAvailable === 'number' ? pods.length : scale, desiredHealthy: amountOf(minAvailable, scale) };
+  return { expectedPods: typeof minAvailable === 'number' ? pods.length : scale, desiredHealthy: scaledValue(minAvailable, scale) };
 }
 
 function evictionOf({ status }: PodDisruptionBudget, pod: Pod, now: number): [Pod, number][] {
@@ -94,9 +95,4 @@ function withCondition(
   const was = status?.conditions?.find((c) => c.type === 'DisruptionAllowed');
   const lastTransitionTime = was?.status === wanted.status ? was.lastTransitionTime : timestamp(now);
   return [...others, { type: 'DisruptionAllowed', ...wanted, ...(observedGeneration ? { observedGeneration } : {}), lastTransitionTime }];
-}
-
-/** A number, or a share of the whole, rounded up. */
-function amountOf(value: number | string, whole: number): number {
-  return typeof value === 'number' ? value : Math.ceil((whole * Number.parseInt(value, 10)) / 100);
 }

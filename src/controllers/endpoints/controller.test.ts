@@ -6,7 +6,7 @@ import { refusal } from '../../client/testing/fake-client.ts';
 import { podOf } from '../testing/samples.ts';
 import { TestBed } from '../testing/test-bed.ts';
 import { EndpointsController } from './controller.ts';
-import { endpointsOf, maxAddresses, overCapacity } from './desired.ts';
+import { endpointsOf, planEndpoints } from './desired.ts';
 
 const key = 'default/web';
 const web: Service = {
@@ -85,12 +85,14 @@ test('news of a pod brings the Services that select it, and Endpoints that someb
   assert.deepEqual(await news.deliver(), [key]);
 });
 
-test('endpointsOf() takes a thousand addresses, and says that there were more', () => {
+test('planEndpoints() takes a thousand addresses, and marks an object that had to do without some', () => {
   const many = (n: number): Pod[] => Array.from({ length: n }, (_, i) => pod(`p${i}`));
-  assert.equal(endpointsOf(web, many(maxAddresses)).truncated, false);
-  const { subsets, truncated } = endpointsOf(web, many(maxAddresses + 1));
-  assert.deepEqual([truncated, subsets?.[0]?.addresses?.length], [true, maxAddresses]);
-  assert.equal(overCapacity, 'endpoints.kubernetes.io/over-capacity');
+  const said = (of: Endpoints | undefined): unknown => [of?.subsets?.[0]?.addresses?.length, of?.metadata.annotations];
+  const full = planEndpoints(web, many(1000), undefined);
+  assert.deepEqual(said(full), [1000, {}]);
+  const cut = planEndpoints(web, many(1001), full);
+  assert.deepEqual(said(cut), [1000, { 'endpoints.kubernetes.io/over-capacity': 'truncated' }]);
+  assert.deepEqual(said(planEndpoints(web, many(999), cut)), [999, {}]);
 });
 
 test('endpointsOf() leaves out pods that have no number for any port, and groups by the ports that they have', () => {

@@ -6,8 +6,8 @@ import { isReady } from '../ownership/pod-state.ts';
 import { canonical } from '../ownership/template-hash.ts';
 
 /** An Endpoints object with more is cut, and annotated so. */
-export const maxAddresses = 1000;
-export const overCapacity = 'endpoints.kubernetes.io/over-capacity';
+const maxAddresses = 1000;
+const overCapacity = 'endpoints.kubernetes.io/over-capacity';
 const managedBy = 'endpoints.kubernetes.io/managed-by';
 
 /** Made by this controller, and not by hand. */

@@ -32,18 +32,11 @@ export function targetPort(port: ServicePort, pod: Pod): number | undefined {
 }
 
 function portsFor(service: Service, pod: Pod): DiscoveryV1EndpointPort[] {
-  const ports: DiscoveryV1EndpointPort[] = [];
-  for (const port of service.spec?.ports ?? []) {
+  return (service.spec?.ports ?? []).flatMap((port) => {
+    const { name = '', protocol = 'TCP', appProtocol } = port;
     const number = targetPort(port, pod);
-    if (number === undefined) continue;
-    ports.push({
-      name: port.name ?? '',
-      protocol: port.protocol ?? 'TCP',
-      port: number,
-      ...(port.appProtocol === undefined ? {} : { appProtocol: port.appProtocol }),
-    });
-  }
-  return ports;
+    return number === undefined ? [] : [{ name, protocol, port: number, ...(appProtocol === undefined ? {} : { appProtocol }) }];
+  });
 }
 
 function endpointOf(service: Service, pod: Pod, addresses: string[], node: Node | undefined): Endpoint {
@@ -80,7 +73,7 @@ export interface Group {
   readonly endpoints: Endpoint[];
 }
 
-export interface SliceInput {
+interface SliceInput {
   readonly service: Service;
   /** Those the selector matches. */
   readonly pods: readonly Pod[];
@@ -177,7 +170,7 @@ function withTopologyHints({ create, update, remove }: SlicePlan, existing: read
   return out;
 }
 
-export interface FitInput {
+interface FitInput {
   /** Service or Endpoints; the slices are named after it and go with it. */
   readonly owner: KubeObject;
   readonly labels: Readonly<Record<string, string>>;
@@ -189,7 +182,7 @@ export interface FitInput {
 
 /** Spreads groups of endpoints over slices. Those that are there change as little as possible. */
 export function fitSlices(input: FitInput): SlicePlan {
-  const { owner, labels, annotations, groups, existing } = input;
+  const { groups, existing } = input;
   const create: EndpointSlice[] = [];
   const update: EndpointSlice[] = [];
   const remove = new Set(existing);
@@ -203,8 +196,8 @@ export function fitSlices(input: FitInput): SlicePlan {
       remove.delete(content.slice);
       if (!isAsWanted(content, input)) update.push(withEndpoints(content, input));
     }
-    if (contents.length === 0 && rest.length === 0) create.push(newSlice(owner, labels, annotations, group, []));
-    while (rest.length > 0) create.push(newSlice(owner, labels, annotations, group, rest.splice(0, maxEndpoints)));
+    if (contents.length === 0 && rest.length === 0) create.push(newSlice(input, group, []));
+    while (rest.length > 0) create.push(newSlice(input, group, rest.splice(0, maxEndpoints)));
   }
   return { create, update, remove: [...remove] };
 }
@@ -218,9 +211,7 @@ interface Content {
 function distribute(wanted: readonly Endpoint[], slices: readonly EndpointSlice[]): { contents: Content[]; rest: Endpoint[] } {
   const left = new Map(wanted.map((e) => [identity(e), e]));
   // First every slice keeps those of its endpoints that are still wanted, as they are now.
-  const contents = slices.map(
-    (slice): Content => ({ slice, endpoints: (slice.endpoints ?? []).flatMap((old) => take(left, identity(old))) }),
-  );
+  const contents = slices.map((slice) => ({ slice, endpoints: (slice.endpoints ?? []).flatMap((old) => take(left, identity(old))) }));
   // Then the fullest that has room takes the new ones.
   const rest = [...left.values()];
   for (const { endpoints } of contents.toSorted((a, b) => b.endpoints.length - a.endpoints.length))
@@ -245,13 +236,7 @@ function withEndpoints({ slice, endpoints }: Content, { labels, annotations }: F
   return { ...slice, metadata: { ...slice.metadata, labels, annotations: { ...slice.metadata.annotations, ...annotations } }, endpoints };
 }
 
-function newSlice(
-  owner: KubeObject,
-  labels: FitInput['labels'],
-  annotations: FitInput['annotations'],
-  group: Group,
-  endpoints: Endpoint[],
-): EndpointSlice {
+function newSlice({ owner, labels, annotations }: FitInput, group: Group, endpoints: Endpoint[]): EndpointSlice {
   const { name, namespace } = owner.metadata;
   return {
     apiVersion: 'discovery.k8s.io/v1',

@@ -82,14 +82,14 @@ function allocate(shares: ZoneShares, endpoints: readonly Endpoint[]): ReadonlyM
   return new Map(wanted.map(({ zone, desired, minimum }) => [zone, { maximum: minimum + left, desired: Math.max(desired, minimum) }]));
 }
 
-export interface HintInput {
+interface HintInput {
   /** All of one address type: those that are written anyway, and those that are not. */
   readonly written: readonly EndpointSlice[];
   readonly unchanged: readonly EndpointSlice[];
   readonly shares: ZoneShares;
 }
 
-export interface HintPlan {
+interface HintPlan {
   /** In the order of `written`. */
   readonly written: readonly EndpointSlice[];
   /** Of `unchanged`, those that change by their hints. */

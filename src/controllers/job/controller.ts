@@ -10,7 +10,6 @@ import { Expectations } from '../ownership/expectations.ts';
 import { ownersOf } from '../ownership/owners-of.ts';
 import { type PodChange, PodControl, podsAfter } from '../ownership/pod-control.ts';
 import { type Batch, slowStartBatch } from '../ownership/slow-start.ts';
-import { canonical } from '../ownership/template-hash.ts';
 import { type Backoff, noBackoff } from './backoff.ts';
 import { type JobPlan, planJob } from './desired.ts';
 import { podOfJob } from './new-pod.ts';
@@ -50,12 +49,12 @@ export class JobController extends KeyedController {
     const managed = await this.#manage(job, plan);
     const after = podsAfter(before, managed.results);
     const tracked = trackJob({ job, plan, before, after, done: managed.error === undefined, now: this.clock.now() });
-    const counted = await this.#writeStatus(job, tracked.status);
+    const counted = await this.#updateStatus(job, tracked.status);
     this.#backoffs.set(uid, plan.backoff);
     const released = await slowStartBatch(tracked.release, (pod) => this.#pods.release(pod), tracked.release.length);
     const held = (plan.finished ? before : after).filter((pod) => isTracked(pod) && !released.results.includes(pod));
     const end = settleJob({ ...tracked, status: counted.status ?? {} }, new Set(held.map((pod) => pod.metadata.uid ?? '')));
-    const last = await this.#writeStatus(counted, end.status);
+    const last = await this.#updateStatus(counted, end.status);
     if (end.ended) this.#tellEnd(last);
     const error = managed.error ?? released.error;
     if (error !== undefined) throw error;
@@ -76,9 +75,9 @@ export class JobController extends KeyedController {
     return { results: [...removed.results, ...created.results], error: created.error };
   }
 
-  async #writeStatus(job: Job, status: JobStatus): Promise<Job> {
-    if (canonical(status) === canonical(job.status)) return job;
-    const written = this.#expectations.expect(await this.client.update(jobs, { ...job, status }, { subresource: 'status' }));
+  async #updateStatus(job: Job, status: JobStatus): Promise<Job> {
+    const written = await this.writeStatus(jobs, job, status);
+    if (written !== job) this.#expectations.expect(written);
     if (suspension(written) !== suspension(job)) {
       const [reason, message] = suspension(written) === 'True' ? ['Suspended', 'Job suspended'] : ['Resumed', 'Job resumed'];
       this.#recorder.event(job, 'Normal', reason, message);

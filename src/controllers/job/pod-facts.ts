@@ -45,7 +45,7 @@ export function isFailed(job: Job, pod: Pod): boolean {
   return pod.metadata.deletionTimestamp !== undefined && pod.status?.phase !== 'Succeeded';
 }
 
-export interface FailureVerdict {
+interface FailureVerdict {
   readonly action: string | undefined;
   /** Whether it counts towards the back-off limits. */
   readonly counts: boolean;

@@ -12,7 +12,7 @@ import { completionIndex, failureVerdict, hasValidIndex, isFailed, isIndexed, is
 /** Uids in the status, so that it stays below 20 KB. The news of the status brings the next round. */
 const maxUncounted = 500;
 
-export interface TrackInput {
+interface TrackInput {
   readonly job: Job;
   readonly plan: JobPlan;
   /** The job's pods when it was planned, and after what the plan said was done. */

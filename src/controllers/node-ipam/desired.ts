@@ -15,7 +15,7 @@ function subnetAt(clusterCidr: Cidr, prefix: number, place: number): Cidr {
   return known[place];
 }
 
-export interface Subnet {
+interface Subnet {
   readonly text: string;
   /** The place in the range from which to look for the next. */
   readonly next: number;

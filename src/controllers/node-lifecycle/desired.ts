@@ -53,21 +53,15 @@ export function wantedTaints(node: Node, time: string, mayEvict: boolean = true)
   const now = node.spec?.taints ?? [];
   const others = now.filter((t) => !ours.has(t.key));
   const status = new Map((node.status?.conditions ?? []).map((c) => [c.type, c.status]));
+  const taint = (key: string, effect: string): Taint =>
+    now.find((t) => t.key === key && t.effect === effect) ?? { key, effect, timeAdded: time };
   const taints: Taint[] = [];
   for (const [type, bad, key] of byCondition) {
     if (status.get(type) !== bad) continue;
-    taints.push(now.find((t) => t.key === key && t.effect === 'NoSchedule') ?? { key, effect: 'NoSchedule', timeAdded: time });
-    if (type === 'Ready' && mayEvict)
-      taints.push(now.find((t) => t.key === key && t.effect === 'NoExecute') ?? { key, effect: 'NoExecute', timeAdded: time });
+    taints.push(taint(key, 'NoSchedule'));
+    if (type === 'Ready' && mayEvict) taints.push(taint(key, 'NoExecute'));
   }
-  if (node.spec?.unschedulable)
-    taints.push(
-      now.find((t) => t.key === taintNodeUnschedulable && t.effect === 'NoSchedule') ?? {
-        key: taintNodeUnschedulable,
-        effect: 'NoSchedule',
-        timeAdded: time,
-      },
-    );
+  if (node.spec?.unschedulable) taints.push(taint(taintNodeUnschedulable, 'NoSchedule'));
   // A node that has only just come and said nothing is not ready; its kubelet will say when it is.
   if (!status.has('Ready')) taints.push(...now.filter((t) => t.key === taintNodeNotReady));
   return [...others, ...taints];

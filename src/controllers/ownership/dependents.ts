@@ -13,7 +13,7 @@ import { claim } from './claim.ts';
 import { Expectations } from './expectations.ts';
 import { controllerRef } from './owner.ts';
 
-export interface DependentsOptions {
+interface DependentsOptions {
   readonly ownerType: ResourceType;
   /** Goes on what is adopted, and off what is released. */
   readonly finalizer?: string;

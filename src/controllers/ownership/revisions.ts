@@ -15,7 +15,7 @@ import { canonical, templateHash } from './template-hash.ts';
 type Owner = DaemonSet | StatefulSet;
 
 /** The part of an owner that a revision keeps; `kubectl rollout undo` patches it back. */
-export function revisionData({ spec }: Owner): { readonly spec: { readonly template: object } } {
+function revisionData({ spec }: Owner): { readonly spec: { readonly template: object } } {
   return { spec: { template: { ...spec?.template, $patch: 'replace' } } };
 }
 

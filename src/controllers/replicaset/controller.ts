@@ -1,5 +1,5 @@
 /** Keeps the number of pods of ReplicaSets and ReplicationControllers. */
-import { type KubeObject, pods, type ResourceType, replicaSets, replicationControllers } from '../../api/resource-types.ts';
+import { pods, type ResourceType, replicaSets, replicationControllers } from '../../api/resource-types.ts';
 import type { Pod, ReplicaSet, ReplicationController } from '../../api/schema/types.ts';
 import { labelSelectorOf, type Selector } from '../../api/selector/label.ts';
 import { type Controller, type Result, settled } from '../../client/controller.ts';
@@ -13,10 +13,11 @@ import { ownersOf } from '../ownership/owners-of.ts';
 import { PodControl, podsAfter } from '../ownership/pod-control.ts';
 import { podFromTemplate } from '../ownership/pod-from-template.ts';
 import { isActive } from '../ownership/pod-state.ts';
-import { canonical } from '../ownership/template-hash.ts';
 import { planReplicas, replicaStatus } from './desired.ts';
 
 type Owner = ReplicaSet | ReplicationController;
+
+const zeros = { fullyLabeledReplicas: 0, readyReplicas: 0, availableReplicas: 0, observedGeneration: 0 };
 
 /** What the two kinds differ in. */
 interface Flavour<T extends Owner> {
@@ -57,7 +58,7 @@ abstract class ReplicasController<T extends Owner> extends KeyedController {
     if (!owner?.spec) return settled;
     const owned = await this.#pods.claim(owner, this.#flavour.selectorOf(owner));
     const managed = owner.metadata.deletionTimestamp ? { pods: owned } : await this.#manage(owner, owned);
-    const result = await this.#writeStatus(owner, managed);
+    const result = await this.#updateStatus(owner, managed);
     if (managed.error !== undefined) throw managed.error;
     return result;
   }
@@ -74,7 +75,7 @@ abstract class ReplicasController<T extends Owner> extends KeyedController {
     return { pods: after, error, failure: { reason: created.error ? 'FailedCreate' : 'FailedDelete', message: messageOf(error) } };
   }
 
-  async #writeStatus(owner: T, { pods: owned, failure }: Managed): Promise<Result> {
+  async #updateStatus(owner: T, { pods: owned, failure }: Managed): Promise<Result> {
     const { status, lookAgainIn } = replicaStatus({
       generation: owner.metadata.generation ?? 0,
       replicas: owner.spec?.replicas ?? 1,
@@ -85,9 +86,7 @@ abstract class ReplicasController<T extends Owner> extends KeyedController {
       previous: owner.status,
       now: this.clock.now(),
     });
-    if (canonical(status) !== canonical(significant(owner.status))) {
-      await this.client.update(this.#flavour.type, { ...(owner as KubeObject), status } as T, { subresource: 'status' });
-    }
+    await this.writeStatus<T>(this.#flavour.type, owner, status, zeros);
     return { requeueAfter: lookAgainIn };
   }
 }
@@ -104,9 +103,4 @@ export class ReplicationControllerController extends ReplicasController<Replicat
     const selectorOf = ({ spec }: ReplicationController): Selector => labelSelectorOf({ matchLabels: spec?.selector ?? {} });
     super(context, { name: 'replication-controller', type: replicationControllers, selectorOf });
   }
-}
-
-/** A status as the server keeps it leaves out zeros. */
-function significant(status: ReplicaSet['status']): object {
-  return { fullyLabeledReplicas: 0, readyReplicas: 0, availableReplicas: 0, observedGeneration: 0, ...status };
 }

@@ -4,9 +4,9 @@ import { timestamp } from '../../clock/timestamp.ts';
 import { availableIn, isActive, isReady, readySince } from '../ownership/pod-state.ts';
 
 /** At most this many are made or deleted at once. */
-export const burstReplicas = 500;
+const burstReplicas = 500;
 
-export interface ReplicaPlan {
+interface ReplicaPlan {
   readonly create: number;
   readonly remove: readonly Pod[];
 }

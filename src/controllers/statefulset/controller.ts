@@ -1,6 +1,6 @@
 /** Keeps the pods of StatefulSets: each with a name, a host name and claims of its own, made, updated and deleted in order. */
 import { pods, statefulSets } from '../../api/resource-types.ts';
-import type { Pod, StatefulSet, StatefulSetStatus } from '../../api/schema/types.ts';
+import type { Pod, StatefulSet } from '../../api/schema/types.ts';
 import { labelSelectorOf, type Selector } from '../../api/selector/label.ts';
 import { type Controller, type Result, settled, soonest } from '../../client/controller.ts';
 import { EventRecorder } from '../../client/event-recorder.ts';
@@ -11,7 +11,6 @@ import { ownersOf } from '../ownership/owners-of.ts';
 import { type PodChange, PodControl, podsAfter, type Wording } from '../ownership/pod-control.ts';
 import { Revisions } from '../ownership/revisions.ts';
 import { slowStartBatch } from '../ownership/slow-start.ts';
-import { canonical } from '../ownership/template-hash.ts';
 import { ClaimControl } from './claim-control.ts';
 import { lookAgainIn, planStatefulSet, revisionOf, type Step, statefulSetStatus } from './desired.ts';
 import { ordinalOf, statefulPod } from './pod-identity.ts';
@@ -19,6 +18,8 @@ import { ordinalOf, statefulPod } from './pod-identity.ts';
 const hashLabel = 'controller.kubernetes.io/hash';
 /** How soon a claim that is to go with an earlier pod is looked for again. */
 const staleClaimMs = 1_000;
+
+const zeros = { readyReplicas: 0, availableReplicas: 0, currentReplicas: 0, updatedReplicas: 0 };
 
 const wording: Wording = {
   created: (pod, set) => `create Pod ${pod} in StatefulSet ${set} successful`,
@@ -56,7 +57,7 @@ export class StatefulSetController extends KeyedController {
     const steps = await slowStartBatch(planStatefulSet({ ...input, pods: owned }), (step) => this.#take(set, step));
     const members = podsAfter(owned, steps.results);
     const claimError = await this.#keepClaims(set, members);
-    await this.#writeStatus(set, statefulSetStatus({ ...input, pods: members }));
+    await this.writeStatus(statefulSets, set, statefulSetStatus({ ...input, pods: members }), zeros);
     const live = new Set([current.metadata.name, update.metadata.name, ...members.map(revisionOf)]);
     await this.#revisions.trim(set, history, (r) => live.has(r.metadata.name));
     const error = steps.error ?? claimError;
@@ -88,12 +89,6 @@ export class StatefulSetController extends KeyedController {
     } catch (err) {
       return err;
     }
-  }
-
-  async #writeStatus(set: StatefulSet, status: StatefulSetStatus): Promise<void> {
-    const zeros = { readyReplicas: 0, availableReplicas: 0, currentReplicas: 0, updatedReplicas: 0 };
-    if (canonical(status) === canonical({ ...zeros, ...set.status })) return;
-    await this.client.update(statefulSets, { ...set, status }, { subresource: 'status' });
   }
 }
 

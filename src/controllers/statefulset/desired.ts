@@ -8,7 +8,7 @@ export type Step =
   | { readonly kind: 'delete'; readonly pod: Pod }
   | { readonly kind: 'label'; readonly pod: Pod; readonly labels: Readonly<Record<string, string>> };
 
-export interface StatefulInput {
+interface StatefulInput {
   readonly set: StatefulSet;
   /** What pods are at until an update is through, and what they are to be at. */
   readonly current: ControllerRevision;

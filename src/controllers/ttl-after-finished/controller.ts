@@ -30,7 +30,7 @@ export class TtlAfterFinishedController extends KeyedController {
 }
 
 /** Milliseconds until the job is to go; undefined when it stays. */
-export function timeLeft(job: Job, now: number): number | undefined {
+function timeLeft(job: Job, now: number): number | undefined {
   const end = endOf(job);
   const ttl = job.spec?.ttlSecondsAfterFinished;
   if (ttl === undefined || !end || job.metadata.deletionTimestamp) return undefined;
