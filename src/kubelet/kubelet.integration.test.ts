@@ -45,7 +45,6 @@ function inside(): void {
       clusterDns: ['10.96.0.10'],
       clusterDomain: 'cluster.local',
       tls: { ...certificates.server, clientCa: certificates.ca },
-      registerNode: true,
       port: 0,
       clock: systemClock,
       log,

@@ -25,6 +25,8 @@ export async function startKubelet(options: KubeletOptions): Promise<Kubelet> {
     exec: systemExec,
     cgroups: await CgroupManager.ofThisProcess(),
     machine: () => readMachine(options.rootDir),
+    limits: defaultLimits,
+    logsRoot: '/var/log/pods',
     textOf: (file) => readFile(file, 'utf8').catch(() => ''),
   });
 }
@@ -77,8 +79,8 @@ function connect(runtime: RuntimeParts, { sources, probes, statuses, workers }: 
 }
 
 async function begin(
-  { clock, log, nodeName, rootDir, pressureLimits: limits = defaultLimits }: KubeletOptions,
-  { cri, cgroups }: KubeletHost,
+  { clock, log, nodeName, rootDir }: KubeletOptions,
+  { cri, cgroups, limits }: KubeletHost,
   { services, pleg }: RuntimeParts,
   { api, statics, workers }: PodParts,
   { informer, manager }: NodeParts,

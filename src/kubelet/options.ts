@@ -25,18 +25,14 @@ export interface KubeletOptions {
   readonly readTls?: () => Promise<KubeletOptions['tls']>;
   readonly taints?: readonly Taint[];
   readonly labels?: Readonly<Record<string, string>>;
-  readonly registerNode: boolean;
   /** 10250; 0 takes a free one. */
   readonly port: number;
   readonly clock: Clock;
   readonly log: Log;
   /** Aborting ends the kubelet; pods go on running. */
   readonly signal: AbortSignal;
-  /** Default `/var/log/pods`. */
-  readonly podLogsDir?: string;
   /** Default `/etc/resolv.conf`: what pods with dnsPolicy Default get. */
   readonly resolvConf?: string;
-  readonly pressureLimits?: PressureLimits;
 }
 
 /** What a kubelet finds on its machine. Tests give another one. */
@@ -45,6 +41,9 @@ export interface KubeletHost {
   readonly exec: Exec;
   readonly cgroups: CgroupManager;
   readonly machine: () => Promise<Machine>;
+  readonly limits: PressureLimits;
+  /** Where the logs of all pods lie. */
+  readonly logsRoot: string;
   /** The text of a file; empty when it is not there. */
   readonly textOf: (file: string) => Promise<string>;
 }

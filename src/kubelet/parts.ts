@@ -6,7 +6,7 @@ import { EventRecorder } from '../client/event-recorder.ts';
 import { Informer } from '../client/informer.ts';
 import { parseResolvConf } from '../linux/resolv-conf.ts';
 import { Admission } from './node/admission.ts';
-import { defaultLimits, type Machine } from './node/capacity.ts';
+import type { Machine } from './node/capacity.ts';
 import { NodeManager } from './node/node-manager.ts';
 import { allocatableOf } from './node/node-object.ts';
 import type { KubeletHost, KubeletOptions } from './options.ts';
@@ -48,7 +48,10 @@ export interface RuntimeParts {
   readonly pleg: Pleg;
 }
 
-export async function runtimeParts(options: KubeletOptions, { cri, exec, cgroups, textOf, ...host }: KubeletHost): Promise<RuntimeParts> {
+export async function runtimeParts(
+  options: KubeletOptions,
+  { cri, exec, cgroups, logsRoot, textOf, ...host }: KubeletHost,
+): Promise<RuntimeParts> {
   const { client, clock, log, rootDir, nodeName, clusterDomain } = options;
   const recorder = new EventRecorder({ client, component: 'kubelet', host: nodeName, clock, log });
   const events = podEvents(recorder);
@@ -68,20 +71,15 @@ export async function runtimeParts(options: KubeletOptions, { cri, exec, cgroups
     seccompRoot: join(rootDir, 'seccomp'),
   });
   const manager = new RuntimeManager({
-    ...{ cri, events, cgroups, starter, killer, memoryCapacity },
+    ...{ cri, events, cgroups, starter, killer, logsRoot, memoryCapacity },
     clusterDns: { servers: options.clusterDns, domain: clusterDomain },
     hostDns: async () => parseResolvConf(await textOf(options.resolvConf ?? '/etc/resolv.conf')),
-    logsRoot: logsRootOf(options),
     runtimeHandler: async (name) => (await client.get(runtimeClassType, name)).handler,
   });
   const reader = new RuntimeReader(cri);
   const state = new RuntimeState(cri, clock);
   const pleg = new Pleg({ cri, clock, log });
   return { machine, recorder, events, config, tokens, volumes, services, killer, starter, manager, reader, state, pleg };
-}
-
-function logsRootOf({ podLogsDir = '/var/log/pods' }: KubeletOptions): string {
-  return podLogsDir;
 }
 
 /** What keeps the pods of this node going. */
@@ -95,7 +93,12 @@ export interface PodParts {
   readonly workers: PodWorkers;
 }
 
-export function podParts(options: KubeletOptions, { cri, cgroups }: KubeletHost, parts: RuntimeParts, signal: AbortSignal): PodParts {
+export function podParts(
+  options: KubeletOptions,
+  { cri, cgroups, logsRoot }: KubeletHost,
+  parts: RuntimeParts,
+  signal: AbortSignal,
+): PodParts {
   const { client, clock, log, nodeName, podManifestPath: directory } = options;
   const { machine, events, config, tokens, volumes, killer, starter, manager, reader, state } = parts;
   const api = new Informer(client, podType, { fieldSelector: `spec.nodeName=${nodeName}`, clock, log });
@@ -108,8 +111,7 @@ export function podParts(options: KubeletOptions, { cri, cgroups }: KubeletHost,
   const workers = new PodWorkers({
     admission: new Admission({ client, nodeName, allocatable, node: () => node.get(nodeName) }),
     deps: {
-      ...{ clock, log, events, reader, runtime: manager, starter, killer, probes, statuses, volumes, tokens, cgroups },
-      logsRoot: logsRootOf(options),
+      ...{ clock, log, events, reader, runtime: manager, starter, killer, probes, statuses, volumes, tokens, cgroups, logsRoot },
       facts: { nodeName, hostIps: options.nodeIp.split(','), podIps: [], allocatable },
       networkProblem: () => state.networkProblem,
       forgetConfig: () => config.forget(),
@@ -126,8 +128,13 @@ export interface NodeParts {
   readonly manager: NodeManager;
 }
 
-export async function nodeParts(options: KubeletOptions, { cri }: KubeletHost, runtime: RuntimeParts, pods: PodParts): Promise<NodeParts> {
-  const { client, clock, log, nodeName, rootDir, tls, registerNode, labels = {}, taints = [] } = options;
+export async function nodeParts(
+  options: KubeletOptions,
+  { cri, limits }: KubeletHost,
+  runtime: RuntimeParts,
+  pods: PodParts,
+): Promise<NodeParts> {
+  const { client, clock, log, nodeName, rootDir, tls, labels = {}, taints = [] } = options;
   const { machine, recorder, pleg, state: runtimeState } = runtime;
   const { node: informer, workers } = pods;
   const server = await serveKubelet({
@@ -138,9 +145,8 @@ export async function nodeParts(options: KubeletOptions, { cri }: KubeletHost, r
     problem: () => pleg.problem,
   });
   const manager = new NodeManager({
-    ...{ client, cri, clock, log, recorder, runtimeState, rootDir, registerNode },
+    ...{ client, cri, clock, log, recorder, runtimeState, rootDir, limits },
     identity: { nodeName, nodeIps: options.nodeIp.split(','), labels, taints, port: server.port, machine },
-    limits: options.pressureLimits ?? defaultLimits,
     current: () => informer.get(nodeName),
     otherProblem: () => pleg.problem,
   });

@@ -30,7 +30,6 @@ class TestNodeManager implements Disposable {
       identity: { nodeName: 'n1', nodeIps: ['10.0.0.1'], labels: {}, taints: [], port: 10250, machine: await readMachine('/') },
       rootDir: '/',
       limits: { memoryBytes: 0, diskBytes: 0, inodesFraction: 0, pidsFraction: 0 },
-      registerNode: true,
       current: () => this.node,
       otherProblem: () => undefined,
     });

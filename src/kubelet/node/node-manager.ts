@@ -37,7 +37,6 @@ export interface NodeManagerOptions {
   readonly identity: NodeIdentity;
   readonly rootDir: string;
   readonly limits: PressureLimits;
-  readonly registerNode: boolean;
   /** The Node as the API has it, once that is known. */
   readonly current: () => Node | undefined;
   /** Further reasons not to be ready. */
@@ -91,7 +90,9 @@ export class NodeManager {
     const backOff = new BackOff({ durationMs: 100, capMs: 2_000 });
     for (;;) {
       try {
-        return await this.#register();
+        await this.#register();
+        this.#options.recorder.event(this.#eventNode(), 'Normal', 'Starting', 'Starting kubelet.');
+        return;
       } catch (err) {
         const why = messageOf(err);
         if (why !== said) this.#options.log.warn(`Cannot register node "${this.#options.identity.nodeName}" yet: ${why}`);
@@ -141,18 +142,15 @@ export class NodeManager {
   }
 
   async #register(): Promise<void> {
-    const { client, identity, clock, registerNode, recorder, log } = this.#options;
+    const { client, identity, clock, log } = this.#options;
     const status = nodeStatus(identity, await this.#findings(), [], clock.now());
-    if (registerNode) {
-      try {
-        this.#node = await client.create(nodes, newNode(identity, status));
-        this.#wrote(status);
-        log.info(`Registered node "${identity.nodeName}"`);
-        recorder.event(this.#eventNode(), 'Normal', 'Starting', 'Starting kubelet.');
-        return;
-      } catch (err) {
-        if (!isAlreadyExists(err)) throw err;
-      }
+    try {
+      this.#node = await client.create(nodes, newNode(identity, status));
+      this.#wrote(status);
+      log.info(`Registered node "${identity.nodeName}"`);
+      return;
+    } catch (err) {
+      if (!isAlreadyExists(err)) throw err;
     }
     const node = await client.get(nodes, identity.nodeName);
     this.#conditions = node.status?.conditions ?? [];
@@ -160,7 +158,6 @@ export class NodeManager {
     const missing = Object.fromEntries(Object.entries(wanted).filter(([k, v]) => node.metadata.labels?.[k] !== v));
     this.#node = Object.keys(missing).length > 0 ? await client.patch(nodes, identity.nodeName, { metadata: { labels: missing } }) : node;
     await this.#report();
-    recorder.event(this.#eventNode(), 'Normal', 'Starting', 'Starting kubelet.');
   }
 
   /** `kubectl describe node` looks for events whose uid is the node's name. */
@@ -171,9 +168,9 @@ export class NodeManager {
 
   /** Somebody deleted the Node while we run. */
   async registerAgain(): Promise<void> {
-    const { registerNode, identity, log } = this.#options;
+    const { identity, log } = this.#options;
     const signal = this.#signal;
-    if (!registerNode || !signal) return;
+    if (!signal) return;
     log.warn(`Node "${identity.nodeName}" was deleted from the API: it registers again`);
     this.#lease.forget();
     this.#written = undefined;

@@ -5,7 +5,7 @@ import type { ContainerStatuses } from './container-status.ts';
 import { isSidecar, specOf } from './spec.ts';
 import type { StatusInput } from './status.ts';
 
-/** Stand only while a resize does not get on. */
+/** The pod has these only while a resize waits or has failed. */
 const resizeTypes = ['PodResizePending', 'PodResizeInProgress'];
 const ownTypes = ['PodReadyToStartContainers', 'Initialized', 'Ready', 'ContainersReady', 'PodScheduled'] as const;
 
@@ -82,7 +82,7 @@ function names(containers: readonly { readonly name: string }[]): string {
   return containers.map((c) => c.name).join(' ');
 }
 
-/** Its absence tells something too: it must go from the API when it is over. */
+/** Whether a condition that is over is taken out of the API, and not set to False. */
 export function isPassingCondition(type: string): boolean {
   return resizeTypes.includes(type);
 }

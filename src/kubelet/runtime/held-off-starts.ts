@@ -29,7 +29,7 @@ export class HeldOffStarts {
     this.#clock = clock;
   }
 
-  /** Runs `start` when it is time; otherwise throws again what it threw before. What knows its own delay passes. */
+  /** Runs `start` when it is time; otherwise throws again what it threw before. An error that has its own delay is passed on as it is. */
   async attempt(pod: Pod, container: Container, start: () => Promise<void>): Promise<void> {
     const key = `${uidOf(pod)}/${container.name}`;
     const { generation } = pod.metadata;

@@ -13,13 +13,11 @@ export interface LogRotatorOptions {
   readonly log: Log;
   /** The containers that run. */
   readonly running: () => readonly ContainerRecord[];
-  readonly maxBytes?: number;
-  readonly maxFiles?: number;
 }
 
 const periodMs = 10_000;
-const defaultMaxBytes = 10 << 20;
-const defaultMaxFiles = 5;
+const maxBytes = 10 << 20;
+const maxFiles = 5;
 
 export class LogRotator {
   readonly #options: LogRotatorOptions;
@@ -42,7 +40,7 @@ export class LogRotator {
         const size = await sizeOf(record.logPath);
         // A kubelet that was killed in the midst of a rotation left the runtime writing into the file that was put aside.
         if (size === undefined) await this.#options.cri.reopenContainerLog(record.id);
-        else if (size > (this.#options.maxBytes ?? defaultMaxBytes)) await this.#rotate(record);
+        else if (size > maxBytes) await this.#rotate(record);
       } catch (err) {
         this.#options.log.debug(`Cannot rotate "${record.logPath}": ${messageOf(err)}`);
       }
@@ -50,7 +48,7 @@ export class LogRotator {
   }
 
   async #rotate({ id, logPath }: ContainerRecord): Promise<void> {
-    const { cri, clock, maxFiles = defaultMaxFiles } = this.#options;
+    const { cri, clock } = this.#options;
     const stamp = new Date(clock.now()).toISOString().replace(/[-:]/g, '').replace('T', '-').slice(0, 15);
     const aside = `${logPath}.${stamp}`;
     await rename(logPath, aside);

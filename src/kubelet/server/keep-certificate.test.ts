@@ -16,7 +16,7 @@ test('a serving certificate that is renewed is shown to the next client; half of
   const first = { ...before.server, clientCa: before.ca };
   const parts = { access: {} as Access, pods: {} as PodLookup, cri: {} as Cri };
   const common = { nodeName: 'n1', logDir: '/none', log: silentLog, problem: () => undefined };
-  const server = await serveKubelet({ tls: first, host: '127.0.0.1', port: 0, ...parts, ...common });
+  const server = await serveKubelet({ tls: first, port: 0, ...parts, ...common });
   const clock = new FakeClock();
   const stop = new AbortController();
   let files = first;

@@ -18,7 +18,6 @@ import { Upgrades } from './upgrades.ts';
 
 export interface KubeletServerOptions {
   readonly tls: { readonly cert: string; readonly key: string; readonly clientCa: string };
-  readonly host?: string | undefined;
   readonly port: number;
   readonly nodeName: string;
   readonly access: Access;
@@ -58,7 +57,7 @@ export async function serveKubelet(options: KubeletServerOptions): Promise<Kubel
       .catch((err) => refuseUpgrade(socket, err, log));
   });
   server.on('tlsClientError', (err) => log.debug(`A client of the kubelet's server failed its handshake: ${err.message}`));
-  await listen(server, options.port, options.host);
+  await listen(server, options.port);
   return {
     port: (server.address() as AddressInfo).port,
     renew: (next) => server.setSecureContext(secure(next)),
@@ -75,9 +74,9 @@ function secure({ cert, key, clientCa }: KubeletServerOptions['tls']): SecureCon
   return { cert, key, ca: clientCa, minVersion: 'TLSv1.2' };
 }
 
-async function listen(server: Server, port: number, host: string | undefined): Promise<void> {
+async function listen(server: Server, port: number): Promise<void> {
   try {
-    server.listen(port, host);
+    server.listen(port);
     await once(server, 'listening');
   } catch (err) {
     if (systemCode(err) !== 'EADDRINUSE') throw err;

@@ -4,15 +4,14 @@
  */
 import { configMaps, type KubeObject, type ResourceType, secrets } from '../../api/resource-types.ts';
 import type { ConfigMap, Secret } from '../../api/schema/types.ts';
-import { isForbidden, isNotFound } from '../../client/api-error.ts';
+import { isNotFound } from '../../client/api-error.ts';
 import type { Client } from '../../client/client.ts';
 import type { Clock } from '../../clock/clock.ts';
 import type { ConfigSource } from '../pod/env.ts';
+import { onceAuthorized } from './authorized.ts';
 
 /** Requests at nearly the same time share an answer: the containers and volumes of a starting pod ask one after the other. */
 const freshMs = 1000;
-/** The Node authorizer learns of a new pod from its own watch, which may be behind ours by a moment. */
-const forbiddenRetryMs = [20, 50, 100, 200, 400] as const;
 
 interface Known {
   readonly at: number;
@@ -48,24 +47,12 @@ export class CachedConfigSource implements ConfigSource {
     for (const [other, { at }] of this.#known) if (now - at > freshMs) this.#known.delete(other);
     const known = this.#known.get(key);
     if (known) return known.object as Promise<T | undefined>;
-    const object = this.#fetch(type, namespace, name).catch((err) => {
+    const object = onceAuthorized(this.#clock, () => this.#client.get(type, name, { namespace })).catch((err) => {
       this.#known.delete(key);
       if (isNotFound(err)) return undefined;
       throw err;
     });
     this.#known.set(key, { at: now, object });
     return object;
-  }
-
-  async #fetch<T extends KubeObject>(type: ResourceType<T>, namespace: string, name: string): Promise<T> {
-    for (const wait of forbiddenRetryMs) {
-      try {
-        return await this.#client.get(type, name, { namespace });
-      } catch (err) {
-        if (!isForbidden(err)) throw err;
-        await this.#clock.sleep(wait);
-      }
-    }
-    return this.#client.get(type, name, { namespace });
   }
 }

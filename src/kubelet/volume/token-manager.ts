@@ -5,6 +5,7 @@ import { isForbidden, isNotFound } from '../../client/api-error.ts';
 import type { Client } from '../../client/client.ts';
 import type { Clock } from '../../clock/clock.ts';
 import { namespaceOf, specOf, uidOf } from '../pod/spec.ts';
+import { onceAuthorized } from './authorized.ts';
 
 interface Token {
   readonly token: string;
@@ -16,8 +17,6 @@ interface Token {
 const defaultSeconds = 3600;
 /** A token that lives longer is renewed daily all the same. */
 const maxAgeMs = 24 * 3600_000;
-/** The API server's authorizer may learn of a new pod a moment after we did. */
-const retryMs = [20, 50, 100, 200, 400] as const;
 
 export class TokenManager {
   readonly #client: Client;
@@ -61,17 +60,13 @@ export class TokenManager {
         boundObjectRef: { apiVersion: 'v1', kind: 'Pod', name: pod.metadata.name, uid: uidOf(pod) },
       },
     };
-    for (let attempt = 0; ; attempt++) {
-      try {
-        const made = await this.#client.createSubresource<TokenRequest>(serviceAccounts, account, 'token', body, { namespace });
-        const now = this.#clock.now();
-        const endsAt = made.status?.expirationTimestamp ? Date.parse(made.status.expirationTimestamp) : now + expirationSeconds * 1000;
-        return { token: made.status?.token ?? '', endsAt, renewAt: Math.min(now + (endsAt - now) * 0.8, now + maxAgeMs) };
-      } catch (err) {
-        const wait = retryMs[attempt];
-        if (wait === undefined || !(isForbidden(err) || isNotFound(err))) throw err;
-        await this.#clock.sleep(wait);
-      }
-    }
+    const { status } = await onceAuthorized(
+      this.#clock,
+      () => this.#client.createSubresource<TokenRequest>(serviceAccounts, account, 'token', body, { namespace }),
+      (err) => isForbidden(err) || isNotFound(err),
+    );
+    const now = this.#clock.now();
+    const endsAt = status?.expirationTimestamp ? Date.parse(status.expirationTimestamp) : now + expirationSeconds * 1000;
+    return { token: status?.token ?? '', endsAt, renewAt: Math.min(now + (endsAt - now) * 0.8, now + maxAgeMs) };
   }
 }

@@ -86,7 +86,7 @@ export const kubelet: Part = definePart({
   },
   async start(config, { clock, log, signal }) {
     const { startKubelet } = await import('../../kubelet/kubelet.ts');
-    const running = await startKubelet({ ...config, registerNode: true, port: 10250, clock, log, signal });
+    const running = await startKubelet({ ...config, port: 10250, clock, log, signal });
     return { stopped: aborted(signal).then(() => running.close()), health: () => running.problem };
   },
 });
