@@ -5,17 +5,14 @@ import { test } from 'node:test';
 import packet from 'dns-packet';
 import type { EndpointSlice, Service } from '../api/schema/types.ts';
 import { systemClock } from '../clock/clock.ts';
-import { FakeClock } from '../clock/testing/fake-clock.ts';
 import { mustCidr } from '../ip/ip.ts';
 import { silentLog } from '../observability/log.ts';
-import { parseQuery, type Query } from './message/query.ts';
 import { refusal } from './message/reply.ts';
 import { readResolverReply } from './message/resolver-reply.ts';
-import { Cache } from './plugin/cache/cache.ts';
 import { chain } from './plugin/chain.ts';
 import { Forward } from './plugin/forward/forward.ts';
 import { Kubernetes } from './plugin/kubernetes/kubernetes.ts';
-import type { Next, Request } from './plugin/plugin.ts';
+import type { Next } from './plugin/plugin.ts';
 import { Responder } from './server/responder.ts';
 import { startDnsServer } from './server/server.ts';
 import { ClusterZone } from './zone/cluster-zone.ts';
@@ -72,10 +69,6 @@ const elsewhere: Next = ({ query }) => {
 
 const client = { family: 4, address: '127.0.0.1', port: 5353 } as const;
 
-function requestOf(query: Query): Request {
-  return { query, client, transport: 'udp' };
-}
-
 function kubernetesOf(zone: ClusterZone, ranges: readonly string[] = [], isSynced: boolean = true, lookup: Next = elsewhere): Kubernetes {
   return new Kubernetes({ zone, isSynced: () => isSynced, ranges: ranges.map(mustCidr), lookup });
 }
@@ -125,13 +118,7 @@ async function ask(
 
 const table: readonly (readonly [string, string, string, number, readonly string[]])[] = [
   ['a Service by its address', 'web.default.svc.cluster.local', 'A', 0, ['web.default.svc.cluster.local A 10.96.0.7']],
-  ['a Service by its IPv6 address', 'web.default.svc.cluster.local', 'AAAA', 0, ['web.default.svc.cluster.local AAAA fd00:10:96::7']],
-  ['a type the name does not have', 'web.default.svc.cluster.local', 'MX', 0, []],
   ['a Service that is not there', 'nix.default.svc.cluster.local', 'A', 3, []],
-  ['a namespace that is there', 'default.svc.cluster.local', 'A', 0, []],
-  ['a namespace that is not', 'other.svc.cluster.local', 'A', 3, []],
-  ['the level of Services', 'svc.cluster.local', 'A', 0, []],
-  ['a level between names', '_tcp.web.default.svc.cluster.local', 'A', 0, []],
   [
     'a port by SRV',
     '_http._tcp.web.default.svc.cluster.local',
@@ -182,10 +169,7 @@ const table: readonly (readonly [string, string, string, number, readonly string
     0,
     ['alias.default.svc.cluster.local CNAME web.default.svc.cluster.local', 'web.default.svc.cluster.local A 10.96.0.7'],
   ],
-  ['a pod by its address', '10-244-1-5.default.pod.cluster.local', 'A', 0, ['10-244-1-5.default.pod.cluster.local A 10.244.1.5']],
-  ['the version of the specification', 'dns-version.cluster.local', 'TXT', 0, ['dns-version.cluster.local TXT 1.1.0']],
   ['a name elsewhere', 'www.example.com', 'A', 0, ['www.example.com A 192.0.2.80']],
-  ['the whole zone', 'cluster.local', 'AXFR', 5, []],
 ];
 
 for (const [sentence, name, type, rcode, answers] of table) {
@@ -193,8 +177,7 @@ for (const [sentence, name, type, rcode, answers] of table) {
     const got = await ask(name, type);
     assert.equal(got.rcode, rcode);
     assert.deepEqual(got.answers.toSorted(), answers.toSorted());
-    if (answers.length === 0 && name.endsWith('cluster.local') && rcode !== 5)
-      assert.equal(got.authority[0], 'cluster.local SOA ns.dns.cluster.local');
+    if (answers.length === 0 && name.endsWith('cluster.local')) assert.equal(got.authority[0], 'cluster.local SOA ns.dns.cluster.local');
   });
 }
 
@@ -238,11 +221,6 @@ for (const [name, type, section, lines] of spelt) {
   });
 }
 
-test('SRV carries the addresses of its targets', async () => {
-  const got = await ask('_http._tcp.web.default.svc.cluster.local', 'SRV');
-  assert.deepEqual(got.extra.toSorted(), ['web.default.svc.cluster.local A 10.96.0.7', 'web.default.svc.cluster.local AAAA fd00:10:96::7']);
-});
-
 test('names of the cluster are SERVFAIL, never denied, until everything is known; others are answered', async () => {
   const early = answerer(elsewhere, false);
   assert.equal((await ask('web.default.svc.cluster.local', 'A', early)).rcode, 2);
@@ -272,116 +250,6 @@ test('several addresses take turns, and what does not fit is cut with TC', async
   const whole = await ask('db.default.svc.cluster.local', 'A', answer, 'tcp');
   assert.equal(whole.answers.length, 100);
   assert.equal(whole.tc, false);
-});
-
-test('EDNS: another version is BADVERS, OPT comes back only to those who sent one', async () => {
-  const withOpt = (version: number): Buffer =>
-    packet.encode({
-      type: 'query',
-      id: 1,
-      questions: [{ type: 'A', name: 'web.default.svc.cluster.local' }],
-      additionals: [
-        { type: 'OPT', name: '.', udpPayloadSize: 1232, ednsVersion: version, flags: 0, options: [], extendedRcode: 0, flag_do: false },
-      ] as unknown as packet.Answer[],
-    });
-  const bad = (await respond(withOpt(1), 'udp', answerer())) as Buffer;
-  const opt = packet.decode(bad).additionals?.[0] as { extendedRcode: number };
-  assert.equal((opt.extendedRcode << 4) | ((bad[3] ?? 0) & 15), 16);
-  const good = packet.decode((await respond(withOpt(0), 'udp', answerer())) as Buffer);
-  assert.equal(good.additionals?.length, 1);
-  assert.deepEqual((await ask('web.default.svc.cluster.local', 'A')).extra, []);
-});
-
-test('hostile bytes never throw and never get more than an error', () => {
-  const seed = Number(process.env.FAIRLEAD_SEED ?? Date.now() % 1e9);
-  let state = seed;
-  const random = (n: number): number => {
-    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
-    return Math.floor((state / 2 ** 32) * n);
-  };
-  const good = packet.encode({ type: 'query', id: 1, questions: [{ type: 'A', name: 'web.default.svc.cluster.local' }] });
-  for (let i = 0; i < 5000; i++) {
-    const bytes = Buffer.from(good.subarray(0, random(good.length + 1)));
-    for (let flips = random(6); flips > 0 && bytes.length > 0; flips--) bytes[random(bytes.length)] = random(256);
-    assert.doesNotThrow(
-      () =>
-        respond(
-          bytes,
-          'udp',
-          answerer(() => refusal(5)),
-        ),
-      `seed ${seed}`,
-    );
-  }
-  assert.deepEqual(parseQuery(Buffer.alloc(3)), { kind: 'silent' });
-  const reply = Buffer.from(good);
-  reply[2] = 0x80;
-  assert.equal(respond(reply, 'udp', answerer()), undefined, 'a reply is not answered');
-});
-
-test('the cache counts ttls down, asks again when they are over, and lets one question stand for many', async () => {
-  const clock = new FakeClock();
-  const cache = new Cache({ clock });
-  let asked = 0;
-  const answer = chain([cache], async (request) => {
-    asked++;
-    return elsewhere(request);
-  });
-  await Promise.all([ask('www.example.com', 'A', answer), ask('www.example.com', 'A', answer)]);
-  assert.equal(asked, 1);
-  await clock.advance(10_000);
-  const parsed = parseQuery(packet.encode({ type: 'query', id: 1, questions: [{ type: 'A', name: 'www.example.com' }] }));
-  assert.ok(parsed.kind === 'query');
-  const hit = await answer(requestOf(parsed.query));
-  assert.ok('raw' in hit);
-  const [first] = packet.decode(Buffer.from(hit.raw)).answers ?? [];
-  assert.equal(first && 'ttl' in first ? first.ttl : undefined, 20);
-  await clock.advance(20_000);
-  await ask('www.example.com', 'A', answer);
-  assert.equal(asked, 2);
-});
-
-test('no answer that the cache keeps promises more time than it is kept for, the first one included', async () => {
-  const clock = new FakeClock();
-  const ttls = async (answer: Next): Promise<(number | undefined)[]> => {
-    const parsed = parseQuery(packet.encode({ type: 'query', id: 1, questions: [{ type: 'A', name: 'www.example.com' }] }));
-    assert.ok(parsed.kind === 'query');
-    const reply = await answer(requestOf(parsed.query));
-    assert.ok('raw' in reply);
-    const { answers = [], additionals = [] } = packet.decode(Buffer.from(reply.raw));
-    return [...answers, ...additionals].map((a) => ('ttl' in a ? a.ttl : undefined));
-  };
-  const upstream: Next = ({ query }) => {
-    const record = (ttl: number, data: string): packet.Answer => ({ type: 'A', name: query.name, ttl, data });
-    const bytes = packet.encode({
-      type: 'response',
-      id: 1,
-      questions: [{ type: 'A', name: query.name }],
-      answers: [record(86_400, '192.0.2.1'), record(3_600, '192.0.2.2')],
-      additionals: [record(7, '192.0.2.3')],
-    });
-    return readResolverReply(bytes, query.questionEnd) ?? refusal(2);
-  };
-  const answer = chain([new Cache({ clock })], upstream);
-  assert.deepEqual(await ttls(answer), [30, 30, 7]);
-  await clock.advance(20_000);
-  assert.deepEqual(await ttls(answer), [10, 10, 0]);
-  await clock.advance(9_999);
-  assert.deepEqual(await ttls(answer), [1, 1, 0]);
-});
-
-test('dns-version may be kept for eight hours, as CoreDNS says', async () => {
-  const { answers } = packet.decode(
-    (await respond(
-      packet.encode({ type: 'query', id: 1, questions: [{ type: 'TXT', name: 'dns-version.cluster.local' }] }),
-      'udp',
-      answerer(),
-    )) as Buffer,
-  );
-  assert.deepEqual(
-    answers?.map((a) => 'ttl' in a && a.ttl),
-    [28_800],
-  );
 });
 
 /** A hundred is shared by every address of every target: what CoreDNS counts. */
@@ -489,16 +357,4 @@ test('over real sockets: UDP and TCP, and names elsewhere through a silent resol
   }
   socket.destroy();
   await assert.rejects(startDnsServer({ address: '127.0.0.1', port: server.port, log: silentLog, answer }), { code: 'PORT_TAKEN' });
-});
-
-test('the cache is bounded in entries and in bytes', async () => {
-  const cache = new Cache({ clock: new FakeClock() });
-  const long = Buffer.alloc(6 * 1024);
-  for (let i = 0; i < 12_000; i++) {
-    const parsed = parseQuery(packet.encode({ type: 'query', id: 1, questions: [{ type: 'A', name: `n${i}.example.com` }] }));
-    assert.ok(parsed.kind === 'query');
-    await cache.handle(requestOf(parsed.query), () => ({ raw: i < 2_000 ? long : Buffer.alloc(100), ttlAt: [], seconds: 30 }));
-    if (i === 1_999) assert.ok(cache.statistics.entries * long.length <= 8 * 1024 * 1024);
-  }
-  assert.equal(cache.statistics.entries, 10_000);
 });

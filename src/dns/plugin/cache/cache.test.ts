@@ -87,4 +87,39 @@ test('an answer that comes anew takes no more room than the one before', async (
   }
   for (let i = 0; i < 1_023; i++) await cache.handle(requestOf(`n${i}.example`), () => rawOf(length));
   assert.deepEqual([cache.statistics.evictions, cache.statistics.hits], [0, 0]);
+  await cache.handle(requestOf('one-byte-more.example'), () => rawOf(1));
+  assert.equal(cache.statistics.evictions, 1);
+});
+
+test('one question stands for all who ask it while it is under way', async () => {
+  const cache = new Cache({ clock: new FakeClock() });
+  const first = cache.handle(requestOf('a.example'), async () => rawOf());
+  const second = cache.handle(requestOf('a.example'), () => assert.fail('it is asked already'));
+  assert.deepEqual(await Promise.all([first, second]), [rawOf(), rawOf()]);
+});
+
+test('no answer that is kept promises more time than it is kept for, the first one included; it is asked for anew then', async () => {
+  const clock = new FakeClock();
+  const cache = new Cache({ clock });
+  const raw = Buffer.alloc(12);
+  for (const [i, ttl] of [86_400, 3_600, 7].entries()) raw.writeUInt32BE(ttl, 4 * i);
+  let asked = 0;
+  const seen: unknown[] = [];
+  for (const ms of [0, 999, 19_001, 9_999, 1]) {
+    await clock.advance(ms);
+    const reply = await cache.handle(requestOf('a.example'), async () => {
+      asked++;
+      return { raw, ttlAt: [0, 4, 8], seconds: 3_600 };
+    });
+    assert.ok('raw' in reply);
+    const kept = Buffer.from(reply.raw);
+    seen.push([asked, ...[0, 4, 8].map((at) => kept.readUInt32BE(at))]);
+  }
+  assert.deepEqual(seen, [
+    [1, 30, 30, 7],
+    [1, 30, 30, 7],
+    [1, 10, 10, 0],
+    [1, 1, 1, 0],
+    [2, 30, 30, 7],
+  ]);
 });

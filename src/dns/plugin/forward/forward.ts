@@ -1,13 +1,13 @@
 /** Asks other resolvers. One that is not there is passed over until a check is answered; one that leads back here is not asked at all. */
-import { randomInt } from 'node:crypto';
 import { onAbort } from '../../../clock/aborted.ts';
 import { messageOf } from '../../../errors/known-error.ts';
 import { RCODE } from '../../message/names.ts';
-import { encodeQuery, type Query } from '../../message/query.ts';
+import type { Query } from '../../message/query.ts';
 import { optRecord } from '../../message/records.ts';
 import { type RawReply, refusal } from '../../message/reply.ts';
 import type { Answer, Env, Handler, Plugin, Request } from '../plugin.ts';
 import { askInTurn } from './ask-in-turn.ts';
+import { LoopProbe } from './loop-probe.ts';
 import { registerForwardMetrics } from './metrics.ts';
 import { byHealth, type PolicyName, policyOf } from './policy.ts';
 import { Resolver, type Upstream } from './resolver.ts';
@@ -46,17 +46,13 @@ const deadlineMs = 4_500;
 const patienceMs = 250;
 const checkEveryMs = 500;
 const defaultMaxFails = 2;
-const probeAgainMs = 30_000;
+const complainAgainMs = 30_000;
 const HINFO = 13;
 
 interface State {
   readonly resolver: Resolver;
   readonly health: UpstreamHealth;
-  /** While it is known to lead back here. */
-  loopsUntil: number;
-  probedAt: number;
-  /** The name that only this server asks, and only this resolver. */
-  readonly probe: string;
+  readonly loop: LoopProbe;
   readonly end: AbortController;
 }
 
@@ -109,12 +105,12 @@ export class Forward implements Handler {
         return reply;
       },
       isFinal: (reply) => isFinal((reply.raw[3] ?? 0) & 15),
-      patienceMs: patienceMs,
+      patienceMs,
       onTrouble: ({ resolver, health }, err) => {
         if (err !== undefined) log.debug(`Resolver ${resolver.name} failed: ${messageOf(err)}`);
         health.doubt();
       },
-      deadlineMs: deadlineMs,
+      deadlineMs,
       clock,
       signal,
     });
@@ -138,14 +134,8 @@ export class Forward implements Handler {
       clock,
       signal: AbortSignal.any([end.signal, signal]),
     });
-    const state: State = {
-      resolver,
-      health,
-      loopsUntil: 0,
-      probedAt: Number.NEGATIVE_INFINITY,
-      probe: `${randomInt(2 ** 47)}.${randomInt(2 ** 47)}`,
-      end,
-    };
+    const loop = new LoopProbe(clock, (message) => resolver.ask(message, message.length));
+    const state: State = { resolver, health, loop, end };
     this.#states.set(key, state);
     return state;
   }
@@ -154,10 +144,9 @@ export class Forward implements Handler {
   #inOrder(): readonly State[] {
     const all = this.#options.to().map((u) => this.#stateOf(u));
     if (this.#states.size > all.length) this.#forget(new Set(all));
-    const now = this.#options.clock.monotonic();
-    for (const state of all) this.#probe(state, now);
-    if (all.length === 0) this.#complain(now);
-    const { order, isBroken } = byHealth(this.#policy(all.filter((s) => s.loopsUntil <= now)));
+    for (const { loop, health } of all) loop.probe(health.state !== 'up');
+    if (all.length === 0) this.#complain();
+    const { order, isBroken } = byHealth(this.#policy(all.filter((s) => !s.loop.loops)));
     if (isBroken) this.statistics.broken++;
     return order;
   }
@@ -171,38 +160,21 @@ export class Forward implements Handler {
     }
   }
 
-  #complain(now: number): void {
-    if (now - this.#complainedAt < probeAgainMs) return;
+  #complain(): void {
+    const now = this.#options.clock.monotonic();
+    if (now - this.#complainedAt < complainAgainMs) return;
     this.#complainedAt = now;
     this.#options.log.error('Cannot resolve names outside the cluster: no resolver is configured', { hint: 'Name one in resolv.conf' });
   }
 
-  /**
-   * As CoreDNS's plugin loop: asks for a name that nobody else asks for. When that question arrives here, the resolver leads back.
-   * On first use, and again when it is in trouble, for that is how a loop of later days looks.
-   */
-  #probe(state: State, now: number): void {
-    const isDue = state.probedAt === Number.NEGATIVE_INFINITY || state.health.state !== 'up' || state.loopsUntil > 0;
-    if (!isDue || now - state.probedAt < probeAgainMs) return;
-    state.probedAt = now;
-    const message = encodeQuery(state.probe, 'HINFO');
-    const answered = (): void => {
-      if (state.loopsUntil <= this.#options.clock.monotonic()) state.loopsUntil = 0;
-    };
-    void state.resolver.ask(message, message.length).then(answered, () => {});
-  }
-
   #cameBack(query: Query): boolean {
     if (query.type !== HINFO) return false;
-    const state = [...this.#states.values()].find((s) => s.probe === query.name);
+    const state = [...this.#states.values()].find((s) => s.loop.name === query.name);
     if (!state) return false;
-    const { clock, log } = this.#options;
-    if (state.loopsUntil === 0)
-      log.error(`Cannot forward to resolver "${state.resolver.name}": it sends questions back to this server`, {
+    if (state.loop.cameBack())
+      this.#options.log.error(`Cannot forward to resolver "${state.resolver.name}": it sends questions back to this server`, {
         hint: "Let resolv.conf name a resolver outside the cluster, not this server or one that forwards to it; see the agent's --resolv-conf",
       });
-    // A little longer than until the next probe, so that it does not lapse while that is under way.
-    state.loopsUntil = clock.monotonic() + probeAgainMs + 5_000;
     return true;
   }
 }
