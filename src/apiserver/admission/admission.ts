@@ -4,6 +4,7 @@
  */
 import type { ResourceRow } from '../../api/registry/resource-row.ts';
 import type { KubeObject, ResourceType } from '../../api/resource-types.ts';
+import type { StatusCause } from '../../api/schema/types.ts';
 import type { UserInfo } from '../auth/user-info.ts';
 import { forbidden, type StatusError } from '../status/status-error.ts';
 
@@ -30,8 +31,8 @@ export function isWriteOf({ row, subresource }: AdmissionRequest, type: Resource
 }
 
 /** 403 for what is to be written. */
-export function refused({ row, name }: AdmissionRequest, why: string): StatusError {
-  return forbidden(row.type, name || undefined, why);
+export function refused({ row, name }: AdmissionRequest, why: string, causes?: StatusCause[]): StatusError {
+  return forbidden(row.type, name || undefined, why, causes);
 }
 
 /** Refuses by throwing a StatusError. */
@@ -48,6 +49,12 @@ export class AdmissionChain {
 
   constructor(plugins: readonly AdmissionPlugin[]) {
     this.#plugins = plugins;
+  }
+
+  /** For a request with nothing to be done between the two. */
+  async admit(request: AdmissionRequest): Promise<void> {
+    await this.mutate(request);
+    await this.validate(request);
   }
 
   async mutate(request: AdmissionRequest): Promise<void> {

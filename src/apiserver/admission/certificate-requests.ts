@@ -3,12 +3,12 @@
  * allowed to for that signer. Upstream's CertificateApproval, CertificateSigning and CertificateSubjectRestriction.
  */
 import { isDeepStrictEqual } from 'node:util';
+import { certificateSigningRequests } from '../../api/resource-types.ts';
 import type { CertificateSigningRequest } from '../../api/schema/types.ts';
 import { resourceAttributes } from '../auth/attributes.ts';
 import type { Authorizer } from '../auth/authorizer.ts';
 import { mastersGroup, type UserInfo } from '../auth/user-info.ts';
-import { forbidden } from '../status/status-error.ts';
-import { type AdmissionPlugin, type AdmissionRequest, refused } from './admission.ts';
+import { type AdmissionPlugin, type AdmissionRequest, isWriteOf, refused } from './admission.ts';
 
 const clientSigner = 'kubernetes.io/kube-apiserver-client';
 
@@ -16,7 +16,7 @@ export function certificateRequests(authorizer: Authorizer): AdmissionPlugin {
   return {
     name: 'CertificateRequests',
     mutate: (request) => {
-      if (!concerns(request) || request.operation !== 'CREATE') return;
+      if (request.operation !== 'CREATE' || !isWriteOf(request, certificateSigningRequests)) return;
       const { spec } = request.object as CertificateSigningRequest;
       if (!spec) return;
       const { name, uid, groups, extra } = request.user;
@@ -25,32 +25,22 @@ export function certificateRequests(authorizer: Authorizer): AdmissionPlugin {
       Object.assign(spec, { username: name, groups: [...groups], ...(uid ? { uid } : {}), ...(extra ? { extra: { ...extra } } : {}) });
     },
     validate: async (request) => {
-      if (!concerns(request)) return;
-      const next = request.object as CertificateSigningRequest | undefined;
-      const old = request.old as CertificateSigningRequest | undefined;
-      if (request.operation === 'CREATE') return refuseMasters(request, next);
-      if (request.operation !== 'UPDATE') return;
-      const signer = old?.spec?.signerName ?? '';
-      const verb = decisionOf(request.subresource, next, old);
-      if (verb && !allowed(authorizer, request.user, verb, signer)) {
-        throw forbidden(request.row.type, request.name, `user not permitted to ${verb} requests with signerName ${JSON.stringify(signer)}`);
-      }
+      if (request.operation === 'CREATE' && isWriteOf(request, certificateSigningRequests)) await refuseMasters(request);
+      const verb = request.operation === 'UPDATE' ? decisionOf(request) : undefined;
+      const signer = (request.old as CertificateSigningRequest | undefined)?.spec?.signerName ?? '';
+      if (verb && !allowed(authorizer, request.user, verb, signer))
+        throw refused(request, `user not permitted to ${verb} requests with signerName ${JSON.stringify(signer)}`);
     },
   };
 }
 
 /** What an update decides; undefined when nothing. */
-function decisionOf(
-  subresource: string,
-  next: CertificateSigningRequest | undefined,
-  old: CertificateSigningRequest | undefined,
-): string | undefined {
-  if (subresource === 'approval') return 'approve';
-  return subresource === 'status' && !isDeepStrictEqual(next?.status ?? {}, old?.status ?? {}) ? 'sign' : undefined;
-}
-
-function concerns({ row }: AdmissionRequest): boolean {
-  return row.type.group === 'certificates.k8s.io' && row.type.resource === 'certificatesigningrequests';
+function decisionOf(request: AdmissionRequest): string | undefined {
+  if (isWriteOf(request, certificateSigningRequests, 'approval')) return 'approve';
+  if (!isWriteOf(request, certificateSigningRequests, 'status')) return undefined;
+  const { status } = request.object as CertificateSigningRequest;
+  const { status: old } = request.old as CertificateSigningRequest;
+  return isDeepStrictEqual(status ?? {}, old ?? {}) ? undefined : 'sign';
 }
 
 /** By the signer's name, or by its domain: `example.com/*`. */
@@ -62,15 +52,16 @@ function allowed(authorizer: Authorizer, user: UserInfo, verb: string, signer: s
   });
 }
 
-async function refuseMasters(request: AdmissionRequest, csr: CertificateSigningRequest | undefined): Promise<void> {
-  if (csr?.spec?.signerName !== clientSigner) return;
+async function refuseMasters(request: AdmissionRequest): Promise<void> {
+  const { spec } = request.object as CertificateSigningRequest;
+  if (spec?.signerName !== clientSigner) return;
   // The library wants it there before itself, and says so by throwing.
   await import('reflect-metadata');
   const { Pkcs10CertificateRequest } = await import('@peculiar/x509');
   let organizations: readonly string[];
   try {
     // PEM in base64, as the field has it.
-    const pkcs10 = new Pkcs10CertificateRequest(Buffer.from(String(csr.spec.request), 'base64').toString());
+    const pkcs10 = new Pkcs10CertificateRequest(Buffer.from(String(spec.request), 'base64').toString());
     organizations = pkcs10.subjectName.getField('O');
   } catch {
     throw refused(request, 'failed to parse CSR: spec.request holds no PKCS #10 certificate request in PEM');

@@ -2,18 +2,18 @@
 import type { AuthObjects } from '../auth/auth-objects.ts';
 import { restrictNodePart } from '../auth/node-part-restriction.ts';
 import { type NodeWrite, restrictNode } from '../auth/node-restriction.ts';
-import { forbidden } from '../status/status-error.ts';
-import type { AdmissionPlugin } from './admission.ts';
+import { type AdmissionPlugin, refused } from './admission.ts';
 
 export function nodeRestriction(objects: AuthObjects): AdmissionPlugin {
   return {
     name: 'NodeRestriction',
-    validate: ({ operation, row, user, subresource, namespace, name, object, old }) => {
+    validate: (request) => {
+      const { operation, row } = request;
       if (operation === 'CONNECT') return;
       const { group, resource } = row.type;
-      const write: NodeWrite = { user, operation, group, resource, subresource, namespace, name, object, old };
+      const write: NodeWrite = { ...request, operation, group, resource };
       const why = restrictNode(write, objects) ?? restrictNodePart(write);
-      if (why !== undefined) throw forbidden(row.type, name || undefined, why);
+      if (why !== undefined) throw refused(request, why);
     },
   };
 }

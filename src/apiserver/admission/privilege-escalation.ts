@@ -2,13 +2,14 @@
 import type { ClusterRole, ClusterRoleBinding, Role, RoleBinding } from '../../api/schema/types.ts';
 import type { Authorizer } from '../auth/authorizer.ts';
 import { checkBindingEscalation, checkRoleEscalation } from '../auth/escalation.ts';
-import { forbidden, StatusError } from '../status/status-error.ts';
-import type { AdmissionPlugin } from './admission.ts';
+import { StatusError } from '../status/status-error.ts';
+import { type AdmissionPlugin, refused } from './admission.ts';
 
 export function privilegeEscalation(authorizer: Authorizer): AdmissionPlugin {
   return {
     name: 'PrivilegeEscalation',
-    validate: ({ operation, row, user, name, object, old }) => {
+    validate: (request) => {
+      const { operation, row, user, object, old } = request;
       if (row.type.group !== 'rbac.authorization.k8s.io' || operation === 'DELETE' || !object) return;
       const isRole = row.type.kind === 'Role' || row.type.kind === 'ClusterRole';
       const refusal = isRole
@@ -20,7 +21,7 @@ export function privilegeEscalation(authorizer: Authorizer): AdmissionPlugin {
             authorizer,
           );
       if (!refusal) return;
-      if (refusal.code === 403) throw forbidden(row.type, name || undefined, refusal.message);
+      if (refusal.code === 403) throw refused(request, refusal.message);
       throw new StatusError(404, 'NotFound', refusal.message);
     },
   };

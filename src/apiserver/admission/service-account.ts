@@ -6,8 +6,7 @@ import type { Container, Pod, PodSpec, ServiceAccount, Volume } from '../../api/
 import { mirrorPodAnnotationKey } from '../../api/well-known.ts';
 import type { Clock } from '../../clock/clock.ts';
 import type { Lookup } from '../cache/lookup.ts';
-import { forbidden } from '../status/status-error.ts';
-import { type AdmissionPlugin, type AdmissionRequest, isWriteOf } from './admission.ts';
+import { type AdmissionPlugin, type AdmissionRequest, isWriteOf, refused } from './admission.ts';
 
 const mountPath = '/var/run/secrets/kubernetes.io/serviceaccount';
 const volumePrefix = 'kube-api-access-';
@@ -42,11 +41,7 @@ async function accountOf(lookup: Lookup, clock: Clock, request: AdmissionRequest
     const found = await lookup.find(serviceAccounts, name, request.namespace);
     if (found) return found;
   }
-  throw forbidden(
-    request.row.type,
-    request.name || undefined,
-    `error looking up service account ${request.namespace}/${name}: serviceaccount ${JSON.stringify(name)} not found`,
-  );
+  throw refused(request, `error looking up service account ${request.namespace}/${name}: serviceaccount ${JSON.stringify(name)} not found`);
 }
 
 /** Runs before validation: what a pod must have may be missing. */

@@ -117,8 +117,7 @@ async function destination(deps: UpgradeDeps, { info, query, user }: Admitted, u
     ...{ operation: 'CONNECT', row, subresource, namespace, name, user },
     ...{ dryRun: false, object: undefined, old: undefined, warnings: [] },
   };
-  await deps.admission.mutate(request);
-  await deps.admission.validate(request);
+  await deps.admission.admit(request);
   const target = await deps.kubelets.target(nodeOf(pod));
   const at = `${encodeURIComponent(namespace)}/${encodeURIComponent(name)}`;
   if (subresource === 'portforward') return { target, path: `/portForward/${at}${portQuery(query)}` };

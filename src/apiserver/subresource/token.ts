@@ -32,18 +32,8 @@ export function tokenHandler(deps: {
     await deps.fresh();
     const account = deps.lookup.get(serviceAccounts, name, namespace);
     if (!account) throw notFound(row.type, name);
-    const request = {
-      operation: 'CREATE',
-      row,
-      subresource: 'token',
-      namespace,
-      name,
-      object: asked,
-      old: undefined,
-      ...writeContextOf(ctx),
-    } as const;
-    await deps.admission.mutate(request);
-    await deps.admission.validate(request);
+    const what = { row, subresource: 'token', namespace, name, object: asked, old: undefined };
+    await deps.admission.admit({ operation: 'CREATE', ...what, ...writeContextOf(ctx) });
     const issued = await deps.issuer.issue(account, asked.spec ?? {});
     if (!issued.ok) {
       const field = issued.field ? { causes: [{ field: issued.field, message: issued.message }] } : {};
