@@ -4,7 +4,7 @@ import type yaml from 'yaml';
 import type { OptionSpec } from './command.ts';
 
 export type OutputFormat = 'table' | 'wide' | 'json' | 'yaml' | 'name';
-export const outputFormats: readonly OutputFormat[] = ['table', 'wide', 'json', 'yaml', 'name'];
+const outputFormats: readonly OutputFormat[] = ['table', 'wide', 'json', 'yaml', 'name'];
 
 /** The `-o` of every command that prints data. */
 export const outputOption: OptionSpec & { readonly type: 'string'; readonly default: string } = {

@@ -62,7 +62,7 @@ export class Progress {
 }
 
 /** Whether escape sequences may be written to a stream. */
-export function wantsColour(terminal: boolean, env: Readonly<Record<string, string | undefined>>): boolean {
+function wantsColour(terminal: boolean, env: Readonly<Record<string, string | undefined>>): boolean {
   return terminal && !env.NO_COLOR && env.TERM !== 'dumb';
 }
 

@@ -50,7 +50,7 @@ const saidHints: readonly (readonly [RegExp, string])[] = [
 ];
 
 /** What a person reads about an error: what failed, why, and what to do next. */
-export function describeError(err: unknown): string {
+function describeError(err: unknown): string {
   const system = systemHints[systemCode(err) ?? ''];
   if (!isKnownError(err) && system !== undefined) return `Error: ${messageOf(err)}\n  next: ${system}\n`;
   if (!isKnownError(err)) return err instanceof Error && err.stack ? `${err.stack}\n` : `Error: ${messageOf(err)}\n`;

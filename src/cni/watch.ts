@@ -18,7 +18,7 @@ export function isAstray(notice: NetlinkMessage | 'lost'): boolean {
   return link !== undefined && fromAlias(link.alias) !== undefined && (link.master === 0 || !link.up);
 }
 
-export class NodeWatch implements Disposable {
+export class NodeWatch {
   readonly #dirs: readonly string[];
   readonly #clock: Clock;
   readonly #onChange: () => void;
@@ -57,10 +57,6 @@ export class NodeWatch implements Disposable {
     this.#notices.close();
     for (const { watcher } of this.#watchers.values()) watcher.close();
     this.#watchers.clear();
-  }
-
-  [Symbol.dispose](): void {
-    this.close();
   }
 
   #wake(): void {

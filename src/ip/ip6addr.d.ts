@@ -4,7 +4,6 @@ declare module 'ip6addr' {
     kind(): 'ipv4' | 'ipv6';
     toString(options?: { format?: 'auto' | 'v4' | 'v6' | 'v4-mapped' }): string;
     toBuffer(): Buffer;
-    compare(other: Addr): number;
   }
   interface CIDR {
     contains(address: string | Addr): boolean;

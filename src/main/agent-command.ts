@@ -5,7 +5,7 @@ import type { Command } from '../cli/command.ts';
 import type { FlagReader } from './flag-reader.ts';
 import { nodeIp } from './part/cluster-flags.ts';
 import { agentParts } from './part/parts.ts';
-import { healthzFlag, type PartsCommand, partsCommand } from './parts-command.ts';
+import { fileIn, healthzFlag, type PartsCommand, partsCommand } from './parts-command.ts';
 
 /** A part's own kubeconfig, or the one for those that have none. */
 const kubeconfigOf =
@@ -14,11 +14,6 @@ const kubeconfigOf =
     const own = join(read.text('kubeconfig-dir'), `${part}.kubeconfig`);
     return existsSync(own) ? own : (read.optional('kubeconfig') ?? own);
   };
-
-const inTlsDir =
-  (name: string) =>
-  (read: FlagReader): string =>
-    join(read.text('tls-dir'), name);
 
 export const agent: PartsCommand = {
   name: 'agent',
@@ -51,9 +46,9 @@ export const agent: PartsCommand = {
   settled: {
     kubelet: {
       kubeconfig: kubeconfigOf('kubelet'),
-      'client-ca-file': inTlsDir('ca.crt'),
-      'tls-cert-file': inTlsDir('kubelet.crt'),
-      'tls-private-key-file': inTlsDir('kubelet.key'),
+      'client-ca-file': fileIn('tls-dir', 'ca.crt'),
+      'tls-cert-file': fileIn('tls-dir', 'kubelet.crt'),
+      'tls-private-key-file': fileIn('tls-dir', 'kubelet.key'),
     },
     proxy: { kubeconfig: kubeconfigOf('proxy') },
     'net-agent': { kubeconfig: kubeconfigOf('net-agent') },

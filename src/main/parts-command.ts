@@ -1,9 +1,10 @@
 /** A command that runs parts: their flags, each once, beside its own; and what of them its own flags settle. */
+import { join } from 'node:path';
 import type { Command, Invocation, OptionSpec, OptionSpecs } from '../cli/command.ts';
 import { systemClock } from '../clock/clock.ts';
 import { FlagReader, type FlagValues } from './flag-reader.ts';
 import type { Part, PartFlag, Setting } from './part/part.ts';
-import { logFormat, logLevel, processLog } from './process-log.ts';
+import { logFlags, processLog } from './process-log.ts';
 
 /** Flags of a part by what the command's own flags say in their place. */
 type Settled = Readonly<Record<string, (read: FlagReader) => string | undefined>>;
@@ -31,6 +32,11 @@ export interface PartsCommand {
 export function healthzFlag(preset: string): OptionSpecs {
   const help = 'where /healthz and /livez tell how the parts are; empty for none';
   return { 'healthz-bind-address': { type: 'string', default: preset, value: 'HOST:PORT', help } };
+}
+
+/** A file in the directory that a flag of the command names. */
+export function fileIn(flag: string, name: string): (read: FlagReader) => string {
+  return (read) => join(read.text(flag), name);
 }
 
 /** The name and form of a flag in a command. */
@@ -82,5 +88,5 @@ export function partsCommand(command: PartsCommand): Command {
       },
     );
   };
-  return { name, summary, examples, options: { ...optionsOf(command), 'log-level': logLevel, 'log-format': logFormat }, run };
+  return { name, summary, examples, options: { ...optionsOf(command), ...logFlags }, run };
 }

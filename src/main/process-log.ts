@@ -3,21 +3,13 @@ import { systemClock } from '../clock/clock.ts';
 import type { Log } from '../observability/log.ts';
 import { createLog, type LogFormat, type LogLevel } from '../observability/stream-log.ts';
 
-export const logLevel: OptionSpec & { readonly type: 'string'; readonly default: string } = {
-  type: 'string',
-  default: 'info',
-  choices: ['debug', 'info', 'warn', 'error'],
-  help: 'what is worth a line',
+/** Of every process that runs on. */
+export const logFlags: Readonly<Record<'log-level' | 'log-format', OptionSpec>> = {
+  'log-level': { type: 'string', default: 'info', choices: ['debug', 'info', 'warn', 'error'], help: 'what is worth a line' },
+  'log-format': { type: 'string', default: 'text', choices: ['text', 'json'], help: 'for people or for programs' },
 };
 
-export const logFormat: OptionSpec & { readonly type: 'string'; readonly default: string } = {
-  type: 'string',
-  default: 'text',
-  choices: ['text', 'json'],
-  help: 'for people or for programs',
-};
-
-/** The log that the two options above describe. */
+/** The log that these flags describe. */
 export function processLog(level: string, format: string): Log {
   return createLog({ level: level as LogLevel, format: format as LogFormat, clock: systemClock });
 }

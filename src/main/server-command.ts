@@ -1,17 +1,10 @@
 /** `fairlead server`. */
-import { join } from 'node:path';
 import type { Command } from '../cli/command.ts';
-import type { FlagReader } from './flag-reader.ts';
 import { serverParts } from './part/parts.ts';
-import { type PartsCommand, partsCommand } from './parts-command.ts';
+import { fileIn, type PartsCommand, partsCommand } from './parts-command.ts';
 
 /** What may be left out, for another program to do it. */
 const optional = ['controller-manager', 'scheduler'];
-
-const inPki =
-  (name: string) =>
-  (read: FlagReader): string =>
-    join(read.text('pki-dir'), name);
 
 export const server: PartsCommand = {
   name: 'server',
@@ -32,9 +25,9 @@ export const server: PartsCommand = {
   },
   choose: (read) => ['apiserver', ...read.choice('parts', optional), 'cluster-dns'],
   settled: {
-    'controller-manager': { kubeconfig: inPki('controller-manager.conf'), 'root-ca-file': inPki('ca.crt') },
-    scheduler: { kubeconfig: inPki('scheduler.conf') },
-    'cluster-dns': { kubeconfig: inPki('admin.conf') },
+    'controller-manager': { kubeconfig: fileIn('pki-dir', 'controller-manager.conf'), 'root-ca-file': fileIn('pki-dir', 'ca.crt') },
+    scheduler: { kubeconfig: fileIn('pki-dir', 'scheduler.conf') },
+    'cluster-dns': { kubeconfig: fileIn('pki-dir', 'admin.conf') },
   },
   // The parts run beside their server, so they go over loopback.
   apiServer: (read) => ({ server: `https://127.0.0.1:${read.port('secure-port')}`, serverName: 'localhost' }),

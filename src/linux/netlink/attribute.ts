@@ -171,10 +171,6 @@ export function u8(n: number): Uint8Array {
   return Uint8Array.of(n);
 }
 
-export function u16(n: number): Uint8Array {
-  return Uint8Array.of(n & 0xff, (n >> 8) & 0xff);
-}
-
 export function u16be(n: number): Uint8Array {
   return Uint8Array.of((n >> 8) & 0xff, n & 0xff);
 }

@@ -7,7 +7,7 @@ import { isErrno } from './netlink-error.ts';
 import { NETLINK_NETFILTER, NetlinkSocket } from './netlink-socket.ts';
 import { deleteFlow, getFlows, parseFlow, type TrackedFlow } from './tracked-flow.ts';
 
-export class Conntrack implements Disposable {
+export class Conntrack {
   /** A busy node tracks hundreds of thousands of flows. */
   readonly #socket = new NetlinkSocket(NETLINK_NETFILTER, { aside: true });
 
@@ -36,9 +36,5 @@ export class Conntrack implements Disposable {
 
   close(): void {
     this.#socket.close();
-  }
-
-  [Symbol.dispose](): void {
-    this.close();
   }
 }

@@ -146,16 +146,19 @@ export function changeLink(
   return { type: RTM_NEWLINK, body: ifinfo(typeof link === 'string' ? 0 : link, settings.up), attrs };
 }
 
-export function deleteLink(link: number | string): NetlinkRequest {
+/** About a link found as `changeLink` finds it. */
+function about(type: number, link: number | string): NetlinkRequest {
   return typeof link === 'string'
-    ? { type: RTM_DELLINK, body: ifinfo(0, undefined), attrs: [[IFLA.name, text(link)]] }
-    : { type: RTM_DELLINK, body: ifinfo(link, undefined) };
+    ? { type, body: ifinfo(0, undefined), attrs: [[IFLA.name, text(link)]] }
+    : { type, body: ifinfo(link, undefined) };
+}
+
+export function deleteLink(link: number | string): NetlinkRequest {
+  return about(RTM_DELLINK, link);
 }
 
 export function getLink(link: number | string): NetlinkRequest {
-  return typeof link === 'string'
-    ? { type: RTM_GETLINK, body: ifinfo(0, undefined), attrs: [[IFLA.name, text(link)]] }
-    : { type: RTM_GETLINK, body: ifinfo(link, undefined) };
+  return about(RTM_GETLINK, link);
 }
 
 export const getLinks: NetlinkRequest = { type: RTM_GETLINK, body: ifinfo(0, undefined) };

@@ -46,36 +46,22 @@ export function getFlows(family: Family): NetlinkRequest {
 
 /** The request that forgets one flow. */
 export function deleteFlow(flow: TrackedFlow): NetlinkRequest {
-  const addresses: Attr[] =
-    flow.family === 4
-      ? [
-          [TUPLE_IP.src4, ip(flow.orig.src)],
-          [TUPLE_IP.dst4, ip(flow.orig.dst)],
-        ]
-      : [
-          [TUPLE_IP.src6, ip(flow.orig.src)],
-          [TUPLE_IP.dst6, ip(flow.orig.dst)],
-        ];
-  return {
-    type: CT_DELETE,
-    body: body(flow.family),
-    attrs: [
-      [
-        CTA.orig,
-        [
-          [TUPLE.ip, addresses],
-          [
-            TUPLE.proto,
-            [
-              [TUPLE_PROTO.number, u8(flow.protocol)],
-              [TUPLE_PROTO.srcPort, u16be(flow.orig.srcPort)],
-              [TUPLE_PROTO.dstPort, u16be(flow.orig.dstPort)],
-            ],
-          ],
-        ],
-      ],
-    ],
-  };
+  const { family, orig } = flow;
+  const [src, dst] = family === 4 ? [TUPLE_IP.src4, TUPLE_IP.dst4] : [TUPLE_IP.src6, TUPLE_IP.dst6];
+  const addresses: Attr[] = [
+    [src, ip(orig.src)],
+    [dst, ip(orig.dst)],
+  ];
+  const proto: Attr[] = [
+    [TUPLE_PROTO.number, u8(flow.protocol)],
+    [TUPLE_PROTO.srcPort, u16be(orig.srcPort)],
+    [TUPLE_PROTO.dstPort, u16be(orig.dstPort)],
+  ];
+  const tuple: Attr[] = [
+    [TUPLE.ip, addresses],
+    [TUPLE.proto, proto],
+  ];
+  return { type: CT_DELETE, body: body(family), attrs: [[CTA.orig, tuple]] };
 }
 
 /** Reads a flow of the protocol, when one is given; undefined for everything else. */

@@ -111,11 +111,7 @@ export class KernelNftables implements Nftables {
     const elements = new Map<string, string>();
     const read = elementReader(setAttributes);
     if (!read) return elements;
-    const filter: readonly Attr[] = [
-      [1, text(table)],
-      [2, text(set)],
-    ];
-    await this.#dump(messageType.getElement, family, filter, (a) => {
+    await this.#dump(messageType.getElement, family, setNamed(table, set), (a) => {
       eachAttr(decodeAttrs(a).get(3) ?? Buffer.alloc(0), (_, element) => {
         const found = read(element);
         if (found) elements.set(found[0], found[1]);
@@ -126,10 +122,7 @@ export class KernelNftables implements Nftables {
 
   readElements(family: TableFamily, table: string, set: SetDeclaration): Promise<Elements> {
     return this.#inTurn(async () => {
-      const attrs: readonly Attr[] = [
-        [1, text(table)],
-        [2, text(set.name)],
-      ];
+      const attrs = setNamed(table, set.name);
       try {
         const request = { type: (subsystem << 8) | messageType.getSet, body: nfgenmsg(family), attrs };
         const [message] = await this.#socket.get(request, listing);
@@ -167,6 +160,13 @@ export class KernelNftables implements Nftables {
   [Symbol.dispose](): void {
     this.close();
   }
+}
+
+function setNamed(table: string, set: string): readonly Attr[] {
+  return [
+    [1, text(table)],
+    [2, text(set)],
+  ];
 }
 
 function readHook(attributes: Map<number, Buffer>): Hook | undefined {

@@ -1,18 +1,16 @@
 /** Hears from the kernel when a table is changed by others, so that nobody has to look again and again. */
 import type { NetlinkMessage } from '../netlink/message.ts';
 import { NETLINK_NETFILTER, NetlinkSocket } from '../netlink/netlink-socket.ts';
-import { subsystem } from './batch.ts';
+import { messageType, subsystem } from './batch.ts';
 
 /** NFNLGRP_NFTABLES. */
 const group = 7;
-/** NFT_MSG_NEWGEN tells the end of a transaction; its attributes are others. */
-const newGeneration = 15;
-/** struct nfgenmsg, and the header of the first attribute, which is the table's name in every message but NEWGEN. */
+/** struct nfgenmsg, and the header of the first attribute, which is the table's name in every message but the one that ends a transaction. */
 const nameAt = 4 + 4;
 /** Every rule of ten thousand Services, told in one go, so that nothing is lost and all need not be looked at again. */
 const room = 256 << 20;
 
-export class NftablesWatch implements Disposable {
+export class NftablesWatch {
   readonly #socket = new NetlinkSocket(NETLINK_NETFILTER, { room });
 
   /**
@@ -30,13 +28,9 @@ export class NftablesWatch implements Disposable {
   close(): void {
     this.#socket.close();
   }
-
-  [Symbol.dispose](): void {
-    this.close();
-  }
 }
 
 function isAbout({ type, data }: NetlinkMessage, name: Buffer): boolean {
-  if (type >> 8 !== subsystem || (type & 0xff) === newGeneration) return false;
+  if (type >> 8 !== subsystem || (type & 0xff) === messageType.newGeneration) return false;
   return data.subarray(nameAt, nameAt + name.length).equals(name);
 }
