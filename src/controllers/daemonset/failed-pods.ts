@@ -1,19 +1,12 @@
 /** How soon a daemon pod that ended is made again: ever later while pods of one set keep ending on one node. */
 import type { Clock } from '../../clock/clock.ts';
-
-const firstDelayMs = 1_000;
-const maxDelayMs = 15 * 60_000;
-
-interface Failure {
-  readonly podUid: string;
-  readonly delay: number;
-  readonly until: number;
-}
+import { KeyedBackOff } from '../../clock/keyed-back-off.ts';
 
 export class FailedPods {
   readonly #clock: Clock;
-  /** By the uid of the set and the name of the node. */
-  readonly #failures = new Map<string, Failure>();
+  readonly #backOff = new KeyedBackOff(1_000, 15 * 60_000);
+  /** The uid of the pod that may be removed, by the uid of the set and the name of the node. */
+  readonly #removable = new Map<string, string>();
 
   constructor(clock: Clock) {
     this.#clock = clock;
@@ -23,17 +16,18 @@ export class FailedPods {
   look(setUid: string, node: string, podUid: string): { readonly wait: number; readonly isNew: boolean } {
     const place = `${setUid}/${node}`;
     const now = this.#clock.monotonic();
-    const was = this.#failures.get(place);
-    if (was?.podUid === podUid) return { wait: 0, isNew: false };
-    if (was && now < was.until) return { wait: was.until - now, isNew: false };
-    // A place that did well for long starts from the first delay again.
-    const delay = was && now < was.until + 2 * maxDelayMs ? Math.min(was.delay * 2, maxDelayMs) : firstDelayMs;
-    this.#failures.set(place, { podUid, delay, until: now + delay });
+    if (this.#removable.get(place) === podUid) return { wait: 0, isNew: false };
+    const wait = this.#backOff.remainingSinceUpdate(place, now);
+    if (wait > 0) return { wait, isNew: false };
+    this.#backOff.next(place, now, now);
+    this.#removable.set(place, podUid);
     return { wait: 0, isNew: true };
   }
 
   /** The set is gone. */
   forget(setUid: string): void {
-    for (const place of this.#failures.keys()) if (place.startsWith(`${setUid}/`)) this.#failures.delete(place);
+    const prefix = `${setUid}/`;
+    this.#backOff.forget(prefix);
+    for (const place of this.#removable.keys()) if (place.startsWith(prefix)) this.#removable.delete(place);
   }
 }

@@ -3,7 +3,6 @@ import assert from 'node:assert/strict';
 import test from 'node:test';
 import type { Pod, Service } from '../../api/schema/types.ts';
 import { samplePod as p } from '../testing/pod-samples.ts';
-import { KeyedBackOff } from './back-off.ts';
 import { containerConfig } from './container-config.ts';
 import { podDns } from './dns.ts';
 import { fieldValue, type NodeFacts, resourceValue } from './downward.ts';
@@ -217,24 +216,6 @@ test('containerConfig() expands command and args, and carries over the security 
   assert.ok(security?.maskedPaths?.includes('/proc/kcore'));
 });
 
-test('KeyedBackOff doubles from failure to failure up to its limit, and starts afresh after a long good time', () => {
-  const backOff = new KeyedBackOff();
-  let now = 0;
-  const delays: number[] = [];
-  for (let i = 0; i < 7; i++) {
-    assert.equal(backOff.remaining('k', now, now + backOff.delay('k')), 0);
-    backOff.next('k', now, now);
-    delays.push(backOff.delay('k') / 1000);
-    now += 1000;
-  }
-  assert.deepEqual(delays, [10, 20, 40, 80, 160, 300, 300]);
-  assert.equal(backOff.remaining('k', now, now + 100_000), 200_000);
-  now += 700_000;
-  assert.equal(backOff.remaining('k', now, now), 0);
-  backOff.next('k', now, now);
-  assert.equal(backOff.delay('k'), 10_000);
-});
-
 test('podDns() gives what a resolver can read, each once, and an own option instead of one with its name', () => {
   const dnsConfig = {
     nameservers: ['10.96.0.10', '1.1.1.1', '1.1.1.2', '1.1.1.3'],
@@ -398,21 +379,6 @@ test('resourceValue() takes a limit for a request, and knows no other container,
   for (const [resource, more] of [['limits.cpu', { containerName: 'other' }], ['cpu'], ['used.cpu'], ['limits']] as const)
     assert.equal(of(resource, more), undefined, resource);
   assert.equal(resourceValue(pod, 'other', { resource: 'limits.cpu', containerName: 'main' }, facts), '2');
-});
-
-test('KeyedBackOff knows nothing of a key before its first failure, and after it was forgotten', () => {
-  const backOff = new KeyedBackOff();
-  assert.deepEqual([backOff.delay('a/1'), backOff.remaining('a/1', 0, 0)], [0, 0]);
-  for (const key of ['a/1', 'a/2', 'b/1']) backOff.next(key, 0, 0);
-  backOff.forget('a/');
-  assert.deepEqual(
-    ['a/1', 'a/2', 'b/1'].map((key) => backOff.remaining(key, 0, 4000)),
-    [0, 0, 6000],
-  );
-  backOff.next('b/1', 600_000, 600_000);
-  assert.equal(backOff.delay('b/1'), 20_000, 'twice the longest time is not long enough');
-  backOff.next('b/1', 1_200_001, 1_200_001);
-  assert.equal(backOff.delay('b/1'), 10_000);
 });
 
 test('what is asked of a specification has upstream defaults', () => {

@@ -2,10 +2,10 @@
 import type { Container, Pod } from '../../api/schema/types.ts';
 import { orAborted } from '../../clock/aborted.ts';
 import type { Clock } from '../../clock/clock.ts';
+import { KeyedBackOff } from '../../clock/keyed-back-off.ts';
 import { messageOf } from '../../errors/known-error.ts';
 import type { Cri } from '../cri/cri.ts';
 import type { AuthConfig, Image, Input, PodSandboxConfig } from '../cri/messages.ts';
-import { KeyedBackOff } from '../pod/back-off.ts';
 import type { ConfigSource } from '../pod/env.ts';
 import { namespaceOf, specOf, uidOf } from '../pod/spec.ts';
 import type { PodEvents } from './pod-events.ts';
