@@ -6,21 +6,20 @@ import {
   isAlreadyExists,
   isConflict,
   isForbidden,
-  isGone,
   isInvalid,
   isNamespaceTerminating,
   isNotFound,
 } from './api-error.ts';
 import { refusal } from './testing/fake-client.ts';
 
-const checks = { isAlreadyExists, isConflict, isForbidden, isGone, isInvalid, isNamespaceTerminating, isNotFound };
+const checks = { isAlreadyExists, isConflict, isForbidden, isInvalid, isNamespaceTerminating, isNotFound };
 
 /** What the server answers, and the one name that fits. */
 const table: readonly (readonly [Error, keyof typeof checks | undefined])[] = [
   [refusal(404, 'NotFound'), 'isNotFound'],
   [refusal(409, 'AlreadyExists'), 'isAlreadyExists'],
   [refusal(409, 'Conflict'), 'isConflict'],
-  [refusal(410, 'Expired'), 'isGone'],
+  [refusal(410, 'Expired'), undefined],
   [refusal(403, 'Forbidden'), 'isForbidden'],
   [refusal(422, 'Invalid'), 'isInvalid'],
   [refusal(400, 'BadRequest', 'no', { causes: [{ reason: 'NamespaceTerminating' }] }), 'isNamespaceTerminating'],

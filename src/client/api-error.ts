@@ -32,10 +32,6 @@ export function isAlreadyExists(err: unknown): boolean {
 export function isConflict(err: unknown): boolean {
   return has(err, 409) && !isAlreadyExists(err);
 }
-/** The resourceVersion is too old: list again. */
-export function isGone(err: unknown): boolean {
-  return has(err, 410);
-}
 export function isForbidden(err: unknown): boolean {
   return has(err, 403);
 }

@@ -2,7 +2,6 @@
  * A typed client of the Kubernetes API: works with any API server. Every method throws ApiError for an answer that is an
  * error, and KnownError API_UNREACHABLE when there was no answer.
  */
-import type { IncomingMessage } from 'node:http';
 import { apiVersionOf, type KubeObject, pathOf, type ResourceType } from '../api/resource-types.ts';
 import type { DeleteOptions, Status } from '../api/schema/types.ts';
 import { ApiError } from './api-error.ts';
@@ -23,6 +22,11 @@ export interface ListResult<T> {
   readonly resourceVersion: string;
 }
 
+interface ListPage<T> {
+  readonly items?: T[];
+  readonly metadata: { readonly resourceVersion?: string; readonly continue?: string };
+}
+
 export interface WatchOptions extends Omit<ListOptions, 'limit'> {
   readonly signal: AbortSignal;
   /** Asks for the present objects first, ended by a bookmark annotated `k8s.io/initial-events-end`. */
@@ -39,8 +43,6 @@ export interface WatchEvent<T> {
 
 export interface WriteOptions {
   readonly dryRun?: boolean;
-  readonly fieldManager?: string;
-  readonly fieldValidation?: 'Ignore' | 'Warn' | 'Strict';
   readonly subresource?: string;
   readonly signal?: AbortSignal;
 }
@@ -48,7 +50,7 @@ export interface WriteOptions {
 export interface PatchOptions extends WriteOptions {
   readonly namespace?: string;
   /** Default `merge`. */
-  readonly kind?: 'merge' | 'json' | 'strategic';
+  readonly kind?: 'merge' | 'strategic';
 }
 
 export type ObjectDeleteOptions = Pick<DeleteOptions, 'propagationPolicy' | 'preconditions' | 'gracePeriodSeconds'> & {
@@ -58,7 +60,6 @@ export type ObjectDeleteOptions = Pick<DeleteOptions, 'propagationPolicy' | 'pre
 
 const patchTypes = {
   merge: 'application/merge-patch+json',
-  json: 'application/json-patch+json',
   strategic: 'application/strategic-merge-patch+json',
 } as const;
 
@@ -72,11 +73,7 @@ function withQuery(path: string, query: Query): string {
 }
 
 function writeQuery(options: WriteOptions): Query {
-  return {
-    dryRun: options.dryRun ? 'All' : undefined,
-    fieldManager: options.fieldManager,
-    fieldValidation: options.fieldValidation,
-  };
+  return { dryRun: options.dryRun ? 'All' : undefined };
 }
 
 /** The Status of an error answer, made up from its text when it is none. */
@@ -110,22 +107,12 @@ export class Client {
 
   /** Every object; goes on over pages when `limit` makes the server cut the list. */
   async list<T extends KubeObject>(type: ResourceType<T>, options: ListOptions = {}): Promise<ListResult<T>> {
+    const { namespace, signal, resourceVersion, ...query } = options;
     const items: T[] = [];
     let next: string | undefined;
     for (;;) {
-      const path = withQuery(pathOf(type, options.namespace), {
-        labelSelector: options.labelSelector,
-        fieldSelector: options.fieldSelector,
-        resourceVersion: next ? undefined : options.resourceVersion,
-        limit: options.limit,
-        continue: next,
-      });
-      const page = await this.#json<{ items?: T[]; metadata: { resourceVersion?: string; continue?: string } }>(
-        'GET',
-        path,
-        undefined,
-        options.signal,
-      );
+      const path = withQuery(pathOf(type, namespace), { ...query, ...(next ? { continue: next } : { resourceVersion }) });
+      const page = await this.#json<ListPage<T>>('GET', path, undefined, signal);
       // A list's items leave out what the list itself says.
       for (const item of page.items ?? []) {
         item.apiVersion ??= apiVersionOf(type);
@@ -180,27 +167,14 @@ export class Client {
 
   /** Events from `resourceVersion` on. Ends when the server ends the watch; throws ApiError for an ERROR event (410: list again). */
   async *watch<T extends KubeObject>(type: ResourceType<T>, options: WatchOptions): AsyncGenerator<WatchEvent<T>> {
-    const path = withQuery(pathOf(type, options.namespace), {
-      watch: true,
-      allowWatchBookmarks: true,
-      labelSelector: options.labelSelector,
-      fieldSelector: options.fieldSelector,
-      resourceVersion: options.resourceVersion,
-      timeoutSeconds: options.timeoutSeconds,
-      sendInitialEvents: options.sendInitialEvents,
-      resourceVersionMatch: options.sendInitialEvents ? 'NotOlderThan' : undefined,
-    });
+    const { namespace, signal, onOpen, ...query } = options;
+    const resourceVersionMatch = query.sendInitialEvents ? 'NotOlderThan' : undefined;
+    const path = withQuery(pathOf(type, namespace), { watch: true, allowWatchBookmarks: true, ...query, resourceVersionMatch });
     // The server ends the watch after timeoutSeconds; a connection that stays silent long past that is dead.
-    const timeoutMs = options.timeoutSeconds === undefined ? 0 : (options.timeoutSeconds + 30) * 1000;
-    const response = await this.transport.send({
-      method: 'GET',
-      path,
-      headers: { accept: 'application/json' },
-      signal: options.signal,
-      timeoutMs,
-    });
+    const timeoutMs = query.timeoutSeconds === undefined ? 0 : (query.timeoutSeconds + 30) * 1000;
+    const response = await this.transport.send({ method: 'GET', path, headers: { accept: 'application/json' }, signal, timeoutMs });
     if (response.statusCode !== 200) throw this.#error(statusOf(response.statusCode ?? 500, await readText(response)));
-    options.onOpen?.();
+    onOpen?.();
     try {
       for await (const line of readLines(response)) {
         const event = JSON.parse(line) as { type: string; object: unknown };
@@ -208,19 +182,10 @@ export class Client {
         yield event as WatchEvent<T>;
       }
     } catch (err) {
-      if (!options.signal.aborted) throw err;
+      if (!signal.aborted) throw err;
     } finally {
       response.destroy();
     }
-  }
-
-  /** Any request; gives the response as a stream, whatever its status code. */
-  stream(
-    method: string,
-    path: string,
-    options: { readonly headers?: Readonly<Record<string, string>>; readonly body?: string; readonly signal?: AbortSignal } = {},
-  ): Promise<IncomingMessage> {
-    return this.transport.send({ method, path, timeoutMs: 0, ...options });
   }
 
   /** Any request whose answer is text, such as `/readyz`. Throws ApiError when the status code is 400 or more. */

@@ -36,14 +36,14 @@ export interface Reconciler {
   reconcile(key: string): Promise<Result>;
 }
 
-export interface ControllerOptions {
+interface ControllerOptions {
   readonly reconciler: Reconciler;
   readonly clock: Clock;
   readonly log: Log;
 }
 
 /** The keys that news of an object concerns. */
-export interface NewsHandlers<T> {
+interface NewsHandlers<T> {
   add?(object: T): readonly string[];
   update?(object: T, previous: T): readonly string[];
   delete?(object: T): readonly string[];

@@ -11,7 +11,7 @@ import { type Log, silentLog } from '../observability/log.ts';
 import { isNotFound } from './api-error.ts';
 import type { Client } from './client.ts';
 
-export interface EventRecorderOptions {
+interface EventRecorderOptions {
   readonly client: Client;
   /** `kubelet`, `default-scheduler` … */
   readonly component: string;

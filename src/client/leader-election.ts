@@ -8,7 +8,7 @@ import type { Clock } from '../clock/clock.ts';
 import { microTimestamp } from '../clock/timestamp.ts';
 import { KnownError, messageOf } from '../errors/known-error.ts';
 import type { Log } from '../observability/log.ts';
-import { isAlreadyExists, isConflict, isNotFound } from './api-error.ts';
+import { ignoreNotFound, isAlreadyExists, isConflict } from './api-error.ts';
 import type { Client } from './client.ts';
 
 export interface LeaderElectionOptions {
@@ -78,22 +78,13 @@ export class LeaderElector {
   async tryAcquireOrRenew(signal: AbortSignal): Promise<boolean> {
     const { client, namespace, name, identity, clock } = this.#options;
     const asked = clock.monotonic();
-    const lease = await client.get(leases, name, { namespace, signal }).catch((err: unknown) => {
-      if (isNotFound(err)) return undefined;
-      throw err;
-    });
+    const lease = await client.get(leases, name, { namespace, signal }).catch(ignoreNotFound);
     this.#observe(lease);
     const holder = lease?.spec?.holderIdentity;
     if (holder && holder !== identity && this.#isHeld(lease)) return false;
-    const metadata = { namespace, name };
-    const written = lease
-      ? await client.update(leases, { ...lease, spec: this.#renewed(lease.spec) }, { signal })
-      : await client.create(
-          leases,
-          { apiVersion: 'coordination.k8s.io/v1', kind: 'Lease', metadata, spec: this.#renewed(undefined) },
-          { signal },
-        );
-    this.#observe(written);
+    const spec = this.#renewed(lease?.spec);
+    const fresh = { apiVersion: 'coordination.k8s.io/v1', kind: 'Lease', metadata: { namespace, name }, spec };
+    this.#observe(await (lease ? client.update(leases, { ...lease, spec }, { signal }) : client.create(leases, fresh, { signal })));
     this.#renewedAt = asked;
     return true;
   }

@@ -10,7 +10,7 @@ import type { Client, WatchEvent } from './client.ts';
 import { shortWatchMs, WatchBackOff } from './watch-back-off.ts';
 import { WatchPulse } from './watch-pulse.ts';
 
-export interface ReflectorOptions<T extends KubeObject> {
+interface ReflectorOptions<T extends KubeObject> {
   readonly client: Pick<Client, 'list' | 'watch'>;
   readonly type: ResourceType<T>;
   readonly selection: { readonly namespace?: string; readonly labelSelector?: string; readonly fieldSelector?: string };

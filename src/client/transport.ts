@@ -6,7 +6,7 @@ import { createSecureContext, type SecureContext } from 'node:tls';
 import { KnownError, messageOf, systemCode } from '../errors/known-error.ts';
 import type { ClientConfig } from './client-config.ts';
 
-export interface TransportRequest {
+interface TransportRequest {
   readonly method: string;
   /** Path with query. */
   readonly path: string;

@@ -5,7 +5,7 @@
 import { type BackOffOptions, backOffMs } from '../clock/back-off.ts';
 import { type Clock, systemClock } from '../clock/clock.ts';
 
-export interface WorkQueueOptions {
+interface WorkQueueOptions {
   readonly clock?: Clock;
   /** After failures of one key. Default 5 ms, doubled each time up to 60 s. */
   readonly backOff?: BackOffOptions;

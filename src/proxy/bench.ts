@@ -12,14 +12,14 @@ import { FamilyProxy } from './family.ts';
 import { NftablesMode } from './mode/nftables/nftables-mode.ts';
 import type { NodeContext } from './plan/node-context.ts';
 
-export interface BenchOptions {
+interface BenchOptions {
   readonly services: number;
   readonly endpoints: number;
   /** Repetitions of the single change. */
   readonly changes: number;
 }
 
-export interface BenchResult {
+interface BenchResult {
   readonly what: string;
   readonly oursMs: number;
   readonly peerMs: number;

@@ -5,24 +5,6 @@ import { KnownError } from '../errors/known-error.ts';
 import { modes } from './mode/modes.ts';
 import type { ProxyOptions } from './options.ts';
 
-type ConfiguredOptions = Partial<
-  Pick<
-    ProxyOptions,
-    | 'clusterCidrs'
-    | 'localMode'
-    | 'bridgeInterface'
-    | 'interfaceNamePrefix'
-    | 'nodePortAddresses'
-    | 'masqueradeAll'
-    | 'minSyncPeriodMs'
-    | 'syncPeriodMs'
-    | 'healthzAddress'
-    | 'metricsAddress'
-    | 'nodeName'
-    | 'mode'
-  >
->;
-
 interface KubeProxyConfiguration {
   apiVersion?: string;
   kind?: string;
@@ -38,6 +20,7 @@ interface KubeProxyConfiguration {
 }
 
 const localModes = ['ClusterCIDR', 'NodeCIDR', 'BridgeInterface', 'InterfaceNamePrefix'] as const;
+
 /** In milliseconds; undefined for a field that is not there. */
 function milliseconds(text: string | undefined): number | undefined {
   if (!text) return undefined;
@@ -73,11 +56,11 @@ function localModeOf({ detectLocalMode: mode }: KubeProxyConfiguration): ProxyOp
 }
 
 /** Reads the file's text. Throws BAD_CONFIG. Fields that nftables mode does not need are skipped; an empty one is as good as none. */
-export function readProxyConfig(text: string): ConfiguredOptions {
+export function readProxyConfig(text: string): Partial<ProxyOptions> {
   const config = read(text);
   if (config.kind !== 'KubeProxyConfiguration') throw bad(`kind is "${config.kind ?? ''}"`);
   const { nftables = {}, detectLocal = {}, nodePortAddresses } = config;
-  const options: { [Name in keyof ConfiguredOptions]: ConfiguredOptions[Name] | '' | undefined } = {
+  const options: { [Name in keyof ProxyOptions]?: ProxyOptions[Name] | '' | undefined } = {
     mode: modeOf(config),
     clusterCidrs: config.clusterCIDR ? config.clusterCIDR.split(',') : undefined,
     localMode: localModeOf(config),
@@ -91,5 +74,5 @@ export function readProxyConfig(text: string): ConfiguredOptions {
     syncPeriodMs: milliseconds(nftables.syncPeriod),
     minSyncPeriodMs: milliseconds(nftables.minSyncPeriod),
   };
-  return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined && value !== '')) as ConfiguredOptions;
+  return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined && value !== '')) as Partial<ProxyOptions>;
 }

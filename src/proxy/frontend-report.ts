@@ -3,7 +3,7 @@ import type { KubeObject } from '../api/resource-types.ts';
 import type { Log } from '../observability/log.ts';
 import type { Refusal } from './plan/arbiter.ts';
 
-export interface FrontendReportOptions {
+interface FrontendReportOptions {
   readonly log: Log;
   /** The Service by `namespace/name`. */
   readonly service: (key: string) => KubeObject | undefined;

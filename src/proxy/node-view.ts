@@ -14,7 +14,7 @@ import type { ProxyOptions } from './options.ts';
 import type { NodeContext } from './plan/node-context.ts';
 import { type LinkAddress, type Listener, nothingReserved, type Reserved, type ReservedSources, reservedOf } from './plan/reserved.ts';
 
-export interface NodeViewOptions {
+interface NodeViewOptions {
   readonly proxy: ProxyOptions;
   readonly nodes: Pick<Informer<Node>, 'get' | 'list'>;
   readonly serviceCidrs: Pick<Informer<ServiceCIDR>, 'list'>;

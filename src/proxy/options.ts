@@ -7,7 +7,7 @@ import type { NodeHost } from './node-host.ts';
 import type { UdpFlows } from './udp-flows.ts';
 
 /** `HOST:PORT`, or undefined to listen nowhere. Port 0 takes a free one. */
-export type ListenAddress = string;
+type ListenAddress = string;
 
 export interface ProxyOptions {
   readonly client: Client;

@@ -7,7 +7,7 @@ import type { Clock } from '../clock/clock.ts';
 import { isKnownError, messageOf } from '../errors/known-error.ts';
 import type { Log } from '../observability/log.ts';
 
-export interface SyncLoopOptions {
+interface SyncLoopOptions {
   /** Does one sync of everything that changed. */
   readonly sync: () => Promise<void>;
   /** Looks whether the kernel still holds what was applied. Called every `syncPeriodMs` and after `suspect`, before a sync. */

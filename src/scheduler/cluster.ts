@@ -2,7 +2,7 @@
  * What the plugins read: every node with the pods on it. Pods that were given a node a moment ago count at once ("assumed"),
  * long before the informer tells of their binding.
  */
-import type { Namespace, Node, PersistentVolume, PersistentVolumeClaim, Pod, StorageClass } from '../api/schema/types.ts';
+import type { Node, PersistentVolume, PersistentVolumeClaim, Pod, StorageClass } from '../api/schema/types.ts';
 import { NodeInfo } from './node-info.ts';
 
 /** A pod that ended uses nothing. */
@@ -11,7 +11,7 @@ export function isTerminal(pod: Pod): boolean {
 }
 
 /** What a pod's volumes are bound to. */
-export interface Storage {
+interface Storage {
   /** By `namespace/name`. */
   claim(key: string): PersistentVolumeClaim | undefined;
   volume(name: string): PersistentVolume | undefined;
@@ -37,11 +37,8 @@ export class Cluster {
   }
 
   #info(name: string): NodeInfo {
-    let info = this.#nodes.get(name);
-    if (!info) {
-      info = new NodeInfo(name);
-      this.#nodes.set(name, info);
-    }
+    const info = this.#nodes.get(name) ?? new NodeInfo(name);
+    this.#nodes.set(name, info);
     return info;
   }
 
@@ -100,8 +97,4 @@ export class Cluster {
     info.removePod(key);
     if (info.pods.size === 0 && !info.node) this.#nodes.delete(nodeName);
   }
-}
-
-export function labelsOfNamespace(namespace: Namespace | undefined): Readonly<Record<string, string>> {
-  return namespace?.metadata.labels ?? {};
 }

@@ -14,7 +14,7 @@ import {
 import type { Node, Pod } from '../api/schema/types.ts';
 import type { Informer } from '../client/informer.ts';
 import type { InformerSet } from '../client/informers.ts';
-import { type Cluster, isTerminal, labelsOfNamespace } from './cluster.ts';
+import { type Cluster, isTerminal } from './cluster.ts';
 import { podRequests } from './pod-resources.ts';
 import type { SchedulingQueue } from './queue.ts';
 
@@ -77,7 +77,7 @@ export function addEventHandlers(
     delete: (node) => cluster.removeNode(node.metadata.name),
   });
   const namespaceInformer = informers.of(namespaces);
-  cluster.namespaceLabels = (name) => labelsOfNamespace(namespaceInformer.get(name));
+  cluster.namespaceLabels = (name) => namespaceInformer.get(name)?.metadata.labels ?? {};
   const storage = followStorage(informers, cluster, queue);
   return { pods: podInformer, synced: Promise.all([podInformer.synced, nodeInformer.synced, namespaceInformer.synced, storage]) };
 }

@@ -44,14 +44,9 @@ export class SchedulingQueue {
   /** A new pod, or one whose own change may make it fit. */
   add(key: string, priority: number): void {
     const known = this.#known.get(key);
-    if (known) {
-      if (this.#unschedulable.delete(key)) {
-        known.priority = priority;
-        this.#push(known);
-      }
-      return;
-    }
-    const pod: Waiting = { key, priority, order: this.#order++, attempts: 0, notBefore: 0 };
+    if (known && !this.#unschedulable.delete(key)) return;
+    const pod = known ?? { key, priority, order: this.#order++, attempts: 0, notBefore: 0 };
+    pod.priority = priority;
     this.#known.set(key, pod);
     this.#push(pod);
   }
@@ -108,7 +103,6 @@ export class SchedulingQueue {
     this.#closed = true;
     this.#timer?.cancel();
     this.#taker?.(undefined);
-    this.#taker = undefined;
   }
 
   #push(pod: Waiting): void {
@@ -155,10 +149,8 @@ export class SchedulingQueue {
       this.#wake();
       const delayed = this.#delayed.at(-1);
       if (delayed) this.#arm(delayed.notBefore);
-      for (const pod of this.#unschedulable.values()) {
-        this.#arm(pod.notBefore + unschedulableMs);
-        break;
-      }
+      const [first] = this.#unschedulable.values();
+      if (first) this.#arm(first.notBefore + unschedulableMs);
     });
     this.#timer = { at, cancel: () => timer.cancel() };
   }

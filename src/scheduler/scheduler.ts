@@ -19,7 +19,7 @@ import { addEventHandlers, defaultSchedulerName } from './event-handlers.ts';
 import { plugins } from './plugins/order.ts';
 import { SchedulingQueue } from './queue.ts';
 
-export interface SchedulerOptions {
+interface SchedulerOptions {
   readonly client: Client;
   readonly informers: InformerSet;
   readonly log: Log;

@@ -6,7 +6,7 @@ import { planService } from './plan-service.ts';
 import { nothingReserved, type Reserved } from './reserved.ts';
 import type { ServicePlan } from './service-plan.ts';
 
-export interface PlanChange {
+interface PlanChange {
   readonly before: ServicePlan | undefined;
   readonly after: ServicePlan | undefined;
 }

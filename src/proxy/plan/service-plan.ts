@@ -17,7 +17,7 @@ export interface EndpointAddress {
 export type Target = 'cluster' | 'local' | 'refuse' | 'drop';
 
 /** Whose packets get the node's address as their source. A pod that reaches itself always does. */
-export type Masquerade = 'outside-pods' | 'always' | 'node';
+type Masquerade = 'outside-pods' | 'always' | 'node';
 
 /** An address under which a port of a Service is reached. */
 export interface Frontend {

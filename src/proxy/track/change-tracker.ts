@@ -23,7 +23,7 @@ export interface Changes {
   readonly triggers: readonly number[];
 }
 
-export interface TrackerEvents {
+interface TrackerEvents {
   /** Called for each change, with the Services that it is about. */
   readonly changed: (what: 'service' | 'slice', keys: readonly string[]) => void;
 }

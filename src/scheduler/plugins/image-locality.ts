@@ -5,7 +5,7 @@ const least = 23 * mb;
 const mostPerContainer = 1000 * mb;
 
 /** `nginx` → `docker.io/library/nginx:latest`, the name a runtime reports. */
-export function fullImageName(image: string): string {
+function fullImageName(image: string): string {
   const slash = image.indexOf('/');
   const first = slash < 0 ? '' : image.slice(0, slash);
   const hasHost = first.includes('.') || first.includes(':') || first === 'localhost';
