@@ -1,3 +1,4 @@
+/** What a proxy is told when it starts. Addresses to listen on are `HOST:PORT`, port 0 takes a free one; without one it listens nowhere. */
 import type { Client } from '../client/client.ts';
 import type { InformerSet } from '../client/informers.ts';
 import type { Clock } from '../clock/clock.ts';
@@ -5,9 +6,6 @@ import type { Log } from '../observability/log.ts';
 import type { Mode } from './mode/mode.ts';
 import type { NodeHost } from './node-host.ts';
 import type { UdpFlows } from './udp-flows.ts';
-
-/** `HOST:PORT`, or undefined to listen nowhere. Port 0 takes a free one. */
-type ListenAddress = string;
 
 export interface ProxyOptions {
   readonly client: Client;
@@ -34,9 +32,9 @@ export interface ProxyOptions {
   /** How often it looks whether somebody else changed the rules. Default 30 s. */
   readonly syncPeriodMs?: number;
   /** Serves /healthz and /livez. */
-  readonly healthzAddress?: ListenAddress;
+  readonly healthzAddress?: string;
   /** Serves /metrics, /healthz, /proxyMode. */
-  readonly metricsAddress?: ListenAddress;
+  readonly metricsAddress?: string;
   /** The mode at work; tests give others. Whoever gives it closes it. */
   readonly rules?: Mode;
   readonly udpFlows?: UdpFlows;
