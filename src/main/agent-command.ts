@@ -15,6 +15,17 @@ const kubeconfigOf =
     return existsSync(own) ? own : (read.optional('kubeconfig') ?? own);
   };
 
+const names = agentParts.map(({ name }) => name);
+
+/** What is settled for one part, beside its kubeconfig. */
+const files: PartsCommand['settled'] = {
+  kubelet: {
+    'client-ca-file': fileIn('tls-dir', 'ca.crt'),
+    'tls-cert-file': fileIn('tls-dir', 'kubelet.crt'),
+    'tls-private-key-file': fileIn('tls-dir', 'kubelet.key'),
+  },
+};
+
 export const agent: PartsCommand = {
   name: 'agent',
   summary: 'run a node: kubelet, pod network, service proxy, DNS',
@@ -25,35 +36,21 @@ export const agent: PartsCommand = {
   ],
   parts: agentParts,
   options: {
-    parts: { type: 'string', default: '*', value: 'LIST', help: 'what runs: kubelet, net-agent, proxy, dns; "*,-proxy" for all but one' },
+    parts: { type: 'string', default: '*', value: 'LIST', help: `what runs: ${names.join(', ')}; "*,-proxy" for all but one` },
     'node-name': { type: 'string', value: 'NAME', help: 'name of the Node object (default: the host name)' },
     'node-ip': nodeIp,
     'kubeconfig-dir': {
       type: 'string',
       default: '/etc/fairlead',
       value: 'DIR',
-      help: 'kubelet.kubeconfig, proxy.kubeconfig, net-agent.kubeconfig, dns.kubeconfig',
+      help: names.map((name) => `${name}.kubeconfig`).join(', '),
     },
     kubeconfig: { type: 'string', value: 'FILE', help: "for the parts without one in that directory, such as a node's own kubelet.conf" },
     'tls-dir': { type: 'string', default: '/etc/fairlead', value: 'DIR', help: "kubelet.crt, kubelet.key and the clients' ca.crt" },
     ...healthzFlag(''),
   },
-  choose: (read) =>
-    read.choice(
-      'parts',
-      agentParts.map((part) => part.name),
-    ),
-  settled: {
-    kubelet: {
-      kubeconfig: kubeconfigOf('kubelet'),
-      'client-ca-file': fileIn('tls-dir', 'ca.crt'),
-      'tls-cert-file': fileIn('tls-dir', 'kubelet.crt'),
-      'tls-private-key-file': fileIn('tls-dir', 'kubelet.key'),
-    },
-    proxy: { kubeconfig: kubeconfigOf('proxy') },
-    'net-agent': { kubeconfig: kubeconfigOf('net-agent') },
-    dns: { kubeconfig: kubeconfigOf('dns') },
-  },
+  choose: (read) => read.choice('parts', names),
+  settled: Object.fromEntries(names.map((name) => [name, { kubeconfig: kubeconfigOf(name), ...files[name] }])),
   stays: 'pods and rules',
 };
 

@@ -3,6 +3,7 @@ import { hostname } from 'node:os';
 import type { LeaderElectionOptions } from '../../client/leader-election.ts';
 import { KnownError } from '../../errors/known-error.ts';
 import type { FlagReader } from '../flag-reader.ts';
+import { kubeconfig } from './cluster-flags.ts';
 import { definePart, type Part, type PartContext, type PartFlags, type Running, type Setting } from './part.ts';
 
 /** Upstream's names and values. */
@@ -83,11 +84,11 @@ class LedPart {
   }
 }
 
-/** `part` under the Lease `leaseName`, unless --leader-elect is off. The part must have the flag `kubeconfig`. */
+/** `part` under the Lease `leaseName`, unless --leader-elect is off. */
 export function led(part: Part, leaseName: string): Part {
   return definePart({
     name: part.name,
-    flags: { ...part.flags, ...electionFlags(leaseName) },
+    flags: { kubeconfig, ...part.flags, ...electionFlags(leaseName) },
     async config(read: FlagReader, setting) {
       // What is wrong with the part's own settings is told now, not when its turn comes.
       return { election: electionOf(read), own: await part.config(read, setting), read, setting };
