@@ -42,14 +42,6 @@ export async function readHierarchies(): Promise<Hierarchy[]> {
   return found;
 }
 
-async function ignoring(code: string, promise: Promise<unknown>): Promise<void> {
-  try {
-    await promise;
-  } catch (err) {
-    if (systemCode(err) !== code) throw err;
-  }
-}
-
 const wanted = ['cpu', 'memory', 'pids', 'cpuset', 'io', 'hugetlb'];
 
 /** v2: lets children of `path` use the controllers it has. Gives those that had to be turned on. */
@@ -69,7 +61,7 @@ async function makeOne(hierarchy: Hierarchy, parts: readonly string[]): Promise<
     const parent = path;
     path = join(path, part);
     if (hierarchy.version === 2 && hierarchy.path === '/sys/fs/cgroup') await delegate(parent);
-    await ignoring('EEXIST', mkdir(path));
+    await mkdir(path, { recursive: true });
     // A v1 cpuset takes no process before it has CPUs and memory nodes.
     if (hierarchy.version === 1 && hierarchy.controllers.split(',').includes('cpuset'))
       for (const file of ['cpuset.cpus', 'cpuset.mems']) await writeFile(join(path, file), await readFile(join(parent, file)));

@@ -6,41 +6,14 @@ import { defaultLabOptions, type LabOptions } from './plan.ts';
 import type { Ranges } from './ranges.ts';
 import { parseAllowed } from './relay/destination.ts';
 
-type Given = { readonly [K in 'attach' | 'client' | 'relay']?: boolean | undefined } & {
-  readonly [K in
-    | 'workers'
-    | 'relay-allow'
-    | 'underlay'
-    | 'pod-cidr'
-    | 'service-cidr'
-    | 'upstream-dns'
-    | 'egress'
-    | 'without'
-    | 'server-command']?: string | undefined;
+type Switch = 'attach' | 'client' | 'relay';
+type Text = 'workers' | 'relay-allow' | 'underlay' | 'pod-cidr' | 'service-cidr' | 'upstream-dns' | 'egress' | 'without' | 'server-command';
+
+type Given = { readonly [K in Switch]?: boolean | undefined } & { readonly [K in Text]?: string | undefined };
+
+export type LabFlags = { readonly [K in Switch]: OptionSpec & { readonly type: 'boolean' } } & {
+  readonly [K in Text]: OptionSpec & { readonly type: 'string' };
 };
-
-interface TextFlag extends OptionSpec {
-  readonly type: 'string';
-}
-interface SwitchFlag extends OptionSpec {
-  readonly type: 'boolean';
-}
-
-export interface LabFlags {
-  readonly [name: string]: OptionSpec;
-  readonly workers: TextFlag;
-  readonly underlay: TextFlag;
-  readonly 'pod-cidr': TextFlag;
-  readonly 'service-cidr': TextFlag;
-  readonly 'relay-allow': TextFlag;
-  readonly 'upstream-dns': TextFlag;
-  readonly egress: TextFlag;
-  readonly without: TextFlag;
-  readonly 'server-command': TextFlag;
-  readonly attach: SwitchFlag;
-  readonly client: SwitchFlag;
-  readonly relay: SwitchFlag;
-}
 
 const preset = defaultLabOptions;
 

@@ -6,7 +6,7 @@ import { type Hierarchy, readDelegated, readHierarchies } from './cgroups.ts';
 import { clearLab, endProcesses, type LabContext } from './down.ts';
 import { loadKept } from './images/load.ts';
 import { LabStart } from './lab-start.ts';
-import { checkRanges, egressSysctls, readSysctls } from './net/host.ts';
+import { checkRanges, egressSysctls } from './net/host.ts';
 import type { LabOptions, LabPlan } from './plan.ts';
 import { type ProcessId, readBootId } from './process-id.ts';
 import { type LabState, makeThoroughfare } from './state.ts';
@@ -89,7 +89,7 @@ function keptOf(plan: LabPlan, state: LabState | undefined, survey: Survey, node
 /** The record that is written before anything is made. */
 async function firstState(plan: LabPlan, before: LabState | undefined, kept: Kept, hierarchies: readonly Hierarchy[]): Promise<LabState> {
   const delegated = kept.network ? before?.delegated : await readDelegated(hierarchies);
-  const taken = plan.options.egress === 'nat' ? readSysctls(egressSysctls()) : {};
+  const taken = plan.options.egress === 'nat' ? egressSysctls() : {};
   return {
     version: 1,
     options: plan.options,

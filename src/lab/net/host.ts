@@ -95,18 +95,13 @@ async function checkWay(exec: Exec, tools: Tools, plan: LabPlan): Promise<void> 
   }
 }
 
-/** What `--egress=nat` sets, and to what. */
-export function egressSysctls(): string[] {
-  return ['net/ipv4/ip_forward'];
-}
+/** What `--egress=nat` turns on. */
+const forwarding = 'net/ipv4/ip_forward';
 
-export function readSysctls(names: readonly string[]): Record<string, string> {
-  return Object.fromEntries(
-    names.flatMap((name) => {
-      const value = readSysctl(name);
-      return value === undefined ? [] : [[name, value]];
-    }),
-  );
+/** The settings that `--egress=nat` changes, as they are. */
+export function egressSysctls(): Record<string, string> {
+  const value = readSysctl(forwarding);
+  return value === undefined ? {} : { [forwarding]: value };
 }
 
 /** Lets nodes and pods reach the world through this machine. */
@@ -123,7 +118,7 @@ table ip ${table} {
 }
 `;
   await mustRun(exec, tools.nft, ['-f', '-'], { input: rules });
-  for (const name of egressSysctls()) ensureSysctl(name, '1');
+  ensureSysctl(forwarding, '1');
 }
 
 /** Takes back everything; says what there was. Works without knowing how far an attach came. */

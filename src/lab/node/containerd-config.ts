@@ -1,7 +1,8 @@
 import { pauseReference } from '../images/lab-images.ts';
+import type { Snapshotter } from '../images/snapshotter.ts';
 
 export interface ContainerdOptions {
-  readonly snapshotter: 'overlayfs' | 'native';
+  readonly snapshotter: Snapshotter;
   /** Whether this process lacks CAP_SYS_RESOURCE, without which a lower oom_score_adj is refused and no sandbox starts. */
   readonly restrictOomScore: boolean;
 }

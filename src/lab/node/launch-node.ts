@@ -12,7 +12,7 @@ import { type Hierarchy, makeCgroups } from '../cgroups.ts';
 import { copyImageStore } from '../images/image-store.ts';
 import type { LabPlan, NodePlan } from '../plan.ts';
 import { type ProcessId, readProcessId } from '../process-id.ts';
-import type { Tools } from '../tools.ts';
+import { systemPath, type Tools } from '../tools.ts';
 import { type ContainerdOptions, containerdConfig } from './containerd-config.ts';
 import { nodeServices } from './services.ts';
 
@@ -124,7 +124,7 @@ export async function launchNode(context: LaunchContext, node: NodePlan): Promis
     stdio: ['ignore', log, log],
     env: {
       LC_ALL: 'C',
-      PATH: `/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin`,
+      PATH: systemPath,
       FL_NODE: node.name,
       FL_DIR: node.dir,
       FL_PORT: node.port,

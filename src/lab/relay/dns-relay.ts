@@ -2,7 +2,6 @@
 import { createSocket, type Socket } from 'node:dgram';
 import { connect, createServer, isIPv6, type Server, type Socket as TcpSocket } from 'node:net';
 import type { Log } from '../../observability/log.ts';
-import type { HostResolvers } from './resolvers.ts';
 
 const answerWithinMs = 3000;
 /** More questions in flight than this means a loop or an attack; the resolver behind would suffer next. */
@@ -38,8 +37,8 @@ function ask(question: Uint8Array, server: string): Promise<Uint8Array> {
   });
 }
 
-async function relayQuestion(question: Uint8Array, resolvers: HostResolvers, log: Log): Promise<Uint8Array> {
-  for (const server of await resolvers.servers())
+async function relayQuestion(question: Uint8Array, resolvers: () => readonly string[], log: Log): Promise<Uint8Array> {
+  for (const server of resolvers())
     try {
       return await ask(question, server);
     } catch (err) {
@@ -48,7 +47,7 @@ async function relayQuestion(question: Uint8Array, resolvers: HostResolvers, log
   return serverFailure(question);
 }
 
-export function serveDnsUdp(fd: number, resolvers: HostResolvers, log: Log): Socket {
+export function serveDnsUdp(fd: number, resolvers: () => readonly string[], log: Log): Socket {
   const socket = createSocket('udp4');
   let inFlight = 0;
   socket.on('message', (question, from) => {
@@ -63,14 +62,12 @@ export function serveDnsUdp(fd: number, resolvers: HostResolvers, log: Log): Soc
   return socket;
 }
 
-export function serveDnsTcp(fd: number, resolvers: HostResolvers, log: Log): Server {
+export function serveDnsTcp(fd: number, resolvers: () => readonly string[], log: Log): Server {
   const server = createServer((client) => {
     client.on('error', () => client.destroy());
-    void resolvers.servers().then((servers) => {
-      const [first] = servers;
-      if (first === undefined) client.destroy();
-      else pipeBoth(client, connect({ host: first, port: 53 }), log);
-    });
+    const [first] = resolvers();
+    if (first === undefined) client.destroy();
+    else pipeBoth(client, connect({ host: first, port: 53 }), log);
   });
   server.on('error', (err) => log.error('The DNS relay (TCP) stopped', { err }));
   server.listen({ fd });

@@ -3,7 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parseAllDocuments } from 'yaml';
 import { deployments, type KubeObject, type ResourceType, services } from '../../api/resource-types.ts';
-import { isAlreadyExists, isNotFound } from '../../client/api-error.ts';
+import { ignoreNotFound, isAlreadyExists } from '../../client/api-error.ts';
 import type { Client } from '../../client/client.ts';
 import { repository } from '../node/launch-node.ts';
 import { namespace } from './cluster-view.ts';
@@ -62,9 +62,7 @@ export class TourObjects {
         said.push(`${what} was there before, so it stays`);
         continue;
       }
-      await client.delete(typeOf(object), name, { namespace, propagationPolicy: 'Background' }).catch((err: unknown) => {
-        if (!isNotFound(err)) throw err;
-      });
+      await client.delete(typeOf(object), name, { namespace, propagationPolicy: 'Background' }).catch(ignoreNotFound);
       said.push(`${what} deleted`);
     }
     return said.join('\n');

@@ -78,10 +78,8 @@ export const dns: Part = definePart({
     return { ...settings, client, address: givenAddress ?? (await ownNodeIp(apiServerOf(client))) };
   },
   async start({ address, nodeName, resolvConf: file, optional, ...config }, { informers: pool, clock, log, signal }) {
-    const [{ startDns }, { resolversOf }] = await Promise.all([
-      import('../../dns/start.ts'),
-      import('../../dns/plugin/forward/resolv-conf.ts'),
-    ]);
+    const [{ startDns }, { hostResolvers }] = await Promise.all([import('../../dns/start.ts'), import('../../linux/host-resolvers.ts')]);
+    const nameservers = hostResolvers(file);
     // The proxy reads the same Services and EndpointSlices.
     const informers = pool.open(config.client, { clock, log, shares: ['services', 'endpointslices'], signal });
     const running = await startDns({
@@ -89,7 +87,7 @@ export const dns: Part = definePart({
       ...optional,
       informers,
       listen: [{ address, port: 53 }],
-      upstreams: resolversOf(file),
+      upstreams: () => nameservers().map((server) => ({ address: server, port: 53 })),
       publish: { namespace: 'kube-system', service: 'kube-dns', nodeName },
       clock,
       log,
