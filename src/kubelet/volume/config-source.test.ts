@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Client } from '../../client/client.ts';
+import { refusal } from '../../client/testing/fake-client.ts';
 import { FakeClock } from '../../clock/testing/fake-clock.ts';
 import { CachedConfigSource } from './config-source.ts';
 
@@ -15,4 +16,17 @@ test('CachedConfigSource shares what was read within a second, until somebody wa
   assert.deepEqual([await read(), await read()], ['2', '2']);
   await clock.advance(1001);
   assert.equal(await read(), '3');
+});
+
+test('CachedConfigSource has nothing of an object that is not there, and looks again the next time', async () => {
+  const answers = [refusal(404, 'NotFound'), refusal(500, 'InternalError'), undefined];
+  const get = async (): Promise<object> => {
+    const answer = answers.shift();
+    if (answer) throw answer;
+    return { metadata: { name: 'a' } };
+  };
+  const source = new CachedConfigSource({ get } as unknown as Client, new FakeClock());
+  assert.equal(await source.secret('default', 'a'), undefined);
+  await assert.rejects(source.secret('default', 'a'), { code: 500 });
+  assert.equal((await source.secret('default', 'a'))?.metadata.name, 'a');
 });
