@@ -151,6 +151,7 @@ export class WatchFeed {
     }
     // Whoever came meanwhile has missed what was not followed, and begins anew.
     for (const cache of this.#joining.keys()) this.#joining.set(cache, []);
+    this.#settle(false);
     return first + 1;
   }
 
@@ -211,9 +212,7 @@ export class WatchFeed {
   async #reload(): Promise<number | undefined> {
     while (!this.#stop.signal.aborted) {
       try {
-        const from = await this.#load();
-        this.#settle(false);
-        return from;
+        return await this.#load();
       } catch (err) {
         if (isKnownError(err, 'STORE_CLOSED')) {
           this.#stop.abort();
