@@ -120,6 +120,63 @@ describe('cli', () => {
     });
   }
 
+  test('an error of the machine has its hint, one with a cause says it, any other keeps its stack', async () => {
+    const said = async (err: unknown): Promise<string> => {
+      const thrower: Command = {
+        name: 'do',
+        summary: '',
+        run: async () => {
+          throw err;
+        },
+      };
+      return (await run({ ...root, subcommands: [thrower] }, ['do'])).err;
+    };
+    const failed = (code: string): Promise<string> => said(Object.assign(new Error(`${code}: no`), { code }));
+    assert.equal(await failed('EROFS'), 'Error: EROFS: no\n  next: The file system is mounted read-only\n');
+    assert.equal(await failed('EACCES'), 'Error: EACCES: no\n  next: Run it as a user who may, or with sudo\n');
+    assert.equal(await failed('ENOENT'), 'Error: ENOENT: no\n  next: Check the path\n');
+    const cp = new KnownError('COMMAND_FAILED', 'Cannot run "cp a b": Read-only file system');
+    assert.equal(await said(cp), 'Error: Cannot run "cp a b": Read-only file system\n  next: The file system is mounted read-only\n');
+    const because = new KnownError('STORE_IO', 'Cannot read "a"', { cause: new Error('it burns'), hint: 'Put it out' });
+    assert.equal(await said(because), 'Error: Cannot read "a"\n  because: it burns\n  next: Put it out\n');
+    assert.match(await said(new TypeError('a bug')), /^TypeError: a bug\n +at /);
+    assert.equal(await said('text'), 'Error: text\n');
+  });
+
+  test('an interrupted command says what is left, and ends with 130', async () => {
+    const abort = new AbortController();
+    let err = '';
+    const command = (interrupted: object): Command => ({
+      name: 'do',
+      summary: '',
+      ...interrupted,
+      run: async () => {
+        abort.abort();
+        throw new Error('ended');
+      },
+    });
+    for (const interrupted of [{}, { interrupted: 'go on with "do"' }]) {
+      const one = { ...root, subcommands: [command(interrupted)] };
+      const code = await runCommand(one, { argv: ['do'], env: {}, signal: abort.signal, stdout: () => {}, stderr: (t) => (err += t) });
+      assert.equal(code, 130);
+    }
+    assert.equal(err, 'Interrupted\nInterrupted: go on with "do"\n');
+  });
+
+  test('--version is the command version, and only in front', async () => {
+    const version: Command = { name: 'version', summary: '', run: async () => 7 };
+    const withVersion = { ...root, subcommands: [...(root.subcommands ?? []), version] };
+    assert.equal((await run(withVersion, ['--version'])).code, 7);
+    assert.match((await run(withVersion, ['up', '--version'])).err, /no option "--version"/);
+  });
+
+  test('--help behind -- is a word like any other', async () => {
+    seen.length = 0;
+    assert.deepEqual(await run(root, ['up', 'a', '--', '--help']), { code: 0, out: '', err: '' });
+    assert.match((await run(root, ['up', 'a', '--help', '--', 'x'])).out, /^fairlead up WHAT: starts it/);
+    assert.match((await run(root, ['up', '-h'])).out, /^fairlead up WHAT: starts it/);
+  });
+
   test('a refused value says which variable it came from', async () => {
     const ran = await run(root, ['picky'], { FAIRLEAD_SIZE: 'x' });
     assert.match(ran.err, /--size="x"[^\n]*\n {2}note: --size is set by the environment variable FAIRLEAD_SIZE\n$/);
