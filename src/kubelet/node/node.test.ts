@@ -5,16 +5,17 @@ import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test from 'node:test';
+import type { Client } from '../../client/client.ts';
 import { silentLog } from '../../observability/log.ts';
 import { CriError } from '../cri/cri.ts';
 import type { Image, RuntimeConfigResponse } from '../cri/messages.ts';
 import { staticPod } from '../source/static-pods.ts';
 import { samplePod as p, testNow } from '../testing/pod-samples.ts';
-import { admitPod, resizeProblem } from './admission.ts';
+import { Admission, admitPod, resizeProblem } from './admission.ts';
 import { type Machine, parseMeminfo } from './capacity.ts';
 import { CgroupManager, hierarchiesOf, valuesOfV1, valuesOfV2, warnOfCgroupDriver } from './cgroup-manager.ts';
 import { removableImages } from './image-gc.ts';
-import { differs, type NodeFindings, type NodeIdentity, nodeStatus } from './node-object.ts';
+import { allocatableOf, differs, type NodeFindings, type NodeIdentity, newNode, nodeStatus } from './node-object.ts';
 
 const info = {
   machineID: '',
@@ -53,8 +54,66 @@ test('nodeStatus() names its problems', () => {
   assert.equal(differs(status, nodeStatus(identity, fine, [], testNow)), true);
 });
 
+const few = { memory: false, disk: false, pids: false };
+for (const [what, pressure, wanted] of [
+  [
+    'fine',
+    {},
+    [
+      'MemoryPressure False KubeletHasSufficientMemory: kubelet has sufficient memory available',
+      'DiskPressure False KubeletHasNoDiskPressure: kubelet has no disk pressure',
+      'PIDPressure False KubeletHasSufficientPID: kubelet has sufficient PID available',
+    ],
+  ],
+  ['short of memory', { memory: true }, ['MemoryPressure True KubeletHasInsufficientMemory: kubelet has insufficient memory available']],
+  ['short of disk', { disk: true }, ['DiskPressure True KubeletHasDiskPressure: kubelet has disk pressure']],
+  ['short of process ids', { pids: true }, ['PIDPressure True KubeletHasInsufficientPID: kubelet has insufficient PID available']],
+] as const)
+  test(`nodeStatus() of a node that is ${what}`, () => {
+    const { conditions = [] } = nodeStatus(identity, { ...fine, pressure: { ...few, ...pressure } }, [], testNow);
+    const said = conditions.map((c) => `${c.type} ${c.status} ${c.reason}: ${c.message}`);
+    for (const text of wanted) assert.ok(said.includes(text), said.join(', '));
+    assert.equal(said.at(-1), 'Ready True KubeletReady: kubelet is posting ready status');
+    assert.equal(conditions.filter((c) => c.status === 'True').length, 1 + Object.keys(pressure).length);
+  });
+
+test('nodeStatus() names one problem as it is', () => {
+  const ready = nodeStatus(identity, { ...fine, problems: ['one'] }, [], testNow).conditions?.at(-1);
+  assert.equal(ready?.message, 'one');
+});
+
+test('nodeStatus() gives the addresses of the node, and a condition that changed the time of the change', () => {
+  const status = nodeStatus({ ...identity, nodeIps: ['10.0.0.1', 'fd00::1'] }, fine, [], testNow);
+  assert.deepEqual(status.addresses, [
+    { type: 'InternalIP', address: '10.0.0.1' },
+    { type: 'InternalIP', address: 'fd00::1' },
+    { type: 'Hostname', address: 'n1' },
+  ]);
+  assert.equal(status.daemonEndpoints?.kubeletEndpoint?.Port, 10250);
+  assert.equal(status.nodeInfo?.containerRuntimeVersion, 'containerd://1');
+  const later = nodeStatus(identity, { ...fine, problems: ['one'] }, status.conditions ?? [], testNow + 60_000);
+  assert.equal(later.conditions?.at(-1)?.lastTransitionTime, '2026-01-01T00:01:00Z');
+});
+
 test('nodeStatus() keeps memory back from pods', () => {
   assert.equal(nodeStatus(identity, fine, [], testNow).allocatable?.memory, '921600Ki');
+  assert.equal(allocatableOf({ ...machine, memoryBytes: 1024 }).memory, '0Ki');
+});
+
+test('newNode() has its labels and taints; labels that were asked for win', () => {
+  const taints = [{ key: 'a', effect: 'NoSchedule' }];
+  const labels = { disk: 'ssd', 'kubernetes.io/hostname': 'other' };
+  const node = newNode({ ...identity, labels, taints }, {});
+  assert.deepEqual(node.metadata.labels, {
+    'beta.kubernetes.io/arch': 'amd64',
+    'beta.kubernetes.io/os': 'linux',
+    'kubernetes.io/arch': 'amd64',
+    'kubernetes.io/hostname': 'other',
+    'kubernetes.io/os': 'linux',
+    disk: 'ssd',
+  });
+  assert.deepEqual([node.metadata.name, node.spec], ['n1', { taints }]);
+  assert.deepEqual(newNode(identity, {}).spec, {});
 });
 
 test('parseMeminfo() reads bytes', () => assert.equal(parseMeminfo('MemTotal:  2 kB\nHugePages_Total: 0\n').get('MemTotal'), 2048));
@@ -84,6 +143,11 @@ const admissions: readonly [name: string, pod: ReturnType<typeof p>, others: num
   ['takes a sysctl of the pod alone', withSysctl('net/ipv4/tcp_syncookies'), 0, undefined],
   ['refuses a sysctl that nobody allowed', withSysctl('kernel.msgmax'), 0, 'SysctlForbidden'],
   ['refuses a sysctl of what it shares with the node', withSysctl('net.ipv4.tcp_syncookies', { hostNetwork: true }), 0, 'SysctlForbidden'],
+  ['takes a sysctl of the semaphores of the pod', withSysctl('kernel.shm_rmid_forced', { hostNetwork: true }), 0, undefined],
+  ['refuses one of semaphores that it shares with the node', withSysctl('kernel.shm_rmid_forced', { hostIPC: true }), 0, 'SysctlForbidden'],
+  ['takes a sysctl of its network beside the semaphores of the node', withSysctl('net.ipv4.tcp_rmem', { hostIPC: true }), 0, undefined],
+  ['takes what fits to the last unit', asking({ cpu: '1', memory: '1Gi' }), 1, undefined],
+  ['takes a pod that asks for nothing', asking({}), 1, undefined],
   ['takes a port of the node that is free', onPort({ containerPort: 80, hostPort: 81 }), 1, undefined],
   ['refuses a port of the node that is taken', onPort({ containerPort: 80, hostPort: 80, hostIP: '192.0.2.1' }), 1, 'NodePorts'],
   ['takes a pod meant for such nodes', p({ nodeSelector: { disk: 'ssd' } }), 0, undefined],
@@ -98,6 +162,77 @@ for (const [name, pod, others, wanted] of admissions)
       )?.reason,
       wanted,
     ));
+
+for (const name of [
+  'kernel.shm_rmid_forced',
+  ...['local_port_range', 'unprivileged_port_start', 'local_reserved_ports'].map((name) => `net.ipv4.ip_${name}`),
+  'net.ipv4.ping_group_range',
+  ...['syncookies', 'keepalive_time', 'fin_timeout', 'keepalive_intvl', 'keepalive_probes', 'rmem', 'wmem'].map(
+    (name) => `net.ipv4.tcp_${name}`,
+  ),
+])
+  test(`admitPod() takes the safe sysctl ${name}`, () => assert.equal(admitPod(withSysctl(name), [], offer), undefined));
+
+for (const [what, pod, message] of [
+  [
+    'labels',
+    p({ nodeSelector: { disk: 'hdd' } }),
+    "Pod was rejected: Predicate NodeAffinity failed: node(s) didn't match Pod's node affinity/selector",
+  ],
+  ['a sysctl', withSysctl('kernel/msgmax'), 'forbidden sysctl: "kernel.msgmax" not allowlisted'],
+  [
+    'a sysctl with a dot in a name',
+    withSysctl('net/ipv4/conf/eth0.1/forwarding'),
+    'forbidden sysctl: "net.ipv4.conf.eth0/1.forwarding" not allowlisted',
+  ],
+  [
+    'a sysctl of the network',
+    withSysctl('net.ipv4.tcp_rmem', { hostNetwork: true }),
+    'forbidden sysctl: "net.ipv4.tcp_rmem" not allowed with host Net enabled',
+  ],
+  [
+    'a sysctl of semaphores',
+    withSysctl('kernel.shm_rmid_forced', { hostIPC: true }),
+    'forbidden sysctl: "kernel.shm_rmid_forced" not allowed with host IPC enabled',
+  ],
+  ['cpu', asking({ cpu: '3' }), "Pod was rejected: Node didn't have enough resource: cpu, requested: 3000, used: 500, capacity: 2000"],
+  [
+    'a port',
+    onPort({ containerPort: 1, hostPort: 80 }),
+    "Pod was rejected: Predicate NodePorts failed: node(s) didn't have free ports for the requested pod ports",
+  ],
+] as const)
+  test(`admitPod() says what is wrong with ${what}`, () =>
+    assert.equal(
+      admitPod(pod, [onPort({ containerPort: 8080, hostPort: 80 }, { resources: { requests: { cpu: '500m' } } })], offer)?.message,
+      message,
+    ));
+
+test('admitPod() says how many pods there are', () =>
+  assert.equal(
+    admitPod(asking({}), [asking({}), asking({})], offer)?.message,
+    "Pod was rejected: Node didn't have enough resource: pods, requested: 1, used: 2, capacity: 2",
+  ));
+
+test('a pod that was placed by a label that the watch has not brought yet is admitted', async () => {
+  const node = { apiVersion: 'v1', kind: 'Node', metadata: { name: 'n1', labels: { disk: 'hdd' } } };
+  let asked = 0;
+  const get = async (): Promise<object> => {
+    asked++;
+    return node;
+  };
+  const admission = new Admission({
+    client: { get } as unknown as Client,
+    nodeName: 'n1',
+    allocatable: offer.allocatable,
+    node: () => undefined,
+  });
+  assert.equal(await admission.admit(p({ nodeSelector: { disk: 'hdd' } }), () => []), undefined);
+  assert.equal((await admission.admit(p({ nodeSelector: { disk: 'ssd' } }), () => []))?.reason, 'NodeAffinity');
+  assert.equal(asked, 2);
+  assert.equal((await admission.admit(asking({ cpu: '3' }), () => []))?.reason, 'OutOfcpu');
+  assert.equal(asked, 2, 'no label would help');
+});
 
 test('hierarchiesOf() finds the controllers of version 1, beside an unused version 2', () => {
   const mountinfo = [
