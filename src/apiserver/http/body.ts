@@ -1,8 +1,9 @@
 /** The body of a request as an object. What it warns of is added to the request's warnings. */
 import type { KubeObject } from '../../api/resource-types.ts';
 import type { Schema } from '../../api/schema/schema.ts';
+import { notSupported } from '../../api/validation/field-error.ts';
 import { messageOf } from '../../errors/known-error.ts';
-import { badRequest, StatusError } from '../status/status-error.ts';
+import { badRequest, invalidOptions } from '../status/status-error.ts';
 import { checkObject as check, type Expected, type FieldValidation, limitOr, parseJson } from './decode-body.ts';
 import type { RequestContext } from './request-context.ts';
 
@@ -17,11 +18,7 @@ export function fieldValidationOf(query: URLSearchParams): FieldValidation {
   const text = query.get('fieldValidation') ?? '';
   if (text === '') return 'Warn';
   if (text === 'Ignore' || text === 'Warn' || text === 'Strict') return text;
-  throw new StatusError(
-    422,
-    'Invalid',
-    `CreateOptions.meta.k8s.io "" is invalid: fieldValidation: Unsupported value: ${JSON.stringify(text)}: supported values: "Ignore", "Strict", "Warn"`,
-  );
+  throw invalidOptions('CreateOptions', notSupported('fieldValidation', text, ['Ignore', 'Strict', 'Warn']));
 }
 
 /** The object of a request's body, as its type has it. */

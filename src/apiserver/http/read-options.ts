@@ -2,9 +2,10 @@
 import type { ResourceRow } from '../../api/registry/resource-row.ts';
 import { parseFieldSelector } from '../../api/selector/field.ts';
 import { everything, parseLabelSelector } from '../../api/selector/label.ts';
+import { forbidden, invalid, notSupported } from '../../api/validation/field-error.ts';
 import { messageOf } from '../../errors/known-error.ts';
 import { Selection } from '../resource/selection.ts';
-import { badRequest, invalidOptions, type StatusError } from '../status/status-error.ts';
+import { badRequest, invalidOptions, isStatusError, type StatusError } from '../status/status-error.ts';
 import { boolQuery } from './request-info.ts';
 
 export interface ReadOptions {
@@ -49,23 +50,14 @@ export function selectionOf(row: ResourceRow, query: URLSearchParams): Selection
     }
     return new Selection(row, labels, terms);
   } catch (err) {
-    throw isStatus(err) ? err : badRequest(messageOf(err));
+    throw isStatusError(err) ? err : badRequest(messageOf(err));
   }
-}
-
-function isStatus(err: unknown): err is StatusError {
-  return err instanceof Error && err.name === 'StatusError';
 }
 
 export function resourceVersionOf(text: string): number {
   if (!/^\d{1,15}$/.test(text)) {
-    throw invalidOptions('ListOptions', [
-      {
-        field: 'resourceVersion',
-        reason: 'FieldValueInvalid',
-        message: `Invalid value: ${JSON.stringify(text)}: strconv.ParseUint: parsing ${JSON.stringify(text)}: invalid syntax`,
-      },
-    ]);
+    const why = `strconv.ParseUint: parsing ${JSON.stringify(text)}: invalid syntax`;
+    throw invalidOptions('ListOptions', invalid('resourceVersion', text, why));
   }
   return Number(text);
 }
@@ -85,8 +77,7 @@ function checkCombination(o: {
   sendInitialEvents: boolean | undefined;
   continueToken: string;
 }): void {
-  const wrong = (field: string, message: string, reason = 'FieldValueForbidden'): StatusError =>
-    invalidOptions('ListOptions', [{ field, reason, message: reason === 'FieldValueForbidden' ? `Forbidden: ${message}` : message }]);
+  const wrong = (field: string, message: string): StatusError => invalidOptions('ListOptions', forbidden(field, message));
   if (o.sendInitialEvents !== undefined) {
     if (!o.watch) throw wrong('sendInitialEvents', 'sendInitialEvents is forbidden for list');
     if (o.match !== 'NotOlderThan') {
@@ -99,11 +90,7 @@ function checkCombination(o: {
   if (o.rvText === '') throw wrong('resourceVersionMatch', 'resourceVersionMatch is forbidden unless resourceVersion is provided');
   if (o.continueToken) throw wrong('resourceVersionMatch', 'resourceVersionMatch is forbidden when continue is provided');
   if (o.match !== 'Exact' && o.match !== 'NotOlderThan') {
-    throw wrong(
-      'resourceVersionMatch',
-      `Unsupported value: ${JSON.stringify(o.match)}: supported values: "Exact", "NotOlderThan", ""`,
-      'FieldValueNotSupported',
-    );
+    throw invalidOptions('ListOptions', notSupported('resourceVersionMatch', o.match, ['Exact', 'NotOlderThan', '']));
   }
   if (o.match === 'Exact' && o.rvText === '0') {
     throw wrong('resourceVersionMatch', 'resourceVersionMatch "exact" is forbidden for resourceVersion "0"');

@@ -11,8 +11,8 @@ import { timestamp } from '../../clock/timestamp.ts';
 import { fieldValidationOf, mediaTypeOf } from '../http/body.ts';
 import type { RequestContext } from '../http/request-context.ts';
 import { boolQuery } from '../http/request-info.ts';
-import { badRequest, StatusError } from '../status/status-error.ts';
-import { givenManager, refuseOptions } from './field-manager.ts';
+import { badRequest, invalidOptions, StatusError } from '../status/status-error.ts';
+import { givenManager } from './field-manager.ts';
 
 export function isApply(ctx: RequestContext): boolean {
   return mediaTypeOf(ctx.req.headers['content-type']) === applyPatch;
@@ -29,7 +29,7 @@ export interface ApplyRequest {
 /** `now` is in milliseconds. Throws 400 and 422. */
 export async function readApply(ctx: RequestContext, place: Place, kind: string, now: number): Promise<ApplyRequest> {
   const manager = givenManager(ctx);
-  if (manager === '') refuseOptions('PatchOptions', [required('fieldManager', 'is required for apply patch')]);
+  if (manager === '') throw invalidOptions('PatchOptions', required('fieldManager', 'is required for apply patch'));
   const { object, warnings } = await ctx.decode({ kind: 'configuration', body: ctx.body, validation: fieldValidationOf(ctx.query) });
   const config = object as Json;
   const metadata = isObject(config.metadata) ? config.metadata : {};

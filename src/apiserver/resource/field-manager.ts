@@ -2,11 +2,9 @@
 import { isDeepStrictEqual } from 'node:util';
 import { withoutManagers } from '../../api/apply/ownership.ts';
 import type { KubeObject } from '../../api/resource-types.ts';
-import type { FieldError } from '../../api/validation/field-error.ts';
 import { managerNameErrors } from '../../api/validation/object-meta.ts';
-import { statusOfErrors } from '../../api/validation/status.ts';
 import type { RequestContext } from '../http/request-context.ts';
-import { StatusError } from '../status/status-error.ts';
+import { invalidOptions } from '../status/status-error.ts';
 
 const maxLength = 128;
 
@@ -14,7 +12,7 @@ const maxLength = 128;
 export function givenManager(ctx: RequestContext): string {
   const manager = ctx.query.get('fieldManager') ?? '';
   const errors = manager === '' ? [] : managerNameErrors(manager, 'fieldManager');
-  if (errors.length > 0) refuseOptions(optionsOf[ctx.info.verb] ?? 'PatchOptions', errors);
+  if (errors.length > 0) throw invalidOptions(optionsKind(ctx), ...errors);
   return manager;
 }
 
@@ -27,10 +25,17 @@ export function managerOf(ctx: RequestContext): string {
   return (slash < 0 ? agent : agent.slice(0, slash)).slice(0, maxLength);
 }
 
-const optionsOf: Readonly<Record<string, string>> = { create: 'CreateOptions', update: 'UpdateOptions' };
+const kinds: Readonly<Record<string, string>> = {
+  create: 'CreateOptions',
+  update: 'UpdateOptions',
+  patch: 'PatchOptions',
+  delete: 'DeleteOptions',
+  deletecollection: 'DeleteOptions',
+};
 
-export function refuseOptions(kind: string, errors: readonly FieldError[]): never {
-  throw StatusError.of(statusOfErrors({ group: 'meta.k8s.io', kind }, '', errors));
+/** What upstream calls the options in the query of a write. */
+export function optionsKind({ info: { verb } }: RequestContext): string {
+  return kinds[verb] ?? 'CreateOptions';
 }
 
 /** Puts the old managers back, **in place**, where nothing is new but their times: that is no change to be stored. */

@@ -9,7 +9,7 @@ import type { ResourceRow } from '../../api/registry/resource-row.ts';
 import type { KubeObject } from '../../api/resource-types.ts';
 import type { Schema } from '../../api/schema/schema.ts';
 import { mediaTypeOf, parsePatch } from '../http/body.ts';
-import { badRequest, StatusError } from '../status/status-error.ts';
+import { badRequest, StatusError, unsupportedMediaType } from '../status/status-error.ts';
 import { holdToLimits } from './object-limits.ts';
 
 /** What a patch makes of an object, which it leaves as it is; throws a StatusError. */
@@ -20,11 +20,7 @@ export function patchOf(row: ResourceRow, schema: Schema, contentType: string | 
   const type = mediaTypeOf(contentType);
   const accepted = patchTypesOf(schema);
   if (!accepted.includes(type)) {
-    throw new StatusError(
-      415,
-      'UnsupportedMediaType',
-      `the body of the request was in an unknown format - accepted media types include: ${accepted.join(', ')}`,
-    );
+    throw unsupportedMediaType(accepted);
   }
   const patch = parsePatch(body);
   if (type === jsonPatch) return wrapped(row, (current) => applyJsonPatch(current, patch));

@@ -6,7 +6,7 @@ import type { Registry } from '../../api/registry/registry.ts';
 import type { PartSubresource, ResourceRow } from '../../api/registry/resource-row.ts';
 import { apiVersionOf, type KubeObject, type ResourceType } from '../../api/resource-types.ts';
 import type { DeleteOptions } from '../../api/schema/types.ts';
-import { forbidden } from '../../api/validation/field-error.ts';
+import { forbidden, notSupported } from '../../api/validation/field-error.ts';
 import type { Clock } from '../../clock/clock.ts';
 import type { AdmissionChain } from '../admission/admission.ts';
 import type { CachedObject, LooseObject } from '../cache/cached-object.ts';
@@ -19,7 +19,7 @@ import { isDryRun, type RequestContext } from '../http/request-context.ts';
 import { badRequest, conflict, invalidOptions, isStatusError, methodNotAllowed, notFound, success } from '../status/status-error.ts';
 import { isApply, readApply, settled } from './apply.ts';
 import { checkDeleteOptions, deletion } from './delete.ts';
-import { managerOf, refuseOptions } from './field-manager.ts';
+import { managerOf, optionsKind } from './field-manager.ts';
 import { placeOf, placesOf } from './field-places.ts';
 import { list, waitForRevision } from './list.ts';
 import type { ObjectStore } from './object-store.ts';
@@ -50,22 +50,14 @@ export function writeContextOf(ctx: RequestContext, dryRunValues?: readonly stri
   return {
     user: ctx.user,
     warnings: ctx.warnings,
-    dryRun: dryRunOf(dryRunValues ?? ctx.query.getAll('dryRun')),
+    dryRun: dryRunOf(ctx, dryRunValues ?? ctx.query.getAll('dryRun')),
     manager: managerOf(ctx),
   };
 }
 
-function dryRunOf(values: readonly string[]): boolean {
+function dryRunOf(ctx: RequestContext, values: readonly string[]): boolean {
   const wrong = values.find((v) => v !== 'All' && v !== '');
-  if (wrong !== undefined) {
-    throw invalidOptions('Options', [
-      {
-        field: 'dryRun',
-        reason: 'FieldValueNotSupported',
-        message: `Unsupported value: ${JSON.stringify(wrong)}: supported values: "All"`,
-      },
-    ]);
-  }
+  if (wrong !== undefined) throw invalidOptions(optionsKind(ctx), notSupported('dryRun', wrong, ['All']));
   return isDryRun(values);
 }
 
@@ -137,7 +129,7 @@ export class ResourceHandlers {
 
   async patch(ctx: RequestContext, row: ResourceRow, part?: PartSubresource): Promise<void> {
     if (isApply(ctx)) return this.#apply(ctx, row, part);
-    if (ctx.query.has('force')) refuseOptions('PatchOptions', [forbidden('force', 'may not be specified for non-apply patch')]);
+    if (ctx.query.has('force')) throw invalidOptions('PatchOptions', forbidden('force', 'may not be specified for non-apply patch'));
     const { namespace, name } = ctx.info;
     const patch = patchOf(row, row.schema, ctx.req.headers['content-type'], ctx.body);
     const target = { row, namespace, name, part, patched: true };

@@ -3,6 +3,8 @@
  * reasons, people (and scripts) read messages.
  */
 import type { Status, StatusCause, StatusDetails } from '../../api/schema/types.ts';
+import type { FieldError } from '../../api/validation/field-error.ts';
+import { statusOfErrors } from '../../api/validation/status.ts';
 
 /** Thrown anywhere while a request is served; the outermost handler writes it as the reply. */
 export class StatusError extends Error {
@@ -149,13 +151,9 @@ export function resourceVersionTooLarge(asked: number, current: number): StatusE
   });
 }
 
-export function invalidOptions(kind: string, causes: readonly { field: string; reason: string; message: string }[]): StatusError {
-  const text = causes.map((c) => `${c.field}: ${c.message}`);
-  return new StatusError(422, 'Invalid', `${kind} is invalid: ${text.length === 1 ? text[0] : `[${text.join(', ')}]`}`, {
-    group: 'meta.k8s.io',
-    kind,
-    causes: causes.map((c) => ({ reason: c.reason, message: c.message, field: c.field })),
-  });
+/** What is wrong with the options of a request: `DeleteOptions`, `ListOptions`. */
+export function invalidOptions(kind: string, ...errors: readonly FieldError[]): StatusError {
+  return StatusError.of(statusOfErrors({ group: 'meta.k8s.io', kind }, '', errors));
 }
 
 export function tooManyRequests(message: string, retryAfterSeconds?: number, causes?: StatusCause[]): StatusError {
