@@ -31,6 +31,7 @@ import { attributesOf, RequestAuth } from './http/access.ts';
 import { KubeletClient } from './kubelet/kubelet-client.ts';
 import { createMetrics, type Metrics } from './metrics.ts';
 import type { ApiServerOptions } from './options.ts';
+import { Deleter } from './resource/deleter.ts';
 import { ObjectStore } from './resource/object-store.ts';
 import { ResourceHandlers } from './resource/resource-handlers.ts';
 import { Writer } from './resource/writer.ts';
@@ -57,6 +58,7 @@ export interface Parts extends Caches, Auth {
   readonly options: ApiServerOptions;
   readonly admission: AdmissionChain;
   readonly writer: Writer;
+  readonly deleter: Deleter;
   readonly resources: ResourceHandlers;
   readonly kubelets: KubeletClient;
   /** Aborts when the server closes. */
@@ -75,12 +77,13 @@ export async function partsOf(options: ApiServerOptions, stop: AbortSignal): Pro
   const admission = admissionChain({ ...auth, lookup, clock, unserved: { foreign: options.foreign ?? [], tell } }, options.admission);
   const allocations = [new ServiceAllocation({ serviceCidr: options.serviceCidr, nodePorts, lookup, clock })];
   const writer: Writer = new Writer({ objects, admission, allocations, clock });
+  const deleter = new Deleter(objects, admission, clock);
   const resources = new ResourceHandlers({
-    ...{ objects, writer, admission, feed, clock, stop },
+    ...{ objects, writer, deleter, feed, clock, stop },
     mayCreate: ({ user, info, query }) => auth.access.check({ ...attributesOf(user, info, query), verb: 'create' }),
   });
   const kubelets = new KubeletClient(options.kubeletClient, lookup);
-  return { options, ...caches, ...auth, admission, writer, resources, kubelets, stop };
+  return { options, ...caches, ...auth, admission, writer, deleter, resources, kubelets, stop };
 }
 
 async function readTokenKeys(files: readonly string[]): Promise<TokenKeys> {

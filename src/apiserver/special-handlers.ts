@@ -12,7 +12,7 @@ import { tokenHandler } from './subresource/token.ts';
 
 /** By `specialKey`; a key that begins with a star is of every resource that has the subresource. */
 export function specialHandlers(parts: Parts): ReadonlyMap<string, Handler> {
-  const { options, authenticator, authorizer, resources, writer, objects, kubelets, lookup, feed, admission, tokenIssuer } = parts;
+  const { options, authenticator, authorizer, resources, writer, deleter, objects, kubelets, lookup, feed, admission, tokenIssuer } = parts;
   const { clock } = options;
   const now = (): number => clock.now();
   const proxied = proxyHandler(resources, kubelets);
@@ -23,7 +23,7 @@ export function specialHandlers(parts: Parts): ReadonlyMap<string, Handler> {
     ['*/scale', scaleHandler(resources, writer, clock)],
     [specialKey('', 'pods', 'binding'), bindPod],
     [specialKey('', 'bindings'), bindPod],
-    [specialKey('', 'pods', 'eviction'), evictionHandler({ resources, objects, lookup, clock })],
+    [specialKey('', 'pods', 'eviction'), evictionHandler({ resources, deleter, objects, lookup, clock })],
     [specialKey('', 'pods', 'log'), logHandler(resources, kubelets)],
     ...['exec', 'attach', 'portforward'].map((name): [string, Handler] => [specialKey('', 'pods', name), notUpgraded]),
     ...['pods', 'services', 'nodes'].map((name): [string, Handler] => [specialKey('', name, 'proxy'), proxied]),

@@ -1,5 +1,6 @@
 /** The body of a request as an object. What it warns of is added to the request's warnings. */
-import type { KubeObject } from '../../api/resource-types.ts';
+import type { ResourceRow } from '../../api/registry/resource-row.ts';
+import { apiVersionOf, type KubeObject } from '../../api/resource-types.ts';
 import type { Schema } from '../../api/schema/schema.ts';
 import { notSupported } from '../../api/validation/field-error.ts';
 import { messageOf } from '../../errors/known-error.ts';
@@ -19,6 +20,11 @@ export function fieldValidationOf(query: URLSearchParams): FieldValidation {
   if (text === '') return 'Warn';
   if (text === 'Ignore' || text === 'Warn' || text === 'Strict') return text;
   throw invalidOptions('CreateOptions', notSupported('fieldValidation', text, ['Ignore', 'Strict', 'Warn']));
+}
+
+/** What the body of a write to the resource is. */
+export function expectedOf({ type, schema }: ResourceRow): Expected {
+  return { apiVersion: apiVersionOf(type), kind: type.kind, schema };
 }
 
 /** The object of a request's body, as its type has it. */

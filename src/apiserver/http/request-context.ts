@@ -17,8 +17,3 @@ export interface RequestContext {
   /** Sent as `Warning` headers with the reply. */
   readonly warnings: string[];
 }
-
-/** True for `?dryRun=All`: everything is checked and answered, nothing is stored. */
-export function isDryRun(values: readonly string[]): boolean {
-  return values.includes('All');
-}

@@ -5,33 +5,14 @@
 import type { ResourceRow } from '../../api/registry/resource-row.ts';
 import type { KubeObject } from '../../api/resource-types.ts';
 import type { DeleteOptions } from '../../api/schema/types.ts';
-import { failing, invalid, notSupported } from '../../api/validation/field-error.ts';
 import type { Clock } from '../../clock/clock.ts';
 import { timestamp } from '../../clock/timestamp.ts';
 import type { LooseObject } from '../cache/cached-object.ts';
-import { conflict, invalidOptions } from '../status/status-error.ts';
+import { conflict } from '../status/status-error.ts';
 import type { Change } from './object-store.ts';
 
 const orphanFinalizer = 'orphan';
 const foregroundFinalizer = 'foregroundDeletion';
-
-const policies = ['Foreground', 'Background', 'Orphan'];
-
-/** Throws 422. */
-export function checkDeleteOptions({ orphanDependents, propagationPolicy: policy, gracePeriodSeconds: grace }: DeleteOptions): void {
-  const errors = failing([
-    [
-      orphanDependents !== undefined && policy !== undefined,
-      () => invalid('propagationPolicy', policy, 'orphanDependents and deletionPropagation cannot be both set'),
-    ],
-    [policy !== undefined && !policies.includes(policy), () => notSupported('propagationPolicy', policy, policies)],
-    [
-      grace !== undefined && (!Number.isInteger(grace) || grace < -1),
-      () => invalid('gracePeriodSeconds', grace, 'must be greater than or equal to 0'),
-    ],
-  ]);
-  if (errors.length > 0) throw invalidOptions('DeleteOptions', ...errors);
-}
 
 /** Throws 409 when the object is not the one that the client means. */
 export function checkPreconditions(row: ResourceRow, object: KubeObject, preconditions: DeleteOptions['preconditions']): void {

@@ -15,7 +15,6 @@ import type { Clock } from '../../clock/clock.ts';
 import { timestamp } from '../../clock/timestamp.ts';
 import type { AdmissionChain, AdmissionRequest } from '../admission/admission.ts';
 import type { Allocation } from '../allocate/allocation.ts';
-import type { UserInfo } from '../auth/user-info.ts';
 import type { CachedObject } from '../cache/cached-object.ts';
 import {
   alreadyExists,
@@ -26,21 +25,13 @@ import {
   objectModified,
   StatusError,
 } from '../status/status-error.ts';
-import { endsDeletion } from './delete.ts';
+import { checkPreconditions, endsDeletion } from './delete.ts';
 import { keepTimes } from './field-manager.ts';
 import { placeOf } from './field-places.ts';
 import type { Changed, ObjectStore } from './object-store.ts';
+import type { WriteContext } from './write-context.ts';
 
 const generateNameAttempts = 8;
-
-/** Who writes, and how. */
-export interface WriteContext {
-  readonly user: UserInfo;
-  readonly dryRun: boolean;
-  readonly warnings: string[];
-  /** In whose name fields change; undefined where the object comes with its managers written. */
-  readonly manager?: string | undefined;
-}
 
 export interface UpdateTarget {
   readonly row: ResourceRow;
@@ -227,19 +218,16 @@ export function placeIn(row: ResourceRow, namespace: string, object: KubeObject)
   metadata.namespace = namespace;
 }
 
+/** Throws 400. */
+export function checkName(given: string, path: string): void {
+  if (given !== path) throw badRequest(`the name of the object (${given}) does not match the name on the URL (${path})`);
+}
+
 function checkIdentity(row: ResourceRow, next: KubeObject, old: KubeObject, { name, patched = false }: UpdateTarget): void {
   const { metadata } = next;
   if (!metadata.name) metadata.name = name;
-  if (metadata.name !== name) {
-    throw badRequest(`the name of the object (${metadata.name}) does not match the name on the URL (${name})`);
-  }
-  if (metadata.uid && metadata.uid !== old.metadata.uid && !patched) {
-    throw conflict(
-      row.type,
-      name,
-      `Precondition failed: UID in precondition: ${metadata.uid}, UID in object meta: ${old.metadata.uid ?? ''}`,
-    );
-  }
+  checkName(metadata.name, name);
+  if (metadata.uid && !patched) checkPreconditions(row, old, { uid: metadata.uid });
   const wanted = metadata.resourceVersion;
   if (wanted && wanted !== '0') {
     if (wanted !== old.metadata.resourceVersion) throw conflict(row.type, name, objectModified);

@@ -1,6 +1,5 @@
 /** Questions about who one is and what one may: answered from memory, never stored. */
 import type { KindedObject } from '../../api/codec/protobuf.ts';
-import type { ResourceRow } from '../../api/registry/resource-row.ts';
 import type {
   LocalSubjectAccessReview,
   SelfSubjectAccessReview,
@@ -16,10 +15,9 @@ import type { Attributes } from '../auth/attributes.ts';
 import type { Authenticator } from '../auth/authenticator.ts';
 import type { Authorizer } from '../auth/authorizer.ts';
 import type { UserInfo } from '../auth/user-info.ts';
-import { decodeObject } from '../http/body.ts';
+import { decodeObject, expectedOf } from '../http/body.ts';
 import { sendObject } from '../http/reply.ts';
 import type { RequestContext } from '../http/request-context.ts';
-import { expectedOf } from '../resource/resource-handlers.ts';
 import { type Handler, specialKey } from '../router.ts';
 import { badRequest, StatusError } from '../status/status-error.ts';
 
@@ -33,34 +31,19 @@ const authentication = 'authentication.k8s.io';
 const authorization = 'authorization.k8s.io';
 
 export function reviewHandlers(deps: ReviewDeps): [string, Handler][] {
-  const reviews: [string, string, (ctx: RequestContext, row: ResourceRow) => object | Promise<object>][] = [
-    [authentication, 'selfsubjectreviews', (ctx, row) => whoAmI(ctx, row)],
-    [authentication, 'tokenreviews', async (ctx, row) => reviewToken(deps, (await decodeObject(ctx, expectedOf(row))) as TokenReview)],
-    [
-      authorization,
-      'subjectaccessreviews',
-      async (ctx, row) => reviewAccess(deps, (await decodeObject(ctx, expectedOf(row))) as SubjectAccessReview),
-    ],
-    [
-      authorization,
-      'localsubjectaccessreviews',
-      async (ctx, row) => reviewLocal(deps, ctx, (await decodeObject(ctx, expectedOf(row))) as LocalSubjectAccessReview),
-    ],
-    [
-      authorization,
-      'selfsubjectaccessreviews',
-      async (ctx, row) => reviewSelf(deps, ctx, (await decodeObject(ctx, expectedOf(row))) as SelfSubjectAccessReview),
-    ],
-    [
-      authorization,
-      'selfsubjectrulesreviews',
-      async (ctx, row) => reviewRules(deps, ctx, (await decodeObject(ctx, expectedOf(row))) as SelfSubjectRulesReview),
-    ],
+  const reviews: [string, string, (asked: never, ctx: RequestContext) => object | Promise<object>][] = [
+    [authentication, 'selfsubjectreviews', whoAmI],
+    [authentication, 'tokenreviews', (asked: TokenReview) => reviewToken(deps, asked)],
+    [authorization, 'subjectaccessreviews', (asked: SubjectAccessReview) => reviewAccess(deps, asked)],
+    [authorization, 'localsubjectaccessreviews', (asked: LocalSubjectAccessReview, ctx) => reviewLocal(deps, ctx, asked)],
+    [authorization, 'selfsubjectaccessreviews', (asked: SelfSubjectAccessReview, ctx) => reviewSelf(deps, ctx, asked)],
+    [authorization, 'selfsubjectrulesreviews', (asked: SelfSubjectRulesReview, ctx) => reviewRules(deps, ctx, asked)],
   ];
   return reviews.map(([group, resource, answer]) => [
     specialKey(group, resource),
     async (ctx, row) => {
-      const body = (await answer(ctx, row)) as KindedObject & { metadata?: { creationTimestamp?: string } };
+      const asked = await decodeObject(ctx, expectedOf(row));
+      const body = (await answer(asked as never, ctx)) as KindedObject & { metadata?: { creationTimestamp?: string } };
       body.metadata = { creationTimestamp: timestamp(deps.now()), ...body.metadata };
       sendObject(ctx, 201, body);
     },
@@ -72,9 +55,8 @@ export function userInfoOf(user: UserInfo): object {
   return { username: user.name, ...(user.uid ? { uid: user.uid } : {}), groups: user.groups, ...(user.extra ? { extra: user.extra } : {}) };
 }
 
-async function whoAmI(ctx: RequestContext, row: ResourceRow): Promise<object> {
-  const asked = (await decodeObject(ctx, expectedOf(row))) as SelfSubjectReview;
-  return { ...asked, status: { userInfo: userInfoOf(ctx.user) } };
+function whoAmI(asked: SelfSubjectReview, { user }: RequestContext): object {
+  return { ...asked, status: { userInfo: userInfoOf(user) } };
 }
 
 async function reviewToken({ authenticator }: ReviewDeps, asked: TokenReview): Promise<object> {

@@ -7,8 +7,9 @@ import { decodeObject } from '../http/body.ts';
 import { sendObject } from '../http/reply.ts';
 import type { RequestContext } from '../http/request-context.ts';
 import type { ObjectStore } from '../resource/object-store.ts';
-import { writeContextOf } from '../resource/resource-handlers.ts';
-import { badRequest, conflict, methodNotAllowed, StatusError, success } from '../status/status-error.ts';
+import { writeContextOf } from '../resource/write-context.ts';
+import { checkName } from '../resource/writer.ts';
+import { conflict, methodNotAllowed, StatusError, success } from '../status/status-error.ts';
 
 /** Not a plain update: a pod's nodeName is closed to those. */
 export async function bind(objects: ObjectStore, clock: Clock, ctx: RequestContext): Promise<void> {
@@ -18,9 +19,7 @@ export async function bind(objects: ObjectStore, clock: Clock, ctx: RequestConte
   const binding = (await decodeObject(ctx, { apiVersion: 'v1', kind: 'Binding', schema: 'Binding' })) as Binding;
   const { namespace } = ctx.info;
   const name = ctx.info.resource === 'pods' ? ctx.info.name : binding.metadata.name;
-  if (binding.metadata.name && binding.metadata.name !== name) {
-    throw badRequest(`the name of the object (${binding.metadata.name}) does not match the name on the URL (${name})`);
-  }
+  checkName(binding.metadata.name || name, name);
   const { kind, name: node } = binding.target ?? {};
   if ((kind && kind !== 'Node') || !node) {
     throw new StatusError(422, 'Invalid', `Binding "${name}" is invalid: target.name: Required value`, {

@@ -8,16 +8,19 @@ import type { Lookup } from '../cache/lookup.ts';
 import { decodeObject } from '../http/body.ts';
 import { sendObject } from '../http/reply.ts';
 import type { RequestContext } from '../http/request-context.ts';
-import { checkDeleteOptions, checkPreconditions } from '../resource/delete.ts';
+import { checkPreconditions } from '../resource/delete.ts';
+import { checkDeleteOptions } from '../resource/delete-options.ts';
+import type { Deleter } from '../resource/deleter.ts';
 import type { ObjectStore } from '../resource/object-store.ts';
-import { type ResourceHandlers, writeContextOf } from '../resource/resource-handlers.ts';
-import type { WriteContext } from '../resource/writer.ts';
+import type { ResourceHandlers } from '../resource/resource-handlers.ts';
+import { type WriteContext, writeContextOf } from '../resource/write-context.ts';
 import type { Handler } from '../router.ts';
 import { badRequest, isStatusError, methodNotAllowed, success } from '../status/status-error.ts';
 import { spend, stillProcessed, termsOf } from './disruption-budget.ts';
 
 export interface EvictionDeps {
   readonly resources: ResourceHandlers;
+  readonly deleter: Deleter;
   readonly objects: ObjectStore;
   readonly lookup: Lookup;
   readonly clock: Clock;
@@ -100,7 +103,7 @@ async function evict(deps: EvictionDeps, row: ResourceRow, pod: Pod, options: De
   const resourceVersion = context.dryRun ? undefined : await markDisrupted(deps, row, pod, preconditions);
   // The mark has changed the pod that was meant.
   const now = preconditions?.resourceVersion && resourceVersion ? { ...preconditions, resourceVersion } : preconditions;
-  await deps.resources.deleteObject(row, namespace, name, { ...options, ...(now ? { preconditions: now } : {}) }, context);
+  await deps.deleter.delete(row, namespace, name, { ...options, ...(now ? { preconditions: now } : {}) }, context);
 }
 
 /** Says on the pod why it goes; gives its new resourceVersion. */

@@ -22,8 +22,9 @@ import { isApply, readApply, settled } from '../resource/apply.ts';
 import { placesOf } from '../resource/field-places.ts';
 import { patchOf } from '../resource/patch.ts';
 import { copyOf } from '../resource/presentation.ts';
-import { type ResourceHandlers, writeContextOf } from '../resource/resource-handlers.ts';
-import type { WriteContext, Writer } from '../resource/writer.ts';
+import type { ResourceHandlers } from '../resource/resource-handlers.ts';
+import { type WriteContext, writeContextOf } from '../resource/write-context.ts';
+import type { Writer } from '../resource/writer.ts';
 import type { Handler } from '../router.ts';
 import { methodNotAllowed, noSuchPath, StatusError } from '../status/status-error.ts';
 

@@ -7,7 +7,7 @@ import type { TokenIssuer } from '../auth/token-issuer.ts';
 import type { Lookup } from '../cache/lookup.ts';
 import { decodeObject } from '../http/body.ts';
 import { sendObject } from '../http/reply.ts';
-import { writeContextOf } from '../resource/resource-handlers.ts';
+import { writeContextOf } from '../resource/write-context.ts';
 import type { Handler } from '../router.ts';
 import { methodNotAllowed, notFound, StatusError } from '../status/status-error.ts';
 

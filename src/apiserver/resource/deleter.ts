@@ -1,0 +1,49 @@
+/** Deletes objects: after admission, and as `delete.ts` has it, either removes one or marks it. */
+import type { ResourceRow } from '../../api/registry/resource-row.ts';
+import type { KubeObject } from '../../api/resource-types.ts';
+import type { DeleteOptions } from '../../api/schema/types.ts';
+import type { Clock } from '../../clock/clock.ts';
+import type { AdmissionChain } from '../admission/admission.ts';
+import type { CachedObject, LooseObject } from '../cache/cached-object.ts';
+import { isStatusError } from '../status/status-error.ts';
+import { deletion } from './delete.ts';
+import type { Change, Changed, ObjectStore } from './object-store.ts';
+import type { WriteContext } from './write-context.ts';
+
+/** How many of a collection are deleted side by side, so that the store commits them in groups. */
+const lanes = 16;
+
+export class Deleter {
+  readonly #objects: ObjectStore;
+  readonly #admission: AdmissionChain;
+  readonly #clock: Clock;
+
+  constructor(objects: ObjectStore, admission: AdmissionChain, clock: Clock) {
+    this.#objects = objects;
+    this.#admission = admission;
+    this.#clock = clock;
+  }
+
+  async delete(row: ResourceRow, namespace: string, name: string, options: DeleteOptions, context: WriteContext): Promise<Changed> {
+    const deleteOne = async (old: KubeObject): Promise<Change> => {
+      const what = { row, subresource: '', namespace, name, object: undefined, old };
+      await this.#admission.admit({ operation: 'DELETE', ...what, ...context });
+      return deletion(row, old as LooseObject, options, this.#clock);
+    };
+    return this.#objects.change(row, namespace, name, deleteOne, context.dryRun);
+  }
+
+  async deleteAll(row: ResourceRow, found: readonly CachedObject[], options: DeleteOptions, context: WriteContext): Promise<void> {
+    const left = [...found];
+    const lane = async (): Promise<void> => {
+      for (let next = left.shift(); next; next = left.shift()) {
+        const { name, namespace = '' } = next.object.metadata;
+        await this.delete(row, namespace, name, options, context).catch((err: unknown) => {
+          // Somebody else was faster: that is what was wanted.
+          if (!isStatusError(err, 'NotFound')) throw err;
+        });
+      }
+    };
+    await Promise.all(Array.from({ length: lanes }, lane));
+  }
+}
