@@ -1,3 +1,4 @@
+/** Files that only their owner may read. */
 import { chown, mkdir, readFile, rename, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { systemCode } from '../errors/known-error.ts';

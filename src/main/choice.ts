@@ -1,3 +1,4 @@
+/** Lists of names, such as that of `--parts`. */
 import { nearest } from '../cli/nearest.ts';
 import { KnownError } from '../errors/known-error.ts';
 

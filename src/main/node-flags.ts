@@ -1,3 +1,4 @@
+/** Taints and labels of a Node, as flags write them. */
 import type { Taint } from '../api/schema/types.ts';
 import { KnownError } from '../errors/known-error.ts';
 

@@ -1,3 +1,4 @@
+/** The log of a process, and the flags for it. */
 import type { OptionSpec } from '../cli/command.ts';
 import { systemClock } from '../clock/clock.ts';
 import type { Log } from '../observability/log.ts';

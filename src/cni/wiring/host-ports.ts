@@ -18,10 +18,10 @@ export interface HostPorts {
 export const hostPortTable = 'fairlead-hostport';
 
 /**
- * A port of an address of the other family than the pod's leads nowhere, as with the portmap plugin: there is nothing to translate to.
- *
  * The whole table; undefined when there is nothing to forward. Priorities: behind the service proxy's translation (-100, 100),
  * whose verdict stands when both have one; and before connection tracking (-300) for the guard.
+ *
+ * A host port on an address of another family than the pod's is left out, as the portmap plugin does: there is nothing to translate it to.
  */
 export function planHostPorts(attachments: readonly Attachment[], bridge: string): Table | undefined {
   const any = new Map<string, string>();

@@ -24,10 +24,10 @@ export const resolvConf: PartFlag = {
   help: 'resolvers for names outside the cluster',
 };
 
-/** Of every part that speaks to an API server. */
+/** For every part that speaks to an API server. */
 export const kubeconfig: PartFlag = { type: 'string', value: 'FILE', help: 'how to reach the API server, and as whom (required)' };
 
-/** Of every part of a node. */
+/** For every part of a node. */
 export const nodePartFlags: Readonly<Record<'kubeconfig' | 'hostname-override', PartFlag>> = {
   kubeconfig,
   'hostname-override': {

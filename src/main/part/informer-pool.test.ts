@@ -32,6 +32,12 @@ describe('InformerPool', () => {
     assert.equal(third.of(nodes), controllers.of(nodes));
   });
 
+  test('passes by who does not share a resource, to one who does', () => {
+    const { open } = scene();
+    const [, dns, third] = [open(['services']), open(['services', 'nodes']), open('all')];
+    assert.equal(third.of(nodes), dns.of(nodes));
+  });
+
   test('gives nothing to who shares nothing', () => {
     const { open } = scene();
     const [first, second] = [open('all'), open()];

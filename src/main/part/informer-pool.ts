@@ -54,7 +54,7 @@ export class InformerPool {
   get agesMs(): ReadonlyMap<string, number> {
     const ages = new Map<string, number>();
     for (const { informers } of this.#members)
-      for (const [resource, ms] of informers.agesMs) ages.set(resource, Math.max(ages.get(resource) ?? 0, ms));
+      for (const [resource, ms] of informers.agesMs) ages.set(resource, Math.max(ms, ages.get(resource) ?? ms));
     return ages;
   }
 }

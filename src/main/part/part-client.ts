@@ -1,3 +1,4 @@
+/** Clients of parts: each reads its kubeconfig, and cuts its connections at the end. */
 import { isNodePart } from '../../api/node-parts.ts';
 import { Client } from '../../client/client.ts';
 import { loadKubeconfig } from '../../client/kubeconfig.ts';

@@ -7,7 +7,7 @@ import type { FlagReader } from '../flag-reader.ts';
 import type { InformerPool } from './informer-pool.ts';
 
 export interface PartFlag extends OptionSpec {
-  /** What is otherwise in a process of several parts, whose flags must tell which of them is meant. */
+  /** What differs in a command of several parts, whose flags must say which of them is meant. */
   readonly among?: Partial<OptionSpec> & { readonly name?: string };
 }
 
@@ -31,11 +31,11 @@ export interface PartContext {
 }
 
 export interface Running {
-  /** Resolves when it does its work, with what is worth saying then; a part without has said it, or is there at once. */
+  /** Resolves when it does its work, with the words for the log. A part without works at once, or speaks for itself. */
   readonly ready?: Promise<string>;
   /** Resolves when it has ended after the signal; rejects when it cannot go on. */
   readonly stopped: Promise<unknown>;
-  /** What is wrong now, in words; undefined while nothing is. A part without is well until it ends. */
+  /** What is wrong now, in words; undefined while nothing is. A part without it counts as well until it ends. */
   health?(): string | undefined;
 }
 

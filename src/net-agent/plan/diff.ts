@@ -103,8 +103,8 @@ function addressSteps(desired: DesiredNetwork, state: KernelState): Step[] {
 }
 
 /**
- * Routes of ours that nobody wants, and any on an exclusive link but the kernel's own: flannel's, from before. One that went with its link
- * counts as deleted already.
+ * Routes of ours that nobody wants; on an exclusive link all but the kernel's own, as flannel may have left some there. One that goes with its
+ * link is among them: whoever takes the steps does not mind that it is gone.
  */
 function staleRoutes(desired: DesiredNetwork, state: KernelState): Step[] {
   const exclusive = exclusiveLinks(desired);

@@ -24,8 +24,8 @@ export interface RulesInput {
 }
 
 /**
- * Who leaves the pod network, or enters it at the wrong node, gets the node's address, so that answers find back. As flannel's
- * FLANNEL-POSTRTG: what a service proxy has marked (0x4000) is its business; pods see each other's addresses.
+ * Masquerades what leaves the pod network, and what enters it at a node that does not have the pod: answers must come back through this node.
+ * As in flannel's chain FLANNEL-POSTRTG, pods see each other's addresses, and what a service proxy has marked (0x4000) is left to the proxy.
  */
 export function planRules({ network: { family, text: network }, podCidr, masquerade, chains }: RulesInput): Table {
   const ip = familyWord(family);

@@ -24,9 +24,9 @@ export interface NodeAddresses {
 }
 
 /**
- * What somebody asked for comes first. Else the Node says it: everybody else uses its InternalIP, too, while the default route of many
- * a virtual machine leads to a NAT interface that has the same address on each of them. Without one (yet) it is the address from which
- * this node speaks to the API server, and at last that of the default route.
+ * What the flags ask for comes first, then the Node's InternalIP, which everybody else uses, too. The default route comes last: on many a virtual
+ * machine it leads to a NAT interface that has the same address on each of them. Before it, and while the Node has no address, comes the
+ * one from which this node speaks to the API server.
  */
 export async function chooseUnderlay(
   wish: UnderlayWish,

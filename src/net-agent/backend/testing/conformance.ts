@@ -1,4 +1,4 @@
-/** What every backend keeps, for its own tests: `backendConformance(backends.x, …)`. What it is for is seen in network namespaces. */
+/** What every backend keeps, for its own tests: `backendConformance(backends.x, …)`. Whether packets arrive is tested in network namespaces. */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { Node } from '../../../api/schema/types.ts';

@@ -112,8 +112,8 @@ function readData(data: unknown): VxlanData | undefined {
 }
 
 /**
- * The outer packets are not tracked: their source port is a hash of the inner flow, so that every flow would cost two entries that are
- * never answered, and a look-up per packet. Calico does the same.
+ * Keeps the outer packets out of connection tracking. Their source port is a hash of the inner flow: each flow would cost two entries, neither
+ * of them ever answered, and each packet a look-up. Calico does the same.
  */
 function untracked(ip: string, port: number): Chain[] {
   const word = familyWord(familyOf(ip));
