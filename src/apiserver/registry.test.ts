@@ -5,13 +5,26 @@ import { defineRow } from '../api/registry/define-row.ts';
 import { Registry } from '../api/registry/registry.ts';
 import type { ResourceRow } from '../api/registry/resource-row.ts';
 import type { KubeObject } from '../api/resource-types.ts';
-import { ownSchema } from '../api/schema/schema.ts';
+import type { OwnSchema } from '../api/schema/schema.ts';
+import type { TypeRow } from '../api/schema/tables.ts';
 import { MemoryStore } from '../storage/memory/memory-store.ts';
 import { prefixEnd } from '../storage/store.ts';
 import { TestServer } from './testing/test-server.ts';
 
 interface Widget extends KubeObject {
   spec?: { size?: number; parts?: { name: string; weight?: number }[] };
+}
+
+/** A schema with the type of the kind's lists. */
+function ownSchema(type: string, types: OwnSchema['types']): OwnSchema {
+  const list: TypeRow = {
+    kind: true,
+    fields: [
+      ['metadata', 1, 'meta.v1.ListMeta', ''],
+      ['items', 2, `[]${type}`, 'r'],
+    ],
+  };
+  return { type, types: { ...types, [`${type}List`]: list } };
 }
 
 const widgetSchema = ownSchema('com.example.v1.Widget', {

@@ -1,10 +1,11 @@
 /** Server-side apply of one object. */
+
+import type { Json } from '../codec/json-object.ts';
 import type { KubeObject } from '../resource-types.ts';
 import { seedManagers } from './before-apply.ts';
 import { fieldsLastApplied, keepLastApplied } from './last-applied.ts';
 import { decodeManagers } from './managers.ts';
 import { type Applied, type Applier, applyTo, type Place, withoutManagers } from './ownership.ts';
-import type { Json } from './typed.ts';
 
 /**
  * `applyTo` for an object with its metadata. `places` are where the fields of the object are written, for the owners of what was there

@@ -1,9 +1,10 @@
 /** Whom the fields belong to that an object has when somebody applies to it for the first time. */
+
+import type { Json } from '../codec/json-object.ts';
 import { FieldSet } from './field-set.ts';
 import { fieldsLastApplied, lastAppliedPath } from './last-applied.ts';
 import { identityOf, type Manager } from './managers.ts';
 import { afterUpdate, type Place } from './ownership.ts';
-import type { Json } from './typed.ts';
 
 const unknownWriters = 'before-first-apply';
 const clientSideApply = 'kubectl-client-side-apply';

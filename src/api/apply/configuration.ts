@@ -1,8 +1,9 @@
 /** What a client may apply: fields that are declared, values of the right kind, entries with a name that no other entry has. */
+import { isObject } from '../codec/json-object.ts';
 import { canonicalQuantity, QuantityError } from '../quantity/quantity.ts';
 import { elementText } from './field-set.ts';
 import type { Shape } from './shape.ts';
-import { elementOf, isObject } from './typed.ts';
+import { elementOf } from './typed.ts';
 
 /** Upstream names every error; one broken template can have thousands. */
 const most = 100;

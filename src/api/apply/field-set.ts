@@ -3,7 +3,8 @@
  * `k:{"name":"x"}` an entry of a list by its keys, `v:VALUE` an entry of a set, `i:N` a place in a list.
  * A field in the set does not bring the fields above or below it.
  */
-type Json = Record<string, unknown>;
+import type { Json } from '../codec/json-object.ts';
+
 export type Path = readonly string[];
 
 /** No object nests as deep as this; text of clients may. */

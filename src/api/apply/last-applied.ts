@@ -1,9 +1,10 @@
 /** The annotation in which kubectl's client-side apply keeps what it applied last. */
 
+import type { Json } from '../codec/json-object.ts';
 import { lastAppliedConfigAnnotation } from '../well-known.ts';
 import type { FieldSet, Path } from './field-set.ts';
 import type { Place } from './ownership.ts';
-import { compare, fieldsOf, type Json } from './typed.ts';
+import { compare, fieldsOf } from './typed.ts';
 
 function annotationsOf(object: Json): Json {
   return ((object.metadata as Json | undefined)?.annotations ?? {}) as Json;

@@ -45,7 +45,7 @@ export function decodeManagers(entries: unknown): Map<string, Manager> | undefin
 }
 
 /** Undefined when nobody manages anything. */
-export function encodeManagers(managers: Managers): ManagedFieldsEntry[] | undefined {
+function encodeManagers(managers: Managers): ManagedFieldsEntry[] | undefined {
   const entries = [...managers.values()].filter(({ set }) => !set.isEmpty).toSorted(byOrder);
   if (entries.length === 0) return undefined;
   return entries.map(({ manager, operation, apiVersion, subresource, time, set }) => ({

@@ -1,6 +1,7 @@
 /** Objects on their way through applies and ordinary writes. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import type { Json } from '../codec/json-object.ts';
 import type { KubeObject } from '../resource-types.ts';
 import { type ApiType, typeNamed } from '../schema/schema.ts';
 import { applyConfiguration } from './apply-configuration.ts';
@@ -10,7 +11,6 @@ import { decodeManagers, setManagers } from './managers.ts';
 import type { Place } from './ownership.ts';
 import { recordWrite } from './record-write.ts';
 import { shapeOfType } from './shape.ts';
-import type { Json } from './typed.ts';
 
 const shape = shapeOfType(typeNamed('Deployment') as ApiType);
 const main: Place = { shape, apiVersion: 'apps/v1', subresource: '', ignored: FieldSet.of(['f:status']) };

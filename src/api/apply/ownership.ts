@@ -1,9 +1,10 @@
 /** What an apply and what an ordinary write do to the owners of an object's fields (upstream's merge.Updater). */
+import type { Json } from '../codec/json-object.ts';
 import type { KubeObject } from '../resource-types.ts';
 import { FieldSet, type Path } from './field-set.ts';
 import { capUpdaters, identityOf, type Manager, type Managers } from './managers.ts';
 import type { Shape } from './shape.ts';
-import { type Comparison, compare, fieldsOf, type Json, merge, remove, withNamedFields } from './typed.ts';
+import { type Comparison, compare, fieldsOf, merge, remove, withNamedFields } from './typed.ts';
 
 /** Where a write goes. */
 export interface Place {

@@ -7,7 +7,7 @@ import { afterUpdate, type Place, withoutManagers } from './ownership.ts';
  * The managers to begin an ordinary write with: those that the client sends, who may change them, or else those of the object.
  * Undefined when nobody has ever applied, and nothing is to be recorded.
  */
-export function managersOfWrite(live: KubeObject | undefined, next: KubeObject, subresource: string): Managers | undefined {
+function managersOfWrite(live: KubeObject | undefined, next: KubeObject, subresource: string): Managers | undefined {
   const stored = live?.metadata.managedFields;
   const sent = next.metadata.managedFields;
   if (!stored?.length && !sent?.length) return undefined;

@@ -3,14 +3,9 @@
  * Values are JSON; `undefined` is "not there", which is not null. Nothing is changed; results may share with what was given.
  */
 import { isDeepStrictEqual } from 'node:util';
+import { isObject } from '../codec/json-object.ts';
 import { FieldSet, keyElement } from './field-set.ts';
 import type { Shape } from './shape.ts';
-
-export type Json = Record<string, unknown>;
-
-export function isObject(value: unknown): value is Json {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
-}
 
 /** A member that is the object's own: `constructor` is a fine key of a map. */
 function own(object: unknown, name: string): unknown {

@@ -2,11 +2,11 @@
 
 import { formatMicroTime, formatTime } from '../../clock/timestamp.ts';
 import type { ApiType, Field } from '../schema/schema.ts';
+import { emptyEntry } from './empty-entry.ts';
 import { decodeEnvelope } from './envelope.ts';
+import type { Json } from './json-object.ts';
 import type { Budget } from './limits.ts';
 import { ProtobufError, WireReader } from './wire-reader.ts';
-
-type Json = Record<string, unknown>;
 
 /** Decodes the message that fills `bytes`. Throws ProtobufError, and LimitError for what is too much of it. */
 export function decodeMessage(bytes: Uint8Array, type: ApiType, target: Json = {}, budget?: Budget): Json {
@@ -82,19 +82,6 @@ function readMapEntry(reader: WireReader, field: Field, end: number, target: Jso
   // Assigned, this name would change the prototype.
   if (key === '__proto__') Object.defineProperty(map, key, { value: content, enumerable: true, configurable: true, writable: true });
   else map[key] = content;
-}
-
-function emptyEntry(field: Field): unknown {
-  switch (field.kind) {
-    case 'message':
-      return {};
-    case 'strings':
-      return [];
-    case 'quantity':
-      return '0';
-    default:
-      return field.kind === 'string' || field.kind === 'bytes' ? '' : null;
-  }
 }
 
 function isZero(value: unknown): boolean {

@@ -17,14 +17,11 @@ export interface KindedObject {
   readonly kind: string;
 }
 
-/** What a request expects its body to be, for bodies that do not say. */
-export type ExpectedKind = KindedObject;
-
 /**
  * Decodes a body with its envelope; JSON inside the envelope is taken too. `expected` types a body that names no kind.
  * Throws ProtobufError: no envelope, broken bytes, or a kind that is not in the tables; LimitError for what is too much.
  */
-export function decodeProtobuf(bytes: Uint8Array, expected?: ExpectedKind): KubeObject {
+export function decodeProtobuf(bytes: Uint8Array, expected?: KindedObject): KubeObject {
   const envelope = decodeEnvelope(bytes);
   const { raw, apiVersion, kind } = envelope;
   // `{` begins no protobuf message (it would be a group, which proto3 does not have).

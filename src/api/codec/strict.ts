@@ -8,16 +8,8 @@
 import { formatTime, parseInstant } from '../../clock/timestamp.ts';
 import { canonicalQuantity, QuantityError } from '../quantity/quantity.ts';
 import { type ApiType, type Field, type Schema, typeOf } from '../schema/schema.ts';
-
-type Json = Record<string, unknown>;
-
-export interface FieldCheck {
-  /**
-   * Unknown fields (`unknown field "spec.foo"`), to be refused, warned of or ignored as `fieldValidation` says, and values of a
-   * wrong type (`json: cannot unmarshal …`), to be refused always: `isUnknownField` tells them apart.
-   */
-  readonly errors: readonly string[];
-}
+import { emptyEntry } from './empty-entry.ts';
+import { isObject, type Json } from './json-object.ts';
 
 /** Upstream stops naming strict errors at a hundred. */
 const mostFields = 100;
@@ -39,14 +31,16 @@ export function isUnknownField(error: string): boolean {
 
 /**
  * Checks an object (or the body of a subresource) against a type by its table name or short name, and brings it **in place** to
- * what a typed decoder would have read. An unknown type name has no errors.
+ * what a typed decoder would have read. An unknown type name has no errors. Gives unknown fields (`unknown field "spec.foo"`), to be
+ * refused, warned of or ignored as `fieldValidation` says, and values of a wrong type (`json: cannot unmarshal …`), to be refused always:
+ * `isUnknownField` tells them apart.
  */
-export function checkFields(object: object, schema: Schema): FieldCheck {
+export function checkFields(object: object, schema: Schema): readonly string[] {
   const type = typeOf(schema);
-  if (!type) return { errors: [] };
+  if (!type) return [];
   const checker = new Checker();
   checker.message(object as Json, type, true);
-  return { errors: checker.errors };
+  return checker.errors;
 }
 
 class Checker {
@@ -117,8 +111,8 @@ class Checker {
   #one(value: unknown, field: Field): unknown {
     switch (field.kind) {
       case 'message':
-        if (typeof value !== 'object' || value === null || Array.isArray(value)) return this.#mismatch(value, field, goType(field));
-        this.message(value as Json, field.type as ApiType);
+        if (!isObject(value)) return this.#mismatch(value, field, goType(field));
+        this.message(value, field.type as ApiType);
         return value;
       case 'string':
         return typeof value === 'string' ? value : this.#mismatch(value, field, 'string');
@@ -239,28 +233,5 @@ function goType(field: Field): string {
       return '[]string';
     default:
       return field.kind;
-  }
-}
-
-/** What null becomes in a Go list or map. */
-function emptyEntry(field: Field): unknown {
-  switch (field.kind) {
-    case 'message':
-      return {};
-    case 'bool':
-      return false;
-    case 'int32':
-    case 'int64':
-    case 'intOrString':
-      return 0;
-    case 'quantity':
-      return '0';
-    case 'strings':
-      return [];
-    case 'string':
-    case 'bytes':
-      return '';
-    default:
-      return null;
   }
 }

@@ -35,7 +35,7 @@ interface PodSummary {
 }
 
 /** STATUS, READY and RESTARTS come from the same walk over the containers; init containers hide the others while they run. */
-export function summaryOf(pod: Pod): PodSummary {
+function summaryOf(pod: Pod): PodSummary {
   const status = pod.status ?? {};
   const inits = new Map((pod.spec?.initContainers ?? []).map((one) => [one.name, one]));
   const total = (pod.spec?.containers?.length ?? 0) + [...inits.values()].filter(isSidecar).length;

@@ -12,7 +12,7 @@ const kinds = [
 
 describe('descriptions', () => {
   test('speak of types and fields that there are', () => {
-    for (const [name, { fields }] of descriptions()) {
+    for (const [name, { fields }] of descriptions().byShortName) {
       if (name === '*') continue;
       const type = typeNamed(name);
       assert.ok(type, name);
@@ -22,7 +22,7 @@ describe('descriptions', () => {
   });
 
   test('are sentences', () => {
-    const texts = [...descriptions()].flatMap(([, { text, fields }]) => [text, ...fields.values()]);
+    const texts = [...descriptions().byShortName].flatMap(([, { text, fields }]) => [text, ...fields.values()]);
     assert.deepEqual(
       texts.filter((text) => !/^[*A-Za-z].*[.…]$/.test(text)),
       [],
@@ -65,7 +65,8 @@ describe('descriptions', () => {
   test('of another type hold where a type says that it is like it', () => {
     assert.equal(fieldDescription('core.v1.EphemeralContainer', 'image'), fieldDescription('core.v1.Container', 'image'));
     assert.notEqual(fieldDescription('core.v1.EphemeralContainer', 'targetContainerName'), undefined);
-    for (const [name, { like }] of descriptions()) assert.ok(like === undefined || descriptions().has(like), `${name} < ${like}`);
+    for (const [name, { like }] of descriptions().byShortName)
+      assert.ok(like === undefined || descriptions().byShortName.has(like), `${name} < ${like}`);
   });
 
   test('of a condition hold for the conditions of every kind', () => {

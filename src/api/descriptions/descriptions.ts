@@ -34,10 +34,17 @@ function parse(texts: readonly string[]): ReadonlyMap<string, Description> {
   return types;
 }
 
-let known: { readonly byShortName: ReadonlyMap<string, Description>; readonly byName: ReadonlyMap<string, Description> } | undefined;
+interface Descriptions {
+  /** By the short names of `types.ts`. */
+  readonly byShortName: ReadonlyMap<string, Description>;
+  /** By the names of the schema tables. */
+  readonly byName: ReadonlyMap<string, Description>;
+}
+
+let known: Descriptions | undefined;
 
 /** Read when first asked for: a server starts without. */
-function all(): NonNullable<typeof known> {
+export function descriptions(): Descriptions {
   if (!known) {
     const byShortName = parse([everywhere, pods, workloads, network, storage, nodesAndAccess]);
     known = { byShortName, byName: new Map([...byShortName].map(([short, one]) => [typeNamed(short)?.name ?? short, one])) };
@@ -45,14 +52,9 @@ function all(): NonNullable<typeof known> {
   return known;
 }
 
-/** By the short names of `types.ts`. */
-export function descriptions(): ReadonlyMap<string, Description> {
-  return all().byShortName;
-}
-
 /** What every condition has holds for the conditions of each kind, and some things hold for all types. */
 function* sourcesOf(typeName: string): Generator<Description | undefined> {
-  const { byName, byShortName } = all();
+  const { byName, byShortName } = descriptions();
   for (let one = byName.get(typeName); one; one = one.like === undefined ? undefined : byShortName.get(one.like)) yield one;
   if (typeName.endsWith(anyCondition)) yield byShortName.get(anyCondition);
   yield byShortName.get(anywhere);
@@ -60,7 +62,7 @@ function* sourcesOf(typeName: string): Generator<Description | undefined> {
 
 /** By the type's name in the schema tables, such as `core.v1.Pod`; undefined where nothing is written. */
 export function typeDescription(typeName: string): string | undefined {
-  return all().byName.get(typeName)?.text || undefined;
+  return descriptions().byName.get(typeName)?.text || undefined;
 }
 
 export function fieldDescription(typeName: string, field: string): string | undefined {

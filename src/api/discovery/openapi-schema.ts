@@ -33,7 +33,7 @@ function described(description: string | undefined): Json {
 }
 
 /** A reference to a schema among the document's components. */
-export function refTo(openApi: string): Json {
+function refTo(openApi: string): Json {
   return { $ref: `#/components/schemas/${openApi}` };
 }
 

@@ -1,6 +1,6 @@
 /** The order of a merged list: entries of the patch as the patch has them, the others as they stood, interleaved by where they stood. */
 
-type Json = Record<string, unknown>;
+import type { Json } from '../codec/json-object.ts';
 
 /** The same entry: by the merge key, or by value when there is none. */
 export function sameElement(a: unknown, b: unknown, mergeKey: string | undefined): boolean {

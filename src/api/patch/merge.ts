@@ -1,12 +1,7 @@
 /** JSON merge patch, RFC 7396. */
 import { cloneJson } from '../codec/json-clone.ts';
+import { isObject, type Json } from '../codec/json-object.ts';
 import { PatchError } from './patch-error.ts';
-
-type Json = Record<string, unknown>;
-
-function isObject(value: unknown): value is Json {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
-}
 
 function merged(target: unknown, patch: Json): Json {
   const out: Json = isObject(target) ? target : {};

@@ -4,11 +4,10 @@
  * (k8s.io/apimachinery pkg/util/strategicpatch), to which kubectl's patches are made to fit.
  */
 import { cloneJson } from '../codec/json-clone.ts';
+import { isObject, type Json } from '../codec/json-object.ts';
 import { type ApiType, type Field, type Schema, typeOf } from '../schema/schema.ts';
 import { ElementIndex, mergeOrder, sameElement } from './list-order.ts';
 import { PatchError } from './patch-error.ts';
-
-type Json = Record<string, unknown>;
 
 const patchDirective = '$patch';
 const retainDirective = '$retainKeys';
@@ -22,16 +21,10 @@ interface Content {
   readonly field: Field | undefined;
 }
 
-/**
- * The patched object; it shares nothing with `current` or `patch`. Throws PatchError.
- */
+/** The patched object; it shares nothing with `current` or `patch`. Throws PatchError. */
 export function strategicMerge<T extends object>(current: T, patch: unknown, schema: Schema): T {
   if (!isObject(patch)) throw new PatchError(400, 'error decoding patch: the patch is no JSON object');
   return mergeMap(cloneJson(current) as Json, patch, typeOf(schema)) as T;
-}
-
-function isObject(value: unknown): value is Json {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 function isDirective(key: string): boolean {

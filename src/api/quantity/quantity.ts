@@ -47,7 +47,8 @@ export function parseQuantity(text: string | number): Quantity {
   const digits = BigInt(whole + fraction) * nano;
   const [, sign, , , binarySuffix, decimalSuffix = '', exponent] = m;
   const factor = binarySuffix ? { by: binary[binarySuffix] ?? 1n, of: 1n } : powerOfTen(Number(exponent ?? decimal[decimalSuffix] ?? 0));
-  const exact = roundUp(digits * factor.by, 10n ** BigInt(fraction.length) * factor.of);
+  // Amounts finer than nano are rounded away from zero, as upstream does.
+  const exact = ceilDivide(digits * factor.by, 10n ** BigInt(fraction.length) * factor.of);
   const magnitude = exact > max ? max : exact;
   const form: QuantityForm = binarySuffix ? 'binary' : exponent === undefined ? 'decimal' : 'exponent';
   return { nano: sign === '-' ? -magnitude : magnitude, form };
@@ -57,11 +58,6 @@ export function parseQuantity(text: string | number): Quantity {
 function powerOfTen(exponent: number): { readonly by: bigint; readonly of: bigint } {
   const power = 10n ** BigInt(Math.min(Math.abs(exponent), maxExponent));
   return exponent >= 0 ? { by: power, of: 1n } : { by: 1n, of: power };
-}
-
-/** Amounts finer than nano are rounded away from zero, as upstream does. */
-function roundUp(numerator: bigint, denominator: bigint): bigint {
-  return (numerator + denominator - 1n) / denominator;
 }
 
 /** −1, 0 or 1. */

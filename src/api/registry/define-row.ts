@@ -69,7 +69,7 @@ export function defineRow<T extends KubeObject>(spec: RowSpec<T>): ResourceRow {
       given.prepareCreate?.(object);
     },
     prepareUpdate: (next, old) => {
-      if (hasStatus) keepStatus(next, old);
+      if (hasStatus) takeOver(next, old, 'status');
       given.prepareUpdate?.(next, old);
     },
     selectableFields: {
@@ -151,10 +151,6 @@ export function takeOver(next: object, old: object, key: string): void {
   const to = next as Record<string, unknown>;
   if (from[key] === undefined) delete to[key];
   else to[key] = cloneJson(from[key]);
-}
-
-function keepStatus(next: object, old: object): void {
-  takeOver(next, old, 'status');
 }
 
 function withoutMetaAndStatus(object: KubeObject & Loose): unknown {

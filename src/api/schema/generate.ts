@@ -65,7 +65,7 @@ function members(full: string, facts: Facts, names: Map<string, string>): string
 }
 
 /** Renders the TypeScript types of all facts. */
-export function renderTypes(facts: Facts): string {
+function renderTypes(facts: Facts): string {
   const names = shortNames(Object.keys(facts).filter((n) => !(n in scalars)));
   const out = [
     '// Made by generate.ts from facts about Kubernetes 1.35; do not edit. Quantities and times are strings as in JSON,',

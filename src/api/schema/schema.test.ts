@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { typeNamed, typeNameOf, typeNames, typeOfObject } from './schema.ts';
+import { typeNamed, typeNameOf, typeOfObject } from './schema.ts';
+import { tables } from './tables.ts';
 
 test('a type is found by its table name and by its short one', () => {
   assert.equal(typeNamed('core.v1.Pod')?.goName, 'Pod');
@@ -26,7 +27,7 @@ test('a kind is found by its group, whose first label names the package', () => 
 });
 
 test('every field of every type points at a type that is there', () => {
-  for (const name of typeNames()) {
+  for (const name of Object.keys(tables)) {
     const type = typeNamed(name);
     assert.ok(type, name);
     for (const field of [...type.wireFields, ...type.jsonFields.values()]) {

@@ -151,11 +151,6 @@ function typeOfShortName(short: string): ApiType | undefined {
   return name === undefined ? undefined : typeNamed(name);
 }
 
-/** The names of all types, sorted. */
-export function typeNames(): readonly string[] {
-  return Object.keys(tables);
-}
-
 /**
  * The table name of a kind: `typeNameOf('apps', 'v1', 'Deployment')` is `apps.v1.Deployment`. Kinds that every group version
  * has (DeleteOptions, WatchEvent, Status …) are meta.v1's. Undefined for a kind that is not in the tables.
@@ -192,22 +187,11 @@ function openApiName(name: string): string {
  */
 export type Schema = string | OwnSchema;
 
+/** Holds the type of the kind's lists too, by its name with `List` behind. */
 export interface OwnSchema {
   /** As OpenAPI documents name it: `com.example.v1.Widget`. */
   readonly type: string;
   readonly types: Readonly<Record<string, TypeRow>>;
-}
-
-/** A schema of its own, with the type of the kind's lists. */
-export function ownSchema(type: string, types: OwnSchema['types']): OwnSchema {
-  const list: TypeRow = {
-    kind: true,
-    fields: [
-      ['metadata', 1, 'meta.v1.ListMeta', ''],
-      ['items', 2, `[]${type}`, 'r'],
-    ],
-  };
-  return { type, types: { ...types, [`${type}List`]: list } };
 }
 
 const own = new WeakMap<OwnSchema['types'], TypeLookup>();

@@ -9,7 +9,7 @@ export interface GroupKind {
 }
 
 /** `Deployment.apps`, or `Pod`. */
-export function groupKindText(of: GroupKind): string {
+function groupKindText(of: GroupKind): string {
   return of.group ? `${of.kind}.${of.group}` : of.kind;
 }
 

@@ -89,7 +89,7 @@ export function daemonSetUpdateErrors(next: DaemonSet, old: DaemonSet): FieldErr
   return [...daemonSetErrors(next), ...immutable(next.spec?.selector, old.spec?.selector, 'spec.selector')];
 }
 
-export function statefulSetErrors({ spec }: StatefulSet): FieldError[] {
+function statefulSetErrors({ spec }: StatefulSet): FieldError[] {
   if (!spec) return [required('spec.selector')];
   const { podManagementPolicy: management, updateStrategy, persistentVolumeClaimRetentionPolicy: retention } = spec;
   const errors: FieldError[] = [];

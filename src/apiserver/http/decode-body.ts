@@ -91,7 +91,7 @@ function decodeConfiguration({ body, validation }: ConfigurationJob): Decoded {
  * wrong type are refused always. With the JSON that the object was read from, repeated fields are told of too.
  */
 export function checkObject(object: KubeObject, schema: Schema, validation: FieldValidation, text?: string): readonly string[] {
-  const { errors } = checkFields(object, schema);
+  const errors = checkFields(object, schema);
   object.metadata ??= {} as KubeObject['metadata'];
   const wrong = errors.find((e) => !isUnknownField(e));
   if (wrong !== undefined) throw badRequest(`${cannotHandle(object)}: ${wrong}`);

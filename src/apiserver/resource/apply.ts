@@ -4,7 +4,7 @@ import { conflictText, managerText } from '../../api/apply/conflict-text.ts';
 import { pathText } from '../../api/apply/field-set.ts';
 import type { Managers } from '../../api/apply/managers.ts';
 import type { Applied, Applier, Place } from '../../api/apply/ownership.ts';
-import { isObject, type Json } from '../../api/apply/typed.ts';
+import { isObject, type Json } from '../../api/codec/json-object.ts';
 import { applyPatch } from '../../api/patch/patch-types.ts';
 import { required } from '../../api/validation/field-error.ts';
 import { timestamp } from '../../clock/timestamp.ts';

@@ -1,7 +1,7 @@
 /** An object of a type with every field that the tables know, each with a value of its form and no sense. */
-import { type ApiType, type Field, typeNamed } from '../schema.ts';
 
-type Json = Record<string, unknown>;
+import type { Json } from '../../codec/json-object.ts';
+import { type ApiType, type Field, typeNamed } from '../schema.ts';
 
 /** By table name or short name. A type within itself is left out the second time. */
 export function sampleOf(typeName: string): Json {
