@@ -1,6 +1,7 @@
 /** Resources that come and go while the server runs: what a kind needs to be served is its row, and nothing that was there before. */
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
+import { encodeProtobuf, type KindedObject, wrapMessage } from '../api/codec/protobuf.ts';
 import { defineRow } from '../api/registry/define-row.ts';
 import { Registry } from '../api/registry/registry.ts';
 import type { ResourceRow } from '../api/registry/resource-row.ts';
@@ -163,12 +164,18 @@ describe('a resource that is added while the server runs', () => {
 
   test('is answered as JSON, and has no protobuf', async () => {
     await call('POST', inDefault, widget('json'));
-    const accept = 'application/vnd.kubernetes.protobuf,application/json';
+    const packed = { type: 'application/vnd.kubernetes.protobuf' };
+    const accept = `${packed.type},application/json`;
     const answer = await call('GET', `${inDefault}/json`, undefined, { headers: { accept } });
     assert.deepEqual([answer.headers['content-type'], answer.body?.kind], ['application/json', 'Widget']);
     const list = await call('GET', inDefault, undefined, { headers: { accept } });
     assert.deepEqual([list.headers['content-type'], list.body?.kind], ['application/json', 'WidgetList']);
-    await call('DELETE', `${inDefault}/json`);
+    const made = await call('POST', inDefault, wrapMessage('example.com/v1', 'Widget', Buffer.alloc(0)), packed);
+    assert.deepEqual([made.status, made.body.reason], [415, 'UnsupportedMediaType']);
+    assert.match(made.body.message, /unknown format - accepted media types include: application\/json, application\/yaml$/);
+    // The options of a deletion have it, whatever is deleted.
+    const options = encodeProtobuf({ apiVersion: 'v1', kind: 'DeleteOptions', propagationPolicy: 'Background' } as KindedObject);
+    assert.equal((await call('DELETE', `${inDefault}/json`, options, packed)).status, 200);
   });
 
   test('is decoded in the worker too, where its body is large', async () => {

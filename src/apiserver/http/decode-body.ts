@@ -4,7 +4,7 @@
  */
 import { duplicateKeys } from '../../api/codec/duplicate-keys.ts';
 import { LimitError, measureJson } from '../../api/codec/limits.ts';
-import { decodeProtobuf } from '../../api/codec/protobuf.ts';
+import { decodeProtobuf, hasProtobuf } from '../../api/codec/protobuf.ts';
 import { checkFields, isUnknownField } from '../../api/codec/strict.ts';
 import { jsonOf, parseYaml } from '../../api/codec/yaml.ts';
 import type { KubeObject } from '../../api/resource-types.ts';
@@ -111,14 +111,15 @@ function cannotHandle({ kind, apiVersion }: { readonly kind?: unknown; readonly 
 }
 
 function parseAs(type: string, body: Buffer, expected: Expected): unknown {
+  const packed = hasProtobuf(expected.apiVersion, expected.kind) ? [protobufType] : [];
   try {
     if (jsonTypes.includes(type)) return parseJson(body);
     if (yamlTypes.includes(type)) return parseYaml(body);
-    if (type === protobufType) return decodeProtobuf(body, expected);
+    if (packed.includes(type)) return decodeProtobuf(body, expected);
   } catch (err) {
     throw limitOr(err, () => unrecognized(body, expected, messageOf(err)));
   }
-  throw unsupportedMediaType(['application/json', 'application/yaml', protobufType]);
+  throw unsupportedMediaType(['application/json', 'application/yaml', ...packed]);
 }
 
 /** A body that is JSON and nothing else, such as a patch. Throws LimitError and what JSON.parse throws. */
