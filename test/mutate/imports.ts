@@ -25,9 +25,9 @@ export function testsOf(file: string, sources: Sources): string[] {
   return [...seen].filter((name) => name.endsWith('.test.ts') && !name.endsWith('.integration.test.ts'));
 }
 
-/** Neither a test nor made for tests, nor types alone. */
+/** Neither a test nor made for tests (`conformance.ts` is what every variant of a seam has to pass), nor types alone. */
 export function isSource(file: string): boolean {
-  return file.endsWith('.ts') && !/\.test\.ts$|\.d\.ts$|(^|\/)testing\//.test(file);
+  return file.endsWith('.ts') && !/\.test\.ts$|\.d\.ts$|(^|\/)(testing\/|conformance\.ts$)/.test(file);
 }
 
 /** Nothing that it loads has an edge. `read` gives a file's text, and nothing when there is none. */

@@ -100,6 +100,16 @@ test('isPure() sees an edge behind an import, and none behind a type', () => {
 });
 
 test('isSource() leaves out tests, what is made for them, and types', () => {
-  const files = ['a.ts', 'a.test.ts', 'testing/a.ts', 'b/testing/a.ts', 'a.d.ts', 'a.mjs', 'attesting/a.ts'];
-  assert.deepEqual(files.filter(isSource), ['a.ts', 'attesting/a.ts']);
+  const files = [
+    'a.ts',
+    'a.test.ts',
+    'testing/a.ts',
+    'b/testing/a.ts',
+    'a.d.ts',
+    'a.mjs',
+    'attesting/a.ts',
+    'b/conformance.ts',
+    'a-conformance.ts',
+  ];
+  assert.deepEqual(files.filter(isSource), ['a.ts', 'attesting/a.ts', 'a-conformance.ts']);
 });

@@ -14,6 +14,11 @@ export function rule(verbs: string, groups: string, resources: string, ...names:
   };
 }
 
+/** A rule for each group, all with the same verbs: group → resources. */
+export function rules(verbs: string, groups: Readonly<Record<string, string>>): PolicyRule[] {
+  return Object.entries(groups).map(([group, resources]) => rule(verbs, group, resources));
+}
+
 export function paths(verbs: string, ...urls: string[]): PolicyRule {
   return { verbs: verbs.split(' '), nonResourceURLs: urls };
 }

@@ -1,9 +1,10 @@
 /** The default roles for people: cluster-admin, admin, edit, view, and what everybody may. Names and rules are upstream's. */
 import type { ClusterRole } from '../../api/schema/types.ts';
-import { aggregatedRole, clusterRole, paths, rule } from './policy-builder.ts';
+import { aggregatedRole, clusterRole, paths, rule, rules } from './policy-builder.ts';
 
 const read = 'get list watch';
 const write = 'create update patch delete deletecollection';
+const replicated = 'replicationcontrollers replicationcontrollers/scale';
 const aggregate = 'rbac.authorization.k8s.io/aggregate-to-';
 
 export const userRoles: readonly ClusterRole[] = [
@@ -44,28 +45,19 @@ export const userRoles: readonly ClusterRole[] = [
       rule('impersonate', 'core', 'serviceaccounts'),
       rule(write, 'core', 'pods pods/attach pods/proxy pods/exec pods/portforward'),
       rule('create', 'core', 'pods/eviction'),
-      rule(
-        write,
-        'core',
-        'replicationcontrollers replicationcontrollers/scale serviceaccounts services services/proxy persistentvolumeclaims configmaps secrets events',
-      ),
+      rule(write, 'core', `${replicated} serviceaccounts services services/proxy persistentvolumeclaims configmaps secrets events`),
       rule('create', 'core', 'serviceaccounts/token'),
-      rule(
-        write,
-        'apps',
-        'statefulsets statefulsets/scale daemonsets deployments deployments/scale deployments/rollback replicasets replicasets/scale',
-      ),
-      rule(write, 'autoscaling', 'horizontalpodautoscalers'),
-      rule(write, 'batch', 'jobs cronjobs'),
-      rule(
-        write,
-        'extensions',
-        'daemonsets deployments deployments/scale deployments/rollback ingresses replicasets replicasets/scale replicationcontrollers/scale networkpolicies',
-      ),
-      rule(write, 'policy', 'poddisruptionbudgets'),
-      rule(write, 'events.k8s.io', 'events'),
-      rule(write, 'resource.k8s.io', 'resourceclaims resourceclaimtemplates'),
-      rule(write, 'networking.k8s.io', 'networkpolicies ingresses'),
+      ...rules(write, {
+        apps: 'statefulsets statefulsets/scale daemonsets deployments deployments/scale deployments/rollback replicasets replicasets/scale',
+        autoscaling: 'horizontalpodautoscalers',
+        batch: 'jobs cronjobs',
+        extensions:
+          'daemonsets deployments deployments/scale deployments/rollback ingresses replicasets replicasets/scale replicationcontrollers/scale networkpolicies',
+        policy: 'poddisruptionbudgets',
+        'events.k8s.io': 'events',
+        'resource.k8s.io': 'resourceclaims resourceclaimtemplates',
+        'networking.k8s.io': 'networkpolicies ingresses',
+      }),
       rule(`${read} ${write}`, 'coordination.k8s.io', 'leases'),
     ],
     { [`${aggregate}edit`]: 'true' },
@@ -73,35 +65,26 @@ export const userRoles: readonly ClusterRole[] = [
   clusterRole(
     'system:aggregate-to-view',
     [
-      rule(
-        read,
-        'core',
-        'pods replicationcontrollers replicationcontrollers/scale serviceaccounts services services/status endpoints persistentvolumeclaims persistentvolumeclaims/status configmaps',
-      ),
-      rule(
-        read,
-        'core',
-        'limitranges resourcequotas bindings events pods/status resourcequotas/status namespaces/status replicationcontrollers/status pods/log',
-      ),
+      ...rules(read, {
+        core: `pods ${replicated} serviceaccounts services services/status endpoints persistentvolumeclaims persistentvolumeclaims/status configmaps`,
+      }),
+      ...rules(read, {
+        core: 'limitranges resourcequotas bindings events pods/status resourcequotas/status namespaces/status replicationcontrollers/status pods/log',
+      }),
       // Within a namespace this is reading that one namespace.
       rule(read, 'core', 'namespaces'),
-      rule(read, 'discovery.k8s.io', 'endpointslices'),
-      rule(
-        read,
-        'apps',
-        'controllerrevisions statefulsets statefulsets/status statefulsets/scale daemonsets daemonsets/status deployments deployments/status deployments/scale replicasets replicasets/status replicasets/scale',
-      ),
-      rule(read, 'autoscaling', 'horizontalpodautoscalers horizontalpodautoscalers/status'),
-      rule(read, 'batch', 'jobs cronjobs cronjobs/status jobs/status'),
-      rule(
-        read,
-        'extensions',
-        'daemonsets daemonsets/status deployments deployments/scale deployments/status ingresses ingresses/status replicasets replicasets/scale replicasets/status replicationcontrollers/scale networkpolicies',
-      ),
-      rule(read, 'events.k8s.io', 'events'),
-      rule(read, 'resource.k8s.io', 'resourceclaims resourceclaims/status resourceclaimtemplates'),
-      rule(read, 'policy', 'poddisruptionbudgets poddisruptionbudgets/status'),
-      rule(read, 'networking.k8s.io', 'networkpolicies ingresses ingresses/status'),
+      ...rules(read, {
+        'discovery.k8s.io': 'endpointslices',
+        apps: 'controllerrevisions statefulsets statefulsets/status statefulsets/scale daemonsets daemonsets/status deployments deployments/status deployments/scale replicasets replicasets/status replicasets/scale',
+        autoscaling: 'horizontalpodautoscalers horizontalpodautoscalers/status',
+        batch: 'jobs cronjobs cronjobs/status jobs/status',
+        extensions:
+          'daemonsets daemonsets/status deployments deployments/scale deployments/status ingresses ingresses/status replicasets replicasets/scale replicasets/status replicationcontrollers/scale networkpolicies',
+        'events.k8s.io': 'events',
+        'resource.k8s.io': 'resourceclaims resourceclaims/status resourceclaimtemplates',
+        policy: 'poddisruptionbudgets poddisruptionbudgets/status',
+        'networking.k8s.io': 'networkpolicies ingresses ingresses/status',
+      }),
     ],
     { [`${aggregate}view`]: 'true' },
   ),
