@@ -186,6 +186,12 @@ describe('cli', () => {
     assert.deepEqual(await run(root, ['help', 'up']), await run(root, ['up', '--help']));
   });
 
+  test('help that is asked for is an answer, and help in place of a command is none', async () => {
+    const { code, out, err } = await run(root, ['--help']);
+    assert.deepEqual([code, err, /Commands:/.test(out)], [0, '', true]);
+    assert.deepEqual(await run(root, []), { code: 2, out: '', err: out });
+  });
+
   test('--help lines up its examples', async () => {
     assert.match((await run(root, ['up', '--help'])).out, /Examples:\n {2}fairlead up a {14}# starts a\n {2}fairlead up --no-attach a\n$/);
   });
@@ -206,6 +212,33 @@ describe('cli', () => {
       await progress.step('Nodes', () => clock.advance(1500));
       assert.equal(out, want);
     }
+  });
+
+  test('progress says what failed, what it found and what it warns of, in colour where that is wanted', async () => {
+    let out = '';
+    const write = (t: string): void => {
+      out += t;
+    };
+    const plain = new Progress({ clock: new FakeClock(), terminal: true, colour: false, write });
+    await assert.rejects(plain.step('Nodes', () => Promise.reject(new Error('no'))));
+    await assert.rejects(
+      plain.step(
+        () => 'never said',
+        () => Promise.reject(new Error('no')),
+      ),
+    );
+    await plain.step(
+      (n: number) => `${n} nodes`,
+      async () => 3,
+    );
+    plain.note('found a');
+    plain.warn('mind b');
+    assert.equal(out, ' ✗ Nodes (0.0 s)\n ✓ 3 nodes (0.0 s)\n • found a\n ! mind b\n');
+    out = '';
+    const coloured = new Progress({ clock: new FakeClock(), terminal: true, colour: true, write });
+    await coloured.step('Nodes', async () => {});
+    coloured.note('a');
+    assert.equal(out, ' \x1b[32m✓\x1b[0m Nodes\x1b[2m (0.0 s)\x1b[0m\n \x1b[36m•\x1b[0m a\x1b[2m\x1b[0m\n');
   });
 
   test('the same data prints as a table, as names and as JSON', () => {

@@ -92,3 +92,21 @@ for (const shell of shells)
         assert.deepEqual(ask[shell](line).split('\n').filter(Boolean).toSorted(), want);
       });
   });
+
+test('fish is told the commands, words, options and values of each place', () => {
+  const lines = completionScript('fish', root)
+    .split('\n')
+    .filter((line) => line.includes("__tool_at 'lab show'") || line.includes("__tool_at 'lab'"));
+  const [show, lab] = [`-n "__tool_at 'lab show'"`, `-n "__tool_at 'lab'"`];
+  assert.deepEqual(lines, [
+    `complete -c tool -f ${lab} -a up -d 'starts it'`,
+    `complete -c tool -f ${lab} -a show -d 'shows it'`,
+    `complete -c tool -f ${lab} -a load -d 'reads a file'`,
+    `complete -c tool ${lab} -l help -d 'What it does and takes'`,
+    `complete -c tool -f ${show} -a one`,
+    `complete -c tool -f ${show} -a two`,
+    `complete -c tool ${show} -l output -x -a 'json yaml' -d 'How'`,
+    `complete -c tool ${show} -l name -r -d 'Which'`,
+    `complete -c tool ${show} -l help -d 'What it does and takes'`,
+  ]);
+});

@@ -18,6 +18,9 @@ const cases: readonly (readonly [word: string, names: readonly string[], want: s
   ['xxserver', ['server'], 'server'],
   ['serverxx', ['server'], 'server'],
   ['sarvarx', ['server'], undefined],
+  // Letters that change places do so both, and at once.
+  ['abcdef', ['acqdxf'], undefined],
+  ['abcdef', ['axbdxf'], undefined],
   // Fewer than half of the letters may differ.
   ['nd', ['dn'], undefined],
   ['dsn', ['dns'], 'dns'],

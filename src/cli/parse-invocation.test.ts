@@ -32,7 +32,7 @@ describe('parseInvocation()', () => {
   test("tells what is the environment's, and what stands behind --", () => {
     const { inherited, positionals, rest } = parse(['x', '--size', '2', '--', '--mode', '--'], { FAIRLEAD_SIZE: '9', FAIRLEAD_MODE: 'a' });
     assert.deepEqual({ inherited, positionals, rest }, { inherited: ['mode'], positionals: ['x'], rest: ['--mode', '--'] });
-    assert.deepEqual(parse([]).rest, []);
+    assert.deepEqual([parse([]).rest, parse(['--', 'x']).rest], [[], ['x']]);
   });
 
   const refusals: readonly (readonly [argv: string[], env: Record<string, string>, says: string, hint: string])[] = [

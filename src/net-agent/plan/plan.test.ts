@@ -10,7 +10,7 @@ import { FakeNetworkKernel } from '../testing/fake-network-kernel.ts';
 import { plan } from './desired.ts';
 import { diff, routeProtocol } from './diff.ts';
 import type { DesiredNetwork } from './network.ts';
-import { planRules, type RulesInput } from './rules.ts';
+import { beforeTracking, planRules, type RulesInput, rulesTable } from './rules.ts';
 
 function lease(n: number, change: Partial<SubnetLease<VxlanData>> = {}): SubnetLease<VxlanData> {
   return {
@@ -283,6 +283,29 @@ describe('planRules()', () => {
       const fate = trace(planRules(rules), packet, { nodeIps: ['192.168.120.11'] });
       assert.equal(fate.kind === 'passed' && fate.destinations[0]?.masqueraded, masqueraded);
     });
+
+  test('is a table of its own behind the proxy, with the words of its family', () => {
+    const six: RulesInput = { network: mustCidr('fd00::/32'), podCidr: 'fd00:0:1::/64', masquerade: true, chains: [] };
+    assert.equal(
+      printTable(planRules(six)),
+      `table ip6 fairlead-net {
+\tchain postrouting {
+\t\ttype nat hook postrouting priority 105; policy accept;
+\t\tmeta mark & 0x4000 == 0x4000 return
+\t\tip6 saddr fd00::/32 ip6 daddr fd00::/32 return
+\t\tip6 saddr fd00::/32 ip6 daddr ff00::/8 return
+\t\tip6 saddr fd00::/32 masquerade fully-random
+\t\tip6 daddr fd00:0:1::/64 return
+\t\tip6 daddr fd00::/32 masquerade fully-random
+\t}
+}
+`,
+    );
+  });
+
+  test('keeps what a later version finds its own by, and the place that the kernel leaves before its tracking', () => {
+    assert.deepEqual([rulesTable, routeProtocol, beforeTracking], ['fairlead-net', 70, -300]);
+  });
 
   test('does not masquerade when that is off', () => {
     assert.doesNotMatch(printTable(planRules({ ...rules, masquerade: false })), /masquerade/);

@@ -105,6 +105,20 @@ describe('plan() of vxlan', () => {
     });
   });
 
+  test('with DirectRouting reaches nodes on the link by plain routes, and the others as ever', () => {
+    const own = lease(1) as SubnetLease<VxlanData>;
+    const peers = [lease(2), lease(3, { publicIp: '192.0.2.3' })] as SubnetLease<VxlanData>[];
+    const { routes, neighbours } = vxlan({ Type: 'vxlan', DirectRouting: true }).plan({ own, peers, underlay });
+    assert.deepEqual(routes, [
+      { dst: '10.244.2.0/24', link: 'eth0', gateway: '192.168.120.12', onlink: false },
+      { dst: '10.244.3.0/24', link: 'flannel.1', gateway: '10.244.3.0', onlink: true },
+    ]);
+    assert.deepEqual(
+      neighbours.map((n) => n.ip),
+      ['10.244.3.0', '192.0.2.3'],
+    );
+  });
+
   test("uses flannel's device of IPv6 for ranges of IPv6, with room for the longer header", () => {
     const own = lease(1, { podCidr: 'fd00:1::/64', publicIp: '2001:db8::11' }) as SubnetLease<VxlanData>;
     const peer = lease(2, { podCidr: 'fd00:2::/64', publicIp: '2001:db8::12' }) as SubnetLease<VxlanData>;
