@@ -1,6 +1,6 @@
 /**
  * Writes messages.ts from a description of the CRI v1 protobuf file: `node generate.ts --facts FILE`. The tables hold what the called
- * methods reach, the types what the kubelet gives and gets; fields for Windows are left out. No build or test needs this.
+ * methods reach, the types what the kubelet gives and gets. No build or test needs this.
  */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
@@ -35,6 +35,9 @@ const called = [
 /** What the kubelet gives to a call, and so names by its type. */
 const given = 'AttachRequest AuthConfig ContainerConfig ExecRequest PodSandboxConfig PortForwardRequest'.split(' ');
 
+/** Fields of no use here: they would be decoded for nothing, some of them for every container whose statistics are asked for. */
+const unread = 'windows io swap psi features runtimeHandlers'.split(' ');
+
 const { values } = parseArgs({ options: { facts: { type: 'string' } } });
 if (!values.facts) throw new Error('--facts FILE is needed');
 const facts = JSON.parse(readFileSync(values.facts, 'utf8')) as Facts;
@@ -51,8 +54,9 @@ function enumOf(t: string): Record<string, number> | undefined {
   return facts.enums[t] ?? Object.entries(facts.enums).find(([name]) => name.endsWith(`.${t}`))?.[1];
 }
 
-function fieldsOf(message: string): [name: string, field: Field][] {
-  return Object.entries(facts.messages[message] ?? {}).filter(([name]) => name !== 'windows');
+function fieldsOf(message: string): [key: string, field: Field][] {
+  const fields = Object.entries(facts.messages[message] ?? {}).map(([name, field]): [string, Field] => [camel(name), field]);
+  return fields.filter(([key]) => !unread.includes(key));
 }
 
 /** Adds a message, and those of its fields. */
@@ -84,12 +88,11 @@ const usedEnums = new Set<string>();
 for (const name of [...needed].sort()) {
   const lines: string[] = [];
   const cells: string[] = [];
-  for (const [field, { n, t }] of fieldsOf(name)) {
+  for (const [key, { n, t }] of fieldsOf(name)) {
     const many = t.startsWith('[]');
     const element = elementOf(t);
     const isEnum = enumOf(element) !== undefined;
     if (isEnum && typed.has(name)) usedEnums.add(element);
-    const key = camel(field);
     if (element.startsWith('map<')) lines.push(`  ${key}: Record<string, string>;`);
     else if (isEnum || scalars[element]) lines.push(`  ${key}: ${scalars[element] ?? element}${many ? '[]' : ''};`);
     else lines.push(`  ${key}${many ? `: ${element}[]` : `?: ${element} | undefined`};`);

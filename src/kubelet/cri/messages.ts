@@ -145,8 +145,6 @@ export interface ContainerStats {
   cpu?: CpuUsage | undefined;
   memory?: MemoryUsage | undefined;
   writableLayer?: FilesystemUsage | undefined;
-  swap?: SwapUsage | undefined;
-  io?: IoUsage | undefined;
 }
 
 export interface ContainerStatus {
@@ -184,7 +182,6 @@ export interface CpuUsage {
   timestamp: number;
   usageCoreNanoSeconds?: UInt64Value | undefined;
   usageNanoCores?: UInt64Value | undefined;
-  psi?: PsiStats | undefined;
 }
 
 export interface CreateContainerResponse {
@@ -275,11 +272,6 @@ export interface ImageStatusResponse {
 
 export interface Int64Value {
   value: number;
-}
-
-export interface IoUsage {
-  timestamp: number;
-  psi?: PsiStats | undefined;
 }
 
 export interface KeyValue {
@@ -385,7 +377,6 @@ export interface MemoryUsage {
   rssBytes?: UInt64Value | undefined;
   pageFaults?: UInt64Value | undefined;
   majorPageFaults?: UInt64Value | undefined;
-  psi?: PsiStats | undefined;
 }
 
 export interface Mount {
@@ -485,18 +476,6 @@ export interface PortMapping {
   hostIp: string;
 }
 
-export interface PsiData {
-  Total: number;
-  Avg10: number;
-  Avg60: number;
-  Avg300: number;
-}
-
-export interface PsiStats {
-  Full?: PsiData | undefined;
-  Some?: PsiData | undefined;
-}
-
 export interface PullImageResponse {
   imageRef: string;
 }
@@ -514,21 +493,6 @@ export interface RuntimeCondition {
 
 export interface RuntimeConfigResponse {
   linux?: LinuxRuntimeConfiguration | undefined;
-}
-
-export interface RuntimeFeatures {
-  supplementalGroupsPolicy: boolean;
-  userNamespacesHostNetwork: boolean;
-}
-
-export interface RuntimeHandler {
-  name: string;
-  features?: RuntimeHandlerFeatures | undefined;
-}
-
-export interface RuntimeHandlerFeatures {
-  recursiveReadOnlyMounts: boolean;
-  userNamespaces: boolean;
 }
 
 export interface RuntimeStatus {
@@ -550,14 +514,6 @@ export interface SecurityProfile {
 export interface StatusResponse {
   status?: RuntimeStatus | undefined;
   info: Record<string, string>;
-  runtimeHandlers: RuntimeHandler[];
-  features?: RuntimeFeatures | undefined;
-}
-
-export interface SwapUsage {
-  timestamp: number;
-  swapAvailableBytes?: UInt64Value | undefined;
-  swapUsageBytes?: UInt64Value | undefined;
 }
 
 export interface UInt64Value {
@@ -595,15 +551,14 @@ export const messageTable = {
   ContainerMetadata: 'name:1:string attempt:2:uint32',
   ContainerResources: 'linux:1:LinuxContainerResources',
   ContainerStateValue: 'state:1:int32',
-  ContainerStats:
-    'attributes:1:ContainerAttributes cpu:2:CpuUsage memory:3:MemoryUsage writableLayer:4:FilesystemUsage swap:5:SwapUsage io:6:IoUsage',
+  ContainerStats: 'attributes:1:ContainerAttributes cpu:2:CpuUsage memory:3:MemoryUsage writableLayer:4:FilesystemUsage',
   ContainerStatsFilter: 'id:1:string podSandboxId:2:string labelSelector:3:map',
   ContainerStatus:
     'id:1:string metadata:2:ContainerMetadata state:3:int32 createdAt:4:int64 startedAt:5:int64 finishedAt:6:int64 exitCode:7:int32 image:8:ImageSpec imageRef:9:string reason:10:string message:11:string labels:12:map annotations:13:map mounts:14:[]Mount logPath:15:string resources:16:ContainerResources imageId:17:string user:18:ContainerUser stopSignal:19:int32',
   ContainerStatusRequest: 'containerId:1:string verbose:2:bool',
   ContainerStatusResponse: 'status:1:ContainerStatus info:2:map',
   ContainerUser: 'linux:1:LinuxContainerUser',
-  CpuUsage: 'timestamp:1:int64 usageCoreNanoSeconds:2:UInt64Value usageNanoCores:3:UInt64Value psi:4:PsiStats',
+  CpuUsage: 'timestamp:1:int64 usageCoreNanoSeconds:2:UInt64Value usageNanoCores:3:UInt64Value',
   CreateContainerRequest: 'podSandboxId:1:string config:2:ContainerConfig sandboxConfig:3:PodSandboxConfig',
   CreateContainerResponse: 'containerId:1:string',
   DNSConfig: 'servers:1:[]string searches:2:[]string options:3:[]string',
@@ -626,7 +581,6 @@ export const messageTable = {
   ImageStatusRequest: 'image:1:ImageSpec verbose:2:bool',
   ImageStatusResponse: 'image:1:Image info:2:map',
   Int64Value: 'value:1:int64',
-  IoUsage: 'timestamp:1:int64 psi:2:PsiStats',
   KeyValue: 'key:1:string value:2:string',
   LinuxContainerConfig: 'resources:1:LinuxContainerResources securityContext:2:LinuxContainerSecurityContext',
   LinuxContainerResources:
@@ -649,7 +603,7 @@ export const messageTable = {
   ListPodSandboxRequest: 'filter:1:PodSandboxFilter',
   ListPodSandboxResponse: 'items:1:[]PodSandbox',
   MemoryUsage:
-    'timestamp:1:int64 workingSetBytes:2:UInt64Value availableBytes:3:UInt64Value usageBytes:4:UInt64Value rssBytes:5:UInt64Value pageFaults:6:UInt64Value majorPageFaults:7:UInt64Value psi:8:PsiStats',
+    'timestamp:1:int64 workingSetBytes:2:UInt64Value availableBytes:3:UInt64Value usageBytes:4:UInt64Value rssBytes:5:UInt64Value pageFaults:6:UInt64Value majorPageFaults:7:UInt64Value',
   Mount:
     'containerPath:1:string hostPath:2:string readonly:3:bool selinuxRelabel:4:bool propagation:5:int32 uidMappings:6:[]IDMapping gidMappings:7:[]IDMapping recursiveReadOnly:8:bool image:9:ImageSpec imageSubPath:10:string',
   Namespace: 'options:2:NamespaceOption',
@@ -670,8 +624,6 @@ export const messageTable = {
   PortForwardRequest: 'podSandboxId:1:string port:2:[]int32',
   PortForwardResponse: 'url:1:string',
   PortMapping: 'protocol:1:int32 containerPort:2:int32 hostPort:3:int32 hostIp:4:string',
-  PsiData: 'Total:1:uint64 Avg10:2:double Avg60:3:double Avg300:4:double',
-  PsiStats: 'Full:1:PsiData Some:2:PsiData',
   PullImageRequest: 'image:1:ImageSpec auth:2:AuthConfig sandboxConfig:3:PodSandboxConfig',
   PullImageResponse: 'imageRef:1:string',
   RemoveContainerRequest: 'containerId:1:string',
@@ -687,21 +639,17 @@ export const messageTable = {
   RuntimeCondition: 'type:1:string status:2:bool reason:3:string message:4:string',
   RuntimeConfigRequest: '',
   RuntimeConfigResponse: 'linux:1:LinuxRuntimeConfiguration',
-  RuntimeFeatures: 'supplementalGroupsPolicy:1:bool userNamespacesHostNetwork:2:bool',
-  RuntimeHandler: 'name:1:string features:2:RuntimeHandlerFeatures',
-  RuntimeHandlerFeatures: 'recursiveReadOnlyMounts:1:bool userNamespaces:2:bool',
   RuntimeStatus: 'conditions:1:[]RuntimeCondition',
   SELinuxOption: 'user:1:string role:2:string type:3:string level:4:string',
   SecurityProfile: 'profileType:1:int32 localhostRef:2:string',
   StartContainerRequest: 'containerId:1:string',
   StartContainerResponse: '',
   StatusRequest: 'verbose:1:bool',
-  StatusResponse: 'status:1:RuntimeStatus info:2:map runtimeHandlers:3:[]RuntimeHandler features:4:RuntimeFeatures',
+  StatusResponse: 'status:1:RuntimeStatus info:2:map',
   StopContainerRequest: 'containerId:1:string timeout:2:int64',
   StopContainerResponse: '',
   StopPodSandboxRequest: 'podSandboxId:1:string',
   StopPodSandboxResponse: '',
-  SwapUsage: 'timestamp:1:int64 swapAvailableBytes:2:UInt64Value swapUsageBytes:3:UInt64Value',
   UInt64Value: 'value:1:uint64',
   UpdateContainerResourcesRequest: 'containerId:1:string linux:2:LinuxContainerResources annotations:4:map',
   UpdateContainerResourcesResponse: '',

@@ -45,7 +45,7 @@ test('a runtime is what it says: each change is news once, and a network that ha
 
 test('a runtime that says nothing of a condition does not have it', async () => {
   const bed = new Bed();
-  bed.cri.status = async () => ({ info: {}, runtimeHandlers: [] });
+  bed.cri.status = async () => ({ info: {} });
   await bed.state.update();
   assert.equal(bed.state.runtimeProblem, 'container runtime not ready: RuntimeReady=false reason: message:not reported');
 });

@@ -75,7 +75,7 @@ export class FakeCri implements Cri {
       reason: this.unready.has(type) ? 'NotYet' : '',
       message: this.unready.has(type) ? 'wait' : '',
     }));
-    return { status: { conditions }, info: {}, runtimeHandlers: [] };
+    return { status: { conditions }, info: {} };
   }
 
   async runPodSandbox(config: m.Input<m.PodSandboxConfig>, runtimeHandler: string): Promise<string> {
