@@ -51,3 +51,11 @@ for (const batch of [true, false]) {
     assert.deepEqual([...got].toSorted(), [...expected].toSorted());
   });
 }
+
+test('a port that another server holds is told as such, with how to find out whose it is', async (t) => {
+  const options = { address: '127.0.0.1', log: silentLog, answer: () => reply('192.0.2.1') };
+  const server = await startDnsServer({ ...options, port: 0 });
+  t.after(() => server.close());
+  const message = `Cannot listen on 127.0.0.1:${server.port}/tcp: the port is in use`;
+  await assert.rejects(startDnsServer({ ...options, port: server.port }), { code: 'PORT_TAKEN', message });
+});

@@ -104,6 +104,8 @@ test('askInTurn() asks one resolver again only when it failed, and gives up at t
     asked: ['a@0', 'a@2000'],
     trouble: ['a', 'a', 'a', 'a'],
   });
+  const useless = await run({ a: { answer: 'SERVFAIL', after: 10 } }, ['a', 'a']);
+  assert.deepEqual([useless.answer, useless.asked], ['SERVFAIL', ['a@0']]);
   const third = await run({ a: 'silent' }, ['a', 'a', 'a']);
   assert.equal(third.at, 4_500);
 });
