@@ -98,3 +98,71 @@ test('probers end with their container, leaving no timer', async () => {
   await clock.advance(10);
   assert.equal(clock.pending, 0);
 });
+
+/** A container that has all three probes, which fail. */
+function looks(
+  probe: Probe,
+  more: object,
+  runtime = sampleRuntime([sampleContainer({})]),
+): { clock: FakeClock; manager: ProbeManager; events: string[]; sync: (pod: Pod) => void } {
+  const clock = new FakeClock();
+  const events: string[] = [];
+  const cri = { execSync: async () => ({ exitCode: 1, stdout: Buffer.alloc(0), stderr: Buffer.from('no') }) } as unknown as Cri;
+  const container = (_pod: object, { name }: { name: string }, type: string, reason: string, text: string): void =>
+    void events.push(`${name} ${type} ${reason}: ${text}`);
+  const manager = new ProbeManager({ cri, clock, events: { pod() {}, container } });
+  const sync = (pod: Pod): void => manager.sync(pod, runtime);
+  sync(
+    samplePod({
+      containers: [{ name: 'main', image: 'box:1', readinessProbe: probe, livenessProbe: probe, startupProbe: probe }],
+      ...more,
+    }),
+  );
+  return { clock, manager, events, sync };
+}
+
+test('at first a container lives, is not ready, and nobody knows whether it has started; without probes it is all of these', () => {
+  const { manager } = looks(exec, {});
+  assert.deepEqual([manager.liveness('main-0'), manager.startup('main-0')], ['success', 'unknown']);
+  assert.deepEqual([manager.isReady('main-0'), manager.isStarted('main-0')], [false, false]);
+  assert.deepEqual([manager.liveness('x'), manager.startup('x')], [undefined, undefined]);
+  assert.deepEqual([manager.isReady('x'), manager.isStarted('x')], [true, true]);
+});
+
+test('a failure is told as a warning of the container', async () => {
+  const { clock, events } = looks({ ...exec, periodSeconds: 1 }, {});
+  await clock.advance(1500);
+  assert.deepEqual(events, ['main Warning Unhealthy: Startup probe failed: no']);
+});
+
+test('probers are forgotten with their pod, and when the kubelet ends', async () => {
+  for (const end of [(m: ProbeManager) => m.forget('u1'), (m: ProbeManager) => m.close()]) {
+    const { clock, manager } = looks(exec, {});
+    await clock.advance(10);
+    manager.forget('u2');
+    assert.equal(manager.isReady('main-0'), false);
+    end(manager);
+    await clock.advance(0);
+    assert.deepEqual([manager.isReady('main-0'), clock.pending], [true, 0]);
+  }
+});
+
+test('a pod that is ending is only asked whether it is ready; what was said of its life stands', async () => {
+  const { clock, manager, sync } = looks({ ...exec, periodSeconds: 1 }, {});
+  const { metadata, ...pod } = samplePod({ containers: [{ name: 'main', image: 'box:1', livenessProbe: exec }] });
+  sync({ ...pod, metadata: { ...metadata, deletionTimestamp: '2026-01-01T00:00:00Z' } });
+  await clock.advance(60_000);
+  assert.deepEqual([manager.liveness('main-0'), manager.startup('main-0')], ['success', 'unknown']);
+  assert.equal(clock.pending, 1);
+});
+
+test('init containers have no probers, but sidecars', () => {
+  for (const [restartPolicy, wanted] of [
+    [undefined, undefined],
+    ['Always', 'success'],
+  ] as const) {
+    const initContainers = [{ name: 'init', image: 'x', livenessProbe: exec, ...(restartPolicy ? { restartPolicy } : {}) }];
+    const { manager } = looks(exec, { initContainers }, sampleRuntime([sampleContainer({ name: 'init' })]));
+    assert.equal(manager.liveness('init-0'), wanted);
+  }
+});
