@@ -131,7 +131,7 @@ test('at first a container lives, is not ready, and nobody knows whether it has 
 
 test('a failure is told as a warning of the container', async () => {
   const { clock, events } = looks({ ...exec, periodSeconds: 1 }, {});
-  await clock.advance(1500);
+  await clock.advance(2000);
   assert.deepEqual(events, ['main Warning Unhealthy: Startup probe failed: no']);
 });
 
