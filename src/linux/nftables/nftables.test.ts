@@ -8,7 +8,7 @@ import { encodeBatch } from './batch.ts';
 import { compileRule } from './compile.ts';
 import { create, diff, diffPhases } from './diff.ts';
 import { decodeFields, decodeInterval, encodeFields, encodeInterval, fieldType } from './field-type.ts';
-import type { Op, Table } from './table.ts';
+import type { Hook, Op, Table } from './table.ts';
 import { parseTable } from './testing/parse.ts';
 import { printTable } from './testing/print.ts';
 
@@ -212,6 +212,19 @@ describe('diff()', () => {
     assert.deepEqual(kinds(ops).slice(0, 2), ['delete-table', 'add-table']);
   });
 
+  const hooks: readonly Partial<Hook>[] = [{ type: 'nat' }, { hook: 'output' }, { priority: 1 }];
+  for (const change of hooks)
+    test(`makes the table new when a hook has another ${Object.keys(change)[0]}`, async () => {
+      const hook: Hook = { type: 'filter', hook: 'prerouting', priority: 0 };
+      const tableWith = (of: Hook): Table => ({
+        ...{ family: 'ip', name: 't', sets: [], elements: new Map() },
+        chains: [{ name: 'c', hook: of, rules: [] }],
+      });
+      const have = await (await holding(tableWith(hook))).read('ip', 't');
+      assert.deepEqual(diff(have, tableWith(hook)), []);
+      assert.deepEqual(kinds(diff(have, tableWith({ ...hook, ...change }))), ['delete-table', 'add-table', 'add-chain']);
+    });
+
   test('takes elements of late sets away at the end, and those of others before', async () => {
     const nft = await holding(table);
     const wanted = withElements(withElements(table, 'services', []), 'endpoints', []);
@@ -228,6 +241,14 @@ describe('diff()', () => {
     };
     await nft.commit({ family: 'ip', table: 'kube-proxy', ops: diff(await nft.read('ip', 'kube-proxy'), wanted) });
     assert.deepEqual(diff(await nft.read('ip', 'kube-proxy'), wanted), []);
+    const empty: Table = { ...table, chains: [], sets: [], elements: new Map() };
+    const ops = diff(await nft.read('ip', 'kube-proxy'), empty);
+    const count = wanted.chains.length;
+    assert.deepEqual(kinds(ops), [
+      ...Array<string>(count).fill('flush-chain'),
+      ...Array<string>(table.sets.length).fill('delete-set'),
+      ...Array<string>(count).fill('delete-chain'),
+    ]);
   });
 });
 
