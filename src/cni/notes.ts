@@ -3,7 +3,7 @@ import { readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { systemCode } from '../errors/known-error.ts';
 import type { Log } from '../observability/log.ts';
-import type { PluginAnswer, PluginCall } from './plugin.ts';
+import type { CallPlugin, PluginCall } from './plugin.ts';
 import { cniErrorCodes } from './spec/cni-error.ts';
 
 /** Errors that may be over the next time; nothing else gets better by itself. */
@@ -13,7 +13,7 @@ const passing: readonly unknown[] = [cniErrorCodes.io, cniErrorCodes.tryAgainLat
  * Acts on every note, and removes those that are done or never can be: the address of a pod that is gone is taken back
  * without a note, too.
  */
-export async function actOnNotes(dir: string, call: (request: PluginCall) => Promise<PluginAnswer>, log: Log): Promise<void> {
+export async function actOnNotes(dir: string, call: CallPlugin, log: Log): Promise<void> {
   for (const name of namesIn(dir)) {
     const path = join(dir, name);
     const request = read(path);

@@ -17,7 +17,7 @@ import { messageOf } from '../errors/known-error.ts';
 import { growPipe, makeFifo } from '../linux/fifo.ts';
 import type { Log } from '../observability/log.ts';
 import { AnswerPipes, answerPipes } from './answer-pipes.ts';
-import { type PluginAnswer, type PluginCall, undoUnheard } from './plugin.ts';
+import { type CallPlugin, type PluginCall, undoUnheard } from './plugin.ts';
 
 const separator = '\x1f';
 
@@ -29,7 +29,7 @@ export interface PipeServer {
 }
 
 /** Makes the directory (for root only), in place of what an earlier process left, and takes calls. */
-export function servePipes(dir: string, call: (request: PluginCall) => Promise<PluginAnswer>, log: Log): PipeServer {
+export function servePipes(dir: string, call: CallPlugin, log: Log): PipeServer {
   rmSync(dir, { recursive: true, force: true });
   const own = join(dir, `${process.pid}.${Date.now()}`);
   mkdirSync(own, { recursive: true, mode: 0o700 });

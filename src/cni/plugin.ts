@@ -27,12 +27,10 @@ export interface PluginAnswer {
   readonly stdout: string;
 }
 
+export type CallPlugin = (request: PluginCall) => Promise<PluginAnswer>;
+
 /** Takes back what an ADD gave to a caller that had given up: to the runtime it failed, and not every runtime cleans up. */
-export async function undoUnheard(
-  request: PluginCall,
-  answer: PluginAnswer,
-  call: (request: PluginCall) => Promise<PluginAnswer>,
-): Promise<void> {
+export async function undoUnheard(request: PluginCall, answer: PluginAnswer, call: CallPlugin): Promise<void> {
   if (request.env.CNI_COMMAND !== 'ADD' || answer.code !== 0) return;
   await call({ ...request, env: { ...request.env, CNI_COMMAND: 'DEL' } });
 }
@@ -156,9 +154,7 @@ export class CniPlugin {
         `Cannot add "${request.ifName}" to container "${request.containerId}": it has been added before`,
       );
     }
-    if (!this.#wiring.namespaceExists(request.netns)) {
-      throw new CniError('unknownContainer', `Cannot add "${request.ifName}" to "${request.netns}": not a network namespace`);
-    }
+    this.#mustBeNamespace(request.netns, `add "${request.ifName}" to`);
     const attachment = await this.#take(request, network);
     try {
       await this.#wiring.attach(attachment, network);
@@ -217,9 +213,7 @@ export class CniPlugin {
         `Cannot check container "${request.containerId}": it has no "${request.ifName}" of network "${request.config.name}"`,
       );
     }
-    if (!this.#wiring.namespaceExists(request.netns)) {
-      throw new CniError('unknownContainer', `Cannot check "${request.ifName}" in "${request.netns}": not a network namespace`);
-    }
+    this.#mustBeNamespace(request.netns, `check "${request.ifName}" in`);
     const wrong = [...(await this.#wiring.check({ ...attachment, netns: request.netns }, network))];
     const previous = request.config.prevResult?.ips.map((ip) => ip.address.split('/')[0]);
     if (previous && !previous.includes(attachment.ip)) wrong.push(`the address is ${attachment.ip}, not ${previous.join(', ')}`);
@@ -252,9 +246,7 @@ export class CniPlugin {
     switch (request.command) {
       case 'ADD':
       case 'CHECK': {
-        if (!this.#wiring.namespaceExists(request.netns)) {
-          throw new CniError('unknownContainer', `Cannot bring up "lo" in "${request.netns}": not a network namespace`);
-        }
+        this.#mustBeNamespace(request.netns, 'bring up "lo" in');
         await this.#wiring.loopbackUp(request.netns);
         if (request.command === 'CHECK') return '';
         const lo: CniResult = {
@@ -271,6 +263,10 @@ export class CniPlugin {
         // The namespace takes its loopback along.
         return '';
     }
+  }
+
+  #mustBeNamespace(netns: string, doing: string): void {
+    if (!this.#wiring.namespaceExists(netns)) throw new CniError('unknownContainer', `Cannot ${doing} "${netns}": not a network namespace`);
   }
 
   #ready(otherwise: 'tryAgainLater' | 'notAvailable'): PodNetwork {

@@ -6,14 +6,14 @@ import { chmodSync, mkdirSync, rmSync } from 'node:fs';
 import { createServer, type Server, type Socket } from 'node:net';
 import { dirname } from 'node:path';
 import { messageOf } from '../errors/known-error.ts';
-import { type PluginAnswer, type PluginCall, undoUnheard } from './plugin.ts';
+import { type CallPlugin, type PluginAnswer, type PluginCall, undoUnheard } from './plugin.ts';
 import { formatCniError } from './spec/cni-error.ts';
 
 /** A request with a long list of attachments stays far below. */
 const maxRequest = 8 * 1024 * 1024;
 
 /** Listens on the path, in place of a socket that an earlier process left. */
-export function listenForCalls(path: string, call: (request: PluginCall) => Promise<PluginAnswer>): Promise<Server> {
+export function listenForCalls(path: string, call: CallPlugin): Promise<Server> {
   mkdirSync(dirname(path), { recursive: true });
   rmSync(path, { force: true });
   const server = createServer({ allowHalfOpen: true }, (socket) => serve(socket, call));
@@ -27,7 +27,7 @@ export function listenForCalls(path: string, call: (request: PluginCall) => Prom
   });
 }
 
-function serve(socket: Socket, call: (request: PluginCall) => Promise<PluginAnswer>): void {
+function serve(socket: Socket, call: CallPlugin): void {
   const parts: Buffer[] = [];
   let size = 0;
   // The runtime may give up on the executable at any moment; DEL follows.
@@ -48,7 +48,7 @@ function serve(socket: Socket, call: (request: PluginCall) => Promise<PluginAnsw
   });
 }
 
-async function answer(line: string, call: (request: PluginCall) => Promise<PluginAnswer>, isGone: () => boolean): Promise<string> {
+async function answer(line: string, call: CallPlugin, isGone: () => boolean): Promise<string> {
   let result: PluginAnswer;
   try {
     const { plugin, env, stdin } = JSON.parse(line) as Partial<PluginCall>;
