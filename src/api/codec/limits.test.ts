@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { measureJson, measureValue } from './limits.ts';
+import { Budget, measureJson, measureValue } from './limits.ts';
 import { decodeProtobuf, encodeProtobuf } from './protobuf.ts';
 import { parseYaml } from './yaml.ts';
 
@@ -79,6 +79,13 @@ describe('the limits of a body', () => {
 
   test('hold for JSON in protobuf', () => {
     assert.throws(() => decodeProtobuf(envelope('Pod', Buffer.from(`{"a":${'['.repeat(1e5)}`))), { name: 'LimitError' });
+  });
+
+  test('hold for several pieces of JSON together', () => {
+    const budget = new Budget({ depth: 3, values: 6 });
+    budget.json(Buffer.from('[1,2]'));
+    budget.json(Buffer.from('[1]'));
+    assert.throws(() => budget.json(Buffer.from('[1,2]')), { name: 'LimitError', message: /too many values/ });
   });
 
   test('hold for a value that holds itself many times over', () => {

@@ -70,8 +70,43 @@ test('objects come back as they went', () => {
     spec: { renewTime: '2024-01-01T00:00:00.123456Z', leaseTransitions: 0 },
   };
   assert.deepEqual(decodeProtobuf(encodeProtobuf(lease)), lease);
+  const review = {
+    apiVersion: 'authorization.k8s.io/v1',
+    kind: 'SubjectAccessReview',
+    metadata: {},
+    spec: { extra: { a: ['x', 'y'] } },
+    status: { allowed: false },
+  };
+  assert.deepEqual(decodeProtobuf(encodeProtobuf(review)), review);
+  const pod = {
+    apiVersion: 'v1',
+    kind: 'Pod',
+    metadata: {},
+    spec: { volumes: [{ name: 'v', emptyDir: { medium: 'Memory' } }], nodeName: 'n' },
+  };
+  assert.deepEqual(decodeProtobuf(encodeProtobuf(pod)), pod);
   const negative = { apiVersion: 'v1', kind: 'Pod', metadata: { name: 'p' }, spec: { priority: -2_000_000_000, containers: [] } };
   assert.deepEqual(decodeProtobuf(encodeProtobuf(negative)), { ...negative, spec: { priority: -2_000_000_000 } });
+});
+
+test('what is null in a map is the zero of its kind', () => {
+  const attributes = { a: null, b: { bool: true } };
+  const slice = { apiVersion: 'resource.k8s.io/v1', kind: 'ResourceSlice', spec: { devices: [{ name: 'd', attributes }] } };
+  const back = decodeProtobuf(encodeProtobuf(slice)) as unknown as typeof slice;
+  assert.deepEqual(back.spec.devices[0]?.attributes, { a: {}, b: { bool: true } });
+});
+
+test('an int-or-string has all its three fields, as Go writes them', () => {
+  const message = encodeMessage({ apiVersion: 'v1', kind: 'Service', spec: { ports: [{ port: 80, targetPort: 'http' }] } } as never);
+  assert.equal(message.toString('hex'), '12100a0e1850220a080110001a0468747470');
+});
+
+test('fields that are not known are passed over, whatever their wire type', () => {
+  const unknown = { varint: '7801', fixed64: '790102030405060708', bytes: '7a0101', fixed32: '7d01020304' };
+  for (const [name, hex] of Object.entries(unknown)) {
+    const body = wrapMessage('v1', 'ConfigMap', Buffer.from(`${hex}2001`, 'hex'));
+    assert.deepEqual(decodeProtobuf(body), { apiVersion: 'v1', kind: 'ConfigMap', immutable: true }, name);
+  }
 });
 
 test('a long object does not fit the first buffer and is still whole', () => {

@@ -18,6 +18,11 @@ test('unknown fields are named by their path and dropped', () => {
   assert.deepEqual(pod, { apiVersion: 'v1', kind: 'Pod', metadata: { name: 'x' }, spec: { containers: [{ name: 'a' }, { name: 'b' }] } });
 });
 
+test('an unknown field is found below the key of a map', () => {
+  const slice = { spec: { devices: [{ name: 'd' }, { name: 'e', attributes: { a: { foo: 1 } } }] } };
+  assert.deepEqual(errorsOf(slice, 'ResourceSlice'), ['unknown field "spec.devices[1].attributes.a.foo"']);
+});
+
 test('a value of a wrong type gets the message of encoding/json', () => {
   for (const [spec, message] of [
     [{ replicas: '3' }, 'string into Go struct field DeploymentSpec.spec.replicas of type int32'],

@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { duplicateKeys } from './duplicate-keys.ts';
 import { cloneJson } from './json-clone.ts';
 import { unknownField } from './strict.ts';
-import { parseYaml } from './yaml.ts';
+import { jsonOf, parseYaml } from './yaml.ts';
 
 test('YAML is read as Go reads it: octal modes and yes, but neither dates nor base 60', () => {
   assert.deepEqual(parseYaml('mode: 0644\nok: yes\nday: 2001-01-01\nports: 22:22\nnone: ~\n'), {
@@ -35,6 +35,10 @@ test('keys that stand twice in JSON are named', () => {
   }
 });
 
+test('a hundred keys that stand twice are enough', () => {
+  assert.equal(duplicateKeys(`{${'"a":1,'.repeat(150)}"b":2}`).length, 100);
+});
+
 test('keys that stand twice and fields that are none are named in the order of the text', () => {
   const [a, d] = [unknownField('a'), unknownField('b[0].d')];
   const text = '{"a":{"x":1,"x":2},"c":1,"b":[{"e":1,"e":2,"d":1,"d":2}],"a":3,"c":2}';
@@ -61,4 +65,8 @@ test('keys, aliases and nesting without measure are refused, or read in no time'
 test('JSON is YAML', () => {
   assert.deepEqual(parseYaml(' {"a": [1, "2"]}'), { a: [1, '2'] });
   assert.deepEqual(parseYaml('{a: 1}'), { a: 1 });
+  assert.deepEqual(
+    ['  \n\r\t{"a":1}', '{a: 1}', 'a: {}', ''].map((text) => jsonOf(Buffer.from(text))),
+    [{ a: 1 }, undefined, undefined, undefined],
+  );
 });

@@ -24,6 +24,7 @@ test('quantities are written canonically: the largest suffix without a fraction'
     ['1E', '1E'],
     ['1Ei', '1Ei'],
     ['-5m', '-5m'],
+    ['-1n', '-1n'],
     ['+3', '3'],
     ['0.1n', '1n'],
     ['1e30', '9223372036854775807'],
@@ -50,6 +51,7 @@ test('quantities compare by amount, whatever their form', () => {
   const q = parseQuantity;
   assert.equal(compareQuantity(q('1k'), q('1000')), 0);
   assert.equal(compareQuantity(q('1Ki'), q('1k')), 1);
+  assert.equal(compareQuantity(q('1k'), q('1Ki')), -1);
 });
 
 test('each suffix stands for its power', () => {

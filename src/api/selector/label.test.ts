@@ -26,6 +26,8 @@ test('text selectors match as kubectl documents', () => {
     ['app=web , tier in (back)', false],
     ['example.com/x=', true],
     ['example.com/x', true],
+    ['example.com/x=,app', true],
+    ['example.com/x=,none', false],
   ] as const) {
     assert.equal(parseLabelSelector(text).matches(web), expected, text);
   }
@@ -40,6 +42,8 @@ test('what is no selector is refused with what was found and what was expected',
     ['a,', "unable to parse requirement: found '', expected: identifier after ','"],
     ['=x', "unable to parse requirement: found '=', expected: !, identifier, or 'end of string'"],
     ['a=b c', "unable to parse requirement: found 'c', expected: ',' or 'end of string'"],
+    ['a=(', "unable to parse requirement: found '(', expected: identifier"],
+    ['a=!=', "unable to parse requirement: found '!=', expected: identifier"],
     ['a in (x', "unable to parse requirement: found '', expected: ',' or ')'"],
   ] as const) {
     assert.throws(() => parseLabelSelector(text), { name: 'SelectorError', message });
@@ -57,12 +61,15 @@ test('object selectors: absent matches nothing, empty everything', () => {
     true,
   );
   assert.equal(labelSelectorOf({ matchExpressions: [{ key: 'app', operator: 'DoesNotExist' }] }).matches(web), false);
+  assert.equal(labelSelectorOf({ matchExpressions: [{ key: 'app', operator: 'Exists' }] }).matches(web), true);
+  assert.throws(() => labelSelectorOf({ matchExpressions: [{ key: 'app', operator: 'Exists', values: ['web'] }] }), SelectorError);
   assert.throws(
     () => labelSelectorOf({ matchExpressions: [{ key: 'app', operator: 'Near' }] }),
     /"Near" is not a valid label selector operator/,
   );
   assert.throws(() => labelSelectorOf({ matchExpressions: [{ key: 'app', operator: 'In', values: [] }] }), SelectorError);
   assert.equal(selectorOfMap({}).matches(undefined), true);
+  assert.deepEqual([selectorOfMap({ app: 'web' }).matches(web), selectorOfMap({ app: 'db' }).matches(web)], [true, false]);
 });
 
 test('labels named like members of every object are not there by themselves', () => {
@@ -71,7 +78,7 @@ test('labels named like members of every object are not there by themselves', ()
 });
 
 test('the text form is sorted by key and parses to the same', () => {
-  for (const text of ['a=b', 'a!=b,c', '!a,b in (x,y),c notin (d,e)', 'a>5', 'a<5', '']) {
+  for (const text of ['a=b', 'a=b,a!=c', 'a!=b,c', '!a,b in (x,y),c notin (d,e)', 'a>5', 'a<5', '']) {
     assert.equal(formatLabelSelector(parseLabelSelector(text)), text);
   }
   assert.equal(formatLabelSelector({ matchLabels: { z: '1', a: '2' } }), 'a=2,z=1');
