@@ -65,24 +65,13 @@ export class NodeManager {
     this.#signal = signal;
     await this.#options.runtimeState.update();
     await this.#registerUntilDone(signal);
-    void this.#every(
-      signal,
-      () => leasePeriodMs,
-      () => this.#lease.renew(this.#node?.metadata.uid),
-    );
+    void this.#every(leasePeriodMs, () => this.#lease.renew(this.#node?.metadata.uid), signal);
     const began = this.#options.clock.monotonic();
     const eager = (): boolean =>
       this.#options.runtimeState.networkProblem !== undefined && this.#options.clock.monotonic() - began < eagerForMs;
-    void this.#every(
-      signal,
-      () => (eager() ? eagerPeriodMs : runtimePeriodMs),
-      () => this.#updateRuntimeState(),
-    );
-    void this.#every(
-      signal,
-      () => reportPeriodMs,
-      () => this.#report(),
-    );
+    const runtimePeriod = (): number => (eager() ? eagerPeriodMs : runtimePeriodMs);
+    void this.#every(runtimePeriod, () => this.#updateRuntimeState(), signal);
+    void this.#every(reportPeriodMs, () => this.#report(), signal);
   }
 
   async #registerUntilDone(signal: AbortSignal): Promise<void> {
@@ -102,11 +91,11 @@ export class NodeManager {
     }
   }
 
-  async #every(signal: AbortSignal, period: () => number, work: () => Promise<void>): Promise<void> {
+  async #every(period: number | (() => number), work: () => Promise<void>, signal: AbortSignal): Promise<void> {
     let said = '';
     const backOff = new BackOff({ durationMs: firstRetryMs, capMs: reportPeriodMs });
     while (!signal.aborted) {
-      let wait = period();
+      let wait = typeof period === 'number' ? period : period();
       try {
         await work();
         backOff.reset();

@@ -76,6 +76,7 @@ export function sandboxRecord(status: PodSandboxStatus): SandboxRecord {
 
 /** `terminationMessage` is what the container left in its termination log. */
 export function containerRecord(status: ContainerStatus, sandboxId: string, terminationMessage?: string): ContainerRecord {
+  const { [containerAnnotations.resources]: resources } = status.annotations;
   return {
     id: status.id,
     name: status.labels[podLabels.containerName] ?? status.metadata?.name ?? '',
@@ -91,13 +92,9 @@ export function containerRecord(status: ContainerStatus, sandboxId: string, term
     imageRef: status.imageRef,
     restartCount: Number(status.annotations[containerAnnotations.restartCount] ?? status.metadata?.attempt ?? 0),
     hash: status.annotations[containerAnnotations.hash] ?? '',
-    resources: resourcesOf(status.annotations[containerAnnotations.resources]),
+    resources: resources === undefined ? undefined : (JSON.parse(resources) as ResourceRequirements),
     logPath: status.logPath,
   };
-}
-
-function resourcesOf(text: string | undefined): ResourceRequirements | undefined {
-  return text === undefined ? undefined : (JSON.parse(text) as ResourceRequirements);
 }
 
 export function newestFirst<T extends { readonly createdAt: number }>(records: readonly T[]): T[] {

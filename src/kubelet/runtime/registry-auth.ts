@@ -2,7 +2,7 @@
 import type { Secret } from '../../api/schema/types.ts';
 import type { AuthConfig, Input } from '../cri/messages.ts';
 
-interface Entry {
+interface DockerConfigEntry {
   readonly username?: string;
   readonly password?: string;
   readonly auth?: string;
@@ -34,12 +34,12 @@ export function authFor(secret: Secret, image: string): Input<AuthConfig> | unde
   };
 }
 
-function authsOf(secret: Secret): Record<string, Entry> {
+function authsOf(secret: Secret): Record<string, DockerConfigEntry> {
   const whole = secret.data?.['.dockerconfigjson'];
   const old = secret.data?.['.dockercfg'];
   try {
-    if (whole) return (JSON.parse(Buffer.from(whole, 'base64').toString()) as { auths?: Record<string, Entry> }).auths ?? {};
-    if (old) return JSON.parse(Buffer.from(old, 'base64').toString()) as Record<string, Entry>;
+    if (whole) return (JSON.parse(Buffer.from(whole, 'base64').toString()) as { auths?: Record<string, DockerConfigEntry> }).auths ?? {};
+    if (old) return JSON.parse(Buffer.from(old, 'base64').toString()) as Record<string, DockerConfigEntry>;
   } catch {
     // A secret that cannot be read gives no credentials; the pull then says what the registry thinks of that.
   }

@@ -3,7 +3,9 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test from 'node:test';
+import type { Pod } from '../../api/schema/types.ts';
 import type { PodActions } from '../pod/actions.ts';
+import type { PodRuntime } from '../pod/pod-runtime.ts';
 import { specOf } from '../pod/spec.ts';
 import { sampleContainer, samplePod, sampleRuntime } from '../testing/pod-samples.ts';
 import { RuntimeManager, type RuntimeManagerOptions, type SyncOutcome } from './runtime-manager.ts';
@@ -53,22 +55,19 @@ async function sync(spec: object, start: () => Promise<void>): Promise<Seen> {
     start: specOf(pod).containers,
     resize: [],
   };
-  const facts = { nodeName: 'n', hostIps: [], podIps: [], allocatable: {} };
   try {
     const runtime = sampleRuntime([], []);
-    const outcome = await new RuntimeManager(options).syncPod({
-      pod,
-      runtime,
-      actions,
-      facts,
-      volumes: new Map(),
-      onStarted: async () => {},
-      signal: AbortSignal.any([]),
-    });
-    return { outcome, events, handlers };
+    return { outcome: await carryOut(options, pod, runtime, actions), events, handlers };
   } finally {
     await rm(logsRoot, { recursive: true });
   }
+}
+
+async function carryOut(options: RuntimeManagerOptions, pod: Pod, runtime: PodRuntime, actions: PodActions): Promise<SyncOutcome> {
+  const facts = { nodeName: 'n', hostIps: [], podIps: [], allocatable: {} };
+  const onStarted = async (): Promise<void> => {};
+  const sync = { pod, runtime, actions, facts, onStarted, volumes: new Map(), signal: AbortSignal.any([]) };
+  return await new RuntimeManager(options).syncPod(sync);
 }
 
 const failing = (reason: string) => async (): Promise<void> => {
@@ -128,17 +127,7 @@ async function resize(
   };
   const pod = samplePod({ containers: [container] });
   const runtime = sampleRuntime([sampleContainer({ resources: { requests: limits(from), limits: limits(from) } })]);
-  const facts = { nodeName: 'n', hostIps: [], podIps: [], allocatable: {} };
-  const outcome = await new RuntimeManager(options).syncPod({
-    pod,
-    runtime,
-    actions,
-    facts,
-    volumes: new Map(),
-    onStarted: async () => {},
-    signal: AbortSignal.any([]),
-  });
-  return { said, outcome };
+  return { said, outcome: await carryOut(options, pod, runtime, actions) };
 }
 
 for (const [what, from, to, wanted] of [

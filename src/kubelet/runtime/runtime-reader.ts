@@ -19,7 +19,7 @@ const maxMessageBytes = 4096;
 const maxFallbackBytes = 2048;
 const maxFallbackLines = 80;
 
-interface Known<T> {
+interface Cached<T> {
   readonly state: number;
   readonly record: T;
 }
@@ -27,8 +27,8 @@ interface Known<T> {
 export class RuntimeReader {
   readonly #cri: Cri;
   #runtimeName: string | undefined;
-  readonly #sandboxes = new Map<string, Known<SandboxRecord>>();
-  readonly #containers = new Map<string, Known<ContainerRecord>>();
+  readonly #sandboxes = new Map<string, Cached<SandboxRecord>>();
+  readonly #containers = new Map<string, Cached<ContainerRecord>>();
 
   constructor(cri: Cri) {
     this.#cri = cri;
@@ -54,12 +54,12 @@ export class RuntimeReader {
     for (const cache of [this.#sandboxes, this.#containers]) for (const id of cache.keys()) if (!ids.has(id)) cache.delete(id);
   }
 
-  async #sandbox({ id }: PodSandbox): Promise<Known<SandboxRecord>> {
+  async #sandbox({ id }: PodSandbox): Promise<Cached<SandboxRecord>> {
     const status = await this.#cri.podSandboxStatus(id);
     return { state: status.state, record: sandboxRecord(status) };
   }
 
-  async #container({ id, podSandboxId }: Container): Promise<Known<ContainerRecord>> {
+  async #container({ id, podSandboxId }: Container): Promise<Cached<ContainerRecord>> {
     const status = await this.#cri.containerStatus(id);
     return { state: status.state, record: containerRecord(status, podSandboxId, await terminationMessage(status)) };
   }
@@ -67,9 +67,9 @@ export class RuntimeReader {
 
 /** The record in the state that was listed, asked for unless it is known; undefined when it went away meanwhile. */
 async function current<T>(
-  known: Map<string, Known<T>>,
+  known: Map<string, Cached<T>>,
   { id, state }: PodSandbox | Container,
-  ask: () => Promise<Known<T>>,
+  ask: () => Promise<Cached<T>>,
 ): Promise<T | undefined> {
   const before = known.get(id);
   if (before?.state === state) return before.record;
