@@ -1,46 +1,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { Node, Pod, PodSpec } from '../api/schema/types.ts';
+import type { Pod } from '../api/schema/types.ts';
 import { type Choice, choose, enoughNodes, refusalMessage } from './choose.ts';
-import { Cluster } from './cluster.ts';
+import type { Cluster } from './cluster.ts';
+import type { Plugin } from './plugin.ts';
 import { plugins } from './plugins/order.ts';
-
-function node(
-  name: string,
-  extra: {
-    labels?: Record<string, string>;
-    taints?: NonNullable<Node['spec']>['taints'];
-    unschedulable?: boolean;
-    allocatable?: Record<string, string>;
-  } = {},
-): Node {
-  return {
-    apiVersion: 'v1',
-    kind: 'Node',
-    metadata: { name, labels: { 'kubernetes.io/hostname': name, ...extra.labels } },
-    spec: { taints: extra.taints, unschedulable: extra.unschedulable },
-    status: { allocatable: { cpu: '2', memory: '4Gi', pods: '110', ...extra.allocatable } },
-  };
-}
-
-function pod(name: string, spec: Partial<PodSpec> = {}, metadata: Partial<Pod['metadata']> = {}): Pod {
-  return {
-    apiVersion: 'v1',
-    kind: 'Pod',
-    metadata: { name, namespace: 'default', ...metadata },
-    spec: { containers: [{ name: 'c', image: 'x' }], ...spec },
-  };
-}
-
-const asks = (cpu: string, memory = '1Mi'): Partial<PodSpec> => ({ containers: [{ name: 'c', resources: { requests: { cpu, memory } } }] });
-
-function clusterOf(nodes: readonly Node[], placed: readonly (readonly [Pod, string])[] = []): Cluster {
-  const cluster = new Cluster();
-  for (const n of nodes) cluster.setNode(n);
-  for (const [p, nodeName] of placed)
-    cluster.setPod(`${p.metadata.namespace}/${p.metadata.name}`, { ...p, spec: { containers: [], ...p.spec, nodeName } });
-  return cluster;
-}
+import { asks, clusterOf, node, pod } from './testing/samples.ts';
 
 const run = (p: Pod, cluster: Cluster): Choice => choose(p, cluster, plugins, 0, 0);
 
@@ -220,7 +185,61 @@ for (const [what, asked, has, reason, room] of [
   });
 
 test('a large cluster is looked at in part', () => {
-  assert.equal(enoughNodes(100), 100);
-  assert.equal(enoughNodes(1000), 420);
-  assert.equal(enoughNodes(5000), 500);
+  assert.deepEqual([100, 101, 1000, 5000, 10_000].map(enoughNodes), [100, 100, 420, 500, 500]);
+});
+
+const three = clusterOf([node('a'), node('b'), node('c')]);
+
+/** Which of the nodes a, b and c, whose scores are these. */
+function bestOf(scale: Plugin['scale'], scores: readonly number[], pick: number = 0, weight: number = 1): string {
+  const scoring = (w: number, of: readonly number[]): Plugin => ({
+    name: 'x',
+    weight: w,
+    scale,
+    prepare: () => ({ score: ({ name }) => of['abc'.indexOf(name)] ?? 0 }),
+  });
+  const other: Plugin = { ...scoring(1, [0, 0, 10]), scale: 'percent' };
+  const choice = choose(pod('p'), three, [scoring(weight, scores), other], 0, pick);
+  return choice.kind === 'node' ? choice.name : 'none';
+}
+
+const scales: readonly (readonly [string, Plugin['scale'], readonly number[], string])[] = [
+  ['percent takes scores as they are', 'percent', [9, 0, 0], 'c'],
+  ['percent: one more than another plugin says', 'percent', [11, 0, 0], 'a'],
+  ['spread brings the best to 100, however small', 'spread', [0.2, 0.1, 0.1], 'a'],
+  ['spread counts from the least', 'spread', [1010, 1019, 1020], 'c'],
+  ['spread says nothing when all are the same', 'spread', [7, 7, 7], 'c'],
+  ['reverse likes what has none', 'reverse', [5, 0, 5], 'b'],
+  ['reverse counts from 0, not from the least', 'reverse', [19, 20, 20], 'c'],
+  ['reverse says nothing when nobody has any', 'reverse', [0, 0, 0], 'c'],
+];
+for (const [sentence, scale, scores, want] of scales) test(`choose(): ${sentence}`, () => assert.equal(bestOf(scale, scores), want));
+
+test('choose(): weights count, and a plugin without weight does not score', () => {
+  assert.equal(bestOf('percent', [6, 0, 0], 0, 1), 'c');
+  assert.equal(bestOf('percent', [6, 0, 0], 0, 2), 'a');
+  assert.equal(bestOf('percent', [90, 0, 0], 0, 0), 'c');
+});
+
+test('choose(): among the best the given number picks, and the first that is looked at comes first', () => {
+  assert.deepEqual(
+    [0, 0.49, 0.5, 0.99].map((pick) => bestOf('percent', [10, 0, 0], pick)),
+    ['a', 'a', 'c', 'c'],
+  );
+  const from = (startAt: number): Choice => choose(pod('p'), three, [], startAt, 0);
+  assert.deepEqual(
+    [0, 1, 2, 3].map(from).map((c) => c.kind === 'node' && c.name),
+    ['a', 'b', 'c', 'a'],
+  );
+});
+
+test('refusalMessage() names ten nodes, and counts the rest', () => {
+  const named = (n: number): string => {
+    const nodes = Array.from({ length: n }, (_, i) => node(`w${i}`, i === 0 ? { unschedulable: true } : {}));
+    return chosen(pod('p', asks('3')), clusterOf(nodes));
+  };
+  const words = (n: number): string =>
+    ['w0: were unschedulable', ...Array.from({ length: n - 1 }, (_, i) => `w${i + 1}: Insufficient cpu`)].join('; ');
+  assert.equal(named(10), `0/10 nodes are available: 1 node(s) were unschedulable, 9 Insufficient cpu. ${words(10)}`);
+  assert.equal(named(12), `0/12 nodes are available: 1 node(s) were unschedulable, 11 Insufficient cpu. ${words(10)}; and 2 more`);
 });
