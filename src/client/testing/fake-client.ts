@@ -7,7 +7,7 @@ import { objectKey } from '../../api/object-key.ts';
 import { mergePatch } from '../../api/patch/merge.ts';
 import { strategicMerge } from '../../api/patch/strategic.ts';
 import { type KubeObject, pathOf, type ResourceType } from '../../api/resource-types.ts';
-import type { Event, Status } from '../../api/schema/types.ts';
+import type { Event, Pod, Status } from '../../api/schema/types.ts';
 import { parseFieldSelector } from '../../api/selector/field.ts';
 import { labelSelectorOf, parseLabelSelector } from '../../api/selector/label.ts';
 import { aborted } from '../../clock/aborted.ts';
@@ -172,8 +172,21 @@ export class FakeClient extends Client {
     return this.#keep(type, { ...object, metadata: { ...metadata, ...made } });
   }
 
-  /** A token that lasts an hour is all that there is. */
-  override async createSubresource<T>(_type: ResourceType, name: string, _subresource: 'token', body: object): Promise<T> {
+  /** Binds a pod to the node that the body names; else gives a token that lasts an hour. */
+  override async createSubresource<T>(
+    type: ResourceType,
+    name: string,
+    subresource: string,
+    body: object,
+    options: { readonly namespace?: string } = {},
+  ): Promise<T> {
+    if (subresource === 'binding') {
+      const key = keyFrom(type, options.namespace, name);
+      const { target } = body as { readonly target: { readonly name: string } };
+      this.#write(`bind ${key} to ${target.name}`, body);
+      const there = this.#must<Pod>(type as ResourceType<Pod>, key);
+      return this.#keep(type, { ...there, spec: { containers: [], ...there.spec, nodeName: target.name } } as Pod) as T;
+    }
     const expirationTimestamp = timestamp(this.#clock.now() + 3600_000);
     return { ...body, status: { token: `token-of-${name}`, expirationTimestamp } } as T;
   }
