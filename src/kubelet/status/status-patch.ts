@@ -39,8 +39,8 @@ function plain(value: unknown): unknown {
   if (value === null || typeof value !== 'object') return value ?? undefined;
   const entries = Object.entries(value)
     .map(([k, v]): [string, unknown] => [k, plain(v)])
-    .filter(([, v]) => v !== undefined && !(typeof v === 'object' && v !== null && Object.keys(v).length === 0));
-  return Object.fromEntries(entries.sort(([a], [b]) => (a < b ? -1 : 1)));
+    .filter(([, v]) => v !== undefined && !(typeof v === 'object' && Object.keys(v as object).length === 0));
+  return Object.fromEntries(entries);
 }
 
 /** A merge leaves what it is not told to clear. */

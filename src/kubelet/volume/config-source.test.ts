@@ -14,8 +14,12 @@ test('CachedConfigSource shares what was read within a second, until somebody wa
   assert.deepEqual([await read(), await read()], ['1', '1']);
   source.forget();
   assert.deepEqual([await read(), await read()], ['2', '2']);
-  await clock.advance(1001);
+  await clock.advance(1000);
+  assert.equal(await read(), '2');
+  await clock.advance(1);
   assert.equal(await read(), '3');
+  await Promise.all([source.configMap('other', 'a'), source.configMap('default', 'b'), source.secret('default', 'a')]);
+  assert.equal(asked, 6, 'each object by itself');
 });
 
 test('CachedConfigSource has nothing of an object that is not there, and looks again the next time', async () => {

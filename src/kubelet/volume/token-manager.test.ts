@@ -19,7 +19,8 @@ class Bed {
   #made = 0;
 
   constructor() {
-    const createSubresource = async (_type: unknown, account: string, _name: string, body: TokenRequest): Promise<object> => {
+    const createSubresource = async (_type: unknown, account: string, name: string, body: TokenRequest): Promise<object> => {
+      assert.equal(name, 'token');
       this.asked.push({ account, body });
       const refused = this.refusals.shift();
       if (refused) throw refused;
