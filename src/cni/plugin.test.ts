@@ -6,7 +6,7 @@ import { afterEach, beforeEach, describe, test } from 'node:test';
 import { silentLog } from '../observability/log.ts';
 import { type Attachment, hostLinkOf } from './attachment.ts';
 import { AddressBook } from './ipam/address-book.ts';
-import { CniPlugin, type PluginAnswer } from './plugin.ts';
+import { type CallPlugin, CniPlugin, type PluginAnswer, type PluginCall, undoUnheard } from './plugin.ts';
 import { FakeWiring } from './testing/fake-wiring.ts';
 import type { Predecessor } from './wiring/predecessor.ts';
 
@@ -252,12 +252,49 @@ describe('the plugin', () => {
     assert.equal((await call('CHECK', 'a')).code, 0);
   });
 
+  test('puts links back that others took out of the bridge, and does nothing while there is no network', async () => {
+    await plugin.repair();
+    await plugin.setNetwork(network);
+    await call('ADD', 'a');
+    for (const link of wiring.links.values()) link.bridge = 'elsewhere';
+    await plugin.repair();
+    assert.equal((await call('CHECK', 'a')).code, 0);
+  });
+
+  test('takes back the ADD of a caller that has given up, and nothing else', async () => {
+    const asked: unknown[] = [];
+    const deleting: CallPlugin = async ({ env }) => {
+      asked.push(env);
+      return { code: 0, stdout: '' };
+    };
+    const add: PluginCall = { plugin: 'fairlead', env: { CNI_COMMAND: 'ADD', CNI_CONTAINERID: 'a' }, stdin: '' };
+    await undoUnheard(add, { code: 0, stdout: '' }, deleting);
+    await undoUnheard(add, { code: 1, stdout: '' }, deleting);
+    await undoUnheard({ ...add, env: { CNI_COMMAND: 'CHECK' } }, { code: 0, stdout: '' }, deleting);
+    assert.deepEqual(asked, [{ CNI_COMMAND: 'DEL', CNI_CONTAINERID: 'a' }]);
+  });
+
   test('is the loopback plugin, too', async () => {
     wiring.namespaces.add('/run/netns/a');
     const env = { CNI_COMMAND: 'ADD', CNI_CONTAINERID: 'a', CNI_NETNS: '/run/netns/a', CNI_IFNAME: 'lo' };
-    const answer = await plugin.call({ plugin: 'loopback', env, stdin: '{"cniVersion":"0.3.1","name":"cni-loopback"}' });
-    assert.equal(await ipOf(answer), '127.0.0.1/8');
+    const ask = (CNI_COMMAND: string, more: object = {}): Promise<PluginAnswer> => {
+      const stdin = JSON.stringify({ cniVersion: '0.3.1', name: 'cni-loopback', ...more });
+      return plugin.call({ plugin: 'loopback', env: { ...env, CNI_COMMAND }, stdin });
+    };
+    assert.deepEqual(JSON.parse((await ask('ADD')).stdout), {
+      cniVersion: '0.3.1',
+      interfaces: [{ name: 'lo', mac: '00:00:00:00:00:00', sandbox: '/run/netns/a' }],
+      ips: [{ version: '4', address: '127.0.0.1/8', interface: 0 }],
+      routes: [],
+      dns: {},
+    });
     assert.ok(wiring.loopbacks.has('/run/netns/a'));
+    const prevResult = { ips: [{ address: '10.0.0.1/24' }] };
+    assert.equal(await ipOf(ask('ADD', { cniVersion: '1.0.0', prevResult })), '10.0.0.1/24');
+    for (const command of ['CHECK', 'DEL']) assert.deepEqual(await ask(command), { code: 0, stdout: '' });
+    assert.match((await ask('VERSION')).stdout, /"supportedVersions":\["0\.3\.0",/);
+    wiring.namespaces.clear();
+    assert.equal((await errorOf(ask('ADD'))).code, 3);
     assert.equal(
       (await plugin.call({ plugin: 'loopback', env: { ...env, CNI_COMMAND: 'DEL' }, stdin: '{"name":"cni-loopback"}' })).code,
       1,

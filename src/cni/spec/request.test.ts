@@ -16,6 +16,10 @@ describe('parseRequest()', () => {
     assert.deepEqual(request.pod, { namespace: 'default', name: 'web', uid: '' });
   });
 
+  test('takes a call that names no pod, as a runtime that is not Kubernetes makes it', () => {
+    assert.deepEqual(parseRequest(env, JSON.stringify(config)).pod, { namespace: '', name: '', uid: '' });
+  });
+
   const refused: readonly [what: string, env: Record<string, string>, stdin: string, code: number][] = [
     ['an unknown command', { CNI_COMMAND: 'FOO' }, JSON.stringify(config), 4],
     ['a container ID with a slash', { CNI_CONTAINERID: '../c' }, JSON.stringify(config), 4],

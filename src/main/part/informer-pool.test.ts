@@ -34,8 +34,9 @@ describe('InformerPool', () => {
 
   test('passes by who does not share a resource, to one who does', () => {
     const { open } = scene();
-    const [, dns, third] = [open(['services']), open(['services', 'nodes']), open('all')];
+    const [proxy, dns, third] = [open(['services']), open(['services', 'nodes']), open('all')];
     assert.equal(third.of(nodes), dns.of(nodes));
+    assert.notEqual(third.of(nodes), proxy.of(nodes));
   });
 
   test('gives nothing to who shares nothing', () => {
