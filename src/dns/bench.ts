@@ -12,7 +12,7 @@ import { DatagramBatch, openUdpSocket } from '../linux/datagram-batch.ts';
 import { mustRun, start, systemExec } from '../linux/exec.ts';
 import { silentLog } from '../observability/log.ts';
 import { encodeName } from './message/names.ts';
-import { type Reply, refusal } from './message/reply.ts';
+import { emptyReply, type Reply } from './message/reply.ts';
 import { Cache } from './plugin/cache/cache.ts';
 import { chain } from './plugin/chain.ts';
 import { Kubernetes } from './plugin/kubernetes/kubernetes.ts';
@@ -80,7 +80,7 @@ async function measure(seconds: number): Promise<void> {
       1,
     );
   }
-  const last = (): Reply => refusal(5);
+  const last = (): Reply => emptyReply(5);
   const handlers = [
     new Cache({ disable: ['cluster.local'], clock: systemClock }),
     new Kubernetes({ zone, isSynced: () => true, ranges: [], lookup: last }),

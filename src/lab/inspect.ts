@@ -8,7 +8,7 @@ import { listenInNetns } from '../linux/listen-in-netns.ts';
 import { enterNetns, netnsExists } from '../linux/netns.ts';
 import { type LabPlan, withoutAgentParts } from './plan.ts';
 import type { ProcessId } from './process-id.ts';
-import { isReady, probeReadyz, queryDns } from './ready.ts';
+import { nodeIsReady, probeReadyz, queryDns } from './ready.ts';
 import { relayPort } from './relay/login.ts';
 
 const answerWithinMs = 2000;
@@ -52,7 +52,7 @@ async function askApi(plan: LabPlan): Promise<ApiView> {
     const client = new Client(config);
     const { items } = await client.list<Node>(nodeType, { signal: AbortSignal.timeout(answerWithinMs) });
     client.close();
-    return { answers, ready: new Set(items.filter(isReady).map((node) => node.metadata?.name ?? '')) };
+    return { answers, ready: new Set(items.filter(nodeIsReady).map((node) => node.metadata?.name ?? '')) };
   } catch {
     return { answers: false, ready: new Set() };
   }

@@ -60,7 +60,7 @@ export function probeReadyz(config: ClientConfig): Promise<string | undefined> {
   });
 }
 
-export function isReady(node: Node): boolean {
+export function nodeIsReady(node: Node): boolean {
   return node.status?.conditions?.some((c) => c.type === 'Ready' && c.status === 'True') ?? false;
 }
 
@@ -75,7 +75,7 @@ export async function probeNodes(client: Client, machines: ReadonlyMap<string, s
     if (!node) return `node "${name}" has not registered`;
     if (node.status?.nodeInfo?.machineID !== machine) return `node "${name}" has not reported since it was booted`;
     const ready = node.status?.conditions?.find((c) => c.type === 'Ready');
-    if (!isReady(node)) return `node "${name}" is not ready: ${ready?.message ?? 'it has not reported yet'}`;
+    if (!nodeIsReady(node)) return `node "${name}" is not ready: ${ready?.message ?? 'it has not reported yet'}`;
     const bad = node.status?.conditions?.find((c) => c.type === 'NetworkUnavailable' && c.status === 'True');
     if (bad) return `node "${name}" has no pod network: ${bad.message ?? ''}`;
   }

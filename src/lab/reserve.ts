@@ -7,11 +7,11 @@ import { checkRanges, routedRanges } from './net/host.ts';
 import { type LabOptions, type LabPlan, planLab, stateRoot } from './plan.ts';
 import { readBootId } from './process-id.ts';
 import { chooseRanges, type Ranges } from './ranges.ts';
-import { labNames, readState, writeState } from './state.ts';
+import { labNames, readLabState, writeState } from './state.ts';
 
 /** The ranges of every lab that is, or will be again, reached from this machine. */
 async function reservedRanges(): Promise<Cidr[]> {
-  const states = await Promise.all((await labNames()).map((name) => readState(join(stateRoot, name))));
+  const states = await Promise.all((await labNames()).map((name) => readLabState(join(stateRoot, name))));
   return states
     .flatMap((state) => (state?.options.attach ? [state.options] : []))
     .flatMap(({ underlay, podCidr, serviceCidr }) => [underlay, podCidr, serviceCidr].map(mustCidr));

@@ -32,7 +32,7 @@ export async function makeThoroughfare(path: string): Promise<void> {
 }
 
 /** The record of a lab, or undefined when there is none that can be read. */
-export async function readState(dir: string): Promise<LabState | undefined> {
+export async function readLabState(dir: string): Promise<LabState | undefined> {
   try {
     const state = JSON.parse(await readFile(fileOf(dir), 'utf8')) as LabState;
     // A record of an earlier version has no word on what came later.

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { systemClock } from '../../src/clock/clock.ts';
 import { eventually } from '../../src/clock/testing/eventually.ts';
-import { refusal } from '../../src/dns/message/reply.ts';
+import { emptyReply } from '../../src/dns/message/reply.ts';
 import { Cache } from '../../src/dns/plugin/cache/cache.ts';
 import { chain } from '../../src/dns/plugin/chain.ts';
 import { Forward } from '../../src/dns/plugin/forward/forward.ts';
@@ -24,7 +24,7 @@ async function forwarder(
   const end = new AbortController();
   const forward = new Forward({ to: upstreams, clock: systemClock, log: keepingLog(log), signal: end.signal });
   let asked = 0;
-  const answer = chain([new Cache({ clock: systemClock }), forward], () => refusal(5));
+  const answer = chain([new Cache({ clock: systemClock }), forward], () => emptyReply(5));
   const server = await startDnsServer({
     address: '127.0.0.1',
     port: 0,
@@ -159,7 +159,12 @@ test('stopping while questions are out answers them and throws nothing', async (
   t.after(() => silent.close());
   const end = new AbortController();
   const forward = new Forward({ to: () => [at(silent.port)], clock: systemClock, log: keepingLog([]), signal: end.signal });
-  const server = await startDnsServer({ address: '127.0.0.1', port: 0, log: keepingLog([]), answer: chain([forward], () => refusal(5)) });
+  const server = await startDnsServer({
+    address: '127.0.0.1',
+    port: 0,
+    log: keepingLog([]),
+    answer: chain([forward], () => emptyReply(5)),
+  });
   t.after(() => server.close());
   const asked = Array.from({ length: 3 }, (_, i) => dig(server.port, `n${i}.example.com`));
   await eventually('they are out', () => questions >= 3);
@@ -169,7 +174,7 @@ test('stopping while questions are out answers them and throws nothing', async (
 
 test('a resolver that comes back is used again', async (t) => {
   let isWell = false;
-  const moody = await startResolver((query) => (isWell ? resolverAnswer(query) : refusal(2)));
+  const moody = await startResolver((query) => (isWell ? resolverAnswer(query) : emptyReply(2)));
   t.after(() => moody.close());
   const { port } = await forwarder(t, () => [at(moody.port)]);
   assert.equal((await dig(port, 'a.example.com')).status, 'SERVFAIL');
@@ -197,7 +202,12 @@ test('one of two resolvers is dead: no name is slow once that is known, and it i
   t.after(() => end.abort());
   const options = { policy: 'round_robin' as const, clock: systemClock, log: keepingLog([]), signal: end.signal };
   const forward = new Forward({ to: () => [at(dead.port), at(good.port)], ...options });
-  const server = await startDnsServer({ address: '127.0.0.1', port: 0, log: keepingLog([]), answer: chain([forward], () => refusal(5)) });
+  const server = await startDnsServer({
+    address: '127.0.0.1',
+    port: 0,
+    log: keepingLog([]),
+    answer: chain([forward], () => emptyReply(5)),
+  });
   t.after(() => server.close());
   // The dead one has the first turn.
   for (let i = 0; i < 20; i++) assert.equal((await dig(server.port, `n${i}.example.com`)).status, 'NOERROR');
@@ -242,13 +252,18 @@ test('an answer that comes late clears its resolver, though it answers no check'
   const end = new AbortController();
   const options = { policy: 'sequential' as const, clock: systemClock, log: keepingLog([]), signal: end.signal };
   const forward = new Forward({ to: () => [late, good], ...options });
-  const server = await startDnsServer({ address: '127.0.0.1', port: 0, log: keepingLog([]), answer: chain([forward], () => refusal(5)) });
+  const server = await startDnsServer({
+    address: '127.0.0.1',
+    port: 0,
+    log: keepingLog([]),
+    answer: chain([forward], () => emptyReply(5)),
+  });
   t.after(async () => {
     end.abort();
     await Promise.all([server.close(), late.close(), good.close()]);
   });
   assert.equal((await dig(server.port, 'late.example.com')).status, 'NOERROR');
-  for (const resolve of held) resolve(refusal(3));
+  for (const resolve of held) resolve(emptyReply(3));
   await eventually('the first one is asked alone again', async () => {
     const before = asked;
     await dig(server.port, 'example.com');

@@ -56,7 +56,7 @@ export function defaultClaim({ spec, status }: PersistentVolumeClaim): void {
   if (spec) spec.volumeMode ??= 'Filesystem';
 }
 
-export function defaultVolume({ spec, status }: PersistentVolume): void {
+export function defaultPersistentVolume({ spec, status }: PersistentVolume): void {
   if (status) status.phase ||= 'Pending';
   if (!spec) return;
   spec.persistentVolumeReclaimPolicy ||= 'Retain';

@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import packet from 'dns-packet';
 import { parseQuery, type Query } from './query.ts';
 import { addressRecord, nameRecord } from './records.ts';
-import { buildReply, type Reply, rebuildRaw, refusal } from './reply.ts';
+import { buildReply, emptyReply, type Reply, rebuildRaw } from './reply.ts';
 
 const opt = { type: 'OPT', name: '.', udpPayloadSize: 1232, flags: 0, options: [], extendedRcode: 0, ednsVersion: 0 } as const;
 
@@ -53,7 +53,7 @@ for (const [sentence, reply, room, counts, isCut] of table) {
 }
 
 test('buildReply() gives the upper bits of a code in OPT', () => {
-  const bytes = buildReply(queryOf('www.example.com', true), refusal(16), 512);
+  const bytes = buildReply(queryOf('www.example.com', true), emptyReply(16), 512);
   const [option] = packet.decode(bytes).additionals ?? [];
   assert.deepEqual([(bytes[3] ?? 0) & 15, option?.type === 'OPT' && option.extendedRcode], [0, 1]);
 });

@@ -37,7 +37,8 @@ const optRecords = [RCODE.NOERROR, RCODE.BADVERS].map((rcode) => ({
   dnssec: optRecord(rcode >> 4, true),
 }));
 
-export function refusal(rcode: number): Reply {
+/** A code and nothing else. */
+export function emptyReply(rcode: number): Reply {
   return { rcode, authoritative: false, answers: none, authority: none, additional: none };
 }
 
@@ -122,7 +123,7 @@ function put(out: Buffer, start: number, records: readonly Uint8Array[], count: 
 export function rebuildRaw(query: Query, raw: Uint8Array, limit: number): Buffer {
   const opt = optOf(query, RCODE.NOERROR);
   if (raw.length + opt.length > limit) {
-    const cut = buildReply(query, refusal((raw[3] ?? 0) & 15), limit);
+    const cut = buildReply(query, emptyReply((raw[3] ?? 0) & 15), limit);
     cut.writeUInt16BE(cut.readUInt16BE(2) | TRUNCATED_RESPONSE, 2);
     return cut;
   }

@@ -9,7 +9,7 @@ import { FakeClock } from '../../clock/testing/fake-clock.ts';
 import { type Log, silentLog } from '../../observability/log.ts';
 import { RCODE } from '../message/names.ts';
 import { addressRecord } from '../message/records.ts';
-import { type Reply, refusal } from '../message/reply.ts';
+import { emptyReply, type Reply } from '../message/reply.ts';
 import { Responder } from '../server/responder.ts';
 import { type Blocks, clusterBlocks } from './blocks.ts';
 import { PluginChain } from './chain.ts';
@@ -20,7 +20,7 @@ import { type HostsBlock, hosts } from './testing/hosts.ts';
 const client: DnsClient = { family: 4, address: '10.244.1.7', port: 40_000 };
 
 function reply(ip: string): Reply {
-  return { ...refusal(RCODE.NOERROR), answers: [addressRecord(undefined, 5, ip)] };
+  return { ...emptyReply(RCODE.NOERROR), answers: [addressRecord(undefined, 5, ip)] };
 }
 
 function plugin(name: string, handle: Handler['handle']): Plugin {

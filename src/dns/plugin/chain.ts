@@ -1,7 +1,7 @@
 /** Plugins that are set up, as one function. */
 import { KnownError } from '../../errors/known-error.ts';
 import { RCODE } from '../message/names.ts';
-import { refusal } from '../message/reply.ts';
+import { emptyReply } from '../message/reply.ts';
 import type { Blocks } from './blocks.ts';
 import { order as builtIn } from './order.ts';
 import type { Answer, Env, Handler, Next, Plugin, Request } from './plugin.ts';
@@ -29,7 +29,7 @@ export class PluginChain {
     }
     const whole: Env = { ...env, lookup: (request) => this.answer(request) };
     this.#handlers = order.filter((p) => p.name in blocks).map((p) => p.setup(blocks[p.name], whole));
-    this.#first = chain(this.#handlers, () => refusal(RCODE.REFUSED));
+    this.#first = chain(this.#handlers, () => emptyReply(RCODE.REFUSED));
     this.synced = Promise.all(this.#handlers.map((h) => h.synced)).then(() => {});
   }
 

@@ -7,7 +7,7 @@ import { seededRandom } from '../../clock/testing/seeded-random.ts';
 import { mustCidr } from '../../ip/ip.ts';
 import { silentLog } from '../../observability/log.ts';
 import { RCODE } from '../message/names.ts';
-import { refusal } from '../message/reply.ts';
+import { emptyReply } from '../message/reply.ts';
 import { readResolverReply } from '../message/resolver-reply.ts';
 import { chain } from '../plugin/chain.ts';
 import { Kubernetes } from '../plugin/kubernetes/kubernetes.ts';
@@ -43,7 +43,7 @@ function zoneOf(): ClusterZone {
 
 /** As a resolver elsewhere answers. */
 const elsewhere: Next = ({ query }) => {
-  if (query.name !== 'www.example.com') return refusal(RCODE.REFUSED);
+  if (query.name !== 'www.example.com') return emptyReply(RCODE.REFUSED);
   const bytes = packet.encode({
     type: 'response',
     id: 9,
@@ -55,7 +55,7 @@ const elsewhere: Next = ({ query }) => {
     ],
   });
   bytes.set(query.bytes.subarray(12, query.questionEnd), 12);
-  return readResolverReply(bytes, query.questionEnd) ?? refusal(RCODE.SERVFAIL);
+  return readResolverReply(bytes, query.questionEnd) ?? emptyReply(RCODE.SERVFAIL);
 };
 
 function answerer(): Next {

@@ -4,12 +4,12 @@ import packet from 'dns-packet';
 import { silentLog } from '../../observability/log.ts';
 import { RCODE } from '../message/names.ts';
 import { addressRecord, optRecord } from '../message/records.ts';
-import { type Reply, refusal } from '../message/reply.ts';
+import { emptyReply, type Reply } from '../message/reply.ts';
 import type { Answer, Next } from '../plugin/plugin.ts';
 import { type ReplyInfo, Responder } from './responder.ts';
 
 const client = { family: 6, address: 'fd00::7', port: 40_000 } as const;
-const found: Reply = { ...refusal(RCODE.NOERROR), answers: [addressRecord(undefined, 5, '192.0.2.1')] };
+const found: Reply = { ...emptyReply(RCODE.NOERROR), answers: [addressRecord(undefined, 5, '192.0.2.1')] };
 /** Takes 100 × 16 bytes. */
 const many: Reply = { ...found, answers: Array.from({ length: 100 }, (_, i) => addressRecord(undefined, 5, `192.0.2.${i}`)) };
 

@@ -3,7 +3,7 @@ import { messageOf } from '../../errors/known-error.ts';
 import type { Log } from '../../observability/log.ts';
 import { CLASS_IN, RCODE, TYPE } from '../message/names.ts';
 import { parseQuery, type Query } from '../message/query.ts';
-import { buildReply, formatError, rebuildRaw, refusal } from '../message/reply.ts';
+import { buildReply, emptyReply, formatError, rebuildRaw } from '../message/reply.ts';
 import type { Answer, Client, Next, Request, Transport } from '../plugin/plugin.ts';
 
 /** What a reply was, for the metrics. */
@@ -63,10 +63,10 @@ export class Responder {
     const fail = (err: unknown): Buffer => {
       // A fault of ours must not take the server down, nor leave the client waiting.
       log.error(`Cannot answer "${query.name}": ${messageOf(err)}`, { err });
-      return render(refusal(RCODE.SERVFAIL));
+      return render(emptyReply(RCODE.SERVFAIL));
     };
     const refused = refusalOf(query);
-    if (refused !== undefined) return render(refusal(refused));
+    if (refused !== undefined) return render(emptyReply(refused));
     try {
       const found = answer({ query, client, transport } satisfies Request);
       if (!(found instanceof Promise)) return render(found);

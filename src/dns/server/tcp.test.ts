@@ -8,11 +8,11 @@ import { eventually } from '../../clock/testing/eventually.ts';
 import { FakeClock } from '../../clock/testing/fake-clock.ts';
 import { silentLog } from '../../observability/log.ts';
 import { addressRecord } from '../message/records.ts';
-import { type Reply, refusal } from '../message/reply.ts';
+import { emptyReply, type Reply } from '../message/reply.ts';
 import type { Answer } from '../plugin/plugin.ts';
 import { type DnsServer, type DnsServerOptions, startDnsServer } from './server.ts';
 
-const found: Reply = { ...refusal(0), authoritative: true, answers: [addressRecord(undefined, 5, '192.0.2.1')] };
+const found: Reply = { ...emptyReply(0), authoritative: true, answers: [addressRecord(undefined, 5, '192.0.2.1')] };
 
 async function serverOf(t: TestContext, options: Partial<DnsServerOptions> = {}): Promise<DnsServer> {
   const server = await startDnsServer({ address: '127.0.0.1', port: 0, log: silentLog, answer: () => found, ...options });

@@ -2,7 +2,7 @@
 import { type Command, defineCommand } from '../../cli/command.ts';
 import { KnownError } from '../../errors/known-error.ts';
 import { defaultLabName, defaultLabOptions, planLab } from '../plan.ts';
-import { readState, requireRoot } from '../state.ts';
+import { readLabState, requireRoot } from '../state.ts';
 import { labContext, locked, nameOption, otherLabs } from './find-lab.ts';
 
 export const down: Command = defineCommand({
@@ -19,7 +19,7 @@ export const down: Command = defineCommand({
     const lab = await labContext();
     await locked(values.name, async () => {
       const fallback = planLab({ ...defaultLabOptions, name: values.name });
-      const state = await readState(fallback.dir);
+      const state = await readLabState(fallback.dir);
       if (await labDown(lab, state ? planLab(state.options) : fallback, state, values.keep)) return;
       const others = await otherLabs(values.name);
       // To end what has ended is no error, but a name that somebody typed is meant to be somebody's.

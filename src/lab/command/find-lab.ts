@@ -8,7 +8,7 @@ import { isKnownError, KnownError } from '../../errors/known-error.ts';
 import { systemExec } from '../../linux/exec.ts';
 import type { LabContext } from '../down.ts';
 import { defaultLabName, defaultLabOptions, type LabPlan, planLab, stateRoot } from '../plan.ts';
-import { type LabState, labNames, makeThoroughfare, readState } from '../state.ts';
+import { type LabState, labNames, makeThoroughfare, readLabState } from '../state.ts';
 import { findTools } from '../tools.ts';
 
 export const nameOption: OptionSpec & { readonly type: 'string'; readonly default: string } = {
@@ -53,7 +53,7 @@ export async function otherLabs(name: string): Promise<string | undefined> {
 
 /** The plan and record of a lab that exists. Throws LAB_NOT_RUNNING. */
 export async function existingLab(name: string): Promise<{ plan: LabPlan; state: LabState }> {
-  const state = await readState(planLab({ ...defaultLabOptions, name }).dir);
+  const state = await readLabState(planLab({ ...defaultLabOptions, name }).dir);
   if (!state) {
     if ((await labNames()).includes(name))
       throw new KnownError('LAB_NOT_RUNNING', `Cannot read the record of lab "${name}": its start was not finished`, {

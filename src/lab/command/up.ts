@@ -4,7 +4,7 @@ import { KnownError } from '../../errors/known-error.ts';
 import type { LabContext } from '../down.ts';
 import { changeOptions, givenRanges, labFlags } from '../lab-flags.ts';
 import { defaultLabOptions, type LabOptions, planLab } from '../plan.ts';
-import { type LabState, readState, requireRoot } from '../state.ts';
+import { type LabState, readLabState, requireRoot } from '../state.ts';
 import { detachedHint } from '../way-in.ts';
 import { labContext, locked, nameOption } from './find-lab.ts';
 
@@ -52,7 +52,7 @@ export const up: Command = defineCommand({
     const lab = await labContext();
     const dir = planLab({ ...defaultLabOptions, name: values.name }).dir;
     const plan = await locked(values.name, async () => {
-      const state = await readState(dir);
+      const state = await readLabState(dir);
       const options = changeOptions(state?.options ?? { ...defaultLabOptions, name: values.name }, values);
       const wanted = state ? planLab(options) : await reserveLab(lab, options, givenRanges(values));
       if (state) await refuseChanges(lab, state, options);

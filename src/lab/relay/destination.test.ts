@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { mustCidr } from '../../ip/ip.ts';
-import { type Allowed, parseAllowed, refusal } from './destination.ts';
+import { type Allowed, parseAllowed, whyClosed } from './destination.ts';
 import { openAddresses, resolveHost, type Way } from './dial.ts';
 import { parseFibTrie, parseIpv6Routes } from './own-addresses.ts';
 
@@ -11,7 +11,7 @@ const destinations = {
   allowed: [],
 };
 
-describe('refusal()', () => {
+describe('whyClosed()', () => {
   const cases: [string, string, RegExp | undefined][] = [
     ['the world', '20.0.0.1', undefined],
     ['the world over IPv6', '2600::1', undefined],
@@ -69,20 +69,20 @@ describe('refusal()', () => {
   ];
   for (const [name, address, want] of cases)
     test(`${want ? 'refuses' : 'lets through'} ${name}`, () => {
-      const answer = refusal(address, 443, destinations);
+      const answer = whyClosed(address, 443, destinations);
       if (want === undefined) assert.equal(answer, undefined);
       else assert.match(answer ?? 'let through', want);
     });
 
   test('refuses every port but 443', () => {
-    for (const port of [0, 22, 80, 6443, 10250]) assert.match(refusal('20.0.0.1', port, destinations) ?? '', /is not 443/);
+    for (const port of [0, 22, 80, 6443, 10250]) assert.match(whyClosed('20.0.0.1', port, destinations) ?? '', /is not 443/);
   });
 
   test('opens what was allowed, but never this machine, its links or the lab', () => {
     const open = { ...destinations, allowed: ['0.0.0.0/0', '::/0'].map(mustCidr) };
-    for (const address of ['10.1.2.3', 'fd00::1', '64:ff9b::1400:1']) assert.equal(refusal(address, 443, open), undefined);
+    for (const address of ['10.1.2.3', 'fd00::1', '64:ff9b::1400:1']) assert.equal(whyClosed(address, 443, open), undefined);
     for (const address of ['127.0.0.1', '::1', '169.254.169.254', '10.244.1.2', '20.0.0.7', '::ffff:10.1.2.3', '0.0.0.0', 'ff02::1'])
-      assert.notEqual(refusal(address, 443, open), undefined, address);
+      assert.notEqual(whyClosed(address, 443, open), undefined, address);
   });
 });
 

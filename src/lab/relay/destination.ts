@@ -59,7 +59,7 @@ function within(ranges: readonly Cidr[], ip: string): boolean {
 }
 
 /** Why nothing is connected to this address, or undefined. */
-export function refusal(address: string, port: number, destinations: Destinations): string | undefined {
+export function whyClosed(address: string, port: number, destinations: Destinations): string | undefined {
   if (port !== 443) return `port ${port} is not 443`;
   const ip = parseIp(address);
   if (ip === undefined) return `"${address}" is no address`;

@@ -1,7 +1,7 @@
 import { lookup } from 'node:dns/promises';
 import { connect, type Socket } from 'node:net';
 import { isIp, mustCidr, parseIp } from '../../ip/ip.ts';
-import { type Allowed, type Destinations, isAllowedName, refusal } from './destination.ts';
+import { type Allowed, type Destinations, isAllowedName, whyClosed } from './destination.ts';
 import { connectThrough } from './upstream-proxy.ts';
 
 /** What decides where a connection goes; passed in for tests. */
@@ -42,7 +42,7 @@ export async function openAddresses(host: string, port: number, way: Way): Promi
   // A name that was opened may be of a private network, in which everything but this machine and this lab is meant.
   const allowed = isAllowedName(way.allowed, host) ? [...ranges, ...anywhere] : ranges;
   const destinations: Destinations = { lab: way.lab, allowed, own: await way.own() };
-  const judged = addresses.map((address) => ({ address, reason: refusal(address, port, destinations) }));
+  const judged = addresses.map((address) => ({ address, reason: whyClosed(address, port, destinations) }));
   const open = judged.filter(({ reason }) => reason === undefined);
   if (open.length === 0) throw new Error(judged[0]?.reason ?? 'it has no address');
   return open.map(({ address }) => parseIp(address) ?? '');

@@ -4,7 +4,7 @@ import type { Deployment, Node, Pod, Service } from '../../api/schema/types.ts';
 import { renderTable } from '../../cli/output.ts';
 import type { Client } from '../../client/client.ts';
 import type { Clock } from '../../clock/clock.ts';
-import { isReady, waitUntil } from '../ready.ts';
+import { nodeIsReady, waitUntil } from '../ready.ts';
 
 export const namespace = 'default';
 const selector = { namespace, labelSelector: 'app=web' };
@@ -15,9 +15,9 @@ export async function nodeTable(client: Client): Promise<string> {
     const roles = Object.keys(node.metadata.labels ?? {}).flatMap((label) => label.match(/^node-role\.kubernetes\.io\/(.+)$/)?.[1] ?? []);
     const address = node.status?.addresses?.find((a) => a.type === 'InternalIP')?.address ?? '<none>';
     const version = node.status?.nodeInfo?.kubeletVersion ?? '';
-    return [node.metadata.name ?? '', isReady(node) ? 'Ready' : 'NotReady', roles.join(',') || '<none>', version, address];
+    return [node.metadata.name ?? '', nodeIsReady(node) ? 'Ready' : 'NotReady', roles.join(',') || '<none>', version, address];
   });
-  if (!items.every(isReady)) throw new Error(`a node is not Ready:\n${renderTable(['NAME', 'STATUS'], rows)}`);
+  if (!items.every(nodeIsReady)) throw new Error(`a node is not Ready:\n${renderTable(['NAME', 'STATUS'], rows)}`);
   return renderTable(['NAME', 'STATUS', 'ROLES', 'VERSION', 'INTERNAL-IP'], rows);
 }
 

@@ -9,7 +9,14 @@ import {
 } from '../../columns/cluster-columns.ts';
 import { claimColumns, volumeColumns } from '../../columns/storage-columns.ts';
 import { replicationControllerColumns } from '../../columns/workload-columns.ts';
-import { defaultClaim, defaultLimitRange, defaultNamespace, defaultNode, defaultSecret, defaultVolume } from '../../defaults/core.ts';
+import {
+  defaultClaim,
+  defaultLimitRange,
+  defaultNamespace,
+  defaultNode,
+  defaultPersistentVolume,
+  defaultSecret,
+} from '../../defaults/core.ts';
 import { defaultReplicationController } from '../../defaults/workloads.ts';
 import {
   bindings,
@@ -121,7 +128,7 @@ export const coreRows: readonly ResourceRow[] = [
     initialStatus: { phase: 'Pending' },
     generationOf: undefined,
     columns: volumeColumns,
-    applyDefaults: defaultVolume,
+    applyDefaults: defaultPersistentVolume,
     warnings: volumeObjectWarnings,
     validate: persistentVolumeErrors,
     validateUpdate: persistentVolumeUpdateErrors,

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { FakeClock } from '../../../clock/testing/fake-clock.ts';
 import { encodeQuery, parseQuery, type Query } from '../../message/query.ts';
-import { type RawReply, type Reply, refusal } from '../../message/reply.ts';
+import { emptyReply, type RawReply, type Reply } from '../../message/reply.ts';
 import type { Answer, Request } from '../plugin.ts';
 import { Cache } from './cache.ts';
 
@@ -32,7 +32,7 @@ async function countOf(
   return asked;
 }
 
-const own: Reply = refusal(0);
+const own: Reply = emptyReply(0);
 const secure = { size: 1232, version: 0, wantsDnssec: true };
 const twice = (request: Request): Request[] => [request, request];
 

@@ -4,7 +4,7 @@ import { messageOf } from '../../../errors/known-error.ts';
 import { RCODE } from '../../message/names.ts';
 import type { Query } from '../../message/query.ts';
 import { optRecord } from '../../message/records.ts';
-import { type RawReply, refusal } from '../../message/reply.ts';
+import { emptyReply, type RawReply } from '../../message/reply.ts';
 import type { Answer, Env, Handler, Plugin, Request } from '../plugin.ts';
 import { askInTurn } from './ask-in-turn.ts';
 import { LoopProbe } from './loop-probe.ts';
@@ -80,10 +80,10 @@ export class Forward implements Handler {
   }
 
   handle({ query }: Request): Answer | Promise<Answer> {
-    if (this.#cameBack(query)) return refusal(RCODE.REFUSED);
+    if (this.#cameBack(query)) return emptyReply(RCODE.REFUSED);
     if (this.#waiting >= maxWaiting) {
       this.statistics.rejected++;
-      return refusal(RCODE.REFUSED);
+      return emptyReply(RCODE.REFUSED);
     }
     this.#waiting++;
     return this.#forward(query).finally(() => {
@@ -114,7 +114,7 @@ export class Forward implements Handler {
       clock,
       signal,
     });
-    return answer ?? refusal(RCODE.SERVFAIL);
+    return answer ?? emptyReply(RCODE.SERVFAIL);
   }
 
   #stateOf(upstream: Upstream): State {

@@ -77,6 +77,8 @@ test('an answer to a question ends the doubt, and the round of checks', async ()
   assert.equal(checks(), before);
   health.doubt();
   assert.equal(health.state, 'doubtful', 'failures are counted from the beginning');
+  await pass(1_000);
+  assert.equal(health.state, 'down');
 });
 
 test('with max_fails 0 nothing is checked or down, and the end of the server ends the checks', async () => {

@@ -2,7 +2,7 @@
 import packet from 'dns-packet';
 import { encodeName, RCODE, TYPE } from '../../message/names.ts';
 import { encodeQuery, parseQuery, type Query } from '../../message/query.ts';
-import { type Reply, refusal } from '../../message/reply.ts';
+import { emptyReply, type Reply } from '../../message/reply.ts';
 import type { ClusterZone } from '../../zone/cluster-zone.ts';
 import type { Answer, Next, Request } from '../plugin.ts';
 
@@ -10,7 +10,7 @@ import type { Answer, Next, Request } from '../plugin.ts';
 const maxChain = 10;
 /** Part of the package, but not of its types. */
 const { answer: recordCodec } = packet as unknown as { readonly answer: { encode(record: packet.Answer): Uint8Array } };
-const failed: Reply = refusal(RCODE.SERVFAIL);
+const failed: Reply = emptyReply(RCODE.SERVFAIL);
 
 /**
  * The whole chain. The code is that of its end (RFC 2308 §2.1: NXDOMAIN when the target does not exist); SERVFAIL when the end cannot be

@@ -4,7 +4,7 @@ import { agesOf, registerWatchAge } from '../../../client/watch-age.ts';
 import { type Cidr, mustCidr } from '../../../ip/ip.ts';
 import { RCODE, TYPE } from '../../message/names.ts';
 import { asSpelt } from '../../message/query.ts';
-import { type Reply, refusal } from '../../message/reply.ts';
+import { emptyReply, type Reply } from '../../message/reply.ts';
 import { ClusterZone } from '../../zone/cluster-zone.ts';
 import { feedZone } from '../../zone/feed.ts';
 import { ReverseRange, reverseAddress } from '../../zone/reverse.ts';
@@ -55,7 +55,7 @@ export interface KubernetesOptions extends Pick<Env, 'lookup'> {
   readonly ranges: readonly Cidr[];
 }
 
-const unsynced: Reply = { ...refusal(RCODE.SERVFAIL), authoritative: true };
+const unsynced: Reply = { ...emptyReply(RCODE.SERVFAIL), authoritative: true };
 
 export class Kubernetes implements Handler {
   readonly #options: KubernetesOptions;

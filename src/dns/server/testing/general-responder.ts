@@ -2,7 +2,7 @@
 import packet from 'dns-packet';
 import { RCODE, TYPE } from '../../message/names.ts';
 import type { Query } from '../../message/query.ts';
-import { type Reply, refusal } from '../../message/reply.ts';
+import { emptyReply, type Reply } from '../../message/reply.ts';
 import type { Answer, Client, Next } from '../../plugin/plugin.ts';
 
 const { answer: recordCodec, question: questionCodec } = packet as unknown as {
@@ -49,10 +49,10 @@ export class GeneralResponder {
   }
 
   #found(asked: packet.DecodedPacket, query: Query): Answer {
-    if (query.opcode !== 0) return refusal(RCODE.NOTIMP);
-    if ((query.edns?.version ?? 0) !== 0) return refusal(RCODE.BADVERS);
+    if (query.opcode !== 0) return emptyReply(RCODE.NOTIMP);
+    if ((query.edns?.version ?? 0) !== 0) return emptyReply(RCODE.BADVERS);
     const question = asked.questions?.[0];
-    if (question?.class !== 'IN' || query.type === TYPE.AXFR || query.type === TYPE.IXFR) return refusal(RCODE.REFUSED);
+    if (question?.class !== 'IN' || query.type === TYPE.AXFR || query.type === TYPE.IXFR) return emptyReply(RCODE.REFUSED);
     const found = this.#answer({ query, client: this.#client, transport: 'tcp' });
     if (found instanceof Promise) throw new Error('A test answers at once');
     return found;
