@@ -33,14 +33,18 @@ class Bed {
     this.#access = new Access({ client: { create } as unknown as Client, clock: this.clock, nodeName: 'n1' });
   }
 
-  /** The answer's code; 200 when it may. */
-  async code({ method = 'GET', url = '/pods', token, subject, authorized = subject !== undefined }: Asked): Promise<number> {
+  async check({ method = 'GET', url = '/pods', token, subject, authorized = subject !== undefined }: Asked): Promise<void> {
     const req = {
       ...{ method, url },
       headers: token === undefined ? {} : { authorization: `Bearer ${token}` },
       socket: { authorized, getPeerCertificate: () => (subject ? { subject } : undefined) },
     };
-    return await this.#access.check(req as unknown as IncomingMessage).then(
+    await this.#access.check(req as unknown as IncomingMessage);
+  }
+
+  /** The answer's code; 200 when it may. */
+  async code(asked: Asked): Promise<number> {
+    return await this.check(asked).then(
       () => 200,
       (err: HttpError) => err.code,
     );
@@ -101,7 +105,11 @@ describe('Access', () => {
   test('who may not is told what for', async () => {
     const bed = new Bed();
     bed.allows = false;
-    assert.equal(await bed.code({ subject: admin }), 403);
+    await assert.rejects(bed.check({ subject: admin, url: '/logs/syslog' }), {
+      name: 'HttpError',
+      code: 403,
+      message: 'Forbidden (user=admin, verb=get, resource=nodes, subresource(s)=[log], node=n1)',
+    });
   });
 
   test('a decision is asked for once in five minutes, a refusal once in half a minute, each verb by itself', async () => {
@@ -111,6 +119,7 @@ describe('Access', () => {
     await bed.code({ subject: admin });
     assert.equal(bed.reviews.length, 1);
     await bed.code({ subject: admin, method: 'PUT' });
+    await bed.code({ subject: admin });
     assert.equal(bed.reviews.length, 2);
     await bed.clock.advance(1);
     bed.allows = false;

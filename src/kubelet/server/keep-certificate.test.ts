@@ -20,7 +20,9 @@ test('a serving certificate that is renewed is shown to the next client; half of
   const clock = new FakeClock();
   const stop = new AbortController();
   let files = first;
-  const kept = keepCertificate(server, first, { read: async () => files, clock, log: silentLog, signal: stop.signal });
+  const said: string[] = [];
+  const log = { ...silentLog, info: (text: string) => void said.push(text), warn: () => void said.push('half') };
+  const kept = keepCertificate(server, first, { read: async () => files, clock, log, signal: stop.signal });
   const isShown = async (ca: string): Promise<boolean> => {
     const socket = connect({ host: '127.0.0.1', port: server.port, ca, rejectUnauthorized: false });
     await once(socket, 'secureConnect');
@@ -30,11 +32,13 @@ test('a serving certificate that is renewed is shown to the next client; half of
   try {
     assert.equal(await isShown(before.ca), true);
     files = { ...first, cert: after.server.cert };
-    await clock.advance(30_000);
+    await clock.advance(60_000);
     assert.equal(await isShown(before.ca), true);
     files = { ...after.server, clientCa: after.ca };
     await clock.advance(30_000);
     assert.equal(await isShown(after.ca), true);
+    await clock.advance(60_000);
+    assert.deepEqual(said, ['half', 'the serving certificate was renewed'], 'each once');
   } finally {
     stop.abort();
     await clock.advance(0);
