@@ -24,4 +24,30 @@ describe('a ServiceAccount token that is asked for', () => {
     const { body, headers } = await s.call('POST', tokens, { spec: { expirationSeconds: 3600 } });
     assert.deepEqual([body.spec.expirationSeconds, headers.warning], [3600, undefined]);
   });
+
+  test('is for the account, from now on, and told once', async () => {
+    const { status, body } = await s.call('POST', tokens, { spec: { audiences: ['api'] } });
+    assert.equal(status, 201);
+    const { creationTimestamp, ...metadata } = body.metadata;
+    assert.match(creationTimestamp, /^\d{4}-.*Z$/);
+    assert.deepEqual([metadata, body.spec.audiences], [{ name: 'web', namespace: 'default' }, ['api']]);
+  });
+
+  for (const [what, method, path, body, code, reason] of [
+    ['another verb', 'GET', tokens, undefined, 405, 'MethodNotAllowed'],
+    ['an account that is not there', 'POST', tokens.replace('web', 'no'), {}, 404, 'NotFound'],
+    ['less than ten minutes', 'POST', tokens, { spec: { expirationSeconds: 599 } }, 422, 'Invalid'],
+    [
+      'a pod that is not there',
+      'POST',
+      tokens,
+      { spec: { boundObjectRef: { kind: 'Pod', apiVersion: 'v1', name: 'no' } } },
+      404,
+      'NotFound',
+    ],
+  ] as const)
+    test(`is refused for ${what}`, async () => {
+      const reply = await s.call(method, path, body);
+      assert.deepEqual([reply.status, reply.body.reason], [code, reason], reply.text);
+    });
 });
