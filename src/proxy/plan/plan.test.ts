@@ -119,6 +119,105 @@ describe('planService()', () => {
       assert.ok(port?.serving.has('10.244.1.9 . 80'));
     });
 
+  const balancer = (spec: Partial<NonNullable<Service['spec']>>, ...ingress: { ip: string; ipMode?: string }[]): Service => {
+    const base = service('Cluster', 'Cluster');
+    return { ...base, spec: { ...base.spec, type: 'LoadBalancer', ports: [{ port: 80 }], ...spec }, status: { loadBalancer: { ingress } } };
+  };
+  const six: Partial<NonNullable<Service['spec']>> = { clusterIPs: ['10.96.0.1', 'fd00::1'] };
+  const frontends: [what: string, service: Service, node: NodeContext, wanted: string[]][] = [
+    ['a cluster IP alone', balancer({ type: 'ClusterIP' }), node, ['cluster-ip 10.96.0.1 outside-pods']],
+    ['all that goes to a cluster IP', balancer({ type: 'ClusterIP' }), { ...node, masqueradeAll: true }, ['cluster-ip 10.96.0.1 always']],
+    [
+      'an external IP of the family',
+      balancer({ type: 'ClusterIP', externalIPs: ['198.51.100.1', 'fd00::9', 'x'] }),
+      node,
+      ['cluster-ip 10.96.0.1 outside-pods', 'external-ip 198.51.100.1 always'],
+    ],
+    [
+      'the same under IPv6',
+      balancer({ type: 'ClusterIP', externalIPs: ['198.51.100.1', 'fd00::9'], ...six }),
+      { ...node, family: 'ip6' },
+      ['cluster-ip fd00::1 outside-pods', 'external-ip fd00::9 always'],
+    ],
+    [
+      'addresses that a balancer does not change itself, under Local without masquerading others',
+      balancer(
+        { externalTrafficPolicy: 'Local' },
+        { ip: '192.0.2.1' },
+        { ip: '192.0.2.2', ipMode: 'VIP' },
+        { ip: '192.0.2.3', ipMode: 'Proxy' },
+      ),
+      node,
+      ['cluster-ip 10.96.0.1 outside-pods', 'load-balancer-ip 192.0.2.1 node', 'load-balancer-ip 192.0.2.2 node'],
+    ],
+    [
+      'source ranges of the family, the widest alone',
+      balancer({ loadBalancerSourceRanges: ['10.0.0.0/8', '10.1.0.0/16', 'fd00::/64'] }, { ip: '192.0.2.1' }),
+      node,
+      ['cluster-ip 10.96.0.1 outside-pods', 'load-balancer-ip 192.0.2.1 always 10.0.0.0/8'],
+    ],
+    [
+      'and the address itself for a node inside',
+      balancer({ loadBalancerSourceRanges: ['10.0.0.0/8'] }, { ip: '192.0.2.1' }),
+      { ...node, nodeIps: ['10.0.0.5'] },
+      ['cluster-ip 10.96.0.1 outside-pods', 'load-balancer-ip 192.0.2.1 always 10.0.0.0/8,192.0.2.1/32'],
+    ],
+    [
+      'IPv6 source ranges',
+      balancer({ loadBalancerSourceRanges: ['10.0.0.0/8', 'fd00:1::/64'], ...six }, { ip: 'fd00::2' }),
+      { ...node, family: 'ip6' },
+      ['cluster-ip fd00::1 outside-pods', 'load-balancer-ip fd00::2 always fd00:1::/64'],
+    ],
+    [
+      'everybody, when ranges are of the other family or of all addresses',
+      balancer({ loadBalancerSourceRanges: ['fd00::/64'] }, { ip: '192.0.2.1' }),
+      node,
+      ['cluster-ip 10.96.0.1 outside-pods', 'load-balancer-ip 192.0.2.1 always'],
+    ],
+  ];
+  for (const [what, s, context, wanted] of frontends)
+    test(`serves ${what}`, () => {
+      const found = planService(s, slices('here'), context)?.ports[0]?.frontends ?? [];
+      assert.deepEqual(
+        found.map(({ kind, ip, masquerade, sources }) => [kind, ip, masquerade, ...(sources ? [sources.join()] : [])].join(' ')),
+        wanted,
+      );
+    });
+
+  test('takes an endpoint for one that may be here unless it says that it is elsewhere', () => {
+    const [slice] = slices('here and elsewhere') as [EndpointSlice];
+    const somewhere = { ...slice, endpoints: [...(slice.endpoints ?? []), { addresses: ['10.244.1.9'] }] };
+    const [port] = planService(service('Cluster', 'Cluster'), [somewhere], node)?.ports ?? [];
+    assert.deepEqual(
+      port?.cluster.map((e) => [e.ip, e.mayBeHere]),
+      [
+        ['10.244.1.2', true],
+        ['10.244.1.3', false],
+        ['10.244.1.9', true],
+      ],
+    );
+  });
+
+  test('programs TCP, UDP and SCTP, and no other protocol or port', () => {
+    const ports = ['TCP', 'UDP', 'SCTP', 'X'].map((protocol, i) => ({ name: protocol, protocol, port: 80 + i }));
+    const plan = planService(balancer({ ports: [...ports, { name: 'none', port: 0 }] }), [], node);
+    assert.deepEqual(
+      plan?.ports.map(({ protocol }) => protocol),
+      ['tcp', 'udp', 'sctp'],
+    );
+  });
+
+  test('counts ready endpoints of this node for health checks of a balancer with policy Local', () => {
+    const [slice] = slices('here and elsewhere') as [EndpointSlice];
+    const endpoints = [...(slice.endpoints ?? []), { addresses: ['10.244.1.9'], nodeName: 'node1', conditions: { ready: false } }];
+    const health = (spec: Partial<NonNullable<Service['spec']>>): unknown =>
+      planService(balancer({ healthCheckNodePort: 30_500, externalTrafficPolicy: 'Local', ...spec }), [{ ...slice, endpoints }], node)
+        ?.health;
+    assert.deepEqual(health({}), { port: 30_500, localReady: 1 });
+    assert.equal(health({ externalTrafficPolicy: 'Cluster' }), undefined);
+    assert.equal(health({ type: 'NodePort' }), undefined);
+  });
+
   test('reads of many slices those again that changed, and no others', () => {
     let reads = 0;
     const counted = (name: string, ip: string): EndpointSlice => ({
