@@ -3,6 +3,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, test } from 'node:test';
+import { KnownError } from '../errors/known-error.ts';
 import { silentLog } from '../observability/log.ts';
 import { type Attachment, hostLinkOf } from './attachment.ts';
 import { AddressBook } from './ipam/address-book.ts';
@@ -117,9 +118,16 @@ describe('the plugin', () => {
 
   test('gives the address back when the kernel refuses the link', async () => {
     await plugin.setNetwork(network);
-    wiring.refuse = new Error('no');
-    assert.equal((await errorOf(call('ADD', 'a'))).code, 999);
-    assert.deepEqual(book.all(), []);
+    const refusals: readonly (readonly [Error, code: number])[] = [
+      [new Error('no'), 999],
+      [new KnownError('KERNEL_REFUSED', 'no'), 5],
+      [new KnownError('NAMESPACE_GONE', 'no'), 3],
+    ];
+    for (const [refusal, code] of refusals) {
+      wiring.refuse = refusal;
+      assert.deepEqual(await errorOf(call('ADD', 'a')), { cniVersion: '1.0.0', code, msg: 'no' });
+      assert.deepEqual(book.all(), []);
+    }
   });
 
   test('deletes as often as it is asked, with and without a namespace', async () => {

@@ -84,7 +84,7 @@ export class CniPlugin {
     try {
       const request = parseRequest(env, stdin);
       const stdout = plugin === 'loopback' ? await this.#loopback(request) : await this.#run(request);
-      const ms = Math.round((performance.now() - started) * 10) / 10;
+      const ms = Number((performance.now() - started).toFixed(1));
       this.#log.debug(`CNI ${request.command}`, { plugin, container: request.containerId, ms });
       return { code: 0, stdout };
     } catch (err) {
