@@ -9,6 +9,7 @@ import {
   ipToBigInt,
   ipToBytes,
   isIp,
+  joinHostPort,
   macOfIp,
   mustCidr,
   nthIp,
@@ -32,6 +33,13 @@ test('parseIp() gives one text for every spelling of an address', () => {
   ] as const) {
     assert.equal(parseIp(text), want, text);
   }
+});
+
+test('joinHostPort() puts an IPv6 address in brackets', () => {
+  assert.deepEqual(
+    [joinHostPort('10.0.0.1', 53), joinHostPort('fd00::1', 53), joinHostPort('a.example', '443')],
+    ['10.0.0.1:53', '[fd00::1]:53', 'a.example:443'],
+  );
 });
 
 test('bytes of an address round-trip in both families', () => {

@@ -33,6 +33,11 @@ export function familyOf(text: string): Family {
   return text.includes(':') ? 6 : 4;
 }
 
+/** Go's net.JoinHostPort: an IPv6 address in brackets. */
+export function joinHostPort(host: string, port: number | string): string {
+  return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
+}
+
 /** 4 or 16 bytes in network order. Throws RangeError when `text` is no address. */
 export function ipToBytes(text: string): Uint8Array {
   const ip = parseIp(text);

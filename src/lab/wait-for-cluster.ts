@@ -20,7 +20,10 @@ export function ownNodes(plan: LabPlan): NodePlan[] {
 /** A question may be lost while rules are being laid, so the first ones are not waited for long; a slow machine needs longer. */
 const firstPatienceMs = 250;
 
-/** Waits for the API server, for every node and for DNS, as far as they do not depend on parts that somebody else brings; marks the control plane, which a kubelet may not do itself (NodeRestriction). */
+/**
+ * Waits for the API server, for every node and for DNS; not for what needs parts that somebody else brings. Labels the control plane, which
+ * its own kubelet may not do (NodeRestriction).
+ */
 export async function waitForCluster(
   context: LabContext,
   plan: LabPlan,

@@ -15,14 +15,10 @@ export interface Envelope {
   readonly type: ApiType | undefined;
 }
 
-/** True when the bytes begin with the magic. */
-function isProtobuf(bytes: Uint8Array): boolean {
-  return bytes.length >= 4 && magic.every((b, i) => bytes[i] === b);
-}
-
 /** Opens the envelope. Throws ProtobufError. */
 export function decodeEnvelope(bytes: Uint8Array): Envelope {
-  if (!isProtobuf(bytes)) throw new ProtobufError('provided data does not appear to be a protobuf message, expected prefix [107 56 115 0]');
+  if (!magic.every((b, i) => bytes[i] === b))
+    throw new ProtobufError('provided data does not appear to be a protobuf message, expected prefix [107 56 115 0]');
   const reader = new WireReader(bytes);
   const end = reader.length;
   let [apiVersion, kind, encoding] = ['', '', ''];

@@ -79,7 +79,7 @@ export function wrapMessage(apiVersion: string, kind: string, message: Buffer): 
 
 /** A list (`v1`, `PodList`) in pieces, from its metadata and messages. Every list has its metadata as field 1 and its items as field 2. */
 export function listOfMessages(apiVersion: string, listKind: string, metadata: object, messages: readonly Buffer[]): Buffer[] {
-  const meta = messageOf(listMeta(), metadata);
+  const meta = messageOf(typeNamed('meta.v1.ListMeta') as ApiType, metadata);
   const items: Buffer[] = [];
   let size = fieldHead(1, meta.length).length + meta.length;
   for (const message of messages) {
@@ -89,10 +89,6 @@ export function listOfMessages(apiVersion: string, listKind: string, metadata: o
   }
   const head = Buffer.concat([envelopeHead(apiVersion, listKind, size), fieldHead(1, meta.length), meta]);
   return [head, ...items, envelopeTail];
-}
-
-function listMeta(): ApiType {
-  return typeNamed('meta.v1.ListMeta') as ApiType;
 }
 
 /** The PartialObjectMetadata of an object's message: a piece of it, because every kind has its metadata as the first field. */

@@ -1,4 +1,5 @@
 /** Tables of Services, their endpoints, ingresses and policies. */
+import { joinHostPort } from '../../ip/ip.ts';
 import type { Columns } from '../registry/resource-row.ts';
 import type { EndpointSlice, Endpoints, Ingress, IngressClass, IPAddress, NetworkPolicy, Service, ServiceCIDR } from '../schema/types.ts';
 import { formatLabelSelector } from '../selector/label.ts';
@@ -94,8 +95,4 @@ function portsText({ spec }: Service): string {
 function someOf(list: readonly string[]): string {
   const text = list.slice(0, shown).join(',');
   return list.length > shown ? `${text} + ${list.length - shown} more...` : text;
-}
-
-function joinHostPort(ip: string, port: number): string {
-  return ip.includes(':') ? `[${ip}]:${port}` : `${ip}:${port}`;
 }

@@ -1,5 +1,7 @@
 /** The Docker-link variables of Services: `WEB_SERVICE_HOST`, `WEB_PORT_80_TCP_ADDR` … */
+
 import type { Service } from '../../api/schema/types.ts';
+import { joinHostPort } from '../../ip/ip.ts';
 
 /** Variables for a pod of `namespace`; without `links` only those of the API server's own Service. */
 export function serviceEnv(services: readonly Service[], namespace: string, links: boolean): Map<string, string> {
@@ -25,10 +27,9 @@ function addVariables(env: Map<string, string>, name: string, service: Service):
   env.set(`${prefix}_SERVICE_HOST`, host);
   env.set(`${prefix}_SERVICE_PORT`, String(ports[0]?.port ?? ''));
   for (const port of ports) if (port.name) env.set(`${prefix}_SERVICE_PORT_${variable(port.name)}`, String(port.port));
-  const address = host.includes(':') ? `[${host}]` : host;
   for (const [i, port] of ports.entries()) {
     const protocol = port.protocol ?? 'TCP';
-    const url = `${protocol.toLowerCase()}://${address}:${port.port}`;
+    const url = `${protocol.toLowerCase()}://${joinHostPort(host, port.port)}`;
     if (i === 0) env.set(`${prefix}_PORT`, url);
     const stem = `${prefix}_PORT_${port.port}_${protocol.toUpperCase()}`;
     env.set(stem, url);

@@ -5,6 +5,7 @@ import { connect } from 'node:net';
 import { Client, credentials } from '@grpc/grpc-js';
 import type { Container, GRPCAction, HTTPGetAction, Probe, TCPSocketAction } from '../../api/schema/types.ts';
 import { messageOf } from '../../errors/known-error.ts';
+import { joinHostPort } from '../../ip/ip.ts';
 import { type Cri, isDeadline } from '../cri/cri.ts';
 
 export interface CheckResult {
@@ -65,7 +66,7 @@ function checkHttp(action: HTTPGetAction, { container, podIp, timeoutMs }: Check
   const path = action.path ? (action.path.startsWith('/') ? action.path : `/${action.path}`) : '/';
   const headers: Record<string, string> = { 'user-agent': 'kube-probe/1.35', accept: '*/*', connection: 'close' };
   for (const { name = '', value = '' } of action.httpHeaders ?? []) headers[name.toLowerCase()] = value;
-  const url = `${secure ? 'https' : 'http'}://${host.includes(':') ? `[${host}]` : host}:${port}${path}`;
+  const url = `${secure ? 'https' : 'http'}://${joinHostPort(host, port)}${path}`;
   return new Promise((resolve) => {
     const options = { host, port, path, headers, agent: false as const, signal: AbortSignal.timeout(timeoutMs) };
     // A probe asks whether the program answers, not who it is.
@@ -110,7 +111,7 @@ function dialError(err: Error, host: string, port: number): string {
 
 /** The gRPC health protocol (grpc.health.v1.Health/Check): field 1 of the request is the service, of the answer the status. */
 function checkGrpc({ port, service = '' }: GRPCAction, { podIp, timeoutMs }: CheckTarget): Promise<CheckResult> {
-  const client = new Client(podIp.includes(':') ? `[${podIp}]:${port}` : `${podIp}:${port}`, credentials.createInsecure());
+  const client = new Client(joinHostPort(podIp, port), credentials.createInsecure());
   const name = Buffer.from(service);
   const request = name.length === 0 ? name : Buffer.concat([Buffer.from([0x0a, name.length]), name]);
   const serving = 1;

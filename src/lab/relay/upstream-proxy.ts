@@ -1,5 +1,6 @@
 /** The HTTP proxy that this machine itself must use, as one more step on the way to an address. */
-import { connect, isIPv6, type Socket } from 'node:net';
+import { connect, type Socket } from 'node:net';
+import { joinHostPort } from '../../ip/ip.ts';
 
 /** From the environment the relay was started in. */
 export function upstreamProxy(env: Readonly<Record<string, string | undefined>>): URL | undefined {
@@ -46,7 +47,7 @@ function readHead(socket: Socket): Promise<string> {
 
 /** A tunnel to a host through the proxy. Throws what the proxy said when it does not give one. */
 export async function connectThrough(proxy: URL, host: string, port: number): Promise<Socket> {
-  const target = `${isIPv6(host) ? `[${host}]` : host}:${port}`;
+  const target = joinHostPort(host, port);
   const socket = connect({ host: proxy.hostname.replace(/^\[|\]$/g, ''), port: Number(proxy.port || 80) });
   try {
     socket.write(`CONNECT ${target} HTTP/1.1\r\nHost: ${target}\r\n${login(proxy)}\r\n`);

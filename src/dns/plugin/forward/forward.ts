@@ -1,6 +1,8 @@
 /** Asks other resolvers. One that is not there is passed over until a check is answered; one that leads back here is not asked at all. */
+
 import { onAbort } from '../../../clock/aborted.ts';
 import { messageOf } from '../../../errors/known-error.ts';
+import { joinHostPort } from '../../../ip/ip.ts';
 import { RCODE } from '../../message/names.ts';
 import type { Query } from '../../message/query.ts';
 import { optRecord } from '../../message/records.ts';
@@ -125,7 +127,7 @@ export class Forward implements Handler {
     const resolver = new Resolver(upstream, clock, expireMs);
     const end = new AbortController();
     const { failedChecks } = this.statistics;
-    const to = `${upstream.address.includes(':') ? `[${upstream.address}]` : upstream.address}:${upstream.port}`;
+    const to = joinHostPort(upstream.address, upstream.port);
     const health = new UpstreamHealth({
       check: () => resolver.check(),
       everyMs: healthCheckMs,
