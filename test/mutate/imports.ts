@@ -15,12 +15,13 @@ function importsOf(file: string, text: string): string[] {
   return [...text.matchAll(modules)].map((match) => posix.join(posix.dirname(file), match[1]!));
 }
 
-/** The tests among the sources that load a file, directly or by what they import, nearest first. */
+/** The tests among the sources that bear a file's name, or load it, directly or by what they import; nearest first. */
 export function testsOf(file: string, sources: Sources): string[] {
   const importers = new Map<string, string[]>();
   for (const [name, text] of sources)
     for (const target of importsOf(name, text)) importers.set(target, [...(importers.get(target) ?? []), name]);
-  const seen = new Set([file]);
+  const namesake = file.replace(/\.ts$/, '.test.ts');
+  const seen = new Set(sources.has(namesake) ? [file, namesake] : [file]);
   for (const name of seen) for (const importer of importers.get(name) ?? []) seen.add(importer);
   return [...seen].filter((name) => name.endsWith('.test.ts') && !name.endsWith('.integration.test.ts'));
 }

@@ -87,6 +87,11 @@ test('testsOf() names the tests that load a file, by others, too, nearest first'
     ['src/a.integration.test.ts', `import { a } from './a.ts';`],
   ]);
   assert.deepEqual(testsOf('src/a.ts', sources), ['src/a.test.ts', 'src/b/b.test.ts']);
+  // What starts a whole server loads the file from elsewhere.
+  assert.deepEqual(testsOf('src/a.ts', new Map([...sources, ['src/a.test.ts', "import { start } from '../server.ts';"]])), [
+    'src/a.test.ts',
+    'src/b/b.test.ts',
+  ]);
 });
 
 test('isPure() sees an edge behind an import, and none behind a type', () => {
