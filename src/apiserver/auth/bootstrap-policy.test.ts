@@ -1,11 +1,45 @@
 import assert from 'node:assert/strict';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { describe, test } from 'node:test';
-import type { ClusterRole } from '../../api/schema/types.ts';
+import type { ClusterRole, PolicyRule, Subject } from '../../api/schema/types.ts';
 import { bootstrapPolicy, reconcile } from './bootstrap-policy.ts';
 import { clusterBinding, clusterRole, rule, user } from './policy-builder.ts';
 
+const golden = new URL('testing/bootstrap-policy.txt', import.meta.url);
+
+function ruleText({ verbs, apiGroups, resources, resourceNames, nonResourceURLs }: PolicyRule): string {
+  const groups = apiGroups?.map((group) => group || 'core').join(' ');
+  const what = nonResourceURLs?.join(' ') ?? `${groups}: ${resources?.join(' ')}`;
+  return `  ${verbs.join(' ')} — ${what}${resourceNames ? ` (${resourceNames.join(' ')})` : ''}`;
+}
+
+function subjectText({ kind, name, namespace }: Subject): string {
+  return `  ${kind} ${namespace ? `${namespace}/` : ''}${name}`;
+}
+
+/** An object as a person reads it: its name and labels, then who or what. */
+function linesOf(object: ReturnType<typeof bootstrapPolicy>[number]): string[] {
+  const { name, namespace, labels = {} } = object.metadata;
+  const own = Object.entries(labels).filter(([key]) => key !== 'kubernetes.io/bootstrapping');
+  const head = [`${object.kind} ${namespace ? `${namespace}/` : ''}${name}`, ...own.map(([key, value]) => `${key}=${value}`)].join(' ');
+  if ('roleRef' in object) return [`${head} → ${object.roleRef.kind} ${object.roleRef.name}`, ...(object.subjects ?? []).map(subjectText)];
+  const selectors = 'aggregationRule' in object ? object.aggregationRule?.clusterRoleSelectors : undefined;
+  return [
+    head,
+    ...(selectors ?? []).map(({ matchLabels }) => `  all with ${JSON.stringify(matchLabels)}`),
+    ...(object.rules ?? []).map(ruleText),
+  ];
+}
+
 describe('bootstrapPolicy()', () => {
   const policy = bootstrapPolicy();
+  // Who gets more or less by a change is read in its difference. UPDATE_GOLDEN=1 writes it anew.
+  test('gives each part of a cluster what the list says, and no more', () => {
+    const text = `${policy.flatMap(linesOf).join('\n')}\n`;
+    if (process.env.UPDATE_GOLDEN) writeFileSync(golden, text);
+    assert.equal(text, readFileSync(golden, 'utf8'));
+  });
+
   const keyOf = (object: (typeof policy)[number]): string => `${object.kind} ${object.metadata.namespace ?? ''}/${object.metadata.name}`;
 
   test('names every object once', () => {
