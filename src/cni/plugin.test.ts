@@ -113,7 +113,11 @@ describe('the plugin', () => {
     await plugin.setNetwork(network);
     const error = await errorOf(call('ADD', 'a', {}, { CNI_NETNS: '/run/netns/nowhere' }));
     assert.equal(error.code, 3);
+    assert.equal(error.msg, 'Cannot add "eth0" to "/run/netns/nowhere": not a network namespace');
     assert.equal(book.all().length, 0);
+    await call('ADD', 'a');
+    const { msg } = await errorOf(call('CHECK', 'a', {}, { CNI_NETNS: '/run/netns/nowhere' }));
+    assert.equal(msg, 'Cannot check "eth0" in "/run/netns/nowhere": not a network namespace');
   });
 
   test('gives the address back when the kernel refuses the link', async () => {
@@ -153,6 +157,9 @@ describe('the plugin', () => {
     wiring.endNamespace('/run/netns/c');
     assert.equal((await call('STATUS', 'f')).code, 0);
     assert.equal(await ipOf(call('ADD', 'f')), '10.244.1.4/29');
+    // An ADD looks for itself, too.
+    wiring.endNamespace('/run/netns/a');
+    assert.equal(await ipOf(call('ADD', 'g')), '10.244.1.2/29');
   });
 
   test("gives nobody an address that another plugin's pod has, and is full when those are all", async () => {
@@ -302,7 +309,7 @@ describe('the plugin', () => {
     for (const command of ['CHECK', 'DEL']) assert.deepEqual(await ask(command), { code: 0, stdout: '' });
     assert.match((await ask('VERSION')).stdout, /"supportedVersions":\["0\.3\.0",/);
     wiring.namespaces.clear();
-    assert.equal((await errorOf(ask('ADD'))).code, 3);
+    assert.match((await errorOf(ask('ADD'))).msg, /^Cannot bring up "lo" in "\/run\/netns\/a": not a network namespace$/);
     assert.equal(
       (await plugin.call({ plugin: 'loopback', env: { ...env, CNI_COMMAND: 'DEL' }, stdin: '{"name":"cni-loopback"}' })).code,
       1,

@@ -178,5 +178,6 @@ describe('a result', () => {
     const merged = appendResult(parseResult(JSON.parse(formatResult(result, '0.4.0')) as Record<string, unknown>), result);
     assert.equal(merged.ips[1]?.interface, 1);
     assert.equal(merged.interfaces.length, 2);
+    assert.deepEqual(merged.routes, [...result.routes, ...result.routes]);
   });
 });
