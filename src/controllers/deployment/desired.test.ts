@@ -152,3 +152,61 @@ test('deploymentStatus() tells a rollout that stands still from one that moves',
   assert.equal(reasonOf(later, set('b', { size: 2, available: 0 }), start + 600_000), 'ProgressDeadlineExceeded');
   assert.equal(reasonOf(later, set('b', { size: 2 }), start + 1000), 'NewReplicaSetAvailable');
 });
+
+/** Of a Deployment of two: its spec, what Progressing said, its ReplicaSet, whether that is new, and what Progressing says then. */
+const progress: readonly (readonly [string, Partial<DeploymentSpec>, string | undefined, Numbers | undefined, boolean, string])[] = [
+  ['that has just begun', {}, undefined, { size: 2, available: 0 }, true, 'True NewReplicaSetCreated Created new replica set "b"'],
+  ['that finds its ReplicaSet', {}, undefined, { size: 2 }, false, 'True FoundNewReplicaSet Found new replica set "b"'],
+  [
+    'that is through',
+    {},
+    'NewReplicaSetCreated',
+    { size: 2 },
+    false,
+    'True NewReplicaSetAvailable ReplicaSet "b" has successfully progressed.',
+  ],
+  ['that goes on', {}, 'NewReplicaSetCreated', { size: 2, available: 1 }, false, 'True ReplicaSetUpdated ReplicaSet "b" is progressing.'],
+  ['that is paused', { paused: true }, 'NewReplicaSetCreated', { size: 2 }, false, 'Unknown DeploymentPaused Deployment is paused'],
+  [
+    'that got stuck before it was paused',
+    { paused: true },
+    'ProgressDeadlineExceeded',
+    { size: 2 },
+    false,
+    'True ProgressDeadlineExceeded was',
+  ],
+  ['that is resumed', {}, 'DeploymentPaused', { size: 2 }, false, 'Unknown DeploymentResumed Deployment is resumed'],
+  ['without a ReplicaSet', {}, 'NewReplicaSetCreated', undefined, false, 'True NewReplicaSetCreated was'],
+  ['without a deadline', { progressDeadlineSeconds: 2 ** 31 - 1 }, undefined, { size: 2 }, true, 'nothing'],
+];
+for (const [what, spec, was, numbers, isNew, wanted] of progress) {
+  test(`deploymentStatus() says of a rollout ${what}: ${wanted}`, () => {
+    const conditions = was === undefined ? [] : [{ type: 'Progressing', status: 'True', reason: was, message: 'was' }];
+    const fresh = numbers && set('b', numbers);
+    const { status } = deploymentStatus(deployment(2, spec, { status: { conditions } }), fresh, fresh ? [fresh] : [], 0, isNew);
+    const found = status.conditions?.find((c) => c.type === 'Progressing');
+    assert.equal(found ? `${found.status} ${found.reason} ${found.message}` : 'nothing', wanted);
+  });
+}
+
+test('deploymentStatus() counts what all its ReplicaSets have, and passes on that one cannot make pods', () => {
+  const failing = set('b', { size: 3, available: 1 });
+  const failure = { type: 'ReplicaFailure', status: 'True', reason: 'FailedCreate', message: 'quota' };
+  const fresh = { ...failing, status: { ...failing.status, replicas: 2, conditions: [failure] } };
+  const { status } = deploymentStatus(deployment(4), fresh, [fresh, set('a', { size: 2 })], 0);
+  const { replicas, updatedReplicas, readyReplicas, availableReplicas, unavailableReplicas, conditions = [] } = status;
+  assert.deepEqual([replicas, updatedReplicas, readyReplicas, availableReplicas, unavailableReplicas], [4, 2, 3, 3, 2]);
+  assert.deepEqual(
+    conditions.filter((c) => c.type !== 'Progressing').map((c) => `${c.type} ${c.status} ${c.reason} ${c.message}`),
+    ['Available True MinimumReplicasAvailable Deployment has minimum availability.', 'ReplicaFailure True FailedCreate quota'],
+  );
+});
+
+test('proportionalSizes() leaves one size when one is left, and lets the old go when the new has all', () => {
+  const sizes = (replicas: number, fresh: ReplicaSet | undefined, ...old: ReplicaSet[]): Record<string, number> =>
+    Object.fromEntries(proportionalSizes(deployment(replicas), fresh, old));
+  assert.deepEqual(sizes(3, undefined, set('a', { size: 0 }), set('b', { size: 0, age: 60 })), { a: 3 });
+  assert.deepEqual(sizes(3, set('b', { size: 3 }), set('a', { size: 1 })), { a: 0 });
+  assert.deepEqual(sizes(0, set('b', { size: 1 }), set('a', { size: 1 })), { a: 0, b: 0 });
+  assert.deepEqual(sizes(1, set('b', { size: 1, available: 0 }), set('a', { size: 1 })), {});
+});

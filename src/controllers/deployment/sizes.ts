@@ -79,7 +79,7 @@ function inProportion(active: readonly ReplicaSet[], replicas: number, allowed: 
   const order = active.toSorted((a, b) => size(b) - size(a) || (grows ? byAge(b, a) : byAge(a, b)));
   const sizes = new Map<ReplicaSet, number>();
   for (const rs of order) {
-    const before = Number(rs.metadata.annotations?.[maxReplicasAnnotation] ?? 0) || replicas;
+    const before = Number(rs.metadata.annotations?.[maxReplicasAnnotation] ?? 0) || replicas || 1;
     const share = Math.round((size(rs) * allowed) / before) - size(rs);
     const change = grows ? Math.min(Math.max(share, 0), toAdd) : Math.max(Math.min(share, 0), toAdd);
     sizes.set(rs, Math.max(size(rs) + change, 0));
