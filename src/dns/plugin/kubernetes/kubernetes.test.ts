@@ -49,6 +49,8 @@ function zoneOf(): ClusterZone {
     ['ping', 'pong.default.svc.cluster.local'],
     ['pong', 'ping.default.svc.cluster.local'],
     ['gone', 'gone.example.com'],
+    ['refused', 'refused.example.com'],
+    ['twice', 'out.default.svc.cluster.local'],
     ['nowhere', 'nix.default.svc.cluster.local'],
   ] as const)
     zone.setService(`default/${from}`, service(from, { type: 'ExternalName', externalName: to }), [], 1);
@@ -64,7 +66,7 @@ const elsewhere: Next = ({ query }) => {
   const bytes = packet.encode({
     type: 'response',
     id: 1,
-    flags: packet.RECURSION_AVAILABLE | (isThere ? 0 : 3),
+    flags: packet.RECURSION_AVAILABLE | (isThere ? 0 : query.name === 'refused.example.com' ? 5 : 3),
     questions: [{ type: 'A', name: query.name }],
     answers: isThere ? [{ type: 'A', name: query.name, ttl: 60, data: '192.0.2.80' }] : [],
     authorities: [
@@ -180,6 +182,17 @@ const table: readonly (readonly [string, string, string, number, readonly string
     ['alias.default.svc.cluster.local CNAME web.default.svc.cluster.local', 'web.default.svc.cluster.local A 10.96.0.7'],
   ],
   ['the name behind an ExternalName', 'out.default.svc.cluster.local', 'CNAME', 0, ['out.default.svc.cluster.local CNAME www.example.com']],
+  [
+    'an ExternalName that leads to another',
+    'twice.default.svc.cluster.local',
+    'A',
+    0,
+    [
+      'out.default.svc.cluster.local CNAME www.example.com',
+      'twice.default.svc.cluster.local CNAME out.default.svc.cluster.local',
+      'www.example.com A 192.0.2.80',
+    ],
+  ],
   ['a name elsewhere', 'www.example.com', 'A', 0, ['www.example.com A 192.0.2.80']],
 ];
 
@@ -202,6 +215,7 @@ const negative: readonly (readonly [string, string, string, number, readonly str
     3,
     ['cluster.local SOA ns.dns.cluster.local'],
   ],
+  ['an ExternalName whose target is refused', 'refused.default.svc.cluster.local', 'A', 2, []],
   ['ExternalNames that lead to each other', 'ping.default.svc.cluster.local', 'A', 2, []],
   ['an address of a Service that is asked for no name', '7.0.96.10.in-addr.arpa', 'A', 0, ['96.10.in-addr.arpa SOA ns.dns.cluster.local']],
   ['an address outside the ranges', '7.2.0.192.in-addr.arpa', 'A', 0, ['in-addr.arpa SOA ns.dns.cluster.local']],
