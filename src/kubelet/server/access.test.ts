@@ -75,6 +75,8 @@ describe('Access', () => {
     ['GET', '/portForward/default/web', 'create proxy'],
     ['GET', '/%65xec/default/web/main', 'create proxy'],
     ['GET', '/run/default/web/main', 'create proxy'],
+    ['GET', '/%6cogs/syslog', 'get log'],
+    ['GET', '/.//metrics', 'get metrics'],
   ] as const)
     test(`${method} ${path} needs "${wanted}" of this node`, async () => {
       const bed = new Bed();
@@ -93,6 +95,7 @@ describe('Access', () => {
     ['a certificate without a name', { subject: { O: 'system:masters' } }, 401],
     ['a token that nobody knows', { token: 'guess' }, 401],
     ['a token', { token: 'secret' }, 200],
+    ['a path that is not well escaped', { token: 'secret', url: '/%zz' }, 400],
   ] as const)
     test(`${who} is answered with ${code}`, async () => assert.equal(await new Bed().code(asked), code));
 

@@ -43,13 +43,13 @@ export class Access {
     this.#options = options;
   }
 
-  /** Throws HttpError 401 or 403. */
+  /** Throws HttpError 400, 401 or 403. */
   async check(req: IncomingMessage): Promise<void> {
     const user = certificateUser(req.socket as TLSSocket) ?? (await this.#tokenUser(req.headers.authorization));
     if (!user) throw new HttpError(401, 'Unauthorized');
-    const path = new URL(req.url ?? '/', 'http://kubelet').pathname;
-    const verb = verbOf(req.method ?? 'GET', path);
-    const subresource = subresourceOf(path);
+    const first = firstPart(new URL(req.url ?? '/', 'http://kubelet').pathname);
+    const verb = verbOf(req.method ?? 'GET', first);
+    const subresource = subresourceOf(first);
     if (await this.#mayDo(user, verb, subresource)) return;
     const { nodeName } = this.#options;
     throw new HttpError(
@@ -108,15 +108,22 @@ function certificateUser(socket: TLSSocket): User | undefined {
   return name ? { name, groups: [...[subject?.O ?? []].flat(), 'system:authenticated'] } : undefined;
 }
 
+/** The part of a path that says what is asked for, read as the server reads it: `/%6cogs/` is `logs`. Throws HttpError 400. */
+function firstPart(path: string): string {
+  try {
+    return decodeURIComponent(path.split('/').find(Boolean) ?? '');
+  } catch {
+    throw new HttpError(400, `Bad Request: the path "${path}" is not well escaped`);
+  }
+}
+
 /** A WebSocket begins with a GET, but to run something in a container or to reach its ports is no reading: who may only get must not. */
-function verbOf(method: string, path: string): string {
-  const first = decodeURIComponent(path.split('/').find(Boolean) ?? '');
+function verbOf(method: string, first: string): string {
   return acting.has(first) ? 'create' : (verbs[method] ?? '');
 }
 
 /** What of the node a path is about (pkg/kubelet/server/auth.go). */
-function subresourceOf(path: string): string {
-  const first = path.split('/')[1] ?? '';
+function subresourceOf(first: string): string {
   if (first === 'stats' || first === 'metrics' || first === 'checkpoint') return first;
   return first === 'logs' ? 'log' : 'proxy';
 }
