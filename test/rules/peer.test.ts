@@ -5,7 +5,6 @@
  */
 import assert from 'node:assert/strict';
 import type { ChildProcess } from 'node:child_process';
-import { readdirSync, readFileSync } from 'node:fs';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -22,7 +21,8 @@ import { cannotMakeNamespaces } from '../../src/linux/testing/namespaces.ts';
 import { renderTable } from '../../src/proxy/mode/nftables/render-table.ts';
 import type { NodeContext } from '../../src/proxy/plan/node-context.ts';
 import { planService } from '../../src/proxy/plan/plan-service.ts';
-import { nodeIp, readScenario } from '../../src/proxy/testing/scenario.ts';
+import { nodeIp } from '../../src/proxy/testing/scenario.ts';
+import { scenarios } from '../../src/proxy/testing/scenarios.ts';
 import { findProgram, lacksProgram } from '../interop/testing/programs.ts';
 import { probe } from './probe.ts';
 import { buildTopology, type Topology } from './topology.ts';
@@ -37,7 +37,6 @@ const silenceMs = 300;
 /** A busy machine may be silent for a while where it would answer: what seems to differ is tried again with more patience. */
 const patienceMs = 3000;
 
-const folder = new URL('../../rules/scenarios/', import.meta.url);
 const usual: NodeContext = {
   family: 'ip',
   nodeName: 'node1',
@@ -65,11 +64,7 @@ interface Packet {
 }
 
 function scenarioCases(): Case[] {
-  const read = (name: string, file: string): string => readFileSync(new URL(`${name}/${file}`, folder), 'utf8');
-  return readdirSync(folder).flatMap((name) => {
-    const scenario = readScenario(read(name, 'objects.yaml'), read(name, 'cluster.yaml'), read(name, 'packets.yaml'));
-    return [{ name, services: scenario.services, slices: scenario.slices }];
-  });
+  return scenarios.map(({ name, scenario: { services, slices } }) => ({ name, services, slices }));
 }
 
 /** Services as an API server would take them, of every kind and mixture. */

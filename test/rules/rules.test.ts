@@ -1,61 +1,44 @@
 /**
- * Every scenario of `rules/` three times: the rendered text against the golden file, the packets through a trace of the
+ * Every scenario of `rules/` three times in every mode: the rendered text against the golden file, the packets through a trace of the
  * rules, and real packets through the real rules. UPDATE_GOLDEN=1 writes the golden files.
  */
 import assert from 'node:assert/strict';
-import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { after, before, describe, test } from 'node:test';
 import { mustRun, systemExec } from '../../src/linux/exec.ts';
-import { inNetns } from '../../src/linux/netns.ts';
-import { create, diff } from '../../src/linux/nftables/diff.ts';
-import { KernelNftables } from '../../src/linux/nftables/kernel-nftables.ts';
-import type { Table } from '../../src/linux/nftables/table.ts';
-import { printTable } from '../../src/linux/nftables/testing/print.ts';
-import { type Fate, trace } from '../../src/linux/nftables/testing/trace.ts';
-import { dynamicSets } from '../../src/proxy/mode/nftables/layout.ts';
-import {
-  type ExpectedPacket,
-  nodeIps,
-  planScenario,
-  readScenario,
-  type Scenario,
-  scenarioTable,
-  tracedPacket,
-} from '../../src/proxy/testing/scenario.ts';
+import type { Mode, ModeRules } from '../../src/proxy/mode/mode.ts';
+import type { Fate, ModeFace, Rendered } from '../../src/proxy/mode/testing/face.ts';
+import { faces } from '../../src/proxy/mode/testing/faces.ts';
+import { testGoldenFiles } from '../../src/proxy/mode/testing/golden-files.ts';
+import { type ExpectedPacket, firstPacket, nodeIps, packetsIn, planScenario, type Scenario } from '../../src/proxy/testing/scenario.ts';
+import { scenarioFile, scenarios } from '../../src/proxy/testing/scenarios.ts';
 import { probe } from './probe.ts';
 import { buildTopology, type Topology } from './topology.ts';
 
-const folder = new URL('../../rules/scenarios/', import.meta.url);
 const refusedInARow = 20;
 const silenceMs = 300;
 const answerMs = 3000;
 
-function read(name: string, file: string): string {
-  return readFileSync(new URL(`${name}/${file}`, folder), 'utf8');
+function destinationsOf(fate: Fate): { readonly all: string[]; readonly masqueraded: string[] } {
+  const destinations = fate.kind === 'passed' ? fate.destinations : [];
+  const names = (of: typeof destinations): string[] => [...new Set(of.map((d) => `${d.to}:${d.port}`))].sort();
+  return { all: names(destinations), masqueraded: names(destinations.filter((d) => d.masqueraded)) };
 }
 
-const scenarios = readdirSync(folder)
-  .filter((name) => existsSync(new URL(`${name}/packets.yaml`, folder)))
-  .map((name) => ({ name, scenario: readScenario(read(name, 'objects.yaml'), read(name, 'cluster.yaml'), read(name, 'packets.yaml')) }));
-
-function checkTrace(table: Table, packet: ExpectedPacket): void {
-  const learnt = new Map<string, Map<string, string>>();
-  const fate: Fate = trace(table, tracedPacket(packet), { nodeIps, learnt });
+function checkTrace(face: ModeFace, rendered: Rendered, packet: ExpectedPacket): void {
+  const trace = rendered.tracer(nodeIps);
+  const fate = trace(firstPacket(packet));
   if (packet.fate !== 'reached') {
-    const expected = packet.fate === 'dropped' ? 'dropped' : `refused with ${packet.protocol === 'tcp' ? 'tcp reset' : 'icmp'}`;
-    assert.equal(fate.kind === 'refused' ? `refused with ${fate.with}` : fate.kind, expected);
+    const refusal = { kind: 'refused', with: packet.protocol === 'tcp' ? face.refusesTcpBy : 'icmp' };
+    assert.deepEqual(fate, packet.fate === 'dropped' ? { kind: 'dropped' } : refusal);
     return;
   }
   assert.equal(fate.kind, 'passed');
-  if (fate.kind !== 'passed') return;
-  assert.deepEqual([...new Set(fate.destinations.map((d) => `${d.to}:${d.port}`))].sort(), packet.reaches);
-  assert.deepEqual([...new Set(fate.destinations.filter((d) => d.masqueraded).map((d) => `${d.to}:${d.port}`))].sort(), packet.masqueraded);
-  if (!packet.sticky) return;
-  const again = trace(table, tracedPacket(packet), { nodeIps, learnt });
-  assert.equal(again.kind === 'passed' ? again.destinations.length : 0, 1, 'a client that is known has one endpoint');
+  assert.deepEqual(destinationsOf(fate), { all: packet.reaches, masqueraded: packet.masqueraded });
+  if (packet.sticky) assert.equal(destinationsOf(trace(firstPacket(packet))).all.length, 1, 'a client that is known has one endpoint');
 }
 
-async function checkReal(topology: Topology, packet: ExpectedPacket): Promise<void> {
+async function checkReal(face: ModeFace, topology: Topology, packet: ExpectedPacket): Promise<void> {
   const from = topology.namespaceOf(packet.from);
   if (packet.fate === 'dropped') {
     assert.deepEqual(await probe(from, packet.to, packet.port, packet.protocol, silenceMs), { kind: 'silent' });
@@ -63,7 +46,7 @@ async function checkReal(topology: Topology, packet: ExpectedPacket): Promise<vo
   }
   if (packet.fate === 'refused') {
     // ICMP errors are limited to one in a second after the first six.
-    const times = packet.protocol === 'tcp' ? refusedInARow : 1;
+    const times = packet.protocol === 'tcp' && face.refusesTcpBy === 'tcp reset' ? refusedInARow : 1;
     for (let i = 0; i < times; i++)
       assert.deepEqual(await probe(from, packet.to, packet.port, packet.protocol, answerMs), { kind: 'refused' });
     return;
@@ -93,57 +76,85 @@ function localPods(all: readonly Scenario[]): { pods: string[]; remote: string[]
 }
 
 describe('rules', () => {
-  for (const { name, scenario } of scenarios) {
-    const table = scenarioTable(scenario);
-    test(`${name} renders to its golden file`, () => {
-      const text = printTable(table);
-      const golden = new URL(`${name}/nftables.nft`, folder);
-      if (process.env.UPDATE_GOLDEN) writeFileSync(golden, text);
-      assert.equal(text, readFileSync(golden, 'utf8'));
-    });
+  for (const { name, scenario } of scenarios)
     test(`${name} refuses the frontends that it says, and no others`, () => {
       const refused = planScenario(scenario).refusals.map(({ reason, service, frontend }) => `${reason} ${service} ${frontend}`);
       assert.deepEqual(refused.sort(), scenario.refused);
     });
-    for (const packet of scenario.packets) test(`${name}, traced: ${packet.name}`, () => checkTrace(table, packet));
+  for (const face of faces) {
+    testGoldenFiles(face);
+    for (const { name, scenario } of scenarios) {
+      const rendered = face.render(planScenario(scenario).plans.values(), scenario.node);
+      for (const packet of packetsIn(face.name, scenario))
+        test(`${face.name}: ${name}, traced: ${packet.name}`, () => checkTrace(face, rendered, packet));
+    }
   }
 });
 
-describe('rules in the kernel', { skip: process.getuid?.() === 0 ? false : 'needs root', concurrency: false }, () => {
+/** The rules that a mode holds in a namespace, one scenario at a time. */
+class Programmed {
+  readonly #mode: Mode;
+  readonly #node: string;
+  rules: ModeRules | undefined;
+
+  private constructor(mode: Mode, node: string) {
+    this.#mode = mode;
+    this.#node = node;
+  }
+
+  static async in(face: ModeFace, node: string): Promise<Programmed> {
+    const mode = face.open(node);
+    await mode.probe();
+    return new Programmed(mode, node);
+  }
+
+  async take(scenario: Scenario): Promise<void> {
+    await this.#mode.cleanUp();
+    this.rules = await this.#mode.open(scenario.node);
+    for (const [key, plan] of planScenario(scenario).plans) this.rules.put(key, plan);
+    await this.rules.sync();
+    // Affinity and flows of the scenario before must not show.
+    await mustRun(systemExec, 'nsenter', [`--net=${this.#node}`, 'conntrack', '-F']);
+  }
+
+  async close(): Promise<void> {
+    await this.#mode.cleanUp();
+    this.#mode.close();
+  }
+}
+
+const needsRoot = process.getuid?.() === 0 ? false : 'needs root';
+const lacking = new Map(needsRoot ? [] : await Promise.all(faces.map(async (face) => [face, await face.lacking()] as const)));
+
+describe('rules in the kernel', { skip: needsRoot, concurrency: false }, () => {
   let topology: Topology;
-  let nft: KernelNftables;
   before(async () => {
     const { pods, remote } = localPods(scenarios.map((s) => s.scenario));
     topology = await buildTopology(pods, remote);
-    nft = inNetns(topology.node, () => new KernelNftables());
   });
-  after(async () => {
-    nft?.close();
-    await topology?.[Symbol.asyncDispose]();
-  });
+  after(() => topology?.[Symbol.asyncDispose]());
 
-  for (const { name, scenario } of scenarios) {
-    describe(name, () => {
-      const table = scenarioTable(scenario);
+  for (const face of faces) {
+    const without = lacking.get(face);
+    describe(`${face.name}`, { skip: without === undefined ? false : `traced only: ${without}` }, () => {
+      let programmed: Programmed;
       before(async () => {
-        const held = await nft.read('ip', table.name);
-        await nft.commit({ family: 'ip', table: table.name, ops: [...(held ? [{ op: 'delete-table' as const }] : []), ...create(table)] });
-        // Affinity and flows of the scenario before must not show.
-        await systemExec.run('ip', ['netns', 'exec', topology.node.slice('/run/netns/'.length), 'conntrack', '-F']);
+        programmed = await Programmed.in(face, topology.node);
       });
-      test('reads back as what was written', async () => {
-        assert.deepEqual(diff(await nft.read('ip', table.name, dynamicSets), table), []);
-      });
-      test('lists as nft reads the golden file, and survives the round trip', async () => {
-        const run = (script: string, input = ''): Promise<string> =>
-          mustRun(systemExec, 'ip', ['netns', 'exec', topology.node.slice('/run/netns/'.length), 'sh', '-c', script], { input });
-        const listed = await run(`nft list table ip ${table.name}`);
-        const fromGolden = await run(`unshare -n sh -c 'nft -f - && nft list table ip ${table.name}'`, read(name, 'nftables.nft'));
-        assert.equal(fromGolden, listed);
-        assert.equal(await run(`unshare -n sh -c 'nft -f - && nft list table ip ${table.name}'`, listed), listed);
-      });
-      for (const packet of scenario.packets)
-        test(packet.name, { skip: packet.protocol === 'sctp' ? 'traced only' : false }, () => checkReal(topology, packet));
+      after(() => programmed?.close());
+
+      for (const { name, scenario } of scenarios)
+        describe(name, () => {
+          before(() => programmed.take(scenario));
+          test('reads back as what was written', async () => {
+            programmed.rules?.distrust();
+            assert.deepEqual(await programmed.rules?.sync(), { full: true, steps: 0 });
+          });
+          test('lists as the golden file says', () =>
+            face.checkListing(topology.node, readFileSync(scenarioFile(name, face.golden), 'utf8'), scenario.node));
+          for (const packet of packetsIn(face.name, scenario))
+            test(packet.name, { skip: packet.protocol === 'sctp' ? 'traced only' : false }, () => checkReal(face, topology, packet));
+        });
     });
   }
 });

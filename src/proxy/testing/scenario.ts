@@ -9,9 +9,7 @@ import { parseAllDocuments, parse as parseYaml } from 'yaml';
 import { objectKey } from '../../api/object-key.ts';
 import type { EndpointSlice, Node, Service } from '../../api/schema/types.ts';
 import { labelServiceName } from '../../api/well-known.ts';
-import type { Table } from '../../linux/nftables/table.ts';
-import type { Packet } from '../../linux/nftables/testing/trace.ts';
-import { renderTable } from '../mode/nftables/render-table.ts';
+import type { FirstPacket } from '../mode/testing/face.ts';
 import type { LocalDetector, NodeContext } from '../plan/node-context.ts';
 import { Planner } from '../plan/planner.ts';
 import { type Listener, type Reserved, reservedOf } from '../plan/reserved.ts';
@@ -20,13 +18,8 @@ export const nodeIp = '192.168.120.11';
 /** The node's addresses in traces; the last is the gateway of its pods. */
 export const nodeIps: readonly string[] = [nodeIp, '127.0.0.1', '10.244.1.1'];
 
-/** A packet and what must become of it. */
-export interface ExpectedPacket {
-  readonly name: string;
-  readonly from: string;
-  readonly to: string;
-  readonly port: number;
-  readonly protocol: 'tcp' | 'udp' | 'sctp';
+/** What must become of a packet. */
+interface ExpectedFate {
   readonly fate: 'reached' | 'refused' | 'dropped';
   /** `ip:port` of every endpoint that it may reach, sorted. */
   readonly reaches: readonly string[];
@@ -36,26 +29,45 @@ export interface ExpectedPacket {
   readonly sticky: boolean;
 }
 
+/** A packet and what must become of it in one mode. */
+export interface ExpectedPacket extends ExpectedFate {
+  readonly name: string;
+  readonly from: string;
+  readonly to: string;
+  readonly port: number;
+  readonly protocol: 'tcp' | 'udp' | 'sctp';
+}
+
+interface ScenarioPacket extends ExpectedPacket {
+  /** In modes whose upstream does something else. */
+  readonly differs: ReadonlyMap<string, ExpectedFate>;
+}
+
 export interface Scenario {
   readonly services: readonly Service[];
   readonly slices: readonly EndpointSlice[];
   readonly node: NodeContext;
   readonly reserved: Reserved;
-  readonly packets: readonly ExpectedPacket[];
+  readonly packets: readonly ScenarioPacket[];
   /** `FrontendReserved default/web 192.0.2.1 . tcp . 80`: the Events that users get. */
   readonly refused: readonly string[];
 }
 
-interface PacketText {
-  name: string;
-  from: string;
-  to: string;
-  protocol?: ExpectedPacket['protocol'];
+interface FateText {
   reaches?: string[];
   masqueraded?: boolean | string[];
   sticky?: boolean;
   refused?: boolean;
   dropped?: boolean;
+}
+
+interface PacketText extends FateText {
+  name: string;
+  from: string;
+  to: string;
+  protocol?: ExpectedPacket['protocol'];
+  /** Modes in which something else becomes of it, and why. */
+  differs?: (FateText & { modes: string[]; because: string })[];
 }
 
 interface PacketsFile {
@@ -79,23 +91,33 @@ function documents(text: string): ObjectText[] {
     .filter((object) => object !== null);
 }
 
-function readPacket(text: PacketText): ExpectedPacket {
-  const colon = text.to.lastIndexOf(':');
-  const reaches = (text.reaches ?? []).toSorted();
+function readFate(name: string, text: FateText): ExpectedFate {
   const { masqueraded } = text;
+  const reaches = (text.reaches ?? []).toSorted();
   const fate = text.refused ? 'refused' : text.dropped ? 'dropped' : 'reached';
   if (fate === 'reached' && reaches.length === 0)
-    throw new SyntaxError(`Cannot read the packet "${text.name}": it needs reaches, refused or dropped`);
+    throw new SyntaxError(`Cannot read the packet "${name}": it needs reaches, refused or dropped`);
   return {
-    name: text.name,
-    from: text.from,
-    to: text.to.slice(0, colon),
-    port: Number(text.to.slice(colon + 1)),
-    protocol: text.protocol ?? 'tcp',
     fate,
     reaches,
     masqueraded: Array.isArray(masqueraded) ? masqueraded.toSorted() : masqueraded ? reaches : [],
     sticky: text.sticky ?? false,
+  };
+}
+
+function readPacket(text: PacketText): ScenarioPacket {
+  const { name, from, to, protocol = 'tcp', differs = [] } = text;
+  const colon = to.lastIndexOf(':');
+  const reason = differs.find(({ because }) => !because);
+  if (reason) throw new SyntaxError(`Cannot read the packet "${name}": it needs "because" where ${reason.modes.join(', ')} differs`);
+  return {
+    name,
+    from,
+    to: to.slice(0, colon),
+    port: Number(to.slice(colon + 1)),
+    protocol,
+    ...readFate(name, text),
+    differs: new Map(differs.flatMap((other) => other.modes.map((mode) => [mode, readFate(name, other)] as const))),
   };
 }
 
@@ -149,12 +171,13 @@ export function planScenario({ services, slices, node, reserved }: Scenario): Pl
   return planner;
 }
 
-export function scenarioTable(scenario: Scenario): Table {
-  return renderTable(planScenario(scenario).plans.values(), scenario.node);
+/** The packets with what must become of them in a mode. */
+export function packetsIn(mode: string, { packets }: Scenario): ExpectedPacket[] {
+  return packets.map((packet) => ({ ...packet, ...packet.differs.get(mode) }));
 }
 
 /** The packet as a trace begins with it. */
-export function tracedPacket(packet: ExpectedPacket): Packet {
+export function firstPacket(packet: ExpectedPacket): FirstPacket {
   const { from, to, port, protocol } = packet;
   const common = { from, sourcePort: 40_000, to, port, protocol };
   if (from === nodeIp) return common;

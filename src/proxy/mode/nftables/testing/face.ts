@@ -1,0 +1,42 @@
+/** Mode nftables in the scenarios of `rules/`. */
+import assert from 'node:assert/strict';
+import { mustRun, systemExec } from '../../../../linux/exec.ts';
+import { inNetns } from '../../../../linux/netns.ts';
+import { KernelNftables } from '../../../../linux/nftables/kernel-nftables.ts';
+import { printTable } from '../../../../linux/nftables/testing/print.ts';
+import { trace } from '../../../../linux/nftables/testing/trace.ts';
+import type { ModeFace } from '../../testing/face.ts';
+import { tableName } from '../layout.ts';
+import { NftablesMode } from '../nftables-mode.ts';
+import { renderTable } from '../render-table.ts';
+
+export const nftablesFace: ModeFace = {
+  name: 'nftables',
+  golden: 'nftables.nft',
+  refusesTcpBy: 'tcp reset',
+  render(plans, node) {
+    const table = renderTable(plans, node);
+    return {
+      text: printTable(table),
+      tracer: (nodeIps) => {
+        const learnt = new Map<string, Map<string, string>>();
+        return (packet) => trace(table, packet, { nodeIps, learnt });
+      },
+    };
+  },
+  lacking: async () => undefined,
+  open: (namespace) =>
+    new NftablesMode(
+      inNetns(namespace, () => new KernelNftables()),
+      undefined,
+      true,
+    ),
+  async checkListing(namespace, golden, { family }) {
+    const run = (script: string, input = ''): Promise<string> =>
+      mustRun(systemExec, 'nsenter', [`--net=${namespace}`, 'sh', '-c', script], { input });
+    const list = `nft list table ${family} ${tableName}`;
+    const listed = await run(list);
+    assert.equal(await run(`unshare -n sh -c 'nft -f - && ${list}'`, golden), listed);
+    assert.equal(await run(`unshare -n sh -c 'nft -f - && ${list}'`, listed), listed, 'the listing can be read again');
+  },
+};

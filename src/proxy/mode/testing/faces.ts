@@ -1,0 +1,5 @@
+/** What each mode brings to the scenarios, in the order of `modes.ts`. */
+import { nftablesFace } from '../nftables/testing/face.ts';
+import type { ModeFace } from './face.ts';
+
+export const faces: readonly ModeFace[] = [nftablesFace];
