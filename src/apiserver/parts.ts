@@ -15,8 +15,8 @@ import {
 import { KnownError } from '../errors/known-error.ts';
 import type { AdmissionChain } from './admission/admission.ts';
 import { admissionChain } from './admission/chain.ts';
-import { ServiceAllocation } from './allocate/service-allocation.ts';
-import type { PortRange } from './allocate/service-ports.ts';
+import { ServiceAllocation } from './allocation/service-allocation.ts';
+import type { PortRange } from './allocation/service-ports.ts';
 import type { AuthObjects } from './auth/auth-objects.ts';
 import { Authenticator } from './auth/authenticator.ts';
 import { Authorizer } from './auth/authorizer.ts';

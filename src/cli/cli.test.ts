@@ -2,10 +2,10 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { FakeClock } from '../clock/testing/fake-clock.ts';
 import { KnownError } from '../errors/known-error.ts';
+import { runCommand } from './cli.ts';
 import { type Command, defineCommand } from './command.ts';
 import { renderOutput } from './output.ts';
 import { Progress } from './progress.ts';
-import { runCommand } from './run.ts';
 
 interface Ran {
   readonly code: number;

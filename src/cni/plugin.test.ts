@@ -6,7 +6,7 @@ import { afterEach, beforeEach, describe, test } from 'node:test';
 import { KnownError } from '../errors/known-error.ts';
 import { silentLog } from '../observability/log.ts';
 import { type Attachment, hostLinkOf } from './attachment.ts';
-import { AddressBook } from './ipam/address-book.ts';
+import { Ipam } from './ipam/ipam.ts';
 import { type CallPlugin, CniPlugin, type PluginAnswer, type PluginCall, undoUnheard } from './plugin.ts';
 import { FakeWiring } from './testing/fake-wiring.ts';
 import type { Predecessor } from './wiring/predecessor.ts';
@@ -38,7 +38,7 @@ class FakePredecessor implements Predecessor {
 }
 
 let dir: string;
-let book: AddressBook;
+let ipam: Ipam;
 let wiring: FakeWiring;
 let hostPorts: FakeHostPorts;
 let predecessor: FakePredecessor;
@@ -46,15 +46,15 @@ let plugin: CniPlugin;
 
 beforeEach(async () => {
   dir = await mkdtemp(join(tmpdir(), 'fl-cni-'));
-  book = await AddressBook.open(join(dir, 'addresses.jsonl'), silentLog);
+  ipam = await Ipam.open(join(dir, 'addresses.jsonl'), silentLog);
   wiring = new FakeWiring();
   hostPorts = new FakeHostPorts();
   predecessor = new FakePredecessor();
-  plugin = new CniPlugin({ book, wiring, hostPorts, predecessor, log: silentLog });
+  plugin = new CniPlugin({ ipam, wiring, hostPorts, predecessor, log: silentLog });
 });
 
 afterEach(async () => {
-  await book.close();
+  await ipam.close();
   await rm(dir, { recursive: true });
 });
 
@@ -114,7 +114,7 @@ describe('the plugin', () => {
     const error = await errorOf(call('ADD', 'a', {}, { CNI_NETNS: '/run/netns/nowhere' }));
     assert.equal(error.code, 3);
     assert.equal(error.msg, 'Cannot add "eth0" to "/run/netns/nowhere": not a network namespace');
-    assert.equal(book.all().length, 0);
+    assert.equal(ipam.all().length, 0);
     await call('ADD', 'a');
     const { msg } = await errorOf(call('CHECK', 'a', {}, { CNI_NETNS: '/run/netns/nowhere' }));
     assert.equal(msg, 'Cannot check "eth0" in "/run/netns/nowhere": not a network namespace');
@@ -130,7 +130,7 @@ describe('the plugin', () => {
     for (const [refusal, code] of refusals) {
       wiring.refuse = refusal;
       assert.deepEqual(await errorOf(call('ADD', 'a')), { cniVersion: '1.0.0', code, msg: 'no' });
-      assert.deepEqual(book.all(), []);
+      assert.deepEqual(ipam.all(), []);
     }
   });
 
@@ -139,7 +139,7 @@ describe('the plugin', () => {
     await call('ADD', 'a');
     for (const env of [{}, { CNI_NETNS: '' }]) assert.equal((await call('DEL', 'a', {}, env)).code, 0);
     assert.equal(wiring.links.size, 0);
-    assert.equal(book.all().length, 0);
+    assert.equal(ipam.all().length, 0);
   });
 
   test('uses an address that became free only after all others', async () => {
@@ -168,7 +168,7 @@ describe('the plugin', () => {
     await plugin.setNetwork(network);
     assert.equal(await ipOf(call('ADD', 'a')), '10.244.1.4/29');
     assert.equal(await ipOf(call('ADD', 'b')), '10.244.1.6/29');
-    assert.equal(book.all().length, 2);
+    assert.equal(ipam.all().length, 2);
     assert.equal((await errorOf(call('STATUS', 'x'))).code, 50);
     assert.equal((await errorOf(call('ADD', 'c'))).code, 11);
     predecessor.answering.clear();
@@ -212,7 +212,7 @@ describe('the plugin', () => {
     assert.deepEqual([...wiring.links.keys()], ['a/eth0']);
     assert.equal((await call('CHECK', 'a', { name: 'one' })).code, 0);
     assert.equal((await call('DEL', 'a', { name: 'one' })).code, 0);
-    assert.deepEqual([wiring.links.size, book.all().length], [0, 0]);
+    assert.deepEqual([wiring.links.size, ipam.all().length], [0, 0]);
   });
 
   test('finds in CHECK what is not as it was made', async () => {
@@ -232,8 +232,8 @@ describe('the plugin', () => {
     await plugin.setNetwork(network);
     await call('ADD', 'a');
     await call('ADD', 'b');
-    const empty = await AddressBook.open(join(dir, 'lost.jsonl'), silentLog);
-    const again = new CniPlugin({ book: empty, wiring, hostPorts, predecessor, log: silentLog });
+    const empty = await Ipam.open(join(dir, 'lost.jsonl'), silentLog);
+    const again = new CniPlugin({ ipam: empty, wiring, hostPorts, predecessor, log: silentLog });
     assert.equal(await again.adopt(), 2);
     assert.deepEqual(
       empty.all().map((a) => a.ip),
@@ -248,7 +248,7 @@ describe('the plugin', () => {
     const ips = await Promise.all(ids.map((id) => ipOf(call('ADD', id))));
     assert.equal(new Set(ips).size, 100);
     await Promise.all(ids.map((id) => call('DEL', id)));
-    assert.deepEqual([book.all().length, wiring.links.size], [0, 0]);
+    assert.deepEqual([ipam.all().length, wiring.links.size], [0, 0]);
   });
 
   test('opens host ports with the pod and closes them with it', async () => {

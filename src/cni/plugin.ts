@@ -1,9 +1,9 @@
-/** The plugin itself: one method per CNI command, over the address book, the kernel's wiring and the host ports. */
+/** The plugin itself: one method per CNI command, over IPAM, the kernel's wiring and the host ports. */
 import { isKnownError, messageOf } from '../errors/known-error.ts';
 import { cidrContains, mustCidr } from '../ip/ip.ts';
 import type { Log } from '../observability/log.ts';
 import { type Attachment, attachmentKey, hostLinkOf, macOf, type PodNetwork } from './attachment.ts';
-import type { AddressBook } from './ipam/address-book.ts';
+import type { Ipam } from './ipam/ipam.ts';
 import { capacityOf } from './ipam/pool.ts';
 import { KeyLock } from './key-lock.ts';
 import { CniError, formatCniError } from './spec/cni-error.ts';
@@ -36,7 +36,7 @@ export async function undoUnheard(request: PluginCall, answer: PluginAnswer, cal
 }
 
 export class CniPlugin {
-  readonly #book: AddressBook;
+  readonly #ipam: Ipam;
   readonly #wiring: Wiring;
   readonly #hostPorts: HostPorts;
   readonly #predecessor: Predecessor;
@@ -45,13 +45,13 @@ export class CniPlugin {
   #network: PodNetwork | undefined;
 
   constructor(parts: {
-    readonly book: AddressBook;
+    readonly ipam: Ipam;
     readonly wiring: Wiring;
     readonly hostPorts: HostPorts;
     readonly predecessor: Predecessor;
     readonly log: Log;
   }) {
-    this.#book = parts.book;
+    this.#ipam = parts.ipam;
     this.#wiring = parts.wiring;
     this.#hostPorts = parts.hostPorts;
     this.#predecessor = parts.predecessor;
@@ -103,7 +103,7 @@ export class CniPlugin {
   async reclaim(): Promise<number> {
     const linked = new Set((await this.#wiring.attachments()).map(attachmentKey));
     let count = 0;
-    for (const a of this.#book.all()) {
+    for (const a of this.#ipam.all()) {
       const key = attachmentKey(a);
       if (linked.has(key) || this.#locks.isBusy(key) || this.#wiring.namespaceExists(a.netns)) continue;
       await this.#locks.run(key, () => this.#remove(a));
@@ -116,8 +116,8 @@ export class CniPlugin {
   async adopt(): Promise<number> {
     let count = 0;
     for (const a of await this.#wiring.attachments()) {
-      if (this.#book.get(attachmentKey(a)) || this.#book.isTaken(a.ip)) continue;
-      await this.#book.record(a);
+      if (this.#ipam.get(attachmentKey(a)) || this.#ipam.isTaken(a.ip)) continue;
+      await this.#ipam.record(a);
       count++;
     }
     return count;
@@ -148,7 +148,7 @@ export class CniPlugin {
   async #add(request: CniRequest): Promise<string> {
     const network = this.#ready('tryAgainLater');
     const key = attachmentKey(request);
-    if (this.#book.get(key)) {
+    if (this.#ipam.get(key)) {
       throw new CniError(
         'badEnvironment',
         `Cannot add "${request.ifName}" to container "${request.containerId}": it has been added before`,
@@ -169,14 +169,14 @@ export class CniPlugin {
   async #take(request: CniRequest, network: PodNetwork): Promise<Attachment> {
     const { containerId, ifName, netns, config, pod } = request;
     const who = { containerId, ifName, netns, network: config.name, pod: `${pod.namespace}/${pod.name}`, hostPorts: config.hostPorts };
-    const takeOne = (): Promise<Attachment> => this.#book.take(network.podCidr, who, this.#predecessor.addresses);
+    const takeOne = (): Promise<Attachment> => this.#ipam.take(network.podCidr, who, this.#predecessor.addresses);
     for (;;) {
       const attachment = await takeOne().catch(async (err: unknown) => {
         if (!isKnownError(err, 'ADDRESSES_EXHAUSTED') || (await this.reclaim()) === 0) throw err;
         return takeOne();
       });
       if (!(await this.#answered(attachment))) return attachment;
-      await this.#book.release(attachmentKey(attachment));
+      await this.#ipam.release(attachmentKey(attachment));
     }
   }
 
@@ -185,7 +185,7 @@ export class CniPlugin {
     try {
       return await this.#predecessor.answersTo(attachment.ip);
     } catch (err) {
-      await this.#book.release(attachmentKey(attachment));
+      await this.#ipam.release(attachmentKey(attachment));
       throw err;
     }
   }
@@ -194,11 +194,11 @@ export class CniPlugin {
   async #remove(who: { readonly containerId: string; readonly ifName: string }): Promise<void> {
     await this.#hostPorts.remove(attachmentKey(who));
     await this.#wiring.detach(who);
-    await this.#book.release(attachmentKey(who));
+    await this.#ipam.release(attachmentKey(who));
   }
 
   async #delete(request: CniRequest): Promise<void> {
-    const attachment = this.#book.get(attachmentKey(request));
+    const attachment = this.#ipam.get(attachmentKey(request));
     // To the network that is meant it is not attached: done.
     if (attachment && attachment.network !== request.config.name) return;
     await this.#remove(request);
@@ -206,7 +206,7 @@ export class CniPlugin {
 
   async #check(request: CniRequest): Promise<void> {
     const network = this.#ready('tryAgainLater');
-    const attachment = this.#book.get(attachmentKey(request));
+    const attachment = this.#ipam.get(attachmentKey(request));
     if (attachment?.network !== request.config.name) {
       throw new CniError(
         'unknownContainer',
@@ -223,8 +223,8 @@ export class CniPlugin {
   async #status(): Promise<void> {
     const network = this.#ready('notAvailable');
     const range = mustCidr(network.podCidr);
-    const others = [...this.#predecessor.addresses].filter((ip) => cidrContains(range, ip) && !this.#book.isTaken(ip)).length;
-    const free = (): number => capacityOf(network.podCidr) - this.#book.countIn(network.podCidr) - others;
+    const others = [...this.#predecessor.addresses].filter((ip) => cidrContains(range, ip) && !this.#ipam.isTaken(ip)).length;
+    const free = (): number => capacityOf(network.podCidr) - this.#ipam.countIn(network.podCidr) - others;
     if (free() <= 0) await this.reclaim();
     if (free() <= 0) throw new CniError('notAvailable', `Cannot add pods: all addresses of ${network.podCidr} are in use`);
   }
@@ -235,7 +235,7 @@ export class CniPlugin {
     const keep = new Set(valid.map(attachmentKey));
     await this.adopt();
     const failures: string[] = [];
-    for (const a of this.#book.all()) {
+    for (const a of this.#ipam.all()) {
       if (a.network !== request.config.name || keep.has(attachmentKey(a))) continue;
       await this.#locks.run(attachmentKey(a), () => this.#remove(a)).catch((err) => failures.push(messageOf(err)));
     }

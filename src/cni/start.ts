@@ -11,7 +11,7 @@ import { KernelNftables } from '../linux/nftables/kernel-nftables.ts';
 import type { Log } from '../observability/log.ts';
 import type { PodNetwork } from './attachment.ts';
 import { type InstallOptions, installConflist, installPlugins } from './install.ts';
-import { AddressBook } from './ipam/address-book.ts';
+import { Ipam } from './ipam/ipam.ts';
 import { actOnNotes } from './notes.ts';
 import { servePipes } from './pipe-server.ts';
 import { CniPlugin } from './plugin.ts';
@@ -53,11 +53,11 @@ const tidyMs = 10_000;
 export async function startCniServer(options: CniServerOptions): Promise<CniServer> {
   const { log, clock, signal } = options;
   const install = installOptions(options);
-  const { plugin, hostPorts, book, close } = await openParts(options);
+  const { plugin, hostPorts, ipam, close } = await openParts(options);
   const keeper = new Keeper({ plugin, hostPorts, install, log });
   const adopted = await plugin.adopt();
   if (adopted > 0) log.warn(`Found ${adopted} pod links that the address journal did not know`);
-  await hostPorts.reset(book.all());
+  await hostPorts.reset(ipam.all());
   await keeper.tidy();
   const server = await listenForCalls(options.socket, (call) => plugin.call(call));
   const pipes = servePipes(install.pipesDir, (call) => plugin.call(call), log);
@@ -107,7 +107,7 @@ function installOptions(options: CniServerOptions): InstallOptions {
 interface Parts {
   readonly plugin: CniPlugin;
   readonly hostPorts: NftHostPorts;
-  readonly book: AddressBook;
+  readonly ipam: Ipam;
   close(): Promise<void>;
 }
 
@@ -116,7 +116,7 @@ async function openParts({ stateDir, hostLocalDir = '/var/lib/cni/networks', log
   const unlock = lockDirectory(stateDir);
   const node = new Rtnetlink();
   const aside = new Rtnetlink({ aside: true });
-  const book = await AddressBook.open(join(stateDir, 'addresses.jsonl'), log);
+  const ipam = await Ipam.open(join(stateDir, 'addresses.jsonl'), log);
   const nft = new KernelNftables();
   const conntrack = new Conntrack();
   const forgetUdp: ForgetUdp = async (ports) => {
@@ -124,13 +124,13 @@ async function openParts({ stateDir, hostLocalDir = '/var/lib/cni/networks', log
   };
   const hostPorts = new NftHostPorts(nft, forgetUdp, log);
   const predecessor = new KernelPredecessor(node, hostLocalDir);
-  const plugin = new CniPlugin({ book, wiring: new KernelWiring(node, aside), hostPorts, predecessor, log });
+  const plugin = new CniPlugin({ ipam, wiring: new KernelWiring(node, aside), hostPorts, predecessor, log });
   const close = async (): Promise<void> => {
     for (const part of [node, aside, nft, conntrack]) part.close();
-    await book.close();
+    await ipam.close();
     unlock();
   };
-  return { plugin, hostPorts, book, close };
+  return { plugin, hostPorts, ipam, close };
 }
 
 /** Keeps what attached pods need as it should be. What goes wrong is said, and tried again. */

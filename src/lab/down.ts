@@ -66,7 +66,7 @@ export async function clearLab(context: LabContext, plan: LabPlan, state: LabSta
 
 async function leaveKubeconfigs({ progress }: LabContext, plan: LabPlan): Promise<void> {
   if (!existsSync(join(plan.dir, 'merged.json'))) return;
-  const { unmergeAll } = await import('./kubeconfig/user-file.ts');
+  const { unmergeAll } = await import('./kubeconfig/user-kubeconfig.ts');
   // A file that cannot be read any more is its owner's affair: the lab ends all the same.
   const cleared = await unmergeAll(plan).catch((err: unknown) => {
     progress.warn(`A kubeconfig keeps the lab: ${messageOf(err)}`);

@@ -12,7 +12,7 @@ import { lacksSysResource } from './node/containerd-config.ts';
 import { type LaunchContext, launchNode } from './node/launch-node.ts';
 import type { LabPlan } from './plan.ts';
 import type { ProcessId } from './process-id.ts';
-import { relayCredential, startRelay } from './relay/start-relay.ts';
+import { relayCredential, startRelay } from './relay/start.ts';
 import { type LabState, removeState, writeState } from './state.ts';
 import type { UpOptions } from './up.ts';
 

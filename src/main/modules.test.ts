@@ -40,7 +40,7 @@ const shared = ['api', 'bootstrap', 'client', 'clock', 'errors', 'ip', 'linux', 
 const lifecycle = ['./part/part-process.ts', './part/part-client.ts'];
 const controlPlane = [
   '../storage/sqlite/sqlite-store.ts',
-  '../apiserver/server.ts',
+  '../apiserver/apiserver.ts',
   '../controllers/start.ts',
   '../scheduler/scheduler.ts',
 ];

@@ -14,7 +14,7 @@ import { formatMac } from '../linux/netlink/attribute.ts';
 import { Rtnetlink } from '../linux/netlink/rtnetlink.ts';
 import { KernelNftables } from '../linux/nftables/kernel-nftables.ts';
 import type { Log } from '../observability/log.ts';
-import { concerns, LinuxNetworkKernel, watchedGroups } from './apply/network-kernel.ts';
+import { concerns, LinuxNetworkKernel, watchedGroups } from './kernel/network-kernel.ts';
 import { changesNetwork } from './lease/lease.ts';
 import { type NetConf, openNetConf } from './net-conf.ts';
 import { NetworkReconciler, type NetworkReconcilerOptions } from './network-reconciler.ts';

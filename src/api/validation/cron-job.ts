@@ -1,6 +1,6 @@
 /** CronJobs of batch/v1. */
 
-import { parseSchedule } from '../schedule/cron.ts';
+import { parseSchedule } from '../schedule/schedule.ts';
 import { knowsTimeZone } from '../schedule/wall-time.ts';
 import type { CronJob } from '../schema/types.ts';
 import { type FieldError, invalid, nonNegative, notSupported, oneOf, required, tooLong } from './field-error.ts';

@@ -10,7 +10,7 @@ import type { Clock } from '../../clock/clock.ts';
 import { messageOf } from '../../errors/known-error.ts';
 import { parseIp } from '../../ip/ip.ts';
 import type { Log } from '../../observability/log.ts';
-import { ipAddressOf, isOfService } from '../allocate/ip-address.ts';
+import { ipAddressOf, isOfService } from '../allocation/ip-address.ts';
 import type { Lookup } from '../cache/lookup.ts';
 import { isStatusError } from '../status/status-error.ts';
 import { type EnsureDeps, ensureExists } from './ensure.ts';

@@ -14,7 +14,7 @@ import { statusOfErrors } from '../../api/validation/status.ts';
 import type { Clock } from '../../clock/clock.ts';
 import { timestamp } from '../../clock/timestamp.ts';
 import type { AdmissionChain, AdmissionRequest } from '../admission/admission.ts';
-import type { Allocation } from '../allocate/allocation.ts';
+import type { Allocation } from '../allocation/allocation.ts';
 import type { CachedObject } from '../cache/cached-object.ts';
 import {
   alreadyExists,

@@ -9,8 +9,8 @@ import { systemClock } from '../../clock/clock.ts';
 import { silentLog } from '../../observability/log.ts';
 import { MemoryStore } from '../../storage/memory/memory-store.ts';
 import type { Store } from '../../storage/store.ts';
+import { type ApiServer, createApiServer } from '../apiserver.ts';
 import type { ApiServerOptions } from '../options.ts';
-import { type ApiServer, createApiServer } from '../server.ts';
 import { type Pem, TestPki } from './test-pki.ts';
 
 /** JSON of which a test knows the shape. */

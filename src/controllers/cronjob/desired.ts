@@ -1,5 +1,5 @@
 /** What a CronJob wants of its Jobs: pure. Times are in ms since the epoch. */
-import { parseSchedule, type Schedule } from '../../api/schedule/cron.ts';
+import { parseSchedule, type Schedule } from '../../api/schedule/schedule.ts';
 import { knowsTimeZone, localTimestamp } from '../../api/schedule/wall-time.ts';
 import type { CronJob, CronJobStatus, Job, ObjectReference } from '../../api/schema/types.ts';
 import { messageOf } from '../../errors/known-error.ts';

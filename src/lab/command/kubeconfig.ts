@@ -27,7 +27,7 @@ export const kubeconfig: Command = defineCommand({
       process.stdout.write(await readFile(plan.kubeconfig, 'utf8'));
       return 0;
     }
-    const { callingPerson, mergeForPerson, personalKubeconfig } = await import('../kubeconfig/user-file.ts');
+    const { callingPerson, mergeForPerson, personalKubeconfig } = await import('../kubeconfig/user-kubeconfig.ts');
     const person = await callingPerson(process.env);
     const path = personalKubeconfig(person, process.env, plan);
     const context = await locked(values.name, () => mergeForPerson(plan, path, person));

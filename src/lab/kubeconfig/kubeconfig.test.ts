@@ -6,7 +6,7 @@ import { afterEach, beforeEach, describe, test } from 'node:test';
 import { parse } from 'yaml';
 import { defaultLabOptions, type LabPlan, planLab } from '../plan.ts';
 import { mergeKubeconfig, unmergeKubeconfig } from './merge.ts';
-import { mergeForPerson, type Person, personalKubeconfig, unmergeAll } from './user-file.ts';
+import { mergeForPerson, type Person, personalKubeconfig, unmergeAll } from './user-kubeconfig.ts';
 
 const admin = JSON.stringify({
   clusters: [{ name: 'lab', cluster: { server: 'https://192.168.120.10:6443' } }],

@@ -14,7 +14,7 @@ import { resolveHost } from './dial.ts';
 import { serveDnsTcp, serveDnsUdp } from './dns-relay.ts';
 import { relayPort } from './login.ts';
 import { ownAddresses } from './own-addresses.ts';
-import type { RelayConfig } from './start-relay.ts';
+import type { RelayConfig } from './start.ts';
 import { loadOnDemand } from './tools-on-demand.ts';
 import { upstreamProxy } from './upstream-proxy.ts';
 

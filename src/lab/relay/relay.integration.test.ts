@@ -12,7 +12,7 @@ import { eventually } from '../../clock/testing/eventually.ts';
 import { listenInNetns } from '../../linux/listen-in-netns.ts';
 import { cannotMakeNamespaces, Namespaces } from '../../linux/testing/namespaces.ts';
 import { relayPort, relayUser } from './login.ts';
-import type { RelayConfig } from './start-relay.ts';
+import type { RelayConfig } from './start.ts';
 
 const relayAddress = '192.168.120.126';
 const credential = 'of-this-test';

@@ -133,7 +133,7 @@ export const apiserver: Part = definePart({
   async start({ store: { url, acceptDataLoss }, ...config }, { informers, clock, log, signal }) {
     const [{ openStore }, { createApiServer }, { withoutHistory }, { registerWatchAge }] = await Promise.all([
       import('../../storage/open.ts'),
-      import('../../apiserver/server.ts'),
+      import('../../apiserver/apiserver.ts'),
       import('../../apiserver/cache/load.ts'),
       import('../../client/watch-age.ts'),
     ]);

@@ -7,9 +7,9 @@ import type { PlanInput } from '../backend/backend.ts';
 import { type VxlanData, vxlan } from '../backend/vxlan/vxlan.ts';
 import type { SubnetLease } from '../lease/lease.ts';
 import { FakeNetworkKernel } from '../testing/fake-network-kernel.ts';
-import { plan } from './desired.ts';
 import { diff, routeProtocol } from './diff.ts';
 import type { DesiredNetwork } from './network.ts';
+import { plan } from './plan.ts';
 import { beforeTracking, planRules, type RulesInput, rulesTable } from './rules.ts';
 
 function lease(n: number, change: Partial<SubnetLease<VxlanData>> = {}): SubnetLease<VxlanData> {

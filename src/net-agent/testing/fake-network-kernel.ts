@@ -1,6 +1,6 @@
 /** A kernel's network in memory, with the kernel's side effects that matter: a link takes its addresses, routes and neighbours along. */
 
-import type { NetworkKernel } from '../apply/network-kernel.ts';
+import type { NetworkKernel } from '../kernel/network-kernel.ts';
 import { type LinkChange, routeProtocol, type Step } from '../plan/diff.ts';
 import type { DesiredLink, DesiredNeighbour, KernelLink, KernelState } from '../plan/network.ts';
 import type { NodeAddresses } from '../plan/underlay.ts';

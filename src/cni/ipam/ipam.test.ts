@@ -7,7 +7,7 @@ import { afterEach, beforeEach, describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { start } from '../../linux/exec.ts';
 import { silentLog } from '../../observability/log.ts';
-import { AddressBook } from './address-book.ts';
+import { Ipam } from './ipam.ts';
 
 const range = '10.244.1.0/24';
 let dir: string;
@@ -20,18 +20,18 @@ beforeEach(async () => {
 
 afterEach(() => rm(dir, { recursive: true }));
 
-function who(containerId: string): Parameters<AddressBook['take']>[1] {
+function who(containerId: string): Parameters<Ipam['take']>[1] {
   return { containerId, ifName: 'eth0', network: 'fairlead', netns: '', pod: '', hostPorts: [] };
 }
 
-describe('the address book', () => {
+describe('IPAM', () => {
   test('remembers across a restart who has what and where it was', async () => {
-    const before = await AddressBook.open(path, silentLog);
+    const before = await Ipam.open(path, silentLog);
     for (const id of ['a', 'b', 'c']) await before.take(range, who(id));
     await before.release('b/eth0');
     await before.release('c/eth0');
     await before.close();
-    const after = await AddressBook.open(path, silentLog);
+    const after = await Ipam.open(path, silentLog);
     assert.deepEqual(
       after.all().map((a) => a.ip),
       ['10.244.1.2'],
@@ -41,11 +41,11 @@ describe('the address book', () => {
   });
 
   test('leaves out the torn end of a write, and what is unreadable', async () => {
-    const before = await AddressBook.open(path, silentLog);
+    const before = await Ipam.open(path, silentLog);
     await before.take(range, who('a'));
     await before.close();
     await appendFile(path, 'rubbish\n{"add":{"containerId":"x"');
-    const after = await AddressBook.open(path, silentLog);
+    const after = await Ipam.open(path, silentLog);
     assert.deepEqual(
       after.all().map((a) => a.containerId),
       ['a'],
@@ -62,7 +62,7 @@ describe('the address book', () => {
   });
 
   test('leaves out lines that are JSON but no entry', async () => {
-    const before = await AddressBook.open(path, silentLog);
+    const before = await Ipam.open(path, silentLog);
     await before.take(range, who('a'));
     await before.close();
     const lines = [
@@ -78,7 +78,7 @@ describe('the address book', () => {
     ];
     await appendFile(path, `${lines.join('\n')}\n`);
     const bad: unknown[] = [];
-    const after = await AddressBook.open(path, { ...silentLog, warn: (_, fields) => bad.push(fields) });
+    const after = await Ipam.open(path, { ...silentLog, warn: (_, fields) => bad.push(fields) });
     assert.equal(bad.length, lines.length);
     assert.deepEqual(
       after.all().map((a) => a.containerId),
@@ -89,14 +89,14 @@ describe('the address book', () => {
   });
 
   test('stays short however often pods come and go', async () => {
-    const book = await AddressBook.open(path, silentLog);
+    const ipam = await Ipam.open(path, silentLog);
     for (let i = 0; i < 40; i++) {
-      await Promise.all(Array.from({ length: 50 }, (_, n) => book.take(range, who(`c${i}x${n}`))));
-      await Promise.all(Array.from({ length: 50 }, (_, n) => book.release(`c${i}x${n}/eth0`)));
+      await Promise.all(Array.from({ length: 50 }, (_, n) => ipam.take(range, who(`c${i}x${n}`))));
+      await Promise.all(Array.from({ length: 50 }, (_, n) => ipam.release(`c${i}x${n}/eth0`)));
     }
-    await book.close();
+    await ipam.close();
     assert.ok((await readFile(path)).length < 400_000);
-    const after = await AddressBook.open(path, silentLog);
+    const after = await Ipam.open(path, silentLog);
     assert.equal(after.all().length, 0);
     await after.close();
   });
@@ -107,20 +107,20 @@ describe('the address book', () => {
     const here = (file: string): string => JSON.stringify(fileURLToPath(new URL(file, import.meta.url)));
     await writeFile(
       child,
-      `import { AddressBook } from ${here('./address-book.ts')};
+      `import { Ipam } from ${here('./ipam.ts')};
        import { silentLog } from ${here('../../observability/log.ts')};
        import { writeSync } from 'node:fs';
-       const book = await AddressBook.open(process.argv[2], silentLog);
+       const ipam = await Ipam.open(process.argv[2], silentLog);
        const who = (containerId) => ({ containerId, ifName: 'eth0', network: 'n', netns: '', pod: '', hostPorts: [] });
        const run = process.argv[3];
        for (let i = 0; ; i++) {
          await Promise.all([0, 1, 2].map(async (n) => {
            const key = run + '-' + i + '-' + n;
-           const { ip } = await book.take(${JSON.stringify(range)}, who(key));
+           const { ip } = await ipam.take(${JSON.stringify(range)}, who(key));
            writeSync(1, 'take ' + key + ' ' + ip + '\\n');
            if (n !== 0) {
              writeSync(1, 'free ' + key + ' ' + ip + '\\n');
-             await book.release(key + '/eth0');
+             await ipam.release(key + '/eth0');
            }
          }));
        }`,
@@ -141,16 +141,16 @@ describe('the address book', () => {
           owners.set(ip, key);
         } else if (verb === 'free') owners.delete(ip);
       }
-      const book = await AddressBook.open(path, silentLog);
-      const known = new Set(book.all().map((a) => `${a.ip} ${a.containerId}`));
+      const ipam = await Ipam.open(path, silentLog);
+      const known = new Set(ipam.all().map((a) => `${a.ip} ${a.containerId}`));
       for (const [ip, key] of owners) assert.ok(known.has(`${ip} ${key}`), `${ip} of ${key} was forgotten`);
       // What was taken without the promise having been read is given back, as the kubelet's DEL would.
-      for (const a of book.all()) if (owners.get(a.ip) !== a.containerId) await book.release(`${a.containerId}/eth0`);
+      for (const a of ipam.all()) if (owners.get(a.ip) !== a.containerId) await ipam.release(`${a.containerId}/eth0`);
       for (const [ip, key] of [...owners].slice(0, 20)) {
-        await book.release(`${key}/eth0`);
+        await ipam.release(`${key}/eth0`);
         owners.delete(ip);
       }
-      await book.close();
+      await ipam.close();
     }
   });
 });

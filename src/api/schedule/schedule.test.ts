@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { parseSchedule } from './cron.ts';
+import { parseSchedule } from './schedule.ts';
 import { localTimestamp } from './wall-time.ts';
 
 const ms = (text: string): number => Date.parse(text.replace(' ', 'T'));

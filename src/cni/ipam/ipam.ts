@@ -11,20 +11,20 @@ import { nextAddress } from './pool.ts';
 
 type Line = { readonly add: Attachment } | { readonly del: string } | { readonly last: string };
 
-export class AddressBook {
+export class Ipam {
   readonly #byKey = new Map<string, Attachment>();
   readonly #taken = new Set<string>();
   #last: string | undefined;
   #journal: Journal | undefined;
 
-  static async open(path: string, log: Log): Promise<AddressBook> {
-    const book = new AddressBook();
-    book.#journal = await Journal.open(path, {
-      replay: (line) => book.#replay(line),
+  static async open(path: string, log: Log): Promise<Ipam> {
+    const ipam = new Ipam();
+    ipam.#journal = await Journal.open(path, {
+      replay: (line) => ipam.#replay(line),
       onBad: (line) => log.warn('Left out an unreadable line of the address journal', { path, line: line.slice(0, 200) }),
-      snapshot: () => book.#snapshot(),
+      snapshot: () => ipam.#snapshot(),
     });
-    return book;
+    return ipam;
   }
 
   get(key: string): Attachment | undefined {
