@@ -4,14 +4,14 @@ import { pods, replicaSets } from '../api/resource-types.ts';
 import type { Pod, ReplicaSet } from '../api/schema/types.ts';
 import { FakeClock } from '../clock/testing/fake-clock.ts';
 import { type Log, silentLog } from '../observability/log.ts';
-import { Controller, type Result, settled, soonest } from './controller.ts';
+import { Controller, type Result, soonest } from './controller.ts';
 import { refusal } from './testing/fake-client.ts';
 import { FakeCluster } from './testing/fake-cluster.ts';
 
 const terminating = refusal(403, 'Forbidden', 'it is being terminated', { causes: [{ reason: 'NamespaceTerminating' }] });
 
 /** Reconciles "a" with one outcome after another; gives the times of the passes in ms, and how often somebody was warned. */
-async function passes(outcomes: readonly (Result | Error)[], forMs: number): Promise<{ times: number[]; warnings: number }> {
+async function passes(outcomes: readonly (Result | Error | undefined)[], forMs: number): Promise<{ times: number[]; warnings: number }> {
   const clock = new FakeClock();
   const stop = new AbortController();
   const times: number[] = [];
@@ -20,8 +20,8 @@ async function passes(outcomes: readonly (Result | Error)[], forMs: number): Pro
   const reconciler = {
     name: 'test',
     setup: (controller: Controller) => controller.enqueue('a'),
-    async reconcile(): Promise<Result> {
-      const outcome = outcomes[times.push(clock.monotonic()) - 1] ?? settled;
+    async reconcile(): Promise<Result | undefined> {
+      const outcome = outcomes[times.push(clock.monotonic()) - 1];
       if (outcome instanceof Error) throw outcome;
       return outcome;
     },
@@ -34,8 +34,8 @@ async function passes(outcomes: readonly (Result | Error)[], forMs: number): Pro
 }
 
 describe('a key', () => {
-  const cases: readonly { is: string; outcomes: readonly (Result | Error)[]; times: readonly number[]; warnings?: number }[] = [
-    { is: 'that is settled is left alone', outcomes: [settled], times: [0] },
+  const cases: readonly { is: string; outcomes: readonly (Result | Error | undefined)[]; times: readonly number[]; warnings?: number }[] = [
+    { is: 'that is settled is left alone', outcomes: [undefined], times: [0] },
     { is: 'comes back when reconcile asked for it', outcomes: [{ requeueAfter: 300 }, { requeueAfter: 20 }], times: [0, 300, 320] },
     { is: 'whose namespace ends is left alone', outcomes: [terminating], times: [0] },
     { is: 'in conflict comes back, and nobody is told', outcomes: [refusal(409, 'Conflict')], times: [0, 5] },
@@ -69,7 +69,7 @@ test('nothing is reconciled before every informer has its first list, and nothin
     setup: (controller: Controller) => controller.waitsFor({ synced }).enqueue('a'),
     reconcile: async (key: string) => {
       keys.push(key);
-      return settled;
+      return undefined;
     },
   };
   const controller = new Controller({ reconciler, clock, log: silentLog });
@@ -98,7 +98,7 @@ test('news brings the keys of the objects themselves, and of those who own them 
         .owns(cluster.informers.of(pods), ownersOf),
     reconcile: async (key: string) => {
       keys.push(key);
-      return settled;
+      return undefined;
     },
   };
   void new Controller({ reconciler, clock: cluster.clock, log: silentLog }).run(cluster.signal);
@@ -120,8 +120,8 @@ test('news brings the keys of the objects themselves, and of those who own them 
 });
 
 test('the soonest of several results counts', () => {
-  assert.deepEqual(soonest(settled, { requeueAfter: 30 }, { requeueAfter: 20 }), { requeueAfter: 20 });
-  assert.deepEqual(soonest(settled, { requeueAfter: undefined }), settled);
+  assert.deepEqual(soonest(undefined, { requeueAfter: 30 }, { requeueAfter: 20 }), { requeueAfter: 20 });
+  assert.deepEqual(soonest(undefined, { requeueAfter: undefined }), undefined);
 });
 
 function replicaSet(name: string): ReplicaSet {

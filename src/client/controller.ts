@@ -19,9 +19,6 @@ export interface Result {
   readonly requeueAfter?: number | undefined;
 }
 
-/** All is as the key wants it: only news brings the key back. */
-export const settled: Result = {};
-
 export interface Reconciler {
   /** Stands in the log. */
   readonly name: string;
@@ -31,9 +28,9 @@ export interface Reconciler {
   setup(controller: Controller): void;
   /**
    * Brings the world in line with what the key wants. Idempotent, and never called twice at a time for one key. May throw whatever the
-   * API server answered: the key comes back.
+   * API server answered: the key comes back. Undefined: all is as the key wants it, and only news brings the key back.
    */
-  reconcile(key: string): Promise<Result>;
+  reconcile(key: string): Promise<Result | undefined>;
 }
 
 interface ControllerOptions {
@@ -111,7 +108,7 @@ export class Controller {
   async #work(signal: AbortSignal): Promise<void> {
     for (let key = await this.#queue.take(); key !== undefined; key = await this.#queue.take()) {
       try {
-        const { requeueAfter } = await this.#reconciler.reconcile(key);
+        const { requeueAfter } = (await this.#reconciler.reconcile(key)) ?? {};
         this.#queue.forget(key);
         if (requeueAfter !== undefined) this.#queue.addAfter(key, requeueAfter);
       } catch (err) {
@@ -134,10 +131,10 @@ export class Controller {
   }
 }
 
-/** The earlier of two results. */
-export function soonest(...results: readonly Result[]): Result {
-  const delays = results.flatMap(({ requeueAfter }) => requeueAfter ?? []);
-  return delays.length > 0 ? { requeueAfter: Math.min(...delays) } : settled;
+/** The earliest of several results. */
+export function soonest(...results: readonly (Result | undefined)[]): Result | undefined {
+  const delays = results.flatMap((result) => result?.requeueAfter ?? []);
+  return delays.length > 0 ? { requeueAfter: Math.min(...delays) } : undefined;
 }
 
 function controllerUid({ metadata }: KubeObject): string | undefined {

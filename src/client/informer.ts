@@ -80,9 +80,10 @@ export class Informer<T extends KubeObject = KubeObject> {
     return this.#objects.get(key);
   }
 
+  /** All, or those of a namespace: the first who asks for one makes the index. */
   list(namespace?: string): T[] {
-    const all = this.#objects.list();
-    return namespace ? all.filter((o) => o.metadata.namespace === namespace) : all;
+    if (!namespace) return this.#objects.list();
+    return this.addIndex('namespace', namespaceOf).byIndex('namespace', namespace);
   }
 
   get size(): number {
@@ -157,4 +158,8 @@ export class Informer<T extends KubeObject = KubeObject> {
       this.#log.error(`A handler of ${this.type.resource} failed: ${messageOf(err)}`, { err });
     }
   }
+}
+
+function namespaceOf({ metadata }: KubeObject): string[] {
+  return [metadata.namespace ?? ''];
 }

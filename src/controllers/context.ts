@@ -2,6 +2,7 @@
 import type { KubeObject, ResourceType } from '../api/resource-types.ts';
 import type { Client } from '../client/client.ts';
 import { Controller, type Reconciler, type Result } from '../client/controller.ts';
+import { EventRecorder } from '../client/event-recorder.ts';
 import type { InformerSet } from '../client/informers.ts';
 import type { Clock } from '../clock/clock.ts';
 import type { Log } from '../observability/log.ts';
@@ -30,12 +31,20 @@ export abstract class KeyedController implements Reconciler {
   protected readonly client: Client;
   protected readonly informers: InformerSet;
   protected readonly clock: Clock;
+  /** Stands in its events. Default: its name. */
+  protected readonly component: string | undefined;
+  #recorder: EventRecorder | undefined;
 
   constructor(context: ControllerContext) {
     this.context = context;
     this.client = context.client;
     this.informers = context.informers;
     this.clock = context.clock;
+  }
+
+  protected get recorder(): EventRecorder {
+    this.#recorder ??= new EventRecorder({ ...this.context, component: this.component ?? this.name });
+    return this.#recorder;
   }
 
   /** Writes a status that says something new, and gives the object as it is then. `absent`: what the server leaves out of one. */
@@ -50,7 +59,7 @@ export abstract class KeyedController implements Reconciler {
   }
 
   abstract setup(controller: Controller): void;
-  abstract reconcile(key: string): Promise<Result>;
+  abstract reconcile(key: string): Promise<Result | undefined>;
 }
 
 /** Runs until the signal aborts. */

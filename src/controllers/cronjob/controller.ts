@@ -2,8 +2,7 @@
 import { cronJobs, jobs } from '../../api/resource-types.ts';
 import type { CronJob, CronJobStatus, Job } from '../../api/schema/types.ts';
 import { ignoreNotFound, isAlreadyExists, isNamespaceTerminating } from '../../client/api-error.ts';
-import { type Controller, type Result, settled } from '../../client/controller.ts';
-import { EventRecorder } from '../../client/event-recorder.ts';
+import type { Controller, Result } from '../../client/controller.ts';
 import { timestamp } from '../../clock/timestamp.ts';
 import { messageOf } from '../../errors/known-error.ts';
 import { KeyedController } from '../context.ts';
@@ -24,7 +23,6 @@ interface Started {
 
 export class CronJobController extends KeyedController {
   readonly name = 'cronjob-controller';
-  readonly #recorder = new EventRecorder({ ...this.context, component: this.name });
   readonly #cronJobs = this.informers.of(cronJobs);
   /** Of the status of the CronJobs themselves. */
   readonly #expectations = new Expectations(this.#cronJobs);
@@ -47,9 +45,9 @@ export class CronJobController extends KeyedController {
     });
   }
 
-  async reconcile(key: string): Promise<Result> {
+  async reconcile(key: string): Promise<Result | undefined> {
     const cronJob = this.#expectations.get(key);
-    if (!cronJob) return settled;
+    if (!cronJob) return;
     const { uid = '', namespace = '' } = cronJob.metadata;
     const owned = this.#jobs.in(namespace).filter((job) => controllerOf(job.metadata)?.uid === uid);
     const known = [...owned, ...(await this.#unseen(cronJob, owned))];
@@ -59,10 +57,10 @@ export class CronJobController extends KeyedController {
       this.#start(cronJob, plan).catch((error: unknown): Started => ({ status: plan.status, error })),
     ]);
     await this.#writeStatus(cronJob, started.status);
-    for (const { type, reason, message } of plan.events) this.#recorder.event(cronJob, type, reason, message);
+    for (const { type, reason, message } of plan.events) this.recorder.event(cronJob, type, reason, message);
     const error = started.error ?? removed.error;
     if (error !== undefined) throw error;
-    return plan.lookAgainIn === undefined ? settled : { requeueAfter: Math.min(plan.lookAgainIn, maxWaitMs) };
+    return plan.lookAgainIn === undefined ? undefined : { requeueAfter: Math.min(plan.lookAgainIn, maxWaitMs) };
   }
 
   /** Starts what is due, once what it replaces is gone. */
@@ -92,12 +90,12 @@ export class CronJobController extends KeyedController {
     const { name, namespace } = wanted.metadata;
     try {
       const job = await this.#jobs.create(wanted);
-      this.#recorder.event(cronJob, 'Normal', 'SuccessfulCreate', `Created job ${name}`);
+      this.recorder.event(cronJob, 'Normal', 'SuccessfulCreate', `Created job ${name}`);
       return job;
     } catch (err) {
       const there = isAlreadyExists(err) ? await this.#find(namespace, name) : undefined;
       if (there && controllerOf(there.metadata)?.uid === cronJob.metadata.uid) return there;
-      if (!isNamespaceTerminating(err)) this.#recorder.event(cronJob, 'Warning', 'FailedCreate', `Error creating job: ${messageOf(err)}`);
+      if (!isNamespaceTerminating(err)) this.recorder.event(cronJob, 'Warning', 'FailedCreate', `Error creating job: ${messageOf(err)}`);
       if (there) return undefined;
       throw err;
     }
@@ -106,9 +104,9 @@ export class CronJobController extends KeyedController {
   async #delete(cronJob: CronJob, job: Job): Promise<void> {
     try {
       await this.#jobs.delete(job, { propagationPolicy: 'Background' });
-      this.#recorder.event(cronJob, 'Normal', 'SuccessfulDelete', `Deleted job ${job.metadata.name}`);
+      this.recorder.event(cronJob, 'Normal', 'SuccessfulDelete', `Deleted job ${job.metadata.name}`);
     } catch (err) {
-      this.#recorder.event(cronJob, 'Warning', 'FailedDelete', `Deleted job: ${messageOf(err)}`);
+      this.recorder.event(cronJob, 'Warning', 'FailedDelete', `Deleted job: ${messageOf(err)}`);
       throw err;
     }
   }

@@ -2,13 +2,10 @@
 import { objectKey } from '../../api/object-key.ts';
 import { daemonSets, nodes, pods } from '../../api/resource-types.ts';
 import type { DaemonSet, Node, Pod } from '../../api/schema/types.ts';
-import { labelSelectorOf, type Selector } from '../../api/selector/label.ts';
-import { type Controller, type Result, settled, soonest } from '../../client/controller.ts';
-import { EventRecorder } from '../../client/event-recorder.ts';
+import { type Controller, type Result, soonest } from '../../client/controller.ts';
 import { KeyedController } from '../context.ts';
-import { byNamespace } from '../ownership/by-namespace.ts';
 import { Dependents } from '../ownership/dependents.ts';
-import { ownersOf } from '../ownership/owners-of.ts';
+import { ownersOf, selectorOf } from '../ownership/owners-of.ts';
 import { PodControl, podsAfter } from '../ownership/pod-control.ts';
 import { podFromTemplate } from '../ownership/pod-from-template.ts';
 import { isOver } from '../ownership/pod-state.ts';
@@ -28,17 +25,16 @@ const zeros = { numberAvailable: 0, numberUnavailable: 0, updatedNumberScheduled
 /** What a pass has done to the pods of a set. */
 interface Managed {
   readonly pods: readonly Pod[];
-  readonly result: Result;
+  readonly result?: Result | undefined;
   readonly error?: unknown;
 }
 
 export class DaemonSetController extends KeyedController {
   readonly name = 'daemonset-controller';
-  readonly #recorder = new EventRecorder({ ...this.context, component: this.name });
-  readonly #sets = byNamespace(this.informers.of(daemonSets));
+  readonly #sets = this.informers.of(daemonSets);
   readonly #nodes = this.informers.of(nodes);
   readonly #pods = new Dependents(this.context, pods, { ownerType: daemonSets });
-  readonly #control = new PodControl(this.#pods, this.#recorder);
+  readonly #control = new PodControl(this.#pods, this.recorder);
   readonly #revisions = new Revisions(this.context, daemonSets, hashLabel);
   readonly #failedPods = new FailedPods(this.clock);
 
@@ -56,21 +52,21 @@ export class DaemonSetController extends KeyedController {
     this.#sets.on({ delete: ({ metadata }) => this.#failedPods.forget(metadata.uid ?? '') });
   }
 
-  async reconcile(key: string): Promise<Result> {
+  async reconcile(key: string): Promise<Result | undefined> {
     const set = this.#sets.get(key);
-    if (!set?.spec) return settled;
+    if (!set?.spec) return;
     const owned = await this.#pods.claim(set, selectorOf(set));
     const history = await this.#revisions.upTo(set);
     const current = history.at(-1);
     const hash = current?.metadata.labels?.[hashLabel] ?? '';
     await this.#revisions.trim(set, history, (r) => r === current);
     const all = this.#nodes.list();
-    const managed = set.metadata.deletionTimestamp ? { pods: owned, result: settled } : await this.#manage(set, hash, all, owned);
+    const managed: Managed = set.metadata.deletionTimestamp ? { pods: owned } : await this.#manage(set, hash, all, owned);
     const status = daemonSetStatus(set, hash, all, managed.pods, this.clock.now());
     await this.writeStatus(daemonSets, set, status, zeros);
     if (managed.error !== undefined) throw managed.error;
     const waits = (set.spec.minReadySeconds ?? 0) > 0 && status.numberAvailable !== status.numberReady;
-    return soonest(managed.result, waits ? { requeueAfter: availabilityMs } : settled);
+    return soonest(managed.result, waits ? { requeueAfter: availabilityMs } : undefined);
   }
 
   async #manage(set: DaemonSet, hash: string, all: readonly Node[], owned: readonly Pod[]): Promise<Managed> {
@@ -81,15 +77,15 @@ export class DaemonSetController extends KeyedController {
     const isCut = plan.create.length > burst || due.length > burst;
     return {
       pods: podsAfter(owned, [...created.results, ...deleted.results]),
-      result: soonest(result, isCut ? { requeueAfter: afterBurstMs } : settled),
+      result: soonest(result, isCut ? { requeueAfter: afterBurstMs } : undefined),
       error: created.error ?? deleted.error,
     };
   }
 
   /** A pod that fails as soon as it is there is removed, and so made again, ever more slowly. */
-  #dueOf(set: DaemonSet, remove: readonly Pod[]): { readonly due: readonly Pod[]; readonly result: Result } {
+  #dueOf(set: DaemonSet, remove: readonly Pod[]): { readonly due: readonly Pod[]; readonly result: Result | undefined } {
     const due: Pod[] = [];
-    let result = settled;
+    let result: Result | undefined;
     for (const pod of remove) {
       const { wait, isNew } = isOver(pod)
         ? this.#failedPods.look(set.metadata.uid ?? '', nodeOf(pod), pod.metadata.uid ?? '')
@@ -105,10 +101,10 @@ export class DaemonSetController extends KeyedController {
     const node = nodeOf(pod);
     if (pod.status?.phase === 'Failed') {
       const message = `Found failed daemon pod ${objectKey(pod)} on node ${node}, will try to kill it`;
-      this.#recorder.event(set, 'Warning', 'FailedDaemonPod', message);
+      this.recorder.event(set, 'Warning', 'FailedDaemonPod', message);
     } else {
       const message = `Found succeeded daemon pod ${pod.metadata.name} on node ${node}, will try to delete it`;
-      this.#recorder.event(set, 'Normal', 'SucceededDaemonPod', message);
+      this.recorder.event(set, 'Normal', 'SucceededDaemonPod', message);
     }
   }
 }
@@ -116,8 +112,4 @@ export class DaemonSetController extends KeyedController {
 /** What of a node decides whether daemons run there. A heartbeat does not. */
 function relevant(node: Node): string {
   return JSON.stringify([node.metadata.labels, node.spec?.taints]);
-}
-
-function selectorOf({ spec }: DaemonSet): Selector {
-  return labelSelectorOf(spec?.selector ?? {});
 }

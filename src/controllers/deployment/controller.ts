@@ -1,15 +1,12 @@
 /** Rolls Deployments out: one ReplicaSet for each template, sized step by step. */
 import { deployments, pods, replicaSets } from '../../api/resource-types.ts';
 import type { Deployment, DeploymentStatus, ReplicaSet } from '../../api/schema/types.ts';
-import { labelSelectorOf, type Selector } from '../../api/selector/label.ts';
 import { isAlreadyExists } from '../../client/api-error.ts';
-import { type Controller, type Result, settled } from '../../client/controller.ts';
-import { EventRecorder } from '../../client/event-recorder.ts';
+import type { Controller, Result } from '../../client/controller.ts';
 import { KeyedController } from '../context.ts';
-import { byNamespace } from '../ownership/by-namespace.ts';
 import { Dependents } from '../ownership/dependents.ts';
 import { controllerOf } from '../ownership/owner.ts';
-import { ownersOf } from '../ownership/owners-of.ts';
+import { ownersOf, selectorOf } from '../ownership/owners-of.ts';
 import { isActive } from '../ownership/pod-state.ts';
 import { canonical } from '../ownership/template-hash.ts';
 import { beyondHistory, hasTemplateOf, highestRevision, newReplicaSet, revisionAnnotation } from './desired.ts';
@@ -34,10 +31,9 @@ interface Rollout {
 
 export class DeploymentController extends KeyedController {
   readonly name = 'deployment-controller';
-  readonly #recorder = new EventRecorder({ ...this.context, component: this.name });
-  readonly #deployments = byNamespace(this.informers.of(deployments));
+  readonly #deployments = this.informers.of(deployments);
   readonly #replicaSets = new Dependents(this.context, replicaSets, { ownerType: deployments });
-  readonly #pods = byNamespace(this.informers.of(pods));
+  readonly #pods = this.informers.of(pods);
 
   setup(controller: Controller): void {
     const owners = (rs: ReplicaSet): string[] => ownersOf(this.#deployments, selectorOf, rs);
@@ -54,9 +50,9 @@ export class DeploymentController extends KeyedController {
       });
   }
 
-  async reconcile(key: string): Promise<Result> {
+  async reconcile(key: string): Promise<Result | undefined> {
     const deployment = this.#deployments.get(key);
-    if (!deployment?.spec) return settled;
+    if (!deployment?.spec) return;
     const owned = await this.#replicaSets.claim(deployment, selectorOf(deployment));
     if (deployment.metadata.deletionTimestamp) {
       const fresh = newReplicaSet(deployment, owned);
@@ -65,7 +61,7 @@ export class DeploymentController extends KeyedController {
     }
     const begun = await this.#begin(deployment, owned);
     // The name is taken: the status says so now, and the news of it brings the next attempt.
-    if (!begun) return settled;
+    if (!begun) return;
     const rollout = await this.#resize(begun);
     const { status, result } = await this.#updateStatus(rollout);
     // While a rollout is under way, what it might go back to stays.
@@ -101,7 +97,7 @@ export class DeploymentController extends KeyedController {
     const uids = new Set(sets.map((rs) => rs.metadata.uid));
     const namespace = sets[0]?.metadata.namespace ?? '';
     return this.#pods
-      .byIndex('namespace', namespace)
+      .list(namespace)
       .some((p) => uids.has(controllerOf(p.metadata)?.uid) && (isActive(p) || p.metadata.deletionTimestamp !== undefined));
   }
 
@@ -172,18 +168,14 @@ export class DeploymentController extends KeyedController {
 
   #tellScaling(deployment: Deployment, rs: ReplicaSet, from: number, to: number): void {
     const message = `Scaled ${to >= from ? 'up' : 'down'} replica set ${rs.metadata.name} from ${from} to ${to}`;
-    this.#recorder.event(deployment, 'Normal', 'ScalingReplicaSet', message);
+    this.recorder.event(deployment, 'Normal', 'ScalingReplicaSet', message);
   }
 
-  async #updateStatus({ deployment, fresh, old, isNew }: Rollout): Promise<{ status: DeploymentStatus; result: Result }> {
+  async #updateStatus({ deployment, fresh, old, isNew }: Rollout): Promise<{ status: DeploymentStatus; result: Result | undefined }> {
     const owned = fresh ? [fresh, ...old] : old;
     const { status, lookAgainIn } = deploymentStatus(deployment, fresh, owned, this.clock.now(), isNew);
-    const result = lookAgainIn === undefined ? settled : { requeueAfter: lookAgainIn + deadlineSlackMs };
+    const result = lookAgainIn === undefined ? undefined : { requeueAfter: lookAgainIn + deadlineSlackMs };
     await this.writeStatus(deployments, deployment, status, zeros);
     return { status, result };
   }
-}
-
-function selectorOf({ spec }: Deployment): Selector {
-  return labelSelectorOf(spec?.selector ?? {});
 }

@@ -5,11 +5,8 @@ import type { Pod, PodDisruptionBudget } from '../../api/schema/types.ts';
 import { formatLabelSelector, labelSelectorOf } from '../../api/selector/label.ts';
 import { isConflict, isNotFound } from '../../client/api-error.ts';
 import type { Controller, Result } from '../../client/controller.ts';
-import { settled } from '../../client/controller.ts';
-import { EventRecorder } from '../../client/event-recorder.ts';
 import { messageOf } from '../../errors/known-error.ts';
 import { KeyedController } from '../context.ts';
-import { byNamespace } from '../ownership/by-namespace.ts';
 import { canonical } from '../ownership/template-hash.ts';
 import { asksForShare, failedStatus, planBudget } from './desired.ts';
 import { type Scaled, ScaleFinder } from './scale-finder.ts';
@@ -18,9 +15,9 @@ const zeros = { disruptionsAllowed: 0, currentHealthy: 0, desiredHealthy: 0, exp
 
 export class DisruptionController extends KeyedController {
   readonly name = 'disruption-controller';
-  readonly #recorder = new EventRecorder({ ...this.context, component: 'controllermanager' });
-  readonly #budgets = byNamespace(this.informers.of(podDisruptionBudgets));
-  readonly #pods = byNamespace(this.informers.of(pods));
+  protected override readonly component = 'controllermanager';
+  readonly #budgets = this.informers.of(podDisruptionBudgets);
+  readonly #pods = this.informers.of(pods);
   readonly #scales = new ScaleFinder(this.informers);
 
   setup(controller: Controller): void {
@@ -37,7 +34,7 @@ export class DisruptionController extends KeyedController {
   }
 
   #in(namespace: string | undefined): PodDisruptionBudget[] {
-    return this.#budgets.byIndex('namespace', namespace ?? '');
+    return this.#budgets.list(namespace);
   }
 
   #budgetsOf({ metadata: { namespace, labels = {} } }: Pod): string[] {
@@ -46,27 +43,25 @@ export class DisruptionController extends KeyedController {
       .map(objectKey);
   }
 
-  async reconcile(key: string): Promise<Result> {
+  async reconcile(key: string): Promise<Result | undefined> {
     const budget = this.#budgets.get(key);
-    if (!budget) return settled;
+    if (!budget) return;
     try {
       return await this.#count(key, budget);
     } catch (err) {
       if (isConflict(err) || isNotFound(err)) throw err;
       await this.writeStatus(podDisruptionBudgets, budget, failedStatus(budget, messageOf(err), this.clock.now()), zeros);
-      return settled;
+      return;
     }
   }
 
-  async #count(key: string, budget: PodDisruptionBudget): Promise<Result> {
+  async #count(key: string, budget: PodDisruptionBudget): Promise<Result | undefined> {
     const selector = labelSelectorOf(budget.spec?.selector);
-    const selected = this.#pods
-      .byIndex('namespace', budget.metadata.namespace ?? '')
-      .filter((p) => selector.matches(p.metadata.labels ?? {}));
-    if (selected.length === 0) this.#recorder.event(budget, 'Normal', 'NoPods', 'No matching pods found');
+    const selected = this.#pods.list(budget.metadata.namespace).filter((p) => selector.matches(p.metadata.labels ?? {}));
+    if (selected.length === 0) this.recorder.event(budget, 'Normal', 'NoPods', 'No matching pods found');
     const { status, notDeleted, lookAgainIn } = planBudget(budget, selected, this.#scaleOf(budget, selected), this.clock.now());
     for (const pod of notDeleted)
-      this.#recorder.event(pod, 'Warning', 'NotDeleted', `Pod was expected by PDB ${key} to be deleted but it wasn't`);
+      this.recorder.event(pod, 'Warning', 'NotDeleted', `Pod was expected by PDB ${key} to be deleted but it wasn't`);
     await this.writeStatus(podDisruptionBudgets, budget, status, zeros);
     return { requeueAfter: lookAgainIn };
   }
@@ -76,11 +71,11 @@ export class DisruptionController extends KeyedController {
     if (!asksForShare(budget)) return 0;
     try {
       const { replicas, hasUnmanaged } = this.#scales.scaleOf(selected);
-      if (hasUnmanaged) this.#recorder.event(budget, 'Warning', 'UnmanagedPods', unmanaged(budget));
+      if (hasUnmanaged) this.recorder.event(budget, 'Warning', 'UnmanagedPods', unmanaged(budget));
       return replicas;
     } catch (err) {
       const text = `Failed to calculate the number of expected pods: ${messageOf(err)}`;
-      this.#recorder.event(budget, 'Warning', 'CalculateExpectedPodCountFailed', text);
+      this.recorder.event(budget, 'Warning', 'CalculateExpectedPodCountFailed', text);
       throw err;
     }
   }

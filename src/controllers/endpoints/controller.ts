@@ -2,17 +2,16 @@
 import { splitKey } from '../../api/object-key.ts';
 import { endpoints, pods, services } from '../../api/resource-types.ts';
 import type { Pod } from '../../api/schema/types.ts';
-import { type Controller, type Result, settled } from '../../client/controller.ts';
+import type { Controller } from '../../client/controller.ts';
 import { KeyedController } from '../context.ts';
 import { hasSelector, selects, servicesOf } from '../endpointslice/services-of.ts';
-import { byNamespace } from '../ownership/by-namespace.ts';
 import { Dependents } from '../ownership/dependents.ts';
 import { isOurs, planEndpoints } from './desired.ts';
 
 export class EndpointsController extends KeyedController {
   readonly name = 'endpoint-controller';
-  readonly #services = byNamespace(this.informers.of(services));
-  readonly #pods = byNamespace(this.informers.of(pods));
+  readonly #services = this.informers.of(services);
+  readonly #pods = this.informers.of(pods);
   readonly #endpoints = new Dependents(this.context, endpoints, { ownerType: services });
 
   setup(controller: Controller): void {
@@ -23,17 +22,16 @@ export class EndpointsController extends KeyedController {
       .watches(this.#endpoints.informer, { delete: ({ metadata }) => [`${metadata.namespace}/${metadata.name}`] });
   }
 
-  async reconcile(key: string): Promise<Result> {
+  async reconcile(key: string): Promise<undefined> {
     const service = this.#services.get(key);
     const current = this.#endpoints.get(key);
     if (!service) {
       if (current && isOurs(current)) await this.#endpoints.delete(current);
-      return settled;
+      return;
     }
-    if (!hasSelector(service) || service.metadata.deletionTimestamp) return settled;
-    const selected = this.#pods.byIndex('namespace', splitKey(key).namespace).filter((pod) => selects(service, pod));
+    if (!hasSelector(service) || service.metadata.deletionTimestamp) return;
+    const selected = this.#pods.list(splitKey(key).namespace).filter((pod) => selects(service, pod));
     const wanted = planEndpoints(service, selected, current);
     if (wanted) await (current ? this.#endpoints.update(wanted) : this.#endpoints.create(wanted));
-    return settled;
   }
 }

@@ -1,6 +1,6 @@
 /** Copies hand-written Endpoints of a Service without selector into EndpointSlices, which is all that proxies and DNS read. */
 import { endpoints, services } from '../../api/resource-types.ts';
-import { type Controller, type Result, settled } from '../../client/controller.ts';
+import type { Controller } from '../../client/controller.ts';
 import { KeyedController } from '../context.ts';
 import { ServiceSlices } from '../endpointslice/service-slices.ts';
 import { hasSelector } from '../endpointslice/services-of.ts';
@@ -17,13 +17,12 @@ export class EndpointSliceMirroringController extends KeyedController {
     this.#slices.bringKeysTo(controller);
   }
 
-  async reconcile(key: string): Promise<Result> {
+  async reconcile(key: string): Promise<undefined> {
     const existing = this.#slices.of(key);
     const service = this.#services.get(key);
     const written = this.#endpoints.get(key);
     const isHandWritten = service && !hasSelector(service) && service.spec?.type !== 'ExternalName';
     const mirrors = isHandWritten && written && isMirrored(written);
     await this.#slices.apply(mirrors ? planMirror(service, written, existing) : { remove: existing });
-    return settled;
   }
 }

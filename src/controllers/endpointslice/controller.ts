@@ -4,12 +4,10 @@ import { nodes, pods, services } from '../../api/resource-types.ts';
 import type { EndpointSlice, Node, Pod, Service } from '../../api/schema/types.ts';
 import { endpointsLastChangeTriggerTime } from '../../api/well-known.ts';
 import { isConflict, isNotFound } from '../../client/api-error.ts';
-import { type Controller, type Result, settled } from '../../client/controller.ts';
-import { EventRecorder } from '../../client/event-recorder.ts';
+import type { Controller } from '../../client/controller.ts';
 import { timestamp } from '../../clock/timestamp.ts';
 import { messageOf } from '../../errors/known-error.ts';
 import { KeyedController } from '../context.ts';
-import { byNamespace } from '../ownership/by-namespace.ts';
 import { canonical } from '../ownership/template-hash.ts';
 import { manager, planSlices } from './desired.ts';
 import { ServiceSlices } from './service-slices.ts';
@@ -18,9 +16,8 @@ import { wantsTopologyHints, type ZoneShares, zoneFacts, zoneOf, zoneShares } fr
 
 export class EndpointSliceController extends KeyedController {
   readonly name = 'endpoint-slice-controller';
-  readonly #recorder = new EventRecorder({ ...this.context, component: this.name });
-  readonly #services = byNamespace(this.informers.of(services));
-  readonly #pods = byNamespace(this.informers.of(pods));
+  readonly #services = this.informers.of(services);
+  readonly #pods = this.informers.of(pods);
   readonly #nodes = this.informers.of(nodes);
   readonly #slices = new ServiceSlices(this.context, manager);
   /** Counted when they are asked for, until a node's CPU or zone changes. */
@@ -48,17 +45,17 @@ export class EndpointSliceController extends KeyedController {
     return concerned.map(objectKey);
   }
 
-  async reconcile(key: string): Promise<Result> {
+  async reconcile(key: string): Promise<undefined> {
     const service = this.#services.get(key);
     // The garbage collector takes the slices of one that is gone.
-    if (!service) return settled;
+    if (!service) return;
     const existing = this.#slices.of(key);
     // A Service without selector belongs to whoever writes its slices.
     if (!hasSelector(service) || service.metadata.deletionTimestamp) {
       await this.#slices.apply({ remove: existing });
-      return settled;
+      return;
     }
-    const selected = this.#pods.byIndex('namespace', service.metadata.namespace ?? '').filter((pod) => selects(service, pod));
+    const selected = this.#pods.list(service.metadata.namespace).filter((pod) => selects(service, pod));
     const plan = planSlices({
       service,
       pods: selected,
@@ -66,7 +63,7 @@ export class EndpointSliceController extends KeyedController {
       existing,
       shares: () => this.#zoneShares(),
     });
-    for (const { type, reason, message } of plan.events ?? []) this.#recorder.event(service, type, reason, message);
+    for (const { type, reason, message } of plan.events ?? []) this.recorder.event(service, type, reason, message);
     const now = timestamp(this.clock.now());
     const stamped = (slices: readonly EndpointSlice[]): EndpointSlice[] => slices.map((slice) => withTriggerTime(slice, now));
     try {
@@ -75,7 +72,6 @@ export class EndpointSliceController extends KeyedController {
       if (!this.context.signal.aborted && !isNotFound(err) && !isConflict(err)) this.#warn(service, err);
       throw err;
     }
-    return settled;
   }
 
   #zoneShares(): ZoneShares {
@@ -85,7 +81,7 @@ export class EndpointSliceController extends KeyedController {
 
   #warn(service: Service, err: unknown): void {
     const message = `Error updating Endpoint Slices for Service ${objectKey(service)}: ${messageOf(err)}`;
-    this.#recorder.event(service, 'Warning', 'FailedToUpdateEndpointSlices', message);
+    this.recorder.event(service, 'Warning', 'FailedToUpdateEndpointSlices', message);
   }
 }
 

@@ -39,7 +39,7 @@ export function hasSelector(service: Service): boolean {
 export function servicesOf(services: Informer<Service>, pod: Pod, previous?: Pod): string[] {
   if (previous && relevant(pod) === relevant(previous)) return [];
   const found: string[] = [];
-  for (const service of services.byIndex('namespace', pod.metadata.namespace ?? '')) {
+  for (const service of services.list(pod.metadata.namespace)) {
     if (selects(service, pod) || (previous && selects(service, previous))) found.push(objectKey(service));
   }
   return found;

@@ -5,7 +5,7 @@
 import type { KubeObject } from '../../api/resource-types.ts';
 import type { OwnerReference } from '../../api/schema/types.ts';
 import { ignoreNotFound, isInvalid, isNotFound } from '../../client/api-error.ts';
-import { type Controller, type Result, settled } from '../../client/controller.ts';
+import type { Controller } from '../../client/controller.ts';
 import { type DiscoveredResource, discover } from '../../client/discovery.ts';
 import { messageOf } from '../../errors/known-error.ts';
 import { type ControllerContext, KeyedController } from '../context.ts';
@@ -71,14 +71,13 @@ export class GarbageCollector extends KeyedController {
     await Promise.all(synced);
   }
 
-  async reconcile(uid: string): Promise<Result> {
+  async reconcile(uid: string): Promise<undefined> {
     const node = this.#graph.get(uid);
-    if (!node) return settled;
+    if (!node) return;
     const { deletionTimestamp, finalizers = [] } = node.object.metadata;
     if (!deletionTimestamp) await this.#attemptToDelete(node);
     else if (finalizers.includes(orphanFinalizer)) await this.#attemptToOrphan(node);
     else if (finalizers.includes(foregroundFinalizer)) await this.#deleteDependents(node);
-    return settled;
   }
 
   async #attemptToDelete(node: GraphNode): Promise<void> {

@@ -1,13 +1,10 @@
 /** Runs the pods of Jobs to completion, and lets every pod go once it is counted. */
 import { jobs } from '../../api/resource-types.ts';
 import type { Job, JobStatus, Pod } from '../../api/schema/types.ts';
-import { labelSelectorOf, type Selector } from '../../api/selector/label.ts';
-import { type Controller, type Result, settled } from '../../client/controller.ts';
-import { EventRecorder } from '../../client/event-recorder.ts';
+import type { Controller, Result } from '../../client/controller.ts';
 import { KeyedController } from '../context.ts';
-import { byNamespace } from '../ownership/by-namespace.ts';
 import { Expectations } from '../ownership/expectations.ts';
-import { ownersOf } from '../ownership/owners-of.ts';
+import { ownersOf, selectorOf } from '../ownership/owners-of.ts';
 import { type PodChange, PodControl, podsAfter } from '../ownership/pod-control.ts';
 import { type Batch, slowStartBatch } from '../ownership/slow-start.ts';
 import { type Backoff, noBackoff } from './backoff.ts';
@@ -22,12 +19,11 @@ const gatherMs = 50;
 
 export class JobController extends KeyedController {
   readonly name = 'job-controller';
-  readonly #recorder = new EventRecorder({ ...this.context, component: this.name });
-  readonly #jobs = byNamespace(this.informers.of(jobs));
+  readonly #jobs = this.informers.of(jobs);
   /** Of the status of the jobs themselves. */
   readonly #expectations = new Expectations(this.#jobs);
   readonly #pods = new TrackedPods(this.context);
-  readonly #control = new PodControl(this.#pods, this.#recorder);
+  readonly #control = new PodControl(this.#pods, this.recorder);
   /** By the uid of the job. */
   readonly #backoffs = new Map<string, Backoff>();
 
@@ -36,13 +32,13 @@ export class JobController extends KeyedController {
     this.#jobs.on({ delete: ({ metadata }) => this.#backoffs.delete(metadata.uid ?? '') });
   }
 
-  async reconcile(key: string): Promise<Result> {
+  async reconcile(key: string): Promise<Result | undefined> {
     const job = this.#expectations.get(key);
-    if (!job?.spec || !isOurs(job)) return settled;
+    if (!job?.spec || !isOurs(job)) return;
     const { uid = '' } = job.metadata;
     if (isFinished(job)) {
       this.#backoffs.delete(uid);
-      return settled;
+      return;
     }
     const before = await this.#pods.claim(job, selectorOf(job));
     const plan = planJob(job, before, this.#backoffs.get(uid) ?? noBackoff, this.clock.now());
@@ -80,7 +76,7 @@ export class JobController extends KeyedController {
     if (written !== job) this.#expectations.expect(written);
     if (suspension(written) !== suspension(job)) {
       const [reason, message] = suspension(written) === 'True' ? ['Suspended', 'Job suspended'] : ['Resumed', 'Job resumed'];
-      this.#recorder.event(job, 'Normal', reason, message);
+      this.recorder.event(job, 'Normal', reason, message);
     }
     return written;
   }
@@ -88,18 +84,14 @@ export class JobController extends KeyedController {
   #tellEnd(job: Job): void {
     const failed = job.status?.conditions?.find((c) => c.type === 'Failed');
     if (failed) {
-      this.#recorder.event(job, 'Warning', failed.reason ?? '', failed.message ?? '');
+      this.recorder.event(job, 'Warning', failed.reason ?? '', failed.message ?? '');
       return;
     }
     if ((job.status?.succeeded ?? 0) > (job.spec?.completions ?? Number.POSITIVE_INFINITY)) {
-      this.#recorder.event(job, 'Warning', 'TooManySucceededPods', 'Too many succeeded pods running after completion count reached');
+      this.recorder.event(job, 'Warning', 'TooManySucceededPods', 'Too many succeeded pods running after completion count reached');
     }
-    this.#recorder.event(job, 'Normal', 'Completed', 'Job completed');
+    this.recorder.event(job, 'Normal', 'Completed', 'Job completed');
   }
-}
-
-function selectorOf({ spec }: Job): Selector {
-  return labelSelectorOf(spec?.selector ?? {});
 }
 
 function suspension({ status }: Job): string | undefined {

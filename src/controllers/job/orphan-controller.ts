@@ -2,7 +2,7 @@
 import { objectKey } from '../../api/object-key.ts';
 import { jobs } from '../../api/resource-types.ts';
 import type { Job, Pod } from '../../api/schema/types.ts';
-import { type Controller, type Result, settled } from '../../client/controller.ts';
+import type { Controller } from '../../client/controller.ts';
 import { KeyedController } from '../context.ts';
 import { controllerOf } from '../ownership/owner.ts';
 import { isTracked } from './pod-facts.ts';
@@ -23,10 +23,9 @@ export class OrphanPodController extends KeyedController {
   }
 
   /** The key is a pod's. */
-  async reconcile(key: string): Promise<Result> {
+  async reconcile(key: string): Promise<undefined> {
     const pod = this.#pods.informer.get(key);
     if (pod && this.#isOrphan(pod)) await this.#pods.release(pod);
-    return settled;
   }
 
   #isOrphan(pod: Pod): boolean {
@@ -34,7 +33,7 @@ export class OrphanPodController extends KeyedController {
   }
 
   #podsOf({ metadata: { namespace = '', uid } }: Job): string[] {
-    const owned = this.#pods.informer.byIndex('namespace', namespace).filter((pod) => controllerOf(pod.metadata)?.uid === uid);
+    const owned = this.#pods.informer.list(namespace).filter((pod) => controllerOf(pod.metadata)?.uid === uid);
     return owned.filter(isTracked).map(objectKey);
   }
 }

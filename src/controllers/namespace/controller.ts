@@ -1,7 +1,7 @@
 /** Empties a namespace that is being deleted, then lets it go. */
 import { namespaces, type ResourceType } from '../../api/resource-types.ts';
 import { ignoreNotFound, isNotFound } from '../../client/api-error.ts';
-import { type Controller, type Result, settled } from '../../client/controller.ts';
+import type { Controller, Result } from '../../client/controller.ts';
 import { type DiscoveredResource, discover } from '../../client/discovery.ts';
 import { messageOf } from '../../errors/known-error.ts';
 import { type ControllerContext, KeyedController } from '../context.ts';
@@ -27,15 +27,15 @@ export class NamespaceController extends KeyedController {
     controller.for(this.#namespaces, ({ metadata }) => metadata.deletionTimestamp !== undefined);
   }
 
-  async reconcile(name: string): Promise<Result> {
+  async reconcile(name: string): Promise<Result | undefined> {
     const namespace = this.#namespaces.get(name);
-    if (!namespace?.metadata.deletionTimestamp || !namespace.spec?.finalizers?.includes(finalizer)) return settled;
+    if (!namespace?.metadata.deletionTimestamp || !namespace.spec?.finalizers?.includes(finalizer)) return;
     const remaining = await this.#deleteAllContent(name);
     if (remaining.isNothing) {
       const finalizers = namespace.spec.finalizers.filter((one) => one !== finalizer);
       const emptied = { ...namespace, spec: { ...namespace.spec, finalizers } };
       await this.client.update(namespaces, emptied, { subresource: 'finalize' }).catch(ignoreNotFound);
-      return settled;
+      return;
     }
     const conditions = remainingConditions(namespace, remaining, this.clock.now());
     // For people alone: the work does not wait for it.

@@ -1,7 +1,7 @@
 /** Makes one object in every namespace, and makes it again when it is changed or deleted. */
 import { type KubeObject, namespaces, type ResourceType } from '../../api/resource-types.ts';
 import { isAlreadyExists, isNotFound } from '../../client/api-error.ts';
-import { type Controller, type Result, settled } from '../../client/controller.ts';
+import type { Controller } from '../../client/controller.ts';
 import type { Informer } from '../../client/informer.ts';
 import { type ControllerContext, KeyedController } from '../context.ts';
 
@@ -34,12 +34,12 @@ export class EveryNamespaceController<T extends KubeObject> extends KeyedControl
   }
 
   /** The key is a namespace's. */
-  async reconcile(key: string): Promise<Result> {
+  async reconcile(key: string): Promise<undefined> {
     const namespace = this.#namespaces.get(key);
-    if (!namespace || namespace.metadata.deletionTimestamp || namespace.status?.phase === 'Terminating') return settled;
+    if (!namespace || namespace.metadata.deletionTimestamp || namespace.status?.phase === 'Terminating') return;
     const { type, objectName, isRight, make } = this.#kept;
     const current = this.#objects.get(`${key}/${objectName}`);
-    if (current && isRight(current)) return settled;
+    if (current && isRight(current)) return;
     const wanted = make(key);
     try {
       if (current) await this.client.update(type, { ...wanted, metadata: { ...current.metadata, ...wanted.metadata } });
@@ -49,6 +49,5 @@ export class EveryNamespaceController<T extends KubeObject> extends KeyedControl
       const isGone = isNotFound(err) && !this.#namespaces.get(key);
       if (!isAlreadyExists(err) && !isGone) throw err;
     }
-    return settled;
   }
 }

@@ -2,15 +2,14 @@
 import { nodes } from '../../api/resource-types.ts';
 import type { Node } from '../../api/schema/types.ts';
 import { ignoreNotFound } from '../../client/api-error.ts';
-import { type Controller, type Result, settled } from '../../client/controller.ts';
-import { EventRecorder } from '../../client/event-recorder.ts';
+import type { Controller } from '../../client/controller.ts';
 import { KeyedController } from '../context.ts';
 import { freeSubnet, parseClusterCidr } from './desired.ts';
 
 export class NodeIpamController extends KeyedController {
   readonly name = 'node-ipam-controller';
   readonly workers = 1;
-  readonly #recorder = new EventRecorder({ ...this.context, component: 'cidrAllocator' });
+  protected override readonly component = 'cidrAllocator';
   readonly #nodes = this.informers.of(nodes);
   readonly #prefix = this.context.nodeCidrMaskSize ?? 24;
   readonly #range = parseClusterCidr(this.context.clusterCidr ?? '', this.#prefix);
@@ -36,19 +35,18 @@ export class NodeIpamController extends KeyedController {
     });
   }
 
-  async reconcile(name: string): Promise<Result> {
+  async reconcile(name: string): Promise<undefined> {
     const node = this.#nodes.get(name);
-    if (!node || node.spec?.podCIDR) return settled;
+    if (!node || node.spec?.podCIDR) return;
     const podCIDR = this.#given.get(name) ?? this.#allocate();
     if (podCIDR === undefined) {
       const why = `every /${this.#prefix} of ${this.#range.text} is taken`;
-      this.#recorder.event(node, 'Warning', 'CIDRNotAvailable', `Node ${name} status is now: CIDRNotAvailable (${why})`);
-      return settled;
+      this.recorder.event(node, 'Warning', 'CIDRNotAvailable', `Node ${name} status is now: CIDRNotAvailable (${why})`);
+      return;
     }
     // It stays given when this fails: the answer may be lost, but not the write.
     this.#given.set(name, podCIDR);
     await this.client.patch(nodes, name, { spec: { podCIDR, podCIDRs: [podCIDR] } }, { kind: 'strategic' }).catch(ignoreNotFound);
-    return settled;
   }
 
   #allocate(): string | undefined {

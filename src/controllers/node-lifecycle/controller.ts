@@ -3,8 +3,6 @@ import { leases, nodes, pods } from '../../api/resource-types.ts';
 import type { Lease, Node, Pod } from '../../api/schema/types.ts';
 import { ignoreNotFound, isConflict } from '../../client/api-error.ts';
 import type { Controller, Result } from '../../client/controller.ts';
-import { settled } from '../../client/controller.ts';
-import { EventRecorder } from '../../client/event-recorder.ts';
 import { timestamp } from '../../clock/timestamp.ts';
 import { KeyedController } from '../context.ts';
 import { canonical } from '../ownership/template-hash.ts';
@@ -16,7 +14,7 @@ const silentCheckMs = 5_000;
 
 export class NodeLifecycleController extends KeyedController {
   readonly name = 'node-lifecycle-controller';
-  readonly #recorder = new EventRecorder({ ...this.context, component: 'node-controller' });
+  protected override readonly component = 'node-controller';
   readonly #nodes = this.informers.of(nodes);
   readonly #leases = this.informers.of(leases, { namespace: 'kube-node-lease' });
   readonly #pods = this.informers.of(pods).addIndex('node', (pod) => [pod.spec?.nodeName ?? '']);
@@ -42,7 +40,7 @@ export class NodeLifecycleController extends KeyedController {
 
   #registered(node: Node): string[] {
     const { name } = node.metadata;
-    this.#recorder.event(node, 'Normal', 'RegisteredNode', `Node ${name} event: Registered Node ${name} in Controller`);
+    this.recorder.event(node, 'Normal', 'RegisteredNode', `Node ${name} event: Registered Node ${name} in Controller`);
     return this.#concernedBy(node);
   }
 
@@ -57,9 +55,9 @@ export class NodeLifecycleController extends KeyedController {
     return concerned.map(({ metadata }) => metadata.name);
   }
 
-  async reconcile(name: string): Promise<Result> {
+  async reconcile(name: string): Promise<Result | undefined> {
     const node = this.#nodes.get(name);
-    if (!node) return settled;
+    if (!node) return;
     const silentIn = this.#health.silentIn(name);
     const isSilent = silentIn < 0;
     await this.#taint(isSilent ? await this.#declareSilent(node) : node);
@@ -71,7 +69,7 @@ export class NodeLifecycleController extends KeyedController {
     const conditions = unheardConditions(node, timestamp(this.clock.now()));
     if (conditions) {
       this.context.log.warn(`Node "${name}" was not heard of for ${graceMs / 1000} s`, { node: name });
-      this.#recorder.event(node, 'Normal', 'NodeNotReady', `Node ${name} status is now: NodeNotReady`);
+      this.recorder.event(node, 'Normal', 'NodeNotReady', `Node ${name} status is now: NodeNotReady`);
     }
     const patch = { status: { conditions } };
     const told = conditions ? await this.client.patch(nodes, name, patch, { subresource: 'status', kind: 'strategic' }) : node;

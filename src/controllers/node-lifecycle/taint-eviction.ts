@@ -3,14 +3,13 @@ import { objectKey, splitKey } from '../../api/object-key.ts';
 import { nodes, pods } from '../../api/resource-types.ts';
 import type { Node, Pod, Taint } from '../../api/schema/types.ts';
 import { ignoreNotFound, isConflict } from '../../client/api-error.ts';
-import { type Controller, type Result, settled } from '../../client/controller.ts';
-import { EventRecorder } from '../../client/event-recorder.ts';
+import type { Controller, Result } from '../../client/controller.ts';
 import { KeyedController } from '../context.ts';
 import { evictionTime } from './desired.ts';
 
 export class TaintEvictionController extends KeyedController {
   readonly name = 'taint-eviction-controller';
-  readonly #recorder = new EventRecorder({ ...this.context, component: 'node-controller' });
+  protected override readonly component = 'node-controller';
   readonly #nodes = this.informers.of(nodes);
   readonly #pods = this.informers.of(pods).addIndex('node', (pod) => [pod.spec?.nodeName ?? '']);
   /** By node, when each of its taints came up: for those whose time nobody wrote down (kubectl does not). */
@@ -51,25 +50,24 @@ export class TaintEvictionController extends KeyedController {
     return spec?.nodeName ? this.#nodes.get(spec.nodeName) : undefined;
   }
 
-  async reconcile(key: string): Promise<Result> {
+  async reconcile(key: string): Promise<Result | undefined> {
     const pod = this.#pods.get(key);
     const node = pod && this.#nodeOf(pod);
-    if (!node || pod.metadata.deletionTimestamp) return settled;
+    if (!node || pod.metadata.deletionTimestamp) return;
     const { uid = '' } = pod.metadata;
     const due = evictionTime(pod, node, (taint) => this.#seen.get(node.metadata.name)?.get(taintId(taint)) ?? this.clock.now());
     if (due === undefined) {
       this.#leaving.delete(uid);
-      return settled;
+      return;
     }
     const wait = this.#waitFor(uid, due);
     if (wait > 0) return { requeueAfter: wait };
     const { namespace, name } = splitKey(key);
-    this.#recorder.event(pod, 'Normal', 'TaintManagerEviction', `Marking for deletion Pod ${key}`);
+    this.recorder.event(pod, 'Normal', 'TaintManagerEviction', `Marking for deletion Pod ${key}`);
     await this.client.delete(pods, name, { namespace, preconditions: { uid } }).catch((err: unknown) => {
       // Another pod has the name by now.
       if (!isConflict(err)) ignoreNotFound(err);
     });
-    return settled;
   }
 
   /** Once known how long a pod may stay, a leap of the wall clock changes nothing. */

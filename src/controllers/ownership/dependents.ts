@@ -8,7 +8,6 @@ import { ignoreNotFound, isInvalid } from '../../client/api-error.ts';
 import type { Client, ObjectDeleteOptions, PatchOptions } from '../../client/client.ts';
 import type { Informer } from '../../client/informer.ts';
 import type { ControllerContext } from '../context.ts';
-import { byNamespace } from './by-namespace.ts';
 import { claim } from './claim.ts';
 import { Expectations } from './expectations.ts';
 import { controllerRef } from './owner.ts';
@@ -29,7 +28,7 @@ export class Dependents<T extends KubeObject> {
 
   constructor({ client, informers, signal }: ControllerContext, type: ResourceType<T>, options: DependentsOptions) {
     this.type = type;
-    this.informer = byNamespace(informers.of(type));
+    this.informer = informers.of(type);
     this.#client = client;
     this.#signal = signal;
     this.#options = options;
@@ -42,7 +41,7 @@ export class Dependents<T extends KubeObject> {
 
   /** All of a namespace, whoever owns them. */
   in(namespace: string): T[] {
-    return this.#expectations.over(this.informer.byIndex('namespace', namespace), ({ metadata }) => metadata.namespace === namespace);
+    return this.#expectations.over(this.informer.list(namespace), ({ metadata }) => metadata.namespace === namespace);
   }
 
   /** What the informer has under a value of an index, and what is expected to be there: `belongs` says it of an object. */

@@ -5,7 +5,6 @@ import type { Pod } from '../../api/schema/types.ts';
 import { labelSelectorOf } from '../../api/selector/label.ts';
 import { FakeCluster } from '../../client/testing/fake-cluster.ts';
 import { podOf, replicaSetOf, template } from '../testing/samples.ts';
-import { byNamespace } from './by-namespace.ts';
 import { controllerOf, controllerRef } from './owner.ts';
 import { ownersOf } from './owners-of.ts';
 import { podsAfter } from './pod-control.ts';
@@ -81,7 +80,7 @@ test('of several owners the one that controls counts', () => {
 
 test('news concerns the owner of that kind, or those of the namespace whose selector picks an orphan', async () => {
   await using cluster = new FakeCluster();
-  const owners = byNamespace(cluster.informers.of(replicaSets));
+  const owners = cluster.informers.of(replicaSets);
   cluster.put(replicaSets, replicaSetOf(1));
   cluster.put(replicaSets, replicaSetOf(1, { name: 'elsewhere', namespace: 'other' }));
   await cluster.deliver();

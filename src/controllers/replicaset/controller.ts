@@ -2,14 +2,13 @@
 import { pods, type ResourceType, replicaSets, replicationControllers } from '../../api/resource-types.ts';
 import type { Pod, ReplicaSet, ReplicationController } from '../../api/schema/types.ts';
 import { labelSelectorOf, type Selector } from '../../api/selector/label.ts';
-import { type Controller, type Result, settled } from '../../client/controller.ts';
+import type { Controller, Result } from '../../client/controller.ts';
 import { EventRecorder } from '../../client/event-recorder.ts';
 import type { Informer } from '../../client/informer.ts';
 import { messageOf } from '../../errors/known-error.ts';
 import { type ControllerContext, KeyedController } from '../context.ts';
-import { byNamespace } from '../ownership/by-namespace.ts';
 import { Dependents } from '../ownership/dependents.ts';
-import { ownersOf } from '../ownership/owners-of.ts';
+import { ownersOf, selectorOf } from '../ownership/owners-of.ts';
 import { PodControl, podsAfter } from '../ownership/pod-control.ts';
 import { podFromTemplate } from '../ownership/pod-from-template.ts';
 import { isActive } from '../ownership/pod-state.ts';
@@ -44,7 +43,7 @@ abstract class ReplicasController<T extends Owner> extends KeyedController {
     super(context);
     this.name = flavour.name;
     this.#flavour = flavour;
-    this.#owners = byNamespace(this.informers.of(flavour.type));
+    this.#owners = this.informers.of(flavour.type);
     this.#pods = new Dependents(context, pods, { ownerType: flavour.type });
     this.#control = new PodControl(this.#pods, new EventRecorder({ ...context, component: flavour.name }));
   }
@@ -53,9 +52,9 @@ abstract class ReplicasController<T extends Owner> extends KeyedController {
     controller.for(this.#owners).owns(this.#pods.informer, (pod) => ownersOf(this.#owners, this.#flavour.selectorOf, pod));
   }
 
-  async reconcile(key: string): Promise<Result> {
+  async reconcile(key: string): Promise<Result | undefined> {
     const owner = this.#owners.get(key);
-    if (!owner?.spec) return settled;
+    if (!owner?.spec) return;
     const owned = await this.#pods.claim(owner, this.#flavour.selectorOf(owner));
     const managed = owner.metadata.deletionTimestamp ? { pods: owned } : await this.#manage(owner, owned);
     const result = await this.#updateStatus(owner, managed);
@@ -75,7 +74,7 @@ abstract class ReplicasController<T extends Owner> extends KeyedController {
     return { pods: after, error, failure: { reason: created.error ? 'FailedCreate' : 'FailedDelete', message: messageOf(error) } };
   }
 
-  async #updateStatus(owner: T, { pods: owned, failure }: Managed): Promise<Result> {
+  async #updateStatus(owner: T, { pods: owned, failure }: Managed): Promise<Result | undefined> {
     const { status, lookAgainIn } = replicaStatus({
       generation: owner.metadata.generation ?? 0,
       replicas: owner.spec?.replicas ?? 1,
@@ -93,7 +92,6 @@ abstract class ReplicasController<T extends Owner> extends KeyedController {
 
 export class ReplicaSetController extends ReplicasController<ReplicaSet> {
   constructor(context: ControllerContext) {
-    const selectorOf = ({ spec }: ReplicaSet): Selector => labelSelectorOf(spec?.selector ?? {});
     super(context, { name: 'replicaset-controller', type: replicaSets, selectorOf });
   }
 }

@@ -1,7 +1,7 @@
 /** Makes ServiceCIDRs ready for use, and lets none go whose addresses Services have (KEP-1880). */
 import { ipAddresses, serviceCidrs } from '../../api/resource-types.ts';
 import type { Condition, ServiceCIDR } from '../../api/schema/types.ts';
-import { type Controller, type Result, settled } from '../../client/controller.ts';
+import type { Controller, Result } from '../../client/controller.ts';
 import { timestamp } from '../../clock/timestamp.ts';
 import { isIp } from '../../ip/ip.ts';
 import { KeyedController } from '../context.ts';
@@ -24,18 +24,17 @@ export class ServiceCidrController extends KeyedController {
     controller.for(this.#cidrs);
   }
 
-  async reconcile(key: string): Promise<Result> {
+  async reconcile(key: string): Promise<Result | undefined> {
     const cidr = this.#cidrs.get(key);
-    if (!cidr) return settled;
+    if (!cidr) return;
     const { name, deletionTimestamp, finalizers = [] } = cidr.metadata;
     const isHeld = finalizers.includes(finalizer);
-    if (deletionTimestamp) return isHeld ? this.#letGo(cidr, Date.parse(deletionTimestamp)) : settled;
+    if (deletionTimestamp) return isHeld ? this.#letGo(cidr, Date.parse(deletionTimestamp)) : undefined;
     if (!isHeld) await this.client.patch(serviceCidrs, name, { metadata: { finalizers: [...finalizers, finalizer] } });
     await this.#setReady(cidr, { status: 'True', reason: '', message: 'Kubernetes Service CIDR is ready' });
-    return settled;
   }
 
-  async #letGo(cidr: ServiceCIDR, deletedAt: number): Promise<Result> {
+  async #letGo(cidr: ServiceCIDR, deletedAt: number): Promise<Result | undefined> {
     const { name, finalizers = [] } = cidr.metadata;
     const others = this.#cidrs.list().filter((c) => c.metadata.name !== name && !c.metadata.deletionTimestamp);
     const { items } = await this.client.list(ipAddresses, { labelSelector: managedByAllocator });
@@ -47,7 +46,6 @@ export class ServiceCidrController extends KeyedController {
     const left = deletedAt + graceMs - this.clock.now();
     if (left > 0) return { requeueAfter: left };
     await this.client.patch(serviceCidrs, name, { metadata: { finalizers: finalizers.filter((f) => f !== finalizer) } });
-    return settled;
   }
 
   async #setReady({ metadata, status }: ServiceCIDR, ready: Pick<Condition, 'status' | 'reason' | 'message'>): Promise<void> {

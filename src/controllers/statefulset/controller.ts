@@ -1,13 +1,10 @@
 /** Keeps the pods of StatefulSets: each with a name, a host name and claims of its own, made, updated and deleted in order. */
 import { pods, statefulSets } from '../../api/resource-types.ts';
 import type { Pod, StatefulSet } from '../../api/schema/types.ts';
-import { labelSelectorOf, type Selector } from '../../api/selector/label.ts';
-import { type Controller, type Result, settled, soonest } from '../../client/controller.ts';
-import { EventRecorder } from '../../client/event-recorder.ts';
+import { type Controller, type Result, soonest } from '../../client/controller.ts';
 import { KeyedController } from '../context.ts';
-import { byNamespace } from '../ownership/by-namespace.ts';
 import { Dependents } from '../ownership/dependents.ts';
-import { ownersOf } from '../ownership/owners-of.ts';
+import { ownersOf, selectorOf } from '../ownership/owners-of.ts';
 import { type PodChange, PodControl, podsAfter, type Wording } from '../ownership/pod-control.ts';
 import { Revisions } from '../ownership/revisions.ts';
 import { slowStartBatch } from '../ownership/slow-start.ts';
@@ -30,11 +27,10 @@ const wording: Wording = {
 
 export class StatefulSetController extends KeyedController {
   readonly name = 'statefulset-controller';
-  readonly #sets = byNamespace(this.informers.of(statefulSets));
+  readonly #sets = this.informers.of(statefulSets);
   readonly #pods = new Dependents(this.context, pods, { ownerType: statefulSets });
-  readonly #recorder = new EventRecorder({ ...this.context, component: this.name });
-  readonly #control = new PodControl(this.#pods, this.#recorder, wording);
-  readonly #claims = new ClaimControl(this.context, this.#recorder);
+  readonly #control = new PodControl(this.#pods, this.recorder, wording);
+  readonly #claims = new ClaimControl(this.context, this.recorder);
   readonly #revisions = new Revisions(this.context, statefulSets, hashLabel);
 
   setup(controller: Controller): void {
@@ -44,14 +40,14 @@ export class StatefulSetController extends KeyedController {
       .waitsFor(this.#revisions.informer, this.#claims.informer);
   }
 
-  async reconcile(key: string): Promise<Result> {
+  async reconcile(key: string): Promise<Result | undefined> {
     const set = this.#sets.get(key);
-    if (!set?.spec) return settled;
+    if (!set?.spec) return;
     const candidates = this.#pods.in(set.metadata.namespace ?? '').filter((pod) => ordinalOf(set, pod) !== undefined);
     const owned = await this.#pods.claim(set, selectorOf(set), candidates);
     const history = await this.#revisions.upTo(set);
     const update = history.at(-1);
-    if (!update) return settled;
+    if (!update) return;
     const current = history.find((r) => r.metadata.name === set.status?.currentRevision) ?? update;
     const input = { set, current, update, now: this.clock.now() };
     const steps = await slowStartBatch(planStatefulSet({ ...input, pods: owned }), (step) => this.#take(set, step));
@@ -90,8 +86,4 @@ export class StatefulSetController extends KeyedController {
       return err;
     }
   }
-}
-
-function selectorOf({ spec }: StatefulSet): Selector {
-  return labelSelectorOf(spec?.selector ?? {});
 }

@@ -2,7 +2,7 @@
 import { jobs } from '../../api/resource-types.ts';
 import type { Job } from '../../api/schema/types.ts';
 import { ignoreNotFound } from '../../client/api-error.ts';
-import { type Controller, type Result, settled } from '../../client/controller.ts';
+import type { Controller, Result } from '../../client/controller.ts';
 import { KeyedController } from '../context.ts';
 import { endOf } from '../job/end-of.ts';
 
@@ -14,18 +14,17 @@ export class TtlAfterFinishedController extends KeyedController {
     controller.for(this.#jobs, (job) => timeLeft(job, this.clock.now()) !== undefined);
   }
 
-  async reconcile(key: string): Promise<Result> {
+  async reconcile(key: string): Promise<Result | undefined> {
     const job = this.#jobs.get(key);
     const left = job && timeLeft(job, this.clock.now());
-    if (!job || left === undefined) return settled;
+    if (!job || left === undefined) return;
     if (left > 0) return { requeueAfter: left };
     // The time may have been changed since the copy was made.
     const { name, namespace = '' } = job.metadata;
     const fresh = await this.client.get(jobs, name, { namespace }).catch(ignoreNotFound);
-    if (!fresh || (timeLeft(fresh, this.clock.now()) ?? 1) > 0) return settled;
+    if (!fresh || (timeLeft(fresh, this.clock.now()) ?? 1) > 0) return;
     const preconditions = { uid: fresh.metadata.uid };
     await this.client.delete(jobs, name, { namespace, preconditions, propagationPolicy: 'Foreground' }).catch(ignoreNotFound);
-    return settled;
   }
 }
 

@@ -13,7 +13,7 @@ import {
 } from '../../api/resource-types.ts';
 import type { PersistentVolume, PersistentVolumeClaim, Pod, VolumeAttributesClass } from '../../api/schema/types.ts';
 import { pvcProtectionFinalizer, pvProtectionFinalizer, vacProtectionFinalizer } from '../../api/well-known.ts';
-import { type Controller, type Result, settled } from '../../client/controller.ts';
+import type { Controller } from '../../client/controller.ts';
 import type { Informer } from '../../client/informer.ts';
 import { type ControllerContext, KeyedController } from '../context.ts';
 import { claimsOf, isClaimInUse, isClassInUse, isVolumeInUse, stepOf } from './desired.ts';
@@ -38,14 +38,13 @@ abstract class ProtectionController<T extends KubeObject> extends KeyedControlle
     controller.for(this.objects, (object) => stepOf(object, this.#finalizer) !== 'keep');
   }
 
-  async reconcile(key: string): Promise<Result> {
+  async reconcile(key: string): Promise<undefined> {
     const object = this.objects.get(key);
     const step = object && stepOf(object, this.#finalizer);
-    if (!object || step === 'keep' || (step === 'release if unused' && (await this.isInUse(object)))) return settled;
+    if (!object || step === 'keep' || (step === 'release if unused' && (await this.isInUse(object)))) return;
     const others = (object.metadata.finalizers ?? []).filter((one) => one !== this.#finalizer);
     const finalizers = step === 'protect' ? [...others, this.#finalizer] : others;
     await this.client.update(this.#type, { ...object, metadata: { ...object.metadata, finalizers } });
-    return settled;
   }
 
   /** Of those that wait for what uses them to go. */

@@ -11,7 +11,7 @@ import type { EndpointSlice, OwnerReference, Service } from '../../api/schema/ty
 import { labelManagedBy, labelServiceName } from '../../api/well-known.ts';
 import { ignoreNotFound, isForbidden, isNotFound } from '../../client/api-error.ts';
 import type { Client } from '../../client/client.ts';
-import { Controller, type Reconciler, type Result, settled } from '../../client/controller.ts';
+import { Controller, type Reconciler, type Result } from '../../client/controller.ts';
 import type { Informer } from '../../client/informer.ts';
 import type { InformerSet } from '../../client/informers.ts';
 import type { Clock } from '../../clock/clock.ts';
@@ -114,14 +114,14 @@ export class Publisher implements Reconciler {
   }
 
   /** There is one key: the Service's. */
-  async reconcile(): Promise<Result> {
+  async reconcile(): Promise<Result | undefined> {
     const { client, namespace } = this.#options;
     const service = this.#services.get(this.#serviceKey);
     const current = this.#slices.get(`${namespace}/${this.#sliceName}`);
     if (!service || (service.spec?.selector && this.#isServedElsewhere())) {
       if (current?.metadata.labels?.[labelManagedBy] === managedBy) await this.#delete();
       this.#isPublished = false;
-      return settled;
+      return;
     }
     const { owner, result } = await this.#node();
     const wanted = sliceOf(service, this.#options, owner);
@@ -151,14 +151,14 @@ export class Publisher implements Reconciler {
   }
 
   /** No owner when the Node is not there yet, or when this user may not read Nodes; the Service owns the slice then. */
-  async #node(): Promise<{ owner: OwnerReference | undefined; result: Result }> {
+  async #node(): Promise<{ owner: OwnerReference | undefined; result: Result | undefined }> {
     try {
       const { metadata } = await this.#options.client.get(nodes, this.#options.nodeName);
-      return { owner: { apiVersion: 'v1', kind: 'Node', name: metadata.name, uid: metadata.uid ?? '' }, result: settled };
+      return { owner: { apiVersion: 'v1', kind: 'Node', name: metadata.name, uid: metadata.uid ?? '' }, result: undefined };
     } catch (err) {
       if (isNotFound(err)) return { owner: undefined, result: { requeueAfter: askNodeAgainMs } };
       if (!isForbidden(err)) throw err;
-      return { owner: undefined, result: settled };
+      return { owner: undefined, result: undefined };
     }
   }
 
