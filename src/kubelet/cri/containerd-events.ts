@@ -24,8 +24,8 @@ export async function* containerdExits(client: Client, signal: AbortSignal): Asy
 
 /** A command that was run in a container ends under an id of its own. */
 export function isContainerExit(envelope: Uint8Array): boolean {
-  const { event } = codec.decode('Envelope', envelope) as { readonly event?: { readonly value: Uint8Array } };
+  const { event } = codec.decode('Envelope', envelope);
   if (!event) return true;
-  const exit = codec.decode('TaskExit', event.value) as { readonly containerId: string; readonly id: string };
+  const exit = codec.decode('TaskExit', event.value);
   return exit.containerId === exit.id;
 }

@@ -1,4 +1,5 @@
 /** The calls to a container runtime that the kubelet makes (CRI v1), as an interface, so that tests can answer for a runtime. */
+import type { Input } from './message-type.ts';
 import type * as m from './messages.ts';
 
 export interface Cri {
@@ -7,32 +8,32 @@ export interface Cri {
   runtimeConfig(): Promise<m.RuntimeConfigResponse>;
   status(): Promise<m.StatusResponse>;
   /** `handler` '' is the runtime's default. */
-  runPodSandbox(config: m.Input<m.PodSandboxConfig>, handler: string): Promise<string>;
+  runPodSandbox(config: Input<m.PodSandboxConfig>, handler: string): Promise<string>;
   stopPodSandbox(id: string): Promise<void>;
   removePodSandbox(id: string): Promise<void>;
   podSandboxStatus(id: string): Promise<m.PodSandboxStatus>;
   /** All sandboxes, or those of one pod. */
   listPodSandboxes(podUid?: string): Promise<m.PodSandbox[]>;
-  createContainer(sandboxId: string, config: m.Input<m.ContainerConfig>, sandbox: m.Input<m.PodSandboxConfig>): Promise<string>;
+  createContainer(sandboxId: string, config: Input<m.ContainerConfig>, sandbox: Input<m.PodSandboxConfig>): Promise<string>;
   startContainer(id: string): Promise<void>;
   /** Sends the stop signal, and SIGKILL after `graceSeconds`. */
   stopContainer(id: string, graceSeconds: number): Promise<void>;
   removeContainer(id: string): Promise<void>;
   listContainers(podUid?: string): Promise<m.Container[]>;
   containerStatus(id: string): Promise<m.ContainerStatus>;
-  updateContainerResources(id: string, linux: m.Input<m.LinuxContainerResources>): Promise<void>;
+  updateContainerResources(id: string, linux: Input<m.LinuxContainerResources>): Promise<void>;
   reopenContainerLog(id: string): Promise<void>;
   execSync(id: string, command: readonly string[], timeoutSeconds: number): Promise<m.ExecSyncResponse>;
   /** The address where the runtime serves the stream. */
-  exec(request: m.Input<m.ExecRequest>): Promise<string>;
-  attach(request: m.Input<m.AttachRequest>): Promise<string>;
-  portForward(request: m.Input<m.PortForwardRequest>): Promise<string>;
+  exec(request: Input<m.ExecRequest>): Promise<string>;
+  attach(request: Input<m.AttachRequest>): Promise<string>;
+  portForward(request: Input<m.PortForwardRequest>): Promise<string>;
   listContainerStats(): Promise<m.ContainerStats[]>;
   /** Something changed at some container, told as it happens; throws UNIMPLEMENTED (see isUnimplemented) when the runtime cannot tell. */
   changes(signal: AbortSignal): AsyncIterable<void>;
   listImages(): Promise<m.Image[]>;
   imageStatus(image: string): Promise<m.Image | undefined>;
-  pullImage(image: string, auth: m.Input<m.AuthConfig> | undefined, sandbox: m.Input<m.PodSandboxConfig>): Promise<string>;
+  pullImage(image: string, auth: Input<m.AuthConfig> | undefined, sandbox: Input<m.PodSandboxConfig>): Promise<string>;
   removeImage(image: string): Promise<void>;
   /** The file systems that hold images. */
   imageFsInfo(): Promise<m.FilesystemUsage[]>;

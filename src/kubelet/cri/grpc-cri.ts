@@ -4,8 +4,9 @@ import { podLabels } from '../pod/labels.ts';
 import { containerdExits } from './containerd-events.ts';
 import { type Cri, CriError, isUnimplemented, unlessMissing } from './cri.ts';
 import { MessageCodec } from './message-codec.ts';
+import type { Input } from './message-type.ts';
 import type * as m from './messages.ts';
-import { type MethodName, messageTable, methodTable } from './messages.ts';
+import { messageTable, pathOf } from './messages.ts';
 import { serverStream } from './server-stream.ts';
 
 /** As the kubelet's --runtime-request-timeout. */
@@ -14,10 +15,6 @@ const requestTimeoutMs = 120_000;
 const pullTimeoutMs = 3_600_000;
 
 const codec = new MessageCodec(messageTable);
-
-function pathOf(method: MethodName): string {
-  return `/runtime.v1.${methodTable[method][0]}/${method}`;
-}
 
 export class GrpcCri implements Cri {
   readonly #client: Client;
@@ -34,18 +31,21 @@ export class GrpcCri implements Cri {
     });
   }
 
-  #call<T>(method: MethodName, request: object, timeoutMs: number = requestTimeoutMs): Promise<T> {
-    const [, takes, gives] = methodTable[method];
+  #call<Method extends m.MethodName>(
+    method: Method,
+    request: Input<m.Message<`${Method}Request`>>,
+    timeoutMs: number = requestTimeoutMs,
+  ): Promise<m.Message<`${Method}Response`>> {
     return new Promise((resolve, reject) => {
       this.#client.makeUnaryRequest(
         pathOf(method),
-        (value: object) => codec.encode(takes, value),
-        (bytes) => codec.decode(gives, bytes) as T,
+        (value: typeof request) => codec.encode(`${method}Request`, value),
+        (bytes) => codec.decode(`${method}Response`, bytes),
         request,
         { deadline: Date.now() + timeoutMs },
-        (err: ServiceError | null, value?: T) => {
+        (err: ServiceError | null, value) => {
           if (err) reject(new CriError(err.code, err.details || err.message, { cause: err }));
-          else resolve(value as T);
+          else resolve(value as m.Message<`${Method}Response`>);
         },
       );
     });
@@ -63,8 +63,8 @@ export class GrpcCri implements Cri {
     return this.#call('Status', {}, 10_000);
   }
 
-  async runPodSandbox(config: m.Input<m.PodSandboxConfig>, runtimeHandler: string): Promise<string> {
-    return (await this.#call<m.RunPodSandboxResponse>('RunPodSandbox', { config, runtimeHandler }, 240_000)).podSandboxId;
+  async runPodSandbox(config: Input<m.PodSandboxConfig>, runtimeHandler: string): Promise<string> {
+    return (await this.#call('RunPodSandbox', { config, runtimeHandler }, 240_000)).podSandboxId;
   }
 
   async stopPodSandbox(podSandboxId: string): Promise<void> {
@@ -76,22 +76,18 @@ export class GrpcCri implements Cri {
   }
 
   async podSandboxStatus(podSandboxId: string): Promise<m.PodSandboxStatus> {
-    const { status } = await this.#call<m.PodSandboxStatusResponse>('PodSandboxStatus', { podSandboxId });
+    const { status } = await this.#call('PodSandboxStatus', { podSandboxId });
     if (!status) throw new CriError(5, `sandbox ${podSandboxId} not found`);
     return status;
   }
 
   async listPodSandboxes(podUid?: string): Promise<m.PodSandbox[]> {
     const filter = podUid === undefined ? undefined : { labelSelector: { [podLabels.podUid]: podUid } };
-    return (await this.#call<m.ListPodSandboxResponse>('ListPodSandbox', { filter })).items;
+    return (await this.#call('ListPodSandbox', { filter })).items;
   }
 
-  async createContainer(
-    podSandboxId: string,
-    config: m.Input<m.ContainerConfig>,
-    sandboxConfig: m.Input<m.PodSandboxConfig>,
-  ): Promise<string> {
-    return (await this.#call<m.CreateContainerResponse>('CreateContainer', { podSandboxId, config, sandboxConfig })).containerId;
+  async createContainer(podSandboxId: string, config: Input<m.ContainerConfig>, sandboxConfig: Input<m.PodSandboxConfig>): Promise<string> {
+    return (await this.#call('CreateContainer', { podSandboxId, config, sandboxConfig })).containerId;
   }
 
   async startContainer(containerId: string): Promise<void> {
@@ -108,16 +104,16 @@ export class GrpcCri implements Cri {
 
   async listContainers(podUid?: string): Promise<m.Container[]> {
     const filter = podUid === undefined ? undefined : { labelSelector: { [podLabels.podUid]: podUid } };
-    return (await this.#call<m.ListContainersResponse>('ListContainers', { filter })).containers;
+    return (await this.#call('ListContainers', { filter })).containers;
   }
 
   async containerStatus(containerId: string): Promise<m.ContainerStatus> {
-    const { status } = await this.#call<m.ContainerStatusResponse>('ContainerStatus', { containerId });
+    const { status } = await this.#call('ContainerStatus', { containerId });
     if (!status) throw new CriError(5, `container ${containerId} not found`);
     return status;
   }
 
-  async updateContainerResources(containerId: string, linux: m.Input<m.LinuxContainerResources>): Promise<void> {
+  async updateContainerResources(containerId: string, linux: Input<m.LinuxContainerResources>): Promise<void> {
     await this.#call('UpdateContainerResources', { containerId, linux });
   }
 
@@ -130,20 +126,20 @@ export class GrpcCri implements Cri {
     return this.#call('ExecSync', { containerId, cmd, timeout: timeoutSeconds }, timeoutMs);
   }
 
-  async exec(request: m.Input<m.ExecRequest>): Promise<string> {
-    return (await this.#call<m.ExecResponse>('Exec', request)).url;
+  async exec(request: Input<m.ExecRequest>): Promise<string> {
+    return (await this.#call('Exec', request)).url;
   }
 
-  async attach(request: m.Input<m.AttachRequest>): Promise<string> {
-    return (await this.#call<m.AttachResponse>('Attach', request)).url;
+  async attach(request: Input<m.AttachRequest>): Promise<string> {
+    return (await this.#call('Attach', request)).url;
   }
 
-  async portForward(request: m.Input<m.PortForwardRequest>): Promise<string> {
-    return (await this.#call<m.PortForwardResponse>('PortForward', request)).url;
+  async portForward(request: Input<m.PortForwardRequest>): Promise<string> {
+    return (await this.#call('PortForward', request)).url;
   }
 
   async listContainerStats(): Promise<m.ContainerStats[]> {
-    return (await this.#call<m.ListContainerStatsResponse>('ListContainerStats', {})).stats;
+    return (await this.#call('ListContainerStats', {})).stats;
   }
 
   /** CRI events come with containerd 1.7 and CRI-O 1.26. */
@@ -157,16 +153,16 @@ export class GrpcCri implements Cri {
   }
 
   async listImages(): Promise<m.Image[]> {
-    return (await this.#call<m.ListImagesResponse>('ListImages', {})).images;
+    return (await this.#call('ListImages', {})).images;
   }
 
   async imageStatus(image: string): Promise<m.Image | undefined> {
-    return (await unlessMissing(this.#call<m.ImageStatusResponse>('ImageStatus', { image: { image } })))?.image;
+    return (await unlessMissing(this.#call('ImageStatus', { image: { image } })))?.image;
   }
 
-  async pullImage(image: string, auth: m.Input<m.AuthConfig> | undefined, sandboxConfig: m.Input<m.PodSandboxConfig>): Promise<string> {
+  async pullImage(image: string, auth: Input<m.AuthConfig> | undefined, sandboxConfig: Input<m.PodSandboxConfig>): Promise<string> {
     const request = { image: { image }, auth, sandboxConfig };
-    return (await this.#call<m.PullImageResponse>('PullImage', request, pullTimeoutMs)).imageRef;
+    return (await this.#call('PullImage', request, pullTimeoutMs)).imageRef;
   }
 
   async removeImage(image: string): Promise<void> {
@@ -174,7 +170,7 @@ export class GrpcCri implements Cri {
   }
 
   async imageFsInfo(): Promise<m.FilesystemUsage[]> {
-    return (await this.#call<m.ImageFsInfoResponse>('ImageFsInfo', {})).imageFilesystems;
+    return (await this.#call('ImageFsInfo', {})).imageFilesystems;
   }
 
   close(): void {

@@ -89,7 +89,7 @@ const every = new MessageCodec({
 });
 
 test('encode() leaves out what is a default, absent or empty', () => {
-  for (const value of [{}, { i: 0, u: 0, b: false, d: 0, s: '', l: [], t: [], p: {} }, { i: undefined, s: null }])
+  for (const value of [{}, { i: 0, u: 0, b: false, d: 0, s: '', l: [], t: [], p: {} }, { i: undefined, s: null as unknown as string }])
     assert.equal(every.encode('Every', value).length, 0);
   assert.equal(every.encode('Nothing', {}).length, 0);
   assert.equal(every.encode('Every', { m: {}, t: [''] }).toString('hex'), '3a004a00', 'a message and an item are there');

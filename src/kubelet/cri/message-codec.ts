@@ -4,6 +4,7 @@
  */
 import { WireReader } from '../../api/codec/wire-reader.ts';
 import { WireWriter } from '../../api/codec/wire-writer.ts';
+import type { Input, MessageOf, MessageTable } from './message-type.ts';
 
 type Value = Record<string, unknown>;
 
@@ -57,33 +58,32 @@ const scalars: Readonly<Record<string, Type>> = {
 };
 const text = scalars.string as Type;
 
-export class MessageCodec<Name extends string> {
-  /** Per message: `name:number:type` of each field, with a type such as `string`, `[]Mount` or `map` (of strings). */
-  readonly #table: Readonly<Record<Name, string>>;
+export class MessageCodec<const Table extends MessageTable> {
+  readonly #table: Table;
   readonly #messages = new Map<string, Message>();
   readonly #writer = new WireWriter();
 
-  constructor(table: Readonly<Record<Name, string>>) {
+  constructor(table: Table) {
     this.#table = table;
   }
 
   /** The bytes of a message. */
-  encode(name: Name, value: object): Buffer {
+  encode<Name extends string & keyof Table>(name: Name, value: Input<MessageOf<Table, Name>>): Buffer {
     this.#writer.reset();
     writeMessage(this.#writer, this.#message(name), value as Value);
     return this.#writer.finish();
   }
 
   /** A message from its bytes, with defaults filled in. Throws ProtobufError on bytes that are none. */
-  decode(name: Name, bytes: Uint8Array): unknown {
+  decode<Name extends string & keyof Table>(name: Name, bytes: Uint8Array): MessageOf<Table, Name> {
     const reader = new WireReader(bytes);
-    return readMessage(reader, this.#message(name), reader.length);
+    return readMessage(reader, this.#message(name), reader.length) as MessageOf<Table, Name>;
   }
 
   #message(name: string): Message {
     const known = this.#messages.get(name);
     if (known) return known;
-    const row = this.#table[name as Name];
+    const row = this.#table[name] as string;
     const fields = row === '' ? [] : row.split(' ').map((cell) => this.#field(cell));
     const message = { fields, byNumber: new Map(fields.map((f) => [f.number, f])) };
     this.#messages.set(name, message);

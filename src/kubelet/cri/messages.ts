@@ -1,539 +1,6 @@
-// Made by generate.ts from the CRI v1 service; do not edit. int64 and uint64 are numbers: times in ns lose their last 8 bits.
+/** The messages of CRI v1 (k8s.io/cri-api, api.proto) that the calls of the kubelet reach, without fields that nobody here reads. */
+import type { MessageOf } from './message-type.ts';
 
-/** What a method takes: every field may be left out. */
-export type Input<T> = T extends Uint8Array ? T : T extends object ? { readonly [K in keyof T]?: Input<T[K]> | undefined } : T;
-
-export const Protocol = {
-  TCP: 0,
-  UDP: 1,
-  SCTP: 2,
-} as const;
-export type Protocol = number;
-
-export const MountPropagation = {
-  PROPAGATION_PRIVATE: 0,
-  PROPAGATION_HOST_TO_CONTAINER: 1,
-  PROPAGATION_BIDIRECTIONAL: 2,
-} as const;
-export type MountPropagation = number;
-
-export const NamespaceMode = {
-  POD: 0,
-  CONTAINER: 1,
-  NODE: 2,
-  TARGET: 3,
-} as const;
-export type NamespaceMode = number;
-
-export const SupplementalGroupsPolicy = {
-  Merge: 0,
-  Strict: 1,
-} as const;
-export type SupplementalGroupsPolicy = number;
-
-export const ProfileType = {
-  RuntimeDefault: 0,
-  Unconfined: 1,
-  Localhost: 2,
-} as const;
-export type ProfileType = number;
-
-export const PodSandboxState = {
-  SANDBOX_READY: 0,
-  SANDBOX_NOTREADY: 1,
-} as const;
-export type PodSandboxState = number;
-
-export const ContainerState = {
-  CONTAINER_CREATED: 0,
-  CONTAINER_RUNNING: 1,
-  CONTAINER_EXITED: 2,
-  CONTAINER_UNKNOWN: 3,
-} as const;
-export type ContainerState = number;
-
-export const CgroupDriver = {
-  SYSTEMD: 0,
-  CGROUPFS: 1,
-} as const;
-export type CgroupDriver = number;
-
-export type Signal = number;
-
-export interface AttachRequest {
-  containerId: string;
-  stdin: boolean;
-  tty: boolean;
-  stdout: boolean;
-  stderr: boolean;
-}
-
-export interface AttachResponse {
-  url: string;
-}
-
-export interface AuthConfig {
-  username: string;
-  password: string;
-  auth: string;
-  serverAddress: string;
-  identityToken: string;
-  registryToken: string;
-}
-
-export interface CDIDevice {
-  name: string;
-}
-
-export interface Capability {
-  addCapabilities: string[];
-  dropCapabilities: string[];
-  addAmbientCapabilities: string[];
-}
-
-export interface Container {
-  id: string;
-  podSandboxId: string;
-  metadata?: ContainerMetadata | undefined;
-  image?: ImageSpec | undefined;
-  imageRef: string;
-  state: ContainerState;
-  createdAt: number;
-  labels: Record<string, string>;
-  annotations: Record<string, string>;
-  imageId: string;
-}
-
-export interface ContainerAttributes {
-  id: string;
-  metadata?: ContainerMetadata | undefined;
-  labels: Record<string, string>;
-  annotations: Record<string, string>;
-}
-
-export interface ContainerConfig {
-  metadata?: ContainerMetadata | undefined;
-  image?: ImageSpec | undefined;
-  command: string[];
-  args: string[];
-  workingDir: string;
-  envs: KeyValue[];
-  mounts: Mount[];
-  devices: Device[];
-  labels: Record<string, string>;
-  annotations: Record<string, string>;
-  logPath: string;
-  stdin: boolean;
-  stdinOnce: boolean;
-  tty: boolean;
-  linux?: LinuxContainerConfig | undefined;
-  CDIDevices: CDIDevice[];
-  stopSignal: Signal;
-}
-
-export interface ContainerMetadata {
-  name: string;
-  attempt: number;
-}
-
-export interface ContainerResources {
-  linux?: LinuxContainerResources | undefined;
-}
-
-export interface ContainerStats {
-  attributes?: ContainerAttributes | undefined;
-  cpu?: CpuUsage | undefined;
-  memory?: MemoryUsage | undefined;
-  writableLayer?: FilesystemUsage | undefined;
-}
-
-export interface ContainerStatus {
-  id: string;
-  metadata?: ContainerMetadata | undefined;
-  state: ContainerState;
-  createdAt: number;
-  startedAt: number;
-  finishedAt: number;
-  exitCode: number;
-  image?: ImageSpec | undefined;
-  imageRef: string;
-  reason: string;
-  message: string;
-  labels: Record<string, string>;
-  annotations: Record<string, string>;
-  mounts: Mount[];
-  logPath: string;
-  resources?: ContainerResources | undefined;
-  imageId: string;
-  user?: ContainerUser | undefined;
-  stopSignal: Signal;
-}
-
-export interface ContainerStatusResponse {
-  status?: ContainerStatus | undefined;
-  info: Record<string, string>;
-}
-
-export interface ContainerUser {
-  linux?: LinuxContainerUser | undefined;
-}
-
-export interface CpuUsage {
-  timestamp: number;
-  usageCoreNanoSeconds?: UInt64Value | undefined;
-  usageNanoCores?: UInt64Value | undefined;
-}
-
-export interface CreateContainerResponse {
-  containerId: string;
-}
-
-export interface DNSConfig {
-  servers: string[];
-  searches: string[];
-  options: string[];
-}
-
-export interface Device {
-  containerPath: string;
-  hostPath: string;
-  permissions: string;
-}
-
-export interface ExecRequest {
-  containerId: string;
-  cmd: string[];
-  tty: boolean;
-  stdin: boolean;
-  stdout: boolean;
-  stderr: boolean;
-}
-
-export interface ExecResponse {
-  url: string;
-}
-
-export interface ExecSyncResponse {
-  stdout: Uint8Array;
-  stderr: Uint8Array;
-  exitCode: number;
-}
-
-export interface FilesystemIdentifier {
-  mountpoint: string;
-}
-
-export interface FilesystemUsage {
-  timestamp: number;
-  fsId?: FilesystemIdentifier | undefined;
-  usedBytes?: UInt64Value | undefined;
-  inodesUsed?: UInt64Value | undefined;
-}
-
-export interface HugepageLimit {
-  pageSize: string;
-  limit: number;
-}
-
-export interface IDMapping {
-  hostId: number;
-  containerId: number;
-  length: number;
-}
-
-export interface Image {
-  id: string;
-  repoTags: string[];
-  repoDigests: string[];
-  size: number;
-  uid?: Int64Value | undefined;
-  username: string;
-  spec?: ImageSpec | undefined;
-  pinned: boolean;
-}
-
-export interface ImageFsInfoResponse {
-  imageFilesystems: FilesystemUsage[];
-  containerFilesystems: FilesystemUsage[];
-}
-
-export interface ImageSpec {
-  image: string;
-  annotations: Record<string, string>;
-  userSpecifiedImage: string;
-  runtimeHandler: string;
-  imageRef: string;
-}
-
-export interface ImageStatusResponse {
-  image?: Image | undefined;
-  info: Record<string, string>;
-}
-
-export interface Int64Value {
-  value: number;
-}
-
-export interface KeyValue {
-  key: string;
-  value: string;
-}
-
-export interface LinuxContainerConfig {
-  resources?: LinuxContainerResources | undefined;
-  securityContext?: LinuxContainerSecurityContext | undefined;
-}
-
-export interface LinuxContainerResources {
-  cpuPeriod: number;
-  cpuQuota: number;
-  cpuShares: number;
-  memoryLimitInBytes: number;
-  oomScoreAdj: number;
-  cpusetCpus: string;
-  cpusetMems: string;
-  hugepageLimits: HugepageLimit[];
-  unified: Record<string, string>;
-  memorySwapLimitInBytes: number;
-}
-
-export interface LinuxContainerSecurityContext {
-  capabilities?: Capability | undefined;
-  privileged: boolean;
-  namespaceOptions?: NamespaceOption | undefined;
-  selinuxOptions?: SELinuxOption | undefined;
-  runAsUser?: Int64Value | undefined;
-  runAsGroup?: Int64Value | undefined;
-  runAsUsername: string;
-  readonlyRootfs: boolean;
-  supplementalGroups: number[];
-  supplementalGroupsPolicy: SupplementalGroupsPolicy;
-  noNewPrivs: boolean;
-  maskedPaths: string[];
-  readonlyPaths: string[];
-  seccomp?: SecurityProfile | undefined;
-  apparmor?: SecurityProfile | undefined;
-  apparmorProfile: string;
-  seccompProfilePath: string;
-}
-
-export interface LinuxContainerUser {
-  uid: number;
-  gid: number;
-  supplementalGroups: number[];
-}
-
-export interface LinuxPodSandboxConfig {
-  cgroupParent: string;
-  securityContext?: LinuxSandboxSecurityContext | undefined;
-  sysctls: Record<string, string>;
-  overhead?: LinuxContainerResources | undefined;
-  resources?: LinuxContainerResources | undefined;
-}
-
-export interface LinuxPodSandboxStatus {
-  namespaces?: Namespace | undefined;
-}
-
-export interface LinuxRuntimeConfiguration {
-  cgroupDriver: CgroupDriver;
-}
-
-export interface LinuxSandboxSecurityContext {
-  namespaceOptions?: NamespaceOption | undefined;
-  selinuxOptions?: SELinuxOption | undefined;
-  runAsUser?: Int64Value | undefined;
-  runAsGroup?: Int64Value | undefined;
-  readonlyRootfs: boolean;
-  supplementalGroups: number[];
-  supplementalGroupsPolicy: SupplementalGroupsPolicy;
-  privileged: boolean;
-  seccomp?: SecurityProfile | undefined;
-  apparmor?: SecurityProfile | undefined;
-  seccompProfilePath: string;
-}
-
-export interface ListContainerStatsResponse {
-  stats: ContainerStats[];
-}
-
-export interface ListContainersResponse {
-  containers: Container[];
-}
-
-export interface ListImagesResponse {
-  images: Image[];
-}
-
-export interface ListPodSandboxResponse {
-  items: PodSandbox[];
-}
-
-export interface MemoryUsage {
-  timestamp: number;
-  workingSetBytes?: UInt64Value | undefined;
-  availableBytes?: UInt64Value | undefined;
-  usageBytes?: UInt64Value | undefined;
-  rssBytes?: UInt64Value | undefined;
-  pageFaults?: UInt64Value | undefined;
-  majorPageFaults?: UInt64Value | undefined;
-}
-
-export interface Mount {
-  containerPath: string;
-  hostPath: string;
-  readonly: boolean;
-  selinuxRelabel: boolean;
-  propagation: MountPropagation;
-  uidMappings: IDMapping[];
-  gidMappings: IDMapping[];
-  recursiveReadOnly: boolean;
-  image?: ImageSpec | undefined;
-  imageSubPath: string;
-}
-
-export interface Namespace {
-  options?: NamespaceOption | undefined;
-}
-
-export interface NamespaceOption {
-  network: NamespaceMode;
-  pid: NamespaceMode;
-  ipc: NamespaceMode;
-  targetId: string;
-  usernsOptions?: UserNamespace | undefined;
-}
-
-export interface PodIP {
-  ip: string;
-}
-
-export interface PodSandbox {
-  id: string;
-  metadata?: PodSandboxMetadata | undefined;
-  state: PodSandboxState;
-  createdAt: number;
-  labels: Record<string, string>;
-  annotations: Record<string, string>;
-  runtimeHandler: string;
-}
-
-export interface PodSandboxConfig {
-  metadata?: PodSandboxMetadata | undefined;
-  hostname: string;
-  logDirectory: string;
-  dnsConfig?: DNSConfig | undefined;
-  portMappings: PortMapping[];
-  labels: Record<string, string>;
-  annotations: Record<string, string>;
-  linux?: LinuxPodSandboxConfig | undefined;
-}
-
-export interface PodSandboxMetadata {
-  name: string;
-  uid: string;
-  namespace: string;
-  attempt: number;
-}
-
-export interface PodSandboxNetworkStatus {
-  ip: string;
-  additionalIps: PodIP[];
-}
-
-export interface PodSandboxStatus {
-  id: string;
-  metadata?: PodSandboxMetadata | undefined;
-  state: PodSandboxState;
-  createdAt: number;
-  network?: PodSandboxNetworkStatus | undefined;
-  linux?: LinuxPodSandboxStatus | undefined;
-  labels: Record<string, string>;
-  annotations: Record<string, string>;
-  runtimeHandler: string;
-}
-
-export interface PodSandboxStatusResponse {
-  status?: PodSandboxStatus | undefined;
-  info: Record<string, string>;
-  containersStatuses: ContainerStatus[];
-  timestamp: number;
-}
-
-export interface PortForwardRequest {
-  podSandboxId: string;
-  port: number[];
-}
-
-export interface PortForwardResponse {
-  url: string;
-}
-
-export interface PortMapping {
-  protocol: Protocol;
-  containerPort: number;
-  hostPort: number;
-  hostIp: string;
-}
-
-export interface PullImageResponse {
-  imageRef: string;
-}
-
-export interface RunPodSandboxResponse {
-  podSandboxId: string;
-}
-
-export interface RuntimeCondition {
-  type: string;
-  status: boolean;
-  reason: string;
-  message: string;
-}
-
-export interface RuntimeConfigResponse {
-  linux?: LinuxRuntimeConfiguration | undefined;
-}
-
-export interface RuntimeStatus {
-  conditions: RuntimeCondition[];
-}
-
-export interface SELinuxOption {
-  user: string;
-  role: string;
-  type: string;
-  level: string;
-}
-
-export interface SecurityProfile {
-  profileType: ProfileType;
-  localhostRef: string;
-}
-
-export interface StatusResponse {
-  status?: RuntimeStatus | undefined;
-  info: Record<string, string>;
-}
-
-export interface UInt64Value {
-  value: number;
-}
-
-export interface UserNamespace {
-  mode: NamespaceMode;
-  uids: IDMapping[];
-  gids: IDMapping[];
-}
-
-export interface VersionResponse {
-  version: string;
-  runtimeName: string;
-  runtimeVersion: string;
-  runtimeApiVersion: string;
-}
-
-/** Per message: `name:number:type` of each field. */
 export const messageTable = {
   AttachRequest: 'containerId:1:string stdin:2:bool tty:3:bool stdout:4:bool stderr:5:bool',
   AttachResponse: 'url:1:string',
@@ -545,8 +12,6 @@ export const messageTable = {
   ContainerAttributes: 'id:1:string metadata:2:ContainerMetadata labels:3:map annotations:4:map',
   ContainerConfig:
     'metadata:1:ContainerMetadata image:2:ImageSpec command:3:[]string args:4:[]string workingDir:5:string envs:6:[]KeyValue mounts:7:[]Mount devices:8:[]Device labels:9:map annotations:10:map logPath:11:string stdin:12:bool stdinOnce:13:bool tty:14:bool linux:15:LinuxContainerConfig CDIDevices:17:[]CDIDevice stopSignal:18:int32',
-  ContainerEventResponse:
-    'containerId:1:string containerEventType:2:int32 createdAt:3:int64 podSandboxStatus:4:PodSandboxStatus containersStatuses:5:[]ContainerStatus',
   ContainerFilter: 'id:1:string state:2:ContainerStateValue podSandboxId:3:string labelSelector:4:map',
   ContainerMetadata: 'name:1:string attempt:2:uint32',
   ContainerResources: 'linux:1:LinuxContainerResources',
@@ -569,7 +34,6 @@ export const messageTable = {
   ExecSyncResponse: 'stdout:1:bytes stderr:2:bytes exitCode:3:int32',
   FilesystemIdentifier: 'mountpoint:1:string',
   FilesystemUsage: 'timestamp:1:int64 fsId:2:FilesystemIdentifier usedBytes:3:UInt64Value inodesUsed:4:UInt64Value',
-  GetEventsRequest: '',
   HugepageLimit: 'pageSize:1:string limit:2:uint64',
   IDMapping: 'hostId:1:uint32 containerId:2:uint32 length:3:uint32',
   Image:
@@ -586,14 +50,14 @@ export const messageTable = {
   LinuxContainerResources:
     'cpuPeriod:1:int64 cpuQuota:2:int64 cpuShares:3:int64 memoryLimitInBytes:4:int64 oomScoreAdj:5:int64 cpusetCpus:6:string cpusetMems:7:string hugepageLimits:8:[]HugepageLimit unified:9:map memorySwapLimitInBytes:10:int64',
   LinuxContainerSecurityContext:
-    'capabilities:1:Capability privileged:2:bool namespaceOptions:3:NamespaceOption selinuxOptions:4:SELinuxOption runAsUser:5:Int64Value runAsGroup:12:Int64Value runAsUsername:6:string readonlyRootfs:7:bool supplementalGroups:8:[]int64 supplementalGroupsPolicy:17:int32 noNewPrivs:11:bool maskedPaths:13:[]string readonlyPaths:14:[]string seccomp:15:SecurityProfile apparmor:16:SecurityProfile apparmorProfile:9:string seccompProfilePath:10:string',
+    'capabilities:1:Capability privileged:2:bool namespaceOptions:3:NamespaceOption selinuxOptions:4:SELinuxOption runAsUser:5:Int64Value runAsUsername:6:string readonlyRootfs:7:bool supplementalGroups:8:[]int64 apparmorProfile:9:string seccompProfilePath:10:string noNewPrivs:11:bool runAsGroup:12:Int64Value maskedPaths:13:[]string readonlyPaths:14:[]string seccomp:15:SecurityProfile apparmor:16:SecurityProfile supplementalGroupsPolicy:17:int32',
   LinuxContainerUser: 'uid:1:int64 gid:2:int64 supplementalGroups:3:[]int64',
   LinuxPodSandboxConfig:
     'cgroupParent:1:string securityContext:2:LinuxSandboxSecurityContext sysctls:3:map overhead:4:LinuxContainerResources resources:5:LinuxContainerResources',
   LinuxPodSandboxStatus: 'namespaces:1:Namespace',
   LinuxRuntimeConfiguration: 'cgroupDriver:1:int32',
   LinuxSandboxSecurityContext:
-    'namespaceOptions:1:NamespaceOption selinuxOptions:2:SELinuxOption runAsUser:3:Int64Value runAsGroup:8:Int64Value readonlyRootfs:4:bool supplementalGroups:5:[]int64 supplementalGroupsPolicy:11:int32 privileged:6:bool seccomp:9:SecurityProfile apparmor:10:SecurityProfile seccompProfilePath:7:string',
+    'namespaceOptions:1:NamespaceOption selinuxOptions:2:SELinuxOption runAsUser:3:Int64Value readonlyRootfs:4:bool supplementalGroups:5:[]int64 privileged:6:bool seccompProfilePath:7:string runAsGroup:8:Int64Value seccomp:9:SecurityProfile apparmor:10:SecurityProfile supplementalGroupsPolicy:11:int32',
   ListContainerStatsRequest: 'filter:1:ContainerStatsFilter',
   ListContainerStatsResponse: 'stats:1:[]ContainerStats',
   ListContainersRequest: 'filter:1:ContainerFilter',
@@ -659,36 +123,51 @@ export const messageTable = {
 } as const;
 
 export type MessageName = keyof typeof messageTable;
+export type Message<Name extends MessageName> = MessageOf<typeof messageTable, Name>;
 
-/** Per method: its service, and the names of the messages that it takes and gives. */
-export const methodTable = {
-  Version: ['RuntimeService', 'VersionRequest', 'VersionResponse'],
-  RunPodSandbox: ['RuntimeService', 'RunPodSandboxRequest', 'RunPodSandboxResponse'],
-  StopPodSandbox: ['RuntimeService', 'StopPodSandboxRequest', 'StopPodSandboxResponse'],
-  RemovePodSandbox: ['RuntimeService', 'RemovePodSandboxRequest', 'RemovePodSandboxResponse'],
-  PodSandboxStatus: ['RuntimeService', 'PodSandboxStatusRequest', 'PodSandboxStatusResponse'],
-  ListPodSandbox: ['RuntimeService', 'ListPodSandboxRequest', 'ListPodSandboxResponse'],
-  CreateContainer: ['RuntimeService', 'CreateContainerRequest', 'CreateContainerResponse'],
-  StartContainer: ['RuntimeService', 'StartContainerRequest', 'StartContainerResponse'],
-  StopContainer: ['RuntimeService', 'StopContainerRequest', 'StopContainerResponse'],
-  RemoveContainer: ['RuntimeService', 'RemoveContainerRequest', 'RemoveContainerResponse'],
-  ListContainers: ['RuntimeService', 'ListContainersRequest', 'ListContainersResponse'],
-  ContainerStatus: ['RuntimeService', 'ContainerStatusRequest', 'ContainerStatusResponse'],
-  UpdateContainerResources: ['RuntimeService', 'UpdateContainerResourcesRequest', 'UpdateContainerResourcesResponse'],
-  ReopenContainerLog: ['RuntimeService', 'ReopenContainerLogRequest', 'ReopenContainerLogResponse'],
-  ExecSync: ['RuntimeService', 'ExecSyncRequest', 'ExecSyncResponse'],
-  Exec: ['RuntimeService', 'ExecRequest', 'ExecResponse'],
-  Attach: ['RuntimeService', 'AttachRequest', 'AttachResponse'],
-  PortForward: ['RuntimeService', 'PortForwardRequest', 'PortForwardResponse'],
-  ListContainerStats: ['RuntimeService', 'ListContainerStatsRequest', 'ListContainerStatsResponse'],
-  Status: ['RuntimeService', 'StatusRequest', 'StatusResponse'],
-  GetContainerEvents: ['RuntimeService', 'GetEventsRequest', 'ContainerEventResponse'],
-  RuntimeConfig: ['RuntimeService', 'RuntimeConfigRequest', 'RuntimeConfigResponse'],
-  ListImages: ['ImageService', 'ListImagesRequest', 'ListImagesResponse'],
-  ImageStatus: ['ImageService', 'ImageStatusRequest', 'ImageStatusResponse'],
-  PullImage: ['ImageService', 'PullImageRequest', 'PullImageResponse'],
-  RemoveImage: ['ImageService', 'RemoveImageRequest', 'RemoveImageResponse'],
-  ImageFsInfo: ['ImageService', 'ImageFsInfoRequest', 'ImageFsInfoResponse'],
-} as const;
+export type AttachRequest = Message<'AttachRequest'>;
+export type AuthConfig = Message<'AuthConfig'>;
+export type Container = Message<'Container'>;
+export type ContainerConfig = Message<'ContainerConfig'>;
+export type ContainerMetadata = Message<'ContainerMetadata'>;
+export type ContainerStats = Message<'ContainerStats'>;
+export type ContainerStatus = Message<'ContainerStatus'>;
+export type DNSConfig = Message<'DNSConfig'>;
+export type ExecRequest = Message<'ExecRequest'>;
+export type ExecSyncResponse = Message<'ExecSyncResponse'>;
+export type FilesystemUsage = Message<'FilesystemUsage'>;
+export type Image = Message<'Image'>;
+export type ImageSpec = Message<'ImageSpec'>;
+export type LinuxContainerResources = Message<'LinuxContainerResources'>;
+export type LinuxContainerSecurityContext = Message<'LinuxContainerSecurityContext'>;
+export type Mount = Message<'Mount'>;
+export type NamespaceOption = Message<'NamespaceOption'>;
+export type PodSandbox = Message<'PodSandbox'>;
+export type PodSandboxConfig = Message<'PodSandboxConfig'>;
+export type PodSandboxMetadata = Message<'PodSandboxMetadata'>;
+export type PodSandboxStatus = Message<'PodSandboxStatus'>;
+export type PortForwardRequest = Message<'PortForwardRequest'>;
+export type PortMapping = Message<'PortMapping'>;
+export type RuntimeConfigResponse = Message<'RuntimeConfigResponse'>;
+export type RuntimeStatus = Message<'RuntimeStatus'>;
+export type SecurityProfile = Message<'SecurityProfile'>;
+export type StatusResponse = Message<'StatusResponse'>;
+export type VersionResponse = Message<'VersionResponse'>;
 
-export type MethodName = keyof typeof methodTable;
+export const Protocol = { TCP: 0, UDP: 1, SCTP: 2 } as const;
+export const MountPropagation = { PROPAGATION_PRIVATE: 0, PROPAGATION_HOST_TO_CONTAINER: 1, PROPAGATION_BIDIRECTIONAL: 2 } as const;
+export const NamespaceMode = { POD: 0, CONTAINER: 1, NODE: 2, TARGET: 3 } as const;
+export const ProfileType = { RuntimeDefault: 0, Unconfined: 1, Localhost: 2 } as const;
+export const PodSandboxState = { SANDBOX_READY: 0, SANDBOX_NOTREADY: 1 } as const;
+export const ContainerState = { CONTAINER_CREATED: 0, CONTAINER_RUNNING: 1, CONTAINER_EXITED: 2, CONTAINER_UNKNOWN: 3 } as const;
+export const CgroupDriver = { SYSTEMD: 0, CGROUPFS: 1 } as const;
+
+/** The calls with one answer: each takes its name with `Request` behind it, and gives that with `Response`. */
+export type MethodName = MessageName extends infer Name ? (Name extends `${infer Method}Request` ? Method : never) : never;
+
+const imageMethods: ReadonlySet<string> = new Set(['ListImages', 'ImageStatus', 'PullImage', 'RemoveImage', 'ImageFsInfo']);
+
+/** Where the runtime serves a call. */
+export function pathOf(method: MethodName | 'GetContainerEvents'): string {
+  return `/runtime.v1.${imageMethods.has(method) ? 'ImageService' : 'RuntimeService'}/${method}`;
+}

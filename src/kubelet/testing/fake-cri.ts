@@ -1,16 +1,17 @@
 /** A container runtime in memory: it runs nothing, but keeps sandboxes and containers as a runtime does, and says what was asked of it. */
 import type { Clock } from '../../clock/clock.ts';
 import { type Cri, CriError } from '../cri/cri.ts';
+import type { Input } from '../cri/message-type.ts';
 import type * as m from '../cri/messages.ts';
 import { ContainerState, NamespaceMode, PodSandboxState } from '../cri/messages.ts';
 
 interface Sandbox {
-  readonly config: m.Input<m.PodSandboxConfig>;
+  readonly config: Input<m.PodSandboxConfig>;
   readonly status: m.PodSandboxStatus;
 }
 
 interface Made {
-  readonly config: m.Input<m.ContainerConfig>;
+  readonly config: Input<m.ContainerConfig>;
   readonly listed: m.Container;
   readonly status: m.ContainerStatus;
 }
@@ -54,7 +55,7 @@ export class FakeCri implements Cri {
   }
 
   /** What the container of that name was made from. */
-  configOf(name: string): m.Input<m.ContainerConfig> | undefined {
+  configOf(name: string): Input<m.ContainerConfig> | undefined {
     return [...this.#containers.values()].find(({ config }) => config.metadata?.name === name)?.config;
   }
 
@@ -78,7 +79,7 @@ export class FakeCri implements Cri {
     return { status: { conditions }, info: {} };
   }
 
-  async runPodSandbox(config: m.Input<m.PodSandboxConfig>, runtimeHandler: string): Promise<string> {
+  async runPodSandbox(config: Input<m.PodSandboxConfig>, runtimeHandler: string): Promise<string> {
     this.#say(`run ${config.metadata?.name}`);
     const id = `sandbox-${++this.#made}`;
     const network = config.linux?.securityContext?.namespaceOptions?.network ?? NamespaceMode.POD;
@@ -122,7 +123,7 @@ export class FakeCri implements Cri {
     return all.filter((s) => podUid === undefined || s.metadata?.uid === podUid);
   }
 
-  async createContainer(podSandboxId: string, config: m.Input<m.ContainerConfig>): Promise<string> {
+  async createContainer(podSandboxId: string, config: Input<m.ContainerConfig>): Promise<string> {
     this.#say(`create ${config.metadata?.name}`);
     const id = `container-${++this.#made}`;
     const both = {
