@@ -146,7 +146,11 @@ function sample(type: string, depth: number): unknown {
 
 function cellsOf(message: string): [name: string, type: string][] {
   const row = messageTable[message as messages.MessageName];
-  return [...row.matchAll(/(\w+):\d+:(\S+)/g)].map(([, name = '', type = '']) => [name, type]);
+  const cells = row === '' ? [] : row.split(' ');
+  return cells.map((cell) => {
+    const [name = '', , type = ''] = cell.split(':');
+    return [name, type];
+  });
 }
 
 for (const [name, fields] of bytesOf)
