@@ -13,6 +13,32 @@ export interface OptionSpec {
   readonly hidden?: boolean;
 }
 
+export interface TextFlag extends OptionSpec {
+  readonly type: 'string';
+}
+
+/** One that always has a value. */
+export interface PresetText extends TextFlag {
+  readonly default: string;
+}
+
+export interface Switch extends OptionSpec {
+  readonly type: 'boolean';
+  readonly default: boolean;
+}
+
+/** A flag with a value, which the help calls `value`. */
+export function textFlag(value: string, help: string): TextFlag;
+export function textFlag(value: string, help: string, preset: string): PresetText;
+export function textFlag(value: string, help: string, preset?: string): TextFlag {
+  return { type: 'string', value, help, ...(preset === undefined ? {} : { default: preset }) };
+}
+
+/** A flag without a value. */
+export function switchFlag(help: string, preset = false): Switch {
+  return { type: 'boolean', help, default: preset };
+}
+
 export type OptionSpecs = Readonly<Record<string, OptionSpec>>;
 
 type ValueOf<S extends OptionSpec> = S extends { readonly type: 'boolean' }

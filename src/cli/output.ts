@@ -1,13 +1,13 @@
 /** `-o table|wide|json|yaml|name`: how commands print data. */
 import { createRequire } from 'node:module';
 import type yaml from 'yaml';
-import type { OptionSpec } from './command.ts';
+import type { PresetText } from './command.ts';
 
 export type OutputFormat = 'table' | 'wide' | 'json' | 'yaml' | 'name';
 const outputFormats: readonly OutputFormat[] = ['table', 'wide', 'json', 'yaml', 'name'];
 
 /** The `-o` of every command that prints data. */
-export const outputOption: OptionSpec & { readonly type: 'string'; readonly default: string } = {
+export const outputOption: PresetText = {
   type: 'string',
   short: 'o',
   default: 'table',

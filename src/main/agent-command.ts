@@ -1,7 +1,7 @@
 /** `fairlead agent`. */
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import type { Command } from '../cli/command.ts';
+import { type Command, textFlag } from '../cli/command.ts';
 import type { FlagReader } from './flag-reader.ts';
 import { nodeIp } from './part/cluster-flags.ts';
 import { agentParts } from './part/parts.ts';
@@ -36,17 +36,12 @@ export const agent: PartsCommand = {
   ],
   parts: agentParts,
   options: {
-    parts: { type: 'string', default: '*', value: 'LIST', help: `what runs: ${names.join(', ')}; "*,-proxy" for all but one` },
-    'node-name': { type: 'string', value: 'NAME', help: 'name of the Node object (default: the host name)' },
+    parts: textFlag('LIST', `what runs: ${names.join(', ')}; "*,-proxy" for all but one`, '*'),
+    'node-name': textFlag('NAME', 'name of the Node object (default: the host name)'),
     'node-ip': nodeIp,
-    'kubeconfig-dir': {
-      type: 'string',
-      default: '/etc/fairlead',
-      value: 'DIR',
-      help: names.map((name) => `${name}.kubeconfig`).join(', '),
-    },
-    kubeconfig: { type: 'string', value: 'FILE', help: "for the parts without one in that directory, such as a node's own kubelet.conf" },
-    'tls-dir': { type: 'string', default: '/etc/fairlead', value: 'DIR', help: "kubelet.crt, kubelet.key and the clients' ca.crt" },
+    'kubeconfig-dir': textFlag('DIR', names.map((name) => `${name}.kubeconfig`).join(', '), '/etc/fairlead'),
+    kubeconfig: textFlag('FILE', "for the parts without one in that directory, such as a node's own kubelet.conf"),
+    'tls-dir': textFlag('DIR', "kubelet.crt, kubelet.key and the clients' ca.crt", '/etc/fairlead'),
     ...healthzFlag(''),
   },
   choose: (read) => read.choice('parts', names),

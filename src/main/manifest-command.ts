@@ -1,6 +1,6 @@
 /** `fairlead manifest`: the roles for parts of a node on an API server that is not ours. */
 import { type NodePart, nodeParts } from '../api/node-parts.ts';
-import { type Command, defineCommand } from '../cli/command.ts';
+import { type Command, defineCommand, switchFlag, textFlag } from '../cli/command.ts';
 import { KnownError } from '../errors/known-error.ts';
 import { FlagReader } from './flag-reader.ts';
 
@@ -15,14 +15,12 @@ export const manifestCommand: Command = defineCommand({
     'fairlead manifest proxy --user system:serviceaccount:kube-system:proxy # what is printed for a ServiceAccount',
   ],
   options: {
-    user: { type: 'string', value: 'NAME', help: 'who gets the rights (default: the group of each part, such as system:fairlead:dns)' },
-    group: { type: 'string', value: 'NAME', help: 'the same for a group' },
-    limits: {
-      type: 'boolean',
-      default: false,
-      help: 'also admission policies that hold each part to its own node (Kubernetes 1.30 and later; our own API server does it anyway)',
-    },
-    'cluster-dns': { type: 'string', default: '10.96.0.10', value: 'IP', help: 'address of the kube-dns Service; empty for none' },
+    user: textFlag('NAME', 'who gets the rights (default: the group of each part, such as system:fairlead:dns)'),
+    group: textFlag('NAME', 'the same for a group'),
+    limits: switchFlag(
+      'also admission policies that hold each part to its own node (Kubernetes 1.30 and later; our own API server does it anyway)',
+    ),
+    'cluster-dns': textFlag('IP', 'address of the kube-dns Service; empty for none', '10.96.0.10'),
   },
   async run({ values, positionals }) {
     const unknown = positionals.find((word) => !nodeParts.some((part) => part === word));

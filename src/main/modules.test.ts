@@ -34,7 +34,7 @@ function foldersOf(files: readonly string[]): string[] {
 /** What only those should load who run it. */
 const parts = ['apiserver', 'cni', 'controllers', 'dns', 'kubelet', 'net-agent', 'proxy', 'scheduler', 'storage'];
 /** Below every part of a node. */
-const shared = ['api', 'bootstrap', 'client', 'clock', 'errors', 'ip', 'linux', 'main', 'observability'];
+const shared = ['api', 'bootstrap', 'cli', 'client', 'clock', 'errors', 'ip', 'linux', 'main', 'observability'];
 
 /** What every process with parts loads. */
 const lifecycle = ['./part/part-process.ts', './part/part-client.ts'];

@@ -1,5 +1,5 @@
 /** The commands that run one part alone, under upstream's flags. */
-import type { Command } from '../cli/command.ts';
+import { type Command, switchFlag } from '../cli/command.ts';
 import { apiserver } from './part/apiserver.ts';
 import { controllerManager } from './part/controller-manager.ts';
 import { dns } from './part/dns.ts';
@@ -51,7 +51,7 @@ export const partCommands: readonly Command[] = [
       'fairlead proxy --cleanup # needs no API server',
     ],
     parts: [proxy],
-    options: { cleanup: { type: 'boolean', default: false, help: 'take away the rules that a proxy left behind, and end' } },
+    options: { cleanup: switchFlag('take away the rules that a proxy left behind, and end') },
     instead: (read) => (read.isSet('cleanup') ? cleanUp : undefined),
     stays: 'rules',
   }),

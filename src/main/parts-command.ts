@@ -1,6 +1,6 @@
 /** A command that runs parts: their flags, each once, beside its own; and what of them its own flags settle. */
 import { join } from 'node:path';
-import type { Command, Invocation, OptionSpec, OptionSpecs } from '../cli/command.ts';
+import { type Command, type Invocation, type OptionSpec, type OptionSpecs, textFlag } from '../cli/command.ts';
 import { systemClock } from '../clock/clock.ts';
 import { FlagReader, type FlagValues } from './flag-reader.ts';
 import type { Part, PartFlag, Setting } from './part/part.ts';
@@ -31,7 +31,7 @@ export interface PartsCommand {
 /** For a command whose parts have no page of their own; empty for none. */
 export function healthzFlag(preset: string): OptionSpecs {
   const help = 'where /healthz and /livez tell how the parts are; empty for none';
-  return { 'healthz-bind-address': { type: 'string', default: preset, value: 'HOST:PORT', help } };
+  return { 'healthz-bind-address': textFlag('HOST:PORT', help, preset) };
 }
 
 /** A file in the directory that a flag of the command names. */

@@ -1,5 +1,5 @@
 /** `fairlead server`. */
-import type { Command } from '../cli/command.ts';
+import { type Command, textFlag } from '../cli/command.ts';
 import { serverParts } from './part/parts.ts';
 import { fileIn, type PartsCommand, partsCommand } from './parts-command.ts';
 
@@ -16,12 +16,7 @@ export const server: PartsCommand = {
   ],
   parts: serverParts,
   options: {
-    parts: {
-      type: 'string',
-      default: '*',
-      value: 'LIST',
-      help: `what runs beside the API server: ${optional.join(', ')}; "*,-scheduler" for all but one`,
-    },
+    parts: textFlag('LIST', `what runs beside the API server: ${optional.join(', ')}; "*,-scheduler" for all but one`, '*'),
   },
   choose: (read) => ['apiserver', ...read.choice('parts', optional), 'cluster-dns'],
   settled: {

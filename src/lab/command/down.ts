@@ -1,5 +1,5 @@
 /** `fairlead lab down`. */
-import { type Command, defineCommand } from '../../cli/command.ts';
+import { type Command, defineCommand, switchFlag } from '../../cli/command.ts';
 import { KnownError } from '../../errors/known-error.ts';
 import { defaultLabName, defaultLabOptions, planLab } from '../plan.ts';
 import { readLabState, requireRoot } from '../state.ts';
@@ -11,7 +11,7 @@ export const down: Command = defineCommand({
   examples: ['fairlead lab down', 'fairlead lab down --keep # what you created is there again after the next "lab up"'],
   options: {
     name: nameOption,
-    keep: { type: 'boolean', default: false, help: 'Keep what you created in the cluster, and its keys, for the next "lab up"' },
+    keep: switchFlag('Keep what you created in the cluster, and its keys, for the next "lab up"'),
   },
   async run({ values }) {
     requireRoot('end a lab');

@@ -1,7 +1,7 @@
 /** What the commands of `fairlead lab` share: which lab is meant, what it works with, and that nobody else is at work on it. */
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import type { OptionSpec } from '../../cli/command.ts';
+import { type PresetText, textFlag } from '../../cli/command.ts';
 import { standardProgress } from '../../cli/progress.ts';
 import { systemClock } from '../../clock/clock.ts';
 import { isKnownError, KnownError } from '../../errors/known-error.ts';
@@ -11,12 +11,7 @@ import { defaultLabName, defaultLabOptions, type LabPlan, planLab, stateRoot } f
 import { type LabState, labNames, makeThoroughfare, readLabState } from '../state.ts';
 import { findTools } from '../tools.ts';
 
-export const nameOption: OptionSpec & { readonly type: 'string'; readonly default: string } = {
-  type: 'string',
-  default: defaultLabName,
-  value: 'NAME',
-  help: 'Which lab',
-};
+export const nameOption: PresetText = textFlag('NAME', 'Which lab', defaultLabName);
 
 export async function labContext(): Promise<LabContext> {
   return { exec: systemExec, clock: systemClock, tools: await findTools(), progress: standardProgress(systemClock) };

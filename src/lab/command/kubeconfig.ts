@@ -1,5 +1,5 @@
 /** `fairlead lab kubeconfig`. */
-import { type Command, defineCommand } from '../../cli/command.ts';
+import { type Command, defineCommand, switchFlag } from '../../cli/command.ts';
 import { standardProgress } from '../../cli/progress.ts';
 import { systemClock } from '../../clock/clock.ts';
 import { requireRoot } from '../state.ts';
@@ -15,7 +15,7 @@ export const kubeconfig: Command = defineCommand({
   ],
   options: {
     name: nameOption,
-    merge: { type: 'boolean', default: false, help: 'Add it to your kubeconfig and make it the current context' },
+    merge: switchFlag('Add it to your kubeconfig and make it the current context'),
   },
   async run({ values }) {
     requireRoot('read the keys of a lab');

@@ -1,5 +1,5 @@
 /** `fairlead lab load`. */
-import { type Command, defineCommand } from '../../cli/command.ts';
+import { type Command, defineCommand, textFlag } from '../../cli/command.ts';
 import { KnownError } from '../../errors/known-error.ts';
 import { requireRoot } from '../state.ts';
 import { existingLab, labContext, locked, nameOption } from './find-lab.ts';
@@ -17,7 +17,7 @@ export const load: Command = defineCommand({
   options: {
     name: nameOption,
     'in-background': { type: 'boolean', default: false, hidden: true, help: 'By the lab itself: nothing waits for it to end' },
-    as: { type: 'string', value: 'IMAGE', help: 'What the image is called in the cluster' },
+    as: textFlag('IMAGE', 'What the image is called in the cluster'),
   },
   async run({ values, positionals }) {
     requireRoot('load images into nodes');

@@ -1,5 +1,5 @@
 /** `fairlead lab logs`. */
-import { type Command, defineCommand } from '../../cli/command.ts';
+import { type Command, defineCommand, textFlag } from '../../cli/command.ts';
 import { systemClock } from '../../clock/clock.ts';
 import { KnownError } from '../../errors/known-error.ts';
 import { logParts, logSources } from '../logs/sources.ts';
@@ -20,7 +20,7 @@ export const logs: Command = defineCommand({
   options: {
     name: nameOption,
     follow: { type: 'boolean', short: 'f', default: false, help: 'Go on with what comes' },
-    tail: { type: 'string', value: 'N', help: 'Only the last N lines of what there is' },
+    tail: textFlag('N', 'Only the last N lines of what there is'),
   },
   async run({ values, positionals, signal }) {
     requireRoot('read the logs of a lab');

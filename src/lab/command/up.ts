@@ -1,5 +1,5 @@
 /** `fairlead lab up`: starts a lab, or what is missing of one, and refuses to change what it cannot. */
-import { type Command, defineCommand } from '../../cli/command.ts';
+import { type Command, defineCommand, textFlag } from '../../cli/command.ts';
 import { KnownError } from '../../errors/known-error.ts';
 import type { LabContext } from '../down.ts';
 import { changeOptions, givenRanges, labFlags } from '../lab-flags.ts';
@@ -38,7 +38,7 @@ export const up: Command = defineCommand({
   options: {
     ...labFlags,
     name: nameOption,
-    timeout: { type: 'string', default: '180', value: 'SECONDS', help: 'How long each step may take' },
+    timeout: textFlag('SECONDS', 'How long each step may take', '180'),
   },
   async run({ values, signal }) {
     requireRoot('start a lab');

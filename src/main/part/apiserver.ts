@@ -2,6 +2,7 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
+import { switchFlag, textFlag } from '../../cli/command.ts';
 import { aborted } from '../../clock/aborted.ts';
 import { KnownError, messageOf } from '../../errors/known-error.ts';
 import type { FlagReader } from '../flag-reader.ts';
@@ -9,60 +10,29 @@ import { firstAddress } from './cluster-flags.ts';
 import { definePart, type Part, type PartFlags } from './part.ts';
 
 const flags = {
-  'data-dir': { type: 'string', default: '/var/lib/fairlead/server', value: 'DIR', help: 'where the store lives' },
-  store: { type: 'string', value: 'URL', help: 'another store than the file state.db there: sqlite:///DIR/FILE, or memory: to forget all' },
-  'pki-dir': {
-    type: 'string',
-    default: '/etc/kubernetes/pki',
-    value: 'DIR',
-    help: 'certificates and keys, with the names kubeadm gives them',
-  },
-  'bind-address': { type: 'string', default: '0.0.0.0', value: 'IP', help: 'address to listen on' },
-  'secure-port': { type: 'string', default: '6443', value: 'PORT', help: 'port to listen on' },
-  'advertise-address': { type: 'string', value: 'IP', help: 'address under which the cluster reaches this server' },
-  'service-cluster-ip-range': { type: 'string', default: '10.96.0.0/16', value: 'CIDR', help: 'range of the Services' },
-  'service-node-port-range': { type: 'string', default: '30000-32767', value: 'FROM-TO', help: 'range of the node ports' },
-  'service-account-issuer': {
-    type: 'string',
-    default: 'https://kubernetes.default.svc.cluster.local',
-    value: 'URL',
-    help: 'issuer of ServiceAccount tokens',
-  },
-  'service-account-max-token-expiration': {
-    type: 'string',
-    default: '0',
-    value: 'DURATION',
-    help: 'how long a ServiceAccount token may live; who asks for more gets this and a warning; 0 for no limit',
-  },
-  'service-account-extend-token-expiration': {
-    type: 'boolean',
-    default: true,
-    help: 'let the tokens in pods live for a year, within that limit, for programs that read them once only',
-  },
-  'max-requests-inflight': { type: 'string', default: '400', value: 'N', help: 'with the next: how many requests are under way at most' },
-  'max-mutating-requests-inflight': {
-    type: 'string',
-    default: '200',
-    value: 'N',
-    help: 'their sum is shared out among the levels of users',
-  },
-  'enable-admission-plugins': {
-    type: 'string',
-    default: '',
-    value: 'LIST',
-    help: 'admission plugins beside those that are on by default, such as DenyServiceExternalIPs',
-  },
-  'disable-admission-plugins': {
-    type: 'string',
-    default: '',
-    value: 'LIST',
-    help: 'admission plugins that are on by default and shall not be',
-  },
-  'accept-data-loss': {
-    type: 'boolean',
-    default: false,
-    help: 'start with what is left of a damaged store; revisions jump, so that every client reads everything anew',
-  },
+  'data-dir': textFlag('DIR', 'where the store lives', '/var/lib/fairlead/server'),
+  store: textFlag('URL', 'another store than the file state.db there: sqlite:///DIR/FILE, or memory: to forget all'),
+  'pki-dir': textFlag('DIR', 'certificates and keys, with the names kubeadm gives them', '/etc/kubernetes/pki'),
+  'bind-address': textFlag('IP', 'address to listen on', '0.0.0.0'),
+  'secure-port': textFlag('PORT', 'port to listen on', '6443'),
+  'advertise-address': textFlag('IP', 'address under which the cluster reaches this server'),
+  'service-cluster-ip-range': textFlag('CIDR', 'range of the Services', '10.96.0.0/16'),
+  'service-node-port-range': textFlag('FROM-TO', 'range of the node ports', '30000-32767'),
+  'service-account-issuer': textFlag('URL', 'issuer of ServiceAccount tokens', 'https://kubernetes.default.svc.cluster.local'),
+  'service-account-max-token-expiration': textFlag(
+    'DURATION',
+    'how long a ServiceAccount token may live; who asks for more gets this and a warning; 0 for no limit',
+    '0',
+  ),
+  'service-account-extend-token-expiration': switchFlag(
+    'let the tokens in pods live for a year, within that limit, for programs that read them once only',
+    true,
+  ),
+  'max-requests-inflight': textFlag('N', 'with the next: how many requests are under way at most', '400'),
+  'max-mutating-requests-inflight': textFlag('N', 'their sum is shared out among the levels of users', '200'),
+  'enable-admission-plugins': textFlag('LIST', 'admission plugins beside those that are on by default, such as DenyServiceExternalIPs', ''),
+  'disable-admission-plugins': textFlag('LIST', 'admission plugins that are on by default and shall not be', ''),
+  'accept-data-loss': switchFlag('start with what is left of a damaged store; revisions jump, so that every client reads everything anew'),
 } as const satisfies PartFlags;
 
 type Read = FlagReader<keyof typeof flags>;

@@ -1,4 +1,5 @@
 /** Keeps the Service in front of the nodes' DNS servers. */
+import { textFlag } from '../../cli/command.ts';
 import { kubeconfig } from './cluster-flags.ts';
 import { definePart, type Part } from './part.ts';
 
@@ -6,7 +7,7 @@ export const clusterDns: Part = definePart({
   name: 'cluster-dns',
   flags: {
     kubeconfig,
-    'cluster-dns': { type: 'string', default: '10.96.0.10', value: 'IP', help: 'address of the kube-dns Service; empty for none' },
+    'cluster-dns': textFlag('IP', 'address of the kube-dns Service; empty for none', '10.96.0.10'),
   },
   async config(read, setting) {
     const { partClient } = await import('./part-client.ts');

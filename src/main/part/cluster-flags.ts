@@ -1,41 +1,27 @@
 /** Flags that several parts of a node have: what they say of the cluster and of the node must be the same for all. */
 import { hostname, networkInterfaces } from 'node:os';
+import { textFlag } from '../../cli/command.ts';
 import { KnownError } from '../../errors/known-error.ts';
 import type { FlagReader } from '../flag-reader.ts';
 import type { PartFlag } from './part.ts';
 
-export const nodeIp: PartFlag = { type: 'string', value: 'IP', help: 'address under which the other nodes reach this one' };
+export const nodeIp: PartFlag = textFlag('IP', 'address under which the other nodes reach this one');
 
-export const clusterCidr: PartFlag = { type: 'string', default: '10.244.0.0/16', value: 'CIDR', help: 'range of the pods' };
+export const clusterCidr: PartFlag = textFlag('CIDR', 'range of the pods', '10.244.0.0/16');
 
-export const serviceCidr: PartFlag = {
-  type: 'string',
-  default: '10.96.0.0/16',
-  value: 'CIDR',
-  help: 'range of the Services; an address nobody has is refused',
-};
+export const serviceCidr: PartFlag = textFlag('CIDR', 'range of the Services; an address nobody has is refused', '10.96.0.0/16');
 
-export const clusterDomain: PartFlag = { type: 'string', default: 'cluster.local', value: 'NAME', help: 'zone of the cluster' };
+export const clusterDomain: PartFlag = textFlag('NAME', 'zone of the cluster', 'cluster.local');
 
-export const resolvConf: PartFlag = {
-  type: 'string',
-  default: '/etc/resolv.conf',
-  value: 'FILE',
-  help: 'resolvers for names outside the cluster',
-};
+export const resolvConf: PartFlag = textFlag('FILE', 'resolvers for names outside the cluster', '/etc/resolv.conf');
 
 /** For every part that speaks to an API server. */
-export const kubeconfig: PartFlag = { type: 'string', value: 'FILE', help: 'how to reach the API server, and as whom (required)' };
+export const kubeconfig: PartFlag = textFlag('FILE', 'how to reach the API server, and as whom (required)');
 
 /** For every part of a node. */
 export const nodePartFlags: Readonly<Record<'kubeconfig' | 'hostname-override', PartFlag>> = {
   kubeconfig,
-  'hostname-override': {
-    type: 'string',
-    value: 'NAME',
-    help: 'name of the Node object (default: the host name)',
-    among: { name: 'node-name' },
-  },
+  'hostname-override': { ...textFlag('NAME', 'name of the Node object (default: the host name)'), among: { name: 'node-name' } },
 };
 
 /** As upstream's parts name the node. */

@@ -1,5 +1,6 @@
 /** The controllers: they see the API only, so they work with any API server. */
 import { readFile } from 'node:fs/promises';
+import { textFlag } from '../../cli/command.ts';
 import { mustCidr } from '../../ip/ip.ts';
 import { clusterCidr, kubeconfig } from './cluster-flags.ts';
 import { definePart, type Part } from './part.ts';
@@ -9,24 +10,12 @@ export const controllerManager: Part = definePart({
   flags: {
     kubeconfig,
     'cluster-cidr': {
-      type: 'string',
-      default: '',
-      value: 'CIDR',
-      help: 'range of the pods, of which each Node gets a part; empty: Nodes bring their own',
+      ...textFlag('CIDR', 'range of the pods, of which each Node gets a part; empty: Nodes bring their own', ''),
       among: clusterCidr,
     },
-    'node-cidr-mask-size': { type: 'string', default: '24', value: 'BITS', help: "prefix length of a node's part of the pods' range" },
-    'root-ca-file': {
-      type: 'string',
-      value: 'FILE',
-      help: "what pods trust as the API server's authority (default: what the kubeconfig says)",
-    },
-    controllers: {
-      type: 'string',
-      default: '*',
-      value: 'LIST',
-      help: 'which controllers run, by upstream\'s names; "*,-NAME" for all but one',
-    },
+    'node-cidr-mask-size': textFlag('BITS', "prefix length of a node's part of the pods' range", '24'),
+    'root-ca-file': textFlag('FILE', "what pods trust as the API server's authority (default: what the kubeconfig says)"),
+    controllers: textFlag('LIST', 'which controllers run, by upstream\'s names; "*,-NAME" for all but one', '*'),
   },
   async config(read, setting) {
     const [{ partClient }, { controllers }] = await Promise.all([import('./part-client.ts'), import('../../controllers/start.ts')]);

@@ -1,4 +1,5 @@
 /** The cluster's DNS, served on this node. */
+import { textFlag } from '../../cli/command.ts';
 import { clusterCidr, clusterDomain, nodeNameOf, nodePartFlags, ownNodeIp, resolvConf, serviceCidr } from './cluster-flags.ts';
 import { definePart, type Part } from './part.ts';
 
@@ -6,54 +7,27 @@ export const dns: Part = definePart({
   name: 'dns',
   flags: {
     ...nodePartFlags,
-    'bind-address': {
-      type: 'string',
-      default: '0.0.0.0',
-      value: 'IP',
-      help: "the node's address to answer at, port 53",
-      among: { name: 'node-ip' },
-    },
+    'bind-address': { ...textFlag('IP', "the node's address to answer at, port 53", '0.0.0.0'), among: { name: 'node-ip' } },
     'cluster-domain': clusterDomain,
     'cluster-cidr': clusterCidr,
     'service-cidr': { ...serviceCidr, help: 'range of the Services; their reverse names are asked of nobody else', among: serviceCidr },
     'resolv-conf': resolvConf,
     'healthz-bind-address': {
-      type: 'string',
-      default: '127.0.0.1:8080',
-      value: 'HOST:PORT',
-      help: '/health; empty for none',
+      ...textFlag('HOST:PORT', '/health; empty for none', '127.0.0.1:8080'),
       among: { name: 'dns-health-address', default: '', help: 'where DNS serves /health' },
     },
     'ready-bind-address': {
-      type: 'string',
-      default: '127.0.0.1:8181',
-      value: 'HOST:PORT',
-      help: '/ready; empty for none',
+      ...textFlag('HOST:PORT', '/ready; empty for none', '127.0.0.1:8181'),
       among: { name: 'dns-ready-address', default: '', help: 'where DNS serves /ready' },
     },
     'metrics-bind-address': {
-      type: 'string',
-      default: '127.0.0.1:9153',
-      value: 'HOST:PORT',
-      help: '/metrics; empty for none',
+      ...textFlag('HOST:PORT', '/metrics; empty for none', '127.0.0.1:9153'),
       among: { name: 'dns-metrics-address', default: '', help: 'where DNS serves /metrics' },
     },
-    lameduck: {
-      type: 'string',
-      default: '5s',
-      value: 'DURATION',
-      help: 'how long DNS goes on answering when it is told to stop',
-      among: { name: 'dns-lameduck' },
-    },
+    lameduck: { ...textFlag('DURATION', 'how long DNS goes on answering when it is told to stop', '5s'), among: { name: 'dns-lameduck' } },
     'max-watch-age': {
-      type: 'string',
-      default: '0s',
-      value: 'DURATION',
-      help: '/ready says no when the API server was not heard for so long; 0 for never',
-      among: {
-        name: 'dns-max-watch-age',
-        help: '/ready of DNS says no when the API server was not heard for so long; 0 for never',
-      },
+      ...textFlag('DURATION', '/ready says no when the API server was not heard for so long; 0 for never', '0s'),
+      among: { name: 'dns-max-watch-age', help: '/ready of DNS says no when the API server was not heard for so long; 0 for never' },
     },
   },
   async config(read) {

@@ -1,5 +1,6 @@
 /** The kubelet: pods of this node on a container runtime. */
 import { readFile } from 'node:fs/promises';
+import { textFlag } from '../../cli/command.ts';
 import { aborted } from '../../clock/aborted.ts';
 import { systemClock } from '../../clock/clock.ts';
 import type { FlagReader } from '../flag-reader.ts';
@@ -14,32 +15,19 @@ const flags = {
   ...nodePartFlags,
   'node-ip': nodeIp,
   'container-runtime-endpoint': {
-    type: 'string',
-    default: 'unix:///run/containerd/containerd.sock',
-    value: 'URL',
-    help: 'the container runtime, over CRI',
+    ...textFlag('URL', 'the container runtime, over CRI', 'unix:///run/containerd/containerd.sock'),
     among: { name: 'runtime-endpoint' },
   },
-  'root-dir': { type: 'string', default: '/var/lib/kubelet', value: 'DIR', help: "where the pods' volumes live" },
-  'pod-manifest-path': {
-    type: 'string',
-    default: '/etc/kubernetes/manifests',
-    value: 'DIR',
-    help: 'manifests of static pods; empty for none',
-  },
-  'cluster-dns': { type: 'string', default: '10.96.0.10', value: 'IP', help: 'DNS server that pods are told' },
+  'root-dir': textFlag('DIR', "where the pods' volumes live", '/var/lib/kubelet'),
+  'pod-manifest-path': textFlag('DIR', 'manifests of static pods; empty for none', '/etc/kubernetes/manifests'),
+  'cluster-dns': textFlag('IP', 'DNS server that pods are told', '10.96.0.10'),
   'cluster-domain': clusterDomain,
   'resolv-conf': resolvConf,
-  'register-with-taints': { type: 'string', default: '', value: 'KEY=VALUE:EFFECT,…', help: 'taints of a new Node' },
-  'node-labels': { type: 'string', default: '', value: 'KEY=VALUE,…', help: 'labels of a new Node' },
-  'client-ca-file': {
-    type: 'string',
-    default: '/etc/kubernetes/pki/ca.crt',
-    value: 'FILE',
-    help: 'who signs the certificates of clients, such as the API server',
-  },
-  'tls-cert-file': { type: 'string', value: 'FILE', help: 'certificate of port 10250 (default: one that it signs itself)' },
-  'tls-private-key-file': { type: 'string', value: 'FILE', help: 'the key to it' },
+  'register-with-taints': textFlag('KEY=VALUE:EFFECT,…', 'taints of a new Node', ''),
+  'node-labels': textFlag('KEY=VALUE,…', 'labels of a new Node', ''),
+  'client-ca-file': textFlag('FILE', 'who signs the certificates of clients, such as the API server', '/etc/kubernetes/pki/ca.crt'),
+  'tls-cert-file': textFlag('FILE', 'certificate of port 10250 (default: one that it signs itself)'),
+  'tls-private-key-file': textFlag('FILE', 'the key to it'),
 } as const satisfies PartFlags;
 
 /** Gives what the files hold now. Without `cert` and `key` it signs a certificate for itself, as upstream's kubelet does. */

@@ -1,5 +1,6 @@
 /** Leader election around a part: of several processes with it one does the work, the others wait for its Lease. */
 import { hostname } from 'node:os';
+import { switchFlag, textFlag } from '../../cli/command.ts';
 import type { LeaderElectionOptions } from '../../client/leader-election.ts';
 import { KnownError } from '../../errors/known-error.ts';
 import type { FlagReader } from '../flag-reader.ts';
@@ -9,23 +10,17 @@ import { definePart, type Part, type PartContext, type PartFlags, type Running, 
 /** Upstream's names and values. */
 function electionFlags(leaseName: string) {
   return {
-    'leader-elect': { type: 'boolean', default: true, help: 'work only while this process holds the Lease, of all that run this part' },
-    'leader-elect-lease-duration': {
-      type: 'string',
-      default: '15s',
-      value: 'DURATION',
-      help: 'how long the others wait after the last renewal of the Lease before one takes it',
-    },
-    'leader-elect-renew-deadline': {
-      type: 'string',
-      default: '10s',
-      value: 'DURATION',
-      help: 'the leader stops when it could not renew the Lease for so long',
-    },
-    'leader-elect-retry-period': { type: 'string', default: '2s', value: 'DURATION', help: 'between two attempts to take or renew it' },
+    'leader-elect': switchFlag('work only while this process holds the Lease, of all that run this part', true),
+    'leader-elect-lease-duration': textFlag(
+      'DURATION',
+      'how long the others wait after the last renewal of the Lease before one takes it',
+      '15s',
+    ),
+    'leader-elect-renew-deadline': textFlag('DURATION', 'the leader stops when it could not renew the Lease for so long', '10s'),
+    'leader-elect-retry-period': textFlag('DURATION', 'between two attempts to take or renew it', '2s'),
     'leader-elect-resource-lock': { type: 'string', default: 'leases', choices: ['leases'], help: 'what kind of object is held' },
-    'leader-elect-resource-name': { type: 'string', default: leaseName, value: 'NAME', help: 'name of the Lease' },
-    'leader-elect-resource-namespace': { type: 'string', default: 'kube-system', value: 'NAME', help: 'namespace of the Lease' },
+    'leader-elect-resource-name': textFlag('NAME', 'name of the Lease', leaseName),
+    'leader-elect-resource-namespace': textFlag('NAME', 'namespace of the Lease', 'kube-system'),
   } as const satisfies PartFlags;
 }
 

@@ -1,5 +1,6 @@
 /** The pod network between nodes, and the server behind the CNI plugin that attaches pods to it. */
 import { join } from 'node:path';
+import { switchFlag, textFlag } from '../../cli/command.ts';
 import type { UnderlayWish } from '../../net-agent/plan/underlay.ts';
 import type { FlagReader } from '../flag-reader.ts';
 import { clusterCidr, nodeIp, nodeNameOf, nodePartFlags } from './cluster-flags.ts';
@@ -7,9 +8,9 @@ import { definePart, type Part, type PartFlags } from './part.ts';
 
 const flags = {
   ...nodePartFlags,
-  iface: { type: 'string', default: '', value: 'NAME|IP,…', help: "link to the other nodes (default: that of the Node's InternalIP)" },
-  'iface-regex': { type: 'string', default: '', value: 'REGEX', help: 'link to the other nodes, by its name or address' },
-  'iface-can-reach': { type: 'string', value: 'IP', help: 'link to the other nodes: the one by which this address is reached' },
+  iface: textFlag('NAME|IP,…', "link to the other nodes (default: that of the Node's InternalIP)", ''),
+  'iface-regex': textFlag('REGEX', 'link to the other nodes, by its name or address', ''),
+  'iface-can-reach': textFlag('IP', 'link to the other nodes: the one by which this address is reached'),
   'public-ip': { ...nodeIp, among: { name: 'node-ip' } },
   'cluster-cidr': clusterCidr,
   backend: {
@@ -19,23 +20,16 @@ const flags = {
     help: 'how pods reach those of other nodes; the same on all of them',
     among: { name: 'network-backend' },
   },
-  'vxlan-vni': { type: 'string', default: '1', value: 'N', help: 'VXLAN network identifier' },
-  'vxlan-port': { type: 'string', default: '8472', value: 'PORT', help: 'UDP port of VXLAN' },
+  'vxlan-vni': textFlag('N', 'VXLAN network identifier', '1'),
+  'vxlan-port': textFlag('PORT', 'UDP port of VXLAN', '8472'),
   'ip-masq': {
-    type: 'boolean',
-    default: true,
-    help: 'give pods the address of their node when they speak to the world',
+    ...switchFlag('give pods the address of their node when they speak to the world', true),
     among: { name: 'masquerade-pods' },
   },
-  'state-dir': {
-    type: 'string',
-    default: '/var/lib/fairlead/agent',
-    value: 'DIR',
-    help: 'what must survive a reboot: addresses given to pods',
-  },
-  'run-dir': { type: 'string', default: '/run/fairlead', value: 'DIR', help: 'sockets' },
-  'cni-conf-dir': { type: 'string', default: '/etc/cni/net.d', value: 'DIR', help: 'where the runtime looks for its network' },
-  'cni-bin-dir': { type: 'string', default: '/opt/cni/bin', value: 'DIR', help: 'where the runtime looks for plugins' },
+  'state-dir': textFlag('DIR', 'what must survive a reboot: addresses given to pods', '/var/lib/fairlead/agent'),
+  'run-dir': textFlag('DIR', 'sockets', '/run/fairlead'),
+  'cni-conf-dir': textFlag('DIR', 'where the runtime looks for its network', '/etc/cni/net.d'),
+  'cni-bin-dir': textFlag('DIR', 'where the runtime looks for plugins', '/opt/cni/bin'),
 } as const satisfies PartFlags;
 
 function underlayOf(read: FlagReader<keyof typeof flags>): UnderlayWish {
