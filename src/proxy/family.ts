@@ -9,14 +9,14 @@ export class FamilyProxy {
   readonly planner: Planner;
   readonly #rules: ModeRules;
 
-  private constructor(rules: ModeRules, node: NodeContext) {
+  private constructor(rules: ModeRules, node: NodeContext, mode: Mode) {
     this.#rules = rules;
-    this.planner = new Planner(node);
+    this.planner = new Planner(node, mode.algorithms);
   }
 
   /** Takes up what an earlier proxy left. */
   static async open(mode: Mode, node: NodeContext): Promise<FamilyProxy> {
-    return new FamilyProxy(await mode.open(node), node);
+    return new FamilyProxy(await mode.open(node), node, mode);
   }
 
   put(key: string, service: Service | undefined, slices: readonly EndpointSlice[]): void {

@@ -70,6 +70,7 @@ export function nodeContext(
     nodePortIps: nodePortIps(options, family, nodeIps, interfaceIps),
     serviceCidrs: ofFamily(family, options.serviceCidrs ?? []).flatMap((text) => parseCidr(text)?.text ?? []),
     nodeIps,
+    ...(options.algorithm ? { algorithm: options.algorithm } : {}),
   };
 }
 

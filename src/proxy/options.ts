@@ -5,6 +5,7 @@ import type { Clock } from '../clock/clock.ts';
 import type { Log } from '../observability/log.ts';
 import type { Mode } from './mode/mode.ts';
 import type { NodeHost } from './node-host.ts';
+import type { Algorithm } from './plan/algorithm.ts';
 import type { UdpFlows } from './udp-flows.ts';
 
 export interface ProxyOptions {
@@ -16,6 +17,8 @@ export interface ProxyOptions {
   readonly nodeIps?: readonly string[];
   /** How Services become rules: a name of modes.ts. */
   readonly mode?: string;
+  /** How connections to Services without an annotation are spread. Default: as the mode likes it. */
+  readonly algorithm?: Algorithm;
   /** Pod ranges, one per family: sources outside are masqueraded on their way to a cluster IP. */
   readonly clusterCidrs?: readonly string[];
   /** How pods are told from others. Default: ClusterCIDR when clusterCidrs is given, else None. */

@@ -292,6 +292,23 @@ describe('startProxy()', () => {
     await eventually(() => told.length === 8);
   });
 
+  test('tells of an algorithm that there is not, once for both families', async () => {
+    const cluster = new HandmadeCluster();
+    cluster.service('web', '10.96.0.1', { clusterIPs: ['10.96.0.1', 'fd00::1'] });
+    const [web] = cluster.services.list();
+    assert.ok(web);
+    cluster.services.put({ ...web, metadata: { ...web.metadata, annotations: { 'fairlead.dev/lb-algorithm': 'fastest' } } });
+    const told: Event[] = [];
+    const client = { create: async (_: unknown, event: Event) => void told.push(event), patch: async () => {} } as unknown as Client;
+    await start(cluster, new FakeNftables(), { client, serviceCidrs: ['10.96.0.0/16', 'fd00::/112'] });
+    await eventually(() => told.length > 0);
+    assert.deepEqual(
+      told.map(({ type, reason, involvedObject }) => `${type} ${reason} ${involvedObject.name}`),
+      ['Warning AlgorithmUnknown web'],
+    );
+    assert.match(told[0]?.message ?? '', /^Cannot spread connections to Service "default\/web" by "fastest"/);
+  });
+
   test('forgets clients whose endpoint is gone', async () => {
     const cluster = new HandmadeCluster();
     cluster.service('web', '10.96.0.100', { sessionAffinity: 'ClientIP' });

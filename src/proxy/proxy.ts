@@ -15,7 +15,6 @@ import type { TableFamily } from '../linux/nftables/table.ts';
 import { boundAddress, type HealthPages, type Page, servePages } from '../observability/health-pages.ts';
 import { type Log, silentLog } from '../observability/log.ts';
 import { FamilyProxy } from './family.ts';
-import { FrontendReport } from './frontend-report.ts';
 import { ServiceHealth } from './health.ts';
 import { Liveness } from './liveness.ts';
 import { countNoLocal, ProxyMetrics } from './metrics.ts';
@@ -26,6 +25,7 @@ import { isNodeNews, NodeView, slimNode } from './node-view.ts';
 import type { ProxyOptions } from './options.ts';
 import type { NodeContext } from './plan/node-context.ts';
 import { ownServices } from './plan/reserved.ts';
+import { ServiceReport } from './service-report.ts';
 import { SyncLoop } from './sync-loop.ts';
 import { ChangeTracker } from './track/change-tracker.ts';
 import { KernelUdpFlows, UdpCleanUp, type UdpFlows } from './udp-flows.ts';
@@ -63,7 +63,7 @@ export class ServiceProxy {
   readonly #markSynced: () => void;
   readonly #liveness: Liveness;
   readonly #health: ServiceHealth;
-  readonly #report: FrontendReport;
+  readonly #report: ServiceReport;
   #pages: HealthPages | undefined;
   /** What the view says may be news; `look`: so may be what the kernel says. */
   #viewDue: 'no' | 'yes' | 'look' = 'look';
@@ -101,7 +101,7 @@ export class ServiceProxy {
     this.#health = new ServiceHealth(() => this.#liveness.isAlive, this.#log);
     const { client, nodeName } = options;
     const recorder = new EventRecorder({ client, component: 'kube-proxy', host: nodeName, clock: this.#clock, log: this.#log });
-    this.#report = new FrontendReport({
+    this.#report = new ServiceReport({
       log: this.#log,
       service: (key) => this.#tracker.service(key),
       event: (about, reason, message) => recorder.event(about, 'Warning', reason, message),
@@ -252,7 +252,7 @@ export class ServiceProxy {
   async #afterSync(): Promise<void> {
     const planned = new Map([...this.#families].map(([family, { planner }]) => [family, planner] as const));
     const planners = [...planned.values()];
-    this.#report.update(planners.flatMap((planner) => planner.refusals));
+    this.#report.update(planners.flatMap((planner) => planner.warnings));
     // Our own sockets are reserved as others are: ports that we listened on may be somebody's now.
     if (await this.#health.update(planners.map((planner) => planner.plans))) this.#onView('look');
     const [internal, external] = countNoLocal(planners.map((planner) => planner.plans));

@@ -28,7 +28,7 @@ function pathsIn(text: string): string[] {
   const spans = [...text.matchAll(/`([^`\n]+)`/g)].map((m) => m[1] ?? '');
   const blocks = [...text.matchAll(/^ {4,}(\S.*)$/gm)].map((m) => m[1] ?? '');
   const words = [...spans, ...blocks].flatMap((line) => line.split(/[\s'"]+/)).filter((word) => folder.test(word) && !word.includes('*'));
-  return [...new Set([...spans.filter((span) => path.test(span) && !/^[\w.-]+\.(?:io|com)\//.test(span)), ...words])];
+  return [...new Set([...spans.filter((span) => path.test(span) && !/^[\w.-]+\.(?:io|com|dev)\//.test(span)), ...words])];
 }
 
 /** NAME stands for what somebody will add: the folder before it must be there. */

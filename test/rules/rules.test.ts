@@ -84,7 +84,7 @@ describe('rules', () => {
   for (const face of faces) {
     testGoldenFiles(face);
     for (const { name, scenario } of scenarios) {
-      const rendered = face.render(planScenario(scenario).plans.values(), scenario.node);
+      const rendered = face.render(planScenario(scenario, face.algorithms).plans.values(), scenario.node);
       for (const packet of packetsIn(face.name, scenario))
         test(`${face.name}: ${name}, traced: ${packet.name}`, () => checkTrace(face, rendered, packet));
     }
@@ -111,7 +111,7 @@ class Programmed {
   async take(scenario: Scenario): Promise<void> {
     await this.#mode.cleanUp();
     this.rules = await this.#mode.open(scenario.node);
-    for (const [key, plan] of planScenario(scenario).plans) this.rules.put(key, plan);
+    for (const [key, plan] of planScenario(scenario, this.#mode.algorithms).plans) this.rules.put(key, plan);
     await this.rules.sync();
     // Affinity and flows of the scenario before must not show.
     await mustRun(systemExec, 'nsenter', [`--net=${this.#node}`, 'conntrack', '-F']);

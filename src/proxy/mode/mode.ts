@@ -2,6 +2,8 @@
  * How plans become rules of the kernel. What a plan says holds in every mode; a mode is a folder, and a line in modes.ts. testing/conformance.ts has
  * what each must keep.
  */
+
+import type { Algorithm } from '../plan/algorithm.ts';
 import type { NodeContext } from '../plan/node-context.ts';
 import type { ServicePlan } from '../plan/service-plan.ts';
 
@@ -30,6 +32,8 @@ export interface Mode {
   readonly name: string;
   /** kube-proxy's name, after `kubeproxy_`, for the count of syncs that the kernel refused. */
   readonly failuresMetric: string;
+  /** How it can spread connections; the first is what it does by itself. Holds once `probe` has resolved: a kernel may lack a part. */
+  readonly algorithms: readonly Algorithm[];
   /** Throws KERNEL_FEATURE_MISSING when this kernel cannot. To be called first. */
   probe(): Promise<void>;
   /** Takes up what an earlier proxy left, so that established connections do not notice. */

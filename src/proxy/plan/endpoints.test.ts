@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { Endpoint, EndpointSlice } from '../../api/schema/types.ts';
-import { candidatesOf, clusterEndpoints, localEndpoints } from './endpoints.ts';
+import { candidatesOf, clusterEndpoints, drainingEndpoints, localEndpoints } from './endpoints.ts';
 import type { NodeContext } from './node-context.ts';
 
 const node: NodeContext = {
@@ -71,6 +71,19 @@ describe('the endpoints of a Service', () => {
       const octets = (list: readonly { ip: string }[]): string => list.map((c) => c.ip.slice('10.244.0.'.length)).join(' ');
       assert.deepEqual([octets(clusterEndpoints(found, node)), octets(localEndpoints(found, node))], [cluster, local]);
     });
+
+  test('that end and still serve are draining, but for those in use', () => {
+    const found = [
+      ...candidatesOf([slice(['1 ready there', '2 ending here', '3 gone here', '4 ending there'])], 'p', 'tcp', node).values(),
+    ];
+    const draining = (inUse: string[]): string[] =>
+      drainingEndpoints(
+        found,
+        inUse.map((name) => ({ name })),
+      ).map((c) => c.name);
+    assert.deepEqual(draining([]), ['10.244.0.2 . 80', '10.244.0.4 . 80']);
+    assert.deepEqual(draining(['10.244.0.2 . 80']), ['10.244.0.4 . 80']);
+  });
 
   test('that two slices name are taken from the one in which they do not end, whichever comes first', () => {
     const [ready, ending] = [slice(['1 ready there']), slice(['1 ending there'])];

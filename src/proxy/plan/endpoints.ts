@@ -127,3 +127,9 @@ export function localEndpoints(candidates: readonly Candidate[], node: NodeConte
   const ready = here.filter((c) => c.ready);
   return ready.length > 0 ? ready : ending(here);
 }
+
+/** Those that end and still serve, but for the ones that serve because nobody else does. */
+export function drainingEndpoints(candidates: readonly Candidate[], inUse: readonly { readonly name: string }[]): readonly Candidate[] {
+  const draining = ending(candidates);
+  return draining.length === 0 ? draining : draining.filter(({ name }) => !inUse.some((used) => used.name === name));
+}

@@ -1,4 +1,5 @@
 import type { TableFamily } from '../../linux/nftables/table.ts';
+import type { Algorithm } from './algorithm.ts';
 
 /** How packets of this cluster's pods are told from others. Names as in KubeProxyConfiguration's detectLocalMode. */
 export type LocalDetector =
@@ -20,4 +21,6 @@ export interface NodeContext {
   readonly serviceCidrs: readonly string[];
   /** The node's own addresses. */
   readonly nodeIps: readonly string[];
+  /** How connections to Services that ask for nothing are spread. Absent: as the mode likes it. */
+  readonly algorithm?: Algorithm;
 }

@@ -3,7 +3,16 @@ import { objectKey } from '../../api/object-key.ts';
 import type { EndpointSlice, Service, ServicePort } from '../../api/schema/types.ts';
 import { isHeadlessService } from '../../api/well-known.ts';
 import { cidrContains, cidrOverlaps, familyOf, parseCidr } from '../../ip/ip.ts';
-import { type Candidate, candidatesOf, clusterEndpoints, isOfFamily, isPort, localEndpoints, readIp } from './endpoints.ts';
+import {
+  type Candidate,
+  candidatesOf,
+  clusterEndpoints,
+  drainingEndpoints,
+  isOfFamily,
+  isPort,
+  localEndpoints,
+  readIp,
+} from './endpoints.ts';
 import type { NodeContext } from './node-context.ts';
 import {
   type EndpointAddress,
@@ -133,6 +142,7 @@ function planPort(service: Service, slices: readonly EndpointSlice[], port: Serv
   const chosen = clusterEndpoints(candidates, node);
   const cluster = usesCluster ? addresses(chosen, node) : [];
   const local = usesLocal ? addresses(localEndpoints(candidates, node), node) : [];
+  const draining = addresses(drainingEndpoints(candidates, [...cluster, ...local]), node);
   const lists: Lists = { cluster: cluster.length, local: local.length, anywhere: chosen.length > 0 };
   return {
     name,
@@ -140,6 +150,7 @@ function planPort(service: Service, slices: readonly EndpointSlice[], port: Serv
     frontends: frontendsOf(service, port, clusterIp, lists, node),
     cluster,
     local,
+    ...(draining.length > 0 ? { draining } : {}),
     serving: new Set(protocol === 'udp' ? candidates.filter((c) => c.serving).map((c) => c.name) : []),
     ...(spec?.sessionAffinity === 'ClientIP'
       ? { affinitySeconds: affinitySeconds(spec.sessionAffinityConfig?.clientIP?.timeoutSeconds) }

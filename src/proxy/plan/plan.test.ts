@@ -207,6 +207,17 @@ describe('planService()', () => {
     );
   });
 
+  test('keeps those that end and still serve as draining, in no list, unless nobody else serves', () => {
+    const [slice] = slices('here') as [EndpointSlice];
+    const ends = { addresses: ['10.244.1.9'], nodeName: 'node1', conditions: { ready: false, serving: true, terminating: true } };
+    const port = (endpoints: EndpointSlice['endpoints']): unknown[] => {
+      const [planned] = planService(service('Local', 'Cluster'), [{ ...slice, endpoints }], node)?.ports ?? [];
+      return [planned?.cluster, planned?.local, planned?.draining].map((list) => list?.map((e) => e.ip));
+    };
+    assert.deepEqual(port([...(slice.endpoints ?? []), ends]), [['10.244.1.2'], ['10.244.1.2'], ['10.244.1.9']]);
+    assert.deepEqual(port([ends]), [['10.244.1.9'], ['10.244.1.9'], undefined]);
+  });
+
   test('counts ready endpoints of this node for health checks of a balancer with policy Local', () => {
     const [slice] = slices('here and elsewhere') as [EndpointSlice];
     const endpoints = [...(slice.endpoints ?? []), { addresses: ['10.244.1.9'], nodeName: 'node1', conditions: { ready: false } }];

@@ -1,4 +1,6 @@
 /** What a Service means on one node, in words that every mode understands. Plain data. */
+import type { Algorithm } from './algorithm.ts';
+
 export type Protocol = 'tcp' | 'udp' | 'sctp';
 
 export interface EndpointAddress {
@@ -47,6 +49,8 @@ export interface PortPlan {
   /** Each endpoint once, in no order that means anything. */
   readonly cluster: readonly EndpointAddress[];
   readonly local: readonly EndpointAddress[];
+  /** Those that end, still serve, and are in no list: they keep the connections that they have and get no new ones. Absent: none. */
+  readonly draining?: readonly EndpointAddress[];
   /** A client keeps its endpoint for this long after its last new connection. */
   readonly affinitySeconds?: number;
   /** Names of endpoints that still answer, also while they end: established UDP flows to others are cut. Empty for other protocols. */
@@ -60,6 +64,8 @@ export interface ServicePlan {
   readonly rank: string;
   readonly clusterIp?: string;
   readonly ports: readonly PortPlan[];
+  /** How connections are spread: one of those that the mode offers. Absent: the first of them. */
+  readonly algorithm?: Algorithm;
   /** Where a load balancer asks whether this node has endpoints. */
   readonly health?: { readonly port: number; readonly localReady: number };
 }

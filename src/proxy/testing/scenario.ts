@@ -10,6 +10,7 @@ import { objectKey } from '../../api/object-key.ts';
 import type { EndpointSlice, Node, Service } from '../../api/schema/types.ts';
 import { labelServiceName } from '../../api/well-known.ts';
 import type { FirstPacket } from '../mode/testing/face.ts';
+import type { Algorithm } from '../plan/algorithm.ts';
 import type { LocalDetector, NodeContext } from '../plan/node-context.ts';
 import { Planner } from '../plan/planner.ts';
 import { type Listener, type Reserved, reservedOf } from '../plan/reserved.ts';
@@ -162,9 +163,9 @@ function slicesOf(slices: readonly EndpointSlice[], key: string): EndpointSlice[
   return slices.filter(({ metadata }) => `${metadata.namespace}/${metadata.labels?.[labelServiceName]}` === key);
 }
 
-/** What a scenario comes to on node1, and what is refused. */
-export function planScenario({ services, slices, node, reserved }: Scenario): Planner {
-  const planner = new Planner(node);
+/** What a scenario comes to on node1 in a mode with these algorithms, and what is refused. */
+export function planScenario({ services, slices, node, reserved }: Scenario, algorithms: readonly Algorithm[] = []): Planner {
+  const planner = new Planner(node, algorithms);
   planner.reserve(reserved);
   for (const service of services) planner.put(objectKey(service), service, slicesOf(slices, objectKey(service)));
   planner.take();

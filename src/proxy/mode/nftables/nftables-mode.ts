@@ -2,16 +2,20 @@
 import { type Clock, systemClock } from '../../../clock/clock.ts';
 import { KernelNftables } from '../../../linux/nftables/kernel-nftables.ts';
 import type { Nftables } from '../../../linux/nftables/table.ts';
+import type { Algorithm } from '../../plan/algorithm.ts';
 import type { NodeContext } from '../../plan/node-context.ts';
 import type { Mode, ModeRules } from '../mode.ts';
 import { tableName } from './layout.ts';
 import { ServiceTable } from './service-table.ts';
+
+export const nftablesAlgorithms: readonly Algorithm[] = ['random'];
 
 const deepVerifyPeriodMs = 3_600_000;
 
 export class NftablesMode implements Mode {
   readonly name = 'nftables';
   readonly failuresMetric = 'sync_proxy_rules_nftables_sync_failures_total';
+  readonly algorithms: readonly Algorithm[] = nftablesAlgorithms;
   readonly #nft: Nftables;
   readonly #clock: Clock;
   readonly #closes: boolean;

@@ -2,6 +2,8 @@
  * What a mode brings to the scenarios of `rules/`: its golden file, a trace, and the way into a kernel. `faces.ts` lists them; `test/rules` knows
  * no mode's name.
  */
+
+import type { Algorithm } from '../../plan/algorithm.ts';
 import type { NodeContext } from '../../plan/node-context.ts';
 import type { ServicePlan } from '../../plan/service-plan.ts';
 import type { Mode } from '../mode.ts';
@@ -42,6 +44,8 @@ export interface ModeFace {
   readonly name: string;
   /** The file in each folder of `rules/scenarios`. */
   readonly golden: string;
+  /** As the mode has it on a kernel that lacks nothing. */
+  readonly algorithms: readonly Algorithm[];
   /** How it refuses a TCP connection. */
   readonly refusesTcpBy: Refusal;
   /** Pure. */

@@ -9,7 +9,7 @@ import type { ModeFace } from './face.ts';
 export function testGoldenFiles(face: ModeFace): void {
   for (const { name, scenario } of scenarios)
     test(`${face.name}: ${name} renders to its golden file`, () => {
-      const { text } = face.render(planScenario(scenario).plans.values(), scenario.node);
+      const { text } = face.render(planScenario(scenario, face.algorithms).plans.values(), scenario.node);
       const golden = scenarioFile(name, face.golden);
       if (process.env.UPDATE_GOLDEN) writeFileSync(golden, text);
       assert.equal(text, readFileSync(golden, 'utf8'));

@@ -7,12 +7,13 @@ import { printTable } from '../../../../linux/nftables/testing/print.ts';
 import { trace } from '../../../../linux/nftables/testing/trace.ts';
 import type { ModeFace } from '../../testing/face.ts';
 import { tableName } from '../layout.ts';
-import { NftablesMode } from '../nftables-mode.ts';
+import { NftablesMode, nftablesAlgorithms } from '../nftables-mode.ts';
 import { renderTable } from '../render-table.ts';
 
 export const nftablesFace: ModeFace = {
   name: 'nftables',
   golden: 'nftables.nft',
+  algorithms: nftablesAlgorithms,
   refusesTcpBy: 'tcp reset',
   render(plans, node) {
     const table = renderTable(plans, node);
