@@ -1,5 +1,4 @@
 /** client-go's Indexer: objects by key, and by whatever else somebody looks for. */
-import type { KubeObject } from '../api/resource-types.ts';
 
 /** The values under which an object is found. */
 export type IndexFunc<T> = (object: T) => readonly string[];
@@ -11,7 +10,7 @@ interface Index<T> {
 
 const none: ReadonlySet<string> = new Set();
 
-export class Indexer<T extends KubeObject> {
+export class Indexer<T> {
   readonly #objects = new Map<string, T>();
   readonly #indices = new Map<string, Index<T>>();
 

@@ -6,7 +6,7 @@
 import { objectKey } from '../../api/object-key.ts';
 import { mergePatch } from '../../api/patch/merge.ts';
 import { strategicMerge } from '../../api/patch/strategic.ts';
-import { type KubeObject, pathOf, type ResourceType } from '../../api/resource-types.ts';
+import { apiVersionOf, type KubeObject, pathOf, type ResourceType } from '../../api/resource-types.ts';
 import type { Event, Pod, Status } from '../../api/schema/types.ts';
 import { parseFieldSelector } from '../../api/selector/field.ts';
 import { labelSelectorOf, parseLabelSelector } from '../../api/selector/label.ts';
@@ -24,6 +24,7 @@ import {
   type WatchOptions,
   type WriteOptions,
 } from '../client.ts';
+import type { DiscoveredResource } from '../discovery.ts';
 
 export interface FakeRequest {
   /** `create pods default/web-1`, `update deployments/status default/web`. */
@@ -71,6 +72,8 @@ export class FakeClient extends Client {
   readonly events: string[] = [];
   /** The same, as they were sent; a repetition counts no further here. */
   readonly eventObjects: Event[] = [];
+  /** What discovery tells of. */
+  serves: readonly DiscoveredResource[] = [];
   readonly #clock: Clock;
   readonly #stored = new Map<string, Stored>();
   readonly #refusals: Refusal[] = [];
@@ -240,10 +243,13 @@ export class FakeClient extends Client {
     return before.length === 0 ? `uid-${name}` : `uid-${name}-${before.length + 1}`;
   }
 
-  /** What is asked for by its path alone, such as the documents of discovery, is empty: no request ever leaves the process. */
+  /** The documents of discovery. Whatever else is asked for by its path alone is empty: no request ever leaves the process. */
   override async raw(method: string, path: string): Promise<string> {
     this.#heard(`${method} ${path}`);
-    return '{}';
+    const groups = new Set(this.serves.filter(({ group }) => group !== '').map(apiVersionOf));
+    if (path === '/apis') return JSON.stringify({ groups: [...groups].map((groupVersion) => ({ versions: [{ groupVersion }] })) });
+    const served = this.serves.filter((type) => path === `${type.group ? '/apis' : '/api'}/${apiVersionOf(type)}`);
+    return JSON.stringify(served.length > 0 ? { resources: served.map(({ resource, ...type }) => ({ name: resource, ...type })) } : {});
   }
 
   #countAgain(): object {

@@ -1,6 +1,6 @@
 /** How many pods a PodDisruptionBudget may lose: pure. */
 import type { Condition, Pod, PodDisruptionBudget, PodDisruptionBudgetStatus } from '../../api/schema/types.ts';
-import { timestamp } from '../../clock/timestamp.ts';
+import { withCondition } from '../ownership/conditions.ts';
 import { isActive, isReady } from '../ownership/pod-state.ts';
 import { scaledValue } from '../ownership/scaled-value.ts';
 
@@ -35,7 +35,7 @@ export function planBudget(budget: PodDisruptionBudget, pods: readonly Pod[], sc
       currentHealthy,
       desiredHealthy,
       expectedPods,
-      conditions: withCondition(budget, budget.metadata.generation, { ...condition, message: '' }, now),
+      conditions: conditionsOf(budget, budget.metadata.generation, { ...condition, message: '' }, now),
     },
     notDeleted: [...evictions.keys()].filter((pod) => !open.has(pod)),
     lookAgainIn: open.size > 0 ? Math.min(...[...open].map((pod) => evictions.get(pod) ?? 0)) : undefined,
@@ -81,18 +81,16 @@ export function failedStatus(budget: PodDisruptionBudget, message: string, now: 
     expectedPods: 0,
     ...budget.status,
     disruptionsAllowed: 0,
-    conditions: withCondition(budget, budget.status?.observedGeneration, condition, now),
+    conditions: conditionsOf(budget, budget.status?.observedGeneration, condition, now),
   };
 }
 
-function withCondition(
+function conditionsOf(
   { status }: PodDisruptionBudget,
   observedGeneration: number | undefined,
-  wanted: Pick<Condition, 'status' | 'reason' | 'message'>,
+  said: Pick<Condition, 'status' | 'reason' | 'message'>,
   now: number,
 ): Condition[] {
-  const others = (status?.conditions ?? []).filter((c) => c.type !== 'DisruptionAllowed');
-  const was = status?.conditions?.find((c) => c.type === 'DisruptionAllowed');
-  const lastTransitionTime = was?.status === wanted.status ? was.lastTransitionTime : timestamp(now);
-  return [...others, { type: 'DisruptionAllowed', ...wanted, ...(observedGeneration ? { observedGeneration } : {}), lastTransitionTime }];
+  const wanted = { type: 'DisruptionAllowed', ...said, ...(observedGeneration ? { observedGeneration } : {}) };
+  return withCondition(status?.conditions, wanted, now);
 }

@@ -17,7 +17,8 @@ const discovered: readonly DiscoveredResource[] = [
 
 /** A collector whose graph follows the bed. */
 async function start(bed: TestBed): Promise<{ collector: GarbageCollector; news(): Promise<string[]> }> {
-  const collector = new GarbageCollector(bed.context, async () => [...discovered]);
+  bed.client.serves = discovered;
+  const collector = new GarbageCollector(bed.context);
   const heard = bed.listen(collector);
   await new Promise((resolve) => setImmediate(resolve));
   return { collector, news: async () => [...new Set(await heard.deliver())] };

@@ -8,7 +8,7 @@ import { ignoreNotFound, isInvalid, isNotFound } from '../../client/api-error.ts
 import type { Controller } from '../../client/controller.ts';
 import { type DiscoveredResource, discover } from '../../client/discovery.ts';
 import { messageOf } from '../../errors/known-error.ts';
-import { type ControllerContext, KeyedController } from '../context.ts';
+import { KeyedController } from '../context.ts';
 import { foregroundFinalizer, isDeletingDependents, orphanFinalizer } from './finalizers.ts';
 import { type GraphNode, judge, OwnerGraph, type OwnerState } from './graph.ts';
 
@@ -20,26 +20,20 @@ const discoveryMs = 30_000;
 export class GarbageCollector extends KeyedController {
   readonly name = 'garbage-collector';
   readonly workers = 10;
-  readonly #discover: typeof discover;
   readonly #graph = new OwnerGraph();
   readonly #watched = new Set<string>();
   /** By `group/Kind`. */
   readonly #types = new Map<string, DiscoveredResource>();
   #enqueue: (uid: string) => void = () => {};
 
-  constructor(context: ControllerContext, find: typeof discover = discover) {
-    super(context);
-    this.#discover = find;
-  }
-
   setup(controller: Controller): void {
     this.#enqueue = (uid) => controller.enqueue(uid);
-    controller.waitsFor({ synced: this.#watchAll(controller) });
-  }
-
-  async #watchAll(controller: Controller): Promise<void> {
-    await this.#watchNew(controller);
-    void this.#keepLooking(controller);
+    const synced = this.#watchNew(controller);
+    controller.waitsFor({ synced });
+    void synced.then(
+      () => this.#keepLooking(controller),
+      () => {},
+    );
   }
 
   async #keepLooking(controller: Controller): Promise<void> {
@@ -54,7 +48,7 @@ export class GarbageCollector extends KeyedController {
   /** Resolves when all that is watched has been listed. */
   async #watchNew(controller: Controller): Promise<void> {
     const synced: Promise<void>[] = [];
-    for (const type of await this.#discover(this.client)) {
+    for (const type of await discover(this.client)) {
       const key = `${type.group}/${type.resource}`;
       this.#types.set(`${type.group}/${type.kind}`, type);
       const isCollected = type.verbs.includes('watch') && type.verbs.includes('delete') && !notWatched.has(type.resource);

@@ -3,6 +3,7 @@
  */
 import type { KubeObject, ResourceType } from '../../api/resource-types.ts';
 import type { OwnerReference } from '../../api/schema/types.ts';
+import { Indexer } from '../../client/indexer.ts';
 import { isDeletingDependents } from './finalizers.ts';
 
 export interface GraphNode {
@@ -11,13 +12,17 @@ export interface GraphNode {
 }
 
 export class OwnerGraph {
-  readonly #nodes = new Map<string, GraphNode>();
-  readonly #dependents = new Map<string, Set<string>>();
+  /** By uid. */
+  readonly #nodes = new Indexer<GraphNode>();
+
+  constructor() {
+    this.#nodes.addIndex('owner', ({ object }) => (object.metadata.ownerReferences ?? []).map(({ uid }) => uid));
+  }
 
   /** Takes an object as it is now; gives the uids to look at. */
   put(type: ResourceType, object: KubeObject, previous?: KubeObject): string[] {
-    this.#set(type, object);
     const { metadata } = object;
+    this.#nodes.put(metadata.uid ?? '', { type, object });
     if (previous && sameForGraph(previous, object)) return [];
     const isWorthALook = metadata.ownerReferences?.length || metadata.deletionTimestamp;
     return [
@@ -31,7 +36,7 @@ export class OwnerGraph {
   /** Takes an object that is gone; gives the uids to look at. */
   drop(object: KubeObject): string[] {
     const uid = object.metadata.uid ?? '';
-    this.#remove(uid);
+    this.#nodes.delete(uid);
     return [...this.#uidsOfDependents(uid), ...this.#waitingOwners(object)];
   }
 
@@ -44,39 +49,12 @@ export class OwnerGraph {
     return this.dependentsOf(uid).map(({ object }) => object.metadata.uid ?? '');
   }
 
-  #set(type: ResourceType, object: KubeObject): void {
-    const uid = object.metadata.uid ?? '';
-    this.#remove(uid);
-    this.#nodes.set(uid, { type, object });
-    for (const owner of object.metadata.ownerReferences ?? []) {
-      const set = this.#dependents.get(owner.uid);
-      if (set) set.add(uid);
-      else this.#dependents.set(owner.uid, new Set([uid]));
-    }
-  }
-
-  #remove(uid: string): void {
-    const node = this.#nodes.get(uid);
-    if (!node) return;
-    this.#nodes.delete(uid);
-    for (const owner of node.object.metadata.ownerReferences ?? []) {
-      const set = this.#dependents.get(owner.uid);
-      set?.delete(uid);
-      if (set?.size === 0) this.#dependents.delete(owner.uid);
-    }
-  }
-
   get(uid: string): GraphNode | undefined {
     return this.#nodes.get(uid);
   }
 
   dependentsOf(uid: string): GraphNode[] {
-    const found: GraphNode[] = [];
-    for (const dependent of this.#dependents.get(uid) ?? []) {
-      const node = this.#nodes.get(dependent);
-      if (node) found.push(node);
-    }
-    return found;
+    return this.#nodes.byIndex('owner', uid);
   }
 }
 

@@ -1,7 +1,7 @@
 /** The conditions by which `kubectl get ns -o yaml` shows what holds a namespace up: pure. Words are upstream's. */
 import type { KubeObject } from '../../api/resource-types.ts';
 import type { Namespace, NamespaceCondition } from '../../api/schema/types.ts';
-import { timestamp } from '../../clock/timestamp.ts';
+import { since } from '../ownership/conditions.ts';
 
 /** What a look at a namespace's content found. */
 export class Remaining {
@@ -63,11 +63,8 @@ const said: readonly Said[] = [
 export function remainingConditions({ status }: Namespace, remaining: Remaining, now: number): NamespaceCondition[] | undefined {
   const conditions = said.map(({ type, trouble, bad, fine }): NamespaceCondition => {
     const list = trouble(remaining);
-    const value = list.length > 0 ? 'True' : 'False';
-    const was = status?.conditions?.find((condition) => condition.type === type);
-    const lastTransitionTime = was?.status === value ? was.lastTransitionTime : timestamp(now);
     const [reason, message] = list.length > 0 ? [bad[0], `${bad[1]}${list.join(', ')}`] : fine;
-    return { type, status: value, reason, message, lastTransitionTime };
+    return since(status?.conditions, { type, status: list.length > 0 ? 'True' : 'False', reason, message }, now);
   });
   const messages = (all: readonly NamespaceCondition[] = []): string => JSON.stringify(all.map(({ message }) => message));
   return messages(conditions) === messages(status?.conditions) ? undefined : conditions;

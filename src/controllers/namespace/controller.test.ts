@@ -31,7 +31,8 @@ const order = ['delete collection pods default', 'delete collection configmaps d
 
 async function start(bed: TestBed, namespace: Namespace): Promise<NamespaceController> {
   bed.put(namespaces, namespace);
-  const controller = new NamespaceController(bed.context, async () => [...discovered]);
+  bed.client.serves = discovered;
+  const controller = new NamespaceController(bed.context);
   await bed.deliver();
   return controller;
 }

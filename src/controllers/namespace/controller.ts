@@ -4,7 +4,7 @@ import { ignoreNotFound, isNotFound } from '../../client/api-error.ts';
 import type { Controller, Result } from '../../client/controller.ts';
 import { type DiscoveredResource, discover } from '../../client/discovery.ts';
 import { messageOf } from '../../errors/known-error.ts';
-import { type ControllerContext, KeyedController } from '../context.ts';
+import { KeyedController } from '../context.ts';
 import { Remaining, remainingConditions } from './conditions.ts';
 
 /** How soon to look again while pods use up their grace. */
@@ -15,13 +15,7 @@ const finalizer = 'kubernetes';
 
 export class NamespaceController extends KeyedController {
   readonly name = 'namespace-controller';
-  readonly #discover: typeof discover;
   readonly #namespaces = this.informers.of(namespaces);
-
-  constructor(context: ControllerContext, find: typeof discover = discover) {
-    super(context);
-    this.#discover = find;
-  }
 
   setup(controller: Controller): void {
     controller.for(this.#namespaces, ({ metadata }) => metadata.deletionTimestamp !== undefined);
@@ -45,7 +39,7 @@ export class NamespaceController extends KeyedController {
 
   async #deleteAllContent(namespace: string): Promise<Remaining> {
     const remaining = new Remaining();
-    const all = await this.#discover(this.client);
+    const all = await discover(this.client);
     const deletable = all.filter(({ namespaced, verbs }) => namespaced && verbs.includes('list') && verbs.includes('delete'));
     const [first = [], ...later] = [0, 1, 2].map((turn) => deletable.filter((resource) => turnOf(resource) === turn));
     for (const resource of first) await this.#deleteAllOf(resource, namespace, remaining);

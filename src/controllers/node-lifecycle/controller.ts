@@ -21,21 +21,12 @@ export class NodeLifecycleController extends KeyedController {
   readonly #health = new NodeHealth(this.clock);
 
   setup(controller: Controller): void {
-    const renewed = ({ metadata }: Lease): string[] => {
-      this.#health.renewed(metadata.name, metadata.resourceVersion ?? '');
-      return [];
-    };
+    const renewed = ({ metadata }: Lease): void => this.#health.renewed(metadata.name, metadata.resourceVersion ?? '');
+    this.#leases.on({ add: renewed, update: renewed });
+    this.#nodes.on({ delete: ({ metadata }) => this.#health.forget(metadata.name) });
     controller
-      .watches(this.#leases, { add: renewed, update: renewed })
-      .watches(this.#nodes, {
-        add: (node) => this.#registered(node),
-        update: (node, previous) => this.#changed(node, previous),
-        delete: ({ metadata: { name } }) => {
-          this.#health.forget(name);
-          return [];
-        },
-      })
-      .waitsFor(this.#pods);
+      .watches(this.#nodes, { add: (node) => this.#registered(node), update: (node, previous) => this.#changed(node, previous) })
+      .waitsFor(this.#leases, this.#pods);
   }
 
   #registered(node: Node): string[] {

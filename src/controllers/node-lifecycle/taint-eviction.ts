@@ -19,23 +19,14 @@ export class TaintEvictionController extends KeyedController {
 
   setup(controller: Controller): void {
     const ofPod = (pod: Pod): string[] => (this.#nodeOf(pod)?.spec?.taints?.some((t) => t.effect === 'NoExecute') ? [objectKey(pod)] : []);
+    this.#nodes.on({ delete: ({ metadata }) => this.#seen.delete(metadata.name) });
+    this.#pods.on({ delete: ({ metadata }) => this.#leaving.delete(metadata.uid ?? '') });
     controller
       .watches(this.#nodes, {
         add: (node) => this.#tainted(node),
         update: (node, previous) => (taintsOf(node) === taintsOf(previous) ? [] : this.#tainted(node)),
-        delete: ({ metadata }) => {
-          this.#seen.delete(metadata.name);
-          return [];
-        },
       })
-      .watches(this.#pods, {
-        add: ofPod,
-        update: ofPod,
-        delete: ({ metadata }) => {
-          this.#leaving.delete(metadata.uid ?? '');
-          return [];
-        },
-      });
+      .watches(this.#pods, { add: ofPod, update: ofPod });
   }
 
   /** The pods of a node whose taints changed. */

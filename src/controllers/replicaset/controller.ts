@@ -11,8 +11,7 @@ import { Dependents } from '../ownership/dependents.ts';
 import { ownersOf, selectorOf } from '../ownership/owners-of.ts';
 import { PodControl, podsAfter } from '../ownership/pod-control.ts';
 import { podFromTemplate } from '../ownership/pod-from-template.ts';
-import { isActive } from '../ownership/pod-state.ts';
-import { planReplicas, replicaStatus } from './desired.ts';
+import { type Failure, planReplicas, replicaStatus } from './desired.ts';
 
 type Owner = ReplicaSet | ReplicationController;
 
@@ -28,7 +27,7 @@ interface Flavour<T extends Owner> {
 /** What a pass has done to the pods of an owner. */
 interface Managed {
   readonly pods: readonly Pod[];
-  readonly failure?: { readonly reason: string; readonly message: string };
+  readonly failure?: Failure;
   readonly error?: unknown;
 }
 
@@ -75,16 +74,7 @@ abstract class ReplicasController<T extends Owner> extends KeyedController {
   }
 
   async #updateStatus(owner: T, { pods: owned, failure }: Managed): Promise<Result | undefined> {
-    const { status, lookAgainIn } = replicaStatus({
-      generation: owner.metadata.generation ?? 0,
-      replicas: owner.spec?.replicas ?? 1,
-      minReadySeconds: owner.spec?.minReadySeconds ?? 0,
-      templateLabels: owner.spec?.template?.metadata?.labels ?? {},
-      owned: owned.filter(isActive),
-      ...(failure ? { failure } : {}),
-      previous: owner.status,
-      now: this.clock.now(),
-    });
+    const { status, lookAgainIn } = replicaStatus(owner, owned, this.clock.now(), failure);
     await this.writeStatus<T>(this.#flavour.type, owner, status, zeros);
     return { requeueAfter: lookAgainIn };
   }

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { Pod } from '../../api/schema/types.ts';
-import { type PodTraits, readyPod } from '../testing/samples.ts';
-import { planReplicas, rankForDeletion, replicaStatus, type StatusInput } from './desired.ts';
+import { type PodTraits, readyPod, replicaSetOf } from '../testing/samples.ts';
+import { planReplicas, rankForDeletion, replicaStatus } from './desired.ts';
 
 const now = Date.UTC(2026, 0, 1);
 const time = '2026-01-01T00:00:00Z';
@@ -95,41 +95,34 @@ describe('rankForDeletion() gives up sooner', () => {
 });
 
 describe('replicaStatus()', () => {
-  const input: StatusInput = {
-    generation: 2,
-    replicas: 2,
-    minReadySeconds: 10,
-    templateLabels: { app: 'web' },
-    owned: [readyPod('a', { readyAt: -20, labels: { app: 'web' } }), readyPod('b', { readyAt: -4 })],
-    previous: undefined,
-    now,
-  };
+  const set = { ...replicaSetOf(2, { generation: 2 }), spec: { ...replicaSetOf(2).spec, selector: {}, minReadySeconds: 10 } };
+  const owned = [readyPod('a', { readyAt: -20, labels: { app: 'web' } }), readyPod('b', { readyAt: -4 })];
 
   test('counts a pod as available after minReadySeconds, and says when to look again', () => {
-    const { status, lookAgainIn } = replicaStatus(input);
+    const { status, lookAgainIn } = replicaStatus(set, owned, now);
     assert.deepEqual(status, { replicas: 2, fullyLabeledReplicas: 1, readyReplicas: 2, availableReplicas: 1, observedGeneration: 2 });
     assert.equal(lookAgainIn, 6000);
-    const sooner = [...input.owned, readyPod('c', { readyAt: -7 }), readyPod('d', { readyAt: -5 }), readyPod('e', { readyAt: undefined })];
-    assert.equal(replicaStatus({ ...input, owned: sooner }).lookAgainIn, 3000);
-    assert.equal(replicaStatus({ ...input, minReadySeconds: 0 }).lookAgainIn, undefined);
+    const sooner = [...owned, readyPod('c', { readyAt: -7 }), readyPod('d', { readyAt: -5 }), readyPod('e', { readyAt: undefined })];
+    assert.equal(replicaStatus(set, sooner, now).lookAgainIn, 3000);
+    assert.equal(replicaStatus({ ...set, spec: { ...set.spec, minReadySeconds: 0 } }, owned, now).lookAgainIn, undefined);
   });
 
   test('leaves out who is over or leaving', () => {
-    const owned = [readyPod('a', { phase: 'Failed' }), readyPod('b', { more: { deletionTimestamp: time } })];
-    const { replicas, readyReplicas, availableReplicas } = replicaStatus({ ...input, owned }).status;
+    const pods = [readyPod('a', { phase: 'Failed' }), readyPod('b', { more: { deletionTimestamp: time } })];
+    const { replicas, readyReplicas, availableReplicas } = replicaStatus(set, pods, now).status;
     assert.deepEqual([replicas, readyReplicas, availableReplicas], [0, 0, 0]);
   });
 
   test('says what went wrong and since when, until it goes well again', () => {
     const failure = { reason: 'FailedCreate', message: 'exceeded quota' };
-    const failed = replicaStatus({ ...input, failure }).status;
+    const failed = replicaStatus(set, owned, now, failure).status;
     assert.deepEqual(failed.conditions, [{ type: 'ReplicaFailure', status: 'True', ...failure, lastTransitionTime: time }]);
-    const later = replicaStatus({ ...input, failure: { ...failure, message: 'still' }, previous: failed, now: now + 60_000 }).status;
+    const later = replicaStatus({ ...set, status: failed }, owned, now + 60_000, { ...failure, message: 'still' }).status;
     assert.deepEqual(later.conditions, [
       { type: 'ReplicaFailure', status: 'True', ...failure, message: 'still', lastTransitionTime: time },
     ]);
     const others = { ...failed, conditions: [...(failed.conditions ?? []), { type: 'Other', status: 'True' }] };
-    assert.deepEqual(replicaStatus({ ...input, previous: others }).status.conditions, [{ type: 'Other', status: 'True' }]);
-    assert.equal(replicaStatus({ ...input, previous: failed }).status.conditions, undefined);
+    assert.deepEqual(replicaStatus({ ...set, status: others }, owned, now).status.conditions, [{ type: 'Other', status: 'True' }]);
+    assert.equal(replicaStatus({ ...set, status: failed }, owned, now).status.conditions, undefined);
   });
 });

@@ -1,6 +1,6 @@
 /** How many pods to make, which to delete, what the status says: pure. Serves ReplicaSet and ReplicationController. */
-import type { Pod, ReplicaSetCondition, ReplicaSetStatus } from '../../api/schema/types.ts';
-import { timestamp } from '../../clock/timestamp.ts';
+import type { Pod, ReplicaSet, ReplicaSetStatus, ReplicationController } from '../../api/schema/types.ts';
+import { withCondition } from '../ownership/conditions.ts';
 import { availableIn, isActive, isReady, readySince } from '../ownership/pod-state.ts';
 
 /** At most this many are made or deleted at once. */
@@ -50,16 +50,10 @@ export function rankForDeletion(pods: readonly Pod[]): Pod[] {
     .map(({ pod }) => pod);
 }
 
-export interface StatusInput {
-  readonly generation: number;
-  readonly replicas: number;
-  readonly minReadySeconds: number;
-  readonly templateLabels: Readonly<Record<string, string>>;
-  readonly owned: readonly Pod[];
-  /** What went wrong while making or deleting pods. */
-  readonly failure?: { readonly reason: string; readonly message: string };
-  readonly previous: ReplicaSetStatus | undefined;
-  readonly now: number;
+/** What went wrong while making or deleting pods. */
+export interface Failure {
+  readonly reason: string;
+  readonly message: string;
 }
 
 export interface StatusPlan {
@@ -68,34 +62,27 @@ export interface StatusPlan {
   readonly lookAgainIn: number | undefined;
 }
 
-export function replicaStatus(input: StatusInput): StatusPlan {
-  const active = input.owned.filter(isActive);
-  let available = 0;
-  let lookAgainIn: number | undefined;
-  for (const pod of active) {
-    const ms = availableIn(pod, input.minReadySeconds, input.now);
-    if (ms === 0) available++;
-    else if (ms !== undefined) lookAgainIn = Math.min(lookAgainIn ?? ms, ms);
-  }
-  const labels = Object.entries(input.templateLabels);
-  const conditions = (input.previous?.conditions ?? []).filter((c) => c.type !== 'ReplicaFailure');
-  if (input.failure) {
-    const old = input.previous?.conditions?.find((c) => c.type === 'ReplicaFailure');
-    const condition: ReplicaSetCondition = {
-      type: 'ReplicaFailure',
-      status: 'True',
-      ...input.failure,
-      lastTransitionTime: old?.lastTransitionTime ?? timestamp(input.now),
-    };
-    conditions.push(condition);
-  }
+export function replicaStatus(
+  { metadata, spec, status: previous }: ReplicaSet | ReplicationController,
+  owned: readonly Pod[],
+  now: number,
+  failure?: Failure,
+): StatusPlan {
+  const active = owned.filter(isActive);
+  const waits = active.map((pod) => availableIn(pod, spec?.minReadySeconds ?? 0, now)).filter((ms) => ms !== undefined);
+  const later = waits.filter((ms) => ms > 0);
+  const labels = Object.entries(spec?.template?.metadata?.labels ?? {});
+  const failed = failure && { type: 'ReplicaFailure', status: 'True', ...failure };
+  const conditions = failed
+    ? withCondition(previous?.conditions, failed, now)
+    : (previous?.conditions ?? []).filter(({ type }) => type !== 'ReplicaFailure');
   const status: ReplicaSetStatus = {
     replicas: active.length,
     fullyLabeledReplicas: active.filter((p) => labels.every(([k, v]) => p.metadata.labels?.[k] === v)).length,
     readyReplicas: active.filter(isReady).length,
-    availableReplicas: available,
-    observedGeneration: input.generation,
+    availableReplicas: waits.length - later.length,
+    observedGeneration: metadata.generation ?? 0,
     ...(conditions.length > 0 ? { conditions } : {}),
   };
-  return { status, lookAgainIn };
+  return { status, lookAgainIn: later.length > 0 ? Math.min(...later) : undefined };
 }

@@ -2,9 +2,9 @@
 import { ipAddresses, serviceCidrs } from '../../api/resource-types.ts';
 import type { Condition, ServiceCIDR } from '../../api/schema/types.ts';
 import type { Controller, Result } from '../../client/controller.ts';
-import { timestamp } from '../../clock/timestamp.ts';
 import { isIp } from '../../ip/ip.ts';
 import { KeyedController } from '../context.ts';
+import { withCondition } from '../ownership/conditions.ts';
 import { mayGo } from './desired.ts';
 
 const finalizer = 'networking.k8s.io/service-cidr-finalizer';
@@ -52,8 +52,7 @@ export class ServiceCidrController extends KeyedController {
     const old = status?.conditions?.find((c) => c.type === 'Ready');
     // What the API server says of its own range is as good.
     if (old?.status === ready.status && (ready.status === 'True' || old.message === ready.message)) return;
-    const lastTransitionTime = old && old.status === ready.status ? old.lastTransitionTime : timestamp(this.clock.now());
-    const conditions = [...(status?.conditions ?? []).filter((c) => c.type !== 'Ready'), { type: 'Ready', ...ready, lastTransitionTime }];
+    const conditions = withCondition(status?.conditions, { type: 'Ready', ...ready }, this.clock.now());
     await this.client.patch(serviceCidrs, metadata.name, { status: { conditions } }, { subresource: 'status' });
   }
 }
