@@ -103,8 +103,8 @@ export class CronJobController extends KeyedController {
 
   async #delete(cronJob: CronJob, job: Job): Promise<void> {
     try {
-      await this.#jobs.delete(job, { propagationPolicy: 'Background' });
-      this.recorder.event(cronJob, 'Normal', 'SuccessfulDelete', `Deleted job ${job.metadata.name}`);
+      const { found } = await this.#jobs.delete(job, { propagationPolicy: 'Background' });
+      if (found) this.recorder.event(cronJob, 'Normal', 'SuccessfulDelete', `Deleted job ${job.metadata.name}`);
     } catch (err) {
       this.recorder.event(cronJob, 'Warning', 'FailedDelete', `Deleted job: ${messageOf(err)}`);
       throw err;

@@ -80,12 +80,11 @@ const cases: readonly Case[] = [
     error: 'exceeded quota',
   },
   {
-    does: 'is content when the pod to delete is gone already',
+    does: 'is content when the pod to delete is gone already, and tells nobody of it',
     nodes: [],
     pods: [daemon('a', 'n1')],
     meanwhile: (bed) => bed.client.forget(pods, 'default/a'),
     writes: [makeRevision, 'delete pods default/a', status],
-    events: ['Normal SuccessfulDelete Deleted pod: a'],
   },
   {
     does: 'comes back when another pod has the name of the one to delete',

@@ -94,12 +94,11 @@ const cases: readonly Case[] = [
     error: 'no',
   },
   {
-    does: 'is content when the pod to delete is gone already',
+    does: 'is content when the pod to delete is gone already, and tells nobody of it',
     job: jobOf({ parallelism: 0 }),
     pods: [podOfWork('a', 'Running')],
     meanwhile: (bed) => bed.client.forget(pods, 'default/a'),
     writes: ['patch pods default/a', 'delete pods default/a', status],
-    events: ['Normal SuccessfulDelete Deleted pod: a'],
   },
   {
     does: 'comes back, with nothing released, when somebody else wrote the status first',

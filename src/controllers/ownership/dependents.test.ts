@@ -123,8 +123,8 @@ describe('delete()', () => {
   test('names the uid, and gives the object while it lives on', async () => {
     const { bed, dependents } = await start([podOf(owner, 'a', { node: 'n1' })]);
     await using _ = bed;
-    const left = await dependents.delete(podOf(owner, 'a'), { propagationPolicy: 'Background' });
-    assert.ok(left?.metadata.deletionTimestamp);
+    const { found, left } = await dependents.delete(podOf(owner, 'a'), { propagationPolicy: 'Background' });
+    assert.ok(found && left?.metadata.deletionTimestamp);
     assert.deepEqual(bodies(bed), [{ namespace: 'default', preconditions: { uid: 'uid-a' }, propagationPolicy: 'Background' }]);
     assert.ok(dependents.in('default')[0]?.metadata.deletionTimestamp, 'the copy is old, but the deletion is expected');
   });
@@ -133,7 +133,7 @@ describe('delete()', () => {
     const { bed, dependents } = await start([podOf(owner, 'a'), podOf(owner, 'b')]);
     await using _ = bed;
     bed.client.forget(pods, 'default/b');
-    for (const name of ['a', 'b']) assert.equal(await dependents.delete(podOf(owner, name)), undefined);
+    for (const name of ['a', 'b']) assert.deepEqual(await dependents.delete(podOf(owner, name)), { found: name === 'a' });
     assert.deepEqual(dependents.in('default'), []);
   });
 

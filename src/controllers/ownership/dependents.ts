@@ -68,17 +68,18 @@ export class Dependents<T extends KubeObject> {
   }
 
   /**
-   * Throws a conflict when the name is another object's by now; what is gone already is fine. Gives the object while it lives on, for
-   * its grace or a finalizer.
+   * Throws a conflict when the name is another object's by now; what is gone already (not `found`) is fine. `left` is the object while it
+   * lives on, for its grace or a finalizer.
    */
-  async delete(object: T, options: Pick<ObjectDeleteOptions, 'propagationPolicy'> = {}): Promise<T | undefined> {
+  async delete(object: T, options: Pick<ObjectDeleteOptions, 'propagationPolicy'> = {}): Promise<{ found: boolean; left?: T }> {
     const { name, namespace = '', uid } = object.metadata;
     const asked = { namespace, preconditions: { uid }, ...options };
     const answer = await this.#client.delete(this.type, name, asked).catch(ignoreNotFound);
     const left = answer as T | undefined;
-    if (left?.kind === this.type.kind && left.metadata.deletionTimestamp !== undefined) return this.#expectations.expect(left);
+    const livesOn = left?.kind === this.type.kind && left.metadata.deletionTimestamp !== undefined;
+    if (livesOn) return { found: true, left: this.#expectations.expect(left) };
     this.#expectations.expectGone(object);
-    return undefined;
+    return { found: answer !== undefined };
   }
 
   /** Takes what is there no longer, although nobody deleted it here. */

@@ -58,6 +58,8 @@ describe('PodControl', () => {
     await using _ = bed;
     await control.create(owner, podOf(owner, 'a'));
     await control.delete(owner, podOf(owner, 'b'));
+    // Gone before: nothing is said.
+    await control.delete(owner, podOf(owner, 'b'));
     bed.client.refuse(/./, refusal(403, 'Forbidden', 'no'));
     await assert.rejects(control.create(owner, podOf(owner, 'c')));
     await assert.rejects(control.delete(owner, podOf(owner, 'd')));

@@ -57,15 +57,15 @@ export class PodControl {
     this.#recorder.event(owner, 'Warning', 'FailedCreate', message);
   }
 
+  /** Nobody is told of a pod that was gone already, or that another one has its name: no failure, only old news. */
   async delete(owner: KubeObject, pod: Pod): Promise<PodChange> {
     const { name: ownerName } = owner.metadata;
     const { name } = pod.metadata;
     try {
-      const after = await this.#pods.delete(pod);
-      this.#recorder.event(owner, 'Normal', 'SuccessfulDelete', this.#wording.deleted(name, ownerName));
-      return { before: pod, after };
+      const { found, left } = await this.#pods.delete(pod);
+      if (found) this.#recorder.event(owner, 'Normal', 'SuccessfulDelete', this.#wording.deleted(name, ownerName));
+      return { before: pod, after: left };
     } catch (err) {
-      // A conflict says that the pod is gone and another one has its name: no failure, only old news.
       const message = this.#wording.deleteFailed(name, ownerName, messageOf(err));
       if (!isConflict(err)) this.#recorder.event(owner, 'Warning', 'FailedDelete', message);
       throw err;

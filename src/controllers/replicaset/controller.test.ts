@@ -87,12 +87,11 @@ const cases: readonly Case[] = [
     error: 'it ends',
   },
   {
-    does: 'is content when the pod to delete is gone already',
+    does: 'is content when the pod to delete is gone already, and tells nobody of it',
     set: settledStatus(replicaSetOf(1), 1),
     pods: two,
     meanwhile: (bed) => bed.client.forget(pods, 'default/a'),
     writes: ['delete pods default/a'],
-    events: ['Normal SuccessfulDelete Deleted pod: a'],
   },
   {
     does: 'comes back when another pod has the name of the one to delete',

@@ -169,12 +169,11 @@ const cases: readonly Case[] = [
     error: 'pods "db-0" already exists',
   },
   {
-    does: 'is content when the pod to delete is gone already',
+    does: 'is content when the pod to delete is gone already, and tells nobody of it',
     set: setOf(0),
     pods: [member(0)],
     meanwhile: (bed) => bed.client.forget(pods, 'default/db-0'),
     writes: [makeRevision, 'delete pods default/db-0', status],
-    events: [removed(0)],
   },
   {
     does: 'comes back when another pod has the name of the one to delete',
