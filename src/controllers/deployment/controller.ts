@@ -1,16 +1,15 @@
 /** Rolls Deployments out: one ReplicaSet for each template, sized step by step. */
 import { deployments, pods, replicaSets } from '../../api/resource-types.ts';
 import type { Deployment, DeploymentStatus, ReplicaSet } from '../../api/schema/types.ts';
-import { isAlreadyExists } from '../../client/api-error.ts';
 import type { Controller, Result } from '../../client/controller.ts';
 import { KeyedController } from '../context.ts';
 import { Dependents } from '../ownership/dependents.ts';
 import { controllerOf } from '../ownership/owner.ts';
 import { ownersOf, selectorOf } from '../ownership/owners-of.ts';
 import { isActive } from '../ownership/pod-state.ts';
-import { canonical } from '../ownership/template-hash.ts';
-import { beyondHistory, hasTemplateOf, highestRevision, newReplicaSet, revisionAnnotation } from './desired.ts';
-import { annotationsAt, draftReplicaSet, revisionFor, sizeStamps } from './new-replica-set.ts';
+import { beyondHistory, highestRevision, newReplicaSet, revisionAnnotation } from './desired.ts';
+import { annotationsAt, draftReplicaSet, revisionFor } from './new-replica-set.ts';
+import { ReplicaSetControl } from './replica-set-control.ts';
 import { proportionalSizes, recreateSizes, rollingSizes, type Sizes, wasScaled } from './sizes.ts';
 import { deploymentStatus, isComplete } from './status.ts';
 
@@ -33,6 +32,7 @@ export class DeploymentController extends KeyedController {
   readonly name = 'deployment-controller';
   readonly #deployments = this.informers.of(deployments);
   readonly #replicaSets = new Dependents(this.context, replicaSets, { ownerType: deployments });
+  readonly #control = new ReplicaSetControl(this.client, this.#replicaSets, this.recorder);
   readonly #pods = this.informers.of(pods);
 
   setup(controller: Controller): void {
@@ -77,14 +77,16 @@ export class DeploymentController extends KeyedController {
     if (found) {
       const old = owned.filter((rs) => rs !== found);
       const revision = revisionFor(found, old);
-      const fresh = await this.#annotate(deployment, found, annotationsAt(revision, deployment, found));
+      const fresh = await this.#control.annotate(deployment, found, annotationsAt(revision, deployment, found));
       return { deployment: await this.#withRevision(deployment, revision), fresh, old, isNew: false };
     }
     if (deployment.spec?.paused || this.#waitsForOldPods(deployment, owned)) {
       return { deployment, fresh: undefined, old: owned, isNew: false };
     }
     const revision = highestRevision(owned) + 1n;
-    const fresh = await this.#create(deployment, owned, revision);
+    const draft = draftReplicaSet(deployment, revision);
+    const replicas = this.#sizesOf({ deployment, fresh: draft, old: owned }).get(draft.metadata.name) ?? 0;
+    const fresh = await this.#control.create(deployment, draft, replicas);
     return fresh && { deployment: await this.#withRevision(deployment, revision), fresh, old: owned, isNew: true };
   }
 
@@ -108,33 +110,6 @@ export class DeploymentController extends KeyedController {
     return fresh ? rollingSizes(deployment, fresh, old) : new Map();
   }
 
-  async #create(deployment: Deployment, old: readonly ReplicaSet[], revision: bigint): Promise<ReplicaSet | undefined> {
-    const draft = draftReplicaSet(deployment, revision);
-    const { name, namespace = '' } = draft.metadata;
-    const replicas = this.#sizesOf({ deployment, fresh: draft, old }).get(name) ?? 0;
-    try {
-      const made = await this.#replicaSets.create({ ...draft, spec: { selector: {}, ...draft.spec, replicas } });
-      this.#tellScaling(deployment, made, 0, replicas);
-      return made;
-    } catch (err) {
-      if (!isAlreadyExists(err)) throw err;
-      const there = await this.client.get(replicaSets, name, { namespace });
-      // Made a moment ago, before a restart or an answer that was lost.
-      if (controllerOf(there.metadata)?.uid === deployment.metadata.uid && hasTemplateOf(deployment, there)) return there;
-      // Another owner's, or another template with the same hash: count it, so that the next hash is another one.
-      const collisionCount = (deployment.status?.collisionCount ?? 0) + 1;
-      await this.client.patch(deployments, deployment.metadata.name, { status: { collisionCount } }, { namespace, subresource: 'status' });
-      return undefined;
-    }
-  }
-
-  async #annotate(deployment: Deployment, fresh: ReplicaSet, annotations: Record<string, string>): Promise<ReplicaSet | undefined> {
-    const { minReadySeconds } = deployment.spec ?? {};
-    const isSame = canonical(annotations) === canonical(fresh.metadata.annotations) && fresh.spec?.minReadySeconds === minReadySeconds;
-    if (isSame) return fresh;
-    return this.#replicaSets.patch(fresh, { metadata: { annotations }, spec: { minReadySeconds: minReadySeconds ?? null } });
-  }
-
   /** Gives the Deployment of the version that its status is written with in the same pass. */
   async #withRevision(deployment: Deployment, revision: bigint): Promise<Deployment> {
     const annotations = { [revisionAnnotation]: String(revision) };
@@ -147,28 +122,12 @@ export class DeploymentController extends KeyedController {
   async #resize(rollout: Rollout): Promise<Rollout> {
     const { deployment, fresh, old } = rollout;
     const sizes = this.#sizesOf(rollout);
-    const stamps = sizeStamps(deployment);
     const sized: ReplicaSet[] = [];
-    for (const rs of old) sized.push(...(await this.#scale(deployment, rs, sizes, stamps)));
-    return { ...rollout, old: sized, fresh: fresh && (await this.#scale(deployment, fresh, sizes, stamps))[0] };
-  }
-
-  /** The ReplicaSet at its new size; none when it is gone. */
-  async #scale(deployment: Deployment, rs: ReplicaSet, sizes: Sizes, stamps: Readonly<Record<string, string>>): Promise<ReplicaSet[]> {
-    const from = rs.spec?.replicas ?? 0;
-    const to = sizes.get(rs.metadata.name) ?? from;
-    const isStamped = Object.entries(stamps).every(([key, value]) => rs.metadata.annotations?.[key] === value);
-    if (to === from && (isStamped || to === 0)) return [rs];
-    const { resourceVersion } = rs.metadata;
-    const scaled = await this.#replicaSets.patch(rs, { metadata: { annotations: stamps, resourceVersion }, spec: { replicas: to } });
-    if (!scaled) return [];
-    if (to !== from) this.#tellScaling(deployment, scaled, from, to);
-    return [scaled];
-  }
-
-  #tellScaling(deployment: Deployment, rs: ReplicaSet, from: number, to: number): void {
-    const message = `Scaled ${to >= from ? 'up' : 'down'} replica set ${rs.metadata.name} from ${from} to ${to}`;
-    this.recorder.event(deployment, 'Normal', 'ScalingReplicaSet', message);
+    for (const rs of old) {
+      const scaled = await this.#control.scale(deployment, rs, sizes);
+      if (scaled) sized.push(scaled);
+    }
+    return { ...rollout, old: sized, fresh: fresh && (await this.#control.scale(deployment, fresh, sizes)) };
   }
 
   async #updateStatus({ deployment, fresh, old, isNew }: Rollout): Promise<{ status: DeploymentStatus; result: Result | undefined }> {
