@@ -22,12 +22,14 @@ interface GenericFamily {
 
 export class GenericNetlink extends NetlinkSocket {
   readonly #name: string;
+  readonly #module: string;
   #family: Promise<GenericFamily> | undefined;
 
-  /** A socket for the family of this name, such as `wireguard`. */
-  constructor(name: string, options: NetlinkSocketOptions = {}) {
+  /** A socket for the family of this name, such as `wireguard`, which the kernel's module of the same name brings if no other is said. */
+  constructor(name: string, options: NetlinkSocketOptions & { readonly module?: string } = {}) {
     super(NETLINK_GENERIC, options);
     this.#name = name;
+    this.#module = options.module ?? name;
   }
 
   /** A command of the family, for `must`, `get` and `dump`. Throws KERNEL_FEATURE_MISSING. */
@@ -47,7 +49,7 @@ export class GenericNetlink extends NetlinkSocket {
     } catch (err) {
       this.#family = undefined;
       if (!isErrno(err, 'ENOENT')) throw err;
-      const hint = `Load its module (modprobe ${this.#name}), or use a kernel that has it`;
+      const hint = `Load its module (modprobe ${this.#module}), or use a kernel that has it`;
       throw new KnownError('KERNEL_FEATURE_MISSING', `Cannot speak to "${this.#name}": this kernel does not have it`, { hint, cause: err });
     }
   }

@@ -19,6 +19,11 @@ export interface Bridge {
   readonly kind: 'bridge';
 }
 
+/** A link that leads nowhere: a place for addresses. */
+export interface Dummy {
+  readonly kind: 'dummy';
+}
+
 export interface Veth {
   readonly kind: 'veth';
   /** The other end, made in the namespace of the open file `netnsFd`. It starts down: a veth cannot come up before it has a peer (ENOTCONN). */
@@ -41,7 +46,7 @@ export interface Vxlan {
 }
 
 /** What a link is, apart from what all links have. */
-export type LinkKind = Bridge | Veth | Vxlan;
+export type LinkKind = Bridge | Dummy | Veth | Vxlan;
 
 /** What the kernel lets one change of a kind while the link lives; anything else needs another link. */
 export const changeableOptions: ReadonlySet<string> = new Set<keyof Vxlan>(['learning']);

@@ -16,12 +16,14 @@ export class NetlinkError extends KnownError {
   }
 }
 
-/** `17` → `EEXIST`. */
+/** `17` → `EEXIST`; `errno 4100` for what is none of the system's: some kernel parts have refusals of their own. */
 export function errnoName(errno: number): string {
+  const unknown = `errno ${errno}`;
   try {
-    return getSystemErrorName(-errno);
+    const name = getSystemErrorName(-errno);
+    return name.startsWith('Unknown') ? unknown : name;
   } catch {
-    return `errno ${errno}`;
+    return unknown;
   }
 }
 

@@ -59,6 +59,8 @@ interface Prepared {
 const dumpAttempts = 20;
 /** Requests in one buffer: their answers all come before one of them is read. */
 const batchSize = 64;
+/** Requests in one buffer of a stream. */
+const streamSize = 1024;
 const defaultRoom = 8 << 20;
 /** Sequence numbers have 32 bits, and a batch takes many. */
 const wrapSeqAt = 0xf0000000;
@@ -98,6 +100,35 @@ export class NetlinkSocket implements Disposable {
       for (const { error } of await Promise.all(prepared.map((p) => p.answer))) errors.push(error);
     }
     return errors;
+  }
+
+  /**
+   * Sends many requests as few buffers. Only the last of a buffer asks for an answer, which comes after those about requests that were refused:
+   * thousands of changes take a handful of system calls. One element per request, as of `batch`. Only beside the event loop, where no notice
+   * can take the room of a refusal.
+   */
+  async stream(requests: readonly NetlinkRequest[], doing: string): Promise<(NetlinkError | undefined)[]> {
+    const errors: (NetlinkError | undefined)[] = [];
+    for (let at = 0; at < requests.length; at += streamSize)
+      errors.push(...(await this.#streamed(requests.slice(at, at + streamSize), doing)));
+    return errors;
+  }
+
+  async #streamed(requests: readonly NetlinkRequest[], doing: string): Promise<(NetlinkError | undefined)[]> {
+    const last = requests.length - 1;
+    const prepared = requests.map((request, i) => this.#prepare(request, NLM_F_REQUEST | (i === last ? NLM_F_ACK : 0), doing));
+    const ending = prepared[last];
+    if (!ending) return [];
+    const isAnswered = (): boolean => !this.#waiting.has(ending.seq);
+    this.#transmit(
+      { bytes: Buffer.concat(prepared.map((p) => p.bytes)), isDump: false, isAnswered },
+      prepared.map((p) => p.seq),
+      doing,
+    );
+    await ending.answer;
+    // The kernel works in order: whoever has not been refused by now was agreed to.
+    for (const { seq } of prepared) this.#finish(seq, undefined);
+    return (await Promise.all(prepared.map((p) => p.answer))).map(({ error }) => error);
   }
 
   /** Sends requests as `batch` does and throws the first refusal. */

@@ -39,6 +39,7 @@ const nine = `0000000009${'0'.repeat(22)}`;
 
 const cases: readonly [what: string, request: NetlinkRequest, shown: string][] = [
   ['make a bridge', addLink('br0', { kind: 'bridge' }), `16/600 ${any} 3:62723000 18:(1:62726964676500)`],
+  ['make a dummy', addLink('d0', { kind: 'dummy' }), `16/600 ${any} 3:643000 18:(1:64756d6d7900)`],
   [
     'make a bridge with all settings, up',
     addLink('br0', { kind: 'bridge' }, { mac, mtu: 1400, up: true, master: 7 }),
