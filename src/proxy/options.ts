@@ -3,7 +3,7 @@ import type { Client } from '../client/client.ts';
 import type { InformerSet } from '../client/informers.ts';
 import type { Clock } from '../clock/clock.ts';
 import type { Log } from '../observability/log.ts';
-import type { Mode } from './mode/mode.ts';
+import type { Mode, ModeOptions } from './mode/mode.ts';
 import type { NodeHost } from './node-host.ts';
 import type { Algorithm } from './plan/algorithm.ts';
 import type { UdpFlows } from './udp-flows.ts';
@@ -17,6 +17,7 @@ export interface ProxyOptions {
   readonly nodeIps?: readonly string[];
   /** How Services become rules: a name of modes.ts. */
   readonly mode?: string;
+  readonly modeOptions?: ModeOptions;
   /** How connections to Services without an annotation are spread. Default: as the mode likes it. */
   readonly algorithm?: Algorithm;
   /** Pod ranges, one per family: sources outside are masqueraded on their way to a cluster IP. */

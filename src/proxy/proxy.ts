@@ -71,11 +71,11 @@ export class ServiceProxy {
   #watch: { close(): void } | undefined;
   #closing: Promise<void> | undefined;
 
-  constructor(options: ProxyOptions) {
+  constructor(options: ProxyOptions, mode: Mode) {
     this.#options = options;
     this.#clock = options.clock ?? systemClock;
     this.#log = options.log ?? silentLog;
-    this.#mode = options.rules ?? modeOf(options);
+    this.#mode = mode;
     this.metrics = new ProxyMetrics(this.#mode.failuresMetric);
     this.#flows = options.udpFlows ?? new KernelUdpFlows();
     this.#host = options.host ?? new KernelNodeHost();
@@ -302,9 +302,9 @@ export class ServiceProxy {
 }
 
 /** Throws BAD_CONFIG. */
-function modeOf({ mode = defaultMode, clock }: ProxyOptions): Mode {
-  const known = Object.hasOwn(modes, mode) ? modes[mode] : undefined;
-  if (known) return known(clock);
+async function openMode({ mode = defaultMode, modeOptions, clock, log }: ProxyOptions): Promise<Mode> {
+  const open = Object.hasOwn(modes, mode) ? modes[mode] : undefined;
+  if (open) return await open({ ...(clock ? { clock } : {}), ...(log ? { log } : {}), ...modeOptions });
   throw new KnownError('BAD_CONFIG', `Cannot start the proxy in mode "${mode}": it is not supported`, {
     hint: `Use mode ${Object.keys(modes).join(' or ')}`,
   });
@@ -315,7 +315,7 @@ function modeOf({ mode = defaultMode, clock }: ProxyOptions): Mode {
  * rules are there. Throws PORT_TAKEN, KERNEL_FEATURE_MISSING, BAD_CONFIG.
  */
 export async function startProxy(options: ProxyOptions): Promise<ServiceProxy> {
-  const proxy = new ServiceProxy(options);
+  const proxy = new ServiceProxy(options, options.rules ?? (await openMode(options)));
   await proxy.start();
   return proxy;
 }
@@ -323,7 +323,7 @@ export async function startProxy(options: ProxyOptions): Promise<ServiceProxy> {
 /** Removes every rule that a proxy left behind, in whatever mode, in the network namespace of this process. */
 export async function cleanUpProxy(): Promise<void> {
   for (const open of Object.values(modes)) {
-    const mode = open();
+    const mode = await open();
     try {
       await mode.cleanUp();
     } finally {

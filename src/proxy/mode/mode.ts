@@ -3,6 +3,8 @@
  * what each must keep.
  */
 
+import type { Clock } from '../../clock/clock.ts';
+import type { Log } from '../../observability/log.ts';
 import type { Algorithm } from '../plan/algorithm.ts';
 import type { NodeContext } from '../plan/node-context.ts';
 import type { ServicePlan } from '../plan/service-plan.ts';
@@ -24,6 +26,30 @@ export interface ModeRules {
   sync(): Promise<SyncResult>;
   /** The next sync compares everything with the kernel again. */
   distrust(): void;
+}
+
+/** What a mode is told when it is made. Each heeds what concerns it. */
+export interface ModeOptions {
+  readonly clock?: Clock;
+  readonly log?: Log;
+  /** iptables, ipvs: the bit of the packet mark that says "masquerade". Default 14. */
+  readonly masqueradeBit?: number;
+  /** iptables, IPv4: whether node ports answer at 127.0.0.1. Default true. */
+  readonly localhostNodePorts?: boolean;
+  /** iptables, ipvs: conntrack takes packets outside of the window for valid, so none is dropped as INVALID. Default false. */
+  readonly conntrackLiberal?: boolean;
+  readonly ipvs?: IpvsOptions;
+}
+
+/** The section `ipvs` of a KubeProxyConfiguration, but for its periods; its scheduler is the cluster's algorithm. */
+export interface IpvsOptions {
+  /** Virtual servers in these ranges are somebody else's. */
+  readonly excludeCidrs?: readonly string[];
+  readonly strictArp?: boolean;
+  /** Milliseconds; 0 or absent leaves what the kernel has. */
+  readonly tcpTimeoutMs?: number;
+  readonly tcpFinTimeoutMs?: number;
+  readonly udpTimeoutMs?: number;
 }
 
 /** A mode at work in one network namespace. */

@@ -1,10 +1,8 @@
-/** All modes, in the network namespace of this process. */
-import type { Clock } from '../../clock/clock.ts';
-import type { Mode } from './mode.ts';
-import { NftablesMode } from './nftables/nftables-mode.ts';
+/** All modes, in the network namespace of this process. Each is loaded when it is wanted. */
+import type { Mode, ModeOptions } from './mode.ts';
 
-export const modes: Readonly<Record<string, (clock?: Clock) => Mode>> = {
-  nftables: (clock) => NftablesMode.ofKernel(clock),
+export const modes: Readonly<Record<string, (options?: ModeOptions) => Promise<Mode>>> = {
+  nftables: async (options) => (await import('./nftables/nftables-mode.ts')).NftablesMode.ofKernel(options),
 };
 
 export const defaultMode = 'nftables';

@@ -4,7 +4,7 @@ import { KernelNftables } from '../../../linux/nftables/kernel-nftables.ts';
 import type { Nftables } from '../../../linux/nftables/table.ts';
 import type { Algorithm } from '../../plan/algorithm.ts';
 import type { NodeContext } from '../../plan/node-context.ts';
-import type { Mode, ModeRules } from '../mode.ts';
+import type { Mode, ModeOptions, ModeRules } from '../mode.ts';
 import { tableName } from './layout.ts';
 import { ServiceTable } from './service-table.ts';
 
@@ -36,7 +36,7 @@ export class NftablesMode implements Mode {
   }
 
   /** In the network namespace of this process. */
-  static ofKernel(clock?: Clock): NftablesMode {
+  static ofKernel({ clock }: ModeOptions = {}): NftablesMode {
     return new NftablesMode(new KernelNftables(), clock, true);
   }
 
