@@ -7,7 +7,6 @@ import type { Clock } from '../../clock/clock.ts';
 import type { LooseObject } from '../cache/cached-object.ts';
 import { isStatusError } from '../status/status-error.ts';
 import { checkPreconditions, deletion, endsDeletion } from './delete.ts';
-import { checkDeleteOptions } from './delete-options.ts';
 
 const registry = new Registry();
 const maps = registry.rowOf('', 'v1', 'configmaps')!;
@@ -91,6 +90,37 @@ describe('deletion()', () => {
     assert.deepEqual(grace(10), ['put', 10, '2026-01-01T00:01:10Z', 4]);
     assert.equal(deletion(pods, pod, { gracePeriodSeconds: 0 }, clock).kind, 'delete');
   });
+
+  test('takes -1 for a grace that is not given, and what is less than a second for none at all', () => {
+    for (const [given, grace] of [
+      [-1, 30],
+      [5, 5],
+      [1, 1],
+    ] as const) {
+      const pod = object({}, scheduled);
+      assert.equal(deletion(pods, pod, { gracePeriodSeconds: given }, clock).kind, 'put');
+      assert.equal(pod.metadata.deletionGracePeriodSeconds, grace);
+    }
+  });
+
+  test('removes at once what was marked without a grace when nothing holds it any more', () => {
+    const pod = object({ deletionTimestamp: '2026-01-01T00:00:00Z' }, scheduled);
+    assert.deepEqual(deletion(pods, pod, {}, clock), { kind: 'delete' });
+    assert.deepEqual(deletion(pods, pod, { gracePeriodSeconds: 5 }, clock), { kind: 'delete' });
+  });
+
+  test('counts no generation where there is none', () => {
+    const one = object({ finalizers: ['x/y'] });
+    delete one.metadata.generation;
+    deletion(maps, one, {}, clock);
+    assert.equal('generation' in one.metadata, false);
+  });
+
+  test('takes away the list of finalizers with the last of them', () => {
+    const pod = object({ finalizers: ['orphan'] }, scheduled);
+    deletion(pods, pod, { propagationPolicy: 'Background' }, clock);
+    assert.equal('finalizers' in pod.metadata, false);
+  });
 });
 
 describe('endsDeletion()', () => {
@@ -100,10 +130,20 @@ describe('endsDeletion()', () => {
     'a finalizer is left': [{ ...going, finalizers: ['x/y'] }, going, false],
     'it is not being deleted': [{}, { finalizers: ['x/y'] }, false],
     'its grace runs': [going, { ...going, deletionGracePeriodSeconds: 1 }, false],
+    'its grace was never said and a finalizer has gone': [going, { finalizers: ['x/y'] }, true],
     'its grace is nothing': [going, { ...going, deletionGracePeriodSeconds: 0 }, true],
   };
   for (const [what, [next, old, ends]] of Object.entries(cases))
     test(`is ${ends} where ${what}`, () => assert.equal(endsDeletion(maps, object(next), object(old)), ends));
+});
+
+test('endsDeletion() is false while the row holds on to the object', () => {
+  const going = { deletionTimestamp: '2026-01-01T00:00:00Z' };
+  const namespace = (finalizers: string[]): LooseObject => object(going, { spec: { finalizers } });
+  assert.deepEqual(
+    [endsDeletion(namespaces, namespace(['kubernetes']), object(going)), endsDeletion(namespaces, namespace([]), object(going))],
+    [false, true],
+  );
 });
 
 describe('checkPreconditions()', () => {
@@ -120,33 +160,5 @@ describe('checkPreconditions()', () => {
 
   test('says nothing where they hold, or are none', () => {
     for (const preconditions of [undefined, {}, { uid: 'u', resourceVersion: '7' }]) checkPreconditions(maps, object(), preconditions);
-  });
-});
-
-describe('checkDeleteOptions()', () => {
-  const cases: Readonly<Record<string, readonly [DeleteOptions, RegExp]>> = {
-    'both ways to say one thing': [
-      { propagationPolicy: 'Orphan', orphanDependents: true },
-      /propagationPolicy: Invalid .* cannot be both set/,
-    ],
-    'a policy that is none': [
-      { propagationPolicy: 'No' },
-      /Unsupported value: "No": supported values: "Foreground", "Background", "Orphan"/,
-    ],
-    'a grace below -1': [{ gracePeriodSeconds: -2 }, /gracePeriodSeconds: Invalid value: -2: must be greater than or equal to 0/],
-    'a grace that is no number of seconds': [{ gracePeriodSeconds: 1.5 }, /gracePeriodSeconds: Invalid value: 1.5/],
-  };
-  for (const [what, [options, why]] of Object.entries(cases))
-    test(`refuses ${what}`, () => {
-      assert.throws(
-        () => checkDeleteOptions(options),
-        (err) => isStatusError(err, 'Invalid') && why.test(err.message),
-      );
-    });
-
-  test('lets the others pass', () => {
-    for (const policy of ['Foreground', 'Background', 'Orphan']) checkDeleteOptions({ propagationPolicy: policy, gracePeriodSeconds: 0 });
-    checkDeleteOptions({ orphanDependents: true, gracePeriodSeconds: -1 });
-    checkDeleteOptions({});
   });
 });

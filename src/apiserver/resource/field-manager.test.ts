@@ -3,7 +3,7 @@ import { describe, test } from 'node:test';
 import type { KubeObject } from '../../api/resource-types.ts';
 import type { RequestContext } from '../http/request-context.ts';
 import { isStatusError } from '../status/status-error.ts';
-import { keepTimes, managerOf, optionsKind } from './field-manager.ts';
+import { givenManager, keepTimes, managerOf, optionsKind } from './field-manager.ts';
 
 const request = (query: string, agent?: string, verb = 'create'): RequestContext =>
   ({ query: new URLSearchParams(query), info: { verb }, req: { headers: { 'user-agent': agent } } }) as unknown as RequestContext;
@@ -19,6 +19,10 @@ describe('managerOf()', () => {
     'the first 128 letters': [request('', `${long}/1`), long.slice(0, 128)],
   };
   for (const [what, [ctx, manager]] of Object.entries(cases)) test(`is ${what}`, () => assert.equal(managerOf(ctx), manager));
+
+  test('is nobody by default where only a given one counts', () => {
+    assert.deepEqual([givenManager(request('', 'kubectl/1.36')), givenManager(request('fieldManager='))], ['', '']);
+  });
 
   test('refuses a name that is too long, by the options of the verb', () => {
     for (const [verb, kind] of [
@@ -48,6 +52,15 @@ describe('keepTimes()', () => {
     const next = object('a', entry('4', 'you'), entry('3'));
     keepTimes(next, old);
     assert.deepEqual(next, old);
+  });
+
+  test('says nothing of an object without managers', () => {
+    const plain = { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'a' } } as KubeObject;
+    for (const old of [plain, object('a', entry('1'))]) {
+      const next = structuredClone(plain);
+      keepTimes(next, old);
+      assert.deepEqual(next, plain);
+    }
   });
 
   for (const [what, next] of Object.entries({

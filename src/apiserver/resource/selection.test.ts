@@ -36,6 +36,12 @@ describe('Selection', () => {
       assert.equal(select(labels, fields).matches(object), matches);
     });
 
+  test('takes the name of an object from its key', () => {
+    const unread = new CachedObject('/pods/default/web', 7, Buffer.from('no object'));
+    assert.equal(select('', 'metadata.name=web').matches(unread), true);
+    assert.equal(select('', 'metadata.name=other').matches(unread), false);
+  });
+
   test('is all only without labels and fields', () => {
     assert.deepEqual([Selection.everything(row).all, select('app=web', '').all, select('', 'status.phase=x').all], [true, false, false]);
   });
