@@ -1,4 +1,4 @@
-/** What `kubectl explain` says of types and fields. */
+/** What `kubectl explain` says of types and fields: reads the texts of this folder, and finds the one of a type or field. */
 import { typeNamed } from '../schema/schema.ts';
 import { everywhere } from './everywhere.ts';
 import { network } from './network.ts';
@@ -8,17 +8,17 @@ import { storage } from './storage.ts';
 import { workloads } from './workloads.ts';
 
 export interface Description {
-  /** Empty for a type of which only fields are told. */
+  /** Empty where only fields of the type are described. */
   readonly text: string;
   readonly fields: ReadonlyMap<string, string>;
-  /** The type whose texts hold for fields that have none here. */
+  /** The type whose texts hold for fields that have none of their own. */
   readonly like: string | undefined;
 }
 
 const anywhere = '*';
 const anyCondition = 'Condition';
 
-/** Reads `Type: text`, or `Type < Other: text` for one that has the fields of another too, and, indented, `field: text`. */
+/** Reads lines `Type: text`, or `Type < Other: text` for a type with the fields of another; below them, indented, `field: text`. */
 function parse(texts: readonly string[]): ReadonlyMap<string, Description> {
   const types = new Map<string, Description>();
   let fields = new Map<string, string>();
@@ -43,7 +43,7 @@ interface Descriptions {
 
 let known: Descriptions | undefined;
 
-/** Read when first asked for: a server starts without. */
+/** Parsed on the first call, so that it costs no time at a server's start. */
 export function descriptions(): Descriptions {
   if (!known) {
     const byShortName = parse([everywhere, pods, workloads, network, storage, nodesAndAccess]);
@@ -52,7 +52,7 @@ export function descriptions(): Descriptions {
   return known;
 }
 
-/** What every condition has holds for the conditions of each kind, and some things hold for all types. */
+/** Where to look for a field's text, in this order: the type, those it is like, `Condition` for all conditions, `*`. */
 function* sourcesOf(typeName: string): Generator<Description | undefined> {
   const { byName, byShortName } = descriptions();
   for (let one = byName.get(typeName); one; one = one.like === undefined ? undefined : byShortName.get(one.like)) yield one;

@@ -4,6 +4,7 @@ export const everywhere = `
   apiVersion: The group and version in which the object is written, such as apps/v1; of the core group the version alone.
   kind: What kind of object this is, in CamelCase.
   metadata: What every object has, such as its name, its labels and who owns it.
+  name: Its name.
   spec: What is wanted. Whoever acts on the object makes the world so.
   status: What is, as it was last seen by whoever acts on the object. Written by the system.
   items: The objects, in the order of their names.
@@ -38,7 +39,6 @@ ObjectMeta: What every stored object has, whatever its kind.
   managedFields: Who last set which field, for server-side apply. Written by the server.
 
 OwnerReference: An object that another one belongs to, in the same namespace or in none.
-  name: Its name.
   uid: Its uid: a new object of the same name is another owner.
   controller: Whether it is the one that manages the object; there is at most one.
   blockOwnerDeletion: Whether a deletion in the foreground waits for this object before the owner goes.
@@ -57,12 +57,10 @@ LabelSelectorRequirement: A key, a comparison and the values to compare with.
   values: What In and NotIn compare with; empty for the others.
 
 LocalObjectReference: Another object of the same namespace, by its name.
-  name: Its name.
 
 ObjectReference: Some other object, or a part of it.
   kind: Its kind.
   namespace: Its namespace.
-  name: Its name.
   uid: Its uid.
   resourceVersion: The version of it that is meant.
   fieldPath: The part of it that is meant, such as spec.containers{web}.
@@ -98,11 +96,10 @@ ConfigMap: Settings that are no secret, as keys and values, for pods to read as 
   binaryData: Values of any bytes, in base64. A key is in data or here, not in both.
   immutable: Whether the values can never be changed again, only deleted with the object. Default false.
 
-Secret: Values that not everybody may read, such as passwords, keys and certificates. They are in base64, which hides nothing by itself.
+Secret < ConfigMap: Values that not everybody may read, such as passwords, keys and certificates. They are in base64, which hides nothing by itself.
   data: The values, in base64.
   stringData: The values as plain text, for writing only: the server puts them into data.
   type: What it holds, such as kubernetes.io/tls; Opaque unless said. It cannot be changed.
-  immutable: Whether the values can never be changed again, only deleted with the object. Default false.
 
 Namespace: A space of names. Most objects are in one, and rights and quotas are given for one.
   spec: How the namespace ends.
@@ -164,11 +161,8 @@ TokenReviewStatus: Whose a token is.
   audiences: For whom of those that were asked it is good.
   error: Why it could not be checked.
 SubjectAccessReview: Asks whether somebody may do something.
-SubjectAccessReviewSpec: Who, and what.
+SubjectAccessReviewSpec < UserInfo: Who, and what.
   user: The name.
-  groups: The groups.
-  uid: The uid.
-  extra: What else is known.
   resourceAttributes: What is to be done to a resource.
   nonResourceAttributes: What is to be done to a path. One or the other.
 SelfSubjectAccessReview: Asks whether one may do something oneself.
@@ -193,9 +187,8 @@ NonResourceAttributes: What is to be done to a path.
 SelfSubjectRulesReview: Asks for all that one may do in a namespace.
 SelfSubjectRulesReviewSpec: Where.
   namespace: The namespace.
-SubjectRulesReviewStatus: All that one may do.
+SubjectRulesReviewStatus < SubjectAccessReviewStatus: All that one may do.
   resourceRules: What may be done to resources.
   nonResourceRules: What may be done to paths.
   incomplete: Whether there may be more.
-  evaluationError: What went wrong in finding out.
 `;

@@ -65,12 +65,10 @@ EndpointSlice: Some of the addresses behind a Service, which the label kubernete
   addressType: IPv4, IPv6 or FQDN. It cannot be changed.
   endpoints: The addresses.
   ports: The ports that each of them has.
-Endpoint: One that serves, mostly a pod.
+Endpoint < EndpointAddress: One that serves, mostly a pod.
   addresses: Its addresses; they are taken for the same.
   conditions: Whether it serves.
-  hostname: Its name under the Service's.
   targetRef: The pod.
-  nodeName: The node that it is on.
   zone: The zone that it is in.
   hints: For whom it is best.
 EndpointConditions: Whether an endpoint serves.
@@ -81,9 +79,7 @@ EndpointHints: For whom an endpoint is best.
   forZones: For which zones.
   forNodes: For which nodes.
 ForZone: A zone.
-  name: Its name.
 ForNode: A node.
-  name: Its name.
 
 Ingress: Leads HTTP requests from outside to Services, by host and path. An ingress controller does it.
 IngressSpec: Which requests are led where.
@@ -107,7 +103,6 @@ IngressServiceBackend: A Service, and which of its ports.
   name: The Service's name, in the same namespace.
   port: The port.
 ServiceBackendPort: A port of a Service, by name or number.
-  name: Its name.
   number: Its number.
 IngressTLS: Hosts with TLS.
   hosts: The hosts.
@@ -126,8 +121,7 @@ NetworkPolicySpec: Which pods, and which connections they may have.
 NetworkPolicyIngressRule: Who may connect, and where to.
   ports: The ports. Default: all.
   from: Who. Default: everybody.
-NetworkPolicyEgressRule: To whom, and where to.
-  ports: The ports. Default: all.
+NetworkPolicyEgressRule < NetworkPolicyIngressRule: To whom, and where to.
   to: To whom. Default: to everybody.
 NetworkPolicyPort: A port.
   protocol: TCP (the default), UDP or SCTP.
@@ -155,14 +149,9 @@ PortStatus: A port of a load balancer.
 IngressStatus: How an Ingress is reached.
   loadBalancer: What its controller gave it.
 IngressLoadBalancerStatus < LoadBalancerStatus: What a controller gave.
-IngressLoadBalancerIngress: An address or name from a controller.
-  ip: The address.
-  hostname: The name.
-  ports: The ports, and what is wrong with them.
+IngressLoadBalancerIngress < LoadBalancerIngress: An address or name from a controller.
 IngressPortStatus < PortStatus: A port of an Ingress.
-IngressClassParametersReference: An object with settings of an ingress controller.
-  apiGroup: Its group; empty for the core group.
-  name: Its name.
+IngressClassParametersReference < TypedLocalObjectReference: An object with settings of an ingress controller.
   scope: Cluster or Namespace.
   namespace: Its namespace, for the scope Namespace.
 ParentReference: Whose an address is.

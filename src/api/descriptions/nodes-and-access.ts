@@ -53,8 +53,7 @@ ServiceAccount: Whom a pod acts as towards the API server.
 
 Role: Rights within a namespace. They add up; nothing takes any away.
   rules: The rights.
-ClusterRole: Rights in all namespaces and to what is in none, or, by a RoleBinding, in one namespace.
-  rules: The rights.
+ClusterRole < Role: Rights in all namespaces and to what is in none, or, by a RoleBinding, in one namespace.
   aggregationRule: Other ClusterRoles whose rights it has; its rules are written from theirs.
 AggregationRule: ClusterRoles whose rights are put together.
   clusterRoleSelectors: Which, by their labels.
@@ -67,8 +66,7 @@ PolicyRule: What may be done to what.
 RoleBinding: Gives the rights of a role to somebody, within a namespace.
   subjects: Who gets them.
   roleRef: The Role or ClusterRole. It cannot be changed.
-ClusterRoleBinding: Gives the rights of a ClusterRole to somebody, everywhere.
-  subjects: Who gets them.
+ClusterRoleBinding < RoleBinding: Gives the rights of a ClusterRole to somebody, everywhere.
   roleRef: The ClusterRole. It cannot be changed.
 Subject: Somebody who gets rights.
   kind: User, Group or ServiceAccount.
@@ -78,7 +76,6 @@ Subject: Somebody who gets rights.
 RoleRef: The role that is given.
   apiGroup: rbac.authorization.k8s.io.
   kind: Role or ClusterRole.
-  name: Its name.
 
 ResourceQuota: How much the objects of a namespace may use together.
 ResourceQuotaSpec: How much of what.

@@ -113,7 +113,6 @@ ContainerPort: A port that a container listens on.
   protocol: TCP (the default), UDP or SCTP.
 
 EnvVar: An environment variable.
-  name: Its name.
   value: Its value. $(OTHER) stands for a variable named before.
   valueFrom: Where the value comes from, in place of value.
 
@@ -130,15 +129,12 @@ EnvFromSource: A ConfigMap or Secret of which every key becomes an environment v
   secretRef: The Secret.
 
 ConfigMapEnvSource: A ConfigMap of the same namespace.
-  name: Its name.
 SecretEnvSource: A Secret of the same namespace.
-  name: Its name.
 ConfigMapKeySelector: A key of a ConfigMap.
   name: The ConfigMap's name.
   key: The key.
-SecretKeySelector: A key of a Secret.
+SecretKeySelector < ConfigMapKeySelector: A key of a Secret.
   name: The Secret's name.
-  key: The key.
 
 ObjectFieldSelector: A field of the pod itself.
   fieldPath: The field, such as metadata.labels['app'].
@@ -185,11 +181,8 @@ HTTPGetAction: An HTTP GET request.
   scheme: HTTP (the default) or HTTPS, whose certificate is not checked.
   httpHeaders: Headers to send.
 HTTPHeader: A header of a request.
-  name: Its name.
   value: Its value.
-TCPSocketAction: A TCP connection.
-  port: The port, by number or name.
-  host: The host. Default: the pod's address.
+TCPSocketAction < HTTPGetAction: A TCP connection.
 GRPCAction: A call of grpc.health.v1.Health/Check.
   port: The port, by number.
   service: The service that is asked for. Default: the server as a whole.
@@ -219,9 +212,7 @@ SecurityContext: What a container may, and as whom it runs.
   appArmorProfile: Its AppArmor profile.
   procMount: How /proc is mounted: Default or Unmasked.
   windowsOptions: For Windows.
-PodSecurityContext: What all containers of a pod may, and as whom they run.
-  runAsUser: The user id. Default: the image's.
-  runAsGroup: The group id. Default: the runtime's.
+PodSecurityContext < SecurityContext: What all containers of a pod may, and as whom they run.
   runAsNonRoot: Whether containers are kept from starting as user 0.
   supplementalGroups: Further groups of the first process of each container.
   supplementalGroupsPolicy: Whether groups of the image count too: Merge (the default) or Strict.
@@ -237,8 +228,7 @@ Capabilities: Linux capabilities, such as NET_ADMIN.
 SeccompProfile: Which system calls may be made.
   type: RuntimeDefault, Unconfined or Localhost.
   localhostProfile: The file with the profile, for Localhost.
-AppArmorProfile: An AppArmor profile.
-  type: RuntimeDefault, Unconfined or Localhost.
+AppArmorProfile < SeccompProfile: An AppArmor profile.
   localhostProfile: The name of the profile, for Localhost.
 Sysctl: A kernel parameter.
   name: Its name, such as net.core.somaxconn.
@@ -254,9 +244,7 @@ NodeAffinity: On which nodes a pod is to run.
 PodAffinity: Near which other pods a pod is to run.
   requiredDuringSchedulingIgnoredDuringExecution: What must be fulfilled.
   preferredDuringSchedulingIgnoredDuringExecution: What makes a node better.
-PodAntiAffinity: Far from which other pods a pod is to run.
-  requiredDuringSchedulingIgnoredDuringExecution: What must be fulfilled.
-  preferredDuringSchedulingIgnoredDuringExecution: What makes a node better.
+PodAntiAffinity < PodAffinity: Far from which other pods a pod is to run.
 PodAffinityTerm: Other pods, and what counts as near.
   labelSelector: Which pods.
   topologyKey: The label of nodes of which the same value counts as near, such as kubernetes.io/hostname.
@@ -267,16 +255,14 @@ PodAffinityTerm: Other pods, and what counts as near.
 WeightedPodAffinityTerm: A wish, and how much it counts.
   weight: From 1 to 100.
   podAffinityTerm: The wish.
-PreferredSchedulingTerm: A wish, and how much it counts.
-  weight: From 1 to 100.
+PreferredSchedulingTerm < WeightedPodAffinityTerm: A wish, and how much it counts.
   preference: The wish.
 NodeSelector: Nodes; those that fit one of the terms.
   nodeSelectorTerms: The terms.
 NodeSelectorTerm: Nodes that meet all these requirements.
   matchExpressions: Requirements of labels.
   matchFields: Requirements of fields; there is metadata.name.
-NodeSelectorRequirement: A key, a comparison and the values to compare with.
-  key: The label's key.
+NodeSelectorRequirement < LabelSelectorRequirement: A key, a comparison and the values to compare with.
   operator: In, NotIn, Exists, DoesNotExist, Gt or Lt.
   values: What it is compared with.
 
@@ -295,7 +281,6 @@ TopologySpreadConstraint: How evenly pods are spread.
 PodReadinessGate: A condition that must be True for the pod to be ready.
   conditionType: The condition's type.
 PodSchedulingGate: A reason why the scheduler does not look at the pod yet.
-  name: Its name.
 PodOS: The operating system that the containers are for.
   name: linux or windows.
 PodResourceClaim: A claim of devices, by one name or the other.
@@ -310,11 +295,9 @@ PodDNSConfig: Whom a pod asks for names, beside what dnsPolicy says.
   searches: Domains to search for short names.
   options: Options of the resolver, such as ndots.
 PodDNSConfigOption: An option of the resolver.
-  name: Its name.
   value: Its value.
 
 ContainerStatus: How a container is.
-  name: Its name.
   state: What it does now.
   lastState: How it ended last time.
   ready: Whether it can serve.
@@ -344,8 +327,7 @@ ContainerStateTerminated: How a container ended.
   startedAt: When it started.
   finishedAt: When it ended.
   containerID: Its id.
-VolumeMountStatus: A volume that is mounted.
-  name: The volume's name in the pod.
+VolumeMountStatus < VolumeMount: A volume that is mounted.
   mountPath: Where it is.
   recursiveReadOnly: Whether mounts within it are read-only too.
 ContainerUser: As whom a container's first process began.
@@ -372,8 +354,7 @@ SELinuxOptions: An SELinux label.
   role: Its role.
   type: Its type.
   level: Its level.
-PodResourceClaimStatus: A ResourceClaim that was made for a pod.
-  name: Its name within the pod.
+PodResourceClaimStatus < PodResourceClaim: A ResourceClaim that was made for a pod.
   resourceClaimName: The ResourceClaim.
 PodTemplate: What pods look like that are made from it. Nothing makes any by itself.
   template: What each pod is to be.

@@ -39,11 +39,9 @@ KeyToPath: A key, and its file.
 DownwardAPIVolumeSource: Fields of the pod as files.
   items: The files.
   defaultMode: The mode of the files. Default 0644.
-DownwardAPIVolumeFile: A field of the pod, and its file.
-  path: The file, within the volume.
+DownwardAPIVolumeFile < KeyToPath: A field of the pod, and its file.
   fieldRef: A field of the pod.
   resourceFieldRef: A request or limit of a container.
-  mode: The file's mode.
 ProjectedVolumeSource: Several sources in one directory.
   sources: The sources.
   defaultMode: The mode of the files. Default 0644.
@@ -54,14 +52,10 @@ VolumeProjection: One source; one of these.
   serviceAccountToken: A token of the pod's ServiceAccount.
   clusterTrustBundle: Certificates of authorities.
   podCertificate: A certificate of the pod's own.
-ConfigMapProjection: Values of a ConfigMap.
-  name: The ConfigMap's name.
-  items: The keys, and their files. Default: all, by their names.
-SecretProjection: Values of a Secret.
+ConfigMapProjection < ConfigMapVolumeSource: Values of a ConfigMap.
+SecretProjection < SecretVolumeSource: Values of a Secret.
   name: The Secret's name.
-  items: The keys, and their files. Default: all, by their names.
-DownwardAPIProjection: Fields of the pod.
-  items: The files.
+DownwardAPIProjection < DownwardAPIVolumeSource: Fields of the pod.
 ServiceAccountTokenProjection: A token of the pod's ServiceAccount, renewed in time.
   audience: Whom the token is for. Default: the API server.
   expirationSeconds: How long it is good. Default 3600, at least 600.
@@ -102,13 +96,12 @@ PersistentVolumeClaimStatus: How a claim is.
   capacity: How large its volume is.
 
 PersistentVolume: A piece of storage that a claim can be bound to.
-PersistentVolumeSpec: Where the storage is, and who may have it.
+PersistentVolumeSpec < PersistentVolumeClaimSpec: Where the storage is, and who may have it.
   capacity: How large it is.
   accessModes: What it allows.
   claimRef: The claim that has it.
   persistentVolumeReclaimPolicy: What becomes of it when the claim goes: Retain, Delete or Recycle.
   storageClassName: The class that it is of.
-  volumeMode: Filesystem (the default) or Block.
   mountOptions: Options to mount it with.
   nodeAffinity: From which nodes it can be reached.
   hostPath: A directory of the node, for tests on one node.
@@ -132,27 +125,22 @@ LocalVolumeSource: A disk or directory of one node.
   path: Where it is on the node.
 VolumeNodeAffinity: From which nodes a volume can be reached.
   required: What a node must fulfil.
-CSIPersistentVolumeSource: A volume of a CSI driver.
-  driver: The driver's name.
+CSIPersistentVolumeSource < CSIVolumeSource: A volume of a CSI driver.
   volumeHandle: What the driver calls the volume.
-  volumeAttributes: What the driver is told.
   controllerPublishSecretRef: A Secret for attaching it.
   nodeStageSecretRef: A Secret for preparing it on a node.
   nodePublishSecretRef: A Secret for mounting it.
   controllerExpandSecretRef: A Secret for making it larger.
   nodeExpandSecretRef: A Secret for making it larger on a node.
 SecretReference: A Secret in any namespace.
-  name: Its name.
   namespace: Its namespace.
 TypedLocalObjectReference: An object of the same namespace.
   apiGroup: Its group; empty for the core group.
-  name: Its name.
 TypedObjectReference < TypedLocalObjectReference: An object of any namespace.
   namespace: Its namespace.
 TopologySelectorTerm: Where volumes may be made.
   matchLabelExpressions: Labels of the places; all must fit.
-TopologySelectorLabelRequirement: A label and its values.
-  key: The label's key.
+TopologySelectorLabelRequirement < LabelSelectorRequirement: A label and its values.
   values: One of these.
 CSIDriver: What a CSI driver can do and needs.
 CSIDriverSpec: What a CSI driver can do and needs.
@@ -168,7 +156,6 @@ CSINode: Which CSI drivers a node has.
 CSINodeSpec: Which CSI drivers a node has.
   drivers: The drivers.
 CSINodeDriver: A CSI driver of a node.
-  name: Its name.
   nodeID: What it calls the node.
   topologyKeys: Labels that say from where its volumes are reached.
   allocatable: How many volumes the node can have.

@@ -28,31 +28,18 @@ DeploymentStatus: How a Deployment is.
 DeploymentCondition: One question about a Deployment (Available, Progressing, ReplicaFailure), and its answer.
 
 ReplicaSet: Keeps a number of like pods. Mostly made by a Deployment.
-ReplicaSetSpec: What a ReplicaSet keeps.
-  replicas: How many pods there are to be. Default 1.
-  selector: Which pods are its own. It must fit the template's labels and cannot be changed.
-  template: What the pods look like.
-  minReadySeconds: How many seconds a new pod must be ready to count as available. Default 0.
-ReplicaSetStatus: How a ReplicaSet is.
-  replicas: How many pods there are.
+ReplicaSetSpec < DeploymentSpec: What a ReplicaSet keeps.
+ReplicaSetStatus < DeploymentStatus: How a ReplicaSet is.
   fullyLabeledReplicas: How many have all labels of the template.
-  readyReplicas: How many are ready.
-  availableReplicas: How many have been ready for minReadySeconds.
-  terminatingReplicas: How many are on their way out.
 
 ReplicationController: The older form of a ReplicaSet.
-ReplicationControllerSpec: What a ReplicationController keeps.
-  replicas: How many pods there are to be. Default 1.
+ReplicationControllerSpec < DeploymentSpec: What a ReplicationController keeps.
   selector: Which pods are its own. Default: the template's labels.
-  template: What the pods look like.
-  minReadySeconds: How many seconds a new pod must be ready to count as available. Default 0.
 
 DaemonSet: Keeps a pod on every node, or on every node that fits.
-DaemonSetSpec: What a DaemonSet keeps.
-  selector: Which pods are its own. It must fit the template's labels and cannot be changed.
+DaemonSetSpec < DeploymentSpec: What a DaemonSet keeps.
   template: What the pods look like. Its nodeSelector and affinity say which nodes get one.
   updateStrategy: How old pods are replaced by new ones.
-  minReadySeconds: How many seconds a new pod must be ready to count as available. Default 0.
   revisionHistoryLimit: How many old revisions are kept to go back to. Default 10.
 DaemonSetUpdateStrategy: How old pods are replaced.
   type: RollingUpdate (the default), or OnDelete to wait for somebody to delete them.
@@ -70,20 +57,16 @@ DaemonSetStatus: How a DaemonSet is.
   updatedNumberScheduled: How many are of the present template.
 
 StatefulSet: Keeps pods that have a name, a number and volumes of their own, and starts and ends them in order.
-StatefulSetSpec: What a StatefulSet keeps.
-  replicas: How many pods there are to be. Default 1.
-  selector: Which pods are its own. It must fit the template's labels and cannot be changed.
+StatefulSetSpec < DeploymentSpec: What a StatefulSet keeps.
   template: What the pods look like. The name is SET-NUMBER.
   volumeClaimTemplates: A PersistentVolumeClaim is made for each pod from each of these, and stays when the pod goes.
   serviceName: The headless Service under which the pods have names.
   podManagementPolicy: OrderedReady (the default): one after the other; Parallel: all at once.
   updateStrategy: How old pods are replaced by new ones.
   revisionHistoryLimit: How many old revisions are kept to go back to. Default 10.
-  minReadySeconds: How many seconds a new pod must be ready to count as available. Default 0.
   persistentVolumeClaimRetentionPolicy: What becomes of the claims when the set is deleted or made smaller.
   ordinals: Which numbers the pods have.
-StatefulSetUpdateStrategy: How old pods are replaced.
-  type: RollingUpdate (the default), or OnDelete to wait for somebody to delete them.
+StatefulSetUpdateStrategy < DaemonSetUpdateStrategy: How old pods are replaced.
   rollingUpdate: How far a rolling update goes.
 RollingUpdateStatefulSetStrategy: How far a rolling update goes.
   partition: Pods below this number stay as they are. Default 0.
@@ -93,10 +76,8 @@ StatefulSetPersistentVolumeClaimRetentionPolicy: What becomes of the claims of a
   whenScaled: When a pod is scaled away: Retain (the default) or Delete.
 StatefulSetOrdinals: Which numbers the pods have.
   start: The first number. Default 0.
-StatefulSetStatus: How a StatefulSet is.
-  replicas: How many pods there are.
-  readyReplicas: How many are ready.
-  availableReplicas: How many have been ready for minReadySeconds.
+StatefulSetStatus < DeploymentStatus: How a StatefulSet is.
+  collisionCount: How often a name for a new revision was taken.
   currentReplicas: How many are of currentRevision.
   updatedReplicas: How many are of updateRevision.
   currentRevision: The revision that is being replaced.
@@ -167,7 +148,6 @@ HorizontalPodAutoscalerSpec: What is scaled, and by what.
   metrics: What the number follows; the one that asks for most decides.
   behavior: How fast it may go up and down.
 CrossVersionObjectReference: An object of the same namespace.
-  name: Its name.
 MetricSpec: Something to follow; one of these, as type says.
   type: Resource, ContainerResource, Pods, Object or External.
   resource: A resource of the pods, such as cpu.
@@ -200,10 +180,8 @@ PriorityClass: A name for how important pods are.
   description: When to use it.
   preemptionPolicy: Whether less important pods may be evicted for these: PreemptLowerPriority (the default) or Never.
 ReplicationControllerStatus < ReplicaSetStatus: How a ReplicationController is.
-PodFailurePolicyOnExitCodesRequirement: Exit codes of a container.
+PodFailurePolicyOnExitCodesRequirement < ContainerRestartRuleOnExitCodes: Exit codes of a container.
   containerName: The container. Default: any.
-  operator: In or NotIn.
-  values: The codes.
 PodFailurePolicyOnPodConditionsPattern: A condition of a pod.
   type: Its type.
   status: Its answer.
@@ -217,18 +195,14 @@ ObjectMetricSource: A metric of another object.
   metric: The metric.
   target: What it is to be.
 MetricIdentifier: A metric.
-  name: Its name.
-PodsMetricSource: A metric that every pod has.
-  metric: The metric.
+PodsMetricSource < ObjectMetricSource: A metric that every pod has.
   target: What its average is to be.
 ResourceMetricSource: A resource of the pods.
   name: cpu or memory.
   target: What its use is to be.
 ContainerResourceMetricSource < ResourceMetricSource: A resource of one container of the pods.
   container: The container.
-ExternalMetricSource: A metric from outside of the cluster.
-  metric: The metric.
-  target: What it is to be.
+ExternalMetricSource < ObjectMetricSource: A metric from outside of the cluster.
 HorizontalPodAutoscalerBehavior: How fast the number may go up and down.
   scaleUp: How fast it may go up.
   scaleDown: How fast it may go down.
