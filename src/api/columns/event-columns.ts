@@ -1,86 +1,37 @@
-/** Tables of events, in both their forms. */
+/** The Table of events. */
 import type { Columns } from '../registry/resource-row.ts';
-import type { Event, EventsV1Event } from '../schema/types.ts';
+import type { Event } from '../schema/types.ts';
 import { ageOf } from './age.ts';
-import { type CellColumn, column, columnsOf } from './columns.ts';
+import { column, columnsOf, wide } from './columns.ts';
 
-/** What both forms of events have for a Table. */
-interface EventView {
-  readonly lastSeen: string;
-  readonly firstSeen: string;
-  readonly type: string;
-  readonly reason: string;
-  readonly object: string;
-  readonly subobject: string;
-  readonly source: string;
-  readonly message: string;
-  readonly count: number;
-}
+const table = columnsOf<Event>([
+  column('Last Seen', ({ series, lastTimestamp, ...event }, now) => {
+    if (series) return ageOf(series.lastObservedTime, now);
+    return lastTimestamp ? ageOf(lastTimestamp, now) : firstSeen(event, now);
+  }),
+  column('Type', ({ type }) => type ?? ''),
+  column('Reason', ({ reason }) => reason ?? ''),
+  column('Object', ({ involvedObject: { kind = '', name } = {} }) => (name ? `${kind.toLowerCase()}/${name}` : kind.toLowerCase())),
+  wide('Subobject', ({ involvedObject }) => involvedObject?.fieldPath ?? ''),
+  wide('Source', ({ source, reportingComponent = '', reportingInstance = '' }) => {
+    const [component, host] = source?.component ? [source.component, source.host] : [reportingComponent, reportingInstance];
+    return host ? `${component}, ${host}` : component;
+  }),
+  column('Message', ({ message = '' }) => message.trim()),
+  wide('First Seen', firstSeen),
+  wide('Count', ({ series, count }) => series?.count ?? (count || 1), { type: 'integer' }),
+]);
+const [nameDefinition, ...otherDefinitions] = table.definitions;
 
-export const eventColumns: Columns<Event> = eventTable((event, now) => {
-  const firstSeen = ageOf(event.firstTimestamp ?? event.eventTime, now);
-  const { involvedObject, series, source } = event;
-  return {
-    firstSeen,
-    lastSeen: series ? ageOf(series.lastObservedTime, now) : event.lastTimestamp ? ageOf(event.lastTimestamp, now) : firstSeen,
-    type: event.type ?? '',
-    reason: event.reason ?? '',
-    object: targetText(involvedObject),
-    subobject: involvedObject?.fieldPath ?? '',
-    source: source?.component ? sourceText(source.component, source.host) : sourceText(event.reportingComponent, event.reportingInstance),
-    message: (event.message ?? '').trim(),
-    count: series?.count ?? (event.count || 1),
-  };
-});
+/** The name of an event says nothing to a reader, so it is the last of the wide columns. */
+export const eventColumns: Columns<Event> = {
+  definitions: [...otherDefinitions, { ...nameDefinition!, priority: 1 }],
+  cells: (event, now) => {
+    const [name, ...others] = table.cells(event, now);
+    return [...others, name!];
+  },
+};
 
-export const eventV1Columns: Columns<EventsV1Event> = eventTable((event, now) => {
-  const firstSeen = ageOf(event.deprecatedFirstTimestamp ?? event.eventTime, now);
-  const { regarding, series, deprecatedSource: source } = event;
-  return {
-    firstSeen,
-    lastSeen: series
-      ? ageOf(series.lastObservedTime, now)
-      : event.deprecatedLastTimestamp
-        ? ageOf(event.deprecatedLastTimestamp, now)
-        : firstSeen,
-    type: event.type ?? '',
-    reason: event.reason ?? '',
-    object: targetText(regarding),
-    subobject: regarding?.fieldPath ?? '',
-    source: source?.component ? sourceText(source.component, source.host) : sourceText(event.reportingController, event.reportingInstance),
-    message: (event.note ?? '').trim(),
-    count: series?.count ?? (event.deprecatedCount || 1),
-  };
-});
-
-/** Events are read by what happened, so their name is the last of the wide columns. */
-function eventTable<T extends Event | EventsV1Event>(view: (event: T, now: Date) => EventView): Columns<T> {
-  const cell = (name: string, key: keyof EventView, options: Omit<CellColumn<T>, 'name' | 'cell'> = {}): CellColumn<T> =>
-    column(name, (event, now) => view(event, now)[key], options);
-  const first = [cell('Last Seen', 'lastSeen'), cell('Type', 'type'), cell('Reason', 'reason'), cell('Object', 'object')];
-  const rest = [
-    cell('Subobject', 'subobject', { wide: true }),
-    cell('Source', 'source', { wide: true }),
-    cell('Message', 'message'),
-    cell('First Seen', 'firstSeen', { wide: true }),
-    cell('Count', 'count', { wide: true, type: 'integer' }),
-  ];
-  const table = columnsOf<T>([...first, ...rest]);
-  const [name, ...others] = table.definitions;
-  return {
-    definitions: [...others, { ...name!, priority: 1 }],
-    cells: (event, now) => {
-      const [nameCell, ...cells] = table.cells(event, now);
-      return [...cells, nameCell!];
-    },
-  };
-}
-
-function targetText(target: { readonly kind?: string | undefined; readonly name?: string | undefined } | undefined): string {
-  const kind = (target?.kind ?? '').toLowerCase();
-  return target?.name ? `${kind}/${target.name}` : kind;
-}
-
-function sourceText(component = '', host = ''): string {
-  return host ? `${component}, ${host}` : component;
+function firstSeen({ firstTimestamp, eventTime }: Pick<Event, 'firstTimestamp' | 'eventTime'>, now: Date): string {
+  return ageOf(firstTimestamp ?? eventTime, now);
 }

@@ -1,5 +1,5 @@
-/** Events of both groups: one storage, in the form of the core group. */
-import { eventColumns, eventV1Columns } from '../../columns/event-columns.ts';
+/** Events of both groups. Both are stored in the form of the core group. */
+import { eventColumns } from '../../columns/event-columns.ts';
 import { events, eventsV1 } from '../../resource-types.ts';
 import type { Event, EventsV1Event } from '../../schema/types.ts';
 import { eventErrors, eventV1Errors, eventV1UpdateErrors } from '../../validation/event.ts';
@@ -7,7 +7,7 @@ import { nameIsPathSegment } from '../../validation/names.ts';
 import { defineRow } from '../define-row.ts';
 import type { ResourceRow } from '../resource-row.ts';
 
-/** Events tell of now; what happened an hour ago is for the logs. */
+/** Upstream's default for `--event-ttl`. */
 const ttlSeconds = 3600;
 
 export const eventRows: readonly ResourceRow[] = [
@@ -26,7 +26,7 @@ export const eventRows: readonly ResourceRow[] = [
     columns: eventColumns,
     applyDefaults: settle,
     validate: eventErrors,
-    // Upstream checks no more of the name.
+    // As upstream: event names need not be DNS names.
     validateName: nameIsPathSegment,
   }),
   defineRow({
@@ -43,9 +43,9 @@ export const eventRows: readonly ResourceRow[] = [
       reportingController: (event) => event.reportingController ?? '',
       type: (event) => event.type ?? '',
     },
-    columns: eventV1Columns,
+    columns: { definitions: eventColumns.definitions, cells: (event, now) => eventColumns.cells(toCore(event), now) },
     validate: eventV1Errors,
-    // Events of the old form are read and patched through here too, and lack what the new form asks for.
+    // Events that were written in the old form can be patched here too: they lack fields that a new event must have.
     validateUpdate: eventV1UpdateErrors,
   }),
 ];
@@ -80,30 +80,13 @@ function toEventsV1(stored: Event): EventsV1Event {
 }
 
 function toCore(event: EventsV1Event): Event {
-  const {
-    regarding,
-    note,
-    reportingController,
-    deprecatedSource,
-    deprecatedFirstTimestamp,
-    deprecatedLastTimestamp,
-    deprecatedCount,
-    ...same
-  } = event;
-  return present({
-    ...same,
-    apiVersion: 'v1',
-    involvedObject: regarding ?? {},
-    message: note,
-    reportingComponent: reportingController,
-    source: deprecatedSource,
-    firstTimestamp: deprecatedFirstTimestamp,
-    lastTimestamp: deprecatedLastTimestamp,
-    count: deprecatedCount,
-  });
+  const { regarding = {}, note: message, reportingController: reportingComponent, deprecatedSource: source, ...rest } = event;
+  const { deprecatedFirstTimestamp: firstTimestamp, deprecatedLastTimestamp: lastTimestamp, deprecatedCount: count, ...same } = rest;
+  const renamed = { message, reportingComponent, source, firstTimestamp, lastTimestamp, count };
+  return present({ ...same, apiVersion: 'v1', involvedObject: regarding, ...renamed });
 }
 
-/** Without the fields that are undefined, so that converting back and forth gives the same object. */
+/** The object without its undefined fields, so that converting there and back gives the same object. */
 function present<T extends object>(object: T): T {
   return Object.fromEntries(Object.entries(object).filter(([, value]) => value !== undefined)) as T;
 }
