@@ -1,11 +1,9 @@
-/**
- * How a row is written: what it does not say is what most resources do. Every row is fully spelt out by `defineRow`, so
- * that readers of a row never meet an absent field.
- */
+/** How a row is written: what it leaves out, `defineRow` fills in with what most resources do. A finished row has every field. */
 import { cloneJson } from '../codec/json-clone.ts';
 import { defaultColumns } from '../columns/default-columns.ts';
 import type { KubeObject, ResourceType } from '../resource-types.ts';
 import { nameIsDnsSubdomain } from '../validation/names.ts';
+import { immutableFields } from '../validation/object-meta.ts';
 import type { PartSubresource, ResourceRow, ScaleSubresource, SpecialSubresource, UpdateStrategy, Verb } from './resource-row.ts';
 
 export const allVerbs: readonly Verb[] = ['create', 'delete', 'deletecollection', 'get', 'list', 'patch', 'update', 'watch'];
@@ -15,25 +13,27 @@ const partVerbs: readonly Verb[] = ['get', 'patch', 'update'];
 export type RowSpec<T extends KubeObject> = Pick<ResourceRow<T>, 'type'> &
   Partial<Omit<ResourceRow<T>, 'type'>> & {
     readonly hasStatus?: boolean;
-    /** The status of a new object: `{}` by default, 'given' where the creator writes it (nodes). */
+    /** The status of a new object: `{}` by default, 'given' where the creator sends it (nodes). */
     readonly initialStatus?: object | 'given';
-    /** Errors of a status update, beyond what is generic. */
+    /** Paths of fields that an update may not change: `spec.selector`. Ignored where there is a `validateUpdate`. */
+    readonly immutable?: readonly string[];
+    /** Errors of a status update, beyond those of every status update. */
     readonly validateStatus?: (next: T, old: T) => FieldErrors;
-    /** Called at the end of a status update's preparation. */
+    /** Called last when a status update is prepared. */
     readonly prepareStatus?: (next: T, old: T) => void;
     /** Status updates leave the labels alone. */
     readonly statusKeepsLabels?: boolean;
   };
 type FieldErrors = ReturnType<ResourceRow['validate']>;
 
-/** Objects with a spec and a status, seen loosely. */
+/** Any object with a spec and a status. */
 interface Loose {
   spec?: unknown;
   status?: unknown;
 }
 
 export function defineRow<T extends KubeObject>(spec: RowSpec<T>): ResourceRow {
-  const { type, hasStatus = false, initialStatus = {}, validateStatus, prepareStatus, statusKeepsLabels, ...given } = spec;
+  const { type, hasStatus = false, initialStatus = {}, immutable = [], validateStatus, prepareStatus, statusKeepsLabels, ...given } = spec;
   const virtual = given.verbs !== undefined && !given.verbs.includes('get');
   const validate = given.validate ?? ((): FieldErrors => []);
   const status = hasStatus ? [statusPart<T>(validateStatus, prepareStatus, statusKeepsLabels === true)] : [];
@@ -63,7 +63,7 @@ export function defineRow<T extends KubeObject>(spec: RowSpec<T>): ResourceRow {
     type,
     subresources,
     validate,
-    validateUpdate: given.validateUpdate ?? ((next) => validate(next)),
+    validateUpdate: given.validateUpdate ?? ((next, old) => [...validate(next), ...immutableFields(next, old, immutable)]),
     prepareCreate: (object) => {
       if (hasStatus && initialStatus !== 'given') (object as Loose).status = cloneJson(initialStatus);
       given.prepareCreate?.(object);
@@ -78,11 +78,11 @@ export function defineRow<T extends KubeObject>(spec: RowSpec<T>): ResourceRow {
       ...given.selectableFields,
     },
   };
-  // Rows live in one list, where the type of their objects is forgotten: the machinery hands each row only its own objects.
+  // A list of rows of all kinds cannot keep the type of their objects. Callers give each row only objects of its kind.
   return row as unknown as ResourceRow;
 }
 
-/** A part whose update keeps everything but what `take` copies from the request. */
+/** A subresource that updates one part of the object. */
 export function part<T extends KubeObject>(
   name: string,
   strategy: UpdateStrategy<T>,

@@ -15,7 +15,7 @@ import {
   forbidden,
   invalid,
   invalids,
-  nonNegative,
+  nonNegatives,
   notSupported,
   optionalOneOf,
   positive,
@@ -28,7 +28,7 @@ import { containerResourceNameErrors } from './resource-name.ts';
 
 const maxPeriodSeconds = 1800;
 const maxWindowSeconds = 3600;
-/** What a metric is taken from, by its type, in the order in which upstream looks at them. */
+/** The field that says where a metric comes from, by the type of the metric; in upstream's order. */
 const sources = {
   Object: 'object',
   External: 'external',
@@ -54,13 +54,10 @@ export function autoscalerErrors({ spec }: HorizontalPodAutoscaler): FieldError[
 }
 
 export function autoscalerStatusErrors({ status }: HorizontalPodAutoscaler): FieldError[] {
-  return [
-    ...nonNegative(status?.currentReplicas, 'status.currentReplicas'),
-    ...nonNegative(status?.desiredReplicas, 'status.desiredReplicas'),
-  ];
+  return nonNegatives(status, 'status', 'currentReplicas', 'desiredReplicas');
 }
 
-/** What is scaled is in a group, but for what has been scaled from the first day on. */
+/** A scale target must name an API group. ReplicationControllers, of the core group, are the one exception. */
 function referenceErrors(ref: CrossVersionObjectReference | undefined, path: string, scaled: boolean): FieldError[] {
   const { kind, name, apiVersion = '' } = ref ?? {};
   const errors = Object.entries({ kind, name }).flatMap(([key, value]) => wellFormed(value, `${path}.${key}`, nameIsPathSegment));

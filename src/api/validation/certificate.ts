@@ -1,8 +1,8 @@
-/** Certificate requests. */
+/** CertificateSigningRequests: what is asked for, and who may write which part of the status. */
 import { isDeepStrictEqual } from 'node:util';
 import type { CertificateSigningRequest } from '../schema/types.ts';
 import { legacyUnknownSignerName } from '../well-known.ts';
-import { duplicates, eachOf, type FieldError, forbidden, invalid, notSupported, oneOf, required, tooLong } from './field-error.ts';
+import { duplicates, eachOf, type FieldError, failing, forbidden, invalid, notSupported, oneOf, required, tooLong } from './field-error.ts';
 import { isDns1123Label, isDns1123Subdomain } from './names.ts';
 
 const minCertificateSeconds = 600;
@@ -15,7 +15,7 @@ const usages: readonly string[] = [
   ...['key encipherment', 'microsoft sgc', 'netscape sgc', 'ocsp signing', 's/mime', 'server auth', 'signing', 'timestamping'],
 ];
 
-/** That the request is signed with the key that it names is seen by who reads it (admission, signers). */
+/** Whether the request is signed with its own key is checked where it is parsed: in admission, and by signers. */
 export function certificateErrors({ spec }: CertificateSigningRequest): FieldError[] {
   const { request = '', usages: given, signerName, expirationSeconds: seconds } = spec ?? {};
   const errors: FieldError[] = [];
@@ -26,7 +26,7 @@ export function certificateErrors({ spec }: CertificateSigningRequest): FieldErr
   if (!given?.length) errors.push(required('spec.usages'));
   errors.push(
     ...eachOf(given, 'spec.usages', (usage, path) => (usages.includes(usage) ? [] : [notSupported(path, usage, usages)])),
-    ...duplicates(given ?? [], (index) => `spec.usages[${index}]`),
+    ...duplicates(given ?? [], 'spec.usages'),
   );
   if (signerName === legacyUnknownSignerName) {
     errors.push(invalid('spec.signerName', signerName, 'the legacy signerName is not allowed via this API version'));
@@ -39,7 +39,7 @@ export function certificateErrors({ spec }: CertificateSigningRequest): FieldErr
   return errors;
 }
 
-/** `example.com/name`: a domain of several labels, and a name in it. */
+/** `example.com/signer-name`: a domain of at least two labels, and a path. */
 export function signerNameErrors(name: string | undefined, path: string): FieldError[] {
   if (!name) return [required(path)];
   const [domain = '', signer = '', ...more] = name.split('/');
@@ -64,29 +64,23 @@ type Condition = NonNullable<NonNullable<CertificateSigningRequest['status']>['c
 const at = 'status.conditions';
 const decisions = ['Approved', 'Denied'];
 
-/** Of an update of `approval`: what was decided stays decided. */
+/** Errors of an update of `approval`: conditions may be added, not removed. */
 export function certificateApprovalErrors(next: CertificateSigningRequest, old: CertificateSigningRequest): FieldError[] {
   const [now, before] = [next.status?.conditions ?? [], old.status?.conditions ?? []];
   const types = now.map((one) => one.type);
+  const isBoth = decisions.every((type) => types.includes(type));
+  const last = types.findLast((type) => decisions.includes(type));
   return [
     ...eachOf(now, at, conditionErrors),
-    ...(decisions.every((type) => types.includes(type))
-      ? [
-          invalid(
-            at,
-            types.findLast((type) => decisions.includes(type)),
-            'Approved and Denied conditions are mutually exclusive',
-          ),
-        ]
-      : []),
-    ...duplicates(types, (index) => `${at}[${index}].type`),
+    ...failing([[isBoth, () => invalid(at, last, 'Approved and Denied conditions are mutually exclusive')]]),
+    ...duplicates(types, at, '.type'),
     ...[...decisions, 'Failed']
       .filter((type) => ofType(now, type).length < ofType(before, type).length)
       .map((type) => forbidden(at, `updates may not remove a condition of type "${type}"`)),
   ];
 }
 
-/** Of an update of `status`: who signs is not who decides, and signs once. */
+/** Errors of an update of `status`: a signer neither approves nor denies, and does not replace a certificate. */
 export function certificateStatusErrors(next: CertificateSigningRequest, old: CertificateSigningRequest): FieldError[] {
   const [now, before] = [next.status?.conditions ?? [], old.status?.conditions ?? []];
   const errors = certificateApprovalErrors(next, old);

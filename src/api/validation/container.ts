@@ -3,7 +3,7 @@ import type { Container, ContainerPort, ContainerResizePolicy, EphemeralContaine
 import { envErrors } from './env.ts';
 import {
   duplicate,
-  duplicates,
+  duplicateNames,
   eachOf,
   emptyOrWellFormed,
   type FieldError,
@@ -12,6 +12,7 @@ import {
   invalids,
   notFound,
   oneOf,
+  repeats,
   required,
   wellFormed,
 } from './field-error.ts';
@@ -28,11 +29,11 @@ import { securityErrors } from './security.ts';
 export interface ContainerContext {
   readonly kind: 'main' | 'init' | 'ephemeral';
   readonly spec: PodSpec;
-  /** True in a template: what makes pods of it may fill in the rest. */
+  /** True in a template, where less is checked: whoever makes pods of it may complete it. */
   readonly template: boolean;
 }
 
-/** Errors of one container; names that are taken twice are the caller's to find. */
+/** Errors of one container. The caller looks for names that two containers share. */
 export function containerErrors(container: Container | EphemeralContainer, path: string, context: ContainerContext): FieldError[] {
   const { spec } = context;
   const { name, image, terminationMessagePolicy: policy } = container;
@@ -58,7 +59,7 @@ export function containerErrors(container: Container | EphemeralContainer, path:
   ];
 }
 
-/** What goes with the one kind of containers and not with another. */
+/** What containers of one kind may have, and those of another may not. */
 function kindErrors(container: Container | EphemeralContainer, path: string, { kind, spec }: ContainerContext): FieldError[] {
   if (kind === 'ephemeral') return ephemeralErrors(container as EphemeralContainer, path, spec);
   const sidecar = kind === 'init' && container.restartPolicy === 'Always';
@@ -97,27 +98,21 @@ function probesErrors(container: Container, path: string, spec: PodSpec): FieldE
   return errors;
 }
 
-/** Whoever debugs a pod does not become a part of it. */
+const notOfEphemeral = [
+  ...(['ports', 'resources', 'livenessProbe', 'readinessProbe', 'startupProbe', 'lifecycle'] as const),
+  ...(['resizePolicy', 'restartPolicy', 'restartPolicyRules'] as const),
+];
+
+/** An ephemeral container only looks into a pod: the pod neither waits for it, nor restarts it, nor accounts for it. */
 function ephemeralErrors(container: EphemeralContainer, path: string, spec: PodSpec): FieldError[] {
   const text = 'cannot be set for an Ephemeral Container';
   const resources = Object.keys(container.resources ?? {}).length > 0 ? container.resources : undefined;
-  const { ports, livenessProbe, readinessProbe, startupProbe, lifecycle, resizePolicy, restartPolicy, restartPolicyRules } = container;
-  const given = {
-    ports,
-    resources,
-    livenessProbe,
-    readinessProbe,
-    startupProbe,
-    lifecycle,
-    resizePolicy,
-    restartPolicy,
-    restartPolicyRules,
-  };
+  const given = { ...container, resources };
   const { targetContainerName: target } = container;
   const others = [...(spec.containers ?? []), ...(spec.initContainers ?? [])];
   return [
     ...(target && !others.some((one) => one.name === target) ? [notFound(`${path}.targetContainerName`, target)] : []),
-    ...Object.entries(given).flatMap(([key, value]) => (value === undefined ? [] : [forbidden(`${path}.${key}`, text)])),
+    ...notOfEphemeral.filter((key) => given[key] !== undefined).map((key) => forbidden(`${path}.${key}`, text)),
     ...eachOf(container.volumeMounts, `${path}.volumeMounts`, ({ subPath, subPathExpr }, at) => [
       ...(subPath ? [forbidden(`${at}.subPath`, text)] : []),
       ...(subPathExpr ? [forbidden(`${at}.subPathExpr`, text)] : []),
@@ -146,12 +141,11 @@ function resizeErrors(
   path: string,
   restartPolicy: string | undefined,
 ): FieldError[] {
-  const seen = new Set<string>();
-  // But for a name that stands twice, upstream names the list.
+  const isRepeated = repeats<string>();
+  // Upstream names the list in all errors but the one of a repeated name.
   return eachOf(policies, path, ({ resourceName, restartPolicy: policy }, at) => {
     const errors = [...oneOf(resourceName, path, ['cpu', 'memory']), ...oneOf(policy, path, ['NotRequired', 'RestartContainer'])];
-    if (seen.has(resourceName)) errors.push(duplicate(at, resourceName));
-    seen.add(resourceName);
+    if (isRepeated(resourceName)) errors.push(duplicate(at, resourceName));
     if (restartPolicy === 'Never' && policy !== 'NotRequired') {
       errors.push(invalid(path, policy, "must be 'NotRequired' when `restartPolicy` is 'Never'"));
     }
@@ -159,16 +153,13 @@ function resizeErrors(
   });
 }
 
-/** Two containers of one pod that ask for the same port of the node. */
+/** Two containers of one pod cannot have the same port of the node. */
 export function hostPortConflicts(containers: readonly Container[], path: string): FieldError[] {
-  const seen = new Set<string>();
+  const isRepeated = repeats<string>();
   return eachOf(containers, path, ({ ports }, at) =>
     eachOf(ports, `${at}.ports`, ({ hostPort, hostIP = '', protocol }, portPath) => {
       const key = `${protocol}/${hostIP}/${hostPort}`;
-      if (!hostPort) return [];
-      if (seen.has(key)) return [duplicate(`${portPath}.hostPort`, key)];
-      seen.add(key);
-      return [];
+      return hostPort && isRepeated(key) ? [duplicate(`${portPath}.hostPort`, key)] : [];
     }),
   );
 }
@@ -181,9 +172,6 @@ function portsErrors(ports: readonly ContainerPort[] | undefined, path: string):
       ...emptyOrWellFormed(port.hostPort, `${at}.hostPort`, isPort),
       ...oneOf(port.protocol, `${at}.protocol`, portProtocols),
     ]),
-    ...duplicates(
-      (ports ?? []).map((port) => port.name),
-      (index) => `${path}[${index}].name`,
-    ),
+    ...duplicateNames(ports, path),
   ];
 }

@@ -1,20 +1,32 @@
-/** The small resources of the core group, policy and scheduling. */
+/** Namespaces, Nodes, PodDisruptionBudgets and PriorityClasses. */
 import { isDeepStrictEqual } from 'node:util';
 import type { Namespace, Node, PodDisruptionBudget, PriorityClass } from '../schema/types.ts';
-import { duplicate, eachOf, type FieldError, forbidden, invalid, invalids, oneOf, optionalOneOf, wellFormed } from './field-error.ts';
+import {
+  duplicate,
+  eachOf,
+  emptyOrWellFormed,
+  type FieldError,
+  failing,
+  forbidden,
+  invalid,
+  oneOf,
+  optionalOneOf,
+  repeats,
+  wellFormed,
+} from './field-error.ts';
 import { amountsErrors, cidrErrors, countOrPercentErrors, percentAbove100Errors, selectorErrors } from './formats.ts';
 import { isLabelValue, isQualifiedName } from './names.ts';
 import { finalizerErrors, immutable } from './object-meta.ts';
 import { taintEffects } from './toleration.ts';
 
-/** Classes above are upstream's own. */
+/** Higher values are reserved for the classes that upstream makes itself. */
 const highestUserPriority = 1_000_000_000;
 
 export function namespaceErrors({ metadata, spec }: Namespace): FieldError[] {
   return [...finalizerErrors(spec?.finalizers ?? [], 'spec.finalizers'), ...podSecurityErrors(metadata.labels)];
 }
 
-/** How strict a namespace is with its pods: `pod-security.kubernetes.io/enforce: baseline`, with the version of the rules. */
+/** The labels of Pod Security: the level (`pod-security.kubernetes.io/enforce: baseline`) and the version of its rules. */
 function podSecurityErrors(labels: Readonly<Record<string, string>> = {}): FieldError[] {
   return ['enforce', 'audit', 'warn'].flatMap((mode) => {
     const key = `pod-security.kubernetes.io/${mode}`;
@@ -31,22 +43,16 @@ function podSecurityErrors(labels: Readonly<Record<string, string>> = {}): Field
 }
 
 export function nodeErrors({ spec, status }: Node): FieldError[] {
-  const seen = new Set<string>();
+  const isRepeated = repeats<string>();
   return [
     ...eachOf(spec?.taints, 'spec.taints', ({ key, value, effect }, at) => {
-      const errors = wellFormed(key, `${at}.key`, isQualifiedName);
-      if (value) errors.push(...invalids(`${at}.value`, value, isLabelValue(value)));
-      errors.push(...oneOf(effect, `${at}.effect`, taintEffects));
-      const same = `${key}:${effect}`;
-      if (seen.has(same))
-        errors.push({
-          type: 'FieldValueDuplicate',
-          path: at,
-          value: { key, value, effect },
-          detail: 'taints must be unique by key and effect pair',
-        });
-      seen.add(same);
-      return errors;
+      const detail = 'taints must be unique by key and effect pair';
+      return [
+        ...wellFormed(key, `${at}.key`, isQualifiedName),
+        ...emptyOrWellFormed(value, `${at}.value`, isLabelValue),
+        ...oneOf(effect, `${at}.effect`, taintEffects),
+        ...failing([[isRepeated(`${key}:${effect}`), () => ({ ...duplicate(at, { key, value, effect }), detail })]]),
+      ];
     }),
     ...eachOf(spec?.podCIDRs, 'spec.podCIDRs', cidrErrors),
     ...onePerFamily(spec?.podCIDRs, 'spec.podCIDRs'),
@@ -60,18 +66,18 @@ function onePerFamily(cidrs: readonly string[] = [], path: string): FieldError[]
   return six > 1 || cidrs.length - six > 1 ? [invalid(path, cidrs, 'may specify no more than one CIDR for each IP family')] : [];
 }
 
-/** A node's range of pod addresses is given once; routes and leases are built on it. */
+/** A node keeps its range of pod addresses: routes and pods' addresses depend on it. */
 export function nodeUpdateErrors(next: Node, old: Node): FieldError[] {
   const errors = nodeErrors(next);
   const [now, was] = [next.spec?.podCIDRs ?? [], old.spec?.podCIDRs ?? []];
   if (was.length > 0 && !isDeepStrictEqual(now, was))
     errors.push(forbidden('spec.podCIDRs', 'node updates may not change podCIDR except from "" to valid'));
-  const addresses = new Set<string>();
-  for (const [i, address] of (next.status?.addresses ?? []).entries()) {
-    const same = `${address.type} ${address.address}`;
-    if (addresses.has(same)) errors.push(duplicate(`status.addresses[${i}]`, address));
-    addresses.add(same);
-  }
+  const isRepeated = repeats<string>();
+  errors.push(
+    ...eachOf(next.status?.addresses, 'status.addresses', (address, at) =>
+      isRepeated(`${address.type} ${address.address}`) ? [duplicate(at, address)] : [],
+    ),
+  );
   if (old.spec?.providerID && next.spec?.providerID !== old.spec.providerID) {
     errors.push(forbidden('spec.providerID', 'node updates may not change providerID except from "" to valid'));
   }

@@ -3,18 +3,18 @@
 import { parseSchedule } from '../schedule/schedule.ts';
 import { knowsTimeZone } from '../schedule/wall-time.ts';
 import type { CronJob } from '../schema/types.ts';
-import { type FieldError, invalid, nonNegative, notSupported, oneOf, required, tooLong } from './field-error.ts';
+import { type FieldError, invalid, nonNegatives, notSupported, oneOf, required, tooLong } from './field-error.ts';
 import { jobSpecErrors } from './job.ts';
 
 const maxNameLength = 52;
-/** Upstream has no limit of its own. All minutes, hours, days and months, each written out, are 350 bytes. */
+/** Upstream has no limit. A schedule that writes out every minute, hour, day and month has 350 bytes. */
 const maxScheduleBytes = 1024;
 const zonePart = /^[A-Za-z.\-_0-9+]{1,14}$/;
 
 export function cronJobErrors(cronJob: CronJob): FieldError[] {
   const errors = cronJobUpdateErrors(cronJob);
   const { name } = cronJob.metadata;
-  // The jobs it makes add eleven characters to its name.
+  // The name of a Job is that of its CronJob and eleven characters more.
   if (name && name.length > maxNameLength) errors.push(invalid('metadata.name', name, `must be no more than ${maxNameLength} characters`));
   return errors;
 }
@@ -23,15 +23,11 @@ export function cronJobUpdateErrors({ spec }: CronJob, old?: CronJob): FieldErro
   const errors = [...scheduleErrors(spec, old?.spec?.schedule.includes('TZ') ?? false)];
   if (!old || old.spec?.timeZone !== spec?.timeZone) errors.push(...timeZoneErrors(spec?.timeZone));
   errors.push(...oneOf(spec?.concurrencyPolicy, 'spec.concurrencyPolicy', ['Allow', 'Forbid', 'Replace']));
-  errors.push(
-    ...nonNegative(spec?.startingDeadlineSeconds, 'spec.startingDeadlineSeconds'),
-    ...nonNegative(spec?.successfulJobsHistoryLimit, 'spec.successfulJobsHistoryLimit'),
-    ...nonNegative(spec?.failedJobsHistoryLimit, 'spec.failedJobsHistoryLimit'),
-  );
+  errors.push(...nonNegatives(spec, 'spec', 'startingDeadlineSeconds', 'successfulJobsHistoryLimit', 'failedJobsHistoryLimit'));
   const template = spec?.jobTemplate?.spec;
   if (!template) return [...errors, required('spec.jobTemplate.spec.template.spec.containers')];
   errors.push(...jobSpecErrors(template, 'spec.jobTemplate.spec'));
-  // Each job it makes selects its own pods.
+  // Each Job gets a selector of its own.
   if (template.selector) errors.push(invalid('spec.jobTemplate.spec.selector', template.selector, '`selector` will be auto-generated'));
   if (template.manualSelector) errors.push(notSupported('spec.jobTemplate.spec.manualSelector', true, ['nil', 'false']));
   return errors;

@@ -1,6 +1,6 @@
 /**
- * resource.k8s.io/v1: claims to devices, classes and slices of them. Expressions (CEL) are read by who allocates, and here only measured;
- * policies of shared capacity (alpha upstream) are not looked at.
+ * resource.k8s.io/v1: ResourceClaims, DeviceClasses and ResourceSlices. Of a CEL expression only the length is checked: whoever allocates
+ * devices compiles it. Policies of shared capacity, alpha upstream, are not checked.
  */
 import type {
   Device,
@@ -21,6 +21,7 @@ import type {
 } from '../schema/types.ts';
 import {
   atMost,
+  duplicateNames,
   duplicates,
   eachEntry,
   eachOf,
@@ -39,7 +40,7 @@ import {
 } from './field-error.ts';
 import { isDns1123Label, isDns1123Subdomain, isLabelValue, isQualifiedName } from './names.ts';
 import { nodeSelectorErrors } from './node-selector.ts';
-import { immutable, templateMetaErrors } from './object-meta.ts';
+import { templateMetaErrors } from './object-meta.ts';
 import { csiDriverNameErrors } from './volume-source.ts';
 
 const maxRequests = 32;
@@ -76,15 +77,12 @@ function deviceClaimErrors({ requests = [], constraints, config }: DeviceClaim, 
   const named = (names: readonly string[] | undefined, at: string): FieldError[] => [
     ...atMost(names, at, maxRequests),
     ...eachOf(names, at, (name, where) => referenceErrors(name, where, requests)),
-    ...duplicates(names ?? [], (index) => `${at}[${index}]`),
+    ...duplicates(names ?? [], at),
   ];
   return [
     ...atMost(requests, `${path}.requests`, maxRequests),
     ...eachOf(requests, `${path}.requests`, requestErrors),
-    ...duplicates(
-      requests.map((one) => one.name),
-      (index) => `${path}.requests[${index}]`,
-    ),
+    ...duplicateNames(requests, `${path}.requests`, ''),
     ...atMost(constraints, `${path}.constraints`, maxConstraints),
     ...eachOf(constraints, `${path}.constraints`, (one, at) => [...named(one.requests, `${at}.requests`), ...constraintErrors(one, at)]),
     ...configsErrors(config, `${path}.config`),
@@ -123,10 +121,7 @@ function requestErrors({ name = '', exactly, firstAvailable = [] }: DeviceReques
       ...invalids(`${where}.name`, one.name ?? '', isDns1123Label(one.name ?? '')),
       ...oneRequestErrors(one, where),
     ]),
-    ...duplicates(
-      firstAvailable.map((one) => one.name),
-      (index) => `${at}[${index}]`,
-    ),
+    ...duplicateNames(firstAvailable, at, ''),
   ];
 }
 
@@ -159,7 +154,7 @@ function selectorsErrors(selectors: readonly DeviceSelector[] | undefined, path:
   ];
 }
 
-/** Only the driver knows what its parameters mean. */
+/** Parameters need only be a JSON object: what they mean is known to the driver alone. */
 function configsErrors(
   configs: readonly { readonly opaque?: OpaqueDeviceConfiguration | undefined }[] | undefined,
   path: string,
@@ -193,19 +188,7 @@ export function resourceSliceErrors({ spec }: ResourceSlice): FieldError[] {
     ...(sharedCounters && spec?.devices ? [invalid('spec', '', 'only one of `sharedCounters` or `devices` is allowed')] : []),
     ...atMost(devices, path, few ? maxTaintedDevices : maxDevices),
     ...eachOf(devices, path, (one, at) => deviceErrors(one, at, spec?.perDeviceNodeSelection === true)),
-    ...duplicates(
-      devices.map((one) => one.name),
-      (index) => `${path}[${index}]`,
-    ),
-  ];
-}
-
-export function resourceSliceUpdateErrors(next: ResourceSlice, old: ResourceSlice): FieldError[] {
-  return [
-    ...resourceSliceErrors(next),
-    ...immutable(next.spec?.pool?.name, old.spec?.pool?.name, 'spec.pool.name'),
-    ...immutable(next.spec?.driver, old.spec?.driver, 'spec.driver'),
-    ...immutable(next.spec?.nodeName, old.spec?.nodeName, 'spec.nodeName'),
+    ...duplicateNames(devices, path, ''),
   ];
 }
 
@@ -215,7 +198,7 @@ function poolNameErrors(name: string | undefined, path: string): FieldError[] {
   return [...errors, ...name.split('/').flatMap((part) => invalids(path, part, isDns1123Subdomain(part)))];
 }
 
-/** Where the devices are: on one node, on those that a selector takes, on all, or as each device says. */
+/** Where the devices are: on one node, on those that a selector matches, on all, or where each device says. */
 function nodesErrors(spec: Partial<ResourceSliceSpec>, path: string): FieldError[] {
   const { nodeName, nodeSelector, allNodes, perDeviceNodeSelection } = spec;
   const errors = placeErrors(spec, path, 'must be either unset or set to a non-empty string');

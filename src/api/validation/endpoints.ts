@@ -10,11 +10,12 @@ import {
   invalids,
   oneOf,
   optionalWellFormed,
+  repeats,
   required,
 } from './field-error.ts';
 import { ipErrors, portProtocols, reachableIpErrors } from './formats.ts';
 import { isDns1123Label, isDns1123Subdomain, isLabelValue, isPort, isQualifiedName } from './names.ts';
-import { immutable, labelErrors } from './object-meta.ts';
+import { labelErrors } from './object-meta.ts';
 
 export function endpointsErrors({ subsets }: Endpoints): FieldError[] {
   return eachOf(subsets, 'subsets', ({ addresses, notReadyAddresses, ports = [] }, at) => {
@@ -73,34 +74,31 @@ function endpointErrors(endpoint: Endpoint, path: string, addressType: string): 
   ];
 }
 
-/** For whom an endpoint is meant: names of zones or of nodes. */
+/** The zones or nodes whose clients should prefer the endpoint. */
 function hintErrors(
   hints: readonly { readonly name: string }[] | undefined,
   path: string,
   check: (name: string) => string[],
 ): FieldError[] {
   if ((hints?.length ?? 0) > maxHints) return atMost(hints, path, maxHints);
-  const seen = new Set<string>();
-  return eachOf(hints, path, ({ name = '' }, at) => {
-    const again = seen.has(name);
-    seen.add(name);
-    return [...(again ? [duplicate(`${at}.name`, name)] : []), ...invalids(`${at}.name`, name, check(name))];
-  });
+  const isRepeated = repeats<string>();
+  return eachOf(hints, path, ({ name = '' }, at) => [
+    ...(isRepeated(name) ? [duplicate(`${at}.name`, name)] : []),
+    ...invalids(`${at}.name`, name, check(name)),
+  ]);
 }
 
 function slicePortErrors(ports: readonly DiscoveryV1EndpointPort[]): FieldError[] {
+  const isRepeated = repeats<string>();
   return [
     ...eachOf(ports, 'ports', (port, at) => [
       ...emptyOrWellFormed(port.name, `${at}.name`, isDns1123Label),
       ...oneOf(port.protocol, `${at}.protocol`, portProtocols),
       ...optionalWellFormed(port.appProtocol, `${at}.appProtocol`, isQualifiedName),
     ]),
-    ...sliceNameClashes(ports),
+    // The empty name counts too: a slice has at most one port without a name.
+    ...eachOf(ports, 'ports', ({ name = '' }, at) => (isRepeated(name) ? [duplicate(`${at}.name`, name)] : [])),
   ];
-}
-
-export function endpointSliceUpdateErrors(next: EndpointSlice, old: EndpointSlice): FieldError[] {
-  return [...endpointSliceErrors(next), ...immutable(next.addressType, old.addressType, 'addressType')];
 }
 
 function sliceAddressErrors(address: string, path: string, type: string): FieldError[] {
@@ -111,21 +109,11 @@ function sliceAddressErrors(address: string, path: string, type: string): FieldE
   return reachableIpErrors(address, path);
 }
 
-/** A whole name in DNS, with or without its final dot. */
+/** A fully qualified domain name, with or without its final dot. */
 function fullNameErrors(name: string, path: string): FieldError[] {
   if (!name) return [required(path)];
   const bare = name.replace(/\.$/, '');
   const errors = invalids(path, bare, isDns1123Subdomain(bare));
   if (errors.length > 0 || bare.includes('.')) return errors;
   return [invalid(path, name, 'should be a domain with at least two segments separated by dots')];
-}
-
-/** Here the empty name counts too: a slice has at most one port without a name. */
-function sliceNameClashes(ports: readonly DiscoveryV1EndpointPort[]): FieldError[] {
-  const seen = new Set<string>();
-  return eachOf(ports, 'ports', ({ name = '' }, at) => {
-    if (seen.has(name)) return [duplicate(`${at}.name`, name)];
-    seen.add(name);
-    return [];
-  });
 }

@@ -183,6 +183,11 @@ export function nonNegative(value: number | undefined, path: string): FieldError
   return value !== undefined && value < 0 ? [invalid(path, value, 'must be greater than or equal to 0')] : [];
 }
 
+/** `nonNegative` for each of these fields of an object. */
+export function nonNegatives<T extends object>(object: T | undefined, path: string, ...keys: (keyof T & string)[]): FieldError[] {
+  return keys.flatMap((key) => nonNegative(object?.[key] as number | undefined, `${path}.${key}`));
+}
+
 export function positive(value: number, path: string): FieldError[] {
   return value > 0 ? [] : [invalid(path, value, 'must be greater than zero')];
 }
@@ -191,13 +196,29 @@ export function between(value: number | undefined, path: string, min: number, ma
   return value !== undefined && (value < min || value > max) ? [invalid(path, value, `must be between ${min} and ${max}, inclusive`)] : [];
 }
 
-/** A Duplicate for every name that came before; empty ones do not count. */
-export function duplicates(names: readonly (string | undefined)[], pathOf: (index: number) => string): FieldError[] {
-  const seen = new Set<string>();
-  return collected(names.entries(), ([index, name]) => {
-    if (!name) return [];
-    if (seen.has(name)) return [duplicate(pathOf(index), name)];
-    seen.add(name);
-    return [];
-  });
+/** A function that tells whether it was called with the same value before. */
+export function repeats<T>(): (value: T) => boolean {
+  const seen = new Set<T>();
+  return (value) => seen.size === seen.add(value).size;
+}
+
+/** A Duplicate for every value that came before, empty ones aside. `field` is where it stands in an entry: `.type`. */
+export function duplicates(
+  values: readonly (string | undefined)[],
+  path: string,
+  field: string = '',
+  isRepeated: (value: string) => boolean = repeats(),
+): FieldError[] {
+  return eachOf(values, path, (value, at) => (value && isRepeated(value) ? [duplicate(`${at}${field}`, value)] : []));
+}
+
+/** `duplicates` of the names of entries. */
+export function duplicateNames(
+  list: readonly { readonly name?: string | undefined }[] = [],
+  path: string,
+  field: string = '.name',
+  isRepeated?: (name: string) => boolean,
+): FieldError[] {
+  const names = list.map(({ name }) => name);
+  return duplicates(names, path, field, isRepeated);
 }

@@ -1,8 +1,9 @@
 /** Checks of values that many kinds share: addresses, ports, quantities, selectors. */
 import { isIp, parseCidr, parseIp } from '../../ip/ip.ts';
 import { compareQuantity, parseQuantity } from '../quantity/quantity.ts';
-import type { LabelSelector } from '../schema/types.ts';
-import { eachEntry, eachOf, type FieldError, forbidden, invalid, invalids, required } from './field-error.ts';
+import type { LabelSelector, PodTemplateSpec } from '../schema/types.ts';
+import type { Selector } from '../selector/label.ts';
+import { eachEntry, eachOf, type FieldError, forbidden, invalid, invalids, nonNegative, required } from './field-error.ts';
 import { isDns1123Subdomain, isLabelValue, isPort, isQualifiedName, isValidPortName } from './names.ts';
 import { labelErrors } from './object-meta.ts';
 
@@ -11,7 +12,7 @@ export const portProtocols: readonly string[] = ['SCTP', 'TCP', 'UDP'];
 
 const httpPath = /^[A-Za-z0-9/\-._~%!$&'()*+,;=:]+$/;
 
-/** `acme.io/foo`: a name that nobody else has. */
+/** A name with the domain of its owner, so that no two owners choose the same: `acme.io/foo`. */
 export function domainPathErrors(text: string | undefined, path: string): FieldError[] {
   if (!text) return [required(path)];
   const slash = text.indexOf('/');
@@ -23,18 +24,19 @@ export function domainPathErrors(text: string | undefined, path: string): FieldE
     : [...errors, invalid(path, rest, `Invalid path (regex used for validation is '${httpPath.source.slice(1, -1)}')`)];
 }
 
-/** IPv4 or IPv6, as written in the canonical way or not. */
+export const invalidIp = 'must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)';
+export const invalidCidr = 'must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)';
+
+/** An IPv4 or IPv6 address, in canonical form or not. */
 export function ipErrors(ip: string | undefined, path: string): FieldError[] {
-  return isIp(ip ?? '') ? [] : [invalid(path, ip ?? '', 'must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)')];
+  return isIp(ip ?? '') ? [] : [invalid(path, ip ?? '', invalidIp)];
 }
 
 export function cidrErrors(cidr: string, path: string): FieldError[] {
-  return cidr.includes('/') && parseCidr(cidr)
-    ? []
-    : [invalid(path, cidr, 'must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)')];
+  return cidr.includes('/') && parseCidr(cidr) ? [] : [invalid(path, cidr, invalidCidr)];
 }
 
-/** An address that others shall reach: not unspecified, loopback or link-local, which mean something else on every node. */
+/** An address that other nodes can reach. Unspecified, loopback and link-local addresses mean something else on every node. */
 export function reachableIpErrors(ip: string | undefined, path: string): FieldError[] {
   const malformed = ipErrors(ip, path);
   if (malformed.length > 0) return malformed;
@@ -55,10 +57,10 @@ export function portOrNameErrors(port: number | string | undefined, path: string
   return typeof port === 'string' ? invalids(path, port, isValidPortName(port)) : invalids(path, port ?? 0, isPort(port ?? 0));
 }
 
-/** A count, or a percentage of something. */
+/** A count, or a percentage: `3`, `25%`. */
 export function countOrPercentErrors(value: number | string | undefined, path: string): FieldError[] {
   if (value === undefined) return [];
-  if (typeof value === 'number') return value < 0 ? [invalid(path, value, 'must be greater than or equal to 0')] : [];
+  if (typeof value === 'number') return nonNegative(value, path);
   if (/^[0-9]+%$/.test(value)) return [];
   const text =
     "a valid percent string must be a numeric string followed by an ending '%' (e.g. '1%', or '93%', regex used for validation is '[0-9]+%')";
@@ -71,7 +73,7 @@ export function percentAbove100Errors(value: number | string | undefined, path: 
     : [];
 }
 
-/** Amounts by resource name. */
+/** Quantities by resource name, as in `status.capacity`. */
 export function amountsErrors(amounts: Readonly<Record<string, string>> | undefined, path: string): FieldError[] {
   return eachEntry(amounts, (name, text) => {
     const at = `${path}[${name}]`;
@@ -102,25 +104,36 @@ export function isNegative(text: string | undefined): boolean {
   return amount !== undefined && compareQuantity(amount, zero) < 0;
 }
 
-/** The form of a label selector; that it must not be empty is the caller's to say. */
+/** Whether a label selector is well formed. An empty one is: callers that need a selector check that themselves. */
 export function selectorErrors(selector: LabelSelector | undefined, path: string): FieldError[] {
   if (!selector) return [];
   return [
     ...labelErrors(selector.matchLabels, `${path}.matchLabels`),
-    ...eachOf(selector.matchExpressions, `${path}.matchExpressions`, ({ key, operator, values = [] }, at) => {
-      const errors: FieldError[] = [];
-      if (operator === 'In' || operator === 'NotIn') {
-        if (values.length === 0) errors.push(required(`${at}.values`, "must be specified when `operator` is 'In' or 'NotIn'"));
-      } else if (operator === 'Exists' || operator === 'DoesNotExist') {
-        if (values.length > 0) errors.push(forbidden(`${at}.values`, "may not be specified when `operator` is 'Exists' or 'DoesNotExist'"));
-      } else {
-        errors.push(invalid(`${at}.operator`, operator, 'not a valid selector operator'));
-      }
-      return [
-        ...errors,
-        ...invalids(`${at}.key`, key ?? '', isQualifiedName(key ?? '')),
-        ...eachOf(values, `${at}.values`, (value, valuePath) => invalids(valuePath, value, isLabelValue(value))),
-      ];
-    }),
+    ...eachOf(selector.matchExpressions, `${path}.matchExpressions`, ({ key = '', operator, values = [] }, at) => [
+      ...operatorErrors(operator, values, at),
+      ...invalids(`${at}.key`, key, isQualifiedName(key)),
+      ...eachOf(values, `${at}.values`, (value, valuePath) => invalids(valuePath, value, isLabelValue(value))),
+    ]),
   ];
+}
+
+/** A workload's selector must match the labels of its own template. */
+export function matchErrors(selector: Selector, template: PodTemplateSpec | undefined): FieldError[] {
+  const labels = template?.metadata?.labels ?? {};
+  return selector.matches(labels) ? [] : [invalid('spec.template.metadata.labels', labels, '`selector` does not match template `labels`')];
+}
+
+/** Whether a selector's operator is known, and has the number of values that it needs. */
+export function operatorErrors(operator: string, values: readonly string[], path: string): FieldError[] {
+  const at = `${path}.values`;
+  switch (operator) {
+    case 'In':
+    case 'NotIn':
+      return values.length > 0 ? [] : [required(at, "must be specified when `operator` is 'In' or 'NotIn'")];
+    case 'Exists':
+    case 'DoesNotExist':
+      return values.length === 0 ? [] : [forbidden(at, "may not be specified when `operator` is 'Exists' or 'DoesNotExist'")];
+    default:
+      return [invalid(`${path}.operator`, operator, 'not a valid selector operator')];
+  }
 }

@@ -1,17 +1,13 @@
 /** Probes and lifecycle hooks of a container. */
 import type { Lifecycle, LifecycleHandler, Probe } from '../schema/types.ts';
-import { eachOf, type FieldError, forbidden, invalid, invalids, nonNegative, notSupported, oneOf, required } from './field-error.ts';
+import { eachOf, type FieldError, forbidden, invalid, invalids, nonNegatives, notSupported, oneOf, required } from './field-error.ts';
 import { portOrNameErrors } from './formats.ts';
 import { isHttpHeaderName, isPort } from './names.ts';
 
 export function probeErrors(probe: Probe, path: string): FieldError[] {
   return [
     ...handlerErrors(probe, path, ['exec', 'httpGet', 'tcpSocket', 'grpc']),
-    ...nonNegative(probe.initialDelaySeconds, `${path}.initialDelaySeconds`),
-    ...nonNegative(probe.timeoutSeconds, `${path}.timeoutSeconds`),
-    ...nonNegative(probe.periodSeconds, `${path}.periodSeconds`),
-    ...nonNegative(probe.successThreshold, `${path}.successThreshold`),
-    ...nonNegative(probe.failureThreshold, `${path}.failureThreshold`),
+    ...nonNegatives(probe, path, 'initialDelaySeconds', 'timeoutSeconds', 'periodSeconds', 'successThreshold', 'failureThreshold'),
     ...(probe.terminationGracePeriodSeconds !== undefined && probe.terminationGracePeriodSeconds <= 0
       ? [invalid(`${path}.terminationGracePeriodSeconds`, probe.terminationGracePeriodSeconds, 'must be greater than 0')]
       : []),
@@ -26,7 +22,7 @@ const signals: ReadonlySet<string> = new Set([
   ...['SIGRTMAX', ...Array.from({ length: 14 }, (_, i) => `SIGRTMAX-${i + 1}`)],
 ]);
 
-/** `grace` is the pod's terminationGracePeriodSeconds, `os` what its author says it runs on. */
+/** `grace` is the pod's terminationGracePeriodSeconds, `os` its `os.name`. */
 export function hookErrors(lifecycle: Lifecycle, path: string, grace: number | undefined, os: string | undefined): FieldError[] {
   const errors: FieldError[] = [];
   for (const key of ['postStart', 'preStop'] as const) {

@@ -9,6 +9,7 @@ import {
   invalids,
   nonNegative,
   notSupported,
+  repeats,
   required,
   tooLong,
   tooMany,
@@ -94,16 +95,14 @@ function exitCodeErrors(
   const at = `${path}.values`;
   if (values.length === 0) errors.push(invalid(at, values, 'at least one value is required'));
   if (values.length > maxExitCodes) errors.push(tooMany(at, values.length, maxExitCodes));
-  const seen = new Set<number>();
+  const isRepeated = repeats<number>();
   errors.push(
-    ...eachOf(values, at, (code, codeAt): FieldError[] => {
-      const again = seen.has(code);
-      seen.add(code);
-      return [
-        ...(operator === 'In' && code === 0 ? [invalid(codeAt, code, 'must not be 0 for the In operator')] : []),
-        ...(again ? [duplicate(codeAt, code)] : []),
-      ];
-    }),
+    ...eachOf(values, at, (code, codeAt) =>
+      failing([
+        [operator === 'In' && code === 0, () => invalid(codeAt, code, 'must not be 0 for the In operator')],
+        [isRepeated(code), () => duplicate(codeAt, code)],
+      ]),
+    ),
   );
   if (values.some((code, index) => index > 0 && values[index - 1]! > code)) errors.push(invalid(at, values, 'must be ordered'));
   return errors;
@@ -167,13 +166,13 @@ function intervalOf(fragment: string, completions: number): { readonly from: num
   return { from, to };
 }
 
-/** As `oneOf`, but one that is missing is told what it may be. */
+/** As `oneOf`, but the error of a missing value lists what it may be. */
 function oneOfListed(value: string | undefined, path: string, listed: readonly string[]): FieldError[] {
   if (!value) return [required(path, `valid values: [${listed.map((one) => JSON.stringify(one)).join(' ')}]`)];
   return listed.includes(value) ? [] : [notSupported(path, value, listed)];
 }
 
-/** Of a part as a whole: the value is not shown. */
+/** An Invalid that does not show the value: here it is a whole rule. */
 function whole(path: string, detail: string): FieldError {
   return { type: 'FieldValueInvalid', path, detail };
 }

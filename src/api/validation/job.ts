@@ -2,15 +2,15 @@
 import { cloneJson } from '../codec/json-clone.ts';
 import type { Job, JobSpec, PodTemplateSpec } from '../schema/types.ts';
 import { labelSelectorOf } from '../selector/label.ts';
-import { type FieldError, failing, invalid, nonNegative, notSupported, required, tooLong } from './field-error.ts';
-import { domainPathErrors, selectorErrors } from './formats.ts';
+import { type FieldError, failing, invalid, nonNegatives, notSupported, required, tooLong } from './field-error.ts';
+import { domainPathErrors, matchErrors, selectorErrors } from './formats.ts';
 import { jobPolicyErrors } from './job-policy.ts';
 import { isDns1123Label } from './names.ts';
-import { immutable } from './object-meta.ts';
+import { immutable, immutableFields } from './object-meta.ts';
 import { templateErrors } from './pod.ts';
 
 const maxIndexed = 100_000;
-/** Above so many completions, a limit per index is kept in fewer failed indexes and fewer pods at once. */
+/** A Job with a back-off limit per index and more completions than this may have fewer pods at once and fewer failed indexes. */
 const manyCompletions = 100_000;
 const limitForMany = 10_000;
 const maxManagedByBytes = 63;
@@ -22,11 +22,7 @@ export function jobErrors(job: Job): FieldError[] {
   if (!spec.selector) errors.push(required('spec.selector'));
   else {
     const malformed = selectorErrors(spec.selector, 'spec.selector');
-    errors.push(...malformed);
-    const labels = spec.template?.metadata?.labels ?? {};
-    if (malformed.length === 0 && !labelSelectorOf(spec.selector).matches(labels)) {
-      errors.push(invalid('spec.template.metadata.labels', labels, '`selector` does not match template `labels`'));
-    }
+    errors.push(...(malformed.length > 0 ? malformed : matchErrors(labelSelectorOf(spec.selector), spec.template)));
   }
   if (spec.completionMode === 'Indexed' && spec.completions) {
     const last = `${metadata.name ?? ''}-${spec.completions - 1}`;
@@ -37,6 +33,10 @@ export function jobErrors(job: Job): FieldError[] {
   return errors;
 }
 
+const immutablePaths = ['completionMode', 'podFailurePolicy', 'backoffLimitPerIndex', 'managedBy', 'successPolicy'].map(
+  (key) => `spec.${key}`,
+);
+
 export function jobUpdateErrors(next: Job, old: Job): FieldError[] {
   const [now, was] = [next.spec, old.spec];
   if (!now || !was) return jobErrors(next);
@@ -46,40 +46,26 @@ export function jobUpdateErrors(next: Job, old: Job): FieldError[] {
     errors.push(invalid('spec.completions', now.completions, 'can only be modified in tandem with spec.parallelism'));
   }
   errors.push(...immutable(now.selector, was.selector, 'spec.selector'));
-  // Where the pods of a job may run is open until it has started.
+  // Until a suspended Job has started, the scheduling directives of its template may still change.
   const open = was.suspend === true && old.status?.startTime === undefined;
   errors.push(...immutable(now.template, open ? withDirectivesOf(was.template, now.template) : was.template, 'spec.template'));
-  for (const key of ['completionMode', 'podFailurePolicy', 'backoffLimitPerIndex', 'managedBy', 'successPolicy'] as const) {
-    errors.push(...immutable(now[key], was[key], `spec.${key}`));
-  }
-  return [...jobErrors(next), ...errors];
+  return [...jobErrors(next), ...errors, ...immutableFields(next, old, immutablePaths)];
 }
 
-/** Errors of a job's spec but for its selector, which a CronJob's template must not have. */
+/** Errors of a Job's spec without its selector, which the template of a CronJob must not have. */
 export function jobSpecErrors(spec: JobSpec, path: string): FieldError[] {
-  const errors: FieldError[] = [];
-  for (const key of [
-    'parallelism',
-    'completions',
-    'activeDeadlineSeconds',
-    'backoffLimit',
-    'ttlSecondsAfterFinished',
-    'backoffLimitPerIndex',
-    'maxFailedIndexes',
-  ] as const) {
-    errors.push(...nonNegative(spec[key], `${path}.${key}`));
-  }
-  if (spec.maxFailedIndexes !== undefined && spec.backoffLimitPerIndex === undefined) {
-    errors.push(required(`${path}.backoffLimitPerIndex`, 'when maxFailedIndexes is specified'));
-  }
-  errors.push(
+  const { maxFailedIndexes, backoffLimitPerIndex } = spec;
+  const noLimit = maxFailedIndexes !== undefined && backoffLimitPerIndex === undefined;
+  return [
+    ...nonNegatives(spec, path, 'parallelism', 'completions', 'activeDeadlineSeconds', 'backoffLimit', 'ttlSecondsAfterFinished'),
+    ...nonNegatives(spec, path, 'backoffLimitPerIndex', 'maxFailedIndexes'),
+    ...failing([[noLimit, () => required(`${path}.backoffLimitPerIndex`, 'when maxFailedIndexes is specified')]]),
     ...managedByErrors(spec.managedBy, `${path}.managedBy`),
     ...modeErrors(spec, path),
     ...jobPolicyErrors(spec, path),
     ...templateErrors(spec.template, `${path}.template`),
     ...restartErrors(spec, `${path}.template.spec.restartPolicy`),
-  );
-  return errors;
+  ];
 }
 
 function modeErrors(spec: JobSpec, path: string): FieldError[] {
@@ -109,7 +95,7 @@ function indexedErrors({ completions, parallelism = 0, maxFailedIndexes = 0 }: J
   ]);
 }
 
-/** With a limit for each index the status of a Job with many of them would grow too large. */
+/** With a limit for each index the status lists the failed ones: that of a Job with many indexes would grow too large. */
 function manyIndexesErrors(spec: JobSpec, path: string): FieldError[] {
   const { completions = 0, parallelism = 0, maxFailedIndexes, backoffLimitPerIndex } = spec;
   if (completions <= manyCompletions || backoffLimitPerIndex === undefined) return [];
@@ -135,7 +121,7 @@ function managedByErrors(name: string | undefined, path: string): FieldError[] {
   return [...domainPathErrors(name, path), ...(Buffer.byteLength(name) > maxManagedByBytes ? [tooLong(path, maxManagedByBytes)] : [])];
 }
 
-/** Unless its maker chose the selector, it and the template carry what the server made up, untouched. */
+/** Without `manualSelector` the selector and the template's labels must be those that the server generated. */
 function generatedSelectorErrors({ metadata, spec }: Job): FieldError[] {
   if (!spec?.selector || spec.manualSelector) return [];
   const { name = '', uid = '' } = metadata;
@@ -157,7 +143,7 @@ function generatedSelectorErrors({ metadata, spec }: Job): FieldError[] {
   return errors;
 }
 
-/** `old` with what `next` says of where its pods may run. */
+/** The template `old` with the scheduling directives of `next`. */
 function withDirectivesOf(old: PodTemplateSpec, next: PodTemplateSpec): PodTemplateSpec {
   const made = cloneJson(old);
   if (!made.spec || !next.spec) return made;

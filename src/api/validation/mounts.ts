@@ -1,6 +1,6 @@
-/** How a container uses its pod's volumes: as folders, and as devices. */
+/** How a container uses the volumes of its pod: mounted (`volumeMounts`), or as block devices (`volumeDevices`). */
 import type { Container, EphemeralContainer, Volume, VolumeMount } from '../schema/types.ts';
-import { eachOf, type FieldError, failing, forbidden, invalid, notFound, notSupported, required } from './field-error.ts';
+import { eachOf, type FieldError, failing, forbidden, invalid, notFound, notSupported, repeats, required } from './field-error.ts';
 import { backstepErrors, localPathErrors } from './paths.ts';
 
 const propagations: readonly string[] = ['Bidirectional', 'HostToContainer', 'None'];
@@ -8,7 +8,7 @@ const readOnlyModes: readonly string[] = ['Disabled', 'Enabled', 'IfPossible'];
 
 export function mountErrors(container: Container | EphemeralContainer, path: string, volumes: readonly Volume[]): FieldError[] {
   const { volumeMounts, volumeDevices = [], securityContext } = container;
-  const paths = new Set<string>();
+  const isRepeatedPath = repeats<string>();
   return eachOf(volumeMounts, path, (mount, at) => {
     const { name, mountPath, subPath, subPathExpr } = mount;
     const isDevice = volumeDevices.some((one) => one.name === name);
@@ -17,11 +17,10 @@ export function mountErrors(container: Container | EphemeralContainer, path: str
       [!name, () => required(`${at}.name`)],
       [!volumes.some((one) => one.name === name), () => notFound(`${at}.name`, name ?? '')],
       [!mountPath, () => required(`${at}.mountPath`)],
-      [paths.has(mountPath), () => invalid(`${at}.mountPath`, mountPath, 'must be unique')],
+      [isRepeatedPath(mountPath), () => invalid(`${at}.mountPath`, mountPath, 'must be unique')],
       [isDevice, () => invalid(`${at}.name`, name, 'must not already exist in volumeDevices')],
       [isDevicePath, () => invalid(`${at}.mountPath`, mountPath, 'must not already exist as a path in volumeDevices')],
     ]);
-    paths.add(mountPath);
     // Upstream names the list, not the mount.
     for (const [key, value] of Object.entries({ subPath, subPathExpr }))
       if (value) errors.push(...localPathErrors(value, `${path}.${key}`));
@@ -51,25 +50,22 @@ function recursiveErrors({ recursiveReadOnly: mode, readOnly, mountPropagation }
 
 export function deviceErrors(container: Container | EphemeralContainer, path: string, volumes: readonly Volume[]): FieldError[] {
   const { volumeMounts = [], volumeDevices } = container;
-  const [names, paths] = [new Set<string>(), new Set<string>()];
+  const [isRepeatedName, isRepeatedPath] = [repeats<string>(), repeats<string>()];
   return eachOf(volumeDevices, path, ({ name, devicePath }, at) => {
     const volume = volumes.find((one) => one.name === name);
     const isMount = volumeMounts.some((one) => one.name === name);
     const isMountPath = volumeMounts.some((one) => one.mountPath === devicePath);
-    const errors = failing([
+    return failing([
       [!name, () => required(`${at}.name`)],
-      [names.has(name), () => invalid(`${at}.name`, name, 'must be unique')],
+      [isRepeatedName(name), () => invalid(`${at}.name`, name, 'must be unique')],
       [!volume, () => notFound(`${at}.name`, name ?? '')],
       [volume && !volume.persistentVolumeClaim && !volume.ephemeral, () => invalid(`${at}.name`, name, noBlockMode)],
       [!devicePath, () => required(`${at}.devicePath`)],
-      [paths.has(devicePath), () => invalid(`${at}.devicePath`, devicePath, 'must be unique')],
+      [isRepeatedPath(devicePath), () => invalid(`${at}.devicePath`, devicePath, 'must be unique')],
       [backstepErrors(devicePath ?? '', '').length > 0, () => invalid(`${at}.devicePath`, devicePath, "can not contain backsteps ('..')")],
       [isMount, () => invalid(`${at}.name`, name, 'must not already exist in volumeMounts')],
       [isMountPath, () => invalid(`${at}.devicePath`, devicePath, 'must not already exist as a path in volumeMounts')],
     ]);
-    names.add(name);
-    paths.add(devicePath);
-    return errors;
   });
 }
 

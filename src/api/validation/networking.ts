@@ -1,4 +1,4 @@
-/** networking.k8s.io/v1. */
+/** networking.k8s.io/v1: NetworkPolicies, Ingresses and their classes, IPAddresses, ServiceCIDRs. */
 
 import { cidrContains, isIp, parseCidr, parseIp } from '../../ip/ip.ts';
 import type {
@@ -24,12 +24,13 @@ import {
   invalids,
   notSupported,
   oneOf,
+  optionalOneOf,
   optionalWellFormed,
   required,
   tooLong,
   wellFormed,
 } from './field-error.ts';
-import { cidrErrors, domainPathErrors, portOrNameErrors, portProtocols, selectorErrors } from './formats.ts';
+import { cidrErrors, domainPathErrors, invalidCidr, invalidIp, portOrNameErrors, portProtocols, selectorErrors } from './formats.ts';
 import { isDns1123Label, isDns1123Subdomain, isPort, isValidPortName, isWildcardDns1123Subdomain, nameIsPathSegment } from './names.ts';
 import { immutable } from './object-meta.ts';
 
@@ -37,6 +38,7 @@ const maxControllerBytes = 250;
 const pathTypes: readonly string[] = ['Exact', 'ImplementationSpecific', 'Prefix'];
 
 export function networkPolicyErrors({ spec }: NetworkPolicy): FieldError[] {
+  const { policyTypes = [] } = spec ?? {};
   return [
     ...selectorErrors(spec?.podSelector, 'spec.podSelector'),
     ...eachOf(spec?.ingress, 'spec.ingress', ({ ports, from }, at) => [
@@ -47,12 +49,8 @@ export function networkPolicyErrors({ spec }: NetworkPolicy): FieldError[] {
       ...eachOf(ports, `${at}.ports`, policyPortErrors),
       ...eachOf(to, `${at}.to`, peerErrors),
     ]),
-    ...((spec?.policyTypes?.length ?? 0) > 2
-      ? [invalid('spec.policyTypes', spec?.policyTypes, 'may not specify more than two policyTypes')]
-      : []),
-    ...eachOf(spec?.policyTypes, 'spec.policyTypes', (type, at) =>
-      type === 'Ingress' || type === 'Egress' ? [] : [notSupported(at, type, ['Ingress', 'Egress'])],
-    ),
+    ...failing([[policyTypes.length > 2, () => invalid('spec.policyTypes', policyTypes, 'may not specify more than two policyTypes')]]),
+    ...eachOf(policyTypes, 'spec.policyTypes', (type, at) => optionalOneOf(type, at, ['Ingress', 'Egress'])),
   ];
 }
 
@@ -167,7 +165,7 @@ function parametersErrors(parameters: IngressClassParametersReference, path: str
   return [...errors, ...invalids(at, namespace, isDns1123Label(namespace))];
 }
 
-/** An object of any kind, in the same namespace or none. */
+/** A reference to an object of any kind. */
 function referenceErrors({ apiGroup, kind, name }: TypedLocalObjectReference, path: string): FieldError[] {
   return [
     ...optionalWellFormed(apiGroup, `${path}.apiGroup`, isDns1123Subdomain),
@@ -175,16 +173,10 @@ function referenceErrors({ apiGroup, kind, name }: TypedLocalObjectReference, pa
   ];
 }
 
-export function ingressClassUpdateErrors(next: IngressClass, old: IngressClass): FieldError[] {
-  return [...ingressClassErrors(next), ...immutable(next.spec?.controller, old.spec?.controller, 'spec.controller')];
-}
-
-const badIp = 'must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)';
-
-/** The name of an IPAddress is the address, in the one form in which two of them can be told apart. */
+/** The name of an IPAddress is the address itself, in canonical form, so that no two objects stand for one address. */
 export function nameIsIp(name: string): string[] {
   const canonical = parseIp(name);
-  if (canonical === undefined) return [badIp];
+  if (canonical === undefined) return [invalidIp];
   return canonical === name ? [] : [`must be in canonical form (${JSON.stringify(canonical)})`];
 }
 
@@ -201,18 +193,12 @@ export function ipAddressErrors({ spec }: IPAddress): FieldError[] {
   ];
 }
 
-export function ipAddressUpdateErrors(next: IPAddress, old: IPAddress): FieldError[] {
-  return immutable(next.spec?.parentRef, old.spec?.parentRef, 'spec.parentRef');
-}
-
 export function serviceCidrErrors({ spec }: ServiceCIDR): FieldError[] {
   const cidrs = spec?.cidrs ?? [];
   if (cidrs.length === 0) return [required('spec.cidrs', 'at least one CIDR required')];
   if (cidrs.length > 2) return [invalid('spec.cidrs', cidrs, 'may only hold up to 2 values')];
   const parsed = cidrs.map(parseCidr);
-  const errors = eachOf(cidrs, 'spec.cidrs', (text, at) =>
-    parseCidr(text)?.text === text ? [] : [invalid(at, text, 'must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)')],
-  );
+  const errors = eachOf(cidrs, 'spec.cidrs', (text, at) => (parseCidr(text)?.text === text ? [] : [invalid(at, text, invalidCidr)]));
   if (parsed.length === 2 && parsed[0]?.family === parsed[1]?.family && parsed[0]) {
     const why = 'may specify no more than one IP for each IP family, i.e 192.168.0.0/24 and 2001:db8::/64';
     errors.push(invalid('spec.cidrs', cidrs, why));
@@ -220,7 +206,7 @@ export function serviceCidrErrors({ spec }: ServiceCIDR): FieldError[] {
   return errors;
 }
 
-/** A range may get one of the other family beside it, and nothing else. */
+/** The only change allowed is to add a range of the other IP family. */
 export function serviceCidrUpdateErrors(next: ServiceCIDR, old: ServiceCIDR): FieldError[] {
   const [before = [], after = []] = [old.spec?.cidrs, next.spec?.cidrs];
   if (before.length === 1 && after.length === 2) return [...immutable(after[0], before[0], 'spec.cidrs[0]'), ...serviceCidrErrors(next)];

@@ -1,6 +1,7 @@
-/** Which nodes are meant: by their labels, and by their names. */
+/** Node selectors: nodes are chosen by their labels and by their names. */
 import type { NodeSelector, NodeSelectorRequirement, NodeSelectorTerm } from '../schema/types.ts';
-import { eachOf, type FieldError, forbidden, invalid, invalids, required } from './field-error.ts';
+import { eachOf, type FieldError, failing, invalid, invalids, required } from './field-error.ts';
+import { operatorErrors } from './formats.ts';
 import { isDns1123Subdomain, isLabelValue, isQualifiedName } from './names.ts';
 
 export function nodeSelectorErrors({ nodeSelectorTerms }: NodeSelector, path: string): FieldError[] {
@@ -18,7 +19,7 @@ function nodeTermErrors(term: NodeSelectorTerm, path: string): FieldError[] {
   ];
 }
 
-/** A term that is only preferred may name values that no label can have: it is never met then. */
+/** As for a required term, but values that no label can have are allowed: the term then only never matches. */
 export function preferredTermErrors({ matchExpressions, matchFields }: NodeSelectorTerm, path: string): FieldError[] {
   return [
     ...eachOf(matchExpressions, `${path}.matchExpressions`, expressionErrors),
@@ -27,24 +28,12 @@ export function preferredTermErrors({ matchExpressions, matchFields }: NodeSelec
 }
 
 function expressionErrors({ key = '', operator, values = [] }: NodeSelectorRequirement, path: string): FieldError[] {
-  return [...operatorErrors(operator, values, path), ...invalids(`${path}.key`, key, isQualifiedName(key))];
-}
-
-function operatorErrors(operator: string, values: readonly string[], path: string): FieldError[] {
-  const at = `${path}.values`;
-  switch (operator) {
-    case 'In':
-    case 'NotIn':
-      return values.length > 0 ? [] : [required(at, "must be specified when `operator` is 'In' or 'NotIn'")];
-    case 'Exists':
-    case 'DoesNotExist':
-      return values.length === 0 ? [] : [forbidden(at, "may not be specified when `operator` is 'Exists' or 'DoesNotExist'")];
-    case 'Gt':
-    case 'Lt':
-      return values.length === 1 ? [] : [required(at, "must be specified single value when `operator` is 'Lt' or 'Gt'")];
-    default:
-      return [invalid(`${path}.operator`, operator, 'not a valid selector operator')];
-  }
+  const isComparison = operator === 'Gt' || operator === 'Lt';
+  const single = "must be specified single value when `operator` is 'Lt' or 'Gt'";
+  return [
+    ...(isComparison ? failing([[values.length !== 1, () => required(`${path}.values`, single)]]) : operatorErrors(operator, values, path)),
+    ...invalids(`${path}.key`, key, isQualifiedName(key)),
+  ];
 }
 
 /** The one field that a node can be selected by is its name. */

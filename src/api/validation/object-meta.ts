@@ -149,6 +149,15 @@ export function immutable(next: unknown, old: unknown, path: string): FieldError
   return isDeepStrictEqual(next, old) ? [] : [invalid(path, next, immutableField)];
 }
 
+/** `immutable` for each of the fields with these paths: `spec.selector`. */
+export function immutableFields(next: object, old: object, paths: readonly string[]): FieldError[] {
+  return paths.flatMap((path) => immutable(valueAt(next, path), valueAt(old, path), path));
+}
+
+function valueAt(object: unknown, path: string): unknown {
+  return path.split('.').reduce((value, key) => (value as Readonly<Record<string, unknown>> | undefined)?.[key], object);
+}
+
 function ownerErrors(owners: readonly OwnerReference[]): FieldError[] {
   const path = 'metadata.ownerReferences';
   let controller: string | undefined;

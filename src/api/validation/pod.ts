@@ -6,7 +6,7 @@ import { containerErrors, hostPortConflicts } from './container.ts';
 import {
   between,
   duplicate,
-  duplicates,
+  duplicateNames,
   eachOf,
   emptyOrWellFormed,
   type FieldError,
@@ -18,6 +18,7 @@ import {
   oneOf,
   optionalOneOf,
   optionalWellFormed,
+  repeats,
   required,
   tooLong,
   wellFormed,
@@ -68,7 +69,7 @@ export function templateErrors(template: PodTemplateSpec | undefined, path: stri
   ];
 }
 
-/** Errors of a pod's spec, in a pod with its metadata, or in a template without. */
+/** Errors of a pod's spec. Without `metadata` it is the spec of a template. */
 export function podSpecErrors(spec: PodSpec, path: string, metadata?: Pod['metadata']): FieldError[] {
   const { terminationGracePeriodSeconds: grace, activeDeadlineSeconds: deadline } = spec;
   const labels = metadata && (metadata.labels ?? {});
@@ -112,37 +113,32 @@ export function podSpecErrors(spec: PodSpec, path: string, metadata?: Pod['metad
 
 function containersErrors(spec: PodSpec, path: string, template: boolean): FieldError[] {
   const { containers = [], initContainers = [], ephemeralContainers = [] } = spec;
-  const names = [...containers, ...initContainers, ...ephemeralContainers].map((one) => one.name);
-  const pathOfName = (index: number): string => {
-    if (index < containers.length) return `${path}.containers[${index}].name`;
-    const rest = index - containers.length;
-    if (rest < initContainers.length) return `${path}.initContainers[${rest}].name`;
-    return `${path}.ephemeralContainers[${rest - initContainers.length}].name`;
-  };
+  const isRepeated = repeats<string>();
   return [
     ...(containers.length === 0 ? [required(`${path}.containers`)] : []),
     ...eachOf(containers, `${path}.containers`, (one, at) => containerErrors(one, at, { kind: 'main', spec, template })),
     ...hostPortConflicts(containers, `${path}.containers`),
     ...eachOf(initContainers, `${path}.initContainers`, (one, at) => [
       ...containerErrors(one, at, { kind: 'init', spec, template }),
-      // They run one by one: each may have the port.
+      // Init containers run one after the other, so they may share a port.
       ...hostPortConflicts([one], `${path}.initContainers`),
     ]),
     ...eachOf(ephemeralContainers, `${path}.ephemeralContainers`, (one, at) =>
       containerErrors(one, at, { kind: 'ephemeral', spec, template: false }),
     ),
-    ...duplicates(names, pathOfName),
+    ...duplicateNames(containers, `${path}.containers`, '.name', isRepeated),
+    ...duplicateNames(initContainers, `${path}.initContainers`, '.name', isRepeated),
+    ...duplicateNames(ephemeralContainers, `${path}.ephemeralContainers`, '.name', isRepeated),
   ];
 }
 
 function resourceClaimErrors(claims: readonly PodResourceClaim[] | undefined, path: string): FieldError[] {
-  const seen = new Set<string>();
+  const isRepeated = repeats<string>();
   return eachOf(claims, path, (claim, at) => {
     const { name, resourceClaimName, resourceClaimTemplateName } = claim;
     const given = Object.entries({ resourceClaimName, resourceClaimTemplateName }).filter(([, value]) => value !== undefined);
     const errors = wellFormed(name, `${at}.name`, isDns1123Label);
-    if (seen.has(name)) errors.push(duplicate(`${at}.name`, name));
-    if (name) seen.add(name);
+    if (name && isRepeated(name)) errors.push(duplicate(`${at}.name`, name));
     if (given.length > 1)
       errors.push(invalid(at, claim, 'at most one of `resourceClaimName` or `resourceClaimTemplateName` may be specified'));
     if (given.length === 0) errors.push(invalid(at, claim, 'must specify one of: `resourceClaimName`, `resourceClaimTemplateName`'));
@@ -151,13 +147,11 @@ function resourceClaimErrors(claims: readonly PodResourceClaim[] | undefined, pa
 }
 
 function gateErrors(gates: PodSpec['schedulingGates'], path: string): FieldError[] {
-  const seen = new Set<string>();
-  return eachOf(gates, path, ({ name = '' }, at) => {
-    const errors = invalids(at, name, isQualifiedName(name));
-    if (seen.has(name)) errors.push(duplicate(at, name));
-    seen.add(name);
-    return errors;
-  });
+  const isRepeated = repeats<string>();
+  return eachOf(gates, path, ({ name = '' }, at) => [
+    ...invalids(at, name, isQualifiedName(name)),
+    ...(isRepeated(name) ? [duplicate(at, name)] : []),
+  ]);
 }
 
 function hostnameErrors({ hostname, subdomain, hostnameOverride: override, ...spec }: PodSpec, path: string): FieldError[] {
@@ -185,7 +179,7 @@ function hostNetworkErrors({ hostNetwork, containers }: PodSpec, path: string): 
   );
 }
 
-/** What its author says the pod runs on, and what does not go with that. */
+/** `os` is what the pod's author says it runs on; fields of the other operating system are refused. */
 function osErrors(spec: PodSpec, path: string): FieldError[] {
   if (!spec.os) return [];
   const { name } = spec.os;

@@ -7,7 +7,7 @@ import type {
   VolumeProjection,
 } from '../schema/types.ts';
 import { signerNameErrors } from './certificate.ts';
-import { eachOf, type FieldError, forbidden, invalid, notSupported, required } from './field-error.ts';
+import { eachOf, type FieldError, forbidden, invalid, notSupported, repeats, required } from './field-error.ts';
 import { selectorErrors } from './formats.ts';
 import { isDns1123Subdomain } from './names.ts';
 import { unreservedPathErrors } from './paths.ts';
@@ -21,19 +21,12 @@ const maxKubernetesCertificateSeconds = 86_400;
 const keyTypes: readonly string[] = ['RSA3072', 'RSA4096', 'ECDSAP256', 'ECDSAP384', 'ECDSAP521', 'ED25519'];
 
 export function projectedErrors({ sources, defaultMode }: ProjectedVolumeSource, path: string): FieldError[] {
-  const seen = new Set<string>();
-  /** Two files of one name would be one. */
-  const clashErrors = (file: string | undefined): FieldError[] => {
-    if (!file) return [];
-    if (seen.has(file)) return [invalid(path, file, 'conflicting duplicate paths')];
-    seen.add(file);
-    return [];
-  };
+  const isRepeated = repeats<string>();
   return [
     ...modeErrors(defaultMode, `${path}.defaultMode`),
     ...eachOf(sources, `${path}.sources`, (source, at) => [
       ...sourceErrors(source, at, path),
-      ...filesOf(source).flatMap(clashErrors),
+      ...filesOf(source).flatMap((file) => (file && isRepeated(file) ? [invalid(path, file, 'conflicting duplicate paths')] : [])),
       ...(Object.values(source).filter((one) => one !== undefined).length > 1
         ? [forbidden(at, 'may not specify more than 1 volume type per source')]
         : []),
@@ -41,13 +34,8 @@ export function projectedErrors({ sources, defaultMode }: ProjectedVolumeSource,
   ];
 }
 
-function filesOf({
-  secret,
-  configMap,
-  downwardAPI,
-  clusterTrustBundle: bundle,
-  podCertificate: pod,
-}: VolumeProjection): (string | undefined)[] {
+function filesOf(source: VolumeProjection): (string | undefined)[] {
+  const { secret, configMap, downwardAPI, clusterTrustBundle: bundle, podCertificate: pod } = source;
   return [
     ...[secret, configMap, downwardAPI].flatMap((one) => (one?.items ?? []).map(({ path }) => path)),
     ...[bundle?.path, pod?.credentialBundlePath, pod?.keyPath, pod?.certificateChainPath],

@@ -1,7 +1,7 @@
 /** ResourceQuotas and LimitRanges. */
 import { compareQuantity, milli, parseQuantity, type Quantity } from '../quantity/quantity.ts';
 import type { LimitRange, LimitRangeItem, ResourceQuota, ResourceQuotaSpec, ScopedResourceSelectorRequirement } from '../schema/types.ts';
-import { duplicate, eachEntry, eachOf, type FieldError, failing, forbidden, invalid, invalids, required } from './field-error.ts';
+import { duplicate, eachEntry, eachOf, type FieldError, failing, forbidden, invalid, invalids, repeats, required } from './field-error.ts';
 import { quantityOf } from './formats.ts';
 import { isQualifiedName } from './names.ts';
 import { immutable } from './object-meta.ts';
@@ -25,7 +25,7 @@ const scopes: Readonly<Record<string, readonly string[]>> = {
   BestEffort: ['pods'],
   VolumeAttributesClass: ['persistentvolumeclaims', 'requests.storage'],
 };
-/** Scopes that a pod is in or not, whatever value. */
+/** Scopes that have no values to compare: a pod is in one of them or not. */
 const plainScopes: readonly string[] = ['BestEffort', 'NotBestEffort', 'Terminating', 'NotTerminating', 'CrossNamespacePodAffinity'];
 const opposites = [
   ['BestEffort', 'NotBestEffort'],
@@ -100,7 +100,7 @@ function scopeOperatorErrors({ operator, values = [] }: ScopedResourceSelectorRe
   }
 }
 
-/** The resources that a scope cannot count. */
+/** The resources in `hard` that cannot be counted within the scope. */
 function misfits(scope: string, hard: Readonly<Record<string, string>> = {}): string[] {
   const fit = scopes[scope];
   return fit ? Object.keys(hard).filter((name) => isStandardQuotaName(name) && !fit.includes(name)) : [];
@@ -114,12 +114,11 @@ const limitTypes: readonly string[] = ['Container', 'PersistentVolumeClaim', 'Po
 const one = parseQuantity('1');
 
 export function limitRangeErrors({ spec }: LimitRange): FieldError[] {
-  const seen = new Set<string>();
+  const isRepeated = repeats<string>();
   return eachOf(spec?.limits, 'spec.limits', (item, at) => {
     const { type = '', min, max } = item;
     const errors = typeErrors(type, `${at}.type`);
-    if (seen.has(type)) errors.push(duplicate(`${at}.type`, type));
-    seen.add(type);
+    if (isRepeated(type)) errors.push(duplicate(`${at}.type`, type));
     if (type === 'PersistentVolumeClaim' && min?.storage === undefined && max?.storage === undefined) {
       errors.push(required(`${at}.limits`, 'either minimum or maximum storage value is required, but neither was provided'));
     }
@@ -150,9 +149,9 @@ type LimitKey = 'min' | 'max' | 'default' | 'defaultRequest';
 interface LimitOrder {
   readonly low: LimitKey;
   readonly high: LimitKey;
-  /** The one of the two that is told of. */
+  /** Which of the two the error names. */
   readonly at: LimitKey;
-  /** What both are called. */
+  /** What the message calls both. */
   readonly words: readonly [low: string, high: string];
 }
 
@@ -166,7 +165,7 @@ const limitOrder: readonly LimitOrder[] = [
   { low: 'default', high: 'max', at: 'default', words: ['default', 'max'] },
 ];
 
-/** Whether the amounts of each resource go together. */
+/** Whether the minimum, maximum, defaults and ratio of each resource agree. */
 function limitOrderErrors(item: LimitRangeItem, path: string): FieldError[] {
   const { min, max, maxLimitRequestRatio: ratio } = item;
   const given = item.type === 'Pod' ? { min, max } : { min, max, default: item.default, defaultRequest: item.defaultRequest };

@@ -1,9 +1,9 @@
-/** RuntimeClasses: what the runtime is to run a pod with. */
+/** RuntimeClasses: which handler of the container runtime runs a pod. */
 import type { RuntimeClass } from '../schema/types.ts';
 import { duplicates, type FieldError, invalids } from './field-error.ts';
 import { amountsErrors } from './formats.ts';
 import { isDns1123Label } from './names.ts';
-import { immutable, labelErrors } from './object-meta.ts';
+import { labelErrors } from './object-meta.ts';
 import { tolerationErrors } from './toleration.ts';
 
 export function runtimeClassErrors({ handler = '', overhead, scheduling }: RuntimeClass): FieldError[] {
@@ -14,11 +14,7 @@ export function runtimeClassErrors({ handler = '', overhead, scheduling }: Runti
     ...tolerationErrors(scheduling?.tolerations, 'scheduling.tolerations'),
     ...duplicates(
       (scheduling?.tolerations ?? []).map(({ key, operator, value, effect }) => JSON.stringify([key, operator, value, effect])),
-      (index) => `scheduling.tolerations[${index}]`,
+      'scheduling.tolerations',
     ),
   ];
-}
-
-export function runtimeClassUpdateErrors(next: RuntimeClass, old: RuntimeClass): FieldError[] {
-  return [...runtimeClassErrors(next), ...immutable(next.handler, old.handler, 'handler')];
 }

@@ -1,8 +1,8 @@
-/** Whose rights a pod and its containers have. */
+/** Security contexts of pods and containers: users, groups, sysctls, profiles of seccomp and AppArmor. */
 import type { AppArmorProfile, Container, EphemeralContainer, PodSecurityContext, PodSpec, SeccompProfile } from '../schema/types.ts';
 import {
   between,
-  duplicates,
+  duplicateNames,
   eachOf,
   type FieldError,
   forbidden,
@@ -19,7 +19,7 @@ const maxId = 2 ** 31 - 1;
 const maxProfileBytes = 4095;
 const profileTypes: readonly string[] = ['Localhost', 'RuntimeDefault', 'Unconfined'];
 const sysctlName = /^([a-z0-9]([-_a-z0-9]*[a-z0-9])?[./])*[a-z0-9]([-_a-z0-9]*[a-z0-9])?$/;
-/** Kernel settings that each namespace has its own of; the host's own belong to the host. */
+/** Sysctls of an IPC namespace. A pod in the host's namespace would change the host's. */
 const ipcSysctl = /^(kernel[./](sem$|shm|msg)|fs[./]mqueue[./])/;
 
 /** Of the pod as a whole. */
@@ -41,10 +41,7 @@ function contextErrors(context: PodSecurityContext | undefined, spec: PodSpec, p
     ...idErrors(context.runAsGroup, `${path}.runAsGroup`),
     ...eachOf(context.supplementalGroups, `${path}.supplementalGroups`, idErrors),
     ...eachOf(sysctls, `${path}.sysctls`, ({ name }, at) => sysctlErrors(name, `${at}.name`, spec)),
-    ...duplicates(
-      sysctls.map((one) => one.name ?? ''),
-      (index) => `${path}.sysctls[${index}].name`,
-    ),
+    ...duplicateNames(sysctls, `${path}.sysctls`),
     ...optionalOneOf(context.fsGroupChangePolicy, `${path}.fsGroupChangePolicy`, ['Always', 'OnRootMismatch']),
     ...seccompErrors(context.seccompProfile, `${path}.seccompProfile`),
     ...appArmorErrors(context.appArmorProfile, `${path}.appArmorProfile`),
@@ -89,7 +86,7 @@ export function securityErrors({ securityContext }: Container | EphemeralContain
   return errors;
 }
 
-/** A profile of the node is a file below the kubelet's own folder of profiles, and no other file. */
+/** A profile of type Localhost is a file in the kubelet's folder of profiles: its path may not lead out of that. */
 function seccompErrors(profile: SeccompProfile | undefined, path: string): FieldError[] {
   if (!profile) return [];
   const { type, localhostProfile } = profile;
@@ -119,7 +116,7 @@ function appArmorErrors(profile: AppArmorProfile | undefined, path: string): Fie
   ];
 }
 
-/** Users of a pod's own do not go with the node's namespaces. */
+/** A pod with a user namespace of its own cannot use the host's other namespaces, or block devices. */
 export function hostUsersErrors(spec: PodSpec, path: string): FieldError[] {
   if (spec.hostUsers !== false) return [];
   const { hostNetwork, hostPID, hostIPC } = spec;

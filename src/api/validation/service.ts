@@ -1,10 +1,11 @@
-/** Services. That an address or a port is free, and in its range, is the API server's to say. */
+/** Services. Whether an address or node port is free and in range is checked where the API server allocates them. */
 import { isIp } from '../../ip/ip.ts';
 import { isExternallyReachable, needsClusterIp, needsHealthCheckPort } from '../defaults/service.ts';
 import type { Service, ServicePort, ServiceSpec } from '../schema/types.ts';
 import {
   atMost,
   duplicate,
+  duplicateNames,
   duplicates,
   eachOf,
   emptyOrWellFormed,
@@ -17,6 +18,7 @@ import {
   oneOf,
   optionalOneOf,
   optionalWellFormed,
+  repeats,
   required,
   tooMany,
 } from './field-error.ts';
@@ -28,11 +30,11 @@ const serviceTypes: readonly string[] = ['ClusterIP', 'ExternalName', 'LoadBalan
 const families: readonly string[] = ['IPv4', 'IPv6'];
 const familyPolicies: readonly string[] = ['PreferDualStack', 'RequireDualStack', 'SingleStack'];
 const policies: readonly string[] = ['Cluster', 'Local'];
-/** Upstream has no limit of its own. Each port is a rule, and a chain or an element, on every node. */
+/** Upstream has no limit. Every node has rules for each port. */
 const maxPorts = 1000;
-/** As for ports: each is programmed on every node, with each port. */
+/** No limit upstream either: every node has rules for each address with each port. */
 const maxExternalIps = 1000;
-/** As for ports; those who list whole countries name some thousands. */
+/** No limit upstream either. Lists of whole countries have some thousands. */
 const maxSourceRanges = 10_000;
 const maxAffinitySeconds = 86_400;
 const kubeletPort = 10_250;
@@ -54,10 +56,7 @@ export function serviceErrors({ spec }: Service): FieldError[] {
     ...failing([[noPorts, () => required('spec.ports')]]),
     ...typeErrors(spec),
     ...eachOf(ports, 'spec.ports', (port, at) => portErrors(port, at, ports.length > 1)),
-    ...duplicates(
-      ports.map((port) => port.name),
-      (index) => `spec.ports[${index}].name`,
-    ),
+    ...duplicateNames(ports, 'spec.ports'),
     ...portClashes(ports),
     ...labelErrors(spec.selector, 'spec.selector'),
     ...affinityErrors(spec),
@@ -91,7 +90,7 @@ export function serviceUpdateErrors(next: Service, old: Service): FieldError[] {
   return [...(spec && before ? [...onceSetErrors(spec, before), ...classErrors(spec, before)] : []), ...serviceErrors(next)];
 }
 
-/** Addresses of the cluster, and the first family, stay for as long as the Service has any. */
+/** Cluster addresses and the first IP family cannot change as long as the Service has cluster addresses. */
 function onceSetErrors(spec: ServiceSpec, before: ServiceSpec): FieldError[] {
   if (!needsClusterIp(spec) || !needsClusterIp(before)) return [];
   const [now, was] = [spec.clusterIPs ?? [], before.clusterIPs ?? []];
@@ -129,7 +128,7 @@ function typeErrors(spec: ServiceSpec): FieldError[] {
   const kubelets = `may not expose port ${kubeletPort} externally since it is used by kubelet`;
   return [
     ...oneOf(type, 'spec.type', serviceTypes),
-    // Clouds have opened their firewalls too far: that must never reach the kubelet.
+    // A cloud that opens the port of a load balancer on its nodes would expose the kubelet.
     ...eachOf(type === 'LoadBalancer' ? ports : [], 'spec.ports', ({ port }, at) =>
       port === kubeletPort ? [invalid(at, port, kubelets)] : [],
     ),
@@ -167,18 +166,15 @@ function portErrors(port: ServicePort, path: string, needsName: boolean): FieldE
   ];
 }
 
-/** The same port, or node port, twice for one protocol. */
+/** A port or node port that stands twice for one protocol. */
 function portClashes(ports: readonly ServicePort[]): FieldError[] {
-  const nodePorts = new Set<string>();
-  const own = new Set<string>();
-  return eachOf(ports, 'spec.ports', ({ port, protocol, nodePort }, at) => {
-    const errors: FieldError[] = [];
-    if (nodePort && nodePorts.has(`${protocol} ${nodePort}`)) errors.push(duplicate(`${at}.nodePort`, nodePort));
-    if (own.has(`${protocol} ${port}`)) errors.push(duplicate(at, { protocol, port }));
-    nodePorts.add(`${protocol} ${nodePort}`);
-    own.add(`${protocol} ${port}`);
-    return errors;
-  });
+  const [isRepeatedNodePort, isRepeated] = [repeats<string>(), repeats<string>()];
+  return eachOf(ports, 'spec.ports', ({ port, protocol, nodePort }, at) =>
+    failing([
+      [nodePort && isRepeatedNodePort(`${protocol} ${nodePort}`), () => duplicate(`${at}.nodePort`, nodePort)],
+      [isRepeated(`${protocol} ${port}`), () => duplicate(at, { protocol, port })],
+    ]),
+  );
 }
 
 function affinityErrors({ sessionAffinity, sessionAffinityConfig }: ServiceSpec): FieldError[] {
@@ -220,7 +216,7 @@ function familyErrors({ ipFamilies: wanted = [], ipFamilyPolicy: policy, cluster
   return [
     ...failing([[wanted.length > 2, () => tooMany(path, wanted.length, 2)]]),
     ...eachOf(wanted, path, (family, at) => (families.includes(family) ? [] : [notSupported(at, family, families)])),
-    ...duplicates(wanted, (index) => `${path}[${index}]`),
+    ...duplicates(wanted, path),
     ...failing([
       [policy !== undefined && !familyPolicies.includes(policy), () => notSupported('spec.ipFamilyPolicy', policy, familyPolicies)],
     ]),

@@ -13,18 +13,20 @@ import {
   duplicate,
   eachOf,
   type FieldError,
+  failing,
   forbidden,
   invalid,
   invalids,
   nonNegative,
   oneOf,
   optionalOneOf,
+  repeats,
   required,
   tooLong,
 } from './field-error.ts';
 import { isNegative, selectorErrors } from './formats.ts';
 import { isDns1123Subdomain, isQualifiedName } from './names.ts';
-import { immutable } from './object-meta.ts';
+import { immutable, immutableFields } from './object-meta.ts';
 import { inlineVolumeErrors } from './persistent-volume.ts';
 import { tokenSecondsErrors } from './projected.ts';
 import { csiDriverNameErrors } from './volume-source.ts';
@@ -39,7 +41,7 @@ export function storageClassErrors(storageClass: StorageClass): FieldError[] {
   return [
     ...provisionerErrors(provisioner, 'provisioner'),
     ...parameterErrors(parameters, 'parameters'),
-    // An empty text is taken, as upstream does.
+    // Upstream accepts an empty text.
     ...optionalOneOf(reclaimPolicy || undefined, 'reclaimPolicy', ['Delete', 'Retain']),
     ...(volumeBindingMode === undefined ? [required('volumeBindingMode')] : []),
     ...optionalOneOf(volumeBindingMode, 'volumeBindingMode', ['Immediate', 'WaitForFirstConsumer']),
@@ -48,10 +50,7 @@ export function storageClassErrors(storageClass: StorageClass): FieldError[] {
 }
 
 export function storageClassUpdateErrors(next: StorageClass, old: StorageClass): FieldError[] {
-  return [
-    ...fixedErrors(next, old, ['parameters', 'provisioner', 'reclaimPolicy']),
-    ...immutable(next.volumeBindingMode, old.volumeBindingMode, 'volumeBindingMode'),
-  ];
+  return [...fixedErrors(next, old, ['parameters', 'provisioner', 'reclaimPolicy']), ...immutableFields(next, old, ['volumeBindingMode'])];
 }
 
 function provisionerErrors(name: string | undefined, path: string): FieldError[] {
@@ -69,63 +68,43 @@ function parameterErrors(parameters: Readonly<Record<string, string>> | undefine
 }
 
 function topologyErrors(terms: readonly TopologySelectorTerm[] | undefined, path: string): FieldError[] {
-  const seen = new Set<string>();
-  return eachOf(terms, path, ({ matchLabelExpressions = [] }, at) => {
-    const keys = new Set<string>();
-    const errors = eachOf(matchLabelExpressions, `${at}.matchLabelExpressions`, ({ key = '', values = [] }, where) => {
-      const again = keys.has(key);
-      keys.add(key);
-      const known = new Set<string>();
-      return [
-        ...(values.length === 0 ? [required(`${where}.values`)] : []),
-        ...eachOf(values, `${where}.values`, (value, valueAt) => {
-          if (known.has(value)) return [duplicate(valueAt, value)];
-          known.add(value);
-          return [];
-        }),
-        ...invalids(`${where}.key`, key, isQualifiedName(key)),
-        ...(again ? [duplicate(`${where}.key`, key)] : []),
-      ];
-    });
-    // Upstream takes a term without labels for one that was there before.
-    if (matchLabelExpressions.length === 0) errors.push(duplicate(`${at}.matchLabelExpressions`, ''));
-    const term = JSON.stringify(matchLabelExpressions.map(({ key, values = [] }) => [key, values.toSorted()]).toSorted());
-    if (matchLabelExpressions.length > 0 && seen.has(term)) errors.push(duplicate(`${at}.matchLabelExpressions`, ''));
-    seen.add(term);
-    return errors;
+  const isRepeatedTerm = repeats<string>();
+  return eachOf(terms, path, ({ matchLabelExpressions: list = [] }, at) => {
+    const isRepeatedKey = repeats<string>();
+    const term = JSON.stringify(list.map(({ key, values = [] }) => [key, values.toSorted()]).toSorted());
+    return [
+      ...eachOf(list, `${at}.matchLabelExpressions`, ({ key = '', values = [] }, where) => {
+        const isRepeated = repeats<string>();
+        return [
+          ...(values.length === 0 ? [required(`${where}.values`)] : []),
+          ...eachOf(values, `${where}.values`, (value, valueAt) => (isRepeated(value) ? [duplicate(valueAt, value)] : [])),
+          ...invalids(`${where}.key`, key, isQualifiedName(key)),
+          ...(isRepeatedKey(key) ? [duplicate(`${where}.key`, key)] : []),
+        ];
+      }),
+      // Upstream calls a term without labels a duplicate, even the first one.
+      ...(isRepeatedTerm(term) || list.length === 0 ? [duplicate(`${at}.matchLabelExpressions`, '')] : []),
+    ];
   });
 }
 
 export function csiDriverErrors({ spec }: CSIDriver): FieldError[] {
-  const audiences = new Set<string>();
+  const { nodeAllocatableUpdatePeriodSeconds: seconds = 10, serviceAccountTokenInSecrets: inSecrets } = spec ?? {};
+  const noRequests = 'serviceAccountTokenInSecrets is set but no tokenRequests are specified';
+  const isRepeated = repeats<string>();
   return [
     ...optionalOneOf(spec?.fsGroupPolicy, 'spec.fsGroupPolicy', ['File', 'None', 'ReadWriteOnceWithFSType']),
     ...eachOf(spec?.tokenRequests, 'spec.tokenRequests', ({ audience = '', expirationSeconds: seconds }, at) => {
-      if (audiences.has(audience)) return [duplicate(`${at}.audience`, audience)];
-      audiences.add(audience);
+      if (isRepeated(audience)) return [duplicate(`${at}.audience`, audience)];
       return tokenSecondsErrors(seconds, `${at}.expirationSeconds`);
     }),
     ...eachOf(spec?.volumeLifecycleModes, 'spec.volumeLifecycleModes', (mode) =>
       oneOf(mode, 'spec.volumeLifecycleModes', ['Persistent', 'Ephemeral']),
     ),
-    ...((spec?.nodeAllocatableUpdatePeriodSeconds ?? 10) < 10
-      ? [
-          invalid(
-            'spec.nodeAllocatableUpdatePeriodSeconds',
-            spec?.nodeAllocatableUpdatePeriodSeconds,
-            'must be greater than or equal to 10 seconds',
-          ),
-        ]
-      : []),
-    ...(spec?.serviceAccountTokenInSecrets !== undefined && !spec.tokenRequests?.length
-      ? [
-          invalid(
-            'spec.serviceAccountTokenInSecrets',
-            spec.serviceAccountTokenInSecrets,
-            'serviceAccountTokenInSecrets is set but no tokenRequests are specified',
-          ),
-        ]
-      : []),
+    ...failing([
+      [seconds < 10, () => invalid('spec.nodeAllocatableUpdatePeriodSeconds', seconds, 'must be greater than or equal to 10 seconds')],
+      [inSecrets !== undefined && !spec?.tokenRequests?.length, () => invalid('spec.serviceAccountTokenInSecrets', inSecrets, noRequests)],
+    ]),
   ];
 }
 
@@ -138,27 +117,31 @@ export function csiDriverUpdateErrors(next: CSIDriver, old: CSIDriver): FieldErr
 }
 
 export function csiNodeErrors({ spec }: CSINode): FieldError[] {
-  const names = new Set<string>();
+  const isRepeatedName = repeats<string>();
   return eachOf(spec?.drivers, 'spec.drivers', ({ name, nodeID = '', topologyKeys, allocatable }, at) => {
-    const keys = new Set<string>();
-    const errors = csiDriverNameErrors(name, `${at}.name`);
-    if (!nodeID) errors.push(required(`${at}.nodeID`));
-    if (nodeID.length > maxNodeIdBytes) errors.push(invalid(`${at}.nodeID`, nodeID, `must be ${maxNodeIdBytes} characters or less`));
-    errors.push(...nonNegative(allocatable?.count, `${at}.allocatable.count`));
-    if (names.has(name)) errors.push(duplicate(`${at}.name`, name));
-    names.add(name);
+    const isRepeatedKey = repeats<string>();
+    const tooLongId = `must be ${maxNodeIdBytes} characters or less`;
     return [
-      ...errors,
-      ...eachOf(topologyKeys, at, (key) => {
-        const again = keys.has(key);
-        keys.add(key);
-        return [...(key ? [] : [required(at)]), ...(again ? [duplicate(at, key)] : []), ...invalids(at, key, isQualifiedName(key))];
-      }),
+      ...csiDriverNameErrors(name, `${at}.name`),
+      ...failing([
+        [!nodeID, () => required(`${at}.nodeID`)],
+        [nodeID.length > maxNodeIdBytes, () => invalid(`${at}.nodeID`, nodeID, tooLongId)],
+      ]),
+      ...nonNegative(allocatable?.count, `${at}.allocatable.count`),
+      ...(isRepeatedName(name) ? [duplicate(`${at}.name`, name)] : []),
+      // Upstream names the driver, not the key.
+      ...eachOf(topologyKeys, at, (key) => [
+        ...failing([
+          [!key, () => required(at)],
+          [isRepeatedKey(key), () => duplicate(at, key)],
+        ]),
+        ...invalids(at, key, isQualifiedName(key)),
+      ]),
     ];
   });
 }
 
-/** What a driver says of a node stays, but for how many volumes may be attached. */
+/** Of a driver's entry for a node only `allocatable` may change: how many volumes can be attached. */
 export function csiNodeUpdateErrors(next: CSINode, old: CSINode): FieldError[] {
   const errors = csiNodeErrors(next);
   for (const { allocatable: _was, ...before } of old.spec?.drivers ?? []) {
@@ -175,13 +158,6 @@ export function storageCapacityErrors({ nodeTopology, storageClassName = '', cap
     ...selectorErrors(nodeTopology, 'nodeTopology'),
     ...invalids('storageClassName', storageClassName, isDns1123Subdomain(storageClassName)),
     ...(isNegative(capacity) ? [invalid('capacity', capacity, 'must be greater than or equal to 0')] : []),
-  ];
-}
-
-export function storageCapacityUpdateErrors(next: CSIStorageCapacity, old: CSIStorageCapacity): FieldError[] {
-  return [
-    ...immutable(next.nodeTopology, old.nodeTopology, 'nodeTopology'),
-    ...immutable(next.storageClassName, old.storageClassName, 'storageClassName'),
   ];
 }
 
@@ -205,10 +181,6 @@ function attachedErrors(source: NonNullable<VolumeAttachment['spec']>['source'] 
   if (inline) return inlineVolumeErrors(inline, `${path}.inlineVolumeSpec`);
   const at = `${path}.persistentVolumeName`;
   return name ? invalids(at, name, isDns1123Subdomain(name)) : [required(at, 'must specify non empty persistentVolumeName')];
-}
-
-export function volumeAttachmentUpdateErrors(next: VolumeAttachment, old: VolumeAttachment): FieldError[] {
-  return [...volumeAttachmentErrors(next), ...immutable(next.spec, old.spec, 'spec')];
 }
 
 export function attributesClassErrors({ driverName, parameters }: VolumeAttributesClass): FieldError[] {

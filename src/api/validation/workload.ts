@@ -8,10 +8,10 @@ import type {
   ReplicationController,
   StatefulSet,
 } from '../schema/types.ts';
-import { labelSelectorOf } from '../selector/label.ts';
+import { labelSelectorOf, selectorOfMap } from '../selector/label.ts';
 import { claimSpecErrors } from './claim.ts';
-import { eachOf, type FieldError, forbidden, invalid, nonNegative, notSupported, oneOf, required } from './field-error.ts';
-import { countOrPercentErrors, percentAbove100Errors, selectorErrors } from './formats.ts';
+import { eachOf, type FieldError, forbidden, invalid, nonNegative, nonNegatives, notSupported, oneOf, required } from './field-error.ts';
+import { countOrPercentErrors, matchErrors, percentAbove100Errors, selectorErrors } from './formats.ts';
 import { isDns1123Label } from './names.ts';
 import { immutable } from './object-meta.ts';
 import { templateErrors } from './pod.ts';
@@ -23,9 +23,7 @@ export function deploymentErrors({ spec }: Deployment): FieldError[] {
     ...nonNegative(spec.replicas, 'spec.replicas'),
     ...ownSelectorErrors(spec.selector, spec.template, 'deployment'),
     ...alwaysRestarts(spec.template),
-    ...nonNegative(spec.minReadySeconds, 'spec.minReadySeconds'),
-    ...nonNegative(spec.revisionHistoryLimit, 'spec.revisionHistoryLimit'),
-    ...nonNegative(spec.progressDeadlineSeconds, 'spec.progressDeadlineSeconds'),
+    ...nonNegatives(spec, 'spec', 'minReadySeconds', 'revisionHistoryLimit', 'progressDeadlineSeconds'),
     ...oneOf(strategy?.type, 'spec.strategy.type', ['Recreate', 'RollingUpdate']),
   ];
   if (strategy?.type === 'Recreate' && strategy.rollingUpdate) {
@@ -38,22 +36,13 @@ export function deploymentErrors({ spec }: Deployment): FieldError[] {
   return errors;
 }
 
-export function deploymentUpdateErrors(next: Deployment, old: Deployment): FieldError[] {
-  return [...deploymentErrors(next), ...immutable(next.spec?.selector, old.spec?.selector, 'spec.selector')];
-}
-
 export function replicaSetErrors({ spec }: ReplicaSet): FieldError[] {
   if (!spec) return [required('spec.selector')];
   return [
-    ...nonNegative(spec.replicas, 'spec.replicas'),
-    ...nonNegative(spec.minReadySeconds, 'spec.minReadySeconds'),
+    ...nonNegatives(spec, 'spec', 'replicas', 'minReadySeconds'),
     ...ownSelectorErrors(spec.selector, spec.template, 'deployment'),
     ...alwaysRestarts(spec.template),
   ];
-}
-
-export function replicaSetUpdateErrors(next: ReplicaSet, old: ReplicaSet): FieldError[] {
-  return [...replicaSetErrors(next), ...immutable(next.spec?.selector, old.spec?.selector, 'spec.selector')];
 }
 
 export function daemonSetErrors({ spec }: DaemonSet): FieldError[] {
@@ -62,8 +51,7 @@ export function daemonSetErrors({ spec }: DaemonSet): FieldError[] {
   const errors = [
     ...ownSelectorErrors(spec.selector, spec.template, 'daemon set'),
     ...alwaysRestarts(spec.template),
-    ...nonNegative(spec.minReadySeconds, 'spec.minReadySeconds'),
-    ...nonNegative(spec.revisionHistoryLimit, 'spec.revisionHistoryLimit'),
+    ...nonNegatives(spec, 'spec', 'minReadySeconds', 'revisionHistoryLimit'),
     ...oneOf(updateStrategy?.type, 'spec.updateStrategy.type', ['RollingUpdate', 'OnDelete']),
   ];
   if (spec.template?.spec?.activeDeadlineSeconds !== undefined) {
@@ -83,10 +71,6 @@ export function daemonSetErrors({ spec }: DaemonSet): FieldError[] {
     errors.push(invalid(`${path}.maxSurge`, rolling?.maxSurge, 'may not be set when maxUnavailable is non-zero'));
   }
   return errors;
-}
-
-export function daemonSetUpdateErrors(next: DaemonSet, old: DaemonSet): FieldError[] {
-  return [...daemonSetErrors(next), ...immutable(next.spec?.selector, old.spec?.selector, 'spec.selector')];
 }
 
 function statefulSetErrors({ spec }: StatefulSet): FieldError[] {
@@ -113,8 +97,7 @@ function statefulSetErrors({ spec }: StatefulSet): FieldError[] {
     }
   }
   errors.push(
-    ...nonNegative(spec.replicas, 'spec.replicas'),
-    ...nonNegative(spec.minReadySeconds, 'spec.minReadySeconds'),
+    ...nonNegatives(spec, 'spec', 'replicas', 'minReadySeconds'),
     ...nonNegative(spec.ordinals?.start, 'spec.ordinals.start'),
     ...ownSelectorErrors(spec.selector, withClaims(spec), 'statefulset'),
     ...alwaysRestarts(spec.template),
@@ -125,7 +108,7 @@ function statefulSetErrors({ spec }: StatefulSet): FieldError[] {
   return errors;
 }
 
-/** A name that was accepted once is not looked at again. */
+/** Of a new StatefulSet. An update does not check again what it cannot change: the name of the Service, the claim templates. */
 export function newStatefulSetErrors(set: StatefulSet): FieldError[] {
   const name = set.spec?.serviceName;
   return [
@@ -135,10 +118,10 @@ export function newStatefulSetErrors(set: StatefulSet): FieldError[] {
   ];
 }
 
-/** The template as its pods will be: with a volume for each claim, and with names that the controller gives. */
+/** The template as the controller completes it: with a volume for each claim, without the host names that it sets itself. */
 function withClaims({ template, volumeClaimTemplates = [] }: NonNullable<StatefulSet['spec']>): PodTemplateSpec {
   if (!template?.spec) return template;
-  // One that stands twice is one volume; the second claim is never made.
+  // Two claim templates of one name make one claim, so one volume.
   const names = new Set(volumeClaimTemplates.map(({ metadata: { name } = { name: '' } }) => name));
   const claimed = [...names].map((name) => ({
     name,
@@ -148,7 +131,7 @@ function withClaims({ template, volumeClaimTemplates = [] }: NonNullable<Statefu
   return { ...template, spec: { ...template.spec, hostname: undefined, subdomain: undefined, volumes: [...claimed, ...others] } };
 }
 
-/** What a StatefulSet may change after it was made. */
+/** Fields of a StatefulSet's spec that an update may change. */
 const statefulSetMutable: ReadonlySet<string> = new Set([
   'replicas',
   'ordinals',
@@ -171,17 +154,18 @@ export function statefulSetUpdateErrors(next: StatefulSet, old: StatefulSet): Fi
 export function replicationControllerErrors({ spec }: ReplicationController): FieldError[] {
   if (!spec) return [required('spec.selector')];
   const { selector = {}, template } = spec;
-  const errors = [...nonNegative(spec.replicas, 'spec.replicas'), ...nonNegative(spec.minReadySeconds, 'spec.minReadySeconds')];
+  const errors = nonNegatives(spec, 'spec', 'replicas', 'minReadySeconds');
   if (Object.keys(selector).length === 0) errors.push(required('spec.selector'));
   if (!template) return [...errors, required('spec.template')];
-  const labels = template.metadata?.labels ?? {};
-  if (!Object.entries(selector).every(([key, value]) => labels[key] === value)) {
-    errors.push(invalid('spec.template.metadata.labels', labels, '`selector` does not match template `labels`'));
-  }
-  return [...errors, ...templateErrors(template, 'spec.template'), ...alwaysRestarts(template)];
+  return [
+    ...errors,
+    ...matchErrors(selectorOfMap(selector), template),
+    ...templateErrors(template, 'spec.template'),
+    ...alwaysRestarts(template),
+  ];
 }
 
-/** A workload's selector must be given, and must take the pods it makes. */
+/** A workload needs a selector, which must match the pods of its template. */
 function ownSelectorErrors(selector: LabelSelector | undefined, template: PodTemplateSpec | undefined, noun: string): FieldError[] {
   if (!selector)
     return [required('spec.selector'), ...(template ? templateErrors(template, 'spec.template') : [required('spec.template')])];
@@ -190,10 +174,7 @@ function ownSelectorErrors(selector: LabelSelector | undefined, template: PodTem
   const empty = !Object.keys(selector.matchLabels ?? {}).length && !selector.matchExpressions?.length;
   if (empty) errors.push(invalid('spec.selector', selector, `empty selector is invalid for ${noun}`));
   if (!template) return [...errors, required('spec.template')];
-  const labels = template.metadata?.labels ?? {};
-  if (!empty && wellFormed && !labelSelectorOf(selector).matches(labels)) {
-    errors.push(invalid('spec.template.metadata.labels', labels, '`selector` does not match template `labels`'));
-  }
+  if (!empty && wellFormed) errors.push(...matchErrors(labelSelectorOf(selector), template));
   return [...errors, ...templateErrors(template, 'spec.template')];
 }
 

@@ -15,12 +15,9 @@ import { nameIsDnsLabel } from '../../validation/names.ts';
 import { immutable } from '../../validation/object-meta.ts';
 import {
   daemonSetErrors,
-  daemonSetUpdateErrors,
   deploymentErrors,
-  deploymentUpdateErrors,
   newStatefulSetErrors,
   replicaSetErrors,
-  replicaSetUpdateErrors,
   statefulSetUpdateErrors,
 } from '../../validation/workload.ts';
 import { workloadWarnings } from '../../warnings/other.ts';
@@ -50,7 +47,7 @@ export const appsRows: readonly ResourceRow[] = [
     applyDefaults: defaultDaemonSet,
     warnings: (object) => templateWarnings(object),
     validate: daemonSetErrors,
-    validateUpdate: daemonSetUpdateErrors,
+    immutable: ['spec.selector'],
   }),
   defineRow({
     type: deployments,
@@ -63,7 +60,7 @@ export const appsRows: readonly ResourceRow[] = [
     applyDefaults: defaultDeployment,
     warnings: (object) => workloadWarnings(object),
     validate: deploymentErrors,
-    validateUpdate: deploymentUpdateErrors,
+    immutable: ['spec.selector'],
   }),
   defineRow({
     type: replicaSets,
@@ -77,7 +74,7 @@ export const appsRows: readonly ResourceRow[] = [
     applyDefaults: defaultReplicaSet,
     warnings: (object) => workloadWarnings(object),
     validate: replicaSetErrors,
-    validateUpdate: replicaSetUpdateErrors,
+    immutable: ['spec.selector'],
   }),
   defineRow({
     type: statefulSets,

@@ -1,14 +1,8 @@
-/** resource.k8s.io/v1: devices, and claims to them. Nothing here hands out devices; kube-scheduler and a DRA driver do, and keep their objects here. */
+/** resource.k8s.io/v1 (DRA). Devices are allocated by kube-scheduler and prepared by a DRA driver; only their objects are kept here. */
 import { deviceClaimColumns, resourceSliceColumns } from '../../columns/device-columns.ts';
 import { defaultDeviceClaim } from '../../defaults/device.ts';
 import { deviceClasses, resourceClaims, resourceClaimTemplates, resourceSlices } from '../../resource-types.ts';
-import {
-  claimTemplateObjectErrors,
-  deviceClassErrors,
-  resourceClaimErrors,
-  resourceSliceErrors,
-  resourceSliceUpdateErrors,
-} from '../../validation/device.ts';
+import { claimTemplateObjectErrors, deviceClassErrors, resourceClaimErrors, resourceSliceErrors } from '../../validation/device.ts';
 import { immutable } from '../../validation/object-meta.ts';
 import { defineRow } from '../define-row.ts';
 import type { ResourceRow } from '../resource-row.ts';
@@ -38,6 +32,6 @@ export const deviceRows: readonly ResourceRow[] = [
     selectableFields: { 'spec.nodeName': ({ spec }) => spec?.nodeName ?? '', 'spec.driver': ({ spec }) => spec?.driver ?? '' },
     columns: resourceSliceColumns,
     validate: resourceSliceErrors,
-    validateUpdate: resourceSliceUpdateErrors,
+    immutable: ['spec.pool.name', 'spec.driver', 'spec.nodeName'],
   }),
 ];

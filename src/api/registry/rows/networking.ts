@@ -9,18 +9,17 @@ import {
 } from '../../columns/network-columns.ts';
 import { defaultEndpointSlice, defaultIngressClass, defaultNetworkPolicy } from '../../defaults/core.ts';
 import { endpointSlices, ingressClasses, ingresses, ipAddresses, networkPolicies, serviceCidrs } from '../../resource-types.ts';
-import { endpointSliceErrors, endpointSliceUpdateErrors } from '../../validation/endpoints.ts';
+import { endpointSliceErrors } from '../../validation/endpoints.ts';
 import {
   ingressClassErrors,
-  ingressClassUpdateErrors,
   ingressErrors,
   ipAddressErrors,
-  ipAddressUpdateErrors,
   nameIsIp,
   networkPolicyErrors,
   serviceCidrErrors,
   serviceCidrUpdateErrors,
 } from '../../validation/networking.ts';
+import { immutable } from '../../validation/object-meta.ts';
 import { endpointSliceWarnings, ingressWarnings } from '../../warnings/other.ts';
 import { defineRow } from '../define-row.ts';
 import type { ResourceRow } from '../resource-row.ts';
@@ -30,13 +29,13 @@ export const networkingRows: readonly ResourceRow[] = [
     type: endpointSlices,
     columns: endpointSliceColumns,
     applyDefaults: defaultEndpointSlice,
-    // Of v1beta1; upstream takes it from new slices of v1.
+    // A field of v1beta1; upstream removes it from new slices of v1.
     prepareCreate: ({ endpoints }) => {
       for (const endpoint of endpoints ?? []) delete endpoint.deprecatedTopology;
     },
     warnings: endpointSliceWarnings,
     validate: endpointSliceErrors,
-    validateUpdate: endpointSliceUpdateErrors,
+    immutable: ['addressType'],
     generationOf: ({ endpoints, ports, addressType }) => ({ endpoints, ports, addressType }),
   }),
   defineRow({
@@ -45,7 +44,7 @@ export const networkingRows: readonly ResourceRow[] = [
     columns: ingressClassColumns,
     applyDefaults: defaultIngressClass,
     validate: ingressClassErrors,
-    validateUpdate: ingressClassUpdateErrors,
+    immutable: ['spec.controller'],
     generationOf: ({ spec }) => spec,
   }),
   defineRow({
@@ -63,7 +62,7 @@ export const networkingRows: readonly ResourceRow[] = [
     columns: ipAddressColumns,
     validateName: nameIsIp,
     validate: ipAddressErrors,
-    validateUpdate: ipAddressUpdateErrors,
+    validateUpdate: (next, old) => immutable(next.spec?.parentRef, old.spec?.parentRef, 'spec.parentRef'),
   }),
   defineRow({
     type: networkPolicies,

@@ -22,7 +22,8 @@ import type { CertificateSigningRequest } from '../../schema/types.ts';
 import { certificateApprovalErrors, certificateErrors, certificateStatusErrors } from '../../validation/certificate.ts';
 import { disruptionBudgetErrors, priorityClassErrors, priorityClassUpdateErrors } from '../../validation/core.ts';
 import { nameIsPathSegment } from '../../validation/names.ts';
-import { runtimeClassErrors, runtimeClassUpdateErrors } from '../../validation/runtime-class.ts';
+import { immutableFields } from '../../validation/object-meta.ts';
+import { runtimeClassErrors } from '../../validation/runtime-class.ts';
 import {
   attributesClassErrors,
   attributesClassUpdateErrors,
@@ -31,11 +32,9 @@ import {
   csiNodeErrors,
   csiNodeUpdateErrors,
   storageCapacityErrors,
-  storageCapacityUpdateErrors,
   storageClassErrors,
   storageClassUpdateErrors,
   volumeAttachmentErrors,
-  volumeAttachmentUpdateErrors,
 } from '../../validation/storage.ts';
 import { csiDriverWarnings, runtimeClassWarnings, storageClassWarnings } from '../../warnings/other.ts';
 import { defineRow, part, takeOver } from '../define-row.ts';
@@ -78,7 +77,7 @@ export const smallGroupRows: readonly ResourceRow[] = [
     columns: runtimeClassColumns,
     warnings: runtimeClassWarnings,
     validate: runtimeClassErrors,
-    validateUpdate: runtimeClassUpdateErrors,
+    immutable: ['handler'],
   }),
   defineRow({
     type: podDisruptionBudgets,
@@ -117,7 +116,11 @@ export const smallGroupRows: readonly ResourceRow[] = [
     validateUpdate: csiDriverUpdateErrors,
   }),
   defineRow({ type: csiNodes, validate: csiNodeErrors, validateUpdate: csiNodeUpdateErrors }),
-  defineRow({ type: csiStorageCapacities, validate: storageCapacityErrors, validateUpdate: storageCapacityUpdateErrors }),
+  defineRow({
+    type: csiStorageCapacities,
+    validate: storageCapacityErrors,
+    validateUpdate: (next, old) => immutableFields(next, old, ['nodeTopology', 'storageClassName']),
+  }),
   defineRow({
     type: storageClasses,
     shortNames: ['sc'],
@@ -139,11 +142,11 @@ export const smallGroupRows: readonly ResourceRow[] = [
     hasStatus: true,
     generationOf: undefined,
     validate: volumeAttachmentErrors,
-    validateUpdate: volumeAttachmentUpdateErrors,
+    immutable: ['spec'],
   }),
 ];
 
-/** Who approves or denies need not say when. */
+/** Sets the times that whoever approves or denies left out. */
 function stampConditions(next: CertificateSigningRequest, old: CertificateSigningRequest): void {
   const now = timestamp(Date.now());
   for (const condition of next.status?.conditions ?? []) {
