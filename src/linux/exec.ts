@@ -2,6 +2,7 @@
  * The one place where processes are started. Everything runs under LC_ALL=C, with no shell in between.
  */
 import { type ChildProcess, type SpawnOptions, spawn } from 'node:child_process';
+import { Readable, type Writable } from 'node:stream';
 import { KnownError, systemCode } from '../errors/known-error.ts';
 
 export interface ExecResult {
@@ -11,8 +12,10 @@ export interface ExecResult {
 }
 
 export interface ExecOptions {
-  /** Given to the program's standard input. */
-  readonly input?: string | Uint8Array;
+  /** Given to the program's standard input; of pieces the next is asked for when the program has room for it. */
+  readonly input?: string | Uint8Array | Iterable<string>;
+  /** Takes standard output as it comes; the result then has none. */
+  readonly onOutput?: (piece: string) => void;
   readonly env?: Readonly<Record<string, string>>;
   readonly cwd?: string;
   readonly timeoutMs?: number;
@@ -34,6 +37,18 @@ export function start(file: string, args: readonly string[], options: SpawnOptio
   return spawn(file, args, { ...options, env: options.env ?? environment(undefined) });
 }
 
+function feed(pieces: Iterable<string>, to: Writable, onError: (err: Error) => void): void {
+  const from = Readable.from(pieces);
+  // Of the pieces: whoever makes them fails for all.
+  from.on('error', (err) => {
+    to.end();
+    onError(err);
+  });
+  // The program may end without reading the rest.
+  to.on('close', () => from.destroy());
+  from.pipe(to);
+}
+
 function run(file: string, args: readonly string[], options: ExecOptions = {}): Promise<ExecResult> {
   return new Promise((resolve, reject) => {
     const child = spawn(file, args, {
@@ -45,7 +60,7 @@ function run(file: string, args: readonly string[], options: ExecOptions = {}): 
     });
     let stdout = '';
     let stderr = '';
-    child.stdout.setEncoding('utf8').on('data', (s: string) => (stdout += s));
+    child.stdout.setEncoding('utf8').on('data', options.onOutput ?? ((s: string) => (stdout += s)));
     child.stderr.setEncoding('utf8').on('data', (s: string) => (stderr += s));
     child.on('error', (err) => {
       reject(
@@ -60,7 +75,9 @@ function run(file: string, args: readonly string[], options: ExecOptions = {}): 
     child.on('close', (code, signal) => resolve({ code: code ?? 128, stdout, stderr: signal ? `${stderr}(ended by ${signal})` : stderr }));
     // The program may end without reading its input.
     child.stdin.on('error', () => {});
-    child.stdin.end(options.input);
+    const { input } = options;
+    if (input === undefined || typeof input === 'string' || input instanceof Uint8Array) child.stdin.end(input);
+    else feed(input, child.stdin, reject);
   });
 }
 

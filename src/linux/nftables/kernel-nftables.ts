@@ -146,6 +146,15 @@ export class KernelNftables implements Nftables {
     });
   }
 
+  /** Names of all chains of whatever table in the family. */
+  chainNames(family: TableFamily): Promise<string[]> {
+    return this.#inTurn(async () => {
+      const names: string[] = [];
+      await this.#dump(messageType.getChain, family, [], (a) => names.push(readText(decodeAttrs(a).get(3))));
+      return names;
+    });
+  }
+
   watch(table: string, onChange: () => void): NftablesWatch {
     return inNetns(`/proc/self/fd/${this.#netns}`, () => new NftablesWatch(table, onChange, this.#socket.port));
   }

@@ -1,0 +1,186 @@
+/**
+ * iptables by its tools: no library speaks for both of its backends, and the text is what every version takes. Speaks to the network namespace
+ * in which it was made.
+ */
+import { closeSync, openSync, readFileSync } from 'node:fs';
+import { KnownError, systemCode } from '../../errors/known-error.ts';
+import { type Exec, systemExec } from '../exec.ts';
+import { inNetns } from '../netns.ts';
+import { KernelNftables } from '../nftables/kernel-nftables.ts';
+import type { TableFamily } from '../nftables/table.ts';
+import { ChainWatch } from './chain-watch.ts';
+import type { Iptables, IptablesFeatures } from './iptables.ts';
+import { type Ruleset, SaveReader, type TableName } from './ruleset.ts';
+import { restoreText, type Section } from './section.ts';
+
+/** Which of the tools: those that the machine's administrator chose, or those of one backend. */
+export type Variant = '' | '-nft' | '-legacy';
+
+/** Seconds to wait for whoever holds the lock of the legacy backend; a sync that fails is tried again. */
+const lockSeconds = '5';
+
+/** The first release whose MASQUERADE has `--random-fully`. */
+const randomFullySince = [1, 6, 2];
+
+export function readVersion(text: string): IptablesFeatures {
+  const numbers = /v(\d+)\.(\d+)\.(\d+)/.exec(text)?.slice(1).map(Number) ?? [];
+  const at = numbers.findIndex((n, i) => n !== randomFullySince[i]);
+  const randomFully = numbers.length > 0 && (at < 0 || (numbers[at] ?? 0) > (randomFullySince[at] ?? 0));
+  return { backend: text.includes('nf_tables') ? 'nft' : 'legacy', randomFully };
+}
+
+export class KernelIptables implements Iptables {
+  readonly #exec: Exec;
+  readonly #variant: Variant;
+  readonly #netns = openSync('/proc/thread-self/ns/net', 'r');
+  readonly #nft: KernelNftables | undefined;
+  readonly #features = new Map<TableFamily, IptablesFeatures>();
+  readonly #watches = new Map<object, { readonly open: () => ChainWatch; now: ChainWatch | undefined }>();
+  #restoring = 0;
+  /** The kernel's count of changes that we know of. */
+  #known = 0;
+
+  /** `exec` must run programs in the network namespace of this moment. */
+  constructor(variant: Variant = '', exec: Exec = systemExec) {
+    this.#exec = exec;
+    this.#variant = variant;
+    this.#nft = openNftables();
+  }
+
+  #tool(family: TableFamily, verb: '' | '-save' | '-restore'): string {
+    return `${family}tables${this.#variant}${verb}`;
+  }
+
+  async #run(family: TableFamily, verb: '' | '-save' | '-restore', ...[args, options]: [readonly string[], Parameters<Exec['run']>[2]?]) {
+    try {
+      return await this.#exec.run(this.#tool(family, verb), args, options);
+    } catch (err) {
+      if (!(err instanceof KnownError && err.code === 'TOOL_MISSING')) throw err;
+      throw new KnownError('TOOL_MISSING', err.message, { hint: 'Install the package iptables', cause: err });
+    }
+  }
+
+  async features(family: TableFamily): Promise<IptablesFeatures> {
+    const known = this.#features.get(family);
+    if (known) return known;
+    const { stdout } = await this.#run(family, '', ['--version']);
+    const { code, stderr } = await this.#run(family, '', ['-w', lockSeconds, '-t', 'nat', '-S', 'POSTROUTING']);
+    if (code !== 0)
+      throw new KnownError('KERNEL_FEATURE_MISSING', `Cannot use "${this.#tool(family, '')}": ${lastLine(stderr)}`, {
+        hint: 'Load the modules of iptables (modprobe iptable_nat ip6table_nat), or use proxy mode nftables',
+      });
+    const features = readVersion(stdout);
+    this.#features.set(family, features);
+    return features;
+  }
+
+  async save(family: TableFamily): Promise<Ruleset> {
+    const reader = new SaveReader();
+    const { code, stderr } = await this.#run(family, '-save', [], { onOutput: (piece) => reader.push(piece) });
+    if (code !== 0) throw new KnownError('COMMAND_FAILED', `Cannot run "${this.#tool(family, '-save')}": ${lastLine(stderr)}`);
+    return reader.ruleset;
+  }
+
+  async restore(family: TableFamily, sections: Iterable<Section>): Promise<void> {
+    const { backend } = await this.features(family);
+    let count = 0;
+    const counted = function* (): Generator<Section> {
+      for (const section of sections) {
+        count++;
+        yield section;
+      }
+    };
+    this.#hush(1);
+    try {
+      const input = restoreText(counted(), backend === 'legacy');
+      const { code, stderr } = await this.#run(family, '-restore', ['--noflush', '--wait', lockSeconds], { input });
+      if (code !== 0) throw refusal(this.#tool(family, '-restore'), stderr);
+      this.#known += count;
+    } finally {
+      this.#hush(-1);
+    }
+  }
+
+  /** Ten thousand Services are a hundred thousand notices, and all of them our own. */
+  #hush(step: 1 | -1): void {
+    this.#restoring += step;
+    for (const watch of this.#watches.values())
+      if (this.#restoring > 0) {
+        watch.now?.close();
+        watch.now = undefined;
+      } else watch.now ??= watch.open();
+  }
+
+  async hasChain(family: TableFamily, table: TableName, chain: string): Promise<boolean> {
+    return (await this.#run(family, '', ['-w', lockSeconds, '-t', table, '-S', chain])).code === 0;
+  }
+
+  async mayHold(prefix: string): Promise<boolean> {
+    if (this.#variant !== '-nft' && this.#legacyTables().length > 0) return true;
+    if (this.#variant === '-legacy') return false;
+    for (const family of ['ip', 'ip6'] as const)
+      if ((await this.#nft?.chainNames(family))?.some((name) => name.startsWith(prefix))) return true;
+    return false;
+  }
+
+  /** Names of the tables that the legacy backend has made. */
+  #legacyTables(): string[] {
+    return inNetns(`/proc/self/fd/${this.#netns}`, () =>
+      ['ip', 'ip6'].flatMap((family) => {
+        try {
+          return readFileSync(`/proc/thread-self/net/${family}_tables_names`, 'utf8').split('\n').filter(Boolean);
+        } catch (err) {
+          if (systemCode(err) === 'ENOENT') return [];
+          throw err;
+        }
+      }),
+    );
+  }
+
+  async foreignChanges(): Promise<number | undefined> {
+    const { backend } = await this.features('ip');
+    if (backend === 'legacy' || !this.#nft) return undefined;
+    const now = await this.#nft.generation();
+    const foreign = now - this.#known;
+    this.#known = now;
+    return foreign;
+  }
+
+  watch(prefix: string, onTouched: () => void): { close(): void } {
+    const open = (): ChainWatch => inNetns(`/proc/self/fd/${this.#netns}`, () => new ChainWatch(prefix, onTouched));
+    const key = {};
+    this.#watches.set(key, { open, now: this.#restoring > 0 ? undefined : open() });
+    return {
+      close: () => {
+        this.#watches.get(key)?.now?.close();
+        this.#watches.delete(key);
+      },
+    };
+  }
+
+  close(): void {
+    for (const { now } of this.#watches.values()) now?.close();
+    this.#watches.clear();
+    this.#nft?.close();
+    closeSync(this.#netns);
+  }
+}
+
+/** A kernel may have the legacy backend alone. */
+function openNftables(): KernelNftables | undefined {
+  try {
+    return new KernelNftables();
+  } catch {
+    return undefined;
+  }
+}
+
+const lastLine = (text: string): string => text.trim().split('\n').at(-1) ?? '';
+
+function refusal(tool: string, stderr: string): KnownError {
+  const said = stderr
+    .trim()
+    .split('\n')
+    .filter((line) => !line.startsWith('Try `'));
+  return new KnownError('KERNEL_REFUSED', `Cannot change rules by "${tool}": ${said.slice(-2).join('; ') || 'it ended with an error'}`);
+}

@@ -1,0 +1,157 @@
+/**
+ * iptables in memory: the text of each change is printed and read like a real one, and refused where the kernel would refuse. `dump` gives what
+ * `iptables-save` would print.
+ */
+import { KnownError } from '../../../errors/known-error.ts';
+import type { TableFamily } from '../../nftables/table.ts';
+import type { Iptables, IptablesFeatures } from '../iptables.ts';
+import { partsOf, sameRule } from '../rule.ts';
+import type { Ruleset, TableName } from '../ruleset.ts';
+import { restoreText, type Section } from '../section.ts';
+
+type Tables = Map<string, Map<string, string[]>>;
+
+const builtIn: Readonly<Record<string, readonly string[]>> = {
+  filter: ['INPUT', 'FORWARD', 'OUTPUT'],
+  nat: ['PREROUTING', 'INPUT', 'OUTPUT', 'POSTROUTING'],
+  mangle: ['PREROUTING', 'INPUT', 'FORWARD', 'OUTPUT', 'POSTROUTING'],
+};
+const ends = ['ACCEPT', 'DROP', 'RETURN', 'REJECT', 'MARK', 'DNAT', 'MASQUERADE'];
+
+class Refused extends Error {}
+
+const targetOf = (rule: string): string | undefined => partsOf(rule).target?.name;
+
+/** Table by table as `iptables-restore --noflush` works: what stands before a COMMIT holds when it comes. */
+export class RestoreReader {
+  readonly #tables: Tables;
+  #name = '';
+  #chains = new Map<string, string[]>();
+
+  constructor(tables: Tables) {
+    this.#tables = tables;
+  }
+
+  /** Throws Refused. */
+  line(line: string): void {
+    if (line.startsWith('*')) this.#begin(line.slice(1));
+    else if (line === 'COMMIT') this.#commit();
+    else if (line.startsWith(':')) this.#chains.set(line.slice(1).split(' ')[0] ?? '', []);
+    else if (line !== '' && !line.startsWith('#')) this.#change(line);
+  }
+
+  #begin(name: string): void {
+    this.#name = name;
+    const held = this.#tables.get(name) ?? new Map((builtIn[name] ?? []).map((chain) => [chain, []]));
+    this.#chains = new Map([...held].map(([chain, rules]) => [chain, [...rules]]));
+  }
+
+  #change(line: string): void {
+    const [verb, name = '', ...words] = line.split(' ');
+    const chain = this.#chains.get(name);
+    if (!chain) throw new Refused(`there is no chain ${name}`);
+    const rule = words.join(' ');
+    if (verb === '-A') chain.push(rule);
+    else if (verb === '-I') chain.unshift(rule);
+    else if (verb === '-D') {
+      const at = chain.findIndex((held) => sameRule(held, rule));
+      if (at < 0) throw new Refused(`there is no such rule: ${line}`);
+      chain.splice(at, 1);
+    } else if (verb === '-X') {
+      if (chain.length > 0) throw new Refused(`chain ${name} is not empty`);
+      this.#chains.delete(name);
+    } else throw new Refused(`cannot read ${line}`);
+  }
+
+  #commit(): void {
+    for (const rules of this.#chains.values())
+      for (const target of rules.map(targetOf))
+        if (target !== undefined && !ends.includes(target) && !this.#chains.has(target)) throw new Refused(`there is no chain ${target}`);
+    this.#tables.set(this.#name, this.#chains);
+  }
+}
+
+export class FakeIptables implements Iptables {
+  readonly #families = new Map<TableFamily, Tables>();
+  readonly #watchers = new Set<() => void>();
+  #foreign = 0;
+  found: IptablesFeatures = { backend: 'nft', randomFully: true };
+  /** The text of every change of ours. */
+  restored: string[] = [];
+  /** Set to let the next changes fail. */
+  failure: KnownError | undefined;
+
+  #tables(family: TableFamily): Tables {
+    const tables = this.#families.get(family) ?? new Map();
+    this.#families.set(family, tables);
+    return tables;
+  }
+
+  async features(): Promise<IptablesFeatures> {
+    return this.found;
+  }
+
+  async save(family: TableFamily): Promise<Ruleset> {
+    return new Map([...this.#tables(family)].map(([name, chains]) => [name, new Map([...chains].map(([c, rules]) => [c, [...rules]]))]));
+  }
+
+  async restore(family: TableFamily, sections: Iterable<Section>): Promise<void> {
+    const text = [...restoreText(sections, this.found.backend === 'legacy')].join('');
+    if (this.failure) throw this.failure;
+    this.restored.push(text);
+    this.#apply(family, text);
+  }
+
+  #apply(family: TableFamily, text: string): void {
+    const reader = new RestoreReader(this.#tables(family));
+    for (const [at, line] of text.split('\n').entries())
+      try {
+        reader.line(line);
+      } catch (err) {
+        if (!(err instanceof Refused)) throw err;
+        throw new KnownError('KERNEL_REFUSED', `Cannot change rules: line ${at + 1}: ${err.message}`);
+      }
+  }
+
+  /** A change by somebody else. */
+  restoreByOther(family: TableFamily, text: string): void {
+    this.#apply(family, text);
+    this.#foreign++;
+    for (const onTouched of this.#watchers) onTouched();
+  }
+
+  async hasChain(family: TableFamily, table: TableName, chain: string): Promise<boolean> {
+    return this.#tables(family).get(table)?.has(chain) === true;
+  }
+
+  async mayHold(prefix: string): Promise<boolean> {
+    return [...this.#families.values()].some((tables) => [...tables.values()].some((c) => [...c.keys()].some((n) => n.startsWith(prefix))));
+  }
+
+  async foreignChanges(): Promise<number | undefined> {
+    const foreign = this.#foreign;
+    this.#foreign = 0;
+    return this.found.backend === 'legacy' ? undefined : foreign;
+  }
+
+  watch(_: string, onTouched: () => void): { close(): void } {
+    this.#watchers.add(onTouched);
+    return { close: () => this.#watchers.delete(onTouched) };
+  }
+
+  /** As `iptables-save` prints, without counters and times. */
+  dump(family: TableFamily): string {
+    return [...this.#tables(family)].map(([name, chains]) => printTable(name, chains)).join('');
+  }
+
+  close(): void {}
+}
+
+/** One table as `iptables-save` prints it: built-in chains first, then the others by name. */
+export function printTable(table: string, chains: ReadonlyMap<string, readonly string[]>): string {
+  const own = builtIn[table] ?? [];
+  const names = [...own.filter((name) => chains.has(name)), ...[...chains.keys()].filter((name) => !own.includes(name)).sort()];
+  const declared = names.map((name) => `:${name} ${own.includes(name) ? 'ACCEPT' : '-'} [0:0]`);
+  const rules = names.flatMap((name) => (chains.get(name) ?? []).map((rule) => `-A ${name} ${rule}`.trimEnd()));
+  return [`*${table}`, ...declared, ...rules, 'COMMIT', ''].join('\n');
+}
