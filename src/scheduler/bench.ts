@@ -5,7 +5,7 @@
 
 import { objectKey } from '../api/object-key.ts';
 import { nodes, pods } from '../api/resource-types.ts';
-import type { Node, Pod } from '../api/schema/types.ts';
+import type { Node, Pod, PodSpec } from '../api/schema/types.ts';
 import { labelHostname, labelTopologyZone, taintNodeNotReady, taintNodeUnreachable } from '../api/well-known.ts';
 import type { Client } from '../client/client.ts';
 import type { InformerHandlers } from '../client/informer.ts';
@@ -15,54 +15,45 @@ import { choose } from './choose.ts';
 import { Cluster } from './cluster.ts';
 import { plugins } from './plugins/order.ts';
 import { startScheduler } from './scheduler.ts';
+import { node, pod } from './testing/samples.ts';
 
 const nodeCount = Number(process.argv[2] ?? 1000);
 const podCount = Number(process.argv[3] ?? 10_000);
 const zoneCount = 10;
 
-function node(i: number): Node {
+function nodeAt(i: number): Node {
   const name = `node-${i}`;
-  const labels = { [labelHostname]: name, [labelTopologyZone]: `zone-${i % zoneCount}` };
   const allocatable = { cpu: '32', memory: '128Gi', pods: '110' };
-  return { apiVersion: 'v1', kind: 'Node', metadata: { name, labels }, spec: {}, status: { allocatable } };
+  return node(name, { labels: { [labelHostname]: name, [labelTopologyZone]: `zone-${i % zoneCount}` }, allocatable });
 }
 
-function pod(i: number, spec: Partial<NonNullable<Pod['spec']>>): Pod {
+const containers = [{ name: 'main', image: 'example.com/app:1', resources: { requests: { cpu: '100m', memory: '64Mi' } } }];
+const tolerations = [taintNodeNotReady, taintNodeUnreachable].map((key) => ({
+  key,
+  operator: 'Exists',
+  effect: 'NoExecute',
+  tolerationSeconds: 300,
+}));
+
+function podAt(i: number, spec: Partial<PodSpec>): Pod {
   const owner = `owner-${i % 100}`;
-  return {
-    apiVersion: 'v1',
-    kind: 'Pod',
-    metadata: {
-      name: `pod-${i}`,
-      namespace: 'default',
-      uid: `uid-${i}`,
-      labels: { app: owner },
-      ownerReferences: [{ apiVersion: 'apps/v1', kind: 'ReplicaSet', name: owner, uid: owner, controller: true }],
-    },
-    spec: {
-      containers: [{ name: 'main', image: 'example.com/app:1', resources: { requests: { cpu: '100m', memory: '64Mi' } } }],
-      tolerations: [
-        { key: taintNodeNotReady, operator: 'Exists', effect: 'NoExecute', tolerationSeconds: 300 },
-        { key: taintNodeUnreachable, operator: 'Exists', effect: 'NoExecute', tolerationSeconds: 300 },
-      ],
-      ...spec,
-    },
-  };
+  const ownerReferences = [{ apiVersion: 'apps/v1', kind: 'ReplicaSet', name: owner, uid: owner, controller: true }];
+  return pod(`pod-${i}`, { containers, tolerations, ...spec }, { uid: `uid-${i}`, labels: { app: owner }, ownerReferences });
 }
 
-const apart = (i: number, topologyKey: string): Partial<NonNullable<Pod['spec']>> => {
+const apart = (i: number, topologyKey: string): Partial<PodSpec> => {
   const term = { labelSelector: { matchLabels: { app: `owner-${i % 100}` } }, topologyKey };
   return { affinity: { podAntiAffinity: { preferredDuringSchedulingIgnoredDuringExecution: [{ weight: 100, podAffinityTerm: term }] } } };
 };
-const together = (i: number): Partial<NonNullable<Pod['spec']>> => {
+const together = (i: number): Partial<PodSpec> => {
   const term = { labelSelector: { matchLabels: { app: `owner-${i % 100}` } }, topologyKey: labelTopologyZone };
   return { affinity: { podAffinity: { requiredDuringSchedulingIgnoredDuringExecution: [term] } } };
 };
-const inZone = (i: number): Partial<NonNullable<Pod['spec']>> => ({
+const inZone = (i: number): Partial<PodSpec> => ({
   nodeSelector: { [labelTopologyZone]: `zone-${i % zoneCount}` },
 });
 
-const kinds: Readonly<Record<string, { readonly share: number; readonly spec: (i: number) => Partial<NonNullable<Pod['spec']>> }>> = {
+const kinds: Readonly<Record<string, { readonly share: number; readonly spec: (i: number) => Partial<PodSpec> }>> = {
   plain: { share: 1, spec: () => ({}) },
   'node selector': { share: 1, spec: inZone },
   'preferred anti-affinity by host': { share: 0.2, spec: (i) => apart(i, labelHostname) },
@@ -77,8 +68,8 @@ function report(what: string, count: number, startedAt: number): void {
 
 for (const [name, { share, spec }] of Object.entries(kinds)) {
   const cluster = new Cluster();
-  for (let i = 0; i < nodeCount; i++) cluster.setNode(node(i));
-  const all = Array.from({ length: Math.round(podCount * share) }, (_, i) => pod(i, spec(i)));
+  for (let i = 0; i < nodeCount; i++) cluster.setNode(nodeAt(i));
+  const all = Array.from({ length: Math.round(podCount * share) }, (_, i) => podAt(i, spec(i)));
   const startedAt = performance.now();
   for (const [i, p] of all.entries()) {
     const choice = choose(p, cluster, plugins, i, (i % 97) / 97);
@@ -107,8 +98,8 @@ function stubInformer<T extends { metadata: { namespace?: string | undefined; na
   };
 }
 
-const podInformer = stubInformer(Array.from({ length: podCount }, (_, i) => pod(i, {})));
-const nodeInformer = stubInformer(Array.from({ length: nodeCount }, (_, i) => node(i)));
+const podInformer = stubInformer(Array.from({ length: podCount }, (_, i) => podAt(i, {})));
+const nodeInformer = stubInformer(Array.from({ length: nodeCount }, (_, i) => nodeAt(i)));
 const stop = new AbortController();
 let bound = 0;
 const client = {

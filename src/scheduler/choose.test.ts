@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import type { Pod } from '../api/schema/types.ts';
 import { type Choice, choose, enoughNodes, refusalMessage } from './choose.ts';
 import type { Cluster } from './cluster.ts';
-import type { Plugin } from './plugin.ts';
+import type { Plugin, Scoring } from './plugin.ts';
 import { plugins } from './plugins/order.ts';
 import { asks, clusterOf, node, pod } from './testing/samples.ts';
 
@@ -191,19 +191,18 @@ test('a large cluster is looked at in part', () => {
 const three = clusterOf([node('a'), node('b'), node('c')]);
 
 /** Which of the nodes a, b and c, whose scores are these. */
-function bestOf(scale: Plugin['scale'], scores: readonly number[], pick: number = 0, weight: number = 1): string {
-  const scoring = (w: number, of: readonly number[]): Plugin => ({
+function bestOf(scale: Scoring['scale'], scores: readonly number[], pick: number = 0, weight: number = 1): string {
+  const scoring = (of: readonly number[], how?: Scoring): Plugin => ({
     name: 'x',
-    weight: w,
-    scale,
+    ...(how ? { scoring: how } : {}),
     prepare: () => ({ score: ({ name }) => of['abc'.indexOf(name)] ?? 0 }),
   });
-  const other: Plugin = { ...scoring(1, [0, 0, 10]), scale: 'percent' };
-  const choice = choose(pod('p'), three, [scoring(weight, scores), other], 0, pick);
+  const both = [scoring(scores, weight === 0 ? undefined : { weight, scale }), scoring([0, 0, 10], { weight: 1, scale: 'percent' })];
+  const choice = choose(pod('p'), three, both, 0, pick);
   return choice.kind === 'node' ? choice.name : 'none';
 }
 
-const scales: readonly (readonly [string, Plugin['scale'], readonly number[], string])[] = [
+const scales: readonly (readonly [string, Scoring['scale'], readonly number[], string])[] = [
   ['percent takes scores as they are', 'percent', [9, 0, 0], 'c'],
   ['percent: one more than another plugin says', 'percent', [11, 0, 0], 'a'],
   ['spread brings the best to 100, however small', 'spread', [0.2, 0.1, 0.1], 'a'],
@@ -215,7 +214,7 @@ const scales: readonly (readonly [string, Plugin['scale'], readonly number[], st
 ];
 for (const [sentence, scale, scores, want] of scales) test(`choose(): ${sentence}`, () => assert.equal(bestOf(scale, scores), want));
 
-test('choose(): weights count, and a plugin without weight does not score', () => {
+test('choose(): weights count, and a plugin that only filters does not score', () => {
   assert.equal(bestOf('percent', [6, 0, 0], 0, 1), 'c');
   assert.equal(bestOf('percent', [6, 0, 0], 0, 2), 'a');
   assert.equal(bestOf('percent', [90, 0, 0], 0, 0), 'c');

@@ -2,7 +2,7 @@
 import type { Pod } from '../api/schema/types.ts';
 import type { Cluster } from './cluster.ts';
 import type { NodeInfo } from './node-info.ts';
-import type { Plugin, Prepared, Reason } from './plugin.ts';
+import type { Plugin, Prepared, Reason, Scoring } from './plugin.ts';
 
 export type Reasons = ReadonlyMap<string, readonly Reason[]>;
 
@@ -25,8 +25,7 @@ export function enoughNodes(nodes: number): number {
 
 type Filter = NonNullable<Prepared['filter']>;
 
-interface Scorer {
-  readonly plugin: Plugin;
+interface Scorer extends Scoring {
   readonly score: NonNullable<Prepared['score']>;
 }
 
@@ -42,7 +41,7 @@ export function choose(pod: Pod, cluster: Cluster, plugins: readonly Plugin[], s
     // Without nodes that is what is said.
     if (prepared?.reject !== undefined && cluster.nodes.length > 0) return { kind: 'rejected', reason: prepared.reject };
     if (prepared?.filter) filters.push(prepared.filter);
-    if (prepared?.score && plugin.weight > 0) scorers.push({ plugin, score: prepared.score });
+    if (prepared?.score && plugin.scoring) scorers.push({ ...plugin.scoring, score: prepared.score });
   }
   const { feasible, reasons } = feasibleNodes(cluster.nodes, filters, startAt);
   const best = feasible.length < 2 ? feasible : bestOf(feasible, scorers);
@@ -80,7 +79,7 @@ function firstReasons(filters: readonly Filter[], node: NodeInfo): readonly Reas
 function bestOf(nodes: readonly NodeInfo[], scorers: readonly Scorer[]): readonly NodeInfo[] {
   const totals = new Float64Array(nodes.length);
   const scores = new Float64Array(nodes.length);
-  for (const { plugin, score } of scorers) {
+  for (const { weight, scale, score } of scorers) {
     let least = Number.POSITIVE_INFINITY;
     let most = Number.NEGATIVE_INFINITY;
     for (let i = 0; i < nodes.length; i++) {
@@ -89,13 +88,13 @@ function bestOf(nodes: readonly NodeInfo[], scorers: readonly Scorer[]): readonl
       if (s < least) least = s;
       if (s > most) most = s;
     }
-    for (let i = 0; i < nodes.length; i++) totals[i] = (totals[i] ?? 0) + plugin.weight * scaled(scores[i] ?? 0, least, most, plugin.scale);
+    for (let i = 0; i < nodes.length; i++) totals[i] = (totals[i] ?? 0) + weight * scaled(scores[i] ?? 0, least, most, scale);
   }
   const top = Math.max(...totals);
   return nodes.filter((_, i) => totals[i] === top);
 }
 
-function scaled(score: number, least: number, most: number, scale: Plugin['scale']): number {
+function scaled(score: number, least: number, most: number, scale: Scoring['scale']): number {
   if (scale === 'percent') return score;
   if (scale === 'reverse') return most === 0 ? 100 : Math.floor(100 - (100 * score) / most);
   return most === least ? 0 : Math.floor((100 * (score - least)) / (most - least));

@@ -10,13 +10,14 @@ export function isTerminal(pod: Pod): boolean {
   return pod.status?.phase === 'Succeeded' || pod.status?.phase === 'Failed';
 }
 
-/** What a pod's volumes are bound to. */
+/** What a pod's volumes are bound to, by key: informers. */
 interface Storage {
-  /** By `namespace/name`. */
-  claim(key: string): PersistentVolumeClaim | undefined;
-  volume(name: string): PersistentVolume | undefined;
-  storageClass(name: string): StorageClass | undefined;
+  readonly claims: Lookup<PersistentVolumeClaim>;
+  readonly volumes: Lookup<PersistentVolume>;
+  readonly classes: Lookup<StorageClass>;
 }
+
+type Lookup<T> = Pick<ReadonlyMap<string, T>, 'get'>;
 
 export class Cluster {
   readonly #nodes = new Map<string, NodeInfo>();
@@ -26,7 +27,7 @@ export class Cluster {
   readonly #assumed = new Set<string>();
   /** How many pods have affinity terms of their own, anywhere: none makes the affinity plugin free. */
   affinityPods = 0;
-  storage: Storage = { claim: () => undefined, volume: () => undefined, storageClass: () => undefined };
+  storage: Storage = { claims: new Map(), volumes: new Map(), classes: new Map() };
   /** The labels of a namespace, for terms with a namespaceSelector. */
   namespaceLabels: (name: string) => Readonly<Record<string, string>> = () => ({});
 

@@ -107,13 +107,7 @@ function followStorage(informers: InformerSet, cluster: Cluster, queue: Scheduli
   const moveAll = (): void => queue.moveAll();
   const follow = <T extends KubeObject>(type: ResourceType<T>): Informer<T> =>
     informers.of(type).on({ add: moveAll, update: moveAll, delete: moveAll });
-  const claims = follow(persistentVolumeClaims);
-  const volumes = follow(persistentVolumes);
-  const classes = follow(storageClasses);
-  cluster.storage = {
-    claim: (key) => claims.get(key),
-    volume: (name) => volumes.get(name),
-    storageClass: (name) => classes.get(name),
-  };
-  return Promise.all([claims.synced, volumes.synced, classes.synced]);
+  const storage = { claims: follow(persistentVolumeClaims), volumes: follow(persistentVolumes), classes: follow(storageClasses) };
+  cluster.storage = storage;
+  return Promise.all(Object.values(storage).map(({ synced }) => synced));
 }

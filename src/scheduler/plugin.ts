@@ -15,14 +15,19 @@ export interface Prepared {
   score?(node: NodeInfo): number;
 }
 
-export interface Plugin {
-  readonly name: string;
+export interface Scoring {
   readonly weight: number;
   /**
    * `percent`: scores are 0–100 as they are. `spread`: the least becomes 0 and the greatest 100. `reverse`: the greatest,
    * which must be above 0, becomes 0, and 0 becomes 100.
    */
   readonly scale: 'percent' | 'spread' | 'reverse';
+}
+
+export interface Plugin {
+  readonly name: string;
+  /** Absent: it only filters. */
+  readonly scoring?: Scoring;
   /** Undefined when the pod does not concern the plugin. */
   prepare(pod: Pod, cluster: Cluster): Prepared | undefined;
 }

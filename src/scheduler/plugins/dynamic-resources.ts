@@ -6,7 +6,5 @@ const noDevice = ['cannot allocate all claims'];
 /** Nothing allocates devices yet: a pod that needs some waits, instead of running without. */
 export const dynamicResources: Plugin = {
   name: 'DynamicResources',
-  weight: 0,
-  scale: 'percent',
   prepare: (pod) => (pod.spec?.resourceClaims?.length ? { filter: () => noDevice } : undefined),
 };

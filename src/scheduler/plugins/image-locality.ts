@@ -17,8 +17,7 @@ function fullImageName(image: string): string {
 /** Likes nodes that hold the pod's images already; an image on few nodes counts less, so that they are not flooded. */
 export const imageLocality: Plugin = {
   name: 'ImageLocality',
-  weight: 1,
-  scale: 'percent',
+  scoring: { weight: 1, scale: 'percent' },
   prepare(pod, cluster) {
     const containers = [...(pod.spec?.initContainers ?? []), ...(pod.spec?.containers ?? [])];
     const images = containers.map((c) => fullImageName(c.image ?? ''));

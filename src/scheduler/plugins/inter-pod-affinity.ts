@@ -158,8 +158,7 @@ function filterOf(wanted: readonly Placed[], unwanted: readonly Placed[], forbid
 /** https://kubernetes.io/docs/concepts/scheduling-eviction/assign-pod-node/#inter-pod-affinity-and-anti-affinity */
 export const interPodAffinity: Plugin = {
   name: 'InterPodAffinity',
-  weight: 2,
-  scale: 'spread',
+  scoring: { weight: 2, scale: 'spread' },
   prepare(pod, cluster) {
     const { podAffinity, podAntiAffinity } = pod.spec?.affinity ?? {};
     if (!podAffinity && !podAntiAffinity && cluster.affinityPods === 0) return undefined;

@@ -7,8 +7,7 @@ const mismatch = ["node(s) didn't match Pod's node affinity/selector"];
 /** nodeSelector, and required and preferred node affinity. */
 export const nodeAffinity: Plugin = {
   name: 'NodeAffinity',
-  weight: 2,
-  scale: 'spread',
+  scoring: { weight: 2, scale: 'spread' },
   prepare(pod) {
     const required = nodeRequirement(pod.spec);
     const preferred = pod.spec?.affinity?.nodeAffinity?.preferredDuringSchedulingIgnoredDuringExecution ?? [];

@@ -5,8 +5,6 @@ const mismatch = ["node(s) didn't match the requested node name"];
 /** A pod that names its node goes there or nowhere. */
 export const nodeName: Plugin = {
   name: 'NodeName',
-  weight: 0,
-  scale: 'percent',
   prepare(pod) {
     const wanted = pod.spec?.nodeName;
     return wanted ? { filter: (node) => (node.name === wanted ? undefined : mismatch) } : undefined;

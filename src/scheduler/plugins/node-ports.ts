@@ -6,8 +6,6 @@ const portsTaken = ["node(s) didn't have free ports for the requested pod ports"
 /** No two pods with the same host port on one node (upstream's NodePorts). */
 export const nodePorts: Plugin = {
   name: 'NodePorts',
-  weight: 0,
-  scale: 'percent',
   prepare(pod) {
     const wanted = hostPortsOf(pod);
     if (wanted.length === 0) return undefined;

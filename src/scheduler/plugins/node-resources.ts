@@ -4,8 +4,7 @@ import { podRequests, scoringRequests } from '../pod-resources.ts';
 /** A pod fits when the node has room for every resource it asks for; emptier nodes are liked better (LeastAllocated). */
 export const nodeResourcesFit: Plugin = {
   name: 'NodeResourcesFit',
-  weight: 1,
-  scale: 'percent',
+  scoring: { weight: 1, scale: 'percent' },
   prepare(pod) {
     const wanted = Object.entries(podRequests(pod)).filter(([, amount]) => amount > 0);
     const scoring = scoringRequests(pod);
@@ -33,8 +32,7 @@ export const nodeResourcesFit: Plugin = {
 /** Likes nodes whose cpu and memory fill up alike, so that neither is left over without the other. */
 export const nodeResourcesBalanced: Plugin = {
   name: 'NodeResourcesBalancedAllocation',
-  weight: 1,
-  scale: 'percent',
+  scoring: { weight: 1, scale: 'percent' },
   prepare(pod) {
     const { cpu = 0, memory = 0 } = podRequests(pod);
     // A pod that asks for nothing does not change the balance.

@@ -8,8 +8,6 @@ const taint = { key: taintNodeUnschedulable, effect: 'NoSchedule' };
 /** A cordoned node takes only pods that tolerate its taint, such as a DaemonSet's. */
 export const nodeUnschedulable: Plugin = {
   name: 'NodeUnschedulable',
-  weight: 0,
-  scale: 'percent',
   prepare(pod) {
     if (tolerates(pod.spec?.tolerations ?? [], taint)) return undefined;
     return { filter: (node) => (node.node?.spec?.unschedulable ? cordoned : undefined) };

@@ -28,9 +28,9 @@ const scores = (plugin: Plugin, p: Pod, cluster: Cluster): unknown => {
 
 test('plugins in their order, with their weights', () => {
   const wanted =
-    'NodeUnschedulable 0, NodeName 0, TaintToleration 3 reverse, NodeAffinity 2 spread, NodePorts 0, NodeResourcesFit 1 percent, VolumeBinding 0, ' +
-    'DynamicResources 0, InterPodAffinity 2 spread, NodeResourcesBalancedAllocation 1 percent, ImageLocality 1 percent, SpreadByOwner 2 reverse';
-  assert.equal(plugins.map(({ name, weight, scale }) => `${name} ${weight}${weight > 0 ? ` ${scale}` : ''}`).join(', '), wanted);
+    'NodeUnschedulable, NodeName, TaintToleration 3 reverse, NodeAffinity 2 spread, NodePorts, NodeResourcesFit 1 percent, VolumeBinding, ' +
+    'DynamicResources, InterPodAffinity 2 spread, NodeResourcesBalancedAllocation 1 percent, ImageLocality 1 percent, SpreadByOwner 2 reverse';
+  assert.equal(plugins.map(({ name, scoring }) => (scoring ? `${name} ${scoring.weight} ${scoring.scale}` : name)).join(', '), wanted);
 });
 
 type Row = readonly [sentence: string, plugin: Plugin, pod: Pod, cluster: Cluster, wanted: unknown];

@@ -6,8 +6,7 @@ import type { Plugin } from '../plugin.ts';
  */
 export const spreadByOwner: Plugin = {
   name: 'SpreadByOwner',
-  weight: 2,
-  scale: 'reverse',
+  scoring: { weight: 2, scale: 'reverse' },
   prepare(pod) {
     const owner = pod.metadata.ownerReferences?.find((o) => o.controller)?.uid;
     if (owner === undefined) return undefined;

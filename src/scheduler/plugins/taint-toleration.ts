@@ -4,8 +4,7 @@ import type { Plugin } from '../plugin.ts';
 /** Keeps pods off nodes whose taints they do not tolerate (upstream's TaintToleration). */
 export const taintToleration: Plugin = {
   name: 'TaintToleration',
-  weight: 3,
-  scale: 'reverse',
+  scoring: { weight: 3, scale: 'reverse' },
   prepare(pod) {
     const tolerations = pod.spec?.tolerations ?? [];
     return {

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import { objectKey } from '../../api/object-key.ts';
 import type { Node, PersistentVolume, PersistentVolumeClaim, Pod, StorageClass, Volume } from '../../api/schema/types.ts';
 import { choose, refusalMessage } from '../choose.ts';
 import { Cluster } from '../cluster.ts';
@@ -58,9 +59,9 @@ function where(
     cluster.setNode({ apiVersion: 'v1', kind: 'Node', metadata, status: { allocatable: { pods: '110' } } } as Node);
   }
   cluster.storage = {
-    claim: (key) => claims.find((c) => `${c.metadata.namespace}/${c.metadata.name}` === key),
-    volume: (name) => volumes.find((v) => v.metadata.name === name),
-    storageClass: (name) => (name === 'late' ? late : undefined),
+    claims: new Map(claims.map((c) => [objectKey(c), c])),
+    volumes: new Map(volumes.map((v) => [objectKey(v), v])),
+    classes: new Map([['late', late]]),
   };
   const choice = choose(p, cluster, plugins, 0, 0);
   return choice.kind === 'node' ? choice.name : refusalMessage(choice, nodes.length);

@@ -14,8 +14,6 @@ const bindCompleted = 'pv.kubernetes.io/bind-completed';
 /** A pod waits for its claims, and goes where their volumes can be reached. It binds none: a class that waits for its first consumer waits on. */
 export const volumeBinding: Plugin = {
   name: 'VolumeBinding',
-  weight: 0,
-  scale: 'percent',
   prepare(pod, cluster) {
     const volumes = (pod.spec?.volumes ?? []).filter((v) => v.persistentVolumeClaim || v.ephemeral);
     if (volumes.length === 0) return undefined;
@@ -30,7 +28,7 @@ export const volumeBinding: Plugin = {
         else unbound = true;
         continue;
       }
-      const found = cluster.storage.volume(claim.spec?.volumeName ?? '');
+      const found = cluster.storage.volumes.get(claim.spec?.volumeName ?? '');
       if (!found) return { reject: `persistentvolume ${JSON.stringify(claim.spec?.volumeName)} not found` };
       bound.push(found);
     }
@@ -48,7 +46,7 @@ export const volumeBinding: Plugin = {
 function claimOf(pod: Pod, volume: Volume, cluster: Cluster): PersistentVolumeClaim | Reason {
   const { name: podName, namespace = '', uid } = pod.metadata;
   const name = claimNameOf(podName, volume) ?? '';
-  const claim = cluster.storage.claim(`${namespace}/${name}`);
+  const claim = cluster.storage.claims.get(`${namespace}/${name}`);
   if (!claim) {
     return volume.ephemeral
       ? `waiting for ephemeral volume controller to create the persistentvolumeclaim ${JSON.stringify(name)}`
@@ -69,7 +67,7 @@ function isBound({ metadata, spec }: PersistentVolumeClaim): boolean {
 
 function waitsForConsumer({ metadata, spec }: PersistentVolumeClaim, cluster: Cluster): boolean {
   const name = metadata.annotations?.[betaStorageClassAnnotation] ?? spec?.storageClassName;
-  return !!name && cluster.storage.storageClass(name)?.volumeBindingMode === 'WaitForFirstConsumer';
+  return !!name && cluster.storage.classes.get(name)?.volumeBindingMode === 'WaitForFirstConsumer';
 }
 
 function reaches(node: NodeInfo, volume: PersistentVolume): boolean {
