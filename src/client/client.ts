@@ -8,13 +8,16 @@ import { ApiError } from './api-error.ts';
 import type { ClientConfig } from './client-config.ts';
 import { readLines, readText, Transport } from './transport.ts';
 
-export interface ListOptions {
+export interface GetOptions {
   readonly namespace?: string;
+  readonly signal?: AbortSignal;
+}
+
+export interface ListOptions extends GetOptions {
   readonly labelSelector?: string;
   readonly fieldSelector?: string;
   readonly resourceVersion?: string;
   readonly limit?: number;
-  readonly signal?: AbortSignal;
 }
 
 export interface ListResult<T> {
@@ -41,10 +44,9 @@ export interface WatchEvent<T> {
   readonly object: T;
 }
 
-export interface WriteOptions {
+export interface WriteOptions extends Pick<GetOptions, 'signal'> {
   readonly dryRun?: boolean;
   readonly subresource?: string;
-  readonly signal?: AbortSignal;
 }
 
 export interface PatchOptions extends WriteOptions {
@@ -53,10 +55,14 @@ export interface PatchOptions extends WriteOptions {
   readonly kind?: 'merge' | 'strategic';
 }
 
-export type ObjectDeleteOptions = Pick<DeleteOptions, 'propagationPolicy' | 'preconditions' | 'gracePeriodSeconds'> & {
-  readonly namespace?: string;
-  readonly signal?: AbortSignal;
-};
+export type ObjectDeleteOptions = Pick<DeleteOptions, 'propagationPolicy' | 'preconditions' | 'gracePeriodSeconds'> & GetOptions;
+
+interface RawOptions {
+  readonly body?: string | undefined;
+  readonly contentType?: string;
+  readonly accept?: string;
+  readonly signal?: AbortSignal | undefined;
+}
 
 const patchTypes = {
   merge: 'application/merge-patch+json',
@@ -97,11 +103,7 @@ export class Client {
     this.transport = new Transport(config);
   }
 
-  get<T extends KubeObject>(
-    type: ResourceType<T>,
-    name: string,
-    options: { readonly namespace?: string; readonly signal?: AbortSignal } = {},
-  ): Promise<T> {
+  get<T extends KubeObject>(type: ResourceType<T>, name: string, options: GetOptions = {}): Promise<T> {
     return this.#json<T>('GET', pathOf(type, options.namespace, name), undefined, options.signal);
   }
 
@@ -129,13 +131,7 @@ export class Client {
   }
 
   /** Posts to a subresource such as `binding`, `eviction` or `token`. */
-  createSubresource<T>(
-    type: ResourceType,
-    name: string,
-    subresource: string,
-    body: object,
-    options: { readonly namespace?: string; readonly signal?: AbortSignal } = {},
-  ): Promise<T> {
+  createSubresource<T>(type: ResourceType, name: string, subresource: string, body: object, options: GetOptions = {}): Promise<T> {
     return this.#json<T>('POST', pathOf(type, options.namespace, name, subresource), body, options.signal);
   }
 
@@ -192,32 +188,20 @@ export class Client {
   async raw(
     method: string,
     path: string,
-    options: { readonly body?: string; readonly contentType?: string; readonly accept?: string; readonly signal?: AbortSignal } = {},
+    { body, signal, contentType = 'application/json', accept = 'application/json, */*' }: RawOptions = {},
   ): Promise<string> {
-    const headers: Record<string, string> = { accept: options.accept ?? 'application/json, */*' };
-    if (options.body !== undefined) headers['content-type'] = options.contentType ?? 'application/json';
-    const response = await this.transport.send({ method, path, headers, body: options.body, signal: options.signal });
+    const headers: Record<string, string> = { accept, ...(body === undefined ? {} : { 'content-type': contentType }) };
+    const response = await this.transport.send({ method, path, headers, body, signal });
     const text = await readText(response).catch((err: unknown) => {
-      throw options.signal?.aborted ? err : this.transport.unreachable({ method, path }, err);
+      throw signal?.aborted ? err : this.transport.unreachable({ method, path }, err);
     });
     if ((response.statusCode ?? 500) >= 400) throw this.#error(statusOf(response.statusCode ?? 500, text));
     return text;
   }
 
-  async #json<T>(
-    method: string,
-    path: string,
-    body: object | undefined,
-    signal: AbortSignal | undefined,
-    contentType: string = 'application/json',
-  ): Promise<T> {
-    const text = await this.raw(method, path, {
-      accept: 'application/json',
-      contentType,
-      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
-      ...(signal === undefined ? {} : { signal }),
-    });
-    return JSON.parse(text) as T;
+  async #json<T>(method: string, path: string, body?: object, signal?: AbortSignal, contentType: string = 'application/json'): Promise<T> {
+    const sent = body && JSON.stringify(body);
+    return JSON.parse(await this.raw(method, path, { accept: 'application/json', contentType, body: sent, signal })) as T;
   }
 
   #error(status: Status): ApiError {

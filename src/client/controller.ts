@@ -58,7 +58,7 @@ export class Controller {
   constructor({ reconciler, clock, log }: ControllerOptions) {
     this.#reconciler = reconciler;
     this.#log = log;
-    this.#queue = new WorkQueue({ clock });
+    this.#queue = new WorkQueue(clock);
     reconciler.setup(this);
   }
 

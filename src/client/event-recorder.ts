@@ -4,12 +4,19 @@
  */
 import { events, type KubeObject } from '../api/resource-types.ts';
 import type { Event, ObjectReference } from '../api/schema/types.ts';
-import { type Clock, systemClock } from '../clock/clock.ts';
+import type { Clock } from '../clock/clock.ts';
 import { timestamp } from '../clock/timestamp.ts';
 import { messageOf } from '../errors/known-error.ts';
-import { type Log, silentLog } from '../observability/log.ts';
+import type { Log } from '../observability/log.ts';
 import { isNotFound } from './api-error.ts';
 import type { Client } from './client.ts';
+
+/** What an event says. */
+export interface EventText {
+  readonly type: 'Normal' | 'Warning';
+  readonly reason: string;
+  readonly message: string;
+}
 
 interface EventRecorderOptions {
   readonly client: Client;
@@ -17,8 +24,8 @@ interface EventRecorderOptions {
   readonly component: string;
   /** The node it runs on, for events of a node's parts. */
   readonly host?: string;
-  readonly clock?: Clock;
-  readonly log?: Log;
+  readonly clock: Clock;
+  readonly log: Log;
 }
 
 const keepMs = 10 * 60_000;
@@ -34,16 +41,12 @@ interface Known {
 
 export class EventRecorder {
   readonly #options: EventRecorderOptions;
-  readonly #clock: Clock;
-  readonly #log: Log;
   readonly #known = new Map<string, Known>();
   #last: Promise<void> = Promise.resolve();
   #waiting = 0;
 
   constructor(options: EventRecorderOptions) {
     this.#options = options;
-    this.#clock = options.clock ?? systemClock;
-    this.#log = options.log ?? silentLog;
   }
 
   /** Sends in the background, in order; an event that cannot be sent is lost, never in the way. */
@@ -61,7 +64,7 @@ export class EventRecorder {
     };
     this.#last = this.#last
       .then(() => this.#send(ref, type, reason, message))
-      .catch((err) => this.#log.debug(`Cannot record event ${reason}: ${messageOf(err)}`))
+      .catch((err) => this.#options.log.debug(`Cannot record event ${reason}: ${messageOf(err)}`))
       .finally(() => {
         this.#waiting--;
       });
@@ -73,15 +76,15 @@ export class EventRecorder {
   }
 
   async #send(ref: ObjectReference, type: string, reason: string, message: string): Promise<void> {
-    const { client, component, host } = this.#options;
-    const now = timestamp(this.#clock.now());
+    const { client, clock, component, host } = this.#options;
+    const now = timestamp(clock.now());
     // The namespace of an event about something without one is default.
     const namespace = ref.namespace || 'default';
     const key = [ref.uid ?? ref.name, ref.fieldPath, type, reason, message].join('\u0000');
     const known = this.#known.get(key);
-    if (known && this.#clock.monotonic() - known.at < keepMs) {
+    if (known && clock.monotonic() - known.at < keepMs) {
       known.count++;
-      known.at = this.#clock.monotonic();
+      known.at = clock.monotonic();
       try {
         await client.patch(events, known.name, { count: known.count, lastTimestamp: now }, { namespace });
         return;
@@ -108,7 +111,7 @@ export class EventRecorder {
       count: 1,
     };
     await client.create(events, event);
-    this.#known.set(key, { name, count: 1, at: this.#clock.monotonic() });
+    this.#known.set(key, { name, count: 1, at: clock.monotonic() });
     if (this.#known.size > maxKnown) {
       const oldest = this.#known.keys().next();
       if (!oldest.done) this.#known.delete(oldest.value);

@@ -142,11 +142,9 @@ export class LeaderElector {
   }
 
   async #attempt(timeoutMs: number, signal: AbortSignal): Promise<boolean> {
-    const { clock, log } = this.#options;
-    const late = new AbortController();
-    const timer = clock.after(timeoutMs, () => late.abort(new Error(`no answer within ${timeoutMs / 1000} s`)));
+    const { log } = this.#options;
     try {
-      const isMine = await this.tryAcquireOrRenew(AbortSignal.any([signal, late.signal]));
+      const isMine = await this.#within(timeoutMs, (late) => this.tryAcquireOrRenew(AbortSignal.any([signal, late])));
       this.#said = '';
       return isMine;
     } catch (err) {
@@ -156,9 +154,13 @@ export class LeaderElector {
       if (!signal.aborted) log[isNews ? 'warn' : 'debug'](`Cannot take lease "${this.#key}" yet: ${why}`);
       this.#said = why;
       return false;
-    } finally {
-      timer.cancel();
     }
+  }
+
+  async #within<T>(ms: number, work: (late: AbortSignal) => Promise<T>): Promise<T> {
+    const late = new AbortController();
+    const timer = this.#options.clock.after(ms, () => late.abort(new Error(`no answer within ${ms / 1000} s`)));
+    return work(late.signal).finally(() => timer.cancel());
   }
 
   /** Gives the Lease back, so that the next one need not wait for it to run out. A version that another one wrote stays. */
@@ -169,10 +171,7 @@ export class LeaderElector {
     const spec = { ...lease.spec, holderIdentity: '', leaseDurationSeconds: 1, renewTime: microTimestamp(clock.now()) };
     this.#observed = undefined;
     // The process that ends must not wait for an API server that does not answer.
-    const late = new AbortController();
-    const timer = clock.after(renewDeadlineMs / 2, () => late.abort());
-    await client.update(leases, { ...lease, spec }, { signal: late.signal }).catch(() => {});
-    timer.cancel();
+    await this.#within(renewDeadlineMs / 2, (signal) => client.update(leases, { ...lease, spec }, { signal })).catch(() => {});
   }
 
   async #endsInTime(over: AbortSignal): Promise<void> {

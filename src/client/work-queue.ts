@@ -2,18 +2,14 @@
  * Keys that wait for a worker. A key waits at most once, is worked on by one worker at a time, and waits again when it
  * was added meanwhile. Failures come back after a delay that doubles.
  */
-import { type BackOffOptions, backOffMs } from '../clock/back-off.ts';
-import { type Clock, systemClock } from '../clock/clock.ts';
+import { backOffMs } from '../clock/back-off.ts';
+import type { Clock } from '../clock/clock.ts';
 
-interface WorkQueueOptions {
-  readonly clock?: Clock;
-  /** After failures of one key. Default 5 ms, doubled each time up to 60 s. */
-  readonly backOff?: BackOffOptions;
-}
+/** After failures of one key. */
+const backOff = { durationMs: 5, capMs: 60_000 };
 
 export class WorkQueue {
   readonly #clock: Clock;
-  readonly #backOff: BackOffOptions;
   readonly #waiting = new Set<string>();
   readonly #active = new Set<string>();
   readonly #again = new Set<string>();
@@ -22,9 +18,8 @@ export class WorkQueue {
   readonly #takers: ((key: string | undefined) => void)[] = [];
   #closed = false;
 
-  constructor(options: WorkQueueOptions = {}) {
-    this.#clock = options.clock ?? systemClock;
-    this.#backOff = options.backOff ?? { durationMs: 5, capMs: 60_000 };
+  constructor(clock: Clock) {
+    this.#clock = clock;
   }
 
   /** Keys that wait or are worked on. */
@@ -71,7 +66,7 @@ export class WorkQueue {
   addRateLimited(key: string): void {
     const failures = this.failures(key) + 1;
     this.#failures.set(key, failures);
-    this.addAfter(key, backOffMs(this.#backOff, failures));
+    this.addAfter(key, backOffMs(backOff, failures));
   }
 
   /** How often the key failed in a row. */

@@ -2,22 +2,17 @@
 import { parseSchedule, type Schedule } from '../../api/schedule/schedule.ts';
 import { knowsTimeZone, localTimestamp } from '../../api/schedule/wall-time.ts';
 import type { CronJob, CronJobStatus, Job, ObjectReference } from '../../api/schema/types.ts';
+import type { EventText } from '../../client/event-recorder.ts';
 import { messageOf } from '../../errors/known-error.ts';
 import { endOf } from '../job/end-of.ts';
 import { controllerRef } from '../ownership/owner.ts';
 
 const manyMissed = 100;
 
-export interface Told {
-  readonly type: 'Normal' | 'Warning';
-  readonly reason: string;
-  readonly message: string;
-}
-
 export interface CronJobPlan {
   /** As it is before a job is started. */
   readonly status: CronJobStatus & { readonly active: ObjectReference[] };
-  readonly events: readonly Told[];
+  readonly events: readonly EventText[];
   /** Jobs beyond the history. */
   readonly remove: readonly Job[];
   /** Jobs that must be gone before the next one starts. */
@@ -87,7 +82,7 @@ export function referenceTo({ apiVersion, kind, metadata: { name, namespace, uid
 
 /** The status with the news of the jobs. */
 function settle({ status }: CronJob, jobs: readonly Job[]): Pick<CronJobPlan, 'status' | 'events'> {
-  const events: Told[] = [];
+  const events: EventText[] = [];
   const active = (status?.active ?? []).filter((ref) => {
     const job = jobs.find((one) => one.metadata.uid === ref.uid);
     const end = job && endOf(job);
@@ -122,7 +117,7 @@ function byStart(a: Job, b: Job): number {
   return startOf(a) - startOf(b) || (a.metadata.name < b.metadata.name ? -1 : 1);
 }
 
-function scheduleOf({ spec }: CronJob): { schedule: Schedule; problem?: undefined } | { schedule?: undefined; problem: Told } {
+function scheduleOf({ spec }: CronJob): { schedule: Schedule; problem?: undefined } | { schedule?: undefined; problem: EventText } {
   const { timeZone = 'UTC', schedule } = spec;
   if (!knowsTimeZone(timeZone)) {
     return { problem: warning('UnknownTimeZone', `invalid timeZone: ${JSON.stringify(timeZone)}: unknown time zone ${timeZone}`) };
@@ -148,6 +143,6 @@ function neverDue({ spec }: CronJob): string {
   return `invalid schedule: ${spec.schedule} : it is never due`;
 }
 
-function warning(reason: string, message: string): Told {
+function warning(reason: string, message: string): EventText {
   return { type: 'Warning', reason, message };
 }

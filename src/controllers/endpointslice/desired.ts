@@ -2,11 +2,12 @@
 import type { KubeObject } from '../../api/resource-types.ts';
 import type { DiscoveryV1EndpointPort, Endpoint, EndpointSlice, Node, Pod, Service, ServicePort } from '../../api/schema/types.ts';
 import { isHeadlessService, labelManagedBy, labelServiceName } from '../../api/well-known.ts';
+import type { EventText } from '../../client/event-recorder.ts';
 import { familyOf, parseIp } from '../../ip/ip.ts';
 import { controllerRef } from '../ownership/owner.ts';
 import { isReady } from '../ownership/pod-state.ts';
 import { canonical } from '../ownership/template-hash.ts';
-import { planHints, type TopologyEvent, wantsTopologyHints, type ZoneShares, zoneOf } from './topology-hints.ts';
+import { planHints, wantsTopologyHints, type ZoneShares, zoneOf } from './topology-hints.ts';
 
 export const maxEndpoints = 100;
 export const manager = 'endpointslice-controller.k8s.io';
@@ -90,7 +91,7 @@ export interface SlicePlan {
   readonly update: readonly EndpointSlice[];
   readonly remove: readonly EndpointSlice[];
   /** What the Service is to be told. */
-  readonly events?: readonly TopologyEvent[];
+  readonly events?: readonly EventText[];
 }
 
 type Family = Group['addressType'];
@@ -156,7 +157,7 @@ export function planSlices(input: SliceInput): SlicePlan {
 
 /** Each family for itself: one may have hints while the other has too few endpoints for them. */
 function withTopologyHints({ create, update, remove }: SlicePlan, existing: readonly EndpointSlice[], shares: ZoneShares): SlicePlan {
-  const out = { create: [] as EndpointSlice[], update: [] as EndpointSlice[], remove, events: [] as TopologyEvent[] };
+  const out = { create: [] as EndpointSlice[], update: [] as EndpointSlice[], remove, events: [] as EventText[] };
   const touched = new Set([...update, ...remove].map((s) => s.metadata.name));
   const untouched = existing.filter((s) => !touched.has(s.metadata.name));
   for (const addressType of new Set([...create, ...update, ...untouched].map((s) => s.addressType))) {

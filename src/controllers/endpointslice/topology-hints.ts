@@ -11,6 +11,7 @@ import {
   labelNodeRoleOldControlPlane,
   labelTopologyZone,
 } from '../../api/well-known.ts';
+import type { EventText } from '../../client/event-recorder.ts';
 import { canonical } from '../ownership/template-hash.ts';
 
 /** How much more than its share an endpoint may get. */
@@ -20,12 +21,6 @@ const controlPlaneLabels = [labelNodeRoleControlPlane, labelNodeRoleOldControlPl
 
 /** Zone → its share of the CPU of all ready nodes, from 0 to 1. Undefined: no shares can be told. */
 export type ZoneShares = ReadonlyMap<string, number> | undefined;
-
-export interface TopologyEvent {
-  readonly type: 'Normal' | 'Warning';
-  readonly reason: string;
-  readonly message: string;
-}
 
 /** The older annotation counts where both are there. */
 export function wantsTopologyHints({ metadata }: Service): boolean {
@@ -94,7 +89,7 @@ interface HintPlan {
   readonly written: readonly EndpointSlice[];
   /** Of `unchanged`, those that change by their hints. */
   readonly changed: readonly EndpointSlice[];
-  readonly event: TopologyEvent | undefined;
+  readonly event: EventText | undefined;
 }
 
 const isReady = (e: Endpoint): boolean => e.conditions?.ready === true;

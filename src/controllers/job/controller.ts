@@ -9,9 +9,10 @@ import { type PodChange, PodControl, podsAfter } from '../ownership/pod-control.
 import { type Batch, slowStartBatch } from '../ownership/slow-start.ts';
 import { type Backoff, noBackoff } from './backoff.ts';
 import { type JobPlan, planJob } from './desired.ts';
+import { endOf } from './end-of.ts';
 import { podOfJob } from './new-pod.ts';
 import { isTracked } from './pod-facts.ts';
-import { isFinished, isOurs, TrackedPods } from './tracked-pods.ts';
+import { isOurs, TrackedPods } from './tracked-pods.ts';
 import { settleJob, trackJob } from './tracking.ts';
 
 /** News of pods is gathered for so long, so that pods that end together cost one write. Upstream waits a second. */
@@ -36,7 +37,7 @@ export class JobController extends KeyedController {
     const job = this.#expectations.get(key);
     if (!job?.spec || !isOurs(job)) return;
     const { uid = '' } = job.metadata;
-    if (isFinished(job)) {
+    if (endOf(job)) {
       this.#backoffs.delete(uid);
       return;
     }

@@ -4,7 +4,7 @@
  */
 import type { Job, JobCondition, Pod } from '../../api/schema/types.ts';
 import { timestamp } from '../../clock/timestamp.ts';
-import { isActive, isReady } from '../ownership/pod-state.ts';
+import { isActive } from '../ownership/pod-state.ts';
 import { rankForDeletion } from '../replicaset/desired.ts';
 import { type Backoff, backoffAfter, remainingDelay } from './backoff.ts';
 import { firstFree, hasIndex, type Indexes, indexesOf, overlap, parseIndexes, totalOf, union } from './indexes.ts';
@@ -253,8 +253,4 @@ function surplus(job: Job, active: readonly Pod[], count: number): Pod[] {
 export function conditionOf(type: string, reason: string, message: string, now: number, status: string = 'True'): JobCondition {
   const at = timestamp(now);
   return { type, status, lastProbeTime: at, lastTransitionTime: at, reason, message };
-}
-
-export function readyCount(pods: readonly Pod[]): number {
-  return pods.filter((p) => isActive(p) && isReady(p)).length;
 }

@@ -5,8 +5,9 @@ import type { Job, Pod } from '../../api/schema/types.ts';
 import type { Controller } from '../../client/controller.ts';
 import { KeyedController } from '../context.ts';
 import { controllerOf } from '../ownership/owner.ts';
+import { endOf } from './end-of.ts';
 import { isTracked } from './pod-facts.ts';
-import { isFinished, isOfRunningJob, TrackedPods } from './tracked-pods.ts';
+import { isOfRunningJob, TrackedPods } from './tracked-pods.ts';
 
 export class OrphanPodController extends KeyedController {
   readonly name = 'job-controller';
@@ -17,7 +18,7 @@ export class OrphanPodController extends KeyedController {
     controller
       .owns(this.#pods.informer, (pod) => (this.#isOrphan(pod) ? [objectKey(pod)] : []))
       .watches(this.#jobs, {
-        update: (job) => (isFinished(job) ? this.#podsOf(job) : []),
+        update: (job) => (endOf(job) ? this.#podsOf(job) : []),
         delete: (job) => this.#podsOf(job),
       });
   }

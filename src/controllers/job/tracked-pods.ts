@@ -15,17 +15,13 @@ export function isOurs({ spec }: Job): boolean {
   return (spec?.managedBy ?? manager) === manager;
 }
 
-export function isFinished(job: Job): boolean {
-  return endOf(job) !== undefined;
-}
-
 /** Whether somebody will still count the pod. Also true of what is no Job's, or not ours. */
 export function isOfRunningJob(running: Informer<Job>, { metadata }: Pod): boolean {
   const ref = controllerOf(metadata);
   if (!ref) return false;
   if (ref.kind !== jobs.kind || ref.apiVersion !== 'batch/v1') return true;
   const job = running.get(`${metadata.namespace}/${ref.name}`);
-  return job?.metadata.uid === ref.uid && (!isFinished(job) || !isOurs(job));
+  return job?.metadata.uid === ref.uid && (!endOf(job) || !isOurs(job));
 }
 
 export class TrackedPods extends Dependents<Pod> {

@@ -4,8 +4,9 @@
  * away, then the uid becomes a count. Rules are upstream's trackJobStatusAndRemoveFinalizers.
  */
 import type { Job, JobCondition, JobStatus, Pod } from '../../api/schema/types.ts';
-import { isActive } from '../ownership/pod-state.ts';
-import { conditionOf, type JobPlan, readyCount } from './desired.ts';
+import { timestamp } from '../../clock/timestamp.ts';
+import { isActive, isReady } from '../ownership/pod-state.ts';
+import { conditionOf, type JobPlan } from './desired.ts';
 import { formatIndexes, hasIndex, type Indexes, indexesOf, totalOf, union } from './indexes.ts';
 import { completionIndex, failureVerdict, hasValidIndex, isFailed, isIndexed, isTerminating, isTracked } from './pod-facts.ts';
 
@@ -52,7 +53,7 @@ export function trackJob({ job, plan, before, after, done, now }: TrackInput): T
     ...(completed.length > 0 ? { completedIndexes: formatIndexes(completed) } : {}),
     ...(plan.indexes.failed ? { failedIndexes: formatIndexes(plan.indexes.failed) } : {}),
     uncountedTerminatedPods: nonEmpty(account.uncounted),
-    ready: readyCount(after),
+    ready: after.filter((p) => isActive(p) && isReady(p)).length,
   };
   return { status, release, ending: account.isFull ? undefined : endingOf(decided, now) };
 }
@@ -164,7 +165,7 @@ function suspendedOrResumed(job: Job, conditions: readonly JobCondition[], plan:
   const is = (list: readonly JobCondition[] | undefined, status: string): boolean =>
     list?.some((c) => c.type === 'Suspended' && c.status === status) ?? false;
   const resumed = is(job.status?.conditions, 'True') && is(conditions, 'False');
-  return resumed ? conditionOf('', '', '', now).lastTransitionTime : plan.startTime;
+  return resumed ? timestamp(now) : plan.startTime;
 }
 
 function mayRelease(job: Job, pod: Pod, decided: JobCondition | undefined, plan: JobPlan): boolean {

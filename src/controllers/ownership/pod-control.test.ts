@@ -5,24 +5,20 @@ import type { Pod } from '../../api/schema/types.ts';
 import { EventRecorder } from '../../client/event-recorder.ts';
 import { refusal } from '../../client/testing/fake-client.ts';
 import { turn } from '../../client/testing/fake-cluster.ts';
+import { silentLog } from '../../observability/log.ts';
 import { podOf, replicaSetOf } from '../testing/samples.ts';
 import { TestBed } from '../testing/test-bed.ts';
 import { Dependents } from './dependents.ts';
 import { PodControl, type Wording } from './pod-control.ts';
 
 const owner = replicaSetOf(1);
-const wording: Wording = {
-  created: (pod, set) => `${set} has ${pod}`,
-  createFailed: (pod, set, why) => `${set} lacks ${pod}: ${why}`,
-  deleted: (pod, set) => `${set} lost ${pod}`,
-  deleteFailed: (pod, set, why) => `${set} keeps ${pod}: ${why}`,
-};
+const wording: Wording = (verb, pod, set, why) => [verb, set, pod, why].join(' ');
 
 async function start(there: readonly Pod[], words?: Wording): Promise<{ bed: TestBed; control: PodControl; events(): Promise<string[]> }> {
   const bed = new TestBed();
   for (const pod of there) bed.put(pods, pod);
   const dependents = new Dependents(bed.context, pods, { ownerType: { ...pods } });
-  const recorder = new EventRecorder({ client: bed.client, component: 'test', clock: bed.clock });
+  const recorder = new EventRecorder({ client: bed.client, component: 'test', clock: bed.clock, log: silentLog });
   const control = words ? new PodControl(dependents, recorder, words) : new PodControl(dependents, recorder);
   await bed.deliver();
   const events = async (): Promise<string[]> => {
@@ -64,10 +60,10 @@ describe('PodControl', () => {
     await assert.rejects(control.create(owner, podOf(owner, 'c')));
     await assert.rejects(control.delete(owner, podOf(owner, 'd')));
     assert.deepEqual(await events(), [
-      'Normal SuccessfulCreate web has a',
-      'Normal SuccessfulDelete web lost b',
-      'Warning FailedCreate web lacks c: no',
-      'Warning FailedDelete web keeps d: no',
+      'Normal SuccessfulCreate create web a ',
+      'Normal SuccessfulDelete delete web b ',
+      'Warning FailedCreate create web c no',
+      'Warning FailedDelete delete web d no',
     ]);
   });
 

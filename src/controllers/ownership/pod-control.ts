@@ -7,19 +7,12 @@ import { messageOf } from '../../errors/known-error.ts';
 import type { Dependents } from './dependents.ts';
 import { type Batch, slowStartBatch } from './slow-start.ts';
 
-/** What the events say. */
-export interface Wording {
-  created(pod: string, owner: string): string;
-  createFailed(pod: string, owner: string, why: string): string;
-  deleted(pod: string, owner: string): string;
-  deleteFailed(pod: string, owner: string, why: string): string;
-}
+/** What the events say; `why` is there when it failed. */
+export type Wording = (verb: 'create' | 'delete', pod: string, owner: string, why?: string) => string;
 
-const plainWording: Wording = {
-  created: (pod) => `Created pod: ${pod}`,
-  createFailed: (_pod, _owner, why) => `Error creating: ${why}`,
-  deleted: (pod) => `Deleted pod: ${pod}`,
-  deleteFailed: (_pod, _owner, why) => `Error deleting: ${why}`,
+const plainWording: Wording = (verb, pod, _owner, why) => {
+  const [done, doing] = verb === 'create' ? ['Created', 'creating'] : ['Deleted', 'deleting'];
+  return why === undefined ? `${done} pod: ${pod}` : `Error ${doing}: ${why}`;
 };
 
 /** A pod before and after a write: made when there was none before, gone when there is none after. */
@@ -42,7 +35,7 @@ export class PodControl {
   async create(owner: KubeObject, wanted: Pod): Promise<PodChange> {
     try {
       const after = await this.#pods.create(wanted);
-      this.#recorder.event(owner, 'Normal', 'SuccessfulCreate', this.#wording.created(after.metadata.name, owner.metadata.name));
+      this.#recorder.event(owner, 'Normal', 'SuccessfulCreate', this.#wording('create', after.metadata.name, owner.metadata.name));
       return { before: undefined, after };
     } catch (err) {
       this.tellCreateFailed(owner, wanted, err);
@@ -53,7 +46,7 @@ export class PodControl {
   /** Nobody is told that a namespace ends, or that a pod of that name is there already. */
   tellCreateFailed(owner: KubeObject, wanted: Pod, err: unknown): void {
     if (isNamespaceTerminating(err) || isAlreadyExists(err)) return;
-    const message = this.#wording.createFailed(wanted.metadata.name, owner.metadata.name, messageOf(err));
+    const message = this.#wording('create', wanted.metadata.name, owner.metadata.name, messageOf(err));
     this.#recorder.event(owner, 'Warning', 'FailedCreate', message);
   }
 
@@ -63,10 +56,10 @@ export class PodControl {
     const { name } = pod.metadata;
     try {
       const { found, left } = await this.#pods.delete(pod);
-      if (found) this.#recorder.event(owner, 'Normal', 'SuccessfulDelete', this.#wording.deleted(name, ownerName));
+      if (found) this.#recorder.event(owner, 'Normal', 'SuccessfulDelete', this.#wording('delete', name, ownerName));
       return { before: pod, after: left };
     } catch (err) {
-      const message = this.#wording.deleteFailed(name, ownerName, messageOf(err));
+      const message = this.#wording('delete', name, ownerName, messageOf(err));
       if (!isConflict(err)) this.#recorder.event(owner, 'Warning', 'FailedDelete', message);
       throw err;
     }

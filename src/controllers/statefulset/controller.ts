@@ -18,12 +18,8 @@ const staleClaimMs = 1_000;
 
 const zeros = { readyReplicas: 0, availableReplicas: 0, currentReplicas: 0, updatedReplicas: 0 };
 
-const wording: Wording = {
-  created: (pod, set) => `create Pod ${pod} in StatefulSet ${set} successful`,
-  createFailed: (pod, set, why) => `create Pod ${pod} in StatefulSet ${set} failed error: ${why}`,
-  deleted: (pod, set) => `delete Pod ${pod} in StatefulSet ${set} successful`,
-  deleteFailed: (pod, set, why) => `delete Pod ${pod} in StatefulSet ${set} failed error: ${why}`,
-};
+const wording: Wording = (verb, pod, set, why) =>
+  `${verb} Pod ${pod} in StatefulSet ${set} ${why === undefined ? 'successful' : `failed error: ${why}`}`;
 
 export class StatefulSetController extends KeyedController {
   readonly name = 'statefulset-controller';

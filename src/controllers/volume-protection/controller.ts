@@ -3,48 +3,33 @@
  * and that is taken away when one that is being deleted is not in use any more.
  */
 import { objectKey } from '../../api/object-key.ts';
-import {
-  type KubeObject,
-  persistentVolumeClaims,
-  persistentVolumes,
-  pods,
-  type ResourceType,
-  volumeAttributesClasses,
-} from '../../api/resource-types.ts';
+import { type KubeObject, persistentVolumeClaims, persistentVolumes, pods, volumeAttributesClasses } from '../../api/resource-types.ts';
 import type { PersistentVolume, PersistentVolumeClaim, Pod, VolumeAttributesClass } from '../../api/schema/types.ts';
 import { pvcProtectionFinalizer, pvProtectionFinalizer, vacProtectionFinalizer } from '../../api/well-known.ts';
 import type { Controller } from '../../client/controller.ts';
 import type { Informer } from '../../client/informer.ts';
-import { type ControllerContext, KeyedController } from '../context.ts';
+import { KeyedController } from '../context.ts';
 import { claimsOf, isClaimInUse, isClassInUse, isVolumeInUse, stepOf } from './desired.ts';
 
 /** What is the same for all three. A kind says when its objects are in use, and which other news may end that. */
 abstract class ProtectionController<T extends KubeObject> extends KeyedController {
-  protected readonly objects: Informer<T>;
-  readonly #type: ResourceType<T>;
-  readonly #finalizer: string;
-
-  constructor(context: ControllerContext, type: ResourceType<T>, finalizer: string) {
-    super(context);
-    this.objects = this.informers.of(type);
-    this.#type = type;
-    this.#finalizer = finalizer;
-  }
+  protected abstract readonly objects: Informer<T>;
+  protected abstract readonly finalizer: string;
 
   /** Asked of an object that is being deleted; the answer must not be older than the question. */
   protected abstract isInUse(object: T): Promise<boolean>;
 
   setup(controller: Controller): void {
-    controller.for(this.objects, (object) => stepOf(object, this.#finalizer) !== 'keep');
+    controller.for(this.objects, (object) => stepOf(object, this.finalizer) !== 'keep');
   }
 
   async reconcile(key: string): Promise<undefined> {
     const object = this.objects.get(key);
-    const step = object && stepOf(object, this.#finalizer);
+    const step = object && stepOf(object, this.finalizer);
     if (!object || step === 'keep' || (step === 'release if unused' && (await this.isInUse(object)))) return;
-    const others = (object.metadata.finalizers ?? []).filter((one) => one !== this.#finalizer);
-    const finalizers = step === 'protect' ? [...others, this.#finalizer] : others;
-    await this.client.update(this.#type, { ...object, metadata: { ...object.metadata, finalizers } });
+    const others = (object.metadata.finalizers ?? []).filter((one) => one !== this.finalizer);
+    const finalizers = step === 'protect' ? [...others, this.finalizer] : others;
+    await this.client.update(this.objects.type, { ...object, metadata: { ...object.metadata, finalizers } });
   }
 
   /** Of those that wait for what uses them to go. */
@@ -55,11 +40,9 @@ abstract class ProtectionController<T extends KubeObject> extends KeyedControlle
 
 export class ClaimProtectionController extends ProtectionController<PersistentVolumeClaim> {
   readonly name = 'persistentvolumeclaim-protection-controller';
+  protected readonly objects: Informer<PersistentVolumeClaim> = this.informers.of(persistentVolumeClaims);
+  protected readonly finalizer: string = pvcProtectionFinalizer;
   readonly #pods = this.informers.of(pods);
-
-  constructor(context: ControllerContext) {
-    super(context, persistentVolumeClaims, pvcProtectionFinalizer);
-  }
 
   override setup(controller: Controller): void {
     super.setup(controller);
@@ -75,10 +58,8 @@ export class ClaimProtectionController extends ProtectionController<PersistentVo
 
 export class VolumeProtectionController extends ProtectionController<PersistentVolume> {
   readonly name = 'persistentvolume-protection-controller';
-
-  constructor(context: ControllerContext) {
-    super(context, persistentVolumes, pvProtectionFinalizer);
-  }
+  protected readonly objects: Informer<PersistentVolume> = this.informers.of(persistentVolumes);
+  protected readonly finalizer: string = pvProtectionFinalizer;
 
   protected async isInUse(volume: PersistentVolume): Promise<boolean> {
     return isVolumeInUse(volume);
@@ -87,12 +68,10 @@ export class VolumeProtectionController extends ProtectionController<PersistentV
 
 export class AttributesClassProtectionController extends ProtectionController<VolumeAttributesClass> {
   readonly name = 'volumeattributesclass-protection-controller';
+  protected readonly objects: Informer<VolumeAttributesClass> = this.informers.of(volumeAttributesClasses);
+  protected readonly finalizer: string = vacProtectionFinalizer;
   readonly #claims = this.informers.of(persistentVolumeClaims);
   readonly #volumes = this.informers.of(persistentVolumes);
-
-  constructor(context: ControllerContext) {
-    super(context, volumeAttributesClasses, vacProtectionFinalizer);
-  }
 
   override setup(controller: Controller): void {
     super.setup(controller);

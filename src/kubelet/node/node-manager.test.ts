@@ -26,7 +26,7 @@ class TestNodeManager implements Disposable {
       ...{ client, cri, clock },
       runtimeState: new RuntimeState(cri, clock),
       log: { ...silentLog, warn: (text) => void this.said.push(text) },
-      recorder: new EventRecorder({ client, component: 'kubelet', clock }),
+      recorder: new EventRecorder({ client, component: 'kubelet', clock, log: silentLog }),
       identity: { nodeName: 'n1', nodeIps: ['10.0.0.1'], labels: {}, taints: [], port: 10250, machine: await readMachine('/') },
       rootDir: '/',
       limits: { memoryBytes: 0, diskBytes: 0, inodesFraction: 0, pidsFraction: 0 },
