@@ -17,9 +17,9 @@ export interface DnsOptions extends ClusterDnsSettings {
   readonly informers: InformerSet;
   readonly listen: readonly { readonly address: string; readonly port: number }[];
   /** CoreDNS's `health` (`:8080`), `ready` (`:8181`) and `prometheus` (`:9153`), as `HOST:PORT`; not served without. */
-  readonly healthAddress?: string;
-  readonly readyAddress?: string;
-  readonly metricsAddress?: string;
+  readonly healthAddress?: string | undefined;
+  readonly readyAddress?: string | undefined;
+  readonly metricsAddress?: string | undefined;
   /** CoreDNS's `health { lameduck }`: how long everything is answered after the signal, for proxies and probes that have not heard. Default 5 s. */
   readonly lameduckMs?: number;
   /** The Service behind which this server stands. `address` is where others reach it (default: the first that is listened on). */

@@ -50,54 +50,32 @@ const graceMs = 1_000;
 const delays = { durationMs: 100, capMs: 30_000 };
 
 /** Makes the Service, and makes it again when it is deleted; one that is there, whoever made it, stays as it is. */
-export async function keepClusterDns(options: ClusterDnsOptions): Promise<void> {
-  if (options.address) await new Keeper(options).run();
-}
-
-class Keeper {
-  readonly #options: ClusterDnsOptions;
-  readonly #wanted: Service;
-  #said = '';
-
-  constructor(options: ClusterDnsOptions) {
-    this.#options = options;
-    this.#wanted = clusterDnsService(options.address);
-  }
-
-  async run(): Promise<void> {
-    const { client, clock, log, signal } = this.#options;
-    await this.#make();
-    const { name, namespace } = this.#wanted.metadata;
-    const informer = new Informer(client, services, { namespace: namespace ?? '', fieldSelector: `metadata.name=${name}`, clock, log });
-    informer.on({ delete: () => void this.#makeAgain() });
-    if (!signal.aborted) await informer.start(signal);
-  }
-
-  async #makeAgain(): Promise<void> {
-    const { clock, signal } = this.#options;
-    await clock.sleep(graceMs, signal).catch(() => {});
-    await this.#make();
-  }
-
-  /** Tries until there is one, or the signal aborts. */
-  async #make(): Promise<void> {
-    const { clock, signal } = this.#options;
-    const backOff = new BackOff(delays);
-    while (!signal.aborted && !(await this.#create())) await clock.sleep(backOff.step(), signal).catch(() => {});
-  }
-
-  /** True when there is one. */
-  async #create(): Promise<boolean> {
-    const { client, log, signal } = this.#options;
+export async function keepClusterDns({ client, address, clock, log, signal }: ClusterDnsOptions): Promise<void> {
+  if (!address) return;
+  const wanted = clusterDnsService(address);
+  const sleep = (ms: number): Promise<void> => clock.sleep(ms, signal).catch(() => {});
+  let said = '';
+  // True when there is one.
+  const create = async (): Promise<boolean> => {
     try {
-      await client.create(services, this.#wanted, { signal });
+      await client.create(services, wanted, { signal });
       return true;
     } catch (err) {
       if (isAlreadyExists(err)) return true;
       const why = messageOf(err);
-      if (why !== this.#said && !signal.aborted) log.warn(`Cannot make Service "${objectKey(this.#wanted)}" yet: ${why}`);
-      this.#said = why;
+      if (why !== said && !signal.aborted) log.warn(`Cannot make Service "${objectKey(wanted)}" yet: ${why}`);
+      said = why;
       return false;
     }
-  }
+  };
+  // Tries until there is one, or the signal aborts.
+  const make = async (): Promise<void> => {
+    const backOff = new BackOff(delays);
+    while (!signal.aborted && !(await create())) await sleep(backOff.step());
+  };
+  await make();
+  const { name, namespace = '' } = wanted.metadata;
+  const informer = new Informer(client, services, { namespace, fieldSelector: `metadata.name=${name}`, clock, log });
+  informer.on({ delete: () => void sleep(graceMs).then(make) });
+  if (!signal.aborted) await informer.start(signal);
 }

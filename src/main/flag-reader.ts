@@ -36,16 +36,21 @@ export class FlagReader<Name extends string = string> {
   }
 
   /** A whole number from `min` to `max`. */
-  number(name: Name, min: number, max: number): number {
-    const value = wholeNumber(this.text(name));
-    if (!(value >= min && value <= max)) throw this.#refuse(name, `it is no number from ${min} to ${max}`, String(min));
+  number(
+    name: Name,
+    min: number,
+    max: number,
+    why: string = `it is no number from ${min} to ${max}`,
+    example: string = String(min),
+  ): number {
+    const text = this.text(name);
+    const value = Number(text);
+    if (!/^\d+$/.test(text) || value < min || value > max) throw this.#refuse(name, why, example);
     return value;
   }
 
   port(name: Name): number {
-    const value = wholeNumber(this.text(name));
-    if (!(value >= 1 && value <= 65_535)) throw this.#refuse(name, 'it is no port', '6443');
-    return value;
+    return this.number(name, 1, 65_535, 'it is no port', '6443');
   }
 
   /** Whole seconds of a duration as Go writes it, such as `48h`, from `min` to `max`, or 0. */
@@ -102,8 +107,4 @@ export class FlagReader<Name extends string = string> {
     const flag = `--${this.#called(name)}`;
     return new KnownError('USAGE', `Cannot use ${flag}="${text}": ${why}`, { hint: `Write it as ${flag}=${example}` });
   }
-}
-
-function wholeNumber(text: string): number {
-  return /^\d+$/.test(text) ? Number(text) : Number.NaN;
 }

@@ -16,7 +16,7 @@ export interface ClusterDnsSettings {
   /** Seconds a client may keep an answer of the zone. Default 5. */
   readonly ttl?: number;
   /** /ready says no when the API server was not heard for so long: names may be old. Default: never, as CoreDNS. */
-  readonly maxWatchAgeMs?: number;
+  readonly maxWatchAgeMs?: number | undefined;
 }
 
 /** What kubeadm's Corefile says. */

@@ -85,17 +85,15 @@ export const apiserver: Part = definePart({
       nodePortRange: read.text('service-node-port-range'),
       foreign: (['controller-manager', 'scheduler'] as const).filter((doer) => !parts.includes(doer)),
     };
-    const [ca, cert, key, kubeletCert, kubeletKey] = await Promise.all([
-      readPem(pki, 'ca.crt'),
-      readPem(pki, 'apiserver.crt'),
-      readPem(pki, 'apiserver.key'),
-      readPem(pki, 'apiserver-kubelet-client.crt'),
-      readPem(pki, 'apiserver-kubelet-client.key'),
-    ]);
+    const pair = async (name: string): Promise<Record<'cert' | 'key', string>> => ({
+      cert: await readPem(pki, `${name}.crt`),
+      key: await readPem(pki, `${name}.key`),
+    });
+    const ca = await readPem(pki, 'ca.crt');
     return {
       ...settings,
-      tls: { cert, key, clientCa: ca },
-      kubeletClient: { cert: kubeletCert, key: kubeletKey, ca },
+      tls: { ...(await pair('apiserver')), clientCa: ca },
+      kubeletClient: { ...(await pair('apiserver-kubelet-client')), ca },
       // Not every PKI has it: it matters to programs beside this one.
       frontProxyCa: await readFile(join(pki, 'front-proxy-ca.crt'), 'utf8').catch(() => undefined),
     };

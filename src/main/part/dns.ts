@@ -34,31 +34,27 @@ export const dns: Part = definePart({
     const { apiServerOf, nodePartClient } = await import('./part-client.ts');
     const nodeName = nodeNameOf(read);
     const givenAddress = read.ownIp('bind-address');
-    const optional = {
-      healthAddress: read.optional('healthz-bind-address'),
-      readyAddress: read.optional('ready-bind-address'),
-      metricsAddress: read.optional('metrics-bind-address'),
-      maxWatchAgeMs: 1000 * read.seconds('max-watch-age', 1, 86_400) || undefined,
-    };
     const settings = {
       nodeName,
       zone: read.text('cluster-domain'),
       resolvConf: read.text('resolv-conf'),
       ranges: [...read.cidrs('cluster-cidr'), ...read.cidrs('service-cidr')],
       lameduckMs: 1000 * read.seconds('lameduck', 1, 3600),
-      optional: Object.fromEntries(Object.entries(optional).filter(([, value]) => value !== undefined)),
+      healthAddress: read.optional('healthz-bind-address'),
+      readyAddress: read.optional('ready-bind-address'),
+      metricsAddress: read.optional('metrics-bind-address'),
+      maxWatchAgeMs: 1000 * read.seconds('max-watch-age', 1, 86_400) || undefined,
     };
     const client = await nodePartClient('dns', read, nodeName);
     return { ...settings, client, address: givenAddress ?? (await ownNodeIp(apiServerOf(client))) };
   },
-  async start({ address, nodeName, resolvConf: file, optional, ...config }, { informers: pool, clock, log, signal }) {
+  async start({ address, nodeName, resolvConf: file, ...config }, { informers: pool, clock, log, signal }) {
     const [{ startDns }, { hostResolvers }] = await Promise.all([import('../../dns/start.ts'), import('../../linux/host-resolvers.ts')]);
     const nameservers = hostResolvers(file);
     // The proxy reads the same Services and EndpointSlices.
     const informers = pool.open(config.client, { clock, log, shares: ['services', 'endpointslices'], signal });
     const running = await startDns({
       ...config,
-      ...optional,
       informers,
       listen: [{ address, port: 53 }],
       upstreams: () => nameservers().map((server) => ({ address: server, port: 53 })),

@@ -5,7 +5,7 @@ import type { LeaderElectionOptions } from '../../client/leader-election.ts';
 import { KnownError } from '../../errors/known-error.ts';
 import type { FlagReader } from '../flag-reader.ts';
 import { kubeconfig } from './cluster-flags.ts';
-import { definePart, type Part, type PartContext, type PartFlags, type Running, type Setting } from './part.ts';
+import { definePart, type Part, type PartFlags, type Running } from './part.ts';
 
 /** Upstream's names and values. */
 function electionFlags(leaseName: string) {
@@ -47,38 +47,6 @@ function electionOf(read: Read): Election | undefined {
   });
 }
 
-interface Terms {
-  readonly part: Part;
-  readonly read: FlagReader;
-  readonly setting: Setting;
-  readonly context: PartContext;
-}
-
-/** What a part does while its process leads, and between two terms: nothing. */
-class LedPart {
-  readonly #terms: Terms;
-  #current: Running | undefined;
-
-  constructor(terms: Terms) {
-    this.#terms = terms;
-  }
-
-  get problem(): string | undefined {
-    return this.#current?.health?.();
-  }
-
-  /** One term, with settings and connections of its own: nothing of an earlier one can act in it. */
-  async lead(signal: AbortSignal): Promise<void> {
-    const { part, read, setting, context } = this.#terms;
-    this.#current = await part.start(await part.config(read, setting), { ...context, signal });
-    try {
-      await this.#current.stopped;
-    } finally {
-      this.#current = undefined;
-    }
-  }
-}
-
 /** `part` under the Lease `leaseName`, unless --leader-elect is off. */
 export function led(part: Part, leaseName: string): Part {
   return definePart({
@@ -97,14 +65,21 @@ export function led(part: Part, leaseName: string): Part {
       const { clock, log, signal } = context;
       const client = await partClient(part.name, read, setting);
       const elector = new LeaderElector({ ...election, client, clock, log });
-      const work = new LedPart({ part, read, setting, context });
+      let current: Running | undefined;
+      // One term, with settings and connections of its own: nothing of an earlier one can act in it.
+      const lead = async (term: AbortSignal): Promise<void> => {
+        current = await part.start(await part.config(read, setting), { ...context, signal: term });
+        await current.stopped.finally(() => {
+          current = undefined;
+        });
+      };
       const takePart = async (): Promise<void> => {
-        while (!signal.aborted) await elector.run((term) => work.lead(term), signal);
+        while (!signal.aborted) await elector.run(lead, signal);
       };
       return {
         ready: Promise.resolve(`Takes part in the election of "${election.namespace}/${election.name}" as ${election.identity}`),
         stopped: takePart().finally(() => client.close()),
-        health: () => (elector.isExpired ? 'it leads by a Lease that has run out' : work.problem),
+        health: () => (elector.isExpired ? 'it leads by a Lease that has run out' : current?.health?.()),
       };
     },
   });
