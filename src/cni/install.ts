@@ -1,6 +1,7 @@
 /** What the runtime finds on the node: the two executables, and the network configuration once the network is there. */
-import { chmodSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
+import { putFile } from '../linux/put-file.ts';
 import { answerPipes } from './answer-pipes.ts';
 import { formatCniError } from './spec/cni-error.ts';
 
@@ -117,18 +118,4 @@ export function installPlugins(o: InstallOptions): void {
 export function installConflist(o: InstallOptions): void {
   mkdirSync(o.confDir, { recursive: true });
   putFile(join(o.confDir, conflistName), conflist(), 0o644);
-}
-
-/** In one step, and only when it differs: the runtime watches the directory, and a running script must not change. */
-function putFile(path: string, content: string, mode: number): void {
-  try {
-    if ((statSync(path).mode & 0o777) === mode && readFileSync(path, 'utf8') === content) return;
-  } catch {
-    // Not there yet.
-  }
-  rmSync(`${path}.new`, { force: true });
-  writeFileSync(`${path}.new`, content, { mode });
-  // Whatever the process's mask says.
-  chmodSync(`${path}.new`, mode);
-  renameSync(`${path}.new`, path);
 }

@@ -3,7 +3,7 @@ import { readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { systemCode } from '../errors/known-error.ts';
 import type { Log } from '../observability/log.ts';
-import type { CallPlugin, PluginCall } from './plugin.ts';
+import { type CallPlugin, callFrom, type PluginCall } from './plugin.ts';
 import { cniErrorCodes } from './spec/cni-error.ts';
 
 /** Errors that may be over the next time; nothing else gets better by itself. */
@@ -36,8 +36,7 @@ function namesIn(dir: string): string[] {
 
 function read(path: string): PluginCall | undefined {
   try {
-    const { plugin, env, stdin } = JSON.parse(readFileSync(path, 'utf8')) as PluginCall;
-    return { plugin, env: { ...env }, stdin: String(stdin) };
+    return callFrom(readFileSync(path, 'utf8'));
   } catch {
     return undefined;
   }

@@ -21,6 +21,12 @@ export interface PluginCall {
   readonly stdin: string;
 }
 
+/** A call as the executable and the notes write it, whatever else stands there. */
+export function callFrom(text: string): PluginCall {
+  const { plugin, env, stdin } = JSON.parse(text) as Partial<PluginCall>;
+  return { plugin: plugin === 'loopback' ? 'loopback' : 'fairlead', env: { ...env }, stdin: stdin ?? '' };
+}
+
 /** What the executable ends with. */
 export interface PluginAnswer {
   readonly code: 0 | 1;

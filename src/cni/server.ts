@@ -6,7 +6,7 @@ import { chmodSync, mkdirSync, rmSync } from 'node:fs';
 import { createServer, type Server, type Socket } from 'node:net';
 import { dirname } from 'node:path';
 import { messageOf } from '../errors/known-error.ts';
-import { type CallPlugin, type PluginAnswer, type PluginCall, undoUnheard } from './plugin.ts';
+import { type CallPlugin, callFrom, type PluginAnswer, undoUnheard } from './plugin.ts';
 import { formatCniError } from './spec/cni-error.ts';
 
 /** A request with a long list of attachments stays far below. */
@@ -51,8 +51,7 @@ function serve(socket: Socket, call: CallPlugin): void {
 async function answer(line: string, call: CallPlugin, isGone: () => boolean): Promise<string> {
   let result: PluginAnswer;
   try {
-    const { plugin, env, stdin } = JSON.parse(line) as Partial<PluginCall>;
-    const request: PluginCall = { plugin: plugin === 'loopback' ? 'loopback' : 'fairlead', env: env ?? {}, stdin: stdin ?? '' };
+    const request = callFrom(line);
     result = await call(request);
     // It may have given up while this process was stuck, which is only seen when the event loop has had its turn.
     await new Promise((resolve) => setImmediate(resolve));

@@ -1,6 +1,4 @@
 /** Waiting for a cluster from inside the lab's own network, so that it works whether or not the machine is attached. */
-import { createSocket } from 'node:dgram';
-import { request } from 'node:https';
 import { decode, encode } from 'dns-packet';
 import { nodes as nodeType } from '../api/resource-types.ts';
 import type { Node } from '../api/schema/types.ts';
@@ -8,6 +6,8 @@ import type { Client } from '../client/client.ts';
 import type { ClientConfig } from '../client/client-config.ts';
 import type { Clock } from '../clock/clock.ts';
 import { KnownError, messageOf } from '../errors/known-error.ts';
+import { askOverUdp } from './ask-over-udp.ts';
+import { httpGet } from './http-get.ts';
 
 export interface WaitOptions {
   readonly clock: Clock;
@@ -44,20 +44,9 @@ export async function waitUntil(
 }
 
 /** Asks `/readyz`. Gives why it is not ready. */
-export function probeReadyz(config: ClientConfig): Promise<string | undefined> {
-  return new Promise((resolve, reject) => {
-    const { ca, cert, key } = config;
-    const call = request(`${config.server}/readyz`, { ca, cert, key, agent: false, timeout: 5000 }, (response) => {
-      let body = '';
-      response.setEncoding('utf8').on('data', (chunk: string) => (body += chunk));
-      response.on('end', () =>
-        resolve(response.statusCode === 200 ? undefined : `it answers ${response.statusCode} ${body.slice(0, 200)}`),
-      );
-    });
-    call.on('timeout', () => call.destroy(new Error('no answer within 5 s')));
-    call.on('error', reject);
-    call.end();
-  });
+export async function probeReadyz({ server, ca, cert, key }: ClientConfig): Promise<string | undefined> {
+  const { code, body } = await httpGet(`${server}/readyz`, { ca, cert, key, timeout: 5000 });
+  return code === 200 ? undefined : `it answers ${code} ${body.slice(0, 200)}`;
 }
 
 export function nodeIsReady(node: Node): boolean {
@@ -82,26 +71,9 @@ export async function probeNodes(client: Client, machines: ReadonlyMap<string, s
   return undefined;
 }
 
-/**
- * Asks a DNS server for one name over UDP, by a bound socket (`fd`) of another namespace if need be. Gives the addresses. Throws when
- * nothing answers in time.
- */
-export function queryDns(server: string, name: string, timeoutMs = 2000, fd?: number): Promise<string[]> {
-  return new Promise((resolve, reject) => {
-    const socket = createSocket('udp4');
-    const timer = setTimeout(() => finish(new Error(`${server} does not answer within ${timeoutMs} ms`)), timeoutMs);
-    const finish = (result: Error | string[]): void => {
-      clearTimeout(timer);
-      socket.close();
-      if (result instanceof Error) reject(result);
-      else resolve(result);
-    };
-    socket.on('error', finish);
-    if (fd !== undefined) socket.bind({ fd });
-    socket.on('message', (bytes) => {
-      const answer = decode(bytes);
-      finish((answer.answers ?? []).flatMap((a) => (a.type === 'A' ? [a.data] : [])));
-    });
-    socket.send(encode({ type: 'query', id: 1, flags: 256, questions: [{ type: 'A', class: 'IN', name }] }), 53, server);
-  });
+/** The addresses of a name; `fd` is a bound socket of another namespace. Throws when nothing answers in time. */
+export async function queryDns(server: string, name: string, timeoutMs = 2000, fd?: number): Promise<string[]> {
+  const question = encode({ type: 'query', id: 1, flags: 256, questions: [{ type: 'A', class: 'IN', name }] });
+  const { answers = [] } = decode(await askOverUdp(question, server, timeoutMs, fd));
+  return answers.flatMap((a) => (a.type === 'A' ? [a.data] : []));
 }

@@ -1,5 +1,6 @@
-import { chmod, mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, readdir, readFile, rm } from 'node:fs/promises';
 import { join, relative } from 'node:path';
+import { writeSecret } from '../bootstrap/secret-file.ts';
 import { KnownError, systemCode } from '../errors/known-error.ts';
 import { defaultLabOptions, type LabOptions, type LabPlan, stateRoot } from './plan.ts';
 import type { ProcessId } from './process-id.ts';
@@ -46,9 +47,7 @@ export async function readLabState(dir: string): Promise<LabState | undefined> {
 
 export async function writeState(plan: LabPlan, state: LabState): Promise<void> {
   await makeThoroughfare(plan.dir);
-  const next = `${fileOf(plan.dir)}.next`;
-  await writeFile(next, `${JSON.stringify(state, undefined, 2)}\n`, { mode: 0o600 });
-  await rename(next, fileOf(plan.dir));
+  await writeSecret(fileOf(plan.dir), `${JSON.stringify(state, undefined, 2)}\n`);
 }
 
 /** The names of all labs that have something on the disk. */

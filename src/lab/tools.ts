@@ -27,16 +27,15 @@ export type Tools = Readonly<Record<Tool, string>>;
 export const systemPath = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
 
 async function find(name: string, path: string): Promise<string | undefined> {
-  for (const dir of path.split(delimiter)) {
-    const file = join(dir, name);
-    try {
-      await access(file, constants.X_OK);
-      return file;
-    } catch {
-      // The next directory may have it.
-    }
-  }
+  for (const dir of path.split(delimiter)) if (await isProgram(join(dir, name))) return join(dir, name);
   return undefined;
+}
+
+export async function isProgram(path: string): Promise<boolean> {
+  return await access(path, constants.X_OK).then(
+    () => true,
+    () => false,
+  );
 }
 
 /** A static busybox that bootstrap unpacked because the system's own, dynamic one must stay. */
@@ -46,13 +45,9 @@ const unpackedBusybox = join(stateRoot, '.cache', 'busybox');
 export async function findTools(path: string = process.env.PATH ?? ''): Promise<Tools> {
   const names = Object.keys(packages) as Tool[];
   // The system's own first: a PATH with an odd busybox must not decide what nodes are made of.
-  const found = await Promise.all(names.map(async (name) => [name, await find(name, `${systemPath}:${path}`)] as const));
-  const busybox = await access(unpackedBusybox, constants.X_OK).then(
-    () => [['busybox', unpackedBusybox] as const],
-    () => [],
-  );
-  found.push(...busybox);
-  const missing = found.filter(([name, file]) => file === undefined && !(name === 'busybox' && busybox.length > 0)).map(([name]) => name);
+  const found = new Map(await Promise.all(names.map(async (name) => [name, await find(name, `${systemPath}:${path}`)] as const)));
+  if (await isProgram(unpackedBusybox)) found.set('busybox', unpackedBusybox);
+  const missing = names.filter((name) => found.get(name) === undefined);
   if (missing.length > 0) {
     const wanted = [...new Set(missing.map((name) => packages[name]))].join(' ');
     throw new KnownError('TOOL_MISSING', `Cannot start a lab: ${missing.join(', ')} ${missing.length === 1 ? 'is' : 'are'} not installed`, {

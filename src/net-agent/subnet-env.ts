@@ -1,7 +1,8 @@
 /** flannel's subnet.env, which its CNI plugin and other tools read. */
-import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { mustCidr, nthIp } from '../ip/ip.ts';
+import { putFile } from '../linux/put-file.ts';
 
 export function renderSubnetEnv(o: {
   readonly network: string;
@@ -21,12 +22,6 @@ export function renderSubnetEnv(o: {
 
 /** Writes `DIR/subnet.env` in one step, when it differs. */
 export function writeSubnetEnv(dir: string, content: string): void {
-  const path = join(dir, 'subnet.env');
-  try {
-    if (readFileSync(path, 'utf8') === content) return;
-  } catch {
-    mkdirSync(dir, { recursive: true });
-  }
-  writeFileSync(`${path}.new`, content);
-  renameSync(`${path}.new`, path);
+  mkdirSync(dir, { recursive: true });
+  putFile(join(dir, 'subnet.env'), content, 0o644);
 }

@@ -10,10 +10,7 @@ import type { Log } from '../../observability/log.ts';
 import { type Attachment, attachmentKey } from '../attachment.ts';
 import type { HostPort } from '../spec/request.ts';
 
-export interface HostPorts {
-  add(attachment: Attachment): Promise<void>;
-  remove(key: string): Promise<void>;
-}
+export type HostPorts = Pick<NftHostPorts, 'add' | 'remove'>;
 
 export const hostPortTable = 'fairlead-hostport';
 
@@ -85,7 +82,7 @@ export function planHostPorts(attachments: readonly Attachment[], bridge: string
 /** Forgets UDP flows to these ports of the node: their translation is not what it was. */
 export type ForgetUdp = (ports: ReadonlySet<number>) => Promise<void>;
 
-export class NftHostPorts implements HostPorts {
+export class NftHostPorts {
   readonly #nft: Nftables;
   readonly #forgetUdp: ForgetUdp;
   readonly #log: Log;

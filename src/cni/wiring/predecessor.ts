@@ -10,20 +10,13 @@ import { isErrno } from '../../linux/netlink/netlink-error.ts';
 import type { Rtnetlink } from '../../linux/netlink/rtnetlink.ts';
 import { fromAlias, type PodNetwork } from '../attachment.ts';
 
-export interface Predecessor {
-  /** What its pods have, as far as that is written down or was found out. */
-  readonly addresses: ReadonlySet<string>;
-  /** Looks whether such pods are still there; gives how many links they have. */
-  look(network: PodNetwork): Promise<number>;
-  /** Whether somebody on the bridge answers to an address. */
-  answersTo(ip: string): Promise<boolean>;
-}
+export type Predecessor = Pick<KernelPredecessor, keyof KernelPredecessor>;
 
 /** An ARP request within the machine is answered in microseconds, also by a pod that is paused. */
 const answerWithinMs = 50;
 const askEveryMs = 5;
 
-export class KernelPredecessor implements Predecessor {
+export class KernelPredecessor {
   readonly #node: Rtnetlink;
   readonly #dir: string;
   #addresses = new Set<string>();
@@ -36,10 +29,12 @@ export class KernelPredecessor implements Predecessor {
     this.#dir = dir;
   }
 
+  /** What its pods have, as far as that is written down or was found out. */
   get addresses(): ReadonlySet<string> {
     return this.#addresses;
   }
 
+  /** Looks whether such pods are still there; gives how many links they have. */
   async look(network: PodNetwork): Promise<number> {
     const links = await this.#node.links();
     const bridge = links.find((l) => l.name === network.bridge)?.index;
@@ -50,6 +45,7 @@ export class KernelPredecessor implements Predecessor {
     return foreign.length;
   }
 
+  /** Whether somebody on the bridge answers to an address. */
   async answersTo(ip: string): Promise<boolean> {
     if (this.#bridge === undefined) return false;
     const target = { index: this.#bridge, ip };

@@ -16,23 +16,10 @@ import { netnsExists } from '../../linux/netns.ts';
 import { type Attachment, aliasOf, fromAlias, hostLinkOf, macOf, type PodNetwork } from '../attachment.ts';
 import { routesOf, wrongInPod, wrongOnNode } from './check.ts';
 
-export interface Wiring {
-  /** Whether a network namespace is mounted at the path. */
-  namespaceExists(path: string): boolean;
-  /** Makes the pair, the pod's address and routes. On failure nothing is left. */
-  attach(attachment: Attachment, network: PodNetwork): Promise<void>;
-  /** Removes the pair; fine when it is gone. */
-  detach(attachment: { readonly containerId: string; readonly ifName: string }): Promise<void>;
-  /** What is not as `attach` made it, in words; empty when all is well. */
-  check(attachment: Attachment, network: PodNetwork): Promise<readonly string[]>;
-  loopbackUp(netns: string): Promise<void>;
-  /** Puts every pair whose node's end lost its bridge back into it; says which. */
-  reattach(network: PodNetwork): Promise<readonly string[]>;
-  /** Attachments as the kernel's links tell them. */
-  attachments(): Promise<readonly Attachment[]>;
-}
+/** What the plugin asks of a kernel; tests have one in memory. */
+export type Wiring = Pick<KernelWiring, keyof KernelWiring>;
 
-export class KernelWiring implements Wiring {
+export class KernelWiring {
   readonly #node: Rtnetlink;
   readonly #aside: Rtnetlink;
 
@@ -42,10 +29,12 @@ export class KernelWiring implements Wiring {
     this.#aside = aside;
   }
 
+  /** Whether a network namespace is mounted at the path. */
   namespaceExists(path: string): boolean {
     return netnsExists(path);
   }
 
+  /** Makes the pair, the pod's address and routes. On failure nothing is left. */
   async attach(a: Attachment, network: PodNetwork): Promise<void> {
     const name = hostLinkOf(a);
     const bridge = await this.#bridge(network);
@@ -75,12 +64,14 @@ export class KernelWiring implements Wiring {
     }
   }
 
+  /** Removes the pair; fine when it is gone. */
   async detach(a: { readonly containerId: string; readonly ifName: string }): Promise<void> {
     const name = hostLinkOf(a);
     const [error] = await this.#aside.batch([deleteLink(name)], `delete link "${name}"`);
     if (error && !isErrno(error, 'ENODEV')) throw error;
   }
 
+  /** What is not as `attach` made it, in words; empty when all is well. */
   async check(a: Attachment, network: PodNetwork): Promise<readonly string[]> {
     const [host, bridge] = await Promise.all([this.#node.link(hostLinkOf(a)), this.#node.link(network.bridge)]);
     using pod = Rtnetlink.openIn(a.netns);
@@ -95,6 +86,7 @@ export class KernelWiring implements Wiring {
     await pod.must([changeLink('lo', { up: true })], 'bring up "lo"');
   }
 
+  /** Puts every pair whose node's end lost its bridge back into it; says which. */
   async reattach(network: PodNetwork): Promise<readonly string[]> {
     const bridge = await this.#bridge(network);
     const lost = (await this.#node.links()).filter((l) => fromAlias(l.alias) && (l.master !== bridge.index || !l.hairpin || !l.up));
@@ -106,6 +98,7 @@ export class KernelWiring implements Wiring {
     return lost.map((l) => l.name);
   }
 
+  /** Attachments as the kernel's links tell them. */
   async attachments(): Promise<readonly Attachment[]> {
     const found: Attachment[] = [];
     for (const link of await this.#node.links()) {

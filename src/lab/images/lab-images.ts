@@ -1,19 +1,11 @@
 /** `fairlead.local/box:1`, which most examples run, and `fairlead.local/pause:1`, which holds the namespaces of each pod. */
 import type { ImageSpec } from './oci-image.ts';
-import type { TarEntry } from './tar.ts';
+import { directory, file, symlink, type TarEntry } from './tar.ts';
 import { type Architecture, udpEcho } from './udp-echo.ts';
 import { hideWget, wgetScript } from './wget.ts';
 
 export const boxReference = 'fairlead.local/box:1';
 export const pauseReference = 'fairlead.local/pause:1';
-
-export function directory(path: string, mode = 0o755): TarEntry {
-  return { path, kind: 'directory', mode };
-}
-
-export function file(path: string, content: string | Uint8Array, mode = 0o644): TarEntry {
-  return { path, kind: 'file', mode, content: typeof content === 'string' ? Buffer.from(content) : content };
-}
 
 /** PID 1 ignores signals that it has no handler for. */
 const endsAtOnce = 'trap "exit 0" TERM INT';
@@ -58,9 +50,7 @@ echo "$REMOTE_ADDR"
 
 /** A name in `bin` for each thing that busybox can be. */
 export function appletLinks(applets: readonly string[]): TarEntry[] {
-  return applets
-    .filter((name) => /^[a-z0-9[_-]+$/i.test(name) && name !== 'busybox')
-    .map((name): TarEntry => ({ path: `bin/${name}`, kind: 'symlink', mode: 0o777, target: 'busybox' }));
+  return applets.filter((name) => /^[a-z0-9[_-]+$/i.test(name) && name !== 'busybox').map((name) => symlink(`bin/${name}`, 'busybox'));
 }
 
 export function boxImage(architecture: Architecture, busybox: Uint8Array, applets: readonly string[]): ImageSpec {

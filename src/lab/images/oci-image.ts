@@ -1,6 +1,6 @@
 /** Writes images as OCI archives. */
 import { createHash } from 'node:crypto';
-import { type TarEntry, tarOf } from './tar.ts';
+import { directory, file, type TarEntry, tarOf } from './tar.ts';
 import type { Architecture } from './udp-echo.ts';
 
 export interface ImageSpec {
@@ -50,17 +50,11 @@ export function ociArchive(image: ImageSpec): Uint8Array {
       },
     ],
   };
-  const file = (path: string, content: Uint8Array | object): TarEntry => ({
-    path,
-    kind: 'file',
-    mode: 0o644,
-    content: blobOf(content).bytes,
-  });
   return tarOf([
-    file('oci-layout', { imageLayoutVersion: '1.0.0' }),
-    file('index.json', index),
-    { path: 'blobs', kind: 'directory', mode: 0o755 },
-    { path: 'blobs/sha256', kind: 'directory', mode: 0o755 },
+    file('oci-layout', JSON.stringify({ imageLayoutVersion: '1.0.0' })),
+    file('index.json', JSON.stringify(index)),
+    directory('blobs'),
+    directory('blobs/sha256'),
     ...[layer, config, manifest].map((blob) => file(`blobs/sha256/${blob.digest}`, blob.bytes)),
   ]);
 }

@@ -1,8 +1,9 @@
 /** Programs of this machine's packages with the libraries they need; those that are not installed, from their packages. */
-import { access, constants, mkdir, readdir, rm } from 'node:fs/promises';
+import { mkdir, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { KnownError } from '../../errors/known-error.ts';
 import { type Exec, mustRun } from '../../linux/exec.ts';
+import { isProgram } from '../tools.ts';
 
 export interface Program {
   /** What it is called in the image. */
@@ -14,13 +15,6 @@ export interface Program {
 }
 
 const programDirs = ['/usr/bin', '/usr/sbin', '/bin', '/sbin'];
-
-async function isProgram(path: string): Promise<boolean> {
-  return await access(path, constants.X_OK).then(
-    () => true,
-    () => false,
-  );
-}
 
 async function lookFor(program: Program, unpacked: string): Promise<string | undefined> {
   for (const root of ['', unpacked])

@@ -9,6 +9,18 @@ export interface TarEntry {
   readonly target?: string;
 }
 
+export function directory(path: string, mode = 0o755): TarEntry {
+  return { path, kind: 'directory', mode };
+}
+
+export function file(path: string, content: string | Uint8Array, mode = 0o644): TarEntry {
+  return { path, kind: 'file', mode, content: typeof content === 'string' ? Buffer.from(content) : content };
+}
+
+export function symlink(path: string, target: string): TarEntry {
+  return { path, kind: 'symlink', mode: 0o777, target };
+}
+
 const block = 512;
 const typeFlag = { file: '0', symlink: '2', directory: '5' } as const;
 

@@ -8,10 +8,10 @@ import { mustRun } from '../../linux/exec.ts';
 import type { LabContext } from '../down.ts';
 import type { LabPlan } from '../plan.ts';
 import { architecture } from './image-store.ts';
-import { appletLinks, directory, file, waiting } from './lab-images.ts';
+import { appletLinks, waiting } from './lab-images.ts';
 import { type ImageSpec, ociArchive } from './oci-image.ts';
 import { findProgram, librariesOf, type Program, unpackMissing } from './programs-of-debian.ts';
-import type { TarEntry } from './tar.ts';
+import { directory, file, symlink, type TarEntry } from './tar.ts';
 import type { Architecture } from './udp-echo.ts';
 
 export const toolsReference = 'fairlead.local/tools:1';
@@ -59,7 +59,7 @@ export function toolsImage(cpu: Architecture, parts: Parts): ImageSpec {
   const own: TarEntry[] = [
     file('bin/busybox', parts.busybox, 0o755),
     ...appletLinks(parts.applets.filter((name) => name !== 'sh' && !parts.programs.has(name))),
-    ...['sh', 'bash'].map((name): TarEntry => ({ path: `bin/${name}`, kind: 'symlink', mode: 0o777, target: '../usr/bin/bash' })),
+    ...['sh', 'bash'].map((name) => symlink(`bin/${name}`, '../usr/bin/bash')),
     ...[...parts.programs].map(([name, content]) => file(`usr/bin/${name}`, content, 0o755)),
     ...[...parts.libraries].map(([path, content]) => file(path, content, 0o755)),
     ...(parts.authorities ? [file('etc/ssl/certs/ca-certificates.crt', parts.authorities)] : []),
@@ -78,7 +78,7 @@ export function toolsImage(cpu: Architecture, parts: Parts): ImageSpec {
       directory('tmp', 0o1777),
       directory('var'),
       // Program loaders are named by these paths, wherever a system keeps them.
-      ...['lib', 'lib64'].map((name): TarEntry => ({ path: name, kind: 'symlink', mode: 0o777, target: `usr/${name}` })),
+      ...['lib', 'lib64'].map((name) => symlink(name, `usr/${name}`)),
       ...own,
     ],
   };

@@ -1,7 +1,8 @@
 /** Hands DNS messages on to the host's resolvers, unread: only the answer's way back is kept. */
 import { createSocket, type Socket } from 'node:dgram';
-import { connect, createServer, isIPv6, type Server, type Socket as TcpSocket } from 'node:net';
+import { connect, createServer, type Server, type Socket as TcpSocket } from 'node:net';
 import type { Log } from '../../observability/log.ts';
+import { askOverUdp } from '../ask-over-udp.ts';
 
 const answerWithinMs = 3000;
 /** More questions in flight than this means a loop or an attack; the resolver behind would suffer next. */
@@ -15,32 +16,10 @@ export function serverFailure(question: Uint8Array): Uint8Array {
   return answer;
 }
 
-/** One question to one server, from a port of its own. */
-function ask(question: Uint8Array, server: string): Promise<Uint8Array> {
-  return new Promise((resolve, reject) => {
-    const socket = createSocket(isIPv6(server.split('%')[0] ?? '') ? 'udp6' : 'udp4');
-    const timer = setTimeout(() => finish(new Error(`no answer within ${answerWithinMs} ms`)), answerWithinMs);
-    const finish = (result: Error | Uint8Array): void => {
-      clearTimeout(timer);
-      socket.close();
-      if (result instanceof Error) reject(result);
-      else resolve(result);
-    };
-    socket.on('error', finish);
-    // A connected socket takes answers from the server only, and hears of a closed port at once.
-    socket.connect(53, server, () => {
-      socket.on('message', (bytes) => {
-        if (bytes[0] === question[0] && bytes[1] === question[1]) finish(bytes);
-      });
-      socket.send(question);
-    });
-  });
-}
-
 async function relayQuestion(question: Uint8Array, resolvers: () => readonly string[], log: Log): Promise<Uint8Array> {
   for (const server of resolvers())
     try {
-      return await ask(question, server);
+      return await askOverUdp(question, server, answerWithinMs);
     } catch (err) {
       log.debug('A resolver of the host did not answer', { server, err });
     }

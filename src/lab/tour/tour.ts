@@ -5,12 +5,12 @@ import type { ClientConfig } from '../../client/client-config.ts';
 import { loadKubeconfig } from '../../client/kubeconfig.ts';
 import { enterNetns } from '../../linux/netns.ts';
 import type { LabContext } from '../down.ts';
+import { httpGet } from '../http-get.ts';
 import type { LabPlan } from '../plan.ts';
 import { queryDns, waitUntil } from '../ready.ts';
 import type { LabState } from '../state.ts';
 import { askUntilAll } from './ask-until-all.ts';
 import { namespace, nodeTable, podTable, readyPods, rollout, serviceAddress } from './cluster-view.ts';
-import { httpGet } from './http-get.ts';
 import { podExec } from './pod-exec.ts';
 import { type Failure, playScript, type Step } from './script.ts';
 import { TourObjects, tourObjects } from './tour-objects.ts';
@@ -30,6 +30,12 @@ export async function labTour(context: LabContext, plan: LabPlan, state: LabStat
   process.stdout.write(`${total - failures.length} of ${total} answers as they should be\n`);
   for (const failure of failures) process.stderr.write(`failed: ${failure.command}: ${failure.reason}\n`);
   return failures.length === 0 ? 0 : 1;
+}
+
+async function get(address: string, port: number): Promise<string> {
+  const { code, body } = await httpGet(`http://${address}:${port}/`, { timeout: 3000 });
+  if (code !== 200) throw new Error(`HTTP ${code}`);
+  return body.trim();
 }
 
 class Tour {
@@ -195,7 +201,7 @@ class Tour {
         await this.#scale(0);
         let said = '';
         await waitUntil('the refusal', { clock: this.#context.clock, timeoutMs: 5000, signal, hint: 'fairlead lab status' }, async () => {
-          said = await httpGet(this.#clusterIp, 80).then(
+          said = await get(this.#clusterIp, 80).then(
             (body) => `it still answers "${body}"`,
             (err: unknown) => (err instanceof Error && 'code' in err ? String(err.code) : String(err)),
           );
@@ -211,7 +217,7 @@ class Tour {
   }
 
   #curl(address: string, port: number): () => Promise<string> {
-    return async () => await askUntilAll(() => httpGet(address, port), await this.#podNames(), 60);
+    return async () => await askUntilAll(() => get(address, port), await this.#podNames(), 60);
   }
 
   async #exec(pod: string, command: readonly string[]): Promise<string> {

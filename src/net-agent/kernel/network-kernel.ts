@@ -14,18 +14,10 @@ import { routeProtocol, type Step } from '../plan/diff.ts';
 import type { KernelState, Underlay } from '../plan/network.ts';
 import type { NodeAddresses } from '../plan/underlay.ts';
 
-export interface NetworkKernel {
-  read(): Promise<KernelState>;
-  /** Takes all steps; throws the first refusal after trying every one. What is gone already counts as deleted. */
-  take(steps: readonly Step[]): Promise<void>;
-  setSysctls(sysctls: Readonly<Record<string, string>>): void;
-  /** What `chooseUnderlay` chooses from. */
-  nodeAddresses(): Promise<NodeAddresses>;
-  /** Of the links with these names, as far as they are there. */
-  indexes(names: ReadonlySet<string>): Promise<ReadonlySet<number>>;
-}
+/** What the reconciler asks of a kernel; tests have one in memory. */
+export type NetworkKernel = Pick<LinuxNetworkKernel, keyof LinuxNetworkKernel>;
 
-export class LinuxNetworkKernel implements NetworkKernel {
+export class LinuxNetworkKernel {
   readonly #netlink: Rtnetlink;
 
   constructor(netlink: Rtnetlink) {
@@ -63,6 +55,7 @@ export class LinuxNetworkKernel implements NetworkKernel {
     };
   }
 
+  /** Takes all steps; throws the first refusal after trying every one. What is gone already counts as deleted. */
   async take(steps: readonly Step[]): Promise<void> {
     // Links first: what comes after them needs their indexes.
     const onLinks = steps.filter(isOnLink);
@@ -80,6 +73,7 @@ export class LinuxNetworkKernel implements NetworkKernel {
     for (const [name, value] of Object.entries(sysctls)) if (readSysctl(name) !== undefined) ensureSysctl(name, value);
   }
 
+  /** What `chooseUnderlay` chooses from. */
   async nodeAddresses(): Promise<NodeAddresses> {
     const [links, addresses] = [await this.#netlink.links(), (await this.#netlink.addresses()).filter((a) => familyOf(a.ip) === 4)];
     const all: readonly Underlay[] = links.flatMap(({ index, name, mtu }) =>
@@ -88,6 +82,7 @@ export class LinuxNetworkKernel implements NetworkKernel {
     return { addresses: all, sourceTo: sourceAddressTo, sourceToWorld: () => this.#sourceToWorld() };
   }
 
+  /** Of the links with these names, as far as they are there. */
   async indexes(names: ReadonlySet<string>): Promise<ReadonlySet<number>> {
     return new Set((await this.#netlink.links()).filter((l) => names.has(l.name)).map((l) => l.index));
   }
@@ -105,10 +100,13 @@ export class LinuxNetworkKernel implements NetworkKernel {
 
   async #send(steps: readonly Step[], indexes: ReadonlyMap<string, number>): Promise<void> {
     const requests = steps.map((step) => requestOf(step, indexes));
-    const first = steps[0];
+    const [first] = requests;
     if (!first) return;
-    const doing = steps.length === 1 ? describe(first) : `set up the pod network (${steps.length} changes)`;
-    const errors = await this.#netlink.batch(requests, doing);
+    const doing = steps.length === 1 ? first.doing : `set up the pod network (${steps.length} changes)`;
+    const errors = await this.#netlink.batch(
+      requests.map(({ request }) => request),
+      doing,
+    );
     const refused = errors.find(
       (e, i) => e !== undefined && !(steps[i]?.do.startsWith('delete') && isErrno(e, 'ENODEV', 'ESRCH', 'ENOENT', 'EADDRNOTAVAIL')),
     );
@@ -120,50 +118,45 @@ function isOnLink(step: Step): boolean {
   return step.do === 'delete-link' || step.do === 'add-link' || step.do === 'change-link';
 }
 
-function describe(step: Step): string {
-  switch (step.do) {
-    case 'add-link':
-      return `create link "${step.link.name}"`;
-    case 'delete-link':
-    case 'change-link':
-      return `${step.do === 'delete-link' ? 'delete' : 'change'} link "${step.name}"`;
-    case 'add-address':
-    case 'delete-address':
-      return `${step.do === 'add-address' ? 'add' : 'delete'} address ${step.ip}/${step.prefix} of "${step.link}"`;
-    case 'put-neighbour':
-    case 'delete-neighbour':
-      return `${step.do === 'put-neighbour' ? 'set' : 'delete'} ${step.neighbour.kind} ${step.neighbour.ip} of "${step.neighbour.link}"`;
-    case 'put-route':
-    case 'delete-route':
-      return `${step.do === 'put-route' ? 'set' : 'delete'} route to ${step.route.dst}`;
-  }
+interface Request {
+  readonly request: NetlinkRequest;
+  /** What it does, for an error. */
+  readonly doing: string;
 }
 
-function requestOf(step: Step, indexes: ReadonlyMap<string, number>): NetlinkRequest {
+function requestOf(step: Step, indexes: ReadonlyMap<string, number>): Request {
   // Index 0 makes the kernel say ENODEV, which is what it is.
   const index = (name: string): number => indexes.get(name) ?? 0;
   switch (step.do) {
     case 'delete-link':
-      return deleteLink(step.name);
+      return { request: deleteLink(step.name), doing: `delete link "${step.name}"` };
     case 'add-link': {
       const { name, kind, mac, mtu, parent } = step.link;
-      return addLink(name, kind, { mac, mtu, up: true, ...(parent === undefined ? {} : { parent: index(parent) }) });
+      const on = parent === undefined ? {} : { parent: index(parent) };
+      return { request: addLink(name, kind, { mac, mtu, up: true, ...on }), doing: `create link "${name}"` };
     }
     case 'change-link':
-      return changeLink(step.name, step);
+      return { request: changeLink(step.name, step), doing: `change link "${step.name}"` };
     case 'add-address':
-      return addAddress({ index: index(step.link), ip: step.ip, prefix: step.prefix });
-    case 'delete-address':
-      return deleteAddress({ index: index(step.link), ip: step.ip, prefix: step.prefix });
+    case 'delete-address': {
+      const [word, change] = step.do === 'add-address' ? ['add', addAddress] : ['delete', deleteAddress];
+      const { link, ip, prefix } = step;
+      return { request: change({ index: index(link), ip, prefix }), doing: `${word} address ${ip}/${prefix} of "${link}"` };
+    }
     case 'put-neighbour':
-      return replaceNeighbour({ ...step.neighbour, index: index(step.neighbour.link) });
-    case 'delete-neighbour':
-      return deleteNeighbour({ ...step.neighbour, index: index(step.neighbour.link) });
-    case 'put-route':
-      return replaceRoute({ ...step.route, index: index(step.route.link), protocol: routeProtocol });
+    case 'delete-neighbour': {
+      const [word, change] = step.do === 'put-neighbour' ? ['set', replaceNeighbour] : ['delete', deleteNeighbour];
+      const { kind, ip, link } = step.neighbour;
+      return { request: change({ ...step.neighbour, index: index(link) }), doing: `${word} ${kind} ${ip} of "${link}"` };
+    }
+    case 'put-route': {
+      const request = replaceRoute({ ...step.route, index: index(step.route.link), protocol: routeProtocol });
+      return { request, doing: `set route to ${step.route.dst}` };
+    }
     case 'delete-route': {
       const { dst, gateway, protocol, link } = step.route;
-      return deleteRoute({ dst, index: index(link), protocol, ...(gateway === undefined ? {} : { gateway }) });
+      const request = deleteRoute({ dst, index: index(link), protocol, ...(gateway === undefined ? {} : { gateway }) });
+      return { request, doing: `delete route to ${dst}` };
     }
   }
 }

@@ -1,0 +1,16 @@
+/** Files that others watch or run: they change in one step, and only when they differ. */
+import { chmodSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+
+/** Makes a file so. A folder that is watched hears of it once; a script that is running goes on with what it was. */
+export function putFile(path: string, content: string, mode: number): void {
+  try {
+    if ((statSync(path).mode & 0o777) === mode && readFileSync(path, 'utf8') === content) return;
+  } catch {
+    // Not there yet.
+  }
+  rmSync(`${path}.new`, { force: true });
+  writeFileSync(`${path}.new`, content, { mode });
+  // Whatever the process's mask says.
+  chmodSync(`${path}.new`, mode);
+  renameSync(`${path}.new`, path);
+}
