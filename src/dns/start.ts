@@ -15,14 +15,16 @@ import { type DnsServer, startDnsServer } from './server/server.ts';
 export interface DnsOptions extends ClusterDnsSettings {
   readonly client: Client;
   readonly informers: InformerSet;
-  readonly listen: readonly { readonly address: string; readonly port: number }[];
+  /** Where it listens. */
+  readonly address: string;
+  readonly port: number;
   /** CoreDNS's `health` (`:8080`), `ready` (`:8181`) and `prometheus` (`:9153`), as `HOST:PORT`; not served without. */
   readonly healthAddress?: string | undefined;
   readonly readyAddress?: string | undefined;
   readonly metricsAddress?: string | undefined;
   /** CoreDNS's `health { lameduck }`: how long everything is answered after the signal, for proxies and probes that have not heard. Default 5 s. */
   readonly lameduckMs?: number;
-  /** The Service behind which this server stands. `address` is where others reach it (default: the first that is listened on). */
+  /** The Service behind which this server stands. `address` is where others reach it (default: where it listens). */
   readonly publish?: { readonly namespace: string; readonly service: string; readonly nodeName: string; readonly address?: string };
   readonly clock: Clock;
   readonly log: Log;
@@ -34,7 +36,7 @@ const defaultLameduckMs = 5_000;
 const drainMs = 5_000;
 
 export interface Dns {
-  readonly servers: readonly DnsServer[];
+  readonly port: number;
   /** Where the pages for machines are, by the address that was asked for. */
   readonly ports: ReadonlyMap<string, number>;
   /** Resolves when every name is known. */
@@ -45,30 +47,27 @@ export interface Dns {
 
 /** Listens at once; names of the zone are SERVFAIL until every informer holds its first list. Throws PORT_TAKEN. */
 export async function startDns(options: DnsOptions): Promise<Dns> {
-  const { clock, log, informers } = options;
-  const server = `dns://:${options.listen[0]?.port ?? 53}`;
-  const metrics = new DnsMetrics({ zone: options.zone, server });
-  const serverIps = [options.publish?.address ?? '', ...options.listen.map((l) => l.address)].filter(isAddressOfOne);
+  const { clock, log, informers, address, port } = options;
+  const label = `dns://:${port}`;
+  const metrics = new DnsMetrics({ zone: options.zone, server: label });
+  const serverIps = [options.publish?.address ?? '', address].filter(isAddressOfOne);
   // Questions of before the end are still forwarded while proxies learn of it.
   const closing = new AbortController();
-  const env = { clock, log, informers, serverIps, server, metrics: metrics.registry, signal: closing.signal };
+  const env = { clock, log, informers, serverIps, server: label, metrics: metrics.registry, signal: closing.signal };
   const plugins = new PluginChain(clusterBlocks(options), env);
   const pages = await servePagesOf(options, plugins, metrics);
-  const servers: DnsServer[] = [];
-  const close = async (): Promise<void> => {
+  const close = async (server?: DnsServer): Promise<void> => {
     closing.abort();
-    await Promise.all([pages.close(), ...servers.map((s) => s.close())]);
+    await Promise.all([pages.close(), server?.close()]);
   };
-  try {
-    const observe = options.metricsAddress === undefined ? {} : { observe: metrics.observe };
-    const answer = plugins.answer.bind(plugins);
-    for (const where of options.listen) servers.push(await startDnsServer({ ...where, answer, log, clock, ...observe }));
-  } catch (err) {
+  const observe = options.metricsAddress === undefined ? {} : { observe: metrics.observe };
+  const answer = plugins.answer.bind(plugins);
+  const server = await startDnsServer({ address, port, answer, log, clock, ...observe }).catch(async (err: unknown) => {
     await close();
     throw err;
-  }
-  const running = { servers, ports: pages.ports, synced: plugins.synced };
-  return { ...running, stopped: publishAndDrain(options, running).then(close) };
+  });
+  const running = { port: server.port, ports: pages.ports, synced: plugins.synced };
+  return { ...running, stopped: publishAndDrain(options, server, running).then(() => close(server)) };
 }
 
 function isAddressOfOne(ip: string): boolean {
@@ -97,14 +96,13 @@ function servePagesOf(options: DnsOptions, plugins: PluginChain, { registry }: D
 }
 
 /** Resolves when the signal has aborted, the cluster has heard of it, and what is under way is answered. */
-async function publishAndDrain(options: DnsOptions, { servers, ports, synced }: Omit<Dns, 'stopped'>): Promise<void> {
+async function publishAndDrain(options: DnsOptions, server: DnsServer, { ports, synced }: Pick<Dns, 'ports' | 'synced'>): Promise<void> {
   const { clock, log, signal } = options;
   await Promise.race([synced, aborted(signal)]);
-  const first = servers[0];
-  if (!signal.aborted && first && options.publish) {
+  if (!signal.aborted && options.publish) {
     const metricsPort = options.metricsAddress === undefined ? undefined : ports.get(options.metricsAddress);
     // Its end takes the slice away.
-    await publish({ ...options, address: first.address, ...options.publish, port: first.port, metricsPort });
+    await publish({ ...options, ...options.publish, port: server.port, metricsPort });
   }
   await aborted(signal);
   const lameduckMs = options.lameduckMs ?? defaultLameduckMs;
@@ -112,5 +110,5 @@ async function publishAndDrain(options: DnsOptions, { servers, ports, synced }: 
     log.info(`Answering for another ${lameduckMs / 1000} s`);
     await clock.sleep(lameduckMs);
   }
-  await Promise.race([Promise.all(servers.map((s) => s.drain())), clock.sleep(drainMs)]);
+  await Promise.race([server.drain(), clock.sleep(drainMs)]);
 }

@@ -106,7 +106,8 @@ export class DnsCluster {
       client,
       informers,
       zone: 'cluster.local',
-      listen: [{ address: '127.0.0.1', port: 0 }],
+      address: '127.0.0.1',
+      port: 0,
       upstreams: () => [],
       ranges: ['10.244.0.0/16', '10.96.0.0/16'],
       lameduckMs: 0,
@@ -121,7 +122,7 @@ export class DnsCluster {
     await dns.synced;
     return {
       dns,
-      port: dns.servers[0]?.port ?? 0,
+      port: dns.port,
       async stop() {
         end.abort();
         await dns.stopped;

@@ -6,7 +6,7 @@ import type { Log } from '../../observability/log.ts';
 import type { ConnectionLimits } from './connection-table.ts';
 import { Responder, type ResponderOptions } from './responder.ts';
 import { listenTcp } from './tcp.ts';
-import { listenUdp, type UdpListener } from './udp.ts';
+import { listenUdp } from './udp.ts';
 
 export interface DnsServerOptions extends ResponderOptions {
   readonly address: string;
@@ -30,22 +30,16 @@ export interface DnsServer {
 
 /** Listens on UDP and TCP. Throws PORT_TAKEN. */
 export async function startDnsServer(options: DnsServerOptions): Promise<DnsServer> {
-  const { address, log } = options;
+  const { address, clock = systemClock, tcpLimits: limits } = options;
   const responder = new Responder(options);
-  const limits = options.tcpLimits ? { limits: options.tcpLimits } : {};
-  const tcp = await listenTcp({ address, port: options.port, responder, log, clock: options.clock ?? systemClock, ...limits }).catch(
-    (err: unknown) => {
-      throw taken(address, options.port, 'tcp', err);
-    },
-  );
+  const tcp = await listenTcp({ ...options, responder, clock, limits }).catch((err: unknown) => {
+    throw taken(address, options.port, 'tcp', err);
+  });
   const { port } = tcp;
-  let udp: UdpListener;
-  try {
-    udp = await listenUdp({ ...options, port, responder });
-  } catch (err) {
+  const udp = await listenUdp({ ...options, port, responder }).catch(async (err: unknown) => {
     await tcp.close();
     throw taken(address, port, 'udp', err);
-  }
+  });
   return {
     address,
     port,

@@ -3,10 +3,9 @@ import { createServer, type Server } from 'node:net';
 import type { Clock } from '../../clock/clock.ts';
 import { messageOf } from '../../errors/known-error.ts';
 import { familyOf } from '../../ip/ip.ts';
-import type { Log } from '../../observability/log.ts';
 import { type ConnectionLimits, ConnectionTable } from './connection-table.ts';
-import type { Responder } from './responder.ts';
 import { TcpConnection } from './tcp-connection.ts';
+import type { ListenOptions } from './udp.ts';
 
 /** One client needs few: RFC 7766 §6.2.2 asks for a single one. A node's pods may come masqueraded as one. */
 const limits: ConnectionLimits = { total: 1_000, perClient: 100 };
@@ -20,14 +19,9 @@ export interface TcpListener {
 }
 
 /** Listens. Rejects with the error of the system. */
-export async function listenTcp(options: {
-  readonly address: string;
-  readonly port: number;
-  readonly responder: Responder;
-  readonly limits?: ConnectionLimits;
-  readonly clock: Clock;
-  readonly log: Log;
-}): Promise<TcpListener> {
+export async function listenTcp(
+  options: ListenOptions & { readonly limits?: ConnectionLimits | undefined; readonly clock: Clock },
+): Promise<TcpListener> {
   const { responder, clock } = options;
   const family = familyOf(options.address);
   const table = new ConnectionTable<TcpConnection>(options.limits ?? limits);

@@ -7,13 +7,16 @@ import type { Log } from '../../observability/log.ts';
 import type { Client } from '../plugin/plugin.ts';
 import type { Responder } from './responder.ts';
 
-export interface UdpOptions {
+export interface ListenOptions {
   readonly address: string;
   readonly port: number;
   readonly responder: Responder;
+  readonly log: Log;
+}
+
+export interface UdpOptions extends ListenOptions {
   /** False: node:dgram only. */
   readonly batch?: boolean;
-  readonly log: Log;
 }
 
 /** Longer questions do not come by UDP. */
@@ -21,21 +24,15 @@ const batchSize = { size: 64, maxReceive: 1024, maxSend: 4096 };
 /** At most this many batches before other things get their turn. */
 const maxBatches = 8;
 
-export interface UdpListener {
-  /** What comes from now on is left unread; answers still go out. */
-  stopReading(): void;
-  close(): Promise<void>;
-}
-
 /** Listens. Rejects with the error of the system. */
-export async function listenUdp(options: UdpOptions): Promise<UdpListener> {
+export async function listenUdp(options: UdpOptions): Promise<UdpServer> {
   const { address, port } = options;
   const fd = options.batch === false ? undefined : openUdpSocket(address, port);
   const socket = await bind(address, port, fd);
   return new UdpServer(socket, fd === undefined ? undefined : new DatagramBatch(fd, batchSize), options);
 }
 
-class UdpServer implements UdpListener {
+export class UdpServer {
   readonly #socket: Socket;
   readonly #batch: DatagramBatch | undefined;
   readonly #responder: Responder;
@@ -57,6 +54,7 @@ class UdpServer implements UdpListener {
     socket.on('message', (message, from) => this.#take(message, from));
   }
 
+  /** What comes from now on is left unread; answers still go out. */
   stopReading(): void {
     this.#socket.removeAllListeners('message');
   }

@@ -48,7 +48,7 @@ export const dns: Part = definePart({
     const client = await nodePartClient('dns', read, nodeName);
     return { ...settings, client, address: givenAddress ?? (await ownNodeIp(apiServerOf(client))) };
   },
-  async start({ address, nodeName, resolvConf: file, ...config }, { informers: pool, clock, log, signal }) {
+  async start({ nodeName, resolvConf: file, ...config }, { informers: pool, clock, log, signal }) {
     const [{ startDns }, { hostResolvers }] = await Promise.all([import('../../dns/start.ts'), import('../../linux/host-resolvers.ts')]);
     const nameservers = hostResolvers(file);
     // The proxy reads the same Services and EndpointSlices.
@@ -56,7 +56,7 @@ export const dns: Part = definePart({
     const running = await startDns({
       ...config,
       informers,
-      listen: [{ address, port: 53 }],
+      port: 53,
       upstreams: () => nameservers().map((server) => ({ address: server, port: 53 })),
       publish: { namespace: 'kube-system', service: 'kube-dns', nodeName },
       clock,
@@ -66,7 +66,7 @@ export const dns: Part = definePart({
     let isSynced = false;
     const ready = running.synced.then(() => {
       isSynced = true;
-      return `DNS answers on ${address}:53`;
+      return `DNS answers on ${config.address}:53`;
     });
     return {
       ready,

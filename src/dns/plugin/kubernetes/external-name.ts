@@ -2,14 +2,13 @@
 import packet from 'dns-packet';
 import { encodeName, RCODE, TYPE } from '../../message/names.ts';
 import { encodeQuery, parseQuery, type Query } from '../../message/query.ts';
+import { record } from '../../message/records.ts';
 import { emptyReply, type Reply } from '../../message/reply.ts';
 import type { ClusterZone } from '../../zone/cluster-zone.ts';
 import type { Answer, Next, Request } from '../plugin.ts';
 
 /** A chain of CNAMEs longer than this is given up, as CoreDNS does. */
 const maxChain = 10;
-/** Part of the package, but not of its types. */
-const { answer: recordCodec } = packet as unknown as { readonly answer: { encode(record: packet.Answer): Uint8Array } };
 const failed: Reply = emptyReply(RCODE.SERVFAIL);
 
 /**
@@ -39,8 +38,8 @@ export function followAlias(
 }
 
 /** Records of the zone point at the question: here another name owns them. */
-function withOwner(name: string, record: Uint8Array): Uint8Array {
-  return Buffer.concat([encodeName(name), record.subarray(2)]);
+function withOwner(name: string, answer: Uint8Array): Uint8Array {
+  return Buffer.concat([encodeName(name), answer.subarray(2)]);
 }
 
 async function elsewhere(request: Request, name: string, before: Reply, lookup: Next): Promise<Answer> {
@@ -50,7 +49,7 @@ async function elsewhere(request: Request, name: string, before: Reply, lookup: 
   const rcode = (found.raw[3] ?? 0) & 15;
   if (rcode !== RCODE.NOERROR && rcode !== RCODE.NXDOMAIN) return failed;
   const message = packet.decode(Buffer.from(found.raw));
-  const encode = (records: readonly packet.Answer[] | undefined): Uint8Array[] => (records ?? []).map((r) => recordCodec.encode(r));
+  const encode = (records: readonly packet.Answer[] | undefined): Uint8Array[] => (records ?? []).map((r) => record(r.name, r));
   return {
     ...before,
     rcode,
