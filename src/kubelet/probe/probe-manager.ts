@@ -13,9 +13,15 @@ import { allContainers, isSidecar, specOf, uidOf } from '../pod/spec.ts';
 import type { PodEvents } from '../runtime/pod-events.ts';
 import { check } from './check.ts';
 
-type Kind = 'liveness' | 'readiness' | 'startup';
-const kinds: readonly Kind[] = ['startup', 'readiness', 'liveness'];
 const firstRetryMs = 100;
+/** What is taken to be so before a probe has said anything, and how soon it is asked again. */
+const atFirst = {
+  startup: { result: 'unknown', rampMs: firstRetryMs },
+  readiness: { result: 'failure', rampMs: firstRetryMs },
+  liveness: { result: 'success', rampMs: Number.POSITIVE_INFINITY },
+} as const;
+type Kind = keyof typeof atFirst;
+const kinds = Object.keys(atFirst) as Kind[];
 
 export interface ProbeManagerOptions {
   readonly cri: Cri;
@@ -34,6 +40,7 @@ interface Prober {
   result: ProbeResult;
   failures: number;
   successes: number;
+  /** Until the next quick look; infinite when there are none. */
   rampMs: number;
   /** When a failure was counted last, on the clock that never jumps. */
   countedAt: number;
@@ -106,10 +113,9 @@ export class ProbeManager implements ProbeResults {
       containerId: record.id,
       probe,
       podIp,
-      result: kind === 'liveness' ? 'success' : kind === 'readiness' ? 'failure' : 'unknown',
+      ...atFirst[kind],
       failures: 0,
       successes: 0,
-      rampMs: firstRetryMs,
       countedAt: this.#options.clock.monotonic(),
       timer: undefined,
       ended: false,
@@ -163,7 +169,7 @@ export class ProbeManager implements ProbeResults {
     else this.#failed(prober, result.output, periodMs);
     // A container that will be killed, or has started, needs no more of this.
     if ((kind === 'startup' && prober.result !== 'unknown') || (kind === 'liveness' && prober.result === 'failure')) return;
-    const ramping = kind !== 'liveness' && !result.ok && prober.rampMs < periodMs;
+    const ramping = !result.ok && prober.rampMs < periodMs;
     this.#schedule(prober, ramping ? prober.rampMs : periodMs);
     if (ramping) prober.rampMs *= 2;
   }
