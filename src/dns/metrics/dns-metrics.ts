@@ -14,6 +14,8 @@ const bytesBuckets = [0, 100, 200, 300, 400, 511, 1023, 2047, 4095, 8291, 16e3, 
 const rcodes = ['NOERROR', 'FORMERR', 'SERVFAIL', 'NXDOMAIN', 'NOTIMP', 'REFUSED'];
 const types = new Map<number, string>([...Object.entries(TYPE).map(([name, n]) => [n, name] as const), [65, 'HTTPS'], [64, 'SVCB']]);
 const where = ['server', 'zone', 'view'];
+const timeTaken = 'Histogram of the time (in seconds) each request took per zone.';
+const roomOffered = 'Size of the EDNS0 UDP buffer in bytes (64K for TCP) per zone and protocol.';
 
 export interface DnsMetricsOptions {
   readonly zone: string;
@@ -25,28 +27,28 @@ export class DnsMetrics {
   readonly registry: Registry = new Registry();
   readonly #zone: string;
   readonly #server: string;
-  readonly #requests: Tally;
-  readonly #dnssec: Tally;
-  readonly #responses: Tally;
-  readonly #duration: Distribution;
-  readonly #requestSize: Distribution;
-  readonly #responseSize: Distribution;
+  readonly #requests = this.#tally('requests_total', 'Counter of DNS requests made per zone, protocol and family.', [
+    'proto',
+    'family',
+    'type',
+  ]);
+  readonly #dnssec = this.#tally('do_requests_total', 'Counter of DNS requests with DO bit set per zone.', []);
+  readonly #responses = this.#tally('responses_total', 'Counter of response status codes.', ['rcode', 'plugin']);
+  readonly #duration = this.#spread('request_duration_seconds', timeTaken, secondsBuckets, []);
+  readonly #requestSize = this.#spread('request_size_bytes', roomOffered, bytesBuckets, ['proto']);
+  readonly #responseSize = this.#spread('response_size_bytes', 'Size of the returned response in bytes.', bytesBuckets, ['proto']);
 
   constructor(options: DnsMetricsOptions) {
     this.#zone = options.zone.toLowerCase();
     this.#server = options.server;
-    const tally = (name: string, help: string, labels: string[]): Tally => new Tally(this.registry, `coredns_dns_${name}`, help, labels);
-    const spread = (name: string, help: string, buckets: readonly number[], labels: string[]): Distribution =>
-      new Distribution(this.registry, `coredns_dns_${name}`, help, buckets, labels);
-    const byRequest = [...where, 'proto', 'family', 'type'];
-    this.#requests = tally('requests_total', 'Counter of DNS requests made per zone, protocol and family.', byRequest);
-    this.#dnssec = tally('do_requests_total', 'Counter of DNS requests with DO bit set per zone.', where);
-    this.#responses = tally('responses_total', 'Counter of response status codes.', [...where, 'rcode', 'plugin']);
-    const ofTime = 'Histogram of the time (in seconds) each request took per zone.';
-    this.#duration = spread('request_duration_seconds', ofTime, secondsBuckets, where);
-    const ofRoom = 'Size of the EDNS0 UDP buffer in bytes (64K for TCP) per zone and protocol.';
-    this.#requestSize = spread('request_size_bytes', ofRoom, bytesBuckets, [...where, 'proto']);
-    this.#responseSize = spread('response_size_bytes', 'Size of the returned response in bytes.', bytesBuckets, [...where, 'proto']);
+  }
+
+  #tally(name: string, help: string, labels: readonly string[]): Tally {
+    return new Tally(this.registry, `coredns_dns_${name}`, help, [...where, ...labels]);
+  }
+
+  #spread(name: string, help: string, buckets: readonly number[], labels: readonly string[]): Distribution {
+    return new Distribution(this.registry, `coredns_dns_${name}`, help, buckets, [...where, ...labels]);
   }
 
   readonly observe = (info: ReplyInfo, transport: Transport, client: Client, seconds: number): void => {

@@ -19,6 +19,11 @@ const maxWaiting = 100;
 /** Bytes that the client has not taken yet: no more is read until it does. */
 const maxUnread = 256 * 1024;
 
+/** A message with its length in front, as one piece (RFC 7766 §8). */
+export function framed(message: Uint8Array): Buffer {
+  return Buffer.concat([Buffer.of(message.length >> 8, message.length & 255), message]);
+}
+
 export class TcpConnection {
   readonly #options: TcpConnectionOptions;
   #pending: Buffer = Buffer.alloc(0);
@@ -116,9 +121,7 @@ export class TcpConnection {
   #send(bytes: Buffer): void {
     const { socket } = this.#options;
     if (socket.destroyed) return;
-    const head = Buffer.alloc(lengthBytes);
-    head.writeUInt16BE(bytes.length, 0);
-    socket.write(Buffer.concat([head, bytes]));
+    socket.write(framed(bytes));
   }
 
   /** Ends a connection on which nothing is asked, nor answered, for long. */

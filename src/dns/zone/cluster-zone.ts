@@ -49,8 +49,8 @@ export class ClusterZone {
   readonly #services = new Map<string, ServiceNames>();
   readonly #namespaces = new Set<string>();
   #serial: number;
-  #nxdomain: Reply | undefined;
-  #nodata: Reply | undefined;
+  /** By code; of the zone in its own spelling. */
+  readonly #negatives = new Map<number, Reply>();
 
   /** `origin` such as `cluster.local`. */
   constructor(origin: string, options: ZoneOptions) {
@@ -80,8 +80,7 @@ export class ClusterZone {
     if (after) this.#services.set(key, after);
     else this.#services.delete(key);
     this.#serial = serial;
-    this.#nxdomain = undefined;
-    this.#nodata = undefined;
+    this.#negatives.clear();
   }
 
   #unpoint(ip: string, key: string): void {
@@ -149,13 +148,8 @@ export class ClusterZone {
     }
     if (type === TYPE.SRV && srv.length > 0) {
       const answers = srv.map((s) => srvRecord(this.#ttl, { weight: this.#weight(srv), port: s.port, target: `${s.target}.${origin}` }));
-      return {
-        ...found(answers),
-        additional: this.#addresses(
-          srv.map((s) => s.target),
-          origin,
-        ),
-      };
+      const targets = srv.map((s) => s.target);
+      return { ...found(answers), additional: this.#addresses(targets, origin) };
     }
     return this.#noData(origin);
   }
@@ -251,19 +245,19 @@ export class ClusterZone {
   }
 
   #negative(rcode: number, origin: string): Reply {
-    return { rcode, authoritative: true, answers: none, authority: [this.#soa(origin, origin)], additional: none };
+    const known = origin === this.origin ? this.#negatives.get(rcode) : undefined;
+    if (known) return known;
+    const reply = { ...found(none), rcode, authority: [this.#soa(origin, origin)] };
+    if (origin === this.origin) this.#negatives.set(rcode, reply);
+    return reply;
   }
 
   #noName(origin: string): Reply {
-    if (origin !== this.origin) return this.#negative(RCODE.NXDOMAIN, origin);
-    this.#nxdomain ??= this.#negative(RCODE.NXDOMAIN, origin);
-    return this.#nxdomain;
+    return this.#negative(RCODE.NXDOMAIN, origin);
   }
 
   #noData(origin: string): Reply {
-    if (origin !== this.origin) return this.#negative(RCODE.NOERROR, origin);
-    this.#nodata ??= this.#negative(RCODE.NOERROR, origin);
-    return this.#nodata;
+    return this.#negative(RCODE.NOERROR, origin);
   }
 }
 

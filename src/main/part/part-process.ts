@@ -30,20 +30,15 @@ export interface Configured {
   start(context: PartContext): Promise<Running>;
 }
 
-/** Whatever can be wrong with the settings of any part is found here, before anything of the machine is touched. */
-async function configure(wanted: readonly Wanted[], setting: Setting): Promise<readonly Configured[]> {
-  const configured: Configured[] = [];
-  for (const { part, flags } of wanted) {
-    const config = await part.config(flags, setting);
-    configured.push({ name: part.name, start: (context) => part.start(config, context) });
-  }
-  return configured;
-}
-
 /** Runs the parts until the signal aborts. Rejects when one cannot start or go on; the others have ended then. */
 export async function runParts(wanted: readonly Wanted[], options: ProcessOptions): Promise<number> {
   const { setting, healthzAddress, farewell, log, signal } = options;
-  const parts = await configure(wanted, setting);
+  const parts: Configured[] = [];
+  // Whatever can be wrong with the settings of any part is found here, before anything of the machine is touched.
+  for (const { part, flags } of wanted) {
+    const config = await part.config(flags, setting);
+    parts.push({ name: part.name, start: (context) => part.start(config, context) });
+  }
   const process = new PartProcess(parts, options);
   const pages = await servePages(['/healthz', '/livez'].map((path) => [healthzAddress, path, () => healthPage(process.health())]));
   try {

@@ -1,6 +1,7 @@
 /** Asks a resolver over TCP. */
 import { connect } from 'node:net';
 import type { Clock } from '../../../clock/clock.ts';
+import { framed } from '../../server/tcp-connection.ts';
 import type { Upstream } from './resolver.ts';
 
 /** One question over TCP (RFC 7766), when the answer did not fit. Rejects after `timeoutMs`. */
@@ -18,11 +19,7 @@ export function askTcp(upstream: Upstream, message: Buffer, timeoutMs: number, c
       reject(err);
     };
     const timer = clock.after(timeoutMs, () => fail(new Error('no answer in time')));
-    socket.on('connect', () => {
-      const head = Buffer.alloc(2);
-      head.writeUInt16BE(message.length, 0);
-      socket.write(Buffer.concat([head, message]));
-    });
+    socket.on('connect', () => socket.write(framed(message)));
     socket.on('data', (chunk) => {
       chunks.push(chunk);
       length += chunk.length;
