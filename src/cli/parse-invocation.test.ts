@@ -19,6 +19,10 @@ describe('parseInvocation()', () => {
     ['defaults', [], {}, { size: '1', mode: undefined, 'in-place': undefined }],
     ['a short name', ['-s', '2'], {}, { size: '2' }],
     ['the last of several', ['--size', '2', '--size=3'], {}, { size: '3' }],
+    ["a short name as Go's programs take it", ['-s=2'], {}, { size: '2' }],
+    ['a switch with a value', ['--in-place=true'], {}, { 'in-place': true }],
+    ['a switch that a value turns off', ['--in-place=false'], {}, { 'in-place': false }],
+    ['a text that is a word of switches', ['--size=true'], {}, { size: 'true' }],
     ['text of the environment, also none', [], { FAIRLEAD_SIZE: '' }, { size: '' }],
   ];
   for (const [word, want] of Object.entries({ 1: true, true: true, yes: true, 0: false, false: false, no: false, '': false }))

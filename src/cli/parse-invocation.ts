@@ -69,12 +69,27 @@ interface Arguments {
   readonly positionals: readonly string[];
 }
 
+/** As Go's programs have them: `--switch=false` is `--no-switch`, and `-v=2` is `-v2`. */
+function asParseArgsHasIt(arg: string, specs: OptionSpecs): string {
+  const short = /^-(\w)=(.*)$/s.exec(arg);
+  if (short) return `-${short[1]}${short[2]}`;
+  const [, name = '', value = ''] = /^--([\w-]+)=(true|false)$/.exec(arg) ?? [];
+  if (specs[name]?.type !== 'boolean') return arg;
+  return value === 'true' ? `--${name}` : `--no-${name}`;
+}
+
 function readArguments(path: string, specs: OptionSpecs, args: readonly string[]): Arguments {
   const options = Object.fromEntries(
     Object.entries(specs).map(([name, { type, short }]) => [name, { type, ...(short === undefined ? {} : { short }) }]),
   );
   try {
-    return parseArgs({ args: [...args], options, allowPositionals: true, allowNegative: true, strict: true }) as Arguments;
+    return parseArgs({
+      args: args.map((arg) => asParseArgsHasIt(arg, specs)),
+      options,
+      allowPositionals: true,
+      allowNegative: true,
+      strict: true,
+    }) as Arguments;
   } catch (err) {
     throw argumentError(err, path, specs);
   }

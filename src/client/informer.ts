@@ -5,6 +5,7 @@
 
 import { objectKey } from '../api/object-key.ts';
 import type { KubeObject, ResourceType } from '../api/resource-types.ts';
+import { onAbort } from '../clock/aborted.ts';
 import { type Clock, systemClock } from '../clock/clock.ts';
 import { messageOf } from '../errors/known-error.ts';
 import { type Log, silentLog } from '../observability/log.ts';
@@ -100,9 +101,10 @@ export class Informer<T extends KubeObject = KubeObject> {
     return this.#objects.byIndex(name, value);
   }
 
-  /** Handlers added late get an `add` for everything that is there. */
-  on(handlers: InformerHandlers<T>): this {
+  /** Handlers added late get an `add` for everything that is there. They hear nothing more once `signal` aborts. */
+  on(handlers: InformerHandlers<T>, signal?: AbortSignal): this {
     this.#handlers.push(handlers);
+    if (signal) onAbort(signal, () => this.#handlers.splice(this.#handlers.indexOf(handlers), 1));
     for (const object of this.#objects.list()) this.#call(() => handlers.add?.(object));
     if (this.#hasSynced) this.#call(() => handlers.synced?.());
     return this;

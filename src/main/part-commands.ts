@@ -1,5 +1,5 @@
 /** The commands that run one part alone, under upstream's flags. */
-import { type Command, switchFlag } from '../cli/command.ts';
+import { type Command, switchFlag, textFlag } from '../cli/command.ts';
 import { apiserver } from './part/apiserver.ts';
 import { controllerManager } from './part/controller-manager.ts';
 import { dns } from './part/dns.ts';
@@ -51,8 +51,18 @@ export const partCommands: readonly Command[] = [
       'fairlead proxy --cleanup # needs no API server',
     ],
     parts: [proxy],
-    options: { cleanup: switchFlag('take away the rules that a proxy left behind, and end') },
-    instead: (read) => (read.isSet('cleanup') ? cleanUp : undefined),
+    options: {
+      cleanup: switchFlag('take away the rules that a proxy left behind, and end'),
+      'init-only': switchFlag("set what needs root: the kernel's settings, and end; then CAP_NET_ADMIN is enough"),
+      'write-config-to': textFlag('FILE', 'write the configuration that the other flags and the presets come to, and end'),
+    },
+    instead: (read) => {
+      if (read.isSet('cleanup')) return cleanUp;
+      const path = read.optional('write-config-to');
+      if (path !== undefined) return async () => (await proxyTasks()).writeConfiguration(read, path);
+      return read.isSet('init-only') ? async () => (await proxyTasks()).initialize(read) : undefined;
+    },
+    logAs: async (read) => (await proxyTasks()).logChoice(read),
     stays: 'rules',
   }),
   partsCommand({
@@ -75,6 +85,10 @@ export const partCommands: readonly Command[] = [
     parts: [dns],
   }),
 ];
+
+function proxyTasks(): Promise<typeof import('./part/proxy-tasks.ts')> {
+  return import('./part/proxy-tasks.ts');
+}
 
 async function cleanUp(): Promise<number> {
   const { cleanUpProxy } = await import('../proxy/proxy.ts');

@@ -4,7 +4,7 @@ import { type Command, type Invocation, type OptionSpec, type OptionSpecs, textF
 import { systemClock } from '../clock/clock.ts';
 import { FlagReader, type FlagValues } from './flag-reader.ts';
 import type { Part, PartFlag, Setting } from './part/part.ts';
-import { logFlags, processLog } from './process-log.ts';
+import { type LogChoice, logFlags, processLog } from './process-log.ts';
 
 /** Flags of a part by what the command's own flags say in their place. */
 type Settled = Readonly<Record<string, (read: FlagReader) => string | undefined>>;
@@ -22,6 +22,8 @@ export interface PartsCommand {
   /** By part. */
   readonly settled?: Readonly<Record<string, Settled>>;
   readonly apiServer?: (read: FlagReader) => Setting['apiServer'];
+  /** What is logged and how, where its own flags and files say more than those for every process. */
+  readonly logAs?: (read: FlagReader) => Promise<LogChoice>;
   /** What stays when it ends. */
   readonly stays?: string;
   /** What it does in place of running the parts, when its own flags say so. */
@@ -41,7 +43,7 @@ export function fileIn(flag: string, name: string): (read: FlagReader) => string
 
 /** The name and form of a flag in a command. */
 export function formOf(name: string, { among, ...alone }: PartFlag, isAlone: boolean): readonly [string, OptionSpec] {
-  if (isAlone || among === undefined) return [name, alone];
+  if (isAlone || !among) return [name, alone];
   const { name: called = name, ...different } = among;
   return [called, { ...alone, ...different }];
 }
@@ -51,6 +53,7 @@ export function optionsOf({ parts, options = {}, settled = {} }: PartsCommand): 
   const all: Record<string, OptionSpec> = { ...options };
   for (const part of parts)
     for (const [name, flag] of Object.entries(part.flags)) {
+      if (parts.length > 1 && flag.among === false) continue;
       const [called, form] = formOf(name, flag, parts.length === 1);
       if (!Object.hasOwn(settled[part.name] ?? {}, name)) all[called] ??= form;
     }
@@ -83,7 +86,7 @@ export function partsCommand(command: PartsCommand): Command {
         healthzAddress: command.options?.['healthz-bind-address'] && read.optional('healthz-bind-address'),
         farewell: stays === undefined ? 'Stopping' : `Stopping; ${stays} stay`,
         clock: systemClock,
-        log: processLog(read.text('log-level'), read.text('log-format')),
+        log: processLog(read.text('log-level'), read.text('log-format'), await command.logAs?.(read)),
         signal,
       },
     );

@@ -10,7 +10,12 @@ export const logFlags: Readonly<Record<'log-level' | 'log-format', OptionSpec>> 
   'log-format': { type: 'string', default: 'text', choices: ['text', 'json'], help: 'for people or for programs' },
 };
 
-/** The log that these flags describe. */
-export function processLog(level: string, format: string): Log {
-  return createLog({ level: level as LogLevel, format: format as LogFormat, clock: systemClock });
+export interface LogChoice {
+  readonly level?: LogLevel;
+  readonly format?: LogFormat;
+}
+
+/** The log that these flags describe; what `chosen` says holds instead. */
+export function processLog(level: string, format: string, chosen: LogChoice = {}): Log {
+  return createLog({ level: level as LogLevel, format: format as LogFormat, ...chosen, clock: systemClock });
 }

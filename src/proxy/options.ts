@@ -37,7 +37,10 @@ export interface ProxyOptions {
   readonly syncPeriodMs?: number;
   /** Serves /healthz and /livez. */
   readonly healthzAddress?: string;
-  /** Serves /metrics, /healthz, /proxyMode. */
+  /** What /configz and /flagz tell, whole. */
+  readonly configuration?: object;
+  readonly flags?: Readonly<Record<string, string>>;
+  /** Serves /metrics, /healthz, /proxyMode, /configz, /statusz, /flagz. */
   readonly metricsAddress?: string;
   /** The mode at work; tests give others. Whoever gives it closes it. */
   readonly rules?: Mode;

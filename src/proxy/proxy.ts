@@ -26,6 +26,7 @@ import type { ProxyOptions } from './options.ts';
 import type { NodeContext } from './plan/node-context.ts';
 import { ownServices } from './plan/reserved.ts';
 import { ServiceReport } from './service-report.ts';
+import { statusPages } from './status-pages.ts';
 import { SyncLoop } from './sync-loop.ts';
 import { ChangeTracker } from './track/change-tracker.ts';
 import { KernelUdpFlows, UdpCleanUp, type UdpFlows } from './udp-flows.ts';
@@ -84,7 +85,7 @@ export class ServiceProxy {
     this.#nodes = this.#informers.of(nodes, { transform: slimNode });
     this.#serviceCidrs = this.#informers.of(serviceCidrs);
     const sources = { services: this.#informers.of(services), slices: this.#informers.of(endpointSlices) };
-    this.#tracker = new ChangeTracker(sources, { changed: (what, keys) => this.#onChange(what, keys) });
+    this.#tracker = new ChangeTracker(sources, { changed: (what, keys) => this.#onChange(what, keys) }, this.#stop.signal);
     this.#view = new NodeView({
       proxy: options,
       nodes: this.#nodes,
@@ -139,6 +140,7 @@ export class ServiceProxy {
       [healthzAddress, '/livez', () => this.#answerHealth(false)],
       [metricsAddress, '/healthz', healthz],
       [metricsAddress, '/proxyMode', () => ({ code: 200, body: this.#mode.name })],
+      ...statusPages(this.#options, this.#clock).map(([path, page]) => [metricsAddress, path, page] as const),
       [metricsAddress, '/metrics', async () => ({ code: 200, body: await registry.metrics(), type: registry.contentType })],
     ]);
     const bound = (address = ''): string => boundAddress(address, this.#pages?.ports.get(address) ?? 0);
@@ -164,8 +166,9 @@ export class ServiceProxy {
   /** A look at the node is due for other reasons than the node's own. */
   #followCluster(): void {
     const changed = (): void => this.#onView('yes');
-    this.#serviceCidrs.on({ add: changed, update: changed, delete: changed });
-    this.#nodes.on({ add: changed, update: (now, before) => (isNodeNews(now, before) ? changed() : undefined), delete: changed });
+    const { signal } = this.#stop;
+    this.#serviceCidrs.on({ add: changed, update: changed, delete: changed }, signal);
+    this.#nodes.on({ add: changed, update: (now, before) => (isNodeNews(now, before) ? changed() : undefined), delete: changed }, signal);
   }
 
   #onView(due: 'yes' | 'look'): void {
@@ -301,8 +304,13 @@ export class ServiceProxy {
   }
 }
 
-/** Throws BAD_CONFIG. */
-async function openMode({ mode = defaultMode, modeOptions, clock, log }: ProxyOptions): Promise<Mode> {
+/** The mode that is asked for, not yet at work. Throws BAD_CONFIG. */
+export async function openMode({
+  mode = defaultMode,
+  modeOptions,
+  clock,
+  log,
+}: Pick<ProxyOptions, 'mode' | 'modeOptions' | 'clock' | 'log'>): Promise<Mode> {
   const open = Object.hasOwn(modes, mode) ? modes[mode] : undefined;
   if (open) return await open({ ...(clock ? { clock } : {}), ...(log ? { log } : {}), ...modeOptions });
   throw new KnownError('BAD_CONFIG', `Cannot start the proxy in mode "${mode}": it is not supported`, {

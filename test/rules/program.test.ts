@@ -1,9 +1,9 @@
-/** `fairlead proxy` as a process: what it finds out about its node by itself. */
+/** `fairlead proxy` as a process: what it finds out about its node by itself, and how a DaemonSet of kube-proxy runs it. */
 import assert from 'node:assert/strict';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { test } from 'node:test';
+import { describe, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { endpointSlices, nodes, serviceCidrs, services } from '../../src/api/resource-types.ts';
 import { FakeApiServer } from '../../src/client/testing/fake-api-server.ts';
@@ -14,66 +14,140 @@ import type { TableFamily } from '../../src/linux/nftables/table.ts';
 import { cannotMakeNamespaces, Namespaces } from '../../src/linux/testing/namespaces.ts';
 
 const port = 8001;
+const kubeconfigText = JSON.stringify({
+  apiVersion: 'v1',
+  kind: 'Config',
+  clusters: [{ name: 'c', cluster: { server: `http://127.0.0.1:${port}` } }],
+  contexts: [{ name: 'c', context: { cluster: 'c', user: 'u' } }],
+  users: [{ name: 'u', user: {} }],
+  'current-context': 'c',
+});
 
-test('serves both families on a node without a default route, by what its Node says', { skip: cannotMakeNamespaces }, async () => {
-  await using net = new Namespaces();
-  await net.add('node');
-  // Without a host, since looking one up takes until this thread is out of the namespace again.
-  const api = new FakeApiServer([nodes, services, endpointSlices, serviceCidrs], (server) =>
-    inNetns(net.path('node'), () => server.listen(port)),
-  );
-  const nft = inNetns(net.path('node'), () => new KernelNftables());
-  const dir = await mkdtemp(join(tmpdir(), 'fairlead-proxy-'));
-  let said = '';
-  let program: ReturnType<typeof start> | undefined;
-  try {
+/** A node with an API server, on which programs run. */
+class ProxyNode implements AsyncDisposable {
+  readonly dir: string;
+  readonly net: Namespaces;
+  readonly #api: FakeApiServer;
+  readonly #nft: KernelNftables;
+  #program: ReturnType<typeof start> | undefined;
+  said = '';
+
+  private constructor(net: Namespaces, dir: string) {
+    this.net = net;
+    this.dir = dir;
+    // Without a host, since looking one up takes until this thread is out of the namespace again.
+    this.#api = new FakeApiServer([nodes, services, endpointSlices, serviceCidrs], (server) =>
+      inNetns(net.path('node'), () => server.listen(port)),
+    );
+    this.#nft = inNetns(net.path('node'), () => new KernelNftables());
+  }
+
+  /** With a Service `web` that has a node port and no endpoints. */
+  static async create(): Promise<ProxyNode> {
+    const net = new Namespaces();
+    await net.add('node');
+    const node = new ProxyNode(net, await mkdtemp(join(tmpdir(), 'fairlead-proxy-')));
     const addresses = ['192.0.2.1', 'fd00::1'].map((address) => ({ type: 'InternalIP', address }));
-    api.replace(nodes, [{ metadata: { name: 'node1' }, status: { addresses } }]);
-    api.replace(serviceCidrs, [{ metadata: { name: 'kubernetes' }, spec: { cidrs: ['10.96.0.0/16', 'fd00:10:96::/112'] } }]);
+    node.#api.replace(nodes, [{ metadata: { name: 'node1' }, status: { addresses } }]);
+    node.#api.replace(serviceCidrs, [{ metadata: { name: 'kubernetes' }, spec: { cidrs: ['10.96.0.0/16', 'fd00:10:96::/112'] } }]);
     const clusterIPs = ['10.96.0.10', 'fd00:10:96::10'];
-    const spec = {
-      type: 'NodePort',
-      clusterIP: clusterIPs[0],
-      clusterIPs,
-      ports: [{ name: 'http', port: 80, nodePort: 30080, protocol: 'TCP' }],
-    };
-    api.replace(services, [{ metadata: { name: 'web', namespace: 'default' }, spec }]);
-    api.replace(endpointSlices, []);
-    const kubeconfig = {
-      apiVersion: 'v1',
-      kind: 'Config',
-      clusters: [{ name: 'c', cluster: { server: `http://127.0.0.1:${port}` } }],
-      contexts: [{ name: 'c', context: { cluster: 'c', user: 'u' } }],
-      users: [{ name: 'u', user: {} }],
-      'current-context': 'c',
-    };
-    await writeFile(join(dir, 'kubeconfig'), JSON.stringify(kubeconfig));
-    const flags = ['--kubeconfig', join(dir, 'kubeconfig'), '--hostname-override', 'node1', '--healthz-bind-address', '127.0.0.1:0'];
-    const command = [process.execPath, 'src/main/fairlead.ts', 'proxy', ...flags, '--metrics-bind-address', ''];
-    program = start('ip', ['netns', 'exec', net.path('node').slice('/run/netns/'.length), ...command], {
-      stdio: ['ignore', 'pipe', 'pipe'],
-    });
-    for (const stream of [program.stdout, program.stderr]) stream?.on('data', (part) => (said = (said + String(part)).slice(-4000)));
-    const has = async (family: TableFamily, set: string, key: string): Promise<boolean> =>
-      (await nft.read(family, 'kube-proxy'))?.sets.get(set)?.elements.has(key) === true;
-    for (const [family, nodeIp, clusterIp] of [
-      ['ip', '192.0.2.1', '10.96.0.10'],
-      ['ip6', 'fd00::1', 'fd00:10:96::10'],
-    ] as const) {
-      const deadline = Date.now() + 60_000;
-      while (!((await has(family, 'nodeport-ips', nodeIp)) && (await has(family, 'cluster-ips', clusterIp)))) {
-        assert.ok(Date.now() < deadline && program.exitCode === null, said);
-        await sleep(20);
-      }
+    const ports = [{ name: 'http', port: 80, nodePort: 30080, protocol: 'TCP' }];
+    const spec = { type: 'NodePort', clusterIP: clusterIPs[0], clusterIPs, ports };
+    node.#api.replace(services, [{ metadata: { name: 'web', namespace: 'default' }, spec }]);
+    node.#api.replace(endpointSlices, []);
+    await writeFile(join(node.dir, 'kubeconfig.conf'), kubeconfigText);
+    return node;
+  }
+
+  run(...flags: string[]): void {
+    const command = [process.execPath, 'src/main/fairlead.ts', 'proxy', ...flags];
+    const name = this.net.path('node').slice('/run/netns/'.length);
+    this.#program = start('ip', ['netns', 'exec', name, ...command], { stdio: ['ignore', 'pipe', 'pipe'] });
+    for (const stream of [this.#program.stdout, this.#program.stderr])
+      stream?.on('data', (part) => {
+        this.said = (this.said + String(part)).slice(-4000);
+      });
+  }
+
+  get pid(): number | undefined {
+    return this.#program?.pid;
+  }
+
+  async until(isSo: () => Promise<boolean>): Promise<void> {
+    const deadline = Date.now() + 60_000;
+    while (!(await isSo())) {
+      assert.ok(Date.now() < deadline && this.#program?.exitCode === null, this.said);
+      await sleep(20);
     }
-  } finally {
+  }
+
+  /** Whether the kernel's set has the element. */
+  async has(family: TableFamily, set: string, key: string): Promise<boolean> {
+    return (await this.#nft.read(family, 'kube-proxy'))?.sets.get(set)?.elements.has(key) === true;
+  }
+
+  async page(address: string): Promise<string> {
+    return (await this.net.run('node', 'busybox', ['wget', '-q', '-O', '-', `http://${address}`])).stdout;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    const program = this.#program;
     if (program && program.exitCode === null) {
-      const closed = new Promise((resolve) => program?.once('close', resolve));
+      const closed = new Promise((resolve) => program.once('close', resolve));
       program.kill('SIGTERM');
       await closed;
     }
-    await api.close();
-    nft.close();
-    await rm(dir, { recursive: true });
+    await this.#api.close();
+    this.#nft.close();
+    await this.net[Symbol.asyncDispose]();
+    await rm(this.dir, { recursive: true });
   }
+}
+
+describe('fairlead proxy', { skip: cannotMakeNamespaces, concurrency: false }, () => {
+  test('serves both families on a node without a default route, by what its Node says', async () => {
+    await using node = await ProxyNode.create();
+    const addresses = ['--healthz-bind-address', '127.0.0.1:0', '--metrics-bind-address', ''];
+    node.run('--kubeconfig', join(node.dir, 'kubeconfig.conf'), '--hostname-override', 'node1', ...addresses);
+    await node.until(
+      async () => (await node.has('ip', 'nodeport-ips', '192.0.2.1')) && (await node.has('ip', 'cluster-ips', '10.96.0.10')),
+    );
+    await node.until(
+      async () => (await node.has('ip6', 'nodeport-ips', 'fd00::1')) && (await node.has('ip6', 'cluster-ips', 'fd00:10:96::10')),
+    );
+  });
+
+  test("runs as kubeadm's DaemonSet runs kube-proxy, and goes on under a configuration that changes", async () => {
+    await using node = await ProxyNode.create();
+    await node.net.ip('node', 'addr add 198.51.100.5/32 dev lo');
+    const config = join(node.dir, 'config.conf');
+    const write = async (more: string): Promise<void> => {
+      const head = 'apiVersion: kubeproxy.config.k8s.io/v1alpha1\nkind: KubeProxyConfiguration\n';
+      const kubeconfig = join(node.dir, 'kubeconfig.conf');
+      await writeFile(
+        config,
+        `${head}mode: ""\nclientConnection: { kubeconfig: ${kubeconfig} }\nconntrack: { tcpEstablishedTimeout: 2h }\n${more}`,
+      );
+    };
+    await write('nodePortAddresses: null\n');
+    node.run(`--config=${config}`, '--hostname-override=node1', '--v=2');
+    await node.until(async () => await node.has('ip', 'nodeport-ips', '192.0.2.1'));
+    const timeout = await node.net.run('node', 'cat', ['/proc/sys/net/netfilter/nf_conntrack_tcp_timeout_established']);
+    assert.equal(timeout.stdout.trim(), '7200');
+    assert.match(await node.page('127.0.0.1:10249/flagz'), /\nhostname-override=node1\n/);
+    assert.match(await node.page('127.0.0.1:10249/statusz'), /\nkube-proxy statusz\n.*\nStarted: /s);
+
+    const { pid } = node;
+    await write('nodePortAddresses: ["198.51.100.0/24"]\n');
+    await node.until(
+      async () => (await node.has('ip', 'nodeport-ips', '198.51.100.5')) && !(await node.has('ip', 'nodeport-ips', '192.0.2.1')),
+    );
+    const told = JSON.parse(await node.page('127.0.0.1:10249/configz')) as Record<string, { nodePortAddresses: string[]; mode: string }>;
+    assert.deepEqual(told['kubeproxy.config.k8s.io']?.nodePortAddresses, ['198.51.100.0/24']);
+
+    await write('nodePortAddresses: [here]\n');
+    await node.until(async () => node.said.includes('Cannot use the changed configuration'));
+    assert.ok(await node.has('ip', 'nodeport-ips', '198.51.100.5'), 'the last configuration holds');
+    assert.equal(node.pid, pid);
+  });
 });

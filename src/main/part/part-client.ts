@@ -24,15 +24,16 @@ export async function partClient(part: string, flags: FlagReader<'kubeconfig'>, 
   return new Client({ ...(await loadKubeconfig(kubeconfigOf(part, flags))), ...setting.apiServer });
 }
 
-/** The client of one part of a node; what RBAC refuses is told with what to do about it. Throws USAGE and BAD_CONFIG. */
-export async function nodePartClient(part: string, flags: FlagReader<'kubeconfig'>, nodeName: string): Promise<Client> {
+/** The client of one part of a node; what RBAC refuses is told with what to do about it. `server` in place of the kubeconfig's. Throws USAGE and BAD_CONFIG. */
+export async function nodePartClient(part: string, flags: FlagReader<'kubeconfig'>, nodeName: string, server?: string): Promise<Client> {
   const whenForbidden = (user: string): string | undefined => {
     if (isNodePart(part)) return grantCommand(part, user);
     const wanted = `system:node:${nodeName}`;
     // The Node authorizer lets a node read what its pods use, a moment after they are there: no matter of roles.
     return user === wanted ? undefined : `to allow it: give this kubelet the kubeconfig of user "${wanted}" in group "system:nodes"`;
   };
-  return new Client({ ...(await loadKubeconfig(kubeconfigOf(part, flags))), userAgent: `fairlead-${part}`, whenForbidden });
+  const config = await loadKubeconfig(kubeconfigOf(part, flags));
+  return new Client({ ...config, ...(server === undefined ? {} : { server }), userAgent: `fairlead-${part}`, whenForbidden });
 }
 
 /** Host of the API server that a client talks to. */

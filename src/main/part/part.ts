@@ -7,8 +7,8 @@ import type { FlagReader } from '../flag-reader.ts';
 import type { InformerPool } from './informer-pool.ts';
 
 export interface PartFlag extends OptionSpec {
-  /** What differs in a command of several parts, whose flags must say which of them is meant. */
-  readonly among?: Partial<OptionSpec> & { readonly name?: string };
+  /** What differs in a command of several parts, whose flags must say which of them is meant; false for a flag that such a command lacks. */
+  readonly among?: (Partial<OptionSpec> & { readonly name?: string }) | false;
 }
 
 export type PartFlags = Readonly<Record<string, PartFlag>>;

@@ -1,8 +1,9 @@
 /** The service proxy: Services as rules of this node's kernel. */
-import { readFile } from 'node:fs/promises';
-import { aborted } from '../../clock/aborted.ts';
+import { textFlag } from '../../cli/command.ts';
+import { FlagReader } from '../flag-reader.ts';
 import { clusterCidr, nodeNameOf, nodePartFlags, serviceCidr } from './cluster-flags.ts';
 import { definePart, type Part } from './part.ts';
+import { kubeProxyFlags } from './proxy-flags.ts';
 
 export const proxy: Part = definePart({
   name: 'proxy',
@@ -14,7 +15,12 @@ export const proxy: Part = definePart({
       help: 'a KubeProxyConfiguration; what it says overrides the other flags',
       among: { name: 'proxy-config', help: 'settings of the service proxy: a KubeProxyConfiguration' },
     },
+    master: { ...textFlag('URL', 'the API server, whatever the kubeconfig says'), among: false },
     'proxy-mode': { type: 'string', default: 'nftables', choices: ['nftables'], help: 'how Services become rules' },
+    'ipvs-scheduler': textFlag(
+      'NAME',
+      'how connections are spread, such as rr, lc or sh; a Service may ask for another (default: as the mode does)',
+    ),
     'bind-address': {
       type: 'string',
       default: '0.0.0.0',
@@ -44,35 +50,21 @@ export const proxy: Part = definePart({
       help: '/metrics; empty for none',
       among: { name: 'proxy-metrics-address', help: 'where the service proxy serves /metrics; empty for none' },
     },
+    ...kubeProxyFlags,
   },
-  async config(read) {
-    const { nodePartClient } = await import('./part-client.ts');
-    const nodeName = nodeNameOf(read);
-    const nodeIp = read.ownIp('bind-address');
-    const file = read.optional('config');
-    const [healthzAddress, metricsAddress] = [read.optional('healthz-bind-address'), read.optional('metrics-bind-address')];
-    return {
-      nodeName,
-      ...(nodeIp === undefined ? {} : { nodeIps: [nodeIp] }),
-      mode: read.text('proxy-mode'),
-      clusterCidrs: read.cidrs('cluster-cidr'),
-      serviceCidrs: read.cidrs('service-cidr'),
-      ...(healthzAddress === undefined ? {} : { healthzAddress }),
-      ...(metricsAddress === undefined ? {} : { metricsAddress }),
-      client: await nodePartClient('proxy', read, nodeName),
-      ...(file === undefined ? {} : (await import('../../proxy/config.ts')).readProxyConfig(await readFile(file, 'utf8'))),
-    };
+  async config(read, setting) {
+    const [{ nodePartClient }, { readConfiguration }] = await Promise.all([import('./part-client.ts'), import('./proxy-configuration.ts')]);
+    const { configuration, file, given } = await readConfiguration(read as unknown as FlagReader);
+    const nodeName = configuration.hostnameOverride || nodeNameOf(read);
+    const kubeconfig = read.optional('kubeconfig') ?? configuration.clientConnection.kubeconfig;
+    const [client, serviceCidrs] = [
+      await nodePartClient('proxy', new FlagReader({ kubeconfig }), nodeName, read.optional('master')),
+      read.cidrs('service-cidr'),
+    ];
+    return { configuration, given, client, nodeName, serviceCidrs, isAlone: setting.parts.length === 1, ...(file ? { file } : {}) };
   },
-  async start(config, { informers: pool, clock, log, signal }) {
-    const { startProxy } = await import('../../proxy/proxy.ts');
-    // DNS reads the same Services and EndpointSlices.
-    const informers = pool.open(config.client, { clock, log, shares: ['services', 'endpointslices'], signal });
-    const running = await startProxy({ ...config, informers, clock, log, signal });
-    const watching = informers.start(signal);
-    return {
-      ready: running.synced.then(() => 'Services are programmed'),
-      stopped: aborted(signal).then(() => Promise.all([watching, running.close()])),
-      health: () => running.problem,
-    };
+  async start(config, context) {
+    const { runProxy } = await import('./run-proxy.ts');
+    return await runProxy(config, context);
   },
 });

@@ -38,7 +38,7 @@ async function settingsOf(command: PartsCommand, part: Part, flags: Readonly<Rec
   const args = Object.entries(flags).map(([name, value]) => (value === '' ? `--${name}` : `--${name}=${value}`));
   const { values } = parseInvocation(command.name, { options: optionsOf(command) }, args, {});
   const config = await part.config(readerFor(part, command, values), { parts: command.parts.map(({ name }) => name) });
-  return JSON.parse(JSON.stringify(config, (key, value) => (key === 'client' ? undefined : value))) as Settings;
+  return JSON.parse(JSON.stringify(config, (key, value) => (['client', 'isAlone'].includes(key) ? undefined : value))) as Settings;
 }
 
 const alone = (part: Part): PartsCommand => ({ name: part.name, summary: '', parts: [part] });
@@ -117,11 +117,17 @@ describe('settings of a part', () => {
     assert.match((tls as { cert: string }).cert, /BEGIN CERTIFICATE/);
   });
 
-  test('of the proxy yield to a KubeProxyConfiguration', async () => {
+  test("of the proxy yield to a KubeProxyConfiguration, but for the node's name", async () => {
     const file = join(dir, 'proxy.yaml');
-    writeFileSync(file, 'kind: KubeProxyConfiguration\nclusterCIDR: 10.7.0.0/16\nhostnameOverride: n7\n');
-    const { clusterCidrs, nodeName } = await settingsOf(alone(proxy), proxy, { ...own, config: file, 'cluster-cidr': '10.1.0.0/16' });
-    assert.deepEqual([clusterCidrs, nodeName], [['10.7.0.0/16'], 'n7']);
+    const fields = `clusterCIDR: 10.7.0.0/16\nhostnameOverride: n7\nclientConnection: { kubeconfig: ${join(dir, 'conf')} }\n`;
+    writeFileSync(file, `apiVersion: kubeproxy.config.k8s.io/v1alpha1\nkind: KubeProxyConfiguration\n${fields}`);
+    const flags = { config: file, 'cluster-cidr': '10.1.0.0/16' };
+    const read = async (more: Record<string, string>): Promise<unknown[]> => {
+      const { configuration, nodeName } = await settingsOf(alone(proxy), proxy, { ...flags, ...more });
+      return [(configuration as { clusterCIDR: string }).clusterCIDR, nodeName];
+    };
+    assert.deepEqual(await read({ 'hostname-override': 'n1' }), ['10.7.0.0/16', 'n1']);
+    assert.deepEqual(await read({}), ['10.7.0.0/16', 'n7']);
   });
 
   test('of DNS take ranges of both families, none of which is asked of others', async () => {

@@ -37,7 +37,8 @@ export class ChangeTracker {
   /** Resolves when everything that is there was seen. */
   readonly synced: Promise<void>;
 
-  constructor(sources: Sources, events: TrackerEvents) {
+  /** Listens until the signal aborts. */
+  constructor(sources: Sources, events: TrackerEvents, signal?: AbortSignal) {
     this.#sources = sources;
     sources.slices.addIndex('service', serviceOf);
     const service = (object: Service): void => {
@@ -53,15 +54,12 @@ export class ChangeTracker {
       this.#slices++;
       events.changed('slice', keys);
     };
-    sources.services.on({ add: service, update: service, delete: service });
-    sources.slices.on({
-      add: slice,
-      update: (now, before) => {
-        for (const key of serviceOf(before)) this.#services.add(key);
-        slice(now);
-      },
-      delete: slice,
-    });
+    sources.services.on({ add: service, update: service, delete: service }, signal);
+    const moved = (now: EndpointSlice, before: EndpointSlice): void => {
+      for (const key of serviceOf(before)) this.#services.add(key);
+      slice(now);
+    };
+    sources.slices.on({ add: slice, update: moved, delete: slice }, signal);
     this.synced = Promise.all([sources.services.synced, sources.slices.synced]).then(() => {
       this.#synced = true;
     });

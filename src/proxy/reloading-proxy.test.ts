@@ -1,0 +1,87 @@
+import assert from 'node:assert/strict';
+import { afterEach, describe, test } from 'node:test';
+import type { Client } from '../client/client.ts';
+import type { InformerSet } from '../client/informers.ts';
+import { KnownError } from '../errors/known-error.ts';
+import { FakeNftables } from '../linux/testing/fake-nftables.ts';
+import { NftablesMode } from './mode/nftables/nftables-mode.ts';
+import type { ProxyOptions } from './options.ts';
+import { type ServiceProxy, startProxy } from './proxy.ts';
+import { ReloadingProxy } from './reloading-proxy.ts';
+import { FakeNodeHost } from './testing/fake-node-host.ts';
+import { HandmadeCluster } from './testing/handmade-cluster.ts';
+import { freePort } from './testing/running-proxy.ts';
+
+const running: ReloadingProxy[] = [];
+afterEach(async () => {
+  await Promise.all(running.splice(0).map((proxy) => proxy.close()));
+});
+
+function fixed(cluster: HandmadeCluster, nft: FakeNftables): ProxyOptions {
+  return {
+    client: {} as Client,
+    informers: cluster as unknown as InformerSet,
+    nodeName: 'node1',
+    nodeIps: ['192.168.120.11'],
+    minSyncPeriodMs: 0,
+    rules: new NftablesMode(nft),
+    udpFlows: { deleteStale: async () => 0, close: () => {} },
+    host: new FakeNodeHost(),
+  };
+}
+
+async function web(): Promise<{ cluster: HandmadeCluster; nft: FakeNftables }> {
+  const cluster = new HandmadeCluster();
+  cluster.service('web', '10.96.0.100');
+  cluster.endpoints('web', ['10.244.2.2', '10.244.2.3']);
+  return { cluster, nft: new FakeNftables() };
+}
+
+describe('ReloadingProxy', () => {
+  test('goes on under other settings, and what the kernel holds of a Service stays', async () => {
+    const { cluster, nft } = await web();
+    const metricsAddress = `127.0.0.1:${await freePort()}`;
+    const proxy = await ReloadingProxy.start(fixed(cluster, nft), { masqueradeAll: false, metricsAddress, configuration: { a: 1 } });
+    running.push(proxy);
+    await proxy.synced;
+    const held = [...(nft.table('ip', 'kube-proxy')?.elements.get('endpoints') ?? [])];
+    assert.equal(held.length, 2);
+    await proxy.change({ masqueradeAll: false, metricsAddress, configuration: { a: 2 } });
+    const sent = nft.messagesSent;
+    await proxy.synced;
+    assert.equal(nft.messagesSent, sent, 'a kernel that holds everything is left alone');
+    assert.deepEqual([...(nft.table('ip', 'kube-proxy')?.elements.get('endpoints') ?? [])], held);
+    const told = await (await fetch(`http://${metricsAddress}/configz`)).json();
+    assert.deepEqual(told, { 'kubeproxy.config.k8s.io': { a: 2 } });
+  });
+
+  test('goes on under the last settings when nothing can start under the new ones', async () => {
+    const { cluster, nft } = await web();
+    const started: (string | undefined)[] = [];
+    const start = async (options: ProxyOptions): Promise<ServiceProxy> => {
+      started.push(options.mode);
+      if (options.mode === 'ipvs') throw new KnownError('KERNEL_FEATURE_MISSING', 'Cannot use ipvs');
+      return await startProxy(options);
+    };
+    const proxy = await ReloadingProxy.start(fixed(cluster, nft), { mode: 'nftables' }, start);
+    running.push(proxy);
+    await proxy.synced;
+    await proxy.change({ mode: 'ipvs' });
+    await proxy.synced;
+    assert.deepEqual(started, ['nftables', 'ipvs', 'nftables']);
+    assert.equal(proxy.problem, undefined);
+  });
+
+  test('forgets a setting that the new ones do not have', async () => {
+    const { cluster, nft } = await web();
+    const seen: (string | undefined)[] = [];
+    const start = async (options: ProxyOptions): Promise<ServiceProxy> => {
+      seen.push(options.bridgeInterface);
+      return await startProxy(options);
+    };
+    const proxy = await ReloadingProxy.start(fixed(cluster, nft), { bridgeInterface: 'cni0' }, start);
+    running.push(proxy);
+    await proxy.change({});
+    assert.deepEqual(seen, ['cni0', undefined]);
+  });
+});
