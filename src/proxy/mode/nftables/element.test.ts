@@ -1,0 +1,200 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import type { EndpointAddress, Frontend, PortPlan, ServicePlan, Target } from '../../plan/service-plan.ts';
+import { changeElements, SlotElements } from './element.ts';
+
+function endpoints(ips: readonly string[], mayBeHere = false): EndpointAddress[] {
+  return ips.map((ip) => ({ name: `${ip} . 8080`, ip, port: 8080, mayBeHere }));
+}
+
+interface Shape {
+  readonly kind?: Frontend['kind'];
+  readonly inside?: Target;
+  readonly outside?: Target;
+  readonly masquerade?: Frontend['masquerade'];
+  readonly sources?: readonly string[];
+  readonly cluster?: readonly EndpointAddress[];
+  readonly local?: readonly EndpointAddress[];
+  readonly affinitySeconds?: number;
+}
+
+/** A Service with one frontend: 10.96.0.1:80, or node port 30080. */
+function plan({ kind = 'cluster-ip', inside = 'cluster', outside = inside, masquerade = 'always', sources, ...port }: Shape): ServicePlan {
+  const at = kind === 'node-port' ? { port: 30_080 } : { ip: '10.96.0.1', port: 80 };
+  const frontends: Frontend[] = [{ kind, ...at, inside, outside, masquerade, ...(sources ? { sources } : {}) }];
+  const lists = { cluster: endpoints(['10.244.0.1', '10.244.0.2']), local: endpoints(['10.244.0.1']), ...port };
+  const ports: PortPlan[] = [{ name: '', protocol: 'tcp', frontends, serving: new Set(), ...lists }];
+  return { key: 'n/a', rank: '', clusterIp: '10.96.0.1', ports };
+}
+
+/** What a change tells, a line each: `- services 10.96.0.1 . tcp . 80`. */
+function told(before: ServicePlan | undefined, after: ServicePlan | undefined, which: RegExp = /./): string[] {
+  const lines: string[] = [];
+  changeElements(before, after, {
+    gone: (set, key) => lines.push(`- ${set} ${key}`),
+    wanted: (set, key, data) => lines.push(`+ ${set} ${key}${data && `: ${data}`}`),
+    slot: (set, key, was, is) => lines.push(`slot ${set} ${key}: ${was} → ${is}`),
+    share: (set, key, step) => lines.push(`${step} ${set} ${key}`),
+  });
+  return lines.filter((line) => which.test(line));
+}
+
+const at = '10.96.0.1 . tcp . 80';
+
+describe('the elements of a frontend', () => {
+  const cases: readonly [name: string, shape: Shape, elements: readonly string[]][] = [
+    ['cluster IP', {}, [`services ${at}: goto lb-2`]],
+    ['cluster IP, local endpoints alone', { inside: 'local' }, [`services ${at}: goto local-1`]],
+    ['cluster IP that nobody serves: the chain refuses it', { inside: 'refuse' }, []],
+    ['cluster IP that another node serves', { inside: 'drop' }, [`no-endpoint-services ${at}: drop`]],
+    [
+      'cluster IP with affinity',
+      { affinitySeconds: 60 },
+      [`services ${at}: goto lb-2`, `affinity-services ${at}: goto learn-60-n/a`, `recall-services ${at}: jump recall-n/a`],
+    ],
+    ['external IP', { kind: 'external-ip' }, [`services ${at}: goto lb-2`, `masquerade-services ${at}: goto masq`]],
+    ['external IP that nobody serves', { kind: 'external-ip', inside: 'refuse' }, [`no-endpoint-services ${at}: goto refuse`]],
+    [
+      'external IP, local endpoints for those outside',
+      { kind: 'external-ip', outside: 'local', masquerade: 'node' },
+      [`services ${at}: goto lb-2`, `local-services ${at}: goto local-1`, `masquerade-services ${at}: goto masq-node`],
+    ],
+    [
+      'external IP, nothing for those outside',
+      { kind: 'external-ip', outside: 'drop' },
+      [
+        `services ${at}: goto lb-2`,
+        `local-services ${at}: accept`,
+        `no-endpoint-services ${at}: drop`,
+        `masquerade-services ${at}: goto masq`,
+      ],
+    ],
+    [
+      'external IP, something for those outside alone',
+      { kind: 'external-ip', inside: 'drop', outside: 'local' },
+      [`local-services ${at}: goto local-1`, `no-endpoint-services ${at}: drop`, `masquerade-services ${at}: goto masq`],
+    ],
+    [
+      'load balancer IP for some sources',
+      { kind: 'load-balancer-ip', sources: ['10.0.0.0/8', '192.0.2.1/32', '2001:db8::1/128', '2001:db8::/32'] },
+      [
+        `services ${at}: goto lb-2`,
+        `masquerade-services ${at}: goto masq`,
+        `guarded-services ${at}`,
+        `allowed-sources ${at} . 10.0.0.0/8`,
+        `allowed-sources ${at} . 192.0.2.1`,
+        `allowed-sources ${at} . 2001:db8::1`,
+        `allowed-sources ${at} . 2001:db8::/32`,
+      ],
+    ],
+    [
+      'node port',
+      { kind: 'node-port', affinitySeconds: 60 },
+      [
+        'nodeports tcp . 30080: goto nodeport-lb-2',
+        'masquerade-nodeports tcp . 30080: goto masq',
+        'affinity-nodeports tcp . 30080: goto learn-60-n/a',
+        'recall-nodeports tcp . 30080: jump recall-n/a',
+      ],
+    ],
+    [
+      'node port, local endpoints for those outside',
+      { kind: 'node-port', outside: 'local' },
+      [
+        'nodeports tcp . 30080: goto nodeport-lb-2',
+        'local-nodeports tcp . 30080: goto nodeport-local-1',
+        'masquerade-nodeports tcp . 30080: goto masq',
+      ],
+    ],
+    ['node port that nobody serves', { kind: 'node-port', inside: 'refuse' }, ['no-endpoint-nodeports tcp . 30080: goto refuse']],
+  ];
+  for (const [name, shape, elements] of cases)
+    test(name, () =>
+      assert.deepEqual(
+        told(undefined, plan(shape), /^\+/),
+        elements.map((line) => `+ ${line}`),
+      ),
+    );
+});
+
+describe('a change of a Service', () => {
+  test('takes away what no plan has any more, and wants the rest', () => {
+    assert.deepEqual(told(plan({ kind: 'external-ip' }), plan({ kind: 'external-ip', inside: 'refuse' }), /^[-+]/), [
+      `- services ${at}`,
+      `- masquerade-services ${at}`,
+      `+ no-endpoint-services ${at}: goto refuse`,
+    ]);
+    assert.deepEqual(told(plan({}), undefined), [
+      `- services ${at}`,
+      `slot endpoints ${at} . 0: 10.244.0.1 . 8080 → undefined`,
+      `slot endpoints ${at} . 1: 10.244.0.2 . 8080 → undefined`,
+      '-1 cluster-ips 10.96.0.1',
+    ]);
+  });
+
+  test('tells of slots that another endpoint has, in the list that is chosen from', () => {
+    const [one, two] = [endpoints(['10.244.0.1', '10.244.0.2']), endpoints(['10.244.0.1', '10.244.0.9', '10.244.0.3'])];
+    assert.deepEqual(told(plan({ cluster: one }), plan({ cluster: two }), /^slot/), [
+      `slot endpoints ${at} . 1: 10.244.0.2 . 8080 → 10.244.0.9 . 8080`,
+      `slot endpoints ${at} . 2: undefined → 10.244.0.3 . 8080`,
+    ]);
+    assert.deepEqual(told(plan({ inside: 'local', local: one }), plan({ inside: 'local', local: two.slice(0, 1) }), /^slot/), [
+      `slot endpoints ${at} . 65537: 10.244.0.2 . 8080 → undefined`,
+    ]);
+    assert.deepEqual(told(plan({ kind: 'node-port' }), plan({ kind: 'node-port', inside: 'local' }), /^slot/), [
+      'slot nodeport-endpoints tcp . 30080 . 0: 10.244.0.1 . 8080 → undefined',
+      'slot nodeport-endpoints tcp . 30080 . 1: 10.244.0.2 . 8080 → undefined',
+      'slot nodeport-endpoints tcp . 30080 . 65536: undefined → 10.244.0.1 . 8080',
+    ]);
+    assert.deepEqual(told(plan({}), plan({ local: endpoints(['10.244.0.7']) }), /^slot/), [], 'the other list');
+  });
+
+  test('takes and lets go of addresses that others may want, too', () => {
+    const [one, two] = [endpoints(['10.244.0.1', '10.244.0.2'], true), endpoints(['10.244.0.2', '10.244.0.3'], true)];
+    const [had, has] = [plan({ cluster: one, local: [] }), plan({ cluster: [], local: two })];
+    assert.deepEqual(told(undefined, had, /^-?1/), [
+      '1 cluster-ips 10.96.0.1',
+      '1 hairpin 10.244.0.1 . 10.244.0.1',
+      '1 hairpin 10.244.0.2 . 10.244.0.2',
+    ]);
+    assert.deepEqual(told(had, has, /^-?1/), ['-1 hairpin 10.244.0.1 . 10.244.0.1', '1 hairpin 10.244.0.3 . 10.244.0.3']);
+    assert.deepEqual(told(had, plan({ cluster: endpoints(['10.244.0.1']) }), /^-?1/), [
+      '-1 hairpin 10.244.0.1 . 10.244.0.1',
+      '-1 hairpin 10.244.0.2 . 10.244.0.2',
+    ]);
+  });
+
+  test('tells nothing of nothing', () => assert.deepEqual(told(undefined, undefined), []));
+});
+
+describe('SlotElements', () => {
+  const plans = new Map([
+    ['n/a', plan({ inside: 'cluster', outside: 'local' })],
+    ['n/b', plan({ kind: 'node-port', inside: 'local' })],
+    ['n/c', plan({ kind: 'node-port', inside: 'drop' })],
+  ]);
+  const onIp: readonly [string, string][] = [
+    [`${at} . 0`, '10.244.0.1 . 8080'],
+    [`${at} . 1`, '10.244.0.2 . 8080'],
+    [`${at} . 65536`, '10.244.0.1 . 8080'],
+  ];
+
+  test('has the slots of all plans, each in the map of its frontend', () => {
+    assert.deepEqual([...new SlotElements(plans, 'endpoints')], onIp);
+    assert.deepEqual([...new SlotElements(plans, 'nodeport-endpoints')], [['tcp . 30080 . 65536', '10.244.0.1 . 8080']]);
+  });
+
+  test('is read as any map', () => {
+    const elements = new SlotElements(plans, 'endpoints');
+    const all = new Map(onIp);
+    assert.equal(elements.size, 3);
+    assert.deepEqual([...elements.keys()], [...all.keys()]);
+    assert.deepEqual([...elements.values()], [...all.values()]);
+    assert.deepEqual([elements.get(`${at} . 1`), elements.get('x')], ['10.244.0.2 . 8080', undefined]);
+    assert.deepEqual([elements.has(`${at} . 1`), elements.has('x')], [true, false]);
+    const visited: unknown[] = [];
+    for (const each of [elements, all]) each.forEach((data, key, whole) => void visited.push([data, key, whole === each]));
+    assert.deepEqual(visited.slice(0, 3), visited.slice(3));
+    assert.equal(visited.length, 6);
+  });
+});
