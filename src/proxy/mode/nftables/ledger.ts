@@ -6,9 +6,9 @@ import { parseVerdict } from '../../../linux/nftables/rule.ts';
 import type { Chain, Elements, Op, SetDeclaration, Table } from '../../../linux/nftables/table.ts';
 import type { NodeContext } from '../../plan/node-context.ts';
 import type { ServicePlan } from '../../plan/service-plan.ts';
+import { UseCount } from '../use-count.ts';
 import { changeElements, type Element, type ElementChanges, SlotElements } from './element.ts';
 import { chainsOf, type OnDemand, onDemand, type SetName, type SlotSet, setsOf, slotSets, tableName } from './layout.ts';
-import { UseCount } from './use-count.ts';
 
 interface Slot {
   readonly set: SlotSet;

@@ -1,0 +1,91 @@
+/** Takes away what the mode leaves in a kernel, ours and kube-proxy's. */
+import type { Clock } from '../../../clock/clock.ts';
+import { isKnownError } from '../../../errors/known-error.ts';
+import { type Cidr, cidrContains } from '../../../ip/ip.ts';
+import type { Ruleset, TableName } from '../../../linux/iptables/ruleset.ts';
+import type { TableFamily } from '../../../linux/nftables/table.ts';
+import { detourChain } from './glue.ts';
+import { removeGlue } from './glue-sections.ts';
+import type { IpvsKernel } from './ipvs-rules.ts';
+import { isOurs } from './set-names.ts';
+
+const families: readonly TableFamily[] = ['ip', 'ip6'];
+
+/** No other mode has these. */
+const own: Readonly<Record<TableName, readonly string[]>> = {
+  nat: ['KUBE-NODE-PORT', 'KUBE-LOAD-BALANCER', 'KUBE-FIRE-WALL', detourChain],
+  filter: ['KUBE-NODE-PORT', 'KUBE-SOURCE-RANGES-FIREWALL', 'KUBE-IPVS-FILTER', 'KUBE-IPVS-OUT-FILTER', 'KUBE-REFUSE'],
+  mangle: ['KUBE-IPVS-OUT-FILTER', 'KUBE-SOURCE-RANGES-FIREWALL'],
+};
+
+/** Mode iptables has these, too. */
+const shared: Readonly<Record<TableName, readonly string[]>> = {
+  nat: ['KUBE-SERVICES', 'KUBE-MARK-MASQ', 'KUBE-POSTROUTING'],
+  filter: ['KUBE-FORWARD', 'KUBE-PROXY-FIREWALL'],
+  mangle: [],
+};
+
+/** The chains to take away: those shared with mode iptables only while they are this mode's, whose rules ask sets. */
+export function chainsToRemove(held: Ruleset): Map<TableName, Set<string>> {
+  const services = held.get('nat')?.get('KUBE-SERVICES') ?? [];
+  const isShared = services.length > 0 && !services.some((rule) => rule.includes('--match-set KUBE-'));
+  const tables = Object.keys(own) as TableName[];
+  return new Map(tables.map((table) => [table, new Set([...own[table], ...(isShared ? [] : shared[table])])]));
+}
+
+async function cleanChains({ iptables }: IpvsKernel): Promise<void> {
+  if (!(await iptables.mayHold('KUBE-'))) return;
+  for (const family of families) {
+    const held = await iptables.save(family);
+    const sections = removeGlue(held, chainsToRemove(held));
+    if (sections.length > 0) await iptables.restore(family, sections);
+  }
+}
+
+/** Rules of the nft backend let go of a set a moment after they are gone. */
+const [attempts, pauseMs] = [40, 50];
+
+async function cleanSets({ ipset }: IpvsKernel, clock: Clock): Promise<void> {
+  for (let attempt = 1; ; attempt++) {
+    const names = (await ipset.names()).filter(isOurs);
+    const errors = await ipset.apply(names.map((name) => ({ op: 'destroy', name })));
+    const refused = errors.find((error) => error !== undefined);
+    if (!refused) return;
+    if (attempt === attempts || refused.errno !== 'IPSET_ERR_BUSY') throw refused;
+    await clock.sleep(pauseMs);
+  }
+}
+
+/** What the kernel cannot hold is not there to be taken away. */
+async function ifAble(work: () => Promise<void>): Promise<void> {
+  try {
+    await work();
+  } catch (err) {
+    if (!isKnownError(err, 'KERNEL_FEATURE_MISSING') && !isKnownError(err, 'TOOL_MISSING')) throw err;
+  }
+}
+
+/**
+ * Virtual servers are the machine's, and may be of somebody who never heard of Services: they go only where the device or a set tells that this
+ * mode was at work.
+ */
+export async function cleanUpIpvs(kernel: IpvsKernel, excluded: readonly Cidr[], clock: Clock): Promise<void> {
+  const { ipvs, ipset, device } = kernel;
+  const { hasDevice } = await device.read();
+  let wasHere = hasDevice;
+  await ifAble(async () => {
+    await ipset.protocol();
+    wasHere ||= (await ipset.names()).some(isOurs);
+  });
+  if (wasHere)
+    await ifAble(async () => {
+      await ipvs.version();
+      const servers = (await ipvs.read()).filter(({ address }) => address.kind === 'address');
+      const ours = servers.filter(({ address }) => address.kind === 'address' && !excluded.some((cidr) => cidrContains(cidr, address.ip)));
+      await ipvs.apply(ours.map(({ address }) => ({ op: 'delete-server', address })));
+    });
+  if (hasDevice) await device.remove();
+  if (!wasHere) return;
+  await ifAble(() => cleanChains(kernel));
+  await ifAble(() => cleanSets(kernel, clock));
+}

@@ -1,0 +1,160 @@
+/** Mode ipvs: a virtual server of the kernel's load balancer for every frontend, as a drop-in for kube-proxy's mode of that name. */
+import { type Clock, systemClock } from '../../../clock/clock.ts';
+import { isKnownError, KnownError } from '../../../errors/known-error.ts';
+import { parseCidr } from '../../../ip/ip.ts';
+import { KernelIpset } from '../../../linux/ipset/kernel-ipset.ts';
+import type { Iptables } from '../../../linux/iptables/iptables.ts';
+import { KernelIptables } from '../../../linux/iptables/kernel-iptables.ts';
+import type { IpvsOp, VirtualAddress } from '../../../linux/ipvs/ipvs.ts';
+import { KernelIpvs } from '../../../linux/ipvs/kernel-ipvs.ts';
+import { Rtnetlink } from '../../../linux/netlink/rtnetlink.ts';
+import { ensureSysctl, readSysctl } from '../../../linux/sysctl.ts';
+import { type Log, silentLog } from '../../../observability/log.ts';
+import { type Algorithm, schedulers } from '../../plan/algorithm.ts';
+import type { NodeContext } from '../../plan/node-context.ts';
+import type { Mode, ModeOptions, ModeRules } from '../mode.ts';
+import { cleanUpIpvs } from './clean-up.ts';
+import { defaultMasqueradeBit } from './ipvs-node.ts';
+import { type IpvsKernel, IpvsRules } from './ipvs-rules.ts';
+import { KernelServiceDevice } from './service-device.ts';
+import { sysctlsOf } from './sysctls.ts';
+
+export const ipvsAlgorithms: readonly Algorithm[] = schedulers;
+
+/** Looking for what nobody tells of takes at most a hundredth of the time. */
+const verifyShare = 100;
+/** Marks of packets that nobody gives: under these, schedulers are tried. */
+const firstTrialMark = 0x7ffffff0;
+
+export interface IpvsModeKernel extends IpvsKernel {
+  /** True when it had to change; undefined when the kernel has no such setting. */
+  setSysctl(name: string, value: string): boolean | undefined;
+  close(): void;
+}
+
+export class IpvsMode implements Mode {
+  readonly name = 'ipvs';
+  /** Glue goes through iptables, as in kube-proxy. */
+  readonly failuresMetric = 'sync_proxy_rules_iptables_restore_failures_total';
+  readonly #kernel: IpvsModeKernel;
+  readonly #options: ModeOptions;
+  readonly #clock: Clock;
+  readonly #log: Log;
+  readonly #families: IpvsRules[] = [];
+  #algorithms = ipvsAlgorithms;
+  #touched = false;
+  #nextVerify = Number.NEGATIVE_INFINITY;
+
+  constructor(kernel: IpvsModeKernel, options: ModeOptions = {}) {
+    this.#kernel = kernel;
+    this.#options = options;
+    this.#clock = options.clock ?? systemClock;
+    this.#log = options.log ?? silentLog;
+  }
+
+  /** In the network namespace of this process; `within` makes it another one's, and must call at once what it is given. */
+  static ofKernel(options: ModeOptions = {}, within: <T>(work: () => T) => T = (work) => work(), iptables?: Iptables): IpvsMode {
+    const kernel = within(() => ({
+      ipvs: new KernelIpvs(),
+      ipset: new KernelIpset(),
+      iptables: iptables ?? new KernelIptables(),
+      device: new KernelServiceDevice(() => within(() => new Rtnetlink())),
+    }));
+    const close = (): void => {
+      for (const part of Object.values(kernel)) part.close();
+    };
+    const setSysctl = (name: string, value: string): boolean | undefined =>
+      within(() => (readSysctl(name) === undefined ? undefined : ensureSysctl(name, value)));
+    return new IpvsMode({ ...kernel, setSysctl, close }, options);
+  }
+
+  get algorithms(): readonly Algorithm[] {
+    return this.#algorithms;
+  }
+
+  async probe(): Promise<void> {
+    const { ipvs, ipset, device, iptables } = this.#kernel;
+    const needed: readonly (readonly [part: string, look: () => Promise<unknown>])[] = [
+      ['IPVS (module ip_vs)', () => ipvs.version()],
+      ['sets (module ip_set)', () => ipset.protocol()],
+      ['dummy devices (module dummy)', () => device.probe()],
+      ['iptables (modules ip_tables and xt_set, or nf_tables and nft_compat)', () => iptables.features('ip')],
+    ];
+    for (const [part, look] of needed)
+      try {
+        await look();
+      } catch (err) {
+        if (!isKnownError(err, 'KERNEL_FEATURE_MISSING')) throw err;
+        const hint = `${err.hint ?? 'Use a kernel that has it'}; or use proxy mode nftables or iptables`;
+        throw new KnownError('KERNEL_FEATURE_MISSING', `Cannot use proxy mode "ipvs": the kernel lacks ${part}`, { hint, cause: err });
+      }
+    await this.#probeSchedulers();
+  }
+
+  /** Each is a module of its own, which is loaded by its first use. */
+  async #probeSchedulers(): Promise<void> {
+    const address = (i: number): VirtualAddress => ({ kind: 'mark', mark: firstTrialMark + i, family: 4 });
+    const additions = ipvsAlgorithms.map((scheduler, i): IpvsOp => ({ op: 'add-server', server: { address: address(i), scheduler } }));
+    const errors = await this.#kernel.ipvs.apply(additions);
+    await this.#kernel.ipvs.apply(ipvsAlgorithms.map((_, i): IpvsOp => ({ op: 'delete-server', address: address(i) })));
+    this.#algorithms = ipvsAlgorithms.filter((_, i) => !errors[i] || errors[i].errno === 'EEXIST');
+    if (this.#algorithms[0] !== ipvsAlgorithms[0])
+      throw new KnownError('KERNEL_FEATURE_MISSING', 'Cannot use proxy mode "ipvs": the kernel lacks its scheduler rr (module ip_vs_rr)', {
+        hint: 'Load the module (modprobe ip_vs_rr); or use proxy mode nftables or iptables',
+      });
+  }
+
+  async open(node: NodeContext): Promise<ModeRules> {
+    if (this.#families.length === 0) await this.#setUp();
+    const { masqueradeBit = defaultMasqueradeBit, ipvs: { excludeCidrs = [] } = {} } = this.#options;
+    const rules = new IpvsRules({ kernel: this.#kernel, clock: this.#clock, log: this.#log, masqueradeBit, excludeCidrs }, node);
+    this.#families.push(rules);
+    return rules;
+  }
+
+  async #setUp(): Promise<void> {
+    const { strictArp = false, tcpTimeoutMs = 0, tcpFinTimeoutMs = 0, udpTimeoutMs = 0 } = this.#options.ipvs ?? {};
+    for (const { name, value } of sysctlsOf(strictArp)) {
+      const changed = this.#kernel.setSysctl(name, value);
+      if (changed) this.#log.info('Set a sysctl for proxy mode ipvs', { name, value });
+      if (changed === undefined) this.#log.warn('The kernel does not have a sysctl that proxy mode ipvs sets', { name, value });
+    }
+    const seconds = (ms: number): number => Math.ceil(ms / 1000);
+    const timeouts = { tcp: seconds(tcpTimeoutMs), tcpFin: seconds(tcpFinTimeoutMs), udp: seconds(udpTimeoutMs) };
+    if (Object.values(timeouts).some((value) => value > 0)) await this.#kernel.ipvs.setTimeouts(timeouts);
+  }
+
+  async verify(): Promise<void> {
+    const foreign = await this.#kernel.iptables.foreignChanges();
+    const now = this.#clock.monotonic();
+    // IPVS and ipset tell nobody of changes, so it takes a look at everything.
+    if (!this.#touched && !foreign && now < this.#nextVerify) return;
+    this.#touched = false;
+    for (const rules of this.#families) await rules.verify();
+    const ended = this.#clock.monotonic();
+    this.#nextVerify = ended + verifyShare * (ended - now);
+  }
+
+  watch(onTouched: () => void): { close(): void } {
+    const touched = (): void => {
+      this.#touched = true;
+      onTouched();
+    };
+    const watches = [this.#kernel.iptables.watch('KUBE-', touched), this.#kernel.device.watch(touched)];
+    return {
+      close: () => {
+        for (const watch of watches) watch.close();
+      },
+    };
+  }
+
+  async cleanUp(): Promise<void> {
+    const excluded = (this.#options.ipvs?.excludeCidrs ?? []).map((text) => parseCidr(text)).filter((cidr) => cidr !== undefined);
+    await cleanUpIpvs(this.#kernel, excluded, this.#clock);
+  }
+
+  close(): void {
+    for (const rules of this.#families) rules.close();
+    this.#kernel.close();
+  }
+}

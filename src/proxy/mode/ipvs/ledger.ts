@@ -1,0 +1,102 @@
+/** What all Services want together, and what of it changed since it was last applied. Plain memory, no kernel. */
+import type { ServicePlan } from '../../plan/service-plan.ts';
+import { UseCount } from '../use-count.ts';
+import { type Difference, ServerChanges } from './difference.ts';
+import type { IpvsNode } from './ipvs-node.ts';
+import { type Balanced, type Member, Render, type Wanted } from './render.ts';
+import type { SetName } from './set-names.ts';
+
+function nameOf({ set, entry }: Member): string {
+  return `${set} ${entry}`;
+}
+
+function memberOf(name: string): Member {
+  const blank = name.indexOf(' ');
+  return { set: name.slice(0, blank) as SetName, entry: name.slice(blank + 1) };
+}
+
+export class Ledger {
+  readonly #render: Render;
+  readonly #services = new Map<string, Wanted>();
+  readonly #servers = new Map<string, Balanced>();
+  readonly #members = new UseCount();
+  readonly #addresses = new UseCount();
+  readonly #detours = new UseCount();
+  /** Virtual servers that may differ from what was applied, as they were then. */
+  readonly #before = new Map<string, Balanced | undefined>();
+
+  constructor(node: IpvsNode) {
+    this.#render = new Render(node);
+  }
+
+  /** Takes what Services have now; undefined for one that is gone. No two may have the same frontend. */
+  update(changes: ReadonlyMap<string, ServicePlan | undefined>): void {
+    const after = new Map([...changes].map(([key, plan]) => [key, plan && this.#render.service(plan)]));
+    for (const key of after.keys()) this.#count(this.#services.get(key), -1);
+    for (const [key, wanted] of after) {
+      this.#count(wanted, 1);
+      if (wanted) this.#services.set(key, wanted);
+      else this.#services.delete(key);
+    }
+  }
+
+  #count(wanted: Wanted | undefined, step: 1 | -1): void {
+    if (!wanted) return;
+    for (const [name, server] of wanted.servers) {
+      if (!this.#before.has(name)) this.#before.set(name, this.#servers.get(name));
+      if (step === 1) this.#servers.set(name, server);
+      else this.#servers.delete(name);
+    }
+    for (const member of wanted.members) this.#members.use(nameOf(member), step);
+    for (const address of wanted.addresses) this.#addresses.use(address, step);
+    for (const detour of wanted.detours) this.#detours.use(detour, step);
+  }
+
+  get servers(): ReadonlyMap<string, Balanced> {
+    return this.#servers;
+  }
+
+  get addresses(): ReadonlySet<string> {
+    return new Set(this.#addresses.names);
+  }
+
+  /** Entries by set; a set that nobody wants anything of is not there. */
+  get members(): Map<SetName, Set<string>> {
+    const sets = new Map<SetName, Set<string>>();
+    for (const { set, entry } of this.#members.names.map(memberOf)) {
+      const entries = sets.get(set) ?? new Set();
+      sets.set(set, entries.add(entry));
+    }
+    return sets;
+  }
+
+  /** In an order of their own: whether one comes before another does not matter. */
+  get detours(): string[] {
+    return this.#detours.names.sort();
+  }
+
+  get hasOtherDetours(): boolean {
+    const { fresh, gone } = this.#detours.changes;
+    return fresh.length + gone.length > 0;
+  }
+
+  /** Since the last `settled`. `held` says what the kernel really has of a virtual server that was wanted so when it was applied. */
+  changes(held: (name: string, before: Balanced) => Balanced | undefined): Difference {
+    const servers = new ServerChanges();
+    for (const [name, before] of this.#before) servers.change(before && held(name, before), this.#servers.get(name));
+    const { fresh, gone } = this.#members.changes;
+    return {
+      servers: servers.servers,
+      unwanted: servers.unwanted,
+      retired: servers.retired,
+      members: { fresh: fresh.map(memberOf), gone: gone.map(memberOf) },
+      addresses: this.#addresses.changes,
+    };
+  }
+
+  /** Says that the kernel holds what is wanted now. */
+  settled(): void {
+    this.#before.clear();
+    for (const count of [this.#members, this.#addresses, this.#detours]) count.settled();
+  }
+}

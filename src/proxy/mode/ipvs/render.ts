@@ -1,0 +1,170 @@
+/** A Service's plan as what the kernel is to hold for it: virtual servers, entries of sets, addresses, detours. Pure. */
+import { joinHostPort } from '../../../ip/ip.ts';
+import { type RealServer, realName, serverName, type VirtualAddress, type VirtualServer } from '../../../linux/ipvs/ipvs.ts';
+import type { EndpointAddress, Frontend, PortPlan, Protocol, ServicePlan } from '../../plan/service-plan.ts';
+import { type IpvsNode, nodePortIpsOf } from './ipvs-node.ts';
+import type { SetName } from './set-names.ts';
+
+/** A virtual server with its real ones by name. Without any it is only kept for connections that have not ended. */
+export interface Balanced extends VirtualServer {
+  readonly reals: ReadonlyMap<string, RealServer>;
+}
+
+export interface Member {
+  readonly set: SetName;
+  readonly entry: string;
+}
+
+export interface Wanted {
+  /** By name. */
+  readonly servers: ReadonlyMap<string, Balanced>;
+  readonly members: readonly Member[];
+  /** Of the device of the Services. */
+  readonly addresses: readonly string[];
+  /** Rules that send packets of pods and of the node from a frontend with a Local policy to the cluster IP, behind which all endpoints are. */
+  readonly detours: readonly string[];
+}
+
+export const defaultScheduler = 'rr';
+
+/** What a frontend does. */
+interface Way {
+  readonly list: readonly EndpointAddress[];
+  readonly drops?: 'NO-LOCAL' | 'NO-LOCAL-OUTSIDE';
+  /** Packets of pods and of the node are to reach more than the list. */
+  readonly isShort: boolean;
+}
+
+function wayOf({ inside, outside }: Frontend, port: PortPlan): Way {
+  const listOf = (target: typeof inside): readonly EndpointAddress[] => (target === 'cluster' || target === 'local' ? port[target] : []);
+  if (inside === 'drop') return { list: [], drops: 'NO-LOCAL', isShort: false };
+  if (outside === 'drop') return { list: listOf(inside), drops: 'NO-LOCAL-OUTSIDE', isShort: false };
+  return { list: listOf(outside), isShort: inside !== outside };
+}
+
+/** A place where packets come to. */
+interface Place {
+  readonly ip: string;
+  readonly port: number;
+  readonly protocol: Protocol;
+}
+
+function entryOf({ ip, port, protocol }: Place): string {
+  return `${ip},${protocol}:${port}`;
+}
+
+/** The sets that say whose packets are masqueraded, and that let packets pass. */
+function setsOf({ kind, masquerade }: Frontend, protocol: Protocol): SetName[] {
+  const isLocal = masquerade === 'node';
+  switch (kind) {
+    case 'cluster-ip':
+      return ['CLUSTER-IP'];
+    case 'external-ip':
+      return [isLocal ? 'EXTERNAL-IP-LOCAL' : 'EXTERNAL-IP'];
+    case 'load-balancer-ip':
+      return isLocal ? ['LOAD-BALANCER', 'LOAD-BALANCER-LOCAL'] : ['LOAD-BALANCER'];
+    case 'node-port': {
+      const name = protocol === 'sctp' ? 'SCTP-HASH' : protocol === 'tcp' ? 'TCP' : 'UDP';
+      return isLocal ? [`NODE-PORT-${name}`, `NODE-PORT-LOCAL-${name}`] : [`NODE-PORT-${name}`];
+    }
+  }
+}
+
+function* sourceMembers(entry: string, ip: string, sources: readonly string[] | undefined): Generator<Member> {
+  if (!sources) return;
+  yield { set: 'LOAD-BALANCER-FW', entry };
+  for (const source of sources) {
+    const [address = '', prefix] = source.split('/');
+    const isOne = prefix === (source.includes(':') ? '128' : '32');
+    // The node reaches a load balancer's address from that very address.
+    if (isOne && address === ip) yield { set: 'LOAD-BALANCER-SOURCE-IP', entry: `${entry},${ip}` };
+    else yield { set: 'LOAD-BALANCER-SOURCE-CIDR', entry: `${entry},${isOne ? address : source}` };
+  }
+}
+
+export class Render {
+  readonly #node: IpvsNode;
+  readonly #hostIps: ReadonlySet<string>;
+
+  constructor(node: IpvsNode) {
+    this.#node = node;
+    this.#hostIps = new Set([...node.hostIps, ...node.nodeIps]);
+  }
+
+  service(plan: ServicePlan): Wanted {
+    const servers = new Map<string, Balanced>();
+    const members: Member[] = [];
+    const detours: string[] = [];
+    for (const port of plan.ports) {
+      for (const { ip, port: number, mayBeHere } of [...port.cluster, ...port.local])
+        if (mayBeHere) members.push({ set: 'LOOP-BACK', entry: `${entryOf({ ip, port: number, protocol: port.protocol })},${ip}` });
+      for (const frontend of port.frontends) {
+        const way = wayOf(frontend, port);
+        for (const place of this.#placesOf(frontend, port)) {
+          const server = this.#server(place, way, port, plan);
+          servers.set(serverName(server.address), server);
+          members.push(...this.#members(frontend, place, way));
+        }
+        if (way.isShort) detours.push(...this.#detours(frontend, port, plan));
+      }
+    }
+    if (plan.health) members.push({ set: 'HEALTH-CHECK-NODE-PORT', entry: String(plan.health.port) });
+    const addresses = this.#addresses(plan);
+    members.push(...addresses.map((entry): Member => ({ set: 'IPVS-IPS', entry })));
+    return { servers, members: distinct(members), addresses, detours };
+  }
+
+  #placesOf(frontend: Frontend, { protocol }: PortPlan): Place[] {
+    const ips = frontend.ip === undefined ? nodePortIpsOf(this.#node) : [frontend.ip];
+    return ips.map((ip) => ({ ip, port: frontend.port, protocol }));
+  }
+
+  #server(place: Place, { list }: Way, { affinitySeconds }: PortPlan, { algorithm }: ServicePlan): Balanced {
+    const address: VirtualAddress = { kind: 'address', ...place };
+    const scheduler = algorithm ?? defaultScheduler;
+    return {
+      address,
+      scheduler,
+      ...(affinitySeconds === undefined ? {} : { persistentSeconds: affinitySeconds }),
+      ...hashOf(scheduler),
+      reals: new Map(list.map(({ ip, port }) => [realName({ ip, port }), { ip, port, weight: 1 }])),
+    };
+  }
+
+  *#members(frontend: Frontend, place: Place, { list, drops }: Way): Generator<Member> {
+    const entry = entryOf(place);
+    if (drops) yield { set: drops, entry };
+    if (list.length === 0) return;
+    const isPort = frontend.kind === 'node-port' && place.protocol !== 'sctp';
+    for (const set of setsOf(frontend, place.protocol)) yield { set, entry: isPort ? String(place.port) : entry };
+    yield* sourceMembers(entry, place.ip, frontend.sources);
+  }
+
+  /** An address of the node's own never goes to the device, which would take it from the link that it is on. */
+  #addresses(plan: ServicePlan): string[] {
+    const ips = plan.ports.flatMap((port) => port.frontends.flatMap(({ ip }) => ip ?? []));
+    return [...new Set(ips)].filter((ip) => !this.#hostIps.has(ip));
+  }
+
+  /** None where the cluster IP leads to fewer, too, or where source ranges would be passed by. */
+  #detours(frontend: Frontend, port: PortPlan, { clusterIp }: ServicePlan): string[] {
+    const whole = port.frontends.find(({ kind, inside }) => kind === 'cluster-ip' && inside === 'cluster');
+    if (!whole || clusterIp === undefined || frontend.sources) return [];
+    const { protocol } = port;
+    const to = joinHostPort(clusterIp, whole.port);
+    const prefix = this.#node.family === 'ip' ? 32 : 128;
+    return this.#placesOf(frontend, port).map(
+      ({ ip, port: number }) => `-d ${ip}/${prefix} -p ${protocol} -m ${protocol} --dport ${number} -j DNAT --to-destination ${to}`,
+    );
+  }
+}
+
+/** A client whose endpoint is going away gets another at once. As in kube-proxy, mh counts the client's port, too. */
+function hashOf(scheduler: string): Pick<VirtualServer, 'hash'> {
+  if (scheduler === 'sh') return { hash: ['fallback'] };
+  return scheduler === 'mh' ? { hash: ['fallback', 'port'] } : {};
+}
+
+function distinct(members: readonly Member[]): Member[] {
+  return [...new Map(members.map((member) => [`${member.set} ${member.entry}`, member])).values()];
+}

@@ -1,0 +1,35 @@
+/** The mode in a network namespace of a kernel that has its parts. */
+import { type Exec, systemExec } from '../../../../linux/exec.ts';
+import { KernelIptables } from '../../../../linux/iptables/kernel-iptables.ts';
+import { inNetns } from '../../../../linux/netns.ts';
+import { cannotMakeNamespaces } from '../../../../linux/testing/namespaces.ts';
+import type { ModeOptions } from '../../mode.ts';
+import { IpvsMode } from '../ipvs-mode.ts';
+
+/** Programs run in the namespace. */
+export function execIn(namespace: string): Exec {
+  return { run: (file, args, options) => systemExec.run('nsenter', [`--net=${namespace}`, file, ...args], options) };
+}
+
+export function ipvsModeIn(namespace: string, options: ModeOptions = {}): IpvsMode {
+  const within = <T>(work: () => T): T => inNetns(namespace, work);
+  return IpvsMode.ofKernel(
+    options,
+    within,
+    within(() => new KernelIptables('', execIn(namespace))),
+  );
+}
+
+/** What this kernel lacks for the mode, in words; undefined when nothing. */
+export async function lackingForIpvs(): Promise<string | undefined> {
+  if (cannotMakeNamespaces) return cannotMakeNamespaces;
+  const mode = IpvsMode.ofKernel();
+  try {
+    await mode.probe();
+    return undefined;
+  } catch (err) {
+    return err instanceof Error ? err.message : String(err);
+  } finally {
+    mode.close();
+  }
+}
