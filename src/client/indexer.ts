@@ -14,10 +14,6 @@ export class Indexer<T> {
   readonly #objects = new Map<string, T>();
   readonly #indices = new Map<string, Index<T>>();
 
-  get size(): number {
-    return this.#objects.size;
-  }
-
   get(key: string): T | undefined {
     return this.#objects.get(key);
   }

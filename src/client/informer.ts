@@ -87,10 +87,6 @@ export class Informer<T extends KubeObject = KubeObject> {
     return this.addIndex('namespace', namespaceOf).byIndex('namespace', namespace);
   }
 
-  get size(): number {
-    return this.#objects.size;
-  }
-
   /** `valuesOf` gives the values under which an object is found by byIndex. */
   addIndex(name: string, valuesOf: IndexFunc<T>): this {
     this.#objects.addIndex(name, valuesOf);

@@ -37,9 +37,7 @@ const maxBindings = 16;
 const sliceMs = 10;
 
 class Scheduler {
-  readonly #options: SchedulerOptions;
-  readonly #clock: Clock;
-  readonly #random: () => number;
+  readonly #options: Required<SchedulerOptions>;
   readonly #recorder: EventRecorder;
   readonly #cluster = new Cluster();
   readonly #queue: SchedulingQueue;
@@ -49,10 +47,8 @@ class Scheduler {
   #startAt = 0;
 
   constructor(options: SchedulerOptions) {
-    const { client, informers, log, clock = systemClock, random = Math.random, name = defaultSchedulerName } = options;
-    this.#options = options;
-    this.#clock = clock;
-    this.#random = random;
+    this.#options = { clock: systemClock, random: Math.random, name: defaultSchedulerName, ...options };
+    const { client, informers, log, clock, name } = this.#options;
     this.#recorder = new EventRecorder({ client, component: name, clock, log });
     this.#queue = new SchedulingQueue(clock);
     ({ pods: this.#pods, synced: this.#synced } = addEventHandlers(informers, this.#cluster, this.#queue, name));
@@ -87,7 +83,7 @@ class Scheduler {
       return undefined;
     }
     const { moves } = this.#queue;
-    const choice = choose(pod, this.#cluster, plugins, this.#startAt++, this.#random());
+    const choice = choose(pod, this.#cluster, plugins, this.#startAt++, this.#options.random());
     if (choice.kind !== 'node') {
       this.#queue.failed(key, moves);
       void this.#refuse(pod, refusalMessage(choice, this.#cluster.nodes.length));
@@ -126,14 +122,14 @@ class Scheduler {
 
   /** Says why no node does, in an event and in the condition that `kubectl describe` and autoscalers read. */
   async #refuse(pod: Pod, message: string): Promise<void> {
-    const { client, log, signal } = this.#options;
+    const { client, clock, log, signal } = this.#options;
     this.#recorder.event(pod, 'Warning', 'FailedScheduling', message);
     const condition = pod.status?.conditions?.find((c) => c.type === 'PodScheduled');
     const { name, namespace = '', generation } = pod.metadata;
     // An API server before 1.34 knows no generation in conditions: to write it again and again would help nobody.
     const isCurrent = (condition?.observedGeneration ?? generation) === generation;
     if (condition?.status === 'False' && condition.message === message && isCurrent) return;
-    const lastTransitionTime = condition?.status === 'False' ? condition.lastTransitionTime : timestamp(this.#clock.now());
+    const lastTransitionTime = condition?.status === 'False' ? condition.lastTransitionTime : timestamp(clock.now());
     const unschedulable = { type: 'PodScheduled', status: 'False', reason: 'Unschedulable', message, lastTransitionTime };
     const patch = { status: { conditions: [{ ...unschedulable, observedGeneration: generation }] } };
     await client.patch(pods, name, patch, { namespace, subresource: 'status', kind: 'strategic' }).catch((err: unknown) => {

@@ -99,13 +99,10 @@ export class DaemonSetController extends KeyedController {
 
   #tellEnd(set: DaemonSet, pod: Pod): void {
     const node = nodeOf(pod);
-    if (pod.status?.phase === 'Failed') {
-      const message = `Found failed daemon pod ${objectKey(pod)} on node ${node}, will try to kill it`;
-      this.recorder.event(set, 'Warning', 'FailedDaemonPod', message);
-    } else {
-      const message = `Found succeeded daemon pod ${pod.metadata.name} on node ${node}, will try to delete it`;
-      this.recorder.event(set, 'Normal', 'SucceededDaemonPod', message);
-    }
+    const [failed, succeeded] = [`failed daemon pod ${objectKey(pod)}`, `succeeded daemon pod ${pod.metadata.name}`];
+    if (pod.status?.phase === 'Failed')
+      this.recorder.event(set, 'Warning', 'FailedDaemonPod', `Found ${failed} on node ${node}, will try to kill it`);
+    else this.recorder.event(set, 'Normal', 'SucceededDaemonPod', `Found ${succeeded} on node ${node}, will try to delete it`);
   }
 }
 

@@ -1,6 +1,7 @@
 /** What a Deployment's status becomes, and when its progress deadline runs out: pure. Words follow upstream's progress.go and sync.go. */
 import type { Deployment, DeploymentCondition, DeploymentStatus, ReplicaSet } from '../../api/schema/types.ts';
 import { timestamp } from '../../clock/timestamp.ts';
+import { since } from '../ownership/conditions.ts';
 import { available, boundsOf, size, sum } from './desired.ts';
 
 export function isComplete(deployment: Deployment, status: DeploymentStatus): boolean {
@@ -21,35 +22,16 @@ export interface StatusPlan {
 
 type Value = 'True' | 'False' | 'Unknown';
 
-/** The conditions that a status has, by type. */
-class Conditions {
-  readonly #byType: Map<string, DeploymentCondition>;
-  readonly #time: string;
+/** What a condition says; `renew`: that it was so again just now. */
+type Said = readonly [type: string, status: Value, reason: string, message: string, renew?: boolean];
 
-  constructor(conditions: readonly DeploymentCondition[], now: number) {
-    this.#byType = new Map(conditions.map((condition) => [condition.type, condition]));
-    this.#time = timestamp(now);
-  }
-
-  get list(): DeploymentCondition[] {
-    return [...this.#byType.values()];
-  }
-
-  get(type: string): DeploymentCondition | undefined {
-    return this.#byType.get(type);
-  }
-
-  /** One that says the same stays as it is; `renew` says that it was so again just now. */
-  set(type: string, status: Value, reason: string, message: string, renew: boolean = false): void {
-    const was = this.#byType.get(type);
-    if (was?.status === status && was.reason === reason && !renew) return;
-    const lastTransitionTime = was?.status === status ? was.lastTransitionTime : this.#time;
-    this.#byType.set(type, { type, status, lastUpdateTime: this.#time, lastTransitionTime, reason, message });
-  }
-
-  delete(type: string): void {
-    this.#byType.delete(type);
-  }
+/** The conditions, with what is said now in its place. One that says the same stays as it is. */
+function say(conditions: readonly DeploymentCondition[], now: number, said: Said): readonly DeploymentCondition[] {
+  const [type, status, reason, message, renew = false] = said;
+  const was = conditions.find((c) => c.type === type);
+  if (was?.status === status && was.reason === reason && !renew) return conditions;
+  const next = since(conditions, { type, status, lastUpdateTime: timestamp(now), reason, message }, now);
+  return was ? conditions.map((c) => (c === was ? next : c)) : [...conditions, next];
 }
 
 /** `isNew`: `fresh` was made in this round. */
@@ -61,21 +43,22 @@ export function deploymentStatus(
   isNew: boolean = false,
 ): StatusPlan {
   const status = countsOf(deployment, fresh, owned);
-  const conditions = new Conditions(deployment.status?.conditions ?? [], now);
-  if ((status.availableReplicas ?? 0) >= (deployment.spec?.replicas ?? 1) - boundsOf(deployment).maxUnavailable)
-    conditions.set('Available', 'True', 'MinimumReplicasAvailable', 'Deployment has minimum availability.');
-  else conditions.set('Available', 'False', 'MinimumReplicasUnavailable', 'Deployment does not have minimum availability.');
-
+  const isAvailable = (status.availableReplicas ?? 0) >= (deployment.spec?.replicas ?? 1) - boundsOf(deployment).maxUnavailable;
   const failure = [...(fresh ? [fresh] : []), ...owned]
     .flatMap((rs) => rs.status?.conditions ?? [])
     .find((c) => c.type === 'ReplicaFailure');
-  if (failure) conditions.set('ReplicaFailure', 'True', failure.reason ?? '', failure.message ?? '');
-  else conditions.delete('ReplicaFailure');
-
-  const progress = progressOf({ deployment, status, fresh, isNew, was: conditions.get('Progressing'), now });
-  if (progress.news) conditions.set('Progressing', ...progress.news);
-  return { status: { ...status, conditions: conditions.list }, lookAgainIn: progress.lookAgainIn };
+  const before = (deployment.status?.conditions ?? []).filter((c) => failure || c.type !== 'ReplicaFailure');
+  const was = before.find((c) => c.type === 'Progressing');
+  const progress = progressOf({ deployment, status, fresh, isNew, was, now });
+  const said: Said[] = [isAvailable ? hasMinimum : lacksMinimum];
+  if (failure) said.push(['ReplicaFailure', 'True', failure.reason ?? '', failure.message ?? '']);
+  if (progress.news) said.push(['Progressing', ...progress.news]);
+  const conditions = said.reduce((all, one) => say(all, now, one), before as readonly DeploymentCondition[]);
+  return { status: { ...status, conditions: [...conditions] }, lookAgainIn: progress.lookAgainIn };
 }
+
+const hasMinimum: Said = ['Available', 'True', 'MinimumReplicasAvailable', 'Deployment has minimum availability.'];
+const lacksMinimum: Said = ['Available', 'False', 'MinimumReplicasUnavailable', 'Deployment does not have minimum availability.'];
 
 function countsOf(deployment: Deployment, fresh: ReplicaSet | undefined, owned: readonly ReplicaSet[]): DeploymentStatus {
   const availableReplicas = sum(owned, available);

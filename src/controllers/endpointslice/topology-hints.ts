@@ -99,14 +99,15 @@ const endpointsOf = (slices: readonly EndpointSlice[]): Endpoint[] => slices.fla
 export function planHints({ written, unchanged, shares }: HintInput): HintPlan {
   const all = endpointsOf([...written, ...unchanged]).filter(isReady);
   const addressType = [...written, ...unchanged][0]?.addressType ?? 'IPv4';
+  const say = (type: EventText['type'], reason: string, text: string): EventText => ({
+    type,
+    reason,
+    message: `${text}, addressType: ${addressType}`,
+  });
   const allocations = allocate(shares, all);
   if (typeof allocations === 'string') {
     const without = (s: EndpointSlice): EndpointSlice => withHints(s, () => undefined);
-    const event = {
-      type: 'Warning',
-      reason: 'TopologyAwareHintsDisabled',
-      message: `${allocations}, addressType: ${addressType}`,
-    } as const;
+    const event = say('Warning', 'TopologyAwareHintsDisabled', allocations);
     return { written: written.map(without), changed: changedOf(unchanged, without), event };
   }
   const counts = new Map<string, number>();
@@ -119,13 +120,7 @@ export function planHints({ written, unchanged, shares }: HintInput): HintPlan {
   return {
     written: written.map(hinted),
     changed: changedOf(redone, hinted),
-    event: wasOn
-      ? undefined
-      : {
-          type: 'Normal',
-          reason: 'TopologyAwareHintsEnabled',
-          message: `Topology Aware Hints has been enabled, addressType: ${addressType}`,
-        },
+    event: wasOn ? undefined : say('Normal', 'TopologyAwareHintsEnabled', 'Topology Aware Hints has been enabled'),
   };
 }
 
