@@ -17,7 +17,6 @@ export interface ListOptions extends GetOptions {
   readonly labelSelector?: string;
   readonly fieldSelector?: string;
   readonly resourceVersion?: string;
-  readonly limit?: number;
 }
 
 export interface ListResult<T> {
@@ -25,12 +24,12 @@ export interface ListResult<T> {
   readonly resourceVersion: string;
 }
 
-interface ListPage<T> {
+interface List<T> {
   readonly items?: T[];
-  readonly metadata: { readonly resourceVersion?: string; readonly continue?: string };
+  readonly metadata: { readonly resourceVersion?: string };
 }
 
-export interface WatchOptions extends Omit<ListOptions, 'limit'> {
+export interface WatchOptions extends ListOptions {
   readonly signal: AbortSignal;
   /** Asks for the present objects first, ended by a bookmark annotated `k8s.io/initial-events-end`. */
   readonly sendInitialEvents?: boolean;
@@ -107,23 +106,16 @@ export class Client {
     return this.#json<T>('GET', pathOf(type, options.namespace, name), undefined, options.signal);
   }
 
-  /** Every object; goes on over pages when `limit` makes the server cut the list. */
+  /** Every object, in one answer: a server cuts only the lists of those who say how much they take. */
   async list<T extends KubeObject>(type: ResourceType<T>, options: ListOptions = {}): Promise<ListResult<T>> {
-    const { namespace, signal, resourceVersion, ...query } = options;
-    const items: T[] = [];
-    let next: string | undefined;
-    for (;;) {
-      const path = withQuery(pathOf(type, namespace), { ...query, ...(next ? { continue: next } : { resourceVersion }) });
-      const page = await this.#json<ListPage<T>>('GET', path, undefined, signal);
-      // A list's items leave out what the list itself says.
-      for (const item of page.items ?? []) {
-        item.apiVersion ??= apiVersionOf(type);
-        item.kind ??= type.kind;
-        items.push(item);
-      }
-      next = page.metadata.continue;
-      if (!next) return { items, resourceVersion: page.metadata.resourceVersion ?? '' };
+    const { namespace, signal, ...query } = options;
+    const { items = [], metadata } = await this.#json<List<T>>('GET', withQuery(pathOf(type, namespace), query), undefined, signal);
+    // A list's items leave out what the list itself says.
+    for (const item of items) {
+      item.apiVersion ??= apiVersionOf(type);
+      item.kind ??= type.kind;
     }
+    return { items, resourceVersion: metadata.resourceVersion ?? '' };
   }
 
   create<T extends KubeObject>(type: ResourceType<T>, object: T, options: WriteOptions = {}): Promise<T> {

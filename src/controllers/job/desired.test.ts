@@ -1,66 +1,12 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Job, JobSpec, JobStatus, Pod } from '../../api/schema/types.ts';
-import { timestamp } from '../../clock/timestamp.ts';
+import { isActive } from '../ownership/pod-state.ts';
 import { type Backoff, backoffAfter, noBackoff, remainingDelay } from './backoff.ts';
 import { type JobPlan, planJob } from './desired.ts';
 import { firstFree, formatIndexes, indexesOf, overlap, parseIndexes, totalOf, union } from './indexes.ts';
-import { podOfJob } from './new-pod.ts';
-import { failureVerdict, indexAnnotation, indexFailuresAnnotation, trackingFinalizer } from './pod-facts.ts';
+import { at, failed, indexed, job, pod, startOf2026 } from './testing/samples.ts';
 import { settleJob, type Tracked, trackJob } from './tracking.ts';
-
-const startOf2026 = Date.UTC(2026, 0, 1);
-const at = (seconds: number): string => timestamp(startOf2026 + seconds * 1000);
-
-function job(spec: Partial<JobSpec> = {}, status: JobStatus = {}): Job {
-  const template = { spec: { restartPolicy: 'Never', containers: [{ name: 'main' }] } };
-  return {
-    apiVersion: 'batch/v1',
-    kind: 'Job',
-    metadata: { name: 'pi', namespace: 'default', uid: 'u' },
-    spec: { template, parallelism: 1, completions: 1, backoffLimit: 6, ...spec },
-    status: { startTime: at(0), ...status },
-  };
-}
-
-interface PodShape {
-  readonly phase?: string;
-  readonly index?: number;
-  readonly code?: number;
-  readonly ended?: number;
-  readonly deleted?: boolean;
-  readonly counted?: boolean;
-  readonly restarts?: number;
-  readonly failures?: number;
-}
-
-function pod(name: string, shape: PodShape = {}): Pod {
-  const { phase = 'Running', index, code, ended = 0, failures } = shape;
-  const state = code === undefined ? {} : { terminated: { exitCode: code, finishedAt: at(ended) } };
-  return {
-    apiVersion: 'v1',
-    kind: 'Pod',
-    metadata: {
-      name,
-      namespace: 'default',
-      uid: name,
-      creationTimestamp: at(ended),
-      ...(shape.counted ? {} : { finalizers: [trackingFinalizer] }),
-      ...(shape.deleted ? { deletionTimestamp: at(0) } : {}),
-      annotations: {
-        ...(index === undefined ? {} : { [indexAnnotation]: String(index) }),
-        ...(failures === undefined ? {} : { [indexFailuresAnnotation]: String(failures) }),
-      },
-    },
-    spec: { containers: [] },
-    status: {
-      phase,
-      ...(code === undefined && shape.restarts === undefined
-        ? {}
-        : { containerStatuses: [{ name: 'main', image: '', imageID: '', ready: false, restartCount: shape.restarts ?? 0, state }] }),
-    },
-  };
-}
 
 const plan = (j: Job, pods: Pod[], backoff: Backoff = noBackoff, now: number = startOf2026): JobPlan => planJob(j, pods, backoff, now);
 const track = (j: Job, pods: Pod[], after: Pod[] = pods): Tracked =>
@@ -136,13 +82,21 @@ for (const [name, spec, status, pods, create, remove] of made) {
   });
 }
 
-const failed = (name: string, more: PodShape = {}): Pod => pod(name, { phase: 'Failed', code: 1, ended: -1000, ...more });
-const indexed = { completionMode: 'Indexed', completions: 3, parallelism: 3 };
 const failJob = { podFailurePolicy: { rules: [{ action: 'FailJob', onExitCodes: { operator: 'In', values: [42] } }] } };
+
+const inPlace = { spec: { restartPolicy: 'OnFailure', containers: [] } };
+const perIndex = { ...indexed, backoffLimitPerIndex: 1, backoffLimit: 99 };
+const failIndex = { podFailurePolicy: { rules: [{ action: 'FailIndex', onExitCodes: { operator: 'In', values: [42] } }] } };
+
+function withInit(one: Pod, restartCount: number): Pod {
+  const init = { name: 'init', image: '', imageID: '', ready: false, restartCount };
+  return { ...one, status: { ...one.status, initContainerStatuses: [init] } };
+}
 
 const decided: readonly [string, Partial<JobSpec>, JobStatus, Pod[], string | undefined][] = [
   ['failures up to the limit are replaced', { backoffLimit: 1 }, {}, [failed('a')], undefined],
   ['one failure more ends it', { backoffLimit: 1 }, { failed: 1 }, [failed('a')], 'FailureTarget BackoffLimitExceeded'],
+  ['without a limit to speak of the first failure ends it', { backoffLimit: 0 }, {}, [failed('a')], 'FailureTarget BackoffLimitExceeded'],
   [
     'failures that are being counted count once',
     { backoffLimit: 1 },
@@ -157,6 +111,29 @@ const decided: readonly [string, Partial<JobSpec>, JobStatus, Pod[], string | un
     [pod('a', { restarts: 2 })],
     'FailureTarget BackoffLimitExceeded',
   ],
+  ['fewer restarts in place do not', { backoffLimit: 2, template: inPlace }, {}, [pod('a', { restarts: 1 })], undefined],
+  [
+    'restarts of a pod that is still pending count',
+    { backoffLimit: 2, template: inPlace },
+    {},
+    [pod('a', { restarts: 2, phase: 'Pending' })],
+    'FailureTarget BackoffLimitExceeded',
+  ],
+  [
+    'restarts of init containers count',
+    { backoffLimit: 2, template: inPlace },
+    {},
+    [withInit(pod('a', { restarts: 1 }), 1)],
+    'FailureTarget BackoffLimitExceeded',
+  ],
+  [
+    'with a limit of none one restart ends it',
+    { backoffLimit: 0, template: inPlace },
+    {},
+    [pod('a', { restarts: 1 })],
+    'FailureTarget BackoffLimitExceeded',
+  ],
+  ['with a limit of none a pod that runs is fine', { backoffLimit: 0, template: inPlace }, {}, [pod('a', { restarts: 0 })], undefined],
   ['it may run for so long', { activeDeadlineSeconds: 60 }, { startTime: at(-59) }, [pod('a')], undefined],
   ['and no longer', { activeDeadlineSeconds: 60 }, { startTime: at(-60) }, [pod('a')], 'FailureTarget DeadlineExceeded'],
   ['time does not count while it is suspended', { activeDeadlineSeconds: 60, suspend: true }, { startTime: at(-60) }, [], undefined],
@@ -190,6 +167,44 @@ const decided: readonly [string, Partial<JobSpec>, JobStatus, Pod[], string | un
     [failed('a', { index: 0 })],
     'FailureTarget MaxFailedIndexesExceeded',
   ],
+  ['as many indexes failed as may', { ...perIndex, maxFailedIndexes: 1 }, {}, [failed('a', { index: 0, failures: 1 })], undefined],
+  ['no index failed, and one may', { ...perIndex, maxFailedIndexes: 1 }, {}, [pod('a', { index: 0 })], undefined],
+  ['all indexes are through, and none failed', perIndex, { completedIndexes: '0-2' }, [], undefined],
+  [
+    'an exit code fails the index at once',
+    { ...perIndex, ...failIndex },
+    { completedIndexes: '1-2' },
+    [failed('a', { index: 0, failures: 0, code: 42 })],
+    'FailureTarget FailedIndexes',
+  ],
+  [
+    'another exit code leaves the index its tries',
+    { ...perIndex, ...failIndex },
+    { completedIndexes: '1-2' },
+    [failed('a', { index: 0, failures: 0 })],
+    undefined,
+  ],
+  [
+    'a rule for indexes that there are not never holds',
+    { ...indexed, successPolicy: { rules: [{ succeededIndexes: '7' }] } },
+    { completedIndexes: '2' },
+    [pod('a', { index: 0 })],
+    undefined,
+  ],
+  [
+    'enough of all succeeded',
+    { ...indexed, successPolicy: { rules: [{ succeededCount: 2 }] } },
+    { completedIndexes: '0,2' },
+    [],
+    'SuccessCriteriaMet SuccessPolicy',
+  ],
+  [
+    'not yet enough of all',
+    { ...indexed, successPolicy: { rules: [{ succeededCount: 2 }] } },
+    { completedIndexes: '2' },
+    [pod('a', { index: 0 })],
+    undefined,
+  ],
   [
     'enough succeeded',
     { ...indexed, successPolicy: { rules: [{ succeededIndexes: '1-2', succeededCount: 1 }] } },
@@ -203,9 +218,32 @@ for (const [name, spec, status, pods, wanted] of decided) {
   test(`planJob(): ${name}`, () => {
     const { finished, remove } = plan(job(spec, status), pods);
     assert.equal(finished && `${finished.type} ${finished.reason}`, wanted);
-    if (finished) assert.deepEqual(names(remove), names(pods.filter((p) => p.status?.phase === 'Running')), 'what runs is deleted');
+    if (finished) assert.deepEqual(names(remove), names(pods.filter(isActive)), 'what runs is deleted');
   });
 }
+
+const words: readonly [Partial<JobSpec>, JobStatus, Pod[], string][] = [
+  [{ backoffLimit: 0 }, {}, [failed('a')], 'Job has reached the specified backoff limit'],
+  [{ activeDeadlineSeconds: 60 }, { startTime: at(-60) }, [pod('a')], 'Job was active longer than specified deadline'],
+  [
+    { ...perIndex, maxFailedIndexes: 0 },
+    {},
+    [failed('a', { index: 0, failures: 1 })],
+    'Job has exceeded the specified maximal number of failed indexes',
+  ],
+  [perIndex, { completedIndexes: '1-2' }, [failed('a', { index: 0, failures: 1 })], 'Job has failed indexes'],
+  [
+    { ...indexed, successPolicy: { rules: [{ succeededIndexes: '1' }, { succeededIndexes: '2' }] } },
+    { completedIndexes: '2' },
+    [],
+    'Matched rules at index 1',
+  ],
+  [{}, { conditions: [{ type: 'FailureTarget', status: 'True', reason: 'PodFailurePolicy', message: 'code 42' }] }, [], 'code 42'],
+];
+
+test('planJob() gives its reasons in the words of upstream', () => {
+  for (const [spec, status, pods, message] of words) assert.equal(plan(job(spec, status), pods).finished?.message, message);
+});
 
 test('planJob() looks again when the delay or the deadline is over', () => {
   assert.equal(plan(job(), [pod('a', { phase: 'Failed', code: 1, ended: -4 })]).lookAgainIn, 6_000);
@@ -328,33 +366,4 @@ test('a paused job says so, and starts its clock anew when it goes on', () => {
   );
   assert.equal(on.status.startTime, at(0));
   assert.deepEqual(track(job({}, { startTime: at(-5) }), []).status.conditions, undefined, 'one that was never paused says nothing');
-});
-
-test('failureVerdict() is that of the first rule that fits', () => {
-  const rules = [
-    { action: 'Ignore', onPodConditions: [{ type: 'DisruptionTarget', status: 'True' }] },
-    { action: 'FailIndex', onExitCodes: { containerName: 'other', operator: 'NotIn', values: [1] } },
-    { action: 'FailJob', onExitCodes: { operator: 'NotIn', values: [1] } },
-  ];
-  const disrupted = failed('a');
-  disrupted.status!.conditions = [{ type: 'DisruptionTarget', status: 'True' }];
-  assert.deepEqual(failureVerdict({ rules }, disrupted), { action: 'Ignore', counts: false });
-  assert.deepEqual(failureVerdict({ rules }, failed('a', { code: 2 })), {
-    action: 'FailJob',
-    counts: true,
-    message: 'Container main for pod default/a failed with exit code 2 matching FailJob rule at index 2',
-  });
-  assert.deepEqual(failureVerdict({ rules }, failed('a')), { action: undefined, counts: true });
-});
-
-test('podOfJob() tells a pod its index in every way that upstream does', () => {
-  const { metadata, spec } = podOfJob(job(indexed), { index: 2, failures: { counted: 1, ignored: 0 } });
-  assert.deepEqual([metadata.generateName, spec?.hostname, metadata.finalizers], ['pi-2-', 'pi-2', [trackingFinalizer]]);
-  assert.deepEqual(
-    [metadata.annotations, metadata.labels],
-    [{ [indexAnnotation]: '2', [indexFailuresAnnotation]: '1' }, { [indexAnnotation]: '2' }],
-  );
-  assert.deepEqual(spec?.containers[0]?.env, [
-    { name: 'JOB_COMPLETION_INDEX', valueFrom: { fieldRef: { fieldPath: `metadata.labels['${indexAnnotation}']` } } },
-  ]);
 });
