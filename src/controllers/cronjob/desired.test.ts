@@ -119,6 +119,32 @@ for (const [name, { spec = {}, status, jobs = [], created, since, start, next, e
   });
 }
 
+test('planCronJob() counts a hundred missed times as many', () => {
+  const everyMinute = (missed: number): string[] =>
+    planCronJob(cronJob({ schedule: '* * * * *' }, {}, now - missed * minute), [], now).events.map((e) => e.reason);
+  assert.deepEqual([everyMinute(100), everyMinute(101)], [[], ['TooManyMissedTimes']]);
+});
+
+test('planCronJob() says in the words of upstream what it saw, and after that what is wrong with the schedule', () => {
+  const said = (schedule: string): string[] =>
+    planCronJob(cronJob({ schedule }, active('lost')), [job('manual', 5)], now).events.map((e) => e.message);
+  const seen = ['Active job went missing: lost', 'Saw a job that the controller did not create or forgot: manual'];
+  assert.deepEqual(said('0 * * * *'), seen);
+  assert.deepEqual(said('0 0 31 2 *'), [...seen, 'invalid schedule: 0 0 31 2 * : it is never due']);
+  const [, , problem] = said('x');
+  assert.match(problem ?? '', /^unparseable schedule: "x" : /);
+  const [, , zone] = planCronJob(cronJob({ timeZone: 'Mars/Base' }, active('lost')), [job('manual', 5)], now).events;
+  assert.equal(zone?.message, 'invalid timeZone: "Mars/Base": unknown time zone Mars/Base');
+});
+
+test('planCronJob() removes of jobs that began together the first by name, and one that never began last', () => {
+  const unstarted = { ...job('0', 50, 'Complete'), status: { conditions: [{ type: 'Complete', status: 'True' }] } } as Job;
+  const removed = (...jobs: readonly Job[]): string[] =>
+    planCronJob(cronJob({ successfulJobsHistoryLimit: 1 }), jobs, now).remove.map((j) => j.metadata.name);
+  const [a, b] = [job('a', 50, 'Complete'), job('b', 50, 'Complete')];
+  assert.deepEqual([removed(a, b), removed(b, a), removed(unstarted, b), removed(a)], [['a'], ['a'], ['b'], []]);
+});
+
 test('planCronJob() replaces what is active', () => {
   const plan = planCronJob(
     cronJob({ concurrencyPolicy: 'Replace' }, active('a', 'b'), hourAgo),

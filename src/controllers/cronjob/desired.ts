@@ -42,7 +42,7 @@ export function planCronJob(cronJob: CronJob, jobs: readonly Job[], now: number,
   const next = schedule.next(latest ?? begin);
   if (next === undefined) return { ...plan, events: [...events, warning('InvalidSchedule', neverDue(cronJob))] };
   const waiting = { ...plan, lookAgainIn: next - now };
-  const tooLate = startingDeadlineSeconds === undefined ? 0 : now - startingDeadlineSeconds * 1000;
+  const tooLate = startingDeadlineSeconds === undefined ? Number.NEGATIVE_INFINITY : now - startingDeadlineSeconds * 1000;
   if (latest === undefined || latest <= tooLate) return waiting;
 
   const missed = missedMany(schedule, Math.max(begin, tooLate), now) ? [warning('TooManyMissedTimes', tooMany)] : [];
@@ -108,7 +108,7 @@ function beyondHistory({ spec }: CronJob, jobs: readonly Job[]): Job[] {
   return (['Complete', 'Failed'] as const).flatMap((type) => {
     const limit = type === 'Complete' ? spec.successfulJobsHistoryLimit : spec.failedJobsHistoryLimit;
     const ended = jobs.filter((job) => endOf(job)?.type === type && !job.metadata.deletionTimestamp);
-    return limit === undefined || ended.length <= limit ? [] : ended.toSorted(byStart).slice(0, ended.length - limit);
+    return limit === undefined ? [] : ended.toSorted(byStart).slice(0, Math.max(0, ended.length - limit));
   });
 }
 

@@ -228,6 +228,19 @@ describe('a StatefulSet', () => {
     assert.deepEqual((await bed.pass(controller, key)).writes, []);
   });
 
+  test('is looked at when it or one of its pods changes', async () => {
+    const { bed, controller } = await start(setOf(1), [member(0)]);
+    await using _ = bed;
+    const news = bed.listen(controller);
+    assert.deepEqual(await news.deliver(), [key]);
+    bed.put(pods, member(0, { phase: 'Failed' }));
+    assert.deepEqual(await news.deliver(), [key]);
+    bed.put(pods, podOf(undefined, 'x', { labels: { app: 'other' } }));
+    assert.deepEqual(await news.deliver(), []);
+    bed.put(statefulSets, setOf(2));
+    assert.deepEqual(await news.deliver(), [key]);
+  });
+
   test('that is gone asks for nothing', async () => {
     await using bed = new TestBed();
     assert.deepEqual(await bed.pass(new StatefulSetController(bed.context), key), { writes: [], events: [] });

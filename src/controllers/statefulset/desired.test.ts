@@ -8,8 +8,8 @@ import type {
   StatefulSetSpec,
   StatefulSetStatus,
 } from '../../api/schema/types.ts';
-import { planStatefulSet, type Step, statefulSetStatus } from './desired.ts';
-import { claimOwners, claimsFor, ordinalOf, statefulPod } from './pod-identity.ts';
+import { lookAgainIn, planStatefulSet, type Step, statefulSetStatus } from './desired.ts';
+import { claimOwners, claimsFor, isClaimOfFormerPod, missingLabels, ordinalOf, statefulPod } from './pod-identity.ts';
 
 const now = Date.UTC(2026, 0, 1);
 
@@ -100,7 +100,9 @@ const plans: readonly [string, Partial<StatefulSetSpec>, string, string][] = [
   ['updates nothing OnDelete', { updateStrategy: { type: 'OnDelete' } }, '0 1 2', ''],
   ['makes new what was deleted OnDelete', { updateStrategy: { type: 'OnDelete' } }, '1 2', 'create 0@v2'],
   ['labels pods that it took over', {}, '0@v2 1?@v2 2@v2', 'label 1'],
-  ['ignores pods of other names', { replicas: 0 }, '', ''],
+  ['waits for the updated pod also when Parallel', parallel, '0 1 2!@v2', ''],
+  ['has one pod unless it says how many', { replicas: undefined }, '0@v2', ''],
+  ['makes new pods at once by a rolling update without a partition', { updateStrategy: { type: 'RollingUpdate' } }, '', 'create 0@v2'],
 ];
 
 for (const [name, spec, pods, wanted] of plans) {
@@ -109,6 +111,25 @@ for (const [name, spec, pods, wanted] of plans) {
     assert.equal(words(planStatefulSet({ set: set(spec), current: v1, update: v2, pods: list, now: now })), wanted);
   });
 }
+
+test('planStatefulSet() makes pods as they were, as many as are at the current revision', () => {
+  const at = (currentReplicas: number): string =>
+    words(planStatefulSet({ set: set({ updateStrategy: {} }, { replicas: 1, currentReplicas }), current: v1, update: v2, pods: [], now }));
+  assert.deepEqual([at(0), at(1)], ['create 0@v2', 'create 0@v1']);
+});
+
+test('planStatefulSet() ignores pods of other names, and does nothing for a set that is being deleted', () => {
+  const stranger = { ...pod('0'), metadata: { ...pod('0').metadata, name: 'other-0' } };
+  assert.deepEqual(planStatefulSet({ set: set({ replicas: 0 }), current: v1, update: v2, pods: [stranger], now }), []);
+  const going = { ...set(), metadata: { ...set().metadata, deletionTimestamp: '2026-01-01T00:00:00Z' } };
+  assert.deepEqual(planStatefulSet({ set: going, current: v1, update: v2, pods: [], now }), []);
+});
+
+test('lookAgainIn() is when the next ready pod has been so for long enough', () => {
+  const of = (minReadySeconds: number, ...pods: string[]): number | undefined =>
+    lookAgainIn({ set: set({ minReadySeconds }), pods: pods.map(pod), now });
+  assert.deepEqual([of(61, '0', '1!'), of(60, '0'), of(61, '1!'), of(61)], [1_000, undefined, undefined, undefined]);
+});
 
 test('statefulSetStatus() counts by revision and completes an update when every pod is at it and ready', () => {
   const half = statefulSetStatus({ set: set(), current: v1, update: v2, pods: ['0', '1-', '2!@v2'].map(pod), now: now });
@@ -149,8 +170,8 @@ test('statefulPod() has the identity that its ordinal gives it', () => {
   });
   assert.deepEqual(spec?.volumes, [{ name: 'data', persistentVolumeClaim: { claimName: 'data-db-2' } }]);
   assert.deepEqual(
-    claimsFor(set(claimed), 2).map((c) => [c.metadata.name, c.metadata.labels]),
-    [['data-db-2', { app: 'db' }]],
+    claimsFor(set(claimed), 2).map((c) => [c.apiVersion, c.kind, c.metadata.name, c.metadata.namespace, c.metadata.labels]),
+    [['v1', 'PersistentVolumeClaim', 'data-db-2', 'default', { app: 'db' }]],
   );
 });
 
@@ -169,4 +190,24 @@ test('claimOwners() follows the retention policy and never touches a claim of so
   assert.deepEqual(owned({ ...keep, whenScaled: 'Delete' }, pod('7')), ['Pod db-7']);
   assert.equal(owned({ ...keep, whenDeleted: 'Delete' }, pod('0'), [{ ...ours, uid: 'former' }]), undefined);
   assert.equal(owned({ ...keep, whenDeleted: 'Delete' }, pod('0'), [{ ...ours, kind: 'Other', uid: 'x' }]), undefined);
+  const guest = { apiVersion: 'v1', kind: 'ConfigMap', name: 'guest', uid: 'x' };
+  assert.deepEqual(owned({ ...keep, whenDeleted: 'Delete' }, pod('0'), [guest]), ['ConfigMap guest', 'StatefulSet db']);
+  assert.deepEqual(owned(keep, pod('0'), [guest, ours]), ['ConfigMap guest']);
+});
+
+test('isClaimOfFormerPod() holds for a claim that goes with a pod of that name, if claims go when the set shrinks', () => {
+  const is = (whenScaled: string, kind: string, name: string): boolean => {
+    const metadata = { name: 'data-db-0', ownerReferences: [{ apiVersion: 'v1', kind, name, uid: 'x' }] };
+    const policy = { whenDeleted: 'Retain', whenScaled };
+    return isClaimOfFormerPod(set({ ...claimed, persistentVolumeClaimRetentionPolicy: policy }), 0, { metadata } as PersistentVolumeClaim);
+  };
+  assert.equal(is('Delete', 'Pod', 'db-0'), true);
+  assert.equal(is('Delete', 'Pod', 'db-1'), false);
+  assert.equal(is('Delete', 'StatefulSet', 'db-0'), false);
+  assert.equal(is('Retain', 'Pod', 'db-0'), false);
+});
+
+test('missingLabels() gives a pod that was taken over what it lacks, and nothing to one that has all', () => {
+  assert.deepEqual(missingLabels(set(), pod('2?')), { 'statefulset.kubernetes.io/pod-name': 'db-2', 'apps.kubernetes.io/pod-index': '2' });
+  assert.equal(missingLabels(set(), pod('2')), undefined);
 });
