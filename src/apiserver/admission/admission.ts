@@ -37,7 +37,6 @@ export function refused({ row, name }: AdmissionRequest, why: string, causes?: S
 
 /** Refuses by throwing a StatusError. */
 export interface AdmissionPlugin {
-  readonly name: string;
   mutate?(request: AdmissionRequest): void | Promise<void>;
   validate?(request: AdmissionRequest): void | Promise<void>;
   /** The write is done, and was no dry run. Must not throw. */

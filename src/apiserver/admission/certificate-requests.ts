@@ -14,7 +14,6 @@ const clientSigner = 'kubernetes.io/kube-apiserver-client';
 
 export function certificateRequests(authorizer: Authorizer): AdmissionPlugin {
   return {
-    name: 'CertificateRequests',
     mutate: (request) => {
       if (request.operation !== 'CREATE' || !isWriteOf(request, certificateSigningRequests)) return;
       const { spec } = request.object as CertificateSigningRequest;

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { Registry } from '../../api/registry/registry.ts';
 import { TestServer } from '../testing/test-server.ts';
+import { AdmissionChain, type AdmissionPlugin, type AdmissionRequest } from './admission.ts';
 import { type AdmissionDeps, admissionChain } from './chain.ts';
 import { denyServiceExternalIps } from './deny-service-external-ips.ts';
 
@@ -63,5 +64,65 @@ describe('admissionChain()', () => {
 
   test('lets those be disabled that nothing does anyway, and those be enabled that are on', () => {
     admissionChain(deps, { enabled: ['NodeRestriction', 'CertificateSigning'], disabled: ['PodSecurity', 'Priority'] });
+  });
+
+  /** Upstream's names: on or off by default, always on, or absent here. */
+  const upstream = `AlwaysPullImages absent CertificateApproval always CertificateSigning always
+    CertificateSubjectRestriction always ClusterTrustBundleAttest absent DefaultIngressClass absent DefaultStorageClass absent
+    DefaultTolerationSeconds on DenyServiceExternalIPs off EventRateLimit absent ExtendedResourceToleration absent ImagePolicyWebhook absent
+    LimitPodHardAntiAffinityTopology absent LimitRanger absent MutatingAdmissionPolicy absent MutatingAdmissionWebhook absent
+    NamespaceAutoProvision absent NamespaceExists absent NamespaceLifecycle on NodeRestriction on
+    OwnerReferencesPermissionEnforcement absent PersistentVolumeClaimResize absent PodNodeSelector absent PodSecurity absent
+    PodTolerationRestriction absent PodTopologyLabels absent Priority on ResourceQuota absent RuntimeClass on ServiceAccount on
+    StorageObjectInUseProtection on TaintNodesByCondition on ValidatingAdmissionPolicy absent ValidatingAdmissionWebhook absent`.matchAll(
+    /(\w+) (absent|always|on|off)/g,
+  );
+  for (const [, name, kind] of upstream)
+    test(`${name} can be ${{ absent: 'disabled', always: 'enabled', on: 'both', off: 'both' }[kind!]}`, () => {
+      const can = (choice: object): boolean => {
+        try {
+          admissionChain(deps, { enabled: [], disabled: [], ...choice });
+          return true;
+        } catch {
+          return false;
+        }
+      };
+      assert.deepEqual([can({ enabled: [name!] }), can({ disabled: [name!] })], [kind !== 'absent', kind !== 'always']);
+    });
+
+  test('names in its refusal what there is', () => {
+    assert.throws(() => admissionChain(deps, { enabled: ['No'], disabled: [] }), {
+      hint: 'There are NamespaceLifecycle, TaintNodesByCondition, ServiceAccount, Priority, StorageObjectInUseProtection, RuntimeClass, DefaultTolerationSeconds, NodeRestriction, DenyServiceExternalIPs',
+    });
+  });
+
+  test('runs what is on, and not what is disabled', async () => {
+    const lookup = { find: async () => undefined } as unknown as AdmissionDeps['lookup'];
+    const row = registry.rowOf('', 'v1', 'pods')!;
+    const request: AdmissionRequest = {
+      ...{ operation: 'CREATE' as const, row, subresource: '', namespace: 'no', name: 'a', dryRun: false, warnings: [] },
+      ...{ user: { name: 'jane', groups: [] }, object: { metadata: { name: 'a' } } as never, old: undefined },
+    };
+    await assert.rejects(admissionChain({ ...deps, lookup }).mutate(request), /namespaces "no" not found/);
+    await admissionChain({ ...deps, lookup }, { enabled: [], disabled: ['NamespaceLifecycle'] }).mutate(request);
+  });
+});
+
+describe('AdmissionChain', () => {
+  const told: string[] = [];
+  const plugin = (name: string): AdmissionPlugin => ({
+    mutate: () => void told.push(`mutate ${name}`),
+    validate: () => void told.push(`validate ${name}`),
+    admitted: () => void told.push(`admitted ${name}`),
+  });
+  const request = (dryRun: boolean): AdmissionRequest => ({ dryRun }) as AdmissionRequest;
+
+  test('asks all to change before any looks at the result, and tells them when it is stored', async () => {
+    const chain = new AdmissionChain([plugin('a'), {}, plugin('b')]);
+    await chain.admit(request(false));
+    chain.admitted(request(true));
+    assert.deepEqual(told.splice(0), ['mutate a', 'mutate b', 'validate a', 'validate b']);
+    chain.admitted(request(false));
+    assert.deepEqual(told.splice(0), ['admitted a', 'admitted b']);
   });
 });

@@ -8,7 +8,6 @@ const keys = [taintNodeNotReady, taintNodeUnreachable];
 const seconds = 300;
 
 export const defaultTolerationSeconds: AdmissionPlugin = {
-  name: 'DefaultTolerationSeconds',
   mutate: (request) => {
     // Who replaces a pod by a list of tolerations without these two takes none away.
     if ((request.operation !== 'CREATE' && request.operation !== 'UPDATE') || !isWriteOf(request, pods)) return;

@@ -4,7 +4,6 @@ import type { Service } from '../../api/schema/types.ts';
 import { type AdmissionPlugin, isWriteOf, refused } from './admission.ts';
 
 export const denyServiceExternalIps: AdmissionPlugin = {
-  name: 'DenyServiceExternalIPs',
   validate: (request) => {
     const { operation, object, old } = request;
     if (!isWriteOf(request, services) || (operation !== 'CREATE' && operation !== 'UPDATE')) return;

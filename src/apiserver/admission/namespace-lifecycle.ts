@@ -8,7 +8,6 @@ const immortal = new Set(['default', 'kube-system', 'kube-public']);
 
 export function namespaceLifecycle(lookup: Lookup): AdmissionPlugin {
   return {
-    name: 'NamespaceLifecycle',
     mutate: async (request) => {
       const { row, operation, name } = request;
       if (operation === 'DELETE' && isWriteOf(request, namespaces) && immortal.has(name))

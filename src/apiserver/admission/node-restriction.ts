@@ -6,7 +6,6 @@ import { type AdmissionPlugin, refused } from './admission.ts';
 
 export function nodeRestriction(objects: AuthObjects): AdmissionPlugin {
   return {
-    name: 'NodeRestriction',
     validate: (request) => {
       const { operation, row } = request;
       if (operation === 'CONNECT') return;

@@ -4,9 +4,11 @@ import { describe, test } from 'node:test';
 import { Registry } from '../../api/registry/registry.ts';
 import type { KubeObject, ResourceType } from '../../api/resource-types.ts';
 import type { Clock } from '../../clock/clock.ts';
+import type { RbacObject } from '../auth/rbac-index.ts';
 import { authorizerWith, person } from '../auth/testing/fake-objects.ts';
 import type { Lookup } from '../cache/lookup.ts';
 import type { AdmissionPlugin, AdmissionRequest } from './admission.ts';
+import { certificateRequests } from './certificate-requests.ts';
 import { defaultTolerationSeconds } from './default-toleration-seconds.ts';
 import { namespaceLifecycle } from './namespace-lifecycle.ts';
 import { nodeRestriction } from './node-restriction.ts';
@@ -333,6 +335,75 @@ describe('PrivilegeEscalation', () => {
     });
     await assert.rejects(rbac('rolebindings', binding('cluster-admin')), /"a" is forbidden: .* is attempting to grant/);
     await assert.rejects(rbac('rolebindings', binding('no')), (err: { code?: number }) => err.code === 404);
+  });
+});
+
+describe('PrivilegeEscalation', () => {
+  const plugin = privilegeEscalation(authorizerWith([]));
+  const rules = [{ verbs: ['get'], apiGroups: [''], resources: ['secrets'] }];
+  test('does not look at deletions, nor at other kinds that look like roles', async () => {
+    const role = { kind: 'Role', metadata: { name: 'a', namespace: 'default' }, rules };
+    await admit(plugin, request('roles.rbac.authorization.k8s.io', { operation: 'DELETE', object: role, old: role }));
+    await admit(plugin, request('configmaps', { object: role }));
+  });
+});
+
+describe('CertificateRequests', () => {
+  const csrs = 'certificatesigningrequests.certificates.k8s.io';
+  const signed = (status?: object, signerName = 'example.com/web'): object => ({ metadata: { name: 'a' }, spec: { signerName }, status });
+  const may = (verb: string, name: string): RbacObject[] => {
+    const rules = [{ verbs: [verb], apiGroups: ['certificates.k8s.io'], resources: ['signers'], resourceNames: [name] }];
+    const roleRef = { apiGroup: 'rbac.authorization.k8s.io', kind: 'ClusterRole', name: 'signer' };
+    const subjects = [{ apiGroup: 'rbac.authorization.k8s.io', kind: 'User', name: 'jane' }];
+    return [
+      { apiVersion: 'rbac.authorization.k8s.io/v1', kind: 'ClusterRole', metadata: { name: 'signer' }, rules },
+      { apiVersion: 'rbac.authorization.k8s.io/v1', kind: 'ClusterRoleBinding', metadata: { name: 'signer' }, roleRef, subjects },
+    ] as unknown as RbacObject[];
+  };
+  const update = (subresource: string, given: readonly RbacObject[], object = signed({ certificate: 'x' })): Promise<unknown> =>
+    admit(certificateRequests(authorizerWith(given)), request(csrs, { operation: 'UPDATE', subresource, object, old: signed({}) }));
+
+  test('writes who asks, whatever the request says', async () => {
+    const plugin = certificateRequests(authorizerWith([]));
+    const spec = { username: 'root', uid: 'x', groups: ['system:masters'], extra: { a: ['b'] } };
+    const made = await admit(plugin, request(csrs, { object: { metadata: {}, spec } }));
+    assert.deepEqual(specOf(made), { username: 'jane', groups: ['system:authenticated'] });
+    const user = { name: 'jane', uid: 'u', groups: [], extra: { k: ['v'] } };
+    const other = await admit(plugin, request(csrs, { user, object: { metadata: {}, spec: {} } }));
+    assert.deepEqual(specOf(other), { username: 'jane', uid: 'u', groups: [], extra: { k: ['v'] } });
+    await admit(plugin, request(csrs, { object: { metadata: {} } }));
+    const kept = { ...spec };
+    assert.deepEqual(specOf(await admit(plugin, request(csrs, { operation: 'UPDATE', object: { metadata: {}, spec }, old: {} }))), kept);
+  });
+
+  for (const [subresource, verb] of [
+    ['approval', 'approve'],
+    ['status', 'sign'],
+  ] as const)
+    test(`lets those ${verb} that may, for the signer or for its domain`, async () => {
+      for (const name of ['example.com/web', 'example.com/*']) await update(subresource, may(verb, name));
+      for (const given of [
+        [],
+        may('watch', 'example.com/web'),
+        may(verb, 'example.com/db'),
+        may(verb, 'example.org/*'),
+        may(verb, 'example.com'),
+      ])
+        await assert.rejects(update(subresource, given), new RegExp(`not permitted to ${verb} requests with signerName "example.com/web"`));
+    });
+
+  test('takes a status that stays as it is for no signature, and other updates for no decision', async () => {
+    await update('status', [], signed({}));
+    await update('status', [], signed());
+    await update('', []);
+  });
+
+  test('refuses a request for an administrator that cannot be read', async () => {
+    const plugin = certificateRequests(authorizerWith([]));
+    const asking = (signerName: string): Promise<unknown> =>
+      admit(plugin, request(csrs, { object: { metadata: {}, spec: { signerName, request: 'x' } } }));
+    await assert.rejects(asking('kubernetes.io/kube-apiserver-client'), /failed to parse CSR/);
+    await asking('example.com/web');
   });
 });
 

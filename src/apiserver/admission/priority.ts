@@ -6,7 +6,6 @@ import { type AdmissionPlugin, type AdmissionRequest, isWriteOf, refused } from 
 
 export function priorityAdmission(lookup: Lookup): AdmissionPlugin {
   return {
-    name: 'Priority',
     mutate: async (request) => {
       const spec = isWriteOf(request, pods) ? (request.object as Pod | undefined)?.spec : undefined;
       if (!spec) return;

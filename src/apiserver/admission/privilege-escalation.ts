@@ -7,7 +7,6 @@ import { type AdmissionPlugin, refused } from './admission.ts';
 
 export function privilegeEscalation(authorizer: Authorizer): AdmissionPlugin {
   return {
-    name: 'PrivilegeEscalation',
     validate: (request) => {
       const { operation, row, user, object, old } = request;
       if (row.type.group !== 'rbac.authorization.k8s.io' || operation === 'DELETE' || !object) return;

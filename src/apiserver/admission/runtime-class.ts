@@ -15,7 +15,6 @@ export function runtimeClassAdmission(lookup: Lookup): AdmissionPlugin {
     return found;
   };
   return {
-    name: 'RuntimeClass',
     mutate: async (request) => {
       const found = await classOf(request);
       const spec = specOf(request);

@@ -18,7 +18,6 @@ const attemptMs = 100;
 
 export function serviceAccountAdmission(lookup: Lookup, clock: Clock): AdmissionPlugin {
   return {
-    name: 'ServiceAccount',
     mutate: async (request) => {
       if (request.operation !== 'CREATE' || !isWriteOf(request, pods)) return;
       const pod = request.object as Pod;

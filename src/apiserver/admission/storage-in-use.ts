@@ -10,7 +10,6 @@ const finalizers: readonly (readonly [ResourceType, string])[] = [
 ];
 
 export const storageInUse: AdmissionPlugin = {
-  name: 'StorageObjectInUseProtection',
   mutate: (request) => {
     const [, finalizer] = finalizers.find(([type]) => isWriteOf(request, type)) ?? [];
     if (!finalizer || !request.object || request.operation !== 'CREATE') return;

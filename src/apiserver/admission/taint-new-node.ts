@@ -5,7 +5,6 @@ import { taintNodeNotReady } from '../../api/well-known.ts';
 import { type AdmissionPlugin, isWriteOf } from './admission.ts';
 
 export const taintNewNode: AdmissionPlugin = {
-  name: 'TaintNodesByCondition',
   mutate: (request) => {
     if (request.operation !== 'CREATE' || !isWriteOf(request, nodes)) return;
     const node = request.object as Node;

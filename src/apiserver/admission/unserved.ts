@@ -36,7 +36,6 @@ export function warnOfUnserved({ lookup, foreign, tell }: UnservedDeps): Admissi
   };
   const warned = new WeakMap<AdmissionRequest, readonly string[]>();
   return {
-    name: 'WarnOfUnserved',
     validate: (request) => {
       const all = messages(request);
       if (all.length === 0) return;

@@ -35,6 +35,29 @@ describe('EventLog', () => {
     assert.deepEqual(revisions(log, log.floor), [3]);
   });
 
+  test('counts the bytes of what has gone no longer, and three hundred for the event itself', () => {
+    const log = new EventLog(0, { ...limits, maxBytes: 6600, maxEvents: 100 });
+    for (let r = 1; r <= 10; r++) {
+      log.push(event(r, 0, 3000));
+      assert.equal(log.size, Math.min(r, 2));
+    }
+    const exact = (maxBytes: number): number => {
+      const bare = new EventLog(0, { ...limits, maxBytes });
+      for (let r = 1; r <= 3; r++) bare.push(event(r));
+      return bare.size;
+    };
+    assert.deepEqual([exact(900), exact(899), exact(0)], [3, 2, 1]);
+  });
+
+  test('keeps a young event, and an old one among few', () => {
+    const log = new EventLog(0, limits);
+    for (let r = 1; r <= 3; r++) log.push(event(r, 0));
+    log.push(event(4, 1000));
+    assert.deepEqual(revisions(log, log.floor), [1, 2, 3, 4]);
+    log.push(event(5, 1001));
+    assert.deepEqual(revisions(log, log.floor), [4, 5]);
+  });
+
   test('keeps few of the old ones', () => {
     const log = new EventLog(0, limits);
     for (let r = 1; r <= 3; r++) log.push(event(r, 0));

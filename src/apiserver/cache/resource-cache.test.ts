@@ -61,6 +61,46 @@ describe('listening to one value of a field', () => {
     assert.deepEqual(calls, [[1, 3]]);
   });
 
+  test('goes on for one of two when the other is removed', () => {
+    const cache = new ResourceCache('/registry/pods/');
+    const [one, two, all] = [new Seen(), new Seen(), new Seen()];
+    const unlisten = cache.listen(one, where('node-1'));
+    cache.listen(two, where('node-1'));
+    cache.listen(all);
+    unlisten();
+    change(cache, pod('a', 'node-1', 1));
+    assert.deepEqual([one.revisions, two.revisions, all.revisions], [[], [1], [1]]);
+    assert.deepEqual([cache.listenerCount, cache.broadListeners], [2, 1]);
+  });
+
+  test('is told of a reset, and of what was there', () => {
+    const cache = new ResourceCache('/registry/pods/');
+    cache.put(pod('a', 'node-1', 1), 0);
+    const told: string[] = [];
+    const listener = (name: string): CacheListener => ({
+      onEvents() {},
+      onReset: (before) => void told.push(`${name} ${before.map((o) => o.revision)}`),
+    });
+    cache.listen(listener('all'));
+    cache.listen(listener('one'), where('node-1'));
+    cache.reset([pod('b', 'node-1', 2)], 2);
+    assert.deepEqual(told, ['all 1', 'one 1']);
+    assert.deepEqual([cache.size, cache.floor, cache.get('/registry/pods/default/b')?.revision], [1, 2, 2]);
+  });
+
+  test('shares the frames of an event among all, and keeps none', () => {
+    const cache = new ResourceCache('/registry/pods/');
+    const seen: number[] = [];
+    const listener: CacheListener = {
+      onEvents: ([event]) => void seen.push(event!.frames.set(`${event!.frames.size}`, Buffer.alloc(0)).size),
+      onReset() {},
+    };
+    cache.listen(listener);
+    cache.listen({ ...listener }, where('node-1'));
+    change(cache, pod('a', 'node-1', 1));
+    assert.deepEqual([seen, cache.eventsAfter(0)?.[0]?.frames.size], [[1, 2], 0]);
+  });
+
   test('leaves nothing behind', () => {
     const cache = new ResourceCache('/registry/pods/');
     const unlisten = [cache.listen(new Seen(), where('node-1')), cache.listen(new Seen(), where('node-1')), cache.listen(new Seen())];

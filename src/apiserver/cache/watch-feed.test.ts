@@ -304,4 +304,100 @@ describe('WatchFeed', () => {
     await feed.close();
     await store.close();
   });
+
+  /** A store of which a test says when it has come how far. */
+  async function stalled(): Promise<{ store: MemoryStore; clock: FakeClock; feed: WatchFeed }> {
+    const store = new MemoryStore();
+    const { watch } = store;
+    store.watch = async function* (start, end, from, options) {
+      if (options.until !== undefined) yield* watch.call(store, start, end, from, options);
+      else await new Promise((resolve) => options.signal.addEventListener('abort', resolve));
+    };
+    const clock = new FakeClock();
+    const feed = new WatchFeed({ store, clock, log: silentLog });
+    feed.add('configmaps');
+    await feed.start();
+    return { store, clock, feed };
+  }
+
+  test('is fresh when it has what was written, or after half a minute', async () => {
+    const { store, clock, feed } = await stalled();
+    await feed.fresh();
+    await store.put(key('a'), bytes('a'));
+    let fresh = false;
+    const waiting = feed.fresh().then(() => {
+      fresh = true;
+    });
+    await clock.advance(29_999);
+    assert.equal(fresh, false);
+    await clock.advance(1);
+    await waiting;
+    const reached = feed.reach(1, 60_000);
+    await feed.close();
+    assert.equal(await reached, false);
+    assert.equal(clock.pending, 0);
+    await store.close();
+  });
+
+  test('does not load a resource at a revision that it has not come to', async () => {
+    const { store, clock, feed } = await stalled();
+    await store.put(secret('s'), bytes('s'));
+    feed.add('secrets');
+    await clock.advance(30_000);
+    assert.equal(feed.cache('secrets').size, 0);
+    assert.ok(feed.cache('secrets').loaded);
+    await feed.close();
+    await store.close();
+  });
+
+  test('loads no more from a store that is closed', async () => {
+    const store = new MemoryStore();
+    const clock = new FakeClock();
+    const warned: string[] = [];
+    const feed = new WatchFeed({ store, clock, log: { ...silentLog, warn: (text: string) => void warned.push(text) } as typeof silentLog });
+    await feed.start();
+    await store.close();
+    feed.add('secrets');
+    await feed.cache('secrets').loaded;
+    assert.deepEqual(warned, []);
+    await feed.close();
+  });
+
+  test('waits half a second before it tries again, and says why', async () => {
+    const store = new MemoryStore();
+    const clock = new FakeClock();
+    const warned: string[] = [];
+    const feed = new WatchFeed({ store, clock, log: { ...silentLog, warn: (text: string) => void warned.push(text) } as typeof silentLog });
+    await feed.start();
+    store.range = async () => {
+      throw new KnownError('STORE_IO', 'each time');
+    };
+    feed.add('secrets');
+    await clock.advance(499);
+    assert.equal(warned.length, 1);
+    assert.match(warned[0]!, /cannot load \/registry\/secrets\//);
+    await clock.advance(1);
+    assert.equal(warned.length, 2);
+    await feed.close();
+    await store.close();
+  });
+
+  test('holds resources whose name has a slash, and passes over keys of none', async () => {
+    const store = new MemoryStore();
+    const feed = new WatchFeed({ store, clock: systemClock, log: silentLog });
+    feed.add('example.com/widgets');
+    await feed.start();
+    for (const name of ['example.com/widgets/default/w', 'example.com/gadgets/default/g', 'secrets', 'secrets/s', 'example.com/widgets'])
+      await store.put(`/registry/${name}`, bytes('x'));
+    await feed.fresh();
+    assert.deepEqual(
+      feed
+        .cache('example.com/widgets')
+        .range()
+        .map((o) => o.key),
+      ['/registry/example.com/widgets/default/w'],
+    );
+    await feed.close();
+    await store.close();
+  });
 });

@@ -10,7 +10,7 @@ describe('Deleter', () => {
     const validate = ({ operation, namespace, name, object, old, subresource }: AdmissionRequest): void => {
       asked.push([operation, namespace, name, subresource, object, old?.metadata.name]);
     };
-    await using bed = await ResourceBed.start({ plugins: [{ name: 'x', validate }] });
+    await using bed = await ResourceBed.start({ plugins: [{ validate }] });
     await bed.map('a');
     asked.length = 0;
     const { deleted } = await bed.deps.deleter.delete(bed.row('configmaps'), 'default', 'a', {}, bed.context());
@@ -22,7 +22,7 @@ describe('Deleter', () => {
     const validate = ({ operation, name }: AdmissionRequest): void => {
       if (operation === 'DELETE' && name === 'a') throw badRequest('stays');
     };
-    await using bed = await ResourceBed.start({ plugins: [{ name: 'x', validate }] });
+    await using bed = await ResourceBed.start({ plugins: [{ validate }] });
     const { deleter } = bed.deps;
     for (const name of ['a', 'b']) await bed.map(name);
     await assert.rejects(deleter.delete(bed.row('configmaps'), 'default', 'a', {}, bed.context()), /stays/);
@@ -51,7 +51,7 @@ describe('Deleter', () => {
       await new Promise((resolve) => setImmediate(resolve));
       now--;
     };
-    await using bed = await ResourceBed.start({ plugins: [{ name: 'x', validate }] });
+    await using bed = await ResourceBed.start({ plugins: [{ validate }] });
     for (let i = 0; i < 40; i++) await bed.map(`m${i}`);
     await bed.feed.fresh();
     const found = bed.feed.cache('configmaps').range();
@@ -65,7 +65,7 @@ describe('Deleter', () => {
     const validate = ({ operation }: AdmissionRequest): void => {
       if (operation === 'DELETE') throw badRequest('stays');
     };
-    await using bed = await ResourceBed.start({ plugins: [{ name: 'x', validate }] });
+    await using bed = await ResourceBed.start({ plugins: [{ validate }] });
     await bed.map('a');
     await bed.feed.fresh();
     const all = bed.deps.deleter.deleteAll(bed.row('configmaps'), bed.feed.cache('configmaps').range(), {}, bed.context());

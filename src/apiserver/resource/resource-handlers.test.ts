@@ -129,7 +129,6 @@ describe('PUT', () => {
   test('is made anew for every try', async () => {
     let tries = 0;
     const rival: AdmissionPlugin = {
-      name: 'x',
       async mutate({ operation, object }) {
         if (operation !== 'UPDATE' || ++tries > 1) return;
         object!.metadata.labels = { left: 'over' };
@@ -168,7 +167,6 @@ describe('PATCH', () => {
   test('checks what it has made, and warns once however often it is tried', async () => {
     let tries = 0;
     const rival: AdmissionPlugin = {
-      name: 'x',
       async mutate({ operation }) {
         if (operation !== 'UPDATE' || ++tries > 1) return;
         const other = { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'a', namespace: 'default', uid: 'u' } };

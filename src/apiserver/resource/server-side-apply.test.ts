@@ -79,7 +79,6 @@ describe('server-side apply', () => {
   test('warns once, however often it is tried', async () => {
     let tries = 0;
     const interfere: AdmissionPlugin = {
-      name: 'x',
       async mutate({ operation }) {
         if (operation !== 'UPDATE' || ++tries > 3) return;
         const other = {
@@ -103,7 +102,6 @@ describe('server-side apply', () => {
     let [tries, gone] = [0, 1];
     /** Makes the object when it is to be made, and takes it away when it is to be changed. */
     const rival: AdmissionPlugin = {
-      name: 'x',
       async mutate({ operation }) {
         const key = '/registry/configmaps/default/a';
         if (operation === 'CREATE') {

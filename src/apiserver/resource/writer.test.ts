@@ -19,7 +19,6 @@ const owner = { apiVersion: 'v1', kind: 'Pod', name: 'p', uid: 'u' };
 
 /** Writes down what it is asked, in order. */
 class Witness implements AdmissionPlugin {
-  readonly name = 'Witness';
   readonly told: string[] = [];
   readonly requests: AdmissionRequest[] = [];
   mutate(request: AdmissionRequest): void {
@@ -63,10 +62,7 @@ describe('create()', () => {
     const witness = new Witness();
     const seen: unknown[] = [];
     await using bed = await ResourceBed.start({
-      plugins: [
-        witness,
-        { name: 'x', mutate: ({ object }) => void seen.push(structuredClone((object as { spec?: object } | undefined)?.spec)) },
-      ],
+      plugins: [witness, { mutate: ({ object }) => void seen.push(structuredClone((object as { spec?: object } | undefined)?.spec)) }],
     });
     const spec = { containers: [{ name: 'c', image: 'i' }] };
     const pod = { apiVersion: 'v1', kind: 'Pod', metadata: { name: 'p' }, spec } as unknown as KubeObject;
@@ -94,7 +90,6 @@ describe('create()', () => {
   test('tries eight names, and leaves the object as it was for each', async () => {
     const tried: string[] = [];
     const taken: AdmissionPlugin = {
-      name: 'x',
       async mutate({ object, name }) {
         tried.push(name);
         assert.equal(object?.metadata.annotations, undefined);
