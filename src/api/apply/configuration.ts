@@ -1,6 +1,6 @@
 /** What a client may apply: fields that are declared, values of the right kind, entries with a name that no other entry has. */
 import { isObject } from '../codec/json-object.ts';
-import { canonicalQuantity, QuantityError } from '../quantity/quantity.ts';
+import { formatQuantity, quantityOf } from '../quantity/quantity.ts';
 import { elementText } from './field-set.ts';
 import type { Shape } from './shape.ts';
 import { elementOf } from './typed.ts';
@@ -103,13 +103,8 @@ function shown(value: unknown): string {
   return typeof value === 'object' ? 'map' : JSON.stringify(value);
 }
 
-/** What is no quantity is left for the checks of the merged object to refuse. */
+/** What is no quantity stays as it is: the checks of the merged object refuse it. */
 function canonical(value: unknown): unknown {
-  if (typeof value !== 'string' && typeof value !== 'number') return value;
-  try {
-    return canonicalQuantity(value);
-  } catch (err) {
-    if (err instanceof QuantityError) return value;
-    throw err;
-  }
+  const quantity = typeof value === 'string' || typeof value === 'number' ? quantityOf(value) : undefined;
+  return quantity ? formatQuantity(quantity) : value;
 }

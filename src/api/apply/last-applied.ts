@@ -1,5 +1,6 @@
-/** The annotation in which kubectl's client-side apply keeps what it applied last. */
+/** kubectl's annotation `last-applied-configuration`, in which client-side apply keeps what it applied last. */
 
+import { asGoWrites } from '../codec/go-json.ts';
 import type { Json } from '../codec/json-object.ts';
 import { lastAppliedConfigAnnotation } from '../well-known.ts';
 import type { FieldSet, Path } from './field-set.ts';
@@ -10,7 +11,7 @@ function annotationsOf(object: Json): Json {
   return ((object.metadata as Json | undefined)?.annotations ?? {}) as Json;
 }
 
-/** The fields of kubectl's annotation that are as it says; undefined when there is none, or none that can be read. */
+/** The fields in kubectl's annotation that still have the applied value; undefined without an annotation that can be read. */
 export function fieldsLastApplied(live: Json, place: Place): FieldSet | undefined {
   const text = annotationsOf(live)[lastAppliedConfigAnnotation];
   if (typeof text !== 'string' || text === '') return undefined;
@@ -29,26 +30,15 @@ export const lastAppliedPath: Path = ['f:metadata', 'f:annotations', `f:${lastAp
 
 const maxAnnotationBytes = 256 * 1024;
 
-/** Somebody may go back to client-side apply, which compares with what the annotation says. */
+/** Keeps the annotation up to date: a later client-side apply compares with it. */
 export function keepLastApplied(object: Json, config: Json): void {
   const annotations = annotationsOf(object);
   if (!annotations[lastAppliedConfigAnnotation]) return;
   const metadata = (config.metadata ?? {}) as Json;
   const { [lastAppliedConfigAnnotation]: _itself, ...others } = annotationsOf(config);
   const applied = { ...config, metadata: metadata.annotations === undefined ? metadata : { ...metadata, annotations: others } };
-  const next: Json = { ...annotations, [lastAppliedConfigAnnotation]: `${JSON.stringify(inOrder(applied))}\n` };
+  const next: Json = { ...annotations, [lastAppliedConfigAnnotation]: `${JSON.stringify(asGoWrites(applied))}\n` };
   const bytes = Object.entries(next).reduce((sum, [key, value]) => sum + Buffer.byteLength(key) + Buffer.byteLength(String(value)), 0);
   if (bytes > maxAnnotationBytes) delete next[lastAppliedConfigAnnotation];
   object.metadata = { ...(object.metadata as Json), annotations: next };
-}
-
-/** With the members of objects sorted, as Go writes maps. */
-function inOrder(value: unknown): unknown {
-  if (Array.isArray(value)) return value.map(inOrder);
-  if (typeof value !== 'object' || value === null) return value;
-  return Object.fromEntries(
-    Object.entries(value)
-      .toSorted(([a], [b]) => (a < b ? -1 : 1))
-      .map(([key, inner]) => [key, inOrder(inner)]),
-  );
 }

@@ -15,3 +15,10 @@ export function cloneJson<T>(value: T): T {
   }
   return out as T;
 }
+
+/** Copies one field of `from` into `to`, or removes it there. */
+export function takeOver(to: object, from: object, key: string): void {
+  const [target, source] = [to as Record<string, unknown>, from as Readonly<Record<string, unknown>>];
+  if (source[key] === undefined) delete target[key];
+  else target[key] = cloneJson(source[key]);
+}

@@ -1,5 +1,5 @@
 /** The quality-of-service class of a pod: what the kubelet's cgroups and eviction go by. Fixed when the pod is created. */
-import { compareQuantity, parseQuantity, QuantityError } from '../quantity/quantity.ts';
+import { compareQuantity, parseQuantity, type Quantity, quantityOf } from '../quantity/quantity.ts';
 import type { PodSpec } from '../schema/types.ts';
 
 export type QosClass = 'Guaranteed' | 'Burstable' | 'BestEffort';
@@ -25,14 +25,8 @@ export function qosClassOf(spec: PodSpec): QosClass {
   return guaranteed ? 'Guaranteed' : 'Burstable';
 }
 
-/** Undefined for nothing, and for what validation will refuse. */
-function amount(text: string | undefined): ReturnType<typeof parseQuantity> | undefined {
-  if (text === undefined) return undefined;
-  try {
-    const quantity = parseQuantity(text);
-    return compareQuantity(quantity, zero) > 0 ? quantity : undefined;
-  } catch (err) {
-    if (err instanceof QuantityError) return undefined;
-    throw err;
-  }
+/** Undefined for zero, and for a text that is no quantity, which validation refuses. */
+function amount(text: string | undefined): Quantity | undefined {
+  const quantity = text === undefined ? undefined : quantityOf(text);
+  return quantity && compareQuantity(quantity, zero) > 0 ? quantity : undefined;
 }

@@ -1,6 +1,6 @@
 /**
- * The paths of an OpenAPI document. kubectl looks here for two things: `explain` for the kind at a resource's path, and `apply` and
- * `create --validate` for the parameter `fieldValidation` of the PATCH operation of a kind.
+ * The paths of an OpenAPI document. kubectl reads two things here: `explain` the kind at a resource's path; `apply` and `create` with
+ * `--validate` whether the PATCH of a kind has the parameter `fieldValidation`.
  */
 import { patchTypesOf } from '../patch/patch-types.ts';
 import type { ResourceRow, Verb } from '../registry/resource-row.ts';
@@ -17,96 +17,83 @@ interface Gvk {
   readonly kind: string;
 }
 
-const query = (name: string, type = 'string'): Json => ({ name, in: 'query', schema: { type, uniqueItems: true } });
 const inPath = (name: string): Json => ({ name, in: 'path', required: true, schema: { type: 'string', uniqueItems: true } });
 
-const writeVerb: readonly Json[] = [query('dryRun'), query('fieldManager'), query('fieldValidation')];
-const listVerb: readonly Json[] = [
-  ...[
-    query('allowWatchBookmarks', 'boolean'),
-    query('continue'),
-    query('fieldSelector'),
-    query('labelSelector'),
-    query('limit', 'integer'),
-  ],
-  ...[query('resourceVersion'), query('resourceVersionMatch'), query('sendInitialEvents', 'boolean'), query('timeoutSeconds', 'integer')],
-  query('watch', 'boolean'),
-];
-const deleteVerb: readonly Json[] = [
-  query('dryRun'),
-  query('gracePeriodSeconds', 'integer'),
-  query('orphanDependents', 'boolean'),
-  query('propagationPolicy'),
-];
-
-interface Operation {
-  readonly method: 'get' | 'put' | 'post' | 'delete' | 'patch';
-  readonly action: string;
-  readonly parameters: readonly Json[];
-  readonly takes?: Json;
-  /** The media types of what it takes. */
-  readonly as?: readonly string[];
+/** Parameters of the query, with their types. */
+function queries(types: Readonly<Record<string, string>>): Json[] {
+  return Object.entries(types).map(([name, type]) => ({ name, in: 'query', schema: { type, uniqueItems: true } }));
 }
 
-/** The operations of one path that the verbs allow. */
-function operationsOf(
-  verbs: readonly Verb[],
-  place: 'collection' | 'item' | 'subresource',
-  body: Json,
-  schemas: SchemaSet,
-  patchTypes: readonly string[],
-): Operation[] {
+const writeVerb = queries({ dryRun: 'string', fieldManager: 'string', fieldValidation: 'string' });
+const patchVerb = [...writeVerb, ...queries({ force: 'boolean' })];
+const listVerb = [
+  ...queries({ allowWatchBookmarks: 'boolean', continue: 'string', fieldSelector: 'string', labelSelector: 'string', limit: 'integer' }),
+  ...queries({ resourceVersion: 'string', resourceVersionMatch: 'string', sendInitialEvents: 'boolean', timeoutSeconds: 'integer' }),
+  ...queries({ watch: 'boolean' }),
+];
+const deleteVerb = queries({ dryRun: 'string', gracePeriodSeconds: 'integer', orphanDependents: 'boolean', propagationPolicy: 'string' });
+
+type PathKind = 'collection' | 'item' | 'subresource';
+
+interface Operation {
+  readonly verb: Verb;
+  readonly method: 'get' | 'put' | 'post' | 'delete' | 'patch';
+  readonly parameters: readonly Json[];
+  /** The schema of the request's body. */
+  readonly takes?: Json | undefined;
+}
+
+/** The operations of one path that the verbs allow. `body` is the schema of the object. */
+function operationsOf(verbs: readonly Verb[], place: PathKind, body: Json, schemas: SchemaSet): Operation[] {
+  const create: Operation = { verb: 'create', method: 'post', parameters: writeVerb, takes: body };
   const options = schemas.add('meta.v1.DeleteOptions');
-  const all: readonly (readonly [Verb, 'collection' | 'item' | 'subresource' | 'any', Operation])[] = [
-    ['list', 'collection', { method: 'get', action: 'list', parameters: listVerb }],
-    ['create', 'collection', { method: 'post', action: 'post', parameters: writeVerb, takes: body }],
-    [
-      'deletecollection',
-      'collection',
-      { method: 'delete', action: 'deletecollection', parameters: [...listVerb, ...deleteVerb], takes: options },
-    ],
-    ['get', 'item', { method: 'get', action: 'get', parameters: [] }],
-    ['delete', 'item', { method: 'delete', action: 'delete', parameters: deleteVerb, takes: options }],
-    ['update', 'item', { method: 'put', action: 'put', parameters: writeVerb, takes: body }],
-    [
-      'patch',
-      'item',
-      {
-        method: 'patch',
-        action: 'patch',
-        parameters: [...writeVerb, query('force', 'boolean')],
-        takes: schemas.add('meta.v1.Patch'),
-        as: patchTypes,
-      },
-    ],
+  const patch = schemas.add('meta.v1.Patch');
+  const ofCollection: readonly Operation[] = [
+    { verb: 'list', method: 'get', parameters: listVerb },
+    create,
+    { verb: 'deletecollection', method: 'delete', parameters: [...listVerb, ...deleteVerb], takes: options },
   ];
-  const here = (p: string): boolean => p === place || (place === 'subresource' && p === 'item');
-  const found = all.filter(([verb, p]) => verbs.includes(verb) && here(p)).map(([, , op]) => op);
-  // `pods/binding`, `pods/eviction`, `serviceaccounts/token`: a POST to one object.
-  if (place === 'subresource' && verbs.includes('create'))
-    found.push({ method: 'post', action: 'post', parameters: writeVerb, takes: body });
-  return found;
+  const ofItem: readonly Operation[] = [
+    { verb: 'get', method: 'get', parameters: [] },
+    { verb: 'delete', method: 'delete', parameters: deleteVerb, takes: options },
+    { verb: 'update', method: 'put', parameters: writeVerb, takes: body },
+    { verb: 'patch', method: 'patch', parameters: patchVerb, takes: patch },
+  ];
+  // `pods/binding`, `pods/eviction` and `serviceaccounts/token` are made by a POST to one object.
+  const all = place === 'collection' ? ofCollection : place === 'item' ? ofItem : [...ofItem, create];
+  return all.filter(({ verb }) => verbs.includes(verb));
+}
+
+/** What `x-kubernetes-action` calls an operation: mostly its method. */
+function actionOf({ verb, method }: Operation): string {
+  return verb === 'list' || verb === 'deletecollection' ? verb : method;
 }
 
 function content(types: readonly string[], schema: Json): Json {
   return Object.fromEntries(types.map((t) => [t, { schema }]));
 }
 
-function pathItem(
-  operations: readonly Operation[],
-  gvk: Gvk,
-  name: string,
-  answers: (action: string) => Json,
-  inPaths: readonly Json[],
-): Json {
+/** What all operations of one path have in common. */
+interface PathInfo {
+  readonly gvk: Gvk;
+  readonly name: string;
+  readonly parameters: readonly Json[];
+  readonly patchTypes: readonly string[];
+  answerTo(action: string): Json;
+}
+
+function pathItem(operations: readonly Operation[], { gvk, name, parameters: inPaths, patchTypes, answerTo }: PathInfo): Json {
   const item: Json = {};
-  for (const { method, action, parameters, takes, as = ['*/*'] } of operations) {
+  for (const operation of operations) {
+    const { method, parameters, takes } = operation;
+    const action = actionOf(operation);
+    const types = method === 'patch' ? patchTypes : ['*/*'];
     item[method] = {
       tags: [name.split(' ')[0]],
       operationId: `${action}${name.replace(' ', '')}`,
       ...(parameters.length > 0 ? { parameters } : {}),
-      ...(takes ? { requestBody: { content: content(as, takes), required: method !== 'delete' } } : {}),
-      responses: { 200: { description: 'OK', content: content(['application/json'], answers(action)) } },
+      ...(takes ? { requestBody: { content: content(types, takes), required: method !== 'delete' } } : {}),
+      responses: { 200: { description: 'OK', content: content(['application/json'], answerTo(action)) } },
       'x-kubernetes-action': action,
       'x-kubernetes-group-version-kind': { group: gvk.group, kind: gvk.kind, version: gvk.version },
     };
@@ -125,50 +112,35 @@ function listSchemaOf({ schema, type, listKind }: OpenApiRow): Schema | undefine
   return { ...schema, type: `${schema.type}List` };
 }
 
-/** The paths of one resource. Adds the schemas they speak of. */
+/** The paths of one resource. Adds the schemas that they refer to. */
 export function pathsOf(row: OpenApiRow, schemas: SchemaSet): Json {
-  const { type } = row;
+  const { type, verbs } = row;
   const tag = `${type.group === '' ? 'core' : type.group.split('.')[0]}_${type.version}`;
   const name = `${tag} ${type.namespaced ? 'Namespaced' : ''}${type.kind}`;
   const own = schemas.addKind(row.schema, type);
   const listType = listSchemaOf(row);
   const list = listType ? schemas.addKind(listType, { ...type, kind: row.listKind }) : own;
   const status = schemas.addKind('meta.v1.Status', { group: '', version: 'v1', kind: 'Status' });
-  const answers = (action: string): Json => (action === 'list' ? list : action.startsWith('delete') ? status : own);
-  const scope = type.namespaced ? [inPath('namespace')] : [];
-  const patchTypes = patchTypesOf(row.schema).toSorted();
+  const answerTo = (action: string): Json => (action === 'list' ? list : action.startsWith('delete') ? status : own);
+  const parameters = type.namespaced ? [inPath('namespace')] : [];
+  const info: PathInfo = { gvk: type, name, parameters, patchTypes: patchTypesOf(row.schema).toSorted(), answerTo };
+  const ofItem: PathInfo = { ...info, parameters: [inPath('name'), ...parameters] };
   const out: Json = {};
-  const put = (path: string, item: Json): void => {
-    if (Object.keys(item).some((k) => k !== 'parameters')) out[path] = item;
+  const put = (path: string, operations: readonly Operation[], of: PathInfo): void => {
+    if (operations.length > 0) out[path] = pathItem(operations, of);
   };
-  put(
-    template(type, type.namespaced),
-    pathItem(operationsOf(row.verbs, 'collection', own, schemas, patchTypes), type, name, answers, scope),
-  );
+  put(template(type, type.namespaced), operationsOf(verbs, 'collection', own, schemas), info);
   if (type.namespaced) {
-    const everywhere = operationsOf(
-      row.verbs.filter((v) => v === 'list'),
-      'collection',
-      own,
-      schemas,
-      patchTypes,
-    );
-    put(template(type, false), pathItem(everywhere, type, `${tag} ${type.kind}ForAllNamespaces`, answers, []));
+    const everywhere = operationsOf(verbs, 'collection', own, schemas).filter(({ verb }) => verb === 'list');
+    put(template(type, false), everywhere, { ...info, name: `${tag} ${type.kind}ForAllNamespaces`, parameters: [] });
   }
-  const item = [inPath('name'), ...scope];
-  put(
-    template(type, type.namespaced, '{name}'),
-    pathItem(operationsOf(row.verbs, 'item', own, schemas, patchTypes), type, name, answers, item),
-  );
+  put(template(type, type.namespaced, '{name}'), operationsOf(verbs, 'item', own, schemas), ofItem);
   for (const sub of row.subresources) {
     const gvk = kindOf(row, sub);
     const body = schemas.add(sub.kind === 'part' ? row.schema : (typeNameOf(gvk.group, gvk.version, gvk.kind) ?? gvk.kind));
-    const operations = operationsOf(sub.verbs, 'subresource', body, schemas, patchTypes);
     const title = `${name}${sub.name[0]?.toUpperCase()}${sub.name.slice(1)}`;
-    put(
-      template(type, type.namespaced, '{name}', sub.name),
-      pathItem(operations, gvk, title, () => body, item),
-    );
+    const ofSub: PathInfo = { ...ofItem, gvk, name: title, answerTo: () => body };
+    put(template(type, type.namespaced, '{name}', sub.name), operationsOf(sub.verbs, 'subresource', body, schemas), ofSub);
   }
   return out;
 }

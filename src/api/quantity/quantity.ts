@@ -54,6 +54,16 @@ export function parseQuantity(text: string | number): Quantity {
   return { nano: sign === '-' ? -magnitude : magnitude, form };
 }
 
+/** As `parseQuantity`, but undefined for a text that is no quantity. */
+export function quantityOf(text: string | number): Quantity | undefined {
+  try {
+    return parseQuantity(text);
+  } catch (err) {
+    if (err instanceof QuantityError) return undefined;
+    throw err;
+  }
+}
+
 /** A fraction, because exponents may be negative. */
 function powerOfTen(exponent: number): { readonly by: bigint; readonly of: bigint } {
   const power = 10n ** BigInt(Math.min(Math.abs(exponent), maxExponent));

@@ -1,5 +1,5 @@
 /** How a row is written: what it leaves out, `defineRow` fills in with what most resources do. A finished row has every field. */
-import { cloneJson } from '../codec/json-clone.ts';
+import { cloneJson, takeOver } from '../codec/json-clone.ts';
 import { defaultColumns } from '../columns/default-columns.ts';
 import type { KubeObject, ResourceType } from '../resource-types.ts';
 import { nameIsDnsSubdomain } from '../validation/names.ts';
@@ -143,14 +143,6 @@ function statusPart<T extends KubeObject>(
     { changesMeta: true },
   );
   return keepsLabels ? { ...status, keepsLabels } : status;
-}
-
-/** Copies one field of `old` into `next`, or removes it there. */
-export function takeOver(next: object, old: object, key: string): void {
-  const from = old as Record<string, unknown>;
-  const to = next as Record<string, unknown>;
-  if (from[key] === undefined) delete to[key];
-  else to[key] = cloneJson(from[key]);
 }
 
 function withoutMetaAndStatus(object: KubeObject & Loose): unknown {

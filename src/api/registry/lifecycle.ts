@@ -1,14 +1,13 @@
 /**
- * The steps of a write that are the same for all resources (upstream's rest.BeforeCreate and rest.BeforeUpdate). Callers:
- * the API server, after decoding, defaulting and admission, before the store. The object is changed in place.
+ * The steps of a write that are the same for all resources (upstream's rest.BeforeCreate and rest.BeforeUpdate). The API server calls them
+ * after decoding, defaulting and admission, and before it writes to the store. The object is changed in place.
  */
 import { isDeepStrictEqual } from 'node:util';
 import { timestamp } from '../../clock/timestamp.ts';
-import { cloneJson } from '../codec/json-clone.ts';
+import { cloneJson, takeOver } from '../codec/json-clone.ts';
 import type { KubeObject } from '../resource-types.ts';
 import { type FieldError, nonNegative } from '../validation/field-error.ts';
 import { keepServerMeta, metaErrors, metaUpdateErrors } from '../validation/object-meta.ts';
-import { takeOver } from './define-row.ts';
 import type { PartSubresource, ResourceRow } from './resource-row.ts';
 
 export interface CreateContext {
@@ -17,8 +16,8 @@ export interface CreateContext {
 }
 
 /**
- * Sets what the server sets and returns what is wrong. The name is already there (`generateName`), the namespace is the
- * request's, and defaults are applied; that a resourceVersion is refused is the caller's part.
+ * Sets the server's fields of a new object, and returns the errors. Before that the caller generates the name, sets the namespace of the
+ * request, applies the defaults, and refuses a resourceVersion.
  */
 export function beforeCreate(row: ResourceRow, object: KubeObject, { now, uid }: CreateContext): FieldError[] {
   const { metadata } = object;
@@ -31,28 +30,28 @@ export function beforeCreate(row: ResourceRow, object: KubeObject, { now, uid }:
   metadata.creationTimestamp = timestamp(now.getTime());
   if (row.generationOf) metadata.generation = 1;
   row.prepareCreate(object);
-  // Where nothing is counted upstream looks at what the client counted.
+  // As upstream: only kinds without generations have the client's generation checked.
   const counted = row.generationOf ? [] : nonNegative(generation, 'metadata.generation');
   return [...row.validate(object), ...counted, ...metaErrors(metadata, rulesOf(row))];
 }
 
 /**
- * `next` becomes what the request may make of `old`: the server's metadata is kept, the generation counted, and the
- * errors returned. With `part` it is an update of that subresource.
+ * Makes `next` the object that the request may store in place of `old`: puts back what the request may not change, sets the generation, and
+ * returns the errors. With `part` it is an update of that subresource.
  */
 export function beforeUpdate(row: ResourceRow, next: KubeObject, old: KubeObject, part?: PartSubresource): FieldError[] {
   if (part && !part.changesMeta) {
     const { resourceVersion, managedFields } = next.metadata;
     next.metadata = cloneJson(old.metadata);
     if (resourceVersion !== undefined) next.metadata.resourceVersion = resourceVersion;
-    // Already tells of this very write.
+    // The caller has recorded this write in it.
     if (managedFields !== undefined) next.metadata.managedFields = managedFields;
   }
   if (part?.keepsLabels) takeOver(next.metadata, old.metadata, 'labels');
   keepServerMeta(next.metadata, old.metadata);
   const strategy = part ?? row;
   strategy.prepareUpdate(next, old);
-  // A status update cannot have changed what is counted, and is by far the most frequent one.
+  // Status updates are by far the most frequent ones, and never change what the generation counts: save the comparison.
   const { generation } = old.metadata;
   if (part?.name !== 'status' && row.generationOf && generation !== undefined) {
     if (!isDeepStrictEqual(row.generationOf(next), row.generationOf(old))) next.metadata.generation = generation + 1;
@@ -65,7 +64,7 @@ export function subresourceOf(row: ResourceRow, name: string): ResourceRow['subr
   return row.subresources.find((one) => one.name === name);
 }
 
-/** Takes out owners that stand twice, and returns what to tell of that. */
+/** Removes repeated owner references, and returns the warning about them. */
 export function dedupOwners(metadata: KubeObject['metadata']): string[] {
   const owners = metadata.ownerReferences ?? [];
   if (owners.length < 2) return [];

@@ -3,6 +3,7 @@
  * Grammar and meaning as in the Kubernetes documentation of labels; `Gt`/`Lt` (`a>1`) exist only in the text form.
  */
 import type { LabelSelector } from '../schema/types.ts';
+import { isLabelValue, isQualifiedName } from '../validation/names.ts';
 
 export type Labels = Readonly<Record<string, string>>;
 export type LabelOperator = 'In' | 'NotIn' | 'Exists' | 'DoesNotExist' | 'Gt' | 'Lt';
@@ -21,13 +22,11 @@ export interface Selector {
   matches(labels: Labels | undefined): boolean;
 }
 
-/** The text or object is no selector; the message is the one upstream gives. */
+/** A text or object that is no selector. The message is upstream's. */
 export class SelectorError extends Error {
   override readonly name = 'SelectorError';
 }
 
-const namePattern = /^[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?$/;
-const subdomain = /^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$/;
 const noLabels: Labels = {};
 
 /** Matches everything. */
@@ -58,7 +57,7 @@ function termMatches(term: LabelTerm, labels: Labels): boolean {
 function selectorOf(terms: readonly LabelTerm[]): Selector {
   if (terms.length === 0) return everything;
   const [first] = terms;
-  // One `key=value` is what almost every Service and ReplicaSet asks.
+  // Almost every selector of a Service or ReplicaSet is one `key=value`: compare without a loop.
   if (terms.length === 1 && first?.op === 'In' && first.values.length === 1) {
     const { key } = first;
     const value = first.values[0];
@@ -68,21 +67,15 @@ function selectorOf(terms: readonly LabelTerm[]): Selector {
 }
 
 function checkKey(key: string): void {
-  const slash = key.indexOf('/');
-  const name = key.slice(slash + 1);
-  const prefix = slash < 0 ? undefined : key.slice(0, slash);
-  const good = namePattern.test(name) && name.length <= 63 && (prefix === undefined || (subdomain.test(prefix) && prefix.length <= 253));
-  if (good) return;
-  throw new SelectorError(
-    `key: Invalid value: ${JSON.stringify(key)}: name part must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character (e.g. 'MyName',  or 'my.name',  or '123-abc', regex used for validation is '([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]')`,
-  );
+  refuse('key', key, isQualifiedName(key));
 }
 
 function checkValue(key: string, value: string): void {
-  if (value === '' || (namePattern.test(value) && value.length <= 63)) return;
-  throw new SelectorError(
-    `values[0][${key}]: Invalid value: ${JSON.stringify(value)}: a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character (e.g. 'MyValue',  or 'my_value',  or '12345', regex used for validation is '(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?')`,
-  );
+  refuse(`values[0][${key}]`, value, isLabelValue(value));
+}
+
+function refuse(path: string, value: string, errors: readonly string[]): void {
+  if (errors.length > 0) throw new SelectorError(`${path}: Invalid value: ${JSON.stringify(value)}: ${errors.join('; ')}`);
 }
 
 const tokenPattern = /\s*(==|!=|=|!|,|\(|\)|>|<|[^\s=!,()<>]+)/y;
@@ -204,9 +197,8 @@ export function parseLabelSelector(text: string): Selector {
   try {
     return selectorOf(new TextParser(text).parse());
   } catch (err) {
-    if (err instanceof SelectorError)
-      throw new SelectorError(`unable to parse requirement: ${err.message.replace('unable to parse requirement: ', '')}`);
-    throw err;
+    if (!(err instanceof SelectorError)) throw err;
+    throw new SelectorError(`unable to parse requirement: ${err.message.replace('unable to parse requirement: ', '')}`);
   }
 }
 

@@ -1,6 +1,6 @@
 /** PersistentVolumeClaims, and the templates that make them. */
 import { isDeepStrictEqual } from 'node:util';
-import { compareQuantity, parseQuantity } from '../quantity/quantity.ts';
+import { compareQuantity, parseQuantity, quantityOf } from '../quantity/quantity.ts';
 import type {
   PersistentVolumeClaim,
   PersistentVolumeClaimSpec,
@@ -21,7 +21,7 @@ import {
   optionalOneOf,
   required,
 } from './field-error.ts';
-import { isNegative, isPositive, quantityOf, selectorErrors } from './formats.ts';
+import { isNegative, isPositive, selectorErrors } from './formats.ts';
 import { isDns1123Label, isDns1123Subdomain, isQualifiedName } from './names.ts';
 import { immutable, templateMetaErrors } from './object-meta.ts';
 import { isNative } from './resource-name.ts';

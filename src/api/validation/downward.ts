@@ -1,8 +1,7 @@
 /** What a container may be told of its own pod: fields of it, and its containers' amounts. */
-import { canonicalQuantity } from '../quantity/quantity.ts';
+import { canonicalQuantity, quantityOf } from '../quantity/quantity.ts';
 import type { ObjectFieldSelector, ResourceFieldSelector } from '../schema/types.ts';
 import { type FieldError, invalid, invalids, notSupported, required } from './field-error.ts';
-import { quantityOf } from './formats.ts';
 import { isQualifiedName } from './names.ts';
 
 /** Fields that can be named at all; where one may be named is the caller's to say. */

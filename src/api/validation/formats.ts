@@ -1,6 +1,6 @@
 /** Checks of values that many kinds share: addresses, ports, quantities, selectors. */
 import { isIp, parseCidr, parseIp } from '../../ip/ip.ts';
-import { compareQuantity, parseQuantity } from '../quantity/quantity.ts';
+import { compareQuantity, parseQuantity, quantityOf } from '../quantity/quantity.ts';
 import type { LabelSelector, PodTemplateSpec } from '../schema/types.ts';
 import type { Selector } from '../selector/label.ts';
 import { eachEntry, eachOf, type FieldError, forbidden, invalid, invalids, nonNegative, required } from './field-error.ts';
@@ -85,14 +85,6 @@ export function amountsErrors(amounts: Readonly<Record<string, string>> | undefi
 }
 
 export const quantityMessage = "quantities must match the regular expression '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'";
-
-export function quantityOf(text: string | number): ReturnType<typeof parseQuantity> | undefined {
-  try {
-    return parseQuantity(text);
-  } catch {
-    return undefined;
-  }
-}
 
 export function isPositive(text: string): boolean {
   const amount = quantityOf(text);

@@ -1,5 +1,5 @@
 /** Jobs of batch/v1, and what a CronJob's template shares with them. */
-import { cloneJson } from '../codec/json-clone.ts';
+import { cloneJson, takeOver } from '../codec/json-clone.ts';
 import type { Job, JobSpec, PodTemplateSpec } from '../schema/types.ts';
 import { labelSelectorOf } from '../selector/label.ts';
 import { type FieldError, failing, invalid, nonNegatives, notSupported, required, tooLong } from './field-error.ts';
@@ -147,17 +147,12 @@ function generatedSelectorErrors({ metadata, spec }: Job): FieldError[] {
 function withDirectivesOf(old: PodTemplateSpec, next: PodTemplateSpec): PodTemplateSpec {
   const made = cloneJson(old);
   if (!made.spec || !next.spec) return made;
-  for (const key of ['nodeSelector', 'tolerations', 'schedulingGates'] as const) take(made.spec, next.spec, key);
+  for (const key of ['nodeSelector', 'tolerations', 'schedulingGates'] as const) takeOver(made.spec, next.spec, key);
   made.metadata ??= {};
-  for (const key of ['labels', 'annotations'] as const) take(made.metadata, next.metadata ?? {}, key);
+  for (const key of ['labels', 'annotations'] as const) takeOver(made.metadata, next.metadata ?? {}, key);
   if (!next.metadata && Object.keys(made.metadata).length === 0) delete made.metadata;
   made.spec.affinity ??= {};
-  take(made.spec.affinity, next.spec.affinity ?? {}, 'nodeAffinity');
+  takeOver(made.spec.affinity, next.spec.affinity ?? {}, 'nodeAffinity');
   if (!next.spec.affinity && Object.keys(made.spec.affinity).length === 0) delete made.spec.affinity;
   return made;
-}
-
-function take<T extends object>(to: T, from: T, key: keyof T): void {
-  if (from[key] === undefined) delete to[key];
-  else to[key] = from[key];
 }

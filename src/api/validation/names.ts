@@ -1,6 +1,6 @@
 /**
- * The formats of names, with upstream's wording (apimachinery/pkg/util/validation). Each function returns what is wrong
- * with the value, without a path; nothing when it is fine.
+ * The formats of names, with upstream's wording (apimachinery/pkg/util/validation). Each function returns the messages about a value,
+ * without a path; none when it is right.
  */
 
 const label = '[a-z0-9]([-a-z0-9]*[a-z0-9])?';
@@ -38,7 +38,7 @@ export function isDns1123Subdomain(value: string): string[] {
   return matching(value, dns1123Subdomain, 253, subdomainMessage, ['example.com']);
 }
 
-/** A domain that is searched: labels such as `_tcp` are in use there. */
+/** A search domain of a pod, which may have labels such as `_tcp`. */
 export function isUnderscoredSubdomain(value: string): string[] {
   const message =
     "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '_', '-' or '.', and must start and end with an alphanumeric character";
@@ -86,7 +86,7 @@ export function isEnvVarName(value: string): string[] {
   return [withExamples(envVarMessage, envVarName, ['my.env-name', 'MY_ENV.NAME', 'MyEnvName1'])];
 }
 
-/** A key of a ConfigMap or Secret: becomes a file name. */
+/** A key of a ConfigMap or Secret, which becomes a file name. */
 export function isConfigMapKey(value: string): string[] {
   const errors: string[] = [];
   if (value.length > 253) errors.push('must be no more than 253 characters');
@@ -116,7 +116,7 @@ export function isValidPortName(value: string): string[] {
   return errors;
 }
 
-/** RFC 7230's token, in upstream's words. */
+/** The name of an HTTP header: fewer characters than a token of RFC 7230, as upstream. */
 export function isHttpHeaderName(value: string): string[] {
   const message = "a valid HTTP header must consist of alphanumeric characters or '-'";
   return httpHeaderName.test(value) ? [] : [withExamples(message, httpHeaderName, ['X-Header-Name'])];
@@ -126,30 +126,24 @@ export function isPort(value: number): string[] {
   return Number.isInteger(value) && value >= 1 && value <= 65535 ? [] : ['must be between 1 and 65535, inclusive'];
 }
 
-/** Most resources. */
-export function nameIsDnsSubdomain(name: string, asPrefix: boolean): string[] {
-  return isDns1123Subdomain(asPrefix ? maskTrailingDash(name) : name);
+type NameCheck = (name: string, asPrefix: boolean) => string[];
+
+/** Names of most resources. */
+export const nameIsDnsSubdomain: NameCheck = nameThat(isDns1123Subdomain);
+/** Names of Namespaces, and of StatefulSets, after which pods are named. */
+export const nameIsDnsLabel: NameCheck = nameThat(isDns1123Label);
+/** Names of Services, which are labels in DNS. */
+export const nameIsDns1035Label: NameCheck = nameThat(isDns1035Label);
+
+/** A prefix, for `generateName`, may end in a dash: the random suffix follows. */
+function nameThat(check: (name: string) => string[]): NameCheck {
+  return (name, asPrefix) => check(asPrefix && name.length > 1 && name.endsWith('-') ? `${name.slice(0, -2)}a` : name);
 }
 
-/** Namespaces. */
-export function nameIsDnsLabel(name: string, asPrefix: boolean): string[] {
-  return isDns1123Label(asPrefix ? maskTrailingDash(name) : name);
-}
-
-/** Services: the name is a label in DNS. */
-export function nameIsDns1035Label(name: string, asPrefix: boolean): string[] {
-  return isDns1035Label(asPrefix ? maskTrailingDash(name) : name);
-}
-
-/** RBAC objects: only what would break a path is refused. */
+/** Names of RBAC objects and others: only what would break a path is refused. */
 export function nameIsPathSegment(name: string, asPrefix: boolean = false): string[] {
   if (!asPrefix && (name === '.' || name === '..')) return [`may not be '${name}'`];
   return ['/', '%'].filter((bad) => name.includes(bad)).map((bad) => `may not contain '${bad}'`);
-}
-
-/** A prefix may end in a dash: the random suffix follows. */
-function maskTrailingDash(name: string): string {
-  return name.length > 1 && name.endsWith('-') ? `${name.slice(0, -2)}a` : name;
 }
 
 function matching(value: string, format: RegExp, max: number, message: string, examples: readonly string[]): string[] {

@@ -1,14 +1,25 @@
 /** `metadata`, as apimachinery's ValidateObjectMeta and ValidateObjectMetaUpdate check it. */
 import { isDeepStrictEqual } from 'node:util';
 import type { ManagedFieldsEntry, ObjectMeta, OwnerReference } from '../schema/types.ts';
-import { eachEntry, eachOf, type FieldError, forbidden, invalid, required, tooLong } from './field-error.ts';
+import {
+  eachEntry,
+  eachOf,
+  emptyOrWellFormed,
+  type FieldError,
+  forbidden,
+  invalid,
+  invalids,
+  required,
+  tooLong,
+  wellFormed,
+} from './field-error.ts';
 import { isDns1123Label, isLabelValue, isQualifiedName } from './names.ts';
 
 const maxAnnotationBytes = 256 * 1024;
-/** Upstream has no limit of its own. Labels are for selecting: every cache and every selector of a cluster looks at them. */
+/** Upstream has no limit. Labels are matched by selectors and held in every cache, so they must stay small. */
 const maxLabelBytes = 64 * 1024;
 const immutableField = 'field is immutable';
-/** Finalizers of the core group that are older than the rule of qualified names. */
+/** Finalizers that are older than the rule that names of finalizers are qualified. */
 const standardFinalizers: ReadonlySet<string> = new Set(['kubernetes', 'orphan', 'foregroundDeletion']);
 
 export interface MetaRules {
@@ -17,29 +28,23 @@ export interface MetaRules {
 }
 
 export function metaErrors(meta: ObjectMeta, rules: MetaRules): FieldError[] {
-  const errors: FieldError[] = [];
-  if (meta.generateName) {
-    errors.push(...rules.validateName(meta.generateName, true).map((text) => invalid('metadata.generateName', meta.generateName, text)));
-  }
-  if (!meta.name) errors.push(required('metadata.name', 'name or generateName is required'));
-  else errors.push(...rules.validateName(meta.name, false).map((text) => invalid('metadata.name', meta.name, text)));
-  if (rules.namespaced) {
-    if (!meta.namespace) errors.push(required('metadata.namespace'));
-    else errors.push(...isDns1123Label(meta.namespace).map((text) => invalid('metadata.namespace', meta.namespace, text)));
-  } else if (meta.namespace) {
-    errors.push(forbidden('metadata.namespace', 'not allowed on this type'));
-  }
-  errors.push(
+  const { name, namespace } = meta;
+  return [
+    ...emptyOrWellFormed(meta.generateName, 'metadata.generateName', (prefix) => rules.validateName(prefix, true)),
+    ...(name
+      ? invalids('metadata.name', name, rules.validateName(name, false))
+      : [required('metadata.name', 'name or generateName is required')]),
+    ...(rules.namespaced ? wellFormed(namespace, 'metadata.namespace', isDns1123Label) : []),
+    ...(namespace && !rules.namespaced ? [forbidden('metadata.namespace', 'not allowed on this type')] : []),
     ...labelErrors(meta.labels, 'metadata.labels'),
     ...annotationErrors(meta.annotations, 'metadata.annotations'),
     ...ownerErrors(meta.ownerReferences ?? []),
     ...finalizerErrors(meta.finalizers ?? [], 'metadata.finalizers'),
     ...eachOf(meta.managedFields, 'metadata.managedFields', managerErrors),
-  );
-  return errors;
+  ];
 }
 
-/** Errors of the step from `old`. Call after `keepServerMeta`. */
+/** Errors of an update of metadata. Call after `keepServerMeta`. */
 export function metaUpdateErrors(next: ObjectMeta, old: ObjectMeta, rules: MetaRules): FieldError[] {
   const errors: FieldError[] = [];
   if (old.deletionTimestamp) {
@@ -58,10 +63,10 @@ export function metaUpdateErrors(next: ObjectMeta, old: ObjectMeta, rules: MetaR
   return [...errors, ...format.filter((one) => one.path !== 'metadata.name' && one.path !== 'metadata.namespace')];
 }
 
-/** Puts back what clients may leave out and never change. */
+/** Puts back the server's fields, which clients may leave out and never change. */
 export function keepServerMeta(next: ObjectMeta, old: ObjectMeta): void {
   next.uid ??= old.uid;
-  // Clients in JavaScript write milliseconds that were never there.
+  // JavaScript clients add milliseconds to the time: that is no change.
   if (sameTime(next.creationTimestamp ?? old.creationTimestamp, old.creationTimestamp)) next.creationTimestamp = old.creationTimestamp;
   if (old.deletionTimestamp) {
     next.deletionTimestamp = old.deletionTimestamp;
@@ -70,7 +75,7 @@ export function keepServerMeta(next: ObjectMeta, old: ObjectMeta): void {
   if (old.generation === undefined) delete next.generation;
   else next.generation = old.generation;
   delete next.selfLink;
-  // An empty list and none are the same, and upstream shows none.
+  // As upstream: an empty list is left out.
   for (const key of ['finalizers', 'ownerReferences'] as const) if (next[key]?.length === 0) delete next[key];
 }
 
@@ -80,19 +85,16 @@ function sameTime(a: string | undefined, b: string | undefined): boolean {
 
 export function labelErrors(labels: Readonly<Record<string, string>> | undefined, path: string): FieldError[] {
   if (bytesOf(labels) > maxLabelBytes) return [tooLong(path, maxLabelBytes)];
-  return eachEntry(labels, (key, value) => [
-    ...isQualifiedName(key).map((text) => invalid(path, key, text)),
-    ...isLabelValue(value).map((text) => invalid(path, value, text)),
-  ]);
+  return eachEntry(labels, (key, value) => [...invalids(path, key, isQualifiedName(key)), ...invalids(path, value, isLabelValue(value))]);
 }
 
 export function annotationErrors(annotations: Readonly<Record<string, string>> | undefined, path: string): FieldError[] {
   if (bytesOf(annotations) > maxAnnotationBytes) return [tooLong(path, maxAnnotationBytes)];
-  // Keys were once allowed in upper case, and still are.
-  return eachEntry(annotations, (key) => isQualifiedName(key.toLowerCase()).map((text) => invalid(path, key, text)));
+  // Unlike labels, annotations may have upper-case letters in the prefix of a key.
+  return eachEntry(annotations, (key) => invalids(path, key, isQualifiedName(key.toLowerCase())));
 }
 
-/** Of a template: nothing but labels and annotations. */
+/** A template's metadata has only labels and annotations. */
 export function templateMetaErrors(meta: Partial<ObjectMeta> | undefined, path: string): FieldError[] {
   const { labels, annotations, ...others } = meta ?? {};
   return [
@@ -110,7 +112,7 @@ function bytesOf(map: Readonly<Record<string, string>> | undefined): number {
 
 export function finalizerErrors(finalizers: readonly string[], path: string): FieldError[] {
   const errors = eachOf(finalizers, path, (one) => {
-    const texts = isQualifiedName(one).map((text) => invalid(path, one, text));
+    const texts = invalids(path, one, isQualifiedName(one));
     if (texts.length > 0 || one.includes('/') || standardFinalizers.has(one)) return texts;
     return [invalid(path, one, 'name is neither a standard finalizer name nor is it fully qualified')];
   });
@@ -124,7 +126,7 @@ const maxManagerBytes = 128;
 const maxSubresourceBytes = 256;
 const notPrintable = /[\p{C}\p{Zl}\p{Zp}]/u;
 
-/** In whose name fields are written: `fieldManager` of a request, or of an entry. */
+/** Errors of a field manager's name, in a request (`fieldManager`) or in an entry of `managedFields`. */
 export function managerNameErrors(name: string, path: string): FieldError[] {
   const errors = Buffer.byteLength(name) > maxManagerBytes ? [tooLong(path, maxManagerBytes)] : [];
   const strange = notPrintable.exec(name);
@@ -164,7 +166,7 @@ function ownerErrors(owners: readonly OwnerReference[]): FieldError[] {
   return eachOf(owners, path, (owner) => {
     const { apiVersion = '', kind, name, uid } = owner;
     const errors: FieldError[] = [];
-    // `apps/` and what has two slashes name no version.
+    // An apiVersion without a version: empty, `apps/`, or with two slashes.
     if (/^$|\/$|\/.*\//.test(apiVersion)) errors.push(invalid(`${path}.apiVersion`, apiVersion, 'version must not be empty'));
     for (const [key, value] of Object.entries({ kind, name, uid })) {
       if (!value) errors.push(invalid(`${path}.${key}`, '', 'must not be empty'));

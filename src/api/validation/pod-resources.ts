@@ -1,8 +1,7 @@
 /** What a pod asks for as a whole, beside what its containers ask for (KEP-2837). */
-import { canonicalQuantity, compareQuantity, formatQuantity, parseQuantity, type Quantity } from '../quantity/quantity.ts';
+import { canonicalQuantity, compareQuantity, formatQuantity, parseQuantity, type Quantity, quantityOf } from '../quantity/quantity.ts';
 import type { Container, PodSpec } from '../schema/types.ts';
 import { eachEntry, eachOf, type FieldError, forbidden, invalid } from './field-error.ts';
-import { quantityOf } from './formats.ts';
 import { containerResourceNameErrors, isHugePage, podResourceNameErrors } from './resource-name.ts';
 import { requirementsErrors } from './resources.ts';
 

@@ -1,12 +1,12 @@
-/** What an update of a pod, its ephemeral containers or its status may change. */
+/** Updates of a pod, of its ephemeral containers and of its status: what they may change. */
 import { isDeepStrictEqual } from 'node:util';
-import { cloneJson } from '../codec/json-clone.ts';
+import { cloneJson, takeOver } from '../codec/json-clone.ts';
 import type { Container, Pod, PodSpec, Toleration } from '../schema/types.ts';
 import { eachOf, type FieldError, failing, forbidden, invalid, required } from './field-error.ts';
 import { deadlineErrors, podSpecErrors } from './pod.ts';
 import { tolerationErrors } from './toleration.ts';
 
-/** What an update of the pod itself may change: images, the deadline (only nearer), and more tolerations. */
+/** An update of a pod may change images, shorten the deadline, and add tolerations. */
 export function podUpdateErrors(next: Pod, old: Pod): FieldError[] {
   const [spec, before] = [next.spec, old.spec];
   if (!spec || !before) return spec === before ? [] : [forbidden('spec', 'pod updates may not add or remove the spec')];
@@ -42,13 +42,13 @@ function deadlineUpdateErrors(deadline: number | undefined, before: number | und
   ];
 }
 
-/** Changes of what is not looked at on its own: without that, both must be the same. */
+/** Everything that has no check of its own must be unchanged. */
 function otherChangeErrors(spec: PodSpec, before: PodSpec): FieldError[] {
   const munged = cloneJson(spec);
   for (const list of containerLists) {
     for (const [index, container] of (munged[list] ?? []).entries()) container.image = before[list]?.[index]?.image;
   }
-  for (const key of changeable(spec, before)) copyField(munged, before, key);
+  for (const key of changeable(spec, before)) takeOver(munged, before, key);
   if (isDeepStrictEqual(withoutUndefined(munged), withoutUndefined(before))) return [];
   const allowed =
     'pod updates may not change fields other than `spec.containers[*].image`,`spec.initContainers[*].image`,`spec.activeDeadlineSeconds`,`spec.tolerations` (only additions to existing tolerations),`spec.terminationGracePeriodSeconds` (allow it to be set to 1 if it was previously negative)';
@@ -58,7 +58,7 @@ function otherChangeErrors(spec: PodSpec, before: PodSpec): FieldError[] {
 function changeable(spec: PodSpec, before: PodSpec): (keyof PodSpec)[] {
   const keys: (keyof PodSpec)[] = ['activeDeadlineSeconds', 'tolerations'];
   if (hasGates(spec) || hasGates(before)) keys.push('schedulingGates');
-  // While gates hold a pod back, its constraints may still be narrowed.
+  // Admission and users may still restrict where a gated pod can run.
   if (hasGates(before)) keys.push('nodeSelector', 'affinity');
   if ((before.terminationGracePeriodSeconds ?? 0) < 0 && spec.terminationGracePeriodSeconds === 1) {
     keys.push('terminationGracePeriodSeconds');
@@ -66,7 +66,7 @@ function changeable(spec: PodSpec, before: PodSpec): (keyof PodSpec)[] {
   return keys;
 }
 
-/** Ephemeral containers are only ever added. */
+/** Ephemeral containers can only be added. */
 export function ephemeralUpdateErrors(next: Pod, old: Pod): FieldError[] {
   const path = 'spec.ephemeralContainers';
   const [now, before] = [next.spec?.ephemeralContainers ?? [], old.spec?.ephemeralContainers ?? []];
@@ -81,7 +81,7 @@ export function ephemeralUpdateErrors(next: Pod, old: Pod): FieldError[] {
   return errors;
 }
 
-/** A container that may not start again may not leave its end. */
+/** A terminated container that is never restarted must stay terminated. */
 export function podStatusErrors(next: Pod, old: Pod): FieldError[] {
   const policy = old.spec?.restartPolicy;
   if (policy === 'Always') return [];
@@ -113,12 +113,7 @@ function imageErrors(containers: readonly Container[] | undefined, path: string)
   });
 }
 
-function copyField(to: PodSpec, from: PodSpec, key: keyof PodSpec): void {
-  if (from[key] === undefined) delete to[key];
-  else Object.assign(to, { [key]: from[key] });
-}
-
-/** Which fields of the spec differ, and how: upstream prints a diff here. */
+/** The fields of the spec that differ, with both values. Upstream prints a diff of Go structs here. */
 function differenceText(next: PodSpec, old: PodSpec): string {
   const keys = [...new Set([...Object.keys(next), ...Object.keys(old)])] as (keyof PodSpec)[];
   const changed = keys.filter((key) => !isDeepStrictEqual(next[key], old[key]));

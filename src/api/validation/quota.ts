@@ -1,8 +1,7 @@
 /** ResourceQuotas and LimitRanges. */
-import { compareQuantity, milli, parseQuantity, type Quantity } from '../quantity/quantity.ts';
+import { compareQuantity, milli, parseQuantity, type Quantity, quantityOf } from '../quantity/quantity.ts';
 import type { LimitRange, LimitRangeItem, ResourceQuota, ResourceQuotaSpec, ScopedResourceSelectorRequirement } from '../schema/types.ts';
 import { duplicate, eachEntry, eachOf, type FieldError, failing, forbidden, invalid, invalids, repeats, required } from './field-error.ts';
-import { quantityOf } from './formats.ts';
 import { isQualifiedName } from './names.ts';
 import { immutable } from './object-meta.ts';
 import {

@@ -1,7 +1,7 @@
 /** Names of resources that can be asked for, limited and counted (`cpu`, `example.com/gpu`, `requests.memory`), and amounts of them. */
-import { compareQuantity, milli, parseQuantity } from '../quantity/quantity.ts';
+import { compareQuantity, milli, parseQuantity, quantityOf } from '../quantity/quantity.ts';
 import { type FieldError, invalid, invalids, notSupported } from './field-error.ts';
-import { quantityMessage, quantityOf } from './formats.ts';
+import { quantityMessage } from './formats.ts';
 import { isQualifiedName } from './names.ts';
 
 const zero = parseQuantity('0');

@@ -1,8 +1,7 @@
 /** What a container, or a pod as a whole, asks for. */
-import { compareQuantity, value } from '../quantity/quantity.ts';
+import { compareQuantity, quantityOf, value } from '../quantity/quantity.ts';
 import type { ResourceRequirements } from '../schema/types.ts';
 import { duplicate, eachEntry, eachOf, emptyOrWellFormed, type FieldError, forbidden, invalid, required } from './field-error.ts';
-import { quantityOf } from './formats.ts';
 import { isDns1123Label } from './names.ts';
 import { amountErrors, isHugePage, mayOvercommit } from './resource-name.ts';
 

@@ -1,5 +1,5 @@
 /** Pods and the templates of workloads. A pod's paths begin at `spec`, a template's at where it stands. */
-import { milli } from '../quantity/quantity.ts';
+import { milli, quantityOf } from '../quantity/quantity.ts';
 import type {
   Container,
   ContainerPort,
@@ -10,7 +10,6 @@ import type {
   PodTemplateSpec,
   Volume,
 } from '../schema/types.ts';
-import { quantityOf } from '../validation/formats.ts';
 import { isLabelValue } from '../validation/names.ts';
 import { deprecatedLabel, labelWarnings } from './node-labels.ts';
 

@@ -1,4 +1,5 @@
-/** The core group, v1, but for what has a file of its own. */
+/** The core group, v1. Pods, Services, Endpoints and Events have files of their own. */
+import { takeOver } from '../../codec/json-clone.ts';
 import {
   configMapColumns,
   namespaceColumns,
@@ -41,10 +42,10 @@ import { persistentVolumeErrors, persistentVolumeUpdateErrors } from '../../vali
 import { limitRangeErrors, quotaErrors, quotaUpdateErrors } from '../../validation/quota.ts';
 import { replicationControllerErrors } from '../../validation/workload.ts';
 import { claimWarnings, secretWarnings, serviceAccountWarnings, volumeObjectWarnings, workloadWarnings } from '../../warnings/other.ts';
-import { allVerbs, defineReview, defineRow, part, scale, special, takeOver } from '../define-row.ts';
+import { allVerbs, defineReview, defineRow, part, scale, special } from '../define-row.ts';
 import type { ResourceRow } from '../resource-row.ts';
 
-/** While it is in `spec.finalizers`, the namespace controller still has to empty the namespace. */
+/** The finalizer in `spec.finalizers` that the namespace controller removes when the namespace is empty. */
 const namespaceFinalizer = 'kubernetes';
 
 export const coreRows: readonly ResourceRow[] = [
@@ -60,7 +61,7 @@ export const coreRows: readonly ResourceRow[] = [
     type: limitRanges,
     shortNames: ['limits'],
     applyDefaults: defaultLimitRange,
-    // Upstream names one that has no name by a UID, too.
+    // As upstream: a LimitRange without a name is named by its UID.
     prepareCreate: ({ metadata }) => {
       metadata.name ||= metadata.uid ?? '';
     },

@@ -1,6 +1,6 @@
-/** pods and podtemplates. */
+/** Pods, with their subresources, and PodTemplates. */
 import { isDeepStrictEqual } from 'node:util';
-
+import { takeOver } from '../../codec/json-clone.ts';
 import { podTemplateColumns } from '../../columns/cluster-columns.ts';
 import { podColumns } from '../../columns/pod-columns.ts';
 import { defaultPod, defaultTemplate } from '../../defaults/pod.ts';
@@ -11,7 +11,7 @@ import { podErrors, templateErrors } from '../../validation/pod.ts';
 import { podResizeErrors } from '../../validation/pod-resize.ts';
 import { ephemeralUpdateErrors, podStatusErrors, podUpdateErrors } from '../../validation/pod-update.ts';
 import { podWarnings } from '../../warnings/pod.ts';
-import { defineRow, part, special, takeOver } from '../define-row.ts';
+import { defineRow, part, special } from '../define-row.ts';
 import type { ResourceRow } from '../resource-row.ts';
 
 export const podRows: readonly ResourceRow[] = [
@@ -50,13 +50,13 @@ export const podRows: readonly ResourceRow[] = [
     validateUpdate: podUpdateErrors,
     validateStatus: podStatusErrors,
     prepareStatus: (next, old) => {
-      // The kubelet may hold an old copy: its status never changes who owns the pod, nor the class of the pod's life.
+      // The kubelet may write from an old copy of the pod: that must change neither its owners nor its QoS class.
       takeOver(next.metadata, old.metadata, 'ownerReferences');
       next.status ??= {};
       if (old.status?.qosClass) next.status.qosClass = old.status.qosClass;
     },
     gracePeriod: ({ spec, status }, requested) => {
-      // Nothing runs yet, or any more: there is nobody to wait for.
+      // Before the pod has a node, and after it has ended, there is nothing to wait for.
       if (!spec?.nodeName || status?.phase === 'Succeeded' || status?.phase === 'Failed') return 0;
       const seconds = requested ?? spec.terminationGracePeriodSeconds ?? 30;
       return seconds < 0 ? 1 : seconds;
@@ -89,7 +89,7 @@ function startPod(pod: Pod): void {
   }
 }
 
-/** Of the request only the ephemeral containers are taken. */
+/** Keeps everything of the old pod but `ephemeralContainers`. */
 function takeEphemeral(next: Pod, old: Pod): void {
   const asked = next.spec?.ephemeralContainers;
   takeOver(next, old, 'spec');
@@ -99,14 +99,14 @@ function takeEphemeral(next: Pod, old: Pod): void {
   else delete next.spec.ephemeralContainers;
 }
 
-/** Of the request only the containers' resources are taken. */
+/** Keeps everything of the old pod but the resources and resize policies of its containers. */
 function takeResources(next: Pod, old: Pod): void {
   const asked = next.spec;
   takeOver(next, old, 'spec');
   takeOver(next, old, 'status');
   for (const list of ['containers', 'initContainers'] as const) {
     const names = (spec: PodSpec | undefined): unknown => spec?.[list]?.map((one) => one.name) ?? [];
-    // To take these by their names would hide that they are others: the validation tells.
+    // Containers that were added, removed or renamed are kept as sent, so that validation refuses them.
     if (next.spec && asked?.[list] && !isDeepStrictEqual(names(asked), names(next.spec))) {
       next.spec[list] = asked[list];
       continue;

@@ -1,6 +1,7 @@
 /** Groups with a resource or two: admission, certificates, node, policy, scheduling, storage. */
 
 import { timestamp } from '../../../clock/timestamp.ts';
+import { takeOver } from '../../codec/json-clone.ts';
 import { certificateColumns } from '../../columns/certificate-columns.ts';
 import { disruptionBudgetColumns, priorityClassColumns, runtimeClassColumns } from '../../columns/policy-columns.ts';
 import { csiDriverColumns, storageClassColumns, volumeAttributesClassColumns } from '../../columns/storage-columns.ts';
@@ -37,11 +38,11 @@ import {
   volumeAttachmentErrors,
 } from '../../validation/storage.ts';
 import { csiDriverWarnings, runtimeClassWarnings, storageClassWarnings } from '../../warnings/other.ts';
-import { defineRow, part, takeOver } from '../define-row.ts';
+import { defineRow, part } from '../define-row.ts';
 import type { ResourceRow } from '../resource-row.ts';
 
 export const smallGroupRows: readonly ResourceRow[] = [
-  // kube-controller-manager insists on a list of them. It is empty for ever: nothing here would enforce one, so none can be made.
+  // kube-controller-manager fails without a list of them. It stays empty: nothing here enforces a policy, so none can be made.
   defineRow({ type: validatingAdmissionPolicies, verbs: ['get', 'list', 'watch'], generationOf: undefined }),
   defineRow({
     type: certificateSigningRequests,
@@ -56,7 +57,7 @@ export const smallGroupRows: readonly ResourceRow[] = [
             const conditions = next.status?.conditions;
             takeOver(next, old, 'spec');
             takeOver(next, old, 'status');
-            // None is empty, as Go writes it: who leaves them out takes them away.
+            // As in Go, a request without conditions has an empty list: it removes them.
             next.status = { ...next.status, conditions: conditions ?? [] };
             stampConditions(next, old);
           },
