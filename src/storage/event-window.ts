@@ -1,10 +1,8 @@
-/**
- * The newest events, in memory and bounded. Every revision is exactly one event, so revision n is found by subtraction.
- */
+/** The newest events, in memory and bounded. Each revision is exactly one event, so the event of a revision is found by subtraction. */
 import { inRange } from './key-order.ts';
 import { eventKey, type StoreEvent } from './store.ts';
 
-/** What an event costs beside its values, roughly, in bytes. */
+/** About how many bytes an event takes besides its values. */
 const eventOverhead = 200;
 
 export class EventWindow {
@@ -15,7 +13,7 @@ export class EventWindow {
   #bytes = 0;
   #floor: number;
 
-  /** `floor` is the revision of the store when the window begins: everything after it will be in the window until it is dropped. */
+  /** `floor` is the store's revision now: the window will hold the events after it. */
   constructor(floor: number, limits: { readonly maxEvents: number; readonly maxBytes: number }) {
     this.#floor = floor;
     this.#maxEvents = limits.maxEvents;

@@ -1,6 +1,6 @@
 import type { Clock } from '../clock/clock.ts';
 
-/** Waits no longer than this in one go: the wall clock may be set while the timer runs. */
+/** The longest single wait: the wall clock may be set while the timer runs. */
 const maxWaitMs = 60_000;
 
 /** One timer for the earliest moment at which a record may expire. */
@@ -10,13 +10,13 @@ export class ExpiryTimer {
   #at: number | undefined;
   #timer: { cancel(): void } | undefined;
 
-  /** Calls `onDue` once something is due; the next moment is then to be told by `expect`. */
+  /** Calls `onDue` once when the moment has come; `expect` then sets the next one. */
   constructor(clock: Clock, onDue: () => void) {
     this.#clock = clock;
     this.#onDue = onDue;
   }
 
-  /** Something expires at `at`, in milliseconds since the epoch. */
+  /** Says that a record expires at `at`, in milliseconds since the epoch. */
   expect(at: number): void {
     if (this.#at !== undefined && this.#at <= at) return;
     this.#at = at;

@@ -3,9 +3,9 @@ import type { Store, StoreSettings } from './store.ts';
 import { StoreUrl } from './store-url.ts';
 
 interface Backend {
-  /** A URL of it, for those who gave another one. */
+  /** A URL to show to whoever gave one of an unknown scheme. */
   readonly example: string;
-  /** Loads the backend's code, which no other backend needs. */
+  /** Loads the backend's code only when it is used. */
   open(url: StoreUrl, settings: StoreSettings): Promise<Store>;
 }
 

@@ -1,4 +1,4 @@
-/** The URL of a store, taken apart: `sqlite:///var/lib/fairlead/state.db?reserve-bytes=0`. What cannot be used is a BAD_CONFIG. */
+/** The URL of a store and its parts: `sqlite:///var/lib/fairlead/state.db?reserve-bytes=0`. A URL that cannot be used throws BAD_CONFIG. */
 import { KnownError } from '../errors/known-error.ts';
 
 export class StoreUrl {
@@ -10,40 +10,34 @@ export class StoreUrl {
     this.#example = example;
   }
 
-  /** `examples` has one URL of each scheme that is known. */
+  /** `examples` has a URL for each scheme that is known. */
   static parse(text: string, examples: Readonly<Record<string, string>>): StoreUrl {
     const url = URL.canParse(text) ? new URL(text) : undefined;
     const example = url && examples[url.protocol.slice(0, -1)];
     if (url && example) return new StoreUrl(url, example);
-    throw new KnownError(
-      'BAD_CONFIG',
-      `Cannot open store "${url ? readable(url) : text}": ${url ? `"${url.protocol}" is no kind of store` : 'it is no URL'}`,
-      {
-        hint: `Give it as ${Object.values(examples)
-          .map((one) => `"${one}"`)
-          .join(' or ')}`,
-      },
-    );
+    const [shown, why] = url ? [readable(url), `"${url.protocol}" is no kind of store`] : [text, 'it is no URL'];
+    const hint = `Give it as ${Object.values(examples).map(quoted).join(' or ')}`;
+    throw new KnownError('BAD_CONFIG', `Cannot open store "${shown}": ${why}`, { hint });
   }
 
   get scheme(): string {
     return this.#url.protocol.slice(0, -1);
   }
 
-  /** The path of a file. */
+  /** The absolute path of the store's file. */
   get path(): string {
     const { host, pathname } = this.#url;
-    if (host) throw this.refuse(`"${host}" stands where a host would, and the store is a file of this machine`);
-    if (!pathname.startsWith('/') || pathname.endsWith('/')) throw this.refuse('it names no file by its whole path');
+    if (host) throw this.refuse(`it names the host "${host}", but the store is a file on this machine`);
+    if (!pathname.startsWith('/') || pathname.endsWith('/')) throw this.refuse('it does not name a file by its absolute path');
     return decodeURIComponent(pathname);
   }
 
-  /** For stores that have no place. */
+  /** Refuses a path: for stores that are no file. */
   hasNoPath(): void {
-    if (this.#url.host || this.#url.pathname) throw this.refuse('it has a path, and this store is nowhere');
+    if (this.#url.host || this.#url.pathname) throw this.refuse('it has a path, which this store does not take');
   }
 
-  /** Whole numbers by their names; those that are not given are absent. Any other option is refused. */
+  /** The options that are given, whole numbers all. An option with another name is refused. */
   numbers<Name extends string>(names: readonly Name[]): Partial<Record<Name, number>> {
     const numbers: Partial<Record<Name, number>> = {};
     for (const [key, value] of this.#url.searchParams) {
@@ -60,7 +54,11 @@ export class StoreUrl {
   }
 }
 
-/** Without what nobody else should read. */
+function quoted(text: string): string {
+  return JSON.stringify(text);
+}
+
+/** The URL without its password, for messages. */
 function readable(url: URL): string {
   const shown = new URL(url);
   if (shown.password) shown.password = '***';

@@ -39,13 +39,13 @@ export type WriteResult =
 export interface PutOptions {
   /** Compare-and-swap: 0 asks that the key does not exist, n that its modRevision is n; absent writes in any case. */
   readonly ifRevision?: number;
-  /** Seconds after which the record deletes itself (an event is sent). A later put without it keeps the record for good. */
+  /** Seconds until the store deletes the record, with an event. A later put without it keeps the record for good. */
   readonly ttlSeconds?: number;
 }
 
 export interface WatchOptions {
   readonly signal: AbortSignal;
-  /** The watch ends once every event up to this revision was given. */
+  /** The watch ends after the last event up to this revision. */
   readonly until?: number;
 }
 
@@ -55,14 +55,17 @@ export interface Store extends AsyncDisposable {
   get(key: string): Promise<StoredRecord | undefined>;
   /** Records with `start <= key < end` in key order, as they are now. */
   range(start: string, end: string, options?: { readonly limit?: number }): Promise<RangeResult>;
-  /** Resolves when the write is durable. `value` belongs to the store from then on: do not change its bytes. Rejects with STORE_FULL when there is no room; nothing has changed then. */
+  /**
+   * Resolves when the write is durable. The store keeps `value`: do not change its bytes afterwards. Rejects with STORE_FULL, and has changed
+   * nothing, when there is no room.
+   */
   put(key: string, value: Uint8Array, options?: PutOptions): Promise<WriteResult>;
-  /** Deleting what is not there gives `ok: false, current: undefined`. `record` is what was deleted, its modRevision the revision of the deletion. */
+  /** Gives the deleted record, with the revision of the deletion as its modRevision; `ok: false, current: undefined` when there is none. */
   delete(key: string, options?: { readonly ifRevision?: number }): Promise<WriteResult>;
   /**
-   * Every event with `start <= key < end` and a revision of at least `fromRevision`, in order, first those of the past.
-   * Events come in batches; a revision is never split over two. Throws `Compacted` when the log no longer reaches back that far, which
-   * comes sooner for a range that holds keys `withoutHistory`. Ends when the signal aborts or the store closes.
+   * Every event with `start <= key < end` and a revision of at least `fromRevision`, in order and in batches: first past events, then new
+   * ones as they happen. Throws `Compacted` when those from `fromRevision` on are no longer all there; of keys `withoutHistory` they are
+   * forgotten sooner. Ends when the signal aborts or the store closes.
    */
   watch(start: string, end: string, fromRevision: number, options: WatchOptions): AsyncIterable<readonly StoreEvent[]>;
   /** Forgets events up to `revision`. Latest values stay. */
@@ -75,9 +78,9 @@ export interface Store extends AsyncDisposable {
 export interface StoreSettings {
   readonly clock?: Clock;
   readonly log?: Log;
-  /** Prefixes of keys whose past nobody asks for: a backend may remember their events for a short time only. */
+  /** Prefixes of keys whose past events nobody needs for long: a backend may forget them soon. */
   readonly withoutHistory?: readonly string[];
-  /** Go on without what is missing, where the store would be refused. */
+  /** Opens a store although acknowledged writes are missing, instead of refusing it. */
   readonly acceptDataLoss?: boolean;
 }
 

@@ -63,7 +63,7 @@ export class WatchHub {
     }
   }
 
-  /** The events at the cursor, which moves on behind them: of the past, or else those that come. May be none. */
+  /** Moves the cursor on, and gives the events that it passed: past ones, or the next to come. May be none. */
   async #next(waiter: Waiter): Promise<readonly StoreEvent[]> {
     const { start, end, cursor, until } = waiter;
     const { floor } = this.#window;

@@ -1,4 +1,4 @@
-/** The whole store in memory: for tests, and for a control plane that may forget. */
+/** The whole store in memory: for tests, and for a control plane whose state may end with its process. */
 import { type Clock, systemClock } from '../../clock/clock.ts';
 import { KnownError } from '../../errors/known-error.ts';
 import { EventWindow } from '../event-window.ts';

@@ -1,4 +1,4 @@
-/** `memory:`, a store that is gone with its process. */
+/** Opens `memory:`, a store that ends with its process. */
 import type { Store, StoreSettings } from '../store.ts';
 import type { StoreUrl } from '../store-url.ts';
 import { MemoryStore } from './memory-store.ts';

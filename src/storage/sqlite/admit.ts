@@ -1,4 +1,4 @@
-/** Whether a store that lies on the disk may be opened: everything that was acknowledged is there, or its owner lets the rest go. */
+/** Decides whether an existing store may be opened: only if every acknowledged write is there, unless its owner accepts the loss. */
 import { existsSync, readFileSync, renameSync } from 'node:fs';
 import { KnownError } from '../../errors/known-error.ts';
 import type { Log } from '../../observability/log.ts';
@@ -8,20 +8,20 @@ import { makeMark, readMark } from './mark-file.ts';
 import { readState } from './schema.ts';
 import { noWal, readWal } from './wal.ts';
 
-/** What had been acknowledged of a store that goes on without some of it. */
+/** How far a store had come that is opened although acknowledged writes are missing. */
 export interface Forgiven {
   readonly revision: number;
   readonly commits: number;
 }
 
 /**
- * Throws STORE_CORRUPT when something that was acknowledged is missing, having changed nothing. With `acceptDataLoss` it says so in the log,
- * sets a write-ahead log aside that does not belong to the file, and gives what was known of.
+ * Throws STORE_CORRUPT, and changes nothing, when an acknowledged write is missing. With `acceptDataLoss` it logs the loss instead, renames a
+ * write-ahead log that does not belong to the file, and returns how far the store had come.
  */
 export function admit(path: string, acceptDataLoss: boolean, log: Log): Forgiven | undefined {
   const mark = readMark(path);
   const whole = readState(path, false);
-  // Made before there were marks, or nothing that can be read: the writer will tell.
+  // A store from before there were marks gets its first one. If it cannot be read at all, the writer will say so.
   if (mark === 'missing' && (whole === undefined || whole.format < 2)) {
     makeMark(path);
     return undefined;

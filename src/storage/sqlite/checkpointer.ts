@@ -1,6 +1,6 @@
 /**
- * The checkpointer's thread: copies the WAL into the file while the writer goes on. What the writer adds meanwhile is left; the writer copies
- * that small rest itself, for only when nothing is left does the WAL start again from its beginning.
+ * The checkpointer's thread: copies the WAL into the file while the writer goes on. What the writer adds meanwhile it leaves. The writer copies
+ * that small rest itself: only when all is copied does the WAL start again from its beginning.
  */
 
 import { DatabaseSync } from 'node:sqlite';

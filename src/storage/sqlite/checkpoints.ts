@@ -1,4 +1,4 @@
-/** Starts the checkpointer's thread when there is something to copy, and ends it when there has been nothing for a while: a thread is 25 MB. */
+/** Starts the checkpointer's thread when there is something to copy, and ends it when there has been nothing for a while: a thread costs 25 MB. */
 import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
 
@@ -8,7 +8,7 @@ const idleMs = 30_000;
 export interface CheckpointEvents {
   /** The bulk has been copied. */
   done(): void;
-  /** It could not be; asking again is fine. */
+  /** The copy failed; another one may be asked for. */
   failed(error: string): void;
 }
 

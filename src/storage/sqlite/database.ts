@@ -12,18 +12,28 @@ import { classify } from './sqlite-error.ts';
 const trimRows = 256;
 /** Expired records deleted per operation; more are left to the next one. */
 const expireRows = 500;
-/** Bytes that a log row takes beside its value, about. */
+/** About how many bytes a log row takes besides its value. */
 const rowBytes = 150;
-/** What a value may grow by while the disk is full: objects are marked for deletion, and Leases renewed, by writing them. */
+/** Bytes by which an update may grow on a full disk: to delete an object often begins with an update, and Leases are renewed by one. */
 const growth = 1_024;
-/** Pages of the log after which it should be copied into the file: 16 MB. */
+/** So many pages in the write-ahead log want a checkpoint: 16 MB. */
 const defaultCheckpointPages = 4_096;
-/** Frames of the log, 4 KiB each, after which it is copied and begun anew while the disk is full. */
+/** On a full disk the write-ahead log is copied and begun anew after so many frames of 4 KiB. */
 const fullFrames = 64;
-/** Events of the past that are kept while the disk is full: those who follow read them from memory, and deleted values must make room. */
+/** Events that the log keeps on a full disk. Watches that keep up read from memory; the values in older events take room that deletes need. */
 const fullEvents = 100;
 
 const noRoom: Failed = { kind: 'failed', code: 'STORE_FULL', message: 'the disk is full; what room is left is kept for deletes' };
+
+/** What a commit changes besides the tables; a commit that fails changes none of it. */
+interface Counts {
+  revision: number;
+  /** Events up to this revision are gone from the log. */
+  compacted: number;
+  commits: number;
+  logEvents: number;
+  logBytes: number;
+}
 
 interface RecordRow {
   readonly id: number;
@@ -42,11 +52,7 @@ export class Database {
     'free' | 'get' | 'insert' | 'update' | 'remove' | 'log' | 'logSize' | 'due' | 'next' | 'oldest' | 'trim' | 'state' | 'setState',
     StatementSync
   >;
-  #revision: number;
-  #compacted: number;
-  #logEvents = 0;
-  #logBytes = 0;
-  #commits: number;
+  #counts: Counts;
 
   constructor({ path, limits, forgiven }: WriterData) {
     this.#db = openForWriting(path, limits.maxPages);
@@ -71,28 +77,25 @@ export class Database {
       state: prepare('SELECT revision, compacted, cluster, commits FROM state'),
       setState: prepare('UPDATE state SET revision = ?, compacted = ?, commits = ?'),
     };
-    const state = this.#sql.state.get() as { revision: number; compacted: number; cluster: string; commits: number };
-    this.#revision = state.revision;
-    this.#compacted = state.compacted;
-    this.#cluster = state.cluster;
-    this.#commits = state.commits;
-    this.#measureLog();
+    const { cluster, ...counts } = this.#sql.state.get() as unknown as StoreState & { readonly compacted: number };
+    this.#cluster = cluster;
+    this.#counts = { ...counts, ...this.#logSize() };
     this.#water = new HighWater(this.#db, path);
     this.#water.raise(this.#state);
     this.#reserve = new Reserve(path, limits.reserveBytes);
   }
 
   get #state(): StoreState {
-    return { cluster: this.#cluster, revision: this.#revision, commits: this.#commits };
+    return { cluster: this.#cluster, revision: this.#counts.revision, commits: this.#counts.commits };
   }
 
   get revision(): number {
-    return this.#revision;
+    return this.#counts.revision;
   }
 
   /**
-   * So many pages in the log want a checkpoint. On a disk that fills up the log may come to twice as many before there is no room at all, and
-   * the reserve must hold what copying them adds to the file: only then can the log's room be used again.
+   * So many pages in the write-ahead log want a checkpoint. On a disk that fills up, the log can reach twice as many before it finds no room.
+   * The reserve must have room for copying all of them into the file: only after that can the log's own room be used again.
    */
   get checkpointPages(): number {
     return this.#reserve.bytes === 0
@@ -100,7 +103,7 @@ export class Database {
       : Math.min(defaultCheckpointPages, Math.floor(this.#reserve.bytes / 4_096 / 2));
   }
 
-  /** Pages of 4 KiB in the write-ahead log that no checkpoint has looked at yet. */
+  /** Pages of 4 KiB in the write-ahead log that no checkpoint has seen yet. */
   get uncopied(): number {
     return this.#water.uncopied;
   }
@@ -110,7 +113,7 @@ export class Database {
     return (this.#sql.next.get() as { at: number | null }).at ?? undefined;
   }
 
-  /** Applies the operations in one commit; the replies are true only once this returns. When that fails, each is tried on its own. */
+  /** Applies the operations in one commit, which is on the disk when this returns. If it fails, each operation is tried alone. */
   commit(ops: readonly WriteOp[]): WriteReply[] {
     if (!this.#reserve.whole) this.#regain();
     try {
@@ -130,7 +133,7 @@ export class Database {
     this.#water.close(this.#state);
   }
 
-  /** What makes the store no larger is tried again on a full disk, first in the room of the log, then in that which is kept for it. */
+  /** On a full disk, an operation that does not make the store larger is tried again: with the room of the log, then with the reserve. */
   #again(op: WriteOp, failure: Omit<Failed, 'kind'>): WriteReply {
     if (failure.code === 'STORE_FULL' && !this.#grows(op)) {
       for (const makeRoom of [() => this.#tryCheckpoint(), () => this.#reserve.giveUp()]) {
@@ -138,7 +141,7 @@ export class Database {
         try {
           return this.#transaction([op])[0]!;
         } catch {
-          // The next one, or the failure as it was.
+          // Try the other room; after that the first failure is the answer.
         }
       }
     }
@@ -149,19 +152,19 @@ export class Database {
     return op.kind === 'put' && grows(op.value, this.#sql.get.get(op.key) as RecordRow | undefined);
   }
 
-  /** While the reserve is given up the log stays short, for its room is used again and again. */
+  /** While there is no reserve, keeps the log short, so that its room can be used again, and makes the reserve once there is room. */
   #regain(): void {
     if (this.#water.uncopied > fullFrames && this.#tryCheckpoint()) this.#water.truncateLog();
     this.#reserve.regain();
-    if (this.#reserve.whole || this.#logEvents < 2 * fullEvents) return;
+    if (this.#reserve.whole || this.#counts.logEvents < 2 * fullEvents) return;
     try {
-      this.#transaction([{ kind: 'compact', revision: this.#revision - fullEvents }]);
+      this.#transaction([{ kind: 'compact', revision: this.#counts.revision - fullEvents }]);
     } catch {
-      // No room for that either: after the next checkpoint.
+      // No room for that either: it is tried again after the next checkpoint.
     }
   }
 
-  /** Whether a value finds room in what the file has free inside, with as much again for the pages around it. */
+  /** Whether the free pages inside the file hold a value, with as much again for the pages around it. */
   #fits(bytes: number): boolean {
     const { freelist_count: pages } = this.#sql.free.get() as { freelist_count: number };
     return pages * 4_096 > 2 * bytes + (fullFrames * 4_096) / 2;
@@ -176,22 +179,19 @@ export class Database {
   }
 
   #transaction(ops: readonly WriteOp[]): WriteReply[] {
-    const before = { ...this.#state, compacted: this.#compacted, logEvents: this.#logEvents, logBytes: this.#logBytes };
+    const before = { ...this.#counts };
     this.#db.exec('BEGIN IMMEDIATE');
     try {
       const replies = ops.map((op) => this.#apply(op));
-      if (this.#revision !== before.revision) this.#trim();
-      const changed = this.#revision !== before.revision || this.#compacted !== before.compacted;
-      if (changed) this.#sql.setState.run(this.#revision, this.#compacted, ++this.#commits);
+      const counts = this.#counts;
+      if (counts.revision !== before.revision) this.#trim();
+      const changed = counts.revision !== before.revision || counts.compacted !== before.compacted;
+      if (changed) this.#sql.setState.run(counts.revision, counts.compacted, ++counts.commits);
       this.#db.exec('COMMIT');
       if (changed) this.#water.raise(this.#state);
       return replies;
     } catch (err) {
-      this.#revision = before.revision;
-      this.#commits = before.commits;
-      this.#compacted = before.compacted;
-      this.#logEvents = before.logEvents;
-      this.#logBytes = before.logBytes;
+      this.#counts = before;
       // SQLite rolls back by itself on some errors (SQLITE_FULL, SQLITE_IOERR); a second ROLLBACK would be an error of its own.
       if (this.#db.isTransaction) this.#db.exec('ROLLBACK');
       throw err;
@@ -211,11 +211,10 @@ export class Database {
       case 'expire':
         return this.#expire(op.now);
       case 'compact': {
-        const revision = Math.min(op.revision, this.#revision);
-        if (revision > this.#compacted) {
-          this.#compacted = revision;
+        const revision = Math.min(op.revision, this.#counts.revision);
+        if (revision > this.#counts.compacted) {
           this.#sql.trim.run(revision);
-          this.#measureLog();
+          Object.assign(this.#counts, this.#logSize(), { compacted: revision });
         }
         return { kind: 'compacted', revision };
       }
@@ -226,7 +225,7 @@ export class Database {
     const row = this.#sql.get.get(op.key) as RecordRow | undefined;
     if (op.ifRevision !== undefined && op.ifRevision !== (row?.modified ?? 0)) return { kind: 'refused', current: row && beforeOf(row) };
     if (!this.#reserve.whole && grows(op.value, row) && !this.#fits(op.value.length)) return noRoom;
-    const revision = ++this.#revision;
+    const revision = ++this.#counts.revision;
     const expires = op.expiresAt ?? null;
     if (row) this.#sql.update.run(revision, expires, op.value, row.id);
     else this.#sql.insert.run(op.key, revision, revision, expires, op.value);
@@ -235,7 +234,7 @@ export class Database {
   }
 
   #delete(key: string, row: RecordRow): number {
-    const revision = ++this.#revision;
+    const revision = ++this.#counts.revision;
     this.#sql.remove.run(row.id);
     this.#log(revision, key, null, row);
     return revision;
@@ -254,33 +253,31 @@ export class Database {
     const bytes = row?.value.length ?? 0;
     if (this.#limits.withoutHistory.some((prefix) => key.startsWith(prefix))) return;
     this.#sql.log.run(revision, key, created, row?.created ?? null, row?.modified ?? null, row?.value ?? null);
-    this.#logEvents++;
-    this.#logBytes += bytes + rowBytes;
+    this.#counts.logEvents++;
+    this.#counts.logBytes += bytes + rowBytes;
   }
 
-  #measureLog(): void {
+  #logSize(): Pick<Counts, 'logEvents' | 'logBytes'> {
     const { n, bytes } = this.#sql.logSize.get() as { n: number; bytes: number };
-    this.#logEvents = n;
-    this.#logBytes = bytes + n * rowBytes;
+    return { logEvents: n, logBytes: bytes + n * rowBytes };
   }
 
   /** Keeps the log within its limits, a piece at a time. */
   #trim(): void {
     const { maxLogEvents, maxLogBytes } = this.#limits;
-    if (this.#logEvents <= maxLogEvents + trimRows && this.#logBytes <= maxLogBytes) return;
-    let cut = this.#compacted;
+    const counts = this.#counts;
+    if (counts.logEvents <= maxLogEvents + trimRows && counts.logBytes <= maxLogBytes) return;
     for (const row of this.#sql.oldest.all(trimRows) as { revision: number; bytes: number }[]) {
-      if (this.#logEvents <= maxLogEvents && this.#logBytes <= maxLogBytes) break;
-      cut = row.revision;
-      this.#logEvents--;
-      this.#logBytes -= row.bytes + rowBytes;
+      if (counts.logEvents <= maxLogEvents && counts.logBytes <= maxLogBytes) break;
+      counts.compacted = row.revision;
+      counts.logEvents--;
+      counts.logBytes -= row.bytes + rowBytes;
     }
-    this.#sql.trim.run(cut);
-    this.#compacted = cut;
+    this.#sql.trim.run(counts.compacted);
   }
 }
 
-/** Whether a value makes the store larger; renewals and marks of deletion, which grow by a little, do not count. */
+/** Whether a value makes the store larger. Updates that grow by a little do not count. */
 function grows(value: Uint8Array, row: RecordRow | undefined): boolean {
   return !row || value.length > row.value.length + growth;
 }

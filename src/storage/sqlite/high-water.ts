@@ -1,4 +1,4 @@
-/** Keeps the high-water mark beside what the writer does: raises it with each commit, and notes what checkpoints have copied. */
+/** Keeps the high-water mark: raises it with each commit, and records what checkpoints have copied. */
 import { closeSync, existsSync, openSync, readSync } from 'node:fs';
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import type { StoreState } from './loss.ts';
@@ -16,7 +16,7 @@ export class HighWater {
   readonly #head = Buffer.alloc(walIndexHead);
   #copied = 0;
 
-  /** `db` has read something, so that there is a wal-index; the mark's file is there. */
+  /** Reads the wal-index and the mark: `db` must have read something, which makes the index, and the mark's file must be there. */
   constructor(db: DatabaseSync, path: string) {
     this.#path = path;
     this.#db = db;
@@ -25,7 +25,7 @@ export class HighWater {
     this.#mark = new MarkFile(path);
   }
 
-  /** Frames in the log that no checkpoint has looked at yet, about. */
+  /** About how many frames of the log no checkpoint has seen yet. */
   get uncopied(): number {
     const { frames } = this.#log();
     // The log has begun anew.
@@ -50,9 +50,9 @@ export class HighWater {
     return true;
   }
 
-  /** Gives the room of a log that is copied back to the disk; fails while somebody reads. */
+  /** Truncates a log that has been copied, so that the disk has its room again. Fails while somebody reads. */
   truncateLog(): void {
-    // The log's end must not outlive what says that it is not needed.
+    // The mark on the disk may still ask for the log: replace it first.
     this.#mark.sync();
     this.#db.exec('PRAGMA busy_timeout = 0');
     this.#db.prepare('PRAGMA wal_checkpoint(TRUNCATE)').get();
@@ -67,7 +67,7 @@ export class HighWater {
         this.#mark.sync();
       }
     } catch {
-      // A full disk: the log stays, and the mark asks for it.
+      // On a full disk the log stays, and the mark goes on asking for it.
     }
     this.#db.close();
     if (!existsSync(`${this.#path}-wal`)) this.#mark.write({ ...state, base: state.commits, log: noLog });

@@ -1,8 +1,8 @@
-/** Tells from a store's files and its high-water mark whether anything that was acknowledged is missing. Pure. */
+/** Tells from a store's files and its high-water mark whether acknowledged writes are missing. Pure. */
 import type { Mark } from './mark.ts';
 import { followsLog, type Wal } from './wal.ts';
 
-/** The store's row about itself. */
+/** The row of the table `state`. */
 export interface StoreState {
   readonly cluster: string;
   readonly revision: number;
@@ -12,15 +12,15 @@ export interface StoreState {
 export interface Evidence {
   readonly mark: Mark | 'missing' | 'damaged';
   readonly wal: Wal;
-  /** What the file says alone; undefined when it says nothing that can be read. */
+  /** The state in the file alone, without its log; undefined when it cannot be read. */
   readonly file: StoreState | undefined;
-  /** What SQLite reads from file and log together; undefined as above. */
+  /** The state that SQLite reads from file and log together; undefined when it cannot be read. */
   readonly whole: StoreState | undefined;
 }
 
 export interface Loss {
   readonly what: string;
-  /** The write-ahead log was not written on top of this file: applied to it, it would mix two times or two clusters. */
+  /** The write-ahead log belongs to another cluster, or to another state of the file: applied, it would mix the two. */
   readonly foreignLog: boolean;
 }
 
@@ -28,13 +28,13 @@ function loss(what: string, foreignLog = false): Loss {
   return { what, foreignLog };
 }
 
-/** What is missing; undefined when the store holds all that its mark knows of. */
+/** What is missing; undefined when the store holds everything up to its mark. */
 export function lossOf({ mark, wal, file, whole }: Evidence): Loss | undefined {
   if (mark === 'missing') return loss('its high-water mark is missing, so nobody can tell whether it is whole');
   if (mark === 'damaged') return loss('its high-water mark cannot be read, so nobody can tell whether it is whole');
   // Nothing was ever acknowledged.
   if (mark.cluster === '') return undefined;
-  // Alone it cannot be while a checkpoint is half done (its head names pages that are to come); the log still has everything then.
+  // While a checkpoint is half done, the file alone cannot be read: its header names pages that are not written yet. The log has them.
   if (!file && mark.log.frames === 0) return loss('the file cannot be read');
   if (file && file.cluster !== '' && file.cluster !== mark.cluster) return loss('it is the file of another cluster');
   if (file && file.commits < mark.base) return loss(`the file is an older copy, of revision ${file.revision}`, true);
@@ -56,7 +56,7 @@ function logLoss({ log, commits }: Mark, wal: Wal, file: StoreState | undefined)
   // SQLite begins the log anew only after all of it has been copied into the file.
   if (followsLog(log.salts, wal.salts) && file && file.commits >= commits) return undefined;
   if (log.frames > 0 && wal.salts === '') return loss('its write-ahead log is missing or cannot be read');
-  // Where the file alone was whole, a log may begin with any salts if there was none before it.
+  // A log may have any salts if the file alone was whole, and there was no log before.
   if (log.frames > 0 || (wal.checksums.length > 0 && log.salts !== '')) return loss('its write-ahead log is another one', true);
   return undefined;
 }

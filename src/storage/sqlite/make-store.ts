@@ -7,9 +7,9 @@ import { openForWriting } from './schema.ts';
 import { failed } from './sqlite-error.ts';
 
 /**
- * True when the store was made. A file that is there has tables always: it is made aside and put in its place whole. So one that is empty, or
- * gone while its log or its mark is still there, has lost everything, which SQLite would take for a new file, deleting the log: a cluster must
- * not come up empty unasked.
+ * True when it made the store. A store is made under another name and then renamed, so its file is never without tables. An empty file, or none
+ * beside a log or a mark, has lost everything. SQLite would take it for a new one and delete the log. This throws STORE_CORRUPT instead: a cluster
+ * must not come up empty unless somebody asks for that.
  */
 export function makeWhenMissing(path: string): boolean {
   const size = statSync(path, { throwIfNoEntry: false })?.size;
@@ -23,7 +23,7 @@ export function makeWhenMissing(path: string): boolean {
   }
   const made = `${path}.new`;
   for (const file of [made, `${made}-wal`, `${made}-shm`]) rmSync(file, { force: true });
-  // The mark first: from then on a store without one has lost it.
+  // The mark comes first, so that a store without one has lost it.
   makeMark(path);
   createPrivate(made);
   try {
@@ -35,7 +35,7 @@ export function makeWhenMissing(path: string): boolean {
   return true;
 }
 
-/** What is left of a store beside its file. A mark under which nothing was acknowledged is left when making it was interrupted. */
+/** A file that is left of a store without its main one. A mark under which nothing was acknowledged does not count: making a store was interrupted. */
 function remains(path: string): string | undefined {
   if (existsSync(`${path}-wal`)) return `${path}-wal`;
   const mark = readMark(path);

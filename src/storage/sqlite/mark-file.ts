@@ -1,7 +1,7 @@
 /**
- * The file of a store's high-water mark. A mark is written with every commit before it is acknowledged, and synced at most `SYNC_MS` later:
- * a process that is killed leaves the newest one, a power cut one that is at most so old. An older mark never refuses a store that is
- * whole; it only fails to notice the loss of what came after it.
+ * The file of a store's high-water mark. A mark is written with every commit before that is acknowledged, and synced at most `syncMs` later:
+ * a killed process leaves the newest mark, a power cut one that is at most so old. With an older mark a store that is whole still opens; only
+ * the loss of later commits goes unnoticed.
  */
 import { closeSync, existsSync, fdatasyncSync, fsyncSync, openSync, readFileSync, renameSync, writeSync } from 'node:fs';
 import { blankMark, decodeMark, encodeMark, type Mark, markBytes, slotBytes } from './mark.ts';
@@ -36,7 +36,7 @@ export function makeMark(path: string, mark: Mark = blankMark): void {
 export class MarkFile {
   readonly #fd: number;
   #mark: Mark;
-  /** The slot that is written to: the other one is on the disk. */
+  /** The slot that the next mark is written to. The other one is on the disk. */
   #slot: 0 | 1;
   #syncedAt = performance.now();
   #unsynced: NodeJS.Timeout | undefined;
@@ -56,9 +56,9 @@ export class MarkFile {
   }
 
   /**
-   * Writes the mark. A log that begins anew must be on the disk at once: two beginnings later nobody could tell it from a foreign one.
-   * Never throws: what is marked is committed already. A mark that could not be written (a full disk, on a file system that copies on write)
-   * is an older one.
+   * Writes the mark. When the log has begun anew, it syncs the mark at once: two beginnings later nobody could tell the log from a foreign one.
+   * Never throws, because the commit is done. When the mark cannot be written (a full disk, on a file system that copies on write), the older
+   * one stays.
    */
   write(mark: Omit<Mark, 'sequence'>): void {
     const begun = mark.log.salts !== this.#mark.log.salts;
@@ -71,7 +71,7 @@ export class MarkFile {
     else this.#unsynced ??= setTimeout(() => this.sync(), syncMs);
   }
 
-  /** Puts the mark on the disk; the next one is written over the other slot, which holds the same until then. */
+  /** Syncs the mark to the disk, and turns to the other slot, which gets the same mark first. */
   sync(): void {
     clearTimeout(this.#unsynced);
     this.#unsynced = undefined;
@@ -81,7 +81,7 @@ export class MarkFile {
       this.#slot = this.#slot === 0 ? 1 : 0;
       this.#put(this.#mark);
     } catch {
-      // As above: the slot stays the one to write.
+      // As in `write`: the older mark stays, and the next one goes to the same slot.
     }
   }
 

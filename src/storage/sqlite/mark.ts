@@ -20,9 +20,9 @@ export interface Mark {
   /** Identity of the store, 32 hexadecimal digits; empty while nothing has been acknowledged. */
   readonly cluster: string;
   readonly revision: number;
-  /** Counts commits: unlike the revision it also moves when only the log of events is cut. */
+  /** Counts commits. Unlike the revision it also grows when a commit only trims the log of events. */
   readonly commits: number;
-  /** What the file held of `commits`, without its write-ahead log, after the last complete checkpoint. */
+  /** How many of the commits the file alone held after the last complete checkpoint. */
   readonly base: number;
   readonly log: LogMark;
 }
@@ -53,7 +53,7 @@ export function encodeMark(mark: Mark): Uint8Array {
   return slot;
 }
 
-/** Which of the texts are empty: zeros alone would not say. */
+/** Which of the texts are empty: an empty one and one of zeros have the same bytes. */
 function flagsOf({ cluster, log }: Mark): number {
   return (cluster === '' ? 1 : 0) | (log.salts === '' ? 2 : 0);
 }

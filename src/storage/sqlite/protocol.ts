@@ -1,4 +1,4 @@
-/** What the store's thread and the writer's thread say to each other. Replies come in the order of the operations. */
+/** The messages between the store's thread and the writer's. Replies come in the order of the operations. */
 import type { ErrorCode } from '../../errors/codes.ts';
 import type { Forgiven } from './admit.ts';
 
@@ -42,7 +42,7 @@ export interface Deletion {
 export interface WriterData {
   readonly path: string;
   readonly limits: StoreLimits;
-  /** The store goes on without something that had been acknowledged. */
+  /** Set when the store is opened although acknowledged writes are missing. */
   readonly forgiven: Forgiven | undefined;
 }
 

@@ -6,9 +6,9 @@ import { Compacted, type RangeResult, type StoredRecord, type StoreEvent } from 
 import type { EventHistory } from '../watch-hub.ts';
 import { openForReading } from './schema.ts';
 
-/** A range gives the thread back after so many milliseconds, to go on in the next turn within the same snapshot. */
+/** After so many milliseconds a range lets other work run first, then goes on within its snapshot. */
 const sliceMs = 5;
-/** Idle connections kept for ranges. */
+/** How many idle connections are kept for ranges. */
 const idleConnections = 2;
 /** Revisions that one page of history spans, and bytes after which it ends sooner. */
 const historyPage = 1_000;

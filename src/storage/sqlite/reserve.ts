@@ -12,16 +12,16 @@ const slack = 1.25;
 
 export class Reserve {
   readonly #path: string;
-  /** 0 for none. */
+  /** Its size; 0 for none. */
   readonly bytes: number;
   #whole: boolean;
 
-  /** At most `bytes`, and an eighth of a small disk. One that has no room for it from the beginning does without. */
+  /** Takes `bytes`, but at most an eighth of the disk. A disk that never had room for it does without. */
   constructor(path: string, bytes: number) {
     this.#path = `${path}-reserve`;
     const { blocks, bsize } = statfsSync(dirname(path));
     this.bytes = Math.min(bytes, Math.floor((blocks * bsize) / 8));
-    // Empty: it was given up before this start.
+    // A file that is there but not full was given up by an earlier process.
     const given = existsSync(this.#path);
     this.#whole = this.#make() || !given;
   }
@@ -31,7 +31,7 @@ export class Reserve {
     return this.#whole;
   }
 
-  /** Gives the room to whoever writes next; false when it is gone already, or never was. */
+  /** Frees the room for the next write; false when there is none to free. */
   giveUp(): boolean {
     if (!this.#whole || !existsSync(this.#path)) return false;
     truncateSync(this.#path, 0);
@@ -39,7 +39,7 @@ export class Reserve {
     return true;
   }
 
-  /** Makes it again when there is room. */
+  /** Makes the reserve again, once there is room. */
   regain(): void {
     this.#whole ||= this.#make();
   }
@@ -51,7 +51,7 @@ export class Reserve {
     try {
       const file = openSync(this.#path, 'w', 0o600);
       try {
-        // Noise, as a file system may keep zeros for nothing.
+        // Noise, because a file system may need no room for zeros.
         for (let at = 0; at < this.bytes; ) at += writeSync(file, randomBytes(Math.min(piece, this.bytes - at)));
         return true;
       } finally {

@@ -6,7 +6,7 @@ import type { StoreState } from './loss.ts';
 
 const applicationId = 0x464c4431; // "FLD1"
 const fileFormat = 2;
-/** What the write-ahead log keeps of its room on the disk when it begins anew. */
+/** The size to which a longer write-ahead log is cut when it begins anew. */
 const logBytes = 32 << 20;
 const revisionGap = 1_000_000;
 
@@ -27,7 +27,7 @@ const tables = `
     revision INTEGER PRIMARY KEY, key TEXT NOT NULL, created INTEGER, prev_created INTEGER, prev_modified INTEGER, previous BLOB);
   CREATE INDEX IF NOT EXISTS log_key ON log (key, revision);
 `;
-/** Of a file of format 1. */
+/** Makes format 2 of a file of format 1. */
 const format2 = `
   ALTER TABLE state ADD COLUMN cluster TEXT NOT NULL DEFAULT '';
   ALTER TABLE state ADD COLUMN commits INTEGER NOT NULL DEFAULT 0;
@@ -42,7 +42,6 @@ export function openForWriting(path: string, maxPages: number | undefined): Data
     const { n } = db.prepare('SELECT count(*) AS n FROM sqlite_schema').get() as { n: number };
     if (n > 0 && id !== applicationId) throw new ForeignFile('it belongs to another program');
     if (format > fileFormat) throw new ForeignFile(`it has format ${format}, and this version knows up to ${fileFormat}`);
-    // A log that had to grow gives the room back when it begins anew.
     db.exec(`PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 0; PRAGMA cache_size = -8000;
       PRAGMA journal_size_limit = ${logBytes}`);
     if (maxPages !== undefined) db.exec(`PRAGMA max_page_count = ${maxPages}`);
@@ -58,9 +57,9 @@ export function openForWriting(path: string, maxPages: number | undefined): Data
 }
 
 /**
- * Goes on with a store that lost some of what had been acknowledged. Revisions go on far above everything that anybody may have seen, and the
- * past is forgotten, so that clients read everything anew instead of taking other objects for those that they know (as `etcdutl snapshot
- * restore --bump-revision --mark-compacted`). Throws when the file is damaged itself.
+ * Goes on with a store that lost acknowledged writes. Revisions continue far above any that a client may have seen, and the log is emptied, so
+ * that clients list everything anew and take no new object for one that they know (as `etcdutl snapshot restore --bump-revision
+ * --mark-compacted`). Throws when the file itself is damaged.
  */
 export function goOnWithout(db: DatabaseSync, { revision, commits }: { readonly revision: number; readonly commits: number }): void {
   const { integrity_check: found } = db.prepare('PRAGMA integrity_check(1)').get() as { integrity_check: string };
@@ -77,13 +76,13 @@ export function openForReading(path: string): DatabaseSync {
 }
 
 /**
- * What the store says about itself, without changing anything: of file and log together, or of the file alone as if it had no log. A file of
- * format 1 knows no cluster. Undefined when it cannot be read.
+ * The row `state`, read without changing anything: from file and log together, or from the file `alone` as if it had no log. A file of format 1
+ * has no cluster. Undefined when it cannot be read.
  */
 export function readState(path: string, alone: boolean): (StoreState & { readonly format: number }) | undefined {
   let db: DatabaseSync | undefined;
   try {
-    // `immutable` leaves log and locks alone.
+    // With `immutable` SQLite neither reads the log nor locks.
     db = new DatabaseSync(alone ? new URL(`${pathToFileURL(path).href}?immutable=1`) : path, { readOnly: true, timeout: 5_000 });
     const { user_version: format } = db.prepare('PRAGMA user_version').get() as { user_version: number };
     const state = db.prepare('SELECT * FROM state').get() as unknown as StoreState;
@@ -95,5 +94,5 @@ export function readState(path: string, alone: boolean): (StoreState & { readonl
   }
 }
 
-/** The file holds what this program did not write. */
+/** The file is not one that this program wrote, or not as it wrote it. */
 export class ForeignFile extends Error {}

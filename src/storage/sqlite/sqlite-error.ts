@@ -1,3 +1,4 @@
+/** Errors of SQLite and of the file system, as codes of the catalogue with hints. */
 import { dirname } from 'node:path';
 import type { ErrorCode } from '../../errors/codes.ts';
 import { KnownError, messageOf, systemCode } from '../../errors/known-error.ts';
@@ -12,18 +13,18 @@ const SQLITE_CANTOPEN = 14;
 const SQLITE_TOOBIG = 18;
 const SQLITE_NOTADB = 26;
 
-/** Names what went wrong in SQLite with a code of the catalogue. */
+/** The code of the catalogue for an error, and its message. */
 export function classify(err: unknown): { readonly code: ErrorCode; readonly message: string } {
   return { code: codeOf(err), message: messageOf(err) };
 }
 
-/** The error that a user reads when something cannot be done to the store's files. */
+/** The error for a user when the store's files cannot be used. */
 export function failed(action: 'open' | 'make' | 'lock' | 'read', path: string, err: unknown): KnownError {
   const { code, message } = classify(err);
   return new KnownError(code, `Cannot ${action} store "${path}": ${message}`, { ...diskHint(code, path), cause: err });
 }
 
-/** What to do about it, for the codes that say enough. */
+/** What to do about it, where the code is enough to know. */
 export function diskHint(code: ErrorCode, path: string): { readonly hint?: string } {
   switch (code) {
     case 'STORE_FULL':

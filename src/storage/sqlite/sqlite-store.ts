@@ -1,4 +1,4 @@
-/** The store in one SQLite file: writes and checkpoints in threads of their own, reads here. See README.md. */
+/** The store in one SQLite file: threads of their own write and copy the log, this one reads. See README.md. */
 import { once } from 'node:events';
 import { chmodSync, mkdirSync } from 'node:fs';
 import { dirname } from 'node:path';
@@ -25,27 +25,28 @@ import { admit, type Forgiven } from './admit.ts';
 import { Checkpoints } from './checkpoints.ts';
 import { lockStore, type StoreLock } from './lock.ts';
 import { makeWhenMissing } from './make-store.ts';
-import type { Before, Deletion, Failed, FromWriter, StoreLimits, ToWriter, WriteOp, WriteReply, WriterData } from './protocol.ts';
+import type { Before, Failed, FromWriter, StoreLimits, ToWriter, WriteOp, WriteReply, WriterData } from './protocol.ts';
 import { Reader } from './reader.ts';
 import { diskHint, failed } from './sqlite-error.ts';
 
-/** The events of keys `withoutHistory` are not written down: watches of them reach back only as far as memory does. */
+/** Events of keys `withoutHistory` are kept in memory alone: watches of them start no further back. */
 export interface SqliteStoreOptions extends StoreSettings {
   /** Bounds of the event log in the file. */
-  readonly maxLogEvents?: number;
-  readonly maxLogBytes?: number;
+  readonly maxLogEvents?: number | undefined;
+  readonly maxLogBytes?: number | undefined;
   /** Bounds of the newest events kept in memory. */
   readonly maxWindowEvents?: number;
   readonly maxWindowBytes?: number;
   /** The file may not grow beyond so many pages of 4 KiB. */
   readonly maxPages?: number;
-  /**
-   * Bytes of the disk that are kept for deletes on a full one; none by default. Half of them bound the log after which a checkpoint begins.
-   */
+  /** Bytes that are kept for deletes on a full disk; none by default. Half of them in the log begin a checkpoint. */
   readonly reserveBytes?: number;
   /** How long a commit may lie in the write-ahead log alone, in milliseconds. */
   readonly checkpointAgeMs?: number;
 }
+
+/** How long to wait before expired records that could not be deleted are tried again. */
+const retryMs = 10_000;
 
 /** An operation on its way. `settle` gets the reply and gives the events to send. */
 interface Pending {
@@ -54,9 +55,8 @@ interface Pending {
 }
 
 /**
- * Opens the store at `path`, making file and folder when they are missing. Throws STORE_IN_USE when it is open already, here or in another
- * process, STORE_CORRUPT when the file is not a store or something that was acknowledged is missing, and STORE_IO when the disk is not to be
- * written.
+ * Opens the store at `path`, and makes file and folder when they are missing. Throws STORE_IN_USE when it is open already, here or in another
+ * process, STORE_CORRUPT when the file is no store or acknowledged writes are missing, STORE_READ_ONLY or STORE_IO when the disk cannot be written.
  */
 export async function openSqliteStore(path: string, options: SqliteStoreOptions = {}): Promise<Store> {
   let lock: StoreLock | undefined;
@@ -74,7 +74,7 @@ export async function openSqliteStore(path: string, options: SqliteStoreOptions 
   }
 }
 
-/** As `mkdir -p`. Node's own takes a read-only file system for a missing folder. */
+/** As `mkdir -p`. Node's own `recursive` reports a read-only file system as a missing folder. */
 function makeFolder(path: string): void {
   try {
     mkdirSync(path, { mode: 0o700 });
@@ -101,8 +101,7 @@ class SqliteStore implements Store {
   #outbox: WriteOp[] = [];
   #closing: Promise<void> | undefined;
   #broken: KnownError | undefined;
-  /** The last checkpoint failed. */
-  #uncopied = false;
+  #checkpointFailed = false;
 
   static async open(path: string, lock: StoreLock, forgiven: Forgiven | undefined, options: SqliteStoreOptions): Promise<SqliteStore> {
     const limits: StoreLimits = {
@@ -151,13 +150,13 @@ class SqliteStore implements Store {
     writer.on('error', (err) => this.#break(err));
     this.#checkpoints = new Checkpoints(path, {
       done: () => {
-        this.#uncopied = false;
+        this.#checkpointFailed = false;
         this.#tell({ kind: 'finish-checkpoint' });
       },
       failed: (error) => {
-        // On a full disk each commit asks for one.
-        if (!this.#uncopied) this.#log.warn('cannot checkpoint the store', { path, error });
-        this.#uncopied = true;
+        // Logged once: on a full disk each commit asks for a checkpoint, and each fails.
+        if (!this.#checkpointFailed) this.#log.warn('cannot checkpoint the store', { path, error });
+        this.#checkpointFailed = true;
       },
     });
   }
@@ -250,7 +249,7 @@ class SqliteStore implements Store {
     return new Promise<T>((resolve, reject) => {
       this.#mustBeOpen();
       this.#pending.push({ settle: (reply) => settle(reply, resolve), reject });
-      // What is asked within one turn goes over in one message.
+      // All writes of one turn of the event loop go to the writer in one message.
       if (this.#outbox.push(op) === 1) queueMicrotask(() => this.#flush());
     });
   }
@@ -285,19 +284,15 @@ class SqliteStore implements Store {
 
   #expire(): void {
     if (this.#closing || this.#broken) return;
-    const settle = (reply: WriteReply): readonly StoreEvent[] => {
+    this.#write<void>({ kind: 'expire', now: this.#clock.now() }, (reply, resolve) => {
       const { deletions, nextExpiry } = reply as WriteReply & { kind: 'expired' };
       if (nextExpiry !== undefined) this.#timer.expect(nextExpiry);
-      return deletions.map(deletionEvent);
-    };
-    const retry = (err: Error): void => {
-      this.#log.warn('cannot delete expired records', { path: this.#path, error: err.message });
-      this.#timer.expect(this.#clock.now() + 10_000);
-    };
-    this.#write<void>({ kind: 'expire', now: this.#clock.now() }, (reply, resolve) => {
       resolve();
-      return settle(reply);
-    }).catch(retry);
+      return deletions.map(({ key, revision, before }) => ({ kind: 'delete', revision, key, previous: recordOf(key, before) }));
+    }).catch((err: Error) => {
+      this.#log.warn('cannot delete expired records', { path: this.#path, error: err.message });
+      this.#timer.expect(this.#clock.now() + retryMs);
+    });
   }
 
   #failure(code: ErrorCode, message: string): KnownError {
@@ -322,11 +317,7 @@ function recordOf(key: string, before: Before): StoredRecord {
   return { key, value: before.value, createRevision: before.created, modRevision: before.modified };
 }
 
-/** A view into a larger buffer, such as Node's pool, would take all of that buffer to the other thread. */
+/** Sent to the other thread, a view into a larger buffer, such as Node's pool, would take all of that along. */
 function ownBuffer(bytes: Uint8Array): Uint8Array {
   return bytes.byteLength === bytes.buffer.byteLength ? bytes : new Uint8Array(bytes);
-}
-
-function deletionEvent({ key, revision, before }: Deletion): StoreEvent {
-  return { kind: 'delete', revision, key, previous: recordOf(key, before) };
 }

@@ -16,7 +16,7 @@ export interface Wal {
 
 export const noWal: Wal = { salts: '', checksums: [] };
 
-/** Two sums over pairs of 32-bit words, each frame's going on from the one before. */
+/** SQLite's checksum: two sums over pairs of 32-bit words. That of a frame goes on from that of the frame before. */
 class Checksum {
   #a = 0;
   #b = 0;
@@ -35,7 +35,7 @@ class Checksum {
     [this.#a, this.#b] = [a, b];
   }
 
-  /** True when it is what stands at `at`, always big-endian there. */
+  /** True when the sums are those at `at`, which are always big-endian. */
   matches(view: DataView, at: number): boolean {
     return view.getInt32(at) === this.#a && view.getInt32(at + 4) === this.#b;
   }
@@ -63,7 +63,7 @@ export function readWal(bytes: Uint8Array): Wal {
   return { salts: hex(bytes, 16), checksums: checksums.slice(0, committed) };
 }
 
-/** True when `salts` are of the log that SQLite begins after the one with `before`: the first salt counts, the second is drawn. */
+/** True when SQLite begins a log with `salts` after one with the salts `before`: the first salt is one higher, the second is random. */
 export function followsLog(before: string, salts: string): boolean {
   if (before === '' || salts === '') return false;
   return Number.parseInt(salts.slice(0, 8), 16) === (Number.parseInt(before.slice(0, 8), 16) + 1) % 2 ** 32;

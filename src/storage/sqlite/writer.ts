@@ -6,7 +6,7 @@ import { classify } from './sqlite-error.ts';
 
 /** More per commit gains little throughput and costs latency: 64 give 41k writes/s at 0.9 ms, 512 give 46k at 12.8 ms. */
 const group = 64;
-/** So few are copied here: less than starting the checkpointer's thread for them costs. */
+/** Up to so many pages are copied by the writer itself, which costs less than to start the checkpointer's thread. */
 const fewPages = 512;
 
 function run(port: MessagePort, data: WriterData): void {
@@ -19,7 +19,7 @@ function run(port: MessagePort, data: WriterData): void {
     port.close();
     return;
   }
-  // What an earlier process left in the WAL: under a crash loop it would only grow.
+  // Copies what an earlier process left in the WAL: in a crash loop that would grow without end.
   finishCheckpoint(database);
   say({ kind: 'open', revision: database.revision, nextExpiry: database.nextExpiry() });
 
@@ -27,14 +27,14 @@ function run(port: MessagePort, data: WriterData): void {
   let closing = false;
   let aged: NodeJS.Timeout | undefined;
 
-  /** Copies a short WAL into the file; true when it is long, which is the checkpointer's. */
+  /** Copies a short WAL into the file; true when it is so long that the checkpointer must copy it. */
   function isTooLong(): boolean {
     if (database.uncopied > fewPages) return true;
     finishCheckpoint(database);
     return false;
   }
 
-  /** Nothing stays long in the WAL alone, on a quiet cluster neither. */
+  /** Copies the WAL by age: a quiet cluster, too, should not have its newest writes there alone for long. */
   function checkpointByAge(): void {
     aged = undefined;
     if (isTooLong()) say({ kind: 'replies', replies: [], checkpointWanted: true });
@@ -49,7 +49,7 @@ function run(port: MessagePort, data: WriterData): void {
   port.on('message', (message: ToWriter) => {
     accept(message);
     while (queue.length > 0) {
-      // Whatever came while the last commit was under way joins this one.
+      // Writes that came during the last commit join this one.
       for (let more = receiveMessageOnPort(port); more; more = queue.length < group ? receiveMessageOnPort(port) : undefined)
         accept(more.message as ToWriter);
       const ops = queue.slice(0, group);
@@ -71,7 +71,7 @@ function finishCheckpoint(database: Database): void {
   try {
     database.checkpoint();
   } catch {
-    // The write that finds no room any more reports it.
+    // On a full disk the next write that finds no room reports it.
   }
 }
 
