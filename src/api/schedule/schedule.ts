@@ -1,6 +1,6 @@
 /**
- * `minute hour day-of-month month day-of-week`, `@hourly` and its kin, `@every 1h30m`; meaning and messages are those of robfig/cron v3.
- * A time that the clocks skip is not due that day, one that they repeat is due twice.
+ * Cron expressions: `minute hour day-of-month month day-of-week`, `@hourly` and its like, `@every 1h30m`. Meaning and messages are those of
+ * robfig/cron v3. A time that the clocks skip is not due on that day; a time that they repeat is due twice.
  */
 
 import { parseDuration } from '../../clock/duration.ts';
@@ -10,9 +10,9 @@ export class ScheduleError extends Error {}
 
 /** Times are in ms since the epoch. */
 export interface Schedule {
-  /** The first time after `after` at which it is due. Undefined: not within five years. */
+  /** The first due time after `after`; undefined when there is none within five years. */
   next(after: number): number | undefined;
-  /** The last time after `after`, and not after `until`, at which it was due; quick however many there were. */
+  /** The last due time after `after` and up to `until`. Takes no longer when there were many. */
   latest(after: number, until: number): number | undefined;
 }
 
@@ -46,13 +46,13 @@ const hourMs = 60 * minuteMs;
 const dayMs = 24 * hourMs;
 const maxYears = 5;
 
-/** What one field allows; `any` for `*` and `?`, which leave the day to the other of the two day fields. */
+/** The values that one field allows. `any` is true for `*` and `?`, with which only the other one of the two day fields decides. */
 interface Field {
   readonly values: ReadonlySet<number>;
   readonly any: boolean;
 }
 
-/** `timeZone` is an IANA name; one in the expression (`TZ=Asia/Tokyo 0 9 * * *`) goes first. Throws ScheduleError. */
+/** `timeZone` is an IANA name; a zone in the expression (`TZ=Asia/Tokyo 0 9 * * *`) overrides it. Throws ScheduleError. */
 export function parseSchedule(text: string, timeZone: string = 'UTC'): Schedule {
   if (text === '') throw new ScheduleError('empty spec string');
   const [, zone = timeZone, spec = text] = /^(?:CRON_)?TZ=(\S*) +(.*)$/s.exec(text) ?? [];
@@ -73,7 +73,7 @@ function parseUnzoned(text: string, timeZone: string): Schedule {
   return { next, latest: (after, until) => latestOf(next, after, until) };
 }
 
-/** Each time a step after the time before. */
+/** `@every`: each due time is one interval after the time before. */
 function every(text: string): Schedule {
   const duration = text.slice(everyPrefix.length);
   const ms = parseDuration(duration);
@@ -87,7 +87,7 @@ function every(text: string): Schedule {
   return { next, latest };
 }
 
-/** Halves the time that it may be in. */
+/** Finds the last due time by halving the interval that it must be in. */
 function latestOf(next: Schedule['next'], after: number, until: number): number | undefined {
   const dueBy = (time: number | undefined): time is number => time !== undefined && time <= until;
   let latest = next(after);
@@ -118,7 +118,7 @@ function nextOf(fields: readonly Field[], after: number, timeZone: string): numb
   }
 }
 
-/** How far to go on from a moment before the next look; 0 when it is due, undefined when no day will be. */
+/** How many ms to skip before checking again; 0 when `wall` is due, undefined when no day up to `lastYear` is. */
 function stepOf(fields: readonly Field[], wall: Date, lastYear: number): number | undefined {
   const [minutes, hours] = fields as [Field, Field];
   const [hour, minute] = [wall.getUTCHours(), wall.getUTCMinutes()];
@@ -128,12 +128,12 @@ function stepOf(fields: readonly Field[], wall: Date, lastYear: number): number 
   }
   const days = daysUntil((day) => isDueDay(fields, day), wall, lastYear);
   if (days === undefined) return undefined;
-  // To two hours before midnight: clocks are set forward by no more, and the first hour of the day must not be missed.
+  // Stop two hours before the due day: clocks are set forward by at most that much, and its first hour must not be skipped.
   const evening = 22 - hour;
   return (days - 1) * dayMs + (days === 1 ? Math.max(1, evening) : evening) * hourMs - minute * minuteMs;
 }
 
-/** Of a day of the month and one of the week either is enough, unless one of them is any day. */
+/** If both the day of the month and the day of the week are restricted, one of them is enough. */
 function isDueDay(fields: readonly Field[], wall: Date): boolean {
   const [, , days, months, weekdays] = fields as [Field, Field, Field, Field, Field];
   const [byDay, byWeekday] = [days.values.has(wall.getUTCDate()), weekdays.values.has(wall.getUTCDay())];

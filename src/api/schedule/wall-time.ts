@@ -1,9 +1,9 @@
-/** What clocks on the wall of a time zone show. */
+/** Local time in a time zone, and its offset from UTC. */
 
 const formats = new Map<string, Intl.DateTimeFormat>();
 const maxFormats = 512;
 
-/** The date and time there, as the UTC fields of a Date, for ms since the epoch. Throws RangeError for a zone that is not known. */
+/** Local date and time at `at` (ms since the epoch), as the UTC fields of a Date. Throws RangeError for an unknown zone. */
 export function wallTime(timeZone: string, at: number): Date {
   return new Date(at + offsetOf(timeZone, at));
 }
@@ -17,7 +17,7 @@ export function knowsTimeZone(timeZone: string): boolean {
   }
 }
 
-/** RFC 3339, in seconds: `2026-07-01T09:00:00+02:00`. */
+/** Local time in RFC 3339, without fractions: `2026-07-01T09:00:00+02:00`. */
 export function localTimestamp(timeZone: string, at: number): string {
   const offset = offsetOf(timeZone, at);
   const wall = wallTime(timeZone, at).toISOString().slice(0, 19);
@@ -27,7 +27,7 @@ export function localTimestamp(timeZone: string, at: number): string {
   return `${wall}${offset < 0 ? '-' : '+'}${hh}:${mm}`;
 }
 
-/** How far the zone is ahead of UTC then, in ms. */
+/** How many ms the zone is ahead of UTC at `at`. */
 function offsetOf(timeZone: string, at: number): number {
   if (timeZone === 'UTC') return 0;
   const parts: Record<string, number> = {};
@@ -50,7 +50,7 @@ function formatOf(timeZone: string): Intl.DateTimeFormat {
     minute: 'numeric',
     second: 'numeric',
   });
-  // Names are few, but spellings of them are not.
+  // There are few zones, but clients may spell one in many ways: "europe/BERLIN".
   if (formats.size >= maxFormats) formats.clear();
   formats.set(timeZone, made);
   return made;

@@ -1,4 +1,4 @@
-/** Affinities of a pod to nodes and to other pods. */
+/** A pod's affinity to nodes, and its affinity and anti-affinity to other pods. */
 import type { Affinity, PodAffinityTerm } from '../schema/types.ts';
 import { eachOf, type FieldError, invalid, invalids, required } from './field-error.ts';
 import { selectorErrors } from './formats.ts';
@@ -32,7 +32,7 @@ function podTermErrors(term: PodAffinityTerm | undefined, path: string, labels?:
   return [
     ...selectorErrors(term?.labelSelector, `${path}.labelSelector`),
     ...selectorErrors(term?.namespaceSelector, `${path}.namespaceSelector`),
-    // Upstream's word for it.
+    // Upstream's path for it: `namespace`, without an index.
     ...eachOf(term?.namespaces, path, (name) => invalids(`${path}.namespace`, name, isDns1123Label(name))),
     ...labelKeysErrors(term ?? {}, path, labels),
     ...(term?.topologyKey

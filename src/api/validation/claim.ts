@@ -1,4 +1,4 @@
-/** PersistentVolumeClaims, and the templates that make them. */
+/** PersistentVolumeClaims, and the claim templates of ephemeral volumes. */
 import { isDeepStrictEqual } from 'node:util';
 import { compareQuantity, parseQuantity, quantityOf } from '../quantity/quantity.ts';
 import type {
@@ -41,7 +41,7 @@ export function claimErrors({ spec }: PersistentVolumeClaim): FieldError[] {
   return claimSpecErrors(spec ?? {}, 'spec');
 }
 
-/** An ephemeral volume's. */
+/** Errors of the claim template of an ephemeral volume. */
 export function claimTemplateErrors({ metadata, spec }: PersistentVolumeClaimTemplate, path: string): FieldError[] {
   return [...templateMetaErrors(metadata, `${path}.metadata`), ...claimSpecErrors(spec ?? {}, `${path}.spec`)];
 }
@@ -98,7 +98,7 @@ function pairErrors(source: TypedLocalObjectReference, ref: TypedObjectReference
 
 const frozen = 'spec is immutable after creation except resources.requests and volumeAttributesClassName for bound claims';
 
-/** A claim stays what it was; one that is bound may grow, and change the class of its attributes. */
+/** The spec of a claim is immutable. Only a bound claim may ask for more storage, and for another VolumeAttributesClass. */
 export function claimUpdateErrors(next: PersistentVolumeClaim, old: PersistentVolumeClaim): FieldError[] {
   const errors = [
     ...claimErrors(next),
@@ -128,7 +128,7 @@ export function claimUpdateErrors(next: PersistentVolumeClaim, old: PersistentVo
   return errors;
 }
 
-/** A growth that failed may be taken back, but not below what the volume has. */
+/** A request for more storage may be taken back, but only to more than the volume has. */
 function shrinkErrors(next: PersistentVolumeClaim, old: PersistentVolumeClaim): FieldError[] {
   const amount = (text: string | undefined) => quantityOf(text ?? '0') ?? zero;
   const [now, was] = [amount(next.spec?.resources?.requests?.storage), amount(old.spec?.resources?.requests?.storage)];

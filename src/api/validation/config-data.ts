@@ -5,7 +5,7 @@ import { eachEntry, type FieldError, forbidden, invalid, invalids, required, too
 import { isConfigMapKey } from './names.ts';
 import { immutable } from './object-meta.ts';
 
-/** An object must fit into the store and into a pod's memory. */
+/** The size of all values together, as upstream limits it. */
 const maxBytes = 1024 * 1024;
 const immutableText = 'field is immutable when `immutable` is set';
 
@@ -32,7 +32,7 @@ export function configMapUpdateErrors(next: ConfigMap, old: ConfigMap): FieldErr
   return [...configMapErrors(next), ...frozenErrors(next, old, ['data', 'binaryData'])];
 }
 
-/** What the well-known types must hold. */
+/** The keys that a Secret of a well-known type must have. */
 const secretKeys: Readonly<Record<string, readonly string[]>> = {
   'kubernetes.io/dockercfg': ['.dockercfg'],
   'kubernetes.io/dockerconfigjson': ['.dockerconfigjson'],
@@ -44,7 +44,7 @@ export function secretErrors({ data = {}, type = '', metadata }: Secret): FieldE
   const errors = eachEntry(data, (key) => keyErrors(key, 'data'));
   if (bytesOf(data, 'base64') > maxBytes) errors.push(tooLong('data', maxBytes));
   for (const key of secretKeys[type] ?? []) {
-    // Upstream takes any text for a key or certificate, but no empty private key of SSH.
+    // As upstream: of keys and certificates only the private key of SSH must not be empty.
     const text = data[key];
     if (text === undefined || (key === 'ssh-privatekey' && text === '')) errors.push(required(`data[${key}]`));
     else if (key.startsWith('.docker') && !isJsonObject(text)) {
@@ -73,7 +73,7 @@ export function secretUpdateErrors(next: Secret, old: Secret): FieldError[] {
   return [...secretErrors(next), ...immutable(next.type, old.type, 'type'), ...frozenErrors(next, old, ['data'])];
 }
 
-/** `immutable: true` is for good, and freezes the data. */
+/** Once `immutable` is true, neither it nor the data may change. */
 function frozenErrors<T extends { immutable?: boolean | undefined }>(next: T, old: T, keys: readonly (keyof T & string)[]): FieldError[] {
   if (!old.immutable) return [];
   const errors = next.immutable ? [] : [forbidden('immutable', immutableText)];

@@ -86,7 +86,7 @@ function probesErrors(container: Container, path: string, spec: PodSpec): FieldE
     if (!probe) continue;
     const at = `${path}.${key}`;
     errors.push(...probeErrors(probe, at));
-    // Readiness may ask for several successes; the others act on the first one.
+    // Only a readiness probe may need several successes: liveness and startup are decided by the first.
     if (key !== 'readinessProbe') {
       if (probe.successThreshold !== 1) errors.push(invalid(`${at}.successThreshold`, probe.successThreshold, 'must be 1'));
     } else if (probe.terminationGracePeriodSeconds !== undefined) {
@@ -121,7 +121,7 @@ function ephemeralErrors(container: EphemeralContainer, path: string, spec: PodS
 }
 
 function envFromErrors({ envFrom }: Container | EphemeralContainer, path: string): FieldError[] {
-  // Upstream names the list, not the entry, where the number of sources is wrong.
+  // For a wrong number of sources upstream names the list, not the entry.
   const list = `${path}.envFrom`;
   return eachOf(envFrom, list, ({ prefix, configMapRef, secretRef }, at) => {
     const given = Object.entries({ configMapRef, secretRef }).filter(([, ref]) => ref !== undefined);

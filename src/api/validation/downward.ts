@@ -1,10 +1,10 @@
-/** What a container may be told of its own pod: fields of it, and its containers' amounts. */
+/** The downward API: fields of the pod, and resources of its containers, as environment variables or files. */
 import { canonicalQuantity, quantityOf } from '../quantity/quantity.ts';
 import type { ObjectFieldSelector, ResourceFieldSelector } from '../schema/types.ts';
 import { type FieldError, invalid, invalids, notSupported, required } from './field-error.ts';
 import { isQualifiedName } from './names.ts';
 
-/** Fields that can be named at all; where one may be named is the caller's to say. */
+/** All fields that upstream knows. Which of them are allowed in one place, the caller says. */
 const podFields: ReadonlySet<string> = new Set([
   ...['metadata.annotations', 'metadata.labels', 'metadata.name', 'metadata.namespace', 'metadata.uid'],
   ...['spec.nodeName', 'spec.restartPolicy', 'spec.serviceAccountName', 'spec.schedulerName', 'spec.host'],
@@ -37,7 +37,7 @@ export function fieldRefErrors({ apiVersion, fieldPath }: ObjectFieldSelector, p
   return allowed.includes(field) ? [] : [notSupported(at, field, allowed)];
 }
 
-/** An amount of a container: of the one itself, or with `named` of one that is named. */
+/** A resource of a container. With `named` the reference must name the container; without, it is its own. */
 export function resourceRefErrors(
   { containerName, resource = '', divisor = '0' }: ResourceFieldSelector,
   path: string,

@@ -39,7 +39,7 @@ export function envErrors({ name, value, valueFrom }: EnvVar, path: string, volu
   return errors;
 }
 
-/** A value that an init container wrote to a file. */
+/** A reference to a value that an init container wrote to a file in an emptyDir. */
 function fileErrors({ key, volumeName, path: file }: FileKeySelector, path: string, volumes: readonly Volume[]): FieldError[] {
   const at = `${path}.volumeName`;
   const volume = volumes.find((one) => one.name === volumeName);

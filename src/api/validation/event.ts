@@ -1,4 +1,4 @@
-/** Events of both groups. */
+/** Events of the core group and of events.k8s.io. */
 import type { Event, EventsV1Event } from '../schema/types.ts';
 import { type FieldError, invalid, invalids, required } from './field-error.ts';
 import { isQualifiedName } from './names.ts';
@@ -7,7 +7,7 @@ import { immutable } from './object-meta.ts';
 const maxNameBytes = 128;
 const maxNoteBytes = 1024;
 
-/** The core group's. One with an `eventTime` is of the new form, and keeps its rules. */
+/** Errors of a core Event. With an `eventTime` it is of the new form, and must follow the rules of events.k8s.io. */
 export function eventErrors(event: Event): FieldError[] {
   const { metadata, involvedObject, eventTime, reportingComponent, message } = event;
   const namespace = involvedObject?.namespace ?? '';
@@ -32,7 +32,7 @@ interface SharedFields {
 function sharedErrors(event: SharedFields, namespacePath: string, reporterPath: string): FieldError[] {
   const { metadata, namespace, reporter = '', reportingInstance = '', action = '', reason = '', note = '' } = event;
   const errors: FieldError[] = [];
-  // Events of what has no namespace live in default.
+  // Events about objects without a namespace are in `default` or `kube-system`.
   if (!namespace && metadata.namespace !== 'default' && metadata.namespace !== 'kube-system') {
     errors.push(invalid(namespacePath, '', 'does not match event.namespace'));
   }
@@ -76,7 +76,7 @@ function seriesErrors({ series }: EventsV1Event): FieldError[] {
   ];
 }
 
-/** An event that is told again counts up its series, and says nothing else anew. */
+/** An update may only count up the series: the event happened again. */
 export function eventV1UpdateErrors(next: EventsV1Event, old: EventsV1Event): FieldError[] {
   const fixed = [
     'regarding',

@@ -1,5 +1,5 @@
 /**
- * What is wrong with one field of an object. Types, wording and the order of a message are upstream's
+ * Errors of fields, and the checks that many validations share. Types, wording and the order of a message's parts are upstream's
  * (k8s.io/apimachinery/pkg/util/validation/field), because people and programs match on them.
  */
 
@@ -20,7 +20,7 @@ export interface FieldError {
   readonly type: FieldErrorType;
   /** As in `spec.ports[0].nodePort` or `metadata.labels[app]`. */
   readonly path: string;
-  /** The offending value; never set where upstream omits it. */
+  /** The wrong value; not set where upstream leaves it out. */
   readonly value?: unknown;
   /** What is wrong, without the path and the value. May be empty. */
   readonly detail: string;
@@ -39,7 +39,7 @@ const errorWords: Record<FieldErrorType, string> = {
   InternalError: 'Internal error',
 };
 
-/** The errors of the checks that fail. */
+/** The errors of those checks that fail. */
 export function failing(checks: readonly (readonly [fails: unknown, error: () => FieldError])[]): FieldError[] {
   const errors: FieldError[] = [];
   for (const [fails, error] of checks) if (fails) errors.push(error());
@@ -74,7 +74,7 @@ export function notFound(path: string, value: unknown): FieldError {
   return { type: 'FieldValueNotFound', path, value, detail: '' };
 }
 
-/** `supported` is printed in the order given; upstream sorts the values of a set, so give them sorted where it does. */
+/** Prints `supported` in the given order: give it sorted where upstream has a set, whose values it sorts. */
 export function notSupported(path: string, value: unknown, supported: readonly string[]): FieldError {
   const detail = supported.length > 0 ? `supported values: ${supported.map((one) => JSON.stringify(one)).join(', ')}` : '';
   return { type: 'FieldValueNotSupported', path, value: value ?? '', detail };
@@ -95,12 +95,12 @@ export function textOf(error: FieldError): string {
   return `${error.path || '[]'}: ${bodyOf(error)}`;
 }
 
-/** An Invalid per message of a format check. */
+/** An Invalid for each message of a format check. */
 export function invalids(path: string, value: unknown, messages: readonly string[]): FieldError[] {
   return messages.map((detail) => invalid(path, value, detail));
 }
 
-/** Required when it is missing or empty, else an Invalid per message of a format check. */
+/** Required when the value is missing or empty, else an Invalid for each message of a format check. */
 export function wellFormed<T extends string | number>(
   value: T | undefined,
   path: string,
@@ -109,7 +109,7 @@ export function wellFormed<T extends string | number>(
   return value ? invalids(path, value, check(value)) : [required(path)];
 }
 
-/** As `wellFormed`, for a field that may be left out. An empty text counts as one that is there. */
+/** As `wellFormed`, for a field that may be left out. An empty text is checked. */
 export function optionalWellFormed(value: string | undefined, path: string, check: (value: string) => readonly string[]): FieldError[] {
   return value === undefined ? [] : invalids(path, value, check(value));
 }
@@ -123,10 +123,7 @@ export function emptyOrWellFormed<T extends string | number>(
   return value ? invalids(path, value, check(value)) : [];
 }
 
-/**
- * So many errors of one list or map are told; then the rest of it is not looked at. Upstream tells all: those of a body of three
- * megabytes would be an answer of sixty.
- */
+/** After so many errors of one list or map the rest is not checked. Upstream checks all: a body of 3 MB can have an answer of 60 MB. */
 const mostErrors = 100;
 
 /** The errors of each of `items`, up to a limit. */
@@ -174,7 +171,7 @@ export function oneOf(value: string | undefined, path: string, supported: readon
   return supported.includes(value) ? [] : [notSupported(path, value, supported)];
 }
 
-/** As `oneOf`, for a field that may be left out. One that says nothing is not left out: the decoder drops an empty text where it is. */
+/** As `oneOf`, for a field that may be left out. An empty text is an error: where Go would leave it out, the decoder has dropped it. */
 export function optionalOneOf(value: string | undefined, path: string, supported: readonly string[]): FieldError[] {
   return value === undefined || supported.includes(value) ? [] : [notSupported(path, value, supported)];
 }

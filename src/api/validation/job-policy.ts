@@ -1,4 +1,4 @@
-/** A Job's rules for failed pods, for success, and for when a pod is replaced. */
+/** A Job's podFailurePolicy, successPolicy and podReplacementPolicy. */
 import type { JobSpec, PodFailurePolicy, PodFailurePolicyRule, SuccessPolicy, SuccessPolicyRule } from '../schema/types.ts';
 import {
   duplicate,
@@ -134,7 +134,7 @@ function successRuleErrors({ succeededCount, succeededIndexes }: SuccessPolicyRu
   return errors;
 }
 
-/** How many indexes `0,2-5` names, or what is wrong with it. */
+/** How many indexes a text such as `0,2-5` names, or what is wrong with it. */
 function indexesTotal(text: string, completions: number): number | { readonly error: string } {
   if (text === '') return 0;
   let total = 0;

@@ -1,4 +1,4 @@
-/** Jobs of batch/v1, and what a CronJob's template shares with them. */
+/** Jobs of batch/v1, and the spec that they share with the template of a CronJob. */
 import { cloneJson, takeOver } from '../codec/json-clone.ts';
 import type { Job, JobSpec, PodTemplateSpec } from '../schema/types.ts';
 import { labelSelectorOf } from '../selector/label.ts';

@@ -1,4 +1,4 @@
-/** `metadata`, as apimachinery's ValidateObjectMeta and ValidateObjectMetaUpdate check it. */
+/** Checks of `metadata`, as in apimachinery's ValidateObjectMeta and ValidateObjectMetaUpdate. */
 import { isDeepStrictEqual } from 'node:util';
 import type { ManagedFieldsEntry, ObjectMeta, OwnerReference } from '../schema/types.ts';
 import {

@@ -1,4 +1,4 @@
-/** PersistentVolumes. */
+/** PersistentVolumes, and the inline volumes of VolumeAttachments. */
 import { isDeepStrictEqual } from 'node:util';
 import type {
   CSIPersistentVolumeSource,
@@ -120,7 +120,7 @@ function secretErrors({ name, namespace }: SecretReference, path: string): Field
   return [...wellFormed(name, `${path}.name`, isDns1123Subdomain), ...wellFormed(namespace, `${path}.namespace`, isDns1123Label)];
 }
 
-/** A volume that nobody made an object of: only where it is, and how it is used. */
+/** The volume in a VolumeAttachment that has no PersistentVolume: only its source and how it is used. */
 export function inlineVolumeErrors(spec: PersistentVolumeSpec, path: string): FieldError[] {
   const { accessModes, persistentVolumeReclaimPolicy: reclaim, volumeMode } = spec;
   const alien = (['claimRef', 'capacity', 'nodeAffinity', 'storageClassName'] as const).filter((key) => spec[key] !== undefined);
@@ -139,7 +139,7 @@ export function inlineVolumeErrors(spec: PersistentVolumeSpec, path: string): Fi
   ];
 }
 
-/** Where its bytes are never changes. */
+/** The source of a PersistentVolume is immutable. */
 export function persistentVolumeUpdateErrors(next: PersistentVolume, old: PersistentVolume): FieldError[] {
   const errors = persistentVolumeErrors(next);
   if (!isDeepStrictEqual(sourceOf(next, old), sourceOf(old, old))) {
@@ -155,7 +155,7 @@ export function persistentVolumeUpdateErrors(next: PersistentVolume, old: Persis
   return errors;
 }
 
-/** The source of a volume; the secret for growing it may still be set where it never was. */
+/** The source of a volume, without the secret for expanding it if the old volume has none: it may be set once. */
 function sourceOf({ spec = {} }: PersistentVolume, old: PersistentVolume): unknown {
   const given = Object.fromEntries(Object.keys(sources).map((key) => [key, spec[key as keyof PersistentVolumeSpec]]));
   if (!spec.csi || old.spec?.csi?.controllerExpandSecretRef) return given;

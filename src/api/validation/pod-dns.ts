@@ -1,4 +1,4 @@
-/** What a pod's resolv.conf shall say. Limits are libc's. */
+/** A pod's dnsConfig, for its resolv.conf. The limits are upstream's, which has them from libc. */
 import type { PodSpec } from '../schema/types.ts';
 import { eachOf, type FieldError, invalid, invalids, required } from './field-error.ts';
 import { ipErrors } from './formats.ts';

@@ -1,4 +1,4 @@
-/** What the `resize` of a pod may change: CPU and memory of containers that run on (KEP-1287). */
+/** Updates of a pod's `resize`: they may change CPU and memory of running containers (KEP-1287). */
 import { isDeepStrictEqual } from 'node:util';
 import { qosClassOf } from '../defaults/qos-class.ts';
 import type { Container, Pod, ResourceRequirements } from '../schema/types.ts';
@@ -15,15 +15,15 @@ export function podResizeErrors(next: Pod, old: Pod): FieldError[] {
   const misplaced = (['containers', 'initContainers'] as const).flatMap((list) => misplacedErrors(list, spec[list], before[list]));
   if (misplaced.length > 0) return misplaced;
   const qosClass = qosClassOf(spec);
-  // A kubelet that does not say what its containers have does not know how to change it either.
-  const isDeaf = old.status?.containerStatuses?.some(({ state, resources }) => state?.running && !resources);
+  // A kubelet that does not report the resources of running containers cannot resize them either.
+  const cannotResize = old.status?.containerStatuses?.some(({ state, resources }) => state?.running && !resources);
   return [
     ...podSpecErrors(spec, 'spec'),
-    // The pod's cgroup stands under that of its class.
+    // The pod's cgroup is below that of its QoS class, and cannot move.
     ...(qosClass === (old.status?.qosClass ?? qosClassOf(before))
       ? []
       : [invalid('spec', qosClass, 'Pod QOS Class may not change as a result of resizing')]),
-    ...(isDeaf ? [forbidden('spec', 'Pod running on node without support for resize')] : []),
+    ...(cannotResize ? [forbidden('spec', 'Pod running on node without support for resize')] : []),
     ...eachOf(spec.containers, 'spec.containers', (one, at, index) => containerResizeErrors(one, before.containers[index], at)),
     ...eachOf(spec.initContainers, 'spec.initContainers', (one, at, index) => {
       const was = before.initContainers?.[index];

@@ -1,4 +1,4 @@
-/** What a pod asks for as a whole, beside what its containers ask for (KEP-2837). */
+/** Resources of a pod as a whole (KEP-2837), and its overhead. */
 import { canonicalQuantity, compareQuantity, formatQuantity, parseQuantity, type Quantity, quantityOf } from '../quantity/quantity.ts';
 import type { Container, PodSpec } from '../schema/types.ts';
 import { eachEntry, eachOf, type FieldError, forbidden, invalid } from './field-error.ts';
@@ -21,7 +21,7 @@ export function overheadErrors(overhead: Readonly<Record<string, string>> | unde
   return overhead ? requirementsErrors({ limits: overhead }, path, containerResourceNameErrors, new Set()) : [];
 }
 
-/** The containers together ask for no more than the pod, and none alone may have more. */
+/** The requests of all containers together must fit into the pod's, and each container's limit must be below the pod's. */
 function totalErrors({ resources, containers = [], initContainers = [] }: PodSpec, path: string): FieldError[] {
   const sums = (of: 'requests' | 'limits'): ((name: string) => Quantity) => {
     return (name) => aggregate(containers, initContainers, (one) => quantityOf(one.resources?.[of]?.[name] ?? '0'));
@@ -47,7 +47,7 @@ function totalErrors({ resources, containers = [], initContainers = [] }: PodSpe
   ];
 }
 
-/** What is needed at most at one time: init containers run before the others, sidecars beside those after them. */
+/** The most that is needed at one time: init containers run before the others; sidecars run on beside all that start later. */
 function aggregate(
   containers: readonly Container[],
   initContainers: readonly Container[],

@@ -1,4 +1,4 @@
-/** Volumes that gather files from several sources. */
+/** Projected volumes: files from several sources in one volume. */
 import type {
   ClusterTrustBundleProjection,
   PodCertificateProjection,
@@ -59,7 +59,7 @@ function sourceErrors(source: VolumeProjection, at: string, volume: string): Fie
   ];
 }
 
-/** Upstream names the path as one of the volume. */
+/** Upstream reports the path of the token as a field of the volume. */
 function tokenErrors({ expirationSeconds, path }: ServiceAccountTokenProjection, at: string, volume: string): FieldError[] {
   return [
     ...tokenSecondsErrors(expirationSeconds, `${at}.expirationSeconds`),
@@ -67,7 +67,7 @@ function tokenErrors({ expirationSeconds, path }: ServiceAccountTokenProjection,
   ];
 }
 
-/** How long a token of a ServiceAccount may be good for. */
+/** How long a token of a ServiceAccount may be valid. */
 export function tokenSecondsErrors(seconds: number | undefined, path: string): FieldError[] {
   if (seconds === undefined) return [];
   if (seconds < minTokenSeconds) return [invalid(path, seconds, 'may not specify a duration less than 10 minutes')];

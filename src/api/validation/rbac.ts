@@ -1,4 +1,4 @@
-/** rbac.authorization.k8s.io/v1. */
+/** rbac.authorization.k8s.io/v1: roles and bindings. */
 import type { ClusterRole, ClusterRoleBinding, PolicyRule, Role, RoleBinding, Subject } from '../schema/types.ts';
 import { eachOf, type FieldError, invalid, invalids, notSupported, required } from './field-error.ts';
 import { selectorErrors } from './formats.ts';
@@ -31,7 +31,7 @@ export function bindingErrors({ kind, roleRef, subjects }: RoleBinding | Cluster
   return [...errors, ...eachOf(subjects, 'subjects', (subject, at) => subjectErrors(subject, at, everywhere))];
 }
 
-/** A binding's role never changes: whoever may edit subjects would otherwise hand out any role. */
+/** A binding keeps its role: otherwise whoever may edit the subjects of a binding could grant any role. */
 export function bindingUpdateErrors(next: RoleBinding | ClusterRoleBinding, old: RoleBinding | ClusterRoleBinding): FieldError[] {
   const changed = immutable(next.roleRef, old.roleRef, 'roleRef').length > 0;
   return [...bindingErrors(next), ...(changed ? [invalid('roleRef', next.roleRef, 'cannot change roleRef')] : [])];
@@ -58,7 +58,7 @@ function ruleErrors(
   return errors;
 }
 
-/** An account that a RoleBinding names without a namespace is one of the binding's own namespace. */
+/** Only a ClusterRoleBinding (`everywhere`) must give a ServiceAccount's namespace; that of a RoleBinding is its own by default. */
 function subjectErrors({ kind, name, namespace, apiGroup = '' }: Subject, path: string, everywhere: boolean): FieldError[] {
   const errors: FieldError[] = name ? [] : [required(`${path}.name`)];
   if (kind === 'ServiceAccount') {

@@ -1,4 +1,4 @@
-/** Names of resources that can be asked for, limited and counted (`cpu`, `example.com/gpu`, `requests.memory`), and amounts of them. */
+/** Names of resources in requests, limits and quotas (`cpu`, `example.com/gpu`, `requests.memory`), and their amounts. */
 import { compareQuantity, milli, parseQuantity, quantityOf } from '../quantity/quantity.ts';
 import { type FieldError, invalid, invalids, notSupported } from './field-error.ts';
 import { quantityMessage } from './formats.ts';
@@ -6,7 +6,7 @@ import { isQualifiedName } from './names.ts';
 
 const zero = parseQuantity('0');
 const compute: readonly string[] = ['cpu', 'ephemeral-storage', 'memory'];
-/** Resources that are objects, and so come in whole numbers. */
+/** Resources that count objects, so their amounts are whole numbers. */
 const counted: ReadonlySet<string> = new Set([
   ...['configmaps', 'persistentvolumeclaims', 'pods', 'replicationcontrollers', 'resourcequotas', 'secrets', 'services'],
   ...['services.loadbalancers', 'services.nodeports'],
@@ -28,7 +28,7 @@ export function isNative(name: string): boolean {
   return !name.includes('/') || name.includes('kubernetes.io/');
 }
 
-/** Whether more of it may be promised than there is. */
+/** Whether limits of the resource may be higher than requests, so that a node promises more than it has. */
 export function mayOvercommit(name: string): boolean {
   return isNative(name) && !isHugePage(name);
 }
@@ -41,7 +41,7 @@ function isExtended(name: string): boolean {
   return !isNative(name) && !name.startsWith('requests.') && isQualifiedName(`requests.${name}`).length === 0;
 }
 
-/** Any resource: without a domain it must be one of the known ones. */
+/** Any resource. A name without a domain must be a standard one. */
 export function resourceNameErrors(name: string, path: string): FieldError[] {
   const malformed = invalids(path, name, isQualifiedName(name));
   if (malformed.length > 0 || name.includes('/') || name === 'storage' || isStandardQuotaName(name)) return malformed;
@@ -58,7 +58,7 @@ export function containerResourceNameErrors(name: string, path: string): FieldEr
   return [...errors, invalid(path, name, "doesn't follow extended resource name standard")];
 }
 
-/** What a pod may ask for as a whole. */
+/** The resources that a pod may request as a whole. */
 export function podResourceNameErrors(name: string, path: string): FieldError[] {
   const errors = resourceNameErrors(name, path);
   if (errors.length > 0 || name === 'cpu' || name === 'memory' || isHugePage(name)) return errors;

@@ -1,4 +1,4 @@
-/** What a container, or a pod as a whole, asks for. */
+/** Requests, limits and claims of a container, or of a pod as a whole. */
 import { compareQuantity, quantityOf, value } from '../quantity/quantity.ts';
 import type { ResourceRequirements } from '../schema/types.ts';
 import { duplicate, eachEntry, eachOf, emptyOrWellFormed, type FieldError, forbidden, invalid, required } from './field-error.ts';
@@ -33,7 +33,7 @@ export function requirementsErrors(
   ];
 }
 
-/** A request keeps below its limit; of what cannot be shared both are the same. */
+/** A request is at most its limit. Of a resource that cannot be overcommitted both must be equal. */
 function ratioErrors(name: string, text: string, limitText: string | undefined, path: string): FieldError[] {
   const at = `${path}.requests`;
   if (limitText === undefined) {
@@ -46,7 +46,7 @@ function ratioErrors(name: string, text: string, limitText: string | undefined, 
   return order > 0 ? [invalid(at, text, `must be less than or equal to ${name} limit of ${limitText}`)] : [];
 }
 
-/** Pages come whole. */
+/** The amount of huge pages is a multiple of the page size in the resource's name. */
 function hugePageErrors(name: string, text: string, path: string): FieldError[] {
   if (!isHugePage(name)) return [];
   const [size, amount] = [quantityOf(name.slice('hugepages-'.length)), quantityOf(text)];

@@ -1,4 +1,4 @@
-/** When a container starts again by itself, whatever its pod says (KEP-5307). */
+/** A container's own restart policy and rules, which override its pod's (KEP-5307). */
 import type { Container } from '../schema/types.ts';
 import { eachOf, type FieldError, notSupported, optionalOneOf, required, tooMany } from './field-error.ts';
 

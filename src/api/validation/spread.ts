@@ -1,4 +1,4 @@
-/** How the pods of a workload are spread over nodes and zones. */
+/** Topology spread constraints, and the label keys that they share with pod affinity. */
 import type { LabelSelector, TopologySpreadConstraint } from '../schema/types.ts';
 import {
   duplicate,
@@ -46,8 +46,8 @@ interface LabelKeys {
 }
 
 /**
- * Keys whose values are the pod's own. In a pod that has them they become expressions of the selector, which must not say anything of
- * them yet; `labels` are the pod's, undefined in a template.
+ * `matchLabelKeys` and `mismatchLabelKeys`: the API server adds the pod's own values of these labels to the selector, which therefore must not
+ * name them itself. `labels` are the pod's; undefined in a template.
  */
 export function labelKeysErrors(
   { matchLabelKeys = [], mismatchLabelKeys = [], labelSelector }: LabelKeys,

@@ -1,4 +1,4 @@
-/** Field errors as the answer of the API server: a Status 422, worded as `errors.NewInvalid` of apimachinery does. */
+/** Field errors as the API server's answer: a Status 422, with the words of apimachinery's `errors.NewInvalid`. */
 import type { Status } from '../schema/types.ts';
 import { bodyOf, type FieldError, textOf } from './field-error.ts';
 
@@ -13,13 +13,13 @@ function groupKindText(of: GroupKind): string {
   return of.group ? `${of.kind}.${of.group}` : of.kind;
 }
 
-/** One text for all errors: repeated ones once, several in brackets. */
+/** All errors in one text: each once, and several in brackets. */
 export function aggregate(errors: readonly FieldError[]): string {
   const texts = [...new Set(errors.map(textOf))];
   return texts.length === 1 ? texts[0]! : `[${texts.join(', ')}]`;
 }
 
-/** The Status of an object that does not validate: code 422, reason Invalid, a cause per error. */
+/** The Status of an object that is not valid: code 422, reason Invalid, a cause for each error. */
 export function statusOfErrors(of: GroupKind, name: string, errors: readonly FieldError[]): Status {
   const subject = `${groupKindText(of)} ${JSON.stringify(name)} is invalid`;
   return {

@@ -1,4 +1,4 @@
-/** Tolerations of a pod. */
+/** Tolerations of taints, in pods and RuntimeClasses. */
 import type { Toleration } from '../schema/types.ts';
 import { eachOf, emptyOrWellFormed, type FieldError, failing, invalid, invalids, notSupported } from './field-error.ts';
 import { isLabelValue, isQualifiedName } from './names.ts';

@@ -1,4 +1,4 @@
-/** Files of a volume. */
+/** Files in volumes of ConfigMaps, Secrets and the downward API: their paths, keys and modes. */
 import type { DownwardAPIVolumeFile, KeyToPath } from '../schema/types.ts';
 import { fieldRefErrors, resourceRefErrors } from './downward.ts';
 import { type FieldError, invalid, needed, required } from './field-error.ts';

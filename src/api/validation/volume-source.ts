@@ -1,4 +1,4 @@
-/** Where a volume comes from: what a pod's volume and a PersistentVolume have in common, a check for each kind of source. */
+/** Sources of volumes: a check for each kind that a pod's volume and a PersistentVolume share. */
 import type {
   AzureDiskVolumeSource,
   FCVolumeSource,
@@ -28,7 +28,7 @@ import {
 import { isDns1123Label, isDns1123Subdomain } from './names.ts';
 import { backstepErrors } from './paths.ts';
 
-/** Errors of one source, which is what its field holds. `owner` is the name of the volume. */
+/** Returns the errors of one source. `owner` is the name of the volume. */
 // biome-ignore lint/suspicious/noExplicitAny: each check is called with the source that stands under its own name
 export type SourceCheck = (source: any, path: string, owner: string) => FieldError[];
 
@@ -50,7 +50,7 @@ const initiatorForms: Readonly<Record<string, RegExp>> = {
   naa: /^naa.[A-Za-z0-9]{32}$/,
 };
 
-/** The sources that both may have, checked alike. */
+/** The sources that both may have, with the same rules. */
 export const commonSources: Readonly<Record<string, SourceCheck>> = {
   hostPath: hostPathErrors,
   gcePersistentDisk: (disk, path) => [...needed(disk, path, 'pdName'), ...partitionErrors(disk.partition, path)],
@@ -79,7 +79,7 @@ export const commonSources: Readonly<Record<string, SourceCheck>> = {
   cephfs: (ceph, path) => needed(ceph, path, 'monitors'),
 };
 
-/** Exactly one of the sources in `checks` must be given, and be right. `owner` is the name of the volume. */
+/** Exactly one of the sources in `checks` must be given; its errors are returned. `owner` is the name of the volume. */
 export function oneSourceErrors(volume: object, path: string, checks: Readonly<Record<string, SourceCheck>>, owner: string): FieldError[] {
   const sources = volume as Readonly<Record<string, unknown>>;
   const [first, ...more] = Object.keys(checks).filter((key) => sources[key] !== undefined);
@@ -106,7 +106,7 @@ export function iscsiErrors(source: ISCSIVolumeSource | ISCSIPersistentVolumeSou
   ];
 }
 
-/** With an initiator of its own a session is named by volume and portal. */
+/** With an initiator name the iSCSI session is named by volume and portal, which must not be too long together. */
 export function iscsiNameErrors({ initiatorName, targetPortal = '' }: ISCSIVolumeSource, path: string, owner: string): FieldError[] {
   if (initiatorName === undefined || `${owner}:${targetPortal}`.length <= maxIscsiName) return [];
   const text = 'Total length of <volume name>:<iscsi.targetPortal> must be under 64 characters if iscsi.initiatorName is specified.';
@@ -120,7 +120,7 @@ function initiatorErrors(name: string, path: string): FieldError[] {
 }
 
 function partitionErrors(partition: number | undefined, path: string): FieldError[] {
-  // None is 0, which the text does not say.
+  // 0 means no partition, although the message does not allow it.
   return partition ? between(partition, `${path}.partition`, 1, 255) : [];
 }
 
@@ -174,7 +174,7 @@ export function storageOsErrors(source: StorageOSVolumeSource | StorageOSPersist
   ];
 }
 
-/** The name of a CSI driver; capitals are allowed. */
+/** The name of a CSI driver: a subdomain, which may have upper-case letters. */
 export function csiDriverNameErrors(name: string | undefined, path: string): FieldError[] {
   if (!name) return [required(path)];
   return [

@@ -1,4 +1,4 @@
-/** Volumes of a pod. */
+/** Volumes of pods, and the sources that only they have. */
 import type {
   CSIVolumeSource,
   DownwardAPIVolumeFile,
@@ -52,7 +52,7 @@ const sources: Readonly<Record<string, SourceCheck>> = {
   image: imageErrors,
 };
 
-/** `podName` is undefined in a template, whose pods' names nobody knows. */
+/** `podName` is undefined in a template, whose pods have no names yet. */
 export function volumesErrors(volumes: readonly Volume[] | undefined, path: string, podName?: string): FieldError[] {
   const seen = new Set<string>();
   const made = new Set((volumes ?? []).filter((one) => podName && one.ephemeral).map((one) => `${podName}-${one.name}`));
@@ -73,7 +73,7 @@ export function volumesErrors(volumes: readonly Volume[] | undefined, path: stri
   });
 }
 
-/** The claim of an ephemeral volume bears the names of pod and volume. */
+/** The name of an ephemeral volume's claim is made of those of pod and volume, and must be a valid name too. */
 function claimNameErrors(name: string, path: string, podName: string | undefined): FieldError[] {
   if (!podName || !name) return [];
   const claim = `${podName}-${name}`;

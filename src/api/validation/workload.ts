@@ -1,4 +1,4 @@
-/** apps/v1 and ReplicationControllers. */
+/** Workloads of apps/v1, and ReplicationControllers. */
 import type {
   DaemonSet,
   Deployment,

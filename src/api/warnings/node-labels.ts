@@ -1,4 +1,4 @@
-/** Labels of nodes that have another name now. */
+/** Deprecated labels of nodes: most have another name now. */
 import {
   labelArchBeta,
   labelFailureDomainBetaRegion,
@@ -19,12 +19,12 @@ const oldLabels: Readonly<Record<string, string>> = {
   [labelNodeRoleOldControlPlane]: 'use "node-role.kubernetes.io/control-plane" instead',
 };
 
-/** What to use in place of a label of nodes that is deprecated, if it is. */
+/** What upstream says about a deprecated label of nodes; undefined for any other label. */
 export function deprecatedLabel(key: string | undefined): string | undefined {
   return key !== undefined && Object.hasOwn(oldLabels, key) ? oldLabels[key] : undefined;
 }
 
-/** The warning of a path, when the label is an old one. */
+/** A warning at `path` if the label is deprecated. */
 export function labelWarnings(key: string, path: string): string[] {
   const text = deprecatedLabel(key);
   return text ? [`${path}: ${text}`] : [];

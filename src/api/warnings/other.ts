@@ -1,4 +1,4 @@
-/** Services, slices, volumes, claims, classes, Ingresses and CronJobs. */
+/** Warnings for everything but pods: Services, slices, volumes, claims, classes, Secrets, Ingresses and workloads. */
 import { isIp, parseIp } from '../../ip/ip.ts';
 import type {
   CronJob,
@@ -34,6 +34,9 @@ const accountAnnotations: Readonly<Record<string, string>> = {
   'kubernetes.io/enforce-mountable-secrets': 'deprecated in v1.32+; prefer separate namespaces to isolate access to mounted secrets',
 };
 
+const recycleDeprecated =
+  'spec.persistentVolumeReclaimPolicy: The Recycle reclaim policy is deprecated. Instead, the recommended approach is to use dynamic provisioning.';
+
 export function serviceWarnings({ metadata, spec = {} }: Service): string[] {
   const warnings: string[] = [];
   if (metadata.annotations?.[deprecatedAnnotationTopologyAwareHints] !== undefined) {
@@ -57,7 +60,7 @@ export function serviceWarnings({ metadata, spec = {} }: Service): string[] {
   return warnings;
 }
 
-/** Two ways to write one IPv6 address are two addresses to some. */
+/** IPv6 addresses should be in canonical form: programs that compare texts take two forms for two addresses. */
 function addressWarnings(ip: string | undefined, path: string): string[] {
   if (!ip?.includes(':') || !isIp(ip)) return [];
   const canonical = parseIp(ip);
@@ -73,11 +76,7 @@ export function endpointSliceWarnings({ addressType }: EndpointSlice): string[] 
 export function volumeObjectWarnings({ metadata, spec = {} }: PersistentVolume): string[] {
   return [
     ...annotationWarnings(metadata.annotations, 'metadata.annotations', volumeAnnotations),
-    ...(spec.persistentVolumeReclaimPolicy === 'Recycle'
-      ? [
-          'spec.persistentVolumeReclaimPolicy: The Recycle reclaim policy is deprecated. Instead, the recommended approach is to use dynamic provisioning.',
-        ]
-      : []),
+    ...(spec.persistentVolumeReclaimPolicy === 'Recycle' ? [recycleDeprecated] : []),
     ...(spec.nodeAffinity?.required?.nodeSelectorTerms ?? []).flatMap((term, i) =>
       termWarnings(term, `spec.nodeAffinity.required.nodeSelectorTerms[${i}]`, false),
     ),
@@ -109,7 +108,7 @@ export function csiDriverWarnings({ spec }: CSIDriver): string[] {
   ];
 }
 
-/** What Go's TLS says of a pair that it cannot read; that both belong together is seen by who uses them. */
+/** What Go says about a TLS Secret without PEM data. Whether certificate and key belong together is not checked. */
 export function secretWarnings({ type, data }: Secret): string[] {
   if (type !== 'kubernetes.io/tls') return [];
   for (const [key, noun] of Object.entries({ 'tls.crt': 'certificate', 'tls.key': 'key' })) {
@@ -130,7 +129,7 @@ export function serviceAccountWarnings({ metadata }: ServiceAccount): string[] {
 
 const inPodNames = 'this is used in Pod names and hostnames, which can result in surprising behavior; a DNS label is recommended';
 
-/** Of an object whose name becomes part of its pods' names. */
+/** A warning if a name that becomes part of pods' names is no DNS label. */
 function podNameWarnings(name: string): string[] {
   const wrong = isDns1123Label(name);
   return wrong.length > 0 ? [`metadata.name: ${inPodNames}: [${wrong.join(' ')}]`] : [];

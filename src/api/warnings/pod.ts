@@ -1,4 +1,4 @@
-/** Pods and the templates of workloads. A pod's paths begin at `spec`, a template's at where it stands. */
+/** Warnings for pods and for the pod templates of workloads. */
 import { milli, quantityOf } from '../quantity/quantity.ts';
 import type {
   Container,
@@ -10,6 +10,7 @@ import type {
   PodTemplateSpec,
   Volume,
 } from '../schema/types.ts';
+import { repeats } from '../validation/field-error.ts';
 import { isLabelValue } from '../validation/names.ts';
 import { deprecatedLabel, labelWarnings } from './node-labels.ts';
 
@@ -22,7 +23,7 @@ const oldAnnotations: Readonly<Record<string, string>> = {
   'security.alpha.kubernetes.io/unsafe-sysctls': 'non-functional in v1.11+; use the "sysctls" field instead',
 };
 const seccompAnnotation = 'seccomp.security.alpha.kubernetes.io/pod';
-/** Kinds of volumes, by their fields, with what became of them. */
+/** Deprecated kinds of volumes, by the names of their fields. */
 const oldVolumes: Readonly<Record<string, string>> = {
   photonPersistentDisk: 'deprecated in v1.11, non-functional in v1.16+',
   gitRepo: 'deprecated in v1.11, and disabled by default in v1.33+',
@@ -35,7 +36,7 @@ const oldVolumes: Readonly<Record<string, string>> = {
   rbd: 'deprecated in v1.28, non-functional in v1.31+',
 };
 
-/** `path` is where a template stands; '' for a pod. */
+/** `path` is that of the template, with which its warnings begin; '' for a pod. */
 export function podWarnings({ metadata, spec }: PodTemplateSpec, path: string = ''): string[] {
   if (!spec) return [];
   const root = path ? `${path}.` : '';
@@ -72,12 +73,12 @@ export function podWarnings({ metadata, spec }: PodTemplateSpec, path: string = 
   ];
 }
 
-/** Of workloads, whose templates stand in one place. */
+/** Warnings for the template of a workload, at `spec.template`. */
 export function templateWarnings({ spec }: { readonly spec?: { readonly template?: PodTemplateSpec | undefined } | undefined }): string[] {
   return podWarnings(spec?.template ?? {}, 'spec.template');
 }
 
-/** A warning for each of the annotations that `texts` knows. */
+/** A warning for each annotation that has a text in `texts`. */
 export function annotationWarnings(
   annotations: Readonly<Record<string, string>> | undefined,
   path: string,
@@ -93,13 +94,8 @@ function containersOf(spec: PodSpec, path: string): Place[] {
 
 /** A warning for every entry whose key was there before. */
 function repeated<T>(list: readonly T[] | undefined, keyFor: (entry: T) => string, text: (index: number, key: string) => string): string[] {
-  const seen = new Set<string>();
-  return (list ?? []).flatMap((entry, i) => {
-    const key = keyFor(entry);
-    if (seen.has(key)) return [text(i, key)];
-    seen.add(key);
-    return [];
-  });
+  const isRepeated = repeats<string>();
+  return (list ?? []).flatMap((entry, i) => (isRepeated(keyFor(entry)) ? [text(i, keyFor(entry))] : []));
 }
 
 function placementWarnings({ nodeSelector, affinity, topologySpreadConstraints: spread }: PodSpec, path: string): string[] {
@@ -130,7 +126,7 @@ function placementWarnings({ nodeSelector, affinity, topologySpreadConstraints: 
   ];
 }
 
-/** Values that no label can have are refused where a node has to meet the term, and told of where it is `preferred`. */
+/** Warnings for a node selector term. Values that no label can have are warned of if the term is `preferred`; elsewhere they are refused. */
 export function termWarnings({ matchExpressions = [] }: NodeSelectorTerm, path: string, preferred: boolean): string[] {
   return matchExpressions.flatMap(({ key, values = [] }, i) => {
     const at = `${path}.matchExpressions[${i}]`;
@@ -158,7 +154,7 @@ function volumeWarnings(volume: Volume, path: string): string[] {
   ];
 }
 
-/** `kinds` are the fields to look at. */
+/** Warnings for those deprecated `kinds` of volumes that are given. */
 export function oldVolumeWarnings(volume: object, path: string, kinds: readonly string[]): string[] {
   return kinds
     .filter((kind) => volume[kind as keyof typeof volume] !== undefined)
@@ -178,7 +174,7 @@ function fractionWarnings(amounts: Readonly<Record<string, string>> | undefined,
   return fractions(amounts, path, ['memory', 'ephemeral-storage']);
 }
 
-/** Nobody can have half a byte. */
+/** Amounts of bytes should be whole numbers. */
 function fractions(amounts: Readonly<Record<string, string>> | undefined, path: string, names: readonly string[]): string[] {
   return names.flatMap((name) => {
     const text = amounts?.[name];
@@ -188,15 +184,13 @@ function fractions(amounts: Readonly<Record<string, string>> | undefined, path: 
   });
 }
 
-/** A variable that stands twice is fine when the second one is made of the first. */
+/** A variable may stand twice if the second value contains the first one (`PATH: $(PATH):/x`). */
 function envWarnings({ env }: AnyContainer, path: string): string[] {
-  const seen = new Set<string>();
+  const isRepeated = repeats<string>();
   return (env ?? []).flatMap(({ name, value = '', valueFrom }, i) => {
-    const again = seen.has(name);
-    seen.add(name);
     const ref = `$(${name})`;
-    const builtOnIt = valueFrom === undefined && value !== ref && value.includes(ref);
-    if (!again || builtOnIt) return [];
+    const containsFirst = valueFrom === undefined && value !== ref && value.includes(ref);
+    if (!isRepeated(name) || containsFirst) return [];
     return [`${path}.env[${i}]: hides previous definition of ${JSON.stringify(name)}, which may be dropped when using apply`];
   });
 }
@@ -206,7 +200,7 @@ interface PlacedPort {
   readonly port: ContainerPort;
 }
 
-/** As many ports of a number are compared with the others of it: each with each would be a hundred million texts for a pod of 14,000 ports. */
+/** Ports are compared with at most so many others of their number: all pairs of a pod of 14,000 ports would be a hundred million texts. */
 const comparedPorts = 4;
 
 function portWarnings(places: readonly Place[]): string[] {
@@ -233,7 +227,7 @@ function portWarnings(places: readonly Place[]): string[] {
   return [...clashes, ...names];
 }
 
-/** Two ports of one number and protocol. */
+/** The warning for two ports of one number and protocol. */
 function portClash({ at, port }: PlacedPort, { at: other, port: before }: PlacedPort): string[] {
   const [mine, theirs] = [port.hostPort ?? 0, before.hostPort ?? 0];
   if (mine === theirs && (port.hostIP ?? '') === (before.hostIP ?? '')) return [`${at}: duplicate port definition with ${other}`];
