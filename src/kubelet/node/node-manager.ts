@@ -5,7 +5,7 @@ import type { ContainerImage, Node, NodeCondition, NodeStatus } from '../../api/
 import { isAlreadyExists } from '../../client/api-error.ts';
 import type { Client } from '../../client/client.ts';
 import type { EventRecorder } from '../../client/event-recorder.ts';
-import { BackOff } from '../../clock/back-off.ts';
+import { BackOff, type BackOffOptions } from '../../clock/back-off.ts';
 import type { Clock } from '../../clock/clock.ts';
 import { messageOf } from '../../errors/known-error.ts';
 import type { Log } from '../../observability/log.ts';
@@ -75,39 +75,35 @@ export class NodeManager {
   }
 
   async #registerUntilDone(signal: AbortSignal): Promise<void> {
-    let said = '';
-    const backOff = new BackOff({ durationMs: 100, capMs: 2_000 });
-    for (;;) {
-      try {
-        await this.#register();
-        this.#options.recorder.event(this.#eventNode(), 'Normal', 'Starting', 'Starting kubelet.');
-        return;
-      } catch (err) {
-        const why = messageOf(err);
-        if (why !== said) this.#options.log.warn(`Cannot register node "${this.#options.identity.nodeName}" yet: ${why}`);
-        said = why;
-        await this.#options.clock.sleep(backOff.step(), signal);
-      }
-    }
+    const { identity, recorder } = this.#options;
+    await this.#untilDone(`register node "${identity.nodeName}" yet`, () => this.#register(), { durationMs: 100, capMs: 2_000 }, signal);
+    recorder.event(this.#eventNode(), 'Normal', 'Starting', 'Starting kubelet.');
   }
 
   async #every(period: number | (() => number), work: () => Promise<void>, signal: AbortSignal): Promise<void> {
-    let said = '';
-    const backOff = new BackOff({ durationMs: firstRetryMs, capMs: reportPeriodMs });
+    const { identity, clock } = this.#options;
     while (!signal.aborted) {
-      let wait = typeof period === 'number' ? period : period();
+      const wait = typeof period === 'number' ? period : period();
+      // A new cluster has no namespace for Leases yet: a whole period later would be late.
+      const backOff = { durationMs: firstRetryMs, capMs: Math.min(wait, reportPeriodMs) };
+      await this.#untilDone(`update node "${identity.nodeName}"`, work, backOff, signal)
+        .then(() => clock.sleep(wait, signal))
+        .catch(() => {});
+    }
+  }
+
+  /** Again and again until it works, or the signal aborts; each reason why it does not is said once. */
+  async #untilDone(what: string, work: () => Promise<void>, steps: BackOffOptions, signal: AbortSignal): Promise<void> {
+    const backOff = new BackOff(steps);
+    for (let said = ''; ; ) {
       try {
-        await work();
-        backOff.reset();
-        said = '';
+        return await work();
       } catch (err) {
         const why = messageOf(err);
-        if (why !== said) this.#options.log.warn(`Cannot update node "${this.#options.identity.nodeName}": ${why}`);
+        if (why !== said) this.#options.log.warn(`Cannot ${what}: ${why}`);
         said = why;
-        // A new cluster has no namespace for Leases yet: a whole period later would be late.
-        wait = Math.min(wait, backOff.step());
+        await this.#options.clock.sleep(backOff.step(), signal);
       }
-      await this.#options.clock.sleep(wait, signal).catch(() => {});
     }
   }
 
