@@ -41,34 +41,29 @@ export async function undoUnheard(request: PluginCall, answer: PluginAnswer, cal
   await call({ ...request, env: { ...request.env, CNI_COMMAND: 'DEL' } });
 }
 
+interface PluginParts {
+  readonly ipam: Ipam;
+  readonly wiring: Wiring;
+  readonly hostPorts: HostPorts;
+  readonly predecessor: Predecessor;
+  readonly log: Log;
+}
+
 export class CniPlugin {
-  readonly #ipam: Ipam;
-  readonly #wiring: Wiring;
-  readonly #hostPorts: HostPorts;
-  readonly #predecessor: Predecessor;
-  readonly #log: Log;
+  readonly #parts: PluginParts;
   readonly #locks = new KeyLock();
   #network: PodNetwork | undefined;
 
-  constructor(parts: {
-    readonly ipam: Ipam;
-    readonly wiring: Wiring;
-    readonly hostPorts: HostPorts;
-    readonly predecessor: Predecessor;
-    readonly log: Log;
-  }) {
-    this.#ipam = parts.ipam;
-    this.#wiring = parts.wiring;
-    this.#hostPorts = parts.hostPorts;
-    this.#predecessor = parts.predecessor;
-    this.#log = parts.log;
+  constructor(parts: PluginParts) {
+    this.#parts = parts;
   }
 
   /** From now on pods are attached to this. Puts links back that lost their bridge. */
   async setNetwork(network: PodNetwork): Promise<void> {
     await this.#reattach(network);
-    const foreign = await this.#predecessor.look(network);
-    if (foreign > 0) this.#log.info(`Leaving alone the addresses of ${foreign} links in "${network.bridge}" that another plugin has made`);
+    const foreign = await this.#parts.predecessor.look(network);
+    if (foreign > 0)
+      this.#parts.log.info(`Leaving alone the addresses of ${foreign} links in "${network.bridge}" that another plugin has made`);
     this.#network = network;
   }
 
@@ -76,12 +71,12 @@ export class CniPlugin {
   async repair(): Promise<void> {
     if (!this.#network) return;
     await this.#reattach(this.#network);
-    await this.#predecessor.look(this.#network);
+    await this.#parts.predecessor.look(this.#network);
   }
 
   async #reattach(network: PodNetwork): Promise<void> {
-    const again = await this.#wiring.reattach(network);
-    if (again.length > 0) this.#log.info(`Put ${again.length} pod links back into bridge "${network.bridge}"`, { links: again });
+    const again = await this.#parts.wiring.reattach(network);
+    if (again.length > 0) this.#parts.log.info(`Put ${again.length} pod links back into bridge "${network.bridge}"`, { links: again });
   }
 
   /** Never throws: what goes wrong is an answer. */
@@ -89,13 +84,13 @@ export class CniPlugin {
     const started = performance.now();
     try {
       const request = parseRequest(env, stdin);
-      const stdout = plugin === 'loopback' ? await this.#loopback(request) : await this.#run(request);
+      const stdout = await (plugin === 'loopback' ? this.#loopback(request) : this.#run(request));
       const ms = Number((performance.now() - started).toFixed(1));
-      this.#log.debug(`CNI ${request.command}`, { plugin, container: request.containerId, ms });
+      this.#parts.log.debug(`CNI ${request.command}`, { plugin, container: request.containerId, ms });
       return { code: 0, stdout };
     } catch (err) {
       const error = asCniError(err);
-      this.#log.warn(`CNI ${env.CNI_COMMAND ?? ''} failed: ${error.message}`, {
+      this.#parts.log.warn(`CNI ${env.CNI_COMMAND ?? ''} failed: ${error.message}`, {
         plugin,
         container: env.CNI_CONTAINERID,
         code: error.code,
@@ -107,11 +102,11 @@ export class CniPlugin {
 
   /** Gives back the addresses of pods that have neither a namespace nor a link any more. */
   async reclaim(): Promise<number> {
-    const linked = new Set((await this.#wiring.attachments()).map(attachmentKey));
+    const linked = new Set((await this.#parts.wiring.attachments()).map(attachmentKey));
     let count = 0;
-    for (const a of this.#ipam.all()) {
+    for (const a of this.#parts.ipam.all()) {
       const key = attachmentKey(a);
-      if (linked.has(key) || this.#locks.isBusy(key) || this.#wiring.namespaceExists(a.netns)) continue;
+      if (linked.has(key) || this.#locks.isBusy(key) || this.#parts.wiring.namespaceExists(a.netns)) continue;
       await this.#locks.run(key, () => this.#remove(a));
       count++;
     }
@@ -121,40 +116,28 @@ export class CniPlugin {
   /** Remembers links that the journal does not know: it was lost, they were not. */
   async adopt(): Promise<number> {
     let count = 0;
-    for (const a of await this.#wiring.attachments()) {
-      if (this.#ipam.get(attachmentKey(a)) || this.#ipam.isTaken(a.ip)) continue;
-      await this.#ipam.record(a);
+    for (const a of await this.#parts.wiring.attachments()) {
+      if (this.#parts.ipam.get(attachmentKey(a)) || this.#parts.ipam.isTaken(a.ip)) continue;
+      await this.#parts.ipam.record(a);
       count++;
     }
     return count;
   }
 
   async #run(request: CniRequest): Promise<string> {
-    const { command, config } = request;
-    switch (command) {
-      case 'VERSION':
-        return JSON.stringify({ cniVersion: config.cniVersion, supportedVersions });
-      case 'STATUS':
-        await this.#status();
-        return '';
-      case 'GC':
-        await this.#gc(request);
-        return '';
-      case 'ADD':
-        return this.#locks.run(attachmentKey(request), () => this.#add(request));
-      case 'DEL':
-        await this.#locks.run(attachmentKey(request), () => this.#delete(request));
-        return '';
-      case 'CHECK':
-        await this.#locks.run(attachmentKey(request), () => this.#check(request));
-        return '';
-    }
+    const { command } = request;
+    if (command === 'VERSION') return versionsOf(request);
+    if (command === 'ADD') return await this.#locks.run(attachmentKey(request), () => this.#add(request));
+    if (command === 'STATUS') await this.#status();
+    else if (command === 'GC') await this.#gc(request);
+    else await this.#locks.run(attachmentKey(request), () => (command === 'DEL' ? this.#delete(request) : this.#check(request)));
+    return '';
   }
 
   async #add(request: CniRequest): Promise<string> {
     const network = this.#ready('tryAgainLater');
     const key = attachmentKey(request);
-    if (this.#ipam.get(key)) {
+    if (this.#parts.ipam.get(key)) {
       throw new CniError(
         'badEnvironment',
         `Cannot add "${request.ifName}" to container "${request.containerId}": it has been added before`,
@@ -163,8 +146,8 @@ export class CniPlugin {
     this.#mustBeNamespace(request.netns, `add "${request.ifName}" to`);
     const attachment = await this.#take(request, network);
     try {
-      await this.#wiring.attach(attachment, network);
-      await this.#hostPorts.add(attachment);
+      await this.#parts.wiring.attach(attachment, network);
+      await this.#parts.hostPorts.add(attachment);
     } catch (err) {
       await this.#remove(attachment);
       throw err;
@@ -175,36 +158,31 @@ export class CniPlugin {
   async #take(request: CniRequest, network: PodNetwork): Promise<Attachment> {
     const { containerId, ifName, netns, config, pod } = request;
     const who = { containerId, ifName, netns, network: config.name, pod: `${pod.namespace}/${pod.name}`, hostPorts: config.hostPorts };
-    const takeOne = (): Promise<Attachment> => this.#ipam.take(network.podCidr, who, this.#predecessor.addresses);
+    const takeOne = (): Promise<Attachment> => this.#parts.ipam.take(network.podCidr, who, this.#parts.predecessor.addresses);
     for (;;) {
       const attachment = await takeOne().catch(async (err: unknown) => {
         if (!isKnownError(err, 'ADDRESSES_EXHAUSTED') || (await this.reclaim()) === 0) throw err;
         return takeOne();
       });
-      if (!(await this.#answered(attachment))) return attachment;
-      await this.#ipam.release(attachmentKey(attachment));
-    }
-  }
-
-  /** Whether somebody else has the address; on an error nothing is taken. */
-  async #answered(attachment: Attachment): Promise<boolean> {
-    try {
-      return await this.#predecessor.answersTo(attachment.ip);
-    } catch (err) {
-      await this.#ipam.release(attachmentKey(attachment));
-      throw err;
+      const release = (): Promise<void> => this.#parts.ipam.release(attachmentKey(attachment));
+      const isAnswered = await this.#parts.predecessor.answersTo(attachment.ip).catch(async (err: unknown) => {
+        await release();
+        throw err;
+      });
+      if (!isAnswered) return attachment;
+      await release();
     }
   }
 
   /** In the order that keeps an address from being free while something still answers to it. */
   async #remove(who: { readonly containerId: string; readonly ifName: string }): Promise<void> {
-    await this.#hostPorts.remove(attachmentKey(who));
-    await this.#wiring.detach(who);
-    await this.#ipam.release(attachmentKey(who));
+    await this.#parts.hostPorts.remove(attachmentKey(who));
+    await this.#parts.wiring.detach(who);
+    await this.#parts.ipam.release(attachmentKey(who));
   }
 
   async #delete(request: CniRequest): Promise<void> {
-    const attachment = this.#ipam.get(attachmentKey(request));
+    const attachment = this.#parts.ipam.get(attachmentKey(request));
     // To the network that is meant it is not attached: done.
     if (attachment && attachment.network !== request.config.name) return;
     await this.#remove(request);
@@ -212,7 +190,7 @@ export class CniPlugin {
 
   async #check(request: CniRequest): Promise<void> {
     const network = this.#ready('tryAgainLater');
-    const attachment = this.#ipam.get(attachmentKey(request));
+    const attachment = this.#parts.ipam.get(attachmentKey(request));
     if (attachment?.network !== request.config.name) {
       throw new CniError(
         'unknownContainer',
@@ -220,7 +198,7 @@ export class CniPlugin {
       );
     }
     this.#mustBeNamespace(request.netns, `check "${request.ifName}" in`);
-    const wrong = [...(await this.#wiring.check({ ...attachment, netns: request.netns }, network))];
+    const wrong = [...(await this.#parts.wiring.check({ ...attachment, netns: request.netns }, network))];
     const previous = request.config.prevResult?.ips.map((ip) => ip.address.split('/')[0]);
     if (previous && !previous.includes(attachment.ip)) wrong.push(`the address is ${attachment.ip}, not ${previous.join(', ')}`);
     if (wrong.length > 0) throw new CniError('checkFailed', `Pod "${attachment.pod}" is not as it was attached: ${wrong.join('; ')}`);
@@ -229,8 +207,8 @@ export class CniPlugin {
   async #status(): Promise<void> {
     const network = this.#ready('notAvailable');
     const range = mustCidr(network.podCidr);
-    const others = [...this.#predecessor.addresses].filter((ip) => cidrContains(range, ip) && !this.#ipam.isTaken(ip)).length;
-    const free = (): number => capacityOf(network.podCidr) - this.#ipam.countIn(network.podCidr) - others;
+    const others = [...this.#parts.predecessor.addresses].filter((ip) => cidrContains(range, ip) && !this.#parts.ipam.isTaken(ip)).length;
+    const free = (): number => capacityOf(network.podCidr) - this.#parts.ipam.countIn(network.podCidr) - others;
     if (free() <= 0) await this.reclaim();
     if (free() <= 0) throw new CniError('notAvailable', `Cannot add pods: all addresses of ${network.podCidr} are in use`);
   }
@@ -241,7 +219,7 @@ export class CniPlugin {
     const keep = new Set(valid.map(attachmentKey));
     await this.adopt();
     const failures: string[] = [];
-    for (const a of this.#ipam.all()) {
+    for (const a of this.#parts.ipam.all()) {
       if (a.network !== request.config.name || keep.has(attachmentKey(a))) continue;
       await this.#locks.run(attachmentKey(a), () => this.#remove(a)).catch((err) => failures.push(messageOf(err)));
     }
@@ -249,30 +227,25 @@ export class CniPlugin {
   }
 
   async #loopback(request: CniRequest): Promise<string> {
-    switch (request.command) {
-      case 'ADD':
-      case 'CHECK': {
-        this.#mustBeNamespace(request.netns, 'bring up "lo" in');
-        await this.#wiring.loopbackUp(request.netns);
-        if (request.command === 'CHECK') return '';
-        const lo: CniResult = {
-          interfaces: [{ name: 'lo', mac: '00:00:00:00:00:00', sandbox: request.netns }],
-          ips: [{ address: '127.0.0.1/8', interface: 0 }],
-          routes: [],
-          dns: {},
-        };
-        return formatResult(request.config.prevResult ?? lo, request.config.cniVersion);
-      }
-      case 'VERSION':
-        return JSON.stringify({ cniVersion: request.config.cniVersion, supportedVersions });
-      default:
-        // The namespace takes its loopback along.
-        return '';
-    }
+    const { command, netns, config } = request;
+    if (command === 'VERSION') return versionsOf(request);
+    // The namespace takes its loopback along.
+    if (command !== 'ADD' && command !== 'CHECK') return '';
+    this.#mustBeNamespace(netns, 'bring up "lo" in');
+    await this.#parts.wiring.loopbackUp(netns);
+    if (command === 'CHECK') return '';
+    const lo: CniResult = {
+      interfaces: [{ name: 'lo', mac: '00:00:00:00:00:00', sandbox: netns }],
+      ips: [{ address: '127.0.0.1/8', interface: 0 }],
+      routes: [],
+      dns: {},
+    };
+    return formatResult(config.prevResult ?? lo, config.cniVersion);
   }
 
   #mustBeNamespace(netns: string, doing: string): void {
-    if (!this.#wiring.namespaceExists(netns)) throw new CniError('unknownContainer', `Cannot ${doing} "${netns}": not a network namespace`);
+    if (!this.#parts.wiring.namespaceExists(netns))
+      throw new CniError('unknownContainer', `Cannot ${doing} "${netns}": not a network namespace`);
   }
 
   #ready(otherwise: 'tryAgainLater' | 'notAvailable'): PodNetwork {
@@ -283,6 +256,10 @@ export class CniPlugin {
       'The agent waits for spec.podCIDR of its Node',
     );
   }
+}
+
+function versionsOf({ config }: CniRequest): string {
+  return JSON.stringify({ cniVersion: config.cniVersion, supportedVersions });
 }
 
 function resultOf(a: Attachment, network: PodNetwork): CniResult {

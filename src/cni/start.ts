@@ -94,11 +94,9 @@ export async function startCniServer(options: CniServerOptions): Promise<CniServ
 
 function installOptions(options: CniServerOptions): InstallOptions {
   return {
-    binDir: options.binDir,
-    confDir: options.confDir,
+    ...options,
     nodePath: options.nodePath ?? process.execPath,
     clientPath: fileURLToPath(new URL('../../cni-bin/fairlead.cjs', import.meta.url)),
-    socket: options.socket,
     notesDir: join(options.stateDir, 'notes'),
     pipesDir: `${options.socket}.pipes`,
   };

@@ -1,5 +1,5 @@
 /** The flags of `lab up`, and what they change of a lab. */
-import type { OptionSpec } from '../cli/command.ts';
+import { type OptionSpec, type TextFlag, textFlag } from '../cli/command.ts';
 import { KnownError } from '../errors/known-error.ts';
 import { isIp } from '../ip/ip.ts';
 import { defaultLabOptions, type LabOptions } from './plan.ts';
@@ -12,37 +12,34 @@ type Text = 'workers' | 'relay-allow' | 'underlay' | 'pod-cidr' | 'service-cidr'
 type Given = { readonly [K in Switch]?: boolean | undefined } & { readonly [K in Text]?: string | undefined };
 
 export type LabFlags = { readonly [K in Switch]: OptionSpec & { readonly type: 'boolean' } } & {
-  readonly [K in Text]: OptionSpec & { readonly type: 'string' };
+  readonly [K in Text]: TextFlag;
 };
 
 const preset = defaultLabOptions;
 
 /** The flags of `lab up`. None has a default for the parser: what is not given stays as the lab has it, or as `defaultLabOptions` says. */
 export const labFlags: LabFlags = {
-  workers: { type: 'string', value: 'N', help: `How many workers, besides the control plane (${preset.workers})` },
-  underlay: { type: 'string', value: 'CIDR', help: `The network between nodes (${preset.underlay}, or the next that is free)` },
-  'pod-cidr': { type: 'string', value: 'CIDR', help: `The range of pods (${preset.podCidr}, or the next that is free)` },
-  'service-cidr': { type: 'string', value: 'CIDR', help: `The range of Services (${preset.serviceCidr}, or the next that is free)` },
+  workers: textFlag('N', `How many workers, besides the control plane (${preset.workers})`),
+  underlay: textFlag('CIDR', `The network between nodes (${preset.underlay}, or the next that is free)`),
+  'pod-cidr': textFlag('CIDR', `The range of pods (${preset.podCidr}, or the next that is free)`),
+  'service-cidr': textFlag('CIDR', `The range of Services (${preset.serviceCidr}, or the next that is free)`),
   attach: { type: 'boolean', help: 'Give this machine a link and routes into the lab (yes; --no-attach)' },
   client: { type: 'boolean', help: 'Make a network namespace wired as an attached machine would be (no)' },
   egress: { type: 'string', choices: ['none', 'nat'], help: 'Whether pods reach the world through this machine (none)' },
   relay: { type: 'boolean', help: "Let nodes use this machine's resolvers and pull images through it (yes; --no-relay)" },
-  'relay-allow': {
-    type: 'string',
-    value: 'CIDR|HOST,…',
-    help: 'Registries (port 443) in private ranges, or by name, that nodes may pull from; this machine and the lab stay closed',
-  },
-  'upstream-dns': { type: 'string', value: 'IP', help: "A resolver for outside names in place of this machine's" },
-  without: {
-    type: 'string',
-    value: '[NODE/]PART,…',
-    help: 'Parts that you bring yourself: controller-manager, scheduler, kubelet, net-agent, proxy, dns; on one node: worker-1/proxy',
-  },
-  'server-command': {
-    type: 'string',
-    value: 'COMMAND',
-    help: 'What runs on the control plane in place of "fairlead server": another API server, with its keys in /etc/kubernetes/pki',
-  },
+  'relay-allow': textFlag(
+    'CIDR|HOST,…',
+    'Registries (port 443) in private ranges, or by name, that nodes may pull from; this machine and the lab stay closed',
+  ),
+  'upstream-dns': textFlag('IP', "A resolver for outside names in place of this machine's"),
+  without: textFlag(
+    '[NODE/]PART,…',
+    'Parts that you bring yourself: controller-manager, scheduler, kubelet, net-agent, proxy, dns; on one node: worker-1/proxy',
+  ),
+  'server-command': textFlag(
+    'COMMAND',
+    'What runs on the control plane in place of "fairlead server": another API server, with its keys in /etc/kubernetes/pki',
+  ),
 };
 
 /** The ranges that somebody asked for. */

@@ -102,17 +102,14 @@ export class LabStart {
 
   async #launchContext(imageStore: string): Promise<LaunchContext> {
     const plan = this.#plan;
-    const { exec, clock, tools } = this.#context;
     const { relay, upstreamDns } = plan.options;
     const [snapshotter, status] = await Promise.all([snapshotterFor(plan.dir), readFile('/proc/self/status', 'utf8')]);
     return {
+      ...this.#context,
       plan,
-      tools,
       hierarchies: this.#hierarchies,
       imageStore,
       containerd: { snapshotter, restrictOomScore: lacksSysResource(status) },
-      exec,
-      clock,
       timeoutMs: this.#options.timeoutMs,
       credential: relay ? await relayCredential(plan) : undefined,
       nameservers: upstreamDns !== undefined ? [upstreamDns] : relay ? [plan.relayAddress] : [],

@@ -1,7 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Column, type OutputFormat, renderOutput } from '../cli/output.ts';
-import { readHierarchies } from './cgroups.ts';
 import type { LabContext } from './down.ts';
 import { askDns, askServers } from './inspect.ts';
 import type { LabPlan } from './plan.ts';
@@ -49,7 +48,7 @@ export async function labStatus(
   state: LabState,
   format: OutputFormat,
 ): Promise<{ readonly text: string; readonly healthy: boolean }> {
-  const survey = await surveyLab(context.exec, context.tools, await readHierarchies(), plan, state);
+  const survey = await surveyLab(context, plan, state);
   const own = new Set(ownNodes(plan).map((node) => node.name));
   const answering = await askDns(plan, survey.nodes);
   const { api, relay } = await askServers(plan);

@@ -1,11 +1,10 @@
-import type { Exec } from '../linux/exec.ts';
 import { netnsExists } from '../linux/netns.ts';
-import { type Hierarchy, processesIn } from './cgroups.ts';
+import { processesIn, readHierarchies } from './cgroups.ts';
+import type { LabContext } from './down.ts';
 import { isAttached } from './net/host.ts';
 import type { LabPlan } from './plan.ts';
 import { isAlive, type ProcessId, readBootId } from './process-id.ts';
 import type { LabState } from './state.ts';
-import type { Tools } from './tools.ts';
 
 /** What there is of a lab right now, whatever its record says. */
 export interface Survey {
@@ -29,13 +28,8 @@ export async function livingNodes(state: LabState): Promise<ReadonlyMap<string, 
   return nodes;
 }
 
-export async function surveyLab(
-  exec: Exec,
-  tools: Tools,
-  hierarchies: readonly Hierarchy[],
-  plan: LabPlan,
-  state: LabState | undefined,
-): Promise<Survey> {
+export async function surveyLab({ exec, tools }: LabContext, plan: LabPlan, state: LabState | undefined): Promise<Survey> {
+  const hierarchies = await readHierarchies();
   const [bootId, attached, processes] = await Promise.all([
     readBootId(),
     isAttached(exec, tools, plan),

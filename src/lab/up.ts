@@ -29,31 +29,34 @@ export function changedOptions(present: LabOptions, wanted: LabOptions, running:
   return keys.filter((key) => present[key] !== wanted[key]);
 }
 
-/** Tells what an earlier run left, and takes away what cannot be used again. Gives the nodes that go on. */
-async function adopt(
-  context: LabContext,
-  plan: LabPlan,
-  state: LabState | undefined,
-  survey: Survey,
-): Promise<ReadonlyMap<string, ProcessId>> {
+/** What of an earlier run goes on. */
+interface Kept {
+  readonly network: boolean;
+  readonly attached: boolean;
+  readonly relay: boolean;
+  readonly nodes: ReadonlyMap<string, ProcessId>;
+}
+
+const nothing: Kept = { network: false, attached: false, relay: false, nodes: new Map() };
+
+/** Tells what an earlier run left, and takes away what cannot be used again. */
+async function adopt(context: LabContext, plan: LabPlan, state: LabState | undefined, survey: Survey): Promise<Kept> {
   const { progress } = context;
-  const none: ReadonlyMap<string, ProcessId> = new Map();
   const name = `lab "${plan.options.name}"`;
   if (survey.rebooted) {
     progress.note(`Found ${name} from before this machine was restarted: starting it again with its objects`);
     // Links and processes are gone with the boot; a disk-backed /run and an old lab of the same name are not.
     await clearLab(context, plan, undefined);
-    return none;
+    return nothing;
   }
   if (isGone(survey)) {
     if (state) progress.note(`Found the data of ${name}: starting it again with its objects`);
-    return none;
+    return nothing;
   }
-  const usable = state !== undefined && survey.underlay && survey.client === plan.options.client;
-  if (!usable) {
+  if (state === undefined || !survey.underlay || survey.client !== plan.options.client) {
     progress.note(`Found leftovers of ${name} (${survey.processes.length} processes): clearing them away`);
     await clearLab(context, plan, state);
-    return none;
+    return nothing;
   }
   const dead = plan.nodes.filter((node) => !survey.nodes.has(node.name));
   if (dead.length === 0) progress.note(`Found ${name} running: ${survey.nodes.size} nodes`);
@@ -65,25 +68,13 @@ async function adopt(
   const ended = new Set([...surplus, ...dead.map((n) => n.name)]);
   await Promise.all([...ended].map((node) => endProcesses(context, hierarchies, state, plan.cgroup, node)));
   await Promise.all(surplus.map((node) => rm(join(plan.dir, 'nodes', node), { recursive: true, force: true })));
-  return new Map([...survey.nodes].filter(([node]) => !ended.has(node)));
+  const nodes = new Map([...survey.nodes].filter(([node]) => !ended.has(node)));
+  return { network: true, attached: survey.attached, relay: survey.relay, nodes };
 }
 
 async function exportKubeconfig(plan: LabPlan, owner: UpOptions['owner']): Promise<void> {
   await writeSecret(plan.kubeconfig, await readFile(join(plan.pkiDir, 'admin.conf'), 'utf8'), owner);
   if (owner) await chown(plan.kubeconfig, owner.uid, owner.gid);
-}
-
-/** What of an earlier run goes on, besides its nodes. */
-interface Kept {
-  readonly network: boolean;
-  readonly attached: boolean;
-  readonly relay: boolean;
-}
-
-function keptOf(plan: LabPlan, state: LabState | undefined, survey: Survey, nodes: ReadonlyMap<string, ProcessId>): Kept {
-  const usable = state !== undefined && survey.underlay && !survey.rebooted && survey.client === plan.options.client;
-  const network = nodes.size > 0 || usable;
-  return { network, attached: network && survey.attached, relay: survey.relay && state?.relay !== undefined };
 }
 
 /** The record that is written before anything is made. */
@@ -94,7 +85,7 @@ async function firstState(plan: LabPlan, before: LabState | undefined, kept: Kep
     version: 1,
     options: plan.options,
     bootId: await readBootId(),
-    nodes: {},
+    nodes: Object.fromEntries(kept.nodes),
     sysctls: kept.attached ? (before?.sysctls ?? {}) : taken,
     ...(kept.relay && before?.relay && { relay: before.relay }),
     ...(delegated && { delegated }),
@@ -105,15 +96,14 @@ async function firstState(plan: LabPlan, before: LabState | undefined, kept: Kep
 export async function labUp(context: LabContext, plan: LabPlan, state: LabState | undefined, options: UpOptions): Promise<void> {
   const { exec, tools } = context;
   const hierarchies = await readHierarchies();
-  const survey = await surveyLab(exec, tools, hierarchies, plan, state);
-  const alive = await adopt(context, plan, state, survey);
-  const kept = keptOf(plan, state, survey, alive);
+  const survey = await surveyLab(context, plan, state);
+  const kept = await adopt(context, plan, state, survey);
   if (plan.options.attach && !kept.attached) await checkRanges(exec, tools, plan);
   // What is in it is no secret, and the npm scripts look there before they become root.
   await makeThoroughfare(plan.cacheDir);
   await makeThoroughfare(plan.dir);
   const first = await firstState(plan, state, kept, hierarchies);
-  const start = new LabStart(context, plan, options, hierarchies, { ...first, nodes: Object.fromEntries(alive) });
+  const start = new LabStart(context, plan, options, hierarchies, first);
   await start.record({});
   const imageStore = await start.prepare(kept.network, state !== undefined);
   const booted = await start.boot(imageStore);

@@ -10,7 +10,9 @@ import type { LabContext } from './down.ts';
 import { askDns, askRelay } from './inspect.ts';
 import { type LabPlan, type NodePlan, withoutAgentParts, withoutServerParts } from './plan.ts';
 import type { ProcessId } from './process-id.ts';
-import { probeNodes, probeReadyz, queryDns, waitUntil } from './ready.ts';
+import { probeNodes, probeReadyz, queryDns, type WaitOptions, waitUntil } from './ready.ts';
+
+type Patience = Pick<WaitOptions, 'timeoutMs' | 'signal'>;
 
 /** The nodes that depend on nothing which somebody else brings. A node needs a podCIDR from the controllers to be ready. */
 export function ownNodes(plan: LabPlan): NodePlan[] {
@@ -24,11 +26,7 @@ const firstPatienceMs = 250;
  * Waits for the API server, for every node and for DNS; not for what needs parts that somebody else brings. Labels the control plane, which
  * its own kubelet may not do (NodeRestriction).
  */
-export async function waitForCluster(
-  context: LabContext,
-  plan: LabPlan,
-  options: { readonly timeoutMs: number; readonly signal: AbortSignal },
-): Promise<void> {
+export async function waitForCluster(context: LabContext, plan: LabPlan, options: Patience): Promise<void> {
   const { clock, progress } = context;
   const wait = { clock, ...options, onPatience: (text: string) => progress.note(text) };
   const logs = (node: string, file: string): string => `See ${join(plan.dir, 'nodes', node, 'log', file)}`;
@@ -67,7 +65,7 @@ export async function waitForParts(
   context: LabContext,
   plan: LabPlan,
   inits: ReadonlyMap<string, ProcessId>,
-  options: { readonly timeoutMs: number; readonly signal: AbortSignal },
+  options: Patience,
 ): Promise<void> {
   const { clock, progress } = context;
   const own = ownNodes(plan);

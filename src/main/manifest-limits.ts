@@ -10,7 +10,6 @@ const api = 'admissionregistration.k8s.io/v1';
 interface Limit {
   readonly apiGroup: string;
   readonly resources: readonly string[];
-  readonly operations: readonly string[];
   /** CEL over `node`, the node that the user's name says, and the object that is written. */
   readonly rules: readonly { readonly expression: string; readonly message: string }[];
 }
@@ -22,7 +21,6 @@ const limits: Readonly<Partial<Record<NodePart, Limit>>> = {
   'net-agent': {
     apiGroup: '',
     resources: ['nodes', 'nodes/status'],
-    operations: ['CREATE', 'UPDATE', 'DELETE'],
     rules: [
       { expression: `${written}.metadata.name == variables.node`, message: 'a net-agent may only write its own Node' },
       {
@@ -34,7 +32,6 @@ const limits: Readonly<Partial<Record<NodePart, Limit>>> = {
   dns: {
     apiGroup: 'discovery.k8s.io',
     resources: ['endpointslices'],
-    operations: ['CREATE', 'UPDATE', 'DELETE'],
     rules: [
       {
         expression: `${written}.metadata.name == 'kube-dns-' + variables.node`,
@@ -56,7 +53,7 @@ export function manifestLimits(parts: readonly NodePart[]): KubeObject[] {
   });
 }
 
-function policyOf(part: NodePart, { apiGroup, resources, operations, rules }: Limit): KubeObject[] {
+function policyOf(part: NodePart, { apiGroup, resources, rules }: Limit): KubeObject[] {
   const name = `fairlead-${part}`;
   const group = nodePartGroup(part);
   const policy = {
@@ -65,7 +62,9 @@ function policyOf(part: NodePart, { apiGroup, resources, operations, rules }: Li
     metadata: { name },
     spec: {
       failurePolicy: 'Fail',
-      matchConstraints: { resourceRules: [{ apiGroups: [apiGroup], apiVersions: ['*'], operations, resources }] },
+      matchConstraints: {
+        resourceRules: [{ apiGroups: [apiGroup], apiVersions: ['*'], operations: ['CREATE', 'UPDATE', 'DELETE'], resources }],
+      },
       matchConditions: [{ name: 'by-this-part', expression: `'${group}' in request.userInfo.groups` }],
       variables: [{ name: 'node', expression: `request.userInfo.username.replace('${group}:', '')` }],
       validations: rules,

@@ -9,10 +9,12 @@ export const supportedVersions = ['0.3.0', '0.3.1', '0.4.0', '1.0.0', '1.1.0'] a
 export const commands = ['ADD', 'DEL', 'CHECK', 'STATUS', 'GC', 'VERSION'] as const;
 export type Command = (typeof commands)[number];
 
+const protocols = ['tcp', 'udp', 'sctp'] as const;
+
 export interface HostPort {
   readonly hostPort: number;
   readonly containerPort: number;
-  readonly protocol: 'tcp' | 'udp' | 'sctp';
+  readonly protocol: (typeof protocols)[number];
   /** Only this address of the node; '' is all of them. `::` is all of IPv6. */
   readonly hostIp: string;
 }
@@ -137,15 +139,10 @@ function hostPortsOf(value: unknown): HostPort[] {
     const hostPort = Number(entry.get('hostport') ?? 0);
     if (hostPort === 0) continue;
     const containerPort = Number(entry.get('containerport') ?? 0);
-    const protocol = String(entry.get('protocol') ?? 'tcp').toLowerCase();
+    const protocol = protocols.find((known) => known === String(entry.get('protocol') ?? 'tcp').toLowerCase());
     const given = String(entry.get('hostip') ?? '');
     const hostIp = given === '' || given === '0.0.0.0' ? '' : parseIp(given);
-    if (
-      !isPort(hostPort) ||
-      !isPort(containerPort) ||
-      (protocol !== 'tcp' && protocol !== 'udp' && protocol !== 'sctp') ||
-      hostIp === undefined
-    ) {
+    if (!isPort(hostPort) || !isPort(containerPort) || protocol === undefined || hostIp === undefined) {
       throw new CniError('badConfig', `Cannot map port ${JSON.stringify(raw)}: not a pair of ports with tcp, udp or sctp`);
     }
     ports.push({ hostPort, containerPort, protocol, hostIp });

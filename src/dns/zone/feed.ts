@@ -34,7 +34,8 @@ export async function feedZone(
     if (changed.size === 0) setImmediate(flush);
     changed.add(key);
   };
-  serviceInformer.on({ add: (s) => onChange(objectKey(s)), update: (s) => onChange(objectKey(s)), delete: (s) => onChange(objectKey(s)) });
+  const onService = (s: Service): void => onChange(objectKey(s));
+  serviceInformer.on({ add: onService, update: onService, delete: onService });
   sliceInformer.on({
     add(s) {
       onChange(serviceOf(s));

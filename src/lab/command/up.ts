@@ -16,8 +16,7 @@ function flagOf(option: string): string {
 async function refuseChanges(lab: LabContext, state: LabState, options: LabOptions): Promise<void> {
   const { changedOptions } = await import('../up.ts');
   const { isGone, surveyLab } = await import('../survey.ts');
-  const { readHierarchies } = await import('../cgroups.ts');
-  const survey = await surveyLab(lab.exec, lab.tools, await readHierarchies(), planLab(state.options), state);
+  const survey = await surveyLab(lab, planLab(state.options), state);
   const changed = changedOptions(state.options, options, !survey.rebooted && !isGone(survey));
   if (changed.length === 0) return;
   const why = isGone(survey) ? 'its objects and keys depend on it' : 'it is running';

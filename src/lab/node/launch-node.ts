@@ -5,26 +5,23 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { ensureNodePki } from '../../bootstrap/pki.ts';
 import { writeSecret } from '../../bootstrap/secret-file.ts';
-import type { Clock } from '../../clock/clock.ts';
 import { KnownError } from '../../errors/known-error.ts';
-import { type Exec, start } from '../../linux/exec.ts';
+import { start } from '../../linux/exec.ts';
 import { type Hierarchy, makeCgroups } from '../cgroups.ts';
+import type { LabContext } from '../down.ts';
 import { copyImageStore } from '../images/image-store.ts';
 import type { LabPlan, NodePlan } from '../plan.ts';
 import { type ProcessId, readProcessId } from '../process-id.ts';
-import { systemPath, type Tools } from '../tools.ts';
+import { systemPath } from '../tools.ts';
 import { type ContainerdOptions, containerdConfig } from './containerd-config.ts';
 import { nodeServices } from './services.ts';
 
-export interface LaunchContext {
+export interface LaunchContext extends LabContext {
   readonly plan: LabPlan;
-  readonly tools: Tools;
   readonly hierarchies: readonly Hierarchy[];
   /** The prepared containerd root. */
   readonly imageStore: string;
   readonly containerd: ContainerdOptions;
-  readonly exec: Exec;
-  readonly clock: Clock;
   /** The nameservers that nodes ask about the world. */
   readonly nameservers: readonly string[];
   /** How long a node may take until its init answers. */
