@@ -131,49 +131,45 @@ async function openParts({ stateDir, hostLocalDir = '/var/lib/cni/networks', log
   return { plugin, hostPorts, ipam, close };
 }
 
+type KeeperParts = Pick<Parts, 'plugin' | 'hostPorts'> & { readonly install: InstallOptions; readonly log: Log };
+
 /** Keeps what attached pods need as it should be. What goes wrong is said, and tried again. */
 class Keeper {
-  readonly #plugin: CniPlugin;
-  readonly #hostPorts: NftHostPorts;
-  readonly #install: InstallOptions;
-  readonly #log: Log;
+  readonly #parts: KeeperParts;
   /** Before that the runtime must not find a network. */
   #hasNetwork = false;
 
-  constructor(parts: Pick<Parts, 'plugin' | 'hostPorts'> & { readonly install: InstallOptions; readonly log: Log }) {
-    this.#plugin = parts.plugin;
-    this.#hostPorts = parts.hostPorts;
-    this.#install = parts.install;
-    this.#log = parts.log;
+  constructor(parts: KeeperParts) {
+    this.#parts = parts;
   }
 
   async setNetwork(network: PodNetwork): Promise<void> {
-    await this.#plugin.setNetwork(network);
-    await this.#hostPorts.setBridge(network.bridge);
-    installConflist(this.#install);
+    await this.#parts.plugin.setNetwork(network);
+    await this.#parts.hostPorts.setBridge(network.bridge);
+    installConflist(this.#parts.install);
     this.#hasNetwork = true;
   }
 
   /** Puts back what others have changed: installed files, pods' links. */
   repair(): Promise<void> {
     return this.#orSay('put back what pods need', async () => {
-      installPlugins(this.#install);
-      if (this.#hasNetwork) installConflist(this.#install);
-      await this.#plugin.repair();
+      installPlugins(this.#parts.install);
+      if (this.#hasNetwork) installConflist(this.#parts.install);
+      await this.#parts.plugin.repair();
     });
   }
 
   /** Reads notes, takes back addresses of pods that are gone, and compares host ports with the kernel. */
   tidy(): Promise<void> {
     return this.#orSay('tidy up after pods', async () => {
-      await actOnNotes(this.#install.notesDir, (call) => this.#plugin.call(call), this.#log);
-      const count = await this.#plugin.reclaim();
-      await this.#hostPorts.heal();
-      if (count > 0) this.#log.info(`Took back ${count} addresses of pods that are gone`);
+      await actOnNotes(this.#parts.install.notesDir, (call) => this.#parts.plugin.call(call), this.#parts.log);
+      const count = await this.#parts.plugin.reclaim();
+      await this.#parts.hostPorts.heal();
+      if (count > 0) this.#parts.log.info(`Took back ${count} addresses of pods that are gone`);
     });
   }
 
   async #orSay(what: string, work: () => Promise<void>): Promise<void> {
-    await work().catch((err: unknown) => this.#log.warn(`Cannot ${what}: ${messageOf(err)}`));
+    await work().catch((err: unknown) => this.#parts.log.warn(`Cannot ${what}: ${messageOf(err)}`));
   }
 }

@@ -35,20 +35,21 @@ export class ConnectionTable<T extends Evictable> {
     const victim =
       own.size >= this.#limits.perClient ? idlest(own) : this.#all.size >= this.#limits.total ? idlest(this.#all.keys()) : undefined;
     if (victim) this.delete(victim);
-    this.#all.set(connection, client);
-    this.#byClient.set(client, own.add(connection));
+    this.#put(connection, client);
     return victim;
+  }
+
+  #put(connection: T, client: string): void {
+    this.#all.set(connection, client);
+    this.#byClient.set(client, (this.#byClient.get(client) ?? new Set<T>()).add(connection));
   }
 
   /** A question came on it. */
   touch(connection: T): void {
     const client = this.#all.get(connection);
     if (client === undefined) return;
-    this.#all.delete(connection);
-    this.#all.set(connection, client);
-    const own = this.#byClient.get(client);
-    own?.delete(connection);
-    own?.add(connection);
+    this.delete(connection);
+    this.#put(connection, client);
   }
 
   delete(connection: T): void {

@@ -53,11 +53,6 @@ class Tail {
   }
 }
 
-interface Entry {
-  readonly time: string;
-  readonly text: string;
-}
-
 /** The lines of all sources in the order in which they were written. */
 async function readAll(tails: readonly Tail[]): Promise<string[]> {
   const width = Math.max(...tails.map(({ source }) => source.label.length));
@@ -65,7 +60,7 @@ async function readAll(tails: readonly Tail[]): Promise<string[]> {
     tails.map(async (tail) => {
       let time = '';
       const label = tails.length > 1 ? `${tail.source.label.padEnd(width)} | ` : '';
-      return (await tail.next()).map((line): Entry => {
+      return (await tail.next()).map((line) => {
         time = timeOf(line) ?? time;
         return { time, text: label + line };
       });

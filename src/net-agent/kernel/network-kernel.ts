@@ -118,13 +118,8 @@ function isOnLink(step: Step): boolean {
   return step.do === 'delete-link' || step.do === 'add-link' || step.do === 'change-link';
 }
 
-interface Request {
-  readonly request: NetlinkRequest;
-  /** What it does, for an error. */
-  readonly doing: string;
-}
-
-function requestOf(step: Step, indexes: ReadonlyMap<string, number>): Request {
+/** The request, and what it does in words for an error. */
+function requestOf(step: Step, indexes: ReadonlyMap<string, number>): { readonly request: NetlinkRequest; readonly doing: string } {
   // Index 0 makes the kernel say ENODEV, which is what it is.
   const index = (name: string): number => indexes.get(name) ?? 0;
   switch (step.do) {

@@ -23,13 +23,6 @@ interface Entry {
   readonly storedAt: number;
 }
 
-export interface CacheStatistics {
-  hits: number;
-  misses: number;
-  entries: number;
-  evictions: number;
-}
-
 export const cache: Plugin<CacheBlock> = {
   name: 'cache',
   setup(block, env) {
@@ -40,7 +33,7 @@ export const cache: Plugin<CacheBlock> = {
 };
 
 export class Cache implements Handler {
-  readonly statistics: CacheStatistics = { hits: 0, misses: 0, entries: 0, evictions: 0 };
+  readonly statistics = { hits: 0, misses: 0, entries: 0, evictions: 0 };
   readonly #clock: Clock;
   readonly #disabled: readonly string[];
   readonly #entries = new Map<string, Entry>();

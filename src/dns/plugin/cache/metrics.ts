@@ -2,9 +2,9 @@
 import { Gauge } from 'prom-client';
 import { registerCounter } from '../../metrics/counter.ts';
 import type { Env } from '../plugin.ts';
-import type { CacheStatistics } from './cache.ts';
+import type { Cache } from './cache.ts';
 
-export function registerCacheMetrics({ metrics, server }: Env, statistics: CacheStatistics): void {
+export function registerCacheMetrics({ metrics, server }: Env, statistics: Cache['statistics']): void {
   const where = { server, zones: '.', view: '' };
   const ofSuccess = { ...where, type: 'success' };
   const count = (name: string, help: string, labels: Record<string, string>, read: () => number): void =>

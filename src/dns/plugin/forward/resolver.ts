@@ -85,27 +85,15 @@ export class Resolver {
     while (channel.waiting.has(id)) id = randomInt(65536);
     message.writeUInt16BE(id, 0);
     const { promise, resolve, reject } = Promise.withResolvers<Buffer>();
-    const timer = this.#clock.after(timeoutMs, () => waiting.reject(new Error(`no answer within ${timeoutMs / 1000} s`)));
-    const end = (): void => {
+    const timer = this.#clock.after(timeoutMs, () => reject(new Error(`no answer within ${timeoutMs / 1000} s`)));
+    channel.waiting.set(id, { question, resolve, reject });
+    if (channel.unsent) channel.unsent.push(message);
+    else this.#send(channel, message);
+    return promise.finally(() => {
       channel.waiting.delete(id);
       timer.cancel();
       if (channel !== this.#current && channel.waiting.size === 0) this.#drop(channel);
-    };
-    const waiting: Waiting = {
-      question,
-      resolve(bytes) {
-        end();
-        resolve(bytes);
-      },
-      reject(err) {
-        end();
-        reject(err);
-      },
-    };
-    channel.waiting.set(id, waiting);
-    if (channel.unsent) channel.unsent.push(message);
-    else this.#send(channel, message);
-    return promise;
+    });
   }
 
   #send(channel: Channel, message: Buffer): void {
@@ -146,7 +134,7 @@ export class Resolver {
 
   #fail(channel: Channel, err: Error): void {
     if (channel === this.#current) this.#current = undefined;
-    for (const waiting of [...channel.waiting.values()]) waiting.reject(err);
+    for (const waiting of channel.waiting.values()) waiting.reject(err);
     this.#drop(channel);
   }
 
@@ -155,11 +143,7 @@ export class Resolver {
   }
 
   close(): void {
-    this.#current = undefined;
-    for (const channel of [...this.#channels]) {
-      for (const waiting of [...channel.waiting.values()]) waiting.reject(new Error('stopping'));
-      this.#drop(channel);
-    }
+    for (const channel of this.#channels) this.#fail(channel, new Error('stopping'));
   }
 }
 
