@@ -1,14 +1,13 @@
 import assert from 'node:assert/strict';
-import { spawnSync } from 'node:child_process';
 import { describe, test } from 'node:test';
 import { mustRun, systemExec } from '../exec.ts';
-import { inNetns } from '../netns.ts';
 import { cannotMakeNamespaces, Namespaces } from '../testing/namespaces.ts';
 import { KernelIptables, readVersion, type Variant } from './kernel-iptables.ts';
 import { canonicalRule, probability, quoted, sameRule, wordsOf } from './rule.ts';
 import { parseSave, SaveReader } from './ruleset.ts';
 import { restoreText, type Section, sizeOf } from './section.ts';
 import { FakeIptables } from './testing/fake-iptables.ts';
+import { execIn, kernelIptablesIn, lackingTools } from './testing/kernel-in.ts';
 
 describe('sameRule()', () => {
   const same: [why: string, sent: string, printed: string][] = [
@@ -124,24 +123,13 @@ describe('FakeIptables', () => {
     });
 });
 
-/** The first reason why tests with real tools cannot run. */
-const cannot =
-  cannotMakeNamespaces ||
-  (['iptables-nft', 'iptables-legacy'].every((tool) => spawnSync(tool, ['--version']).status === 0)
-    ? false
-    : 'needs both backends of iptables');
-
 const variants: readonly Variant[] = ['-nft', '-legacy'];
 for (const variant of variants)
-  describe(`iptables${variant}`, { skip: cannot, concurrency: false }, () => {
+  describe(`iptables${variant}`, { skip: cannotMakeNamespaces || ((await lackingTools(variant)) ?? false), concurrency: false }, () => {
     test('holds what it is told, as the fake does, and says what it cannot', async () => {
       await using net = new Namespaces();
       await net.add('a');
-      const exec = {
-        run: (file: string, args: readonly string[], options = {}) =>
-          systemExec.run('nsenter', [`--net=${net.path('a')}`, file, ...args], options),
-      };
-      const iptables = inNetns(net.path('a'), () => new KernelIptables(variant, exec));
+      const iptables = kernelIptablesIn(net.path('a'), variant);
       const fake = new FakeIptables();
       assert.equal(await iptables.mayHold('TST-'), false);
       const rules = [
@@ -177,20 +165,18 @@ for (const variant of variants)
     });
   });
 
-test('iptables-nft tells of changes by others alone', { skip: cannot }, async () => {
+test('iptables-nft tells of changes by others alone', {
+  skip: cannotMakeNamespaces || ((await lackingTools('-nft')) ?? false),
+}, async () => {
   await using net = new Namespaces();
   await net.add('a');
-  const enter = [`--net=${net.path('a')}`];
-  const exec = {
-    run: (file: string, args: readonly string[], options = {}) => systemExec.run('nsenter', [...enter, file, ...args], options),
-  };
-  const iptables = inNetns(net.path('a'), () => new KernelIptables('-nft', exec));
+  const iptables = kernelIptablesIn(net.path('a'), '-nft');
   await iptables.foreignChanges();
   const { promise: touched, resolve } = Promise.withResolvers<void>();
   const watch = iptables.watch('TST-', resolve);
   await iptables.restore('ip', [{ table: 'nat', fill: new Map([['TST-A', ['-j RETURN']]]) }]);
   assert.equal(await iptables.foreignChanges(), 0);
-  await mustRun(systemExec, 'nsenter', [...enter, 'iptables-nft', '-t', 'nat', '-F', 'TST-A']);
+  await mustRun(execIn(net.path('a')), 'iptables-nft', ['-t', 'nat', '-F', 'TST-A']);
   await touched;
   assert.equal(await iptables.foreignChanges(), 1);
   watch.close();

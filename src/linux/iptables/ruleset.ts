@@ -2,6 +2,13 @@
 
 export type TableName = 'filter' | 'nat' | 'mangle';
 
+/** The chains that the kernel brings. */
+export const builtInChains: Readonly<Record<TableName, readonly string[]>> = {
+  filter: ['INPUT', 'FORWARD', 'OUTPUT'],
+  nat: ['PREROUTING', 'INPUT', 'OUTPUT', 'POSTROUTING'],
+  mangle: ['PREROUTING', 'INPUT', 'FORWARD', 'OUTPUT', 'POSTROUTING'],
+};
+
 /** By table, then by chain, built-in ones too: the rules in their order, each without the `-A CHAIN` before it. */
 export type Ruleset = ReadonlyMap<string, ReadonlyMap<string, readonly string[]>>;
 

@@ -6,16 +6,12 @@ import { KnownError } from '../../../errors/known-error.ts';
 import type { TableFamily } from '../../nftables/table.ts';
 import type { Iptables, IptablesFeatures } from '../iptables.ts';
 import { partsOf, sameRule } from '../rule.ts';
-import type { Ruleset, TableName } from '../ruleset.ts';
+import { builtInChains, type Ruleset, type TableName } from '../ruleset.ts';
 import { restoreText, type Section } from '../section.ts';
 
 type Tables = Map<string, Map<string, string[]>>;
 
-const builtIn: Readonly<Record<string, readonly string[]>> = {
-  filter: ['INPUT', 'FORWARD', 'OUTPUT'],
-  nat: ['PREROUTING', 'INPUT', 'OUTPUT', 'POSTROUTING'],
-  mangle: ['PREROUTING', 'INPUT', 'FORWARD', 'OUTPUT', 'POSTROUTING'],
-};
+const builtIn: Readonly<Record<string, readonly string[]>> = builtInChains;
 const ends = ['ACCEPT', 'DROP', 'RETURN', 'REJECT', 'MARK', 'DNAT', 'MASQUERADE'];
 
 class Refused extends Error {}

@@ -201,6 +201,8 @@ function* wayOf({ packet }: Flow, nodeIps: readonly string[]): Generator<readonl
   if (packet.interface === undefined) yield ['filter', 'OUTPUT'];
   else yield ['filter', stays ? 'INPUT' : 'FORWARD'];
   if (packet.interface === undefined || !stays) yield ['nat', 'POSTROUTING'];
+  // What the node sends itself goes out by loopback, and comes in.
+  if (packet.interface === undefined && stays) yield ['filter', 'INPUT'];
 }
 
 /** What becomes of the first packet of a connection. */

@@ -1,0 +1,141 @@
+/** Mode iptables: the chains of kube-proxy's mode of that name, in both families. */
+import { type Clock, systemClock } from '../../../clock/clock.ts';
+import { isKnownError } from '../../../errors/known-error.ts';
+import type { Iptables } from '../../../linux/iptables/iptables.ts';
+import { KernelIptables } from '../../../linux/iptables/kernel-iptables.ts';
+import type { TableFamily } from '../../../linux/nftables/table.ts';
+import { ensureSysctl, readSysctl } from '../../../linux/sysctl.ts';
+import type { Algorithm } from '../../plan/algorithm.ts';
+import type { NodeContext } from '../../plan/node-context.ts';
+import type { Mode, ModeOptions, ModeRules } from '../mode.ts';
+import { cleanUpSections } from './clean-up.ts';
+import { canary, canaryTables, kubeletFirewall } from './layout.ts';
+import { ServiceChains } from './service-chains.ts';
+
+export const iptablesAlgorithms: readonly Algorithm[] = ['random'];
+
+const deepVerifyPeriodMs = 3_600_000;
+const ownPrefix = 'KUBE-';
+const routeLocalnet = 'net/ipv4/conf/all/route_localnet';
+const beLiberal = 'net/netfilter/nf_conntrack_tcp_be_liberal';
+
+/** What a mode needs of the kernel beside its tables. */
+export interface Settings {
+  read(name: string): string | undefined;
+  set(name: string, value: string): void;
+}
+
+const kernelSettings: Settings = { read: readSysctl, set: ensureSysctl };
+
+export interface IptablesModeOptions extends ModeOptions {
+  readonly iptables: Iptables;
+  /** Tools of the backends in which another proxy may have left rules; whoever asks closes them. */
+  readonly leftovers?: () => readonly Iptables[];
+  readonly settings?: Settings;
+  /** Whether `close` closes `iptables`. */
+  readonly closes?: boolean;
+}
+
+export class IptablesMode implements Mode {
+  readonly name = 'iptables';
+  readonly failuresMetric = 'sync_proxy_rules_iptables_restore_failures_total';
+  readonly algorithms: readonly Algorithm[] = iptablesAlgorithms;
+  readonly #options: IptablesModeOptions;
+  readonly #iptables: Iptables;
+  readonly #settings: Settings;
+  readonly #clock: Clock;
+  readonly #families = new Map<TableFamily, ServiceChains>();
+  /** Whether somebody else changed our rules, or may have. */
+  #touched = false;
+  #deeplyVerified: number;
+
+  /** Whoever gives `iptables` closes it, unless it says so. */
+  constructor(options: IptablesModeOptions) {
+    this.#options = options;
+    this.#iptables = options.iptables;
+    this.#settings = options.settings ?? kernelSettings;
+    this.#clock = options.clock ?? systemClock;
+    this.#deeplyVerified = this.#clock.monotonic();
+  }
+
+  /** In the network namespace of this process. */
+  static ofKernel(options: ModeOptions = {}): IptablesMode {
+    const leftovers = (): Iptables[] => [new KernelIptables('-nft'), new KernelIptables('-legacy')];
+    return new IptablesMode({ ...options, iptables: new KernelIptables(), leftovers, closes: true });
+  }
+
+  async probe(): Promise<void> {
+    await this.#iptables.features('ip');
+    await this.#iptables.foreignChanges();
+  }
+
+  async open(node: NodeContext): Promise<ModeRules> {
+    const { randomFully } = await this.#iptables.features(node.family);
+    const isLiberal = (this.#settings.read(beLiberal) ?? '0') !== '0';
+    const rules = { ...this.#options, conntrackLiberal: isLiberal || this.#options.conntrackLiberal === true };
+    const allowLocalnet = (): void => this.#settings.set(routeLocalnet, '1');
+    const chains = new ServiceChains(node, { iptables: this.#iptables, randomFully, rules, allowLocalnet });
+    this.#families.set(node.family, chains);
+    return chains;
+  }
+
+  async verify(): Promise<void> {
+    const foreign = await this.#iptables.foreignChanges();
+    const touched = this.#touched && foreign !== 0;
+    this.#touched = false;
+    const deep = touched || this.#clock.monotonic() - this.#deeplyVerified >= deepVerifyPeriodMs;
+    if (deep) this.#deeplyVerified = this.#clock.monotonic();
+    for (const [family, chains] of this.#families) {
+      const suspicious = foreign !== undefined && foreign !== 0 && !chains.isLarge;
+      if (deep || suspicious || (foreign !== 0 && !(await this.#hasCanaries(family)))) chains.distrust();
+    }
+  }
+
+  /** Who flushes tables does not spare the canary. */
+  async #hasCanaries(family: TableFamily): Promise<boolean> {
+    for (const table of canaryTables) if (!(await this.#iptables.hasChain(family, table, canary))) return false;
+    return true;
+  }
+
+  watch(onTouched: () => void): { close(): void } {
+    return this.#iptables.watch(ownPrefix, () => {
+      this.#touched = true;
+      onTouched();
+    });
+  }
+
+  async cleanUp(): Promise<void> {
+    await this.#cleanUpOf(this.#iptables);
+    const others = this.#options.leftovers?.() ?? [];
+    try {
+      for (const other of others) await this.#cleanUpOf(other);
+    } finally {
+      for (const other of others) other.close();
+    }
+  }
+
+  async #cleanUpOf(iptables: Iptables): Promise<void> {
+    if (!(await iptables.mayHold(ownPrefix))) return;
+    for (const family of ['ip', 'ip6'] as const) {
+      try {
+        await this.#cleanUpFamily(iptables, family);
+      } catch (err) {
+        // Without its tools or its part of the kernel there are no rules that we could read.
+        if (!isKnownError(err, 'TOOL_MISSING') && !isKnownError(err, 'KERNEL_FEATURE_MISSING')) throw err;
+      }
+    }
+  }
+
+  async #cleanUpFamily(iptables: Iptables, family: TableFamily): Promise<void> {
+    await iptables.features(family);
+    const held = await iptables.save(family);
+    // Without the rule that guards it, loopback would be open to the neighbours.
+    if (family === 'ip' && held.get('filter')?.get(kubeletFirewall)?.length) this.#settings.set(routeLocalnet, '0');
+    const sections = [...cleanUpSections(held)];
+    if (sections.length > 0) await iptables.restore(family, sections);
+  }
+
+  close(): void {
+    if (this.#options.closes) this.#iptables.close();
+  }
+}

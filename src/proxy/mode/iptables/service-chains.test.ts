@@ -1,0 +1,274 @@
+import assert from 'node:assert/strict';
+import { beforeEach, describe, test } from 'node:test';
+import { KnownError } from '../../../errors/known-error.ts';
+import type { Section } from '../../../linux/iptables/section.ts';
+import { FakeIptables } from '../../../linux/iptables/testing/fake-iptables.ts';
+import { trace } from '../../../linux/iptables/testing/trace.ts';
+import type { NodeContext } from '../../plan/node-context.ts';
+import type { EndpointAddress, Frontend, PortPlan, ServicePlan, Target } from '../../plan/service-plan.ts';
+import { chainsOf } from './chain-names.ts';
+import { ServiceChains } from './service-chains.ts';
+
+const node: NodeContext = {
+  family: 'ip',
+  nodeName: 'node1',
+  local: { mode: 'ClusterCIDR', cidr: '10.244.0.0/16' },
+  masqueradeAll: false,
+  nodePortIps: ['192.168.120.11'],
+  serviceCidrs: [],
+  nodeIps: ['192.168.120.11'],
+};
+
+function endpoints(ips: readonly string[]): EndpointAddress[] {
+  return ips.map((ip) => ({ name: `${ip} . 8080`, ip, port: 8080, mayBeHere: true }));
+}
+
+function plan(n: number, ips: readonly string[], more: Partial<PortPlan> = {}): ServicePlan {
+  const target: Target = ips.length > 0 ? 'cluster' : 'refuse';
+  const frontends: Frontend[] = [
+    { kind: 'cluster-ip', ip: `10.96.0.${n}`, port: 80, inside: target, outside: target, masquerade: 'outside-pods' },
+  ];
+  const port: PortPlan = { name: 'http', protocol: 'tcp', frontends, cluster: endpoints(ips), local: [], serving: new Set(), ...more };
+  return { key: `n/s${n}`, rank: `${n}`, ports: [port] };
+}
+
+const names = (n: number): ReturnType<typeof chainsOf> => chainsOf(`n/s${n}:http`, 'tcp');
+const two = ['10.244.1.2', '10.244.1.3'];
+
+let iptables: FakeIptables;
+let chains: ServiceChains;
+
+function open(context: NodeContext = node, settings: string[] = []): ServiceChains {
+  return new ServiceChains(context, { iptables, randomFully: true, rules: {}, allowLocalnet: () => settings.push('route_localnet') });
+}
+
+/** The lines of the last change that say something. */
+const sent = (): string[] => (iptables.restored.at(-1) ?? '').split('\n').filter((line) => /^[:-]/.test(line));
+
+beforeEach(async () => {
+  iptables = new FakeIptables();
+  chains = open();
+  for (let n = 1; n <= 20; n++) chains.put(`n/s${n}`, plan(n, two));
+  await chains.sync();
+});
+
+describe('a partial sync', () => {
+  test('sends the chains of the endpoints that changed, and nothing else', async () => {
+    const { cluster, endpoint } = names(7);
+    chains.put('n/s7', plan(7, ['10.244.1.2', '10.244.9.9']));
+    assert.deepEqual(await chains.sync(), { full: false, steps: 9 });
+    const [kept, came, went] = ['10.244.1.2:8080', '10.244.9.9:8080', '10.244.1.3:8080'].map(endpoint);
+    assert.deepEqual(
+      sent().map((line) =>
+        line
+          .split(' ')
+          .slice(0, line.startsWith(':') ? 1 : 2)
+          .join(' '),
+      ),
+      [
+        `:${cluster}`,
+        `:${came}`,
+        `:${went}`,
+        ...[`-A ${cluster}`, `-A ${cluster}`, `-A ${cluster}`, `-A ${came}`, `-A ${came}`],
+        `-X ${went}`,
+      ],
+    );
+    assert.ok(!sent().some((line) => line.startsWith(`:${kept}`)));
+  });
+
+  test('names no chain of another Service when one comes or goes', async () => {
+    chains.put('n/s21', plan(21, two));
+    await chains.sync();
+    assert.deepEqual(
+      sent()
+        .filter((line) => /KUBE-SERVICES/.test(line))
+        .map((line) => line.slice(0, 16)),
+      ['-I KUBE-SERVICES'],
+    );
+    chains.put('n/s21', undefined);
+    await chains.sync();
+    assert.deepEqual(
+      sent()
+        .filter((line) => /KUBE-SERVICES/.test(line))
+        .map((line) => line.slice(0, 16)),
+      ['-D KUBE-SERVICES'],
+    );
+    assert.ok(!iptables.dump('ip').includes(names(21).cluster));
+  });
+
+  test('writes a shared chain anew when many of its rules go', async () => {
+    const before = iptables.dump('ip');
+    for (let n = 1; n <= 10; n++) chains.put(`n/s${n}`, undefined);
+    await chains.sync();
+    assert.ok(!sent().some((line) => line.startsWith('-D')));
+    for (let n = 1; n <= 10; n++) chains.put(`n/s${n}`, plan(n, two));
+    await chains.sync();
+    assert.deepEqual(iptables.dump('ip').split('\n').sort(), before.split('\n').sort());
+  });
+
+  test('starts no program when a Service changed back', async () => {
+    const changes = iptables.restored.length;
+    chains.put('n/s3', plan(3, []));
+    chains.put('n/s3', plan(3, two));
+    assert.deepEqual(await chains.sync(), { full: false, steps: 0 });
+    assert.equal(iptables.restored.length, changes);
+  });
+});
+
+test('after a refusal everything is compared again', async () => {
+  iptables.failure = new KnownError('KERNEL_REFUSED', 'no');
+  chains.put('n/s3', plan(3, ['10.244.1.2']));
+  await assert.rejects(chains.sync(), { code: 'KERNEL_REFUSED' });
+  iptables.failure = undefined;
+  const { full, steps } = await chains.sync();
+  assert.ok(full && steps > 0 && steps < 10, `${steps} lines`);
+  chains.distrust();
+  assert.deepEqual(await chains.sync(), { full: true, steps: 0 });
+});
+
+test('what kube-proxy left is taken over as it is, and what no Service has any more goes', async () => {
+  const [old, here] = [names(30), names(1)];
+  const endpoint = here.endpoint('10.244.1.2:8080');
+  iptables = new FakeIptables();
+  // In the words in which kube-proxy sends it.
+  const text = `*nat
+:KUBE-SERVICES - [0:0]
+:KUBE-NODEPORTS - [0:0]
+:KUBE-MARK-MASQ - [0:0]
+:${here.cluster} - [0:0]
+:${endpoint} - [0:0]
+:${old.cluster} - [0:0]
+-A KUBE-MARK-MASQ -j MARK --or-mark 0x00004000
+-A KUBE-SERVICES -m comment --comment "n/s30:http cluster IP" -m tcp -p tcp -d 10.96.0.30 --dport 80 -j ${old.cluster}
+-A KUBE-SERVICES -m comment --comment "n/s1:http cluster IP" -m tcp -p tcp -d 10.96.0.1 --dport 80 -j ${here.cluster}
+-A ${here.cluster} -m comment --comment "n/s1:http cluster IP" -m tcp -p tcp -d 10.96.0.1 --dport 80 ! -s 10.244.0.0/16 -j KUBE-MARK-MASQ
+-A ${here.cluster} -m comment --comment "n/s1:http -> 10.244.1.2:8080" -j ${endpoint}
+-A ${endpoint} -m comment --comment n/s1:http -s 10.244.1.2 -j KUBE-MARK-MASQ
+-A ${endpoint} -m comment --comment n/s1:http -m tcp -p tcp -j DNAT --to-destination 10.244.1.2:8080
+COMMIT
+`;
+  iptables.restoreByOther('ip', text);
+  chains = open();
+  chains.put('n/s1', plan(1, ['10.244.1.2']));
+  await chains.sync();
+  assert.ok(!sent().some((line) => line.includes(here.cluster) && !line.includes('KUBE-SERVICES')));
+  assert.ok(!iptables.dump('ip').includes(old.cluster));
+});
+
+test('of many endpoints no comment says where it leads', async () => {
+  const last = (): string =>
+    iptables
+      .dump('ip')
+      .split('\n')
+      .find((line) => line.includes(`-j ${names(1).endpoint('10.244.1.3:8080')}`)) ?? '';
+  assert.match(last(), /--comment "n\/s1:http -> 10\.244\.1\.3:8080"/);
+  const many = Array.from({ length: 1001 }, (_, i) => `10.250.${i >> 8}.${i & 255}`);
+  const changes = iptables.restored.length;
+  chains.put('n/s20', plan(20, many));
+  chains.distrust();
+  await chains.sync();
+  // What is there already may keep what it says of itself.
+  assert.match(last(), /comment/);
+  assert.ok(
+    iptables.restored
+      .slice(changes)
+      .join('')
+      .includes(`-A ${names(20).cluster} -m statistic`),
+  );
+});
+
+test('node ports at 127.0.0.1 are asked of the kernel, and kept from the neighbours', async () => {
+  iptables = new FakeIptables();
+  const settings: string[] = [];
+  const everywhere: NodeContext = { ...node, nodePortIps: 'all' };
+  await open(everywhere, settings).sync();
+  assert.deepEqual(settings, ['route_localnet']);
+  assert.match(iptables.dump('ip'), /-A KUBE-FIREWALL ! -s 127\.0\.0\.0\/8 -d 127\.0\.0\.0\/8 .* -j DROP/);
+  assert.match(
+    iptables.dump('ip'),
+    /-A KUBE-SERVICES -m comment --comment "kubernetes service nodeports[^"]*" -m addrtype --dst-type LOCAL -j KUBE-NODEPORTS/,
+  );
+  await open({ ...everywhere, family: 'ip6' }, settings).sync();
+  assert.match(iptables.dump('ip6'), /-A KUBE-SERVICES ! -d ::1\/128 /);
+  assert.ok(!iptables.dump('ip6').includes('DROP\n-A KUBE-FIREWALL'));
+  assert.equal(settings.length, 1);
+});
+
+test("the kubelet's rules in its chain stay", async () => {
+  iptables.restoreByOther('ip', '*filter\n-A KUBE-FIREWALL -m mark --mark 0x8000/0x8000 -j DROP\nCOMMIT\n');
+  chains.distrust();
+  await chains.sync();
+  assert.match(iptables.dump('ip'), /-A KUBE-FIREWALL -m mark --mark 0x8000\/0x8000 -j DROP/);
+});
+
+describe('on the way from one plan to another no packet that is served before and after is lost', () => {
+  const external = (inside: Target, outside: Target, sources?: readonly string[]): Partial<PortPlan> => ({
+    frontends: [
+      { kind: 'load-balancer-ip', ip: '198.51.100.1', port: 80, inside, outside, masquerade: 'node', ...(sources ? { sources } : {}) },
+      { kind: 'node-port', port: 30_080, inside, outside, masquerade: 'node' },
+    ],
+    local: outside === 'local' ? endpoints(['10.244.1.2']) : [],
+  });
+  const states: Readonly<Record<string, ServicePlan | undefined>> = {
+    nothing: undefined,
+    'no endpoints': plan(1, []),
+    'two endpoints': plan(1, two),
+    'another endpoint': plan(1, ['10.244.1.9']),
+    'an external address': plan(1, two, external('cluster', 'local')),
+    'an external address without local endpoints': plan(1, two, external('cluster', 'drop')),
+    'an external address without endpoints': plan(1, [], external('refuse', 'refuse')),
+    'source ranges': plan(1, two, external('cluster', 'local', ['192.168.7.0/24'])),
+    affinity: plan(1, two, { affinitySeconds: 60 }),
+  };
+  for (const [from, before] of Object.entries(states))
+    for (const [to, after] of Object.entries(states))
+      test(`from ${from} to ${to}`, async () => {
+        const fates = async (): Promise<string[]> => {
+          const rules = await iptables.save('ip');
+          const fateOf = (from: string, to: string, port = 80): string => {
+            const fate = trace(
+              rules,
+              { from, sourcePort: 40_000, to, port, protocol: 'tcp', interface: 'eth0' },
+              { nodeIps: node.nodeIps },
+            );
+            // Whether it is dropped or goes on as it is: nobody answers.
+            const isLost = fate.kind === 'dropped' || (fate.kind === 'passed' && fate.destinations.every((d) => d.to === to));
+            return isLost ? 'nobody' : JSON.stringify(fate);
+          };
+          const sources = ['10.244.1.7', '192.168.120.1', '192.168.7.7'];
+          return sources.flatMap((from) => [
+            fateOf(from, '10.96.0.1'),
+            fateOf(from, '198.51.100.1'),
+            fateOf(from, '192.168.120.11', 30_080),
+          ]);
+        };
+        iptables = new FakeIptables();
+        const way: string[][] = [];
+        const slow = {
+          save: iptables.save.bind(iptables),
+          async restore(family: 'ip' | 'ip6', sections: Iterable<Section>): Promise<void> {
+            for (const section of sections) {
+              await iptables.restore(family, [section]);
+              way.push(await fates());
+            }
+          },
+        };
+        chains = new ServiceChains(node, { iptables: slow, randomFully: true, rules: {}, allowLocalnet: () => {} });
+        chains.put('n/s1', before);
+        await chains.sync();
+        const start = await fates();
+        way.length = 0;
+        chains.put('n/s1', after);
+        await chains.sync();
+        const end = await fates();
+        const isServed = (fate: string | undefined): boolean => fate?.includes('"passed"') === true;
+        for (const there of way)
+          for (const [i, fate] of there.entries()) {
+            const mayBeNobody = !isServed(start[i]) || !isServed(end[i]);
+            const isFine = fate === start[i] || fate === end[i] || (fate === 'nobody' && mayBeNobody);
+            assert.ok(isFine, `${fate} between ${start[i]} and ${end[i]}`);
+          }
+        chains.distrust();
+        assert.equal((await chains.sync()).steps, 0);
+      });
+});

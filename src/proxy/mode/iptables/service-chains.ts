@@ -1,0 +1,195 @@
+/** Keeps the chains of one address family as the Services want them. One caller at a time. */
+import { setImmediate } from 'node:timers/promises';
+import type { Iptables } from '../../../linux/iptables/iptables.ts';
+import type { Ruleset } from '../../../linux/iptables/ruleset.ts';
+import { type Chains, type Section, sizeOf } from '../../../linux/iptables/section.ts';
+import type { NodeContext } from '../../plan/node-context.ts';
+import type { ServicePlan } from '../../plan/service-plan.ts';
+import type { ModeRules, SyncResult } from '../mode.ts';
+import { isOfService } from './chain-names.ts';
+import { baseChanges, type Changes, isMuch, type SharedChange, sameChain, sectionsOf, sharedChange } from './changes.ts';
+import { type IptablesOptions, type Layout, layoutOf, type SharedChain, sharedChains, splitName, tailOf } from './layout.ts';
+import { areCommented } from './render-rules.ts';
+import { renderService, type ServiceRules } from './render-service.ts';
+
+/** So many Services are rendered before others have their turn: some milliseconds. */
+const servicesAtATime = 200;
+/** So many chains are filled in one transaction. The nft tool takes time quadratic in them. */
+const chainsAtATime = 300;
+
+export interface ServiceChainsOptions {
+  readonly iptables: Pick<Iptables, 'save' | 'restore'>;
+  readonly randomFully: boolean;
+  readonly rules: IptablesOptions;
+  /** Lets the kernel route 127.0.0.0/8, for node ports there. */
+  allowLocalnet(): void;
+}
+
+export class ServiceChains implements ModeRules {
+  readonly #options: ServiceChainsOptions;
+  #layout: Layout;
+  #plans = new Map<string, ServicePlan>();
+  /** Of Services that changed: the plan that the kernel has the rules of, if it is in step. */
+  #before = new Map<string, ServicePlan | undefined>();
+  #commented = true;
+  /** Whether the kernel held all of it after the last sync. */
+  #inStep = false;
+
+  constructor(node: NodeContext, options: ServiceChainsOptions) {
+    this.#options = options;
+    this.#layout = layoutOf(node, options.rules, options.randomFully);
+  }
+
+  reset(node: NodeContext): void {
+    this.#layout = layoutOf(node, this.#options.rules, this.#options.randomFully);
+    this.#plans = new Map();
+    this.#before = new Map();
+    this.#inStep = false;
+  }
+
+  put(key: string, plan: ServicePlan | undefined): void {
+    if (!this.#before.has(key)) this.#before.set(key, this.#plans.get(key));
+    if (plan) this.#plans.set(key, plan);
+    else this.#plans.delete(key);
+  }
+
+  distrust(): void {
+    this.#inStep = false;
+  }
+
+  async sync(): Promise<SyncResult> {
+    const full = !this.#inStep;
+    const changes = full ? await this.#difference() : await this.#changes();
+    this.#inStep = false;
+    const steps = await this.#apply(sectionsOf(changes));
+    this.#before = new Map();
+    this.#inStep = true;
+    return { full, steps };
+  }
+
+  /** Without anything to say no program is started. */
+  async #apply(sections: Generator<Section>): Promise<number> {
+    const first = sections.next();
+    if (first.done) return 0;
+    let steps = 0;
+    const all = function* (): Generator<Section> {
+      for (let next: IteratorResult<Section> = first; !next.done; next = sections.next()) {
+        steps += sizeOf(next.value);
+        yield next.value;
+      }
+    };
+    await this.#options.iptables.restore(this.#layout.node.family, all());
+    return steps;
+  }
+
+  #render(plan: ServicePlan): ServiceRules {
+    return renderService(plan, this.#layout, this.#commented);
+  }
+
+  /** All Services' rules, with a pause for others now and then. */
+  async *#rendered(): AsyncGenerator<readonly [ServicePlan, ServiceRules]> {
+    let count = 0;
+    for (const plan of this.#plans.values()) {
+      if (++count % servicesAtATime === 0) await setImmediate();
+      yield [plan, this.#render(plan)];
+    }
+  }
+
+  /** From what the kernel holds. */
+  async #difference(): Promise<Changes> {
+    if (this.#layout.localhostNodePorts) this.#options.allowLocalnet();
+    const held = await this.#options.iptables.save(this.#layout.node.family);
+    const nat = held.get('nat');
+    this.#commented = areCommented(this.#plans.values());
+    const names = new Set<string>();
+    const differing: ServicePlan[] = [];
+    const shared = new Map<SharedChain, string[]>(sharedChains.map((chain) => [chain, []]));
+    for await (const [plan, rules] of this.#rendered()) {
+      for (const name of rules.chains.keys()) names.add(name);
+      if ([...rules.chains].some(([name, wanted]) => !sameChain(nat?.get(name), wanted))) differing.push(plan);
+      for (const [chain, own] of rules.shared) shared.get(chain)?.push(...own);
+    }
+    return {
+      ...baseChanges(held, this.#layout),
+      own: inParts(this.#differing(differing, nat)),
+      shared: this.#sharedDifference(held, shared),
+      stale: [...(nat?.keys() ?? [])].filter((name) => isOfService(name) && !names.has(name)),
+    };
+  }
+
+  /** Rendered again, chain by chain, when they are sent: the text of all is many times what the plans are. */
+  *#differing(plans: readonly ServicePlan[], nat: Chains | undefined): Generator<Chains> {
+    for (const plan of plans) yield new Map([...this.#render(plan).chains].filter(([name, rules]) => !sameChain(nat?.get(name), rules)));
+  }
+
+  #sharedDifference(held: Ruleset, wanted: ReadonlyMap<SharedChain, readonly string[]>): Map<SharedChain, SharedChange> {
+    const changes = new Map<SharedChain, SharedChange>();
+    for (const [chain, rules] of wanted) {
+      const [table, name] = splitName(chain);
+      const tail = tailOf(chain, this.#layout);
+      const change = sharedChange(held.get(table)?.get(name), [...rules, ...tail], tail);
+      if (change) changes.set(chain, change);
+    }
+    return changes;
+  }
+
+  /** From what the kernel was told before. */
+  async #changes(): Promise<Changes> {
+    const filled: Chains[] = [];
+    const stale: string[] = [];
+    const shared = new Map<SharedChain, { gone: string[]; added: string[]; whole?: string[] }>();
+    for (const [key, planBefore] of this.#before) {
+      const planAfter = this.#plans.get(key);
+      const before = planBefore ? this.#render(planBefore) : nothing;
+      const after = planAfter ? this.#render(planAfter) : nothing;
+      filled.push(new Map([...after.chains].filter(([name, rules]) => !sameText(before.chains.get(name), rules))));
+      for (const name of before.chains.keys()) if (!after.chains.has(name)) stale.push(name);
+      for (const chain of new Set([...before.shared.keys(), ...after.shared.keys()])) {
+        const had = before.shared.get(chain) ?? [];
+        const has = after.shared.get(chain) ?? [];
+        const change = shared.get(chain) ?? { gone: [], added: [] };
+        change.gone.push(...had.filter((rule) => !has.includes(rule)));
+        change.added.push(...has.filter((rule) => !had.includes(rule)));
+        shared.set(chain, change);
+      }
+    }
+    await this.#whole(shared);
+    return { base: [], own: inParts(filled), shared, ensured: [], stale };
+  }
+
+  /** Gives the whole of those chains from which much goes. */
+  async #whole(shared: ReadonlyMap<SharedChain, { readonly gone: readonly string[]; whole?: string[] }>): Promise<void> {
+    const much = [...shared].filter(([, { gone }]) => isMuch(gone));
+    if (much.length === 0) return;
+    for (const [, change] of much) change.whole = [];
+    for await (const [, rules] of this.#rendered())
+      for (const [chain, change] of much) change.whole?.push(...(rules.shared.get(chain) ?? []));
+    for (const [chain, change] of much) change.whole?.push(...tailOf(chain, this.#layout));
+  }
+
+  /** How many rules it may be, roughly: what it costs to read them. */
+  get isLarge(): boolean {
+    return this.#plans.size > largeServices;
+  }
+}
+
+/** So many Services are read and compared within some hundred milliseconds of CPU. */
+const largeServices = 1000;
+
+const nothing: ServiceRules = { chains: new Map(), shared: new Map() };
+
+function sameText(a: readonly string[] | undefined, b: readonly string[]): boolean {
+  return a?.length === b.length && b.every((rule, i) => a[i] === rule);
+}
+
+/** Puts the chains of Services together, so many for a transaction. */
+function* inParts(chains: Iterable<Chains>): Generator<Chains> {
+  let part = new Map<string, readonly string[]>();
+  for (const some of chains) {
+    for (const [name, rules] of some) part.set(name, rules);
+    if (part.size < chainsAtATime) continue;
+    yield part;
+    part = new Map();
+  }
+  if (part.size > 0) yield part;
+}

@@ -1,0 +1,57 @@
+/** Mode iptables in the scenarios of `rules/`. */
+import assert from 'node:assert/strict';
+import { cidrContains, mustCidr } from '../../../../ip/ip.ts';
+import { mustRun } from '../../../../linux/exec.ts';
+import { printTable } from '../../../../linux/iptables/testing/fake-iptables.ts';
+import { comparable, execIn, kernelIptablesIn, lackingTools } from '../../../../linux/iptables/testing/kernel-in.ts';
+import { trace } from '../../../../linux/iptables/testing/trace.ts';
+import { inNetns } from '../../../../linux/netns.ts';
+import { ensureSysctl, readSysctl } from '../../../../linux/sysctl.ts';
+import type { NodeContext } from '../../../plan/node-context.ts';
+import type { Fate, ModeFace } from '../../testing/face.ts';
+import { IptablesMode, iptablesAlgorithms } from '../iptables-mode.ts';
+import { layoutOf } from '../layout.ts';
+import { renderRules } from '../render-rules.ts';
+
+/** What goes on to an address of the Service ranges as it is meets nobody: for the client that is as if it were dropped. */
+function lostOr(fate: Fate, { serviceCidrs }: NodeContext): Fate {
+  const isLost = (ip: string): boolean => serviceCidrs.some((cidr) => cidrContains(mustCidr(cidr), ip));
+  return fate.kind === 'passed' && fate.destinations.every(({ to }) => isLost(to)) ? { kind: 'dropped' } : fate;
+}
+
+export const iptablesFace: ModeFace = {
+  name: 'iptables',
+  golden: 'iptables.rules',
+  algorithms: iptablesAlgorithms,
+  refusesTcpBy: 'tcp reset',
+  render(plans, node) {
+    const rules = renderRules(plans, layoutOf(node, {}, true));
+    return {
+      text: [...rules]
+        .sort(([a], [b]) => (a < b ? -1 : 1))
+        .map(([table, chains]) => printTable(table, chains))
+        .join(''),
+      tracer: (nodeIps) => {
+        const recent = new Map<string, Set<string>>();
+        return (packet) => lostOr(trace(rules, packet, { nodeIps, recent }), node);
+      },
+    };
+  },
+  lacking: () => lackingTools(),
+  open: (namespace) =>
+    new IptablesMode({
+      iptables: kernelIptablesIn(namespace),
+      settings: {
+        read: (name) => inNetns(namespace, () => readSysctl(name)),
+        set: (name, value) => inNetns(namespace, () => ensureSysctl(name, value)),
+      },
+      closes: true,
+    }),
+  async checkListing(namespace, golden, { family }) {
+    const run = (script: string, input = ''): Promise<string> => mustRun(execIn(namespace), 'sh', ['-c', script], { input });
+    const save = `${family}tables-save`;
+    const restored = await run(`unshare -n sh -c '${family}tables-restore --noflush && ${save}'`, golden);
+    assert.equal(comparable(await run(save)), comparable(restored));
+    assert.equal(comparable(restored), comparable(golden), 'the tools print the golden file as it is');
+  },
+};
