@@ -4,10 +4,10 @@ import type { Agent } from 'node:https';
 import { after, before, describe, test } from 'node:test';
 import { nodePartGroup, nodeParts, nodePartUser } from '../../src/api/node-parts.ts';
 import type { KubeObject } from '../../src/api/resource-types.ts';
-import { administratorBindings } from '../../src/apiserver/auth/bootstrap-policy.ts';
 import { eventually } from '../../src/clock/testing/eventually.ts';
 import { manifest } from '../../src/main/manifest.ts';
 import { manifestLimits } from '../../src/main/manifest-limits.ts';
+import { administratorBindings } from './testing/administrator-bindings.ts';
 import { type Answer, KubeApiServer } from './testing/kube-apiserver.ts';
 import { lacksProgram } from './testing/programs.ts';
 

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { type Attributes, forbiddenMessage, resourceAttributes } from './attributes.ts';
-import { binding, clusterBinding, clusterRole, group, paths, role, rule, serviceAccount, user } from './policy-builder.ts';
 import type { RbacObject } from './rbac-index.ts';
 import { authorizerWith, kubelet, person, podOn } from './testing/fake-objects.ts';
+import { binding, clusterBinding, clusterRole, group, paths, role, rule, serviceAccount, user } from './testing/policy-builder.ts';
 import type { UserInfo } from './user-info.ts';
 
 /** `get secrets/token default/name` → attributes; a namespace of `-` is the cluster, a group stands before the resource as in `apps:deployments`. */

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { checkBindingEscalation, checkRoleEscalation } from './escalation.ts';
-import { aggregatedRole, binding, clusterBinding, clusterRole, group, role, rule, user } from './policy-builder.ts';
 import { authorizerWith, person } from './testing/fake-objects.ts';
+import { aggregatedRole, binding, clusterBinding, clusterRole, group, role, rule, user } from './testing/policy-builder.ts';
 
 const jane = person('jane');
 const authorizer = authorizerWith([

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { impersonate } from './impersonation.ts';
-import { clusterBinding, clusterRole, rule, user } from './policy-builder.ts';
 import { authorizerWith, person } from './testing/fake-objects.ts';
+import { clusterBinding, clusterRole, rule, user } from './testing/policy-builder.ts';
 
 const authorizer = authorizerWith([
   clusterRole('actor', [

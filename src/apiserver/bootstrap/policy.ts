@@ -1,7 +1,8 @@
 /** Writes the roles and bindings that every cluster begins with, and brings old ones up to date at every start. */
 import { cloneJson } from '../../api/codec/json-clone.ts';
-import { bootstrapPolicy, reconcile } from '../auth/bootstrap-policy.ts';
+import { bootstrapPolicy } from '../auth/bootstrap-policy.ts';
 import type { RbacObject } from '../auth/rbac-index.ts';
+import { reconcile } from '../auth/reconcile-policy.ts';
 import { type EnsureDeps, ensure } from './ensure.ts';
 
 export async function reconcilePolicy(deps: EnsureDeps): Promise<void> {

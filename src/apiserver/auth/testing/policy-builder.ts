@@ -1,5 +1,5 @@
-/** Roles and bindings in few words, for the bootstrap policy. */
-import type { ClusterRole, ClusterRoleBinding, ObjectMeta, PolicyRule, Role, RoleBinding, Subject } from '../../api/schema/types.ts';
+/** Roles and bindings in few words. */
+import type { ClusterRole, ClusterRoleBinding, ObjectMeta, PolicyRule, Role, RoleBinding, Subject } from '../../../api/schema/types.ts';
 
 const api = 'rbac.authorization.k8s.io/v1';
 const rbacGroup = 'rbac.authorization.k8s.io';
