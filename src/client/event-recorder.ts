@@ -53,15 +53,7 @@ export class EventRecorder {
   event(about: KubeObject, type: 'Normal' | 'Warning', reason: string, message: string, fieldPath?: string): void {
     if (this.#waiting >= maxWaiting) return;
     this.#waiting++;
-    const ref: ObjectReference = {
-      apiVersion: about.apiVersion,
-      kind: about.kind,
-      name: about.metadata.name,
-      namespace: about.metadata.namespace,
-      uid: about.metadata.uid,
-      resourceVersion: about.metadata.resourceVersion,
-      fieldPath,
-    };
+    const ref = { ...referenceTo(about), fieldPath };
     this.#last = this.#last
       .then(() => this.#send(ref, type, reason, message))
       .catch((err) => this.#options.log.debug(`Cannot record event ${reason}: ${messageOf(err)}`))
@@ -117,4 +109,9 @@ export class EventRecorder {
       if (!oldest.done) this.#known.delete(oldest.value);
     }
   }
+}
+
+/** client-go's GetReference. */
+export function referenceTo({ apiVersion, kind, metadata: { name, namespace, uid, resourceVersion } }: KubeObject): ObjectReference {
+  return { apiVersion, kind, name, namespace, uid, resourceVersion };
 }

@@ -3,6 +3,7 @@ import { cronJobs, jobs } from '../../api/resource-types.ts';
 import type { CronJob, CronJobStatus, Job } from '../../api/schema/types.ts';
 import { ignoreNotFound, isAlreadyExists, isNamespaceTerminating } from '../../client/api-error.ts';
 import type { Controller, Result } from '../../client/controller.ts';
+import { referenceTo } from '../../client/event-recorder.ts';
 import { timestamp } from '../../clock/timestamp.ts';
 import { messageOf } from '../../errors/known-error.ts';
 import { KeyedController } from '../context.ts';
@@ -10,7 +11,7 @@ import { Dependents } from '../ownership/dependents.ts';
 import { Expectations } from '../ownership/expectations.ts';
 import { controllerOf } from '../ownership/owner.ts';
 import { slowStartBatch } from '../ownership/slow-start.ts';
-import { type CronJobPlan, jobOf, planCronJob, referenceTo } from './desired.ts';
+import { type CronJobPlan, jobOf, planCronJob } from './desired.ts';
 
 /** Timers run by a clock that nobody sets and that stops while the machine sleeps: nobody trusts one for longer. */
 const maxWaitMs = 10 * 60_000;
@@ -26,7 +27,7 @@ export class CronJobController extends KeyedController {
   readonly #cronJobs = this.informers.of(cronJobs);
   /** Of the status of the CronJobs themselves. */
   readonly #expectations = new Expectations(this.#cronJobs);
-  readonly #jobs = new Dependents(this.context, jobs, { ownerType: cronJobs });
+  readonly #jobs = new Dependents(this.context, jobs, cronJobs);
   /** When the schedule was changed, by uid: what the new one says of the time before is no reason to start a job. */
   readonly #changed = new Map<string, number>();
 

@@ -76,10 +76,6 @@ export function jobOf(cronJob: CronJob, due: number): Job {
   };
 }
 
-export function referenceTo({ apiVersion, kind, metadata: { name, namespace, uid, resourceVersion } }: Job): ObjectReference {
-  return { apiVersion, kind, name, namespace, uid, resourceVersion };
-}
-
 /** The status with the news of the jobs. */
 function settle({ status }: CronJob, jobs: readonly Job[]): Pick<CronJobPlan, 'status' | 'events'> {
   const events: EventText[] = [];

@@ -33,7 +33,7 @@ export class DaemonSetController extends KeyedController {
   readonly name = 'daemonset-controller';
   readonly #sets = this.informers.of(daemonSets);
   readonly #nodes = this.informers.of(nodes);
-  readonly #pods = new Dependents(this.context, pods, { ownerType: daemonSets });
+  readonly #pods = new Dependents(this.context, pods, daemonSets);
   readonly #control = new PodControl(this.#pods, this.recorder);
   readonly #revisions = new Revisions(this.context, daemonSets, hashLabel);
   readonly #failedPods = new FailedPods(this.clock);

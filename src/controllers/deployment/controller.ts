@@ -7,7 +7,7 @@ import { Dependents } from '../ownership/dependents.ts';
 import { controllerOf } from '../ownership/owner.ts';
 import { ownersOf, selectorOf } from '../ownership/owners-of.ts';
 import { isActive } from '../ownership/pod-state.ts';
-import { beyondHistory, highestRevision, newReplicaSet, revisionAnnotation } from './desired.ts';
+import { beyondHistory, highestRevision, newReplicaSet, type Rollout, revisionAnnotation } from './desired.ts';
 import { annotationsAt, draftReplicaSet, revisionFor } from './new-replica-set.ts';
 import { ReplicaSetControl } from './replica-set-control.ts';
 import { proportionalSizes, recreateSizes, rollingSizes, type Sizes, wasScaled } from './sizes.ts';
@@ -18,20 +18,10 @@ const deadlineSlackMs = 100;
 
 const zeros = { replicas: 0, updatedReplicas: 0, readyReplicas: 0, availableReplicas: 0, unavailableReplicas: 0 };
 
-/** A Deployment and its ReplicaSets, as far as this pass has brought them. */
-interface Rollout {
-  readonly deployment: Deployment;
-  /** The one of the present template; undefined while it may not be made. */
-  readonly fresh: ReplicaSet | undefined;
-  readonly old: readonly ReplicaSet[];
-  /** `fresh` was made in this pass. */
-  readonly isNew: boolean;
-}
-
 export class DeploymentController extends KeyedController {
   readonly name = 'deployment-controller';
   readonly #deployments = this.informers.of(deployments);
-  readonly #replicaSets = new Dependents(this.context, replicaSets, { ownerType: deployments });
+  readonly #replicaSets = new Dependents(this.context, replicaSets, deployments);
   readonly #control = new ReplicaSetControl(this.client, this.#replicaSets, this.recorder);
   readonly #pods = this.informers.of(pods);
 
@@ -103,10 +93,11 @@ export class DeploymentController extends KeyedController {
       .some((p) => uids.has(controllerOf(p.metadata)?.uid) && (isActive(p) || p.metadata.deletionTimestamp !== undefined));
   }
 
-  #sizesOf({ deployment, fresh, old }: Pick<Rollout, 'deployment' | 'fresh' | 'old'>): Sizes {
+  #sizesOf(rollout: Omit<Rollout, 'isNew'>): Sizes {
+    const { deployment, fresh, old } = rollout;
     const all = fresh ? [fresh, ...old] : old;
     if (deployment.spec?.paused || wasScaled(deployment, all)) return proportionalSizes(deployment, fresh, old);
-    if (deployment.spec?.strategy?.type === 'Recreate') return recreateSizes(deployment, fresh, old, this.#podsRunIn(old));
+    if (deployment.spec?.strategy?.type === 'Recreate') return recreateSizes(rollout, this.#podsRunIn(old));
     return fresh ? rollingSizes(deployment, fresh, old) : new Map();
   }
 
@@ -130,11 +121,10 @@ export class DeploymentController extends KeyedController {
     return { ...rollout, old: sized, fresh: fresh && (await this.#control.scale(deployment, fresh, sizes)) };
   }
 
-  async #updateStatus({ deployment, fresh, old, isNew }: Rollout): Promise<{ status: DeploymentStatus; result: Result | undefined }> {
-    const owned = fresh ? [fresh, ...old] : old;
-    const { status, lookAgainIn } = deploymentStatus(deployment, fresh, owned, this.clock.now(), isNew);
+  async #updateStatus(rollout: Rollout): Promise<{ status: DeploymentStatus; result: Result | undefined }> {
+    const { status, lookAgainIn } = deploymentStatus(rollout, this.clock.now());
     const result = lookAgainIn === undefined ? undefined : { requeueAfter: lookAgainIn + deadlineSlackMs };
-    await this.writeStatus(deployments, deployment, status, zeros);
+    await this.writeStatus(deployments, rollout.deployment, status, zeros);
     return { status, result };
   }
 }

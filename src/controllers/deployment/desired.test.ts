@@ -106,9 +106,15 @@ test('a rolling update of any numbers keeps its promises at every step and comes
 
 test('recreateSizes() brings the new up only when nothing old runs', () => {
   const d = deployment(2, { strategy: { type: 'Recreate' } });
-  assert.deepEqual(Object.fromEntries(recreateSizes(d, undefined, [set('a', { size: 2 })], true)), { a: 0 });
-  assert.deepEqual(Object.fromEntries(recreateSizes(d, set('b', { size: 0 }), [set('a', { size: 0 })], true)), {});
-  assert.deepEqual(Object.fromEntries(recreateSizes(d, set('b', { size: 0 }), [set('a', { size: 0 })], false)), { b: 2 });
+  assert.deepEqual(Object.fromEntries(recreateSizes({ deployment: d, fresh: undefined, old: [set('a', { size: 2 })] }, true)), { a: 0 });
+  assert.deepEqual(
+    Object.fromEntries(recreateSizes({ deployment: d, fresh: set('b', { size: 0 }), old: [set('a', { size: 0 })] }, true)),
+    {},
+  );
+  assert.deepEqual(
+    Object.fromEntries(recreateSizes({ deployment: d, fresh: set('b', { size: 0 }), old: [set('a', { size: 0 })] }, false)),
+    { b: 2 },
+  );
 });
 
 test('proportionalSizes() scales a finished rollout as one, and one under way in proportion', () => {
@@ -143,8 +149,8 @@ test('highestRevision() reads an int64 to its last digit, and nothing else', () 
 test('deploymentStatus() tells a rollout that stands still from one that moves', () => {
   const start = Date.UTC(2026, 0, 1);
   const reasonOf = (d: Deployment, fresh: ReplicaSet, now: number): string | undefined =>
-    deploymentStatus(d, fresh, [fresh], now).status.conditions?.find((c) => c.type === 'Progressing')?.reason;
-  const first = deploymentStatus(deployment(2), set('b', { size: 2, available: 0 }), [set('b', { size: 2, available: 0 })], start, true);
+    deploymentStatus({ deployment: d, fresh, old: [], isNew: false }, now).status.conditions?.find((c) => c.type === 'Progressing')?.reason;
+  const first = deploymentStatus({ deployment: deployment(2), fresh: set('b', { size: 2, available: 0 }), old: [], isNew: true }, start);
   assert.equal(first.lookAgainIn, 600_000);
   const later = deployment(2, {}, { status: first.status });
   assert.equal(reasonOf(later, set('b', { size: 2, available: 1 }), start + 1000), 'ReplicaSetUpdated');
@@ -183,7 +189,7 @@ for (const [what, spec, was, numbers, isNew, wanted] of progress) {
   test(`deploymentStatus() says of a rollout ${what}: ${wanted}`, () => {
     const conditions = was === undefined ? [] : [{ type: 'Progressing', status: 'True', reason: was, message: 'was' }];
     const fresh = numbers && set('b', numbers);
-    const { status } = deploymentStatus(deployment(2, spec, { status: { conditions } }), fresh, fresh ? [fresh] : [], 0, isNew);
+    const { status } = deploymentStatus({ deployment: deployment(2, spec, { status: { conditions } }), fresh, old: [], isNew }, 0);
     const found = status.conditions?.find((c) => c.type === 'Progressing');
     assert.equal(found ? `${found.status} ${found.reason} ${found.message}` : 'nothing', wanted);
   });
@@ -193,7 +199,7 @@ test('deploymentStatus() counts what all its ReplicaSets have, and passes on tha
   const failing = set('b', { size: 3, available: 1 });
   const failure = { type: 'ReplicaFailure', status: 'True', reason: 'FailedCreate', message: 'quota' };
   const fresh = { ...failing, status: { ...failing.status, replicas: 2, conditions: [failure] } };
-  const { status } = deploymentStatus(deployment(4), fresh, [fresh, set('a', { size: 2 })], 0);
+  const { status } = deploymentStatus({ deployment: deployment(4), fresh, old: [set('a', { size: 2 })], isNew: false }, 0);
   const { replicas, updatedReplicas, readyReplicas, availableReplicas, unavailableReplicas, conditions = [] } = status;
   assert.deepEqual([replicas, updatedReplicas, readyReplicas, availableReplicas, unavailableReplicas], [4, 2, 3, 3, 2]);
   assert.deepEqual(

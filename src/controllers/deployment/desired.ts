@@ -56,6 +56,16 @@ export function newReplicaSet(deployment: Deployment, owned: readonly ReplicaSet
   return owned.toSorted(byAge).find((rs) => bare(rs.spec?.template) === wanted);
 }
 
+/** A Deployment and its ReplicaSets, as far as this pass has brought them. */
+export interface Rollout {
+  readonly deployment: Deployment;
+  /** The one of the present template; undefined while it may not be made. */
+  readonly fresh: ReplicaSet | undefined;
+  readonly old: readonly ReplicaSet[];
+  /** `fresh` was made in this pass. */
+  readonly isNew: boolean;
+}
+
 export interface Bounds {
   readonly maxSurge: number;
   readonly maxUnavailable: number;

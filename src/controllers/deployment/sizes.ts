@@ -1,6 +1,6 @@
 /** How large a Deployment's ReplicaSets are to be: pure. Numbers follow upstream's deployment controller (rolling.go, recreate.go, sync.go). */
 import type { Deployment, ReplicaSet } from '../../api/schema/types.ts';
-import { available, boundsOf, byAge, desiredReplicasAnnotation, maxReplicasAnnotation, size, sum } from './desired.ts';
+import { available, boundsOf, byAge, desiredReplicasAnnotation, maxReplicasAnnotation, type Rollout, size, sum } from './desired.ts';
 
 /** New sizes by name; a ReplicaSet that is not named keeps its size. */
 export type Sizes = ReadonlyMap<string, number>;
@@ -49,12 +49,7 @@ function changed(sizes: ReadonlyMap<ReplicaSet, number>): Sizes {
 }
 
 /** Recreate: everything old goes, and only when its pods are gone does the new come. */
-export function recreateSizes(
-  deployment: Deployment,
-  fresh: ReplicaSet | undefined,
-  old: readonly ReplicaSet[],
-  oldPodsRun: boolean,
-): Sizes {
+export function recreateSizes({ deployment, fresh, old }: Omit<Rollout, 'isNew'>, oldPodsRun: boolean): Sizes {
   const sizes = new Map<string, number>();
   for (const rs of old) if (size(rs) > 0) sizes.set(rs.metadata.name, 0);
   if (sizes.size === 0 && !oldPodsRun && fresh) sizes.set(fresh.metadata.name, deployment.spec?.replicas ?? 1);

@@ -2,7 +2,7 @@
 import type { Deployment, DeploymentCondition, DeploymentStatus, ReplicaSet } from '../../api/schema/types.ts';
 import { timestamp } from '../../clock/timestamp.ts';
 import { since } from '../ownership/conditions.ts';
-import { available, boundsOf, size, sum } from './desired.ts';
+import { available, boundsOf, type Rollout, size, sum } from './desired.ts';
 
 export function isComplete(deployment: Deployment, status: DeploymentStatus): boolean {
   const replicas = deployment.spec?.replicas ?? 1;
@@ -34,22 +34,15 @@ function say(conditions: readonly DeploymentCondition[], now: number, said: Said
   return was ? conditions.map((c) => (c === was ? next : c)) : [...conditions, next];
 }
 
-/** `isNew`: `fresh` was made in this round. */
-export function deploymentStatus(
-  deployment: Deployment,
-  fresh: ReplicaSet | undefined,
-  owned: readonly ReplicaSet[],
-  now: number,
-  isNew: boolean = false,
-): StatusPlan {
+export function deploymentStatus(rollout: Rollout, now: number): StatusPlan {
+  const { deployment, fresh, old } = rollout;
+  const owned = fresh ? [fresh, ...old] : old;
   const status = countsOf(deployment, fresh, owned);
   const isAvailable = (status.availableReplicas ?? 0) >= (deployment.spec?.replicas ?? 1) - boundsOf(deployment).maxUnavailable;
-  const failure = [...(fresh ? [fresh] : []), ...owned]
-    .flatMap((rs) => rs.status?.conditions ?? [])
-    .find((c) => c.type === 'ReplicaFailure');
+  const failure = owned.flatMap((rs) => rs.status?.conditions ?? []).find((c) => c.type === 'ReplicaFailure');
   const before = (deployment.status?.conditions ?? []).filter((c) => failure || c.type !== 'ReplicaFailure');
   const was = before.find((c) => c.type === 'Progressing');
-  const progress = progressOf({ deployment, status, fresh, isNew, was, now });
+  const progress = progressOf({ ...rollout, status, was, now });
   const said: Said[] = [isAvailable ? hasMinimum : lacksMinimum];
   if (failure) said.push(['ReplicaFailure', 'True', failure.reason ?? '', failure.message ?? '']);
   if (progress.news) said.push(['Progressing', ...progress.news]);
@@ -73,11 +66,8 @@ function countsOf(deployment: Deployment, fresh: ReplicaSet | undefined, owned: 
   };
 }
 
-interface Rollout {
-  readonly deployment: Deployment;
+interface Standing extends Rollout {
   readonly status: DeploymentStatus;
-  readonly fresh: ReplicaSet | undefined;
-  readonly isNew: boolean;
   /** The condition until now. */
   readonly was: DeploymentCondition | undefined;
   readonly now: number;
@@ -92,7 +82,7 @@ interface Progress {
 /** Upstream's way to say that there is no deadline, then nothing is said about progress. */
 const noDeadline = 2 ** 31 - 1;
 
-function progressOf(rollout: Rollout): Progress {
+function progressOf(rollout: Standing): Progress {
   const { deployment, fresh, was } = rollout;
   const { progressDeadlineSeconds: deadline = noDeadline, paused } = deployment.spec ?? {};
   if (deadline === noDeadline) return {};
@@ -104,7 +94,7 @@ function progressOf(rollout: Rollout): Progress {
   return fresh ? rolloutProgress(rollout, fresh.metadata.name, deadline * 1000) : {};
 }
 
-function rolloutProgress({ deployment, status, isNew, was, now }: Rollout, name: string, deadlineMs: number): Progress {
+function rolloutProgress({ deployment, status, isNew, was, now }: Standing, name: string, deadlineMs: number): Progress {
   if (isNew) return { news: ['True', 'NewReplicaSetCreated', `Created new replica set "${name}"`, true], lookAgainIn: deadlineMs };
   if (!was) return { news: ['True', 'FoundNewReplicaSet', `Found new replica set "${name}"`, true], lookAgainIn: deadlineMs };
   // A rollout that was finished once is neither under way again nor late because a pod died later.

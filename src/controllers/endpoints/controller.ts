@@ -12,7 +12,7 @@ export class EndpointsController extends KeyedController {
   readonly name = 'endpoint-controller';
   readonly #services = this.informers.of(services);
   readonly #pods = this.informers.of(pods);
-  readonly #endpoints = new Dependents(this.context, endpoints, { ownerType: services });
+  readonly #endpoints = new Dependents(this.context, endpoints, services);
 
   setup(controller: Controller): void {
     const ofPod = (pod: Pod, previous?: Pod): string[] => servicesOf(this.#services, pod, previous);

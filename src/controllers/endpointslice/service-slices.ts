@@ -13,7 +13,7 @@ export class ServiceSlices {
 
   constructor(context: ControllerContext, manager: string) {
     this.#manager = manager;
-    this.#slices = new Dependents(context, endpointSlices, { ownerType: services });
+    this.#slices = new Dependents(context, endpointSlices, services);
     this.#slices.informer.addIndex('service', (slice) => [serviceOf(slice)]);
   }
 

@@ -72,10 +72,7 @@ export function planJob(job: Job, pods: readonly Pod[], before: Backoff, now: nu
   const plan = { finished, startTime, backoff, succeeded, indexes, delayed, remove: [], create: [], lookAgainIn: undefined };
   const active = pods.filter(isActive);
   if (finished) return { ...plan, remove: active };
-  const deadline =
-    spec?.activeDeadlineSeconds !== undefined && !spec.suspend && startTime
-      ? Date.parse(startTime) + spec.activeDeadlineSeconds * 1000 - now
-      : undefined;
+  const deadline = deadlineIn(job, startTime, now);
   if (job.metadata.deletionTimestamp) return { ...plan, lookAgainIn: deadline };
   const { lookAgainIn = deadline, ...managed } = manage(job, pods, active, plan, now);
   return { ...plan, ...managed, lookAgainIn: deadline === undefined ? lookAgainIn : Math.min(deadline, lookAgainIn ?? deadline) };
@@ -104,14 +101,21 @@ function verdict(job: Job, evidence: Evidence): JobCondition | undefined {
 }
 
 function failureDecision(job: Job, { pods, failed, startTime, now }: Evidence): Decision | undefined {
-  const { podFailurePolicy, backoffLimit = 6, activeDeadlineSeconds, suspend } = job.spec ?? {};
+  const { podFailurePolicy, backoffLimit = 6 } = job.spec ?? {};
   const [broken] = pods.flatMap((pod) => (isFailed(job, pod) ? (failureVerdict(podFailurePolicy, pod).message ?? []) : []));
   if (broken !== undefined) return ['FailureTarget', 'PodFailurePolicy', broken];
   if (failed > backoffLimit || restartedTooOften(job, pods, backoffLimit))
     return ['FailureTarget', 'BackoffLimitExceeded', 'Job has reached the specified backoff limit'];
-  if (activeDeadlineSeconds !== undefined && !suspend && startTime && now - Date.parse(startTime) >= activeDeadlineSeconds * 1000)
+  if ((deadlineIn(job, startTime, now) ?? 1) <= 0)
     return ['FailureTarget', 'DeadlineExceeded', 'Job was active longer than specified deadline'];
   return undefined;
+}
+
+/** Milliseconds until the job has run for too long; undefined when it may run for ever, or does not run. */
+function deadlineIn({ spec }: Job, startTime: string | undefined, now: number): number | undefined {
+  const { activeDeadlineSeconds, suspend } = spec ?? {};
+  if (activeDeadlineSeconds === undefined || suspend || !startTime) return undefined;
+  return Date.parse(startTime) + activeDeadlineSeconds * 1000 - now;
 }
 
 function indexDecision(job: Job, { succeeded, failed = [] }: JobPlan['indexes']): Decision | undefined {

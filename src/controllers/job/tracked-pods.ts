@@ -26,7 +26,7 @@ export function isOfRunningJob(running: Informer<Job>, { metadata }: Pod): boole
 
 export class TrackedPods extends Dependents<Pod> {
   constructor(context: ControllerContext) {
-    super(context, pods, { ownerType: jobs, finalizer: trackingFinalizer });
+    super(context, pods, jobs, trackingFinalizer);
   }
 
   /** Takes the finalizer away, and with it the pod, if it was deleted meanwhile. */

@@ -17,7 +17,7 @@ async function start(there: readonly Pod[], options: { finalizer?: string } = {}
   const bed = new TestBed();
   bed.put(replicaSets, owner);
   for (const pod of there) bed.put(pods, pod);
-  const dependents = new Dependents(bed.context, pods, { ownerType: replicaSets, ...options });
+  const dependents = new Dependents(bed.context, pods, replicaSets, options.finalizer);
   await bed.deliver();
   return { bed, dependents };
 }

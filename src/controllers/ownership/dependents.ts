@@ -12,26 +12,23 @@ import { claim } from './claim.ts';
 import { Expectations } from './expectations.ts';
 import { controllerRef } from './owner.ts';
 
-interface DependentsOptions {
-  readonly ownerType: ResourceType;
-  /** Goes on what is adopted, and off what is released. */
-  readonly finalizer?: string;
-}
-
 export class Dependents<T extends KubeObject> {
   readonly type: ResourceType<T>;
   readonly informer: Informer<T>;
   readonly #client: Client;
   readonly #signal: AbortSignal;
-  readonly #options: DependentsOptions;
+  readonly #ownerType: ResourceType;
+  readonly #finalizer: string | undefined;
   readonly #expectations: Expectations<T>;
 
-  constructor({ client, informers, signal }: ControllerContext, type: ResourceType<T>, options: DependentsOptions) {
+  /** `finalizer` goes on what is adopted, and off what is released. */
+  constructor({ client, informers, signal }: ControllerContext, type: ResourceType<T>, ownerType: ResourceType, finalizer?: string) {
     this.type = type;
     this.informer = informers.of(type);
     this.#client = client;
     this.#signal = signal;
-    this.#options = options;
+    this.#ownerType = ownerType;
+    this.#finalizer = finalizer;
     this.#expectations = new Expectations(this.informer);
   }
 
@@ -98,7 +95,7 @@ export class Dependents<T extends KubeObject> {
   async #adopt(owner: KubeObject, orphans: readonly T[]): Promise<T[]> {
     // What an owner leaves behind on purpose (`--cascade=orphan`) must not be taken back on old news of the owner.
     if (!(await this.#isStillThere(owner))) return [];
-    const { finalizer } = this.#options;
+    const finalizer = this.#finalizer;
     const adopted: T[] = [];
     for (const orphan of orphans) {
       const ownerReferences = [...(orphan.metadata.ownerReferences ?? []), controllerRef(owner)];
@@ -110,7 +107,7 @@ export class Dependents<T extends KubeObject> {
   }
 
   async #release(owner: KubeObject, lost: T): Promise<void> {
-    const { finalizer } = this.#options;
+    const finalizer = this.#finalizer;
     const ownerReferences = (lost.metadata.ownerReferences ?? []).filter((ref) => ref.uid !== owner.metadata.uid);
     const finalizers = finalizer ? { finalizers: (lost.metadata.finalizers ?? []).filter((one) => one !== finalizer) } : {};
     const metadata = { ownerReferences: ownerReferences.length > 0 ? ownerReferences : null, ...finalizers };
@@ -122,7 +119,7 @@ export class Dependents<T extends KubeObject> {
 
   async #isStillThere(owner: KubeObject): Promise<boolean> {
     const { name, namespace = '', uid } = owner.metadata;
-    const there = await this.#client.get(this.#options.ownerType, name, { namespace }).catch(ignoreNotFound);
+    const there = await this.#client.get(this.#ownerType, name, { namespace }).catch(ignoreNotFound);
     return there?.metadata.uid === uid && there?.metadata.deletionTimestamp === undefined;
   }
 }

@@ -17,7 +17,7 @@ const wording: Wording = (verb, pod, set, why) => [verb, set, pod, why].join(' '
 async function start(there: readonly Pod[], words?: Wording): Promise<{ bed: TestBed; control: PodControl; events(): Promise<string[]> }> {
   const bed = new TestBed();
   for (const pod of there) bed.put(pods, pod);
-  const dependents = new Dependents(bed.context, pods, { ownerType: { ...pods } });
+  const dependents = new Dependents(bed.context, pods, { ...pods });
   const recorder = new EventRecorder({ client: bed.client, component: 'test', clock: bed.clock, log: silentLog });
   const control = words ? new PodControl(dependents, recorder, words) : new PodControl(dependents, recorder);
   await bed.deliver();

@@ -29,7 +29,7 @@ export class Revisions<T extends Owner> {
     this.#client = context.client;
     this.#type = type;
     this.#hashLabel = hashLabel;
-    this.#revisions = new Dependents(context, controllerRevisions, { ownerType: type });
+    this.#revisions = new Dependents(context, controllerRevisions, type);
   }
 
   get informer(): Informer<ControllerRevision> {

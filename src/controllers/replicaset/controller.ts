@@ -43,7 +43,7 @@ abstract class ReplicasController<T extends Owner> extends KeyedController {
     this.name = flavour.name;
     this.#flavour = flavour;
     this.#owners = this.informers.of(flavour.type);
-    this.#pods = new Dependents(context, pods, { ownerType: flavour.type });
+    this.#pods = new Dependents(context, pods, flavour.type);
     this.#control = new PodControl(this.#pods, new EventRecorder({ ...context, component: flavour.name }));
   }
 

@@ -15,7 +15,7 @@ export class ClaimControl {
   readonly #recorder: EventRecorder;
 
   constructor(context: ControllerContext, recorder: EventRecorder) {
-    this.#claims = new Dependents(context, persistentVolumeClaims, { ownerType: statefulSets });
+    this.#claims = new Dependents(context, persistentVolumeClaims, statefulSets);
     this.#recorder = recorder;
   }
 

@@ -24,7 +24,7 @@ const wording: Wording = (verb, pod, set, why) =>
 export class StatefulSetController extends KeyedController {
   readonly name = 'statefulset-controller';
   readonly #sets = this.informers.of(statefulSets);
-  readonly #pods = new Dependents(this.context, pods, { ownerType: statefulSets });
+  readonly #pods = new Dependents(this.context, pods, statefulSets);
   readonly #control = new PodControl(this.#pods, this.recorder, wording);
   readonly #claims = new ClaimControl(this.context, this.recorder);
   readonly #revisions = new Revisions(this.context, statefulSets, hashLabel);
