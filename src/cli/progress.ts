@@ -61,18 +61,14 @@ export class Progress {
   }
 }
 
-/** Whether escape sequences may be written to a stream. */
-function wantsColour(terminal: boolean, env: Readonly<Record<string, string | undefined>>): boolean {
-  return terminal && !env.NO_COLOR && env.TERM !== 'dumb';
-}
-
 /** The progress of this process on its standard error. */
 export function standardProgress(clock: Clock): Progress {
   const terminal = process.stderr.isTTY === true;
+  const { NO_COLOR, TERM } = process.env;
   return new Progress({
     clock,
     terminal,
-    colour: wantsColour(terminal, process.env),
+    colour: terminal && !NO_COLOR && TERM !== 'dumb',
     write: (text) => process.stderr.write(text),
   });
 }

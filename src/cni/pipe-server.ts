@@ -82,18 +82,12 @@ export function servePipes(dir: string, call: CallPlugin, log: Log): PipeServer 
   };
 }
 
-function callOf(fields: readonly string[]): PluginCall {
-  const [plugin, command = '', containerId = '', netns = '', ifName = '', args = '', path = '', ...config] = fields;
+const variables = ['CNI_COMMAND', 'CNI_CONTAINERID', 'CNI_NETNS', 'CNI_IFNAME', 'CNI_ARGS', 'CNI_PATH'];
+
+function callOf([plugin, ...fields]: readonly string[]): PluginCall {
   return {
     plugin: plugin === 'loopback' ? 'loopback' : 'fairlead',
-    env: {
-      CNI_COMMAND: command,
-      CNI_CONTAINERID: containerId,
-      CNI_NETNS: netns,
-      CNI_IFNAME: ifName,
-      CNI_ARGS: args,
-      CNI_PATH: path,
-    },
-    stdin: config.join(separator),
+    env: Object.fromEntries(variables.map((name, i) => [name, fields[i] ?? ''])),
+    stdin: fields.slice(variables.length).join(separator),
   };
 }

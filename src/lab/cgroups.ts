@@ -44,15 +44,14 @@ export async function readHierarchies(): Promise<Hierarchy[]> {
 
 const wanted = ['cpu', 'memory', 'pids', 'cpuset', 'io', 'hugetlb'];
 
-/** v2: lets children of `path` use the controllers it has. Gives those that had to be turned on. */
-async function delegate(path: string): Promise<string[]> {
+/** v2: lets children of `path` use the controllers it has. */
+async function delegate(path: string): Promise<void> {
   const [have, on] = await Promise.all(
     ['cgroup.controllers', 'cgroup.subtree_control'].map(async (name) => (await readFile(join(path, name), 'utf8')).split(/\s+/)),
   );
   const missing = wanted.filter((c) => have?.includes(c) && !on?.includes(c));
   // One at a time: a controller that is busy elsewhere must not keep the others out.
   for (const c of missing) await writeFile(join(path, 'cgroup.subtree_control'), `+${c}`).catch(() => {});
-  return missing;
 }
 
 async function makeOne(hierarchy: Hierarchy, parts: readonly string[]): Promise<string> {

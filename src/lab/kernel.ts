@@ -39,25 +39,18 @@ const ruleProbe = `table ip probe {
 delete table ip probe
 `;
 
-interface Probe {
-  readonly what: string;
-  readonly option: string;
-  readonly module: string;
-  readonly command: readonly string[];
-  readonly input?: string;
-}
-
 /**
  * Tries out what the agent will need, in a network namespace of the lab: a missing feature is better said here than in a log of a node.
  * Throws KERNEL_FEATURE_MISSING.
  */
 export async function checkKernel(exec: Exec, tools: Tools, netns: string): Promise<void> {
-  const probes: readonly Probe[] = [
+  const probes = [
     {
       what: 'VXLAN devices',
       option: 'CONFIG_VXLAN',
       module: 'vxlan',
       command: [tools.ip, 'link', 'add', 'probe', 'type', 'vxlan', 'id', '1', 'dstport', '8472'],
+      input: '',
     },
     {
       what: 'complete nf_tables',
@@ -69,7 +62,7 @@ export async function checkKernel(exec: Exec, tools: Tools, netns: string): Prom
   ];
   await Promise.all(
     probes.map(async ({ what, option, module, command, input }) => {
-      const result = await exec.run(tools.nsenter, [`--net=${netns}`, ...command], input === undefined ? {} : { input });
+      const result = await exec.run(tools.nsenter, [`--net=${netns}`, ...command], { input });
       if (result.code !== 0)
         throw new KnownError(
           'KERNEL_FEATURE_MISSING',

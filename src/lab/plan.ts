@@ -124,6 +124,11 @@ function partsLeftOut(options: LabOptions): { readonly part: string; readonly no
     });
 }
 
+/** How to get at a cluster that this machine has no way into. */
+export function detachedHint({ name }: LabOptions): string {
+  return `This machine is not attached: instead of its own kubectl, use "fairlead lab exec control-plane --name ${name} -- kubectl …"`;
+}
+
 /** What a node leaves out of `fairlead agent`. */
 export function withoutAgentParts(node: NodePlan): string[] {
   return node.without.filter((part) => agentParts.includes(part));

@@ -3,11 +3,10 @@ import { join } from 'node:path';
 import { type Column, type OutputFormat, renderOutput } from '../cli/output.ts';
 import type { LabContext } from './down.ts';
 import { askDns, askServers } from './inspect.ts';
-import type { LabPlan } from './plan.ts';
+import { detachedHint, type LabPlan } from './plan.ts';
 import type { LabState } from './state.ts';
 import { surveyLab } from './survey.ts';
 import { ownNodes } from './wait-for-cluster.ts';
-import { detachedHint } from './way-in.ts';
 
 interface NodeRow {
   readonly name: string;

@@ -36,14 +36,10 @@ export interface ManifestOptions {
   readonly clusterDns: string;
 }
 
-function meta(name: string, namespace?: string): { readonly name: string; readonly namespace?: string } {
-  return namespace === undefined ? { name } : { name, namespace };
-}
-
 /** A role and its binding, both cluster-wide or both in a namespace. */
 function grant(name: string, rules: readonly PolicyRule[], subject: Subject, namespace?: string): KubeObject[] {
   const kind = namespace === undefined ? 'ClusterRole' : 'Role';
-  const role: Role | ClusterRole = { apiVersion: api, kind, metadata: meta(name, namespace), rules: [...rules] };
+  const role: Role | ClusterRole = { apiVersion: api, kind, metadata: { name, namespace }, rules: [...rules] };
   return [role, bind({ kind, name }, name, subject, namespace)];
 }
 
@@ -57,7 +53,7 @@ function bind(
   return {
     apiVersion: api,
     kind: `${role.kind}Binding`,
-    metadata: meta(nodeParts.some((part) => nodePartGroup(part) === subject.name) ? name : `${name}:${subject.name}`, namespace),
+    metadata: { name: nodeParts.some((part) => nodePartGroup(part) === subject.name) ? name : `${name}:${subject.name}`, namespace },
     roleRef: { apiGroup: rbacGroup, ...role },
     subjects: [subject],
   };

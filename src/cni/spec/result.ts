@@ -1,31 +1,30 @@
 /** The result of ADD, held in the newest form and written in the version of the request (CNI spec, section 5). Pure. */
 import { familyOf } from '../../ip/ip.ts';
 
-export interface CniLink {
-  readonly name: string;
-  readonly mac?: string;
-  readonly sandbox?: string;
-  readonly mtu?: number;
-  readonly socketPath?: string;
-  readonly pciID?: string;
-}
+const linkFields = { name: 'string', mac: 'string', sandbox: 'string', mtu: 'number', socketPath: 'string', pciID: 'string' } as const;
+/** `address` has its prefix length; `interface` is an index into the links. */
+const addressFields = { address: 'string', gateway: 'string', interface: 'number' } as const;
+const routeFields = {
+  dst: 'string',
+  gw: 'string',
+  mtu: 'number',
+  advmss: 'number',
+  priority: 'number',
+  table: 'number',
+  scope: 'number',
+} as const;
 
-/** `address` with its prefix length; `interface` is an index into the links. */
-export interface CniAddress {
-  readonly address: string;
-  readonly gateway?: string;
-  readonly interface?: number;
-}
+type Field = 'string' | 'number';
+type Fields = Readonly<Record<string, Field>>;
+type Value<F extends Field> = F extends 'number' ? number : string;
+/** A row with these fields, of which the one named `Must` is always there. */
+type Row<F extends Fields, Must extends keyof F> = { readonly [K in Must]: Value<F[K]> } & {
+  readonly [K in Exclude<keyof F, Must>]?: Value<F[K]>;
+};
 
-export interface CniRoute {
-  readonly dst: string;
-  readonly gw?: string;
-  readonly mtu?: number;
-  readonly advmss?: number;
-  readonly priority?: number;
-  readonly table?: number;
-  readonly scope?: number;
-}
+export type CniLink = Row<typeof linkFields, 'name'>;
+export type CniAddress = Row<typeof addressFields, 'address'>;
+export type CniRoute = Row<typeof routeFields, 'dst'>;
 
 export interface CniResult {
   readonly interfaces: readonly CniLink[];
@@ -34,27 +33,6 @@ export interface CniResult {
   readonly dns: Readonly<Record<string, unknown>>;
 }
 
-type Field = 'string' | 'number';
-type Fields<T> = Readonly<Record<keyof T, Field>>;
-
-const linkFields: Fields<CniLink> = {
-  name: 'string',
-  mac: 'string',
-  sandbox: 'string',
-  mtu: 'number',
-  socketPath: 'string',
-  pciID: 'string',
-};
-const addressFields: Fields<CniAddress> = { address: 'string', gateway: 'string', interface: 'number' };
-const routeFields: Fields<CniRoute> = {
-  dst: 'string',
-  gw: 'string',
-  mtu: 'number',
-  advmss: 'number',
-  priority: 'number',
-  table: 'number',
-  scope: 'number',
-};
 /** What a reader of 1.0.0 or before does not know. */
 const since110: readonly string[] = ['mtu', 'socketPath', 'pciID', 'advmss', 'priority', 'table', 'scope'];
 
@@ -96,13 +74,13 @@ export function parseResult(value: Readonly<Record<string, unknown>>): CniResult
 }
 
 /** Of each object in a list, the fields that are known and of the right kind, over what must be there. */
-function rows<T extends object>(list: unknown, fields: Fields<T>, must: T): T[] {
+function rows<T extends object>(list: unknown, fields: Fields, must: T): T[] {
   if (!Array.isArray(list)) return [];
   return list
     .filter((row): row is Record<string, unknown> => typeof row === 'object' && row !== null)
     .map((row) => {
       // Fields are kept in the order of the list here, whatever the order was.
-      const kept = Object.entries<Field>(fields).filter(([name, kind]) => typeof row[name] === kind);
+      const kept = Object.entries(fields).filter(([name, kind]) => typeof row[name] === kind);
       return { ...must, ...Object.fromEntries(kept.map(([name]) => [name, row[name]])) };
     });
 }

@@ -6,17 +6,9 @@ import type { KubernetesBlock } from './kubernetes/kubernetes.ts';
 
 export type Blocks = Readonly<Record<string, unknown>>;
 
-export interface ClusterDnsSettings {
-  /** `cluster.local` */
-  readonly zone: string;
+export interface ClusterDnsSettings extends KubernetesBlock {
   /** For names outside the zone; asked anew for each question. */
   readonly upstreams: () => readonly Upstream[];
-  /** Ranges of pods and Services: their reverse names are never asked of others. */
-  readonly ranges: readonly string[];
-  /** Seconds a client may keep an answer of the zone. Default 5. */
-  readonly ttl?: number;
-  /** /ready says no when the API server was not heard for so long: names may be old. Default: never, as CoreDNS. */
-  readonly maxWatchAgeMs?: number | undefined;
 }
 
 /** What kubeadm's Corefile says. */

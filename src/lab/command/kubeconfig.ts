@@ -2,8 +2,8 @@
 import { type Command, defineCommand, switchFlag } from '../../cli/command.ts';
 import { standardProgress } from '../../cli/progress.ts';
 import { systemClock } from '../../clock/clock.ts';
+import { detachedHint } from '../plan.ts';
 import { requireRoot } from '../state.ts';
-import { detachedHint } from '../way-in.ts';
 import { existingLab, locked, nameOption } from './find-lab.ts';
 
 export const kubeconfig: Command = defineCommand({

@@ -3,9 +3,8 @@ import { type Command, defineCommand, textFlag } from '../../cli/command.ts';
 import { KnownError } from '../../errors/known-error.ts';
 import type { LabContext } from '../down.ts';
 import { changeOptions, givenRanges, labFlags } from '../lab-flags.ts';
-import { defaultLabOptions, type LabOptions, planLab } from '../plan.ts';
+import { defaultLabOptions, detachedHint, type LabOptions, planLab } from '../plan.ts';
 import { type LabState, readLabState, requireRoot } from '../state.ts';
-import { detachedHint } from '../way-in.ts';
 import { labContext, locked, nameOption } from './find-lab.ts';
 
 /** `podCidr` → `--pod-cidr`. */

@@ -55,12 +55,9 @@ async function build(options: ImageStoreOptions, dir: string, archives: readonly
     stdio: ['ignore', 'ignore', 'pipe'],
   });
   let said = '';
-  let ended = false;
   daemon.stderr?.on('data', (chunk: Buffer) => (said = (said + chunk.toString()).slice(-2000)));
-  const end = new Promise<void>((resolve) => {
-    daemon.on('error', () => resolve());
-    daemon.on('exit', () => resolve());
-  }).then(() => {
+  let ended = false;
+  const end = new Promise<void>((resolve) => daemon.on('error', () => resolve()).on('exit', () => resolve())).then(() => {
     ended = true;
   });
   try {

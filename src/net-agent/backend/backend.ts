@@ -1,6 +1,6 @@
 /**
  * How packets of pods get from node to node: a backend, as flannel calls it. One is a folder, and a line in backends.ts; testing/conformance.ts has what
- * each must keep. All of it is pure: what a backend wants of the kernel is data, which plan/diff.ts compares and apply/ brings about.
+ * each must keep. All of it is pure: what a backend wants of the kernel is data, which plan/diff.ts compares and kernel/ brings about.
  */
 import type { Family } from '../../ip/ip.ts';
 import type { LeaseReading, SubnetLease } from '../lease/lease.ts';
