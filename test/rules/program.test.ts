@@ -59,6 +59,30 @@ class ProxyNode implements AsyncDisposable {
     return node;
   }
 
+  /** A pod of the node that tells its name by HTTP at port 8080, and Service `web` with it alone as its endpoint. */
+  async servePod(): Promise<void> {
+    await this.net.add('pod');
+    await this.net.ip('node', 'link add veth0 type veth peer name eth0 netns @pod');
+    await this.net.ip('node', 'addr add 10.244.1.1/24 dev veth0');
+    await this.net.ip('node', 'link set veth0 up');
+    await this.net.ip('pod', 'addr add 10.244.1.2/24 dev eth0');
+    await this.net.ip('pod', 'link set eth0 up');
+    await this.net.ip('pod', 'route add default via 10.244.1.1');
+    await writeFile(join(this.dir, 'index.html'), 'the pod\n');
+    this.net.start('pod', 'busybox', ['httpd', '-f', '-p', '8080', '-h', this.dir]);
+    this.endpoints(['10.244.1.2']);
+  }
+
+  endpoints(ips: readonly string[]): void {
+    const labels = { 'kubernetes.io/service-name': 'web' };
+    const slice = {
+      metadata: { name: 'web-1', namespace: 'default', labels },
+      addressType: 'IPv4',
+      ports: [{ name: 'http', port: 8080, protocol: 'TCP' }],
+    };
+    this.#api.replace(endpointSlices, [{ ...slice, endpoints: ips.map((ip) => ({ addresses: [ip] })) }]);
+  }
+
   run(...flags: string[]): void {
     const command = [process.execPath, 'src/main/fairlead.ts', 'proxy', ...flags];
     const name = this.net.path('node').slice('/run/netns/'.length);
@@ -86,17 +110,21 @@ class ProxyNode implements AsyncDisposable {
     return (await this.#nft.read(family, 'kube-proxy'))?.sets.get(set)?.elements.has(key) === true;
   }
 
-  async page(address: string): Promise<string> {
-    return (await this.net.run('node', 'busybox', ['wget', '-q', '-O', '-', `http://${address}`])).stdout;
+  /** What is there, asked from the node or from its pod; empty when nothing is. */
+  async page(address: string, from: 'node' | 'pod' = 'node'): Promise<string> {
+    return (await this.net.run(from, 'busybox', ['wget', '-q', '-O', '-', `http://${address}`])).stdout;
+  }
+
+  async stop(): Promise<void> {
+    const program = this.#program;
+    if (!program || program.exitCode !== null) return;
+    const closed = new Promise((resolve) => program.once('close', resolve));
+    program.kill('SIGTERM');
+    await closed;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    const program = this.#program;
-    if (program && program.exitCode === null) {
-      const closed = new Promise((resolve) => program.once('close', resolve));
-      program.kill('SIGTERM');
-      await closed;
-    }
+    await this.stop();
     await this.#api.close();
     this.#nft.close();
     await this.net[Symbol.asyncDispose]();
@@ -149,5 +177,35 @@ describe('fairlead proxy', { skip: cannotMakeNamespaces, concurrency: false }, (
     await node.until(async () => node.said.includes('Cannot use the changed configuration'));
     assert.ok(await node.has('ip', 'nodeport-ips', '198.51.100.5'), 'the last configuration holds');
     assert.equal(node.pid, pid);
+  });
+
+  test('relays by itself in mode userspace, and leaves nothing behind', async () => {
+    await using node = await ProxyNode.create();
+    await node.net.ip('node', 'addr add 192.0.2.1/32 dev lo');
+    await node.servePod();
+    const kubeconfig = ['--kubeconfig', join(node.dir, 'kubeconfig.conf'), '--hostname-override', 'node1'];
+    node.run(...kubeconfig, '--proxy-mode', 'userspace');
+    for (const from of ['node', 'pod'] as const)
+      for (const address of ['10.96.0.10', '192.0.2.1:30080'])
+        await node.until(async () => (await node.page(address, from)) === 'the pod\n');
+    assert.equal(await node.page('127.0.0.1:10249/proxyMode'), 'userspace');
+
+    node.endpoints([]);
+    await node.until(async () => (await node.page('10.96.0.10', 'pod')) === '');
+    const refused = await node.net.run('pod', 'busybox', ['nc', '-w', '5', '10.96.0.10', '80']);
+    assert.match(refused.stderr, /refused/);
+
+    await node.net.ip('node', 'addr del 10.96.0.10/32 dev lo');
+    node.endpoints(['10.244.1.2']);
+    await node.until(async () => (await node.page('10.96.0.10', 'pod')) === 'the pod\n');
+
+    await node.stop();
+    const kept = await node.net.run('node', 'ip', ['-o', 'addr', 'show', 'dev', 'lo']);
+    assert.match(kept.stdout, /10\.96\.0\.10\/32/);
+    const { code, stderr } = await node.net.run('node', process.execPath, ['src/main/fairlead.ts', 'proxy', '--cleanup']);
+    assert.equal(code, 0, stderr);
+    const left = await node.net.run('node', 'ip', ['-o', 'addr', 'show', 'dev', 'lo']);
+    assert.doesNotMatch(left.stdout, /10\.96\.|fd00:10:96/);
+    assert.match(left.stdout, /192\.0\.2\.1/);
   });
 });

@@ -7,13 +7,15 @@ import { type NetlinkMessage, type NetlinkRequest, NLM_F_CREATE, NLM_F_EXCL } fr
 const RTM_NEWADDR = 20;
 const RTM_DELADDR = 21;
 const RTM_GETADDR = 22;
-const IFA = { address: 1, local: 2, broadcast: 4, flags: 8 } as const;
+const IFA = { address: 1, local: 2, broadcast: 4, flags: 8, proto: 11 } as const;
 const IFA_F_NOPREFIXROUTE = 0x200;
 
 export interface Address {
   readonly index: number;
   readonly ip: string;
   readonly prefix: number;
+  /** Who added it, as that one said (ip-address(8), `proto`); kernels before 5.18 forget it. */
+  readonly proto?: number;
 }
 
 function ifaddr(family: number, prefix: number, index: number): Uint8Array {
@@ -30,7 +32,12 @@ function request(type: number, flags: number, a: Address, attrs: readonly Attr[]
     type,
     flags,
     body: ifaddr(addressFamilyOf(a.ip), a.prefix, a.index),
-    attrs: [[IFA.local, bytes], [IFA.address, bytes], ...attrs],
+    attrs: [
+      [IFA.local, bytes],
+      [IFA.address, bytes],
+      ...(a.proto === undefined ? [] : [[IFA.proto, Buffer.of(a.proto)] as const]),
+      ...attrs,
+    ],
   };
 }
 
@@ -50,5 +57,7 @@ export function parseAddress(message: NetlinkMessage): Address | undefined {
   const attrs = decodeAttrs(message.data, 8);
   const bytes = attrs.get(IFA.local) ?? attrs.get(IFA.address);
   if (!bytes) return undefined;
-  return { index: message.data.readUInt32LE(4), ip: bytesToIp(bytes), prefix: message.data.readUInt8(1) };
+  const proto = attrs.get(IFA.proto)?.[0];
+  const address = { index: message.data.readUInt32LE(4), ip: bytesToIp(bytes), prefix: message.data.readUInt8(1) };
+  return proto ? { ...address, proto } : address;
 }

@@ -16,7 +16,12 @@ export const proxy: Part = definePart({
       among: { name: 'proxy-config', help: 'settings of the service proxy: a KubeProxyConfiguration' },
     },
     master: { ...textFlag('URL', 'the API server, whatever the kubeconfig says'), among: false },
-    'proxy-mode': { type: 'string', default: 'nftables', choices: ['nftables', 'iptables', 'ipvs'], help: 'how Services become rules' },
+    'proxy-mode': {
+      type: 'string',
+      default: 'nftables',
+      choices: ['nftables', 'iptables', 'ipvs', 'userspace'],
+      help: 'how Services become rules',
+    },
     'ipvs-scheduler': textFlag(
       'NAME',
       'how connections are spread, such as rr, lc or sh; a Service may ask for another (default: as the mode does)',

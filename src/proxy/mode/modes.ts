@@ -5,6 +5,7 @@ export const modes: Readonly<Record<string, (options?: ModeOptions) => Promise<M
   nftables: async (options) => (await import('./nftables/nftables-mode.ts')).NftablesMode.ofKernel(options),
   iptables: async (options) => (await import('./iptables/iptables-mode.ts')).IptablesMode.ofKernel(options),
   ipvs: async (options) => (await import('./ipvs/ipvs-mode.ts')).IpvsMode.ofKernel(options),
+  userspace: async (options) => (await import('./userspace/userspace-mode.ts')).UserspaceMode.ofKernel(options),
 };
 
 export const defaultMode = 'nftables';

@@ -1,0 +1,168 @@
+/** The relays of one family: what a Service has now, against what is open. */
+import type { Clock } from '../../../clock/clock.ts';
+import { messageOf } from '../../../errors/known-error.ts';
+import type { Log } from '../../../observability/log.ts';
+import type { NodeContext } from '../../plan/node-context.ts';
+import type { PortPlan, ServicePlan } from '../../plan/service-plan.ts';
+import { PortBalancer } from '../../relay/balancer.ts';
+import type { Relay, Route } from '../../relay/relay.ts';
+import type { ModeRules, SyncResult } from '../mode.ts';
+import { listFor, nothingRelayed, type RelayedFrontend, type RelayedService, relayed } from './frontends.ts';
+import type { RelayHost } from './relay-host.ts';
+
+export interface RelayRulesOptions {
+  readonly host: RelayHost;
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+export class RelayRules implements ModeRules {
+  readonly #host: RelayHost;
+  readonly #clock: Clock;
+  readonly #log: Log;
+  #node: NodeContext;
+  readonly #wanted = new Map<string, RelayedService>();
+  /** Services that changed since the last sync, with what they had then. */
+  #before = new Map<string, RelayedService>();
+  /** By Service and port: what it remembers outlives a change of endpoints. */
+  readonly #balancers = new Map<string, PortBalancer>();
+  readonly #relays = new Map<string, Relay>();
+  /** Frontends that nothing listens on yet, with the reason that was told. */
+  readonly #failed = new Map<string, string>();
+  /** How many Services want each address. */
+  #addresses = new Map<string, number>();
+  #isTrusted = false;
+
+  constructor(node: NodeContext, { host, clock, log }: RelayRulesOptions) {
+    this.#node = node;
+    this.#host = host;
+    this.#clock = clock;
+    this.#log = log;
+  }
+
+  put(key: string, plan: ServicePlan | undefined): void {
+    const known = this.#wanted.get(key) ?? nothingRelayed;
+    if (!this.#before.has(key)) this.#before.set(key, known);
+    const now = plan ? relayed(plan, this.#node) : nothingRelayed;
+    for (const port of now.unserved)
+      if (!known.unserved.includes(port)) this.#log.warn(`Cannot serve port "${port}" in userspace mode: no process can relay SCTP`);
+    if (plan) this.#wanted.set(key, now);
+    else this.#wanted.delete(key);
+  }
+
+  reset(node: NodeContext): void {
+    this.#node = node;
+    for (const key of [...this.#wanted.keys()]) this.put(key, undefined);
+    this.distrust();
+  }
+
+  distrust(): void {
+    this.#isTrusted = false;
+  }
+
+  /** Compares addresses with the node's. True when they are as they should be. */
+  async verify(): Promise<boolean> {
+    const held = await this.#host.held(this.#node.family);
+    const isRight =
+      this.#failed.size === 0 && held.size === this.#addresses.size && [...this.#addresses.keys()].every((ip) => held.has(ip));
+    if (!isRight) this.distrust();
+    return isRight;
+  }
+
+  async sync(): Promise<SyncResult> {
+    const full = !this.#isTrusted;
+    const changed = this.#before;
+    this.#before = new Map();
+    const wantedBefore = new Set(this.#addresses.keys());
+    this.#addresses = this.#count(changed);
+    const held = full ? await this.#host.held(this.#node.family) : wantedBefore;
+    const added = [...this.#addresses.keys()].filter((ip) => !held.has(ip));
+    const removed = [...held].filter((ip) => !this.#addresses.has(ip));
+    this.#isTrusted = false;
+    this.#closeGone(changed);
+    await this.#host.change(added, removed);
+    const listened = await this.#open(full ? this.#wanted.keys() : changed.keys());
+    this.#isTrusted = true;
+    return { full, steps: added.length + removed.length + (full ? 0 : listened) };
+  }
+
+  close(): void {
+    for (const relay of this.#relays.values()) relay.cut();
+    this.#relays.clear();
+  }
+
+  #count(changed: ReadonlyMap<string, RelayedService>): Map<string, number> {
+    const counts = new Map(this.#addresses);
+    const count = (addresses: Iterable<string>, by: 1 | -1): void => {
+      for (const ip of addresses) {
+        const now = (counts.get(ip) ?? 0) + by;
+        if (now > 0) counts.set(ip, now);
+        else counts.delete(ip);
+      }
+    };
+    for (const [key, before] of changed) {
+      count(before.addresses, -1);
+      count(this.#wanted.get(key)?.addresses ?? [], 1);
+    }
+    return counts;
+  }
+
+  /** Before anything is opened: what one Service gives up another may have. */
+  #closeGone(changed: ReadonlyMap<string, RelayedService>): void {
+    for (const [key, before] of changed) {
+      const now = this.#wanted.get(key) ?? nothingRelayed;
+      for (const name of before.frontends.keys()) {
+        if (now.frontends.has(name)) continue;
+        this.#relays.get(name)?.close();
+        this.#relays.delete(name);
+        this.#failed.delete(name);
+      }
+      const ports = new Set([...now.frontends.values()].map(({ plan }) => balancerKey(key, plan)));
+      for (const { plan } of before.frontends.values())
+        if (!ports.has(balancerKey(key, plan))) this.#balancers.delete(balancerKey(key, plan));
+    }
+  }
+
+  async #open(keys: Iterable<string>): Promise<number> {
+    let opened = 0;
+    for (const key of keys)
+      for (const [name, frontend] of this.#wanted.get(key)?.frontends ?? []) {
+        const route = this.#route(key, frontend);
+        const relay = this.#relays.get(name);
+        relay?.reroute(route);
+        if (relay === undefined && (await this.#listen(name, frontend, route))) opened++;
+      }
+    return opened;
+  }
+
+  async #listen(name: string, { protocol, ip, port }: RelayedFrontend, route: Route): Promise<boolean> {
+    try {
+      this.#relays.set(name, await this.#host.listen(protocol, { ip, port }, route));
+      this.#failed.delete(name);
+      return true;
+    } catch (err) {
+      // The others are served; this one is tried again when the node is looked at.
+      if (this.#failed.get(name) !== messageOf(err)) this.#log.error(messageOf(err));
+      this.#failed.set(name, messageOf(err));
+      return false;
+    }
+  }
+
+  #route(key: string, frontend: RelayedFrontend): Route {
+    const { plan } = frontend;
+    const node = this.#node;
+    const known = this.#balancers.get(balancerKey(key, plan));
+    known?.update(plan);
+    const balancer = known ?? new PortBalancer(plan, { now: () => this.#clock.monotonic() });
+    this.#balancers.set(balancerKey(key, plan), balancer);
+    return {
+      balancer,
+      listFor: (client) => listFor(frontend, node, client),
+      isServing: (endpoint) => plan.serving.has(endpoint),
+    };
+  }
+}
+
+function balancerKey(key: string, { name, protocol }: PortPlan): string {
+  return `${key} ${name} ${protocol}`;
+}

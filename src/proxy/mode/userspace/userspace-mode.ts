@@ -1,0 +1,63 @@
+/** Mode userspace: this process relays connections itself. For kernels that can do nothing else. */
+import { type Clock, systemClock } from '../../../clock/clock.ts';
+import { type Log, silentLog } from '../../../observability/log.ts';
+import type { Algorithm } from '../../plan/algorithm.ts';
+import type { NodeContext } from '../../plan/node-context.ts';
+import { relayAlgorithms } from '../../relay/balancer.ts';
+import type { Mode, ModeOptions, ModeRules } from '../mode.ts';
+import { KernelRelayHost, type RelayHost } from './relay-host.ts';
+import { RelayRules } from './relay-rules.ts';
+
+export class UserspaceMode implements Mode {
+  readonly name = 'userspace';
+  readonly failuresMetric = 'sync_proxy_rules_userspace_sync_failures_total';
+  readonly algorithms: readonly Algorithm[] = relayAlgorithms;
+  readonly #host: RelayHost;
+  readonly #clock: Clock;
+  readonly #log: Log;
+  readonly #rules: RelayRules[] = [];
+
+  constructor(host: RelayHost, { clock = systemClock, log = silentLog }: ModeOptions = {}) {
+    this.#host = host;
+    this.#clock = clock;
+    this.#log = log;
+  }
+
+  /** In the network namespace of this process. */
+  static ofKernel(options: ModeOptions = {}): UserspaceMode {
+    return new UserspaceMode(new KernelRelayHost(options.clock), options);
+  }
+
+  async probe(): Promise<void> {}
+
+  async open(node: NodeContext): Promise<ModeRules> {
+    const rules = new RelayRules(node, { host: this.#host, clock: this.#clock, log: this.#log });
+    this.#rules.push(rules);
+    return rules;
+  }
+
+  async verify(): Promise<void> {
+    for (const rules of this.#rules) await rules.verify();
+  }
+
+  watch(onTouched: () => void): { close(): void } {
+    return this.#host.watch(() => void this.#look(onTouched));
+  }
+
+  async cleanUp(): Promise<void> {
+    for (const rules of this.#rules) rules.close();
+    for (const family of ['ip', 'ip6'] as const) await this.#host.change([], [...(await this.#host.held(family))]);
+  }
+
+  /** Open connections end with the process that carries them. */
+  close(): void {
+    for (const rules of this.#rules) rules.close();
+    this.#host.close();
+  }
+
+  /** Our own changes are told, too. */
+  async #look(onTouched: () => void): Promise<void> {
+    const right = await Promise.all(this.#rules.map((rules) => rules.verify()));
+    if (right.includes(false)) onTouched();
+  }
+}
