@@ -208,11 +208,23 @@ test('a probe that says nothing of itself is asked every 10 s for 1 s, and fails
 });
 
 test('a period and a time limit are at least a second, and else as they are given', async () => {
+  const least = await lookTimes({ livenessProbe: { ...exec, periodSeconds: 0, timeoutSeconds: 0 } }, [0], 2000);
   assert.deepEqual(
-    (await lookTimes({ livenessProbe: { ...exec, periodSeconds: 0, timeoutSeconds: 0 } }, [0], 2000)).times,
-    [0, 1000, 2000],
+    [least.times, least.seconds],
+    [
+      [0, 1000, 2000],
+      [1, 1, 1],
+    ],
   );
   assert.deepEqual((await lookTimes({ livenessProbe: { ...exec, timeoutSeconds: 2000 } }, [0], 0)).seconds, [2000]);
+});
+
+test('of the quick looks after a delay the first failure counts, and the next one a period later', async () => {
+  const { clock, events } = rig({ readinessProbe: { ...exec, initialDelaySeconds: 10, periodSeconds: 10 } });
+  await clock.advance(19_999);
+  assert.equal(events.length, 1);
+  await clock.advance(10_000);
+  assert.equal(events.length, 2);
 });
 
 test('readiness that needs two successes needs them one after the other', async () => {
