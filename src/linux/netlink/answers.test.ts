@@ -248,6 +248,7 @@ describe('parseFlow()', () => {
     [1, tuple('10.0.0.1', '10.96.0.10', there)],
     [2, tuple('10.244.1.2', '10.0.0.1', back)],
     [8, u32be(0x4000)],
+    [12, u32be(77)],
   ];
   const told = (of: readonly Attr[], type = 256): NetlinkMessage => message(type, '02000000', of);
   const flow = {
@@ -256,6 +257,8 @@ describe('parseFlow()', () => {
     orig: { src: '10.0.0.1', dst: '10.96.0.10', srcPort: 40_000, dstPort: 53 },
     reply: { src: '10.244.1.2', dst: '10.0.0.1', srcPort: 5353, dstPort: 40_000 },
     mark: 0x4000,
+    id: 77,
+    isClosing: false,
   };
 
   test('reads both directions, and the mark', () => {
@@ -276,7 +279,15 @@ describe('parseFlow()', () => {
       orig: { src: 'fd00::1', dst: 'fd00::2', ...none },
       reply: { src: 'fd00::2', dst: 'fd00::1', ...none },
       mark: 0,
+      id: 0,
+      isClosing: false,
     });
+  });
+
+  test('tells a TCP connection that ends from one that is open', () => {
+    const inState = (state: number): boolean | undefined =>
+      parseFlow(told([...attrs, [4, [[1, [[1, u8(state)]]]]]]), 4, undefined)?.isClosing;
+    assert.deepEqual([1, 3, 4, 7, 8].map(inState), [false, false, true, true, true]);
   });
 
   test('passes over another protocol, other messages, and what lacks a direction or an address', () => {

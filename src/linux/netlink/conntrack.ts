@@ -5,7 +5,7 @@
 import type { Family } from '../../ip/ip.ts';
 import { isErrno } from './netlink-error.ts';
 import { NETLINK_NETFILTER, NetlinkSocket } from './netlink-socket.ts';
-import { deleteFlow, getFlows, parseFlow, type TrackedFlow } from './tracked-flow.ts';
+import { deleteFlow, type FlowFilter, getFlows, parseFlow, type TrackedFlow } from './tracked-flow.ts';
 
 export class Conntrack {
   /** A busy node tracks hundreds of thousands of flows. */
@@ -13,12 +13,17 @@ export class Conntrack {
 
   /** What is tracked, of one family and (when given) one protocol. */
   async flows(family: Family, protocol?: number): Promise<TrackedFlow[]> {
-    const flows: TrackedFlow[] = [];
-    for (const message of await this.#socket.dump(getFlows(family), 'list tracked connections')) {
-      const flow = parseFlow(message, family, protocol);
-      if (flow) flows.push(flow);
-    }
-    return flows;
+    return this.#list(family, undefined, protocol);
+  }
+
+  /** What is tracked and meets the filter, and what else an older kernel tells of. */
+  async flowsOf(family: Family, filter: FlowFilter): Promise<TrackedFlow[]> {
+    return this.#list(family, filter, undefined);
+  }
+
+  async #list(family: Family, filter: FlowFilter | undefined, protocol: number | undefined): Promise<TrackedFlow[]> {
+    const messages = await this.#socket.dump(getFlows(family, filter), 'list tracked connections');
+    return messages.flatMap((message) => parseFlow(message, family, protocol) ?? []);
   }
 
   /** Forgets the flows; those that have ended by themselves are fine. Returns how many there were. */

@@ -32,6 +32,8 @@ const flow = {
   orig: { src: '10.0.0.1', dst: '10.96.0.10', srcPort: 40_000, dstPort: 53 },
   reply: { src: '10.244.1.2', dst: '10.0.0.1', srcPort: 5353, dstPort: 40_000 },
   mark: 0,
+  id: 1,
+  isClosing: false,
 };
 /** An ifinfomsg of index 0, or 9, of which nothing is changed. */
 const any = '0'.repeat(32);
@@ -149,6 +151,14 @@ const cases: readonly [what: string, request: NetlinkRequest, shown: string][] =
   ['list UDP sockets of IPv6', getListening(6, 'udp'), `20/0 0a11000080000000${'0'.repeat(96)}`],
   ['list flows', getFlows(4), '257/0 02000000'],
   ['list flows of IPv6', getFlows(6), '257/0 0a000000'],
+  ['list translated flows', getFlows(4, 'translated'), '257/0 02000000 3:00000020 26:00000020'],
+  ['list flows to an address', getFlows(4, { to: '10.96.0.1' }), '257/0 02000000 1:(1:(2:0a600001)) 25:(1:02000000 2:00000000)'],
+  [
+    'list flows to an address of IPv6',
+    getFlows(6, { to: 'fd00::1' }),
+    '257/0 0a000000 1:(1:(4:fd000000000000000000000000000001)) 25:(1:02000000 2:00000000)',
+  ],
+  ['list flows to a port', getFlows(4, { protocol: 6, port: 80 }), '257/0 02000000 1:(2:(1:06 3:0050)) 25:(1:28000000 2:00000000)'],
   ['forget a flow', deleteFlow({ ...flow, family: 4 }), '258/0 02000000 1:(1:(1:0a000001 2:0a60000a) 2:(1:11 2:9c40 3:0035))'],
   [
     'forget a flow of IPv6',

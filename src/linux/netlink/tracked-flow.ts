@@ -1,14 +1,19 @@
 /** Tracked connections over nfnetlink: requests and what the kernel answers. Pure. Source: include/uapi/linux/netfilter/nfnetlink_conntrack.h. */
 import { bytesToIp, type Family } from '../../ip/ip.ts';
 import { addressFamilies } from '../socket-address.ts';
-import { type Attr, decodeAttrs, ip, u8, u16be } from './attribute.ts';
+import { type Attr, decodeAttrs, ip, readU32be, u8, u16be, u32, u32be } from './attribute.ts';
 import type { NetlinkMessage, NetlinkRequest } from './message.ts';
 
 const CTNETLINK = 1 << 8;
 const CT_NEW = CTNETLINK | 0;
 const CT_GET = CTNETLINK | 1;
 const CT_DELETE = CTNETLINK | 2;
-const CTA = { orig: 1, reply: 2, mark: 8 } as const;
+const CTA = { orig: 1, reply: 2, status: 3, protoInfo: 4, mark: 8, id: 12, filter: 25, statusMask: 26 } as const;
+const PROTO_INFO = { tcp: 1, tcpState: 1 } as const;
+const FILTER = { orig: 1, reply: 2, ipDst: 1 << 1, protoNumber: 1 << 3, dstPort: 1 << 5 } as const;
+const IPS_DST_NAT = 1 << 5;
+/** TCP_CONNTRACK_FIN_WAIT of nf_conntrack_tcp.h: from here on it ends. */
+const firstClosingState = 4;
 const TUPLE = { ip: 1, proto: 2 } as const;
 const TUPLE_IP = { src4: 1, dst4: 2, src6: 3, dst6: 4 } as const;
 const TUPLE_PROTO = { number: 1, srcPort: 2, dstPort: 3 } as const;
@@ -33,15 +38,49 @@ export interface TrackedFlow {
   /** As answers come: `src` is who really answers, an endpoint for example. */
   readonly reply: FlowTuple;
   readonly mark: number;
+  /** The kernel's number for it, as long as it is tracked. */
+  readonly id: number;
+  /** A TCP connection of which one side has said that it ends. */
+  readonly isClosing: boolean;
 }
+
+/**
+ * Which flows the kernel is to tell of: those to an address, those to a port of any, or all whose destination was translated. Kernels before 5.8,
+ * or for the last before 5.15, tell of all.
+ */
+export type FlowFilter = { readonly to: string } | { readonly protocol: number; readonly port: number } | 'translated';
 
 /** struct nfgenmsg. */
 function body(family: Family): Uint8Array {
   return Uint8Array.of(addressFamilies[family], 0, 0, 0);
 }
 
-export function getFlows(family: Family): NetlinkRequest {
-  return { type: CT_GET, body: body(family) };
+export function getFlows(family: Family, filter?: FlowFilter): NetlinkRequest {
+  return { type: CT_GET, body: body(family), ...(filter ? { attrs: filterAttrs(family, filter) } : {}) };
+}
+
+function filterAttrs(family: Family, filter: FlowFilter): Attr[] {
+  if (filter === 'translated')
+    return [
+      [CTA.status, u32be(IPS_DST_NAT)],
+      [CTA.statusMask, u32be(IPS_DST_NAT)],
+    ];
+  const by = (flags: number, tuple: Attr): Attr[] => [
+    [CTA.orig, [tuple]],
+    [
+      CTA.filter,
+      [
+        [FILTER.orig, u32(flags)],
+        [FILTER.reply, u32(0)],
+      ],
+    ],
+  ];
+  if ('to' in filter) return by(FILTER.ipDst, [TUPLE.ip, [[family === 4 ? TUPLE_IP.dst4 : TUPLE_IP.dst6, ip(filter.to)]]]);
+  const proto: Attr[] = [
+    [TUPLE_PROTO.number, u8(filter.protocol)],
+    [TUPLE_PROTO.dstPort, u16be(filter.port)],
+  ];
+  return by(FILTER.protoNumber | FILTER.dstPort, [TUPLE.proto, proto]);
 }
 
 /** The request that forgets one flow. */
@@ -71,7 +110,16 @@ export function parseFlow(message: NetlinkMessage, family: Family, protocol: num
   const orig = parseTuple(attrs.get(CTA.orig), protocol);
   const reply = orig && parseTuple(attrs.get(CTA.reply), protocol);
   if (!orig || !reply) return undefined;
-  return { family, protocol: orig.protocol, orig: orig.tuple, reply: reply.tuple, mark: attrs.get(CTA.mark)?.readUInt32BE(0) ?? 0 };
+  const tcpState = decodeAttrs(decodeAttrs(attrs.get(CTA.protoInfo)).get(PROTO_INFO.tcp)).get(PROTO_INFO.tcpState)?.[0] ?? 0;
+  return {
+    family,
+    protocol: orig.protocol,
+    orig: orig.tuple,
+    reply: reply.tuple,
+    mark: readU32be(attrs.get(CTA.mark)),
+    id: readU32be(attrs.get(CTA.id)),
+    isClosing: tcpState >= firstClosingState,
+  };
 }
 
 function parseTuple(

@@ -19,7 +19,8 @@ const PAYLOAD = { dreg: 1, base: 2, offset: 3, length: 4, networkHeader: 1, tran
 const META = { dreg: 1, key: 2, mark: 3, iifname: 6, l4proto: 16 } as const;
 const CT = { dreg: 1, key: 2, direction: 3, state: 0, status: 2, original: 0, reply: 1 } as const;
 const FIB = { dreg: 1, result: 2, flags: 3, addressType: 3, saddr: 1, daddr: 2 } as const;
-const NUMGEN = { dreg: 1, modulus: 2, type: 3, offset: 4, random: 1 } as const;
+const NUMGEN = { dreg: 1, modulus: 2, type: 3, offset: 4, inc: 0, random: 1 } as const;
+const HASH = { sreg: 1, dreg: 2, length: 3, modulus: 4, seed: 5, offset: 6 } as const;
 const CMP = { sreg: 1, op: 2, data: 3, eq: 0, neq: 1 } as const;
 const BITWISE = { sreg: 1, dreg: 2, length: 3, mask: 4, xor: 5 } as const;
 const LOOKUP = { set: 1, sreg: 2, dreg: 3, flags: 5, invert: 1 } as const;
@@ -88,7 +89,7 @@ function meta(key: number, slot: number): Expression {
 }
 
 /** Loads a term into the slot; gives the expression and the bytes it holds. */
-function load(term: Term, slot: number): [Expression, length: number] {
+function load(term: Exclude<Term, { kind: 'jhash' }>, slot: number): [Expression, length: number] {
   switch (term.kind) {
     case 'payload': {
       const field = fieldOf(term);
@@ -113,12 +114,12 @@ function load(term: Term, slot: number): [Expression, length: number] {
         },
         4,
       ];
-    case 'random': {
-      const { dreg, modulus, type, offset, random } = NUMGEN;
+    case 'numgen': {
+      const { dreg, modulus, type, offset } = NUMGEN;
       return [
         {
           name: 'numgen',
-          data: [number(dreg, register(slot)), number(modulus, term.modulus), number(type, random), number(offset, term.offset)],
+          data: [number(dreg, register(slot)), number(modulus, term.modulus), number(type, NUMGEN[term.type]), number(offset, term.offset)],
         },
         4,
       ];
@@ -126,16 +127,34 @@ function load(term: Term, slot: number): [Expression, length: number] {
   }
 }
 
+/** Slots that a term takes in a key. */
+function slotsOf(term: Term): number {
+  return term.kind === 'jhash' ? 1 : Math.ceil(load(term, 0)[1] / 4);
+}
+
+/** A number from a field, which is loaded into a slot of its own. */
+function jhash(term: Term & { kind: 'jhash' }, slot: number, fieldSlot: number): Expression[] {
+  if (term.of.kind === 'jhash') throw new SyntaxError('Cannot hash a hash');
+  const [field, length] = load(term.of, fieldSlot);
+  const { sreg, dreg, length: size, modulus, seed, offset } = HASH;
+  const registers = [number(sreg, register(fieldSlot)), number(dreg, register(slot))];
+  const numbers = [number(size, length), number(modulus, term.modulus), number(seed, term.seed)];
+  // The kernel lists none that is 0.
+  if (term.offset !== 0) numbers.push(number(offset, term.offset));
+  return [field, { name: 'hash', data: [...registers, ...numbers] }];
+}
+
 /** Loads the terms side by side from `slot` on. */
 function loadKey(key: readonly Term[], slot = 0): [Expression[], end: number] {
   const expressions: Expression[] = [];
+  const end = key.reduce((sum, term) => sum + slotsOf(term), slot);
   let at = slot;
   for (const term of key) {
-    const [expression, length] = load(term, at);
-    expressions.push(expression);
-    at += Math.ceil(length / 4);
+    // nft leaves one 16-byte register free behind the key for what is hashed.
+    expressions.push(...(term.kind === 'jhash' ? jhash(term, at, end + 4) : [load(term, at)[0]]));
+    at += slotsOf(term);
   }
-  return [expressions, at];
+  return [expressions, end];
 }
 
 function compare(op: number, value: Uint8Array): Expression {
@@ -168,7 +187,7 @@ function matchAddress(term: Term & { kind: 'payload' }, op: number, value: strin
   return [expression, mask(bits), compare(op, bytes)];
 }
 
-function matchBits(term: Term, not: boolean, bits: number): Expression[] {
+function matchBits(term: Term & { kind: 'ct' }, not: boolean, bits: number): Expression[] {
   return [load(term, 0)[0], mask(u32(bits)), compare(not ? CMP.eq : CMP.neq, new Uint8Array(4))];
 }
 

@@ -138,6 +138,27 @@ describe('compileRule()', () => {
       [destination, 'payload 1:9 2:2 3:2 4:2', 'numgen 1:10 2:3 3:1 4:0', 'lookup 1:0x6d00 2:1 3:1', 'nat 1:1 2:2 3:1 5:9'],
     ],
     [
+      'ip',
+      'dnat ip to ip daddr . th dport . numgen inc mod 3 offset 9 map @m',
+      [destination, 'payload 1:9 2:2 3:2 4:2', 'numgen 1:10 2:3 3:0 4:9', 'lookup 1:0x6d00 2:1 3:1', 'nat 1:1 2:2 3:1 5:9'],
+    ],
+    [
+      'ip',
+      'dnat ip to ip daddr . meta l4proto . th dport . jhash ip saddr mod 64 seed 0xfa1 offset 9 map @m',
+      [
+        ...[destination, 'meta 2:16 1:9', 'payload 1:10 2:2 3:2 4:2', 'payload 1:3 2:1 3:12 4:4', 'hash 1:3 2:11 3:4 4:64 5:4001 6:9'],
+        ...['lookup 1:0x6d00 2:1 3:1', 'nat 1:1 2:2 3:1 5:9'],
+      ],
+    ],
+    [
+      'ip6',
+      'dnat ip6 to meta l4proto . th dport . jhash ip6 saddr mod 64 seed 0xfa1 map @m',
+      [
+        ...['meta 2:16 1:1', 'payload 1:9 2:2 3:2 4:2', 'payload 1:15 2:1 3:8 4:16', 'hash 1:15 2:10 3:16 4:64 5:4001'],
+        ...['lookup 1:0x6d00 2:1 3:1', 'nat 1:1 2:10 3:1 5:2'],
+      ],
+    ],
+    [
       'ip6',
       'dnat ip6 to ip6 daddr . th dport map @m',
       ['payload 1:1 2:1 3:24 4:16', 'payload 1:2 2:2 3:2 4:2', 'lookup 1:0x6d00 2:1 3:1', 'nat 1:1 2:10 3:1 5:2'],

@@ -22,8 +22,17 @@ describe('parseRule()', () => {
     ),
     ['fib saddr type', { kind: 'fib', address: 'saddr' }],
     ['fib daddr type', { kind: 'fib', address: 'daddr' }],
-    ['numgen random mod 7', { kind: 'random', modulus: 7, offset: 0 }],
-    ['numgen random mod 7 offset 3', { kind: 'random', modulus: 7, offset: 3 }],
+    ['numgen random mod 7', { kind: 'numgen', type: 'random', modulus: 7, offset: 0 }],
+    ['numgen random mod 7 offset 3', { kind: 'numgen', type: 'random', modulus: 7, offset: 3 }],
+    ['numgen inc mod 7', { kind: 'numgen', type: 'inc', modulus: 7, offset: 0 }],
+    [
+      'jhash ip saddr mod 7 seed 0xfa1',
+      { kind: 'jhash', of: { kind: 'payload', header: 'ip', field: 'saddr' }, modulus: 7, seed: 0xfa1, offset: 0 },
+    ],
+    [
+      'jhash ip6 saddr mod 7 seed 0x1 offset 3',
+      { kind: 'jhash', of: { kind: 'payload', header: 'ip6', field: 'saddr' }, modulus: 7, seed: 1, offset: 3 },
+    ],
   ];
   for (const [text, term] of terms)
     test(`reads the term "${text}"`, () => {
@@ -80,7 +89,9 @@ describe('parseRule()', () => {
     ['meta mark & 1', 'expected "==" at "the end"'],
     ['meta mark & 1 ==', 'expected a number at "the end"'],
     ['numgen random mod x @s', 'expected a number at "x"'],
-    ['numgen inc mod 2 @s', 'unknown expression at "numgen"'],
+    ['numgen odd mod 2 @s', 'unknown expression at "numgen"'],
+    ['jhash ip saddr mod 2 @s', 'expected "seed" at "@s"'],
+    ['jhash ip saddr seed 1', 'expected "mod" at "seed"'],
   ];
   for (const [text, why] of refused)
     test(`refuses "${text}", naming the word`, () => {

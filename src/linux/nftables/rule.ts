@@ -15,7 +15,10 @@ export type Term =
       readonly field: 'ip saddr' | 'ip daddr' | 'ip6 saddr' | 'ip6 daddr' | 'proto-src' | 'proto-dst';
     }
   | { readonly kind: 'fib'; readonly address: 'saddr' | 'daddr' }
-  | { readonly kind: 'random'; readonly modulus: number; readonly offset: number };
+  /** Drawn, or the next of a counter that the rule has for itself. */
+  | { readonly kind: 'numgen'; readonly type: 'random' | 'inc'; readonly modulus: number; readonly offset: number }
+  /** From a field by Jenkins' hash. */
+  | { readonly kind: 'jhash'; readonly of: Term; readonly modulus: number; readonly seed: number; readonly offset: number };
 
 export type Verdict = { readonly kind: 'accept' | 'drop' | 'return' } | { readonly kind: 'jump' | 'goto'; readonly chain: string };
 
@@ -89,7 +92,7 @@ const addressFields = ['saddr', 'daddr'] as const;
 const portFields = ['sport', 'dport'] as const;
 const tupleFields = [...headers.flatMap((h) => addressFields.map((f) => `${h} ${f}` as const)), 'proto-src', 'proto-dst'] as const;
 
-/** Every term but the one that has numbers in it. */
+/** Every term but those that have numbers in them. */
 const fixedTerms: ReadonlyMap<string, Term> = new Map<string, Term>([
   ...headers.flatMap((header) => addressFields.map((field) => [`${header} ${field}`, { kind: 'payload', header, field }] as const)),
   ...portFields.map((field) => [`th ${field}`, { kind: 'payload', header: 'th', field }] as const),
@@ -113,9 +116,24 @@ function readTerm(words: Words): Term {
     }
     text += ` ${words.peek(count)}`;
   }
-  if (!words.take('numgen', 'random', 'mod')) words.fail('unknown expression');
+  if (words.take('jhash')) return readJhash(words);
+  const type = (['random', 'inc'] as const).find((one) => words.take('numgen', one, 'mod'));
+  if (!type) return words.fail('unknown expression');
   const modulus = readNumber(words);
-  return { kind: 'random', modulus, offset: words.take('offset') ? readNumber(words) : 0 };
+  return { kind: 'numgen', type, modulus, offset: readOffset(words) };
+}
+
+/** A seed must be given: the kernel draws one otherwise, and another for each rule. */
+function readJhash(words: Words): Term {
+  const of = readTerm(words);
+  words.expect('mod');
+  const modulus = readNumber(words);
+  words.expect('seed');
+  return { kind: 'jhash', of, modulus, seed: readNumber(words), offset: readOffset(words) };
+}
+
+function readOffset(words: Words): number {
+  return words.take('offset') ? readNumber(words) : 0;
 }
 
 function readKey(words: Words): Term[] {

@@ -9,8 +9,20 @@ function packetsOf(text: string): ReturnType<typeof readScenario> {
 describe('readScenario()', () => {
   test('gives a packet the fate of a mode that differs, and leaves it to the others', () => {
     const scenario = packetsOf('reaches: [10.244.1.3:80], masqueraded: true, differs: [{ modes: [x, y], dropped: true, because: of z }]');
-    const fates = ['nftables', 'x', 'y'].map((mode) => packetsIn(mode, scenario).map(({ fate, reaches }) => [fate, reaches]));
+    const fates = ['nftables', 'x', 'y'].map((mode) =>
+      packetsIn({ name: mode, algorithms: [] }, scenario).map(({ fate, reaches }) => [fate, reaches]),
+    );
     assert.deepEqual(fates, [[['reached', ['10.244.1.3:80']]], [['dropped', []]], [['dropped', []]]]);
+  });
+
+  test('has a client that is hashed stick to one endpoint where a mode can', () => {
+    const scenario = packetsOf('reaches: [10.244.1.3:80], hashed: true');
+    for (const [algorithm, sticky] of [
+      ['random', false],
+      ['source-hash', true],
+      ['sh', true],
+    ] as const)
+      assert.equal(packetsIn({ name: 'x', algorithms: [algorithm] }, scenario)[0]?.sticky, sticky);
   });
 
   test('wants a reason where a mode differs, and a fate everywhere', () => {

@@ -9,8 +9,8 @@ import { parseAllDocuments, parse as parseYaml } from 'yaml';
 import { objectKey } from '../../api/object-key.ts';
 import type { EndpointSlice, Node, Service } from '../../api/schema/types.ts';
 import { labelServiceName } from '../../api/well-known.ts';
-import type { FirstPacket } from '../mode/testing/face.ts';
-import type { Algorithm } from '../plan/algorithm.ts';
+import type { FirstPacket, ModeFace } from '../mode/testing/face.ts';
+import { type Algorithm, offeredAs } from '../plan/algorithm.ts';
 import type { LocalDetector, NodeContext } from '../plan/node-context.ts';
 import { Planner } from '../plan/planner.ts';
 import { type Listener, type Reserved, reservedOf } from '../plan/reserved.ts';
@@ -42,6 +42,8 @@ export interface ExpectedPacket extends ExpectedFate {
 interface ScenarioPacket extends ExpectedPacket {
   /** In modes whose upstream does something else. */
   readonly differs: ReadonlyMap<string, ExpectedFate>;
+  /** It is sticky in a mode that can hash its source. */
+  readonly hashed: boolean;
 }
 
 export interface Scenario {
@@ -67,6 +69,7 @@ interface PacketText extends FateText {
   from: string;
   to: string;
   protocol?: ExpectedPacket['protocol'];
+  hashed?: boolean;
   /** Modes in which something else becomes of it, and why. */
   differs?: (FateText & { modes: string[]; because: string })[];
 }
@@ -118,6 +121,7 @@ function readPacket(text: PacketText): ScenarioPacket {
     port: Number(to.slice(colon + 1)),
     protocol,
     ...readFate(name, text),
+    hashed: text.hashed ?? false,
     differs: new Map(differs.flatMap((other) => other.modes.map((mode) => [mode, readFate(name, other)] as const))),
   };
 }
@@ -173,8 +177,9 @@ export function planScenario({ services, slices, node, reserved }: Scenario, alg
 }
 
 /** The packets with what must become of them in a mode. */
-export function packetsIn(mode: string, { packets }: Scenario): ExpectedPacket[] {
-  return packets.map((packet) => ({ ...packet, ...packet.differs.get(mode) }));
+export function packetsIn({ name, algorithms }: Pick<ModeFace, 'name' | 'algorithms'>, { packets }: Scenario): ExpectedPacket[] {
+  const canHash = offeredAs('source-hash', algorithms) !== undefined;
+  return packets.map((packet) => ({ ...packet, sticky: packet.sticky || (packet.hashed && canHash), ...packet.differs.get(name) }));
 }
 
 /** The packet as a trace begins with it. */

@@ -96,6 +96,8 @@ const cases: readonly [rule: string, fate: string, change?: Partial<Packet>][] =
   ['dnat ip to ip daddr . numgen random mod 2 map @ends', '10.244.1.2:8080 d'],
   ['dnat ip to ip daddr . numgen random mod 1 offset 2 map @ends', '10.244.1.3:8081 d'],
   ['dnat ip to ip daddr . numgen random mod 3 map @ends', '10.96.0.2:80', { to: '10.96.0.2' }],
+  ['dnat ip to ip daddr . numgen inc mod 3 map @ends', '10.244.1.2:8080 d, 10.244.1.3:8081 d'],
+  ['dnat ip to ip daddr . jhash ip saddr mod 1 seed 0x1 offset 2 map @ends', '10.244.1.3:8081 d'],
   ['jump refuse', 'refused with icmp'],
   ['goto refuse', 'refused with icmp'],
   ['goto nowhere', passed],

@@ -2,9 +2,10 @@
  * Follows the first packet of a connection through a table, by reading the same rules that the kernel gets. Random
  * choices are followed all, so the result names every address the packet may be sent to. Pure.
  */
-import { cidrContains, parseCidr } from '../../../ip/ip.ts';
+import { cidrContains, ipToBytes, parseCidr } from '../../../ip/ip.ts';
 import { parseRule, parseVerdict, type Statement, type Term, type Verdict } from '../rule.ts';
 import type { ChainHook, Table } from '../table.ts';
+import { jhash, scale } from './jhash.ts';
 
 export interface Packet {
   readonly from: string;
@@ -98,19 +99,19 @@ class Trace {
         return term.key === 'state' ? 'new' : flow.translated ? 'dnat' : '';
       case 'fib':
         return this.#options.nodeIps.includes(term.address === 'saddr' ? packet.from : packet.to) ? 'local' : 'unicast';
-      case 'random':
+      case 'numgen':
         return String(random + term.offset);
+      case 'jhash':
+        return String(scale(jhash(ipToBytes(this.#value(term.of, flow, 0)), term.seed), term.modulus) + term.offset);
       case 'tuple':
         return tupleValue(term, flow);
     }
   }
 
-  /** The keys that an expression can take: one, or one for each random number. */
+  /** The keys that an expression can take: one, or one for each number that may come. */
   #keys(terms: readonly Term[], flow: Flow): string[] {
-    const random = terms.find((term) => term.kind === 'random');
-    return Array.from({ length: random?.kind === 'random' ? random.modulus : 1 }, (_, n) =>
-      terms.map((t) => this.#value(t, flow, n)).join(' . '),
-    );
+    const numgen = terms.find((term) => term.kind === 'numgen');
+    return Array.from({ length: numgen?.modulus ?? 1 }, (_, n) => terms.map((t) => this.#value(t, flow, n)).join(' . '));
   }
 
   #element(set: string, key: string): string | undefined {

@@ -1,14 +1,8 @@
 /** From ServicePlans to set elements, and from a change of a plan to the elements that it touches. Pure. */
 import type { Elements } from '../../../linux/nftables/table.ts';
-import {
-  type EndpointAddress,
-  type Frontend,
-  frontendName,
-  type PortPlan,
-  type ServicePlan,
-  type Target,
-} from '../../plan/service-plan.ts';
+import { type EndpointAddress, type Frontend, frontendName, type ServicePlan, type Target } from '../../plan/service-plan.ts';
 import { localOffset, type SetName, type SlotSet } from './layout.ts';
+import { type SlottedPlan, type SlottedPort, slotsOf } from './slots.ts';
 
 export interface Element {
   readonly set: SetName;
@@ -18,15 +12,20 @@ export interface Element {
 
 interface Front {
   readonly frontend: Frontend;
-  readonly port: PortPlan;
+  readonly port: SlottedPort;
   /** `namespace/name`. */
   readonly service: string;
+  readonly algorithm: ServicePlan['algorithm'];
 }
 
-/** The chain that spreads over the n endpoints of a list, or undefined for a target that is no list. */
-function spread(target: Target, port: PortPlan, prefix: string): string | undefined {
-  if (target === 'cluster') return `goto ${prefix}lb-${port.cluster.length}`;
-  return target === 'local' ? `goto ${prefix}local-${port.local.length}` : undefined;
+/** The chain that spreads over the n slots of a list, or undefined for a target that is no list. */
+function spread(target: Target, { frontend, port, service, algorithm }: Front): string | undefined {
+  if (target !== 'cluster' && target !== 'local') return undefined;
+  const kind = frontend.kind === 'node-port' ? 'nodeport-' : '';
+  const how = algorithm === 'source-hash' ? 'hash-' : algorithm === 'round-robin' ? 'rr-' : '';
+  // A rule counts for itself, whoever comes by it: two ports in turn would each see every other number.
+  const own = algorithm === 'round-robin' ? `-${port.protocol}-${frontend.port}-${service}` : '';
+  return `goto ${kind}${how}${target === 'cluster' ? 'lb' : 'local'}-${slotsOf(port, target).length}${own}`;
 }
 
 /** The set of frontends that are addresses, and that of node ports. */
@@ -55,13 +54,12 @@ function frontendElements(front: Front, key: string): Element[] {
 }
 
 /** To which endpoints, or to which end. */
-function* dispatch({ frontend, port }: Front): Generator<readonly [Sets, string]> {
-  const { inside, outside, kind } = frontend;
-  const prefix = kind === 'node-port' ? 'nodeport-' : '';
-  const inner = spread(inside, port, prefix);
+function* dispatch(front: Front): Generator<readonly [Sets, string]> {
+  const { inside, outside, kind } = front.frontend;
+  const inner = spread(inside, front);
   if (inner) yield [verdicts, inner];
   // `accept` leaves the packet as it is, for the check after DNAT to drop.
-  if (outside !== inside) yield [localVerdicts, spread(outside, port, prefix) ?? 'accept'];
+  if (outside !== inside) yield [localVerdicts, spread(outside, front) ?? 'accept'];
   const unserved = outside === 'refuse' || outside === 'drop' ? outside : inside;
   if (unserved === 'drop') yield [unservedVerdicts, 'drop'];
   // What is undefined on a cluster IP is refused anyway, so that needs no element.
@@ -85,17 +83,17 @@ function listsOf(front: Front | undefined): { cluster: readonly EndpointAddress[
   if (!front) return { cluster: none, local: none };
   const { inside, outside } = front.frontend;
   return {
-    cluster: inside === 'cluster' ? front.port.cluster : none,
-    local: inside === 'local' || outside === 'local' ? front.port.local : none,
+    cluster: inside === 'cluster' ? slotsOf(front.port, 'cluster') : none,
+    local: inside === 'local' || outside === 'local' ? slotsOf(front.port, 'local') : none,
   };
 }
 
-function frontsOf(plan: ServicePlan | undefined): Map<string, Front> {
+function frontsOf(plan: SlottedPlan | undefined): Map<string, Front> {
   const fronts = new Map<string, Front>();
   if (!plan) return fronts;
-  const service = plan.key;
+  const { key: service, algorithm } = plan;
   for (const port of plan.ports)
-    for (const frontend of port.frontends) fronts.set(frontendName(frontend, port), { frontend, port, service });
+    for (const frontend of port.frontends) fronts.set(frontendName(frontend, port), { frontend, port, service, algorithm });
   return fronts;
 }
 
@@ -121,7 +119,7 @@ export interface ElementChanges {
 }
 
 /** What a Service's change from one plan to another means for elements. Of many endpoints it touches those that differ. */
-export function changeElements(before: ServicePlan | undefined, after: ServicePlan | undefined, changes: ElementChanges): void {
+export function changeElements(before: SlottedPlan | undefined, after: SlottedPlan | undefined, changes: ElementChanges): void {
   const [had, has] = [frontsOf(before), frontsOf(after)];
   for (const [name, front] of had) if (!has.has(name)) changeFront(name, front, undefined, changes);
   for (const [name, front] of has) changeFront(name, had.get(name), front, changes);
@@ -165,11 +163,11 @@ function changeSlots(
  * comparison needs them together.
  */
 export class SlotElements implements Elements {
-  readonly #plans: ReadonlyMap<string, ServicePlan>;
+  readonly #plans: ReadonlyMap<string, SlottedPlan>;
   readonly #set: SlotSet;
   #all: ReadonlyMap<string, string> | undefined;
 
-  constructor(plans: ReadonlyMap<string, ServicePlan>, set: SlotSet) {
+  constructor(plans: ReadonlyMap<string, SlottedPlan>, set: SlotSet) {
     this.#plans = plans;
     this.#set = set;
   }

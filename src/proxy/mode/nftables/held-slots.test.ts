@@ -41,11 +41,15 @@ const held = tableOf({
 
 const cases: readonly [name: string, port: PortPlan, cluster: readonly string[], local: readonly string[]][] = [
   ['gives what the slots of each list hold', portOf([clusterIp], 2, 2), ['a', 'b'], ['b', 'x']],
-  ['asks for as many as there are endpoints now', portOf([clusterIp], 1, 1), ['a'], ['b']],
   ['ends at the first slot that nobody holds', portOf([clusterIp], 5, 5), ['a', 'b'], ['b', 'x']],
-  ['asks for nothing where there are no endpoints', portOf([clusterIp], 0), [], []],
+  ['gives also what more endpoints held than there are now', portOf([clusterIp], 1, 0), ['a', 'b'], ['b', 'x']],
   ['looks for a node port in its own map', portOf([nodePort], 1), ['n'], []],
-  ['takes the first frontend that has any', portOf([{ ...clusterIp, port: 81 }, externalIp, clusterIp], 2), ['of another frontend'], []],
+  [
+    'takes the first frontend that has any',
+    portOf([{ ...clusterIp, port: 81 }, externalIp, clusterIp], 2),
+    ['of another frontend'],
+    ['b', 'x'],
+  ],
   ['knows nothing of frontends that are new', portOf([{ ...clusterIp, port: 81 }], 2), [], []],
 ];
 for (const [name, port, cluster, local] of cases)

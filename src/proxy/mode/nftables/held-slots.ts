@@ -7,10 +7,10 @@ import { frontendName } from '../../plan/service-plan.ts';
 import { localOffset } from './layout.ts';
 import type { PreviousSlots } from './slots.ts';
 
-/** The endpoints in so many slots of a frontend (`10.96.0.1 . tcp . 80`) from one on, or up to the first that nobody holds. */
-function slotsFrom(elements: Elements, frontend: string, first: number, count: number): string[] {
+/** The endpoints in the slots of a frontend (`10.96.0.1 . tcp . 80`) from one on, up to the first that nobody holds. */
+function slotsFrom(elements: Elements, frontend: string, first: number): string[] {
   const slots: string[] = [];
-  for (let slot = first; slot < first + count; slot++) {
+  for (let slot = first; slot < first + localOffset; slot++) {
     const endpoint = elements.get(`${frontend} . ${slot}`);
     if (endpoint === undefined) break;
     slots.push(endpoint);
@@ -23,10 +23,10 @@ export function slotsIn(table: KernelTable | undefined): PreviousSlots {
   const onIp = table?.sets.get('endpoints')?.elements;
   const onNodePort = table?.sets.get('nodeport-endpoints')?.elements;
   return (port) => {
-    const list = (first: number, count: number): string[] => {
+    const list = (first: number): string[] => {
       for (const frontend of port.frontends) {
         const elements = frontend.kind === 'node-port' ? onNodePort : onIp;
-        const slots = elements ? slotsFrom(elements, frontendName(frontend, port), first, count) : [];
+        const slots = elements ? slotsFrom(elements, frontendName(frontend, port), first) : [];
         if (slots.length > 0) return slots;
       }
       return [];
@@ -34,10 +34,10 @@ export function slotsIn(table: KernelTable | undefined): PreviousSlots {
     // Each on demand: most ports use one list.
     return {
       get cluster() {
-        return list(0, port.cluster.length);
+        return list(0);
       },
       get local() {
-        return list(localOffset, port.local.length);
+        return list(localOffset);
       },
     };
   };

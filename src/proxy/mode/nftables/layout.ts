@@ -195,15 +195,23 @@ export interface OnDemand {
   readonly set?: SetDeclaration;
 }
 
-/** The chain that an element names, when it is one of those made on demand: `lb-3`, `nodeport-local-2`, `recall-ns/web`, `learn-10800-ns/web`. */
+/** Any number will do, as long as it is the same for every rule and every node: one client then has one endpoint wherever it asks. */
+const hashSeed = '0xfa1';
+
+/**
+ * The chain that an element names, when it is one of those made on demand: `lb-3`, `nodeport-local-2`, `hash-lb-64`, `rr-lb-3-tcp-80-ns/web`,
+ * `recall-ns/web`, `learn-10800-ns/web`.
+ */
 export function onDemand(name: string, node: Pick<NodeContext, 'family'>): OnDemand | undefined {
   const remembering = /^(?:recall|learn-(\d+))-(.+\/.+)$/.exec(name);
   if (remembering) return affinityChain(name, remembering[1], affinitySet(remembering[2] ?? '', node), node);
-  const match = /^(nodeport-)?(lb|local)-(\d+)$/.exec(name);
+  const match = /^(nodeport-)?(hash-|rr-)?(lb|local)-(\d+)(?:-.+\/.+)?$/.exec(name);
   if (!match) return undefined;
   const { family } = node;
-  const [, nodePort, list, number] = match;
-  const slot = `numgen random mod ${number}${list === 'local' ? ` offset ${localOffset}` : ''}`;
+  const [, nodePort, how, list, number] = match;
+  const choice =
+    how === 'hash-' ? `jhash ${family} saddr mod ${number} seed ${hashSeed}` : `numgen ${how ? 'inc' : 'random'} mod ${number}`;
+  const slot = `${choice}${list === 'local' ? ` offset ${localOffset}` : ''}`;
   const key = nodePort
     ? `meta l4proto . th dport . ${slot} map @nodeport-endpoints`
     : `${family} daddr . meta l4proto . th dport . ${slot} map @endpoints`;

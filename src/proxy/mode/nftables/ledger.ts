@@ -5,10 +5,10 @@
 import { parseVerdict } from '../../../linux/nftables/rule.ts';
 import type { Chain, Elements, Op, SetDeclaration, Table } from '../../../linux/nftables/table.ts';
 import type { NodeContext } from '../../plan/node-context.ts';
-import type { ServicePlan } from '../../plan/service-plan.ts';
 import { UseCount } from '../use-count.ts';
 import { changeElements, type Element, type ElementChanges, SlotElements } from './element.ts';
 import { chainsOf, type OnDemand, onDemand, type SetName, type SlotSet, setsOf, slotSets, tableName } from './layout.ts';
+import type { SlottedPlan } from './slots.ts';
 
 interface Slot {
   readonly set: SlotSet;
@@ -28,7 +28,7 @@ interface SetChanges {
 export class Ledger {
   readonly #node: NodeContext;
   readonly #declared: ReadonlyMap<string, SetDeclaration>;
-  readonly #plans = new Map<string, ServicePlan>();
+  readonly #plans = new Map<string, SlottedPlan>();
   /** Elements but those of slots, which the plans have. */
   readonly #wanted = new Map<SetName, Map<string, string>>();
   /** How many Services want an element that they may share. */
@@ -54,7 +54,7 @@ export class Ledger {
   }
 
   /** Takes what Services have now, by `namespace/name`; undefined for one that is gone. No two may have the same frontend. */
-  update(changes: ReadonlyMap<string, ServicePlan | undefined>): void {
+  update(changes: ReadonlyMap<string, SlottedPlan | undefined>): void {
     const wanted: Element[] = [];
     const taken: Slot[] = [];
     const heeds: ElementChanges = {

@@ -1,14 +1,26 @@
 /** Mode nftables: one flat table in each family. */
 import { type Clock, systemClock } from '../../../clock/clock.ts';
+import { Conntrack } from '../../../linux/netlink/conntrack.ts';
 import { KernelNftables } from '../../../linux/nftables/kernel-nftables.ts';
 import type { Nftables } from '../../../linux/nftables/table.ts';
 import type { Algorithm } from '../../plan/algorithm.ts';
 import type { NodeContext } from '../../plan/node-context.ts';
 import type { Mode, ModeOptions, ModeRules } from '../mode.ts';
 import { tableName } from './layout.ts';
-import { ServiceTable } from './service-table.ts';
+import type { Connections } from './least-connection.ts';
+import { ServiceTable, type TableKernel } from './service-table.ts';
 
-export const nftablesAlgorithms: readonly Algorithm[] = ['random'];
+export const nftablesAlgorithms: readonly Algorithm[] = ['random', 'round-robin', 'least-connection', 'source-hash'];
+
+interface NftablesModeOptions {
+  readonly clock?: Clock;
+  /** What is counted for the fewest connections. Without: nothing is. */
+  readonly connections?: Connections & { close(): void };
+  /** Whether `close` closes what was given. */
+  readonly closes?: boolean;
+}
+
+const noConnections: Connections & { close(): void } = { flowsOf: async () => [], close: () => {} };
 
 const deepVerifyPeriodMs = 3_600_000;
 
@@ -17,6 +29,7 @@ export class NftablesMode implements Mode {
   readonly failuresMetric = 'sync_proxy_rules_nftables_sync_failures_total';
   readonly algorithms: readonly Algorithm[] = nftablesAlgorithms;
   readonly #nft: Nftables;
+  readonly #connections: Connections & { close(): void };
   readonly #clock: Clock;
   readonly #closes: boolean;
   readonly #tables: ServiceTable[] = [];
@@ -27,17 +40,17 @@ export class NftablesMode implements Mode {
   /** Whether somebody else changed this table, or may have. */
   #touched = false;
 
-  /** Whoever gives `nft` closes it. */
-  constructor(nft: Nftables, clock: Clock = systemClock, closes = false) {
+  constructor(nft: Nftables, { clock = systemClock, connections = noConnections, closes = false }: NftablesModeOptions = {}) {
     this.#nft = nft;
+    this.#connections = connections;
     this.#clock = clock;
     this.#closes = closes;
     this.#deeplyVerified = clock.monotonic();
   }
 
-  /** In the network namespace of this process. */
-  static ofKernel({ clock }: ModeOptions = {}): NftablesMode {
-    return new NftablesMode(new KernelNftables(), clock, true);
+  /** In the network namespace of this thread. */
+  static ofKernel({ clock = systemClock }: ModeOptions = {}): NftablesMode {
+    return new NftablesMode(new KernelNftables(), { clock, connections: new Conntrack(), closes: true });
   }
 
   async probe(): Promise<void> {
@@ -45,14 +58,14 @@ export class NftablesMode implements Mode {
   }
 
   async open(node: NodeContext): Promise<ModeRules> {
-    const table = new ServiceTable(this.#counted(), node);
+    const table = new ServiceTable(this.#counted(), node, this.#clock);
     await table.open();
     this.#tables.push(table);
     return table;
   }
 
   /** The kernel, counting changes that are our own. */
-  #counted(): ConstructorParameters<typeof ServiceTable>[0] {
+  #counted(): TableKernel {
     return {
       commit: async (transaction) => {
         await this.#nft.commit(transaction);
@@ -61,6 +74,7 @@ export class NftablesMode implements Mode {
       read: (...which) => this.#nft.read(...which),
       readElements: (...which) => this.#nft.readElements(...which),
       generation: () => this.#nft.generation(),
+      connections: this.#connections,
     };
   }
 
@@ -89,6 +103,9 @@ export class NftablesMode implements Mode {
   }
 
   close(): void {
-    if (this.#closes) this.#nft.close();
+    for (const table of this.#tables) table.close();
+    if (!this.#closes) return;
+    this.#nft.close();
+    this.#connections.close();
   }
 }

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { beforeEach, describe, test } from 'node:test';
+import { systemClock } from '../../../clock/clock.ts';
 import { KnownError } from '../../../errors/known-error.ts';
 import { FakeNftables } from '../../../linux/testing/fake-nftables.ts';
 import type { NodeContext } from '../../plan/node-context.ts';
@@ -39,8 +40,14 @@ async function begin(): Promise<void> {
     reads++;
     return nft.read(...which);
   };
-  const kernel = { commit: nft.commit.bind(nft), readElements: nft.readElements.bind(nft), generation: nft.generation.bind(nft), read };
-  table = new ServiceTable(kernel, node);
+  const kernel = {
+    connections: { flowsOf: async () => [] },
+    commit: nft.commit.bind(nft),
+    readElements: nft.readElements.bind(nft),
+    generation: nft.generation.bind(nft),
+    read,
+  };
+  table = new ServiceTable(kernel, node, systemClock);
   await table.open();
 }
 

@@ -1,40 +1,50 @@
 /** Keeps table `kube-proxy` of the kernel as the Services want it. One caller at a time. */
+import type { Clock } from '../../../clock/clock.ts';
 import { isKnownError } from '../../../errors/known-error.ts';
 import { create, diff, diffPhases } from '../../../linux/nftables/diff.ts';
 import type { KernelTable, Nftables, Op } from '../../../linux/nftables/table.ts';
 import type { NodeContext } from '../../plan/node-context.ts';
-import type { PortPlan, ServicePlan } from '../../plan/service-plan.ts';
+import type { ServicePlan } from '../../plan/service-plan.ts';
 import type { ModeRules, SyncResult } from '../mode.ts';
 import { ClientMemory } from './client-memory.ts';
 import { slotsIn } from './held-slots.ts';
 import { dynamicSets, slotSets, tableName } from './layout.ts';
+import { type Connections, LeastConnections } from './least-connection.ts';
 import { Ledger } from './ledger.ts';
-import { type PreviousSlots, withSlots } from './slots.ts';
+import { type PreviousSlots, type SlottedPlan, slotsOf, withSlots } from './slots.ts';
 
 /** So many can be read within some ten milliseconds. */
 const fewElements = 20_000;
 
 /** What a table needs of the kernel. */
-type Kernel = Pick<Nftables, 'commit' | 'read' | 'readElements' | 'generation'>;
+export interface TableKernel extends Pick<Nftables, 'commit' | 'read' | 'readElements' | 'generation'> {
+  readonly connections: Connections;
+}
 
 export class ServiceTable implements ModeRules {
-  readonly #nft: Kernel;
+  readonly #nft: TableKernel;
   readonly #clients: ClientMemory;
+  readonly #loads: LeastConnections;
   #node: NodeContext;
   #ledger: Ledger;
-  #plans = new Map<string, ServicePlan>();
+  #plans = new Map<string, SlottedPlan>();
   /** For a node as it was before: endpoints keep their slots. */
-  #plansBefore: ReadonlyMap<string, ServicePlan> = new Map();
+  #plansBefore: ReadonlyMap<string, SlottedPlan> = new Map();
   /** Of plans that the ledger has not seen yet. */
-  #pending = new Map<string, ServicePlan | undefined>();
+  #pending = new Map<string, SlottedPlan | undefined>();
   /** What was there when this began, and at which of the kernel's generations: until the first sync. */
   #found: { readonly generation: number; readonly table: KernelTable | undefined } | undefined;
   /** Whether the kernel holds what the ledger calls settled. */
   #inStep = false;
+  /** How often somebody had doubts about that. */
+  #doubts = 0;
+  /** The last sync or change of weights: they come one after the other. */
+  #turn: Promise<unknown> = Promise.resolve();
 
-  constructor(nft: Kernel, node: NodeContext) {
+  constructor(nft: TableKernel, node: NodeContext, clock: Clock) {
     this.#nft = nft;
     this.#clients = new ClientMemory(nft);
+    this.#loads = new LeastConnections(node.family, nft.connections, clock, () => this.#inTurn(() => this.#reweigh()));
     this.#node = node;
     this.#ledger = new Ledger(node);
   }
@@ -45,7 +55,8 @@ export class ServiceTable implements ModeRules {
     this.#plansBefore = this.#plans;
     this.#plans = new Map();
     this.#pending = new Map();
-    this.#inStep = false;
+    this.#loads.reset();
+    this.distrust();
   }
 
   /** Learns from the kernel which slots endpoints hold. To be called before the first `put`. */
@@ -57,36 +68,67 @@ export class ServiceTable implements ModeRules {
 
   put(key: string, given: ServicePlan | undefined): void {
     const before = this.#plans.get(key);
-    const plan = given && withSlots(given, this.#previous(before ?? this.#plansBefore.get(key)));
+    const plan = given && withSlots(given, this.#previous(before ?? this.#plansBefore.get(key)), (port) => this.#loads.loadOf(key, port));
     if (plan) this.#plans.set(key, plan);
     else this.#plans.delete(key);
     this.#pending.set(key, plan);
+    this.#loads.follow(key, given);
     this.#clients.changed(key, before, plan);
   }
 
-  #previous(plan: ServicePlan | undefined): PreviousSlots {
+  #inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const turn = this.#turn.then(work);
+    this.#turn = turn.catch(() => {});
+    return turn;
+  }
+
+  /** Moves slots to the endpoints with fewest connections. */
+  async #reweigh(): Promise<void> {
+    for (const [key, given] of this.#loads.plans) {
+      const moved = withSlots(given, this.#previous(this.#plans.get(key)), (port) => this.#loads.loadOf(key, port));
+      this.#plans.set(key, moved);
+      this.#pending.set(key, moved);
+    }
+    // What the kernel holds is not known: the next sync finds out.
+    if (this.#inStep) await this.#apply();
+  }
+
+  #previous(plan: SlottedPlan | undefined): PreviousSlots {
     if (!plan) return slotsIn(this.#found?.table);
     return ({ name, protocol }) => {
       const port = plan.ports.find((p) => p.name === name && p.protocol === protocol);
-      const names = (list: PortPlan['cluster'] | undefined): string[] => (list ?? []).map((e) => e.name);
-      return { cluster: names(port?.cluster), local: names(port?.local) };
+      const names = (list: 'cluster' | 'local'): string[] => (port ? slotsOf(port, list).map((e) => e.name) : []);
+      return { cluster: names('cluster'), local: names('local') };
     };
   }
 
   distrust(): void {
     this.#inStep = false;
+    this.#doubts++;
   }
 
-  async sync(): Promise<SyncResult> {
-    this.#ledger.update(this.#pending);
+  sync(): Promise<SyncResult> {
+    return this.#inTurn(() => this.#sync());
+  }
+
+  async #sync(): Promise<SyncResult> {
+    const result = await this.#apply();
+    await this.#clients.forget(this.#plans, this.#node, result.full);
+    return result;
+  }
+
+  async #apply(): Promise<SyncResult> {
+    const ledger = this.#ledger;
+    const doubts = this.#doubts;
+    ledger.update(this.#pending);
     this.#pending = new Map();
     const full = !this.#inStep;
-    const transactions = full ? await this.#difference() : this.#ledger.changes();
+    const transactions = full ? await this.#difference() : ledger.changes();
     this.#inStep = false;
     await (full ? this.#commitOrRebuild(transactions) : this.#commit(transactions));
-    this.#ledger.settled();
-    this.#inStep = true;
-    await this.#clients.forget(this.#plans, this.#node, full);
+    ledger.settled();
+    // Weights change beside those who have doubts.
+    this.#inStep = doubts === this.#doubts;
     return { full, steps: transactions.flat().length };
   }
 
@@ -127,10 +169,14 @@ export class ServiceTable implements ModeRules {
     const wanted = this.#ledger.table();
     const size = [...wanted.elements.values()].reduce((sum, elements) => sum + elements.size, 0);
     if (deep || size <= fewElements) {
-      this.#inStep = false;
+      this.distrust();
       return;
     }
     const held = await this.#nft.read(this.#node.family, tableName, new Set(wanted.sets.map((set) => set.name)));
-    if (diff(held, { ...wanted, elements: new Map() }).length > 0) this.#inStep = false;
+    if (diff(held, { ...wanted, elements: new Map() }).length > 0) this.distrust();
+  }
+
+  close(): void {
+    this.#loads.close();
   }
 }

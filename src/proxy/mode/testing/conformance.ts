@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { EndpointSlice, Service } from '../../../api/schema/types.ts';
+import { algorithmAnnotation } from '../../plan/algorithm.ts';
 import type { NodeContext } from '../../plan/node-context.ts';
 import { Planner } from '../../plan/planner.ts';
 import type { Mode, ModeRules } from '../mode.ts';
@@ -53,9 +54,9 @@ class Rules {
   readonly #planner: Planner;
   readonly rules: ModeRules;
 
-  constructor(rules: ModeRules, context: NodeContext = node) {
+  constructor(rules: ModeRules, mode: Mode, context: NodeContext = node) {
     this.rules = rules;
-    this.#planner = new Planner(context);
+    this.#planner = new Planner(context, mode.algorithms);
   }
 
   put(s: Service, ips: readonly string[] | undefined): void {
@@ -70,7 +71,7 @@ const three = ['10.244.1.2', '10.244.1.3', '10.244.2.2'];
 
 async function filled(mode: Mode, context: NodeContext = node): Promise<Rules> {
   await mode.probe();
-  const rules = new Rules(await mode.open(context), context);
+  const rules = new Rules(await mode.open(context), mode, context);
   rules.put(web, three);
   rules.put(dns, three.slice(0, 1));
   return rules;
@@ -99,11 +100,36 @@ export function modeConformance(name: string, open: () => Promise<Bench>, skip: 
       assert.deepEqual(await proxy.rules.sync(), { full: true, steps: 0 });
     });
 
+    test('keeps each of its algorithms over changes and a restart', async () => {
+      await using bench = await open();
+      const mode = bench.mode();
+      const proxy = await filled(mode);
+      for (const algorithm of mode.algorithms) {
+        const asking = { ...web, metadata: { ...web.metadata, annotations: { [algorithmAnnotation]: algorithm } } };
+        for (const ips of [three, three.slice(1), ['10.244.1.9', ...three]]) {
+          proxy.put(asking, ips);
+          await proxy.rules.sync();
+        }
+        proxy.rules.distrust();
+        assert.deepEqual(await proxy.rules.sync(), { full: true, steps: 0 }, algorithm);
+        const before = await bench.rules();
+        const restarted = bench.mode();
+        await restarted.probe();
+        const again = new Rules(await restarted.open(node), restarted);
+        again.put(asking, ['10.244.1.9', ...three]);
+        again.put(dns, three.slice(0, 1));
+        assert.deepEqual(await again.rules.sync(), { full: true, steps: 0 }, algorithm);
+        assert.equal(await bench.rules(), before);
+        restarted.close();
+      }
+      mode.close();
+    });
+
     test('leaves no trace of a Service that is gone', async () => {
       await using bench = await open();
       const mode = bench.mode();
       await mode.probe();
-      const proxy = new Rules(await mode.open(node));
+      const proxy = new Rules(await mode.open(node), mode);
       await proxy.rules.sync();
       const empty = await bench.rules();
       proxy.put(web, three);
@@ -166,10 +192,11 @@ export function modeConformance(name: string, open: () => Promise<Bench>, skip: 
     test('follows a node that changed, once Services are put again', async () => {
       await using bench = await open();
       const moved: NodeContext = { ...node, nodePortIps: ['192.168.120.99'], serviceCidrs: ['10.96.0.0/16', '10.97.0.0/16'] };
-      const { rules } = await filled(bench.mode());
+      const mode = bench.mode();
+      const { rules } = await filled(mode);
       await rules.sync();
       rules.reset(moved);
-      const proxy = new Rules(rules, moved);
+      const proxy = new Rules(rules, mode, moved);
       proxy.put(web, three);
       proxy.put(dns, three.slice(0, 1));
       await rules.sync();

@@ -3,6 +3,7 @@
  * no mode's name.
  */
 
+import type { Clock } from '../../../clock/clock.ts';
 import type { Algorithm } from '../../plan/algorithm.ts';
 import type { NodeContext } from '../../plan/node-context.ts';
 import type { ServicePlan } from '../../plan/service-plan.ts';
@@ -46,6 +47,8 @@ export interface ModeFace {
   readonly golden: string;
   /** As the mode has it on a kernel that lacks nothing. */
   readonly algorithms: readonly Algorithm[];
+  /** Whether clients keep their endpoint by source-hash when another endpoint goes. */
+  readonly keepsHashedClients?: boolean;
   /** How it refuses a TCP connection. */
   readonly refusesTcpBy: Refusal;
   /** Pure. */
@@ -53,7 +56,7 @@ export interface ModeFace {
   /** What the kernel of this machine lacks for it, in words; undefined when nothing. */
   lacking(): Promise<string | undefined>;
   /** The mode at work in a network namespace (a path). Whoever asks closes it. */
-  open(namespace: string): Mode;
+  open(namespace: string, clock?: Clock): Mode;
   /** Asserts that the kernel's own tool lists in the namespace what the golden file has. */
   checkListing(namespace: string, golden: string, node: NodeContext): Promise<void>;
 }

@@ -2,7 +2,6 @@
 import assert from 'node:assert/strict';
 import { mustRun, systemExec } from '../../../../linux/exec.ts';
 import { inNetns } from '../../../../linux/netns.ts';
-import { KernelNftables } from '../../../../linux/nftables/kernel-nftables.ts';
 import { printTable } from '../../../../linux/nftables/testing/print.ts';
 import { trace } from '../../../../linux/nftables/testing/trace.ts';
 import type { ModeFace } from '../../testing/face.ts';
@@ -14,6 +13,7 @@ export const nftablesFace: ModeFace = {
   name: 'nftables',
   golden: 'nftables.nft',
   algorithms: nftablesAlgorithms,
+  keepsHashedClients: true,
   refusesTcpBy: 'tcp reset',
   render(plans, node) {
     const table = renderTable(plans, node);
@@ -26,12 +26,7 @@ export const nftablesFace: ModeFace = {
     };
   },
   lacking: async () => undefined,
-  open: (namespace) =>
-    new NftablesMode(
-      inNetns(namespace, () => new KernelNftables()),
-      undefined,
-      true,
-    ),
+  open: (namespace, clock) => inNetns(namespace, () => NftablesMode.ofKernel(clock ? { clock } : {})),
   async checkListing(namespace, golden, { family }) {
     const run = (script: string, input = ''): Promise<string> =>
       mustRun(systemExec, 'nsenter', [`--net=${namespace}`, 'sh', '-c', script], { input });

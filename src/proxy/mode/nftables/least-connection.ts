@@ -1,0 +1,148 @@
+/**
+ * Counts the connections of Services whose algorithm is the fewest connections, each second, and only while there are such Services. The kernel
+ * has no such choice in a rule, so the slots follow what conntrack counts.
+ */
+import type { Clock } from '../../../clock/clock.ts';
+import type { Family } from '../../../ip/ip.ts';
+import { type FlowFilter, IPPROTO, type TrackedFlow } from '../../../linux/netlink/tracked-flow.ts';
+import type { TableFamily } from '../../../linux/nftables/table.ts';
+import { frontendName, type PortPlan, type ServicePlan } from '../../plan/service-plan.ts';
+import type { Load } from './shares.ts';
+
+export type CountedFlow = Pick<TrackedFlow, 'protocol' | 'orig' | 'reply' | 'id' | 'isClosing'>;
+
+/** Where tracked connections are told: `Conntrack` of this node. */
+export interface Connections {
+  flowsOf(family: Family, filter: FlowFilter): Promise<readonly CountedFlow[]>;
+}
+
+const periodMs = 1000;
+/** Counting takes at most a twentieth of the time, however many connections there are. */
+const pauseShare = 20;
+/** Above this the kernel reads its table more often than it would cost to be told of every translated connection. */
+const maxFilters = 4;
+/** A connection that ends weighs as little as in IPVS (ip_vs_dest_conn_overhead). */
+const closingWeight = 1 / 256;
+const protocolNames = new Map<number, string>(Object.entries(IPPROTO).map(([name, number]) => [number, name]));
+
+function isCounted(plan: ServicePlan | undefined): plan is ServicePlan {
+  return plan?.algorithm === 'least-connection';
+}
+
+function portKey(service: string, { protocol, name }: Pick<PortPlan, 'protocol' | 'name'>): string {
+  return `${service}:${name}/${protocol}`;
+}
+
+/** Fewest questions by which the kernel tells of all connections to these Services. */
+export function filtersOf(plans: Iterable<ServicePlan>): FlowFilter[] {
+  const filters = new Map<string, FlowFilter>();
+  for (const { ports } of plans)
+    for (const { protocol, frontends } of ports)
+      for (const { ip, port } of frontends)
+        if (ip === undefined) filters.set(`${protocol} ${port}`, { protocol: IPPROTO[protocol], port });
+        else filters.set(ip, { to: ip });
+  return filters.size > maxFilters ? ['translated'] : [...filters.values()];
+}
+
+interface MutableCount {
+  readonly connections: Map<string, number>;
+  readonly ids: Set<number>;
+  expected: number;
+}
+
+/** What was counted for one port. */
+interface Count extends Load {
+  /** Of the connections, by which those of the next time are told from them. */
+  readonly ids: ReadonlySet<number>;
+}
+
+/** The port of a Service by its frontends. */
+function portsByFrontend(plans: Iterable<ServicePlan>): Map<string, string> {
+  const of = ({ key, ports }: ServicePlan): (readonly [string, string])[] =>
+    ports.flatMap((port) => port.frontends.map((frontend) => [frontendName(frontend, port), portKey(key, port)] as const));
+  return new Map([...plans].flatMap(of));
+}
+
+/** Connections by port of a Service. `before` is the last time. Pure. */
+export function countConnections(
+  plans: Iterable<ServicePlan>,
+  flows: Iterable<CountedFlow>,
+  before: ReadonlyMap<string, Count>,
+): Map<string, Count> {
+  const portOf = portsByFrontend(plans);
+  const empty = (): MutableCount => ({ connections: new Map(), ids: new Set(), expected: 0 });
+  const counts = new Map([...portOf.values()].map((port) => [port, empty()] as const));
+  for (const { protocol, orig, reply, id, isClosing } of flows) {
+    const onNode = `${protocolNames.get(protocol)} . ${orig.dstPort}`;
+    const port = portOf.get(`${orig.dst} . ${onNode}`) ?? portOf.get(onNode) ?? '';
+    const count = counts.get(port);
+    if (!count || count.ids.has(id)) continue;
+    count.ids.add(id);
+    const endpoint = `${reply.src} . ${reply.srcPort}`;
+    count.connections.set(endpoint, (count.connections.get(endpoint) ?? 0) + (isClosing ? closingWeight : 1));
+    // As many will come as came since the last time.
+    if (before.get(port)?.ids.has(id) === false) count.expected++;
+  }
+  return counts;
+}
+
+export class LeastConnections {
+  readonly #family: Family;
+  readonly #connections: Connections;
+  readonly #clock: Clock;
+  readonly #onCount: () => Promise<void>;
+  readonly #plans = new Map<string, ServicePlan>();
+  #counts: ReadonlyMap<string, Count> = new Map();
+  #timer: { cancel(): void } | undefined;
+  #isClosed = false;
+
+  /** `onCount` is awaited before the next count. */
+  constructor(family: TableFamily, connections: Connections, clock: Clock, onCount: () => Promise<void>) {
+    this.#family = family === 'ip' ? 4 : 6;
+    this.#connections = connections;
+    this.#clock = clock;
+    this.#onCount = onCount;
+  }
+
+  /** Of the Services that are counted, as they were put. */
+  get plans(): ReadonlyMap<string, ServicePlan> {
+    return this.#plans;
+  }
+
+  /** Nothing is followed any more. */
+  reset(): void {
+    this.#plans.clear();
+  }
+
+  /** Takes what a Service has now. */
+  follow(key: string, plan: ServicePlan | undefined): void {
+    if (isCounted(plan)) this.#plans.set(key, plan);
+    else this.#plans.delete(key);
+    if (this.#plans.size > 0) this.#timer ??= this.#clock.after(periodMs, () => void this.#count());
+  }
+
+  /** What was counted for a port. */
+  loadOf(service: string, port: PortPlan): Load | undefined {
+    return this.#counts.get(portKey(service, port));
+  }
+
+  async #count(): Promise<void> {
+    const begun = this.#clock.monotonic();
+    try {
+      const plans = [...this.#plans.values()];
+      const flows: CountedFlow[] = [];
+      for (const filter of filtersOf(plans)) for (const flow of await this.#connections.flowsOf(this.#family, filter)) flows.push(flow);
+      this.#counts = countConnections(plans, flows, this.#counts);
+      await this.#onCount();
+    } catch {
+      // What was counted before holds until the kernel answers again.
+    }
+    const pauseMs = Math.max(periodMs, pauseShare * (this.#clock.monotonic() - begun));
+    this.#timer = this.#isClosed || this.#plans.size === 0 ? undefined : this.#clock.after(pauseMs, () => void this.#count());
+  }
+
+  close(): void {
+    this.#isClosed = true;
+    this.#timer?.cancel();
+  }
+}

@@ -1,0 +1,148 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { seededRandom } from '../../../clock/testing/seeded-random.ts';
+import { equalShares, fewestFirst, fillSlots, heldShares, slotCount, weightedShares, widened } from './shares.ts';
+
+describe('slotCount()', () => {
+  const cases: [endpoints: number, before: number, size: number][] = [
+    [1, 0, 16],
+    [2, 0, 32],
+    [3, 0, 64],
+    [4, 64, 64],
+    [5, 64, 128],
+    [2, 128, 128],
+    [1, 3, 16],
+    [5_000, 0, 65_536],
+  ];
+  for (const [endpoints, before, size] of cases)
+    test(`is ${size} for ${endpoints} after ${before}`, () => assert.equal(slotCount(endpoints, before), size));
+});
+
+describe('widened()', () => {
+  const sixteen = Array.from({ length: 16 }, (_, i) => (i % 2 ? 'a' : 'b'));
+  test('makes neighbours of each slot', () => {
+    assert.deepEqual(widened(sixteen, 64).slice(0, 9), ['b', 'b', 'b', 'b', 'a', 'a', 'a', 'a', 'b']);
+    assert.equal(widened(sixteen, 64).length, 64);
+    assert.equal(widened(sixteen, 16), sixteen);
+  });
+  test('is nothing of a list that holds every endpoint once, or that does not fit', () => {
+    assert.deepEqual(widened(['a', 'b'], 32), []);
+    assert.deepEqual(widened([], 16), []);
+    assert.deepEqual(widened([...sixteen, ...sixteen, ...sixteen], 64), []);
+  });
+});
+
+describe('equal shares', () => {
+  const countOf = (slots: readonly string[]): number[] => [...heldShares(slots, new Set(slots)).values()].sort((a, b) => a - b);
+
+  test('differ by one slot at most, and who has most keeps what is left over', () => {
+    assert.deepEqual(
+      [...equalShares(['a', 'b', 'c'], ['c', 'c', 'b'], 16)],
+      [
+        ['c', 6],
+        ['b', 5],
+        ['a', 5],
+      ],
+    );
+    assert.deepEqual(
+      [...equalShares(['b', 'a'], [], 16)],
+      [
+        ['a', 8],
+        ['b', 8],
+      ],
+    );
+  });
+
+  test('move clients of an endpoint that goes, and no others; and to one that comes no more than its share', () => {
+    const seed = Math.floor(Math.random() * 2 ** 31);
+    const below = seededRandom(seed);
+    const names = new Set(['e0']);
+    let slots = fillSlots([], equalShares(names, [], 16));
+    for (let step = 1; step < 300; step++) {
+      const before = slots;
+      const gone = below(2) === 0 && names.size > 1 ? [...names][below(names.size)] : undefined;
+      if (gone === undefined) names.add(`e${step}`);
+      else names.delete(gone);
+      const held = widened(before, slotCount(names.size, before.length));
+      slots = fillSlots(held, equalShares(names, held, slotCount(names.size, before.length)));
+      const moved = slots.filter((name, i) => name !== held[i] && held[i] !== gone).length;
+      const wanted = gone === undefined ? slots.filter((name) => name === `e${step}`).length : 0;
+      assert.equal(moved, wanted, `seed ${seed}, step ${step}, ${names.size} endpoints in ${slots.length} slots`);
+      const counts = countOf(slots);
+      assert.equal(counts.length, names.size);
+      assert.ok((counts.at(-1) ?? 0) - (counts[0] ?? 0) <= 1, `seed ${seed}, step ${step}: ${counts.join(' ')}`);
+    }
+  });
+});
+
+describe('fillSlots()', () => {
+  test('keeps who holds a slot as long as its share allows, and gives the others by name', () => {
+    assert.deepEqual(
+      fillSlots(
+        ['b', 'b', 'x', 'b'],
+        new Map([
+          ['b', 2],
+          ['c', 1],
+          ['a', 1],
+        ]),
+      ),
+      ['b', 'b', 'a', 'c'],
+    );
+  });
+  test('has as many slots as the shares have together', () =>
+    assert.deepEqual(fillSlots(['a', 'a', 'a'], new Map([['a', 2]])), ['a', 'a']));
+});
+
+describe('weightedShares()', () => {
+  test('are in proportion, the largest rest first', () => {
+    assert.deepEqual(
+      [
+        ...weightedShares(
+          new Map([
+            ['a', 1],
+            ['b', 2],
+            ['c', 0],
+          ]),
+          16,
+        ),
+      ],
+      [
+        ['a', 5],
+        ['b', 11],
+        ['c', 0],
+      ],
+    );
+    assert.deepEqual(
+      [
+        ...weightedShares(
+          new Map([
+            ['b', 1],
+            ['a', 1],
+            ['c', 1],
+          ]),
+          16,
+        ),
+      ],
+      [
+        ['b', 5],
+        ['a', 6],
+        ['c', 5],
+      ],
+    );
+  });
+});
+
+describe('fewestFirst()', () => {
+  const weights = (counts: Record<string, number>, expected: number): Record<string, number> =>
+    Object.fromEntries(fewestFirst(['a', 'b', 'c'], { connections: new Map(Object.entries(counts)), expected }));
+
+  test('gives a connection to the endpoint with fewest, and to equals alike', () => {
+    assert.deepEqual(weights({ a: 3, b: 1, c: 2 }, 0), { b: 1, c: 0, a: 0 });
+    assert.deepEqual(weights({ a: 5 }, 1), { b: 0.5, c: 0.5, a: 0 });
+    assert.deepEqual(weights({}, 3), { a: 1, b: 1, c: 1 });
+  });
+  test('fills up to one level when more are expected', () => {
+    assert.deepEqual(weights({ a: 3, b: 1, c: 1 }, 10), { b: 4, c: 4, a: 2 });
+    assert.deepEqual(weights({ a: 10, b: 4, c: 0 }, 6), { c: 5, b: 1, a: 0 });
+  });
+});
