@@ -28,11 +28,11 @@ async function parseConfig(text: string): Promise<Kubeconfig> {
 /**
  * The current context of a kubeconfig file. Throws BAD_CONFIG naming what is missing.
  */
-export async function loadKubeconfig(path: string, contextName?: string): Promise<ClientConfig> {
+export async function loadKubeconfig(path: string): Promise<ClientConfig> {
   const dir = dirname(path);
   try {
     const config = await parseConfig(await readFile(path, 'utf8'));
-    const wanted = contextName ?? config['current-context'];
+    const wanted = config['current-context'];
     const context = config.contexts?.find((c) => c.name === wanted)?.context;
     if (!context) throw new Error(`there is no context "${wanted ?? ''}"`);
     const cluster = config.clusters?.find((c) => c.name === context.cluster)?.cluster;

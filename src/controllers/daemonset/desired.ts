@@ -18,17 +18,17 @@ export const hashLabel = 'controller-revision-hash';
 
 /** What every daemon pod tolerates: it shall run, and stay, on a node in trouble. */
 const always: readonly Toleration[] = [
-  { key: taintNodeNotReady, operator: 'Exists', effect: 'NoExecute' },
-  { key: taintNodeUnreachable, operator: 'Exists', effect: 'NoExecute' },
-  { key: taintNodeDiskPressure, operator: 'Exists', effect: 'NoSchedule' },
-  { key: taintNodeMemoryPressure, operator: 'Exists', effect: 'NoSchedule' },
-  { key: taintNodePIDPressure, operator: 'Exists', effect: 'NoSchedule' },
-  { key: taintNodeUnschedulable, operator: 'Exists', effect: 'NoSchedule' },
+  ...exists('NoExecute', taintNodeNotReady, taintNodeUnreachable),
+  ...exists('NoSchedule', taintNodeDiskPressure, taintNodeMemoryPressure, taintNodePIDPressure, taintNodeUnschedulable),
 ];
-const onHostNetwork: Toleration = { key: taintNodeNetworkUnavailable, operator: 'Exists', effect: 'NoSchedule' };
+const onHostNetwork = exists('NoSchedule', taintNodeNetworkUnavailable);
+
+function exists(effect: string, ...keys: readonly string[]): Toleration[] {
+  return keys.map((key) => ({ key, operator: 'Exists', effect }));
+}
 
 export function tolerationsOf(template: PodTemplateSpec): Toleration[] {
-  return [...(template.spec?.tolerations ?? []), ...always, ...(template.spec?.hostNetwork ? [onHostNetwork] : [])];
+  return [...(template.spec?.tolerations ?? []), ...always, ...(template.spec?.hostNetwork ? onHostNetwork : [])];
 }
 
 /** The template for one node: bound to it by affinity, so that the scheduler still has the last word. */

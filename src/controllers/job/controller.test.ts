@@ -174,6 +174,12 @@ describe('a pod that holds its finalizer', () => {
       pod: podOfWork('a', 'Running'),
       writes: [],
     },
+    {
+      is: 'is let go when it is nobody’s any more',
+      job: jobOf(),
+      pod: podOfWork('a', 'Running', { ownerReferences: [] }),
+      writes: ['patch pods default/a'],
+    },
     { is: 'is not ours when nobody’s finalizer of ours is on it', pod: podOfWork('a', 'Running', { finalizers: [] }), writes: [] },
   ];
   for (const { is, job, pod, writes } of holders) {

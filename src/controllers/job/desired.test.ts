@@ -356,14 +356,16 @@ test('an index counts once, and pods without a valid one not at all', () => {
 test('a paused job says so, and starts its clock anew when it goes on', () => {
   const paused = track(job({ suspend: true }), []);
   assert.deepEqual(
-    paused.status.conditions?.map((c) => [c.type, c.status, c.reason]),
-    [['Suspended', 'True', 'JobSuspended']],
+    paused.status.conditions?.map((c) => [c.type, c.status, c.reason, c.message]),
+    [['Suspended', 'True', 'JobSuspended', 'Job suspended']],
   );
   const on = track(job({}, { ...paused.status, startTime: at(-500) }), []);
   assert.deepEqual(
-    on.status.conditions?.map((c) => [c.type, c.status, c.reason]),
-    [['Suspended', 'False', 'JobResumed']],
+    on.status.conditions?.map((c) => [c.type, c.status, c.reason, c.message]),
+    [['Suspended', 'False', 'JobResumed', 'Job resumed']],
   );
   assert.equal(on.status.startTime, at(0));
+  const later = track(job({}, { ...on.status, startTime: at(-5) }), []);
+  assert.equal(later.status.startTime, at(-5), 'its clock runs on once it goes on');
   assert.deepEqual(track(job({}, { startTime: at(-5) }), []).status.conditions, undefined, 'one that was never paused says nothing');
 });
