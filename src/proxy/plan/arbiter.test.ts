@@ -115,4 +115,22 @@ describe('FrontendArbiter', () => {
       ['FrontendReserved', 'FrontendReserved'],
     );
   });
+
+  test('says of which addresses nodes and parts of the cluster have other ports, as of now', () => {
+    const arbiter = new FrontendArbiter({ serviceCidrs: [] });
+    const shared = (): (string | undefined)[] | undefined =>
+      arbiter
+        .take()
+        .get('n/a')
+        ?.ports.flatMap(({ frontends }) => frontends.filter((f) => f.isShared).map((f) => f.ip));
+    arbiter.put('n/a', plan('n/a', 1, '10.96.0.1', [ip, '192.0.2.1', '192.0.2.2', '']));
+    assert.deepEqual(shared(), []);
+    const nodes = new Map([['192.0.2.1', { name: 'node1', kubeletPort: 10_250, controls: false }]]);
+    arbiter.reserve({ ...nothingReserved, nodes, servers: new Map([['192.0.2.2 . tcp . 6443', 'the API server listens there']]) });
+    assert.deepEqual(shared(), ['192.0.2.1', '192.0.2.2']);
+    arbiter.reserve({ ...nothingReserved, nodes });
+    assert.deepEqual(shared(), ['192.0.2.1']);
+    arbiter.reserve({ ...nothingReserved, nodes });
+    assert.equal(shared(), undefined);
+  });
 });

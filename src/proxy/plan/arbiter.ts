@@ -6,7 +6,7 @@
 import { type Cidr, parseCidr } from '../../ip/ip.ts';
 import type { NodeContext } from './node-context.ts';
 import { nothingReserved, type Reserved, whyReserved } from './reserved.ts';
-import { type Frontend, frontendName, type Protocol, type ServicePlan } from './service-plan.ts';
+import { type Frontend, frontendName, type PortPlan, type Protocol, type ServicePlan } from './service-plan.ts';
 
 interface Claim {
   readonly key: string;
@@ -29,6 +29,7 @@ export interface Refusal {
 export class FrontendArbiter {
   readonly #serviceRanges: readonly Cidr[];
   #reserved: Reserved = nothingReserved;
+  #sharedIps: ReadonlySet<string> = new Set();
   readonly #plans = new Map<string, ServicePlan>();
   /** Who claims a frontend, the first by rank first. */
   readonly #claims = new Map<string, readonly Claim[]>();
@@ -115,8 +116,15 @@ export class FrontendArbiter {
 
   /** Says what is reserved from now on. */
   reserve(reserved: Reserved): void {
+    const sharedBefore = this.#sharedIps;
     this.#reserved = reserved;
-    for (const names of this.#written.values()) for (const name of names) this.#decide(name);
+    this.#sharedIps = sharedIpsOf(reserved);
+    for (const [ip, names] of this.#written)
+      for (const name of names) {
+        this.#decide(name);
+        if (sharedBefore.has(ip) === this.#sharedIps.has(ip)) continue;
+        for (const { key } of this.#claims.get(name) ?? []) this.#changed.add(key);
+      }
   }
 
   /** Services that go without a frontend. */
@@ -134,9 +142,17 @@ export class FrontendArbiter {
   #granted(plan: ServicePlan | undefined): ServicePlan | undefined {
     if (!plan) return undefined;
     const has = (name: string): boolean => this.#refused.get(name)?.has(plan.key) !== true;
-    if (plan.ports.every((port) => port.frontends.every((f) => has(frontendName(f, port))))) return plan;
-    return { ...plan, ports: plan.ports.map((port) => ({ ...port, frontends: port.frontends.filter((f) => has(frontendName(f, port))) })) };
+    const isShared = ({ ip = '' }: Frontend): boolean => this.#sharedIps.has(ip);
+    if (plan.ports.every((port) => port.frontends.every((f) => has(frontendName(f, port)) && !isShared(f)))) return plan;
+    const granted = (port: PortPlan): Frontend[] =>
+      port.frontends.filter((f) => has(frontendName(f, port))).map((f) => (isShared(f) ? { ...f, isShared: true } : f));
+    return { ...plan, ports: plan.ports.map((port) => ({ ...port, frontends: granted(port) })) };
   }
+}
+
+/** Addresses of nodes, and where parts of the cluster listen. */
+function sharedIpsOf({ nodes, servers }: Reserved): Set<string> {
+  return new Set([...nodes.keys(), ...[...servers.keys()].map((frontend) => frontend.split(' . ')[0] ?? '')]);
 }
 
 /** The frontends of a plan by name; of two ports with the same one the first counts. */

@@ -34,6 +34,8 @@ export interface Frontend {
   readonly masquerade: Masquerade;
   /** The only sources that may use it. Absent: all. */
   readonly sources?: readonly string[];
+  /** A node, or a part of the cluster, has the address, too: its other ports are no Services'. */
+  readonly isShared?: true;
 }
 
 /** A frontend's name, under which Services meet: `10.96.0.1 . tcp . 80`, or `tcp . 30080` for a node port. */

@@ -12,6 +12,8 @@ export interface TraceOptions {
   readonly nodeIps: readonly string[];
   /** Which clients the lists of the match `recent` have; rules that set add to it. */
   readonly recent?: Map<string, Set<string>>;
+  /** Whether a packet is in a set, by what `--match-set` says. */
+  readonly isInSet?: (set: string, packet: Packet, sides: string) => boolean;
 }
 
 export interface Destination {
@@ -25,7 +27,8 @@ export type Fate =
   | { readonly kind: 'refused'; readonly with: 'tcp reset' | 'icmp' }
   | { readonly kind: 'dropped' };
 
-interface Flow {
+/** A packet on its way. */
+export interface Flow {
   readonly packet: Packet;
   readonly mark: number;
   readonly translated: boolean;
@@ -33,7 +36,9 @@ interface Flow {
 }
 
 /** `accept` ends a table, not the way through the others. */
-type Outcome = { readonly kind: 'continue' | 'accept' | 'dropped' } | { readonly kind: 'refused'; readonly with: 'tcp reset' | 'icmp' };
+export type Outcome =
+  | { readonly kind: 'continue' | 'accept' | 'dropped' }
+  | { readonly kind: 'refused'; readonly with: 'tcp reset' | 'icmp' };
 type Step = readonly [Flow, Outcome];
 type Parts = ReturnType<typeof partsOf>;
 type Part = Parts['matches'][number];
@@ -60,7 +65,8 @@ function numbers(text: string): readonly [value: number, mask: number] {
   return [Number(value), Number(mask)];
 }
 
-class Trace {
+/** A way through tables, chain by chain. */
+export class Trace {
   readonly #rules: Ruleset;
   readonly #options: TraceOptions;
 
@@ -98,6 +104,10 @@ class Trace {
       case 'mark --mark': {
         const [wanted, mask] = numbers(value);
         return (flow.mark & mask) === wanted;
+      }
+      case 'set --match-set': {
+        const [set = '', sides = ''] = value.split(' ');
+        return this.#options.isInSet?.(set, packet, sides) === true;
       }
       case 'comment --comment':
         return true;

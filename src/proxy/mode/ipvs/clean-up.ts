@@ -4,7 +4,7 @@ import { isKnownError } from '../../../errors/known-error.ts';
 import { type Cidr, cidrContains } from '../../../ip/ip.ts';
 import type { Ruleset, TableName } from '../../../linux/iptables/ruleset.ts';
 import type { TableFamily } from '../../../linux/nftables/table.ts';
-import { detourChain } from './glue.ts';
+import { detourChains } from './glue.ts';
 import { removeGlue } from './glue-sections.ts';
 import type { IpvsKernel } from './ipvs-rules.ts';
 import { isOurs } from './set-names.ts';
@@ -13,7 +13,7 @@ const families: readonly TableFamily[] = ['ip', 'ip6'];
 
 /** No other mode has these. */
 const own: Readonly<Record<TableName, readonly string[]>> = {
-  nat: ['KUBE-NODE-PORT', 'KUBE-LOAD-BALANCER', 'KUBE-FIRE-WALL', detourChain],
+  nat: ['KUBE-NODE-PORT', 'KUBE-LOAD-BALANCER', 'KUBE-FIRE-WALL', ...detourChains],
   filter: ['KUBE-NODE-PORT', 'KUBE-SOURCE-RANGES-FIREWALL', 'KUBE-IPVS-FILTER', 'KUBE-IPVS-OUT-FILTER', 'KUBE-REFUSE'],
   mangle: ['KUBE-IPVS-OUT-FILTER', 'KUBE-SOURCE-RANGES-FIREWALL'],
 };

@@ -20,8 +20,16 @@ export interface Glue {
   readonly jumps: readonly Jump[];
 }
 
-/** Where packets leave a frontend with a Local policy for the cluster IP: the one chain that Services change. */
-export const detourChain = 'KUBE-SHORT-CIRCUIT';
+/**
+ * Where packets go on to the cluster IP: those of pods and of the node from a frontend with a Local policy, and all from an address that another
+ * node has, too. The only chains that Services change.
+ */
+export type DetourChain = 'KUBE-SHORT-CIRCUIT' | 'KUBE-SHARED-IP';
+
+export const detourChains: readonly DetourChain[] = ['KUBE-SHORT-CIRCUIT', 'KUBE-SHARED-IP'];
+
+/** The rules of each. */
+export type Detours = ReadonlyMap<DetourChain, readonly string[]>;
 
 function jump(table: TableName, chain: string, to: string, comment: string): Jump {
   return { table, chain, rule: `-m comment --comment "${comment}" -j ${to}` };
@@ -85,8 +93,9 @@ class Chains {
     return [
       `-s ${family === 'ip' ? '127.0.0.0/8' : '::1/128'} -j RETURN`,
       ...this.#ofNodeUnderLocalPolicy(),
-      ...(inside === undefined ? [] : [rule(inside, `-j ${detourChain}`)]),
-      `${ofNode} -j ${detourChain}`,
+      ...(inside === undefined ? [] : [rule(inside, '-j KUBE-SHORT-CIRCUIT')]),
+      `${ofNode} -j KUBE-SHORT-CIRCUIT`,
+      '-j KUBE-SHARED-IP',
       `${this.#in('LOAD-BALANCER')} -j KUBE-LOAD-BALANCER`,
       rule(masqueradeAll ? undefined : others, foreign, '-j KUBE-MARK-MASQ'),
       `${this.#in('EXTERNAL-IP')} -j KUBE-MARK-MASQ`,
@@ -118,10 +127,10 @@ class Chains {
     ];
   }
 
-  nat(detours: readonly string[], randomFully: boolean): Map<string, readonly string[]> {
+  nat(detours: Detours, randomFully: boolean): Map<string, readonly string[]> {
     return new Map<string, readonly string[]>([
       ['KUBE-SERVICES', this.services],
-      [detourChain, detours],
+      ...detourChains.map((chain) => [chain, detours.get(chain) ?? []] as const),
       ['KUBE-NODE-PORT', this.nodePorts],
       ['KUBE-LOAD-BALANCER', [`${this.#in('LOAD-BALANCER-LOCAL')} -j RETURN`, '-j KUBE-MARK-MASQ']],
       ['KUBE-MARK-MASQ', [`-j MARK --set-xmark ${this.#mark}/${this.#mark}`]],
@@ -195,7 +204,7 @@ class Chains {
   }
 }
 
-export function glueOf(node: IpvsNode, detours: readonly string[], randomFully = true): Glue {
+export function glueOf(node: IpvsNode, detours: Detours, randomFully = true): Glue {
   const chains = new Chains(node);
   return {
     chains: new Map([

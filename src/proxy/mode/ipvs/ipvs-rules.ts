@@ -13,7 +13,7 @@ import type { ServicePlan } from '../../plan/service-plan.ts';
 import type { ModeRules, SyncResult } from '../mode.ts';
 import { byName, changesOf, type Difference, isNothing, ServerChanges, stepsOf } from './difference.ts';
 import { Draining } from './draining.ts';
-import { detourChain, glueOf } from './glue.ts';
+import { glueOf } from './glue.ts';
 import { glueSections } from './glue-sections.ts';
 import { Ledger } from './ledger.ts';
 import type { Member } from './render.ts';
@@ -121,13 +121,12 @@ export class IpvsRules implements ModeRules {
 
   #changes(): Compared {
     this.#takePending();
-    const detours = new Map([[detourChain, this.#ledger.detours]]);
     return {
       difference: this.#ledger.changes((name, before) => {
         const left = this.#draining.of(name);
         return before.reals.size + left.size === 0 ? undefined : { ...before, reals: new Map([...left, ...before.reals]) };
       }),
-      glue: this.#ledger.hasOtherDetours ? [{ table: 'nat', fill: detours }] : [],
+      glue: this.#ledger.hasOtherDetours ? [{ table: 'nat', fill: this.#ledger.detours }] : [],
       missingSets: [],
       hasDevice: true,
     };

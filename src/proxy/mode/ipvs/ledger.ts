@@ -2,6 +2,7 @@
 import type { ServicePlan } from '../../plan/service-plan.ts';
 import { UseCount } from '../use-count.ts';
 import { type Difference, ServerChanges } from './difference.ts';
+import { type DetourChain, detourChains } from './glue.ts';
 import type { IpvsNode } from './ipvs-node.ts';
 import { type Balanced, type Member, Render, type Wanted } from './render.ts';
 import type { SetName } from './set-names.ts';
@@ -49,7 +50,7 @@ export class Ledger {
     }
     for (const member of wanted.members) this.#members.use(nameOf(member), step);
     for (const address of wanted.addresses) this.#addresses.use(address, step);
-    for (const detour of wanted.detours) this.#detours.use(detour, step);
+    for (const { chain, rule } of wanted.detours) this.#detours.use(`${chain} ${rule}`, step);
   }
 
   get servers(): ReadonlyMap<string, Balanced> {
@@ -70,9 +71,16 @@ export class Ledger {
     return sets;
   }
 
-  /** In an order of their own: whether one comes before another does not matter. */
-  get detours(): string[] {
-    return this.#detours.names.sort();
+  /** By chain. A mark comes before what ends the chain; otherwise the order does not matter. */
+  get detours(): Map<DetourChain, string[]> {
+    const chains = new Map(detourChains.map((chain) => [chain, [] as string[]]));
+    for (const name of this.#detours.names) {
+      const blank = name.indexOf(' ');
+      chains.get(name.slice(0, blank) as DetourChain)?.push(name.slice(blank + 1));
+    }
+    const rank = (rule: string): string => `${rule.endsWith('KUBE-MARK-MASQ') ? 0 : 1} ${rule}`;
+    for (const rules of chains.values()) rules.sort((a, b) => (rank(a) < rank(b) ? -1 : 1));
+    return chains;
   }
 
   get hasOtherDetours(): boolean {

@@ -2,6 +2,7 @@
 import { joinHostPort } from '../../../ip/ip.ts';
 import { type RealServer, realName, serverName, type VirtualAddress, type VirtualServer } from '../../../linux/ipvs/ipvs.ts';
 import type { EndpointAddress, Frontend, PortPlan, Protocol, ServicePlan } from '../../plan/service-plan.ts';
+import type { DetourChain } from './glue.ts';
 import { type IpvsNode, nodePortIpsOf } from './ipvs-node.ts';
 import type { SetName } from './set-names.ts';
 
@@ -21,8 +22,13 @@ export interface Wanted {
   readonly members: readonly Member[];
   /** Of the device of the Services. */
   readonly addresses: readonly string[];
-  /** Rules that send packets of pods and of the node from a frontend with a Local policy to the cluster IP, behind which all endpoints are. */
-  readonly detours: readonly string[];
+  readonly detours: readonly Detour[];
+}
+
+/** A rule that sends packets on to the cluster IP, behind which all endpoints are. */
+export interface Detour {
+  readonly chain: DetourChain;
+  readonly rule: string;
 }
 
 export const defaultScheduler = 'rr';
@@ -92,26 +98,39 @@ export class Render {
   }
 
   service(plan: ServicePlan): Wanted {
-    const servers = new Map<string, Balanced>();
-    const members: Member[] = [];
-    const detours: string[] = [];
-    for (const port of plan.ports) {
-      for (const { ip, port: number, mayBeHere } of [...port.cluster, ...port.local])
-        if (mayBeHere) members.push({ set: 'LOOP-BACK', entry: `${entryOf({ ip, port: number, protocol: port.protocol })},${ip}` });
-      for (const frontend of port.frontends) {
-        const way = wayOf(frontend, port);
-        for (const place of this.#placesOf(frontend, port)) {
-          const server = this.#server(place, way, port, plan);
-          servers.set(serverName(server.address), server);
-          members.push(...this.#members(frontend, place, way));
-        }
-        if (way.isShort) detours.push(...this.#detours(frontend, port, plan));
-      }
-    }
-    if (plan.health) members.push({ set: 'HEALTH-CHECK-NODE-PORT', entry: String(plan.health.port) });
+    const parts = plan.ports.map((port) => this.#port(port, plan));
     const addresses = this.#addresses(plan);
-    members.push(...addresses.map((entry): Member => ({ set: 'IPVS-IPS', entry })));
-    return { servers, members: distinct(members), addresses, detours };
+    const health: Member[] = plan.health ? [{ set: 'HEALTH-CHECK-NODE-PORT', entry: String(plan.health.port) }] : [];
+    const bound = addresses.map((entry): Member => ({ set: 'IPVS-IPS', entry }));
+    return {
+      servers: new Map(parts.flatMap(({ servers }) => [...servers])),
+      members: distinct([...parts.flatMap(({ members }) => members), ...health, ...bound]),
+      addresses,
+      detours: parts.flatMap(({ detours }) => detours),
+    };
+  }
+
+  #port(port: PortPlan, plan: ServicePlan): Omit<Wanted, 'addresses'> {
+    const servers = new Map<string, Balanced>();
+    const detours: Detour[] = [];
+    const here = [...port.cluster, ...port.local].filter(({ mayBeHere }) => mayBeHere);
+    const members = here.map(
+      (endpoint): Member => ({ set: 'LOOP-BACK', entry: `${entryOf({ ...endpoint, protocol: port.protocol })},${endpoint.ip}` }),
+    );
+    for (const frontend of port.frontends) {
+      if (this.#isElsewhere(frontend)) {
+        detours.push(...this.#elsewhere(frontend, port, plan));
+        continue;
+      }
+      const way = wayOf(frontend, port);
+      for (const place of this.#placesOf(frontend, port)) {
+        const server = this.#server(place, way, port, plan);
+        servers.set(serverName(server.address), server);
+        members.push(...this.#members(frontend, place, way));
+      }
+      if (way.isShort) detours.push(...this.#detours(frontend, port, plan));
+    }
+    return { servers, members, detours };
   }
 
   #placesOf(frontend: Frontend, { protocol }: PortPlan): Place[] {
@@ -140,22 +159,41 @@ export class Render {
     yield* sourceMembers(entry, place.ip, frontend.sources);
   }
 
-  /** An address of the node's own never goes to the device, which would take it from the link that it is on. */
+  /** Of an address that another node has the device would take every port, the API server's and the kubelet's too. */
+  #isElsewhere({ ip, isShared }: Frontend): boolean {
+    return isShared === true && ip !== undefined && !this.#hostIps.has(ip);
+  }
+
+  /** An address of the node's own never goes to the device either, which would take it from the link that it is on. */
   #addresses(plan: ServicePlan): string[] {
-    const ips = plan.ports.flatMap((port) => port.frontends.flatMap(({ ip }) => ip ?? []));
-    return [...new Set(ips)].filter((ip) => !this.#hostIps.has(ip));
+    const frontends = plan.ports.flatMap((port) => port.frontends).filter((frontend) => !this.#isElsewhere(frontend));
+    return [...new Set(frontends.flatMap(({ ip }) => ip ?? []))].filter((ip) => !this.#hostIps.has(ip));
   }
 
   /** None where the cluster IP leads to fewer, too, or where source ranges would be passed by. */
-  #detours(frontend: Frontend, port: PortPlan, { clusterIp }: ServicePlan): string[] {
+  #detours(frontend: Frontend, port: PortPlan, plan: ServicePlan): Detour[] {
+    return this.#toClusterIp(frontend, port, plan).map(([match, target]) => ({ chain: 'KUBE-SHORT-CIRCUIT', rule: `${match} ${target}` }));
+  }
+
+  /** Under a Local policy, and where there is no endpoint, that node sees to it. */
+  #elsewhere(frontend: Frontend, port: PortPlan, plan: ServicePlan): Detour[] {
+    if (frontend.outside !== 'cluster') return [];
+    return this.#toClusterIp(frontend, port, plan).flatMap(([match, target]): Detour[] => [
+      { chain: 'KUBE-SHARED-IP', rule: `${match} -j KUBE-MARK-MASQ` },
+      { chain: 'KUBE-SHARED-IP', rule: `${match} ${target}` },
+    ]);
+  }
+
+  #toClusterIp(frontend: Frontend, port: PortPlan, { clusterIp }: ServicePlan): [match: string, target: string][] {
     const whole = port.frontends.find(({ kind, inside }) => kind === 'cluster-ip' && inside === 'cluster');
     if (!whole || clusterIp === undefined || frontend.sources) return [];
     const { protocol } = port;
-    const to = joinHostPort(clusterIp, whole.port);
+    const target = `-j DNAT --to-destination ${joinHostPort(clusterIp, whole.port)}`;
     const prefix = this.#node.family === 'ip' ? 32 : 128;
-    return this.#placesOf(frontend, port).map(
-      ({ ip, port: number }) => `-d ${ip}/${prefix} -p ${protocol} -m ${protocol} --dport ${number} -j DNAT --to-destination ${to}`,
-    );
+    return this.#placesOf(frontend, port).map(({ ip, port: number }) => [
+      `-d ${ip}/${prefix} -p ${protocol} -m ${protocol} --dport ${number}`,
+      target,
+    ]);
   }
 }
 

@@ -1,0 +1,125 @@
+/**
+ * Follows the first packet of a connection through glue, sets and virtual servers: a packet to an address of this kernel meets the balancer behind
+ * filter INPUT, one of the node's own behind nat OUTPUT. Pure.
+ */
+import type { Ruleset } from '../../../../linux/iptables/ruleset.ts';
+import { type Flow, type Outcome, Trace } from '../../../../linux/iptables/testing/trace.ts';
+import { serverName } from '../../../../linux/ipvs/ipvs.ts';
+import type { Protocol } from '../../../plan/service-plan.ts';
+import type { Fate, FirstPacket } from '../../testing/face.ts';
+import type { Balanced } from '../render.ts';
+
+export interface TracedKernel {
+  readonly rules: Ruleset;
+  readonly servers: ReadonlyMap<string, Balanced>;
+  /** Addresses of the device. */
+  readonly addresses: ReadonlySet<string>;
+  readonly isInSet: (set: string, packet: FirstPacket, sides: string) => boolean;
+}
+
+interface Destination {
+  readonly to: string;
+  readonly port: number;
+  readonly masqueraded: boolean;
+}
+
+/** A packet that went no further. */
+class Ended extends Error {
+  readonly fate: Fate;
+
+  constructor(fate: Fate) {
+    super(fate.kind);
+    this.fate = fate;
+  }
+}
+
+function fateOf(end: Outcome): Fate {
+  return end.kind === 'refused' ? { kind: 'refused', with: end.with } : { kind: 'dropped' };
+}
+
+export class IpvsTracer {
+  readonly #kernel: TracedKernel;
+  readonly #trace: Trace;
+  readonly #locals: ReadonlySet<string>;
+  /** Which real server a client of a virtual server with persistence got. */
+  readonly #persistent = new Map<string, { readonly ip: string; readonly port: number }>();
+
+  constructor(kernel: TracedKernel, nodeIps: readonly string[]) {
+    this.#kernel = kernel;
+    this.#locals = new Set([...nodeIps, ...kernel.addresses]);
+    this.#trace = new Trace(kernel.rules, { nodeIps: [...this.#locals], isInSet: kernel.isInSet });
+  }
+
+  trace(packet: FirstPacket): Fate {
+    const start: Flow = { packet, mark: 0, translated: false, masqueraded: false };
+    try {
+      const isOwn = packet.interface === undefined;
+      return { kind: 'passed', destinations: isOwn ? this.#own(start) : this.#incoming(start) };
+    } catch (err) {
+      if (err instanceof Ended) return err.fate;
+      throw err;
+    }
+  }
+
+  /** The rules of a hook, of which none makes a choice. */
+  #hook(table: string, chain: string, flow: Flow): Flow {
+    const { flows, end } = this.#trace.hook(table, chain, [flow]);
+    if (end) throw new Ended(fateOf(end));
+    return flows[0] ?? flow;
+  }
+
+  #own(start: Flow): Destination[] {
+    const flow = this.#hook('nat', 'OUTPUT', this.#hook('mangle', 'OUTPUT', start));
+    const reals = this.#balance(flow);
+    if (reals) return reals.map((real) => this.#leave(this.#hook('filter', 'OUTPUT', real)));
+    const sent = this.#hook('filter', 'OUTPUT', flow);
+    if (!this.#locals.has(sent.packet.to)) return [this.#leave(sent)];
+    return this.#stay(this.#hook('filter', 'INPUT', sent));
+  }
+
+  #incoming(start: Flow): Destination[] {
+    const flow = this.#hook('nat', 'PREROUTING', start);
+    if (!this.#locals.has(flow.packet.to)) return [this.#leave(this.#hook('filter', 'FORWARD', flow))];
+    const passed = this.#hook('filter', 'INPUT', flow);
+    const reals = this.#balance(passed);
+    if (!reals) return this.#stay(passed);
+    // What is for the node itself is not sent on, so it keeps its source.
+    return reals.map((real) =>
+      this.#locals.has(real.packet.to) ? destinationOf(real) : this.#leave(this.#hook('filter', 'OUTPUT', real)),
+    );
+  }
+
+  #leave(flow: Flow): Destination {
+    return destinationOf(this.#hook('nat', 'POSTROUTING', flow));
+  }
+
+  /** Nobody of the node listens where Services are: elsewhere somebody may. */
+  #stay({ packet, masqueraded }: Flow): Destination[] {
+    const isServices = this.#kernel.addresses.has(packet.to) || this.#kernel.servers.has(nameOf(packet));
+    if (isServices) throw new Ended({ kind: 'refused', with: packet.protocol === 'tcp' ? 'tcp reset' : 'icmp' });
+    return [{ to: packet.to, port: packet.port, masqueraded }];
+  }
+
+  /** All that may come of the choice; undefined where there is no virtual server. */
+  #balance(flow: Flow): Flow[] | undefined {
+    const { packet } = flow;
+    const name = nameOf(packet);
+    const server = this.#kernel.servers.get(name);
+    if (!server || server.reals.size === 0) return undefined;
+    const to = ({ ip, port }: { readonly ip: string; readonly port: number }): Flow => ({ ...flow, packet: { ...packet, to: ip, port } });
+    const client = `${name} ${packet.from}`;
+    const known = this.#persistent.get(client);
+    if (known) return [to(known)];
+    const [first] = server.reals.values();
+    if (first && server.persistentSeconds !== undefined) this.#persistent.set(client, first);
+    return [...server.reals.values()].map(to);
+  }
+}
+
+function nameOf({ to, port, protocol }: FirstPacket): string {
+  return serverName({ kind: 'address', ip: to, port, protocol: protocol as Protocol });
+}
+
+function destinationOf({ packet: { to, port }, masqueraded }: Flow): Destination {
+  return { to, port, masqueraded };
+}
