@@ -1,8 +1,8 @@
 /** Flags as the values they stand for: what is wrong is said before anything is started, in the words of the flag. */
+import { nearest } from '../cli/nearest.ts';
 import { parseDuration } from '../clock/duration.ts';
 import { KnownError } from '../errors/known-error.ts';
 import { isIp, parseCidr } from '../ip/ip.ts';
-import { choose } from './choice.ts';
 
 export type FlagValues = Readonly<Record<string, string | boolean | undefined>>;
 
@@ -107,4 +107,21 @@ export class FlagReader<Name extends string = string> {
     const flag = `--${this.#called(name)}`;
     return new KnownError('USAGE', `Cannot use ${flag}="${text}": ${why}`, { hint: `Write it as ${flag}=${example}` });
   }
+}
+
+/**
+ * What a list such as `*,-scheduler` leaves of `known`, as kube-controller-manager reads --controllers: `*` is all of them, `name` one,
+ * `-name` all but that one when `*` stands in the list too. Throws USAGE for a name that nothing has.
+ */
+export function choose<T extends string>(flag: string, text: string, known: readonly T[]): T[] {
+  const words = text.split(',').filter(Boolean);
+  for (const word of words) {
+    const name = word.replace(/^-/, '');
+    if (word === '*' || known.some((one) => one === name)) continue;
+    const near = nearest(name, known);
+    throw new KnownError('USAGE', `Cannot use --${flag}="${text}": there is no "${name}"`, {
+      hint: near === undefined ? `There are ${known.join(', ')}` : `Did you mean "${near}"? There are ${known.join(', ')}`,
+    });
+  }
+  return known.filter((name) => !words.includes(`-${name}`) && (words.includes('*') || words.includes(name)));
 }

@@ -35,8 +35,7 @@ export interface NetAgentOptions extends Omit<NetworkReconcilerOptions, 'network
 }
 
 export interface NetAgent {
-  /** The first time that everything is in place. */
-  readonly ready: Promise<void>;
+  /** Whether everything was in place once. */
   readonly isReady: boolean;
   /** Ends after the signal. */
   readonly stopped: Promise<void>;
@@ -46,18 +45,13 @@ export interface NetAgent {
 export function startNetAgent(options: NetAgentOptions): NetAgent {
   const { client, informers, exec = systemExec, clock, log, signal } = options;
   const config = openNetConf(options.config);
-  const { promise: ready, resolve } = Promise.withResolvers<void>();
   const netlink = new Rtnetlink();
   const notices = new Rtnetlink();
   const nft = new KernelNftables();
   const source = informers.of(nodes);
   const tools = { client, nodes: source, kernel: new LinuxNetworkKernel(netlink), nft, exec, randomMac, clock, log, signal };
   const reconciler = new NetworkReconciler({ ...options, ...config }, tools);
-  const reconcile = async (): Promise<void> => {
-    await reconciler.reconcile();
-    if (reconciler.isReady) resolve();
-  };
-  const loop = new ReconcileLoop({ reconcile, clock, log, signal });
+  const loop = new ReconcileLoop({ reconcile: () => reconciler.reconcile(), clock, log, signal });
 
   const poke = (): void => loop.poke();
   source.on({ add: poke, update: (node, old) => (changesNetwork(old, node) ? poke() : undefined), delete: poke });
@@ -71,7 +65,6 @@ export function startNetAgent(options: NetAgentOptions): NetAgent {
     for (const open of [netlink, notices, rulesWatch, nft]) open.close();
   })();
   return {
-    ready,
     get isReady() {
       return reconciler.isReady;
     },

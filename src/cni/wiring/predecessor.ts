@@ -74,14 +74,8 @@ export class KernelPredecessor {
 
 /** host-local has one folder per network, and in it a file per address, beside `lock` and `last_reserved_ip.0`. */
 function addressesIn(dir: string): Set<string> {
-  const found = new Set<string>();
-  for (const network of namesIn(dir)) {
-    for (const name of namesIn(`${dir}/${network}`)) {
-      const ip = parseIp(name);
-      if (ip !== undefined) found.add(ip);
-    }
-  }
-  return found;
+  const names = namesIn(dir).flatMap((network) => namesIn(`${dir}/${network}`));
+  return new Set(names.flatMap((name) => parseIp(name) ?? []));
 }
 
 function namesIn(dir: string): readonly string[] {

@@ -6,8 +6,8 @@ import { Registry } from 'prom-client';
 import { isWithin, TYPE } from '../message/names.ts';
 import type { Client, Transport } from '../plugin/plugin.ts';
 import type { ReplyInfo } from '../server/responder.ts';
+import { Tally } from './counter.ts';
 import { Distribution } from './distribution.ts';
-import { Tally } from './tally.ts';
 
 const secondsBuckets = [0.00025, 0.0005, 0.001, 0.002, 0.004, 0.008, 0.016, 0.032, 0.064, 0.128, 0.256, 0.512, 1.024, 2.048, 4.096, 8.192];
 const bytesBuckets = [0, 100, 200, 300, 400, 511, 1023, 2047, 4095, 8291, 16e3, 32e3, 48e3, 64e3];
