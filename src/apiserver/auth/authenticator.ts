@@ -1,21 +1,12 @@
 /** Who asks: a client certificate, a bearer token, or nobody in particular. */
 
-import type { Clock } from '../../clock/clock.ts';
-import type { AuthObjects } from './auth-objects.ts';
 import { bootstrapUser } from './bootstrap-tokens.ts';
 import { ServiceAccountTokens, type ServiceAccountTokensOptions, type TokenResult } from './service-account-tokens.ts';
-import type { TokenKeys } from './token-keys.ts';
 import { anonymous, type UserInfo } from './user-info.ts';
 
-export interface AuthenticatorOptions {
-  readonly keys: TokenKeys;
-  /** The issuer of ServiceAccount tokens. */
-  readonly issuer: string;
+export interface AuthenticatorOptions extends ServiceAccountTokensOptions {
   /** Audiences that the API server itself answers to. */
   readonly audiences: readonly string[];
-  readonly objects: AuthObjects;
-  readonly clock: Clock;
-  readonly onUse?: ServiceAccountTokensOptions['onUse'];
 }
 
 export interface Credentials {

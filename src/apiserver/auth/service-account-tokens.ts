@@ -18,11 +18,16 @@ export type TokenResult =
   /** `error` is absent when the token is none of ours. */
   | { readonly authenticated: false; readonly error?: string };
 
-export interface ServiceAccountTokensOptions {
+/** What tokens are made and read with. */
+export interface TokenOptions {
   readonly keys: TokenKeys;
+  /** The `iss` of the tokens, such as `https://kubernetes.default.svc.cluster.local`. */
   readonly issuer: string;
   readonly objects: AuthObjects;
   readonly clock: Clock;
+}
+
+export interface ServiceAccountTokensOptions extends TokenOptions {
   /** Told of every use of a token; `stale` when it should have been renewed before and lives on for old clients' sake. */
   readonly onUse?: ((use: { readonly stale: boolean }) => void) | undefined;
 }

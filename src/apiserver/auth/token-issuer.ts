@@ -2,21 +2,15 @@
 import { randomUUID } from 'node:crypto';
 import { type JWK, SignJWT } from 'jose';
 import type { BoundObjectReference, ServiceAccount } from '../../api/schema/types.ts';
-import type { Clock } from '../../clock/clock.ts';
 import { timestamp } from '../../clock/timestamp.ts';
-import type { AuthObjects } from './auth-objects.ts';
+import type { TokenOptions } from './service-account-tokens.ts';
 import type { ObjectClaim } from './token-claims.ts';
-import { jsonWebKeySet, type TokenKeys } from './token-keys.ts';
+import { jsonWebKeySet } from './token-keys.ts';
 import { serviceAccountUser } from './user-info.ts';
 
-export interface TokenIssuerOptions {
-  readonly keys: TokenKeys;
-  /** The `iss` of the tokens, such as `https://kubernetes.default.svc.cluster.local`. */
-  readonly issuer: string;
+export interface TokenIssuerOptions extends TokenOptions {
   /** Audiences of a request that names none: the API server's own. */
   readonly audiences: readonly string[];
-  readonly objects: AuthObjects;
-  readonly clock: Clock;
   /** No token lives longer; none asked for more than this many seconds is refused, it gets less. Absent: as long as it asks for. */
   readonly maxExpirationSeconds?: number | undefined;
   /** Whether the tokens that pods find at the usual place live for a year, for clients that read them once only. Default true, as upstream. */

@@ -6,26 +6,21 @@ import { isDeepStrictEqual } from 'node:util';
 import { clusterRoles } from '../../api/resource-types.ts';
 import type { ClusterRole } from '../../api/schema/types.ts';
 import { onAbort } from '../../clock/aborted.ts';
-import type { Clock } from '../../clock/clock.ts';
 import { messageOf } from '../../errors/known-error.ts';
-import type { Log } from '../../observability/log.ts';
 import type { RbacIndex } from '../auth/rbac-index.ts';
 import type { Lookup } from '../cache/lookup.ts';
 import type { ResourceCache } from '../cache/resource-cache.ts';
 import { isStatusError } from '../status/status-error.ts';
-import { type EnsureDeps, serverUser } from './ensure.ts';
+import { type Background, type EnsureDeps, ownWrite } from './ensure.ts';
 
 /** Roles come in groups, as when a chart is installed. */
 const settleMs = 200;
 
-export interface AggregatedRolesContext {
+export interface AggregatedRolesContext extends Background {
   /** Of clusterroles. */
   readonly cache: ResourceCache;
   readonly lookup: Lookup;
   readonly rbac: RbacIndex;
-  readonly clock: Clock;
-  readonly log: Log;
-  readonly signal: AbortSignal;
 }
 
 /** Until the signal aborts. */
@@ -60,9 +55,8 @@ async function writeRules({ objects, writer }: EnsureDeps, { lookup, rbac }: Agg
     const rules = rbac.aggregatedRules(role);
     if (isDeepStrictEqual(rules, role.rules ?? [])) continue;
     const { name } = role.metadata;
-    const context = { user: serverUser, dryRun: false, warnings: [] };
     await writer
-      .update({ row, namespace: '', name }, (current) => ({ ...(current as ClusterRole), rules: structuredClone(rules) }), context)
+      .update({ row, namespace: '', name }, (current) => ({ ...(current as ClusterRole), rules: structuredClone(rules) }), ownWrite())
       .catch((err: unknown) => {
         if (!isStatusError(err, 'NotFound')) throw err;
       });

@@ -3,13 +3,28 @@ import { isDeepStrictEqual } from 'node:util';
 import { cloneJson } from '../../api/codec/json-clone.ts';
 import type { ResourceRow } from '../../api/registry/resource-row.ts';
 import type { KubeObject } from '../../api/resource-types.ts';
+import type { Clock } from '../../clock/clock.ts';
+import type { Log } from '../../observability/log.ts';
 import type { UserInfo } from '../auth/user-info.ts';
 import type { ObjectStore } from '../resource/object-store.ts';
 import { copyOf } from '../resource/presentation.ts';
+import type { WriteContext } from '../resource/write-context.ts';
 import type { Writer } from '../resource/writer.ts';
 import { isStatusError } from '../status/status-error.ts';
 
-export const serverUser: UserInfo = { name: 'system:apiserver', groups: ['system:masters', 'system:authenticated'] };
+const serverUser: UserInfo = { name: 'system:apiserver', groups: ['system:masters', 'system:authenticated'] };
+
+/** Of what the server writes by itself. */
+export function ownWrite(): WriteContext {
+  return { user: serverUser, dryRun: false, warnings: [] };
+}
+
+/** Of what goes on for as long as the server runs. */
+export interface Background {
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly signal: AbortSignal;
+}
 
 export interface EnsureDeps {
   readonly objects: ObjectStore;
@@ -22,7 +37,7 @@ export async function ensureExists({ objects, writer }: EnsureDeps, object: Kube
   const { name, namespace = '' } = object.metadata;
   if (await objects.lookup(row, namespace, name)) return false;
   try {
-    await writer.create(row, namespace, cloneJson(object), { user: serverUser, dryRun: false, warnings: [] });
+    await writer.create(row, namespace, cloneJson(object), ownWrite());
     return true;
   } catch (err) {
     if (isStatusError(err, 'AlreadyExists')) return false;
@@ -39,7 +54,7 @@ export async function ensure(deps: EnsureDeps, object: KubeObject, revise: (curr
   if (!cached) return;
   const current = copyOf(row, cached);
   if (isDeepStrictEqual(revise(cloneJson(current)), current)) return;
-  await deps.writer.update({ row, namespace, name }, (now) => revise(cloneJson(now)), { user: serverUser, dryRun: false, warnings: [] });
+  await deps.writer.update({ row, namespace, name }, (now) => revise(cloneJson(now)), ownWrite());
 }
 
 function rowFor({ registry }: ObjectStore, object: KubeObject): ResourceRow {

@@ -6,22 +6,17 @@ import { isDeepStrictEqual } from 'node:util';
 import { needsClusterIp } from '../../api/defaults/service.ts';
 import { ipAddresses, services } from '../../api/resource-types.ts';
 import type { IPAddress, Service } from '../../api/schema/types.ts';
-import type { Clock } from '../../clock/clock.ts';
 import { messageOf } from '../../errors/known-error.ts';
 import { parseIp } from '../../ip/ip.ts';
-import type { Log } from '../../observability/log.ts';
 import { ipAddressOf, isOfService } from '../allocation/ip-address.ts';
 import type { Lookup } from '../cache/lookup.ts';
 import { isStatusError } from '../status/status-error.ts';
-import { type EnsureDeps, ensureExists } from './ensure.ts';
+import { type Background, type EnsureDeps, ensureExists } from './ensure.ts';
 
 const retryMs = 5_000;
 
-export interface IpAddressContext {
+export interface IpAddressContext extends Background {
   readonly lookup: Lookup;
-  readonly clock: Clock;
-  readonly log: Log;
-  readonly signal: AbortSignal;
 }
 
 /** Until the signal aborts. */

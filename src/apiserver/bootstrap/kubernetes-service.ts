@@ -8,12 +8,10 @@ import { subresourceOf } from '../../api/registry/lifecycle.ts';
 import { type KubeObject, serviceCidrs } from '../../api/resource-types.ts';
 import type { EndpointSlice, Endpoints, Service, ServiceCIDR } from '../../api/schema/types.ts';
 import { labelServiceName, labelSkipMirror } from '../../api/well-known.ts';
-import type { Clock } from '../../clock/clock.ts';
 import { messageOf } from '../../errors/known-error.ts';
 import { familyOf, mustCidr, nthIp } from '../../ip/ip.ts';
-import type { Log } from '../../observability/log.ts';
 import type { ResourceCache } from '../cache/resource-cache.ts';
-import { type EnsureDeps, ensure, ensureExists, serverUser } from './ensure.ts';
+import { type Background, type EnsureDeps, ensure, ensureExists, ownWrite } from './ensure.ts';
 
 const checkMs = 10_000;
 
@@ -23,7 +21,7 @@ export interface KubernetesServiceOptions {
   readonly port: number;
 }
 
-export function kubernetesObjects(o: KubernetesServiceOptions): { service: Service; endpoints: Endpoints; slice: EndpointSlice } {
+function kubernetesObjects(o: KubernetesServiceOptions): { service: Service; endpoints: Endpoints; slice: EndpointSlice } {
   const meta = { name: 'kubernetes', namespace: 'default' };
   const service: Service = {
     apiVersion: 'v1',
@@ -72,7 +70,7 @@ async function ensureServiceCidr(deps: EnsureDeps, text: string): Promise<void> 
     { row, namespace: '', name, part: part?.kind === 'part' ? part : undefined },
     (now) =>
       ({ ...cloneJson(now), status: { conditions: [{ ...ready, lastTransitionTime: now.metadata.creationTimestamp }] } }) as KubeObject,
-    { user: serverUser, dryRun: false, warnings: [] },
+    ownWrite(),
   );
 }
 
@@ -107,7 +105,7 @@ function labelled(current: KubeObject, wanted: KubeObject): KubeObject['metadata
 export async function keepKubernetesService(
   deps: EnsureDeps,
   options: KubernetesServiceOptions,
-  context: { readonly caches: readonly ResourceCache[]; readonly clock: Clock; readonly log: Log; readonly signal: AbortSignal },
+  context: Background & { readonly caches: readonly ResourceCache[] },
 ): Promise<void> {
   const { caches, clock, log, signal } = context;
   let woken = Promise.withResolvers<void>();

@@ -8,7 +8,7 @@ import { timestamp } from '../../clock/timestamp.ts';
 import { messageOf } from '../../errors/known-error.ts';
 import type { Log } from '../../observability/log.ts';
 import type { Writer } from '../resource/writer.ts';
-import { serverUser } from './ensure.ts';
+import { ownWrite } from './ensure.ts';
 
 /** So many may wait for the store: a flood of objects makes no second flood of events. */
 const maxWaiting = 100;
@@ -45,7 +45,7 @@ export function eventTeller(deps: Deps): (about: KubeObject, message: string) =>
     };
     deps
       .writer()
-      .create(row, where, event, { user: serverUser, dryRun: false, warnings: [] })
+      .create(row, where, event, ownWrite())
       .catch((err: unknown) => deps.log.debug(`cannot record event ${reason} of ${about.kind} "${name}": ${messageOf(err)}`))
       .finally(() => waiting--);
   };

@@ -87,13 +87,18 @@ export class KubeletClient {
     const socket = connect({ host, port, ...this.#tls, ALPNProtocols: ['http/1.1'] });
     // Key strokes go out one by one: Nagle's algorithm would hold each until the one before is acknowledged.
     socket.setNoDelay(true);
-    try {
-      await once(socket, 'secureConnect', { signal: AbortSignal.timeout(connectMs) });
-      return socket;
-    } catch (err) {
-      socket.destroy();
-      throw dialError(target, err);
-    }
+    return connected(socket, 'secureConnect', target);
+  }
+}
+
+/** Once it is. Throws 500. */
+export async function connected<S extends Socket>(socket: S, event: 'connect' | 'secureConnect', target: Target): Promise<S> {
+  try {
+    await once(socket, event, { signal: AbortSignal.timeout(connectMs) });
+    return socket;
+  } catch (err) {
+    socket.destroy();
+    throw dialError(target, err);
   }
 }
 

@@ -1,5 +1,4 @@
 /** Where `proxy` subresources lead: a node's kubelet, a pod's port, a ready endpoint of a Service. */
-import { once } from 'node:events';
 import { BlockList, connect as connectTcp, isIP } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { connect as connectTls } from 'node:tls';
@@ -10,7 +9,7 @@ import { labelServiceName } from '../../api/well-known.ts';
 import type { RequestInfo } from '../http/request-info.ts';
 import type { ResourceHandlers } from '../resource/resource-handlers.ts';
 import { badRequest, noSuchPath, serviceUnavailable } from '../status/status-error.ts';
-import { dialError, type KubeletClient, type Target } from './kubelet-client.ts';
+import { connected, type KubeletClient, type Target } from './kubelet-client.ts';
 
 export interface ProxyTarget {
   readonly target: Target;
@@ -115,16 +114,10 @@ function checkAddress(address: string): void {
   if (family === 0 || notForPods.check(address, family === 4 ? 'ipv4' : 'ipv6')) throw badRequest(`address not allowed: ${address}`);
 }
 
-async function connectPlain(target: Target, tls: boolean): Promise<Duplex> {
+function connectPlain(target: Target, tls: boolean): Promise<Duplex> {
   const { host, port } = target;
   // As upstream: who proxies to a pod over TLS cannot know its certificate.
   const socket = tls ? connectTls({ host, port, rejectUnauthorized: false }) : connectTcp({ host, port });
   socket.setNoDelay(true);
-  try {
-    await once(socket, tls ? 'secureConnect' : 'connect', { signal: AbortSignal.timeout(10_000) });
-    return socket;
-  } catch (err) {
-    socket.destroy();
-    throw dialError(target, err);
-  }
+  return connected(socket, tls ? 'secureConnect' : 'connect', target);
 }

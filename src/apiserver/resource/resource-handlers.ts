@@ -31,6 +31,7 @@ export interface ResourceDeps {
   readonly deleter: Deleter;
   readonly feed: WatchFeed;
   readonly clock: Clock;
+  /** Aborts when the server closes. */
   readonly stop: AbortSignal;
   /** Throws 403 when the user of an update or patch that finds nothing may not create. */
   mayCreate(ctx: RequestContext): void;

@@ -3,15 +3,13 @@ import { randomInt } from 'node:crypto';
 import type { ResourceRow } from '../../api/registry/resource-row.ts';
 import { initialEventsAnnotationKey } from '../../api/well-known.ts';
 import { onAbort } from '../../clock/aborted.ts';
-import type { Clock } from '../../clock/clock.ts';
 import type { CachedObject } from '../cache/cached-object.ts';
-import type { WatchFeed } from '../cache/watch-feed.ts';
 import type { ReadOptions } from '../http/read-options.ts';
 import { drained } from '../http/reply.ts';
 import type { RequestContext } from '../http/request-context.ts';
 import { waitForRevision } from './list.ts';
-import type { ObjectStore } from './object-store.ts';
 import { presentationOf } from './presentation-of.ts';
+import type { ResourceDeps } from './resource-handlers.ts';
 import { WatchStream } from './watch-stream.ts';
 
 /** As upstream's --min-request-timeout: a random time between this and twice this, so that clients do not come back all at once. */
@@ -21,16 +19,8 @@ const bookmarkMs = 30_000;
 /** A connection with more than this waiting is full. */
 const fullBytes = 1 << 20;
 
-export interface WatchDeps {
-  readonly objects: ObjectStore;
-  readonly feed: WatchFeed;
-  readonly clock: Clock;
-  /** Aborts when the server closes. */
-  readonly stop: AbortSignal;
-}
-
 export async function serveWatch(
-  deps: WatchDeps,
+  deps: ResourceDeps,
   ctx: RequestContext,
   row: ResourceRow,
   namespace: string,
@@ -73,7 +63,7 @@ export async function serveWatch(
 
 /** The objects that the watcher is sent first, and the revision after which changes follow. */
 async function startOf(
-  { feed }: WatchDeps,
+  { feed }: ResourceDeps,
   prefix: string,
   range: (prefix: string) => CachedObject[],
   options: ReadOptions,
@@ -87,7 +77,7 @@ async function startOf(
 }
 
 /** Bookmarks and the end of the watch; returns what cancels both. */
-function keepAlive({ clock, stop }: WatchDeps, stream: WatchStream, options: ReadOptions): () => void {
+function keepAlive({ clock, stop }: ResourceDeps, stream: WatchStream, options: ReadOptions): () => void {
   const seconds =
     options.timeoutSeconds && options.timeoutSeconds > 0 ? options.timeoutSeconds : minWatchSeconds + randomInt(minWatchSeconds);
   const end = (): void => {

@@ -45,22 +45,18 @@ export interface UpdateTarget {
   readonly subresource?: string;
 }
 
-export class Writer {
-  readonly #objects: ObjectStore;
-  readonly #admission: AdmissionChain;
-  readonly #allocations: readonly Allocation[];
-  readonly #clock: Clock;
+interface WriterDeps {
+  readonly objects: ObjectStore;
+  readonly admission: AdmissionChain;
+  readonly allocations: readonly Allocation[];
+  readonly clock: Clock;
+}
 
-  constructor(options: {
-    readonly objects: ObjectStore;
-    readonly admission: AdmissionChain;
-    readonly allocations: readonly Allocation[];
-    readonly clock: Clock;
-  }) {
-    this.#objects = options.objects;
-    this.#admission = options.admission;
-    this.#allocations = options.allocations;
-    this.#clock = options.clock;
+export class Writer {
+  readonly #d: WriterDeps;
+
+  constructor(deps: WriterDeps) {
+    this.#d = deps;
   }
 
   /** `object` is the caller's own; it becomes what is stored. */
@@ -97,14 +93,14 @@ export class Writer {
     row.applyDefaults(object);
     this.#record(row, undefined, object, undefined, context);
     const request: AdmissionRequest = { operation: 'CREATE', row, subresource: '', namespace, name, object, old: undefined, ...context };
-    await this.#admission.mutate(request);
+    await this.#d.admission.mutate(request);
     row.applyDefaults(object);
-    refuse(row, name, beforeCreate(row, object, { now: new Date(this.#clock.now()), uid: randomUUID() }));
+    refuse(row, name, beforeCreate(row, object, { now: new Date(this.#d.clock.now()), uid: randomUUID() }));
     context.warnings.push(...row.warnings(object));
-    await this.#admission.validate(request);
+    await this.#d.admission.validate(request);
     if (object.metadata.resourceVersion) throw badRequest('resourceVersion should not be set on objects to be created');
-    const created = await this.#allocated(row, object, context.dryRun, () => this.#objects.create(row, object, context.dryRun));
-    this.#admission.admitted(request);
+    const created = await this.#allocated(row, object, context.dryRun, () => this.#d.objects.create(row, object, context.dryRun));
+    this.#d.admission.admitted(request);
     return created;
   }
 
@@ -136,7 +132,7 @@ export class Writer {
     const subresource = target.subresource ?? part?.name ?? '';
     // Of the last try, which is the one that is stored.
     let admitted: AdmissionRequest | undefined;
-    const changed = await this.#objects.change(
+    const changed = await this.#d.objects.change(
       row,
       namespace,
       name,
@@ -148,11 +144,11 @@ export class Writer {
         row.applyDefaults(next);
         this.#record(row, old, next, part, context);
         const request: AdmissionRequest = { operation: 'UPDATE', row, subresource, namespace, name, object: next, old, ...context };
-        await this.#admission.mutate(request);
+        await this.#d.admission.mutate(request);
         refuse(row, name, beforeUpdate(row, next, old, part));
         if (!part && (!row.generationOf || next.metadata.generation !== old.metadata.generation))
           context.warnings.push(...row.warnings(next));
-        await this.#admission.validate(request);
+        await this.#d.admission.validate(request);
         if (endsDeletion(row, next, old)) return { kind: 'delete' };
         for (const allocation of this.#allocationsOf(row)) refuse(row, name, await allocation.allocate(next, old, context.dryRun));
         keepTimes(next, old);
@@ -161,7 +157,7 @@ export class Writer {
       },
       context.dryRun,
     );
-    if (admitted) this.#admission.admitted(admitted);
+    if (admitted) this.#d.admission.admitted(admitted);
     return changed;
   }
 
@@ -169,7 +165,7 @@ export class Writer {
     const { manager } = context;
     // Most objects have no managers, and then there is nothing to do: not even to ask who writes.
     if (manager === undefined || (!old?.metadata.managedFields && !next.metadata.managedFields)) return;
-    recordWrite(old, next, { place: placeOf(row, part), manager, now: timestamp(this.#clock.now()) });
+    recordWrite(old, next, { place: placeOf(row, part), manager, now: timestamp(this.#d.clock.now()) });
   }
 
   /** Runs `store` with what the object needs reserved; gives it back when the object does not come to be. */
@@ -177,7 +173,7 @@ export class Writer {
     const allocations = this.#allocationsOf(row);
     const { name, namespace = '' } = object.metadata;
     // Said before what the object asks for is found to be taken, by itself.
-    if (allocations.length > 0 && (await this.#objects.lookup(row, namespace, name))) throw alreadyExists(row.type, name);
+    if (allocations.length > 0 && (await this.#d.objects.lookup(row, namespace, name))) throw alreadyExists(row.type, name);
     const held: Allocation[] = [];
     try {
       for (const allocation of allocations) {
@@ -192,7 +188,7 @@ export class Writer {
   }
 
   #allocationsOf(row: ResourceRow): readonly Allocation[] {
-    return row.type.group === '' ? this.#allocations.filter((a) => a.resource === row.type.resource) : [];
+    return row.type.group === '' ? this.#d.allocations.filter((a) => a.resource === row.type.resource) : [];
   }
 }
 
