@@ -25,7 +25,6 @@ export class ExpiryTimer {
 
   stop(): void {
     this.#timer?.cancel();
-    this.#timer = undefined;
   }
 
   #arm(): void {

@@ -65,7 +65,7 @@ export function readWal(bytes: Uint8Array): Wal {
 
 /** True when SQLite begins a log with `salts` after one with the salts `before`: the first salt is one higher, the second is random. */
 export function followsLog(before: string, salts: string): boolean {
-  if (before === '' || salts === '') return false;
+  // An empty text has no number (NaN), and NaN equals nothing.
   return Number.parseInt(salts.slice(0, 8), 16) === (Number.parseInt(before.slice(0, 8), 16) + 1) % 2 ** 32;
 }
 
