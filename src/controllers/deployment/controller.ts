@@ -87,9 +87,8 @@ export class DeploymentController extends KeyedController {
 
   #podsRunIn(sets: readonly ReplicaSet[]): boolean {
     const uids = new Set(sets.map((rs) => rs.metadata.uid));
-    const namespace = sets[0]?.metadata.namespace ?? '';
     return this.#pods
-      .list(namespace)
+      .list(sets[0]?.metadata.namespace)
       .some((p) => uids.has(controllerOf(p.metadata)?.uid) && (isActive(p) || p.metadata.deletionTimestamp !== undefined));
   }
 

@@ -29,16 +29,13 @@ export class DisruptionController extends KeyedController {
     });
     // A budget may be a share of the replicas that are wanted.
     const onScale = (owner: Scaled, previous: Scaled): string[] =>
-      owner.spec?.replicas === previous.spec?.replicas ? [] : this.#in(owner.metadata.namespace).map(objectKey);
+      owner.spec?.replicas === previous.spec?.replicas ? [] : this.#budgets.list(owner.metadata.namespace).map(objectKey);
     for (const informer of this.#scales.informers) controller.watches(informer, { update: onScale });
   }
 
-  #in(namespace: string | undefined): PodDisruptionBudget[] {
-    return this.#budgets.list(namespace);
-  }
-
   #budgetsOf({ metadata: { namespace, labels = {} } }: Pod): string[] {
-    return this.#in(namespace)
+    return this.#budgets
+      .list(namespace)
       .filter(({ spec }) => labelSelectorOf(spec?.selector).matches(labels))
       .map(objectKey);
   }

@@ -1,5 +1,4 @@
 /** Keeps the Endpoints object of every Service that has a selector. */
-import { splitKey } from '../../api/object-key.ts';
 import { endpoints, pods, services } from '../../api/resource-types.ts';
 import type { Pod } from '../../api/schema/types.ts';
 import type { Controller } from '../../client/controller.ts';
@@ -30,7 +29,7 @@ export class EndpointsController extends KeyedController {
       return;
     }
     if (!hasSelector(service) || service.metadata.deletionTimestamp) return;
-    const selected = this.#pods.list(splitKey(key).namespace).filter((pod) => selects(service, pod));
+    const selected = this.#pods.list(service.metadata.namespace).filter((pod) => selects(service, pod));
     const wanted = planEndpoints(service, selected, current);
     if (wanted) await (current ? this.#endpoints.update(wanted) : this.#endpoints.create(wanted));
   }

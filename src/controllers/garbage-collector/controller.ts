@@ -9,8 +9,7 @@ import type { Controller } from '../../client/controller.ts';
 import { type DiscoveredResource, discover } from '../../client/discovery.ts';
 import { messageOf } from '../../errors/known-error.ts';
 import { KeyedController } from '../context.ts';
-import { foregroundFinalizer, isDeletingDependents, orphanFinalizer } from './finalizers.ts';
-import { type GraphNode, judge, OwnerGraph, type OwnerState } from './graph.ts';
+import { foregroundFinalizer, type GraphNode, isDeletingDependents, judge, OwnerGraph, type OwnerState, orphanFinalizer } from './graph.ts';
 
 /** They own nothing, are owned by nothing, and there are many. */
 const notWatched = new Set(['events', 'componentstatuses']);

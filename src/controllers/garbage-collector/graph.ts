@@ -4,7 +4,15 @@
 import type { KubeObject, ResourceType } from '../../api/resource-types.ts';
 import type { OwnerReference } from '../../api/schema/types.ts';
 import { Indexer } from '../../client/indexer.ts';
-import { isDeletingDependents } from './finalizers.ts';
+
+/** The finalizers by which a deletion says what becomes of dependents (metav1's FinalizerDeleteDependents and FinalizerOrphanDependents). */
+export const foregroundFinalizer = 'foregroundDeletion';
+export const orphanFinalizer = 'orphan';
+
+/** Being deleted in the foreground: it goes after its dependents. */
+export function isDeletingDependents({ metadata }: KubeObject): boolean {
+  return metadata.deletionTimestamp !== undefined && (metadata.finalizers?.includes(foregroundFinalizer) ?? false);
+}
 
 export interface GraphNode {
   readonly type: ResourceType;

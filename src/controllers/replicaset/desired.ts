@@ -1,5 +1,6 @@
 /** How many pods to make, which to delete, what the status says: pure. Serves ReplicaSet and ReplicationController. */
 import type { Pod, ReplicaSet, ReplicaSetStatus, ReplicationController } from '../../api/schema/types.ts';
+import type { EventText } from '../../client/event-recorder.ts';
 import { withCondition } from '../ownership/conditions.ts';
 import { availableIn, isActive, isReady, readySince } from '../ownership/pod-state.ts';
 
@@ -51,10 +52,7 @@ export function rankForDeletion(pods: readonly Pod[]): Pod[] {
 }
 
 /** What went wrong while making or deleting pods. */
-export interface Failure {
-  readonly reason: string;
-  readonly message: string;
-}
+export type Failure = Pick<EventText, 'reason' | 'message'>;
 
 export interface StatusPlan {
   readonly status: ReplicaSetStatus;
