@@ -86,6 +86,8 @@ export class DeploymentController extends KeyedController {
   }
 
   #podsRunIn(sets: readonly ReplicaSet[]): boolean {
+    // Most often there are none, and all pods of the cluster need not be looked at for that.
+    if (sets.length === 0) return false;
     const uids = new Set(sets.map((rs) => rs.metadata.uid));
     return this.#pods
       .list(sets[0]?.metadata.namespace)
