@@ -91,7 +91,7 @@ function proxyTasks(): Promise<typeof import('./part/proxy-tasks.ts')> {
 }
 
 async function cleanUp(): Promise<number> {
-  const { cleanUpProxy } = await import('../proxy/proxy.ts');
+  const { cleanUpProxy } = await import('../proxy/other-modes.ts');
   await cleanUpProxy();
   return 0;
 }

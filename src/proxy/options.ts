@@ -44,6 +44,8 @@ export interface ProxyOptions {
   readonly metricsAddress?: string;
   /** The mode at work; tests give others. Whoever gives it closes it. */
   readonly rules?: Mode;
+  /** Takes away the rules of all modes but one, once ours are in place; false when it is to be called again. Default, without `rules`: in every way known. */
+  readonly cleanOthers?: (own: string, log: Log) => Promise<boolean>;
   readonly udpFlows?: UdpFlows;
   readonly host?: NodeHost;
   readonly clock?: Clock;

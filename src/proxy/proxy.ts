@@ -23,6 +23,7 @@ import { defaultMode, modes } from './mode/modes.ts';
 import { KernelNodeHost, type NodeHost } from './node-host.ts';
 import { isNodeNews, NodeView, slimNode } from './node-view.ts';
 import type { ProxyOptions } from './options.ts';
+import { cleanOtherModes } from './other-modes.ts';
 import type { NodeContext } from './plan/node-context.ts';
 import { ownServices } from './plan/reserved.ts';
 import { ServiceReport } from './service-report.ts';
@@ -70,6 +71,9 @@ export class ServiceProxy {
   #viewDue: 'no' | 'yes' | 'look' = 'look';
   #started = false;
   #watch: { close(): void } | undefined;
+  /** Whether rules of other modes may be there. */
+  #othersDue = true;
+  #othersFailed = false;
   #closing: Promise<void> | undefined;
 
   constructor(options: ProxyOptions, mode: Mode) {
@@ -241,6 +245,20 @@ export class ServiceProxy {
     this.metrics.endpointsPending.set(this.#tracker.pendingSlices);
     this.#markSynced();
     await this.#afterSync();
+    if (this.#othersDue) await this.#cleanOthers();
+  }
+
+  /** Not before ours are in place: until then theirs serve. */
+  async #cleanOthers(): Promise<void> {
+    const { rules, cleanOthers = rules ? async () => true : cleanOtherModes } = this.#options;
+    this.#othersDue = false;
+    try {
+      await this.#mode.cleanUpElsewhere?.();
+      this.#othersFailed = !(await cleanOthers(this.#mode.name, this.#log));
+    } catch (err) {
+      this.#othersFailed = true;
+      this.#log.warn(`Cannot take away what another proxy left, will try again: ${messageOf(err)}`);
+    }
   }
 
   #put(proxy: FamilyProxy, key: string): void {
@@ -271,6 +289,7 @@ export class ServiceProxy {
   async #verify(): Promise<void> {
     // Sockets come and go without a word.
     this.#viewDue = 'look';
+    this.#othersDue ||= this.#othersFailed;
     await this.#mode.verify();
   }
 
@@ -326,16 +345,4 @@ export async function startProxy(options: ProxyOptions): Promise<ServiceProxy> {
   const proxy = new ServiceProxy(options, options.rules ?? (await openMode(options)));
   await proxy.start();
   return proxy;
-}
-
-/** Removes every rule that a proxy left behind, in whatever mode, in the network namespace of this process. */
-export async function cleanUpProxy(): Promise<void> {
-  for (const open of Object.values(modes)) {
-    const mode = await open();
-    try {
-      await mode.cleanUp();
-    } finally {
-      mode.close();
-    }
-  }
 }

@@ -70,5 +70,7 @@ export interface Mode {
   watch(onTouched: () => void): { close(): void };
   /** Takes away all rules of this mode, of whichever proxy. */
   cleanUp(): Promise<void>;
+  /** Takes away what another proxy left of this mode where this one does not look. */
+  cleanUpElsewhere?(): Promise<void>;
   close(): void;
 }

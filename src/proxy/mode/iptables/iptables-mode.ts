@@ -29,8 +29,8 @@ const kernelSettings: Settings = { read: readSysctl, set: ensureSysctl };
 
 export interface IptablesModeOptions extends ModeOptions {
   readonly iptables: Iptables;
-  /** Tools of the backends in which another proxy may have left rules; whoever asks closes them. */
-  readonly leftovers?: () => readonly Iptables[];
+  /** The backend in which another proxy may have left rules; whoever asks closes it. */
+  readonly otherBackend?: () => Promise<Iptables | undefined>;
   readonly settings?: Settings;
   /** Whether `close` closes `iptables`. */
   readonly closes?: boolean;
@@ -60,8 +60,12 @@ export class IptablesMode implements Mode {
 
   /** In the network namespace of this process. */
   static ofKernel(options: ModeOptions = {}): IptablesMode {
-    const leftovers = (): Iptables[] => [new KernelIptables('-nft'), new KernelIptables('-legacy')];
-    return new IptablesMode({ ...options, iptables: new KernelIptables(), leftovers, closes: true });
+    const iptables = new KernelIptables();
+    const otherBackend = async (): Promise<Iptables> => {
+      const { backend } = await iptables.features('ip');
+      return new KernelIptables(backend === 'nft' ? '-legacy' : '-nft');
+    };
+    return new IptablesMode({ ...options, iptables, otherBackend, closes: true });
   }
 
   async probe(): Promise<void> {
@@ -106,11 +110,17 @@ export class IptablesMode implements Mode {
 
   async cleanUp(): Promise<void> {
     await this.#cleanUpOf(this.#iptables);
-    const others = this.#options.leftovers?.() ?? [];
+    await this.cleanUpElsewhere();
+  }
+
+  /** In the backend that the tools of this machine do not use, as a proxy in an image may have used it. */
+  async cleanUpElsewhere(): Promise<void> {
+    const other = (await this.#iptables.mayHold(ownPrefix)) ? await this.#options.otherBackend?.() : undefined;
+    if (!other) return;
     try {
-      for (const other of others) await this.#cleanUpOf(other);
+      await this.#cleanUpOf(other);
     } finally {
-      for (const other of others) other.close();
+      other.close();
     }
   }
 

@@ -41,6 +41,7 @@ export const iptablesFace: ModeFace = {
   open: (namespace) =>
     new IptablesMode({
       iptables: kernelIptablesIn(namespace),
+      otherBackend: async () => ((await lackingTools('-legacy')) === undefined ? kernelIptablesIn(namespace, '-legacy') : undefined),
       settings: {
         read: (name) => inNetns(namespace, () => readSysctl(name)),
         set: (name, value) => inNetns(namespace, () => ensureSysctl(name, value)),

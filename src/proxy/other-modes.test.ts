@@ -1,0 +1,25 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { KnownError } from '../errors/known-error.ts';
+import { silentLog } from '../observability/log.ts';
+import type { Mode } from './mode/mode.ts';
+import { cleanOtherModes } from './other-modes.ts';
+
+test('cleanOtherModes() takes away what others left, whatever one of them cannot', async () => {
+  const done: string[] = [];
+  const mode = (name: string, work: () => Promise<void> = async () => void done.push(name)) =>
+    [name, async () => ({ name, cleanUp: work, close: () => done.push(`${name} closed`) }) as unknown as Mode] as const;
+  const lacking = async (): Promise<Mode> => {
+    throw new KnownError('KERNEL_FEATURE_MISSING', 'no');
+  };
+  const refused = async (): Promise<void> => {
+    throw new KnownError('KERNEL_REFUSED', 'no');
+  };
+  const said: string[] = [];
+  const log = { ...silentLog, warn: (text: string) => said.push(text) };
+  const all = Object.fromEntries([mode('own'), ['lacking', lacking] as const, mode('first', refused), mode('second')]);
+  assert.equal(await cleanOtherModes('own', log, all), false);
+  assert.deepEqual(done, ['first closed', 'second', 'second closed']);
+  assert.match(said.join(), /"first", will try again: no/);
+  assert.equal(await cleanOtherModes('first', log, all), true);
+});
