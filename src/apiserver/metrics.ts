@@ -5,7 +5,7 @@ import type { WatchFeed } from './cache/watch-feed.ts';
 import { type FlowMetrics, flowMetrics } from './flow/flow-metrics.ts';
 import type { RequestInfo } from './http/request-info.ts';
 
-export interface EndedRequest {
+interface EndedRequest {
   /** Undefined where nothing was understood of it. */
   readonly info: RequestInfo | undefined;
   readonly code: number;

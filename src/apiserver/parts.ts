@@ -37,7 +37,7 @@ import { ResourceHandlers } from './resource/resource-handlers.ts';
 import { Writer } from './resource/writer.ts';
 
 /** What is stored, and what of it is served. */
-export interface Caches {
+interface Caches {
   readonly registry: Registry;
   readonly feed: WatchFeed;
   readonly lookup: Lookup;
@@ -46,7 +46,7 @@ export interface Caches {
   close(): Promise<void>;
 }
 
-export interface Auth {
+interface Auth {
   readonly authObjects: AuthObjects;
   readonly authenticator: Authenticator;
   readonly authorizer: Authorizer;

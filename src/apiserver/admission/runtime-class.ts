@@ -31,7 +31,7 @@ export function runtimeClassAdmission(lookup: Lookup): AdmissionPlugin {
 }
 
 /** Writes into the pod what its class says; returns what in the pod contradicts it. */
-export function applyClass(spec: PodSpec, { overhead, scheduling }: RuntimeClass): string | undefined {
+function applyClass(spec: PodSpec, { overhead, scheduling }: RuntimeClass): string | undefined {
   const { nodeSelector = {}, tolerations = [] } = scheduling ?? {};
   if (overhead?.podFixed) {
     // The decoder has written every amount in the one canonical way.

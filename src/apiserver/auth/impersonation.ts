@@ -4,7 +4,7 @@ import { type Attributes, forbiddenMessage, resourceAttributes } from './attribu
 import type { Authorizer } from './authorizer.ts';
 import { anonymous, authenticatedGroup, serviceAccountsGroup, type UserInfo, unauthenticatedGroup } from './user-info.ts';
 
-export type Impersonation =
+type Impersonation =
   | { readonly ok: true; readonly user: UserInfo }
   | { readonly ok: false; readonly code: 400 | 403; readonly message: string };
 

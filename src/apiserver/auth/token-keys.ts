@@ -3,7 +3,7 @@ import { createHash, createPrivateKey, createPublicKey, type KeyObject } from 'n
 import { exportJWK, type JWK } from 'jose';
 import { KnownError, messageOf } from '../../errors/known-error.ts';
 
-export interface TokenKey {
+interface TokenKey {
   /** As upstream makes it: base64url of SHA-256 over the DER of the public key. */
   readonly id: string;
   readonly algorithm: string;

@@ -16,7 +16,7 @@ import { type Background, type EnsureDeps, ownWrite } from './ensure.ts';
 /** Roles come in groups, as when a chart is installed. */
 const settleMs = 200;
 
-export interface AggregatedRolesContext extends Background {
+interface AggregatedRolesContext extends Background {
   /** Of clusterroles. */
   readonly cache: ResourceCache;
   readonly lookup: Lookup;

@@ -15,7 +15,7 @@ import { type Background, type EnsureDeps, ensureExists } from './ensure.ts';
 
 const retryMs = 5_000;
 
-export interface IpAddressContext extends Background {
+interface IpAddressContext extends Background {
   readonly lookup: Lookup;
 }
 

@@ -15,7 +15,7 @@ import { type Background, type EnsureDeps, ensure, ensureExists, ownWrite } from
 
 const checkMs = 10_000;
 
-export interface KubernetesServiceOptions {
+interface KubernetesServiceOptions {
   readonly serviceCidr: string;
   readonly advertiseAddress: string;
   readonly port: number;

@@ -16,7 +16,7 @@ export interface CacheEvent {
   readonly frames: Map<string, Buffer>;
 }
 
-export interface EventLogLimits {
+interface EventLogLimits {
   readonly maxEvents: number;
   readonly maxBytes: number;
   /** Younger events are kept within the two limits above, older ones only up to `minEvents`. */

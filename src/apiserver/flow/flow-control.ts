@@ -17,7 +17,7 @@ export interface Inflight {
 
 const defaultInflight: Inflight = { requests: 400, mutating: 200 };
 
-export interface FlowLimits {
+interface FlowLimits {
   /** Bytes: a body is in memory from its first byte to its answer, however slowly it comes. */
   readonly bodies: AllowanceLimits;
   /** Watches, and streams through the server to a pod. A controller has one for each kind, a kubelet one for each Secret. */

@@ -23,7 +23,7 @@ export interface Expected {
 
 export type FieldValidation = 'Ignore' | 'Warn' | 'Strict';
 
-export interface ObjectJob {
+interface ObjectJob {
   readonly kind: 'object';
   readonly body: Buffer;
   /** In lower case, without parameters; '' is JSON. */
@@ -33,7 +33,7 @@ export interface ObjectJob {
 }
 
 /** An applied configuration: YAML, which mostly is JSON, of a shape that is looked at later. */
-export interface ConfigurationJob {
+interface ConfigurationJob {
   readonly kind: 'configuration';
   readonly body: Buffer;
   readonly validation: FieldValidation;

@@ -25,7 +25,7 @@ import { checkHead, checkMethod, maxHeaderSize, maxHeaders } from './request-hea
 import type { RequestInfo } from './request-info.ts';
 import { StalledAnswers } from './stalled-answers.ts';
 
-export interface HttpOptions {
+interface HttpOptions {
   readonly listen: { readonly host: string; readonly port: number };
   readonly tls: { readonly cert: string | Buffer; readonly key: string | Buffer; readonly clientCa: string | Buffer };
   readonly access: Pick<RequestAuth, 'identify' | 'authorize'>;

@@ -5,15 +5,15 @@
 import { notAcceptable } from '../status/status-error.ts';
 import { type Encoding, json, protobuf } from './encoding.ts';
 
-export type AnswerShape = 'object' | 'table' | 'metadata';
+type AnswerShape = 'object' | 'table' | 'metadata';
 
-export interface AnswerForm {
+interface AnswerForm {
   readonly encoding: Encoding;
   readonly shape: AnswerShape;
 }
 
 /** What the answer could be. */
-export interface Offer {
+interface Offer {
   /** There are protobuf tables of the kind. */
   readonly protobuf: boolean;
   /** There is an object, or there are several, of which a Table or the metadata can be shown. */

@@ -20,7 +20,7 @@ export interface ProxyTarget {
 }
 
 /** `https:web:http` → scheme, name, port name or number. */
-export function splitProxyName(text: string): { scheme: 'http' | 'https'; name: string; port: string } {
+function splitProxyName(text: string): { scheme: 'http' | 'https'; name: string; port: string } {
   const parts = text.split(':');
   if (parts.length === 3) return { scheme: parts[0] === 'https' ? 'https' : 'http', name: parts[1] ?? '', port: parts[2] ?? '' };
   return { scheme: 'http', name: parts[0] ?? '', port: parts[1] ?? '' };

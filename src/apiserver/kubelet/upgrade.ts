@@ -18,7 +18,7 @@ import { serveLogSocket } from './log-socket.ts';
 import { containerOf, nodeOf } from './pod-container.ts';
 import { proxyTarget } from './proxy-target.ts';
 
-export interface UpgradeDeps {
+interface UpgradeDeps {
   readonly access: RequestAuth;
   /** Waits for the request's turn, and counts it until the connection closes. Throws 429. */
   begin(admitted: Admitted, socket: Duplex): Promise<void>;

@@ -18,7 +18,7 @@ export function isApply(ctx: RequestContext): boolean {
   return mediaTypeOf(ctx.req.headers['content-type']) === applyPatch;
 }
 
-export interface ApplyRequest {
+interface ApplyRequest {
   /** Checked against the place's shape, with quantities in the form in which objects have them. */
   readonly config: Json;
   readonly applier: Applier;

@@ -4,7 +4,7 @@
  */
 import { badRequest } from '../status/status-error.ts';
 
-export interface ContinueToken {
+interface ContinueToken {
   readonly revision: number;
   /** The first key of the page, relative to the prefix of the list. */
   readonly start: string;

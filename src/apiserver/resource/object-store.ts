@@ -28,7 +28,7 @@ export interface Changed {
   readonly deleted: boolean;
 }
 
-export type ChangeOf = (current: KubeObject, cached: CachedObject) => Promise<Change> | Change;
+type ChangeOf = (current: KubeObject, cached: CachedObject) => Promise<Change> | Change;
 
 interface Attempt {
   readonly row: ResourceRow;

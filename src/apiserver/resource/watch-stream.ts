@@ -12,7 +12,7 @@ import type { Presentation } from './presentation.ts';
 import type { Selection } from './selection.ts';
 
 /** Where frames go: an HTTP reply, or a WebSocket. */
-export interface FrameSink {
+interface FrameSink {
   /** False when the sink is full: nothing more is written until `onDrain`. */
   write(frame: Buffer): boolean;
   end(): void;
@@ -20,7 +20,7 @@ export interface FrameSink {
 
 type EventType = 'ADDED' | 'MODIFIED' | 'DELETED';
 
-export interface WatchStreamOptions {
+interface WatchStreamOptions {
   readonly cache: ResourceCache;
   /** Only keys that begin with this. */
   readonly prefix: string;

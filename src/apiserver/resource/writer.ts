@@ -33,7 +33,7 @@ import type { WriteContext } from './write-context.ts';
 
 const generateNameAttempts = 8;
 
-export interface UpdateTarget {
+interface UpdateTarget {
   readonly row: ResourceRow;
   readonly namespace: string;
   readonly name: string;

@@ -21,7 +21,7 @@ import type { RequestContext } from '../http/request-context.ts';
 import { type Handler, specialKey } from '../router.ts';
 import { badRequest, StatusError } from '../status/status-error.ts';
 
-export interface ReviewDeps {
+interface ReviewDeps {
   readonly authenticator: Authenticator;
   readonly authorizer: Authorizer;
   readonly now: () => number;
@@ -51,7 +51,7 @@ export function reviewHandlers(deps: ReviewDeps): [string, Handler][] {
 }
 
 /** As authentication.k8s.io/v1 UserInfo. */
-export function userInfoOf(user: UserInfo): object {
+function userInfoOf(user: UserInfo): object {
   return { username: user.name, ...(user.uid ? { uid: user.uid } : {}), groups: user.groups, ...(user.extra ? { extra: user.extra } : {}) };
 }
 

@@ -18,7 +18,7 @@ import type { Handler } from '../router.ts';
 import { badRequest, isStatusError, methodNotAllowed, success } from '../status/status-error.ts';
 import { spend, stillProcessed, termsOf } from './disruption-budget.ts';
 
-export interface EvictionDeps {
+interface EvictionDeps {
   readonly resources: ResourceHandlers;
   readonly deleter: Deleter;
   readonly objects: ObjectStore;
