@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { FakeIpset } from '../testing/fake-ipset.ts';
-import { parseIpsets, printIpsets } from './testing/text.ts';
+import { printIpsets } from './print.ts';
+import { parseIpsets } from './testing/parse.ts';
 
 const saved = `create A hash:ip,port family inet hashsize 1024 maxelem 65536
 add A 10.96.0.1,tcp:80

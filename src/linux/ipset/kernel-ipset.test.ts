@@ -4,7 +4,8 @@ import { inNetns } from '../netns.ts';
 import { cannotMakeNamespaces, Namespaces } from '../testing/namespaces.ts';
 import type { IpsetDeclaration, IpsetOp, IpsetType } from './ipset.ts';
 import { KernelIpset } from './kernel-ipset.ts';
-import { parseIpsets, printIpsets } from './testing/text.ts';
+import { printIpsets } from './print.ts';
+import { parseIpsets } from './testing/parse.ts';
 
 interface Place extends AsyncDisposable {
   readonly sets: KernelIpset;

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { IpsetType } from './ipset.ts';
-import { isInSet } from './testing/match.ts';
+import { isInSet } from './match.ts';
 
 const packet = { from: '10.244.1.2', sourcePort: 40_000, to: '10.96.0.1', port: 80, protocol: 'tcp' };
 

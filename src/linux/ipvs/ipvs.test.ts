@@ -2,8 +2,9 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { FakeIpvs } from '../testing/fake-ipvs.ts';
 import { isSameServer, serverName, type VirtualServer } from './ipvs.ts';
+import { printIpvs } from './print.ts';
 import { parseProcTable } from './proc-table.ts';
-import { parseIpvs, printIpvs } from './testing/text.ts';
+import { parseIpvs } from './testing/parse.ts';
 
 const saved = `-A --sctp-service 10.96.0.1:99 -s wlc
 -A -f 77 -6 -s rr

@@ -8,9 +8,9 @@ import { encodeBatch } from './batch.ts';
 import { compileRule } from './compile.ts';
 import { create, diff, diffPhases } from './diff.ts';
 import { decodeFields, decodeInterval, encodeFields, encodeInterval, fieldType } from './field-type.ts';
+import { printTable } from './print.ts';
 import type { Hook, Op, Table } from './table.ts';
 import { parseTable } from './testing/parse.ts';
-import { printTable } from './testing/print.ts';
 
 const golden = readFileSync(new URL('../../../rules/scenarios/web/nftables.nft', import.meta.url), 'utf8');
 

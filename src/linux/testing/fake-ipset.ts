@@ -1,6 +1,7 @@
 /** The kernel's sets in memory: the same refusals, dump and load in ipset's syntax. */
 import { type HeldIpset, type Ipset, type IpsetDeclaration, type IpsetOp, isSameDeclaration } from '../ipset/ipset.ts';
-import { parseIpsets, printIpsets } from '../ipset/testing/text.ts';
+import { printIpsets } from '../ipset/print.ts';
+import { parseIpsets } from '../ipset/testing/parse.ts';
 import { NetlinkError } from '../netlink/netlink-error.ts';
 
 const maxElements = 65_536;

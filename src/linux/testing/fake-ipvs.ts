@@ -10,7 +10,8 @@ import {
   type VirtualAddress,
   type VirtualServer,
 } from '../ipvs/ipvs.ts';
-import { parseIpvs, printIpvs } from '../ipvs/testing/text.ts';
+import { printIpvs } from '../ipvs/print.ts';
+import { parseIpvs } from '../ipvs/testing/parse.ts';
 import { NetlinkError } from '../netlink/netlink-error.ts';
 
 const schedulers: readonly string[] = ['rr', 'wrr', 'lc', 'wlc', 'lblc', 'lblcr', 'sh', 'dh', 'sed', 'nq', 'mh'];

@@ -4,6 +4,7 @@
  */
 import { KnownError } from '../../errors/known-error.ts';
 import { encodeBatch } from '../nftables/batch.ts';
+import { printTable } from '../nftables/print.ts';
 import { parseRule, parseVerdict } from '../nftables/rule.ts';
 import { declarationText } from '../nftables/set.ts';
 import type {
@@ -18,7 +19,6 @@ import type {
   TableFamily,
   Transaction,
 } from '../nftables/table.ts';
-import { printTable } from '../nftables/testing/print.ts';
 
 class Refused extends Error {}
 

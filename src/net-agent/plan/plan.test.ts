@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { mustCidr } from '../../ip/ip.ts';
-import { printTable } from '../../linux/nftables/testing/print.ts';
-import { trace } from '../../linux/nftables/testing/trace.ts';
+import { printTable } from '../../linux/nftables/print.ts';
+import { trace } from '../../linux/nftables/trace.ts';
 import type { PlanInput } from '../backend/backend.ts';
 import { type VxlanData, vxlan } from '../backend/vxlan/vxlan.ts';
 import type { SubnetLease } from '../lease/lease.ts';

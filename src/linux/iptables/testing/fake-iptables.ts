@@ -5,6 +5,7 @@
 import { KnownError } from '../../../errors/known-error.ts';
 import type { TableFamily } from '../../nftables/table.ts';
 import type { Iptables, IptablesFeatures } from '../iptables.ts';
+import { printTable } from '../print.ts';
 import { partsOf, sameRule } from '../rule.ts';
 import { builtInChains, type Ruleset, type TableName } from '../ruleset.ts';
 import { restoreText, type Section } from '../section.ts';
@@ -141,13 +142,4 @@ export class FakeIptables implements Iptables {
   }
 
   close(): void {}
-}
-
-/** One table as `iptables-save` prints it: built-in chains first, then the others by name. */
-export function printTable(table: string, chains: ReadonlyMap<string, readonly string[]>): string {
-  const own = builtIn[table] ?? [];
-  const names = [...own.filter((name) => chains.has(name)), ...[...chains.keys()].filter((name) => !own.includes(name)).sort()];
-  const declared = names.map((name) => `:${name} ${own.includes(name) ? 'ACCEPT' : '-'} [0:0]`);
-  const rules = names.flatMap((name) => (chains.get(name) ?? []).map((rule) => `-A ${name} ${rule}`.trimEnd()));
-  return [`*${table}`, ...declared, ...rules, 'COMMIT', ''].join('\n');
 }

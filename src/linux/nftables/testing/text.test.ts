@@ -1,9 +1,9 @@
 /** Tables as text: printTable() and parseTable(). */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import { printTable } from '../print.ts';
 import type { ChainHook, Hook, Table } from '../table.ts';
 import { parseTable } from './parse.ts';
-import { printTable } from './print.ts';
 
 const table: Table = {
   family: 'ip6',

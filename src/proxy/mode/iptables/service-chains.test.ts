@@ -3,7 +3,7 @@ import { beforeEach, describe, test } from 'node:test';
 import { KnownError } from '../../../errors/known-error.ts';
 import type { Section } from '../../../linux/iptables/section.ts';
 import { FakeIptables } from '../../../linux/iptables/testing/fake-iptables.ts';
-import { trace } from '../../../linux/iptables/testing/trace.ts';
+import { trace } from '../../../linux/iptables/trace.ts';
 import type { NodeContext } from '../../plan/node-context.ts';
 import type { EndpointAddress, Frontend, PortPlan, ServicePlan, Target } from '../../plan/service-plan.ts';
 import { chainsOf } from './chain-names.ts';

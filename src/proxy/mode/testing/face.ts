@@ -8,37 +8,7 @@ import type { Algorithm } from '../../plan/algorithm.ts';
 import type { NodeContext } from '../../plan/node-context.ts';
 import type { ServicePlan } from '../../plan/service-plan.ts';
 import type { Mode } from '../mode.ts';
-
-/** The first packet of a connection. */
-export interface FirstPacket {
-  readonly from: string;
-  readonly sourcePort: number;
-  readonly to: string;
-  readonly port: number;
-  readonly protocol: string;
-  /** The interface it came in by; absent when the node itself sends it. */
-  readonly interface?: string;
-}
-
-/** Refused by a TCP reset, or by ICMP, of which a kernel sends few. */
-export type Refusal = 'tcp reset' | 'icmp';
-
-/** What becomes of it. Where rules choose, `destinations` has every choice. */
-export type Fate =
-  | {
-      readonly kind: 'passed';
-      readonly destinations: readonly { readonly to: string; readonly port: number; readonly masqueraded: boolean }[];
-    }
-  | { readonly kind: 'refused'; readonly with: Refusal }
-  | { readonly kind: 'dropped' };
-
-/** What a node's kernel is to hold. */
-export interface Rendered {
-  /** What the golden file has: as the mode's own tool writes it. */
-  readonly text: string;
-  /** A trace that remembers, as a kernel does, which endpoint a client got. `nodeIps` are the node's addresses, loopback included. */
-  tracer(nodeIps: readonly string[]): (packet: FirstPacket) => Fate;
-}
+import type { Refusal, Rendered } from '../view.ts';
 
 export interface ModeFace {
   /** As in `--proxy-mode`. */

@@ -2,13 +2,14 @@
 import assert from 'node:assert/strict';
 import { cidrContains, mustCidr } from '../../../../ip/ip.ts';
 import { mustRun } from '../../../../linux/exec.ts';
-import { printTable } from '../../../../linux/iptables/testing/fake-iptables.ts';
+import { printTable } from '../../../../linux/iptables/print.ts';
 import { comparable, execIn, kernelIptablesIn, lackingTools } from '../../../../linux/iptables/testing/kernel-in.ts';
-import { trace } from '../../../../linux/iptables/testing/trace.ts';
+import { trace } from '../../../../linux/iptables/trace.ts';
 import { inNetns } from '../../../../linux/netns.ts';
 import { ensureSysctl, readSysctl } from '../../../../linux/sysctl.ts';
 import type { NodeContext } from '../../../plan/node-context.ts';
-import type { Fate, ModeFace } from '../../testing/face.ts';
+import type { ModeFace } from '../../testing/face.ts';
+import type { Fate } from '../../view.ts';
 import { IptablesMode, iptablesAlgorithms } from '../iptables-mode.ts';
 import { layoutOf } from '../layout.ts';
 import { renderRules } from '../render-rules.ts';

@@ -1,12 +1,14 @@
 /** Mode ipvs in the scenarios of `rules/`. */
 import assert from 'node:assert/strict';
 import { mustRun } from '../../../../linux/exec.ts';
-import { isInSet } from '../../../../linux/ipset/testing/match.ts';
-import { parseIpsets, printIpsets, type TextSet } from '../../../../linux/ipset/testing/text.ts';
+import { isInSet } from '../../../../linux/ipset/match.ts';
+import { printIpsets, type TextSet } from '../../../../linux/ipset/print.ts';
+import { parseIpsets } from '../../../../linux/ipset/testing/parse.ts';
+import { printTable } from '../../../../linux/iptables/print.ts';
 import { canonicalRule } from '../../../../linux/iptables/rule.ts';
 import { parseSave, type Ruleset } from '../../../../linux/iptables/ruleset.ts';
-import { printTable } from '../../../../linux/iptables/testing/fake-iptables.ts';
-import { parseIpvs, printIpvs } from '../../../../linux/ipvs/testing/text.ts';
+import { printIpvs } from '../../../../linux/ipvs/print.ts';
+import { parseIpvs } from '../../../../linux/ipvs/testing/parse.ts';
 import { nodeIps as hostIps } from '../../../testing/scenario.ts';
 import type { ModeFace } from '../../testing/face.ts';
 import { type Glue, glueOf } from '../glue.ts';
@@ -15,8 +17,8 @@ import { defaultMasqueradeBit, type IpvsNode } from '../ipvs-node.ts';
 import { Ledger } from '../ledger.ts';
 import { deviceName } from '../service-device.ts';
 import { declarationOf, setNames } from '../set-names.ts';
+import { IpvsTracer } from '../trace.ts';
 import { execIn, ipvsModeIn, lackingForIpvs } from './kernel-mode.ts';
-import { IpvsTracer } from './trace.ts';
 
 const headings = [`# ip addr show dev ${deviceName}`, '# ipvsadm -Sn', '# ipset save', '# iptables-save'] as const;
 

@@ -2,8 +2,8 @@
 import assert from 'node:assert/strict';
 import { mustRun, systemExec } from '../../../../linux/exec.ts';
 import { inNetns } from '../../../../linux/netns.ts';
-import { printTable } from '../../../../linux/nftables/testing/print.ts';
-import { trace } from '../../../../linux/nftables/testing/trace.ts';
+import { printTable } from '../../../../linux/nftables/print.ts';
+import { trace } from '../../../../linux/nftables/trace.ts';
 import type { ModeFace } from '../../testing/face.ts';
 import { tableName } from '../layout.ts';
 import { NftablesMode, nftablesAlgorithms } from '../nftables-mode.ts';

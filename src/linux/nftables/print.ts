@@ -1,5 +1,5 @@
 /** A table in nft's own syntax: what `nft -f` takes. Sets before chains, everything in a stable order. */
-import type { Chain, Elements, Hook, SetDeclaration, Table } from '../table.ts';
+import type { Chain, Elements, Hook, SetDeclaration, Table } from './table.ts';
 
 const priorityNames: Readonly<Record<number, string>> = { [-100]: 'dstnat', 100: 'srcnat', 0: 'filter' };
 

@@ -1,6 +1,6 @@
 /** Whether a packet is in a set, as the match of iptables asks (`--match-set NAME dst,dst`). Pure. Source: ipset(8), iptables-extensions(8). */
-import { cidrContains, parseCidr } from '../../../ip/ip.ts';
-import type { IpsetDeclaration } from '../ipset.ts';
+import { cidrContains, parseCidr } from '../../ip/ip.ts';
+import type { IpsetDeclaration } from './ipset.ts';
 
 interface MatchedSet {
   readonly set: IpsetDeclaration;

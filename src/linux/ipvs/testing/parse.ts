@@ -1,36 +1,6 @@
-/** Virtual servers in the syntax of `ipvsadm -Sn`: printing, and reading what was printed. Pure. */
-import { joinHostPort } from '../../../ip/ip.ts';
-import type { HashFlag, RealServer, TransportProtocol, VirtualAddress, VirtualServer } from '../ipvs.ts';
-
-export interface TextServer extends VirtualServer {
-  readonly realServers: readonly RealServer[];
-}
-
-const options: Readonly<Record<TransportProtocol, string>> = { tcp: '-t', udp: '-u', sctp: '--sctp-service' };
-
-function printAddress(address: VirtualAddress): string {
-  if (address.kind === 'mark') return `-f ${address.mark}${address.family === 6 ? ' -6' : ''}`;
-  return `${options[address.protocol]} ${joinHostPort(address.ip, address.port)}`;
-}
-
-function printServer(server: VirtualServer): string {
-  const flags = (server.hash ?? []).map((flag) => `${server.scheduler}-${flag}`);
-  const persistent = server.persistentSeconds === undefined ? '' : ` -p ${server.persistentSeconds}`;
-  return `-A ${printAddress(server.address)} -s ${server.scheduler}${persistent}${flags.length > 0 ? ` -b ${flags.join(',')}` : ''}`;
-}
-
-/** One line per virtual and real server; sorted, because the kernel's order means nothing. */
-export function printIpvs(servers: Iterable<TextServer>): string {
-  const blocks = [...servers].map((server) => {
-    const address = printAddress(server.address);
-    const reals = server.realServers.map((real) => `-a ${address} -r ${joinHostPort(real.ip, real.port)} -m -w ${real.weight}`);
-    return [printServer(server), ...reals.sort()].join('\n');
-  });
-  return blocks
-    .sort()
-    .map((block) => `${block}\n`)
-    .join('');
-}
+/** Reads virtual servers in the syntax of `ipvsadm -Sn`. Pure. */
+import type { HashFlag, RealServer, VirtualAddress, VirtualServer } from '../ipvs.ts';
+import { addressOptions, printAddress, type TextServer } from '../print.ts';
 
 function readSocket(text: string): { readonly ip: string; readonly port: number } {
   const colon = text.lastIndexOf(':');
@@ -47,7 +17,7 @@ function readAddress(words: readonly string[]): VirtualAddress {
   const mark = optionOf(words, '-f');
   if (mark !== undefined) return { kind: 'mark', mark: Number(mark), family: words.includes('-6') ? 6 : 4 };
   for (const protocol of ['tcp', 'udp', 'sctp'] as const) {
-    const socket = optionOf(words, options[protocol]);
+    const socket = optionOf(words, addressOptions[protocol]);
     if (socket !== undefined) return { kind: 'address', ...readSocket(socket), protocol };
   }
   throw new SyntaxError(`Cannot read "${words.join(' ')}": it names no virtual server`);

@@ -2,10 +2,10 @@
  * Follows the first packet of a connection through a table, by reading the same rules that the kernel gets. Random
  * choices are followed all, so the result names every address the packet may be sent to. Pure.
  */
-import { cidrContains, ipToBytes, parseCidr } from '../../../ip/ip.ts';
-import { parseRule, parseVerdict, type Statement, type Term, type Verdict } from '../rule.ts';
-import type { ChainHook, Table } from '../table.ts';
+import { cidrContains, ipToBytes, parseCidr } from '../../ip/ip.ts';
 import { jhash, scale } from './jhash.ts';
+import { parseRule, parseVerdict, type Statement, type Term, type Verdict } from './rule.ts';
+import type { ChainHook, Table } from './table.ts';
 
 export interface Packet {
   readonly from: string;

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { parseTable } from './parse.ts';
+import { parseTable } from './testing/parse.ts';
 import { type Fate, type Packet, trace } from './trace.ts';
 
 const packet: Packet = { from: '192.0.2.1', sourcePort: 40_000, to: '10.96.0.1', port: 80, protocol: 'tcp', interface: 'eth0' };

@@ -2,10 +2,10 @@
  * Follows the first packet of a connection through the tables, by reading the rules that the kernel gets. Random choices are followed all, so
  * the result names every address the packet may be sent to. Pure.
  */
-import { cidrContains, parseCidr } from '../../../ip/ip.ts';
-import type { Packet } from '../../nftables/testing/trace.ts';
-import { partsOf } from '../rule.ts';
-import type { Ruleset } from '../ruleset.ts';
+import { cidrContains, parseCidr } from '../../ip/ip.ts';
+import type { Packet } from '../nftables/trace.ts';
+import { partsOf } from './rule.ts';
+import type { Ruleset } from './ruleset.ts';
 
 export interface TraceOptions {
   /** The node's own addresses, loopback included. */

@@ -2,12 +2,12 @@
  * Follows the first packet of a connection through glue, sets and virtual servers: a packet to an address of this kernel meets the balancer behind
  * filter INPUT, one of the node's own behind nat OUTPUT. Pure.
  */
-import type { Ruleset } from '../../../../linux/iptables/ruleset.ts';
-import { type Flow, type Outcome, Trace } from '../../../../linux/iptables/testing/trace.ts';
-import { serverName } from '../../../../linux/ipvs/ipvs.ts';
-import type { Protocol } from '../../../plan/service-plan.ts';
-import type { Fate, FirstPacket } from '../../testing/face.ts';
-import type { Balanced } from '../render.ts';
+import type { Ruleset } from '../../../linux/iptables/ruleset.ts';
+import { type Flow, type Outcome, Trace } from '../../../linux/iptables/trace.ts';
+import { serverName } from '../../../linux/ipvs/ipvs.ts';
+import type { Protocol } from '../../plan/service-plan.ts';
+import type { Fate, FirstPacket } from '../view.ts';
+import type { Balanced } from './render.ts';
 
 export interface TracedKernel {
   readonly rules: Ruleset;

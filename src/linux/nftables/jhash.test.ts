@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { ipToBytes } from '../../../ip/ip.ts';
+import { ipToBytes } from '../../ip/ip.ts';
 import { jhash, scale } from './jhash.ts';
 
 // As Linux 6.18 answered to `jhash ip saddr mod 65536 seed 0xfa1`, and to the same of ip6.
