@@ -64,7 +64,9 @@ interface Packet {
 }
 
 function scenarioCases(): Case[] {
-  return scenarios.map(({ name, scenario: { services, slices } }) => ({ name, services, slices }));
+  return scenarios
+    .filter(({ scenario }) => scenario.node.family === 'ip')
+    .map(({ name, scenario: { services, slices } }) => ({ name, services, slices }));
 }
 
 /** Services as an API server would take them, of every kind and mixture. */

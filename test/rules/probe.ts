@@ -4,6 +4,7 @@
  */
 import { promisify } from 'node:util';
 import koffi from 'koffi';
+import { ipToBytes } from '../../src/ip/ip.ts';
 import { inNetns } from '../../src/linux/netns.ts';
 
 export type ProbeResult =
@@ -21,7 +22,7 @@ const setsockopt = libc.func('int setsockopt(int, int, int, const void *, uint32
 const close = libc.func('int close(int)');
 const pollAsync = promisify(poll.async) as (fds: Buffer, n: number, timeout: number) => Promise<number>;
 
-const inet = 2;
+const [inet, inet6] = [2, 10];
 const stream = 1;
 const datagram = 2;
 const nonblock = 0o4000;
@@ -46,13 +47,14 @@ function errorOf(fd: number): number {
   return value.readInt32LE();
 }
 
+/** `sockaddr_in`, or `sockaddr_in6`. */
 function addressOf(to: string, port: number): Buffer {
-  const address = Buffer.alloc(16);
-  address.writeUInt16LE(inet, 0);
+  const bytes = ipToBytes(to);
+  const [family, length, at] = bytes.length === 4 ? [inet, 16, 4] : [inet6, 28, 8];
+  const address = Buffer.alloc(length);
+  address.writeUInt16LE(family, 0);
   address.writeUInt16BE(port, 2);
-  to.split('.').forEach((octet, i) => {
-    address[4 + i] = Number(octet);
-  });
+  address.set(bytes, at);
   return address;
 }
 
@@ -72,8 +74,9 @@ export class Connection implements Disposable {
     protocol: string,
     timeoutMs: number,
   ): Promise<Connection | 'refused' | 'silent'> {
-    const fd = inNetns(namespace, () => socket(inet, (protocol === 'udp' ? datagram : stream) | nonblock, 0) as number);
-    const begun = connect(fd, addressOf(to, port), 16) as number;
+    const address = addressOf(to, port);
+    const fd = inNetns(namespace, () => socket(address.readUInt16LE(0), (protocol === 'udp' ? datagram : stream) | nonblock, 0) as number);
+    const begun = connect(fd, address, address.length) as number;
     let errno = begun < 0 ? koffi.errno() : 0;
     if (errno === inProgress) errno = (await ready(fd, pollOut, timeoutMs)) ? errorOf(fd) : -1;
     if (errno === 0) return new Connection(fd);

@@ -1,11 +1,12 @@
 /**
  * The network of the scenarios as namespaces: node1 with its pods, node2 as one place for all its pods, and a client
- * outside. Only node1 has rules. Every pod answers on TCP and UDP with its own address and the client's.
+ * outside, each with an address of both families. Only node1 has rules. Every pod answers on TCP and UDP with its own address and the client's.
  */
 import { createSocket } from 'node:dgram';
 import { createServer } from 'node:net';
 import { mustRun, systemExec } from '../../src/linux/exec.ts';
 import { inNetns } from '../../src/linux/netns.ts';
+import { inIpv6 } from '../../src/proxy/testing/ipv6.ts';
 
 const servedPorts = [53, 5353, 8080, 8443, 9090] as const;
 /** Where a connection stays open and echoes. */
@@ -48,7 +49,17 @@ function plan(prefix: string, pods: readonly string[], remote: readonly string[]
       ],
     ]);
   });
-  return [[`${prefix}out`, outside], [`${prefix}n1`, node1], [`${prefix}n2`, node2], ...own];
+  const all: [string, string[]][] = [[`${prefix}out`, outside], [`${prefix}n1`, node1], [`${prefix}n2`, node2], ...own];
+  return all.map(([namespace, lines]) => [namespace, [...lines, ...lines.filter((line) => /\d\.\d/.test(line)).map(lineInIpv6)]]);
+}
+
+/** What gives a link an IPv4 address, or a route, for IPv6. */
+function lineInIpv6(line: string): string {
+  return `${inIpv6(line)}${line.startsWith('addr') ? ' nodad' : ''}`;
+}
+
+function inBoth(ips: readonly string[]): string[] {
+  return [...ips, ...ips.map(inIpv6)];
 }
 
 function bare(ip: string | undefined): string {
@@ -73,7 +84,8 @@ function serve(namespace: string, closers: (() => void)[], ips: readonly string[
       closers.push(() => tcp.close());
       for (const ip of ips) {
         // The lookup answers at once, so that the socket is bound inside this namespace.
-        const udp = createSocket({ type: 'udp4', lookup: (host, _options, done) => done(null, host, 4) });
+        const family = ip.includes(':') ? 6 : 4;
+        const udp = createSocket({ type: `udp${family}`, lookup: (host, _options, done) => done(null, host, family) });
         udp.on('message', (_, from) => udp.send(`${ip}:${port} ${from.address}`, from.port, from.address));
         udp.bind(port, ip);
         closers.push(() => udp.close());
@@ -98,18 +110,20 @@ export async function buildTopology(pods: readonly string[], remote: readonly st
     }
     for (const [namespace, lines] of steps)
       await mustRun(systemExec, 'ip', ['-n', namespace, '-batch', '-'], { input: `${lines.join('\n')}\n` });
-    const forward = 'echo 1 > /proc/sys/net/ipv4/ip_forward; for f in /proc/sys/net/ipv4/conf/*/rp_filter; do echo 0 > $f; done';
+    const forward =
+      'echo 1 | tee /proc/sys/net/ipv4/ip_forward /proc/sys/net/ipv6/conf/all/forwarding; echo 0 | tee /proc/sys/net/ipv4/conf/*/rp_filter';
     await mustRun(systemExec, 'ip', ['netns', 'exec', `${prefix}n1`, 'sh', '-c', forward]);
-    for (const [i, ip] of pods.entries()) serve(`/run/netns/${prefix}p${i}`, closers, [ip]);
-    serve(`/run/netns/${prefix}n2`, closers, remote);
+    for (const [i, ip] of pods.entries()) serve(`/run/netns/${prefix}p${i}`, closers, inBoth([ip]));
+    serve(`/run/netns/${prefix}n2`, closers, inBoth(remote));
     // Pods in the node's own network.
-    serve(`/run/netns/${prefix}n1`, closers, ['192.168.120.11']);
+    serve(`/run/netns/${prefix}n1`, closers, inBoth(['192.168.120.11']));
   } catch (err) {
     await remove();
     throw err;
   }
   const places = new Map(pods.map((ip, i) => [ip, `${prefix}p${i}`]));
   places.set('192.168.120.11', `${prefix}n1`).set('192.168.120.1', `${prefix}out`);
+  for (const [ip, place] of [...places]) places.set(inIpv6(ip), place);
   return {
     node: `/run/netns/${prefix}n1`,
     namespaceOf(ip) {

@@ -4,21 +4,27 @@
  *
  *   node1 192.168.120.11, pods 10.244.1.0/24 behind interfaces veth…; node2 192.168.120.12, pods 10.244.2.0/24;
  *   192.168.120.1 stands outside and has node1 as its gateway to Services; Services live in 10.96.0.0/16.
+ *
+ * It is the same in IPv6 (`ipv6.ts`): what is written for IPv4 holds in both families.
  */
 import { parseAllDocuments, parse as parseYaml } from 'yaml';
 import { objectKey } from '../../api/object-key.ts';
 import type { EndpointSlice, Node, Service } from '../../api/schema/types.ts';
 import { labelServiceName } from '../../api/well-known.ts';
+import { familyOf } from '../../ip/ip.ts';
+import type { TableFamily } from '../../linux/nftables/table.ts';
 import type { ModeFace } from '../mode/testing/face.ts';
 import type { FirstPacket } from '../mode/view.ts';
 import { type Algorithm, offeredAs } from '../plan/algorithm.ts';
 import type { LocalDetector, NodeContext } from '../plan/node-context.ts';
 import { Planner } from '../plan/planner.ts';
 import { type Listener, type Reserved, reservedOf } from '../plan/reserved.ts';
+import { inIpv6 } from './ipv6.ts';
 
 export const nodeIp = '192.168.120.11';
-/** The node's addresses in traces; the last is the gateway of its pods. */
-export const nodeIps: readonly string[] = [nodeIp, '127.0.0.1', '10.244.1.1'];
+/** The node's addresses of both families in traces; the last of each is the gateway of its pods. */
+const ipv4NodeIps: readonly string[] = [nodeIp, '127.0.0.1', '10.244.1.1'];
+export const nodeIps: readonly string[] = [...ipv4NodeIps, ...inIpv6(ipv4NodeIps)];
 
 /** What must become of a packet. */
 interface ExpectedFate {
@@ -48,6 +54,8 @@ interface ScenarioPacket extends ExpectedPacket {
 }
 
 export interface Scenario {
+  /** Written for both families, and not for IPv4 alone. */
+  readonly isDualStack: boolean;
   readonly services: readonly Service[];
   readonly slices: readonly EndpointSlice[];
   readonly node: NodeContext;
@@ -76,6 +84,8 @@ interface PacketText extends FateText {
 }
 
 interface PacketsFile {
+  /** The objects are of both families as they are, and so are the packets: nothing is to be translated. */
+  dualStack?: boolean;
   node?: { zone?: string; local?: LocalDetector; masqueradeAll?: boolean; nodePortIps?: 'all' | string[] };
   /** Sockets on which node1 listens. */
   listeners?: Listener[];
@@ -131,9 +141,14 @@ function readPacket(text: PacketText): ScenarioPacket {
  * Reads a scenario: `objects` is what a user applies, `cluster` what the cluster makes of it (addresses and status of
  * Services, EndpointSlices), `packets` the packets and, if it is not the usual one, the node.
  */
-export function readScenario(objects: string, cluster: string, packets: string): Scenario {
-  const added = documents(cluster);
-  const services = documents(objects)
+export function readScenario(objects: string, cluster: string, packets: string, family: TableFamily = 'ip'): Scenario {
+  const written = parseYaml(packets) as PacketsFile;
+  const isDualStack = written.dualStack ?? false;
+  const isTranslated = family === 'ip6' && !isDualStack;
+  const translate = <T>(value: T): T => (isTranslated ? inIpv6(value) : value);
+  const file = translate(written);
+  const added = translate(documents(cluster));
+  const services = translate(documents(objects))
     .filter((object) => object.kind === 'Service')
     .map((service) => {
       const patch = added.find((o) => o.kind === 'Service' && o.metadata.name === service.metadata.name);
@@ -143,17 +158,7 @@ export function readScenario(objects: string, cluster: string, packets: string):
     });
   const slices = added.filter((object) => object.kind === 'EndpointSlice') as unknown as EndpointSlice[];
   for (const slice of slices) slice.metadata.namespace ??= 'default';
-  const file = parseYaml(packets) as PacketsFile;
-  const node: NodeContext = {
-    family: 'ip',
-    nodeName: 'node1',
-    local: file.node?.local ?? { mode: 'ClusterCIDR', cidr: '10.244.0.0/16' },
-    masqueradeAll: file.node?.masqueradeAll ?? false,
-    nodePortIps: file.node?.nodePortIps ?? [nodeIp],
-    serviceCidrs: ['10.96.0.0/16'],
-    nodeIps: [nodeIp],
-    ...(file.node?.zone ? { zone: file.node.zone } : {}),
-  };
+  const node = contextOf(file, family);
   const nodes = added.filter((object) => object.kind === 'Node') as unknown as Node[];
   const reserved = reservedOf({
     nodes,
@@ -161,7 +166,22 @@ export function readScenario(objects: string, cluster: string, packets: string):
     addresses: nodeIps.map((ip) => ({ ip, prefix: 24 })),
     listeners: file.listeners ?? [],
   });
-  return { services, slices, node, reserved, packets: file.packets.map(readPacket), refused: (file.refused ?? []).toSorted() };
+  const all = file.packets.map(readPacket).filter(({ from }) => familyOf(from) === (family === 'ip' ? 4 : 6));
+  return { isDualStack, services, slices, node, reserved, packets: all, refused: (file.refused ?? []).toSorted() };
+}
+
+function contextOf({ node = {} }: PacketsFile, family: TableFamily): NodeContext {
+  const usual = (text: string): string => (family === 'ip6' ? inIpv6(text) : text);
+  return {
+    family,
+    nodeName: 'node1',
+    local: node.local ?? { mode: 'ClusterCIDR', cidr: usual('10.244.0.0/16') },
+    masqueradeAll: node.masqueradeAll ?? false,
+    nodePortIps: node.nodePortIps ?? [usual(nodeIp)],
+    serviceCidrs: [usual('10.96.0.0/16')],
+    nodeIps: [usual(nodeIp)],
+    ...(node.zone ? { zone: node.zone } : {}),
+  };
 }
 
 function slicesOf(slices: readonly EndpointSlice[], key: string): EndpointSlice[] {
@@ -187,6 +207,6 @@ export function packetsIn({ name, algorithms }: Pick<ModeFace, 'name' | 'algorit
 export function firstPacket(packet: ExpectedPacket): FirstPacket {
   const { from, to, port, protocol } = packet;
   const common = { from, sourcePort: 40_000, to, port, protocol };
-  if (from === nodeIp) return common;
-  return { ...common, interface: from.startsWith('10.244.1.') ? 'veth0' : 'eth0' };
+  if (nodeIps.includes(from)) return common;
+  return { ...common, interface: /^(?:10\.244\.1\.|fd00:10:244:1:)/.test(from) ? 'veth0' : 'eth0' };
 }
