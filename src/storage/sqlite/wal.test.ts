@@ -89,6 +89,8 @@ describe('followsLog()', () => {
   for (const [what, before, after, expected] of [
     ['a log whose first salt is one higher', '00000001aaaaaaaa', '00000002bbbbbbbb', true],
     ['a log after the highest salt', 'ffffffff00000000', '0000000012345678', true],
+    ['a log whose first salt has a letter more', '0000000eaaaaaaaa', '0000000fbbbbbbbb', true],
+    ['a log whose first salt has other digits', '1fffffffaaaaaaaa', '20000000bbbbbbbb', true],
     ['the same log', '00000001aaaaaaaa', '00000001aaaaaaaa', false],
     ['a log of two rounds later', '00000001aaaaaaaa', '00000003bbbbbbbb', false],
     ['a log of the round before', '00000002aaaaaaaa', '00000001bbbbbbbb', false],

@@ -183,6 +183,17 @@ function ranges(on: On): void {
     assert.deepEqual(await store.range('/y', '/a'), none);
   });
 
+  on('range takes its start in and leaves its end out, also after deletions', async (subject) => {
+    const { store } = subject;
+    for (const key of ['/a', '/b', '/c', '/d', '/e']) await subject.put(key, key);
+    assert.deepEqual(keysOf(await store.range('/b', '/d')), ['/b', '/c']);
+    await store.delete('/c');
+    assert.deepEqual(keysOf(await store.range('/b', '/e')), ['/b', '/d']);
+    await subject.put('/c', 'again');
+    await store.delete('/a');
+    assert.deepEqual(keysOf(await store.range('/', '0')), ['/b', '/c', '/d', '/e']);
+  });
+
   on('keys are ordered by their UTF-8 bytes', async (subject) => {
     const keys = ['/a', '/z', '/é', '/\u{ffee}', '/\u{1f600}'];
     for (const key of keys.toReversed()) await subject.put(key, key);
