@@ -1,4 +1,4 @@
-/** Whom the fields belong to that an object has when somebody applies to it for the first time. */
+/** The first owners of an object's fields: those that are recorded when somebody applies to it for the first time. */
 
 import type { Json } from '../codec/json-object.ts';
 import { FieldSet } from './field-set.ts';
@@ -10,15 +10,15 @@ const unknownWriters = 'before-first-apply';
 const clientSideApply = 'kubectl-client-side-apply';
 
 /**
- * `places` are the object itself and its status, each with the fields that are written there. What kubectl's annotation tells of is
- * kubectl's, and only that: its migration to server-side apply takes over all that the owner of the annotation owns.
+ * `places` are the object itself and its status, each with the fields that are written there. Fields in kubectl's annotation become kubectl's, and
+ * no others: its migration to server-side apply takes over everything that the owner of the annotation owns.
  */
 export function seedManagers(live: Json, places: readonly Place[], now: string): Map<string, Manager> {
   const managers = new Map<string, Manager>();
   let owned = new FieldSet();
   for (const place of places) {
     for (const [id, entry] of afterUpdate(undefined, live, new Map(), { place, manager: unknownWriters, now })) {
-      // Metadata can be written in both places; it has one owner all the same.
+      // Metadata is written in both places, but gets only one owner.
       managers.set(id, { ...entry, set: entry.set.difference(owned) });
       owned = owned.union(entry.set);
     }

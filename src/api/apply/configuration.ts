@@ -1,11 +1,11 @@
-/** What a client may apply: fields that are declared, values of the right kind, entries with a name that no other entry has. */
+/** Checks an applied configuration: fields must be declared, values of the right kind, and names of list entries unique. */
 import { isObject } from '../codec/json-object.ts';
 import { formatQuantity, quantityOf } from '../quantity/quantity.ts';
 import { elementText } from './field-set.ts';
 import type { Shape } from './shape.ts';
 import { elementOf } from './typed.ts';
 
-/** Upstream names every error; one broken template can have thousands. */
+/** Upstream lists all errors, of which one broken template can have thousands. */
 const most = 100;
 
 /**
@@ -57,7 +57,7 @@ function checkList(list: unknown[], shape: Shape, path: string, errors: string[]
     let text = `[${i}]`;
     if (!shape.atomic) {
       const name = elementOf(list[i], shape);
-      // Nothing deeper can be said of an entry without a name.
+      // Without its name an entry has no path for further errors.
       if (name === undefined) {
         wrong(`element ${i}: ${withoutName(list[i], shape)}`);
         return;

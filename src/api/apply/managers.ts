@@ -19,7 +19,7 @@ export interface Manager {
 /** By identity: the entries of one writer by different operations, subresources or versions are different managers. */
 export type Managers = ReadonlyMap<string, Manager>;
 
-/** Whoever applies keeps its identity when it moves to another version. */
+/** What tells two managers apart. For an applier the version does not count: it may apply in another one. */
 export function identityOf({ manager, operation, apiVersion, subresource }: Omit<Manager, 'set' | 'time'>): string {
   return JSON.stringify({
     manager,
@@ -29,7 +29,7 @@ export function identityOf({ manager, operation, apiVersion, subresource }: Omit
   });
 }
 
-/** What the entries say; undefined when one of them is wrong. Upstream too then takes all for nothing, whoever sent them. */
+/** The managers in the entries; undefined when one entry is malformed: as upstream, then none of them counts. */
 export function decodeManagers(entries: unknown): Map<string, Manager> | undefined {
   const out = new Map<string, Manager>();
   if (!Array.isArray(entries)) return entries === undefined || entries === null ? out : undefined;
@@ -88,7 +88,7 @@ function secondsOf({ time }: Manager): number {
 const mostUpdaters = 10;
 const bucketName = 'ancient-changes';
 
-/** The oldest of too many updaters become one, so that an object that everybody writes to does not grow for ever. */
+/** Merges the oldest of too many updaters into one, so that an object with many writers does not grow for ever. */
 export function capUpdaters(managers: Map<string, Manager>): void {
   const updaters = [...managers].filter(([, m]) => m.operation === 'Update');
   let left = updaters.length;

@@ -21,7 +21,7 @@ export interface Conflict {
   readonly path: Path;
 }
 
-/** What is the server's, and what says which object it is. */
+/** Fields that nobody owns: those that the server sets, and those that identify the object. */
 const nobodys: FieldSet = FieldSet.of(
   ['f:apiVersion'],
   ['f:kind'],
@@ -32,7 +32,7 @@ const nobodys: FieldSet = FieldSet.of(
   ]),
 );
 
-/** An object as its owners see it. */
+/** An object without `managedFields`, which nobody owns. */
 export function withoutManagers(object: object): Json {
   const { metadata, ...rest } = object as KubeObject;
   const { managedFields: _dropped, ...meta } = metadata ?? {};
@@ -45,7 +45,7 @@ interface Change {
   readonly conflicts: readonly Conflict[];
 }
 
-/** Takes from all but `self` what the change changes or removes. */
+/** Takes the fields that the change adds, modifies or removes from all managers but `self`. */
 function takeOver(live: Json | undefined, next: Json, place: Place, managers: Managers, self: string): Change {
   const all = compare(live ?? {}, next, place.shape);
   const comparison = {
@@ -69,7 +69,7 @@ function takeOver(live: Json | undefined, next: Json, place: Place, managers: Ma
   return { managers: out, comparison, conflicts };
 }
 
-/** The owners after an ordinary write: whoever changes a field owns it alone. */
+/** The managers after an ordinary write: the writer becomes the only owner of each field that it changed. */
 export function afterUpdate(
   live: Json | undefined,
   next: Json,
@@ -105,7 +105,7 @@ export type Applied =
   | { readonly ok: true; readonly object: Json; readonly managers: Managers }
   | { readonly ok: false; readonly conflicts: readonly Conflict[] };
 
-/** What an applied configuration (checked already) makes of an object, which may share with both; or who is in the way. */
+/** The object that an applied and checked configuration leads to, which may share parts with both; or the conflicts. */
 export function applyTo(live: Json, managers: Managers, config: Json, applier: Applier): Applied {
   const { place, manager, force, now } = applier;
   const entry = { manager, operation: 'Apply', ...placeOf(place) } as const;
@@ -122,7 +122,7 @@ export function applyTo(live: Json, managers: Managers, config: Json, applier: A
   return { ok: true, object: next, managers: change.managers };
 }
 
-/** Takes out what the applier applied last time, does not apply now, and nobody else owns. */
+/** Removes fields that the applier applied last time but not now, unless somebody else owns them. */
 function prune(merged: unknown, last: FieldSet, set: FieldSet, managers: Managers, shape: Shape): unknown {
   if (last.difference(set).isEmpty) return merged;
   const named = (fields: FieldSet): FieldSet => withNamedFields(fields, shape);
@@ -130,7 +130,7 @@ function prune(merged: unknown, last: FieldSet, set: FieldSet, managers: Manager
   let owned = new FieldSet();
   for (const { set: theirs } of managers.values()) owned = owned.union(theirs);
   const without = remove(merged, named(last), shape);
-  // What others own comes back, and so does what stood in it and was nobody's.
+  // Fields of other owners come back, with the fields below them that nobody owns.
   const kept = remove(merged, mergedFields.difference(named(fieldsOf(without, shape)).union(named(owned))), shape);
   const gone = mergedFields.difference(named(fieldsOf(kept, shape))).intersection(named(last));
   return remove(merged, gone, shape);

@@ -21,7 +21,7 @@ function managersOfWrite(live: KubeObject | undefined, next: KubeObject, subreso
   return managers?.size ? managers : undefined;
 }
 
-/** `[]` or `[{}]`: a client that wants all to be forgotten. */
+/** `[]` or `[{}]`: the client asks to remove all managers. */
 function isReset(entries: readonly object[]): boolean {
   return entries.length === 0 || (entries.length === 1 && Object.keys(entries[0] as object).length === 0);
 }

@@ -96,7 +96,7 @@ function shapeOfEntry(field: Field): Shape {
   return scalarShape(field, undefined);
 }
 
-/** Undefined for a list owned as a whole. Lists that are older than list types say by their patch strategy what they are. */
+/** The keys of a list's entries; undefined for a list that is owned as a whole. Without a list type the patch strategy decides. */
 function listKeys({ marks }: Field): readonly string[] | undefined {
   if (marks.listType === 'map') return marks.listKeys ?? [];
   if (marks.listType === 'set') return [];
@@ -104,7 +104,7 @@ function listKeys({ marks }: Field): readonly string[] | undefined {
   return marks.mergeKey === undefined ? [] : [marks.mergeKey];
 }
 
-/** What Go writes for a field that is no pointer and always written: an entry without a name then has the name ''. */
+/** The zero value that Go always writes for a required field that is no pointer: an entry without a name has the name ''. */
 function zeroOf({ kind, required, zeroCounts }: Field): unknown {
   if (!required || !zeroCounts) return undefined;
   return kind === 'string' ? '' : kind === 'int32' || kind === 'int64' ? 0 : undefined;

@@ -1,13 +1,13 @@
 /**
- * The walks over values of a shape: which fields a value has, how two differ, what their merge is, and a value without some of its fields.
- * Values are JSON; `undefined` is "not there", which is not null. Nothing is changed; results may share with what was given.
+ * Walks over values of a shape: the fields of a value, the difference of two values, their merge, and a value without some of its fields.
+ * Values are JSON; `undefined` means "not there", unlike null. Arguments are never changed; results may share parts with them.
  */
 import { isDeepStrictEqual } from 'node:util';
 import { isObject } from '../codec/json-object.ts';
 import { FieldSet, keyElement } from './field-set.ts';
 import type { Shape } from './shape.ts';
 
-/** A member that is the object's own: `constructor` is a fine key of a map. */
+/** An own member of an object, because a map may have keys such as `constructor`. */
 function own(object: unknown, name: string): unknown {
   return isObject(object) && Object.hasOwn(object, name) ? object[name] : undefined;
 }
@@ -20,13 +20,13 @@ function listOf(value: unknown): readonly unknown[] {
   return Array.isArray(value) ? value : [];
 }
 
-/** Not there, null, or with nothing in it: between two of these a list or an object is a leaf, so that empty and null stay different. */
+/** Not there, null, or empty. Two blank values are compared as leaves, so that empty and null differ. */
 function isBlank(value: unknown): boolean {
   if (value === undefined || value === null) return true;
   return Array.isArray(value) ? value.length === 0 : isObject(value) && Object.keys(value).length === 0;
 }
 
-/** What names an entry of a list; undefined for an entry without a name. */
+/** The element that names an entry of a list; undefined for an entry without a name. */
 export function elementOf(item: unknown, shape: Shape): string | undefined {
   if (shape.keys.length === 0) return item === null || typeof item === 'object' ? undefined : `v:${JSON.stringify(item)}`;
   if (!isObject(item)) return undefined;
@@ -38,7 +38,7 @@ export function elementOf(item: unknown, shape: Shape): string | undefined {
   return keys.length === 0 ? undefined : keyElement(keys);
 }
 
-/** The entries of a list by name, in their order. Objects stored by ordinary writes may have a name twice. */
+/** The entries of a list by name, in their order. Ordinary writes can store two entries of one name. */
 function grouped(list: readonly unknown[], shape: Shape): Map<string, unknown[]> {
   const out = new Map<string, unknown[]>();
   for (const item of list) {
@@ -88,7 +88,7 @@ export interface Comparison {
   readonly removed: FieldSet;
 }
 
-/** What leads from one value to another. */
+/** The fields that differ between two values. */
 export function compare(left: unknown, right: unknown, shape: Shape): Comparison {
   const out = { added: new FieldSet(), modified: new FieldSet(), removed: new FieldSet() };
   compareAt(left, right, shape, [], out);
@@ -134,7 +134,7 @@ function only(entries: readonly unknown[]): unknown {
   return entries.length > 1 ? undefined : entries[0];
 }
 
-/** The left value with what the right one says; where both say something, the right one is right. */
+/** Both values merged. Where both have a field, the right one wins. */
 export function merge(left: unknown, right: unknown, shape: Shape): unknown {
   if (shape.atomic || (isBlank(left) && isBlank(right))) return right === undefined ? left : right;
   if (shape.kind === 'list') return mergeLists(listOf(left), listOf(right), shape);
@@ -209,7 +209,7 @@ class ListMerge {
 
   #put(name: string | undefined): void {
     this.#done.add(name);
-    // Which of two to merge with, nobody can say: both go.
+    // Two entries of one name on the left: neither can be merged with, so both are dropped.
     const merged = merge(only(this.#lefts.get(name as string) ?? []), this.#rights.get(name as string)?.[0], this.#shape.element as Shape);
     if (merged !== undefined) this.#out.push(merged);
     if (this.#shared[this.#nextShared] === name) this.#nextShared++;

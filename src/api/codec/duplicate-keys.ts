@@ -1,12 +1,12 @@
-/** Finds keys that stand twice in one object of a JSON text, which JSON.parse takes in silence. */
+/** Finds keys that stand twice in one object of a JSON text. JSON.parse accepts them silently. */
 import { pathOfUnknown, unknownField } from './strict.ts';
 
-/** Enough to name; one broken template can repeat a key thousands of times. */
+/** How many are reported: one broken template can repeat a key thousands of times. */
 const most = 100;
 
 /**
- * `duplicate field "spec.ports[0].port"` for every key that is repeated, in upstream's words. The text must be JSON that parses. `unknown` are
- * the errors of fields that are none, from `checkFields`: they are given back where the keys stand, and what is in such a field is not looked at.
+ * `duplicate field "spec.ports[0].port"` for every repeated key, in upstream's words. The text must be valid JSON. `unknown` are the errors of
+ * unknown fields, from `checkFields`: they are returned too, in the order of the text, and the content of such a field is not checked.
  */
 export function duplicateKeys(text: string, unknown: readonly string[] = []): string[] {
   const scanner = new Scanner(text, unknown);
@@ -17,7 +17,7 @@ export function duplicateKeys(text: string, unknown: readonly string[] = []): st
 class Scanner {
   readonly found: string[] = [];
   readonly #text: string;
-  /** Their paths. */
+  /** The paths of unknown fields. */
   readonly #unknown: ReadonlySet<string>;
   #muted = 0;
   #at = 0;
@@ -47,7 +47,7 @@ class Scanner {
     return this.#text.slice(start, this.#at);
   }
 
-  /** Enough is told: the rest of the text changes nothing. */
+  /** True when so many errors are found that the rest of the text is not read. */
   get #full(): boolean {
     return this.found.length >= most;
   }
@@ -85,7 +85,7 @@ class Scanner {
     this.#at++;
   }
 
-  /** Of what is below an unknown field nothing more is said. */
+  /** Below an unknown field nothing is reported. */
   #member(path: string, repeated: boolean): void {
     const unknown = this.#unknown.has(path);
     if (unknown && !repeated) this.#tell(unknownField(path));

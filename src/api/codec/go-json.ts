@@ -1,7 +1,7 @@
 /**
- * JSON as Go's encoder writes a map: keys in order, `<`, `>`, `&` and the line separators as escapes. For the fields that clients compare
- * byte by byte, which upstream keeps as they came (runtime.RawExtension): `rollout undo --to-revision` looks so whether there is
- * anything to undo.
+ * JSON as Go's encoder writes a map: keys in order; `<`, `>`, `&` and the line separators escaped. Needed where clients compare bytes: fields that
+ * upstream keeps as they came (runtime.RawExtension), by which `rollout undo --to-revision` sees whether there is anything to undo, and kubectl's
+ * last-applied annotation.
  */
 
 /** TypeScript does not know it yet: a value that JSON.stringify writes as it is. https://github.com/tc39/proposal-json-parse-with-source */

@@ -1,6 +1,6 @@
 /**
- * What a body may hold, measured in one pass before anything is made of it. Three megabytes can be a large ConfigMap, or a million
- * brackets: the first costs nothing, the second seconds of the only thread and a gigabyte. Upstream limits the size alone.
+ * Limits of a body besides its size, measured in one pass before it is parsed. Three megabytes can be a large ConfigMap, which costs nothing, or a
+ * million brackets, which cost seconds of the only thread and a gigabyte. Upstream limits the size alone.
  */
 
 export interface BodyLimits {
@@ -11,13 +11,12 @@ export interface BodyLimits {
 }
 
 /**
- * The largest objects that people and controllers write, EndpointSlices of a thousand endpoints, have half as many values; text in a ConfigMap
- * is one, however long it is. Whatever is done to an object, to check it or to find out who owns which of its fields, costs microseconds for
- * each of them.
+ * The largest objects in practice, EndpointSlices of a thousand endpoints, have half as many values. A text is one value, however long. Each value
+ * costs microseconds in every check of an object, and when owners of fields are computed.
  */
 export const bodyLimits: BodyLimits = { depth: 512, values: 50_000 };
 
-/** The body is larger than a limit other than its size; the message goes on after "the body ". */
+/** A body beyond one of these limits. The message is the rest of a sentence that begins with "the body ". */
 export class LimitError extends Error {
   override readonly name = 'LimitError';
 }
@@ -44,14 +43,14 @@ export class Budget {
     if (++this.#values > this.#limits.values) throw tooMany(this.#limits);
   }
 
-  /** JSON inside of something else. */
+  /** Counts JSON that is embedded in the body. */
   json(bytes: Uint8Array): void {
     const { depth, values } = this.#limits;
     this.#values += measureJson(bytes, { depth: depth - this.#depth, values: values - this.#values });
   }
 }
 
-/** The number of values, or a few more. The text need not be JSON. Throws LimitError. */
+/** The number of values in a JSON text, or a few more: it need not be valid. Throws LimitError. */
 export function measureJson(bytes: Uint8Array, limits: BodyLimits = bodyLimits): number {
   let depth = 0;
   let values = 1;
@@ -86,7 +85,7 @@ function endOfString(bytes: Uint8Array, start: number): number {
   return bytes.length;
 }
 
-/** For what has no bytes to be counted: YAML whose aliases stand for values many times over. Throws LimitError. */
+/** Counts the values of parsed YAML, in which one alias can stand for a value many times. Throws LimitError. */
 export function measureValue(value: unknown, budget: Budget = new Budget()): void {
   budget.value();
   if (typeof value !== 'object' || value === null) return;

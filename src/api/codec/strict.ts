@@ -1,8 +1,7 @@
 /**
- * What Go's decoder does when it reads JSON into a typed struct: unknown fields are dropped and named, nulls mean "not set",
- * quantities and times become canonical, and a value of a wrong type is an error. Messages are upstream's (sigs.k8s.io/json,
- * encoding/json). Nor are there fields with a value that Go would not write (`tolerations: []`, `hostNetwork: false`): whoever writes
- * them in a template one day and leaves them out the next has changed nothing.
+ * Does what Go's decoder does when it reads JSON into a typed struct: it drops and reports unknown fields, takes null for "not set", makes
+ * quantities and times canonical, and reports values of a wrong type. Messages are upstream's (sigs.k8s.io/json, encoding/json). Values that
+ * Go would not write (`tolerations: []`, `hostNetwork: false`) are dropped, too, so that leaving them out of a template later is no change.
  */
 
 import { formatTime, parseInstant } from '../../clock/timestamp.ts';
@@ -63,7 +62,7 @@ class Checker {
         continue;
       }
       const read = this.#field(value, field);
-      if (!field.zeroCounts && isOmitted(read, field) && name !== forget) delete object[name];
+      if (!field.zeroCounts && isOmitted(read, field) && name !== keptEmpty) delete object[name];
       else object[name] = read;
     }
   }
@@ -165,7 +164,7 @@ class Checker {
     }
   }
 
-  /** Go clients cannot read a MicroTime but with six digits behind the point: stored, another one would stop all who list it. */
+  /** A MicroTime must have six digits after the point: Go clients cannot read any other, and one stored object would break their lists. */
   #time(text: string, { kind }: Field): string {
     if (kind === 'time' ? canonicalTime.test(text) : microTime.test(text)) return text;
     const instant = kind === 'time' ? parseInstant(text) : undefined;
@@ -175,7 +174,7 @@ class Checker {
     return text;
   }
 
-  /** Go names the first byte that cannot be. Line breaks are passed over. */
+  /** As Go: line breaks are ignored, and the error names the first wrong byte. */
   #base64(text: string): string {
     const bare = text.includes('\n') || text.includes('\r') ? text.replace(/[\r\n]/g, '') : text;
     const bad = /[^A-Za-z0-9+/]/.exec(bare.replace(/={1,2}$/, ''));
@@ -198,8 +197,8 @@ class Checker {
   }
 }
 
-/** Sent without entries, it says that all are to be forgotten. */
-const forget = 'managedFields';
+/** An empty list of this field is kept: it asks to remove all managers. */
+const keptEmpty = 'managedFields';
 
 const canonicalTime = /^\d{4}-(0\d|1[0-2])-([0-2]\d|3[01])T([01]\d|2[0-3]):[0-5]\d:[0-5]\dZ$/;
 const microTime = /^\d{4}-(0\d|1[0-2])-([0-2]\d|3[01])T([01]\d|2[0-3]):[0-5]\d:[0-5]\d\.\d{6}(Z|[+-]\d\d:\d\d)$/;

@@ -63,7 +63,7 @@ export function defaultPersistentVolume({ spec, status }: PersistentVolume): voi
   spec.volumeMode ??= 'Filesystem';
 }
 
-/** For containers a missing default is the maximum, and a missing default request the default, then the minimum. */
+/** For containers the default limit is the maximum, and the default request the default limit, or else the minimum. */
 export function defaultLimitRange({ spec }: LimitRange): void {
   for (const item of spec?.limits ?? []) {
     if (item.type !== 'Container') continue;
@@ -77,7 +77,7 @@ export function defaultLimitRange({ spec }: LimitRange): void {
 export function defaultBinding(binding: RoleBinding | ClusterRoleBinding): void {
   if (binding.roleRef) binding.roleRef.apiGroup ||= rbacGroup;
   for (const subject of binding.subjects ?? []) {
-    // Of the three kinds of subjects only a ServiceAccount is an object, in the core group.
+    // A ServiceAccount is of the core group; users and groups are of that of RBAC.
     if (subject.kind !== 'ServiceAccount') subject.apiGroup ||= rbacGroup;
   }
 }

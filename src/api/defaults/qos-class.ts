@@ -1,10 +1,10 @@
-/** The quality-of-service class of a pod: what the kubelet's cgroups and eviction go by. Fixed when the pod is created. */
+/** The quality-of-service class of a pod, which decides about its cgroup and when it is evicted. Fixed when the pod is created. */
 import { compareQuantity, parseQuantity, type Quantity, quantityOf } from '../quantity/quantity.ts';
 import type { PodSpec } from '../schema/types.ts';
 
 export type QosClass = 'Guaranteed' | 'Burstable' | 'BestEffort';
 
-/** Only these two count. */
+/** The resources that decide the class. */
 const counted = ['cpu', 'memory'] as const;
 const zero = parseQuantity('0');
 

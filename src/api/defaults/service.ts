@@ -1,4 +1,4 @@
-/** Defaults of Services, and what follows for the address families; addresses and node ports are the API server's to allocate. */
+/** Defaults of Services, with their IP families. The API server allocates addresses and node ports. */
 import { familyOf, isIp } from '../../ip/ip.ts';
 import type { Service, ServiceSpec } from '../schema/types.ts';
 
@@ -26,8 +26,8 @@ export function defaultService(service: Service): void {
 }
 
 /**
- * Families of a Service that has an address (or None): those of the addresses it asks for, else the cluster's first. A
- * headless Service without selector has endpoints that somebody else writes, so it may have both.
+ * The IP families of a Service with cluster addresses or None: those of the addresses it asks for, else the cluster's first. A headless Service
+ * without selector gets both, because somebody else writes its endpoints, which may be of either.
  */
 export function defaultFamilies(spec: ServiceSpec, clusterFamilies: readonly string[] = ['IPv4']): void {
   if (!needsClusterIp(spec)) return;
@@ -45,7 +45,7 @@ export function defaultFamilies(spec: ServiceSpec, clusterFamilies: readonly str
   }
 }
 
-/** Every type but ExternalName, which is a name and nothing else. */
+/** True for every type but ExternalName, which is only an alias in DNS. */
 export function needsClusterIp(spec: ServiceSpec): boolean {
   return spec.type === 'ClusterIP' || spec.type === 'NodePort' || spec.type === 'LoadBalancer';
 }

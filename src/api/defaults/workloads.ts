@@ -75,14 +75,14 @@ export function defaultReplicationController(controller: ReplicationController):
 
 export function defaultJob(job: Job): void {
   const labels = job.spec?.template?.metadata?.labels;
-  // The same labels, not a copy: what the server adds to the template's shows on the job, as upstream.
+  // The same object, not a copy: as upstream, labels that the server adds to the template are also on the Job.
   if (labels && Object.keys(job.metadata.labels ?? {}).length === 0) job.metadata.labels = labels;
   const { spec } = job;
   if (!spec) return;
   // Neither given: one pod. Only parallelism given: a work queue, whose number of completions is open.
   if (spec.completions === undefined && spec.parallelism === undefined) spec.completions = 1;
   spec.parallelism ??= 1;
-  // With a limit for each index, the one for all is out of the way.
+  // With a limit for each index, the limit for all must never be reached.
   spec.backoffLimit ??= spec.backoffLimitPerIndex === undefined ? 6 : 2 ** 31 - 1;
   spec.completionMode ??= 'NonIndexed';
   spec.suspend ??= false;
@@ -97,7 +97,7 @@ export function defaultCronJob({ spec }: CronJob): void {
   spec.suspend ??= false;
   spec.successfulJobsHistoryLimit ??= 3;
   spec.failedJobsHistoryLimit ??= 1;
-  // The rest is left to the jobs made from it.
+  // Other defaults of the Job are set when one is made from the template.
   if (spec.jobTemplate?.spec) defaultJobTemplate(spec.jobTemplate.spec);
 }
 

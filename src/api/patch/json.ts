@@ -19,7 +19,7 @@ function operationsOf(patch: unknown): Operation[] {
   return patch as Operation[];
 }
 
-/** As upstream (AccumulatedCopySizeLimit): what is copied may not make more of a patch than the largest body has. */
+/** As upstream (AccumulatedCopySizeLimit): all copies of a patch together may have at most the size of the largest body. */
 const maxCopiedBytes = 3 << 20;
 
 /** The patched object; it shares nothing with `current`. Throws PatchError. */
@@ -38,8 +38,8 @@ export function applyJsonPatch<T extends object>(current: T, patch: unknown): T 
 }
 
 /**
- * The library makes a copy of the whole document for each `move` and `copy`, and two of what is moved: ten thousand of them would keep
- * everybody waiting for minutes. Both are done by what RFC 6902 §4.4 and §4.5 say they are.
+ * The library copies the whole document for each `move` and `copy`, and what is moved twice: ten thousand of them would block the server for
+ * minutes. So both are done here, as RFC 6902 §4.4 and §4.5 define them: a `remove` and an `add`, or an `add` alone.
  */
 function applied(document: unknown, operation: Operation, copies: { bytes: number }): unknown {
   if (operation.op !== 'move' && operation.op !== 'copy') return step(document, operation);
@@ -65,7 +65,7 @@ function step(document: unknown, operation: Operation): unknown {
   return jsonpatch.applyOperation(document, operation, true, true).newDocument;
 }
 
-/** Adds what was of the document already. The library would look through all of it, so it is given something small to find the place. */
+/** Adds a value that was part of the document. The library walks through all of a new value, so it gets a 0, which is then replaced. */
 function put(document: unknown, path: string, value: unknown): unknown {
   if (path === '') return value;
   step(document, { op: 'add', path, value: 0 });
@@ -77,7 +77,7 @@ function put(document: unknown, path: string, value: unknown): unknown {
   return document;
 }
 
-/** What a JSON pointer (RFC 6901) names; undefined for nothing, and for what is no pointer. */
+/** The value at a JSON pointer (RFC 6901); undefined when there is none, or the text is no pointer. */
 function valueAt(document: unknown, pointer: unknown): unknown {
   if (typeof pointer !== 'string' || (pointer !== '' && !pointer.startsWith('/'))) return undefined;
   let at = document;

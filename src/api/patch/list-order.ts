@@ -1,4 +1,4 @@
-/** The order of a merged list: entries of the patch as the patch has them, the others as they stood, interleaved by where they stood. */
+/** The order of a merged list: entries of the patch in the patch's order, the others in their old order, and both merged by their old places. */
 
 import type { Json } from '../codec/json-object.ts';
 
@@ -8,7 +8,7 @@ export function sameElement(a: unknown, b: unknown, mergeKey: string | undefined
   return (a as Json)[mergeKey] === (b as Json)[mergeKey];
 }
 
-/** Where the elements of a list stand: looked up, because a patch may hold a hundred thousand of them. */
+/** The positions of a list's elements, in a map: a patch may hold a hundred thousand of them. */
 export class ElementIndex {
   readonly #mergeKey: string | undefined;
   readonly #byKey = new Map<unknown, number>();
@@ -64,7 +64,7 @@ export function mergeOrder(
   return interleaved(server, patched, (item) => position.get(item) ?? -1);
 }
 
-/** One of the server's comes first where both stood somewhere, and it stood before. */
+/** Merges two lists: an entry of `server` comes before one of `patched` if both had a place before, and its place was earlier. */
 function interleaved(server: readonly unknown[], patched: readonly unknown[], positionOf: (item: unknown) => number): unknown[] {
   const out: unknown[] = [];
   let i = 0;

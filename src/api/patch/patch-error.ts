@@ -1,4 +1,4 @@
-/** A patch that cannot be applied. `code` is the HTTP status upstream answers: 400 for a patch that is none, 422 for one that does not fit. */
+/** A patch that cannot be applied. `code` is upstream's HTTP status: 400 for a malformed patch, 422 for one that does not fit the object. */
 export class PatchError extends Error {
   override readonly name = 'PatchError';
   readonly code: 400 | 422;

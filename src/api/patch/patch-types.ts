@@ -1,4 +1,4 @@
-/** Which bodies a PATCH may have. */
+/** The media types of patches, and which of them a kind takes. */
 import type { Schema } from '../schema/schema.ts';
 
 export const applyPatch = 'application/apply-patch+yaml';

@@ -66,7 +66,7 @@ function mergeKey(target: Json, key: string, value: unknown, { type, field }: Co
   if (isObject(value)) {
     const merges = isObject(current) && strategyOf(field) !== 'replace';
     if (merges) target[key] = mergeMap(current, value, type, field?.shape === 'map' ? field : undefined);
-    // With nothing to act upon, a directive says nothing, and what stands beside it goes with it.
+    // As upstream: without a map to act on, a `$patch` and all that stands beside it are dropped.
     else if (value[patchDirective] !== undefined) delete target[key];
     else target[key] = withoutDirectives(value);
   } else if (Array.isArray(value) && Array.isArray(current) && field && strategyOf(field) === 'merge') {
@@ -74,7 +74,7 @@ function mergeKey(target: Json, key: string, value: unknown, { type, field }: Co
   } else target[key] = withoutDirectives(value);
 }
 
-/** `merge,retainKeys` and `merge` merge; the first word says. */
+/** The first word of the field's strategy: `merge,retainKeys` is `merge`. */
 function strategyOf(field: Field | undefined): string {
   const text = field?.marks.strategy ?? '';
   const comma = text.indexOf(',');
@@ -85,12 +85,12 @@ function badType(directive: unknown): PatchError {
   return new PatchError(400, `unknown patch type found: ${typeof directive === 'string' ? directive : JSON.stringify(directive)}`);
 }
 
-/** `$retainKeys` names all keys that may stay: what the target has besides is dropped. */
+/** `$retainKeys` names all keys that may stay: the target loses every other key. */
 function retainKeys(target: Json, patch: Json): void {
   const keep = patch[retainDirective];
   if (!Array.isArray(keep)) throw new PatchError(400, 'invalid patch format of retainKeys: not a list');
   const kept = new Set<unknown>(keep);
-  // kubectl names what it takes away as null and leaves it out of the list.
+  // kubectl leaves keys that it removes (with null) out of the list.
   const stray = Object.keys(patch).find((k) => patch[k] !== null && !isDirective(k) && !kept.has(k));
   if (stray !== undefined)
     throw new PatchError(400, `invalid patch format of retainKeys: ${JSON.stringify(stray)} is not in the list of keys`);
@@ -151,7 +151,7 @@ function deletePrimitives(target: Json, key: string, values: unknown): void {
 
 interface ListPatch {
   readonly deleted: ElementIndex;
-  /** Nothing stays of what is there. */
+  /** The list of the patch replaces the old one. */
   readonly replaces: boolean;
   /** The items without directive. */
   readonly plain: readonly Json[];
@@ -195,7 +195,7 @@ function requireKey(item: Json, key: string): Json {
   return item;
 }
 
-/** A copy of new content: without nulls, directives and whatever carries a `$patch`. */
+/** A copy of new content, without nulls, directives, and entries that have a `$patch`. */
 function withoutDirectives(value: unknown): unknown {
   if (Array.isArray(value)) {
     return value.filter((v) => !(isObject(v) && v[patchDirective] !== undefined)).map(withoutDirectives);

@@ -28,7 +28,7 @@ const binary: Readonly<Record<string, bigint>> = {
 };
 const grammar = /^([+-]?)(\d*)(?:\.(\d*))?(?:([KMGTPE]i)|([numkMGTPE]?)|[eE]([+-]?\d+))$/;
 const syntax = "quantities must match the regular expression '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'";
-/** Upstream caps what it reads at 2⁶³−1; beyond this exponent a bigint would only cost memory. */
+/** As upstream, amounts are capped at 2⁶³−1; larger exponents than this only cost memory. */
 const max = ((1n << 63n) - 1n) * nano;
 const maxExponent = 40;
 

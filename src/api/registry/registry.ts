@@ -1,4 +1,4 @@
-/** What an API server serves: the rows that are built in, from the files of `rows/`, and those that are added while it runs. */
+/** The resources that an API server serves: rows that are built in, from the files of `rows/`, and rows that are added while it runs. */
 import { apiVersionOf, type ResourceType } from '../resource-types.ts';
 import type { ResourceRow } from './resource-row.ts';
 import { appsRows } from './rows/apps.ts';
@@ -15,7 +15,7 @@ import { reviewRows } from './rows/reviews.ts';
 import { serviceRows } from './rows/services.ts';
 import { smallGroupRows } from './rows/small-groups.ts';
 
-/** Those that are built in. */
+/** The rows that are built in. */
 export const rows: readonly ResourceRow[] = [
   ...coreRows,
   ...podRows,
@@ -33,8 +33,8 @@ export const rows: readonly ResourceRow[] = [
 ];
 
 /**
- * What an API server serves. Rows come and go while it lives; each time `generation` grows, so that whoever made something of the rows
- * (discovery, OpenAPI) sees that it is old.
+ * The rows that an API server serves now. Rows may be added and removed; each time `generation` grows, so that documents made from the rows
+ * (discovery, OpenAPI) are known to be out of date.
  */
 export class Registry {
   readonly #byPath = new Map<string, ResourceRow>();
@@ -77,7 +77,7 @@ export class Registry {
     for (const follower of this.#followers) follower.removed(row);
   }
 
-  /** Calls for every row that is there, then for those that come and go, until what it returns is called. */
+  /** Tells a follower of every row, and of each that is added or removed from now on. Returns a function that ends this. */
   follow(follower: RegistryFollower): () => void {
     for (const row of this.rows) follower.added(row);
     this.#followers.add(follower);
@@ -101,7 +101,7 @@ export class Registry {
     return row;
   }
 
-  /** Whether some row has its objects there. */
+  /** Whether the objects of some row are stored under this name. */
   stores(storedAs: string): boolean {
     return this.rows.some((row) => row.storedAs === storedAs);
   }
