@@ -7,7 +7,17 @@ import type { Ranges } from './ranges.ts';
 import { parseAllowed } from './relay/destination.ts';
 
 type Switch = 'attach' | 'client' | 'relay';
-type Text = 'workers' | 'relay-allow' | 'underlay' | 'pod-cidr' | 'service-cidr' | 'upstream-dns' | 'egress' | 'without' | 'server-command';
+type Text =
+  | 'workers'
+  | 'relay-allow'
+  | 'underlay'
+  | 'pod-cidr'
+  | 'service-cidr'
+  | 'upstream-dns'
+  | 'egress'
+  | 'without'
+  | 'proxy-mode'
+  | 'server-command';
 
 type Given = { readonly [K in Switch]?: boolean | undefined } & { readonly [K in Text]?: string | undefined };
 
@@ -36,6 +46,11 @@ export const labFlags: LabFlags = {
     '[NODE/]PART,…',
     'Parts that you bring yourself: controller-manager, scheduler, kubelet, net-agent, proxy, dns; on one node: worker-1/proxy',
   ),
+  'proxy-mode': {
+    type: 'string',
+    choices: ['nftables', 'iptables', 'ipvs', 'userspace'],
+    help: 'How Services become rules on the nodes (nftables)',
+  },
   'server-command': textFlag(
     'COMMAND',
     'What runs on the control plane in place of "fairlead server": another API server, with its keys in /etc/kubernetes/pki',
@@ -63,6 +78,7 @@ export function changeOptions(base: LabOptions, values: Given): LabOptions {
     relayAllow: values['relay-allow'],
     upstreamDns: values['upstream-dns'],
     without: values.without,
+    proxyMode: values['proxy-mode'],
     serverCommand: values['server-command'],
   } satisfies { readonly [K in keyof LabOptions]?: LabOptions[K] | undefined };
   const options = { ...base, ...Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined)) };

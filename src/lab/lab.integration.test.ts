@@ -272,7 +272,7 @@ describe('an attached lab', { skip: missing, timeout: 180_000 }, () => {
     pid = machine.pid ?? 0;
     routesBefore = await routes();
     await recordLab(name);
-    await must(['up', '--name', name, '--workers', '1', '--attach', '--no-relay', ...ranges], pid);
+    await must(['up', '--name', name, '--workers', '1', '--attach', '--no-relay', '--proxy-mode', 'iptables', ...ranges], pid);
   });
   after(async () => {
     await lab(['down', '--name', name], pid);
@@ -283,6 +283,14 @@ describe('an attached lab', { skip: missing, timeout: 180_000 }, () => {
   test('is reached from the machine by ClusterIP', async () => {
     const args = [`--target=${pid}`, '--net', 'curl', '-sk', '--max-time', '5', 'https://10.224.0.1/version'];
     assert.match((await systemExec.run('nsenter', args)).stdout, /gitVersion/);
+  });
+
+  test('serves Services in the mode that was asked for', async () => {
+    const on = async (...command: string[]): Promise<string> =>
+      (await must(['exec', 'worker-1', '--name', name, '--', ...command], pid)).stdout;
+    await eventually('the chains of Service kubernetes', async () => /-d 10\.224\.0\.1\/32 .*-j KUBE-SVC-/.test(await on('iptables-save')));
+    assert.match(await on('curl', '-sk', '--max-time', '5', 'https://10.224.0.1/version'), /gitVersion/);
+    assert.doesNotMatch(await on('nft', 'list', 'tables'), /kube-proxy/);
   });
 
   test('keeps packets for it from leaving by another way when its link is gone', async () => {

@@ -28,6 +28,8 @@ export interface LabOptions {
   readonly upstreamDns: string | undefined;
   /** Parts that somebody else brings, on all nodes or on one: `scheduler,worker-1/proxy`. */
   readonly without: string;
+  /** How Services become rules, as `fairlead agent --proxy-mode` has it. */
+  readonly proxyMode: string | undefined;
   /** A shell command that runs on the control plane in place of `fairlead server`: somebody else's API server. */
   readonly serverCommand: string | undefined;
 }
@@ -92,6 +94,7 @@ export const defaultLabOptions: LabOptions = {
   relayAllow: '',
   upstreamDns: undefined,
   without: '',
+  proxyMode: undefined,
   serverCommand: undefined,
 };
 

@@ -41,6 +41,14 @@ export async function isProgram(path: string): Promise<boolean> {
 /** A static busybox that bootstrap unpacked because the system's own, dynamic one must stay. */
 const unpackedBusybox = join(stateRoot, '.cache', 'busybox');
 
+/** Throws TOOL_MISSING where nodes could not run the service proxy in this mode. */
+export async function requireProxyTools(mode: string | undefined, path: string = process.env.PATH ?? ''): Promise<void> {
+  if ((mode !== 'iptables' && mode !== 'ipvs') || (await find('iptables-restore', `${systemPath}:${path}`)) !== undefined) return;
+  throw new KnownError('TOOL_MISSING', `Cannot start a lab with proxy mode "${mode}": iptables is not installed`, {
+    hint: 'apt-get install --no-remove --no-install-recommends iptables',
+  });
+}
+
 /** Finds every program. Throws TOOL_MISSING that names all that are missing and the command that installs them. */
 export async function findTools(path: string = process.env.PATH ?? ''): Promise<Tools> {
   const names = Object.keys(packages) as Tool[];

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import type { Command } from '../cli/command.ts';
 import { isKnownError } from '../errors/known-error.ts';
+import { labFlags } from '../lab/lab-flags.ts';
 import { backends } from '../net-agent/backend/backends.ts';
 import { modes } from '../proxy/mode/modes.ts';
 import { agent } from './agent-command.ts';
@@ -103,6 +104,7 @@ for (const { name, parts, options = {} } of [server, agent])
 
 test('flags that name a variant know every variant', () => {
   assert.deepEqual(proxy.flags['proxy-mode']?.choices, Object.keys(modes));
+  assert.deepEqual(labFlags['proxy-mode'].choices, Object.keys(modes));
   assert.deepEqual(netAgent.flags.backend?.choices, Object.keys(backends));
 });
 

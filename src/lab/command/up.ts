@@ -42,6 +42,7 @@ export const up: Command = defineCommand({
     requireRoot('start a lab');
     const { labUp } = await import('../up.ts');
     const { reserveLab } = await import('../reserve.ts');
+    const { requireProxyTools } = await import('../tools.ts');
     const timeoutMs = Number(values.timeout) * 1000;
     if (!(timeoutMs > 0))
       throw new KnownError('USAGE', `Cannot use --timeout="${values.timeout}": it is no number of seconds`, {
@@ -52,6 +53,7 @@ export const up: Command = defineCommand({
     const plan = await locked(values.name, async () => {
       const state = await readLabState(dir);
       const options = changeOptions(state?.options ?? { ...defaultLabOptions, name: values.name }, values);
+      await requireProxyTools(options.proxyMode);
       const wanted = state ? planLab(options) : await reserveLab(lab, options, givenRanges(values));
       if (state) await refuseChanges(lab, state, options);
       const { SUDO_UID, SUDO_GID } = process.env;

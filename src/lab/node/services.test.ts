@@ -16,6 +16,11 @@ test('a node runs the agent with its own name and address, and without what is l
   );
 });
 
+test("a node's proxy is told its mode when somebody asked for one", () => {
+  const other = planLab({ ...defaultLabOptions, proxyMode: 'iptables' });
+  assert.match(agentCommand(other, other.controlPlane).join(' '), / --proxy-mode iptables( |$)/);
+});
+
 test('the control plane is tainted', () => {
   const command = agentCommand(plan, controlPlane!);
   assert.deepEqual(command.slice(-2), ['--register-with-taints', 'node-role.kubernetes.io/control-plane=:NoSchedule']);

@@ -33,6 +33,7 @@ export function agentCommand(plan: LabPlan, node: NodePlan): string[] {
     'cluster-domain': options.clusterDomain,
     'cluster-cidr': plan.pods.text,
     'service-cidr': plan.services.text,
+    ...(options.proxyMode === undefined ? {} : { 'proxy-mode': options.proxyMode }),
     ...parts(withoutAgentParts(node)),
     ...(node.role === 'control-plane' ? { 'register-with-taints': 'node-role.kubernetes.io/control-plane=:NoSchedule' } : {}),
   });
