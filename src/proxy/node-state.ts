@@ -21,6 +21,8 @@ function detector(options: ProxyOptions, node: Node | undefined, family: TableFa
   return { mode: 'None' };
 }
 
+export const loopbackRanges: Readonly<Record<TableFamily, string>> = { ip: '127.0.0.0/8', ip6: '::1/128' };
+
 function isLoopback(ip: string): boolean {
   return ip === '::1' || ip.startsWith('127.');
 }
@@ -34,11 +36,11 @@ function nodePortIps(
   const wanted = options.nodePortAddresses ?? ['primary'];
   const zero = family === 'ip' ? '0.0.0.0/0' : '::/0';
   if (wanted.includes('all') || wanted.includes(zero)) return 'all';
-  // Not loopback, as in kube-proxy's nftables mode: a pod cannot answer it, so the connection would hang and not be refused.
-  const candidates = ofFamily(family, interfaceIps).filter((ip) => !isLoopback(ip));
+  // Rules alone cannot serve loopback, but for iptables with route_localnet: the connection would hang and not be refused.
+  const candidates = ofFamily(family, interfaceIps).filter((ip) => !isLoopback(ip) || options.loopbackNodePorts === 'rules');
   const matching = (entry: string): readonly string[] => {
     if (entry === 'primary') return nodeIps.slice(0, 1);
-    const cidr = parseCidr(entry);
+    const cidr = parseCidr(entry === 'localhost' ? loopbackRanges[family] : entry);
     return cidr ? candidates.filter((ip) => cidrContains(cidr, ip)) : [];
   };
   return [...new Set(wanted.flatMap(matching))].sort();

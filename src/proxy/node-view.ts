@@ -20,6 +20,8 @@ interface NodeViewOptions {
   readonly serviceCidrs: Pick<Informer<ServiceCIDR>, 'list'>;
   readonly slicesOf: ReservedSources['slicesOf'];
   readonly host: NodeHost;
+  /** Sockets that serve Services. */
+  readonly ownListeners: () => readonly Listener[];
   readonly log: Log;
 }
 
@@ -41,10 +43,11 @@ export class NodeView {
 
   /** Asks the kernel for addresses and listening sockets. */
   async look(): Promise<void> {
-    const { host, log } = this.#options;
+    const { host, ownListeners, log } = this.#options;
     try {
       this.#addresses = await host.addresses();
-      this.#listeners = await host.listeners();
+      const own = new Set(ownListeners().map(nameOf));
+      this.#listeners = (await host.listeners()).filter((listener) => !own.has(nameOf(listener)));
       this.#trouble = undefined;
     } catch (err) {
       if (this.#trouble !== messageOf(err)) log.warn(`Cannot look at this node's addresses and sockets: ${messageOf(err)}`);
@@ -78,6 +81,10 @@ export class NodeView {
     this.#reservedText = text;
     return true;
   }
+}
+
+function nameOf({ ip, protocol, port }: Listener): string {
+  return `${ip ?? ''} ${protocol} ${port}`;
 }
 
 /** The address in a URL; undefined when it has a name. */

@@ -28,8 +28,10 @@ export interface ProxyOptions {
   readonly interfaceNamePrefix?: string;
   /** Service ranges: an address in them that no Service holds is refused. */
   readonly serviceCidrs?: readonly string[];
-  /** `primary` (default), `all`, or CIDRs of node addresses. Loopback addresses serve no node ports, as in kube-proxy's nftables mode. */
+  /** `primary` (default), `all`, or CIDRs of node addresses. `localhost` is the loopback range. */
   readonly nodePortAddresses?: readonly string[];
+  /** Who serves node ports at loopback addresses among those: the mode's rules, or a relay of this process. Absent: nobody. */
+  readonly loopbackNodePorts?: 'rules' | 'relay';
   readonly masqueradeAll?: boolean;
   /** Changes within this time are applied together. Default 20 ms: a sync costs little. */
   readonly minSyncPeriodMs?: number;

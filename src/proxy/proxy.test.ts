@@ -5,6 +5,8 @@ import type { Client } from '../client/client.ts';
 import { eventually } from '../clock/testing/eventually.ts';
 import { KnownError } from '../errors/known-error.ts';
 import { FakeNftables } from '../linux/testing/fake-nftables.ts';
+import { FakeRelayHost } from './mode/userspace/testing/fake-relay-host.ts';
+import { UserspaceMode } from './mode/userspace/userspace-mode.ts';
 import { FakeNodeHost } from './testing/fake-node-host.ts';
 import { HandmadeCluster } from './testing/handmade-cluster.ts';
 import { elements, start, stopAll } from './testing/running-proxy.ts';
@@ -290,6 +292,21 @@ describe('startProxy()', () => {
     host.listening = [{ protocol: 'tcp', port: 80, ip: '192.168.120.11' }];
     await eventually(() => !held().includes('192.168.120.11 . tcp . 80'));
     await eventually(() => told.length === 8);
+  });
+
+  test('does not take sockets at which it serves Services itself for those of somebody else', async () => {
+    const cluster = new HandmadeCluster();
+    const [host, relays] = [new FakeNodeHost(), new FakeRelayHost()];
+    cluster.service('web', '10.96.0.1', { type: 'NodePort', ports: [{ port: 80, nodePort: 30080 }] });
+    cluster.endpoints('web', ['10.244.2.2']);
+    await start(cluster, new FakeNftables(), { host, rules: new UserspaceMode(relays) });
+    const nodePort = '192.168.120.11 . tcp . 30080';
+    assert.ok(relays.listeners.has(nodePort));
+    host.listening = [{ protocol: 'tcp', port: 30080, ip: '192.168.120.11' }];
+    host.setAddresses(['127.0.0.1', '192.168.120.11', '192.168.120.12']);
+    cluster.service('later', '10.96.0.2');
+    await eventually(() => relays.addresses.has('10.96.0.2'));
+    assert.ok(relays.listeners.has(nodePort));
   });
 
   test('tells of an algorithm that there is not, once for both families', async () => {

@@ -96,6 +96,7 @@ export class ServiceProxy {
       serviceCidrs: this.#serviceCidrs,
       slicesOf: (key) => this.#tracker.slicesOf(key),
       host: this.#host,
+      ownListeners: () => this.#mode.listeners?.() ?? [],
       log: this.#log,
     });
     this.#followCluster();
@@ -323,15 +324,18 @@ export class ServiceProxy {
   }
 }
 
+type ModeChoice = Pick<ProxyOptions, 'mode' | 'modeOptions' | 'loopbackNodePorts' | 'clock' | 'log'>;
+
 /** The mode that is asked for, not yet at work. Throws BAD_CONFIG. */
-export async function openMode({
-  mode = defaultMode,
-  modeOptions,
-  clock,
-  log,
-}: Pick<ProxyOptions, 'mode' | 'modeOptions' | 'clock' | 'log'>): Promise<Mode> {
+export async function openMode({ mode = defaultMode, modeOptions, loopbackNodePorts, clock, log }: ModeChoice): Promise<Mode> {
   const open = Object.hasOwn(modes, mode) ? modes[mode] : undefined;
-  if (open) return await open({ ...(clock ? { clock } : {}), ...(log ? { log } : {}), ...modeOptions });
+  if (open) {
+    const options = { ...(clock ? { clock } : {}), ...(log ? { log } : {}), ...modeOptions };
+    const rules = await open(options);
+    if (loopbackNodePorts !== 'relay') return rules;
+    const { LoopbackNodePorts } = await import('./mode/loopback-node-ports.ts');
+    return new LoopbackNodePorts(rules, options);
+  }
   throw new KnownError('BAD_CONFIG', `Cannot start the proxy in mode "${mode}": it is not supported`, {
     hint: `Use mode ${Object.keys(modes).join(' or ')}`,
   });

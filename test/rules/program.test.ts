@@ -166,6 +166,9 @@ describe('fairlead proxy', { skip: cannotMakeNamespaces, concurrency: false }, (
     assert.match(await node.page('127.0.0.1:10249/statusz'), /\nkube-proxy statusz\n.*\nStarted: /s);
 
     const { pid } = node;
+    await node.servePod();
+    await write('nodePortAddresses: [primary, localhost]\n');
+    await node.until(async () => (await node.page('127.0.0.1:30080')) === 'the pod\n');
     await write('nodePortAddresses: ["198.51.100.0/24"]\n');
     await node.until(
       async () => (await node.has('ip', 'nodeport-ips', '198.51.100.5')) && !(await node.has('ip', 'nodeport-ips', '192.0.2.1')),
@@ -185,7 +188,7 @@ describe('fairlead proxy', { skip: cannotMakeNamespaces, concurrency: false }, (
     await node.servePod();
     const kubeconfig = ['--kubeconfig', join(node.dir, 'kubeconfig.conf'), '--hostname-override', 'node1'];
     node.run(...kubeconfig, '--proxy-mode', 'userspace');
-    for (const from of ['node', 'pod'] as const)
+    for (const from of ['node', 'pod', 'node'] as const)
       for (const address of ['10.96.0.10', '192.0.2.1:30080'])
         await node.until(async () => (await node.page(address, from)) === 'the pod\n');
     assert.equal(await node.page('127.0.0.1:10249/proxyMode'), 'userspace');

@@ -188,6 +188,20 @@ describe('proxySettings()', () => {
     for (const bindAddress of ['0.0.0.0', '::']) assert.ok(!('nodeIps' in settings({ bindAddress })));
   });
 
+  test('serves node ports at loopback as the mode can, where the addresses say so', () => {
+    const of = (mode: string, nodePortAddresses: string[], localhostNodePorts = true): unknown[] => {
+      const given = settings({ mode, nodePortAddresses, iptables: { localhostNodePorts } });
+      return [given.nodePortAddresses?.join(), given.loopbackNodePorts];
+    };
+    assert.deepEqual(of('iptables', []), ['all', 'rules']);
+    assert.deepEqual(of('iptables', [], false), ['all', undefined]);
+    assert.deepEqual(of('ipvs', []), ['all', undefined]);
+    assert.deepEqual(of('nftables', []), [undefined, undefined]);
+    assert.deepEqual(of('nftables', ['all']), ['all', undefined]);
+    for (const range of ['localhost', '127.0.0.0/8', '::1/128'])
+      assert.deepEqual(of('nftables', ['primary', range]), [`primary,${range}`, 'relay']);
+  });
+
   test('tells how pods are told from others, and where node ports are served', () => {
     const detectLocal = { bridgeInterface: 'cni0', interfaceNamePrefix: 'veth' };
     const given = settings({ detectLocalMode: 'BridgeInterface', detectLocal, nodePortAddresses: ['primary'], clusterCIDR: '10.1.0.0/16' });

@@ -35,11 +35,25 @@ function modeOptions({ mode, iptables, nftables, ipvs, conntrack }: KubeProxyCon
   };
 }
 
+/** As in kube-proxy: nftables serves them at the node's primary addresses by itself, modes that are older than that everywhere. */
+function nodePorts({ mode, iptables, nodePortAddresses }: KubeProxyConfiguration): Partial<Settings> {
+  const isOld = mode === 'iptables' || mode === 'ipvs';
+  const addresses = nodePortAddresses.length > 0 ? nodePortAddresses : isOld ? ['all'] : [];
+  const named = addresses.length > 0 ? { nodePortAddresses: addresses } : {};
+  if (mode === 'iptables') return iptables.localhostNodePorts ? { ...named, loopbackNodePorts: 'rules' } : named;
+  return addresses.some(isLoopbackRange) ? { ...named, loopbackNodePorts: 'relay' } : named;
+}
+
+/** Explicitly: `all` is not meant. */
+function isLoopbackRange(text: string): boolean {
+  return text === 'localhost' || text.startsWith('127.') || text.startsWith('::1/');
+}
+
 type Settings = Omit<ProxyOptions, 'client' | 'nodeName'>;
 
 /** Addresses of a node that is given no addresses of its own follow the family of bindAddress, as in kube-proxy. */
 export function proxySettings(config: KubeProxyConfiguration): Settings {
-  const { bindAddress, healthzBindAddress, metricsBindAddress, detectLocal, nodePortAddresses, iptables, ipvs } = config;
+  const { bindAddress, healthzBindAddress, metricsBindAddress, detectLocal, iptables, ipvs } = config;
   const periods = config.mode === 'ipvs' ? ipvs : config.mode === 'iptables' ? iptables : config.nftables;
   const healthzAddress = withPort(healthzBindAddress, 10_256);
   const metricsAddress = withPort(metricsBindAddress, 10_249);
@@ -56,7 +70,7 @@ export function proxySettings(config: KubeProxyConfiguration): Settings {
     ...(config.detectLocalMode ? { localMode: config.detectLocalMode as (typeof localModes)[number] } : {}),
     ...(detectLocal.bridgeInterface ? { bridgeInterface: detectLocal.bridgeInterface } : {}),
     ...(detectLocal.interfaceNamePrefix ? { interfaceNamePrefix: detectLocal.interfaceNamePrefix } : {}),
-    ...(nodePortAddresses.length > 0 ? { nodePortAddresses } : {}),
+    ...nodePorts(config),
     ...(healthzAddress === undefined ? {} : { healthzAddress }),
     ...(metricsAddress === undefined ? {} : { metricsAddress }),
     ...(algorithm ? { algorithm } : {}),

@@ -7,6 +7,7 @@ import type { Clock } from '../../clock/clock.ts';
 import type { Log } from '../../observability/log.ts';
 import type { Algorithm } from '../plan/algorithm.ts';
 import type { NodeContext } from '../plan/node-context.ts';
+import type { Listener } from '../plan/reserved.ts';
 import type { ServicePlan } from '../plan/service-plan.ts';
 
 export interface SyncResult {
@@ -68,6 +69,8 @@ export interface Mode {
   verify(): Promise<void>;
   /** Calls `onTouched` soon after somebody else changed the rules, or may have. */
   watch(onTouched: () => void): { close(): void };
+  /** Sockets of this process at which it serves Services: they are nobody else's. Absent: none. */
+  listeners?(): readonly Listener[];
   /** Takes away all rules of this mode, of whichever proxy. */
   cleanUp(): Promise<void>;
   /** Takes away what another proxy left of this mode where this one does not look. */

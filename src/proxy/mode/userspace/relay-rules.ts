@@ -3,6 +3,7 @@ import type { Clock } from '../../../clock/clock.ts';
 import { messageOf } from '../../../errors/known-error.ts';
 import type { Log } from '../../../observability/log.ts';
 import type { NodeContext } from '../../plan/node-context.ts';
+import type { Listener } from '../../plan/reserved.ts';
 import type { PortPlan, ServicePlan } from '../../plan/service-plan.ts';
 import { PortBalancer } from '../../relay/balancer.ts';
 import type { Relay, Route } from '../../relay/relay.ts';
@@ -26,7 +27,7 @@ export class RelayRules implements ModeRules {
   #before = new Map<string, RelayedService>();
   /** By Service and port: what it remembers outlives a change of endpoints. */
   readonly #balancers = new Map<string, PortBalancer>();
-  readonly #relays = new Map<string, Relay>();
+  readonly #relays = new Map<string, { readonly relay: Relay; readonly listener: Listener }>();
   /** Frontends that nothing listens on yet, with the reason that was told. */
   readonly #failed = new Map<string, string>();
   /** How many Services want each address. */
@@ -86,8 +87,12 @@ export class RelayRules implements ModeRules {
     return { full, steps: added.length + removed.length + (full ? 0 : listened) };
   }
 
+  listeners(): Listener[] {
+    return [...this.#relays.values()].map(({ listener }) => listener);
+  }
+
   close(): void {
-    for (const relay of this.#relays.values()) relay.cut();
+    for (const { relay } of this.#relays.values()) relay.cut();
     this.#relays.clear();
   }
 
@@ -113,7 +118,7 @@ export class RelayRules implements ModeRules {
       const now = this.#wanted.get(key) ?? nothingRelayed;
       for (const name of before.frontends.keys()) {
         if (now.frontends.has(name)) continue;
-        this.#relays.get(name)?.close();
+        this.#relays.get(name)?.relay.close();
         this.#relays.delete(name);
         this.#failed.delete(name);
       }
@@ -128,16 +133,17 @@ export class RelayRules implements ModeRules {
     for (const key of keys)
       for (const [name, frontend] of this.#wanted.get(key)?.frontends ?? []) {
         const route = this.#route(key, frontend);
-        const relay = this.#relays.get(name);
-        relay?.reroute(route);
-        if (relay === undefined && (await this.#listen(name, frontend, route))) opened++;
+        const open = this.#relays.get(name);
+        open?.relay.reroute(route);
+        if (open === undefined && (await this.#listen(name, frontend, route))) opened++;
       }
     return opened;
   }
 
   async #listen(name: string, { protocol, ip, port }: RelayedFrontend, route: Route): Promise<boolean> {
     try {
-      this.#relays.set(name, await this.#host.listen(protocol, { ip, port }, route));
+      const relay = await this.#host.listen(protocol, { ip, port }, route);
+      this.#relays.set(name, { relay, listener: { protocol, port, ...(ip === '0.0.0.0' || ip === '::' ? {} : { ip }) } });
       this.#failed.delete(name);
       return true;
     } catch (err) {

@@ -3,6 +3,7 @@ import { type Clock, systemClock } from '../../../clock/clock.ts';
 import { type Log, silentLog } from '../../../observability/log.ts';
 import type { Algorithm } from '../../plan/algorithm.ts';
 import type { NodeContext } from '../../plan/node-context.ts';
+import type { Listener } from '../../plan/reserved.ts';
 import { relayAlgorithms } from '../../relay/balancer.ts';
 import type { Mode, ModeOptions, ModeRules } from '../mode.ts';
 import { KernelRelayHost, type RelayHost } from './relay-host.ts';
@@ -42,6 +43,10 @@ export class UserspaceMode implements Mode {
 
   watch(onTouched: () => void): { close(): void } {
     return this.#host.watch(() => void this.#look(onTouched));
+  }
+
+  listeners(): readonly Listener[] {
+    return this.#rules.flatMap((rules) => rules.listeners());
   }
 
   async cleanUp(): Promise<void> {
