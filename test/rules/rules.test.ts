@@ -36,8 +36,7 @@ function checkTrace(face: ModeFace, rendered: Rendered, packet: ExpectedPacket):
   }
   assert.equal(fate.kind, 'passed');
   const { all, masqueraded } = destinationsOf(fate);
-  // A hash gives a client its endpoint at once; one that is drawn is known from then on.
-  const isChosen = packet.sticky && all.length === 1;
+  const isChosen = packet.hashed && all.length === 1;
   assert.deepEqual(isChosen ? packet.reaches.filter((endpoint) => all.includes(endpoint)) : packet.reaches, all);
   assert.deepEqual(masqueraded, isChosen ? packet.masqueraded.filter((endpoint) => all.includes(endpoint)) : packet.masqueraded);
   if (packet.sticky) assert.equal(destinationsOf(trace(firstPacket(packet))).all.length, 1, 'a client that is known has one endpoint');
@@ -57,7 +56,7 @@ async function checkReal(face: ModeFace, topology: Topology, packet: ExpectedPac
     return;
   }
   const seen = new Map<string, string>();
-  const wanted = packet.sticky ? 1 : packet.reaches.length;
+  const wanted = packet.sticky || packet.hashed ? 1 : packet.reaches.length;
   // The chance to miss one of five endpoints in 200 tries is 4e-20.
   for (let i = 0; i < 200 && (i < 12 || seen.size < wanted); i++) {
     const result = await probe(from, packet.to, packet.port, packet.protocol, answerMs);

@@ -15,14 +15,14 @@ describe('readScenario()', () => {
     assert.deepEqual(fates, [[['reached', ['10.244.1.3:80']]], [['dropped', []]], [['dropped', []]]]);
   });
 
-  test('has a client that is hashed stick to one endpoint where a mode can', () => {
+  test('says that a client is hashed where a mode can', () => {
     const scenario = packetsOf('reaches: [10.244.1.3:80], hashed: true');
-    for (const [algorithm, sticky] of [
+    for (const [algorithm, hashed] of [
       ['random', false],
       ['source-hash', true],
       ['sh', true],
     ] as const)
-      assert.equal(packetsIn({ name: 'x', algorithms: [algorithm] }, scenario)[0]?.sticky, sticky);
+      assert.equal(packetsIn({ name: 'x', algorithms: [algorithm] }, scenario)[0]?.hashed, hashed);
   });
 
   test('wants a reason where a mode differs, and a fate everywhere', () => {

@@ -44,13 +44,13 @@ export interface ExpectedPacket extends ExpectedFate {
   readonly to: string;
   readonly port: number;
   readonly protocol: 'tcp' | 'udp' | 'sctp';
+  /** Whether the mode gives one client one endpoint by its address. A trace may not know which. */
+  readonly hashed: boolean;
 }
 
 interface ScenarioPacket extends ExpectedPacket {
   /** In modes whose upstream does something else. */
   readonly differs: ReadonlyMap<string, ExpectedFate>;
-  /** It is sticky in a mode that can hash its source. */
-  readonly hashed: boolean;
 }
 
 export interface Scenario {
@@ -200,7 +200,7 @@ export function planScenario({ services, slices, node, reserved }: Scenario, alg
 /** The packets with what must become of them in a mode. */
 export function packetsIn({ name, algorithms }: Pick<ModeFace, 'name' | 'algorithms'>, { packets }: Scenario): ExpectedPacket[] {
   const canHash = offeredAs('source-hash', algorithms) !== undefined;
-  return packets.map((packet) => ({ ...packet, sticky: packet.sticky || (packet.hashed && canHash), ...packet.differs.get(name) }));
+  return packets.map((packet) => ({ ...packet, hashed: packet.hashed && canHash, ...packet.differs.get(name) }));
 }
 
 /** The packet as a trace begins with it. */
