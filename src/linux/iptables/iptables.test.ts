@@ -24,6 +24,11 @@ describe('sameRule()', () => {
     ],
     ['a turn', '-m statistic --mode nth --every 3 -j X', '-m statistic --mode nth --every 3 --packet 0 -j X'],
     ['a list of clients', '-m recent --name L --set -j X', '-m recent --set --name L --mask 255.255.255.255 --rsource -j X'],
+    [
+      'a part of the clients',
+      '-m cluster --cluster-total-nodes 3 --cluster-local-node 2 --cluster-hash-seed 0 -j X',
+      '-m cluster --cluster-local-nodemask 0x00000002 --cluster-total-nodes 3 --cluster-hash-seed 0x00000000 -j X',
+    ],
     ['a refusal', '-j REJECT', '-j REJECT --reject-with icmp-port-unreachable'],
     ['a refusal of IPv6', '-s fd00::1 -j REJECT', '-s fd00::1/128 -j REJECT --reject-with icmp6-port-unreachable'],
     ['long names', '--source 10.0.0.0/8 ! --in-interface br0 -j X', '-s 10.0.0.0/8 ! -i br0 -j X'],
@@ -39,6 +44,11 @@ describe('sameRule()', () => {
     ['ranges', '-s 10.0.0.0/24 -j X', '-s 10.0.0.0/32 -j X'],
     ['refusals', '-j REJECT', '-j REJECT --reject-with tcp-reset'],
     ['probabilities', '-m statistic --mode random --probability 0.5 -j X', '-m statistic --mode random --probability 0.25 -j X'],
+    [
+      'parts of the clients',
+      '-m cluster --cluster-total-nodes 3 --cluster-local-node 2 --cluster-hash-seed 0 -j X',
+      '-m cluster --cluster-local-nodemask 0x00000003 --cluster-total-nodes 3 --cluster-hash-seed 0x00000000 -j X',
+    ],
     ['the order of matches', '-m tcp --dport 1 -m mark --mark 1 -j X', '-m mark --mark 1 -m tcp --dport 1 -j X'],
   ];
   for (const [why, a, b] of others) test(`tells ${why} apart`, () => assert.ok(!sameRule(a, b), canonicalRule(a)));

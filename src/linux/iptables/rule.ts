@@ -111,8 +111,15 @@ const usual: Readonly<Record<string, readonly string[]>> = {
   '--reject-with': ['icmp-port-unreachable', 'icmp6-port-unreachable'],
 };
 
+/** A node of a cluster is a bit of a mask. */
+function canonicalCluster({ '--cluster-local-node': node, '--cluster-local-nodemask': nodes, ...rest }: Options): Options {
+  const mask = node === undefined ? Number(nodes) : 2 ** (Number(node) - 1);
+  return { ...rest, '--cluster-local-nodemask': hex(String(mask)), '--cluster-hash-seed': hex(rest['--cluster-hash-seed'] ?? '0') };
+}
+
 function canonicalOptions({ name, options }: Part): string[] {
   let given: Options = Object.fromEntries(options);
+  if (name === 'cluster') given = canonicalCluster(given);
   if (name === 'MARK') given = canonicalMark(given);
   if (name === 'mark') given = { '--mark': mark(given['--mark'] ?? '') };
   const chance = given['--probability'];

@@ -26,9 +26,11 @@ export async function lackingTools(variant: Variant = ''): Promise<string | unde
 
 /** What `iptables-save` prints, without what differs from one time to the next; rules of a chain that mean the same in any order in one. */
 export function comparable(saved: string): string {
+  // Printed as a mask that the tools do not take back.
+  const node = (_: string, mask: string): string => `--cluster-local-node ${Math.log2(Number(mask)) + 1}`;
   const lines = saved.split('\n').filter((line) => line !== '' && !line.startsWith('#'));
   return lines
-    .map((line) => line.replace(/ \[\d+:\d+\]$/, ''))
+    .map((line) => line.replace(/ \[\d+:\d+\]$/, '').replace(/--cluster-local-nodemask (\S+)/, node))
     .sort()
     .join('\n');
 }

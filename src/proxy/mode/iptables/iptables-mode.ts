@@ -3,19 +3,23 @@ import { type Clock, systemClock } from '../../../clock/clock.ts';
 import { isKnownError } from '../../../errors/known-error.ts';
 import type { Iptables } from '../../../linux/iptables/iptables.ts';
 import { KernelIptables } from '../../../linux/iptables/kernel-iptables.ts';
+import { Conntrack } from '../../../linux/netlink/conntrack.ts';
 import type { TableFamily } from '../../../linux/nftables/table.ts';
 import { ensureSysctl, readSysctl } from '../../../linux/sysctl.ts';
 import type { Algorithm } from '../../plan/algorithm.ts';
 import type { NodeContext } from '../../plan/node-context.ts';
+import type { Connections } from '../least-connection.ts';
 import type { Mode, ModeOptions, ModeRules } from '../mode.ts';
 import { cleanUpSections } from './clean-up.ts';
 import { canary, canaryTables, kubeletFirewall } from './layout.ts';
+import { hashSteps, type Step } from './placement.ts';
 import { ServiceChains } from './service-chains.ts';
 
-export const iptablesAlgorithms: readonly Algorithm[] = ['random'];
+export const iptablesAlgorithms: readonly Algorithm[] = ['random', 'round-robin', 'least-connection', 'source-hash'];
 
 const deepVerifyPeriodMs = 3_600_000;
 const ownPrefix = 'KUBE-';
+const trialChain = 'KUBE-PROXY-TRIAL';
 const routeLocalnet = 'net/ipv4/conf/all/route_localnet';
 const beLiberal = 'net/netfilter/nf_conntrack_tcp_be_liberal';
 
@@ -32,14 +36,17 @@ export interface IptablesModeOptions extends ModeOptions {
   /** The backend in which another proxy may have left rules; whoever asks closes it. */
   readonly otherBackend?: () => Promise<Iptables | undefined>;
   readonly settings?: Settings;
-  /** Whether `close` closes `iptables`. */
+  /** What is counted for the fewest connections. Without: nothing is. */
+  readonly connections?: Connections & { close(): void };
+  /** Whether `close` closes `iptables` and `connections`. */
   readonly closes?: boolean;
 }
+
+const noConnections: Connections = { flowsOf: async () => [] };
 
 export class IptablesMode implements Mode {
   readonly name = 'iptables';
   readonly failuresMetric = 'sync_proxy_rules_iptables_restore_failures_total';
-  readonly algorithms: readonly Algorithm[] = iptablesAlgorithms;
   readonly #options: IptablesModeOptions;
   readonly #iptables: Iptables;
   readonly #settings: Settings;
@@ -48,6 +55,7 @@ export class IptablesMode implements Mode {
   /** Whether somebody else changed our rules, or may have. */
   #touched = false;
   #deeplyVerified: number;
+  #algorithms = iptablesAlgorithms;
 
   /** Whoever gives `iptables` closes it, unless it says so. */
   constructor(options: IptablesModeOptions) {
@@ -65,12 +73,33 @@ export class IptablesMode implements Mode {
       const { backend } = await iptables.features('ip');
       return new KernelIptables(backend === 'nft' ? '-legacy' : '-nft');
     };
-    return new IptablesMode({ ...options, iptables, otherBackend, closes: true });
+    return new IptablesMode({ ...options, iptables, otherBackend, connections: new Conntrack(), closes: true });
+  }
+
+  get algorithms(): readonly Algorithm[] {
+    return this.#algorithms;
   }
 
   async probe(): Promise<void> {
     await this.#iptables.features('ip');
+    if (!(await this.#canHash())) this.#algorithms = iptablesAlgorithms.filter((one) => one !== 'source-hash');
     await this.#iptables.foreignChanges();
+  }
+
+  /** Whether the kernel has the match that tells clients apart: a module of its own. It says so when a rule asks for it. */
+  async #canHash(): Promise<boolean> {
+    const [{ match }] = hashSteps(['a', 'b'], undefined) as [Step];
+    try {
+      const fill = new Map([[trialChain, [`${match}-j RETURN`]]]);
+      await this.#iptables.restore('ip', [
+        { table: 'mangle', fill },
+        { table: 'mangle', drop: [trialChain] },
+      ]);
+      return true;
+    } catch (err) {
+      if (!isKnownError(err, 'KERNEL_REFUSED')) throw err;
+      return false;
+    }
   }
 
   async open(node: NodeContext): Promise<ModeRules> {
@@ -78,7 +107,9 @@ export class IptablesMode implements Mode {
     const isLiberal = (this.#settings.read(beLiberal) ?? '0') !== '0';
     const rules = { ...this.#options, conntrackLiberal: isLiberal || this.#options.conntrackLiberal === true };
     const allowLocalnet = (): void => this.#settings.set(routeLocalnet, '1');
-    const chains = new ServiceChains(node, { iptables: this.#iptables, randomFully, rules, allowLocalnet });
+    const { connections = noConnections } = this.#options;
+    const kernel = { iptables: this.#iptables, connections, clock: this.#clock };
+    const chains = new ServiceChains(node, { ...kernel, randomFully, rules, allowLocalnet });
     this.#families.set(node.family, chains);
     return chains;
   }
@@ -146,6 +177,9 @@ export class IptablesMode implements Mode {
   }
 
   close(): void {
-    if (this.#options.closes) this.#iptables.close();
+    for (const chains of this.#families.values()) chains.close();
+    if (!this.#options.closes) return;
+    this.#options.connections?.close();
+    this.#iptables.close();
   }
 }

@@ -1,6 +1,7 @@
 import { builtInChains, type Ruleset } from '../../../linux/iptables/ruleset.ts';
 import type { ServicePlan } from '../../plan/service-plan.ts';
 import { ensuredRules, fixedChains, kubeletFirewall, type Layout, sharedChains, splitName, tailOf } from './layout.ts';
+import { nothingKnown, place } from './placement.ts';
 import { renderService } from './render-service.ts';
 
 /** So many endpoints of all Services, and rules no longer name in comments where they lead. kube-proxy's number. */
@@ -38,7 +39,7 @@ function bare(layout: Layout): Tables {
 
 /** render(): all tables for these plans, of which no two have the same frontend, and nothing of others in them. Pure. */
 export function renderRules(plans: Iterable<ServicePlan>, layout: Layout): Ruleset {
-  const sorted = [...plans].sort((a, b) => (a.key < b.key ? -1 : 1));
+  const sorted = Array.from(plans, (plan) => place(plan, nothingKnown)).sort((a, b) => (a.key < b.key ? -1 : 1));
   const commented = areCommented(sorted);
   const tables = bare(layout);
   for (const plan of sorted) {

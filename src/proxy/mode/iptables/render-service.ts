@@ -1,9 +1,10 @@
 /** A Service's plan to its chains and rules, as kube-proxy lays them out. Rules are written as `iptables-save` prints them. Pure. */
 import { probability, quoted } from '../../../linux/iptables/rule.ts';
 import type { LocalDetector } from '../../plan/node-context.ts';
-import type { EndpointAddress, Frontend, PortPlan, ServicePlan, Target } from '../../plan/service-plan.ts';
+import type { EndpointAddress, Frontend, PortPlan, Target } from '../../plan/service-plan.ts';
 import { addressOf, chainsOf, type PortChains, portName } from './chain-names.ts';
 import type { Layout, SharedChain } from './layout.ts';
+import { hashSteps, type PlacedPlan, type Step } from './placement.ts';
 
 export interface ServiceRules {
   /** Chains of its own in table nat. */
@@ -25,6 +26,32 @@ const chances: string[] = [];
 function chanceOfOneIn(n: number): string {
   chances[n] ??= probability(Number((1 / n).toFixed(10)));
   return chances[n];
+}
+
+const byChance = (chance: string): string => `-m statistic --mode random --probability ${chance} `;
+
+/** Each by its share of what is left for it and those behind it. */
+function weightedSteps(addresses: readonly string[], weights: ReadonlyMap<string, number>): Step[] {
+  const held = addresses.filter((address) => (weights.get(address) ?? 0) > 0);
+  let left = held.reduce((sum, address) => sum + (weights.get(address) ?? 0), 0);
+  return held.map((address, i) => {
+    const weight = weights.get(address) ?? 0;
+    const match = i === held.length - 1 ? '' : byChance(probability(weight / left));
+    left -= weight;
+    return { match, address };
+  });
+}
+
+/** One of these by the Service's algorithm: of each step the match, if it has one, decides whether the packet goes on to the next. */
+function stepsOf(addresses: readonly string[], { algorithm, placed }: PlacedPlan, chain: string): Step[] {
+  const { clients, weights } = placed?.get(chain) ?? {};
+  if (algorithm === 'source-hash') return hashSteps(addresses, clients);
+  if (weights) return weightedSteps(addresses, weights);
+  return addresses.map((address, i) => {
+    const rest = addresses.length - i;
+    const match = algorithm === 'round-robin' ? `-m statistic --mode nth --every ${rest} --packet 0 ` : byChance(chanceOfOneIn(rest));
+    return { match: rest === 1 ? '' : match, address };
+  });
 }
 
 const isServed = (target: Target): boolean => target === 'cluster' || target === 'local';
@@ -55,7 +82,7 @@ function podMatches(local: LocalDetector, not: '' | '! '): Matches {
 /** The chains and rules of one port of a Service. */
 class PortRules {
   readonly #port: PortPlan;
-  readonly #plan: ServicePlan;
+  readonly #plan: PlacedPlan;
   readonly #layout: Layout;
   readonly #name: string;
   readonly #names: PortChains;
@@ -64,7 +91,7 @@ class PortRules {
   readonly #shared: Map<SharedChain, string[]>;
 
   constructor(
-    plan: ServicePlan,
+    plan: PlacedPlan,
     port: PortPlan,
     layout: Layout,
     commented: boolean,
@@ -196,20 +223,17 @@ class PortRules {
 
   #spread(chain: string, list: readonly EndpointAddress[], endpoints: Map<string, EndpointAddress>): void {
     const rules = this.#own(chain);
-    const targets = list.map((endpoint) => ({ address: addressOf(endpoint), endpoint })).sort((a, b) => (a.address < b.address ? -1 : 1));
-    const steps = targets.map(({ address, endpoint }) => {
-      endpoints.set(address, endpoint);
-      const said = this.#commented ? `${comment(`${this.#name} -> ${address}`)} ` : '';
-      return { said, to: this.#names.endpoint(address) };
-    });
+    for (const endpoint of list) endpoints.set(addressOf(endpoint), endpoint);
+    const addresses = list.map(addressOf).sort();
     const { affinitySeconds } = this.#port;
+    const said = (address: string): string => (this.#commented ? `${comment(`${this.#name} -> ${address}`)} ` : '');
     if (affinitySeconds !== undefined)
-      for (const { said, to } of steps)
-        rules.push(`${said}-m recent --rcheck --seconds ${affinitySeconds} --reap --name ${to} ${this.#anySource} -j ${to}`);
-    for (const [i, { said, to }] of steps.entries()) {
-      const rest = steps.length - i;
-      rules.push(`${said}${rest > 1 ? `-m statistic --mode random --probability ${chanceOfOneIn(rest)} ` : ''}-j ${to}`);
-    }
+      for (const address of addresses) {
+        const to = this.#names.endpoint(address);
+        rules.push(`${said(address)}-m recent --rcheck --seconds ${affinitySeconds} --reap --name ${to} ${this.#anySource} -j ${to}`);
+      }
+    for (const { match, address } of stepsOf(addresses, this.#plan, chain))
+      rules.push(`${said(address)}${match}-j ${this.#names.endpoint(address)}`);
   }
 
   /** The rest of what `recent` is told, as it is printed. */
@@ -233,7 +257,7 @@ class PortRules {
 }
 
 /** `commented` as to endpoints: of many the comments are two fifths of the text. */
-export function renderService(plan: ServicePlan, layout: Layout, commented: boolean): ServiceRules {
+export function renderService(plan: PlacedPlan, layout: Layout, commented: boolean): ServiceRules {
   const into = { chains: new Map<string, string[]>(), shared: new Map<SharedChain, string[]>() };
   for (const port of plan.ports) new PortRules(plan, port, layout, commented, into).write();
   return into;

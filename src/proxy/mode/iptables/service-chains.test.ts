@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { beforeEach, describe, test } from 'node:test';
+import { FakeClock } from '../../../clock/testing/fake-clock.ts';
 import { KnownError } from '../../../errors/known-error.ts';
 import type { Section } from '../../../linux/iptables/section.ts';
 import { FakeIptables } from '../../../linux/iptables/testing/fake-iptables.ts';
@@ -7,7 +8,7 @@ import { trace } from '../../../linux/iptables/trace.ts';
 import type { NodeContext } from '../../plan/node-context.ts';
 import type { EndpointAddress, Frontend, PortPlan, ServicePlan, Target } from '../../plan/service-plan.ts';
 import { chainsOf } from './chain-names.ts';
-import { ServiceChains } from './service-chains.ts';
+import { ServiceChains, type ServiceChainsOptions } from './service-chains.ts';
 
 const node: NodeContext = {
   family: 'ip',
@@ -38,8 +39,15 @@ const two = ['10.244.1.2', '10.244.1.3'];
 let iptables: FakeIptables;
 let chains: ServiceChains;
 
+const kernel = (): Pick<ServiceChainsOptions, 'iptables' | 'connections' | 'clock' | 'randomFully'> => ({
+  iptables,
+  connections: { flowsOf: async () => [] },
+  clock: new FakeClock(),
+  randomFully: true,
+});
+
 function open(context: NodeContext = node, settings: string[] = []): ServiceChains {
-  return new ServiceChains(context, { iptables, randomFully: true, rules: {}, allowLocalnet: () => settings.push('route_localnet') });
+  return new ServiceChains(context, { ...kernel(), rules: {}, allowLocalnet: () => settings.push('route_localnet') });
 }
 
 /** The lines of the last change that say something. */
@@ -253,7 +261,7 @@ describe('on the way from one plan to another no packet that is served before an
             }
           },
         };
-        chains = new ServiceChains(node, { iptables: slow, randomFully: true, rules: {}, allowLocalnet: () => {} });
+        chains = new ServiceChains(node, { ...kernel(), iptables: slow, rules: {}, allowLocalnet: () => {} });
         chains.put('n/s1', before);
         await chains.sync();
         const start = await fates();

@@ -1,14 +1,17 @@
 /** Keeps the chains of one address family as the Services want them. One caller at a time. */
 import { setImmediate } from 'node:timers/promises';
+import type { Clock } from '../../../clock/clock.ts';
 import type { Iptables } from '../../../linux/iptables/iptables.ts';
 import type { Ruleset } from '../../../linux/iptables/ruleset.ts';
 import { type Chains, type Section, sizeOf } from '../../../linux/iptables/section.ts';
 import type { NodeContext } from '../../plan/node-context.ts';
 import type { ServicePlan } from '../../plan/service-plan.ts';
+import { type Connections, LeastConnections } from '../least-connection.ts';
 import type { ModeRules, SyncResult } from '../mode.ts';
 import { isOfService } from './chain-names.ts';
 import { baseChanges, type Changes, isMuch, type SharedChange, sameChain, sectionsOf, sharedChange } from './changes.ts';
 import { type IptablesOptions, type Layout, layoutOf, type SharedChain, sharedChains, splitName, tailOf } from './layout.ts';
+import { endpointChains, heldClients, type Known, type PlacedPlan, place } from './placement.ts';
 import { areCommented } from './render-rules.ts';
 import { renderService, type ServiceRules } from './render-service.ts';
 
@@ -21,6 +24,9 @@ export interface ServiceChainsOptions {
   readonly iptables: Pick<Iptables, 'save' | 'restore'>;
   readonly randomFully: boolean;
   readonly rules: IptablesOptions;
+  /** What is counted for the fewest connections. */
+  readonly connections: Connections;
+  readonly clock: Clock;
   /** Lets the kernel route 127.0.0.0/8, for node ports there. */
   allowLocalnet(): void;
 }
@@ -28,42 +34,91 @@ export interface ServiceChainsOptions {
 export class ServiceChains implements ModeRules {
   readonly #options: ServiceChainsOptions;
   #layout: Layout;
-  #plans = new Map<string, ServicePlan>();
+  #plans = new Map<string, PlacedPlan>();
+  /** For a node as it was before: clients keep their endpoints. */
+  #plansBefore: ReadonlyMap<string, PlacedPlan> = new Map();
+  /** Whether what an earlier proxy left was looked at. */
+  #hasAdopted = false;
   /** Of Services that changed: the plan that the kernel has the rules of, if it is in step. */
-  #before = new Map<string, ServicePlan | undefined>();
+  #before = new Map<string, PlacedPlan | undefined>();
   #commented = true;
   /** Whether the kernel held all of it after the last sync. */
   #inStep = false;
+  /** How often somebody had doubts about that. */
+  #doubts = 0;
+  readonly #loads: LeastConnections;
+  /** The last sync or change of weights: they come one after the other. */
+  #turn: Promise<unknown> = Promise.resolve();
 
   constructor(node: NodeContext, options: ServiceChainsOptions) {
     this.#options = options;
     this.#layout = layoutOf(node, options.rules, options.randomFully);
+    this.#loads = new LeastConnections(node.family, options.connections, options.clock, () => this.#inTurn(() => this.#reweigh()));
   }
 
   reset(node: NodeContext): void {
     this.#layout = layoutOf(node, this.#options.rules, this.#options.randomFully);
+    this.#plansBefore = this.#plans;
     this.#plans = new Map();
     this.#before = new Map();
-    this.#inStep = false;
+    this.#loads.reset();
+    this.distrust();
   }
 
-  put(key: string, plan: ServicePlan | undefined): void {
-    if (!this.#before.has(key)) this.#before.set(key, this.#plans.get(key));
-    if (plan) this.#plans.set(key, plan);
+  put(key: string, given: ServicePlan | undefined): void {
+    const held = this.#plans.get(key);
+    if (!this.#before.has(key)) this.#before.set(key, held);
+    if (given) this.#plans.set(key, place(given, this.#known(key, held ?? this.#plansBefore.get(key))));
     else this.#plans.delete(key);
+    this.#loads.follow(key, given);
+  }
+
+  #known(key: string, before: PlacedPlan | undefined): Known {
+    return {
+      clients: (chain) => before?.placed?.get(chain)?.clients ?? [],
+      load: (port) => this.#loads.loadOf(key, port),
+    };
+  }
+
+  #inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const turn = this.#turn.then(work);
+    this.#turn = turn.catch(() => {});
+    return turn;
+  }
+
+  /** Sends new connections to the endpoints with fewest. */
+  async #reweigh(): Promise<void> {
+    for (const [key, given] of this.#loads.plans) {
+      const held = this.#plans.get(key);
+      if (!this.#before.has(key)) this.#before.set(key, held);
+      this.#plans.set(key, place(given, this.#known(key, held)));
+    }
+    // What the kernel holds is not known: the next sync finds out.
+    if (this.#inStep) await this.#sync();
   }
 
   distrust(): void {
     this.#inStep = false;
+    this.#doubts++;
   }
 
-  async sync(): Promise<SyncResult> {
+  sync(): Promise<SyncResult> {
+    return this.#inTurn(() => this.#sync());
+  }
+
+  close(): void {
+    this.#loads.close();
+  }
+
+  async #sync(): Promise<SyncResult> {
+    const doubts = this.#doubts;
     const full = !this.#inStep;
     const changes = full ? await this.#difference() : await this.#changes();
     this.#inStep = false;
     const steps = await this.#apply(sectionsOf(changes));
     this.#before = new Map();
-    this.#inStep = true;
+    // Weights change beside those who have doubts.
+    this.#inStep = doubts === this.#doubts;
     return { full, steps };
   }
 
@@ -82,12 +137,12 @@ export class ServiceChains implements ModeRules {
     return steps;
   }
 
-  #render(plan: ServicePlan): ServiceRules {
+  #render(plan: PlacedPlan): ServiceRules {
     return renderService(plan, this.#layout, this.#commented);
   }
 
   /** All Services' rules, with a pause for others now and then. */
-  async *#rendered(): AsyncGenerator<readonly [ServicePlan, ServiceRules]> {
+  async *#rendered(): AsyncGenerator<readonly [PlacedPlan, ServiceRules]> {
     let count = 0;
     for (const plan of this.#plans.values()) {
       if (++count % servicesAtATime === 0) await setImmediate();
@@ -100,9 +155,10 @@ export class ServiceChains implements ModeRules {
     if (this.#layout.localhostNodePorts) this.#options.allowLocalnet();
     const held = await this.#options.iptables.save(this.#layout.node.family);
     const nat = held.get('nat');
+    this.#adopt(nat ?? new Map());
     this.#commented = areCommented(this.#plans.values());
     const names = new Set<string>();
-    const differing: ServicePlan[] = [];
+    const differing: PlacedPlan[] = [];
     const shared = new Map<SharedChain, string[]>(sharedChains.map((chain) => [chain, []]));
     for await (const [plan, rules] of this.#rendered()) {
       for (const name of rules.chains.keys()) names.add(name);
@@ -117,8 +173,19 @@ export class ServiceChains implements ModeRules {
     };
   }
 
+  /** Clients keep the endpoints that an earlier proxy gave them. */
+  #adopt(nat: Chains): void {
+    if (this.#hasAdopted) return;
+    this.#hasAdopted = true;
+    for (const [key, plan] of this.#plans) {
+      if (plan.algorithm !== 'source-hash') continue;
+      const toAddress = endpointChains(plan);
+      this.#plans.set(key, place(plan, { ...this.#known(key, plan), clients: (chain) => heldClients(nat.get(chain) ?? [], toAddress) }));
+    }
+  }
+
   /** Rendered again, chain by chain, when they are sent: the text of all is many times what the plans are. */
-  *#differing(plans: readonly ServicePlan[], nat: Chains | undefined): Generator<Chains> {
+  *#differing(plans: readonly PlacedPlan[], nat: Chains | undefined): Generator<Chains> {
     for (const plan of plans) yield new Map([...this.#render(plan).chains].filter(([name, rules]) => !sameChain(nat?.get(name), rules)));
   }
 

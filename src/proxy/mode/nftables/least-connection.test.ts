@@ -6,8 +6,8 @@ import { type FlowFilter, IPPROTO } from '../../../linux/netlink/tracked-flow.ts
 import { FakeNftables } from '../../../linux/testing/fake-nftables.ts';
 import type { NodeContext } from '../../plan/node-context.ts';
 import type { Frontend, ServicePlan } from '../../plan/service-plan.ts';
+import { type CountedFlow, countConnections, filtersOf } from '../least-connection.ts';
 import { tableName } from './layout.ts';
-import { type CountedFlow, countConnections, filtersOf } from './least-connection.ts';
 import { NftablesMode } from './nftables-mode.ts';
 
 const node: NodeContext = {

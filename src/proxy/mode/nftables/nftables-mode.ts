@@ -5,9 +5,9 @@ import { KernelNftables } from '../../../linux/nftables/kernel-nftables.ts';
 import type { Nftables } from '../../../linux/nftables/table.ts';
 import type { Algorithm } from '../../plan/algorithm.ts';
 import type { NodeContext } from '../../plan/node-context.ts';
+import type { Connections } from '../least-connection.ts';
 import type { Mode, ModeOptions, ModeRules } from '../mode.ts';
 import { tableName } from './layout.ts';
-import type { Connections } from './least-connection.ts';
 import { ServiceTable, type TableKernel } from './service-table.ts';
 
 export const nftablesAlgorithms: readonly Algorithm[] = ['random', 'round-robin', 'least-connection', 'source-hash'];

@@ -5,11 +5,11 @@ import { create, diff, diffPhases } from '../../../linux/nftables/diff.ts';
 import type { KernelTable, Nftables, Op } from '../../../linux/nftables/table.ts';
 import type { NodeContext } from '../../plan/node-context.ts';
 import type { ServicePlan } from '../../plan/service-plan.ts';
+import { type Connections, LeastConnections } from '../least-connection.ts';
 import type { ModeRules, SyncResult } from '../mode.ts';
 import { ClientMemory } from './client-memory.ts';
 import { slotsIn } from './held-slots.ts';
 import { dynamicSets, slotSets, tableName } from './layout.ts';
-import { type Connections, LeastConnections } from './least-connection.ts';
 import { Ledger } from './ledger.ts';
 import { type PreviousSlots, type SlottedPlan, slotsOf, withSlots } from './slots.ts';
 

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { Algorithm } from '../../plan/algorithm.ts';
 import type { EndpointAddress, ServicePlan } from '../../plan/service-plan.ts';
-import { heldShares, type Load } from './shares.ts';
+import { heldShares, type Load } from '../shares.ts';
 import { assignSlots, noSlots, type SlottedPlan, slotsOf, withSlots } from './slots.ts';
 
 describe('assignSlots()', () => {

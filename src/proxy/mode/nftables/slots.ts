@@ -4,7 +4,7 @@
  * changes, and so do the fewest connections, whose weights are slots. Pure.
  */
 import type { EndpointAddress, PortPlan, ServicePlan } from '../../plan/service-plan.ts';
-import { equalShares, fewestFirst, fillSlots, heldShares, type Load, slotCount, weightedShares, widened } from './shares.ts';
+import { equalShares, fewestFirst, fillSlots, heldShares, type Load, slotCount, weightedShares, widened } from '../shares.ts';
 
 /** A slot is a number of 16 bits. */
 const maxEndpoints = 65_536;

@@ -5,6 +5,7 @@ import { mustRun } from '../../../../linux/exec.ts';
 import { printTable } from '../../../../linux/iptables/print.ts';
 import { comparable, execIn, kernelIptablesIn, lackingTools } from '../../../../linux/iptables/testing/kernel-in.ts';
 import { trace } from '../../../../linux/iptables/trace.ts';
+import { Conntrack } from '../../../../linux/netlink/conntrack.ts';
 import { inNetns } from '../../../../linux/netns.ts';
 import { ensureSysctl, readSysctl } from '../../../../linux/sysctl.ts';
 import type { NodeContext } from '../../../plan/node-context.ts';
@@ -24,6 +25,7 @@ export const iptablesFace: ModeFace = {
   name: 'iptables',
   golden: 'iptables.rules',
   algorithms: iptablesAlgorithms,
+  keepsHashedClients: true,
   refusesTcpBy: 'tcp reset',
   render(plans, node) {
     const rules = renderRules(plans, layoutOf(node, {}, true));
@@ -39,8 +41,10 @@ export const iptablesFace: ModeFace = {
     };
   },
   lacking: () => lackingTools(),
-  open: (namespace) =>
+  open: (namespace, clock) =>
     new IptablesMode({
+      ...(clock ? { clock } : {}),
+      connections: inNetns(namespace, () => new Conntrack()),
       iptables: kernelIptablesIn(namespace),
       otherBackend: async () => ((await lackingTools('-legacy')) === undefined ? kernelIptablesIn(namespace, '-legacy') : undefined),
       settings: {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { seededRandom } from '../../../clock/testing/seeded-random.ts';
+import { seededRandom } from '../../clock/testing/seeded-random.ts';
 import { equalShares, fewestFirst, fillSlots, heldShares, slotCount, weightedShares, widened } from './shares.ts';
 
 describe('slotCount()', () => {

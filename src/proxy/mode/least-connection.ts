@@ -1,12 +1,12 @@
 /**
  * Counts the connections of Services whose algorithm is the fewest connections, each second, and only while there are such Services. The kernel
- * has no such choice in a rule, so the slots follow what conntrack counts.
+ * has no such choice in a rule, so slots and chances follow what conntrack counts.
  */
-import type { Clock } from '../../../clock/clock.ts';
-import type { Family } from '../../../ip/ip.ts';
-import { type FlowFilter, IPPROTO, type TrackedFlow } from '../../../linux/netlink/tracked-flow.ts';
-import type { TableFamily } from '../../../linux/nftables/table.ts';
-import { frontendName, type PortPlan, type ServicePlan } from '../../plan/service-plan.ts';
+import type { Clock } from '../../clock/clock.ts';
+import type { Family } from '../../ip/ip.ts';
+import { type FlowFilter, IPPROTO, type TrackedFlow } from '../../linux/netlink/tracked-flow.ts';
+import type { TableFamily } from '../../linux/nftables/table.ts';
+import { frontendName, type PortPlan, type ServicePlan } from '../plan/service-plan.ts';
 import type { Load } from './shares.ts';
 
 export type CountedFlow = Pick<TrackedFlow, 'protocol' | 'orig' | 'reply' | 'id' | 'isClosing'>;
