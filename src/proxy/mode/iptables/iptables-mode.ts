@@ -69,7 +69,8 @@ export class IptablesMode implements Mode {
   /** In the network namespace of this process. */
   static ofKernel(options: ModeOptions = {}): IptablesMode {
     const iptables = new KernelIptables();
-    const otherBackend = async (): Promise<Iptables> => {
+    const otherBackend = async (): Promise<Iptables | undefined> => {
+      if (!(await iptables.mayHold(ownPrefix))) return undefined;
       const { backend } = await iptables.features('ip');
       return new KernelIptables(backend === 'nft' ? '-legacy' : '-nft');
     };
@@ -146,7 +147,7 @@ export class IptablesMode implements Mode {
 
   /** In the backend that the tools of this machine do not use, as a proxy in an image may have used it. */
   async cleanUpElsewhere(): Promise<void> {
-    const other = (await this.#iptables.mayHold(ownPrefix)) ? await this.#options.otherBackend?.() : undefined;
+    const other = await this.#options.otherBackend?.();
     if (!other) return;
     try {
       await this.#cleanUpOf(other);

@@ -17,12 +17,14 @@ export interface Layout {
 
 const defaultMasqueradeBit = 14;
 
+const isLoopback = (ip: string): boolean => ip === '::1' || ip.startsWith('127.');
+
 export function layoutOf(node: NodeContext, options: IptablesOptions, randomFully: boolean): Layout {
   const { masqueradeBit = defaultMasqueradeBit, localhostNodePorts = true, conntrackLiberal = false } = options;
   return {
     node,
     mark: `0x${(2 ** masqueradeBit).toString(16)}`,
-    localhostNodePorts: localhostNodePorts && node.family === 'ip' && node.nodePortIps === 'all',
+    localhostNodePorts: localhostNodePorts && node.family === 'ip' && (node.nodePortIps === 'all' || node.nodePortIps.some(isLoopback)),
     conntrackLiberal,
     randomFully,
   };
@@ -151,8 +153,10 @@ const nodePortsComment = '-m comment --comment "kubernetes service nodeports; NO
 /** The last rules of a chain: by now no Service has taken the packet by its address. */
 export function tailOf(chain: SharedChain, { node, localhostNodePorts }: Layout): readonly string[] {
   if (chain !== 'nat KUBE-SERVICES') return [];
-  if (node.nodePortIps !== 'all')
-    return node.nodePortIps.map((ip) => `-d ${ip}/${ip.includes(':') ? 128 : 32} ${nodePortsComment} -j KUBE-NODEPORTS`);
+  if (node.nodePortIps !== 'all') {
+    const served = node.nodePortIps.filter((ip) => localhostNodePorts || !isLoopback(ip));
+    return served.map((ip) => `-d ${ip}/${ip.includes(':') ? 128 : 32} ${nodePortsComment} -j KUBE-NODEPORTS`);
+  }
   const loopback = node.family === 'ip6' ? '! -d ::1/128 ' : localhostNodePorts ? '' : '! -d 127.0.0.0/8 ';
   return [`${loopback}${nodePortsComment} -m addrtype --dst-type LOCAL -j KUBE-NODEPORTS`];
 }
