@@ -2,7 +2,7 @@ import { cannotMakeNamespaces, Namespaces } from '../../../linux/testing/namespa
 import { modeConformance } from '../testing/conformance.ts';
 import { IpvsMode } from './ipvs-mode.ts';
 import { FakeIpvsKernel } from './testing/fake-kernel.ts';
-import { ipvsModeIn, lackingForIpvs } from './testing/kernel-mode.ts';
+import { execIn, ipvsModeIn, lackingForIpvs } from './testing/kernel-mode.ts';
 
 modeConformance('ipvs, in memory', async () => {
   const kernel = new FakeIpvsKernel();
@@ -31,7 +31,7 @@ modeConformance(
   async () => {
     const net = new Namespaces();
     await net.add('a');
-    const run = async (script: string): Promise<string> => (await net.run('a', 'sh', ['-c', script])).stdout;
+    const run = async (script: string): Promise<string> => (await execIn(net.path('a')).run('sh', ['-c', script])).stdout;
     const sorted = (text: string): string =>
       text
         .split('\n')

@@ -19,7 +19,8 @@ import { type IpvsKernel, IpvsRules } from './ipvs-rules.ts';
 import { KernelServiceDevice } from './service-device.ts';
 import { sysctlsOf } from './sysctls.ts';
 
-export const ipvsAlgorithms: readonly Algorithm[] = schedulers;
+/** Stable hashing goes by the scheduler mh. */
+export const ipvsAlgorithms: readonly Algorithm[] = [...schedulers, 'source-hash'];
 
 /** Looking for what nobody tells of takes at most a hundredth of the time. */
 const verifyShare = 100;
@@ -43,6 +44,7 @@ export class IpvsMode implements Mode {
   readonly #families: IpvsRules[] = [];
   #algorithms = ipvsAlgorithms;
   #touched = false;
+  #isClosed = false;
   #nextVerify = Number.NEGATIVE_INFINITY;
 
   constructor(kernel: IpvsModeKernel, options: ModeOptions = {}) {
@@ -94,10 +96,11 @@ export class IpvsMode implements Mode {
   /** Each is a module of its own, which is loaded by its first use. */
   async #probeSchedulers(): Promise<void> {
     const address = (i: number): VirtualAddress => ({ kind: 'mark', mark: firstTrialMark + i, family: 4 });
-    const additions = ipvsAlgorithms.map((scheduler, i): IpvsOp => ({ op: 'add-server', server: { address: address(i), scheduler } }));
+    const additions = schedulers.map((scheduler, i): IpvsOp => ({ op: 'add-server', server: { address: address(i), scheduler } }));
     const errors = await this.#kernel.ipvs.apply(additions);
-    await this.#kernel.ipvs.apply(ipvsAlgorithms.map((_, i): IpvsOp => ({ op: 'delete-server', address: address(i) })));
-    this.#algorithms = ipvsAlgorithms.filter((_, i) => !errors[i] || errors[i].errno === 'EEXIST');
+    await this.#kernel.ipvs.apply(schedulers.map((_, i): IpvsOp => ({ op: 'delete-server', address: address(i) })));
+    const held: readonly Algorithm[] = schedulers.filter((_, i) => !errors[i] || errors[i].errno === 'EEXIST');
+    this.#algorithms = held.includes('mh') ? [...held, 'source-hash'] : held;
     if (this.#algorithms[0] !== ipvsAlgorithms[0])
       throw new KnownError('KERNEL_FEATURE_MISSING', 'Cannot use proxy mode "ipvs": the kernel lacks its scheduler rr (module ip_vs_rr)', {
         hint: 'Load the module (modprobe ip_vs_rr); or use proxy mode nftables or iptables',
@@ -154,6 +157,8 @@ export class IpvsMode implements Mode {
   }
 
   close(): void {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
     for (const rules of this.#families) rules.close();
     this.#kernel.close();
   }

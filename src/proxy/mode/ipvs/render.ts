@@ -1,6 +1,7 @@
 /** A Service's plan as what the kernel is to hold for it: virtual servers, entries of sets, addresses, detours. Pure. */
 import { joinHostPort } from '../../../ip/ip.ts';
 import { type RealServer, realName, serverName, type VirtualAddress, type VirtualServer } from '../../../linux/ipvs/ipvs.ts';
+import type { Algorithm } from '../../plan/algorithm.ts';
 import type { EndpointAddress, Frontend, PortPlan, Protocol, ServicePlan } from '../../plan/service-plan.ts';
 import type { DetourChain } from './glue.ts';
 import { type IpvsNode, nodePortIpsOf } from './ipvs-node.ts';
@@ -31,7 +32,7 @@ export interface Detour {
   readonly rule: string;
 }
 
-export const defaultScheduler = 'rr';
+const defaultAlgorithm: Algorithm = 'rr';
 
 /** What a frontend does. */
 interface Way {
@@ -140,12 +141,10 @@ export class Render {
 
   #server(place: Place, { list }: Way, { affinitySeconds }: PortPlan, { algorithm }: ServicePlan): Balanced {
     const address: VirtualAddress = { kind: 'address', ...place };
-    const scheduler = algorithm ?? defaultScheduler;
     return {
       address,
-      scheduler,
+      ...spreadBy(algorithm ?? defaultAlgorithm),
       ...(affinitySeconds === undefined ? {} : { persistentSeconds: affinitySeconds }),
-      ...hashOf(scheduler),
       reals: new Map(list.map(({ ip, port }) => [realName({ ip, port }), { ip, port, weight: 1 }])),
     };
   }
@@ -197,10 +196,14 @@ export class Render {
   }
 }
 
-/** A client whose endpoint is going away gets another at once. As in kube-proxy, mh counts the client's port, too. */
-function hashOf(scheduler: string): Pick<VirtualServer, 'hash'> {
-  if (scheduler === 'sh') return { hash: ['fallback'] };
-  return scheduler === 'mh' ? { hash: ['fallback', 'port'] } : {};
+/**
+ * A client of a hash whose endpoint goes away gets another at once. Of the hashes, mh moves few others then. kube-proxy's mh counts the client's
+ * port, too.
+ */
+function spreadBy(algorithm: Algorithm): Pick<VirtualServer, 'scheduler' | 'hash'> {
+  if (algorithm === 'source-hash') return { scheduler: 'mh', hash: ['fallback'] };
+  if (algorithm === 'mh') return { scheduler: 'mh', hash: ['fallback', 'port'] };
+  return { scheduler: algorithm, ...(algorithm === 'sh' ? { hash: ['fallback'] } : {}) };
 }
 
 function distinct(members: readonly Member[]): Member[] {

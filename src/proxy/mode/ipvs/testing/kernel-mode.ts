@@ -1,14 +1,19 @@
 /** The mode in a network namespace of a kernel that has its parts. */
-import { type Exec, systemExec } from '../../../../linux/exec.ts';
+import type { Exec } from '../../../../linux/exec.ts';
 import { KernelIptables } from '../../../../linux/iptables/kernel-iptables.ts';
 import { inNetns } from '../../../../linux/netns.ts';
 import { cannotMakeNamespaces } from '../../../../linux/testing/namespaces.ts';
 import type { ModeOptions } from '../../mode.ts';
 import { IpvsMode } from '../ipvs-mode.ts';
+import { ShellExec } from './shell-exec.ts';
+
+const shells = new Map<string, Exec>();
 
 /** Programs run in the namespace. */
 export function execIn(namespace: string): Exec {
-  return { run: (file, args, options) => systemExec.run('nsenter', [`--net=${namespace}`, file, ...args], options) };
+  const known = shells.get(namespace) ?? new ShellExec(namespace);
+  shells.set(namespace, known);
+  return known;
 }
 
 export function ipvsModeIn(namespace: string, options: ModeOptions = {}): IpvsMode {

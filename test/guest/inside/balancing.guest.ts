@@ -1,0 +1,251 @@
+/** Mode ipvs with real connections: how they are spread, and what becomes of them when endpoints go. Runs in the guest. */
+import assert from 'node:assert/strict';
+import { after, afterEach, before, beforeEach, describe, test } from 'node:test';
+import type { EndpointSlice, Service } from '../../../src/api/schema/types.ts';
+import { eventually } from '../../../src/clock/testing/eventually.ts';
+import { mustRun } from '../../../src/linux/exec.ts';
+import type { HeldRealServer, VirtualAddress } from '../../../src/linux/ipvs/ipvs.ts';
+import { KernelIpvs } from '../../../src/linux/ipvs/kernel-ipvs.ts';
+import { inNetns } from '../../../src/linux/netns.ts';
+import type { IpvsMode } from '../../../src/proxy/mode/ipvs/ipvs-mode.ts';
+import { execIn, ipvsModeIn } from '../../../src/proxy/mode/ipvs/testing/kernel-mode.ts';
+import type { ModeRules } from '../../../src/proxy/mode/mode.ts';
+import { algorithmAnnotation } from '../../../src/proxy/plan/algorithm.ts';
+import type { NodeContext } from '../../../src/proxy/plan/node-context.ts';
+import { Planner } from '../../../src/proxy/plan/planner.ts';
+import { Connection, probe } from '../../rules/probe.ts';
+import { buildTopology, echoPort, type Topology } from '../../rules/topology.ts';
+
+const endpoints = ['10.244.1.2', '10.244.1.3', '10.244.2.2'];
+const client = '10.244.1.100';
+const answerMs = 10_000;
+
+const node: NodeContext = {
+  family: 'ip',
+  nodeName: 'node1',
+  local: { mode: 'ClusterCIDR', cidr: '10.244.0.0/16' },
+  masqueradeAll: false,
+  nodePortIps: ['192.168.120.11'],
+  serviceCidrs: ['10.96.0.0/16'],
+  nodeIps: ['192.168.120.11'],
+};
+
+interface Wanted {
+  readonly algorithm?: string;
+  readonly protocol?: 'TCP' | 'UDP';
+  readonly targetPort?: number;
+  readonly affinity?: boolean;
+}
+
+/** A proxy of one node. */
+class NodeProxy {
+  readonly #planner: Planner;
+  readonly #rules: ModeRules;
+
+  constructor(mode: IpvsMode, rules: ModeRules) {
+    this.#planner = new Planner(node, mode.algorithms);
+    this.#rules = rules;
+  }
+
+  put(clusterIP: string, ips: readonly string[], { algorithm, protocol = 'TCP', targetPort = 8080, affinity }: Wanted = {}): void {
+    const annotations = algorithm === undefined ? {} : { [algorithmAnnotation]: algorithm };
+    const service: Service = {
+      apiVersion: 'v1',
+      kind: 'Service',
+      metadata: { name: clusterIP, namespace: 'n', annotations },
+      spec: { type: 'ClusterIP', clusterIP, ports: [{ port: 80, protocol }], sessionAffinity: affinity ? 'ClientIP' : 'None' },
+    };
+    const slice: EndpointSlice = {
+      apiVersion: 'v1',
+      kind: 'EndpointSlice',
+      metadata: { name: 's' },
+      addressType: 'IPv4',
+      ports: [{ name: '', port: targetPort, protocol }],
+      endpoints: ips.map((ip) => ({ addresses: [ip], nodeName: ip.startsWith('10.244.1.') ? 'node1' : 'node2' })),
+    };
+    this.#planner.put(`n/${clusterIP}`, service, [slice]);
+  }
+
+  async sync(): Promise<void> {
+    for (const [key, { after: plan }] of this.#planner.take()) this.#rules.put(key, plan);
+    await this.#rules.sync();
+  }
+
+  async serve(clusterIP: string, ips: readonly string[], wanted: Wanted = {}): Promise<void> {
+    this.put(clusterIP, ips, wanted);
+    await this.sync();
+  }
+}
+
+describe('mode ipvs with real connections', { concurrency: false }, () => {
+  let topology: Topology;
+  let ipvs: KernelIpvs;
+  let mode: IpvsMode;
+  let proxy: NodeProxy;
+  const opened: Connection[] = [];
+
+  before(async () => {
+    topology = await buildTopology(['10.244.1.2', '10.244.1.3', client], ['10.244.2.2'], 'b');
+    ipvs = inNetns(topology.node, () => new KernelIpvs());
+    mode = ipvsModeIn(topology.node);
+    await mode.probe();
+    proxy = new NodeProxy(mode, await mode.open(node));
+    await proxy.sync();
+  });
+  afterEach(() => {
+    for (const connection of opened.splice(0)) connection[Symbol.dispose]();
+  });
+  after(async () => {
+    await mode?.cleanUp();
+    mode?.close();
+    ipvs?.close();
+    await topology?.[Symbol.asyncDispose]();
+  });
+
+  const server = (ip: string, protocol: 'tcp' | 'udp' = 'tcp'): VirtualAddress => ({ kind: 'address', ip, port: 80, protocol });
+  const realOf = async (ip: string, real: string): Promise<HeldRealServer | undefined> =>
+    (await ipvs.realServers(server(ip))).find((one) => one.ip === real);
+  /** Each test has an address of its own: connections that have ended are counted for two minutes. */
+  let vip = '';
+  let vips = 0;
+  beforeEach(() => {
+    vip = `10.96.1.${++vips}`;
+  });
+
+  /** The address of who answers a new connection. */
+  async function answered(ip: string): Promise<string> {
+    const result = await probe(topology.namespaceOf(client), ip, 80, 'tcp', answerMs);
+    return result.kind === 'answered' ? (result.by.split(':')[0] ?? '') : result.kind;
+  }
+
+  /** A connection that stays open, and who has it. */
+  async function open(ip: string): Promise<readonly [Connection, string]> {
+    const was = new Map((await ipvs.realServers(server(ip))).map((real) => [real.ip, real.activeConnections]));
+    const connection = await Connection.open(topology.namespaceOf(client), ip, 80, 'tcp', answerMs);
+    assert.ok(connection instanceof Connection, String(connection));
+    opened.push(connection);
+    assert.equal(await connection.exchange('a', answerMs), 'a');
+    const more = (await ipvs.realServers(server(ip))).filter((real) => real.activeConnections > (was.get(real.ip) ?? 0));
+    assert.equal(more.length, 1);
+    return [connection, more[0]?.ip ?? ''];
+  }
+
+  test('round robin alternates exactly, also between two Services', async () => {
+    await proxy.serve(vip, endpoints);
+    await proxy.serve('10.96.0.2', endpoints);
+    const turns = new Map<string, string[]>([
+      [vip, []],
+      ['10.96.0.2', []],
+    ]);
+    for (let i = 0; i < 9; i++) for (const [ip, seen] of turns) seen.push(await answered(ip));
+    for (const seen of turns.values()) {
+      assert.deepEqual(seen.slice(0, 3).sort(), endpoints);
+      assert.deepEqual(seen.slice(3), [...seen.slice(0, 3), ...seen.slice(0, 3)]);
+    }
+  });
+
+  test('least connection sends new connections to the endpoint with the fewest open ones', async () => {
+    await proxy.serve(vip, endpoints, { algorithm: 'least-connection', targetPort: echoPort });
+    const held: (readonly [Connection, string])[] = [];
+    for (let i = 0; i < 6; i++) held.push(await open(vip));
+    for (const ip of endpoints) assert.equal(held.filter(([, by]) => by === ip).length, 2, ip);
+    // Reset, since a connection that is being closed counts a little for two minutes.
+    for (const [connection, by] of held)
+      if (by === endpoints[1]) {
+        connection.send('unread');
+        connection[Symbol.dispose]();
+        opened.splice(opened.indexOf(connection), 1);
+      }
+    await eventually('they are counted as ended', async () => (await realOf(vip, endpoints[1] ?? ''))?.activeConnections === 0);
+    assert.deepEqual([(await open(vip))[1], (await open(vip))[1]], [endpoints[1], endpoints[1]]);
+  });
+
+  test('an endpoint that goes away keeps its connections and gets no new ones; then it is gone', async () => {
+    await proxy.serve(vip, endpoints, { targetPort: echoPort });
+    const [connection, by] = await open(vip);
+    const others = endpoints.filter((ip) => ip !== by);
+    await proxy.serve(vip, others, { targetPort: echoPort });
+    assert.equal((await realOf(vip, by))?.weight, 0);
+    assert.equal(await connection.exchange('still', answerMs), 'still');
+    for (let i = 0; i < 4; i++) assert.ok(others.includes((await open(vip))[1]));
+    await proxy.serve(vip, endpoints, { targetPort: echoPort });
+    assert.equal((await realOf(vip, by))?.weight, 1, 'it serves again when it comes back');
+    await proxy.serve(vip, [], { targetPort: echoPort });
+    assert.equal(await connection.exchange('alone', answerMs), 'alone');
+    assert.deepEqual(await probe(topology.namespaceOf(client), vip, 80, 'tcp', answerMs), { kind: 'refused' });
+    for (const one of opened.splice(0)) {
+      one.send('unread');
+      one[Symbol.dispose]();
+    }
+    await eventually('nothing is left of it', async () =>
+      (await ipvs.read()).every(({ address }) => address.kind === 'mark' || address.ip !== vip),
+    );
+  });
+
+  test('a client of a hash keeps its endpoint, and hardly any moves whose endpoint stays', async () => {
+    const out = topology.namespaceOf('192.168.120.1');
+    const clients = Array.from({ length: 32 }, (_, i) => `192.168.120.${100 + i}`);
+    const shell = execIn(out);
+    await mustRun(shell, 'sh', ['-c', clients.map((ip) => `ip addr add ${ip}/24 dev br0`).join(';')]);
+    const ask = `for c in ${clients.join(' ')}; do curl -s -m 10 --http0.9 --interface $c http://${vip}/ || echo -; echo; done`;
+    const answers = async (): Promise<string[]> => {
+      const lines = (await mustRun(shell, 'sh', ['-c', ask])).trim().split('\n');
+      assert.equal(lines.length, clients.length);
+      return lines.map((line) => line.split(':')[0] ?? '');
+    };
+    await proxy.serve(vip, endpoints, { algorithm: 'source-hash' });
+    const first = await answers();
+    assert.deepEqual([...new Set(first)].sort(), endpoints);
+    assert.deepEqual(await answers(), first);
+    const gone = endpoints[0];
+    await proxy.serve(vip, endpoints.slice(1), { algorithm: 'source-hash' });
+    const second = await answers();
+    assert.ok(
+      second.every((by) => endpoints.slice(1).includes(by)),
+      second.join(),
+    );
+    const moved = first.filter((by, i) => by !== gone && by !== second[i]).length;
+    // Maglev's table is made anew, which moves a few: half of them with any other hash.
+    assert.ok(moved <= clients.length / 6, `${moved} moved`);
+  });
+
+  test('a client with affinity keeps its endpoint until that goes', async () => {
+    await proxy.serve(vip, endpoints, { affinity: true });
+    const by = await answered(vip);
+    for (let i = 0; i < 5; i++) assert.equal(await answered(vip), by);
+    await proxy.serve(
+      vip,
+      endpoints.filter((ip) => ip !== by),
+      { affinity: true },
+    );
+    await eventually('it has another', async () => endpoints.includes(await answered(vip)) && (await answered(vip)) !== by);
+  });
+
+  test('a flow of datagrams leaves an endpoint that is gone', async () => {
+    await proxy.serve(vip, endpoints, { protocol: 'UDP' });
+    const flow = await Connection.open(topology.namespaceOf(client), vip, 80, 'udp', answerMs);
+    assert.ok(flow instanceof Connection);
+    opened.push(flow);
+    const by = (await flow.exchange('hello', answerMs)).split(':')[0] ?? '';
+    assert.ok(endpoints.includes(by), by);
+    assert.equal((await flow.exchange('hello', answerMs)).split(':')[0], by);
+    const others = endpoints.filter((ip) => ip !== by);
+    await proxy.serve(vip, others, { protocol: 'UDP' });
+    await eventually('another answers', async () => others.includes((await flow.exchange('hello', 500)).split(':')[0] ?? ''));
+  });
+
+  test('serves 5,000 Services, and changes one of them by few messages', async (t) => {
+    for (let i = 0; i < 5000; i++) proxy.put(`10.96.${100 + (i >> 8)}.${i & 255}`, endpoints.slice(0, 2));
+    const begun = performance.now();
+    await proxy.sync();
+    t.diagnostic(`5,000 Services × 2 endpoints in ${Math.round(performance.now() - begun)} ms`);
+    assert.ok(endpoints.includes(await answered('10.96.100.0')));
+    assert.ok(endpoints.includes(await answered('10.96.119.135')));
+    const change = performance.now();
+    await proxy.serve('10.96.119.135', endpoints);
+    t.diagnostic(`one endpoint more in ${Math.round(performance.now() - change)} ms`);
+    const look = performance.now();
+    await mode.verify();
+    t.diagnostic(`compared in ${Math.round(performance.now() - look)} ms`);
+  });
+});
