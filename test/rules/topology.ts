@@ -122,7 +122,7 @@ export async function buildTopology(pods: readonly string[], remote: readonly st
     throw err;
   }
   const places = new Map(pods.map((ip, i) => [ip, `${prefix}p${i}`]));
-  places.set('192.168.120.11', `${prefix}n1`).set('192.168.120.1', `${prefix}out`);
+  places.set('127.0.0.1', `${prefix}n1`).set('192.168.120.11', `${prefix}n1`).set('192.168.120.1', `${prefix}out`);
   for (const [ip, place] of [...places]) places.set(inIpv6(ip), place);
   return {
     node: `/run/netns/${prefix}n1`,
