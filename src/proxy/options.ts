@@ -2,11 +2,12 @@
 import type { Client } from '../client/client.ts';
 import type { InformerSet } from '../client/informers.ts';
 import type { Clock } from '../clock/clock.ts';
+import type { NatHold } from '../linux/nftables/nat-hold.ts';
 import type { Log } from '../observability/log.ts';
+import type { Flows } from './flow-clean-up.ts';
 import type { Mode, ModeOptions } from './mode/mode.ts';
 import type { NodeHost } from './node-host.ts';
 import type { Algorithm } from './plan/algorithm.ts';
-import type { UdpFlows } from './udp-flows.ts';
 
 export interface ProxyOptions {
   readonly client: Client;
@@ -48,7 +49,9 @@ export interface ProxyOptions {
   readonly rules?: Mode;
   /** Takes away the rules of all modes but one, once ours are in place; false when it is to be called again. Default, without `rules`: in every way known. */
   readonly cleanOthers?: (own: string, log: Log) => Promise<boolean>;
-  readonly udpFlows?: UdpFlows;
+  /** Default, without `rules`: the kernel's. */
+  readonly natHold?: NatHold;
+  readonly flows?: Flows;
   readonly host?: NodeHost;
   readonly clock?: Clock;
   readonly log?: Log;

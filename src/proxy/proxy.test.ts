@@ -5,12 +5,13 @@ import type { Client } from '../client/client.ts';
 import { eventually } from '../clock/testing/eventually.ts';
 import { KnownError } from '../errors/known-error.ts';
 import { FakeNftables } from '../linux/testing/fake-nftables.ts';
+import type { Flow, Flows } from './flow-clean-up.ts';
 import { FakeRelayHost } from './mode/userspace/testing/fake-relay-host.ts';
 import { UserspaceMode } from './mode/userspace/userspace-mode.ts';
 import { FakeNodeHost } from './testing/fake-node-host.ts';
 import { HandmadeCluster } from './testing/handmade-cluster.ts';
+import { noFlows } from './testing/no-flows.ts';
 import { elements, start, stopAll } from './testing/running-proxy.ts';
-import type { UdpFlow, UdpFlows } from './udp-flows.ts';
 
 /** The steps of each transaction since one, with the names of sets. */
 function touchedSince(nft: FakeNftables, transaction: number): string[][] {
@@ -368,27 +369,29 @@ describe('startProxy()', () => {
     cluster.service('dns', '10.96.0.10', { ports: [{ port: 53, protocol: 'UDP' }] });
     cluster.endpoints('dns', ['10.244.2.2', '10.244.2.3'], 'UDP');
     const verdicts: boolean[] = [];
-    const flow = (answeredBy: string): UdpFlow => ({ to: '10.96.0.10', port: 53, answeredBy, answeredFromPort: 8080 });
-    const udpFlows: UdpFlows = {
+    const flow = (answeredBy: string): Flow => ({ to: '10.96.0.10', port: 53, answeredBy, answeredFromPort: 8080 });
+    const flows: Flows = {
       deleteStale: async (_, isStale) => {
         verdicts.push(isStale(flow('10.244.2.2')), isStale(flow('10.244.2.3')), isStale({ ...flow('1.1.1.1'), to: '9.9.9.9' }));
         return 0;
       },
+      deleteUnanswered: async () => 0,
       close: () => {},
     };
-    await start(cluster, new FakeNftables(), { udpFlows });
+    await start(cluster, new FakeNftables(), { flows });
     await eventually(() => verdicts.length === 3);
     cluster.endpoints('dns', ['10.244.2.3'], 'UDP');
     await eventually(() => verdicts.length === 6);
     assert.deepEqual(verdicts, [false, false, false, true, false, false]);
   });
 
-  function judging(judged: (isStale: (flow: UdpFlow) => boolean) => void): UdpFlows {
+  function judging(judged: (isStale: (flow: Flow) => boolean) => void): Flows {
     return {
       deleteStale: async (_, isStale) => {
         judged(isStale);
         return 0;
       },
+      deleteUnanswered: async () => 0,
       close: () => {},
     };
   }
@@ -400,7 +403,7 @@ describe('startProxy()', () => {
     const nft = new FakeNftables();
     let stale = false;
     const flow = { to: '10.96.0.10', port: 53, answeredBy: '10.244.2.2', answeredFromPort: 8080 };
-    await start(cluster, nft, { udpFlows: judging((isStale) => (stale = isStale(flow))) });
+    await start(cluster, nft, { flows: judging((isStale) => (stale = isStale(flow))) });
     nft.failure = new KnownError('KERNEL_REFUSED', 'no');
     const { messagesSent } = nft;
     cluster.endpoints('dns', ['10.244.2.3'], 'UDP');
@@ -414,10 +417,10 @@ describe('startProxy()', () => {
     const cluster = new HandmadeCluster();
     cluster.service('dns', '10.96.0.10', { ports: [{ port: 53, protocol: 'UDP' }] });
     let attempts = 0;
-    const udpFlows = judging(() => {
+    const flows = judging(() => {
       if (++attempts === 1) throw new Error('no');
     });
-    await start(cluster, new FakeNftables(), { udpFlows, syncPeriodMs: 20 });
+    await start(cluster, new FakeNftables(), { flows, syncPeriodMs: 20 });
     await eventually(() => attempts === 2);
   });
 
@@ -425,21 +428,50 @@ describe('startProxy()', () => {
     const cluster = new HandmadeCluster();
     cluster.service('dns', '10.96.0.10', { type: 'NodePort', ports: [{ port: 53, nodePort: 30053, protocol: 'UDP' }] });
     cluster.endpoints('dns', ['10.244.2.2'], 'UDP');
-    let judge: (flow: UdpFlow) => boolean = () => false;
-    const udpFlows = judging((isStale) => (judge = isStale));
-    await start(cluster, new FakeNftables(), { udpFlows, nodePortAddresses: ['all'] });
+    let judge: (flow: Flow) => boolean = () => false;
+    const flows = judging((isStale) => (judge = isStale));
+    await start(cluster, new FakeNftables(), { flows, nodePortAddresses: ['all'] });
     const answered = { answeredBy: '10.244.2.2', answeredFromPort: 8080 };
-    const flows: UdpFlow[] = [
+    const tracked: Flow[] = [
       { to: '10.96.0.10', port: 53, ...answered },
       { to: '192.168.120.11', port: 30053, ...answered },
       { to: '192.168.120.11', port: 30053, answeredBy: '192.168.120.11', answeredFromPort: 30053 },
       { to: '9.9.9.9', port: 30053, answeredBy: '9.9.9.9', answeredFromPort: 30053 },
     ];
-    await eventually(() => judge(flows[2] as UdpFlow));
-    assert.deepEqual(flows.map(judge), [false, false, true, false]);
+    await eventually(() => judge(tracked[2] as Flow));
+    assert.deepEqual(tracked.map(judge), [false, false, true, false]);
     cluster.services.remove('default/dns');
-    await eventually(() => judge(flows[0] as UdpFlow));
-    assert.deepEqual(flows.map(judge), [true, true, false, false]);
+    await eventually(() => judge(tracked[0] as Flow));
+    assert.deepEqual(tracked.map(judge), [true, true, false, false]);
+  });
+
+  test('names connections as lost that were sent to a Service while its rules were missing, until these are there', async () => {
+    const cluster = new HandmadeCluster();
+    cluster.service('web', '10.96.0.10', { type: 'NodePort', ports: [{ port: 80, nodePort: 30080 }] });
+    cluster.endpoints('web', ['10.244.2.2']);
+    const unanswered = [
+      ['10.96.0.10', 80],
+      ['192.168.120.11', 30080],
+      ['10.96.0.10', 81],
+      ['9.9.9.9', 30080],
+    ] as const;
+    const lost: boolean[][] = [];
+    const flows: Flows = {
+      ...noFlows,
+      deleteUnanswered: async (_, isStale) => {
+        lost.push(unanswered.map(([to, port]) => isStale({ to, port, answeredBy: to, answeredFromPort: port })));
+        return 0;
+      },
+    };
+    const nft = new FakeNftables();
+    await start(cluster, nft, { flows, syncPeriodMs: 20 });
+    await eventually(() => lost.length === 1);
+    assert.deepEqual(lost, [[true, true, false, false]]);
+    cluster.endpoints('web', ['10.244.2.3']);
+    await eventually(() => Object.values(elements(nft, 'endpoints')).some((endpoint) => endpoint.startsWith('10.244.2.3')));
+    assert.equal(lost.length, 1, 'a change is no reason to look');
+    await nft.commitByOther({ family: 'ip', table: 'kube-proxy', ops: [{ op: 'flush-chain', chain: 'services' }] });
+    await eventually(() => lost.length === 2);
   });
 
   test('programs what came with an object that it cannot understand', async () => {

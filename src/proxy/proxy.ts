@@ -11,10 +11,12 @@ import { registerWatchAge } from '../client/watch-age.ts';
 import { onAbort } from '../clock/aborted.ts';
 import { type Clock, systemClock } from '../clock/clock.ts';
 import { KnownError, messageOf } from '../errors/known-error.ts';
+import { KernelNatHold, type NatHold } from '../linux/nftables/nat-hold.ts';
 import type { TableFamily } from '../linux/nftables/table.ts';
 import { boundAddress, type HealthPages, type Page, servePages } from '../observability/health-pages.ts';
 import { type Log, silentLog } from '../observability/log.ts';
 import { FamilyProxy } from './family.ts';
+import { FlowCleanUp, type Flows, KernelFlows } from './flow-clean-up.ts';
 import { ServiceHealth } from './health.ts';
 import { Liveness } from './liveness.ts';
 import { countNoLocal, ProxyMetrics } from './metrics.ts';
@@ -30,7 +32,6 @@ import { ServiceReport } from './service-report.ts';
 import { statusPages } from './status-pages.ts';
 import { SyncLoop } from './sync-loop.ts';
 import { ChangeTracker } from './track/change-tracker.ts';
-import { KernelUdpFlows, UdpCleanUp, type UdpFlows } from './udp-flows.ts';
 
 const defaultSyncPeriodMs = 30_000;
 const defaultMinSyncPeriodMs = 20;
@@ -51,9 +52,10 @@ export class ServiceProxy {
   readonly #clock: Clock;
   readonly #log: Log;
   readonly #mode: Mode;
-  readonly #flows: UdpFlows;
+  readonly #natHold: NatHold | undefined;
+  readonly #flows: Flows;
   readonly #host: NodeHost;
-  readonly #udp: UdpCleanUp;
+  readonly #flowCleanUp: FlowCleanUp;
   readonly #families = new Map<TableFamily, FamilyProxy>();
   readonly #tracker: ChangeTracker;
   readonly #nodes: Informer<Node>;
@@ -82,9 +84,10 @@ export class ServiceProxy {
     this.#log = options.log ?? silentLog;
     this.#mode = mode;
     this.metrics = new ProxyMetrics(this.#mode.failuresMetric);
-    this.#flows = options.udpFlows ?? new KernelUdpFlows();
+    this.#natHold = options.natHold ?? (options.rules ? undefined : new KernelNatHold());
+    this.#flows = options.flows ?? new KernelFlows();
     this.#host = options.host ?? new KernelNodeHost();
-    this.#udp = new UdpCleanUp(this.#flows);
+    this.#flowCleanUp = new FlowCleanUp(this.#flows);
     this.#informers = options.informers ?? new InformerSet(options.client, { clock: this.#clock, log: this.#log });
     this.#nodes = this.#informers.of(nodes, { transform: slimNode });
     this.#serviceCidrs = this.#informers.of(serviceCidrs);
@@ -136,6 +139,7 @@ export class ServiceProxy {
   /** Begins; listens on the health addresses first, so that a taken port is told at once. */
   async start(): Promise<void> {
     const { healthzAddress, metricsAddress } = this.#options;
+    await this.#natHold?.hold();
     // A kernel that cannot is told at once, and not with every attempt.
     await this.#mode.probe();
     const healthz = (): Page => this.#answerHealth(true);
@@ -229,7 +233,7 @@ export class ServiceProxy {
     // Every family first learns what changed: if the kernel then refuses one, nothing is forgotten for the other.
     for (const [family, proxy] of this.#families) {
       for (const key of changed) this.#put(proxy, key);
-      proxy.settle((before, after) => this.#udp.changed(family, before, after));
+      proxy.settle((before, after) => this.#flowCleanUp.changed(family, before, after));
     }
     for (const [family, proxy] of this.#families) {
       const begun = this.#clock.monotonic();
@@ -239,6 +243,7 @@ export class ServiceProxy {
       this.metrics.sync.observe(labels, took);
       (full ? this.metrics.fullSync : this.metrics.partialSync).observe(labels, took);
       for (const trigger of triggers) this.metrics.programming.observe(labels, Math.max(0, this.#clock.now() - trigger) / 1000);
+      if (full && steps > 0) this.#flowCleanUp.rulesWereMissing();
       if (steps > 0) this.#log.debug('Applied rules', { family, full, steps, services: changed.size, seconds: took });
     }
     this.metrics.lastSync.set(this.#liveness.synced(begunAt, this.#tracker.pendingServices > 0) / 1000);
@@ -281,9 +286,9 @@ export class ServiceProxy {
     this.metrics.noLocalEndpoints.set({ traffic_policy: 'internal' }, internal);
     this.metrics.noLocalEndpoints.set({ traffic_policy: 'external' }, external);
     try {
-      this.metrics.deletedFlows.inc(await this.#udp.run(planned));
+      this.metrics.deletedFlows.inc(await this.#flowCleanUp.run(planned));
     } catch (err) {
-      this.#log.warn(`Cannot clean up UDP flows: ${messageOf(err)}`);
+      this.#log.warn(`Cannot clean up tracked flows: ${messageOf(err)}`);
     }
   }
 
@@ -319,7 +324,8 @@ export class ServiceProxy {
     await this.#health.close();
     await this.#pages?.close();
     if (!this.#options.rules) this.#mode.close();
-    if (!this.#options.udpFlows) this.#flows.close();
+    if (!this.#options.natHold) this.#natHold?.close();
+    if (!this.#options.flows) this.#flows.close();
     if (!this.#options.host) this.#host.close();
   }
 }

@@ -10,6 +10,7 @@ import { type ServiceProxy, startProxy } from './proxy.ts';
 import { ReloadingProxy } from './reloading-proxy.ts';
 import { FakeNodeHost } from './testing/fake-node-host.ts';
 import { HandmadeCluster } from './testing/handmade-cluster.ts';
+import { noFlows } from './testing/no-flows.ts';
 import { freePort } from './testing/running-proxy.ts';
 
 const running: ReloadingProxy[] = [];
@@ -25,7 +26,7 @@ function fixed(cluster: HandmadeCluster, nft: FakeNftables): ProxyOptions {
     nodeIps: ['192.168.120.11'],
     minSyncPeriodMs: 0,
     rules: new NftablesMode(nft),
-    udpFlows: { deleteStale: async () => 0, close: () => {} },
+    flows: noFlows,
     host: new FakeNodeHost(),
   };
 }

@@ -1,4 +1,5 @@
 /** The proxy as a client of an API server: its own user, RBAC, allocated addresses, watches. */
+
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { endpointSlices, events, nodes, serviceCidrs, services } from '../../src/api/resource-types.ts';
@@ -9,6 +10,7 @@ import { FakeNftables } from '../../src/linux/testing/fake-nftables.ts';
 import { NftablesMode } from '../../src/proxy/mode/nftables/nftables-mode.ts';
 import { startProxy } from '../../src/proxy/proxy.ts';
 import { FakeNodeHost } from '../../src/proxy/testing/fake-node-host.ts';
+import { noFlows } from '../../src/proxy/testing/no-flows.ts';
 
 describe('the proxy and an API server', () => {
   test('programs a Service that was allocated its addresses, and follows its endpoints', async () => {
@@ -27,7 +29,7 @@ describe('the proxy and an API server', () => {
         serviceCidrs: ['10.96.0.0/16'],
         rules: new NftablesMode(nft),
         host: new FakeNodeHost(),
-        udpFlows: { deleteStale: async () => 0, close: () => {} },
+        flows: noFlows,
         signal: ending.signal,
       });
       const held = (set: string): [string, string][] => [...(nft.table('ip', 'kube-proxy')?.elements.get(set) ?? [])];
@@ -83,7 +85,7 @@ describe('the proxy and an API server', () => {
         nodeIps: ['192.168.120.11'],
         rules: new NftablesMode(nft),
         host: new FakeNodeHost(),
-        udpFlows: { deleteStale: async () => 0, close: () => {} },
+        flows: noFlows,
         signal: ending.signal,
       });
       await proxy.synced;

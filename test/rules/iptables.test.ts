@@ -6,6 +6,7 @@ import { mustRun, systemExec } from '../../src/linux/exec.ts';
 import { comparable, execIn, lackingTools } from '../../src/linux/iptables/testing/kernel-in.ts';
 import { inNetns } from '../../src/linux/netns.ts';
 import { readSysctl } from '../../src/linux/sysctl.ts';
+import { KernelFlows } from '../../src/proxy/flow-clean-up.ts';
 import { iptablesFace } from '../../src/proxy/mode/iptables/testing/face.ts';
 import type { Mode } from '../../src/proxy/mode/mode.ts';
 import { KernelNodeHost } from '../../src/proxy/node-host.ts';
@@ -13,7 +14,6 @@ import type { ProxyOptions } from '../../src/proxy/options.ts';
 import type { ServiceProxy } from '../../src/proxy/proxy.ts';
 import { HandmadeCluster } from '../../src/proxy/testing/handmade-cluster.ts';
 import { start as startOver, stopAll } from '../../src/proxy/testing/running-proxy.ts';
-import { KernelUdpFlows } from '../../src/proxy/udp-flows.ts';
 import { Connection, probe } from './probe.ts';
 import { buildTopology, echoPort, type Topology } from './topology.ts';
 
@@ -29,12 +29,12 @@ const isLegacy =
 
 describe('mode iptables on a real kernel', { skip: cannot, concurrency: false }, () => {
   let topology: Topology;
-  let flows: KernelUdpFlows;
+  let flows: KernelFlows;
   let host: KernelNodeHost;
   let mode: Mode;
   before(async () => {
     topology = await buildTopology([pod], endpoints, 'i');
-    flows = inNetns(topology.node, () => new KernelUdpFlows());
+    flows = inNetns(topology.node, () => new KernelFlows());
     host = inNetns(topology.node, () => new KernelNodeHost());
     mode = iptablesFace.open(topology.node);
   });
@@ -52,7 +52,7 @@ describe('mode iptables on a real kernel', { skip: cannot, concurrency: false },
   const inNode = (...[file = '', ...args]: string[]): Promise<string> => mustRun(execIn(topology.node), file, args);
   const saved = async (): Promise<string> => comparable(await inNode('iptables-save'));
   const start = (made: HandmadeCluster, more: Partial<ProxyOptions> = {}): Promise<ServiceProxy> =>
-    startOver(made, undefined as never, { rules: mode, udpFlows: flows, host, ...more });
+    startOver(made, undefined as never, { rules: mode, flows, host, ...more });
 
   function cluster(ips: readonly string[], spec: Parameters<HandmadeCluster['service']>[2] = {}, port = 8080): HandmadeCluster {
     const made = new HandmadeCluster();

@@ -4,13 +4,13 @@ import { after, afterEach, before, describe, test } from 'node:test';
 import { mustRun } from '../../src/linux/exec.ts';
 import { execIn, kernelIptablesIn, lackingTools } from '../../src/linux/iptables/testing/kernel-in.ts';
 import { inNetns } from '../../src/linux/netns.ts';
+import { KernelFlows } from '../../src/proxy/flow-clean-up.ts';
 import { faces } from '../../src/proxy/mode/testing/faces.ts';
 import { KernelNodeHost } from '../../src/proxy/node-host.ts';
 import { cleanOtherModes } from '../../src/proxy/other-modes.ts';
 import type { ServiceProxy } from '../../src/proxy/proxy.ts';
 import { HandmadeCluster } from '../../src/proxy/testing/handmade-cluster.ts';
 import { start as startOver, stopAll } from '../../src/proxy/testing/running-proxy.ts';
-import { KernelUdpFlows } from '../../src/proxy/udp-flows.ts';
 import { Connection } from './probe.ts';
 import { buildTopology, echoPort, type Topology } from './topology.ts';
 
@@ -28,11 +28,11 @@ const cannot = process.getuid?.() === 0 ? ((await lackingTools()) ?? false) : 'n
 
 describe('a proxy that takes over', { skip: cannot, concurrency: false }, () => {
   let topology: Topology;
-  let flows: KernelUdpFlows;
+  let flows: KernelFlows;
   let host: KernelNodeHost;
   before(async () => {
     topology = await buildTopology([pod], [endpoint], 's');
-    flows = inNetns(topology.node, () => new KernelUdpFlows());
+    flows = inNetns(topology.node, () => new KernelFlows());
     host = inNetns(topology.node, () => new KernelNodeHost());
   });
   afterEach(async () => {
@@ -65,7 +65,7 @@ describe('a proxy that takes over', { skip: cannot, concurrency: false }, () => 
       resolve(isDone);
       return isDone;
     };
-    const proxy = await startOver(cluster, undefined as never, { rules, cleanOthers, udpFlows: flows, host });
+    const proxy = await startOver(cluster, undefined as never, { rules, cleanOthers, flows, host });
     assert.equal(await cleaned, true);
     return proxy;
   }

@@ -247,6 +247,7 @@ describe('parseFlow()', () => {
   const attrs: Attr[] = [
     [1, tuple('10.0.0.1', '10.96.0.10', there)],
     [2, tuple('10.244.1.2', '10.0.0.1', back)],
+    [3, u32be(0b1010)],
     [8, u32be(0x4000)],
     [12, u32be(77)],
   ];
@@ -258,6 +259,7 @@ describe('parseFlow()', () => {
     reply: { src: '10.244.1.2', dst: '10.0.0.1', srcPort: 5353, dstPort: 40_000 },
     mark: 0x4000,
     id: 77,
+    isAnswered: true,
     isClosing: false,
   };
 
@@ -280,6 +282,7 @@ describe('parseFlow()', () => {
       reply: { src: 'fd00::2', dst: 'fd00::1', ...none },
       mark: 0,
       id: 0,
+      isAnswered: false,
       isClosing: false,
     });
   });

@@ -11,6 +11,7 @@ const CT_DELETE = CTNETLINK | 2;
 const CTA = { orig: 1, reply: 2, status: 3, protoInfo: 4, mark: 8, id: 12, filter: 25, statusMask: 26 } as const;
 const PROTO_INFO = { tcp: 1, tcpState: 1 } as const;
 const FILTER = { orig: 1, reply: 2, ipDst: 1 << 1, protoNumber: 1 << 3, dstPort: 1 << 5 } as const;
+const IPS_SEEN_REPLY = 1 << 1;
 const IPS_DST_NAT = 1 << 5;
 /** TCP_CONNTRACK_FIN_WAIT of nf_conntrack_tcp.h: from here on it ends. */
 const firstClosingState = 4;
@@ -40,15 +41,17 @@ export interface TrackedFlow {
   readonly mark: number;
   /** The kernel's number for it, as long as it is tracked. */
   readonly id: number;
+  /** Whether a packet came back. */
+  readonly isAnswered: boolean;
   /** A TCP connection of which one side has said that it ends. */
   readonly isClosing: boolean;
 }
 
 /**
- * Which flows the kernel is to tell of: those to an address, those to a port of any, or all whose destination was translated. Kernels before 5.8,
- * or for the last before 5.15, tell of all.
+ * Which flows the kernel is to tell of: those to an address, those to a port of any, all whose destination was translated, or all that nobody has
+ * answered. Kernels before 5.8, or for the last two before 5.15, tell of all.
  */
-export type FlowFilter = { readonly to: string } | { readonly protocol: number; readonly port: number } | 'translated';
+export type FlowFilter = { readonly to: string } | { readonly protocol: number; readonly port: number } | 'translated' | 'unanswered';
 
 /** struct nfgenmsg. */
 function body(family: Family): Uint8Array {
@@ -64,6 +67,11 @@ function filterAttrs(family: Family, filter: FlowFilter): Attr[] {
     return [
       [CTA.status, u32be(IPS_DST_NAT)],
       [CTA.statusMask, u32be(IPS_DST_NAT)],
+    ];
+  if (filter === 'unanswered')
+    return [
+      [CTA.status, u32be(0)],
+      [CTA.statusMask, u32be(IPS_SEEN_REPLY)],
     ];
   const by = (flags: number, tuple: Attr): Attr[] => [
     [CTA.orig, [tuple]],
@@ -118,6 +126,7 @@ export function parseFlow(message: NetlinkMessage, family: Family, protocol: num
     reply: reply.tuple,
     mark: readU32be(attrs.get(CTA.mark)),
     id: readU32be(attrs.get(CTA.id)),
+    isAnswered: (readU32be(attrs.get(CTA.status)) & IPS_SEEN_REPLY) !== 0,
     isClosing: tcpState >= firstClosingState,
   };
 }

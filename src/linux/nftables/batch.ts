@@ -38,6 +38,8 @@ export const messageType = {
 const batchBegin = 0x10;
 const batchEnd = 0x11;
 const elementsPerMessage = 400;
+/** NFT_TABLE_F_OWNER. */
+const ownerFlag = 2;
 
 /** struct nfgenmsg. `resource` is the subsystem in the messages around a batch. */
 export function nfgenmsg(family: TableFamily | undefined, resource = 0): Uint8Array {
@@ -121,7 +123,7 @@ class BatchWriter {
   write(op: Op): void {
     switch (op.op) {
       case 'add-table':
-        this.#message(op, messageType.newTable, NLM_F_CREATE, () => this.out.u32be(2, 0));
+        this.#message(op, messageType.newTable, NLM_F_CREATE, () => this.out.u32be(2, op.isOwned ? ownerFlag : 0));
         break;
       case 'delete-table':
         this.#message(op, messageType.delTable, 0);

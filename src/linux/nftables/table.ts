@@ -45,7 +45,8 @@ export interface Table {
 
 /** One step of a transaction. Steps are applied in order, all or none. */
 export type Op =
-  | { readonly op: 'add-table' }
+  /** `isOwned`: it goes with the socket that made it, and others cannot change it (NFT_TABLE_F_OWNER). */
+  | { readonly op: 'add-table'; readonly isOwned?: boolean }
   | { readonly op: 'delete-table' }
   | { readonly op: 'add-chain'; readonly chain: Chain }
   | { readonly op: 'flush-chain'; readonly chain: string }

@@ -1,4 +1,5 @@
 /** A proxy over a handmade cluster, for as long as a test runs. */
+
 import { once } from 'node:events';
 import { type AddressInfo, createServer } from 'node:net';
 import type { Client } from '../../client/client.ts';
@@ -10,6 +11,7 @@ import type { ProxyOptions } from '../options.ts';
 import { type ServiceProxy, startProxy } from '../proxy.ts';
 import { FakeNodeHost } from './fake-node-host.ts';
 import type { HandmadeCluster } from './handmade-cluster.ts';
+import { noFlows } from './no-flows.ts';
 
 const running: ServiceProxy[] = [];
 
@@ -23,7 +25,7 @@ export async function start(cluster: HandmadeCluster, nftables: Nftables, more: 
     clusterCidrs: ['10.244.0.0/16'],
     minSyncPeriodMs: 0,
     rules: new NftablesMode(nftables),
-    udpFlows: { deleteStale: async () => 0, close: () => {} },
+    flows: noFlows,
     host: new FakeNodeHost(),
     ...more,
   });

@@ -26,6 +26,7 @@ export const iptablesFace: ModeFace = {
   golden: 'iptables.rules',
   algorithms: iptablesAlgorithms,
   keepsHashedClients: true,
+  damages: ['nft flush ruleset', 'iptables -t nat -F', 'iptables -t nat -F KUBE-SERVICES', 'iptables -t nat -D PREROUTING 1'],
   refusesTcpBy: 'tcp reset',
   render(plans, node) {
     const rules = renderRules(plans, layoutOf(node, {}, true));

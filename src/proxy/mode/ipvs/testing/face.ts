@@ -64,6 +64,7 @@ export const ipvsFace: ModeFace = {
   name: 'ipvs',
   golden: 'ipvs.txt',
   algorithms: ipvsAlgorithms,
+  damages: ['ipvsadm -C', `ip link delete ${deviceName}`, 'iptables -t nat -F', 'ipset flush KUBE-CLUSTER-IP'],
   refusesTcpBy: 'tcp reset',
   render(plans, given) {
     const node: IpvsNode = { ...given, hostIps, masqueradeBit: defaultMasqueradeBit };

@@ -14,6 +14,12 @@ export const nftablesFace: ModeFace = {
   golden: 'nftables.nft',
   algorithms: nftablesAlgorithms,
   keepsHashedClients: true,
+  damages: [
+    'nft flush ruleset',
+    'nft delete table ip kube-proxy',
+    'nft flush chain ip kube-proxy services',
+    'nft flush map ip kube-proxy endpoints',
+  ],
   refusesTcpBy: 'tcp reset',
   render(plans, node) {
     const table = renderTable(plans, node);

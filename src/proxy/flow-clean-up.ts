@@ -1,0 +1,139 @@
+/**
+ * Connection tracking pins a UDP flow to its endpoint, or to no endpoint at all, for as long as packets come. So flows
+ * that were promised to an endpoint which no longer serves are deleted; the next packet is balanced anew. TCP ends by itself, but for what began
+ * while rules were missing: that is pinned to no endpoint as long as the client tries.
+ */
+import { Conntrack } from '../linux/netlink/conntrack.ts';
+import { type FlowTuple, IPPROTO } from '../linux/netlink/tracked-flow.ts';
+import type { TableFamily } from '../linux/nftables/table.ts';
+import type { NodeContext } from './plan/node-context.ts';
+import { frontendName, type ServicePlan } from './plan/service-plan.ts';
+
+/** A tracked connection, as far as it matters here. */
+export interface Flow {
+  /** Where the client sent to. */
+  readonly to: string;
+  readonly port: number;
+  /** Who answers. */
+  readonly answeredBy: string;
+  readonly answeredFromPort: number;
+}
+
+/** Deletes tracked connections that are stale; gives their number. */
+export interface Flows {
+  /** Of UDP. */
+  deleteStale(family: TableFamily, isStale: (flow: Flow) => boolean): Promise<number>;
+  /** Of TCP, where nobody has answered yet and nothing was translated. */
+  deleteUnanswered(family: TableFamily, isStale: (flow: Flow) => boolean): Promise<number>;
+  close(): void;
+}
+
+/** Of the kernel, in the network namespace in which it was made. */
+export class KernelFlows implements Flows {
+  readonly #conntrack = new Conntrack();
+
+  deleteStale(family: TableFamily, isStale: (flow: Flow) => boolean): Promise<number> {
+    return this.#conntrack.deleteWhere(family === 'ip' ? 4 : 6, IPPROTO.udp, ({ orig, reply }) => isStale(flowOf(orig, reply)));
+  }
+
+  async deleteUnanswered(family: TableFamily, isStale: (flow: Flow) => boolean): Promise<number> {
+    const flows = await this.#conntrack.flowsOf(family === 'ip' ? 4 : 6, 'unanswered');
+    return await this.#conntrack.delete(
+      flows.filter(
+        ({ protocol, orig, reply, isAnswered }) =>
+          protocol === IPPROTO.tcp && !isAnswered && orig.dst === reply.src && isStale(flowOf(orig, reply)),
+      ),
+    );
+  }
+
+  close(): void {
+    this.#conntrack.close();
+  }
+}
+
+function flowOf(orig: FlowTuple, reply: FlowTuple): Flow {
+  return { to: orig.dst, port: orig.dstPort, answeredBy: reply.src, answeredFromPort: reply.srcPort };
+}
+
+function usesUdp(plan: ServicePlan | undefined): plan is ServicePlan {
+  return plan?.ports.some((port) => port.protocol === 'udp') === true;
+}
+
+/** What Services have on this node in one family. */
+interface Planned {
+  readonly node: NodeContext;
+  readonly plans: ReadonlyMap<string, ServicePlan>;
+}
+
+/** Gathers what changed, until flows were looked at. */
+export class FlowCleanUp {
+  readonly #flows: Flows;
+  #due = false;
+  #wereMissing = false;
+  /** Plans that are not true any more: their frontends may be nobody's now. */
+  #former = new Map<TableFamily, ServicePlan[]>();
+
+  constructor(flows: Flows) {
+    this.#flows = flows;
+  }
+
+  /** Takes note of a change of a Service. */
+  changed(family: TableFamily, before: ServicePlan | undefined, after: ServicePlan | undefined): void {
+    this.#due ||= usesUdp(before) || usesUdp(after);
+    if (usesUdp(before)) this.#former.set(family, [...(this.#former.get(family) ?? []), before]);
+  }
+
+  /** Takes note that rules were not there until now. */
+  rulesWereMissing(): void {
+    this.#wereMissing = true;
+  }
+
+  /** Deletes stale flows, if there may be any; gives their number. After an error the next run has the same to do. */
+  async run(planned: ReadonlyMap<TableFamily, Planned>): Promise<number> {
+    if (!this.#due && !this.#wereMissing) return 0;
+    let count = 0;
+    for (const [family, now] of planned) {
+      count += await this.#flows.deleteStale(family, staleFlows(now, this.#former.get(family) ?? []));
+      if (this.#wereMissing) count += await this.#flows.deleteUnanswered(family, lostFlows(now));
+    }
+    this.#former = new Map();
+    this.#due = false;
+    this.#wereMissing = false;
+    return count;
+  }
+}
+
+function frontendsOf(plans: Iterable<ServicePlan>, protocol: 'tcp' | 'udp'): Map<string, ReadonlySet<string>> {
+  const frontends = new Map<string, ReadonlySet<string>>();
+  for (const plan of plans)
+    for (const port of plan.ports)
+      if (port.protocol === protocol) for (const f of port.frontends) frontends.set(frontendName(f, port), port.serving);
+  return frontends;
+}
+
+/**
+ * Tells stale flows: to a frontend of a Service but answered by somebody who does not serve, and those that were sent on by
+ * a frontend that nobody has any more.
+ */
+function staleFlows({ plans, node }: Planned, former: Iterable<ServicePlan>): (flow: Flow) => boolean {
+  const frontends = frontendsOf(plans.values(), 'udp');
+  const gone = frontendsOf(former, 'udp');
+  for (const frontend of frontends.keys()) gone.delete(frontend);
+  return ({ to, port, answeredBy, answeredFromPort }) => {
+    const translated = answeredBy !== to;
+    // Which addresses are the node's is not known when all of them serve node ports; what passes through is not translated.
+    const here = node.nodePortIps === 'all' ? translated || node.nodeIps.includes(to) : node.nodePortIps.includes(to);
+    const serving = frontends.get(`${to} . udp . ${port}`) ?? (here ? frontends.get(`udp . ${port}`) : undefined);
+    if (serving) return !serving.has(`${answeredBy} . ${answeredFromPort}`);
+    return translated && (gone.has(`${to} . udp . ${port}`) || (here && gone.has(`udp . ${port}`)));
+  };
+}
+
+/** Tells flows to a frontend that rules would have sent on. */
+function lostFlows({ plans, node }: Planned): (flow: Flow) => boolean {
+  const frontends = frontendsOf(plans.values(), 'tcp');
+  return ({ to, port }) => {
+    const here = node.nodePortIps === 'all' ? node.nodeIps.includes(to) : node.nodePortIps.includes(to);
+    return frontends.has(`${to} . tcp . ${port}`) || (here && frontends.has(`tcp . ${port}`));
+  };
+}
