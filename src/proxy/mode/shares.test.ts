@@ -146,3 +146,59 @@ describe('fewestFirst()', () => {
     assert.deepEqual(weights({ a: 10, b: 4, c: 0 }, 6), { c: 5, b: 1, a: 0 });
   });
 });
+
+describe('weights that are counted each second', () => {
+  const names = ['slow', 'b', 'c'];
+  const [arrivalsPerSecond, ticksPerSecond, seconds, warmUp] = [50, 100, 150, 40];
+  const holdSeconds = new Map([
+    ['slow', 10],
+    ['b', 1],
+    ['c', 1],
+  ]);
+  type Choose = (open: ReadonlyMap<string, number>, below: (n: number) => number) => string;
+
+  /** How far the endpoints with most and with fewest connections are apart, on average, when each new connection goes where `choose` says. */
+  function spread(seed: number, choose: Choose, eachSecond: (open: ReadonlyMap<string, number>, arrived: number) => void): number {
+    const below = seededRandom(seed);
+    const drawn = (mean: number): number => -Math.log((below(1_000_000) + 1) / 1_000_001) * mean;
+    let connections: { on: string; until: number }[] = [];
+    let [arrived, apart, nextAt] = [0, 0, 0];
+    for (let tick = 0; tick < seconds * ticksPerSecond; tick++) {
+      const now = tick / ticksPerSecond;
+      connections = connections.filter(({ until }) => until > now);
+      const open = new Map(names.map((name) => [name, connections.filter(({ on }) => on === name).length]));
+      if (tick % ticksPerSecond === 0) {
+        eachSecond(open, arrived);
+        arrived = 0;
+      }
+      for (; nextAt <= now; nextAt += drawn(1 / arrivalsPerSecond), arrived++) {
+        const on = choose(open, below);
+        connections.push({ on, until: now + drawn(holdSeconds.get(on) ?? 0) });
+        open.set(on, (open.get(on) ?? 0) + 1);
+      }
+      if (now >= warmUp) apart += Math.max(...open.values()) - Math.min(...open.values());
+    }
+    return apart / ((seconds - warmUp) * ticksPerSecond);
+  }
+
+  test('keep endpoints nearly as even as IPVS does, which counts at each connection', () => {
+    const seed = Math.floor(Math.random() * 2 ** 31);
+    const fewest: Choose = (open) => names.reduce((best, name) => ((open.get(name) ?? 0) < (open.get(best) ?? 0) ? name : best));
+    let slots = fillSlots([], equalShares(names, [], 64));
+    const ours = spread(
+      seed,
+      (_, below) => slots[below(slots.length)] ?? '',
+      (open, arrived) => {
+        slots = fillSlots(slots, weightedShares(fewestFirst(names, { connections: open, expected: arrived }), slots.length));
+      },
+    );
+    const ipvs = spread(seed, fewest, () => {});
+    const random = spread(
+      seed,
+      (_, below) => names[below(names.length)] ?? '',
+      () => {},
+    );
+    const told = `seed ${seed}: apart by ${ours.toFixed(1)}, IPVS by ${ipvs.toFixed(1)}, at random by ${random.toFixed(1)}`;
+    assert.ok(ours < random / 5 && ours < ipvs + arrivalsPerSecond / 2, told);
+  });
+});
