@@ -9,6 +9,7 @@ const files: readonly (readonly [file: string, only?: string])[] = [
   ['src/proxy/mode/ipvs/ipvs-mode.test.ts', 'in the kernel'],
   ['test/rules/rules.test.ts', 'ipvs'],
   ['test/guest/inside/balancing.guest.ts'],
+  ['test/guest/inside/ipv6.guest.ts'],
 ];
 const limitMs = 600_000;
 

@@ -1,0 +1,352 @@
+/** What the mode does step by step, over a kernel in memory. */
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { FakeClock } from '../../../clock/testing/fake-clock.ts';
+import { KnownError } from '../../../errors/known-error.ts';
+import type { IpvsOp, VirtualAddress } from '../../../linux/ipvs/ipvs.ts';
+import { FakeIpvs } from '../../../linux/testing/fake-ipvs.ts';
+import type { NodeContext } from '../../plan/node-context.ts';
+import type { EndpointAddress, Frontend, ServicePlan } from '../../plan/service-plan.ts';
+import type { ModeOptions, ModeRules } from '../mode.ts';
+import { IpvsMode } from './ipvs-mode.ts';
+import { kernelName, setNames } from './set-names.ts';
+import { FakeIpvsKernel } from './testing/fake-kernel.ts';
+
+const node: NodeContext = {
+  family: 'ip',
+  nodeName: 'node1',
+  local: { mode: 'ClusterCIDR', cidr: '10.244.0.0/16' },
+  masqueradeAll: false,
+  nodePortIps: ['192.168.120.11'],
+  serviceCidrs: ['10.96.0.0/16'],
+  nodeIps: ['192.168.120.11'],
+};
+
+function plan(
+  name: string,
+  clusterIp: string,
+  ips: readonly string[],
+  protocol: 'tcp' | 'udp' = 'tcp',
+  extra: readonly string[] = [],
+): ServicePlan {
+  const list = ips.map((ip): EndpointAddress => ({ name: `${ip} . 8080`, ip, port: 8080, mayBeHere: false }));
+  const target = ips.length > 0 ? 'cluster' : 'refuse';
+  const frontends = [clusterIp, ...extra].map(
+    (ip, i): Frontend => ({
+      kind: i === 0 ? 'cluster-ip' : 'external-ip',
+      ip,
+      port: 80,
+      inside: target,
+      outside: target,
+      masquerade: i === 0 ? 'outside-pods' : 'always',
+    }),
+  );
+  const ports = [{ name: '', protocol, frontends, cluster: list, local: [], serving: new Set<string>() }];
+  return { key: `n/${name}`, rank: name, clusterIp, ports };
+}
+
+const two = ['10.244.1.2', '10.244.2.2'];
+const vip = (ip: string, protocol: 'tcp' | 'udp' = 'tcp'): VirtualAddress => ({ kind: 'address', ip, port: 80, protocol });
+const real = (ip: string): { ip: string; port: number } => ({ ip, port: 8080 });
+
+interface Bench {
+  readonly kernel: FakeIpvsKernel;
+  readonly clock: FakeClock;
+  readonly mode: IpvsMode;
+  readonly rules: ModeRules;
+}
+
+async function bench(options: ModeOptions = {}, kernel = new FakeIpvsKernel(), context = node): Promise<Bench> {
+  const clock = new FakeClock();
+  const mode = new IpvsMode(kernel, { clock, ...options });
+  await mode.probe();
+  return { kernel, clock, mode, rules: await mode.open(context) };
+}
+
+async function serving(ips: readonly string[], protocol: 'tcp' | 'udp' = 'tcp'): Promise<Bench> {
+  const made = await bench();
+  made.rules.put('n/web', plan('web', '10.96.0.1', ips, protocol));
+  await made.rules.sync();
+  return made;
+}
+
+describe('IpvsRules', () => {
+  test('binds an address only when its packets are let in and balanced, and lets it go before they are not', async () => {
+    const { kernel, rules } = await bench();
+    const seen: boolean[] = [];
+    const look = (): number =>
+      seen.push(
+        kernel.ipset.dump().includes('add KUBE-CLUSTER-IP 10.96.0.1,tcp:80') && kernel.ipvs.dump().includes('-r 10.244.2.2:8080 -m -w 1'),
+      );
+    const { bind, unbind } = kernel.device;
+    kernel.device.bind = (ips) => {
+      if (ips.length > 0) look();
+      return bind.call(kernel.device, ips);
+    };
+    kernel.device.unbind = (ips) => {
+      if (ips.length > 0) look();
+      return unbind.call(kernel.device, ips);
+    };
+    await rules.sync();
+    rules.put('n/web', plan('web', '10.96.0.1', two));
+    await rules.sync();
+    rules.put('n/web', undefined);
+    await rules.sync();
+    assert.deepEqual(seen, [true, true]);
+    assert.deepEqual(kernel.device.log, ['bind 10.96.0.1', 'unbind 10.96.0.1']);
+  });
+
+  test('changes one endpoint among a thousand Services by two messages, and starts no program', async () => {
+    const { kernel, rules } = await bench();
+    for (let i = 0; i < 1000; i++) rules.put(`n/${i}`, plan(String(i), `10.96.${i >> 8}.${i & 255}`, two));
+    await rules.sync();
+    const [restored, servers, sets] = [kernel.iptables.restored.length, kernel.ipvs.messagesSent, kernel.ipset.messagesSent];
+    rules.put('n/7', plan('7', '10.96.0.7', [...two, '10.244.2.3']));
+    assert.deepEqual(await rules.sync(), { full: false, steps: 1 });
+    rules.put('n/7', plan('7', '10.96.0.7', two));
+    await rules.sync();
+    assert.equal(kernel.ipvs.messagesSent - servers, 3);
+    assert.equal(kernel.ipset.messagesSent - sets, 0);
+    assert.equal(kernel.iptables.restored.length - restored, 0);
+    assert.deepEqual(kernel.ipvs.listings, { all: 1, one: 1 });
+  });
+
+  test('keeps an endpoint that has connections, without new ones, and looks at it alone until they have ended', async () => {
+    const { kernel, clock, rules, mode } = await serving(two);
+    kernel.ipvs.connections(vip('10.96.0.1'), real('10.244.1.2'), 1);
+    rules.put('n/web', plan('web', '10.96.0.1', two.slice(1)));
+    await rules.sync();
+    assert.match(kernel.ipvs.dump(), /-r 10\.244\.1\.2:8080 -m -w 0/);
+    const listings = kernel.ipvs.listings.one;
+    kernel.ipvs.connections(vip('10.96.0.1'), real('10.244.1.2'), 0, 1);
+    await clock.advance(5000);
+    assert.match(kernel.ipvs.dump(), /-r 10\.244\.1\.2:8080 -m -w 0/);
+    kernel.ipvs.connections(vip('10.96.0.1'), real('10.244.1.2'), 0);
+    await clock.advance(5000);
+    assert.doesNotMatch(kernel.ipvs.dump(), /10\.244\.1\.2/);
+    assert.equal(kernel.ipvs.listings.one - listings, 2);
+    await clock.advance(60_000);
+    assert.equal(kernel.ipvs.listings.one - listings, 2, 'nothing is looked at when nothing is left');
+    assert.equal(kernel.ipvs.listings.all, 1);
+    mode.close();
+  });
+
+  test('lets one serve again that comes back while it ends', async () => {
+    const { kernel, clock, rules, mode } = await serving(two);
+    kernel.ipvs.connections(vip('10.96.0.1'), real('10.244.1.2'), 1);
+    rules.put('n/web', plan('web', '10.96.0.1', two.slice(1)));
+    await rules.sync();
+    rules.put('n/web', plan('web', '10.96.0.1', two));
+    await rules.sync();
+    assert.match(kernel.ipvs.dump(), /-r 10\.244\.1\.2:8080 -m -w 1/);
+    kernel.ipvs.connections(vip('10.96.0.1'), real('10.244.1.2'), 0);
+    await clock.advance(60_000);
+    assert.match(kernel.ipvs.dump(), /-r 10\.244\.1\.2:8080 -m -w 1/);
+    mode.close();
+  });
+
+  test('refuses at once when the last endpoint goes, and keeps its connections', async () => {
+    const { kernel, clock, rules, mode } = await serving(['10.244.1.2']);
+    kernel.ipvs.connections(vip('10.96.0.1'), real('10.244.1.2'), 1);
+    rules.put('n/web', plan('web', '10.96.0.1', []));
+    await rules.sync();
+    assert.doesNotMatch(kernel.ipset.dump(), /add KUBE-CLUSTER-IP/);
+    assert.match(kernel.ipvs.dump(), /-A -t 10\.96\.0\.1:80 -s rr\n-a .* -w 0/);
+    rules.distrust();
+    assert.deepEqual(await rules.sync(), { full: true, steps: 0 });
+    kernel.ipvs.connections(vip('10.96.0.1'), real('10.244.1.2'), 0);
+    await clock.advance(5000);
+    assert.equal(kernel.ipvs.dump(), '');
+    mode.close();
+  });
+
+  test('takes over endpoints that an earlier proxy left to end', async () => {
+    const { kernel, rules, mode } = await serving(two);
+    kernel.ipvs.connections(vip('10.96.0.1'), real('10.244.1.2'), 1);
+    rules.put('n/web', plan('web', '10.96.0.1', two.slice(1)));
+    await rules.sync();
+    mode.close();
+    const next = await bench({}, kernel);
+    next.rules.put('n/web', plan('web', '10.96.0.1', two.slice(1)));
+    assert.deepEqual(await next.rules.sync(), { full: true, steps: 0 });
+    kernel.ipvs.connections(vip('10.96.0.1'), real('10.244.1.2'), 0);
+    await next.clock.advance(5000);
+    assert.doesNotMatch(kernel.ipvs.dump(), /10\.244\.1\.2/);
+    next.mode.close();
+  });
+
+  test('takes endpoints of UDP away at once', async () => {
+    const { kernel, rules } = await serving(two, 'udp');
+    kernel.ipvs.connections(vip('10.96.0.1', 'udp'), real('10.244.1.2'), 5);
+    rules.put('n/web', plan('web', '10.96.0.1', two.slice(1), 'udp'));
+    await rules.sync();
+    assert.doesNotMatch(kernel.ipvs.dump(), /10\.244\.1\.2/);
+    rules.put('n/web', plan('web', '10.96.0.1', [], 'udp'));
+    await rules.sync();
+    assert.equal(kernel.ipvs.dump(), '');
+  });
+
+  test('makes everything else when the kernel refuses something, says so, and tries again', async () => {
+    const { kernel, rules } = await bench();
+    const apply = kernel.ipvs.apply.bind(kernel.ipvs);
+    const isBad = (op: IpvsOp): boolean => 'real' in op && op.real.ip === '10.244.6.6';
+    kernel.ipvs.apply = async (ops) => {
+      const errors = [...(await apply(ops.map((op) => (isBad(op) ? { ...op, address: vip('192.0.2.9') } : op) as IpvsOp)))];
+      return errors;
+    };
+    rules.put('n/bad', plan('bad', '10.96.0.1', ['10.244.6.6', ...two]));
+    rules.put('n/good', plan('good', '10.96.0.2', two));
+    await assert.rejects(rules.sync(), { code: 'KERNEL_REFUSED' });
+    for (const ip of ['10.96.0.1', '10.96.0.2']) assert.match(kernel.device.dump(), new RegExp(`kube-ipvs0 ${ip}`));
+    assert.match(kernel.ipvs.dump(), /-a -t 10\.96\.0\.1:80 -r 10\.244\.2\.2:8080/);
+    kernel.ipvs.apply = apply;
+    const again = await rules.sync();
+    assert.equal(again.full, true);
+    assert.match(kernel.ipvs.dump(), /10\.244\.6\.6/);
+  });
+
+  test('leaves virtual servers of others in excluded ranges, and of firewall marks, alone', async () => {
+    const kernel = new FakeIpvsKernel();
+    kernel.ipvs.load('-A -t 203.0.113.1:80 -s rr\n-A -t 203.0.114.1:80 -s rr\n-A -f 7 -s rr\n');
+    const { rules } = await bench({ ipvs: { excludeCidrs: ['203.0.113.0/24'] } }, kernel);
+    await rules.sync();
+    assert.equal(kernel.ipvs.dump(), '-A -f 7 -s rr\n-A -t 203.0.113.1:80 -s rr\n');
+  });
+
+  test('gives an address back to the link that gets it, and binds it again when that loses it', async () => {
+    const { kernel, mode, rules } = await bench();
+    let touched = 0;
+    using _ = { [Symbol.dispose]: mode.watch(() => touched++).close };
+    rules.put('n/web', plan('web', '10.96.0.1', two, 'tcp', ['198.51.100.1']));
+    await rules.sync();
+    assert.match(kernel.device.dump(), /198\.51\.100\.1/);
+    kernel.device.move([...kernel.device.others, '198.51.100.1']);
+    assert.equal(touched, 1);
+    await mode.verify();
+    await rules.sync();
+    assert.doesNotMatch(kernel.device.dump(), /198\.51\.100\.1/);
+    assert.match(kernel.ipvs.dump(), /-A -t 198\.51\.100\.1:80/);
+    kernel.device.move(['192.168.120.11']);
+    await mode.verify();
+    await rules.sync();
+    assert.match(kernel.device.dump(), /198\.51\.100\.1/);
+  });
+
+  test('puts back each part that somebody took away, when it looks', async () => {
+    const damages: readonly (readonly [string, (kernel: FakeIpvsKernel) => unknown])[] = [
+      ['the device', (kernel) => kernel.device.remove()],
+      ['an address', (kernel) => kernel.device.unbind(['10.96.0.1'])],
+      ['an entry', (kernel) => kernel.ipset.apply([{ op: 'flush', name: 'KUBE-CLUSTER-IP' }])],
+      [
+        'a weight',
+        (kernel) => kernel.ipvs.apply([{ op: 'set-real', address: vip('10.96.0.1'), real: { ...real('10.244.1.2'), weight: 9 } }]),
+      ],
+      ['a scheduler', (kernel) => kernel.ipvs.apply([{ op: 'set-server', server: { address: vip('10.96.0.1'), scheduler: 'lc' } }])],
+      ['a rule', (kernel) => kernel.iptables.restoreByOther('ip', '*nat\n:KUBE-MARK-MASQ - [0:0]\nCOMMIT\n')],
+    ];
+    for (const [what, damage] of damages) {
+      const { kernel, mode, rules } = await serving(two);
+      const before = kernel.dump();
+      await damage(kernel);
+      assert.notEqual(kernel.dump(), before, what);
+      await mode.verify();
+      assert.ok((await rules.sync()).steps > 0, what);
+      assert.equal(kernel.dump(), before, what);
+    }
+  });
+
+  test('looks by itself only so often that it takes a hundredth of the time', async () => {
+    const { kernel, clock, mode, rules } = await serving(two);
+    const read = kernel.ipvs.read.bind(kernel.ipvs);
+    kernel.ipvs.read = async () => {
+      await clock.advance(1000);
+      return read();
+    };
+    await mode.verify();
+    const looks = kernel.ipvs.listings.all;
+    await clock.advance(30_000);
+    await mode.verify();
+    assert.equal(kernel.ipvs.listings.all, looks);
+    await clock.advance(71_000);
+    await mode.verify();
+    assert.equal(kernel.ipvs.listings.all, looks + 1);
+    assert.equal((await rules.sync()).full, false);
+  });
+});
+
+describe('IpvsMode', () => {
+  test('sets sysctls and timeouts once, those of ARP only if strict', async () => {
+    const { kernel, mode } = await bench({ ipvs: { strictArp: true, tcpTimeoutMs: 600_000, udpTimeoutMs: 1500 } });
+    await mode.open({ ...node, family: 'ip6' });
+    assert.deepEqual(Object.fromEntries(kernel.sysctls), {
+      'net/ipv4/vs/conntrack': '1',
+      'net/ipv4/vs/conn_reuse_mode': '0',
+      'net/ipv4/vs/expire_nodest_conn': '1',
+      'net/ipv4/vs/expire_quiescent_template': '1',
+      'net/ipv4/ip_forward': '1',
+      'net/ipv4/conf/all/arp_ignore': '1',
+      'net/ipv4/conf/all/arp_announce': '2',
+    });
+    assert.deepEqual(await kernel.ipvs.timeouts(), { tcp: 600, tcpFin: 120, udp: 2 });
+    const usual = await bench();
+    assert.equal(usual.kernel.sysctls.has('net/ipv4/conf/all/arp_ignore'), false);
+  });
+
+  test('offers the schedulers that the kernel has, and leaves no trace of having tried them', async () => {
+    const kernel = new FakeIpvsKernel(new FakeIpvs({ schedulers: ['rr', 'lc', 'mh'] }));
+    const { mode } = await bench({}, kernel);
+    assert.deepEqual(mode.algorithms, ['rr', 'lc', 'mh', 'source-hash']);
+    assert.equal(kernel.ipvs.dump(), '');
+    const without = await bench({}, new FakeIpvsKernel(new FakeIpvs({ schedulers: ['rr', 'lc'] })));
+    assert.deepEqual(without.mode.algorithms, ['rr', 'lc']);
+  });
+
+  test('says which part the kernel lacks, and what would work', async () => {
+    const lacking = async (): Promise<never> => {
+      throw new KnownError('KERNEL_FEATURE_MISSING', 'Cannot', { hint: 'Load it' });
+    };
+    const parts: readonly (readonly [part: RegExp, breaks: (kernel: FakeIpvsKernel) => unknown])[] = [
+      [/IPVS \(module ip_vs\)/, ({ ipvs }) => Object.assign(ipvs, { version: lacking })],
+      [/ip_set/, ({ ipset }) => Object.assign(ipset, { protocol: lacking })],
+      [/dummy/, ({ device }) => Object.assign(device, { probe: lacking })],
+      [/iptables/, ({ iptables }) => Object.assign(iptables, { features: lacking })],
+    ];
+    const hint = /Load it; or use proxy mode nftables or iptables/;
+    for (const [message, breaks] of parts) {
+      const kernel = new FakeIpvsKernel();
+      breaks(kernel);
+      await assert.rejects(bench({}, kernel), { code: 'KERNEL_FEATURE_MISSING', message, hint });
+    }
+    const noRoundRobin = new FakeIpvsKernel(new FakeIpvs({ schedulers: ['lc'] }));
+    await assert.rejects(bench({}, noRoundRobin), { code: 'KERNEL_FEATURE_MISSING', message: /ip_vs_rr/ });
+  });
+
+  test('takes away the sets and chains of both families, of kube-proxy too', async () => {
+    const kernel = new FakeIpvsKernel();
+    for (const family of ['ip', 'ip6'] as const) {
+      kernel.ipset.load(setNames.map((name) => `create ${kernelName(name, family)} hash:ip family inet hashsize 1 maxelem 1\n`).join(''));
+      kernel.iptables.restoreByOther(
+        family,
+        '*nat\n:KUBE-SERVICES - [0:0]\n:KUBE-FIRE-WALL - [0:0]\n-A KUBE-SERVICES -m set --match-set KUBE-CLUSTER-IP dst,dst -j KUBE-FIRE-WALL\n-I OUTPUT -j KUBE-SERVICES\nCOMMIT\n',
+      );
+    }
+    await new IpvsMode(kernel).cleanUp();
+    assert.equal(kernel.dump().replaceAll(/[*:].*\n|COMMIT\n|\n/g, ''), '');
+    assert.doesNotMatch(kernel.dump(), /KUBE/);
+  });
+
+  test('takes nothing from others: their virtual servers where it never was, their chains where mode iptables is', async () => {
+    const kernel = new FakeIpvsKernel();
+    kernel.ipvs.load('-A -t 203.0.113.1:80 -s rr\n');
+    await new IpvsMode(kernel).cleanUp();
+    assert.equal(kernel.ipvs.dump(), '-A -t 203.0.113.1:80 -s rr\n');
+    await kernel.device.ensure();
+    const rules =
+      '*nat\n:KUBE-SERVICES - [0:0]\n:KUBE-NODE-PORT - [0:0]\n-A KUBE-SERVICES -d 10.96.0.1/32 -j ACCEPT\n-I OUTPUT -j KUBE-SERVICES\nCOMMIT\n';
+    kernel.iptables.restoreByOther('ip', rules);
+    await new IpvsMode(kernel).cleanUp();
+    assert.equal(kernel.ipvs.dump(), '');
+    assert.match(kernel.iptables.dump('ip'), /-A OUTPUT -j KUBE-SERVICES[\s\S]*-A KUBE-SERVICES -d 10\.96\.0\.1\/32/);
+    assert.doesNotMatch(kernel.iptables.dump('ip'), /KUBE-NODE-PORT/);
+  });
+});
