@@ -181,6 +181,6 @@ function refusal(tool: string, stderr: string): KnownError {
   const said = stderr
     .trim()
     .split('\n')
-    .filter((line) => !line.startsWith('Try `'));
+    .filter((line) => line !== '' && !line.startsWith('Try `'));
   return new KnownError('KERNEL_REFUSED', `Cannot change rules by "${tool}": ${said.slice(-2).join('; ') || 'it ended with an error'}`);
 }

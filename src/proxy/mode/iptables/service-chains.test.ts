@@ -74,10 +74,10 @@ describe('a partial sync', () => {
           .join(' '),
       ),
       [
-        `:${cluster}`,
         `:${came}`,
+        `:${cluster}`,
         `:${went}`,
-        ...[`-A ${cluster}`, `-A ${cluster}`, `-A ${cluster}`, `-A ${came}`, `-A ${came}`],
+        ...[`-A ${came}`, `-A ${came}`, `-A ${cluster}`, `-A ${cluster}`, `-A ${cluster}`],
         `-X ${went}`,
       ],
     );
@@ -207,6 +207,17 @@ test("the kubelet's rules in its chain stay", async () => {
   chains.distrust();
   await chains.sync();
   assert.match(iptables.dump('ip'), /-A KUBE-FIREWALL -m mark --mark 0x8000\/0x8000 -j DROP/);
+});
+
+test('a Service of very many endpoints is written in parts, and never a chain before one to which it leads', async () => {
+  const many = Array.from({ length: 1000 }, (_, i) => `10.250.${i >> 8}.${i & 255}`);
+  chains.put('n/s1', plan(1, many));
+  await chains.sync();
+  // Each COMMIT is held against what is there by then.
+  assert.equal(sent().filter((line) => line === `:${names(1).cluster} - [0:0]`).length, 1);
+  assert.equal((iptables.restored.at(-1) ?? '').split('COMMIT').length - 1, 4);
+  chains.distrust();
+  assert.deepEqual(await chains.sync(), { full: true, steps: 0 });
 });
 
 describe('on the way from one plan to another no packet that is served before and after is lost', () => {

@@ -8,7 +8,7 @@ import type { NodeContext } from '../../plan/node-context.ts';
 import type { ServicePlan } from '../../plan/service-plan.ts';
 import { type Connections, LeastConnections } from '../least-connection.ts';
 import type { ModeRules, SyncResult } from '../mode.ts';
-import { isOfService } from './chain-names.ts';
+import { isOfService, referrersFirst } from './chain-names.ts';
 import { baseChanges, type Changes, isMuch, type SharedChange, sameChain, sectionsOf, sharedChange } from './changes.ts';
 import { type IptablesOptions, type Layout, layoutOf, type SharedChain, sharedChains, splitName, tailOf } from './layout.ts';
 import { endpointChains, heldClients, type Known, type PlacedPlan, place } from './placement.ts';
@@ -249,14 +249,15 @@ function sameText(a: readonly string[] | undefined, b: readonly string[]): boole
   return a?.length === b.length && b.every((rule, i) => a[i] === rule);
 }
 
-/** Puts the chains of Services together, so many for a transaction. */
-function* inParts(chains: Iterable<Chains>): Generator<Chains> {
+/** The chains of Services, so many for a transaction, and each after those to which it leads. */
+function* inParts(services: Iterable<Chains>): Generator<Chains> {
   let part = new Map<string, readonly string[]>();
-  for (const some of chains) {
-    for (const [name, rules] of some) part.set(name, rules);
-    if (part.size < chainsAtATime) continue;
-    yield part;
-    part = new Map();
-  }
+  for (const chains of services)
+    for (const name of referrersFirst([...chains.keys()]).reverse()) {
+      part.set(name, chains.get(name) ?? []);
+      if (part.size < chainsAtATime) continue;
+      yield part;
+      part = new Map();
+    }
   if (part.size > 0) yield part;
 }
