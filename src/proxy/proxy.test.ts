@@ -5,6 +5,7 @@ import type { Client } from '../client/client.ts';
 import { eventually } from '../clock/testing/eventually.ts';
 import { KnownError } from '../errors/known-error.ts';
 import { FakeNftables } from '../linux/testing/fake-nftables.ts';
+import { silentLog } from '../observability/log.ts';
 import type { Flow, Flows } from './flow-clean-up.ts';
 import { FakeRelayHost } from './mode/userspace/testing/fake-relay-host.ts';
 import { UserspaceMode } from './mode/userspace/userspace-mode.ts';
@@ -308,6 +309,15 @@ describe('startProxy()', () => {
     cluster.service('later', '10.96.0.2');
     await eventually(() => relays.addresses.has('10.96.0.2'));
     assert.ok(relays.listeners.has(nodePort));
+  });
+
+  test('warns of an algorithm of the cluster that its mode cannot do', async () => {
+    const warned: string[] = [];
+    const log = { ...silentLog, warn: (message: string) => void warned.push(message) };
+    await start(new HandmadeCluster(), new FakeNftables(), { algorithm: 'lblc', log });
+    await start(new HandmadeCluster(), new FakeNftables(), { algorithm: 'wlc', log });
+    assert.equal(warned.filter((message) => /Cannot spread connections by "lblc"/.test(message)).length, 1);
+    assert.equal(warned.filter((message) => /Cannot spread/.test(message)).length, 1);
   });
 
   test('tells of an algorithm that there is not, once for both families', async () => {

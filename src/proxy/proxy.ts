@@ -26,6 +26,7 @@ import { KernelNodeHost, type NodeHost } from './node-host.ts';
 import { isNodeNews, NodeView, slimNode } from './node-view.ts';
 import type { ProxyOptions } from './options.ts';
 import { cleanOtherModes } from './other-modes.ts';
+import { refusalOf } from './plan/algorithm.ts';
 import type { NodeContext } from './plan/node-context.ts';
 import { ownServices } from './plan/reserved.ts';
 import { ServiceReport } from './service-report.ts';
@@ -142,6 +143,8 @@ export class ServiceProxy {
     await this.#natHold?.hold();
     // A kernel that cannot is told at once, and not with every attempt.
     await this.#mode.probe();
+    const refusal = refusalOf(this.#options.algorithm, this.#mode.name, this.#mode.algorithms);
+    if (refusal !== undefined) this.#log.warn(refusal, { hint: 'Choose another scheduler, or another proxy mode' });
     const healthz = (): Page => this.#answerHealth(true);
     const { registry } = this.metrics;
     this.#pages = await servePages([

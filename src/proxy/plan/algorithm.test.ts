@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { Service } from '../../api/schema/types.ts';
-import { type Algorithm, chooseAlgorithm, offeredAs, readAlgorithm, schedulers } from './algorithm.ts';
+import { type Algorithm, chooseAlgorithm, offeredAs, readAlgorithm, refusalOf, schedulers } from './algorithm.ts';
 import type { NodeContext } from './node-context.ts';
 import { Planner } from './planner.ts';
 
@@ -61,6 +61,14 @@ describe('an algorithm', () => {
       assert.deepEqual([choice.algorithm, choice.refusal?.reason], [algorithm, reason]);
       assert.match(choice.refusal?.message ?? '', message);
     });
+
+  test('of the cluster that a mode cannot do is told in words', () => {
+    assert.match(
+      refusalOf('random', 'ipvs', schedulers) ?? '',
+      /by "random": proxy mode "ipvs" cannot\. Services that ask for nothing get "rr"$/,
+    );
+    assert.deepEqual([refusalOf('wlc', 'x', inWords), refusalOf(undefined, 'x', inWords)], [undefined, undefined]);
+  });
 
   test('source-hash that a mode cannot brings an offer of session affinity', () => {
     assert.match(

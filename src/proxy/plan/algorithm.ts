@@ -32,6 +32,12 @@ export function offeredAs(asked: Algorithm, offered: readonly Algorithm[]): Algo
   return same.find((one) => offered.includes(one));
 }
 
+/** What is wrong with the cluster's choice under a mode, in words. */
+export function refusalOf(usual: Algorithm | undefined, mode: string, offered: readonly Algorithm[]): string | undefined {
+  if (usual === undefined || offeredAs(usual, offered) !== undefined) return undefined;
+  return `Cannot spread connections by "${usual}": proxy mode "${mode}" cannot. Services that ask for nothing get "${offered[0]}"`;
+}
+
 export interface AlgorithmChoice {
   /** One that the mode offers. Absent: the first of those, which it takes by itself. */
   readonly algorithm?: Algorithm;
