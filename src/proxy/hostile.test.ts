@@ -6,12 +6,14 @@ import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import type { EndpointSlice, Service } from '../api/schema/types.ts';
 import { seededRandom } from '../clock/testing/seeded-random.ts';
+import { kernelIptablesIn, lackingTools } from '../linux/iptables/testing/kernel-in.ts';
 import { inNetns } from '../linux/netns.ts';
 import { create, diff } from '../linux/nftables/diff.ts';
 import { KernelNftables } from '../linux/nftables/kernel-nftables.ts';
 import type { TableFamily } from '../linux/nftables/table.ts';
 import { cannotMakeNamespaces, Namespaces } from '../linux/testing/namespaces.ts';
 import { FamilyProxy } from './family.ts';
+import { IptablesMode } from './mode/iptables/iptables-mode.ts';
 import { tableName } from './mode/nftables/layout.ts';
 import { NftablesMode } from './mode/nftables/nftables-mode.ts';
 import { renderTable } from './mode/nftables/render-table.ts';
@@ -21,6 +23,7 @@ import { reservedOf } from './plan/reserved.ts';
 
 const seed = Number(process.env.FUZZ_SEED ?? Date.now() % 2 ** 32);
 const steps = Number(process.env.FUZZ_STEPS ?? 60);
+const lackingIptables = await lackingTools();
 
 const contexts: Readonly<Record<TableFamily, NodeContext>> = {
   ip: {
@@ -194,6 +197,32 @@ describe('hostile Services', { skip: cannotMakeNamespaces, concurrency: false },
             : diff(await fresh.read(family, tableName), other);
         await fresh.commit({ family, table: tableName, ops }).catch((err: unknown) => assert.fail(`${at}, afresh: ${String(err)}`));
         assert.deepEqual(diff(await fresh.read(family, tableName), other), [], at);
+      }
+    });
+
+    const lacking = lackingIptables ?? false;
+    test(`never keep iptables from taking the rules (${family}, FUZZ_SEED=${seed})`, { skip: lacking }, async (t) => {
+      t.diagnostic(`FUZZ_SEED=${seed}`);
+      const random = new Hostile(seed);
+      const iptables = kernelIptablesIn(net.path('a'));
+      t.after(() => iptables.close());
+      const mode = new IptablesMode({ iptables, settings: { read: () => '0', set: () => {} } });
+      await mode.probe();
+      const proxy = await FamilyProxy.open(mode, contexts[family]);
+      proxy.planner.reserve(reserved);
+      await proxy.sync();
+      for (let step = 0; step < steps / 2; step++) {
+        for (let i = random.below(6); i >= 0; i--) {
+          const name = `s${random.below(8)}`;
+          const service = random.below(4) === 0 ? undefined : random.service(name);
+          proxy.put(`fuzz/${name}`, service, [random.slice(name, 0), random.slice(name, 1)]);
+        }
+        const at = `step ${step} of FUZZ_SEED=${seed}`;
+        proxy.settle();
+        const { full } = await proxy.sync().catch((err: unknown) => assert.fail(`${at}: ${String(err)}`));
+        assert.equal(full, false, at);
+        proxy.distrust();
+        assert.equal((await proxy.sync()).steps, 0, `${at}: what the changes made is what the same plans make from nothing`);
       }
     });
   }

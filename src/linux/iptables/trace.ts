@@ -215,18 +215,22 @@ function* wayOf({ packet }: Flow, nodeIps: readonly string[]): Generator<readonl
   if (packet.interface === undefined && stays) yield ['filter', 'INPUT'];
 }
 
+function fateOf(end: Outcome): Fate {
+  return end.kind === 'refused' ? end : { kind: 'dropped' };
+}
+
 /** What becomes of the first packet of a connection. */
 export function trace(rules: Ruleset, packet: Packet, options: TraceOptions): Fate {
   const run = new Trace(rules, options);
   const start: Flow = { packet, mark: packet.mark ?? 0, translated: false, masqueraded: false };
-  const { flows } = run.hook('nat', packet.interface === undefined ? 'OUTPUT' : 'PREROUTING', [start]);
+  const first = run.hook('nat', packet.interface === undefined ? 'OUTPUT' : 'PREROUTING', [start]);
+  if (first.end) return fateOf(first.end);
   const destinations: Destination[] = [];
-  for (const flow of flows) {
+  for (const flow of first.flows) {
     let going: readonly Flow[] = [flow];
     for (const [table, chain] of wayOf(flow, options.nodeIps)) {
       const result = run.hook(table, chain, going);
-      if (result.end?.kind === 'refused') return { kind: 'refused', with: result.end.with };
-      if (result.end) return { kind: 'dropped' };
+      if (result.end) return fateOf(result.end);
       going = result.flows;
     }
     destinations.push(...going.map(({ packet: { to, port }, masqueraded }) => ({ to, port, masqueraded })));
