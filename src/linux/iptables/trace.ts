@@ -7,7 +7,18 @@ import type { Packet } from '../nftables/trace.ts';
 import { partsOf } from './rule.ts';
 import type { Ruleset } from './ruleset.ts';
 
+/** A rule that applied to the packet. */
+export interface RuleStep {
+  /** `nat KUBE-SERVICES`. */
+  readonly place: string;
+  readonly rule: string;
+}
+
 export interface TraceOptions {
+  /** Told of every rule that applies, once for each endpoint that the packet may have been sent to by then. */
+  readonly onStep?: (step: RuleStep) => void;
+  /** Told of a rule that cannot be followed, which is then passed over; without it the trace fails. */
+  readonly onUnknown?: (step: RuleStep, why: string) => void;
   /** The node's own addresses, loopback included. */
   readonly nodeIps: readonly string[];
   /** Which clients the lists of the match `recent` have; rules that set add to it. */
@@ -179,16 +190,32 @@ export class Trace {
     return { ...flow, translated: true, packet: { ...flow.packet, to, port: Number(destination.slice(colon + 1)) } };
   }
 
+  /** What becomes of a flow at a rule; undefined where the rule does not apply. */
+  #meet(table: string, name: string, rule: string, parts: Parts, flow: Flow): { done: Step[]; next: Flow[] } | undefined {
+    const { onStep, onUnknown } = this.#options;
+    const step: RuleStep = { place: `${table} ${name}`, rule };
+    try {
+      if (!this.#applies(parts, flow)) return undefined;
+      onStep?.(step);
+      return this.#act(table, parts, flow);
+    } catch (err) {
+      if (!(err instanceof SyntaxError) || !onUnknown) throw err;
+      onUnknown(step, err.message);
+      return undefined;
+    }
+  }
+
   chain(table: string, name: string, flow: Flow): Step[] {
     const rules = this.#rules.get(table)?.get(name);
     if (!rules) throw new SyntaxError(`There is no chain ${name} in table ${table}`);
     const done: Step[] = [];
     let going = [flow];
-    for (const parts of rules.map(partsOf)) {
+    for (const rule of rules) {
+      const parts = partsOf(rule);
       const isChoice = parts.matches.some(({ name }) => name === 'statistic' || name === 'cluster');
       going = going.flatMap((one) => {
-        if (!this.#applies(parts, one)) return [one];
-        const result = this.#act(table, parts, one);
+        const result = this.#meet(table, name, rule, parts, one);
+        if (!result) return [one];
         done.push(...result.done);
         return isChoice ? [...result.next, one] : result.next;
       });

@@ -15,28 +15,28 @@ export interface Expression {
 }
 
 // Attributes and values of linux/netfilter/nf_tables.h.
-const PAYLOAD = { dreg: 1, base: 2, offset: 3, length: 4, networkHeader: 1, transportHeader: 2 } as const;
-const META = { dreg: 1, key: 2, mark: 3, iifname: 6, l4proto: 16 } as const;
-const CT = { dreg: 1, key: 2, direction: 3, state: 0, status: 2, original: 0, reply: 1 } as const;
-const FIB = { dreg: 1, result: 2, flags: 3, addressType: 3, saddr: 1, daddr: 2 } as const;
-const NUMGEN = { dreg: 1, modulus: 2, type: 3, offset: 4, inc: 0, random: 1 } as const;
-const HASH = { sreg: 1, dreg: 2, length: 3, modulus: 4, seed: 5, offset: 6 } as const;
-const CMP = { sreg: 1, op: 2, data: 3, eq: 0, neq: 1 } as const;
-const BITWISE = { sreg: 1, dreg: 2, length: 3, mask: 4, xor: 5 } as const;
-const LOOKUP = { set: 1, sreg: 2, dreg: 3, flags: 5, invert: 1 } as const;
+export const PAYLOAD = { dreg: 1, base: 2, offset: 3, length: 4, networkHeader: 1, transportHeader: 2 } as const;
+export const META = { dreg: 1, key: 2, mark: 3, iifname: 6, l4proto: 16 } as const;
+export const CT = { dreg: 1, key: 2, direction: 3, state: 0, status: 2, original: 0, reply: 1 } as const;
+export const FIB = { dreg: 1, result: 2, flags: 3, addressType: 3, saddr: 1, daddr: 2 } as const;
+export const NUMGEN = { dreg: 1, modulus: 2, type: 3, offset: 4, inc: 0, random: 1 } as const;
+export const HASH = { sreg: 1, dreg: 2, length: 3, modulus: 4, seed: 5, offset: 6 } as const;
+export const CMP = { sreg: 1, op: 2, data: 3, eq: 0, neq: 1 } as const;
+export const BITWISE = { sreg: 1, dreg: 2, length: 3, mask: 4, xor: 5 } as const;
+export const LOOKUP = { set: 1, sreg: 2, dreg: 3, flags: 5, invert: 1 } as const;
 const NAT = { type: 1, family: 2, addressRegister: 3, portRegister: 5, dnat: 1 } as const;
-const DYNSET = { set: 1, op: 3, keyRegister: 4, dataRegister: 5, timeout: 6, update: 1 } as const;
+export const DYNSET = { set: 1, op: 3, keyRegister: 4, dataRegister: 5, timeout: 6, update: 1 } as const;
 const MASQ = { flags: 1, randomFully: 0x10 } as const;
-const REJECT = { type: 1, code: 2, icmp: 0, tcpReset: 1 } as const;
-const IMMEDIATE = { dreg: 1, data: 2 } as const;
-const DATA = { value: 1, verdict: 2 } as const;
+export const REJECT = { type: 1, code: 2, icmp: 0, tcpReset: 1 } as const;
+export const IMMEDIATE = { dreg: 1, data: 2 } as const;
+export const DATA = { value: 1, verdict: 2 } as const;
 const VERDICT = { code: 1, chain: 2 } as const;
 
 const verdictRegister = 0;
-const ctNew = 8;
-const ctStatusDnat = 0x20;
+export const ctNew = 8;
+export const ctStatusDnat = 0x20;
 /** RTN_LOCAL. */
-const fibLocal = 2;
+export const fibLocal = 2;
 
 /** Per family: its number (NFPROTO_*), the slots of an address, and the code of ICMP's "port unreachable". */
 const families = {
@@ -44,19 +44,26 @@ const families = {
   ip6: { number: 10, addressSlots: 4, portUnreachable: 4 },
 } as const;
 
+type FieldName = `${'ip' | 'ip6'} ${'saddr' | 'daddr'}` | `th ${'sport' | 'dport'}`;
+
+interface Field {
+  readonly base: number;
+  readonly offset: number;
+  readonly length: number;
+}
+
 /** Where a field is in its header, and how many bytes it has. */
-const fields = {
+export const fields: Readonly<Record<FieldName, Field>> = {
   'ip saddr': { base: PAYLOAD.networkHeader, offset: 12, length: 4 },
   'ip daddr': { base: PAYLOAD.networkHeader, offset: 16, length: 4 },
   'ip6 saddr': { base: PAYLOAD.networkHeader, offset: 8, length: 16 },
   'ip6 daddr': { base: PAYLOAD.networkHeader, offset: 24, length: 16 },
   'th sport': { base: PAYLOAD.transportHeader, offset: 0, length: 2 },
   'th dport': { base: PAYLOAD.transportHeader, offset: 2, length: 2 },
-} as const;
-type FieldName = keyof typeof fields;
+};
 
 /** NFT_CT_* of a tuple's fields. */
-const tupleFields = {
+export const tupleFields = {
   'proto-src': { key: 11, length: 2 },
   'proto-dst': { key: 12, length: 2 },
   'ip saddr': { key: 19, length: 4 },
@@ -74,12 +81,12 @@ function number(type: number, value: number): Attr {
   return [type, u32be(value)];
 }
 
-function fieldOf(term: Term & { kind: 'payload' }): (typeof fields)[FieldName] {
+function fieldOf(term: Term & { kind: 'payload' }): Field {
   return fields[`${term.header} ${term.field}` as FieldName];
 }
 
 /** Loads the first `length` bytes of a field. */
-function payload({ base, offset }: (typeof fields)[FieldName], length: number, slot: number): Expression {
+function payload({ base, offset }: Field, length: number, slot: number): Expression {
   const place = [number(PAYLOAD.base, base), number(PAYLOAD.offset, offset), number(PAYLOAD.length, length)];
   return { name: 'payload', data: [number(PAYLOAD.dreg, register(slot)), ...place] };
 }
@@ -323,13 +330,19 @@ function holds(written: readonly Attr[], bytes: Buffer | undefined): boolean {
   });
 }
 
-/** Whether a rule that the kernel listed (`NFTA_RULE_EXPRESSIONS`) is the rule with this text. */
-export function isRule(expressionList: Buffer, text: string, family: TableFamily): boolean {
+/** The names of a listed rule's expressions, each with its attributes. */
+export function listedExpressions(expressionList: Buffer): [name: string, data: Buffer | undefined][] {
   const listed: [string, Buffer | undefined][] = [];
   eachAttr(expressionList, (_, element) => {
     const attributes = decodeAttrs(element);
     listed.push([readText(attributes.get(1)), attributes.get(2)]);
   });
+  return listed;
+}
+
+/** Whether a rule that the kernel listed (`NFTA_RULE_EXPRESSIONS`) is the rule with this text. */
+export function isRule(expressionList: Buffer, text: string, family: TableFamily): boolean {
+  const listed = listedExpressions(expressionList);
   const wanted = compileRule(text, family);
   return wanted.length === listed.length && wanted.every((e, i) => listed[i]?.[0] === e.name && holds(e.data, listed[i]?.[1]));
 }

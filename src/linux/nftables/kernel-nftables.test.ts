@@ -62,6 +62,12 @@ describe('KernelNftables', { skip: cannotMakeNamespaces }, () => {
     using nft = inNetns(net.path('n'), () => new KernelNftables());
     assert.equal(await syncTable(nft, table), true);
     assert.equal(await syncTable(nft, table), false);
+    const held = await nft.read('ip', 'all-kinds');
+    for (const { name, rules } of table.chains)
+      assert.deepEqual(
+        held?.chains.get(name)?.rules.map(({ text }) => text),
+        rules,
+      );
     const { stdout } = await net.run('n', 'nft', ['list', 'table', 'ip', 'all-kinds']);
     for (const line of [
       'ip daddr 192.168.120.11 udp dport 8472 notrack',

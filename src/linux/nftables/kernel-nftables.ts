@@ -7,6 +7,7 @@ import { NETLINK_NETFILTER, NetlinkSocket } from '../netlink/netlink-socket.ts';
 import { inNetns } from '../netns.ts';
 import { encodeBatch, hookNumbers, messageType, nfgenmsg, subsystem } from './batch.ts';
 import { isRule } from './compile.ts';
+import { ruleText } from './decompile.ts';
 import { refusal } from './refusal.ts';
 import { declarationText, elementReader } from './set.ts';
 import type {
@@ -90,7 +91,7 @@ export class KernelNftables implements Nftables {
       const attributes = decodeAttrs(a);
       if (readText(attributes.get(1)) !== table) return;
       const expressions = attributes.get(4) ?? Buffer.alloc(0);
-      chains.get(readText(attributes.get(2)))?.rules.push({ is: (text) => isRule(expressions, text, family) });
+      chains.get(readText(attributes.get(2)))?.rules.push(new ListedRule(expressions, family));
     });
     const declared = new Map<string, Buffer>();
     await this.#dump(messageType.getSet, family, filter, (a) => {
@@ -168,6 +169,24 @@ export class KernelNftables implements Nftables {
 
   [Symbol.dispose](): void {
     this.close();
+  }
+}
+
+class ListedRule implements KernelRule {
+  readonly #expressions: Buffer;
+  readonly #family: TableFamily;
+
+  constructor(expressions: Buffer, family: TableFamily) {
+    this.#expressions = expressions;
+    this.#family = family;
+  }
+
+  is(text: string): boolean {
+    return isRule(this.#expressions, text, this.#family);
+  }
+
+  get text(): string | undefined {
+    return ruleText(this.#expressions, this.#family);
   }
 }
 

@@ -1,5 +1,5 @@
 /** A table in nft's own syntax: what `nft -f` takes. Sets before chains, everything in a stable order. */
-import type { Chain, Elements, Hook, SetDeclaration, Table } from './table.ts';
+import type { Chain, Elements, Hook, Op, SetDeclaration, Table, TableFamily } from './table.ts';
 
 const priorityNames: Readonly<Record<number, string>> = { [-100]: 'dstnat', 100: 'srcnat', 0: 'filter' };
 
@@ -21,22 +21,37 @@ function compareText(a: string, b: string): number {
   return x.length - y.length;
 }
 
-function setLines(set: SetDeclaration, elements: Elements | undefined): string[] {
+const kindOf = (set: SetDeclaration): string => (set.data ? 'map' : 'set');
+
+function declarationLines(set: SetDeclaration): string[] {
   const types = set.key.join(' . ') + (set.data ? ` : ${set.data.join(' . ')}` : '');
-  const lines = [`\t${set.data ? 'map' : 'set'} ${set.name} {`, `\t\t${set.typeof ? 'typeof' : 'type'} ${types}`];
-  if (set.dynamic) lines.push(`\t\tsize ${set.dynamic.size}`, '\t\tflags dynamic,timeout');
-  if (set.interval) lines.push('\t\tflags interval');
+  return [
+    `${set.typeof ? 'typeof' : 'type'} ${types}`,
+    ...(set.dynamic ? [`size ${set.dynamic.size}`, 'flags dynamic,timeout'] : []),
+    ...(set.interval ? ['flags interval'] : []),
+  ];
+}
+
+function elementText(key: string, data: string): string {
+  return data === '' ? key : `${key} : ${data}`;
+}
+
+function setLines(set: SetDeclaration, elements: Elements | undefined): string[] {
+  const lines = [`\t${kindOf(set)} ${set.name} {`, ...declarationLines(set).map((line) => `\t\t${line}`)];
   const sorted = [...(elements ?? [])].sort(([a], [b]) => compareText(a, b));
   if (sorted.length > 0) {
-    const texts = sorted.map(([key, data]) => (data === '' ? key : `${key} : ${data}`));
+    const texts = sorted.map(([key, data]) => elementText(key, data));
     lines.push(`\t\telements = { ${texts.join(',\n\t\t\t     ')} }`);
   }
   return [...lines, '\t}', ''];
 }
 
+function hookText(hook: Hook): string {
+  return `type ${hook.type} hook ${hook.hook} priority ${priorityText(hook)}; policy accept;`;
+}
+
 function chainLines(chain: Chain): string[] {
-  const { hook } = chain;
-  const head = hook ? [`\t\ttype ${hook.type} hook ${hook.hook} priority ${priorityText(hook)}; policy accept;`] : [];
+  const head = chain.hook ? [`\t\t${hookText(chain.hook)}`] : [];
   return [`\tchain ${chain.name} {`, ...head, ...chain.rules.map((rule) => `\t\t${rule}`), '\t}', ''];
 }
 
@@ -47,4 +62,31 @@ export function printTable(table: Table): string {
   for (const chain of table.chains) lines.push(...chainLines(chain));
   lines.pop();
   return `${[...lines, '}'].join('\n')}\n`;
+}
+
+/** A step of a transaction as commands of nft: one for each rule and each element. */
+export function opCommands(op: Op, family: TableFamily, table: string): string[] {
+  const at = `${family} ${table}`;
+  switch (op.op) {
+    case 'add-table':
+    case 'delete-table':
+      return [`${op.op.replace('-', ' ')} ${at}`];
+    case 'add-chain': {
+      const { name, hook, rules } = op.chain;
+      return [`add chain ${at} ${name}${hook ? ` { ${hookText(hook)} }` : ''}`, ...rules.map((rule) => `add rule ${at} ${name} ${rule}`)];
+    }
+    case 'flush-chain':
+    case 'delete-chain':
+      return [`${op.op.replace('-', ' ')} ${at} ${op.chain}`];
+    case 'add-rule':
+      return [`add rule ${at} ${op.chain} ${op.rule}`];
+    case 'add-set':
+      return [`add ${kindOf(op.set)} ${at} ${op.set.name} { ${declarationLines(op.set).join('; ')}; }`];
+    case 'delete-set':
+      return [`delete set ${at} ${op.set}`];
+    case 'add-elements':
+      return op.elements.map(([key, data]) => `add element ${at} ${op.set.name} { ${elementText(key, data)} }`);
+    case 'delete-elements':
+      return op.keys.map((key) => `delete element ${at} ${op.set.name} { ${key} }`);
+  }
 }

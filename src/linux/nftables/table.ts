@@ -64,7 +64,7 @@ export interface Transaction {
   readonly ops: readonly Op[];
 }
 
-/** A table as the kernel holds it. Rules stay in the kernel's form: `is` compares one with its text. */
+/** A table as the kernel holds it. Rules stay in the kernel's form. */
 export interface KernelTable {
   readonly family: TableFamily;
   readonly name: string;
@@ -79,7 +79,10 @@ export interface KernelChain {
 }
 
 export interface KernelRule {
+  /** Compares it with a text. */
   is(text: string): boolean;
+  /** Its text; undefined for a rule of a form that is not known here. */
+  readonly text: string | undefined;
 }
 
 export interface KernelSet {

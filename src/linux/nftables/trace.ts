@@ -19,9 +19,19 @@ export interface Packet {
   readonly interface?: string;
 }
 
+/** A rule that applied to the packet. */
+export interface RuleStep {
+  readonly chain: string;
+  readonly rule: string;
+  /** What the rule's text does not say: what a map gave. */
+  readonly found?: string;
+}
+
 export interface TraceOptions {
   /** The node's own addresses, loopback included. */
   readonly nodeIps: readonly string[];
+  /** Told of every rule that applies, once for each endpoint that the packet may have been sent to by then. */
+  readonly onStep?: (step: RuleStep) => void;
   /** What rules have put into dynamic maps so far; rules that learn add to it. */
   readonly learnt?: Map<string, Map<string, string>>;
 }
@@ -156,9 +166,10 @@ class Trace {
   }
 
   /** Runs the statements of one rule, until one does not match or decides. */
-  #rule(statements: readonly Statement[], flow: Flow): RuleResult {
+  #rule(at: RuleStep, statements: readonly Statement[], flow: Flow): RuleResult {
     for (const statement of statements) {
       if (!this.#goesOn(statement, flow)) break;
+      this.#tell(at, statement, flow);
       const result = this.#act(statement, flow);
       if (result) return result;
     }
@@ -180,6 +191,12 @@ class Trace {
       default:
         return true;
     }
+  }
+
+  #tell(at: RuleStep, statement: Statement, flow: Flow): void {
+    if (['match', 'lookup', 'mark'].includes(statement.kind)) return;
+    const isMap = statement.kind === 'vmap' || statement.kind === 'dnat';
+    this.#options.onStep?.(isMap ? { ...at, found: this.#found(statement, flow).join(', ') } : at);
   }
 
   /** What a statement does to a flow; undefined when the rule goes on. */
@@ -221,8 +238,9 @@ class Trace {
     const rules = this.#table.chains.find((c) => c.name === name)?.rules ?? [];
     let going: Flow[] = [flow];
     const done: Step[] = [];
-    for (const statements of rules.map(parseRule)) {
-      const results = going.map((current) => this.#rule(statements, current));
+    for (const rule of rules) {
+      const statements = parseRule(rule);
+      const results = going.map((current) => this.#rule({ chain: name, rule }, statements, current));
       going = results.flatMap((result) => result.next);
       done.push(...results.flatMap((result) => result.done));
     }

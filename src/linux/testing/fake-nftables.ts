@@ -190,7 +190,10 @@ export class FakeNftables implements Nftables {
       family,
       name,
       chains: new Map(
-        [...state.chains].map(([key, c]) => [key, { ...c, rules: c.rules.map((text) => ({ is: (other: string) => other === text })) }]),
+        [...state.chains].map(([key, c]) => [
+          key,
+          { ...c, rules: c.rules.map((text) => ({ text, is: (other: string) => other === text })) },
+        ]),
       ),
       sets: new Map(
         [...state.sets].map(([key, set]) => [
