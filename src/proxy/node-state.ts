@@ -6,11 +6,14 @@ import type { TableFamily } from '../linux/nftables/table.ts';
 import type { ProxyOptions } from './options.ts';
 import type { LocalDetector, NodeContext } from './plan/node-context.ts';
 
+/** What of a proxy's options is about its node. */
+type NodeOptions = Omit<ProxyOptions, 'client'>;
+
 function ofFamily(family: TableFamily, texts: readonly string[]): string[] {
   return texts.filter((text) => familyOf(text) === (family === 'ip' ? 4 : 6));
 }
 
-function detector(options: ProxyOptions, node: Node | undefined, family: TableFamily): LocalDetector {
+function detector(options: NodeOptions, node: Node | undefined, family: TableFamily): LocalDetector {
   const mode = options.localMode ?? ((options.clusterCidrs ?? []).length > 0 ? 'ClusterCIDR' : 'None');
   const podCidrs = node?.spec?.podCIDRs ?? (node?.spec?.podCIDR ? [node.spec.podCIDR] : []);
   const [cidr] = ofFamily(family, mode === 'NodeCIDR' ? podCidrs : (options.clusterCidrs ?? []));
@@ -28,7 +31,7 @@ function isLoopback(ip: string): boolean {
 }
 
 function nodePortIps(
-  options: ProxyOptions,
+  options: NodeOptions,
   family: TableFamily,
   nodeIps: readonly string[],
   interfaceIps: readonly string[],
@@ -48,7 +51,7 @@ function nodePortIps(
 
 /** The context of one family. */
 export function nodeContext(
-  options: ProxyOptions,
+  options: NodeOptions,
   node: Node | undefined,
   family: TableFamily,
   interfaceIps: readonly string[],
@@ -77,7 +80,7 @@ export function nodeContext(
 }
 
 /** IPv4 always; IPv6 when the node or the cluster has an address or a range of that family. */
-export function familiesOf(options: ProxyOptions, node: Node | undefined): TableFamily[] {
+export function familiesOf(options: NodeOptions, node: Node | undefined): TableFamily[] {
   const ofNode = [...(node?.status?.addresses ?? []).flatMap(({ address }) => parseIp(address) ?? []), ...(node?.spec?.podCIDRs ?? [])];
   const texts = [...(options.clusterCidrs ?? []), ...(options.nodeIps ?? []), ...(options.serviceCidrs ?? []), ...ofNode];
   return ofFamily('ip6', texts).length > 0 ? ['ip', 'ip6'] : ['ip'];

@@ -15,7 +15,7 @@ import type { NodeContext } from './plan/node-context.ts';
 import { type LinkAddress, type Listener, nothingReserved, type Reserved, type ReservedSources, reservedOf } from './plan/reserved.ts';
 
 interface NodeViewOptions {
-  readonly proxy: ProxyOptions;
+  readonly proxy: Omit<ProxyOptions, 'client'> & { readonly client: Pick<ProxyOptions['client'], 'server'> };
   readonly nodes: Pick<Informer<Node>, 'get' | 'list'>;
   readonly serviceCidrs: Pick<Informer<ServiceCIDR>, 'list'>;
   readonly slicesOf: ReservedSources['slicesOf'];

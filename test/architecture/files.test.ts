@@ -93,6 +93,7 @@ const equals: Readonly<Record<string, string>> = {
   linux: 'something that the kernel gives',
   main: 'a command; `fairlead.ts` is the executable',
   observability: 'a way in which a process speaks of itself',
+  'proxy/inspect': 'what a cluster means on a node, or a text of it for people',
   'scheduler/plugins': 'a plugin',
   storage: 'the contract, `store.ts`, or what engines share; an engine is a folder',
 };

@@ -1,4 +1,12 @@
-/** What a mode shows to people of its rules, and the way of a packet through them. */
+/**
+ * What a mode shows to people of its rules: what they would be, which are a Service's, what a sync would change, and the way of a packet
+ * through them. `views.ts` lists those that do.
+ */
+import type { TableFamily } from '../../linux/nftables/table.ts';
+import type { Algorithm } from '../plan/algorithm.ts';
+import type { NodeContext } from '../plan/node-context.ts';
+import type { ServicePlan } from '../plan/service-plan.ts';
+import type { Mode, ModeOptions } from './mode.ts';
 
 /** The first packet of a connection. */
 export interface FirstPacket {
@@ -25,11 +33,11 @@ export type Fate =
 
 /** A rule that a packet met and that said something to it. */
 export interface TraceStep {
-  /** Where the rule stands: `services`, or `nat KUBE-SERVICES`. */
+  /** Where the rule stands: chain `services`, or table and chain `nat KUBE-SERVICES`. */
   readonly place: string;
   readonly rule: string;
-  /** What it did: `goto lb-3`, `to 10.244.1.2:8080`. */
-  readonly does: string;
+  /** What the rule's text does not say: what a map or a balancer gave. */
+  readonly found?: string;
 }
 
 /** Follows a packet; of a connection that is remembered, as with affinity, the next packet is another. */
@@ -39,6 +47,55 @@ export type Tracer = (packet: FirstPacket, onStep?: (step: TraceStep) => void) =
 export interface Rendered {
   /** As the mode's own tool writes it. */
   readonly text: string;
+  /** The same for programs: plain data. */
+  document(): object;
   /** A trace that remembers, as a kernel does, which endpoint a client got. `nodeIps` are the node's addresses, loopback included. */
   tracer(nodeIps: readonly string[]): Tracer;
+}
+
+/** A rule, an element of a set, a virtual server: as a command of its tool, and what it is for. */
+export interface Explained {
+  readonly text: string;
+  readonly why: string;
+}
+
+/** One step that a sync would make, as a command of its tool. */
+export interface Change {
+  /** Whose it is, where one Service's (`namespace/name`). */
+  readonly service?: string;
+  readonly text: string;
+}
+
+/** The mode at work, but that nothing is changed. */
+export interface DryRun {
+  readonly mode: Mode;
+  /** What it would have changed by now. `plans` are those that it was told. */
+  changes(plans: Iterable<ServicePlan>): Change[];
+}
+
+export interface ViewOptions extends ModeOptions {
+  /** ipvs: addresses on the node's links. */
+  readonly hostIps?: readonly string[];
+}
+
+/** What a kernel holds of a mode. */
+export interface Held {
+  tracer(nodeIps: readonly string[]): Tracer;
+  /** Rules that cannot be followed, and are passed over by the tracer. */
+  readonly unread: readonly string[];
+}
+
+export interface ModeView {
+  /** As in `--proxy-mode`. */
+  readonly name: string;
+  /** As the mode has it on a kernel that lacks nothing. */
+  readonly algorithms: readonly Algorithm[];
+  /** Pure. */
+  render(plans: Iterable<ServicePlan>, node: NodeContext, options?: ViewOptions): Rendered;
+  /** Only what is one Service's. Pure. */
+  explain(plan: ServicePlan, node: NodeContext, options?: ViewOptions): Explained[];
+  /** In the network namespace of this process. Whoever asks closes the mode. */
+  dryRun(options?: ModeOptions): DryRun;
+  /** What the kernel of this network namespace holds; undefined when nothing of this mode. */
+  read(family: TableFamily): Promise<Held | undefined>;
 }

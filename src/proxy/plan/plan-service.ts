@@ -24,7 +24,7 @@ import {
   type Target,
 } from './service-plan.ts';
 
-const proxyNameLabel = 'service.kubernetes.io/service-proxy-name';
+export const proxyNameLabel = 'service.kubernetes.io/service-proxy-name';
 const protocols: readonly string[] = ['tcp', 'udp', 'sctp'] satisfies Protocol[];
 const defaultAffinitySeconds = 10_800;
 const maxAffinitySeconds = 86_400;

@@ -2,11 +2,14 @@
  * Follows the first packet of a connection through glue, sets and virtual servers: a packet to an address of this kernel meets the balancer behind
  * filter INPUT, one of the node's own behind nat OUTPUT. Pure.
  */
+
+import { joinHostPort } from '../../../ip/ip.ts';
 import type { Ruleset } from '../../../linux/iptables/ruleset.ts';
-import { type Flow, type Outcome, Trace } from '../../../linux/iptables/trace.ts';
+import { type Flow, type Outcome, Trace, type TraceOptions } from '../../../linux/iptables/trace.ts';
 import { serverName } from '../../../linux/ipvs/ipvs.ts';
+import { printServer } from '../../../linux/ipvs/print.ts';
 import type { Protocol } from '../../plan/service-plan.ts';
-import type { Fate, FirstPacket } from '../view.ts';
+import type { Fate, FirstPacket, TraceStep } from '../view.ts';
 import type { Balanced } from './render.ts';
 
 export interface TracedKernel {
@@ -44,13 +47,22 @@ export class IpvsTracer {
   /** Which real server a client of a virtual server with persistence got. */
   readonly #persistent = new Map<string, { readonly ip: string; readonly port: number }>();
 
-  constructor(kernel: TracedKernel, nodeIps: readonly string[]) {
+  #onStep: ((step: TraceStep) => void) | undefined;
+
+  /** `onUnknown` is told of rules that are passed over, since they cannot be followed. */
+  constructor(kernel: TracedKernel, nodeIps: readonly string[], onUnknown?: TraceOptions['onUnknown']) {
     this.#kernel = kernel;
     this.#locals = new Set([...nodeIps, ...kernel.addresses]);
-    this.#trace = new Trace(kernel.rules, { nodeIps: [...this.#locals], isInSet: kernel.isInSet });
+    this.#trace = new Trace(kernel.rules, {
+      nodeIps: [...this.#locals],
+      isInSet: kernel.isInSet,
+      onStep: (step) => this.#onStep?.(step),
+      ...(onUnknown ? { onUnknown } : {}),
+    });
   }
 
-  trace(packet: FirstPacket): Fate {
+  trace(packet: FirstPacket, onStep?: (step: TraceStep) => void): Fate {
+    this.#onStep = onStep;
     const start: Flow = { packet, mark: 0, translated: false, masqueraded: false };
     try {
       const isOwn = packet.interface === undefined;
@@ -109,10 +121,12 @@ export class IpvsTracer {
     const to = ({ ip, port }: { readonly ip: string; readonly port: number }): Flow => ({ ...flow, packet: { ...packet, to: ip, port } });
     const client = `${name} ${packet.from}`;
     const known = this.#persistent.get(client);
+    const found = known ? [known] : [...server.reals.values()];
+    this.#onStep?.({ place: 'ipvs', rule: printServer(server), found: found.map(({ ip, port }) => joinHostPort(ip, port)).join(', ') });
     if (known) return [to(known)];
     const [first] = server.reals.values();
     if (first && server.persistentSeconds !== undefined) this.#persistent.set(client, first);
-    return [...server.reals.values()].map(to);
+    return found.map(to);
   }
 }
 

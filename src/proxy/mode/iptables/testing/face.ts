@@ -2,9 +2,7 @@
 import assert from 'node:assert/strict';
 import { cidrContains, mustCidr } from '../../../../ip/ip.ts';
 import { mustRun } from '../../../../linux/exec.ts';
-import { printTable } from '../../../../linux/iptables/print.ts';
 import { comparable, execIn, kernelIptablesIn, lackingTools } from '../../../../linux/iptables/testing/kernel-in.ts';
-import { trace } from '../../../../linux/iptables/trace.ts';
 import { Conntrack } from '../../../../linux/netlink/conntrack.ts';
 import { inNetns } from '../../../../linux/netns.ts';
 import { ensureSysctl, readSysctl } from '../../../../linux/sysctl.ts';
@@ -12,8 +10,7 @@ import type { NodeContext } from '../../../plan/node-context.ts';
 import type { ModeFace } from '../../testing/face.ts';
 import type { Fate } from '../../view.ts';
 import { IptablesMode, iptablesAlgorithms } from '../iptables-mode.ts';
-import { layoutOf } from '../layout.ts';
-import { renderRules } from '../render-rules.ts';
+import { view } from '../view.ts';
 
 /** What goes on to an address of the Service ranges as it is meets nobody: for the client that is as if it were dropped. */
 function lostOr(fate: Fate, { serviceCidrs }: NodeContext): Fate {
@@ -29,15 +26,12 @@ export const iptablesFace: ModeFace = {
   damages: ['nft flush ruleset', 'iptables -t nat -F', 'iptables -t nat -F KUBE-SERVICES', 'iptables -t nat -D PREROUTING 1'],
   refusesTcpBy: 'tcp reset',
   render(plans, node) {
-    const rules = renderRules(plans, layoutOf(node, {}, true));
+    const { tracer, ...rendered } = view.render(plans, node);
     return {
-      text: [...rules]
-        .sort(([a], [b]) => (a < b ? -1 : 1))
-        .map(([table, chains]) => printTable(table, chains))
-        .join(''),
+      ...rendered,
       tracer: (nodeIps) => {
-        const recent = new Map<string, Set<string>>();
-        return (packet) => lostOr(trace(rules, packet, { nodeIps, recent }), node);
+        const follow = tracer(nodeIps);
+        return (packet) => lostOr(follow(packet), node);
       },
     };
   },

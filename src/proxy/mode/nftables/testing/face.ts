@@ -2,12 +2,10 @@
 import assert from 'node:assert/strict';
 import { mustRun, systemExec } from '../../../../linux/exec.ts';
 import { inNetns } from '../../../../linux/netns.ts';
-import { printTable } from '../../../../linux/nftables/print.ts';
-import { trace } from '../../../../linux/nftables/trace.ts';
 import type { ModeFace } from '../../testing/face.ts';
 import { tableName } from '../layout.ts';
 import { NftablesMode, nftablesAlgorithms } from '../nftables-mode.ts';
-import { renderTable } from '../render-table.ts';
+import { view } from '../view.ts';
 
 export const nftablesFace: ModeFace = {
   name: 'nftables',
@@ -21,16 +19,7 @@ export const nftablesFace: ModeFace = {
     'nft flush map ip kube-proxy endpoints',
   ],
   refusesTcpBy: 'tcp reset',
-  render(plans, node) {
-    const table = renderTable(plans, node);
-    return {
-      text: printTable(table),
-      tracer: (nodeIps) => {
-        const learnt = new Map<string, Map<string, string>>();
-        return (packet) => trace(table, packet, { nodeIps, learnt });
-      },
-    };
-  },
+  render: view.render,
   lacking: async () => undefined,
   open: (namespace, clock) => inNetns(namespace, () => NftablesMode.ofKernel(clock ? { clock } : {})),
   async checkListing(namespace, golden, { family }) {

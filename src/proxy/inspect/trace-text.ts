@@ -1,0 +1,32 @@
+/** The way of a packet, as lines for people. Pure. */
+import { joinHostPort } from '../../ip/ip.ts';
+import type { Fate, FirstPacket, TraceStep } from '../mode/view.ts';
+
+/** Each rule once: of many endpoints each meets the rules behind the choice. */
+export function distinctSteps(steps: readonly TraceStep[]): TraceStep[] {
+  return [...new Map(steps.map((step) => [JSON.stringify(step), step] as const)).values()];
+}
+
+function fateText(fate: Fate, packet: FirstPacket): string {
+  if (fate.kind === 'dropped') return 'Dropped: the client waits until it gives up';
+  if (fate.kind === 'refused') return `Refused, by ${fate.with === 'icmp' ? 'ICMP' : 'a TCP reset'}`;
+  const [first, ...others] = fate.destinations;
+  if (first?.to === packet.to && first.port === packet.port && others.length === 0)
+    return 'Goes on as it is: no rule sends it to an endpoint';
+  const of = (isMasqueraded: boolean): string[] =>
+    fate.destinations.filter(({ masqueraded }) => masqueraded === isMasqueraded).map(({ to, port }) => joinHostPort(to, port));
+  const part = (ends: readonly string[], as: string): string[] => (ends.length > 0 ? [`Reaches ${ends.join(' or ')} ${as}`] : []);
+  return [...part(of(false), `from ${packet.from}`), ...part(of(true), "from the node's address")].join('\n');
+}
+
+export function traceText(packet: FirstPacket, steps: readonly TraceStep[], fate: Fate): string {
+  const distinct = distinctSteps(steps);
+  const width = Math.max(0, ...distinct.map(({ place }) => place.length));
+  const lines = distinct.flatMap(({ place, rule, found }) => [
+    `${place.padEnd(width)}  ${rule}`,
+    ...(found === undefined ? [] : [`${' '.repeat(width)}    → ${found}`]),
+  ]);
+  const via = packet.interface === undefined ? 'sent by the node itself' : `coming in by ${packet.interface}`;
+  const head = `${packet.protocol} ${joinHostPort(packet.from, packet.sourcePort)} to ${joinHostPort(packet.to, packet.port)}, ${via}`;
+  return `${[head, '', ...lines, '', fateText(fate, packet)].join('\n')}\n`;
+}

@@ -1,0 +1,97 @@
+/** What mode iptables shows of its chains. */
+import { dryRun } from '../../../linux/iptables/dry-run.ts';
+import { KernelIptables } from '../../../linux/iptables/kernel-iptables.ts';
+import { changesOf, printRuleset, type RuleCommand } from '../../../linux/iptables/print.ts';
+import type { Ruleset } from '../../../linux/iptables/ruleset.ts';
+import { trace } from '../../../linux/iptables/trace.ts';
+import type { TableFamily } from '../../../linux/nftables/table.ts';
+import { readSysctl } from '../../../linux/sysctl.ts';
+import type { ServicePlan } from '../../plan/service-plan.ts';
+import type { Change, ModeView, Tracer } from '../view.ts';
+import { addressOf, chainsOf, portName } from './chain-names.ts';
+import { explainRules } from './explain.ts';
+import { IptablesMode, iptablesAlgorithms } from './iptables-mode.ts';
+import { layoutOf } from './layout.ts';
+import { nothingKnown, place } from './placement.ts';
+import { areCommented, renderRules } from './render-rules.ts';
+import { renderService } from './render-service.ts';
+
+function tracerOf(rules: Ruleset, nodeIps: readonly string[], onUnknown?: (rule: string) => void): Tracer {
+  const recent = new Map<string, Set<string>>();
+  return (packet, onStep) =>
+    trace(rules, packet, {
+      nodeIps,
+      recent,
+      ...(onStep ? { onStep } : {}),
+      ...(onUnknown ? { onUnknown: ({ place, rule }) => onUnknown(`${place} ${rule}`) } : {}),
+    });
+}
+
+/** Whose the chains are, by name. */
+function chainOwners(plans: Iterable<ServicePlan>): Map<string, string> {
+  const owners = new Map<string, string>();
+  for (const plan of plans)
+    for (const port of plan.ports) {
+      const { cluster, local, external, firewall, endpoint } = chainsOf(portName(plan, port), port.protocol);
+      for (const chain of [cluster, local, external, firewall]) owners.set(chain, plan.key);
+      for (const address of [...port.cluster, ...port.local]) owners.set(endpoint(addressOf(address)), plan.key);
+    }
+  return owners;
+}
+
+/** Rules of Services name them in a comment, as kube-proxy's do, or lead to their chains. */
+function ownerOf({ chain, rule }: RuleCommand, owners: ReadonlyMap<string, string>): string | undefined {
+  const named = /--comment "?(?:[^"]* for )?([^\s":]+\/[^\s":]+)/.exec(rule)?.[1];
+  return owners.get(chain) ?? named ?? owners.get(/-j (KUBE-\S+)/.exec(rule)?.[1] ?? '');
+}
+
+export function namedChanges(family: TableFamily, commands: Iterable<RuleCommand>, plans: Iterable<ServicePlan>): Change[] {
+  const owners = chainOwners(plans);
+  return Array.from(commands, (command) => {
+    const service = ownerOf(command, owners);
+    return { text: `${family}tables ${command.text}`, ...(service === undefined ? {} : { service }) };
+  });
+}
+
+export const view: ModeView = {
+  name: 'iptables',
+  algorithms: iptablesAlgorithms,
+  render(plans, node, options = {}) {
+    const rules = renderRules(plans, layoutOf(node, options, true));
+    const document = (): object => Object.fromEntries([...rules].map(([table, chains]) => [table, Object.fromEntries(chains)]));
+    return { text: printRuleset(rules), document, tracer: (nodeIps) => tracerOf(rules, nodeIps) };
+  },
+  explain: (plan, node, options = {}) =>
+    explainRules(renderService(place(plan, nothingKnown), layoutOf(node, options, true), areCommented([plan])), node.family),
+  dryRun(options = {}) {
+    const told: ((plans: readonly ServicePlan[]) => Change[])[] = [];
+    const iptables = dryRun(new KernelIptables(), (family, sections, held) =>
+      told.push((plans) => namedChanges(family, changesOf(held, sections), plans)),
+    );
+    const set = (name: string, value: string): void => {
+      if (readSysctl(name) !== value) told.push(() => [{ text: `sysctl -w ${name}=${value}` }]);
+    };
+    const mode = new IptablesMode({ ...options, iptables, settings: { read: readSysctl, set }, closes: true });
+    return {
+      mode,
+      changes: (plans) => {
+        const all = [...plans];
+        return told.flatMap((changes) => changes(all));
+      },
+    };
+  },
+  async read(family) {
+    const iptables = new KernelIptables();
+    try {
+      const rules = await iptables.save(family);
+      if (![...(rules.get('nat')?.keys() ?? [])].includes('KUBE-SERVICES')) return undefined;
+      const unread: string[] = [];
+      const onUnknown = (rule: string): void => {
+        if (!unread.includes(rule)) unread.push(rule);
+      };
+      return { tracer: (nodeIps) => tracerOf(rules, nodeIps, onUnknown), unread };
+    } finally {
+      iptables.close();
+    }
+  },
+};
