@@ -9,6 +9,8 @@ export interface OptionSpec {
   readonly value?: string;
   /** The values it may have. */
   readonly choices?: readonly string[];
+  /** It may be given several times: its value is all of them, with commas between. */
+  readonly several?: boolean;
   /** Not shown in the help. */
   readonly hidden?: boolean;
 }

@@ -8,6 +8,7 @@ const options: OptionSpecs = {
   size: { type: 'string', short: 's', default: '1', help: '' },
   mode: { type: 'string', choices: ['a', 'b'], help: '' },
   'in-place': { type: 'boolean', help: '' },
+  file: { type: 'string', short: 'f', several: true, help: '' },
 };
 
 function parse(argv: readonly string[], env: Record<string, string> = {}): ReturnType<typeof parseInvocation> {
@@ -19,6 +20,8 @@ describe('parseInvocation()', () => {
     ['defaults', [], {}, { size: '1', mode: undefined, 'in-place': undefined }],
     ['a short name', ['-s', '2'], {}, { size: '2' }],
     ['the last of several', ['--size', '2', '--size=3'], {}, { size: '3' }],
+    ['all of several, where each counts', ['-f', 'a', '--file=b,c'], {}, { file: 'a,b,c' }],
+    ['one of what may be several', ['-f', 'a'], {}, { file: 'a' }],
     ["a short name as Go's programs take it", ['-s=2'], {}, { size: '2' }],
     ['a switch with a value', ['--in-place=true'], {}, { 'in-place': true }],
     ['a switch that a value turns off', ['--in-place=false'], {}, { 'in-place': false }],

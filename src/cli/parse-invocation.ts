@@ -80,16 +80,21 @@ function asParseArgsHasIt(arg: string, specs: OptionSpecs): string {
 
 function readArguments(path: string, specs: OptionSpecs, args: readonly string[]): Arguments {
   const options = Object.fromEntries(
-    Object.entries(specs).map(([name, { type, short }]) => [name, { type, ...(short === undefined ? {} : { short }) }]),
+    Object.entries(specs).map(([name, { type, short, several = false }]) => [
+      name,
+      { type, multiple: several, ...(short === undefined ? {} : { short }) },
+    ]),
   );
   try {
-    return parseArgs({
+    const { values, positionals } = parseArgs({
       args: args.map((arg) => asParseArgsHasIt(arg, specs)),
       options,
       allowPositionals: true,
       allowNegative: true,
       strict: true,
-    }) as Arguments;
+    });
+    const one = (value: unknown): string | boolean | undefined => (Array.isArray(value) ? value.join() : (value as string | boolean));
+    return { values: Object.fromEntries(Object.entries(values).map(([name, value]) => [name, one(value)])), positionals };
   } catch (err) {
     throw argumentError(err, path, specs);
   }

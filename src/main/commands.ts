@@ -5,11 +5,23 @@ import { agentCommand } from './agent-command.ts';
 import { completionCommand } from './completion-command.ts';
 import { manifestCommand } from './manifest-command.ts';
 import { partCommands } from './part-commands.ts';
+import { rulesCommand } from './rules-command.ts';
 import { serverCommand } from './server-command.ts';
+import { traceCommand } from './trace-command.ts';
 import { versionCommand } from './version-command.ts';
 
 export const root: Command = {
   name: 'fairlead',
   summary: 'a Kubernetes-compatible control plane and Linux data plane',
-  subcommands: [labCommand, serverCommand, agentCommand, ...partCommands, manifestCommand, completionCommand(() => root), versionCommand],
+  subcommands: [
+    labCommand,
+    serverCommand,
+    agentCommand,
+    ...partCommands,
+    manifestCommand,
+    rulesCommand,
+    traceCommand,
+    completionCommand(() => root),
+    versionCommand,
+  ],
 };

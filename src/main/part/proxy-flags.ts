@@ -24,6 +24,7 @@ const noEffect = 'kube-proxy has it; it changes nothing here';
 
 /** The fields of those flags that other commands have, too. */
 export const namedFields: Readonly<Record<string, string>> = {
+  kubeconfig: 'clientConnection.kubeconfig',
   'hostname-override': 'hostnameOverride',
   'proxy-mode': 'mode',
   'ipvs-scheduler': 'ipvs.scheduler',
