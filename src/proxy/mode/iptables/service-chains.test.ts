@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { beforeEach, describe, test } from 'node:test';
+import { eventually } from '../../../clock/testing/eventually.ts';
 import { FakeClock } from '../../../clock/testing/fake-clock.ts';
 import { KnownError } from '../../../errors/known-error.ts';
 import type { Section } from '../../../linux/iptables/section.ts';
@@ -7,6 +8,7 @@ import { FakeIptables } from '../../../linux/iptables/testing/fake-iptables.ts';
 import { trace } from '../../../linux/iptables/trace.ts';
 import type { NodeContext } from '../../plan/node-context.ts';
 import type { EndpointAddress, Frontend, PortPlan, ServicePlan, Target } from '../../plan/service-plan.ts';
+import type { CountedFlow } from '../least-connection.ts';
 import { chainsOf } from './chain-names.ts';
 import { ServiceChains, type ServiceChainsOptions } from './service-chains.ts';
 
@@ -218,6 +220,74 @@ test('a Service of very many endpoints is written in parts, and never a chain be
   assert.equal((iptables.restored.at(-1) ?? '').split('COMMIT').length - 1, 4);
   chains.distrust();
   assert.deepEqual(await chains.sync(), { full: true, steps: 0 });
+});
+
+test('the rule of node ports comes last again when somebody put another behind it', async () => {
+  const before = iptables.dump('ip');
+  const [last = ''] = before.split('\n').filter((line) => line.includes('NOTE: this must be the last rule'));
+  const rule = last.replace('-A KUBE-SERVICES ', '');
+  iptables.restoreByOther('ip', `*nat\n-D KUBE-SERVICES ${rule}\n-I KUBE-SERVICES ${rule}\nCOMMIT\n`);
+  assert.notEqual(iptables.dump('ip'), before);
+  chains.distrust();
+  await chains.sync();
+  const services = iptables
+    .dump('ip')
+    .split('\n')
+    .filter((line) => line.startsWith('-A KUBE-SERVICES'));
+  assert.equal(services.at(-1), last);
+  assert.deepEqual(iptables.dump('ip').split('\n').sort(), before.split('\n').sort());
+});
+
+test('where pods cannot be told, none has a way of its own to external addresses', async () => {
+  const external: Frontend = { kind: 'node-port', port: 30_080, inside: 'cluster', outside: 'local', masquerade: 'node' };
+  const rules = async (local: NodeContext['local']): Promise<string> => {
+    iptables = new FakeIptables();
+    const fresh = open({ ...node, local });
+    fresh.put('n/s1', plan(1, two, { frontends: [external], local: endpoints(two) }));
+    await fresh.sync();
+    return iptables.dump('ip');
+  };
+  assert.match(await rules(node.local), /-s 10\.244\.0\.0\/16 -m comment --comment "pod traffic for n\/s1:http external destinations"/);
+  assert.match(await rules({ mode: 'InterfaceNamePrefix', prefix: 'veth' }), /-i veth\+ -m comment --comment "pod traffic for/);
+  assert.doesNotMatch(await rules({ mode: 'None' }), /pod traffic/);
+});
+
+test('by least-connection chances follow what is counted, each second', async () => {
+  const clock = new FakeClock();
+  const open = new Map<string, number>();
+  let id = 0;
+  const flow = (dst: string): CountedFlow => ({
+    protocol: 6,
+    orig: { src: '10.244.9.9', dst: '10.96.0.1', srcPort: 1, dstPort: 80 },
+    reply: { src: dst, dst: '10.244.9.9', srcPort: 8080, dstPort: 1 },
+    id: id++,
+    isClosing: false,
+  });
+  const flowsOf = async (): Promise<CountedFlow[]> => [...open].flatMap(([dst, count]) => Array.from({ length: count }, () => flow(dst)));
+  iptables = new FakeIptables();
+  chains = new ServiceChains(node, { ...kernel(), clock, connections: { flowsOf }, rules: {}, allowLocalnet: () => {} });
+  const three = ['10.244.1.2', '10.244.1.3', '10.244.1.4'];
+  chains.put('n/s1', { ...plan(1, three), algorithm: 'least-connection' });
+  await chains.sync();
+  /** Of each endpoint the chance that its rule has, once the next count is due. */
+  const chances = async (): Promise<string[]> => {
+    await eventually(() => clock.pending === 1);
+    const rules = iptables
+      .dump('ip')
+      .split('\n')
+      .filter((line) => line.startsWith(`-A ${names(1).cluster} `) && line.includes('KUBE-SEP-'));
+    return rules.map((line) => `${/-> 10\.244\.1\.(\d)/.exec(line)?.[1]} ${/--probability (\S+)/.exec(line)?.[1] ?? 'rest'}`);
+  };
+  assert.deepEqual(await chances(), ['2 0.33333333349', '3 0.50000000000', '4 rest']);
+  open.set('10.244.1.2', 2).set('10.244.1.3', 1);
+  await clock.advance(1000);
+  assert.deepEqual(await chances(), ['4 rest']);
+  // All four are new, so four more are expected: they would fill each to two and two thirds.
+  open.set('10.244.1.4', 1);
+  await clock.advance(1000);
+  assert.deepEqual(await chances(), ['2 0.16666666651', '3 0.50000000000', '4 rest']);
+  chains.close();
+  assert.equal(clock.pending, 0);
 });
 
 describe('on the way from one plan to another no packet that is served before and after is lost', () => {
