@@ -68,10 +68,10 @@ interface Planned {
 /** Gathers what changed, until flows were looked at. */
 export class FlowCleanUp {
   readonly #flows: Flows;
-  #due = false;
-  #wereMissing = false;
+  readonly #due = new Set<TableFamily>();
+  readonly #wereMissing = new Set<TableFamily>();
   /** Plans that are not true any more: their frontends may be nobody's now. */
-  #former = new Map<TableFamily, ServicePlan[]>();
+  readonly #former = new Map<TableFamily, ServicePlan[]>();
 
   constructor(flows: Flows) {
     this.#flows = flows;
@@ -79,26 +79,24 @@ export class FlowCleanUp {
 
   /** Takes note of a change of a Service. */
   changed(family: TableFamily, before: ServicePlan | undefined, after: ServicePlan | undefined): void {
-    this.#due ||= usesUdp(before) || usesUdp(after);
+    if (usesUdp(before) || usesUdp(after)) this.#due.add(family);
     if (usesUdp(before)) this.#former.set(family, [...(this.#former.get(family) ?? []), before]);
   }
 
   /** Takes note that rules were not there until now. */
-  rulesWereMissing(): void {
-    this.#wereMissing = true;
+  rulesWereMissing(family: TableFamily): void {
+    this.#wereMissing.add(family);
   }
 
-  /** Deletes stale flows, if there may be any; gives their number. After an error the next run has the same to do. */
-  async run(planned: ReadonlyMap<TableFamily, Planned>): Promise<number> {
-    if (!this.#due && !this.#wereMissing) return 0;
-    let count = 0;
-    for (const [family, now] of planned) {
-      count += await this.#flows.deleteStale(family, staleFlows(now, this.#former.get(family) ?? []));
-      if (this.#wereMissing) count += await this.#flows.deleteUnanswered(family, lostFlows(now));
-    }
-    this.#former = new Map();
-    this.#due = false;
-    this.#wereMissing = false;
+  /** Deletes stale flows of a family and gives their number; undefined when there can be none. After an error the next run has the same to do. */
+  async run(family: TableFamily, planned: Planned): Promise<number | undefined> {
+    const wereMissing = this.#wereMissing.has(family);
+    if (!this.#due.has(family) && !wereMissing) return undefined;
+    let count = await this.#flows.deleteStale(family, staleFlows(planned, this.#former.get(family) ?? []));
+    if (wereMissing) count += await this.#flows.deleteUnanswered(family, lostFlows(planned));
+    this.#former.delete(family);
+    this.#due.delete(family);
+    this.#wereMissing.delete(family);
     return count;
   }
 }

@@ -1,75 +1,188 @@
-/** kube-proxy's metrics under kube-proxy's names, in a registry of their own. */
+/** kube-proxy's metrics under kube-proxy's names and with its labels, in a registry of their own. */
+import { readdirSync, readFileSync } from 'node:fs';
 import { Counter, Gauge, Histogram, Registry } from 'prom-client';
+import { type Clock, systemClock } from '../clock/clock.ts';
+import type { TableFamily } from '../linux/nftables/table.ts';
+import { familyNames } from './mode/ip-family.ts';
+import type { ModeFigure } from './mode/mode.ts';
 import type { ServicePlan } from './plan/service-plan.ts';
 
-const seconds = [0.001, 0.002, 0.004, 0.008, 0.016, 0.032, 0.064, 0.128, 0.256, 0.512, 1.024, 2.048, 4.096, 8.192, 16.384];
-const programming = [0.25, 0.5, 1, 2, 3, 4, 5, 10, 20, 30, 60, 120, 300];
+function steps(from: number, step: number, count: number): number[] {
+  return Array.from({ length: count }, (_, i) => from + i * step);
+}
+
+const syncBuckets = Array.from({ length: 15 }, (_, i) => 0.001 * 2 ** i);
+const programmingBuckets = [0.25, 0.5, ...steps(1, 1, 59), ...steps(60, 5, 12), ...steps(120, 30, 7)];
+
+type ByFamily = 'ip_family';
+const byFamily: ByFamily[] = ['ip_family'];
 
 export class ProxyMetrics {
-  /** Under the mode's own name. */
-  readonly failures: Counter;
-
-  constructor(failures: string) {
-    this.failures = this.#counter(failures, 'Syncs that the kernel refused', []);
-  }
-
   readonly registry: Registry = new Registry();
   readonly #in = { registers: [this.registry] };
-  readonly #histogram = (name: string, help: string, buckets: number[]): Histogram<'ip_family'> =>
-    new Histogram({ name: `kubeproxy_${name}`, help, buckets, labelNames: ['ip_family'], ...this.#in });
-  readonly #gauge = (name: string, help: string): Gauge => new Gauge({ name: `kubeproxy_${name}`, help, ...this.#in });
+  readonly #histogram = (name: string, help: string, buckets: number[]): Histogram<ByFamily> =>
+    new Histogram({ name: `kubeproxy_${name}`, help, buckets, labelNames: byFamily, ...this.#in });
+  readonly #gauge = <L extends string>(name: string, help: string, labelNames: L[]): Gauge<L> =>
+    new Gauge({ name: `kubeproxy_${name}`, help, labelNames, ...this.#in });
   readonly #counter = <L extends string>(name: string, help: string, labelNames: L[]): Counter<L> =>
     new Counter({ name: `kubeproxy_${name}`, help, labelNames, ...this.#in });
 
-  readonly sync: Histogram<'ip_family'> = this.#histogram('sync_proxy_rules_duration_seconds', 'How long a sync took', seconds);
-  readonly fullSync: Histogram<'ip_family'> = this.#histogram(
+  readonly sync: Histogram<ByFamily> = this.#histogram('sync_proxy_rules_duration_seconds', 'How long a sync took', syncBuckets);
+  readonly fullSync: Histogram<ByFamily> = this.#histogram(
     'sync_full_proxy_rules_duration_seconds',
     'How long a full sync took',
-    seconds,
+    syncBuckets,
   );
-  readonly partialSync: Histogram<'ip_family'> = this.#histogram(
+  readonly partialSync: Histogram<ByFamily> = this.#histogram(
     'sync_partial_proxy_rules_duration_seconds',
     'How long a partial sync took',
-    seconds,
+    syncBuckets,
   );
-  readonly programming: Histogram<'ip_family'> = this.#histogram(
+  readonly programming: Histogram<ByFamily> = this.#histogram(
     'network_programming_duration_seconds',
     'From the change of a Service or its pods to its rules',
-    programming,
+    programmingBuckets,
   );
-  readonly lastSync: Gauge = this.#gauge('sync_proxy_rules_last_timestamp_seconds', 'When rules were last applied');
-  readonly lastQueued: Gauge = this.#gauge('sync_proxy_rules_last_queued_timestamp_seconds', 'When a sync was last asked for');
-  readonly servicesPending: Gauge = this.#gauge('sync_proxy_rules_service_changes_pending', 'Services that changed since the last sync');
+  readonly lastSync: Gauge<ByFamily> = this.#gauge('sync_proxy_rules_last_timestamp_seconds', 'When rules were last applied', byFamily);
+  readonly lastQueued: Gauge<ByFamily> = this.#gauge(
+    'sync_proxy_rules_last_queued_timestamp_seconds',
+    'When a sync was last asked for',
+    byFamily,
+  );
+  readonly servicesPending: Gauge = this.#gauge(
+    'sync_proxy_rules_service_changes_pending',
+    'Services that changed since the last sync',
+    [],
+  );
   readonly endpointsPending: Gauge = this.#gauge(
     'sync_proxy_rules_endpoint_changes_pending',
     'EndpointSlices that changed since the last sync',
+    [],
   );
   readonly services: Counter = this.#counter('sync_proxy_rules_service_changes_total', 'Changes of Services', []);
   readonly endpoints: Counter = this.#counter('sync_proxy_rules_endpoint_changes_total', 'Changes of EndpointSlices', []);
-  readonly noLocalEndpoints: Gauge<'traffic_policy'> = new Gauge({
-    name: 'kubeproxy_sync_proxy_rules_no_local_endpoints_total',
-    help: 'Services with a Local traffic policy and no endpoint on this node',
-    labelNames: ['traffic_policy'],
-    ...this.#in,
-  });
+  readonly noLocalEndpoints: Gauge<ByFamily | 'traffic_policy'> = this.#gauge(
+    'sync_proxy_rules_no_local_endpoints_total',
+    'Services with a Local traffic policy and no endpoint on this node',
+    ['ip_family', 'traffic_policy'],
+  );
   readonly healthz: Counter<'code'> = this.#counter('proxy_healthz_total', 'Answers of /healthz', ['code']);
   readonly livez: Counter<'code'> = this.#counter('proxy_livez_total', 'Answers of /livez', ['code']);
-  readonly deletedFlows: Counter = this.#counter(
+  readonly deletedFlows: Counter<ByFamily> = this.#counter(
     'conntrack_reconciler_deleted_entries_total',
     'UDP flows deleted because their endpoint is gone',
-    [],
+    byFamily,
   );
+  readonly flowsSync: Histogram<ByFamily> = this.#histogram(
+    'conntrack_reconciler_sync_duration_seconds',
+    'How long it took to look for UDP flows whose endpoint is gone',
+    syncBuckets,
+  );
+  /** Under the mode's own name. */
+  readonly failures: Counter<ByFamily>;
+
+  constructor(failures: string, figures: readonly ModeFigure[] = [], clock: Clock = systemClock) {
+    this.failures = this.#counter(failures, 'Syncs that the kernel refused', byFamily);
+    for (const figure of figures) registerFigure(this.registry, figure);
+    registerProcess(this.registry, clock);
+  }
+
+  /** A family is served from now on: what happens seldom is told from the beginning, as 0. */
+  opened(family: TableFamily, nowMs: number): void {
+    const labels = { ip_family: familyNames[family] };
+    this.lastQueued.set(labels, nowMs / 1000);
+    this.failures.inc(labels, 0);
+    this.deletedFlows.inc(labels, 0);
+  }
+
+  synced(family: TableFamily, full: boolean, seconds: number): void {
+    const labels = { ip_family: familyNames[family] };
+    this.sync.observe(labels, seconds);
+    (full ? this.fullSync : this.partialSync).observe(labels, seconds);
+  }
+
+  /** `triggers` are the times of the changes that are in the kernel by now. */
+  programmed(family: TableFamily, triggers: Iterable<number>, nowMs: number): void {
+    for (const trigger of triggers) this.programming.observe({ ip_family: familyNames[family] }, Math.max(0, nowMs - trigger) / 1000);
+  }
+
+  pending({ pendingServices, pendingSlices }: { readonly pendingServices: number; readonly pendingSlices: number }): void {
+    this.servicesPending.set(pendingServices);
+    this.endpointsPending.set(pendingSlices);
+  }
+
+  planned(family: TableFamily, plans: ReadonlyMap<string, ServicePlan>): void {
+    const [internal, external] = countNoLocal(plans);
+    this.noLocalEndpoints.set({ ip_family: familyNames[family], traffic_policy: 'internal' }, internal);
+    this.noLocalEndpoints.set({ ip_family: familyNames[family], traffic_policy: 'external' }, external);
+  }
 }
 
-/** Services that lack local endpoints under a Local policy, in whatever family: `[internal, external]`. */
-export function countNoLocal(families: Iterable<ReadonlyMap<string, ServicePlan>>): readonly [internal: number, external: number] {
+/** Reads what a mode counts when somebody asks. */
+function registerFigure(registry: Registry, { name, help, type, labels, read }: ModeFigure): void {
+  const options = { name: `kubeproxy_${name}`, help, labelNames: [...labels], registers: [registry] };
+  if (type === 'gauge') {
+    new Gauge({
+      ...options,
+      async collect() {
+        this.reset();
+        for (const [values, value] of await read()) this.set(values, value);
+      },
+    });
+    return;
+  }
+  new Counter({
+    ...options,
+    async collect() {
+      const now = await read();
+      this.reset();
+      for (const [values, value] of now) this.inc(values, value);
+    },
+  });
+}
+
+/** Those of Prometheus's client for Go that dashboards of kube-proxy ask for. */
+function registerProcess(registry: Registry, clock: Clock): void {
+  const startedAt = clock.now() / 1000 - process.uptime();
+  const gauges: readonly (readonly [name: string, help: string, read: () => number])[] = [
+    ['process_start_time_seconds', 'When the process started, since 1970', () => startedAt],
+    ['process_resident_memory_bytes', 'Memory that the process has', () => process.memoryUsage.rss()],
+    ['process_virtual_memory_bytes', 'Memory that the process has asked for', virtualBytes],
+    ['process_open_fds', 'Open files and sockets', () => readdirSync('/proc/self/fd').length],
+  ];
+  for (const [name, help, read] of gauges)
+    new Gauge({
+      name,
+      help,
+      registers: [registry],
+      collect() {
+        this.set(read());
+      },
+    });
+  new Counter({
+    name: 'process_cpu_seconds_total',
+    help: 'Time on a processor',
+    registers: [registry],
+    collect() {
+      const { user, system } = process.cpuUsage();
+      this.reset();
+      this.inc((user + system) / 1e6);
+    },
+  });
+}
+
+function virtualBytes(): number {
+  return Number(/^VmSize:\s+(\d+) kB$/m.exec(readFileSync('/proc/self/status', 'utf8'))?.[1]) * 1024;
+}
+
+/** Services that lack local endpoints under a Local policy: `[internal, external]`. */
+export function countNoLocal(plans: ReadonlyMap<string, ServicePlan>): readonly [internal: number, external: number] {
   const internal = new Set<string>();
   const external = new Set<string>();
-  for (const plans of families)
-    for (const [key, plan] of plans)
-      for (const { frontends } of plan.ports) {
-        if (frontends.some((f) => f.kind === 'cluster-ip' && f.inside === 'drop')) internal.add(key);
-        if (frontends.some((f) => f.kind !== 'cluster-ip' && f.outside === 'drop')) external.add(key);
-      }
+  for (const [key, plan] of plans)
+    for (const { frontends } of plan.ports) {
+      if (frontends.some((f) => f.kind === 'cluster-ip' && f.inside === 'drop')) internal.add(key);
+      if (frontends.some((f) => f.kind !== 'cluster-ip' && f.outside === 'drop')) external.add(key);
+    }
   return [internal.size, external.size];
 }

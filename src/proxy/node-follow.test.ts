@@ -51,7 +51,7 @@ describe('a proxy and its node', () => {
     };
     const metric = async (policy: string): Promise<string | undefined> => {
       const text = await (await fetch(`http://${proxy.metricsAddress}/metrics`)).text();
-      return new RegExp(`no_local_endpoints_total\\{traffic_policy="${policy}"\\} (\\d)`).exec(text)?.[1];
+      return new RegExp(`no_local_endpoints_total\\{ip_family="IPv6",traffic_policy="${policy}"\\} (\\d)`).exec(text)?.[1];
     };
     await eventually(async () => (await check().catch(() => '')) === '503 0');
     assert.deepEqual([await metric('internal'), await metric('external')], ['1', '1']);

@@ -182,7 +182,7 @@ describe('startProxy()', () => {
     assert.equal(told[0]?.involvedObject.kind, 'Node');
     assert.match(
       await (await fetch(`http://${proxy.metricsAddress}/metrics`)).text(),
-      /kubeproxy_sync_proxy_rules_nftables_sync_failures_total [1-9]/,
+      /kubeproxy_sync_proxy_rules_nftables_sync_failures_total\{ip_family="IPv4"\} [1-9]/,
     );
     nft.failure = undefined;
     await eventually(async () => (await health()) === 200);

@@ -19,7 +19,8 @@ import { FamilyProxy } from './family.ts';
 import { FlowCleanUp, type Flows, KernelFlows } from './flow-clean-up.ts';
 import { ServiceHealth } from './health.ts';
 import { Liveness } from './liveness.ts';
-import { countNoLocal, ProxyMetrics } from './metrics.ts';
+import { ProxyMetrics } from './metrics.ts';
+import { familyNames } from './mode/ip-family.ts';
 import type { Mode } from './mode/mode.ts';
 import { defaultMode, modes } from './mode/modes.ts';
 import { KernelNodeHost, type NodeHost } from './node-host.ts';
@@ -28,6 +29,7 @@ import type { ProxyOptions } from './options.ts';
 import { cleanOtherModes } from './other-modes.ts';
 import { refusalOf } from './plan/algorithm.ts';
 import type { NodeContext } from './plan/node-context.ts';
+import type { Planner } from './plan/planner.ts';
 import { ownServices } from './plan/reserved.ts';
 import { ServiceReport } from './service-report.ts';
 import { statusPages } from './status-pages.ts';
@@ -38,9 +40,6 @@ const defaultSyncPeriodMs = 30_000;
 const defaultMinSyncPeriodMs = 20;
 /** API servers before 1.33 may have no ServiceCIDRs, and older roles do not allow reading them: rules do not wait for ever. */
 const serviceCidrsPatienceMs = 2000;
-
-/** In metrics and health. */
-const familyNames = { ip: 'IPv4', ip6: 'IPv6' } as const;
 
 export class ServiceProxy {
   /** Resolves when the rules were applied for the first time. */
@@ -84,7 +83,7 @@ export class ServiceProxy {
     this.#clock = options.clock ?? systemClock;
     this.#log = options.log ?? silentLog;
     this.#mode = mode;
-    this.metrics = new ProxyMetrics(this.#mode.failuresMetric);
+    this.metrics = new ProxyMetrics(this.#mode.failuresMetric, this.#mode.figures, this.#clock);
     this.#natHold = options.natHold ?? (options.rules ? undefined : new KernelNatHold());
     this.#flows = options.flows ?? new KernelFlows();
     this.#host = options.host ?? new KernelNodeHost();
@@ -124,7 +123,6 @@ export class ServiceProxy {
       clock: this.#clock,
       log: this.#log,
       onFailure: (err) => {
-        this.metrics.failures.inc();
         // Also when nothing changed but somebody took the rules away: from now on /healthz waits for them.
         this.#liveness.queued();
         if (this.#view.node) recorder.event(this.#view.node, 'Warning', 'ProxySyncFailed', messageOf(err));
@@ -197,9 +195,8 @@ export class ServiceProxy {
   #request(): void {
     if (!this.#started) return;
     this.#liveness.queued();
-    this.metrics.lastQueued.set(this.#clock.now() / 1000);
-    this.metrics.servicesPending.set(this.#tracker.pendingServices);
-    this.metrics.endpointsPending.set(this.#tracker.pendingSlices);
+    for (const family of this.#families.keys()) this.metrics.lastQueued.set({ ip_family: familyNames[family] }, this.#clock.now() / 1000);
+    this.metrics.pending(this.#tracker);
     this.#loop.request();
   }
 
@@ -224,9 +221,19 @@ export class ServiceProxy {
   }
 
   async #open(family: TableFamily, context: NodeContext): Promise<void> {
-    const fresh = await FamilyProxy.open(this.#mode, context);
+    this.metrics.opened(family, this.#clock.now());
+    const fresh = await this.#refusable(family, () => FamilyProxy.open(this.#mode, context));
     fresh.planner.reserve(this.#view.reserved);
     this.#families.set(family, fresh);
+  }
+
+  async #refusable<T>(family: TableFamily, work: () => Promise<T>): Promise<T> {
+    try {
+      return await work();
+    } catch (err) {
+      this.metrics.failures.inc({ ip_family: familyNames[family] });
+      throw err;
+    }
   }
 
   async #sync(): Promise<void> {
@@ -240,18 +247,16 @@ export class ServiceProxy {
     }
     for (const [family, proxy] of this.#families) {
       const begun = this.#clock.monotonic();
-      const { full, steps } = await proxy.sync();
+      const { full, steps } = await this.#refusable(family, () => proxy.sync());
       const took = (this.#clock.monotonic() - begun) / 1000;
-      const labels = { ip_family: familyNames[family] };
-      this.metrics.sync.observe(labels, took);
-      (full ? this.metrics.fullSync : this.metrics.partialSync).observe(labels, took);
-      for (const trigger of triggers) this.metrics.programming.observe(labels, Math.max(0, this.#clock.now() - trigger) / 1000);
-      if (full && steps > 0) this.#flowCleanUp.rulesWereMissing();
+      this.metrics.synced(family, full, took);
+      this.metrics.programmed(family, triggers, this.#clock.now());
+      if (full && steps > 0) this.#flowCleanUp.rulesWereMissing(family);
       if (steps > 0) this.#log.debug('Applied rules', { family, full, steps, services: changed.size, seconds: took });
     }
-    this.metrics.lastSync.set(this.#liveness.synced(begunAt, this.#tracker.pendingServices > 0) / 1000);
-    this.metrics.servicesPending.set(this.#tracker.pendingServices);
-    this.metrics.endpointsPending.set(this.#tracker.pendingSlices);
+    const syncedAt = this.#liveness.synced(begunAt, this.#tracker.pendingServices > 0) / 1000;
+    for (const family of this.#families.keys()) this.metrics.lastSync.set({ ip_family: familyNames[family] }, syncedAt);
+    this.metrics.pending(this.#tracker);
     this.#markSynced();
     await this.#afterSync();
     if (this.#othersDue) await this.#cleanOthers();
@@ -280,16 +285,24 @@ export class ServiceProxy {
   }
 
   async #afterSync(): Promise<void> {
-    const planned = new Map([...this.#families].map(([family, { planner }]) => [family, planner] as const));
-    const planners = [...planned.values()];
+    const planners = [...this.#families.values()].map(({ planner }) => planner);
     this.#report.update(planners.flatMap((planner) => planner.warnings));
     // Our own sockets are reserved as others are: ports that we listened on may be somebody's now.
     if (await this.#health.update(planners.map((planner) => planner.plans))) this.#onView('look');
-    const [internal, external] = countNoLocal(planners.map((planner) => planner.plans));
-    this.metrics.noLocalEndpoints.set({ traffic_policy: 'internal' }, internal);
-    this.metrics.noLocalEndpoints.set({ traffic_policy: 'external' }, external);
+    for (const [family, { planner }] of this.#families) {
+      this.metrics.planned(family, planner.plans);
+      await this.#cleanUpFlows(family, planner);
+    }
+  }
+
+  async #cleanUpFlows(family: TableFamily, planner: Planner): Promise<void> {
+    const labels = { ip_family: familyNames[family] };
+    const begun = this.#clock.monotonic();
     try {
-      this.metrics.deletedFlows.inc(await this.#flowCleanUp.run(planned));
+      const deleted = await this.#flowCleanUp.run(family, planner);
+      if (deleted === undefined) return;
+      this.metrics.deletedFlows.inc(labels, deleted);
+      this.metrics.flowsSync.observe(labels, (this.#clock.monotonic() - begun) / 1000);
     } catch (err) {
       this.#log.warn(`Cannot clean up tracked flows: ${messageOf(err)}`);
     }

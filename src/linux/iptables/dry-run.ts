@@ -17,6 +17,7 @@ export function dryRun(
       return rules;
     },
     restore: async (family, sections) => onRestore(family, [...sections], held.get(family) ?? new Map()),
+    counted: (...which) => iptables.counted(...which),
     hasChain: (...which) => iptables.hasChain(...which),
     mayHold: (prefix) => iptables.mayHold(prefix),
     foreignChanges: () => iptables.foreignChanges(),

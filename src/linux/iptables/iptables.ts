@@ -1,5 +1,6 @@
 /** What is needed of iptables: the tools, or a stand-in for them. */
 import type { TableFamily } from '../nftables/table.ts';
+import type { CountedRule } from './counted-rule.ts';
 import type { Ruleset, TableName } from './ruleset.ts';
 import type { Section } from './section.ts';
 
@@ -16,6 +17,8 @@ export interface Iptables {
   features(family: TableFamily): Promise<IptablesFeatures>;
   /** All rules of all tables. */
   save(family: TableFamily): Promise<Ruleset>;
+  /** The rules of one chain with their counts; none when there is no such chain. Cheap: the other chains are not read. */
+  counted(family: TableFamily, table: TableName, chain: string): Promise<readonly CountedRule[]>;
   /** Makes changes, each section all or nothing, up to the first that is refused. Throws KERNEL_REFUSED naming the line. */
   restore(family: TableFamily, sections: Iterable<Section>): Promise<void>;
   hasChain(family: TableFamily, table: TableName, chain: string): Promise<boolean>;

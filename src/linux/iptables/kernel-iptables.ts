@@ -9,6 +9,7 @@ import { inNetns } from '../netns.ts';
 import { KernelNftables } from '../nftables/kernel-nftables.ts';
 import type { TableFamily } from '../nftables/table.ts';
 import { ChainWatch } from './chain-watch.ts';
+import { type CountedRule, parseCounted } from './counted-rule.ts';
 import type { Iptables, IptablesFeatures } from './iptables.ts';
 import { type Ruleset, SaveReader, type TableName } from './ruleset.ts';
 import { restoreText, type Section } from './section.ts';
@@ -113,6 +114,11 @@ export class KernelIptables implements Iptables {
 
   async hasChain(family: TableFamily, table: TableName, chain: string): Promise<boolean> {
     return (await this.#run(family, '', ['-w', lockSeconds, '-t', table, '-S', chain])).code === 0;
+  }
+
+  async counted(family: TableFamily, table: TableName, chain: string): Promise<CountedRule[]> {
+    const { code, stdout } = await this.#run(family, '', ['-w', lockSeconds, '-t', table, '-v', '-S', chain]);
+    return code === 0 ? parseCounted(stdout) : [];
   }
 
   async mayHold(prefix: string): Promise<boolean> {

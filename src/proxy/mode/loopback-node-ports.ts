@@ -7,7 +7,7 @@ import type { Listener } from '../plan/reserved.ts';
 import type { ServicePlan } from '../plan/service-plan.ts';
 import type { Relay } from '../relay/relay.ts';
 import { TcpRelay } from '../relay/tcp-relay.ts';
-import type { Mode, ModeOptions, ModeRules, SyncResult } from './mode.ts';
+import type { Mode, ModeFigure, ModeOptions, ModeRules, SyncResult } from './mode.ts';
 import type { RelayHost } from './userspace/relay-host.ts';
 import { RelayRules } from './userspace/relay-rules.ts';
 
@@ -82,6 +82,10 @@ export class LoopbackNodePorts implements Mode {
 
   get failuresMetric(): string {
     return this.#mode.failuresMetric;
+  }
+
+  get figures(): readonly ModeFigure[] {
+    return this.#mode.figures ?? [];
   }
 
   get algorithms(): readonly Algorithm[] {

@@ -53,12 +53,27 @@ export interface IpvsOptions {
   readonly udpTimeoutMs?: number;
 }
 
+/** Something that kube-proxy tells of this mode alone. It is read when somebody asks, and not before. */
+export interface ModeFigure {
+  /** kube-proxy's, after `kubeproxy_`. */
+  readonly name: string;
+  readonly help: string;
+  readonly type: 'counter' | 'gauge';
+  readonly labels: readonly string[];
+  read(): Figures | Promise<Figures>;
+}
+
+/** Values, each with its labels. */
+export type Figures = readonly (readonly [labels: Readonly<Record<string, string>>, value: number])[];
+
 /** A mode at work in one network namespace. */
 export interface Mode {
   /** As in `--proxy-mode` and at /proxyMode. */
   readonly name: string;
   /** kube-proxy's name, after `kubeproxy_`, for the count of syncs that the kernel refused. */
   readonly failuresMetric: string;
+  /** Absent: none. */
+  readonly figures?: readonly ModeFigure[];
   /** How it can spread connections; the first is what it does by itself. Holds once `probe` has resolved: a kernel may lack a part. */
   readonly algorithms: readonly Algorithm[];
   /** Throws KERNEL_FEATURE_MISSING when this kernel cannot. To be called first. */

@@ -4,6 +4,7 @@
  */
 import { KnownError } from '../../../errors/known-error.ts';
 import type { TableFamily } from '../../nftables/table.ts';
+import type { CountedRule } from '../counted-rule.ts';
 import type { Iptables, IptablesFeatures } from '../iptables.ts';
 import { printTable } from '../print.ts';
 import { partsOf, sameRule } from '../rule.ts';
@@ -72,6 +73,7 @@ export class FakeIptables implements Iptables {
   readonly #families = new Map<TableFamily, Tables>();
   readonly #watchers = new Set<() => void>();
   #foreign = 0;
+  readonly #packets = new Map<string, number>();
   found: IptablesFeatures = { backend: 'nft', randomFully: true };
   /** The text of every change of ours. */
   restored: string[] = [];
@@ -115,6 +117,19 @@ export class FakeIptables implements Iptables {
     this.#apply(family, text);
     this.#foreign++;
     for (const onTouched of this.#watchers) onTouched();
+  }
+
+  async counted(family: TableFamily, table: TableName, chain: string): Promise<CountedRule[]> {
+    const rules = this.#tables(family).get(table)?.get(chain) ?? [];
+    return rules.map((rule) => {
+      const packets = [...this.#packets].reduce((sum, [part, count]) => sum + (rule.includes(part) ? count : 0), 0);
+      return { rule, packets, bytes: packets * 60 };
+    });
+  }
+
+  /** As if so many packets, of 60 bytes each, had met the rules whose text has this in it. */
+  met(part: string, packets: number): void {
+    this.#packets.set(part, packets);
   }
 
   async hasChain(family: TableFamily, table: TableName, chain: string): Promise<boolean> {

@@ -128,6 +128,60 @@ describe('IptablesMode', () => {
     assert.match(text, /-A KUBE-SERVICES ! -d 127\.0\.0\.0\/8 /);
   });
 
+  /** What it counts now, by metric and labels. */
+  const figures = async (): Promise<Record<string, number>> => {
+    const all: Record<string, number> = {};
+    for (const { name, read } of mode.figures)
+      for (const [labels, value] of await read()) all[[name, ...Object.values(labels)].join(' ')] = value;
+    return all;
+  };
+
+  test('counts its rules and those that it wrote, changes that were refused, and what was dropped as invalid', async () => {
+    const total = 'sync_proxy_rules_iptables_total IPv4';
+    const last = 'sync_proxy_rules_iptables_last IPv4';
+    /** Rules of KUBE chains, and those that lead to them. */
+    const held = (table: string): number => (iptables.dump('ip').split(`*${table}`)[1]?.split('COMMIT')[0]?.match(/^-A/gm) ?? []).length;
+    const empty = await figures();
+    assert.deepEqual([empty[`${total} nat`], empty[`${total} filter`]], [held('nat'), held('filter')]);
+    assert.equal(empty[`${last} nat`], held('nat'));
+    const port = (endpoints: readonly string[]): ServicePlan['ports'][number] => ({
+      name: '',
+      protocol: 'tcp',
+      frontends: [
+        {
+          kind: 'cluster-ip',
+          ip: '10.96.0.1',
+          port: 80,
+          masquerade: 'outside-pods',
+          inside: endpoints.length > 0 ? 'cluster' : 'refuse',
+          outside: endpoints.length > 0 ? 'cluster' : 'refuse',
+        },
+      ],
+      cluster: endpoints.map((ip) => ({ name: `${ip} . 80`, ip, port: 80, mayBeHere: false })),
+      local: [],
+      serving: new Set(),
+    });
+    for (const endpoints of [['10.244.1.2', '10.244.1.3'], ['10.244.1.2'], [], undefined]) {
+      rules.put('n/web', endpoints && { key: 'n/web', rank: '', ports: [port(endpoints)] });
+      await rules.sync();
+      const now = await figures();
+      assert.deepEqual([now[`${total} nat`], now[`${total} filter`]], [held('nat'), held('filter')], String(endpoints));
+      if (endpoints?.length === 1) assert.equal(now[`${last} nat`], 1);
+      if (endpoints?.length === 0) assert.deepEqual([now[`${last} nat`], now[`${last} filter`]], [0, 1]);
+    }
+    rules.put('n/web', { key: 'n/web', rank: '', ports: [port(['10.244.1.2'])] });
+    iptables.failure = new KnownError('KERNEL_REFUSED', 'no');
+    await assert.rejects(rules.sync());
+    await assert.rejects(rules.sync());
+    iptables.failure = undefined;
+    await rules.sync();
+    iptables.met('--ctstate INVALID', 7);
+    const now = await figures();
+    assert.equal(now['sync_proxy_rules_iptables_partial_restore_failures_total IPv4'], 1);
+    assert.equal(now.iptables_ct_state_invalid_dropped_packets_total, 7);
+    assert.equal(now[`${total} nat`], held('nat'));
+  });
+
   test('lets nobody reach loopback from the wire but by node ports', async () => {
     const packet = (to: string) => ({ from: '192.168.120.1', sourcePort: 40_000, to, port: 10_250, protocol: 'tcp', interface: 'eth0' });
     const nodeIps = ['192.168.120.11', '127.0.0.1'];

@@ -9,8 +9,9 @@ import { ensureSysctl, readSysctl } from '../../../linux/sysctl.ts';
 import type { Algorithm } from '../../plan/algorithm.ts';
 import type { NodeContext } from '../../plan/node-context.ts';
 import type { Connections } from '../least-connection.ts';
-import type { Mode, ModeOptions, ModeRules } from '../mode.ts';
+import type { Mode, ModeFigure, ModeOptions, ModeRules } from '../mode.ts';
 import { cleanUpSections } from './clean-up.ts';
+import { iptablesFigures } from './figures.ts';
 import { canary, canaryTables, kubeletFirewall } from './layout.ts';
 import { hashSteps, type Step } from './placement.ts';
 import { ServiceChains } from './service-chains.ts';
@@ -47,6 +48,7 @@ const noConnections: Connections = { flowsOf: async () => [] };
 export class IptablesMode implements Mode {
   readonly name = 'iptables';
   readonly failuresMetric = 'sync_proxy_rules_iptables_restore_failures_total';
+  readonly figures: readonly ModeFigure[];
   readonly #options: IptablesModeOptions;
   readonly #iptables: Iptables;
   readonly #settings: Settings;
@@ -64,6 +66,7 @@ export class IptablesMode implements Mode {
     this.#settings = options.settings ?? kernelSettings;
     this.#clock = options.clock ?? systemClock;
     this.#deeplyVerified = this.#clock.monotonic();
+    this.figures = iptablesFigures(this.#families, this.#iptables);
   }
 
   /** In the network namespace of this process. */

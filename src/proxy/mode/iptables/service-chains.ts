@@ -14,6 +14,7 @@ import { type IptablesOptions, type Layout, layoutOf, type SharedChain, sharedCh
 import { endpointChains, heldClients, type Known, type PlacedPlan, place } from './placement.ts';
 import { areCommented } from './render-rules.ts';
 import { renderService, type ServiceRules } from './render-service.ts';
+import { RuleCount } from './rule-count.ts';
 
 /** So many Services are rendered before others have their turn: some milliseconds. */
 const servicesAtATime = 200;
@@ -47,6 +48,8 @@ export class ServiceChains implements ModeRules {
   /** How often somebody had doubts about that. */
   #doubts = 0;
   readonly #loads: LeastConnections;
+  readonly #count = new RuleCount();
+  #partialFailures = 0;
   /** The last sync or change of weights: they come one after the other. */
   #turn: Promise<unknown> = Promise.resolve();
 
@@ -110,12 +113,25 @@ export class ServiceChains implements ModeRules {
     this.#loads.close();
   }
 
+  get count(): Pick<RuleCount, 'total' | 'last'> {
+    return this.#count;
+  }
+
+  /** How often the kernel refused what was not everything, so that everything was compared. */
+  get partialFailures(): number {
+    return this.#partialFailures;
+  }
+
   async #sync(): Promise<SyncResult> {
     const doubts = this.#doubts;
     const full = !this.#inStep;
     const changes = full ? await this.#difference() : await this.#changes();
     this.#inStep = false;
-    const steps = await this.#apply(sectionsOf(changes));
+    this.#count.begin();
+    const steps = await this.#apply(sectionsOf(changes)).catch((err: unknown) => {
+      if (!full) this.#partialFailures++;
+      throw err;
+    });
     this.#before = new Map();
     // Weights change beside those who have doubts.
     this.#inStep = doubts === this.#doubts;
@@ -127,9 +143,11 @@ export class ServiceChains implements ModeRules {
     const first = sections.next();
     if (first.done) return 0;
     let steps = 0;
+    const count = this.#count;
     const all = function* (): Generator<Section> {
       for (let next: IteratorResult<Section> = first; !next.done; next = sections.next()) {
         steps += sizeOf(next.value);
+        count.wrote(next.value);
         yield next.value;
       }
     };
@@ -160,7 +178,9 @@ export class ServiceChains implements ModeRules {
     const names = new Set<string>();
     const differing: PlacedPlan[] = [];
     const shared = new Map<SharedChain, string[]>(sharedChains.map((chain) => [chain, []]));
+    this.#count.restart(this.#layout);
     for await (const [plan, rules] of this.#rendered()) {
+      this.#count.add(rules);
       for (const name of rules.chains.keys()) names.add(name);
       if ([...rules.chains].some(([name, wanted]) => !sameChain(nat?.get(name), wanted))) differing.push(plan);
       for (const [chain, own] of rules.shared) shared.get(chain)?.push(...own);
@@ -209,6 +229,8 @@ export class ServiceChains implements ModeRules {
       const planAfter = this.#plans.get(key);
       const before = planBefore ? this.#render(planBefore) : nothing;
       const after = planAfter ? this.#render(planAfter) : nothing;
+      this.#count.remove(before);
+      this.#count.add(after);
       filled.push(new Map([...after.chains].filter(([name, rules]) => !sameText(before.chains.get(name), rules))));
       for (const name of before.chains.keys()) if (!after.chains.has(name)) stale.push(name);
       for (const chain of new Set([...before.shared.keys(), ...after.shared.keys()])) {

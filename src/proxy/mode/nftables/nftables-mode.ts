@@ -5,8 +5,9 @@ import { KernelNftables } from '../../../linux/nftables/kernel-nftables.ts';
 import type { Nftables } from '../../../linux/nftables/table.ts';
 import type { Algorithm } from '../../plan/algorithm.ts';
 import type { NodeContext } from '../../plan/node-context.ts';
+import { familyNames } from '../ip-family.ts';
 import type { Connections } from '../least-connection.ts';
-import type { Mode, ModeOptions, ModeRules } from '../mode.ts';
+import type { Mode, ModeFigure, ModeOptions, ModeRules } from '../mode.ts';
 import { tableName } from './layout.ts';
 import { ServiceTable, type TableKernel } from './service-table.ts';
 
@@ -27,6 +28,16 @@ const deepVerifyPeriodMs = 3_600_000;
 export class NftablesMode implements Mode {
   readonly name = 'nftables';
   readonly failuresMetric = 'sync_proxy_rules_nftables_sync_failures_total';
+  /** What is stale goes in the transaction that brings what is new: it never fails by itself. */
+  readonly figures: readonly ModeFigure[] = [
+    {
+      name: 'sync_proxy_rules_nftables_cleanup_failures_total',
+      help: 'Rules that could not be taken away; always 0, as they go with the sync that changes them',
+      type: 'counter',
+      labels: ['ip_family'],
+      read: () => this.#tables.map(({ family }) => [{ ip_family: familyNames[family] }, 0]),
+    },
+  ];
   readonly algorithms: readonly Algorithm[] = nftablesAlgorithms;
   readonly #nft: Nftables;
   readonly #connections: Connections & { close(): void };

@@ -2,7 +2,7 @@
 import type { Clock } from '../../../clock/clock.ts';
 import { isKnownError } from '../../../errors/known-error.ts';
 import { create, diff, diffPhases } from '../../../linux/nftables/diff.ts';
-import type { KernelTable, Nftables, Op } from '../../../linux/nftables/table.ts';
+import type { KernelTable, Nftables, Op, TableFamily } from '../../../linux/nftables/table.ts';
 import type { NodeContext } from '../../plan/node-context.ts';
 import type { ServicePlan } from '../../plan/service-plan.ts';
 import { type Connections, LeastConnections } from '../least-connection.ts';
@@ -47,6 +47,10 @@ export class ServiceTable implements ModeRules {
     this.#loads = new LeastConnections(node.family, nft.connections, clock, () => this.#inTurn(() => this.#reweigh()));
     this.#node = node;
     this.#ledger = new Ledger(node);
+  }
+
+  get family(): TableFamily {
+    return this.#node.family;
   }
 
   reset(node: NodeContext): void {
