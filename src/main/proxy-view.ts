@@ -40,7 +40,7 @@ export async function viewedConfiguration(read: FlagReader, asks: boolean): Prom
   const text = path === undefined ? running.configuration && JSON.stringify(running.configuration) : await readFile(path, 'utf8');
   const told = text === undefined ? completed() : completed(readProxyConfig(text));
   const runningMode = path === undefined ? running.mode : undefined;
-  return completed(told, { mode: read.optional('proxy-mode') ?? runningMode ?? (told.mode || defaultMode) });
+  return completed(told, { mode: read.optional('mode') ?? runningMode ?? (told.mode || defaultMode) });
 }
 
 /** Throws BAD_CONFIG for a mode that has no rules. */
@@ -48,7 +48,7 @@ export async function viewOf(mode: string): Promise<ModeView> {
   const load = Object.hasOwn(views, mode) ? views[mode] : undefined;
   if (load) return await load();
   throw new KnownError('BAD_CONFIG', `Cannot show the rules of mode "${mode}": it carries packets in the proxy's process, by no rules`, {
-    hint: `What another mode would program is shown by --proxy-mode ${Object.keys(views).join(' or ')}`,
+    hint: `What another mode would program is shown by --mode ${Object.keys(views).join(' or ')}`,
   });
 }
 

@@ -11,11 +11,11 @@ const output: PresetText = {
 
 /** What the proxy is told, too; of one that runs here it is asked. */
 export const proxyViewFlags: {
-  readonly 'proxy-mode': TextFlag;
+  readonly mode: TextFlag;
   readonly 'proxy-metrics-address': PresetText;
   readonly kubeconfig: TextFlag;
 } = {
-  'proxy-mode': {
+  mode: {
     type: 'string',
     choices: ['nftables', 'iptables', 'ipvs'],
     help: 'how Services become rules (default: as the proxy that runs here, else nftables)',
@@ -50,7 +50,7 @@ const render: Command = defineCommand({
   completes: { files: true },
   examples: [
     'kubectl get services,endpointslices,nodes -A -o yaml | fairlead rules render -f - --node worker-1',
-    'fairlead rules render -f web.yaml --proxy-mode iptables --cluster-cidr 10.244.0.0/16',
+    'fairlead rules render -f web.yaml --mode iptables --cluster-cidr 10.244.0.0/16',
     'fairlead rules render -o json # of this node, from its cluster',
   ],
   options: { ...manifests, ...proxyViewFlags, ...nodeFlags, output },
@@ -61,7 +61,7 @@ const show: Command = defineCommand({
   name: 'show',
   summary: 'print the rules, elements and virtual servers of one Service, and what each is for; needs no root',
   usage: 'svc/NAME [-f FILE…]',
-  examples: ['fairlead rules show svc/web -n shop', 'fairlead rules show svc/web -f web.yaml --proxy-mode ipvs'],
+  examples: ['fairlead rules show svc/web -n shop', 'fairlead rules show svc/web -f web.yaml --mode ipvs'],
   options: {
     namespace: { type: 'string', short: 'n', value: 'NAME', default: 'default', help: 'namespace of the Service' },
     ...manifests,

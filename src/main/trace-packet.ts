@@ -127,7 +127,7 @@ export async function tracePacket(asked: Asked): Promise<number> {
   const held = await view.read(familyOf(packet.to) === 4 ? 'ip' : 'ip6');
   if (!held)
     throw new KnownError('BAD_CONFIG', `Cannot follow a packet: the kernel holds no rules of mode ${mode} for IPv${familyOf(packet.to)}`, {
-      hint: 'Is the proxy running here? Another mode is chosen by --proxy-mode',
+      hint: 'Is the proxy running here? Another mode is chosen by --mode',
     });
   const steps: TraceStep[] = [];
   const fate = held.tracer(links.ips)(packet, (step) => steps.push(step));

@@ -60,8 +60,9 @@ for (const { mode, shown, tamper, drift, met } of cases)
       await node.net.ip('node', 'addr add 192.0.2.1/32 dev lo');
       await node.servePod();
       const kubeconfig = ['--kubeconfig', join(node.dir, 'kubeconfig.conf')];
-      const flags = [...kubeconfig, '--cluster-cidr', '10.244.0.0/16', '--proxy-mode', mode];
-      node.run(...flags, '--hostname-override', 'node1');
+      const cluster = [...kubeconfig, '--cluster-cidr', '10.244.0.0/16'];
+      const proxy = [...cluster, '--proxy-mode', mode, '--hostname-override', 'node1'];
+      node.run(...proxy);
       await node.until(async () => node.said.includes('Services are programmed'));
 
       // Everything else it is told by the proxy.
@@ -91,13 +92,13 @@ for (const { mode, shown, tamper, drift, met } of cases)
         const { code, stderr } = await node.net.run('node', 'sh', ['-c', command]);
         assert.equal(code, 0, stderr);
       }
-      const drifted = await node.fairlead('rules', 'diff', ...flags, '--node', 'node1');
+      const drifted = await node.fairlead('rules', 'diff', ...cluster, '--mode', mode, '--node', 'node1');
       assert.equal(drifted.code, 1, drifted.stderr);
       for (const text of drift) assert.ok(drifted.stdout.includes(text), drifted.stdout);
-      const again = await node.fairlead('rules', 'diff', ...flags, '--node', 'node1');
+      const again = await node.fairlead('rules', 'diff', ...cluster, '--mode', mode, '--node', 'node1');
       assert.equal(again.stdout, drifted.stdout, 'a look changes nothing');
 
-      node.run(...flags, '--hostname-override', 'node1');
+      node.run(...proxy);
       await node.until(async () => (await node.fairlead('rules', 'diff')).code === 0);
     });
   });
