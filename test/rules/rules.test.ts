@@ -6,8 +6,6 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { after, before, describe, test } from 'node:test';
 import { parseIp } from '../../src/ip/ip.ts';
-import { mustRun, systemExec } from '../../src/linux/exec.ts';
-import type { Mode, ModeRules } from '../../src/proxy/mode/mode.ts';
 import type { ModeFace } from '../../src/proxy/mode/testing/face.ts';
 import { faces } from '../../src/proxy/mode/testing/faces.ts';
 import { testGoldenFiles } from '../../src/proxy/mode/testing/golden-files.ts';
@@ -15,6 +13,7 @@ import type { Fate, Rendered } from '../../src/proxy/mode/view.ts';
 import { type ExpectedPacket, firstPacket, nodeIps, packetsIn, planScenario, type Scenario } from '../../src/proxy/testing/scenario.ts';
 import { goldenFile, scenarios } from '../../src/proxy/testing/scenarios.ts';
 import { probe } from './probe.ts';
+import { ProgrammedMode } from './testing/programmed-mode.ts';
 import { buildTopology, type Topology } from './topology.ts';
 
 /** ICMP errors would be limited after six. */
@@ -107,38 +106,6 @@ describe('rules', () => {
   }
 });
 
-/** The rules that a mode holds in a namespace, one scenario at a time. */
-class Programmed {
-  readonly #mode: Mode;
-  readonly #node: string;
-  rules: ModeRules | undefined;
-
-  private constructor(mode: Mode, node: string) {
-    this.#mode = mode;
-    this.#node = node;
-  }
-
-  static async in(face: ModeFace, node: string): Promise<Programmed> {
-    const mode = face.open(node);
-    await mode.probe();
-    return new Programmed(mode, node);
-  }
-
-  async take(scenario: Scenario): Promise<void> {
-    await this.#mode.cleanUp();
-    this.rules = await this.#mode.open(scenario.node);
-    for (const [key, plan] of planScenario(scenario, this.#mode.algorithms).plans) this.rules.put(key, plan);
-    await this.rules.sync();
-    // Affinity and flows of the scenario before must not show.
-    await mustRun(systemExec, 'nsenter', [`--net=${this.#node}`, 'conntrack', '-F']);
-  }
-
-  async close(): Promise<void> {
-    await this.#mode.cleanUp();
-    this.#mode.close();
-  }
-}
-
 const needsRoot = process.getuid?.() === 0 ? false : 'needs root';
 const lacking = new Map(needsRoot ? [] : await Promise.all(faces.map(async (face) => [face, await face.lacking()] as const)));
 
@@ -153,16 +120,16 @@ describe('rules in the kernel', { skip: needsRoot, concurrency: false }, () => {
   for (const face of faces) {
     const without = lacking.get(face);
     describe(`${face.name}`, { skip: without === undefined ? false : `traced only: ${without}` }, () => {
-      let programmed: Programmed;
+      let programmed: ProgrammedMode;
       before(async () => {
-        programmed = await Programmed.in(face, topology.node);
+        programmed = await ProgrammedMode.in(face, topology.node);
       });
       after(() => programmed?.close());
 
       for (const named of scenarios) {
         const { title, scenario } = named;
         describe(title, () => {
-          before(() => programmed.take(scenario));
+          before(() => programmed.take(planScenario(scenario, programmed.algorithms).plans.values(), scenario.node));
           test('reads back as what was written', async () => {
             programmed.rules?.distrust();
             assert.deepEqual(await programmed.rules?.sync(), { full: true, steps: 0 });

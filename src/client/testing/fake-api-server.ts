@@ -30,13 +30,18 @@ export class FakeApiServer {
     listen(this.#server);
   }
 
+  /** Makes this the object of its name. */
+  put(type: ResourceType, object: object): void {
+    this.#client.put(type, { ...(object as KubeObject), apiVersion: apiVersionOf(type), kind: type.kind });
+  }
+
   /** Makes these the objects of a resource; the last of them is told last. */
   replace(type: ResourceType, objects: readonly object[]): void {
-    const wanted = (objects as KubeObject[]).map((object) => ({ ...object, apiVersion: apiVersionOf(type), kind: type.kind }));
+    const wanted = objects as readonly KubeObject[];
     const keyOf = ({ metadata }: KubeObject): string => (type.namespaced ? `${metadata.namespace}/${metadata.name}` : metadata.name);
     const keys = new Set(wanted.map(keyOf));
     for (const object of this.#client.all(type)) if (!keys.has(keyOf(object))) this.#client.forget(type, keyOf(object));
-    for (const object of wanted) this.#client.put(type, object);
+    for (const object of wanted) this.put(type, object);
   }
 
   #get(type: ResourceType, selection: Selection, response: ServerResponse, last: string): void {

@@ -1,0 +1,158 @@
+/**
+ * What `iptables-save` prints after kube-proxy and after this proxy, for every scenario in both families: the same chains with the same names
+ * and the same rules in the same order, but for what is known to differ. Needs kube-proxy, as peer.test.ts does. PEER_SEED=N repeats the random part.
+ */
+import assert from 'node:assert/strict';
+import { after, before, describe, test } from 'node:test';
+import { seededRandom } from '../../src/clock/testing/seeded-random.ts';
+import { type Cidr, cidrContains, parseCidr } from '../../src/ip/ip.ts';
+import { mustRun, systemExec } from '../../src/linux/exec.ts';
+import { parseSave, type Ruleset } from '../../src/linux/iptables/ruleset.ts';
+import { cannotMakeNamespaces, Namespaces } from '../../src/linux/testing/namespaces.ts';
+import { sharedChains } from '../../src/proxy/mode/iptables/layout.ts';
+import { iptablesFace } from '../../src/proxy/mode/iptables/testing/face.ts';
+import type { NodeContext } from '../../src/proxy/plan/node-context.ts';
+import { inIpv6 } from '../../src/proxy/testing/ipv6.ts';
+import { nodeIp } from '../../src/proxy/testing/scenario.ts';
+import { lacksProgram } from '../interop/testing/programs.ts';
+import { isOfMarker, KubeProxy } from './testing/kube-proxy.ts';
+import { caseOf, type PeerCase, peerScenarios, plansOf, randomCase } from './testing/peer-cases.ts';
+import { ProgrammedMode } from './testing/programmed-mode.ts';
+
+const seed = Number(process.env.PEER_SEED ?? Date.now() % 2 ** 32);
+const randomCases = Number(process.env.PEER_CASES ?? 6);
+
+interface Round {
+  readonly given: PeerCase;
+  readonly node: NodeContext;
+}
+
+/** Rounds whose node is the same for kube-proxy, which learns of it once. */
+function byNode(rounds: readonly Round[]): (readonly Round[])[] {
+  const groups = Map.groupBy(rounds, ({ node: { local, masqueradeAll, nodePortIps, zone } }) => {
+    const where = nodePortIps === 'all' ? 'all' : 'primary';
+    return JSON.stringify([local.mode, masqueradeAll, where, zone]);
+  });
+  return [...groups.values()];
+}
+
+function allRounds(): Round[] {
+  const below = seededRandom(seed);
+  const written = peerScenarios.map((named) => ({ given: caseOf(named), node: named.scenario.node }));
+  const usual = written.find(({ given }) => given.name === 'web')?.node;
+  assert.ok(usual);
+  const nodes: readonly NodeContext[] = [
+    { ...usual, zone: 'zone-a' },
+    { ...usual, zone: 'zone-a', nodePortIps: 'all', masqueradeAll: true },
+    { ...usual, zone: 'zone-b', nodePortIps: 'all', local: { mode: 'None' } },
+  ];
+  const random = nodes.flatMap((node, i) =>
+    Array.from({ length: randomCases }, (_, n) => {
+      const given = randomCase(below, n);
+      return { given: { ...given, name: `${given.name} at node ${i} of PEER_SEED=${seed}` }, node };
+    }),
+  );
+  return [...written, ...random];
+}
+
+/** The chains to which a packet may come: kube-proxy leaves others for a while. */
+function reachable(chains: ReadonlyMap<string, readonly string[]>): ReadonlyMap<string, readonly string[]> {
+  const found = new Map<string, readonly string[]>();
+  const waiting = [...chains.keys()].filter((name) => !/^KUBE-(?:SVC|SVL|EXT|FW|SEP)-/.test(name));
+  for (let name = waiting.pop(); name !== undefined; name = waiting.pop()) {
+    const rules = chains.get(name);
+    if (!rules || found.has(name)) continue;
+    found.set(name, rules);
+    for (const rule of rules) waiting.push(...(/ -j (\S+)/.exec(` ${rule}`)?.slice(1) ?? []));
+  }
+  return found;
+}
+
+const unordered: ReadonlySet<string> = new Set(sharedChains);
+
+/** Each rule without what is known to differ; none where only kube-proxy has one. */
+function withoutKnown(rule: string): string[] {
+  // It counts node ports reached at loopback, by a rule that goes where the next one goes.
+  if (rule.includes('localhost_nps_accepted_pkts')) return [];
+  const common = rule
+    // It counts packets that come too late, in metrics that we do not have.
+    .replace(/-m nfacct --nfacct-name +\S+ /, '')
+    // We refuse TCP by a reset, as of ICMP errors the kernel sends one a second.
+    .replace(/--reject-with (?:tcp-reset|icmp6?-port-unreachable)/, '--reject-with ICMP');
+  return [common];
+}
+
+/** Without source ranges that lie in others: we leave them out. */
+function withoutContained(rules: readonly string[]): string[] {
+  const rangeOf = (rule: string): Cidr | undefined => parseCidr(/^-s (\S+)/.exec(rule)?.[1] ?? '');
+  const ranges = rules.flatMap((rule) => rangeOf(rule) ?? []);
+  const isContained = (range: Cidr): boolean => ranges.some((other) => other.prefix < range.prefix && cidrContains(other, range.base));
+  return rules.filter((rule) => {
+    const range = rangeOf(rule);
+    return !range || !isContained(range);
+  });
+}
+
+type Chains = ReadonlyMap<string, readonly string[]>;
+
+/** What is printed, by `table chain`. */
+function comparable(saved: Ruleset): Chains {
+  const comparable = new Map<string, readonly string[]>();
+  for (const [table, all] of saved) {
+    const own = new Map([...all].map(([name, rules]) => [name, rules.filter((rule) => !isOfMarker(rule)).flatMap(withoutKnown)]));
+    for (const [name, rules] of reachable(own)) {
+      const chain = `${table} ${name}`;
+      const needed = name.startsWith('KUBE-FW-') ? withoutContained(rules) : rules;
+      // A frontend is one Service's, so the order of these means nothing, and kube-proxy's is that of a Go map.
+      comparable.set(chain, unordered.has(chain) ? needed.toSorted() : needed);
+    }
+  }
+  return comparable;
+}
+
+const commands = { ip: 'iptables-save', ip6: 'ip6tables-save' } as const;
+
+async function saved(namespace: string, family: NodeContext['family']): Promise<Chains> {
+  return comparable(parseSave(await mustRun(systemExec, 'nsenter', [`--net=${namespace}`, commands[family]])));
+}
+
+function differences(theirs: Chains, ours: Chains): object[] {
+  const names = [...new Set([...theirs.keys(), ...ours.keys()])].sort();
+  return names
+    .map((chain) => ({ chain, theirs: theirs.get(chain), ours: ours.get(chain) }))
+    .filter((pair) => JSON.stringify(pair.theirs) !== JSON.stringify(pair.ours));
+}
+
+describe("kube-proxy's rules and ours in mode iptables", {
+  skip: cannotMakeNamespaces || lacksProgram('kube-proxy'),
+  concurrency: false,
+}, () => {
+  for (const [i, rounds] of byNode(allRounds()).entries())
+    describe(`node ${i + 1}`, () => {
+      const net = new Namespaces();
+      let peer: KubeProxy;
+      let own: ProgrammedMode;
+
+      before(async () => {
+        await net.add('theirs', 'ours');
+        for (const name of ['theirs', 'ours'])
+          for (const address of [`${nodeIp}/32`, `${inIpv6(nodeIp)}/128`]) await net.ip(name, `addr add ${address} dev lo`);
+        const [{ node } = { node: undefined }] = rounds;
+        assert.ok(node);
+        const [ip, ip6] = node.family === 'ip' ? [node, inIpv6(node)] : [node, node];
+        peer = await KubeProxy.start('iptables', net.path('theirs'), [ip, { ...ip6, family: 'ip6' }]);
+        own = await ProgrammedMode.in(iptablesFace, net.path('ours'));
+      });
+      after(async () => {
+        await peer?.[Symbol.asyncDispose]();
+        await own?.close();
+        await net[Symbol.asyncDispose]();
+      });
+
+      for (const { given, node } of rounds)
+        test(given.name, async () => {
+          await Promise.all([peer.program(given, node.family), own.take(plansOf(given, node), node)]);
+          assert.deepEqual(differences(await saved(net.path('theirs'), node.family), await saved(net.path('ours'), node.family)), []);
+        });
+    });
+});

@@ -1,0 +1,189 @@
+/** What kube-proxy and this proxy are both given: the scenarios, Services of every kind and mixture made at random, and packets to all of them. Pure. */
+import type { EndpointSlice, Service } from '../../../src/api/schema/types.ts';
+import { algorithmAnnotation } from '../../../src/proxy/plan/algorithm.ts';
+import type { NodeContext } from '../../../src/proxy/plan/node-context.ts';
+import { planService } from '../../../src/proxy/plan/plan-service.ts';
+import type { ServicePlan } from '../../../src/proxy/plan/service-plan.ts';
+import { nodeIp } from '../../../src/proxy/testing/scenario.ts';
+import { type NamedScenario, scenarios } from '../../../src/proxy/testing/scenarios.ts';
+
+const outside = '192.168.120.1';
+export const localPods: readonly string[] = ['10.244.1.2', '10.244.1.3', '10.244.1.4', '10.244.1.100'];
+export const remotePods: readonly string[] = ['10.244.2.2', '10.244.2.3', '10.244.2.4'];
+
+export interface PeerCase {
+  readonly name: string;
+  readonly services: readonly Service[];
+  readonly slices: readonly EndpointSlice[];
+}
+
+export interface PeerPacket {
+  readonly from: string;
+  readonly to: string;
+  readonly port: number;
+  readonly protocol: string;
+  /** A client keeps the endpoint that it was given at random: only that it is one can be compared. */
+  readonly sticky: boolean;
+}
+
+/** What a scenario has, but for the annotation that kube-proxy does not know. */
+export function caseOf({ title, scenario: { services, slices } }: NamedScenario): PeerCase {
+  const plain = services.map((service) => {
+    const { [algorithmAnnotation]: _, ...annotations } = service.metadata.annotations ?? {};
+    return { ...service, metadata: { ...service.metadata, annotations } };
+  });
+  return { name: title, services: plain, slices };
+}
+
+/** Whether two slices describe an endpoint differently: kube-proxy takes the one that its map gives first, now this, now that. */
+function isContradictory(slices: readonly EndpointSlice[]): boolean {
+  const described = new Map<string, string>();
+  for (const { metadata, endpoints } of slices)
+    for (const { addresses, conditions } of endpoints ?? []) {
+      const endpoint = `${metadata.labels?.['kubernetes.io/service-name']} ${addresses[0]}`;
+      const as = JSON.stringify(conditions);
+      if ((described.get(endpoint) ?? as) !== as) return true;
+      described.set(endpoint, as);
+    }
+  return false;
+}
+
+/** Scenarios in which kube-proxy has one answer, and this proxy programs all that Services ask for. What others hold it refuses (src/proxy/README.md). */
+export const peerScenarios: readonly NamedScenario[] = scenarios.filter(
+  ({ scenario }) => scenario.refused.length === 0 && !isContradictory(scenario.slices),
+);
+
+type Below = (n: number) => number;
+
+function one<T>(below: Below, list: readonly T[]): T {
+  return list[below(list.length)] as T;
+}
+
+function randomService(below: Below, index: number, n: number): Service {
+  const type = one(below, ['ClusterIP', 'NodePort', 'LoadBalancer']);
+  const protocol = one(below, ['TCP', 'TCP', 'UDP']);
+  const external = type === 'ClusterIP' ? undefined : one(below, ['Cluster', 'Local']);
+  const externalIPs = below(3) === 0 ? [`198.51.100.${10 + n}`] : [];
+  const allocates = type === 'NodePort' || (type === 'LoadBalancer' && below(4) > 0);
+  const ranges = one(below, [
+    [],
+    [],
+    ['192.168.120.0/24'],
+    ['10.244.0.0/16'],
+    ['203.0.113.0/24', '203.0.113.8/29'],
+    ['0.0.0.0/0', '10.0.0.0/8'],
+  ]);
+  const clusterIP = `10.96.1.${index * 4 + n}`;
+  const isSticky = below(4) === 0;
+  const nodePort = (first: number): object => (allocates ? { nodePort: first + index * 4 + n } : {});
+  const ports = [
+    { name: 'p', port: 80, protocol, targetPort: 8080, ...nodePort(30_100) },
+    { name: 'q', port: 81, protocol, targetPort: 9090, ...nodePort(31_100) },
+  ];
+  return {
+    apiVersion: 'v1',
+    kind: 'Service',
+    metadata: { name: `r${n}`, namespace: 'default', creationTimestamp: '2026-01-01T00:00:00Z' },
+    spec: {
+      type,
+      clusterIP,
+      clusterIPs: [clusterIP],
+      ipFamilies: ['IPv4'],
+      ports: ports.slice(0, 1 + below(2)),
+      internalTrafficPolicy: one(below, ['Cluster', 'Cluster', 'Local']),
+      ...(external ? { externalTrafficPolicy: external } : {}),
+      ...(externalIPs.length > 0 ? { externalIPs, externalTrafficPolicy: external ?? one(below, ['Cluster', 'Local']) } : {}),
+      ...(type === 'LoadBalancer' ? { loadBalancerSourceRanges: ranges, allocateLoadBalancerNodePorts: allocates } : {}),
+      ...(type === 'LoadBalancer' && external === 'Local' ? { healthCheckNodePort: 32_100 + index * 4 + n } : {}),
+      sessionAffinity: isSticky ? 'ClientIP' : 'None',
+      ...(isSticky ? { sessionAffinityConfig: { clientIP: { timeoutSeconds: 60 * (1 + below(180)) } } } : {}),
+    },
+    ...(type === 'LoadBalancer'
+      ? { status: { loadBalancer: { ingress: [{ ip: `198.51.100.${30 + n}`, ipMode: one(below, ['VIP', 'VIP', 'Proxy']) }] } } }
+      : {}),
+  };
+}
+
+function randomSlices(below: Below, n: number, protocol: string | undefined): EndpointSlice[] {
+  const hints = below(3);
+  const pods = localPods.slice(0, 3);
+  // Slices may overlap, but they agree on what they describe.
+  const endpoints = new Map(
+    [...pods, ...remotePods].map((ip) => {
+      const state = below(5);
+      const isLocal = localPods.includes(ip);
+      const endpoint = {
+        addresses: [ip],
+        nodeName: isLocal ? 'node1' : 'node2',
+        zone: isLocal ? 'zone-a' : 'zone-b',
+        conditions: { ready: state > 1, serving: state > 0, terminating: state <= 1 },
+        ...(hints === 1 ? { hints: { forZones: [{ name: one(below, ['zone-a', 'zone-b']) }] } } : {}),
+        ...(hints === 2 ? { hints: { forZones: [{ name: 'zone-a' }], forNodes: [{ name: one(below, ['node1', 'node2']) }] } } : {}),
+      };
+      return [ip, endpoint] as const;
+    }),
+  );
+  return [0, 1].map((s) => ({
+    apiVersion: 'discovery.k8s.io/v1',
+    kind: 'EndpointSlice',
+    metadata: { name: `r${n}-${s}`, namespace: 'default', labels: { 'kubernetes.io/service-name': `r${n}` } },
+    addressType: 'IPv4',
+    ports: [
+      { name: 'p', port: 8080, ...(protocol ? { protocol } : {}) },
+      { name: 'q', port: 9090, ...(protocol ? { protocol } : {}) },
+    ],
+    endpoints: one(below, [[...pods, ...remotePods], pods, remotePods, []])
+      .filter(() => below(2) === 0)
+      .flatMap((ip) => endpoints.get(ip) ?? []),
+  }));
+}
+
+/** Services as an API server would take them, of every kind and mixture. */
+export function randomCase(below: Below, index: number): PeerCase {
+  const services: Service[] = [];
+  const slices: EndpointSlice[] = [];
+  for (let n = 0; n < 4; n++) {
+    const service = randomService(below, index, n);
+    services.push(service);
+    slices.push(...randomSlices(below, n, service.spec?.ports?.[0]?.protocol));
+  }
+  return { name: `random ${index}`, services, slices };
+}
+
+/** Every address of every port, from everywhere; and some that nobody serves. */
+export function packetsOf({ services }: PeerCase): PeerPacket[] {
+  const packets = new Map<string, PeerPacket>();
+  const [pod = '', , , otherPod = ''] = localPods;
+  // An address of the Service ranges that none of these Services has is left out: in nftables mode kube-proxy drops what goes there, we refuse it.
+  const isOurs = ({ metadata }: Service): boolean => metadata.labels?.['service.kubernetes.io/service-proxy-name'] === undefined;
+  const known = new Set(services.filter(isOurs).map(({ spec }) => spec?.clusterIP));
+  for (const { spec, status } of services) {
+    const sticky = spec?.sessionAffinity === 'ClientIP';
+    const add = (to: string, port: number, protocol: string, from: readonly string[] = [otherPod, pod, nodeIp, outside]): void => {
+      if (to.startsWith('10.96.') && !known.has(to)) return;
+      for (const source of from) packets.set(`${source} ${to} ${port} ${protocol}`, { from: source, to, port, protocol, sticky });
+    };
+    if (!spec?.clusterIP || spec.clusterIP === 'None') continue;
+    for (const port of spec.ports ?? []) {
+      const protocol = (port.protocol ?? 'TCP').toLowerCase();
+      if (protocol === 'sctp') continue;
+      const ips = [spec.clusterIP, ...(spec.externalIPs ?? []), ...(status?.loadBalancer?.ingress ?? []).flatMap((i) => i.ip ?? [])];
+      for (const ip of ips) add(ip, port.port, protocol);
+      if (port.nodePort) {
+        add(nodeIp, port.nodePort, protocol);
+        add('10.244.1.1', port.nodePort, protocol, [otherPod, nodeIp]);
+        add('127.0.0.1', port.nodePort, protocol, [nodeIp]);
+      }
+    }
+    add(spec.clusterIP, 9, 'tcp', [otherPod, outside]);
+  }
+  return [...packets.values()];
+}
+
+/** What the Services come to on a node, whoever else has their addresses: kube-proxy does not ask. */
+export function plansOf({ services, slices }: PeerCase, node: NodeContext): ServicePlan[] {
+  return services.flatMap((service) => {
+    const own = slices.filter((s) => s.metadata.labels?.['kubernetes.io/service-name'] === service.metadata.name);
+    return planService(service, own, node) ?? [];
+  });
+}
