@@ -53,7 +53,7 @@ interface MutableCount {
 /** What was counted for one port. */
 interface Count extends Load {
   /** Of the connections, by which those of the next time are told from them. */
-  readonly ids: ReadonlySet<number>;
+  readonly ids: Pick<ReadonlySet<number>, 'has'>;
 }
 
 /** The port of a Service by its frontends. */
@@ -84,6 +84,11 @@ export function countConnections(
     if (before.get(port)?.ids.has(id) === false) count.expected++;
   }
   return counts;
+}
+
+/** No connections, so that endpoints are alike; and those that are counted next are not new. */
+function uncounted(plans: Iterable<ServicePlan>): (readonly [string, Count])[] {
+  return [...countConnections(plans, [], new Map())].map(([port, count]) => [port, { ...count, ids: { has: () => true } }] as const);
 }
 
 export class LeastConnections {
@@ -118,7 +123,7 @@ export class LeastConnections {
   follow(key: string, plan: ServicePlan | undefined): void {
     if (isCounted(plan)) this.#plans.set(key, plan);
     else this.#plans.delete(key);
-    if (this.#plans.size > 0) this.#timer ??= this.#clock.after(periodMs, () => void this.#count());
+    if (this.#plans.size > 0 && !this.#isClosed) this.#timer ??= this.#clock.after(periodMs, () => void this.#count());
   }
 
   /** What was counted for a port. */
@@ -128,17 +133,20 @@ export class LeastConnections {
 
   async #count(): Promise<void> {
     const begun = this.#clock.monotonic();
-    try {
-      const plans = [...this.#plans.values()];
-      const flows: CountedFlow[] = [];
-      for (const filter of filtersOf(plans)) for (const flow of await this.#connections.flowsOf(this.#family, filter)) flows.push(flow);
-      this.#counts = countConnections(plans, flows, this.#counts);
-      await this.#onCount();
-    } catch {
-      // What was counted before holds until the kernel answers again.
-    }
+    const plans = [...this.#plans.values()];
+    const flows = await this.#flowsOf(plans).catch(() => undefined);
+    // While the kernel does not answer, what was counted before holds, and who never was counted has nothing: an endpoint that is new must get something.
+    this.#counts = flows ? countConnections(plans, flows, this.#counts) : new Map([...uncounted(plans), ...this.#counts]);
+    // What cannot be changed now is the next sync's.
+    await this.#onCount().catch(() => {});
     const pauseMs = Math.max(periodMs, pauseShare * (this.#clock.monotonic() - begun));
     this.#timer = this.#isClosed || this.#plans.size === 0 ? undefined : this.#clock.after(pauseMs, () => void this.#count());
+  }
+
+  async #flowsOf(plans: readonly ServicePlan[]): Promise<CountedFlow[]> {
+    const flows: CountedFlow[] = [];
+    for (const filter of filtersOf(plans)) for (const flow of await this.#connections.flowsOf(this.#family, filter)) flows.push(flow);
+    return flows;
   }
 
   close(): void {

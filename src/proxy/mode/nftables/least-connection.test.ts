@@ -187,6 +187,26 @@ describe('least-connection in a table', () => {
     mode.close();
   });
 
+  test('spreads evenly when nothing can be counted, whatever an earlier proxy left', async () => {
+    const nft = new FakeNftables();
+    const clock = new FakeClock();
+    const counting = { flowsOf: async () => three.slice(1).map((ip) => flow('10.96.0.1', 80, ip)), close: () => {} };
+    const earlier = new NftablesMode(nft, { clock, connections: counting });
+    const before = await earlier.open(node);
+    before.put('n/a', plan('a', ['10.96.0.1'], three));
+    await before.sync();
+    await clock.advance(1000);
+    await holds(nft, clock, { '10.244.1.2 . 8080': 64 });
+    earlier.close();
+    const mode = new NftablesMode(nft, { clock, connections: { flowsOf: () => Promise.reject(new Error('away')), close: () => {} } });
+    const rules = await mode.open(node);
+    rules.put('n/a', plan('a', ['10.96.0.1'], three));
+    assert.deepEqual(await rules.sync(), { full: true, steps: 0 });
+    await clock.advance(1000);
+    await holds(nft, clock, { '10.244.1.2 . 8080': 22, '10.244.1.3 . 8080': 21, '10.244.1.4 . 8080': 21 });
+    mode.close();
+  });
+
   test('leaves doubts about the kernel that come while weights change to the next sync', async () => {
     const nft = new FakeNftables();
     const clock = new FakeClock();

@@ -62,7 +62,7 @@ describe('withSlots()', () => {
     );
   });
 
-  test('weighs by connections once they are counted, and before as it was when every endpoint has a slot', () => {
+  test('weighs by connections once they are counted, and before as it was when nobody has gone', () => {
     const put = (cluster: string[], load?: Load): Record<string, number> =>
       count(
         names(
@@ -77,7 +77,7 @@ describe('withSlots()', () => {
     assert.deepEqual(put([]), { a: 16, b: 16 });
     const weighed = [...Array<string>(31).fill('a'), 'b'];
     assert.deepEqual(put(weighed), { a: 31, b: 1 });
-    assert.deepEqual(put(Array<string>(32).fill('a')), { a: 16, b: 16 });
+    assert.deepEqual(put(Array<string>(32).fill('a')), { a: 32 });
     assert.deepEqual(put([...Array<string>(31).fill('a'), 'x']), { a: 16, b: 16 });
     assert.deepEqual(put(weighed, { connections: new Map([['a', 3]]), expected: 4 }), { a: 4, b: 28 });
   });

@@ -62,10 +62,9 @@ function namesInSlots(
   const slots = widened(previous, size);
   if (algorithm === 'source-hash') return fillSlots(slots, equalShares(names, slots, size));
   if (load) return fillSlots(slots, weightedShares(fewestFirst(names, load), size));
-  // Until connections are counted, weights that were there before a restart hold, as long as each endpoint has one.
-  const held = [...heldShares(slots, names).values()];
-  const isWhole = held.every((count) => count > 0) && held.reduce((a, b) => a + b, 0) === size;
-  return isWhole ? slots : fillSlots(slots, equalShares(names, slots, size));
+  // Until connections are counted, a second later, the weights hold that were there before a restart.
+  const held = [...heldShares(slots, names).values()].reduce((a, b) => a + b, 0);
+  return held === size ? slots : fillSlots(slots, equalShares(names, slots, size));
 }
 
 /**
