@@ -27,7 +27,7 @@ interface BenchResult {
   readonly ratio: number;
 }
 
-const node: NodeContext = {
+export const benchNode: NodeContext = {
   family: 'ip',
   nodeName: 'node1',
   local: { mode: 'ClusterCIDR', cidr: '10.244.0.0/16' },
@@ -40,7 +40,7 @@ const node: NodeContext = {
 const clusterIp = (n: number): string => `10.96.${n >> 8}.${n & 255}`;
 const endpointIp = (n: number): string => `10.${244 + (n >> 16)}.${(n >> 8) & 255}.${n & 255}`;
 
-function service(n: number): Service {
+export function benchService(n: number): Service {
   return {
     apiVersion: 'v1',
     kind: 'Service',
@@ -49,7 +49,7 @@ function service(n: number): Service {
   };
 }
 
-function slice(n: number, ips: readonly string[]): EndpointSlice {
+export function benchSlice(n: number, ips: readonly string[]): EndpointSlice {
   return {
     apiVersion: 'discovery.k8s.io/v1',
     kind: 'EndpointSlice',
@@ -60,7 +60,7 @@ function slice(n: number, ips: readonly string[]): EndpointSlice {
   };
 }
 
-function ipsOf(n: number, options: Pick<BenchOptions, 'endpoints'>, shift = 0): string[] {
+export function ipsOf(n: number, options: Pick<BenchOptions, 'endpoints'>, shift = 0): string[] {
   return Array.from({ length: options.endpoints }, (_, e) => endpointIp(n * options.endpoints + e + (e === 0 ? shift : 0)));
 }
 
@@ -120,9 +120,9 @@ async function benchOurs(namespace: string, options: BenchOptions): Promise<[loa
   // As the proxy does: the kernel then tells of every element.
   const watch = nft.watch('kube-proxy', () => {});
   try {
-    const objects = Array.from({ length: options.services }, (_, n) => [service(n), slice(n, ipsOf(n, options))] as const);
+    const objects = Array.from({ length: options.services }, (_, n) => [benchService(n), benchSlice(n, ipsOf(n, options))] as const);
     const fill = async (): Promise<FamilyProxy> => {
-      const table = await FamilyProxy.open(new NftablesMode(nft), node);
+      const table = await FamilyProxy.open(new NftablesMode(nft), benchNode);
       for (const [s, endpoints] of objects) table.put(`bench/${s.metadata.name}`, s, [endpoints]);
       table.settle();
       await table.sync();
@@ -136,7 +136,7 @@ async function benchOurs(namespace: string, options: BenchOptions): Promise<[loa
     for (let i = 1; i <= options.changes; i++) {
       changes.push(
         await timed(async () => {
-          table?.put('bench/s7', service(7), [slice(7, ipsOf(7, options, 50_000 + i))]);
+          table?.put('bench/s7', benchService(7), [benchSlice(7, ipsOf(7, options, 50_000 + i))]);
           table?.settle();
           await table?.sync();
         }),
@@ -155,17 +155,17 @@ async function benchWide(namespace: string, endpoints: number, repeat: number): 
   const nft = inNetns(`/run/netns/${namespace}`, () => new KernelNftables());
   try {
     const perSlice = 100;
-    const slices = Array.from({ length: Math.ceil(endpoints / perSlice) }, (_, i) => slice(i, ipsOf(i, { endpoints: perSlice })));
-    const table = await FamilyProxy.open(new NftablesMode(nft), node);
-    table.put('bench/s0', service(0), slices);
+    const slices = Array.from({ length: Math.ceil(endpoints / perSlice) }, (_, i) => benchSlice(i, ipsOf(i, { endpoints: perSlice })));
+    const table = await FamilyProxy.open(new NftablesMode(nft), benchNode);
+    table.put('bench/s0', benchService(0), slices);
     table.settle();
     await table.sync();
     const changes: number[] = [];
     for (let i = 1; i <= repeat; i++) {
       changes.push(
         await timed(async () => {
-          slices[7] = slice(7, ipsOf(7, { endpoints: perSlice }, 1_000_000 + i));
-          table.put('bench/s0', service(0), slices);
+          slices[7] = benchSlice(7, ipsOf(7, { endpoints: perSlice }, 1_000_000 + i));
+          table.put('bench/s0', benchService(0), slices);
           table.settle();
           await table.sync();
         }),

@@ -8,6 +8,10 @@ import { join } from 'node:path';
 const benches: Readonly<Record<string, { readonly summary: string; readonly file: string }>> = {
   lab: { summary: 'start and stop of the lab, a new pod behind a Service, memory of every process', file: './lab.ts' },
   proxy: { summary: 'loading and changing many Services, against the layout of kube-proxy', file: '../../src/proxy/bench.ts' },
+  'proxy-iptables': {
+    summary: "the same in mode iptables, against iptables-restore of kube-proxy's text",
+    file: '../../src/proxy/mode/iptables/bench.ts',
+  },
   scheduler: { summary: 'pods per second of the scheduler', file: '../../src/scheduler/bench.ts' },
   dns: { summary: 'queries per second of the DNS server', file: '../../src/dns/bench.ts' },
   'control-plane': { summary: 'pods per second made, chosen and bound, API server and all', file: '../control-plane/bench.ts' },

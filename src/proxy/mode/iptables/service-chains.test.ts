@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { beforeEach, describe, test } from 'node:test';
+import { setImmediate } from 'node:timers/promises';
 import { eventually } from '../../../clock/testing/eventually.ts';
 import { FakeClock } from '../../../clock/testing/fake-clock.ts';
 import { KnownError } from '../../../errors/known-error.ts';
@@ -288,6 +289,20 @@ test('by least-connection chances follow what is counted, each second', async ()
   assert.deepEqual(await chances(), ['2 0.16666666651', '3 0.50000000000', '4 rest']);
   chains.close();
   assert.equal(clock.pending, 0);
+});
+
+test('others have their turn while very many Services are compared', async () => {
+  for (let n = 0; n < 1000; n++) chains.put(`m/s${n}`, { ...plan(1, []), key: `m/s${n}` });
+  chains.distrust();
+  let turns = 0;
+  let isDone = false;
+  const others = (async () => {
+    for (; !isDone; turns++) await setImmediate();
+  })();
+  await chains.sync();
+  isDone = true;
+  await others;
+  assert.ok(turns >= 5, `only ${turns} turns`);
 });
 
 describe('on the way from one plan to another no packet that is served before and after is lost', () => {
