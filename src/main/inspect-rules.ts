@@ -5,6 +5,7 @@ import type { Node } from '../api/schema/types.ts';
 import type { Invocation } from '../cli/command.ts';
 import { systemClock } from '../clock/clock.ts';
 import { KnownError } from '../errors/known-error.ts';
+import type { TableFamily } from '../linux/nftables/table.ts';
 import { createLog } from '../observability/stream-log.ts';
 import { proxySettings } from '../proxy/config/proxy-settings.ts';
 import { type ClusterObjects, listObjects, type Manifest, readManifests } from '../proxy/inspect/cluster-objects.ts';
@@ -12,7 +13,7 @@ import { ClusterView, hostOf, type ViewedProxy } from '../proxy/inspect/cluster-
 import { diffText, pendingChanges } from '../proxy/inspect/diff.ts';
 import { explainText } from '../proxy/inspect/explain-text.ts';
 import { noPlanWhy } from '../proxy/inspect/unproxied.ts';
-import type { ModeView, ViewOptions } from '../proxy/mode/view.ts';
+import type { Explained, ModeView, ViewOptions } from '../proxy/mode/view.ts';
 import { KernelNodeHost, type NodeHost } from '../proxy/node-host.ts';
 import type { NodeContext } from '../proxy/plan/node-context.ts';
 import type { Planner } from '../proxy/plan/planner.ts';
@@ -28,6 +29,8 @@ interface Inspected {
   readonly cluster: ClusterView;
   readonly contexts: readonly NodeContext[];
   readonly options: ViewOptions;
+  /** Whether it is about this machine, whose kernel can be asked. */
+  readonly isHere: boolean;
 }
 
 const familyNames = { ip: 'IPv4', ip6: 'IPv6' } as const;
@@ -100,7 +103,7 @@ async function inspect(asked: Asked, files: readonly string[], isHere: boolean):
     const contexts = [...cluster.contexts.values()].filter(
       (context) => family === 'both' || familyNames[context.family].toLowerCase() === family,
     );
-    return { view, cluster, contexts, options: { ...settings.modeOptions, hostIps } };
+    return { view, cluster, contexts, options: { ...settings.modeOptions, hostIps }, isHere: looksHere };
   } finally {
     host.close();
   }
@@ -139,12 +142,16 @@ export async function showRules(asked: Asked): Promise<number> {
   if (name === '')
     throw new KnownError('USAGE', 'Cannot show rules: no Service is named', { hint: 'fairlead rules show svc/NAME -n NAMESPACE' });
   const inspected = await inspect(asked, [...read.list('filename'), ...more], false);
-  const { view, options, cluster } = inspected;
+  const { view, options, cluster, isHere } = inspected;
   const { key, service } = namedService(name, read.text('namespace'), cluster.services);
-  const explained = planned(inspected).flatMap(({ plans, node }) => {
+  // Who may not read the kernel is told what a fresh one would hold.
+  const asksKernel = isHere && process.getuid?.() === 0;
+  const explained: { family: TableFamily; rules: readonly Explained[] }[] = [];
+  for (const { plans, node } of planned(inspected)) {
     const plan = plans.get(key);
-    return plan ? [{ family: node.family, rules: view.explain(plan, node, options) }] : [];
-  });
+    const held = plan && asksKernel ? view.explainHeld?.(plan, node) : undefined;
+    if (plan) explained.push({ family: node.family, rules: (await held) ?? view.explain(plan, node, options) });
+  }
   if (isJson(asked)) printJson(explained.map(({ family, rules }) => ({ mode: view.name, family, service: key, rules })));
   else if (explained.length === 0)
     print(`# Service ${key} has no rules: ${noPlanWhy(service)?.text ?? 'it has no address of this family'}\n`);

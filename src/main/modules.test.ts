@@ -46,7 +46,7 @@ const controlPlane = [
 ];
 
 describe('modules', () => {
-  for (const command of ['proxy', 'agent', 'server', 'scheduler', 'lab'])
+  for (const command of ['proxy', 'agent', 'server', 'scheduler', 'lab', 'rules', 'trace'])
     test(`fairlead ${command} --help loads the commands' names and flags alone`, () => {
       const files = loadedBy('fairlead.ts', command, '--help');
       assert.ok(files.length <= 70, `${files.length} modules`);

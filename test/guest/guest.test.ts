@@ -8,6 +8,7 @@ import { prepareGuest, runInGuest } from './guest.ts';
 const files: readonly (readonly [file: string, only?: string])[] = [
   ['src/proxy/mode/ipvs/ipvs-mode.test.ts', 'in the kernel'],
   ['test/rules/rules.test.ts', 'ipvs'],
+  ['test/rules/inspect.test.ts', 'mode ipvs'],
   ['test/guest/inside/balancing.guest.ts'],
   ['test/guest/inside/ipv6.guest.ts'],
 ];

@@ -2,8 +2,11 @@
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
+import { messageOf } from '../../src/errors/known-error.ts';
 import { lackingTools } from '../../src/linux/iptables/testing/kernel-in.ts';
+import { KernelNftables } from '../../src/linux/nftables/kernel-nftables.ts';
 import { cannotMakeNamespaces } from '../../src/linux/testing/namespaces.ts';
+import { lackingForIpvs } from '../../src/proxy/mode/ipvs/testing/kernel-mode.ts';
 import { ProxyNode } from './testing/proxy-node.ts';
 
 interface Case {
@@ -46,13 +49,44 @@ const cases: readonly Case[] = [
     ],
     met: [/^nat KUBE-SERVICES +-d 10\.96\.0\.10\/32 /m, /^nat KUBE-SEP-\w+ .* -j DNAT --to-destination 10\.244\.1\.2:8080\n/m],
   },
+  {
+    mode: 'ipvs',
+    shown: /-A -t 10\.96\.0\.10:80 -s rr/,
+    tamper: [
+      'ipset del KUBE-CLUSTER-IP 10.96.0.10,tcp:80',
+      'ip addr del 10.96.0.10/32 dev kube-ipvs0',
+      'iptables -t nat -F KUBE-MARK-MASQ',
+    ],
+    drift: [
+      '# Service default/web\nipset add KUBE-CLUSTER-IP 10.96.0.10,tcp:80\n',
+      'ip addr add 10.96.0.10 dev kube-ipvs0\n',
+      '# Rules that all Services share\niptables -t nat -A KUBE-MARK-MASQ -j MARK --set-xmark 0x4000/0x4000\n',
+    ],
+    met: [
+      /^nat KUBE-SERVICES +-m set --match-set KUBE-CLUSTER-IP dst,dst -j ACCEPT\n/m,
+      /^ipvs +-t 10\.96\.0\.10:80 -s rr\n +→ 10\.244\.1\.2:8080\n/m,
+    ],
+  },
 ];
 
-const lacksIptables = cannotMakeNamespaces ? undefined : await lackingTools();
+/** Why a mode cannot be run here, as far as it is looked at: test/guest has a kernel for mode ipvs. */
+const lacking: Readonly<Record<string, string | undefined>> = cannotMakeNamespaces
+  ? {}
+  : { iptables: await lackingTools(), ipvs: await lackingForIpvs(), nftables: await lackingNftables() };
+
+async function lackingNftables(): Promise<string | undefined> {
+  try {
+    using nft = new KernelNftables();
+    await nft.generation();
+    return undefined;
+  } catch (err) {
+    return messageOf(err);
+  }
+}
 
 for (const { mode, shown, tamper, drift, met } of cases)
   describe(`fairlead rules, trace in mode ${mode}`, {
-    skip: cannotMakeNamespaces || (mode === 'iptables' && lacksIptables),
+    skip: cannotMakeNamespaces || lacking[mode],
     concurrency: false,
   }, () => {
     test('tell of the rules, of drift, and of the way of a packet', async () => {
@@ -102,3 +136,18 @@ for (const { mode, shown, tamper, drift, met } of cases)
       await node.until(async () => (await node.fairlead('rules', 'diff')).code === 0);
     });
   });
+
+describe('fairlead rules show in mode nftables', { skip: cannotMakeNamespaces || lacking.nftables, concurrency: false }, () => {
+  test('has endpoints in the slots that they hold in the kernel', async () => {
+    await using node = await ProxyNode.create();
+    node.endpoints(['10.244.1.2', '10.244.1.3']);
+    node.run('--kubeconfig', join(node.dir, 'kubeconfig.conf'), '--hostname-override', 'node1');
+    const slot = '10.96.0.10 . tcp . 80 . 0';
+    await node.until(async () => await node.has('ip', 'endpoints', slot));
+    node.endpoints(['10.244.1.3', '10.244.1.4']);
+    const shown = async (): Promise<string> => (await node.fairlead('rules', 'show', 'svc/web')).stdout;
+    await node.until(async () => (await shown()).includes(`{ ${slot} : 10.244.1.4 . 8080 }`));
+    const { code, stdout } = await node.fairlead('rules', 'diff');
+    assert.equal(code, 0, stdout);
+  });
+});

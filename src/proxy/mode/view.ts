@@ -94,6 +94,8 @@ export interface ModeView {
   render(plans: Iterable<ServicePlan>, node: NodeContext, options?: ViewOptions): Rendered;
   /** Only what is one Service's. Pure. */
   explain(plan: ServicePlan, node: NodeContext, options?: ViewOptions): Explained[];
+  /** The same with what the kernel of this network namespace was free to choose, such as slots. Absent: nothing is. */
+  explainHeld?(plan: ServicePlan, node: NodeContext): Promise<Explained[]>;
   /** In the network namespace of this process. Whoever asks closes the mode. */
   dryRun(options?: ModeOptions): DryRun;
   /** What the kernel of this network namespace holds; undefined when nothing of this mode. */

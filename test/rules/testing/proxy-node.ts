@@ -26,7 +26,8 @@ export class ProxyNode implements AsyncDisposable {
   readonly dir: string;
   readonly net: Namespaces;
   readonly #api: FakeApiServer;
-  readonly #nft: KernelNftables;
+  /** Not before it is wanted: a kernel may have none. */
+  #nft: KernelNftables | undefined;
   #program: ReturnType<typeof start> | undefined;
   said = '';
 
@@ -37,7 +38,6 @@ export class ProxyNode implements AsyncDisposable {
     this.#api = new FakeApiServer([nodes, services, endpointSlices, serviceCidrs], (server) =>
       inNetns(net.path('node'), () => server.listen(port)),
     );
-    this.#nft = inNetns(net.path('node'), () => new KernelNftables());
   }
 
   /** With a Service `web` that has a node port and no endpoints. */
@@ -110,6 +110,7 @@ export class ProxyNode implements AsyncDisposable {
 
   /** Whether the kernel's set has the element. */
   async has(family: TableFamily, set: string, key: string): Promise<boolean> {
+    this.#nft ??= inNetns(this.net.path('node'), () => new KernelNftables());
     return (await this.#nft.read(family, 'kube-proxy'))?.sets.get(set)?.elements.has(key) === true;
   }
 
@@ -129,7 +130,7 @@ export class ProxyNode implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.stop();
     await this.#api.close();
-    this.#nft.close();
+    this.#nft?.close();
     await this.net[Symbol.asyncDispose]();
     await rm(this.dir, { recursive: true });
   }

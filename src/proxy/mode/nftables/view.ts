@@ -7,7 +7,8 @@ import { trace } from '../../../linux/nftables/trace.ts';
 import { Owners } from '../owners.ts';
 import type { Change, Held, ModeView, Tracer } from '../view.ts';
 import { explainTable } from './explain.ts';
-import { setsOf, tableName } from './layout.ts';
+import { slotsIn } from './held-slots.ts';
+import { dynamicSets, setsOf, tableName } from './layout.ts';
 import { NftablesMode, nftablesAlgorithms } from './nftables-mode.ts';
 import { renderTable } from './render-table.ts';
 
@@ -81,6 +82,11 @@ export const view: ModeView = {
     return { text: printTable(table), document: () => documentOf(table), tracer: (nodeIps) => tracerOf(table, nodeIps) };
   },
   explain: (plan, node) => explainTable(renderTable([plan], node), plan),
+  async explainHeld(plan, node) {
+    using nft = new KernelNftables();
+    const held = await nft.read(node.family, tableName, dynamicSets);
+    return explainTable(renderTable([plan], node, slotsIn(held)), plan);
+  },
   dryRun(options = {}) {
     const transactions: Transaction[] = [];
     const nft = new KernelNftables();
