@@ -13,7 +13,7 @@ import { sharedChains } from '../../src/proxy/mode/iptables/layout.ts';
 import { iptablesFace } from '../../src/proxy/mode/iptables/testing/face.ts';
 import type { NodeContext } from '../../src/proxy/plan/node-context.ts';
 import { inIpv6 } from '../../src/proxy/testing/ipv6.ts';
-import { nodeIp } from '../../src/proxy/testing/scenario.ts';
+import { nodeIps } from '../../src/proxy/testing/scenario.ts';
 import { lacksProgram } from '../interop/testing/programs.ts';
 import { isOfMarker, KubeProxy } from './testing/kube-proxy.ts';
 import { caseOf, type PeerCase, peerScenarios, plansOf, randomCase } from './testing/peer-cases.ts';
@@ -29,12 +29,14 @@ interface Round {
 
 /** Rounds whose node is the same for kube-proxy, which learns of it once. */
 function byNode(rounds: readonly Round[]): (readonly Round[])[] {
-  const groups = Map.groupBy(rounds, ({ node: { local, masqueradeAll, nodePortIps, zone } }) => {
-    const where = nodePortIps === 'all' ? 'all' : 'primary';
-    return JSON.stringify([local.mode, masqueradeAll, where, zone]);
-  });
+  const groups = Map.groupBy(rounds, ({ node: { local, masqueradeAll, nodePortIps, zone } }) =>
+    // Of both families the same.
+    JSON.stringify(inIpv6([local, masqueradeAll, nodePortIps, zone])),
+  );
   return [...groups.values()];
 }
+
+const isLoopback = (ip: string): boolean => ip === '127.0.0.1' || ip === '::1';
 
 function allRounds(): Round[] {
   const below = seededRandom(seed);
@@ -136,7 +138,8 @@ describe("kube-proxy's rules and ours in mode iptables", {
       before(async () => {
         await net.add('theirs', 'ours');
         for (const name of ['theirs', 'ours'])
-          for (const address of [`${nodeIp}/32`, `${inIpv6(nodeIp)}/128`]) await net.ip(name, `addr add ${address} dev lo`);
+          for (const address of nodeIps.filter((one) => !isLoopback(one)).map((one) => `${one}/${one.includes(':') ? 128 : 32}`))
+            await net.ip(name, `addr add ${address} dev lo`);
         const [{ node } = { node: undefined }] = rounds;
         assert.ok(node);
         const [ip, ip6] = node.family === 'ip' ? [node, inIpv6(node)] : [node, node];

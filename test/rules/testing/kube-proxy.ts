@@ -18,6 +18,7 @@ import type { PeerCase } from './peer-cases.ts';
 
 const patienceMs = 15_000;
 const port = 8001;
+const podCidr = '10.244.1.0/24';
 
 export type PeerMode = 'nftables' | 'iptables';
 
@@ -111,7 +112,11 @@ export class KubeProxy implements AsyncDisposable {
     const zone = contexts.find((context) => context.zone)?.zone ?? 'zone-a';
     const metadata = { name: 'node1', labels: { 'topology.kubernetes.io/zone': zone, 'kubernetes.io/hostname': 'node1' } };
     const addresses = contexts.map(({ family }) => ({ type: 'InternalIP', address: family === 'ip' ? nodeIp : inIpv6(nodeIp) }));
-    peer.#api.replace(nodes, [{ metadata, spec: { podCIDR: '10.244.1.0/24' }, status: { addresses } }]);
+    const podCIDRs = contexts.map(({ local, family }) => {
+      const usual = family === 'ip' ? podCidr : inIpv6(podCidr);
+      return local.mode === 'NodeCIDR' ? local.cidr : usual;
+    });
+    peer.#api.replace(nodes, [{ metadata, spec: { podCIDR: podCIDRs[0], podCIDRs }, status: { addresses } }]);
     const cidrs = contexts.flatMap((context) => context.serviceCidrs);
     peer.#api.replace(serviceCidrs, [{ metadata: { name: 'kubernetes' }, spec: { cidrs } }]);
     return peer;
@@ -166,14 +171,20 @@ function markerOf(name: string, round: number): { service: object; slice: Endpoi
 /** What an API server fills in, and kube-proxy relies on. */
 function defaulted(service: Service): object {
   const spec = { ...service.spec } as NonNullable<Service['spec']>;
-  const affinity = spec.sessionAffinity ?? 'None';
+  const { type = 'ClusterIP', sessionAffinity = 'None', internalTrafficPolicy = 'Cluster', clusterIP } = spec;
+  const clusterIPs = spec.clusterIPs ?? (clusterIP === undefined ? [] : [clusterIP]);
+  const ipFamilies = clusterIPs.map((ip) => (ip.includes(':') ? 'IPv6' : 'IPv4'));
+  const remembers = sessionAffinity === 'ClientIP' ? { clientIP: { timeoutSeconds: 10_800 } } : undefined;
   return {
     ...service,
     spec: {
       ...spec,
-      internalTrafficPolicy: spec.internalTrafficPolicy ?? 'Cluster',
-      sessionAffinity: affinity,
-      ...(affinity === 'ClientIP' ? { sessionAffinityConfig: spec.sessionAffinityConfig ?? { clientIP: { timeoutSeconds: 10_800 } } } : {}),
+      type,
+      clusterIPs,
+      ipFamilies,
+      internalTrafficPolicy,
+      sessionAffinity,
+      ...(remembers ? { sessionAffinityConfig: spec.sessionAffinityConfig ?? remembers } : {}),
       ports: (spec.ports ?? []).map((port) => ({ name: '', protocol: 'TCP', ...port })),
     },
   };

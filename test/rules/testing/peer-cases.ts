@@ -1,5 +1,6 @@
 /** What kube-proxy and this proxy are both given: the scenarios, Services of every kind and mixture made at random, and packets to all of them. Pure. */
 import type { EndpointSlice, Service } from '../../../src/api/schema/types.ts';
+import { parseCidr } from '../../../src/ip/ip.ts';
 import { algorithmAnnotation } from '../../../src/proxy/plan/algorithm.ts';
 import type { NodeContext } from '../../../src/proxy/plan/node-context.ts';
 import { planService } from '../../../src/proxy/plan/plan-service.ts';
@@ -26,9 +27,15 @@ export interface PeerPacket {
   readonly sticky: boolean;
 }
 
-/** What a scenario has, but for the annotation that kube-proxy does not know. */
+/** Where no source range can be read we let nobody in, and kube-proxy everybody. */
+function hasReadableSources({ spec }: Service): boolean {
+  const ranges = spec?.loadBalancerSourceRanges ?? [];
+  return ranges.length === 0 || ranges.some((range) => parseCidr(range) !== undefined);
+}
+
+/** What a scenario has, but for what is known to differ and the annotation that kube-proxy does not know. */
 export function caseOf({ title, scenario: { services, slices } }: NamedScenario): PeerCase {
-  const plain = services.map((service) => {
+  const plain = services.filter(hasReadableSources).map((service) => {
     const { [algorithmAnnotation]: _, ...annotations } = service.metadata.annotations ?? {};
     return { ...service, metadata: { ...service.metadata, annotations } };
   });
