@@ -1,0 +1,128 @@
+/**
+ * The service proxy as a process: how long until it serves, how soon a change is in the kernel, what it costs. With `--peer kube-proxy=PATH` the same of
+ * kube-proxy in the same mode in the same run, as ratios.
+ */
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import type { Program } from './proxy/contestant.ts';
+import { type Figures, type Limits, measure } from './proxy/measure.ts';
+import type { Size } from './proxy/objects.ts';
+
+const usage = `usage: npm run bench -- proxy [OPTIONS]
+
+  --mode MODE[,MODE…]       nftables, iptables, ipvs; default: nftables,iptables
+  --peer kube-proxy=PATH    measures kube-proxy, too
+  --size NxM[,NxM…]         Services x endpoints of each; default: 1x2,1000x2
+  --rounds N                of which medians are told; default: 1
+  --changes N               of each kind; default: 30
+  --idle SECONDS            default: 5
+`;
+
+const fairlead: Program = {
+  name: 'fairlead',
+  command: [process.execPath, join(import.meta.dirname, '../../src/main/fairlead.ts'), 'proxy'],
+};
+
+interface Choice {
+  readonly modes: readonly string[];
+  readonly programs: readonly Program[];
+  readonly sizes: readonly Size[];
+  readonly rounds: number;
+  readonly limits: Limits;
+}
+
+function readChoice(args: readonly string[]): Choice {
+  const { values } = parseArgs({
+    args: [...args],
+    options: {
+      mode: { type: 'string', default: 'nftables,iptables' },
+      peer: { type: 'string' },
+      size: { type: 'string', default: '1x2,1000x2' },
+      rounds: { type: 'string', default: '1' },
+      changes: { type: 'string', default: '30' },
+      idle: { type: 'string', default: '5' },
+    },
+  });
+  const [name = '', path] = values.peer?.split('=') ?? [];
+  if (values.peer !== undefined && path === undefined) throw new RangeError(`Cannot read --peer "${values.peer}": it is no NAME=PATH`);
+  const sizes = values.size.split(',').map((text) => {
+    const [services = Number.NaN, endpoints = Number.NaN] = text.split('x').map(Number);
+    if (!(services > 0 && endpoints > 0)) throw new RangeError(`Cannot read --size "${text}": it is not like 1000x2`);
+    return { services, endpoints };
+  });
+  return {
+    modes: values.mode.split(','),
+    programs: [fairlead, ...(path === undefined ? [] : [{ name, command: [path] as const }])],
+    sizes,
+    rounds: Number(values.rounds),
+    limits: { changes: Number(values.changes), changesMs: 20_000, idleMs: Number(values.idle) * 1000, trafficMs: 2000, loadMs: 3_600_000 },
+  };
+}
+
+function quantile(values: readonly number[], q: number): number {
+  const sorted = values.toSorted((a, b) => a - b);
+  return sorted[Math.min(Math.floor(sorted.length * q), sorted.length - 1)] ?? Number.NaN;
+}
+
+interface Row {
+  readonly what: string;
+  readonly unit: string;
+  readonly of: (figures: Figures) => number;
+  readonly isMoreBetter?: boolean;
+}
+
+const p50 = (values: readonly number[]): number => quantile(values, 0.5);
+const p99 = (values: readonly number[]): number => quantile(values, 0.99);
+
+const rows: readonly Row[] = [
+  { what: 'first full sync', unit: 'ms', of: (f) => f.fullSyncMs },
+  { what: 'from its start until it serves', unit: 'ms', of: (f) => f.serves },
+  { what: 'CPU until it serves', unit: 's', of: (f) => f.cpu },
+  { what: 'endpoint moved, until packets follow, p50', unit: 'ms', of: (f) => p50(f.moved) },
+  { what: 'the same, p99', unit: 'ms', of: (f) => p99(f.moved) },
+  { what: 'CPU for it', unit: 'ms', of: (f) => f.movedCpuMs },
+  { what: 'Service added, until packets follow, p50', unit: 'ms', of: (f) => p50(f.added) },
+  { what: 'the same, p99', unit: 'ms', of: (f) => p99(f.added) },
+  { what: 'CPU when idle', unit: '% of a core', of: (f) => f.idlePercent },
+  { what: 'memory (PSS)', unit: 'MB', of: (f) => f.memory },
+  { what: 'new connections', unit: '/s', of: (f) => f.connections, isMoreBetter: true },
+  { what: 'connecting, p50', unit: 'µs', of: (f) => p50(f.firstPacket) * 1000 },
+  { what: 'the same, p99', unit: 'µs', of: (f) => p99(f.firstPacket) * 1000 },
+];
+
+function number(value: number): string {
+  return value.toFixed(value < 10 ? 2 : value < 100 ? 1 : 0);
+}
+
+function table(title: string, programs: readonly Program[], figures: ReadonlyMap<string, readonly Figures[]>): string {
+  const lines = [
+    `${title.padEnd(48)}${programs.map(({ name }) => name.padStart(12)).join('')}${programs.length > 1 ? '     times better' : ''}`,
+  ];
+  for (const { what, unit, of, isMoreBetter } of rows) {
+    const [ours = Number.NaN, peer] = programs.map(({ name }) => p50((figures.get(name) ?? []).map(of)));
+    const ratio = peer === undefined ? '' : number(isMoreBetter ? ours / peer : peer / ours).padStart(17);
+    const values = [ours, ...(peer === undefined ? [] : [peer])].map((value) => number(value).padStart(12)).join('');
+    lines.push(`  ${what.padEnd(46)}${values}${ratio}   ${unit}`);
+  }
+  return `${lines.join('\n')}\n\n`;
+}
+
+async function main({ modes, programs, sizes, rounds, limits }: Choice): Promise<void> {
+  for (const mode of modes)
+    for (const size of sizes) {
+      const figures = new Map<string, Figures[]>(programs.map(({ name }) => [name, []]));
+      for (let round = 0; round < rounds; round++)
+        for (const program of programs) {
+          process.stderr.write(`${program.name} in mode ${mode}, ${size.services} x ${size.endpoints} …\n`);
+          figures.get(program.name)?.push(await measure(program, mode, size, limits));
+        }
+      process.stdout.write(table(`mode ${mode}, ${size.services} Services x ${size.endpoints} endpoints`, programs, figures));
+    }
+}
+
+try {
+  await main(readChoice(process.argv.slice(2)));
+} catch (err) {
+  process.stderr.write(`${err instanceof Error ? err.message : String(err)}\n\n${usage}`);
+  process.exitCode = 2;
+}

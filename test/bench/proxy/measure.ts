@@ -1,0 +1,134 @@
+/** One proxy in one mode at one size: everything that is measured of it. */
+import { setImmediate, setTimeout as sleep } from 'node:timers/promises';
+import { endpointSlices, services } from '../../../src/api/resource-types.ts';
+import { Connections } from './connections.ts';
+import { Contestant, enterNode, type Program } from './contestant.ts';
+import { clusterIp, movingEndpoint, objectsOf, type Size, service, slice } from './objects.ts';
+
+export interface Limits {
+  /** Repetitions of each change, fewer when they take long. */
+  readonly changes: number;
+  readonly changesMs: number;
+  readonly idleMs: number;
+  readonly trafficMs: number;
+  /** How long it may take until it serves. */
+  readonly loadMs: number;
+}
+
+/** Milliseconds, seconds of CPU, percent of a core, megabytes, connections per second. */
+export interface Figures {
+  readonly fullSyncMs: number;
+  readonly serves: number;
+  readonly cpu: number;
+  readonly moved: readonly number[];
+  readonly movedCpuMs: number;
+  readonly added: readonly number[];
+  readonly idlePercent: number;
+  readonly memory: number;
+  readonly connections: number;
+  readonly firstPacket: readonly number[];
+}
+
+const movingIp = clusterIp(2 ** 22 - 2);
+const addedIp = (n: number): string => clusterIp(2 ** 21 + n);
+const settleMs = 1500;
+
+class Measurement {
+  readonly #contestant: Contestant;
+  readonly #connections: Connections;
+  readonly #limits: Limits;
+
+  constructor(contestant: Contestant, connections: Connections, limits: Limits) {
+    this.#contestant = contestant;
+    this.#connections = connections;
+    this.#limits = limits;
+  }
+
+  /** Tries until connections to a Service arrive where they should; how long that took. */
+  async #until(ip: string, endpoint: string, limitMs = 60_000): Promise<number> {
+    const begun = performance.now();
+    while (this.#connections.arrival(ip) !== endpoint) {
+      this.#contestant.check();
+      if (performance.now() - begun > limitMs)
+        throw new Error(`Connections to ${ip} do not arrive at ${endpoint} within ${limitMs / 1000} s`);
+      await setImmediate();
+    }
+    return performance.now() - begun;
+  }
+
+  /** Until the Services that it found are served. */
+  async load(program: Program): Promise<Pick<Figures, 'serves' | 'cpu' | 'fullSyncMs'>> {
+    this.#contestant.start(program);
+    const serves = await this.#until(movingIp, movingEndpoint(0), this.#limits.loadMs);
+    const { cpu } = this.#contestant;
+    return { serves, cpu, fullSyncMs: await this.#contestant.meanMs('sync_full_proxy_rules_duration_seconds') };
+  }
+
+  /** Makes changes, and times each until the kernel sends packets by it. */
+  async #changes(change: (n: number) => readonly [ip: string, endpoint: string]): Promise<number[]> {
+    const { changes, changesMs } = this.#limits;
+    const begun = performance.now();
+    const times: number[] = [];
+    for (let n = 0; n < changes && performance.now() - begun < changesMs; n++) {
+      await sleep(20 + (n % 10));
+      times.push(await this.#until(...change(n)));
+    }
+    return times;
+  }
+
+  moved(): Promise<number[]> {
+    return this.#changes((n) => {
+      const endpoint = movingEndpoint(n + 1);
+      this.#contestant.api.put(endpointSlices, slice('moving', 0, [endpoint]));
+      return [movingIp, endpoint];
+    });
+  }
+
+  added(): Promise<number[]> {
+    return this.#changes((n) => {
+      this.#contestant.api.put(endpointSlices, slice(`added${n}`, 0, [movingEndpoint(0)]));
+      this.#contestant.api.put(services, service(`added${n}`, addedIp(n)));
+      return [addedIp(n), movingEndpoint(0)];
+    });
+  }
+
+  async idlePercent(): Promise<number> {
+    const { idleMs } = this.#limits;
+    await sleep(settleMs);
+    const before = this.#contestant.cpu;
+    await sleep(idleMs);
+    return ((this.#contestant.cpu - before) / idleMs) * 100_000;
+  }
+
+  /** Connections through one Service after the other, as fast as one thread makes them. */
+  traffic(count: number): Pick<Figures, 'connections' | 'firstPacket'> {
+    const times: number[] = [];
+    const begun = performance.now();
+    let lost = 0;
+    for (let now = begun, n = 0; now - begun < this.#limits.trafficMs; n = (n + 7919) % count) {
+      if (this.#connections.arrival(clusterIp(n)) === undefined) lost++;
+      const after = performance.now();
+      times.push(after - now);
+      now = after;
+    }
+    if (lost > times.length / 100) throw new Error(`${lost} of ${times.length} connections did not arrive`);
+    return { connections: (times.length / (performance.now() - begun)) * 1000, firstPacket: times };
+  }
+}
+
+export async function measure(program: Program, mode: string, size: Size, limits: Limits): Promise<Figures> {
+  const made = objectsOf(size);
+  await using _node = await enterNode(`fl-bench-${process.pid}`);
+  await using contestant = await Contestant.create(mode);
+  using connections = new Connections();
+  contestant.api.replace(services, [...made.services, service('moving', movingIp)]);
+  contestant.api.replace(endpointSlices, [...made.slices, slice('moving', 0, [movingEndpoint(0)])]);
+  const measurement = new Measurement(contestant, connections, limits);
+  const loaded = await measurement.load(program);
+  const before = contestant.cpu;
+  const moved = await measurement.moved();
+  const movedCpuMs = ((contestant.cpu - before) / moved.length) * 1000;
+  const added = await measurement.added();
+  const idlePercent = await measurement.idlePercent();
+  return { ...loaded, moved, movedCpuMs, added, idlePercent, memory: contestant.memory, ...measurement.traffic(size.services) };
+}
