@@ -3,7 +3,7 @@
  * in which it was made.
  */
 import { closeSync, openSync, readFileSync } from 'node:fs';
-import { KnownError, systemCode } from '../../errors/known-error.ts';
+import { isKnownError, KnownError, systemCode } from '../../errors/known-error.ts';
 import { type Exec, systemExec } from '../exec.ts';
 import { inNetns } from '../netns.ts';
 import { KernelNftables } from '../nftables/kernel-nftables.ts';
@@ -124,9 +124,18 @@ export class KernelIptables implements Iptables {
   async mayHold(prefix: string): Promise<boolean> {
     if (this.#variant !== '-nft' && this.#legacyTables().length > 0) return true;
     if (this.#variant === '-legacy') return false;
-    for (const family of ['ip', 'ip6'] as const)
-      if ((await this.#nft?.chainNames(family))?.some((name) => name.startsWith(prefix))) return true;
+    for (const family of ['ip', 'ip6'] as const) if ((await this.#nftChains(family)).some((name) => name.startsWith(prefix))) return true;
     return false;
+  }
+
+  /** None in a kernel that has the legacy backend alone. */
+  async #nftChains(family: TableFamily): Promise<readonly string[]> {
+    try {
+      return (await this.#nft?.chainNames(family)) ?? [];
+    } catch (err) {
+      if (isKnownError(err, 'KERNEL_FEATURE_MISSING')) return [];
+      throw err;
+    }
   }
 
   /** Names of the tables that the legacy backend has made. */
@@ -169,6 +178,10 @@ export class KernelIptables implements Iptables {
     this.#watches.clear();
     this.#nft?.close();
     closeSync(this.#netns);
+  }
+
+  [Symbol.dispose](): void {
+    this.close();
   }
 }
 

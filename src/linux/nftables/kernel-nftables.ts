@@ -151,7 +151,11 @@ export class KernelNftables implements Nftables {
   chainNames(family: TableFamily): Promise<string[]> {
     return this.#inTurn(async () => {
       const names: string[] = [];
-      await this.#dump(messageType.getChain, family, [], (a) => names.push(readText(decodeAttrs(a).get(3))));
+      try {
+        await this.#dump(messageType.getChain, family, [], (a) => names.push(readText(decodeAttrs(a).get(3))));
+      } catch (err) {
+        throw noNftables(err);
+      }
       return names;
     });
   }

@@ -10,6 +10,7 @@ import type { Algorithm } from '../../plan/algorithm.ts';
 import type { NodeContext } from '../../plan/node-context.ts';
 import type { Connections } from '../least-connection.ts';
 import type { Mode, ModeFigure, ModeOptions, ModeRules } from '../mode.ts';
+import { chooseTools } from './backend.ts';
 import { cleanUpSections } from './clean-up.ts';
 import { iptablesFigures } from './figures.ts';
 import { canary, canaryTables, kubeletFirewall } from './layout.ts';
@@ -70,10 +71,12 @@ export class IptablesMode implements Mode {
   }
 
   /** In the network namespace of this process. */
-  static ofKernel(options: ModeOptions = {}): IptablesMode {
-    const iptables = new KernelIptables();
+  static async ofKernel(options: ModeOptions = {}): Promise<IptablesMode> {
+    const iptables = new KernelIptables(await chooseTools((variant) => new KernelIptables(variant)));
     const otherBackend = async (): Promise<Iptables | undefined> => {
-      if (!(await iptables.mayHold(ownPrefix))) return undefined;
+      // Most machines have rules in one backend or none, and then no program needs to say which.
+      using both = new KernelIptables();
+      if (!(await both.mayHold(ownPrefix))) return undefined;
       const { backend } = await iptables.features('ip');
       return new KernelIptables(backend === 'nft' ? '-legacy' : '-nft');
     };
