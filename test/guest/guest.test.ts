@@ -12,7 +12,7 @@ const files: readonly (readonly [file: string, only?: string])[] = [
   ['test/guest/inside/balancing.guest.ts'],
   ['test/guest/inside/ipv6.guest.ts'],
 ];
-const limitMs = 600_000;
+const limitMs = 660_000;
 
 const lacking = await prepareGuest().then(
   () => undefined,

@@ -8,6 +8,7 @@ import { KernelIptables } from '../../../linux/iptables/kernel-iptables.ts';
 import type { IpvsOp, VirtualAddress } from '../../../linux/ipvs/ipvs.ts';
 import { KernelIpvs } from '../../../linux/ipvs/kernel-ipvs.ts';
 import { Rtnetlink } from '../../../linux/netlink/rtnetlink.ts';
+import type { TableFamily } from '../../../linux/nftables/table.ts';
 import { ensureSysctl, readSysctl } from '../../../linux/sysctl.ts';
 import { type Log, silentLog } from '../../../observability/log.ts';
 import { type Algorithm, schedulers } from '../../plan/algorithm.ts';
@@ -41,7 +42,7 @@ export class IpvsMode implements Mode {
   readonly #options: ModeOptions;
   readonly #clock: Clock;
   readonly #log: Log;
-  readonly #families: IpvsRules[] = [];
+  readonly #families = new Map<TableFamily, IpvsRules>();
   #algorithms = ipvsAlgorithms;
   #touched = false;
   #isClosed = false;
@@ -108,10 +109,11 @@ export class IpvsMode implements Mode {
   }
 
   async open(node: NodeContext): Promise<ModeRules> {
-    if (this.#families.length === 0) await this.#setUp();
+    if (this.#families.size === 0) await this.#setUp();
+    this.#families.get(node.family)?.close();
     const { masqueradeBit = defaultMasqueradeBit, ipvs: { excludeCidrs = [] } = {} } = this.#options;
     const rules = new IpvsRules({ kernel: this.#kernel, clock: this.#clock, log: this.#log, masqueradeBit, excludeCidrs }, node);
-    this.#families.push(rules);
+    this.#families.set(node.family, rules);
     return rules;
   }
 
@@ -133,7 +135,7 @@ export class IpvsMode implements Mode {
     // IPVS and ipset tell nobody of changes, so it takes a look at everything.
     if (!this.#touched && !foreign && now < this.#nextVerify) return;
     this.#touched = false;
-    for (const rules of this.#families) await rules.verify();
+    for (const rules of this.#families.values()) await rules.verify();
     const ended = this.#clock.monotonic();
     this.#nextVerify = ended + verifyShare * (ended - now);
   }
@@ -159,7 +161,7 @@ export class IpvsMode implements Mode {
   close(): void {
     if (this.#isClosed) return;
     this.#isClosed = true;
-    for (const rules of this.#families) rules.close();
+    for (const rules of this.#families.values()) rules.close();
     this.#kernel.close();
   }
 }

@@ -59,6 +59,7 @@ export class IpvsRules implements ModeRules {
   #pending = new Map<string, ServicePlan | undefined>();
   /** Whether the kernel holds what the ledger calls settled. */
   #inStep = false;
+  #isClosed = false;
   #turn: Promise<unknown> = Promise.resolve();
   #timer: { cancel(): void } | undefined;
 
@@ -233,7 +234,7 @@ export class IpvsRules implements ModeRules {
   }
 
   #drainLater(): void {
-    if (this.#draining.isEmpty) return;
+    if (this.#draining.isEmpty || this.#isClosed) return;
     this.#timer ??= this.#options.clock.after(drainPeriodMs, () => {
       this.#timer = undefined;
       void this.#inTurn(async () => {
@@ -259,7 +260,9 @@ export class IpvsRules implements ModeRules {
     });
   }
 
+  /** Nothing is looked at any more. */
   close(): void {
+    this.#isClosed = true;
     this.#timer?.cancel();
   }
 }

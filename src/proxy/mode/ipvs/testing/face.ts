@@ -37,7 +37,8 @@ export const ipvsFace: ModeFace = {
   refusesTcpBy: 'tcp reset',
   render: (plans, node) => view.render(plans, node, { hostIps }),
   lacking: lackingForIpvs,
-  open: (namespace) => ipvsModeIn(namespace),
+  // The balancer remembers flows of datagrams for five minutes, also those of the scenario before.
+  open: (namespace) => ipvsModeIn(namespace, { ipvs: { udpTimeoutMs: 1000 } }),
   async checkListing(namespace, golden, { family }) {
     const [addresses, servers, sets, tables = ''] = split(golden);
     const run = (file: string, ...args: string[]): Promise<string> => mustRun(execIn(namespace), file, args);
