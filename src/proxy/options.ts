@@ -8,6 +8,7 @@ import type { Flows } from './flow-clean-up.ts';
 import type { Mode, ModeOptions } from './mode/mode.ts';
 import type { NodeHost } from './node-host.ts';
 import type { Algorithm } from './plan/algorithm.ts';
+import type { Listener } from './plan/reserved.ts';
 
 export interface ProxyOptions {
   readonly client: Client;
@@ -45,6 +46,8 @@ export interface ProxyOptions {
   readonly flags?: Readonly<Record<string, string>>;
   /** Serves /metrics, /healthz, /proxyMode, /configz, /statusz, /flagz. */
   readonly metricsAddress?: string;
+  /** Sockets of this process at which it serves Services beside those of the mode. */
+  readonly otherListeners?: () => readonly Listener[];
   /** The mode at work; tests give others. Whoever gives it closes it. */
   readonly rules?: Mode;
   /** Takes away the rules of all modes but one, once ours are in place; false when it is to be called again. Default, without `rules`: in every way known. */

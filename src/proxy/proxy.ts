@@ -77,12 +77,15 @@ export class ServiceProxy {
   #othersDue = true;
   #othersFailed = false;
   #closing: Promise<void> | undefined;
+  /** Whether somebody else closes the mode. */
+  #isModeKept: boolean;
 
   constructor(options: ProxyOptions, mode: Mode) {
     this.#options = options;
     this.#clock = options.clock ?? systemClock;
     this.#log = options.log ?? silentLog;
     this.#mode = mode;
+    this.#isModeKept = options.rules !== undefined;
     this.metrics = new ProxyMetrics(this.#mode.failuresMetric, this.#mode.figures, this.#clock);
     this.#natHold = options.natHold ?? (options.rules ? undefined : new KernelNatHold());
     this.#flows = options.flows ?? new KernelFlows();
@@ -99,7 +102,7 @@ export class ServiceProxy {
       serviceCidrs: this.#serviceCidrs,
       slicesOf: (key) => this.#tracker.slicesOf(key),
       host: this.#host,
-      ownListeners: () => this.#mode.listeners?.() ?? [],
+      ownListeners: () => [...(this.#mode.listeners?.() ?? []), ...(options.otherListeners?.() ?? [])],
       log: this.#log,
     });
     this.#followCluster();
@@ -333,13 +336,21 @@ export class ServiceProxy {
     return this.#closing;
   }
 
+  /** Stops, but leaves at work what carries connections itself, and gives it: it is the caller's to end. */
+  async release(): Promise<Mode | undefined> {
+    const isCarrier = this.#mode.retire !== undefined;
+    this.#isModeKept ||= isCarrier;
+    await this.close();
+    return isCarrier ? this.#mode : undefined;
+  }
+
   async #close(): Promise<void> {
     this.#stop.abort();
     this.#watch?.close();
     await this.#loop.stop();
     await this.#health.close();
     await this.#pages?.close();
-    if (!this.#options.rules) this.#mode.close();
+    if (!this.#isModeKept) this.#mode.close();
     if (!this.#options.natHold) this.#natHold?.close();
     if (!this.#options.flows) this.#flows.close();
     if (!this.#options.host) this.#host.close();

@@ -10,8 +10,8 @@ import { renderTable } from '../../src/proxy/mode/nftables/render-table.ts';
 import { nftablesFace } from '../../src/proxy/mode/nftables/testing/face.ts';
 import { faces } from '../../src/proxy/mode/testing/faces.ts';
 import { planService } from '../../src/proxy/plan/plan-service.ts';
-import { cluster, endpoints, LiveNode, pod, testLive, timeoutMs, vip } from './live-suite.ts';
 import { probe } from './probe.ts';
+import { cluster, endpoints, LiveNode, pod, testLive, timeoutMs, vip } from './testing/live-suite.ts';
 
 const needsRoot = process.getuid?.() === 0 ? undefined : 'needs root';
 

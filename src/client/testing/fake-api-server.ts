@@ -8,6 +8,7 @@ import { FakeClient, type Selection } from './fake-client.ts';
 export class FakeApiServer {
   readonly #client = new FakeClient(systemClock);
   readonly #types: readonly ResourceType[];
+  readonly #listen: (server: Server) => void;
   readonly #server: Server = createServer((request, response) => {
     const url = new URL(request.url ?? '/', 'http://fake');
     const parts = url.pathname.split('/');
@@ -27,7 +28,8 @@ export class FakeApiServer {
   /** Serves these resources; `listen` makes the server listen where the test wants it. */
   constructor(types: readonly ResourceType[], listen: (server: Server) => void) {
     this.#types = types;
-    listen(this.#server);
+    this.#listen = listen;
+    this.reopen();
   }
 
   /** Makes this the object of its name. */
@@ -65,6 +67,11 @@ export class FakeApiServer {
       send({ type: 'BOOKMARK', object: { apiVersion: apiVersionOf(type), kind: type.kind, metadata } });
     }
     for await (const event of this.#client.watch(type, { ...selection, resourceVersion, signal: gone.signal })) send(event);
+  }
+
+  /** Serves again after `close`, what it had and what it was given since. */
+  reopen(): void {
+    this.#listen(this.#server);
   }
 
   async close(): Promise<void> {

@@ -17,6 +17,7 @@ export interface NatHold {
 /** In the network namespace in which it was made. */
 export class KernelNatHold implements NatHold {
   #nft: KernelNftables | undefined;
+  #isHolding = false;
 
   constructor() {
     try {
@@ -28,6 +29,8 @@ export class KernelNatHold implements NatHold {
 
   /** Does nothing where the kernel cannot (before Linux 5.12). */
   async hold(): Promise<void> {
+    if (this.#isHolding) return;
+    this.#isHolding = true;
     for (const family of ['ip', 'ip6'] as const)
       try {
         await this.#nft?.commit({

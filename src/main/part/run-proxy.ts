@@ -2,6 +2,7 @@
 import type { Client } from '../../client/client.ts';
 import { aborted } from '../../clock/aborted.ts';
 import { messageOf } from '../../errors/known-error.ts';
+import { KernelNatHold } from '../../linux/nftables/nat-hold.ts';
 import { fileOf, idleFields } from '../../proxy/config/config.ts';
 import { followFile } from '../../proxy/config/follow-file.ts';
 import type { KubeProxyConfiguration } from '../../proxy/config/kube-proxy-configuration.ts';
@@ -40,7 +41,8 @@ export async function runProxy(config: ProxyConfig, { informers: pool, clock, lo
   if (isAlone) applyOomScore(configuration.oomScoreAdj, log);
   // DNS reads the same Services and EndpointSlices.
   const informers = pool.open(client, { clock, log, shares: ['services', 'endpointslices'], signal });
-  const fixed = { client, nodeName, serviceCidrs, informers, flags: given, clock, log };
+  const natHold = new KernelNatHold();
+  const fixed = { client, nodeName, serviceCidrs, informers, natHold, flags: given, clock, log };
   const proxy = await ReloadingProxy.start(fixed, reloadable(configuration));
   const watching = informers.start(signal);
   const onChange = async (text: string): Promise<void> => {
@@ -58,6 +60,7 @@ export async function runProxy(config: ProxyConfig, { informers: pool, clock, lo
     stopped: aborted(signal).then(async () => {
       await following;
       await Promise.all([watching, proxy.close()]);
+      natHold.close();
     }),
     health: () => proxy.problem,
   };

@@ -2,7 +2,7 @@
 import { readFile } from 'node:fs/promises';
 import type { Clock } from '../../clock/clock.ts';
 
-const lookEveryMs = 2000;
+const lookEveryMs = 1000;
 
 /** Calls `onChange` with the text whenever it is another one than `text`, one call after the other. A file that is gone for a moment is waited for. */
 export async function followFile(

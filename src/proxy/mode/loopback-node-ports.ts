@@ -120,6 +120,10 @@ export class LoopbackNodePorts implements Mode {
     return this.#mode.cleanUp();
   }
 
+  retire(): void {
+    for (const { relays } of this.#opened) relays.retire();
+  }
+
   close(): void {
     for (const { relays } of this.#opened) relays.close();
     this.#mode.close();

@@ -90,5 +90,7 @@ export interface Mode {
   cleanUp(): Promise<void>;
   /** Takes away what another proxy left of this mode where this one does not look. */
   cleanUpElsewhere?(): Promise<void>;
+  /** Takes nothing new; connections that it carries itself go on until `close`. Absent: the kernel carries them. */
+  retire?(): void;
   close(): void;
 }

@@ -27,7 +27,8 @@ export class TcpRelay {
         const hint = 'End the program that listens there, or give the Service another port';
         reject(new KnownError('PORT_TAKEN', `Cannot relay ${ip} port ${port}/tcp: another program listens there`, { cause: err, hint }));
       });
-      relay.#server.listen({ host: ip, port, ipv6Only: true, backlog: 1024 }, resolve);
+      // The ports of a proxy that goes are those of the next: both listen until the one has nothing to do.
+      relay.#server.listen({ host: ip, port, ipv6Only: true, backlog: 1024, reusePort: true }, resolve);
     });
     // Later errors are of single connections, such as too many open files: whoever comes next may have more luck.
     relay.#server.on('error', () => {});

@@ -39,7 +39,7 @@ export class UdpRelay {
 
   /** Throws PORT_TAKEN. */
   static async listen({ ip, port }: SocketAddress, route: Route, clock: Clock): Promise<UdpRelay> {
-    const socket = createSocket(isIPv6(ip) ? { type: 'udp6', ipv6Only: true } : { type: 'udp4' });
+    const socket = createSocket({ ...(isIPv6(ip) ? { type: 'udp6', ipv6Only: true } : { type: 'udp4' }), reusePort: true });
     await new Promise<void>((resolve, reject) => {
       socket.once('error', (err) => {
         socket.close();

@@ -33,6 +33,7 @@ export class RelayRules implements ModeRules {
   /** How many Services want each address. */
   #addresses = new Map<string, number>();
   #isTrusted = false;
+  #isRetired = false;
 
   constructor(node: NodeContext, { host, clock, log }: RelayRulesOptions) {
     this.#node = node;
@@ -88,7 +89,13 @@ export class RelayRules implements ModeRules {
   }
 
   listeners(): Listener[] {
-    return [...this.#relays.values()].map(({ listener }) => listener);
+    return this.#isRetired ? [] : [...this.#relays.values()].map(({ listener }) => listener);
+  }
+
+  /** Takes nothing new; what is open goes on. */
+  retire(): void {
+    this.#isRetired = true;
+    for (const { relay } of this.#relays.values()) relay.close();
   }
 
   close(): void {

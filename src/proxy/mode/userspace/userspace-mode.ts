@@ -54,6 +54,10 @@ export class UserspaceMode implements Mode {
     for (const family of ['ip', 'ip6'] as const) await this.#host.change([], [...(await this.#host.held(family))]);
   }
 
+  retire(): void {
+    for (const rules of this.#rules) rules.retire();
+  }
+
   /** Open connections end with the process that carries them. */
   close(): void {
     for (const rules of this.#rules) rules.close();

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
-import { start } from '../../src/linux/exec.ts';
+import { start } from '../../../src/linux/exec.ts';
 
 /** Where something echoes. */
 export interface Target {

@@ -5,7 +5,7 @@
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { messageOf } from '../../src/errors/known-error.ts';
+import { messageOf } from '../../../src/errors/known-error.ts';
 import type { Order, Target } from './traffic.ts';
 
 const standingPerTarget = 3;
