@@ -44,10 +44,12 @@ export function filtersOf(plans: Iterable<ServicePlan>): FlowFilter[] {
   return filters.size > maxFilters ? ['translated'] : [...filters.values()];
 }
 
-interface MutableCount {
+/** One port while it is counted. */
+interface Tally {
   readonly connections: Map<string, number>;
   readonly ids: Set<number>;
-  expected: number;
+  /** Connections since the last time, by endpoint. */
+  readonly arrived: Map<string, number>;
 }
 
 /** What was counted for one port. */
@@ -70,20 +72,33 @@ export function countConnections(
   before: ReadonlyMap<string, Count>,
 ): Map<string, Count> {
   const portOf = portsByFrontend(plans);
-  const empty = (): MutableCount => ({ connections: new Map(), ids: new Set(), expected: 0 });
-  const counts = new Map([...portOf.values()].map((port) => [port, empty()] as const));
+  const empty = (): Tally => ({ connections: new Map(), ids: new Set(), arrived: new Map() });
+  const tallies = new Map([...portOf.values()].map((port) => [port, empty()] as const));
   for (const { protocol, orig, reply, id, isClosing } of flows) {
     const onNode = `${protocolNames.get(protocol)} . ${orig.dstPort}`;
     const port = portOf.get(`${orig.dst} . ${onNode}`) ?? portOf.get(onNode) ?? '';
-    const count = counts.get(port);
-    if (!count || count.ids.has(id)) continue;
-    count.ids.add(id);
+    const tally = tallies.get(port);
+    if (!tally || tally.ids.has(id)) continue;
+    tally.ids.add(id);
     const endpoint = `${reply.src} . ${reply.srcPort}`;
-    count.connections.set(endpoint, (count.connections.get(endpoint) ?? 0) + (isClosing ? closingWeight : 1));
-    // As many will come as came since the last time.
-    if (before.get(port)?.ids.has(id) === false) count.expected++;
+    add(tally.connections, endpoint, isClosing ? closingWeight : 1);
+    if (before.get(port)?.ids.has(id) === false) add(tally.arrived, endpoint, 1);
   }
-  return counts;
+  return new Map([...tallies].map(([port, tally]) => [port, countOf(tally, before.get(port)?.connections ?? new Map())] as const));
+}
+
+function add(to: Map<string, number>, name: string, amount: number): void {
+  to.set(name, (to.get(name) ?? 0) + amount);
+}
+
+/** As many are to come as came since the last time, and of each endpoint as many to end as ended. */
+function countOf({ connections, ids, arrived }: Tally, before: ReadonlyMap<string, number>): Count {
+  const ending = new Map<string, number>();
+  for (const [endpoint, count] of connections) {
+    const ended = (before.get(endpoint) ?? 0) + (arrived.get(endpoint) ?? 0) - count;
+    if (ended > 0) ending.set(endpoint, ended);
+  }
+  return { connections, ids, ending, expected: [...arrived.values()].reduce((a, b) => a + b, 0) };
 }
 
 /** No connections, so that endpoints are alike; and those that are counted next are not new. */

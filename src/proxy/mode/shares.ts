@@ -77,6 +77,8 @@ export function fillSlots(slots: readonly string[], shares: Shares): string[] {
 export interface Load {
   /** Connections by endpoint; who is not named has none. */
   readonly connections: ReadonlyMap<string, number>;
+  /** How many of those are to end before the next count. Absent: none. */
+  readonly ending?: ReadonlyMap<string, number>;
   /** How many are to be expected before the next count. */
   readonly expected: number;
 }
@@ -85,8 +87,9 @@ export interface Load {
  * Weights by which those that are expected fill up the emptiest endpoints to one level, as water would: with one to come only the emptiest
  * have any. What a scheduler would do that counts at each connection.
  */
-export function fewestFirst(names: Iterable<string>, { connections, expected }: Load): Map<string, number> {
-  const sorted = Array.from(names, (name) => ({ name, count: connections.get(name) ?? 0 })).sort((a, b) => a.count - b.count);
+export function fewestFirst(names: Iterable<string>, { connections, ending, expected }: Load): Map<string, number> {
+  const left = (name: string): number => (connections.get(name) ?? 0) - (ending?.get(name) ?? 0);
+  const sorted = Array.from(names, (name) => ({ name, count: left(name) })).sort((a, b) => a.count - b.count);
   let sum = 0;
   let level = 0;
   for (const [i, { count }] of sorted.entries()) {

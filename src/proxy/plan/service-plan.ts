@@ -48,7 +48,7 @@ export interface PortPlan {
   readonly name: string;
   readonly protocol: Protocol;
   readonly frontends: readonly Frontend[];
-  /** Each endpoint once, in no order that means anything. */
+  /** Each endpoint once, in no order that means anything, and all of one weight: nothing in the API gives them others. */
   readonly cluster: readonly EndpointAddress[];
   readonly local: readonly EndpointAddress[];
   /** Those that end, still serve, and are in no list: they keep the connections that they have and get no new ones. Absent: none. */

@@ -283,10 +283,11 @@ test('by least-connection chances follow what is counted, each second', async ()
   open.set('10.244.1.2', 2).set('10.244.1.3', 1);
   await clock.advance(1000);
   assert.deepEqual(await chances(), ['4 rest']);
-  // All four are new, so four more are expected: they would fill each to two and two thirds.
+  // All four are new, and the three of before have ended: so four more are expected, and those of 2 and 3 to end.
+  // They would fill each to one and two thirds.
   open.set('10.244.1.4', 1);
   await clock.advance(1000);
-  assert.deepEqual(await chances(), ['2 0.16666666651', '3 0.50000000000', '4 rest']);
+  assert.deepEqual(await chances(), ['2 0.41666666651', '3 0.71428571409', '4 rest']);
   chains.close();
   assert.equal(clock.pending, 0);
 });

@@ -94,6 +94,14 @@ describe('countConnections()', () => {
     const now = [old, flow('10.96.0.1', 80, '10.244.1.3'), flow('10.96.0.1', 80, '10.244.1.3')];
     assert.deepEqual(counted(now, before)['n/a:/tcp'], [{ '10.244.1.2 . 8080': 1, '10.244.1.3 . 8080': 2 }, 2]);
   });
+
+  test('expects as many to end as ended since the last time, also of those that came in between', () => {
+    const [stays, ends] = [flow('10.96.0.1', 80, '10.244.1.2'), flow('10.96.0.1', 80, '10.244.1.2')];
+    const before = countConnections(plans, [stays, ends], new Map());
+    const short = flow('10.96.0.1', 80, '10.244.1.3', { isClosing: true });
+    const ending = countConnections(plans, [stays, short, flow('10.96.0.1', 80, '10.244.1.4')], before).get('n/a:/tcp')?.ending;
+    assert.deepEqual(Object.fromEntries(ending ?? []), { '10.244.1.2 . 8080': 1, '10.244.1.3 . 8080': 1 - 1 / 256 });
+  });
 });
 
 describe('least-connection in a table', () => {
