@@ -31,7 +31,7 @@ export async function enterArguments(plan: LabPlan, state: LabState, where: stri
 export function nodeEnvironment(role: NodePlan['role']): Record<string, string> {
   const { TERM } = process.env;
   return {
-    PATH: `/opt/fairlead/node_modules/node-linux-${process.arch}/bin:${systemPath}`,
+    PATH: `/var/lib/fairlead/bin:/opt/fairlead/node_modules/node-linux-${process.arch}/bin:${systemPath}`,
     HOME: '/root',
     KUBECONFIG: role === 'control-plane' ? '/etc/kubernetes/admin.conf' : '/etc/fairlead/kubelet.kubeconfig',
     CONTAINER_RUNTIME_ENDPOINT: 'unix:///run/containerd/containerd.sock',

@@ -91,8 +91,9 @@ mount_state() {
   mount --bind "$FL_DIR/containerd" var/lib/containerd
   mount --bind "$FL_DIR/kubelet" var/lib/kubelet
   # Addresses given to pods outlive a reboot, so that none is given again while the cluster still knows its last owner.
-  mkdir -p var/lib/fairlead/agent
+  mkdir -p var/lib/fairlead/agent var/lib/fairlead/bin
   mount --bind "$FL_DIR/agent" var/lib/fairlead/agent
+  ln -s /opt/fairlead/src/main/fairlead.sh var/lib/fairlead/bin/fairlead
   mount --bind "$FL_DIR/log" var/log
   mount --bind "$FL_DIR/etc" etc/fairlead
   if [ -n "$FL_SERVER_DIR" ]; then
