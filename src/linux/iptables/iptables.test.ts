@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { mustRun, systemExec } from '../exec.ts';
+import { type Exec, mustRun, systemExec } from '../exec.ts';
 import { cannotMakeNamespaces, Namespaces } from '../testing/namespaces.ts';
 import { KernelIptables, readVersion, type Variant } from './kernel-iptables.ts';
 import { canonicalRule, probability, quoted, sameRule, wordsOf } from './rule.ts';
@@ -116,6 +116,22 @@ test('a machine without the tools is told which package brings them', async () =
   await assert.rejects(iptables.features('ip6'), { code: 'TOOL_MISSING', message: /ip6tables/, hint: /package iptables/ });
   iptables.close();
 });
+
+for (const [version, args] of [
+  ['v1.8.9 (nf_tables)', ['--noflush', '--wait', '5']],
+  ['v1.6.1', ['--noflush']],
+] as const)
+  test(`iptables-restore ${version} is told ${args.join(' ')}, and all that is to change`, async () => {
+    const told: (readonly string[])[] = [];
+    const run: Exec['run'] = async (file, words, { input } = {}) => {
+      if (file.endsWith('-restore'))
+        told.push(words, typeof input === 'object' && Symbol.iterator in input ? Array.from(input, String) : []);
+      return { code: 0, stdout: `iptables ${version}\n`, stderr: '' };
+    };
+    using iptables = new KernelIptables('', { run });
+    await iptables.restore('ip', [{ table: 'nat', fill: new Map([['A', []]]) }]);
+    assert.deepEqual(told, [args, ['*nat\n:A - [0:0]\n', 'COMMIT\n']]);
+  });
 
 describe('FakeIptables', () => {
   const refused: [why: string, text: string][] = [

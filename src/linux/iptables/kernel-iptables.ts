@@ -20,7 +20,7 @@ export type Variant = '' | '-nft' | '-legacy';
 /** Seconds to wait for whoever holds the lock of the legacy backend; a sync that fails is tried again. */
 const lockSeconds = '5';
 
-/** The first release whose MASQUERADE has `--random-fully`. */
+/** The first release whose MASQUERADE has `--random-fully`, and whose iptables-restore has `--wait`. */
 const randomFullySince = [1, 6, 2];
 
 export function readVersion(text: string): IptablesFeatures {
@@ -83,7 +83,8 @@ export class KernelIptables implements Iptables {
   }
 
   async restore(family: TableFamily, sections: Iterable<Section>): Promise<void> {
-    const { backend } = await this.features(family);
+    const { backend, randomFully } = await this.features(family);
+    const patience = randomFully ? ['--wait', lockSeconds] : [];
     let count = 0;
     const counted = function* (): Generator<Section> {
       for (const section of sections) {
@@ -94,7 +95,7 @@ export class KernelIptables implements Iptables {
     this.#hush(1);
     try {
       const input = restoreText(counted(), backend === 'legacy');
-      const { code, stderr } = await this.#run(family, '-restore', ['--noflush', '--wait', lockSeconds], { input });
+      const { code, stderr } = await this.#run(family, '-restore', ['--noflush', ...patience], { input });
       if (code !== 0) throw refusal(this.#tool(family, '-restore'), stderr);
       this.#known += count;
     } finally {
