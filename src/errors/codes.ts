@@ -13,6 +13,7 @@ export const errorCodes = {
   NETWORK_NOT_READY: 'the pod network is not set up yet',
   NOT_ROOT: 'root is needed',
   PORT_TAKEN: 'another program listens on the address',
+  PROXY_UNREACHABLE: 'the service proxy of this node did not answer',
   RANGE_OVERLAPS: 'an address range overlaps one that is in use',
   STATE_IN_USE: 'another process uses the same state directory',
   STORE_CLOSED: 'the store was closed',

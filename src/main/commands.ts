@@ -7,6 +7,7 @@ import { manifestCommand } from './manifest-command.ts';
 import { partCommands } from './part-commands.ts';
 import { rulesCommand } from './rules-command.ts';
 import { serverCommand } from './server-command.ts';
+import { topCommand } from './top-command.ts';
 import { traceCommand } from './trace-command.ts';
 import { versionCommand } from './version-command.ts';
 
@@ -21,6 +22,7 @@ export const root: Command = {
     manifestCommand,
     rulesCommand,
     traceCommand,
+    topCommand,
     completionCommand(() => root),
     versionCommand,
   ],

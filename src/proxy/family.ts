@@ -1,6 +1,6 @@
 /** One address family: what Services mean in it, and the rules that say so. */
 import type { EndpointSlice, Service } from '../api/schema/types.ts';
-import type { Mode, ModeRules, SyncResult } from './mode/mode.ts';
+import type { Mode, ModeRules, ServiceCount, SyncResult } from './mode/mode.ts';
 import type { NodeContext } from './plan/node-context.ts';
 import { Planner } from './plan/planner.ts';
 import type { ServicePlan } from './plan/service-plan.ts';
@@ -45,5 +45,10 @@ export class FamilyProxy {
   /** The next sync compares everything with the kernel again. */
   distrust(): void {
     this.#rules.distrust();
+  }
+
+  /** What was counted for Services. */
+  async counts(): Promise<readonly ServiceCount[]> {
+    return (await this.#rules.counts?.()) ?? [];
   }
 }

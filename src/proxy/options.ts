@@ -48,6 +48,8 @@ export interface ProxyOptions {
   readonly metricsAddress?: string;
   /** Sockets of this process at which it serves Services beside those of the mode. */
   readonly otherListeners?: () => readonly Listener[];
+  /** Whether /metrics tells what was counted for each Service. Default true. */
+  readonly serviceCounters?: boolean;
   /** The mode at work; tests give others. Whoever gives it closes it. */
   readonly rules?: Mode;
   /** Takes away the rules of all modes but one, once ours are in place; false when it is to be called again. Default, without `rules`: in every way known. */

@@ -7,8 +7,10 @@ import { KnownError } from '../errors/known-error.ts';
 import { FakeNftables } from '../linux/testing/fake-nftables.ts';
 import { silentLog } from '../observability/log.ts';
 import type { Flow, Flows } from './flow-clean-up.ts';
+import { NftablesMode } from './mode/nftables/nftables-mode.ts';
 import { FakeRelayHost } from './mode/userspace/testing/fake-relay-host.ts';
 import { UserspaceMode } from './mode/userspace/userspace-mode.ts';
+import type { ProxyOptions } from './options.ts';
 import { FakeNodeHost } from './testing/fake-node-host.ts';
 import { HandmadeCluster } from './testing/handmade-cluster.ts';
 import { noFlows } from './testing/no-flows.ts';
@@ -514,5 +516,24 @@ describe('startProxy()', () => {
     const metrics = await (await fetch(`http://${proxy.metricsAddress}/metrics`)).text();
     assert.match(metrics, /kubeproxy_sync_full_proxy_rules_duration_seconds_count\{ip_family="IPv4"\} \d/);
     assert.match(metrics, /fairlead_watch_age_seconds\{resource="services"\} 1\.5/);
+  });
+
+  test('tells what its mode counted for Services, of both families together, unless it is told not to', async () => {
+    const cluster = new HandmadeCluster();
+    const counted = async (more: Partial<ProxyOptions>): Promise<string[]> => {
+      const mode = new NftablesMode(new FakeNftables());
+      const open = mode.open.bind(mode);
+      mode.open = async (node) => {
+        const counts = [{ service: 'default/web', port: '', protocol: 'tcp' as const, connections: 3 }];
+        return Object.assign(await open(node), { counts: async () => counts });
+      };
+      const nodeIps = ['192.168.120.11', 'fd00::11'];
+      const proxy = await start(cluster, new FakeNftables(), { rules: mode, nodeIps, metricsAddress: '127.0.0.1:0', ...more });
+      const text = await (await fetch(`http://${proxy.metricsAddress}/metrics`)).text();
+      return text.split('\n').filter((line) => line.startsWith('fairlead_service_'));
+    };
+    const labels = '{namespace="default",service="web",port="",protocol="TCP"}';
+    assert.deepEqual(await counted({}), [`fairlead_service_connections_total${labels} 6`]);
+    assert.deepEqual(await counted({ serviceCounters: false }), []);
   });
 });

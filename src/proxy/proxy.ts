@@ -21,7 +21,7 @@ import { ServiceHealth } from './health.ts';
 import { Liveness } from './liveness.ts';
 import { ProxyMetrics } from './metrics.ts';
 import { familyNames } from './mode/ip-family.ts';
-import type { Mode } from './mode/mode.ts';
+import type { Mode, ServiceCount } from './mode/mode.ts';
 import { defaultMode, modes } from './mode/modes.ts';
 import { KernelNodeHost, type NodeHost } from './node-host.ts';
 import { isNodeNews, NodeView, slimNode } from './node-view.ts';
@@ -31,6 +31,7 @@ import { refusalOf } from './plan/algorithm.ts';
 import type { NodeContext } from './plan/node-context.ts';
 import type { Planner } from './plan/planner.ts';
 import { ownServices } from './plan/reserved.ts';
+import { registerServiceCounters } from './service-counters.ts';
 import { ServiceReport } from './service-report.ts';
 import { statusPages } from './status-pages.ts';
 import { SyncLoop } from './sync-loop.ts';
@@ -159,6 +160,7 @@ export class ServiceProxy {
     const bound = (address = ''): string => boundAddress(address, this.#pages?.ports.get(address) ?? 0);
     if (healthzAddress !== undefined) this.healthzAddress = bound(healthzAddress);
     if (metricsAddress !== undefined) this.metricsAddress = bound(metricsAddress);
+    if (this.#options.serviceCounters !== false) registerServiceCounters(this.metrics.registry, () => this.#counts());
     registerWatchAge(this.metrics.registry, () => this.#informers.agesMs);
     if (!this.#options.informers) void this.#informers.start(this.#stop.signal);
     if (this.#options.signal) onAbort(this.#options.signal, () => void this.close());
@@ -316,6 +318,16 @@ export class ServiceProxy {
     this.#viewDue = 'look';
     this.#othersDue ||= this.#othersFailed;
     await this.#mode.verify();
+  }
+
+  /** Whoever asks for metrics gets all others in any case. */
+  async #counts(): Promise<ServiceCount[]> {
+    try {
+      return (await Promise.all([...this.#families.values()].map((family) => family.counts()))).flat();
+    } catch (err) {
+      this.#log.warn(`Cannot read what was counted for Services: ${messageOf(err)}`);
+      return [];
+    }
   }
 
   #answerHealth(eligible: boolean): Page {

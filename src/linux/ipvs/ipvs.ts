@@ -40,6 +40,15 @@ export interface HeldVirtualServer extends VirtualServer {
   readonly realServers: readonly HeldRealServer[];
 }
 
+/** What a virtual server has counted since it is there. */
+export interface ServerTraffic {
+  readonly address: VirtualAddress;
+  readonly connections: number;
+  /** From clients, and to them. */
+  readonly bytesIn: number;
+  readonly bytesOut: number;
+}
+
 export type IpvsOp =
   | { readonly op: 'add-server' | 'set-server'; readonly server: VirtualServer }
   | { readonly op: 'delete-server'; readonly address: VirtualAddress }
@@ -62,6 +71,7 @@ export interface Ipvs {
   apply(ops: readonly IpvsOp[]): Promise<readonly (NetlinkError | undefined)[]>;
   /** Everything, of both families. */
   read(): Promise<HeldVirtualServer[]>;
+  traffic(): Promise<ServerTraffic[]>;
   /** Those of one virtual server; none when it is not there. */
   realServers(address: VirtualAddress): Promise<HeldRealServer[]>;
   timeouts(): Promise<IpvsTimeouts>;

@@ -10,6 +10,7 @@ import {
   parseReal,
   parseServer,
   parseTimeouts,
+  parseTraffic,
   parseVersion,
   setTimeouts,
 } from '../netlink/ipvs.ts';
@@ -22,6 +23,7 @@ import {
   type Ipvs,
   type IpvsOp,
   type IpvsTimeouts,
+  type ServerTraffic,
   serverName,
   type VirtualAddress,
 } from './ipvs.ts';
@@ -72,6 +74,11 @@ export class KernelIpvs implements Ipvs {
       held.push({ ...server, realServers: reals.get(name) ?? [] });
     }
     return held;
+  }
+
+  async traffic(): Promise<ServerTraffic[]> {
+    const servers = await this.#socket.dump(await this.#socket.command(IPVS_CMD.getService), listing);
+    return servers.map(parseTraffic).filter((one) => one !== undefined);
   }
 
   async realServers(address: VirtualAddress): Promise<HeldRealServer[]> {

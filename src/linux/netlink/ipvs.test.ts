@@ -3,7 +3,17 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { IpvsOp, VirtualAddress } from '../ipvs/ipvs.ts';
 import { type Attr, encodeAttrs } from './attribute.ts';
-import { changeIpvs, type IpvsCommand, listReal, parseReal, parseServer, parseTimeouts, parseVersion, setTimeouts } from './ipvs.ts';
+import {
+  changeIpvs,
+  type IpvsCommand,
+  listReal,
+  parseReal,
+  parseServer,
+  parseTimeouts,
+  parseTraffic,
+  parseVersion,
+  setTimeouts,
+} from './ipvs.ts';
 import type { NetlinkMessage } from './message.ts';
 
 const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex');
@@ -121,6 +131,40 @@ describe('IPVS', () => {
     assert.deepEqual(parseReal(answer([[2, dest]]), 4), read);
     const six: Attr[] = [...dest.slice(1), [1, bytes('fd000000000000000000000000000002')], [11, bytes('0a00')]];
     assert.deepEqual(parseReal(answer([[2, six]]), 4), { ...read, ip: 'fd00::2' });
+  });
+
+  test('reads what a virtual server counted, in 64 bits where the kernel has them', () => {
+    const identity: Attr[] = [
+      [1, bytes('0200')],
+      [2, bytes('0600')],
+      [3, bytes(`0a600001${zeros}`)],
+      [4, bytes('0050')],
+    ];
+    const narrow: Attr = [
+      10,
+      [
+        [1, bytes('05000000')],
+        [2, bytes('09000000')],
+        [4, bytes('0600000001000000')],
+        [5, bytes('0700000000000000')],
+      ],
+    ];
+    const wide: Attr = [
+      12,
+      [
+        [1, bytes('0500000001000000')],
+        [4, bytes('0600000002000000')],
+        [5, bytes('0700000000000000')],
+      ],
+    ];
+    const read = { address: web, connections: 5, bytesIn: 2 ** 32 + 6, bytesOut: 7 };
+    assert.deepEqual(parseTraffic(answer([[1, [...identity, narrow]]])), read);
+    assert.deepEqual(parseTraffic(answer([[1, [...identity, narrow, wide]]])), {
+      ...read,
+      connections: 2 ** 32 + 5,
+      bytesIn: 2 ** 33 + 6,
+    });
+    assert.equal(parseTraffic(answer([[1, [...identity, [2, bytes('2f00')], wide]]])), undefined);
   });
 
   test('reads the timeouts and the version', () => {

@@ -9,6 +9,7 @@ import type {
   IpvsOp,
   IpvsTimeouts,
   RealServer,
+  ServerTraffic,
   TransportProtocol,
   VirtualAddress,
   VirtualServer,
@@ -34,7 +35,20 @@ export const IPVS_CMD = {
   flush: 17,
 } as const;
 const CMD_ATTR = { service: 1, dest: 2, timeoutTcp: 4, timeoutTcpFin: 5, timeoutUdp: 6 } as const;
-const SVC = { family: 1, protocol: 2, address: 3, port: 4, mark: 5, scheduler: 6, flags: 7, timeout: 8, netmask: 9 } as const;
+const SVC = {
+  family: 1,
+  protocol: 2,
+  address: 3,
+  port: 4,
+  mark: 5,
+  scheduler: 6,
+  flags: 7,
+  timeout: 8,
+  netmask: 9,
+  stats: 10,
+  stats64: 12,
+} as const;
+const STATS = { connections: 1, bytesIn: 4, bytesOut: 5 } as const;
 const DEST = { address: 1, port: 2, method: 3, weight: 4, upper: 5, lower: 6, active: 7, inactive: 8, family: 11 } as const;
 const INFO_VERSION = 1;
 /** NAT: the only way of forwarding that changes ports. */
@@ -183,17 +197,27 @@ function addressIn(bytes: Buffer | undefined, family: number): string {
   return bytesToIp((bytes ?? Buffer.alloc(16)).subarray(0, family === addressFamilies[4] ? 4 : 16));
 }
 
-/** One of the answers to a listing of virtual servers; undefined for one of a protocol that is not known here. */
-export function parseServer(message: NetlinkMessage): VirtualServer | undefined {
-  const attrs = decodeAttrs(decodeAttrs(message.data, genericHeader).get(CMD_ATTR.service));
+type Attrs = ReturnType<typeof decodeAttrs>;
+
+/** Undefined for one of a protocol that is not known here. */
+function parseAddress(attrs: Attrs): VirtualAddress | undefined {
   const family = attrs.get(SVC.family)?.readUInt16LE(0) ?? 0;
   const mark = readU32(attrs.get(SVC.mark));
+  if (mark !== 0) return { kind: 'mark', mark, family: family === addressFamilies[6] ? 6 : 4 };
   const protocol = protocols.get(attrs.get(SVC.protocol)?.readUInt16LE(0) ?? 0);
-  if (mark === 0 && protocol === undefined) return undefined;
-  const address: VirtualAddress =
-    mark !== 0 || protocol === undefined
-      ? { kind: 'mark', mark, family: family === addressFamilies[6] ? 6 : 4 }
-      : { kind: 'address', ip: addressIn(attrs.get(SVC.address), family), port: attrs.get(SVC.port)?.readUInt16BE(0) ?? 0, protocol };
+  if (protocol === undefined) return undefined;
+  return { kind: 'address', ip: addressIn(attrs.get(SVC.address), family), port: attrs.get(SVC.port)?.readUInt16BE(0) ?? 0, protocol };
+}
+
+function serviceIn(message: NetlinkMessage): Attrs {
+  return decodeAttrs(decodeAttrs(message.data, genericHeader).get(CMD_ATTR.service));
+}
+
+/** One of the answers to a listing of virtual servers; undefined for one of a protocol that is not known here. */
+export function parseServer(message: NetlinkMessage): VirtualServer | undefined {
+  const attrs = serviceIn(message);
+  const address = parseAddress(attrs);
+  if (!address) return undefined;
   const flags = readU32(attrs.get(SVC.flags));
   const hash: HashFlag[] = [];
   if ((flags & IP_VS_SVC_F_SCHED1) !== 0) hash.push('fallback');
@@ -204,6 +228,20 @@ export function parseServer(message: NetlinkMessage): VirtualServer | undefined 
     ...((flags & IP_VS_SVC_F_PERSISTENT) !== 0 ? { persistentSeconds: readU32(attrs.get(SVC.timeout)) } : {}),
     ...(hash.length > 0 ? { hash } : {}),
   };
+}
+
+function readCount(bytes: Buffer | undefined): number {
+  return bytes?.length === 8 ? Number(bytes.readBigUInt64LE(0)) : readU32(bytes);
+}
+
+/** What the same answer says of traffic. A kernel before 4.2 counts connections in 32 bits. */
+export function parseTraffic(message: NetlinkMessage): ServerTraffic | undefined {
+  const attrs = serviceIn(message);
+  const address = parseAddress(attrs);
+  if (!address) return undefined;
+  const stats = decodeAttrs(attrs.get(SVC.stats64) ?? attrs.get(SVC.stats));
+  const count = (name: keyof typeof STATS): number => readCount(stats.get(STATS[name]));
+  return { address, connections: count('connections'), bytesIn: count('bytesIn'), bytesOut: count('bytesOut') };
 }
 
 /** One of the answers to `listReal`. A kernel before 3.18 does not tell the family, which is the virtual server's. */

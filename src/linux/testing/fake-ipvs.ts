@@ -6,6 +6,7 @@ import {
   type IpvsOp,
   type IpvsTimeouts,
   realName,
+  type ServerTraffic,
   serverName,
   type VirtualAddress,
   type VirtualServer,
@@ -25,6 +26,7 @@ interface Entry {
 
 export class FakeIpvs implements Ipvs {
   readonly #entries = new Map<string, Entry>();
+  readonly #traffic = new Map<string, ServerTraffic>();
   #timeouts = defaultTimeouts;
   readonly #schedulers: readonly string[];
   /** Changes asked for so far, the refused ones included. */
@@ -83,6 +85,16 @@ export class FakeIpvs implements Ipvs {
 
   #held(): HeldVirtualServer[] {
     return [...this.#entries.values()].map(({ server, reals }) => ({ ...server, realServers: [...reals.values()] }));
+  }
+
+  traffic(): Promise<ServerTraffic[]> {
+    const none = { connections: 0, bytesIn: 0, bytesOut: 0 };
+    return Promise.resolve(this.#held().map(({ address }) => ({ address, ...none, ...this.#traffic.get(serverName(address)) })));
+  }
+
+  /** As if a virtual server had counted so much. */
+  count(traffic: ServerTraffic): void {
+    this.#traffic.set(serverName(traffic.address), traffic);
   }
 
   realServers(address: VirtualAddress): Promise<HeldRealServer[]> {

@@ -136,6 +136,7 @@ describe('proxySettings()', () => {
       masqueradeAll: false,
       syncPeriodMs: 30_000,
       minSyncPeriodMs: 20,
+      serviceCounters: true,
       healthzAddress: '0.0.0.0:10256',
       metricsAddress: '127.0.0.1:10249',
     });
@@ -175,6 +176,7 @@ describe('proxySettings()', () => {
 
   test('prefers the algorithm of its own key to the scheduler', () => {
     assert.equal(settings({ ipvs, fairlead: { algorithm: 'source-hash' } }).algorithm, 'source-hash');
+    assert.deepEqual([settings({}).serviceCounters, settings({ fairlead: { serviceCounters: false } }).serviceCounters], [true, false]);
   });
 
   test('adds the usual port to an address alone, and listens nowhere without one', () => {

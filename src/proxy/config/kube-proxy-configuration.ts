@@ -73,7 +73,7 @@ export interface KubeProxyConfiguration {
   portRange: string;
   windowsRunAsService: boolean;
   /** Our own, which kube-proxy skips with a warning. */
-  fairlead: { algorithm: string };
+  fairlead: { algorithm: string; serviceCounters: boolean };
 }
 
 /** The same with every field left out that is as it was. */
@@ -137,5 +137,5 @@ export const configDefaults: KubeProxyConfiguration = {
   configSyncPeriod: '15m0s',
   portRange: '',
   windowsRunAsService: false,
-  fairlead: { algorithm: '' },
+  fairlead: { algorithm: '', serviceCounters: true },
 };

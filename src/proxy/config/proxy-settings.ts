@@ -70,6 +70,7 @@ export function proxySettings(config: KubeProxyConfiguration): Settings {
     ...(config.detectLocalMode ? { localMode: config.detectLocalMode as (typeof localModes)[number] } : {}),
     ...(detectLocal.bridgeInterface ? { bridgeInterface: detectLocal.bridgeInterface } : {}),
     ...(detectLocal.interfaceNamePrefix ? { interfaceNamePrefix: detectLocal.interfaceNamePrefix } : {}),
+    serviceCounters: config.fairlead.serviceCounters,
     ...nodePorts(config),
     ...(healthzAddress === undefined ? {} : { healthzAddress }),
     ...(metricsAddress === undefined ? {} : { metricsAddress }),

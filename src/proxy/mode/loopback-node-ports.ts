@@ -7,7 +7,7 @@ import type { Listener } from '../plan/reserved.ts';
 import type { ServicePlan } from '../plan/service-plan.ts';
 import type { Relay } from '../relay/relay.ts';
 import { TcpRelay } from '../relay/tcp-relay.ts';
-import type { Mode, ModeFigure, ModeOptions, ModeRules, SyncResult } from './mode.ts';
+import type { Mode, ModeFigure, ModeOptions, ModeRules, ServiceCount, SyncResult } from './mode.ts';
 import type { RelayHost } from './userspace/relay-host.ts';
 import { RelayRules } from './userspace/relay-rules.ts';
 
@@ -52,6 +52,10 @@ class RulesWithRelays implements ModeRules {
     const result = await this.#rules.sync();
     await this.relays.sync();
     return result;
+  }
+
+  async counts(): Promise<readonly ServiceCount[]> {
+    return [...((await this.#rules.counts?.()) ?? []), ...(await this.relays.counts())];
   }
 
   distrust(): void {

@@ -8,7 +8,7 @@ import type { Log } from '../../observability/log.ts';
 import type { Algorithm } from '../plan/algorithm.ts';
 import type { NodeContext } from '../plan/node-context.ts';
 import type { Listener } from '../plan/reserved.ts';
-import type { ServicePlan } from '../plan/service-plan.ts';
+import type { Protocol, ServicePlan } from '../plan/service-plan.ts';
 
 export interface SyncResult {
   /** Whether everything was compared with the kernel, and not only what changed. */
@@ -27,6 +27,23 @@ export interface ModeRules {
   sync(): Promise<SyncResult>;
   /** The next sync compares everything with the kernel again. */
   distrust(): void;
+  /** What was counted for ports of Services since their rules, or this process, are there. Only reads. Absent: nothing is. */
+  counts?(): Promise<readonly ServiceCount[]>;
+}
+
+export interface ServiceCount {
+  /** `namespace/name`. */
+  readonly service: string;
+  /** Its name, '' when it has none. */
+  readonly port: string;
+  readonly protocol: Protocol;
+  /** New connections, and flows of datagrams, that were given an endpoint. */
+  readonly connections: number;
+  /** Bytes from clients and to them. Absent where the kernel does not count them. */
+  readonly received?: number;
+  readonly sent?: number;
+  /** Attempts that were refused or dropped, as far as this mode's own rules do it. */
+  readonly refused?: number;
 }
 
 /** What a mode is told when it is made. Each heeds what concerns it. */

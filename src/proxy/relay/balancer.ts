@@ -1,6 +1,7 @@
 /** Which endpoint of a Service's port a new connection gets, where this process relays it itself. Pure but for what it remembers. */
 import type { Algorithm } from '../plan/algorithm.ts';
 import type { EndpointAddress, PortPlan, ServicePlan } from '../plan/service-plan.ts';
+import { RelayCount } from './relay-count.ts';
 
 /** What a relay can do; the first by itself. */
 export const relayAlgorithms: readonly Algorithm[] = ['random', 'round-robin', 'least-connection', 'source-hash'];
@@ -15,6 +16,7 @@ export interface BalancerOptions {
 }
 
 export class PortBalancer {
+  readonly count: RelayCount = new RelayCount();
   readonly #now: () => number;
   readonly #random: () => number;
   #port: BalancedPort;
@@ -50,6 +52,7 @@ export class PortBalancer {
   }
 
   opened(endpoint: string): void {
+    this.count.opened();
     this.#open.set(endpoint, this.openTo(endpoint) + 1);
   }
 

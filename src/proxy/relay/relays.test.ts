@@ -119,6 +119,22 @@ describe('TcpRelay', () => {
     assert.equal(await ask(port, 'x'), 'reset');
   });
 
+  test('counts connections, what they carried also while they are open, and those that it refused', async () => {
+    const a = await echo('a');
+    const route = routeTo([a.port]);
+    const { count } = route.balancer;
+    const relay = await tcpRelay(route);
+    await ask(relay.port, 'xyz');
+    const client = connect(relay.port, '127.0.0.1');
+    ending.push(() => client.destroy());
+    await once(client, 'data');
+    await eventually('both are counted', () => count.sent === 'a xyz'.length + 'a '.length);
+    assert.deepEqual([count.connections, count.received, count.refused], [2, 3, 0]);
+    relay.reroute({ ...route, listFor: () => undefined });
+    assert.equal(await ask(relay.port, 'x'), 'reset');
+    assert.deepEqual([count.connections, count.received, count.refused], [2, 3, 1]);
+  });
+
   test('says that another program listens there', async () => {
     const a = await echo('a');
     await assert.rejects(TcpRelay.listen({ ip: '127.0.0.1', port: a.port }, routeTo([])), (err) => isKnownError(err, 'PORT_TAKEN'));
@@ -160,6 +176,21 @@ describe('UdpRelay', () => {
     const [one, other] = [new UdpClient(), new UdpClient()];
     const said = [await one.ask(relay.port, '1'), await other.ask(relay.port, '2'), await one.ask(relay.port, '3')];
     assert.deepEqual(said, ['a 1', 'b 2', 'a 3']);
+  });
+
+  test('counts flows, what they carried, and datagrams that it refused', async () => {
+    const a = await udpEcho('a');
+    const route = routeTo([a.address().port]);
+    const { count } = route.balancer;
+    const relay = await udpRelay(route);
+    const client = new UdpClient();
+    await client.ask(relay.port, '12');
+    await client.ask(relay.port, '3');
+    assert.deepEqual([count.connections, count.received, count.sent, count.refused], [1, 3, 'a 12'.length + 'a 3'.length, 0]);
+    relay.reroute({ ...route, listFor: () => undefined });
+    void new UdpClient().ask(relay.port, 'x').catch(() => {});
+    await eventually('it is refused', () => count.refused === 1);
+    assert.equal(count.connections, 1);
   });
 
   test('moves flows of an endpoint that no longer serves, and no others', async () => {

@@ -70,6 +70,7 @@ export class TcpRelay {
       if (upstream) return this.#join(client, upstream, endpoint, route);
       failed.add(endpoint.name);
     }
+    if (!client.destroyed) route.balancer.count.refuse();
     client.resetAndDestroy();
   }
 
@@ -77,6 +78,8 @@ export class TcpRelay {
     this.#hold(upstream);
     balancer.opened(name);
     upstream.once('close', () => balancer.closed(name));
+    balancer.count.follow(client);
+    client.once('close', () => balancer.count.closed(client));
     for (const [one, other] of [
       [client, upstream],
       [upstream, client],

@@ -4,6 +4,7 @@ import { isIPv6 } from 'node:net';
 import type { Clock } from '../../clock/clock.ts';
 import { KnownError, systemCode } from '../../errors/known-error.ts';
 import type { Route, SocketAddress } from './relay.ts';
+import type { RelayCount } from './relay-count.ts';
 
 /** A flow that is silent for so long is over, as conntrack's default for flows with answers. */
 const idleMs = 120_000;
@@ -16,6 +17,7 @@ interface Flow {
   /** Datagrams that came before the socket was connected; undefined from then on. */
   waiting: Buffer[] | undefined;
   readonly endpoint: string;
+  readonly count: RelayCount;
   seen: number;
 }
 
@@ -79,8 +81,12 @@ export class UdpRelay {
   #forward(data: Buffer, client: RemoteInfo): void {
     const key = `${client.address} ${client.port}`;
     const flow = this.#flows.get(key) ?? this.#begin(key, client);
-    if (flow === undefined) return;
+    if (flow === undefined) {
+      this.#route.balancer.count.refuse();
+      return;
+    }
     flow.seen = this.#clock.monotonic();
+    flow.count.datagram('received', data.length);
     if (flow.waiting) flow.waiting.push(data);
     else this.#send(key, flow, data);
   }
@@ -96,12 +102,13 @@ export class UdpRelay {
     const endpoint = balancer.choose(list, client.address);
     if (endpoint === undefined) return undefined;
     const socket = createSocket(isIPv6(endpoint.ip) ? 'udp6' : 'udp4');
-    const flow: Flow = { socket, waiting: [], endpoint: endpoint.name, seen: this.#clock.monotonic() };
+    const flow: Flow = { socket, waiting: [], endpoint: endpoint.name, count: balancer.count, seen: this.#clock.monotonic() };
     // A refusal of the endpoint's: the next datagram finds another.
     socket.on('error', () => this.#end(key, flow));
     socket.once('close', () => balancer.closed(endpoint.name));
     socket.on('message', (answer) => {
       flow.seen = this.#clock.monotonic();
+      flow.count.datagram('sent', answer.length);
       if (!this.#isClosed) this.#socket.send(answer, client.port, client.address, () => {});
     });
     socket.connect(endpoint.port, endpoint.ip, () => {

@@ -10,6 +10,7 @@ import type { NodeContext } from '../../plan/node-context.ts';
 import type { ServicePlan } from '../../plan/service-plan.ts';
 import type { ModeRules } from '../mode.ts';
 import { modeConformance } from '../testing/conformance.ts';
+import { testCounting } from '../testing/counting.ts';
 import { IptablesMode, type Settings } from './iptables-mode.ts';
 
 const settings: Settings = { read: () => '0', set: () => {} };
@@ -201,7 +202,8 @@ modeConformance('iptables, in memory', async () => {
   };
 });
 
-for (const variant of ['-nft', '-legacy'] as const)
+for (const variant of ['-nft', '-legacy'] as const) {
+  const lacking = cannotMakeNamespaces || ((await lackingTools(variant)) ?? false);
   modeConformance(
     `iptables${variant}, in the kernel`,
     async () => {
@@ -221,5 +223,22 @@ for (const variant of ['-nft', '-legacy'] as const)
         },
       };
     },
-    cannotMakeNamespaces || ((await lackingTools(variant)) ?? false),
+    lacking,
   );
+  testCounting(
+    `iptables${variant}, in the kernel`,
+    async (namespace) => {
+      const iptables = kernelIptablesIn(namespace, variant);
+      const mode = new IptablesMode({ iptables, settings });
+      return {
+        mode,
+        [Symbol.asyncDispose]: async () => {
+          mode.close();
+          iptables.close();
+        },
+      };
+    },
+    { refusals: true },
+    lacking,
+  );
+}

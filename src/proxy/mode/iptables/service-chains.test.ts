@@ -351,6 +351,7 @@ describe('on the way from one plan to another no packet that is served before an
         const way: string[][] = [];
         const slow = {
           save: iptables.save.bind(iptables),
+          counted: iptables.counted.bind(iptables),
           async restore(family: 'ip' | 'ip6', sections: Iterable<Section>): Promise<void> {
             for (const section of sections) {
               await iptables.restore(family, [section]);

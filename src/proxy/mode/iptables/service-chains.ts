@@ -1,13 +1,14 @@
 /** Keeps the chains of one address family as the Services want them. One caller at a time. */
 import { setImmediate } from 'node:timers/promises';
 import type { Clock } from '../../../clock/clock.ts';
+import type { CountedRule } from '../../../linux/iptables/counted-rule.ts';
 import type { Iptables } from '../../../linux/iptables/iptables.ts';
 import type { Ruleset } from '../../../linux/iptables/ruleset.ts';
 import { type Chains, type Section, sizeOf } from '../../../linux/iptables/section.ts';
 import type { NodeContext } from '../../plan/node-context.ts';
 import type { ServicePlan } from '../../plan/service-plan.ts';
 import { type Connections, LeastConnections } from '../least-connection.ts';
-import type { ModeRules, SyncResult } from '../mode.ts';
+import type { ModeRules, ServiceCount, SyncResult } from '../mode.ts';
 import { isOfService, referrersFirst } from './chain-names.ts';
 import { baseChanges, type Changes, isMuch, type SharedChange, sameChain, sectionsOf, sharedChange } from './changes.ts';
 import { type IptablesOptions, type Layout, layoutOf, type SharedChain, sharedChains, splitName, tailOf } from './layout.ts';
@@ -15,6 +16,7 @@ import { endpointChains, heldClients, type Known, type PlacedPlan, place } from 
 import { areCommented } from './render-rules.ts';
 import { renderService, type ServiceRules } from './render-service.ts';
 import { RuleCount } from './rule-count.ts';
+import { trafficChains, trafficOf } from './traffic.ts';
 
 /** So many Services are rendered before others have their turn: some milliseconds. */
 const servicesAtATime = 200;
@@ -22,7 +24,7 @@ const servicesAtATime = 200;
 const chainsAtATime = 300;
 
 export interface ServiceChainsOptions {
-  readonly iptables: Pick<Iptables, 'save' | 'restore'>;
+  readonly iptables: Pick<Iptables, 'save' | 'restore' | 'counted'>;
   readonly randomFully: boolean;
   readonly rules: IptablesOptions;
   /** What is counted for the fewest connections. */
@@ -107,6 +109,13 @@ export class ServiceChains implements ModeRules {
 
   sync(): Promise<SyncResult> {
     return this.#inTurn(() => this.#sync());
+  }
+
+  async counts(): Promise<readonly ServiceCount[]> {
+    const { iptables } = this.#options;
+    const counted = new Map<SharedChain, readonly CountedRule[]>();
+    for (const chain of trafficChains) counted.set(chain, await iptables.counted(this.#layout.node.family, ...splitName(chain)));
+    return trafficOf(this.#plans.values(), counted);
   }
 
   close(): void {

@@ -34,6 +34,7 @@ export class DryIpvsKernel implements IpvsModeKernel {
       version: () => ipvs.version(),
       apply: async (ops) => this.#note(ops, (op) => `ipvsadm ${printIpvsOp(op)}`),
       read: () => ipvs.read(),
+      traffic: () => ipvs.traffic(),
       realServers: (address) => ipvs.realServers(address),
       timeouts: () => ipvs.timeouts(),
       setTimeouts: async ({ tcp, tcpFin, udp }) => void this.#note([`ipvsadm --set ${tcp} ${tcpFin} ${udp}`], (text) => text),

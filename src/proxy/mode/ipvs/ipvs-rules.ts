@@ -10,7 +10,7 @@ import type { NetlinkError } from '../../../linux/netlink/netlink-error.ts';
 import type { Log } from '../../../observability/log.ts';
 import type { NodeContext } from '../../plan/node-context.ts';
 import type { ServicePlan } from '../../plan/service-plan.ts';
-import type { ModeRules, SyncResult } from '../mode.ts';
+import type { ModeRules, ServiceCount, SyncResult } from '../mode.ts';
 import { byName, changesOf, type Difference, isNothing, ServerChanges, stepsOf } from './difference.ts';
 import { Draining } from './draining.ts';
 import { glueOf } from './glue.ts';
@@ -19,6 +19,7 @@ import { Ledger } from './ledger.ts';
 import type { Member } from './render.ts';
 import type { ServiceDevice } from './service-device.ts';
 import { declarationOf, setNames } from './set-names.ts';
+import { trafficOf } from './traffic.ts';
 
 export interface IpvsKernel {
   readonly ipvs: Ipvs;
@@ -258,6 +259,10 @@ export class IpvsRules implements ModeRules {
       else this.#ledger.settled();
       this.#drainLater();
     });
+  }
+
+  async counts(): Promise<readonly ServiceCount[]> {
+    return trafficOf(this.#plans.values(), await this.#kernel.ipvs.traffic(), this.#node.family);
   }
 
   /** Nothing is looked at any more. */

@@ -7,7 +7,7 @@ import type { Listener } from '../../plan/reserved.ts';
 import type { PortPlan, ServicePlan } from '../../plan/service-plan.ts';
 import { PortBalancer } from '../../relay/balancer.ts';
 import type { Relay, Route } from '../../relay/relay.ts';
-import type { ModeRules, SyncResult } from '../mode.ts';
+import type { ModeRules, ServiceCount, SyncResult } from '../mode.ts';
 import { listFor, nothingRelayed, type RelayedFrontend, type RelayedService, relayed } from './frontends.ts';
 import type { RelayHost } from './relay-host.ts';
 
@@ -15,6 +15,10 @@ export interface RelayRulesOptions {
   readonly host: RelayHost;
   readonly clock: Clock;
   readonly log: Log;
+}
+
+interface BalancedOfService extends Pick<ServiceCount, 'service' | 'port' | 'protocol'> {
+  readonly balancer: PortBalancer;
 }
 
 export class RelayRules implements ModeRules {
@@ -26,7 +30,7 @@ export class RelayRules implements ModeRules {
   /** Services that changed since the last sync, with what they had then. */
   #before = new Map<string, RelayedService>();
   /** By Service and port: what it remembers outlives a change of endpoints. */
-  readonly #balancers = new Map<string, PortBalancer>();
+  readonly #balancers = new Map<string, BalancedOfService>();
   readonly #relays = new Map<string, { readonly relay: Relay; readonly listener: Listener }>();
   /** Frontends that nothing listens on yet, with the reason that was told. */
   readonly #failed = new Map<string, string>();
@@ -86,6 +90,18 @@ export class RelayRules implements ModeRules {
     const listened = await this.#open(full ? this.#wanted.keys() : changed.keys());
     this.#isTrusted = true;
     return { full, steps: added.length + removed.length + (full ? 0 : listened) };
+  }
+
+  async counts(): Promise<readonly ServiceCount[]> {
+    return [...this.#balancers.values()].map(({ service, port, protocol, balancer: { count } }) => ({
+      service,
+      port,
+      protocol,
+      connections: count.connections,
+      received: count.received,
+      sent: count.sent,
+      refused: count.refused,
+    }));
   }
 
   listeners(): Listener[] {
@@ -164,10 +180,10 @@ export class RelayRules implements ModeRules {
   #route(key: string, frontend: RelayedFrontend): Route {
     const { plan } = frontend;
     const node = this.#node;
-    const known = this.#balancers.get(balancerKey(key, plan));
+    const known = this.#balancers.get(balancerKey(key, plan))?.balancer;
     known?.update(plan);
     const balancer = known ?? new PortBalancer(plan, { now: () => this.#clock.monotonic() });
-    this.#balancers.set(balancerKey(key, plan), balancer);
+    this.#balancers.set(balancerKey(key, plan), { service: key, port: plan.name, protocol: plan.protocol, balancer });
     return {
       balancer,
       listFor: (client) => listFor(frontend, node, client),

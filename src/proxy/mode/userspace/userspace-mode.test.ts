@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { NodeContext } from '../../plan/node-context.ts';
 import type { Frontend, PortPlan, ServicePlan } from '../../plan/service-plan.ts';
+import type { Route } from '../../relay/relay.ts';
 import { modeConformance } from '../testing/conformance.ts';
 import { isInside, listFor, relayed } from './frontends.ts';
 import { FakeRelayHost } from './testing/fake-relay-host.ts';
@@ -151,5 +152,33 @@ describe('UserspaceMode', () => {
     await new Promise(setImmediate);
     assert.equal(touched, 1);
     assert.equal((await rules.sync()).steps, 1);
+  });
+});
+
+describe('RelayRules', () => {
+  test('has what its relays counted, also when endpoints change, until the port goes', async () => {
+    const host = new FakeRelayHost();
+    const routes: Route[] = [];
+    const listen = host.listen.bind(host);
+    host.listen = async (protocol, address, route) => {
+      routes.push(route);
+      return await listen(protocol, address, route);
+    };
+    const rules = await new UserspaceMode(host).open(node);
+    rules.put('n/web', plan([{ ip: '10.96.0.1' }, { kind: 'node-port', port: 30080 }]));
+    await rules.sync();
+    for (const { balancer } of routes) {
+      balancer.opened('10.244.1.2 . 8080');
+      balancer.count.datagram('received', 10);
+      balancer.count.datagram('sent', 1);
+    }
+    routes[0]?.balancer.count.refuse();
+    rules.put('n/web', plan([{ ip: '10.96.0.1' }], { cluster: [{ name: 'x . 1', ip: '10.244.1.3', port: 1, mayBeHere: true }] }));
+    await rules.sync();
+    const name = { service: 'n/web', port: 'http', protocol: 'tcp' };
+    assert.deepEqual(await rules.counts?.(), [{ ...name, connections: 3, received: 30, sent: 3, refused: 1 }]);
+    rules.put('n/web', undefined);
+    await rules.sync();
+    assert.deepEqual(await rules.counts?.(), []);
   });
 });

@@ -1,0 +1,46 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { PortPlan, ServicePlan } from '../../plan/service-plan.ts';
+import { chainsOf } from './chain-names.ts';
+import { trafficChains, trafficOf } from './traffic.ts';
+
+const port = (name: string): PortPlan => ({ name, protocol: 'tcp', frontends: [], cluster: [], local: [], serving: new Set() });
+const plan = (key: string, ...ports: string[]): ServicePlan => ({ key, rank: '', ports: ports.map(port) });
+
+test('rules that lead to chains of a port count its connections, rules that name it count what they refuse', () => {
+  const web = chainsOf('n/web:http', 'tcp');
+  const guarded = chainsOf('n/guarded', 'tcp');
+  const to = (target: string, packets: number) => ({ rule: `-d 10.96.0.1/32 -p tcp -j ${target}`, packets, bytes: 0 });
+  const saying = (comment: string, packets: number) => ({ rule: `-m comment --comment "${comment}" -j REJECT`, packets, bytes: 0 });
+  const counted = new Map([
+    [
+      'nat KUBE-SERVICES',
+      [to(web.cluster, 1), to(web.external, 2), to(guarded.firewall, 10), to('KUBE-NODEPORTS', 100), to('KUBE-SVC-X', 9)],
+    ],
+    ['nat KUBE-NODEPORTS', [to(web.local, 4), { ...saying('n/web:http cluster IP', 1000), rule: '-p tcp' }]],
+    ['filter KUBE-SERVICES', [saying('n/none:a has no endpoints', 3)]],
+    ['filter KUBE-EXTERNAL-SERVICES', [saying('n/none:a has no local endpoints', 4), saying('other/none:a has no endpoints', 5)]],
+    ['filter KUBE-PROXY-FIREWALL', [saying(`n/guarded traffic not accepted by ${guarded.firewall}`, 6)]],
+  ] as const);
+  assert.deepEqual([...counted.keys()].sort(), [...trafficChains].sort());
+  const count = (service: string, name: string, connections: number, refused: number) => ({
+    service,
+    port: name,
+    protocol: 'tcp',
+    connections,
+    refused,
+  });
+  assert.deepEqual(trafficOf([plan('n/web', 'http', 'idle'), plan('n/none', 'a'), plan('n/guarded', '')], counted), [
+    count('n/web', 'http', 7, 0),
+    count('n/web', 'idle', 0, 0),
+    count('n/none', 'a', 0, 7),
+    count('n/guarded', '', 4, 6),
+  ]);
+});
+
+test('a rule that was written anew after the other never makes less than no connections', () => {
+  const { firewall } = chainsOf('n/guarded', 'tcp');
+  const rule = `-m comment --comment "n/guarded traffic not accepted by ${firewall}" -j DROP`;
+  const [count] = trafficOf([plan('n/guarded', '')], new Map([['filter KUBE-PROXY-FIREWALL', [{ rule, packets: 2, bytes: 0 }]]]));
+  assert.deepEqual([count?.connections, count?.refused], [0, 2]);
+});
