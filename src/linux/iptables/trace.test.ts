@@ -70,6 +70,25 @@ describe('trace() asks', () => {
 });
 
 describe('trace()', () => {
+  test('tells the rules that apply, and passes over what it does not know where somebody wants to hear of it', () => {
+    const rules = [
+      'nat PREROUTING -m multiport --dports 80 -j X',
+      'nat PREROUTING -j LOG',
+      'nat PREROUTING -d 10.96.0.1/32 -j Y',
+      'nat Y -s 10.9.9.9/32 -j ACCEPT',
+    ];
+    const met: string[] = [];
+    const unknown: string[] = [];
+    const options: Partial<TraceOptions> = {
+      onStep: ({ place, rule }) => met.push(`${place} ${rule}`),
+      onUnknown: ({ place, rule }) => unknown.push(`${place} ${rule}`),
+    };
+    assert.deepEqual(fate(rules, {}, options), unchanged);
+    assert.deepEqual(unknown, rules.slice(0, 2));
+    // It applies; what it then does is not known.
+    assert.deepEqual(met, ['nat PREROUTING -j LOG', 'nat PREROUTING -d 10.96.0.1/32 -j Y']);
+  });
+
   test('goes on behind a jump, but not behind an end', () => {
     assert.deepEqual(
       fate(['nat PREROUTING -j X', 'nat X -j RETURN', 'nat X -j DROP', 'nat PREROUTING -j DNAT --to-destination 1.1.1.1:8']),
