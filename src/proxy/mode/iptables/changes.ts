@@ -128,12 +128,8 @@ function minus(all: readonly string[], others: readonly string[], name: (rule: s
   });
 }
 
-/** What changes in a shared chain; undefined when nothing. `tail` is what `wanted` ends with, and the chain must. */
-export function sharedChange(
-  held: readonly string[] | undefined,
-  wanted: readonly string[],
-  tail: readonly string[],
-): SharedChange | undefined {
+/** What changes in a shared chain. `tail` is what `wanted` ends with, and the chain must. */
+export function sharedChange(held: readonly string[] | undefined, wanted: readonly string[], tail: readonly string[]): SharedChange {
   if (!held) return { gone: [], added: wanted, whole: wanted };
   const asText = (rule: string): string => rule;
   const maybeGone = minus(held, wanted, asText);
@@ -141,7 +137,6 @@ export function sharedChange(
   const gone = minus(maybeGone, maybeAdded, canonicalRule);
   const added = minus(maybeAdded, maybeGone, canonicalRule);
   const isLast = sameChain(tail.length === 0 ? [] : held.slice(-tail.length), tail);
-  if (gone.length === 0 && added.length === 0 && isLast) return undefined;
   return isLast && !isMuch(gone) ? { gone, added } : { gone: isLast ? gone : held, added, whole: wanted };
 }
 

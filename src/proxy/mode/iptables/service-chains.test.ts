@@ -253,6 +253,28 @@ test('where pods cannot be told, none has a way of its own to external addresses
   assert.doesNotMatch(await rules({ mode: 'None' }), /pod traffic/);
 });
 
+test('clients keep their endpoints by source-hash when the node changes', async () => {
+  const hashed = (...ips: string[]): ServicePlan => ({ ...plan(1, ips), algorithm: 'source-hash' });
+  const parts = (): string[] =>
+    iptables
+      .dump('ip')
+      .split('\n')
+      .filter((line) => line.startsWith(`-A ${names(1).cluster} `) && line.includes('KUBE-SEP-'));
+  for (const ips of [
+    ['10.244.1.2', '10.244.1.4'],
+    ['10.244.1.2', '10.244.1.3', '10.244.1.4'],
+    ['10.244.1.3', '10.244.1.4'],
+  ]) {
+    chains.put('n/s1', hashed(...ips));
+    await chains.sync();
+  }
+  const before = parts();
+  chains.reset({ ...node, nodePortIps: ['192.168.120.12'] });
+  chains.put('n/s1', hashed('10.244.1.3', '10.244.1.4'));
+  await chains.sync();
+  assert.deepEqual(parts(), before);
+});
+
 test('by least-connection chances follow what is counted, each second', async () => {
   const clock = new FakeClock();
   const open = new Map<string, number>();

@@ -223,8 +223,7 @@ export class ServiceChains implements ModeRules {
     for (const [chain, rules] of wanted) {
       const [table, name] = splitName(chain);
       const tail = tailOf(chain, this.#layout);
-      const change = sharedChange(held.get(table)?.get(name), [...rules, ...tail], tail);
-      if (change) changes.set(chain, change);
+      changes.set(chain, sharedChange(held.get(table)?.get(name), [...rules, ...tail], tail));
     }
     return changes;
   }
