@@ -10,7 +10,7 @@ import { InformerSet } from '../client/informers.ts';
 import { registerWatchAge } from '../client/watch-age.ts';
 import { onAbort } from '../clock/aborted.ts';
 import { type Clock, systemClock } from '../clock/clock.ts';
-import { KnownError, messageOf } from '../errors/known-error.ts';
+import { messageOf } from '../errors/known-error.ts';
 import { KernelNatHold, type NatHold } from '../linux/nftables/nat-hold.ts';
 import type { TableFamily } from '../linux/nftables/table.ts';
 import { boundAddress, type HealthPages, type Page, servePages } from '../observability/health-pages.ts';
@@ -22,9 +22,10 @@ import { Liveness } from './liveness.ts';
 import { ProxyMetrics } from './metrics.ts';
 import { familyNames } from './mode/ip-family.ts';
 import type { Mode, ServiceCount } from './mode/mode.ts';
-import { defaultMode, modes } from './mode/modes.ts';
+import { defaultMode } from './mode/modes.ts';
 import { KernelNodeHost, type NodeHost } from './node-host.ts';
 import { isNodeNews, NodeView, slimNode } from './node-view.ts';
+import { openMode } from './open-mode.ts';
 import type { ProxyOptions } from './options.ts';
 import { cleanOtherModes } from './other-modes.ts';
 import { refusalOf } from './plan/algorithm.ts';
@@ -36,6 +37,7 @@ import { ServiceReport } from './service-report.ts';
 import { statusPages } from './status-pages.ts';
 import { SyncLoop } from './sync-loop.ts';
 import { ChangeTracker } from './track/change-tracker.ts';
+import { explained } from './usable-modes.ts';
 
 const defaultSyncPeriodMs = 30_000;
 const defaultMinSyncPeriodMs = 20;
@@ -369,29 +371,18 @@ export class ServiceProxy {
   }
 }
 
-type ModeChoice = Pick<ProxyOptions, 'mode' | 'modeOptions' | 'loopbackNodePorts' | 'clock' | 'log'>;
-
-/** The mode that is asked for, not yet at work. Throws BAD_CONFIG. */
-export async function openMode({ mode = defaultMode, modeOptions, loopbackNodePorts, clock, log }: ModeChoice): Promise<Mode> {
-  const open = Object.hasOwn(modes, mode) ? modes[mode] : undefined;
-  if (open) {
-    const options = { ...(clock ? { clock } : {}), ...(log ? { log } : {}), ...modeOptions };
-    const rules = await open(options);
-    if (loopbackNodePorts !== 'relay') return rules;
-    const { LoopbackNodePorts } = await import('./mode/loopback-node-ports.ts');
-    return new LoopbackNodePorts(rules, options);
-  }
-  throw new KnownError('BAD_CONFIG', `Cannot start the proxy in mode "${mode}": it is not supported`, {
-    hint: `Use mode ${Object.keys(modes).join(' or ')}`,
-  });
-}
-
 /**
  * Starts the proxy in the network namespace of this process. Resolves when it listens and watches; `synced` tells when the
- * rules are there. Throws PORT_TAKEN, KERNEL_FEATURE_MISSING, BAD_CONFIG.
+ * rules are there. Throws PORT_TAKEN, BAD_CONFIG, and KERNEL_FEATURE_MISSING or TOOL_MISSING, which name the modes that would work here.
  */
 export async function startProxy(options: ProxyOptions): Promise<ServiceProxy> {
-  const proxy = new ServiceProxy(options, options.rules ?? (await openMode(options)));
-  await proxy.start();
-  return proxy;
+  let proxy: ServiceProxy | undefined;
+  try {
+    proxy = new ServiceProxy(options, options.rules ?? (await openMode(options)));
+    await proxy.start();
+    return proxy;
+  } catch (err) {
+    await proxy?.close();
+    throw await explained(err, options.rules?.name ?? options.mode ?? defaultMode);
+  }
 }

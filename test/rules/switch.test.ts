@@ -30,3 +30,21 @@ test('mode iptables takes away what is in the other backend', {
     legacy.close();
   }
 });
+
+for (const [mode, part] of [
+  ['ipvs', /Cannot use proxy mode "ipvs": the kernel lacks IPVS \(module ip_vs\)\n/],
+  ['iptables', /Cannot use proxy mode "iptables": cannot run "iptables": it is not installed\n.*next: Install the package iptables; /s],
+] as const)
+  test(`mode ${mode}: says what is missing here, and which modes would work`, {
+    skip: needsRoot || (withFaces.includes('ipvs') && 'has IPVS'),
+  }, async () => {
+    await using net = new Namespaces();
+    await net.add('node');
+    await using program = await ProxyProgram.create(net.path('node'), ['192.0.2.1']);
+    const words = ['src/main/fairlead.ts', 'proxy', '--kubeconfig', program.kubeconfig, '--hostname-override=node1', '--proxy-mode', mode];
+    // Without any tool but what runs it.
+    const { code, stderr } = await program.exec('env', `PATH=${program.dir}`, process.execPath, ...words);
+    assert.equal(code, 2);
+    assert.match(stderr, part);
+    assert.match(stderr, /or use proxy mode nftables or userspace, which would work here\n/);
+  });

@@ -68,7 +68,7 @@ export class KernelIptables implements Iptables {
     const { code, stderr } = await this.#run(family, '', ['-w', lockSeconds, '-t', 'nat', '-S', 'POSTROUTING']);
     if (code !== 0)
       throw new KnownError('KERNEL_FEATURE_MISSING', `Cannot use "${this.#tool(family, '')}": ${lastLine(stderr)}`, {
-        hint: 'Load the modules of iptables (modprobe iptable_nat ip6table_nat), or use proxy mode nftables',
+        hint: 'Load the modules of iptables (modprobe iptable_nat ip6table_nat), or use a kernel that has them',
       });
     const features = readVersion(stdout);
     this.#features.set(family, features);

@@ -6,7 +6,7 @@ import { createLog, type LogFormat } from '../../observability/stream-log.ts';
 import { fileOf } from '../../proxy/config/config.ts';
 import { proxySettings } from '../../proxy/config/proxy-settings.ts';
 import { applyConntrack } from '../../proxy/host-settings.ts';
-import { openMode } from '../../proxy/proxy.ts';
+import { openMode } from '../../proxy/open-mode.ts';
 import type { FlagReader } from '../flag-reader.ts';
 import type { LogChoice } from '../process-log.ts';
 import { readConfiguration } from './proxy-configuration.ts';

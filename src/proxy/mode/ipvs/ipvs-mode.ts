@@ -88,7 +88,7 @@ export class IpvsMode implements Mode {
         await look();
       } catch (err) {
         if (!isKnownError(err, 'KERNEL_FEATURE_MISSING')) throw err;
-        const hint = `${err.hint ?? 'Use a kernel that has it'}; or use proxy mode nftables or iptables`;
+        const hint = err.hint ?? 'Use a kernel that has it';
         throw new KnownError('KERNEL_FEATURE_MISSING', `Cannot use proxy mode "ipvs": the kernel lacks ${part}`, { hint, cause: err });
       }
     await this.#probeSchedulers();
@@ -104,7 +104,7 @@ export class IpvsMode implements Mode {
     this.#algorithms = held.includes('mh') ? [...held, 'source-hash'] : held;
     if (this.#algorithms[0] !== ipvsAlgorithms[0])
       throw new KnownError('KERNEL_FEATURE_MISSING', 'Cannot use proxy mode "ipvs": the kernel lacks its scheduler rr (module ip_vs_rr)', {
-        hint: 'Load the module (modprobe ip_vs_rr); or use proxy mode nftables or iptables',
+        hint: 'Load the module (modprobe ip_vs_rr)',
       });
   }
 
