@@ -13,7 +13,8 @@ import type { ModeView } from '../proxy/mode/view.ts';
 import { views } from '../proxy/mode/views.ts';
 import type { FlagReader } from './flag-reader.ts';
 
-const patienceMs = 1000;
+/** One that does not listen is known at once; a busy machine answers late. */
+const patienceMs = 5000;
 
 async function page(address: string, path: string): Promise<string | undefined> {
   try {
