@@ -11,9 +11,9 @@ interface Asked {
   readonly output: string;
 }
 
-async function metricsOf(address: string): Promise<string> {
+async function page(address: string, path: string): Promise<string> {
   try {
-    return await (await fetch(`http://${address}/metrics`, { signal: AbortSignal.timeout(patienceMs) })).text();
+    return await (await fetch(`http://${address}${path}`, { signal: AbortSignal.timeout(patienceMs) })).text();
   } catch (err) {
     throw new KnownError('PROXY_UNREACHABLE', `Cannot ask the service proxy at "${address}": it does not answer`, {
       hint: 'Run it on a node, or say where the proxy serves /metrics: --proxy-metrics-address HOST:PORT',
@@ -22,9 +22,16 @@ async function metricsOf(address: string): Promise<string> {
   }
 }
 
+function whyNothing(mode: string): string {
+  if (mode === 'nftables') return 'The service proxy counts nothing for single Services in mode nftables: it would slow the rules down';
+  return 'No Service was used through this node yet, or the service proxy runs with --service-counters=false';
+}
+
 export async function topServices({ namespace, 'proxy-metrics-address': address, output }: Asked): Promise<number> {
-  const rows = readServiceTraffic(await metricsOf(address));
+  const rows = readServiceTraffic(await page(address, '/metrics'));
   const shown = namespace === undefined ? rows : rows.filter((row) => row.namespace === namespace);
   process.stdout.write(printServiceTraffic(shown, outputFormat(output)));
+  // An empty table would say that nobody uses anything.
+  if (rows.length === 0) process.stderr.write(`${whyNothing((await page(address, '/proxyMode')).trim())}\n`);
   return 0;
 }
