@@ -14,6 +14,8 @@ export interface ProxyOptions {
   readonly client: Client;
   /** Shared with other parts of the process; an own set is made and started without. */
   readonly informers?: InformerSet;
+  /** Whether nobody else reads Services and EndpointSlices by these informers: of each then only what rules depend on is kept. Default: without `informers`. */
+  readonly readsAlone?: boolean;
   readonly nodeName: string;
   /** The node's addresses, the primary one of each family first. Without one of a family: InternalIPs of the Node object. */
   readonly nodeIps?: readonly string[];

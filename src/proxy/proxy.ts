@@ -37,6 +37,7 @@ import { ServiceReport } from './service-report.ts';
 import { statusPages } from './status-pages.ts';
 import { SyncLoop } from './sync-loop.ts';
 import { ChangeTracker } from './track/change-tracker.ts';
+import { slimService, slimSlice } from './track/slim.ts';
 import { explained } from './usable-modes.ts';
 
 const defaultSyncPeriodMs = 30_000;
@@ -97,7 +98,11 @@ export class ServiceProxy {
     this.#informers = options.informers ?? new InformerSet(options.client, { clock: this.#clock, log: this.#log });
     this.#nodes = this.#informers.of(nodes, { transform: slimNode });
     this.#serviceCidrs = this.#informers.of(serviceCidrs);
-    const sources = { services: this.#informers.of(services), slices: this.#informers.of(endpointSlices) };
+    const { readsAlone = options.informers === undefined } = options;
+    const sources = {
+      services: this.#informers.of(services, readsAlone ? { transform: slimService } : {}),
+      slices: this.#informers.of(endpointSlices, readsAlone ? { transform: slimSlice } : {}),
+    };
     this.#tracker = new ChangeTracker(sources, { changed: (what, keys) => this.#onChange(what, keys) }, this.#stop.signal);
     this.#view = new NodeView({
       proxy: options,

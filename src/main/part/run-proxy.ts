@@ -42,7 +42,7 @@ export async function runProxy(config: ProxyConfig, { informers: pool, clock, lo
   // DNS reads the same Services and EndpointSlices.
   const informers = pool.open(client, { clock, log, shares: ['services', 'endpointslices'], signal });
   const natHold = new KernelNatHold();
-  const fixed = { client, nodeName, serviceCidrs, informers, natHold, flags: given, clock, log };
+  const fixed = { client, nodeName, serviceCidrs, informers, natHold, readsAlone: isAlone, flags: given, clock, log };
   const proxy = await ReloadingProxy.start(fixed, reloadable(configuration));
   const watching = informers.start(signal);
   const onChange = async (text: string): Promise<void> => {
