@@ -7,6 +7,8 @@ import { noPlanWhy } from './unproxied.ts';
 
 const read = (...texts: string[]): ReturnType<typeof readManifests> => readManifests(texts.map((text, i) => ({ name: `file ${i}`, text })));
 
+const presets = { sessionAffinity: 'None', internalTrafficPolicy: 'Cluster' };
+
 describe('readManifests()', () => {
   test('takes documents, lists and JSON, and passes over kinds that say nothing of rules', () => {
     const { services, slices, nodes, serviceCidrs } = read(
@@ -39,8 +41,16 @@ describe('readManifests()', () => {
     );
     assert.deepEqual(
       services.map(({ spec }) => spec),
-      [{ selector: { app: 'a' }, type: 'ClusterIP', clusterIP: '10.96.0.1' }],
+      [{ selector: { app: 'a' }, type: 'ClusterIP', clusterIP: '10.96.0.1', ...presets }],
     );
+  });
+
+  test('fills in what an API server would', () => {
+    const { services, slices } = read(
+      'kind: Service\nmetadata: { name: a }\nspec: { ports: [{ port: 80 }] }\n---\nkind: EndpointSlice\nmetadata: { name: a-1 }\nports: [{ port: 1 }]',
+    );
+    assert.deepEqual(services[0]?.spec, { type: 'ClusterIP', ports: [{ port: 80, protocol: 'TCP', targetPort: 80 }], ...presets });
+    assert.deepEqual(slices[0]?.ports, [{ name: '', protocol: 'TCP', port: 1 }]);
   });
 
   for (const text of ['a: [', 'just words', '- a\n- b'])

@@ -1,5 +1,7 @@
 /** The objects that rules come from, at one moment: listed once from an API server, or read from manifests. */
 import { parseAllDocuments } from 'yaml';
+import { defaultEndpointSlice } from '../../api/defaults/core.ts';
+import { defaultService } from '../../api/defaults/service.ts';
 import { objectKey } from '../../api/object-key.ts';
 import { endpointSlices, type KubeObject, nodes, serviceCidrs, services } from '../../api/resource-types.ts';
 import type { EndpointSlice, Node, Service, ServiceCIDR } from '../../api/schema/types.ts';
@@ -80,9 +82,14 @@ export function readManifests(manifests: readonly Manifest[]): ClusterObjects {
     found.set(key, merged);
   }
   const of = <T extends KubeObject>(kind: string): T[] => [...found.values()].filter((one) => one.kind === kind) as unknown as T[];
+  const foundServices = of<Service>(services.kind);
+  const slices = of<EndpointSlice>(endpointSlices.kind);
+  // No API server has filled in what was left out.
+  for (const service of foundServices) defaultService(service);
+  for (const slice of slices) defaultEndpointSlice(slice);
   return {
-    services: of(services.kind),
-    slices: of(endpointSlices.kind),
+    services: foundServices,
+    slices,
     nodes: of(nodes.kind),
     serviceCidrs: of(serviceCidrs.kind),
   };
