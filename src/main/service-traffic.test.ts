@@ -14,6 +14,7 @@ async function told(...counts: ServiceCount[]): Promise<string> {
 const text = await told(
   { service: 'n/quiet', port: '', protocol: 'udp', connections: 2 },
   { service: 'n/web', port: 'http', protocol: 'tcp', connections: 30, received: 10_239, sent: 5_000_000 },
+  { service: 'n/shut', port: 'p', protocol: 'tcp', connections: 0, refused: 1 },
   { service: 'n/closed', port: 'p', protocol: 'tcp', connections: 0, refused: 7 },
   { service: 'm/quiet', port: '', protocol: 'udp', connections: 2 },
 );
@@ -26,6 +27,7 @@ n           web       http/TCP   30            10239      4883Ki   0
 m           quiet     UDP        2             -          -        0
 n           quiet     UDP        2             -          -        0
 n           closed    p/TCP      0             -          -        7
+n           shut      p/TCP      0             -          -        1
 `,
   );
 });
