@@ -25,6 +25,9 @@ export class RestoreReader {
   readonly #tables: Tables;
   #name = '';
   #chains = new Map<string, string[]>();
+  /** Chains whose rules are this section's own and no longer those that are held. */
+  #changed = new Set<string>();
+  #drops = false;
 
   constructor(tables: Tables) {
     this.#tables = tables;
@@ -34,19 +37,28 @@ export class RestoreReader {
   line(line: string): void {
     if (line.startsWith('*')) this.#begin(line.slice(1));
     else if (line === 'COMMIT') this.#commit();
-    else if (line.startsWith(':')) this.#chains.set(line.slice(1).split(' ')[0] ?? '', []);
+    else if (line.startsWith(':')) this.#fill(line.slice(1).split(' ')[0] ?? '', []);
     else if (line !== '' && !line.startsWith('#')) this.#change(line);
   }
 
   #begin(name: string): void {
     this.#name = name;
     const held = this.#tables.get(name) ?? new Map((builtIn[name] ?? []).map((chain) => [chain, []]));
-    this.#chains = new Map([...held].map(([chain, rules]) => [chain, [...rules]]));
+    this.#chains = new Map(held);
+    this.#changed = new Set();
+    this.#drops = false;
+  }
+
+  #fill(chain: string, rules: string[]): string[] {
+    this.#chains.set(chain, rules);
+    this.#changed.add(chain);
+    return rules;
   }
 
   #change(line: string): void {
     const [verb, name = '', ...words] = line.split(' ');
-    const chain = this.#chains.get(name);
+    const held = this.#chains.get(name);
+    const chain = held && !this.#changed.has(name) ? this.#fill(name, [...held]) : held;
     if (!chain) throw new Refused(`there is no chain ${name}`);
     const rule = words.join(' ');
     if (verb === '-A') chain.push(rule);
@@ -58,12 +70,14 @@ export class RestoreReader {
     } else if (verb === '-X') {
       if (chain.length > 0) throw new Refused(`chain ${name} is not empty`);
       this.#chains.delete(name);
+      this.#drops = true;
     } else throw new Refused(`cannot read ${line}`);
   }
 
   #commit(): void {
-    for (const rules of this.#chains.values())
-      for (const target of rules.map(targetOf))
+    // What did not change leads to what there was.
+    for (const name of this.#drops ? this.#chains.keys() : this.#changed)
+      for (const target of (this.#chains.get(name) ?? []).map(targetOf))
         if (target !== undefined && !ends.includes(target) && !this.#chains.has(target)) throw new Refused(`there is no chain ${target}`);
     this.#tables.set(this.#name, this.#chains);
   }
