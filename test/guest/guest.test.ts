@@ -5,9 +5,10 @@ import { messageOf } from '../../src/errors/known-error.ts';
 import { prepareGuest, runInGuest } from './guest.ts';
 
 /** Files with the tests of them that run in the guest. */
-const files: readonly (readonly [file: string, only?: string])[] = [
+const files: readonly (readonly [file: string, only?: string, without?: string])[] = [
   ['src/proxy/mode/ipvs/ipvs-mode.test.ts', 'in the kernel'],
-  ['test/rules/rules.test.ts', 'rules in the kernel ipvs'],
+  // In IPv6 all are traced; with real packets, inside/ipv6.guest.ts has one of each kind.
+  ['test/rules/rules.test.ts', 'rules in the kernel ipvs', 'in IPv6'],
   ['test/rules/inspect.test.ts', 'mode ipvs'],
   ['test/guest/inside/balancing.guest.ts'],
   ['test/guest/inside/ipv6.guest.ts'],
@@ -21,8 +22,9 @@ const lacking = await prepareGuest().then(
 );
 
 const script = files
-  .map(([file, only], i) => {
-    const pattern = only === undefined ? '' : ` --test-name-pattern='${only}'`;
+  .map(([file, only, without], i) => {
+    const named = only === undefined ? '' : ` --test-name-pattern='${only}'`;
+    const pattern = without === undefined ? named : `${named} --test-skip-pattern='${without}'`;
     return `'${process.execPath}' --test --test-reporter=spec${pattern} ${file} >/run/share/out.${i} 2>&1; echo $? >/run/share/rc.${i}`;
   })
   .join('\n');

@@ -19,6 +19,8 @@ export interface ModeFace {
   readonly algorithms: readonly Algorithm[];
   /** Whether clients keep their endpoint by source-hash when another endpoint goes. */
   readonly keepsHashedClients?: boolean;
+  /** Whether a Service that asks for nothing has its endpoints take turns. */
+  readonly takesTurns?: boolean;
   /** Commands of sh by which somebody takes its rules away: all, or a part. */
   readonly damages: readonly string[];
   /** How it refuses a TCP connection. */

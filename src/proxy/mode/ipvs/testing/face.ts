@@ -34,6 +34,7 @@ export const ipvsFace: ModeFace = {
   golden: 'ipvs.txt',
   algorithms: ipvsAlgorithms,
   damages: ['ipvsadm -C', `ip link delete ${deviceName}`, 'iptables -t nat -F', 'ipset flush KUBE-CLUSTER-IP'],
+  takesTurns: true,
   refusesTcpBy: 'tcp reset',
   render: (plans, node) => view.render(plans, node, { hostIps }),
   lacking: lackingForIpvs,
