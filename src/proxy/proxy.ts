@@ -253,14 +253,17 @@ export class ServiceProxy {
     if (this.#viewDue !== 'no') await this.#followView();
     const { services: changed, triggers } = this.#tracker.take();
     // Every family first learns what changed: if the kernel then refuses one, nothing is forgotten for the other.
+    const planningMs = new Map<TableFamily, number>();
     for (const [family, proxy] of this.#families) {
+      const begun = this.#clock.monotonic();
       for (const key of changed) this.#put(proxy, key);
       proxy.settle((before, after) => this.#flowCleanUp.changed(family, before, after));
+      planningMs.set(family, this.#clock.monotonic() - begun);
     }
     for (const [family, proxy] of this.#families) {
       const begun = this.#clock.monotonic();
       const { full, steps } = await this.#refusable(family, () => proxy.sync());
-      const took = (this.#clock.monotonic() - begun) / 1000;
+      const took = ((planningMs.get(family) ?? 0) + this.#clock.monotonic() - begun) / 1000;
       this.metrics.synced(family, full, took);
       this.metrics.programmed(family, triggers, this.#clock.now());
       if (full && steps > 0) this.#flowCleanUp.rulesWereMissing(family);

@@ -157,32 +157,39 @@ export function randomCase(below: Below, index: number): PeerCase {
   return { name: `random ${index}`, services, slices };
 }
 
-/** Every address of every port, from everywhere; and some that nobody serves. */
+type Destination = readonly [to: string, port: number, protocol: string, from?: readonly string[]];
+
+const [pod = '', , , otherPod = ''] = localPods;
+const everywhere: readonly string[] = [otherPod, pod, nodeIp, outside];
+
+/** Every address of every port; and a port that is nobody's. */
+function* destinationsOf({ spec, status }: Service): Generator<Destination> {
+  if (!spec?.clusterIP || spec.clusterIP === 'None') return;
+  const ips = [spec.clusterIP, ...(spec.externalIPs ?? []), ...(status?.loadBalancer?.ingress ?? []).flatMap((i) => i.ip ?? [])];
+  for (const { port, nodePort, protocol: named = 'TCP' } of spec.ports ?? []) {
+    const protocol = named.toLowerCase();
+    if (protocol === 'sctp') continue;
+    for (const ip of ips) yield [ip, port, protocol];
+    if (!nodePort) continue;
+    yield [nodeIp, nodePort, protocol];
+    yield ['10.244.1.1', nodePort, protocol, [otherPod, nodeIp]];
+    yield ['127.0.0.1', nodePort, protocol, [nodeIp]];
+  }
+  yield [spec.clusterIP, 9, 'tcp', [otherPod, outside]];
+}
+
+/** Packets to all of them, from everywhere. */
 export function packetsOf({ services }: PeerCase): PeerPacket[] {
   const packets = new Map<string, PeerPacket>();
-  const [pod = '', , , otherPod = ''] = localPods;
   // An address of the Service ranges that none of these Services has is left out: in nftables mode kube-proxy drops what goes there, we refuse it.
   const isOurs = ({ metadata }: Service): boolean => metadata.labels?.['service.kubernetes.io/service-proxy-name'] === undefined;
   const known = new Set(services.filter(isOurs).map(({ spec }) => spec?.clusterIP));
-  for (const { spec, status } of services) {
-    const sticky = spec?.sessionAffinity === 'ClientIP';
-    const add = (to: string, port: number, protocol: string, from: readonly string[] = [otherPod, pod, nodeIp, outside]): void => {
-      if (to.startsWith('10.96.') && !known.has(to)) return;
+  for (const service of services) {
+    const sticky = service.spec?.sessionAffinity === 'ClientIP';
+    for (const [to, port, protocol, from = everywhere] of destinationsOf(service)) {
+      if (to.startsWith('10.96.') && !known.has(to)) continue;
       for (const source of from) packets.set(`${source} ${to} ${port} ${protocol}`, { from: source, to, port, protocol, sticky });
-    };
-    if (!spec?.clusterIP || spec.clusterIP === 'None') continue;
-    for (const port of spec.ports ?? []) {
-      const protocol = (port.protocol ?? 'TCP').toLowerCase();
-      if (protocol === 'sctp') continue;
-      const ips = [spec.clusterIP, ...(spec.externalIPs ?? []), ...(status?.loadBalancer?.ingress ?? []).flatMap((i) => i.ip ?? [])];
-      for (const ip of ips) add(ip, port.port, protocol);
-      if (port.nodePort) {
-        add(nodeIp, port.nodePort, protocol);
-        add('10.244.1.1', port.nodePort, protocol, [otherPod, nodeIp]);
-        add('127.0.0.1', port.nodePort, protocol, [nodeIp]);
-      }
     }
-    add(spec.clusterIP, 9, 'tcp', [otherPod, outside]);
   }
   return [...packets.values()];
 }
