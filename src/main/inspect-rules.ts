@@ -10,7 +10,7 @@ import { createLog } from '../observability/stream-log.ts';
 import { proxySettings } from '../proxy/config/proxy-settings.ts';
 import { type ClusterObjects, listObjects, type Manifest, readManifests } from '../proxy/inspect/cluster-objects.ts';
 import { ClusterView, hostOf, type ViewedProxy } from '../proxy/inspect/cluster-view.ts';
-import { diffText, pendingChanges } from '../proxy/inspect/diff.ts';
+import { diffText, pendingChanges, weighedServices } from '../proxy/inspect/diff.ts';
 import { explainText } from '../proxy/inspect/explain-text.ts';
 import { noPlanWhy } from '../proxy/inspect/unproxied.ts';
 import type { Explained, ModeView, ViewOptions } from '../proxy/mode/view.ts';
@@ -161,8 +161,12 @@ export async function showRules(asked: Asked): Promise<number> {
 
 export async function diffRules(asked: Asked): Promise<number> {
   requireRootToRead('rules diff');
-  const { view, cluster, contexts, options } = await inspect(asked, [], true);
+  const inspected = await inspect(asked, [], true);
+  const { view, cluster, contexts, options } = inspected;
   const changes = await pendingChanges(view, cluster, contexts, options);
+  const plans = planned(inspected).flatMap((planner) => [...planner.plans.values()]);
+  for (const key of weighedServices(changes, plans))
+    process.stderr.write(`note: the weights of Service ${key} follow its connections: what differs of its endpoints may be no drift\n`);
   if (isJson(asked)) printJson({ mode: view.name, changes });
   else if (changes.length === 0) print(`No drift: the kernel holds what mode ${view.name} wants\n`);
   else print(diffText(changes));
