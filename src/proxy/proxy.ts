@@ -347,6 +347,10 @@ export class ServiceProxy {
     return answer;
   }
 
+  get modeName(): string {
+    return this.#mode.name;
+  }
+
   /** What is wrong with it, in words; undefined while nothing is. */
   get problem(): string | undefined {
     return this.#liveness.isAlive ? undefined : 'the rules wait for a sync that succeeds';

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { afterEach, describe, test } from 'node:test';
 import type { Client } from '../client/client.ts';
 import type { InformerSet } from '../client/informers.ts';
+import { FakeClock } from '../clock/testing/fake-clock.ts';
 import { KnownError } from '../errors/known-error.ts';
 import { FakeNftables } from '../linux/testing/fake-nftables.ts';
 import { NftablesMode } from './mode/nftables/nftables-mode.ts';
@@ -71,6 +72,29 @@ describe('ReloadingProxy', () => {
     await proxy.synced;
     assert.deepEqual(started, ['nftables', 'ipvs', 'nftables']);
     assert.equal(proxy.problem, undefined);
+  });
+
+  test('lets a mode that carries connections itself go on until the next has its rules, and then end what is short', async () => {
+    const clock = new FakeClock();
+    const did: string[] = [];
+    const carrier = { name: 'userspace', retire: () => did.push('retire'), close: () => did.push('end'), listeners: () => [] };
+    const { promise: synced, resolve: sync } = Promise.withResolvers<void>();
+    const start = async ({ mode = '' }: ProxyOptions): Promise<ServiceProxy> => {
+      did.push(`start ${mode}`);
+      const proxy = { synced, modeName: mode, release: async () => carrier, close: async () => {} };
+      return proxy as unknown as ServiceProxy;
+    };
+    const cleanOthers = async (own: string): Promise<boolean> => did.push(`clean for ${own}`) > 0;
+    const proxy = await ReloadingProxy.start({ client: {} as Client, nodeName: 'n', clock, cleanOthers }, { mode: 'userspace' }, start);
+    await proxy.change({ mode: 'nftables' });
+    assert.deepEqual(did, ['start userspace', 'start nftables']);
+    sync();
+    await clock.advance(999);
+    assert.equal(did.length, 2);
+    await clock.advance(1);
+    assert.deepEqual(did.slice(2), ['retire', 'clean for nftables']);
+    await proxy.close();
+    assert.deepEqual(did.slice(4), ['end']);
   });
 
   test('forgets a setting that the new ones do not have', async () => {

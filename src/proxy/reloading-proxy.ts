@@ -1,42 +1,51 @@
 /** A proxy whose settings may change while it works. The rules stay in the kernel from one to the next, so no connection notices. */
+import { type Clock, systemClock } from '../clock/clock.ts';
 import { messageOf } from '../errors/known-error.ts';
 import { type Log, silentLog } from '../observability/log.ts';
 import type { Mode } from './mode/mode.ts';
+import { modes } from './mode/modes.ts';
 import type { ProxyOptions } from './options.ts';
+import { cleanOtherModes } from './other-modes.ts';
 import type { Listener } from './plan/reserved.ts';
 import { type ServiceProxy, startProxy } from './proxy.ts';
 
 /** What may change. */
 type Settings = Partial<ProxyOptions>;
+type CleanOthers = NonNullable<ProxyOptions['cleanOthers']>;
+
+/** So long a mode that carries connections itself goes on with what came to it before the next one's rules: most are over then. */
+const graceMs = 1000;
 
 export class ReloadingProxy {
   readonly #start: (settings: Settings) => Promise<ServiceProxy>;
   readonly #log: Log;
   #settings: Settings;
-  #proxy: ServiceProxy;
+  #proxy!: ServiceProxy;
   /** Modes of proxies before this one that carry connections themselves. */
-  readonly #former: Mode[];
+  readonly #former: Mode[] = [];
+  /** Names of those that have not ended what is short. */
+  readonly #leaving = new Set<string>();
+  readonly #clock: Clock;
+  #isClosed = false;
+  readonly #cleanOthers: CleanOthers;
 
-  private constructor(
-    start: (settings: Settings) => Promise<ServiceProxy>,
-    settings: Settings,
-    proxy: ServiceProxy,
-    former: Mode[],
-    log: Log,
-  ) {
-    this.#start = start;
+  private constructor(fixed: ProxyOptions, settings: Settings, start: typeof startProxy) {
     this.#settings = settings;
-    this.#proxy = proxy;
-    this.#former = former;
-    this.#log = log;
+    this.#log = fixed.log ?? silentLog;
+    this.#clock = fixed.clock ?? systemClock;
+    const isStaying = ([name]: readonly [string, unknown]): boolean => !this.#leaving.has(name);
+    const { rules, cleanOthers = rules ? async () => true : undefined } = fixed;
+    this.#cleanOthers =
+      cleanOthers ?? ((own, log) => cleanOtherModes(own, log, Object.fromEntries(Object.entries(modes).filter(isStaying))));
+    const otherListeners = (): Listener[] => this.#former.flatMap((mode) => mode.listeners?.() ?? []);
+    this.#start = (now) => start({ ...fixed, otherListeners, cleanOthers: this.#cleanOthers, ...now });
   }
 
   /** `fixed` holds whatever the settings become. Throws what `startProxy` does. */
   static async start(fixed: ProxyOptions, settings: Settings, start: typeof startProxy = startProxy): Promise<ReloadingProxy> {
-    const former: Mode[] = [];
-    const otherListeners = (): Listener[] => former.flatMap((mode) => mode.listeners?.() ?? []);
-    const startUnder = (now: Settings): Promise<ServiceProxy> => start({ ...fixed, otherListeners, ...now });
-    return new ReloadingProxy(startUnder, settings, await startUnder(settings), former, fixed.log ?? silentLog);
+    const proxy = new ReloadingProxy(fixed, settings, start);
+    proxy.#proxy = await proxy.#start(settings);
+    return proxy;
   }
 
   /** Of the proxy at work. */
@@ -53,6 +62,7 @@ export class ReloadingProxy {
     // It holds the addresses of health and metrics, and one mode at a time may take up what is in the kernel.
     const former = await this.#proxy.release();
     if (former) this.#former.push(former);
+    if (former) this.#leaving.add(former.name);
     try {
       this.#proxy = await this.#start(settings);
       this.#settings = settings;
@@ -62,10 +72,18 @@ export class ReloadingProxy {
       this.#proxy = await this.#start(this.#settings);
     }
     // Until then nobody else takes what is new.
-    void this.#proxy.synced.then(() => former?.retire?.());
+    if (former) void this.#proxy.synced.then(() => this.#clock.after(graceMs, () => void this.#retire(former)));
+  }
+
+  async #retire(former: Mode): Promise<void> {
+    if (this.#isClosed) return;
+    former.retire?.();
+    this.#leaving.delete(former.name);
+    if (former.name !== this.#proxy.modeName) await this.#cleanOthers(this.#proxy.modeName, this.#log);
   }
 
   async close(): Promise<void> {
+    this.#isClosed = true;
     await this.#proxy.close();
     for (const mode of this.#former) mode.close();
   }
