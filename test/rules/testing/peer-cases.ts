@@ -162,20 +162,23 @@ type Destination = readonly [to: string, port: number, protocol: string, from?: 
 const [pod = '', , , otherPod = ''] = localPods;
 const everywhere: readonly string[] = [otherPod, pod, nodeIp, outside];
 
-/** Every address of every port; and a port that is nobody's. */
+/** Every IPv4 address of every port; and a port that is nobody's. */
 function* destinationsOf({ spec, status }: Service): Generator<Destination> {
   if (!spec?.clusterIP || spec.clusterIP === 'None') return;
-  const ips = [spec.clusterIP, ...(spec.externalIPs ?? []), ...(status?.loadBalancer?.ingress ?? []).flatMap((i) => i.ip ?? [])];
+  const isOfFamily = (ip: string | undefined): ip is string => ip !== undefined && !ip.includes(':');
+  const clusterIps = (spec.clusterIPs ?? [spec.clusterIP]).filter(isOfFamily);
+  const others = [...(spec.externalIPs ?? []), ...(status?.loadBalancer?.ingress ?? []).map((i) => i.ip)].filter(isOfFamily);
+  if (clusterIps.length === 0) return;
   for (const { port, nodePort, protocol: named = 'TCP' } of spec.ports ?? []) {
     const protocol = named.toLowerCase();
     if (protocol === 'sctp') continue;
-    for (const ip of ips) yield [ip, port, protocol];
+    for (const ip of [...clusterIps, ...others]) yield [ip, port, protocol];
     if (!nodePort) continue;
     yield [nodeIp, nodePort, protocol];
     yield ['10.244.1.1', nodePort, protocol, [otherPod, nodeIp]];
     yield ['127.0.0.1', nodePort, protocol, [nodeIp]];
   }
-  yield [spec.clusterIP, 9, 'tcp', [otherPod, outside]];
+  for (const ip of clusterIps) yield [ip, 9, 'tcp', [otherPod, outside]];
 }
 
 /** Packets to all of them, from everywhere. */
@@ -183,7 +186,7 @@ export function packetsOf({ services }: PeerCase): PeerPacket[] {
   const packets = new Map<string, PeerPacket>();
   // An address of the Service ranges that none of these Services has is left out: in nftables mode kube-proxy drops what goes there, we refuse it.
   const isOurs = ({ metadata }: Service): boolean => metadata.labels?.['service.kubernetes.io/service-proxy-name'] === undefined;
-  const known = new Set(services.filter(isOurs).map(({ spec }) => spec?.clusterIP));
+  const known = new Set(services.filter(isOurs).flatMap(({ spec }) => spec?.clusterIPs ?? spec?.clusterIP ?? []));
   for (const service of services) {
     const sticky = service.spec?.sessionAffinity === 'ClientIP';
     for (const [to, port, protocol, from = everywhere] of destinationsOf(service)) {
