@@ -1,7 +1,7 @@
 /** A kernel with IPVS under a program of this machine: gets what is needed, boots, runs a job. */
 import { once } from 'node:events';
-import { existsSync } from 'node:fs';
-import { chmod, mkdir, mkdtemp, readdir, readFile, rm, statfs, writeFile } from 'node:fs/promises';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { chmod, mkdir, mkdtemp, readFile, rm, statfs, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { eventually } from '../../src/clock/testing/eventually.ts';
@@ -70,17 +70,17 @@ async function memoryDir(job: string): Promise<string> {
 }
 
 /** Ends every process of the guest that has its files in `share`: killing its first one leaves others. */
-async function killAll(share: string): Promise<void> {
-  for (const name of await readdir('/proc')) {
-    const words = /^\d+$/.test(name) ? await readFile(`/proc/${name}/cmdline`, 'utf8').catch(() => '') : '';
-    if (!words.split('\0').includes(`uml_dir=${share}`)) continue;
+function killAll(share: string): void {
+  for (const name of readdirSync('/proc').filter((entry) => /^\d+$/.test(entry)))
     try {
-      process.kill(Number(name), 'SIGKILL');
+      const words = readFileSync(`/proc/${name}/cmdline`, 'utf8').split('\0');
+      if (words.includes(`uml_dir=${share}`)) process.kill(Number(name), 'SIGKILL');
     } catch {
       // It has ended meanwhile.
     }
-  }
 }
+
+const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 
 const quote = (word: string): string => `'${word.replaceAll("'", "'\\''")}'`;
 
@@ -116,6 +116,11 @@ class Run {
         () => has(file),
         () => false,
       );
+    const interrupted = (): never => {
+      killAll(share);
+      process.exit(130);
+    };
+    for (const signal of signals) process.once(signal, interrupted);
     try {
       if (!(await cameBefore('up', bootLimitMs))) return 'no boot';
       return (await cameBefore('rc', limitMs)) ? Number(await readFile(join(share, 'rc'), 'utf8')) : 'out of time';
@@ -123,8 +128,9 @@ class Run {
       await writeFile(join(share, 'console'), console);
       // After its job it ends by itself. It stays in the process group of the test, so that whoever ends that ends all of it.
       if (has('rc')) await eventually('it is off', () => hasEnded, { timeoutMs: powerOffMs }).catch(() => {});
-      await killAll(share);
+      killAll(share);
       await ended;
+      for (const signal of signals) process.off(signal, interrupted);
     }
   }
 }
