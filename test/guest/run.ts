@@ -1,4 +1,4 @@
-/** Runs a test file in the guest: `node test/guest/run.ts FILE [--test-name-pattern=…]`. */
+/** Runs a test file in the guest: `node test/guest/run.ts [--test-name-pattern=…] FILE`. */
 import { runInGuest } from './guest.ts';
 
 const limitMs = 1_800_000;
