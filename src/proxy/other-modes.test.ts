@@ -5,6 +5,13 @@ import { silentLog } from '../observability/log.ts';
 import type { Mode } from './mode/mode.ts';
 import { cleanOtherModes } from './other-modes.ts';
 
+test('cleanOtherModes() has something left to do while a mode carries connections', async () => {
+  let open = 2;
+  const carrying = { name: 'carrying', drain: async () => --open === 0, close() {} } as unknown as Mode;
+  const all = { carrying: async () => carrying };
+  assert.deepEqual([await cleanOtherModes('own', silentLog, all), await cleanOtherModes('own', silentLog, all)], [false, true]);
+});
+
 test('cleanOtherModes() takes away what others left, whatever one of them cannot', async () => {
   const done: string[] = [];
   const mode = (name: string, work: () => Promise<void> = async () => void done.push(name)) =>

@@ -4,27 +4,34 @@ import type { Log } from '../observability/log.ts';
 import type { Mode } from './mode/mode.ts';
 import { modes } from './mode/modes.ts';
 
-async function cleanUp(open: () => Promise<Mode>): Promise<void> {
+async function withMode<T>(open: () => Promise<Mode>, otherwise: T, work: (mode: Mode) => Promise<T>): Promise<T> {
   try {
     const mode = await open();
     try {
-      await mode.cleanUp();
+      return await work(mode);
     } finally {
       mode.close();
     }
   } catch (err) {
     // A machine without the parts of a mode has no rules of it.
     if (!isKnownError(err, 'KERNEL_FEATURE_MISSING') && !isKnownError(err, 'TOOL_MISSING')) throw err;
+    return otherwise;
   }
 }
 
-/** Takes away the rules of every mode but one, in the network namespace of this process. Gives whether that is done: what failed is told. */
+async function drain(mode: Mode): Promise<boolean> {
+  if (mode.drain) return await mode.drain();
+  await mode.cleanUp();
+  return true;
+}
+
+/** Takes away the rules of every mode but one, in the network namespace of this process. Gives whether that is done: what failed is told, and what still carries connections is left for the next time. */
 export async function cleanOtherModes(own: string, log: Log, all: typeof modes = modes): Promise<boolean> {
   let isDone = true;
   for (const [name, open] of Object.entries(all)) {
     if (name === own) continue;
     try {
-      await cleanUp(open);
+      if (!(await withMode(open, true, drain))) isDone = false;
     } catch (err) {
       log.warn(`Cannot take away what is left of proxy mode "${name}", will try again: ${messageOf(err)}`);
       isDone = false;
@@ -35,5 +42,5 @@ export async function cleanOtherModes(own: string, log: Log, all: typeof modes =
 
 /** Removes every rule that a proxy left behind, in whatever mode, in the network namespace of this process. */
 export async function cleanUpProxy(): Promise<void> {
-  for (const open of Object.values(modes)) await cleanUp(open);
+  for (const open of Object.values(modes)) await withMode(open, undefined, (mode) => mode.cleanUp());
 }

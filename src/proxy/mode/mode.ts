@@ -103,6 +103,11 @@ export interface Mode {
   watch(onTouched: () => void): { close(): void };
   /** Sockets of this process at which it serves Services: they are nobody else's. Absent: none. */
   listeners?(): readonly Listener[];
+  /**
+   * Once another mode has its rules in place: the same as `cleanUp`, but for what still carries connections. True when nothing is left. Absent: it
+   * carries none.
+   */
+  drain?(): Promise<boolean>;
   /** Takes away all rules of this mode, of whichever proxy. */
   cleanUp(): Promise<void>;
   /** Takes away what another proxy left of this mode where this one does not look. */

@@ -4,12 +4,14 @@ import { after, afterEach, before, beforeEach, describe, test } from 'node:test'
 import type { EndpointSlice, Service } from '../../../src/api/schema/types.ts';
 import { eventually } from '../../../src/clock/testing/eventually.ts';
 import { mustRun } from '../../../src/linux/exec.ts';
+import { kernelIptablesIn } from '../../../src/linux/iptables/testing/kernel-in.ts';
 import type { HeldRealServer, VirtualAddress } from '../../../src/linux/ipvs/ipvs.ts';
 import { KernelIpvs } from '../../../src/linux/ipvs/kernel-ipvs.ts';
 import { inNetns } from '../../../src/linux/netns.ts';
+import { IptablesMode } from '../../../src/proxy/mode/iptables/iptables-mode.ts';
 import type { IpvsMode } from '../../../src/proxy/mode/ipvs/ipvs-mode.ts';
 import { execIn, ipvsModeIn } from '../../../src/proxy/mode/ipvs/testing/kernel-mode.ts';
-import type { ModeRules } from '../../../src/proxy/mode/mode.ts';
+import type { Mode, ModeRules } from '../../../src/proxy/mode/mode.ts';
 import { algorithmAnnotation } from '../../../src/proxy/plan/algorithm.ts';
 import type { NodeContext } from '../../../src/proxy/plan/node-context.ts';
 import { Planner } from '../../../src/proxy/plan/planner.ts';
@@ -42,7 +44,7 @@ class NodeProxy {
   readonly #planner: Planner;
   readonly #rules: ModeRules;
 
-  constructor(mode: IpvsMode, rules: ModeRules) {
+  constructor(mode: Mode, rules: ModeRules) {
     this.#planner = new Planner(node, mode.algorithms);
     this.#rules = rules;
   }
@@ -92,9 +94,10 @@ describe('mode ipvs with real connections', { concurrency: false }, () => {
     proxy = new NodeProxy(mode, await mode.open(node));
     await proxy.sync();
   });
-  afterEach(() => {
+  const closeAll = (): void => {
     for (const connection of opened.splice(0)) connection[Symbol.dispose]();
-  });
+  };
+  afterEach(closeAll);
   after(async () => {
     await mode?.cleanUp();
     mode?.close();
@@ -247,5 +250,33 @@ describe('mode ipvs with real connections', { concurrency: false }, () => {
     const look = performance.now();
     await mode.verify();
     t.diagnostic(`compared in ${Math.round(performance.now() - look)} ms`);
+  });
+
+  // The last: it ends the mode.
+  test('a connection lives on when mode iptables takes over, and new ones go its way', async () => {
+    await proxy.serve(vip, endpoints, { targetPort: echoPort });
+    const [connection, endpoint] = await open(vip);
+    const other = new IptablesMode({ iptables: kernelIptablesIn(topology.node, '-legacy'), closes: true });
+    try {
+      await other.probe();
+      await new NodeProxy(other, await other.open(node)).serve(vip, endpoints, { targetPort: echoPort });
+      assert.equal(await mode.drain(), false);
+      assert.equal(await connection.exchange('b', answerMs), 'b');
+      const fresh = await Connection.open(topology.namespaceOf(client), vip, 80, 'tcp', answerMs);
+      assert.ok(fresh instanceof Connection, String(fresh));
+      opened.push(fresh);
+      assert.equal(await fresh.exchange('c', answerMs), 'c');
+      assert.equal(await connection.exchange('d', answerMs), 'd');
+      const carried = (await ipvs.realServers(server(vip))).filter(({ activeConnections }) => activeConnections > 0);
+      assert.deepEqual(
+        carried.map(({ ip, activeConnections }) => [ip, activeConnections]),
+        [[endpoint, 1]],
+      );
+    } finally {
+      // Without its rules the other end would never hear of it.
+      closeAll();
+      await other.cleanUp();
+      other.close();
+    }
   });
 });

@@ -3,6 +3,7 @@ import type { Clock } from '../../../clock/clock.ts';
 import { isKnownError } from '../../../errors/known-error.ts';
 import { type Cidr, cidrContains } from '../../../ip/ip.ts';
 import type { Ruleset, TableName } from '../../../linux/iptables/ruleset.ts';
+import type { HeldVirtualServer, IpvsOp } from '../../../linux/ipvs/ipvs.ts';
 import type { TableFamily } from '../../../linux/nftables/table.ts';
 import { detourChains } from './glue.ts';
 import { removeGlue } from './glue-sections.ts';
@@ -66,26 +67,62 @@ async function ifAble(work: () => Promise<void>): Promise<void> {
 }
 
 /**
- * Virtual servers are the machine's, and may be of somebody who never heard of Services: they go only where the device or a set tells that this
- * mode was at work.
+ * Virtual servers are the machine's, and may be of somebody who never heard of Services: they are ours only where the device or a set tells that
+ * this mode was at work.
  */
-export async function cleanUpIpvs(kernel: IpvsKernel, excluded: readonly Cidr[], clock: Clock): Promise<void> {
-  const { ipvs, ipset, device } = kernel;
-  const { hasDevice } = await device.read();
-  let wasHere = hasDevice;
+async function wasHere({ ipset }: IpvsKernel, hasDevice: boolean): Promise<boolean> {
+  let found = hasDevice;
   await ifAble(async () => {
     await ipset.protocol();
-    wasHere ||= (await ipset.names()).some(isOurs);
+    found ||= (await ipset.names()).some(isOurs);
   });
-  if (wasHere)
-    await ifAble(async () => {
-      await ipvs.version();
-      const servers = (await ipvs.read()).filter(({ address }) => address.kind === 'address');
-      const ours = servers.filter(({ address }) => address.kind === 'address' && !excluded.some((cidr) => cidrContains(cidr, address.ip)));
-      await ipvs.apply(ours.map(({ address }) => ({ op: 'delete-server', address })));
-    });
-  if (hasDevice) await device.remove();
-  if (!wasHere) return;
+  return found;
+}
+
+/** Deletes virtual servers but those that `keep` wants; gives the addresses of these. */
+async function deleteServers(
+  { ipvs }: IpvsKernel,
+  excluded: readonly Cidr[],
+  keep: (server: HeldVirtualServer) => boolean,
+): Promise<ReadonlySet<string>> {
+  const kept = new Set<string>();
+  await ifAble(async () => {
+    await ipvs.version();
+    const gone: IpvsOp[] = [];
+    for (const server of await ipvs.read()) {
+      const { address } = server;
+      if (address.kind !== 'address' || excluded.some((cidr) => cidrContains(cidr, address.ip))) continue;
+      if (keep(server)) kept.add(address.ip);
+      else gone.push({ op: 'delete-server', address });
+    }
+    await ipvs.apply(gone);
+  });
+  return kept;
+}
+
+export async function cleanUpIpvs(kernel: IpvsKernel, excluded: readonly Cidr[], clock: Clock): Promise<void> {
+  const { hasDevice } = await kernel.device.read();
+  if (!(await wasHere(kernel, hasDevice))) return;
+  await deleteServers(kernel, excluded, () => false);
+  if (hasDevice) await kernel.device.remove();
   await ifAble(() => cleanChains(kernel));
   await ifAble(() => cleanSets(kernel, clock));
+}
+
+/**
+ * The same once another mode translates new connections before they come here, but for the virtual servers that still carry some, and their
+ * addresses. True when nothing is left.
+ */
+export async function drainIpvs(kernel: IpvsKernel, excluded: readonly Cidr[], clock: Clock): Promise<boolean> {
+  const { device } = kernel;
+  const { hasDevice, bound } = await device.read();
+  if (!(await wasHere(kernel, hasDevice))) return true;
+  await ifAble(() => cleanChains(kernel));
+  await ifAble(() => cleanSets(kernel, clock));
+  const carrying = ({ realServers }: HeldVirtualServer): boolean =>
+    realServers.some(({ activeConnections, inactiveConnections }) => activeConnections + inactiveConnections > 0);
+  const kept = await deleteServers(kernel, excluded, carrying);
+  if (kept.size > 0) await device.unbind([...bound].filter((ip) => !kept.has(ip)));
+  else if (hasDevice) await device.remove();
+  return kept.size === 0;
 }

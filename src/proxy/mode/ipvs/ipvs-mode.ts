@@ -1,7 +1,7 @@
 /** Mode ipvs: a virtual server of the kernel's load balancer for every frontend, as a drop-in for kube-proxy's mode of that name. */
 import { type Clock, systemClock } from '../../../clock/clock.ts';
 import { isKnownError, KnownError } from '../../../errors/known-error.ts';
-import { parseCidr } from '../../../ip/ip.ts';
+import { type Cidr, parseCidr } from '../../../ip/ip.ts';
 import { KernelIpset } from '../../../linux/ipset/kernel-ipset.ts';
 import type { Iptables } from '../../../linux/iptables/iptables.ts';
 import { KernelIptables } from '../../../linux/iptables/kernel-iptables.ts';
@@ -14,7 +14,7 @@ import { type Log, silentLog } from '../../../observability/log.ts';
 import { type Algorithm, schedulers } from '../../plan/algorithm.ts';
 import type { NodeContext } from '../../plan/node-context.ts';
 import type { Mode, ModeOptions, ModeRules } from '../mode.ts';
-import { cleanUpIpvs } from './clean-up.ts';
+import { cleanUpIpvs, drainIpvs } from './clean-up.ts';
 import { defaultMasqueradeBit } from './ipvs-node.ts';
 import { type IpvsKernel, IpvsRules } from './ipvs-rules.ts';
 import { KernelServiceDevice } from './service-device.ts';
@@ -154,8 +154,15 @@ export class IpvsMode implements Mode {
   }
 
   async cleanUp(): Promise<void> {
-    const excluded = (this.#options.ipvs?.excludeCidrs ?? []).map((text) => parseCidr(text)).filter((cidr) => cidr !== undefined);
-    await cleanUpIpvs(this.#kernel, excluded, this.#clock);
+    await cleanUpIpvs(this.#kernel, this.#excluded, this.#clock);
+  }
+
+  drain(): Promise<boolean> {
+    return drainIpvs(this.#kernel, this.#excluded, this.#clock);
+  }
+
+  get #excluded(): Cidr[] {
+    return (this.#options.ipvs?.excludeCidrs ?? []).map((text) => parseCidr(text)).filter((cidr) => cidr !== undefined);
   }
 
   close(): void {

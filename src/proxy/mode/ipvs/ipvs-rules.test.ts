@@ -335,6 +335,33 @@ describe('IpvsMode', () => {
     assert.doesNotMatch(kernel.dump(), /KUBE/);
   });
 
+  test('lets connections end when another mode has taken over, and then leaves nothing', async () => {
+    const kernel = new FakeIpvsKernel();
+    kernel.ipvs.load(
+      '-A -t 10.96.0.1:80 -s rr\n-a -t 10.96.0.1:80 -r 10.244.1.2:80 -m -w 1\n-A -t 10.96.0.2:80 -s rr\n-a -t 10.96.0.2:80 -r 10.244.1.2:80 -m -w 1\n',
+    );
+    kernel.ipset.load('create KUBE-CLUSTER-IP hash:ip,port family inet hashsize 1024 maxelem 65536\n');
+    await kernel.device.ensure();
+    await kernel.device.bind(['10.96.0.1', '10.96.0.2']);
+    const address = { kind: 'address', ip: '10.96.0.1', port: 80, protocol: 'tcp' } as const;
+    const real = { ip: '10.244.1.2', port: 80 };
+    const mode = new IpvsMode(kernel);
+    for (const [active, inactive] of [
+      [1, 0],
+      [0, 1],
+    ] as const) {
+      kernel.ipvs.connections(address, real, active, inactive);
+      assert.equal(await mode.drain(), false);
+      assert.match(kernel.ipvs.dump(), /^-A -t 10\.96\.0\.1:80 -s rr\n-a -t 10\.96\.0\.1:80 -r 10\.244\.1\.2:80 -m -w 1\n$/);
+      assert.deepEqual([...(await kernel.device.read()).bound], ['10.96.0.1']);
+      assert.doesNotMatch(kernel.ipset.dump(), /KUBE/);
+    }
+    kernel.ipvs.connections(address, real, 0);
+    assert.equal(await mode.drain(), true);
+    assert.deepEqual([kernel.ipvs.dump(), (await kernel.device.read()).hasDevice], ['', false]);
+    assert.equal(await mode.drain(), true);
+  });
+
   test('takes nothing from others: their virtual servers where it never was, their chains where mode iptables is', async () => {
     const kernel = new FakeIpvsKernel();
     kernel.ipvs.load('-A -t 203.0.113.1:80 -s rr\n');
