@@ -1,5 +1,6 @@
 import { cannotMakeNamespaces, Namespaces } from '../../../linux/testing/namespaces.ts';
 import { modeConformance } from '../testing/conformance.ts';
+import { testCounting } from '../testing/counting.ts';
 import { IpvsMode } from './ipvs-mode.ts';
 import { FakeIpvsKernel } from './testing/fake-kernel.ts';
 import { execIn, ipvsModeIn, lackingForIpvs } from './testing/kernel-mode.ts';
@@ -56,5 +57,15 @@ modeConformance(
       },
     };
   },
+  lacking ?? cannotMakeNamespaces,
+);
+
+testCounting(
+  'ipvs, in the kernel',
+  async (namespace) => {
+    const mode = ipvsModeIn(namespace);
+    return { mode, [Symbol.asyncDispose]: async () => mode.close() };
+  },
+  { bytes: true },
   lacking ?? cannotMakeNamespaces,
 );
