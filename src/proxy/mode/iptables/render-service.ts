@@ -215,8 +215,9 @@ class PortRules {
 
   /** Whatever else guards the node, a load balancer must be able to ask. */
   #healthPort(): void {
-    const { health } = this.#plan;
-    if (!health) return;
+    const { health, ports } = this.#plan;
+    // Ports of one name, which an API server does not let in, would have the same rule.
+    if (!health || ports.find(({ name }) => name === this.#port.name) !== this.#port) return;
     const said = comment(`${this.#name} health check node port`);
     this.#add('filter KUBE-NODEPORTS', `-p tcp ${said} -m tcp --dport ${health.port} -j ACCEPT`);
   }

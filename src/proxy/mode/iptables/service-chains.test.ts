@@ -166,6 +166,18 @@ COMMIT
   assert.ok(!iptables.dump('ip').includes(old.cluster));
 });
 
+test('ports of one name, of whoever lets them in, have one rule for health checks, which stays with them', async () => {
+  const ports = [81, 82].flatMap((port) =>
+    plan(30, two).ports.map((one) => ({ ...one, frontends: one.frontends.map((f) => ({ ...f, port })) })),
+  );
+  const health = { port: 32_000, localReady: 1 };
+  chains.put('n/s30', { ...plan(30, two), ports, health });
+  await chains.sync();
+  chains.distrust();
+  assert.deepEqual(await chains.sync(), { full: true, steps: 0 });
+  assert.equal(iptables.dump('ip').match(/health check node port/g)?.length, 1);
+});
+
 test('of many endpoints no comment says where it leads', async () => {
   const last = (): string =>
     iptables
