@@ -13,6 +13,7 @@ import { ClusterView, hostOf, type ViewedProxy } from '../proxy/inspect/cluster-
 import { diffText, pendingChanges, weighedServices } from '../proxy/inspect/diff.ts';
 import { explainText } from '../proxy/inspect/explain-text.ts';
 import { noPlanWhy } from '../proxy/inspect/unproxied.ts';
+import { familyNames } from '../proxy/mode/ip-family.ts';
 import type { Explained, ModeView, ViewOptions } from '../proxy/mode/view.ts';
 import { KernelNodeHost, type NodeHost } from '../proxy/node-host.ts';
 import type { NodeContext } from '../proxy/plan/node-context.ts';
@@ -33,7 +34,6 @@ interface Inspected {
   readonly isHere: boolean;
 }
 
-const familyNames = { ip: 'IPv4', ip6: 'IPv6' } as const;
 const log = createLog({ clock: systemClock, level: 'warn' });
 
 function manifestsOf(paths: readonly string[]): Manifest[] {
