@@ -27,7 +27,9 @@ export interface NodeTestEvent {
   readonly data: {
     readonly message?: string;
     readonly name?: string;
-    readonly nesting?: number;
+    /** Of a test or suite, and of the one around it. */
+    readonly testId?: number;
+    readonly parentId?: number;
     readonly skip?: string | boolean;
     readonly todo?: string | boolean;
     readonly details?: {
@@ -40,7 +42,8 @@ export interface NodeTestEvent {
 
 /** Turns node's events, in the order in which things happen (not in which they are reported), into ours. */
 export class EventTranslator {
-  readonly #open: string[] = [];
+  readonly #paths = new Map<number, readonly string[]>();
+  readonly #ended = new Set<number>();
   readonly #show: (error: unknown) => string;
 
   constructor(show: (error: unknown) => string) {
@@ -48,16 +51,26 @@ export class EventTranslator {
   }
 
   translate({ type, data }: NodeTestEvent): FileEvent | undefined {
-    const { message = '', name = '', nesting = 0, details } = data;
+    const { message = '', testId } = data;
     if (type === 'test:summary') return { kind: 'over' };
     if (type === 'test:diagnostic' && message.startsWith('Error: ')) return { kind: 'error', text: message };
-    if (type === 'test:dequeue') {
-      this.#open.length = nesting;
-      this.#open[nesting] = name;
-      return { kind: 'begin', path: [...this.#open] };
-    }
-    if (type !== 'test:complete') return undefined;
-    const path = [...this.#open.slice(0, nesting), name];
+    if (type === 'test:dequeue') return { kind: 'begin', path: this.#path(data) };
+    // Of suites side by side, node tells the tests of one that ends before another again when its turn comes.
+    if (type !== 'test:complete' || (testId !== undefined && this.#ended.has(testId))) return undefined;
+    if (testId !== undefined) this.#ended.add(testId);
+    return this.#end(data);
+  }
+
+  /** Names alone do not do: suites side by side take turns. */
+  #path({ name = '', testId = -1, parentId = -1 }: NodeTestEvent['data']): readonly string[] {
+    const path = this.#paths.get(testId) ?? [...(this.#paths.get(parentId) ?? []), name];
+    if (testId >= 0) this.#paths.set(testId, path);
+    return path;
+  }
+
+  #end(data: NodeTestEvent['data']): FileEvent {
+    const { details } = data;
+    const path = this.#path(data);
     const ms = details?.duration_ms ?? 0;
     const error = details?.error;
     // A suite fails with its tests; only what goes wrong in its own hooks is news.

@@ -66,6 +66,21 @@ describe('the test runner', () => {
     assert.match(output, /\n2 passed, 0 failed, 1 skipped in /);
   });
 
+  test('counts each test of suites side by side once, and names it by its own suite', async (t) => {
+    // The suite that begins first ends last; its test fails only then.
+    const { code, output } = await run(t, {
+      'a.test.mjs': `
+        const other = Promise.withResolvers();
+        suite('all', { concurrency: 2 }, () => {
+          suite('first', () => { test('one', async () => { await other.promise; throw new Error('boom'); }); test('two', () => {}); });
+          suite('second', { concurrency: true }, () => { test('three', () => {}); test('four', () => {}); after(() => setImmediate(other.resolve)); });
+        });`,
+    });
+    assert.equal(code, 1);
+    assert.match(output, /✖ a\.test\.mjs: all › first › one\n +Error: boom/);
+    assert.match(output, /\n3 passed, 1 failed, 0 skipped in /);
+  });
+
   test('runs what a pattern names, and without one the tests beside the source', async (t) => {
     const files = { 'src/a/a.test.ts': `test('one', () => {});`, 'test/b.test.ts': `test('two', () => {});` };
     const alone = await run(t, files, {}, undefined, ['--test-name-pattern=o']);
