@@ -1,8 +1,10 @@
 import { readFileSync } from 'node:fs';
 import { constants } from 'node:os';
+import { dirname } from 'node:path';
 import { KnownError } from '../errors/known-error.ts';
 import { start } from '../linux/exec.ts';
 import { netnsExists } from '../linux/netns.ts';
+import { onNode } from './node/installation.ts';
 import type { LabPlan, NodePlan } from './plan.ts';
 import { isAlive } from './process-id.ts';
 import type { LabState } from './state.ts';
@@ -31,7 +33,7 @@ export async function enterArguments(plan: LabPlan, state: LabState, where: stri
 export function nodeEnvironment(role: NodePlan['role']): Record<string, string> {
   const { TERM } = process.env;
   return {
-    PATH: `/var/lib/fairlead/bin:/opt/fairlead/node_modules/node-linux-${process.arch}/bin:${systemPath}`,
+    PATH: `/var/lib/fairlead/bin:${dirname(onNode(process.execPath))}:${systemPath}`,
     HOME: '/root',
     KUBECONFIG: role === 'control-plane' ? '/etc/kubernetes/admin.conf' : '/etc/fairlead/kubelet.kubeconfig',
     CONTAINER_RUNTIME_ENDPOINT: 'unix:///run/containerd/containerd.sock',

@@ -2,6 +2,7 @@ import { chmod, mkdir, readdir, readFile, rm } from 'node:fs/promises';
 import { join, relative } from 'node:path';
 import { writeSecret } from '../bootstrap/secret-file.ts';
 import { KnownError, systemCode } from '../errors/known-error.ts';
+import { program } from './node/installation.ts';
 import { defaultLabOptions, type LabOptions, type LabPlan, stateRoot } from './plan.ts';
 import type { ProcessId } from './process-id.ts';
 
@@ -69,8 +70,7 @@ export async function removeState(plan: LabPlan, keepData: boolean): Promise<voi
 /** Everything here needs root. Throws NOT_ROOT. */
 export function requireRoot(what: string): void {
   if (process.getuid?.() === 0) return;
-  const program = relative(process.cwd(), join(import.meta.dirname, '../main/fairlead.sh'));
   throw new KnownError('NOT_ROOT', `Cannot ${what}: root is needed to make namespaces`, {
-    hint: `sudo ${program} ${process.argv.slice(2).join(' ')}`,
+    hint: `sudo ${relative(process.cwd(), program)} ${process.argv.slice(2).join(' ')}`,
   });
 }

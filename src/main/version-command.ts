@@ -1,5 +1,4 @@
 import { readFile } from 'node:fs/promises';
-import { join } from 'node:path';
 import { type Command, defineCommand } from '../cli/command.ts';
 import { outputFormat, outputOption, renderOutput } from '../cli/output.ts';
 
@@ -15,7 +14,7 @@ export const versionCommand: Command = defineCommand({
   summary: 'tell the versions of this program, of Kubernetes it speaks, and of Node.js',
   options: { output: outputOption },
   async run({ values }) {
-    const text = await readFile(join(import.meta.dirname, '../../package.json'), 'utf8');
+    const text = await readFile(new URL('../../package.json', import.meta.url), 'utf8');
     const { gitVersion } = await import('../apiserver/server-path/version.ts');
     const fairlead = (JSON.parse(text) as { readonly version: string }).version;
     const version: Version = { fairlead, kubernetes: gitVersion.split('+')[0] ?? gitVersion, node: process.version };

@@ -1,4 +1,5 @@
 /** A writer of ustar archives (POSIX.1-1988), byte for byte the same for the same entries, so that image digests are stable. */
+import { dirname } from 'node:path';
 
 export interface TarEntry {
   /** Relative, at most 100 bytes. */
@@ -21,6 +22,13 @@ export function symlink(path: string, target: string): TarEntry {
   return { path, kind: 'symlink', mode: 0o777, target };
 }
 
+/** The entries with the folders that they lie in, in the order of their paths. */
+export function withFolders(entries: readonly TarEntry[]): TarEntry[] {
+  const folders = new Set<string>();
+  for (const { path } of entries) for (let at = dirname(path); at !== '.'; at = dirname(at)) folders.add(at);
+  return [...[...folders].map((path) => directory(path)), ...entries].toSorted((a, b) => (a.path < b.path ? -1 : 1));
+}
+
 const block = 512;
 const typeFlag = { file: '0', symlink: '2', directory: '5' } as const;
 
@@ -28,7 +36,7 @@ function octal(value: number, width: number): string {
   return `${value.toString(8).padStart(width - 1, '0')}\0`;
 }
 
-function header(entry: TarEntry): Uint8Array {
+function header(entry: TarEntry, seconds: number): Uint8Array {
   const path = entry.kind === 'directory' ? `${entry.path}/` : entry.path;
   if (Buffer.byteLength(path) > 100) throw new RangeError(`Cannot archive "${path}": the name is longer than 100 bytes`);
   const bytes = Buffer.alloc(block);
@@ -37,7 +45,7 @@ function header(entry: TarEntry): Uint8Array {
   bytes.write(octal(0, 8), 108);
   bytes.write(octal(0, 8), 116);
   bytes.write(octal(entry.content?.length ?? 0, 12), 124);
-  bytes.write(octal(0, 12), 136);
+  bytes.write(octal(seconds, 12), 136);
   // The checksum is taken with its own field full of spaces.
   bytes.write('        ', 148);
   bytes.write(typeFlag[entry.kind], 156);
@@ -49,10 +57,11 @@ function header(entry: TarEntry): Uint8Array {
   return bytes;
 }
 
-export function tarOf(entries: readonly TarEntry[]): Uint8Array {
+/** Every entry is of the time `seconds`, and root's. */
+export function tarOf(entries: readonly TarEntry[], seconds = 0): Uint8Array {
   const parts: Uint8Array[] = [];
   for (const entry of entries) {
-    parts.push(header(entry));
+    parts.push(header(entry, seconds));
     const content = entry.content;
     if (content) parts.push(content, new Uint8Array((block - (content.length % block)) % block));
   }

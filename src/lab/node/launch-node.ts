@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { openSync } from 'node:fs';
 import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { ensureNodePki } from '../../bootstrap/pki.ts';
 import { writeSecret } from '../../bootstrap/secret-file.ts';
@@ -14,6 +14,7 @@ import type { LabPlan, NodePlan } from '../plan.ts';
 import { type ProcessId, readProcessId } from '../process-id.ts';
 import { systemPath } from '../tools.ts';
 import { type ContainerdOptions, containerdConfig } from './containerd-config.ts';
+import { installation, onNode, program } from './installation.ts';
 import { nodeServices } from './services.ts';
 
 export interface LaunchContext extends LabContext {
@@ -29,9 +30,6 @@ export interface LaunchContext extends LabContext {
   /** What lets a container runtime use the relay, when there is one. */
   readonly credential: string | undefined;
 }
-
-/** The checkout this file is part of; nodes see it read-only at /opt/fairlead. */
-export const repository: string = join(dirname(fileURLToPath(import.meta.url)), '../../..');
 
 function hostsFile(plan: LabPlan): string {
   return ['127.0.0.1 localhost', '::1 localhost ip6-localhost', ...plan.nodes.map((n) => `${n.address} ${n.name}`), ''].join('\n');
@@ -115,7 +113,7 @@ export async function launchNode(context: LaunchContext, node: NodePlan): Promis
   const compileCache = join(plan.cacheDir, 'compile-nodes');
   await mkdir(compileCache, { recursive: true, mode: 0o700 });
   const log = openSync(join(node.dir, 'log', 'boot.log'), 'w', 0o600);
-  const child = start(tools.busybox, ['sh', join(import.meta.dirname, 'launch.sh')], {
+  const child = start(tools.busybox, ['sh', fileURLToPath(new URL('./launch.sh', import.meta.url))], {
     cwd: '/',
     detached: true,
     stdio: ['ignore', log, log],
@@ -134,11 +132,12 @@ export async function launchNode(context: LaunchContext, node: NodePlan): Promis
       FL_CGROUPS: cgroups.join(' '),
       FL_HIERARCHIES: hierarchies.map((h) => `v${h.version}:${h.controllers}:${h.path}`).join(' '),
       FL_BINDS: separateFileSystems(mountinfo).join(' '),
-      FL_REPOSITORY: repository,
+      FL_INSTALLATION: installation,
+      FL_PROGRAM: onNode(program),
       FL_CACHE: compileCache,
       FL_SERVER_DIR: isServer ? serverDir : '',
       FL_PKI_DIR: plan.pkiDir,
-      FL_INIT: join(import.meta.dirname, 'node-init.sh'),
+      FL_INIT: fileURLToPath(new URL('./node-init.sh', import.meta.url)),
       FL_BUSYBOX: tools.busybox,
       FL_UNSHARE: tools.unshare,
       FL_NSENTER: tools.nsenter,

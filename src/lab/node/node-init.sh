@@ -85,7 +85,7 @@ mount_state() {
     mount -t tmpfs -o mode=0755 fairlead "$dir"
   done
   mkdir -p etc/cni/net.d opt/cni/bin var/lib/containerd var/lib/kubelet var/log etc/kubernetes/manifests
-  mount --bind "$FL_REPOSITORY" opt/fairlead
+  mount --bind "$FL_INSTALLATION" opt/fairlead
   mount -o remount,bind,ro opt/fairlead
   mount --bind "$FL_CACHE" var/cache/fairlead
   mount --bind "$FL_DIR/containerd" var/lib/containerd
@@ -93,7 +93,7 @@ mount_state() {
   # Addresses given to pods outlive a reboot, so that none is given again while the cluster still knows its last owner.
   mkdir -p var/lib/fairlead/agent var/lib/fairlead/bin
   mount --bind "$FL_DIR/agent" var/lib/fairlead/agent
-  ln -s /opt/fairlead/src/main/fairlead.sh var/lib/fairlead/bin/fairlead
+  ln -s "$FL_PROGRAM" var/lib/fairlead/bin/fairlead
   mount --bind "$FL_DIR/log" var/log
   mount --bind "$FL_DIR/etc" etc/fairlead
   if [ -n "$FL_SERVER_DIR" ]; then

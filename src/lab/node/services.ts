@@ -1,5 +1,6 @@
 import { type LabPlan, type NodePlan, withoutAgentParts, withoutServerParts } from '../plan.ts';
 import { relayPort, relayUser } from '../relay/login.ts';
+import { onNode, program } from './installation.ts';
 
 function quoted(word: string): string {
   return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
@@ -11,7 +12,7 @@ function line(name: string, words: readonly string[]): string {
 
 function fairlead(command: string, flags: Readonly<Record<string, string>>): string[] {
   const args = Object.entries(flags).flatMap(([flag, value]) => [`--${flag}`, value]);
-  return ['env', 'NODE_COMPILE_CACHE=/var/cache/fairlead', '/opt/fairlead/src/main/fairlead.sh', command, ...args];
+  return ['env', 'NODE_COMPILE_CACHE=/var/cache/fairlead', onNode(program), command, ...args];
 }
 
 function parts(leftOut: readonly string[]): Record<string, string> {

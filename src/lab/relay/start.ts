@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { openSync } from 'node:fs';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { KnownError } from '../../errors/known-error.ts';
 import { start } from '../../linux/exec.ts';
 import type { Hierarchy } from '../cgroups.ts';
@@ -58,7 +59,7 @@ export async function startRelay(hierarchies: readonly Hierarchy[], plan: LabPla
     credentialFile: join(relayDir(plan), 'credential'),
   };
   const cgroup = join(hierarchies[0]?.path ?? '', plan.cgroup, 'relay', 'cgroup.procs');
-  const program = [process.execPath, join(import.meta.dirname, 'relay-process.ts'), JSON.stringify(config)];
+  const program = [process.execPath, fileURLToPath(new URL('./relay-process.ts', import.meta.url)), JSON.stringify(config)];
   const child = start('sh', ['-c', keep, cgroup, ...program], { cwd: '/', detached: true, stdio: ['ignore', log, log] });
   child.on('error', () => {});
   child.unref();

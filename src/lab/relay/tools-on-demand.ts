@@ -1,6 +1,6 @@
-import { join } from 'node:path';
 import { start } from '../../linux/exec.ts';
 import type { Log } from '../../observability/log.ts';
+import { program } from '../node/installation.ts';
 import type { Instead } from './connect-proxy.ts';
 
 /** The registry that nobody runs: its images are made on this machine. */
@@ -17,8 +17,7 @@ export function loadOnDemand(lab: string, log: Log): Instead {
     if (host !== localRegistry) return undefined;
     if (!busy) {
       busy = true;
-      const program = [join(import.meta.dirname, '../../main/fairlead.ts'), 'lab', 'load', 'tools', '--in-background', '--name', lab];
-      const child = start(process.execPath, program, { stdio: ['ignore', 'inherit', 'inherit'] });
+      const child = start(program, ['lab', 'load', 'tools', '--in-background', '--name', lab], { stdio: ['ignore', 'inherit', 'inherit'] });
       const end = (ok: boolean): void => {
         [busy, failed] = [false, !ok];
         log.info('Tried to load the tools', { ok });

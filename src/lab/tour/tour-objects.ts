@@ -1,11 +1,9 @@
 /** The objects of the tour. */
 import { readFile } from 'node:fs/promises';
-import { join } from 'node:path';
 import { parseAllDocuments } from 'yaml';
 import { deployments, type KubeObject, type ResourceType, services } from '../../api/resource-types.ts';
 import { ignoreNotFound, isAlreadyExists } from '../../client/api-error.ts';
 import type { Client } from '../../client/client.ts';
-import { repository } from '../node/launch-node.ts';
 import { namespace } from './cluster-view.ts';
 
 export const tourObjects = 'rules/scenarios/web/objects.yaml';
@@ -29,7 +27,7 @@ export class TourObjects {
   }
 
   static async read(): Promise<TourObjects> {
-    const text = await readFile(join(repository, tourObjects), 'utf8');
+    const text = await readFile(new URL('../../../rules/scenarios/web/objects.yaml', import.meta.url), 'utf8');
     return new TourObjects(parseAllDocuments(text).map((document) => document.toJS() as KubeObject));
   }
 
