@@ -18,7 +18,7 @@ export function parseIp(text: string): string | undefined {
   try {
     const addr = ip6addr.parse(plain);
     // Not in its own form of IPv6, which shortens a single zero, too.
-    return addr.kind() === 'ipv4' ? addr.toString({ format: 'v4' }) : compressed(groupsOf(addr.toBuffer()));
+    return addr.kind() === 'ipv4' ? addr.toString({ format: 'v4' }) : compressed(groupsOf(addr.toBuffer(Buffer.alloc(16))));
   } catch {
     return undefined;
   }
@@ -43,7 +43,7 @@ export function ipToBytes(text: string): Uint8Array {
   const ip = parseIp(text);
   if (ip === undefined) throw new RangeError(`Cannot read "${text}": not an IP address`);
   if (familyOf(ip) === 4) return Uint8Array.from(ip.split('.'), Number);
-  return Uint8Array.from(ip6addr.parse(ip).toBuffer());
+  return Uint8Array.from(ip6addr.parse(ip).toBuffer(Buffer.alloc(16)));
 }
 
 /** Canonical text of 4 or 16 bytes in network order. */

@@ -3,7 +3,8 @@ declare module 'ip6addr' {
   interface Addr {
     kind(): 'ipv4' | 'ipv6';
     toString(options?: { format?: 'auto' | 'v4' | 'v6' | 'v4-mapped' }): string;
-    toBuffer(): Buffer;
+    /** Into the 16 bytes that it is given; it would make others by a way that Node.js warns of. */
+    toBuffer(bytes: Buffer): Buffer;
   }
   interface CIDR {
     contains(address: string | Addr): boolean;
