@@ -23,17 +23,24 @@ function commandLines(path: string, command: Command): string[] {
   return ['Commands:', ...lines, '', `"${path} COMMAND --help" tells more about one.`];
 }
 
+/** What stands for the value of an option; empty where it takes none. */
+export function valueName(spec: OptionSpec): string {
+  return spec.type === 'boolean' ? '' : (spec.value ?? spec.choices?.join('|') ?? 'TEXT');
+}
+
+/** What follows the help of an option about its default. */
+export function presetText({ default: preset }: OptionSpec): string {
+  return preset === undefined || preset === false || preset === '' ? '' : ` (default ${preset})`;
+}
+
 function optionLines(options: readonly (readonly [string, OptionSpec])[]): string[] {
   if (options.length === 0) return [];
   const left = options.map(([name, spec]) => {
-    const value = spec.type === 'boolean' ? '' : ` ${spec.value ?? spec.choices?.join('|') ?? 'TEXT'}`;
-    return `  ${spec.short ? `-${spec.short}, ` : '    '}--${name}${value}`;
+    const value = valueName(spec);
+    return `  ${spec.short ? `-${spec.short}, ` : '    '}--${name}${value && ` ${value}`}`;
   });
   const width = Math.max(...left.map((text) => text.length));
-  const lines = options.map(([, { help, default: preset }], i) => {
-    const isWorthSaying = preset !== undefined && preset !== false && preset !== '';
-    return `${(left[i] ?? '').padEnd(width)}  ${help}${isWorthSaying ? ` (default ${preset})` : ''}`;
-  });
+  const lines = options.map(([, spec], i) => `${(left[i] ?? '').padEnd(width)}  ${spec.help}${presetText(spec)}`);
   return ['Options (each also as an environment variable, FAIRLEAD_NAME_OF_OPTION):', ...lines];
 }
 
