@@ -37,6 +37,8 @@ const arrows: Readonly<Record<string, readonly string[]>> = {
   cli: [...leaves, 'observability'],
   bootstrap: [...shared, 'cli'],
   lab: [...shared, 'cli', 'bootstrap'],
+  // Made from the commands' own words; nothing of it runs on a node.
+  package: [...leaves, 'linux', 'cli', 'lab', 'main'],
   // The parts of processes, and the commands: the only place where domains meet.
   main: ['*'],
 };
@@ -87,6 +89,7 @@ const packages: readonly { readonly name: RegExp; readonly folders: readonly str
   { name: /^ioredis$/, folders: ['storage'], why: 'only the store knows its engine' },
   { name: /^@grpc\//, folders: ['kubelet', 'storage'], why: 'CRI and etcd speak gRPC, nothing else does' },
   { name: /^dns-packet$/, folders: ['dns', 'lab'], why: 'DNS messages are made and read there' },
+  { name: /^esbuild$/, folders: ['package'], why: 'nothing is built where it runs' },
   { name: /^ip6addr$/, folders: ['ip'], why: 'addresses are values of src/ip' },
   {
     name: /^node:child_process$/,

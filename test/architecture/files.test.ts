@@ -95,6 +95,7 @@ const equals: Readonly<Record<string, string>> = {
   observability: 'a way in which a process speaks of itself',
   'proxy/inspect': 'what a cluster means on a node, or a text of it for people',
   'scheduler/plugins': 'a plugin',
+  package: 'a step in making the package; `build.ts` is the executable',
   storage: 'the contract, `store.ts`, or what engines share; an engine is a folder',
 };
 

@@ -1,0 +1,111 @@
+/**
+ * The JavaScript of the package: what each process loads in few files, and what it loads later in files of its own. Without it, a start would strip types
+ * from hundreds of files, which Node.js does not even do below `node_modules`.
+ */
+import { createHash } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { basename, dirname, join, relative } from 'node:path';
+import { build, type Metafile, type Plugin } from 'esbuild';
+import { requiredIn, rewriteUrls } from './project-urls.ts';
+
+export interface Bundle {
+  /** Names and contents of the modules, all in one folder. */
+  readonly modules: ReadonlyMap<string, Uint8Array>;
+  /** The same modules have the same. */
+  readonly id: string;
+  /** Files of the project that modules name by a URL. */
+  readonly files: readonly string[];
+  /** Packages that are loaded as they are: with native code, or seldom. */
+  readonly required: readonly string[];
+  /** Folders below `node_modules` from which something was taken. */
+  readonly bundled: readonly string[];
+}
+
+const entry = 'src/main/fairlead.ts';
+/** A shell's way in lies beside the modules: it names them. */
+export const launcher = 'src/main/fairlead.sh';
+/** It finds its native part by where it lies. */
+const unbundled: string[] = ['netlink'];
+
+/** What URLs in the sources led to. */
+class Found {
+  readonly entries: Set<string> = new Set([entry]);
+  readonly files = new Set<string>();
+  readonly required: Set<string> = new Set(unbundled);
+}
+
+/** The name of a module without its folder. Throws where two would have the same. */
+function nameOf(path: string, entries: ReadonlySet<string>): string {
+  const name = basename(path, '.ts');
+  const same = [...entries].filter((other) => basename(other, '.ts') === name);
+  if (same.length > 1) throw new Error(`${same.join(' and ')} would be one file of the package: rename one`);
+  return name;
+}
+
+function projectUrls(root: string, found: Found): Plugin {
+  const place = (file: string, path: string): string => {
+    const target = relative(root, join(dirname(file), path));
+    if (target === launcher) return './fairlead.sh';
+    if (target.endsWith('.ts')) {
+      found.entries.add(target);
+      return `./${nameOf(target, found.entries)}.js`;
+    }
+    if (target !== '') found.files.add(target);
+    return `../../${target}`;
+  };
+  return {
+    name: 'project-urls',
+    setup({ onLoad }) {
+      onLoad({ filter: /\/src\/.*\.ts$/ }, ({ path }) => {
+        if (path.includes('/node_modules/')) return undefined;
+        const text = readFileSync(path, 'utf8');
+        if (!text.includes('import.meta.')) return undefined;
+        for (const name of requiredIn(text)) found.required.add(name);
+        return { contents: rewriteUrls(text, relative(root, path), (url) => place(path, url)), loader: 'ts' };
+      });
+    },
+  };
+}
+
+function packagesOf(metafile: Metafile): string[] {
+  const folders = Object.keys(metafile.inputs).map((input) => /^.*node_modules\/(?:@[^/]+\/)?[^/]+/.exec(input)?.[0]);
+  return [...new Set(folders.filter((folder) => folder !== undefined))].toSorted();
+}
+
+/** Bundles the program. `root` is the checkout. */
+export async function bundle(root: string): Promise<Bundle> {
+  const found = new Found();
+  for (;;) {
+    const before = found.entries.size;
+    const result = await build({
+      absWorkingDir: root,
+      entryPoints: Object.fromEntries([...found.entries].map((path) => [nameOf(path, found.entries), path])),
+      bundle: true,
+      splitting: true,
+      write: false,
+      outdir: 'lib',
+      format: 'esm',
+      platform: 'node',
+      target: 'node24',
+      external: unbundled,
+      // What older packages are written for, where no module of theirs is.
+      banner: { js: "import { createRequire as makeRequire } from 'node:module'; const require = makeRequire(import.meta.url);" },
+      legalComments: 'none',
+      metafile: true,
+      logLevel: 'error',
+      plugins: [projectUrls(root, found)],
+    });
+    // A worker or a process that a module starts is one more way in, with modules of its own.
+    if (found.entries.size > before) continue;
+    const modules = new Map(result.outputFiles.map(({ path, contents }) => [basename(path), contents]));
+    const hash = createHash('sha256');
+    for (const [name, content] of [...modules].toSorted()) hash.update(`${name}\n`).update(content);
+    return {
+      modules,
+      id: hash.digest('hex').slice(0, 12),
+      files: [...found.files].toSorted(),
+      required: [...found.required].toSorted(),
+      bundled: packagesOf(result.metafile),
+    };
+  }
+}
