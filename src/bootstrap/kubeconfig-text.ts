@@ -1,4 +1,4 @@
-import type { KeyPair } from './certificate.ts';
+import type { KeyPair } from '../x509/authority.ts';
 
 export interface KubeconfigFields {
   readonly cluster: string;

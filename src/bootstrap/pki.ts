@@ -13,7 +13,7 @@ import {
   issueCertificate,
   type KeyPair,
   loadAuthority,
-} from './certificate.ts';
+} from '../x509/authority.ts';
 import { kubeconfigText } from './kubeconfig-text.ts';
 import { readIfThere, writeSecret } from './secret-file.ts';
 

@@ -18,6 +18,8 @@ const arrows: Readonly<Record<string, readonly string[]>> = {
   ip: [],
   clock: [],
   errors: [],
+  // Certificates as values; what they are for, its users know.
+  x509: ['ip'],
   observability: leaves,
   api: leaves,
   storage: [...leaves, 'observability'],
@@ -25,17 +27,17 @@ const arrows: Readonly<Record<string, readonly string[]>> = {
   linux: leaves,
   client: [...leaves, 'api', 'observability'],
   // Nothing else ever talks to the store.
-  apiserver: [...leaves, 'api', 'storage', 'observability'],
+  apiserver: [...leaves, 'x509', 'api', 'storage', 'observability'],
   // Controllers and scheduler see the API only, so that they work with any API server.
-  controllers: [...leaves, 'api', 'client', 'observability'],
+  controllers: [...leaves, 'x509', 'api', 'client', 'observability'],
   scheduler: [...leaves, 'api', 'client', 'observability'],
-  kubelet: shared,
+  kubelet: [...shared, 'x509'],
   proxy: shared,
   'net-agent': shared,
   cni: shared,
   dns: shared,
   cli: [...leaves, 'observability'],
-  bootstrap: [...shared, 'cli'],
+  bootstrap: [...shared, 'x509', 'cli'],
   lab: [...shared, 'cli', 'bootstrap'],
   // Made from the commands' own words; nothing of it runs on a node.
   package: [...leaves, 'linux', 'cli', 'lab', 'main'],
@@ -84,6 +86,7 @@ const packages: readonly { readonly name: RegExp; readonly folders: readonly str
     folders: ['linux', 'dns'],
     why: 'the kernel sits behind src/linux; the DNS server batches datagrams through FFI',
   },
+  { name: /^@peculiar\//, folders: ['x509'], why: 'certificates are made and read there' },
   { name: /^fastify$/, folders: ['apiserver'], why: 'only the API server routes HTTP requests of many kinds' },
   { name: /^node:sqlite$/, folders: ['storage'], why: 'only the store knows its engine' },
   { name: /^ioredis$/, folders: ['storage'], why: 'only the store knows its engine' },

@@ -97,6 +97,7 @@ const equals: Readonly<Record<string, string>> = {
   'scheduler/plugins': 'a plugin',
   package: 'a step in making the package; `build.ts` is the executable',
   storage: 'the contract, `store.ts`, or what engines share; an engine is a folder',
+  x509: 'a certificate, a request, a key, or a piece of one',
 };
 
 const folders = [...new Set(files.filter((file) => file.startsWith('src/')).map((file) => dirname(file).slice('src/'.length)))].filter(

@@ -36,7 +36,7 @@ async function readTls(read: FlagReader<keyof typeof flags>, node: string, ip: s
   const [certFile, keyFile] = [read.optional('tls-cert-file'), read.optional('tls-private-key-file')];
   if (certFile !== undefined && keyFile !== undefined)
     return { cert: await readFile(certFile, 'utf8'), key: await readFile(keyFile, 'utf8'), clientCa };
-  const { createAuthority, issueCertificate } = await import('../../bootstrap/certificate.ts');
+  const { createAuthority, issueCertificate } = await import('../../x509/authority.ts');
   const now = systemClock.now();
   const request = { commonName: node, dnsNames: [node], ips: ip.split(','), usages: ['server'] as const };
   const pair = await issueCertificate(await createAuthority(`${node}-ca`, now), request, now);

@@ -1,13 +1,12 @@
 /**
- * X.509 for a cluster: a certificate authority and the certificates it signs (RFC 5280), ECDSA on P-256 throughout.
+ * A certificate authority, and key pairs that it signs (RFC 5280); what is made here is ECDSA on P-256.
  * What Kubernetes reads from a client certificate is CN (the user) and every O (its groups).
  */
 import 'reflect-metadata';
-import { webcrypto } from 'node:crypto';
+import { createPrivateKey, webcrypto, X509Certificate } from 'node:crypto';
 import * as x509 from '@peculiar/x509';
+import { algorithmsOf, newKeys, pem, type SigningAlgorithm, signingAlgorithm } from './keys.ts';
 
-const keyAlgorithm = { name: 'ECDSA', namedCurve: 'P-256' } as const;
-const signingAlgorithm = { name: 'ECDSA', hash: 'SHA-256' } as const;
 const dayMs = 86_400_000;
 
 /** A certificate and its private key (PKCS #8), both PEM. */
@@ -19,6 +18,7 @@ export interface KeyPair {
 export interface Authority extends KeyPair {
   readonly certificate: x509.X509Certificate;
   readonly signingKey: webcrypto.CryptoKey;
+  readonly signingAlgorithm: SigningAlgorithm;
 }
 
 export interface CertificateRequest {
@@ -30,21 +30,8 @@ export interface CertificateRequest {
   readonly days?: number;
 }
 
-function pem(label: string, der: ArrayBuffer): string {
-  const lines =
-    Buffer.from(der)
-      .toString('base64')
-      .match(/.{1,64}/g) ?? [];
-  return `-----BEGIN ${label}-----\n${lines.join('\n')}\n-----END ${label}-----\n`;
-}
-
-async function newKeys(): Promise<{ keys: webcrypto.CryptoKeyPair; keyPem: string }> {
-  const keys = await webcrypto.subtle.generateKey(keyAlgorithm, true, ['sign', 'verify']);
-  return { keys, keyPem: pem('PRIVATE KEY', await webcrypto.subtle.exportKey('pkcs8', keys.privateKey)) };
-}
-
 /** A positive serial number of 16 random bytes, unique in practice (RFC 5280 §4.1.2.2). */
-function serialNumber(): string {
+export function serialNumber(): string {
   const bytes = webcrypto.getRandomValues(new Uint8Array(16));
   bytes[0] = ((bytes[0] ?? 0) & 0x7f) | 0x40;
   return Buffer.from(bytes).toString('hex');
@@ -70,14 +57,24 @@ export async function createAuthority(commonName: string, now: number): Promise<
       await x509.SubjectKeyIdentifierExtension.create(keys.publicKey),
     ],
   });
-  return { certificate, signingKey: keys.privateKey, certPem: `${certificate.toString('pem')}\n`, keyPem };
+  return { certificate, signingKey: keys.privateKey, signingAlgorithm, certPem: `${certificate.toString('pem')}\n`, keyPem };
 }
 
-/** The authority of an earlier run. Throws when the texts are no certificate and key. */
+/** The authority of an earlier run, or that of others: its key may be RSA, ECDSA or Ed25519. Throws when the texts are no certificate and its key. */
 export async function loadAuthority(pair: KeyPair): Promise<Authority> {
-  const der = Buffer.from(pair.keyPem.replace(/-----[^-]+-----|\s/g, ''), 'base64');
-  const signingKey = await webcrypto.subtle.importKey('pkcs8', der, keyAlgorithm, false, ['sign']);
-  return { ...pair, certificate: new x509.X509Certificate(pair.certPem), signingKey };
+  const key = createPrivateKey(pair.keyPem);
+  if (!new X509Certificate(pair.certPem).checkPrivateKey(key)) throw new Error('the key does not fit the certificate');
+  const { importing, signing } = algorithmsOf(key);
+  const signingKey = key.toCryptoKey(importing, false, ['sign']);
+  return { ...pair, certificate: new x509.X509Certificate(pair.certPem), signingKey, signingAlgorithm: signing };
+}
+
+/** What points from a certificate to its authority: the authority's own identifier, which others may have made in another way than by its key. */
+export async function authorityKeyIdentifier({ certificate }: Authority): Promise<x509.AuthorityKeyIdentifierExtension> {
+  const own = certificate.getExtension(x509.SubjectKeyIdentifierExtension);
+  return own
+    ? new x509.AuthorityKeyIdentifierExtension(own.keyId)
+    : await x509.AuthorityKeyIdentifierExtension.create(certificate.publicKey);
 }
 
 /** A key pair signed by the authority. */
@@ -96,12 +93,12 @@ export async function issueCertificate(authority: Authority, request: Certificat
     ...validity(now, request.days ?? 365),
     publicKey: keys.publicKey,
     signingKey: authority.signingKey,
-    signingAlgorithm,
+    signingAlgorithm: authority.signingAlgorithm,
     extensions: [
       new x509.BasicConstraintsExtension(false, undefined, true),
       new x509.KeyUsagesExtension(x509.KeyUsageFlags.digitalSignature, true),
       new x509.ExtendedKeyUsageExtension(request.usages.map((usage) => usages[usage])),
-      await x509.AuthorityKeyIdentifierExtension.create(authority.certificate.publicKey),
+      await authorityKeyIdentifier(authority),
       ...(names.length === 0 ? [] : [new x509.SubjectAlternativeNameExtension(names)]),
     ],
   });
