@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
+import { newRequest } from '../x509/new-request.ts';
 import { type Json, TestServer } from './testing/test-server.ts';
 
 const configMap = (name: string, more: object = {}): Json => ({ apiVersion: 'v1', kind: 'ConfigMap', metadata: { name }, ...more });
@@ -167,7 +168,7 @@ describe('the API server', () => {
   test('takes an approval with its annotations, and notes when it came', async () => {
     const csrs = '/apis/certificates.k8s.io/v1/certificatesigningrequests';
     const spec = {
-      request: Buffer.from('-----BEGIN CERTIFICATE REQUEST-----\n').toString('base64'),
+      request: Buffer.from(newRequest({ commonName: 'a', organizations: [] }).requestPem).toString('base64'),
       signerName: 'example.com/signer',
       usages: ['client auth'],
     };
@@ -185,7 +186,7 @@ describe('the API server', () => {
     const csr = '/apis/certificates.k8s.io/v1/certificatesigningrequests/one';
     const merge = { type: 'application/merge-patch+json' };
     const { conditions } = (await s.call('GET', csr)).body.status;
-    const signed = await s.call('PATCH', `${csr}/status`, { status: { certificate: 'AAAA' } }, merge);
+    const signed = await s.call('PATCH', `${csr}/status`, { status: { certificate: Buffer.from(s.pki.ca).toString('base64') } }, merge);
     assert.deepEqual([signed.status, signed.body.status.conditions], [200, conditions]);
     const [approved] = conditions;
     for (const [subresource, status, message] of [

@@ -1,4 +1,5 @@
 /** CertificateSigningRequests: what is asked for, and who may write which part of the status. */
+import { X509Certificate } from 'node:crypto';
 import { isDeepStrictEqual } from 'node:util';
 import type { CertificateSigningRequest } from '../schema/types.ts';
 import { legacyUnknownSignerName } from '../well-known.ts';
@@ -15,7 +16,7 @@ const usages: readonly string[] = [
   ...['key encipherment', 'microsoft sgc', 'netscape sgc', 'ocsp signing', 's/mime', 'server auth', 'signing', 'timestamping'],
 ];
 
-/** Whether the request is signed with its own key is checked where it is parsed: in admission, and by signers. */
+/** Whether the request can be read and is signed with its own key is looked at in admission, where it is parsed. */
 export function certificateErrors({ spec }: CertificateSigningRequest): FieldError[] {
   const { request = '', usages: given, signerName, expirationSeconds: seconds } = spec ?? {};
   const errors: FieldError[] = [];
@@ -90,9 +91,33 @@ export function certificateStatusErrors(next: CertificateSigningRequest, old: Ce
     else if (mine.length === theirs.length && !isDeepStrictEqual(mine, theirs))
       errors.push(forbidden(at, `updates may not modify a condition of type "${type}"`));
   }
-  if (old.status?.certificate && next.status?.certificate !== old.status.certificate)
-    errors.push(forbidden('status.certificate', 'updates may not modify existing certificate content'));
+  const certificate = next.status?.certificate ?? '';
+  if (certificate === (old.status?.certificate ?? '')) return errors;
+  const problem = certificateProblem(Buffer.from(certificate, 'base64').toString('latin1'));
+  if (problem !== undefined) errors.push(invalid('status.certificate', '<certificate data>', problem));
+  if (old.status?.certificate) errors.push(forbidden('status.certificate', 'updates may not modify existing certificate content'));
   return errors;
+}
+
+const pemBlock = /-----BEGIN ([^-]*)-----\r?\n([\s\S]*?)-----END \1-----/g;
+
+/** Why a text is no certificates in PEM; nothing at all is none, and fine. */
+function certificateProblem(text: string): string | undefined {
+  if (text === '') return undefined;
+  const blocks = [...text.matchAll(pemBlock)];
+  const other = blocks.find(([, type]) => type !== 'CERTIFICATE');
+  if (other) return `only CERTIFICATE PEM blocks are allowed, found ${JSON.stringify(other[1])}`;
+  if (blocks.some(([, , content]) => content?.includes(':'))) return 'no PEM block headers are permitted';
+  if (blocks.length === 0) return 'must contain at least one CERTIFICATE PEM block';
+  return blocks.every(([block]) => isCertificate(block)) ? undefined : 'x509: malformed certificate';
+}
+
+function isCertificate(block: string): boolean {
+  try {
+    return new X509Certificate(block).raw.length > 0;
+  } catch {
+    return false;
+  }
 }
 
 function conditionErrors({ type, status }: Condition, path: string): FieldError[] {

@@ -69,12 +69,23 @@ describe('certificate requests', () => {
 
   test('are approved and signed by those who may for that signer', async () => {
     const approve = { status: { conditions: [{ type: 'Approved', status: 'True', reason: 'x' }] } };
-    const sign = { status: { certificate: Buffer.from('x').toString('base64') } };
+    const sign = { status: { certificate: Buffer.from(s.pki.ca).toString('base64') } };
     const options = { type: 'application/merge-patch+json' };
     const approved = await s.call('PATCH', `${path}/mine/approval`, approve, { ...options, agent: jane });
     assert.equal(approved.status, 403);
     assert.match(approved.body.message, /user not permitted to approve requests with signerName "kubernetes.io\/kube-apiserver-client"/);
     assert.equal((await s.call('PATCH', `${path}/mine/status`, sign, { ...options, agent: jane })).status, 403);
     assert.equal((await s.call('PATCH', `${path}/mine/approval`, approve, options)).status, 200);
+    const nonsense = await s.call(
+      'PATCH',
+      `${path}/mine/status`,
+      { status: { certificate: Buffer.from('x').toString('base64') } },
+      options,
+    );
+    assert.match(
+      nonsense.body.message,
+      /status.certificate: Invalid value: "<certificate data>": must contain at least one CERTIFICATE PEM block/,
+    );
+    assert.equal((await s.call('PATCH', `${path}/mine/status`, sign, options)).status, 200);
   });
 });

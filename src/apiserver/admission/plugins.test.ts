@@ -4,8 +4,11 @@ import { describe, test } from 'node:test';
 import { Registry } from '../../api/registry/registry.ts';
 import type { KubeObject, ResourceType } from '../../api/resource-types.ts';
 import type { Clock } from '../../clock/clock.ts';
+import { pem } from '../../x509/keys.ts';
+import { newRequest } from '../../x509/new-request.ts';
 import type { RbacObject } from '../auth/rbac-index.ts';
 import { authorizerWith, person } from '../auth/testing/fake-objects.ts';
+import type { UserInfo } from '../auth/user-info.ts';
 import type { Lookup } from '../cache/lookup.ts';
 import type { AdmissionPlugin, AdmissionRequest } from './admission.ts';
 import { certificateRequests } from './certificate-requests.ts';
@@ -365,13 +368,13 @@ describe('CertificateRequests', () => {
 
   test('writes who asks, whatever the request says', async () => {
     const plugin = certificateRequests(authorizerWith([]));
-    const spec = { username: 'root', uid: 'x', groups: ['system:masters'], extra: { a: ['b'] } };
+    const asked = Buffer.from(newRequest({ commonName: 'jane', organizations: [] }).requestPem).toString('base64');
+    const spec = { username: 'root', uid: 'x', groups: ['system:masters'], extra: { a: ['b'] }, request: asked };
     const made = await admit(plugin, request(csrs, { object: { metadata: {}, spec } }));
-    assert.deepEqual(specOf(made), { username: 'jane', groups: ['system:authenticated'] });
+    assert.deepEqual(specOf(made), { username: 'jane', groups: ['system:authenticated'], request: asked });
     const user = { name: 'jane', uid: 'u', groups: [], extra: { k: ['v'] } };
-    const other = await admit(plugin, request(csrs, { user, object: { metadata: {}, spec: {} } }));
-    assert.deepEqual(specOf(other), { username: 'jane', uid: 'u', groups: [], extra: { k: ['v'] } });
-    await admit(plugin, request(csrs, { object: { metadata: {} } }));
+    const other = await admit(plugin, request(csrs, { user, object: { metadata: {}, spec: { request: asked } } }));
+    assert.deepEqual(specOf(other), { username: 'jane', uid: 'u', groups: [], extra: { k: ['v'] }, request: asked });
     const kept = { ...spec };
     assert.deepEqual(specOf(await admit(plugin, request(csrs, { operation: 'UPDATE', object: { metadata: {}, spec }, old: {} }))), kept);
   });
@@ -398,12 +401,44 @@ describe('CertificateRequests', () => {
     await update('', []);
   });
 
-  test('refuses a request for an administrator that cannot be read', async () => {
-    const plugin = certificateRequests(authorizerWith([]));
-    const asking = (signerName: string): Promise<unknown> =>
-      admit(plugin, request(csrs, { object: { metadata: {}, spec: { signerName, request: 'x' } } }));
-    await assert.rejects(asking('kubernetes.io/kube-apiserver-client'), /failed to parse CSR/);
-    await asking('example.com/web');
+  const names = { commonName: 'system:node:n1', organizations: ['system:nodes'] };
+  /** The bytes of a request after something was done to them, as the field has them. */
+  function altered(change: (der: Buffer) => void): string {
+    const der = Buffer.from(newRequest(names).requestPem.replace(/-----[^-]+-----|\s/g, ''), 'base64');
+    change(der);
+    return Buffer.from(pem('CERTIFICATE REQUEST', der)).toString('base64');
+  }
+  for (const [what, text, words] of [
+    ['is none', 'x', /spec.request: Invalid value: "x": PEM block type must be CERTIFICATE REQUEST/],
+    ['cannot be read', altered((der) => der.fill(0xff, 4)), /spec.request: Invalid value: /],
+    ['is not signed with its own key', altered((der) => der.write('n2', der.indexOf('n1'))), /x509: signature verification failure/],
+  ] as const)
+    test(`refuses a request that ${what}, whoever is to sign it`, async () => {
+      const object = { metadata: {}, spec: { signerName: 'example.com/web', request: text } };
+      await assert.rejects(
+        admit(certificateRequests(authorizerWith([])), request(csrs, { object })),
+        (err: { code: number; message: string }) => {
+          assert.equal(err.code, 422);
+          assert.match(err.message, words);
+          return true;
+        },
+      );
+    });
+
+  test('lets a node ask for itself alone, and everybody else for any node', async () => {
+    const asked = Buffer.from(newRequest(names).requestPem).toString('base64');
+    const ask = (signer: string, user: UserInfo): Promise<unknown> =>
+      admit(
+        certificateRequests(authorizerWith([])),
+        request(csrs, { user, object: { metadata: {}, spec: { signerName: `kubernetes.io/${signer}`, request: asked } } }),
+      );
+    const [own, other] = [person('system:node:n1', 'system:nodes'), person('system:node:n2', 'system:nodes')];
+    for (const signer of ['kubelet-serving', 'kube-apiserver-client-kubelet']) {
+      await ask(signer, own);
+      await ask(signer, person('jane'));
+      await assert.rejects(ask(signer, other), /can only create a node CSR with CN=system:node:n2/);
+    }
+    await ask('kube-apiserver-client', other);
   });
 });
 

@@ -95,12 +95,6 @@ describe('what is told of other objects', () => {
     ['resourcequotas', 'apiserver', {}, /enforces no ResourceQuotas/],
     ['limitranges', 'apiserver', {}, /applies no LimitRanges/],
     ['namespaces', 'apiserver', { metadata: { labels } }, /enforces no Pod Security Standards/],
-    [
-      'certificatesigningrequests.certificates.k8s.io',
-      'controller-manager',
-      { spec: { signerName: 'kubernetes.io/x' } },
-      /signs for Kubernetes/,
-    ],
     ['persistentvolumeclaims', 'controller-manager', {}, /pods that use it stay Pending/],
     [
       'statefulsets.apps',
@@ -131,7 +125,6 @@ describe('what is told of other objects', () => {
     ['a Service inside of the cluster', 'services', { spec: { type: 'ClusterIP' } }],
     ['a LoadBalancer beside one that has an address', 'services', { spec: { type: 'LoadBalancer' } }, [provider]],
     ['a class that pods do not preempt by', 'priorityclasses.scheduling.k8s.io', { preemptionPolicy: 'Never' }],
-    ['a signer of others', 'certificatesigningrequests.certificates.k8s.io', { spec: { signerName: 'example.com/x' } }],
     ['a privileged namespace', 'namespaces', { metadata: { labels: { 'pod-security.kubernetes.io/enforce': 'privileged' } } }],
     ['a namespace with other labels', 'namespaces', { metadata: { labels: { 'pod-security.kubernetes.io/enforce-version': 'v1' } } }],
     ['a StatefulSet without claims', 'statefulsets.apps', { spec: { volumeClaimTemplates: [] } }],

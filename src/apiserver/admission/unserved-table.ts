@@ -4,7 +4,6 @@
  */
 import { ingressClasses, services } from '../../api/resource-types.ts';
 import type {
-  CertificateSigningRequest,
   Container,
   CronJob,
   Deployment,
@@ -155,12 +154,6 @@ export const unserved: readonly Unserved[] = [
     doer: 'apiserver',
     part: podSecurity,
     message: 'this API server enforces no Pod Security Standards: the labels pod-security.kubernetes.io/* refuse and warn of no pod',
-  },
-  {
-    resources: ['certificatesigningrequests.certificates.k8s.io'],
-    doer: 'controller-manager',
-    part: ({ spec }: CertificateSigningRequest) => (spec?.signerName?.startsWith('kubernetes.io/') ? spec.signerName : undefined),
-    message: "no part of this cluster signs for Kubernetes' own signers: no certificate will be issued",
   },
   { resources: ['persistentvolumeclaims'], doer: 'controller-manager', part: whole, message: claimsWait },
   {

@@ -167,8 +167,8 @@ const cases: Readonly<Record<string, Case>> = {
   ),
 };
 
-/** Lines that the cases above leave out: a certificate request needs a key, a workload its own kind. */
-const elsewhere = [/^no part of this cluster signs/, /\.workloadRef: /];
+/** Lines that the cases above leave out: a workload needs its own kind. */
+const elsewhere = [/\.workloadRef: /];
 
 function warningsOf(header: unknown): string[] {
   const all = [header ?? []].flat().join(', ');

@@ -17,8 +17,11 @@ export interface Credentials {
   readonly certificate: UserInfo | undefined;
 }
 
-/** Paths that anybody may ask for, and what lies below them (`/livez/ping`). */
-const publicPaths = ['/healthz', '/livez', '/readyz', '/version'];
+/**
+ * Paths that anybody may ask for, and what lies below them (`/livez/ping`); authorization has its say then. Who joins reads the last one, before
+ * it has any reason to trust this server: upstream's AuthenticationConfiguration would say `anonymous: {enabled: true, conditions: [{path}, …]}`.
+ */
+const publicPaths = ['/healthz', '/livez', '/readyz', '/version', '/api/v1/namespaces/kube-public/configmaps/cluster-info'];
 /** How a browser, which cannot set headers on a WebSocket, hands over its token. */
 const websocketPrefix = 'base64url.bearer.authorization.k8s.io.';
 
