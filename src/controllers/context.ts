@@ -6,6 +6,7 @@ import { EventRecorder } from '../client/event-recorder.ts';
 import type { InformerSet } from '../client/informers.ts';
 import type { Clock } from '../clock/clock.ts';
 import type { Log } from '../observability/log.ts';
+import type { Authority } from '../x509/authority.ts';
 import { canonical } from './ownership/template-hash.ts';
 
 type WithStatus = KubeObject & { readonly status?: object | undefined };
@@ -22,6 +23,16 @@ export interface ControllerContext {
   readonly clusterCidr?: string;
   /** Default 24. */
   readonly nodeCidrMaskSize?: number;
+  /** Absent: nobody here signs certificates. */
+  readonly signing?: Signing;
+}
+
+/** What requests for certificates are signed with. */
+export interface Signing {
+  /** The longest life of a certificate. */
+  readonly mostMs: number;
+  /** By the signer's name. What one gives may change while the process runs. */
+  readonly authorities: Readonly<Record<string, () => Promise<Authority>>>;
 }
 
 /** What every controller of keys has at hand, also while its own fields are made. */

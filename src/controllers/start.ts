@@ -1,8 +1,12 @@
 /** Which controllers there are, and that they run. */
 import { BackOff } from '../clock/back-off.ts';
 import { messageOf } from '../errors/known-error.ts';
+import { BootstrapSignerController } from './bootstrapsigner/controller.ts';
 import { type ControllerContext, keyed, type RunController } from './context.ts';
 import { CronJobController } from './cronjob/controller.ts';
+import { CsrApprovingController } from './csrapproving/controller.ts';
+import { CsrCleanerController } from './csrcleaner/controller.ts';
+import { CsrSigningController } from './csrsigning/controller.ts';
 import { DaemonSetController } from './daemonset/controller.ts';
 import { DeploymentController } from './deployment/controller.ts';
 import { DisruptionController } from './disruption/controller.ts';
@@ -23,6 +27,7 @@ import { RootCaController } from './root-ca/controller.ts';
 import { ServiceCidrController } from './service-cidr/controller.ts';
 import { ServiceAccountController } from './serviceaccount/controller.ts';
 import { StatefulSetController } from './statefulset/controller.ts';
+import { TokenCleanerController } from './tokencleaner/controller.ts';
 import { TtlAfterFinishedController } from './ttl-after-finished/controller.ts';
 import {
   AttributesClassProtectionController,
@@ -57,7 +62,18 @@ export const controllers: Readonly<Record<string, RunController>> = {
   'pod-garbage-collector-controller': keyed(PodGarbageCollector),
   'service-cidr-controller': keyed(ServiceCidrController),
   'garbage-collector-controller': keyed(GarbageCollector),
+  'certificatesigningrequest-signing-controller': async (context) => {
+    if (context.signing) await keyed(CsrSigningController)(context);
+    else context.log.info('Skipping CSR signer controller because no csr cert/key was specified');
+  },
+  'certificatesigningrequest-approving-controller': keyed(CsrApprovingController),
+  'certificatesigningrequest-cleaner-controller': keyed(CsrCleanerController),
+  'bootstrap-signer-controller': keyed(BootstrapSignerController),
+  'token-cleaner-controller': keyed(TokenCleanerController),
 };
+
+/** Those that `*` does not mean, as upstream: they run where nodes join by bootstrap tokens. */
+export const disabledByDefault: readonly string[] = ['bootstrap-signer-controller', 'token-cleaner-controller'];
 
 /** Runs them all until the signal aborts. One that ends with an error is started again, the others go on. */
 export async function startControllers(

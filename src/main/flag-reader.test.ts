@@ -55,6 +55,11 @@ describe('FlagReader', () => {
 });
 
 describe('choose()', () => {
+  test('means by "*" none of those that are on request alone', () => {
+    const one = (text: string): string[] => choose('controllers', text, ['a', 'b', 'c'], ['b']);
+    assert.deepEqual([one('*'), one('*,b'), one('b'), one('*,-a')], [['a', 'c'], ['a', 'b', 'c'], ['b'], ['c']]);
+  });
+
   const known = ['kubelet', 'proxy', 'dns'];
   const cases: [string, string, string[]][] = [
     ['takes all of them', '*', ['kubelet', 'proxy', 'dns']],

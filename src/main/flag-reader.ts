@@ -93,9 +93,9 @@ export class FlagReader<Name extends string = string> {
     }
   }
 
-  /** What a list such as `*,-scheduler` leaves of `known`. */
-  choice<T extends string>(name: Name, known: readonly T[]): T[] {
-    return choose(this.#called(name), this.text(name), known);
+  /** What a list such as `*,-scheduler` leaves of `known`; `*` does not mean those `onRequest`. */
+  choice<T extends string>(name: Name, known: readonly T[], onRequest: readonly string[] = []): T[] {
+    return choose(this.#called(name), this.text(name), known, onRequest);
   }
 
   #cidr(name: Name, text: string): string {
@@ -111,9 +111,9 @@ export class FlagReader<Name extends string = string> {
 
 /**
  * What a list such as `*,-scheduler` leaves of `known`, as kube-controller-manager reads --controllers: `*` is all of them, `name` one,
- * `-name` all but that one when `*` stands in the list too. Throws USAGE for a name that nothing has.
+ * `-name` all but that one when `*` stands in the list too; `*` does not mean those `onRequest`. Throws USAGE for a name that nothing has.
  */
-export function choose<T extends string>(flag: string, text: string, known: readonly T[]): T[] {
+export function choose<T extends string>(flag: string, text: string, known: readonly T[], onRequest: readonly string[] = []): T[] {
   const words = text.split(',').filter(Boolean);
   for (const word of words) {
     const name = word.replace(/^-/, '');
@@ -123,5 +123,6 @@ export function choose<T extends string>(flag: string, text: string, known: read
       hint: near === undefined ? `There are ${known.join(', ')}` : `Did you mean "${near}"? There are ${known.join(', ')}`,
     });
   }
-  return known.filter((name) => !words.includes(`-${name}`) && (words.includes('*') || words.includes(name)));
+  const isMeant = (name: T): boolean => words.includes(name) || (words.includes('*') && !onRequest.includes(name));
+  return known.filter((name) => !words.includes(`-${name}`) && isMeant(name));
 }

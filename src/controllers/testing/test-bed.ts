@@ -25,6 +25,7 @@ export class TestBed extends FakeCluster {
     signal: this.signal,
     rootCa: 'the root',
     clusterCidr: '10.244.0.0/16',
+    signing: { mostMs: 0, authorities: {} },
   };
 
   /** One pass. Copies stay as they are until `deliver`. */

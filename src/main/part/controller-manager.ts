@@ -4,6 +4,7 @@ import { textFlag } from '../../cli/command.ts';
 import { mustCidr } from '../../ip/ip.ts';
 import { clusterCidr, kubeconfig } from './cluster-flags.ts';
 import { definePart, type Part } from './part.ts';
+import { readSigning, signingFlags } from './signing-authority.ts';
 
 export const controllerManager: Part = definePart({
   name: 'controller-manager',
@@ -16,18 +17,25 @@ export const controllerManager: Part = definePart({
     'node-cidr-mask-size': textFlag('BITS', "prefix length of a node's part of the pods' range", '24'),
     'root-ca-file': textFlag('FILE', "what pods trust as the API server's authority (default: what the kubeconfig says)"),
     controllers: textFlag('LIST', 'which controllers run, by upstream\'s names; "*,-NAME" for all but one', '*'),
+    ...signingFlags,
   },
   async config(read, setting) {
-    const [{ partClient }, { controllers }] = await Promise.all([import('./part-client.ts'), import('../../controllers/start.ts')]);
+    const [{ partClient }, { controllers, disabledByDefault }] = await Promise.all([
+      import('./part-client.ts'),
+      import('../../controllers/start.ts'),
+    ]);
     const range = read.optional('cluster-cidr') && mustCidr(read.cidr('cluster-cidr'));
+    // Where the whole control plane is one process, nodes join it: kubeadm asks its controller manager for these, too.
+    const onRequest = setting.parts.includes('apiserver') ? [] : disabledByDefault;
     const settings = {
-      names: read.choice('controllers', Object.keys(controllers)),
+      names: read.choice('controllers', Object.keys(controllers), onRequest),
       ...(range ? { clusterCidr: range.text, nodeCidrMaskSize: read.number('node-cidr-mask-size', range.prefix, 30) } : {}),
     };
+    const signing = await readSigning(read);
     const client = await partClient('controller-manager', read, setting);
     const rootCaFile = read.optional('root-ca-file');
     const rootCa = rootCaFile === undefined ? (client.transport.config.ca ?? '') : await readFile(rootCaFile, 'utf8');
-    return { ...settings, client, rootCa };
+    return { ...settings, ...(signing ? { signing } : {}), client, rootCa };
   },
   async start({ names, ...config }, { informers: pool, clock, log, signal }) {
     const { startControllers } = await import('../../controllers/start.ts');
