@@ -20,6 +20,8 @@ import { readIfThere, writeSecret } from './secret-file.ts';
 export interface ClusterPkiOptions {
   /** Where ca.crt, apiserver.crt, sa.key, admin.conf and the others go. */
   readonly dir: string;
+  /** Where the kubeconfigs go, when it is another directory. */
+  readonly kubeconfigDir?: string;
   readonly cluster: string;
   /** The URL written into kubeconfigs. */
   readonly server: string;
@@ -36,6 +38,8 @@ export interface NodePkiOptions {
   readonly pkiDir: string;
   /** Receives the kubeconfigs and the kubelet's serving certificate. */
   readonly dir: string;
+  /** The kubelet's kubeconfig where it serves every part of the node, which then have none of their own. */
+  readonly kubeconfig?: string;
   readonly cluster: string;
   readonly server: string;
   readonly node: string;
@@ -104,7 +108,7 @@ async function ensureServiceAccountKey(dir: string): Promise<void> {
 
 /** Makes whatever the control plane's PKI directory lacks. */
 export async function ensureClusterPki(options: ClusterPkiOptions): Promise<void> {
-  const { dir, now } = options;
+  const { dir, kubeconfigDir = dir, now } = options;
   const authority = await ensureAuthority(dir, 'ca', 'kubernetes', now);
   const apiserver: CertificateRequest = {
     commonName: 'kube-apiserver',
@@ -126,11 +130,17 @@ export async function ensureClusterPki(options: ClusterPkiOptions): Promise<void
     ensurePair(authority, dir, 'apiserver-kubelet-client', kubeletClient, now),
     ensureAuthority(dir, 'front-proxy-ca', 'front-proxy-ca', now),
     ensureServiceAccountKey(dir),
-    ensureKubeconfig(authority, join(dir, 'admin.conf'), options, { user: 'kubernetes-admin', groups: ['kubeadm:cluster-admins'] }),
+    ensureKubeconfig(authority, join(kubeconfigDir, 'admin.conf'), options, {
+      user: 'kubernetes-admin',
+      groups: ['kubeadm:cluster-admins'],
+    }),
     // Past RBAC, for the day when somebody has deleted a binding too many: nobody can take this from the group `system:masters`.
-    ensureKubeconfig(authority, join(dir, 'super-admin.conf'), options, { user: 'kubernetes-super-admin', groups: ['system:masters'] }),
-    ensureKubeconfig(authority, join(dir, 'controller-manager.conf'), options, { user: 'system:kube-controller-manager' }),
-    ensureKubeconfig(authority, join(dir, 'scheduler.conf'), options, { user: 'system:kube-scheduler' }),
+    ensureKubeconfig(authority, join(kubeconfigDir, 'super-admin.conf'), options, {
+      user: 'kubernetes-super-admin',
+      groups: ['system:masters'],
+    }),
+    ensureKubeconfig(authority, join(kubeconfigDir, 'controller-manager.conf'), options, { user: 'system:kube-controller-manager' }),
+    ensureKubeconfig(authority, join(kubeconfigDir, 'scheduler.conf'), options, { user: 'system:kube-scheduler' }),
   ]);
 }
 
@@ -145,12 +155,13 @@ export async function ensureNodePki(options: NodePkiOptions): Promise<void> {
     ips: options.addresses,
     usages: ['server'],
   };
-  const kubeconfig = (part: string, user: string, groups?: readonly string[]): Promise<void> =>
-    ensureKubeconfig(authority, join(dir, `${part}.kubeconfig`), options, groups ? { user, groups } : { user });
+  const kubeconfig = (path: string, user: string, group: string): Promise<void> =>
+    ensureKubeconfig(authority, path, options, { user, groups: [group] });
+  const parts = options.kubeconfig === undefined ? nodeParts : [];
   await Promise.all([
     writeSecret(join(dir, 'ca.crt'), authority.certPem),
     ensurePair(authority, dir, 'kubelet', serving, now),
-    kubeconfig('kubelet', `system:node:${node}`, ['system:nodes']),
-    ...nodeParts.map((part) => kubeconfig(part, nodePartUser(part, node), [nodePartGroup(part)])),
+    kubeconfig(options.kubeconfig ?? join(dir, 'kubelet.kubeconfig'), `system:node:${node}`, 'system:nodes'),
+    ...parts.map((part) => kubeconfig(join(dir, `${part}.kubeconfig`), nodePartUser(part, node), nodePartGroup(part))),
   ]);
 }

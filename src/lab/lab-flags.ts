@@ -6,7 +6,7 @@ import { defaultLabOptions, type LabOptions } from './plan.ts';
 import type { Ranges } from './ranges.ts';
 import { parseAllowed } from './relay/destination.ts';
 
-type Switch = 'attach' | 'client' | 'relay';
+type Switch = 'attach' | 'bare' | 'client' | 'relay';
 type Text =
   | 'workers'
   | 'relay-allow'
@@ -35,6 +35,10 @@ export const labFlags: LabFlags = {
   'service-cidr': textFlag('CIDR', `The range of Services (${preset.serviceCidr}, or the next that is free)`),
   attach: { type: 'boolean', help: 'Give this machine a link and routes into the lab (yes; --no-attach)' },
   client: { type: 'boolean', help: 'Make a network namespace wired as an attached machine would be (no)' },
+  bare: {
+    type: 'boolean',
+    help: 'Start nodes with a container runtime and nothing else, to run "fairlead init" and "fairlead join" on (no)',
+  },
   egress: { type: 'string', choices: ['none', 'nat'], help: 'Whether pods reach the world through this machine (none)' },
   relay: { type: 'boolean', help: "Let nodes use this machine's resolvers and pull images through it (yes; --no-relay)" },
   'relay-allow': textFlag(
@@ -72,6 +76,7 @@ export function changeOptions(base: LabOptions, values: Given): LabOptions {
     ...givenRanges(values),
     workers: workers === undefined ? undefined : Number(workers),
     attach: values.attach,
+    bare: values.bare,
     client: values.client,
     egress: egress === 'nat' || egress === 'none' ? egress : undefined,
     relay: values.relay,

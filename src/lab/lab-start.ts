@@ -69,6 +69,7 @@ export class LabStart {
 
   async #makeKeys(): Promise<void> {
     const plan = this.#plan;
+    if (plan.options.bare) return;
     await ensureClusterPki({
       dir: plan.pkiDir,
       cluster: plan.options.name,

@@ -32,6 +32,8 @@ export interface LabOptions {
   readonly proxyMode: string | undefined;
   /** A shell command that runs on the control plane in place of `fairlead server`: somebody else's API server. */
   readonly serverCommand: string | undefined;
+  /** Nodes that run a container runtime and nothing else: machines for "fairlead init" and "fairlead join". */
+  readonly bare: boolean;
 }
 
 export interface NodePlan {
@@ -96,6 +98,7 @@ export const defaultLabOptions: LabOptions = {
   without: '',
   proxyMode: undefined,
   serverCommand: undefined,
+  bare: false,
 };
 
 function badOption(option: string, value: string | number, why: string, hint: string): KnownError {

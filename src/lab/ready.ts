@@ -1,47 +1,11 @@
-/** Waiting for a cluster from inside the lab's own network, so that it works whether or not the machine is attached. */
+/** Asking a cluster from inside the lab's own network, so that it works whether or not the machine is attached. */
 import { decode, encode } from 'dns-packet';
 import { nodes as nodeType } from '../api/resource-types.ts';
 import type { Node } from '../api/schema/types.ts';
 import type { Client } from '../client/client.ts';
 import type { ClientConfig } from '../client/client-config.ts';
-import type { Clock } from '../clock/clock.ts';
-import { KnownError, messageOf } from '../errors/known-error.ts';
 import { askOverUdp } from './ask-over-udp.ts';
 import { httpGet } from './http-get.ts';
-
-export interface WaitOptions {
-  readonly clock: Clock;
-  readonly timeoutMs: number;
-  readonly signal: AbortSignal;
-  /** Told after ten seconds, twenty, forty … why it is still waiting: a slow machine must not look like a dead one. */
-  readonly onPatience?: (text: string) => void;
-}
-
-const patienceMs = 10_000;
-
-/** Calls `probe` until it gives nothing; throws TIMED_OUT with the last reason. */
-export async function waitUntil(
-  what: string,
-  options: WaitOptions & { readonly hint: string },
-  probe: () => Promise<string | undefined>,
-): Promise<void> {
-  const { clock, signal } = options;
-  const deadline = clock.monotonic() + options.timeoutMs;
-  const began = clock.monotonic();
-  let patience = patienceMs;
-  for (;;) {
-    signal.throwIfAborted();
-    const reason = await probe().catch((err: unknown) => messageOf(err));
-    if (reason === undefined) return;
-    if (clock.monotonic() - began > patience) {
-      options.onPatience?.(`Waiting for ${what}: ${reason}`);
-      patience *= 2;
-    }
-    if (clock.monotonic() > deadline)
-      throw new KnownError('TIMED_OUT', `Cannot wait longer for ${what}: ${reason}`, { hint: options.hint });
-    await clock.sleep(50, signal);
-  }
-}
 
 /** Asks `/readyz`. Gives why it is not ready. */
 export async function probeReadyz({ server, ca, cert, key }: ClientConfig): Promise<string | undefined> {

@@ -109,6 +109,7 @@ export async function labUp(context: LabContext, plan: LabPlan, state: LabState 
   const booted = await start.boot(imageStore);
   await start.ensureRelay(kept.network);
   if (!kept.attached) await start.attach();
+  if (plan.options.bare) return;
   await exportKubeconfig(plan, options.owner);
   await waitForCluster(context, plan, options);
   await waitForParts(context, plan, start.nodes(), options);

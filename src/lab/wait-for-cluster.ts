@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { nodes as nodeType } from '../api/resource-types.ts';
 import type { Node } from '../api/schema/types.ts';
 import { labelNodeRoleControlPlane } from '../api/well-known.ts';
+import { type WaitOptions, waitUntil } from '../cli/wait-until.ts';
 import { Client } from '../client/client.ts';
 import { loadKubeconfig } from '../client/kubeconfig.ts';
 import { enterNetns } from '../linux/netns.ts';
@@ -10,7 +11,7 @@ import type { LabContext } from './down.ts';
 import { askDns, askRelay } from './inspect.ts';
 import { type LabPlan, type NodePlan, withoutAgentParts, withoutServerParts } from './plan.ts';
 import type { ProcessId } from './process-id.ts';
-import { probeNodes, probeReadyz, queryDns, type WaitOptions, waitUntil } from './ready.ts';
+import { probeNodes, probeReadyz, queryDns } from './ready.ts';
 
 type Patience = Pick<WaitOptions, 'timeoutMs' | 'signal'>;
 

@@ -1,10 +1,12 @@
 /** `fairlead agent`. */
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { type Command, textFlag } from '../cli/command.ts';
+import { type Command, switchFlag, textFlag } from '../cli/command.ts';
+import { systemClock } from '../clock/clock.ts';
 import type { FlagReader } from './flag-reader.ts';
 import { nodeIp } from './part/cluster-flags.ts';
 import { agentParts } from './part/parts.ts';
+import { settingsDir } from './part/settings.ts';
 import { fileIn, healthzFlag, type PartsCommand, partsCommand } from './parts-command.ts';
 
 /** A part's own kubeconfig, or the one for those that have none. */
@@ -15,7 +17,8 @@ const kubeconfigOf =
     return existsSync(own) ? own : (read.optional('kubeconfig') ?? own);
   };
 
-const names = agentParts.map(({ name }) => name);
+/** What may be left out, for another program to do it. */
+const names = agentParts.map(({ name }) => name).filter((name) => name !== 'settings');
 
 /** What is settled for one part, beside its kubeconfig. */
 const files: PartsCommand['settled'] = {
@@ -42,10 +45,23 @@ export const agent: PartsCommand = {
     'kubeconfig-dir': textFlag('DIR', names.map((name) => `${name}.kubeconfig`).join(', '), '/etc/fairlead'),
     kubeconfig: textFlag('FILE', "for the parts without one in that directory, such as a node's own kubelet.conf"),
     'tls-dir': textFlag('DIR', "kubelet.crt, kubelet.key and the clients' ca.crt", '/etc/fairlead'),
+    'cluster-settings': switchFlag(
+      "take what is the same on all nodes (ranges, DNS, pod network, service proxy) from the cluster's ConfigMaps, whatever flags say",
+    ),
     ...healthzFlag(''),
   },
-  choose: (read) => read.choice('parts', names),
-  settled: Object.fromEntries(names.map((name) => [name, { kubeconfig: kubeconfigOf(name), ...files[name] }])),
+  choose: (read) => [...(read.isSet('cluster-settings') ? ['settings'] : []), ...read.choice('parts', names)],
+  settled: Object.fromEntries(agentParts.map(({ name }) => [name, { kubeconfig: kubeconfigOf(name), ...files[name] }])),
+  async prepare(read, { log, signal }) {
+    if (!read.isSet('cluster-settings')) return {};
+    const [{ readNodeSettings }, { loadKubeconfig }, { Client }] = await Promise.all([
+      import('../setup/settings/node-settings.ts'),
+      import('../client/kubeconfig.ts'),
+      import('../client/client.ts'),
+    ]);
+    const client = new Client(await loadKubeconfig(kubeconfigOf('settings')(read)));
+    return await readNodeSettings({ client, dir: settingsDir, clock: systemClock, log, signal }).finally(() => client.close());
+  },
   stays: 'pods and rules',
 };
 

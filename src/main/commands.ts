@@ -3,6 +3,7 @@ import type { Command } from '../cli/command.ts';
 import { labCommand } from '../lab/lab-command.ts';
 import { agentCommand } from './agent-command.ts';
 import { completionCommand } from './completion-command.ts';
+import { initCommand } from './init-command.ts';
 import { manifestCommand } from './manifest-command.ts';
 import { partCommands } from './part-commands.ts';
 import { rulesCommand } from './rules-command.ts';
@@ -16,6 +17,7 @@ export const root: Command = {
   summary: 'a Kubernetes-compatible control plane and Linux data plane',
   subcommands: [
     labCommand,
+    initCommand,
     serverCommand,
     agentCommand,
     ...partCommands,

@@ -2,6 +2,7 @@
 import { join } from 'node:path';
 import { type Command, type Invocation, type OptionSpec, type OptionSpecs, textFlag } from '../cli/command.ts';
 import { systemClock } from '../clock/clock.ts';
+import type { Log } from '../observability/log.ts';
 import { FlagReader, type FlagValues } from './flag-reader.ts';
 import type { Part, PartFlag, Setting } from './part/part.ts';
 import { type LogChoice, logFlags, processLog } from './process-log.ts';
@@ -24,6 +25,8 @@ export interface PartsCommand {
   readonly apiServer?: (read: FlagReader) => Setting['apiServer'];
   /** What is logged and how, where its own flags and files say more than those for every process. */
   readonly logAs?: (read: FlagReader) => Promise<LogChoice>;
+  /** Done before the settings of any part are read: flags that it finds elsewhere, over those that were given. */
+  readonly prepare?: (read: FlagReader, process: { readonly log: Log; readonly signal: AbortSignal }) => Promise<FlagValues>;
   /** What stays when it ends. */
   readonly stays?: string;
   /** What it does in place of running the parts, when its own flags say so. */
@@ -77,16 +80,18 @@ export function partsCommand(command: PartsCommand): Command {
     if (instead) return await instead();
     const chosen = command.choose?.(read);
     const parts = command.parts.filter((part) => chosen?.includes(part.name) ?? true);
+    const log = processLog(read.text('log-level'), read.text('log-format'), await command.logAs?.(read));
+    const found = await command.prepare?.(read, { log, signal });
     // Loaded only now, so that other commands start fast.
     const { runParts } = await import('./part/part-process.ts');
     return await runParts(
-      parts.map((part) => ({ part, flags: readerFor(part, command, values) })),
+      parts.map((part) => ({ part, flags: readerFor(part, command, { ...values, ...found }) })),
       {
         setting: { parts: parts.map((part) => part.name), apiServer: command.apiServer?.(read) },
         healthzAddress: command.options?.['healthz-bind-address'] && read.optional('healthz-bind-address'),
         farewell: stays === undefined ? 'Stopping' : `Stopping; ${stays} stay`,
         clock: systemClock,
-        log: processLog(read.text('log-level'), read.text('log-format'), await command.logAs?.(read)),
+        log,
         signal,
       },
     );

@@ -15,6 +15,11 @@ const authorityFile =
   (read: FlagReader): string | undefined =>
     existsSync(join(read.text('pki-dir'), 'ca.key')) ? join(read.text('pki-dir'), name) : undefined;
 
+const kubeconfigIn =
+  (name: string) =>
+  (read: FlagReader): string =>
+    fileIn(read.optional('kubeconfig-dir') === undefined ? 'pki-dir' : 'kubeconfig-dir', name)(read);
+
 export const server: PartsCommand = {
   name: 'server',
   summary: 'run the control plane: API server, controllers, scheduler',
@@ -25,18 +30,19 @@ export const server: PartsCommand = {
   ],
   parts: serverParts,
   options: {
+    'kubeconfig-dir': textFlag('DIR', 'controller-manager.conf, scheduler.conf and admin.conf (default: where the certificates are)'),
     parts: textFlag('LIST', `what runs beside the API server: ${optional.join(', ')}; "*,-scheduler" for all but one`, '*'),
   },
   choose: (read) => ['apiserver', ...read.choice('parts', optional), 'cluster-dns'],
   settled: {
     'controller-manager': {
-      kubeconfig: fileIn('pki-dir', 'controller-manager.conf'),
+      kubeconfig: kubeconfigIn('controller-manager.conf'),
       'root-ca-file': fileIn('pki-dir', 'ca.crt'),
       'cluster-signing-cert-file': authorityFile('ca.crt'),
       'cluster-signing-key-file': authorityFile('ca.key'),
     },
-    scheduler: { kubeconfig: fileIn('pki-dir', 'scheduler.conf') },
-    'cluster-dns': { kubeconfig: fileIn('pki-dir', 'admin.conf') },
+    scheduler: { kubeconfig: kubeconfigIn('scheduler.conf') },
+    'cluster-dns': { kubeconfig: kubeconfigIn('admin.conf') },
   },
   // The parts run beside their server, so they go over loopback.
   apiServer: (read) => ({ server: `https://127.0.0.1:${read.port('secure-port')}`, serverName: 'localhost' }),

@@ -41,6 +41,7 @@ const arrows: Readonly<Record<string, readonly string[]>> = {
   lab: [...shared, 'cli', 'bootstrap'],
   // Made from the commands' own words; nothing of it runs on a node.
   package: [...leaves, 'linux', 'cli', 'lab', 'main'],
+  setup: [...shared, 'x509', 'cli', 'bootstrap'],
   // The parts of processes, and the commands: the only place where domains meet.
   main: ['*'],
 };

@@ -96,6 +96,9 @@ const equals: Readonly<Record<string, string>> = {
   'proxy/inspect': 'what a cluster means on a node, or a text of it for people',
   'scheduler/plugins': 'a plugin',
   package: 'a step in making the package; `build.ts` is the executable',
+  setup: 'what init, join and reset have in common',
+  'setup/config': 'what a person says of a cluster or a node',
+  'setup/node': 'a piece of a node',
   storage: 'the contract, `store.ts`, or what engines share; an engine is a folder',
   x509: 'a certificate, a request, a key, or a piece of one',
 };

@@ -6,7 +6,8 @@ export interface Cri {
   version(): Promise<m.VersionResponse>;
   /** Throws UNIMPLEMENTED at runtimes older than CRI 1.28. */
   runtimeConfig(): Promise<m.RuntimeConfigResponse>;
-  status(): Promise<m.StatusResponse>;
+  /** `isVerbose`: with its configuration, as JSON in `info`. */
+  status(isVerbose?: boolean): Promise<m.StatusResponse>;
   /** `handler` '' is the runtime's default. */
   runPodSandbox(config: Input<m.PodSandboxConfig>, handler: string): Promise<string>;
   stopPodSandbox(id: string): Promise<void>;

@@ -59,8 +59,8 @@ export class GrpcCri implements Cri {
     return this.#call('RuntimeConfig', {}, 10_000);
   }
 
-  status(): Promise<m.StatusResponse> {
-    return this.#call('Status', {}, 10_000);
+  status(verbose: boolean = false): Promise<m.StatusResponse> {
+    return this.#call('Status', verbose ? { verbose } : {}, 10_000);
   }
 
   async runPodSandbox(config: Input<m.PodSandboxConfig>, runtimeHandler: string): Promise<string> {

@@ -63,7 +63,7 @@ export const up: Command = defineCommand({
     });
     lab.progress.note(`Lab "${plan.options.name}" is ready after ${lab.progress.seconds}`);
     if (!plan.options.attach) lab.progress.note(detachedHint(plan.options));
-    process.stdout.write(`export KUBECONFIG=${plan.kubeconfig}\n`);
+    if (!plan.options.bare) process.stdout.write(`export KUBECONFIG=${plan.kubeconfig}\n`);
     return 0;
   },
 });

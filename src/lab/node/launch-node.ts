@@ -35,27 +35,37 @@ function hostsFile(plan: LabPlan): string {
   return ['127.0.0.1 localhost', '::1 localhost ip6-localhost', ...plan.nodes.map((n) => `${n.address} ${n.name}`), ''].join('\n');
 }
 
+/** On a bare node "fairlead init" and "fairlead join" make them. */
+async function writeKeys({ plan, clock }: LaunchContext, node: NodePlan, dir: string): Promise<void> {
+  if (plan.options.bare) return;
+  await ensureNodePki({
+    pkiDir: plan.pkiDir,
+    dir,
+    cluster: plan.options.name,
+    server: plan.server,
+    node: node.name,
+    addresses: [node.address],
+    now: clock.now(),
+  });
+}
+
 async function writeNodeFiles(context: LaunchContext, node: NodePlan): Promise<void> {
   const { plan } = context;
   const etc = join(node.dir, 'etc');
   const log = join(node.dir, 'log');
+  const world = context.nameservers.map((address) => `nameserver ${address}\n`).join('');
   await Promise.all(
     ['root', 'kubelet', 'agent', 'log', 'etc'].map((name) => mkdir(join(node.dir, name), { recursive: true, mode: 0o711 })),
   );
   await Promise.all([
     copyImageStore(context.exec, context.imageStore, join(node.dir, 'containerd')),
-    ensureNodePki({
-      pkiDir: plan.pkiDir,
-      dir: etc,
-      cluster: plan.options.name,
-      server: plan.server,
-      node: node.name,
-      addresses: [node.address],
-      now: context.clock.now(),
-    }),
+    writeKeys(context, node, etc),
     // The node itself asks the cluster's DNS, so that Service names work on it; the DNS and pods with dnsPolicy Default ask the world.
-    writeFile(join(etc, 'node-resolv.conf'), `search ${plan.options.clusterDomain}\nnameserver ${plan.dnsAddress}\n`),
-    writeFile(join(etc, 'resolv.conf'), context.nameservers.map((address) => `nameserver ${address}\n`).join('')),
+    writeFile(
+      join(etc, 'node-resolv.conf'),
+      plan.options.bare ? world : `search ${plan.options.clusterDomain}\nnameserver ${plan.dnsAddress}\n`,
+    ),
+    writeFile(join(etc, 'resolv.conf'), world),
     writeFile(join(etc, 'hosts'), hostsFile(plan)),
     writeFile(join(etc, 'machine-id'), `${randomBytes(16).toString('hex')}\n`),
     writeFile(join(etc, 'containerd.toml'), containerdConfig(context.containerd)),
@@ -107,7 +117,7 @@ export async function launchNode(context: LaunchContext, node: NodePlan): Promis
     makeCgroups(hierarchies, plan.cgroup, node.name),
     readFile('/proc/self/mountinfo', 'utf8'),
   ]);
-  const isServer = node.role === 'control-plane';
+  const isServer = node.role === 'control-plane' && !plan.options.bare;
   const serverDir = join(plan.dir, 'server');
   if (isServer) await mkdir(serverDir, { recursive: true, mode: 0o700 });
   const compileCache = join(plan.cacheDir, 'compile-nodes');

@@ -70,6 +70,7 @@ export function nodeServices(plan: LabPlan, node: NodePlan, credential?: string)
   const proxy = credential === undefined ? [] : [`HTTPS_PROXY=${relay}`, `HTTP_PROXY=${relay}`];
   const direct = `NO_PROXY=127.0.0.0/8,${plan.underlay.text},${plan.pods.text},${plan.services.text}`;
   const containerd = line('containerd', ['env', ...proxy, direct, 'containerd', '--config', '/etc/fairlead/containerd.toml']);
+  if (plan.options.bare) return containerd;
   const server = node.role === 'control-plane' ? line('server', serverCommand(plan, node)) : '';
   return `${server}${containerd}${line('agent', agentCommand(plan, node))}`;
 }

@@ -1,10 +1,12 @@
 /** What the tour shows of a cluster: the tables and waits that kubectl would give. */
+
 import { deployments, nodes, pods, services } from '../../api/resource-types.ts';
 import type { Deployment, Node, Pod, Service } from '../../api/schema/types.ts';
 import { renderTable } from '../../cli/output.ts';
+import { waitUntil } from '../../cli/wait-until.ts';
 import type { Client } from '../../client/client.ts';
 import type { Clock } from '../../clock/clock.ts';
-import { nodeIsReady, waitUntil } from '../ready.ts';
+import { nodeIsReady } from '../ready.ts';
 
 export const namespace = 'default';
 const selector = { namespace, labelSelector: 'app=web' };

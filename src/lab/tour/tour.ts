@@ -1,5 +1,7 @@
 /** The tour of the README without kubectl: shows each command as it would be typed and the answer to it, and checks the answer. */
+
 import { deployments, pods } from '../../api/resource-types.ts';
+import { waitUntil } from '../../cli/wait-until.ts';
 import { Client } from '../../client/client.ts';
 import type { ClientConfig } from '../../client/client-config.ts';
 import { loadKubeconfig } from '../../client/kubeconfig.ts';
@@ -7,7 +9,7 @@ import { enterNetns } from '../../linux/netns.ts';
 import type { LabContext } from '../down.ts';
 import { httpGet } from '../http-get.ts';
 import type { LabPlan } from '../plan.ts';
-import { queryDns, waitUntil } from '../ready.ts';
+import { queryDns } from '../ready.ts';
 import type { LabState } from '../state.ts';
 import { askUntilAll } from './ask-until-all.ts';
 import { namespace, nodeTable, podTable, readyPods, rollout, serviceAddress } from './cluster-view.ts';

@@ -8,9 +8,10 @@ import { netAgent } from './net-agent.ts';
 import type { Part } from './part.ts';
 import { proxy } from './proxy.ts';
 import { scheduler } from './scheduler.ts';
+import { settings } from './settings.ts';
 
 /** A control plane in one process. The Service of the DNS servers needs the API server alone. */
 export const serverParts: readonly Part[] = [apiserver, controllerManager, scheduler, clusterDns];
 
-/** A node in one process. Pods need their network before the kubelet starts them. */
-export const agentParts: readonly Part[] = [netAgent, kubelet, proxy, dns];
+/** A node in one process; the first follows the settings that the others share. Pods need their network before the kubelet starts them. */
+export const agentParts: readonly Part[] = [settings, netAgent, kubelet, proxy, dns];

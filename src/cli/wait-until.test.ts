@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Clock } from '../clock/clock.ts';
-import { waitUntil } from './ready.ts';
+import { waitUntil } from './wait-until.ts';
 
 /** Each sleep takes as long as it says, at once. */
 function swiftClock(): Clock {

@@ -1,0 +1,73 @@
+/** `fairlead init`. */
+import { type Command, defineCommand, switchFlag, textFlag } from '../cli/command.ts';
+import { FlagReader } from './flag-reader.ts';
+import { documentsOf, durationOf, nodeFlags, nodeWish, requireRoot, setupContext, stayInForeground } from './setup-flags.ts';
+
+export const initCommand: Command = defineCommand({
+  name: 'init',
+  summary: 'make this machine the control plane of a new cluster',
+  examples: [
+    'fairlead init # the address is that of the default route',
+    'fairlead init --node-cidr 192.168.56.0/24 --proxy-mode ipvs --ipvs-scheduler lc',
+    'fairlead init --config kubeadm.yaml # ClusterConfiguration, InitConfiguration, KubeProxyConfiguration',
+    'fairlead init --token abcdef.0123456789abcdef --no-taint # others may join while it comes up; pods run here too',
+  ],
+  interrupted: 'what has been done is still there; "fairlead init" goes on, "fairlead reset" takes it away',
+  options: {
+    ...nodeFlags,
+    'pod-network-cidr': textFlag('CIDR', 'range of the pods (default: 10.244.0.0/16)'),
+    'service-cidr': textFlag('CIDR', 'range of the Services (default: 10.96.0.0/16)'),
+    'service-dns-domain': textFlag('NAME', 'zone of the cluster (default: cluster.local)'),
+    'apiserver-advertise-address': textFlag('IP', "the same as --node-ip, by kubeadm's name"),
+    'apiserver-bind-port': textFlag('PORT', 'port of the API server (default: 6443)'),
+    'apiserver-cert-extra-sans': textFlag('IP|NAME,…', 'under what else the API server is reached'),
+    'control-plane-endpoint': textFlag('HOST[:PORT]', 'a name or address for the control plane that stays when its machines change'),
+    'proxy-mode': {
+      type: 'string',
+      choices: ['nftables', 'iptables', 'ipvs', 'userspace'],
+      help: 'how Services become rules on all nodes (default: nftables)',
+    },
+    'ipvs-scheduler': textFlag('NAME', 'how connections are spread, such as rr, lc or sh'),
+    'network-backend': { type: 'string', choices: ['vxlan', 'host-gw'], help: 'how pods cross nodes (default: vxlan)' },
+    token: textFlag('TOKEN', 'the bootstrap token, when it is to be known before (default: a new one)'),
+    'token-ttl': textFlag('DURATION', 'how long the token may be used; 0 for ever', '24h0m0s'),
+    taint: switchFlag('keep pods that do not tolerate it off the control plane', true),
+  },
+  async run({ values, signal }) {
+    requireRoot('make a control plane');
+    const context = await setupContext(signal, durationOf('timeout', values.timeout));
+    const documents = await documentsOf(values.config);
+    const [{ runInit }, { manifest }, yaml] = await Promise.all([import('../setup/init/init.ts'), import('./manifest.ts'), import('yaml')]);
+    const port = values['apiserver-bind-port'];
+    const result = await runInit(context, {
+      ...nodeWish(values, documents.init?.nodeRegistration, values.taint ? undefined : ''),
+      address: { address: values['node-ip'] ?? values['apiserver-advertise-address'], cidr: values['node-cidr'] },
+      documents,
+      wish: {
+        podSubnet: values['pod-network-cidr'],
+        serviceSubnet: values['service-cidr'],
+        dnsDomain: values['service-dns-domain'],
+        controlPlaneEndpoint: values['control-plane-endpoint'],
+        bindPort: port === undefined ? undefined : new FlagReader(values).port('apiserver-bind-port'),
+        certSans: values['apiserver-cert-extra-sans']?.split(',').filter(Boolean),
+        networkBackend: values['network-backend'],
+        proxyMode: values['proxy-mode'],
+        ipvsScheduler: values['ipvs-scheduler'],
+      },
+      token: values.token,
+      tokenTtlMs: durationOf('token-ttl', values['token-ttl']),
+      // The Service in front of the nodes' DNS is the server's own affair.
+      nodeRoles: manifest({ parts: ['proxy', 'net-agent', 'dns'], group: 'system:nodes', clusterDns: '' }),
+      yaml,
+    });
+    if (values.output === 'json') process.stdout.write(`${JSON.stringify(result, undefined, 2)}\n`);
+    else {
+      context.progress.note(
+        `Control plane "${result.nodeName}" is ready after ${context.progress.seconds}; on each other machine run the last line`,
+      );
+      process.stdout.write(`export KUBECONFIG=${result.kubeconfig}\n${result.joinCommand}\n`);
+    }
+    if (values.foreground) await stayInForeground(context);
+    return 0;
+  },
+});

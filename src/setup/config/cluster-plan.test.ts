@@ -1,0 +1,104 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { type ClusterWish, endpointOf, planCluster } from './cluster-plan.ts';
+import type { Documents } from './documents.ts';
+
+const own = '192.168.56.10';
+
+test('planCluster() has presets for everything but the address', () => {
+  assert.deepEqual(planCluster({}, {}, own), {
+    clusterName: 'kubernetes',
+    kubernetesVersion: undefined,
+    podSubnet: '10.244.0.0/16',
+    serviceSubnet: '10.96.0.0/16',
+    dnsDomain: 'cluster.local',
+    kubernetesAddress: '10.96.0.1',
+    dnsAddress: '10.96.0.10',
+    advertiseAddress: own,
+    bindPort: 6443,
+    endpoint: '192.168.56.10:6443',
+    hasEndpoint: false,
+    certSans: [],
+    networkBackend: 'vxlan',
+    proxy: {
+      apiVersion: 'kubeproxy.config.k8s.io/v1alpha1',
+      kind: 'KubeProxyConfiguration',
+      clusterCIDR: '10.244.0.0/16',
+      mode: 'nftables',
+    },
+  });
+});
+
+const documents: Documents = {
+  init: { localAPIEndpoint: { bindPort: 7443 } },
+  cluster: {
+    clusterName: 'mine',
+    kubernetesVersion: 'v1.30.0',
+    controlPlaneEndpoint: 'cluster.example',
+    networking: { podSubnet: '10.200.0.0/16', serviceSubnet: '10.100.0.0/16', dnsDomain: 'example.local' },
+    apiServer: { certSANs: ['a.example'] },
+  },
+  proxy: { mode: 'ipvs', ipvs: { scheduler: 'sh', strictARP: true }, clusterCIDR: '10.0.0.0/8' },
+};
+
+test('planCluster() takes what the configuration says', () => {
+  const plan = planCluster({}, documents, own);
+  assert.deepEqual(
+    [plan.clusterName, plan.kubernetesVersion, plan.podSubnet, plan.serviceSubnet, plan.dnsDomain, plan.bindPort],
+    ['mine', 'v1.30.0', '10.200.0.0/16', '10.100.0.0/16', 'example.local', 7443],
+  );
+  assert.deepEqual(
+    [plan.endpoint, plan.hasEndpoint, plan.dnsAddress, plan.certSans],
+    ['cluster.example:7443', true, '10.100.0.10', ['a.example']],
+  );
+  assert.deepEqual([plan.proxy.mode, plan.proxy.clusterCIDR], ['ipvs', '10.0.0.0/8']);
+});
+
+test('planCluster() takes what flags say over the configuration', () => {
+  const wish: ClusterWish = {
+    podSubnet: '10.201.0.0/16',
+    serviceSubnet: '10.101.0.0/16',
+    dnsDomain: 'flag.local',
+    controlPlaneEndpoint: '192.168.56.99:443',
+    bindPort: 8443,
+    certSans: ['b.example'],
+    networkBackend: 'host-gw',
+    proxyMode: 'iptables',
+    ipvsScheduler: 'lc',
+  };
+  const plan = planCluster(wish, documents, own);
+  assert.deepEqual(
+    [plan.podSubnet, plan.serviceSubnet, plan.dnsDomain, plan.endpoint, plan.bindPort, plan.networkBackend],
+    ['10.201.0.0/16', '10.101.0.0/16', 'flag.local', '192.168.56.99:443', 8443, 'host-gw'],
+  );
+  assert.deepEqual(plan.certSans, ['a.example', 'b.example']);
+  assert.deepEqual([plan.proxy.mode, plan.proxy.ipvs], ['iptables', { scheduler: 'lc', strictARP: true }]);
+});
+
+test('planCluster() reads an empty mode as the preset, as kubeadm writes it', () => {
+  assert.equal(planCluster({}, { proxy: { mode: '' } }, own).proxy.mode, 'nftables');
+});
+
+const refused: readonly (readonly [string, ClusterWish, RegExp])[] = [
+  ['a range that is none', { podSubnet: 'x' }, /pod subnet "x": it is no IPv4 range/],
+  ['an address for a range', { podSubnet: '10.0.0.1' }, /it is no IPv4 range/],
+  ['a range of IPv6', { serviceSubnet: 'fd00::/112' }, /Service subnet "fd00::\/112": it is no IPv4 range/],
+  ['a range without room for nodes', { podSubnet: '10.0.0.0/25' }, /at most \/24/],
+  ['a range without room for Services', { serviceSubnet: '10.0.0.0/29' }, /at most \/28/],
+  ['ranges that overlap', { podSubnet: '10.96.0.0/14' }, /they overlap/],
+  ["a range with the machine's address", { podSubnet: '192.168.0.0/16' }, /the address of this machine, 192.168.56.10, is in it/],
+  ['an endpoint that is none', { controlPlaneEndpoint: 'a b' }, /it is no address and no name/],
+];
+
+describe('planCluster() refuses', () => {
+  for (const [what, wish, message] of refused)
+    test(what, () => assert.throws(() => planCluster(wish, {}, own), { code: 'BAD_CONFIG', message }));
+});
+
+for (const [text, wanted] of [
+  ['10.0.0.1', '10.0.0.1:6443'],
+  ['10.0.0.1:443', '10.0.0.1:443'],
+  ['cluster.example', 'cluster.example:6443'],
+  ['[fd00::1]:443', '[fd00::1]:443'],
+] as const)
+  test(`endpointOf() reads ${text} as ${wanted}`, () => assert.equal(endpointOf(text, 6443), wanted));

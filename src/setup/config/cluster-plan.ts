@@ -1,0 +1,120 @@
+/** A cluster as "fairlead init" makes it: what flags and kubeadm's configuration say, and the presets for what neither does. Pure. */
+import { KnownError } from '../../errors/known-error.ts';
+import { type Cidr, cidrOverlaps, isIp, joinHostPort, nthIp, parseCidr } from '../../ip/ip.ts';
+import type { ClusterConfiguration, InitConfiguration, ProxyConfiguration } from './documents.ts';
+
+/** What flags say; undefined where the file, or the preset, holds. */
+export interface ClusterWish {
+  readonly podSubnet?: string | undefined;
+  readonly serviceSubnet?: string | undefined;
+  readonly dnsDomain?: string | undefined;
+  readonly controlPlaneEndpoint?: string | undefined;
+  readonly bindPort?: number | undefined;
+  readonly certSans?: readonly string[] | undefined;
+  readonly networkBackend?: string | undefined;
+  readonly proxyMode?: string | undefined;
+  readonly ipvsScheduler?: string | undefined;
+}
+
+export interface ClusterPlan {
+  readonly clusterName: string;
+  readonly kubernetesVersion: string | undefined;
+  readonly podSubnet: string;
+  readonly serviceSubnet: string;
+  readonly dnsDomain: string;
+  /** Of the Service kubernetes, and of kube-dns. */
+  readonly kubernetesAddress: string;
+  readonly dnsAddress: string;
+  /** Where this machine's API server listens. */
+  readonly advertiseAddress: string;
+  readonly bindPort: number;
+  /** `HOST:PORT` at which nodes and people reach the control plane. */
+  readonly endpoint: string;
+  /** Whether somebody chose that name; otherwise it is this machine's address. */
+  readonly hasEndpoint: boolean;
+  readonly certSans: readonly string[];
+  readonly networkBackend: string;
+  readonly proxy: ProxyConfiguration;
+}
+
+export const clusterPresets = {
+  clusterName: 'kubernetes',
+  podSubnet: '10.244.0.0/16',
+  serviceSubnet: '10.96.0.0/16',
+  dnsDomain: 'cluster.local',
+  bindPort: 6443,
+  networkBackend: 'vxlan',
+  proxyMode: 'nftables',
+} as const;
+
+function bad(what: string, why: string, hint: string): KnownError {
+  return new KnownError('BAD_CONFIG', `Cannot use ${what}: ${why}`, { hint });
+}
+
+function range(what: string, text: string, most: number): Cidr {
+  const cidr = text.includes('/') ? parseCidr(text) : undefined;
+  if (cidr?.family !== 4) throw bad(`${what} "${text}"`, 'it is no IPv4 range', 'Give one such as 10.244.0.0/16');
+  if (cidr.prefix > most) throw bad(`${what} "${text}"`, `a prefix of at most /${most} is needed`, 'Give a larger range');
+  return cidr;
+}
+
+/** `HOST` or `HOST:PORT`, an address or a name. Throws BAD_CONFIG. */
+export function endpointOf(text: string, port: number): string {
+  const [, host = text, own] = /^\[?([^\]]*?)\]?(?::(\d+))?$/.exec(text) ?? [];
+  if (!isIp(host) && !/^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$/i.test(host))
+    throw bad(`the control plane's endpoint "${text}"`, 'it is no address and no name', 'Give HOST or HOST:PORT');
+  return joinHostPort(host, own ?? port);
+}
+
+/** Throws BAD_CONFIG. */
+export function planCluster(
+  wish: ClusterWish,
+  documents: { readonly init?: InitConfiguration; readonly cluster?: ClusterConfiguration; readonly proxy?: ProxyConfiguration },
+  advertiseAddress: string,
+): ClusterPlan {
+  const { init = {}, cluster = {} } = documents;
+  const { networking = {} } = cluster;
+  const pods = range('pod subnet', wish.podSubnet ?? networking.podSubnet ?? clusterPresets.podSubnet, 24);
+  const services = range('Service subnet', wish.serviceSubnet ?? networking.serviceSubnet ?? clusterPresets.serviceSubnet, 28);
+  if (cidrOverlaps(pods, services))
+    throw bad(`"${pods.text}" for pods and "${services.text}" for Services`, 'they overlap', 'Give ranges that have no address in common');
+  for (const [what, cidr] of [
+    ['pods', pods],
+    ['Services', services],
+  ] as const) {
+    const address = parseCidr(`${advertiseAddress}/32`);
+    if (address?.family === 4 && cidrOverlaps(cidr, address))
+      throw bad(`"${cidr.text}" for ${what}`, `the address of this machine, ${advertiseAddress}, is in it`, 'Give another range');
+  }
+  const bindPort = wish.bindPort ?? init.localAPIEndpoint?.bindPort ?? clusterPresets.bindPort;
+  const chosen = wish.controlPlaneEndpoint ?? cluster.controlPlaneEndpoint;
+  return {
+    clusterName: cluster.clusterName ?? clusterPresets.clusterName,
+    kubernetesVersion: cluster.kubernetesVersion,
+    podSubnet: pods.text,
+    serviceSubnet: services.text,
+    dnsDomain: wish.dnsDomain ?? networking.dnsDomain ?? clusterPresets.dnsDomain,
+    kubernetesAddress: nthIp(services, 1),
+    dnsAddress: nthIp(services, 10),
+    advertiseAddress,
+    bindPort,
+    endpoint: endpointOf(chosen ?? advertiseAddress, bindPort),
+    hasEndpoint: chosen !== undefined,
+    certSans: [...(cluster.apiServer?.certSANs ?? []), ...(wish.certSans ?? [])],
+    networkBackend: wish.networkBackend ?? clusterPresets.networkBackend,
+    proxy: planProxy(wish, documents.proxy, pods.text),
+  };
+}
+
+/** The KubeProxyConfiguration of all nodes. */
+function planProxy({ proxyMode, ipvsScheduler }: ClusterWish, document: ProxyConfiguration = {}, podSubnet: string): ProxyConfiguration {
+  const ipvs = { ...(document.ipvs as object | undefined), ...(ipvsScheduler === undefined ? {} : { scheduler: ipvsScheduler }) };
+  return {
+    apiVersion: 'kubeproxy.config.k8s.io/v1alpha1',
+    kind: 'KubeProxyConfiguration',
+    clusterCIDR: podSubnet,
+    ...document,
+    mode: proxyMode ?? (document.mode || clusterPresets.proxyMode),
+    ...(Object.keys(ipvs).length > 0 ? { ipvs } : {}),
+  };
+}

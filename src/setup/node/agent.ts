@@ -1,0 +1,75 @@
+/** The node part of init and join: the agent's flags, its start, and the Node that it makes. */
+import { existsSync } from 'node:fs';
+import { nodes } from '../../api/resource-types.ts';
+import type { Node, Taint } from '../../api/schema/types.ts';
+import { waitUntil } from '../../cli/wait-until.ts';
+import { ignoreNotFound } from '../../client/api-error.ts';
+import type { Client } from '../../client/client.ts';
+import { layout } from '../layout.ts';
+import type { RuntimeFacts } from '../preflight/gather.ts';
+import { machineId } from '../preflight/gather.ts';
+import { ensureService, type ServiceFlags } from '../service/service.ts';
+import type { SetupContext } from '../setup-context.ts';
+import { setKernel } from './kernel-settings.ts';
+
+export interface AgentWish {
+  readonly nodeName: string;
+  readonly address: string;
+  readonly runtimeEndpoint: string;
+  readonly runtime: RuntimeFacts;
+  readonly taints: readonly Taint[];
+}
+
+/** Behind systemd-resolved: what /etc/resolv.conf says there is an address of this machine alone, which no pod reaches. */
+const resolvedConf = '/run/systemd/resolve/resolv.conf';
+
+/** What every other flag would say comes from the cluster. */
+export function agentFlags({ nodeName, address, runtimeEndpoint, runtime, taints }: AgentWish, hasResolved: boolean): ServiceFlags {
+  return {
+    'node-name': nodeName,
+    'node-ip': address,
+    kubeconfig: layout.kubeletConfig,
+    'cluster-settings': 'true',
+    'runtime-endpoint': runtimeEndpoint,
+    ...(runtime.cniBinDir === undefined ? {} : { 'cni-bin-dir': runtime.cniBinDir }),
+    ...(runtime.cniConfDir === undefined ? {} : { 'cni-conf-dir': runtime.cniConfDir }),
+    ...(hasResolved ? { 'resolv-conf': resolvedConf } : {}),
+    ...(taints.length > 0
+      ? { 'register-with-taints': taints.map(({ key, value = '', effect }) => `${key}=${value}:${effect}`).join(',') }
+      : {}),
+  };
+}
+
+/** Starts it with what it needs of the kernel. True when there was something to do. */
+export async function startAgent({ exec, keeper }: SetupContext, wish: AgentWish, more: ServiceFlags = {}): Promise<boolean> {
+  const isKernelChanged = await setKernel(exec);
+  return (await ensureService(keeper, 'agent', { ...agentFlags(wish, existsSync(resolvedConf)), ...more })) || isKernelChanged;
+}
+
+/** Why the Node is not what it will be: not there, of a former life of the machine, or not ready. */
+export function nodeProblem(node: Node | undefined, name: string, machine: string): string | undefined {
+  if (!node) return `node "${name}" has not registered`;
+  if (node.status?.nodeInfo?.machineID !== machine) return `node "${name}" is that of another machine so far`;
+  const ready = node.status.conditions?.find(({ type }) => type === 'Ready');
+  if (ready?.status !== 'True') return `node "${name}" is not ready: ${ready?.message ?? 'it has not reported yet'}`;
+  return undefined;
+}
+
+/** Gives the Node once it is Ready. Throws TIMED_OUT with the reason. */
+export async function waitForNode({ clock, signal, timeoutMs, steps, keeper }: SetupContext, client: Client, name: string): Promise<Node> {
+  const machine = await machineId();
+  let node: Node | undefined;
+  const wait = {
+    clock,
+    signal,
+    timeoutMs,
+    everyMs: 200,
+    onPatience: (text: string) => steps.note(text),
+    hint: `See why: ${keeper.logHint('agent')}`,
+  };
+  await waitUntil(`node "${name}" to be Ready`, wait, async () => {
+    node = await client.get<Node>(nodes, name, { signal }).catch(ignoreNotFound);
+    return nodeProblem(node, name, machine);
+  });
+  return node as Node;
+}

@@ -1,0 +1,56 @@
+/** What a node needs of the kernel, set now and at every boot. "fairlead reset" puts back what was there before. */
+import { existsSync } from 'node:fs';
+import { mkdir, rm, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { readIfThere } from '../../bootstrap/secret-file.ts';
+import type { Exec } from '../../linux/exec.ts';
+import { ensureSysctl, readSysctl } from '../../linux/sysctl.ts';
+import { layout } from '../layout.ts';
+
+/** The pod network and the proxy set what else they need while they run. */
+const wanted: Readonly<Record<string, string>> = {
+  'net/ipv4/ip_forward': '1',
+  // Packets on a bridge pass by the rules of Services only with this; the pod network of Fairlead does not lean on it, others do.
+  'net/bridge/bridge-nf-call-iptables': '1',
+};
+const modules = ['overlay', 'br_netfilter'];
+
+const bootFiles: Readonly<Record<string, string>> = {
+  '/etc/sysctl.d/99-fairlead.conf': Object.entries(wanted)
+    // The dash: where the module is not there, that is no failure.
+    .map(([name, value]) => `-${name.replaceAll('/', '.')} = ${value}\n`)
+    .join(''),
+  '/etc/modules-load.d/fairlead.conf': modules.map((name) => `${name}\n`).join(''),
+};
+const beforeFile = join(layout.stateDir, 'sysctls.json');
+
+/** Whether anything had to change. */
+export async function setKernel(exec: Exec): Promise<boolean> {
+  for (const name of modules) await exec.run('modprobe', ['-q', name]).catch(() => undefined);
+  const present = Object.entries(wanted).filter(([name]) => readSysctl(name) !== undefined);
+  const before = Object.fromEntries(present.map(([name]) => [name, readSysctl(name)]));
+  // Written before anything is changed, and never over what an earlier run found.
+  if ((await readIfThere(beforeFile)) === undefined) {
+    await mkdir(dirname(beforeFile), { recursive: true });
+    await writeFile(beforeFile, `${JSON.stringify(before)}\n`);
+  }
+  let isChanged = false;
+  for (const [name, value] of present) isChanged = ensureSysctl(name, value) || isChanged;
+  for (const [path, text] of Object.entries(bootFiles)) {
+    if (!existsSync(dirname(path)) || (await readIfThere(path)) === text) continue;
+    await writeFile(path, text);
+    isChanged = true;
+  }
+  return isChanged;
+}
+
+/** Whether there was anything to take back. */
+export async function restoreKernel(): Promise<boolean> {
+  const text = await readIfThere(beforeFile);
+  for (const path of Object.keys(bootFiles)) await rm(path, { force: true });
+  if (text === undefined) return false;
+  for (const [name, value] of Object.entries(JSON.parse(text) as Record<string, string>))
+    if (readSysctl(name) !== undefined) ensureSysctl(name, value);
+  await rm(beforeFile, { force: true });
+  return true;
+}

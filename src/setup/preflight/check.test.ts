@@ -1,0 +1,147 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { check, portsOf, withIgnored } from './check.ts';
+import type { Facts, KnownNode } from './facts.ts';
+
+/** A machine on which nothing stands in the way. */
+const fine: Facts = {
+  role: 'control-plane',
+  isRoot: true,
+  nodeName: 'one',
+  address: '192.168.56.10',
+  mtu: 1500,
+  memoryBytes: 2 ** 31,
+  swapDevices: [],
+  kernel: { overlay: true, vxlan: true, nf_tables: true, ip_tables: true, ip_vs: true, br_netfilter: true },
+  cgroups: { version: 2, controllers: ['cpu', 'memory', 'pids'] },
+  sysctls: { 'net/ipv4/ip_forward': '0', 'net/ipv4/conf/all/rp_filter': '2', 'net/bridge/bridge-nf-call-iptables': '1' },
+  listening: [],
+  programs: ['containerd', 'runc', 'iptables-restore'],
+  runtime: { socket: '/run/containerd/containerd.sock', answers: true, criDisabled: false, cgroupDriver: 'cgroupfs' },
+  proxyMode: 'nftables',
+  running: [],
+  apiPort: 6443,
+  others: [],
+  firewalls: [],
+  skewMs: undefined,
+  machineId: 'own',
+  nodes: [],
+};
+
+const there: KnownNode = { name: 'two', machineId: 'other', addresses: ['192.168.56.11'], isReady: true };
+
+function found(change: Partial<Facts>): string[] {
+  return check({ ...fine, ...change }).map(({ severity, id }) => `${severity} ${id}`);
+}
+
+test('check() finds nothing on a machine that is as it should be', () => {
+  assert.deepEqual(found({}), []);
+  assert.deepEqual(found({ role: 'worker' }), []);
+});
+
+const cases: readonly (readonly [string, Partial<Facts>, readonly string[]])[] = [
+  ['an ordinary user', { isRoot: false }, ['error IsPrivilegedUser']],
+  ['a name in capitals', { nodeName: 'One' }, ['error Hostname']],
+  ['a name with an underscore', { nodeName: 'node_1' }, ['error Hostname']],
+  ['a name with dots', { nodeName: 'one.example.org' }, []],
+  ['a name that is too long', { nodeName: `${'a.'.repeat(127)}a` }, ['error Hostname']],
+  ['the name of every machine', { nodeName: 'localhost' }, ['error Hostname']],
+  ['no address', { address: undefined }, ['error NodeAddress']],
+  ["the address behind VirtualBox's NAT", { address: '10.0.2.15' }, ['error NodeAddress']],
+  ['an address that only begins alike', { address: '10.0.21.5' }, []],
+  ['an address that another node has', { address: '192.168.56.11', nodes: [there] }, ['error NodeAddressTaken']],
+  ['its own address of a former life', { address: '192.168.56.11', nodeName: 'two', machineId: 'other', nodes: [there] }, []],
+  ['a name that another machine has', { nodeName: 'two', nodes: [there] }, ['error NodeNameTaken']],
+  ['a name whose machine is gone', { nodeName: 'two', nodes: [{ ...there, isReady: false }] }, []],
+  ['its own name', { nodeName: 'two', machineId: 'other', nodes: [there] }, []],
+  ['699 MiB', { memoryBytes: 699 * 2 ** 20 }, ['warning Mem']],
+  ['700 MiB', { memoryBytes: 700 * 2 ** 20 }, []],
+  ['399 MiB on a worker', { role: 'worker', memoryBytes: 399 * 2 ** 20 }, ['warning Mem']],
+  ['400 MiB on a worker', { role: 'worker', memoryBytes: 400 * 2 ** 20 }, []],
+  ['swap', { swapDevices: ['/dev/sda2'] }, ['warning Swap']],
+  ['a kernel without overlay', { kernel: { overlay: false } }, ['error KernelFeature-overlay']],
+  ['a kernel that does not say what it has', { kernel: {} }, []],
+  ['a kernel without IPVS in mode nftables', { kernel: { ip_vs: false, ip_tables: false } }, []],
+  ['a kernel without IPVS in mode ipvs', { kernel: { ip_vs: false, nf_tables: false }, proxyMode: 'ipvs' }, ['error KernelFeature-ip_vs']],
+  ['a kernel without nf_tables', { kernel: { nf_tables: false } }, ['error KernelFeature-nf_tables']],
+  [
+    'a kernel without br_netfilter',
+    { kernel: { br_netfilter: false }, sysctls: { 'net/ipv4/ip_forward': '1' } },
+    ['warning FileContent--proc-sys-net-bridge-bridge-nf-call-iptables'],
+  ],
+  ['a kernel that cannot forward', { sysctls: {} }, ['error FileContent--proc-sys-net-ipv4-ip_forward']],
+  [
+    'a strict reverse path filter',
+    { sysctls: { 'net/ipv4/ip_forward': '1', 'net/ipv4/conf/all/rp_filter': '1' } },
+    ['warning ReversePathFilter'],
+  ],
+  ['no cgroups', { cgroups: undefined }, ['error SystemVerification']],
+  ['cgroups without memory', { cgroups: { version: 1, controllers: ['cpu', 'pids'] } }, ['error SystemVerification']],
+  ['somebody on 6443', { listening: [{ protocol: 'tcp', address: '0.0.0.0', port: 6443 }] }, ['error Port-6443']],
+  ['somebody on 6443 of a worker', { role: 'worker', listening: [{ protocol: 'tcp', address: '0.0.0.0', port: 6443 }] }, []],
+  ['our own server on 6443', { running: ['server'], listening: [{ protocol: 'tcp', address: '0.0.0.0', port: 6443 }] }, []],
+  [
+    'a kubelet that our server is not',
+    { running: ['server'], listening: [{ protocol: 'tcp', address: '::', port: 10_250 }] },
+    ['error Port-10250'],
+  ],
+  ['a resolver on loopback', { listening: [{ protocol: 'udp', address: '127.0.0.53', port: 53 }] }, []],
+  ["a resolver on the node's address", { listening: [{ protocol: 'udp', address: '192.168.56.10', port: 53 }] }, ['error Port-53']],
+  ['UDP where TCP is wanted', { listening: [{ protocol: 'udp', address: '::', port: 6443 }] }, []],
+  [
+    'no container runtime at all',
+    { programs: [], runtime: { ...fine.runtime, answers: false } },
+    ['error FileExisting-containerd', 'error FileExisting-runc'],
+  ],
+  ['a runtime that is silent', { runtime: { ...fine.runtime, answers: false } }, ['error CRI']],
+  ['a runtime of another kind', { programs: [] }, []],
+  ['a containerd without CRI', { runtime: { ...fine.runtime, criDisabled: true } }, ['error CRI']],
+  ['a runtime with the other cgroup driver', { runtime: { ...fine.runtime, cgroupDriver: 'systemd' } }, ['error CgroupDriver']],
+  ['no iptables in mode iptables', { proxyMode: 'iptables', programs: ['containerd', 'runc'] }, ['error FileExisting-iptables-restore']],
+  ['no iptables in mode nftables', { programs: ['containerd', 'runc'] }, []],
+  ['another Kubernetes', { others: ['k3s (/etc/rancher/k3s)'] }, ['error AnotherKubernetes']],
+  ['a firewall', { firewalls: ['ufw'] }, ['warning Firewalld']],
+  ['a clock 4 s off', { skewMs: 4_400 }, []],
+  ['a clock 5 s off', { skewMs: -5_000 }, ['warning ClockSkew']],
+  ['a clock 299 s off', { skewMs: 299_000 }, ['warning ClockSkew']],
+  ['a clock 300 s off', { skewMs: -300_000 }, ['error ClockSkew']],
+  ['an MTU of 1499', { mtu: 1499 }, ['warning MTU']],
+  ['an MTU of 1330', { mtu: 1330 }, ['warning MTU']],
+  ['an MTU of 1329', { mtu: 1329 }, ['error MTU']],
+  ['jumbo frames', { mtu: 9000 }, []],
+  ['an MTU that cannot be told', { mtu: undefined }, []],
+];
+
+describe('check() finds of', () => {
+  for (const [name, change, wanted] of cases)
+    test(`${name}: ${wanted.join(', ') || 'nothing'}`, () => assert.deepEqual(found(change), wanted));
+});
+
+test('check() says on which side the clock is', () => {
+  const causes = [60_000, -60_000].map((skewMs) => check({ ...fine, skewMs })[0]?.cause);
+  assert.deepEqual(causes, [
+    'the clock of this machine is 60 s ahead of that of the control plane',
+    'the clock of this machine is 60 s behind that of the control plane',
+  ]);
+});
+
+test('every finding has a cause without a full stop, and a cure', () => {
+  for (const [, change] of cases)
+    for (const { cause, cure } of check({ ...fine, ...change })) {
+      assert.match(cause, /[^.]$/);
+      assert.ok(cure.length > 10, cure);
+    }
+});
+
+test('withIgnored() makes warnings of errors by their id in any case, or of all', () => {
+  const findings = check({ ...fine, isRoot: false, swapDevices: ['x'], others: ['k3s'] });
+  const severities = (...ignored: string[]): string[] => withIgnored(findings, ignored).map(({ severity }) => severity);
+  assert.deepEqual(severities(), ['error', 'warning', 'error']);
+  assert.deepEqual(severities('isprivilegeduser'), ['warning', 'warning', 'error']);
+  assert.deepEqual(severities('AnotherKubernetes', 'Swap'), ['error', 'warning', 'warning']);
+  assert.deepEqual(severities('ALL'), ['warning', 'warning', 'warning']);
+});
+
+test('portsOf() has the port that was chosen for the API server', () => {
+  assert.ok(portsOf({ role: 'control-plane', apiPort: 7443 }).some(({ port, of }) => port === 7443 && of === 'server'));
+});

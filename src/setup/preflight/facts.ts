@@ -1,0 +1,56 @@
+/** What a machine is like, as plain data: gathered by `gather.ts`, judged by `check.ts`. Undefined is "it could not be told", and troubles nobody. */
+export type Role = 'control-plane' | 'worker';
+
+export interface Facts {
+  readonly role: Role;
+  readonly isRoot: boolean;
+  readonly nodeName: string;
+  /** The address that the node would get, and the link that has it. */
+  readonly address: string | undefined;
+  readonly mtu: number | undefined;
+  readonly memoryBytes: number;
+  readonly swapDevices: readonly string[];
+  /** By name of the module: whether the kernel has it. */
+  readonly kernel: Readonly<Record<string, boolean | undefined>>;
+  readonly cgroups: { readonly version: 1 | 2; readonly controllers: readonly string[] } | undefined;
+  /** By name with slashes, such as `net/ipv4/ip_forward`. */
+  readonly sysctls: Readonly<Record<string, string | undefined>>;
+  /** Of the machine's own network namespace; `address` is `0.0.0.0` or `::` for all. */
+  readonly listening: readonly Listener[];
+  /** Programs that were found, by name. */
+  readonly programs: readonly string[];
+  readonly runtime: {
+    /** The path of its socket. */
+    readonly socket: string;
+    readonly answers: boolean;
+    readonly criDisabled: boolean;
+    readonly cgroupDriver: 'cgroupfs' | 'systemd' | undefined;
+  };
+  /** How Services become rules in this cluster. */
+  readonly proxyMode: string;
+  /** Services of our own that run already: what they hold is no obstacle. */
+  readonly running: readonly ('server' | 'agent')[];
+  /** Ports of this setup. */
+  readonly apiPort: number;
+  /** What of another Kubernetes lies here. */
+  readonly others: readonly string[];
+  readonly firewalls: readonly string[];
+  /** This clock against that of the control plane; positive when it is ahead. */
+  readonly skewMs: number | undefined;
+  readonly machineId: string;
+  /** Other nodes, as far as they may be seen. */
+  readonly nodes: readonly KnownNode[];
+}
+
+export interface Listener {
+  readonly protocol: 'tcp' | 'udp';
+  readonly address: string;
+  readonly port: number;
+}
+
+export interface KnownNode {
+  readonly name: string;
+  readonly machineId: string;
+  readonly addresses: readonly string[];
+  readonly isReady: boolean;
+}

@@ -1,0 +1,102 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import yaml from 'yaml';
+import type { ConfigMap } from '../../api/schema/types.ts';
+import { planCluster } from '../config/cluster-plan.ts';
+import { agentFlags, type SettingsSources, settingsNames, settingsObjects, settingsOf } from './settings.ts';
+
+const plan = planCluster({ podSubnet: '10.200.0.0/16', networkBackend: 'host-gw', proxyMode: 'ipvs' }, {}, '192.168.56.10');
+const objects = settingsObjects(plan, yaml);
+
+function sourcesOf(maps: readonly ConfigMap[]): SettingsSources {
+  return Object.fromEntries(
+    Object.entries(settingsNames).map(([source, name]) => [source, maps.find((map) => map.metadata.name === name)]),
+  );
+}
+
+test('what settingsObjects() writes, settingsOf() reads', () => {
+  assert.deepEqual(settingsOf(sourcesOf(objects), yaml), {
+    podSubnet: '10.200.0.0/16',
+    serviceSubnet: '10.96.0.0/16',
+    dnsDomain: 'cluster.local',
+    dnsAddress: '10.96.0.10',
+    backend: { type: 'host-gw', vni: 1, port: 8472 },
+    proxyConfiguration: yaml.stringify(plan.proxy),
+  });
+});
+
+test("settingsObjects() names and keys are kubeadm's and flannel's", () => {
+  const names = objects.map(({ metadata, data }) => [metadata.namespace, metadata.name, Object.keys(data ?? {}).join()].join(' '));
+  assert.deepEqual(names, [
+    'kube-system kubeadm-config ClusterConfiguration',
+    'kube-system kubelet-config kubelet',
+    'kube-system kube-proxy config.conf',
+    'kube-system kube-flannel-cfg net-conf.json',
+  ]);
+});
+
+test('settingsObjects() tells an endpoint and names that somebody chose', () => {
+  const chosen = planCluster({ controlPlaneEndpoint: 'cluster.example', certSans: ['a.example'] }, {}, '192.168.56.10');
+  const read = (maps: readonly ConfigMap[]): { controlPlaneEndpoint?: string; apiServer?: object } =>
+    yaml.parse(maps[0]?.data?.ClusterConfiguration ?? '');
+  assert.deepEqual(
+    [read(settingsObjects(chosen, yaml)).controlPlaneEndpoint, read(settingsObjects(chosen, yaml)).apiServer],
+    ['cluster.example:6443', { certSANs: ['a.example'] }],
+  );
+  assert.deepEqual([read(objects).controlPlaneEndpoint, read(objects).apiServer], [undefined, undefined]);
+});
+
+function map(key: string, text: string): ConfigMap {
+  return { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'x' }, data: { [key]: text } };
+}
+
+describe('settingsOf()', () => {
+  const all = sourcesOf(objects);
+
+  test("takes flannel's options of a backend", () => {
+    const network = map('net-conf.json', '{"Network":"10.9.0.0/16","Backend":{"Type":"vxlan","VNI":7,"Port":4789}}');
+    assert.deepEqual(settingsOf({ ...all, network }, yaml).backend, { type: 'vxlan', vni: 7, port: 4789 });
+  });
+
+  test('does without the ConfigMaps of a pod network and a proxy of others', () => {
+    const { network: _network, proxy: _proxy, ...rest } = all;
+    const settings = settingsOf(rest, yaml);
+    assert.deepEqual(settings.backend, { type: 'vxlan', vni: 1, port: 8472 });
+    assert.deepEqual(yaml.parse(settings.proxyConfiguration), {
+      apiVersion: 'kubeproxy.config.k8s.io/v1alpha1',
+      kind: 'KubeProxyConfiguration',
+      clusterCIDR: '10.200.0.0/16',
+    });
+  });
+
+  test("takes the pods' range from the pod network when kubeadm was told none", () => {
+    const cluster = map('ClusterConfiguration', 'networking: { serviceSubnet: 10.96.0.0/12 }');
+    assert.equal(settingsOf({ ...all, cluster }, yaml).podSubnet, '10.200.0.0/16');
+  });
+
+  for (const [what, sources, message] of [
+    [
+      'no range of Services',
+      { cluster: map('ClusterConfiguration', 'networking: { podSubnet: 10.0.0.0/16 }') },
+      /networking.serviceSubnet/,
+    ],
+    ['no range of pods', { cluster: map('ClusterConfiguration', '{}'), network: map('net-conf.json', '{}') }, /networking.podSubnet/],
+    ['no DNS', { kubelet: map('kubelet', '{}') }, /"kube-system\/kubelet-config" has no clusterDNS/],
+    ['what is no YAML', { kubelet: map('kubelet', 'a: [') }, /Cannot read "kubelet" of ConfigMap "kube-system\/kubelet-config"/],
+  ] as const)
+    test(`names the ConfigMap that has ${what}`, () =>
+      assert.throws(() => settingsOf({ ...all, ...sources }, yaml), { code: 'BAD_CONFIG', message }));
+});
+
+test('agentFlags() are flags of "fairlead agent"', () => {
+  assert.deepEqual(agentFlags(settingsOf(sourcesOf(objects), yaml), '/x'), {
+    'cluster-cidr': '10.200.0.0/16',
+    'service-cidr': '10.96.0.0/16',
+    'cluster-domain': 'cluster.local',
+    'cluster-dns': '10.96.0.10',
+    'network-backend': 'host-gw',
+    'vxlan-vni': '1',
+    'vxlan-port': '8472',
+    'proxy-config': '/x',
+  });
+});

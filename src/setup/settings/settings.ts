@@ -1,0 +1,158 @@
+/**
+ * What is the same on every node lies in the cluster, in the ConfigMaps that kubeadm and flannel use, so that no node needs a flag for it
+ * and one edit changes all: here a plan becomes those ConfigMaps, and they become what a node needs. Pure.
+ */
+import type { ConfigMap } from '../../api/schema/types.ts';
+import { KnownError, messageOf } from '../../errors/known-error.ts';
+import { type ClusterPlan, clusterPresets } from '../config/cluster-plan.ts';
+
+export const settingsNamespace = 'kube-system';
+/** By what they say. */
+export const settingsNames = {
+  cluster: 'kubeadm-config',
+  kubelet: 'kubelet-config',
+  proxy: 'kube-proxy',
+  network: 'kube-flannel-cfg',
+} as const;
+
+type Source = keyof typeof settingsNames;
+export type SettingsSources = Readonly<Partial<Record<Source, ConfigMap>>>;
+
+/** Under what key each ConfigMap has its text. */
+export const settingsKeys: Readonly<Record<Source, string>> = {
+  cluster: 'ClusterConfiguration',
+  kubelet: 'kubelet',
+  proxy: 'config.conf',
+  network: 'net-conf.json',
+};
+
+/** How YAML is read and written; passed in, for the package is loaded only by those who need it. */
+export interface Yaml {
+  parse(text: string): unknown;
+  stringify(value: unknown): string;
+}
+
+export interface NodeSettings {
+  readonly podSubnet: string;
+  readonly serviceSubnet: string;
+  readonly dnsDomain: string;
+  readonly dnsAddress: string;
+  readonly backend: { readonly type: string; readonly vni: number; readonly port: number };
+  /** A KubeProxyConfiguration as it stands in the cluster. */
+  readonly proxyConfiguration: string;
+}
+
+/** The ConfigMaps of a new cluster. */
+export function settingsObjects(plan: ClusterPlan, yaml: Yaml): ConfigMap[] {
+  const texts: Readonly<Record<Source, string>> = {
+    cluster: yaml.stringify(clusterConfiguration(plan)),
+    kubelet: yaml.stringify(kubeletConfiguration(plan)),
+    proxy: yaml.stringify(plan.proxy),
+    // `net-conf.json` of flannel, as its own ConfigMap has it.
+    network: `${JSON.stringify({ Network: plan.podSubnet, Backend: { Type: plan.networkBackend } }, undefined, 2)}\n`,
+  };
+  return (Object.keys(settingsNames) as Source[]).map((source) => ({
+    apiVersion: 'v1',
+    kind: 'ConfigMap',
+    metadata: { name: settingsNames[source], namespace: settingsNamespace },
+    data: { [settingsKeys[source]]: texts[source] },
+  }));
+}
+
+function clusterConfiguration(plan: ClusterPlan): object {
+  const { podSubnet, serviceSubnet, dnsDomain } = plan;
+  return {
+    apiVersion: 'kubeadm.k8s.io/v1beta4',
+    kind: 'ClusterConfiguration',
+    clusterName: plan.clusterName,
+    ...(plan.kubernetesVersion === undefined ? {} : { kubernetesVersion: plan.kubernetesVersion }),
+    ...(plan.hasEndpoint ? { controlPlaneEndpoint: plan.endpoint } : {}),
+    networking: { podSubnet, serviceSubnet, dnsDomain },
+    ...(plan.certSans.length > 0 ? { apiServer: { certSANs: plan.certSans } } : {}),
+    certificatesDir: '/etc/kubernetes/pki',
+  };
+}
+
+/** Our kubelet needs the DNS of it alone; the rest is for a stock kubelet that kubeadm joins. */
+function kubeletConfiguration({ dnsAddress, dnsDomain }: ClusterPlan): object {
+  return {
+    apiVersion: 'kubelet.config.k8s.io/v1beta1',
+    kind: 'KubeletConfiguration',
+    authentication: { anonymous: { enabled: false }, webhook: { enabled: true }, x509: { clientCAFile: '/etc/kubernetes/pki/ca.crt' } },
+    authorization: { mode: 'Webhook' },
+    clusterDNS: [dnsAddress],
+    clusterDomain: dnsDomain,
+    rotateCertificates: true,
+    serverTLSBootstrap: true,
+    staticPodPath: '/etc/kubernetes/manifests',
+  };
+}
+
+type Tree = { readonly [name: string]: unknown };
+
+/** Throws BAD_CONFIG, naming the ConfigMap. */
+export function settingsOf(sources: SettingsSources, yaml: Pick<Yaml, 'parse'>): NodeSettings {
+  const read = (source: Source): Tree => treeOf(source, sources[source], yaml);
+  const [cluster, kubelet, proxy, network] = [read('cluster'), read('kubelet'), read('proxy'), read('network')];
+  const networking = (cluster.networking ?? {}) as Tree;
+  const backend = (network.Backend ?? {}) as Tree;
+  const dns = (kubelet.clusterDNS ?? []) as readonly string[];
+  const podSubnet = networking.podSubnet ?? network.Network;
+  if (typeof podSubnet !== 'string') throw missing('cluster', 'networking.podSubnet');
+  if (typeof networking.serviceSubnet !== 'string') throw missing('cluster', 'networking.serviceSubnet');
+  if (dns[0] === undefined) throw missing('kubelet', 'clusterDNS');
+  return {
+    podSubnet,
+    serviceSubnet: networking.serviceSubnet,
+    dnsDomain: String(networking.dnsDomain ?? clusterPresets.dnsDomain),
+    dnsAddress: dns[0],
+    backend: {
+      type: String(backend.Type ?? clusterPresets.networkBackend),
+      vni: Number(backend.VNI ?? 1),
+      port: Number(backend.Port ?? 8472),
+    },
+    proxyConfiguration: proxyText(proxy, sources.proxy, podSubnet),
+  };
+}
+
+/** Without a ConfigMap, which who runs another proxy may not have, the presets. */
+function proxyText(proxy: Tree, source: ConfigMap | undefined, podSubnet: string): string {
+  const text = source?.data?.[settingsKeys.proxy];
+  if (text !== undefined && proxy.kind !== undefined) return text;
+  return JSON.stringify({ apiVersion: 'kubeproxy.config.k8s.io/v1alpha1', kind: 'KubeProxyConfiguration', clusterCIDR: podSubnet });
+}
+
+function treeOf(source: Source, map: ConfigMap | undefined, yaml: Pick<Yaml, 'parse'>): Tree {
+  try {
+    return (yaml.parse(map?.data?.[settingsKeys[source]] ?? '') ?? {}) as Tree;
+  } catch (err) {
+    throw new KnownError('BAD_CONFIG', `Cannot read "${settingsKeys[source]}" of ConfigMap "${where(source)}": ${messageOf(err)}`, {
+      hint: `Mend it: kubectl -n ${settingsNamespace} edit configmap ${settingsNames[source]}`,
+      cause: err,
+    });
+  }
+}
+
+function where(source: Source): string {
+  return `${settingsNamespace}/${settingsNames[source]}`;
+}
+
+function missing(source: Source, field: string): KnownError {
+  return new KnownError('BAD_CONFIG', `Cannot tell what this node needs to know: ConfigMap "${where(source)}" has no ${field}`, {
+    hint: `Add it: kubectl -n ${settingsNamespace} edit configmap ${settingsNames[source]}`,
+  });
+}
+
+/** The flags of "fairlead agent" that these settings stand for. */
+export function agentFlags(settings: NodeSettings, proxyConfigFile: string): Readonly<Record<string, string>> {
+  return {
+    'cluster-cidr': settings.podSubnet,
+    'service-cidr': settings.serviceSubnet,
+    'cluster-domain': settings.dnsDomain,
+    'cluster-dns': settings.dnsAddress,
+    'network-backend': settings.backend.type,
+    'vxlan-vni': String(settings.backend.vni),
+    'vxlan-port': String(settings.backend.port),
+    'proxy-config': proxyConfigFile,
+  };
+}
