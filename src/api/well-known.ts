@@ -15,6 +15,7 @@ export const labelOSBeta = 'beta.kubernetes.io/os';
 export const labelInstanceType = 'beta.kubernetes.io/instance-type';
 export const labelFailureDomainBetaZone = 'failure-domain.beta.kubernetes.io/zone';
 export const labelFailureDomainBetaRegion = 'failure-domain.beta.kubernetes.io/region';
+export const labelNodeExcludeBalancers = 'node.kubernetes.io/exclude-from-external-load-balancers';
 export const labelNodeRoleControlPlane = 'node-role.kubernetes.io/control-plane';
 /** The name of that label before 1.24. */
 export const labelNodeRoleOldControlPlane = 'node-role.kubernetes.io/master';
@@ -27,6 +28,9 @@ export const taintNodeMemoryPressure = 'node.kubernetes.io/memory-pressure';
 export const taintNodeDiskPressure = 'node.kubernetes.io/disk-pressure';
 export const taintNodePIDPressure = 'node.kubernetes.io/pid-pressure';
 export const taintNodeNetworkUnavailable = 'node.kubernetes.io/network-unavailable';
+/** Until the cloud's controllers have seen a node whose kubelet runs with --cloud-provider=external (k8s.io/cloud-provider/api). */
+export const taintExternalCloudProvider = 'node.cloudprovider.kubernetes.io/uninitialized';
+export const taintNodeShutdown = 'node.cloudprovider.kubernetes.io/shutdown';
 
 /** Of Services and their endpoints (core/v1, discovery/v1). */
 export const isHeadlessService = 'service.kubernetes.io/headless';
@@ -36,6 +40,9 @@ export const labelServiceName = 'kubernetes.io/service-name';
 export const labelManagedBy = 'endpointslice.kubernetes.io/managed-by';
 export const labelSkipMirror = 'endpointslice.kubernetes.io/skip-mirror';
 export const endpointsLastChangeTriggerTime = 'endpoints.kubernetes.io/last-change-trigger-time';
+/** On a Service what its addresses are told by, `layer2` or `routed`: who gave them says it, and the speakers do it. */
+export const announceAnnotation = 'fairlead.dev/announce';
+export const loadBalancerCleanupFinalizer = 'service.kubernetes.io/load-balancer-cleanup';
 export const annotationIngressClass = 'kubernetes.io/ingress.class';
 
 /** Of objects that have to do with volumes. */

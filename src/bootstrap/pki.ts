@@ -141,6 +141,7 @@ export async function ensureClusterPki(options: ClusterPkiOptions): Promise<void
     }),
     ensureKubeconfig(authority, join(kubeconfigDir, 'controller-manager.conf'), options, { user: 'system:kube-controller-manager' }),
     ensureKubeconfig(authority, join(kubeconfigDir, 'scheduler.conf'), options, { user: 'system:kube-scheduler' }),
+    ensureKubeconfig(authority, join(kubeconfigDir, 'cloud-controller-manager.conf'), options, { user: 'system:cloud-controller-manager' }),
   ]);
 }
 

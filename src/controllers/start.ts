@@ -1,6 +1,5 @@
 /** Which controllers there are, and that they run. */
-import { BackOff } from '../clock/back-off.ts';
-import { messageOf } from '../errors/known-error.ts';
+import { runNamed } from '../client/named-controllers.ts';
 import { BootstrapSignerController } from './bootstrapsigner/controller.ts';
 import { type ControllerContext, keyed, type RunController } from './context.ts';
 import { CronJobController } from './cronjob/controller.ts';
@@ -81,22 +80,5 @@ export async function startControllers(
   names: readonly string[] = Object.keys(controllers),
   known: Readonly<Record<string, RunController>> = controllers,
 ): Promise<void> {
-  const { clock, log, signal } = context;
-  await Promise.all(
-    names.map(async (name) => {
-      const run = known[name];
-      if (!run) throw new RangeError(`Cannot start controller "${name}": there is none of that name`);
-      const backOff = new BackOff({ durationMs: 1_000, capMs: 60_000 });
-      while (!signal.aborted) {
-        try {
-          await run({ ...context, log: log.child({ controller: name }) });
-          return;
-        } catch (err) {
-          if (signal.aborted) return;
-          log.error(`Controller "${name}" ended and starts again: ${messageOf(err)}`, { err });
-          await clock.sleep(backOff.step(), signal).catch(() => {});
-        }
-      }
-    }),
-  );
+  await runNamed(context, names, known);
 }

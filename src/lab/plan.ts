@@ -113,7 +113,7 @@ function range(option: string, text: string, maxPrefix: number): Cidr {
   return cidr;
 }
 
-export const serverParts: readonly string[] = ['controller-manager', 'scheduler'];
+export const serverParts: readonly string[] = ['controller-manager', 'scheduler', 'cloud-controller-manager'];
 export const agentParts: readonly string[] = ['kubelet', 'net-agent', 'proxy', 'dns'];
 
 function partsLeftOut(options: LabOptions): { readonly part: string; readonly node: string | undefined }[] {

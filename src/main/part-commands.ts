@@ -1,6 +1,7 @@
 /** The commands that run one part alone, under upstream's flags. */
 import { type Command, switchFlag, textFlag } from '../cli/command.ts';
 import { apiserver } from './part/apiserver.ts';
+import { cloudControllerManager } from './part/cloud-controller-manager.ts';
 import { controllerManager } from './part/controller-manager.ts';
 import { dns } from './part/dns.ts';
 import { kubelet } from './part/kubelet.ts';
@@ -33,6 +34,17 @@ export const partCommands: readonly Command[] = [
     examples: ['fairlead scheduler --kubeconfig /etc/kubernetes/scheduler.conf'],
     parts: [led(scheduler, 'kube-scheduler')],
     options: healthzFlag('127.0.0.1:10259'),
+  }),
+  partsCommand({
+    name: 'cloud-controller-manager',
+    summary:
+      'run the controllers of a cloud alone, on any API server: nodes, routes, addresses for load balancers; of several processes one leads',
+    examples: [
+      'fairlead cloud-controller-manager --kubeconfig FILE --address-pools 192.0.2.200-192.0.2.220',
+      'fairlead cloud-controller-manager --kubeconfig FILE --cloud-config pools.yaml --load-balancer-class example.com/metal',
+    ],
+    parts: [led(cloudControllerManager, 'cloud-controller-manager')],
+    options: healthzFlag('127.0.0.1:10258'),
   }),
   partsCommand({
     name: 'kubelet',

@@ -7,7 +7,7 @@ import { serverParts } from './part/parts.ts';
 import { fileIn, type PartsCommand, partsCommand } from './parts-command.ts';
 
 /** What may be left out, for another program to do it. */
-const optional = ['controller-manager', 'scheduler'];
+const optional = ['controller-manager', 'scheduler', 'cloud-controller-manager'];
 
 /** A file of the authority, unless its key is kept elsewhere: then whoever has it signs. */
 const authorityFile =
@@ -22,7 +22,7 @@ const kubeconfigIn =
 
 export const server: PartsCommand = {
   name: 'server',
-  summary: 'run the control plane: API server, controllers, scheduler',
+  summary: 'run the control plane: API server, controllers, scheduler, addresses for load balancers',
   examples: [
     'fairlead server --pki-dir /etc/kubernetes/pki --advertise-address 192.0.2.10',
     "fairlead server --parts='*,-scheduler' # beside a kube-scheduler",
@@ -30,7 +30,10 @@ export const server: PartsCommand = {
   ],
   parts: serverParts,
   options: {
-    'kubeconfig-dir': textFlag('DIR', 'controller-manager.conf, scheduler.conf and admin.conf (default: where the certificates are)'),
+    'kubeconfig-dir': textFlag(
+      'DIR',
+      'controller-manager.conf, scheduler.conf, cloud-controller-manager.conf and admin.conf (default: where the certificates are)',
+    ),
     parts: textFlag('LIST', `what runs beside the API server: ${optional.join(', ')}; "*,-scheduler" for all but one`, '*'),
   },
   choose: (read) => ['apiserver', ...read.choice('parts', optional), 'cluster-dns'],
@@ -42,6 +45,7 @@ export const server: PartsCommand = {
       'cluster-signing-key-file': authorityFile('ca.key'),
     },
     scheduler: { kubeconfig: kubeconfigIn('scheduler.conf') },
+    'cloud-controller-manager': { kubeconfig: kubeconfigIn('cloud-controller-manager.conf') },
     'cluster-dns': { kubeconfig: kubeconfigIn('admin.conf') },
   },
   // The parts run beside their server, so they go over loopback.

@@ -31,6 +31,7 @@ const arrows: Readonly<Record<string, readonly string[]>> = {
   // Controllers and scheduler see the API only, so that they work with any API server.
   controllers: [...leaves, 'x509', 'api', 'client', 'observability'],
   scheduler: [...leaves, 'api', 'client', 'observability'],
+  cloud: [...leaves, 'api', 'client', 'observability'],
   kubelet: [...shared, 'x509'],
   proxy: shared,
   'net-agent': shared,

@@ -62,7 +62,9 @@ interface SchemaRow {
 }
 
 const controllerManager = 'system:kube-controller-manager';
+const cloudControllerManager = 'system:cloud-controller-manager';
 const scheduler = 'system:kube-scheduler';
+const electing = [controllerManager, cloudControllerManager, scheduler];
 const kubeSystem = serviceAccountUser('kube-system', '');
 
 const isMember = (user: UserInfo, group: string): boolean => user.groups.includes(group);
@@ -92,11 +94,17 @@ const schemaRows: readonly SchemaRow[] = [
     name: 'system-leader-election',
     level: 'leader-election',
     by: 'user',
-    matches: (user, info) => (user.name === controllerManager || user.name === scheduler || isKubeSystem(user)) && isElection(info),
+    matches: (user, info) => (electing.includes(user.name) || isKubeSystem(user)) && isElection(info),
   },
   { name: 'system-node-high', level: 'node-high', by: 'user', matches: (user, info) => isMember(user, nodesGroup) && isNodeVital(info) },
   { name: 'system-nodes', level: 'system', by: 'user', matches: isNode },
   { name: 'kube-controller-manager', level: 'workload-high', by: 'namespace', matches: ({ name }) => name === controllerManager },
+  {
+    name: 'cloud-controller-manager',
+    level: 'workload-high',
+    by: 'namespace',
+    matches: ({ name }) => name === cloudControllerManager,
+  },
   { name: 'kube-scheduler', level: 'workload-high', by: 'namespace', matches: ({ name }) => name === scheduler },
   { name: 'kube-system-service-accounts', level: 'workload-high', by: 'namespace', matches: isKubeSystem },
   { name: 'service-accounts', level: 'workload-low', by: 'user', matches: (user) => isMember(user, serviceAccountsGroup) },

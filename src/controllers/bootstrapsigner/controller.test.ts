@@ -3,8 +3,9 @@ import { describe, test } from 'node:test';
 import { compactVerify } from 'jose';
 import { configMaps, secrets } from '../../api/resource-types.ts';
 import type { ConfigMap, Secret } from '../../api/schema/types.ts';
+import type { Pass } from '../../client/testing/controller-bed.ts';
 import { tokenSecret } from '../testing/bootstrap-tokens.ts';
-import { type Pass, TestBed } from '../testing/test-bed.ts';
+import { TestBed } from '../testing/test-bed.ts';
 import { BootstrapSignerController } from './controller.ts';
 import { detachedSignature } from './desired.ts';
 

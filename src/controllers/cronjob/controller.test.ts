@@ -3,10 +3,11 @@ import { describe, test } from 'node:test';
 import { cronJobs, jobs } from '../../api/resource-types.ts';
 import type { CronJob, Job } from '../../api/schema/types.ts';
 import { referenceTo } from '../../client/event-recorder.ts';
+import type { Pass } from '../../client/testing/controller-bed.ts';
 import { refusal } from '../../client/testing/fake-client.ts';
 import { controllerRef } from '../ownership/owner.ts';
 import { template } from '../testing/samples.ts';
-import { type Pass, TestBed } from '../testing/test-bed.ts';
+import { TestBed } from '../testing/test-bed.ts';
 import { CronJobController } from './controller.ts';
 import { jobName } from './desired.ts';
 

@@ -2,9 +2,10 @@ import assert from 'node:assert/strict';
 import { before, describe, test } from 'node:test';
 import { certificateSigningRequests } from '../../api/resource-types.ts';
 import type { CertificateSigningRequest } from '../../api/schema/types.ts';
+import type { Pass } from '../../client/testing/controller-bed.ts';
 import { createAuthority, issueCertificate } from '../../x509/authority.ts';
 import { condition, requestOf } from '../testing/certificate-requests.ts';
-import { type Pass, TestBed } from '../testing/test-bed.ts';
+import { TestBed } from '../testing/test-bed.ts';
 import { CsrCleanerController } from './controller.ts';
 
 /** The clock of tests stands at 2026-01-01T00:00:00Z. */

@@ -3,10 +3,11 @@ import { X509Certificate } from 'node:crypto';
 import { before, describe, test } from 'node:test';
 import { certificateSigningRequests } from '../../api/resource-types.ts';
 import type { CertificateSigningRequest } from '../../api/schema/types.ts';
+import type { Pass } from '../../client/testing/controller-bed.ts';
 import { type Authority, createAuthority } from '../../x509/authority.ts';
 import type { Signing } from '../context.ts';
 import { condition, nodeNames, requestOf } from '../testing/certificate-requests.ts';
-import { type Pass, TestBed } from '../testing/test-bed.ts';
+import { TestBed } from '../testing/test-bed.ts';
 import { CsrSigningController } from './controller.ts';
 
 /** The clock of tests stands there. */

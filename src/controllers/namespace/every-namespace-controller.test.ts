@@ -2,10 +2,11 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { configMaps, namespaces, serviceAccounts } from '../../api/resource-types.ts';
 import type { ConfigMap, Namespace } from '../../api/schema/types.ts';
+import type { Pass } from '../../client/testing/controller-bed.ts';
 import { refusal } from '../../client/testing/fake-client.ts';
 import { RootCaController } from '../root-ca/controller.ts';
 import { ServiceAccountController } from '../serviceaccount/controller.ts';
-import { type Pass, TestBed } from '../testing/test-bed.ts';
+import { TestBed } from '../testing/test-bed.ts';
 
 const caKey = 'team/kube-root-ca.crt';
 

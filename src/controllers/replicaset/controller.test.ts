@@ -2,9 +2,10 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { pods, replicaSets, replicationControllers } from '../../api/resource-types.ts';
 import type { Pod, ReplicaSet, ReplicationController } from '../../api/schema/types.ts';
+import type { Pass } from '../../client/testing/controller-bed.ts';
 import { refusal } from '../../client/testing/fake-client.ts';
 import { podOf, replicaSetOf, template } from '../testing/samples.ts';
-import { type Pass, TestBed } from '../testing/test-bed.ts';
+import { TestBed } from '../testing/test-bed.ts';
 import { ReplicaSetController, ReplicationControllerController } from './controller.ts';
 
 const key = 'default/web';

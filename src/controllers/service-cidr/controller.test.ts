@@ -2,7 +2,8 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { ipAddresses, serviceCidrs } from '../../api/resource-types.ts';
 import type { IPAddress, ServiceCIDR } from '../../api/schema/types.ts';
-import { type Pass, TestBed } from '../testing/test-bed.ts';
+import type { Pass } from '../../client/testing/controller-bed.ts';
+import { TestBed } from '../testing/test-bed.ts';
 import { ServiceCidrController } from './controller.ts';
 
 const finalizer = 'networking.k8s.io/service-cidr-finalizer';

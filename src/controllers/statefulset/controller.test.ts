@@ -2,10 +2,11 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { persistentVolumeClaims, pods, statefulSets } from '../../api/resource-types.ts';
 import type { PersistentVolumeClaim, Pod, StatefulSet } from '../../api/schema/types.ts';
+import type { Pass } from '../../client/testing/controller-bed.ts';
 import { refusal } from '../../client/testing/fake-client.ts';
 import { templateHash } from '../ownership/template-hash.ts';
 import { podOf, template, webSelector } from '../testing/samples.ts';
-import { type Pass, TestBed } from '../testing/test-bed.ts';
+import { TestBed } from '../testing/test-bed.ts';
 import { StatefulSetController } from './controller.ts';
 import { identityLabels, revisionLabel } from './pod-identity.ts';
 

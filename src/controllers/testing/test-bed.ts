@@ -1,22 +1,9 @@
-/** A controller under test: the cluster is given as values, and each pass is called by hand. */
-import { Controller, type Reconciler } from '../../client/controller.ts';
-import { FakeCluster, turn } from '../../client/testing/fake-cluster.ts';
-import { messageOf } from '../../errors/known-error.ts';
+/** A controller of the cluster under test. */
+import { ControllerBed } from '../../client/testing/controller-bed.ts';
 import { silentLog } from '../../observability/log.ts';
 import type { ControllerContext } from '../context.ts';
 
-/** What one pass did. */
-export interface Pass {
-  /** `create pods default/web-1`, in order. */
-  readonly writes: readonly string[];
-  /** `Normal SuccessfulCreate Created pod: web-1`. */
-  readonly events: readonly string[];
-  readonly requeueAfter?: number;
-  /** What reconcile threw: the controller puts the key back. */
-  readonly error?: string;
-}
-
-export class TestBed extends FakeCluster {
+export class TestBed extends ControllerBed {
   readonly context: ControllerContext = {
     client: this.client,
     informers: this.informers,
@@ -27,40 +14,4 @@ export class TestBed extends FakeCluster {
     clusterCidr: '10.244.0.0/16',
     signing: { mostMs: 0, authorities: {} },
   };
-
-  /** One pass. Copies stay as they are until `deliver`. */
-  async pass(reconciler: Reconciler, key: string): Promise<Pass> {
-    const outcome = await reconciler.reconcile(key).catch((err: unknown) => ({ error: messageOf(err) }));
-    // Events are sent in the background.
-    await turn();
-    const { requeueAfter, error } = { requeueAfter: undefined, error: undefined, ...outcome };
-    return {
-      writes: this.client.took(),
-      events: this.client.events.splice(0),
-      ...(requeueAfter === undefined ? {} : { requeueAfter }),
-      ...(error === undefined ? {} : { error }),
-    };
-  }
-
-  /** The keys that news brings, each time it is delivered. */
-  listen(reconciler: Reconciler): { deliver(): Promise<string[]> } {
-    const keys: string[] = [];
-    const recording: Reconciler = {
-      name: reconciler.name,
-      setup: (controller) => reconciler.setup(controller),
-      async reconcile(key) {
-        keys.push(key);
-        return {};
-      },
-    };
-    void new Controller({ reconciler: recording, clock: this.clock, log: silentLog }).run(this.signal);
-    return {
-      deliver: async () => {
-        await this.deliver();
-        // News may be gathered for a moment.
-        await this.clock.advance(100);
-        return keys.splice(0).toSorted();
-      },
-    };
-  }
 }

@@ -2,9 +2,10 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { secrets } from '../../api/resource-types.ts';
 import type { Secret } from '../../api/schema/types.ts';
+import type { Pass } from '../../client/testing/controller-bed.ts';
 import { refusal } from '../../client/testing/fake-client.ts';
 import { tokenSecret } from '../testing/bootstrap-tokens.ts';
-import { type Pass, TestBed } from '../testing/test-bed.ts';
+import { TestBed } from '../testing/test-bed.ts';
 import { TokenCleanerController } from './controller.ts';
 
 const key = 'kube-system/bootstrap-token-abcdef';

@@ -2,7 +2,8 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { jobs } from '../../api/resource-types.ts';
 import type { Job } from '../../api/schema/types.ts';
-import { type Pass, TestBed } from '../testing/test-bed.ts';
+import type { Pass } from '../../client/testing/controller-bed.ts';
+import { TestBed } from '../testing/test-bed.ts';
 import { TtlAfterFinishedController } from './controller.ts';
 
 const key = 'default/work';

@@ -1,5 +1,6 @@
 /** Every part, in the order in which parts of one process start. */
 import { apiserver } from './apiserver.ts';
+import { cloudControllerManager } from './cloud-controller-manager.ts';
 import { clusterDns } from './cluster-dns.ts';
 import { controllerManager } from './controller-manager.ts';
 import { dns } from './dns.ts';
@@ -11,7 +12,7 @@ import { scheduler } from './scheduler.ts';
 import { settings } from './settings.ts';
 
 /** A control plane in one process. The Service of the DNS servers needs the API server alone. */
-export const serverParts: readonly Part[] = [apiserver, controllerManager, scheduler, clusterDns];
+export const serverParts: readonly Part[] = [apiserver, controllerManager, scheduler, cloudControllerManager, clusterDns];
 
 /** A node in one process; the first follows the settings that the others share. Pods need their network before the kubelet starts them. */
 export const agentParts: readonly Part[] = [settings, netAgent, kubelet, proxy, dns];

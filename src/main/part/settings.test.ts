@@ -25,7 +25,7 @@ const contexts = [{ name: 'it', context: { cluster: 'it', user: 'it' } }];
 const clusters = [{ name: 'it', cluster: { server: 'https://192.0.2.10:6443' } }];
 const kubeconfig = JSON.stringify({ 'current-context': 'it', contexts, clusters, users: [] });
 mkdirSync(join(dir, 'pki'));
-const kubeconfigs = ['conf', 'dns.kubeconfig', 'pki/controller-manager.conf'];
+const kubeconfigs = ['conf', 'dns.kubeconfig', 'pki/controller-manager.conf', 'pki/cloud-controller-manager.conf'];
 const pems = ['ca.crt', 'kubelet.crt', 'kubelet.key', ...['ca.crt', 'apiserver.crt', 'apiserver.key'].map((name) => `pki/${name}`)];
 for (const name of kubeconfigs) writeFileSync(join(dir, name), kubeconfig);
 for (const name of [...pems, 'pki/apiserver-kubelet-client.crt', 'pki/apiserver-kubelet-client.key'])

@@ -1,0 +1,226 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { configMaps, services } from '../../api/resource-types.ts';
+import type { Service } from '../../api/schema/types.ts';
+import type { Reconciler } from '../../client/controller.ts';
+import { ServiceController } from '../service/controller.ts';
+import { balancedService, CloudBed } from '../testing/cloud-bed.ts';
+import { openMetal } from './metal.ts';
+import { poolOfRanges } from './pools.ts';
+
+const configMap = 'kube-system/metal-address-pools';
+
+/** The service controller over pools, as they work together. */
+class Scene implements AsyncDisposable {
+  readonly bed = new CloudBed();
+  #controller: Reconciler | undefined;
+  #news: { deliver(): Promise<string[]> } | undefined;
+
+  pools(...addresses: string[]): void {
+    const config = JSON.stringify({ 'address-pools': [{ name: 'default', protocol: 'layer2', addresses }] });
+    this.write(config);
+  }
+
+  write(config: string): void {
+    const metadata = { name: 'metal-address-pools', namespace: 'kube-system' };
+    this.bed.put(configMaps, { apiVersion: 'v1', kind: 'ConfigMap', metadata, data: { config } });
+  }
+
+  /** A new process, which knows nothing. */
+  restart(ranges: readonly string[] = []): void {
+    const provider = openMetal(this.bed.context, { configMap, pools: poolOfRanges(ranges) });
+    assert.ok(provider.loadBalancers);
+    this.#controller = new ServiceController(this.bed.context, provider.loadBalancers);
+    this.#news = this.bed.listen(this.#controller);
+  }
+
+  put(name: string, spec: Service['spec'] = {}, metadata: Partial<Service['metadata']> = {}): void {
+    const present = this.bed.client.find(services, `default/${name}`);
+    const wanted = balancedService(name, spec, metadata);
+    this.bed.put(
+      services,
+      present ? { ...present, spec: { ...present.spec, ...wanted.spec }, metadata: { ...present.metadata, ...metadata } } : wanted,
+    );
+  }
+
+  /** Passes until nothing is left to do; gives the events. */
+  async settle(): Promise<string[]> {
+    const events: string[] = [];
+    for (let round = 0; ; round++) {
+      assert.ok(round < 20, 'it comes to rest');
+      const keys = (await this.#news?.deliver()) ?? [];
+      if (keys.length === 0) return events;
+      for (const key of keys) if (this.#controller) events.push(...(await this.bed.pass(this.#controller, key)).events);
+    }
+  }
+
+  addressesOf(name: string): string {
+    const ingress = this.bed.client.find(services, `default/${name}`)?.status?.loadBalancer?.ingress ?? [];
+    return ingress.map(({ ip }) => ip).join(' ');
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.bed[Symbol.asyncDispose]();
+  }
+}
+
+describe('addresses out of pools', () => {
+  test('a Service gets one, and shows from which pool it is and who announces it', async () => {
+    await using scene = new Scene();
+    scene.pools('192.0.2.10-192.0.2.11');
+    scene.put('a');
+    scene.restart();
+    const events = await scene.settle();
+    assert.ok(events.includes('Normal IPAllocated Assigned IP ["192.0.2.10"]'), events.join('\n'));
+    const service = scene.bed.client.find(services, 'default/a');
+    assert.deepEqual(service?.status?.loadBalancer?.ingress, [{ ip: '192.0.2.10', ipMode: 'VIP' }]);
+    assert.deepEqual(service?.metadata.annotations, { 'metallb.io/ip-allocated-from-pool': 'default', 'fairlead.dev/announce': 'layer2' });
+  });
+
+  test('without pools Services are left to others, and what those gave is never given twice', async () => {
+    await using scene = new Scene();
+    scene.put('theirs', { loadBalancerClass: 'example.com/other' });
+    const theirs = scene.bed.client.find(services, 'default/theirs');
+    assert.ok(theirs);
+    scene.bed.put(services, { ...theirs, status: { loadBalancer: { ingress: [{ ip: '192.0.2.10' }] } } });
+    scene.put('a');
+    scene.restart();
+    assert.deepEqual(await scene.settle(), []);
+    assert.deepEqual(scene.bed.client.find(services, 'default/a')?.metadata.finalizers, undefined);
+    scene.pools('192.0.2.10-192.0.2.11');
+    await scene.settle();
+    assert.deepEqual([scene.addressesOf('a'), scene.addressesOf('theirs')], ['192.0.2.11', '192.0.2.10']);
+  });
+
+  test('a restart changes no address, whatever order the Services come in', async () => {
+    await using scene = new Scene();
+    scene.pools('192.0.2.10-192.0.2.14');
+    for (const name of ['d', 'b', 'a', 'c']) {
+      scene.put(name);
+      if (name === 'd') scene.restart();
+      await scene.settle();
+    }
+    const before = ['a', 'b', 'c', 'd'].map((name) => scene.addressesOf(name));
+    assert.deepEqual(before, ['192.0.2.12', '192.0.2.11', '192.0.2.13', '192.0.2.10']);
+    scene.restart();
+    scene.put('0');
+    await scene.settle();
+    assert.deepEqual(
+      ['a', 'b', 'c', 'd'].map((name) => scene.addressesOf(name)),
+      before,
+    );
+    assert.equal(scene.addressesOf('0'), '192.0.2.14');
+  });
+
+  test('who finds none is told, and gets the one that comes free', async () => {
+    await using scene = new Scene();
+    scene.pools('192.0.2.10');
+    scene.put('a');
+    scene.restart();
+    await scene.settle();
+    scene.put('b');
+    assert.ok((await scene.settle()).includes('Warning AllocationFailed Failed to allocate IP for "default/b": no available IPs'));
+    assert.deepEqual([scene.addressesOf('a'), scene.addressesOf('b')], ['192.0.2.10', '']);
+    scene.put('a', { type: 'ClusterIP' });
+    await scene.settle();
+    assert.deepEqual([scene.addressesOf('a'), scene.addressesOf('b')], ['', '192.0.2.10']);
+  });
+
+  test('an address is free only when nobody shows it any more', async () => {
+    await using scene = new Scene();
+    scene.pools('192.0.2.10');
+    scene.put('a');
+    scene.put('b');
+    const provider = openMetal(scene.bed.context, { configMap, pools: [] });
+    await scene.bed.deliver();
+    const a = scene.bed.client.find(services, 'default/a');
+    const b = scene.bed.client.find(services, 'default/b');
+    assert.ok(a && b && provider.loadBalancers);
+    const { status } = await provider.loadBalancers.ensure(a, []);
+    scene.bed.put(services, { ...a, status: { loadBalancer: status } });
+    await scene.bed.deliver();
+    await provider.loadBalancers.ensureDeleted(a);
+    await assert.rejects(provider.loadBalancers.ensure(b, []), /no available IPs/);
+    scene.bed.put(services, { ...a, status: { loadBalancer: {} } });
+    await scene.bed.deliver();
+    assert.equal((await provider.loadBalancers.ensure(b, [])).status.ingress?.[0]?.ip, '192.0.2.10');
+  });
+
+  test('a Service that was refused for its neighbour is served when that one changes', async () => {
+    await using scene = new Scene();
+    scene.pools('192.0.2.10');
+    const shared = { annotations: { 'metallb.io/allow-shared-ip': 'k' } };
+    const selector = { app: 'x' };
+    scene.put('tcp', { selector }, shared);
+    scene.put('udp', { selector, ports: [{ port: 80, protocol: 'UDP' }] }, shared);
+    scene.restart();
+    await scene.settle();
+    assert.deepEqual([scene.addressesOf('tcp'), scene.addressesOf('udp')], ['192.0.2.10', '192.0.2.10']);
+    scene.put('tcp', { externalTrafficPolicy: 'Local' });
+    await scene.settle();
+    assert.deepEqual([scene.addressesOf('tcp'), scene.addressesOf('udp')], ['', '192.0.2.10']);
+    scene.put('udp', { externalTrafficPolicy: 'Local', ports: [{ port: 80, protocol: 'UDP' }] });
+    await scene.settle();
+    assert.deepEqual([scene.addressesOf('tcp'), scene.addressesOf('udp')], ['192.0.2.10', '192.0.2.10']);
+  });
+
+  test('a pool that loses an address moves the Service; a slip of the pen moves nobody', async () => {
+    await using scene = new Scene();
+    scene.pools('192.0.2.10');
+    scene.put('a');
+    scene.restart();
+    await scene.settle();
+    for (const broken of ['address-pools: [{name: a}]', '{', 'address-pool: []']) {
+      scene.write(broken);
+      await scene.settle();
+      assert.equal(scene.addressesOf('a'), '192.0.2.10', broken);
+    }
+    scene.pools('192.0.2.20');
+    await scene.settle();
+    assert.equal(scene.addressesOf('a'), '192.0.2.20');
+  });
+
+  test('what a Service asks for is read from its fields and from annotations of both ages', async () => {
+    await using scene = new Scene();
+    scene.pools('192.0.2.10-192.0.2.20');
+    scene.put('field', { loadBalancerIP: '192.0.2.15' });
+    scene.put('annotation', {}, { annotations: { 'metallb.universe.tf/loadBalancerIPs': ' 192.0.2.16 ' } });
+    scene.put('both', { loadBalancerIP: '192.0.2.17' }, { annotations: { 'metallb.io/loadBalancerIPs': '192.0.2.17' } });
+    scene.put('wrong', {}, { annotations: { 'metallb.io/loadBalancerIPs': 'x' } });
+    scene.put('pool', {}, { annotations: { 'metallb.io/address-pool': 'other' } });
+    scene.restart();
+    const events = await scene.settle();
+    assert.deepEqual([scene.addressesOf('field'), scene.addressesOf('annotation')], ['192.0.2.15', '192.0.2.16']);
+    for (const why of [
+      '"default/both": both spec.loadBalancerIP and annotation loadBalancerIPs are set',
+      '"default/wrong": invalid requested address "x"',
+      '"default/pool": unknown pool "other"',
+    ])
+      assert.ok(events.includes(`Warning AllocationFailed Failed to allocate IP for ${why}`), why);
+  });
+
+  test('pools by flag stand beside those of the ConfigMap, and stay when it goes', async () => {
+    await using scene = new Scene();
+    scene.put('a');
+    scene.restart(['198.51.100.1']);
+    await scene.settle();
+    assert.equal(scene.addressesOf('a'), '198.51.100.1');
+    scene.write('address-pools: [{name: more, addresses: [192.0.2.1]}]');
+    scene.put('b');
+    await scene.settle();
+    assert.equal(scene.addressesOf('b'), '192.0.2.1');
+    scene.bed.client.forget(configMaps, configMap);
+    await scene.settle();
+    assert.deepEqual([scene.addressesOf('a'), scene.addressesOf('b')], ['198.51.100.1', '']);
+  });
+
+  test('both families, where the Service has both', async () => {
+    await using scene = new Scene();
+    scene.pools('192.0.2.10', 'fd00::10');
+    scene.put('a', { ipFamilies: ['IPv6', 'IPv4'], ipFamilyPolicy: 'RequireDualStack' });
+    scene.put('b', { ipFamilies: ['IPv4', 'IPv6'], ipFamilyPolicy: 'PreferDualStack' });
+    scene.restart();
+    await scene.settle();
+    assert.deepEqual([scene.addressesOf('a'), scene.addressesOf('b')], ['fd00::10 192.0.2.10', '']);
+  });
+});
