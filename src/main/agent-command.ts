@@ -7,7 +7,7 @@ import type { FlagReader } from './flag-reader.ts';
 import { nodeIp } from './part/cluster-flags.ts';
 import { agentParts } from './part/parts.ts';
 import { settingsDir } from './part/settings.ts';
-import { fileIn, healthzFlag, type PartsCommand, partsCommand } from './parts-command.ts';
+import { healthzFlag, type PartsCommand, partsCommand } from './parts-command.ts';
 
 /** A part's own kubeconfig, or the one for those that have none. */
 const kubeconfigOf =
@@ -20,12 +20,20 @@ const kubeconfigOf =
 /** What may be left out, for another program to do it. */
 const names = agentParts.map(({ name }) => name).filter((name) => name !== 'settings');
 
+/** A file of --tls-dir; a node that has joined by a token has none there. */
+const ifThere =
+  (name: string) =>
+  (read: FlagReader): string | undefined => {
+    const path = join(read.text('tls-dir'), name);
+    return existsSync(path) ? path : undefined;
+  };
+
 /** What is settled for one part, beside its kubeconfig. */
 const files: PartsCommand['settled'] = {
   kubelet: {
-    'client-ca-file': fileIn('tls-dir', 'ca.crt'),
-    'tls-cert-file': fileIn('tls-dir', 'kubelet.crt'),
-    'tls-private-key-file': fileIn('tls-dir', 'kubelet.key'),
+    'client-ca-file': (read) => ifThere('ca.crt')(read) ?? '/etc/kubernetes/pki/ca.crt',
+    'tls-cert-file': ifThere('kubelet.crt'),
+    'tls-private-key-file': ifThere('kubelet.key'),
   },
 };
 

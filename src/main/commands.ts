@@ -4,6 +4,7 @@ import { labCommand } from '../lab/lab-command.ts';
 import { agentCommand } from './agent-command.ts';
 import { completionCommand } from './completion-command.ts';
 import { initCommand } from './init-command.ts';
+import { joinCommand } from './join-command.ts';
 import { manifestCommand } from './manifest-command.ts';
 import { partCommands } from './part-commands.ts';
 import { rulesCommand } from './rules-command.ts';
@@ -18,6 +19,7 @@ export const root: Command = {
   subcommands: [
     labCommand,
     initCommand,
+    joinCommand,
     serverCommand,
     agentCommand,
     ...partCommands,

@@ -1,0 +1,81 @@
+/** `fairlead join`. */
+import { type Command, defineCommand, switchFlag, textFlag } from '../cli/command.ts';
+import { KnownError } from '../errors/known-error.ts';
+import type { JoinConfiguration } from '../setup/config/documents.ts';
+import { documentsOf, durationOf, nodeFlags, nodeWish, requireRoot, setupContext, stayInForeground } from './setup-flags.ts';
+
+export const joinCommand: Command = defineCommand({
+  name: 'join',
+  summary: 'make this machine a node of a cluster',
+  usage: 'HOST:PORT',
+  examples: [
+    'fairlead join 192.168.56.10:6443 --token TOKEN --discovery-token-ca-cert-hash sha256:HASH # as "fairlead init" printed it',
+    'fairlead join 192.168.56.10:6443 --token TOKEN --discovery-token-ca-cert-hash sha256:HASH --node-cidr 192.168.56.0/24 --timeout 30m',
+  ],
+  interrupted: 'what has been done is still there; the same command goes on, "fairlead reset" takes it away',
+  options: {
+    ...nodeFlags,
+    token: textFlag('TOKEN', 'a bootstrap token: "fairlead init" prints one'),
+    'discovery-token-ca-cert-hash': {
+      ...textFlag('sha256:HEX', "of the public key of the cluster's authority; several while it is being changed"),
+      several: true,
+    },
+    'discovery-token-unsafe-skip-ca-verification': switchFlag('trust whoever knows the token, also another machine that joined by it'),
+  },
+  async run({ values, positionals, signal }) {
+    requireRoot('join a cluster');
+    const { join = {} } = await documentsOf(values.config);
+    const [{ runJoin }, { parseToken }, { parseHash }] = await Promise.all([
+      import('../setup/join/join.ts'),
+      import('../setup/token/token.ts'),
+      import('../setup/discovery/public-key-hash.ts'),
+    ]);
+    const discovery = discoveryOf(join, positionals[0], {
+      token: values.token,
+      hashes: values['discovery-token-ca-cert-hash']?.split(',').filter(Boolean),
+      isUnsafe: values['discovery-token-unsafe-skip-ca-verification'],
+    });
+    const context = await setupContext(signal, durationOf('timeout', values.timeout));
+    const { taints = [], ...wish } = nodeWish(values, join.nodeRegistration);
+    const { nodeIpArgument } = await import('../setup/config/documents.ts');
+    const result = await runJoin(context, {
+      ...wish,
+      taints,
+      address: { address: values['node-ip'] ?? nodeIpArgument(join.nodeRegistration ?? {}), cidr: values['node-cidr'] },
+      endpoint: discovery.endpoint,
+      token: parseToken(discovery.token),
+      hashes: discovery.hashes.map(parseHash),
+    });
+    if (values.output === 'json') process.stdout.write(`${JSON.stringify(result, undefined, 2)}\n`);
+    else context.progress.note(`Node "${result.nodeName}" is ready after ${context.progress.seconds}`);
+    if (values.foreground) await stayInForeground(context);
+    return 0;
+  },
+});
+
+interface Given {
+  readonly token: string | undefined;
+  readonly hashes: readonly string[] | undefined;
+  readonly isUnsafe: boolean;
+}
+
+/** Flags over the configuration. Without a hash nobody is trusted, unless somebody says that the token shall be enough. Throws USAGE. */
+function discoveryOf(
+  { discovery = {} }: JoinConfiguration,
+  address: string | undefined,
+  given: Given,
+): { readonly endpoint: string; readonly token: string; readonly hashes: readonly string[] } {
+  const { bootstrapToken = {}, tlsBootstrapToken } = discovery;
+  const endpoint = address ?? bootstrapToken.apiServerEndpoint;
+  const token = given.token ?? bootstrapToken.token ?? tlsBootstrapToken;
+  const isUnsafe = given.isUnsafe || bootstrapToken.unsafeSkipCAVerification === true;
+  const hashes = given.hashes ?? bootstrapToken.caCertHashes ?? [];
+  const missing = (what: string): KnownError =>
+    new KnownError('USAGE', `Cannot join: ${what}`, {
+      hint: 'fairlead join HOST:PORT --token TOKEN --discovery-token-ca-cert-hash sha256:HASH, as "fairlead init" printed it',
+    });
+  if (endpoint === undefined) throw missing('it is not said where the control plane is');
+  if (token === undefined) throw missing('no token is given');
+  if (hashes.length === 0 && !isUnsafe) throw missing('no hash of the authority is given, and nobody is trusted on first use');
+  return { endpoint, token, hashes: isUnsafe && given.hashes === undefined ? [] : hashes };
+}

@@ -1,0 +1,67 @@
+/** What only the cluster can tell about a machine that joins: other nodes, the time, how Services become rules. */
+import { parse } from 'yaml';
+import { configMaps, nodes } from '../../api/resource-types.ts';
+import type { ConfigMap, Node } from '../../api/schema/types.ts';
+import { ApiError, ignoreNotFound, isForbidden } from '../../client/api-error.ts';
+import type { Client } from '../../client/client.ts';
+import { KnownError } from '../../errors/known-error.ts';
+import { layout } from '../layout.ts';
+import type { Facts, KnownNode } from '../preflight/facts.ts';
+import { settingsKeys, settingsNames, settingsNamespace } from '../settings/settings.ts';
+import type { SetupContext } from '../setup-context.ts';
+
+type ClusterFacts = Pick<Facts, 'nodes' | 'skewMs' | 'proxyMode'>;
+
+/** Throws BAD_CONFIG when the cluster does not know who asks: the machine's certificate is that of another. */
+export async function clusterFacts(client: Client, { clock, signal, steps }: SetupContext): Promise<ClusterFacts> {
+  try {
+    const before = clock.now();
+    const response = await client.transport.send({ method: 'GET', path: '/version', signal });
+    response.resume();
+    return {
+      skewMs: skewOf(response.headers.date, before, clock.now()),
+      nodes: await knownNodes(client, signal, steps),
+      proxyMode: await proxyMode(client, signal),
+    };
+  } catch (err) {
+    if (!(err instanceof ApiError && err.code === 401)) throw err;
+    throw new KnownError('BAD_CONFIG', `Cannot join: ${client.server} does not know the certificate in ${layout.kubeletConfig}`, {
+      hint: 'It is that of another cluster, or has expired. Take away what is here, then join again: fairlead reset',
+      cause: err,
+    });
+  }
+}
+
+/** A header says whole seconds, cut off, at some moment between question and answer. */
+export function skewOf(date: string | undefined, before: number, after: number): number | undefined {
+  const there = Date.parse(date ?? '');
+  if (Number.isNaN(there)) return undefined;
+  if (before > there + 1000) return before - there - 1000;
+  return after < there ? after - there : 0;
+}
+
+async function knownNodes(client: Client, signal: AbortSignal, steps: SetupContext['steps']): Promise<KnownNode[]> {
+  try {
+    return (await client.list<Node>(nodes, { signal })).items.map(knownNode);
+  } catch (err) {
+    // kubeadm lets who joins read single Nodes alone.
+    if (!isForbidden(err)) throw err;
+    steps.note('This cluster shows its nodes to none who joins: whether another has this name or address is not checked');
+    return [];
+  }
+}
+
+export function knownNode({ metadata, status }: Node): KnownNode {
+  return {
+    name: metadata.name ?? '',
+    machineId: status?.nodeInfo?.machineID ?? '',
+    addresses: (status?.addresses ?? []).filter(({ type }) => type === 'InternalIP').map(({ address }) => address),
+    isReady: status?.conditions?.some(({ type, status: is }) => type === 'Ready' && is === 'True') ?? false,
+  };
+}
+
+async function proxyMode(client: Client, signal: AbortSignal): Promise<string> {
+  const map = await client.get<ConfigMap>(configMaps, settingsNames.proxy, { namespace: settingsNamespace, signal }).catch(ignoreNotFound);
+  const { mode = '' } = (parse(map?.data?.[settingsKeys.proxy] ?? '') ?? {}) as { readonly mode?: string };
+  return mode;
+}

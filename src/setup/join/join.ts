@@ -1,0 +1,145 @@
+/** `fairlead join`: makes this machine a node of a cluster that it can trust. Every step finds what an earlier run has done. */
+import { mkdir } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { nodes } from '../../api/resource-types.ts';
+import type { Node, Taint } from '../../api/schema/types.ts';
+import { kubeconfigText } from '../../bootstrap/kubeconfig-text.ts';
+import { readIfThere, writeSecret } from '../../bootstrap/secret-file.ts';
+import { Client } from '../../client/client.ts';
+import { loadKubeconfig } from '../../client/kubeconfig.ts';
+import { KnownError } from '../../errors/known-error.ts';
+import { endpointOf } from '../config/cluster-plan.ts';
+import type { ClusterInfo } from '../discovery/cluster-info.ts';
+import { bootstrapClient, discover } from '../discovery/discovery.ts';
+import { layout } from '../layout.ts';
+import { startAgent, waitForNode } from '../node/agent.ts';
+import { type AddressWish, nodeAddress } from '../node-address.ts';
+import type { Facts } from '../preflight/facts.ts';
+import { gatherFacts, type RuntimeFacts } from '../preflight/gather.ts';
+import { refuseObstacles } from '../preflight/preflight.ts';
+import type { SetupContext } from '../setup-context.ts';
+import type { StepRecord } from '../steps.ts';
+import type { Token } from '../token/token.ts';
+import { clusterFacts } from './cluster-facts.ts';
+import { requestNodeCertificate } from './request-certificate.ts';
+
+export interface JoinRequest {
+  readonly nodeName: string;
+  readonly address: AddressWish;
+  /** `HOST:PORT` of the control plane. */
+  readonly endpoint: string;
+  readonly token: Token;
+  /** Pins of the authority's key; empty only where somebody has said that any will do. */
+  readonly hashes: readonly string[];
+  readonly taints: readonly Taint[];
+  readonly ignored: readonly string[];
+  readonly runtimeEndpoint: string;
+}
+
+export interface JoinResult {
+  readonly nodeName: string;
+  readonly address: string;
+  readonly server: string;
+  readonly steps: readonly StepRecord[];
+}
+
+export async function runJoin(context: SetupContext, request: JoinRequest): Promise<JoinResult> {
+  const { steps } = context;
+  const endpoint = endpointOf(request.endpoint, 6443);
+  const told = new Set<string>();
+  const runtime = await context.readRuntime(request.runtimeEndpoint);
+  const facts = await lookAround(context, request, endpoint, runtime);
+  await steps.run('preflight', 'Preflight checks', async () => {
+    refuseObstacles(facts, request.ignored, steps, told);
+    return true;
+  });
+  const info = await trust(context, request, endpoint);
+  const address = facts.address ?? '';
+  await steps.run('cluster', 'Name, address and clock fit the cluster', async () => {
+    const own = info === undefined ? new Client(await loadKubeconfig(layout.kubeletConfig)) : bootstrapClient(info, request.token);
+    try {
+      refuseObstacles({ ...facts, ...(await clusterFacts(own, context)) }, request.ignored, steps, told);
+    } finally {
+      own.close();
+    }
+    return true;
+  });
+  await steps.run('credential', `Certificate of node "${request.nodeName}"`, () => makeCredential(context, request, info));
+  const client = new Client(await loadKubeconfig(layout.kubeletConfig));
+  try {
+    await steps.run('node', `Agent of node "${request.nodeName}" started`, () => startAgent(context, { ...request, address, runtime }));
+    await steps.run('node-ready', `Node "${request.nodeName}" is Ready at ${address}`, () =>
+      waitUntilAlone(context, client, request.nodeName, address),
+    );
+    return { nodeName: request.nodeName, address, server: client.server, steps: steps.records };
+  } finally {
+    client.close();
+  }
+}
+
+/** What can be told before anybody is asked. */
+async function lookAround({ exec, keeper }: SetupContext, request: JoinRequest, endpoint: string, runtime: RuntimeFacts): Promise<Facts> {
+  const { nodeName, runtimeEndpoint } = request;
+  return await gatherFacts({
+    role: 'worker',
+    nodeName,
+    address: await nodeAddress(request.address, new URL(`https://${endpoint}`).hostname),
+    apiPort: 6443,
+    proxyMode: '',
+    running: (await keeper.isRunning('agent')) ? ['agent'] : [],
+    runtimeSocket: runtimeEndpoint.replace(/^unix:\/\//, ''),
+    runtime,
+    skewMs: undefined,
+    nodes: [],
+    exec,
+  });
+}
+
+/** Whom to trust; undefined when an earlier run has found out, and got the machine its certificate. */
+async function trust(context: SetupContext, request: JoinRequest, endpoint: string): Promise<ClusterInfo | undefined> {
+  const { clock, signal, steps, timeoutMs } = context;
+  const { token, hashes } = request;
+  if ((await readIfThere(layout.kubeletConfig)) !== undefined) {
+    await steps.run('discovery', `Authority of ${endpoint}`, async () => false);
+    return undefined;
+  }
+  let info: ClusterInfo | undefined;
+  await steps.run('discovery', `Authority of ${endpoint} checked by ${hashes.length > 0 ? 'its hash and ' : ''}the token`, async () => {
+    info = await discover({ address: endpoint, token, hashes, clock, signal, timeoutMs, onWait: (why) => steps.note(`Waiting: ${why}`) });
+    return true;
+  });
+  return info;
+}
+
+async function makeCredential(context: SetupContext, request: JoinRequest, info: ClusterInfo | undefined): Promise<boolean> {
+  if (info === undefined) return false;
+  const client = bootstrapClient(info, request.token);
+  try {
+    const pair = await requestNodeCertificate(client, request.nodeName, context);
+    await mkdir(dirname(layout.caFile), { recursive: true, mode: 0o755 });
+    await writeSecret(layout.caFile, info.caPem);
+    const user = `system:node:${request.nodeName}`;
+    await writeSecret(layout.kubeletConfig, kubeconfigText({ cluster: 'kubernetes', user, server: info.server, caPem: info.caPem, pair }));
+    return true;
+  } finally {
+    client.close();
+  }
+}
+
+/** Two machines that join at the same moment do not see each other before: of those with one address the older stays. */
+async function waitUntilAlone(context: SetupContext, client: Client, name: string, address: string): Promise<boolean> {
+  const own = await waitForNode(context, client, name);
+  const { items } = await client.list<Node>(nodes, { signal: context.signal });
+  const created = (node: Node): number => Date.parse(node.metadata.creationTimestamp ?? '');
+  const older = items.find(
+    (node) =>
+      node.metadata.name !== name &&
+      created(node) <= created(own) &&
+      node.status?.addresses?.some((one) => one.type === 'InternalIP' && one.address === address),
+  );
+  if (!older) return true;
+  await context.keeper.stop('agent');
+  throw new KnownError('CHECK_FAILED', `Cannot stay in the cluster: node "${older.metadata.name}" has the address ${address} already`, {
+    hint: `Give this machine another, or name its network with --node-cidr; then: kubectl delete node ${name}`,
+  });
+}
