@@ -32,6 +32,7 @@ describe('refusal()', () => {
   const hints: readonly [errno: string, op: Op, code: string, hint: RegExp | undefined][] = [
     ['ENOTSUP', chain, 'KERNEL_FEATURE_MISSING', /nft_nat.*5\.9/],
     ['ENOENT', rule, 'KERNEL_FEATURE_MISSING', /nft_nat/],
+    ['ENOENT', { op: 'add-chain', chain: { name: 'c', rules: [] } }, 'KERNEL_FEATURE_MISSING', /nft_nat/],
     ['ENOENT', chain, 'KERNEL_REFUSED', undefined],
     ['EPERM', rule, 'KERNEL_REFUSED', /CAP_NET_ADMIN/],
     ['EBUSY', rule, 'KERNEL_REFUSED', undefined],

@@ -28,7 +28,8 @@ function describe(op: Op | undefined): string {
 
 /** The error for a step that the kernel refused. */
 export function refusal(transaction: Transaction, op: Op | undefined, { errno, cause }: NetlinkError): KnownError {
-  const isMissing = errno === 'ENOTSUP' || (errno === 'ENOENT' && op?.op === 'add-rule');
+  // The module of an expression, or of a chain's type.
+  const isMissing = errno === 'ENOTSUP' || (errno === 'ENOENT' && (op?.op === 'add-rule' || op?.op === 'add-chain'));
   const hint = isMissing
     ? 'The kernel needs nft_nat, nft_masq, nft_ct, nft_fib_ipv4, nft_numgen and nft_reject_ipv4, version 5.9 or later'
     : errno === 'EPERM'

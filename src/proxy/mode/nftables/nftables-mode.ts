@@ -8,6 +8,7 @@ import type { NodeContext } from '../../plan/node-context.ts';
 import { familyNames } from '../ip-family.ts';
 import type { Connections } from '../least-connection.ts';
 import type { Mode, ModeFigure, ModeOptions, ModeRules } from '../mode.ts';
+import { probeParts } from './kernel-parts.ts';
 import { tableName } from './layout.ts';
 import { ServiceTable, type TableKernel } from './service-table.ts';
 
@@ -65,6 +66,8 @@ export class NftablesMode implements Mode {
   }
 
   async probe(): Promise<void> {
+    await this.#nft.generation();
+    await probeParts(this.#nft);
     this.#generation = await this.#nft.generation();
   }
 

@@ -1,0 +1,79 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { NetlinkError } from '../../../linux/netlink/netlink-error.ts';
+import { inNetns } from '../../../linux/netns.ts';
+import { KernelNftables } from '../../../linux/nftables/kernel-nftables.ts';
+import { refusal } from '../../../linux/nftables/refusal.ts';
+import type { Op, Transaction } from '../../../linux/nftables/table.ts';
+import { FakeNftables } from '../../../linux/testing/fake-nftables.ts';
+import { cannotMakeNamespaces, Namespaces } from '../../../linux/testing/namespaces.ts';
+import { kernelParts, probeParts } from './kernel-parts.ts';
+import { NftablesMode } from './nftables-mode.ts';
+
+/** A kernel that has no module for some steps. */
+class LackingNftables extends FakeNftables {
+  readonly #lacks: (text: string) => boolean;
+
+  constructor(lacks: (text: string) => boolean) {
+    super();
+    this.#lacks = lacks;
+  }
+
+  override async commit(transaction: Transaction): Promise<void> {
+    const isLacking = (op: Op): boolean => this.#lacks(JSON.stringify(op));
+    const refused = transaction.ops.find(isLacking);
+    if (refused) throw refusal(transaction, refused, new NetlinkError(refused.op === 'add-set' ? 'ENOTSUP' : 'ENOENT', 'try'));
+    await super.commit(transaction);
+  }
+}
+
+describe('probeParts()', () => {
+  test('leaves nothing in a kernel that has all', async () => {
+    const nft = new FakeNftables();
+    await probeParts(nft);
+    assert.equal(await nft.read('ip', 'kube-proxy-trial'), undefined);
+  });
+
+  const lacking: readonly (readonly [words: string, part: RegExp])[] = [
+    ['"verdict"', /lacks maps/],
+    ['"interval":true', /nft_set_pipapo/],
+    ['"type":"nat"', /nft_chain_nat/],
+    ['ct state', /nft_ct/],
+    ['fib ', /nft_fib_ipv4/],
+    ['reject', /nft_reject_ipv4/],
+    ['masquerade fully-random', /nft_masq/],
+    ['dnat ip to', /nft_nat/],
+    ['update @', /nft_dynset/],
+    ['mod 2 map', /nft_numgen/],
+    ['numgen inc', /nft_numgen/],
+    ['jhash', /nft_hash/],
+  ];
+  for (const [words, part] of lacking)
+    test(`names what a kernel lacks that has no ${words}`, async () => {
+      const mode = new NftablesMode(new LackingNftables((text) => text.includes(words)));
+      await assert.rejects(mode.probe(), { code: 'KERNEL_FEATURE_MISSING', message: part, hint: /modprobe|needs nft_nat/ });
+    });
+
+  test('tries each part that it names', () => {
+    assert.equal(
+      new Set(lacking.map(([, part]) => kernelParts.findIndex(({ name }) => part.test(`lacks ${name}`)))).size,
+      kernelParts.length,
+    );
+  });
+
+  test('tells another refusal as it is', async () => {
+    const nft = new FakeNftables();
+    nft.commit = async (transaction) => {
+      throw refusal(transaction, undefined, new NetlinkError('EPERM', 'try'));
+    };
+    await assert.rejects(probeParts(nft), { code: 'KERNEL_REFUSED' });
+  });
+
+  test('is agreed to by the kernel, which has nothing of it afterwards', { skip: cannotMakeNamespaces }, async () => {
+    await using net = new Namespaces();
+    await net.add('a');
+    using nft = inNetns(net.path('a'), () => new KernelNftables());
+    await probeParts(nft);
+    assert.equal((await net.run('a', 'nft', ['list', 'ruleset'])).stdout, '');
+  });
+});
