@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { isKnownError } from '../errors/known-error.ts';
 import { namedService } from './service-name.ts';
-import { frontendOf, splitTarget } from './trace-packet.ts';
+import { frontendOf, splitTarget } from './trace-words.ts';
 
 const service = (namespace: string, name: string): never => ({ metadata: { namespace, name } }) as never;
 

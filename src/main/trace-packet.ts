@@ -1,79 +1,22 @@
 /** What `fairlead trace` runs: a packet from its words, and its way through what the kernel of this network namespace holds. */
-import type { Service } from '../api/schema/types.ts';
-import type { Invocation } from '../cli/command.ts';
 import { KnownError } from '../errors/known-error.ts';
-import { cidrContains, familyOf, parseCidr, parseIp } from '../ip/ip.ts';
+import { cidrContains, familyOf, parseCidr } from '../ip/ip.ts';
 import { Rtnetlink } from '../linux/netlink/rtnetlink.ts';
-import { listObjects } from '../proxy/inspect/cluster-objects.ts';
+import { compareLive } from '../proxy/inspect/live.ts';
+import { liveText } from '../proxy/inspect/live-text.ts';
 import { distinctSteps, traceText } from '../proxy/inspect/trace-text.ts';
-import type { FirstPacket, TraceStep } from '../proxy/mode/view.ts';
+import type { Fate, Held, TraceStep } from '../proxy/mode/view.ts';
 import { FlagReader } from './flag-reader.ts';
-import { requireRootToRead, viewedConfiguration, viewingClient, viewOf } from './proxy-view.ts';
-import { isServiceName, namedService } from './service-name.ts';
-
-type Asked = Pick<Invocation, 'values' | 'positionals' | 'signal'>;
-
-const protocols = ['tcp', 'udp', 'sctp'] as const;
-
-interface Target {
-  readonly ip: string;
-  readonly port: number;
-}
-
-function usage(why: string, hint = 'fairlead trace 10.244.1.5 10.96.0.10:53 --udp'): KnownError {
-  return new KnownError('USAGE', `Cannot follow a packet: ${why}`, { hint });
-}
-
-/** `10.96.0.1:80`, `[fd00::1]:80`, `svc/web:http`. */
-export function splitTarget(text: string): { readonly host: string; readonly port: string } {
-  const bracket = /^\[(.+)\](?::(\w[\w-]*))?$/.exec(text);
-  if (bracket) return { host: bracket[1] ?? '', port: bracket[2] ?? '' };
-  const colon = text.indexOf(':');
-  if (colon < 0 || colon !== text.lastIndexOf(':')) return { host: text, port: '' };
-  return { host: text.slice(0, colon), port: text.slice(colon + 1) };
-}
-
-async function targetOf(asked: Asked, read: FlagReader, text: string, family: 4 | 6 | undefined): Promise<Target> {
-  const { host, port } = splitTarget(text);
-  if (isServiceName(host)) return await serviceTarget(asked, read, host, port, family);
-  const ip = parseIp(host);
-  if (ip === undefined) throw usage(`"${host}" is no address`, 'Name a Service as svc/NAME');
-  const number = Number(port);
-  if (!Number.isInteger(number) || number < 1 || number > 65_535)
-    throw usage(`"${text}" has no port`, `${ip.includes(':') ? `[${ip}]` : ip}:80`);
-  return { ip, port: number };
-}
-
-async function serviceTarget(asked: Asked, read: FlagReader, name: string, port: string, family: 4 | 6 | undefined): Promise<Target> {
-  const client = await viewingClient(read, await viewedConfiguration(read, true));
-  try {
-    const { services } = await listObjects(client, asked.signal);
-    const { key, service } = namedService(name, read.text('namespace'), services);
-    return frontendOf(key, service, port, family);
-  } finally {
-    client.close();
-  }
-}
-
-/** The cluster IP of the client's family, and the port: by number, by name, or the only one. Throws USAGE. */
-export function frontendOf(key: string, { spec }: Service, port: string, family: 4 | 6 | undefined): Target {
-  const { clusterIP = '', clusterIPs = [clusterIP], ports = [] } = spec ?? {};
-  const ip = clusterIPs.find((one) => parseIp(one) !== undefined && (family === undefined || familyOf(one) === family));
-  if (ip === undefined) throw usage(`Service ${key} has no cluster IP${family === undefined ? '' : ` of IPv${family}`}`);
-  const named = ports.find((one) => one.name === port || String(one.port) === port);
-  const found = port === '' && ports.length === 1 ? ports[0] : named;
-  if (found) return { ip, port: found.port };
-  // A port that it does not have is worth following, too.
-  if (/^\d+$/.test(port)) return { ip, port: Number(port) };
-  const names = ports.map(({ name, port: number }) => name || number).join(', ');
-  throw usage(`Service ${key} ${port === '' ? 'has not one port alone' : `has no port "${port}"`}`, `Its ports are ${names || 'none'}`);
-}
+import { requireRootToRead, viewedConfiguration, viewOf } from './proxy-view.ts';
+import type { LivePacket } from './trace-live.ts';
+import { type Asked, protocolOf, type Source, sharedFamily, sourceOf, targetOf, usage } from './trace-words.ts';
 
 interface Links {
   /** Of all links, loopback included. */
   readonly ips: readonly string[];
   /** By which link packets to an address leave, and so its own come in. */
   linkTo(ip: string): string | undefined;
+  nameOf(index: number): string | undefined;
 }
 
 async function readLinks(): Promise<Links> {
@@ -85,6 +28,7 @@ async function readLinks(): Promise<Links> {
     ...routes.map(({ dst, index }) => ({ range: parseCidr(dst), index })),
   ];
   return {
+    nameOf: (index) => names.get(index),
     ips: addresses.map(({ ip }) => ip),
     linkTo(ip) {
       const leading = ways.filter(({ range }) => range && range.family === familyOf(ip) && cidrContains(range, ip));
@@ -100,22 +44,48 @@ function nodeAddress({ ips }: Links, family: 4 | 6): string {
   return own ?? (family === 4 ? '127.0.0.1' : '::1');
 }
 
-async function packetOf(asked: Asked, read: FlagReader, links: Links): Promise<FirstPacket> {
-  const [source = '', target = '', ...more] = asked.positionals;
-  if (source === '' || target === '' || more.length > 0) throw usage('it takes where from and where to');
-  const isNode = source === 'node';
-  const given = isNode ? undefined : parseIp(source);
-  if (!isNode && given === undefined) throw usage(`"${source}" is no address`, 'Give an address, or "node" for what this node sends');
-  const chosen = protocols.filter((one) => read.isSet(one));
-  if (chosen.length > 1) throw usage(`it cannot be of ${chosen.join(' and ')} at once`);
-  const { ip, port } = await targetOf(asked, read, target, given === undefined ? undefined : familyOf(given));
-  const from = given ?? nodeAddress(links, familyOf(ip));
-  if (familyOf(from) !== familyOf(ip)) throw usage(`${from} and ${ip} are of different families`);
-  const isOwn = links.ips.includes(from);
-  const via = read.optional('interface') ?? (isOwn ? undefined : (links.linkTo(from) ?? 'eth0'));
-  const packet = { from, sourcePort: read.port('source-port'), to: ip, port, protocol: chosen[0] ?? 'tcp' };
-  return { ...packet, ...(via === undefined ? {} : { interface: via }) };
+interface AskedPacket {
+  readonly packet: LivePacket;
+  readonly source: Source;
 }
+
+const anyPort = 40_000;
+
+async function packetOf(asked: Asked, read: FlagReader, links: Links): Promise<AskedPacket> {
+  const [from = '', to = '', ...more] = asked.positionals;
+  if (from === '' || to === '' || more.length > 0) throw usage('it takes where from and where to');
+  const protocol = protocolOf(read);
+  const source = await sourceOf(asked, read, from);
+  const family = sharedFamily(source, to);
+  const { ip, port } = await targetOf(asked, read, to, family);
+  const given = source.ips.find((one) => familyOf(one) === familyOf(ip));
+  if (given === undefined && source.ips.length > 0) throw usage(`${source.ips.join(' and ')} and ${ip} are of different families`);
+  const own = given ?? nodeAddress(links, familyOf(ip));
+  const via = read.optional('interface') ?? (links.ips.includes(own) ? undefined : (links.linkTo(own) ?? 'eth0'));
+  const sourcePort = read.optional('source-port') === undefined ? anyPort : read.port('source-port');
+  return { packet: { from: own, sourcePort, to: ip, port, protocol, ...(via === undefined ? {} : { interface: via }) }, source };
+}
+
+/** What is predicted of a packet. */
+interface Predicted {
+  readonly steps: readonly TraceStep[];
+  readonly ways: readonly (readonly TraceStep[])[];
+  readonly fate: Fate;
+}
+
+function predict(held: Held, links: Links, packet: LivePacket): Predicted {
+  const steps: TraceStep[] = [];
+  const ways: (readonly TraceStep[])[] = [];
+  const fate = held.tracer(links.ips)(
+    packet,
+    (step) => steps.push(step),
+    (way) => ways.push(way),
+  );
+  for (const rule of held.unread) process.stderr.write(`note: passed over what cannot be followed: ${rule}\n`);
+  return { steps: distinctSteps(steps), ways, fate };
+}
+
+const printJson = (document: object): void => void process.stdout.write(`${JSON.stringify(document, undefined, 2)}\n`);
 
 export async function tracePacket(asked: Asked): Promise<number> {
   const read = new FlagReader(asked.values);
@@ -123,17 +93,34 @@ export async function tracePacket(asked: Asked): Promise<number> {
   const { mode } = await viewedConfiguration(read, true);
   const view = await viewOf(mode);
   const links = await readLinks();
-  const packet = await packetOf(asked, read, links);
+  const { packet, source } = await packetOf(asked, read, links);
   const held = await view.read(familyOf(packet.to) === 4 ? 'ip' : 'ip6');
   if (!held)
     throw new KnownError('BAD_CONFIG', `Cannot follow a packet: the kernel holds no rules of mode ${mode} for IPv${familyOf(packet.to)}`, {
       hint: 'Is the proxy running here? Another mode is chosen by --mode',
     });
-  const steps: TraceStep[] = [];
-  const fate = held.tracer(links.ips)(packet, (step) => steps.push(step));
-  for (const rule of held.unread) process.stderr.write(`note: passed over what cannot be followed: ${rule}\n`);
-  if (asked.values.output === 'json')
-    process.stdout.write(`${JSON.stringify({ mode, packet, steps: distinctSteps(steps), fate, passedOver: held.unread }, undefined, 2)}\n`);
+  if (read.isSet('live')) return await sendAndCompare(asked, read, { mode, held, links, packet, source });
+  const { steps, fate } = predict(held, links, packet);
+  if (asked.values.output === 'json') printJson({ mode, packet, steps, fate, passedOver: held.unread });
   else process.stdout.write(traceText(packet, steps, fate));
   return 0;
+}
+
+interface LiveTrace extends AskedPacket {
+  readonly mode: string;
+  readonly held: Held;
+  readonly links: Links;
+}
+
+async function sendAndCompare(asked: Asked, read: FlagReader, { mode, held, links, packet: wanted, source }: LiveTrace): Promise<number> {
+  const { followLive, openSender } = await import('./trace-live.ts');
+  const waitMs = read.seconds('wait', 1, 60) * 1000;
+  using sender = await openSender(read.optional('source-port') === undefined ? { ...wanted, sourcePort: 0 } : wanted, source.where);
+  const packet: LivePacket = { ...wanted, sourcePort: sender.packet.sourcePort };
+  const { steps, ways, fate } = predict(held, links, packet);
+  const live = await followLive(sender, held, links.nameOf, waitMs);
+  const comparison = compareLive(ways, fate, packet, live);
+  if (asked.values.output === 'json') printJson({ mode, packet, steps, fate, passedOver: held.unread, live, compared: comparison });
+  else process.stdout.write(liveText(packet, fate, live, comparison));
+  return comparison.difference === undefined ? 0 : 1;
 }

@@ -4,6 +4,7 @@
  */
 import { cidrContains, parseCidr } from '../../ip/ip.ts';
 import type { Packet } from '../nftables/trace.ts';
+import { stepsOf, type Trail } from '../trail.ts';
 import { partsOf } from './rule.ts';
 import type { Ruleset } from './ruleset.ts';
 
@@ -17,6 +18,8 @@ export interface RuleStep {
 export interface TraceOptions {
   /** Told of every rule that applies, once for each endpoint that the packet may have been sent to by then. */
   readonly onStep?: (step: RuleStep) => void;
+  /** Told of every way through the rules that the packet may take: one, where they choose nothing. */
+  readonly onWay?: (steps: readonly RuleStep[]) => void;
   /** Told of a rule that cannot be followed, which is then passed over; without it the trace fails. */
   readonly onUnknown?: (step: RuleStep, why: string) => void;
   /** The node's own addresses, loopback included. */
@@ -44,13 +47,14 @@ export interface Flow {
   readonly mark: number;
   readonly translated: boolean;
   readonly masqueraded: boolean;
+  readonly trail?: Trail<RuleStep>;
 }
 
 /** `accept` ends a table, not the way through the others. */
 export type Outcome =
   | { readonly kind: 'continue' | 'accept' | 'dropped' }
   | { readonly kind: 'refused'; readonly with: 'tcp reset' | 'icmp' };
-type Step = readonly [Flow, Outcome];
+export type Step = readonly [Flow, Outcome];
 type Parts = ReturnType<typeof partsOf>;
 type Part = Parts['matches'][number];
 
@@ -197,7 +201,7 @@ export class Trace {
     try {
       if (!this.#applies(parts, flow)) return undefined;
       onStep?.(step);
-      return this.#act(table, parts, flow);
+      return this.#act(table, parts, { ...flow, trail: { step, before: flow.trail } });
     } catch (err) {
       if (!(err instanceof SyntaxError) || !onUnknown) throw err;
       onUnknown(step, err.message);
@@ -224,11 +228,11 @@ export class Trace {
   }
 
   /** Takes flows through the built-in chain of a table. */
-  hook(table: string, name: string, flows: readonly Flow[]): { readonly flows: readonly Flow[]; readonly end?: Outcome } {
+  hook(table: string, name: string, flows: readonly Flow[]): { readonly flows: readonly Flow[]; readonly end?: Step } {
     if (!this.#rules.get(table)?.has(name)) return { flows };
     const steps = flows.flatMap((flow) => this.chain(table, name, flow));
     const end = steps.find(([, { kind }]) => kind === 'dropped' || kind === 'refused');
-    return end ? { flows: [], end: end[1] } : { flows: steps.map(([flow]) => flow) };
+    return end ? { flows: [], end } : { flows: steps.map(([flow]) => flow) };
   }
 }
 
@@ -242,8 +246,8 @@ function* wayOf({ packet }: Flow, nodeIps: readonly string[]): Generator<readonl
   if (packet.interface === undefined && stays) yield ['filter', 'INPUT'];
 }
 
-function fateOf(end: Outcome): Fate {
-  return end.kind === 'refused' ? end : { kind: 'dropped' };
+export function fateOf(end: Outcome): Fate {
+  return end.kind === 'refused' ? { kind: 'refused', with: end.with } : { kind: 'dropped' };
 }
 
 /** What becomes of the first packet of a connection. */
@@ -251,15 +255,20 @@ export function trace(rules: Ruleset, packet: Packet, options: TraceOptions): Fa
   const run = new Trace(rules, options);
   const start: Flow = { packet, mark: packet.mark ?? 0, translated: false, masqueraded: false };
   const first = run.hook('nat', packet.interface === undefined ? 'OUTPUT' : 'PREROUTING', [start]);
-  if (first.end) return fateOf(first.end);
+  const ended = ([{ trail }, outcome]: Step): Fate => {
+    options.onWay?.(stepsOf(trail));
+    return fateOf(outcome);
+  };
+  if (first.end) return ended(first.end);
   const destinations: Destination[] = [];
   for (const flow of first.flows) {
     let going: readonly Flow[] = [flow];
     for (const [table, chain] of wayOf(flow, options.nodeIps)) {
       const result = run.hook(table, chain, going);
-      if (result.end) return fateOf(result.end);
+      if (result.end) return ended(result.end);
       going = result.flows;
     }
+    if (options.onWay) for (const { trail } of going) options.onWay(stepsOf(trail));
     destinations.push(...going.map(({ packet: { to, port }, masqueraded }) => ({ to, port, masqueraded })));
   }
   return { kind: 'passed', destinations };

@@ -33,6 +33,7 @@ export const messageType = {
   delElement: 14,
   newGeneration: 15,
   getGeneration: 16,
+  trace: 17,
 } as const;
 
 const batchBegin = 0x10;

@@ -16,7 +16,7 @@ export interface Expression {
 
 // Attributes and values of linux/netfilter/nf_tables.h.
 export const PAYLOAD = { dreg: 1, base: 2, offset: 3, length: 4, networkHeader: 1, transportHeader: 2 } as const;
-export const META = { dreg: 1, key: 2, mark: 3, iifname: 6, l4proto: 16 } as const;
+export const META = { dreg: 1, key: 2, sreg: 3, mark: 3, iifname: 6, nftrace: 12, l4proto: 16 } as const;
 export const CT = { dreg: 1, key: 2, direction: 3, state: 0, status: 2, original: 0, reply: 1 } as const;
 export const FIB = { dreg: 1, result: 2, flags: 3, addressType: 3, saddr: 1, daddr: 2 } as const;
 export const NUMGEN = { dreg: 1, modulus: 2, type: 3, offset: 4, inc: 0, random: 1 } as const;
@@ -295,6 +295,11 @@ function compileStatement(statement: Statement, family: TableFamily): Expression
       return [meta(META.mark, 0), mask(u32(statement.mask)), compare(CMP.eq, u32(statement.value))];
     case 'notrack':
       return [{ name: 'notrack', data: [] }];
+    case 'nftrace':
+      return [
+        { name: 'immediate', data: [number(IMMEDIATE.dreg, register(0)), [IMMEDIATE.data, [[DATA.value, Uint8Array.of(1)]]]] },
+        { name: 'meta', data: [number(META.key, META.nftrace), number(META.sreg, register(0))] },
+      ];
     case 'masquerade':
       // NF_NAT_RANGE_PROTO_RANDOM_FULLY: without it two nodes' clients meet on one source port, and packets are lost.
       return [{ name: 'masq', data: [number(MASQ.flags, MASQ.randomFully)] }];

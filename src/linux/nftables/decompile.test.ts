@@ -27,6 +27,7 @@ describe('ruleText()', () => {
     ['ip', 'ip daddr 10.96.0.0/12 ip saddr != 192.0.2.128/25 accept'],
     ['ip6', 'ip6 saddr fd00:10:244::/56 ip6 daddr != fd00::1 return'],
     ['ip', 'th dport 4789 th sport 1 notrack'],
+    ['ip6', 'ip6 saddr fd00::1 th sport 1 meta nftrace set 1'],
     ['ip', 'meta l4proto sctp ct state new ct status dnat jump a'],
     ['ip', 'ct state != new ct status != dnat goto b'],
     ['ip', 'meta mark & 0x4000 == 0x4000 masquerade fully-random'],

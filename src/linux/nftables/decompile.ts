@@ -78,6 +78,7 @@ class RuleReader {
           ({ base, offset }: { base: number; offset: number }) => base === number(PAYLOAD.base) && offset === number(PAYLOAD.offset),
         );
       case 'meta':
+        if (a.has(META.sreg)) return undefined;
         return nameOf(
           [
             ['meta mark', META.mark],
@@ -134,19 +135,19 @@ class RuleReader {
 
   #act(name: string, a: Attributes, number: (type: number) => number): void {
     switch (name) {
-      case 'lookup': {
-        const isMap = a.has(LOOKUP.dreg);
-        const how = !isMap ? (number(LOOKUP.flags) === LOOKUP.invert ? '!= ' : '') : number(LOOKUP.dreg) === 0 ? 'vmap ' : 'map ';
-        const head = how === 'map ' ? `dnat ${this.#family} to ` : '';
-        this.#words.push(`${head}${this.#takeKey()} ${how}@${readText(a.get(LOOKUP.set))}`);
+      case 'lookup':
+        this.#lookup(a, number);
         return;
-      }
       case 'nat':
         return;
       case 'dynset':
         this.#update(readText(a.get(DYNSET.set)), Number(a.get(DYNSET.timeout)?.readBigUInt64BE(0) ?? 0n));
         return;
+      case 'meta':
+        this.#words.push('meta nftrace set 1');
+        return;
       case 'immediate':
+        if (number(IMMEDIATE.dreg) !== 0) return;
         this.#words.push(verdictText(firstAttr(a.get(IMMEDIATE.data), DATA.verdict) ?? Buffer.alloc(0)));
         return;
       case 'masq':
@@ -158,6 +159,13 @@ class RuleReader {
       default:
         this.#words.push(name);
     }
+  }
+
+  #lookup(a: Attributes, number: (type: number) => number): void {
+    const isMap = a.has(LOOKUP.dreg);
+    const how = !isMap ? (number(LOOKUP.flags) === LOOKUP.invert ? '!= ' : '') : number(LOOKUP.dreg) === 0 ? 'vmap ' : 'map ';
+    const head = how === 'map ' ? `dnat ${this.#family} to ` : '';
+    this.#words.push(`${head}${this.#takeKey()} ${how}@${readText(a.get(LOOKUP.set))}`);
   }
 
   #update(set: string, timeoutMs: number): void {

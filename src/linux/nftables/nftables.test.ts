@@ -129,6 +129,7 @@ describe('compileRule()', () => {
       [destination, 'bitwise 1:1 2:1 3:4 4:(1:0x00000000) 5:(1:0x00000000)', 'cmp 1:1 2:0 3:(1:0x00000000)', drop],
     ],
     ['ip', 'meta l4proto 1 notrack', ['meta 2:16 1:1', 'cmp 1:1 2:0 3:(1:0x01)', 'notrack']],
+    ['ip', 'meta nftrace set 1', ['immediate 1:1 2:(1:0x01)', 'meta 2:12 3:1']],
     ['ip', 'reject', ['reject 1:0 2:0x03']],
     ['ip6', 'reject', ['reject 1:0 2:0x04']],
     ['ip', 'fib saddr type local masquerade fully-random', ['fib 1:1 2:3 3:1', 'cmp 1:1 2:0 3:(1:0x02000000)', 'masq 1:16']],

@@ -38,6 +38,8 @@ export type Statement =
   | { readonly kind: 'mark'; readonly mask: number; readonly value: number }
   /** No connection tracking for this packet. */
   | { readonly kind: 'notrack' }
+  /** The kernel tells of every rule that this packet meets from here on. */
+  | { readonly kind: 'nftrace' }
   | { readonly kind: 'masquerade' }
   | { readonly kind: 'reject'; readonly with: 'tcp reset' | 'icmp' }
   | { readonly kind: 'verdict'; readonly verdict: Verdict };
@@ -201,6 +203,7 @@ function readStatement(words: Words): Statement {
   const verdict = readVerdict(words);
   if (verdict) return { kind: 'verdict', verdict };
   if (words.take('notrack')) return { kind: 'notrack' };
+  if (words.take('meta', 'nftrace', 'set', '1')) return { kind: 'nftrace' };
   if (words.take('meta', 'mark', '&')) {
     const mask = readNumber(words);
     words.expect('==');

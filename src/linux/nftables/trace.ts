@@ -3,6 +3,7 @@
  * choices are followed all, so the result names every address the packet may be sent to. Pure.
  */
 import { cidrContains, ipToBytes, parseCidr } from '../../ip/ip.ts';
+import { stepsOf, type Trail } from '../trail.ts';
 import { jhash, scale } from './jhash.ts';
 import { parseRule, parseVerdict, type Statement, type Term, type Verdict } from './rule.ts';
 import type { ChainHook, Table } from './table.ts';
@@ -32,6 +33,8 @@ export interface TraceOptions {
   readonly nodeIps: readonly string[];
   /** Told of every rule that applies, once for each endpoint that the packet may have been sent to by then. */
   readonly onStep?: (step: RuleStep) => void;
+  /** Told of every way through the rules that the packet may take: one, where they choose nothing. */
+  readonly onWay?: (steps: readonly RuleStep[]) => void;
   /** What rules have put into dynamic maps so far; rules that learn add to it. */
   readonly learnt?: Map<string, Map<string, string>>;
 }
@@ -55,6 +58,7 @@ interface Flow {
   readonly packet: Packet;
   readonly translated: boolean;
   readonly masqueraded: boolean;
+  readonly trail: Trail<RuleStep> | undefined;
 }
 
 type Outcome = { readonly kind: 'continue' | 'accept' | 'dropped' } | { readonly kind: 'refused'; readonly with: 'tcp reset' | 'icmp' };
@@ -169,8 +173,7 @@ class Trace {
   #rule(at: RuleStep, statements: readonly Statement[], flow: Flow): RuleResult {
     for (const statement of statements) {
       if (!this.#goesOn(statement, flow)) break;
-      this.#tell(at, statement, flow);
-      const result = this.#act(statement, flow);
+      const result = this.#act(statement, this.#told(at, statement, flow));
       if (result) return result;
     }
     return { next: [flow], done: [] };
@@ -193,10 +196,13 @@ class Trace {
     }
   }
 
-  #tell(at: RuleStep, statement: Statement, flow: Flow): void {
-    if (['match', 'lookup', 'mark'].includes(statement.kind)) return;
+  /** The flow with the rule behind it, once one of its statements acts. */
+  #told(at: RuleStep, statement: Statement, flow: Flow): Flow {
+    if (['match', 'lookup', 'mark'].includes(statement.kind)) return flow;
     const isMap = statement.kind === 'vmap' || statement.kind === 'dnat';
-    this.#options.onStep?.(isMap ? { ...at, found: this.#found(statement, flow).join(', ') } : at);
+    const step = isMap ? { ...at, found: this.#found(statement, flow).join(', ') } : at;
+    this.#options.onStep?.(step);
+    return { ...flow, trail: { step, before: flow.trail } };
   }
 
   /** What a statement does to a flow; undefined when the rule goes on. */
@@ -247,13 +253,13 @@ class Trace {
     return [...done, ...going.map((f): Step => [f, goOn])];
   }
 
-  hook(hook: ChainHook, flows: readonly Flow[]): { readonly flows: Flow[]; readonly end?: Outcome } {
+  hook(hook: ChainHook, flows: readonly Flow[]): { readonly flows: Flow[]; readonly end?: Step } {
     const bases = this.#table.chains.filter((c) => c.hook?.hook === hook).sort((a, b) => (a.hook?.priority ?? 0) - (b.hook?.priority ?? 0));
     let going = [...flows];
     for (const base of bases) {
       const steps = going.flatMap((flow) => this.#chain(base.name, flow));
       const end = steps.find(([, outcome]) => outcome.kind === 'dropped' || outcome.kind === 'refused');
-      if (end) return { flows: [], end: end[1] };
+      if (end) return { flows: [], end };
       going = steps.map(([flow]) => flow);
     }
     return { flows: going };
@@ -263,17 +269,21 @@ class Trace {
 /** What becomes of the first packet of a connection. */
 export function trace(table: Table, packet: Packet, options: TraceOptions): Fate {
   const run = new Trace(table, options);
-  const start: Flow = { original: packet, packet, translated: false, masqueraded: false };
+  const start: Flow = { original: packet, packet, translated: false, masqueraded: false, trail: undefined };
   let flows: Flow[] = [start];
   for (const hook of [packet.interface === undefined ? ('output' as const) : ('prerouting' as const), 'postrouting' as const]) {
     // What stays on the node never leaves by postrouting, unless the node sent it itself.
     const stays = hook === 'postrouting' && packet.interface !== undefined;
     const leaving = flows.filter((flow) => !stays || !options.nodeIps.includes(flow.packet.to));
     const result = run.hook(hook, leaving);
-    if (result.end?.kind === 'refused') return { kind: 'refused', with: result.end.with };
-    if (result.end) return { kind: 'dropped' };
+    if (result.end) {
+      const [{ trail }, outcome] = result.end;
+      options.onWay?.(stepsOf(trail));
+      return outcome.kind === 'refused' ? { kind: 'refused', with: outcome.with } : { kind: 'dropped' };
+    }
     flows = [...flows.filter((flow) => !leaving.includes(flow)), ...result.flows];
   }
+  if (options.onWay) for (const { trail } of flows) options.onWay(stepsOf(trail));
   const destinations = flows.map(({ packet: p, translated, masqueraded }) => ({ to: p.to, port: p.port, translated, masqueraded }));
   return { kind: 'passed', destinations };
 }

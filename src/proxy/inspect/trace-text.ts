@@ -7,7 +7,7 @@ export function distinctSteps(steps: readonly TraceStep[]): TraceStep[] {
   return [...new Map(steps.map((step) => [JSON.stringify(step), step] as const)).values()];
 }
 
-function fateText(fate: Fate, packet: FirstPacket): string {
+export function fateText(fate: Fate, packet: FirstPacket): string {
   if (fate.kind === 'dropped') return 'Dropped: the client waits until it gives up';
   if (fate.kind === 'refused') return `Refused, by ${fate.with === 'icmp' ? 'ICMP' : 'a TCP reset'}`;
   const [first, ...others] = fate.destinations;
@@ -20,13 +20,20 @@ function fateText(fate: Fate, packet: FirstPacket): string {
 }
 
 export function traceText(packet: FirstPacket, steps: readonly TraceStep[], fate: Fate): string {
-  const distinct = distinctSteps(steps);
-  const width = Math.max(0, ...distinct.map(({ place }) => place.length));
-  const lines = distinct.flatMap(({ place, rule, found }) => [
-    `${place.padEnd(width)}  ${rule}`,
-    ...(found === undefined ? [] : [`${' '.repeat(width)}    → ${found}`]),
-  ]);
+  const lines = stepLines(distinctSteps(steps).map((step) => ({ mark: '', step })));
+  return `${[packetText(packet), '', ...lines, '', fateText(fate, packet)].join('\n')}\n`;
+}
+
+export function packetText(packet: FirstPacket): string {
   const via = packet.interface === undefined ? 'sent by the node itself' : `coming in by ${packet.interface}`;
-  const head = `${packet.protocol} ${joinHostPort(packet.from, packet.sourcePort)} to ${joinHostPort(packet.to, packet.port)}, ${via}`;
-  return `${[head, '', ...lines, '', fateText(fate, packet)].join('\n')}\n`;
+  return `${packet.protocol} ${joinHostPort(packet.from, packet.sourcePort)} to ${joinHostPort(packet.to, packet.port)}, ${via}`;
+}
+
+/** Places one below the other, and what a map gave on a line of its own. */
+export function stepLines(steps: readonly { readonly mark: string; readonly step: TraceStep }[]): string[] {
+  const width = Math.max(0, ...steps.map(({ step }) => step.place.length));
+  return steps.flatMap(({ mark, step: { place, rule, found } }) => [
+    `${mark}${place.padEnd(width)}  ${rule}`,
+    ...(found === undefined ? [] : [`${' '.repeat(mark.length + width)}    → ${found}`]),
+  ]);
 }

@@ -38,10 +38,24 @@ export interface TraceStep {
   readonly rule: string;
   /** What the rule's text does not say: what a map or a balancer gave. */
   readonly found?: string;
+  /** No rule of the packet filter, whose trace therefore does not tell of it. */
+  readonly isUntold?: boolean;
 }
 
-/** Follows a packet; of a connection that is remembered, as with affinity, the next packet is another. */
-export type Tracer = (packet: FirstPacket, onStep?: (step: TraceStep) => void) => Fate;
+/** A rule as the kernel has it: by table, chain and number from 0. */
+export interface HeldRule {
+  readonly table: string;
+  readonly chain: string;
+  readonly index: number;
+  /** In nft's syntax, of a form that is known. */
+  readonly text: string | undefined;
+}
+
+/**
+ * Follows a packet; of a connection that is remembered, as with affinity, the next packet is another. `onStep` is told of every rule that it may meet,
+ * `onWay` of every way that it may take.
+ */
+export type Tracer = (packet: FirstPacket, onStep?: (step: TraceStep) => void, onWay?: (steps: readonly TraceStep[]) => void) => Fate;
 
 /** What a node's kernel is to hold. */
 export interface Rendered {
@@ -83,6 +97,10 @@ export interface Held {
   tracer(nodeIps: readonly string[]): Tracer;
   /** Rules that cannot be followed, and are passed over by the tracer. */
   readonly unread: readonly string[];
+  /** A rule of nf_tables as a trace has it; undefined for one that is none of this mode's tables. */
+  stepOf(rule: HeldRule): TraceStep | undefined;
+  /** Why the kernel does not tell which of these rules a real packet meets. */
+  readonly untold?: string;
 }
 
 export interface ModeView {

@@ -1,4 +1,5 @@
 /** A node with an API server, on which programs run. */
+import assert from 'node:assert/strict';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { endpointSlices, services } from '../../../src/api/resource-types.ts';
@@ -53,6 +54,12 @@ export class ProxyNode implements AsyncDisposable {
     await writeFile(join(this.dir, 'index.html'), 'the pod\n');
     this.net.start('pod', 'busybox', ['httpd', '-f', '-p', '8080', '-h', this.dir]);
     this.endpoints(['10.244.1.2']);
+  }
+
+  /** A command of sh on the node, which must succeed. */
+  async must(command: string): Promise<void> {
+    const { code, stderr } = await this.net.run('node', 'sh', ['-c', command]);
+    assert.equal(code, 0, `${command}: ${stderr}`);
   }
 
   endpoints(ips: readonly string[]): void {

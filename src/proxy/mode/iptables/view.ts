@@ -7,6 +7,7 @@ import { trace } from '../../../linux/iptables/trace.ts';
 import type { TableFamily } from '../../../linux/nftables/table.ts';
 import { readSysctl } from '../../../linux/sysctl.ts';
 import type { ServicePlan } from '../../plan/service-plan.ts';
+import { liveRules } from '../live-rules.ts';
 import type { Change, ModeView, Tracer } from '../view.ts';
 import { addressOf, chainsOf, portName } from './chain-names.ts';
 import { explainRules } from './explain.ts';
@@ -18,11 +19,12 @@ import { renderService } from './render-service.ts';
 
 function tracerOf(rules: Ruleset, nodeIps: readonly string[], onUnknown?: (rule: string) => void): Tracer {
   const recent = new Map<string, Set<string>>();
-  return (packet, onStep) =>
+  return (packet, onStep, onWay) =>
     trace(rules, packet, {
       nodeIps,
       recent,
       ...(onStep ? { onStep } : {}),
+      ...(onWay ? { onWay } : {}),
       ...(onUnknown ? { onUnknown: ({ place, rule }) => onUnknown(`${place} ${rule}`) } : {}),
     });
 }
@@ -89,7 +91,8 @@ export const view: ModeView = {
       const onUnknown = (rule: string): void => {
         if (!unread.includes(rule)) unread.push(rule);
       };
-      return { tracer: (nodeIps) => tracerOf(rules, nodeIps, onUnknown), unread };
+      const { backend } = await iptables.features(family);
+      return { tracer: (nodeIps) => tracerOf(rules, nodeIps, onUnknown), unread, ...liveRules(rules, backend) };
     } finally {
       iptables.close();
     }

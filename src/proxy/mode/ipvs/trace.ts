@@ -5,9 +5,10 @@
 
 import { joinHostPort } from '../../../ip/ip.ts';
 import type { Ruleset } from '../../../linux/iptables/ruleset.ts';
-import { type Flow, type Outcome, Trace, type TraceOptions } from '../../../linux/iptables/trace.ts';
+import { type Flow, fateOf, Trace, type TraceOptions } from '../../../linux/iptables/trace.ts';
 import { serverName } from '../../../linux/ipvs/ipvs.ts';
 import { printServer } from '../../../linux/ipvs/print.ts';
+import { stepsOf } from '../../../linux/trail.ts';
 import type { Protocol } from '../../plan/service-plan.ts';
 import type { Fate, FirstPacket, TraceStep } from '../view.ts';
 import type { Balanced } from './render.ts';
@@ -29,15 +30,13 @@ interface Destination {
 /** A packet that went no further. */
 class Ended extends Error {
   readonly fate: Fate;
+  readonly flow: Flow;
 
-  constructor(fate: Fate) {
+  constructor(fate: Fate, flow: Flow) {
     super(fate.kind);
     this.fate = fate;
+    this.flow = flow;
   }
-}
-
-function fateOf(end: Outcome): Fate {
-  return end.kind === 'refused' ? { kind: 'refused', with: end.with } : { kind: 'dropped' };
 }
 
 export class IpvsTracer {
@@ -48,6 +47,7 @@ export class IpvsTracer {
   readonly #persistent = new Map<string, { readonly ip: string; readonly port: number }>();
 
   #onStep: ((step: TraceStep) => void) | undefined;
+  #onWay: ((steps: readonly TraceStep[]) => void) | undefined;
 
   /** `onUnknown` is told of rules that are passed over, since they cannot be followed. */
   constructor(kernel: TracedKernel, nodeIps: readonly string[], onUnknown?: TraceOptions['onUnknown']) {
@@ -61,23 +61,30 @@ export class IpvsTracer {
     });
   }
 
-  trace(packet: FirstPacket, onStep?: (step: TraceStep) => void): Fate {
+  trace(packet: FirstPacket, onStep?: (step: TraceStep) => void, onWay?: (steps: readonly TraceStep[]) => void): Fate {
     this.#onStep = onStep;
+    this.#onWay = onWay;
     const start: Flow = { packet, mark: 0, translated: false, masqueraded: false };
     try {
       const isOwn = packet.interface === undefined;
       return { kind: 'passed', destinations: isOwn ? this.#own(start) : this.#incoming(start) };
     } catch (err) {
-      if (err instanceof Ended) return err.fate;
-      throw err;
+      if (!(err instanceof Ended)) throw err;
+      this.#ends(err.flow);
+      return err.fate;
     }
   }
 
   /** The rules of a hook, of which none makes a choice. */
   #hook(table: string, chain: string, flow: Flow): Flow {
     const { flows, end } = this.#trace.hook(table, chain, [flow]);
-    if (end) throw new Ended(fateOf(end));
+    if (end) throw new Ended(fateOf(end[1]), end[0]);
     return flows[0] ?? flow;
+  }
+
+  #ends(flow: Flow): Destination {
+    this.#onWay?.(stepsOf(flow.trail));
+    return destinationOf(flow);
   }
 
   #own(start: Flow): Destination[] {
@@ -96,20 +103,19 @@ export class IpvsTracer {
     const reals = this.#balance(passed);
     if (!reals) return this.#stay(passed);
     // What is for the node itself is not sent on, so it keeps its source.
-    return reals.map((real) =>
-      this.#locals.has(real.packet.to) ? destinationOf(real) : this.#leave(this.#hook('filter', 'OUTPUT', real)),
-    );
+    return reals.map((real) => (this.#locals.has(real.packet.to) ? this.#ends(real) : this.#leave(this.#hook('filter', 'OUTPUT', real))));
   }
 
   #leave(flow: Flow): Destination {
-    return destinationOf(this.#hook('nat', 'POSTROUTING', flow));
+    return this.#ends(this.#hook('nat', 'POSTROUTING', flow));
   }
 
   /** Nobody of the node listens where Services are: elsewhere somebody may. */
-  #stay({ packet, masqueraded }: Flow): Destination[] {
+  #stay(flow: Flow): Destination[] {
+    const { packet } = flow;
     const isServices = this.#kernel.addresses.has(packet.to) || this.#kernel.servers.has(nameOf(packet));
-    if (isServices) throw new Ended({ kind: 'refused', with: packet.protocol === 'tcp' ? 'tcp reset' : 'icmp' });
-    return [{ to: packet.to, port: packet.port, masqueraded }];
+    if (isServices) throw new Ended({ kind: 'refused', with: packet.protocol === 'tcp' ? 'tcp reset' : 'icmp' }, flow);
+    return [this.#ends(flow)];
   }
 
   /** All that may come of the choice; undefined where there is no virtual server. */
@@ -118,11 +124,22 @@ export class IpvsTracer {
     const name = nameOf(packet);
     const server = this.#kernel.servers.get(name);
     if (!server || server.reals.size === 0) return undefined;
-    const to = ({ ip, port }: { readonly ip: string; readonly port: number }): Flow => ({ ...flow, packet: { ...packet, to: ip, port } });
     const client = `${name} ${packet.from}`;
     const known = this.#persistent.get(client);
     const found = known ? [known] : [...server.reals.values()];
-    this.#onStep?.({ place: 'ipvs', rule: printServer(server), found: found.map(({ ip, port }) => joinHostPort(ip, port)).join(', ') });
+    const step = {
+      place: 'ipvs',
+      rule: printServer(server),
+      found: found.map(({ ip, port }) => joinHostPort(ip, port)).join(', '),
+      isUntold: true,
+    } as const;
+    this.#onStep?.(step);
+    const trail = { step, before: flow.trail };
+    const to = ({ ip, port }: { readonly ip: string; readonly port: number }): Flow => ({
+      ...flow,
+      trail,
+      packet: { ...packet, to: ip, port },
+    });
     if (known) return [to(known)];
     const [first] = server.reals.values();
     if (first && server.persistentSeconds !== undefined) this.#persistent.set(client, first);

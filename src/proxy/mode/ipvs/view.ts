@@ -13,6 +13,7 @@ import type { TableFamily } from '../../../linux/nftables/table.ts';
 import { readSysctl } from '../../../linux/sysctl.ts';
 import type { NodeContext } from '../../plan/node-context.ts';
 import type { ServicePlan } from '../../plan/service-plan.ts';
+import { liveRules } from '../live-rules.ts';
 import { Owners } from '../owners.ts';
 import type { Held, ModeView, ViewOptions } from '../view.ts';
 import { byName } from './difference.ts';
@@ -89,19 +90,22 @@ async function readKernel({ ipvs, ipset, iptables, device }: IpvsModeKernel, fam
     return [serverName(server.address), { ...server, reals: byName(open) }] as const;
   });
   const unread: string[] = [];
+  const rules = await iptables.save(family);
+  const { backend } = await iptables.features(family);
   const kernel: TracedKernel = {
-    rules: await iptables.save(family),
+    rules,
     servers: new Map(servers),
     addresses: bound,
     isInSet: membership(family, (set) => entries.get(set) ?? new Set()),
   };
   return {
     unread,
+    ...liveRules(rules, backend, ['nat', 'filter', 'mangle']),
     tracer(nodeIps) {
       const tracer = new IpvsTracer(kernel, nodeIps, ({ place, rule }) => {
         if (!unread.includes(`${place} ${rule}`)) unread.push(`${place} ${rule}`);
       });
-      return (packet, onStep) => tracer.trace(packet, onStep);
+      return (...followed) => tracer.trace(...followed);
     },
   };
 }
@@ -134,7 +138,7 @@ export const view: ModeView = {
       text: headings.map((heading, i) => `${heading}\n${parts[i] ?? ''}`).join('\n'),
       tracer(nodeIps) {
         const tracer = new IpvsTracer(kernel, nodeIps);
-        return (packet, onStep) => tracer.trace(packet, onStep);
+        return (...followed) => tracer.trace(...followed);
       },
     };
   },

@@ -3,9 +3,9 @@ import { dryRun } from '../../../linux/nftables/dry-run.ts';
 import { KernelNftables } from '../../../linux/nftables/kernel-nftables.ts';
 import { opCommands, printTable } from '../../../linux/nftables/print.ts';
 import type { KernelTable, Op, Table, TableFamily, Transaction } from '../../../linux/nftables/table.ts';
-import { trace } from '../../../linux/nftables/trace.ts';
+import { type RuleStep, trace } from '../../../linux/nftables/trace.ts';
 import { Owners } from '../owners.ts';
-import type { Change, Held, ModeView, Tracer } from '../view.ts';
+import type { Change, Held, ModeView, Tracer, TraceStep } from '../view.ts';
 import { explainTable } from './explain.ts';
 import { slotsIn } from './held-slots.ts';
 import { dynamicSets, setsOf, tableName } from './layout.ts';
@@ -14,12 +14,17 @@ import { renderTable } from './render-table.ts';
 
 function tracerOf(table: Table, nodeIps: readonly string[]): Tracer {
   const learnt = new Map<string, Map<string, string>>();
-  return (packet, onStep) =>
+  return (packet, onStep, onWay) =>
     trace(table, packet, {
       nodeIps,
       learnt,
-      ...(onStep ? { onStep: ({ chain, rule, found }) => onStep({ place: chain, rule, ...(found === undefined ? {} : { found }) }) } : {}),
+      ...(onStep ? { onStep: (step) => onStep(stepOf(step)) } : {}),
+      ...(onWay ? { onWay: (steps) => onWay(steps.map(stepOf)) } : {}),
     });
+}
+
+function stepOf({ chain, rule, found }: RuleStep): TraceStep {
+  return { place: chain, rule, ...(found === undefined ? {} : { found }) };
 }
 
 function documentOf({ family, name, sets, chains, elements }: Table): object {
@@ -101,6 +106,11 @@ export const view: ModeView = {
     const held = await nft.read(family, tableName);
     if (!held) return undefined;
     const { table, unread } = heldTable(held);
-    return { tracer: (nodeIps) => tracerOf(table, nodeIps), unread };
+    return {
+      tracer: (nodeIps) => tracerOf(table, nodeIps),
+      unread,
+      stepOf: ({ table: name, chain, index, text }) =>
+        name === tableName ? { place: chain, rule: text ?? `rule ${index + 1}` } : undefined,
+    };
   },
 };
