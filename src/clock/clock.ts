@@ -32,6 +32,12 @@ export const systemClock: Clock = {
   now: () => Date.now(),
   monotonic: () => performance.now(),
   after(ms, fn) {
+    if (ms <= 0) {
+      // A timer of Node.js waits a millisecond at least.
+      const soon = setImmediate(fn);
+      soon.unref();
+      return { cancel: () => clearImmediate(soon) };
+    }
     const timer = setTimeout(fn, ms);
     timer.unref();
     return { cancel: () => clearTimeout(timer) };
