@@ -91,11 +91,15 @@ test('Informer keeps of an object what its transform leaves', async () => {
   const informer = new Informer(api.client, configMaps, { clock: new FakeClock(), random: () => 0, transform });
   const seen: unknown[] = [];
   informer.on({ add: (o) => seen.push(o.data), update: (now, before) => seen.push(now.data, before.data) });
-  api.lists.push([configMap('a', 1)]);
   const stop = new AbortController();
   const running = informer.start(stop.signal);
   try {
     const watch = await api.nextWatch();
+    const bookmark = { metadata: { name: '', resourceVersion: '1', annotations: { 'k8s.io/initial-events-end': 'true' } } };
+    watch.write(
+      `${JSON.stringify({ type: 'ADDED', object: configMap('a', 1) })}\n${JSON.stringify({ type: 'BOOKMARK', object: bookmark })}\n`,
+    );
+    await informer.synced;
     assert.deepEqual(informer.get('default/a')?.data, { length: '1' });
     const updated = new Promise((resolve) => informer.on({ update: resolve }));
     watch.write(`${JSON.stringify({ type: 'MODIFIED', object: { ...configMap('a', 2), data: { x: '1', y: '2' } } })}\n`);

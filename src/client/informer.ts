@@ -37,7 +37,6 @@ export class Informer<T extends KubeObject = KubeObject> {
   readonly type: ResourceType<T>;
   /** Resolves once the first list is in, or when the signal aborts before that. */
   readonly synced: Promise<void>;
-  readonly #transform: InformerOptions['transform'];
   readonly #log: Log;
   readonly #objects = new Indexer<T>();
   readonly #handlers: InformerHandlers<T>[] = [];
@@ -49,7 +48,6 @@ export class Informer<T extends KubeObject = KubeObject> {
   constructor(client: Client, type: ResourceType<T>, options: InformerOptions = {}) {
     const { transform, clock = systemClock, log = silentLog, random = Math.random, ...selection } = options;
     this.type = type;
-    this.#transform = transform;
     this.#log = log;
     const { promise, resolve } = Promise.withResolvers<void>();
     this.synced = promise;
@@ -59,7 +57,8 @@ export class Informer<T extends KubeObject = KubeObject> {
       put: (object) => this.#put(object),
       delete: (object) => this.#remove(objectKey(object), object),
     };
-    this.#reflector = new Reflector({ client, type, selection, store, clock, log, random });
+    const keep = transform as ((object: T) => T) | undefined;
+    this.#reflector = new Reflector({ client, type, selection, store, transform: keep, clock, log, random });
   }
 
   get hasSynced(): boolean {
@@ -126,12 +125,11 @@ export class Informer<T extends KubeObject = KubeObject> {
     this.#markSynced();
   }
 
-  #put(whole: T): void {
-    const key = objectKey(whole);
+  #put(object: T): void {
+    const key = objectKey(object);
     const previous = this.#objects.get(key);
-    const isSameObject = previous?.metadata.uid === whole.metadata.uid;
-    if (previous && isSameObject && previous.metadata.resourceVersion === whole.metadata.resourceVersion) return;
-    const object = this.#transform ? (this.#transform(whole as never) as T) : whole;
+    const isSameObject = previous?.metadata.uid === object.metadata.uid;
+    if (previous && isSameObject && previous.metadata.resourceVersion === object.metadata.resourceVersion) return;
     this.#objects.put(key, object);
     for (const handlers of this.#handlers) {
       // An object that was deleted and made anew between two lists is another one.

@@ -29,19 +29,24 @@ class World {
   readonly lists: (() => readonly ConfigMap[])[] = [];
   readonly watches: Step[] = [];
   readonly warnings: string[] = [];
-  readonly reflector = new Reflector<ConfigMap>({
-    client: this.#client(),
-    type: configMaps,
-    selection: { namespace: 'default', labelSelector: 'app=web' },
-    store: {
-      replace: (objects) => this.store.push(`= ${objects.map((o) => o.metadata.name)}`),
-      put: ({ metadata }) => this.store.push(`+ ${metadata.name}`),
-      delete: ({ metadata }) => this.store.push(`- ${metadata.name}`),
-    },
-    clock: this.clock,
-    log: { ...silentLog, warn: (text) => void this.warnings.push(text) },
-    random: () => 0.5,
-  });
+  readonly reflector: Reflector<ConfigMap>;
+
+  constructor(transform?: (object: ConfigMap) => ConfigMap) {
+    this.reflector = new Reflector<ConfigMap>({
+      client: this.#client(),
+      type: configMaps,
+      selection: { namespace: 'default', labelSelector: 'app=web' },
+      store: {
+        replace: (objects) => this.store.push(`= ${objects.map((o) => o.metadata.name)}`),
+        put: ({ metadata }) => this.store.push(`+ ${metadata.name}`),
+        delete: ({ metadata }) => this.store.push(`- ${metadata.name}`),
+      },
+      transform,
+      clock: this.clock,
+      log: { ...silentLog, warn: (text) => void this.warnings.push(text) },
+      random: () => 0.5,
+    });
+  }
 
   #client(): Pick<Client, 'list' | 'watch'> {
     const client = {
@@ -50,8 +55,8 @@ class World {
         const items = this.lists.shift()?.() ?? [];
         return { items, resourceVersion: '10' };
       },
-      watch: (_type: unknown, { resourceVersion, timeoutSeconds, signal: ended }: Record<string, unknown>) => {
-        this.asked.push(`watch from "${resourceVersion}" for ${timeoutSeconds} s`);
+      watch: (_type: unknown, { resourceVersion, timeoutSeconds, sendInitialEvents, signal: ended }: Record<string, unknown>) => {
+        this.asked.push(`${sendInitialEvents ? 'list and ' : ''}watch from "${resourceVersion}" for ${timeoutSeconds} s`);
         return this.watches.shift()?.(ended as AbortSignal) ?? this.events();
       },
     };
@@ -104,6 +109,76 @@ for (const [sentence, failure, isRelisted] of [
     );
   });
 }
+
+const upper = ({ metadata, ...rest }: ConfigMap): ConfigMap => ({ ...rest, metadata: { ...metadata, name: metadata.name.toUpperCase() } });
+
+function listEnd(resourceVersion: string): WatchEvent<ConfigMap> {
+  const { type, object } = bookmark(resourceVersion);
+  return { type, object: { ...object, metadata: { ...object.metadata, annotations: { 'k8s.io/initial-events-end': 'true' } } } };
+}
+
+test('with a transform a list comes as events: it is handed on whole once its end has come, and the same watch goes on', async () => {
+  const world = new World(upper);
+  world.watches.push(() =>
+    world.events(
+      [
+        { type: 'ADDED', object: configMap('a', '7') },
+        { type: 'ADDED', object: configMap('b', '8') },
+        { type: 'MODIFIED', object: configMap('a', '9') },
+        { type: 'DELETED', object: configMap('b', '10') },
+        bookmark('11'),
+        { type: 'ADDED', object: configMap('c', '12') },
+        listEnd('13'),
+        { type: 'ADDED', object: configMap('d', '14') },
+        { type: 'DELETED', object: configMap('a', '15') },
+      ],
+      1_000,
+    ),
+  );
+  await world.reflector.listAndWatch(signal);
+  assert.deepEqual(world.store, ['= A,C', '+ D', '- A']);
+  world.watches.push(() => world.events([], 0, refusal(410, 'Expired')));
+  await assert.rejects(world.reflector.listAndWatch(signal), /Expired/);
+  world.watches.push(() => world.events([listEnd('20')], 1_000));
+  await world.reflector.listAndWatch(signal);
+  assert.deepEqual(world.store.slice(3), ['= ']);
+  assert.deepEqual(world.asked, ['list and watch from "0" for 450 s', 'watch from "15" for 450 s', 'list and watch from "" for 450 s']);
+});
+
+test('of a list as events that breaks off nothing is handed on, and it begins anew', async () => {
+  const world = new World(upper);
+  for (const failure of [new Error('broken'), undefined])
+    world.watches.push(() => world.events([{ type: 'ADDED', object: configMap('a', '7') }], 1_000, failure));
+  await assert.rejects(world.reflector.listAndWatch(signal), /broken/);
+  await world.reflector.listAndWatch(signal);
+  assert.deepEqual(world.store, []);
+  world.watches.push(() => world.events([{ type: 'ADDED', object: configMap('b', '8') }, listEnd('9')], 1_000));
+  await world.reflector.listAndWatch(signal);
+  assert.deepEqual(world.store, ['= B']);
+});
+
+for (const code of [400, 422])
+  test(`a server that answers ${code} to such a list is at once asked for a plain one`, async () => {
+    const world = new World(upper);
+    world.watches.push(() => world.events([], 0, refusal(code, 'Invalid')));
+    world.lists.push(() => [configMap('a', '7')]);
+    world.watches.push(() => world.events([], 1_000));
+    await world.reflector.listAndWatch(signal);
+    assert.deepEqual(world.store, ['= A']);
+    assert.deepEqual(world.asked.slice(1), ['list default app=web from "0"', 'watch from "10" for 450 s']);
+  });
+
+test('so is one that says nothing of the end of such a list', async () => {
+  const world = new World(upper);
+  world.watches.push(async function* (ended) {
+    yield { type: 'ADDED', object: configMap('a', '7') };
+    await world.clock.advance(120_000);
+    ended?.throwIfAborted();
+  });
+  await assert.rejects(world.reflector.listAndWatch(signal), /nothing came/);
+  await assert.rejects(world.reflector.listAndWatch(signal), /it ended at once/);
+  assert.deepEqual(world.asked.slice(1), ['list default app=web from "0"', 'watch from "10" for 450 s']);
+});
 
 test('a list that fails leaves the store alone, and comes again', async () => {
   const world = new World();

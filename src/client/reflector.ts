@@ -2,6 +2,7 @@
  * client-go's Reflector: makes a store the same as a resource of the API server, by a list and the watch that goes on from it. A watch that
  * ends is opened again from where it was; one that cannot be leads to a new list (relist).
  */
+import { objectKey } from '../api/object-key.ts';
 import type { KubeObject, ResourceType } from '../api/resource-types.ts';
 import type { Clock } from '../clock/clock.ts';
 import type { Log } from '../observability/log.ts';
@@ -15,6 +16,11 @@ interface ReflectorOptions<T extends KubeObject> {
   readonly type: ResourceType<T>;
   readonly selection: { readonly namespace?: string; readonly labelSelector?: string; readonly fieldSelector?: string };
   readonly store: ReflectorStore<T>;
+  /**
+   * What is kept of an object. With it, a list comes as events of a watch where the server can (KEP-3157): the whole of all objects, several times
+   * what is kept, is then never in memory.
+   */
+  readonly transform?: ((object: T) => T) | undefined;
   readonly clock: Clock;
   readonly log: Log;
   /** Between 0 and 1; spreads relists of many clients. */
@@ -31,6 +37,12 @@ export interface ReflectorStore<T> {
 
 /** How long one watch lasts at least before a new one is opened; at most twice that. */
 const watchSeconds = 300;
+const initialEventsEnd = 'k8s.io/initial-events-end';
+
+/** An older server does not know what a watch is asked for here. */
+function isUnknownToServer(err: unknown): boolean {
+  return err instanceof ApiError && (err.code === 400 || err.code === 422);
+}
 
 export class Reflector<T extends KubeObject> {
   readonly #options: ReflectorOptions<T>;
@@ -38,11 +50,16 @@ export class Reflector<T extends KubeObject> {
   readonly #backOff: WatchBackOff;
   #hasListed = false;
   #needsList = true;
+  /** Whether lists come as events. */
+  #streams: boolean;
+  /** What has come of such a list. */
+  #arriving: Map<string, T> | undefined;
   #watchedMs = 0;
   #resourceVersion = '';
 
   constructor(options: ReflectorOptions<T>) {
     this.#options = options;
+    this.#streams = options.transform !== undefined;
     this.#pulse = new WatchPulse(options.clock);
     this.#backOff = new WatchBackOff(options.random);
   }
@@ -76,24 +93,40 @@ export class Reflector<T extends KubeObject> {
   async listAndWatch(signal: AbortSignal): Promise<void> {
     this.#watchedMs = 0;
     try {
-      if (this.#needsList) await this.#list(signal);
+      if (this.#needsList && !this.#streams) await this.#list(signal);
       await this.#watch(signal);
     } catch (err) {
+      if (this.#needsList && this.#streams && isUnknownToServer(err)) {
+        this.#streams = false;
+        return this.listAndWatch(signal);
+      }
       // Too old (410), or from the future of a server that lost its data: only a new list helps. Overload is not cured by one.
       if (err instanceof ApiError && err.code !== 429 && err.code !== 503) this.#needsList = true;
       throw err;
     }
   }
 
+  /** "0" is whatever the server has in memory; after a watch fell behind only the newest will do. */
+  get #listedVersion(): string {
+    return this.#hasListed ? '' : '0';
+  }
+
   async #list(signal: AbortSignal): Promise<void> {
-    const { client, type, selection, store } = this.#options;
-    // "0" is whatever the server has in memory; after a watch fell behind only the newest will do.
-    const { items, resourceVersion } = await client.list(type, { ...selection, resourceVersion: this.#hasListed ? '' : '0', signal });
+    const { client, type, selection } = this.#options;
+    const { items, resourceVersion } = await client.list(type, { ...selection, resourceVersion: this.#listedVersion, signal });
     this.#pulse.opened();
     this.#resourceVersion = resourceVersion;
+    this.#listed(items.map((item) => this.#kept(item)));
+  }
+
+  #listed(objects: readonly T[]): void {
     this.#hasListed = true;
-    store.replace(items);
+    this.#options.store.replace(objects);
     this.#needsList = false;
+  }
+
+  #kept(object: T): T {
+    return this.#options.transform?.(object) ?? object;
   }
 
   async #watch(signal: AbortSignal): Promise<void> {
@@ -102,10 +135,13 @@ export class Reflector<T extends KubeObject> {
     const guard = this.#pulse.guard(() => silence.abort());
     const since = clock.monotonic();
     let count = 0;
+    this.#arriving = this.#needsList ? new Map() : undefined;
     try {
       const events = client.watch(type, {
         ...selection,
-        resourceVersion: this.#resourceVersion,
+        ...(this.#arriving
+          ? { resourceVersion: this.#listedVersion, sendInitialEvents: true }
+          : { resourceVersion: this.#resourceVersion }),
         timeoutSeconds: Math.round(watchSeconds * (1 + random())),
         signal: AbortSignal.any([signal, silence.signal]),
         onOpen: () => this.#pulse.opened(),
@@ -116,9 +152,12 @@ export class Reflector<T extends KubeObject> {
         this.#handle(event);
       }
     } catch (err) {
+      // The end of the list never came: the server may not know what it was asked for.
+      if (this.#arriving && silence.signal.aborted) this.#streams = false;
       if (!silence.signal.aborted) throw err;
     } finally {
       guard.cancel();
+      this.#arriving = undefined;
       this.#watchedMs = clock.monotonic() - since;
     }
     if (signal.aborted) return;
@@ -127,11 +166,24 @@ export class Reflector<T extends KubeObject> {
   }
 
   #handle({ type, object }: WatchEvent<T>): void {
-    const { store } = this.#options;
     this.#pulse.event(type === 'BOOKMARK');
     if (object.metadata.resourceVersion) this.#resourceVersion = object.metadata.resourceVersion;
-    if (type === 'DELETED') store.delete(object);
-    else if (type !== 'BOOKMARK') store.put(object);
+    if (type === 'BOOKMARK') {
+      if (object.metadata.annotations?.[initialEventsEnd] === 'true') this.#arrived();
+      return;
+    }
+    const { store } = this.#options;
+    const kept = this.#kept(object);
+    if (this.#arriving && type === 'DELETED') this.#arriving.delete(objectKey(kept));
+    else if (this.#arriving) this.#arriving.set(objectKey(kept), kept);
+    else if (type === 'DELETED') store.delete(kept);
+    else store.put(kept);
+  }
+
+  #arrived(): void {
+    const all = [...(this.#arriving?.values() ?? [])];
+    this.#arriving = undefined;
+    this.#listed(all);
   }
 
   #silent(): Error {

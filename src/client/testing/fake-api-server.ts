@@ -58,15 +58,10 @@ export class FakeApiServer {
     response.on('close', () => gone.abort());
     response.flushHeaders();
     const send = (event: WatchEvent<KubeObject>): void => void response.write(`${JSON.stringify(event)}\n`);
-    let resourceVersion = query.get('resourceVersion') ?? '';
-    if (query.has('sendInitialEvents')) {
-      // KEP-3157: what is there as events, and a bookmark that says so.
-      resourceVersion = this.#client.resourceVersion;
-      for (const object of this.#client.selected(type, selection)) send({ type: 'ADDED', object });
-      const metadata = { name: '', resourceVersion, annotations: { 'k8s.io/initial-events-end': 'true' } };
-      send({ type: 'BOOKMARK', object: { apiVersion: apiVersionOf(type), kind: type.kind, metadata } });
-    }
-    for await (const event of this.#client.watch(type, { ...selection, resourceVersion, signal: gone.signal })) send(event);
+    const resourceVersion = query.get('resourceVersion') ?? '';
+    const sendInitialEvents = query.has('sendInitialEvents');
+    for await (const event of this.#client.watch(type, { ...selection, resourceVersion, sendInitialEvents, signal: gone.signal }))
+      send(event);
   }
 
   /** Serves again after `close`, what it had and what it was given since. */

@@ -145,8 +145,10 @@ export class FakeClient extends Client {
   /** Everything that has changed since a version, as it happens. */
   override async *watch<T extends KubeObject>(type: ResourceType<T>, options: WatchOptions): AsyncGenerator<WatchEvent<T>> {
     options.onOpen?.();
-    const { signal, resourceVersion = '0' } = options;
+    const { signal, sendInitialEvents = false } = options;
+    const resourceVersion = sendInitialEvents ? this.resourceVersion : (options.resourceVersion ?? '0');
     const matches = matcher(options);
+    if (sendInitialEvents) yield* this.#initialEvents(type, options);
     const isNew = ({ event }: Change): boolean => Number(event.object.metadata.resourceVersion) > Number(resourceVersion);
     const ended = aborted(signal);
     for (let next = this.#changes.filter((change) => !isNew(change)).length; !signal.aborted; ) {
@@ -155,6 +157,14 @@ export class FakeClient extends Client {
       else await Promise.race([this.#changed.promise, ended]);
       if (change?.type.resource === type.resource && matches(change.event.object)) yield change.event as WatchEvent<T>;
     }
+  }
+
+  /** A list as events, with the bookmark at its end (KEP-3157). */
+  *#initialEvents<T extends KubeObject>(type: ResourceType<T>, options: ListOptions): Generator<WatchEvent<T>> {
+    this.reads.push(this.#heard(`list ${type.resource} ${options.namespace ?? ''}`.trim()));
+    const metadata = { name: '', resourceVersion: this.resourceVersion, annotations: { 'k8s.io/initial-events-end': 'true' } };
+    for (const object of this.selected(type, options)) yield { type: 'ADDED', object };
+    yield { type: 'BOOKMARK', object: { apiVersion: apiVersionOf(type), kind: type.kind, metadata } as KubeObject as T };
   }
 
   override async create<T extends KubeObject>(type: ResourceType<T>, object: T): Promise<T> {
