@@ -2,7 +2,7 @@
 import { messageOf } from '../errors/known-error.ts';
 import { type Page, PageServer } from '../observability/health-pages.ts';
 import type { Log } from '../observability/log.ts';
-import type { ServicePlan } from './plan/service-plan.ts';
+import type { HealthCheck } from './plan/service-plan.ts';
 
 /** One server per healthCheckNodePort (KEP-27: externalTrafficPolicy Local). */
 export class ServiceHealth {
@@ -15,8 +15,8 @@ export class ServiceHealth {
     this.#log = log;
   }
 
-  /** Takes the plans of every family. True when it listens on other ports than before. */
-  async update(families: Iterable<ReadonlyMap<string, ServicePlan>>): Promise<boolean> {
+  /** Takes those of every family, by Service. True when it listens on other ports than before. */
+  async update(families: Iterable<ReadonlyMap<string, HealthCheck>>): Promise<boolean> {
     const wanted = healthChecks(families);
     let moved = false;
     for (const [key, held] of [...this.#servers]) {
@@ -63,10 +63,9 @@ export class ServiceHealth {
 }
 
 /** Of a Service with two families those endpoints count of which there are more: they are the same pods. */
-function healthChecks(families: Iterable<ReadonlyMap<string, ServicePlan>>): Map<string, NonNullable<ServicePlan['health']>> {
-  const checks = new Map<string, NonNullable<ServicePlan['health']>>();
-  for (const plans of families)
-    for (const { key, health } of plans.values())
-      if (health && health.localReady >= (checks.get(key)?.localReady ?? 0)) checks.set(key, health);
+function healthChecks(families: Iterable<ReadonlyMap<string, HealthCheck>>): Map<string, HealthCheck> {
+  const checks = new Map<string, HealthCheck>();
+  for (const family of families)
+    for (const [key, check] of family) if (check.localReady >= (checks.get(key)?.localReady ?? 0)) checks.set(key, check);
   return checks;
 }

@@ -61,11 +61,6 @@ export class ProxyMetrics {
   );
   readonly services: Counter = this.#counter('sync_proxy_rules_service_changes_total', 'Changes of Services', []);
   readonly endpoints: Counter = this.#counter('sync_proxy_rules_endpoint_changes_total', 'Changes of EndpointSlices', []);
-  readonly noLocalEndpoints: Gauge<ByFamily | 'traffic_policy'> = this.#gauge(
-    'sync_proxy_rules_no_local_endpoints_total',
-    'Services with a Local traffic policy and no endpoint on this node',
-    ['ip_family', 'traffic_policy'],
-  );
   readonly healthz: Counter<'code'> = this.#counter('proxy_healthz_total', 'Answers of /healthz', ['code']);
   readonly livez: Counter<'code'> = this.#counter('proxy_livez_total', 'Answers of /livez', ['code']);
   readonly deletedFlows: Counter<ByFamily> = this.#counter(
@@ -81,8 +76,11 @@ export class ProxyMetrics {
   /** Under the mode's own name. */
   readonly failures: Counter<ByFamily>;
 
+  readonly #plans = new Map<TableFamily, ReadonlyMap<string, ServicePlan>>();
+
   constructor(failures: string, figures: readonly ModeFigure[] = [], clock: Clock = systemClock) {
     this.failures = this.#counter(failures, 'Syncs that the kernel refused', byFamily);
+    registerNoLocalEndpoints(this.registry, this.#plans);
     for (const figure of figures) registerFigure(this.registry, figure);
     registerProcess(this.registry, clock);
   }
@@ -111,11 +109,27 @@ export class ProxyMetrics {
     this.endpointsPending.set(pendingSlices);
   }
 
+  /** The plans that a family has now. */
   planned(family: TableFamily, plans: ReadonlyMap<string, ServicePlan>): void {
-    const [internal, external] = countNoLocal(plans);
-    this.noLocalEndpoints.set({ ip_family: familyNames[family], traffic_policy: 'internal' }, internal);
-    this.noLocalEndpoints.set({ ip_family: familyNames[family], traffic_policy: 'external' }, external);
+    this.#plans.set(family, plans);
   }
+}
+
+/** Counted when somebody asks: after each sync it would be the longest part of it. */
+function registerNoLocalEndpoints(registry: Registry, plansOf: ReadonlyMap<TableFamily, ReadonlyMap<string, ServicePlan>>): void {
+  new Gauge({
+    name: 'kubeproxy_sync_proxy_rules_no_local_endpoints_total',
+    help: 'Services with a Local traffic policy and no endpoint on this node',
+    labelNames: ['ip_family', 'traffic_policy'],
+    registers: [registry],
+    collect() {
+      for (const [family, plans] of plansOf) {
+        const [internal, external] = countNoLocal(plans);
+        this.set({ ip_family: familyNames[family], traffic_policy: 'internal' }, internal);
+        this.set({ ip_family: familyNames[family], traffic_policy: 'external' }, external);
+      }
+    },
+  });
 }
 
 /** Reads what a mode counts when somebody asks. */

@@ -303,7 +303,7 @@ export class ServiceProxy {
     const planners = [...this.#families.values()].map(({ planner }) => planner);
     this.#report.update(planners.flatMap((planner) => planner.warnings));
     // Our own sockets are reserved as others are: ports that we listened on may be somebody's now.
-    if (await this.#health.update(planners.map((planner) => planner.plans))) this.#onView('look');
+    if (await this.#health.update(planners.map((planner) => planner.healthChecks))) this.#onView('look');
     for (const [family, { planner }] of this.#families) {
       this.metrics.planned(family, planner.plans);
       await this.#cleanUpFlows(family, planner);

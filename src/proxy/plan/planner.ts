@@ -5,7 +5,7 @@ import { FrontendArbiter, type Refusal } from './arbiter.ts';
 import type { NodeContext } from './node-context.ts';
 import { planService } from './plan-service.ts';
 import { nothingReserved, type Reserved } from './reserved.ts';
-import type { ServicePlan } from './service-plan.ts';
+import type { HealthCheck, ServicePlan } from './service-plan.ts';
 
 interface PlanChange {
   readonly before: ServicePlan | undefined;
@@ -31,6 +31,8 @@ export class Planner {
   #reserved: Reserved = nothingReserved;
   #arbiter: FrontendArbiter;
   #plans = new Map<string, ServicePlan>();
+  /** Of the few plans that have one: nobody looks through all of them after every change. */
+  readonly #healthChecks = new Map<string, HealthCheck>();
 
   /** `offered` are the algorithms of the mode that will have the plans, its own choice first. */
   constructor(node: NodeContext, offered: readonly Algorithm[] = []) {
@@ -46,6 +48,11 @@ export class Planner {
   /** What each Service has, as of the last `take`. */
   get plans(): ReadonlyMap<string, ServicePlan> {
     return this.#plans;
+  }
+
+  /** By the Service that has one, as of the last `take`. */
+  get healthChecks(): ReadonlyMap<string, HealthCheck> {
+    return this.#healthChecks;
   }
 
   /** Services that go without a frontend, as of now. */
@@ -75,6 +82,7 @@ export class Planner {
   reset(node: NodeContext): void {
     this.#node = node;
     this.#plans = new Map();
+    this.#healthChecks.clear();
     this.#algorithmRefusals.clear();
     this.#arbiter = new FrontendArbiter(node);
     this.#arbiter.reserve(this.#reserved);
@@ -106,6 +114,8 @@ export class Planner {
       changes.set(key, { before: this.#plans.get(key), after });
       if (after) this.#plans.set(key, after);
       else this.#plans.delete(key);
+      if (after?.health) this.#healthChecks.set(key, after.health);
+      else this.#healthChecks.delete(key);
     }
     return changes;
   }

@@ -68,6 +68,11 @@ export interface ServicePlan {
   readonly ports: readonly PortPlan[];
   /** How connections are spread: one of those that the mode offers. Absent: the first of them. */
   readonly algorithm?: Algorithm;
-  /** Where a load balancer asks whether this node has endpoints. */
-  readonly health?: { readonly port: number; readonly localReady: number };
+  readonly health?: HealthCheck;
+}
+
+/** Where a load balancer asks whether this node has endpoints. */
+export interface HealthCheck {
+  readonly port: number;
+  readonly localReady: number;
 }
