@@ -178,7 +178,7 @@ describe('a lab that loses parts', { skip: missing, timeout: 180_000 }, () => {
       for (const pid of (await readdir('/proc')).filter((entry) => /^\d+$/.test(entry))) {
         const read = (file: string): Promise<string> => readFile(`/proc/${pid}/${file}`, 'utf8').catch(() => '');
         if (!(await read('environ')).includes(`FL_DIR=${join(plan.dir, 'nodes', node)}\0`)) continue;
-        if ((await read('cmdline')).includes(`/fairlead.ts\0${command}\0`)) return Number(pid);
+        if ((await read('cmdline')).includes(`/fairlead.mjs\0${command}\0`)) return Number(pid);
       }
       throw new Error(`${node} runs no ${command}`);
     };

@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
 import { chmodSync, mkdirSync, mkdtempSync, rmSync, statSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
-import { cacheFolder, isSafe, prepareFolder } from './compile-cache.ts';
+// biome-ignore lint/correctness/useImportExtensions: the types beside it are for .ts files
+import { cacheFolder, isSafe, prepareFolder } from './compile-cache.mjs';
 
 describe('the compile cache', () => {
   const user = process.getuid?.() ?? 0;
@@ -34,5 +36,19 @@ describe('the compile cache', () => {
     assert.equal(prepareFolder(join(dir, 'link'), user), false);
     prepareFolder(join(dir, 'new'), user);
     assert.equal(statSync(join(dir, 'new')).mode & 0o777, 0o700);
+  });
+
+  test('has all that a second start loads: what takes types out of sources is not there', () => {
+    const file = new URL('./fairlead.mjs', import.meta.url).pathname;
+    const tell = "process.on('exit', () => console.error(process.moduleLoadList.filter((name) => name.includes('amaro')).length))";
+    const start = (): string => {
+      const args = ['--import', `data:text/javascript,${encodeURIComponent(tell)}`, file, 'version'];
+      const env = { ...process.env, NODE_COMPILE_CACHE: join(dir, 'kept') };
+      const { status, stderr } = spawnSync(process.execPath, args, { encoding: 'utf8', env });
+      assert.equal(status, 0, stderr);
+      return stderr.trim();
+    };
+    assert.notEqual(start(), '0');
+    assert.equal(start(), '0');
   });
 });

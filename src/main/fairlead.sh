@@ -6,4 +6,4 @@ root=$(dirname "$(dirname "$here")")
 export MALLOC_ARENA_MAX=1
 # As a container of kube-proxy's calls it.
 [ "$(basename "$0")" != kube-proxy ] || set -- proxy "$@"
-exec "$root/node_modules/.bin/node" --max-semi-space-size=2 "$here/fairlead.ts" "$@"
+exec "$root/node_modules/.bin/node" --max-semi-space-size=2 "$here/fairlead.mjs" "$@"

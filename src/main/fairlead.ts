@@ -1,5 +1,6 @@
 /** `fairlead COMMAND`. */
-import { useCompileCache } from './compile-cache.ts';
+// biome-ignore lint/correctness/useImportExtensions: the types beside it are for .ts files
+import { useCompileCache } from './compile-cache.mjs';
 
 useCompileCache();
 // Only what is loaded from now on is kept compiled.

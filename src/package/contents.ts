@@ -40,7 +40,7 @@ function modules({ root, bundle }: Sources): TarEntry[] {
     ...[...bundle.modules].map(([name, content]) => file(`${folder}/${name}`, content)),
     file(
       `${folder}/fairlead.sh`,
-      replaceAll(text, { '$root/node_modules/.bin/node': '$root/bin/node', 'fairlead.ts': 'fairlead.js' }),
+      replaceAll(text, { '$root/node_modules/.bin/node': '$root/bin/node', 'fairlead.mjs': 'fairlead.js' }),
       0o755,
     ),
     symlink('bin/fairlead', `../${folder}/fairlead.sh`),

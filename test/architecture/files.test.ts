@@ -91,7 +91,7 @@ const equals: Readonly<Record<string, string>> = {
   'lab/images': 'an image, or a step in making one',
   'lab/net': 'the machine, and the network between nodes',
   linux: 'something that the kernel gives',
-  main: 'a command; `fairlead.ts` is the executable',
+  main: 'a command; `fairlead.ts` is the executable, which `fairlead.mjs` starts with compiled code',
   observability: 'a way in which a process speaks of itself',
   'proxy/inspect': 'what a cluster means on a node, or a text of it for people',
   'scheduler/plugins': 'a plugin',

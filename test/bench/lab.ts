@@ -45,7 +45,7 @@ function memory(): Map<string, number> {
   for (const pid of readdirSync('/proc').filter((d) => /^\d+$/.test(d))) {
     try {
       const words = readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0');
-      const command = words[words.findIndex((w) => w.endsWith('/src/main/fairlead.ts')) + 1];
+      const command = words[words.findIndex((w) => w.endsWith('/src/main/fairlead.mjs')) + 1];
       if (command !== 'server' && command !== 'agent') continue;
       const node = command === 'agent' ? ` on ${words[words.indexOf('--node-name') + 1]}` : '';
       const pss = /^Pss:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/smaps_rollup`, 'utf8'))?.[1];

@@ -62,8 +62,8 @@ describe('storms', { skip: cannotStartLabs }, () => {
   test('everything comes back from a process killed every half second, and no acknowledged write is lost', async (t) => {
     t.diagnostic(`FAIRLEAD_SEED=${seed}`);
     const random = seededRandom(seed);
-    const server = ['control-plane', /fairlead\.ts server/] as const;
-    const victims = [server, ...nodes.flatMap((n) => [[n, /fairlead\.ts agent/] as const, [n, /^containerd /] as const])];
+    const server = ['control-plane', /fairlead\.mjs server/] as const;
+    const victims = [server, ...nodes.flatMap((n) => [[n, /fairlead\.mjs agent/] as const, [n, /^containerd /] as const])];
     const acknowledged = new Map<string, number>();
     let isOver = false;
     const write = async (writer: number): Promise<void> => {

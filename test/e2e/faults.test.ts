@@ -46,7 +46,7 @@ class Held {
   }
 }
 
-const agent = /fairlead\.ts agent/;
+const agent = /fairlead\.mjs agent/;
 
 const restarts = (pod: V1Pod): number => pod.status?.containerStatuses?.[0]?.restartCount ?? -1;
 
@@ -205,7 +205,7 @@ describe('faults', { skip: cannotStartLabs }, () => {
       for (let round = 0; round < 3; round++) {
         const count = acknowledged.length;
         await eventually('more writes', () => assert.ok(acknowledged.length > count + 50), { pauseMs: 10 });
-        await Promise.all([killed('control-plane', /fairlead\.ts server/), answers(20)]);
+        await Promise.all([killed('control-plane', /fairlead\.mjs server/), answers(20)]);
       }
       const count = acknowledged.length;
       await eventually('writes after the last death', () => assert.ok(acknowledged.length > count + 20));
@@ -316,7 +316,7 @@ describe('faults', { skip: cannotStartLabs }, () => {
 /** unshare and sh replaced themselves, so it is the child; the check keeps a surprise from becoming a remount elsewhere. */
 function serverBelow(child: ChildProcess): number {
   const command = readFileSync(`/proc/${child.pid}/cmdline`, 'utf8');
-  assert.match(command, /fairlead\.ts\0server/);
+  assert.match(command, /fairlead\.mjs\0server/);
   assert.ok(readdirSync(`/proc/${child.pid}/root/mnt`).includes('data'));
   return child.pid ?? 0;
 }

@@ -137,7 +137,7 @@ describe('nodes of ours with kube-apiserver', { skip }, () => {
     const ip = await running.clusterIp('default', 'steady');
     await eventually('the first answer', () => httpText(ip));
 
-    const frozen = lab.pidOf('worker-1', /fairlead\.ts agent/);
+    const frozen = lab.pidOf('worker-1', /fairlead\.mjs agent/);
     process.kill(frozen, 'SIGSTOP');
     try {
       await running.apply(service('late', '80:8080', '', 'steady'), 'default');
