@@ -16,7 +16,7 @@ const root: Command = {
       examples: ['boat go --fast # with wind', ".hidden 'file'"],
       options: {
         speed: { type: 'string', short: 's', value: 'KNOTS', help: 'how fast', default: '5' },
-        sail: { type: 'string', choices: ['red', 'white'], help: 'its colour' },
+        sail: { type: 'string', choices: ['red', 'white'], help: 'red, or …' },
         'at-once': { type: 'boolean', help: 'a path such as C:\\x', default: false },
         secret: { type: 'boolean', help: 'nobody sees it', hidden: true },
       },
@@ -45,7 +45,7 @@ leave
 how fast (default 5)
 .TP
 \\fB\\-\\-sail\\fR \\fIred|white\\fR
-its colour
+red, or ...
 .TP
 \\fB\\-\\-at\\-once\\fR
 a path such as C:\\ex

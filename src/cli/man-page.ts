@@ -9,9 +9,10 @@ export interface ManPage {
   readonly files: readonly (readonly [string, string])[];
 }
 
-/** Text as roff shows it: no escapes, no requests. */
+/** Text as roff shows it in any locale: no escapes, no requests. */
 function roff(text: string): string {
   return text
+    .replaceAll('…', '...')
     .replaceAll('\\', '\\e')
     .replaceAll('-', '\\-')
     .replace(/^([.'])/gm, '\\&$1');

@@ -3,7 +3,7 @@
  * from hundreds of files, which Node.js does not even do below `node_modules`.
  */
 import { createHash } from 'node:crypto';
-import { readFileSync } from 'node:fs';
+import { globSync, readFileSync } from 'node:fs';
 import { basename, dirname, join, relative } from 'node:path';
 import { build, type Metafile, type Plugin } from 'esbuild';
 import { requiredIn, rewriteUrls } from './project-urls.ts';
@@ -42,6 +42,12 @@ function nameOf(path: string, entries: ReadonlySet<string>): string {
   return name;
 }
 
+/** The modules that ask where they lie, as a pattern of their paths: being asked about every module would cost the build most of its time. */
+function askingWhere(root: string): RegExp {
+  const files = globSync('src/**/*.ts', { cwd: root }).filter((file) => readFileSync(join(root, file), 'utf8').includes('import.meta.'));
+  return new RegExp(`/(?:${files.map((file) => file.replaceAll('.', '\\.')).join('|')})$`);
+}
+
 function projectUrls(root: string, found: Found): Plugin {
   const place = (file: string, path: string): string => {
     const target = relative(root, join(dirname(file), path));
@@ -56,10 +62,8 @@ function projectUrls(root: string, found: Found): Plugin {
   return {
     name: 'project-urls',
     setup({ onLoad }) {
-      onLoad({ filter: /\/src\/.*\.ts$/ }, ({ path }) => {
-        if (path.includes('/node_modules/')) return undefined;
+      onLoad({ filter: askingWhere(root) }, ({ path }) => {
         const text = readFileSync(path, 'utf8');
-        if (!text.includes('import.meta.')) return undefined;
         for (const name of requiredIn(text)) found.required.add(name);
         return { contents: rewriteUrls(text, relative(root, path), (url) => place(path, url)), loader: 'ts' };
       });
@@ -72,6 +76,19 @@ function packagesOf(metafile: Metafile): string[] {
   return [...new Set(folders.filter((folder) => folder !== undefined))].toSorted();
 }
 
+/** Loaded late for what they do, and not for anything that they export. */
+const withoutNames = ['node_modules/reflect-metadata/Reflect.js'];
+
+/** `import()` of CommonJS gives no names once it is a module of a bundle. Throws where one would be missed. */
+function refuseNamesOfCommonJs({ inputs }: Metafile): void {
+  for (const [file, { imports }] of Object.entries(inputs))
+    for (const { kind, path } of imports)
+      if (kind === 'dynamic-import' && inputs[path]?.format === 'cjs' && !withoutNames.includes(path))
+        throw new Error(
+          `${file} takes names of ${path} by import(), which is CommonJS: say in src/package/bundle.ts which modules to take`,
+        );
+}
+
 /** Bundles the program. `root` is the checkout. */
 export async function bundle(root: string): Promise<Bundle> {
   const found = new Found();
@@ -79,7 +96,8 @@ export async function bundle(root: string): Promise<Bundle> {
     const before = found.entries.size;
     const result = await build({
       absWorkingDir: root,
-      entryPoints: Object.fromEntries([...found.entries].map((path) => [nameOf(path, found.entries), path])),
+      // In one order, as it is in the names of modules.
+      entryPoints: Object.fromEntries([...found.entries].toSorted().map((path) => [nameOf(path, found.entries), path])),
       bundle: true,
       splitting: true,
       write: false,
@@ -88,6 +106,8 @@ export async function bundle(root: string): Promise<Bundle> {
       platform: 'node',
       target: 'node24',
       external: unbundled,
+      mainFields: ['module', 'main'],
+      alias: { yaml: join(root, 'node_modules/yaml/browser/index.js') },
       // What older packages are written for, where no module of theirs is.
       banner: { js: "import { createRequire as makeRequire } from 'node:module'; const require = makeRequire(import.meta.url);" },
       legalComments: 'none',
@@ -97,6 +117,7 @@ export async function bundle(root: string): Promise<Bundle> {
     });
     // A worker or a process that a module starts is one more way in, with modules of its own.
     if (found.entries.size > before) continue;
+    refuseNamesOfCommonJs(result.metafile);
     const modules = new Map(result.outputFiles.map(({ path, contents }) => [basename(path), contents]));
     const hash = createHash('sha256');
     for (const [name, content] of [...modules].toSorted()) hash.update(`${name}\n`).update(content);
