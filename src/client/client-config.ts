@@ -1,13 +1,19 @@
-/** How to reach an API server, and as whom. Certificates and keys are PEM. */
-export interface ClientConfig {
-  /** `https://192.168.120.11:6443` */
-  readonly server: string;
+/** As whom one asks, and whom one trusts. Certificates and keys are PEM. */
+export interface Credentials {
   readonly ca?: string;
   readonly cert?: string;
   readonly key?: string;
   readonly token?: string;
   /** A file that holds the token and is rewritten from time to time; read again every minute. */
   readonly tokenFile?: string;
+}
+
+/** How to reach an API server, and as whom. */
+export interface ClientConfig extends Credentials {
+  /** `https://192.168.120.11:6443` */
+  readonly server: string;
+  /** Asked before each request: the credentials that have taken the place of these, once; undefined while they are what they were. */
+  readonly renewed?: () => Promise<Credentials | undefined>;
   /** The name the server's certificate must carry, when it is not that of the URL. */
   readonly serverName?: string;
   readonly insecureSkipTlsVerify?: boolean;

@@ -4,6 +4,7 @@
  */
 import { apiVersionOf, type KubeObject, pathOf, type ResourceType } from '../api/resource-types.ts';
 import type { DeleteOptions, Status } from '../api/schema/types.ts';
+import { onAbort } from '../clock/aborted.ts';
 import { ApiError } from './api-error.ts';
 import type { ClientConfig } from './client-config.ts';
 import { readLines, readText, Transport } from './transport.ts';
@@ -153,16 +154,19 @@ export class Client {
     await this.#json('DELETE', path, { apiVersion: 'v1', kind: 'DeleteOptions', ...rest }, signal);
   }
 
-  /** Events from `resourceVersion` on. Ends when the server ends the watch; throws ApiError for an ERROR event (410: list again). */
+  /** Events from `resourceVersion` on. Ends when the server ends the watch, and when the credentials were renewed; throws ApiError for an ERROR event (410: list again). */
   async *watch<T extends KubeObject>(type: ResourceType<T>, options: WatchOptions): AsyncGenerator<WatchEvent<T>> {
     const { namespace, signal, onOpen, ...query } = options;
     const resourceVersionMatch = query.sendInitialEvents ? 'NotOlderThan' : undefined;
     const path = withQuery(pathOf(type, namespace), { watch: true, allowWatchBookmarks: true, ...query, resourceVersionMatch });
     // The server ends the watch after timeoutSeconds; a connection that stays silent long past that is dead.
     const timeoutMs = query.timeoutSeconds === undefined ? 0 : (query.timeoutSeconds + 30) * 1000;
-    const response = await this.transport.send({ method: 'GET', path, headers: { accept: 'application/json' }, signal, timeoutMs });
+    const sent = { method: 'GET', path, headers: { accept: 'application/json' }, signal, timeoutMs };
+    const { response, retired } = await this.transport.exchange(sent);
     if (response.statusCode !== 200) throw this.#error(statusOf(response.statusCode ?? 500, await readText(response)));
     onOpen?.();
+    // It ends as if the server had ended it: the next one goes on from here, with the credentials of then.
+    using _ = onAbort(retired, () => response.destroy());
     try {
       for await (const line of readLines(response)) {
         const event = JSON.parse(line) as { type: string; object: unknown };
@@ -170,7 +174,7 @@ export class Client {
         yield event as WatchEvent<T>;
       }
     } catch (err) {
-      if (!signal.aborted) throw err;
+      if (!signal.aborted && !retired.aborted) throw err;
     } finally {
       response.destroy();
     }

@@ -2,9 +2,9 @@
 import { readFile } from 'node:fs/promises';
 import http from 'node:http';
 import https from 'node:https';
-import { createSecureContext, type SecureContext } from 'node:tls';
 import { KnownError, messageOf, systemCode } from '../errors/known-error.ts';
-import type { ClientConfig } from './client-config.ts';
+import type { ClientConfig, Credentials } from './client-config.ts';
+import { Connections } from './connections.ts';
 
 interface TransportRequest {
   readonly method: string;
@@ -17,48 +17,46 @@ interface TransportRequest {
   readonly timeoutMs?: number;
 }
 
-/** Of TCP: ten probes, one a second, follow a silence of this length; a peer that is cut off is known after 25 s. */
-const keepAliveMs = 15_000;
 const tokenFreshMs = 60_000;
 const idempotent: ReadonlySet<string> = new Set(['GET', 'HEAD', 'PUT', 'DELETE']);
 /** How a connection that the other end has closed already answers. */
 const broken: ReadonlySet<string> = new Set(['ECONNRESET', 'EPIPE']);
 
-function contextOf({ server, ca, cert, key }: ClientConfig): SecureContext {
-  try {
-    return createSecureContext({ ca, cert, key });
-  } catch (err) {
-    throw new KnownError('BAD_CONFIG', `Cannot use the certificates for ${server}: ${messageOf(err)}`, {
-      hint: 'The kubeconfig must hold PEM, and the key must fit the certificate',
-      cause: err,
-    });
-  }
+/** A response whose head is there. */
+export interface Exchange {
+  readonly response: http.IncomingMessage;
+  /** Aborts when other credentials have taken the place of those it came with. */
+  readonly retired: AbortSignal;
 }
 
 export class Transport {
   readonly config: ClientConfig;
   readonly #base: URL;
-  readonly #tls: https.AgentOptions;
-  readonly #agent: https.Agent;
+  #credentials: Credentials;
+  #connections: Connections;
   #isClosed = false;
   #token: { readonly text: string; readonly readAt: number } | undefined;
 
   constructor(config: ClientConfig) {
     this.config = config;
     this.#base = new URL(config.server);
-    this.#tls = {
-      // Made once: reading the PEM again costs a millisecond for each connection, and the agent would compare it for each request.
-      ...(this.#base.protocol === 'http:' ? {} : { secureContext: contextOf(config) }),
-      ...(config.serverName === undefined ? {} : { servername: config.serverName }),
-      ...(config.insecureSkipTlsVerify ? { rejectUnauthorized: false } : {}),
-    };
-    // A watch holds its connection, so there is no useful bound.
-    const options = { ...this.#tls, keepAlive: true, keepAliveMsecs: keepAliveMs, maxSockets: Number.POSITIVE_INFINITY };
-    this.#agent = this.#base.protocol === 'http:' ? (new http.Agent(options) as https.Agent) : new https.Agent(options);
+    this.#credentials = config;
+    this.#connections = new Connections(config);
+  }
+
+  /** Whoever holds a connection for long looks whether it is still the right one. */
+  async #renew(): Promise<void> {
+    const credentials = await this.config.renewed?.();
+    if (!credentials || this.#isClosed) return;
+    const before = this.#connections;
+    this.#connections = new Connections({ ...this.config, ...credentials });
+    this.#credentials = credentials;
+    this.#token = undefined;
+    before.retire();
   }
 
   async #authorization(): Promise<Record<string, string>> {
-    const { token, tokenFile } = this.config;
+    const { token, tokenFile } = this.#credentials;
     if (token !== undefined) return { authorization: `Bearer ${token}` };
     if (tokenFile === undefined) return {};
     if (!this.#token || performance.now() - this.#token.readAt > tokenFreshMs) {
@@ -69,13 +67,21 @@ export class Transport {
 
   /** Sends a request; resolves with the response once its head is there. Throws API_UNREACHABLE when there is none. */
   async send(request: TransportRequest): Promise<http.IncomingMessage> {
+    return (await this.exchange(request)).response;
+  }
+
+  /** The same for what lasts: the connection may have to be left before the response ends. */
+  async exchange(request: TransportRequest): Promise<Exchange> {
+    await this.#renew();
     // A server that ends a kept connection and a request that takes it may cross. What may be said twice is said again;
     // every idle connection may be stale after a restart, so the last attempt opens one of its own.
     const attempts = idempotent.has(request.method) ? 3 : 1;
     for (let attempt = 1; ; attempt++) {
       const sent = { reused: false };
+      const { tls, agent, retired } = this.#connections;
       try {
-        return await this.#attempt(request, sent, attempt === 3 ? false : this.#agent);
+        // Without an agent the connection is made for this request alone, by the same options.
+        return { response: await this.#attempt(request, sent, attempt === 3 ? { ...tls, agent: false } : { agent }), retired };
       } catch (err) {
         if (request.signal?.aborted) throw err;
         if (attempt < attempts && sent.reused && broken.has(systemCode(err) ?? '')) continue;
@@ -84,7 +90,7 @@ export class Transport {
     }
   }
 
-  async #attempt(request: TransportRequest, sent: { reused: boolean }, agent: https.Agent | false): Promise<http.IncomingMessage> {
+  async #attempt(request: TransportRequest, sent: { reused: boolean }, by: https.RequestOptions): Promise<http.IncomingMessage> {
     if (this.#isClosed) throw new Error('the client was closed');
     const headers: Record<string, string | number> = {
       'user-agent': this.config.userAgent ?? 'fairlead',
@@ -97,8 +103,7 @@ export class Transport {
       const client = this.#base.protocol === 'http:' ? http : https;
       const req = client.request(new URL(this.#base.pathname.replace(/\/$/, '') + request.path, this.#base), {
         method: request.method,
-        // Without an agent the connection is made for this request alone, by the same options.
-        ...(agent ? { agent } : { ...this.#tls, agent: false }),
+        ...by,
         headers,
         ...(request.signal === undefined ? {} : { signal: request.signal }),
       });
@@ -133,7 +138,7 @@ export class Transport {
   /** Cuts what is under way; nothing is sent from now on. */
   close(): void {
     this.#isClosed = true;
-    this.#agent.destroy();
+    this.#connections.close();
   }
 }
 

@@ -3,6 +3,7 @@ export const errorCodes = {
   ADDRESSES_EXHAUSTED: 'the address range of the node has no free address',
   API_UNREACHABLE: 'the API server did not answer',
   BAD_CONFIG: 'a configuration file or flag holds something that cannot be used',
+  CERTIFICATE_REFUSED: 'a certificate was asked for and not given',
   CHECK_FAILED: 'something that was checked is not as it should be',
   COMMAND_FAILED: 'a program that was started ended with an error',
   KERNEL_FEATURE_MISSING: 'the kernel lacks something that is needed',

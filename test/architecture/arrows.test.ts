@@ -25,7 +25,7 @@ const arrows: Readonly<Record<string, readonly string[]>> = {
   storage: [...leaves, 'observability'],
   // The kernel's seam knows netlink and tools, never Services.
   linux: leaves,
-  client: [...leaves, 'api', 'observability'],
+  client: [...leaves, 'x509', 'api', 'observability'],
   // Nothing else ever talks to the store.
   apiserver: [...leaves, 'x509', 'api', 'storage', 'observability'],
   // Controllers and scheduler see the API only, so that they work with any API server.

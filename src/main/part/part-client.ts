@@ -1,9 +1,9 @@
 /** Clients of parts: each reads its kubeconfig, and cuts its connections at the end. */
 import { isNodePart } from '../../api/node-parts.ts';
 import { Client } from '../../client/client.ts';
-import { loadKubeconfig } from '../../client/kubeconfig.ts';
+import { followKubeconfig } from '../../client/kubeconfig.ts';
 import { aborted } from '../../clock/aborted.ts';
-import type { Clock } from '../../clock/clock.ts';
+import { type Clock, systemClock } from '../../clock/clock.ts';
 import { KnownError } from '../../errors/known-error.ts';
 import type { FlagReader } from '../flag-reader.ts';
 import { grantCommand } from '../manifest.ts';
@@ -21,7 +21,7 @@ function kubeconfigOf(part: string, flags: FlagReader<'kubeconfig'>): string {
 
 /** The client of a part that may run on any machine. Throws USAGE and BAD_CONFIG. */
 export async function partClient(part: string, flags: FlagReader<'kubeconfig'>, setting: Setting): Promise<Client> {
-  return new Client({ ...(await loadKubeconfig(kubeconfigOf(part, flags))), ...setting.apiServer });
+  return new Client({ ...(await followKubeconfig(kubeconfigOf(part, flags), systemClock)), ...setting.apiServer });
 }
 
 /** The client of one part of a node; what RBAC refuses is told with what to do about it. `server` in place of the kubeconfig's. Throws USAGE and BAD_CONFIG. */
@@ -32,7 +32,7 @@ export async function nodePartClient(part: string, flags: FlagReader<'kubeconfig
     // The Node authorizer lets a node read what its pods use, a moment after they are there: no matter of roles.
     return user === wanted ? undefined : `to allow it: give this kubelet the kubeconfig of user "${wanted}" in group "system:nodes"`;
   };
-  const config = await loadKubeconfig(kubeconfigOf(part, flags));
+  const config = await followKubeconfig(kubeconfigOf(part, flags), systemClock);
   return new Client({ ...config, ...(server === undefined ? {} : { server }), userAgent: `fairlead-${part}`, whenForbidden });
 }
 
