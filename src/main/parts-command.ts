@@ -81,6 +81,8 @@ export function partsCommand(command: PartsCommand): Command {
     const chosen = command.choose?.(read);
     const parts = command.parts.filter((part) => chosen?.includes(part.name) ?? true);
     const log = processLog(read.text('log-level'), read.text('log-format'), await command.logAs?.(read));
+    for (const part of parts)
+      await part.prepare?.(readerFor(part, command, values), { clock: systemClock, log: log.child({ part: part.name }), signal });
     const found = await command.prepare?.(read, { log, signal });
     // Loaded only now, so that other commands start fast.
     const { runParts } = await import('./part/part-process.ts');

@@ -1,6 +1,7 @@
 /** The kubelet: pods of this node on a container runtime. */
 import { readFile } from 'node:fs/promises';
-import { textFlag } from '../../cli/command.ts';
+import { switchFlag, textFlag } from '../../cli/command.ts';
+import type { Client } from '../../client/client.ts';
 import { aborted } from '../../clock/aborted.ts';
 import { systemClock } from '../../clock/clock.ts';
 import type { FlagReader } from '../flag-reader.ts';
@@ -28,24 +29,60 @@ const flags = {
   'client-ca-file': textFlag('FILE', 'who signs the certificates of clients, such as the API server', '/etc/kubernetes/pki/ca.crt'),
   'tls-cert-file': textFlag('FILE', 'certificate of port 10250 (default: one that it signs itself)'),
   'tls-private-key-file': textFlag('FILE', 'the key to it'),
+  'bootstrap-kubeconfig': textFlag('FILE', 'how a new node asks for its client certificate; the kubeconfig is written when it has one'),
+  'cert-dir': textFlag('DIR', 'certificates that were asked for', '/var/lib/kubelet/pki'),
+  'rotate-certificates': switchFlag('ask for the next client certificate before the one in --cert-dir ends', true),
+  'rotate-server-certificates': switchFlag('ask for the certificate of port 10250, too; somebody has to approve it'),
 } as const satisfies PartFlags;
 
-/** Gives what the files hold now. Without `cert` and `key` it signs a certificate for itself, as upstream's kubelet does. */
-async function readTls(read: FlagReader<keyof typeof flags>, node: string, ip: string): Promise<Tls> {
-  const clientCa = await readFile(read.text('client-ca-file'), 'utf8');
+/** Gives a function that reads what the files hold now: what was asked for and given, else what the flags name, else what it signs itself, as upstream. */
+function tlsReader(read: FlagReader<keyof typeof flags>, node: string, ip: string): () => Promise<Tls> {
   const [certFile, keyFile] = [read.optional('tls-cert-file'), read.optional('tls-private-key-file')];
-  if (certFile !== undefined && keyFile !== undefined)
-    return { cert: await readFile(certFile, 'utf8'), key: await readFile(keyFile, 'utf8'), clientCa };
+  let own: { readonly cert: string; readonly key: string } | undefined;
+  return async () => {
+    const clientCa = await readFile(read.text('client-ca-file'), 'utf8');
+    if (read.isSet('rotate-server-certificates')) {
+      const { servingCertificates } = await import('../../kubelet/certificate/kubelet-certificates.ts');
+      const pem = (await servingCertificates(read.text('cert-dir')).current())?.pem;
+      if (pem !== undefined) return { cert: pem, key: pem, clientCa };
+    } else if (certFile !== undefined && keyFile !== undefined)
+      return { cert: await readFile(certFile, 'utf8'), key: await readFile(keyFile, 'utf8'), clientCa };
+    own ??= await selfSigned(node, ip);
+    return { ...own, clientCa };
+  };
+}
+
+async function selfSigned(node: string, ip: string): Promise<{ readonly cert: string; readonly key: string }> {
   const { createAuthority, issueCertificate } = await import('../../x509/authority.ts');
   const now = systemClock.now();
   const request = { commonName: node, dnsNames: [node], ips: ip.split(','), usages: ['server'] as const };
-  const pair = await issueCertificate(await createAuthority(`${node}-ca`, now), request, now);
-  return { cert: pair.certPem, key: pair.keyPem, clientCa };
+  const { certPem, keyPem } = await issueCertificate(await createAuthority(`${node}-ca`, now), request, now);
+  return { cert: certPem, key: keyPem };
+}
+
+/** Whether the kubeconfig names the certificate that is kept in the directory: nobody would read the next one of another. */
+async function isKept(client: Client, certDir: string): Promise<boolean> {
+  const { cert } = client.transport.config;
+  const { clientCertificates } = await import('../../kubelet/certificate/bootstrap.ts');
+  return (
+    cert !== undefined &&
+    (
+      await clientCertificates(certDir)
+        .current()
+        .catch(() => undefined)
+    )?.pem === cert
+  );
 }
 
 export const kubelet: Part = definePart({
   name: 'kubelet',
   flags,
+  async prepare(read, context) {
+    const [kubeconfig, bootstrapKubeconfig] = [read.optional('kubeconfig'), read.optional('bootstrap-kubeconfig')];
+    if (kubeconfig === undefined || bootstrapKubeconfig === undefined) return;
+    const { bootstrap } = await import('../../kubelet/certificate/bootstrap.ts');
+    await bootstrap({ ...context, kubeconfig, bootstrapKubeconfig, certDir: read.text('cert-dir'), nodeName: nodeNameOf(read) });
+  },
   async config(read) {
     const { apiServerOf, nodePartClient } = await import('./part-client.ts');
     const nodeName = nodeNameOf(read);
@@ -63,18 +100,36 @@ export const kubelet: Part = definePart({
     };
     const client = await nodePartClient('kubelet', read, nodeName);
     const ip = givenIp ?? (await ownNodeIp(apiServerOf(client)));
+    const readTls = tlsReader(read, nodeName, ip);
+    const certDir = read.text('cert-dir');
     return {
       ...settings,
       client,
       nodeIp: ip,
-      tls: await readTls(read, nodeName, ip),
-      // Without files every look would sign another certificate.
-      ...(read.optional('tls-cert-file') === undefined ? {} : { readTls: () => readTls(read, nodeName, ip) }),
+      tls: await readTls(),
+      readTls,
+      certificates: {
+        certDir,
+        bootstrapKubeconfig: read.optional('bootstrap-kubeconfig'),
+        rotatesClient: read.isSet('rotate-certificates') && (await isKept(client, certDir)),
+        rotatesServing: read.isSet('rotate-server-certificates'),
+      },
     };
   },
-  async start(config, { clock, log, signal }) {
+  async start({ certificates, ...config }, { clock, log, signal }) {
     const { startKubelet } = await import('../../kubelet/kubelet.ts');
+    const { clientCertificateManager, servingCertificateManager } = await import('../../kubelet/certificate/kubelet-certificates.ts');
     const running = await startKubelet({ ...config, port: 10250, clock, log, signal });
-    return { stopped: aborted(signal).then(() => running.close()), health: () => running.problem };
+    const options = { client: config.client, nodeName: config.nodeName, ...certificates, clock, log };
+    const ofClient = certificates.rotatesClient ? clientCertificateManager(options) : undefined;
+    const ofServer = certificates.rotatesServing ? servingCertificateManager(options) : undefined;
+    const ended = Promise.all([ofClient?.run(signal), ofServer?.run(signal)]);
+    return {
+      stopped: aborted(signal).then(async () => {
+        await ended;
+        await running.close();
+      }),
+      health: () => running.problem ?? ofClient?.problem,
+    };
   },
 });

@@ -42,6 +42,11 @@ export interface Running {
 export interface Part<F extends PartFlags = PartFlags, C = unknown> {
   readonly name: string;
   readonly flags: F;
+  /**
+   * Brings about what the files that the flags name need to be there for, such as a new node's first certificate: before any settings are read, and
+   * with as much patience as it takes. Throws USAGE and BAD_CONFIG.
+   */
+  prepare?(flags: FlagReader<keyof F & string>, context: Pick<PartContext, 'clock' | 'log' | 'signal'>): Promise<void>;
   /** Settings from flags and from the files that they name; touches nothing of the machine. Throws USAGE and BAD_CONFIG. */
   config(flags: FlagReader<keyof F & string>, setting: Setting): Promise<C>;
   /** Begins. When it rejects, the signal aborts, and so ends what had begun. */

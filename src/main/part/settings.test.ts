@@ -109,6 +109,7 @@ describe('settings of a part', () => {
       taints: [],
       labels: {},
       tls,
+      certificates: { certDir: '/var/lib/kubelet/pki', rotatesClient: false, rotatesServing: false },
     });
   });
 
