@@ -76,14 +76,11 @@ function packagesOf(metafile: Metafile): string[] {
   return [...new Set(folders.filter((folder) => folder !== undefined))].toSorted();
 }
 
-/** Loaded late for what they do, and not for anything that they export. */
-const withoutNames = ['node_modules/reflect-metadata/Reflect.js'];
-
 /** `import()` of CommonJS gives no names once it is a module of a bundle. Throws where one would be missed. */
 function refuseNamesOfCommonJs({ inputs }: Metafile): void {
   for (const [file, { imports }] of Object.entries(inputs))
     for (const { kind, path } of imports)
-      if (kind === 'dynamic-import' && inputs[path]?.format === 'cjs' && !withoutNames.includes(path))
+      if (kind === 'dynamic-import' && inputs[path]?.format === 'cjs')
         throw new Error(
           `${file} takes names of ${path} by import(), which is CommonJS: say in src/package/bundle.ts which modules to take`,
         );
@@ -106,7 +103,7 @@ export async function bundle(root: string): Promise<Bundle> {
       platform: 'node',
       target: 'node24',
       external: unbundled,
-      mainFields: ['module', 'main'],
+      // Its other half is CommonJS.
       alias: { yaml: join(root, 'node_modules/yaml/browser/index.js') },
       // What older packages are written for, where no module of theirs is.
       banner: { js: "import { createRequire as makeRequire } from 'node:module'; const require = makeRequire(import.meta.url);" },
