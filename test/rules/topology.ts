@@ -70,6 +70,8 @@ function bare(ip: string | undefined): string {
 function serve(namespace: string, closers: (() => void)[], ips: readonly string[]): void {
   inNetns(namespace, () => {
     const echo = createServer((socket) => {
+      // A connection whose other end is lost must not keep the process.
+      socket.unref();
       socket.on('error', () => {});
       socket.pipe(socket);
     });

@@ -92,6 +92,11 @@ export function realName({ ip, port }: Pick<RealServer, 'ip' | 'port'>): string 
   return `${ip} ${port}`;
 }
 
+/** All that are remembered. Those that a side has closed are inactive, and the other side may still send. */
+export function connectionsOf({ activeConnections, inactiveConnections }: HeldRealServer): number {
+  return activeConnections + inactiveConnections;
+}
+
 /** Whether the kernel's balancer must be told of a difference. */
 export function isSameServer(a: VirtualServer, b: VirtualServer): boolean {
   const flags = (server: VirtualServer): string => (server.hash ?? []).toSorted().join();

@@ -15,7 +15,14 @@ function service(annotation?: string): Service {
 
 describe('an algorithm', () => {
   test('is one of our words or a scheduler of the kernel, with spaces around it or without', () => {
-    assert.deepEqual(['source-hash', ' wlc ', 'mh', 'RR', ''].map(readAlgorithm), ['source-hash', 'wlc', 'mh', undefined, undefined]);
+    assert.deepEqual(['source-hash', ' wlc ', 'mh', 'sh-port', 'RR', ''].map(readAlgorithm), [
+      'source-hash',
+      'wlc',
+      'mh',
+      'sh-port',
+      undefined,
+      undefined,
+    ]);
   });
 
   const cases: [asked: Algorithm, inWords: string | undefined, inSchedulers: string | undefined][] = [
@@ -29,6 +36,7 @@ describe('an algorithm', () => {
     ['mh', 'source-hash', 'mh'],
     ['lblc', undefined, 'lblc'],
     ['nq', undefined, 'nq'],
+    ['sh-port', undefined, undefined],
   ];
   for (const [asked, word, scheduler] of cases)
     test(`"${asked}" is done as ${word ?? 'nothing'} by a mode with words, as ${scheduler ?? 'nothing'} by one with schedulers`, () => {

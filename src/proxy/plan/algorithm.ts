@@ -16,13 +16,17 @@ const words = Object.keys(sameAs) as Word[];
 /** Of the kernel's IPVS. Source: net/netfilter/ipvs/ip_vs_*.c */
 export const schedulers = ['rr', 'wrr', 'lc', 'wlc', 'lblc', 'lblcr', 'sh', 'dh', 'sed', 'nq', 'mh'] as const;
 
-export type Algorithm = Word | (typeof schedulers)[number];
+/** The scheduler sh that counts the client's port, too: one client's connections are spread. */
+const byPort = 'sh-port';
+
+export type Algorithm = Word | (typeof schedulers)[number] | typeof byPort;
 
 export const algorithmAnnotation = 'fairlead.dev/lb-algorithm';
 
 /** The word or scheduler; undefined when there is no such. */
 export function readAlgorithm(text: string): Algorithm | undefined {
-  return [...words, ...schedulers].find((name) => name === text.trim());
+  const all: readonly Algorithm[] = [...words, ...schedulers, byPort];
+  return all.find((name) => name === text.trim());
 }
 
 /** What of those that a mode offers is the same as `asked`; undefined when none is. */

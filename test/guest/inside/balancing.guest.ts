@@ -73,6 +73,11 @@ class NodeProxy {
     await this.#rules.sync();
   }
 
+  async remove(clusterIP: string): Promise<void> {
+    this.#planner.put(`n/${clusterIP}`, undefined, []);
+    await this.sync();
+  }
+
   async serve(clusterIP: string, ips: readonly string[], wanted: Wanted = {}): Promise<void> {
     this.put(clusterIP, ips, wanted);
     await this.sync();
@@ -161,6 +166,51 @@ describe('mode ipvs with real connections', { concurrency: false }, () => {
       }
     await eventually('they are counted as ended', async () => (await realOf(vip, endpoints[1] ?? ''))?.activeConnections === 0);
     assert.deepEqual([(await open(vip))[1], (await open(vip))[1]], [endpoints[1], endpoints[1]]);
+  });
+
+  for (const algorithm of ['sh', 'sh-port', 'mh', 'source-hash'])
+    test(`a client of ${algorithm} has another endpoint at once when its own goes away, and keeps its connection`, async () => {
+      await proxy.serve(vip, endpoints, { algorithm, targetPort: echoPort });
+      const [connection, by] = await open(vip);
+      const others = endpoints.filter((ip) => ip !== by);
+      await proxy.serve(vip, others, { algorithm, targetPort: echoPort });
+      assert.equal((await realOf(vip, by))?.weight, 0);
+      for (let i = 0; i < 4; i++) assert.ok(others.includes((await open(vip))[1]));
+      assert.equal(await connection.exchange('still', answerMs), 'still');
+    });
+
+  test('sh-port spreads one client by its ports, each of them to an endpoint of its own; sh does not', async () => {
+    const ports = Array.from({ length: 24 }, (_, i) => 20_000 + i);
+    const from = execIn(topology.namespaceOf(client));
+    const placed = async (ip: string): Promise<string[]> => {
+      const ask = `for p in ${ports.join(' ')}; do curl -s -m 10 --http0.9 --local-port $p http://${ip}/ || echo -; echo; done`;
+      return (await mustRun(from, 'sh', ['-c', ask]))
+        .trim()
+        .split('\n')
+        .map((line) => line.split(':')[0] ?? '');
+    };
+    // Of two Services with the same endpoints: a port that was used to one cannot be used again to that so soon.
+    const twin = `10.96.2.${vips}`;
+    for (const ip of [vip, twin]) await proxy.serve(ip, endpoints, { algorithm: 'sh-port' });
+    const byPort = await placed(vip);
+    assert.deepEqual([...new Set(byPort)].sort(), endpoints);
+    assert.deepEqual(await placed(twin), byPort);
+    const plain = `10.96.3.${vips}`;
+    await proxy.serve(plain, endpoints, { algorithm: 'sh' });
+    assert.equal(new Set(await placed(plain)).size, 1);
+  });
+
+  test('a Service that goes away keeps its connections and lets nobody new in; then it is gone', async () => {
+    await proxy.serve(vip, endpoints, { targetPort: echoPort });
+    const [connection] = await open(vip);
+    await proxy.remove(vip);
+    assert.deepEqual(await probe(topology.namespaceOf(client), vip, 80, 'tcp', answerMs), { kind: 'refused' });
+    assert.equal(await connection.exchange('still', answerMs), 'still');
+    connection.send('unread');
+    closeAll();
+    await eventually('nothing is left of it', async () =>
+      (await ipvs.read()).every(({ address }) => address.kind === 'mark' || address.ip !== vip),
+    );
   });
 
   test('an endpoint that goes away keeps its connections and gets no new ones; then it is gone', async () => {

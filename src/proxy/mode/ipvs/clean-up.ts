@@ -3,7 +3,7 @@ import type { Clock } from '../../../clock/clock.ts';
 import { isKnownError } from '../../../errors/known-error.ts';
 import { type Cidr, cidrContains } from '../../../ip/ip.ts';
 import type { Ruleset, TableName } from '../../../linux/iptables/ruleset.ts';
-import type { HeldVirtualServer, IpvsOp } from '../../../linux/ipvs/ipvs.ts';
+import { connectionsOf, type HeldVirtualServer, type IpvsOp } from '../../../linux/ipvs/ipvs.ts';
 import type { TableFamily } from '../../../linux/nftables/table.ts';
 import { detourChains } from './glue.ts';
 import { removeGlue } from './glue-sections.ts';
@@ -119,8 +119,7 @@ export async function drainIpvs(kernel: IpvsKernel, excluded: readonly Cidr[], c
   if (!(await wasHere(kernel, hasDevice))) return true;
   await ifAble(() => cleanChains(kernel));
   await ifAble(() => cleanSets(kernel, clock));
-  const carrying = ({ realServers }: HeldVirtualServer): boolean =>
-    realServers.some(({ activeConnections, inactiveConnections }) => activeConnections + inactiveConnections > 0);
+  const carrying = ({ realServers }: HeldVirtualServer): boolean => realServers.some((one) => connectionsOf(one) > 0);
   const kept = await deleteServers(kernel, excluded, carrying);
   if (kept.size > 0) await device.unbind([...bound].filter((ip) => !kept.has(ip)));
   else if (hasDevice) await device.remove();

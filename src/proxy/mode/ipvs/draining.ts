@@ -1,5 +1,13 @@
 /** Real servers that get no new connections and go when theirs have ended. Asks the kernel about these, and about no others. */
-import { type Ipvs, type IpvsOp, type RealServer, realName, serverName, type VirtualAddress } from '../../../linux/ipvs/ipvs.ts';
+import {
+  connectionsOf,
+  type Ipvs,
+  type IpvsOp,
+  type RealServer,
+  realName,
+  serverName,
+  type VirtualAddress,
+} from '../../../linux/ipvs/ipvs.ts';
 import type { Retired } from './difference.ts';
 import type { Balanced } from './render.ts';
 
@@ -22,6 +30,11 @@ export class Draining {
 
   get isEmpty(): boolean {
     return this.#left.size === 0;
+  }
+
+  /** Whether a virtual server has any. */
+  has(name: string): boolean {
+    return this.#left.has(name);
   }
 
   add(retired: readonly Retired[]): void {
@@ -51,8 +64,8 @@ export class Draining {
     this.#left.clear();
   }
 
-  /** Takes away those without connections, and virtual servers that have none left. Gives how many changes that took. */
-  async drain(wanted: ReadonlyMap<string, Balanced>): Promise<number> {
+  /** Takes away those without connections, and virtual servers that have none left. */
+  async drain(wanted: ReadonlyMap<string, Balanced>): Promise<void> {
     const held = await this.#held();
     const ops: IpvsOp[] = [];
     for (const [name, { address, reals }] of this.#left) {
@@ -68,7 +81,6 @@ export class Draining {
     }
     const refused = (await this.#ipvs.apply(ops)).find((error) => error && !['ENOENT', 'ESRCH'].includes(error.errno));
     if (refused) throw refused;
-    return ops.length;
   }
 
   /** Connections of the real servers of those virtual servers, by both names. */
@@ -77,8 +89,6 @@ export class Draining {
     if (this.#left.size > fewServers) {
       for (const { address, realServers } of await this.#ipvs.read()) lists.set(serverName(address), [...realServers]);
     } else for (const [name, { address }] of this.#left) lists.set(name, await this.#ipvs.realServers(address));
-    return new Map(
-      Array.from(lists, ([name, list]) => [name, new Map(list.map((r) => [realName(r), r.activeConnections + r.inactiveConnections]))]),
-    );
+    return new Map(Array.from(lists, ([name, list]) => [name, new Map(list.map((r) => [realName(r), connectionsOf(r)]))]));
   }
 }

@@ -20,8 +20,16 @@ import { type IpvsKernel, IpvsRules } from './ipvs-rules.ts';
 import { KernelServiceDevice } from './service-device.ts';
 import { sysctlsOf } from './sysctls.ts';
 
-/** Stable hashing goes by the scheduler mh. */
-export const ipvsAlgorithms: readonly Algorithm[] = [...schedulers, 'source-hash'];
+/** What schedulers do when they are told more: `source-hash` is stable hashing. */
+const variants: readonly (readonly [algorithm: Algorithm, scheduler: Algorithm])[] = [
+  ['source-hash', 'mh'],
+  ['sh-port', 'sh'],
+];
+export const ipvsAlgorithms: readonly Algorithm[] = withVariants(schedulers);
+
+function withVariants(held: readonly Algorithm[]): readonly Algorithm[] {
+  return [...held, ...variants.filter(([, scheduler]) => held.includes(scheduler)).map(([algorithm]) => algorithm)];
+}
 
 /** Looking for what nobody tells of takes at most a hundredth of the time. */
 const verifyShare = 100;
@@ -100,8 +108,7 @@ export class IpvsMode implements Mode {
     const additions = schedulers.map((scheduler, i): IpvsOp => ({ op: 'add-server', server: { address: address(i), scheduler } }));
     const errors = await this.#kernel.ipvs.apply(additions);
     await this.#kernel.ipvs.apply(schedulers.map((_, i): IpvsOp => ({ op: 'delete-server', address: address(i) })));
-    const held: readonly Algorithm[] = schedulers.filter((_, i) => !errors[i] || errors[i].errno === 'EEXIST');
-    this.#algorithms = held.includes('mh') ? [...held, 'source-hash'] : held;
+    this.#algorithms = withVariants(schedulers.filter((_, i) => !errors[i] || errors[i].errno === 'EEXIST'));
     if (this.#algorithms[0] !== ipvsAlgorithms[0])
       throw new KnownError('KERNEL_FEATURE_MISSING', 'Cannot use proxy mode "ipvs": the kernel lacks its scheduler rr (module ip_vs_rr)', {
         hint: 'Load the module (modprobe ip_vs_rr)',

@@ -71,13 +71,14 @@ async function serving(ips: readonly string[], protocol: 'tcp' | 'udp' = 'tcp'):
 }
 
 describe('IpvsRules', () => {
-  test('binds an address only when its packets are let in and balanced, and lets it go before they are not', async () => {
+  test('binds an address only when its packets are let in and balanced, and lets it go when nobody is let in', async () => {
     const { kernel, rules } = await bench();
     const seen: boolean[] = [];
-    const look = (): number =>
-      seen.push(
-        kernel.ipset.dump().includes('add KUBE-CLUSTER-IP 10.96.0.1,tcp:80') && kernel.ipvs.dump().includes('-r 10.244.2.2:8080 -m -w 1'),
-      );
+    const look = (): void => {
+      const isLetIn = kernel.ipset.dump().includes('add KUBE-CLUSTER-IP 10.96.0.1,tcp:80');
+      assert.equal(isLetIn, kernel.ipvs.dump().includes('-r 10.244.2.2:8080 -m -w 1'));
+      seen.push(isLetIn);
+    };
     const { bind, unbind } = kernel.device;
     kernel.device.bind = (ips) => {
       if (ips.length > 0) look();
@@ -92,8 +93,60 @@ describe('IpvsRules', () => {
     await rules.sync();
     rules.put('n/web', undefined);
     await rules.sync();
-    assert.deepEqual(seen, [true, true]);
+    assert.deepEqual(seen, [true, false]);
     assert.deepEqual(kernel.device.log, ['bind 10.96.0.1', 'unbind 10.96.0.1']);
+  });
+
+  test('keeps the address of a Service that is gone until its connections have ended, and lets nobody new in', async () => {
+    for (const restarts of [false, true]) {
+      const first = await serving(two);
+      const { kernel } = first;
+      kernel.ipvs.connections(vip('10.96.0.1'), real('10.244.1.2'), 1);
+      let { clock, mode, rules } = first;
+      if (restarts) ({ clock, mode, rules } = await bench({}, kernel));
+      rules.put('n/web', undefined);
+      await rules.sync();
+      rules.distrust();
+      assert.deepEqual(await rules.sync(), { full: true, steps: 0 });
+      assert.equal(kernel.ipvs.dump(), '-A -t 10.96.0.1:80 -s rr\n-a -t 10.96.0.1:80 -r 10.244.1.2:8080 -m -w 0\n');
+      assert.match(kernel.device.dump(), /10\.96\.0\.1/);
+      assert.match(kernel.ipset.dump(), /add KUBE-IPVS-IPS 10\.96\.0\.1\n/);
+      assert.doesNotMatch(kernel.ipset.dump(), /add KUBE-CLUSTER-IP/);
+      kernel.ipvs.connections(vip('10.96.0.1'), real('10.244.1.2'), 0);
+      await clock.advance(5000);
+      assert.equal(kernel.ipvs.dump(), '');
+      assert.deepEqual([...(await kernel.device.read()).bound], []);
+      assert.doesNotMatch(kernel.ipset.dump(), /^add/m);
+      first.mode.close();
+      mode.close();
+    }
+  });
+
+  test('gives the address of a Service that is gone to the next one at once, with the connections that it has', async () => {
+    const { kernel, clock, rules, mode } = await serving(two);
+    kernel.ipvs.connections(vip('10.96.0.1'), real('10.244.1.2'), 1);
+    rules.put('n/web', undefined);
+    await rules.sync();
+    rules.put('n/next', plan('next', '10.96.0.1', two.slice(1)));
+    await rules.sync();
+    assert.match(kernel.ipvs.dump(), /10\.244\.1\.2:8080 -m -w 0\n.*10\.244\.2\.2:8080 -m -w 1\n/);
+    kernel.ipvs.connections(vip('10.96.0.1'), real('10.244.1.2'), 0);
+    await clock.advance(5000);
+    assert.match(kernel.ipvs.dump(), /^-A .*\n-a .* -r 10\.244\.2\.2:8080 -m -w 1\n$/);
+    assert.match(kernel.device.dump(), /10\.96\.0\.1/);
+    mode.close();
+  });
+
+  test('forgets a Service that is gone whose virtual server somebody took away', async () => {
+    const { kernel, rules, mode } = await serving(two);
+    kernel.ipvs.connections(vip('10.96.0.1'), real('10.244.1.2'), 1);
+    rules.put('n/web', undefined);
+    await rules.sync();
+    await kernel.ipvs.flush();
+    rules.distrust();
+    await rules.sync();
+    assert.deepEqual([...(await kernel.device.read()).bound], []);
+    mode.close();
   });
 
   test('changes one endpoint among a thousand Services by two messages, and starts no program', async () => {
@@ -297,8 +350,8 @@ describe('IpvsMode', () => {
     const { mode } = await bench({}, kernel);
     assert.deepEqual(mode.algorithms, ['rr', 'lc', 'mh', 'source-hash']);
     assert.equal(kernel.ipvs.dump(), '');
-    const without = await bench({}, new FakeIpvsKernel(new FakeIpvs({ schedulers: ['rr', 'lc'] })));
-    assert.deepEqual(without.mode.algorithms, ['rr', 'lc']);
+    const without = await bench({}, new FakeIpvsKernel(new FakeIpvs({ schedulers: ['rr', 'sh'] })));
+    assert.deepEqual(without.mode.algorithms, ['rr', 'sh', 'sh-port']);
   });
 
   test('says which part the kernel lacks, and what would work', async () => {

@@ -5,7 +5,7 @@ import { type Cidr, cidrContains, familyOf, parseCidr } from '../../../ip/ip.ts'
 import type { Ipset, IpsetDeclaration, IpsetOp } from '../../../linux/ipset/ipset.ts';
 import type { Iptables } from '../../../linux/iptables/iptables.ts';
 import { type Section, sizeOf } from '../../../linux/iptables/section.ts';
-import { type HeldVirtualServer, type Ipvs, serverName } from '../../../linux/ipvs/ipvs.ts';
+import { connectionsOf, type HeldVirtualServer, type Ipvs, serverName, type VirtualAddress } from '../../../linux/ipvs/ipvs.ts';
 import type { NetlinkError } from '../../../linux/netlink/netlink-error.ts';
 import type { Log } from '../../../observability/log.ts';
 import type { NodeContext } from '../../plan/node-context.ts';
@@ -108,21 +108,35 @@ export class IpvsRules implements ModeRules {
 
   async #sync(): Promise<SyncResult> {
     const full = !this.#inStep;
-    const compared = full ? await this.#compare() : this.#changes();
+    const compared = full ? await this.#compare() : this.#takeChanges();
     this.#inStep = false;
     await this.#apply(compared);
+    this.#ledger.settled();
     this.#draining.follow(this.#ledger.servers);
     this.#draining.add(compared.difference.retired);
     if (compared.difference.retired.length > 0) await this.#draining.drain(this.#ledger.servers);
-    this.#ledger.settled();
+    await this.#letGo();
     this.#inStep = true;
     this.#drainLater();
     const { difference, glue, missingSets } = compared;
     return { full, steps: stepsOf(difference) + missingSets.length + glue.reduce((sum, section) => sum + sizeOf(section), 0) };
   }
 
-  #changes(): Compared {
+  /** Takes away the addresses of virtual servers that were kept for connections, when these have ended. */
+  async #letGo(): Promise<void> {
+    const ended = this.#ledger.leaving.filter((name) => !this.#draining.has(name));
+    if (ended.length === 0) return;
+    this.#ledger.forget(ended);
+    await this.#apply(this.#changes());
+    this.#ledger.settled();
+  }
+
+  #takeChanges(): Compared {
     this.#takePending();
+    return this.#changes();
+  }
+
+  #changes(): Compared {
     return {
       difference: this.#ledger.changes((name, before) => {
         const left = this.#draining.of(name);
@@ -150,6 +164,8 @@ export class IpvsRules implements ModeRules {
       this.#pending = new Map(this.#plans);
     }
     this.#takePending();
+    // First, since it finds what is to be kept for connections.
+    const servers = this.#compareServers(await ipvs.read());
     const { masqueradeBit } = this.#options;
     const { randomFully } = await iptables.features(family);
     const glue = glueOf({ ...this.#node, hostIps: others, masqueradeBit }, this.#ledger.detours, randomFully);
@@ -165,7 +181,6 @@ export class IpvsRules implements ModeRules {
       members.gone.push(...gone.map((entry) => ({ set, entry })));
     }
     const ours = new Set([...bound].filter((ip) => this.#isOfFamily(ip)));
-    const servers = this.#compareServers(await ipvs.read());
     return {
       difference: { ...servers, members, addresses: changesOf(ours, this.#ledger.addresses) },
       glue: glueSections(await iptables.save(family), glue),
@@ -180,19 +195,24 @@ export class IpvsRules implements ModeRules {
 
   #compareServers(all: readonly HeldVirtualServer[]): Pick<Difference, 'servers' | 'unwanted' | 'retired'> {
     const changes = new ServerChanges();
-    const wanted = new Map(this.#ledger.servers);
+    const held = new Map(all.filter(({ address }) => this.#isWithin(address)).map((server) => [serverName(server.address), server]));
+    this.#ledger.forget(this.#ledger.leaving.filter((name) => !held.has(name)));
     this.#draining.clear();
-    for (const { realServers, ...server } of all) {
-      const { address } = server;
-      if (address.kind === 'mark' || !this.#isOfFamily(address.ip)) continue;
-      const name = serverName(address);
-      const after = wanted.get(name);
-      wanted.delete(name);
-      if (!after && this.#excluded.some((cidr) => cidrContains(cidr, address.ip))) continue;
-      changes.change({ ...server, reals: byName(realServers) }, after);
+    for (const [name, { realServers, ...server }] of held) {
+      const isExcluded = this.#excluded.some((cidr) => server.address.kind === 'address' && cidrContains(cidr, server.address.ip));
+      if (!this.#ledger.servers.has(name)) {
+        if (isExcluded) continue;
+        if (realServers.some((one) => connectionsOf(one) > 0)) this.#ledger.keep(server);
+      }
+      changes.change({ ...server, reals: byName(realServers) }, this.#ledger.servers.get(name));
     }
-    for (const server of wanted.values()) changes.change(undefined, server);
+    for (const [name, server] of this.#ledger.servers) if (!held.has(name)) changes.change(undefined, server);
     return changes;
+  }
+
+  /** Whether a virtual server may be of this family of this mode. */
+  #isWithin(address: VirtualAddress): boolean {
+    return address.kind === 'address' && this.#isOfFamily(address.ip);
   }
 
   /** Sets first: a packet to an address that no set knows is refused. What leads packets to a virtual server goes before it goes. */
@@ -240,7 +260,10 @@ export class IpvsRules implements ModeRules {
       this.#timer = undefined;
       void this.#inTurn(async () => {
         // After a failure the next comparison finds them again.
-        if (this.#inStep) await this.#draining.drain(this.#ledger.servers);
+        if (this.#inStep) {
+          await this.#draining.drain(this.#ledger.servers);
+          await this.#letGo();
+        }
         this.#drainLater();
       }).catch((err: unknown) => {
         this.#inStep = false;

@@ -1,7 +1,8 @@
 /** What all Services want together, and what of it changed since it was last applied. Plain memory, no kernel. */
+import { serverName, type VirtualServer } from '../../../linux/ipvs/ipvs.ts';
 import type { ServicePlan } from '../../plan/service-plan.ts';
 import { UseCount } from '../use-count.ts';
-import { type Difference, ServerChanges } from './difference.ts';
+import { type Difference, isWaitedFor, ServerChanges } from './difference.ts';
 import { type DetourChain, detourChains } from './glue.ts';
 import type { IpvsNode } from './ipvs-node.ts';
 import { type Balanced, type Member, Render, type Wanted } from './render.ts';
@@ -25,6 +26,8 @@ export class Ledger {
   readonly #detours = new UseCount();
   /** Virtual servers that may differ from what was applied, as they were then. */
   readonly #before = new Map<string, Balanced | undefined>();
+  /** Virtual servers that no Service wants, kept for connections that have not ended: what else is kept for them. */
+  readonly #leaving = new Map<string, readonly Member[]>();
 
   constructor(node: IpvsNode) {
     this.#render = new Render(node);
@@ -39,12 +42,47 @@ export class Ledger {
       if (wanted) this.#services.set(key, wanted);
       else this.#services.delete(key);
     }
+    for (const [name, before] of this.#before) if (before && !this.#servers.has(name)) this.keep(before);
+  }
+
+  /** Keeps a virtual server that no Service wants, with its address, for connections that have not ended. Datagrams have none. */
+  keep({ address, ...server }: VirtualServer): void {
+    if (!isWaitedFor(address)) return;
+    const name = serverName(address);
+    this.#servers.set(name, { ...server, address, reals: new Map() });
+    const bound = address.kind === 'address' && this.#render.isBound(address.ip);
+    const members: Member[] = bound ? [{ set: 'IPVS-IPS', entry: address.ip }] : [];
+    this.#leaving.set(name, members);
+    this.#use(members, 1);
+  }
+
+  /** Forgets virtual servers that were kept and are not there any more. */
+  forget(gone: Iterable<string>): void {
+    for (const name of gone) if (this.#release(name)) this.#servers.delete(name);
+  }
+
+  /** By name. */
+  get leaving(): string[] {
+    return [...this.#leaving.keys()];
+  }
+
+  #release(name: string): boolean {
+    this.#use(this.#leaving.get(name) ?? [], -1);
+    return this.#leaving.delete(name);
+  }
+
+  #use(bound: readonly Member[], step: 1 | -1): void {
+    for (const member of bound) {
+      this.#members.use(nameOf(member), step);
+      this.#addresses.use(member.entry, step);
+    }
   }
 
   #count(wanted: Wanted | undefined, step: 1 | -1): void {
     if (!wanted) return;
     for (const [name, server] of wanted.servers) {
       if (!this.#before.has(name)) this.#before.set(name, this.#servers.get(name));
+      this.#release(name);
       if (step === 1) this.#servers.set(name, server);
       else this.#servers.delete(name);
     }

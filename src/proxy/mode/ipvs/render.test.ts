@@ -196,6 +196,7 @@ describe('Render', () => {
     [undefined, '-s rr -p 600'],
     ['lc', '-s lc -p 600'],
     ['sh', '-s sh -p 600 -b sh-fallback'],
+    ['sh-port', '-s sh -p 600 -b sh-fallback,sh-port'],
     ['mh', '-s mh -p 600 -b mh-fallback,mh-port'],
     ['source-hash', '-s mh -p 600 -b mh-fallback'],
   ];

@@ -166,7 +166,12 @@ export class Render {
   /** An address of the node's own never goes to the device either, which would take it from the link that it is on. */
   #addresses(plan: ServicePlan): string[] {
     const frontends = plan.ports.flatMap((port) => port.frontends).filter((frontend) => !this.#isElsewhere(frontend));
-    return [...new Set(frontends.flatMap(({ ip }) => ip ?? []))].filter((ip) => !this.#hostIps.has(ip));
+    return [...new Set(frontends.flatMap(({ ip }) => ip ?? []))].filter((ip) => this.isBound(ip));
+  }
+
+  /** Whether an address that has a virtual server goes to the device. */
+  isBound(ip: string): boolean {
+    return !this.#hostIps.has(ip);
   }
 
   /** None where the cluster IP leads to fewer, too, or where source ranges would be passed by. */
@@ -202,7 +207,7 @@ export class Render {
  */
 function spreadBy(algorithm: Algorithm): Pick<VirtualServer, 'scheduler' | 'hash'> {
   if (algorithm === 'source-hash') return { scheduler: 'mh', hash: ['fallback'] };
-  if (algorithm === 'mh') return { scheduler: 'mh', hash: ['fallback', 'port'] };
+  if (algorithm === 'mh' || algorithm === 'sh-port') return { scheduler: algorithm === 'mh' ? 'mh' : 'sh', hash: ['fallback', 'port'] };
   return { scheduler: algorithm, ...(algorithm === 'sh' ? { hash: ['fallback'] } : {}) };
 }
 
