@@ -23,6 +23,10 @@ export interface ModeFace {
   readonly takesTurns?: boolean;
   /** Commands of sh by which somebody takes its rules away: all, or a part. */
   readonly damages: readonly string[];
+  /** One after which the kernel ends established connections, too. Absent: none does. */
+  readonly cuts?: string;
+  /** The sync period by which such is found where the kernel tells nobody. Absent: it tells. */
+  readonly looksEveryMs?: number;
   /** How it refuses a TCP connection. */
   readonly refusesTcpBy: Refusal;
   /** Pure. */

@@ -33,7 +33,10 @@ export const ipvsFace: ModeFace = {
   name: 'ipvs',
   golden: 'ipvs.txt',
   algorithms: ipvsAlgorithms,
-  damages: ['ipvsadm -C', `ip link delete ${deviceName}`, 'iptables -t nat -F', 'ipset flush KUBE-CLUSTER-IP'],
+  damages: [`ip link delete ${deviceName}`, 'iptables -t nat -F', 'ipset flush KUBE-CLUSTER-IP'],
+  // A packet of a connection whose real server is gone ends it (expire_nodest_conn).
+  cuts: 'ipvsadm -C',
+  looksEveryMs: 500,
   takesTurns: true,
   refusesTcpBy: 'tcp reset',
   render: (plans, node) => view.render(plans, node, { hostIps }),
