@@ -10,7 +10,7 @@ import { createLog } from '../observability/stream-log.ts';
 import { proxySettings } from '../proxy/config/proxy-settings.ts';
 import { type ClusterObjects, listObjects, type Manifest, readManifests } from '../proxy/inspect/cluster-objects.ts';
 import { ClusterView, hostOf, type ViewedProxy } from '../proxy/inspect/cluster-view.ts';
-import { diffText, pendingChanges, weighedServices } from '../proxy/inspect/diff.ts';
+import { diffText, pendingChanges } from '../proxy/inspect/diff.ts';
 import { explainText } from '../proxy/inspect/explain-text.ts';
 import { noPlanWhy } from '../proxy/inspect/unproxied.ts';
 import { familyNames } from '../proxy/mode/ip-family.ts';
@@ -163,10 +163,9 @@ export async function diffRules(asked: Asked): Promise<number> {
   requireRootToRead('rules diff');
   const inspected = await inspect(asked, [], true);
   const { view, cluster, contexts, options } = inspected;
-  const changes = await pendingChanges(view, cluster, contexts, options);
-  const plans = planned(inspected).flatMap((planner) => [...planner.plans.values()]);
-  for (const key of weighedServices(changes, plans))
-    process.stderr.write(`note: the weights of Service ${key} follow its connections: what differs of its endpoints may be no drift\n`);
+  planned(inspected);
+  const pending = await pendingChanges(view, cluster, contexts, options);
+  const changes = pending.filter(({ isMoving }) => !isMoving);
   if (isJson(asked)) printJson({ mode: view.name, changes });
   else if (changes.length === 0) print(`No drift: the kernel holds what mode ${view.name} wants\n`);
   else print(diffText(changes));

@@ -24,7 +24,7 @@ import type { Planner } from '../plan/planner.ts';
 import type { ServicePlan } from '../plan/service-plan.ts';
 import type { Scenario } from '../testing/scenario.ts';
 import { scenarios } from '../testing/scenarios.ts';
-import { diffText, pendingChanges, weighedServices } from './diff.ts';
+import { diffText, pendingChanges } from './diff.ts';
 
 /** A mode over a kernel in memory, at work and as a dry run. */
 interface Bed {
@@ -62,7 +62,7 @@ function iptablesBed(): Bed {
     dryRun() {
       const told: ((plans: readonly ServicePlan[]) => Change[])[] = [];
       const dry = dryRunIptables(iptables, (family, sections, held) =>
-        told.push((plans) => namedChanges(family, iptablesChanges(held, sections), plans)),
+        told.push((plans) => namedChanges(family, iptablesChanges(held, sections), plans, held)),
       );
       return {
         mode: new IptablesMode({ iptables: dry, settings }),
@@ -157,22 +157,4 @@ test("diffText() has changes under their Service, and last those that are nobody
     { text: 'd', service: 'default/y' },
   ];
   assert.equal(diffText(changes), '# Service default/x\nc\n\n# Service default/y\nb\nd\n\n# Rules that all Services share\na\n');
-});
-
-test('weighedServices() has those that changed, and whose weights follow their connections', () => {
-  const plan = (key: string, algorithm?: 'least-connection' | 'random'): ServicePlan => ({
-    key,
-    rank: '',
-    ports: [],
-    ...(algorithm ? { algorithm } : {}),
-  });
-  const changes = ['a', 'b', 'b', 'c'].map((service) => ({ service, text: '' }));
-  const plans = [
-    plan('a', 'random'),
-    plan('b', 'least-connection'),
-    plan('b', 'least-connection'),
-    plan('c'),
-    plan('d', 'least-connection'),
-  ];
-  assert.deepEqual(weighedServices(changes, plans), ['b']);
 });

@@ -40,10 +40,3 @@ export function diffText(changes: readonly Change[]): string {
     })
     .join('\n');
 }
-
-/** Services among them whose weights follow their connections each second: what differs of their endpoints may be just that. */
-export function weighedServices(changes: readonly Change[], plans: Iterable<ServicePlan>): string[] {
-  const changed = new Set(changes.map(({ service }) => service));
-  const weighed = [...plans].filter(({ key, algorithm }) => algorithm === 'least-connection' && changed.has(key));
-  return [...new Set(weighed.map(({ key }) => key))];
-}

@@ -78,6 +78,8 @@ export interface Change {
   /** Whose it is, where one Service's (`namespace/name`). */
   readonly service?: string;
   readonly text: string;
+  /** It moves by itself, as weights do that follow connections, and is no drift. */
+  readonly isMoving?: boolean;
 }
 
 /** The mode at work, but that nothing is changed. */

@@ -13,6 +13,7 @@ import { addressOf, chainsOf, portName } from './chain-names.ts';
 import { explainRules } from './explain.ts';
 import { IptablesMode, iptablesAlgorithms } from './iptables-mode.ts';
 import { layoutOf } from './layout.ts';
+import { isOfWeights, movingChains } from './moving-weights.ts';
 import { nothingKnown, place } from './placement.ts';
 import { areCommented, renderRules } from './render-rules.ts';
 import { renderService } from './render-service.ts';
@@ -47,11 +48,14 @@ function ownerOf({ chain, rule }: RuleCommand, owners: ReadonlyMap<string, strin
   return owners.get(chain) ?? named ?? owners.get(/-j (KUBE-\S+)/.exec(rule)?.[1] ?? '');
 }
 
-export function namedChanges(family: TableFamily, commands: Iterable<RuleCommand>, plans: Iterable<ServicePlan>): Change[] {
+/** `held`: the rules that the commands change. */
+export function namedChanges(family: TableFamily, commands: Iterable<RuleCommand>, plans: readonly ServicePlan[], held: Ruleset): Change[] {
   const owners = chainOwners(plans);
+  const moving = movingChains(held, plans);
   return Array.from(commands, (command) => {
     const service = ownerOf(command, owners);
-    return { text: `${family}tables ${command.text}`, ...(service === undefined ? {} : { service }) };
+    const isMoving = isOfWeights(command, moving) ? { isMoving: true } : {};
+    return { text: `${family}tables ${command.text}`, ...isMoving, ...(service === undefined ? {} : { service }) };
   });
 }
 
@@ -68,7 +72,7 @@ export const view: ModeView = {
   dryRun(options = {}) {
     const told: ((plans: readonly ServicePlan[]) => Change[])[] = [];
     const iptables = dryRun(new KernelIptables(), (family, sections, held) =>
-      told.push((plans) => namedChanges(family, changesOf(held, sections), plans)),
+      told.push((plans) => namedChanges(family, changesOf(held, sections), plans, held)),
     );
     const set = (name: string, value: string): void => {
       if (readSysctl(name) !== value) told.push(() => [{ text: `sysctl -w ${name}=${value}` }]);
