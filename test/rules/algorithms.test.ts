@@ -10,26 +10,17 @@ import { inNetns } from '../../src/linux/netns.ts';
 import { cannotMakeNamespaces } from '../../src/linux/testing/namespaces.ts';
 import type { Mode, ModeRules } from '../../src/proxy/mode/mode.ts';
 import { faces } from '../../src/proxy/mode/testing/faces.ts';
-import type { NodeContext } from '../../src/proxy/plan/node-context.ts';
 import { Planner } from '../../src/proxy/plan/planner.ts';
+import { sampleNode as node } from '../../src/proxy/testing/sample-node.ts';
 import { Connection, probe } from './probe.ts';
 import { buildTopology, echoPort, type Topology } from './topology.ts';
 
 const endpoints = ['10.244.1.2', '10.244.1.3', '10.244.1.4'];
 const clients = ['10.244.1.100', '10.244.1.101', '10.244.1.102', '10.244.1.103', '192.168.120.1'];
 const [client = ''] = clients;
-const answerMs = 3000;
+/** An answer comes at once, but a machine may be busy. */
+const answerMs = 30_000;
 const countPeriodMs = 1000;
-
-const node: NodeContext = {
-  family: 'ip',
-  nodeName: 'node1',
-  local: { mode: 'ClusterCIDR', cidr: '10.244.0.0/16' },
-  masqueradeAll: false,
-  nodePortIps: ['192.168.120.11'],
-  serviceCidrs: ['10.96.0.0/16'],
-  nodeIps: ['192.168.120.11'],
-};
 
 /** Services of one algorithm that a mode programs. */
 class Programmed {

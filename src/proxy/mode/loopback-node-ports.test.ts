@@ -6,6 +6,7 @@ import { FakeNftables } from '../../linux/testing/fake-nftables.ts';
 import type { NodeContext } from '../plan/node-context.ts';
 import type { Frontend, PortPlan, ServicePlan } from '../plan/service-plan.ts';
 import { freePort } from '../testing/running-proxy.ts';
+import { bareNode } from '../testing/sample-node.ts';
 import { atLoopback, LoopbackNodePorts } from './loopback-node-ports.ts';
 import { tableName } from './nftables/layout.ts';
 import { NftablesMode } from './nftables/nftables-mode.ts';
@@ -46,15 +47,7 @@ describe('atLoopback()', () => {
   });
 });
 
-const node: NodeContext = {
-  family: 'ip',
-  nodeName: 'node1',
-  local: { mode: 'None' },
-  masqueradeAll: false,
-  nodePortIps: ['192.0.2.1'],
-  serviceCidrs: [],
-  nodeIps: ['192.0.2.1'],
-};
+const node: NodeContext = { ...bareNode, nodePortIps: ['192.0.2.1'], nodeIps: ['192.0.2.1'] };
 
 test('a node port answers at 127.0.0.1, says that it listens there, and is refused once it is gone', async () => {
   const server = createServer((socket) => socket.end('pod')).listen(0, '127.0.0.1');

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { Service } from '../../api/schema/types.ts';
+import { bareNode as node } from '../testing/sample-node.ts';
 import { type Algorithm, chooseAlgorithm, offeredAs, readAlgorithm, refusalOf, schedulers } from './algorithm.ts';
-import type { NodeContext } from './node-context.ts';
 import { Planner } from './planner.ts';
 
 const inWords: readonly Algorithm[] = ['random', 'round-robin', 'least-connection', 'source-hash'];
@@ -87,16 +87,6 @@ describe('an algorithm', () => {
 });
 
 describe('Planner', () => {
-  const node: NodeContext = {
-    family: 'ip',
-    nodeName: 'node1',
-    local: { mode: 'None' },
-    masqueradeAll: false,
-    nodePortIps: [],
-    serviceCidrs: [],
-    nodeIps: [],
-  };
-
   test('gives plans the algorithm, and warns for as long as a Service asks for one that there is not', () => {
     const planner = new Planner(node, inWords);
     const put = (given: Service | undefined): [string | undefined, string[]] => {

@@ -1,19 +1,11 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { Endpoint, EndpointSlice } from '../../api/schema/types.ts';
+import { bareNode } from '../testing/sample-node.ts';
 import { candidatesOf, clusterEndpoints, drainingEndpoints, localEndpoints } from './endpoints.ts';
 import type { NodeContext } from './node-context.ts';
 
-const node: NodeContext = {
-  family: 'ip',
-  nodeName: 'here',
-  zone: 'a',
-  local: { mode: 'None' },
-  masqueradeAll: false,
-  nodePortIps: [],
-  serviceCidrs: [],
-  nodeIps: [],
-};
+const node: NodeContext = { ...bareNode, nodeName: 'here', zone: 'a' };
 
 const states = {
   ready: { ready: true, serving: true, terminating: false },

@@ -1,19 +1,10 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { EndpointSlice, Service } from '../../api/schema/types.ts';
+import { bareNode as node } from '../testing/sample-node.ts';
 import type { NodeContext } from './node-context.ts';
 import { planService } from './plan-service.ts';
 import type { Frontend } from './service-plan.ts';
-
-const node: NodeContext = {
-  family: 'ip',
-  nodeName: 'node1',
-  local: { mode: 'None' },
-  masqueradeAll: false,
-  nodePortIps: 'all',
-  serviceCidrs: [],
-  nodeIps: [],
-};
 
 /** Where endpoints are, from this node's view. */
 const places = { nowhere: [], elsewhere: ['node2'], here: ['node1'], 'here and elsewhere': ['node1', 'node2'] } as const;

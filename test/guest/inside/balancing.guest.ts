@@ -13,24 +13,14 @@ import type { IpvsMode } from '../../../src/proxy/mode/ipvs/ipvs-mode.ts';
 import { execIn, ipvsModeIn } from '../../../src/proxy/mode/ipvs/testing/kernel-mode.ts';
 import type { Mode, ModeRules } from '../../../src/proxy/mode/mode.ts';
 import { algorithmAnnotation } from '../../../src/proxy/plan/algorithm.ts';
-import type { NodeContext } from '../../../src/proxy/plan/node-context.ts';
 import { Planner } from '../../../src/proxy/plan/planner.ts';
+import { sampleNode as node } from '../../../src/proxy/testing/sample-node.ts';
 import { Connection, probe } from '../../rules/probe.ts';
 import { buildTopology, echoPort, type Topology } from '../../rules/topology.ts';
 
 const endpoints = ['10.244.1.2', '10.244.1.3', '10.244.2.2'];
 const client = '10.244.1.100';
 const answerMs = 10_000;
-
-const node: NodeContext = {
-  family: 'ip',
-  nodeName: 'node1',
-  local: { mode: 'ClusterCIDR', cidr: '10.244.0.0/16' },
-  masqueradeAll: false,
-  nodePortIps: ['192.168.120.11'],
-  serviceCidrs: ['10.96.0.0/16'],
-  nodeIps: ['192.168.120.11'],
-};
 
 interface Wanted {
   readonly algorithm?: string;

@@ -6,8 +6,8 @@ import { FakeIptables } from '../../../linux/iptables/testing/fake-iptables.ts';
 import { comparable, execIn, kernelIptablesIn, lackingTools } from '../../../linux/iptables/testing/kernel-in.ts';
 import { trace } from '../../../linux/iptables/trace.ts';
 import { cannotMakeNamespaces, Namespaces } from '../../../linux/testing/namespaces.ts';
-import type { NodeContext } from '../../plan/node-context.ts';
 import type { ServicePlan } from '../../plan/service-plan.ts';
+import { bareNode as node } from '../../testing/sample-node.ts';
 import type { ModeRules } from '../mode.ts';
 import { modeConformance } from '../testing/conformance.ts';
 import { testCounting } from '../testing/counting.ts';
@@ -30,16 +30,6 @@ COMMIT
 const flush = '*nat\n:KUBE-SERVICES - [0:0]\nCOMMIT\n';
 /** Of what the legacy backend changes nobody hears: the canary has to go, too. */
 const flushLegacy = flush.replace('COMMIT', ':KUBE-PROXY-CANARY - [0:0]\n-X KUBE-PROXY-CANARY\nCOMMIT');
-
-const node: NodeContext = {
-  family: 'ip',
-  nodeName: 'node1',
-  local: { mode: 'None' },
-  masqueradeAll: false,
-  nodePortIps: 'all',
-  serviceCidrs: [],
-  nodeIps: [],
-};
 
 describe('IptablesMode', () => {
   let iptables: FakeIptables;

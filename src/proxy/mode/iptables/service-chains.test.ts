@@ -9,19 +9,12 @@ import { FakeIptables } from '../../../linux/iptables/testing/fake-iptables.ts';
 import { trace } from '../../../linux/iptables/trace.ts';
 import type { NodeContext } from '../../plan/node-context.ts';
 import type { EndpointAddress, Frontend, PortPlan, ServicePlan, Target } from '../../plan/service-plan.ts';
+import { sampleNode } from '../../testing/sample-node.ts';
 import type { CountedFlow } from '../least-connection.ts';
 import { chainsOf } from './chain-names.ts';
 import { ServiceChains, type ServiceChainsOptions } from './service-chains.ts';
 
-const node: NodeContext = {
-  family: 'ip',
-  nodeName: 'node1',
-  local: { mode: 'ClusterCIDR', cidr: '10.244.0.0/16' },
-  masqueradeAll: false,
-  nodePortIps: ['192.168.120.11'],
-  serviceCidrs: [],
-  nodeIps: ['192.168.120.11'],
-};
+const node: NodeContext = { ...sampleNode, serviceCidrs: [] };
 
 function endpoints(ips: readonly string[]): EndpointAddress[] {
   return ips.map((ip) => ({ name: `${ip} . 8080`, ip, port: 8080, mayBeHere: true }));

@@ -5,22 +5,12 @@ import { FakeClock } from '../../../clock/testing/fake-clock.ts';
 import { KnownError } from '../../../errors/known-error.ts';
 import type { IpvsOp, VirtualAddress } from '../../../linux/ipvs/ipvs.ts';
 import { FakeIpvs } from '../../../linux/testing/fake-ipvs.ts';
-import type { NodeContext } from '../../plan/node-context.ts';
 import type { EndpointAddress, Frontend, ServicePlan } from '../../plan/service-plan.ts';
+import { sampleNode as node } from '../../testing/sample-node.ts';
 import type { ModeOptions, ModeRules } from '../mode.ts';
 import { IpvsMode } from './ipvs-mode.ts';
 import { kernelName, setNames } from './set-names.ts';
 import { FakeIpvsKernel } from './testing/fake-kernel.ts';
-
-const node: NodeContext = {
-  family: 'ip',
-  nodeName: 'node1',
-  local: { mode: 'ClusterCIDR', cidr: '10.244.0.0/16' },
-  masqueradeAll: false,
-  nodePortIps: ['192.168.120.11'],
-  serviceCidrs: ['10.96.0.0/16'],
-  nodeIps: ['192.168.120.11'],
-};
 
 function plan(
   name: string,

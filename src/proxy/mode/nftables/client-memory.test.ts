@@ -1,20 +1,11 @@
 import assert from 'node:assert/strict';
 import { beforeEach, describe, test } from 'node:test';
 import { FakeNftables } from '../../../linux/testing/fake-nftables.ts';
-import type { NodeContext } from '../../plan/node-context.ts';
 import type { Frontend, ServicePlan } from '../../plan/service-plan.ts';
+import { bareNode as node } from '../../testing/sample-node.ts';
 import { ClientMemory } from './client-memory.ts';
 import { affinitySet, tableName } from './layout.ts';
 
-const node: NodeContext = {
-  family: 'ip',
-  nodeName: 'node1',
-  local: { mode: 'None' },
-  masqueradeAll: false,
-  nodePortIps: 'all',
-  serviceCidrs: [],
-  nodeIps: [],
-};
 const set = affinitySet('n/a', node);
 
 interface Shape {

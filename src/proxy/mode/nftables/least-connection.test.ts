@@ -4,21 +4,11 @@ import { eventually } from '../../../clock/testing/eventually.ts';
 import { FakeClock } from '../../../clock/testing/fake-clock.ts';
 import { type FlowFilter, IPPROTO } from '../../../linux/netlink/tracked-flow.ts';
 import { FakeNftables } from '../../../linux/testing/fake-nftables.ts';
-import type { NodeContext } from '../../plan/node-context.ts';
 import type { Frontend, ServicePlan } from '../../plan/service-plan.ts';
+import { bareNode as node } from '../../testing/sample-node.ts';
 import { type CountedFlow, countConnections, filtersOf } from '../least-connection.ts';
 import { tableName } from './layout.ts';
 import { NftablesMode } from './nftables-mode.ts';
-
-const node: NodeContext = {
-  family: 'ip',
-  nodeName: 'node1',
-  local: { mode: 'None' },
-  masqueradeAll: false,
-  nodePortIps: 'all',
-  serviceCidrs: [],
-  nodeIps: [],
-};
 
 function plan(name: string, ips: readonly string[], endpoints: readonly string[] = [], nodePort?: number): ServicePlan {
   const target = { inside: 'cluster', outside: 'cluster', masquerade: 'always' } as const;

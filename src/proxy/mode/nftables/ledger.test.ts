@@ -2,20 +2,10 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { create } from '../../../linux/nftables/diff.ts';
 import { FakeNftables } from '../../../linux/testing/fake-nftables.ts';
-import type { NodeContext } from '../../plan/node-context.ts';
 import type { Frontend, ServicePlan } from '../../plan/service-plan.ts';
+import { bareNode as node } from '../../testing/sample-node.ts';
 import { tableName } from './layout.ts';
 import { Ledger } from './ledger.ts';
-
-const node: NodeContext = {
-  family: 'ip',
-  nodeName: 'node1',
-  local: { mode: 'None' },
-  masqueradeAll: false,
-  nodePortIps: [],
-  serviceCidrs: [],
-  nodeIps: [],
-};
 
 /** A Service with endpoints behind its cluster IP, an external address and a node port, or its cluster IP alone. */
 function plan(name: string, clusterIp: string, ips: readonly string[], isWide: boolean): ServicePlan {

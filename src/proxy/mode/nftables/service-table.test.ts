@@ -3,20 +3,10 @@ import { beforeEach, describe, test } from 'node:test';
 import { systemClock } from '../../../clock/clock.ts';
 import { KnownError } from '../../../errors/known-error.ts';
 import { FakeNftables } from '../../../linux/testing/fake-nftables.ts';
-import type { NodeContext } from '../../plan/node-context.ts';
 import type { ServicePlan } from '../../plan/service-plan.ts';
+import { bareNode as node } from '../../testing/sample-node.ts';
 import { tableName } from './layout.ts';
 import { ServiceTable } from './service-table.ts';
-
-const node: NodeContext = {
-  family: 'ip',
-  nodeName: 'node1',
-  local: { mode: 'None' },
-  masqueradeAll: false,
-  nodePortIps: 'all',
-  serviceCidrs: [],
-  nodeIps: [],
-};
 
 function plan(name: string, endpoints: readonly string[]): ServicePlan {
   const frontends = [

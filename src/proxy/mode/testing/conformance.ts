@@ -5,6 +5,7 @@ import type { EndpointSlice, Service } from '../../../api/schema/types.ts';
 import { algorithmAnnotation } from '../../plan/algorithm.ts';
 import type { NodeContext } from '../../plan/node-context.ts';
 import { Planner } from '../../plan/planner.ts';
+import { sampleNode as node } from '../../testing/sample-node.ts';
 import type { Mode, ModeRules } from '../mode.ts';
 
 /** A kernel of its own for one test, without rules. */
@@ -16,16 +17,6 @@ export interface Bench extends AsyncDisposable {
   /** Somebody else takes away a part of the rules. */
   damage(): Promise<void>;
 }
-
-const node: NodeContext = {
-  family: 'ip',
-  nodeName: 'node1',
-  local: { mode: 'ClusterCIDR', cidr: '10.244.0.0/16' },
-  masqueradeAll: false,
-  nodePortIps: ['192.168.120.11'],
-  serviceCidrs: ['10.96.0.0/16'],
-  nodeIps: ['192.168.120.11'],
-};
 
 function service(name: string, clusterIP: string, spec: Partial<NonNullable<Service['spec']>> = {}): Service {
   const ports = [{ port: 80, nodePort: 30_000 + Number(clusterIP.split('.')[3]) }];

@@ -3,6 +3,7 @@ import { describe, test } from 'node:test';
 import type { NodeContext } from '../../plan/node-context.ts';
 import type { Frontend, PortPlan, ServicePlan } from '../../plan/service-plan.ts';
 import type { Route } from '../../relay/relay.ts';
+import { sampleNode } from '../../testing/sample-node.ts';
 import { modeConformance } from '../testing/conformance.ts';
 import { isInside, listFor, relayed } from './frontends.ts';
 import { FakeRelayHost } from './testing/fake-relay-host.ts';
@@ -18,15 +19,7 @@ modeConformance('userspace over a node in memory', async () => {
   };
 });
 
-const node: NodeContext = {
-  family: 'ip',
-  nodeName: 'node1',
-  local: { mode: 'ClusterCIDR', cidr: '10.244.0.0/16' },
-  masqueradeAll: false,
-  nodePortIps: ['192.0.2.1', '192.0.2.2'],
-  serviceCidrs: [],
-  nodeIps: ['192.0.2.1'],
-};
+const node: NodeContext = { ...sampleNode, nodePortIps: ['192.0.2.1', '192.0.2.2'], serviceCidrs: [], nodeIps: ['192.0.2.1'] };
 
 function plan(frontends: readonly Partial<Frontend>[], more: Partial<PortPlan> = {}): ServicePlan {
   const usual = { kind: 'cluster-ip', port: 80, inside: 'cluster', outside: 'cluster', masquerade: 'always' } as const;
