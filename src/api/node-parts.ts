@@ -2,7 +2,7 @@
  * Who the parts of a node are that run beside its kubelet. Each has a user of its own on every node, as a kubelet is `system:node:NODE` in
  * the group `system:nodes`: `system:fairlead:PART:NODE` in the group `system:fairlead:PART`. Rights are given to the group, limits follow the name.
  */
-export const nodeParts = ['proxy', 'net-agent', 'dns'] as const;
+export const nodeParts = ['proxy', 'net-agent', 'dns', 'speaker'] as const;
 export type NodePart = (typeof nodeParts)[number];
 
 export function isNodePart(name: string): name is NodePart {

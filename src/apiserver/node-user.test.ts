@@ -105,7 +105,7 @@ describe('the other parts of a node', () => {
 
   before(async () => {
     s = await TestServer.start();
-    for (const part of ['proxy', 'net-agent', 'dns'])
+    for (const part of ['proxy', 'net-agent', 'dns', 'speaker'])
       agents.set(part, s.agent(await s.pki.client(`system:fairlead:${part}:n1`, `system:fairlead:${part}`)));
     agents.set('shared', s.agent(await s.pki.client('system:fairlead:net-agent')));
     for (const name of ['n1', 'n2']) await s.call('POST', '/api/v1/nodes', { metadata: { name } });

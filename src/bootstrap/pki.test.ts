@@ -71,9 +71,10 @@ describe('pki', () => {
       'kubelet.kubeconfig',
       'net-agent.kubeconfig',
       'proxy.kubeconfig',
+      'speaker.kubeconfig',
     ]);
     assert.equal(await subject('node/kubelet.kubeconfig'), 'CN=system:node:worker-1 O=system:nodes');
-    for (const part of ['proxy', 'net-agent', 'dns'])
+    for (const part of ['proxy', 'net-agent', 'dns', 'speaker'])
       assert.equal(await subject(`node/${part}.kubeconfig`), `CN=system:fairlead:${part}:worker-1 O=system:fairlead:${part}`);
     const serving = await certificate('node/kubelet.crt');
     assert.ok(serving.verify((await certificate('ca.crt')).publicKey));

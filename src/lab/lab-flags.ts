@@ -48,7 +48,7 @@ export const labFlags: LabFlags = {
   'upstream-dns': textFlag('IP', "A resolver for outside names in place of this machine's"),
   without: textFlag(
     '[NODE/]PART,…',
-    'Parts that you bring yourself: controller-manager, scheduler, cloud-controller-manager, kubelet, net-agent, proxy, dns; on one node: worker-1/proxy',
+    'Parts that you bring yourself: controller-manager, scheduler, cloud-controller-manager, kubelet, net-agent, proxy, dns, speaker; on one node: worker-1/proxy',
   ),
   'proxy-mode': {
     type: 'string',

@@ -114,7 +114,7 @@ function range(option: string, text: string, maxPrefix: number): Cidr {
 }
 
 export const serverParts: readonly string[] = ['controller-manager', 'scheduler', 'cloud-controller-manager'];
-export const agentParts: readonly string[] = ['kubelet', 'net-agent', 'proxy', 'dns'];
+export const agentParts: readonly string[] = ['kubelet', 'net-agent', 'proxy', 'dns', 'speaker'];
 
 function partsLeftOut(options: LabOptions): { readonly part: string; readonly node: string | undefined }[] {
   return options.without

@@ -13,6 +13,7 @@ export interface Libc {
   /** `length` is an `int`: the room in `value`, and afterwards how much of it was written. */
   getsockopt(fd: number, level: number, name: number, value: Uint8Array, length: Uint8Array): number;
   recv(fd: number, buffer: Uint8Array, length: number, flags: number): number;
+  send(fd: number, bytes: Uint8Array, length: number, flags: number): number;
   /** With a number as its argument. */
   fcntl(fd: number, command: number, value: number): number;
   mkfifo(path: string, mode: number): number;
@@ -61,6 +62,7 @@ export function loadLibc(): Libc {
       'int getsockopt(int fd, int level, int name, _Out_ uint8_t *value, _Inout_ uint8_t *length)',
     ) as Libc['getsockopt'],
     recv: recv as unknown as Libc['recv'],
+    send: send as unknown as Libc['send'],
     fcntl: (fd, command, value) => fcntl(fd, command, 'int', value) as number,
     mkfifo: lib.func('int mkfifo(const char *path, uint32_t mode)') as Libc['mkfifo'],
     sendAside: (fd, bytes) =>

@@ -39,7 +39,7 @@ const files: PartsCommand['settled'] = {
 
 export const agent: PartsCommand = {
   name: 'agent',
-  summary: 'run a node: kubelet, pod network, service proxy, DNS',
+  summary: 'run a node: kubelet, pod network, service proxy, DNS, addresses of load balancers',
   examples: [
     'fairlead agent --kubeconfig-dir /etc/fairlead --tls-dir /etc/fairlead --node-ip 192.0.2.11',
     "fairlead agent --parts='*,-proxy' # beside a kube-proxy",

@@ -57,7 +57,7 @@ export const initCommand: Command = defineCommand({
       token: values.token,
       tokenTtlMs: durationOf('token-ttl', values['token-ttl']),
       // The Service in front of the nodes' DNS is the server's own affair.
-      nodeRoles: manifest({ parts: ['proxy', 'net-agent', 'dns'], group: 'system:nodes', clusterDns: '' }),
+      nodeRoles: manifest({ parts: ['proxy', 'net-agent', 'dns', 'speaker'], group: 'system:nodes', clusterDns: '' }),
       yaml,
     });
     if (values.output === 'json') process.stdout.write(`${JSON.stringify(result, undefined, 2)}\n`);

@@ -8,7 +8,7 @@ import { FlagReader } from './flag-reader.ts';
 export const manifestCommand: Command = defineCommand({
   name: 'manifest',
   summary: 'print the roles that parts of a node need on an API server that is not ours',
-  usage: '[proxy] [net-agent] [dns]',
+  usage: '[proxy] [net-agent] [dns] [speaker]',
   examples: [
     'fairlead manifest | kubectl apply -f - # each part has its own kubeconfig, on every node',
     'fairlead manifest --limits | kubectl apply -f - # and holds each part to its own node',

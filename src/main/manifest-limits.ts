@@ -16,7 +16,7 @@ interface Limit {
 
 const written = "(request.operation == 'DELETE' ? oldObject : object)";
 
-/** A proxy writes nothing but events, as RBAC says. */
+/** A proxy and a speaker write nothing but events, as RBAC says. */
 const limits: Readonly<Partial<Record<NodePart, Limit>>> = {
   'net-agent': {
     apiGroup: '',

@@ -18,6 +18,10 @@ describe('manifest()', () => {
       'Role kube-system fairlead:dns',
       'RoleBinding kube-system fairlead:dns',
       'Service kube-system kube-dns',
+      'ClusterRole fairlead:speaker',
+      'ClusterRoleBinding fairlead:speaker',
+      'Role kube-system fairlead:speaker',
+      'RoleBinding kube-system fairlead:speaker',
     ]);
     assert.deepEqual(shown({ parts: ['proxy'], clusterDns: '10.96.0.10' }), ['ClusterRoleBinding fairlead:proxy']);
     assert.ok(!shown({ parts: ['dns'], clusterDns: '' }).some((name) => name.startsWith('Service')));
@@ -33,6 +37,8 @@ describe('manifest()', () => {
       'Group system:fairlead:net-agent',
       'Group system:fairlead:dns',
       'Group system:fairlead:dns',
+      'Group system:fairlead:speaker',
+      'Group system:fairlead:speaker',
     ]);
     assert.deepEqual(new Set(bound({ group: 'system:nodes' })), new Set(['Group system:nodes']));
     assert.deepEqual(new Set(bound({ user: 'me' })), new Set(['User me']));
@@ -42,7 +48,10 @@ describe('manifest()', () => {
   });
 
   test('opens nothing that nodes are kept from: no Secrets, pods, tokens, or wildcards', () => {
-    const text = JSON.stringify(manifest({ parts: nodeParts, clusterDns: '' }));
+    const key = '"resources":["secrets"],"resourceNames":["fairlead-speaker"],"verbs":["get","list","watch"]';
+    const whole = JSON.stringify(manifest({ parts: nodeParts, clusterDns: '' }));
+    assert.ok(whole.includes(key), 'the one Secret that speakers read, by its name');
+    const text = whole.replace(key, '');
     for (const word of ['secrets', 'pods', 'serviceaccounts', 'configmaps', '"*"', 'system:node"']) assert.ok(!text.includes(word), word);
   });
 });

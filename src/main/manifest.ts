@@ -6,6 +6,7 @@
 import { type NodePart, nodePartGroup, nodeParts } from '../api/node-parts.ts';
 import type { KubeObject } from '../api/resource-types.ts';
 import type { ClusterRole, ClusterRoleBinding, PolicyRule, Role, RoleBinding, Subject } from '../api/schema/types.ts';
+import { speakerSecret } from '../api/well-known.ts';
 import { clusterDnsService } from './cluster-dns.ts';
 
 const rbacGroup = 'rbac.authorization.k8s.io';
@@ -25,6 +26,16 @@ const nameRules: readonly PolicyRule[] = [
 /** In kube-system only. */
 const publisherRules: readonly PolicyRule[] = [
   { apiGroups: ['discovery.k8s.io'], resources: ['endpointslices'], verbs: ['create', 'update', 'delete'] },
+];
+/** What a node announces depends on these, and each tells in an Event what it announces. */
+const speakerRules: readonly PolicyRule[] = [
+  { apiGroups: [''], resources: ['services', 'nodes'], verbs: ['list', 'watch'] },
+  { apiGroups: ['discovery.k8s.io'], resources: ['endpointslices'], verbs: ['list', 'watch'] },
+  { apiGroups: [''], resources: ['events'], verbs: ['create', 'patch'] },
+];
+/** In kube-system only: the key by which speakers know each other. */
+const keyRules: readonly PolicyRule[] = [
+  { apiGroups: [''], resources: ['secrets'], resourceNames: [speakerSecret], verbs: ['get', 'list', 'watch'] },
 ];
 
 export interface ManifestOptions {
@@ -71,6 +82,10 @@ export function manifest({ parts, user, group, clusterDns }: ManifestOptions): K
       ...grant('fairlead:dns', nameRules, subject),
       ...grant('fairlead:dns', publisherRules, subject, 'kube-system'),
       ...(clusterDns ? [clusterDnsService(clusterDns)] : []),
+    ],
+    speaker: (subject) => [
+      ...grant('fairlead:speaker', speakerRules, subject),
+      ...grant('fairlead:speaker', keyRules, subject, 'kube-system'),
     ],
   };
   return parts.flatMap((part) => made[part](subjectOf(part)));

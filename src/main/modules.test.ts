@@ -32,7 +32,7 @@ function foldersOf(files: readonly string[]): string[] {
 }
 
 /** What only those should load who run it. */
-const parts = ['apiserver', 'cloud', 'cni', 'controllers', 'dns', 'kubelet', 'net-agent', 'proxy', 'scheduler', 'storage'];
+const parts = ['apiserver', 'cloud', 'cni', 'controllers', 'dns', 'kubelet', 'net-agent', 'proxy', 'scheduler', 'speaker', 'storage'];
 /** Below every part of a node. */
 const shared = ['api', 'bootstrap', 'cli', 'client', 'clock', 'errors', 'ip', 'linux', 'main', 'observability'];
 
@@ -62,6 +62,7 @@ describe('modules', () => {
     ['kubelet', 310, ['../kubelet/kubelet.ts']],
     ['net-agent', 230, ['../net-agent/start.ts', '../cni/start.ts']],
     ['dns', 190, ['../dns/start.ts']],
+    ['speaker', 180, ['../speaker/start.ts']],
   ] as const)
     test(`a node's ${part} loads no more than it needs`, () => {
       const loaded = importing(...lifecycle, `./part/${part}.ts`, ...files);
@@ -91,7 +92,9 @@ describe('modules', () => {
   test('the control plane loads no part of a node', () => {
     const loaded = importing(...lifecycle, './part/parts.ts', ...controlPlane);
     assert.ok(loaded.length <= 850, `${loaded.length} modules`);
-    const wrong = foldersOf(loaded).filter((folder) => ['cni', 'dns', 'kubelet', 'lab', 'linux', 'net-agent', 'proxy'].includes(folder));
+    const wrong = foldersOf(loaded).filter((folder) =>
+      ['cni', 'dns', 'kubelet', 'lab', 'linux', 'net-agent', 'proxy', 'speaker'].includes(folder),
+    );
     assert.deepEqual(wrong, []);
   });
 });

@@ -9,6 +9,7 @@ import { led } from './part/led.ts';
 import { netAgent } from './part/net-agent.ts';
 import { proxy } from './part/proxy.ts';
 import { scheduler } from './part/scheduler.ts';
+import { speaker } from './part/speaker.ts';
 import { healthzFlag, partsCommand } from './parts-command.ts';
 
 export const partCommands: readonly Command[] = [
@@ -95,6 +96,15 @@ export const partCommands: readonly Command[] = [
       'fairlead dns --kubeconfig /etc/kubernetes/kubelet.conf --bind-address 192.0.2.11',
     ],
     parts: [dns],
+  }),
+  partsCommand({
+    name: 'speaker',
+    summary: 'announce addresses of load balancers alone, by ARP and neighbour discovery, from one node that lives',
+    examples: [
+      'fairlead manifest speaker --group system:nodes | kubectl apply -f -',
+      'fairlead speaker --kubeconfig /etc/kubernetes/kubelet.conf --interfaces eth1',
+    ],
+    parts: [speaker],
   }),
 ];
 

@@ -37,6 +37,7 @@ const arrows: Readonly<Record<string, readonly string[]>> = {
   'net-agent': shared,
   cni: shared,
   dns: shared,
+  speaker: shared,
   cli: [...leaves, 'observability'],
   bootstrap: [...shared, 'x509', 'cli'],
   lab: [...shared, 'cli', 'bootstrap'],

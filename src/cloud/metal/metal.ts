@@ -2,12 +2,13 @@
  * The provider for machines of one's own: addresses out of pools that the operator has set aside. The Services themselves are the record of who
  * has which, so that a restart, a new leader and a lost disk change nothing. Announcing is the speakers' work, on the nodes.
  */
-
+import { randomBytes } from 'node:crypto';
 import { parse } from 'yaml';
 import { objectKey } from '../../api/object-key.ts';
-import { configMaps, namespaces, services } from '../../api/resource-types.ts';
+import { configMaps, namespaces, secrets, services } from '../../api/resource-types.ts';
 import type { ConfigMap, Namespace, Service } from '../../api/schema/types.ts';
-import { announceAnnotation } from '../../api/well-known.ts';
+import { announceAnnotation, speakerSecret } from '../../api/well-known.ts';
+import { ignoreNotFound, isAlreadyExists } from '../../client/api-error.ts';
 import type { Informer } from '../../client/informer.ts';
 import { messageOf } from '../../errors/known-error.ts';
 import { type Balanced, type Instances, type LoadBalancers, type Provider, type ProviderContext, ProviderRefusal } from '../provider.ts';
@@ -40,6 +41,7 @@ export class MetalLoadBalancers implements LoadBalancers {
   /** Refused for now, so that an address that comes free is theirs. */
   readonly #waiting = new Set<string>();
   #pools: readonly Pool[];
+  #hasKey = false;
 
   constructor(context: ProviderContext, { configMap, pools }: MetalOptions) {
     this.#context = context;
@@ -54,7 +56,7 @@ export class MetalLoadBalancers implements LoadBalancers {
     const follow = (service: Service): void => this.#follow(service);
     this.#services.on({ add: follow, update: follow, delete: (service) => this.#forget(objectKey(service)) });
     this.#namespaces.on({ update: () => this.#retry() });
-    this.ready = Promise.all([files.synced, this.#services.synced, this.#namespaces.synced]).then(() => {});
+    this.ready = Promise.all([files.synced, this.#services.synced, this.#namespaces.synced]).then(() => this.#ensureKey());
   }
 
   get isConfigured(): boolean {
@@ -67,6 +69,7 @@ export class MetalLoadBalancers implements LoadBalancers {
 
   async ensure(service: Service): Promise<Balanced> {
     const key = objectKey(service);
+    await this.#ensureKey();
     const request = addressRequest(service, this.#namespaces.get(service.metadata.namespace ?? ''));
     const result = 'why' in request ? ({ kind: 'refused', why: request.why } as const) : allocate(request, this.#pools, this.#book);
     if (result.kind === 'refused') {
@@ -95,6 +98,20 @@ export class MetalLoadBalancers implements LoadBalancers {
     const copy = this.#services.get(key);
     if (copy) this.#follow(copy);
     else this.#forget(key);
+  }
+
+  /** The speakers' key, before there is anything to announce. It is made once: another one would part those that have it from those that have not. */
+  async #ensureKey(): Promise<void> {
+    const { client, signal } = this.#context;
+    if (this.#hasKey || signal.aborted || !this.#pools.some(({ protocol }) => protocol === 'layer2')) return;
+    const metadata = { name: speakerSecret, namespace: 'kube-system' };
+    const present = await client.get(secrets, metadata.name, metadata).catch(ignoreNotFound);
+    const data = { key: randomBytes(32).toString('base64') };
+    if (!present)
+      await client.create(secrets, { apiVersion: 'v1', kind: 'Secret', metadata, data }).catch((err: unknown) => {
+        if (!isAlreadyExists(err)) throw err;
+      });
+    this.#hasKey = true;
   }
 
   #follow(service: Service): void {

@@ -10,9 +10,10 @@ import type { Part } from './part.ts';
 import { proxy } from './proxy.ts';
 import { scheduler } from './scheduler.ts';
 import { settings } from './settings.ts';
+import { speaker } from './speaker.ts';
 
 /** A control plane in one process. The Service of the DNS servers needs the API server alone. */
 export const serverParts: readonly Part[] = [apiserver, controllerManager, scheduler, cloudControllerManager, clusterDns];
 
 /** A node in one process; the first follows the settings that the others share. Pods need their network before the kubelet starts them. */
-export const agentParts: readonly Part[] = [settings, netAgent, kubelet, proxy, dns];
+export const agentParts: readonly Part[] = [settings, netAgent, kubelet, proxy, dns, speaker];
