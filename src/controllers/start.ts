@@ -4,6 +4,7 @@ import { BootstrapSignerController } from './bootstrapsigner/controller.ts';
 import { type ControllerContext, keyed, type RunController } from './context.ts';
 import { CronJobController } from './cronjob/controller.ts';
 import { CsrApprovingController } from './csrapproving/controller.ts';
+import { CsrServingApprovingController } from './csrapproving-serving/controller.ts';
 import { CsrCleanerController } from './csrcleaner/controller.ts';
 import { CsrSigningController } from './csrsigning/controller.ts';
 import { DaemonSetController } from './daemonset/controller.ts';
@@ -69,10 +70,15 @@ export const controllers: Readonly<Record<string, RunController>> = {
   'certificatesigningrequest-cleaner-controller': keyed(CsrCleanerController),
   'bootstrap-signer-controller': keyed(BootstrapSignerController),
   'token-cleaner-controller': keyed(TokenCleanerController),
+  'kubelet-serving-approving-controller': keyed(CsrServingApprovingController),
 };
 
-/** Those that `*` does not mean, as upstream: they run where nodes join by bootstrap tokens. */
-export const disabledByDefault: readonly string[] = ['bootstrap-signer-controller', 'token-cleaner-controller'];
+/** Those that `*` does not mean: the first two as upstream, and the last because upstream has none. They run where nodes join by bootstrap tokens. */
+export const disabledByDefault: readonly string[] = [
+  'bootstrap-signer-controller',
+  'token-cleaner-controller',
+  'kubelet-serving-approving-controller',
+];
 
 /** Runs them all until the signal aborts. One that ends with an error is started again, the others go on. */
 export async function startControllers(

@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { type BootstrapToken, bootstrapTokenSecret } from '../../src/api/bootstrap-token.ts';
-import { certificateSigningRequests, nodes, secrets } from '../../src/api/resource-types.ts';
+import { nodes, secrets } from '../../src/api/resource-types.ts';
 import type { Node } from '../../src/api/schema/types.ts';
 import { Client } from '../../src/client/client.ts';
 import { Informer } from '../../src/client/informer.ts';
@@ -60,7 +60,11 @@ describe('a kubelet', () => {
   before(async () => {
     said = [];
     dir = await mkdtemp(join(tmpdir(), 'fairlead-kubelet-pki-'));
-    const controllers = ['certificatesigningrequest-signing-controller', 'certificatesigningrequest-approving-controller'];
+    const controllers = [
+      'certificatesigningrequest-signing-controller',
+      'certificatesigningrequest-approving-controller',
+      'kubelet-serving-approving-controller',
+    ];
     cp = await ControlPlane.start({ controllers, nodes: 0, scheduler: false, kubelet: false });
   });
   after(async () => {
@@ -175,34 +179,21 @@ describe('a kubelet', () => {
     assert.equal(manager.problem, undefined);
   });
 
-  test('asks for the certificate that it serves with once its Node has addresses, and uses what somebody approves', async () => {
-    const own = await client();
-    const status = {
-      addresses: [
-        { type: 'InternalIP', address: '192.0.2.1' },
-        { type: 'Hostname', address: 'n1' },
-      ],
-    };
-    const manager = servingCertificateManager({ ...options(), client: own, certDir: pki() });
+  test('gets the certificate that it serves with once its Node has addresses', async () => {
+    const manager = servingCertificateManager({ ...options(), client: await client(), certDir: pki() });
     running.push(manager.run(stop.signal));
-    await cp.client.patch(nodes, 'n1', { status }, { subresource: 'status' });
-    const request = await eventually('the request', async () => {
-      const { items } = await cp.client.list(certificateSigningRequests, {
-        fieldSelector: 'spec.signerName=kubernetes.io/kubelet-serving',
-      });
-      assert.equal(items.length, 1);
-      assert.ok(items[0]);
-      return items[0];
-    });
-    assert.deepEqual([request.spec.username, request.status?.conditions], ['system:node:n1', undefined]);
-    const conditions = [{ type: 'Approved', status: 'True', reason: 'ByHand' }];
-    await cp.client.update(certificateSigningRequests, { ...request, status: { conditions } }, { subresource: 'approval' });
+    const addresses = [
+      { type: 'InternalIP', address: '192.0.2.1' },
+      { type: 'Hostname', address: 'n1' },
+    ];
+    await cp.client.patch(nodes, 'n1', { status: { addresses } }, { subresource: 'status' });
     const stored = await eventually('the certificate', async () => {
       const found = await servingCertificates(pki()).current();
       assert.ok(found);
       return found;
     });
     assert.equal(stored.leaf.subjectAltName, 'DNS:n1, IP Address:192.0.2.1');
+    assert.deepEqual(stored.leaf.keyUsage, ['1.3.6.1.5.5.7.3.1']);
   });
 
   test('that slept past the end of its certificate is told to join again, and comes back by a new token', async () => {
