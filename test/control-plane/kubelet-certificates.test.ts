@@ -183,7 +183,7 @@ describe('a kubelet', () => {
     const manager = servingCertificateManager({ ...options(), client: await client(), certDir: pki() });
     running.push(manager.run(stop.signal));
     const addresses = [
-      { type: 'InternalIP', address: '192.0.2.1' },
+      { type: 'InternalIP', address: '192.0.2.77' },
       { type: 'Hostname', address: 'n1' },
     ];
     await cp.client.patch(nodes, 'n1', { status: { addresses } }, { subresource: 'status' });
@@ -192,7 +192,7 @@ describe('a kubelet', () => {
       assert.ok(found);
       return found;
     });
-    assert.equal(stored.leaf.subjectAltName, 'DNS:n1, IP Address:192.0.2.1');
+    assert.equal(stored.leaf.subjectAltName, 'DNS:n1, IP Address:192.0.2.77');
     assert.deepEqual(stored.leaf.keyUsage, ['1.3.6.1.5.5.7.3.1']);
   });
 
