@@ -10,6 +10,7 @@ import { proxySettings } from '../../proxy/config/proxy-settings.ts';
 import { applyConntrack, applyOomScore } from '../../proxy/host-settings.ts';
 import type { ProxyOptions } from '../../proxy/options.ts';
 import { ReloadingProxy } from '../../proxy/reloading-proxy.ts';
+import { spareMemory } from '../spare-memory.ts';
 import type { PartContext, Running } from './part.ts';
 import { configurationOf, type ReadConfiguration } from './proxy-configuration.ts';
 import { deprecatedFlags } from './proxy-flags.ts';
@@ -45,6 +46,7 @@ export async function runProxy(config: ProxyConfig, { informers: pool, clock, lo
   const fixed = { client, nodeName, serviceCidrs, informers, natHold, readsAlone: isAlone, flags: given, clock, log };
   const proxy = await ReloadingProxy.start(fixed, reloadable(configuration));
   const watching = informers.start(signal);
+  if (isAlone) void proxy.synced.then(spareMemory);
   const onChange = async (text: string): Promise<void> => {
     try {
       const changed = configurationOf(given, text);
