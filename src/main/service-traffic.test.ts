@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { Registry } from 'prom-client';
 import type { ServiceCount } from '../proxy/mode/mode.ts';
 import { registerServiceCounters } from '../proxy/service-counters.ts';
-import { printServiceTraffic, readServiceTraffic } from './service-traffic.ts';
+import { printEndpointTraffic, printServiceTraffic, readServiceTraffic } from './service-traffic.ts';
 
 async function told(...counts: ServiceCount[]): Promise<string> {
   const registry = new Registry();
@@ -40,6 +40,25 @@ test('as JSON what is not counted is absent', () => {
     protocol: 'UDP',
     connections: 2,
   });
+});
+
+test('a table of endpoints, the busiest first', async () => {
+  const endpoints = [
+    { endpoint: '10.244.1.2:8080', connections: 1 },
+    { endpoint: '[fd00:10:244::2]:8080', connections: 5, received: 7, sent: 9 },
+  ];
+  const registry = registerServiceCounters(new Registry(), async () => [
+    { service: 'n/web', port: 'http', protocol: 'tcp', connections: 6, endpoints },
+  ]);
+  const rows = readServiceTraffic(await registry.metrics());
+  assert.equal(
+    printEndpointTraffic(rows, 'table'),
+    `NAMESPACE   SERVICE   PORT       ENDPOINT                CONNECTIONS   RECEIVED   SENT
+n           web       http/TCP   [fd00:10:244::2]:8080   5             7          9
+n           web       http/TCP   10.244.1.2:8080         1             -          -
+`,
+  );
+  assert.equal(printEndpointTraffic(rows, 'name'), 'endpoint/[fd00:10:244::2]:8080\nendpoint/10.244.1.2:8080\n');
 });
 
 test('sizes get the unit in which they are short', async () => {

@@ -25,9 +25,9 @@ const connections = (namespace: string, service: string, count: number): string 
 
 describe('fairlead top services', () => {
   let metrics = '';
-  let mode = 'iptables';
+  let ofEndpoints = '';
   const text = (body: string): Page => ({ code: 200, body });
-  const proxy = new PageServer({ '/metrics': () => text(metrics), '/proxyMode': () => text(mode) });
+  const proxy = new PageServer({ '/metrics': () => text(metrics), '/metrics/endpoints': () => text(ofEndpoints) });
   let at: readonly [string, string];
   before(async () => {
     at = ['--proxy-metrics-address', `127.0.0.1:${await proxy.listen('127.0.0.1:0')}`];
@@ -40,11 +40,16 @@ describe('fairlead top services', () => {
     assert.deepEqual(await run(...at, '-o', 'name', '-n', 'n'), { code: 0, out: 'service/web.n\n', err: '' });
   });
 
+  test('prints endpoints when they are asked for', async () => {
+    ofEndpoints =
+      'fairlead_service_endpoint_connections_total{namespace="n",service="web",port="",protocol="TCP",endpoint="10.0.0.1:80"} 3\n';
+    assert.deepEqual(JSON.parse((await run(...at, '--endpoints', '-o', 'json')).out), [
+      { namespace: 'n', service: 'web', port: '', protocol: 'TCP', endpoint: '10.0.0.1:80', connections: 3 },
+    ]);
+  });
+
   test('says why nothing is counted', async () => {
     metrics = '';
-    mode = 'nftables';
-    assert.match((await run(...at)).err, /counts nothing for single Services in mode nftables/);
-    mode = 'ipvs';
     assert.match((await run(...at)).err, /No Service was used .* --service-counters=false/);
   });
 

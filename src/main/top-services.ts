@@ -1,12 +1,14 @@
 /** What `fairlead top services` runs: asks the proxy of this node. */
 import { outputFormat } from '../cli/output.ts';
 import { KnownError } from '../errors/known-error.ts';
-import { printServiceTraffic, readServiceTraffic } from './service-traffic.ts';
+import { endpointsPath } from '../proxy/service-metrics.ts';
+import { printEndpointTraffic, printServiceTraffic, readServiceTraffic } from './service-traffic.ts';
 
 const patienceMs = 10_000;
 
 interface Asked {
   readonly namespace: string | undefined;
+  readonly endpoints?: boolean | undefined;
   readonly 'proxy-metrics-address': string;
   readonly output: string;
 }
@@ -22,16 +24,13 @@ async function page(address: string, path: string): Promise<string> {
   }
 }
 
-function whyNothing(mode: string): string {
-  if (mode === 'nftables') return 'The service proxy counts nothing for single Services in mode nftables: it would slow the rules down';
-  return 'No Service was used through this node yet, or the service proxy runs with --service-counters=false';
-}
+const whyNothing = 'No Service was used through this node yet, or the service proxy runs with --service-counters=false';
 
-export async function topServices({ namespace, 'proxy-metrics-address': address, output }: Asked): Promise<number> {
-  const rows = readServiceTraffic(await page(address, '/metrics'));
+export async function topServices({ namespace, endpoints, 'proxy-metrics-address': address, output }: Asked): Promise<number> {
+  const rows = readServiceTraffic(await page(address, endpoints ? endpointsPath : '/metrics'));
   const shown = namespace === undefined ? rows : rows.filter((row) => row.namespace === namespace);
-  process.stdout.write(printServiceTraffic(shown, outputFormat(output)));
+  process.stdout.write((endpoints ? printEndpointTraffic : printServiceTraffic)(shown, outputFormat(output)));
   // An empty table would say that nobody uses anything.
-  if (rows.length === 0) process.stderr.write(`${whyNothing((await page(address, '/proxyMode')).trim())}\n`);
+  if (rows.length === 0) process.stderr.write(`${whyNothing}\n`);
   return 0;
 }

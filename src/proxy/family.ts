@@ -48,7 +48,7 @@ export class FamilyProxy {
   }
 
   /** What was counted for Services. */
-  async counts(): Promise<readonly ServiceCount[]> {
-    return (await this.#rules.counts?.()) ?? [];
+  async counts(of: 'ports' | 'endpoints'): Promise<readonly ServiceCount[]> {
+    return (await this.#rules.counts?.(of)) ?? [];
   }
 }

@@ -76,6 +76,7 @@ export function nodeContext(
     serviceCidrs: ofFamily(family, options.serviceCidrs ?? []).flatMap((text) => parseCidr(text)?.text ?? []),
     nodeIps,
     ...(options.algorithm ? { algorithm: options.algorithm } : {}),
+    ...(options.serviceCounters === false ? {} : { countsConnections: true }),
   };
 }
 

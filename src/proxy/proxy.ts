@@ -19,7 +19,7 @@ import { FamilyProxy } from './family.ts';
 import { FlowCleanUp, type Flows, KernelFlows } from './flow-clean-up.ts';
 import { ServiceHealth } from './health.ts';
 import { Liveness } from './liveness.ts';
-import { ProxyMetrics } from './metrics.ts';
+import { metricsPage, ProxyMetrics } from './metrics.ts';
 import { familyNames } from './mode/ip-family.ts';
 import type { Mode, ServiceCount } from './mode/mode.ts';
 import { defaultMode } from './mode/modes.ts';
@@ -33,6 +33,7 @@ import type { NodeContext } from './plan/node-context.ts';
 import type { Planner } from './plan/planner.ts';
 import { ownServices } from './plan/reserved.ts';
 import { registerServiceCounters } from './service-counters.ts';
+import { endpointsPath } from './service-metrics.ts';
 import { ServiceReport } from './service-report.ts';
 import { statusPages } from './status-pages.ts';
 import { SyncLoop } from './sync-loop.ts';
@@ -156,18 +157,19 @@ export class ServiceProxy {
     if (refusal !== undefined) this.#log.warn(refusal, { hint: 'Choose another scheduler, or another proxy mode' });
     const healthz = (): Page => this.#answerHealth(true);
     const { registry } = this.metrics;
+    const ofEndpoints = this.#options.serviceCounters === false ? undefined : registerServiceCounters(registry, (of) => this.#counts(of));
     this.#pages = await servePages([
       [healthzAddress, '/healthz', healthz],
       [healthzAddress, '/livez', () => this.#answerHealth(false)],
       [metricsAddress, '/healthz', healthz],
       [metricsAddress, '/proxyMode', () => ({ code: 200, body: this.#mode.name })],
       ...statusPages(this.#options, this.#clock).map(([path, page]) => [metricsAddress, path, page] as const),
-      [metricsAddress, '/metrics', async () => ({ code: 200, body: await registry.metrics(), type: registry.contentType })],
+      [metricsAddress, '/metrics', metricsPage(registry)],
+      ...(ofEndpoints ? [[metricsAddress, endpointsPath, metricsPage(ofEndpoints)] as const] : []),
     ]);
     const bound = (address = ''): string => boundAddress(address, this.#pages?.ports.get(address) ?? 0);
     if (healthzAddress !== undefined) this.healthzAddress = bound(healthzAddress);
     if (metricsAddress !== undefined) this.metricsAddress = bound(metricsAddress);
-    if (this.#options.serviceCounters !== false) registerServiceCounters(this.metrics.registry, () => this.#counts());
     registerWatchAge(this.metrics.registry, () => this.#informers.agesMs);
     if (!this.#options.informers) void this.#informers.start(this.#stop.signal);
     if (this.#options.signal) onAbort(this.#options.signal, () => void this.close());
@@ -331,9 +333,9 @@ export class ServiceProxy {
   }
 
   /** Whoever asks for metrics gets all others in any case. */
-  async #counts(): Promise<ServiceCount[]> {
+  async #counts(of: 'ports' | 'endpoints'): Promise<ServiceCount[]> {
     try {
-      return (await Promise.all([...this.#families.values()].map((family) => family.counts()))).flat();
+      return (await Promise.all([...this.#families.values()].map((family) => family.counts(of)))).flat();
     } catch (err) {
       this.#log.warn(`Cannot read what was counted for Services: ${messageOf(err)}`);
       return [];

@@ -34,7 +34,7 @@ export function statusPages({ configuration, flags = {} }: ProxyOptions, clock: 
           `Started: ${new Date(startedAt).toUTCString()}`,
           `Up: ${formatDuration(Math.round((clock.now() - startedAt) / 1000) * 1000)}`,
           `Node.js version: ${process.version}`,
-          'Paths: /configz /flagz /healthz /livez /metrics /proxyMode /statusz',
+          'Paths: /configz /flagz /healthz /livez /metrics /metrics/endpoints /proxyMode /statusz',
         ]),
     ],
   ];

@@ -27,6 +27,7 @@ const stream = 1;
 const datagram = 2;
 const nonblock = 0o4000;
 const [tcp, quickAck] = [6, 12];
+const [socketLevel, linger] = [1, 13];
 const connectionRefused = 111;
 const inProgress = 115;
 const pollIn = 1;
@@ -103,6 +104,11 @@ export class Connection implements Disposable {
     return this.receive(timeoutMs);
   }
 
+  /** Without a last exchange: nothing of it comes later, among packets of another test. */
+  reset(): void {
+    setsockopt(this.#fd, socketLevel, linger, Buffer.from([1, 0, 0, 0, 0, 0, 0, 0]), 8);
+  }
+
   [Symbol.dispose](): void {
     close(this.#fd);
   }
@@ -113,6 +119,7 @@ export async function probe(namespace: string, to: string, port: number, protoco
   const opened = await Connection.open(namespace, to, port, protocol, timeoutMs);
   if (typeof opened === 'string') return { kind: opened };
   using connection = opened;
+  connection.reset();
   const answer = protocol === 'udp' ? await connection.exchange('hello', timeoutMs) : await connection.receive(timeoutMs);
   if (answer === 'refused' || answer === 'silent') return { kind: answer };
   const [by = '', client = ''] = answer.split(' ');

@@ -6,10 +6,13 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { after, before, describe, test } from 'node:test';
 import { parseIp } from '../../src/ip/ip.ts';
+import type { ServiceCount } from '../../src/proxy/mode/mode.ts';
 import type { ModeFace } from '../../src/proxy/mode/testing/face.ts';
 import { faces } from '../../src/proxy/mode/testing/faces.ts';
 import { testGoldenFiles } from '../../src/proxy/mode/testing/golden-files.ts';
 import type { Fate, Rendered } from '../../src/proxy/mode/view.ts';
+import type { NodeContext } from '../../src/proxy/plan/node-context.ts';
+import { frontendName, type ServicePlan } from '../../src/proxy/plan/service-plan.ts';
 import { type ExpectedPacket, firstPacket, nodeIps, packetsIn, planScenario, type Scenario } from '../../src/proxy/testing/scenario.ts';
 import { goldenFile, scenarios } from '../../src/proxy/testing/scenarios.ts';
 import { probe } from './probe.ts';
@@ -51,17 +54,58 @@ function placeOf(rendered: Rendered, packet: ExpectedPacket): ExpectedPacket {
   return packet.hashed && all.length === 1 ? { ...packet, reaches: all } : packet;
 }
 
-async function checkReal(face: ModeFace, topology: Topology, packet: ExpectedPacket): Promise<void> {
+/** What was really seen of connections, to compare with what a mode counted. */
+class Seen {
+  readonly connections = new Map<string, number>();
+  refused = 0;
+  readonly #frontends: ReadonlySet<string>;
+
+  constructor(plans: Iterable<ServicePlan>) {
+    const ports = [...plans].flatMap((plan) => plan.ports);
+    this.#frontends = new Set(ports.flatMap((port) => port.frontends.map((frontend) => frontendName(frontend, port))));
+  }
+
+  /** What is sent to no Service is nobody's to count. */
+  #isService({ to, port, protocol }: ExpectedPacket): boolean {
+    const isNode = nodeIps.includes(to) && this.#frontends.has(frontendName({ port }, { protocol }));
+    return isNode || this.#frontends.has(frontendName({ ip: to, port }, { protocol }));
+  }
+
+  reached(packet: ExpectedPacket, endpoint: string): void {
+    // A node port that is not served at this address is whoever's listens there.
+    const isTranslated = endpoint !== `${packet.to}:${packet.port}`;
+    if (isTranslated && this.#isService(packet)) this.connections.set(endpoint, (this.connections.get(endpoint) ?? 0) + 1);
+  }
+
+  refuse(packet: ExpectedPacket): void {
+    if (this.#isService(packet)) this.refused++;
+  }
+}
+
+/** By endpoint, of all Services together. */
+function countedByEndpoint(counts: readonly ServiceCount[]): Map<string, number> {
+  const counted = new Map<string, number>();
+  for (const { endpoint, connections } of counts.flatMap(({ endpoints = [] }) => endpoints)) {
+    const name = endpoint.replace(/[[\]]/g, '');
+    counted.set(name, (counted.get(name) ?? 0) + connections);
+  }
+  return counted;
+}
+
+async function checkReal(face: ModeFace, topology: Topology, packet: ExpectedPacket, counted: Seen): Promise<void> {
   const from = topology.namespaceOf(packet.from);
   if (packet.fate === 'dropped') {
     assert.deepEqual(await probe(from, packet.to, packet.port, packet.protocol, silenceMs), { kind: 'silent' });
+    counted.refuse(packet);
     return;
   }
   if (packet.fate === 'refused') {
     // ICMP errors are limited to one in a second after the first six.
     const times = packet.protocol === 'tcp' && face.refusesTcpBy === 'tcp reset' ? refusedInARow : 1;
-    for (let i = 0; i < times; i++)
+    for (let i = 0; i < times; i++) {
       assert.deepEqual(await probe(from, packet.to, packet.port, packet.protocol, answerMs), { kind: 'refused' });
+      counted.refuse(packet);
+    }
     return;
   }
   const seen = new Map<string, string>();
@@ -72,6 +116,7 @@ async function checkReal(face: ModeFace, topology: Topology, packet: ExpectedPac
     assert.equal(result.kind, 'answered');
     if (result.kind !== 'answered') return;
     assert.ok(packet.reaches.includes(result.by), `${result.by} answered, which is not among ${packet.reaches.join(', ')}`);
+    counted.reached(packet, result.by);
     const masqueraded = result.client !== packet.from;
     // A node picks its source address before DNAT: its own packets may bear the gateway's either way.
     if (!nodeIps.includes(packet.from))
@@ -145,12 +190,23 @@ describe('rules in the kernel', { skip: needsRoot, concurrency: false }, () => {
           const send = (some: readonly ExpectedPacket[]): void => {
             for (const packet of some)
               test(packet.name, { skip: packet.protocol === 'sctp' ? 'traced only' : false }, () =>
-                checkReal(face, topology, placeOf(rendered, packet)),
+                checkReal(face, topology, placeOf(rendered, packet), counted),
               );
           };
+          const counted = new Seen(planScenario(scenario, face.algorithms).plans.values());
+          // Golden files are without the rules that count.
+          const counting: NodeContext = { ...scenario.node, countsConnections: true };
+          test('counts', () => programmed.take(planScenario(scenario, programmed.algorithms).plans.values(), counting));
           // Together, as some wait for an answer that never comes.
           describe('packets', { concurrency: true }, () => send(packets.filter((packet) => !inStep(packet))));
           describe('packets one after the other', () => send(packets.filter(inStep)));
+          test('counted them all', async () => {
+            const counts = (await programmed.rules?.counts?.('endpoints')) ?? [];
+            const refused = counts.reduce((sum, count) => sum + (count.refused ?? 0), 0);
+            if (face.counts.includes('refusals')) assert.equal(refused, counted.refused);
+            if (face.counts.includes('endpoints'))
+              assert.deepEqual(new Map([...countedByEndpoint(counts)].sort()), new Map([...counted.connections].sort()));
+          });
         });
       }
     });

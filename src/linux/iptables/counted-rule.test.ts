@@ -13,12 +13,13 @@ test('a rule and its counts are told apart, wherever the tool writes them', () =
   ];
   assert.deepEqual(parseCounted(text.join('\n')), [
     {
+      chain: 'KUBE-SERVICES',
       rule: '-d 10.96.0.1/32 -p tcp -m comment --comment "n/web cluster IP" -m tcp --dport 80 -j KUBE-SVC-A',
       packets: 12,
       bytes: 720,
     },
-    { rule: '-m comment --comment "x -c 1 2 -j Y" -j REJECT --reject-with tcp-reset', packets: 3, bytes: 180 },
-    { rule: '-p udp', packets: 5, bytes: 300 },
-    { rule: '-j RETURN', packets: 4, bytes: 200 },
+    { chain: 'KUBE-SERVICES', rule: '-m comment --comment "x -c 1 2 -j Y" -j REJECT --reject-with tcp-reset', packets: 3, bytes: 180 },
+    { chain: 'KUBE-SERVICES', rule: '-p udp', packets: 5, bytes: 300 },
+    { chain: 'KUBE-SERVICES', rule: '-j RETURN', packets: 4, bytes: 200 },
   ]);
 });

@@ -17,8 +17,8 @@ export interface Iptables {
   features(family: TableFamily): Promise<IptablesFeatures>;
   /** All rules of all tables. */
   save(family: TableFamily): Promise<Ruleset>;
-  /** The rules of one chain with their counts; none when there is no such chain. Cheap: the other chains are not read. */
-  counted(family: TableFamily, table: TableName, chain: string): Promise<readonly CountedRule[]>;
+  /** The rules of one chain with their counts; none when there is no such chain. Cheap: the other chains are not read. Without a chain all of the table. */
+  counted(family: TableFamily, table: TableName, chain?: string): Promise<readonly CountedRule[]>;
   /** Makes changes, each section all or nothing, up to the first that is refused. Throws KERNEL_REFUSED naming the line. */
   restore(family: TableFamily, sections: Iterable<Section>): Promise<void>;
   hasChain(family: TableFamily, table: TableName, chain: string): Promise<boolean>;

@@ -117,8 +117,16 @@ export class KernelIptables implements Iptables {
     return (await this.#run(family, '', ['-w', lockSeconds, '-t', table, '-S', chain])).code === 0;
   }
 
-  async counted(family: TableFamily, table: TableName, chain: string): Promise<CountedRule[]> {
-    const { code, stdout } = await this.#run(family, '', ['-w', lockSeconds, '-t', table, '-v', '-S', chain]);
+  async counted(family: TableFamily, table: TableName, chain?: string): Promise<CountedRule[]> {
+    const { code, stdout } = await this.#run(family, '', [
+      '-w',
+      lockSeconds,
+      '-t',
+      table,
+      '-v',
+      '-S',
+      ...(chain === undefined ? [] : [chain]),
+    ]);
     return code === 0 ? parseCounted(stdout) : [];
   }
 

@@ -25,7 +25,8 @@ export const CMP = { sreg: 1, op: 2, data: 3, eq: 0, neq: 1 } as const;
 export const BITWISE = { sreg: 1, dreg: 2, length: 3, mask: 4, xor: 5 } as const;
 export const LOOKUP = { set: 1, sreg: 2, dreg: 3, flags: 5, invert: 1 } as const;
 const NAT = { type: 1, family: 2, addressRegister: 3, portRegister: 5, dnat: 1 } as const;
-export const DYNSET = { set: 1, op: 3, keyRegister: 4, dataRegister: 5, timeout: 6, update: 1 } as const;
+export const DYNSET = { set: 1, op: 3, keyRegister: 4, dataRegister: 5, timeout: 6, expression: 7, update: 1 } as const;
+const EXPRESSION = { name: 1 } as const;
 const MASQ = { flags: 1, randomFully: 0x10 } as const;
 export const REJECT = { type: 1, code: 2, icmp: 0, tcpReset: 1 } as const;
 export const IMMEDIATE = { dreg: 1, data: 2 } as const;
@@ -274,6 +275,15 @@ function update({ key, data, map, timeoutMs }: Statement & { kind: 'update' }): 
   return [...keyLoads, ...loadKey(data, dataSlot)[0], { name: 'dynset', data: attributes }];
 }
 
+function count({ key, set }: Statement & { kind: 'count' }): Expression[] {
+  const attributes: Attr[] = [
+    [DYNSET.set, name(set)],
+    ...[number(DYNSET.op, DYNSET.update), number(DYNSET.keyRegister, register(0))],
+    [DYNSET.expression, [[EXPRESSION.name, name('counter')]]],
+  ];
+  return [...loadKey(key)[0], { name: 'dynset', data: attributes }];
+}
+
 function reject(how: 'tcp reset' | 'icmp', family: TableFamily): Expression {
   if (how === 'tcp reset') return { name: 'reject', data: [number(REJECT.type, REJECT.tcpReset)] };
   return { name: 'reject', data: [number(REJECT.type, REJECT.icmp), [REJECT.code, Uint8Array.of(families[family].portUnreachable)]] };
@@ -291,6 +301,8 @@ function compileStatement(statement: Statement, family: TableFamily): Expression
       return dnat(statement, family);
     case 'update':
       return update(statement);
+    case 'count':
+      return count(statement);
     case 'mark':
       return [meta(META.mark, 0), mask(u32(statement.mask)), compare(CMP.eq, u32(statement.value))];
     case 'notrack':

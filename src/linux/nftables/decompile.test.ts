@@ -39,6 +39,7 @@ describe('ruleText()', () => {
     ['ip6', 'dnat ip6 to ip6 daddr . th dport . jhash ip6 saddr mod 64 seed 0xfa1 map @endpoints'],
     ['ip', 'th dport . jhash ip saddr mod 64 seed 0x1 offset 65536 vmap @m'],
     ['ip6', 'update @m { ct original ip6 saddr . ct original proto-dst timeout 1h30m : ct reply ip6 saddr . ct reply proto-src }'],
+    ['ip6', 'meta l4proto tcp update @s { ct original ip6 daddr . meta l4proto . ct original proto-dst . ip6 daddr . th dport counter }'],
   ];
   for (const [family, text] of rules) test(`reads "${text}" back`, () => assert.equal(ruleText(listed(text, family), family), text));
 

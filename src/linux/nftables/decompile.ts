@@ -141,7 +141,7 @@ class RuleReader {
       case 'nat':
         return;
       case 'dynset':
-        this.#update(readText(a.get(DYNSET.set)), Number(a.get(DYNSET.timeout)?.readBigUInt64BE(0) ?? 0n));
+        this.#update(readText(a.get(DYNSET.set)), a);
         return;
       case 'meta':
         this.#words.push('meta nftrace set 1');
@@ -168,7 +168,12 @@ class RuleReader {
     this.#words.push(`${head}${this.#takeKey()} ${how}@${readText(a.get(LOOKUP.set))}`);
   }
 
-  #update(set: string, timeoutMs: number): void {
+  #update(set: string, a: Attributes): void {
+    if (a.has(DYNSET.expression)) {
+      this.#words.push(`update @${set} { ${this.#takeKey()} counter }`);
+      return;
+    }
+    const timeoutMs = Number(a.get(DYNSET.timeout)?.readBigUInt64BE(0) ?? 0n);
     // What comes back is the value, what was asked for is the key.
     const [data, key] = [true, false].map((isReply) => this.#loaded.filter((term) => term.startsWith('ct reply') === isReply).join(' . '));
     this.#loaded = [];

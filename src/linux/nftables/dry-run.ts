@@ -8,6 +8,7 @@ export function dryRun(nft: Nftables, onCommit: (transaction: Transaction) => vo
     },
     read: (...which) => nft.read(...which),
     readElements: (...which) => nft.readElements(...which),
+    readCounters: (...which) => nft.readCounters(...which),
     generation: () => nft.generation(),
     watch: (table, onChange) => nft.watch(table, onChange),
     close: () => nft.close(),

@@ -9,9 +9,10 @@ import { encodeBatch, hookNumbers, messageType, nfgenmsg, subsystem } from './ba
 import { isRule } from './compile.ts';
 import { ruleText } from './decompile.ts';
 import { refusal } from './refusal.ts';
-import { declarationText, elementReader } from './set.ts';
+import { declarationText, elementReader, packetsAt } from './set.ts';
 import type {
   ChainHook,
+  CountedElement,
   Elements,
   Hook,
   KernelChain,
@@ -110,28 +111,53 @@ export class KernelNftables implements Nftables {
 
   async #elements(family: TableFamily, table: string, set: string, setAttributes: Buffer): Promise<Map<string, string>> {
     const elements = new Map<string, string>();
-    const read = elementReader(setAttributes);
-    if (!read) return elements;
-    await this.#dump(messageType.getElement, family, setNamed(table, set), (a) => {
-      eachAttr(decodeAttrs(a).get(3) ?? Buffer.alloc(0), (_, element) => {
-        const found = read(element);
-        if (found) elements.set(found[0], found[1]);
-      });
-    });
+    await this.#eachElement(family, table, set, setAttributes, (_, key, data) => elements.set(key, data));
     return elements;
   }
 
-  readElements(family: TableFamily, table: string, set: SetDeclaration): Promise<Elements> {
+  async #eachElement(
+    family: TableFamily,
+    table: string,
+    set: string,
+    setAttributes: Buffer,
+    visit: (element: Buffer, key: string, data: string) => void,
+  ): Promise<void> {
+    const read = elementReader(setAttributes);
+    if (!read) return;
+    await this.#dump(messageType.getElement, family, setNamed(table, set), (a) => {
+      eachAttr(decodeAttrs(a).get(3) ?? Buffer.alloc(0), (_, element) => {
+        const found = read(element);
+        if (found) visit(element, ...found);
+      });
+    });
+  }
+
+  /** The attributes of a set; undefined when there is none of this name. */
+  async #attributesOf(family: TableFamily, table: string, set: string): Promise<Buffer | undefined> {
+    const request = { type: (subsystem << 8) | messageType.getSet, body: nfgenmsg(family), attrs: setNamed(table, set) };
+    try {
+      const [message] = await this.#socket.get(request, listing);
+      return message?.data.subarray(4);
+    } catch (err) {
+      if (isErrno(err, 'ENOENT')) return undefined;
+      throw err;
+    }
+  }
+
+  readElements(family: TableFamily, table: string, { name }: SetDeclaration): Promise<Elements> {
     return this.#inTurn(async () => {
-      const attrs = setNamed(table, set.name);
-      try {
-        const request = { type: (subsystem << 8) | messageType.getSet, body: nfgenmsg(family), attrs };
-        const [message] = await this.#socket.get(request, listing);
-        return message ? await this.#elements(family, table, set.name, message.data.subarray(4)) : new Map<string, string>();
-      } catch (err) {
-        if (isErrno(err, 'ENOENT')) return new Map<string, string>();
-        throw err;
-      }
+      const attributes = await this.#attributesOf(family, table, name);
+      return attributes ? await this.#elements(family, table, name, attributes) : new Map<string, string>();
+    });
+  }
+
+  readCounters(family: TableFamily, table: string, { name }: SetDeclaration): Promise<readonly CountedElement[]> {
+    return this.#inTurn(async () => {
+      const counted: CountedElement[] = [];
+      const attributes = await this.#attributesOf(family, table, name);
+      if (attributes)
+        await this.#eachElement(family, table, name, attributes, (element, key) => counted.push({ key, packets: packetsAt(element) }));
+      return counted;
     });
   }
 

@@ -27,7 +27,7 @@ function declarationLines(set: SetDeclaration): string[] {
   const types = set.key.join(' . ') + (set.data ? ` : ${set.data.join(' . ')}` : '');
   return [
     `${set.typeof ? 'typeof' : 'type'} ${types}`,
-    ...(set.dynamic ? [`size ${set.dynamic.size}`, 'flags dynamic,timeout'] : []),
+    ...(set.dynamic ? [`size ${set.dynamic.size}`, `flags dynamic${set.data ? ',timeout' : ''}`] : []),
     ...(set.interval ? ['flags interval'] : []),
   ];
 }

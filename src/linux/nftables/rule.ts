@@ -34,6 +34,8 @@ export type Statement =
       readonly data: readonly Term[];
       readonly timeoutMs: number;
     }
+  /** Counts packets and bytes at the element of this key, which is made when there is none. A full set takes none, and the rule ends. */
+  | { readonly kind: 'count'; readonly set: string; readonly key: readonly Term[] }
   /** The packet's mark, of which only the bits of `mask` count. */
   | { readonly kind: 'mark'; readonly mask: number; readonly value: number }
   /** No connection tracking for this packet. */
@@ -184,6 +186,7 @@ function readUpdate(words: Words): Statement {
   const map = setName(words);
   words.expect('{');
   const key = readKey(words);
+  if (words.take('counter', '}')) return { kind: 'count', set: map, key };
   words.expect('timeout');
   const timeoutMs = parseTimeout(words.next());
   words.expect(':');

@@ -35,7 +35,7 @@ function layoutOf(set: SetDeclaration): Layout {
   const data = set.data?.[0] === 'verdict' ? ('verdict' as const) : set.data?.map(fieldType);
   let flags = data ? flag.map : 0;
   if (set.interval) flags |= flag.interval | (key.length > 1 ? flag.concat : 0);
-  if (set.dynamic) flags |= flag.timeout | flag.eval;
+  if (set.dynamic) flags |= flag.eval | (set.data ? flag.timeout : 0);
   const layout = { key, data, flags };
   layouts.set(set, layout);
   return layout;
@@ -126,4 +126,10 @@ export function elementReader(setAttributes: Buffer): ((element: Buffer) => [key
     const plain = firstAttr(value, 1);
     return [text, verdict ? verdictText(verdict) : plain ? decodeFields(data, plain) : ''];
   };
+}
+
+/** What the counter of an element has counted (NFTA_SET_ELEM_EXPR, NFTA_EXPR_DATA, NFTA_COUNTER_PACKETS); 0 without one. */
+export function packetsAt(element: Buffer): number {
+  const counter = firstAttr(firstAttr(element, 7), 2);
+  return Number(firstAttr(counter, 2)?.readBigUInt64BE(0) ?? 0n);
 }

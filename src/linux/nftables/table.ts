@@ -28,7 +28,7 @@ export interface SetDeclaration {
   /** Declared by expressions, which is the only way to say that a field is a number. */
   readonly typeof?: boolean;
   readonly interval?: boolean;
-  /** Filled by rules: its elements come and go with the traffic and are not part of what is wanted. */
+  /** Filled by rules: its elements come and go with the traffic and are not part of what is wanted. Those of a map run out; those of a set count. */
   readonly dynamic?: { readonly size: number };
 }
 
@@ -41,6 +41,12 @@ export interface Table {
   readonly chains: readonly Chain[];
   readonly sets: readonly SetDeclaration[];
   readonly elements: ReadonlyMap<string, Elements>;
+}
+
+/** An element of a dynamic set, with what rules counted at it. */
+export interface CountedElement {
+  readonly key: string;
+  readonly packets: number;
 }
 
 /** One step of a transaction. Steps are applied in order, all or none. */
@@ -102,6 +108,8 @@ export interface Nftables {
   read(family: TableFamily, table: string, except?: SetNames): Promise<KernelTable | undefined>;
   /** Reads the elements of one set; empty when it does not exist. */
   readElements(family: TableFamily, table: string, set: SetDeclaration): Promise<Elements>;
+  /** Reads the elements of one set with what was counted; none when it does not exist. */
+  readCounters(family: TableFamily, table: string, set: SetDeclaration): Promise<readonly CountedElement[]>;
   /** Counts every change that anybody made in this network namespace. */
   generation(): Promise<number>;
   /** Calls `onChange` soon after somebody else changed the table, in whatever family, or may have. */

@@ -271,17 +271,22 @@ export function trace(table: Table, packet: Packet, options: TraceOptions): Fate
   const run = new Trace(table, options);
   const start: Flow = { original: packet, packet, translated: false, masqueraded: false, trail: undefined };
   let flows: Flow[] = [start];
-  for (const hook of [packet.interface === undefined ? ('output' as const) : ('prerouting' as const), 'postrouting' as const]) {
-    // What stays on the node never leaves by postrouting, unless the node sent it itself.
-    const stays = hook === 'postrouting' && packet.interface !== undefined;
-    const leaving = flows.filter((flow) => !stays || !options.nodeIps.includes(flow.packet.to));
-    const result = run.hook(hook, leaving);
+  // What stays on the node never leaves by postrouting, unless the node sent it itself.
+  const stays = (flow: Flow): boolean => packet.interface !== undefined && options.nodeIps.includes(flow.packet.to);
+  const way: readonly (readonly [ChainHook, (flow: Flow) => boolean])[] = [
+    [packet.interface === undefined ? 'output' : 'prerouting', () => true],
+    ['input', stays],
+    ['postrouting', (flow) => !stays(flow)],
+  ];
+  for (const [hook, sees] of way) {
+    const seeing = flows.filter(sees);
+    const result = run.hook(hook, seeing);
     if (result.end) {
       const [{ trail }, outcome] = result.end;
       options.onWay?.(stepsOf(trail));
       return outcome.kind === 'refused' ? { kind: 'refused', with: outcome.with } : { kind: 'dropped' };
     }
-    flows = [...flows.filter((flow) => !leaving.includes(flow)), ...result.flows];
+    flows = [...flows.filter((flow) => !seeing.includes(flow)), ...result.flows];
   }
   if (options.onWay) for (const { trail } of flows) options.onWay(stepsOf(trail));
   const destinations = flows.map(({ packet: p, translated, masqueraded }) => ({ to: p.to, port: p.port, translated, masqueraded }));

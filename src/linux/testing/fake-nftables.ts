@@ -9,6 +9,7 @@ import { parseRule, parseVerdict } from '../nftables/rule.ts';
 import { declarationText } from '../nftables/set.ts';
 import type {
   Chain,
+  CountedElement,
   Elements,
   KernelTable,
   Nftables,
@@ -131,6 +132,7 @@ function isVerdictMap(set: SetDeclaration): boolean {
 export class FakeNftables implements Nftables {
   readonly #tables = new Map<string, FakeTable>();
   readonly #watchers = new Set<{ readonly table: string; readonly onChange: () => void }>();
+  readonly #packets = new Map<string, number>();
   #generation = 1;
   /** Messages of all transactions so far, the failed ones included. */
   messagesSent = 0;
@@ -206,6 +208,20 @@ export class FakeNftables implements Nftables {
 
   async readElements(family: TableFamily, name: string, set: SetDeclaration): Promise<Elements> {
     return new Map(this.#tables.get(`${family} ${name}`)?.elements.get(set.name));
+  }
+
+  async readCounters(family: TableFamily, name: string, set: SetDeclaration): Promise<readonly CountedElement[]> {
+    const elements = this.#tables.get(`${family} ${name}`)?.elements.get(set.name) ?? [];
+    return Array.from(elements, ([key]) => ({ key, packets: this.#packets.get(`${family} ${name} ${set.name} ${key}`) ?? 0 }));
+  }
+
+  /** As if this many packets had met the rule that counts at this element. */
+  count(family: TableFamily, name: string, set: string, key: string, packets: number): void {
+    const elements = this.#tables.get(`${family} ${name}`)?.elements.get(set);
+    if (!elements) throw new RangeError(`Cannot count: there is no set "${set}" in table "${family} ${name}"`);
+    const at = `${family} ${name} ${set} ${key}`;
+    this.#packets.set(at, (elements.has(key) ? (this.#packets.get(at) ?? 0) : 0) + packets);
+    elements.set(key, '');
   }
 
   async generation(): Promise<number> {

@@ -88,7 +88,10 @@ export const fieldFlags: Readonly<Record<string, FieldFlag>> = {
   'conntrack-udp-timeout': of('conntrack.udpTimeout', 'DURATION', 'of UDP without an answer; 0 leaves it as it is'),
   'conntrack-udp-timeout-stream': of('conntrack.udpStreamTimeout', 'DURATION', 'of UDP with answers; 0 leaves it as it is'),
   'oom-score-adj': of('oomScoreAdj', 'N', 'how late the kernel kills this process when memory is short, from -1000 to 1000 (default -999)'),
-  'service-counters': toggle('fairlead.serviceCounters', '/metrics tells connections and bytes of each Service (default true)'),
+  'service-counters': toggle(
+    'fairlead.serviceCounters',
+    'count connections, bytes and refusals of each Service and endpoint, for /metrics, /metrics/endpoints and fairlead top services (default true)',
+  ),
   'feature-gates': silent('featureGates', 'GATE=true,…', noEffect),
   'kube-api-content-type': silent('clientConnection.contentType', 'TYPE', noEffect),
   'kube-api-qps': silent('clientConnection.qps', 'N', noEffect),

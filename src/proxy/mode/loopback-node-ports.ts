@@ -54,8 +54,8 @@ class RulesWithRelays implements ModeRules {
     return result;
   }
 
-  async counts(): Promise<readonly ServiceCount[]> {
-    return [...((await this.#rules.counts?.()) ?? []), ...(await this.relays.counts())];
+  async counts(of?: 'ports' | 'endpoints'): Promise<readonly ServiceCount[]> {
+    return [...((await this.#rules.counts?.(of)) ?? []), ...(await this.relays.counts())];
   }
 
   distrust(): void {

@@ -27,8 +27,11 @@ export interface ModeRules {
   sync(): Promise<SyncResult>;
   /** The next sync compares everything with the kernel again. */
   distrust(): void;
-  /** What was counted for ports of Services since their rules, or this process, are there. Only reads. Absent: nothing is. */
-  counts?(): Promise<readonly ServiceCount[]>;
+  /**
+   * What was counted for ports of Services since their rules, or this process, are there. Changes nothing that packets meet. Of endpoints it tells only
+   * when they are asked for, where that takes more reading. Absent: nothing is counted.
+   */
+  counts?(of?: 'ports' | 'endpoints'): Promise<readonly ServiceCount[]>;
 }
 
 export interface ServiceCount {
@@ -44,6 +47,13 @@ export interface ServiceCount {
   readonly sent?: number;
   /** Attempts that were refused or dropped, as far as this mode's own rules do it. */
   readonly refused?: number;
+  /** The same of single endpoints that it has now. Those without a connection may be left out. */
+  readonly endpoints?: readonly EndpointCount[];
+}
+
+export interface EndpointCount extends Pick<ServiceCount, 'connections' | 'received' | 'sent'> {
+  /** `10.244.1.2:8080`, `[fd00::2]:8080`. */
+  readonly endpoint: string;
 }
 
 /** What a mode is told when it is made. Each heeds what concerns it. */

@@ -23,4 +23,6 @@ export interface NodeContext {
   readonly nodeIps: readonly string[];
   /** How connections to Services that ask for nothing are spread. Absent: as the mode likes it. */
   readonly algorithm?: Algorithm;
+  /** Whether rules that do nothing else are to count connections and refusals. Absent: no. */
+  readonly countsConnections?: true;
 }

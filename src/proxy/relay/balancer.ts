@@ -35,6 +35,7 @@ export class PortBalancer {
   /** Endpoints that came or went; what is known of clients and connections stays. */
   update(port: BalancedPort): void {
     this.#port = port;
+    for (const endpoint of this.count.endpoints.keys()) this.#forgetIfGone(endpoint);
   }
 
   /** For a new connection of `client`; `failed` are names of endpoints that did not answer it. Undefined when there is no other. */
@@ -52,7 +53,7 @@ export class PortBalancer {
   }
 
   opened(endpoint: string): void {
-    this.count.opened();
+    this.count.of(endpoint).opened();
     this.#open.set(endpoint, this.openTo(endpoint) + 1);
   }
 
@@ -60,6 +61,12 @@ export class PortBalancer {
     const left = this.openTo(endpoint) - 1;
     if (left > 0) this.#open.set(endpoint, left);
     else this.#open.delete(endpoint);
+    this.#forgetIfGone(endpoint);
+  }
+
+  #forgetIfGone(endpoint: string): void {
+    const isThere = [...this.#port.cluster, ...this.#port.local].some(({ name }) => name === endpoint);
+    if (!isThere && this.openTo(endpoint) === 0) this.count.forget(endpoint);
   }
 
   openTo(endpoint: string): number {

@@ -1,4 +1,4 @@
-/** What was relayed for one port of a Service. */
+/** What was relayed for one port of a Service, and to each of its endpoints. */
 
 /** A connection to a client; a socket is one. */
 export interface Metered {
@@ -6,21 +6,17 @@ export interface Metered {
   readonly bytesWritten: number;
 }
 
-export class RelayCount {
+/** What was relayed to one endpoint. */
+export class Meter {
   #connections = 0;
-  #refused = 0;
   #received = 0;
   #sent = 0;
   /** Those that are open are read when somebody asks. */
   readonly #open = new Set<Metered>();
 
-  /** Connections, and flows of datagrams, that got an endpoint. */
+  /** Connections, and flows of datagrams. */
   get connections(): number {
     return this.#connections;
-  }
-
-  get refused(): number {
-    return this.#refused;
   }
 
   /** Bytes from clients. */
@@ -37,10 +33,6 @@ export class RelayCount {
     this.#connections++;
   }
 
-  refuse(): void {
-    this.#refused++;
-  }
-
   follow(client: Metered): void {
     this.#open.add(client);
   }
@@ -54,5 +46,55 @@ export class RelayCount {
   datagram(direction: 'received' | 'sent', bytes: number): void {
     if (direction === 'received') this.#received += bytes;
     else this.#sent += bytes;
+  }
+}
+
+export class RelayCount {
+  #refused = 0;
+  /** By the endpoint's name. */
+  readonly #meters = new Map<string, Meter>();
+  /** Of endpoints that were forgotten. */
+  readonly #past = { connections: 0, received: 0, sent: 0 };
+
+  get refused(): number {
+    return this.#refused;
+  }
+
+  get connections(): number {
+    return this.#sum('connections');
+  }
+
+  get received(): number {
+    return this.#sum('received');
+  }
+
+  get sent(): number {
+    return this.#sum('sent');
+  }
+
+  #sum(what: 'connections' | 'received' | 'sent'): number {
+    return [...this.#meters.values()].reduce((sum, meter) => sum + meter[what], this.#past[what]);
+  }
+
+  refuse(): void {
+    this.#refused++;
+  }
+
+  of(endpoint: string): Meter {
+    const meter = this.#meters.get(endpoint) ?? new Meter();
+    this.#meters.set(endpoint, meter);
+    return meter;
+  }
+
+  /** Forgets by whom an endpoint was used: it is gone, and nothing is open to it any more. */
+  forget(endpoint: string): void {
+    const meter = this.#meters.get(endpoint);
+    if (!meter) return;
+    this.#meters.delete(endpoint);
+    for (const what of ['connections', 'received', 'sent'] as const) this.#past[what] += meter[what];
+  }
+
+  get endpoints(): ReadonlyMap<string, Meter> {
+    return this.#meters;
   }
 }

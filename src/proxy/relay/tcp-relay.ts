@@ -78,8 +78,9 @@ export class TcpRelay {
     this.#hold(upstream);
     balancer.opened(name);
     upstream.once('close', () => balancer.closed(name));
-    balancer.count.follow(client);
-    client.once('close', () => balancer.count.closed(client));
+    const meter = balancer.count.of(name);
+    meter.follow(client);
+    client.once('close', () => meter.closed(client));
     for (const [one, other] of [
       [client, upstream],
       [upstream, client],

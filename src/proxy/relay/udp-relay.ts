@@ -4,7 +4,7 @@ import { isIPv6 } from 'node:net';
 import type { Clock } from '../../clock/clock.ts';
 import { KnownError, systemCode } from '../../errors/known-error.ts';
 import type { Route, SocketAddress } from './relay.ts';
-import type { RelayCount } from './relay-count.ts';
+import type { Meter } from './relay-count.ts';
 
 /** A flow that is silent for so long is over, as conntrack's default for flows with answers. */
 const idleMs = 120_000;
@@ -17,7 +17,7 @@ interface Flow {
   /** Datagrams that came before the socket was connected; undefined from then on. */
   waiting: Buffer[] | undefined;
   readonly endpoint: string;
-  readonly count: RelayCount;
+  readonly meter: Meter;
   seen: number;
 }
 
@@ -86,7 +86,7 @@ export class UdpRelay {
       return;
     }
     flow.seen = this.#clock.monotonic();
-    flow.count.datagram('received', data.length);
+    flow.meter.datagram('received', data.length);
     if (flow.waiting) flow.waiting.push(data);
     else this.#send(key, flow, data);
   }
@@ -102,13 +102,19 @@ export class UdpRelay {
     const endpoint = balancer.choose(list, client.address);
     if (endpoint === undefined) return undefined;
     const socket = createSocket(isIPv6(endpoint.ip) ? 'udp6' : 'udp4');
-    const flow: Flow = { socket, waiting: [], endpoint: endpoint.name, count: balancer.count, seen: this.#clock.monotonic() };
+    const flow: Flow = {
+      socket,
+      waiting: [],
+      endpoint: endpoint.name,
+      meter: balancer.count.of(endpoint.name),
+      seen: this.#clock.monotonic(),
+    };
     // A refusal of the endpoint's: the next datagram finds another.
     socket.on('error', () => this.#end(key, flow));
     socket.once('close', () => balancer.closed(endpoint.name));
     socket.on('message', (answer) => {
       flow.seen = this.#clock.monotonic();
-      flow.count.datagram('sent', answer.length);
+      flow.meter.datagram('sent', answer.length);
       if (!this.#isClosed) this.#socket.send(answer, client.port, client.address, () => {});
     });
     socket.connect(endpoint.port, endpoint.ip, () => {

@@ -133,12 +133,13 @@ export class FakeIptables implements Iptables {
     for (const onTouched of this.#watchers) onTouched();
   }
 
-  async counted(family: TableFamily, table: TableName, chain: string): Promise<CountedRule[]> {
-    const rules = this.#tables(family).get(table)?.get(chain) ?? [];
-    return rules.map((rule) => {
-      const packets = [...this.#packets].reduce((sum, [part, count]) => sum + (rule.includes(part) ? count : 0), 0);
-      return { rule, packets, bytes: packets * 60 };
-    });
+  async counted(family: TableFamily, table: TableName, chain?: string): Promise<CountedRule[]> {
+    const held = [...(this.#tables(family).get(table) ?? [])].filter(([name]) => chain === undefined || name === chain);
+    const packetsAt = (rule: string): number =>
+      [...this.#packets].reduce((sum, [part, count]) => sum + (rule.includes(part) ? count : 0), 0);
+    return held.flatMap(([name, rules]) =>
+      rules.map((rule) => ({ chain: name, rule, packets: packetsAt(rule), bytes: packetsAt(rule) * 60 })),
+    );
   }
 
   /** As if so many packets, of 60 bytes each, had met the rules whose text has this in it. */

@@ -29,7 +29,7 @@ function parseSet(name: string, lines: readonly string[]): [SetDeclaration, Map<
   set = { ...set, key: key.split(' . '), ...(data === undefined ? {} : { data: data.split(' . ') }) };
   if (types?.[1] === 'typeof') set = { ...set, typeof: true };
   const size = /(?:^| )size (\d+)/.exec(text)?.[1];
-  if (text.includes('flags dynamic,timeout')) set = { ...set, dynamic: { size: Number(size) } };
+  if (text.includes('flags dynamic')) set = { ...set, dynamic: { size: Number(size) } };
   if (text.includes('flags interval')) set = { ...set, interval: true };
   for (const element of /elements = \{ (.*) \}$/.exec(text)?.[1]?.split(/,\s+/) ?? []) {
     const [elementKey = '', elementData = ''] = element.split(' : ');

@@ -228,7 +228,7 @@ for (const variant of ['-nft', '-legacy'] as const) {
         },
       };
     },
-    { refusals: true },
+    { refusals: true, endpoints: true },
     lacking,
   );
 }

@@ -111,11 +111,12 @@ export class ServiceChains implements ModeRules {
     return this.#inTurn(() => this.#sync());
   }
 
-  async counts(): Promise<readonly ServiceCount[]> {
+  async counts(of?: 'ports' | 'endpoints'): Promise<readonly ServiceCount[]> {
     const { iptables } = this.#options;
     const counted = new Map<SharedChain, readonly CountedRule[]>();
     for (const chain of trafficChains) counted.set(chain, await iptables.counted(this.#layout.node.family, ...splitName(chain)));
-    return trafficOf(this.#plans.values(), counted);
+    const endpoints = of === 'endpoints' ? await iptables.counted(this.#layout.node.family, 'nat') : [];
+    return trafficOf(this.#plans.values(), counted, endpoints);
   }
 
   close(): void {

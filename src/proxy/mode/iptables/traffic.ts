@@ -1,8 +1,9 @@
-/** Whose connections the rules of shared chains counted. They stay when a Service's own chains are written anew. Pure. */
+/** Whose connections rules counted. Those of shared chains stay when a Service's own chains are written anew. Pure. */
 import type { CountedRule } from '../../../linux/iptables/counted-rule.ts';
 import type { ServicePlan } from '../../plan/service-plan.ts';
 import type { ServiceCount } from '../mode.ts';
-import { chainsOf, portName } from './chain-names.ts';
+import { endpointsOf, type Tally, talliesOf } from '../tallies.ts';
+import { addressOf, chainsOf, portName } from './chain-names.ts';
 import type { SharedChain } from './layout.ts';
 
 /** Table nat sees the first packet of a connection alone; each connection meets one rule of one of these. */
@@ -16,40 +17,49 @@ export const trafficChains: readonly SharedChain[] = [...spreading, ...refusing,
 const targetIn = / -j (\S+)/;
 const portIn = /--comment "(\S+) (?:has no (?:local )?endpoints|traffic not accepted by \S+)"/;
 
-interface Tally extends Pick<ServiceCount, 'service' | 'port' | 'protocol'> {
-  connections: number;
-  refused: number;
-}
-
 /** Each port's under every chain to which rules of shared chains lead, and under its name, which no chain has. */
-function talliesOf(plans: Iterable<ServicePlan>): Map<string, Tally> {
-  const tallies = new Map<string, Tally>();
-  for (const plan of plans)
-    for (const port of plan.ports) {
-      const tally = { service: plan.key, port: port.name, protocol: port.protocol, connections: 0, refused: 0 };
-      const name = portName(plan, port);
-      const { cluster, local, external, firewall } = chainsOf(name, port.protocol);
-      for (const key of [name, cluster, local, external, firewall]) tallies.set(key, tally);
-    }
-  return tallies;
+function byChain(tallies: readonly Tally[]): Map<string, Tally> {
+  return new Map(
+    tallies.flatMap((tally) => {
+      const name = portName({ key: tally.service }, tally.plan);
+      const { cluster, local, external, firewall } = chainsOf(name, tally.plan.protocol);
+      return [name, cluster, local, external, firewall].map((key) => [key, tally] as const);
+    }),
+  );
 }
 
-export function trafficOf(plans: Iterable<ServicePlan>, counted: ReadonlyMap<SharedChain, readonly CountedRule[]>): ServiceCount[] {
+/** `endpoints`: what table nat counted in chains of endpoints, when that was read, too. */
+export function trafficOf(
+  plans: Iterable<ServicePlan>,
+  counted: ReadonlyMap<SharedChain, readonly CountedRule[]>,
+  endpoints: readonly CountedRule[] = [],
+): ServiceCount[] {
   const tallies = talliesOf(plans);
-  const each = (chains: readonly SharedChain[], named: RegExp, tell: (tally: Tally, packets: number) => void): void => {
+  const named = byChain(tallies);
+  const each = (chains: readonly SharedChain[], name: RegExp, tell: (tally: Tally, packets: number) => void): void => {
     for (const { rule, packets } of chains.flatMap((chain) => counted.get(chain) ?? [])) {
-      const tally = tallies.get(named.exec(rule)?.[1] ?? '');
+      const tally = named.get(name.exec(rule)?.[1] ?? '');
       if (tally) tell(tally, packets);
     }
   };
-  each(spreading, targetIn, (tally, packets) => {
-    tally.connections += packets;
-  });
-  each([...refusing, firewall], portIn, (tally, packets) => {
-    tally.refused += packets;
-  });
+  for (const tally of tallies) tally.refuse(0);
+  each(spreading, targetIn, (tally, packets) => tally.passed({ connections: packets }));
+  each([...refusing, firewall], portIn, (tally, packets) => tally.refuse(packets));
   each([firewall], portIn, (tally, packets) => {
     tally.connections = Math.max(0, tally.connections - packets);
   });
-  return [...new Set(tallies.values())];
+  if (endpoints.length > 0) tellEndpoints(tallies, endpoints);
+  return tallies.map(({ count }) => count);
+}
+
+/** Only the rule that translates is met by who goes there, and by nobody else. */
+function tellEndpoints(tallies: readonly Tally[], counted: readonly CountedRule[]): void {
+  const packetsOf = new Map(counted.filter(({ rule }) => rule.includes(' -j DNAT ')).map(({ chain, packets }) => [chain, packets]));
+  for (const tally of tallies) {
+    const { endpoint } = chainsOf(portName({ key: tally.service }, tally.plan), tally.plan.protocol);
+    for (const address of endpointsOf(tally.plan).values()) {
+      const connections = packetsOf.get(endpoint(addressOf(address))) ?? 0;
+      if (connections > 0) tally.atEndpoint(address.name, { connections });
+    }
+  }
 }

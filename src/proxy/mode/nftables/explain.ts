@@ -3,6 +3,7 @@ import { opCommands } from '../../../linux/nftables/print.ts';
 import type { Op, SetDeclaration, Table } from '../../../linux/nftables/table.ts';
 import type { ServicePlan } from '../../plan/service-plan.ts';
 import type { Explained } from '../view.ts';
+import { countingSets } from './counting.ts';
 import { localOffset, type SetName } from './layout.ts';
 
 type Why = string | ((key: string, data: string) => string);
@@ -16,7 +17,7 @@ const toEnd = (data: string): string => {
 const goes = (who: string, data: string): string =>
   data === 'accept' ? `${who} go on as they are, to be refused or dropped` : `${who} go to ${toEnd(data)}`;
 const unserved = (data: string): string =>
-  data === 'drop' ? 'nobody serves it here, but another node would: dropped' : 'nobody serves it: refused';
+  data === 'drop' || data === 'goto discard' ? 'nobody serves it here, but another node would: dropped' : 'nobody serves it: refused';
 const slot: Why = (key) => {
   const number = Number(key.slice(key.lastIndexOf(' . ') + 3));
   return number >= localOffset ? `the endpoint of this node in slot ${number - localOffset}` : `the endpoint in slot ${number}`;
@@ -61,8 +62,8 @@ export function explainTable({ family, name, sets, chains, elements }: Table, pl
   const explain = (op: Op, why: (command: string) => string): Explained[] =>
     opCommands(op, family, name).map((command) => ({ text: `nft ${command}`, why: why(command) }));
   const ofSet = (set: SetDeclaration): Explained[] => {
+    if (set.name === 'nodeport-ips' || countingSets.has(set.name)) return [];
     if (set.dynamic) return explain({ op: 'add-set', set }, () => `clients of ${plan.key} and their endpoints`);
-    if (set.name === 'nodeport-ips') return [];
     const why = whySets[set.name as SetName];
     return [...(elements.get(set.name) ?? [])].flatMap(([key, data]) =>
       explain({ op: 'add-elements', set, elements: [[key, data]] }, () => (typeof why === 'string' ? why : why(key, data))),

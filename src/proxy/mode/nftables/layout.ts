@@ -5,6 +5,7 @@
 import { formatTimeout } from '../../../linux/nftables/rule.ts';
 import type { Chain, SetDeclaration } from '../../../linux/nftables/table.ts';
 import type { LocalDetector, NodeContext } from '../../plan/node-context.ts';
+import { countingChains, countingSets, countingSetsOf, dropVerdict, refusalRules } from './counting.ts';
 
 export const tableName = 'kube-proxy';
 
@@ -44,7 +45,7 @@ export type SetName =
 
 const transports = ['tcp', 'udp', 'sctp'] as const;
 
-export function setsOf(node: Pick<NodeContext, 'family'>): SetDeclaration[] {
+export function setsOf(node: Pick<NodeContext, 'family' | 'countsConnections'>): SetDeclaration[] {
   const { family } = node;
   const address = family === 'ip' ? 'ipv4_addr' : 'ipv6_addr';
   const frontend = [address, 'inet_proto', 'inet_service'];
@@ -72,6 +73,7 @@ export function setsOf(node: Pick<NodeContext, 'family'>): SetDeclaration[] {
     verdicts('affinity-nodeports', nodePort),
     verdicts('recall-services', frontend),
     verdicts('recall-nodeports', nodePort),
+    ...countingSetsOf(node),
   ];
 }
 
@@ -85,7 +87,7 @@ export function affinitySet(service: string, { family }: Pick<NodeContext, 'fami
 }
 
 /** Names of sets whose elements are the traffic's. */
-export const dynamicSets: { has(name: string): boolean } = { has: (name) => name.startsWith(affinityPrefix) };
+export const dynamicSets: { has(name: string): boolean } = { has: (name) => name.startsWith(affinityPrefix) || countingSets.has(name) };
 
 /** The match for a packet that is not a pod's; undefined when pods cannot be told from others. */
 function notPod(local: LocalDetector, family: string): string | undefined {
@@ -123,7 +125,7 @@ export function chainsOf(node: NodeContext): Chain[] {
       : [];
 
   return [
-    { name: 'refuse', rules: ['meta l4proto tcp reject with tcp reset', 'reject'] },
+    { name: 'refuse', rules: [...refusalRules(node), 'meta l4proto tcp reject with tcp reset', 'reject'] },
     { name: 'masq', rules: ['masquerade fully-random'] },
     { name: 'masq-node', rules: ['fib saddr type local masquerade fully-random'] },
     {
@@ -139,7 +141,7 @@ export function chainsOf(node: NodeContext): Chain[] {
       name: 'nodeports',
       rules: [`${nodePort} vmap @recall-nodeports`, `${fromOutside} ${nodePort} vmap @local-nodeports`, `${nodePort} vmap @nodeports`],
     },
-    { name: 'sources', rules: [`${frontend} @guarded-services ${frontend} . ${family} saddr != @allowed-sources drop`] },
+    { name: 'sources', rules: [`${frontend} @guarded-services ${frontend} . ${family} saddr != @allowed-sources ${dropVerdict(node)}`] },
     {
       name: 'unserved',
       rules: [
@@ -165,6 +167,7 @@ export function chainsOf(node: NodeContext): Chain[] {
         ...perTransport((match) => `${wasToNode}${match} ${originalPort} vmap @affinity-nodeports`),
       ],
     },
+    ...countingChains(node),
     // Before DNAT, while the packet still shows the address that was asked for.
     { name: 'filter-prerouting', hook: { type: 'filter', hook: 'prerouting', priority: -110 }, rules: ['ct state new jump sources'] },
     { name: 'filter-output', hook: { type: 'filter', hook: 'output', priority: -110 }, rules: ['ct state new jump sources'] },

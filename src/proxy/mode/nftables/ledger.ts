@@ -6,6 +6,7 @@ import { parseVerdict } from '../../../linux/nftables/rule.ts';
 import type { Chain, Elements, Op, SetDeclaration, Table } from '../../../linux/nftables/table.ts';
 import type { NodeContext } from '../../plan/node-context.ts';
 import { UseCount } from '../use-count.ts';
+import { dropVerdict } from './counting.ts';
 import { changeElements, type Element, type ElementChanges, SlotElements } from './element.ts';
 import { chainsOf, type OnDemand, onDemand, type SetName, type SlotSet, setsOf, slotSets, tableName } from './layout.ts';
 import type { SlottedPlan } from './slots.ts';
@@ -59,7 +60,7 @@ export class Ledger {
     const taken: Slot[] = [];
     const heeds: ElementChanges = {
       gone: (set, key) => this.#want(set, key, undefined),
-      wanted: (set, key, data) => void wanted.push({ set, key, data }),
+      wanted: (set, key, data) => void wanted.push({ set, key, data: data === 'drop' ? dropVerdict(this.#node) : data }),
       slot: (set, key, before, after) => {
         if (!this.#wasSettled) return;
         if (after === undefined) this.#noteSlot({ set, key, before, after });

@@ -3,6 +3,7 @@ import { KernelNftables } from '../../../linux/nftables/kernel-nftables.ts';
 import { FakeNftables } from '../../../linux/testing/fake-nftables.ts';
 import { cannotMakeNamespaces, Namespaces } from '../../../linux/testing/namespaces.ts';
 import { modeConformance } from '../testing/conformance.ts';
+import { testCounting } from '../testing/counting.ts';
 import { tableName } from './layout.ts';
 import { NftablesMode } from './nftables-mode.ts';
 
@@ -34,5 +35,15 @@ modeConformance(
       },
     };
   },
+  cannotMakeNamespaces,
+);
+
+testCounting(
+  'nftables, in the kernel',
+  async (namespace) => {
+    const mode = inNetns(namespace, () => NftablesMode.ofKernel());
+    return { mode, [Symbol.asyncDispose]: async () => mode.close() };
+  },
+  { refusals: true, endpoints: true },
   cannotMakeNamespaces,
 );

@@ -87,6 +87,7 @@ export class NftablesMode implements Mode {
       },
       read: (...which) => this.#nft.read(...which),
       readElements: (...which) => this.#nft.readElements(...which),
+      readCounters: (...which) => this.#nft.readCounters(...which),
       generation: () => this.#nft.generation(),
       connections: this.#connections,
     };
@@ -102,6 +103,7 @@ export class NftablesMode implements Mode {
     const deep = touched || this.#clock.monotonic() - this.#deeplyVerified >= deepVerifyPeriodMs;
     if (deep) this.#deeplyVerified = this.#clock.monotonic();
     if (deep || generation !== expected) for (const table of this.#tables) await table.verify(deep);
+    for (const table of this.#tables) await table.forgetCounts(deep);
   }
 
   watch(onTouched: () => void): { close(): void } {

@@ -34,6 +34,7 @@ async function begin(): Promise<void> {
     connections: { flowsOf: async () => [] },
     commit: nft.commit.bind(nft),
     readElements: nft.readElements.bind(nft),
+    readCounters: nft.readCounters.bind(nft),
     generation: nft.generation.bind(nft),
     read,
   };

@@ -6,8 +6,9 @@ import type { KernelTable, Nftables, Op, TableFamily } from '../../../linux/nfta
 import type { NodeContext } from '../../plan/node-context.ts';
 import type { ServicePlan } from '../../plan/service-plan.ts';
 import { type Connections, LeastConnections } from '../least-connection.ts';
-import type { ModeRules, SyncResult } from '../mode.ts';
+import type { ModeRules, ServiceCount, SyncResult } from '../mode.ts';
 import { ClientMemory } from './client-memory.ts';
+import { ConnectionCounters } from './connection-counters.ts';
 import { slotsIn } from './held-slots.ts';
 import { dynamicSets, slotSets, tableName } from './layout.ts';
 import { Ledger } from './ledger.ts';
@@ -17,7 +18,7 @@ import { type PreviousSlots, type SlottedPlan, slotsOf, withSlots } from './slot
 const fewElements = 20_000;
 
 /** What a table needs of the kernel. */
-export interface TableKernel extends Pick<Nftables, 'commit' | 'read' | 'readElements' | 'generation'> {
+export interface TableKernel extends Pick<Nftables, 'commit' | 'read' | 'readElements' | 'readCounters' | 'generation'> {
   readonly connections: Connections;
 }
 
@@ -25,6 +26,7 @@ export class ServiceTable implements ModeRules {
   readonly #nft: TableKernel;
   readonly #clients: ClientMemory;
   readonly #loads: LeastConnections;
+  readonly #counters: ConnectionCounters;
   #node: NodeContext;
   #ledger: Ledger;
   #plans = new Map<string, SlottedPlan>();
@@ -44,6 +46,7 @@ export class ServiceTable implements ModeRules {
   constructor(nft: TableKernel, node: NodeContext, clock: Clock) {
     this.#nft = nft;
     this.#clients = new ClientMemory(nft);
+    this.#counters = new ConnectionCounters(nft);
     this.#loads = new LeastConnections(node.family, nft.connections, clock, () => this.#inTurn(() => this.#reweigh()));
     this.#node = node;
     this.#ledger = new Ledger(node);
@@ -78,6 +81,7 @@ export class ServiceTable implements ModeRules {
     this.#pending.set(key, plan);
     this.#loads.follow(key, given);
     this.#clients.changed(key, before, plan);
+    this.#counters.changed(before, plan);
   }
 
   #inTurn<T>(work: () => Promise<T>): Promise<T> {
@@ -157,6 +161,16 @@ export class ServiceTable implements ModeRules {
       // Adding first makes the deletion right in either case.
       await this.#commit([[{ op: 'add-table' }, { op: 'delete-table' }, ...create(this.#ledger.table())]]);
     }
+  }
+
+  /** In turn: a set may go with a sync. */
+  counts(): Promise<ServiceCount[]> {
+    return this.#inTurn(() => this.#counters.read(this.#plans.values(), this.#node));
+  }
+
+  /** Takes away what was counted for frontends that are gone. */
+  async forgetCounts(all: boolean): Promise<void> {
+    if (all || this.#counters.hasGone) await this.counts();
   }
 
   /** One after the other. */

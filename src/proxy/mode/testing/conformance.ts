@@ -5,7 +5,7 @@ import type { EndpointSlice, Service } from '../../../api/schema/types.ts';
 import { algorithmAnnotation } from '../../plan/algorithm.ts';
 import type { NodeContext } from '../../plan/node-context.ts';
 import { Planner } from '../../plan/planner.ts';
-import { sampleNode as node } from '../../testing/sample-node.ts';
+import { sampleNode } from '../../testing/sample-node.ts';
 import type { Mode, ModeRules } from '../mode.ts';
 
 /** A kernel of its own for one test, without rules. */
@@ -17,6 +17,8 @@ export interface Bench extends AsyncDisposable {
   /** Somebody else takes away a part of the rules. */
   damage(): Promise<void>;
 }
+
+const node: NodeContext = { ...sampleNode, countsConnections: true };
 
 function service(name: string, clusterIP: string, spec: Partial<NonNullable<Service['spec']>> = {}): Service {
   const ports = [{ port: 80, nodePort: 30_000 + Number(clusterIP.split('.')[3]) }];

@@ -7,18 +7,11 @@ import { eventually } from '../../../clock/testing/eventually.ts';
 import { Namespaces } from '../../../linux/testing/namespaces.ts';
 import type { NodeContext } from '../../plan/node-context.ts';
 import { Planner } from '../../plan/planner.ts';
+import { sampleNode } from '../../testing/sample-node.ts';
 import type { Mode, ServiceCount } from '../mode.ts';
 
 const ip = '192.168.120.11';
-const context: NodeContext = {
-  family: 'ip',
-  nodeName: 'node1',
-  local: { mode: 'ClusterCIDR', cidr: '10.244.0.0/16' },
-  masqueradeAll: false,
-  nodePortIps: [ip],
-  serviceCidrs: ['10.96.0.0/16'],
-  nodeIps: [ip],
-};
+const context: NodeContext = { ...sampleNode, countsConnections: true };
 
 function service(name: string, clusterIP: string): Service {
   const ports = [{ name: 'http', port: 80, nodePort: 30_000 + Number(clusterIP.split('.')[3]) }];
@@ -51,7 +44,7 @@ interface Kernel extends AsyncDisposable {
 export function testCounting(
   name: string,
   open: (namespace: string) => Promise<Kernel>,
-  told: { readonly bytes?: true; readonly refusals?: true },
+  told: { readonly bytes?: true; readonly refusals?: true; readonly endpoints?: true },
   skip: string | false,
 ): void {
   test(`mode ${name}, counts connections of each Service`, { skip }, async () => {
@@ -77,7 +70,7 @@ export function testCounting(
       assert.equal(code, 0, stderr);
     };
     const count = async (key: string): Promise<ServiceCount | undefined> =>
-      ((await rules.counts?.()) ?? []).find(({ service }) => service === `n/${key}`);
+      ((await rules.counts?.('endpoints')) ?? []).find(({ service }) => service === `n/${key}`);
     await connect(['10.96.0.1', 80], ['10.96.0.1', 80], [ip, 30_001], ['10.96.0.3', 80]);
     // The kernel sums up what IPVS counted every two seconds.
     await eventually('three connections are counted', async () => (await count('web'))?.connections === 3);
@@ -85,6 +78,7 @@ export function testCounting(
     assert.deepEqual([web?.port, web?.protocol], ['http', 'tcp']);
     assert.equal((await count('idle'))?.connections, 0);
     assert.equal((await count('none'))?.connections ?? 0, 0);
+    if (told.endpoints) assert.deepEqual(web?.endpoints, [{ endpoint: `${ip}:8080`, connections: 3 }]);
     if (told.refusals) assert.equal((await count('none'))?.refused, 1);
     if (told.bytes) assert.ok((web?.received ?? 0) > 3000 && (web?.sent ?? 0) > 3000, JSON.stringify(web));
     // The Service has other endpoints now: what was counted stays.

@@ -27,6 +27,8 @@ export interface ModeFace {
   readonly cuts?: string;
   /** The sync period by which such is found where the kernel tells nobody. Absent: it tells. */
   readonly looksEveryMs?: number;
+  /** What it counts the moment that it happens, and none more. */
+  readonly counts: readonly ('endpoints' | 'refusals')[];
   /** How it refuses a TCP connection. */
   readonly refusesTcpBy: Refusal;
   /** Pure. */

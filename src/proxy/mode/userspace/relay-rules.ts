@@ -8,6 +8,7 @@ import type { PortPlan, ServicePlan } from '../../plan/service-plan.ts';
 import { PortBalancer } from '../../relay/balancer.ts';
 import type { Relay, Route } from '../../relay/relay.ts';
 import type { ModeRules, ServiceCount, SyncResult } from '../mode.ts';
+import { endpointText } from '../tallies.ts';
 import { listFor, nothingRelayed, type RelayedFrontend, type RelayedService, relayed } from './frontends.ts';
 import type { RelayHost } from './relay-host.ts';
 
@@ -101,6 +102,12 @@ export class RelayRules implements ModeRules {
       received: count.received,
       sent: count.sent,
       refused: count.refused,
+      endpoints: Array.from(count.endpoints, ([name, { connections, received, sent }]) => ({
+        endpoint: endpointText(name),
+        connections,
+        received,
+        sent,
+      })),
     }));
   }
 

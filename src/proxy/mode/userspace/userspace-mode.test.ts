@@ -162,14 +162,17 @@ describe('RelayRules', () => {
     await rules.sync();
     for (const { balancer } of routes) {
       balancer.opened('10.244.1.2 . 8080');
-      balancer.count.datagram('received', 10);
-      balancer.count.datagram('sent', 1);
+      balancer.count.of('10.244.1.2 . 8080').datagram('received', 10);
+      balancer.count.of('10.244.1.2 . 8080').datagram('sent', 1);
     }
     routes[0]?.balancer.count.refuse();
+    const before = await rules.counts?.();
+    assert.deepEqual(before?.[0]?.endpoints, [{ endpoint: '10.244.1.2:8080', connections: 3, received: 30, sent: 3 }]);
+    for (const { balancer } of routes) balancer.closed('10.244.1.2 . 8080');
     rules.put('n/web', plan([{ ip: '10.96.0.1' }], { cluster: [{ name: 'x . 1', ip: '10.244.1.3', port: 1, mayBeHere: true }] }));
     await rules.sync();
     const name = { service: 'n/web', port: 'http', protocol: 'tcp' };
-    assert.deepEqual(await rules.counts?.(), [{ ...name, connections: 3, received: 30, sent: 3, refused: 1 }]);
+    assert.deepEqual(await rules.counts?.(), [{ ...name, connections: 3, received: 30, sent: 3, refused: 1, endpoints: [] }]);
     rules.put('n/web', undefined);
     await rules.sync();
     assert.deepEqual(await rules.counts?.(), []);

@@ -38,6 +38,7 @@ export const ipvsFace: ModeFace = {
   cuts: 'ipvsadm -C',
   looksEveryMs: 500,
   takesTurns: true,
+  counts: [],
   refusesTcpBy: 'tcp reset',
   render: (plans, node) => view.render(plans, node, { hostIps }),
   lacking: lackingForIpvs,

@@ -18,6 +18,7 @@ export const nftablesFace: ModeFace = {
     'nft flush chain ip kube-proxy services',
     'nft flush map ip kube-proxy endpoints',
   ],
+  counts: ['endpoints', 'refusals'],
   refusesTcpBy: 'tcp reset',
   render: view.render,
   lacking: async () => undefined,
