@@ -140,6 +140,23 @@ describe('trace()', () => {
     assert.equal(show(trace(parseTable(near), own, { nodeIps })), '192.168.120.11:8080 d m');
   });
 
+  test('what stays on the node passes input, but for what the node sent itself', () => {
+    const input = 'chain input {\ntype filter hook input priority 0; policy accept;\ndrop\n}\n';
+    const near = parseTable(table(['dnat ip to ip daddr . th dport map @near'], [], input));
+    assert.equal(show(trace(near, packet, { nodeIps })), 'dropped');
+    assert.equal(show(trace(near, packet, { nodeIps: [] })), '192.168.120.11:8080 d');
+    assert.equal(show(trace(near, own, { nodeIps })), '192.168.120.11:8080 d');
+  });
+
+  test('all chains that translate have their turn together, by their priorities among themselves', () => {
+    const chain = (name: string, type: string, priority: number, rule: string): string =>
+      `chain ${name} {\ntype ${type} hook postrouting priority ${priority}; policy accept;\n${rule}\n}\n`;
+    const rejects = chain('late', 'nat', 99, 'reject');
+    assert.equal(show(trace(parseTable(table([], ['drop'], rejects)), packet, { nodeIps })), 'dropped');
+    const both = chain('last', 'nat', 300, 'drop') + rejects;
+    assert.equal(show(trace(parseTable(table([], [], both)), packet, { nodeIps })), 'refused with icmp');
+  });
+
   test('what the node sends itself has no interface, and passes output', () => {
     const text = table(['iifname "eth0" drop']);
     assert.equal(show(trace(parseTable(text), own, { nodeIps })), passed);

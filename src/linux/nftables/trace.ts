@@ -6,7 +6,7 @@ import { cidrContains, ipToBytes, parseCidr } from '../../ip/ip.ts';
 import { stepsOf, type Trail } from '../trail.ts';
 import { jhash, scale } from './jhash.ts';
 import { parseRule, parseVerdict, type Statement, type Term, type Verdict } from './rule.ts';
-import type { ChainHook, Table } from './table.ts';
+import type { ChainHook, Hook, Table } from './table.ts';
 
 export interface Packet {
   readonly from: string;
@@ -170,10 +170,12 @@ class Trace {
   }
 
   /** Runs the statements of one rule, until one does not match or decides. */
-  #rule(at: RuleStep, statements: readonly Statement[], flow: Flow): RuleResult {
+  #rule(at: RuleStep, statements: readonly Statement[], before: Flow): RuleResult {
+    let flow = before;
     for (const statement of statements) {
       if (!this.#goesOn(statement, flow)) break;
-      const result = this.#act(statement, this.#told(at, statement, flow));
+      flow = this.#told(at, statement, flow);
+      const result = this.#act(statement, flow);
       if (result) return result;
     }
     return { next: [flow], done: [] };
@@ -254,7 +256,7 @@ class Trace {
   }
 
   hook(hook: ChainHook, flows: readonly Flow[]): { readonly flows: Flow[]; readonly end?: Step } {
-    const bases = this.#table.chains.filter((c) => c.hook?.hook === hook).sort((a, b) => (a.hook?.priority ?? 0) - (b.hook?.priority ?? 0));
+    const bases = this.#table.chains.flatMap((chain) => (chain.hook?.hook === hook ? { ...chain, hook: chain.hook } : [])).sort(byTurn);
     let going = [...flows];
     for (const base of bases) {
       const steps = going.flatMap((flow) => this.#chain(base.name, flow));
@@ -264,6 +266,13 @@ class Trace {
     }
     return { flows: going };
   }
+}
+
+/** The kernel calls all chains of type nat from one place, and only there one after the other by their priorities (nf_nat_inet_fn()). */
+function byTurn({ hook: a }: { readonly hook: Hook }, { hook: b }: { readonly hook: Hook }): number {
+  const turnOf = ({ type, hook, priority }: Hook): number =>
+    type === 'filter' ? priority : hook === 'postrouting' || hook === 'input' ? 100 : -100;
+  return turnOf(a) - turnOf(b) || a.priority - b.priority;
 }
 
 /** What becomes of the first packet of a connection. */
