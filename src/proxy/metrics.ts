@@ -3,7 +3,6 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { Counter, Gauge, Histogram, Registry } from 'prom-client';
 import { type Clock, systemClock } from '../clock/clock.ts';
 import type { TableFamily } from '../linux/nftables/table.ts';
-import type { Page } from '../observability/health-pages.ts';
 import { familyNames } from './mode/ip-family.ts';
 import type { ModeFigure } from './mode/mode.ts';
 import type { ServicePlan } from './plan/service-plan.ts';
@@ -200,8 +199,4 @@ export function countNoLocal(plans: ReadonlyMap<string, ServicePlan>): readonly 
       if (frontends.some((f) => f.kind !== 'cluster-ip' && f.outside === 'drop')) external.add(key);
     }
   return [internal.size, external.size];
-}
-
-export function metricsPage(registry: Registry): () => Promise<Page> {
-  return async () => ({ code: 200, body: await registry.metrics(), type: registry.contentType });
 }

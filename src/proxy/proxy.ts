@@ -19,7 +19,7 @@ import { FamilyProxy } from './family.ts';
 import { FlowCleanUp, type Flows, KernelFlows } from './flow-clean-up.ts';
 import { ServiceHealth } from './health.ts';
 import { Liveness } from './liveness.ts';
-import { metricsPage, ProxyMetrics } from './metrics.ts';
+import { ProxyMetrics } from './metrics.ts';
 import { familyNames } from './mode/ip-family.ts';
 import type { Mode, ServiceCount } from './mode/mode.ts';
 import { defaultMode } from './mode/modes.ts';
@@ -32,8 +32,7 @@ import { refusalOf } from './plan/algorithm.ts';
 import type { NodeContext } from './plan/node-context.ts';
 import type { Planner } from './plan/planner.ts';
 import { ownServices } from './plan/reserved.ts';
-import { registerServiceCounters } from './service-counters.ts';
-import { endpointsPath } from './service-metrics.ts';
+import { metricsPages } from './service-counters.ts';
 import { ServiceReport } from './service-report.ts';
 import { statusPages } from './status-pages.ts';
 import { SyncLoop } from './sync-loop.ts';
@@ -156,16 +155,14 @@ export class ServiceProxy {
     const refusal = refusalOf(this.#options.algorithm, this.#mode.name, this.#mode.algorithms);
     if (refusal !== undefined) this.#log.warn(refusal, { hint: 'Choose another scheduler, or another proxy mode' });
     const healthz = (): Page => this.#answerHealth(true);
-    const { registry } = this.metrics;
-    const ofEndpoints = this.#options.serviceCounters === false ? undefined : registerServiceCounters(registry, (of) => this.#counts(of));
+    const counted = this.#options.serviceCounters === false ? undefined : this.#counts.bind(this);
+    const told = [...statusPages(this.#options, this.#clock), ...metricsPages(this.metrics.registry, counted)];
     this.#pages = await servePages([
       [healthzAddress, '/healthz', healthz],
       [healthzAddress, '/livez', () => this.#answerHealth(false)],
       [metricsAddress, '/healthz', healthz],
       [metricsAddress, '/proxyMode', () => ({ code: 200, body: this.#mode.name })],
-      ...statusPages(this.#options, this.#clock).map(([path, page]) => [metricsAddress, path, page] as const),
-      [metricsAddress, '/metrics', metricsPage(registry)],
-      ...(ofEndpoints ? [[metricsAddress, endpointsPath, metricsPage(ofEndpoints)] as const] : []),
+      ...told.map(([path, page]) => [metricsAddress, path, page] as const),
     ]);
     const bound = (address = ''): string => boundAddress(address, this.#pages?.ports.get(address) ?? 0);
     if (healthzAddress !== undefined) this.healthzAddress = bound(healthzAddress);

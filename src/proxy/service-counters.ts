@@ -1,9 +1,10 @@
 /** What was counted for Services, as metrics. Nothing is read until somebody asks, and then once for all of them. */
 import { Counter, Registry } from 'prom-client';
+import type { Page } from '../observability/health-pages.ts';
 import type { EndpointCount, ServiceCount } from './mode/mode.ts';
-import { amounts, endpointMetrics, type MetricName, serviceMetrics } from './service-metrics.ts';
+import { amounts, endpointMetrics, endpointsPath, type MetricName, serviceMetrics } from './service-metrics.ts';
 
-type Read = (of: 'ports' | 'endpoints') => Promise<readonly ServiceCount[]>;
+export type Read = (of: 'ports' | 'endpoints') => Promise<readonly ServiceCount[]>;
 
 const endpointAmounts = ['connections', 'received', 'sent'] as const;
 
@@ -87,4 +88,11 @@ export function registerServiceCounters(registry: Registry, read: Read): Registr
       ),
     );
   return ofEndpoints;
+}
+
+/** What Prometheus asks for: everything, and endpoints by themselves. `read`: when Services are counted. */
+export function metricsPages(registry: Registry, read: Read | undefined): readonly (readonly [path: string, page: () => Promise<Page>])[] {
+  const page = (of: Registry) => async (): Promise<Page> => ({ code: 200, body: await of.metrics(), type: of.contentType });
+  const all = ['/metrics', page(registry)] as const;
+  return read ? [all, [endpointsPath, page(registerServiceCounters(registry, read))]] : [all];
 }
