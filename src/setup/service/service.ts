@@ -2,7 +2,7 @@
  * What keeps `fairlead server` and `fairlead agent` running: units of systemd where it is PID 1 and the package has brought them, else a
  * process that starts them again. Both read their flags from `/etc/fairlead/NAME.env`.
  */
-import { writeFile } from 'node:fs/promises';
+import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { readIfThere } from '../../bootstrap/secret-file.ts';
 import { KnownError } from '../../errors/known-error.ts';
@@ -43,6 +43,7 @@ export function readEnv(text: string): Record<string, string> {
 export async function writeEnv(name: ServiceName, flags: ServiceFlags): Promise<boolean> {
   const text = envText(flags);
   if ((await readIfThere(envFile(name))) === text) return false;
+  await mkdir(configDir, { recursive: true });
   await writeFile(envFile(name), text);
   return true;
 }
