@@ -1,6 +1,7 @@
 import type { Command } from '../cli/command.ts';
 import { down } from './command/down.ts';
 import { exec } from './command/exec.ts';
+import { images } from './command/images.ts';
 import { kubeconfig } from './command/kubeconfig.ts';
 import { load } from './command/load.ts';
 import { logs } from './command/logs.ts';
@@ -12,5 +13,5 @@ import { up } from './command/up.ts';
 export const labCommand: Command = {
   name: 'lab',
   summary: 'nodes as network namespaces on one machine',
-  subcommands: [up, down, status, logs, exec, load, kubeconfig, tour],
+  subcommands: [up, down, status, logs, exec, images, load, kubeconfig, tour],
 };

@@ -41,6 +41,11 @@ export async function isProgram(path: string): Promise<boolean> {
 /** A static busybox that bootstrap unpacked because the system's own, dynamic one must stay. */
 const unpackedBusybox = join(stateRoot, '.cache', 'busybox');
 
+/** The static busybox that images are made of, if it is installed. */
+export async function findBusybox(): Promise<string | undefined> {
+  return (await isProgram(unpackedBusybox)) ? unpackedBusybox : await find('busybox', systemPath);
+}
+
 /** Throws TOOL_MISSING where nodes could not run the service proxy in this mode. */
 export async function requireProxyTools(mode: string | undefined, path: string = process.env.PATH ?? ''): Promise<void> {
   if ((mode !== 'iptables' && mode !== 'ipvs') || (await find('iptables-restore', `${systemPath}:${path}`)) !== undefined) return;

@@ -95,20 +95,22 @@ async function removeOld(options: ImageStoreOptions, current: string): Promise<v
   }
 }
 
+/** The images of the lab, as OCI archives. `busybox`: the path of a static one. */
+export async function imageArchives(exec: Exec, busybox: string): Promise<{ readonly pause: Uint8Array; readonly box: Uint8Array }> {
+  const [program, applets] = await Promise.all([readFile(busybox), mustRun(exec, busybox, ['--list'])]);
+  if (!isStatic(program))
+    throw new KnownError('TOOL_MISSING', `Cannot build the images: "${busybox}" needs shared libraries`, {
+      hint: 'apt-get install --no-remove --no-install-recommends busybox-static',
+    });
+  const box = boxImage(architecture(), program, applets.split('\n').filter(Boolean));
+  return { pause: ociArchive(pauseImage(box)), box: ociArchive(box) };
+}
+
 /** The prepared directory. Makes it when it is not there. */
 export async function ensureImageStore(options: ImageStoreOptions): Promise<{ readonly dir: string; readonly built: boolean }> {
   const { cacheDir, exec } = options;
-  const [busybox, applets, version] = await Promise.all([
-    readFile(options.busybox),
-    mustRun(exec, options.busybox, ['--list']),
-    mustRun(exec, 'containerd', ['--version']),
-  ]);
-  if (!isStatic(busybox))
-    throw new KnownError('TOOL_MISSING', `Cannot build the images: "${options.busybox}" needs shared libraries`, {
-      hint: 'apt-get install --no-remove --no-install-recommends busybox-static',
-    });
-  const box = boxImage(architecture(), busybox, applets.split('\n').filter(Boolean));
-  const archives = [pauseImage(box), box].map(ociArchive);
+  const [{ pause, box }, version] = await Promise.all([imageArchives(exec, options.busybox), mustRun(exec, 'containerd', ['--version'])]);
+  const archives = [pause, box];
   const hash = createHash('sha256').update(version).update(options.snapshotter);
   for (const archive of archives) hash.update(archive);
   const name = `images-${hash.digest('hex').slice(0, 16)}`;
