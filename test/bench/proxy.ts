@@ -12,6 +12,7 @@ const usage = `usage: npm run bench -- proxy [OPTIONS]
 
   --mode MODE[,MODE…]       nftables, iptables, ipvs; default: nftables,iptables
   --peer kube-proxy=PATH    measures kube-proxy, too
+  --peer-most ENDPOINTS     but not where all Services together have more: it takes minutes, later hours; default: 20000
   --size NxM[,NxM…]         Services x endpoints of each; default: 1x2,1000x2
   --rounds N                of which medians are told; default: 1
   --changes N               of each kind; default: 30
@@ -20,12 +21,13 @@ const usage = `usage: npm run bench -- proxy [OPTIONS]
 
 const fairlead: Program = {
   name: 'fairlead',
-  command: [process.execPath, join(import.meta.dirname, '../../src/main/fairlead.ts'), 'proxy'],
+  command: [join(import.meta.dirname, '../../src/main/fairlead.sh'), 'proxy'],
 };
 
 interface Choice {
   readonly modes: readonly string[];
   readonly programs: readonly Program[];
+  readonly peerMost: number;
   readonly sizes: readonly Size[];
   readonly rounds: number;
   readonly limits: Limits;
@@ -37,6 +39,7 @@ function readChoice(args: readonly string[]): Choice {
     options: {
       mode: { type: 'string', default: 'nftables,iptables' },
       peer: { type: 'string' },
+      'peer-most': { type: 'string', default: '20000' },
       size: { type: 'string', default: '1x2,1000x2' },
       rounds: { type: 'string', default: '1' },
       changes: { type: 'string', default: '30' },
@@ -53,6 +56,7 @@ function readChoice(args: readonly string[]): Choice {
   return {
     modes: values.mode.split(','),
     programs: [fairlead, ...(path === undefined ? [] : [{ name, command: [path] as const }])],
+    peerMost: Number(values['peer-most']),
     sizes,
     rounds: Number(values.rounds),
     limits: { changes: Number(values.changes), changesMs: 20_000, idleMs: Number(values.idle) * 1000, trafficMs: 2000, loadMs: 3_600_000 },
@@ -78,19 +82,23 @@ const rows: readonly Row[] = [
   { what: 'first full sync', unit: 'ms', of: (f) => f.fullSyncMs },
   { what: 'from its start until it serves', unit: 'ms', of: (f) => f.serves },
   { what: 'CPU until it serves', unit: 's', of: (f) => f.cpu },
-  { what: 'endpoint moved, until packets follow, p50', unit: 'ms', of: (f) => p50(f.moved) },
-  { what: 'the same, p99', unit: 'ms', of: (f) => p99(f.moved) },
+  { what: 'endpoint moved, until the kernel has it, p50', unit: 'ms', of: (f) => p50(f.moved.map((c) => c.inKernel)) },
+  { what: 'the same, p99', unit: 'ms', of: (f) => p99(f.moved.map((c) => c.inKernel)) },
+  { what: 'until packets follow, p50', unit: 'ms', of: (f) => p50(f.moved.map((c) => c.followed)) },
+  { what: 'the same, p99', unit: 'ms', of: (f) => p99(f.moved.map((c) => c.followed)) },
   { what: 'CPU for it', unit: 'ms', of: (f) => f.movedCpuMs },
-  { what: 'Service added, until packets follow, p50', unit: 'ms', of: (f) => p50(f.added) },
-  { what: 'the same, p99', unit: 'ms', of: (f) => p99(f.added) },
+  { what: 'Service added, until packets follow, p50', unit: 'ms', of: (f) => p50(f.added.map((c) => c.followed)) },
+  { what: 'the same, p99', unit: 'ms', of: (f) => p99(f.added.map((c) => c.followed)) },
   { what: 'CPU when idle', unit: '% of a core', of: (f) => f.idlePercent },
-  { what: 'memory (PSS)', unit: 'MB', of: (f) => f.memory },
+  { what: 'memory (PSS) once it serves', unit: 'MB', of: (f) => f.loadedMemory },
+  { what: 'memory (PSS) after the changes', unit: 'MB', of: (f) => f.memory },
   { what: 'new connections', unit: '/s', of: (f) => f.connections, isMoreBetter: true },
   { what: 'connecting, p50', unit: 'µs', of: (f) => p50(f.firstPacket) * 1000 },
   { what: 'the same, p99', unit: 'µs', of: (f) => p99(f.firstPacket) * 1000 },
 ];
 
 function number(value: number): string {
+  if (Number.isNaN(value)) return '–';
   return value.toFixed(value < 10 ? 2 : value < 100 ? 1 : 0);
 }
 
@@ -107,9 +115,10 @@ function table(title: string, programs: readonly Program[], figures: ReadonlyMap
   return `${lines.join('\n')}\n\n`;
 }
 
-async function main({ modes, programs, sizes, rounds, limits }: Choice): Promise<void> {
+async function main({ modes, programs: all, peerMost, sizes, rounds, limits }: Choice): Promise<void> {
   for (const mode of modes)
     for (const size of sizes) {
+      const programs = size.services * size.endpoints > peerMost ? [fairlead] : all;
       const figures = new Map<string, Figures[]>(programs.map(({ name }) => [name, []]));
       for (let round = 0; round < rounds; round++)
         for (const program of programs) {

@@ -3,6 +3,7 @@ import { setImmediate, setTimeout as sleep } from 'node:timers/promises';
 import { endpointSlices, services } from '../../../src/api/resource-types.ts';
 import { Connections } from './connections.ts';
 import { Contestant, enterNode, type Program } from './contestant.ts';
+import { KernelNews } from './kernel-news.ts';
 import { clusterIp, movingEndpoint, objectsOf, type Size, service, slice } from './objects.ts';
 
 export interface Limits {
@@ -15,15 +16,24 @@ export interface Limits {
   readonly loadMs: number;
 }
 
+/** Milliseconds from the change of an object, each of which is NaN where it cannot be seen. */
+interface Change {
+  /** Until the kernel has it. */
+  readonly inKernel: number;
+  /** Until packets follow: of an endpoint among many, who cannot be met at will, it is not known. */
+  readonly followed: number;
+}
+
 /** Milliseconds, seconds of CPU, percent of a core, megabytes, connections per second. */
 export interface Figures {
   readonly fullSyncMs: number;
   readonly serves: number;
   readonly cpu: number;
-  readonly moved: readonly number[];
+  readonly moved: readonly Change[];
   readonly movedCpuMs: number;
-  readonly added: readonly number[];
+  readonly added: readonly Change[];
   readonly idlePercent: number;
+  readonly loadedMemory: number;
   readonly memory: number;
   readonly connections: number;
   readonly firstPacket: readonly number[];
@@ -38,22 +48,25 @@ class Measurement {
   readonly #contestant: Contestant;
   readonly #connections: Connections;
   readonly #limits: Limits;
+  /** IPVS tells nobody of what it has. */
+  readonly #hasNews: boolean;
 
-  constructor(contestant: Contestant, connections: Connections, limits: Limits) {
+  constructor(contestant: Contestant, connections: Connections, limits: Limits, mode: string) {
     this.#contestant = contestant;
     this.#connections = connections;
     this.#limits = limits;
+    this.#hasNews = mode !== 'ipvs';
   }
 
   /** Tries until connections to a Service arrive where they should; how long that took. */
-  async #until(ip: string, endpoint: string, limitMs = 60_000): Promise<number> {
-    const begun = performance.now();
+  async #until(ip: string, endpoint: string, { begun = performance.now(), limitMs = 120_000 } = {}): Promise<number> {
+    const first = performance.now();
     while (this.#connections.arrival(ip) !== endpoint) {
       this.#contestant.check();
       if (performance.now() - begun > limitMs)
         throw new Error(`Connections to ${ip} do not arrive at ${endpoint} within ${limitMs / 1000} s`);
       // Connections without end would fill the kernel's table of them, which the proxies read.
-      if (performance.now() - begun < busyMs) await setImmediate();
+      if (performance.now() - first < busyMs) await setImmediate();
       else await sleep(1);
     }
     return performance.now() - begun;
@@ -62,36 +75,46 @@ class Measurement {
   /** Until the Services that it found are served. */
   async load(program: Program): Promise<Pick<Figures, 'serves' | 'cpu' | 'fullSyncMs'>> {
     this.#contestant.start(program);
-    const serves = await this.#until(movingIp, movingEndpoint(0), this.#limits.loadMs);
+    const serves = await this.#until(movingIp, movingEndpoint(0), { limitMs: this.#limits.loadMs });
     const { cpu } = this.#contestant;
     return { serves, cpu, fullSyncMs: await this.#contestant.meanMs('sync_full_proxy_rules_duration_seconds') };
   }
 
-  /** Makes changes, and times each until the kernel sends packets by it. */
-  async #changes(change: (n: number) => readonly [ip: string, endpoint: string]): Promise<number[]> {
+  /** Makes changes, and times each. `make` gives what the kernel then has new, and who answers at which address, when that can be seen. */
+  async #changes(make: (n: number) => { readonly news: string; readonly ip?: string; readonly endpoint: string }): Promise<Change[]> {
     const { changes, changesMs } = this.#limits;
-    const begun = performance.now();
-    const times: number[] = [];
-    for (let n = 0; n < changes && performance.now() - begun < changesMs; n++) {
+    using kernel = this.#hasNews ? new KernelNews() : undefined;
+    const first = performance.now();
+    const made: Change[] = [];
+    for (let n = 0; n < changes && performance.now() - first < changesMs; n++) {
       await sleep(20 + (n % 10));
-      times.push(await this.#until(...change(n)));
+      const begun = performance.now();
+      const { news, ip, endpoint } = make(n);
+      // Nobody tries meanwhile: that would take one of the cores.
+      const inKernel = kernel ? (await kernel.of(news)) - begun : Number.NaN;
+      made.push({ inKernel, followed: ip === undefined ? Number.NaN : await this.#until(ip, endpoint, { begun }) });
     }
-    return times;
+    return made;
   }
 
-  moved(): Promise<number[]> {
+  /** The only endpoint of a Service is another one; of one large Service one among its many. */
+  moved(size: Size): Promise<Change[]> {
+    const isLarge = size.services === 1 && size.endpoints > 2;
+    const [last] = isLarge ? objectsOf(size).slices.slice(-1) : [];
+    const addresses = last?.endpoints?.slice(1).flatMap((endpoint) => endpoint.addresses) ?? [];
     return this.#changes((n) => {
       const endpoint = movingEndpoint(n + 1);
-      this.#contestant.api.put(endpointSlices, slice('moving', 0, [endpoint]));
-      return [movingIp, endpoint];
+      const [of, number] = last?.metadata.name?.split('-') ?? ['moving', '0'];
+      this.#contestant.api.put(endpointSlices, slice(of ?? '', Number(number), [...addresses, endpoint]));
+      return { news: endpoint, endpoint, ...(isLarge ? {} : { ip: movingIp }) };
     });
   }
 
-  added(): Promise<number[]> {
+  added(): Promise<Change[]> {
     return this.#changes((n) => {
       this.#contestant.api.put(endpointSlices, slice(`added${n}`, 0, [movingEndpoint(0)]));
       this.#contestant.api.put(services, service(`added${n}`, addedIp(n)));
-      return [addedIp(n), movingEndpoint(0)];
+      return { news: addedIp(n), ip: addedIp(n), endpoint: movingEndpoint(0) };
     });
   }
 
@@ -126,12 +149,14 @@ export async function measure(program: Program, mode: string, size: Size, limits
   using connections = new Connections();
   contestant.api.replace(services, [...made.services, service('moving', movingIp)]);
   contestant.api.replace(endpointSlices, [...made.slices, slice('moving', 0, [movingEndpoint(0)])]);
-  const measurement = new Measurement(contestant, connections, limits);
+  const measurement = new Measurement(contestant, connections, limits, mode);
   const loaded = await measurement.load(program);
   const before = contestant.cpu;
-  const moved = await measurement.moved();
+  const loadedMemory = contestant.memory;
+  const moved = await measurement.moved(size);
   const movedCpuMs = ((contestant.cpu - before) / moved.length) * 1000;
   const added = await measurement.added();
   const idlePercent = await measurement.idlePercent();
-  return { ...loaded, moved, movedCpuMs, added, idlePercent, memory: contestant.memory, ...measurement.traffic(size.services) };
+  const { memory } = contestant;
+  return { ...loaded, loadedMemory, moved, movedCpuMs, added, idlePercent, memory, ...measurement.traffic(size.services) };
 }
