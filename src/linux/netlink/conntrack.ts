@@ -13,7 +13,8 @@ export class Conntrack {
 
   /** What is tracked, of one family and (when given) one protocol. */
   async flows(family: Family, protocol?: number): Promise<TrackedFlow[]> {
-    return this.#list(family, undefined, protocol);
+    // A busy node has hundreds of thousands of TCP, of which the kernel need not tell.
+    return this.#list(family, protocol === undefined ? undefined : { protocol }, protocol);
   }
 
   /** What is tracked and meets the filter, and what else an older kernel tells of. */

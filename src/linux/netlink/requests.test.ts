@@ -154,6 +154,7 @@ const cases: readonly [what: string, request: NetlinkRequest, shown: string][] =
   ['list flows of IPv6', getFlows(6), '257/0 0a000000'],
   ['list translated flows', getFlows(4, 'translated'), '257/0 02000000 3:00000020 26:00000020'],
   ['list flows without an answer', getFlows(4, 'unanswered'), '257/0 02000000 3:00000000 26:00000002'],
+  ['list flows of a protocol', getFlows(4, { protocol: 17 }), '257/0 02000000 1:(2:(1:11)) 25:(1:08000000 2:00000000)'],
   ['list flows to an address', getFlows(4, { to: '10.96.0.1' }), '257/0 02000000 1:(1:(2:0a600001)) 25:(1:02000000 2:00000000)'],
   [
     'list flows to an address of IPv6',

@@ -48,10 +48,10 @@ export interface TrackedFlow {
 }
 
 /**
- * Which flows the kernel is to tell of: those to an address, those to a port of any, all whose destination was translated, or all that nobody has
- * answered. Kernels before 5.8, or for the last two before 5.15, tell of all.
+ * Which flows the kernel is to tell of: those to an address, those of a protocol (to a port of any), all whose destination was translated, or all
+ * that nobody has answered. Kernels before 5.8, or for the last two before 5.15, tell of all.
  */
-export type FlowFilter = { readonly to: string } | { readonly protocol: number; readonly port: number } | 'translated' | 'unanswered';
+export type FlowFilter = { readonly to: string } | { readonly protocol: number; readonly port?: number } | 'translated' | 'unanswered';
 
 /** struct nfgenmsg. */
 function body(family: Family): Uint8Array {
@@ -84,11 +84,9 @@ function filterAttrs(family: Family, filter: FlowFilter): Attr[] {
     ],
   ];
   if ('to' in filter) return by(FILTER.ipDst, [TUPLE.ip, [[family === 4 ? TUPLE_IP.dst4 : TUPLE_IP.dst6, ip(filter.to)]]]);
-  const proto: Attr[] = [
-    [TUPLE_PROTO.number, u8(filter.protocol)],
-    [TUPLE_PROTO.dstPort, u16be(filter.port)],
-  ];
-  return by(FILTER.protoNumber | FILTER.dstPort, [TUPLE.proto, proto]);
+  const number: Attr = [TUPLE_PROTO.number, u8(filter.protocol)];
+  if (filter.port === undefined) return by(FILTER.protoNumber, [TUPLE.proto, [number]]);
+  return by(FILTER.protoNumber | FILTER.dstPort, [TUPLE.proto, [number, [TUPLE_PROTO.dstPort, u16be(filter.port)]]]);
 }
 
 /** The request that forgets one flow. */
