@@ -12,6 +12,8 @@ export interface Libc {
   setsockopt(fd: number, level: number, name: number, value: Uint8Array, length: number): number;
   /** `length` is an `int`: the room in `value`, and afterwards how much of it was written. */
   getsockopt(fd: number, level: number, name: number, value: Uint8Array, length: Uint8Array): number;
+  /** SO_ATTACH_FILTER: instructions of classic BPF, 8 bytes each, decide which datagrams a socket gets. */
+  attachFilter(fd: number, instructions: Uint8Array): number;
   recv(fd: number, buffer: Uint8Array, length: number, flags: number): number;
   send(fd: number, bytes: Uint8Array, length: number, flags: number): number;
   /** With a number as its argument. */
@@ -42,6 +44,11 @@ export function openLibc(): NonNullable<typeof opened> {
   return opened;
 }
 
+const SOL_SOCKET = 1;
+const SO_ATTACH_FILTER = 26;
+/** On a 64 bit machine: a 16 bit number, a gap, a pointer. */
+const filterProgramLength = 16;
+
 let libc: Libc | undefined;
 
 export function loadLibc(): Libc {
@@ -49,6 +56,8 @@ export function loadLibc(): Libc {
   const { koffi, lib } = openLibc();
   const send = lib.func('intptr_t send(int fd, const uint8_t *buffer, uintptr_t length, int flags)');
   const recv = lib.func('intptr_t recv(int fd, _Out_ uint8_t *buffer, uintptr_t length, int flags)');
+  const program = koffi.struct({ length: 'uint16_t', instructions: 'const uint8_t *' });
+  const filter = lib.func('setsockopt', 'int', ['int', 'int', 'int', koffi.pointer(program), 'uint32_t']);
   const fcntl = lib.func('int fcntl(int fd, int command, ...)');
   libc = {
     setns: lib.func('int setns(int fd, int type)') as Libc['setns'],
@@ -61,6 +70,8 @@ export function loadLibc(): Libc {
     getsockopt: lib.func(
       'int getsockopt(int fd, int level, int name, _Out_ uint8_t *value, _Inout_ uint8_t *length)',
     ) as Libc['getsockopt'],
+    attachFilter: (fd, instructions) =>
+      filter(fd, SOL_SOCKET, SO_ATTACH_FILTER, { length: instructions.length / 8, instructions }, filterProgramLength) as number,
     recv: recv as unknown as Libc['recv'],
     send: send as unknown as Libc['send'],
     fcntl: (fd, command, value) => fcntl(fd, command, 'int', value) as number,

@@ -51,6 +51,22 @@ describe('NetlinkSocket', { skip: cannotMakeNamespaces }, () => {
     assert.equal((await socket.addresses()).length, 6003);
   });
 
+  test('is not told of what a socket changes that it ignores, and of all others', async () => {
+    await using net = new Namespaces();
+    await net.add('n');
+    using listener = Rtnetlink.openIn(net.path('n'));
+    using ignored = Rtnetlink.openIn(net.path('n'));
+    using other = Rtnetlink.openIn(net.path('n'));
+    const index = (await other.link('lo'))?.index ?? 0;
+    const told: unknown[] = [];
+    listener.subscribe([RTNLGRP.address4], (notice) => void told.push(notice));
+    listener.ignore(ignored.port);
+    await ignored.must([addAddress({ index, ip: '10.9.9.1', prefix: 32 })], 'add an address');
+    await other.must([addAddress({ index, ip: '10.9.9.9', prefix: 32 })], 'add an address');
+    await eventually('the other is heard', () => told.length > 0);
+    assert.equal(told.length, 1);
+  });
+
   test('fails a request whose answer the kernel had no room for, and goes on with the next', async () => {
     await using net = new Namespaces();
     await net.add('n');

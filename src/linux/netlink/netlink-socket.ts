@@ -203,6 +203,11 @@ export class NetlinkSocket implements Disposable {
     for (const group of groups) this.#wire.join(group);
   }
 
+  /** Notices about what the socket of this port changes do not come from now on: nothing of them is read or copied. */
+  ignore(port: number): void {
+    this.#wire.ignore(port);
+  }
+
   /** Lets the process end while the socket is open. */
   unref(): void {
     this.#wire.unref();

@@ -57,6 +57,8 @@ export interface Wire {
   send(sending: Sending, doing: string): Promise<void>;
   /** Joins a multicast group. */
   join(group: number): void;
+  /** From now on what the kernel tells about changes that came through the socket of this port does not come. */
+  ignore(port: number): void;
   /** How many datagrams the kernel has dropped for want of room. */
   drops(): number;
   unref(): void;
@@ -87,6 +89,10 @@ export class LoopWire implements Wire {
 
   join(group: number): void {
     this.#socket.addMembership(group);
+  }
+
+  ignore(port: number): void {
+    loadLibc().attachFilter(this.#fd, notOfPort(port));
   }
 
   drops(): number {
@@ -170,6 +176,9 @@ export class AsideWire implements Wire {
     throw new RangeError(`Cannot join group ${group}: a socket beside the event loop hears no notices`);
   }
 
+  /** It hears nothing of anybody. */
+  ignore(): void {}
+
   drops(): number {
     return dropsOf(this.#fd);
   }
@@ -223,6 +232,29 @@ function configure(fd: number, room: number): void {
   set(SOL_NETLINK, NETLINK_CAP_ACK, 1);
   // A listing is filtered by what the request says, and a request with nonsense in it is refused (Linux 4.20).
   set(SOL_NETLINK, NETLINK_GET_STRICT_CHK, 1);
+}
+
+/** Classic BPF (linux/filter.h) that lets a datagram pass unless its first message names this port (nlmsg_pid). */
+function notOfPort(port: number): Uint8Array {
+  const [load, jumpIfEqual, giveBack, all] = [0x20, 0x15, 0x06, 0xffffffff];
+  const portAt = 12;
+  // Loaded as if it were big endian.
+  const swapped = Buffer.alloc(4);
+  swapped.writeUInt32LE(port);
+  const instructions = [
+    [load, 0, 0, portAt],
+    [jumpIfEqual, 0, 1, swapped.readUInt32BE()],
+    [giveBack, 0, 0, 0],
+    [giveBack, 0, 0, all],
+  ] as const;
+  const bytes = Buffer.alloc(instructions.length * 8);
+  for (const [i, [code, ifTrue, ifFalse, value]] of instructions.entries()) {
+    bytes.writeUInt16LE(code, i * 8);
+    bytes.writeUInt8(ifTrue, i * 8 + 2);
+    bytes.writeUInt8(ifFalse, i * 8 + 3);
+    bytes.writeUInt32LE(value, i * 8 + 4);
+  }
+  return bytes;
 }
 
 function dropsOf(fd: number): number {

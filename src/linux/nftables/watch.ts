@@ -20,6 +20,8 @@ export class NftablesWatch {
   constructor(table: string, onChange: () => void, own?: number) {
     const name = Buffer.from(`${table}\0`);
     this.#socket.unref();
+    // A large table's first load would be told again, element by element.
+    if (own !== undefined) this.#socket.ignore(own);
     this.#socket.subscribe([group], (message) => {
       if (message === 'lost' || (message.port !== own && isAbout(message, name))) onChange();
     });
