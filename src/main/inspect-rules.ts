@@ -63,13 +63,21 @@ function nodeOf(objects: ClusterObjects, name: string | undefined, here: string)
   });
 }
 
+async function fromManifests(files: readonly string[]): Promise<ClusterObjects> {
+  const objects = readManifests(manifestsOf(files));
+  const { deriveSlices } = await import('./derived-slices.ts');
+  const { slices, notes } = deriveSlices(objects);
+  for (const note of notes) process.stderr.write(`note: ${note}\n`);
+  return { ...objects, slices: [...objects.slices, ...slices] };
+}
+
 async function readObjects(
   read: FlagReader,
   files: readonly string[],
   configuration: Parameters<typeof viewingClient>[1],
   signal: AbortSignal,
 ) {
-  if (files.length > 0) return readManifests(manifestsOf(files));
+  if (files.length > 0) return await fromManifests(files);
   const client = await viewingClient(read, configuration);
   try {
     return await listObjects(client, signal);

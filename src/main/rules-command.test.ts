@@ -47,6 +47,19 @@ describe('fairlead rules render', () => {
     assert.deepEqual(services, { '10.96.0.100 . tcp . 80': 'goto lb-3', '10.96.0.101 . tcp . 80': 'goto lb-3' });
   });
 
+  test('derives endpoints from pods where there are no slices, and says so', () => {
+    const pods = ['10.244.1.2', '10.244.1.3'].map((podIP, i) => ({
+      kind: 'Pod',
+      metadata: { name: `web-${i}`, labels: { app: 'web' } },
+      status: { podIP, phase: 'Running', conditions: [{ type: 'Ready', status: 'True' }] },
+    }));
+    const spec = { clusterIP: '10.96.0.10', selector: { app: 'web' }, ports: [{ port: 80, targetPort: 8080 }] };
+    const items = [{ kind: 'Service', metadata: { name: 'web' }, spec }, ...pods];
+    const { code, stdout, stderr } = rules(['render', '-f', '-', ...node], JSON.stringify({ kind: 'List', items }));
+    assert.deepEqual([code, stderr], [0, 'note: endpoints derived from Pods: default/web: 10.244.1.2, 10.244.1.3\n']);
+    assert.match(stdout, /10\.96\.0\.10 \. tcp \. 80 \. 1 : 10\.244\.1\.3 \. 8080/);
+  });
+
   test('prints both families of a node that has both, or the one that is asked for', () => {
     const both = [...files, '--node', 'node1', '--cluster-cidr', '10.244.0.0/16,fd00:10:244::/48'];
     assert.match(rules(['render', ...both]).stdout, /^# IPv4\ntable ip kube-proxy .*\n# IPv6\ntable ip6 kube-proxy /s);

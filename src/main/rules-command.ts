@@ -39,7 +39,7 @@ const manifests = {
     short: 'f',
     value: 'FILE',
     several: true,
-    help: 'manifests in place of a cluster: Services, EndpointSlices, Nodes, ServiceCIDRs; - is standard input',
+    help: 'manifests in place of a cluster: Services, EndpointSlices or Pods, Nodes, ServiceCIDRs; - is standard input',
   },
 } as const;
 

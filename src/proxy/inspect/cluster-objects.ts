@@ -3,8 +3,19 @@ import { parseAllDocuments } from 'yaml';
 import { defaultEndpointSlice } from '../../api/defaults/core.ts';
 import { defaultService } from '../../api/defaults/service.ts';
 import { objectKey } from '../../api/object-key.ts';
-import { endpointSlices, type KubeObject, nodes, serviceCidrs, services } from '../../api/resource-types.ts';
-import type { EndpointSlice, Node, Service, ServiceCIDR } from '../../api/schema/types.ts';
+import {
+  daemonSets,
+  deployments,
+  endpointSlices,
+  type KubeObject,
+  nodes,
+  pods,
+  replicaSets,
+  serviceCidrs,
+  services,
+  statefulSets,
+} from '../../api/resource-types.ts';
+import type { EndpointSlice, Node, Pod, Service, ServiceCIDR } from '../../api/schema/types.ts';
 import { isForbidden, isNotFound } from '../../client/api-error.ts';
 import type { Client } from '../../client/client.ts';
 import { KnownError, messageOf } from '../../errors/known-error.ts';
@@ -17,6 +28,19 @@ export interface ClusterObjects {
   /** The API server's URL. */
   readonly server?: string;
 }
+
+/** What makes pods, as far as Services select them: a Deployment, for example. */
+export type Workload = KubeObject & {
+  readonly spec?: { readonly template?: { readonly metadata?: { readonly labels?: Record<string, string> } } };
+};
+
+/** What manifests may have beside: what the cluster would make endpoints of. */
+export interface ManifestObjects extends ClusterObjects {
+  readonly pods: readonly Pod[];
+  readonly workloads: readonly Workload[];
+}
+
+const workloadKinds = [deployments, replicaSets, statefulSets, daemonSets].map(({ kind }) => kind);
 
 /** Throws as the client does. */
 export async function listObjects(client: Client, signal?: AbortSignal): Promise<ClusterObjects> {
@@ -70,9 +94,9 @@ function unreadable(name: string, why: string): KnownError {
  * Of an object that comes twice, the later fields of `spec` and `status` hold: so one file may have what a user applies, and another what the
  * cluster makes of it. Kinds that say nothing of rules are passed over. Throws BAD_CONFIG.
  */
-export function readManifests(manifests: readonly Manifest[]): ClusterObjects {
+export function readManifests(manifests: readonly Manifest[]): ManifestObjects {
   const found = new Map<string, Given>();
-  const namespaced = new Set<string>([services.kind, endpointSlices.kind]);
+  const namespaced = new Set<string>([services.kind, endpointSlices.kind, pods.kind, ...workloadKinds]);
   for (const object of manifests.flatMap(documentsOf)) {
     const namespace = namespaced.has(object.kind) ? { namespace: object.metadata?.namespace ?? 'default' } : {};
     const given = { ...object, metadata: { ...object.metadata, ...namespace } };
@@ -92,5 +116,7 @@ export function readManifests(manifests: readonly Manifest[]): ClusterObjects {
     slices,
     nodes: of(nodes.kind),
     serviceCidrs: of(serviceCidrs.kind),
+    pods: of(pods.kind),
+    workloads: workloadKinds.flatMap((kind) => of<Workload>(kind)),
   };
 }
