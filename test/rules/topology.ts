@@ -7,6 +7,7 @@ import { createServer } from 'node:net';
 import { mustRun, systemExec } from '../../src/linux/exec.ts';
 import { inNetns } from '../../src/linux/netns.ts';
 import { inIpv6 } from '../../src/proxy/testing/ipv6.ts';
+import { SctpHosts } from './testing/sctp-hosts.ts';
 
 const servedPorts = [53, 5353, 8080, 8443, 9090] as const;
 /** Where a connection stays open and echoes. */
@@ -16,6 +17,8 @@ export interface Topology extends AsyncDisposable {
   /** Path of the namespace in which packets with this source start. */
   namespaceOf(ip: string): string;
   readonly node: string;
+  /** Every address that answers over TCP and UDP does over SCTP, on any port. */
+  readonly sctp: SctpHosts;
 }
 
 /** Commands for `ip -batch`, grouped by namespace. */
@@ -67,7 +70,8 @@ function bare(ip: string | undefined): string {
 }
 
 /** Answers in a namespace; `self` is the address told where a socket cannot know its own. */
-function serve(namespace: string, closers: (() => void)[], ips: readonly string[]): void {
+function serve(namespace: string, closers: (() => void)[], ips: readonly string[], sctp: SctpHosts): void {
+  for (const ip of ips) sctp.add(namespace, ip);
   inNetns(namespace, () => {
     const echo = createServer((socket) => {
       // A connection whose other end is lost must not keep the process.
@@ -99,7 +103,8 @@ function serve(namespace: string, closers: (() => void)[], ips: readonly string[
 export async function buildTopology(pods: readonly string[], remote: readonly string[], name = 'r'): Promise<Topology> {
   const prefix = `fl-${name}${process.pid}-`;
   const made: string[] = [];
-  const closers: (() => void)[] = [];
+  const sctp = new SctpHosts();
+  const closers: (() => void)[] = [() => sctp.close()];
   const remove = async (): Promise<void> => {
     for (const close of closers) close();
     for (const namespace of made) await systemExec.run('ip', ['netns', 'del', namespace]);
@@ -115,10 +120,10 @@ export async function buildTopology(pods: readonly string[], remote: readonly st
     const forward =
       'echo 1 | tee /proc/sys/net/ipv4/ip_forward /proc/sys/net/ipv6/conf/all/forwarding; echo 0 | tee /proc/sys/net/ipv4/conf/*/rp_filter';
     await mustRun(systemExec, 'ip', ['netns', 'exec', `${prefix}n1`, 'sh', '-c', forward]);
-    for (const [i, ip] of pods.entries()) serve(`/run/netns/${prefix}p${i}`, closers, inBoth([ip]));
-    serve(`/run/netns/${prefix}n2`, closers, inBoth(remote));
+    for (const [i, ip] of pods.entries()) serve(`/run/netns/${prefix}p${i}`, closers, inBoth([ip]), sctp);
+    serve(`/run/netns/${prefix}n2`, closers, inBoth(remote), sctp);
     // Pods in the node's own network.
-    serve(`/run/netns/${prefix}n1`, closers, inBoth(['192.168.120.11']));
+    serve(`/run/netns/${prefix}n1`, closers, inBoth(['192.168.120.11']), sctp);
   } catch (err) {
     await remove();
     throw err;
@@ -128,6 +133,7 @@ export async function buildTopology(pods: readonly string[], remote: readonly st
   for (const [ip, place] of [...places]) places.set(inIpv6(ip), place);
   return {
     node: `/run/netns/${prefix}n1`,
+    sctp,
     namespaceOf(ip) {
       const place = places.get(ip);
       if (!place) throw new RangeError(`Cannot send from ${ip}: the topology has no such place`);

@@ -8,8 +8,8 @@ import { errnoName, NetlinkError } from '../netlink/netlink-error.ts';
 import { IPPROTO } from '../netlink/tracked-flow.ts';
 import { inNetns } from '../netns.ts';
 import { addressFamilyOf, socketAddress } from '../socket-address.ts';
-import { isV6, RawSocket } from './raw-socket.ts';
-import { answerOf, firstSegment, type RawProtocol, type SegmentAnswer, segmentOf } from './segment.ts';
+import { RawSocket } from './raw-socket.ts';
+import { answerOf, firstSegment, type RawProtocol, type SegmentAnswer } from './segment.ts';
 
 const SOCK_STREAM_CLOEXEC = 0o2000001;
 const SOCK_DGRAM_CLOEXEC = 0o2000002;
@@ -73,14 +73,10 @@ export class FirstPacketSender implements Disposable {
     for (let left = timeoutMs; left > 0 && !isEnough(); left = end - performance.now()) {
       if (!(await this.#raw.isReady(Math.ceil(Math.min(left, patienceMs))))) continue;
       const received = this.#raw.receive();
-      const answer = typeof received === 'string' ? refusalOf(received) : this.#answerOf(received);
+      const answer = typeof received === 'string' ? refusalOf(received) : answerOf(this.packet.protocol, this.packet, received.segment);
       if (answer) return answer;
     }
     return 'silent';
-  }
-
-  #answerOf(received: Buffer): SegmentAnswer | undefined {
-    return answerOf(this.packet.protocol, this.packet, segmentOf(received, isV6(this.packet.from)));
   }
 
   [Symbol.dispose](): void {
@@ -89,6 +85,7 @@ export class FirstPacketSender implements Disposable {
   }
 }
 
-function refusalOf(errno: string): 'refused' | undefined {
+/** What an errno in the place of a packet says of the one that was sent. */
+export function refusalOf(errno: string): 'refused' | undefined {
   return refusals.includes(errno) ? 'refused' : undefined;
 }

@@ -134,7 +134,7 @@ export function answerOf(protocol: RawProtocol, { sourcePort, port }: SegmentEnd
   return chunk === sctpChunk.abort ? 'refused' : chunk === sctpChunk.initAck ? 'answered' : undefined;
 }
 
-/** What follows the IP header, which a raw socket of IPv4 gives and one of IPv6 does not. */
-export function segmentOf(received: Buffer, isV6: boolean): Buffer {
-  return isV6 ? received : received.subarray(((received[0] ?? 0) & 15) * 4);
+/** What follows the header of IPv4. */
+export function segmentOf(packet: Buffer): Buffer {
+  return packet.subarray(((packet[0] ?? 0) & 15) * 4);
 }
