@@ -70,7 +70,7 @@ function bare(ip: string | undefined): string {
 }
 
 /** Answers in a namespace; `self` is the address told where a socket cannot know its own. */
-function serve(namespace: string, closers: (() => void)[], ips: readonly string[], sctp: SctpHosts): void {
+export function serve(namespace: string, closers: (() => void)[], ips: readonly string[], sctp: SctpHosts): void {
   for (const ip of ips) sctp.add(namespace, ip);
   inNetns(namespace, () => {
     const echo = createServer((socket) => {
