@@ -8,7 +8,8 @@ import { prepareGuest, runInGuest } from './guest.ts';
 const files: readonly (readonly [file: string, only?: string | undefined, without?: string])[] = [
   ['src/proxy/mode/ipvs/ipvs-mode.test.ts', 'in the kernel'],
   // In IPv6 all are traced; with real packets, inside/ipv6.guest.ts has one of each kind.
-  ['test/rules/rules.test.ts', 'rules in the kernel ipvs', 'in IPv6'],
+  // SCTP with real packets was not tried here.
+  ['test/rules/rules.test.ts', 'rules in the kernel ipvs', 'in IPv6|sctp|SCTP'],
   ['test/rules/inspect.test.ts', 'mode ipvs'],
   ['test/guest/inside/balancing.guest.ts'],
   ['test/guest/inside/ipv6.guest.ts'],
