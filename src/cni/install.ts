@@ -1,5 +1,5 @@
 /** What the runtime finds on the node: the two executables, and the network configuration once the network is there. */
-import { existsSync, mkdirSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, renameSync } from 'node:fs';
 import { join } from 'node:path';
 import { putFile } from '../linux/put-file.ts';
 import { answerPipes } from './answer-pipes.ts';
@@ -23,7 +23,19 @@ export interface InstallOptions {
 /** Seconds that a caller waits for an agent that lives but does not answer. An ADD takes milliseconds; kubelet gives up after minutes. */
 const deadline = `\${FAIRLEAD_CNI_TIMEOUT:-30}`;
 const networkName = 'fairlead';
-const conflistName = '10-fairlead.conflist';
+export const conflistName = '10-fairlead.conflist';
+export const plugins = ['fairlead', 'loopback'] as const;
+const mark = '# Written by the Fairlead agent.';
+
+/** Whether a plugin with this text is one of ours. */
+export function isOwn(text: string): boolean {
+  return text.includes(mark);
+}
+
+/** Under what name a plugin of others waits for ours to go: a package may have brought one. */
+export function replacedName(plugin: string): string {
+  return `.${plugin}.before-fairlead`;
+}
 
 /** The configuration list. containerd 1.6 knows nothing newer than 1.0.0; whoever knows `cniVersions` takes the newest of them. */
 export function conflist(): string {
@@ -47,14 +59,14 @@ export function conflist(): string {
  * is there. Only bash and busybox can read with a deadline; another shell goes the long way.
  */
 export function wrapper(
-  plugin: 'fairlead' | 'loopback',
+  plugin: (typeof plugins)[number],
   o: InstallOptions,
   shell: string = existsSync('/bin/bash') ? '/bin/bash' : '/bin/sh',
 ): string {
   const quote = (word: string): string => `'${word.replaceAll("'", "'\\''")}'`;
   const error = (message: string, details = ''): string => quote(formatCniError({ code: 11, message, details }, '1.0.0'));
   return `#!${shell}
-# Written by the Fairlead agent.
+${mark}
 PATH=\${PATH:-/usr/sbin:/usr/bin:/sbin:/bin}
 LC_ALL=C
 pipes=${quote(o.pipesDir)}
@@ -111,7 +123,11 @@ exit 1
 /** Writes the executables `fairlead` and `loopback` (containerd runs the latter for every pod, from this directory only). */
 export function installPlugins(o: InstallOptions): void {
   mkdirSync(o.binDir, { recursive: true });
-  for (const plugin of ['fairlead', 'loopback'] as const) putFile(join(o.binDir, plugin), wrapper(plugin, o), 0o755);
+  for (const plugin of plugins) {
+    const path = join(o.binDir, plugin);
+    if (existsSync(path) && !isOwn(readFileSync(path, 'utf8'))) renameSync(path, join(o.binDir, replacedName(plugin)));
+    putFile(path, wrapper(plugin, o), 0o755);
+  }
 }
 
 /** Says to the runtime that pods can be attached. */

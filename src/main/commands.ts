@@ -7,6 +7,7 @@ import { initCommand } from './init-command.ts';
 import { joinCommand } from './join-command.ts';
 import { manifestCommand } from './manifest-command.ts';
 import { partCommands } from './part-commands.ts';
+import { resetCommand } from './reset-command.ts';
 import { rulesCommand } from './rules-command.ts';
 import { serverCommand } from './server-command.ts';
 import { topCommand } from './top-command.ts';
@@ -20,6 +21,7 @@ export const root: Command = {
     labCommand,
     initCommand,
     joinCommand,
+    resetCommand,
     serverCommand,
     agentCommand,
     ...partCommands,

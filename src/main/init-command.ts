@@ -37,7 +37,7 @@ export const initCommand: Command = defineCommand({
     requireRoot('make a control plane');
     const context = await setupContext(signal, durationOf('timeout', values.timeout));
     const documents = await documentsOf(values.config);
-    const [{ runInit }, { manifest }, yaml] = await Promise.all([import('../setup/init/init.ts'), import('./manifest.ts'), import('yaml')]);
+    const [{ runInit }, { manifest }] = await Promise.all([import('../setup/init/init.ts'), import('./manifest.ts')]);
     const port = values['apiserver-bind-port'];
     const result = await runInit(context, {
       ...nodeWish(values, documents.init?.nodeRegistration, values.taint ? undefined : ''),
@@ -58,7 +58,6 @@ export const initCommand: Command = defineCommand({
       tokenTtlMs: durationOf('token-ttl', values['token-ttl']),
       // The Service in front of the nodes' DNS is the server's own affair.
       nodeRoles: manifest({ parts: ['proxy', 'net-agent', 'dns', 'speaker'], group: 'system:nodes', clusterDns: '' }),
-      yaml,
     });
     if (values.output === 'json') process.stdout.write(`${JSON.stringify(result, undefined, 2)}\n`);
     else {

@@ -19,11 +19,12 @@ export class Steps {
     this.#clock = clock;
   }
 
-  /** `run` gives whether it changed anything; the line says so. */
-  async run(name: string, label: string, run: () => Promise<boolean>): Promise<void> {
+  /** `run` gives whether it changed anything; the line says so, and so does the result. */
+  async run(name: string, label: string, run: () => Promise<boolean>): Promise<boolean> {
     const began = this.#clock.monotonic();
     const changed = await this.#progress.step((done: boolean) => (done ? label : `${label}: as it was`), run);
     this.records.push({ name, changed, seconds: Math.round((this.#clock.monotonic() - began) / 100) / 10 });
+    return changed;
   }
 
   note(text: string): void {

@@ -6,6 +6,7 @@ import { restrictNodePart } from './node-part-restriction.ts';
 import type { NodeWrite } from './node-restriction.ts';
 import { person } from './testing/fake-objects.ts';
 
+const kubelet = person('system:node:n1', 'system:nodes');
 const part = (name: NodePart, node = 'n1') => person(nodePartUser(name, node), nodePartGroup(name));
 
 function node(
@@ -53,6 +54,7 @@ describe('restrictNodePart()', () => {
     ['the net-agent tells its lease', status(node('n1', { annotations: lease, status: up }))],
     ['others are none of its business', write({ user: person('jane'), operation: 'DELETE', name: 'n2' })],
     ['the proxy writes events', write({ user: part('proxy'), operation: 'CREATE', resource: 'events', object: {} })],
+    ['DNS publishes itself by the credential of its kubelet', dnsWrite(slice('kube-dns-n1', 'n1'), { user: kubelet })],
     ['DNS publishes itself', dnsWrite(slice('kube-dns-n1', 'n1'))],
     [
       'DNS takes itself back',
@@ -104,6 +106,11 @@ describe('restrictNodePart()', () => {
     ['DNS writes no Node', status(node('n1'), part('dns')), /may not write Nodes/],
     ['the proxy writes no endpoints', { ...dnsWrite(slice('kube-dns-n1', 'n1')), user: part('proxy') }, /may not write EndpointSlices/],
     ['DNS publishes no other node', dnsWrite(slice('kube-dns-n2', 'n2')), /only write the EndpointSlice "kube-dns-n1"/],
+    [
+      'a kubelet publishes no other node',
+      dnsWrite(slice('kube-dns-n2', 'n2'), { user: kubelet }),
+      /only write the EndpointSlice "kube-dns-n1"/,
+    ],
     ['DNS names no other node in its slice', dnsWrite(slice('kube-dns-n1', 'n2')), /only write endpoints on that node/],
     ['DNS serves no other Service', dnsWrite(slice('kube-dns-n1', 'n1', { 'kubernetes.io/service-name': 'web' })), /that it manages/],
     [

@@ -3,25 +3,38 @@
  * NodeRestriction has it for kubelets. Without it whoever holds one node could lead the pods' packets and names of all others to itself.
  */
 import { isDeepStrictEqual } from 'node:util';
-import { nodePartOf } from '../../api/node-parts.ts';
+import { type NodePart, nodePartOf } from '../../api/node-parts.ts';
 import type { EndpointSlice, Node } from '../../api/schema/types.ts';
 import { labelManagedBy, labelServiceName } from '../../api/well-known.ts';
 import type { NodeWrite } from './node-restriction.ts';
+import { nodeNameOf } from './user-info.ts';
 
 /** Where flannel and its like keep their lease; `public-ip-overwrite` is for people to set. */
 const lease = 'flannel.alpha.coreos.com/';
 const overwrite = `${lease}public-ip-overwrite`;
 const serviceLabel = 'kube-dns';
 
+const slices = 'endpointslices.discovery.k8s.io';
+
 /** Why a part of a node may not write this, or undefined. Says nothing about users that are none, nor about what RBAC alone decides. */
 export function restrictNodePart(write: NodeWrite): string | undefined {
+  const resource = write.group ? `${write.resource}.${write.group}` : write.resource;
   const who = nodePartOf(write.user);
-  if (!who) return undefined;
-  const { part, node } = who;
-  switch (write.group ? `${write.resource}.${write.group}` : write.resource) {
+  if (who) return restrictPart(who, resource, write);
+  // On a node that has joined by a token every part is the kubelet's user, the DNS server too; the rest of it NodeRestriction sees to.
+  const node = nodeNameOf(write.user);
+  return node !== undefined && resource === slices ? restrictSlice(node, write) : undefined;
+}
+
+function restrictPart(
+  { part, node }: { readonly part: NodePart; readonly node: string },
+  resource: string,
+  write: NodeWrite,
+): string | undefined {
+  switch (resource) {
     case 'nodes':
       return part === 'net-agent' ? restrictLease(node, write) : `the ${part} of a node may not write Nodes`;
-    case 'endpointslices.discovery.k8s.io':
+    case slices:
       return part === 'dns' ? restrictSlice(node, write) : `the ${part} of a node may not write EndpointSlices`;
     default:
       return undefined;
@@ -51,8 +64,8 @@ function beside({ metadata, spec, status }: Node): object {
 
 function restrictSlice(node: string, { operation, name, object, old }: NodeWrite): string | undefined {
   if (name !== `${serviceLabel}-${node}`) return `the DNS of node "${node}" may only write the EndpointSlice "${serviceLabel}-${node}"`;
-  const slices = (operation === 'DELETE' ? [old] : [old, object]) as (EndpointSlice | undefined)[];
-  for (const { metadata, endpoints = [] } of slices.filter((slice) => slice !== undefined)) {
+  const written = (operation === 'DELETE' ? [old] : [old, object]) as (EndpointSlice | undefined)[];
+  for (const { metadata, endpoints = [] } of written.filter((slice) => slice !== undefined)) {
     const { [labelServiceName]: service, [labelManagedBy]: manager } = metadata.labels ?? {};
     if (service !== serviceLabel || manager !== 'dns.fairlead.dev')
       return `the DNS of a node may only write EndpointSlices of Service "${serviceLabel}" that it manages`;

@@ -34,7 +34,8 @@ export function hierarchiesOf(mountinfo: string): Hierarchy[] {
   return [...found, { path: unified, controllers: [], ...(found.length > 0 ? { idle: true } : {}) }];
 }
 
-const parents = ['/kubepods', '/kubepods/burstable', '/kubepods/besteffort'];
+const top = '/kubepods';
+const parents = [top, `${top}/burstable`, `${top}/besteffort`];
 
 export class CgroupManager {
   readonly #hierarchies: readonly Hierarchy[];
@@ -71,6 +72,11 @@ export class CgroupManager {
   /** Removes a pod's cgroup and what the runtime left in it. */
   async removePod(cgroup: string): Promise<void> {
     await Promise.all(this.#hierarchies.map(({ path }) => removeTree(path + cgroup)));
+  }
+
+  /** Removes the parents of all pods, and what is left in them. */
+  async removeAll(): Promise<void> {
+    await this.removePod(top);
   }
 
   /** The uids of pods that have a cgroup, with its path. */

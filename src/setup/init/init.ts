@@ -18,11 +18,12 @@ import { type AddressWish, nodeAddress } from '../node-address.ts';
 import { gatherFacts, type RuntimeFacts } from '../preflight/gather.ts';
 import { refuseObstacles } from '../preflight/preflight.ts';
 import { ensureService, envFile, readEnv, type ServiceFlags } from '../service/service.ts';
-import { settingsObjects, type Yaml } from '../settings/settings.ts';
+import { settingsObjects } from '../settings/settings.ts';
 import type { SetupContext } from '../setup-context.ts';
 import type { StepRecord } from '../steps.ts';
 import { newToken, type Token, tokenText } from '../token/token.ts';
 import { ensureObjects } from './ensure-objects.ts';
+import { changeProxySettings } from './proxy-settings.ts';
 import { joinRoles } from './roles.ts';
 import { ensureTokens } from './tokens.ts';
 
@@ -41,7 +42,6 @@ export interface InitRequest {
   readonly runtimeEndpoint: string;
   /** What proxy, pod network and DNS need, granted to all nodes. */
   readonly nodeRoles: readonly KubeObject[];
-  readonly yaml: Yaml;
 }
 
 export interface InitResult {
@@ -67,18 +67,22 @@ export async function runInit(context: SetupContext, request: InitRequest): Prom
   const client = new Client(await loadKubeconfig(layout.adminConfig));
   try {
     await steps.run('ready', 'Control plane answers', () => waitForServer(context, client));
-    await steps.run('settings', 'Settings and roles of the cluster', () =>
-      ensureObjects(client, [...settingsObjects(plan, request.yaml), ...joinRoles(), ...request.nodeRoles]),
-    );
+    await steps.run('settings', 'Settings and roles of the cluster', async () => {
+      const isNew = await ensureObjects(client, [...settingsObjects(plan), ...joinRoles(), ...request.nodeRoles]);
+      return (await changeProxySettings(client, request.wish)) || isNew;
+    });
     let token: Token | undefined;
     await steps.run('token', 'Token and address for those who join', async () => {
       const ensured = await ensureTokens(client, request, context.clock.now());
       token = ensured.token;
       return (await publishClusterInfo(client, plan)) || ensured.changed;
     });
-    await steps.run('node', `Agent of node "${request.nodeName}" started`, () => startNode(context, plan, request, runtime));
+    const before = context.clock.now();
+    const isStarted = await steps.run('node', `Agent of node "${request.nodeName}" started`, () =>
+      startNode(context, plan, request, runtime),
+    );
     await steps.run('node-ready', `Node "${request.nodeName}" is Ready at ${plan.advertiseAddress}`, () =>
-      finishNode(context, client, request),
+      finishNode(context, client, request, isStarted ? before : 0),
     );
     return {
       nodeName: request.nodeName,
@@ -209,8 +213,8 @@ async function startNode(context: SetupContext, plan: ClusterPlan, request: Init
 }
 
 /** Waits for the Node, and marks it, which its own kubelet may not do (NodeRestriction). */
-async function finishNode(context: SetupContext, client: Client, { nodeName }: InitRequest): Promise<boolean> {
-  const { metadata } = await waitForNode(context, client, nodeName);
+async function finishNode(context: SetupContext, client: Client, { nodeName }: InitRequest, since: number): Promise<boolean> {
+  const { metadata } = await waitForNode(context, client, nodeName, since);
   if (metadata.labels?.[controlPlaneLabel] === '') return false;
   const labels = { [controlPlaneLabel]: '', 'node.kubernetes.io/exclude-from-external-load-balancers': '' };
   await client.patch<Node>(nodes, nodeName, { metadata: { labels } });

@@ -1,4 +1,5 @@
 /** The bootstrap tokens of a new cluster. */
+import { bootstrapTokenLifeMs, bootstrapTokenNamespace, bootstrapTokenOf, bootstrapTokenType } from '../../api/bootstrap-token.ts';
 import { secrets } from '../../api/resource-types.ts';
 import type { Secret } from '../../api/schema/types.ts';
 import type { Client } from '../../client/client.ts';
@@ -16,6 +17,8 @@ export interface TokenWish {
   readonly documents: Documents;
 }
 
+/** What a token that was made before must have left to be told again. */
+const leastLifeMs = 600_000;
 /** By it a second run finds the token of the first. */
 const tokenDescription = 'made by "fairlead init"';
 
@@ -48,11 +51,7 @@ function secretOf(
 }
 
 async function findToken(client: Client, now: number): Promise<Token | undefined> {
-  const { items } = await client.list<Secret>(secrets, { namespace: 'kube-system', fieldSelector: 'type=bootstrap.kubernetes.io/token' });
-  const text = (secret: Secret, key: string): string => Buffer.from(secret.data?.[key] ?? '', 'base64').toString();
-  // One that is about to end would be told for nothing.
-  const found = items.find(
-    (one) => text(one, 'description') === tokenDescription && !(Date.parse(text(one, 'expiration')) < now + 600_000),
-  );
-  return found && { id: text(found, 'token-id'), secret: text(found, 'token-secret') };
+  const { items } = await client.list<Secret>(secrets, { namespace: bootstrapTokenNamespace, fieldSelector: `type=${bootstrapTokenType}` });
+  const lasting = items.filter((secret) => bootstrapTokenLifeMs(secret, now) > leastLifeMs);
+  return lasting.map(bootstrapTokenOf).find((found) => found?.description === tokenDescription);
 }

@@ -67,9 +67,12 @@ export async function runJoin(context: SetupContext, request: JoinRequest): Prom
   await steps.run('credential', `Certificate of node "${request.nodeName}"`, () => makeCredential(context, request, info));
   const client = new Client(await loadKubeconfig(layout.kubeletConfig));
   try {
-    await steps.run('node', `Agent of node "${request.nodeName}" started`, () => startAgent(context, { ...request, address, runtime }));
+    const before = context.clock.now();
+    const isStarted = await steps.run('node', `Agent of node "${request.nodeName}" started`, () =>
+      startAgent(context, { ...request, address, runtime }),
+    );
     await steps.run('node-ready', `Node "${request.nodeName}" is Ready at ${address}`, () =>
-      waitUntilAlone(context, client, request.nodeName, address),
+      waitUntilAlone(context, client, request.nodeName, address, isStarted ? before : 0),
     );
     return { nodeName: request.nodeName, address, server: client.server, steps: steps.records };
   } finally {
@@ -127,8 +130,8 @@ async function makeCredential(context: SetupContext, request: JoinRequest, info:
 }
 
 /** Two machines that join at the same moment do not see each other before: of those with one address the older stays. */
-async function waitUntilAlone(context: SetupContext, client: Client, name: string, address: string): Promise<boolean> {
-  const own = await waitForNode(context, client, name);
+async function waitUntilAlone(context: SetupContext, client: Client, name: string, address: string, since: number): Promise<boolean> {
+  const own = await waitForNode(context, client, name, since);
   const { items } = await client.list<Node>(nodes, { signal: context.signal });
   const created = (node: Node): number => Date.parse(node.metadata.creationTimestamp ?? '');
   const older = items.find(

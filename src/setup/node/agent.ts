@@ -46,17 +46,23 @@ export async function startAgent({ exec, keeper }: SetupContext, wish: AgentWish
   return (await ensureService(keeper, 'agent', { ...agentFlags(wish, existsSync(resolvedConf)), ...more })) || isKernelChanged;
 }
 
-/** Why the Node is not what it will be: not there, of a former life of the machine, or not ready. */
-export function nodeProblem(node: Node | undefined, name: string, machine: string): string | undefined {
+/** Why the Node is not what it will be: not there, of another machine or a former life of this one, or not ready. `since` is milliseconds since the epoch. */
+export function nodeProblem(node: Node | undefined, name: string, machine: string, since: number): string | undefined {
   if (!node) return `node "${name}" has not registered`;
   if (node.status?.nodeInfo?.machineID !== machine) return `node "${name}" is that of another machine so far`;
   const ready = node.status.conditions?.find(({ type }) => type === 'Ready');
-  if (ready?.status !== 'True') return `node "${name}" is not ready: ${ready?.message ?? 'it has not reported yet'}`;
-  return undefined;
+  // By this machine's clock, as its kubelet wrote it; in whole seconds.
+  if (!(Date.parse(ready?.lastHeartbeatTime ?? '') >= since - 1000)) return `node "${name}" has not reported since its agent was started`;
+  return ready?.status === 'True' ? undefined : `node "${name}" is not ready: ${ready?.message ?? ''}`;
 }
 
-/** Gives the Node once it is Ready. Throws TIMED_OUT with the reason. */
-export async function waitForNode({ clock, signal, timeoutMs, steps, keeper }: SetupContext, client: Client, name: string): Promise<Node> {
+/** Gives the Node once it is Ready, and has said so since then. Throws TIMED_OUT with the reason. */
+export async function waitForNode(
+  { clock, signal, timeoutMs, steps, keeper }: SetupContext,
+  client: Client,
+  name: string,
+  since: number,
+): Promise<Node> {
   const machine = await machineId();
   let node: Node | undefined;
   const wait = {
@@ -69,7 +75,7 @@ export async function waitForNode({ clock, signal, timeoutMs, steps, keeper }: S
   };
   await waitUntil(`node "${name}" to be Ready`, wait, async () => {
     node = await client.get<Node>(nodes, name, { signal }).catch(ignoreNotFound);
-    return nodeProblem(node, name, machine);
+    return nodeProblem(node, name, machine, since);
   });
   return node as Node;
 }

@@ -15,6 +15,13 @@ const wanted: Readonly<Record<string, string>> = {
 };
 const modules = ['overlay', 'br_netfilter'];
 
+/** What pod network and proxy set besides, as long as the node is one. */
+const alsoSet: readonly string[] = [
+  ...['all/send_redirects', 'all/route_localnet', 'all/arp_ignore', 'all/arp_announce'].map((name) => `net/ipv4/conf/${name}`),
+  ...['conntrack', 'conn_reuse_mode', 'expire_nodest_conn', 'expire_quiescent_template'].map((name) => `net/ipv4/vs/${name}`),
+  ...['max', 'tcp_timeout_established', 'tcp_timeout_close_wait', 'tcp_be_liberal'].map((name) => `net/netfilter/nf_conntrack_${name}`),
+];
+
 const bootFiles: Readonly<Record<string, string>> = {
   '/etc/sysctl.d/99-fairlead.conf': Object.entries(wanted)
     // The dash: where the module is not there, that is no failure.
@@ -28,7 +35,7 @@ const beforeFile = join(layout.stateDir, 'sysctls.json');
 export async function setKernel(exec: Exec): Promise<boolean> {
   for (const name of modules) await exec.run('modprobe', ['-q', name]).catch(() => undefined);
   const present = Object.entries(wanted).filter(([name]) => readSysctl(name) !== undefined);
-  const before = Object.fromEntries(present.map(([name]) => [name, readSysctl(name)]));
+  const before = Object.fromEntries([...Object.keys(wanted), ...alsoSet].map((name) => [name, readSysctl(name)]));
   // Written before anything is changed, and never over what an earlier run found.
   if ((await readIfThere(beforeFile)) === undefined) {
     await mkdir(dirname(beforeFile), { recursive: true });

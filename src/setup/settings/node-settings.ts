@@ -4,7 +4,6 @@
  */
 import { mkdir, rename, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { parse } from 'yaml';
 import { configMaps } from '../../api/resource-types.ts';
 import type { ConfigMap } from '../../api/schema/types.ts';
 import { readIfThere } from '../../bootstrap/secret-file.ts';
@@ -66,7 +65,7 @@ export async function readNodeSettings(options: NodeSettingsOptions): Promise<Re
   const backOff = new BackOff(delays);
   for (let said = ''; ; ) {
     try {
-      const settings = settingsOf(await fetchSources(client, signal), { parse });
+      const settings = settingsOf(await fetchSources(client, signal));
       await keepCopy(dir, settings);
       return agentFlags(settings, join(dir, proxyFile));
     } catch (err) {

@@ -6,7 +6,7 @@ import { planCluster } from '../config/cluster-plan.ts';
 import { agentFlags, type SettingsSources, settingsNames, settingsObjects, settingsOf } from './settings.ts';
 
 const plan = planCluster({ podSubnet: '10.200.0.0/16', networkBackend: 'host-gw', proxyMode: 'ipvs' }, {}, '192.168.56.10');
-const objects = settingsObjects(plan, yaml);
+const objects = settingsObjects(plan);
 
 function sourcesOf(maps: readonly ConfigMap[]): SettingsSources {
   return Object.fromEntries(
@@ -15,7 +15,7 @@ function sourcesOf(maps: readonly ConfigMap[]): SettingsSources {
 }
 
 test('what settingsObjects() writes, settingsOf() reads', () => {
-  assert.deepEqual(settingsOf(sourcesOf(objects), yaml), {
+  assert.deepEqual(settingsOf(sourcesOf(objects)), {
     podSubnet: '10.200.0.0/16',
     serviceSubnet: '10.96.0.0/16',
     dnsDomain: 'cluster.local',
@@ -40,7 +40,7 @@ test('settingsObjects() tells an endpoint and names that somebody chose', () => 
   const read = (maps: readonly ConfigMap[]): { controlPlaneEndpoint?: string; apiServer?: object } =>
     yaml.parse(maps[0]?.data?.ClusterConfiguration ?? '');
   assert.deepEqual(
-    [read(settingsObjects(chosen, yaml)).controlPlaneEndpoint, read(settingsObjects(chosen, yaml)).apiServer],
+    [read(settingsObjects(chosen)).controlPlaneEndpoint, read(settingsObjects(chosen)).apiServer],
     ['cluster.example:6443', { certSANs: ['a.example'] }],
   );
   assert.deepEqual([read(objects).controlPlaneEndpoint, read(objects).apiServer], [undefined, undefined]);
@@ -55,12 +55,12 @@ describe('settingsOf()', () => {
 
   test("takes flannel's options of a backend", () => {
     const network = map('net-conf.json', '{"Network":"10.9.0.0/16","Backend":{"Type":"vxlan","VNI":7,"Port":4789}}');
-    assert.deepEqual(settingsOf({ ...all, network }, yaml).backend, { type: 'vxlan', vni: 7, port: 4789 });
+    assert.deepEqual(settingsOf({ ...all, network }).backend, { type: 'vxlan', vni: 7, port: 4789 });
   });
 
   test('does without the ConfigMaps of a pod network and a proxy of others', () => {
     const { network: _network, proxy: _proxy, ...rest } = all;
-    const settings = settingsOf(rest, yaml);
+    const settings = settingsOf(rest);
     assert.deepEqual(settings.backend, { type: 'vxlan', vni: 1, port: 8472 });
     assert.deepEqual(yaml.parse(settings.proxyConfiguration), {
       apiVersion: 'kubeproxy.config.k8s.io/v1alpha1',
@@ -71,7 +71,7 @@ describe('settingsOf()', () => {
 
   test("takes the pods' range from the pod network when kubeadm was told none", () => {
     const cluster = map('ClusterConfiguration', 'networking: { serviceSubnet: 10.96.0.0/12 }');
-    assert.equal(settingsOf({ ...all, cluster }, yaml).podSubnet, '10.200.0.0/16');
+    assert.equal(settingsOf({ ...all, cluster }).podSubnet, '10.200.0.0/16');
   });
 
   for (const [what, sources, message] of [
@@ -85,11 +85,11 @@ describe('settingsOf()', () => {
     ['what is no YAML', { kubelet: map('kubelet', 'a: [') }, /Cannot read "kubelet" of ConfigMap "kube-system\/kubelet-config"/],
   ] as const)
     test(`names the ConfigMap that has ${what}`, () =>
-      assert.throws(() => settingsOf({ ...all, ...sources }, yaml), { code: 'BAD_CONFIG', message }));
+      assert.throws(() => settingsOf({ ...all, ...sources }), { code: 'BAD_CONFIG', message }));
 });
 
 test('agentFlags() are flags of "fairlead agent"', () => {
-  assert.deepEqual(agentFlags(settingsOf(sourcesOf(objects), yaml), '/x'), {
+  assert.deepEqual(agentFlags(settingsOf(sourcesOf(objects)), '/x'), {
     'cluster-cidr': '10.200.0.0/16',
     'service-cidr': '10.96.0.0/16',
     'cluster-domain': 'cluster.local',

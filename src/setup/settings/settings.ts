@@ -2,6 +2,7 @@
  * What is the same on every node lies in the cluster, in the ConfigMaps that kubeadm and flannel use, so that no node needs a flag for it
  * and one edit changes all: here a plan becomes those ConfigMaps, and they become what a node needs. Pure.
  */
+import { parse, stringify } from 'yaml';
 import type { ConfigMap } from '../../api/schema/types.ts';
 import { KnownError, messageOf } from '../../errors/known-error.ts';
 import { type ClusterPlan, clusterPresets } from '../config/cluster-plan.ts';
@@ -26,12 +27,6 @@ export const settingsKeys: Readonly<Record<Source, string>> = {
   network: 'net-conf.json',
 };
 
-/** How YAML is read and written; passed in, for the package is loaded only by those who need it. */
-export interface Yaml {
-  parse(text: string): unknown;
-  stringify(value: unknown): string;
-}
-
 export interface NodeSettings {
   readonly podSubnet: string;
   readonly serviceSubnet: string;
@@ -43,11 +38,11 @@ export interface NodeSettings {
 }
 
 /** The ConfigMaps of a new cluster. */
-export function settingsObjects(plan: ClusterPlan, yaml: Yaml): ConfigMap[] {
+export function settingsObjects(plan: ClusterPlan): ConfigMap[] {
   const texts: Readonly<Record<Source, string>> = {
-    cluster: yaml.stringify(clusterConfiguration(plan)),
-    kubelet: yaml.stringify(kubeletConfiguration(plan)),
-    proxy: yaml.stringify(plan.proxy),
+    cluster: stringify(clusterConfiguration(plan)),
+    kubelet: stringify(kubeletConfiguration(plan)),
+    proxy: stringify(plan.proxy),
     // `net-conf.json` of flannel, as its own ConfigMap has it.
     network: `${JSON.stringify({ Network: plan.podSubnet, Backend: { Type: plan.networkBackend } }, undefined, 2)}\n`,
   };
@@ -91,8 +86,8 @@ function kubeletConfiguration({ dnsAddress, dnsDomain }: ClusterPlan): object {
 type Tree = { readonly [name: string]: unknown };
 
 /** Throws BAD_CONFIG, naming the ConfigMap. */
-export function settingsOf(sources: SettingsSources, yaml: Pick<Yaml, 'parse'>): NodeSettings {
-  const read = (source: Source): Tree => treeOf(source, sources[source], yaml);
+export function settingsOf(sources: SettingsSources): NodeSettings {
+  const read = (source: Source): Tree => treeOf(source, sources[source]);
   const [cluster, kubelet, proxy, network] = [read('cluster'), read('kubelet'), read('proxy'), read('network')];
   const networking = (cluster.networking ?? {}) as Tree;
   const backend = (network.Backend ?? {}) as Tree;
@@ -122,9 +117,9 @@ function proxyText(proxy: Tree, source: ConfigMap | undefined, podSubnet: string
   return JSON.stringify({ apiVersion: 'kubeproxy.config.k8s.io/v1alpha1', kind: 'KubeProxyConfiguration', clusterCIDR: podSubnet });
 }
 
-function treeOf(source: Source, map: ConfigMap | undefined, yaml: Pick<Yaml, 'parse'>): Tree {
+function treeOf(source: Source, map: ConfigMap | undefined): Tree {
   try {
-    return (yaml.parse(map?.data?.[settingsKeys[source]] ?? '') ?? {}) as Tree;
+    return (parse(map?.data?.[settingsKeys[source]] ?? '') ?? {}) as Tree;
   } catch (err) {
     throw new KnownError('BAD_CONFIG', `Cannot read "${settingsKeys[source]}" of ConfigMap "${where(source)}": ${messageOf(err)}`, {
       hint: `Mend it: kubectl -n ${settingsNamespace} edit configmap ${settingsNames[source]}`,

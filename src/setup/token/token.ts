@@ -1,5 +1,6 @@
-/** Bootstrap tokens, `abcdef.0123456789abcdef`: what a machine shows before it has a certificate, and the Secret that keeps one. Pure but for the draw. */
+/** Bootstrap tokens, `abcdef.0123456789abcdef`: what a machine shows before it has a certificate. Pure but for the draw. */
 import { randomInt } from 'node:crypto';
+import { bootstrapTokenPattern, bootstrapTokenSecret, bootstrapTokenUsages } from '../../api/bootstrap-token.ts';
 import type { Secret } from '../../api/schema/types.ts';
 import { timestamp } from '../../clock/timestamp.ts';
 import { KnownError } from '../../errors/known-error.ts';
@@ -19,7 +20,6 @@ export interface TokenOptions {
 }
 
 export const defaultTokenGroup = 'system:bootstrappers:kubeadm:default-node-token';
-const defaultUsages: readonly string[] = ['signing', 'authentication'];
 const letters = 'abcdefghijklmnopqrstuvwxyz0123456789';
 
 function draw(length: number): string {
@@ -32,7 +32,7 @@ export function newToken(): Token {
 
 /** Throws USAGE. */
 export function parseToken(text: string): Token {
-  const [, id, secret] = /^([a-z0-9]{6})\.([a-z0-9]{16})$/.exec(text) ?? [];
+  const [, id, secret] = bootstrapTokenPattern.exec(text) ?? [];
   if (id !== undefined && secret !== undefined) return { id, secret };
   // Not quoted: most of it may be a secret.
   throw new KnownError('USAGE', 'Cannot use this --token: it has not the form of a bootstrap token', {
@@ -45,20 +45,18 @@ export function tokenText({ id, secret }: Token): string {
 }
 
 /** As kubeadm writes it. */
-export function tokenSecret({ token, description, expires, usages = defaultUsages, groups = [defaultTokenGroup] }: TokenOptions): Secret {
-  const fields: Record<string, string> = {
-    'token-id': token.id,
-    'token-secret': token.secret,
-    ...(description === undefined ? {} : { description }),
-    ...(expires === undefined ? {} : { expiration: timestamp(expires) }),
-    ...Object.fromEntries(usages.map((usage) => [`usage-bootstrap-${usage}`, 'true'])),
-    ...(groups.length > 0 ? { 'auth-extra-groups': groups.join(',') } : {}),
-  };
-  return {
-    apiVersion: 'v1',
-    kind: 'Secret',
-    metadata: { name: `bootstrap-token-${token.id}`, namespace: 'kube-system' },
-    type: 'bootstrap.kubernetes.io/token',
-    data: Object.fromEntries(Object.entries(fields).map(([key, value]) => [key, Buffer.from(value).toString('base64')])),
-  };
+export function tokenSecret({
+  token,
+  description,
+  expires,
+  usages = bootstrapTokenUsages,
+  groups = [defaultTokenGroup],
+}: TokenOptions): Secret {
+  return bootstrapTokenSecret({
+    ...token,
+    description,
+    expiration: expires === undefined ? undefined : timestamp(expires),
+    usages,
+    groups,
+  });
 }

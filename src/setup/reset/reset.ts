@@ -1,0 +1,99 @@
+/** `fairlead reset`: takes away what init or join have made of this machine, and nothing of others. What is not there is no failure. */
+import { readdir, readFile, rm, rmdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { systemCode } from '../../errors/known-error.ts';
+import { layout } from '../layout.ts';
+import { restoreKernel } from '../node/kernel-settings.ts';
+import { envFile } from '../service/service.ts';
+import type { SetupContext } from '../setup-context.ts';
+import type { StepRecord } from '../steps.ts';
+
+export interface ResetRequest {
+  /** Ends every pod; gives how many there were. */
+  readonly endPods: () => Promise<number>;
+  /** Takes away links, rules and plugins. */
+  readonly cleanUpNetwork: () => Promise<void>;
+}
+
+/** Files by their full names; of these directories everything, of their parents only what is empty then. */
+const trees: readonly string[] = [
+  layout.pkiDir,
+  ...['admin', 'super-admin', 'controller-manager', 'scheduler', 'kubelet', 'bootstrap-kubelet'].map((name) =>
+    join(layout.kubernetesDir, `${name}.conf`),
+  ),
+  envFile('server'),
+  envFile('agent'),
+  ...['ca.crt', 'kubelet.crt', 'kubelet.key'].map((name) => join(layout.configDir, name)),
+  layout.serverDir,
+  layout.agentDir,
+  '/var/log/fairlead',
+  '/run/fairlead',
+];
+/** What is mounted from elsewhere, or made by a package, stays as an empty directory. */
+const emptied: readonly string[] = [layout.kubeletDir, '/var/log/pods', '/var/log/containers'];
+const perhapsEmpty: readonly string[] = [layout.manifestsDir, layout.kubernetesDir, layout.configDir, layout.stateDir, '/run/flannel'];
+
+export async function runReset(context: SetupContext, request: ResetRequest): Promise<readonly StepRecord[]> {
+  const { steps } = context;
+  await steps.run('agent', 'Agent ended', () => end(context, 'agent'));
+  await steps.run('pods', 'Pods ended', async () => (await request.endPods()) > 0);
+  await steps.run('server', 'Control plane ended', () => end(context, 'server'));
+  await steps.run('network', 'Links, routes and rules removed', async () => {
+    await request.cleanUpNetwork();
+    return true;
+  });
+  await steps.run('mounts', `Volumes below ${layout.kubeletDir} unmounted`, () => unmount(context));
+  await steps.run('kernel', 'Settings of the kernel as before', restoreKernel);
+  await steps.run('files', 'Files removed', removeFiles);
+  return steps.records;
+}
+
+async function end({ keeper }: SetupContext, name: 'server' | 'agent'): Promise<boolean> {
+  const isRunning = await keeper.isRunning(name);
+  await keeper.stop(name);
+  return isRunning;
+}
+
+/** The mounts below a directory, the deepest first; paths in it have octal for what is no letter (proc_pid_mountinfo(5)). Pure. */
+export function mountsBelow(mountinfo: string, dir: string): string[] {
+  return mountinfo
+    .split('\n')
+    .map((line) => (line.split(' ')[4] ?? '').replace(/\\([0-7]{3})/g, (_, code: string) => String.fromCharCode(Number.parseInt(code, 8))))
+    .filter((path) => path.startsWith(`${dir}/`))
+    .reverse();
+}
+
+async function unmount({ exec }: SetupContext): Promise<boolean> {
+  const mounts = mountsBelow(await readFile('/proc/self/mountinfo', 'utf8'), layout.kubeletDir);
+  // Lazily: what still has a file open in it lets go of it when it ends.
+  for (const path of mounts) await exec.run('umount', ['--lazy', path]);
+  return mounts.length > 0;
+}
+
+async function removeFiles(): Promise<boolean> {
+  let isChanged = false;
+  for (const path of trees) isChanged = (await remove(path)) || isChanged;
+  for (const dir of emptied) isChanged = (await empty(dir)) || isChanged;
+  for (const dir of perhapsEmpty) await rmdir(dir).catch(() => {});
+  return isChanged;
+}
+
+/** Whether there was anything in it. */
+async function empty(dir: string): Promise<boolean> {
+  const names = await readdir(dir).catch(() => []);
+  for (const name of names) await remove(join(dir, name));
+  return names.length > 0;
+}
+
+/** A directory that something is mounted at is emptied. */
+async function remove(path: string): Promise<boolean> {
+  try {
+    await rm(path, { recursive: true });
+    return true;
+  } catch (err) {
+    const code = systemCode(err);
+    if (code === 'ENOENT') return false;
+    if (code !== 'EBUSY') throw err;
+    return await empty(path);
+  }
+}

@@ -1,0 +1,177 @@
+/** A cluster made on three bare machines by init and join, as an operator would, and taken away again. */
+import assert from 'node:assert/strict';
+import { after, before, describe, test } from 'node:test';
+import { eventually } from '../../src/clock/testing/eventually.ts';
+import { cannotStartLabs, TestLab } from '../e2e/testing/lab.ts';
+import { Machine } from './machine.ts';
+
+const token = 'abcdef.0123456789abcdef';
+const podSubnet = '10.210.0.0/16';
+const serviceSubnet = '10.110.0.0/16';
+
+const configuration = (address: string): string => `apiVersion: kubeadm.k8s.io/v1beta4
+kind: InitConfiguration
+bootstrapTokens: [{ token: ${token}, ttl: 1h0m0s }]
+localAPIEndpoint: { advertiseAddress: ${address} }
+---
+apiVersion: kubeadm.k8s.io/v1beta4
+kind: ClusterConfiguration
+networking: { podSubnet: ${podSubnet}, serviceSubnet: ${serviceSubnet} }
+apiServer: { certSANs: [cluster.example] }
+`;
+
+const manifest = `apiVersion: v1
+kind: Pod
+metadata: { name: box, labels: { app: box } }
+spec: { nodeName: worker-1, terminationGracePeriodSeconds: 0, containers: [{ name: box, image: "fairlead.local/box:1" }] }
+---
+apiVersion: v1
+kind: Service
+metadata: { name: box }
+spec: { selector: { app: box }, ports: [{ port: 80, targetPort: 8080 }] }
+`;
+
+describe('init, join and reset', { skip: cannotStartLabs }, () => {
+  let lab: TestLab;
+  let [control, one, two]: Machine[] = [];
+  const machines = (): [Machine, Machine, Machine] => [control, one, two] as [Machine, Machine, Machine];
+  const clean = new Map<string, string[]>();
+  let join: string[] = [];
+  const config = '/tmp/kubeadm.yaml';
+
+  before(async () => {
+    lab = new TestLab({ name: 'join', underlay: '192.168.143.0/24', workers: 2, bare: true });
+    await lab.up();
+    [control, one, two] = lab.plan.nodes.map(({ name }) => new Machine(lab, name));
+    for (const machine of machines()) clean.set(machine.name, await machine.traces());
+  });
+  after(() => lab[Symbol.asyncDispose]());
+
+  test('a machine that joins too early waits for its control plane, and init goes on wherever it was killed', async () => {
+    const [server, early] = machines();
+    const joining = early.fairlead(
+      'join',
+      server.address,
+      '--token',
+      token,
+      '--discovery-token-unsafe-skip-ca-verification',
+      '--timeout',
+      '2m',
+    );
+    await server.write(config, configuration(server.address));
+    let kills = 0;
+    while (await server.killedAfter(kills + 1, 'init', '--config', config)) kills++;
+    assert.equal(kills, 8, 'steps of init');
+    const { joinCommand, steps } = JSON.parse(await server.must('init', '--config', config, '-o', 'json'));
+    assert.deepEqual(
+      steps.filter((step: { name: string; changed: boolean }) => step.changed && step.name !== 'preflight'),
+      [],
+    );
+    join = joinCommand.split(' ').slice(1);
+    const { code, stderr } = await joining;
+    assert.equal(code, 0, stderr);
+    assert.match(stderr, /Waiting: Cannot reach the control plane/);
+    const nodes = await server.kubectl('get', 'nodes', '--no-headers');
+    assert.match(nodes, /^control-plane +Ready +control-plane/m);
+    assert.match(nodes, /^worker-1 +Ready/m);
+  });
+
+  test('who cannot be trusted is not, and a token that has expired opens nothing', async () => {
+    const [server, , late] = machines();
+    const hash = join.at(-1) ?? '';
+    const at = `${server.address}:6443`;
+    const refused = async (...args: string[]): Promise<string> => {
+      const { code, stderr } = await late.fairlead('join', at, '--timeout', '1s', ...args);
+      assert.notEqual(code, 0);
+      assert.deepEqual(
+        (await late.traces()).filter((line) => line.startsWith('/etc/kubernetes')),
+        [],
+      );
+      return stderr;
+    };
+    assert.match(await refused('--token', token), /nobody is trusted on first use/);
+    const wrong = `sha256:${'0'.repeat(64)}`;
+    assert.match(
+      await refused('--token', token, '--discovery-token-ca-cert-hash', wrong),
+      new RegExp(`its authority has the hash ${hash}, which is not the one`),
+    );
+    assert.match(
+      await refused('--token', 'abcdef.fedcba9876543210', '--discovery-token-ca-cert-hash', hash),
+      /is not signed with the token "abcdef"/,
+    );
+    await server.kubectl(
+      ...'create secret generic bootstrap-token-past00 -n kube-system --type=bootstrap.kubernetes.io/token'.split(' '),
+      ...Object.entries({
+        'token-id': 'past00',
+        'token-secret': '0123456789abcdef',
+        expiration: '2020-01-01T00:00:00Z',
+        'usage-bootstrap-signing': 'true',
+        'usage-bootstrap-authentication': 'true',
+      }).map(([key, value]) => `--from-literal=${key}=${value}`),
+    );
+    assert.match(
+      await refused('--token', 'past00.0123456789abcdef', '--discovery-token-ca-cert-hash', hash),
+      /it is unknown there, or has expired/,
+    );
+  });
+
+  test('a name and an address that another node has are refused', async () => {
+    const [, early, late] = machines();
+    const named = await late.fairlead(...join, '--node-name', 'worker-1');
+    assert.match(named.stderr, /another machine \(.*\) is the node "worker-1", and it is Ready/);
+    await late.sh(`ip addr add ${early.address}/32 dev eth0`);
+    const addressed = await late.fairlead(...join, '--node-ip', early.address);
+    await late.sh(`ip addr del ${early.address}/32 dev eth0`);
+    assert.match(addressed.stderr, new RegExp(`node "worker-1" has the address ${early.address} already`));
+    assert.deepEqual([named.code, addressed.code], [1, 1]);
+  });
+
+  test('join goes on wherever it was killed', async () => {
+    const [server, , late] = machines();
+    let kills = 0;
+    while (await late.killedAfter(kills + 1, ...join)) kills++;
+    assert.equal(kills, 6, 'steps of join');
+    assert.match(await server.kubectl('get', 'node', 'worker-2', '--no-headers'), / Ready /);
+  });
+
+  test('a pod on a worker is reached by its Service from every machine, also after the mode was changed by one edit', async () => {
+    const [server] = machines();
+    await server.write('/tmp/box.yaml', manifest);
+    await server.kubectl('apply', '-f', '/tmp/box.yaml');
+    await server.kubectl('wait', '--for=condition=Ready', 'pod/box', '--timeout=30s');
+    assert.match(await server.kubectl('get', 'pod', 'box', '-o', 'jsonpath={.status.podIP}'), /^10\.210\./);
+    const ip = await server.kubectl('get', 'service', 'box', '-o', 'jsonpath={.spec.clusterIP}');
+    assert.match(ip, /^10\.110\./);
+    // The machines have a route for the lab's own range of Services alone.
+    for (const machine of machines()) await machine.sh(`ip route replace ${serviceSubnet} dev eth0`);
+    const answers = async (): Promise<void> => {
+      for (const machine of machines())
+        await eventually(`an answer on ${machine.name}`, async () =>
+          assert.match(await machine.sh(`timeout 3 busybox wget -qO- http://${ip}`), /pod=box/),
+        );
+    };
+    await answers();
+    const map = JSON.parse(await server.kubectl('get', 'configmap', 'kube-proxy', '-n', 'kube-system', '-o', 'json'));
+    const text = map.data['config.conf'].replace('mode: nftables', 'mode: userspace');
+    const patch = JSON.stringify({ data: { 'config.conf': text } });
+    await server.kubectl('patch', 'configmap', 'kube-proxy', '-n', 'kube-system', '--type', 'merge', '-p', patch);
+    for (const machine of machines())
+      await eventually(`the other mode on ${machine.name}`, async () => {
+        assert.equal((await machine.sh('busybox wget -qO- http://127.0.0.1:10249/proxyMode')).trim(), 'userspace');
+      });
+    await answers();
+    for (const machine of machines()) await machine.sh(`ip route del ${serviceSubnet} dev eth0`);
+  });
+
+  test('reset leaves nothing, and can be run again', async () => {
+    for (const machine of machines().toReversed()) {
+      await machine.must('reset', '--force');
+      assert.deepEqual(await machine.traces(), clean.get(machine.name), machine.name);
+      const { steps } = JSON.parse(await machine.must('reset', '--force', '-o', 'json'));
+      assert.deepEqual(
+        steps.filter((step: { name: string; changed: boolean }) => step.changed).map((step: { name: string }) => step.name),
+        ['network'],
+      );
+    }
+  });
+});

@@ -1,0 +1,79 @@
+/** A bare node of a lab, on which the commands of setup are run as a person would. */
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { createInterface } from 'node:readline';
+import { allNamespaces } from '../../src/lab/exec.ts';
+import type { ExecResult } from '../../src/linux/exec.ts';
+import type { TestLab } from '../e2e/testing/lab.ts';
+
+const program = '/opt/fairlead/src/main/fairlead.sh';
+
+export class Machine {
+  readonly #lab: TestLab;
+  readonly name: string;
+
+  constructor(lab: TestLab, name: string) {
+    this.#lab = lab;
+    this.name = name;
+  }
+
+  /** Where the other machines reach it. */
+  get address(): string {
+    return this.#lab.plan.nodes.find((node) => node.name === this.name)?.address ?? '';
+  }
+
+  fairlead(...args: readonly string[]): Promise<ExecResult> {
+    return this.#lab.run(this.name, [program, ...args]);
+  }
+
+  /** Gives standard output. */
+  async must(...args: readonly string[]): Promise<string> {
+    const { code, stdout, stderr } = await this.fairlead(...args);
+    assert.equal(code, 0, stderr);
+    return stdout;
+  }
+
+  async sh(script: string): Promise<string> {
+    return await this.#lab.must(this.name, 'sh', '-c', script);
+  }
+
+  async kubectl(...args: readonly string[]): Promise<string> {
+    return await this.#lab.must(this.name, 'kubectl', '--kubeconfig', '/etc/kubernetes/admin.conf', ...args);
+  }
+
+  async write(path: string, text: string): Promise<void> {
+    const { code } = await this.#lab.run(this.name, ['sh', '-c', `cat >${path}`], { input: text });
+    assert.equal(code, 0);
+  }
+
+  /** Kills the command with SIGKILL when it has told of `steps` of them; gives whether it lived so long. */
+  async killedAfter(steps: number, ...args: readonly string[]): Promise<boolean> {
+    const target = [`--target=${this.#lab.initOf(this.name)}`, ...allNamespaces];
+    const child = spawn('nsenter', [...target, '--', program, ...args], { stdio: ['ignore', 'ignore', 'pipe'] });
+    const ended = new Promise((resolve) => child.on('close', resolve));
+    let seen = 0;
+    let isKilled = false;
+    createInterface(child.stderr).on('line', (line) => {
+      if (line.includes('✓')) seen++;
+      if (seen < steps || isKilled) return;
+      isKilled = true;
+      // nsenter itself is but the parent of it.
+      process.kill(this.#lab.pidOf(this.name, new RegExp(`fairlead\\.\\w+ ${args[0]}`)), 'SIGKILL');
+    });
+    await ended;
+    return isKilled;
+  }
+
+  /** What is on this machine that a node would leave, one thing a line. */
+  async traces(): Promise<string[]> {
+    const text = await this.sh(`
+      ip -o link | sed 's/@.*//;s/^[0-9]*: //'
+      ip route; ip rule; nft list tables; iptables-save 2>/dev/null | grep -v '^[#:]' || true
+      awk '{print "mount", $5}' /proc/self/mountinfo | sort
+      find /etc/kubernetes /etc/fairlead /etc/cni /opt/cni /etc/sysctl.d /etc/modules-load.d /var/lib/fairlead /var/lib/kubelet /run/fairlead /run/flannel /var/log/pods /var/log/fairlead -type f 2>/dev/null || true
+      find /sys/fs/cgroup -type d -name 'kubepods*'
+      cat /proc/sys/net/ipv4/ip_forward
+      ls /proc | grep '^[0-9]*$' | while read pid; do tr '\\0' ' ' </proc/$pid/cmdline 2>/dev/null | grep -E 'fairlead\\.[a-z]+|shim' | grep -v cmdline || true; done`);
+    return text.split('\n').filter(Boolean);
+  }
+}
