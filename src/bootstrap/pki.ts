@@ -76,11 +76,16 @@ async function ensurePair(authority: Authority, dir: string, name: string, reque
   await writePair(dir, name, await issueCertificate(authority, request, now));
 }
 
+interface Subject {
+  readonly user: string;
+  readonly groups?: readonly string[];
+}
+
 async function ensureKubeconfig(
   authority: Authority,
   path: string,
   where: { readonly cluster: string; readonly server: string; readonly now: number },
-  subject: { readonly user: string; readonly groups?: readonly string[] },
+  subject: Subject,
 ): Promise<void> {
   const request: CertificateRequest = { commonName: subject.user, organizations: subject.groups ?? [], usages: ['client'] };
   const present = await readIfThere(path);
@@ -106,6 +111,16 @@ async function ensureServiceAccountKey(dir: string): Promise<void> {
   await Promise.all([writeSecret(join(dir, 'sa.pub'), key.pubPem), writeSecret(join(dir, 'sa.key'), key.keyPem)]);
 }
 
+/** Who each kubeconfig of a control plane is for. */
+export const clusterKubeconfigs: Readonly<Record<string, Subject>> = {
+  'admin.conf': { user: 'kubernetes-admin', groups: ['kubeadm:cluster-admins'] },
+  // Past RBAC, for the day when somebody has deleted a binding too many: nobody can take this from the group `system:masters`.
+  'super-admin.conf': { user: 'kubernetes-super-admin', groups: ['system:masters'] },
+  'controller-manager.conf': { user: 'system:kube-controller-manager' },
+  'scheduler.conf': { user: 'system:kube-scheduler' },
+  'cloud-controller-manager.conf': { user: 'system:cloud-controller-manager' },
+};
+
 /** Makes whatever the control plane's PKI directory lacks. */
 export async function ensureClusterPki(options: ClusterPkiOptions): Promise<void> {
   const { dir, kubeconfigDir = dir, now } = options;
@@ -130,18 +145,9 @@ export async function ensureClusterPki(options: ClusterPkiOptions): Promise<void
     ensurePair(authority, dir, 'apiserver-kubelet-client', kubeletClient, now),
     ensureAuthority(dir, 'front-proxy-ca', 'front-proxy-ca', now),
     ensureServiceAccountKey(dir),
-    ensureKubeconfig(authority, join(kubeconfigDir, 'admin.conf'), options, {
-      user: 'kubernetes-admin',
-      groups: ['kubeadm:cluster-admins'],
-    }),
-    // Past RBAC, for the day when somebody has deleted a binding too many: nobody can take this from the group `system:masters`.
-    ensureKubeconfig(authority, join(kubeconfigDir, 'super-admin.conf'), options, {
-      user: 'kubernetes-super-admin',
-      groups: ['system:masters'],
-    }),
-    ensureKubeconfig(authority, join(kubeconfigDir, 'controller-manager.conf'), options, { user: 'system:kube-controller-manager' }),
-    ensureKubeconfig(authority, join(kubeconfigDir, 'scheduler.conf'), options, { user: 'system:kube-scheduler' }),
-    ensureKubeconfig(authority, join(kubeconfigDir, 'cloud-controller-manager.conf'), options, { user: 'system:cloud-controller-manager' }),
+    ...Object.entries(clusterKubeconfigs).map(([name, subject]) =>
+      ensureKubeconfig(authority, join(kubeconfigDir, name), options, subject),
+    ),
   ]);
 }
 

@@ -164,7 +164,7 @@ describe('init, join and reset', { skip: cannotStartLabs }, () => {
   });
 
   test('reset leaves nothing, and can be run again', async () => {
-    for (const machine of machines().toReversed()) {
+    const reset = async (machine: Machine): Promise<void> => {
       await machine.must('reset', '--force');
       assert.deepEqual(await machine.traces(), clean.get(machine.name), machine.name);
       const { steps } = JSON.parse(await machine.must('reset', '--force', '-o', 'json'));
@@ -172,6 +172,7 @@ describe('init, join and reset', { skip: cannotStartLabs }, () => {
         steps.filter((step: { name: string; changed: boolean }) => step.changed).map((step: { name: string }) => step.name),
         ['network'],
       );
-    }
+    };
+    await Promise.all(machines().map(reset));
   });
 });

@@ -42,7 +42,7 @@ async function readPem(dir: string, name: string): Promise<string> {
     return await readFile(join(dir, name), 'utf8');
   } catch (err) {
     throw new KnownError('BAD_CONFIG', `Cannot read "${join(dir, name)}": ${messageOf(err)}`, {
-      hint: 'Make the certificates first: "fairlead lab up" does, and so does "kubeadm init phase certs all"',
+      hint: 'Make the certificates first: "fairlead init" does, and so does "kubeadm init phase certs all"',
       cause: err,
     });
   }

@@ -1,6 +1,7 @@
 /** `fairlead reset`: takes away what init or join have made of this machine, and nothing of others. What is not there is no failure. */
 import { readdir, readFile, rm, rmdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import { clusterKubeconfigs } from '../../bootstrap/pki.ts';
 import { systemCode } from '../../errors/known-error.ts';
 import { layout } from '../layout.ts';
 import { restoreKernel } from '../node/kernel-settings.ts';
@@ -18,9 +19,9 @@ export interface ResetRequest {
 /** Files by their full names; of these directories everything, of their parents only what is empty then. */
 const trees: readonly string[] = [
   layout.pkiDir,
-  ...['admin', 'super-admin', 'controller-manager', 'scheduler', 'kubelet', 'bootstrap-kubelet'].map((name) =>
-    join(layout.kubernetesDir, `${name}.conf`),
-  ),
+  ...Object.keys(clusterKubeconfigs).map((name) => join(layout.kubernetesDir, name)),
+  layout.kubeletConfig,
+  layout.bootstrapConfig,
   envFile('server'),
   envFile('agent'),
   ...['ca.crt', 'kubelet.crt', 'kubelet.key'].map((name) => join(layout.configDir, name)),
