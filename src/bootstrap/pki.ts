@@ -5,6 +5,7 @@
 import { X509Certificate } from 'node:crypto';
 import { join } from 'node:path';
 import { nodePartGroup, nodeParts, nodePartUser } from '../api/node-parts.ts';
+import { CertificateStore } from '../client/certificate/certificate-store.ts';
 import {
   type Authority,
   type CertificateRequest,
@@ -14,7 +15,7 @@ import {
   type KeyPair,
   loadAuthority,
 } from '../x509/authority.ts';
-import { kubeconfigText } from './kubeconfig-text.ts';
+import { embedded, keptIn, kubeconfigText } from './kubeconfig-text.ts';
 import { readIfThere, writeSecret } from './secret-file.ts';
 
 export interface ClusterPkiOptions {
@@ -38,8 +39,6 @@ export interface NodePkiOptions {
   readonly pkiDir: string;
   /** Receives the kubeconfigs and the kubelet's serving certificate. */
   readonly dir: string;
-  /** The kubelet's kubeconfig where it serves every part of the node, which then have none of their own. */
-  readonly kubeconfig?: string;
   readonly cluster: string;
   readonly server: string;
   readonly node: string;
@@ -93,7 +92,13 @@ async function ensureKubeconfig(
   const pair = await issueCertificate(authority, request, where.now);
   await writeSecret(
     path,
-    kubeconfigText({ cluster: where.cluster, server: where.server, user: subject.user, caPem: authority.certPem, pair }),
+    kubeconfigText({
+      cluster: where.cluster,
+      server: where.server,
+      user: subject.user,
+      caPem: authority.certPem,
+      credential: embedded(pair),
+    }),
   );
 }
 
@@ -162,13 +167,39 @@ export async function ensureNodePki(options: NodePkiOptions): Promise<void> {
     ips: options.addresses,
     usages: ['server'],
   };
-  const kubeconfig = (path: string, user: string, group: string): Promise<void> =>
-    ensureKubeconfig(authority, path, options, { user, groups: [group] });
-  const parts = options.kubeconfig === undefined ? nodeParts : [];
+  const kubeconfig = (part: string, user: string, group: string): Promise<void> =>
+    ensureKubeconfig(authority, join(dir, `${part}.kubeconfig`), options, { user, groups: [group] });
   await Promise.all([
     writeSecret(join(dir, 'ca.crt'), authority.certPem),
     ensurePair(authority, dir, 'kubelet', serving, now),
-    kubeconfig(options.kubeconfig ?? join(dir, 'kubelet.kubeconfig'), `system:node:${node}`, 'system:nodes'),
-    ...parts.map((part) => kubeconfig(join(dir, `${part}.kubeconfig`), nodePartUser(part, node), nodePartGroup(part))),
+    kubeconfig('kubelet', `system:node:${node}`, 'system:nodes'),
+    ...nodeParts.map((part) => kubeconfig(part, nodePartUser(part, node), nodePartGroup(part))),
   ]);
+}
+
+export interface NodeCredentialOptions {
+  readonly pkiDir: string;
+  /** What every part of the node uses. */
+  readonly kubeconfig: string;
+  /** Where its kubelet keeps the certificate, and rotates it. */
+  readonly certDir: string;
+  readonly cluster: string;
+  readonly server: string;
+  readonly node: string;
+  readonly now: number;
+}
+
+/** What a node gets by a token, for the one that has the authority's key. */
+export async function ensureNodeCredential(options: NodeCredentialOptions): Promise<void> {
+  const { kubeconfig, cluster, server, node, now } = options;
+  const store = new CertificateStore(options.certDir, 'kubelet-client');
+  if ((await readIfThere(kubeconfig)) !== undefined && (await store.current())) return;
+  const authority = await ensureAuthority(options.pkiDir, 'ca', 'kubernetes', now);
+  const user = `system:node:${node}`;
+  await store.update(
+    await issueCertificate(authority, { commonName: user, organizations: ['system:nodes'], usages: ['client'] }, now),
+    now,
+  );
+  const credential = keptIn(store.currentPath);
+  await writeSecret(kubeconfig, kubeconfigText({ cluster, server, user, caPem: authority.certPem, credential }));
 }

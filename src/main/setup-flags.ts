@@ -7,6 +7,7 @@ import type { Progress } from '../cli/progress.ts';
 import { systemClock } from '../clock/clock.ts';
 import { parseDuration } from '../clock/duration.ts';
 import { KnownError } from '../errors/known-error.ts';
+import { silentLog } from '../observability/log.ts';
 import type { Documents, NodeRegistration } from '../setup/config/documents.ts';
 import type { SetupContext } from '../setup/setup-context.ts';
 import { parseTaints } from './node-flags.ts';
@@ -54,7 +55,10 @@ export async function setupContext(signal: AbortSignal, timeoutMs: number): Prom
     import('../setup/steps.ts'),
     import('./setup-runtime.ts'),
   ]);
+  const { bootstrap } = await import('../kubelet/certificate/bootstrap.ts');
   const progress = standardProgress(systemClock);
+  const getCredential: SetupContext['getCredential'] = ({ onWait, ...options }) =>
+    bootstrap({ ...options, clock: systemClock, log: { ...silentLog, warn: onWait } });
   const keeper = await openKeeper(systemExec, systemClock);
   return {
     exec: systemExec,
@@ -63,6 +67,7 @@ export async function setupContext(signal: AbortSignal, timeoutMs: number): Prom
     steps: new Steps(progress, systemClock),
     keeper,
     readRuntime,
+    getCredential,
     timeoutMs,
     progress,
   };

@@ -12,5 +12,7 @@ export const layout = {
   serverDir: '/var/lib/fairlead/server',
   agentDir: '/var/lib/fairlead/agent',
   kubeletDir: '/var/lib/kubelet',
+  /** The kubelet's own certificates. */
+  certDir: '/var/lib/kubelet/pki',
   runtimeEndpoint: 'unix:///run/containerd/containerd.sock',
 } as const;

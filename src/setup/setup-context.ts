@@ -4,6 +4,15 @@ import type { RuntimeFacts } from './preflight/gather.ts';
 import type { Keeper } from './service/service.ts';
 import type { Steps } from './steps.ts';
 
+export interface CredentialOptions {
+  readonly nodeName: string;
+  readonly bootstrapKubeconfig: string;
+  readonly kubeconfig: string;
+  readonly certDir: string;
+  readonly onWait: (why: string) => void;
+  readonly signal: AbortSignal;
+}
+
 /** What "fairlead init", "join" and "reset" do their work with. */
 export interface SetupContext {
   readonly exec: Exec;
@@ -13,6 +22,11 @@ export interface SetupContext {
   readonly keeper: Keeper;
   /** Asks the container runtime at this CRI endpoint. */
   readonly readRuntime: (endpoint: string) => Promise<RuntimeFacts>;
+  /**
+   * Gets the client certificate of a node by a bootstrap kubeconfig, and writes the kubeconfig that names it. Resolves at once when
+   * it is there. Waits, and tells why.
+   */
+  readonly getCredential: (options: CredentialOptions) => Promise<void>;
   /** How long each thing that is waited for may take. */
   readonly timeoutMs: number;
 }

@@ -1,7 +1,7 @@
 /** `fairlead init`: makes this machine the control plane of a new cluster, and its first node. Every step finds what an earlier run has done. */
 import { type KubeObject, nodes } from '../../api/resource-types.ts';
 import type { Node, Taint } from '../../api/schema/types.ts';
-import { ensureClusterPki, ensureNodePki } from '../../bootstrap/pki.ts';
+import { ensureClusterPki, ensureNodeCredential } from '../../bootstrap/pki.ts';
 import { readIfThere } from '../../bootstrap/secret-file.ts';
 import { waitUntil } from '../../cli/wait-until.ts';
 import { Client } from '../../client/client.ts';
@@ -198,14 +198,13 @@ async function publishClusterInfo(client: Client, plan: ClusterPlan): Promise<bo
 
 async function startNode(context: SetupContext, plan: ClusterPlan, request: InitRequest, runtime: RuntimeFacts): Promise<boolean> {
   const { nodeName, runtimeEndpoint, documents } = request;
-  await ensureNodePki({
+  await ensureNodeCredential({
     pkiDir: layout.pkiDir,
-    dir: layout.configDir,
     kubeconfig: layout.kubeletConfig,
+    certDir: layout.certDir,
     cluster: plan.clusterName,
     server: `https://${plan.endpoint}`,
     node: nodeName,
-    addresses: [plan.advertiseAddress],
     now: context.clock.now(),
   });
   const taints = request.taints ?? documents.init?.nodeRegistration?.taints ?? [controlPlaneTaint];

@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { knownNode, skewOf } from './cluster-facts.ts';
-import { whyNot } from './request-certificate.ts';
 
 const noon = Date.UTC(2030, 0, 1, 12);
 const header = new Date(noon).toUTCString();
@@ -38,16 +37,4 @@ test('knownNode() takes the addresses at which a node is reached, and whether it
   });
   assert.equal(knownNode({ ...node, status: { ...status, conditions: [{ ...ready, status: 'Unknown' }] } }).isReady, false);
   assert.deepEqual(knownNode(node), { name: 'one', machineId: '', addresses: [], isReady: false });
-});
-
-test('whyNot() tells what a request waits for, or why it will never be signed', () => {
-  const condition = (type: string, message?: string): { type: string; status: string; message?: string } => ({
-    type,
-    status: 'True',
-    ...(message ? { message } : {}),
-  });
-  assert.match(whyNot('x'), /"x" is not approved yet/);
-  assert.match(whyNot('x', [condition('Approved')]), /"x" is not signed yet/);
-  assert.match(whyNot('x', [condition('Approved'), condition('Failed', 'no key')]), /"x" is failed: no key/);
-  assert.match(whyNot('x', [condition('Denied', 'not you')]), /"x" is denied: not you/);
 });

@@ -1,5 +1,5 @@
 /** `fairlead join`: makes this machine a node of a cluster that it can trust. Every step finds what an earlier run has done. */
-import { mkdir } from 'node:fs/promises';
+import { mkdir, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { nodes } from '../../api/resource-types.ts';
 import type { Node, Taint } from '../../api/schema/types.ts';
@@ -19,9 +19,8 @@ import { gatherFacts, type RuntimeFacts } from '../preflight/gather.ts';
 import { refuseObstacles } from '../preflight/preflight.ts';
 import type { SetupContext } from '../setup-context.ts';
 import type { StepRecord } from '../steps.ts';
-import type { Token } from '../token/token.ts';
+import { type Token, tokenText } from '../token/token.ts';
 import { clusterFacts } from './cluster-facts.ts';
-import { requestNodeCertificate } from './request-certificate.ts';
 
 export interface JoinRequest {
   readonly nodeName: string;
@@ -116,17 +115,31 @@ async function trust(context: SetupContext, request: JoinRequest, endpoint: stri
 
 async function makeCredential(context: SetupContext, request: JoinRequest, info: ClusterInfo | undefined): Promise<boolean> {
   if (info === undefined) return false;
-  const client = bootstrapClient(info, request.token);
+  const { signal, steps, timeoutMs } = context;
+  const { nodeName } = request;
+  const { bootstrapConfig: bootstrapKubeconfig, kubeletConfig: kubeconfig, certDir } = layout;
+  await mkdir(dirname(layout.caFile), { recursive: true, mode: 0o755 });
+  await writeSecret(layout.caFile, info.caPem);
+  const credential = { token: tokenText(request.token) };
+  await writeSecret(bootstrapKubeconfig, kubeconfigText({ cluster: 'kubernetes', user: 'tls-bootstrap-token-user', ...info, credential }));
+  let last = 'nobody answers';
+  const onWait = (why: string): void => {
+    last = why;
+    steps.note(why);
+  };
+  const patience = AbortSignal.timeout(timeoutMs);
   try {
-    const pair = await requestNodeCertificate(client, request.nodeName, context);
-    await mkdir(dirname(layout.caFile), { recursive: true, mode: 0o755 });
-    await writeSecret(layout.caFile, info.caPem);
-    const user = `system:node:${request.nodeName}`;
-    await writeSecret(layout.kubeletConfig, kubeconfigText({ cluster: 'kubernetes', user, server: info.server, caPem: info.caPem, pair }));
-    return true;
-  } finally {
-    client.close();
+    const both = AbortSignal.any([signal, patience]);
+    await context.getCredential({ nodeName, bootstrapKubeconfig, kubeconfig, certDir, onWait, signal: both });
+  } catch (err) {
+    if (!patience.aborted || signal.aborted) throw err;
+    throw new KnownError('TIMED_OUT', `Cannot wait longer for the certificate of node "${nodeName}": ${last}`, {
+      hint: 'On the control plane: kubectl get csr',
+    });
   }
+  // It holds the token.
+  await rm(bootstrapKubeconfig, { force: true });
+  return true;
 }
 
 /** Two machines that join at the same moment do not see each other before: of those with one address the older stays. */

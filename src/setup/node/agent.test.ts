@@ -11,6 +11,8 @@ test('agentFlags() say of the node what the cluster cannot know, and nothing tha
     'node-name': 'one',
     'node-ip': '192.0.2.1',
     kubeconfig: '/etc/kubernetes/kubelet.conf',
+    'cert-dir': '/var/lib/kubelet/pki',
+    'rotate-server-certificates': 'true',
     'cluster-settings': 'true',
     'runtime-endpoint': 'unix:///x.sock',
   });

@@ -29,6 +29,9 @@ export function agentFlags({ nodeName, address, runtimeEndpoint, runtime, taints
     'node-name': nodeName,
     'node-ip': address,
     kubeconfig: layout.kubeletConfig,
+    'cert-dir': layout.certDir,
+    // The API server checks whom it asks for logs; approved for the Node's own addresses.
+    'rotate-server-certificates': 'true',
     'cluster-settings': 'true',
     'runtime-endpoint': runtimeEndpoint,
     ...(runtime.cniBinDir === undefined ? {} : { 'cni-bin-dir': runtime.cniBinDir }),

@@ -1,4 +1,4 @@
-/** Looks at the machine: the edge under `check.ts`. Reads files and asks the container runtime; changes nothing but to load modules that are there. */
+/** Looks at the machine: the edge under `check.ts`. Reads files and asks programs; changes nothing. */
 import { readdir, readFile } from 'node:fs/promises';
 import { networkInterfaces, totalmem } from 'node:os';
 import { basename, join } from 'node:path';
@@ -45,7 +45,7 @@ function underscored(name: string): string {
   return name.replaceAll('-', '_');
 }
 
-/** Loads a module if it is there. Undefined where the kernel does not say what is built into it. */
+/** Whether it is loaded, built in, or could be loaded. Undefined where the kernel does not say what is built into it. */
 async function hasModule(exec: Exec, name: string): Promise<boolean | undefined> {
   if ((await namesIn('/sys/module')).includes(name)) return true;
   if ((await textOf('/proc/filesystems')).split(/\s+/).includes(name)) return true;
@@ -53,8 +53,8 @@ async function hasModule(exec: Exec, name: string): Promise<boolean | undefined>
   const builtin = await textOf(join(dir, 'modules.builtin'));
   if (builtin === '') return undefined;
   if (builtin.split('\n').some((path) => underscored(basename(path, '.ko')) === name)) return true;
-  const loaded = await exec.run('modprobe', ['-q', name]).catch(() => undefined);
-  return loaded && loaded.code === 0;
+  const found = await exec.run('modprobe', ['--dry-run', '--quiet', name]).catch(() => undefined);
+  return found && found.code === 0;
 }
 
 async function readCgroups(): Promise<Facts['cgroups']> {

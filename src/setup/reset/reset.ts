@@ -24,7 +24,6 @@ const trees: readonly string[] = [
   layout.bootstrapConfig,
   envFile('server'),
   envFile('agent'),
-  ...['ca.crt', 'kubelet.crt', 'kubelet.key'].map((name) => join(layout.configDir, name)),
   layout.serverDir,
   layout.agentDir,
   '/var/log/fairlead',
