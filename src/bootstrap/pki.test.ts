@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { parse } from 'yaml';
-import { ensureClusterPki, ensureNodePki } from './pki.ts';
+import { clusterKubeconfigs, ensureClusterPki, ensureNodeCredential, ensureNodePki } from './pki.ts';
 
 describe('pki', () => {
   let dir = '';
@@ -95,6 +95,36 @@ describe('pki', () => {
     assert.notEqual(await readFile(join(nodeDir, 'proxy.kubeconfig'), 'utf8'), before);
     assert.equal(await readFile(join(nodeDir, 'dns.kubeconfig'), 'utf8'), 'kind: Config # mine\n');
     await rm(nodeDir, { recursive: true });
+  });
+
+  test('the node of a control plane has one credential, in a file that its kubelet writes anew', async () => {
+    const nodeDir = join(dir, 'own');
+    const [kubeconfig, certDir] = [join(nodeDir, 'kubelet.conf'), join(nodeDir, 'pki')];
+    const options = { pkiDir: dir, kubeconfig, certDir, cluster: 'lab', server, node: 'one', now };
+    await ensureNodeCredential(options);
+    const first = await certificate('own/pki/kubelet-client-current.pem');
+    assert.equal(first.subject, 'O=system:nodes\nCN=system:node:one');
+    assert.ok(first.verify((await certificate('ca.crt')).publicKey));
+    const { user } = parse(await readFile(kubeconfig, 'utf8')).users[0];
+    assert.deepEqual(user, {
+      'client-certificate': join(certDir, 'kubelet-client-current.pem'),
+      'client-key': join(certDir, 'kubelet-client-current.pem'),
+    });
+    for (const path of [kubeconfig, join(certDir, 'kubelet-client-current.pem')]) assert.equal((await stat(path)).mode & 0o777, 0o600);
+    await ensureNodeCredential(options);
+    assert.equal((await certificate('own/pki/kubelet-client-current.pem')).fingerprint, first.fingerprint);
+    // A command that was killed between the two.
+    await rm(kubeconfig);
+    await ensureNodeCredential(options);
+    assert.equal(parse(await readFile(kubeconfig, 'utf8')).clusters[0].cluster.server, server);
+    await rm(nodeDir, { recursive: true });
+  });
+
+  test('kubeconfigs go where they are wanted', async () => {
+    const kubeconfigDir = join(dir, 'confs');
+    await ensureClusterPki({ ...cluster, dir, kubeconfigDir, clusterDomain: 'cluster.local', now });
+    assert.deepEqual((await readdir(kubeconfigDir)).toSorted(), Object.keys(clusterKubeconfigs).toSorted());
+    await rm(kubeconfigDir, { recursive: true });
   });
 
   test('the ServiceAccount key signs what its public half verifies', async () => {

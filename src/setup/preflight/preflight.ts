@@ -1,8 +1,9 @@
 /** Looks at the machine and says what stands in the way, before anything of it is touched. */
 import { KnownError } from '../../errors/known-error.ts';
 import type { Steps } from '../steps.ts';
-import { check, type Finding, withIgnored } from './check.ts';
+import { check, withIgnored } from './check.ts';
 import type { Facts } from './facts.ts';
+import type { Finding } from './finding.ts';
 
 /** Tells each finding that was not told before, then throws CHECK_FAILED where one of them is an error that was not ignored. */
 export function refuseObstacles(facts: Facts, ignored: readonly string[], steps: Steps, told: Set<string>): void {

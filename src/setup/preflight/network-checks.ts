@@ -1,0 +1,126 @@
+/** What must fit those who are there already: name, address, ports, clock, MTU. Pure. */
+import type { Facts, Listener } from './facts.ts';
+import { type Check, error, warning } from './finding.ts';
+
+const dnsName = /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*$/;
+
+const nodeName: Check = ({ nodeName: name }) => [
+  (!dnsName.test(name) || name.length > 253) &&
+    error('Hostname', `"${name}" cannot be the name of a node: it takes a-z, 0-9, "-" and "."`, 'Give another: --node-name NAME'),
+  name === 'localhost' && error('Hostname', 'every machine is called "localhost"', 'Give it a name: --node-name NAME'),
+];
+
+/** What VirtualBox and QEMU give to every guest behind their NAT. */
+const natAddress = '10.0.2.15';
+
+const address: Check = ({ address: own, machineId, nodes, nodeName: name }) => {
+  if (own === undefined)
+    return [
+      error('NodeAddress', 'this machine has no address that others could reach', 'Give it one, or name its network: --node-cidr CIDR'),
+    ];
+  const same = nodes.find((node) => node.addresses.includes(own) && !(node.name === name && node.machineId === machineId));
+  return [
+    own === natAddress &&
+      error(
+        'NodeAddress',
+        `${own} is the address of a virtual machine behind its host's NAT, the same on all of them`,
+        'Name the network in which the nodes meet: --node-cidr 192.168.56.0/24',
+      ),
+    same !== undefined &&
+      same.name !== name &&
+      error(
+        'NodeAddressTaken',
+        `node "${same.name}" has the address ${own} already`,
+        `Give this machine another, or name its network with --node-cidr; if that node is gone: kubectl delete node ${same.name}`,
+      ),
+  ];
+};
+
+const nameIsFree: Check = ({ nodeName: name, machineId, nodes }) => {
+  const same = nodes.find((node) => node.name === name);
+  return [
+    same?.isReady === true &&
+      same.machineId !== machineId &&
+      error(
+        'NodeNameTaken',
+        `another machine (${same.addresses[0] ?? 'without address'}) is the node "${name}", and it is Ready`,
+        `Give this one another name: --node-name NAME; if that machine is gone: kubectl delete node ${name}`,
+      ),
+  ];
+};
+
+interface Port {
+  readonly protocol: 'tcp' | 'udp';
+  readonly port: number;
+  readonly of: 'server' | 'agent';
+  readonly what: string;
+}
+
+export function portsOf({ role, apiPort }: Pick<Facts, 'role' | 'apiPort'>): Port[] {
+  const node: Port[] = [
+    { protocol: 'tcp', port: 10_250, of: 'agent', what: 'the kubelet' },
+    { protocol: 'tcp', port: 10_256, of: 'agent', what: "the service proxy's health" },
+    { protocol: 'tcp', port: 10_249, of: 'agent', what: "the service proxy's metrics" },
+    { protocol: 'udp', port: 53, of: 'agent', what: 'DNS' },
+    { protocol: 'tcp', port: 53, of: 'agent', what: 'DNS' },
+  ];
+  return role === 'control-plane' ? [{ protocol: 'tcp', port: apiPort, of: 'server', what: 'the API server' }, ...node] : node;
+}
+
+/** Whether who listens there keeps another from the address. */
+function overlaps(listener: Listener, { protocol, port }: Port, own: string | undefined): boolean {
+  return (
+    listener.protocol === protocol && listener.port === port && (listener.address === own || /^(0\.0\.0\.0|::)$/.test(listener.address))
+  );
+}
+
+const ports: Check = (facts) =>
+  portsOf(facts)
+    .filter(({ of }) => !facts.running.includes(of))
+    .map(
+      (port) =>
+        facts.listening.some((listener) => overlaps(listener, port, facts.address)) &&
+        error(
+          `Port-${port.port}`,
+          `another program listens on ${port.protocol} port ${port.port}, which ${port.what} needs`,
+          `See who: ss -lnp 'sport = :${port.port}'; end it, or take away what was here before: fairlead reset`,
+        ),
+    );
+
+const firewalls: Check = ({ firewalls: found, apiPort }) =>
+  found.map((name) =>
+    warning(
+      'Firewalld',
+      `${name} is active, and may drop what nodes say to each other`,
+      `Let through tcp ${apiPort}, 10250 and 10256, udp 8472, and the ranges of pods and Services`,
+    ),
+  );
+
+const clock: Check = ({ skewMs = 0 }) => {
+  const seconds = Math.round(Math.abs(skewMs) / 1000);
+  if (seconds < 5) return [];
+  const cause = `the clock of this machine is ${seconds} s ${skewMs > 0 ? 'ahead of' : 'behind'} that of the control plane`;
+  const cure = 'Set it by NTP: timedatectl set-ntp true, or chronyc makestep';
+  return [
+    seconds < 300 ? warning('ClockSkew', cause, cure) : error('ClockSkew', `${cause}: certificates do not hold yet, or no longer`, cure),
+  ];
+};
+
+/** VXLAN takes 50 bytes of it, and IPv6 needs 1280. */
+const leastMtu = 1330;
+
+const mtu: Check = ({ mtu: found, address: own }) => {
+  if (found === undefined || found >= 1500) return [];
+  const cause = `the link of ${own} has an MTU of ${found}`;
+  return [
+    found < leastMtu
+      ? error(
+          'MTU',
+          `${cause}: with the 50 bytes of VXLAN off, pods get less than the 1280 that IPv6 needs`,
+          `Raise it: ip link set LINK mtu 1500`,
+        )
+      : warning('MTU', `${cause}, pods get ${found - 50}: nodes with a larger one send what does not fit`, 'Give all nodes the same MTU'),
+  ];
+};
+
+export const networkChecks: readonly Check[] = [nodeName, address, nameIsFree, ports, firewalls, clock, mtu];
