@@ -2,6 +2,7 @@
 import type { Command } from '../cli/command.ts';
 import { labCommand } from '../lab/lab-command.ts';
 import { agentCommand } from './agent-command.ts';
+import { certsCommand } from './certs-command.ts';
 import { completionCommand } from './completion-command.ts';
 import { initCommand } from './init-command.ts';
 import { joinCommand } from './join-command.ts';
@@ -10,6 +11,7 @@ import { partCommands } from './part-commands.ts';
 import { resetCommand } from './reset-command.ts';
 import { rulesCommand } from './rules-command.ts';
 import { serverCommand } from './server-command.ts';
+import { tokenCommand } from './token-command.ts';
 import { topCommand } from './top-command.ts';
 import { traceCommand } from './trace-command.ts';
 import { versionCommand } from './version-command.ts';
@@ -22,6 +24,8 @@ export const root: Command = {
     initCommand,
     joinCommand,
     resetCommand,
+    tokenCommand,
+    certsCommand,
     serverCommand,
     agentCommand,
     ...partCommands,
