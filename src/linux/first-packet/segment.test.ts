@@ -58,6 +58,7 @@ describe('sctpInitAck()', () => {
       assert.equal(answer.readUInt16BE(14), 4 + 16 + 4 + cookie.length);
       assert.equal(sctpCookie(answer), cookie);
       assert.equal(answerOf('sctp', v4, answer), 'answered');
+      if (cookie === 'x') assert.equal(answer.toString('hex', 12), '0200001900000001000100000001000100000001' + '0007000578000000');
     }
   });
 

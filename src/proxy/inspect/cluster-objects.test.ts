@@ -34,6 +34,22 @@ describe('readManifests()', () => {
     assert.equal(nodes[0]?.metadata.namespace, undefined);
   });
 
+  test('keeps what endpoints can be made of', () => {
+    const kinds = ['Deployment', 'ReplicaSet', 'StatefulSet', 'DaemonSet'];
+    const { pods, workloads } = read(
+      kinds.map((kind) => `kind: ${kind}\nmetadata: { name: a }\n`).join('---\n'),
+      'kind: Pod\nmetadata: { name: p }\n',
+    );
+    assert.deepEqual(
+      workloads.map(({ kind, metadata }) => `${kind} ${metadata.namespace}`),
+      kinds.map((kind) => `${kind} default`),
+    );
+    assert.deepEqual(
+      pods.map(({ metadata }) => `${metadata.namespace} ${metadata.name}`),
+      ['default p'],
+    );
+  });
+
   test('lets a later file add to an object what the cluster made of it', () => {
     const { services } = read(
       'kind: Service\nmetadata: { name: a }\nspec: { selector: { app: a }, type: ClusterIP }\n',

@@ -10,6 +10,7 @@ const step = (place: string, more: Partial<TraceStep> = {}): TraceStep => ({ pla
 const seen = (place: string, more: Partial<SeenStep> = {}): SeenStep => ({ ...step(place), drops: false, isOther: false, ...more });
 const other = (place: string, drops = false): SeenStep => seen(place, { isOther: true, drops });
 const passed: Fate = { kind: 'passed', destinations: [{ to: '10.244.1.2', port: 8080, masqueraded: false }] };
+const two: Fate = { kind: 'passed', destinations: ['10.244.1.2', '10.244.2.2'].map((to) => ({ to, port: 8080, masqueraded: false })) };
 const refused: Fate = { kind: 'refused', with: 'tcp reset' };
 const dropped: Fate = { kind: 'dropped' };
 const header = { from: packet.from, sourcePort: packet.sourcePort, to: '10.244.1.2', port: 8080 };
@@ -49,6 +50,12 @@ describe('compareLive()', () => {
       ['both a', 'predicted b', 'real x'],
       /^"b .*" was predicted, and the kernel applied "x .*"$/,
     ],
+    [
+      'a rule in the place of all',
+      [seen('x')],
+      ['predicted a', 'predicted b', 'real x'],
+      /^"a .*" was predicted, and the kernel applied "x .*"$/,
+    ],
     ['a rule that is missing', [seen('a')], ['both a', 'predicted b'], /^"b .*" was predicted, and the kernel did not apply it$/],
     [
       'a rule too many',
@@ -86,6 +93,12 @@ describe('compareLive()', () => {
       passed,
       { end: { header: { ...header, port: 81 } } },
       /^it was to reach 10\.244\.1\.2:8080, and went to 10\.244\.1\.2:81$/,
+    ],
+    [
+      'is at none of many',
+      two,
+      { end: { header: { ...header, port: 81 } } },
+      /^it was to reach 10\.244\.1\.2:8080 or 10\.244\.2\.2:8080, and went to/,
     ],
     ['is nowhere', passed, {}, /^it was to go on, and did not come out/],
     ['has another source', passed, { end: from('10.244.1.1') }, /^it was to keep its source, and went on from 10\.244\.1\.1$/],
