@@ -99,25 +99,6 @@ export function trafficSuite(cluster: () => Cluster): void {
           assert.equal(seenClient(await cluster().sh(space, from.name, `wget -q -O - http://${to.ip}:8080/cgi-bin/client`)), from.ip);
     });
 
-    test('fairlead trace --live sends a packet from a pod of the node, and sees what it predicts', async () => {
-      const { ip } = probes.get('worker-1') ?? assert.fail();
-      for (const from of ['node', ip]) {
-        const { stdout, stderr } = await cluster().lab.command(
-          'exec',
-          '--name',
-          cluster().lab.plan.options.name,
-          'worker-1',
-          '--',
-          'fairlead',
-          'trace',
-          from,
-          'svc/web',
-          '--live',
-        );
-        assert.match(stdout, /\nSeen: Left by .*\. Tracked: .*\. It was answered\n\nNo difference\n$/, stderr);
-      }
-    });
-
     test('a Service without endpoints refuses a client twenty times in a row', async () => {
       const nobody = await cluster().service(space, 'nobody');
       await refusedTwentyTimes(nobody.spec?.clusterIP ?? '', 80);
