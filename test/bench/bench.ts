@@ -8,6 +8,7 @@ import { join } from 'node:path';
 const benches: Readonly<Record<string, { readonly summary: string; readonly file: string }>> = {
   lab: { summary: 'start and stop of the lab, a new pod behind a Service, memory of every process', file: './lab.ts' },
   proxy: { summary: 'the service proxy in each mode, alone or against kube-proxy: load, changes, memory, connections', file: './proxy.ts' },
+  counters: { summary: 'what it costs to count the connections of Services in mode nftables', file: './counters.ts' },
   'proxy-rules': { summary: "its nftables rules alone, against nft -f of kube-proxy's layout", file: '../../src/proxy/bench.ts' },
   'proxy-iptables': {
     summary: "the same in mode iptables, against iptables-restore of kube-proxy's text",
