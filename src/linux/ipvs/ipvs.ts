@@ -49,6 +49,12 @@ export interface ServerTraffic {
   readonly bytesOut: number;
 }
 
+/** The same of one of its real servers. */
+export interface RealTraffic extends Omit<ServerTraffic, 'address'> {
+  readonly ip: string;
+  readonly port: number;
+}
+
 export type IpvsOp =
   | { readonly op: 'add-server' | 'set-server'; readonly server: VirtualServer }
   | { readonly op: 'delete-server'; readonly address: VirtualAddress }
@@ -72,6 +78,8 @@ export interface Ipvs {
   /** Everything, of both families. */
   read(): Promise<HeldVirtualServer[]>;
   traffic(): Promise<ServerTraffic[]>;
+  /** Of the real servers of one virtual server; none when it is not there. */
+  realTraffic(address: VirtualAddress): Promise<RealTraffic[]>;
   /** Those of one virtual server; none when it is not there. */
   realServers(address: VirtualAddress): Promise<HeldRealServer[]>;
   timeouts(): Promise<IpvsTimeouts>;

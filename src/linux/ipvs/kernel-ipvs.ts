@@ -8,6 +8,7 @@ import {
   type IpvsCommand,
   listReal,
   parseReal,
+  parseRealTraffic,
   parseServer,
   parseTimeouts,
   parseTraffic,
@@ -23,6 +24,7 @@ import {
   type Ipvs,
   type IpvsOp,
   type IpvsTimeouts,
+  type RealTraffic,
   type ServerTraffic,
   serverName,
   type VirtualAddress,
@@ -81,11 +83,19 @@ export class KernelIpvs implements Ipvs {
     return servers.map(parseTraffic).filter((one) => one !== undefined);
   }
 
-  async realServers(address: VirtualAddress): Promise<HeldRealServer[]> {
+  realServers(address: VirtualAddress): Promise<HeldRealServer[]> {
+    return this.#eachReal(address, parseReal);
+  }
+
+  realTraffic(address: VirtualAddress): Promise<RealTraffic[]> {
+    return this.#eachReal(address, parseRealTraffic);
+  }
+
+  async #eachReal<T>(address: VirtualAddress, parse: (message: NetlinkMessage, family: 4 | 6) => T): Promise<T[]> {
     const family = address.kind === 'mark' ? address.family : familyOf(address.ip);
     try {
       const messages = await this.#socket.dump(await this.#command(listReal(address)), `list real servers of "${serverName(address)}"`);
-      return messages.map((message) => parseReal(message, family));
+      return messages.map((message) => parse(message, family));
     } catch (err) {
       if (isErrno(err, 'ESRCH', 'ENOENT')) return [];
       throw err;

@@ -8,6 +8,7 @@ import {
   type IpvsCommand,
   listReal,
   parseReal,
+  parseRealTraffic,
   parseServer,
   parseTimeouts,
   parseTraffic,
@@ -165,6 +166,17 @@ describe('IPVS', () => {
       bytesIn: 2 ** 33 + 6,
     });
     assert.equal(parseTraffic(answer([[1, [...identity, [2, bytes('2f00')], wide]]])), undefined);
+    const dest: Attr[] = [
+      [1, bytes(`0af40102${zeros}`)],
+      [2, bytes('1f90')],
+    ];
+    const counted = { ip: '10.244.1.2', port: 8080, bytesOut: 7 };
+    assert.deepEqual(parseRealTraffic(answer([[2, [...dest, narrow]]]), 4), { ...counted, connections: 5, bytesIn: 2 ** 32 + 6 });
+    assert.deepEqual(parseRealTraffic(answer([[2, [...dest, narrow, wide]]]), 4), {
+      ...counted,
+      connections: 2 ** 32 + 5,
+      bytesIn: 2 ** 33 + 6,
+    });
   });
 
   test('reads the timeouts and the version', () => {

@@ -9,6 +9,7 @@ import type {
   IpvsOp,
   IpvsTimeouts,
   RealServer,
+  RealTraffic,
   ServerTraffic,
   TransportProtocol,
   VirtualAddress,
@@ -49,7 +50,19 @@ const SVC = {
   stats64: 12,
 } as const;
 const STATS = { connections: 1, bytesIn: 4, bytesOut: 5 } as const;
-const DEST = { address: 1, port: 2, method: 3, weight: 4, upper: 5, lower: 6, active: 7, inactive: 8, family: 11 } as const;
+const DEST = {
+  address: 1,
+  port: 2,
+  method: 3,
+  weight: 4,
+  upper: 5,
+  lower: 6,
+  active: 7,
+  inactive: 8,
+  stats: 10,
+  family: 11,
+  stats64: 12,
+} as const;
 const INFO_VERSION = 1;
 /** NAT: the only way of forwarding that changes ports. */
 const IP_VS_CONN_F_MASQ = 0;
@@ -239,9 +252,20 @@ export function parseTraffic(message: NetlinkMessage): ServerTraffic | undefined
   const attrs = serviceIn(message);
   const address = parseAddress(attrs);
   if (!address) return undefined;
-  const stats = decodeAttrs(attrs.get(SVC.stats64) ?? attrs.get(SVC.stats));
+  return { address, ...countsIn(attrs.get(SVC.stats64) ?? attrs.get(SVC.stats)) };
+}
+
+function countsIn(bytes: Buffer | undefined): Omit<ServerTraffic, 'address'> {
+  const stats = decodeAttrs(bytes);
   const count = (name: keyof typeof STATS): number => readCount(stats.get(STATS[name]));
-  return { address, connections: count('connections'), bytesIn: count('bytesIn'), bytesOut: count('bytesOut') };
+  return { connections: count('connections'), bytesIn: count('bytesIn'), bytesOut: count('bytesOut') };
+}
+
+/** What an answer to `listReal` says of traffic. */
+export function parseRealTraffic(message: NetlinkMessage, family: 4 | 6): RealTraffic {
+  const attrs = decodeAttrs(decodeAttrs(message.data, genericHeader).get(CMD_ATTR.dest));
+  const { ip, port } = parseReal(message, family);
+  return { ip, port, ...countsIn(attrs.get(DEST.stats64) ?? attrs.get(DEST.stats)) };
 }
 
 /** One of the answers to `listReal`. A kernel before 3.18 does not tell the family, which is the virtual server's. */

@@ -5,6 +5,7 @@ import {
   type Ipvs,
   type IpvsOp,
   type IpvsTimeouts,
+  type RealTraffic,
   realName,
   type ServerTraffic,
   serverName,
@@ -95,6 +96,13 @@ export class FakeIpvs implements Ipvs {
   /** As if a virtual server had counted so much. */
   count(traffic: ServerTraffic): void {
     this.#traffic.set(serverName(traffic.address), traffic);
+  }
+
+  /** Each as if it had all that its virtual server counted. */
+  async realTraffic(address: VirtualAddress): Promise<RealTraffic[]> {
+    const { connections = 0, bytesIn = 0, bytesOut = 0 } = this.#traffic.get(serverName(address)) ?? {};
+    const reals = await this.realServers(address);
+    return reals.map(({ ip, port }) => ({ ip, port, connections, bytesIn, bytesOut }));
   }
 
   realServers(address: VirtualAddress): Promise<HeldRealServer[]> {

@@ -35,6 +35,7 @@ export class DryIpvsKernel implements IpvsModeKernel {
       apply: async (ops) => this.#note(ops, (op) => `ipvsadm ${printIpvsOp(op)}`),
       read: () => ipvs.read(),
       traffic: () => ipvs.traffic(),
+      realTraffic: (address) => ipvs.realTraffic(address),
       realServers: (address) => ipvs.realServers(address),
       timeouts: () => ipvs.timeouts(),
       setTimeouts: async ({ tcp, tcpFin, udp }) => void this.#note([`ipvsadm --set ${tcp} ${tcpFin} ${udp}`], (text) => text),

@@ -66,6 +66,6 @@ testCounting(
     const mode = ipvsModeIn(namespace);
     return { mode, [Symbol.asyncDispose]: async () => mode.close() };
   },
-  { bytes: true },
+  { bytes: true, endpoints: true },
   lacking ?? cannotMakeNamespaces,
 );

@@ -5,7 +5,14 @@ import { type Cidr, cidrContains, familyOf, parseCidr } from '../../../ip/ip.ts'
 import type { Ipset, IpsetDeclaration, IpsetOp } from '../../../linux/ipset/ipset.ts';
 import type { Iptables } from '../../../linux/iptables/iptables.ts';
 import { type Section, sizeOf } from '../../../linux/iptables/section.ts';
-import { connectionsOf, type HeldVirtualServer, type Ipvs, serverName, type VirtualAddress } from '../../../linux/ipvs/ipvs.ts';
+import {
+  connectionsOf,
+  type HeldVirtualServer,
+  type Ipvs,
+  type RealTraffic,
+  serverName,
+  type VirtualAddress,
+} from '../../../linux/ipvs/ipvs.ts';
 import type { NetlinkError } from '../../../linux/netlink/netlink-error.ts';
 import type { Log } from '../../../observability/log.ts';
 import type { NodeContext } from '../../plan/node-context.ts';
@@ -284,8 +291,13 @@ export class IpvsRules implements ModeRules {
     });
   }
 
-  async counts(): Promise<readonly ServiceCount[]> {
-    return trafficOf(this.#plans.values(), await this.#kernel.ipvs.traffic(), this.#node.family);
+  async counts(of?: 'ports' | 'endpoints'): Promise<readonly ServiceCount[]> {
+    const { ipvs } = this.#kernel;
+    const held = await ipvs.traffic();
+    const used = of === 'endpoints' ? held.filter(({ connections }) => connections > 0) : [];
+    const reals = new Map<string, readonly RealTraffic[]>();
+    for (const { address } of used) reals.set(serverName(address), await ipvs.realTraffic(address));
+    return trafficOf(this.#plans.values(), held, this.#node.family, reals);
   }
 
   /** Nothing is looked at any more. */

@@ -48,7 +48,36 @@ test('a port has what all of its virtual servers counted, at its addresses and a
     connections,
     received: connections * 10,
     sent: connections * 100,
+    endpoints: [],
   });
   assert.deepEqual(trafficOf(plans, traffic, 'ip'), [count('n/web', 'tcp', 15), count('n/dns', 'udp', 16), count('n/idle', 'tcp', 0)]);
   assert.deepEqual(trafficOf([plan('n/web', 'tcp', frontend(30_080))], traffic, 'ip6'), [count('n/web', 'tcp', 1000)]);
+});
+
+test('an endpoint has what it counted behind all virtual servers of a port, and one that is gone is left out', () => {
+  const [web] = [plan('n/web', 'tcp', frontend(80, '10.96.0.1'), frontend(30_080))];
+  const endpoint = { name: '10.244.1.2 . 8080', ip: '10.244.1.2', port: 8080, mayBeHere: false };
+  const port = {
+    ...(web?.ports[0] as PortPlan),
+    cluster: [endpoint],
+    draining: [{ ...endpoint, name: '10.244.1.3 . 8080', ip: '10.244.1.3' }],
+  };
+  const real = (ip: string, connections: number) => ({
+    ip,
+    port: 8080,
+    connections,
+    bytesIn: connections * 10,
+    bytesOut: connections * 100,
+  });
+  const reals = new Map([
+    ['tcp 10.96.0.1 80', [real('10.244.1.2', 1), real('10.244.1.3', 2), real('10.244.1.9', 50), real('10.244.1.4', 0)]],
+    ['tcp 192.168.120.11 30080', [real('10.244.1.2', 4)]],
+  ]);
+  const held80 = [held('10.96.0.1', 80, 'tcp', 53), held('192.168.120.11', 30_080, 'tcp', 4)];
+  const [count] = trafficOf([{ key: 'n/web', rank: '', ports: [port] }], held80, 'ip', reals);
+  assert.equal(count?.connections, 57);
+  assert.deepEqual(count?.endpoints, [
+    { endpoint: '10.244.1.2:8080', connections: 5, received: 50, sent: 500 },
+    { endpoint: '10.244.1.3:8080', connections: 2, received: 20, sent: 200 },
+  ]);
 });
