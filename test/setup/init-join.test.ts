@@ -142,6 +142,7 @@ describe('init, join and reset', { skip: cannotStartLabs }, () => {
     assert.match(await server.kubectl('get', 'pod', 'box', '-o', 'jsonpath={.status.podIP}'), /^10\.210\./);
     const ip = await server.kubectl('get', 'service', 'box', '-o', 'jsonpath={.spec.clusterIP}');
     assert.match(ip, /^10\.110\./);
+    await eventually('the log through the API server, which checks the certificate of the kubelet', () => server.kubectl('logs', 'box'));
     // The machines have a route for the lab's own range of Services alone.
     for (const machine of machines()) await machine.sh(`ip route replace ${serviceSubnet} dev eth0`);
     const answers = async (): Promise<void> => {
