@@ -3,6 +3,7 @@ import { describe, test } from 'node:test';
 import { check, withIgnored } from './check.ts';
 import type { Facts, KnownNode } from './facts.ts';
 import { portsOf } from './network-checks.ts';
+import { refuseObstacles } from './preflight.ts';
 
 /** A machine on which nothing stands in the way. */
 const fine: Facts = {
@@ -143,6 +144,34 @@ test('withIgnored() makes warnings of errors by their id in any case, or of all'
   assert.deepEqual(severities('ALL'), ['warning', 'warning', 'warning']);
 });
 
-test('portsOf() has the port that was chosen for the API server', () => {
-  assert.ok(portsOf({ role: 'control-plane', apiPort: 7443 }).some(({ port, of }) => port === 7443 && of === 'server'));
+test('portsOf() has what a node listens on, and the port that was chosen for the API server', () => {
+  const ports = portsOf({ role: 'control-plane', apiPort: 7443 }).map(({ protocol, port, of }) => `${of} ${protocol} ${port}`);
+  const node = ['agent tcp 10250', 'agent tcp 10256', 'agent tcp 10249', 'agent udp 53', 'agent tcp 53'];
+  assert.deepEqual(ports, ['server tcp 7443', ...node]);
+  assert.equal(portsOf({ role: 'worker', apiPort: 7443 }).length, node.length);
+});
+
+describe('refuseObstacles()', () => {
+  const told: string[] = [];
+  const steps = { warn: (line: string) => told.push(line) };
+
+  test('tells every finding once, and refuses for the errors among them with all their cures', () => {
+    const seen = new Set<string>();
+    const bad: Facts = { ...fine, isRoot: false, others: ['k3s'], swapDevices: ['/dev/sda2'] };
+    for (let i = 0; i < 2; i++)
+      assert.throws(() => refuseObstacles(bad, [], steps, seen), {
+        code: 'CHECK_FAILED',
+        message: 'Cannot make a node of this machine: root is needed; another Kubernetes is on this machine: k3s',
+        hint: /^Run it with sudo; .*--ignore-preflight-errors=IsPrivilegedUser,AnotherKubernetes$/,
+      });
+    assert.deepEqual(
+      told.map((line) => line.replace(/\].*/, ']')),
+      ['[ERROR IsPrivilegedUser]', '[WARNING Swap]', '[ERROR AnotherKubernetes]'],
+    );
+  });
+
+  test('lets pass what is ignored, and warnings', () => {
+    refuseObstacles({ ...fine, others: ['k3s'], swapDevices: ['x'] }, ['anotherkubernetes'], steps, new Set());
+    assert.match(told.at(-1) ?? '', /^\[WARNING AnotherKubernetes\]/);
+  });
 });

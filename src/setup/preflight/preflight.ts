@@ -6,7 +6,7 @@ import type { Facts } from './facts.ts';
 import type { Finding } from './finding.ts';
 
 /** Tells each finding that was not told before, then throws CHECK_FAILED where one of them is an error that was not ignored. */
-export function refuseObstacles(facts: Facts, ignored: readonly string[], steps: Steps, told: Set<string>): void {
+export function refuseObstacles(facts: Facts, ignored: readonly string[], steps: Pick<Steps, 'warn'>, told: Set<string>): void {
   const findings = withIgnored(check(facts), ignored);
   for (const finding of findings) {
     const line = lineOf(finding);

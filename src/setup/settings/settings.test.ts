@@ -35,6 +35,32 @@ test("settingsObjects() names and keys are kubeadm's and flannel's", () => {
   ]);
 });
 
+test('settingsObjects() are what a stock kubelet takes that kubeadm joins', () => {
+  const read = (name: string): unknown => {
+    const object = objects.find(({ metadata }) => metadata.name === name);
+    assert.deepEqual([object?.apiVersion, object?.kind], ['v1', 'ConfigMap']);
+    return yaml.parse(Object.values(object?.data ?? {})[0] ?? '');
+  };
+  assert.deepEqual(read('kubelet-config'), {
+    apiVersion: 'kubelet.config.k8s.io/v1beta1',
+    kind: 'KubeletConfiguration',
+    authentication: { anonymous: { enabled: false }, webhook: { enabled: true }, x509: { clientCAFile: '/etc/kubernetes/pki/ca.crt' } },
+    authorization: { mode: 'Webhook' },
+    clusterDNS: ['10.96.0.10'],
+    clusterDomain: 'cluster.local',
+    rotateCertificates: true,
+    serverTLSBootstrap: true,
+    staticPodPath: '/etc/kubernetes/manifests',
+  });
+  assert.deepEqual(read('kubeadm-config'), {
+    apiVersion: 'kubeadm.k8s.io/v1beta4',
+    kind: 'ClusterConfiguration',
+    clusterName: 'kubernetes',
+    networking: { podSubnet: '10.200.0.0/16', serviceSubnet: '10.96.0.0/16', dnsDomain: 'cluster.local' },
+    certificatesDir: '/etc/kubernetes/pki',
+  });
+});
+
 test('settingsObjects() tells an endpoint and names that somebody chose', () => {
   const chosen = planCluster({ controlPlaneEndpoint: 'cluster.example', certSans: ['a.example'] }, {}, '192.168.56.10');
   const read = (maps: readonly ConfigMap[]): { controlPlaneEndpoint?: string; apiServer?: object } =>
