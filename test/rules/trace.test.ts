@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
+import { pods } from '../../src/api/resource-types.ts';
 import type { ExecResult } from '../../src/linux/exec.ts';
 import { lackingTools } from '../../src/linux/iptables/testing/kernel-in.ts';
 import { cannotMakeNamespaces } from '../../src/linux/testing/namespaces.ts';
@@ -93,7 +94,7 @@ for (const mode of ['nftables', 'iptables'])
   });
 
 describe('fairlead trace --live', { skip: cannotMakeNamespaces, concurrency: false }, () => {
-  test('says for people what it saw, and where to go with an address that is not on the node', async () => {
+  test('says for people what it saw', async () => {
     await using node = await nodeWith('nftables');
     const { stdout, code } = await node.fairlead('trace', client, 'svc/web', '--live');
     assert.equal(code, 0, stdout);
@@ -103,12 +104,29 @@ describe('fairlead trace --live', { skip: cannotMakeNamespaces, concurrency: fal
       stdout,
       /\nSeen: Left by veth0, from 10\.244\.1\.9:\d+ to 10\.244\.1\.2:8080\. Tracked: 10\.244\.1\.2:8080 answers 10\.244\.1\.9:\d+\. It was answered\n\nNo difference\n$/,
     );
-    const elsewhere = await node.fairlead('trace', '10.244.2.7', 'svc/web', '--live');
-    assert.equal(elsewhere.code, 2);
-    assert.match(
-      elsewhere.stderr,
-      /Cannot send from 10\.244\.2\.7: nothing on this node has that address\n.*fairlead lab exec NODE -- fairlead trace/s,
-    );
+  });
+
+  test('takes pods and nodes by name, and says where to go with those that are not on the node', async () => {
+    await using node = await nodeWith('nftables');
+    const pod = (name: string, nodeName: string, ip: string): object => ({
+      metadata: { name, namespace: 'default' },
+      spec: { nodeName },
+      status: { podIPs: [{ ip }] },
+    });
+    node.program.api.replace(pods, [pod('client', 'node1', client), pod('far', 'node2', '10.244.2.7')]);
+    const here = await live(node, 0, 'pod/client', 'svc/web');
+    assert.deepEqual([here.live.end?.header.from, here.live.answer], [client, 'answered']);
+    const predicted = await node.fairlead('trace', 'node/node1', 'svc/web');
+    assert.match(predicted.stdout, /^tcp 192\.0\.2\.1:40000 to 10\.96\.0\.10:80, sent by the node itself\n/);
+    for (const [from, where] of [
+      ['10.244.2.7', ''],
+      ['pod/far', ', and pod default/far runs on node node2'],
+    ] as const) {
+      const { code, stderr } = await node.fairlead('trace', from, 'svc/web', '--live');
+      assert.equal(code, 2);
+      assert.ok(stderr.includes(`Cannot send from 10.244.2.7: nothing on this node has that address${where}\n`), stderr);
+      assert.match(stderr, /fairlead lab exec NODE -- fairlead trace/);
+    }
   });
 
   test('leaves nothing behind when it is killed', async () => {

@@ -4,7 +4,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { endpointSlices, nodes, serviceCidrs, services } from '../../../src/api/resource-types.ts';
+import { endpointSlices, nodes, pods, serviceCidrs, services } from '../../../src/api/resource-types.ts';
 import { FakeApiServer } from '../../../src/client/testing/fake-api-server.ts';
 import { type ExecResult, start, systemExec } from '../../../src/linux/exec.ts';
 import { inNetns } from '../../../src/linux/netns.ts';
@@ -32,7 +32,7 @@ export class ProxyProgram implements AsyncDisposable {
     this.#namespace = namespace;
     this.dir = dir;
     // Without a host, since looking one up takes until this thread is out of the namespace again.
-    this.api = new FakeApiServer([nodes, services, endpointSlices, serviceCidrs], (server) =>
+    this.api = new FakeApiServer([nodes, services, endpointSlices, serviceCidrs, pods], (server) =>
       inNetns(namespace, () => server.listen(port)),
     );
   }
