@@ -8,6 +8,7 @@ import { join } from 'node:path';
 const benches: Readonly<Record<string, { readonly summary: string; readonly file: string }>> = {
   lab: { summary: 'start and stop of the lab, a new pod behind a Service, memory of every process', file: './lab.ts' },
   proxy: { summary: 'the service proxy in each mode, alone or against kube-proxy: load, changes, memory, connections', file: './proxy.ts' },
+  'proxy-ipvs': { summary: 'the same in mode ipvs, in a guest kernel where this one has no IPVS', file: '../guest/bench.ts' },
   counters: { summary: 'what it costs to count the connections of Services in mode nftables', file: './counters.ts' },
   'proxy-rules': { summary: "its nftables rules alone, against nft -f of kube-proxy's layout", file: '../../src/proxy/bench.ts' },
   'proxy-iptables': {

@@ -4,7 +4,6 @@
  */
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
-import { seededRandom } from '../../src/clock/testing/seeded-random.ts';
 import { type Cidr, cidrContains, parseCidr } from '../../src/ip/ip.ts';
 import { mustRun, systemExec } from '../../src/linux/exec.ts';
 import { parseSave, type Ruleset } from '../../src/linux/iptables/ruleset.ts';
@@ -16,46 +15,8 @@ import { inIpv6 } from '../../src/proxy/testing/ipv6.ts';
 import { nodeIps } from '../../src/proxy/testing/scenario.ts';
 import { lacksProgram } from '../interop/testing/programs.ts';
 import { isOfMarker, KubeProxy } from './testing/kube-proxy.ts';
-import { caseOf, type PeerCase, peerScenarios, plansOf, randomCase } from './testing/peer-cases.ts';
+import { isLoopback, peerRounds, plansOf } from './testing/peer-cases.ts';
 import { ProgrammedMode } from './testing/programmed-mode.ts';
-
-const seed = Number(process.env.PEER_SEED ?? Date.now() % 2 ** 32);
-const randomCases = Number(process.env.PEER_CASES ?? 6);
-
-interface Round {
-  readonly given: PeerCase;
-  readonly node: NodeContext;
-}
-
-/** Rounds whose node is the same for kube-proxy, which learns of it once. */
-function byNode(rounds: readonly Round[]): (readonly Round[])[] {
-  const groups = Map.groupBy(rounds, ({ node: { local, masqueradeAll, nodePortIps, zone } }) =>
-    // Of both families the same.
-    JSON.stringify(inIpv6([local, masqueradeAll, nodePortIps, zone])),
-  );
-  return [...groups.values()];
-}
-
-const isLoopback = (ip: string): boolean => ip === '127.0.0.1' || ip === '::1';
-
-function allRounds(): Round[] {
-  const below = seededRandom(seed);
-  const written = peerScenarios.map((named) => ({ given: caseOf(named), node: named.scenario.node }));
-  const usual = written.find(({ given }) => given.name === 'web')?.node;
-  assert.ok(usual);
-  const nodes: readonly NodeContext[] = [
-    { ...usual, zone: 'zone-a' },
-    { ...usual, zone: 'zone-a', nodePortIps: 'all', masqueradeAll: true },
-    { ...usual, zone: 'zone-b', nodePortIps: 'all', local: { mode: 'None' } },
-  ];
-  const random = nodes.flatMap((node, i) =>
-    Array.from({ length: randomCases }, (_, n) => {
-      const given = randomCase(below, n);
-      return { given: { ...given, name: `${given.name} at node ${i} of PEER_SEED=${seed}` }, node };
-    }),
-  );
-  return [...written, ...random];
-}
 
 /** The chains to which a packet may come: kube-proxy leaves others for a while. */
 function reachable(chains: ReadonlyMap<string, readonly string[]>): ReadonlyMap<string, readonly string[]> {
@@ -129,7 +90,7 @@ describe("kube-proxy's rules and ours in mode iptables", {
   skip: cannotMakeNamespaces || lacksProgram('kube-proxy'),
   concurrency: false,
 }, () => {
-  for (const [i, rounds] of byNode(allRounds()).entries())
+  for (const [i, rounds] of peerRounds().entries())
     describe(`node ${i + 1}`, () => {
       const net = new Namespaces();
       let peer: KubeProxy;

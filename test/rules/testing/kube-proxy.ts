@@ -8,6 +8,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { endpointSlices, nodes, serviceCidrs, services } from '../../../src/api/resource-types.ts';
 import type { EndpointSlice, Service } from '../../../src/api/schema/types.ts';
 import { FakeApiServer } from '../../../src/client/testing/fake-api-server.ts';
+import { joinHostPort } from '../../../src/ip/ip.ts';
 import { mustRun, start, systemExec } from '../../../src/linux/exec.ts';
 import { inNetns } from '../../../src/linux/netns.ts';
 import type { NodeContext } from '../../../src/proxy/plan/node-context.ts';
@@ -16,19 +17,20 @@ import { nodeIp } from '../../../src/proxy/testing/scenario.ts';
 import { findProgram } from '../../interop/testing/programs.ts';
 import type { PeerCase } from './peer-cases.ts';
 
-const patienceMs = 15_000;
+const patienceMs = 60_000;
 const port = 8001;
 const podCidr = '10.244.1.0/24';
 
-export type PeerMode = 'nftables' | 'iptables';
+export type PeerMode = 'nftables' | 'iptables' | 'ipvs';
 
 /** How each mode lists its rules, and how the endpoint of a marker stands there. */
-const listings: Readonly<Record<PeerMode, { command: readonly string[]; shows(marker: string, address: string): string }>> = {
+const listings: Readonly<Record<PeerMode, { command: readonly string[]; shows(marker: string, address: string, vip: string): string }>> = {
   nftables: { command: ['nft', 'list', 'ruleset'], shows: (marker, ip) => `/${marker}/tcp/p__${ip}/1` },
   iptables: {
     command: ['sh', '-c', 'iptables-save -t nat; ip6tables-save -t nat'],
     shows: (marker, ip) => `default/${marker}:p -> ${ip.includes(':') ? `[${ip}]` : ip}:1"`,
   },
+  ipvs: { command: ['ipvsadm', '-Sn'], shows: (_, ip, vip) => `${joinHostPort(vip, 1)} -r ${joinHostPort(ip, 1)} ` },
 };
 
 const markerPrefix = 'peer-marker-';
@@ -36,6 +38,11 @@ const markerPrefix = 'peer-marker-';
 /** Whether a line of a listing is about a Service that `program` adds. */
 export function isOfMarker(line: string): boolean {
   return line.includes(markerPrefix);
+}
+
+/** Whether an address is of such a Service. */
+export function isOfMarkerRange(ip: string): boolean {
+  return ['10.96.255.', 'fd00:10:96:255:'].some((range) => ip.startsWith(range));
 }
 
 /** What it is told of a node, in the words of its configuration file. */
@@ -60,6 +67,7 @@ function configurationOf(mode: PeerMode, contexts: readonly NodeContext[]): obje
     conntrack: { maxPerCore: 0, min: 0, tcpEstablishedTimeout: '0s', tcpCloseWaitTimeout: '0s' },
     nftables: section,
     iptables: section,
+    ipvs: { minSyncPeriod: '1ms', syncPeriod: '30s' },
   };
 }
 
@@ -122,19 +130,26 @@ export class KubeProxy implements AsyncDisposable {
     return peer;
   }
 
-  /** Gives it the objects, with a Service at the end of which is seen that it has programmed all. */
-  async program({ services: given, slices }: PeerCase, family: NodeContext['family'] = 'ip'): Promise<void> {
+  /** Gives it the objects, and waits until it has programmed all. */
+  async program(given: PeerCase, family: NodeContext['family'] = 'ip'): Promise<void> {
+    await this.#programWithMarker(given, family);
+    // Virtual servers come one by one, then sets and chains: the next sync starts when all is there.
+    if (this.#mode === 'ipvs') await this.#programWithMarker(given, family);
+  }
+
+  /** With a Service by which is seen that it follows. */
+  async #programWithMarker({ services: given, slices }: PeerCase, family: NodeContext['family']): Promise<void> {
     const name = `${markerPrefix}${++this.#round}`;
     const translate = <T>(value: T): T => (family === 'ip6' ? inIpv6(value) : value);
-    const { service, slice } = translate(markerOf(name, this.#round));
+    const { vip, service, slice } = translate(markerOf(name, this.#round));
     this.#api.replace(services, [...given.map(defaulted), service]);
     this.#api.replace(endpointSlices, [...slices, slice]);
     const { command, shows } = listings[this.#mode];
-    const wanted = shows(name, translate(markerEndpoint));
+    const wanted = shows(name, translate(markerEndpoint), vip);
     const deadline = Date.now() + patienceMs;
     while (!(await mustRun(systemExec, 'nsenter', [`--net=${this.#namespace}`, ...command])).includes(wanted)) {
       assert.ok(Date.now() < deadline && this.#process.exitCode === null, `kube-proxy does not follow: ${this.#said}`);
-      await sleep(50);
+      await sleep(100);
     }
   }
 
@@ -151,11 +166,12 @@ export class KubeProxy implements AsyncDisposable {
 
 const markerEndpoint = '10.244.2.250';
 
-function markerOf(name: string, round: number): { service: object; slice: EndpointSlice } {
+function markerOf(name: string, round: number): { vip: string; service: object; slice: EndpointSlice } {
   const clusterIP = `10.96.255.${round}`;
   const ports = [{ name: 'p', port: 1, protocol: 'TCP' }];
   const common = { type: 'ClusterIP', sessionAffinity: 'None', internalTrafficPolicy: 'Cluster' };
   return {
+    vip: clusterIP,
     service: { metadata: { name, namespace: 'default' }, spec: { ...common, clusterIP, clusterIPs: [clusterIP], ports } },
     slice: {
       apiVersion: 'discovery.k8s.io/v1',

@@ -1,10 +1,12 @@
 /** What kube-proxy and this proxy are both given: the scenarios, Services of every kind and mixture made at random, and packets to all of them. Pure. */
 import type { EndpointSlice, Service } from '../../../src/api/schema/types.ts';
+import { seededRandom } from '../../../src/clock/testing/seeded-random.ts';
 import { parseCidr } from '../../../src/ip/ip.ts';
 import { algorithmAnnotation } from '../../../src/proxy/plan/algorithm.ts';
 import type { NodeContext } from '../../../src/proxy/plan/node-context.ts';
 import { planService } from '../../../src/proxy/plan/plan-service.ts';
 import type { ServicePlan } from '../../../src/proxy/plan/service-plan.ts';
+import { inIpv6 } from '../../../src/proxy/testing/ipv6.ts';
 import { nodeIp } from '../../../src/proxy/testing/scenario.ts';
 import { type NamedScenario, scenarios } from '../../../src/proxy/testing/scenarios.ts';
 
@@ -203,4 +205,46 @@ export function plansOf({ services, slices }: PeerCase, node: NodeContext): Serv
     const own = slices.filter((s) => s.metadata.labels?.['kubernetes.io/service-name'] === service.metadata.name);
     return planService(service, own, node) ?? [];
   });
+}
+
+const seed = Number(process.env.PEER_SEED ?? Date.now() % 2 ** 32);
+const randomCases = Number(process.env.PEER_CASES ?? 6);
+
+export interface Round {
+  readonly given: PeerCase;
+  readonly node: NodeContext;
+}
+
+function byNode(rounds: readonly Round[]): (readonly Round[])[] {
+  const groups = Map.groupBy(rounds, ({ node: { local, masqueradeAll, nodePortIps, zone } }) =>
+    // Of both families the same.
+    JSON.stringify(inIpv6([local, masqueradeAll, nodePortIps, zone])),
+  );
+  return [...groups.values()];
+}
+
+export const isLoopback = (ip: string): boolean => ip === '127.0.0.1' || ip === '::1';
+
+function allRounds(): Round[] {
+  const below = seededRandom(seed);
+  const written = peerScenarios.map((named) => ({ given: caseOf(named), node: named.scenario.node }));
+  const usual = written.find(({ given }) => given.name === 'web')?.node;
+  if (!usual) throw new Error('Cannot find the scenario "web"');
+  const nodes: readonly NodeContext[] = [
+    { ...usual, zone: 'zone-a' },
+    { ...usual, zone: 'zone-a', nodePortIps: 'all', masqueradeAll: true },
+    { ...usual, zone: 'zone-b', nodePortIps: 'all', local: { mode: 'None' } },
+  ];
+  const random = nodes.flatMap((node, i) =>
+    Array.from({ length: randomCases }, (_, n) => {
+      const given = randomCase(below, n);
+      return { given: { ...given, name: `${given.name} at node ${i} of PEER_SEED=${seed}` }, node };
+    }),
+  );
+  return [...written, ...random];
+}
+
+/** Every scenario and some random cases, in both families, by nodes that are the same for kube-proxy, which learns of its node once. */
+export function peerRounds(): (readonly Round[])[] {
+  return byNode(allRounds());
 }
