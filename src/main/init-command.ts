@@ -29,6 +29,7 @@ export const initCommand: Command = defineCommand({
     },
     'ipvs-scheduler': textFlag('NAME', 'how connections are spread, such as rr, lc or sh'),
     'network-backend': { type: 'string', choices: ['vxlan', 'host-gw'], help: 'how pods cross nodes (default: vxlan)' },
+    'address-pools': textFlag('RANGE,…', 'addresses that Services of type LoadBalancer get, such as 192.0.2.200-192.0.2.220'),
     token: textFlag('TOKEN', 'the bootstrap token, when it is to be known before (default: a new one)'),
     'token-ttl': textFlag('DURATION', 'how long the token may be used; 0 for ever', '24h0m0s'),
     taint: switchFlag('keep pods that do not tolerate it off the control plane', true),
@@ -38,6 +39,9 @@ export const initCommand: Command = defineCommand({
     const context = await setupContext(signal, durationOf('timeout', values.timeout));
     const documents = await documentsOf(values.config);
     const [{ runInit }, { manifest }] = await Promise.all([import('../setup/init/init.ts'), import('./manifest.ts')]);
+    const addressPools = values['address-pools']?.split(',').filter(Boolean) ?? [];
+    // Refused now rather than by a controller that logs it later.
+    if (addressPools.length > 0) (await import('../cloud/metal/pools.ts')).poolOfRanges(addressPools);
     const port = values['apiserver-bind-port'];
     const result = await runInit(context, {
       ...nodeWish(values, documents.init?.nodeRegistration, values.taint ? undefined : ''),
@@ -54,6 +58,7 @@ export const initCommand: Command = defineCommand({
         proxyMode: values['proxy-mode'],
         ipvsScheduler: values['ipvs-scheduler'],
       },
+      addressPools,
       token: values.token,
       tokenTtlMs: durationOf('token-ttl', values['token-ttl']),
       // The Service in front of the nodes' DNS is the server's own affair.

@@ -18,7 +18,7 @@ import { type AddressWish, nodeAddress } from '../node-address.ts';
 import { gatherFacts, type RuntimeFacts } from '../preflight/gather.ts';
 import { refuseObstacles } from '../preflight/preflight.ts';
 import { ensureService, envFile, readEnv, type ServiceFlags } from '../service/service.ts';
-import { settingsObjects } from '../settings/settings.ts';
+import { addressPoolsObject, settingsObjects } from '../settings/settings.ts';
 import type { SetupContext } from '../setup-context.ts';
 import type { StepRecord } from '../steps.ts';
 import { newToken, type Token, tokenText } from '../token/token.ts';
@@ -40,6 +40,8 @@ export interface InitRequest {
   readonly taints: readonly Taint[] | undefined;
   readonly ignored: readonly string[];
   readonly runtimeEndpoint: string;
+  /** For load balancers: none when it is empty. */
+  readonly addressPools: readonly string[];
   /** What proxy, pod network and DNS need, granted to all nodes. */
   readonly nodeRoles: readonly KubeObject[];
 }
@@ -68,7 +70,8 @@ export async function runInit(context: SetupContext, request: InitRequest): Prom
   try {
     await steps.run('ready', 'Control plane answers', () => waitForServer(context, client));
     await steps.run('settings', 'Settings and roles of the cluster', async () => {
-      const isNew = await ensureObjects(client, [...settingsObjects(plan), ...joinRoles(), ...request.nodeRoles]);
+      const pools = request.addressPools.length > 0 ? [addressPoolsObject(request.addressPools)] : [];
+      const isNew = await ensureObjects(client, [...settingsObjects(plan), ...pools, ...joinRoles(), ...request.nodeRoles]);
       return (await changeProxySettings(client, request.wish)) || isNew;
     });
     let token: Token | undefined;

@@ -3,7 +3,7 @@ import { describe, test } from 'node:test';
 import yaml from 'yaml';
 import type { ConfigMap } from '../../api/schema/types.ts';
 import { planCluster } from '../config/cluster-plan.ts';
-import { agentFlags, type SettingsSources, settingsNames, settingsObjects, settingsOf } from './settings.ts';
+import { addressPoolsObject, agentFlags, type SettingsSources, settingsNames, settingsObjects, settingsOf } from './settings.ts';
 
 const plan = planCluster({ podSubnet: '10.200.0.0/16', networkBackend: 'host-gw', proxyMode: 'ipvs' }, {}, '192.168.56.10');
 const objects = settingsObjects(plan);
@@ -58,6 +58,14 @@ test('settingsObjects() are what a stock kubelet takes that kubeadm joins', () =
     clusterName: 'kubernetes',
     networking: { podSubnet: '10.200.0.0/16', serviceSubnet: '10.96.0.0/16', dnsDomain: 'cluster.local' },
     certificatesDir: '/etc/kubernetes/pki',
+  });
+});
+
+test('addressPoolsObject() is what the cloud controller follows', () => {
+  const { metadata, data } = addressPoolsObject(['192.0.2.200-192.0.2.220']);
+  assert.deepEqual([metadata.namespace, metadata.name], ['kube-system', 'metal-address-pools']);
+  assert.deepEqual(yaml.parse(data?.config ?? ''), {
+    'address-pools': [{ name: 'default', protocol: 'layer2', addresses: ['192.0.2.200-192.0.2.220'] }],
   });
 });
 

@@ -54,6 +54,12 @@ export function settingsObjects(plan: ClusterPlan): ConfigMap[] {
   }));
 }
 
+/** The pool that the cloud controller gives load balancers their addresses out of, as MetalLB's configuration has it. */
+export function addressPoolsObject(addresses: readonly string[]): ConfigMap {
+  const config = stringify({ 'address-pools': [{ name: 'default', protocol: 'layer2', addresses }] });
+  return { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'metal-address-pools', namespace: settingsNamespace }, data: { config } };
+}
+
 function clusterConfiguration(plan: ClusterPlan): object {
   const { podSubnet, serviceSubnet, dnsDomain } = plan;
   return {
