@@ -25,6 +25,8 @@ export interface CertificateManagerOptions {
 
 /** A timer does not know that the clock was set, or that the machine slept: the time is looked at so often. */
 const lookMs = 10_000;
+/** What is not known yet will be in a moment: the addresses of a Node that is being registered. */
+const soonMs = 1_000;
 /** Upstream's: five times, each twice as long; then at this pace. */
 const retry = { durationMs: 2_000, capMs: 32_000, jitter: 0.1 };
 
@@ -63,7 +65,8 @@ export class CertificateManager {
     const { clock } = this.#options;
     const wanted = await this.#options.wanted();
     const isRight = wanted && this.#current && satisfies(this.#current.leaf, wanted.names);
-    if (!wanted || (isRight && clock.now() < this.#deadline)) return lookMs;
+    if (!wanted) return soonMs;
+    if (isRight && clock.now() < this.#deadline) return lookMs;
     await this.#rotate(wanted, signal);
     return 0;
   }

@@ -46,3 +46,27 @@ test('a serving certificate that is renewed is shown to the next client; half of
     await server.close();
   }
 });
+
+test('the first certificate that is given to a node is shown within a second', async () => {
+  const clock = new FakeClock();
+  const stop = new AbortController();
+  const [first, given] = ['own', 'given'].map((cert) => ({ cert, key: '', clientCa: '' })) as [
+    Record<'cert' | 'key' | 'clientCa', string>,
+    never,
+  ];
+  let files = first;
+  const shown: unknown[] = [];
+  const kept = keepCertificate({ renew: (tls) => shown.push(tls) }, first, {
+    read: async () => files,
+    clock,
+    log: silentLog,
+    signal: stop.signal,
+  });
+  await clock.advance(5_000);
+  files = given;
+  await clock.advance(1_000);
+  assert.deepEqual(shown, [given]);
+  stop.abort();
+  await clock.advance(0);
+  await kept;
+});

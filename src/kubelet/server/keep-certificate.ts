@@ -9,6 +9,9 @@ type Tls = KubeletServerOptions['tls'];
 
 /** A look costs nothing, and sees a file that was replaced in any way: written over, renamed, reached by a link. */
 const lookMs = 30_000;
+/** A node that has just joined shows one that nobody trusts until it has been given its first: logs of its pods wait for that. */
+const firstLookMs = 1_000;
+const firstMs = 60_000;
 
 /** Runs until the signal aborts. `read` gives what the files hold now. */
 export async function keepCertificate(
@@ -19,8 +22,9 @@ export async function keepCertificate(
   const { read, clock, log, signal } = options;
   let known = first;
   let said = '';
+  const began = clock.monotonic();
   while (!signal.aborted) {
-    await clock.sleep(lookMs, signal).catch(() => {});
+    await clock.sleep(clock.monotonic() - began < firstMs ? firstLookMs : lookMs, signal).catch(() => {});
     if (signal.aborted) return;
     try {
       const now = await read();
