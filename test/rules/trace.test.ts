@@ -1,10 +1,12 @@
 /** `fairlead trace --live`: packets that are really sent, beside what the rules say of them, and what somebody else's rules do to them. */
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
+import { mkdtemp, rm, symlink } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { pods } from '../../src/api/resource-types.ts';
-import type { ExecResult } from '../../src/linux/exec.ts';
+import { type ExecResult, mustRun, systemExec } from '../../src/linux/exec.ts';
 import { lackingTools } from '../../src/linux/iptables/testing/kernel-in.ts';
 import { cannotMakeNamespaces } from '../../src/linux/testing/namespaces.ts';
 import { ProxyNode } from './testing/proxy-node.ts';
@@ -50,7 +52,9 @@ async function live(node: ProxyNode, code: number, ...words: string[]): Promise<
   return JSON.parse(result.stdout) as LiveAnswer;
 }
 
-const lacking: Readonly<Record<string, string | undefined>> = cannotMakeNamespaces ? {} : { iptables: await lackingTools() };
+const lacking: Readonly<Record<string, string | undefined>> = cannotMakeNamespaces
+  ? {}
+  : { iptables: await lackingTools(), legacy: await lackingTools('-legacy') };
 
 for (const mode of ['nftables', 'iptables'])
   describe(`fairlead trace --live in mode ${mode}`, { skip: cannotMakeNamespaces || lacking[mode], concurrency: false }, () => {
@@ -92,6 +96,28 @@ for (const mode of ['nftables', 'iptables'])
       assert.equal((await node.net.run('node', 'nft', ['list', 'tables'])).stdout.includes('fairlead-trace'), false);
     });
   });
+
+describe('fairlead trace --live with iptables-legacy', { skip: cannotMakeNamespaces || lacking.legacy, concurrency: false }, () => {
+  test('tells where the packet came out, and why not by which rules', async (t) => {
+    const tools = await mkdtemp(join(tmpdir(), 'iptables-legacy-'));
+    const path = process.env.PATH;
+    t.after(async () => {
+      process.env.PATH = path;
+      await rm(tools, { recursive: true });
+    });
+    const program = (await mustRun(systemExec, 'sh', ['-c', 'readlink -f "$(command -v iptables-legacy)"'])).trim();
+    for (const family of ['ip', 'ip6'])
+      for (const verb of ['', '-save', '-restore']) await symlink(program, join(tools, `${family}tables${verb}`));
+    process.env.PATH = `${tools}:${path}`;
+
+    await using node = await nodeWith('iptables');
+    const { code, stdout } = await node.fairlead('trace', client, 'svc/web', '--live');
+    assert.equal(code, 0, stdout);
+    assert.match(stdout, /\n- nat KUBE-SEP-\w+ .* -j DNAT --to-destination 10\.244\.1\.2:8080\n/);
+    assert.match(stdout, /\nSeen: Left by veth0, from 10\.244\.1\.9:\d+ to 10\.244\.1\.2:8080\. Tracked: .*\. It was answered\n/);
+    assert.match(stdout, /\nnote: the kernel does not tell which rules of iptables-legacy a packet meets\nNo difference\n$/);
+  });
+});
 
 describe('fairlead trace --live', { skip: cannotMakeNamespaces, concurrency: false }, () => {
   test('says for people what it saw', async () => {
