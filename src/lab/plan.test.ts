@@ -57,6 +57,7 @@ describe('planLab()', () => {
       server: 'https://192.168.120.10:6443',
       kubernetesAddress: '10.96.0.1',
       dnsAddress: '10.96.0.10',
+      balancerRange: '192.168.120.100-192.168.120.120',
       hostAddress: '192.168.120.1',
       clientAddress: '192.168.120.2',
       relayAddress: '192.168.120.126',

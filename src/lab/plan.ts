@@ -63,6 +63,8 @@ export interface LabPlan {
   readonly services: Cidr;
   readonly kubernetesAddress: string;
   readonly dnsAddress: string;
+  /** Addresses of the underlay that Services of type LoadBalancer get. */
+  readonly balancerRange: string;
   readonly nodes: readonly NodePlan[];
   readonly controlPlane: NodePlan;
   readonly hostAddress: string;
@@ -200,6 +202,8 @@ export function planLab(options: LabOptions): LabPlan {
     services,
     kubernetesAddress: nthIp(services, 1),
     dnsAddress: nthIp(services, 10),
+    // Behind the last node there may be, before the relay.
+    balancerRange: `${nthIp(underlay, 100)}-${nthIp(underlay, 120)}`,
     nodes,
     controlPlane,
     hostAddress: nthIp(underlay, 1),

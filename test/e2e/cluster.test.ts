@@ -5,6 +5,7 @@ import { badInputSuite } from './cluster/bad-input.ts';
 import { dnsSuite } from './cluster/dns.ts';
 import { kubectlSuite } from './cluster/kubectl.ts';
 import { kubeletSuite } from './cluster/kubelet.ts';
+import { loadBalancersSuite } from './cluster/load-balancers.ts';
 import { nodesSuite, tourManifest } from './cluster/nodes.ts';
 import { trafficSuite } from './cluster/traffic.ts';
 import { upkeepSuite } from './cluster/upkeep.ts';
@@ -41,6 +42,7 @@ describe('a cluster of three nodes', { skip: cannotStartLabs }, () => {
     apiSuite(cluster);
     kubectlSuite(cluster);
     badInputSuite(cluster);
+    loadBalancersSuite(cluster);
   });
   upkeepSuite(cluster);
 });

@@ -2,7 +2,7 @@
  * What is accepted and kept, and acted on by nobody yet. Whoever writes it is told by a `Warning` header and an Event. A line leaves this table
  * when its part is built; nothing else has to change.
  */
-import { ingressClasses, services } from '../../api/resource-types.ts';
+import { ingressClasses, secrets, services } from '../../api/resource-types.ts';
 import type {
   Container,
   CronJob,
@@ -15,7 +15,7 @@ import type {
   Service,
   StatefulSet,
 } from '../../api/schema/types.ts';
-import { annotationIngressClass } from '../../api/well-known.ts';
+import { annotationIngressClass, speakerSecret } from '../../api/well-known.ts';
 import type { Lookup } from '../cache/lookup.ts';
 
 /** Whose work it would be. Where that part is somebody else's program, nobody is warned: it may well do it. */
@@ -80,9 +80,10 @@ function withoutController({ metadata, spec }: Ingress, lookup: Lookup): string 
   return isThere ? undefined : (name ?? '');
 }
 
-/** A provider shows itself by the first address that it gives. */
+/** A provider shows itself by the first address that it gives, and ours before that by the key of its speakers. */
 function withoutProvider({ spec }: Service, lookup: Lookup): true | undefined {
   if (spec?.type !== 'LoadBalancer') return undefined;
+  if (lookup.get(secrets, speakerSecret, 'kube-system')) return undefined;
   return lookup.list(services).some((other) => other.status?.loadBalancer?.ingress?.length) ? undefined : true;
 }
 

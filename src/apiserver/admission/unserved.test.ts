@@ -270,6 +270,11 @@ describe('an object that nobody acts on', () => {
     const spec = { ingressClassName: 'nginx', defaultBackend: { service: { name: 's', port: { number: 80 } } } };
     const ingress = await s.call('POST', '/apis/networking.k8s.io/v1/namespaces/default/ingresses', { metadata: { name: 'served' }, spec });
     assert.deepEqual([ingress.status, warningsOf(ingress.headers.warning)], [201, []]);
+    const key = { metadata: { name: 'fairlead-speaker' } };
+    assert.equal((await s.call('POST', '/api/v1/namespaces/kube-system/secrets', key)).status, 201);
+    const early = { metadata: { name: 'early' }, spec: { type: 'LoadBalancer', ports: [{ port: 80 }] } };
+    assert.deepEqual(warningsOf((await s.call('POST', inDefault('services'), early)).headers.warning), []);
+    assert.equal((await s.call('DELETE', '/api/v1/namespaces/kube-system/secrets/fairlead-speaker')).status, 200);
     const status = { loadBalancer: { ingress: [{ ip: '192.0.2.80' }] } };
     assert.equal((await s.call('PATCH', `${inDefault('services')}/one/status`, { status }, merge)).status, 200);
     const balanced = { metadata: { name: 'two' }, spec: { type: 'LoadBalancer', ports: [{ port: 80 }] } };

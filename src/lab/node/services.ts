@@ -54,6 +54,7 @@ export function serverCommand(plan: LabPlan, node: NodePlan): string[] {
     'service-cluster-ip-range': plan.services.text,
     'service-node-port-range': options.nodePortRange,
     'cluster-dns': plan.dnsAddress,
+    'address-pools': plan.balancerRange,
     // As long as the certificates of the lab.
     'service-account-max-token-expiration': '8760h',
     ...parts(withoutServerParts(plan)),
