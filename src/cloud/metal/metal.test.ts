@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { configMaps, services } from '../../api/resource-types.ts';
+import { configMaps, secrets, services } from '../../api/resource-types.ts';
 import type { Service } from '../../api/schema/types.ts';
 import type { Reconciler } from '../../client/controller.ts';
 import { ServiceController } from '../service/controller.ts';
@@ -144,6 +144,52 @@ describe('addresses out of pools', () => {
     scene.bed.put(services, { ...a, status: { loadBalancer: {} } });
     await scene.bed.deliver();
     assert.equal((await provider.loadBalancers.ensure(b, [])).status.ingress?.[0]?.ip, '192.0.2.10');
+  });
+
+  test('an address that was given and never shown is free at once, when it is not wanted any more', async () => {
+    await using scene = new Scene();
+    scene.pools('192.0.2.10');
+    scene.put('a');
+    scene.put('b');
+    const provider = openMetal(scene.bed.context, { configMap, pools: [] });
+    await scene.bed.deliver();
+    const [a, b] = ['a', 'b'].map((name) => scene.bed.client.find(services, `default/${name}`));
+    assert.ok(a && b && provider.loadBalancers);
+    await provider.loadBalancers.ensure(a, []);
+    await assert.rejects(provider.loadBalancers.ensure(b, []), /no available IPs/);
+    await provider.loadBalancers.ensureDeleted(a);
+    assert.equal((await provider.loadBalancers.ensure(b, [])).status.ingress?.[0]?.ip, '192.0.2.10');
+  });
+
+  test('the address of a Service that goes without a word is free for who waits', async () => {
+    await using scene = new Scene();
+    scene.pools('192.0.2.10');
+    scene.put('a');
+    scene.restart();
+    await scene.settle();
+    scene.put('b');
+    await scene.settle();
+    scene.bed.client.forget(services, 'default/a');
+    await scene.settle();
+    assert.equal(scene.addressesOf('b'), '192.0.2.10');
+  });
+
+  test("the speakers' key is made once, and only where there is something to announce", async () => {
+    await using scene = new Scene();
+    const key = (): string | undefined => scene.bed.client.find(secrets, 'kube-system/fairlead-speaker')?.data?.key;
+    scene.write('address-pools: [{name: far, protocol: routed, addresses: [198.51.100.1]}]');
+    scene.put('a');
+    scene.restart();
+    await scene.settle();
+    assert.equal(key(), undefined);
+    assert.equal(scene.bed.client.find(services, 'default/a')?.metadata.annotations?.['fairlead.dev/announce'], 'routed');
+    scene.pools('192.0.2.10');
+    await scene.settle();
+    const made = key();
+    assert.equal(Buffer.from(made ?? '', 'base64').length, 32);
+    scene.restart();
+    await scene.settle();
+    assert.equal(key(), made);
   });
 
   test('a Service that was refused for its neighbour is served when that one changes', async () => {

@@ -33,6 +33,7 @@ describe('planRoutes()', () => {
       ['a 10.244.1.0/24'],
       ['a 10.244.1.0/24'],
     ],
+    ['removes a route to the whole range', [], [route('a', '10.244.0.0/16')], [], ['a 10.244.0.0/16']],
     ["leaves routes outside the pods' ranges", [], [route('x', '192.168.0.0/24'), route('x', '10.0.0.0/8')], [], []],
   ];
   for (const [name, list, present, create, remove] of cases)

@@ -157,6 +157,45 @@ describe('the service controller', () => {
     assert.equal(found()?.status?.loadBalancer?.ingress?.[0]?.ip, '203.0.113.1');
   });
 
+  test('what cannot be deleted is told, and the Service stays until it can', async () => {
+    const { bed, balancers, news, found, pass } = await open(balancedService('web'));
+    await using _ = bed;
+    await pass();
+    await news.deliver();
+    await bed.client.delete(services, 'web', { namespace: 'default' });
+    await news.deliver();
+    bed.client.took();
+    balancers.fail(new Error('the cloud is away'));
+    assert.deepEqual(await pass(), {
+      writes: [],
+      events: [
+        'Normal DeletingLoadBalancer Deleting load balancer',
+        'Warning SyncLoadBalancerFailed Error syncing load balancer: failed to delete load balancer: the cloud is away',
+      ],
+      error: 'the cloud is away',
+    });
+    assert.deepEqual(found()?.metadata.finalizers, [finalizer]);
+  });
+
+  test("tells what changes of a Service, in upstream's words", async () => {
+    const { bed, news, found, pass } = await open(balancedService('web', { loadBalancerSourceRanges: ['10.0.0.0/8'] }));
+    await using _ = bed;
+    await pass();
+    await news.deliver();
+    const service = found();
+    assert.ok(service);
+    const loadBalancerSourceRanges = ['10.0.0.0/8', '192.0.2.0/24'];
+    const changed = { externalTrafficPolicy: 'Local', healthCheckNodePort: 30100, loadBalancerIP: '192.0.2.1', loadBalancerSourceRanges };
+    bed.put(services, { ...service, spec: { ...service.spec, ...changed } });
+    await news.deliver();
+    assert.deepEqual((await pass()).events.slice(0, 4), [
+      'Normal LoadBalancerSourceRanges [10.0.0.0/8] -> [10.0.0.0/8 192.0.2.0/24]',
+      'Normal LoadbalancerIP  -> 192.0.2.1',
+      'Normal ExternalTrafficPolicy  -> Local',
+      'Normal HealthCheckNodePort  -> 30100',
+    ]);
+  });
+
   test('puts back addresses that somebody took out of the status', async () => {
     const { bed, news, found, pass } = await open(balancedService('web'));
     await using _ = bed;
