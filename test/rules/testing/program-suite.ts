@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { after, before, describe, test } from 'node:test';
 import { endpointSlices, services } from '../../../src/api/resource-types.ts';
+import type { Exec } from '../../../src/linux/exec.ts';
 import { comparable } from '../../../src/linux/iptables/testing/kernel-in.ts';
 import { probe } from '../probe.ts';
 import { buildTopology, echoPort, type Topology } from '../topology.ts';
@@ -19,8 +20,9 @@ const web = { ip: '10.96.0.100', nodePort: 30_081 };
 /** What a mode leaves in a kernel, by a command of sh that prints nothing where there is nothing. */
 const traces: Readonly<Record<string, string>> = {
   nftables: "nft list tables | grep -w 'kube-proxy'",
-  iptables: '{ iptables-save; ip6tables-save; } | grep -E -- "KUBE-(SVC|SEP|EXT|PROXY-CANARY)"',
-  ipvs: '{ ip -o link show dev kube-ipvs0; ipset list -n | grep KUBE-; }',
+  iptables: '{ iptables-save; ip6tables-save; } | grep -E -- "KUBE-(SVC-|SEP-|EXT-|PROXY-CANARY)"',
+  // Its device and virtual servers stay for connections that have not ended.
+  ipvs: "{ ipset list -n | grep KUBE-; ipvsadm -Ln | awk '/->/ && $5 + $6 > 0 { n++ } END { exit !n }' || ip -o link show dev kube-ipvs0; }",
   userspace: 'ip -o addr show dev lo | grep -F 10.96.',
 };
 
@@ -29,6 +31,9 @@ function tour(modes: readonly string[]): string[] {
   const pairs = modes.flatMap((one, i) => modes.slice(i + 1).flatMap((other) => [one, other]));
   return [...pairs, ...modes.slice(0, 1)];
 }
+
+/** Runs programs in a namespace, where this process is slow at it. */
+type ShellIn = (namespace: string) => Exec;
 
 class ProgramNode implements AsyncDisposable {
   readonly program: ProxyProgram;
@@ -40,8 +45,8 @@ class ProgramNode implements AsyncDisposable {
   }
 
   /** With Services `echo`, and `web`, which tells who answers. */
-  static async create(topology: Topology): Promise<ProgramNode> {
-    const program = await ProxyProgram.create(topology.node, [nodeIp]);
+  static async create(topology: Topology, shellIn?: ShellIn): Promise<ProgramNode> {
+    const program = await ProxyProgram.create(topology.node, [nodeIp], shellIn?.(topology.node));
     const service = (name: string, { ip, nodePort }: typeof web): object => ({
       metadata: { name, namespace: 'default' },
       spec: { type: 'NodePort', clusterIP: ip, clusterIPs: [ip], ports: [{ port: 80, nodePort, protocol: 'TCP' }] },
@@ -123,6 +128,10 @@ const foreign = ['iptables', 'ip6tables']
   ])
   .join(' && ');
 
+const withoutRules = ['iptables', 'ip6tables']
+  .flatMap((tool) => ['nat', 'filter', 'mangle'].map((table) => `${tool} -t ${table} -F; ${tool} -t ${table} -X`))
+  .join('; ');
+
 /** Everything that a proxy could leave or take away, in both backends. */
 async function snapshot(node: ProgramNode): Promise<string[]> {
   const saved = await node.sh('iptables-save; ip6tables-save; iptables-legacy-save; ip6tables-legacy-save');
@@ -143,7 +152,7 @@ function rulesOfKubeProxy(): string {
 }
 
 /** `modes`: those that this kernel has, the first one of the kernel's own connections. */
-export function testProgram(modes: readonly string[], skip: string | false = false): void {
+export function testProgram(modes: readonly string[], skip: string | false = false, shellIn?: ShellIn): void {
   describe(`fairlead proxy in the modes ${modes.join(', ')}`, { skip, concurrency: false }, () => {
     let topology: Topology;
     before(async () => {
@@ -153,7 +162,7 @@ export function testProgram(modes: readonly string[], skip: string | false = fal
 
     for (const mode of modes.filter((mode) => mode !== 'userspace'))
       test(`${mode}: nobody notices a kill, a restart, an API server that is away, or settings that change`, async () => {
-        await using node = await ProgramNode.create(topology);
+        await using node = await ProgramNode.create(topology, shellIn);
         const { program } = node;
         await program.configure(`mode: ${mode}\n`);
         const run = (): void => program.run(`--config=${program.configuration}`, '--hostname-override=node1');
@@ -188,7 +197,7 @@ export function testProgram(modes: readonly string[], skip: string | false = fal
       });
 
     test('goes from each mode to each other, and leaves nothing of the one', async () => {
-      await using node = await ProgramNode.create(topology);
+      await using node = await ProgramNode.create(topology, shellIn);
       const { program } = node;
       const [first = '', ...others] = tour(modes);
       await program.configure(`mode: ${first}\n`);
@@ -211,7 +220,7 @@ export function testProgram(modes: readonly string[], skip: string | false = fal
 
     for (const mode of modes.filter((mode) => mode === 'nftables' || mode === 'iptables'))
       test(`${mode}: takes over from a kube-proxy in mode iptables, and nobody notices`, async () => {
-        await using node = await ProgramNode.create(topology);
+        await using node = await ProgramNode.create(topology, shellIn);
         const { program } = node;
         assert.equal(await node.sh(`iptables-restore --noflush << 'END'\n${rulesOfKubeProxy()}END\n`), '');
         await using traffic = await node.traffic();
@@ -224,7 +233,7 @@ export function testProgram(modes: readonly string[], skip: string | false = fal
 
     for (const mode of modes)
       test(`${mode}: leaves its rules when it ends, until --cleanup takes them away, and nobody else's`, async () => {
-        await using node = await ProgramNode.create(topology);
+        await using node = await ProgramNode.create(topology, shellIn);
         const { program } = node;
         assert.equal(await node.sh(foreign), '');
         const before = await snapshot(node);
@@ -237,7 +246,7 @@ export function testProgram(modes: readonly string[], skip: string | false = fal
           assert.equal(code, 0, stderr);
           assert.deepEqual(await snapshot(node), before);
         }
-        await node.sh('nft flush ruleset');
+        await node.sh(withoutRules);
       });
   });
 }

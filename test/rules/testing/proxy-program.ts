@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { endpointSlices, nodes, pods, serviceCidrs, services } from '../../../src/api/resource-types.ts';
 import { FakeApiServer } from '../../../src/client/testing/fake-api-server.ts';
-import { type ExecResult, start, systemExec } from '../../../src/linux/exec.ts';
+import { type Exec, type ExecResult, start, systemExec } from '../../../src/linux/exec.ts';
 import { inNetns } from '../../../src/linux/netns.ts';
 
 const port = 8001;
@@ -24,12 +24,14 @@ export class ProxyProgram implements AsyncDisposable {
   /** For files of the test. */
   readonly dir: string;
   readonly #namespace: string;
+  readonly #shell: Exec | undefined;
   #program: ReturnType<typeof start> | undefined;
   /** The last of what it wrote. */
   said = '';
 
-  private constructor(namespace: string, dir: string) {
+  private constructor(namespace: string, dir: string, shell: Exec | undefined) {
     this.#namespace = namespace;
+    this.#shell = shell;
     this.dir = dir;
     // Without a host, since looking one up takes until this thread is out of the namespace again.
     this.api = new FakeApiServer([nodes, services, endpointSlices, serviceCidrs, pods], (server) =>
@@ -37,9 +39,9 @@ export class ProxyProgram implements AsyncDisposable {
     );
   }
 
-  /** On a node that is called node1 and has these addresses. */
-  static async create(namespace: string, nodeIps: readonly string[]): Promise<ProxyProgram> {
-    const program = new ProxyProgram(namespace, await mkdtemp(join(tmpdir(), 'fairlead-proxy-')));
+  /** On a node that is called node1 and has these addresses. `shell` runs programs in the namespace where this process is slow at it. */
+  static async create(namespace: string, nodeIps: readonly string[], shell?: Exec): Promise<ProxyProgram> {
+    const program = new ProxyProgram(namespace, await mkdtemp(join(tmpdir(), 'fairlead-proxy-')), shell);
     const addresses = nodeIps.map((address) => ({ type: 'InternalIP', address }));
     program.api.replace(nodes, [{ metadata: { name: 'node1' }, status: { addresses } }]);
     program.api.replace(serviceCidrs, [{ metadata: { name: 'kubernetes' }, spec: { cidrs: ['10.96.0.0/16', 'fd00:10:96::/112'] } }]);
@@ -63,6 +65,7 @@ export class ProxyProgram implements AsyncDisposable {
 
   /** In the namespace. */
   exec(file: string, ...args: string[]): Promise<ExecResult> {
+    if (this.#shell) return this.#shell.run(file, args);
     return systemExec.run('ip', ['netns', 'exec', this.#namespace.slice('/run/netns/'.length), file, ...args], { timeoutMs: 60_000 });
   }
 

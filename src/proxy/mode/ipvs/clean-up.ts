@@ -3,7 +3,14 @@ import type { Clock } from '../../../clock/clock.ts';
 import { isKnownError } from '../../../errors/known-error.ts';
 import { type Cidr, cidrContains } from '../../../ip/ip.ts';
 import type { Ruleset, TableName } from '../../../linux/iptables/ruleset.ts';
-import { connectionsOf, type HeldVirtualServer, type IpvsOp } from '../../../linux/ipvs/ipvs.ts';
+import {
+  connectionsOf,
+  type HeldVirtualServer,
+  type IpvsOp,
+  isSameServer,
+  type RealServer,
+  type VirtualAddress,
+} from '../../../linux/ipvs/ipvs.ts';
 import type { TableFamily } from '../../../linux/nftables/table.ts';
 import { detourChains } from './glue.ts';
 import { removeGlue } from './glue-sections.ts';
@@ -79,49 +86,73 @@ async function wasHere({ ipset }: IpvsKernel, hasDevice: boolean): Promise<boole
   return found;
 }
 
-/** Deletes virtual servers but those that `keep` wants; gives the addresses of these. */
-async function deleteServers(
-  { ipvs }: IpvsKernel,
-  excluded: readonly Cidr[],
-  keep: (server: HeldVirtualServer) => boolean,
-): Promise<ReadonlySet<string>> {
-  const kept = new Set<string>();
+/** Of Services; none where the kernel has no balancer. */
+async function serversOf({ ipvs }: IpvsKernel, excluded: readonly Cidr[]): Promise<HeldVirtualServer[]> {
+  let found: HeldVirtualServer[] = [];
   await ifAble(async () => {
     await ipvs.version();
-    const gone: IpvsOp[] = [];
-    for (const server of await ipvs.read()) {
-      const { address } = server;
-      if (address.kind !== 'address' || excluded.some((cidr) => cidrContains(cidr, address.ip))) continue;
-      if (keep(server)) kept.add(address.ip);
-      else gone.push({ op: 'delete-server', address });
-    }
-    await ipvs.apply(gone);
+    found = await ipvs.read();
   });
-  return kept;
+  return found.filter(({ address }) => address.kind === 'address' && !excluded.some((cidr) => cidrContains(cidr, address.ip)));
+}
+
+function deletionOf({ address }: HeldVirtualServer): IpvsOp {
+  return { op: 'delete-server', address };
 }
 
 export async function cleanUpIpvs(kernel: IpvsKernel, excluded: readonly Cidr[], clock: Clock): Promise<void> {
   const { hasDevice } = await kernel.device.read();
   if (!(await wasHere(kernel, hasDevice))) return;
-  await deleteServers(kernel, excluded, () => false);
+  await kernel.ipvs.apply((await serversOf(kernel, excluded)).map(deletionOf));
   if (hasDevice) await kernel.device.remove();
   await ifAble(() => cleanChains(kernel));
   await ifAble(() => cleanSets(kernel, clock));
 }
 
+/** Whether a real server is the virtual server's own address. */
+function isItself(address: VirtualAddress, { ip, port }: RealServer): boolean {
+  return address.kind === 'address' && address.ip === ip && address.port === port;
+}
+
 /**
- * The same once another mode translates new connections before they come here, but for the virtual servers that still carry some, and their
- * addresses. True when nothing is left.
+ * What lets a virtual server have its connections to the end, and gives new ones to whoever listens at its address: a mode that relays by itself
+ * does, and others translate before packets come here.
+ */
+function retire({ realServers, ...server }: HeldVirtualServer): IpvsOp[] {
+  const { address } = server;
+  if (address.kind === 'mark') return [];
+  const plain = { address, scheduler: 'rr' };
+  const ops: IpvsOp[] = isSameServer(server, plain) ? [] : [{ op: 'set-server', server: plain }];
+  if (!realServers.some((real) => isItself(address, real)))
+    ops.push({ op: 'add-real', address, real: { ip: address.ip, port: address.port, weight: 1 } });
+  for (const { ip, port } of realServers.filter((real) => real.weight > 0 && !isItself(address, real)))
+    ops.push({ op: 'set-real', address, real: { ip, port, weight: 0 } });
+  return ops;
+}
+
+function isCarrying({ address, realServers }: HeldVirtualServer): boolean {
+  return realServers.some((real) => connectionsOf(real) > 0 && !isItself(address, real));
+}
+
+/**
+ * The same once another mode serves new connections, but for the virtual servers that still carry some, and their addresses. True when nothing is
+ * left.
  */
 export async function drainIpvs(kernel: IpvsKernel, excluded: readonly Cidr[], clock: Clock): Promise<boolean> {
-  const { device } = kernel;
+  const { device, ipvs } = kernel;
   const { hasDevice, bound } = await device.read();
   if (!(await wasHere(kernel, hasDevice))) return true;
+  let servers = await serversOf(kernel, excluded);
+  const retiring = servers.flatMap(retire);
+  await ipvs.apply(retiring);
+  // None has begun since.
+  if (retiring.length > 0) servers = await serversOf(kernel, excluded);
+  const kept = servers.filter(isCarrying);
+  await ipvs.apply(servers.filter((server) => !isCarrying(server)).map(deletionOf));
   await ifAble(() => cleanChains(kernel));
   await ifAble(() => cleanSets(kernel, clock));
-  const carrying = ({ realServers }: HeldVirtualServer): boolean => realServers.some((one) => connectionsOf(one) > 0);
-  const kept = await deleteServers(kernel, excluded, carrying);
-  if (kept.size > 0) await device.unbind([...bound].filter((ip) => !kept.has(ip)));
+  const ips = new Set(kept.map(({ address }) => (address.kind === 'address' ? address.ip : '')));
+  if (kept.length > 0) await device.unbind([...bound].filter((ip) => !ips.has(ip)));
   else if (hasDevice) await device.remove();
-  return kept.size === 0;
+  return kept.length === 0;
 }

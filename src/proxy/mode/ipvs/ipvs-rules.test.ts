@@ -381,7 +381,7 @@ describe('IpvsMode', () => {
   test('lets connections end when another mode has taken over, and then leaves nothing', async () => {
     const kernel = new FakeIpvsKernel();
     kernel.ipvs.load(
-      '-A -t 10.96.0.1:80 -s rr\n-a -t 10.96.0.1:80 -r 10.244.1.2:80 -m -w 1\n-A -t 10.96.0.2:80 -s rr\n-a -t 10.96.0.2:80 -r 10.244.1.2:80 -m -w 1\n',
+      '-A -t 10.96.0.1:80 -s dh -p 600\n-a -t 10.96.0.1:80 -r 10.244.1.2:80 -m -w 1\n-A -t 10.96.0.2:80 -s rr\n-a -t 10.96.0.2:80 -r 10.244.1.2:80 -m -w 1\n',
     );
     kernel.ipset.load('create KUBE-CLUSTER-IP hash:ip,port family inet hashsize 1024 maxelem 65536\n');
     await kernel.device.ensure();
@@ -395,11 +395,16 @@ describe('IpvsMode', () => {
     ] as const) {
       kernel.ipvs.connections(address, real, active, inactive);
       assert.equal(await mode.drain(), false);
-      assert.match(kernel.ipvs.dump(), /^-A -t 10\.96\.0\.1:80 -s rr\n-a -t 10\.96\.0\.1:80 -r 10\.244\.1\.2:80 -m -w 1\n$/);
+      // What is new goes to whoever listens at the address.
+      assert.equal(
+        kernel.ipvs.dump(),
+        '-A -t 10.96.0.1:80 -s rr\n-a -t 10.96.0.1:80 -r 10.244.1.2:80 -m -w 0\n-a -t 10.96.0.1:80 -r 10.96.0.1:80 -m -w 1\n',
+      );
       assert.deepEqual([...(await kernel.device.read()).bound], ['10.96.0.1']);
       assert.doesNotMatch(kernel.ipset.dump(), /KUBE/);
     }
     kernel.ipvs.connections(address, real, 0);
+    kernel.ipvs.connections(address, { ip: '10.96.0.1', port: 80 }, 3);
     assert.equal(await mode.drain(), true);
     assert.deepEqual([kernel.ipvs.dump(), (await kernel.device.read()).hasDevice], ['', false]);
     assert.equal(await mode.drain(), true);

@@ -1,0 +1,5 @@
+/** `fairlead proxy` in the modes that this kernel has, and from mode to mode. Runs in the guest. */
+import { execIn } from '../../../src/proxy/mode/ipvs/testing/kernel-mode.ts';
+import { testProgram } from '../../rules/testing/program-suite.ts';
+
+testProgram(['ipvs', 'iptables', 'userspace'], false, execIn);
