@@ -11,7 +11,9 @@ import { type Doer, unserved } from './unserved-table.ts';
 /** The first words of each message about the object, in a cluster that has the others. */
 function told(resource: string, object: object, others: readonly object[] = [], foreign: readonly Doer[] = []): string[] {
   const list = ({ kind }: ResourceType): object[] => (others as KubeObject[]).filter((o) => o.kind === kind);
-  const plugin = warnOfUnserved({ lookup: { list } as unknown as Lookup, foreign, tell: () => {} });
+  const get = (type: ResourceType, name: string): object | undefined =>
+    list(type).find((object) => (object as KubeObject).metadata.name === name);
+  const plugin = warnOfUnserved({ lookup: { list, get } as unknown as Lookup, foreign, tell: () => {} });
   const [name, ...group] = resource.split('.');
   const warnings: string[] = [];
   const type = { resource: name, group: group.join('.') };
@@ -134,6 +136,12 @@ describe('what is told of other objects', () => {
       'ingresses.networking.k8s.io',
       { metadata: { annotations: { 'kubernetes.io/ingress.class': 'n' } } },
       [classOf('n')],
+    ],
+    [
+      'a LoadBalancer where speakers have their key',
+      'services',
+      { spec: { type: 'LoadBalancer' } },
+      [{ kind: 'Secret', metadata: { name: 'fairlead-speaker', namespace: 'kube-system' } }],
     ],
     ['an Ingress of the default class', 'ingresses.networking.k8s.io', {}, [classOf('n', isDefault)]],
   ];
