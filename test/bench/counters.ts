@@ -93,7 +93,12 @@ async function main(services: number, rounds: number): Promise<void> {
   using connections = new Connections();
   const figures = { load: [[], []] as [number[], number[]], connection: [[], []] as [number[], number[]] };
   const ways = [plain, counting] as const;
-  for (let round = 0; round < 5; round++) for (const which of [0, 1] as const) figures.load[which].push(await bench.load(ways[which]));
+  // The first of each warms up.
+  for (let round = -1; round < 7; round++)
+    for (const which of [0, 1] as const) {
+      const took = await bench.load(ways[which]);
+      if (round >= 0) figures.load[which].push(took);
+    }
   for (let round = -1; round < rounds; round++)
     for (const which of [0, 1] as const) {
       await bench.turn(ways[which]);
