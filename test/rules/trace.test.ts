@@ -31,8 +31,16 @@ async function nodeWith(mode: string): Promise<ProxyNode> {
     await node.servePod();
     for (const args of ['addr add fd00::1/128 dev lo', 'route add fd00:10:96::/112 dev veth0']) await node.net.ip('node', args);
     await node.net.add('client');
-    for (const args of ['link add veth1 type veth peer name eth0 netns @client', 'link set veth1 up', `route add ${client}/32 dev veth1`])
+    // Behind a bridge, as with most plugins; where the kernel shows rules what a bridge carries, the packet has another number behind it.
+    for (const args of [
+      'link add cni0 type bridge',
+      'link set cni0 up',
+      'link add veth1 type veth peer name eth0 netns @client',
+      'link set veth1 master cni0 up',
+      `route add ${client}/32 dev cni0`,
+    ])
       await node.net.ip('node', args);
+    await node.must('! cd /proc/sys/net/bridge || echo 1 | tee bridge-nf-call-iptables');
     for (const args of [`addr add ${client}/24 dev eth0`, 'link set eth0 up', 'route add default via 10.244.1.1'])
       await node.net.ip('client', args);
     await node.must('cd /proc/sys/net/ipv4; echo 1 | tee ip_forward conf/veth0/proxy_arp');

@@ -119,6 +119,7 @@ describe('journeyOf()', () => {
     const events = [
       event({ id: 9, chain: 'of somebody who traces, too' }),
       marked,
+      event({ id: 9, chain: 'of somebody who traces, too', header: { ...asked, sourcePort: 1 } }),
       event({ handle: '0', chain: 'an end' }),
       event({ kind: 'end', handle: '0' }),
       own,
@@ -136,17 +137,23 @@ describe('journeyOf()', () => {
   });
 
   test('follows it through loopback to the node itself', () => {
+    const left = { ...sent, from: '192.0.2.1', sourcePort: 2 };
     const inside = event({ id: 2, chain: 'INPUT' });
     const events = [
       event({ table, chain: 'output', header: asked }),
-      ended('postrouting', { header: sent, oif: 1 }),
-      ended('prerouting', { id: 3, header: asked, iif: 1 }),
-      ended('prerouting', { id: 4, header: sent, iif: 5 }),
-      ended('prerouting', { id: 2, header: sent, iif: 1 }),
+      ended('postrouting', { header: left, oif: 1 }),
+      ended('prerouting', { id: 4, header: { ...left, port: 1 }, iif: 1 }),
+      ended('prerouting', { id: 2, header: left, iif: 1 }),
       inside,
-      ended('input', { id: 2, header: sent, iif: 1 }),
+      ended('input', { id: 2, header: left, iif: 1 }),
     ];
-    assert.deepEqual(journeyOf(events, table), { met: [inside], end: { header: sent, oif: 0 } });
+    assert.deepEqual(journeyOf(events, table), { met: [inside], end: { header: left, oif: 0 } });
+  });
+
+  test('follows it through a bridge, behind which it has another number', () => {
+    const behind = event({ id: 2, chain: 'forward', header: sent });
+    const events = [marked, behind, ended('postrouting', { id: 2, header: sent, oif: 4 })];
+    assert.deepEqual(journeyOf(events, table), { met: [behind], end: { header: sent, oif: 4 } });
   });
 
   test('is empty when nothing was told', () => assert.deepEqual(journeyOf([event({}), ended('output', {})], table), { met: [] }));

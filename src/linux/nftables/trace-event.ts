@@ -121,25 +121,41 @@ export interface Journey {
 const isSameHeader = (a: TracedHeader, b: TracedHeader | undefined): boolean =>
   b !== undefined && a.from === b.from && a.sourcePort === b.sourcePort && a.to === b.to && a.port === b.port;
 
-/** Of all that the kernel told, what is about the first packet that the rules of `table` marked: later ones of its connection are marked, too. */
+/** What has no handle is the end of the rules. */
+function isRule({ kind, handle }: TraceEvent): boolean {
+  return kind === 'rule' && handle !== '0';
+}
+
+/** From where the rules of `table` marked a packet until they marked the next of its connection. */
+function firstPacket(events: readonly TraceEvent[], table: string): readonly TraceEvent[] {
+  const marks = events.flatMap((event, i) => (event.table === table && isRule(event) ? [{ id: event.id, i }] : []));
+  const [first] = marks;
+  return first ? events.slice(first.i, marks.find(({ id }) => id !== first.id)?.i) : [];
+}
+
+/** How the packet was at the end of a chain that stands behind all others. */
+function endAt({ header, chain, oif }: TraceEvent): Journey['end'] {
+  if (!header || !(chain === 'input' || chain === 'postrouting')) return undefined;
+  return { header, oif: chain === 'input' ? 0 : oif };
+}
+
+/**
+ * Of all that the kernel told, what is about the first packet that the rules of `table` marked. Its number changes on the way: where a bridge hands it up,
+ * and where what the node sends itself comes in by loopback.
+ */
 export function journeyOf(events: readonly TraceEvent[], table: string): Journey {
-  // What has no handle is the end of the rules.
-  const isRule = ({ kind, handle }: TraceEvent): boolean => kind === 'rule' && handle !== '0';
-  const first = events.find((event) => event.table === table && isRule(event));
-  if (!first) return { met: [] };
-  const at = (chain: string, among: readonly TraceEvent[]): TraceEvent | undefined =>
-    among.find((event) => event.table === table && event.chain === chain && event.header);
-  const own = events.filter(({ id }) => id === first.id);
-  const left = at('postrouting', own);
-  // What the node sends itself comes in again by loopback, under another number.
-  const again = events.find(
-    ({ id, iif, header, table: of }) =>
-      left?.header && id !== first.id && of === table && iif === left.oif && isSameHeader(left.header, header),
-  );
-  const all = again ? [...own, ...events.filter(({ id }) => id === again.id)] : own;
-  const end = at('input', all) ?? left;
-  return {
-    met: all.filter((event) => event.table !== table && (isRule(event) || (event.kind === 'end' && event.verdict.kind === 'drop'))),
-    ...(end?.header ? { end: { header: end.header, oif: end.chain === 'input' ? 0 : end.oif } } : {}),
-  };
+  const told = firstPacket(events, table);
+  const asked = told[0]?.header;
+  const ids = new Set(told.slice(0, 1).map(({ id }) => id));
+  const met: TraceEvent[] = [];
+  let end: Journey['end'];
+  const isIt = (header: TracedHeader): boolean =>
+    (header.from === asked?.from && header.sourcePort === asked.sourcePort) || isSameHeader(header, end?.header);
+  for (const event of told) {
+    if (event.header && isIt(event.header)) ids.add(event.id);
+    if (!ids.has(event.id)) continue;
+    if (event.table === table) end = endAt(event) ?? end;
+    else if (isRule(event) || (event.kind === 'end' && event.verdict.kind === 'drop')) met.push(event);
+  }
+  return { met, ...(end ? { end } : {}) };
 }
