@@ -33,9 +33,8 @@ export const systemClock: Clock = {
   monotonic: () => performance.now(),
   after(ms, fn) {
     if (ms <= 0) {
-      // A timer of Node.js waits a millisecond at least.
+      // A timer of Node.js waits a millisecond at least. Not unref'd: the event loop would first wait for something else to happen.
       const soon = setImmediate(fn);
-      soon.unref();
       return { cancel: () => clearImmediate(soon) };
     }
     const timer = setTimeout(fn, ms);
