@@ -10,6 +10,7 @@ const benches: Readonly<Record<string, { readonly summary: string; readonly file
   proxy: { summary: 'the service proxy in each mode, alone or against kube-proxy: load, changes, memory, connections', file: './proxy.ts' },
   'proxy-ipvs': { summary: 'the same in mode ipvs, in a guest kernel where this one has no IPVS', file: '../guest/bench.ts' },
   counters: { summary: 'what it costs to count the connections of Services in mode nftables', file: './counters.ts' },
+  package: { summary: 'the package: its size, and how fast it starts, beside the sources', file: './package.ts' },
   'proxy-rules': { summary: "its nftables rules alone, against nft -f of kube-proxy's layout", file: '../../src/proxy/bench.ts' },
   'proxy-iptables': {
     summary: "the same in mode iptables, against iptables-restore of kube-proxy's text",

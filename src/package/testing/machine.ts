@@ -17,7 +17,8 @@ cd "$0"
 mount -t proc proc proc
 mount -t sysfs sysfs sys
 mount -t tmpfs tmpfs dev
-mount -t tmpfs tmpfs var/cache
+# Compiled code is kept where nobody else may write.
+mount -t tmpfs -o mode=755 tmpfs var/cache
 mknod -m 666 dev/null c 1 3
 mknod -m 666 dev/random c 1 8
 mknod -m 666 dev/urandom c 1 9
@@ -69,11 +70,14 @@ export interface Weight {
 }
 
 export class Machine implements AsyncDisposable {
-  readonly root: string;
+  readonly #root: string;
+  /** Where the files of its root are seen from outside. */
+  readonly #files: string;
   readonly #init: ChildProcess;
 
-  private constructor(root: string, init: ChildProcess) {
-    this.root = root;
+  private constructor(root: string, files: string, init: ChildProcess) {
+    this.#root = root;
+    this.#files = files;
     this.#init = init;
   }
 
@@ -86,7 +90,7 @@ export class Machine implements AsyncDisposable {
       { stdio: ['ignore', 'pipe', 'pipe'] },
     );
     const said = await Promise.race([once(init.stdout!, 'data'), once(init.stderr!, 'data'), once(init, 'exit')]);
-    if (String(said[0]) === 'booted\n') return new Machine(root, init);
+    if (String(said[0]) === 'booted\n') return new Machine(root, over ?? root, init);
     throw new Error(`Cannot boot a machine: ${said[0]}`);
   }
 
@@ -94,7 +98,7 @@ export class Machine implements AsyncDisposable {
     // The first process of the new PID namespace is the child of unshare.
     const enter = 'exec nsenter --target "$(cat "/proc/$0/task/$0/children" | cut -d " " -f 1)" --net --mount --pid chroot "$@"';
     const env = ['env', '-i', 'PATH=/usr/sbin:/usr/bin', 'HOME=/root', 'LC_ALL=C.UTF-8'];
-    return ['-c', enter, String(this.#init.pid), this.root, ...env, ...command];
+    return ['-c', enter, String(this.#init.pid), this.#root, ...env, ...command];
   }
 
   run(...command: readonly string[]): Promise<ExecResult> {
@@ -112,7 +116,7 @@ export class Machine implements AsyncDisposable {
 
   /** Keys of a cluster with one node, where `server` and `agent` look for them; `below` is a directory of the root. */
   async makeKeys(below: string): Promise<void> {
-    const dir = join(this.root, below);
+    const dir = join(this.#files, below);
     await mkdir(dir, { recursive: true });
     const cluster = { cluster: 'one', server: `https://${address}:6443`, now: Date.now() };
     const pki = join(dir, 'pki');
