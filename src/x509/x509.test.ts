@@ -2,13 +2,17 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { X509Certificate } from 'node:crypto';
+import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
+import { connect, createServer } from 'node:tls';
 import { type Authority, createAuthority, issueCertificate, loadAuthority } from './authority.ts';
 import { parseCertificateRequest } from './certificate-request.ts';
 import { newRequest } from './new-request.ts';
+import { selfSigned } from './self-signed.ts';
 import { type SigningTerms, signRequest } from './sign-request.ts';
 
 const now = Date.parse('2026-01-01T00:00:00Z');
@@ -64,6 +68,24 @@ describe('x509', () => {
       ips: [],
       uris: [],
     });
+  });
+
+  test('a certificate of its own is one that OpenSSL and TLS take', async () => {
+    const at = Date.now();
+    const { certPem, keyPem } = selfSigned({ commonName: 'n1', organizations: [], dnsNames: ['n1', 'localhost'], ips: ['127.0.0.1'] }, at);
+    const text = textOf(certPem);
+    assert.match(text, /DNS:n1, DNS:localhost, IP Address:127\.0\.0\.1/);
+    assert.match(text, /TLS Web Server Authentication/);
+    assert.equal(new X509Certificate(certPem).validToDate.getTime(), Math.floor((at - 3_600_000 + 365 * 86_400_000) / 1000) * 1000);
+    writeFileSync(join(dir, 'self.crt'), certPem);
+    assert.match(openssl('verify', '-CAfile', 'self.crt', 'self.crt'), /OK/);
+    const server = createServer({ cert: certPem, key: keyPem }).listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    const socket = connect({ port: (server.address() as AddressInfo).port, host: '127.0.0.1', ca: certPem });
+    await once(socket, 'secureConnect');
+    assert.ok(socket.authorized);
+    socket.destroy();
+    server.close();
   });
 
   test('a request of others is read with every name that it asks for', () => {

@@ -47,16 +47,14 @@ function tlsReader(read: FlagReader<keyof typeof flags>, node: string, ip: strin
       if (pem !== undefined) return { cert: pem, key: pem, clientCa };
     } else if (certFile !== undefined && keyFile !== undefined)
       return { cert: await readFile(certFile, 'utf8'), key: await readFile(keyFile, 'utf8'), clientCa };
-    own ??= await selfSigned(node, ip);
+    own ??= await ownCertificate(node, ip);
     return { ...own, clientCa };
   };
 }
 
-async function selfSigned(node: string, ip: string): Promise<{ readonly cert: string; readonly key: string }> {
-  const { createAuthority, issueCertificate } = await import('../../x509/authority.ts');
-  const now = systemClock.now();
-  const request = { commonName: node, dnsNames: [node], ips: ip.split(','), usages: ['server'] as const };
-  const { certPem, keyPem } = await issueCertificate(await createAuthority(`${node}-ca`, now), request, now);
+async function ownCertificate(node: string, ip: string): Promise<{ readonly cert: string; readonly key: string }> {
+  const { selfSigned } = await import('../../x509/self-signed.ts');
+  const { certPem, keyPem } = selfSigned({ commonName: node, organizations: [], dnsNames: [node], ips: ip.split(',') }, systemClock.now());
   return { cert: certPem, key: keyPem };
 }
 
