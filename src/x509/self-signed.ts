@@ -10,7 +10,7 @@ const extendedKeyUsage = extension('2.5.29.37', sequence(objectIdentifier('1.3.6
 const hourMs = 3_600_000;
 const yearMs = 365 * 24 * hourMs;
 
-/** Good for a year from an hour before `now`, in milliseconds since the epoch. Without the library, which would cost every node 40 MB (README). */
+/** Good for a year from an hour before `now`, in milliseconds since the epoch. Without the library, which would cost every node 18 MB (README). */
 export function selfSigned(names: OwnNames, now: number): KeyPair {
   const { publicKey, privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
   const subject = subjectOf(names);
