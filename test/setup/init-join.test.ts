@@ -117,7 +117,7 @@ describe('init, join and reset', { skip: cannotStartLabs }, () => {
 
   test('a name and an address that another node has are refused', async () => {
     const [, early, late] = machines();
-    const named = await late.fairlead(...join, '--node-name', 'worker-1');
+    const named = await late.fairlead(...join, '--node-name', 'worker-1', '--timeout', '1s');
     assert.match(named.stderr, /another machine \(.*\) is the node "worker-1", and it is Ready/);
     await late.sh(`ip addr add ${early.address}/32 dev eth0`);
     const addressed = await late.fairlead(...join, '--node-ip', early.address);
@@ -164,7 +164,11 @@ describe('init, join and reset', { skip: cannotStartLabs }, () => {
     for (const machine of machines()) await machine.sh(`ip route del ${serviceSubnet} dev eth0`);
   });
 
-  test('reset leaves nothing, and can be run again', async () => {
+  test('reset leaves nothing, goes on wherever it was killed, and can be run again', async () => {
+    const [, , last] = machines();
+    let kills = 0;
+    while (await last.killedAfter(kills + 1, 'reset', '--force')) kills++;
+    assert.equal(kills, 7, 'steps of reset');
     const reset = async (machine: Machine): Promise<void> => {
       await machine.must('reset', '--force');
       assert.deepEqual(await machine.traces(), clean.get(machine.name), machine.name);

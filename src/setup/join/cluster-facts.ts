@@ -13,7 +13,10 @@ import type { SetupContext } from '../setup-context.ts';
 type ClusterFacts = Pick<Facts, 'nodes' | 'skewMs' | 'proxyMode'>;
 
 /** Throws BAD_CONFIG when the cluster does not know who asks: the machine's certificate is that of another. */
-export async function clusterFacts(client: Client, { clock, signal, steps }: SetupContext): Promise<ClusterFacts> {
+export async function clusterFacts(
+  client: Pick<Client, 'list' | 'get' | 'transport' | 'server'>,
+  { clock, signal, steps }: Pick<SetupContext, 'clock' | 'signal' | 'steps'>,
+): Promise<ClusterFacts> {
   try {
     const before = clock.now();
     const response = await client.transport.send({ method: 'GET', path: '/version', signal });
@@ -40,7 +43,7 @@ export function skewOf(date: string | undefined, before: number, after: number):
   return after < there ? after - there : 0;
 }
 
-async function knownNodes(client: Client, signal: AbortSignal, steps: SetupContext['steps']): Promise<KnownNode[]> {
+async function knownNodes(client: Pick<Client, 'list'>, signal: AbortSignal, steps: SetupContext['steps']): Promise<KnownNode[]> {
   try {
     return (await client.list<Node>(nodes, { signal })).items.map(knownNode);
   } catch (err) {
@@ -60,7 +63,7 @@ export function knownNode({ metadata, status }: Node): KnownNode {
   };
 }
 
-async function proxyMode(client: Client, signal: AbortSignal): Promise<string> {
+async function proxyMode(client: Pick<Client, 'get'>, signal: AbortSignal): Promise<string> {
   const map = await client.get<ConfigMap>(configMaps, settingsNames.proxy, { namespace: settingsNamespace, signal }).catch(ignoreNotFound);
   const { mode = '' } = (parse(map?.data?.[settingsKeys.proxy] ?? '') ?? {}) as { readonly mode?: string };
   return mode;

@@ -20,7 +20,7 @@ import { refuseObstacles } from '../preflight/preflight.ts';
 import type { SetupContext } from '../setup-context.ts';
 import type { StepRecord } from '../steps.ts';
 import { type Token, tokenText } from '../token/token.ts';
-import { clusterFacts } from './cluster-facts.ts';
+import { fitCluster } from './fit-cluster.ts';
 
 export interface JoinRequest {
   readonly nodeName: string;
@@ -57,7 +57,7 @@ export async function runJoin(context: SetupContext, request: JoinRequest): Prom
   await steps.run('cluster', 'Name, address and clock fit the cluster', async () => {
     const own = info === undefined ? new Client(await loadKubeconfig(layout.kubeletConfig)) : bootstrapClient(info, request.token);
     try {
-      refuseObstacles({ ...facts, ...(await clusterFacts(own, context)) }, request.ignored, steps, told);
+      await fitCluster(context, own, facts, request.ignored, told);
     } finally {
       own.close();
     }

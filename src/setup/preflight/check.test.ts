@@ -4,31 +4,7 @@ import { check, withIgnored } from './check.ts';
 import type { Facts, KnownNode } from './facts.ts';
 import { portsOf } from './network-checks.ts';
 import { refuseObstacles } from './preflight.ts';
-
-/** A machine on which nothing stands in the way. */
-const fine: Facts = {
-  role: 'control-plane',
-  isRoot: true,
-  nodeName: 'one',
-  address: '192.168.56.10',
-  mtu: 1500,
-  memoryBytes: 2 ** 31,
-  swapDevices: [],
-  kernel: { overlay: true, vxlan: true, nf_tables: true, ip_tables: true, ip_vs: true, br_netfilter: true },
-  cgroups: { version: 2, controllers: ['cpu', 'memory', 'pids'] },
-  sysctls: { 'net/ipv4/ip_forward': '0', 'net/ipv4/conf/all/rp_filter': '2', 'net/bridge/bridge-nf-call-iptables': '1' },
-  listening: [],
-  programs: ['containerd', 'runc', 'iptables-restore'],
-  runtime: { socket: '/run/containerd/containerd.sock', answers: true, criDisabled: false, cgroupDriver: 'cgroupfs' },
-  proxyMode: 'nftables',
-  running: [],
-  apiPort: 6443,
-  others: [],
-  firewalls: [],
-  skewMs: undefined,
-  machineId: 'own',
-  nodes: [],
-};
+import { healthyFacts as fine } from './testing/healthy-facts.ts';
 
 const there: KnownNode = { name: 'two', machineId: 'other', addresses: ['192.168.56.11'], isReady: true };
 
