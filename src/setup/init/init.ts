@@ -17,7 +17,7 @@ import { startAgent, waitForNode } from '../node/agent.ts';
 import { type AddressWish, nodeAddress } from '../node-address.ts';
 import { gatherFacts, type RuntimeFacts } from '../preflight/gather.ts';
 import { refuseObstacles } from '../preflight/preflight.ts';
-import { ensureService, envFile, readEnv, type ServiceFlags } from '../service/service.ts';
+import { changedFlags, ensureService, envFile, type ServiceFlags } from '../service/service.ts';
 import { addressPoolsObject, settingsObjects } from '../settings/settings.ts';
 import type { SetupContext } from '../setup-context.ts';
 import type { StepRecord } from '../steps.ts';
@@ -151,16 +151,11 @@ function serverFlags(plan: ClusterPlan): ServiceFlags {
 
 /** Certificates and stored objects depend on these: another cluster is another "fairlead init". Throws BAD_CONFIG. */
 async function refuseChanges(plan: ClusterPlan): Promise<void> {
-  const text = await readIfThere(envFile('server'));
-  if (text === undefined) return;
-  const before = readEnv(text);
-  const changed = Object.entries(serverFlags(plan)).filter(
-    ([flag, value]) => before[`FAIRLEAD_${flag.replaceAll('-', '_').toUpperCase()}`] !== value,
-  );
+  const changed = changedFlags(await readIfThere(envFile('server')), serverFlags(plan));
   if (changed.length === 0) return;
   throw new KnownError(
     'BAD_CONFIG',
-    `Cannot make this cluster: the machine is the control plane of one with another ${changed.map(([flag]) => flag).join(', ')}`,
+    `Cannot make this cluster: the machine is the control plane of one with another ${changed.join(', ')}`,
     { hint: 'Say the same as before, or take the other away first: fairlead reset' },
   );
 }

@@ -5,6 +5,7 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { readIfThere } from '../../bootstrap/secret-file.ts';
+import { environmentName } from '../../cli/command.ts';
 import { KnownError } from '../../errors/known-error.ts';
 
 export type ServiceName = 'server' | 'agent';
@@ -25,25 +26,45 @@ export function envFile(name: ServiceName): string {
   return join(configDir, `${name}.env`);
 }
 
-/** `--node-ip` as `FAIRLEAD_NODE_IP`: lines that systemd and `readEnv` read alike, as every value is quoted. */
-export function envText(flags: ServiceFlags): string {
+const ownFrom = '# What stands below this line is yours, and stays.\n';
+
+/**
+ * `--node-ip` as `FAIRLEAD_NODE_IP`: lines that systemd and `readEnv` read alike, as every value is quoted. `own` is what somebody has added,
+ * who has the last word.
+ */
+export function envText(flags: ServiceFlags, own: string = ''): string {
   const lines = Object.entries(flags).map(([flag, value]) => {
     if (/[\n"\\$`]/.test(value))
       throw new KnownError('BAD_CONFIG', `Cannot write --${flag}="${value}" to a file of variables`, { hint: 'Leave out quotes and "$"' });
-    return `FAIRLEAD_${flag.replaceAll('-', '_').toUpperCase()}="${value}"\n`;
+    return `${environmentName(flag)}="${value}"\n`;
   });
-  return `# Written by "fairlead init" or "fairlead join"; every flag is a variable like these.\n${lines.join('')}`;
+  return `# Written by "fairlead init" or "fairlead join"; every flag is a variable like these.\n${lines.join('')}${ownFrom}${own}`;
 }
 
 export function readEnv(text: string): Record<string, string> {
   return Object.fromEntries([...text.matchAll(/^(\w+)="?(.*?)"?$/gm)].map(([, name, value]) => [name, value]));
 }
 
+/** What was written for flags, if anything was, and what somebody has added, perhaps before. */
+export function partsOf(text: string): { readonly written: string | undefined; readonly own: string } {
+  const [written, own] = text.split(ownFrom);
+  return own === undefined ? { written: undefined, own: text } : { written, own };
+}
+
+/** Flags that were written with another value, or not at all; none where nothing was written. */
+export function changedFlags(text: string | undefined, flags: ServiceFlags): string[] {
+  const { written } = partsOf(text ?? '');
+  if (written === undefined) return [];
+  const before = readEnv(written);
+  return Object.keys(flags).filter((flag) => before[environmentName(flag)] !== flags[flag]);
+}
+
 /** Whether the file had to change. */
-export async function writeEnv(name: ServiceName, flags: ServiceFlags): Promise<boolean> {
-  const text = envText(flags);
-  if ((await readIfThere(envFile(name))) === text) return false;
-  await mkdir(configDir, { recursive: true });
+async function writeEnv(name: ServiceName, flags: ServiceFlags): Promise<boolean> {
+  const before = await readIfThere(envFile(name));
+  const text = envText(flags, partsOf(before ?? '').own);
+  if (before === text) return false;
+  await mkdir(configDir, { recursive: true, mode: 0o755 });
   await writeFile(envFile(name), text);
   return true;
 }
