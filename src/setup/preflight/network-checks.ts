@@ -92,7 +92,7 @@ const firewalls: Check = ({ firewalls: found, apiPort }) =>
     warning(
       'Firewalld',
       `${name} is active, and may drop what nodes say to each other`,
-      `Let through tcp ${apiPort}, 10250 and 10256, udp 8472, and the ranges of pods and Services`,
+      `Let through tcp ${apiPort}, 10250 and 10256, udp 8472 and 7947, and the ranges of pods and Services`,
     ),
   );
 
