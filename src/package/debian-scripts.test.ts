@@ -63,6 +63,8 @@ test('an upgrade leaves modules that a process runs from, and a purge nothing', 
   put('etc/fairlead/agent.env', 'FAIRLEAD_NODE_IP=192.0.2.1\n');
   put('var/lib/fairlead/server/state.db', '');
   put('var/cache/fairlead/compile/x', '');
+  put('etc/sysctl.d/99-fairlead.conf', '');
+  put('etc/modules-load.d/fairlead.conf', '');
   put('opt/cni/bin/fairlead', '#!/bin/sh\n# Written by the Fairlead agent.\n');
   put('opt/cni/bin/loopback', 'of another plugin');
   await dpkg('--remove', 'fairlead');

@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict';
+import { globSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { test } from 'node:test';
 import { requiredIn, rewriteUrls } from './project-urls.ts';
 
@@ -36,4 +38,10 @@ test('requiredIn() tells the packages that are loaded when they are needed', () 
     'koffi',
     'yaml',
   ]);
+});
+
+test('the sources name files in the way that a bundle can follow', () => {
+  const src = join(import.meta.dirname, '..');
+  const run = globSync('**/*.ts', { cwd: src }).filter((file) => !/^package\/|\.test\.ts$|testing\/|bench\.ts$|generate\.ts$/.test(file));
+  for (const file of run) rewriteUrls(readFileSync(join(src, file), 'utf8'), `src/${file}`, shout);
 });
