@@ -83,7 +83,11 @@ export class Machine implements AsyncDisposable {
 
   /** `root` has programs in it; it gets a cluster's keys. With `over`, that directory is seen at `root`. */
   static async boot(root: string, over?: string): Promise<Machine> {
-    const bind = over === undefined ? '' : `mount --rbind ${over} "$0"\n`;
+    const bind =
+      over === undefined
+        ? ''
+        : // Control groups are the machine's that this runs on.
+          `mount --rbind ${over} "$0"\numount -R "$0/sys"\n`;
     const init = start(
       'unshare',
       ['--net', '--mount', '--pid', '--fork', '--kill-child', '--propagation', 'private', 'sh', '-c', bind + boot, root],
