@@ -4,6 +4,7 @@ import { labCommand } from '../lab/lab-command.ts';
 import { agentCommand } from './agent-command.ts';
 import { certsCommand } from './certs-command.ts';
 import { completionCommand } from './completion-command.ts';
+import { doctorCommand } from './doctor-command.ts';
 import { initCommand } from './init-command.ts';
 import { joinCommand } from './join-command.ts';
 import { manifestCommand } from './manifest-command.ts';
@@ -26,6 +27,7 @@ export const root: Command = {
     resetCommand,
     tokenCommand,
     certsCommand,
+    doctorCommand,
     serverCommand,
     agentCommand,
     ...partCommands,

@@ -33,7 +33,8 @@ export interface NodeSettingsOptions {
   readonly signal: AbortSignal;
 }
 
-const copyFile = 'settings.json';
+/** The name of the copy. */
+export const settingsCopy = 'settings.json';
 const proxyFile = 'kube-proxy.conf';
 const delays = { durationMs: 500, capMs: 10_000 };
 
@@ -61,7 +62,7 @@ async function fetchSources(client: Client, signal: AbortSignal): Promise<Settin
 /** What the cluster says now, or said when it was last heard; waits for its first answer when there is neither. Gives flags for `fairlead agent`. */
 export async function readNodeSettings(options: NodeSettingsOptions): Promise<Readonly<Record<string, string>>> {
   const { client, dir, clock, log, signal } = options;
-  const copy = join(dir, copyFile);
+  const copy = join(dir, settingsCopy);
   const backOff = new BackOff(delays);
   for (let said = ''; ; ) {
     try {
@@ -87,7 +88,7 @@ export async function readNodeSettings(options: NodeSettingsOptions): Promise<Re
 
 async function keepCopy(dir: string, settings: NodeSettings): Promise<void> {
   await writeWhole(join(dir, proxyFile), settings.proxyConfiguration);
-  await writeWhole(join(dir, copyFile), `${JSON.stringify(settings, undefined, 2)}\n`);
+  await writeWhole(join(dir, settingsCopy), `${JSON.stringify(settings, undefined, 2)}\n`);
 }
 
 /** Follows the settings of the service proxy until the signal aborts; those of others hold from the next start of the node's agent. */

@@ -1,0 +1,57 @@
+/** What the API server says to this node: the time, the nodes, and how it sees this one. */
+import { existsSync } from 'node:fs';
+import { nodes as nodesResource } from '../../api/resource-types.ts';
+import type { Node } from '../../api/schema/types.ts';
+import { ApiError } from '../../client/api-error.ts';
+import { Client } from '../../client/client.ts';
+import type { ClientConfig } from '../../client/client-config.ts';
+import { loadKubeconfig } from '../../client/kubeconfig.ts';
+import { messageOf } from '../../errors/known-error.ts';
+import { knownNode, skewOf } from '../join/cluster-facts.ts';
+import type { Facts } from '../preflight/facts.ts';
+import type { SetupContext } from '../setup-context.ts';
+import type { ClusterFact, NodeFact } from './facts.ts';
+
+export interface Heard extends Pick<Facts, 'nodes' | 'skewMs'> {
+  readonly cluster: ClusterFact;
+}
+
+export async function askCluster(kubeconfig: string, nodeName: string, context: SetupContext): Promise<Heard> {
+  let config: ClientConfig;
+  try {
+    config = await loadKubeconfig(kubeconfig);
+  } catch (err) {
+    const why = existsSync(kubeconfig) ? messageOf(err) : `there is no ${kubeconfig}: this machine has not joined`;
+    return { cluster: { kind: 'none', why }, nodes: [], skewMs: undefined };
+  }
+  const client = new Client({ ...config, timeoutMs: context.timeoutMs });
+  try {
+    return await ask(client, nodeName, context);
+  } finally {
+    client.close();
+  }
+}
+
+async function ask(client: Client, nodeName: string, { clock, signal }: SetupContext): Promise<Heard> {
+  const { server } = client;
+  let skewMs: number | undefined;
+  try {
+    const before = clock.now();
+    const response = await client.transport.send({ method: 'GET', path: '/version', signal });
+    response.resume();
+    skewMs = skewOf(response.headers.date, before, clock.now());
+    const { items } = await client.list<Node>(nodesResource, { signal });
+    const own = items.find(({ metadata }) => metadata.name === nodeName);
+    return { cluster: { kind: 'heard', server, node: own && nodeFact(own) }, nodes: items.map(knownNode), skewMs };
+  } catch (err) {
+    signal.throwIfAborted();
+    const kind = err instanceof ApiError && (err.code === 401 || err.code === 403) ? 'refused' : 'silent';
+    return { cluster: { kind, server, why: messageOf(err) }, nodes: [], skewMs };
+  }
+}
+
+function nodeFact(node: Node): NodeFact {
+  const ready = node.status?.conditions?.find(({ type }) => type === 'Ready');
+  const { addresses, isReady } = knownNode(node);
+  return { isReady, message: ready?.message ?? 'it has not said so yet', addresses };
+}

@@ -1,0 +1,35 @@
+/** When the certificates of this machine end. Pure. */
+import { error, type Finding, warning } from '../preflight/finding.ts';
+import type { CertificateFact } from './facts.ts';
+import { type Examination, found, unseen } from './verdict.ts';
+
+/** Of its life: a month of a year. The kubelet rotates its own before, when a fifth is left or a tenth. */
+const lateShare = 1 / 12;
+
+function judge({ name, path, kind, starts, ends, problem }: CertificateFact, now: number): Finding | undefined {
+  const id = `Certificate-${name}`;
+  const cure =
+    kind === 'rotated'
+      ? 'Its kubelet should have got another: see the log of the agent, and kubectl get csr'
+      : kind === 'authority'
+        ? 'An authority is not renewed by itself: plan another before it ends'
+        : `fairlead certs renew ${name}`;
+  if (problem !== undefined) return error(id, `${path} cannot be read: ${problem}`, 'Put back what was there, or: fairlead certs renew');
+  if (now >= ends) return error(id, `${name} ended on ${day(ends)}`, cure);
+  if (now < starts) return error(id, `${name} does not hold before ${day(starts)}`, 'Is the clock of this machine right?');
+  return ends - now < (ends - starts) * lateShare ? warning(id, `${name} ends on ${day(ends)}`, cure) : undefined;
+}
+
+function day(ms: number): string {
+  return new Date(ms).toISOString();
+}
+
+export const certificates: Examination = ({ certificates: all, certificatesProblem, now }) => {
+  if (certificatesProblem !== undefined) return unseen(certificatesProblem);
+  if (all.length === 0) return unseen('there are none here');
+  const first = Math.min(...all.map(({ ends }) => ends));
+  return found(
+    all.map((one) => judge(one, now)),
+    `none of ${all.length} ends before ${day(first)}`,
+  );
+};

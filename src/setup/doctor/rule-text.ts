@@ -1,0 +1,34 @@
+/** Reads what `iptables-save` and `nft list ruleset` print, as far as a firewall in the way of one port shows in it. Pure. */
+
+/** `--dport 8472`, `--dports 53,8000:9000`, `udp dport 8472`, `udp dport { 53, 8000-9000 }`. */
+const ports = /(?:--dports? |udp dport )(\{[^}]*\}|\S+)/;
+
+function names(rule: string, port: number): boolean {
+  const [, list = ''] = ports.exec(rule) ?? [];
+  return list
+    .replace(/[{}]/g, '')
+    .split(',')
+    .some((one) => {
+      const [from = Number.NaN, to = from] = one.trim().split(/[:-]/).map(Number);
+      return port >= from && port <= to;
+    });
+}
+
+/** A rule for one address is about a Service, and not about this machine. */
+function isUdp(rule: string): boolean {
+  return /-p udp\b|\budp dport\b/.test(rule) && !/! --dports?|dport != |^-A KUBE-|\bip6? daddr\b/.test(rule);
+}
+
+/** The rules that drop or reject UDP to this port. */
+export function refusals(text: string, port: number): string[] {
+  return text
+    .split('\n')
+    .map((line) => line.trim())
+    .filter((rule) => isUdp(rule) && names(rule, port) && /-j (DROP|REJECT)\b|\b(drop|reject)\b/.test(rule.replace(/comment "[^"]*"/, '')));
+}
+
+/** Whether the way in ends in a drop for what no rule accepts, and no rule names this port. */
+export function refusesByDefault(text: string, port: number): boolean {
+  const drops = /^:INPUT DROP\b/m.test(text) || /hook input [^;\n]*; policy drop;/.test(text);
+  return drops && !text.split('\n').some((rule) => isUdp(rule) && names(rule, port));
+}

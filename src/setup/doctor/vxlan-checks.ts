@@ -1,0 +1,80 @@
+/** Whether VXLAN's UDP port is that of this pod network alone, and open. Pure. */
+import { error, type Finding, warning } from '../preflight/finding.ts';
+import type { DoctorFacts, LinkFact } from './facts.ts';
+import { refusals, refusesByDefault } from './rule-text.ts';
+import { type Examination, found, unseen, type Verdict } from './verdict.ts';
+
+type Backend = NonNullable<DoctorFacts['network']['backend']>;
+
+/** Undefined when VXLAN is in use. */
+function notInUse(backend: Backend | undefined): Verdict | undefined {
+  if (backend === undefined) return unseen('what pod network the cluster has is not known here');
+  return backend.type === 'vxlan' ? undefined : { kind: 'fine', said: `not needed by ${backend.type}` };
+}
+
+export const vxlanPort: Examination = ({ machine, network: { backend, links } }) => {
+  const settled = notInUse(backend);
+  if (settled || !backend) return settled ?? unseen('');
+  if (links === undefined) return unseen('the links of this machine could not be listed');
+  const name = `flannel.${backend.vni}`;
+  const own = links.find((link) => link.name === name);
+  const rivals = links.filter((link) => link.name !== name && link.vxlan?.port === backend.port);
+  // A live VXLAN link listens itself: then nobody else can.
+  const isTaken = machine.listening.some(({ protocol, port }) => protocol === 'udp' && port === backend.port);
+  const holder = rivals[0] ? `by link "${rivals[0].name}"` : 'by another program';
+  return found(
+    [
+      ...ownLink(own, name, backend),
+      own?.up !== true &&
+        isTaken &&
+        error('VXLANPortTaken', `UDP port ${backend.port} is taken ${holder}`, whoHas(rivals[0]?.name, backend.port)),
+      ...rivals
+        .filter(({ vxlan }) => vxlan?.vni === backend.vni)
+        .map((rival) =>
+          error(
+            'VXLANTwice',
+            `link "${rival.name}" has the network ${backend.vni} on UDP port ${backend.port}, which is the pod network's`,
+            `Take it away when nobody needs it: ip link del ${rival.name}`,
+          ),
+        ),
+    ],
+    `${name} has UDP port ${backend.port}`,
+  );
+};
+
+function whoHas(link: string | undefined, port: number): string {
+  return link === undefined ? `See who: ss -lunp 'sport = :${port}'` : `Take it away when nobody needs it: ip link del ${link}`;
+}
+
+function ownLink(own: LinkFact | undefined, name: string, { port, vni }: Backend): (Finding | false)[] {
+  const again = 'Start the agent again: it makes the link as the cluster has it, and its log tells why it cannot';
+  if (!own) return [error('VXLANLink', `there is no link ${name}: pods here and on other nodes do not reach each other`, again)];
+  return [
+    !own.up && error('VXLANLink', `link ${name} is down`, `ip link set ${name} up`),
+    (own.vxlan?.port !== port || own.vxlan.vni !== vni) &&
+      error(
+        'VXLANLink',
+        `link ${name} is ${own.vxlan ? `network ${own.vxlan.vni} on UDP port ${own.vxlan.port}` : `of kind ${own.kind || 'hardware'}`}, the cluster has ${vni} on ${port}`,
+        again,
+      ),
+  ];
+}
+
+export const vxlanFirewall: Examination = ({ firewall, network: { backend } }) => {
+  const settled = notInUse(backend);
+  if (settled || !backend) return settled ?? unseen('');
+  const { port } = backend;
+  const texts = [firewall.legacy, firewall.nft, firewall.ruleset].filter((text) => text !== undefined);
+  if (texts.length === 0) return unseen('neither "iptables-save" nor "nft" could list rules');
+  const rules = [...new Set(texts.flatMap((text) => refusals(text, port)))];
+  const cure = `Let it through: iptables -I INPUT -p udp --dport ${port} -j ACCEPT; or by the firewall that made the rule`;
+  return found(
+    [
+      ...rules.map((rule) => error('VXLANBlocked', `a rule drops UDP port ${port}: ${rule}`, cure)),
+      rules.length === 0 &&
+        texts.some((text) => refusesByDefault(text, port)) &&
+        warning('VXLANBlocked', `what no rule accepts is dropped on its way in, and none names UDP port ${port}`, cure),
+    ],
+    `no rule drops UDP port ${port}`,
+  );
+};
