@@ -140,7 +140,11 @@ async function snapshot(node: ProgramNode): Promise<string[]> {
     .filter((line) => !/^(?:COMMIT|\*.*|:\S+ ACCEPT)$/.test(line));
   return [
     ...rules,
-    await node.sh('nft list tables | grep -v -E " (nat|mangle|filter|raw|security)$"; ipset list -n; ip -o addr; ip -o link'),
+    // An address that the kernel gave a new link is tentative for two seconds.
+    (await node.sh('nft list tables | grep -v -E " (nat|mangle|filter|raw|security)$"; ipset list -n; ip -o addr; ip -o link')).replaceAll(
+      ' tentative',
+      '',
+    ),
   ];
 }
 
