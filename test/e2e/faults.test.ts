@@ -316,7 +316,7 @@ describe('faults', { skip: cannotStartLabs }, () => {
 /** unshare and sh replaced themselves, so it is the child; the check keeps a surprise from becoming a remount elsewhere. */
 function serverBelow(child: ChildProcess): number {
   const command = readFileSync(`/proc/${child.pid}/cmdline`, 'utf8');
-  assert.match(command, /fairlead\.mjs\0server/);
+  assert.match(command, /fairlead\.ts\0server/);
   assert.ok(readdirSync(`/proc/${child.pid}/root/mnt`).includes('data'));
   return child.pid ?? 0;
 }

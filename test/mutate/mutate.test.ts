@@ -89,7 +89,9 @@ test('a process that a test starts has the change as well', async (t) => {
 test('a folder whose tests fail as they are is refused, as is one with nothing to change', async (t) => {
   const broken = `${imports} import './adult.ts'; test('no', () => assert.fail());`;
   const failing = await mutate(t, { 'src/adult.ts': source, 'src/adult.test.ts': broken }, 'src');
-  assert.deepEqual([failing.code, failing.stderr], [2, 'Error: fails with nothing changed: src/adult.test.ts\n']);
+  // TypeScript's parser may have a word of its own when it is closed.
+  assert.match(failing.stderr, /^Error: fails with nothing changed: src\/adult.test.ts$/m);
   const empty = await mutate(t, {}, 'src');
-  assert.deepEqual([empty.code, empty.stderr], [2, 'Error: nothing to change in src\n']);
+  assert.match(empty.stderr, /^Error: nothing to change in src$/m);
+  assert.deepEqual([failing.code, empty.code], [2, 2]);
 });

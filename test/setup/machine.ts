@@ -70,7 +70,8 @@ export class Machine {
       ip -o link | sed 's/@.*//;s/^[0-9]*: //'
       ip route; ip rule; nft list tables; iptables-save 2>/dev/null | grep -v '^[#:]' || true
       awk '{print "mount", $5}' /proc/self/mountinfo | sort
-      find /etc/kubernetes /etc/fairlead /etc/cni /opt/cni /etc/sysctl.d /etc/modules-load.d /var/lib/fairlead /var/lib/kubelet /run/fairlead /run/flannel /var/log/pods /var/log/fairlead -type f 2>/dev/null || true
+      # The lab's own cache of compiled code, which all nodes share, grows with each command.
+      find /etc/kubernetes /etc/fairlead /etc/cni /opt/cni /etc/sysctl.d /etc/modules-load.d /var/lib/fairlead /var/lib/kubelet /run/fairlead /run/flannel /var/log/pods /var/log/fairlead -path /var/lib/fairlead/.cache -prune -o -type f -print 2>/dev/null || true
       find /sys/fs/cgroup -type d -name 'kubepods*'
       cat /proc/sys/net/ipv4/ip_forward
       ls /proc | grep '^[0-9]*$' | while read pid; do tr '\\0' ' ' </proc/$pid/cmdline 2>/dev/null | grep -E 'fairlead\\.[a-z]+|shim' | grep -v cmdline || true; done`);
