@@ -1,0 +1,213 @@
+/** What a person does with the lab, from `vagrant up` to `vagrant destroy`. Runs beside a libvirt of its own: see run.ts. */
+import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { parseArgs, promisify } from 'node:util';
+import { deployments, nodes, pods, services } from '../../src/api/resource-types.ts';
+import type { Deployment, Node, Pod, Service } from '../../src/api/schema/types.ts';
+import { type Progress, standardProgress } from '../../src/cli/progress.ts';
+import { waitUntil } from '../../src/cli/wait-until.ts';
+import { Client } from '../../src/client/client.ts';
+import { loadKubeconfig } from '../../src/client/kubeconfig.ts';
+import { systemClock } from '../../src/clock/clock.ts';
+import { type Held, hold } from './held-connection.ts';
+
+const { positionals, values } = parseArgs({ allowPositionals: true, options: { workers: { type: 'string', default: '2' } } });
+const [box = ''] = positionals;
+const lab = join(dirname(fileURLToPath(import.meta.url)), '../../vagrant');
+const kubeconfig = join(process.env.VAGRANT_DOTFILE_PATH ?? '', 'kubeconfig');
+const workers = Array.from({ length: Number(values.workers) }, (_, i) => `worker-${i + 1}`);
+const clock = systemClock;
+const progress: Progress = standardProgress(clock);
+const patience = { clock, timeoutMs: 900_000, signal: new AbortController().signal, everyMs: 500, hint: 'Look with: vagrant ssh' };
+/** The first worker: any node answers for all. */
+const node = '192.168.56.11';
+const nodePort = { http: 30080, echo: 30007 };
+
+type Environment = Readonly<Record<string, string>>;
+const command = promisify(execFile);
+
+/** stdout of a command; what it said is in the error. */
+async function sh(file: string, args: readonly string[], env: Environment = {}): Promise<string> {
+  const variables = { ...process.env, FAIRLEAD_WORKERS: values.workers, ...env };
+  const { stdout } = await command(file, args, { cwd: lab, env: variables, maxBuffer: 64 << 20 }).catch((err: unknown) => {
+    const { message, stdout: out, stderr } = err as { message: string; stdout?: string; stderr?: string };
+    throw new Error(`${file} ${args.join(' ')}: ${message.split('\n')[0]}\n${`${out}\n${stderr}`.slice(-6000)}`);
+  });
+  return stdout;
+}
+
+const vagrant = (args: readonly string[], env?: Environment): Promise<string> => sh('vagrant', args, env);
+const on = (machine: string, text: string): Promise<string> => vagrant(['ssh', machine, '-c', text]);
+
+const labels = { app: 'box' };
+
+function objects(): { readonly deployment: Deployment; readonly service: Service } {
+  const env = [{ name: 'NODE_NAME', valueFrom: { fieldRef: { fieldPath: 'spec.nodeName' } } }];
+  const containers = [{ name: 'box', image: 'fairlead.local/box:1', imagePullPolicy: 'Never', env }];
+  const spec = { replicas: 3, selector: { matchLabels: labels }, template: { metadata: { labels }, spec: { containers } } };
+  const ports = [
+    { name: 'http', port: 80, targetPort: 8080, nodePort: nodePort.http },
+    { name: 'echo', port: 7, targetPort: 7, nodePort: nodePort.echo },
+  ];
+  return {
+    deployment: { apiVersion: 'apps/v1', kind: 'Deployment', metadata: { name: 'box', namespace: 'default' }, spec },
+    service: {
+      apiVersion: 'v1',
+      kind: 'Service',
+      metadata: { name: 'box', namespace: 'default' },
+      spec: { type: 'LoadBalancer', clusterIP: '10.96.0.80', selector: labels, ports },
+    },
+  };
+}
+
+async function nodesReady(client: Client, names: readonly string[]): Promise<void> {
+  await waitUntil('the nodes', patience, async () => {
+    const { items } = await client.list<Node>(nodes, {});
+    const ready = items.filter(({ status }) => status?.conditions?.some(({ type, status: is }) => type === 'Ready' && is === 'True'));
+    const waiting = names.filter((name) => !ready.some(({ metadata }) => metadata.name === name));
+    return waiting.length > 0 ? `${waiting.join(', ')} is not ready` : undefined;
+  });
+}
+
+async function podsReady(client: Client): Promise<void> {
+  await waitUntil('the pods', patience, async () => {
+    const { items } = await client.list<Pod>(pods, { namespace: 'default' });
+    const ready = items.filter(({ status }) => status?.conditions?.some(({ type, status: is }) => type === 'Ready' && is === 'True'));
+    return ready.length < 3 ? `${ready.length} of 3 are ready` : undefined;
+  });
+}
+
+/** Which pod answers: one line, as the box says it. */
+async function curl(url: string): Promise<string> {
+  return (await sh('curl', ['--silent', '--show-error', '--fail', '--max-time', '20', url])).trim();
+}
+
+async function answersOf(url: string, times: number): Promise<string[]> {
+  const answers: string[] = [];
+  for (let i = 0; i < times; i++) answers.push(await curl(url));
+  return answers;
+}
+
+/** curl, dig, and each algorithm seen to distribute. */
+async function tour(externalIp: string): Promise<void> {
+  const url = `http://${node}:${nodePort.http}/`;
+  await waitUntil('the NodePort', patience, async () => void (await curl(url)));
+  assert.match(await curl('http://10.96.0.80/'), /pod=box-/);
+  assert.match(await curl(`http://${externalIp}/`), /pod=box-/);
+  assert.equal((await sh('dig', ['+short', '+time=20', '@10.96.0.10', 'box.default.svc.cluster.local'])).trim(), '10.96.0.80');
+}
+
+async function distributes(scheduler: string): Promise<void> {
+  const url = `http://${node}:${nodePort.http}/`;
+  const answers = await answersOf(url, 6);
+  if (scheduler === 'rr') assert.deepEqual(answers.slice(0, 3), answers.slice(3), `not one after the other: ${answers.join(' | ')}`);
+  if (scheduler === 'rr') assert.equal(new Set(answers).size, 3);
+  if (scheduler === 'sh') assert.equal(new Set(answers).size, 1, `one client was sent to several pods: ${answers.join(' | ')}`);
+}
+
+/** Connections that stay open are spread evenly. */
+async function leastConnection(): Promise<void> {
+  const held: Held[] = [];
+  try {
+    for (let i = 0; i < 6; i++) {
+      held.push(await hold(node, nodePort.echo));
+      // Where conntrack counts, weights follow once a second.
+      await clock.sleep(3000);
+    }
+    const peers = await on('worker-1', `sudo conntrack -L -p tcp --dport ${nodePort.echo} 2>/dev/null`);
+    const backends = [...peers.matchAll(/src=(\S+) dst=\S+ sport=7 /g)].map(([, address]) => address);
+    const counts = [...new Set(backends)].map((address) => backends.filter((one) => one === address).length);
+    assert.deepEqual(counts, [2, 2, 2], `connections of each pod: ${counts.join(', ')}\n${peers}`);
+  } finally {
+    for (const one of held) one.end();
+  }
+}
+
+const rulesOf: Readonly<Record<string, { readonly text: string; readonly has: RegExp }>> = {
+  nftables: { text: 'sudo nft list ruleset', has: /10\.96\.0\.80/ },
+  iptables: { text: 'sudo iptables-save -t nat', has: /KUBE-SERVICES -d 10\.96\.0\.80\/32/ },
+  ipvs: { text: 'sudo ipvsadm -Ln', has: /TCP {2}10\.96\.0\.80:80/ },
+};
+
+async function switchMode(mode: string, scheduler: string): Promise<void> {
+  const connection = await hold(node, nodePort.echo);
+  try {
+    await vagrant(['provision', 'control-plane', '--provision-with', 'init'], {
+      FAIRLEAD_PROXY_MODE: mode,
+      FAIRLEAD_IPVS_SCHEDULER: scheduler,
+    });
+    const { text, has } = rulesOf[mode] ?? { text: 'false', has: /./ };
+    await waitUntil(`mode ${mode}`, patience, async () => (has.test(await on('worker-1', text)) ? undefined : 'the rules are not there'));
+    assert.equal(await connection.echo('still here'), 'still here', 'the connection broke');
+  } finally {
+    connection.end();
+  }
+}
+
+async function main(): Promise<void> {
+  const began = clock.monotonic();
+  const step = <T>(what: string, work: () => Promise<T>): Promise<T> => progress.step(what, work);
+  await vagrant(['box', 'add', '--force', '--name', 'fairlead-test', box]);
+  const names = ['control-plane', ...workers];
+  await step('vagrant up', () => vagrant(['up']));
+  const client = new Client(await loadKubeconfig(kubeconfig));
+  await step('every node is Ready', () => nodesReady(client, names));
+  await step('vagrant up again changes nothing', async () => {
+    await vagrant(['up']);
+    await vagrant(['provision']);
+    await nodesReady(client, names);
+  });
+  const { deployment, service } = objects();
+  await client.create(deployments, deployment);
+  await client.create(services, service);
+  // Two lines of the README: the way from this machine to the cluster.
+  for (const range of ['10.96.0.0/16', '10.244.0.0/16']) await sh('ip', ['route', 'replace', range, 'via', '192.168.56.10']);
+  await step('three pods are Ready', () => podsReady(client));
+  let externalIp = '';
+  await waitUntil('an address for the load balancer', patience, async () => {
+    externalIp = (await client.get<Service>(services, 'box', { namespace: 'default' })).status?.loadBalancer?.ingress?.[0]?.ip ?? '';
+    return externalIp === '' ? 'it has none' : undefined;
+  });
+  for (const [mode, scheduler] of [
+    ['nftables', 'rr'],
+    ['nftables', 'sh'],
+    ['iptables', 'rr'],
+    ['ipvs', 'rr'],
+    ['ipvs', 'sh'],
+    ['ipvs', 'lc'],
+  ] as const)
+    await step(`mode ${mode}, ${scheduler}: switched, a connection lived on; curl, dig, distribution`, async () => {
+      await switchMode(mode, scheduler);
+      await tour(externalIp);
+      await (scheduler === 'lc' ? leastConnection() : distributes(scheduler));
+    });
+  await step('vagrant reload worker-1', async () => {
+    await vagrant(['reload', 'worker-1']);
+    await nodesReady(client, names);
+    await podsReady(client);
+    await tour(externalIp);
+  });
+  await step('vagrant snapshot save, restore', async () => {
+    await vagrant(['snapshot', 'save', 'tour']);
+    await vagrant(['snapshot', 'restore', '--no-provision', 'tour']);
+    await nodesReady(client, names);
+    await tour(externalIp);
+  });
+  await step('vagrant halt, up', async () => {
+    await vagrant(['halt']);
+    await vagrant(['up']);
+    await nodesReady(client, names);
+    await podsReady(client);
+    await tour(externalIp);
+  });
+  client.close();
+  progress.note(`All done in ${Math.round((clock.monotonic() - began) / 1000)} s`);
+}
+
+try {
+  await main();
+} finally {
+  await progress.step('vagrant destroy', () => vagrant(['destroy', '--force']));
+}

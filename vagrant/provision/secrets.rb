@@ -1,0 +1,71 @@
+# frozen_string_literal: true
+
+require 'fileutils'
+require 'openssl'
+require 'securerandom'
+
+# What the machines of a lab share before the first of them is up: an authority and a token. They lie in .vagrant, for their owner alone.
+class Secrets
+  def initialize(directory)
+    @directory = directory
+    FileUtils.mkdir_p(directory, mode: 0o700)
+  end
+
+  def token
+    kept('token') { "#{SecureRandom.hex(3)}.#{SecureRandom.hex(8)}" }
+  end
+
+  def key
+    kept('ca.key') { OpenSSL::PKey::EC.generate('prime256v1').to_pem }
+  end
+
+  def certificate
+    kept('ca.crt') { authority(OpenSSL::PKey.read(key)).to_pem }
+  end
+
+  # As --discovery-token-ca-cert-hash has it: of the public key.
+  def hash
+    public_key = OpenSSL::PKey.read(OpenSSL::X509::Certificate.new(certificate).public_key.to_der)
+    "sha256:#{OpenSSL::Digest::SHA256.hexdigest(public_key.public_to_der)}"
+  end
+
+  def self.fetch_kubeconfig(env, machine, file)
+    text = +''
+    machine.communicate.sudo('cat /etc/kubernetes/admin.conf') { |stream, data| text << data if stream == :stdout }
+    File.open(file, File::CREAT | File::WRONLY | File::TRUNC, 0o600) { |out| out.write(text) }
+    env.ui.info("export KUBECONFIG=#{file}")
+  end
+
+  private
+
+  def kept(name)
+    path = File.join(@directory, name)
+    unless File.size?(path)
+      # Machines may come up side by side: the first to link its file has it made.
+      draft = "#{path}.#{Process.pid}"
+      File.open(draft, File::CREAT | File::WRONLY | File::TRUNC, 0o600) { |out| out.write(yield) }
+      begin
+        File.link(draft, path)
+      rescue Errno::EEXIST
+        nil
+      end
+      File.delete(draft)
+    end
+    File.read(path)
+  end
+
+  def authority(key)
+    certificate = OpenSSL::X509::Certificate.new
+    certificate.version = 2
+    certificate.serial = SecureRandom.random_number(2**63)
+    certificate.subject = certificate.issuer = OpenSSL::X509::Name.new([%w[CN kubernetes]])
+    certificate.public_key = key
+    certificate.not_before = Time.now - 3600
+    certificate.not_after = Time.now + (10 * 365 * 86_400)
+    extensions = OpenSSL::X509::ExtensionFactory.new(certificate, certificate)
+    certificate.add_extension(extensions.create_extension('basicConstraints', 'CA:TRUE', true))
+    certificate.add_extension(extensions.create_extension('keyUsage', 'digitalSignature,keyEncipherment,keyCertSign', true))
+    certificate.add_extension(extensions.create_extension('subjectKeyIdentifier', 'hash'))
+    certificate.sign(key, OpenSSL::Digest.new('SHA256'))
+  end
+end
