@@ -22,6 +22,14 @@ const needed = {
   curl: 'curl',
 };
 
+/** What only tests start, by hand. */
+const neededByTests = {
+  'redis-server': 'redis-server',
+};
+
+/** Packages that would start a service of the machine's own with its next boot. */
+const servicePackages = ['containerd', ...Object.values(neededByTests)];
+
 /** A static busybox that could not be installed beside the system's own is unpacked here; the lab looks here too. */
 export const unpackedBusybox = '/var/lib/fairlead/.cache/busybox';
 
@@ -48,8 +56,8 @@ function containerdIsOld() {
 }
 
 /** The packages this machine lacks. */
-export function missingPackages() {
-  const missing = Object.entries(needed)
+export function missingPackages({ forTests = false } = {}) {
+  const missing = Object.entries({ ...needed, ...(forTests ? neededByTests : {}) })
     .filter(([program]) => find(program) === undefined)
     .map(([, name]) => name);
   if (!hasStaticBusybox()) missing.push('busybox-static');
@@ -138,10 +146,11 @@ function renameAcross(from, to) {
   renameSync(`${to}.next`, to);
 }
 
-export function ensurePackages() {
+/** `forTests`: also what only tests need. */
+export function ensurePackages(options) {
   if (find('containerd') !== undefined && containerdIsOld())
     throw new Stop('Cannot use the containerd of this machine: 1.6 or later is needed\n  next: upgrade the package that brings it');
-  const missing = missingPackages();
+  const missing = missingPackages(options);
   if (missing.length === 0) return;
   const command = commandFor(missing);
   if (process.env.FAIRLEAD_NO_INSTALL || find('apt-get') === undefined || (!isRoot() && find('sudo') === undefined))
@@ -152,11 +161,12 @@ export function ensurePackages() {
   const failed = withoutServices(() => install(missing));
   if (failed.length > 0)
     throw new Stop(`Cannot install ${failed.join(', ')}: apt-get says why above\n  next: run as root: ${commandFor(failed)}`);
-  // Nobody asked for a containerd of the machine's own: it must not start with the next boot either.
-  if (missing.includes('containerd') && find('systemctl') !== undefined && existsSync('/run/systemd/system')) {
-    const [file, ...rest] = [...asRoot('install packages'), 'systemctl', 'disable', 'containerd'];
+  // Nobody asked for a service of the machine's own: it must not start with the next boot either.
+  const services = missing.filter((name) => servicePackages.includes(name));
+  if (services.length > 0 && find('systemctl') !== undefined && existsSync('/run/systemd/system')) {
+    const [file, ...rest] = [...asRoot('install packages'), 'systemctl', 'disable', ...services];
     spawnSync(file, rest, { stdio: 'ignore' });
   }
-  const still = missingPackages();
+  const still = missingPackages(options);
   if (still.length > 0) throw new Stop(`Cannot find what was installed: ${still.join(', ')}\n  next: run as root: ${commandFor(still)}`);
 }

@@ -7,7 +7,7 @@ import { main, mustRun, root, runPinned, say } from './process.mjs';
 
 main((args) => {
   ensureDependencies();
-  ensurePackages();
+  ensurePackages({ forTests: true });
   const bin = join(root, 'node_modules/.bin');
   if (args.length === 0) {
     say('Checking types and style');
