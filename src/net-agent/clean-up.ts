@@ -1,9 +1,11 @@
 /** Takes away what a pod network left on this node: links, routes, rules, and the file that tells of them. For a node that leaves its cluster. */
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
+import { KernelIptables } from '../linux/iptables/kernel-iptables.ts';
 import { Rtnetlink } from '../linux/netlink/rtnetlink.ts';
 import { KernelNftables } from '../linux/nftables/kernel-nftables.ts';
 import { LinuxNetworkKernel } from './kernel/network-kernel.ts';
+import { removePodRules } from './kernel/pod-rules.ts';
 import { routeProtocol, type Step } from './plan/diff.ts';
 import type { KernelState } from './plan/network.ts';
 import { bridgeName } from './plan/plan.ts';
@@ -21,16 +23,18 @@ export function removalSteps({ links, routes }: KernelState): Step[] {
 }
 
 export async function cleanUpNetwork(runDir: string = '/run/flannel'): Promise<void> {
-  const [netlink, nft] = [new Rtnetlink(), new KernelNftables()];
+  const [netlink, nft, iptables] = [new Rtnetlink(), new KernelNftables(), new KernelIptables()];
   try {
     const kernel = new LinuxNetworkKernel(netlink);
     // One after the other: with a link its routes are gone.
     for (const step of removalSteps(await kernel.read())) await kernel.take([step]);
     for (const family of ['ip', 'ip6'] as const)
       if (await nft.read(family, rulesTable)) await nft.commit({ family, table: rulesTable, ops: [{ op: 'delete-table' }] });
+    await removePodRules(iptables);
   } finally {
     netlink.close();
     nft.close();
+    iptables.close();
   }
   rmSync(join(runDir, 'subnet.env'), { force: true });
 }

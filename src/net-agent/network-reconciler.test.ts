@@ -6,8 +6,10 @@ import { after, describe, test } from 'node:test';
 import type { Node } from '../api/schema/types.ts';
 import { FakeClock } from '../clock/testing/fake-clock.ts';
 import { isKnownError, KnownError } from '../errors/known-error.ts';
+import { FakeIptables } from '../linux/iptables/testing/fake-iptables.ts';
 import { FakeNftables } from '../linux/testing/fake-nftables.ts';
 import { silentLog } from '../observability/log.ts';
+import { PodRules } from './kernel/pod-rules.ts';
 import { annotationsOf } from './lease/lease.ts';
 import { openNetConf } from './net-conf.ts';
 import { NetworkReconciler, type NetworkReconcilerOptions, type PodNetwork } from './network-reconciler.ts';
@@ -66,7 +68,7 @@ class Bench {
     const tools = {
       client,
       kernel,
-      nft,
+      rules: new PodRules({ nft, openIptables: () => new FakeIptables(), clock }),
       exec,
       clock,
       log,

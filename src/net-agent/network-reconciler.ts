@@ -7,19 +7,17 @@ import { timestamp } from '../clock/timestamp.ts';
 import { KnownError } from '../errors/known-error.ts';
 import { type Cidr, familyOf, mustCidr } from '../ip/ip.ts';
 import type { Exec } from '../linux/exec.ts';
-import { syncTable } from '../linux/nftables/sync-table.ts';
-import type { Nftables } from '../linux/nftables/table.ts';
 import type { Log } from '../observability/log.ts';
 import type { Backend } from './backend/backend.ts';
 import { Complaints } from './complaints.ts';
 import { ensureForwardAccept } from './kernel/forward-accept.ts';
 import type { NetworkKernel } from './kernel/network-kernel.ts';
+import type { PodRules } from './kernel/pod-rules.ts';
 import { backendDataOf, nodePatch, podCidrOf, publicIpOverwrite, type SubnetLease } from './lease/lease.ts';
 import { type OwnSide, readPeers } from './lease/peers.ts';
 import { diff } from './plan/diff.ts';
 import type { DesiredNetwork, KernelLink, KernelState, Underlay } from './plan/network.ts';
 import { bridgeName, plan } from './plan/plan.ts';
-import { planRules } from './plan/rules.ts';
 import { chooseUnderlay, type NodeAddresses, type UnderlayWish } from './plan/underlay.ts';
 import { renderSubnetEnv, writeSubnetEnv } from './subnet-env.ts';
 
@@ -52,7 +50,7 @@ export interface NetworkReconcilerTools {
   readonly client: Pick<Client, 'patch'>;
   readonly nodes: { list(): readonly Node[] };
   readonly kernel: NetworkKernel;
-  readonly nft: Nftables;
+  readonly rules: Pick<PodRules, 'sync'>;
   readonly exec: Exec;
   readonly randomMac: () => string;
   readonly clock: Pick<Clock, 'now' | 'monotonic'>;
@@ -138,10 +136,9 @@ export class NetworkReconciler {
 
   /** Makes rules and files so, and tells who attaches pods. Gives the pods' MTU. */
   async #bringAbout(desired: DesiredNetwork, podCidr: string): Promise<number> {
-    const { nft, log } = this.#tools;
+    const { rules, log } = this.#tools;
     const { network, masquerade, runDir } = this.#options;
-    const rules = planRules({ network, podCidr, masquerade, chains: desired.chains });
-    if (await syncTable(nft, rules)) log.debug('Wrote the rules of the pod network');
+    if (await rules.sync({ network, podCidr, masquerade, chains: desired.chains })) log.debug('Wrote the rules of the pod network');
     await this.#openForwarding();
     const podNetwork = podNetworkOf(desired);
     await this.#tell(podNetwork);

@@ -10,11 +10,13 @@ import type { Informer } from '../client/informer.ts';
 import { aborted } from '../clock/aborted.ts';
 import type { Clock } from '../clock/clock.ts';
 import { type Exec, systemExec } from '../linux/exec.ts';
+import { KernelIptables } from '../linux/iptables/kernel-iptables.ts';
 import { formatMac } from '../linux/netlink/attribute.ts';
 import { Rtnetlink } from '../linux/netlink/rtnetlink.ts';
 import { KernelNftables } from '../linux/nftables/kernel-nftables.ts';
 import type { Log } from '../observability/log.ts';
 import { concerns, LinuxNetworkKernel, watchedGroups } from './kernel/network-kernel.ts';
+import { PodRules } from './kernel/pod-rules.ts';
 import { changesNetwork } from './lease/lease.ts';
 import { type NetConf, openNetConf } from './net-conf.ts';
 import { NetworkReconciler, type NetworkReconcilerOptions } from './network-reconciler.ts';
@@ -48,8 +50,9 @@ export function startNetAgent(options: NetAgentOptions): NetAgent {
   const netlink = new Rtnetlink();
   const notices = new Rtnetlink();
   const nft = new KernelNftables();
+  const rules = new PodRules({ nft, openIptables: () => new KernelIptables('', exec), clock });
   const source = informers.of(nodes);
-  const tools = { client, nodes: source, kernel: new LinuxNetworkKernel(netlink), nft, exec, randomMac, clock, log, signal };
+  const tools = { client, nodes: source, kernel: new LinuxNetworkKernel(netlink), rules, exec, randomMac, clock, log, signal };
   const reconciler = new NetworkReconciler({ ...options, ...config }, tools);
   const loop = new ReconcileLoop({ reconcile: () => reconciler.reconcile(), clock, log, signal });
 
@@ -62,7 +65,7 @@ export function startNetAgent(options: NetAgentOptions): NetAgent {
   const stopped = (async (): Promise<void> => {
     await Promise.race([source.synced, aborted(signal)]);
     await loop.run();
-    for (const open of [netlink, notices, rulesWatch, nft]) open.close();
+    for (const open of [netlink, notices, rulesWatch, rules, nft]) open.close();
   })();
   return {
     get isReady() {

@@ -12,7 +12,7 @@ export function familyWord(family: Family): TableFamily {
   return family === 4 ? 'ip' : 'ip6';
 }
 
-const multicast: Readonly<Record<Family, string>> = { 4: '224.0.0.0/4', 6: 'ff00::/8' };
+export const multicast: Readonly<Record<Family, string>> = { 4: '224.0.0.0/4', 6: 'ff00::/8' };
 
 export interface RulesInput {
   /** The range of all pods. */
