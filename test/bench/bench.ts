@@ -20,6 +20,10 @@ const benches: Readonly<Record<string, { readonly summary: string; readonly file
   dns: { summary: 'queries per second of the DNS server', file: '../../src/dns/bench.ts' },
   'control-plane': { summary: 'pods per second made, chosen and bound, API server and all', file: '../control-plane/bench.ts' },
   storage: { summary: 'writes per second of the store', file: '../../src/storage/bench.ts' },
+  'storage-kills': {
+    summary: 'kill -9 of the store under load, again and again: whether clients saw one history',
+    file: './storage-kills.ts',
+  },
   apiserver: { summary: 'requests per second of the API server', file: '../../src/apiserver/bench.ts' },
   'apiserver-encodings': {
     summary: 'what informers cost the API server, as JSON and as protobuf',
