@@ -24,11 +24,12 @@ const needed = {
 
 /** What only tests start, by hand. */
 const neededByTests = {
+  etcd: 'etcd-server',
   'redis-server': 'redis-server',
 };
 
-/** Packages that would start a service of the machine's own with its next boot. */
-const servicePackages = ['containerd', ...Object.values(neededByTests)];
+/** Package → the service of the machine's own that it would start with the next boot. */
+const services = { containerd: 'containerd', 'etcd-server': 'etcd', 'redis-server': 'redis-server' };
 
 /** A static busybox that could not be installed beside the system's own is unpacked here; the lab looks here too. */
 export const unpackedBusybox = '/var/lib/fairlead/.cache/busybox';
@@ -162,9 +163,9 @@ export function ensurePackages(options) {
   if (failed.length > 0)
     throw new Stop(`Cannot install ${failed.join(', ')}: apt-get says why above\n  next: run as root: ${commandFor(failed)}`);
   // Nobody asked for a service of the machine's own: it must not start with the next boot either.
-  const services = missing.filter((name) => servicePackages.includes(name));
-  if (services.length > 0 && find('systemctl') !== undefined && existsSync('/run/systemd/system')) {
-    const [file, ...rest] = [...asRoot('install packages'), 'systemctl', 'disable', ...services];
+  const unasked = missing.map((name) => services[name]).filter((name) => name !== undefined);
+  if (unasked.length > 0 && find('systemctl') !== undefined && existsSync('/run/systemd/system')) {
+    const [file, ...rest] = [...asRoot('install packages'), 'systemctl', 'disable', ...unasked];
     spawnSync(file, rest, { stdio: 'ignore' });
   }
   const still = missingPackages(options);

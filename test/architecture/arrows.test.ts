@@ -22,7 +22,8 @@ const arrows: Readonly<Record<string, readonly string[]>> = {
   x509: ['ip'],
   observability: leaves,
   api: leaves,
-  storage: [...leaves, 'observability'],
+  // Of api the coder of protobuf messages, which etcd speaks.
+  storage: [...leaves, 'api', 'observability'],
   // The kernel's seam knows netlink and tools, never Services.
   linux: leaves,
   client: [...leaves, 'x509', 'api', 'observability'],

@@ -3,7 +3,7 @@
  * the same socket. A runtime that has neither is listed once a second, and that is all.
  */
 import { type Client, Metadata } from '@grpc/grpc-js';
-import { MessageCodec } from './message-codec.ts';
+import { MessageCodec } from '../../api/codec/message-codec.ts';
 import { serverStream } from './server-stream.ts';
 
 const codec = new MessageCodec({

@@ -1,5 +1,5 @@
 /** The calls to a container runtime that the kubelet makes (CRI v1), as an interface, so that tests can answer for a runtime. */
-import type { Input } from './message-type.ts';
+import type { Input } from '../../api/codec/message-type.ts';
 import type * as m from './messages.ts';
 
 export interface Cri {

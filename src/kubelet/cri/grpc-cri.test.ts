@@ -11,9 +11,9 @@ import {
   type ServerErrorResponse,
   status,
 } from '@grpc/grpc-js';
+import { MessageCodec } from '../../api/codec/message-codec.ts';
 import { CriError } from './cri.ts';
 import { GrpcCri } from './grpc-cri.ts';
-import { MessageCodec } from './message-codec.ts';
 import { type MethodName, messageTable, pathOf } from './messages.ts';
 
 const codec = new MessageCodec(messageTable);

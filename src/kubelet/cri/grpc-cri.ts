@@ -1,10 +1,10 @@
 /** The CRI over gRPC: one channel to the runtime's Unix socket, reconnecting by itself. */
 import { Client, credentials, type ServiceError } from '@grpc/grpc-js';
+import { MessageCodec } from '../../api/codec/message-codec.ts';
+import type { Input } from '../../api/codec/message-type.ts';
 import { podLabels } from '../pod/labels.ts';
 import { containerdExits } from './containerd-events.ts';
 import { type Cri, CriError, isUnimplemented, unlessMissing } from './cri.ts';
-import { MessageCodec } from './message-codec.ts';
-import type { Input } from './message-type.ts';
 import type * as m from './messages.ts';
 import { messageTable, pathOf } from './messages.ts';
 import { serverStream } from './server-stream.ts';

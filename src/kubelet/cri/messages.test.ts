@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { MessageCodec } from './message-codec.ts';
-import type { Input } from './message-type.ts';
+import { MessageCodec } from '../../api/codec/message-codec.ts';
+import type { Input } from '../../api/codec/message-type.ts';
 import * as messages from './messages.ts';
 
 const { messageTable } = messages;

@@ -1,5 +1,5 @@
 /** The messages of CRI v1 (k8s.io/cri-api, api.proto) that the calls of the kubelet reach, without fields that nobody here reads. */
-import type { MessageOf } from './message-type.ts';
+import type { MessageOf } from '../../api/codec/message-type.ts';
 
 export const messageTable = {
   AttachRequest: 'containerId:1:string stdin:2:bool tty:3:bool stdout:4:bool stderr:5:bool',

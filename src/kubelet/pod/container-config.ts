@@ -1,6 +1,7 @@
 /** A container as the runtime wants it. Pure: environment, mounts and image have been resolved before. */
+
+import type { Input } from '../../api/codec/message-type.ts';
 import type { Container, Pod, SeccompProfile } from '../../api/schema/types.ts';
-import type { Input } from '../cri/message-type.ts';
 import type { ContainerConfig, LinuxContainerSecurityContext, Mount, NamespaceOption, SecurityProfile } from '../cri/messages.ts';
 import { MountPropagation, NamespaceMode, ProfileType } from '../cri/messages.ts';
 import { expand } from './expand.ts';

@@ -1,7 +1,8 @@
 /** Requests and limits as what cgroups understand. After the kubelet's cm/helpers_linux.go. */
+
+import type { Input } from '../../api/codec/message-type.ts';
 import { milli, value } from '../../api/quantity/quantity.ts';
 import type { Container, Pod } from '../../api/schema/types.ts';
-import type { Input } from '../cri/message-type.ts';
 import type { LinuxContainerResources } from '../cri/messages.ts';
 import { qosClassOf } from './qos.ts';
 import { initAndMainContainers, isSidecar, specOf } from './spec.ts';

@@ -1,6 +1,7 @@
 /** A pod's sandbox as the runtime wants it. Pure. */
+
+import type { Input } from '../../api/codec/message-type.ts';
 import type { Pod } from '../../api/schema/types.ts';
-import type { Input } from '../cri/message-type.ts';
 import type { DNSConfig, PodSandboxConfig, PortMapping } from '../cri/messages.ts';
 import { ProfileType, Protocol } from '../cri/messages.ts';
 import { namespaceOptions, supplementalGroups } from './container-config.ts';

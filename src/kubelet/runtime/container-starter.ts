@@ -1,6 +1,7 @@
 /** Starts one container of a pod that has its sandbox: image, back-off, environment, mounts, create, start, postStart. */
 import { chmod, mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { Input } from '../../api/codec/message-type.ts';
 import type { Container, Pod, Service } from '../../api/schema/types.ts';
 import { orAborted } from '../../clock/aborted.ts';
 import type { Clock } from '../../clock/clock.ts';
@@ -8,7 +9,6 @@ import { formatDuration } from '../../clock/duration.ts';
 import { KeyedBackOff } from '../../clock/keyed-back-off.ts';
 import { messageOf } from '../../errors/known-error.ts';
 import type { Cri } from '../cri/cri.ts';
-import type { Input } from '../cri/message-type.ts';
 import type { Image, PodSandboxConfig } from '../cri/messages.ts';
 import { type BindMount, containerConfig } from '../pod/container-config.ts';
 import type { NodeFacts } from '../pod/downward.ts';

@@ -1,11 +1,12 @@
 /** Gets images, by each container's pull policy, with a back-off for those that cannot be had. */
+
+import type { Input } from '../../api/codec/message-type.ts';
 import type { Container, Pod } from '../../api/schema/types.ts';
 import { orAborted } from '../../clock/aborted.ts';
 import type { Clock } from '../../clock/clock.ts';
 import { KeyedBackOff } from '../../clock/keyed-back-off.ts';
 import { messageOf } from '../../errors/known-error.ts';
 import type { Cri } from '../cri/cri.ts';
-import type { Input } from '../cri/message-type.ts';
 import type { AuthConfig, Image, PodSandboxConfig } from '../cri/messages.ts';
 import type { ConfigSource } from '../pod/env.ts';
 import { namespaceOf, specOf, uidOf } from '../pod/spec.ts';

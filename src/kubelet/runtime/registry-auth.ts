@@ -1,6 +1,7 @@
 /** Credentials for a registry out of an image pull secret. */
+
+import type { Input } from '../../api/codec/message-type.ts';
 import type { Secret } from '../../api/schema/types.ts';
-import type { Input } from '../cri/message-type.ts';
 import type { AuthConfig } from '../cri/messages.ts';
 
 interface DockerConfigEntry {

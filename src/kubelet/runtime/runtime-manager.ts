@@ -1,10 +1,10 @@
 /** Carries out what computePodActions decided for a pod. */
 import { mkdir } from 'node:fs/promises';
 import { isDeepStrictEqual } from 'node:util';
+import type { Input } from '../../api/codec/message-type.ts';
 import type { Container, Pod, ResourceRequirements } from '../../api/schema/types.ts';
 import { messageOf } from '../../errors/known-error.ts';
 import { type Cri, unlessMissing } from '../cri/cri.ts';
-import type { Input } from '../cri/message-type.ts';
 import type { DNSConfig, PodSandboxConfig } from '../cri/messages.ts';
 import type { CgroupManager } from '../node/cgroup-manager.ts';
 import type { ContainerResize, PodActions } from '../pod/actions.ts';

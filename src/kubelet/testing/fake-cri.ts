@@ -1,7 +1,8 @@
 /** A container runtime in memory: it runs nothing, but keeps sandboxes and containers as a runtime does, and says what was asked of it. */
+
+import type { Input } from '../../api/codec/message-type.ts';
 import type { Clock } from '../../clock/clock.ts';
 import { type Cri, CriError } from '../cri/cri.ts';
-import type { Input } from '../cri/message-type.ts';
 import type * as m from '../cri/messages.ts';
 import { ContainerState, NamespaceMode, PodSandboxState } from '../cri/messages.ts';
 

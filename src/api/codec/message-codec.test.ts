@@ -1,8 +1,23 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { ProtobufError } from '../../api/codec/wire-reader.ts';
 import { MessageCodec } from './message-codec.ts';
-import { type MessageName, messageTable } from './messages.ts';
+import { ProtobufError } from './wire-reader.ts';
+
+const messageTable = {
+  Container: 'id:1:string labels:8:map',
+  ContainerFilter: 'id:1:string labelSelector:4:map',
+  ContainerMetadata: 'name:1:string attempt:2:uint32',
+  ContainerStatus: 'id:1:string metadata:2:ContainerMetadata exitCode:7:int32 reason:10:string labels:12:map mounts:14:[]Mount',
+  LinuxContainerResources: 'cpuQuota:2:int64 memoryLimitInBytes:4:int64',
+  ListContainersResponse: 'containers:1:[]Container',
+  Mount: 'containerPath:1:string',
+  PodSandboxConfig: 'hostname:2:string',
+  PortForwardRequest: 'podSandboxId:1:string port:2:[]int32',
+  RunPodSandboxRequest: 'config:1:PodSandboxConfig',
+  VersionResponse: 'version:1:string',
+} as const;
+
+type MessageName = keyof typeof messageTable;
 
 const codec = new MessageCodec(messageTable);
 const decode = (name: MessageName, bytes: Uint8Array): unknown => codec.decode(name, bytes);
@@ -64,7 +79,7 @@ test('a double is eight bytes, and a number beyond 2^63 is not negative', () => 
   assert.deepEqual(table.decode('Some', Buffer.concat([bytes, Buffer.from('10ffffffffffffffffff01', 'hex')])), {
     share: 0.5,
     large: 2 ** 64,
-    raw: new Uint8Array([7]),
+    raw: Buffer.from([7]),
   });
   assert.throws(() => table.decode('Some', bytes.subarray(0, 8)), ProtobufError);
 });
@@ -96,7 +111,7 @@ test('encode() leaves out what is a default, absent or empty', () => {
 });
 
 test('decode() fills in the default of every type', () => {
-  const wanted = { i: 0, u: 0, b: false, d: 0, s: '', y: new Uint8Array(0), m: undefined, l: [], t: [], p: {} };
+  const wanted = { i: 0, u: 0, b: false, d: 0, s: '', y: Buffer.alloc(0), m: undefined, l: [], t: [], p: {} };
   assert.deepEqual(every.decode('Every', Buffer.alloc(0)), wanted);
   assert.deepEqual(every.decode('Nothing', Buffer.from('0801', 'hex')), {});
 });
@@ -108,7 +123,7 @@ test('decode() gives back what encode() was given', () => {
     b: true,
     d: -0.25,
     s: 'ä',
-    y: new Uint8Array([1, 2]),
+    y: Buffer.from([1, 2]),
     m: undefined,
     l: [1, 0, -1],
     t: ['', 'x'],

@@ -2,9 +2,10 @@
  * Protobuf messages by a table of their fields, on the reader and writer that the API's codec uses. Decoding fills in proto3's defaults
  * for everything but messages; encoding leaves defaults out. Unknown fields are skipped: a newer runtime may send them.
  */
-import { WireReader } from '../../api/codec/wire-reader.ts';
-import { WireWriter } from '../../api/codec/wire-writer.ts';
+
 import type { Input, MessageOf, MessageTable } from './message-type.ts';
+import { WireReader } from './wire-reader.ts';
+import { WireWriter } from './wire-writer.ts';
 
 type Value = Record<string, unknown>;
 
@@ -51,9 +52,10 @@ const scalars: Readonly<Record<string, Type>> = {
   string: { wireType: 2, read: (r, end) => r.string(end), write: (w, value) => w.string(value as string), zero: () => '' },
   bytes: {
     wireType: 2,
-    read: (r, end) => Uint8Array.from(r.bytes(end)),
+    // Not copied: they are part of the message's bytes, which live as long as they do.
+    read: (r, end) => r.bytes(end),
     write: (w, value) => w.bytes(value as Uint8Array),
-    zero: () => new Uint8Array(0),
+    zero: () => Buffer.alloc(0),
   },
 };
 const text = scalars.string as Type;
