@@ -12,6 +12,10 @@ export class UseCount {
     else this.#uses.set(name, count + step);
   }
 
+  has(name: string): boolean {
+    return this.#uses.has(name);
+  }
+
   get names(): string[] {
     return [...this.#uses.keys()];
   }

@@ -26,6 +26,14 @@ interface SetChanges {
   readonly lateRemoval?: Op;
 }
 
+/** Chains and sets by name. */
+interface Made {
+  readonly chains: Map<string, Chain>;
+  readonly sets: Map<string, SetDeclaration>;
+}
+
+const nothingMade: Made = { chains: new Map(), sets: new Map() };
+
 export class Ledger {
   readonly #node: NodeContext;
   readonly #declared: ReadonlyMap<string, SetDeclaration>;
@@ -131,21 +139,33 @@ export class Ledger {
    * (nft_do_chain() and nft_genmask_cur() in Linux): a chain comes before what leads to it, and a slot goes after that.
    */
   changes(): Op[][] {
-    const sets = [...this.#declared.values()].map((set) => this.#changesOf(set));
+    // Most changes touch few sets, and no chain.
+    const dirty = [...this.#declared.values()].filter(
+      ({ name }) => this.#dirty.has(name as SetName) || this.#dirtySlots.has(name as SetName),
+    );
+    const sets = dirty.map((set) => this.#changesOf(set));
     const ops = (op: keyof SetChanges): Op[] => sets.flatMap((changes) => changes[op] ?? []);
-    const { chains, sets: made } = this.#onDemand();
-    const [chainChanges, setChanges] = [this.#chains.changes, this.#dynamicSets.changes];
-    const first: Op[] = [
-      ...setChanges.fresh.flatMap((name) => made.get(name) ?? []).map((set): Op => ({ op: 'add-set', set })),
-      ...chainChanges.fresh.flatMap((name) => chains.get(name) ?? []).map((chain): Op => ({ op: 'add-chain', chain })),
-    ];
-    const last: Op[] = [
-      ...chainChanges.gone.map((chain): Op => ({ op: 'delete-chain', chain })),
-      ...setChanges.gone.map((set): Op => ({ op: 'delete-set', set })),
-    ];
+    const { first, last } = this.#chainChanges();
     // Elements in one transaction: a value that is deleted and added again is never missing for a packet.
     const transactions = [first, [...ops('removal'), ...ops('addition')], [...ops('lateRemoval'), ...last]];
     return transactions.filter((transaction) => transaction.length > 0);
+  }
+
+  /** Chains and their sets: those that elements are to name, and those that none names any more. */
+  #chainChanges(): { readonly first: Op[]; readonly last: Op[] } {
+    const [chainChanges, setChanges] = [this.#chains.changes, this.#dynamicSets.changes];
+    const isFresh = chainChanges.fresh.length > 0 || setChanges.fresh.length > 0;
+    const { chains, sets } = isFresh ? this.#onDemand() : nothingMade;
+    return {
+      first: [
+        ...setChanges.fresh.flatMap((name) => sets.get(name) ?? []).map((set): Op => ({ op: 'add-set', set })),
+        ...chainChanges.fresh.flatMap((name) => chains.get(name) ?? []).map((chain): Op => ({ op: 'add-chain', chain })),
+      ],
+      last: [
+        ...chainChanges.gone.map((chain): Op => ({ op: 'delete-chain', chain })),
+        ...setChanges.gone.map((set): Op => ({ op: 'delete-set', set })),
+      ],
+    };
   }
 
   #changesOf(set: SetDeclaration): SetChanges {
@@ -176,12 +196,11 @@ export class Ledger {
     this.#dirtySlots.clear();
     this.#chains.settled();
     this.#dynamicSets.settled();
-    const names = new Set(this.#chains.names);
-    for (const [data, { chain }] of this.#made) if (!names.has(chain.name)) this.#made.delete(data);
+    for (const [data, { chain }] of this.#made) if (!this.#chains.has(chain.name)) this.#made.delete(data);
   }
 
   /** What wanted elements name, by name. */
-  #onDemand(): { chains: Map<string, Chain>; sets: Map<string, SetDeclaration> } {
+  #onDemand(): Made {
     const chains = new Map<string, Chain>();
     const sets = new Map<string, SetDeclaration>();
     for (const { chain, set } of this.#made.values()) {
