@@ -1,6 +1,6 @@
 /**
  * `npm run test:vagrant`: `vagrant up` for real, under emulation, in a libvirt of its own; then the tour of vagrant/README.md in every mode.
- * Takes half an hour; not part of `npm test`. `--keep` leaves box and downloads for the next run (they are kept in any case), `--workers N` chooses how many.
+ * Takes a quarter of an hour on a quiet machine; not part of `npm test`. `--keep` leaves box and downloads for the next run (they are kept in any case), `--workers N` chooses how many.
  */
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, rmSync } from 'node:fs';
