@@ -25,6 +25,7 @@ export const errorCodes = {
   STORE_IO: 'the disk under the store failed, or a thread of the store ended',
   STORE_READ_ONLY: 'the disk under the store may not be written to',
   STORE_TOO_BIG: 'a value is larger than the store takes',
+  STORE_UNAVAILABLE: 'the store does not answer, or takes no writes now',
   TIMED_OUT: 'something did not happen in time',
   TOOL_MISSING: 'a program that is needed is not installed',
   USAGE: 'the command line cannot be understood',

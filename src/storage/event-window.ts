@@ -41,6 +41,14 @@ export class EventWindow {
     while (this.#floor < revision && this.#head < this.#events.length) this.#shift();
   }
 
+  /** Begins anew behind `revision`: events up to there were missed. */
+  reset(revision: number): void {
+    this.#events = [];
+    this.#head = 0;
+    this.#bytes = 0;
+    this.#floor = revision;
+  }
+
   /** Up to `limit` events of the range from revision `from` to `to`, and the revision at which to go on. `from` must lie above the floor. */
   collect(start: string, end: string, from: number, to: number, limit: number): { readonly events: StoreEvent[]; readonly next: number } {
     const events: StoreEvent[] = [];

@@ -24,6 +24,12 @@ const refused: Readonly<Record<string, readonly [url: string, why: RegExp, hint:
   'an option that is negative': ['memory:?max-events=-1', /"-1" is no whole number/, /max-events=1000/],
   'an option that memory lacks': ['memory:?reserve-bytes=1', /no option "reserve-bytes"/, /Its options are max-events/],
   'memory with a path': ['memory:///x', /it has a path/, /"memory:"/],
+  'Redis without a host': ['redis:', /it does not name one host/, /"redis:\/\/127/],
+  'Redis with two hosts': ['redis://a,b:6380/0', /"redis:\/\/a,b:6380\/0": it does not name one host/, /"redis:\/\/127/],
+  'Redis with a path that is no number': ['redis://a/default', /its path is no number of a database/, /"redis:\/\/127/],
+  'another fsync of Redis than it has': ['redis://a?fsync=no', /"no" is no kind of fsync/, /fsync=everysec/],
+  'a file that is missing': ['rediss://a?ca=/nowhere/ca.pem', /the file of ca cannot be read: ENOENT/, /ca=\//],
+  'sentinels without a name': ['redis+sentinel://a,b:26380', /does not name the primary/, /HOST,HOST,HOST\/mymaster/],
   'memory with a host': ['memory://x', /it has a path/, /"memory:"/],
 };
 
@@ -42,8 +48,9 @@ describe('openStore()', () => {
 
   test('shows no password', async () => {
     const secret = (err: unknown): boolean =>
-      isKnownError(err, 'BAD_CONFIG') && !err.message.includes('hunter2') && err.message.includes('redis://');
-    await assert.rejects(openStore('redis://:hunter2@127.0.0.1:6379', {}), secret);
+      isKnownError(err, 'BAD_CONFIG') && !err.message.includes('hunter2') && err.message.includes('://');
+    const urls = ['other://:hunter2@127.0.0.1:6379', 'redis://me:hunter2@a,b/0', 'redis://me:hunter2@a:999999/0', 'redis://:hunter2@a/x'];
+    for (const url of urls) await assert.rejects(openStore(url, {}), secret);
   });
 
   test('keeps a file where the URL says, with the reserve and the log that it says', async () => {

@@ -9,6 +9,11 @@ interface Backend {
   open(url: StoreUrl, settings: StoreSettings): Promise<Store>;
 }
 
+const redis = (example: string): Backend => ({
+  example,
+  open: async (url, settings) => (await import('./redis/open-url.ts')).openRedisUrl(url, settings),
+});
+
 /** By scheme. */
 const backends: Readonly<Record<string, Backend>> = {
   sqlite: {
@@ -19,6 +24,10 @@ const backends: Readonly<Record<string, Backend>> = {
     example: 'memory:',
     open: async (url, settings) => (await import('./memory/open-url.ts')).openMemoryUrl(url, settings),
   },
+  redis: redis('redis://127.0.0.1:6379/0'),
+  rediss: redis('rediss://redis.example.com:6379/0?ca=/etc/fairlead/redis-ca.crt'),
+  'redis+sentinel': redis('redis+sentinel://10.0.0.1,10.0.0.2,10.0.0.3/mymaster'),
+  'rediss+sentinel': redis('rediss+sentinel://10.0.0.1,10.0.0.2,10.0.0.3/mymaster?ca=/etc/fairlead/redis-ca.crt'),
 };
 
 /** Throws BAD_CONFIG for a URL that cannot be used, and what the backend throws when it cannot open. */

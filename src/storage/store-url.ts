@@ -1,21 +1,37 @@
 /** The URL of a store and its parts: `sqlite:///var/lib/fairlead/state.db?reserve-bytes=0`. A URL that cannot be used throws BAD_CONFIG. */
 import { KnownError } from '../errors/known-error.ts';
 
+/** Hosts after the first one, which URL does not know. */
+const moreHosts = /^([a-z+]+:\/\/(?:[^/?#@]*@)?[^/?#,]*)((?:,[^/?#,]+)+)/;
+
 export class StoreUrl {
   readonly #url: URL;
   readonly #example: string;
+  readonly #others: readonly URL[];
 
-  private constructor(url: URL, example: string) {
+  private constructor(url: URL, example: string, others: readonly URL[]) {
     this.#url = url;
     this.#example = example;
+    this.#others = others;
   }
 
   /** `examples` has a URL for each scheme that is known. */
   static parse(text: string, examples: Readonly<Record<string, string>>): StoreUrl {
-    const url = URL.canParse(text) ? new URL(text) : undefined;
+    const others = moreHosts.exec(text)?.[2] ?? '';
+    const single = text.replace(moreHosts, '$1');
+    const hosts = others
+      .split(',')
+      .slice(1)
+      .map((host) => `redis://${host}`);
+    const url = [single, ...hosts].every((one) => URL.canParse(one)) ? new URL(single) : undefined;
     const example = url && examples[url.protocol.slice(0, -1)];
-    if (url && example) return new StoreUrl(url, example);
-    const [shown, why] = url ? [readable(url), `"${url.protocol}" is no kind of store`] : [text, 'it is no URL'];
+    if (url && example)
+      return new StoreUrl(
+        url,
+        example,
+        hosts.map((host) => new URL(host)),
+      );
+    const [shown, why] = url ? [readable(url), `"${url.protocol}" is no kind of store`] : [withoutPassword(text), 'it is no URL'];
     const hint = `Give it as ${Object.values(examples).map(quoted).join(' or ')}`;
     throw new KnownError('BAD_CONFIG', `Cannot open store "${shown}": ${why}`, { hint });
   }
@@ -37,20 +53,54 @@ export class StoreUrl {
     if (this.#url.host || this.#url.pathname) throw this.refuse('it has a path, which this store does not take');
   }
 
+  get user(): string {
+    return decodeURIComponent(this.#url.username);
+  }
+
+  get password(): string {
+    return decodeURIComponent(this.#url.password);
+  }
+
+  /** The hosts, which the URL has one or several of, with commas between them. */
+  hosts(defaultPort: number): { readonly host: string; readonly port: number }[] {
+    return [this.#url, ...this.#others]
+      .filter((url) => url.hostname !== '')
+      .map((url) => ({ host: url.hostname.replace(/^\[|\]$/g, ''), port: url.port === '' ? defaultPort : Number(url.port) }));
+  }
+
+  /** The parts of the path. */
+  get segments(): string[] {
+    return this.#url.pathname.split('/').filter(Boolean).map(decodeURIComponent);
+  }
+
+  /** The URL without its password, for messages. */
+  get shown(): string {
+    return this.#others.reduce((shown, { host }) => shown.replace(this.#url.host, (first) => `${first},${host}`), readable(this.#url));
+  }
+
   /** The options that are given, whole numbers all. An option with another name is refused. */
   numbers<Name extends string>(names: readonly Name[]): Partial<Record<Name, number>> {
-    const numbers: Partial<Record<Name, number>> = {};
-    for (const [key, value] of this.#url.searchParams) {
-      const name = names.find((one) => one === key);
-      if (!name) throw this.refuse(`it has no option "${key}"`, `Its options are ${names.join(', ')}`);
-      if (!/^\d{1,15}$/.test(value)) throw this.refuse(`"${value}" is no whole number`, `Give it as ${name}=1000`);
-      numbers[name] = Number(value);
+    return this.options([], names);
+  }
+
+  /** The options that are given, texts and whole numbers. An option with another name is refused. */
+  options<Text extends string, Num extends string>(
+    texts: readonly Text[],
+    numbers: readonly Num[],
+  ): Partial<Record<Text, string> & Record<Num, number>> {
+    const known: readonly string[] = [...texts, ...numbers];
+    const given: Record<string, string | number> = {};
+    for (const [name, value] of this.#url.searchParams) {
+      if (!known.includes(name)) throw this.refuse(`it has no option "${name}"`, `Its options are ${known.join(', ')}`);
+      const isNumber = (numbers as readonly string[]).includes(name);
+      if (isNumber && !/^\d{1,15}$/.test(value)) throw this.refuse(`"${value}" is no whole number`, `Give it as ${name}=1000`);
+      given[name] = isNumber ? Number(value) : value;
     }
-    return numbers;
+    return given as Partial<Record<Text, string> & Record<Num, number>>;
   }
 
   refuse(why: string, hint = `Give it as "${this.#example}"`): KnownError {
-    return new KnownError('BAD_CONFIG', `Cannot open store "${readable(this.#url)}": ${why}`, { hint });
+    return new KnownError('BAD_CONFIG', `Cannot open store "${this.shown}": ${why}`, { hint });
   }
 }
 
@@ -63,4 +113,9 @@ function readable(url: URL): string {
   const shown = new URL(url);
   if (shown.password) shown.password = '***';
   return shown.href;
+}
+
+/** The same for a text that is no URL. */
+function withoutPassword(text: string): string {
+  return text.replace(/:[^/?#@:]*@/, ':***@');
 }

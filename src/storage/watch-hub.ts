@@ -49,6 +49,12 @@ export class WatchHub {
     }
   }
 
+  /** Events up to `revision` were missed: whoever waits for one of them asks the history, which may throw. */
+  miss(revision: number): void {
+    this.#window.reset(revision);
+    for (const waiter of this.#waiters) waiter.wake([]);
+  }
+
   async *watch(
     start: string,
     end: string,

@@ -65,6 +65,7 @@ const longerNames: Readonly<Record<string, string>> = {
   'proxy/plan': 'planner.ts',
   'proxy/track': 'change-tracker.ts',
   'storage/memory': 'memory-store.ts',
+  'storage/redis': 'redis-store.ts',
   'storage/sqlite': 'sqlite-store.ts',
 };
 

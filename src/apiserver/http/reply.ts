@@ -72,6 +72,7 @@ export function statusErrorOf(err: unknown, log: Log, path: string): StatusError
     const hint = err.hint ? `. ${err.hint}` : '';
     return new StatusError(507, 'InternalError', `The store is full, nothing was changed: ${err.message}${hint}`);
   }
+  if (isKnownError(err, 'STORE_UNAVAILABLE')) return serviceUnavailable(err.message, 1);
   if (isKnownError(err, 'STORE_CLOSED')) return serviceUnavailable('the server is shutting down');
   log.error('a request failed', { path, error: messageOf(err), stack: err instanceof Error ? err.stack : undefined });
   // A disk that fails says what to do about it.

@@ -11,7 +11,7 @@ import { definePart, type Part, type PartFlags } from './part.ts';
 
 const flags = {
   'data-dir': textFlag('DIR', 'where the store lives', '/var/lib/fairlead/server'),
-  store: textFlag('URL', 'another store than the file state.db there: sqlite:///DIR/FILE, or memory: to forget all'),
+  store: textFlag('URL', 'another store than the file state.db there: sqlite:///DIR/FILE, redis://HOST:PORT/DB, or memory: to forget all'),
   'pki-dir': textFlag('DIR', 'certificates and keys, with the names kubeadm gives them', '/etc/kubernetes/pki'),
   'bind-address': textFlag('IP', 'address to listen on', '0.0.0.0'),
   'secure-port': textFlag('PORT', 'port to listen on', '6443'),

@@ -1,0 +1,84 @@
+/** How a Redis is reached, read from its URL: one address, or the sentinels that know it. */
+import { readFileSync } from 'node:fs';
+import type { RedisOptions } from 'ioredis';
+import { messageOf } from '../../errors/known-error.ts';
+import type { StoreUrl } from '../store-url.ts';
+
+const files = ['password-file', 'sentinel-password-file', 'ca', 'cert', 'key'] as const;
+const texts = ['fsync', 'cluster', 'server-name', 'sentinel-user', ...files] as const;
+const numbers = ['wait-replicas', 'max-log-events', 'max-log-bytes'] as const;
+
+export interface RedisSettings {
+  readonly connection: RedisOptions;
+  /** The URL without its password, for messages. */
+  readonly shown: string;
+  readonly cluster: string;
+  readonly everysec: boolean;
+  readonly waitReplicas: number;
+  readonly maxLogEvents: number;
+  readonly maxLogBytes: number;
+}
+
+/** Throws BAD_CONFIG. */
+export function readRedisUrl(url: StoreUrl): RedisSettings {
+  const given = url.options(texts, numbers);
+  if (given.fsync !== undefined && given.fsync !== 'everysec')
+    throw url.refuse(`"${given.fsync}" is no kind of fsync`, 'Give fsync=everysec to accept an appendfsync of everysec, or leave it out');
+  const content = (name: (typeof files)[number]): string | undefined => {
+    const path = given[name];
+    if (path === undefined) return undefined;
+    try {
+      return readFileSync(path, 'utf8');
+    } catch (err) {
+      throw url.refuse(
+        `the file of ${name} cannot be read: ${messageOf(err)}`,
+        `Give a file that exists: ${name}=/etc/fairlead/${name}.pem`,
+      );
+    }
+  };
+  const tls = url.scheme.startsWith('rediss')
+    ? { tls: defined({ ca: content('ca'), cert: content('cert'), key: content('key'), servername: given['server-name'] }) }
+    : {};
+  const login = {
+    username: url.user || undefined,
+    password: content('password-file')?.trimEnd() ?? (url.password || undefined),
+  };
+  const sentinel = { sentinelUsername: given['sentinel-user'], sentinelPassword: content('sentinel-password-file')?.trimEnd() };
+  return {
+    connection: defined({ ...(url.scheme.endsWith('+sentinel') ? sentinelsOf(url, sentinel, tls.tls) : serverOf(url)), ...tls, ...login }),
+    shown: url.shown,
+    cluster: given.cluster ?? 'kubernetes',
+    everysec: given.fsync === 'everysec',
+    waitReplicas: given['wait-replicas'] ?? 0,
+    maxLogEvents: given['max-log-events'] ?? 32_768,
+    maxLogBytes: given['max-log-bytes'] ?? 64 << 20,
+  };
+}
+
+function serverOf(url: StoreUrl): RedisOptions {
+  const [first, ...others] = url.hosts(6379);
+  if (!first || others.length > 0) throw url.refuse('it does not name one host');
+  return { ...first, db: database(url, url.segments) };
+}
+
+function sentinelsOf(url: StoreUrl, login: object, tls: object | undefined): RedisOptions {
+  const [name, ...rest] = url.segments;
+  if (!name)
+    throw url.refuse('it does not name the primary that the sentinels watch', 'Give it as redis+sentinel://HOST,HOST,HOST/mymaster');
+  // The detector hears of a fail-over from the sentinels: an old primary may live on and keep its connections.
+  const secure = tls ? { enableTLSForSentinelMode: true, sentinelTLS: tls } : {};
+  return { sentinels: [...url.hosts(26379)], name, db: database(url, rest), failoverDetector: true, ...login, ...secure };
+}
+
+function database(url: StoreUrl, segments: readonly string[]): number {
+  const [number = '0', ...rest] = segments;
+  if (rest.length > 0 || !/^\d{1,5}$/.test(number)) throw url.refuse('its path is no number of a database');
+  return Number(number);
+}
+
+type Defined<T> = { [K in keyof T]?: Exclude<T[K], undefined> };
+
+/** Without what is undefined. */
+function defined<T extends object>(fields: T): Defined<T> {
+  return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined)) as Defined<T>;
+}

@@ -1,0 +1,124 @@
+/** Keeps a session with Redis: when one breaks, the next one is begun, again and again until the store is closed. */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { KnownError, messageOf } from '../../errors/known-error.ts';
+import type { Log } from '../../observability/log.ts';
+import type { RedisSettings } from './address.ts';
+import { failed } from './redis-error.ts';
+import { Session } from './session.ts';
+
+/** How long calls wait for a connection that broke, before they fail at once. */
+const patienceMs = 5_000;
+const firstPauseMs = 50;
+const longestPauseMs = 1_000;
+
+export interface LinkOptions {
+  readonly settings: RedisSettings;
+  readonly log: Log;
+  /** Whether the Redis may be used, and the store's first words with it; throws when not. */
+  greet(session: Session): Promise<void>;
+}
+
+export class Link {
+  readonly #options: LinkOptions;
+  readonly #stop = new AbortController();
+  #session: Session | undefined;
+  #lastError: KnownError | undefined;
+  #waiting = Promise.withResolvers<void>();
+  #patience: NodeJS.Timeout | undefined;
+  #impatient = false;
+
+  private constructor(options: LinkOptions) {
+    this.#options = options;
+  }
+
+  /** Throws what keeps the first session from beginning. */
+  static async open(options: LinkOptions): Promise<Link> {
+    const link = new Link(options);
+    link.#session = await link.#connect();
+    void link.#keep(link.#session);
+    return link;
+  }
+
+  /** The session as it is, or the next one when that comes soon. Throws STORE_CLOSED, or why there is none. */
+  async session(): Promise<Session> {
+    for (;;) {
+      this.#mustBeOpen();
+      if (this.#session && !this.#session.isOver) return this.#session;
+      if (this.#impatient) throw this.#lastError ?? this.#failure(new Error('the connection broke'));
+      await this.#waiting.promise;
+    }
+  }
+
+  close(): void {
+    this.#stop.abort();
+    clearTimeout(this.#patience);
+    this.#session?.end(new KnownError('STORE_CLOSED', `Cannot use store "${this.#options.settings.shown}": it was closed`));
+    this.#wake();
+  }
+
+  #mustBeOpen(): void {
+    if (this.#stop.signal.aborted)
+      throw new KnownError('STORE_CLOSED', `Cannot use store "${this.#options.settings.shown}": it was closed`);
+  }
+
+  async #connect(): Promise<Session> {
+    let session: Session | undefined;
+    try {
+      session = await Session.open(this.#options.settings);
+      await this.#options.greet(session);
+      return session;
+    } catch (err) {
+      session?.end(err);
+      throw err instanceof KnownError ? err : this.#failure(err);
+    }
+  }
+
+  async #keep(first: Session): Promise<void> {
+    let session = first;
+    while (!this.#stop.signal.aborted) {
+      const reason = await session.ended;
+      if (this.#stop.signal.aborted) return;
+      this.#options.log.warn('the connection to Redis broke, connecting again', { error: messageOf(reason) });
+      this.#lastError = this.#failure(reason);
+      this.#patience = setTimeout(() => {
+        this.#impatient = true;
+        this.#wake();
+      }, patienceMs);
+      const next = await this.#reconnect();
+      clearTimeout(this.#patience);
+      if (!next) return;
+      this.#impatient = false;
+      session = this.#session = next;
+      this.#options.log.info('connected to Redis again');
+      this.#wake();
+    }
+  }
+
+  /** Undefined when the store was closed meanwhile. */
+  async #reconnect(): Promise<Session | undefined> {
+    for (let pause = firstPauseMs; ; pause = Math.min(2 * pause, longestPauseMs)) {
+      try {
+        const session = await this.#connect();
+        if (!this.#stop.signal.aborted) return session;
+        session.end(new Error('the store was closed'));
+        return undefined;
+      } catch (err) {
+        const error = err as KnownError;
+        if (error.message !== this.#lastError?.message) this.#options.log.warn(error.message, { hint: error.hint });
+        this.#lastError = error;
+      }
+      await sleep(pause, undefined, { signal: this.#stop.signal, ref: false }).catch(() => {});
+      if (this.#stop.signal.aborted) return undefined;
+    }
+  }
+
+  #wake(): void {
+    const { resolve } = this.#waiting;
+    this.#waiting = Promise.withResolvers();
+    resolve();
+  }
+
+  #failure(err: unknown): KnownError {
+    return failed('open', this.#options.settings.shown, err);
+  }
+}
