@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { chmod, mkdir, mkdtemp, readFile, rm, statfs, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { eventually } from '../../src/clock/testing/eventually.ts';
 import { messageOf } from '../../src/errors/known-error.ts';
 import { findProgram, type Program, unpackMissing } from '../../src/lab/images/programs-of-debian.ts';
@@ -19,7 +19,8 @@ const memoryMb = 1500;
 const bootLimitMs = 90_000;
 const powerOffMs = 20_000;
 
-const unpacked = '/var/lib/fairlead/.cache/guest';
+/** Where packages are that are not installed. */
+export const unpacked = '/var/lib/fairlead/.cache/guest';
 
 export interface Guest {
   readonly kernel: string;
@@ -49,28 +50,29 @@ async function compileCure(): Promise<string> {
   return library;
 }
 
-/** Gets what is missing. Throws what a person should know when there can be no guest here. */
-export async function prepareGuest(): Promise<Guest> {
+/** Gets what is missing, and `more`. Throws what a person should know when there can be no guest here. */
+export async function prepareGuest(more: readonly Program[] = []): Promise<Guest> {
   if (process.getuid?.() !== 0) throw new Error('needs root');
   if (process.arch !== 'x64') throw new Error(`there is no User Mode Linux for ${process.arch}`);
-  await unpackMissing(systemExec, programs, unpacked);
-  const [kernel = '', ipvsadm = ''] = await Promise.all(programs.map((program) => findProgram(program, unpacked)));
+  const wanted = [...programs, ...more];
+  await unpackMissing(systemExec, wanted, unpacked);
+  const [kernel = '', ...others] = await Promise.all(wanted.map((program) => findProgram(program, unpacked)));
   const prefix = kernel.startsWith(unpacked) ? unpacked : '';
   const env = {
-    PATH: `${join(ipvsadm, '..')}:${process.env.PATH ?? ''}`,
+    PATH: [...new Set(others.map(dirname)), process.env.PATH ?? ''].join(':'),
     LD_LIBRARY_PATH: ['usr/lib', 'lib'].map((dir) => join(unpacked, dir, 'x86_64-linux-gnu')).join(':'),
   };
   return { kernel, modules: join('/', prefix, 'usr/lib/uml/modules'), env, ...((await hasAmx()) ? { preload: await compileCure() } : {}) };
 }
 
 /** In memory where there is room for it: the guest's memory is a file. */
-async function memoryDir(job: string): Promise<string> {
+export async function memoryDir(job: string, megabytes: number): Promise<string> {
   const shm = await statfs('/dev/shm').catch(() => undefined);
-  return shm && shm.bavail * shm.bsize > memoryMb * 2 ** 20 ? '/dev/shm' : job;
+  return shm && shm.bavail * shm.bsize > megabytes * 2 ** 20 ? '/dev/shm' : job;
 }
 
-/** Ends every process of the guest that has its files in `share`: killing its first one leaves others. */
-function killAll(share: string): void {
+/** Ends every process of the guest that has its files in `share` (its uml_dir): killing its first one leaves others. */
+export function killGuest(share: string): void {
   for (const name of readdirSync('/proc').filter((entry) => /^\d+$/.test(entry)))
     try {
       const words = readFileSync(`/proc/${name}/cmdline`, 'utf8').split('\0');
@@ -101,7 +103,7 @@ class Run {
     await writeFile(join(share, 'job'), [...words, `cd ${quote(process.cwd())}`, script, ''].join('\n'));
     const root = ['root=/dev/root', 'rootfstype=hostfs', 'rootflags=/', 'ro', 'init=/bin/sh'];
     const place = [`mem=${memoryMb}M`, `uml_dir=${share}`, 'umid=guest', 'quiet', 'con=null', 'con0=null,fd:1'];
-    const guestEnv = { ...process.env, TMPDIR: await memoryDir(share), ...(preload ? { LD_PRELOAD: preload } : {}) };
+    const guestEnv = { ...process.env, TMPDIR: await memoryDir(share, memoryMb), ...(preload ? { LD_PRELOAD: preload } : {}) };
     const child = start(kernel, [...place, ...root, '--', join(import.meta.dirname, 'init.sh'), modules, share], {
       env: { ...guestEnv, LD_LIBRARY_PATH: env.LD_LIBRARY_PATH },
       stdio: ['ignore', 'pipe', 'ignore'],
@@ -117,7 +119,7 @@ class Run {
         () => false,
       );
     const interrupted = (): never => {
-      killAll(share);
+      killGuest(share);
       process.exit(130);
     };
     for (const signal of signals) process.once(signal, interrupted);
@@ -128,7 +130,7 @@ class Run {
       await writeFile(join(share, 'console'), console);
       // After its job it ends by itself. It stays in the process group of the test, so that whoever ends that ends all of it.
       if (has('rc')) await eventually('it is off', () => hasEnded, { timeoutMs: powerOffMs }).catch(() => {});
-      killAll(share);
+      killGuest(share);
       await ended;
       for (const signal of signals) process.off(signal, interrupted);
     }

@@ -8,7 +8,7 @@ import { type FileResult, FileRun, type Limits } from './file-run.ts';
 import { Report } from './report.ts';
 
 /** Whole clusters, nodes and other people's programs: these want the machine, and are run fewer at a time. */
-const heavy = /\.integration\.test\.ts$|^test\/(e2e|guest|interop|control-plane|dns|rules)\//;
+const heavy = /\.integration\.test\.ts$|^test\/(e2e|guest|interop|kernels|control-plane|dns|rules)\//;
 
 interface Run {
   readonly flags: readonly string[];

@@ -1,0 +1,195 @@
+/**
+ * A cluster of three machines, each with a kernel, a disk and a clock of its own, made by init and join; and what befalls machines. One boot,
+ * then the tests in their order: each leaves the cluster whole.
+ */
+import assert from 'node:assert/strict';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, afterEach, before, describe, test } from 'node:test';
+import { eventually } from '../../src/clock/testing/eventually.ts';
+import { messageOf } from '../../src/errors/known-error.ts';
+import { hold } from '../vagrant/held-connection.ts';
+import { answers, Cluster, clusterIp, curl, dig, nodePort, roundRobin } from './cluster.ts';
+import type { Machine } from './machine.ts';
+import { type Machines, makeMachines, prepareMachines } from './machines.ts';
+
+const token = 'abcdef.0123456789abcdef';
+const joinFlags = ['--token', token, '--discovery-token-unsafe-skip-ca-verification', '--timeout', '4m'];
+const init = (scheduler: string): string[] => [
+  'init',
+  '--token',
+  token,
+  '--proxy-mode',
+  'ipvs',
+  '--ipvs-scheduler',
+  scheduler,
+  '--timeout',
+  '4m',
+];
+
+const tools = await prepareMachines().catch((err: unknown) => messageOf(err));
+const skip = typeof tools === 'string' ? `no machines with kernels of their own here: ${tools}` : false;
+
+describe('three machines with kernels of their own', { skip, concurrency: false }, () => {
+  let dir = '';
+  let machines: Machines;
+  let cluster: Cluster;
+  let [server, one, two]: Machine[] = [];
+  const all = (): [Machine, Machine, Machine] => [server, one, two] as [Machine, Machine, Machine];
+  const url = (machine: Machine): string => `http://${machine.address}:${nodePort.http}/`;
+
+  before(async () => {
+    assert.ok(typeof tools !== 'string');
+    dir = await mkdtemp(join(tmpdir(), 'fl-kernels-'));
+    machines = await makeMachines(tools, dir);
+    [server, one, two] = machines.all;
+    await Promise.all(all().map((machine) => machine.boot()));
+  });
+  afterEach(async (t) => {
+    if ('passed' in t && t.passed === false) process.stderr.write((await Promise.all(all().map((machine) => machine.tails()))).join(''));
+  });
+  after(async () => {
+    cluster?.close();
+    await machines?.[Symbol.asyncDispose]();
+    await rm(dir, { recursive: true, force: true });
+  });
+
+  test('init makes one the control plane, and the others join by a token', async () => {
+    const [control, ...workers] = all();
+    // They wait for the control plane.
+    await Promise.all([control.must(...init('rr')), ...workers.map((worker) => worker.must('join', control.address, ...joinFlags))]);
+    const kubeconfig = join(dir, 'admin.conf');
+    await writeFile(kubeconfig, await control.sh('cat /etc/kubernetes/admin.conf'), { mode: 0o600 });
+    cluster = await Cluster.open(kubeconfig);
+    const found = await Promise.all(all().map(({ name }) => cluster.nodeIs(name, 'Ready', 'True')));
+    assert.equal(new Set(found.map(({ status }) => status?.nodeInfo?.bootID)).size, 3, 'each has a kernel of its own');
+  });
+
+  test('mode ipvs: ClusterIPs, node ports and names from beside the nodes; a connection lives on while the scheduler changes', async () => {
+    const [control, worker] = all();
+    await cluster.deployBox(3);
+    await cluster.boxesReady(3);
+    for (const machine of all()) await roundRobin(url(machine), 3);
+    await roundRobin(`http://${clusterIp}/`, 3);
+    assert.equal(await dig('box.default.svc.cluster.local'), clusterIp);
+    assert.match(await worker.sh('ipvsadm -Ln'), /TCP {2}10\.96\.0\.80:80 rr\n(?: {2}-> 10\.244\.\d+\.\d+:8080 .*\n){3}/);
+    const held = await hold(worker.address, nodePort.echo);
+    try {
+      await control.must(...init('sh'));
+      await eventually('one client has one pod', async () => assert.equal(new Set(await answers(url(worker), 6)).size, 1));
+      await control.must(...init('rr'));
+      await roundRobin(url(worker), 3);
+      assert.equal(await held.echo('still here'), 'still here');
+    } finally {
+      held.end();
+    }
+  });
+
+  test('a node that is rebooted comes back with its pods', async () => {
+    const [, worker, other] = all();
+    const { status: before } = await cluster.node(worker.name);
+    await worker.shutDown();
+    // Rules of the others still lead to its pods, until it is missed.
+    await worker.boot();
+    await cluster.nodeIs(worker.name, 'Ready', 'True', ({ status }) => status?.nodeInfo?.bootID !== before?.nodeInfo?.bootID);
+    await cluster.boxesReady(3);
+    for (const machine of [worker, other]) await roundRobin(url(machine), 3);
+  });
+
+  test('a node that loses its power is missed and gets no traffic; another machine takes its name, and its pods', async () => {
+    const [control, worker, lost] = all();
+    await lost.cutPower();
+    await cluster.nodeIs(lost.name, 'Ready', 'Unknown');
+    const there = (await cluster.pods()).filter(({ spec }) => spec?.nodeName !== lost.name).length;
+    assert.ok(there > 0 && there < 3, `${there} of 3 pods are on the other worker`);
+    await roundRobin(url(worker), there);
+    const { status: before } = await cluster.node(lost.name);
+    await lost.newDisk();
+    await lost.boot();
+    await lost.must('join', control.address, ...joinFlags);
+    await cluster.nodeIs(lost.name, 'Ready', 'True', ({ status }) => status?.nodeInfo?.machineID !== before?.nodeInfo?.machineID);
+    await cluster.boxesReady(3);
+    for (const machine of [worker, lost]) await roundRobin(url(machine), 3);
+  });
+
+  test('while the control plane is off Services go on; what it had acknowledged when its power was cut is there', async () => {
+    const [control, worker, other] = all();
+    await cluster.expose('last', '10.96.0.81');
+    await control.cutPower();
+    await machines.segment.route('10.96.0.0/16', worker.address);
+    await roundRobin(url(worker), 3);
+    assert.equal(await dig('box.default.svc.cluster.local'), clusterIp);
+    await control.boot();
+    for (const { name } of all()) await cluster.nodeIs(name, 'Ready', 'True');
+    await cluster.expose('first', '10.96.0.82');
+    for (const machine of [control, worker, other]) {
+      await machines.segment.route('10.96.0.0/16', machine.address);
+      for (const ip of ['10.96.0.81', '10.96.0.82']) await roundRobin(`http://${ip}/`, 3);
+    }
+  });
+
+  test('a worker whose disk is full says so, its pods serve on, and it is well when there is room again', async () => {
+    const [, worker] = all();
+    await worker.sh('dd if=/dev/zero of=/var/log/filler bs=1M 2>/dev/null; df / >&2; ! cp /bin/sh /var/log/more 2>/dev/null');
+    await cluster.nodeIs(worker.name, 'DiskPressure', 'True');
+    await roundRobin(url(worker), 3);
+    await worker.sh('rm -f /var/log/filler /var/log/more');
+    await cluster.nodeIs(worker.name, 'DiskPressure', 'False');
+    await cluster.nodeIs(worker.name, 'Ready', 'True');
+    await roundRobin(url(worker), 3);
+  });
+
+  test('a worker that is cut off serves by what it knows, and learns the rest when the wire is mended', async () => {
+    const [, worker, other] = all();
+    const held = await hold(other.address, nodePort.echo);
+    try {
+      await machines.cutOff(worker);
+      await cluster.nodeIs(worker.name, 'Ready', 'Unknown');
+      await cluster.expose('meanwhile', '10.96.0.83');
+      const own = await worker.sh(`for i in 1 2 3 4 5 6; do curl -s --max-time 2 http://${clusterIp}/; done`).catch(String);
+      assert.match(own, new RegExp(`node=${worker.name}`), 'its own pods answer it');
+      await machines.reconnect(worker);
+      await cluster.nodeIs(worker.name, 'Ready', 'True');
+      await machines.segment.route('10.96.0.0/16', worker.address);
+      await roundRobin('http://10.96.0.83/', 3);
+      for (const machine of all()) await roundRobin(url(machine), 3);
+    } finally {
+      held.end();
+    }
+  });
+
+  test('doctor names the node to which large packets do not get through', async () => {
+    const [, worker, behind] = all();
+    const ask = async (): Promise<{ code: number; text: string }> => {
+      const { code, stdout, stderr } = await worker.fairlead('doctor', '-o', 'json');
+      return { code, text: stdout + stderr };
+    };
+    const findings = (text: string): { id: string; cause: string }[] => JSON.parse(text).findings;
+    const well = await ask();
+    assert.equal(well.code, 0, well.text);
+    await machines.narrow(behind, 1400);
+    const ill = await ask();
+    assert.equal(ill.code, 1, ill.text);
+    const [path] = findings(ill.text).filter(({ id }) => id === 'PathMTU');
+    assert.match(path?.cause ?? ill.text, new RegExp(`packets of 1500 bytes.* do not reach node "${behind.name}" \\(${behind.address}\\)`));
+    await machines.narrow(behind, 1500);
+    assert.equal((await ask()).code, 0);
+    assert.match(await curl(url(behind)), /^pod=box-/);
+  });
+
+  test('certificates are renewed before they end, and the cluster goes on after the old ones have ended', async () => {
+    const [, ...workers] = all();
+    const serial = (machine: Machine): Promise<string> =>
+      machine.sh('openssl x509 -noout -serial -in /var/lib/kubelet/pki/kubelet-client-current.pem');
+    const before = await Promise.all(workers.map(serial));
+    // Of a year they have then lived more than nine tenths.
+    await machines.moveClocks(340);
+    for (const [i, worker] of workers.entries())
+      await eventually(`a new certificate on ${worker.name}`, async () => assert.notEqual(await serial(worker), before[i]), {
+        timeoutMs: 240_000,
+      });
+    for (const { name } of all()) await cluster.nodeIs(name, 'Ready', 'True');
+    for (const machine of all()) await roundRobin(url(machine), 3);
+  });
+});
