@@ -7,10 +7,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { seededRandom } from '../../src/clock/testing/seeded-random.ts';
+import { openStore } from '../../src/storage/open.ts';
 import { StoreProcess } from '../../src/storage/sqlite/testing/store-process.ts';
 import type { Store } from '../../src/storage/store.ts';
 import { violations } from '../../src/storage/testing/history/check.ts';
 import { Workload } from '../../src/storage/testing/history/workload.ts';
+import { TestRedis } from '../../src/storage/testing/redis.ts';
 
 /** A store, and the process that keeps its data. */
 interface Victim extends AsyncDisposable {
@@ -25,7 +27,17 @@ async function sqlite(dir: string): Promise<Victim> {
   return { store, kill: () => store.kill(), start: () => store.start(), [Symbol.asyncDispose]: () => store.close() };
 }
 
-const victims: Readonly<Record<string, (dir: string) => Promise<Victim>>> = { sqlite };
+async function redis(): Promise<Victim> {
+  const server = await TestRedis.start();
+  const store = await openStore(server.url, {});
+  const end = async (): Promise<void> => {
+    await store.close();
+    await server[Symbol.asyncDispose]();
+  };
+  return { store, kill: () => server.kill(), start: () => server.restart(), [Symbol.asyncDispose]: end };
+}
+
+const victims: Readonly<Record<string, (dir: string) => Promise<Victim>>> = { sqlite, redis };
 
 /** A history in one piece is judged in memory: so many kills each. */
 const killsOfOneHistory = 25;
