@@ -1,11 +1,11 @@
 /** `createApiServer` puts the parts together: store → watch cache → access → admission → handlers → HTTPS. */
 import { messageOf } from '../errors/known-error.ts';
 import type { Store } from '../storage/store.ts';
+import { keepClaims } from './allocation/claim-keeper.ts';
 import { keepAggregatedRoles } from './bootstrap/aggregated-roles.ts';
 import { publishClientCa } from './bootstrap/authentication-config.ts';
 import { baseObjects } from './bootstrap/base-objects.ts';
 import { ensureExists } from './bootstrap/ensure.ts';
-import { keepIpAddresses } from './bootstrap/ip-addresses.ts';
 import { keepKubernetesService, reconcileKubernetesService } from './bootstrap/kubernetes-service.ts';
 import { reconcilePolicy } from './bootstrap/policy.ts';
 import { FlowControl } from './flow/flow-control.ts';
@@ -87,7 +87,7 @@ function serverPaths({ options, registry, metrics, tokenIssuer }: Parts): Server
 
 /** What the server keeps in the cluster for as long as it runs. */
 async function keepCluster(parts: Parts, port: number): Promise<readonly Promise<void>[]> {
-  const { options, feed, lookup, authorizer, stop } = parts;
+  const { options, feed, lookup, authorizer, serviceAllocation, stop } = parts;
   const { clock, log, serviceCidr, advertiseAddress } = options;
   const service = { serviceCidr, advertiseAddress, port };
   await reconcileKubernetesService(parts, service).catch((err: unknown) =>
@@ -97,7 +97,7 @@ async function keepCluster(parts: Parts, port: number): Promise<readonly Promise
   const background = { clock, log, signal: stop };
   return [
     keepKubernetesService(parts, service, { caches, ...background }),
-    keepIpAddresses(parts, { lookup, ...background }),
+    ...Object.values(serviceAllocation.stocks).map((stock) => keepClaims(stock, { lookup, feed, ...background })),
     keepAggregatedRoles(parts, { cache: feed.cache('clusterroles'), lookup, rbac: authorizer.rbac, ...background }),
   ];
 }

@@ -15,6 +15,9 @@ import {
 import { KnownError } from '../errors/known-error.ts';
 import type { AdmissionChain } from './admission/admission.ts';
 import { admissionChain } from './admission/chain.ts';
+import { AddressClaims } from './allocation/address-claims.ts';
+import { Allocations } from './allocation/allocation.ts';
+import { PortClaims } from './allocation/port-claims.ts';
 import { ServiceAllocation } from './allocation/service-allocation.ts';
 import type { PortRange } from './allocation/service-ports.ts';
 import type { AuthObjects } from './auth/auth-objects.ts';
@@ -57,6 +60,7 @@ interface Auth {
 export interface Parts extends Caches, Auth {
   readonly options: ApiServerOptions;
   readonly admission: AdmissionChain;
+  readonly serviceAllocation: ServiceAllocation;
   readonly writer: Writer;
   readonly deleter: Deleter;
   readonly resources: ResourceHandlers;
@@ -75,15 +79,19 @@ export async function partsOf(options: ApiServerOptions, stop: AbortSignal): Pro
   const auth = authOf(options, keys, lookup, metrics);
   const tell = eventTeller({ clock, log, registry, writer: () => writer });
   const admission = admissionChain({ ...auth, lookup, clock, unserved: { foreign: options.foreign ?? [], tell } }, options.admission);
-  const allocations = [new ServiceAllocation({ serviceCidr: options.serviceCidr, nodePorts, lookup, clock })];
+  const { store, serviceCidr } = options;
+  const addressClaims = new AddressClaims({ store, objects, lookup, writer: () => writer });
+  const claims = { addresses: addressClaims, ports: new PortClaims(store) };
+  const serviceAllocation = new ServiceAllocation({ serviceCidr, nodePorts, lookup, feed, claims, clock });
+  const allocations = new Allocations([serviceAllocation]);
   const writer: Writer = new Writer({ objects, admission, allocations, clock });
-  const deleter = new Deleter(objects, admission, clock);
+  const deleter = new Deleter({ objects, admission, allocations, clock });
   const resources = new ResourceHandlers({
     ...{ objects, writer, deleter, feed, clock, stop },
     mayCreate: ({ user, info, query }) => auth.access.check({ ...attributesOf(user, info, query), verb: 'create' }),
   });
   const kubelets = new KubeletClient(options.kubeletClient, lookup);
-  return { options, ...caches, ...auth, admission, writer, deleter, resources, kubelets, stop };
+  return { options, ...caches, ...auth, admission, serviceAllocation, writer, deleter, resources, kubelets, stop };
 }
 
 async function readTokenKeys(files: readonly string[]): Promise<TokenKeys> {
@@ -145,6 +153,7 @@ function authObjectsOf(lookup: Lookup): AuthObjects {
     pod: (namespace, name) => lookup.get(pods, name, namespace),
     secret: (namespace, name) => lookup.get(secrets, name, namespace),
     node: (name) => lookup.get(nodes, name),
+    fresh: () => lookup.fresh(),
   };
 }
 

@@ -7,7 +7,7 @@ import type { Clock } from '../../clock/clock.ts';
 import { pem } from '../../x509/keys.ts';
 import { newRequest } from '../../x509/new-request.ts';
 import type { RbacObject } from '../auth/rbac-index.ts';
-import { authorizerWith, person } from '../auth/testing/fake-objects.ts';
+import { authorizerWith, FakeObjects, person } from '../auth/testing/fake-objects.ts';
 import type { UserInfo } from '../auth/user-info.ts';
 import type { Lookup } from '../cache/lookup.ts';
 import type { AdmissionPlugin, AdmissionRequest } from './admission.ts';
@@ -443,7 +443,7 @@ describe('CertificateRequests', () => {
 });
 
 test('NodeRestriction says nothing of a connection, and refuses a foreign node to a kubelet', async () => {
-  const plugin = nodeRestriction({ pod: () => undefined, node: () => undefined, secret: () => undefined, serviceAccount: () => undefined });
+  const plugin = nodeRestriction(new FakeObjects());
   const user = person('system:node:n1', 'system:nodes');
   const node = (name: string): object => ({ kind: 'Node', metadata: { name } });
   await assert.rejects(

@@ -2,7 +2,7 @@
  * Numbers that are handed out once: offsets of addresses in a range, ports. What objects hold is told by `hold` and `drop` from the
  * watch cache; what was handed out a moment ago and has not come back that way is remembered until it does, or for a while.
  *
- * Safe within one process, which is all that writes to an embedded store: taking is synchronous.
+ * Safe within one process, for taking is synchronous; among several the claims decide (`claims.ts`).
  */
 import type { Clock } from '../../clock/clock.ts';
 

@@ -3,7 +3,7 @@ import { needsClusterIp } from '../../api/defaults/service.ts';
 import { ipAddresses } from '../../api/resource-types.ts';
 import type { IPAddress, Service, ServiceSpec } from '../../api/schema/types.ts';
 import { type FieldError, invalid } from '../../api/validation/field-error.ts';
-import { isIp } from '../../ip/ip.ts';
+import { isIp, parseIp } from '../../ip/ip.ts';
 import type { Lookup } from '../cache/lookup.ts';
 import { internalError } from '../status/status-error.ts';
 import { isOfService } from './ip-address.ts';
@@ -26,6 +26,16 @@ export class ServiceAddresses {
         for (const one of this.#reserved(object)) pool.drop(one, `ipaddress ${object.metadata.name}`);
       },
     });
+  }
+
+  /** The addresses that a Service has or asks for, written in the one canonical way. */
+  idsOf({ spec = {} }: Service): string[] {
+    return needsClusterIp(spec) ? (spec.clusterIPs ?? []).flatMap((ip) => parseIp(ip) ?? []) : [];
+  }
+
+  /** Undefined for what cannot be in any range. */
+  numberOf(ip: string): number | undefined {
+    return this.#ranges.numberOf(ip);
   }
 
   /** What a stored Service has, as numbers of the pool. */

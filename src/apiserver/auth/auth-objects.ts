@@ -6,4 +6,6 @@ export interface AuthObjects {
   pod(namespace: string, name: string): Pod | undefined;
   secret(namespace: string, name: string): Secret | undefined;
   node(name: string): Node | undefined;
+  /** Resolves when everything that was written before the call, through whichever server, is known. */
+  fresh(): Promise<void>;
 }

@@ -47,7 +47,7 @@ export class ServiceAccountTokens {
     const hash = createHash('sha256').update(token).digest('base64');
     const claims = this.#verified.get(hash) ?? (await this.#checkSignature(token));
     if (!claims) return { authenticated: false, error: 'invalid bearer token' };
-    const error = this.#checkTime(claims) ?? this.#checkObjects(claims);
+    const error = this.#checkTime(claims) ?? (await this.#checkObjects(claims));
     if (error !== undefined) {
       this.#verified.delete(hash);
       return { authenticated: false, error };
@@ -88,7 +88,14 @@ export class ServiceAccountTokens {
     return claims.nbf > now + 10 ? 'service account token is not valid yet' : undefined;
   }
 
-  #checkObjects(claims: TokenClaims): string | undefined {
+  /** What another server made a moment ago may not be known yet. */
+  async #checkObjects(claims: TokenClaims): Promise<string | undefined> {
+    if (this.#checkKnown(claims) === undefined) return undefined;
+    await this.#options.objects.fresh();
+    return this.#checkKnown(claims);
+  }
+
+  #checkKnown(claims: TokenClaims): string | undefined {
     const { objects } = this.#options;
     const { namespace, serviceaccount, pod, secret, node } = claims['kubernetes.io'];
     return (

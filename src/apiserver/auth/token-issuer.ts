@@ -62,7 +62,11 @@ export class TokenIssuer {
       return invalid('spec.expirationSeconds', `Invalid value: ${asked}: may not specify a duration less than 10 minutes`);
     if (asked > maxSeconds) return invalid('spec.expirationSeconds', `Too long: may not be more than 2^32 seconds`);
     const { namespace = '', name, uid = '' } = serviceAccount.metadata;
-    const bound = this.#bind(namespace, name, spec.boundObjectRef);
+    let bound = this.#bind(namespace, name, spec.boundObjectRef);
+    if (!bound.ok) {
+      await this.#options.objects.fresh();
+      bound = this.#bind(namespace, name, spec.boundObjectRef);
+    }
     if (!bound.ok) return bound;
     const audiences = spec.audiences?.length ? spec.audiences : this.#options.audiences;
     const now = Math.floor(clock.now() / 1000);

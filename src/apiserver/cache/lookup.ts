@@ -28,6 +28,11 @@ export class Lookup {
     return this.get(type, name, namespace);
   }
 
+  /** Resolves when everything that was written before the call has arrived. */
+  fresh(): Promise<void> {
+    return this.#feed.fresh();
+  }
+
   list<T extends KubeObject>(type: ResourceType<T>, namespace = ''): T[] {
     const cache = this.#cache(type);
     return cache.range(namespace ? `${cache.prefix}${namespace}/` : cache.prefix).map((o) => o.object as KubeObject as T);

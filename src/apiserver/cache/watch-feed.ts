@@ -7,6 +7,7 @@ import type { Clock } from '../../clock/clock.ts';
 import { isKnownError, messageOf } from '../../errors/known-error.ts';
 import type { Log } from '../../observability/log.ts';
 import { eventKey, prefixEnd, type Store, type StoreEvent } from '../../storage/store.ts';
+import { serviceUnavailable } from '../status/status-error.ts';
 import { append } from './batches.ts';
 import { CachedObject } from './cached-object.ts';
 import type { CacheEvent } from './event-log.ts';
@@ -16,6 +17,8 @@ import { ResourceCache } from './resource-cache.ts';
 const retryMs = 500;
 /** What was not asked for between two of these moments is not kept ready any more. */
 const ageMs = 5 * 60_000;
+/** How long a read waits for what was written before it. */
+const freshMs = 30_000;
 /** How long a resource that is being loaded waits for the feed to come as far. */
 const joinMs = 30_000;
 
@@ -107,10 +110,13 @@ export class WatchFeed {
     await this.#running;
   }
 
-  /** Resolves when the caches have everything that was written before the call. */
+  /** Resolves when the caches have everything that was written before the call, through whichever server. Throws 503 rather than to show less. */
   async fresh(): Promise<void> {
     const revision = await this.#store.revision();
-    if (revision > this.#revision) await this.reach(revision, 30_000);
+    if (revision <= this.#revision || (await this.reach(revision, freshMs))) return;
+    throw serviceUnavailable(
+      `the server has not heard of every change yet: it knows revision ${this.#revision}, the store has ${revision}`,
+    );
   }
 
   /** True when the caches have reached the revision, false when that takes longer than `timeoutMs`. */

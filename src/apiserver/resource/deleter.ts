@@ -4,6 +4,7 @@ import type { KubeObject } from '../../api/resource-types.ts';
 import type { DeleteOptions } from '../../api/schema/types.ts';
 import type { Clock } from '../../clock/clock.ts';
 import type { AdmissionChain } from '../admission/admission.ts';
+import type { Allocations } from '../allocation/allocation.ts';
 import type { CachedObject, LooseObject } from '../cache/cached-object.ts';
 import { isStatusError } from '../status/status-error.ts';
 import { deletion } from './delete.ts';
@@ -13,24 +14,32 @@ import type { WriteContext } from './write-context.ts';
 /** How many of a collection are deleted side by side, so that the store commits them in groups. */
 const lanes = 16;
 
-export class Deleter {
-  readonly #objects: ObjectStore;
-  readonly #admission: AdmissionChain;
-  readonly #clock: Clock;
+interface DeleterDeps {
+  readonly objects: ObjectStore;
+  readonly admission: AdmissionChain;
+  readonly allocations: Allocations;
+  readonly clock: Clock;
+}
 
-  constructor(objects: ObjectStore, admission: AdmissionChain, clock: Clock) {
-    this.#objects = objects;
-    this.#admission = admission;
-    this.#clock = clock;
+export class Deleter {
+  readonly #d: DeleterDeps;
+
+  constructor(deps: DeleterDeps) {
+    this.#d = deps;
   }
 
   async delete(row: ResourceRow, namespace: string, name: string, options: DeleteOptions, context: WriteContext): Promise<Changed> {
+    const { objects, admission, allocations, clock } = this.#d;
     const deleteOne = async (old: KubeObject): Promise<Change> => {
       const what = { row, subresource: '', namespace, name, object: undefined, old };
-      await this.#admission.admit({ operation: 'DELETE', ...what, ...context });
-      return deletion(row, old as LooseObject, options, this.#clock);
+      await admission.admit({ operation: 'DELETE', ...what, ...context });
+      return deletion(row, old as LooseObject, options, clock);
     };
-    return this.#objects.change(row, namespace, name, deleteOne, context.dryRun);
+    const changed = await objects.change(row, namespace, name, deleteOne, context.dryRun);
+    const { object, deleted } = changed;
+    // Before anybody hears of it: who does may ask for what is free now.
+    if (deleted && !context.dryRun && allocations.concern(row)) await allocations.release(row, object.object, undefined, object.revision);
+    return changed;
   }
 
   async deleteAll(row: ResourceRow, found: readonly CachedObject[], options: DeleteOptions, context: WriteContext): Promise<void> {

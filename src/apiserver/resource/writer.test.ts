@@ -3,7 +3,7 @@ import { describe, test } from 'node:test';
 import type { KubeObject } from '../../api/resource-types.ts';
 import type { FieldError } from '../../api/validation/field-error.ts';
 import type { AdmissionPlugin, AdmissionRequest } from '../admission/admission.ts';
-import type { Allocation } from '../allocation/allocation.ts';
+import type { Allocation, Taken } from '../allocation/allocation.ts';
 import { badRequest, isStatusError } from '../status/status-error.ts';
 import { ResourceBed } from './testing/resource-bed.ts';
 import type { WriteContext } from './write-context.ts';
@@ -41,12 +41,13 @@ class Numbers implements Allocation {
   readonly resource = 'configmaps';
   readonly told: string[] = [];
   errors: FieldError[] = [];
-  allocate(next: KubeObject, old: KubeObject | undefined, dryRun: boolean): FieldError[] {
-    this.told.push(`allocate ${next.metadata.name} ${old ? 'again' : 'first'}${dryRun ? ' dry' : ''}`);
-    return this.errors;
+  async allocate(next: KubeObject, old: KubeObject | undefined, dryRun: boolean): Promise<Taken> {
+    const { name } = next.metadata;
+    this.told.push(`allocate ${name} ${old ? 'again' : 'first'}${dryRun ? ' dry' : ''}`);
+    return { errors: this.errors, giveBack: async () => void this.told.push(`give back ${name}`) };
   }
-  release(object: KubeObject): void {
-    this.told.push(`release ${object.metadata.name}`);
+  async release(old: KubeObject, next: KubeObject | undefined, revision: number): Promise<void> {
+    this.told.push(`release ${old.metadata.name} ${next ? 'for another' : 'for nothing'} at ${revision}`);
   }
 }
 
@@ -141,7 +142,7 @@ describe('create()', () => {
       create(bed, map({ name: 'c' })),
       refused('Invalid', /^ConfigMap "c" is invalid: data: Invalid value: 1: all gone/),
     );
-    assert.deepEqual(numbers.told, ['allocate c first', 'release c']);
+    assert.deepEqual(numbers.told, ['allocate c first', 'give back c']);
   });
 
   test('asks nothing of allocations for other resources, or of a group with the same name', async () => {
@@ -264,10 +265,10 @@ describe('update()', () => {
     await using bed = await withMap({ allocations: [numbers] });
     numbers.told.length = 0;
     await update(bed, data('2'));
-    assert.deepEqual(numbers.told, ['allocate a again']);
+    assert.deepEqual(numbers.told.splice(0), ['allocate a again', 'release a for another at 2']);
     numbers.errors = [{ type: 'FieldValueInvalid', path: 'data', value: 1, detail: 'all gone' }];
     await assert.rejects(update(bed, data('3')), refused('Invalid', /all gone/));
-    assert.deepEqual(numbers.told, ['allocate a again', 'allocate a again']);
+    assert.deepEqual(numbers.told, ['allocate a again', 'give back a']);
   });
 
   test('warns of owners that stand twice', async () => {

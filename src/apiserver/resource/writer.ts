@@ -14,7 +14,7 @@ import { statusOfErrors } from '../../api/validation/status.ts';
 import type { Clock } from '../../clock/clock.ts';
 import { timestamp } from '../../clock/timestamp.ts';
 import type { AdmissionChain, AdmissionRequest } from '../admission/admission.ts';
-import type { Allocation } from '../allocation/allocation.ts';
+import { type Allocations, giveBackAfter, nothingTaken, type Taken } from '../allocation/allocation.ts';
 import type { CachedObject } from '../cache/cached-object.ts';
 import {
   alreadyExists,
@@ -48,7 +48,7 @@ interface UpdateTarget {
 interface WriterDeps {
   readonly objects: ObjectStore;
   readonly admission: AdmissionChain;
-  readonly allocations: readonly Allocation[];
+  readonly allocations: Allocations;
   readonly clock: Clock;
 }
 
@@ -130,33 +130,48 @@ export class Writer {
   ): Promise<Changed> {
     const { row, namespace, name, part } = target;
     const subresource = target.subresource ?? part?.name ?? '';
+    const { allocations, objects } = this.#d;
     // Of the last try, which is the one that is stored.
     let admitted: AdmissionRequest | undefined;
-    const changed = await this.#d.objects.change(
-      row,
-      namespace,
-      name,
-      async (old) => {
-        const next = await revise(old);
-        placeIn(row, namespace, next);
-        context.warnings.push(...dedupOwners(next.metadata));
-        checkIdentity(row, next, old, target);
-        row.applyDefaults(next);
-        this.#record(row, old, next, part, context);
-        const request: AdmissionRequest = { operation: 'UPDATE', row, subresource, namespace, name, object: next, old, ...context };
-        await this.#d.admission.mutate(request);
-        refuse(row, name, beforeUpdate(row, next, old, part));
-        if (!part && (!row.generationOf || next.metadata.generation !== old.metadata.generation))
-          context.warnings.push(...row.warnings(next));
-        await this.#d.admission.validate(request);
-        if (endsDeletion(row, next, old)) return { kind: 'delete' };
-        for (const allocation of this.#allocationsOf(row)) refuse(row, name, await allocation.allocate(next, old, context.dryRun));
-        keepTimes(next, old);
-        admitted = request;
-        return { kind: 'put', object: next };
-      },
-      context.dryRun,
-    );
+    let taken: Taken = nothingTaken;
+    let before: KubeObject | undefined;
+    const changed = await objects
+      .change(
+        row,
+        namespace,
+        name,
+        async (old) => {
+          await taken.giveBack();
+          taken = nothingTaken;
+          before = old;
+          const next = await revise(old);
+          placeIn(row, namespace, next);
+          context.warnings.push(...dedupOwners(next.metadata));
+          checkIdentity(row, next, old, target);
+          row.applyDefaults(next);
+          this.#record(row, old, next, part, context);
+          const request: AdmissionRequest = { operation: 'UPDATE', row, subresource, namespace, name, object: next, old, ...context };
+          await this.#d.admission.mutate(request);
+          refuse(row, name, beforeUpdate(row, next, old, part));
+          if (!part && (!row.generationOf || next.metadata.generation !== old.metadata.generation))
+            context.warnings.push(...row.warnings(next));
+          await this.#d.admission.validate(request);
+          if (endsDeletion(row, next, old)) return { kind: 'delete' };
+          taken = await allocations.take(row, next, old, context.dryRun);
+          keepTimes(next, old);
+          admitted = request;
+          return { kind: 'put', object: next };
+        },
+        context.dryRun,
+      )
+      .catch(async (err: unknown) => {
+        await giveBackAfter(err, taken);
+        throw err;
+      });
+    if (before && !context.dryRun && allocations.concern(row)) {
+      const { object, deleted } = changed;
+      await allocations.release(row, before, deleted ? undefined : object.object, object.revision);
+    }
     if (admitted) this.#d.admission.admitted(admitted);
     return changed;
   }
@@ -168,27 +183,20 @@ export class Writer {
     recordWrite(old, next, { place: placeOf(row, part), manager, now: timestamp(this.#d.clock.now()) });
   }
 
-  /** Runs `store` with what the object needs reserved; gives it back when the object does not come to be. */
+  /** Runs `store` with what the object needs taken; gives it back when the object does not come to be. */
   async #allocated(row: ResourceRow, object: KubeObject, dryRun: boolean, store: () => Promise<CachedObject>): Promise<CachedObject> {
-    const allocations = this.#allocationsOf(row);
+    const { allocations, objects } = this.#d;
     const { name, namespace = '' } = object.metadata;
+    if (!allocations.concern(row)) return store();
     // Said before what the object asks for is found to be taken, by itself.
-    if (allocations.length > 0 && (await this.#d.objects.lookup(row, namespace, name))) throw alreadyExists(row.type, name);
-    const held: Allocation[] = [];
+    if (await objects.get(row, namespace, name)) throw alreadyExists(row.type, name);
+    const taken = await allocations.take(row, object, undefined, dryRun);
     try {
-      for (const allocation of allocations) {
-        held.push(allocation);
-        refuse(row, object.metadata.name, await allocation.allocate(object, undefined, dryRun));
-      }
       return await store();
     } catch (err) {
-      for (const allocation of held) allocation.release(object);
+      await giveBackAfter(err, taken);
       throw err;
     }
-  }
-
-  #allocationsOf(row: ResourceRow): readonly Allocation[] {
-    return row.type.group === '' ? this.#d.allocations.filter((a) => a.resource === row.type.resource) : [];
   }
 }
 

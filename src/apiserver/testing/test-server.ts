@@ -35,30 +35,36 @@ export interface TestServerOptions {
   readonly admission?: ApiServerOptions['admission'];
   readonly foreign?: ApiServerOptions['foreign'];
   readonly registry?: ApiServerOptions['registry'];
+  /** Another server of the same cluster: over the same store, with the same authority and keys. */
+  readonly beside?: TestServer;
+  readonly advertiseAddress?: string;
 }
 
 export class TestServer {
   readonly server: ApiServer;
   readonly store: Store;
   readonly pki: TestPki;
+  readonly dir: string;
   readonly #agents: Agent[] = [];
-  readonly #dir: string;
   readonly #admin: Agent;
 
   private constructor(parts: { server: ApiServer; store: Store; pki: TestPki; dir: string; admin: Pem }) {
     this.server = parts.server;
     this.store = parts.store;
     this.pki = parts.pki;
-    this.#dir = parts.dir;
+    this.dir = parts.dir;
     this.#admin = this.agent(parts.admin);
   }
 
   static async start(store: Store = new MemoryStore(), options: TestServerOptions = {}): Promise<TestServer> {
-    const pki = await TestPki.create();
-    const dir = await mkdtemp(join(tmpdir(), 'fairlead-apiserver-'));
+    const { beside } = options;
+    const pki = beside?.pki ?? (await TestPki.create());
+    const dir = beside?.dir ?? (await mkdtemp(join(tmpdir(), 'fairlead-apiserver-')));
     const keyFile = join(dir, 'sa.key');
-    const { privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048 });
-    await writeFile(keyFile, privateKey.export({ type: 'pkcs8', format: 'pem' }), { mode: 0o600 });
+    if (!beside) {
+      const { privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048 });
+      await writeFile(keyFile, privateKey.export({ type: 'pkcs8', format: 'pem' }), { mode: 0o600 });
+    }
     const server = await createApiServer({
       store,
       listen: { host: '127.0.0.1', port: 0 },
@@ -70,7 +76,7 @@ export class TestServer {
       serviceCidr: options.serviceCidr ?? '10.96.0.0/16',
       nodePortRange: '30000-32767',
       frontProxyCa: (await TestPki.create()).ca,
-      advertiseAddress: '192.0.2.1',
+      advertiseAddress: options.advertiseAddress ?? '192.0.2.1',
       kubeletClient: { ...(await pki.client('kube-apiserver-kubelet-client')), ca: pki.ca },
       clock: systemClock,
       log: silentLog,
@@ -91,9 +97,14 @@ export class TestServer {
 
   async stop(): Promise<void> {
     await this.server.close();
-    for (const agent of this.#agents) agent.destroy();
+    this.disconnect();
     await this.store.close();
-    await rm(this.#dir, { recursive: true });
+    await rm(this.dir, { recursive: true, force: true });
+  }
+
+  /** Ends the connections of the client. */
+  disconnect(): void {
+    for (const agent of this.#agents) agent.destroy();
   }
 
   /** An object as body is sent as JSON, a Buffer or text as it is. */

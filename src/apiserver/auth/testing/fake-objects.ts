@@ -31,6 +31,8 @@ export class FakeObjects implements AuthObjects {
     return this.#find('Node', '', name) as Node | undefined;
   }
 
+  async fresh(): Promise<void> {}
+
   #find(kind: string, namespace: string, name: string): object | undefined {
     return this.objects.find((o) => o.kind === kind && (o.metadata.namespace ?? '') === namespace && o.metadata.name === name);
   }

@@ -7,7 +7,7 @@ import { FakeClock } from '../../../clock/testing/fake-clock.ts';
 import { silentLog } from '../../../observability/log.ts';
 import { MemoryStore } from '../../../storage/memory/memory-store.ts';
 import { AdmissionChain, type AdmissionPlugin } from '../../admission/admission.ts';
-import type { Allocation } from '../../allocation/allocation.ts';
+import { type Allocation, Allocations } from '../../allocation/allocation.ts';
 import type { UserInfo } from '../../auth/user-info.ts';
 import { WatchFeed } from '../../cache/watch-feed.ts';
 import { decodeBody } from '../../http/decode-body.ts';
@@ -73,10 +73,11 @@ export class ResourceBed {
     for (const storedAs of held) this.feed.add(storedAs);
     const objects = new ObjectStore(this.store, this.feed, registry);
     const admission = new AdmissionChain(plugins);
+    const own = { objects, admission, allocations: new Allocations(allocations), clock };
     this.deps = {
       ...{ objects, feed: this.feed, clock, stop: this.stop.signal },
-      writer: new Writer({ objects, admission, allocations, clock }),
-      deleter: new Deleter(objects, admission, clock),
+      writer: new Writer(own),
+      deleter: new Deleter(own),
       mayCreate: () => {
         if (!mayCreate) throw forbidden({ group: '', resource: 'any' }, undefined, 'may not create');
       },

@@ -1,0 +1,50 @@
+/**
+ * A node port's claim is a key of its own. Upstream keeps one bitmap for all (RangeAllocation), which names no owner: whose bit it is
+ * that somebody clears late, nobody can tell.
+ */
+import type { Service } from '../../api/schema/types.ts';
+import { prefixEnd, type Store, type StoredRecord } from '../../storage/store.ts';
+import { registryPrefix } from '../cache/load.ts';
+import { type Claim, type Claims, claimOwner } from './claims.ts';
+
+const prefix = `${registryPrefix}ranges/servicenodeports/`;
+
+export class PortClaims implements Claims {
+  readonly kind = 'node port';
+  readonly #store: Store;
+
+  constructor(store: Store) {
+    this.#store = store;
+  }
+
+  async take(id: string, service: Service): Promise<Claim | undefined> {
+    const { namespace, name } = service.metadata;
+    // In the form of an object, as everything under this prefix of the store.
+    const claim = {
+      apiVersion: 'v1',
+      kind: 'NodePort',
+      metadata: { name: id },
+      spec: { parentRef: { resource: 'services', namespace, name } },
+    };
+    const put = await this.#store.put(prefix + id, Buffer.from(JSON.stringify(claim)), { ifRevision: 0 });
+    return put.ok ? { id, owner: claimOwner(service), revision: put.record.modRevision } : undefined;
+  }
+
+  async get(id: string): Promise<Claim | undefined> {
+    const record = await this.#store.get(prefix + id);
+    return record && claimOf(record);
+  }
+
+  async list(): Promise<readonly Claim[]> {
+    return (await this.#store.range(prefix, prefixEnd(prefix))).records.map(claimOf);
+  }
+
+  async drop({ id, revision }: Claim): Promise<void> {
+    await this.#store.delete(prefix + id, { ifRevision: revision });
+  }
+}
+
+function claimOf({ key, value, modRevision }: StoredRecord): Claim {
+  const { spec } = JSON.parse(Buffer.from(value).toString()) as { spec: { parentRef: { namespace: string; name: string } } };
+  return { id: key.slice(prefix.length), owner: `${spec.parentRef.namespace}/${spec.parentRef.name}`, revision: modRevision };
+}

@@ -1,0 +1,183 @@
+/** Two API servers over one store: what a client is told by one holds at the other. */
+import assert from 'node:assert/strict';
+import { after, before, describe, test } from 'node:test';
+import { setTimeout } from 'node:timers/promises';
+import { MemoryStore } from '../storage/memory/memory-store.ts';
+import type { PutOptions, Store, WriteResult } from '../storage/store.ts';
+import { type Json, TestServer } from './testing/test-server.ts';
+
+const services = '/api/v1/namespaces/default/services';
+const maps = '/api/v1/namespaces/default/configmaps';
+const json = { type: 'application/merge-patch+json' };
+
+/** The same store for a server that hears of every change late. */
+function heardLate(store: Store): Store {
+  const late = Object.create(store) as Store;
+  late.watch = async function* (start, end, from, options) {
+    for await (const batch of store.watch(start, end, from, options)) {
+      await setTimeout(5);
+      yield batch;
+    }
+  };
+  for (const name of ['revision', 'get', 'range', 'put', 'delete'] as const) late[name] = store[name].bind(store) as never;
+  return late;
+}
+
+describe('two servers over one store', () => {
+  let a: TestServer;
+  let b: TestServer;
+  before(async () => {
+    a = await TestServer.start(new MemoryStore(), { advertiseAddress: '192.0.2.1' });
+    b = await TestServer.start(heardLate(a.store), { beside: a, advertiseAddress: '192.0.2.2' });
+  });
+  after(async () => {
+    await b.server.close();
+    b.disconnect();
+    await a.stop();
+  });
+
+  const nodePort = (name: string, port?: number): object => ({
+    metadata: { name },
+    spec: { type: 'NodePort', selector: { a: 'b' }, ports: [{ port: 80, nodePort: port }] },
+  });
+
+  test('never give two Services one address or node port, however many are created at once', async () => {
+    const all = await Promise.all(Array.from({ length: 500 }, (_, i) => (i % 2 ? a : b).call('POST', services, nodePort(`many-${i}`))));
+    assert.deepEqual([...new Set(all.map(({ status }) => status))], [201]);
+    assert.equal(new Set(all.map(({ body }) => body.spec.clusterIP)).size, 500);
+    assert.equal(new Set(all.map(({ body }) => body.spec.ports[0].nodePort)).size, 500);
+    const { body } = await a.call('GET', '/apis/networking.k8s.io/v1/ipaddresses');
+    const claimed = new Map(body.items.map(({ metadata, spec }: Json) => [metadata.name, spec.parentRef.name]));
+    for (const { body } of all) assert.equal(claimed.get(body.spec.clusterIP), body.metadata.name);
+    await a.call('DELETE', services);
+  });
+
+  test('give what several ask for by name to one of them', async () => {
+    for (let round = 0; round < 20; round++) {
+      const asked = nodePort('x', 31_000 + round) as Json;
+      const both = await Promise.all(
+        [a, b].map((server, i) =>
+          server.call('POST', services, {
+            metadata: { name: `both-${round}-${i}` },
+            spec: { ...asked.spec, clusterIP: `10.96.3.${round + 1}` },
+          }),
+        ),
+      );
+      assert.deepEqual(both.map(({ status }) => status).toSorted(), [201, 422]);
+      assert.match(both.find(({ status }) => status === 422)?.body.message, /provided (IP|port) is already allocated/);
+    }
+  });
+
+  test('give the last number of a range to one of them, and none to the other', async () => {
+    for (let port = 32_000; port < 32_010; port++) {
+      await a.call('POST', services, nodePort(`held-${port}`, port));
+      const moved = await Promise.all([
+        a.call('PATCH', `${services}/held-${port}`, { spec: { ports: [{ port: 80, nodePort: port + 500 }] } }, json),
+        b.call('POST', services, nodePort(`wants-${port}`, port + 500)),
+      ]);
+      assert.equal(moved.filter(({ status }) => status === 422).length, 1, moved.map(({ text }) => text).join());
+    }
+  });
+
+  test('know at once what the other one gave back', async () => {
+    for (let round = 0; round < 30; round++) {
+      const [one, other] = round % 2 ? [a, b] : [b, a];
+      assert.equal((await one.call('POST', services, nodePort(`again-${round}`, 30_010))).status, 201);
+      assert.equal((await other.call('DELETE', `${services}/again-${round}`)).status, 200);
+      const same = await one.call('POST', services, nodePort(`again-${round}`, 30_010));
+      assert.equal(same.status, 201, same.text);
+      assert.equal(
+        (await one.call('PATCH', `${services}/again-${round}`, { spec: { ports: [{ port: 80, nodePort: 30_011 }] } }, json)).status,
+        200,
+      );
+      const freed = await other.call('POST', services, nodePort(`freed-${round}`, 30_010));
+      assert.equal(freed.status, 201, freed.text);
+      for (const name of [`again-${round}`, `freed-${round}`]) await one.call('DELETE', `${services}/${name}`);
+    }
+  });
+
+  test('show a write of the other one in every read that follows it', async () => {
+    await a.call('POST', maps, { metadata: { name: 'seen' }, data: { n: '0' } });
+    for (let n = 1; n <= 50; n++) {
+      const [one, other] = n % 2 ? [a, b] : [b, a];
+      const { body } = await one.call('PATCH', `${maps}/seen`, { data: { n: String(n) } }, json);
+      assert.equal((await other.call('GET', `${maps}/seen`)).body.data.n, String(n));
+      const list = await other.call('GET', maps);
+      assert.equal(list.body.items.find(({ metadata }: Json) => metadata.name === 'seen').data.n, String(n));
+      assert.ok(Number(list.body.metadata.resourceVersion) >= Number(body.metadata.resourceVersion));
+    }
+  });
+
+  test('refuse an update by a resourceVersion that the other one has left behind', async () => {
+    const { body } = await a.call('POST', maps, { metadata: { name: 'raced' }, data: { n: '0' } });
+    const both = await Promise.all([a, b].map((server) => server.call('PUT', `${maps}/raced`, { ...body, data: { n: server.url } })));
+    assert.deepEqual(both.map(({ status }) => status).toSorted(), [200, 409]);
+  });
+
+  test('go on with a watch that the other one began', async () => {
+    const { body } = await a.call('GET', maps);
+    const first = await a.watch(`${maps}?watch=true&resourceVersion=${body.metadata.resourceVersion}`);
+    await b.call('POST', maps, { metadata: { name: 'watched-1' } });
+    const event = await first.next();
+    assert.equal(event.object.metadata.name, 'watched-1');
+    first.close();
+    await a.call('POST', maps, { metadata: { name: 'watched-2' } });
+    const second = await b.watch(`${maps}?watch=true&resourceVersion=${event.object.metadata.resourceVersion}`);
+    await a.call('DELETE', `${maps}/watched-1`);
+    assert.deepEqual(await second.names(2), ['ADDED watched-2', 'DELETED watched-1']);
+    second.close();
+  });
+
+  test('go on with a list that the other one began, as of its first page', async () => {
+    for (let i = 0; i < 6; i++) await a.call('POST', maps, { metadata: { name: `page-${i}`, labels: { page: 'yes' } } });
+    const query = `${maps}?labelSelector=page=yes&limit=2`;
+    const first = await a.call('GET', query);
+    await b.call('DELETE', `${maps}/page-3`);
+    await a.call('POST', maps, { metadata: { name: 'page-35', labels: { page: 'yes' } } });
+    const second = await b.call('GET', `${query}&continue=${first.body.metadata.continue}`);
+    const third = await a.call('GET', `${query}&continue=${second.body.metadata.continue}`);
+    const pages = [first, second, third].map(({ body }) => body.items.map(({ metadata }: Json) => metadata.name));
+    assert.deepEqual(pages, [
+      ['page-0', 'page-1'],
+      ['page-2', 'page-3'],
+      ['page-4', 'page-5'],
+    ]);
+    assert.equal(third.body.metadata.resourceVersion, first.body.metadata.resourceVersion);
+  });
+
+  test("take each other's ServiceAccount tokens", async () => {
+    await a.call('POST', '/api/v1/namespaces/default/serviceaccounts', { metadata: { name: 'robot' } });
+    const { body } = await a.call('POST', '/api/v1/namespaces/default/serviceaccounts/robot/token', { spec: {} });
+    const review = { spec: { token: body.status.token } };
+    const { body: reviewed } = await b.call('POST', '/apis/authentication.k8s.io/v1/tokenreviews', review);
+    assert.equal(reviewed.status.user?.username, 'system:serviceaccount:default:robot', JSON.stringify(reviewed.status));
+  });
+});
+
+/** Whose writes of Services fail, after they were done or before. */
+class TroubledStore extends MemoryStore {
+  trouble: 'before' | 'after' | undefined;
+  override async put(key: string, value: Uint8Array, options?: PutOptions): Promise<WriteResult> {
+    const { trouble } = this;
+    if (!trouble || !key.startsWith('/registry/services/')) return super.put(key, value, options);
+    if (trouble === 'after') await super.put(key, value, options);
+    throw new Error('no answer');
+  }
+}
+
+test('an address stays with a Service that may have been stored though the store gave no answer', async () => {
+  const store = new TroubledStore();
+  const s = await TestServer.start(store);
+  try {
+    const spec = { clusterIP: '10.96.0.99', ports: [{ port: 80 }] };
+    store.trouble = 'after';
+    assert.equal((await s.call('POST', services, { metadata: { name: 'unclear' }, spec })).status, 500);
+    store.trouble = undefined;
+    assert.equal((await s.call('GET', `${services}/unclear`)).status, 200);
+    assert.equal((await s.call('GET', '/apis/networking.k8s.io/v1/ipaddresses/10.96.0.99')).status, 200);
+    await s.call('DELETE', `${services}/unclear`);
+    assert.equal((await s.call('POST', services, { metadata: { name: 'next' }, spec })).status, 201);
+  } finally {
+    await s.stop();
+  }
+});
