@@ -13,6 +13,29 @@ after(() => rmSync(dir, { recursive: true }));
 
 const refused: Readonly<Record<string, readonly [url: string, why: RegExp, hint: RegExp]>> = {
   'a scheme that no backend has': ['etcd://127.0.0.1:2379', /"etcd:" is no kind of store/, /"sqlite:\/\/\/.*" or "memory:"/],
+  'etcd without TLS and with a certificate': [
+    'etcd=http://h:2379?ca-file=/x',
+    /option "ca-file", but its endpoints do not speak TLS/,
+    /https:/,
+  ],
+  'etcd with a file that is not there': [
+    'etcd=https://h?ca-file=/no/such.crt',
+    /its ca-file cannot be read: ENOENT/,
+    /Give a PEM file as ca-file=/,
+  ],
+  'etcd with a certificate and no key': [
+    `etcd=https://h?cert-file=${import.meta.filename}`,
+    /one of cert-file and key-file/,
+    /both or none/,
+  ],
+  'etcd with a path': ['etcd=http://h:2379/registry', /it has a path/, /\?prefix=\/NAME/],
+  'etcd with a prefix that is none': ['etcd=http://h:2379?prefix=a b', /"a b" is no prefix/, /prefix=\/registry/],
+  'etcd with and without TLS': ['etcd=https://a:2379,http://b:2379', /it is no URL/, /"etcd=https:/],
+  'an option that etcd lacks': [
+    'etcd=http://h?cafile=1',
+    /no option "cafile"/,
+    /ca-file, cert-file, key-file, prefix, compaction-interval/,
+  ],
   'a path alone': ['/var/lib/state.db', /it is no URL/, /sqlite:\/\/\//],
   'an empty text': ['', /it is no URL/, /sqlite:\/\/\//],
   'SQLite without a file': ['sqlite:', /it does not name a file/, /sqlite:\/\/\/var/],
@@ -45,6 +68,15 @@ describe('openStore()', () => {
       });
     });
   }
+
+  test('shows every endpoint of an etcd that does not answer', async () => {
+    await assert.rejects(openStore('etcd=http://127.0.0.1:1,http://127.0.0.1:2', {}), (err) => {
+      assert.ok(isKnownError(err, 'STORE_UNAVAILABLE'));
+      assert.match(err.message, /^Cannot open store "etcd=http:\/\/127.0.0.1:1,127.0.0.1:2": .*ECONNREFUSED/);
+      assert.match(err.hint ?? '', /whether etcd runs/);
+      return true;
+    });
+  });
 
   test('shows no password', async () => {
     const secret = (err: unknown): boolean =>

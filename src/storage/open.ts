@@ -14,6 +14,11 @@ const redis = (example: string): Backend => ({
   open: async (url, settings) => (await import('./redis/open-url.ts')).openRedisUrl(url, settings),
 });
 
+const etcd = (example: string): Backend => ({
+  example,
+  open: async (url, settings) => (await import('./etcd/open-url.ts')).openEtcdUrl(url, settings),
+});
+
 /** By scheme. */
 const backends: Readonly<Record<string, Backend>> = {
   sqlite: {
@@ -24,6 +29,8 @@ const backends: Readonly<Record<string, Backend>> = {
     example: 'memory:',
     open: async (url, settings) => (await import('./memory/open-url.ts')).openMemoryUrl(url, settings),
   },
+  'etcd+https': etcd('etcd=https://10.0.0.1:2379,https://10.0.0.2:2379,https://10.0.0.3:2379?ca-file=/etc/kubernetes/pki/etcd/ca.crt'),
+  'etcd+http': etcd('etcd=http://127.0.0.1:2379'),
   redis: redis('redis://127.0.0.1:6379/0'),
   rediss: redis('rediss://redis.example.com:6379/0?ca=/etc/fairlead/redis-ca.crt'),
   'redis+sentinel': redis('redis+sentinel://10.0.0.1,10.0.0.2,10.0.0.3/mymaster'),

@@ -16,7 +16,8 @@ export class StoreUrl {
   }
 
   /** `examples` has a URL for each scheme that is known. */
-  static parse(text: string, examples: Readonly<Record<string, string>>): StoreUrl {
+  static parse(given: string, examples: Readonly<Record<string, string>>): StoreUrl {
+    const text = asUrl(given);
     const others = moreHosts.exec(text)?.[2] ?? '';
     const single = text.replace(moreHosts, '$1');
     const hosts = others
@@ -31,7 +32,7 @@ export class StoreUrl {
         example,
         hosts.map((host) => new URL(host)),
       );
-    const [shown, why] = url ? [readable(url), `"${url.protocol}" is no kind of store`] : [withoutPassword(text), 'it is no URL'];
+    const [shown, why] = url ? [readable(url), `"${url.protocol}" is no kind of store`] : [withoutPassword(given), 'it is no URL'];
     const hint = `Give it as ${Object.values(examples).map(quoted).join(' or ')}`;
     throw new KnownError('BAD_CONFIG', `Cannot open store "${shown}": ${why}`, { hint });
   }
@@ -104,6 +105,14 @@ export class StoreUrl {
   }
 }
 
+/** etcd's endpoints are URLs themselves: `etcd=https://a,https://b` is read as `etcd+https://a,b`. */
+function asUrl(text: string): string {
+  const [, scheme = '', endpoints = '', query = ''] = /^etcd=(https?:\/\/)([^?]*)(.*)$/.exec(text) ?? [];
+  const [first = '', ...others] = endpoints.split(',');
+  const isAlike = scheme !== '' && others.every((endpoint) => endpoint.startsWith(scheme));
+  return isAlike ? `etcd+${scheme}${[first, ...others.map((endpoint) => endpoint.slice(scheme.length))].join(',')}${query}` : text;
+}
+
 function quoted(text: string): string {
   return JSON.stringify(text);
 }
@@ -112,7 +121,7 @@ function quoted(text: string): string {
 function readable(url: URL): string {
   const shown = new URL(url);
   if (shown.password) shown.password = '***';
-  return shown.href;
+  return shown.href.replace(/^etcd\+/, 'etcd=');
 }
 
 /** The same for a text that is no URL. */

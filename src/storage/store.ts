@@ -47,6 +47,11 @@ export interface WatchOptions {
   readonly signal: AbortSignal;
   /** The watch ends after the last event up to this revision. */
   readonly until?: number;
+  /**
+   * Called with a revision when every event up to it was given. Revisions that are no event of the range are told of by a watch of
+   * all keys, by a store whose revisions count more than its own writes; where each is an event, nobody calls it.
+   */
+  readonly onProgress?: (revision: number) => void;
 }
 
 export interface Store extends AsyncDisposable {

@@ -22,8 +22,8 @@ const arrows: Readonly<Record<string, readonly string[]>> = {
   x509: ['ip'],
   observability: leaves,
   api: leaves,
-  // Of api the coder of protobuf messages, which etcd speaks.
-  storage: [...leaves, 'api', 'observability'],
+  // Of api the coder of protobuf messages, which etcd speaks; certificates for the engines that tests start.
+  storage: [...leaves, 'x509', 'api', 'observability'],
   // The kernel's seam knows netlink and tools, never Services.
   linux: leaves,
   client: [...leaves, 'x509', 'api', 'observability'],

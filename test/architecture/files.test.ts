@@ -64,6 +64,7 @@ const longerNames: Readonly<Record<string, string>> = {
   'net-agent/kernel': 'network-kernel.ts',
   'proxy/plan': 'planner.ts',
   'proxy/track': 'change-tracker.ts',
+  'storage/etcd': 'etcd-store.ts',
   'storage/memory': 'memory-store.ts',
   'storage/redis': 'redis-store.ts',
   'storage/sqlite': 'sqlite-store.ts',

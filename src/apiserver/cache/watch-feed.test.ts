@@ -91,6 +91,33 @@ describe('WatchFeed', () => {
     await store.close();
   });
 
+  test('is fresh when a store whose revisions count more than objects says that its watch has come so far', async () => {
+    /** Counts writes of others, too. */
+    class SharedStore extends MemoryStore {
+      others = 0;
+      told: ((revision: number) => void) | undefined;
+      override async revision(): Promise<number> {
+        return (await super.revision()) + this.others;
+      }
+      override watch(...args: Parameters<Store['watch']>): ReturnType<Store['watch']> {
+        this.told = args[3].onProgress;
+        return super.watch(...args);
+      }
+    }
+    const store = new SharedStore();
+    await store.put(key('a'), bytes('a'));
+    const feed = await feedOver(store);
+    store.others = 3;
+    const fresh = feed.fresh();
+    await store.revision();
+    assert.equal(feed.revision, 1);
+    store.told?.(4);
+    await fresh;
+    assert.equal(feed.revision, 4);
+    await feed.close();
+    await store.close();
+  });
+
   test('lets no watch begin in a past that the store has forgotten, nor in one during which it was read', async () => {
     const store = new MemoryStore({ maxEvents: 2 });
     for (let i = 0; i < 4; i++) await store.put(key('a'), bytes('a', `${i}`));

@@ -198,7 +198,9 @@ export class WatchFeed {
   /** Until the watch ends by itself; gives the revision at which to go on. Throws what broke it. */
   async #followFrom(revision: number): Promise<number | undefined> {
     let next = revision;
-    for await (const batch of this.#store.watch(registryPrefix, prefixEnd(registryPrefix), revision, this.#stop)) {
+    const onProgress = (reached: number): void => this.#reached(reached);
+    const options = { signal: this.#stop.signal, onProgress };
+    for await (const batch of this.#store.watch(registryPrefix, prefixEnd(registryPrefix), revision, options)) {
       this.#take(batch);
       next = this.#revision + 1;
     }
@@ -248,9 +250,13 @@ export class WatchFeed {
       const seen = cache && this.#apply(cache, event, at);
       if (seen) append(changed, cache, seen);
     }
-    this.#revision = Math.max(this.#revision, batch.at(-1)?.revision ?? 0);
-    this.#settle(false);
+    this.#reached(batch.at(-1)?.revision ?? 0);
     for (const [cache, events] of changed) cache.dispatch(events);
+  }
+
+  #reached(revision: number): void {
+    this.#revision = Math.max(this.#revision, revision);
+    this.#settle(false);
   }
 
   /** Undefined when there is nothing to tell: it is known already, or the cache is just being loaded. */

@@ -1,0 +1,186 @@
+/**
+ * The members of an etcd cluster. One of them, chosen by chance, is used for everything until it fails; then it is the next one's turn.
+ * A call is sent to another member only when nobody can be harmed by that.
+ */
+import { type ChannelCredentials, Client, type ClientDuplexStream, Metadata, type ServiceError } from '@grpc/grpc-js';
+import type { Clock } from '../../clock/clock.ts';
+import { KnownError } from '../../errors/known-error.ts';
+import { outcomeOf, Unanswered, UnfitMember } from './etcd-error.ts';
+import { codec, type Message, type Method, paths, type Request, type Response } from './messages.ts';
+
+/** How long one member may take. etcd itself gives up after 7 seconds; another member may have a leader sooner. */
+const attemptMs = 5_000;
+const retryMs = 100;
+/** Calls under way; more wait here. etcd refuses them when it falls thousands behind. */
+const maxInFlight = 256;
+
+const channelOptions = {
+  // A member that vanished without a word is noticed within 15 seconds. etcd takes pings every 5 seconds at most.
+  'grpc.keepalive_time_ms': 10_000,
+  'grpc.keepalive_timeout_ms': 5_000,
+  'grpc.initial_reconnect_backoff_ms': 100,
+  'grpc.max_reconnect_backoff_ms': 1_000,
+  'grpc.max_receive_message_length': -1,
+  'grpc.max_send_message_length': -1,
+  'grpc.enable_retries': 0,
+  'grpc.enable_http_proxy': 0,
+  // Each member has a channel of its own, also after one that was closed.
+  'grpc.use_local_subchannel_pool': 1,
+};
+
+interface Member {
+  readonly url: string;
+  readonly client: Client;
+  /** Resolves when it was found to be of this cluster, since it last failed. */
+  fit: Promise<void> | undefined;
+}
+
+export interface Reply<Name extends Method> {
+  readonly response: Response<Name>;
+  /** An earlier try may have been carried out, too. */
+  readonly doubtful: boolean;
+}
+
+/** A call is repeated `always` when it may not have arrived, or only when it certainly was `unsent`. */
+export type Repeat = 'always' | 'unsent';
+
+type Header = Message<'ResponseHeader'> | undefined;
+
+const asIs = (bytes: Buffer): Buffer => bytes;
+
+export class Endpoints {
+  readonly #members: readonly Member[];
+  readonly #clock: Clock;
+  readonly #waiting: (() => void)[] = [];
+  #inFlight = 0;
+  #current: number;
+  #clusterId: number | undefined;
+  #revision = 0;
+  #closed = false;
+  /** Called with a member that does not answer. */
+  onSilence: (url: string) => void = () => {};
+
+  constructor(urls: readonly string[], credentials: ChannelCredentials, clock: Clock, first = 0) {
+    this.#members = urls.map((url) => ({ url, client: new Client(new URL(url).host, credentials, channelOptions), fit: undefined }));
+    this.#clock = clock;
+    this.#current = first % urls.length;
+  }
+
+  /** The newest revision that was heard of. */
+  get revision(): number {
+    return this.#revision;
+  }
+
+  /** Throws what etcd refuses with, or Unanswered. */
+  async call<Name extends Method>(method: Name, request: Request<Name>, repeat: Repeat = 'always'): Promise<Reply<Name>> {
+    if (this.#inFlight >= maxInFlight) await new Promise<void>((resolve) => this.#waiting.push(resolve));
+    this.#inFlight++;
+    try {
+      return await this.#call(method, request, repeat);
+    } finally {
+      this.#inFlight--;
+      this.#waiting.shift()?.();
+    }
+  }
+
+  async #call<Name extends Method>(method: Name, request: Request<Name>, repeat: Repeat): Promise<Reply<Name>> {
+    let doubtful = false;
+    for (let left = Math.max(2, this.#members.length); ; left--) {
+      const member = this.#members[this.#current]!;
+      try {
+        member.fit ??= this.#examine(member);
+        await member.fit;
+        return { response: await this.#ask(member, method, request), doubtful };
+      } catch (err) {
+        const outcome = outcomeOf(err);
+        if (outcome === 'refused' || err instanceof KnownError) throw err;
+        this.#suspect(member, err);
+        doubtful ||= outcome === 'unknown';
+        if (left <= 1 || this.#closed || (doubtful && repeat === 'unsent')) throw new Unanswered(err, doubtful);
+        if (this.#members.length === 1) await this.#clock.sleep(retryMs);
+      }
+    }
+  }
+
+  /** The member's own state. */
+  async #examine(member: Member): Promise<void> {
+    const { header, version }: Response<'Status'> = await this.#ask(member, 'Status', {});
+    const [major = 0, minor = 0] = version.split('.').map(Number);
+    if (major !== 3 || minor < 4)
+      throw new KnownError('BAD_CONFIG', `Cannot use the etcd at "${member.url}": it is of version ${version}`, {
+        hint: 'Give an etcd of version 3.4 or later, below 4',
+      });
+    this.#clusterId ??= header!.clusterId;
+    if (header!.clusterId !== this.#clusterId) throw new UnfitMember(`${member.url} belongs to another cluster than the other endpoints`);
+  }
+
+  /** Asks every member for its state, and goes on with one that is fit. Throws when two are of different clusters, or none answers. */
+  async examineAll(): Promise<void> {
+    const results = await Promise.allSettled(this.#members.map((member) => (member.fit = this.#examine(member))));
+    const reasons = results.flatMap((result) => (result.status === 'rejected' ? [result.reason as unknown] : []));
+    const wrong = reasons.find((reason) => reason instanceof KnownError || reason instanceof UnfitMember);
+    if (wrong instanceof UnfitMember)
+      throw new KnownError('BAD_CONFIG', `Cannot use etcd: ${wrong.message}`, {
+        hint: 'Give the endpoints of the members of one cluster: "etcdctl member list" says which',
+      });
+    if (wrong !== undefined || reasons.length === results.length) throw wrong ?? reasons[0];
+    for (const [i, { url }] of this.#members.entries()) if (results[i]!.status === 'rejected') this.failed(url);
+    while (this.#members[this.#current]!.fit === undefined) this.#current = (this.#current + 1) % this.#members.length;
+  }
+
+  #ask<Name extends Method>({ url, client }: Member, method: Name, request: Request<Name>): Promise<Response<Name>> {
+    const known = this.#revision;
+    return new Promise((resolve, reject) => {
+      const done = (err: ServiceError | null, response?: Response<Name>): void => {
+        const problem = err ?? this.#takeRevision(method, response!, known, url);
+        if (problem) reject(problem);
+        else resolve(response!);
+      };
+      client.makeUnaryRequest<Request<Name>, Response<Name>>(
+        paths[method],
+        (value) => codec.encode(`${method}Request`, value as never),
+        (bytes) => codec.decode(`${method}Response`, bytes) as Response<Name>,
+        request,
+        { deadline: Date.now() + attemptMs },
+        done,
+      );
+    });
+  }
+
+  /** Data that was set back to an earlier state would be taken for what the caches know already: it is not touched. */
+  #takeRevision(method: Method, response: { readonly header?: Header }, known: number, url: string): KnownError | undefined {
+    // What a member says of itself may be late; reads and writes are not.
+    if (method !== 'Range' && method !== 'Txn') return undefined;
+    const { revision } = response.header!;
+    this.#revision = Math.max(this.#revision, revision);
+    if (revision >= known) return undefined;
+    return new KnownError('STORE_CORRUPT', `Cannot use the etcd at "${url}": its revision went back from ${known} to ${revision}`, {
+      hint: 'When etcd was set back to an earlier state, restart every API server that uses it',
+    });
+  }
+
+  /** A stream of watches from the member whose turn it is. It ends when that member has no leader. */
+  openWatchStream(): { readonly url: string; readonly stream: ClientDuplexStream<Buffer, Buffer> } {
+    const { url, client } = this.#members[this.#current]!;
+    const metadata = new Metadata();
+    metadata.set('hasleader', 'true');
+    return { url, stream: client.makeBidiStreamRequest(paths.Watch, asIs, asIs, metadata) };
+  }
+
+  /** Says that a member failed: it is the next one's turn. */
+  failed(url: string): void {
+    const member = this.#members.find((one) => one.url === url)!;
+    member.fit = undefined;
+    if (this.#members[this.#current] === member) this.#current = (this.#current + 1) % this.#members.length;
+  }
+
+  #suspect(member: Member, err: unknown): void {
+    this.failed(member.url);
+    if (outcomeOf(err) === 'unknown' && this.#members.length > 1) this.onSilence(member.url);
+  }
+
+  close(): void {
+    this.#closed = true;
+    for (const { client } of this.#members) client.close();
+  }
+}

@@ -1,0 +1,62 @@
+import { after, before } from 'node:test';
+import { type Clock, systemClock } from '../../clock/clock.ts';
+import { StoreUrl } from '../store-url.ts';
+import { type Engine, testStore } from '../testing/conformance.ts';
+import { TestEtcd } from '../testing/etcd.ts';
+import { type EtcdSettings, readEtcdUrl } from './address.ts';
+import { openEtcdStore } from './etcd-store.ts';
+import { KeySpace } from './key-space.ts';
+
+function settingsOf(etcd: TestEtcd): EtcdSettings {
+  return readEtcdUrl(
+    StoreUrl.parse(etcd.url(), { 'etcd+http': 'etcd=http://127.0.0.1:2379', 'etcd+https': 'etcd=https://127.0.0.1:2379' }),
+  );
+}
+
+/** Time that passes when the test says so: etcd takes its own for leases, so those whose time has come are revoked. */
+class LeaseTime {
+  readonly #etcd: TestEtcd;
+  readonly #grantedAt = new Map<string, number>();
+  #seconds = 0;
+
+  constructor(etcd: TestEtcd) {
+    this.#etcd = etcd;
+  }
+
+  get clock(): Clock {
+    return { ...systemClock, monotonic: () => this.#seconds * 1000 };
+  }
+
+  async pass(seconds: number): Promise<void> {
+    const { leases = [] } = (await this.#etcd.ask('lease/leases')) as { leases?: { ID: string }[] };
+    for (const { ID } of leases) if (!this.#grantedAt.has(ID)) this.#grantedAt.set(ID, this.#seconds);
+    this.#seconds += seconds;
+    for (const { ID } of leases) {
+      const { grantedTTL } = await this.#etcd.ask('lease/timetolive', { ID });
+      if (this.#grantedAt.get(ID)! + Number(grantedTTL) <= this.#seconds) await this.#etcd.ask('lease/revoke', { ID });
+    }
+  }
+}
+
+/** Members of etcd with a store for each test in a range of keys of its own. */
+function engineOf(members: number): Engine {
+  let etcd: TestEtcd;
+  let stores = 0;
+  before(async () => {
+    etcd = await TestEtcd.start({ members });
+  });
+  after(() => etcd[Symbol.asyncDispose]());
+  return {
+    // So long that no real pause of the machine matters.
+    ttlSeconds: 1_000,
+    async open() {
+      const time = new LeaseTime(etcd);
+      const space = new KeySpace('', `/store${stores++}`);
+      const store = await openEtcdStore({ ...settingsOf(etcd), space }, { clock: time.clock });
+      return { store, pass: (seconds) => time.pass(seconds) };
+    },
+  };
+}
+
+testStore('EtcdStore', engineOf(1));
+testStore('EtcdStore on three members', engineOf(3));

@@ -1,0 +1,147 @@
+/**
+ * All watches of a store, on one stream to one member. When the stream breaks, a new one is opened to the next member, and each watch
+ * goes on with the event after the last one that came.
+ */
+import type { ClientDuplexStream } from '@grpc/grpc-js';
+import type { Clock } from '../../clock/clock.ts';
+import { messageOf } from '../../errors/known-error.ts';
+import type { Log } from '../../observability/log.ts';
+import { Compacted } from '../store.ts';
+import type { Endpoints } from './endpoints.ts';
+import { failed } from './etcd-error.ts';
+import { codec, type Message } from './messages.ts';
+import type { Watcher } from './watcher.ts';
+
+const firstRetryMs = 50;
+const maxRetryMs = 1_000;
+
+type Stream = ClientDuplexStream<Buffer, Buffer>;
+
+/** A watch on the stream, under the id that it has there. */
+interface Place {
+  readonly watcher: Watcher;
+  /** Parts of an answer that came in several. */
+  readonly parts: Message<'Event'>[];
+}
+
+export class WatchStream {
+  readonly #endpoints: Endpoints;
+  readonly #clock: Clock;
+  readonly #log: Log;
+  /** The store's URL, for messages. */
+  readonly #shown: string;
+  /** Those that are watched, or will be when there is a stream. */
+  readonly #watchers = new Set<Watcher>();
+  readonly #places = new Map<number, Place>();
+  #lastId = 0;
+  #stream: Stream | undefined;
+  #url = '';
+  #retry: { cancel(): void } | undefined;
+  #retryMs = firstRetryMs;
+  #closed = false;
+
+  constructor(endpoints: Endpoints, clock: Clock, log: Log, shown: string) {
+    this.#endpoints = endpoints;
+    this.#clock = clock;
+    this.#log = log;
+    this.#shown = shown;
+    endpoints.onSilence = (url) => {
+      if (this.#stream && url === this.#url) this.#broke(this.#stream, 'it does not answer');
+    };
+  }
+
+  get watchers(): ReadonlySet<Watcher> {
+    return this.#watchers;
+  }
+
+  /** Begins to fill a watcher from its `next` revision on, if it is not filled already. */
+  fill(watcher: Watcher): void {
+    if (this.#closed) watcher.end();
+    if (watcher.hasEnded || this.#watchers.has(watcher)) return;
+    this.#watchers.add(watcher);
+    if (this.#stream) this.#create(this.#stream, watcher);
+    else if (!this.#retry) this.#open();
+  }
+
+  /** Fills it no longer. */
+  stop(watcher: Watcher): void {
+    if (!this.#watchers.delete(watcher)) return;
+    for (const [watchId, place] of this.#places) {
+      if (place.watcher !== watcher) continue;
+      this.#places.delete(watchId);
+      this.#stream?.write(codec.encode('WatchRequest', { cancelRequest: { watchId } }));
+    }
+  }
+
+  close(): void {
+    this.#closed = true;
+    this.#retry?.cancel();
+    for (const watcher of this.#watchers) watcher.end();
+    const stream = this.#stream;
+    this.#stream = undefined;
+    stream?.cancel();
+  }
+
+  #open(): void {
+    this.#retry = undefined;
+    const { url, stream } = this.#endpoints.openWatchStream();
+    this.#stream = stream;
+    this.#url = url;
+    stream.on('data', (bytes: Buffer) => this.#take(stream, codec.decode('WatchResponse', bytes)));
+    stream.on('error', (err) => this.#broke(stream, messageOf(err)));
+    stream.on('end', () => this.#broke(stream, 'it ended'));
+    for (const watcher of this.#watchers) this.#create(stream, watcher);
+  }
+
+  #broke(stream: Stream, why: string): void {
+    if (stream !== this.#stream) return;
+    this.#stream = undefined;
+    stream.cancel();
+    this.#places.clear();
+    this.#endpoints.failed(this.#url);
+    this.#log.debug('the stream of watches broke, opening it anew', { endpoint: this.#url, error: why });
+    this.#retry = this.#clock.after(this.#retryMs, () => this.#open());
+    this.#retryMs = Math.min(maxRetryMs, this.#retryMs * 2);
+  }
+
+  /**
+   * It begins one revision early, which the watcher drops: etcd takes up a watch at the revision that it compacted to, although a
+   * deletion of that revision may be forgotten.
+   */
+  #create(stream: Stream, watcher: Watcher): void {
+    const watchId = ++this.#lastId;
+    this.#places.set(watchId, { watcher, parts: [] });
+    const startRevision = Math.max(1, watcher.next - 1);
+    const createRequest = { ...watcher.range, startRevision, watchId, progressNotify: true, prevKv: true, fragment: true };
+    stream.write(codec.encode('WatchRequest', { createRequest }));
+  }
+
+  #take(stream: Stream, message: Message<'WatchResponse'>): void {
+    if (stream !== this.#stream) return;
+    this.#retryMs = firstRetryMs;
+    const place = this.#places.get(message.watchId);
+    if (!place) return;
+    if (message.canceled) this.#canceled(place.watcher, message);
+    else if (message.fragment || place.parts.length > 0) this.#part(place, message);
+    else if (message.events.length > 0) this.#push(place.watcher, message.events);
+    // A notice of progress, which etcd sends to this watch alone when it has nothing else for it.
+    else if (!message.created) place.watcher.reached(message.header!.revision);
+  }
+
+  /** Events of one revision may come in parts: none is taken before all are here, so that a new stream can begin behind it. */
+  #part(place: Place, { events, fragment }: Message<'WatchResponse'>): void {
+    place.parts.push(...events);
+    if (!fragment) this.#push(place.watcher, place.parts.splice(0));
+  }
+
+  #push(watcher: Watcher, events: readonly Message<'Event'>[]): void {
+    watcher.push(events);
+    if (watcher.isFull || watcher.hasEnded) this.stop(watcher);
+  }
+
+  #canceled(watcher: Watcher, { compactRevision, cancelReason }: Message<'WatchResponse'>): void {
+    const why = { details: cancelReason };
+    watcher.end(compactRevision > 0 ? new Compacted(watcher.next, compactRevision) : failed('watch', this.#shown, why));
+    this.stop(watcher);
+  }
+}

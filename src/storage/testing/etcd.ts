@@ -1,0 +1,180 @@
+/** Real members of etcd for tests: on free ports of loopback, their data in a folder of their own, ended with the test. */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { createAuthority, issueCertificate } from '../../x509/authority.ts';
+
+export interface EtcdOptions {
+  readonly members?: number;
+  /** Serves TLS, and takes clients with a certificate only. */
+  readonly tls?: boolean;
+  /** More arguments for every member. */
+  readonly args?: readonly string[];
+}
+
+/** Where a member of a cluster listens. */
+interface Ports {
+  readonly client: number;
+  readonly peer: number;
+  readonly metrics: number;
+}
+
+const host = '127.0.0.1';
+
+async function freePorts(count: number): Promise<number[]> {
+  const servers = Array.from({ length: count }, () => createServer().listen(0, host));
+  await Promise.all(servers.map((server) => once(server, 'listening')));
+  const ports = servers.map((server) => (server.address() as { port: number }).port);
+  await Promise.all(servers.map((server) => once(server.close(), 'close')));
+  return ports;
+}
+
+export class TestEtcd implements AsyncDisposable {
+  readonly dir: string = mkdtempSync(join(tmpdir(), 'fairlead-etcd-'));
+  readonly #options: EtcdOptions;
+  readonly #ports: readonly Ports[];
+  readonly #children: (ChildProcess | undefined)[] = [];
+
+  private constructor(options: EtcdOptions, ports: readonly Ports[]) {
+    this.#options = options;
+    this.#ports = ports;
+  }
+
+  /** Returns when the cluster takes writes. */
+  static async start(options: EtcdOptions = {}): Promise<TestEtcd> {
+    const members = options.members ?? 1;
+    const free = await freePorts(3 * members);
+    const ports = Array.from({ length: members }, (_, i) => ({ client: free[i * 3]!, peer: free[i * 3 + 1]!, metrics: free[i * 3 + 2]! }));
+    const etcd = new TestEtcd(options, ports);
+    try {
+      if (options.tls) await etcd.#makeCertificates();
+      await Promise.all(ports.map((_, member) => etcd.start(member)));
+      return etcd;
+    } catch (err) {
+      await etcd[Symbol.asyncDispose]();
+      throw err;
+    }
+  }
+
+  get #scheme(): string {
+    return this.#options.tls ? 'https' : 'http';
+  }
+
+  get endpoints(): string[] {
+    return this.#ports.map(({ client }) => `${this.#scheme}://${host}:${client}`);
+  }
+
+  /** The store's URL, with a prefix of one's own. */
+  url(prefix = '/registry', options = ''): string {
+    const tls = this.#options.tls
+      ? `&ca-file=${this.file('ca.crt')}&cert-file=${this.file('client.crt')}&key-file=${this.file('client.key')}`
+      : '';
+    return `etcd=${this.endpoints.join(',')}?prefix=${prefix}${tls}${options}`;
+  }
+
+  file(name: string): string {
+    return join(this.dir, name);
+  }
+
+  /** The certificates of the cluster, and a client's `client.crt`; `stranger.crt` is of another authority. */
+  async #makeCertificates(): Promise<void> {
+    const now = Date.now();
+    const write = (name: string, { certPem, keyPem }: { certPem: string; keyPem: string }): void => {
+      writeFileSync(this.file(`${name}.crt`), certPem);
+      writeFileSync(this.file(`${name}.key`), keyPem, { mode: 0o600 });
+    };
+    const ca = await createAuthority('etcd-ca', now);
+    const other = await createAuthority('another-ca', now);
+    write('ca', ca);
+    write('other-ca', other);
+    write('server', await issueCertificate(ca, { commonName: 'etcd', ips: [host], usages: ['server', 'client'] }, now));
+    write('client', await issueCertificate(ca, { commonName: 'root', usages: ['client'] }, now));
+    write('reader', await issueCertificate(ca, { commonName: 'reader', usages: ['client'] }, now));
+    write('stranger', await issueCertificate(other, { commonName: 'root', usages: ['client'] }, now));
+  }
+
+  /** Starts a member with the data that it had; returns when it takes writes. */
+  async start(member = 0): Promise<void> {
+    const child = this.launch(member);
+    const said: string[] = [];
+    createInterface({ input: child.stderr! }).on('line', (line) => {
+      if (said.push(line) > 50) said.shift();
+    });
+    const { metrics } = this.#ports[member]!;
+    for (;;) {
+      if (child.pid === undefined || child.exitCode !== null || child.signalCode !== null)
+        throw new Error(`etcd ended with ${child.exitCode ?? child.signalCode}:\n${said.join('\n')}`);
+      const answer = await fetch(`http://${host}:${metrics}/health`).catch(() => undefined);
+      if (answer?.ok) return;
+      await sleep(20);
+    }
+  }
+
+  /** Starts a member, and does not wait for it. */
+  launch(member = 0): ChildProcess {
+    const { client, peer, metrics } = this.#ports[member]!;
+    const peers = this.#ports.map((ports, i) => `m${i}=http://${host}:${ports.peer}`).join(',');
+    const tls = this.#options.tls
+      ? [
+          `--cert-file=${this.file('server.crt')}`,
+          `--key-file=${this.file('server.key')}`,
+          `--trusted-ca-file=${this.file('ca.crt')}`,
+          '--client-cert-auth',
+        ]
+      : [];
+    const args = [
+      `--name=m${member}`,
+      `--data-dir=${this.file(`m${member}`)}`,
+      `--listen-client-urls=${this.#scheme}://${host}:${client}`,
+      `--advertise-client-urls=${this.#scheme}://${host}:${client}`,
+      `--listen-peer-urls=http://${host}:${peer}`,
+      `--initial-advertise-peer-urls=http://${host}:${peer}`,
+      `--listen-metrics-urls=http://${host}:${metrics}`,
+      `--initial-cluster=${peers}`,
+      `--initial-cluster-token=${this.dir}`,
+      '--logger=zap',
+      '--log-level=fatal',
+      // One member alone need not give others time to answer.
+      ...(this.#ports.length === 1 ? ['--heartbeat-interval=10', '--election-timeout=100'] : []),
+      ...tls,
+      ...(this.#options.args ?? []),
+    ];
+    const child = spawn('etcd', args, { stdio: ['ignore', 'ignore', 'pipe'] });
+    this.#children[member] = child;
+    const endWithUs = (): boolean => child.kill('SIGKILL');
+    process.on('exit', endWithUs);
+    child.on('exit', () => process.off('exit', endWithUs));
+    child.on('error', () => {});
+    return child;
+  }
+
+  /** A call by the JSON gateway of the first member: `lease/leases`. Without TLS only. */
+  async ask(path: string, body: object = {}): Promise<Record<string, unknown>> {
+    const answer = await fetch(`${this.endpoints[0]}/v3/${path}`, { method: 'POST', body: JSON.stringify(body) });
+    if (!answer.ok) throw new Error(`etcd answers ${answer.status} to ${path}: ${await answer.text()}`);
+    return (await answer.json()) as Record<string, unknown>;
+  }
+
+  signal(name: NodeJS.Signals, member = 0): void {
+    this.#children[member]?.kill(name);
+  }
+
+  /** As a power cut for the process; what the kernel has of its files stays. */
+  async kill(member = 0): Promise<void> {
+    const child = this.#children[member];
+    if (!child || child.exitCode !== null || child.signalCode !== null) return;
+    const ended = once(child, 'exit');
+    child.kill('SIGKILL');
+    await ended;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await Promise.all(this.#children.map((_, member) => this.kill(member)));
+    rmSync(this.dir, { recursive: true, force: true });
+  }
+}
