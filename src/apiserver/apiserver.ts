@@ -8,6 +8,7 @@ import { baseObjects } from './bootstrap/base-objects.ts';
 import { ensureExists } from './bootstrap/ensure.ts';
 import { keepKubernetesService, reconcileKubernetesService } from './bootstrap/kubernetes-service.ts';
 import { reconcilePolicy } from './bootstrap/policy.ts';
+import { ServerLeases } from './bootstrap/server-leases.ts';
 import { FlowControl } from './flow/flow-control.ts';
 import { flowOf } from './flow/levels.ts';
 import { beginConnection } from './flow/turn.ts';
@@ -45,10 +46,12 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
     address: { host: address.address, port: address.port },
     metrics: parts.metrics.registry,
     async close() {
+      // While it still answers: clients are sent elsewhere first.
+      await keeping.leave();
       stop.abort();
       parts.kubelets.close();
       await app.close();
-      await Promise.all(keeping);
+      await keeping.ended;
       await parts.close();
     },
   };
@@ -85,21 +88,35 @@ function serverPaths({ options, registry, metrics, tokenIssuer }: Parts): Server
   };
 }
 
+interface Keeping {
+  /** Takes the server out of what pods are told of servers. */
+  leave(): Promise<void>;
+  readonly ended: Promise<unknown>;
+}
+
 /** What the server keeps in the cluster for as long as it runs. */
-async function keepCluster(parts: Parts, port: number): Promise<readonly Promise<void>[]> {
+async function keepCluster(parts: Parts, port: number): Promise<Keeping> {
   const { options, feed, lookup, authorizer, serviceAllocation, stop } = parts;
   const { clock, log, serviceCidr, advertiseAddress } = options;
-  const service = { serviceCidr, advertiseAddress, port };
+  const service = { serviceCidr, advertiseAddress, port, leases: new ServerLeases(options.store) };
   await reconcileKubernetesService(parts, service).catch((err: unknown) =>
     log.warn('cannot write default/kubernetes, trying again', { error: messageOf(err) }),
   );
   const caches = ['services', 'endpoints', 'endpointslices'].map((name) => feed.cache(name));
   const background = { clock, log, signal: stop };
-  return [
-    keepKubernetesService(parts, service, { caches, ...background }),
+  const left = new AbortController();
+  const serving = keepKubernetesService(parts, service, { caches, ...background, signal: left.signal });
+  const others = [
     ...Object.values(serviceAllocation.stocks).map((stock) => keepClaims(stock, { lookup, feed, ...background })),
     keepAggregatedRoles(parts, { cache: feed.cache('clusterroles'), lookup, rbac: authorizer.rbac, ...background }),
   ];
+  return {
+    leave: () => {
+      left.abort();
+      return serving;
+    },
+    ended: Promise.all(others),
+  };
 }
 
 function workOf({ feed, registry }: Parts, info: RequestInfo): Work {

@@ -2,8 +2,11 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { setTimeout } from 'node:timers/promises';
+import { eventually } from '../clock/testing/eventually.ts';
+import { FakeClock } from '../clock/testing/fake-clock.ts';
 import { MemoryStore } from '../storage/memory/memory-store.ts';
 import type { PutOptions, Store, WriteResult } from '../storage/store.ts';
+import { ServerLeases } from './bootstrap/server-leases.ts';
 import { type Json, TestServer } from './testing/test-server.ts';
 
 const services = '/api/v1/namespaces/default/services';
@@ -23,6 +26,18 @@ function heardLate(store: Store): Store {
   return late;
 }
 
+const endpointsPath = '/api/v1/namespaces/default/endpoints/kubernetes';
+const slicePath = '/apis/discovery.k8s.io/v1/namespaces/default/endpointslices/kubernetes';
+
+/** Where `default/kubernetes` leads, by both of its kinds of endpoints. */
+async function serversAt(s: TestServer): Promise<readonly [string[], string[]]> {
+  const [endpoints, slice] = [await s.call('GET', endpointsPath), await s.call('GET', slicePath)];
+  return [
+    endpoints.body.subsets.flatMap(({ addresses }: Json) => addresses.map(({ ip }: Json) => ip)),
+    slice.body.endpoints.flatMap(({ addresses }: Json) => addresses),
+  ];
+}
+
 describe('two servers over one store', () => {
   let a: TestServer;
   let b: TestServer;
@@ -34,6 +49,14 @@ describe('two servers over one store', () => {
     await b.server.close();
     b.disconnect();
     await a.stop();
+  });
+
+  test('stand both behind default/kubernetes, and what somebody writes there goes', async () => {
+    const both = ['192.0.2.1', '192.0.2.2'];
+    await eventually(async () => assert.deepEqual(await serversAt(a), [both, both]));
+    await a.call('DELETE', endpointsPath);
+    await a.call('DELETE', slicePath);
+    await eventually(async () => assert.deepEqual(await serversAt(b), [both, both]));
   });
 
   const nodePort = (name: string, port?: number): object => ({
@@ -180,4 +203,38 @@ test('an address stays with a Service that may have been stored though the store
   } finally {
     await s.stop();
   }
+});
+
+describe('a server that goes', () => {
+  test('is told of no more, and the last one leaves its address where it is', async () => {
+    const a = await TestServer.start(new MemoryStore(), { advertiseAddress: '192.0.2.1' });
+    const b = await TestServer.start(a.store, { beside: a, advertiseAddress: '192.0.2.2' });
+    await eventually(async () => assert.deepEqual((await serversAt(a))[0], ['192.0.2.1', '192.0.2.2']));
+    await b.server.close();
+    b.disconnect();
+    assert.deepEqual(await serversAt(a), [['192.0.2.1'], ['192.0.2.1']]);
+    await a.server.close();
+    a.disconnect();
+    const kept =
+      (await a.store.get('/registry/services/endpoints/default/kubernetes')) ??
+      (await a.store.get('/registry/endpoints/default/kubernetes'));
+    assert.match(Buffer.from(kept?.value ?? []).toString(), /192\.0\.2\.1/);
+    await a.stop();
+  });
+
+  test('without a word is told of no more once its lease has run out', async () => {
+    const clock = new FakeClock();
+    const a = await TestServer.start(new MemoryStore({ clock }), { advertiseAddress: '192.0.2.1' });
+    try {
+      // What one leaves that was killed.
+      await new ServerLeases(a.store).renew({ ip: '192.0.2.2', port: 6443 });
+      await eventually(async () => assert.deepEqual((await serversAt(a))[0], ['192.0.2.1', '192.0.2.2']));
+      await clock.advance(14_999);
+      await new ServerLeases(a.store).renew({ ip: '192.0.2.1', port: 6443 });
+      await clock.advance(1);
+      await eventually(async () => assert.deepEqual(await serversAt(a), [['192.0.2.1'], ['192.0.2.1']]));
+    } finally {
+      await a.stop();
+    }
+  });
 });

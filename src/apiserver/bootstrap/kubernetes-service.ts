@@ -1,7 +1,8 @@
 /**
  * The ServiceCIDR `kubernetes`, the range that the server was started with, and
- * `default/kubernetes`: how pods find this server. The Service has the first address of the range; its endpoints are written here,
- * because no selector could find a server that is no pod. Put right again when somebody changes or deletes them.
+ * `default/kubernetes`: how pods find the API servers. The Service has the first address of the range; its endpoints are written here,
+ * because no selector could find a server that is no pod: those of all servers whose lease lives (upstream's lease endpoint reconciler). Put
+ * right again when somebody changes or deletes them, and when a server comes or goes.
  */
 import { cloneJson } from '../../api/codec/json-clone.ts';
 import { subresourceOf } from '../../api/registry/lifecycle.ts';
@@ -12,16 +13,31 @@ import { messageOf } from '../../errors/known-error.ts';
 import { familyOf, mustCidr, nthIp } from '../../ip/ip.ts';
 import type { ResourceCache } from '../cache/resource-cache.ts';
 import { type Background, type EnsureDeps, ensure, ensureExists, ownWrite } from './ensure.ts';
+import type { ServerAddress, ServerLeases } from './server-leases.ts';
 
 const checkMs = 10_000;
+
+/** So long a server that ends waits for the store to forget it. */
+const leaveMs = 2_000;
 
 interface KubernetesServiceOptions {
   readonly serviceCidr: string;
   readonly advertiseAddress: string;
   readonly port: number;
+  readonly leases: ServerLeases;
 }
 
-function kubernetesObjects(o: KubernetesServiceOptions): { service: Service; endpoints: Endpoints; slice: EndpointSlice } {
+function kubernetesObjects(
+  o: KubernetesServiceOptions,
+  servers: readonly ServerAddress[],
+): {
+  service: Service;
+  endpoints: Endpoints;
+  slice: EndpointSlice;
+} {
+  // All have one port, or the first one's is taken: whoever writes them must write the same.
+  const ports = [{ name: 'https', port: servers[0]?.port ?? o.port, protocol: 'TCP' as const }];
+  const ips = servers.map(({ ip }) => ip);
   const meta = { name: 'kubernetes', namespace: 'default' };
   const service: Service = {
     apiVersion: 'v1',
@@ -37,15 +53,15 @@ function kubernetesObjects(o: KubernetesServiceOptions): { service: Service; end
     apiVersion: 'v1',
     kind: 'Endpoints',
     metadata: { ...meta, labels: { [labelSkipMirror]: 'true' } },
-    subsets: [{ addresses: [{ ip: o.advertiseAddress }], ports: [{ name: 'https', port: o.port, protocol: 'TCP' }] }],
+    subsets: [{ addresses: ips.map((ip) => ({ ip })), ports }],
   };
   const slice: EndpointSlice = {
     apiVersion: 'discovery.k8s.io/v1',
     kind: 'EndpointSlice',
     metadata: { ...meta, labels: { [labelServiceName]: 'kubernetes' } },
     addressType: familyOf(o.advertiseAddress) === 4 ? 'IPv4' : 'IPv6',
-    endpoints: [{ addresses: [o.advertiseAddress], conditions: { ready: true } }],
-    ports: [{ name: 'https', port: o.port, protocol: 'TCP' }],
+    endpoints: ips.map((ip) => ({ addresses: [ip], conditions: { ready: true } })),
+    ports,
   };
   return { service, endpoints, slice };
 }
@@ -76,7 +92,17 @@ async function ensureServiceCidr(deps: EnsureDeps, text: string): Promise<void> 
 
 export async function reconcileKubernetesService(deps: EnsureDeps, options: KubernetesServiceOptions): Promise<void> {
   await ensureServiceCidr(deps, mustCidr(options.serviceCidr).text);
-  const { service, endpoints, slice } = kubernetesObjects(options);
+  const { leases, advertiseAddress, port } = options;
+  await leases.renew({ ip: advertiseAddress, port });
+  await writeEndpoints(deps, options);
+}
+
+/** Those of every server that lives; without any they stay as they are: better an old address than none. */
+async function writeEndpoints(deps: EnsureDeps, options: KubernetesServiceOptions): Promise<void> {
+  const family = familyOf(options.advertiseAddress);
+  const servers = (await options.leases.list()).filter(({ ip }) => familyOf(ip) === family);
+  if (servers.length === 0) return;
+  const { service, endpoints, slice } = kubernetesObjects(options, servers);
   await ensure(
     deps,
     service,
@@ -99,7 +125,7 @@ function labelled(current: KubeObject, wanted: KubeObject): KubeObject['metadata
 }
 
 /**
- * Until the signal aborts: looks now and then, and at once when one of them is deleted (`kubectl delete all --all` does that): no pod
+ * Until the signal aborts, and this server is told of no more: looks now and then, and at once when one of them is deleted (`kubectl delete all --all` does that): no pod
  * finds the server meanwhile. `caches` are those of services, endpoints and endpointslices.
  */
 export async function keepKubernetesService(
@@ -118,9 +144,10 @@ export async function keepKubernetesService(
       onReset: () => woken.resolve(),
     });
   }
+  const following = followServers(options.leases, () => woken.resolve(), context);
   while (!signal.aborted) {
     await Promise.race([clock.sleep(checkMs, signal).catch(() => {}), woken.promise]);
-    if (signal.aborted) return;
+    if (signal.aborted) break;
     // Made before the work, so that a deletion in the midst of it is seen right after.
     woken = Promise.withResolvers();
     try {
@@ -128,5 +155,20 @@ export async function keepKubernetesService(
     } catch (err) {
       log.warn('cannot keep the endpoints of default/kubernetes', { error: messageOf(err) });
     }
+  }
+  await following;
+  await Promise.race([leave(deps, options).catch(() => {}), clock.sleep(leaveMs)]);
+}
+
+/** Nobody is sent here any more. */
+async function leave(deps: EnsureDeps, options: KubernetesServiceOptions): Promise<void> {
+  await options.leases.remove(options.advertiseAddress);
+  await writeEndpoints(deps, options);
+}
+
+async function followServers(leases: ServerLeases, tell: () => void, { clock, signal }: Background): Promise<void> {
+  while (!signal.aborted) {
+    await leases.follow(tell, signal).catch(() => {});
+    await clock.sleep(checkMs, signal).catch(() => {});
   }
 }

@@ -4,7 +4,7 @@ import { CachedObject } from './cached-object.ts';
 
 export const registryPrefix = '/registry/';
 /** Leases are renewed all the time, and nobody asks for their past: a store need not keep it. */
-export const withoutHistory: readonly string[] = [`${registryPrefix}leases/`];
+export const withoutHistory: readonly string[] = [`${registryPrefix}leases/`, `${registryPrefix}masterleases/`];
 const pageSize = 1000;
 /** How far back, in revisions, the caches reach at the start: what the watchers of a server that was started anew may have missed. */
 const recalled = 5_000;

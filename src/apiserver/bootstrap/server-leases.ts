@@ -1,0 +1,60 @@
+/**
+ * Which API servers there are, by upstream's master leases: each keeps a key with its address alive, which the store deletes when the server
+ * no longer does. Upstream's keys, times and values.
+ */
+import type { Endpoints } from '../../api/schema/types.ts';
+import { prefixEnd, type Store, type StoredRecord, type StoreEvent } from '../../storage/store.ts';
+import { registryPrefix } from '../cache/load.ts';
+
+const prefix = `${registryPrefix}masterleases/`;
+const ttlSeconds = 15;
+
+export interface ServerAddress {
+  readonly ip: string;
+  readonly port: number;
+}
+
+export class ServerLeases {
+  readonly #store: Store;
+
+  constructor(store: Store) {
+    this.#store = store;
+  }
+
+  async renew({ ip, port }: ServerAddress): Promise<void> {
+    const lease: Endpoints = {
+      apiVersion: 'v1',
+      kind: 'Endpoints',
+      metadata: { name: 'kubernetes', namespace: 'default' },
+      subsets: [{ addresses: [{ ip }], ports: [{ name: 'https', port, protocol: 'TCP' }] }],
+    };
+    await this.#store.put(prefix + ip, Buffer.from(JSON.stringify(lease)), { ttlSeconds });
+  }
+
+  /** In the order of their keys, which is the same for all who ask. */
+  async list(): Promise<readonly ServerAddress[]> {
+    return (await this.#store.range(prefix, prefixEnd(prefix))).records.flatMap(addressOf);
+  }
+
+  async remove(ip: string): Promise<void> {
+    await this.#store.delete(prefix + ip);
+  }
+
+  /** Tells when a server has come or gone. Rejects when it cannot be told any longer, ends with the signal. */
+  async follow(tell: () => void, signal: AbortSignal): Promise<void> {
+    const from = (await this.#store.revision()) + 1;
+    tell();
+    for await (const batch of this.#store.watch(prefix, prefixEnd(prefix), from, { signal })) if (batch.some(isNews)) tell();
+  }
+}
+
+/** And not a renewal. */
+function isNews(event: StoreEvent): boolean {
+  return event.kind === 'delete' || event.record.createRevision === event.record.modRevision;
+}
+
+function addressOf({ key, value }: StoredRecord): ServerAddress[] {
+  const { subsets } = JSON.parse(Buffer.from(value).toString()) as Endpoints;
+  const port = subsets?.[0]?.ports?.[0]?.port;
+  return port === undefined ? [] : [{ ip: key.slice(prefix.length), port }];
+}
