@@ -6,6 +6,7 @@ import { eventually } from '../clock/testing/eventually.ts';
 import { listenInNetns } from '../linux/listen-in-netns.ts';
 import { inNetns } from '../linux/netns.ts';
 import { cannotMakeNamespaces, Namespaces } from '../linux/testing/namespaces.ts';
+import { KernelRelayHost } from './mode/userspace/relay-host.ts';
 import { KernelNodeHost } from './node-host.ts';
 import type { Listener } from './plan/reserved.ts';
 
@@ -65,5 +66,14 @@ describe('KernelNodeHost', { skip: cannotMakeNamespaces, concurrency: false }, (
     }
     const held = (await host.addresses()).map(({ ip, prefix }) => `${ip}/${prefix}`);
     assert.deepEqual(held.sort(), ['127.0.0.1/8', '192.0.2.1/32', '::1/128', 'fd00::2/128']);
+  });
+
+  test('does not take an address of a Service, which mode userspace gave to the node, for one of the node', async () => {
+    const relays = inNetns(net.path('a'), () => new KernelRelayHost());
+    closers.push(() => relays.close());
+    const before = await host.addresses();
+    await relays.change(['10.96.0.1', 'fd00:96::1'], []);
+    assert.deepEqual([...(await relays.held('ip')), ...(await relays.held('ip6'))], ['10.96.0.1', 'fd00:96::1']);
+    assert.deepEqual(await host.addresses(), before);
   });
 });

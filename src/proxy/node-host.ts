@@ -3,10 +3,11 @@ import { readFileSync } from 'node:fs';
 import { NetlinkSocket } from '../linux/netlink/netlink-socket.ts';
 import { RTNLGRP, Rtnetlink } from '../linux/netlink/rtnetlink.ts';
 import { getListening, type ListeningSocket, NETLINK_SOCK_DIAG, parseListening } from '../linux/netlink/sock-diag.ts';
+import { isServiceAddress } from './mode/service-address.ts';
 import type { LinkAddress, Listener } from './plan/reserved.ts';
 
 export interface NodeHost {
-  /** Of all links, loopback included. */
+  /** The node's own, of all links, loopback included. */
   addresses(): Promise<readonly LinkAddress[]>;
   /** TCP sockets that listen, and UDP sockets that take datagrams of anybody. */
   listeners(): Promise<readonly Listener[]>;
@@ -27,7 +28,7 @@ export class KernelNodeHost implements NodeHost {
   }
 
   async addresses(): Promise<readonly LinkAddress[]> {
-    return (await this.#routing.addresses()).map(({ ip, prefix }) => ({ ip, prefix }));
+    return (await this.#routing.addresses()).filter((address) => !isServiceAddress(address)).map(({ ip, prefix }) => ({ ip, prefix }));
   }
 
   async listeners(): Promise<readonly Listener[]> {

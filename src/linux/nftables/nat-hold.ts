@@ -23,7 +23,7 @@ export class KernelNatHold implements NatHold {
     try {
       this.#nft = new KernelNftables();
     } catch {
-      // A kernel without nf_tables keeps the hooks of its other tables when these are flushed.
+      // A kernel without nf_tables goes on translating when its other tables are flushed, but tracks no connection then.
     }
   }
 

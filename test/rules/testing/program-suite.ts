@@ -20,7 +20,8 @@ const web = { ip: '10.96.0.100', nodePort: 30_081 };
 /** What a mode leaves in a kernel, by a command of sh that prints nothing where there is nothing. */
 const traces: Readonly<Record<string, string>> = {
   nftables: "nft list tables | grep -w 'kube-proxy'",
-  iptables: '{ iptables-save; ip6tables-save; } | grep -E -- "KUBE-(SVC-|SEP-|EXT-|PROXY-CANARY)"',
+  iptables:
+    '{ iptables-save; ip6tables-save; } | grep -E -- "KUBE-(SVC-|SEP-|EXT-|PROXY-CANARY|EXTERNAL-SERVICES)|service portals.*NEW|NEW.*service portals"',
   // Its device and virtual servers stay for connections that have not ended.
   ipvs: "{ ipset list -n | grep KUBE-; ipvsadm -Ln | awk '/->/ && $5 + $6 > 0 { n++ } END { exit !n }' || ip -o link show dev kube-ipvs0; }",
   userspace: 'ip -o addr show dev lo | grep -F 10.96.',

@@ -92,7 +92,19 @@ COMMIT
 -I FORWARD -j KUBE-FORWARD
 COMMIT
 `;
-  const stale = '*nat\n:KUBE-SVC-A - [0:0]\n:KUBE-SEP-A - [0:0]\n-A KUBE-SVC-A -j KUBE-SEP-A\n-A KUBE-SEP-A -j KUBE-MARK-MASQ\nCOMMIT\n';
+  const stale = `*nat
+:KUBE-SVC-A - [0:0]
+:KUBE-SEP-A - [0:0]
+-A KUBE-SVC-A -j KUBE-SEP-A
+-A KUBE-SEP-A -j KUBE-MARK-MASQ
+COMMIT
+*filter
+:KUBE-SERVICES - [0:0]
+:KUBE-EXTERNAL-SERVICES - [0:0]
+-I FORWARD -m conntrack --ctstate NEW -j KUBE-SERVICES
+-I INPUT -m conntrack --ctstate NEW -j KUBE-EXTERNAL-SERVICES
+COMMIT
+`;
   assert.equal(await left(ipvs + stale), await dump(ipvs));
 });
 

@@ -13,7 +13,11 @@ const ours: Readonly<Record<TableName, readonly string[]>> = {
 };
 
 /** Mode ipvs has these, too; there KUBE-SERVICES asks sets. */
-const shared: readonly string[] = ['KUBE-SERVICES', 'KUBE-MARK-MASQ', 'KUBE-POSTROUTING', 'KUBE-FORWARD', 'KUBE-PROXY-FIREWALL'];
+const shared: Readonly<Record<TableName, readonly string[]>> = {
+  filter: ['KUBE-FORWARD', 'KUBE-PROXY-FIREWALL'],
+  nat: ['KUBE-SERVICES', 'KUBE-MARK-MASQ', 'KUBE-POSTROUTING'],
+  mangle: [],
+};
 
 /** So many chains go at a time: the tools take time quadratic in them. */
 const atATime = 500;
@@ -45,6 +49,6 @@ export function* cleanUpSections(held: Ruleset): Generator<Section> {
       ?.some((rule) => rule.includes('--match-set KUBE-')) === true;
   for (const table of ['filter', 'nat', 'mangle'] as const) {
     const chains = held.get(table);
-    if (chains) yield* leaving(table, chains, isOfIpvs ? shared : []);
+    if (chains) yield* leaving(table, chains, isOfIpvs ? shared[table] : []);
   }
 }

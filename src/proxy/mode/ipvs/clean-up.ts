@@ -13,7 +13,7 @@ import {
 } from '../../../linux/ipvs/ipvs.ts';
 import type { TableFamily } from '../../../linux/nftables/table.ts';
 import { detourChains } from './glue.ts';
-import { removeGlue } from './glue-sections.ts';
+import { isOfIptables, removeGlue } from './glue-sections.ts';
 import type { IpvsKernel } from './ipvs-rules.ts';
 import { isOurs } from './set-names.ts';
 
@@ -35,8 +35,7 @@ const shared: Readonly<Record<TableName, readonly string[]>> = {
 
 /** The chains to take away: those shared with mode iptables only while they are this mode's, whose rules ask sets. */
 export function chainsToRemove(held: Ruleset): Map<TableName, Set<string>> {
-  const services = held.get('nat')?.get('KUBE-SERVICES') ?? [];
-  const isShared = services.length > 0 && !services.some((rule) => rule.includes('--match-set KUBE-'));
+  const isShared = isOfIptables(held);
   const tables = Object.keys(own) as TableName[];
   return new Map(tables.map((table) => [table, new Set([...own[table], ...(isShared ? [] : shared[table])])]));
 }

@@ -14,6 +14,12 @@ function isMissing(held: Ruleset, { table, chain, rule }: Jump): boolean {
   return !(held.get(table)?.get(chain) ?? []).some((one) => sameRule(one, rule));
 }
 
+/** Whether the chains that both have are those of mode iptables, whose rules ask no sets. */
+export function isOfIptables(held: Ruleset): boolean {
+  const services = held.get('nat')?.get('KUBE-SERVICES') ?? [];
+  return services.length > 0 && !services.some((rule) => rule.includes('--match-set KUBE-'));
+}
+
 /** One section for each table in which something differs. */
 export function glueSections(held: Ruleset, glue: Glue): Section[] {
   return tables.flatMap((table): Section[] => {

@@ -87,6 +87,37 @@ describe('IpvsRules', () => {
     assert.deepEqual(kernel.device.log, ['bind 10.96.0.1', 'unbind 10.96.0.1']);
   });
 
+  for (const [from, nat, order] of [
+    ['where nobody serves, so that no connection is balanced and not masqueraded', '*nat\nCOMMIT\n', ['glue', 'servers', 'addresses']],
+    [
+      'where mode iptables serves, not before all else can',
+      '*nat\n:KUBE-SERVICES - [0:0]\n-A PREROUTING -j KUBE-SERVICES\n-A KUBE-SERVICES -d 10.96.0.1/32 -j ACCEPT\nCOMMIT\n',
+      ['servers', 'addresses', 'glue'],
+    ],
+  ] as const)
+    test(`puts up its chains ${from}`, async () => {
+      const { kernel, rules } = await bench();
+      kernel.iptables.restoreByOther('ip', nat);
+      const seen: string[] = [];
+      const { ipvs, iptables, device } = kernel;
+      const [apply, restore, bind] = [ipvs.apply.bind(ipvs), iptables.restore.bind(iptables), device.bind.bind(device)];
+      ipvs.apply = (ops) => {
+        if (ops.length > 0) seen.push('servers');
+        return apply(ops);
+      };
+      iptables.restore = (...args) => {
+        seen.push('glue');
+        return restore(...args);
+      };
+      device.bind = (ips) => {
+        seen.push('addresses');
+        return bind(ips);
+      };
+      rules.put('n/web', plan('web', '10.96.0.1', two));
+      await rules.sync();
+      assert.deepEqual(seen, order);
+    });
+
   test('keeps the address of a Service that is gone until its connections have ended, and lets nobody new in', async () => {
     for (const restarts of [false, true]) {
       const first = await serving(two);

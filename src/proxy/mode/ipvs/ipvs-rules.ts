@@ -21,7 +21,7 @@ import type { ModeRules, ServiceCount, SyncResult } from '../mode.ts';
 import { byName, changesOf, type Difference, isNothing, ServerChanges, stepsOf } from './difference.ts';
 import { Draining } from './draining.ts';
 import { glueOf } from './glue.ts';
-import { glueSections } from './glue-sections.ts';
+import { glueSections, isOfIptables } from './glue-sections.ts';
 import { Ledger } from './ledger.ts';
 import type { Member } from './render.ts';
 import type { ServiceDevice } from './service-device.ts';
@@ -51,6 +51,8 @@ const drainPeriodMs = 5000;
 interface Compared {
   readonly difference: Difference;
   readonly glue: readonly Section[];
+  /** Whether mode iptables serves until the glue takes the place of its chains. */
+  readonly iptablesServes: boolean;
   readonly missingSets: readonly IpsetDeclaration[];
   readonly hasDevice: boolean;
 }
@@ -150,6 +152,7 @@ export class IpvsRules implements ModeRules {
         return before.reals.size + left.size === 0 ? undefined : { ...before, reals: new Map([...left, ...before.reals]) };
       }),
       glue: this.#ledger.hasOtherDetours ? [{ table: 'nat', fill: this.#ledger.detours }] : [],
+      iptablesServes: false,
       missingSets: [],
       hasDevice: true,
     };
@@ -188,9 +191,11 @@ export class IpvsRules implements ModeRules {
       members.gone.push(...gone.map((entry) => ({ set, entry })));
     }
     const ours = new Set([...bound].filter((ip) => this.#isOfFamily(ip)));
+    const rules = await iptables.save(family);
     return {
       difference: { ...servers, members, addresses: changesOf(ours, this.#ledger.addresses) },
-      glue: glueSections(await iptables.save(family), glue),
+      glue: glueSections(rules, glue),
+      iptablesServes: isOfIptables(rules),
       missingSets,
       hasDevice,
     };
@@ -222,9 +227,13 @@ export class IpvsRules implements ModeRules {
     return address.kind === 'address' && this.#isOfFamily(address.ip);
   }
 
-  /** Sets first: a packet to an address that no set knows is refused. What leads packets to a virtual server goes before it goes. */
-  async #apply({ difference, glue, missingSets, hasDevice }: Compared): Promise<void> {
-    const { ipvs, ipset, iptables, device } = this.#kernel;
+  /**
+   * Sets first: a packet to an address that no set knows is refused. Then the glue: a connection that is balanced before it would never be
+   * masqueraded. But what mode iptables serves it goes on serving until all else is there. What leads packets to a virtual server goes before it goes.
+   */
+  async #apply(compared: Compared): Promise<void> {
+    const { ipvs, ipset, device } = this.#kernel;
+    const { difference, missingSets, hasDevice, iptablesServes } = compared;
     const { members, addresses, servers, unwanted } = difference;
     const refusals: (NetlinkError | undefined)[] = [];
     const isOfDevice = ({ set }: Member): boolean => set === 'IPVS-IPS';
@@ -237,10 +246,11 @@ export class IpvsRules implements ModeRules {
       'add',
       members.fresh.filter((member) => !isOfDevice(member)),
     );
+    if (!iptablesServes) await this.#paste(compared);
     refusals.push(...(await ipvs.apply(servers)));
-    if (glue.length > 0) await iptables.restore(this.#node.family, glue);
     if (!hasDevice) await device.ensure();
     refusals.push(...(await device.bind(addresses.fresh)));
+    if (iptablesServes) await this.#paste(compared);
     await change('add', members.fresh.filter(isOfDevice));
     refusals.push(...(await device.unbind(addresses.gone)));
     await change('del', members.gone.filter(isOfDevice));
@@ -250,6 +260,10 @@ export class IpvsRules implements ModeRules {
       members.gone.filter((member) => !isOfDevice(member)),
     );
     this.#complain(refusals);
+  }
+
+  async #paste({ glue }: Compared): Promise<void> {
+    if (glue.length > 0) await this.#kernel.iptables.restore(this.#node.family, glue);
   }
 
   /** All others are in place by now. Throws KERNEL_REFUSED. */

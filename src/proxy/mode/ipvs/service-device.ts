@@ -5,6 +5,7 @@ import { type Address, addAddress, deleteAddress } from '../../../linux/netlink/
 import { addLink, deleteLink } from '../../../linux/netlink/link.ts';
 import { isErrno, type NetlinkError } from '../../../linux/netlink/netlink-error.ts';
 import { RTNLGRP, Rtnetlink } from '../../../linux/netlink/rtnetlink.ts';
+import { isServiceAddress } from '../service-address.ts';
 
 export const deviceName = 'kube-ipvs0';
 const trialName = 'kube-ipvs-try';
@@ -12,7 +13,7 @@ const trialName = 'kube-ipvs-try';
 export interface HeldAddresses {
   /** On the device; none when it is not there. */
   readonly bound: ReadonlySet<string>;
-  /** On other links. */
+  /** On other links; what mode userspace put there is the Services'. */
   readonly others: readonly string[];
   readonly hasDevice: boolean;
 }
@@ -64,7 +65,7 @@ export class KernelServiceDevice implements ServiceDevice {
     return {
       hasDevice: link !== undefined,
       bound: new Set(addresses.filter(isBound).map(({ ip }) => ip)),
-      others: [...new Set(addresses.filter((address) => !isBound(address)).map(({ ip }) => ip))],
+      others: [...new Set(addresses.filter((address) => !isBound(address) && !isServiceAddress(address)).map(({ ip }) => ip))],
     };
   }
 

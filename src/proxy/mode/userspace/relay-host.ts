@@ -10,6 +10,7 @@ import type { Protocol } from '../../plan/service-plan.ts';
 import type { Relay, Route, SocketAddress } from '../../relay/relay.ts';
 import { TcpRelay } from '../../relay/tcp-relay.ts';
 import { UdpRelay } from '../../relay/udp-relay.ts';
+import { isServiceAddress, serviceAddressProto } from '../service-address.ts';
 
 export interface RelayHost {
   /** Addresses that a proxy gave to the node. */
@@ -22,9 +23,6 @@ export interface RelayHost {
   watch(onChange: () => void): { close(): void };
   close(): void;
 }
-
-/** In `ip address show proto 0x6b`; of those that nobody has registered (/etc/iproute2/rt_addrprotos). */
-const ourProto = 0x6b;
 
 /** Of the network namespace in which it was made. */
 export class KernelRelayHost implements RelayHost {
@@ -39,13 +37,13 @@ export class KernelRelayHost implements RelayHost {
 
   async held(family: TableFamily): Promise<ReadonlySet<string>> {
     const version = family === 'ip' ? 4 : 6;
-    const ours = (await this.#routing.addresses()).filter(({ proto, ip }) => proto === ourProto && familyOf(ip) === version);
+    const ours = (await this.#routing.addresses()).filter((address) => isServiceAddress(address) && familyOf(address.ip) === version);
     return new Set(ours.map(({ ip }) => ip));
   }
 
   async change(added: readonly string[], removed: readonly string[]): Promise<void> {
     const index = (await this.#routing.link('lo'))?.index ?? 1;
-    const address = (ip: string): Address => ({ index, ip, prefix: familyOf(ip) === 4 ? 32 : 128, proto: ourProto });
+    const address = (ip: string): Address => ({ index, ip, prefix: familyOf(ip) === 4 ? 32 : 128, proto: serviceAddressProto });
     const requests = [...removed.map((ip) => deleteAddress(address(ip))), ...added.map((ip) => addAddress(address(ip)))];
     const errors = await this.#routing.batch(requests, "change the addresses of Services on link 'lo'");
     // Somebody was faster: the node has it, or has it no more.

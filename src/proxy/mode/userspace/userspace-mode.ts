@@ -1,5 +1,6 @@
 /** Mode userspace: this process relays connections itself. For kernels that can do nothing else. */
 import { type Clock, systemClock } from '../../../clock/clock.ts';
+import { KernelIptables } from '../../../linux/iptables/kernel-iptables.ts';
 import { type Log, silentLog } from '../../../observability/log.ts';
 import type { Algorithm } from '../../plan/algorithm.ts';
 import type { NodeContext } from '../../plan/node-context.ts';
@@ -8,6 +9,7 @@ import { relayAlgorithms } from '../../relay/balancer.ts';
 import type { Mode, ModeOptions, ModeRules } from '../mode.ts';
 import { KernelRelayHost, type RelayHost } from './relay-host.ts';
 import { RelayRules } from './relay-rules.ts';
+import { TrackingHold } from './tracking-hold.ts';
 
 export class UserspaceMode implements Mode {
   readonly name = 'userspace';
@@ -17,21 +19,24 @@ export class UserspaceMode implements Mode {
   readonly #clock: Clock;
   readonly #log: Log;
   readonly #rules: RelayRules[] = [];
+  readonly #hold: TrackingHold | undefined;
 
-  constructor(host: RelayHost, { clock = systemClock, log = silentLog }: ModeOptions = {}) {
+  constructor(host: RelayHost, { clock = systemClock, log = silentLog }: ModeOptions = {}, hold?: TrackingHold) {
     this.#host = host;
+    this.#hold = hold;
     this.#clock = clock;
     this.#log = log;
   }
 
   /** In the network namespace of this process. */
   static ofKernel(options: ModeOptions = {}): UserspaceMode {
-    return new UserspaceMode(new KernelRelayHost(options.clock), options);
+    return new UserspaceMode(new KernelRelayHost(options.clock), options, new TrackingHold(new KernelIptables()));
   }
 
   async probe(): Promise<void> {}
 
   async open(node: NodeContext): Promise<ModeRules> {
+    if (this.#rules.length === 0) await this.#hold?.hold();
     const rules = new RelayRules(node, { host: this.#host, clock: this.#clock, log: this.#log });
     this.#rules.push(rules);
     return rules;
@@ -52,6 +57,7 @@ export class UserspaceMode implements Mode {
   async cleanUp(): Promise<void> {
     for (const rules of this.#rules) rules.close();
     for (const family of ['ip', 'ip6'] as const) await this.#host.change([], [...(await this.#host.held(family))]);
+    await this.#hold?.release();
   }
 
   retire(): void {
@@ -62,6 +68,7 @@ export class UserspaceMode implements Mode {
   close(): void {
     for (const rules of this.#rules) rules.close();
     this.#host.close();
+    this.#hold?.close();
   }
 
   /** Our own changes are told, too. */
