@@ -17,6 +17,12 @@ export interface RedisSettings {
   readonly waitReplicas: number;
   readonly maxLogEvents: number;
   readonly maxLogBytes: number;
+  /** How long Redis may take for an answer, in milliseconds. Then nobody knows what became of a write. */
+  readonly answerMs: number;
+  /** How long replicas may take to confirm. */
+  readonly confirmMs: number;
+  /** How long calls wait for a connection that broke, before they fail at once. */
+  readonly patienceMs: number;
 }
 
 /** Throws BAD_CONFIG. */
@@ -52,6 +58,9 @@ export function readRedisUrl(url: StoreUrl): RedisSettings {
     waitReplicas: given['wait-replicas'] ?? 0,
     maxLogEvents: given['max-log-events'] ?? 32_768,
     maxLogBytes: given['max-log-bytes'] ?? 64 << 20,
+    answerMs: 10_000,
+    confirmMs: 5_000,
+    patienceMs: 5_000,
   };
 }
 

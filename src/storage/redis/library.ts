@@ -18,6 +18,8 @@ interface Keys {
   /** Streams whose ids are `REVISION-0`: events of keys with history, and of those without. */
   readonly log: string;
   readonly recent: string;
+  /** A channel that nobody listens to. */
+  readonly fence: string;
   record(key: string): string;
 }
 
@@ -27,6 +29,7 @@ export const keys: Keys = {
   expiry: `${prefix}expiry`,
   log: `${prefix}log`,
   recent: `${prefix}recent`,
+  fence: `${prefix}fence`,
   record: (key) => `${prefix}:${key}`,
 };
 
@@ -73,11 +76,7 @@ local function find(keys, stream, id, since)
   while true do
     local entries = redis.call('XRANGE', keys[stream], from, '+', 'COUNT', 100)
     for _, entry in ipairs(entries) do
-      if id_of(entry[2][4]) == id then
-        -- A write of this connection, so that WAIT waits for what it found.
-        redis.call('HSET', keys[META], 'format', '1')
-        return entry[2]
-      end
+      if id_of(entry[2][4]) == id then return entry[2] end
       from = '(' .. entry[1]
     end
     if #entries < 100 then return false end
@@ -242,7 +241,7 @@ end
 local function open(keys, args)
   local cluster, id, again, run, doubtful, known, known_id = args[1], args[2], args[3], args[4], args[5], tonumber(args[6]), args[7]
   if redis.call('EXISTS', keys[META]) == 0 then
-    if again == '1' then return redis.error_reply('GONE') end
+    if again == '1' then return redis.error_reply('GONE nothing of the store is there') end
     local others = redis.call('DBSIZE')
     if others > 0 then return redis.error_reply('FOREIGN ' .. others) end
     redis.call('HSET', keys[META], 'format', '1', 'id', id, 'cluster', cluster, 'revision', '0', 'last', '', 'compacted', '0', 'forgotten', '0',

@@ -6,8 +6,6 @@ import type { RedisSettings } from './address.ts';
 import { failed } from './redis-error.ts';
 import { Session } from './session.ts';
 
-/** How long calls wait for a connection that broke, before they fail at once. */
-const patienceMs = 5_000;
 const firstPauseMs = 50;
 const longestPauseMs = 1_000;
 
@@ -83,7 +81,7 @@ export class Link {
       this.#patience = setTimeout(() => {
         this.#impatient = true;
         this.#wake();
-      }, patienceMs);
+      }, this.#options.settings.patienceMs);
       const next = await this.#reconnect();
       clearTimeout(this.#patience);
       if (!next) return;

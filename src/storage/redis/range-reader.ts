@@ -81,12 +81,9 @@ export function correct(records: readonly StoredRecord[], events: readonly Store
 
 /** One call of the function `range`. */
 export async function readSlice(session: Session, start: string, end: string, limit: number, bytes: number): Promise<Slice> {
-  const [revision, id, count, ...flat] = (await session.read('range', [start, end, String(limit), String(bytes)])) as [
-    number,
-    Buffer,
-    number,
-    ...Buffer[],
-  ];
+  const reply = await session.read('range', [start, end, String(limit), String(bytes)]);
+  await session.confirm(session.reads);
+  const [revision, id, count, ...flat] = reply as [number, Buffer, number, ...Buffer[]];
   const records: StoredRecord[] = [];
   for (let i = 0; i + 1 < flat.length; i += 2) records.push(decodeRecord(flat[i]!.toString(), flat[i + 1]!));
   return { revision, id, count, records };

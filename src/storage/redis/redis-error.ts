@@ -23,6 +23,10 @@ const answers: Readonly<Record<string, readonly [code: 'STORE_FULL' | 'STORE_IO'
   ],
 };
 
+const unreachable =
+  'See whether Redis runs and listens there, whether the port speaks TLS (rediss://) or not (redis://), and whether Redis asks for a ' +
+  'certificate (?cert=FILE&key=FILE)';
+
 /** Why a certificate is not trusted: https://nodejs.org/api/tls.html#x509-certificate-error-codes */
 const certificateError = /^(CERT_|DEPTH_ZERO_SELF_SIGNED_CERT|SELF_SIGNED_CERT_IN_CHAIN|UNABLE_TO_|ERR_TLS_CERT_ALTNAME_INVALID)/;
 
@@ -61,8 +65,5 @@ export function failed(action: Action, url: string, err: unknown, outcome?: stri
       'The two do not agree on TLS: redis:// is without, rediss:// with it; a client certificate is given by ?cert=FILE&key=FILE',
     );
   if (code === 'ENOTFOUND') return said('STORE_UNAVAILABLE', 'The name is not known: see the address in the URL');
-  return said(
-    'STORE_UNAVAILABLE',
-    action === 'open' ? 'See whether Redis runs and listens there, and whether the port speaks TLS (rediss://)' : undefined,
-  );
+  return said('STORE_UNAVAILABLE', action === 'open' ? unreachable : undefined);
 }

@@ -12,7 +12,7 @@ import { Link } from './link.ts';
 import { readRange, readSlice } from './range-reader.ts';
 import { decodeRecord, type KnownWrite } from './record.ts';
 import { answerCode, failed } from './redis-error.ts';
-import type { Session } from './session.ts';
+import { type Session, Unconfirmed } from './session.ts';
 import { type Operation, Writes, type Written } from './writes.ts';
 
 /** The stream of keys without history is kept for servers that lag a little. */
@@ -43,7 +43,9 @@ export async function openRedisStore(settings: RedisSettings, options: StoreSett
     log,
     async greet(session) {
       const state = await greeter.greet(session, newest.write);
-      newest.note(state);
+      // Confirmed by replicas is only what this server was told of; what it has not seen may still be lost.
+      if (!newest.write) await session.confirm(session.writes);
+      if (!newest.write || state.compacted > newest.write.revision) newest.note(state);
       feed ??= new Feed({
         revision: state.revision,
         withoutHistory: options.withoutHistory ?? [],
@@ -64,7 +66,7 @@ async function read<T>(link: Link, shown: string, what: (session: Session) => Pr
       return await what(session);
     } catch (err) {
       if (isKnownError(err)) throw err;
-      const lost = answerCode(err) === undefined;
+      const lost = answerCode(err) === undefined && !(err instanceof Unconfirmed);
       if (lost) session.end(err);
       if (!lost || attempt > 0) throw failed('read', shown, err);
     }
@@ -106,13 +108,15 @@ class RedisStore implements Store {
   }
 
   async revision(): Promise<number> {
-    const [revision, id] = await this.#read(({ reads }) => reads.hmgetBuffer(keys.meta, 'revision', 'last'));
-    this.#newest.note({ revision: Number(revision), id: id! });
-    return Number(revision);
+    return Number(await this.#read(({ reads }) => reads.hget(keys.meta, 'revision')));
   }
 
   async get(key: string): Promise<StoredRecord | undefined> {
-    const bytes = await this.#read(({ reads }) => reads.getBuffer(keys.record(key)));
+    const bytes = await this.#read(async (session) => {
+      const found = await session.reads.getBuffer(keys.record(key));
+      await session.confirm(session.reads);
+      return found;
+    });
     return bytes === null ? undefined : decodeRecord(key, bytes);
   }
 

@@ -2,24 +2,20 @@
  * The connections to one Redis process, from the moment that it was found fit until the first of them breaks. Nothing is sent twice and
  * nothing outlives a break: a session ends once, and `link.ts` begins the next one.
  */
-import { Redis, type RedisOptions } from 'ioredis';
+import { type ChainableCommander, Redis, type RedisOptions } from 'ioredis';
 import type { RedisSettings } from './address.ts';
-import { type FunctionName, functionKeys, functionName, libraryText } from './library.ts';
+import { type FunctionName, functionKeys, functionName, keys, libraryText } from './library.ts';
 import { answerCode, isMissingFunction } from './redis-error.ts';
 
 /** What a command may be given. */
 type Argument = string | Buffer | number;
 
-/** How long Redis may take for an answer. Then nobody knows what became of a write. */
-const answerMs = 10_000;
-/** How long replicas may take to confirm. */
-const confirmMs = 5_000;
 /** How long a call blocks that waits for events. */
 export const blockMs = 3_000;
 /** Writes that are sent at once, with one WAIT behind them. */
 const batchWrites = 64;
 
-/** Redis did the write, but too few replicas confirmed it in time. */
+/** Redis did as it was told, but too few replicas confirmed in time that they have what it knows. */
 export class Unconfirmed extends Error {}
 
 interface Call {
@@ -49,6 +45,7 @@ export class Session {
 
   private constructor(settings: RedisSettings) {
     this.#settings = settings;
+    const { answerMs } = settings;
     const client = (options: RedisOptions): Redis => {
       const all = {
         ...settings.connection,
@@ -118,7 +115,12 @@ export class Session {
     if (this.#over) return;
     this.#over = true;
     this.#ended.resolve(reason);
-    for (const client of this.#clients) client.disconnect();
+    for (const client of this.#clients) {
+      // ioredis listens to the first error of a stream alone; TLS has more than one, and nobody may fall over the second.
+      const { stream } = client as { stream: Redis['stream'] | undefined };
+      stream?.on('error', () => {});
+      client.disconnect();
+    }
   }
 
   /** Calls a function that writes. Calls of one turn of the event loop go out together, in their order. */
@@ -136,6 +138,21 @@ export class Session {
   /** The first call of a session, which waits for no replica. */
   open(args: readonly Argument[]): Promise<unknown> {
     return this.#call(this.#writes, 'FCALL', 'open', args);
+  }
+
+  /** Returns when enough replicas have what the answers before were made of. Throws `Unconfirmed`. */
+  async confirm(client: Redis): Promise<void> {
+    const { waitReplicas } = this.#settings;
+    if (waitReplicas === 0) return;
+    const pipeline = client.pipeline();
+    this.#fence(pipeline);
+    const problem = shortfall((await pipeline.exec())!.at(-1)!, waitReplicas);
+    if (problem) throw problem;
+  }
+
+  /** WAIT waits for what its own connection has written. A message is the smallest write: replicas get it, the disk does not. */
+  #fence(pipeline: ChainableCommander): void {
+    pipeline.publish(keys.fence, '').wait(this.#settings.waitReplicas, this.#settings.confirmMs);
   }
 
   async #call(client: Redis, command: string, name: FunctionName, args: readonly Argument[]): Promise<unknown> {
@@ -159,10 +176,10 @@ export class Session {
     const { waitReplicas } = this.#settings;
     const pipeline = this.#writes.pipeline();
     for (const { name, args } of calls) pipeline.callBuffer('FCALL', functionName(name), ...functionKeys, ...args);
-    if (waitReplicas > 0) pipeline.wait(waitReplicas, confirmMs);
+    if (waitReplicas > 0) this.#fence(pipeline);
     try {
       const results = (await pipeline.exec()) ?? [];
-      const unconfirmed = waitReplicas > 0 ? shortfall(results[calls.length]!, waitReplicas) : undefined;
+      const unconfirmed = waitReplicas > 0 ? shortfall(results.at(-1)!, waitReplicas) : undefined;
       for (const [i, call] of calls.entries()) this.#settle(call, results[i]!, unconfirmed);
     } catch (err) {
       for (const call of calls) call.reject(err);

@@ -2,7 +2,7 @@
 import type { StoreEvent } from '../store.ts';
 import { keys } from './library.ts';
 import { decodeEntry, type Entry, type KnownWrite } from './record.ts';
-import { blockMs, type Session } from './session.ts';
+import { blockMs, type Session, Unconfirmed } from './session.ts';
 
 /** Entries of each stream that are read at once. */
 const readEntries = 256;
@@ -37,6 +37,7 @@ export class Tail {
     let block: number | undefined = blockMs;
     while (!session.isOver) {
       const streams = await read(session, last, block);
+      if (streams) await confirmed(session);
       if (session.isOver) return;
       for (const [name, entries] of streams ?? []) {
         for (const entry of entries) {
@@ -72,6 +73,18 @@ export class Tail {
   #miss(revision: number): void {
     this.#position = revision;
     this.#follower.miss(revision);
+  }
+}
+
+/** Nobody hears of a write that could still be lost. */
+async function confirmed(session: Session): Promise<void> {
+  while (!session.isOver) {
+    try {
+      await session.confirm(session.tail);
+      return;
+    } catch (err) {
+      if (!(err instanceof Unconfirmed)) throw err;
+    }
   }
 }
 

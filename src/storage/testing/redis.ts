@@ -12,7 +12,13 @@ import { Redis, type RedisOptions } from 'ioredis';
 type Settings = Readonly<Record<string, string>>;
 
 /** As the store wants it; the newest writes are on the disk when they are acknowledged. */
-const fit: Settings = { appendonly: 'yes', appendfsync: 'always', save: '""', 'maxmemory-policy': 'noeviction' };
+const fit: Settings = {
+  appendonly: 'yes',
+  appendfsync: 'always',
+  save: '""',
+  'repl-diskless-sync-delay': '0',
+  'maxmemory-policy': 'noeviction',
+};
 
 async function freePort(): Promise<number> {
   const server = createServer().listen(0, '127.0.0.1');

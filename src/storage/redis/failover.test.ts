@@ -1,0 +1,108 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { eventually } from '../../clock/testing/eventually.ts';
+import { seededRandom } from '../../clock/testing/seeded-random.ts';
+import { openStore } from '../open.ts';
+import { Compacted } from '../store.ts';
+import { StoreUrl } from '../store-url.ts';
+import { bytes, text } from '../testing/events.ts';
+import { violations } from '../testing/history/check.ts';
+import { Workload } from '../testing/history/workload.ts';
+import { TestRedis } from '../testing/redis.ts';
+import { readRedisUrl } from './address.ts';
+import { openRedisStore } from './redis-store.ts';
+
+const seed = Number(process.env.HISTORY_SEED ?? Date.now() % 1_000_000);
+
+interface Group {
+  readonly primary: TestRedis;
+  readonly replica: TestRedis;
+  readonly sentinel: TestRedis;
+  readonly url: string;
+}
+
+/** A primary, a replica that is up to date, and a sentinel that knows both. */
+async function withGroup(fn: (group: Group) => Promise<void>): Promise<void> {
+  await using primary = await TestRedis.start();
+  await using replica = await TestRedis.start({ replicaof: `127.0.0.1 ${primary.port}` });
+  await eventually('the replica to be up to date', async () => (await info(replica, 'replication')).includes('master_link_status:up'));
+  await using sentinel = await TestRedis.startSentinel(primary, 1);
+  await eventually('the sentinel to know the replica', async () => (await info(sentinel, 'sentinel')).includes('slaves=1'));
+  await fn({ primary, replica, sentinel, url: `redis+sentinel://127.0.0.1:${sentinel.port}/mymaster` });
+}
+
+async function info(redis: TestRedis, section: string): Promise<string> {
+  return String(await redis.command('INFO', section));
+}
+
+/** Returns when the replica is the primary. */
+async function promoted({ replica, sentinel }: Group): Promise<void> {
+  await eventually('the fail-over', async () => (await info(replica, 'replication')).includes('role:master'));
+  await eventually('the sentinel to say so', async () => (await info(sentinel, 'sentinel')).includes(`address=127.0.0.1:${replica.port}`));
+}
+
+describe('a fail-over by Sentinel', () => {
+  test('with wait-replicas loses nothing that was acknowledged, and watches go on', async (t) => {
+    t.diagnostic(`HISTORY_SEED=${seed}`);
+    await withGroup(async (group) => {
+      const { primary } = group;
+      await using store = await openStore(`${group.url}?wait-replicas=1`, {});
+      const workload = await Workload.start(store, { random: seededRandom(seed), writers: 3 });
+      await workload.more(100);
+      await primary.kill();
+      await promoted(group);
+      // It comes back as a replica: before that nothing can be confirmed. The sentinel would wait ten seconds with that.
+      await primary.restart();
+      await primary.command('REPLICAOF', '127.0.0.1', String(group.replica.port));
+      await workload.more(100);
+      const history = await workload.history();
+      assert.deepEqual(violations(history), []);
+      assert.ok((await store.revision()) < 1_000_000, 'revisions went on where they were');
+    });
+  });
+
+  test('without it may lose what was acknowledged last: that is noticed, and everybody lists anew', async () => {
+    await withGroup(async (group) => {
+      const { primary, replica } = group;
+      await using store = await openStore(group.url, {});
+      await store.put('/kept', bytes('kept'));
+      const { signal } = new AbortController();
+      const watch = store.watch('/kept', '/kept0', 1, { signal })[Symbol.asyncIterator]();
+      await watch.next();
+      await primary.command('WAIT', '1', '0');
+      await eventually(async () => (await replica.command('GET', '{fairlead}:/kept')) !== null);
+      // More than fits into the buffers of the connection to a replica that stands still.
+      replica.signal('SIGSTOP');
+      const large = Buffer.alloc(1 << 20, 'x');
+      let last = 0;
+      for (let i = 0; i < 24; i++) {
+        const { ok } = await store.put(`/lost/${i}`, large);
+        assert.ok(ok);
+        last++;
+      }
+      await primary.kill();
+      replica.signal('SIGCONT');
+      await promoted(group);
+      await assert.rejects(watch.next(), (err) => err instanceof Compacted && err.floor > 1_000_000);
+      assert.equal(await store.get(`/lost/${last - 1}`), undefined, 'the last write was acknowledged, and is lost');
+      assert.equal(text((await store.get('/kept'))?.value), 'kept');
+      const next = await store.put('/kept', bytes('again'), { ifRevision: 1 });
+      assert.ok(next.ok && next.record.modRevision > 1_000_000);
+    });
+  });
+
+  test('with wait-replicas a primary whose replica is away acknowledges nothing', async () => {
+    await withGroup(async ({ primary, replica }) => {
+      const settings = readRedisUrl(StoreUrl.parse(`${primary.url}?wait-replicas=1`, { redis: primary.url }));
+      await using store = await openRedisStore({ ...settings, confirmMs: 200 });
+      assert.ok((await store.put('/a', bytes('one'), { ifRevision: 0 })).ok);
+      replica.signal('SIGSTOP');
+      await assert.rejects(
+        store.put('/a', bytes('two'), { ifRevision: 1 }),
+        /0 of 1 replicas confirmed it; whether it was written is unknown/,
+      );
+      replica.signal('SIGCONT');
+      assert.ok((await eventually(() => store.put('/b', bytes('three'), { ifRevision: 0 }))).ok);
+    });
+  });
+});
