@@ -10,6 +10,7 @@ import { seededRandom } from '../../src/clock/testing/seeded-random.ts';
 import { openStore } from '../../src/storage/open.ts';
 import { StoreProcess } from '../../src/storage/sqlite/testing/store-process.ts';
 import type { Store } from '../../src/storage/store.ts';
+import { TestEtcd } from '../../src/storage/testing/etcd.ts';
 import { violations } from '../../src/storage/testing/history/check.ts';
 import { Workload } from '../../src/storage/testing/history/workload.ts';
 import { TestRedis } from '../../src/storage/testing/redis.ts';
@@ -37,7 +38,23 @@ async function redis(): Promise<Victim> {
   return { store, kill: () => server.kill(), start: () => server.restart(), [Symbol.asyncDispose]: end };
 }
 
-const victims: Readonly<Record<string, (dir: string) => Promise<Victim>>> = { sqlite, redis };
+/** Of several members another one is killed each time, while the others go on. */
+async function etcd(members: number): Promise<Victim> {
+  const servers = await TestEtcd.start({ members });
+  const store = await openStore(servers.url(), {});
+  let victim = 0;
+  const end = async (): Promise<void> => {
+    await store.close();
+    await servers[Symbol.asyncDispose]();
+  };
+  const kill = (): Promise<void> => {
+    victim = (victim + 1) % members;
+    return servers.kill(victim);
+  };
+  return { store, kill, start: () => servers.start(victim), [Symbol.asyncDispose]: end };
+}
+
+const victims: Readonly<Record<string, (dir: string) => Promise<Victim>>> = { sqlite, redis, etcd: () => etcd(1), 'etcd-3': () => etcd(3) };
 
 /** A history in one piece is judged in memory: so many kills each. */
 const killsOfOneHistory = 25;
