@@ -12,6 +12,7 @@ import { partCommands } from './part-commands.ts';
 import { resetCommand } from './reset-command.ts';
 import { rulesCommand } from './rules-command.ts';
 import { serverCommand } from './server-command.ts';
+import { snapshotCommand } from './snapshot-command.ts';
 import { tokenCommand } from './token-command.ts';
 import { topCommand } from './top-command.ts';
 import { traceCommand } from './trace-command.ts';
@@ -28,6 +29,7 @@ export const root: Command = {
     tokenCommand,
     certsCommand,
     doctorCommand,
+    snapshotCommand,
     serverCommand,
     agentCommand,
     ...partCommands,

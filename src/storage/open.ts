@@ -1,4 +1,6 @@
 /** Opens a store by its URL. A new backend is a folder that passes `testing/conformance.ts`, and a line of `backends`. */
+import { KnownError } from '../errors/known-error.ts';
+import type { StoreImage } from './image.ts';
 import type { Store, StoreSettings } from './store.ts';
 import { StoreUrl } from './store-url.ts';
 
@@ -7,6 +9,14 @@ interface Backend {
   readonly example: string;
   /** Loads the backend's code only when it is used. */
   open(url: StoreUrl, settings: StoreSettings): Promise<Store>;
+  /** What the store holds now. Servers may have it open, unless it is to be `closed`: then STORE_IN_USE is thrown. */
+  image?(url: StoreUrl, options: ImageOptions): Promise<StoreImage>;
+  /** Fills a store that is empty, and that no server has open. Its revision is then `revision`, and what was before counts as compacted. */
+  fill?(url: StoreUrl, image: StoreImage, revision: number): Promise<void>;
+}
+
+export interface ImageOptions {
+  readonly closed: boolean;
 }
 
 const redis = (example: string): Backend => ({
@@ -24,6 +34,8 @@ const backends: Readonly<Record<string, Backend>> = {
   sqlite: {
     example: 'sqlite:///var/lib/fairlead/state.db',
     open: async (url, settings) => (await import('./sqlite/open-url.ts')).openSqliteUrl(url, settings),
+    image: async (url, options) => (await import('./sqlite/image-url.ts')).readSqliteUrl(url, options),
+    fill: async (url, image, revision) => (await import('./sqlite/image-url.ts')).fillSqliteUrl(url, image, revision),
   },
   memory: {
     example: 'memory:',
@@ -39,7 +51,33 @@ const backends: Readonly<Record<string, Backend>> = {
 
 /** Throws BAD_CONFIG for a URL that cannot be used, and what the backend throws when it cannot open. */
 export async function openStore(text: string, settings: StoreSettings): Promise<Store> {
+  const { url, backend } = find(text);
+  return backend.open(url, settings);
+}
+
+/** What the store holds now: `Backend.image`. */
+export async function openImage(text: string, options: ImageOptions): Promise<StoreImage> {
+  const { url, backend } = find(text);
+  if (!backend.image) throw cannot('read', url);
+  return backend.image(url, options);
+}
+
+/** Fills an empty store: `Backend.fill`. Throws STORE_NOT_EMPTY, and changes nothing, where it is not. */
+export async function fillStore(text: string, image: StoreImage, revision: number): Promise<void> {
+  const { url, backend } = find(text);
+  if (!backend.fill) throw cannot('fill', url);
+  await backend.fill(url, image, revision);
+}
+
+function find(text: string): { readonly url: StoreUrl; readonly backend: Backend } {
   const examples = Object.fromEntries(Object.entries(backends).map(([scheme, { example }]) => [scheme, example]));
   const url = StoreUrl.parse(text, examples);
-  return backends[url.scheme]!.open(url, settings);
+  return { url, backend: backends[url.scheme]! };
+}
+
+function cannot(action: 'read' | 'fill', url: StoreUrl): KnownError {
+  const able = Object.values(backends).filter((backend) => (action === 'read' ? backend.image : backend.fill));
+  return new KnownError('BAD_CONFIG', `Cannot ${action} store "${url.shown}" from outside of its server`, {
+    hint: `This works with ${able.map(({ example }) => `"${example}"`).join(', ')}`,
+  });
 }

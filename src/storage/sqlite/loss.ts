@@ -30,8 +30,7 @@ function loss(what: string, foreignLog = false): Loss {
 
 /** What is missing; undefined when the store holds everything up to its mark. */
 export function lossOf({ mark, wal, file, whole }: Evidence): Loss | undefined {
-  if (mark === 'missing') return loss('its high-water mark is missing, so nobody can tell whether it is whole');
-  if (mark === 'damaged') return loss('its high-water mark cannot be read, so nobody can tell whether it is whole');
+  if (typeof mark === 'string') return unknowable(mark);
   // Nothing was ever acknowledged.
   if (mark.cluster === '') return undefined;
   // While a checkpoint is half done, the file alone cannot be read: its header names pages that are not written yet. The log has them.
@@ -42,8 +41,22 @@ export function lossOf({ mark, wal, file, whole }: Evidence): Loss | undefined {
   if (ofLog) return ofLog;
   if (!whole) return loss('the file and its write-ahead log cannot be read together');
   if (whole.cluster !== mark.cluster) return loss('its write-ahead log is of another cluster', true);
-  if (whole.commits < mark.commits) return loss(`it ends at revision ${whole.revision}`);
-  return undefined;
+  return missingFrom(whole, mark);
+}
+
+/** The same of a store that another process may be writing to: the mark was read before the state. */
+export function lossIn(whole: StoreState, mark: Evidence['mark']): Loss | undefined {
+  if (typeof mark === 'string') return unknowable(mark);
+  if (mark.cluster === '') return undefined;
+  return whole.cluster === mark.cluster ? missingFrom(whole, mark) : loss('it is the file of another cluster');
+}
+
+function unknowable(mark: 'missing' | 'damaged'): Loss {
+  return loss(`its high-water mark ${mark === 'missing' ? 'is missing' : 'cannot be read'}, so nobody can tell whether it is whole`);
+}
+
+function missingFrom(whole: StoreState, mark: Mark): Loss | undefined {
+  return whole.commits < mark.commits ? loss(`it ends at revision ${whole.revision}`) : undefined;
 }
 
 function logLoss({ log, commits }: Mark, wal: Wal, file: StoreState | undefined): Loss | undefined {

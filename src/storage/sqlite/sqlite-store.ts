@@ -1,11 +1,11 @@
 /** The store in one SQLite file: threads of their own write and copy the log, this one reads. See README.md. */
 import { once } from 'node:events';
-import { chmodSync, mkdirSync } from 'node:fs';
+import { chmodSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import { type Clock, systemClock } from '../../clock/clock.ts';
 import type { ErrorCode } from '../../errors/codes.ts';
-import { isKnownError, KnownError, messageOf, systemCode } from '../../errors/known-error.ts';
+import { isKnownError, KnownError, messageOf } from '../../errors/known-error.ts';
 import { type Log, silentLog } from '../../observability/log.ts';
 import { EventWindow } from '../event-window.ts';
 import { ExpiryTimer } from '../expiry-timer.ts';
@@ -24,7 +24,7 @@ import { WatchHub } from '../watch-hub.ts';
 import { admit, type Forgiven } from './admit.ts';
 import { Checkpoints } from './checkpoints.ts';
 import { lockStore, type StoreLock } from './lock.ts';
-import { makeWhenMissing } from './make-store.ts';
+import { makeFolder, makeWhenMissing } from './make-store.ts';
 import type { Before, Failed, FromWriter, StoreLimits, ToWriter, WriteOp, WriteReply, WriterData } from './protocol.ts';
 import { Reader } from './reader.ts';
 import { diskHint, failed } from './sqlite-error.ts';
@@ -63,7 +63,7 @@ export async function openSqliteStore(path: string, options: SqliteStoreOptions 
   try {
     makeFolder(dirname(path));
     lock = lockStore(path);
-    const made = makeWhenMissing(path);
+    const made = await makeWhenMissing(path);
     // SQLite gives -wal and -shm the mode of the file itself.
     chmodSync(path, 0o600);
     const forgiven = made ? undefined : admit(path, options.acceptDataLoss ?? false, options.log ?? silentLog);
@@ -71,18 +71,6 @@ export async function openSqliteStore(path: string, options: SqliteStoreOptions 
   } catch (err) {
     lock?.release();
     throw isKnownError(err) ? err : failed('open', path, err);
-  }
-}
-
-/** As `mkdir -p`. Node's own `recursive` reports a read-only file system as a missing folder. */
-function makeFolder(path: string): void {
-  try {
-    mkdirSync(path, { mode: 0o700 });
-  } catch (err) {
-    if (systemCode(err) === 'EEXIST') return;
-    if (systemCode(err) !== 'ENOENT') throw err;
-    makeFolder(dirname(path));
-    mkdirSync(path, { mode: 0o700 });
   }
 }
 
