@@ -1,8 +1,8 @@
 /** How an etcd is reached, read from its URL: `etcd=https://a:2379,https://b:2379?ca-file=…`. The options bear upstream's names without `etcd-`. */
 import { readFileSync } from 'node:fs';
-import { type ChannelCredentials, credentials } from '@grpc/grpc-js';
 import { messageOf } from '../../errors/known-error.ts';
 import type { StoreUrl } from '../store-url.ts';
+import type { Tls } from './endpoints.ts';
 import { KeySpace } from './key-space.ts';
 
 /** Under which the API server keeps its objects, whatever the prefix in etcd. */
@@ -13,7 +13,7 @@ const defaultCompactionSeconds = 300;
 export interface EtcdSettings {
   /** Such as `https://a:2379`. */
   readonly endpoints: readonly string[];
-  readonly credentials: ChannelCredentials;
+  readonly tls: Tls | undefined;
   /** The URL, for messages. */
   readonly shown: string;
   readonly space: KeySpace;
@@ -31,15 +31,15 @@ export function readEtcdUrl(url: StoreUrl): EtcdSettings {
   if (!isSecure && option)
     throw url.refuse(`it has the option "${option}", but its endpoints do not speak TLS`, 'Give its endpoints with https://');
   const read = (name: (typeof files)[number]): Buffer | null => readPem(url, name, given[name]);
-  const [ca, cert, key] = files.map(read);
-  if ((cert === null) !== (key === null)) throw url.refuse('it has one of cert-file and key-file', 'Give both or none');
+  const tls = { ca: read('ca-file'), cert: read('cert-file'), key: read('key-file') };
+  if ((tls.cert === null) !== (tls.key === null)) throw url.refuse('it has one of cert-file and key-file', 'Give both or none');
   const prefix = (given.prefix ?? registry).replace(/\/+$/, '');
   if (!/^\/[!-~]+$/.test(prefix)) throw url.refuse(`"${prefix}" is no prefix`, 'Give it as prefix=/registry');
   return {
     endpoints: url
       .hosts(2379)
       .map(({ host, port }) => `${isSecure ? 'https' : 'http'}://${host.includes(':') ? `[${host}]` : host}:${port}`),
-    credentials: isSecure ? credentials.createSsl(ca, key, cert) : credentials.createInsecure(),
+    tls: isSecure ? tls : undefined,
     shown: url.shown,
     space: new KeySpace(registry, prefix),
     compactionMs: (given['compaction-interval'] ?? defaultCompactionSeconds) * 1000,

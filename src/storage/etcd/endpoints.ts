@@ -2,9 +2,11 @@
  * The members of an etcd cluster. One of them, chosen by chance, is used for everything until it fails; then it is the next one's turn.
  * A call is sent to another member only when nobody can be harmed by that.
  */
-import { type ChannelCredentials, Client, type ClientDuplexStream, Metadata, type ServiceError } from '@grpc/grpc-js';
+import { checkServerIdentity } from 'node:tls';
+import { Client, type ClientDuplexStream, credentials, Metadata, type ServiceError } from '@grpc/grpc-js';
 import type { Clock } from '../../clock/clock.ts';
 import { KnownError } from '../../errors/known-error.ts';
+import { isIp } from '../../ip/ip.ts';
 import { outcomeOf, Unanswered, UnfitMember } from './etcd-error.ts';
 import { codec, type Message, type Method, paths, type Request, type Response } from './messages.ts';
 
@@ -46,6 +48,24 @@ export type Repeat = 'always' | 'unsent';
 
 type Header = Message<'ResponseHeader'> | undefined;
 
+/** PEM files; without `ca` the authorities that Node.js knows count. */
+export interface Tls {
+  readonly ca: Buffer | null;
+  readonly cert: Buffer | null;
+  readonly key: Buffer | null;
+}
+
+function clientOf(url: string, tls: Tls | undefined): Client {
+  const { host, hostname } = new URL(url);
+  if (!tls) return new Client(host, credentials.createInsecure(), channelOptions);
+  const { ca, cert, key } = tls;
+  const address = hostname.replace(/^\[|\]$/g, '');
+  if (!isIp(address)) return new Client(host, credentials.createSsl(ca, key, cert), channelOptions);
+  // gRPC would name the address in the handshake, where RFC 6066 allows only names and Node.js warns of it. A name stands in for it there.
+  const checked = credentials.createSsl(ca, key, cert, { checkServerIdentity: (_, shown) => checkServerIdentity(address, shown) });
+  return new Client(host, checked, { ...channelOptions, 'grpc.ssl_target_name_override': 'etcd' });
+}
+
 const asIs = (bytes: Buffer): Buffer => bytes;
 
 export class Endpoints {
@@ -60,8 +80,8 @@ export class Endpoints {
   /** Called with a member that does not answer. */
   onSilence: (url: string) => void = () => {};
 
-  constructor(urls: readonly string[], credentials: ChannelCredentials, clock: Clock, first = 0) {
-    this.#members = urls.map((url) => ({ url, client: new Client(new URL(url).host, credentials, channelOptions), fit: undefined }));
+  constructor(urls: readonly string[], tls: Tls | undefined, clock: Clock, first = 0) {
+    this.#members = urls.map((url) => ({ url, client: clientOf(url, tls), fit: undefined }));
     this.#clock = clock;
     this.#current = first % urls.length;
   }

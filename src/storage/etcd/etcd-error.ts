@@ -128,7 +128,7 @@ export function failed(action: string, url: string, err: unknown): KnownError {
   const row = rows.find(({ says }) => says.test(details));
   const { code, hint } = row ?? {
     code: outcomeOf(err) === 'refused' ? ('STORE_IO' as const) : ('STORE_UNAVAILABLE' as const),
-    hint: 'See whether etcd runs, has a leader and listens at these endpoints: "etcdctl endpoint status --cluster"',
+    hint: 'See whether etcd runs, has a leader and listens at these endpoints, with http or https: "etcdctl endpoint status --cluster"',
   };
   return new KnownError(code, `Cannot ${action} store "${url}": ${details}${doubt}`, { hint, cause: err });
 }

@@ -27,18 +27,18 @@ export class EtcdStore implements Store {
 
   /** Use `openEtcdStore`. */
   constructor(settings: EtcdSettings, clock: Clock, log: Log) {
-    const { endpoints, credentials, shown, space, compactionMs } = settings;
+    const { endpoints, tls, shown, space, compactionMs } = settings;
     this.#shown = shown;
     this.#space = space;
-    this.#endpoints = new Endpoints(endpoints, credentials, clock, Math.floor(Math.random() * endpoints.length));
+    this.#endpoints = new Endpoints(endpoints, tls, clock, Math.floor(Math.random() * endpoints.length));
     this.#writes = new Writes(this.#endpoints, space, new LeaseBuckets(this.#endpoints, clock));
-    this.#fence = new Fence(space.fence, this.#endpoints, clock);
+    this.#fence = new Fence(space.fence, this.#endpoints, clock, log);
     this.#stream = new WatchStream(this.#endpoints, clock, log, shown);
     if (compactionMs > 0) void keepCompacting(this.#endpoints, compactionMs, clock, log, this.#stop.signal);
   }
 
   /** Sees that the cluster can be used. Throws why not. */
-  async admit(log: Log): Promise<void> {
+  async admit(): Promise<void> {
     await this.#try('open', () => this.#endpoints.examineAll());
     await this.#refuseProtobuf();
     try {
@@ -46,7 +46,6 @@ export class EtcdStore implements Store {
     } catch (err) {
       // Deletes make room, so the server must start.
       if (!isKnownError(err, 'STORE_FULL')) throw err;
-      log.warn(err.message, { hint: err.hint });
     }
   }
 
@@ -162,7 +161,7 @@ export async function openEtcdStore(settings: EtcdSettings, options: StoreSettin
   const log = options.log ?? silentLog;
   const store = new EtcdStore(settings, options.clock ?? systemClock, log);
   try {
-    await store.admit(log);
+    await store.admit();
     return store;
   } catch (err) {
     await store.close();

@@ -4,8 +4,10 @@
  * (etcd-io/etcd#15220).
  */
 import type { Clock } from '../../clock/clock.ts';
+import type { Log } from '../../observability/log.ts';
 import type { Endpoints } from './endpoints.ts';
 import { detailsOf, outcomeOf } from './etcd-error.ts';
+import type { Response } from './messages.ts';
 
 /** How long events may take that are under way by themselves. */
 const waitMs = 100;
@@ -14,16 +16,18 @@ export class Fence {
   readonly key: string;
   readonly #endpoints: Endpoints;
   readonly #clock: Clock;
+  readonly #log: Log;
   #raising: Promise<number> | undefined;
   #newest = 0;
   #seen = 0;
   #timer: { cancel(): void } | undefined;
   #closed = false;
 
-  constructor(key: string, endpoints: Endpoints, clock: Clock) {
+  constructor(key: string, endpoints: Endpoints, clock: Clock, log: Log) {
     this.key = key;
     this.#endpoints = endpoints;
     this.#clock = clock;
+    this.#log = log;
   }
 
   /** Writes it, once for all who ask at the same time; gives its revision. When etcd is full it is deleted instead. */
@@ -36,13 +40,16 @@ export class Fence {
 
   async #write(): Promise<number> {
     const { key } = this;
-    const write = async (request: object): Promise<number> =>
-      (await this.#endpoints.call('Txn', { success: [request] })).response.header!.revision;
+    const write = async (request: object): Promise<Response<'Txn'>> => (await this.#endpoints.call('Txn', { success: [request] })).response;
     try {
-      this.#newest = await write({ requestPut: { key } });
+      this.#newest = (await write({ requestPut: { key } })).header!.revision;
     } catch (err) {
       if (outcomeOf(err) !== 'refused' || !detailsOf(err).includes('space exceeded')) throw err;
-      this.#newest = await write({ requestDeleteRange: { key } });
+      this.#log.warn('etcd is full and takes deletes only', { error: detailsOf(err) });
+      const { header, responses } = await write({ requestDeleteRange: { key } });
+      // Without the key no watch is told of anything.
+      if (responses[0]?.responseDeleteRange?.deleted === 0) throw err;
+      this.#newest = header!.revision;
     }
     return this.#newest;
   }

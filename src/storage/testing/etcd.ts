@@ -20,6 +20,8 @@ export interface EtcdOptions {
 /** Where a member of a cluster listens. */
 interface Ports {
   readonly client: number;
+  /** Without TLS, for the test alone. */
+  readonly gateway: number;
   readonly peer: number;
   readonly metrics: number;
 }
@@ -48,8 +50,11 @@ export class TestEtcd implements AsyncDisposable {
   /** Returns when the cluster takes writes. */
   static async start(options: EtcdOptions = {}): Promise<TestEtcd> {
     const members = options.members ?? 1;
-    const free = await freePorts(3 * members);
-    const ports = Array.from({ length: members }, (_, i) => ({ client: free[i * 3]!, peer: free[i * 3 + 1]!, metrics: free[i * 3 + 2]! }));
+    const free = await freePorts(4 * members);
+    const ports = Array.from({ length: members }, (_, i) => {
+      const [client, gateway, peer, metrics] = free.slice(i * 4) as [number, number, number, number];
+      return { client, gateway, peer, metrics };
+    });
     const etcd = new TestEtcd(options, ports);
     try {
       if (options.tls) await etcd.#makeCertificates();
@@ -69,12 +74,11 @@ export class TestEtcd implements AsyncDisposable {
     return this.#ports.map(({ client }) => `${this.#scheme}://${host}:${client}`);
   }
 
-  /** The store's URL, with a prefix of one's own. */
-  url(prefix = '/registry', options = ''): string {
-    const tls = this.#options.tls
-      ? `&ca-file=${this.file('ca.crt')}&cert-file=${this.file('client.crt')}&key-file=${this.file('client.key')}`
-      : '';
-    return `etcd=${this.endpoints.join(',')}?prefix=${prefix}${tls}${options}`;
+  /** The store's URL; with TLS, by the certificate of `client`, or without one. */
+  url({ options = '', client = 'client', ca = 'ca' }: { options?: string; client?: string; ca?: string } = {}): string {
+    const own = client === '' ? '' : `&cert-file=${this.file(`${client}.crt`)}&key-file=${this.file(`${client}.key`)}`;
+    const tls = this.#options.tls ? `&ca-file=${this.file(`${ca}.crt`)}${own}` : '';
+    return `etcd=${this.endpoints.join(',')}${`${options && `&${options}`}${tls}`.replace('&', '?')}`;
   }
 
   file(name: string): string {
@@ -117,7 +121,7 @@ export class TestEtcd implements AsyncDisposable {
 
   /** Starts a member, and does not wait for it. */
   launch(member = 0): ChildProcess {
-    const { client, peer, metrics } = this.#ports[member]!;
+    const { client, gateway, peer, metrics } = this.#ports[member]!;
     const peers = this.#ports.map((ports, i) => `m${i}=http://${host}:${ports.peer}`).join(',');
     const tls = this.#options.tls
       ? [
@@ -130,7 +134,7 @@ export class TestEtcd implements AsyncDisposable {
     const args = [
       `--name=m${member}`,
       `--data-dir=${this.file(`m${member}`)}`,
-      `--listen-client-urls=${this.#scheme}://${host}:${client}`,
+      `--listen-client-urls=${this.#scheme}://${host}:${client},http://${host}:${gateway}`,
       `--advertise-client-urls=${this.#scheme}://${host}:${client}`,
       `--listen-peer-urls=http://${host}:${peer}`,
       `--initial-advertise-peer-urls=http://${host}:${peer}`,
@@ -153,9 +157,9 @@ export class TestEtcd implements AsyncDisposable {
     return child;
   }
 
-  /** A call by the JSON gateway of the first member: `lease/leases`. Without TLS only. */
+  /** A call by the JSON gateway of the first member: `lease/leases`. */
   async ask(path: string, body: object = {}): Promise<Record<string, unknown>> {
-    const answer = await fetch(`${this.endpoints[0]}/v3/${path}`, { method: 'POST', body: JSON.stringify(body) });
+    const answer = await fetch(`http://${host}:${this.#ports[0]!.gateway}/v3/${path}`, { method: 'POST', body: JSON.stringify(body) });
     if (!answer.ok) throw new Error(`etcd answers ${answer.status} to ${path}: ${await answer.text()}`);
     return (await answer.json()) as Record<string, unknown>;
   }

@@ -4,7 +4,8 @@ import type { Store, StoreEvent } from '../store.ts';
 
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
-const deadlineMs = 10_000;
+/** For hangs only: a server may be ended and started meanwhile. */
+const deadlineMs = 120_000;
 
 export function bytes(text: string): Uint8Array {
   return encoder.encode(text);

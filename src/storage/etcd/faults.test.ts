@@ -1,0 +1,69 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { seededRandom } from '../../clock/testing/seeded-random.ts';
+import { isKnownError } from '../../errors/known-error.ts';
+import { openStore } from '../open.ts';
+import { TestEtcd } from '../testing/etcd.ts';
+import { bytes, line, take, text } from '../testing/events.ts';
+import { violations } from '../testing/history/check.ts';
+import { Workload } from '../testing/history/workload.ts';
+
+const unavailable = (err: unknown): boolean => isKnownError(err, 'STORE_UNAVAILABLE');
+
+function seedOf(t: { diagnostic(message: string): void }): (n: number) => number {
+  const seed = Number(process.env.HISTORY_SEED ?? Date.now() % 1_000_000);
+  t.diagnostic(`HISTORY_SEED=${seed}`);
+  return seededRandom(seed);
+}
+
+describe('a store in etcd', () => {
+  test('has one history, in which nothing acknowledged is lost, over kill -9 of its only member', async (t) => {
+    const random = seedOf(t);
+    await using etcd = await TestEtcd.start();
+    await using store = await openStore(etcd.url(), {});
+    const workload = await Workload.start(store, { random });
+    for (let kills = 0; kills < 4; kills++) {
+      await workload.more(20 + random(300));
+      await etcd.kill();
+      await etcd.start();
+    }
+    await workload.more(100);
+    assert.deepEqual(violations(await workload.history()), []);
+  });
+
+  test('has one history over the death of each of three members and the silence of one', async (t) => {
+    const random = seedOf(t);
+    await using etcd = await TestEtcd.start({ members: 3 });
+    await using store = await openStore(etcd.url(), {});
+    const workload = await Workload.start(store, { random });
+    for (const member of [0, 1, 2]) {
+      await workload.more(20 + random(200));
+      await etcd.kill(member);
+      await workload.more(50);
+      await etcd.start(member);
+    }
+    const member = random(3);
+    etcd.signal('SIGSTOP', member);
+    await workload.more(50);
+    etcd.signal('SIGCONT', member);
+    await workload.more(50);
+    assert.deepEqual(violations(await workload.history()), []);
+  });
+
+  test('says that it is unavailable while etcd is away, and goes on by itself when it is back', async () => {
+    await using etcd = await TestEtcd.start();
+    await using store = await openStore(etcd.url(), {});
+    await store.put('/registry/a', bytes('1'));
+    const seen = take(store, '/registry/', '/registry0', 1, 2);
+    await etcd.kill();
+    await assert.rejects(store.put('/registry/a', bytes('2')), unavailable);
+    await assert.rejects(store.get('/registry/a'), unavailable);
+    await assert.rejects(store.revision(), unavailable);
+    await etcd.start();
+    while ((await store.put('/registry/a', bytes('3')).catch(() => undefined)) === undefined) await sleep(10);
+    assert.equal(text((await store.get('/registry/a'))?.value), '3');
+    const [first, second] = (await seen).map((event) => line(event).replace(/^\d+ /, '').replace(/@.*/, ''));
+    assert.deepEqual([first, second], ['put /registry/a=1', 'put /registry/a=3 was 1']);
+  });
+});
