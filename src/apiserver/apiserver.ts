@@ -99,13 +99,15 @@ async function keepCluster(parts: Parts, port: number): Promise<Keeping> {
   const { options, feed, lookup, authorizer, serviceAllocation, stop } = parts;
   const { clock, log, serviceCidr, advertiseAddress } = options;
   const service = { serviceCidr, advertiseAddress, port, leases: new ServerLeases(options.store) };
-  await reconcileKubernetesService(parts, service).catch((err: unknown) =>
-    log.warn('cannot write default/kubernetes, trying again', { error: messageOf(err) }),
-  );
+  const registers = options.registers ?? true;
+  if (registers)
+    await reconcileKubernetesService(parts, service).catch((err: unknown) =>
+      log.warn('cannot write default/kubernetes, trying again', { error: messageOf(err) }),
+    );
   const caches = ['services', 'endpoints', 'endpointslices'].map((name) => feed.cache(name));
   const background = { clock, log, signal: stop };
   const left = new AbortController();
-  const serving = keepKubernetesService(parts, service, { caches, ...background, signal: left.signal });
+  const serving = registers ? keepKubernetesService(parts, service, { caches, ...background, signal: left.signal }) : Promise.resolve();
   const others = [
     ...Object.values(serviceAllocation.stocks).map((stock) => keepClaims(stock, { lookup, feed, ...background })),
     keepAggregatedRoles(parts, { cache: feed.cache('clusterroles'), lookup, rbac: authorizer.rbac, ...background }),

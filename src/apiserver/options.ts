@@ -36,6 +36,8 @@ export interface ApiServerOptions {
   readonly nodePortRange: string;
   /** Where pods reach this server: the address behind `default/kubernetes`. */
   readonly advertiseAddress: string;
+  /** Whether the Service `kubernetes` shall lead here; default true. */
+  readonly registers?: boolean | undefined;
   /** PEM of the authority of those who may speak for others to API servers behind this one. */
   readonly frontProxyCa?: string | undefined;
   /** PEM: the certificate shown to kubelets, and the CA of theirs. */

@@ -17,6 +17,12 @@ export class FlagReader<Name extends string = string> {
     this.#called = called;
   }
 
+  /** As it was given, or preset; undefined for one that was left out. */
+  given(name: Name): string | undefined {
+    const value = this.#values[name];
+    return value === undefined ? undefined : String(value);
+  }
+
   text(name: Name): string {
     return String(this.#values[name] ?? '');
   }

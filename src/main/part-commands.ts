@@ -10,7 +10,7 @@ import { netAgent } from './part/net-agent.ts';
 import { proxy } from './part/proxy.ts';
 import { scheduler } from './part/scheduler.ts';
 import { speaker } from './part/speaker.ts';
-import { healthzFlag, partsCommand } from './parts-command.ts';
+import { partsCommand, secureServingFlags } from './parts-command.ts';
 
 export const partCommands: readonly Command[] = [
   partsCommand({
@@ -27,14 +27,16 @@ export const partCommands: readonly Command[] = [
       "fairlead controller-manager --kubeconfig FILE --controllers='job-controller,cronjob-controller' --leader-elect-resource-name jobs",
     ],
     parts: [led(controllerManager, 'kube-controller-manager')],
-    options: healthzFlag('127.0.0.1:10257'),
+    options: secureServingFlags('10257'),
+    servesPages: true,
   }),
   partsCommand({
     name: 'scheduler',
     summary: 'run the scheduler alone, on any API server; of several processes one leads',
     examples: ['fairlead scheduler --kubeconfig /etc/kubernetes/scheduler.conf'],
     parts: [led(scheduler, 'kube-scheduler')],
-    options: healthzFlag('127.0.0.1:10259'),
+    options: secureServingFlags('10259'),
+    servesPages: true,
   }),
   partsCommand({
     name: 'cloud-controller-manager',
@@ -45,7 +47,8 @@ export const partCommands: readonly Command[] = [
       'fairlead cloud-controller-manager --kubeconfig FILE --cloud-config pools.yaml --load-balancer-class example.com/metal',
     ],
     parts: [led(cloudControllerManager, 'cloud-controller-manager')],
-    options: healthzFlag('127.0.0.1:10258'),
+    options: secureServingFlags('10258'),
+    servesPages: true,
   }),
   partsCommand({
     name: 'kubelet',

@@ -5,6 +5,7 @@ import { systemClock } from '../clock/clock.ts';
 import type { Log } from '../observability/log.ts';
 import { FlagReader, type FlagValues } from './flag-reader.ts';
 import type { Part, PartFlag, Setting } from './part/part.ts';
+import { checkUpstreamFlags, upstreamLog } from './part/upstream-flags.ts';
 import { type LogChoice, logFlags, processLog } from './process-log.ts';
 
 /** Flags of a part by what the command's own flags say in their place. */
@@ -23,6 +24,8 @@ export interface PartsCommand {
   /** By part. */
   readonly settled?: Readonly<Record<string, Settled>>;
   readonly apiServer?: (read: FlagReader) => Setting['apiServer'];
+  /** It has `secureServingFlags`, and pages under them. */
+  readonly servesPages?: true;
   /** What is logged and how, where its own flags and files say more than those for every process. */
   readonly logAs?: (read: FlagReader) => Promise<LogChoice>;
   /** Done before the settings of any part are read: flags that it finds elsewhere, over those that were given. */
@@ -35,8 +38,26 @@ export interface PartsCommand {
 
 /** For a command whose parts have no page of their own; empty for none. */
 export function healthzFlag(preset: string): OptionSpecs {
-  const help = 'where /healthz and /livez tell how the parts are; empty for none';
+  const help = 'where /healthz and /livez tell how the parts are, over plain HTTP; empty for none';
   return { 'healthz-bind-address': textFlag('HOST:PORT', help, preset) };
+}
+
+/** `port`: upstream's. */
+export function secureServingFlags(port: string): OptionSpecs {
+  return {
+    ...healthzFlag(''),
+    'bind-address': textFlag('IP', 'where --secure-port listens', '0.0.0.0'),
+    'secure-port': textFlag('PORT', 'HTTPS with /healthz, /livez, /readyz and /metrics; 0 for none', port),
+    'tls-cert-file': textFlag('FILE', 'certificate for it (default: one that is signed by itself and lives as long as the process)'),
+    'tls-private-key-file': textFlag('FILE', 'its key'),
+    'client-ca-file': textFlag('FILE', 'authority of those who read /metrics by a certificate'),
+    'authentication-kubeconfig': textFlag('FILE', 'as whom tokens of those who read /metrics are reviewed (default: --kubeconfig)'),
+    'authorization-kubeconfig': textFlag('FILE', 'as whom it is asked whether they may (default: --kubeconfig)'),
+    'authorization-always-allow-paths': {
+      ...textFlag('LIST', 'paths that anybody may read', '/healthz,/readyz,/livez'),
+      several: true,
+    },
+  };
 }
 
 /** A file in the directory that a flag of the command names. */
@@ -80,16 +101,21 @@ export function partsCommand(command: PartsCommand): Command {
     if (instead) return await instead();
     const chosen = command.choose?.(read);
     const parts = command.parts.filter((part) => chosen?.includes(part.name) ?? true);
-    const log = processLog(read.text('log-level'), read.text('log-format'), await command.logAs?.(read));
+    const log = processLog(read.text('log-level'), read.text('log-format'), (await command.logAs?.(read)) ?? upstreamLog(read));
+    // Among several parts a flag of that name is another one's.
+    for (const part of command.parts.length === 1 ? parts : [])
+      checkUpstreamFlags(part.flags, readerFor(part, command, values), (words) => log.info(words, { part: part.name }));
     for (const part of parts)
       await part.prepare?.(readerFor(part, command, values), { clock: systemClock, log: log.child({ part: part.name }), signal });
     const found = await command.prepare?.(read, { log, signal });
     // Loaded only now, so that other commands start fast.
+    const pages = command.servesPages && (await (await import('./secure-serving.ts')).secureServingOf(read));
     const { runParts } = await import('./part/part-process.ts');
     return await runParts(
       parts.map((part) => ({ part, flags: readerFor(part, command, { ...values, ...found }) })),
       {
         setting: { parts: parts.map((part) => part.name), apiServer: command.apiServer?.(read) },
+        pages,
         healthzAddress: command.options?.['healthz-bind-address'] && read.optional('healthz-bind-address'),
         farewell: stays === undefined ? 'Stopping' : `Stopping; ${stays} stay`,
         clock: systemClock,

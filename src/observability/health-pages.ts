@@ -3,6 +3,7 @@
  * servers do, which upstream's parts have.
  */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { createServer as createSecureServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { KnownError, messageOf, systemCode } from '../errors/known-error.ts';
 
@@ -17,12 +18,23 @@ export interface Page {
 /** By path; `*` is answered for every other. */
 export type Pages = Readonly<Record<string, () => Page | Promise<Page>>>;
 
+interface PageServerOptions {
+  /** HTTPS. PEM; `ca` is whose clients' certificates count. */
+  readonly tls?: { readonly cert: string; readonly key: string; readonly ca?: string };
+  /** What is answered in place of a page, to who may not read it. */
+  readonly allows?: (request: IncomingMessage) => Promise<Page | undefined>;
+}
+
 /** Pages at one address. Never keeps a process alive. */
 export class PageServer {
   readonly #server: Server;
 
-  constructor(pages: Pages) {
-    this.#server = createServer((request, response) => void respond(request, response, pages));
+  constructor(pages: Pages, { tls, allows }: PageServerOptions = {}) {
+    const answer = (request: IncomingMessage, response: ServerResponse): void => void respond(request, response, pages, allows);
+    // A certificate is asked for and not required: a probe has none.
+    this.#server = tls
+      ? createSecureServer({ ...tls, requestCert: tls.ca !== undefined, rejectUnauthorized: false }, answer)
+      : createServer(answer);
     this.#server.unref();
   }
 
@@ -85,12 +97,19 @@ function portTaken(address: string, cause: Error): KnownError {
   return new KnownError('PORT_TAKEN', `Cannot listen on "${address}": another program does`, { hint: 'Choose another address', cause });
 }
 
-async function respond(request: IncomingMessage, response: ServerResponse, pages: Pages): Promise<void> {
+async function respond(
+  request: IncomingMessage,
+  response: ServerResponse,
+  pages: Pages,
+  allows?: PageServerOptions['allows'],
+): Promise<void> {
   const path = (request.url ?? '/').split('?')[0] ?? '/';
   const page = Object.hasOwn(pages, path) ? pages[path] : pages['*'];
   let answer: Page = { code: 404, body: '404 page not found\n' };
   try {
-    if (page) answer = await page();
+    const refused = await allows?.(request);
+    if (refused) answer = refused;
+    else if (page) answer = await page();
   } catch (err) {
     answer = { code: 500, body: `${messageOf(err)}\n` };
   }

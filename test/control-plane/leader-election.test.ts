@@ -18,7 +18,7 @@ class Candidate {
   said = '';
 
   constructor(kubeconfig: string, rootCa: string) {
-    const flags = { kubeconfig, 'root-ca-file': rootCa, 'healthz-bind-address': '', 'leader-elect-lease-duration': '8s' };
+    const flags = { kubeconfig, 'root-ca-file': rootCa, 'secure-port': '0', 'leader-elect-lease-duration': '8s' };
     const more = {
       'leader-elect-renew-deadline': '6s',
       'leader-elect-retry-period': '1s',

@@ -7,9 +7,29 @@ import { aborted } from '../../clock/aborted.ts';
 import { KnownError, messageOf } from '../../errors/known-error.ts';
 import type { FlagReader } from '../flag-reader.ts';
 import { firstAddress } from './cluster-flags.ts';
-import { definePart, type Part, type PartFlags } from './part.ts';
+import { definePart, type Part, type PartFlag, type PartFlags } from './part.ts';
+import { apiserverFlags } from './upstream-flags.ts';
+
+/** One of its own file, for which the directory has a name of kubeadm's otherwise. */
+function fileFlag(help: string): PartFlag {
+  return { ...textFlag('FILE', help), among: false };
+}
 
 const flags = {
+  ...apiserverFlags,
+  'tls-cert-file': fileFlag('certificate to serve with (default: apiserver.crt of --pki-dir)'),
+  'tls-private-key-file': fileFlag('its key (default: apiserver.key)'),
+  'client-ca-file': fileFlag('authority of client certificates (default: ca.crt)'),
+  'kubelet-client-certificate': fileFlag('certificate that kubelets are shown (default: apiserver-kubelet-client.crt)'),
+  'kubelet-client-key': fileFlag('its key (default: apiserver-kubelet-client.key)'),
+  'kubelet-certificate-authority': fileFlag("authority of the kubelets' certificates (default: that of clients)"),
+  'requestheader-client-ca-file': fileFlag('authority of front proxies (default: front-proxy-ca.crt)'),
+  'service-account-signing-key-file': fileFlag('key that signs ServiceAccount tokens (default: sa.key)'),
+  'service-account-key-file': { ...fileFlag('keys that verify them, beside that one (default: sa.pub)'), several: true },
+  'endpoint-reconciler-type': {
+    ...{ type: 'string', choices: ['lease', 'none'], default: 'lease', among: false },
+    help: 'lease: the Service kubernetes leads to all API servers that live; none: somebody else sees to it',
+  },
   'data-dir': textFlag('DIR', 'where the store lives', '/var/lib/fairlead/server'),
   store: textFlag('URL', 'another store than the file state.db there: sqlite:///DIR/FILE, redis://HOST:PORT/DB, or memory: to forget all'),
   'pki-dir': textFlag('DIR', 'certificates and keys, with the names kubeadm gives them', '/etc/kubernetes/pki'),
@@ -37,11 +57,11 @@ const flags = {
 
 type Read = FlagReader<keyof typeof flags>;
 
-async function readPem(dir: string, name: string): Promise<string> {
+async function readPem(path: string): Promise<string> {
   try {
-    return await readFile(join(dir, name), 'utf8');
+    return await readFile(path, 'utf8');
   } catch (err) {
-    throw new KnownError('BAD_CONFIG', `Cannot read "${join(dir, name)}": ${messageOf(err)}`, {
+    throw new KnownError('BAD_CONFIG', `Cannot read "${path}": ${messageOf(err)}`, {
       hint: 'Make the certificates first: "fairlead init" does, and so does "kubeadm init phase certs all"',
       cause: err,
     });
@@ -61,7 +81,8 @@ export const apiserver: Part = definePart({
   name: 'apiserver',
   flags,
   async config(read: Read, { parts }) {
-    const pki = read.text('pki-dir');
+    const file = (flag: keyof typeof flags, name: string): string => read.optional(flag) ?? join(read.text('pki-dir'), name);
+    const verifying = read.list('service-account-key-file');
     const settings = {
       store: {
         url: read.optional('store') ?? `sqlite://${pathToFileURL(join(read.text('data-dir'), 'state.db')).pathname}`,
@@ -71,7 +92,10 @@ export const apiserver: Part = definePart({
       advertiseAddress: advertisedAddress(read),
       serviceAccounts: {
         issuer: read.text('service-account-issuer'),
-        keyFiles: [join(pki, 'sa.key'), join(pki, 'sa.pub')],
+        keyFiles: [
+          file('service-account-signing-key-file', 'sa.key'),
+          ...(verifying.length > 0 ? verifying : [file('service-account-key-file', 'sa.pub')]),
+        ],
         // The bounds are upstream's: a token in a pod is renewed within the hour.
         maxExpirationSeconds: read.seconds('service-account-max-token-expiration', 3600, 2 ** 32) || undefined,
         extendExpiration: read.isSet('service-account-extend-token-expiration'),
@@ -85,17 +109,23 @@ export const apiserver: Part = definePart({
       nodePortRange: read.text('service-node-port-range'),
       foreign: (['controller-manager', 'scheduler'] as const).filter((doer) => !parts.includes(doer)),
     };
-    const pair = async (name: string): Promise<Record<'cert' | 'key', string>> => ({
-      cert: await readPem(pki, `${name}.crt`),
-      key: await readPem(pki, `${name}.key`),
-    });
-    const ca = await readPem(pki, 'ca.crt');
+    const ca = await readPem(file('client-ca-file', 'ca.crt'));
+    const kubeletCa = read.optional('kubelet-certificate-authority');
     return {
       ...settings,
-      tls: { ...(await pair('apiserver')), clientCa: ca },
-      kubeletClient: { ...(await pair('apiserver-kubelet-client')), ca },
+      registers: read.text('endpoint-reconciler-type') !== 'none',
+      tls: {
+        cert: await readPem(file('tls-cert-file', 'apiserver.crt')),
+        key: await readPem(file('tls-private-key-file', 'apiserver.key')),
+        clientCa: ca,
+      },
+      kubeletClient: {
+        cert: await readPem(file('kubelet-client-certificate', 'apiserver-kubelet-client.crt')),
+        key: await readPem(file('kubelet-client-key', 'apiserver-kubelet-client.key')),
+        ca: kubeletCa === undefined ? ca : await readPem(kubeletCa),
+      },
       // Not every PKI has it: it matters to programs beside this one.
-      frontProxyCa: await readFile(join(pki, 'front-proxy-ca.crt'), 'utf8').catch(() => undefined),
+      frontProxyCa: await readFile(file('requestheader-client-ca-file', 'front-proxy-ca.crt'), 'utf8').catch(() => undefined),
     };
   },
   async start({ store: { url, acceptDataLoss }, ...config }, { informers, clock, log, signal }) {

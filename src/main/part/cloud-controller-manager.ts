@@ -5,8 +5,10 @@ import { KnownError, messageOf } from '../../errors/known-error.ts';
 import type { FlagReader } from '../flag-reader.ts';
 import { clusterCidr, kubeconfig } from './cluster-flags.ts';
 import { definePart, type Part, type PartFlags } from './part.ts';
+import { cloudControllerManagerFlags } from './upstream-flags.ts';
 
 const flags = {
+  ...cloudControllerManagerFlags,
   kubeconfig,
   'cloud-provider': {
     type: 'string',

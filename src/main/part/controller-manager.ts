@@ -1,10 +1,12 @@
 /** The controllers: they see the API only, so they work with any API server. */
 import { readFile } from 'node:fs/promises';
-import { textFlag } from '../../cli/command.ts';
+import { switchFlag, textFlag } from '../../cli/command.ts';
 import { mustCidr } from '../../ip/ip.ts';
+import { choose } from '../flag-reader.ts';
 import { clusterCidr, kubeconfig } from './cluster-flags.ts';
 import { definePart, type Part } from './part.ts';
 import { readSigning, signingFlags } from './signing-authority.ts';
+import { controllerManagerFlags } from './upstream-flags.ts';
 
 export const controllerManager: Part = definePart({
   name: 'controller-manager',
@@ -17,18 +19,22 @@ export const controllerManager: Part = definePart({
     'node-cidr-mask-size': textFlag('BITS', "prefix length of a node's part of the pods' range", '24'),
     'root-ca-file': textFlag('FILE', "what pods trust as the API server's authority (default: what the kubeconfig says)"),
     controllers: textFlag('LIST', 'which controllers run, by upstream\'s names; "*,-NAME" for all but one', '*'),
+    'allocate-node-cidrs': { ...switchFlag('give each Node a part of --cluster-cidr', true), among: false },
     ...signingFlags,
+    ...controllerManagerFlags,
   },
   async config(read, setting) {
-    const [{ partClient }, { controllers, disabledByDefault }] = await Promise.all([
+    const [{ partClient }, { controllers, disabledByDefault }, { todaysNames }] = await Promise.all([
       import('./part-client.ts'),
       import('../../controllers/start.ts'),
+      import('../../controllers/upstream-names.ts'),
     ]);
-    const range = read.optional('cluster-cidr') && mustCidr(read.cidr('cluster-cidr'));
+    const allocates = read.given('allocate-node-cidrs') !== 'false';
+    const range = allocates && read.optional('cluster-cidr') && mustCidr(read.cidr('cluster-cidr'));
     // Where the whole control plane is one process, nodes join it: kubeadm asks its controller manager for these, too.
     const onRequest = setting.parts.includes('apiserver') ? [] : disabledByDefault;
     const settings = {
-      names: read.choice('controllers', Object.keys(controllers), onRequest),
+      names: choose('controllers', todaysNames(read.text('controllers')), Object.keys(controllers), onRequest),
       ...(range ? { clusterCidr: range.text, nodeCidrMaskSize: read.number('node-cidr-mask-size', range.prefix, 30) } : {}),
     };
     const signing = await readSigning(read);

@@ -79,6 +79,7 @@ export function led(part: Part, leaseName: string): Part {
       return {
         ready: Promise.resolve(`Takes part in the election of "${election.namespace}/${election.name}" as ${election.identity}`),
         stopped: takePart().finally(() => client.close()),
+        leads: () => [election.name, elector.isLeader],
         health: () => (elector.isExpired ? 'it leads by a Lease that has run out' : current?.health?.()),
       };
     },

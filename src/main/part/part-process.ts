@@ -5,6 +5,7 @@ import { messageOf } from '../../errors/known-error.ts';
 import { type Page, servePages } from '../../observability/health-pages.ts';
 import type { Log } from '../../observability/log.ts';
 import type { FlagReader } from '../flag-reader.ts';
+import type { SecureServing } from '../secure-serving.ts';
 import { InformerPool } from './informer-pool.ts';
 import type { Part, PartContext, Running, Setting } from './part.ts';
 
@@ -17,6 +18,8 @@ export interface ProcessOptions {
   readonly setting: Setting;
   /** `HOST:PORT` where /healthz tells how the parts are; undefined for nowhere. */
   readonly healthzAddress?: string | undefined;
+  /** Pages under flags of their own. */
+  readonly pages?: SecureServing | undefined;
   /** Said when the end begins. */
   readonly farewell: string;
   readonly clock: Clock;
@@ -41,13 +44,15 @@ export async function runParts(wanted: readonly Wanted[], options: ProcessOption
   }
   const process = new PartProcess(parts, options);
   const pages = await servePages(['/healthz', '/livez'].map((path) => [healthzAddress, path, () => healthPage(process.health())]));
+  let secure: Awaited<ReturnType<SecureServing['serve']>> | undefined;
   try {
+    secure = await options.pages?.serve(process);
     await process.start(signal);
     await Promise.race([aborted(signal), process.failed]);
     log.info(farewell);
   } finally {
     await process.stop();
-    await pages.close();
+    await Promise.all([pages.close(), secure?.close()]);
   }
   return 0;
 }
@@ -114,6 +119,11 @@ export class PartProcess {
     const started = new Map(this.#parts.map(({ name, running }) => [name, running]));
     const problem = (name: string): string | undefined => (started.has(name) ? started.get(name)?.health?.() : 'it does not run');
     return new Map(this.#all.map(({ name }) => [name, problem(name)]));
+  }
+
+  /** By Lease: whether this process holds it, of the parts that elect. */
+  leads(): ReadonlyMap<string, boolean> {
+    return new Map(this.#parts.flatMap(({ running }) => (running.leads ? [running.leads()] : [])));
   }
 
   /** What an end brings about is no failure. */

@@ -9,6 +9,8 @@ import type { InformerPool } from './informer-pool.ts';
 export interface PartFlag extends OptionSpec {
   /** What differs in a command of several parts, whose flags must say which of them is meant; false for a flag that such a command lacks. */
   readonly among?: (Partial<OptionSpec> & { readonly name?: string }) | false;
+  /** Upstream's flag without an effect here. With `allowed`: it may have these values only. */
+  readonly upstream?: { readonly allowed?: readonly string[]; readonly why: string; readonly honoured?: true };
 }
 
 export type PartFlags = Readonly<Record<string, PartFlag>>;
@@ -35,6 +37,8 @@ export interface Running {
   readonly ready?: Promise<string>;
   /** Resolves when it has ended after the signal; rejects when it cannot go on. */
   readonly stopped: Promise<unknown>;
+  /** Of a part that elects: its Lease, and whether this process holds it. */
+  leads?(): readonly [lease: string, leads: boolean];
   /** What is wrong now, in words; undefined while nothing is. A part without it counts as well until it ends. */
   health?(): string | undefined;
 }

@@ -1,10 +1,11 @@
 /** The scheduler: it sees the API only, so it works with any API server. */
 import { kubeconfig } from './cluster-flags.ts';
 import { definePart, type Part } from './part.ts';
+import { schedulerFlags } from './upstream-flags.ts';
 
 export const scheduler: Part = definePart({
   name: 'scheduler',
-  flags: { kubeconfig },
+  flags: { kubeconfig, ...schedulerFlags },
   async config(read, setting) {
     const { partClient } = await import('./part-client.ts');
     return { client: await partClient('scheduler', read, setting) };

@@ -1,0 +1,59 @@
+/** Names of controllers as kube-controller-manager 1.27 and older had them, which kubeadm still writes, and controllers that only upstream has. */
+
+const olderNames: Readonly<Record<string, string>> = {
+  bootstrapsigner: 'bootstrap-signer-controller',
+  cronjob: 'cronjob-controller',
+  csrapproving: 'certificatesigningrequest-approving-controller',
+  csrcleaner: 'certificatesigningrequest-cleaner-controller',
+  csrsigning: 'certificatesigningrequest-signing-controller',
+  daemonset: 'daemonset-controller',
+  deployment: 'deployment-controller',
+  disruption: 'disruption-controller',
+  endpoint: 'endpoints-controller',
+  endpointslice: 'endpointslice-controller',
+  endpointslicemirroring: 'endpointslice-mirroring-controller',
+  garbagecollector: 'garbage-collector-controller',
+  job: 'job-controller',
+  namespace: 'namespace-controller',
+  nodeipam: 'node-ipam-controller',
+  nodelifecycle: 'node-lifecycle-controller',
+  podgc: 'pod-garbage-collector-controller',
+  'pv-protection': 'persistentvolume-protection-controller',
+  'pvc-protection': 'persistentvolumeclaim-protection-controller',
+  replicaset: 'replicaset-controller',
+  replicationcontroller: 'replicationcontroller-controller',
+  'root-ca-cert-publisher': 'root-ca-certificate-publisher-controller',
+  serviceaccount: 'serviceaccount-controller',
+  statefulset: 'statefulset-controller',
+  tokencleaner: 'token-cleaner-controller',
+  'ttl-after-finished': 'ttl-after-finished-controller',
+};
+
+const onlyUpstream: ReadonlySet<string> = new Set([
+  ...['attachdetach', 'clusterrole-aggregation', 'ephemeral-volume', 'horizontalpodautoscaling', 'persistentvolume-binder'],
+  ...['persistentvolume-expander', 'resourcequota', 'route', 'service', 'cloud-node-lifecycle', 'ttl', 'storage-version-gc'],
+  ...['clusterrole-aggregation-controller', 'device-taint-eviction-controller', 'ephemeral-volume-controller', 'taint-eviction-controller'],
+  ...[
+    'horizontal-pod-autoscaler-controller',
+    'legacy-serviceaccount-token-cleaner-controller',
+    'kube-apiserver-serving-clustertrustbundle-publisher-controller',
+  ],
+  ...['persistentvolume-attach-detach-controller', 'persistentvolume-binder-controller', 'persistentvolume-expander-controller'],
+  ...['resourceclaim-controller', 'resourcequota-controller', 'selinux-warning-controller', 'serviceaccount-token-controller'],
+  ...[
+    'storage-version-migrator-controller',
+    'storageversion-garbage-collector-controller',
+    'ttl-controller',
+    'validatingadmissionpolicy-status-controller',
+  ],
+]);
+
+/** A list such as `*,bootstrapsigner,-ttl-controller` in today's names. What shall not run and is not there anyway is left out. */
+export function todaysNames(list: string): string {
+  const words = list.split(',').filter(Boolean);
+  const named = words.map((word) => {
+    const [, minus = '', name = ''] = /^(-?)(.*)$/.exec(word) ?? [];
+    return minus + (olderNames[name] ?? name);
+  });
+  return named.filter((word) => !(word.startsWith('-') && onlyUpstream.has(word.slice(1)))).join(',');
+}
