@@ -4,11 +4,11 @@ import { deployments, nodes, pods, services } from '../../src/api/resource-types
 import type { Deployment, Node, Pod, Service } from '../../src/api/schema/types.ts';
 import { Client } from '../../src/client/client.ts';
 import { loadKubeconfig } from '../../src/client/kubeconfig.ts';
-import { eventually } from '../../src/clock/testing/eventually.ts';
+import { eventually, type Patience } from '../../src/clock/testing/eventually.ts';
 import { mustRun, systemExec } from '../../src/linux/exec.ts';
 
 /** For hangs: a loaded machine takes ten times as long as a quiet one. */
-const patience = { timeoutMs: 240_000, pauseMs: 250 };
+export const patience: Patience = { timeoutMs: 240_000, pauseMs: 250 };
 export const nodePort = { http: 30080, echo: 30007 };
 export const clusterIp = '10.96.0.80';
 const namespace = 'default';

@@ -10,7 +10,7 @@ import { after, afterEach, before, describe, test } from 'node:test';
 import { eventually } from '../../src/clock/testing/eventually.ts';
 import { messageOf } from '../../src/errors/known-error.ts';
 import { hold } from '../vagrant/held-connection.ts';
-import { answers, Cluster, clusterIp, curl, dig, nodePort, roundRobin } from './cluster.ts';
+import { answers, Cluster, clusterIp, curl, dig, nodePort, patience, roundRobin } from './cluster.ts';
 import type { Machine } from './machine.ts';
 import { type Machines, makeMachines, prepareMachines } from './machines.ts';
 
@@ -47,7 +47,7 @@ describe('three machines with kernels of their own', { skip, concurrency: false 
     await Promise.all(all().map((machine) => machine.boot()));
   });
   afterEach(async (t) => {
-    if ('passed' in t && t.passed === false) process.stderr.write((await Promise.all(all().map((machine) => machine.tails()))).join(''));
+    if ('passed' in t && !t.passed) process.stderr.write((await Promise.all(all().map((machine) => machine.tails()))).join(''));
   });
   after(async () => {
     cluster?.close();
@@ -129,31 +129,41 @@ describe('three machines with kernels of their own', { skip, concurrency: false 
     }
   });
 
-  test('a worker whose disk is full says so, its pods serve on, and it is well when there is room again', async () => {
+  test('a worker whose disk is full says so and goes on, with its pods, and is well when there is room again', async () => {
     const [, worker] = all();
-    await worker.sh('dd if=/dev/zero of=/var/log/filler bs=1M 2>/dev/null; df / >&2; ! cp /bin/sh /var/log/more 2>/dev/null');
+    const lives = async (): Promise<unknown> => ({
+      agent: await worker.sh("pgrep -f '^/.*fairlead.mjs agent'"),
+      restarts: (await cluster.pods()).map(({ metadata, status }) => [metadata.name, status?.containerStatuses?.[0]?.restartCount]),
+    });
+    const before = await lives();
+    await worker.sh('! dd if=/dev/zero of=/var/log/filler bs=1M 2>/dev/null; ! cp /bin/sh /var/log/more 2>/dev/null');
     await cluster.nodeIs(worker.name, 'DiskPressure', 'True');
+    await cluster.expose('full', '10.96.0.84');
+    await machines.segment.route('10.96.0.0/16', worker.address);
+    await roundRobin('http://10.96.0.84/', 3);
     await roundRobin(url(worker), 3);
     await worker.sh('rm -f /var/log/filler /var/log/more');
     await cluster.nodeIs(worker.name, 'DiskPressure', 'False');
     await cluster.nodeIs(worker.name, 'Ready', 'True');
     await roundRobin(url(worker), 3);
+    assert.deepEqual(await lives(), before, 'something was ended');
   });
 
-  test('a worker that is cut off serves by what it knows, and learns the rest when the wire is mended', async () => {
-    const [, worker, other] = all();
-    const held = await hold(other.address, nodePort.echo);
+  test('a worker that is cut off serves by what it knows, and learns the rest when the wire is mended; a connection outlives it', async () => {
+    const [, worker] = all();
+    const held = await hold(worker.address, nodePort.echo);
     try {
       await machines.cutOff(worker);
       await cluster.nodeIs(worker.name, 'Ready', 'Unknown');
       await cluster.expose('meanwhile', '10.96.0.83');
-      const own = await worker.sh(`for i in 1 2 3 4 5 6; do curl -s --max-time 2 http://${clusterIp}/; done`).catch(String);
+      const own = await worker.sh(`for i in 1 2 3 4 5 6; do curl --silent --max-time 2 http://${clusterIp}/; done; true`);
       assert.match(own, new RegExp(`node=${worker.name}`), 'its own pods answer it');
       await machines.reconnect(worker);
       await cluster.nodeIs(worker.name, 'Ready', 'True');
       await machines.segment.route('10.96.0.0/16', worker.address);
       await roundRobin('http://10.96.0.83/', 3);
       for (const machine of all()) await roundRobin(url(machine), 3);
+      assert.equal(await held.echo('still here'), 'still here');
     } finally {
       held.end();
     }
@@ -178,18 +188,52 @@ describe('three machines with kernels of their own', { skip, concurrency: false 
     assert.match(await curl(url(behind)), /^pod=box-/);
   });
 
-  test('certificates are renewed before they end, and the cluster goes on after the old ones have ended', async () => {
-    const [, ...workers] = all();
-    const serial = (machine: Machine): Promise<string> =>
-      machine.sh('openssl x509 -noout -serial -in /var/lib/kubelet/pki/kubelet-client-current.pem');
-    const before = await Promise.all(workers.map(serial));
-    // Of a year they have then lived more than nine tenths.
+  test('certificates are renewed before they end, and the cluster goes on when the first ones have ended', async () => {
+    const [control] = all();
+    const ends = async (machine: Machine): Promise<Record<string, number>> => {
+      const found: { name: string; expires: string }[] = JSON.parse(await machine.must('certs', 'check', '-o', 'json'));
+      return Object.fromEntries(found.map(({ name, expires }) => [name, Date.parse(expires)]));
+    };
+    const rotated = ['kubelet-client-current', 'kubelet-server-current'];
+    // The control plane's own comes half a minute later than the others: its Node must bear its role first.
+    const laterThan = (end: number): Promise<unknown> =>
+      Promise.all(
+        all().map((machine) =>
+          eventually(
+            `the certificates of ${machine.name}`,
+            async () => {
+              const now = await ends(machine);
+              for (const name of rotated) assert.ok((now[name] ?? 0) > end, `${name}: ${JSON.stringify(now)}`);
+            },
+            patience,
+          ),
+        ),
+      );
+    await laterThan(0);
+    const first = (await Promise.all(all().map(ends))).flatMap((found) => rotated.map((name) => found[name] ?? 0));
+    // Of the year that they live, more than nine tenths are over.
     await machines.moveClocks(340);
-    for (const [i, worker] of workers.entries())
-      await eventually(`a new certificate on ${worker.name}`, async () => assert.notEqual(await serial(worker), before[i]), {
-        timeoutMs: 240_000,
-      });
+    await laterThan(Math.max(...first));
     for (const { name } of all()) await cluster.nodeIs(name, 'Ready', 'True');
+    // As with kubeadm, those of the control plane are somebody's work.
+    await control.must('certs', 'renew');
+    await control.restart('server');
+    await machines.moveClocks(30);
+    assert.ok(Number(await control.sh('date +%s')) * 1000 > Math.max(...first), 'none of the first is good');
+    await control.must('certs', 'check');
+    // For the test, today's certificates are of the future: each machine asks for itself.
+    for (const machine of all())
+      await eventually(
+        `${machine.name} renews its Lease`,
+        async () => {
+          const lease = JSON.parse(
+            await machine.ask(control, `/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases/${machine.name}`),
+          );
+          const age = Number(await machine.sh('date +%s')) - Date.parse(lease.spec.renewTime) / 1000;
+          assert.ok(age < 60, `it is ${age} s old`);
+        },
+        patience,
+      );
     for (const machine of all()) await roundRobin(url(machine), 3);
   });
 });

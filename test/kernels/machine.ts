@@ -155,6 +155,17 @@ export class Machine {
     return stdout;
   }
 
+  /** Ends what runs as this service; as ever, it is started again. */
+  async restart(service: 'server' | 'agent'): Promise<void> {
+    await this.sh(`pkill -TERM -f '^/.*fairlead.mjs ${service}'`);
+  }
+
+  /** Asks the API server on another machine with the certificate of this one's kubelet. */
+  async ask(control: Machine, path: string): Promise<string> {
+    const files = '--cacert /etc/kubernetes/pki/ca.crt --cert /var/lib/kubelet/pki/kubelet-client-current.pem';
+    return await this.sh(`curl --silent --show-error --fail --max-time 10 ${files} 'https://${control.address}:6443${path}'`);
+  }
+
   /** In order: services are told to end, and the disk is written. */
   async shutDown(): Promise<void> {
     const off = `

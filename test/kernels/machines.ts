@@ -14,7 +14,7 @@ import { Segment } from './segment.ts';
 const network = '192.168.56';
 /** The names, and where: as the lab of Vagrant has it. */
 const places = { 'cp-1': 10, 'worker-1': 11, 'worker-2': 12 } as const;
-const memoryMb = 768;
+const memoryMb = { 'cp-1': 768, 'worker-1': 512, 'worker-2': 512 } as const;
 
 const disk: Program = { name: 'mke2fs', package: 'e2fsprogs' };
 /** For doctor, which does without where it is not. */
@@ -83,12 +83,16 @@ export async function makeMachines({ guest, mke2fs, images }: Tools, dir: string
   const gateway = `${network}.1`;
   const segment = await Segment.open(`${gateway}/24`);
   const taps = new Map<Machine, string>();
-  for (const [name, host] of Object.entries(places)) {
+  for (const name of ['cp-1', 'worker-1', 'worker-2'] as const) {
+    const host = places[name];
     const tap = `tap${host}`;
     const own = join(dir, name);
     await mkdir(own);
     await segment.addPort(tap);
-    taps.set(new Machine({ name, address: `${network}.${host}`, gateway, tap, memoryMb, guest, mke2fs, images, dir: own }), tap);
+    taps.set(
+      new Machine({ name, address: `${network}.${host}`, gateway, tap, memoryMb: memoryMb[name], guest, mke2fs, images, dir: own }),
+      tap,
+    );
   }
   // As vagrant/README.md has it: the way from beside the nodes to the cluster.
   for (const range of ['10.96.0.0/16', '10.244.0.0/16']) await segment.route(range, `${network}.${places['cp-1']}`);

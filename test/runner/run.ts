@@ -8,7 +8,13 @@ import { type FileResult, FileRun, type Limits } from './file-run.ts';
 import { Report } from './report.ts';
 
 /** Whole clusters, nodes and other people's programs: these want the machine, and are run fewer at a time. */
-const heavy = /\.integration\.test\.ts$|^test\/(e2e|guest|interop|kernels|control-plane|dns|rules)\//;
+const heavy = /\.integration\.test\.ts$|^test\/(e2e|interop|control-plane|dns|rules)\//;
+/** Emulated machines: each has one CPU, and much to wait for. They are run side by side, when the others are done. */
+const emulated = /^test\/(guest|kernels)\//;
+
+function kindOf(file: string): 'light' | 'heavy' | 'emulated' {
+  return heavy.test(file) ? 'heavy' : emulated.test(file) ? 'emulated' : 'light';
+}
 
 interface Run {
   readonly flags: readonly string[];
@@ -19,7 +25,7 @@ interface Run {
 }
 
 async function runFile(file: string, { flags, limits, report, running }: Run): Promise<FileResult> {
-  const one = new FileRun(file, heavy.test(file) ? limits.heavy : limits.light, (event) => report.event(file, event));
+  const one = new FileRun(file, kindOf(file) === 'light' ? limits.light : limits.heavy, (event) => report.event(file, event));
   running.add(one);
   const result = await one.run(flags);
   running.delete(one);
@@ -62,16 +68,12 @@ async function main(): Promise<number> {
       stop.abort();
       for (const one of run.running) one.stop('interrupted');
     });
-  await runAll(
-    files.filter((file) => !heavy.test(file)),
-    availableParallelism(),
-    run,
-  );
-  await runAll(
-    files.filter((file) => heavy.test(file)),
-    Math.max(1, availableParallelism() - 1),
-    run,
-  );
+  const cores = availableParallelism();
+  const atOnce = { light: cores, heavy: Math.max(1, cores - 1), emulated: cores };
+  for (const [kind, count] of Object.entries(atOnce)) {
+    const those = files.filter((file) => kindOf(file) === kind);
+    await runAll(those, count, run);
+  }
   const well = report.end();
   return stop.signal.aborted ? 130 : well ? 0 : 1;
 }

@@ -91,6 +91,20 @@ describe('of the certificate that a kubelet serves with,', () => {
       assert.deepEqual(await pass({ names, spec: { ...n1, username: `system:node:${name}` } }, nodeOf(name, '192.0.2.5')), waits);
     });
 
+  test("the API server's address is that of a node of the control plane, too", async () => {
+    const server = nodeOf('n3', '192.0.2.10', '192.0.2.11', '127.0.0.2');
+    const labels = { 'node-role.kubernetes.io/control-plane': '' };
+    const node = { ...server, metadata: { ...server.metadata, labels } };
+    const ask = (ip: string, by: Node): Promise<unknown> => {
+      const names = { ...nodeNames, commonName: 'system:node:n3', ips: [ip] };
+      // Here n1 does not claim these addresses.
+      return pass({ names, spec: { ...n1, username: 'system:node:n3' } }, by, nodeOf('n1', '192.0.2.1'));
+    };
+    for (const ip of ['192.0.2.10', '192.0.2.11']) assert.deepEqual(await ask(ip, node), approves);
+    assert.deepEqual(await ask('192.0.2.10', server), waits);
+    assert.deepEqual(await ask('127.0.0.2', node), waits);
+  });
+
   test('an address that a second node claims waits', async () => {
     assert.deepEqual(await pass({ names: { ...nodeNames, ips: ['192.0.2.1'] }, spec: n1 }, nodeOf('n3', '192.0.2.1')), waits);
   });

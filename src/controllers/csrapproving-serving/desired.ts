@@ -4,6 +4,7 @@
  */
 import type { CertificateSigningRequest, Node, ServiceCIDR } from '../../api/schema/types.ts';
 import { type CertificateNames, kubeletServingProblem, kubeletServingSignerName } from '../../api/validation/kubelet-certificate.ts';
+import { labelNodeRoleControlPlane } from '../../api/well-known.ts';
 import { cidrContains, isIp, parseCidr, parseIp } from '../../ip/ip.ts';
 
 /** What is known of the cluster. */
@@ -30,9 +31,15 @@ export function doubtOf({ spec }: CertificateSigningRequest, names: CertificateN
   const name = username.slice(prefix.length);
   const node = known.nodes.find(({ metadata }) => metadata.name === name);
   if (!node) return `there is no Node "${name}"`;
-  const foreign = names.dnsNames.find((one) => one !== name || isOfApiServer(one, known));
+  const others = isControlPlane(node) ? { ...known, apiServer: [] } : known;
+  const foreign = names.dnsNames.find((one) => one !== name || isOfApiServer(one, others));
   if (foreign !== undefined) return `"${foreign}" is not the name of the Node`;
-  return names.ips.map((ip) => addressDoubt(ip, node, known)).find((doubt) => doubt !== undefined);
+  return names.ips.map((ip) => addressDoubt(ip, node, others)).find((doubt) => doubt !== undefined);
+}
+
+/** The API server is on this very machine, and its key as well. No node can give itself this role (NodeRestriction). */
+function isControlPlane({ metadata }: Node): boolean {
+  return metadata.labels?.[labelNodeRoleControlPlane] !== undefined;
 }
 
 function isOfApiServer(host: string, { apiServer }: KnownAddresses): boolean {
