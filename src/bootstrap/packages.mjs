@@ -22,10 +22,12 @@ const needed = {
   curl: 'curl',
 };
 
-/** What only tests start, by hand. */
+/** What only tests use; servers are started by hand. */
 const neededByTests = {
   etcd: 'etcd-server',
   'redis-server': 'redis-server',
+  // No program of the path, but in a place beside /usr/bin.
+  '../lib/cni/bridge': 'containernetworking-plugins',
 };
 
 /** Package → the service of the machine's own that it would start with the next boot. */
