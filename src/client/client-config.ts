@@ -18,6 +18,8 @@ export interface ClientConfig extends Credentials {
   readonly serverName?: string;
   readonly insecureSkipTlsVerify?: boolean;
   readonly userAgent?: string;
+  /** Asked right before a request that changes something is sent; false, and it is not sent any more. */
+  readonly mayWrite?: () => boolean;
   /** What `user` can do about a request that RBAC refuses; becomes part of the error. */
   readonly whenForbidden?: (user: string) => string | undefined;
   /** For requests that end by themselves; a watch has none. Default 30 s. */

@@ -249,6 +249,24 @@ describe('run()', () => {
     assert.ok(isKnownError(outcome, 'TIMED_OUT'));
   });
 
+  test('lets nothing be written from the renew deadline on, also before anybody could tell the work to stop', async () => {
+    const [clock, server] = [new FakeClock(), new FakeLeases()];
+    const elector = electorOf(clock, server, 'a');
+    assert.equal(elector.mayAct, false);
+    await elector.tryAcquireOrRenew(signal);
+    await clock.advance(9_999);
+    assert.equal(elector.mayAct, true);
+    // Frozen for a second: time goes on, timers do not.
+    await clock.advance(1);
+    assert.deepEqual([elector.isLeader, elector.mayAct, elector.isExpired], [true, false, false]);
+    await elector.tryAcquireOrRenew(signal);
+    assert.equal(elector.mayAct, true);
+    if (server.lease)
+      server.lease = { ...server.lease, metadata: { ...server.lease.metadata, resourceVersion: '99' }, spec: { holderIdentity: 'b' } };
+    await elector.tryAcquireOrRenew(signal);
+    assert.equal(elector.mayAct, false);
+  });
+
   test('throws what the work throws, and gives the Lease back', async () => {
     const [clock, server] = [new FakeClock(), new FakeLeases()];
     const failing = electorOf(clock, server, 'a').run(() => Promise.reject(new Error('out of memory')), signal);

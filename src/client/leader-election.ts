@@ -46,6 +46,11 @@ export class LeaderElector {
     return this.#observed?.spec?.holderIdentity === this.#options.identity;
   }
 
+  /** Whether it leads by a Lease that others may not take for a while yet: what is sent now arrives before they act. */
+  get mayAct(): boolean {
+    return this.isLeader && this.#leftMs(this.#options.renewDeadlineMs) > 0;
+  }
+
   /** Whether it leads by a Lease that others may take: its work should have ended. */
   get isExpired(): boolean {
     return this.isLeader && this.#leftMs(this.#options.leaseDurationMs) <= 0;

@@ -116,3 +116,18 @@ test('a connection is probed after 15 s of silence, so that a peer that is cut o
     await new Promise((resolve) => setTimeout(resolve, 2));
   assert.ok(left !== undefined && left > 200 && left <= 1_500, `${left}`);
 });
+
+test('who may not write any more sends nothing that changes something, and reads on', async () => {
+  using s = await flakyServer();
+  let mayWrite = true;
+  const client = new Client({ server: s.client.server, mayWrite: () => mayWrite });
+  try {
+    await client.raw('POST', '/x');
+    mayWrite = false;
+    for (const method of ['POST', 'PUT', 'PATCH', 'DELETE']) await assert.rejects(client.raw(method, '/x'), /may not write any more/);
+    await client.raw('GET', '/x');
+    assert.deepEqual(s.seen, ['POST /x', 'GET /x']);
+  } finally {
+    client.close();
+  }
+});

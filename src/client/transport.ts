@@ -19,6 +19,7 @@ interface TransportRequest {
 
 const tokenFreshMs = 60_000;
 const idempotent: ReadonlySet<string> = new Set(['GET', 'HEAD', 'PUT', 'DELETE']);
+const reads: ReadonlySet<string> = new Set(['GET', 'HEAD']);
 /** How a connection that the other end has closed already answers. */
 const broken: ReadonlySet<string> = new Set(['ECONNRESET', 'EPIPE']);
 
@@ -98,6 +99,8 @@ export class Transport {
       ...request.headers,
     };
     if (request.body !== undefined) headers['content-length'] = Buffer.byteLength(request.body);
+    // After everything that may have taken time: a process that was stopped may wake up here.
+    if (!reads.has(request.method) && this.config.mayWrite?.() === false) throw new Error('this process may not write any more');
     const timeoutMs = request.timeoutMs ?? this.config.timeoutMs ?? 30_000;
     return new Promise((resolve, reject) => {
       const client = this.#base.protocol === 'http:' ? http : https;

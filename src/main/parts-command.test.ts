@@ -93,8 +93,8 @@ for (const { name, parts, options = {} } of [server, agent])
     const seen = new Map<string, unknown>();
     for (const part of parts)
       for (const [flag, spec] of Object.entries(part.flags)) {
-        // What changes nothing is known to the part's own command alone.
-        if (spec.upstream) continue;
+        // Known to the part's own command alone.
+        if (spec.among === false) continue;
         const [called, form] = formOf(flag, spec, false);
         // What the command has of that name itself stands for all.
         if (Object.hasOwn(options, called)) continue;

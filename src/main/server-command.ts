@@ -6,6 +6,10 @@ import type { FlagReader } from './flag-reader.ts';
 import { serverParts } from './part/parts.ts';
 import { fileIn, type PartsCommand, partsCommand } from './parts-command.ts';
 
+/** Several servers share a store that is neither a file nor in memory. Then one of them does the work of each part. */
+const elects = (read: FlagReader): string =>
+  read.given('leader-elect') ?? String(!/^(sqlite|memory):/.test(read.optional('store') ?? 'sqlite:'));
+
 /** What may be left out, for another program to do it. */
 const optional = ['controller-manager', 'scheduler', 'cloud-controller-manager'];
 
@@ -34,18 +38,23 @@ export const server: PartsCommand = {
       'DIR',
       'controller-manager.conf, scheduler.conf, cloud-controller-manager.conf and admin.conf (default: where the certificates are)',
     ),
+    'leader-elect': {
+      type: 'boolean',
+      help: 'let one of several servers run controllers, scheduler and addresses for load balancers (default: when they share their store)',
+    },
     parts: textFlag('LIST', `what runs beside the API server: ${optional.join(', ')}; "*,-scheduler" for all but one`, '*'),
   },
   choose: (read) => ['apiserver', ...read.choice('parts', optional), 'cluster-dns'],
   settled: {
     'controller-manager': {
+      'leader-elect': elects,
       kubeconfig: kubeconfigIn('controller-manager.conf'),
       'root-ca-file': fileIn('pki-dir', 'ca.crt'),
       'cluster-signing-cert-file': authorityFile('ca.crt'),
       'cluster-signing-key-file': authorityFile('ca.key'),
     },
-    scheduler: { kubeconfig: kubeconfigIn('scheduler.conf') },
-    'cloud-controller-manager': { kubeconfig: kubeconfigIn('cloud-controller-manager.conf') },
+    scheduler: { 'leader-elect': elects, kubeconfig: kubeconfigIn('scheduler.conf') },
+    'cloud-controller-manager': { 'leader-elect': elects, kubeconfig: kubeconfigIn('cloud-controller-manager.conf') },
     'cluster-dns': { kubeconfig: kubeconfigIn('admin.conf') },
   },
   // The parts run beside their server, so they go over loopback.

@@ -6,10 +6,12 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
-import { configMaps, leases } from '../../src/api/resource-types.ts';
+import { configMaps, leases, pods, replicaSets } from '../../src/api/resource-types.ts';
 import type { Lease } from '../../src/api/schema/types.ts';
+import type { Client } from '../../src/client/client.ts';
 import { eventually } from '../../src/clock/testing/eventually.ts';
 import { ControlPlane } from './testing/control-plane.ts';
+import { pauseContainer } from './testing/manifests.ts';
 
 const program = join(import.meta.dirname, '../../src/main/fairlead.ts');
 
@@ -17,12 +19,12 @@ class Candidate {
   readonly process: ChildProcess;
   said = '';
 
-  constructor(kubeconfig: string, rootCa: string) {
+  constructor(kubeconfig: string, rootCa: string, controllers: string) {
     const flags = { kubeconfig, 'root-ca-file': rootCa, 'secure-port': '0', 'leader-elect-lease-duration': '8s' };
     const more = {
       'leader-elect-renew-deadline': '6s',
       'leader-elect-retry-period': '1s',
-      controllers: 'root-ca-certificate-publisher-controller',
+      controllers,
     };
     const args = Object.entries({ ...flags, ...more }).map(([name, value]) => `--${name}=${value}`);
     this.process = spawn(process.execPath, [program, 'controller-manager', ...args], { stdio: ['ignore', 'ignore', 'pipe'] });
@@ -78,10 +80,14 @@ class Scene {
     }
   }
 
-  async candidate(name: string): Promise<Candidate> {
+  get client(): Client {
+    return this.#plane.client;
+  }
+
+  async candidate(name: string, controllers: string = 'root-ca-certificate-publisher-controller'): Promise<Candidate> {
     const rootCa = join(this.#dir, name);
     await writeFile(rootCa, name);
-    const candidate = new Candidate(await this.#plane.kubeconfig(), rootCa);
+    const candidate = new Candidate(await this.#plane.kubeconfig(), rootCa, controllers);
     this.#t.after(() => candidate.end('SIGKILL'));
     await eventually(() => assert.match(candidate.said, /Takes part in the election/));
     return candidate;
@@ -124,4 +130,53 @@ test('a leader that was frozen does nothing when it wakes, waits, and leads agai
   assert.equal(await b.end('SIGTERM'), 0, b.said);
   await scene.actsNow('a', 'b', 'a');
   assert.equal(await a.end('SIGTERM'), 0, a.said);
+});
+
+/** Creates `count` ReplicaSets of one pod. */
+async function replicate(client: Client, prefix: string, count: number): Promise<void> {
+  for (let i = 0; i < count; i++) {
+    const name = `${prefix}-${i}`;
+    await client.create(replicaSets, {
+      apiVersion: 'apps/v1',
+      kind: 'ReplicaSet',
+      metadata: { name, namespace: 'default' },
+      spec: {
+        replicas: 1,
+        selector: { matchLabels: { app: name } },
+        template: { metadata: { labels: { app: name } }, spec: { containers: [pauseContainer] } },
+      },
+    });
+  }
+}
+
+test('a ReplicaSet of one never has two pods, whoever is frozen, woken or killed', async (t) => {
+  const scene = await Scene.open(t);
+  const made: string[] = [];
+  const stop = new AbortController();
+  t.after(() => stop.abort());
+  const following = (async () => {
+    const events = scene.client.watch(pods, { namespace: 'default', sendInitialEvents: true, signal: stop.signal });
+    for await (const { type, object } of events) if (type === 'ADDED') made.push(object.metadata.labels?.app ?? '');
+  })();
+  const each = (count: number): Promise<void> => eventually(() => assert.equal(made.length, count, made.join()));
+  const controller = 'replicaset-controller,serviceaccount-controller';
+  const a = await scene.candidate('a', controller);
+  await replicate(scene.client, 'first', 20);
+  await each(20);
+  const b = await scene.candidate('b', controller);
+  // What it has not done yet, it finds when it wakes: by then the other one has done it.
+  await replicate(scene.client, 'frozen', 20);
+  a.process.kill('SIGSTOP');
+  await replicate(scene.client, 'second', 20);
+  await each(60);
+  a.process.kill('SIGCONT');
+  await replicate(scene.client, 'woken', 20);
+  await eventually(() => assert.match(a.said, /Lost lease/));
+  await each(80);
+  await b.end('SIGKILL');
+  await replicate(scene.client, 'last', 20);
+  await each(100);
+  assert.equal(new Set(made).size, 100, made.toSorted().join());
+  stop.abort();
+  await following;
 });

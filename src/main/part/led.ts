@@ -7,6 +7,8 @@ import type { FlagReader } from '../flag-reader.ts';
 import { kubeconfig } from './cluster-flags.ts';
 import { definePart, type Part, type PartFlags, type Running } from './part.ts';
 
+const leaseNamespace = 'kube-system';
+
 /** Upstream's names and values. */
 function electionFlags(leaseName: string) {
   return {
@@ -18,9 +20,12 @@ function electionFlags(leaseName: string) {
     ),
     'leader-elect-renew-deadline': textFlag('DURATION', 'the leader stops when it could not renew the Lease for so long', '10s'),
     'leader-elect-retry-period': textFlag('DURATION', 'between two attempts to take or renew it', '2s'),
-    'leader-elect-resource-lock': { type: 'string', default: 'leases', choices: ['leases'], help: 'what kind of object is held' },
-    'leader-elect-resource-name': textFlag('NAME', 'name of the Lease', leaseName),
-    'leader-elect-resource-namespace': textFlag('NAME', 'namespace of the Lease', 'kube-system'),
+    'leader-elect-resource-lock': {
+      ...{ type: 'string', default: 'leases', choices: ['leases'], help: 'what kind of object is held' },
+      among: false,
+    },
+    'leader-elect-resource-name': { ...textFlag('NAME', 'name of the Lease', leaseName), among: false },
+    'leader-elect-resource-namespace': { ...textFlag('NAME', 'namespace of the Lease', leaseNamespace), among: false },
   } as const satisfies PartFlags;
 }
 
@@ -28,15 +33,15 @@ type Election = Omit<LeaderElectionOptions, 'client' | 'clock' | 'log'>;
 type Read = FlagReader<keyof ReturnType<typeof electionFlags>>;
 
 /** Undefined when there is none. The bounds are client-go's. Throws USAGE. */
-function electionOf(read: Read): Election | undefined {
-  if (!read.isSet('leader-elect')) return undefined;
+function electionOf(read: Read, leaseName: string): Election | undefined {
+  if (read.given('leader-elect') !== 'true') return undefined;
   const leaseDurationMs = 1000 * read.seconds('leader-elect-lease-duration', 1, 86_400);
   const renewDeadlineMs = 1000 * read.seconds('leader-elect-renew-deadline', 1, 86_400);
   const retryPeriodMs = 1000 * read.seconds('leader-elect-retry-period', 1, 86_400);
   if (retryPeriodMs > 0 && leaseDurationMs > renewDeadlineMs && renewDeadlineMs > 1.2 * retryPeriodMs)
     return {
-      namespace: read.text('leader-elect-resource-namespace'),
-      name: read.text('leader-elect-resource-name'),
+      namespace: read.optional('leader-elect-resource-namespace') ?? leaseNamespace,
+      name: read.optional('leader-elect-resource-name') ?? leaseName,
       identity: `${hostname()}_${crypto.randomUUID()}`,
       leaseDurationMs,
       renewDeadlineMs,
@@ -54,12 +59,13 @@ export function led(part: Part, leaseName: string): Part {
     flags: { kubeconfig, ...part.flags, ...electionFlags(leaseName) },
     async config(read: FlagReader, setting) {
       // What is wrong with the part's own settings is told now, not when its turn comes.
-      return { election: electionOf(read), own: await part.config(read, setting), read, setting };
+      return { election: electionOf(read, leaseName), own: await part.config(read, setting), read, setting };
     },
     async start({ election, own, read, setting }, context) {
       if (election === undefined) return await part.start(own, context);
-      const [{ LeaderElector }, { partClient }] = await Promise.all([
+      const [{ LeaderElector }, { InformerPool }, { partClient }] = await Promise.all([
         import('../../client/leader-election.ts'),
+        import('./informer-pool.ts'),
         import('./part-client.ts'),
       ]);
       const { clock, log, signal } = context;
@@ -68,7 +74,9 @@ export function led(part: Part, leaseName: string): Part {
       let current: Running | undefined;
       // One term, with settings and connections of its own: nothing of an earlier one can act in it.
       const lead = async (term: AbortSignal): Promise<void> => {
-        current = await part.start(await part.config(read, setting), { ...context, signal: term });
+        const config = await part.config(read, { ...setting, mayWrite: () => elector.mayAct });
+        // What it knows of the cluster is its own, too: what another part watches ends with that one's term.
+        current = await part.start(config, { ...context, informers: new InformerPool(), signal: term });
         await current.stopped.finally(() => {
           current = undefined;
         });

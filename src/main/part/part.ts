@@ -19,6 +19,8 @@ export type PartFlags = Readonly<Record<string, PartFlag>>;
 export interface Setting {
   /** The names of its parts. */
   readonly parts: readonly string[];
+  /** Of a part that leads: whether it may still change the cluster. */
+  readonly mayWrite?: () => boolean;
   /** Where its own API server is, whatever a kubeconfig says for others. */
   readonly apiServer?: Pick<ClientConfig, 'server' | 'serverName'> | undefined;
 }
