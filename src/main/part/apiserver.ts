@@ -1,13 +1,13 @@
 /** The API server over its store. */
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { pathToFileURL } from 'node:url';
 import { switchFlag, textFlag } from '../../cli/command.ts';
 import { aborted } from '../../clock/aborted.ts';
 import { KnownError, messageOf } from '../../errors/known-error.ts';
 import type { FlagReader } from '../flag-reader.ts';
 import { firstAddress } from './cluster-flags.ts';
 import { definePart, type Part, type PartFlag, type PartFlags } from './part.ts';
+import { storeFlags, storeUrlOf } from './store-flags.ts';
 import { apiserverFlags } from './upstream-flags.ts';
 
 /** One of its own file, for which the directory has a name of kubeadm's otherwise. */
@@ -30,8 +30,7 @@ const flags = {
     ...{ type: 'string', choices: ['lease', 'none'], default: 'lease', among: false },
     help: 'lease: the Service kubernetes leads to all API servers that live; none: somebody else sees to it',
   },
-  'data-dir': textFlag('DIR', 'where the store lives', '/var/lib/fairlead/server'),
-  store: textFlag('URL', 'another store than the file state.db there: sqlite:///DIR/FILE, redis://HOST:PORT/DB, or memory: to forget all'),
+  ...storeFlags,
   'pki-dir': textFlag('DIR', 'certificates and keys, with the names kubeadm gives them', '/etc/kubernetes/pki'),
   'bind-address': textFlag('IP', 'address to listen on', '0.0.0.0'),
   'secure-port': textFlag('PORT', 'port to listen on', '6443'),
@@ -85,7 +84,7 @@ export const apiserver: Part = definePart({
     const verifying = read.list('service-account-key-file');
     const settings = {
       store: {
-        url: read.optional('store') ?? `sqlite://${pathToFileURL(join(read.text('data-dir'), 'state.db')).pathname}`,
+        url: storeUrlOf(read),
         acceptDataLoss: read.isSet('accept-data-loss'),
       },
       listen: { host: read.ip('bind-address'), port: read.port('secure-port') },

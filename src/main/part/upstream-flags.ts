@@ -120,15 +120,12 @@ export const cloudControllerManagerFlags: PartFlags = {
   ...without('cidr-allocator-type external-cloud-volume-plugin-name node-sync-period leader-migration-config', notThere),
 };
 
-const etcd = 'the store is named by --store';
-
 export const apiserverFlags: PartFlags = {
   ...everywhere,
   ...only('authorization-mode', ['', 'Node,RBAC', 'RBAC,Node'], 'Node and RBAC authorize'),
   ...only('cloud-provider', ['', 'external'], 'the cloud is another process'),
-  ...only('storage-backend', ['', 'etcd3'], etcd),
+  ...only('storage-backend', ['', 'etcd3'], 'the store is named by --store or --etcd-servers'),
   ...without('storage-media-type', 'objects are kept as JSON'),
-  ...only('etcd-servers etcd-cafile etcd-certfile etcd-keyfile', [''], etcd),
   ...only('encryption-provider-config', [''], 'nothing is encrypted at rest yet'),
   ...only('audit-policy-file audit-log-path audit-webhook-config-file', [''], 'there is no audit log yet'),
   ...only(
@@ -136,7 +133,8 @@ export const apiserverFlags: PartFlags = {
     [''],
     'users are known by certificates, ServiceAccount tokens and bootstrap tokens',
   ),
-  ...without('etcd-prefix etcd-compaction-interval etcd-count-metric-poll-period etcd-healthcheck-timeout etcd-readycheck-timeout', etcd),
+  ...only('etcd-servers-overrides', [''], 'all objects are in one store'),
+  ...without('etcd-count-metric-poll-period etcd-db-metric-poll-interval etcd-healthcheck-timeout etcd-readycheck-timeout', 'it is fixed'),
   ...without('apiserver-count', 'servers register by lease'),
   ...without('proxy-client-cert-file proxy-client-key-file', 'nobody is spoken for: there is no aggregation'),
   ...without(
