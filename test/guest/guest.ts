@@ -84,6 +84,18 @@ export function killGuest(share: string): void {
 
 const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 
+/** When this process is interrupted, `end` is called before it ends. Gives what takes that back. */
+export function onInterrupt(end: () => void): () => void {
+  const interrupted = (): never => {
+    end();
+    process.exit(130);
+  };
+  for (const signal of signals) process.once(signal, interrupted);
+  return () => {
+    for (const signal of signals) process.off(signal, interrupted);
+  };
+}
+
 const quote = (word: string): string => `'${word.replaceAll("'", "'\\''")}'`;
 
 /** A guest that runs one script of sh, in the directory of this process. */
@@ -118,11 +130,7 @@ class Run {
         () => has(file),
         () => false,
       );
-    const interrupted = (): never => {
-      killGuest(share);
-      process.exit(130);
-    };
-    for (const signal of signals) process.once(signal, interrupted);
+    const calm = onInterrupt(() => killGuest(share));
     try {
       if (!(await cameBefore('up', bootLimitMs))) return 'no boot';
       return (await cameBefore('rc', limitMs)) ? Number(await readFile(join(share, 'rc'), 'utf8')) : 'out of time';
@@ -132,7 +140,7 @@ class Run {
       if (has('rc')) await eventually('it is off', () => hasEnded, { timeoutMs: powerOffMs }).catch(() => {});
       killGuest(share);
       await ended;
-      for (const signal of signals) process.off(signal, interrupted);
+      calm();
     }
   }
 }

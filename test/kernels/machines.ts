@@ -1,4 +1,5 @@
 /** Three machines on one segment, and what befalls them. */
+import { rmSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { systemClock } from '../../src/clock/clock.ts';
@@ -7,7 +8,7 @@ import { findProgram, type Program } from '../../src/lab/images/programs-of-debi
 import { snapshotterFor } from '../../src/lab/images/snapshotter.ts';
 import { findBusybox } from '../../src/lab/tools.ts';
 import { systemExec } from '../../src/linux/exec.ts';
-import { type Guest, prepareGuest, unpacked } from '../guest/guest.ts';
+import { type Guest, killGuest, onInterrupt, prepareGuest, unpacked } from '../guest/guest.ts';
 import { Machine } from './machine.ts';
 import { Segment } from './segment.ts';
 
@@ -42,9 +43,14 @@ export class Machines implements AsyncDisposable {
   readonly segment: Segment;
   readonly all: readonly Machine[];
   readonly #taps: ReadonlyMap<Machine, string>;
+  readonly #calm: () => void;
 
-  constructor(segment: Segment, taps: ReadonlyMap<Machine, string>) {
+  constructor(segment: Segment, taps: ReadonlyMap<Machine, string>, dir: string) {
     this.segment = segment;
+    this.#calm = onInterrupt(() => {
+      for (const name of Object.keys(places)) killGuest(join(dir, name));
+      rmSync(dir, { recursive: true, force: true });
+    });
     this.#taps = taps;
     this.all = [...taps.keys()];
   }
@@ -75,6 +81,7 @@ export class Machines implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await Promise.all(this.all.map((machine) => machine.cutPower()));
     await this.segment[Symbol.asyncDispose]();
+    this.#calm();
   }
 }
 
@@ -97,5 +104,5 @@ export async function makeMachines({ guest, mke2fs, images }: Tools, dir: string
   // As vagrant/README.md has it: the way from beside the nodes to the cluster.
   for (const range of ['10.96.0.0/16', '10.244.0.0/16']) await segment.route(range, `${network}.${places['cp-1']}`);
   await Promise.all([...taps.keys()].map((machine) => machine.newDisk()));
-  return new Machines(segment, taps);
+  return new Machines(segment, taps, dir);
 }
