@@ -35,8 +35,10 @@ async function info(redis: TestRedis, section: string): Promise<string> {
   return String(await redis.command('INFO', section));
 }
 
-/** Returns when the replica is the primary. */
-async function promoted({ replica, sentinel }: Group): Promise<void> {
+/** Returns when the sentinel has made the replica the primary. */
+async function failOver({ replica, sentinel }: Group): Promise<void> {
+  // It refuses for as long as it does not trust the replica.
+  await eventually(async () => (await sentinel.command('SENTINEL', 'FAILOVER', 'mymaster')) === 'OK');
   await eventually('the fail-over', async () => (await info(replica, 'replication')).includes('role:master'));
   await eventually('the sentinel to say so', async () => (await info(sentinel, 'sentinel')).includes(`address=127.0.0.1:${replica.port}`));
 }
@@ -50,7 +52,7 @@ describe('a fail-over by Sentinel', () => {
       const workload = await Workload.start(store, { random: seededRandom(seed), writers: 3 });
       await workload.more(100);
       await primary.kill();
-      await promoted(group);
+      await failOver(group);
       // It comes back as a replica: before that nothing can be confirmed. The sentinel would wait ten seconds with that.
       await primary.restart();
       await primary.command('REPLICAOF', '127.0.0.1', String(group.replica.port));
@@ -82,7 +84,7 @@ describe('a fail-over by Sentinel', () => {
       }
       await primary.kill();
       replica.signal('SIGCONT');
-      await promoted(group);
+      await failOver(group);
       await assert.rejects(watch.next(), (err) => err instanceof Compacted && err.floor > 1_000_000);
       assert.equal(await store.get(`/lost/${last - 1}`), undefined, 'the last write was acknowledged, and is lost');
       assert.equal(text((await store.get('/kept'))?.value), 'kept');
@@ -94,7 +96,7 @@ describe('a fail-over by Sentinel', () => {
   test('with wait-replicas a primary whose replica is away acknowledges nothing', async () => {
     await withGroup(async ({ primary, replica }) => {
       const settings = readRedisUrl(StoreUrl.parse(`${primary.url}?wait-replicas=1`, { redis: primary.url }));
-      await using store = await openRedisStore({ ...settings, confirmMs: 200 });
+      await using store = await eventually(() => openRedisStore({ ...settings, confirmMs: 2_000 }));
       assert.ok((await store.put('/a', bytes('one'), { ifRevision: 0 })).ok);
       replica.signal('SIGSTOP');
       await assert.rejects(

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { answerCode, failed } from './redis-error.ts';
+import { answerCode, failed, Unconfirmed } from './redis-error.ts';
 
 function reply(message: string): Error {
   return Object.assign(new Error(message), { name: 'ReplyError' });
@@ -20,6 +20,7 @@ const cases: readonly (readonly [Error, code: string, hint: RegExp])[] = [
   [reply('NOAUTH Authentication required.'), 'BAD_CONFIG', /asks for a password/],
   [reply("NOPERM this user has no permissions to run the 'fcall' command"), 'BAD_CONFIG', /ACL SETUSER/],
   [reply('ERR something else'), 'STORE_IO', /^$/],
+  [new Unconfirmed('0 of 1 replicas confirmed it'), 'STORE_UNAVAILABLE', /INFO replication/],
   [broken('SELF_SIGNED_CERT_IN_CHAIN'), 'BAD_CONFIG', /\?ca=FILE/],
   [broken('ERR_TLS_CERT_ALTNAME_INVALID'), 'BAD_CONFIG', /server-name/],
   [broken('ERR_SSL_WRONG_VERSION_NUMBER'), 'BAD_CONFIG', /redis:\/\/ is without/],

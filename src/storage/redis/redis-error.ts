@@ -1,6 +1,9 @@
 /** Errors of Redis and of the way to it, as codes of the catalogue with hints. */
 import { KnownError, messageOf, systemCode } from '../../errors/known-error.ts';
 
+/** Redis did as it was told, but too few replicas confirmed in time that they have what it knows. */
+export class Unconfirmed extends Error {}
+
 /** What the store was doing. */
 type Action = 'open' | 'read' | 'write to';
 
@@ -18,8 +21,8 @@ const answers: Readonly<Record<string, readonly [code: 'STORE_FULL' | 'STORE_IO'
   NOAUTH: ['BAD_CONFIG', 'Redis asks for a password: redis://:PASSWORD@HOST, or ?password-file=FILE'],
   NOPERM: [
     'BAD_CONFIG',
-    'Allow its user what the store does: "ACL SETUSER NAME ~{fairlead}* +@read +@write +@connection +fcall +fcall_ro +function +info ' +
-      '+config|get +dbsize +time +memory|usage +wait +role"',
+    'Allow its user what the store does: "ACL SETUSER NAME ~{fairlead}* &{fairlead}* +@read +@write +@connection +fcall +fcall_ro ' +
+      '+function|load +info +config|get +time +memory|usage +wait +publish"',
   ],
 };
 
@@ -53,6 +56,8 @@ export function failed(action: Action, url: string, err: unknown, outcome?: stri
     const [known, hint] = answers[answer] ?? (['STORE_IO', undefined] as const);
     return said(known, hint);
   }
+  if (err instanceof Unconfirmed)
+    return said('STORE_UNAVAILABLE', 'See with "INFO replication" on the primary which replicas it has, and whether they keep up');
   const code = systemCode(err) ?? '';
   if (certificateError.test(code))
     return said(

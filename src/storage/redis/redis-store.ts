@@ -11,8 +11,8 @@ import { keys } from './library.ts';
 import { Link } from './link.ts';
 import { readRange, readSlice } from './range-reader.ts';
 import { decodeRecord, type KnownWrite } from './record.ts';
-import { answerCode, failed } from './redis-error.ts';
-import { type Session, Unconfirmed } from './session.ts';
+import { answerCode, failed, Unconfirmed } from './redis-error.ts';
+import type { Session } from './session.ts';
 import { type Operation, Writes, type Written } from './writes.ts';
 
 /** The stream of keys without history is kept for servers that lag a little. */

@@ -5,7 +5,7 @@
 import { type ChainableCommander, Redis, type RedisOptions } from 'ioredis';
 import type { RedisSettings } from './address.ts';
 import { type FunctionName, functionKeys, functionName, keys, libraryText } from './library.ts';
-import { answerCode, isMissingFunction } from './redis-error.ts';
+import { answerCode, isMissingFunction, Unconfirmed } from './redis-error.ts';
 
 /** What a command may be given. */
 type Argument = string | Buffer | number;
@@ -14,9 +14,6 @@ type Argument = string | Buffer | number;
 export const blockMs = 3_000;
 /** Writes that are sent at once, with one WAIT behind them. */
 const batchWrites = 64;
-
-/** Redis did as it was told, but too few replicas confirmed in time that they have what it knows. */
-export class Unconfirmed extends Error {}
 
 interface Call {
   readonly name: FunctionName;

@@ -2,7 +2,8 @@
 import type { StoreEvent } from '../store.ts';
 import { keys } from './library.ts';
 import { decodeEntry, type Entry, type KnownWrite } from './record.ts';
-import { blockMs, type Session, Unconfirmed } from './session.ts';
+import { Unconfirmed } from './redis-error.ts';
+import { blockMs, type Session } from './session.ts';
 
 /** Entries of each stream that are read at once. */
 const readEntries = 256;

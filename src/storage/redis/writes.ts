@@ -8,8 +8,8 @@ import { KnownError } from '../../errors/known-error.ts';
 import type { FunctionName } from './library.ts';
 import type { Link } from './link.ts';
 import { idBytes } from './record.ts';
-import { answerCode, failed } from './redis-error.ts';
-import { type Session, Unconfirmed } from './session.ts';
+import { answerCode, failed, Unconfirmed } from './redis-error.ts';
+import type { Session } from './session.ts';
 
 /** An operation without its id, and without the place in the arguments of the revision since which it may have been made. */
 export interface Operation {

@@ -48,11 +48,14 @@ export class TestRedis implements AsyncDisposable {
     return TestRedis.#begin({ ...fit, ...settings }, false);
   }
 
-  /** Watches the primary as "mymaster" and replaces it after half a second of silence. */
+  /**
+   * Watches the primary as "mymaster". It replaces it when it is told to (`SENTINEL FAILOVER mymaster`): on a busy machine any short time of silence
+   * would replace a primary that lives.
+   */
   static async startSentinel(primary: TestRedis, quorum: number): Promise<TestRedis> {
     const settings = {
       'sentinel monitor': `mymaster 127.0.0.1 ${primary.port} ${quorum}`,
-      'sentinel down-after-milliseconds': 'mymaster 500',
+      'sentinel down-after-milliseconds': 'mymaster 60000',
       'sentinel failover-timeout': 'mymaster 3000',
     };
     return TestRedis.#begin(settings, true);
