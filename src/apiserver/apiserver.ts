@@ -1,5 +1,6 @@
 /** `createApiServer` puts the parts together: store → watch cache → access → admission → handlers → HTTPS. */
 import { messageOf } from '../errors/known-error.ts';
+import { gitVersion } from '../observability/version.ts';
 import type { Store } from '../storage/store.ts';
 import { keepClaims } from './allocation/claim-keeper.ts';
 import { keepAggregatedRoles } from './bootstrap/aggregated-roles.ts';
@@ -22,7 +23,6 @@ import { type Parts, partsOf } from './parts.ts';
 import { route } from './router.ts';
 import { Discovery } from './server-path/discovery.ts';
 import { type ServerPathsOptions, servePath } from './server-path/server-paths.ts';
-import { gitVersion } from './server-path/version.ts';
 import { specialHandlers } from './special-handlers.ts';
 
 export interface ApiServer {

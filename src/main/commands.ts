@@ -16,6 +16,7 @@ import { snapshotCommand } from './snapshot-command.ts';
 import { tokenCommand } from './token-command.ts';
 import { topCommand } from './top-command.ts';
 import { traceCommand } from './trace-command.ts';
+import { upgradeCommand } from './upgrade-command.ts';
 import { versionCommand } from './version-command.ts';
 
 export const root: Command = {
@@ -25,6 +26,7 @@ export const root: Command = {
     labCommand,
     initCommand,
     joinCommand,
+    upgradeCommand,
     resetCommand,
     tokenCommand,
     certsCommand,

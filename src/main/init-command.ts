@@ -38,7 +38,7 @@ export const initCommand: Command = defineCommand({
     requireRoot('make a control plane');
     const context = await setupContext(signal, durationOf('timeout', values.timeout));
     const documents = await documentsOf(values.config);
-    const [{ runInit }, { manifest }] = await Promise.all([import('../setup/init/init.ts'), import('./manifest.ts')]);
+    const [{ runInit }, { nodeRoles }] = await Promise.all([import('../setup/init/init.ts'), import('./manifest.ts')]);
     const addressPools = values['address-pools']?.split(',').filter(Boolean) ?? [];
     // Refused now rather than by a controller that logs it later.
     if (addressPools.length > 0) (await import('../cloud/metal/pools.ts')).poolOfRanges(addressPools);
@@ -61,8 +61,7 @@ export const initCommand: Command = defineCommand({
       addressPools,
       token: values.token,
       tokenTtlMs: durationOf('token-ttl', values['token-ttl']),
-      // The Service in front of the nodes' DNS is the server's own affair.
-      nodeRoles: manifest({ parts: ['proxy', 'net-agent', 'dns', 'speaker'], group: 'system:nodes', clusterDns: '' }),
+      nodeRoles: nodeRoles(),
     });
     if (values.output === 'json') process.stdout.write(`${JSON.stringify(result, undefined, 2)}\n`);
     else {

@@ -47,6 +47,12 @@ export interface ManifestOptions {
   readonly clusterDns: string;
 }
 
+/** What the parts of a node need that use the credential of its kubelet: all that "fairlead join" brings. */
+export function nodeRoles(): KubeObject[] {
+  // The Service in front of the nodes' DNS is the server's own affair.
+  return manifest({ parts: ['proxy', 'net-agent', 'dns', 'speaker'], group: 'system:nodes', clusterDns: '' });
+}
+
 /** A role and its binding, both cluster-wide or both in a namespace. */
 function grant(name: string, rules: readonly PolicyRule[], subject: Subject, namespace?: string): KubeObject[] {
   const kind = namespace === undefined ? 'ClusterRole' : 'Role';

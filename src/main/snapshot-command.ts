@@ -1,5 +1,4 @@
 /** `fairlead snapshot`: what the store holds, in one file, and back. */
-import { readFile } from 'node:fs/promises';
 import { type Command, defineCommand, textFlag } from '../cli/command.ts';
 import { outputFormat, outputOption, renderOutput } from '../cli/output.ts';
 import { standardProgress } from '../cli/progress.ts';
@@ -19,9 +18,13 @@ const save = defineCommand({
   options: { store, output: outputOption },
   async run({ values, positionals, signal }) {
     const target = fileOf('save', positionals);
-    const [{ openImage }, { saveSnapshot }] = await Promise.all([import('../storage/open.ts'), import('../storage/snapshot/snapshot.ts')]);
+    const [{ openImage }, { saveSnapshot }, { programVersion }] = await Promise.all([
+      import('../storage/open.ts'),
+      import('../storage/snapshot/snapshot.ts'),
+      import('../observability/version.ts'),
+    ]);
     await using image = await openImage(values.store, { closed: false });
-    const status = await saveSnapshot(target, image, { version: await ownVersion(), now: systemClock.now(), signal });
+    const status = await saveSnapshot(target, image, { version: programVersion, now: systemClock.now(), signal });
     print(values.output, status);
     return 0;
   },
@@ -101,9 +104,4 @@ function print(format: string, found: SnapshotStatus): void {
     { title: 'STORE', cell: ({ engine, cluster }: SnapshotStatus) => `${engine} ${cluster}`, wide: true },
   ];
   process.stdout.write(renderOutput(outputFormat(format), found, [found], columns, (one) => one.file));
-}
-
-async function ownVersion(): Promise<string> {
-  const text = await readFile(new URL('../../package.json', import.meta.url), 'utf8');
-  return (JSON.parse(text) as { readonly version: string }).version;
 }

@@ -1,4 +1,3 @@
-import { readFile } from 'node:fs/promises';
 import { type Command, defineCommand } from '../cli/command.ts';
 import { outputFormat, outputOption, renderOutput } from '../cli/output.ts';
 
@@ -14,10 +13,8 @@ export const versionCommand: Command = defineCommand({
   summary: 'tell the versions of this program, of Kubernetes it speaks, and of Node.js',
   options: { output: outputOption },
   async run({ values }) {
-    const text = await readFile(new URL('../../package.json', import.meta.url), 'utf8');
-    const { gitVersion } = await import('../apiserver/server-path/version.ts');
-    const fairlead = (JSON.parse(text) as { readonly version: string }).version;
-    const version: Version = { fairlead, kubernetes: gitVersion.split('+')[0] ?? gitVersion, node: process.version };
+    const { kubernetesVersion, programVersion } = await import('../observability/version.ts');
+    const version: Version = { fairlead: programVersion, kubernetes: kubernetesVersion, node: process.version };
     const columns = [
       { title: 'FAIRLEAD', cell: (v: Version) => v.fairlead },
       { title: 'KUBERNETES', cell: (v: Version) => v.kubernetes },

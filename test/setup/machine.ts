@@ -56,9 +56,11 @@ export class Machine {
     createInterface(child.stderr).on('line', (line) => {
       if (line.includes('✓')) seen++;
       if (seen < steps || isKilled) return;
+      // nsenter itself is but the parent of it. After its last step it may have come to its end.
+      const pid = this.#lab.findPid(this.name, new RegExp(`fairlead\\.\\w+ ${args[0]}`));
+      if (pid === undefined) return;
       isKilled = true;
-      // nsenter itself is but the parent of it.
-      process.kill(this.#lab.pidOf(this.name, new RegExp(`fairlead\\.\\w+ ${args[0]}`)), 'SIGKILL');
+      process.kill(pid, 'SIGKILL');
     });
     await ended;
     return isKilled;

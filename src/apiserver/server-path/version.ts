@@ -1,5 +1,5 @@
 /** What the server says it is. Clients compare the number to know what they may ask for. */
-export const gitVersion = 'v1.35.0+fairlead';
+import { gitVersion } from '../../observability/version.ts';
 
 export const serverVersion: Readonly<Record<string, string>> = {
   major: '1',

@@ -2,8 +2,8 @@
 import { readFile, statfs } from 'node:fs/promises';
 import { availableParallelism, release } from 'node:os';
 import type { NodeSystemInfo } from '../../api/schema/types.ts';
+import { gitVersion } from '../../observability/version.ts';
 
-export const kubeletVersion = 'v1.35.0+fairlead';
 const maxPods = 110;
 
 export interface Machine {
@@ -43,7 +43,7 @@ export async function readMachine(rootDir: string): Promise<Machine> {
       bootID: await firstLine('/proc/sys/kernel/random/boot_id'),
       kernelVersion: release(),
       osImage: pretty,
-      kubeletVersion,
+      kubeletVersion: gitVersion,
       kubeProxyVersion: '',
       operatingSystem: 'linux',
       architecture: process.arch === 'x64' ? 'amd64' : process.arch,

@@ -6,7 +6,8 @@ import { type Examination, found, unseen } from './verdict.ts';
 /** Of its life: a month of a year. The kubelet rotates its own before, when a fifth is left or a tenth. */
 const lateShare = 1 / 12;
 
-function judge({ name, path, kind, starts, ends, problem }: CertificateFact, now: number): Finding | undefined {
+/** Undefined for one that holds for long enough. */
+export function judgeCertificate({ name, path, kind, starts, ends, problem }: CertificateFact, now: number): Finding | undefined {
   const id = `Certificate-${name}`;
   const cure =
     kind === 'rotated'
@@ -29,7 +30,7 @@ export const certificates: Examination = ({ certificates: all, certificatesProbl
   if (all.length === 0) return unseen('there are none here');
   const first = Math.min(...all.map(({ ends }) => ends));
   return found(
-    all.map((one) => judge(one, now)),
+    all.map((one) => judgeCertificate(one, now)),
     `none of ${all.length} ends before ${day(first)}`,
   );
 };

@@ -30,7 +30,8 @@ export interface DoctorRequest {
   readonly runtimeEndpoint: string | undefined;
 }
 
-type Env = Readonly<Record<string, string | undefined>>;
+/** Flags as variables. */
+export type Env = Readonly<Record<string, string | undefined>>;
 
 export async function gatherDoctorFacts(context: SetupContext, request: DoctorRequest): Promise<DoctorFacts> {
   const { exec, clock } = context;
@@ -83,13 +84,14 @@ async function textOf(path: string): Promise<string | undefined> {
   return await readFile(path, 'utf8').catch(() => undefined);
 }
 
-async function envOf(name: ServiceFact['name']): Promise<Env | undefined> {
+/** Undefined where it was not set up here. */
+export async function envOf(name: ServiceFact['name']): Promise<Env | undefined> {
   const text = await readIfThere(envFile(name));
   return text === undefined ? undefined : readEnv(text);
 }
 
-async function lookAtServices(
-  { keeper }: SetupContext,
+export async function lookAtServices(
+  { keeper }: Pick<SetupContext, 'keeper'>,
   envs: Readonly<Record<ServiceFact['name'], Env | undefined>>,
 ): Promise<ServiceFact[]> {
   const names = (['server', 'agent'] as const).filter((name) => envs[name] !== undefined);
@@ -113,7 +115,7 @@ async function addressOf(given: string | undefined, own: readonly string[], serv
   return await nodeAddress({}, server === undefined ? undefined : new URL(server).hostname.replace(/^\[|\]$/g, ''));
 }
 
-async function lookAtCertificates(): Promise<Pick<DoctorFacts, 'certificates' | 'certificatesProblem'>> {
+export async function lookAtCertificates(): Promise<Pick<DoctorFacts, 'certificates' | 'certificatesProblem'>> {
   try {
     const all = await findCertificates({ pkiDir: layout.pkiDir, kubeconfigDir: layout.kubernetesDir, certDir: layout.certDir });
     const certificates = all.map(({ name, path, kind, leaf, problem }) => ({

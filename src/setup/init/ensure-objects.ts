@@ -21,14 +21,18 @@ const types: Readonly<Record<string, ResourceType>> = {
   ClusterRoleBinding: clusterRoleBindings,
 };
 
+export function typeOf({ kind }: KubeObject): ResourceType {
+  const type = types[kind];
+  if (!type) throw new TypeError(`no type for kind ${kind}`);
+  return type;
+}
+
 /** Makes those that are not there, in their order. True when one was made. */
 export async function ensureObjects(client: Pick<Client, 'create'>, objects: readonly KubeObject[]): Promise<boolean> {
   let isChanged = false;
   for (const object of objects) {
-    const type = types[object.kind];
-    if (!type) throw new TypeError(`no type for kind ${object.kind}`);
     try {
-      await client.create(type, object);
+      await client.create(typeOf(object), object);
       isChanged = true;
     } catch (err) {
       if (!isAlreadyExists(err)) throw err;

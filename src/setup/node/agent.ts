@@ -49,13 +49,18 @@ export async function startAgent({ exec, keeper }: SetupContext, wish: AgentWish
   return (await ensureService(keeper, 'agent', { ...agentFlags(wish, existsSync(resolvedConf)), ...more })) || isKernelChanged;
 }
 
-/** Why the Node is not what it will be: not there, of another machine or a former life of this one, or not ready. `since` is milliseconds since the epoch. */
-export function nodeProblem(node: Node | undefined, name: string, machine: string, since: number): string | undefined {
+/**
+ * Why the Node is not what it will be: not there, of another machine or a former life of this one, not ready, or with a kubelet of another version
+ * than the one that is given. `since` is milliseconds since the epoch.
+ */
+export function nodeProblem(node: Node | undefined, name: string, machine: string, since: number, version?: string): string | undefined {
   if (!node) return `node "${name}" has not registered`;
   if (node.status?.nodeInfo?.machineID !== machine) return `node "${name}" is that of another machine so far`;
   const ready = node.status.conditions?.find(({ type }) => type === 'Ready');
   // By this machine's clock, as its kubelet wrote it; in whole seconds.
   if (!(Date.parse(ready?.lastHeartbeatTime ?? '') >= since - 1000)) return `node "${name}" has not reported since its agent was started`;
+  const { kubeletVersion } = node.status.nodeInfo;
+  if (version !== undefined && kubeletVersion !== version) return `node "${name}" runs ${kubeletVersion} so far`;
   return ready?.status === 'True' ? undefined : `node "${name}" is not ready: ${ready?.message ?? ''}`;
 }
 
@@ -65,6 +70,7 @@ export async function waitForNode(
   client: Client,
   name: string,
   since: number,
+  version?: string,
 ): Promise<Node> {
   const machine = await machineId();
   let node: Node | undefined;
@@ -78,7 +84,7 @@ export async function waitForNode(
   };
   await waitUntil(`node "${name}" to be Ready`, wait, async () => {
     node = await client.get<Node>(nodes, name, { signal }).catch(ignoreNotFound);
-    return nodeProblem(node, name, machine, since);
+    return nodeProblem(node, name, machine, since, version);
   });
   return node as Node;
 }

@@ -60,6 +60,11 @@ export class ProcessKeeper implements Keeper {
     await rm(pidFile(name), { force: true });
   }
 
+  async restart(name: ServiceName): Promise<void> {
+    await this.stop(name);
+    await this.start(name);
+  }
+
   logHint(name: ServiceName): string {
     return `less ${join(logDir, `${name}.log`)}`;
   }

@@ -16,6 +16,8 @@ export interface Keeper {
   /** Starts it, and lets it start with the machine where that can be. */
   start(name: ServiceName): Promise<void>;
   stop(name: ServiceName): Promise<void>;
+  /** What runs from now on is what is installed. */
+  restart(name: ServiceName): Promise<void>;
   /** A command that shows its log. */
   logHint(name: ServiceName): string;
 }

@@ -31,6 +31,10 @@ export class SystemdKeeper implements Keeper {
     await this.#exec.run('systemctl', ['reset-failed', unit(name)]);
   }
 
+  async restart(name: ServiceName): Promise<void> {
+    await mustRun(this.#exec, 'systemctl', ['restart', unit(name)]);
+  }
+
   logHint(name: ServiceName): string {
     return `journalctl -u ${unit(name)}`;
   }

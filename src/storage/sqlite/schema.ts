@@ -5,7 +5,8 @@ import { pathToFileURL } from 'node:url';
 import type { StoreState } from './loss.ts';
 
 const applicationId = 0x464c4431; // "FLD1"
-const fileFormat = 2;
+/** What this version writes; it reads older ones, too. */
+export const fileFormat = 2;
 /** The size to which a longer write-ahead log is cut when it begins anew. */
 const logBytes = 32 << 20;
 const revisionGap = 1_000_000;
