@@ -132,6 +132,7 @@ describe('init, join and reset', { skip: cannotStartLabs }, () => {
     while (await late.killedAfter(kills + 1, ...join)) kills++;
     assert.equal(kills, 6, 'steps of join');
     assert.match(await server.kubectl('get', 'node', 'worker-2', '--no-headers'), / Ready /);
+    for (const machine of machines()) await machine.must('doctor');
   });
 
   test('a pod on a worker is reached by its Service from every machine, also after the mode was changed by one edit', async () => {

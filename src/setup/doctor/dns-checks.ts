@@ -10,9 +10,10 @@ export const resolver: Examination = ({ machine, resolver: { path, servers, clus
     servers.map((server) => {
       if (server === clusterDns || server === machine.address)
         return error('DNSLoop', `${path} names ${server}, which is the cluster's own DNS: it would ask itself`, cure);
+      // The node's own DNS asks it as the node does: no loop, unless the DNS of the cluster is another program in a pod.
       return (
         (server.startsWith('127.') || server === '::1') &&
-        error('DNSLoop', `${path} names ${server}, which in a pod is the pod itself, and for a DNS server in it a loop`, cure)
+        warning('DNSLoopback', `${path} names ${server}, which in a pod is the pod itself: one with dnsPolicy Default finds no names`, cure)
       );
     }),
     `names outside the cluster are asked of ${servers.join(', ')}`,

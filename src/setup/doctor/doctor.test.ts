@@ -12,6 +12,7 @@ const machine: Facts = {
   isRoot: true,
   nodeName: 'one',
   address: '192.168.56.11',
+  link: 'eth0',
   mtu: 1500,
   memoryBytes: 2 ** 31,
   swapDevices: [],
@@ -206,8 +207,8 @@ const cases: readonly (readonly [string, Change, readonly string[]])[] = [
   ['a resolv.conf without servers', { resolver: { servers: [] } }, ['warning ResolvConf']],
   ["the cluster's DNS as a server", { resolver: { servers: ['192.0.2.53', '10.96.0.10'] } }, ['error DNSLoop']],
   ["the node's address as a server", { resolver: { servers: ['192.168.56.11'] } }, ['error DNSLoop']],
-  ['systemd-resolved', { resolver: { servers: ['127.0.0.53'] } }, ['error DNSLoop']],
-  ['loopback of IPv6', { resolver: { servers: ['::1'] } }, ['error DNSLoop']],
+  ['systemd-resolved', { resolver: { servers: ['127.0.0.53'] } }, ['warning DNSLoopback']],
+  ['loopback of IPv6', { resolver: { servers: ['::1'] } }, ['warning DNSLoopback']],
   ["a neighbour's address", { resolver: { servers: ['192.168.56.1'] } }, []],
 
   ['rules in the legacy backend', { firewall: { legacy: '-A INPUT -j X\n', nft: '' } }, []],
@@ -253,4 +254,11 @@ test('reportText() has a line for each finding with its cure below, and says wha
   assert.ok(text.includes(`✗ pods' MTU: ${cause}: larger ones than 1450 are lost [PodMTU]\n    Give the link its MTU again`), text);
   assert.match(text, /^! machine: swap is on/m);
   assert.match(text, /^• services: not looked at, neither /m);
+});
+
+test('a cure names the link that it is about', () => {
+  const [podMtu] = examine(changed({ network: { podMtu: 1500 } })).flatMap(({ findings }) => findings);
+  assert.match(podMtu?.cure ?? '', /ip link set eth0 mtu 1550/);
+  const small = examine(changed({ machine: { mtu: 1300 }, network: { podMtu: 1250 } })).flatMap(({ findings }) => findings);
+  assert.match(small.find(({ id }) => id === 'MTU')?.cure ?? '', /ip link set eth0 mtu 1500/);
 });

@@ -1,4 +1,5 @@
 /** Looks at a living node: the edge under `doctor.ts`. Reads files, asks tools, the kernel and the API server; changes nothing. */
+import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parse } from 'yaml';
@@ -11,6 +12,7 @@ import { findCertificates } from '../certs/certs.ts';
 import { layout } from '../layout.ts';
 import { nodeAddress, ownAddresses } from '../node-address.ts';
 import { gatherFacts } from '../preflight/gather.ts';
+import { runningFlags } from '../service/running-flags.ts';
 import { envFile, readEnv } from '../service/service.ts';
 import { settingsCopy } from '../settings/node-settings.ts';
 import type { NodeSettings } from '../settings/settings.ts';
@@ -35,11 +37,13 @@ export type Env = Readonly<Record<string, string | undefined>>;
 
 export async function gatherDoctorFacts(context: SetupContext, request: DoctorRequest): Promise<DoctorFacts> {
   const { exec, clock } = context;
-  const { server, agent } = { server: await envOf('server'), agent: await envOf('agent') };
-  const services = await lookAtServices(context, { server, agent });
+  const kept = { server: await envOf('server'), agent: await envOf('agent') };
+  const services = await lookAtServices(context, kept);
+  // What init and join have not set up may run all the same: a node of a lab, or one that somebody has made by hand.
+  const { server = await runningFlags('server'), agent = await runningFlags('agent') } = kept;
   const settings = await readSettings(request.settingsDir);
   const nodeName = request.nodeName ?? agent?.FAIRLEAD_NODE_NAME ?? request.hostName;
-  const { cluster, nodes, skewMs } = await askCluster(request.kubeconfig, nodeName, context);
+  const { cluster, nodes, skewMs } = await askCluster(kubeconfigFor(request.kubeconfig, agent), nodeName, context);
   const own = ownAddresses();
   const address = await addressOf(agent?.FAIRLEAD_NODE_IP, own, cluster.kind === 'none' ? undefined : cluster.server);
   const endpoint = request.runtimeEndpoint ?? agent?.FAIRLEAD_RUNTIME_ENDPOINT ?? layout.runtimeEndpoint;
@@ -49,7 +53,7 @@ export async function gatherDoctorFacts(context: SetupContext, request: DoctorRe
     address,
     apiPort: Number(server?.FAIRLEAD_SECURE_PORT ?? 6443),
     proxyMode: modeOf(settings),
-    running: services.filter(({ isRunning }) => isRunning).map(({ name }) => name),
+    running: runningOf(services, { server, agent }),
     runtimeSocket: endpoint.replace(/^unix:\/\//, ''),
     runtime: await context.readRuntime(endpoint),
     skewMs,
@@ -77,6 +81,17 @@ export async function gatherDoctorFacts(context: SetupContext, request: DoctorRe
     resolver: await lookAtResolver(agent?.FAIRLEAD_RESOLV_CONF ?? '/etc/resolv.conf', settings?.dnsAddress),
     firewall: await listRules(exec),
   };
+}
+
+/** That of a node by hand, where there is none of a node that has joined. */
+function kubeconfigFor(given: string, agent: Env | undefined): string {
+  if (existsSync(given) || agent === undefined) return given;
+  return agent.FAIRLEAD_KUBECONFIG ?? join(agent.FAIRLEAD_KUBECONFIG_DIR ?? '/etc/fairlead', 'kubelet.kubeconfig');
+}
+
+function runningOf(services: readonly ServiceFact[], flags: Readonly<Record<ServiceFact['name'], Env | undefined>>): ServiceFact['name'][] {
+  const names = ['server', 'agent'] as const;
+  return names.filter((name) => services.find((one) => one.name === name)?.isRunning ?? flags[name] !== undefined);
 }
 
 /** Undefined where nobody may read it, too: that root is needed is a finding of its own. */

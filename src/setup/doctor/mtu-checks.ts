@@ -10,7 +10,7 @@ const vxlanOverhead = { 4: 50, 6: 70 } as const;
 const podBridge = 'cni0';
 
 export const podMtu: Examination = ({ machine, network: { backend, podMtu: given, links } }) => {
-  const { mtu: underlay, address } = machine;
+  const { mtu: underlay, address, link = 'LINK' } = machine;
   if (given === undefined) return unseen('there is no pod network here: no /run/flannel/subnet.env');
   if (underlay === undefined || address === undefined) return unseen("the MTU of the node's own link is not known");
   const overhead = backend?.type === 'host-gw' ? 0 : vxlanOverhead[familyOf(address)];
@@ -23,7 +23,7 @@ export const podMtu: Examination = ({ machine, network: { backend, podMtu: given
         error(
           'PodMTU',
           `pods send packets of up to ${given} bytes, and the link of ${address} takes ${underlay}${why}: larger ones than ${most} are lost`,
-          `Give the link its MTU again: ip link set LINK mtu ${given + overhead}; or start the agent again: new pods get ${most}`,
+          `Give the link its MTU again: ip link set ${link} mtu ${given + overhead}; or start the agent again: new pods get ${most}`,
         ),
       bridge !== undefined &&
         bridge.mtu > given &&

@@ -7,6 +7,7 @@ export interface Facts {
   readonly nodeName: string;
   /** The address that the node would get, and the link that has it. */
   readonly address: string | undefined;
+  readonly link: string | undefined;
   readonly mtu: number | undefined;
   readonly memoryBytes: number;
   readonly swapDevices: readonly string[];

@@ -100,9 +100,10 @@ async function findFirewalls(exec: Exec): Promise<string[]> {
 const sysctls = ['net/ipv4/ip_forward', 'net/ipv4/conf/all/rp_filter', 'net/bridge/bridge-nf-call-iptables'];
 const modules = ['overlay', 'vxlan', 'nf_tables', 'ip_tables', 'ip_vs', 'br_netfilter'];
 
-async function mtuOf(address: string | undefined): Promise<number | undefined> {
+/** The link that has the address. */
+async function linkOf(address: string | undefined): Promise<Pick<Facts, 'link' | 'mtu'>> {
   const [link] = Object.entries(networkInterfaces()).find(([, all]) => all?.some((one) => one.address === address)) ?? [];
-  return link === undefined ? undefined : Number(await textOf(join('/sys/class/net', link, 'mtu'))) || undefined;
+  return { link, mtu: link === undefined ? undefined : Number(await textOf(join('/sys/class/net', link, 'mtu'))) || undefined };
 }
 
 export async function machineId(): Promise<string> {
@@ -119,7 +120,7 @@ export async function gatherFacts(options: GatherOptions): Promise<Facts> {
   return {
     ...given,
     isRoot: process.getuid?.() === 0,
-    mtu: await mtuOf(given.address),
+    ...(await linkOf(given.address)),
     memoryBytes: totalmem(),
     swapDevices: swaps.map((line) => line.split(/\s+/)[0] ?? '').filter(Boolean),
     kernel: Object.fromEntries(kernel),

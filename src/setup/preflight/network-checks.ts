@@ -109,7 +109,7 @@ const clock: Check = ({ skewMs = 0 }) => {
 /** VXLAN takes 50 bytes of it, and IPv6 needs 1280. */
 const leastMtu = 1330;
 
-const mtu: Check = ({ mtu: found, address: own }) => {
+const mtu: Check = ({ mtu: found, address: own, link = 'LINK' }) => {
   if (found === undefined || found >= 1500) return [];
   const cause = `the link of ${own} has an MTU of ${found}`;
   return [
@@ -117,7 +117,7 @@ const mtu: Check = ({ mtu: found, address: own }) => {
       ? error(
           'MTU',
           `${cause}: with the 50 bytes of VXLAN off, pods get less than the 1280 that IPv6 needs`,
-          `Raise it: ip link set LINK mtu 1500`,
+          `Raise it: ip link set ${link} mtu 1500`,
         )
       : warning('MTU', `${cause}, pods get ${found - 50}: nodes with a larger one send what does not fit`, 'Give all nodes the same MTU'),
   ];

@@ -6,6 +6,7 @@ export const healthyFacts: Facts = {
   isRoot: true,
   nodeName: 'one',
   address: '192.168.56.10',
+  link: 'eth0',
   mtu: 1500,
   memoryBytes: 2 ** 31,
   swapDevices: [],
