@@ -64,7 +64,10 @@ export function knownNode({ metadata, status }: Node): KnownNode {
 }
 
 async function proxyMode(client: Pick<Client, 'get'>, signal: AbortSignal): Promise<string> {
-  const map = await client.get<ConfigMap>(configMaps, settingsNames.proxy, { namespace: settingsNamespace, signal }).catch(ignoreNotFound);
+  const map = await client
+    .get<ConfigMap>(configMaps, settingsNames.proxy, { namespace: settingsNamespace, signal })
+    // kubeadm lets who joins read it, and who has joined no longer.
+    .catch((err: unknown) => (isForbidden(err) ? undefined : ignoreNotFound(err)));
   const { mode = '' } = (parse(map?.data?.[settingsKeys.proxy] ?? '') ?? {}) as { readonly mode?: string };
   return mode;
 }

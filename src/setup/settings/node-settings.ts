@@ -4,15 +4,15 @@
  */
 import { mkdir, rename, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { configMaps } from '../../api/resource-types.ts';
-import type { ConfigMap } from '../../api/schema/types.ts';
+import { configMaps, nodes as nodesResource } from '../../api/resource-types.ts';
+import type { ConfigMap, Node } from '../../api/schema/types.ts';
 import { readIfThere } from '../../bootstrap/secret-file.ts';
-import { ignoreNotFound } from '../../client/api-error.ts';
+import { isForbidden, isNotFound } from '../../client/api-error.ts';
 import type { Client } from '../../client/client.ts';
 import { Informer } from '../../client/informer.ts';
 import { BackOff } from '../../clock/back-off.ts';
 import type { Clock } from '../../clock/clock.ts';
-import { isKnownError, messageOf } from '../../errors/known-error.ts';
+import { isKnownError, KnownError, messageOf } from '../../errors/known-error.ts';
 import type { Log } from '../../observability/log.ts';
 import {
   agentFlags,
@@ -49,14 +49,66 @@ async function writeWhole(path: string, text: string): Promise<void> {
   await rename(`${path}.next`, path);
 }
 
-async function fetchSources(client: Client, signal: AbortSignal): Promise<SettingsSources> {
+interface Fetched {
+  readonly sources: SettingsSources;
+  /** Those that are not there, or not for a node to read. */
+  readonly missing: readonly Names[];
+}
+
+/** Without these a node cannot be; kubeadm lets every node read them. */
+const needed: readonly Names[] = ['cluster', 'kubelet'];
+
+async function fetchSources(client: Pick<Client, 'get'>, signal: AbortSignal): Promise<Fetched> {
   const found = await Promise.all(
     entries.map(async ([source, name]) => {
-      const map = await client.get<ConfigMap>(configMaps, name, { namespace: settingsNamespace, signal }).catch(ignoreNotFound);
+      const map = await client.get<ConfigMap>(configMaps, name, { namespace: settingsNamespace, signal }).catch((err: unknown) => {
+        if (isNotFound(err) || (isForbidden(err) && !needed.includes(source))) return undefined;
+        throw err;
+      });
       return [source, map] as const;
     }),
   );
-  return Object.fromEntries(found.filter(([, map]) => map !== undefined));
+  const there = found.filter(([, map]) => map !== undefined);
+  const missing = found.filter(([, map]) => map === undefined).map(([source]) => source);
+  return { sources: Object.fromEntries(there), missing: missing.filter((source) => !needed.includes(source)) };
+}
+
+/** Of a cluster that kubeadm has made, in which nobody has said how pods cross nodes to all nodes: what they have said of themselves. */
+export function refuseOtherNetworks(nodes: readonly Node[], backend: NodeSettings['backend']): void {
+  for (const { metadata } of nodes) {
+    const type = metadata.annotations?.['flannel.alpha.coreos.com/backend-type'];
+    const vni = /"VNI":\s*(\d+)/.exec(metadata.annotations?.['flannel.alpha.coreos.com/backend-data'] ?? '')?.[1];
+    if (type === undefined || (type === backend.type && (vni === undefined || Number(vni) === backend.vni))) continue;
+    const theirs = `${type}${vni === undefined ? '' : ` with VNI ${vni}`}`;
+    throw new KnownError(
+      'BAD_CONFIG',
+      `Cannot tell how pods cross nodes: node "${metadata.name}" has ${theirs}, and no ConfigMap says so`,
+      {
+        hint: `Write flannel's net-conf.json into ConfigMap ${settingsNamespace}/${settingsNames.network}, and let the group system:nodes get it`,
+      },
+    );
+  }
+}
+
+/** Goes on with what every cluster has that says nothing else; throws BAD_CONFIG where other nodes show that this one does. */
+async function withoutMissing({ client, log, signal }: NodeSettingsOptions, { sources, missing }: Fetched): Promise<NodeSettings> {
+  const settings = settingsOf(sources);
+  if (missing.length === 0) return settings;
+  const { type, vni, port } = settings.backend;
+  const presets: Readonly<Partial<Record<Names, string>>> = {
+    network: `pods cross nodes by ${type} (VNI ${vni}, UDP port ${port})`,
+    proxy: 'the service proxy has its presets, and does not follow the cluster',
+  };
+  for (const source of missing)
+    log.warn(`ConfigMap "${settingsNamespace}/${settingsNames[source]}" is not there, or not for nodes to read: ${presets[source]}`);
+  if (missing.includes('network')) {
+    const nodes = await client.list<Node>(nodesResource, { signal }).catch((err: unknown) => {
+      if (isForbidden(err)) return { items: [] };
+      throw err;
+    });
+    refuseOtherNetworks(nodes.items, settings.backend);
+  }
+  return settings;
 }
 
 /** What the cluster says now, or said when it was last heard; waits for its first answer when there is neither. Gives flags for `fairlead agent`. */
@@ -66,7 +118,7 @@ export async function readNodeSettings(options: NodeSettingsOptions): Promise<Re
   const backOff = new BackOff(delays);
   for (let said = ''; ; ) {
     try {
-      const settings = settingsOf(await fetchSources(client, signal));
+      const settings = await withoutMissing(options, await fetchSources(client, signal));
       await keepCopy(dir, settings);
       return agentFlags(settings, join(dir, proxyFile));
     } catch (err) {
