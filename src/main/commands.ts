@@ -13,6 +13,7 @@ import { resetCommand } from './reset-command.ts';
 import { rulesCommand } from './rules-command.ts';
 import { serverCommand } from './server-command.ts';
 import { snapshotCommand } from './snapshot-command.ts';
+import { storeCommand } from './store-command.ts';
 import { tokenCommand } from './token-command.ts';
 import { topCommand } from './top-command.ts';
 import { traceCommand } from './trace-command.ts';
@@ -32,6 +33,7 @@ export const root: Command = {
     certsCommand,
     doctorCommand,
     snapshotCommand,
+    storeCommand,
     serverCommand,
     agentCommand,
     ...partCommands,

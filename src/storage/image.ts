@@ -14,4 +14,13 @@ export interface StoreImage extends AsyncDisposable {
   readonly revision: number;
   /** All records, in the order of their `modRevision`. */
   records(): AsyncIterable<ImageRecord>;
+  /** Whether nothing was written to that store since. */
+  isCurrent(): Promise<boolean>;
+}
+
+/** What became of a store that was filled with an image. */
+export interface Filled {
+  readonly revision: number;
+  /** Whether the records have the revisions that they had. */
+  readonly keepsRevisions: boolean;
 }

@@ -1,6 +1,6 @@
 /** Opens a store by its URL. A new backend is a folder that passes `testing/conformance.ts`, and a line of `backends`. */
 import { KnownError } from '../errors/known-error.ts';
-import type { StoreImage } from './image.ts';
+import type { Filled, StoreImage } from './image.ts';
 import type { Store, StoreSettings } from './store.ts';
 import { StoreUrl } from './store-url.ts';
 
@@ -9,10 +9,13 @@ interface Backend {
   readonly example: string;
   /** Loads the backend's code only when it is used. */
   open(url: StoreUrl, settings: StoreSettings): Promise<Store>;
-  /** What the store holds now. Servers may have it open, unless it is to be `closed`: then STORE_IN_USE is thrown. */
+  /** What the store holds now. Servers may have it open; STORE_IN_USE where it is to be `closed` and that can be known. */
   image?(url: StoreUrl, options: ImageOptions): Promise<StoreImage>;
-  /** Fills a store that is empty, and that no server has open. Its revision is then `revision`, and what was before counts as compacted. */
-  fill?(url: StoreUrl, image: StoreImage, revision: number): Promise<void>;
+  /**
+   * Fills a store that is empty, and that no server has open. Its revision is then at least `revision`, and all before its revision counts as
+   * compacted. Throws STORE_NOT_EMPTY, and changes nothing, when it holds something.
+   */
+  fill?(url: StoreUrl, image: StoreImage, revision: number): Promise<Filled>;
 }
 
 export interface ImageOptions {
@@ -22,11 +25,17 @@ export interface ImageOptions {
 const redis = (example: string): Backend => ({
   example,
   open: async (url, settings) => (await import('./redis/open-url.ts')).openRedisUrl(url, settings),
+  image: async (url) => (await import('./redis/image.ts')).readRedisImage((await import('./redis/address.ts')).readRedisUrl(url)),
+  fill: async (url, image, revision) =>
+    (await import('./redis/image.ts')).fillRedis((await import('./redis/address.ts')).readRedisUrl(url), image, revision),
 });
 
 const etcd = (example: string): Backend => ({
   example,
   open: async (url, settings) => (await import('./etcd/open-url.ts')).openEtcdUrl(url, settings),
+  image: async (url) => (await import('./etcd/image.ts')).readEtcdImage((await import('./etcd/address.ts')).readEtcdUrl(url)),
+  fill: async (url, image, revision) =>
+    (await import('./etcd/image.ts')).fillEtcd((await import('./etcd/address.ts')).readEtcdUrl(url), image, revision),
 });
 
 /** By scheme. */
@@ -62,11 +71,11 @@ export async function openImage(text: string, options: ImageOptions): Promise<St
   return backend.image(url, options);
 }
 
-/** Fills an empty store: `Backend.fill`. Throws STORE_NOT_EMPTY, and changes nothing, where it is not. */
-export async function fillStore(text: string, image: StoreImage, revision: number): Promise<void> {
+/** Fills an empty store: `Backend.fill`. */
+export async function fillStore(text: string, image: StoreImage, revision: number): Promise<Filled> {
   const { url, backend } = find(text);
   if (!backend.fill) throw cannot('fill', url);
-  await backend.fill(url, image, revision);
+  return backend.fill(url, image, revision);
 }
 
 function find(text: string): { readonly url: StoreUrl; readonly backend: Backend } {

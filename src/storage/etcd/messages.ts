@@ -11,12 +11,14 @@ const messageTable = {
   DeleteRangeResponse: 'header:1:ResponseHeader deleted:2:int64 prevKvs:3:[]KeyValue',
   /** Type 0 is a put, 1 a deletion. */
   Event: 'type:1:int32 kv:2:KeyValue prevKv:3:KeyValue',
-  KeyValue: 'key:1:string createRevision:2:int64 modRevision:3:int64 version:4:int64 value:5:bytes',
+  KeyValue: 'key:1:string createRevision:2:int64 modRevision:3:int64 version:4:int64 value:5:bytes lease:6:int64',
   LeaseGrantRequest: 'ttl:1:int64 id:2:int64',
   LeaseGrantResponse: 'header:1:ResponseHeader id:2:int64 ttl:3:int64 error:4:string',
+  LeaseTimeToLiveRequest: 'id:1:int64',
+  LeaseTimeToLiveResponse: 'header:1:ResponseHeader id:2:int64 ttl:3:int64',
   PutRequest: 'key:1:string value:2:bytes lease:3:int64',
   PutResponse: 'header:1:ResponseHeader',
-  RangeRequest: 'key:1:string rangeEnd:2:string limit:3:int64 keysOnly:8:bool countOnly:9:bool',
+  RangeRequest: 'key:1:string rangeEnd:2:string limit:3:int64 revision:4:int64 keysOnly:8:bool countOnly:9:bool',
   RangeResponse: 'header:1:ResponseHeader kvs:2:[]KeyValue more:3:bool count:4:int64',
   RequestOp: 'requestRange:1:RangeRequest requestPut:2:PutRequest requestDeleteRange:3:DeleteRangeRequest',
   ResponseHeader: 'clusterId:1:uint64 memberId:2:uint64 revision:3:int64',
@@ -37,7 +39,7 @@ export type MessageName = keyof typeof messageTable;
 export type Message<Name extends MessageName> = MessageOf<typeof messageTable, Name>;
 
 /** A call with one answer. */
-export type Method = 'Range' | 'Txn' | 'Compaction' | 'LeaseGrant' | 'Status';
+export type Method = 'Range' | 'Txn' | 'Compaction' | 'LeaseGrant' | 'LeaseTimeToLive' | 'Status';
 export type Request<Name extends Method> = Input<Message<`${Name}Request`>>;
 export type Response<Name extends Method> = Message<`${Name}Response`>;
 
@@ -48,6 +50,7 @@ export const paths: Readonly<Record<Method | 'Watch', string>> = {
   Txn: '/etcdserverpb.KV/Txn',
   Compaction: '/etcdserverpb.KV/Compact',
   LeaseGrant: '/etcdserverpb.Lease/LeaseGrant',
+  LeaseTimeToLive: '/etcdserverpb.Lease/LeaseTimeToLive',
   Status: '/etcdserverpb.Maintenance/Status',
   Watch: '/etcdserverpb.Watch/Watch',
 };

@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { KnownError, messageOf } from '../../errors/known-error.ts';
 import type { Log } from '../../observability/log.ts';
 import type { RedisSettings } from './address.ts';
+import { filling } from './library.ts';
 import type { KnownWrite } from './record.ts';
 import { answerCode } from './redis-error.ts';
 import { parseInfo, refusalOf, wasPromoted } from './requirements.ts';
@@ -53,6 +54,12 @@ export class Greeter {
       })) as readonly Buffer[],
     );
     const format = meta.get('format')?.toString();
+    if (format === filling)
+      throw this.#refuse(
+        'STORE_CORRUPT',
+        'it was being filled, and that did not end',
+        'Run the "fairlead store copy" or "snapshot restore" again that did it',
+      );
     if (format !== '1')
       throw this.#refuse('STORE_CORRUPT', `its data have the format "${format}"`, 'A newer version of Fairlead made them: use that one');
     const owner = meta.get('cluster')?.toString();

@@ -36,6 +36,9 @@ export const keys: Keys = {
 /** The five keys that every function is given, with their number before them. */
 export const functionKeys: readonly string[] = ['5', keys.meta, keys.index, keys.expiry, keys.log, keys.recent];
 
+/** The format in place of a number while a Redis is filled with what another store held. */
+export const filling = 'filling';
+
 /** By how much revisions jump when it is unknown how many were lost. */
 export const jumpBy = 1_000_000;
 

@@ -19,6 +19,13 @@ export interface Entry extends KnownWrite {
   readonly event: StoreEvent | undefined;
 }
 
+export function encodeRecord({ value, createRevision, modRevision }: StoredRecord, id: Buffer): Buffer {
+  const header = Buffer.alloc(16);
+  header.writeBigUInt64BE(BigInt(createRevision), 0);
+  header.writeBigUInt64BE(BigInt(modRevision), 8);
+  return Buffer.concat([header, id, value]);
+}
+
 export function decodeRecord(key: string, bytes: Buffer): StoredRecord {
   return {
     key,

@@ -5,7 +5,7 @@ import { KnownError, messageOf, systemCode } from '../../errors/known-error.ts';
 export class Unconfirmed extends Error {}
 
 /** What the store was doing. */
-type Action = 'open' | 'read' | 'write to';
+type Action = 'open' | 'read' | 'write to' | 'fill';
 
 const full = 'give Redis more memory (maxmemory) or the disk more room, or delete objects, which still works';
 

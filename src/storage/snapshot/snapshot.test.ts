@@ -51,6 +51,7 @@ function fakeImage(records: readonly ImageRecord[]): StoreImage {
     async *records() {
       yield* records;
     },
+    isCurrent: async () => true,
     async [Symbol.asyncDispose]() {},
   };
 }

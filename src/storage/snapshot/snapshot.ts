@@ -139,6 +139,7 @@ export async function openSnapshot(file: string): Promise<StoreImage & { readonl
       cluster: status.cluster,
       revision: status.revision,
       count: status.records,
+      isCurrent: async () => true,
       records: () => recordsFrom(file, handle, recordsAt),
       [Symbol.asyncDispose]: () => handle.close(),
     };

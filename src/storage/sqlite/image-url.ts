@@ -1,6 +1,6 @@
 /** Reads and fills `sqlite:///var/lib/fairlead/state.db` as a whole, while no server has it open or beside one. */
 import { dirname } from 'node:path';
-import type { StoreImage } from '../image.ts';
+import type { Filled, StoreImage } from '../image.ts';
 import type { ImageOptions } from '../open.ts';
 import type { StoreUrl } from '../store-url.ts';
 import { mustBeThere, readSqliteImage } from './image.ts';
@@ -27,12 +27,13 @@ export async function readSqliteUrl(url: StoreUrl, { closed }: ImageOptions): Pr
   }
 }
 
-export async function fillSqliteUrl(url: StoreUrl, image: StoreImage, revision: number): Promise<void> {
+export async function fillSqliteUrl(url: StoreUrl, image: StoreImage, revision: number): Promise<Filled> {
   const path = url.path;
   makeFolder(dirname(path));
   const lock = lockStore(path);
   try {
     await makeFrom(path, image, revision);
+    return { revision, keepsRevisions: true };
   } finally {
     lock.release();
   }

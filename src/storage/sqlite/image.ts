@@ -5,7 +5,7 @@ import { isKnownError, KnownError } from '../../errors/known-error.ts';
 import type { ImageRecord, StoreImage } from '../image.ts';
 import { lossIn, type StoreState } from './loss.ts';
 import { readMark } from './mark-file.ts';
-import { ForeignFile, openForReading } from './schema.ts';
+import { ForeignFile, openForReading, readState } from './schema.ts';
 import { failed } from './sqlite-error.ts';
 
 interface Row {
@@ -56,6 +56,7 @@ function imageOf(path: string, db: DatabaseSync, mark: ReturnType<typeof readMar
     cluster: state.cluster ?? '',
     revision: state.revision,
     records: () => recordsOf(path, db),
+    isCurrent: async () => readState(path, false)?.revision === state.revision,
     [Symbol.asyncDispose]: async () => db.close(),
   };
 }

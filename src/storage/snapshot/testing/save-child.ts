@@ -19,6 +19,7 @@ await saveSnapshot(
         if (n > 200) await new Promise(() => setInterval(() => {}, 1_000));
       }
     },
+    isCurrent: async () => true,
     async [Symbol.asyncDispose]() {},
   },
   { version: '', now: 0, signal: new AbortController().signal },

@@ -1,0 +1,188 @@
+/** What an etcd holds at one revision, and an etcd that is filled with what another store held. */
+import { systemClock } from '../../clock/clock.ts';
+import { KnownError } from '../../errors/known-error.ts';
+import type { Filled, ImageRecord, StoreImage } from '../image.ts';
+import type { EtcdSettings } from './address.ts';
+import { compactTo } from './compactor.ts';
+import { Endpoints } from './endpoints.ts';
+import { failed } from './etcd-error.ts';
+import type { KeyRange, KeySpace } from './key-space.ts';
+import { LeaseBuckets } from './lease-buckets.ts';
+import type { Message } from './messages.ts';
+
+/** Keys that one call asks for. */
+const pageKeys = 10_000;
+/** Operations of one transaction: etcd takes 128 by default, and requests of 1.5 MiB. */
+const batchRecords = 100;
+const batchBytes = 1 << 20;
+/** Writes under way that only raise the revision, and how many there may be in all: a few minutes of them. */
+const fillersAtOnce = 200;
+const mostFillers = 1_000_000;
+const compactEvery = 50_000;
+/** For records of a lease that cannot be asked for, since its id is no safe number: as long as kube-apiserver keeps Events. */
+const unknownLeaseMs = 3_600_000;
+
+async function connect({ endpoints: urls, tls, shown }: EtcdSettings): Promise<Endpoints> {
+  const endpoints = new Endpoints(urls, tls, systemClock);
+  try {
+    await endpoints.examineAll();
+    return endpoints;
+  } catch (err) {
+    endpoints.close();
+    throw failed('use', shown, err);
+  }
+}
+
+/** Every key of the store. */
+function whole(space: KeySpace): KeyRange {
+  return space.range('/registry/', '/registry0');
+}
+
+async function look(
+  endpoints: Endpoints,
+  range: KeyRange,
+): Promise<{ readonly revision: number; readonly count: number; readonly id: number }> {
+  const { header, count } = (await endpoints.call('Range', { ...range, countOnly: true })).response;
+  return { revision: header!.revision, count, id: header!.clusterId };
+}
+
+export async function readEtcdImage(settings: EtcdSettings): Promise<StoreImage> {
+  const { space, shown } = settings;
+  const endpoints = await connect(settings);
+  try {
+    const range = whole(space);
+    const { revision, id } = await look(endpoints, range);
+    return {
+      engine: 'etcd',
+      cluster: id.toString(16),
+      revision,
+      async *records() {
+        try {
+          yield* recordsAt(endpoints, space, revision);
+        } catch (err) {
+          throw failed('read', shown, err);
+        }
+      },
+      isCurrent: async () => (await look(endpoints, range)).revision === revision,
+      [Symbol.asyncDispose]: async () => endpoints.close(),
+    };
+  } catch (err) {
+    endpoints.close();
+    throw failed('read', shown, err);
+  }
+}
+
+/** The keys first, to sort them; then the values, which may not fit into memory. */
+async function* recordsAt(endpoints: Endpoints, space: KeySpace, revision: number): AsyncGenerator<ImageRecord> {
+  const found: Message<'KeyValue'>[] = [];
+  let { key, rangeEnd } = whole(space);
+  for (;;) {
+    const { response } = await endpoints.call('Range', { key, rangeEnd, revision, limit: pageKeys, keysOnly: true });
+    found.push(...response.kvs);
+    if (!response.more) break;
+    key = `${response.kvs.at(-1)!.key}\0`;
+  }
+  found.sort((a, b) => a.modRevision - b.modRevision);
+  const expiry = new Expiry(endpoints);
+  for (let i = 0; i < found.length; i += batchRecords) {
+    const success = found.slice(i, i + batchRecords).map((one) => ({ requestRange: { key: one.key, revision } }));
+    const { response } = await endpoints.call('Txn', { success });
+    for (const { responseRange } of response.responses)
+      for (const kv of responseRange!.kvs) yield { ...space.record(kv), expiresAt: await expiry.of(kv.lease) };
+  }
+}
+
+/** When leases end, each asked for once. */
+class Expiry {
+  readonly #endpoints: Endpoints;
+  readonly #known = new Map<number, number>();
+
+  constructor(endpoints: Endpoints) {
+    this.#endpoints = endpoints;
+  }
+
+  async of(lease: number): Promise<number | undefined> {
+    if (lease === 0) return undefined;
+    const known = this.#known.get(lease);
+    if (known !== undefined) return known;
+    const at = Date.now() + (await this.#remainingMs(lease));
+    this.#known.set(lease, at);
+    return at;
+  }
+
+  async #remainingMs(id: number): Promise<number> {
+    if (!Number.isSafeInteger(id)) return unknownLeaseMs;
+    // One that has just ended has a time of -1.
+    return Math.max(0, (await this.#endpoints.call('LeaseTimeToLive', { id })).response.ttl * 1_000);
+  }
+}
+
+/**
+ * Fills an etcd that holds nothing under the prefix. Revisions are etcd's own: its revision is raised first, so that every record gets one above
+ * `revision`, in the order of their old ones; all before counts as compacted. After a failure the records are removed again.
+ */
+export async function fillEtcd(settings: EtcdSettings, image: StoreImage, revision: number): Promise<Filled> {
+  const { space, shown } = settings;
+  const endpoints = await connect(settings);
+  const range = whole(space);
+  try {
+    const there = await look(endpoints, range);
+    if (there.count > 0)
+      throw new KnownError('STORE_NOT_EMPTY', `Cannot fill store "${shown}": it holds ${there.count} records already`, {
+        hint: `Give another prefix (?prefix=/NAME), or remove what is there: etcdctl del --prefix ${range.key}`,
+      });
+    await raise(endpoints, space, there.revision, revision, shown);
+    await writeRecords(endpoints, space, image).catch(async (err: unknown) => {
+      await endpoints.call('Txn', { success: [{ requestDeleteRange: range }] });
+      throw err;
+    });
+    const { revision: last } = await look(endpoints, range);
+    await compactTo(endpoints, last);
+    return { revision: last, keepsRevisions: false };
+  } catch (err) {
+    throw failed('fill', shown, err);
+  } finally {
+    endpoints.close();
+  }
+}
+
+/** Raises etcd's revision from one to another by writes of a key that is none of the store. */
+async function raise(endpoints: Endpoints, space: KeySpace, from: number, to: number, shown: string): Promise<void> {
+  if (to - from > mostFillers)
+    throw new KnownError('BAD_CONFIG', `Cannot fill store "${shown}": its revision is ${from}, and must be above ${to}`, {
+      hint:
+        'Begin with an etcd of a higher revision: "etcdctl snapshot save EMPTY" of this one, then on each member ' +
+        `"etcdutl snapshot restore EMPTY --bump-revision ${to - from} --mark-compacted"`,
+    });
+  const value = new Uint8Array();
+  let compacted = from;
+  for (let at = from; at < to; ) {
+    const count = Math.min(fillersAtOnce, to - at);
+    const puts = Array.from({ length: count }, () => endpoints.call('Txn', { success: [{ requestPut: { key: space.fence, value } }] }));
+    await Promise.all(puts);
+    at += count;
+    if (at - compacted < compactEvery) continue;
+    await compactTo(endpoints, at);
+    compacted = at;
+  }
+}
+
+async function writeRecords(endpoints: Endpoints, space: KeySpace, image: StoreImage): Promise<void> {
+  const leases = new LeaseBuckets(endpoints, systemClock);
+  let batch: { readonly requestPut: { readonly key: string; readonly value: Uint8Array; readonly lease: number } }[] = [];
+  let bytes = 0;
+  async function flush(): Promise<void> {
+    if (batch.length > 0) await endpoints.call('Txn', { success: batch });
+    batch = [];
+    bytes = 0;
+  }
+  for await (const { key, value, expiresAt } of image.records()) {
+    const leftMs = expiresAt === undefined ? undefined : expiresAt - Date.now();
+    if (leftMs !== undefined && leftMs <= 0) continue;
+    const lease = leftMs === undefined ? 0 : await leases.lease(Math.ceil(leftMs / 1_000));
+    if (batch.length >= batchRecords || bytes + value.length > batchBytes) await flush();
+    batch.push({ requestPut: { key: space.toEtcd(key), value, lease } });
+    bytes += value.length;
+  }
+  await flush();
+}
