@@ -5,7 +5,7 @@
 import type { Family } from '../../ip/ip.ts';
 import { isErrno } from './netlink-error.ts';
 import { NETLINK_NETFILTER, NetlinkSocket } from './netlink-socket.ts';
-import { deleteFlow, type FlowFilter, getFlows, parseFlow, type TrackedFlow } from './tracked-flow.ts';
+import { deleteFlow, type FlowBytes, type FlowFilter, getFlows, parseFlow, readBytes, type TrackedFlow } from './tracked-flow.ts';
 
 export class Conntrack {
   /** A busy node tracks hundreds of thousands of flows. */
@@ -22,9 +22,24 @@ export class Conntrack {
     return this.#list(family, filter, undefined);
   }
 
+  /**
+   * Tells what each flow carried whose destination was translated, as it is read; nothing is kept. `flow` reads the rest of it, while it is told. Those
+   * whose bytes the kernel does not count are left out.
+   */
+  eachTranslated(family: Family, take: (bytes: FlowBytes, flow: () => TrackedFlow | undefined) => void): Promise<void> {
+    return this.#socket.dumpEach(getFlows(family, 'translated'), 'list tracked connections', (message) => {
+      const bytes = readBytes(message);
+      if (bytes) take(bytes, () => parseFlow(message, family, undefined));
+    });
+  }
+
   async #list(family: Family, filter: FlowFilter | undefined, protocol: number | undefined): Promise<TrackedFlow[]> {
-    const messages = await this.#socket.dump(getFlows(family, filter), 'list tracked connections');
-    return messages.flatMap((message) => parseFlow(message, family, protocol) ?? []);
+    const flows: TrackedFlow[] = [];
+    await this.#socket.dumpEach(getFlows(family, filter), 'list tracked connections', (message) => {
+      const flow = parseFlow(message, family, protocol);
+      if (flow) flows.push(flow);
+    });
+    return flows;
   }
 
   /** Forgets the flows; those that have ended by themselves are fine. Returns how many there were. */

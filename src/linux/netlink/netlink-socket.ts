@@ -37,7 +37,8 @@ interface Answer {
 
 interface Waiting {
   readonly doing: string;
-  readonly messages: NetlinkMessage[];
+  /** Takes messages as they come. */
+  readonly take: (message: NetlinkMessage) => void;
   interrupted: boolean;
   done(error: NetlinkError | undefined): void;
 }
@@ -170,7 +171,7 @@ export class NetlinkSocket implements Disposable {
         isAnswered = true;
         resolve();
       };
-      this.#waiting.set(seq, { doing, messages: [], interrupted: false, done });
+      this.#waiting.set(seq, { doing, take: () => {}, interrupted: false, done });
     }
     this.#transmit({ bytes: batch.bytes, isDump: false, isAnswered: () => isAnswered }, [firstSeq], doing);
     await promise;
@@ -189,6 +190,21 @@ export class NetlinkSocket implements Disposable {
         if (!interrupted) return messages;
         if (attempt === dumpAttempts) throw new NetlinkError('EINTR', `${doing}, which kept changing during ${attempt} attempts`);
       }
+    });
+    this.#dumps = run.catch(() => {});
+    return run;
+  }
+
+  /**
+   * Tells all objects of a kind as they come and keeps none. A dump that changed while it ran is not taken again: some may have been told twice, or
+   * not. Throws NetlinkError.
+   */
+  dumpEach(request: NetlinkRequest, doing: string, take: (message: NetlinkMessage) => void): Promise<void> {
+    const run = this.#dumps.then(async () => {
+      const prepared = this.#prepare(request, NLM_F_REQUEST | NLM_F_DUMP, doing, take);
+      this.#send([prepared], doing, true);
+      const { error } = await prepared.answer;
+      if (error) throw error;
     });
     this.#dumps = run.catch(() => {});
     return run;
@@ -224,15 +240,16 @@ export class NetlinkSocket implements Disposable {
     this.close();
   }
 
-  #prepare(request: NetlinkRequest, flags: number, doing: string): Prepared {
+  #prepare(request: NetlinkRequest, flags: number, doing: string, take?: (message: NetlinkMessage) => void): Prepared {
     if (this.#seq > wrapSeqAt) this.#seq = 1;
     const seq = this.#seq++;
     const { promise, resolve } = Promise.withResolvers<Answer>();
+    const messages: NetlinkMessage[] = [];
     const waiting: Waiting = {
       doing,
-      messages: [],
+      take: take ?? ((message) => void messages.push(message)),
       interrupted: false,
-      done: (error) => resolve({ error, messages: waiting.messages, interrupted: waiting.interrupted }),
+      done: (error) => resolve({ error, messages, interrupted: waiting.interrupted }),
     };
     this.#waiting.set(seq, waiting);
     return { seq, bytes: encodeMessage(request, seq, flags), answer: promise };
@@ -270,7 +287,7 @@ export class NetlinkSocket implements Disposable {
         const { errno, said } = readRefusal(message);
         this.#finish(message.seq, errno === 0 ? undefined : errnoName(errno), said);
       } else {
-        waiting.messages.push(message);
+        waiting.take(message);
       }
     }
     this.#lookForDrops();

@@ -4,7 +4,7 @@
  */
 import type { Clock } from '../../clock/clock.ts';
 import type { Family } from '../../ip/ip.ts';
-import { type FlowFilter, IPPROTO, type TrackedFlow } from '../../linux/netlink/tracked-flow.ts';
+import { type FlowBytes, type FlowFilter, IPPROTO, protocolNames, type TrackedFlow } from '../../linux/netlink/tracked-flow.ts';
 import type { TableFamily } from '../../linux/nftables/table.ts';
 import { frontendName, type PortPlan, type ServicePlan } from '../plan/service-plan.ts';
 import type { Load } from './shares.ts';
@@ -14,6 +14,8 @@ export type CountedFlow = Pick<TrackedFlow, 'protocol' | 'orig' | 'reply' | 'id'
 /** Where tracked connections are told: `Conntrack` of this node. */
 export interface Connections {
   flowsOf(family: Family, filter: FlowFilter): Promise<readonly CountedFlow[]>;
+  /** What each translated flow carried, where the kernel keeps account of it. Absent: nothing is told. */
+  eachTranslated?(family: Family, take: (bytes: FlowBytes, flow: () => CountedFlow | undefined) => void): Promise<void>;
 }
 
 const periodMs = 1000;
@@ -23,7 +25,6 @@ const pauseShare = 20;
 const maxFilters = 4;
 /** A connection that ends weighs as little as in IPVS (ip_vs_dest_conn_overhead). */
 const closingWeight = 1 / 256;
-const protocolNames = new Map<number, string>(Object.entries(IPPROTO).map(([name, number]) => [number, name]));
 
 function isCounted(plan: ServicePlan | undefined): plan is ServicePlan {
   return plan?.algorithm === 'least-connection';

@@ -29,7 +29,7 @@ export interface ModeRules {
   distrust(): void;
   /**
    * What was counted for ports of Services since their rules, or this process, are there. Changes nothing that packets meet. Of endpoints it tells only
-   * when they are asked for, where that takes more reading. Absent: nothing is counted.
+   * when they are asked for, where that takes more reading. Ports that nobody met may be left out. Absent: nothing is counted.
    */
   counts?(of?: 'ports' | 'endpoints'): Promise<readonly ServiceCount[]>;
 }

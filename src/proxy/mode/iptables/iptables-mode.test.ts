@@ -5,13 +5,18 @@ import { KnownError } from '../../../errors/known-error.ts';
 import { FakeIptables } from '../../../linux/iptables/testing/fake-iptables.ts';
 import { comparable, execIn, kernelIptablesIn, lackingTools } from '../../../linux/iptables/testing/kernel-in.ts';
 import { trace } from '../../../linux/iptables/trace.ts';
+import { Conntrack } from '../../../linux/netlink/conntrack.ts';
+import { inNetns } from '../../../linux/netns.ts';
 import { cannotMakeNamespaces, Namespaces } from '../../../linux/testing/namespaces.ts';
 import type { ServicePlan } from '../../plan/service-plan.ts';
 import { bareNode as node } from '../../testing/sample-node.ts';
+import type { Settings } from '../flow-accounting.ts';
 import type { ModeRules } from '../mode.ts';
+import { testByteCounting } from '../testing/byte-counting.ts';
 import { modeConformance } from '../testing/conformance.ts';
 import { testCounting } from '../testing/counting.ts';
-import { IptablesMode, type Settings } from './iptables-mode.ts';
+import { settingsIn } from '../testing/settings-in.ts';
+import { IptablesMode } from './iptables-mode.ts';
 
 const settings: Settings = { read: () => '0', set: () => {} };
 /** Chains that the kubelet has for itself, and rules of others: they stay whatever happens. */
@@ -212,6 +217,20 @@ for (const variant of ['-nft', '-legacy'] as const) {
           await net[Symbol.asyncDispose]();
         },
       };
+    },
+    lacking,
+  );
+  testByteCounting(
+    `iptables${variant}`,
+    (namespace, clock) => {
+      const connections = inNetns(namespace, () => new Conntrack());
+      return new IptablesMode({
+        iptables: kernelIptablesIn(namespace, variant),
+        clock,
+        connections,
+        settings: settingsIn(namespace),
+        closes: true,
+      });
     },
     lacking,
   );

@@ -8,6 +8,7 @@ import type { TableFamily } from '../../../linux/nftables/table.ts';
 import { ensureSysctl, readSysctl } from '../../../linux/sysctl.ts';
 import type { Algorithm } from '../../plan/algorithm.ts';
 import type { NodeContext } from '../../plan/node-context.ts';
+import { FlowAccounting, type Settings } from '../flow-accounting.ts';
 import type { Connections } from '../least-connection.ts';
 import type { Mode, ModeFigure, ModeOptions, ModeRules } from '../mode.ts';
 import { chooseTools } from './backend.ts';
@@ -24,12 +25,6 @@ const ownPrefix = 'KUBE-';
 const trialChain = 'KUBE-PROXY-TRIAL';
 const routeLocalnet = 'net/ipv4/conf/all/route_localnet';
 const beLiberal = 'net/netfilter/nf_conntrack_tcp_be_liberal';
-
-/** What a mode needs of the kernel beside its tables. */
-export interface Settings {
-  read(name: string): string | undefined;
-  set(name: string, value: string): void;
-}
 
 const kernelSettings: Settings = { read: readSysctl, set: ensureSysctl };
 
@@ -53,6 +48,7 @@ export class IptablesMode implements Mode {
   readonly #options: IptablesModeOptions;
   readonly #iptables: Iptables;
   readonly #settings: Settings;
+  readonly #accounting: FlowAccounting;
   readonly #clock: Clock;
   readonly #families = new Map<TableFamily, ServiceChains>();
   /** Whether somebody else changed our rules, or may have. */
@@ -65,6 +61,7 @@ export class IptablesMode implements Mode {
     this.#options = options;
     this.#iptables = options.iptables;
     this.#settings = options.settings ?? kernelSettings;
+    this.#accounting = new FlowAccounting(this.#settings, options.log);
     this.#clock = options.clock ?? systemClock;
     this.#deeplyVerified = this.#clock.monotonic();
     this.figures = iptablesFigures(this.#families, this.#iptables);
@@ -115,9 +112,10 @@ export class IptablesMode implements Mode {
     const rules = { ...this.#options, conntrackLiberal: isLiberal || this.#options.conntrackLiberal === true };
     const allowLocalnet = (): void => this.#settings.set(routeLocalnet, '1');
     const { connections = noConnections } = this.#options;
-    const kernel = { iptables: this.#iptables, connections, clock: this.#clock };
+    const kernel = { iptables: this.#iptables, connections, accounting: this.#accounting, clock: this.#clock };
     const chains = new ServiceChains(node, { ...kernel, randomFully, rules, allowLocalnet });
     this.#families.set(node.family, chains);
+    chains.open();
     return chains;
   }
 

@@ -7,8 +7,12 @@ import type { Ruleset } from '../../../linux/iptables/ruleset.ts';
 import { type Chains, type Section, sizeOf } from '../../../linux/iptables/section.ts';
 import type { NodeContext } from '../../plan/node-context.ts';
 import type { ServicePlan } from '../../plan/service-plan.ts';
+import { ByteCounts, mostPairs, type PairBytes } from '../byte-counts.ts';
+import type { FlowAccounting } from '../flow-accounting.ts';
 import { type Connections, LeastConnections } from '../least-connection.ts';
+import { frontendOf, MetTallies, PastCounts } from '../met-tallies.ts';
 import type { ModeRules, ServiceCount, SyncResult } from '../mode.ts';
+import { type Tally, talliesOf } from '../tallies.ts';
 import { isOfService, referrersFirst } from './chain-names.ts';
 import { baseChanges, type Changes, isMuch, type SharedChange, sameChain, sectionsOf, sharedChange } from './changes.ts';
 import { type IptablesOptions, type Layout, layoutOf, type SharedChain, sharedChains, splitName, tailOf } from './layout.ts';
@@ -29,6 +33,8 @@ export interface ServiceChainsOptions {
   readonly rules: IptablesOptions;
   /** What is counted for the fewest connections. */
   readonly connections: Connections;
+  /** Absent: bytes are not counted. */
+  readonly accounting?: FlowAccounting;
   readonly clock: Clock;
   /** Lets the kernel route 127.0.0.0/8, for node ports there. */
   allowLocalnet(): void;
@@ -50,6 +56,8 @@ export class ServiceChains implements ModeRules {
   /** How often somebody had doubts about that. */
   #doubts = 0;
   readonly #loads: LeastConnections;
+  readonly #bytes: ByteCounts | undefined;
+  readonly #pastBytes = new PastCounts();
   readonly #count = new RuleCount();
   #partialFailures = 0;
   /** The last sync or change of weights: they come one after the other. */
@@ -59,6 +67,12 @@ export class ServiceChains implements ModeRules {
     this.#options = options;
     this.#layout = layoutOf(node, options.rules, options.randomFully);
     this.#loads = new LeastConnections(node.family, options.connections, options.clock, () => this.#inTurn(() => this.#reweigh()));
+    const { accounting, connections, clock } = options;
+    this.#bytes = accounting && new ByteCounts(node.family, connections, accounting, clock);
+  }
+
+  open(): void {
+    if (this.#layout.node.countsConnections) this.#bytes?.start();
   }
 
   reset(node: NodeContext): void {
@@ -67,6 +81,7 @@ export class ServiceChains implements ModeRules {
     this.#plans = new Map();
     this.#before = new Map();
     this.#loads.reset();
+    this.open();
     this.distrust();
   }
 
@@ -116,11 +131,20 @@ export class ServiceChains implements ModeRules {
     const counted = new Map<SharedChain, readonly CountedRule[]>();
     for (const chain of trafficChains) counted.set(chain, await iptables.counted(this.#layout.node.family, ...splitName(chain)));
     const endpoints = of === 'endpoints' ? await iptables.counted(this.#layout.node.family, 'nat') : [];
-    return trafficOf(this.#plans.values(), counted, endpoints);
+    const tallies = talliesOf(this.#plans.values());
+    if (this.#bytes) this.#tellBytes(tallies, this.#bytes, await this.#bytes.pairs());
+    return trafficOf(tallies, counted, endpoints);
+  }
+
+  #tellBytes(known: readonly Tally[], bytes: ByteCounts, pairs: ReadonlyMap<string, PairBytes>): void {
+    const met = { frontends: Array.from(pairs.keys(), frontendOf), past: [this.#pastBytes], known };
+    const carriers = new MetTallies(this.#plans.values(), this.#layout.node, met);
+    bytes.forget(this.#pastBytes.addTo(carriers, pairs, pairs.size > mostPairs / 2));
   }
 
   close(): void {
     this.#loads.close();
+    this.#bytes?.close();
   }
 
   get count(): Pick<RuleCount, 'total' | 'last'> {

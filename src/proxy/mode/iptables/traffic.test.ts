@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { PortPlan, ServicePlan } from '../../plan/service-plan.ts';
+import { talliesOf } from '../tallies.ts';
 import { chainsOf } from './chain-names.ts';
 import { trafficChains, trafficOf } from './traffic.ts';
 
@@ -36,7 +37,7 @@ test('rules that lead to chains of a port count its connections, rules that name
     refused,
     endpoints: [],
   });
-  assert.deepEqual(trafficOf([plan('n/web', 'http', 'idle'), plan('n/none', 'a'), plan('n/guarded', '')], counted), [
+  assert.deepEqual(trafficOf(talliesOf([plan('n/web', 'http', 'idle'), plan('n/none', 'a'), plan('n/guarded', '')]), counted), [
     count('n/web', 'http', 7, 0),
     count('n/web', 'idle', 0, 0),
     count('n/none', 'a', 0, 7),
@@ -48,7 +49,7 @@ test('a rule that was written anew after the other never makes less than no conn
   const { firewall } = chainsOf('n/guarded', 'tcp');
   const rule = `-m comment --comment "n/guarded traffic not accepted by ${firewall}" -j DROP`;
   const [count] = trafficOf(
-    [plan('n/guarded', '')],
+    talliesOf([plan('n/guarded', '')]),
     new Map([['filter KUBE-PROXY-FIREWALL', [{ chain: '', rule, packets: 2, bytes: 0 }]]]),
   );
   assert.deepEqual([count?.connections, count?.refused], [0, 2]);
@@ -69,7 +70,7 @@ test('the rule that translates counts the connections of an endpoint', () => {
     rule('[fd00::2]:8080', '-p tcp -m tcp -j DNAT --to-destination [fd00::2]:8080', 7),
     rule('10.244.1.9:8080', '-p tcp -m tcp -j DNAT --to-destination 10.244.1.9:8080', 50),
   ];
-  assert.deepEqual(trafficOf([web], new Map(), counted)[0]?.endpoints, [
+  assert.deepEqual(trafficOf(talliesOf([web]), new Map(), counted)[0]?.endpoints, [
     { endpoint: '10.244.1.2:8080', connections: 5 },
     { endpoint: '[fd00::2]:8080', connections: 7 },
   ]);

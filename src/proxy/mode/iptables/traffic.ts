@@ -1,8 +1,7 @@
 /** Whose connections rules counted. Those of shared chains stay when a Service's own chains are written anew. Pure. */
 import type { CountedRule } from '../../../linux/iptables/counted-rule.ts';
-import type { ServicePlan } from '../../plan/service-plan.ts';
 import type { ServiceCount } from '../mode.ts';
-import { endpointsOf, type Tally, talliesOf } from '../tallies.ts';
+import { endpointsOf, type Tally } from '../tallies.ts';
 import { addressOf, chainsOf, portName } from './chain-names.ts';
 import type { SharedChain } from './layout.ts';
 
@@ -30,11 +29,10 @@ function byChain(tallies: readonly Tally[]): Map<string, Tally> {
 
 /** `endpoints`: what table nat counted in chains of endpoints, when that was read, too. */
 export function trafficOf(
-  plans: Iterable<ServicePlan>,
+  tallies: readonly Tally[],
   counted: ReadonlyMap<SharedChain, readonly CountedRule[]>,
   endpoints: readonly CountedRule[] = [],
 ): ServiceCount[] {
-  const tallies = talliesOf(plans);
   const named = byChain(tallies);
   const each = (chains: readonly SharedChain[], name: RegExp, tell: (tally: Tally, packets: number) => void): void => {
     for (const { rule, packets } of chains.flatMap((chain) => counted.get(chain) ?? [])) {

@@ -71,7 +71,6 @@ describe('what the table counted', () => {
           { endpoint: '10.244.2.2:8080', connections: 4 },
         ],
       },
-      { service: 'n/idle', connections: 0, refused: undefined, endpoints: [] },
     ]);
   });
 
@@ -97,7 +96,7 @@ describe('what the table counted', () => {
   test('of other programs that translate destinations is taken away', async () => {
     await put(plan('web', '10.96.0.1', '10.244.1.2'));
     count('connections', '192.168.120.11 . tcp . 8080 . 172.17.0.2 . 80', 5);
-    assert.equal((await told())[0]?.connections, 0);
+    assert.deepEqual(await told(), []);
     assert.deepEqual(keys('connections'), []);
   });
 
@@ -134,7 +133,7 @@ describe('what the table counted', () => {
     await mode.verify();
     assert.deepEqual(keys('connections'), []);
     await put(plan('other', '10.96.0.1', '10.244.1.2'));
-    assert.equal((await told())[0]?.connections, 0);
+    assert.deepEqual(await told(), []);
   });
 
   test('is no drift: a full comparison leaves it', async () => {

@@ -1,9 +1,13 @@
+import { type Clock, systemClock } from '../../../clock/clock.ts';
+import { Conntrack } from '../../../linux/netlink/conntrack.ts';
 import { inNetns } from '../../../linux/netns.ts';
 import { KernelNftables } from '../../../linux/nftables/kernel-nftables.ts';
 import { FakeNftables } from '../../../linux/testing/fake-nftables.ts';
 import { cannotMakeNamespaces, Namespaces } from '../../../linux/testing/namespaces.ts';
+import { testByteCounting } from '../testing/byte-counting.ts';
 import { modeConformance } from '../testing/conformance.ts';
 import { testCounting } from '../testing/counting.ts';
+import { settingsIn } from '../testing/settings-in.ts';
 import { tableName } from './layout.ts';
 import { NftablesMode } from './nftables-mode.ts';
 
@@ -38,10 +42,17 @@ modeConformance(
   cannotMakeNamespaces,
 );
 
+function kernelMode(namespace: string, clock: Clock = systemClock): NftablesMode {
+  const [nft, connections] = inNetns(namespace, () => [new KernelNftables(), new Conntrack()] as const);
+  return new NftablesMode(nft, { clock, connections, settings: settingsIn(namespace), closes: true });
+}
+
+testByteCounting('nftables', kernelMode, cannotMakeNamespaces);
+
 testCounting(
   'nftables, in the kernel',
   async (namespace) => {
-    const mode = inNetns(namespace, () => NftablesMode.ofKernel());
+    const mode = kernelMode(namespace);
     return { mode, [Symbol.asyncDispose]: async () => mode.close() };
   },
   { refusals: true, endpoints: true },

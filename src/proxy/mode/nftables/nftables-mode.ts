@@ -3,8 +3,11 @@ import { type Clock, systemClock } from '../../../clock/clock.ts';
 import { Conntrack } from '../../../linux/netlink/conntrack.ts';
 import { KernelNftables } from '../../../linux/nftables/kernel-nftables.ts';
 import type { Nftables } from '../../../linux/nftables/table.ts';
+import { ensureSysctl, readSysctl } from '../../../linux/sysctl.ts';
+import type { Log } from '../../../observability/log.ts';
 import type { Algorithm } from '../../plan/algorithm.ts';
 import type { NodeContext } from '../../plan/node-context.ts';
+import { FlowAccounting, type Settings } from '../flow-accounting.ts';
 import { familyNames } from '../ip-family.ts';
 import type { Connections } from '../least-connection.ts';
 import type { Mode, ModeFigure, ModeOptions, ModeRules } from '../mode.ts';
@@ -18,6 +21,9 @@ interface NftablesModeOptions {
   readonly clock?: Clock;
   /** What is counted for the fewest connections. Without: nothing is. */
   readonly connections?: Connections & { close(): void };
+  /** By which the kernel is made to count bytes. Without: it is not. */
+  readonly settings?: Settings;
+  readonly log?: Log;
   /** Whether `close` closes what was given. */
   readonly closes?: boolean;
 }
@@ -42,6 +48,7 @@ export class NftablesMode implements Mode {
   readonly algorithms: readonly Algorithm[] = nftablesAlgorithms;
   readonly #nft: Nftables;
   readonly #connections: Connections & { close(): void };
+  readonly #accounting: FlowAccounting | undefined;
   readonly #clock: Clock;
   readonly #closes: boolean;
   readonly #tables: ServiceTable[] = [];
@@ -52,17 +59,22 @@ export class NftablesMode implements Mode {
   /** Whether somebody else changed this table, or may have. */
   #touched = false;
 
-  constructor(nft: Nftables, { clock = systemClock, connections = noConnections, closes = false }: NftablesModeOptions = {}) {
+  constructor(
+    nft: Nftables,
+    { clock = systemClock, connections = noConnections, settings, log, closes = false }: NftablesModeOptions = {},
+  ) {
     this.#nft = nft;
     this.#connections = connections;
+    this.#accounting = settings ? new FlowAccounting(settings, log) : undefined;
     this.#clock = clock;
     this.#closes = closes;
     this.#deeplyVerified = clock.monotonic();
   }
 
   /** In the network namespace of this thread. */
-  static ofKernel({ clock = systemClock }: ModeOptions = {}): NftablesMode {
-    return new NftablesMode(new KernelNftables(), { clock, connections: new Conntrack(), closes: true });
+  static ofKernel(options: ModeOptions = {}): NftablesMode {
+    const settings: Settings = { read: readSysctl, set: ensureSysctl };
+    return new NftablesMode(new KernelNftables(), { ...options, connections: new Conntrack(), settings, closes: true });
   }
 
   async probe(): Promise<void> {
@@ -90,6 +102,7 @@ export class NftablesMode implements Mode {
       readCounters: (...which) => this.#nft.readCounters(...which),
       generation: () => this.#nft.generation(),
       connections: this.#connections,
+      ...(this.#accounting ? { accounting: this.#accounting } : {}),
     };
   }
 

@@ -5,6 +5,8 @@ import { create, diff, diffPhases } from '../../../linux/nftables/diff.ts';
 import type { KernelTable, Nftables, Op, TableFamily } from '../../../linux/nftables/table.ts';
 import type { NodeContext } from '../../plan/node-context.ts';
 import type { ServicePlan } from '../../plan/service-plan.ts';
+import { ByteCounts } from '../byte-counts.ts';
+import type { FlowAccounting } from '../flow-accounting.ts';
 import { type Connections, LeastConnections } from '../least-connection.ts';
 import type { ModeRules, ServiceCount, SyncResult } from '../mode.ts';
 import { ClientMemory } from './client-memory.ts';
@@ -20,6 +22,8 @@ const fewElements = 20_000;
 /** What a table needs of the kernel. */
 export interface TableKernel extends Pick<Nftables, 'commit' | 'read' | 'readElements' | 'readCounters' | 'generation'> {
   readonly connections: Connections;
+  /** Absent: bytes are not counted. */
+  readonly accounting?: FlowAccounting;
 }
 
 export class ServiceTable implements ModeRules {
@@ -27,6 +31,7 @@ export class ServiceTable implements ModeRules {
   readonly #clients: ClientMemory;
   readonly #loads: LeastConnections;
   readonly #counters: ConnectionCounters;
+  readonly #bytes: ByteCounts | undefined;
   #node: NodeContext;
   #ledger: Ledger;
   #plans = new Map<string, SlottedPlan>();
@@ -46,7 +51,8 @@ export class ServiceTable implements ModeRules {
   constructor(nft: TableKernel, node: NodeContext, clock: Clock) {
     this.#nft = nft;
     this.#clients = new ClientMemory(nft);
-    this.#counters = new ConnectionCounters(nft);
+    this.#bytes = nft.accounting ? new ByteCounts(node.family, nft.connections, nft.accounting, clock) : undefined;
+    this.#counters = new ConnectionCounters(nft, this.#bytes);
     this.#loads = new LeastConnections(node.family, nft.connections, clock, () => this.#inTurn(() => this.#reweigh()));
     this.#node = node;
     this.#ledger = new Ledger(node);
@@ -63,6 +69,7 @@ export class ServiceTable implements ModeRules {
     this.#plans = new Map();
     this.#pending = new Map();
     this.#loads.reset();
+    if (node.countsConnections) this.#bytes?.start();
     this.distrust();
   }
 
@@ -71,6 +78,7 @@ export class ServiceTable implements ModeRules {
     const generation = await this.#nft.generation();
     const table = await this.#nft.read(this.#node.family, tableName, dynamicSets);
     this.#found = { generation, table };
+    if (this.#node.countsConnections) this.#bytes?.start();
   }
 
   put(key: string, given: ServicePlan | undefined): void {
@@ -196,5 +204,6 @@ export class ServiceTable implements ModeRules {
 
   close(): void {
     this.#loads.close();
+    this.#bytes?.close();
   }
 }

@@ -5,9 +5,9 @@ import { mustRun } from '../../../../linux/exec.ts';
 import { comparable, execIn, kernelIptablesIn, lackingTools } from '../../../../linux/iptables/testing/kernel-in.ts';
 import { Conntrack } from '../../../../linux/netlink/conntrack.ts';
 import { inNetns } from '../../../../linux/netns.ts';
-import { ensureSysctl, readSysctl } from '../../../../linux/sysctl.ts';
 import type { NodeContext } from '../../../plan/node-context.ts';
 import type { ModeFace } from '../../testing/face.ts';
+import { settingsIn } from '../../testing/settings-in.ts';
 import type { Fate } from '../../view.ts';
 import { IptablesMode, iptablesAlgorithms } from '../iptables-mode.ts';
 import { view } from '../view.ts';
@@ -24,7 +24,7 @@ export const iptablesFace: ModeFace = {
   algorithms: iptablesAlgorithms,
   keepsHashedClients: true,
   damages: ['nft flush ruleset', 'iptables -t nat -F', 'iptables -t nat -F KUBE-SERVICES', 'iptables -t nat -D PREROUTING 1'],
-  counts: ['endpoints', 'refusals'],
+  counts: ['endpoints', 'refusals', 'bytes'],
   refusesTcpBy: 'tcp reset',
   render(plans, node) {
     const { tracer, ...rendered } = view.render(plans, node);
@@ -43,10 +43,7 @@ export const iptablesFace: ModeFace = {
       connections: inNetns(namespace, () => new Conntrack()),
       iptables: kernelIptablesIn(namespace),
       otherBackend: async () => ((await lackingTools('-legacy')) === undefined ? kernelIptablesIn(namespace, '-legacy') : undefined),
-      settings: {
-        read: (name) => inNetns(namespace, () => readSysctl(name)),
-        set: (name, value) => inNetns(namespace, () => ensureSysctl(name, value)),
-      },
+      settings: settingsIn(namespace),
       closes: true,
     }),
   async checkListing(namespace, golden, { family }) {

@@ -1,8 +1,11 @@
 /** Mode nftables in the scenarios of `rules/`. */
 import assert from 'node:assert/strict';
 import { mustRun, systemExec } from '../../../../linux/exec.ts';
+import { Conntrack } from '../../../../linux/netlink/conntrack.ts';
 import { inNetns } from '../../../../linux/netns.ts';
+import { KernelNftables } from '../../../../linux/nftables/kernel-nftables.ts';
 import type { ModeFace } from '../../testing/face.ts';
+import { settingsIn } from '../../testing/settings-in.ts';
 import { tableName } from '../layout.ts';
 import { NftablesMode, nftablesAlgorithms } from '../nftables-mode.ts';
 import { view } from '../view.ts';
@@ -18,11 +21,14 @@ export const nftablesFace: ModeFace = {
     'nft flush chain ip kube-proxy services',
     'nft flush map ip kube-proxy endpoints',
   ],
-  counts: ['endpoints', 'refusals'],
+  counts: ['endpoints', 'refusals', 'bytes'],
   refusesTcpBy: 'tcp reset',
   render: view.render,
   lacking: async () => undefined,
-  open: (namespace, clock) => inNetns(namespace, () => NftablesMode.ofKernel(clock ? { clock } : {})),
+  open(namespace, clock) {
+    const [nft, connections] = inNetns(namespace, () => [new KernelNftables(), new Conntrack()] as const);
+    return new NftablesMode(nft, { ...(clock ? { clock } : {}), connections, settings: settingsIn(namespace), closes: true });
+  },
   async checkListing(namespace, golden, { family }) {
     const run = (script: string, input = ''): Promise<string> =>
       mustRun(systemExec, 'nsenter', [`--net=${namespace}`, 'sh', '-c', script], { input });
