@@ -207,12 +207,6 @@ describe('rules in the kernel', { skip: needsRoot, concurrency: false }, () => {
             if (face.counts.includes('refusals')) assert.equal(refused, counted.refused);
             if (face.counts.includes('endpoints'))
               assert.deepEqual(new Map([...countedByEndpoint(counts)].sort()), new Map([...counted.connections].sort()));
-            if (face.counts.includes('bytes'))
-              assert.deepEqual(
-                counts.filter(({ connections, received = 0, sent = 0 }) => connections > 0 && (received === 0 || sent === 0)),
-                [],
-                'whoever was answered sent and got bytes',
-              );
           });
         });
       }

@@ -28,7 +28,7 @@ export interface ModeFace {
   /** The sync period by which such is found where the kernel tells nobody. Absent: it tells. */
   readonly looksEveryMs?: number;
   /** What it counts the moment that it happens, and none more. */
-  readonly counts: readonly ('endpoints' | 'refusals' | 'bytes')[];
+  readonly counts: readonly ('endpoints' | 'refusals')[];
   /** How it refuses a TCP connection. */
   readonly refusesTcpBy: Refusal;
   /** Pure. */

@@ -24,7 +24,7 @@ export const iptablesFace: ModeFace = {
   algorithms: iptablesAlgorithms,
   keepsHashedClients: true,
   damages: ['nft flush ruleset', 'iptables -t nat -F', 'iptables -t nat -F KUBE-SERVICES', 'iptables -t nat -D PREROUTING 1'],
-  counts: ['endpoints', 'refusals', 'bytes'],
+  counts: ['endpoints', 'refusals'],
   refusesTcpBy: 'tcp reset',
   render(plans, node) {
     const { tracer, ...rendered } = view.render(plans, node);

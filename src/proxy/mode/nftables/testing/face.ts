@@ -21,7 +21,7 @@ export const nftablesFace: ModeFace = {
     'nft flush chain ip kube-proxy services',
     'nft flush map ip kube-proxy endpoints',
   ],
-  counts: ['endpoints', 'refusals', 'bytes'],
+  counts: ['endpoints', 'refusals'],
   refusesTcpBy: 'tcp reset',
   render: view.render,
   lacking: async () => undefined,
