@@ -71,11 +71,12 @@ export class Writes {
     if (err instanceof KnownError) throw err;
     const answer = answerCode(err);
     const late = err instanceof Error && err.message === 'Command timed out';
-    // A primary that became a replica, and a Redis that holds its answer back: nothing may wait behind it.
-    if (answer === 'READONLY' || answer === 'UNBLOCKED' || late) session.end(err);
+    // A connection that broke, a primary that became a replica, a Redis that holds its answer back: the next attempt needs another session.
+    const unconfirmed = err instanceof Unconfirmed;
+    if (answer === 'READONLY' || answer === 'UNBLOCKED' || (answer === undefined && !unconfirmed)) session.end(err);
     if (answer === 'READONLY') return 'undone';
     if (answer !== undefined && answer !== 'UNBLOCKED') throw failed('write to', this.#shown, err);
-    if (late || err instanceof Unconfirmed || !repeatable) throw this.#unknown(err);
+    if (late || unconfirmed || !repeatable) throw this.#unknown(err);
     return 'lost';
   }
 
