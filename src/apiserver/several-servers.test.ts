@@ -2,10 +2,14 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { setTimeout } from 'node:timers/promises';
+import { systemClock } from '../clock/clock.ts';
 import { eventually } from '../clock/testing/eventually.ts';
 import { FakeClock } from '../clock/testing/fake-clock.ts';
+import { silentLog } from '../observability/log.ts';
 import { MemoryStore } from '../storage/memory/memory-store.ts';
+import { openStore } from '../storage/open.ts';
 import type { PutOptions, Store, WriteResult } from '../storage/store.ts';
+import { TestEtcd } from '../storage/testing/etcd.ts';
 import { ServerLeases } from './bootstrap/server-leases.ts';
 import { type Json, TestServer } from './testing/test-server.ts';
 
@@ -22,7 +26,7 @@ function heardLate(store: Store): Store {
       yield batch;
     }
   };
-  for (const name of ['revision', 'get', 'range', 'put', 'delete'] as const) late[name] = store[name].bind(store) as never;
+  for (const name of ['revision', 'get', 'range', 'put', 'delete', 'close'] as const) late[name] = store[name].bind(store) as never;
   return late;
 }
 
@@ -38,144 +42,166 @@ async function serversAt(s: TestServer): Promise<readonly [string[], string[]]> 
   ];
 }
 
-describe('two servers over one store', () => {
-  let a: TestServer;
-  let b: TestServer;
-  before(async () => {
-    a = await TestServer.start(new MemoryStore(), { advertiseAddress: '192.0.2.1' });
-    b = await TestServer.start(heardLate(a.store), { beside: a, advertiseAddress: '192.0.2.2' });
-  });
-  after(async () => {
-    await b.server.close();
-    b.disconnect();
-    await a.stop();
-  });
+interface Shared {
+  /** What each of the servers has of it. */
+  readonly stores: readonly [Store, Store];
+  end(): Promise<void>;
+}
 
-  test('stand both behind default/kubernetes, and what somebody writes there goes', async () => {
-    const both = ['192.0.2.1', '192.0.2.2'];
-    await eventually(async () => assert.deepEqual(await serversAt(a), [both, both]));
-    await a.call('DELETE', endpointsPath);
-    await a.call('DELETE', slicePath);
-    await eventually(async () => assert.deepEqual(await serversAt(b), [both, both]));
-  });
+const shared: Readonly<Record<string, () => Promise<Shared>>> = {
+  memory: async () => {
+    const store = new MemoryStore();
+    return { stores: [store, heardLate(store)], end: () => store.close() };
+  },
+  etcd: async () => {
+    const etcd = await TestEtcd.start();
+    const open = (): Promise<Store> => openStore(etcd.url(), { clock: systemClock, log: silentLog });
+    return { stores: [await open(), await open()], end: () => etcd[Symbol.asyncDispose]() };
+  },
+};
 
-  const nodePort = (name: string, port?: number): object => ({
-    metadata: { name },
-    spec: { type: 'NodePort', selector: { a: 'b' }, ports: [{ port: 80, nodePort: port }] },
-  });
+for (const [kind, open] of Object.entries(shared))
+  describe(`two servers over one store, ${kind},`, () => {
+    let a: TestServer;
+    let b: TestServer;
+    let end: () => Promise<void>;
+    before(async () => {
+      const { stores, ...rest } = await open();
+      end = rest.end;
+      a = await TestServer.start(stores[0], { advertiseAddress: '192.0.2.1' });
+      b = await TestServer.start(stores[1], { beside: a, advertiseAddress: '192.0.2.2' });
+    });
+    after(async () => {
+      await b.stop();
+      await a.stop();
+      await end();
+    });
 
-  test('never give two Services one address or node port, however many are created at once', async () => {
-    const all = await Promise.all(Array.from({ length: 500 }, (_, i) => (i % 2 ? a : b).call('POST', services, nodePort(`many-${i}`))));
-    assert.deepEqual([...new Set(all.map(({ status }) => status))], [201]);
-    assert.equal(new Set(all.map(({ body }) => body.spec.clusterIP)).size, 500);
-    assert.equal(new Set(all.map(({ body }) => body.spec.ports[0].nodePort)).size, 500);
-    const { body } = await a.call('GET', '/apis/networking.k8s.io/v1/ipaddresses');
-    const claimed = new Map(body.items.map(({ metadata, spec }: Json) => [metadata.name, spec.parentRef.name]));
-    for (const { body } of all) assert.equal(claimed.get(body.spec.clusterIP), body.metadata.name);
-    await a.call('DELETE', services);
-  });
+    test('stand both behind default/kubernetes, and what somebody writes there goes', async () => {
+      const both = ['192.0.2.1', '192.0.2.2'];
+      await eventually(async () => assert.deepEqual(await serversAt(a), [both, both]));
+      await a.call('DELETE', endpointsPath);
+      await a.call('DELETE', slicePath);
+      await eventually(async () => assert.deepEqual(await serversAt(b), [both, both]));
+    });
 
-  test('give what several ask for by name to one of them', async () => {
-    for (let round = 0; round < 20; round++) {
-      const asked = nodePort('x', 31_000 + round) as Json;
-      const both = await Promise.all(
-        [a, b].map((server, i) =>
-          server.call('POST', services, {
-            metadata: { name: `both-${round}-${i}` },
-            spec: { ...asked.spec, clusterIP: `10.96.3.${round + 1}` },
-          }),
-        ),
-      );
-      assert.deepEqual(both.map(({ status }) => status).toSorted(), [201, 422]);
-      assert.match(both.find(({ status }) => status === 422)?.body.message, /provided (IP|port) is already allocated/);
-    }
-  });
+    const nodePort = (name: string, port?: number): object => ({
+      metadata: { name },
+      spec: { type: 'NodePort', selector: { a: 'b' }, ports: [{ port: 80, nodePort: port }] },
+    });
 
-  test('give the last number of a range to one of them, and none to the other', async () => {
-    for (let port = 32_000; port < 32_010; port++) {
-      await a.call('POST', services, nodePort(`held-${port}`, port));
-      const moved = await Promise.all([
-        a.call('PATCH', `${services}/held-${port}`, { spec: { ports: [{ port: 80, nodePort: port + 500 }] } }, json),
-        b.call('POST', services, nodePort(`wants-${port}`, port + 500)),
+    test('never give two Services one address or node port, however many are created at once', async () => {
+      const all = await Promise.all(Array.from({ length: 500 }, (_, i) => (i % 2 ? a : b).call('POST', services, nodePort(`many-${i}`))));
+      assert.deepEqual([...new Set(all.map(({ status }) => status))], [201]);
+      assert.equal(new Set(all.map(({ body }) => body.spec.clusterIP)).size, 500);
+      assert.equal(new Set(all.map(({ body }) => body.spec.ports[0].nodePort)).size, 500);
+      const { body } = await a.call('GET', '/apis/networking.k8s.io/v1/ipaddresses');
+      const claimed = new Map(body.items.map(({ metadata, spec }: Json) => [metadata.name, spec.parentRef.name]));
+      for (const { body } of all) assert.equal(claimed.get(body.spec.clusterIP), body.metadata.name);
+      await a.call('DELETE', services);
+    });
+
+    test('give what several ask for by name to one of them', async () => {
+      for (let round = 0; round < 20; round++) {
+        const asked = nodePort('x', 31_000 + round) as Json;
+        const both = await Promise.all(
+          [a, b].map((server, i) =>
+            server.call('POST', services, {
+              metadata: { name: `both-${round}-${i}` },
+              spec: { ...asked.spec, clusterIP: `10.96.3.${round + 1}` },
+            }),
+          ),
+        );
+        assert.deepEqual(both.map(({ status }) => status).toSorted(), [201, 422]);
+        assert.match(both.find(({ status }) => status === 422)?.body.message, /provided (IP|port) is already allocated/);
+      }
+    });
+
+    test('give the last number of a range to one of them, and none to the other', async () => {
+      for (let port = 32_000; port < 32_010; port++) {
+        await a.call('POST', services, nodePort(`held-${port}`, port));
+        const moved = await Promise.all([
+          a.call('PATCH', `${services}/held-${port}`, { spec: { ports: [{ port: 80, nodePort: port + 500 }] } }, json),
+          b.call('POST', services, nodePort(`wants-${port}`, port + 500)),
+        ]);
+        assert.equal(moved.filter(({ status }) => status === 422).length, 1, moved.map(({ text }) => text).join());
+      }
+    });
+
+    test('know at once what the other one gave back', async () => {
+      for (let round = 0; round < 30; round++) {
+        const [one, other] = round % 2 ? [a, b] : [b, a];
+        assert.equal((await one.call('POST', services, nodePort(`again-${round}`, 30_010))).status, 201);
+        assert.equal((await other.call('DELETE', `${services}/again-${round}`)).status, 200);
+        const same = await one.call('POST', services, nodePort(`again-${round}`, 30_010));
+        assert.equal(same.status, 201, same.text);
+        assert.equal(
+          (await one.call('PATCH', `${services}/again-${round}`, { spec: { ports: [{ port: 80, nodePort: 30_011 }] } }, json)).status,
+          200,
+        );
+        const freed = await other.call('POST', services, nodePort(`freed-${round}`, 30_010));
+        assert.equal(freed.status, 201, freed.text);
+        for (const name of [`again-${round}`, `freed-${round}`]) await one.call('DELETE', `${services}/${name}`);
+      }
+    });
+
+    test('show a write of the other one in every read that follows it', async () => {
+      await a.call('POST', maps, { metadata: { name: 'seen' }, data: { n: '0' } });
+      for (let n = 1; n <= 50; n++) {
+        const [one, other] = n % 2 ? [a, b] : [b, a];
+        const { body } = await one.call('PATCH', `${maps}/seen`, { data: { n: String(n) } }, json);
+        assert.equal((await other.call('GET', `${maps}/seen`)).body.data.n, String(n));
+        const list = await other.call('GET', maps);
+        assert.equal(list.body.items.find(({ metadata }: Json) => metadata.name === 'seen').data.n, String(n));
+        assert.ok(Number(list.body.metadata.resourceVersion) >= Number(body.metadata.resourceVersion));
+      }
+    });
+
+    test('refuse an update by a resourceVersion that the other one has left behind', async () => {
+      const { body } = await a.call('POST', maps, { metadata: { name: 'raced' }, data: { n: '0' } });
+      const both = await Promise.all([a, b].map((server) => server.call('PUT', `${maps}/raced`, { ...body, data: { n: server.url } })));
+      assert.deepEqual(both.map(({ status }) => status).toSorted(), [200, 409]);
+    });
+
+    test('go on with a watch that the other one began', async () => {
+      const { body } = await a.call('GET', maps);
+      const first = await a.watch(`${maps}?watch=true&resourceVersion=${body.metadata.resourceVersion}`);
+      await b.call('POST', maps, { metadata: { name: 'watched-1' } });
+      const event = await first.next();
+      assert.equal(event.object.metadata.name, 'watched-1');
+      first.close();
+      await a.call('POST', maps, { metadata: { name: 'watched-2' } });
+      const second = await b.watch(`${maps}?watch=true&resourceVersion=${event.object.metadata.resourceVersion}`);
+      await a.call('DELETE', `${maps}/watched-1`);
+      assert.deepEqual(await second.names(2), ['ADDED watched-2', 'DELETED watched-1']);
+      second.close();
+    });
+
+    test('go on with a list that the other one began, as of its first page', async () => {
+      for (let i = 0; i < 6; i++) await a.call('POST', maps, { metadata: { name: `page-${i}`, labels: { page: 'yes' } } });
+      const query = `${maps}?labelSelector=page=yes&limit=2`;
+      const first = await a.call('GET', query);
+      await b.call('DELETE', `${maps}/page-3`);
+      await a.call('POST', maps, { metadata: { name: 'page-35', labels: { page: 'yes' } } });
+      const second = await b.call('GET', `${query}&continue=${first.body.metadata.continue}`);
+      const third = await a.call('GET', `${query}&continue=${second.body.metadata.continue}`);
+      const pages = [first, second, third].map(({ body }) => body.items.map(({ metadata }: Json) => metadata.name));
+      assert.deepEqual(pages, [
+        ['page-0', 'page-1'],
+        ['page-2', 'page-3'],
+        ['page-4', 'page-5'],
       ]);
-      assert.equal(moved.filter(({ status }) => status === 422).length, 1, moved.map(({ text }) => text).join());
-    }
-  });
+      assert.equal(third.body.metadata.resourceVersion, first.body.metadata.resourceVersion);
+    });
 
-  test('know at once what the other one gave back', async () => {
-    for (let round = 0; round < 30; round++) {
-      const [one, other] = round % 2 ? [a, b] : [b, a];
-      assert.equal((await one.call('POST', services, nodePort(`again-${round}`, 30_010))).status, 201);
-      assert.equal((await other.call('DELETE', `${services}/again-${round}`)).status, 200);
-      const same = await one.call('POST', services, nodePort(`again-${round}`, 30_010));
-      assert.equal(same.status, 201, same.text);
-      assert.equal(
-        (await one.call('PATCH', `${services}/again-${round}`, { spec: { ports: [{ port: 80, nodePort: 30_011 }] } }, json)).status,
-        200,
-      );
-      const freed = await other.call('POST', services, nodePort(`freed-${round}`, 30_010));
-      assert.equal(freed.status, 201, freed.text);
-      for (const name of [`again-${round}`, `freed-${round}`]) await one.call('DELETE', `${services}/${name}`);
-    }
+    test("take each other's ServiceAccount tokens", async () => {
+      await a.call('POST', '/api/v1/namespaces/default/serviceaccounts', { metadata: { name: 'robot' } });
+      const { body } = await a.call('POST', '/api/v1/namespaces/default/serviceaccounts/robot/token', { spec: {} });
+      const review = { spec: { token: body.status.token } };
+      const { body: reviewed } = await b.call('POST', '/apis/authentication.k8s.io/v1/tokenreviews', review);
+      assert.equal(reviewed.status.user?.username, 'system:serviceaccount:default:robot', JSON.stringify(reviewed.status));
+    });
   });
-
-  test('show a write of the other one in every read that follows it', async () => {
-    await a.call('POST', maps, { metadata: { name: 'seen' }, data: { n: '0' } });
-    for (let n = 1; n <= 50; n++) {
-      const [one, other] = n % 2 ? [a, b] : [b, a];
-      const { body } = await one.call('PATCH', `${maps}/seen`, { data: { n: String(n) } }, json);
-      assert.equal((await other.call('GET', `${maps}/seen`)).body.data.n, String(n));
-      const list = await other.call('GET', maps);
-      assert.equal(list.body.items.find(({ metadata }: Json) => metadata.name === 'seen').data.n, String(n));
-      assert.ok(Number(list.body.metadata.resourceVersion) >= Number(body.metadata.resourceVersion));
-    }
-  });
-
-  test('refuse an update by a resourceVersion that the other one has left behind', async () => {
-    const { body } = await a.call('POST', maps, { metadata: { name: 'raced' }, data: { n: '0' } });
-    const both = await Promise.all([a, b].map((server) => server.call('PUT', `${maps}/raced`, { ...body, data: { n: server.url } })));
-    assert.deepEqual(both.map(({ status }) => status).toSorted(), [200, 409]);
-  });
-
-  test('go on with a watch that the other one began', async () => {
-    const { body } = await a.call('GET', maps);
-    const first = await a.watch(`${maps}?watch=true&resourceVersion=${body.metadata.resourceVersion}`);
-    await b.call('POST', maps, { metadata: { name: 'watched-1' } });
-    const event = await first.next();
-    assert.equal(event.object.metadata.name, 'watched-1');
-    first.close();
-    await a.call('POST', maps, { metadata: { name: 'watched-2' } });
-    const second = await b.watch(`${maps}?watch=true&resourceVersion=${event.object.metadata.resourceVersion}`);
-    await a.call('DELETE', `${maps}/watched-1`);
-    assert.deepEqual(await second.names(2), ['ADDED watched-2', 'DELETED watched-1']);
-    second.close();
-  });
-
-  test('go on with a list that the other one began, as of its first page', async () => {
-    for (let i = 0; i < 6; i++) await a.call('POST', maps, { metadata: { name: `page-${i}`, labels: { page: 'yes' } } });
-    const query = `${maps}?labelSelector=page=yes&limit=2`;
-    const first = await a.call('GET', query);
-    await b.call('DELETE', `${maps}/page-3`);
-    await a.call('POST', maps, { metadata: { name: 'page-35', labels: { page: 'yes' } } });
-    const second = await b.call('GET', `${query}&continue=${first.body.metadata.continue}`);
-    const third = await a.call('GET', `${query}&continue=${second.body.metadata.continue}`);
-    const pages = [first, second, third].map(({ body }) => body.items.map(({ metadata }: Json) => metadata.name));
-    assert.deepEqual(pages, [
-      ['page-0', 'page-1'],
-      ['page-2', 'page-3'],
-      ['page-4', 'page-5'],
-    ]);
-    assert.equal(third.body.metadata.resourceVersion, first.body.metadata.resourceVersion);
-  });
-
-  test("take each other's ServiceAccount tokens", async () => {
-    await a.call('POST', '/api/v1/namespaces/default/serviceaccounts', { metadata: { name: 'robot' } });
-    const { body } = await a.call('POST', '/api/v1/namespaces/default/serviceaccounts/robot/token', { spec: {} });
-    const review = { spec: { token: body.status.token } };
-    const { body: reviewed } = await b.call('POST', '/apis/authentication.k8s.io/v1/tokenreviews', review);
-    assert.equal(reviewed.status.user?.username, 'system:serviceaccount:default:robot', JSON.stringify(reviewed.status));
-  });
-});
 
 /** Whose writes of Services fail, after they were done or before. */
 class TroubledStore extends MemoryStore {

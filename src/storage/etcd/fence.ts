@@ -20,6 +20,8 @@ export class Fence {
   #raising: Promise<number> | undefined;
   #newest = 0;
   #seen = 0;
+  /** The newest revision that somebody waits for. */
+  #wanted = 0;
   #timer: { cancel(): void } | undefined;
   #closed = false;
 
@@ -71,10 +73,20 @@ export class Fence {
 
   /** Somebody waits for watches of the whole store to come to `revision`, which may be a write to another key of etcd's. */
   expect(revision: number): void {
-    if (this.#seen === 0 || this.#seen >= revision || this.#timer || this.#closed) return;
+    this.#wanted = Math.max(this.#wanted, revision);
+    if (this.#seen > 0 && this.#seen < revision) this.#raiseSoon();
+  }
+
+  #raiseSoon(): void {
+    if (this.#timer || this.#closed) return;
     this.#timer = this.#clock.after(waitMs, () => {
       this.#timer = undefined;
-      if (this.#seen < revision && !this.#closed) this.raise().catch(() => {});
+      if (this.#seen >= this.#wanted || this.#closed) return;
+      // One that was under way already may lie before what somebody asked for since.
+      const again = (reached: number): void => {
+        if (reached < this.#wanted) this.#raiseSoon();
+      };
+      this.raise().then(again, () => {});
     });
   }
 
