@@ -13,6 +13,8 @@ import { bytes, line, take, text } from './events.ts';
 export interface Engine {
   /** A store without records. The suite closes it. */
   open(): Promise<OpenEngine>;
+  /** How many records the suite writes where there shall be many: 100,000 if the engine is quick, 10,000 by default. */
+  readonly many?: number;
   /** The time to live that the suite gives to records; an engine that really waits takes less than the 10 seconds of a fake clock. */
   readonly ttlSeconds?: number;
 }
@@ -97,6 +99,7 @@ export function testStore(name: string, engine: Engine): void {
   describe(`${name}: watch`, () => watches(on));
   describe(`${name}: the past`, () => past(on));
   describe(`${name}: the end`, () => ending(on));
+  describe(`${name}: many at once`, () => many(on, engine.many ?? 10_000));
 }
 
 function writes(on: On): void {
@@ -317,6 +320,42 @@ function past(on: On): void {
     const next = subject.take('/', 6, 1);
     await subject.put('/b', '6');
     assert.deepEqual(await next, ['6 put /b=6']);
+  });
+}
+
+function many(on: On, count: number): void {
+  on('of 10,000 writes over the revisions that they know each one is answered rightly', async (subject) => {
+    const { store } = subject;
+    const keys = Array.from({ length: 100 }, (_, i) => `/cas/${i}`);
+    const born = await Promise.all(keys.map((key) => subject.put(key, 'born', 0)));
+    const known = born.map((result) => (result.ok ? result.record.modRevision : 0));
+    const results = await Promise.all(
+      Array.from({ length: 10_000 }, async (_, i) => ({ i, result: await subject.put(keys[i % 100]!, `${i}`, known[i % 100]!) })),
+    );
+    const won = results.filter(({ result }) => result.ok);
+    assert.equal(won.length, 100, 'one of a hundred wins each key');
+    assert.equal(await subject.revision(), 200, 'and nobody else changed anything');
+    for (const { i, result } of won) {
+      assert.ok(result.ok);
+      assert.equal(await subject.get(keys[i % 100]!), `${i}`);
+      assert.equal((await store.get(keys[i % 100]!))?.modRevision, result.record.modRevision);
+    }
+    for (const { result } of results) assert.ok(result.ok || (result.current?.modRevision ?? 0) > subject.at(100));
+  });
+
+  on(`a range over ${count.toLocaleString('en')} keys comes in pages of one revision, each key once and in order`, async (subject) => {
+    const { store } = subject;
+    const name = (i: number): string => `/many/${String(i).padStart(6, '0')}`;
+    for (let i = 0; i < count; i += 1_000)
+      await Promise.all(Array.from({ length: 1_000 }, (_, j) => store.put(name(i + j), bytes(`${i + j}`))));
+    let start = '/many/';
+    for (let seen = 0; ; ) {
+      const page = await store.range(start, prefixEnd('/many/'), { limit: 1_000 });
+      assert.deepEqual([page.revision, page.count], [subject.at(count), count - seen]);
+      for (const { key, value } of page.records) assert.deepEqual([key, text(value)], [name(seen), `${seen++}`]);
+      if (!page.more) return assert.equal(seen, count);
+      start = `${page.records.at(-1)!.key}\0`;
+    }
   });
 }
 
