@@ -48,7 +48,8 @@ export class IptablesMode implements Mode {
   readonly #options: IptablesModeOptions;
   readonly #iptables: Iptables;
   readonly #settings: Settings;
-  readonly #accounting: FlowAccounting;
+  /** Nothing is set where nothing is read. */
+  readonly #accounting: FlowAccounting | undefined;
   readonly #clock: Clock;
   readonly #families = new Map<TableFamily, ServiceChains>();
   /** Whether somebody else changed our rules, or may have. */
@@ -61,7 +62,7 @@ export class IptablesMode implements Mode {
     this.#options = options;
     this.#iptables = options.iptables;
     this.#settings = options.settings ?? kernelSettings;
-    this.#accounting = new FlowAccounting(this.#settings, options.log);
+    this.#accounting = options.connections?.eachTranslated ? new FlowAccounting(this.#settings, options.log) : undefined;
     this.#clock = options.clock ?? systemClock;
     this.#deeplyVerified = this.#clock.monotonic();
     this.figures = iptablesFigures(this.#families, this.#iptables);
@@ -112,7 +113,8 @@ export class IptablesMode implements Mode {
     const rules = { ...this.#options, conntrackLiberal: isLiberal || this.#options.conntrackLiberal === true };
     const allowLocalnet = (): void => this.#settings.set(routeLocalnet, '1');
     const { connections = noConnections } = this.#options;
-    const kernel = { iptables: this.#iptables, connections, accounting: this.#accounting, clock: this.#clock };
+    const accounting = this.#accounting ? { accounting: this.#accounting } : {};
+    const kernel = { iptables: this.#iptables, connections, ...accounting, clock: this.#clock };
     const chains = new ServiceChains(node, { ...kernel, randomFully, rules, allowLocalnet });
     this.#families.set(node.family, chains);
     chains.open();
