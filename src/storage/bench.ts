@@ -1,12 +1,14 @@
 /**
- * Writes per second of the SQLite store, end to end: `node src/storage/bench.ts [SECONDS]`. The file lies in the folder of TMPDIR, so point
- * that at the disk in question.
+ * Writes per second of a store, end to end: `node src/storage/bench.ts [SECONDS] [sqlite|redis]`. Files lie in the folder of TMPDIR, so point that
+ * at the disk in question. Redis is one of this machine's, over loopback, and syncs each write to its log.
  */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { openStore } from './open.ts';
 import { openSqliteStore } from './sqlite/sqlite-store.ts';
 import type { Store } from './store.ts';
+import { TestRedis } from './testing/redis.ts';
 
 const seconds = Number(process.argv[2] ?? 3);
 const keys = 10_000;
@@ -46,9 +48,9 @@ async function measure(store: Store, writers: number, size: number, prefix: stri
   );
 }
 
-const dir = mkdtempSync(join(tmpdir(), 'fairlead-bench-'));
-const store = await openSqliteStore(join(dir, 'store.db'), { withoutHistory: ['/leases/'] });
-try {
+const withoutHistory = ['/leases/'];
+
+async function measureAll(store: Store): Promise<void> {
   for (const writers of [1, 8, 64, 512]) await measure(store, writers, 2_048, '/pods/');
   await measure(store, 64, 400, '/leases/');
   const began = performance.now();
@@ -56,7 +58,34 @@ try {
   console.log(
     `range of ${count} records: ${(performance.now() - began).toFixed(1)} ms; resident ${Math.round(process.memoryUsage().rss / 1e6)} MB`,
   );
-} finally {
-  await store.close();
-  rmSync(dir, { recursive: true });
 }
+
+async function measureSqlite(): Promise<void> {
+  const dir = mkdtempSync(join(tmpdir(), 'fairlead-bench-'));
+  const store = await openSqliteStore(join(dir, 'store.db'), { withoutHistory });
+  try {
+    await measureAll(store);
+  } finally {
+    await store.close();
+    rmSync(dir, { recursive: true });
+  }
+}
+
+async function measureRedis(): Promise<void> {
+  await using redis = await TestRedis.start();
+  await using store = await openStore(redis.url, { withoutHistory });
+  await measureAll(store);
+  const used = async (): Promise<number> => Number(/used_memory_dataset:(\d+)/.exec(String(await redis.command('INFO', 'memory')))?.[1]);
+  await store.compact(await store.revision());
+  const before = await used();
+  for (let i = 0; i < keys; i += 500)
+    await Promise.all(Array.from({ length: 500 }, (_, k) => store.put(`/memory/namespace/name-${i + k}`, Buffer.alloc(2_048, `${k} `))));
+  const withEvents = (await used()) - before;
+  await store.compact(await store.revision());
+  const records = (await used()) - before;
+  const each = (bytes: number): string => `${Math.round(bytes / keys)} B`;
+  console.log(`memory of Redis for a record of 2048 B: ${each(records)}, and ${each(withEvents - records)} for its event`);
+}
+
+const engines: Readonly<Record<string, () => Promise<void>>> = { sqlite: measureSqlite, redis: measureRedis };
+await engines[process.argv[3] ?? 'sqlite']!();
