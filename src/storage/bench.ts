@@ -1,6 +1,7 @@
 /**
- * Writes per second of a store, end to end: `node src/storage/bench.ts [SECONDS] [sqlite|redis]`. Files lie in the folder of TMPDIR, so point that
- * at the disk in question. Redis is one of this machine's, over loopback, and syncs each write to its log.
+ * Writes per second of the stores, end to end: `node src/storage/bench.ts [SECONDS] [sqlite|etcd|redis]`, all of them by default. Files lie
+ * in the folder of TMPDIR, so point that at the disk in question. etcd (one member) and Redis are of this machine, over loopback, and sync
+ * each write to their log.
  */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -8,9 +9,11 @@ import { join } from 'node:path';
 import { openStore } from './open.ts';
 import { openSqliteStore } from './sqlite/sqlite-store.ts';
 import type { Store } from './store.ts';
+import { TestEtcd } from './testing/etcd.ts';
 import { TestRedis } from './testing/redis.ts';
 
-const seconds = Number(process.argv[2] ?? 3);
+const [, , duration = '3', ...chosen] = process.argv;
+const seconds = Number(duration);
 const keys = 10_000;
 
 function percentile(sorted: readonly number[], p: number): string {
@@ -38,13 +41,16 @@ async function measure(store: Store, writers: number, size: number, prefix: stri
       await new Promise((resolve) => setTimeout(resolve, 1));
     }
   }
+  const { user, system } = process.cpuUsage();
   await Promise.all([read(), ...Array.from({ length: writers }, (_, writer) => write(writer))]);
+  const used = process.cpuUsage({ user, system });
   latencies.sort((a, b) => a - b);
   reads.sort((a, b) => a - b);
   const rate = Math.round(latencies.length / seconds);
   console.log(
     `${String(writers).padStart(4)} writers, ${size} B, ${prefix.padEnd(18)} ${String(rate).padStart(6)} writes/s, ` +
-      `put p50 ${percentile(latencies, 0.5)} p99 ${percentile(latencies, 0.99)} max ${percentile(latencies, 1)} ms, get p50 ${percentile(reads, 0.5)} p99 ${percentile(reads, 0.99)} ms`,
+      `put p50 ${percentile(latencies, 0.5)} p99 ${percentile(latencies, 0.99)} max ${percentile(latencies, 1)} ms, get p50 ${percentile(reads, 0.5)} p99 ${percentile(reads, 0.99)} ms, ` +
+      `${Math.round((used.user + used.system) / latencies.length)} µs CPU per write`,
   );
 }
 
@@ -87,5 +93,15 @@ async function measureRedis(): Promise<void> {
   console.log(`memory of Redis for a record of 2048 B: ${each(records)}, and ${each(withEvents - records)} for its event`);
 }
 
-const engines: Readonly<Record<string, () => Promise<void>>> = { sqlite: measureSqlite, redis: measureRedis };
-await engines[process.argv[3] ?? 'sqlite']!();
+async function measureEtcd(): Promise<void> {
+  await using etcd = await TestEtcd.start();
+  await using store = await openStore(etcd.url(), { withoutHistory });
+  await measureAll(store);
+}
+
+const engines: Readonly<Record<string, () => Promise<void>>> = { sqlite: measureSqlite, etcd: measureEtcd, redis: measureRedis };
+for (const [name, measureEngine] of Object.entries(engines)) {
+  if (chosen.length > 0 && !chosen.includes(name)) continue;
+  console.log(`${name}:`);
+  await measureEngine();
+}

@@ -19,7 +19,7 @@ const benches: Readonly<Record<string, { readonly summary: string; readonly file
   scheduler: { summary: 'pods per second of the scheduler', file: '../../src/scheduler/bench.ts' },
   dns: { summary: 'queries per second of the DNS server', file: '../../src/dns/bench.ts' },
   'control-plane': { summary: 'pods per second made, chosen and bound, API server and all', file: '../control-plane/bench.ts' },
-  storage: { summary: 'writes per second of the store', file: '../../src/storage/bench.ts' },
+  storage: { summary: 'writes per second of the store: SQLite, etcd, Redis', file: '../../src/storage/bench.ts' },
   'storage-kills': {
     summary: 'kill -9 of the store under load, again and again: whether clients saw one history',
     file: './storage-kills.ts',
