@@ -15,7 +15,7 @@ const usage = `usage: npm run bench -- proxy [OPTIONS]
   --peer-most ENDPOINTS     but not where all Services together have more: it takes minutes, later hours; default: 20000
   --size NxM[,NxM…]         Services x endpoints of each; default: 1x2,1000x2
   --rounds N                of which medians are told; default: 1
-  --changes N               of each kind; default: 30
+  --changes N               of each kind, of which p99 is told; default: 200
   --idle SECONDS            default: 5
 `;
 
@@ -42,7 +42,7 @@ function readChoice(args: readonly string[]): Choice {
       'peer-most': { type: 'string', default: '20000' },
       size: { type: 'string', default: '1x2,1000x2' },
       rounds: { type: 'string', default: '1' },
-      changes: { type: 'string', default: '30' },
+      changes: { type: 'string', default: '200' },
       idle: { type: 'string', default: '5' },
     },
   });
