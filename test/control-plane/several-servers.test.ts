@@ -1,0 +1,136 @@
+/** `fairlead server` as two processes over one etcd: one of them does the work, and the other one when that is killed. */
+import assert from 'node:assert/strict';
+import { type ChildProcess, spawn } from 'node:child_process';
+import { generateKeyPairSync } from 'node:crypto';
+import { once } from 'node:events';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { type TestContext, test } from 'node:test';
+import { deployments, endpoints, leases, pods } from '../../src/api/resource-types.ts';
+import { type Pem, TestPki } from '../../src/apiserver/testing/test-pki.ts';
+import { Client } from '../../src/client/client.ts';
+import { eventually } from '../../src/clock/testing/eventually.ts';
+import { TestEtcd } from '../../src/storage/testing/etcd.ts';
+import { issueCertificate } from '../../src/x509/authority.ts';
+import { deployment } from './testing/manifests.ts';
+
+const program = join(import.meta.dirname, '../../src/main/fairlead.ts');
+
+async function freePort(): Promise<number> {
+  const socket = createServer().listen(0, '127.0.0.1');
+  await once(socket, 'listening');
+  const { port } = socket.address() as { port: number };
+  socket.close();
+  await once(socket, 'close');
+  return port;
+}
+
+/** A folder with what kubeadm puts into /etc/kubernetes/pki, and the kubeconfigs of the parts. */
+async function makePki(dir: string): Promise<{ pki: TestPki; admin: Pem }> {
+  const pki = await TestPki.create();
+  const write = (name: string, text: string): Promise<void> => writeFile(join(dir, name), text, { mode: 0o600 });
+  const pair = async (name: string, { cert, key }: Pem): Promise<void> => {
+    await write(`${name}.crt`, cert);
+    await write(`${name}.key`, key);
+  };
+  const { privateKey, publicKey } = generateKeyPairSync('rsa', { modulusLength: 2048 });
+  await write('sa.key', privateKey.export({ type: 'pkcs8', format: 'pem' }).toString());
+  await write('sa.pub', publicKey.export({ type: 'spki', format: 'pem' }).toString());
+  await write('ca.crt', pki.ca);
+  const names = { commonName: 'kube-apiserver', ips: ['127.0.0.1'], dnsNames: ['localhost'] };
+  const { certPem: cert, keyPem: key } = await issueCertificate(pki.authority, { ...names, usages: ['server'] }, Date.now());
+  await pair('apiserver', { cert, key });
+  await pair('apiserver-kubelet-client', await pki.client('kube-apiserver-kubelet-client'));
+  const users = { 'controller-manager': 'system:kube-controller-manager', scheduler: 'system:kube-scheduler' };
+  for (const [file, user] of Object.entries({ ...users, 'cloud-controller-manager': 'system:cloud-controller-manager' }))
+    await write(`${file}.conf`, kubeconfig(pki.ca, await pki.client(user)));
+  const admin = await pki.client('admin', 'system:masters');
+  await write('admin.conf', kubeconfig(pki.ca, admin));
+  return { pki, admin };
+}
+
+/** The address is the process's own, whatever stands here. */
+function kubeconfig(ca: string, { cert, key }: Pem): string {
+  const data = (text: string): string => Buffer.from(text).toString('base64');
+  return JSON.stringify({
+    ...{ apiVersion: 'v1', kind: 'Config', 'current-context': 'c' },
+    clusters: [{ name: 'c', cluster: { server: 'https://127.0.0.1:1', 'certificate-authority-data': data(ca) } }],
+    users: [{ name: 'u', user: { 'client-certificate-data': data(cert), 'client-key-data': data(key) } }],
+    contexts: [{ name: 'c', context: { cluster: 'c', user: 'u' } }],
+  });
+}
+
+class Server {
+  readonly client: Client;
+  readonly process: ChildProcess;
+  said = '';
+
+  constructor(t: TestContext, args: Readonly<Record<string, string>>, pem: Pem & { readonly ca: string }) {
+    this.client = new Client({ server: `https://127.0.0.1:${args['secure-port']}`, ...pem });
+    const argv = Object.entries(args).map(([name, value]) => `--${name}=${value}`);
+    this.process = spawn(process.execPath, [program, 'server', ...argv], { stdio: ['ignore', 'ignore', 'pipe'] });
+    this.process.stderr?.on('data', (chunk) => {
+      this.said += chunk;
+    });
+    t.after(async () => {
+      this.client.close();
+      await this.end('SIGKILL');
+    });
+  }
+
+  async end(signal: NodeJS.Signals): Promise<void> {
+    if (this.process.exitCode !== null || this.process.signalCode !== null) return;
+    const ended = once(this.process, 'exit');
+    this.process.kill(signal);
+    await ended;
+  }
+
+  /** Waits for pods of a Deployment that is created here. */
+  async deploys(name: string, replicas: number): Promise<void> {
+    await this.client.create(deployments, deployment(name, replicas));
+    await eventually(async () => {
+      const { items } = await this.client.list(pods, { namespace: 'default', labelSelector: `app=${name}` });
+      assert.equal(items.length, replicas, this.said.slice(-1_000));
+    });
+  }
+
+  /** The addresses behind the Service `kubernetes`. */
+  async servers(): Promise<string[]> {
+    const { subsets = [] } = await this.client.get(endpoints, 'kubernetes', { namespace: 'default' });
+    return subsets.flatMap(({ addresses = [] }) => addresses.map(({ ip }) => ip));
+  }
+}
+
+test('of two servers over one etcd either answers, one works, and the other one when that is killed', async (t) => {
+  const dir = await mkdtemp(join(tmpdir(), 'fairlead-servers-'));
+  t.after(() => rm(dir, { recursive: true }));
+  const etcd = await TestEtcd.start();
+  t.after(() => etcd[Symbol.asyncDispose]());
+  const { pki, admin } = await makePki(dir);
+  const times = { 'leader-elect-lease-duration': '8s', 'leader-elect-renew-deadline': '6s', 'leader-elect-retry-period': '1s' };
+  const start = async (address: string): Promise<Server> => {
+    const port = String(await freePort());
+    const own = { 'secure-port': port, 'bind-address': '127.0.0.1', 'advertise-address': address };
+    const server = new Server(t, { store: etcd.url(), 'pki-dir': dir, ...own, ...times }, { ...admin, ca: pki.ca });
+    await eventually(() => assert.match(server.said, /API server listens/));
+    return server;
+  };
+  const a = await start('192.0.2.1');
+  await a.deploys('first', 3);
+  const b = await start('192.0.2.2');
+  await b.deploys('second', 3);
+  await eventually(async () => assert.deepEqual(await b.servers(), ['192.0.2.1', '192.0.2.2']));
+  const holder = async (): Promise<string | undefined> =>
+    (await b.client.get(leases, 'kube-controller-manager', { namespace: 'kube-system' })).spec?.holderIdentity;
+  await a.end('SIGKILL');
+  await b.deploys('third', 3);
+  const leader = await holder();
+  assert.ok(leader && !a.said.includes(leader), leader);
+  for (const lease of ['kube-controller-manager', 'kube-scheduler', 'cloud-controller-manager'])
+    await eventually(() => assert.match(b.said, new RegExp(`Leading by lease "kube-system/${lease}"`)));
+  await eventually(async () => assert.deepEqual(await b.servers(), ['192.0.2.2']));
+  await b.end('SIGTERM');
+  assert.equal(b.process.exitCode, 0, b.said.slice(-2_000));
+});
