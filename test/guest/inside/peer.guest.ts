@@ -70,6 +70,9 @@ const theirOwn = [
   /^nat KUBE-SERVICES .*EXTERNAL-IP(?:-LOCAL)? dst,dst -m (?:physdev|addrtype) .*-j ACCEPT$/,
 ];
 
+/** kube-proxy looks at node ports before it is done with packets to a Service's address, so that a port that equals a node port is masqueraded there. */
+const elsewhere = /^-m addrtype --dst-type LOCAL -j KUBE-NODE-PORT$/;
+
 /** Whether a rule asks a set that is empty: kube-proxy leaves it out, and it meets no packet. */
 function asksEmptySet(line: string, sets: Held): boolean {
   const [, set] = /--match-set (\S+)/.exec(line) ?? [];
@@ -96,6 +99,8 @@ interface Difference {
   readonly place: string;
   readonly onlyTheirs: readonly string[];
   readonly onlyOurs: readonly string[];
+  /** Theirs and ours of what both have, where it differs. */
+  readonly order?: readonly string[];
 }
 
 function differences(theirs: Held, ours: Held, plans: readonly ServicePlan[]): Difference[] {
@@ -108,9 +113,12 @@ function differences(theirs: Held, ours: Held, plans: readonly ServicePlan[]): D
     const onlyTheirs = a.filter((line) => !b.includes(line) && !isKnown(theirOwn, line) && !(isEntry && isUnserved(line)));
     const onlyOurs = b.filter((line) => !a.includes(line) && !isKnown(own, line) && !asksEmptySet(line, ours));
     // What both have comes in the same order.
-    const common = a.filter((line) => b.includes(line));
-    const isOrdered = isEntry || common.join() === b.filter((line) => a.includes(line)).join();
-    return onlyTheirs.length + onlyOurs.length === 0 && isOrdered ? [] : [{ place, onlyTheirs, onlyOurs }];
+    const common = (some: readonly string[], others: readonly string[]): string[] =>
+      some.filter((line) => others.includes(line) && !elsewhere.test(line));
+    const order = [common(a, b), common(b, a)].map((lines) => lines.join('\n'));
+    const isOrdered = isEntry || order[0] === order[1];
+    if (onlyTheirs.length + onlyOurs.length === 0 && isOrdered) return [];
+    return [{ place, onlyTheirs, onlyOurs, ...(isOrdered ? {} : { order }) }];
   });
 }
 
