@@ -29,8 +29,8 @@ const init = (scheduler: string): string[] => [
   '4m',
 ];
 
-const tools = await prepareMachines().catch((err: unknown) => messageOf(err));
-const skip = typeof tools === 'string' ? `no machines with kernels of their own here: ${tools}` : false;
+const guest = await prepareMachines().catch((err: unknown) => messageOf(err));
+const skip = typeof guest === 'string' ? `no machines with kernels of their own here: ${guest}` : false;
 
 describe('three machines with kernels of their own', { skip, concurrency: false }, () => {
   let dir = '';
@@ -43,9 +43,9 @@ describe('three machines with kernels of their own', { skip, concurrency: false 
   const url = (machine: Machine): string => `http://${machine.address}:${nodePort.http}/`;
 
   before(async () => {
-    assert.ok(typeof tools !== 'string');
+    assert.ok(typeof guest !== 'string');
     dir = await mkdtemp(join(tmpdir(), 'fl-kernels-'));
-    machines = await makeMachines(tools, dir);
+    machines = await makeMachines(guest, dir);
     [server, one, two] = machines.all;
     await Promise.all(all().map((machine) => machine.boot()));
   });
@@ -55,7 +55,7 @@ describe('three machines with kernels of their own', { skip, concurrency: false 
   after(async () => {
     cluster?.close();
     await machines?.[Symbol.asyncDispose]();
-    await rm(dir, { recursive: true, force: true });
+    if (dir !== '') await rm(dir, { recursive: true, force: true });
   });
 
   test('init makes one the control plane, and the others join by a token', async () => {
@@ -176,20 +176,28 @@ describe('three machines with kernels of their own', { skip, concurrency: false 
 
   test('doctor names the node to which large packets do not get through', async () => {
     const [, worker, behind] = all();
-    const ask = async (): Promise<{ code: number; text: string }> => {
-      const { code, stdout, stderr } = await worker.fairlead('doctor', '-o', 'json');
-      return { code, text: stdout + stderr };
-    };
-    const findings = (text: string): { id: string; cause: string }[] => JSON.parse(text).findings;
-    const well = await ask();
-    assert.equal(well.code, 0, well.text);
+    type Report = { readonly healthy: boolean; readonly findings: readonly { readonly id: string; readonly cause: string }[] };
+    // On a loaded machine an answer to a ping may come too late.
+    const says = (code: number, check: (report: Report) => void): Promise<void> =>
+      eventually(
+        `doctor ends with ${code}`,
+        async () => {
+          const { code: ended, stdout, stderr } = await worker.fairlead('doctor', '-o', 'json');
+          assert.equal(ended, code, stdout + stderr);
+          check(JSON.parse(stdout));
+        },
+        patience,
+      );
+    const isHealthy = ({ healthy }: Report): void => assert.ok(healthy);
+    await says(0, isHealthy);
     await machines.narrow(behind, 1400);
-    const ill = await ask();
-    assert.equal(ill.code, 1, ill.text);
-    const [path] = findings(ill.text).filter(({ id }) => id === 'PathMTU');
-    assert.match(path?.cause ?? ill.text, new RegExp(`packets of 1500 bytes.* do not reach node "${behind.name}" \\(${behind.address}\\)`));
+    await says(1, ({ findings }) => {
+      const causes = findings.filter(({ id }) => id === 'PathMTU').map(({ cause }) => cause);
+      const where = `do not reach node "${behind.name}" (${behind.address}), smaller ones do`;
+      assert.deepEqual(causes, [`packets of 1500 bytes, the MTU here, ${where}`]);
+    });
     await machines.narrow(behind, 1500);
-    assert.equal((await ask()).code, 0);
+    await says(0, isHealthy);
     assert.match(await curl(url(behind)), /^pod=box-/);
   });
 

@@ -9,7 +9,7 @@ import { snapshotterFor } from '../../src/lab/images/snapshotter.ts';
 import { findBusybox } from '../../src/lab/tools.ts';
 import { systemExec } from '../../src/linux/exec.ts';
 import { type Guest, killGuest, onInterrupt, prepareGuest, unpacked } from '../guest/guest.ts';
-import { Machine } from './machine.ts';
+import { Machine, type MachineOptions } from './machine.ts';
 import { Segment } from './segment.ts';
 
 const network = '192.168.56';
@@ -22,21 +22,18 @@ const disk: Program = { name: 'mke2fs', package: 'e2fsprogs' };
 const ping: Program = { name: 'ping', package: 'iputils-ping' };
 const cacheDir = '/var/lib/fairlead/.cache';
 
-export interface Tools {
-  readonly guest: Guest;
-  readonly mke2fs: string;
-  readonly images: { readonly dir: string; readonly snapshotter: 'overlayfs' | 'native' };
+/** Gets what is missing. Throws what a person should know when there can be no machines here. */
+export function prepareMachines(): Promise<Guest> {
+  return prepareGuest([disk, ping]);
 }
 
-/** Gets what is missing. Throws what a person should know when there can be no machines here. */
-export async function prepareMachines(): Promise<Tools> {
-  const guest = await prepareGuest([disk, ping]);
+async function imagesOfLab(): Promise<MachineOptions['images']> {
   const busybox = await findBusybox();
   if (busybox === undefined) throw new Error('there is no static busybox');
   await mkdir(cacheDir, { recursive: true, mode: 0o711 });
   const snapshotter = await snapshotterFor(cacheDir);
   const { dir } = await ensureImageStore({ cacheDir, busybox, snapshotter, exec: systemExec, clock: systemClock, timeoutMs: 120_000 });
-  return { guest, mke2fs: await findProgram(disk, unpacked), images: { dir, snapshotter } };
+  return { dir, snapshotter };
 }
 
 export class Machines implements AsyncDisposable {
@@ -86,7 +83,8 @@ export class Machines implements AsyncDisposable {
 }
 
 /** Off as yet, with new disks. `dir`: for their files. */
-export async function makeMachines({ guest, mke2fs, images }: Tools, dir: string): Promise<Machines> {
+export async function makeMachines(guest: Guest, dir: string): Promise<Machines> {
+  const shared = { guest, mke2fs: await findProgram(disk, unpacked), images: await imagesOfLab() };
   const gateway = `${network}.1`;
   const segment = await Segment.open(`${gateway}/24`);
   const taps = new Map<Machine, string>();
@@ -96,10 +94,7 @@ export async function makeMachines({ guest, mke2fs, images }: Tools, dir: string
     const own = join(dir, name);
     await mkdir(own);
     await segment.addPort(tap);
-    taps.set(
-      new Machine({ name, address: `${network}.${host}`, gateway, tap, memoryMb: memoryMb[name], guest, mke2fs, images, dir: own }),
-      tap,
-    );
+    taps.set(new Machine({ name, address: `${network}.${host}`, gateway, tap, memoryMb: memoryMb[name], ...shared, dir: own }), tap);
   }
   // As vagrant/README.md has it: the way from beside the nodes to the cluster.
   for (const range of ['10.96.0.0/16', '10.244.0.0/16']) await segment.route(range, `${network}.${places['cp-1']}`);
