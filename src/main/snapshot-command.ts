@@ -18,11 +18,16 @@ const save = defineCommand({
   options: { store, output: outputOption },
   async run({ values, positionals, signal }) {
     const target = fileOf('save', positionals);
-    const [{ openImage }, { saveSnapshot }, { programVersion }] = await Promise.all([
+    const [{ openDatabase, openImage }, { saveDatabase, saveSnapshot }, { programVersion }] = await Promise.all([
       import('../storage/open.ts'),
       import('../storage/snapshot/snapshot.ts'),
       import('../observability/version.ts'),
     ]);
+    const database = await openDatabase(values.store);
+    if (database) {
+      print(values.output, await saveDatabase(target, database, signal));
+      return 0;
+    }
     await using image = await openImage(values.store, { closed: false });
     const status = await saveSnapshot(target, image, { version: programVersion, now: systemClock.now(), signal });
     print(values.output, status);
@@ -95,13 +100,13 @@ function fileOf(command: string, [file, ...more]: readonly string[]): string {
 
 function print(format: string, found: SnapshotStatus): void {
   const columns = [
-    { title: 'REVISION', cell: ({ revision }: SnapshotStatus) => String(revision) },
+    { title: 'REVISION', cell: ({ revision }: SnapshotStatus) => String(revision ?? '?') },
     { title: 'RECORDS', cell: ({ records }: SnapshotStatus) => String(records ?? '?') },
     { title: 'BYTES', cell: ({ bytes }: SnapshotStatus) => String(bytes) },
     { title: 'CHECKSUM', cell: ({ damage }: SnapshotStatus) => (damage === undefined ? 'right' : `DAMAGED: ${damage}`) },
     { title: 'SAVED', cell: ({ savedAt }: SnapshotStatus) => savedAt },
-    { title: 'VERSION', cell: ({ version }: SnapshotStatus) => version },
-    { title: 'STORE', cell: ({ engine, cluster }: SnapshotStatus) => `${engine} ${cluster}`, wide: true },
+    { title: 'VERSION', cell: ({ version }: SnapshotStatus) => version ?? '?' },
+    { title: 'STORE', cell: ({ engine, cluster }: SnapshotStatus) => `${engine} ${cluster ?? ''}`, wide: true },
   ];
   process.stdout.write(renderOutput(outputFormat(format), found, [found], columns, (one) => one.file));
 }

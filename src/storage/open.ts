@@ -11,6 +11,8 @@ interface Backend {
   open(url: StoreUrl, settings: StoreSettings): Promise<Store>;
   /** What the store holds now. Servers may have it open; STORE_IN_USE where it is to be `closed` and that can be known. */
   image?(url: StoreUrl, options: ImageOptions): Promise<StoreImage>;
+  /** A snapshot in the engine's own format, in pieces: for an engine with tools that restore it. */
+  database?(url: StoreUrl): Promise<AsyncIterable<Uint8Array>>;
   /**
    * Fills a store that is empty, and that no server has open. Its revision is then at least `revision`, and all before its revision counts as
    * compacted. Throws STORE_NOT_EMPTY, and changes nothing, when it holds something.
@@ -33,6 +35,7 @@ const redis = (example: string): Backend => ({
 const etcd = (example: string): Backend => ({
   example,
   open: async (url, settings) => (await import('./etcd/open-url.ts')).openEtcdUrl(url, settings),
+  database: async (url) => (await import('./etcd/image.ts')).readEtcdDatabase((await import('./etcd/address.ts')).readEtcdUrl(url)),
   image: async (url) => (await import('./etcd/image.ts')).readEtcdImage((await import('./etcd/address.ts')).readEtcdUrl(url)),
   fill: async (url, image, revision) =>
     (await import('./etcd/image.ts')).fillEtcd((await import('./etcd/address.ts')).readEtcdUrl(url), image, revision),
@@ -69,6 +72,12 @@ export async function openImage(text: string, options: ImageOptions): Promise<St
   const { url, backend } = find(text);
   if (!backend.image) throw cannot('read', url);
   return backend.image(url, options);
+}
+
+/** The engine's own snapshot: `Backend.database`. Undefined where there is no such thing. */
+export async function openDatabase(text: string): Promise<AsyncIterable<Uint8Array> | undefined> {
+  const { url, backend } = find(text);
+  return backend.database?.(url);
 }
 
 /** Fills an empty store: `Backend.fill`. */

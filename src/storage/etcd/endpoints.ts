@@ -187,6 +187,17 @@ export class Endpoints {
     return { url, stream: client.makeBidiStreamRequest(paths.Watch, asIs, asIs, metadata) };
   }
 
+  /** The database of the member whose turn it is, and its checksum behind it, in pieces. */
+  openSnapshot(): AsyncIterable<Uint8Array> & { cancel(): void } {
+    const { client } = this.#members[this.#current]!;
+    return client.makeServerStreamRequest(
+      paths.Snapshot,
+      (request: Message<'SnapshotRequest'>) => codec.encode('SnapshotRequest', request),
+      (bytes: Buffer) => codec.decode('SnapshotResponse', bytes).blob,
+      {},
+    );
+  }
+
   /** Says that a member failed: it is the next one's turn. */
   failed(url: string): void {
     const member = this.#members.find((one) => one.url === url)!;

@@ -46,6 +46,18 @@ async function look(
   return { revision: header!.revision, count, id: header!.clusterId };
 }
 
+/** etcd's own snapshot of all that it holds, other prefixes too, in pieces. */
+export async function* readEtcdDatabase(settings: EtcdSettings): AsyncGenerator<Uint8Array> {
+  const endpoints = await connect(settings);
+  try {
+    yield* endpoints.openSnapshot();
+  } catch (err) {
+    throw failed('read', settings.shown, err);
+  } finally {
+    endpoints.close();
+  }
+}
+
 export async function readEtcdImage(settings: EtcdSettings): Promise<StoreImage> {
   const { space, shown } = settings;
   const endpoints = await connect(settings);

@@ -23,6 +23,8 @@ const messageTable = {
   RequestOp: 'requestRange:1:RangeRequest requestPut:2:PutRequest requestDeleteRange:3:DeleteRangeRequest',
   ResponseHeader: 'clusterId:1:uint64 memberId:2:uint64 revision:3:int64',
   ResponseOp: 'responseRange:1:RangeResponse responsePut:2:PutResponse responseDeleteRange:3:DeleteRangeResponse',
+  SnapshotRequest: '',
+  SnapshotResponse: 'header:1:ResponseHeader remainingBytes:2:uint64 blob:3:bytes',
   StatusRequest: '',
   StatusResponse: 'header:1:ResponseHeader version:2:string errors:8:[]string',
   TxnRequest: 'compare:1:[]Compare success:2:[]RequestOp failure:3:[]RequestOp',
@@ -45,12 +47,13 @@ export type Response<Name extends Method> = Message<`${Name}Response`>;
 
 export const codec: MessageCodec<typeof messageTable> = new MessageCodec(messageTable);
 
-export const paths: Readonly<Record<Method | 'Watch', string>> = {
+export const paths: Readonly<Record<Method | 'Watch' | 'Snapshot', string>> = {
   Range: '/etcdserverpb.KV/Range',
   Txn: '/etcdserverpb.KV/Txn',
   Compaction: '/etcdserverpb.KV/Compact',
   LeaseGrant: '/etcdserverpb.Lease/LeaseGrant',
   LeaseTimeToLive: '/etcdserverpb.Lease/LeaseTimeToLive',
   Status: '/etcdserverpb.Maintenance/Status',
+  Snapshot: '/etcdserverpb.Maintenance/Snapshot',
   Watch: '/etcdserverpb.Watch/Watch',
 };

@@ -6,6 +6,7 @@ import { dirname } from 'node:path';
 import { KnownError } from '../../errors/known-error.ts';
 import type { ImageRecord, StoreImage } from '../image.ts';
 import { syncFolder } from '../sync-folder.ts';
+import { etcdFileDamage, headBytes, isEtcdFile } from './etcd-file.ts';
 import {
   decodeHeader,
   decodeRecord,
@@ -32,14 +33,20 @@ const restoredGap = 1_000_000_000;
 /** Longer than any header. */
 const maxHeader = 64 << 10;
 
-export interface SnapshotStatus extends SnapshotHeader {
+/** What is undefined is not known: of a file that is not whole, or one of etcd's own. */
+export interface SnapshotStatus extends Pick<SnapshotHeader, 'engine' | 'savedAt'> {
+  readonly version: string | undefined;
+  readonly cluster: string | undefined;
+  readonly revision: number | undefined;
   readonly file: string;
   readonly bytes: number;
-  /** Undefined when the file is not whole. */
   readonly records: number | undefined;
   /** What is wrong with the file. */
   readonly damage: string | undefined;
 }
+
+/** Of a file of our own format. */
+export type OwnStatus = SnapshotStatus & SnapshotHeader;
 
 export interface SaveOptions {
   /** Of this program. */
@@ -53,19 +60,37 @@ export interface SaveOptions {
  * Writes `image` to `file`, for its owner alone: whole and on the disk when this resolves, or as it was before. An older snapshot is replaced;
  * any other file of that name is refused.
  */
-export async function saveSnapshot(file: string, image: StoreImage, { version, now, signal }: SaveOptions): Promise<SnapshotStatus> {
-  await refuseOther(file);
+export async function saveSnapshot(file: string, image: StoreImage, { version, now, signal }: SaveOptions): Promise<OwnStatus> {
   const { engine, cluster, revision } = image;
   const header: SnapshotHeader = { version, savedAt: new Date(now).toISOString(), engine, cluster, revision };
+  const { records, bytes } = await writeWhole(file, (handle) => writeImage(handle, header, image, signal));
+  return { ...header, file, bytes, records, damage: undefined };
+}
+
+/** The same with an engine's own snapshot. */
+export async function saveDatabase(file: string, pieces: AsyncIterable<Uint8Array>, signal: AbortSignal): Promise<SnapshotStatus> {
+  await writeWhole(file, async (handle) => {
+    for await (const piece of pieces) {
+      signal.throwIfAborted();
+      await handle.writeFile(piece);
+    }
+    const damage = await etcdFileDamage(handle);
+    if (damage !== undefined) throw damaged(file, damage);
+  });
+  return readStatus(file);
+}
+
+async function writeWhole<T>(file: string, write: (handle: FileHandle) => Promise<T>): Promise<T> {
+  await refuseOther(file);
   // Two that save to one name at the same time must not write to one file.
   const made = `${file}.${randomBytes(4).toString('hex')}.new`;
-  const handle = await open(made, 'wx', 0o600);
+  const handle = await open(made, 'wx+', 0o600);
   try {
-    const { records, bytes } = await writeImage(handle, header, image, signal);
+    const written = await write(handle);
     await handle.sync();
     renameSync(made, file);
     syncFolder(dirname(file));
-    return { ...header, file, bytes, records, damage: undefined };
+    return written;
   } catch (err) {
     rmSync(made, { force: true });
     throw err;
@@ -80,7 +105,8 @@ async function refuseOther(file: string): Promise<void> {
     return undefined;
   });
   if (!handle) return;
-  const isSnapshot = (await handle.stat()).isFile() && headerLength(await readAt(handle, 0, prefixBytes)) !== undefined;
+  const head = (await handle.stat()).isFile() ? await readAt(handle, 0, headBytes) : Buffer.alloc(0);
+  const isSnapshot = headerLength(head) !== undefined || isEtcdFile(head);
   if (!isSnapshot)
     throw new KnownError('BAD_CONFIG', `Cannot write snapshot "${file}": there is something else of that name`, {
       hint: 'Give the name of a file that is not there yet, or of an older snapshot',
@@ -124,21 +150,30 @@ async function writeImage(
 /** What the file says of itself, and whether it is as it was written. Throws SNAPSHOT_DAMAGED when it cannot even say that. */
 export async function readStatus(file: string): Promise<SnapshotStatus> {
   await using handle = await open(file, 'r');
+  if (isEtcdFile(await readAt(handle, 0, headBytes))) return await etcdStatus(file, handle);
   const { status } = await inspect(file, handle);
   return status;
+}
+
+/** What can be told of it without etcd's own tools. */
+async function etcdStatus(file: string, handle: FileHandle): Promise<SnapshotStatus> {
+  const { size, mtime } = await handle.stat();
+  const known = { file, bytes: size, engine: 'etcd', savedAt: mtime.toISOString(), damage: await etcdFileDamage(handle) };
+  return { ...known, version: undefined, cluster: undefined, revision: undefined, records: undefined };
 }
 
 /** Gives a snapshot as what it is of. All of it is checked first: throws SNAPSHOT_DAMAGED, and nothing was restored, when it is not as it was written. */
 export async function openSnapshot(file: string): Promise<StoreImage & { readonly count: number }> {
   const handle = await open(file, 'r');
   try {
+    if (isEtcdFile(await readAt(handle, 0, headBytes))) throw ofEtcd(file);
     const { status, recordsAt } = await inspect(file, handle);
-    if (status.records === undefined) throw damaged(file, status.damage!);
+    if (status.damage !== undefined) throw damaged(file, status.damage);
     return {
       engine: status.engine,
       cluster: status.cluster,
       revision: status.revision,
-      count: status.records,
+      count: status.records!,
       isCurrent: async () => true,
       records: () => recordsFrom(file, handle, recordsAt),
       [Symbol.asyncDispose]: () => handle.close(),
@@ -155,7 +190,7 @@ export function restoredRevision({ revision }: StoreImage): number {
 }
 
 interface Inspected {
-  readonly status: SnapshotStatus;
+  readonly status: OwnStatus;
   readonly recordsAt: number;
 }
 
@@ -219,6 +254,14 @@ async function readAt(handle: FileHandle, position: number, length: number): Pro
 function notOurs(prefix: Buffer): string {
   const family = magic.slice(0, -1);
   return prefix.toString('latin1', 0, family.length) === family ? 'a newer version of Fairlead wrote it' : 'it is no snapshot';
+}
+
+function ofEtcd(file: string): KnownError {
+  return new KnownError('BAD_CONFIG', `Cannot restore snapshot "${file}": it is one of etcd, which restores it itself`, {
+    hint:
+      `On each member, with its name and URLs: etcdutl snapshot restore ${file} --bump-revision 1000000000 --mark-compacted --data-dir DIR ` +
+      '(before etcd 3.5: etcdctl, without the two flags; then restart every API server and client)',
+  });
 }
 
 function damaged(file: string, what: string): KnownError {
