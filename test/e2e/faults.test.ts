@@ -241,8 +241,35 @@ describe('faults', { skip: cannotStartLabs }, () => {
     );
   });
 
-  test('a node that dies is noticed, its endpoints go, and lab up brings it and its pods back', async () => {
+  /** An address of a load balancer that this node answers for, and whose pod is elsewhere. */
+  async function balancerAt(node: string): Promise<string> {
+    const anchor = boxPod('anchor', { spec: 'nodeName: worker-1' });
+    // Which node it is goes by a hash of name and address.
+    const names = Array.from({ length: 12 }, (_, i) => `anchor-${i}`);
+    await cluster.apply(all(anchor, ...names.map((name) => service(name, '80:8080', 'type: LoadBalancer', 'anchor'))), 'default');
+    await cluster.readyPod('default', 'anchor');
+    for (const name of names) {
+      const address = await eventually(`an address of ${name}`, async () => {
+        const [ingress] = (await cluster.service('default', name)).status?.loadBalancer?.ingress ?? [];
+        assert.ok(ingress?.ip, 'no address yet');
+        return ingress.ip;
+      });
+      await eventually(`an answer at ${address}`, () => httpText(address));
+      if ((await lab.neighbourAt(address)) === node) return address;
+    }
+    throw new Error(`${node} answers for none of ${names.length} addresses`);
+  }
+
+  test('a node that dies is noticed, its addresses and endpoints go, and lab up brings it and its pods back', async (t) => {
+    const address = await balancerAt('worker-2');
     process.kill(lab.initOf('worker-2'), 'SIGKILL');
+    const died = performance.now();
+    const takenOver = async (): Promise<void> => {
+      await httpText(address, 80, '/', 300);
+      assert.notEqual(await lab.neighbourAt(address), 'worker-2');
+    };
+    await eventually('another node to answer', takenOver, { pauseMs: 20 });
+    t.diagnostic(`another node answered at ${address} ${Math.round(performance.now() - died)} ms after its own had been killed`);
     await eventually(
       'worker-2 to be unknown',
       async () => {

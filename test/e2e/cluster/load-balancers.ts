@@ -3,7 +3,6 @@ import assert from 'node:assert/strict';
 import { before, describe, test } from 'node:test';
 import { eventually } from '../../../src/clock/testing/eventually.ts';
 import type { Cluster } from '../testing/cluster.ts';
-import { output } from '../testing/lab.ts';
 import { all, boxPod, quickReadiness, service } from '../testing/manifests.ts';
 import { httpText, podOf } from '../testing/network.ts';
 
@@ -17,11 +16,6 @@ export function loadBalancersSuite(cluster: () => Cluster): void {
         assert.ok(ingress?.ip, 'no address yet');
         return ingress.ip;
       });
-    /** By the MAC that this machine has learnt. */
-    const announcerOf = async (address: string): Promise<string | undefined> => {
-      const stdout = await output('ip', ['neigh', 'show', address]);
-      return cluster().lab.plan.nodes.find(({ mac }) => stdout.includes(mac))?.name;
-    };
 
     before(async () => {
       const c = cluster();
@@ -40,7 +34,7 @@ export function loadBalancersSuite(cluster: () => Cluster): void {
         assert.ok(found);
         return found.message;
       });
-      const announcer = await announcerOf(address);
+      const announcer = await cluster().lab.neighbourAt(address);
       assert.equal(told, `announcing from node "${announcer}" with protocol "layer2"`);
     });
 
@@ -63,7 +57,7 @@ export function loadBalancersSuite(cluster: () => Cluster): void {
       const address = await addressOf('local');
       const seen = await eventually('it answers', () => httpText(address, 80, '/cgi-bin/client'));
       assert.ok(seen.includes(cluster().lab.plan.clientAddress), seen);
-      assert.equal(await announcerOf(address), (await cluster().readyPod(space, 'solo')).spec?.nodeName);
+      assert.equal(await cluster().lab.neighbourAt(address), (await cluster().readyPod(space, 'solo')).spec?.nodeName);
     });
 
     test('an address that was asked for twice goes to the first, and the second is told', async () => {
