@@ -81,25 +81,9 @@ function pagesOf(process: Pick<PartProcess, 'health' | 'leads'>): Pages {
   return {
     ...Object.fromEntries(['/healthz', '/livez', '/readyz', '/healthz/leaderElection'].map((path) => [path, health])),
     '/metrics': async () => {
-      metrics ??= await metricsOf(process);
+      // Loaded when somebody asks for them.
+      metrics ??= (await import('./process-metrics.ts')).metricsOf(process);
       return { code: 200, body: await metrics.metrics(), type: metrics.contentType };
     },
   };
-}
-
-/** Loaded when somebody asks for them. */
-async function metricsOf(process: Pick<PartProcess, 'leads'>): Promise<Registry> {
-  const { collectDefaultMetrics, Gauge, Registry } = await import('prom-client');
-  const registry = new Registry();
-  collectDefaultMetrics({ register: registry });
-  new Gauge({
-    name: 'leader_election_master_status',
-    help: 'Gauge of if the reporting system is master of the relevant lease, 0 indicates backup, 1 indicates master.',
-    labelNames: ['name'],
-    registers: [registry],
-    collect() {
-      for (const [name, leads] of process.leads()) this.set({ name }, leads ? 1 : 0);
-    },
-  });
-  return registry;
 }
