@@ -40,8 +40,12 @@ interface Wanted {
   readonly id: string;
 }
 
+type Claimed = Wanted & { readonly claim: Claim };
+
 /** So often others may be faster. */
 const maxAttempts = 64;
+/** So often one looks again whether who was faster has it still: it may have wanted something else, too, that it could not get. */
+const maxSecondLooks = 4;
 /** A claim that is older may have been taken for a leftover: see `claim-keeper.ts`. */
 export const claimToWriteMs = 20_000;
 const reachMs = 10_000;
@@ -87,6 +91,7 @@ export class ServiceAllocation implements Allocation {
     if (!service.spec) return nothingTaken;
     const asked = cloneJson(service.spec);
     let isFresh = false;
+    let lost = 0;
     for (let attempt = 0; attempt < maxAttempts; attempt++, service.spec = cloneJson(asked)) {
       const refused = this.#choose(service);
       if (refused && isFresh) return refused();
@@ -99,8 +104,10 @@ export class ServiceAllocation implements Allocation {
         this.#forget(service);
         return nothingTaken;
       } else {
-        const claims = await this.#claim(service, old as Service | undefined);
+        const claims = await this.#claim(service, old as Service | undefined, lost > 0);
         if (claims) return { errors: [], giveBack: () => this.#giveBack(service, claims) };
+        lost++;
+        isFresh = isFresh && lost > maxSecondLooks;
       }
     }
     throw internalError('failed to allocate addresses and ports: other servers were faster each time');
@@ -134,21 +141,16 @@ export class ServiceAllocation implements Allocation {
   }
 
   /** Undefined when somebody was faster with one of them. */
-  async #claim(service: Service, old: Service | undefined): Promise<readonly (Wanted & { readonly claim: Claim })[] | undefined> {
+  async #claim(service: Service, old: Service | undefined, inTurn: boolean): Promise<readonly Claimed[] | undefined> {
     const { clock, feed } = this.#options;
     const begun = clock.monotonic();
     const wanted = this.#beyond(service, old);
     if (wanted.length === 0) return [];
-    const answers = await Promise.allSettled(wanted.map(({ stock, id }) => stock.claims.take(id, service)));
-    const claims = wanted.flatMap((one, i) => {
-      const answer = answers[i];
-      return answer?.status === 'fulfilled' && answer.value ? [{ ...one, claim: answer.value }] : [];
-    });
-    const failure = answers.find((answer) => answer.status === 'rejected');
-    if (failure || claims.length < wanted.length) {
+    const { claims, refused, failure } = await takeAll(wanted, service, inTurn);
+    if (failure || refused.length > 0) {
       await this.#giveBack(service, claims);
       if (failure) throw failure.reason;
-      for (const one of wanted) if (!claims.some(({ stock, id }) => stock === one.stock && id === one.id)) avoid(one);
+      for (const one of refused) avoid(one);
       return undefined;
     }
     // A Service without a claim, whose claim somebody deleted, is older than the claim, and so known now.
@@ -162,7 +164,7 @@ export class ServiceAllocation implements Allocation {
     return undefined;
   }
 
-  async #giveBack(service: Service, claims: readonly (Wanted & { readonly claim: Claim })[]): Promise<void> {
+  async #giveBack(service: Service, claims: readonly Claimed[]): Promise<void> {
     this.#forget(service);
     await Promise.allSettled(claims.map(({ stock, claim }) => stock.claims.drop(claim)));
   }
@@ -171,7 +173,10 @@ export class ServiceAllocation implements Allocation {
   #beyond(one: Service, other: Service | undefined): readonly Wanted[] {
     return Object.values(this.stocks).flatMap((stock) => {
       const had = new Set(other ? stock.idsOf(other) : []);
-      return [...new Set(stock.idsOf(one))].filter((id) => !had.has(id)).map((id) => ({ stock, id }));
+      return [...new Set(stock.idsOf(one))]
+        .filter((id) => !had.has(id))
+        .toSorted()
+        .map((id) => ({ stock, id }));
     });
   }
 
@@ -195,6 +200,36 @@ export class ServiceAllocation implements Allocation {
     for (const one of this.#addresses.heldBy(service)) this.stocks.addresses.pool.drop(one, owner);
     for (const one of this.#ports.heldBy(service)) this.stocks.ports.pool.drop(one, owner);
   }
+}
+
+/**
+ * All at once: one round trip. Two servers that want the same address and port may then have one each, and neither both; in turn, whoever
+ * has the first of them comes to the second.
+ */
+async function takeAll(
+  wanted: readonly Wanted[],
+  service: Service,
+  inTurn: boolean,
+): Promise<{
+  readonly claims: readonly Claimed[];
+  readonly refused: readonly Wanted[];
+  readonly failure: PromiseRejectedResult | undefined;
+}> {
+  const claims: Claimed[] = [];
+  const refused: Wanted[] = [];
+  let failure: PromiseRejectedResult | undefined;
+  const groups = inTurn ? wanted.map((one) => [one]) : [wanted];
+  for (const group of groups) {
+    const answers = await Promise.allSettled(group.map(({ stock, id }) => stock.claims.take(id, service)));
+    for (const [i, answer] of answers.entries()) {
+      const one = group[i]!;
+      if (answer.status === 'rejected') failure ??= answer;
+      else if (answer.value) claims.push({ ...one, claim: answer.value });
+      else refused.push(one);
+    }
+    if (failure || refused.length > 0) break;
+  }
+  return { claims, refused, failure };
 }
 
 /** The owner of what another server is about to give to a Service that is not known here. */
