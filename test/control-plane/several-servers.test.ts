@@ -4,7 +4,6 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { generateKeyPairSync } from 'node:crypto';
 import { once } from 'node:events';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
@@ -12,20 +11,12 @@ import { deployments, endpoints, leases, pods } from '../../src/api/resource-typ
 import { type Pem, TestPki } from '../../src/apiserver/testing/test-pki.ts';
 import { Client } from '../../src/client/client.ts';
 import { eventually } from '../../src/clock/testing/eventually.ts';
+import { freePort } from '../../src/ip/testing/free-port.ts';
 import { TestEtcd } from '../../src/storage/testing/etcd.ts';
 import { issueCertificate } from '../../src/x509/authority.ts';
 import { deployment } from './testing/manifests.ts';
 
 const program = join(import.meta.dirname, '../../src/main/fairlead.ts');
-
-async function freePort(): Promise<number> {
-  const socket = createServer().listen(0, '127.0.0.1');
-  await once(socket, 'listening');
-  const { port } = socket.address() as { port: number };
-  socket.close();
-  await once(socket, 'close');
-  return port;
-}
 
 /** A folder with what kubeadm puts into /etc/kubernetes/pki, and the kubeconfigs of the parts. */
 async function makePki(dir: string): Promise<{ pki: TestPki; admin: Pem }> {

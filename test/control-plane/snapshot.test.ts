@@ -1,87 +1,18 @@
 /** A cluster that is saved while its server runs, lost, and restored: all of it is there, and clients hear that time went back. */
 import assert from 'node:assert/strict';
-import { type ChildProcess, execFile, spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { mkdtemp, readdir, rm } from 'node:fs/promises';
-import { createServer } from 'node:net';
-import { tmpdir } from 'node:os';
+import { execFile } from 'node:child_process';
+import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type TestContext, test } from 'node:test';
+import { test } from 'node:test';
 import { promisify } from 'node:util';
 import * as resourceTypes from '../../src/api/resource-types.ts';
-import { ensureClusterPki } from '../../src/bootstrap/pki.ts';
 import { ApiError } from '../../src/client/api-error.ts';
-import { Client } from '../../src/client/client.ts';
-import { loadKubeconfig } from '../../src/client/kubeconfig.ts';
+import type { Client } from '../../src/client/client.ts';
 import { eventually } from '../../src/clock/testing/eventually.ts';
 import { deployment } from './testing/manifests.ts';
+import { program, ServerProcess } from './testing/server-process.ts';
 
 const { configMaps, deployments, pods } = resourceTypes;
-const program = join(import.meta.dirname, '../../src/main/fairlead.ts');
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as { port: number };
-  server.close();
-  await once(server, 'close');
-  return port;
-}
-
-/** `fairlead server` with a data directory of its own, which may be started again and again. */
-class ServerProcess {
-  readonly dir: string;
-  readonly #port: number;
-  #child: ChildProcess | undefined;
-
-  private constructor(dir: string, port: number) {
-    this.dir = dir;
-    this.#port = port;
-  }
-
-  static async make(t: TestContext): Promise<ServerProcess> {
-    const server = new ServerProcess(await mkdtemp(join(tmpdir(), 'fairlead-snapshot-server-')), await freePort());
-    t.after(async () => {
-      await server.stop('SIGKILL');
-      await rm(server.dir, { recursive: true });
-    });
-    await ensureClusterPki({
-      dir: server.dir,
-      cluster: 'kubernetes',
-      server: `https://127.0.0.1:${server.#port}`,
-      addresses: ['127.0.0.1'],
-      names: [],
-      serviceAddress: '10.96.0.1',
-      clusterDomain: 'cluster.local',
-      now: Date.now(),
-    });
-    return server;
-  }
-
-  get store(): string {
-    return `sqlite://${this.dir}/state.db`;
-  }
-
-  /** Gives a client of the administrator once it is answered. */
-  async start(t: TestContext): Promise<Client> {
-    const { dir } = this;
-    const listen = ['--bind-address=127.0.0.1', '--advertise-address=192.0.2.1', `--secure-port=${this.#port}`];
-    const args = [`--pki-dir=${dir}`, `--kubeconfig-dir=${dir}`, `--data-dir=${dir}`, '--parts=controller-manager', ...listen];
-    this.#child = spawn(process.execPath, [program, 'server', ...args], { stdio: ['ignore', 'ignore', 'inherit'] });
-    const client = new Client(await loadKubeconfig(join(dir, 'super-admin.conf')));
-    t.after(() => client.close());
-    await eventually('an answer of the server', () => client.list(configMaps, { namespace: 'kube-system' }));
-    return client;
-  }
-
-  async stop(signal: NodeJS.Signals): Promise<void> {
-    const child = this.#child;
-    if (!child || child.exitCode !== null || child.signalCode !== null) return;
-    const ended = once(child, 'exit');
-    child.kill(signal);
-    await ended;
-  }
-}
 
 async function fairlead(...words: string[]): Promise<string> {
   return (await promisify(execFile)(process.execPath, [program, ...words])).stdout;

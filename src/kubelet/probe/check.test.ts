@@ -4,6 +4,7 @@ import { createServer as createHttpServer } from 'node:http';
 import { type AddressInfo, createServer, type Server } from 'node:net';
 import { describe, test } from 'node:test';
 import { Server as GrpcServer, ServerCredentials } from '@grpc/grpc-js';
+import { freePort } from '../../ip/testing/free-port.ts';
 import { type Cri, CriError } from '../cri/cri.ts';
 import { type CheckAction, type CheckResult, check, portOf } from './check.ts';
 
@@ -22,16 +23,6 @@ async function serving(server: Server, work: (port: number) => Promise<void>): P
   } finally {
     server.close();
   }
-}
-
-/** A port where nobody listens. */
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, 'close');
-  return port;
 }
 
 describe('portOf()', () => {

@@ -2,11 +2,11 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { freePorts } from '../../ip/testing/free-port.ts';
 import { createAuthority, issueCertificate } from '../../x509/authority.ts';
 
 export interface EtcdOptions {
@@ -27,14 +27,6 @@ interface Ports {
 }
 
 const host = '127.0.0.1';
-
-async function freePorts(count: number): Promise<number[]> {
-  const servers = Array.from({ length: count }, () => createServer().listen(0, host));
-  await Promise.all(servers.map((server) => once(server, 'listening')));
-  const ports = servers.map((server) => (server.address() as { port: number }).port);
-  await Promise.all(servers.map((server) => once(server.close(), 'close')));
-  return ports;
-}
 
 export class TestEtcd implements AsyncDisposable {
   readonly dir: string = mkdtempSync(join(tmpdir(), 'fairlead-etcd-'));

@@ -2,11 +2,11 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { Redis, type RedisOptions } from 'ioredis';
+import { freePort } from '../../ip/testing/free-port.ts';
 
 /** Lines of redis.conf. */
 type Settings = Readonly<Record<string, string>>;
@@ -19,15 +19,6 @@ const fit: Settings = {
   'repl-diskless-sync-delay': '0',
   'maxmemory-policy': 'noeviction',
 };
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as { port: number };
-  server.close();
-  await once(server, 'close');
-  return port;
-}
 
 export class TestRedis implements AsyncDisposable {
   readonly port: number;
