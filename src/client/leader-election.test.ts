@@ -5,6 +5,7 @@ import { FakeClock } from '../clock/testing/fake-clock.ts';
 import { isKnownError } from '../errors/known-error.ts';
 import { type Log, silentLog } from '../observability/log.ts';
 import { ApiError } from './api-error.ts';
+import type { EventRecorder } from './event-recorder.ts';
 import { LeaderElector } from './leader-election.ts';
 
 /** One Lease, with the API server's resourceVersions. */
@@ -14,6 +15,8 @@ class FakeLeases {
   trouble: (signal: AbortSignal) => Promise<void> = async () => {};
   /** Holders in the order in which they wrote. */
   readonly writers: string[] = [];
+  /** Events: about what, type, reason and message. */
+  readonly told: string[] = [];
   #version = 0;
 
   readonly client = {
@@ -61,9 +64,13 @@ class Candidate {
   }
 }
 
-function electorOf(clock: FakeClock, { client }: FakeLeases, identity: string, log: Log = silentLog): LeaderElector {
+function electorOf(clock: FakeClock, { client, told }: FakeLeases, identity: string, log: Log = silentLog): LeaderElector {
+  const recorder: Pick<EventRecorder, 'event'> = {
+    event: ({ kind, metadata }, ...words) => void told.push([kind, metadata.namespace, metadata.name, ...words].join(' ')),
+  };
   return new LeaderElector({
     client,
+    recorder,
     namespace: 'kube-system',
     name: 'kube-scheduler',
     identity,
@@ -380,6 +387,23 @@ describe('run()', () => {
       'warn: Cannot take lease "kube-system/kube-scheduler" yet: forbidden',
       'error: Lost lease "kube-system/kube-scheduler"',
     ]);
+  });
+
+  test('tells the cluster who leads and who no longer does, as client-go does', async () => {
+    const [clock, server] = [new FakeClock(), new FakeLeases()];
+    const a = new Candidate(clock, server, 'a');
+    await clock.advance(0);
+    const b = new Candidate(clock, server, 'b');
+    a.stop.abort();
+    await clock.advance(4_000);
+    server.trouble = hangs;
+    await clock.advance(20_000);
+    const told = ['a became leader', 'a stopped leading', 'b became leader', 'b stopped leading'];
+    assert.deepEqual(
+      server.told,
+      told.map((words) => `Lease kube-system kube-scheduler Normal LeaderElection ${words}`),
+    );
+    await Promise.all([a.ended, b.ended]);
   });
 
   test('says nothing of another one that was faster', async () => {

@@ -10,6 +10,7 @@ import { KnownError, messageOf } from '../errors/known-error.ts';
 import type { Log } from '../observability/log.ts';
 import { ignoreNotFound, isAlreadyExists, isConflict } from './api-error.ts';
 import type { Client } from './client.ts';
+import type { EventRecorder } from './event-recorder.ts';
 
 export interface LeaderElectionOptions {
   readonly client: Pick<Client, 'get' | 'create' | 'update'>;
@@ -25,6 +26,8 @@ export interface LeaderElectionOptions {
   readonly retryPeriodMs: number;
   readonly clock: Clock;
   readonly log: Log;
+  /** Tells of the Lease who leads and who no longer does. */
+  readonly recorder?: Pick<EventRecorder, 'event'>;
 }
 
 export class LeaderElector {
@@ -64,6 +67,7 @@ export class LeaderElector {
   async run(lead: (signal: AbortSignal) => Promise<void>, signal: AbortSignal): Promise<void> {
     if (!(await this.#acquire(signal))) return;
     this.#options.log.info(`Leading by lease "${this.#key}"`, { identity: this.#options.identity });
+    this.#tell(this.#observed, 'became leader');
     const lost = new AbortController();
     const over = new AbortController();
     const leading = lead(AbortSignal.any([signal, lost.signal])).finally(() => over.abort());
@@ -73,6 +77,7 @@ export class LeaderElector {
     if (isKept) await this.#release();
     else {
       this.#options.log.error(`Lost lease "${this.#key}"`, { identity: this.#options.identity });
+      this.#tell(this.#observed, 'stopped leading');
       lost.abort(new Error('lost the lease'));
       await this.#endsInTime(over.signal);
     }
@@ -96,6 +101,12 @@ export class LeaderElector {
 
   get #key(): string {
     return `${this.#options.namespace}/${this.#options.name}`;
+  }
+
+  /** In the words of client-go's LeaseLock. */
+  #tell(lease: Lease | undefined, what: string): void {
+    const { recorder, identity } = this.#options;
+    if (lease) recorder?.event(lease, 'Normal', 'LeaderElection', `${identity} ${what}`);
   }
 
   #observe(lease: Lease | undefined): void {
@@ -177,6 +188,7 @@ export class LeaderElector {
     this.#observed = undefined;
     // The process that ends must not wait for an API server that does not answer.
     await this.#within(renewDeadlineMs / 2, (signal) => client.update(leases, { ...lease, spec }, { signal })).catch(() => {});
+    this.#tell(lease, 'stopped leading');
   }
 
   async #endsInTime(over: AbortSignal): Promise<void> {

@@ -34,7 +34,7 @@ export const partCommands: readonly Command[] = [
     name: 'scheduler',
     summary: 'run the scheduler alone, on any API server; of several processes one leads',
     examples: ['fairlead scheduler --kubeconfig /etc/kubernetes/scheduler.conf'],
-    parts: [led(scheduler, 'kube-scheduler')],
+    parts: [led(scheduler, 'kube-scheduler', 'default-scheduler')],
     options: secureServingFlags('10259'),
     servesPages: true,
   }),

@@ -6,7 +6,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
-import { configMaps, leases, pods, replicaSets } from '../../src/api/resource-types.ts';
+import { configMaps, events, leases, pods, replicaSets } from '../../src/api/resource-types.ts';
 import type { Lease } from '../../src/api/schema/types.ts';
 import type { Client } from '../../src/client/client.ts';
 import { eventually } from '../../src/clock/testing/eventually.ts';
@@ -116,6 +116,13 @@ test('one controller manager acts; when it is killed or ends, the other takes ov
   const c = await scene.candidate('c');
   await eventually(() => assert.deepEqual(scene.published, ['a', 'b', 'c']));
   assert.match(c.said, /Leading by lease "kube-system\/kube-controller-manager"/);
+  const told = async (): Promise<string[]> => {
+    const { items } = await scene.client.list(events, { namespace: 'kube-system', fieldSelector: 'involvedObject.kind=Lease' });
+    return items.map(({ reason, source, message = '' }) => `${source?.component} ${reason} ${message.replace(/^\S+/, 'X')}`).toSorted();
+  };
+  const [became, stopped] = ['became leader', 'stopped leading'].map((what) => `kube-controller-manager LeaderElection X ${what}`);
+  // The one that was killed said nothing more.
+  await eventually(async () => assert.deepEqual(await told(), [became, became, became, stopped]));
 });
 
 test('a leader that was frozen does nothing when it wakes, waits, and leads again when the other ends', async (t) => {

@@ -8,6 +8,7 @@ import { kubeconfig } from './cluster-flags.ts';
 import { definePart, type Part, type PartFlags, type Running } from './part.ts';
 
 const leaseNamespace = 'kube-system';
+const lastWordsMs = 1_000;
 
 /** Upstream's names and values. */
 function electionFlags(leaseName: string) {
@@ -29,7 +30,7 @@ function electionFlags(leaseName: string) {
   } as const satisfies PartFlags;
 }
 
-type Election = Omit<LeaderElectionOptions, 'client' | 'clock' | 'log'>;
+type Election = Omit<LeaderElectionOptions, 'client' | 'clock' | 'log' | 'recorder'>;
 type Read = FlagReader<keyof ReturnType<typeof electionFlags>>;
 
 /** Undefined when there is none. The bounds are client-go's. Throws USAGE. */
@@ -52,8 +53,8 @@ function electionOf(read: Read, leaseName: string): Election | undefined {
   });
 }
 
-/** `part` under the Lease `leaseName`, unless --leader-elect is off. */
-export function led(part: Part, leaseName: string): Part {
+/** `part` under the Lease `leaseName`, unless --leader-elect is off. `component`: who tells of it in Events. */
+export function led(part: Part, leaseName: string, component: string = leaseName): Part {
   return definePart({
     name: part.name,
     flags: { kubeconfig, ...part.flags, ...electionFlags(leaseName) },
@@ -63,14 +64,16 @@ export function led(part: Part, leaseName: string): Part {
     },
     async start({ election, own, read, setting }, context) {
       if (election === undefined) return await part.start(own, context);
-      const [{ LeaderElector }, { InformerPool }, { partClient }] = await Promise.all([
+      const [{ LeaderElector }, { EventRecorder }, { InformerPool }, { partClient }] = await Promise.all([
         import('../../client/leader-election.ts'),
+        import('../../client/event-recorder.ts'),
         import('./informer-pool.ts'),
         import('./part-client.ts'),
       ]);
       const { clock, log, signal } = context;
       const client = await partClient(part.name, read, setting);
-      const elector = new LeaderElector({ ...election, client, clock, log });
+      const recorder = new EventRecorder({ client, component, clock, log });
+      const elector = new LeaderElector({ ...election, client, clock, log, recorder });
       let current: Running | undefined;
       // One term, with settings and connections of its own: nothing of an earlier one can act in it.
       const lead = async (term: AbortSignal): Promise<void> => {
@@ -86,7 +89,10 @@ export function led(part: Part, leaseName: string): Part {
       };
       return {
         ready: Promise.resolve(`Takes part in the election of "${election.namespace}/${election.name}" as ${election.identity}`),
-        stopped: takePart().finally(() => client.close()),
+        stopped: takePart()
+          // What it told last is on its way.
+          .finally(() => Promise.race([recorder.flush(), clock.sleep(lastWordsMs)]))
+          .finally(() => client.close()),
         leads: () => [election.name, elector.isLeader],
         health: () => (elector.isExpired ? 'it leads by a Lease that has run out' : current?.health?.()),
       };

@@ -17,7 +17,7 @@ import { speaker } from './speaker.ts';
 export const serverParts: readonly Part[] = [
   apiserver,
   led(controllerManager, 'kube-controller-manager'),
-  led(scheduler, 'kube-scheduler'),
+  led(scheduler, 'kube-scheduler', 'default-scheduler'),
   led(cloudControllerManager, 'cloud-controller-manager'),
   clusterDns,
 ];
