@@ -125,6 +125,21 @@ describe('ImagePuller', () => {
     assert.equal(await bed.ensure('box:1', 'Always'), 'ErrImagePull 10000: denied', 'it began anew');
   });
 
+  for (const [policy, result] of [
+    ['IfNotPresent', 'id of box:1'],
+    ['Always', 'ErrImagePull 10000: denied'],
+  ] as const)
+    test(`an image that was loaded by hand while its pull failed, with policy ${policy}`, async () => {
+      const bed = new Bed();
+      const held = Promise.withResolvers<void>();
+      bed.held = held.promise;
+      bed.problem = 'denied';
+      const ensured = bed.ensure('box:1', policy);
+      bed.images.add('box:1');
+      held.resolve();
+      assert.equal(await ensured, result);
+    });
+
   test('an image that is gone after its pull is tried again soon', async () => {
     const bed = new Bed();
     bed.vanishes = true;

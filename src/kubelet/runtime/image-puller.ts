@@ -42,10 +42,11 @@ export class ImagePuller {
         `Failed to apply default image tag "${image}": couldn't parse image name "${image}": invalid reference format`,
       );
     const present = await cri.imageStatus(image);
-    const policy =
-      container.imagePullPolicy ?? (/:latest$|^[^:@]+$/.test(image.slice(image.lastIndexOf('/') + 1)) ? 'Always' : 'IfNotPresent');
-    if (present && policy !== 'Always') {
+    const policy = container.imagePullPolicy ?? defaultPolicy(image);
+    const isThere = (): void =>
       events.container(pod, container, 'Normal', 'Pulled', `Container image "${image}" already present on machine`);
+    if (present && policy !== 'Always') {
+      isThere();
       return present;
     }
     if (policy === 'Never') {
@@ -67,6 +68,12 @@ export class ImagePuller {
       await orAborted(this.#pull(pod, image, sandbox), signal);
     } catch (err) {
       signal.throwIfAborted();
+      // Somebody may have loaded it by hand meanwhile.
+      const loaded = policy === 'Always' ? undefined : await cri.imageStatus(image);
+      if (loaded) {
+        isThere();
+        return loaded;
+      }
       const message = messageOf(err);
       this.#backOff.next(key, clock.now(), clock.now());
       this.#failures.set(key, { at: clock.now(), message });
@@ -112,6 +119,10 @@ export class ImagePuller {
     }
     return undefined;
   }
+}
+
+function defaultPolicy(image: string): string {
+  return /:latest$|^[^:@]+$/.test(image.slice(image.lastIndexOf('/') + 1)) ? 'Always' : 'IfNotPresent';
 }
 
 /** name[:tag][@digest] with a lower-case path (distribution/reference). */

@@ -28,8 +28,8 @@ const unauthorized =
   'HTTP/1.1 407 Proxy Authentication Required\r\nProxy-Authenticate: Basic realm="container runtimes of this lab"\r\n' +
   'Content-Length: 0\r\nConnection: close\r\n\r\n';
 
-/** Why there is nothing to connect to for a host, though there may be soon. */
-export type Instead = (host: string) => string | undefined;
+/** Why there is nothing to connect to for a host, once what can be done for it is done; undefined where there is. */
+export type Instead = (host: string) => Promise<string | undefined>;
 
 /** Serves on a listening socket until closed. */
 export function serveConnect(fd: number, credential: string, way: Way, instead: Instead, log: Log): Server {
@@ -41,9 +41,11 @@ export function serveConnect(fd: number, credential: string, way: Way, instead: 
     if (!isAuthorized(request.headers['proxy-authorization'], credential)) return client.end(unauthorized, () => client.destroy());
     const target = parseTarget(request.url);
     if (!target) return client.end(refusalReply(request.url ?? '', 'it is no host and port'));
-    const reason = instead(target.host);
-    if (reason !== undefined) return client.end(refusalReply(target.host, reason));
-    dial(target.host, target.port, way).then(
+    const dialled = instead(target.host).then((reason) => {
+      if (reason !== undefined) throw new Error(reason);
+      return dial(target.host, target.port, way);
+    });
+    dialled.then(
       (upstream) => {
         client.write('HTTP/1.1 200 Connection established\r\n\r\n');
         if (head.length > 0) upstream.write(head);

@@ -7,25 +7,23 @@ import type { Instead } from './connect-proxy.ts';
 const localRegistry = 'fairlead.local';
 
 /**
- * Has `fairlead.local/tools:1` loaded into the lab when a node first asks for it: a kubelet tries again, and finds it then. Gives what to
- * answer until it is there, or undefined for other hosts.
+ * Has `fairlead.local/tools:1` loaded into the lab's nodes when one of them asks for it, and refuses when that is done: a kubelet then
+ * looks once more, and finds it. Undefined for other hosts.
  */
-export function loadOnDemand(lab: string, log: Log): Instead {
-  let busy = false;
-  let failed = false;
-  return (host) => {
+export function loadOnDemand(lab: string, log: Log, load: () => Promise<boolean> = () => loadTools(lab)): Instead {
+  let loading: Promise<boolean> | undefined;
+  return async (host) => {
     if (host !== localRegistry) return undefined;
-    if (!busy) {
-      busy = true;
-      const child = start(program, ['lab', 'load', 'tools', '--in-background', '--name', lab], { stdio: ['ignore', 'inherit', 'inherit'] });
-      const end = (ok: boolean): void => {
-        [busy, failed] = [false, !ok];
-        log.info('Tried to load the tools', { ok });
-      };
-      child.on('error', () => end(false)).on('exit', (code) => end(code === 0));
-    }
-    return failed
-      ? 'its image cannot be made on this machine ("fairlead lab load tools" says why)'
-      : 'its image is being made on this machine, and is there in some seconds';
+    loading ??= load().finally(() => (loading = undefined));
+    const ok = await loading;
+    log.info('Tried to load the tools', { ok });
+    return ok
+      ? 'its image was made on this machine just now'
+      : 'its image cannot be made on this machine ("fairlead lab load tools" says why)';
   };
+}
+
+function loadTools(lab: string): Promise<boolean> {
+  const child = start(program, ['lab', 'load', 'tools', '--in-background', '--name', lab], { stdio: ['ignore', 'inherit', 'inherit'] });
+  return new Promise((resolve) => child.on('error', () => resolve(false)).on('exit', (code) => resolve(code === 0)));
 }
