@@ -37,7 +37,18 @@ describe('fairlead top services', () => {
   test('prints those of all namespaces, or of one', async () => {
     metrics = connections('n', 'web', 1) + connections('m', 'web', 2);
     assert.deepEqual((await run(...at, '-o', 'name')).out.split('\n').filter(Boolean), ['service/web.m', 'service/web.n']);
-    assert.deepEqual(await run(...at, '-o', 'name', '-n', 'n'), { code: 0, out: 'service/web.n\n', err: '' });
+    assert.equal((await run(...at, '-o', 'name', '-n', 'n')).out, 'service/web.n\n');
+  });
+
+  test('leaves bytes open where none are counted, and says so', async () => {
+    metrics = connections('n', 'web', 1);
+    const without = await run(...at);
+    assert.match(without.out, /^n +web +TCP +1 +- +- +0 *$/m);
+    assert.match(without.err, /No bytes were counted .* the log of the proxy/);
+    metrics += 'fairlead_service_receive_bytes_total{namespace="n",service="web",port="",protocol="TCP"} 5\n';
+    const counted = await run(...at);
+    assert.match(counted.out, /^n +web +TCP +1 +5 +- +0 *$/m);
+    assert.equal(counted.err, '');
   });
 
   test('prints endpoints when they are asked for', async () => {

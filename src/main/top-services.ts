@@ -24,6 +24,8 @@ async function page(address: string, path: string): Promise<string> {
   }
 }
 
+const whyNoBytes =
+  'No bytes were counted since the service proxy started; where the kernel cannot count them, the log of the proxy says so';
 const whyNothing = 'No Service was used through this node yet, or the service proxy runs with --service-counters=false';
 
 export async function topServices({ namespace, endpoints, 'proxy-metrics-address': address, output }: Asked): Promise<number> {
@@ -32,5 +34,6 @@ export async function topServices({ namespace, endpoints, 'proxy-metrics-address
   process.stdout.write((endpoints ? printEndpointTraffic : printServiceTraffic)(shown, outputFormat(output)));
   // An empty table would say that nobody uses anything.
   if (rows.length === 0) process.stderr.write(`${whyNothing}\n`);
+  else if (rows.every(({ received, sent }) => received === undefined && sent === undefined)) process.stderr.write(`${whyNoBytes}\n`);
   return 0;
 }

@@ -109,6 +109,23 @@ describe('ByteCounts', () => {
     assert.equal(readings, 3);
   });
 
+  test('says after its first reading, and not before, that the kernel has no account, whether or not it could be read', async () => {
+    for (const isBroken of [false, true]) {
+      const said: string[] = [];
+      const log = { warn: (message: string) => void said.push(message) } as never;
+      fails = isBroken;
+      tookMs = 1;
+      bytes = new ByteCounts('ip', connections, new FlowAccounting({ read: () => undefined, set: () => assert.fail() }, log), clock);
+      bytes.start();
+      assert.deepEqual(said, []);
+      await clock.advance(1);
+      await clock.advance(16_000);
+      assert.equal(said.length, 1);
+      assert.match(said[0] ?? '', /^Cannot count bytes of Services, only connections: the kernel keeps no account/);
+      bytes.close();
+    }
+  });
+
   test('loses nothing when the kernel does not answer once', async () => {
     flows = [{ id: 1, orig: 10, reply: 20 }];
     bytes.start();
@@ -181,6 +198,13 @@ describe('FlowAccounting', () => {
       },
     });
     accounting.begin();
-    assert.deepEqual(said, ['warn: Cannot count bytes of Services: read-only']);
+    assert.deepEqual(said, ['warn: Cannot count bytes of Services, only connections: read-only']);
+  });
+
+  test('says once that the kernel cannot, when conntrack was asked for something and there is still no such setting', () => {
+    const { accounting, said } = begun({ read: () => undefined, set: () => assert.fail() });
+    assert.deepEqual(said, []);
+    for (let n = 0; n < 2; n++) accounting.begin({ wasAsked: true });
+    assert.deepEqual(said, ['warn: Cannot count bytes of Services, only connections: the kernel keeps no account of tracked connections']);
   });
 });

@@ -90,11 +90,11 @@ export class ByteCounts {
       });
       this.#flows.endRound();
       this.#isFirst = false;
-      // The first question may have loaded the part of the kernel that keeps accounts.
-      this.#accounting.begin();
     } catch {
       // What flows carried is not lost: the next reading compares with what each was read to have carried last.
     }
+    // The question may have loaded the part of the kernel that keeps accounts.
+    this.#accounting.begin({ wasAsked: true });
     this.#endedAt = this.#clock.monotonic();
     this.#tookMs = this.#endedAt - begun;
   }

@@ -10,6 +10,7 @@ export interface Settings {
 
 /** Connections that begin while it is 1 have an account. Costs up to 0.7 % of a connection. */
 const setting = 'net/netfilter/nf_conntrack_acct';
+const dotted = setting.replaceAll('/', '.');
 
 export class FlowAccounting {
   readonly #settings: Settings;
@@ -21,21 +22,33 @@ export class FlowAccounting {
     this.#log = log;
   }
 
-  /** Once it has been done, or refused, it does nothing. While the kernel has no such setting, its part may not be loaded yet. */
-  begin(): void {
+  /**
+   * Once it has been done, or refused, it does nothing. While the kernel has no such setting, its part may not be loaded yet: `wasAsked` says that
+   * conntrack was asked for something, which loads it.
+   */
+  begin({ wasAsked = false }: { readonly wasAsked?: boolean } = {}): void {
     if (this.#isOver) return;
     try {
       const before = this.#settings.read(setting);
-      if (before === undefined) return;
-      this.#isOver = true;
+      this.#isOver = before !== undefined || wasAsked;
+      if (before === undefined) {
+        if (wasAsked)
+          this.#warn(
+            'the kernel keeps no account of tracked connections',
+            `Load nf_conntrack (modprobe nf_conntrack) and see that ${dotted} is there`,
+          );
+        return;
+      }
       if (before === '1') return;
       this.#settings.set(setting, '1');
       this.#log.info('Set a kernel setting, to count bytes of Services', { name: setting, before, value: '1' });
     } catch (err) {
       this.#isOver = true;
-      this.#log.warn(`Cannot count bytes of Services: ${messageOf(err)}`, {
-        hint: `Set ${setting.replaceAll('/', '.')} to 1 on the machine, or start with --service-counters=false`,
-      });
+      this.#warn(messageOf(err), `Set ${dotted} to 1 on the machine`);
     }
+  }
+
+  #warn(why: string, cure: string): void {
+    this.#log.warn(`Cannot count bytes of Services, only connections: ${why}`, { hint: `${cure}, or start with --service-counters=false` });
   }
 }
