@@ -7,11 +7,14 @@ import { Client, type ClientDuplexStream, credentials, Metadata, type ServiceErr
 import type { Clock } from '../../clock/clock.ts';
 import { KnownError } from '../../errors/known-error.ts';
 import { isIp } from '../../ip/ip.ts';
-import { outcomeOf, Unanswered, UnfitMember } from './etcd-error.ts';
+import { isLate, LeaderChanged, outcomeOf, Unanswered, UnfitMember } from './etcd-error.ts';
 import { codec, type Message, type Method, paths, type Request, type Response } from './messages.ts';
+import { type MemberState, SlowCalls } from './slow-calls.ts';
 
 /** How long one member may take. etcd itself gives up after 7 seconds; another member may have a leader sooner. */
 const attemptMs = 5_000;
+/** How long a member may take to say how it is, when there are others. It asks neither its disk nor another member for that. */
+const stateMs = 2_000;
 const retryMs = 100;
 /** Calls under way; more wait here. etcd refuses them when it falls thousands behind. */
 const maxInFlight = 256;
@@ -32,7 +35,10 @@ const channelOptions = {
 
 interface Member {
   readonly url: string;
-  readonly client: Client;
+  client: Client;
+  readonly slow: SlowCalls;
+  /** The term of Raft that it was in when it answered last: others may know of a later one. */
+  term: number;
   /** Resolves when it was found to be of this cluster, since it last failed. */
   fit: Promise<void> | undefined;
 }
@@ -70,6 +76,7 @@ const asIs = (bytes: Buffer): Buffer => bytes;
 
 export class Endpoints {
   readonly #members: readonly Member[];
+  readonly #tls: Tls | undefined;
   readonly #clock: Clock;
   readonly #waiting: (() => void)[] = [];
   #inFlight = 0;
@@ -81,7 +88,12 @@ export class Endpoints {
   onSilence: (url: string) => void = () => {};
 
   constructor(urls: readonly string[], tls: Tls | undefined, clock: Clock, first = 0) {
-    this.#members = urls.map((url) => ({ url, client: clientOf(url, tls), fit: undefined }));
+    this.#members = urls.map((url) => {
+      const slow = new SlowCalls(clock, () => this.#state(member));
+      const member: Member = { url, client: clientOf(url, tls), slow, term: 0, fit: undefined };
+      return member;
+    });
+    this.#tls = tls;
     this.#clock = clock;
     this.#current = first % urls.length;
   }
@@ -107,6 +119,7 @@ export class Endpoints {
     let doubtful = false;
     for (let left = Math.max(2, this.#members.length); ; left--) {
       const member = this.#members[this.#current]!;
+      const { client } = member;
       try {
         member.fit ??= this.#examine(member);
         await member.fit;
@@ -114,7 +127,7 @@ export class Endpoints {
       } catch (err) {
         const outcome = outcomeOf(err);
         if (outcome === 'refused' || err instanceof KnownError) throw err;
-        this.#suspect(member, err);
+        this.#suspect(member, client, err);
         doubtful ||= outcome === 'unknown';
         if (left <= 1 || this.#closed || (doubtful && repeat === 'unsent')) throw new Unanswered(err, doubtful);
         if (this.#members.length === 1) await this.#clock.sleep(retryMs);
@@ -122,9 +135,14 @@ export class Endpoints {
     }
   }
 
-  /** The member's own state. */
+  async #state(member: Member): Promise<MemberState> {
+    const { header, leader } = await this.#send(member, 'Status', {}, this.#members.length > 1 ? stateMs : attemptMs);
+    return { term: header!.raftTerm, hasLeader: leader !== 0 };
+  }
+
+  /** Throws unless the member is one that this store can use. */
   async #examine(member: Member): Promise<void> {
-    const { header, version }: Response<'Status'> = await this.#ask(member, 'Status', {});
+    const { header, version }: Response<'Status'> = await this.#send(member, 'Status', {});
     const [major = 0, minor = 0] = version.split('.').map(Number);
     if (major !== 3 || minor < 4)
       throw new KnownError('BAD_CONFIG', `Cannot use the etcd at "${member.url}": it is of version ${version}`, {
@@ -148,33 +166,42 @@ export class Endpoints {
     while (this.#members[this.#current]!.fit === undefined) this.#current = (this.#current + 1) % this.#members.length;
   }
 
-  #ask<Name extends Method>({ url, client }: Member, method: Name, request: Request<Name>): Promise<Response<Name>> {
+  /** Asks one member, and waits no longer than an answer can come. */
+  #ask<Name extends Method>(member: Member, method: Name, request: Request<Name>): Promise<Response<Name>> {
+    return new Promise((resolve, reject) => {
+      const ended = member.slow.add(member.term, reject);
+      this.#send(member, method, request).then(resolve, reject).finally(ended);
+    });
+  }
+
+  #send<Name extends Method>(member: Member, method: Name, request: Request<Name>, waitMs = attemptMs): Promise<Response<Name>> {
     const known = this.#revision;
     return new Promise((resolve, reject) => {
       const done = (err: ServiceError | null, response?: Response<Name>): void => {
-        const problem = err ?? this.#takeRevision(method, response!, known, url);
+        const problem = err ?? this.#takeHeader(member, method, response!, known);
         if (problem) reject(problem);
         else resolve(response!);
       };
-      client.makeUnaryRequest<Request<Name>, Response<Name>>(
+      member.client.makeUnaryRequest<Request<Name>, Response<Name>>(
         paths[method],
         (value) => codec.encode(`${method}Request`, value as never),
         (bytes) => codec.decode(`${method}Response`, bytes) as Response<Name>,
         request,
-        { deadline: Date.now() + attemptMs },
+        { deadline: Date.now() + waitMs },
         done,
       );
     });
   }
 
   /** Data that was set back to an earlier state would be taken for what the caches know already: it is not touched. */
-  #takeRevision(method: Method, response: { readonly header?: Header }, known: number, url: string): KnownError | undefined {
+  #takeHeader(member: Member, method: Method, response: { readonly header?: Header }, known: number): KnownError | undefined {
+    member.term = Math.max(member.term, response.header!.raftTerm);
     // What a member says of itself may be late; reads and writes are not.
     if (method !== 'Range' && method !== 'Txn') return undefined;
     const { revision } = response.header!;
     this.#revision = Math.max(this.#revision, revision);
     if (revision >= known) return undefined;
-    return new KnownError('STORE_CORRUPT', `Cannot use the etcd at "${url}": its revision went back from ${known} to ${revision}`, {
+    return new KnownError('STORE_CORRUPT', `Cannot use the etcd at "${member.url}": its revision went back from ${known} to ${revision}`, {
       hint: 'When etcd was set back to an earlier state, restart every API server that uses it',
     });
   }
@@ -205,9 +232,17 @@ export class Endpoints {
     if (this.#members[this.#current] === member) this.#current = (this.#current + 1) % this.#members.length;
   }
 
-  #suspect(member: Member, err: unknown): void {
+  #suspect(member: Member, used: Client, err: unknown): void {
+    if (err instanceof LeaderChanged) return;
+    // On a way that loses packets the kernel tries ever more seldom, to connect, too: a new connection finds at once that it is whole again.
+    if (isLate(err) && member.client === used && !this.#closed) this.#connectAnew(member);
     this.failed(member.url);
     if (outcomeOf(err) === 'unknown' && this.#members.length > 1) this.onSilence(member.url);
+  }
+
+  #connectAnew(member: Member): void {
+    member.client.close();
+    member.client = clientOf(member.url, this.#tls);
   }
 
   close(): void {

@@ -22,6 +22,13 @@ export class Unanswered extends Error {
 /** A member that must not be used: it is of another cluster, or of a version that this store does not know. */
 export class UnfitMember extends Error {}
 
+/** The cluster elected another leader, and whoever led before did not answer. The member that was asked is as good as any other. */
+export class LeaderChanged extends Error {
+  constructor() {
+    super('etcd elected another leader before it answered');
+  }
+}
+
 /** gRPC found nobody to send the call to. */
 const notSent = /^(No connection established|Name resolution failed|Channel closed before call started|.*belongs to another cluster)/;
 /** etcd says it before it proposes a write. */
@@ -54,6 +61,11 @@ export function outcomeOf(err: unknown): Outcome {
   const details = detailsOf(err);
   if (err instanceof UnfitMember || notSent.test(details) || notProposed.test(details)) return 'unsent';
   return refusals.has(codeOf(err)) ? 'refused' : 'unknown';
+}
+
+/** No answer came in the time that it had. */
+export function isLate(err: unknown): boolean {
+  return codeOf(err) === status.DEADLINE_EXCEEDED;
 }
 
 export function isCompacted(err: unknown): boolean {
