@@ -1,16 +1,9 @@
 /**
- * kubeadm's configuration files: documents of several kinds in one YAML text, with the fields of v1beta3 and v1beta4 that mean something here.
- * Whatever else stands there is refused by name, for a field without effect would look as if it had one. Pure.
+ * kubeadm's configuration files: documents of several kinds in one YAML text, with the fields of v1beta3 and v1beta4 that mean something here. Pure.
  */
 import { parseAllDocuments } from 'yaml';
+import { badConfig, checkField, type Field, type Fields, isTree, withoutNulls } from '../../api/configuration/fields.ts';
 import type { Taint } from '../../api/schema/types.ts';
-import { KnownError } from '../../errors/known-error.ts';
-
-/** What a field holds: a scalar, a list of texts, fields of its own, a list of such, or what its owner reads. */
-type Field = 'text' | 'number' | 'switch' | 'texts' | 'free' | Fields | readonly [Fields];
-interface Fields {
-  readonly [name: string]: Field;
-}
 
 export interface NodeRegistration {
   readonly name?: string;
@@ -116,92 +109,31 @@ const kinds: Readonly<Record<string, { readonly part: keyof Documents; readonly 
 
 const versions = ['kubeadm.k8s.io/v1beta3', 'kubeadm.k8s.io/v1beta4'];
 
-function bad(what: string, why: string, hint: string): KnownError {
-  return new KnownError('BAD_CONFIG', `Cannot use ${what}: ${why}`, { hint });
-}
-
-function isTree(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
-}
-
-const scalars: Readonly<Record<string, (value: unknown) => boolean>> = {
-  text: (value) => typeof value === 'string',
-  number: (value) => typeof value === 'number',
-  switch: (value) => typeof value === 'boolean',
-  texts: (value) => Array.isArray(value) && value.every((one) => typeof one === 'string'),
-  free: () => true,
-};
-
-/** Throws BAD_CONFIG for what `field` does not take; a null is as good as absent. */
-function check(value: unknown, field: Field, path: string): void {
-  if (value === null || value === undefined) return;
-  if (typeof field === 'string') checkScalar(value, field, path);
-  else if (isListOf(field)) checkList(value, field[0], path);
-  else checkFields(value, field, path);
-}
-
-function isListOf(field: Field): field is readonly [Fields] {
-  return Array.isArray(field);
-}
-
-function wrong(path: string, wanted: string): KnownError {
-  return bad(`"${path}"`, `it is no ${wanted}`, 'See the reference of kubeadm for this field');
-}
-
-const words: Readonly<Record<string, string>> = { text: 'text', number: 'number', switch: 'true or false', texts: 'list of texts' };
-
-function checkScalar(value: unknown, field: string, path: string): void {
-  if (!scalars[field]?.(value)) throw wrong(path, words[field] ?? field);
-}
-
-function checkList(value: unknown, fields: Fields, path: string): void {
-  if (!Array.isArray(value)) throw wrong(path, 'list');
-  for (const [i, one] of value.entries()) check(one, fields, `${path}[${i}]`);
-}
-
-function checkFields(value: unknown, fields: Fields, path: string): void {
-  if (!isTree(value)) throw wrong(path, 'object');
-  for (const [name, under] of Object.entries(value)) {
-    const known = Object.hasOwn(fields, name) ? fields[name] : undefined;
-    if (known === undefined)
-      throw bad(
-        `"${path}.${name}"`,
-        'Fairlead has no such setting',
-        `Take it out; what it takes there is ${Object.keys(fields).join(', ')}`,
-      );
-    check(under, known, `${path}.${name}`);
-  }
-}
-
 /** Reads a configuration file. Throws BAD_CONFIG, naming the field. */
 export function readDocuments(text: string): Documents {
   const found: { -readonly [part in keyof Documents]?: object } = {};
   for (const document of parseAllDocuments(text)) {
     const [error] = document.errors;
-    if (error) throw bad('the configuration', `it is no YAML: ${error.message.split('\n')[0]}`, 'It takes YAML or JSON');
+    if (error) throw badConfig('the configuration', `it is no YAML: ${error.message.split('\n')[0]}`, 'It takes YAML or JSON');
     const value: unknown = document.toJS();
     if (value === null || value === undefined) continue;
     const [part, read] = readDocument(value);
-    if (found[part]) throw bad('the configuration', `it has two documents for ${part}`, 'Make them one');
+    if (found[part]) throw badConfig('the configuration', `it has two documents for ${part}`, 'Make them one');
     found[part] = read;
   }
   return found as Documents;
 }
 
 function readDocument(value: unknown): [keyof Documents, object] {
-  if (!isTree(value)) throw bad('the configuration', 'a document of it has no fields', 'Begin each with apiVersion and kind');
+  if (!isTree(value)) throw badConfig('the configuration', 'a document of it has no fields', 'Begin each with apiVersion and kind');
   const { apiVersion, kind, ...fields } = value;
   const known = typeof kind === 'string' && Object.hasOwn(kinds, kind) ? kinds[kind] : undefined;
   if (!known || !String(apiVersion).startsWith(known.group))
-    throw bad('the configuration', `it has a "${kind}" of "${apiVersion}"`, `It takes ${Object.keys(kinds).join(', ')}`);
+    throw badConfig('the configuration', `it has a "${kind}" of "${apiVersion}"`, `It takes ${Object.keys(kinds).join(', ')}`);
   if (known.group === kubeadm && !versions.includes(String(apiVersion)))
-    throw bad('the configuration', `${kind} is of "${apiVersion}"`, `It takes ${versions.join(' and ')}`);
-  check(fields, known.fields, String(kind));
+    throw badConfig('the configuration', `${kind} is of "${apiVersion}"`, `It takes ${versions.join(' and ')}`);
+  checkField(fields, known.fields, String(kind));
   return [known.part, known.part === 'proxy' ? value : withoutNulls(fields)];
-}
-
-function withoutNulls(fields: Readonly<Record<string, unknown>>): object {
-  return JSON.parse(JSON.stringify(fields, (_name, value: unknown) => value ?? undefined)) as object;
 }
 
 /** `node-ip` of the kubelet's arguments; every other is refused. */
@@ -211,7 +143,7 @@ export function nodeIpArgument({ kubeletExtraArgs = {} }: NodeRegistration): str
     : Object.entries(kubeletExtraArgs as Readonly<Record<string, string>>);
   for (const [name] of all)
     if (name !== 'node-ip')
-      throw bad(
+      throw badConfig(
         `"nodeRegistration.kubeletExtraArgs.${name}"`,
         'Fairlead has no such setting',
         'Take it out; what it takes there is node-ip',
