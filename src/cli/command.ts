@@ -58,6 +58,8 @@ export interface Invocation<S extends OptionSpecs = OptionSpecs> {
   readonly positionals: readonly string[];
   /** What stands after `--`. */
   readonly rest: readonly string[];
+  /** The options that the command line gives. */
+  readonly given: readonly string[];
   /** The options whose value is the environment's. */
   readonly inherited: readonly string[];
   /** Aborted by the first SIGINT or SIGTERM. */

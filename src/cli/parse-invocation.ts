@@ -60,6 +60,7 @@ export function parseInvocation(
     values: Object.fromEntries(values) as Values<OptionSpecs>,
     positionals: parsed.positionals,
     rest: dashes < 0 ? [] : argv.slice(dashes + 1),
+    given: Object.keys(specs).filter((name) => parsed.values[name] !== undefined),
     inherited,
   };
 }

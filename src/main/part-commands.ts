@@ -33,9 +33,13 @@ export const partCommands: readonly Command[] = [
   partsCommand({
     name: 'scheduler',
     summary: 'run the scheduler alone, on any API server; of several processes one leads',
-    examples: ['fairlead scheduler --kubeconfig /etc/kubernetes/scheduler.conf'],
+    examples: [
+      'fairlead scheduler --kubeconfig /etc/kubernetes/scheduler.conf',
+      'fairlead scheduler --config /etc/kubernetes/scheduler-config.yaml # a KubeSchedulerConfiguration',
+    ],
     parts: [led(scheduler, 'kube-scheduler', 'default-scheduler')],
     options: secureServingFlags('10259'),
+    prepare: async (read, { given, log }) => (await import('./part/scheduler-configuration.ts')).flagsOfFile(read, given, log),
     servesPages: true,
   }),
   partsCommand({

@@ -28,8 +28,11 @@ export interface PartsCommand {
   readonly servesPages?: true;
   /** What is logged and how, where its own flags and files say more than those for every process. */
   readonly logAs?: (read: FlagReader) => Promise<LogChoice>;
-  /** Done before the settings of any part are read: flags that it finds elsewhere, over those that were given. */
-  readonly prepare?: (read: FlagReader, process: { readonly log: Log; readonly signal: AbortSignal }) => Promise<FlagValues>;
+  /** Done before the settings of any part are read: flags that it finds elsewhere, over those that were given, whose names `given` has. */
+  readonly prepare?: (
+    read: FlagReader,
+    process: { readonly log: Log; readonly signal: AbortSignal; readonly given: readonly string[] },
+  ) => Promise<FlagValues>;
   /** What stays when it ends. */
   readonly stays?: string;
   /** What it does in place of running the parts, when its own flags say so. */
@@ -95,7 +98,7 @@ export function readerFor(part: Part, command: PartsCommand, values: FlagValues)
 
 export function partsCommand(command: PartsCommand): Command {
   const { name, summary, examples = [], stays } = command;
-  const run = async ({ values, signal }: Invocation): Promise<number> => {
+  const run = async ({ values, given, inherited, signal }: Invocation): Promise<number> => {
     const read = new FlagReader(values);
     const instead = command.instead?.(read);
     if (instead) return await instead();
@@ -107,12 +110,13 @@ export function partsCommand(command: PartsCommand): Command {
       checkUpstreamFlags(part.flags, readerFor(part, command, values), (words) => log.info(words, { part: part.name }));
     for (const part of parts)
       await part.prepare?.(readerFor(part, command, values), { clock: systemClock, log: log.child({ part: part.name }), signal });
-    const found = await command.prepare?.(read, { log, signal });
+    const found = await command.prepare?.(read, { log, signal, given: [...given, ...inherited] });
+    const all = { ...values, ...found };
     // Loaded only now, so that other commands start fast.
-    const pages = command.servesPages && (await (await import('./secure-serving.ts')).secureServingOf(read));
+    const pages = command.servesPages && (await (await import('./secure-serving.ts')).secureServingOf(new FlagReader(all)));
     const { runParts } = await import('./part/part-process.ts');
     return await runParts(
-      parts.map((part) => ({ part, flags: readerFor(part, command, { ...values, ...found }) })),
+      parts.map((part) => ({ part, flags: readerFor(part, command, all) })),
       {
         setting: { parts: parts.map((part) => part.name), apiServer: command.apiServer?.(read) },
         pages,

@@ -13,7 +13,7 @@ import type { InformerSet } from '../client/informers.ts';
 import { silentLog } from '../observability/log.ts';
 import { choose } from './choose.ts';
 import { Cluster } from './cluster.ts';
-import { plugins } from './plugins/order.ts';
+import { defaultProfile } from './profile.ts';
 import { startScheduler } from './scheduler.ts';
 import { node, pod } from './testing/samples.ts';
 
@@ -72,7 +72,7 @@ for (const [name, { share, spec }] of Object.entries(kinds)) {
   const all = Array.from({ length: Math.round(podCount * share) }, (_, i) => podAt(i, spec(i)));
   const startedAt = performance.now();
   for (const [i, p] of all.entries()) {
-    const choice = choose(p, cluster, plugins, i, (i % 97) / 97);
+    const choice = choose(p, cluster, defaultProfile, i, (i % 97) / 97);
     if (choice.kind === 'node') cluster.assume(objectKey(p), p, choice.name);
   }
   report(`choose, ${nodeCount} nodes, ${name}`, all.length, startedAt);

@@ -4,10 +4,10 @@ import type { Pod } from '../api/schema/types.ts';
 import { type Choice, choose, enoughNodes, refusalMessage } from './choose.ts';
 import type { Cluster } from './cluster.ts';
 import type { Plugin, Scoring } from './plugin.ts';
-import { plugins } from './plugins/order.ts';
+import { defaultProfile } from './profile.ts';
 import { asks, clusterOf, node, pod } from './testing/samples.ts';
 
-const run = (p: Pod, cluster: Cluster): Choice => choose(p, cluster, plugins, 0, 0);
+const run = (p: Pod, cluster: Cluster): Choice => choose(p, cluster, defaultProfile, 0, 0);
 
 function chosen(p: Pod, cluster: Cluster): string {
   const choice = run(p, cluster);
@@ -185,7 +185,11 @@ for (const [what, asked, has, reason, room] of [
   });
 
 test('a large cluster is looked at in part', () => {
-  assert.deepEqual([100, 101, 1000, 5000, 10_000].map(enoughNodes), [100, 100, 420, 500, 500]);
+  const enough = (percentage: number): number[] => [100, 101, 1000, 5000, 10_000].map((nodes) => enoughNodes(nodes, percentage));
+  assert.deepEqual(enough(0), [100, 100, 420, 500, 500]);
+  assert.deepEqual(enough(1), [100, 100, 100, 100, 100]);
+  assert.deepEqual(enough(20), [100, 100, 200, 1000, 2000]);
+  assert.deepEqual(enough(100), [100, 101, 1000, 5000, 10_000]);
 });
 
 const three = clusterOf([node('a'), node('b'), node('c')]);
@@ -198,7 +202,7 @@ function bestOf(scale: Scoring['scale'], scores: readonly number[], pick: number
     prepare: () => ({ score: ({ name }) => of['abc'.indexOf(name)] ?? 0 }),
   });
   const both = [scoring(scores, weight === 0 ? undefined : { weight, scale }), scoring([0, 0, 10], { weight: 1, scale: 'percent' })];
-  const choice = choose(pod('p'), three, both, 0, pick);
+  const choice = choose(pod('p'), three, { plugins: both, percentageOfNodesToScore: 0 }, 0, pick);
   return choice.kind === 'node' ? choice.name : 'none';
 }
 
@@ -225,7 +229,7 @@ test('choose(): among the best the given number picks, and the first that is loo
     [0, 0.49, 0.5, 0.99].map((pick) => bestOf('percent', [10, 0, 0], pick)),
     ['a', 'a', 'c', 'c'],
   );
-  const from = (startAt: number): Choice => choose(pod('p'), three, [], startAt, 0);
+  const from = (startAt: number): Choice => choose(pod('p'), three, { plugins: [], percentageOfNodesToScore: 0 }, startAt, 0);
   assert.deepEqual(
     [0, 1, 2, 3].map(from).map((c) => c.kind === 'node' && c.name),
     ['a', 'b', 'c', 'a'],

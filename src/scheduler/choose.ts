@@ -2,7 +2,8 @@
 import type { Pod } from '../api/schema/types.ts';
 import type { Cluster } from './cluster.ts';
 import type { NodeInfo } from './node-info.ts';
-import type { Plugin, Prepared, Reason, Scoring } from './plugin.ts';
+import type { Prepared, Reason, Scoring } from './plugin.ts';
+import type { Profile } from './profile.ts';
 
 export type Reasons = ReadonlyMap<string, readonly Reason[]>;
 
@@ -13,13 +14,13 @@ export type Choice =
   /** It is not the nodes: they were not looked at. */
   | { readonly kind: 'rejected'; readonly reason: Reason };
 
-/** From this many nodes on, only a share of those that do is scored, as upstream's percentageOfNodesToScore does. */
+/** From this many nodes on, only a share of those that do is scored. */
 const manyNodes = 100;
 
-/** How many nodes that do are enough. */
-export function enoughNodes(nodes: number): number {
+/** How many nodes that do are enough, by upstream's percentageOfNodesToScore. */
+export function enoughNodes(nodes: number, percentage: number): number {
   if (nodes <= manyNodes) return nodes;
-  const percent = Math.max(50 - Math.floor(nodes / 125), 5);
+  const percent = percentage || Math.max(50 - Math.floor(nodes / 125), 5);
   return Math.max(Math.floor((nodes * percent) / 100), manyNodes);
 }
 
@@ -33,17 +34,22 @@ interface Scorer extends Scoring {
  * `startAt` turns the order in which nodes are looked at, so that a large cluster fills evenly; `pick` (0 ≤ x < 1) decides
  * between the best.
  */
-export function choose(pod: Pod, cluster: Cluster, plugins: readonly Plugin[], startAt: number, pick: number): Choice {
+export function choose(pod: Pod, cluster: Cluster, profile: Omit<Profile, 'name'>, startAt: number, pick: number): Choice {
   const filters: Filter[] = [];
   const scorers: Scorer[] = [];
-  for (const plugin of plugins) {
+  for (const plugin of profile.plugins) {
     const prepared = plugin.prepare(pod, cluster);
     // Without nodes that is what is said.
     if (prepared?.reject !== undefined && cluster.nodes.length > 0) return { kind: 'rejected', reason: prepared.reject };
     if (prepared?.filter) filters.push(prepared.filter);
     if (prepared?.score && plugin.scoring) scorers.push({ ...plugin.scoring, score: prepared.score });
   }
-  const { feasible, reasons } = feasibleNodes(cluster.nodes, filters, startAt);
+  const { feasible, reasons } = feasibleNodes(
+    cluster.nodes,
+    enoughNodes(cluster.nodes.length, profile.percentageOfNodesToScore),
+    filters,
+    startAt,
+  );
   const best = feasible.length < 2 ? feasible : bestOf(feasible, scorers);
   const chosen = best[Math.floor(pick * best.length)];
   return chosen ? { kind: 'node', name: chosen.name } : { kind: 'none', reasons };
@@ -52,10 +58,10 @@ export function choose(pod: Pod, cluster: Cluster, plugins: readonly Plugin[], s
 /** Enough nodes that no filter is against, and why others do not do. */
 function feasibleNodes(
   nodes: readonly NodeInfo[],
+  enough: number,
   filters: readonly Filter[],
   startAt: number,
 ): { readonly feasible: readonly NodeInfo[]; readonly reasons: Reasons } {
-  const enough = enoughNodes(nodes.length);
   const feasible: NodeInfo[] = [];
   const reasons = new Map<string, readonly Reason[]>();
   for (let i = 0; i < nodes.length && feasible.length < enough; i++) {

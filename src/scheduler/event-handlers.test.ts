@@ -44,12 +44,16 @@ const cases: readonly [what: string, pod: Pod, previous: Pod | undefined, news: 
 ];
 for (const [what, now, previous, news] of cases)
   test(what, () => {
-    assert.deepEqual(podNews(now, previous, 'default-scheduler'), news);
+    assert.deepEqual(
+      podNews(now, previous, (name) => name === 'default-scheduler'),
+      news,
+    );
   });
 
 test("another scheduler's name takes the pods that name it alone", () => {
-  assert.equal(podNews(pod({ schedulerName: 'mine' }), undefined, 'mine').queue, 'add');
-  assert.equal(podNews(pod(), undefined, 'mine').queue, 'remove');
+  const isMine = (name: string): boolean => name === 'mine';
+  assert.equal(podNews(pod({ schedulerName: 'mine' }), undefined, isMine).queue, 'add');
+  assert.equal(podNews(pod(), undefined, isMine).queue, 'remove');
 });
 
 const node: Node = {

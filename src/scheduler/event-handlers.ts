@@ -16,9 +16,8 @@ import type { Informer } from '../client/informer.ts';
 import type { InformerSet } from '../client/informers.ts';
 import { type Cluster, isTerminal } from './cluster.ts';
 import { podRequests } from './pod-resources.ts';
+import { schedulerNameOf } from './profile.ts';
 import type { SchedulingQueue } from './queue.ts';
-
-export const defaultSchedulerName = 'default-scheduler';
 
 export interface PodNews {
   /** `leave`: it waits as it did, or not at all. */
@@ -27,10 +26,12 @@ export interface PodNews {
   readonly frees: boolean;
 }
 
+/** Whether pods of that scheduler name are this scheduler's. */
+export type IsMine = (schedulerName: string) => boolean;
+
 /** What a pod that came or changed means; `previous` is absent for one that came. */
-export function podNews(pod: Pod, previous: Pod | undefined, schedulerName: string): PodNews {
-  const isMine = (pod.spec?.schedulerName || defaultSchedulerName) === schedulerName;
-  if (pod.spec?.nodeName || isTerminal(pod) || pod.metadata.deletionTimestamp || !isMine)
+export function podNews(pod: Pod, previous: Pod | undefined, isMine: IsMine): PodNews {
+  if (pod.spec?.nodeName || isTerminal(pod) || pod.metadata.deletionTimestamp || !isMine(schedulerNameOf(pod)))
     return { queue: 'remove', frees: changesRoom(pod, previous) };
   const isGated = (of: Pod): boolean => (of.spec?.schedulingGates ?? []).length > 0;
   if (isGated(pod)) return { queue: 'leave', frees: false };
@@ -62,9 +63,9 @@ export function addEventHandlers(
   informers: InformerSet,
   cluster: Cluster,
   queue: SchedulingQueue,
-  schedulerName: string,
+  isMine: IsMine,
 ): { readonly pods: Informer<Pod>; readonly synced: Promise<unknown> } {
-  const podInformer = followPods(informers.of(pods), cluster, queue, schedulerName);
+  const podInformer = followPods(informers.of(pods), cluster, queue, isMine);
   const nodeInformer = informers.of(nodes).on({
     add(node) {
       cluster.setNode(node);
@@ -82,11 +83,11 @@ export function addEventHandlers(
   return { pods: podInformer, synced: Promise.all([podInformer.synced, nodeInformer.synced, namespaceInformer.synced, storage]) };
 }
 
-function followPods(informer: Informer<Pod>, cluster: Cluster, queue: SchedulingQueue, schedulerName: string): Informer<Pod> {
+function followPods(informer: Informer<Pod>, cluster: Cluster, queue: SchedulingQueue, isMine: IsMine): Informer<Pod> {
   const onPod = (pod: Pod, previous?: Pod): void => {
     const key = objectKey(pod);
     cluster.setPod(key, pod);
-    const news = podNews(pod, previous, schedulerName);
+    const news = podNews(pod, previous, isMine);
     if (news.queue === 'remove') queue.remove(key);
     if (news.queue === 'add' && !cluster.isAssumed(key)) queue.add(key, pod.spec?.priority ?? 0);
     if (news.frees) queue.moveAll();

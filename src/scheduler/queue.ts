@@ -2,7 +2,7 @@
  * Pods that wait for a node. Ready ones come out by priority, then by age. One that did not fit waits until the cluster
  * changes in a way that may help, with a delay that doubles, so that a pod that never fits costs little.
  */
-import { backOffMs } from '../clock/back-off.ts';
+import { type BackOffOptions, backOffMs } from '../clock/back-off.ts';
 import type { Clock } from '../clock/clock.ts';
 
 interface Waiting {
@@ -14,12 +14,13 @@ interface Waiting {
   notBefore: number;
 }
 
-const backOff = { durationMs: 1_000, capMs: 10_000 };
+export const defaultBackOff: BackOffOptions = { durationMs: 1_000, capMs: 10_000 };
 /** A pod that did not fit is tried again after this long even if nothing seems to have changed. */
 const unschedulableMs = 300_000;
 
 export class SchedulingQueue {
   readonly #clock: Clock;
+  readonly #backOff: BackOffOptions;
   /** The next one at the end. */
   readonly #ready: Waiting[] = [];
   /** Those whose delay runs, the first to end at the end. */
@@ -33,8 +34,9 @@ export class SchedulingQueue {
   #timer: { readonly at: number; cancel(): void } | undefined;
   #closed = false;
 
-  constructor(clock: Clock) {
+  constructor(clock: Clock, backOff: BackOffOptions = defaultBackOff) {
     this.#clock = clock;
+    this.#backOff = backOff;
   }
 
   get size(): number {
@@ -73,7 +75,7 @@ export class SchedulingQueue {
     const pod = this.#known.get(key);
     if (!pod) return;
     pod.attempts++;
-    pod.notBefore = this.#clock.monotonic() + backOffMs(backOff, pod.attempts);
+    pod.notBefore = this.#clock.monotonic() + backOffMs(this.#backOff, pod.attempts);
     if (moves === this.#moves) {
       this.#unschedulable.set(key, pod);
       this.#arm(pod.notBefore + unschedulableMs);

@@ -5,6 +5,7 @@ import type { Pod } from '../api/schema/types.ts';
 import { refusal } from '../client/testing/fake-client.ts';
 import { FakeCluster, turn } from '../client/testing/fake-cluster.ts';
 import { type Log, silentLog } from '../observability/log.ts';
+import { defaultProfile } from './profile.ts';
 import { startScheduler } from './scheduler.ts';
 import { asks, node, pod } from './testing/samples.ts';
 
@@ -13,10 +14,11 @@ class Bed extends FakeCluster {
   readonly warnings: string[] = [];
   running: Promise<void> | undefined;
 
-  start(name?: string): this {
+  start(...names: string[]): this {
     const log: Log = { ...silentLog, warn: (message) => void this.warnings.push(message) };
     const { client, informers, clock, signal } = this;
-    this.running = startScheduler({ client, informers, clock, signal, log, random: () => 0, ...(name === undefined ? {} : { name }) });
+    const profiles = names.map((name) => ({ ...defaultProfile, name }));
+    this.running = startScheduler({ client, informers, clock, signal, log, random: () => 0, ...(names.length === 0 ? {} : { profiles }) });
     return this;
   }
 
@@ -42,6 +44,13 @@ test('a pod gets a node, and is told so', async () => {
   assert.deepEqual(await bed.settle(), ['bind default/p to w1']);
   assert.deepEqual(bed.client.events, ['Normal Scheduled Successfully assigned default/p to w1']);
   assert.deepEqual(await bed.settle(), []);
+});
+
+test('each profile has the pods that name it, and tells them so under its name', async () => {
+  await using bed = new Bed().start('default-scheduler', 'second');
+  bed.put(nodes, node('w1'));
+  for (const schedulerName of ['second', 'default-scheduler', 'third']) bed.put(pods, pod(schedulerName, { schedulerName }));
+  assert.deepEqual((await bed.settle()).toSorted(), ['bind default/default-scheduler to w1', 'bind default/second to w1']);
 });
 
 test('a pod that fits nowhere is told why, once, and tried again when a node comes', async () => {

@@ -9,15 +9,16 @@ import { EventRecorder } from '../client/event-recorder.ts';
 import type { Informer } from '../client/informer.ts';
 import type { InformerSet } from '../client/informers.ts';
 import { aborted, onAbort } from '../clock/aborted.ts';
+import type { BackOffOptions } from '../clock/back-off.ts';
 import { type Clock, systemClock } from '../clock/clock.ts';
 import { timestamp } from '../clock/timestamp.ts';
 import { messageOf } from '../errors/known-error.ts';
 import type { Log } from '../observability/log.ts';
 import { choose, refusalMessage } from './choose.ts';
 import { Cluster } from './cluster.ts';
-import { addEventHandlers, defaultSchedulerName } from './event-handlers.ts';
-import { plugins } from './plugins/order.ts';
-import { SchedulingQueue } from './queue.ts';
+import { addEventHandlers } from './event-handlers.ts';
+import { defaultProfile, type Profile, schedulerNameOf } from './profile.ts';
+import { defaultBackOff, SchedulingQueue } from './queue.ts';
 
 interface SchedulerOptions {
   readonly client: Client;
@@ -25,8 +26,10 @@ interface SchedulerOptions {
   readonly log: Log;
   readonly signal: AbortSignal;
   readonly clock?: Clock;
-  /** Only pods that name it are looked at. Default `default-scheduler`. */
-  readonly name?: string;
+  /** Only pods that name one of them are looked at. */
+  readonly profiles?: readonly Profile[];
+  /** How long a pod that did not fit is left alone. */
+  readonly podBackOff?: BackOffOptions;
   /** 0 ≤ x < 1; decides between nodes that are equally good. */
   readonly random?: () => number;
 }
@@ -38,7 +41,8 @@ const sliceMs = 10;
 
 class Scheduler {
   readonly #options: Required<SchedulerOptions>;
-  readonly #recorder: EventRecorder;
+  /** By name, with who tells of its pods. */
+  readonly #profiles: ReadonlyMap<string, { readonly profile: Profile; readonly recorder: EventRecorder }>;
   readonly #cluster = new Cluster();
   readonly #queue: SchedulingQueue;
   readonly #pods: Informer<Pod>;
@@ -47,11 +51,14 @@ class Scheduler {
   #startAt = 0;
 
   constructor(options: SchedulerOptions) {
-    this.#options = { clock: systemClock, random: Math.random, name: defaultSchedulerName, ...options };
-    const { client, informers, log, clock, name } = this.#options;
-    this.#recorder = new EventRecorder({ client, component: name, clock, log });
-    this.#queue = new SchedulingQueue(clock);
-    ({ pods: this.#pods, synced: this.#synced } = addEventHandlers(informers, this.#cluster, this.#queue, name));
+    this.#options = { clock: systemClock, random: Math.random, profiles: [defaultProfile], podBackOff: defaultBackOff, ...options };
+    const { client, informers, log, clock, profiles, podBackOff } = this.#options;
+    this.#profiles = new Map(
+      profiles.map((profile) => [profile.name, { profile, recorder: new EventRecorder({ client, component: profile.name, clock, log }) }]),
+    );
+    this.#queue = new SchedulingQueue(clock, podBackOff);
+    const isMine = (name: string): boolean => this.#profiles.has(name);
+    ({ pods: this.#pods, synced: this.#synced } = addEventHandlers(informers, this.#cluster, this.#queue, isMine));
   }
 
   /** Until the signal aborts and what was under way is done. */
@@ -78,22 +85,23 @@ class Scheduler {
   /** Finds a node for a pod, counts the pod there at once, and gives the binding that is under way; undefined when no node does. */
   #scheduleOne(key: string): Promise<void> | undefined {
     const pod = this.#pods.get(key);
-    if (!pod || pod.spec?.nodeName || pod.metadata.deletionTimestamp) {
+    const by = pod && this.#profiles.get(schedulerNameOf(pod));
+    if (!by || pod.spec?.nodeName || pod.metadata.deletionTimestamp) {
       this.#queue.remove(key);
       return undefined;
     }
     const { moves } = this.#queue;
-    const choice = choose(pod, this.#cluster, plugins, this.#startAt++, this.#options.random());
+    const choice = choose(pod, this.#cluster, by.profile, this.#startAt++, this.#options.random());
     if (choice.kind !== 'node') {
       this.#queue.failed(key, moves);
-      void this.#refuse(pod, refusalMessage(choice, this.#cluster.nodes.length));
+      void this.#refuse(pod, by.recorder, refusalMessage(choice, this.#cluster.nodes.length));
       return undefined;
     }
     this.#cluster.assume(key, pod, choice.name);
-    return this.#bind(key, pod, choice.name);
+    return this.#bind(key, pod, by.recorder, choice.name);
   }
 
-  async #bind(key: string, pod: Pod, nodeName: string): Promise<void> {
+  async #bind(key: string, pod: Pod, recorder: EventRecorder, nodeName: string): Promise<void> {
     const { name, namespace = '', uid } = pod.metadata;
     const { moves } = this.#queue;
     const target = { apiVersion: 'v1', kind: 'Node', name: nodeName };
@@ -102,7 +110,7 @@ class Scheduler {
       await this.#options.client.createSubresource(pods, name, 'binding', binding, { namespace });
       // One of the same name may wait by now.
       if ((this.#pods.get(key)?.metadata.uid ?? uid) === uid) this.#queue.remove(key);
-      this.#recorder.event(pod, 'Normal', 'Scheduled', `Successfully assigned ${key} to ${nodeName}`);
+      recorder.event(pod, 'Normal', 'Scheduled', `Successfully assigned ${key} to ${nodeName}`);
     } catch (err) {
       if (!this.#options.signal.aborted) this.#bindingFailed(err, key, nodeName, moves);
     }
@@ -121,9 +129,9 @@ class Scheduler {
   }
 
   /** Says why no node does, in an event and in the condition that `kubectl describe` and autoscalers read. */
-  async #refuse(pod: Pod, message: string): Promise<void> {
+  async #refuse(pod: Pod, recorder: EventRecorder, message: string): Promise<void> {
     const { client, clock, log, signal } = this.#options;
-    this.#recorder.event(pod, 'Warning', 'FailedScheduling', message);
+    recorder.event(pod, 'Warning', 'FailedScheduling', message);
     const condition = pod.status?.conditions?.find((c) => c.type === 'PodScheduled');
     const { name, namespace = '', generation } = pod.metadata;
     // An API server before 1.34 knows no generation in conditions: to write it again and again would help nobody.

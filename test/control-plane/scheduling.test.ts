@@ -1,6 +1,11 @@
 import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
-import { events, nodes, persistentVolumeClaims, persistentVolumes, pods } from '../../src/api/resource-types.ts';
+import { events, leases, nodes, persistentVolumeClaims, persistentVolumes, pods } from '../../src/api/resource-types.ts';
 import type { Pod, PodSpec } from '../../src/api/schema/types.ts';
 import { eventually } from '../../src/clock/testing/eventually.ts';
 import { ControlPlane } from './testing/control-plane.ts';
@@ -11,6 +16,22 @@ const inDefault = { namespace: 'default' };
 function pod(name: string, cpu: string, spec: Partial<PodSpec> = {}, labels: Record<string, string> = {}): Pod {
   const containers = [{ ...pauseContainer, ports: [], resources: { requests: { cpu } } }];
   return { apiVersion: 'v1', kind: 'Pod', metadata: { name, namespace: 'default', labels }, spec: { containers, ...spec } };
+}
+
+/** Two profiles that like nodes for the opposite, and for nothing else. */
+function profiles(kubeconfig: string): string {
+  const fit = "plugins: { score: { disabled: [{ name: '*' }], enabled: [{ name: NodeResourcesFit }] } }";
+  return `apiVersion: kubescheduler.config.k8s.io/v1
+kind: KubeSchedulerConfiguration
+clientConnection: { kubeconfig: ${kubeconfig} }
+leaderElection: { leaseDuration: 30s, resourceName: second-scheduler }
+profiles:
+- schedulerName: spreads
+  ${fit}
+- schedulerName: packs
+  ${fit}
+  pluginConfig: [{ name: NodeResourcesFit, args: { scoringStrategy: { type: MostAllocated } } }]
+`;
 }
 
 describe('scheduling', () => {
@@ -188,6 +209,37 @@ describe('scheduling', () => {
     assert.deepEqual([await nodeOf('gated'), await nodeOf('foreign')], [undefined, undefined]);
     await cp.client.patch(pods, 'gated', { spec: { schedulingGates: null } }, inDefault);
     await lands('gated');
+    await clear();
+  });
+
+  test('is done by profiles of a KubeSchedulerConfiguration, in a process of its own', async (t) => {
+    const dir = await mkdtemp(join(tmpdir(), 'fairlead-profiles-'));
+    await writeFile(join(dir, 'kubeconfig'), cp.adminKubeconfig(), { mode: 0o600 });
+    await writeFile(join(dir, 'config.yaml'), profiles(join(dir, 'kubeconfig')));
+    const args = [join(import.meta.dirname, '../../src/main/fairlead.ts'), 'scheduler', `--config=${dir}/config.yaml`, '--secure-port=0'];
+    const second = spawn(process.execPath, args, { stdio: ['ignore', 'ignore', 'inherit'] });
+    const ended = once(second, 'exit');
+    t.after(async () => {
+      second.kill();
+      await ended;
+      await rm(dir, { recursive: true });
+    });
+    const on = async (schedulerName: string): Promise<number> => {
+      const names = Array.from({ length: 3 }, (_, i) => `${schedulerName}-${i}`);
+      for (const name of names) {
+        await cp.client.create(pods, pod(name, '500m', { schedulerName }));
+        await lands(name);
+      }
+      return new Set(await Promise.all(names.map(nodeOf))).size;
+    };
+    assert.deepEqual([await on('spreads'), await on('packs')], [3, 1]);
+    const lease = await cp.client.get(leases, 'second-scheduler', { namespace: 'kube-system' });
+    assert.equal(lease.spec?.leaseDurationSeconds, 30);
+    const told = await cp.client.list(events, { ...inDefault, fieldSelector: 'involvedObject.name=packs-0,reason=Scheduled' });
+    assert.deepEqual(
+      told.items.map(({ source }) => source?.component),
+      ['packs'],
+    );
     await clear();
   });
 

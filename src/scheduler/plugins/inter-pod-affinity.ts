@@ -102,31 +102,38 @@ function preferredTerms(pod: Pod): WeightedTerm[] {
   return [...weighted(podAffinity, 1), ...weighted(podAntiAffinity, -1)];
 }
 
-const knownOnOthers = new WeakMap<Affinity, readonly WeightedTerm[]>();
+/** What pods that run prefer of those that come, or must have near them: asked for each that comes, so put together once. */
+class TermsOnOthers {
+  readonly #requiredWeight: number;
+  readonly #known = new WeakMap<Affinity, readonly WeightedTerm[]>();
 
-/** What a pod that runs prefers of those that come, or must have near it: asked for each that comes, so put together once. */
-function termsOnOthers(pod: Pod): readonly WeightedTerm[] {
-  const affinity = pod.spec?.affinity;
-  if (!affinity) return [];
-  let terms = knownOnOthers.get(affinity);
-  if (!terms) {
-    const required = affinity.podAffinity?.requiredDuringSchedulingIgnoredDuringExecution ?? [];
-    terms = [...required.map((raw) => ({ raw, weight: 1 })), ...preferredTerms(pod)];
-    knownOnOthers.set(affinity, terms);
+  constructor(requiredWeight: number) {
+    this.#requiredWeight = requiredWeight;
   }
-  return terms;
+
+  of(pod: Pod): readonly WeightedTerm[] {
+    const affinity = pod.spec?.affinity;
+    if (!affinity) return [];
+    let terms = this.#known.get(affinity);
+    if (!terms) {
+      const required = affinity.podAffinity?.requiredDuringSchedulingIgnoredDuringExecution ?? [];
+      terms = [...required.map((raw) => ({ raw, weight: this.#requiredWeight })), ...preferredTerms(pod)];
+      this.#known.set(affinity, terms);
+    }
+    return terms;
+  }
 }
 
 /** What this pod prefers of others, and what others prefer of (or must have near) it. */
-function preferences(pod: Pod, cluster: Cluster): Weights {
+function preferences(own: readonly WeightedTerm[], pod: Pod, cluster: Cluster, onOthers: TermsOnOthers): Weights {
   const weights = new Weights();
-  for (const { raw, weight } of preferredTerms(pod)) {
+  for (const { raw, weight } of own) {
     const term = termOf(raw, pod, cluster);
     for (const [domain, n] of domainsWith(term, cluster)) weights.add(term.topologyKey, domain, weight * n);
   }
   for (const node of cluster.nodes)
     for (const existing of node.podsWithAffinity.values())
-      for (const { raw, weight } of termsOnOthers(existing))
+      for (const { raw, weight } of onOthers.of(existing))
         if (termOf(raw, existing, cluster).fits(pod)) weights.add(raw.topologyKey, node.labels[raw.topologyKey], weight);
   return weights;
 }
@@ -155,24 +162,41 @@ function filterOf(wanted: readonly Placed[], unwanted: readonly Placed[], forbid
   };
 }
 
+export interface InterPodAffinityOptions {
+  /** What it counts to be near a pod that must have such a one near it. */
+  readonly hardPodAffinityWeight?: number;
+  /** What others prefer counts only for a pod that prefers something itself. */
+  readonly ignorePreferredTermsOfExistingPods?: boolean;
+}
+
 /** https://kubernetes.io/docs/concepts/scheduling-eviction/assign-pod-node/#inter-pod-affinity-and-anti-affinity */
-export const interPodAffinity: Plugin = {
-  name: 'InterPodAffinity',
-  scoring: { weight: 2, scale: 'spread' },
-  prepare(pod, cluster) {
-    const { podAffinity, podAntiAffinity } = pod.spec?.affinity ?? {};
-    if (!podAffinity && !podAntiAffinity && cluster.affinityPods === 0) return undefined;
-    const placed = (raw: readonly PodAffinityTerm[] = []): (Term & { domains: ReadonlyMap<string, number> })[] =>
-      raw.map((t) => termOf(t, pod, cluster)).map((term) => ({ ...term, domains: domainsWith(term, cluster) }));
-    const wanted = placed(podAffinity?.requiredDuringSchedulingIgnoredDuringExecution);
-    const unwanted = placed(podAntiAffinity?.requiredDuringSchedulingIgnoredDuringExecution);
-    // The first pod of a group that wants to be near itself may go anywhere.
-    const isFirst = wanted.every(({ domains, fits }) => domains.size === 0 && fits(pod));
-    const near = isFirst ? wanted.map(({ topologyKey }) => ({ topologyKey, domains: 'any' as const })) : wanted;
-    const score = preferences(pod, cluster).scorer();
-    return {
-      filter: filterOf(near, unwanted, forbiddenDomains(pod, cluster)),
-      ...(score ? { score } : {}),
-    };
-  },
-};
+export function interPodAffinityWith({
+  hardPodAffinityWeight = 1,
+  ignorePreferredTermsOfExistingPods = false,
+}: InterPodAffinityOptions = {}): Plugin {
+  const onOthers = new TermsOnOthers(hardPodAffinityWeight);
+  return {
+    name: 'InterPodAffinity',
+    scoring: { weight: 2, scale: 'spread' },
+    prepare(pod, cluster) {
+      const { podAffinity, podAntiAffinity } = pod.spec?.affinity ?? {};
+      if (!podAffinity && !podAntiAffinity && cluster.affinityPods === 0) return undefined;
+      const placed = (raw: readonly PodAffinityTerm[] = []): (Term & { domains: ReadonlyMap<string, number> })[] =>
+        raw.map((t) => termOf(t, pod, cluster)).map((term) => ({ ...term, domains: domainsWith(term, cluster) }));
+      const wanted = placed(podAffinity?.requiredDuringSchedulingIgnoredDuringExecution);
+      const unwanted = placed(podAntiAffinity?.requiredDuringSchedulingIgnoredDuringExecution);
+      // The first pod of a group that wants to be near itself may go anywhere.
+      const isFirst = wanted.every(({ domains, fits }) => domains.size === 0 && fits(pod));
+      const near = isFirst ? wanted.map(({ topologyKey }) => ({ topologyKey, domains: 'any' as const })) : wanted;
+      const own = preferredTerms(pod);
+      const scores = own.length > 0 || !ignorePreferredTermsOfExistingPods;
+      const score = scores ? preferences(own, pod, cluster, onOthers).scorer() : undefined;
+      return {
+        filter: filterOf(near, unwanted, forbiddenDomains(pod, cluster)),
+        ...(score ? { score } : {}),
+      };
+    },
+  };
+}
+
+export const interPodAffinity: Plugin = interPodAffinityWith();

@@ -1,22 +1,30 @@
 import { nodeRequirement, nodeTermFits } from '../../api/placement/node-selector.ts';
+import type { NodeAffinity } from '../../api/schema/types.ts';
 import type { NodeInfo } from '../node-info.ts';
-import type { Plugin } from '../plugin.ts';
+import type { Plugin, Prepared } from '../plugin.ts';
 
 const mismatch = ["node(s) didn't match Pod's node affinity/selector"];
+const unlikeAdded = ["node(s) didn't match scheduler-enforced node affinity"];
 
-/** nodeSelector, and required and preferred node affinity. */
-export const nodeAffinity: Plugin = {
-  name: 'NodeAffinity',
-  scoring: { weight: 2, scale: 'spread' },
-  prepare(pod) {
-    const required = nodeRequirement(pod.spec);
-    const preferred = pod.spec?.affinity?.nodeAffinity?.preferredDuringSchedulingIgnoredDuringExecution ?? [];
-    if (!required && preferred.length === 0) return undefined;
-    return {
-      ...(required ? { filter: (node: NodeInfo) => (required(node) ? undefined : mismatch) } : {}),
-      ...(preferred.length > 0
-        ? { score: (node: NodeInfo) => preferred.reduce((sum, p) => sum + (nodeTermFits(p.preference, node) ? p.weight : 0), 0) }
-        : {}),
-    };
-  },
-};
+/** nodeSelector, and required and preferred node affinity; `added` is what every pod has besides. */
+export function nodeAffinityWith(added: NodeAffinity = {}): Plugin {
+  const addedTerms = added.requiredDuringSchedulingIgnoredDuringExecution?.nodeSelectorTerms;
+  const addedPreferred = added.preferredDuringSchedulingIgnoredDuringExecution ?? [];
+  return {
+    name: 'NodeAffinity',
+    scoring: { weight: 2, scale: 'spread' },
+    prepare(pod) {
+      const required = nodeRequirement(pod.spec);
+      const preferred = [...addedPreferred, ...(pod.spec?.affinity?.nodeAffinity?.preferredDuringSchedulingIgnoredDuringExecution ?? [])];
+      const own: Prepared['filter'] = required && ((node) => (required(node) ? undefined : mismatch));
+      const filter = addedTerms
+        ? (node: NodeInfo) => (addedTerms.some((term) => nodeTermFits(term, node)) ? own?.(node) : unlikeAdded)
+        : own;
+      const score = (node: NodeInfo): number => preferred.reduce((sum, p) => sum + (nodeTermFits(p.preference, node) ? p.weight : 0), 0);
+      if (!filter && preferred.length === 0) return undefined;
+      return { ...(filter ? { filter } : {}), ...(preferred.length > 0 ? { score } : {}) };
+    },
+  };
+}
+
+export const nodeAffinity: Plugin = nodeAffinityWith();

@@ -21,8 +21,8 @@ export const plugins: readonly Plugin[] = [
   nodeResourcesFit,
   volumeBinding,
   dynamicResources,
+  spreadByOwner,
   interPodAffinity,
   nodeResourcesBalanced,
   imageLocality,
-  spreadByOwner,
 ];

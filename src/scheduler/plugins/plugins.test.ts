@@ -29,7 +29,7 @@ const scores = (plugin: Plugin, p: Pod, cluster: Cluster): unknown => {
 test('plugins in their order, with their weights', () => {
   const wanted =
     'NodeUnschedulable, NodeName, TaintToleration 3 reverse, NodeAffinity 2 spread, NodePorts, NodeResourcesFit 1 percent, VolumeBinding, ' +
-    'DynamicResources, InterPodAffinity 2 spread, NodeResourcesBalancedAllocation 1 percent, ImageLocality 1 percent, SpreadByOwner 2 reverse';
+    'DynamicResources, PodTopologySpread 2 reverse, InterPodAffinity 2 spread, NodeResourcesBalancedAllocation 1 percent, ImageLocality 1 percent';
   assert.equal(plugins.map(({ name, scoring }) => (scoring ? `${name} ${scoring.weight} ${scoring.scale}` : name)).join(', '), wanted);
 });
 
@@ -291,11 +291,11 @@ const scored: readonly Row[] = [
     [70],
   ],
   [
-    'full, or more than full, is worth nothing',
+    'full, or more than full, is worth nothing, and what a node has not does not count',
     nodeResourcesFit,
     pod('p', asks('2', '0')),
     clusterOf([node('w1'), node('w2', { allocatable: { cpu: '1' } }), node('w3', { allocatable: { cpu: '0' } })]),
-    [50, 50, 50],
+    [50, 50, 100],
   ],
   [
     'cpu and memory that fill up alike are better',

@@ -1,11 +1,11 @@
 import type { Plugin } from '../plugin.ts';
 
 /**
- * Likes nodes on which fewer pods of the same owner run. It stands in for the default constraints of upstream's
- * PodTopologySpread (by host name), which is why three replicas of a small Deployment end up on three nodes.
+ * Likes nodes on which fewer pods of the same owner run. It bears the name of upstream's plugin, for whose default constraints (by host
+ * name) it stands in: so three replicas of a small Deployment end up on three nodes.
  */
 export const spreadByOwner: Plugin = {
-  name: 'SpreadByOwner',
+  name: 'PodTopologySpread',
   scoring: { weight: 2, scale: 'reverse' },
   prepare(pod) {
     const owner = pod.metadata.ownerReferences?.find((o) => o.controller)?.uid;

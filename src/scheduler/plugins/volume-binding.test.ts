@@ -4,7 +4,7 @@ import { objectKey } from '../../api/object-key.ts';
 import type { Node, PersistentVolume, PersistentVolumeClaim, Pod, StorageClass, Volume } from '../../api/schema/types.ts';
 import { choose, refusalMessage } from '../choose.ts';
 import { Cluster } from '../cluster.ts';
-import { plugins } from './order.ts';
+import { defaultProfile } from '../profile.ts';
 
 type Claim = Omit<Partial<PersistentVolumeClaim>, 'metadata'> & { readonly metadata?: Partial<PersistentVolumeClaim['metadata']> };
 
@@ -63,7 +63,7 @@ function where(
     volumes: new Map(volumes.map((v) => [objectKey(v), v])),
     classes: new Map([['late', late]]),
   };
-  const choice = choose(p, cluster, plugins, 0, 0);
+  const choice = choose(p, cluster, defaultProfile, 0, 0);
   return choice.kind === 'node' ? choice.name : refusalMessage(choice, nodes.length);
 }
 
