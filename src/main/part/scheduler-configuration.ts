@@ -2,12 +2,7 @@
 import { readFile } from 'node:fs/promises';
 import { KnownError, messageOf } from '../../errors/known-error.ts';
 import type { Log } from '../../observability/log.ts';
-import {
-  configKind,
-  idleFields,
-  type KubeSchedulerConfiguration,
-  readSchedulerConfiguration,
-} from '../../scheduler/config/kube-scheduler-configuration.ts';
+import { configKind, idleFields, type KubeSchedulerConfiguration, readSchedulerConfiguration } from '../../scheduler/config/config.ts';
 import { profilesOf } from '../../scheduler/config/profiles.ts';
 import type { Profile } from '../../scheduler/profile.ts';
 import type { FlagReader, FlagValues } from '../flag-reader.ts';

@@ -1,5 +1,5 @@
 /** The arguments that plugins take in a KubeSchedulerConfiguration, and the plugins that they make. */
-import { badConfig, checkField, type Fields, isTree, withoutNulls } from '../../api/configuration/fields.ts';
+import { badConfig, checkField, type Fields, isTree, withoutNulls } from '../../api/configuration-fields.ts';
 import type { NodeAffinity } from '../../api/schema/types.ts';
 import type { Plugin } from '../plugin.ts';
 import { type InterPodAffinityOptions, interPodAffinityWith } from '../plugins/inter-pod-affinity.ts';
@@ -7,7 +7,7 @@ import { nodeAffinityWith } from '../plugins/node-affinity.ts';
 import { nodeResourcesBalancedWith, nodeResourcesFitWith } from '../plugins/node-resources.ts';
 import { cpuAndMemory, type ResourceWeight, type ScoringStrategy, type ShapePoint } from '../plugins/resource-scoring.ts';
 import { spreadByOwner } from '../plugins/spread-by-owner.ts';
-import { checkWhole, configApiVersion } from './kube-scheduler-configuration.ts';
+import { checkWhole, configApiVersion } from './config.ts';
 
 interface ArgumentReader {
   readonly fields: Fields;

@@ -4,7 +4,7 @@ import { isKnownError } from '../../errors/known-error.ts';
 import { choose } from '../choose.ts';
 import { defaultProfile, type Profile } from '../profile.ts';
 import { asks, clusterOf, node, pod } from '../testing/samples.ts';
-import { readSchedulerConfiguration } from './kube-scheduler-configuration.ts';
+import { readSchedulerConfiguration } from './config.ts';
 import { profilesOf } from './profiles.ts';
 
 function read(profiles: string): Profile[] {

@@ -2,17 +2,11 @@
  * The profiles of a KubeSchedulerConfiguration: which plugins filter and score, in which order and with which weight, after upstream's
  * rules for extension points and `multiPoint`. Pure.
  */
-import { badConfig } from '../../api/configuration/fields.ts';
+import { badConfig } from '../../api/configuration-fields.ts';
 import type { Plugin } from '../plugin.ts';
 import { plugins as defaultPlugins } from '../plugins/order.ts';
 import { defaultProfile, defaultSchedulerName, type Profile } from '../profile.ts';
-import {
-  checkWhole,
-  type KubeSchedulerConfiguration,
-  type PluginReference,
-  type PluginSet,
-  type ProfileConfiguration,
-} from './kube-scheduler-configuration.ts';
+import { checkWhole, type KubeSchedulerConfiguration, type PluginReference, type PluginSet, type ProfileConfiguration } from './config.ts';
 import { pluginWith } from './plugin-args.ts';
 
 type PluginSets = Readonly<Record<string, PluginSet>>;

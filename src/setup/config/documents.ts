@@ -2,7 +2,7 @@
  * kubeadm's configuration files: documents of several kinds in one YAML text, with the fields of v1beta3 and v1beta4 that mean something here. Pure.
  */
 import { parseAllDocuments } from 'yaml';
-import { badConfig, checkField, type Field, type Fields, isTree, withoutNulls } from '../../api/configuration/fields.ts';
+import { badConfig, checkField, type Field, type Fields, isTree, withoutNulls } from '../../api/configuration-fields.ts';
 import type { Taint } from '../../api/schema/types.ts';
 
 export interface NodeRegistration {

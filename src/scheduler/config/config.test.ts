@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { isKnownError } from '../../errors/known-error.ts';
-import { idleFields, readSchedulerConfiguration } from './kube-scheduler-configuration.ts';
+import { idleFields, readSchedulerConfiguration } from './config.ts';
 
 const head = 'apiVersion: kubescheduler.config.k8s.io/v1\nkind: KubeSchedulerConfiguration\n';
 

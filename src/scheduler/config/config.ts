@@ -3,7 +3,7 @@
  * refused by name. Pure.
  */
 import { parse } from 'yaml';
-import { badConfig, checkField, type Fields, isTree, withoutNulls } from '../../api/configuration/fields.ts';
+import { badConfig, checkField, type Fields, isTree, withoutNulls } from '../../api/configuration-fields.ts';
 
 export const configApiVersion = 'kubescheduler.config.k8s.io/v1';
 export const configKind = 'KubeSchedulerConfiguration';

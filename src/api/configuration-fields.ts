@@ -2,7 +2,7 @@
  * The fields of a configuration file of Kubernetes' programs, as a table: whatever else stands in a file is refused by name, for a field
  * without effect would look as if it had one.
  */
-import { KnownError } from '../../errors/known-error.ts';
+import { KnownError } from '../errors/known-error.ts';
 
 /** What a field holds: a scalar, a list of texts, fields of its own, a list of such, or what its owner reads. */
 export type Field = 'text' | 'number' | 'switch' | 'texts' | 'free' | Fields | readonly [Fields];
