@@ -1,3 +1,4 @@
+/** Pods near others or apart from them, in the domains of a label. */
 import type { Affinity, Pod, PodAffinity, PodAffinityTerm } from '../../api/schema/types.ts';
 import { labelSelectorOf, type Selector } from '../../api/selector/label.ts';
 import type { Cluster } from '../cluster.ts';

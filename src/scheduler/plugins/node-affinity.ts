@@ -1,3 +1,4 @@
+/** Pods on nodes with certain labels. */
 import { nodeRequirement, nodeTermFits } from '../../api/placement/node-selector.ts';
 import type { NodeAffinity } from '../../api/schema/types.ts';
 import type { NodeInfo } from '../node-info.ts';

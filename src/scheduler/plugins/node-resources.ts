@@ -1,3 +1,4 @@
+/** Pods on nodes that have room for them: NodeResourcesFit and NodeResourcesBalancedAllocation. */
 import type { NodeInfo } from '../node-info.ts';
 import type { Plugin, Reason } from '../plugin.ts';
 import { type Amounts, podRequests, scoringRequests } from '../pod-resources.ts';
