@@ -76,4 +76,22 @@ describe('KernelNodeHost', { skip: cannotMakeNamespaces, concurrency: false }, (
     assert.deepEqual([...(await relays.held('ip')), ...(await relays.held('ip6'))], ['10.96.0.1', 'fd00:96::1']);
     assert.deepEqual(await host.addresses(), before);
   });
+
+  test('does not take those that mode ipvs has on a device for addresses of the node, and hears nothing of them', async () => {
+    const before = await host.addresses();
+    // Any device of this name.
+    await net.ip('a', 'link add kube-ipvs0 type bridge');
+    await net.ip('a', 'addr add 10.96.0.2/32 dev kube-ipvs0');
+    const other = inNetns(net.path('a'), () => new KernelNodeHost());
+    closers.push(() => other.close());
+    assert.deepEqual(await other.addresses(), before);
+    let told = 0;
+    other.watch(() => told++);
+    await net.ip('a', 'addr add 10.96.0.3/32 dev kube-ipvs0');
+    await net.ip('a', 'addr del 10.96.0.2/32 dev kube-ipvs0');
+    await net.ip('a', 'addr add 192.0.2.3/32 dev lo');
+    // In the order in which they came.
+    await eventually(() => told > 0);
+    assert.equal(told, 1);
+  });
 });

@@ -1,9 +1,10 @@
 /** What the proxy wants to know of the network namespace that it serves: addresses, and who listens. The edge, and what it gives as data. */
 import { readFileSync } from 'node:fs';
+import { type Address, parseAddress } from '../linux/netlink/address.ts';
 import { NetlinkSocket } from '../linux/netlink/netlink-socket.ts';
 import { RTNLGRP, Rtnetlink } from '../linux/netlink/rtnetlink.ts';
 import { getListening, type ListeningSocket, NETLINK_SOCK_DIAG, parseListening } from '../linux/netlink/sock-diag.ts';
-import { isServiceAddress } from './mode/service-address.ts';
+import { isServiceAddress, serviceDevice } from './mode/service-address.ts';
 import type { LinkAddress, Listener } from './plan/reserved.ts';
 
 export interface NodeHost {
@@ -11,7 +12,7 @@ export interface NodeHost {
   addresses(): Promise<readonly LinkAddress[]>;
   /** TCP sockets that listen, and UDP sockets that take datagrams of anybody. */
   listeners(): Promise<readonly Listener[]>;
-  /** Calls `onChange` when an address came or went, or may have. */
+  /** Calls `onChange` when one of these addresses came or went, or may have. */
   watch(onChange: () => void): void;
   close(): void;
 }
@@ -23,12 +24,21 @@ export class KernelNodeHost implements NodeHost {
   readonly #sockets = new NetlinkSocket(NETLINK_SOCK_DIAG);
   readonly #ephemeral: readonly number[] = readFileSync('/proc/sys/net/ipv4/ip_local_port_range', 'utf8').trim().split(/\s+/).map(Number);
 
+  /** Of the device of the Services, as of the last look. */
+  #deviceIndex: number | undefined;
+
   constructor() {
     for (const socket of [this.#routing, this.#notices, this.#sockets]) socket.unref();
   }
 
   async addresses(): Promise<readonly LinkAddress[]> {
-    return (await this.#routing.addresses()).filter((address) => !isServiceAddress(address)).map(({ ip, prefix }) => ({ ip, prefix }));
+    const [device, addresses] = await Promise.all([this.#routing.link(serviceDevice), this.#routing.addresses()]);
+    this.#deviceIndex = device?.index;
+    return addresses.filter((address) => !this.#isOfServices(address)).map(({ ip, prefix }) => ({ ip, prefix }));
+  }
+
+  #isOfServices(address: Address): boolean {
+    return isServiceAddress(address) || address.index === this.#deviceIndex;
   }
 
   async listeners(): Promise<readonly Listener[]> {
@@ -43,7 +53,10 @@ export class KernelNodeHost implements NodeHost {
   }
 
   watch(onChange: () => void): void {
-    this.#notices.subscribe([RTNLGRP.address4, RTNLGRP.address6], onChange);
+    this.#notices.subscribe([RTNLGRP.address4, RTNLGRP.address6], (notice) => {
+      const address = notice === 'lost' ? undefined : parseAddress(notice);
+      if (!address || !this.#isOfServices(address)) onChange();
+    });
   }
 
   close(): void {

@@ -140,6 +140,28 @@ describe('startProxy()', () => {
     ]);
   });
 
+  test('serves a change while it still takes away what other proxies left, and ends when that is done', async () => {
+    const cluster = new HandmadeCluster();
+    cluster.service('web', '10.96.0.100');
+    const nft = new FakeNftables();
+    const { promise: cleaned, resolve: finish } = Promise.withResolvers<boolean>();
+    let calls = 0;
+    const cleanOthers = (): Promise<boolean> => {
+      calls++;
+      return cleaned;
+    };
+    const proxy = await start(cluster, nft, { cleanOthers });
+    cluster.endpoints('web', ['10.244.2.2']);
+    await eventually(() => elements(nft, 'endpoints')['10.96.0.100 . tcp . 80 . 0'] === '10.244.2.2 . 8080');
+    assert.equal(calls, 1);
+    let hasEnded = false;
+    const ended = proxy.close().then(() => (hasEnded = true));
+    await new Promise((resolve) => setImmediate(resolve));
+    assert.equal(hasEnded, false);
+    finish(true);
+    await ended;
+  });
+
   test('removes a Service without a trace', async () => {
     const cluster = new HandmadeCluster();
     const nft = new FakeNftables();

@@ -36,6 +36,7 @@ import { metricsPages } from './service-counters.ts';
 import { ServiceReport } from './service-report.ts';
 import { statusPages } from './status-pages.ts';
 import { SyncLoop } from './sync-loop.ts';
+import { TakeOver } from './take-over.ts';
 import { ChangeTracker } from './track/change-tracker.ts';
 import { slimService, slimSlice } from './track/slim.ts';
 import { explained } from './usable-modes.ts';
@@ -72,14 +73,12 @@ export class ServiceProxy {
   readonly #liveness: Liveness;
   readonly #health: ServiceHealth;
   readonly #report: ServiceReport;
+  readonly #takeOver: TakeOver;
   #pages: HealthPages | undefined;
   /** What the view says may be news; `look`: so may be what the kernel says. */
   #viewDue: 'no' | 'yes' | 'look' = 'look';
   #started = false;
   #watch: { close(): void } | undefined;
-  /** Whether rules of other modes may be there. */
-  #othersDue = true;
-  #othersFailed = false;
   #closing: Promise<void> | undefined;
   /** Whether somebody else closes the mode. */
   #isModeKept: boolean;
@@ -126,9 +125,14 @@ export class ServiceProxy {
       service: (key) => this.#tracker.service(key),
       event: (about, reason, message) => recorder.event(about, 'Warning', reason, message),
     });
+    const { rules, cleanOthers = rules ? async () => true : cleanOtherModes } = options;
+    this.#takeOver = new TakeOver(async () => {
+      await mode.cleanUpElsewhere?.();
+      return await cleanOthers(mode.name, this.#log);
+    }, this.#log);
     this.#loop = new SyncLoop({
       sync: () => this.#sync(),
-      verify: () => this.#verify(),
+      verify: (isWaiting) => this.#verify(isWaiting),
       minSyncPeriodMs: options.minSyncPeriodMs ?? defaultMinSyncPeriodMs,
       syncPeriodMs: this.#syncPeriodMs,
       clock: this.#clock,
@@ -273,20 +277,7 @@ export class ServiceProxy {
     this.metrics.pending(this.#tracker);
     this.#markSynced();
     await this.#afterSync();
-    if (this.#othersDue) await this.#cleanOthers();
-  }
-
-  /** Not before ours are in place: until then theirs serve. */
-  async #cleanOthers(): Promise<void> {
-    const { rules, cleanOthers = rules ? async () => true : cleanOtherModes } = this.#options;
-    this.#othersDue = false;
-    try {
-      await this.#mode.cleanUpElsewhere?.();
-      this.#othersFailed = !(await cleanOthers(this.#mode.name, this.#log));
-    } catch (err) {
-      this.#othersFailed = true;
-      this.#log.warn(`Cannot take away what another proxy left, will try again: ${messageOf(err)}`);
-    }
+    this.#takeOver.synced();
   }
 
   #put(proxy: FamilyProxy, key: string): void {
@@ -322,11 +313,11 @@ export class ServiceProxy {
     }
   }
 
-  async #verify(): Promise<void> {
+  async #verify(isWaiting: () => boolean): Promise<boolean> {
     // Sockets come and go without a word.
     this.#viewDue = 'look';
-    this.#othersDue ||= this.#othersFailed;
-    await this.#mode.verify();
+    this.#takeOver.again();
+    return await this.#mode.verify(isWaiting);
   }
 
   /** Whoever asks for metrics gets all others in any case. */
@@ -373,6 +364,7 @@ export class ServiceProxy {
     this.#stop.abort();
     this.#watch?.close();
     await this.#loop.stop();
+    await this.#takeOver.close();
     await this.#health.close();
     await this.#pages?.close();
     if (!this.#isModeKept) this.#mode.close();

@@ -4,7 +4,11 @@ import { FakeClock } from '../clock/testing/fake-clock.ts';
 import { silentLog } from '../observability/log.ts';
 import { SyncLoop } from './sync-loop.ts';
 
-function loop(options: { sync?: () => Promise<void>; minSyncPeriodMs?: number }): { clock: FakeClock; l: SyncLoop; seen: string[] } {
+function loop(options: { sync?: () => Promise<void>; verify?: (isWaiting: () => boolean) => Promise<boolean>; minSyncPeriodMs?: number }): {
+  clock: FakeClock;
+  l: SyncLoop;
+  seen: string[];
+} {
   const clock = new FakeClock();
   const seen: string[] = [];
   const made = new SyncLoop({
@@ -12,8 +16,9 @@ function loop(options: { sync?: () => Promise<void>; minSyncPeriodMs?: number })
       seen.push('sync');
       await options.sync?.();
     },
-    verify: async () => {
+    verify: async (isWaiting) => {
       seen.push('verify');
+      return (await options.verify?.(isWaiting)) ?? true;
     },
     minSyncPeriodMs: options.minSyncPeriodMs ?? 0,
     syncPeriodMs: 30_000,
@@ -121,5 +126,35 @@ describe('SyncLoop', () => {
     await l.stop();
     await clock.advance(60_000);
     assert.equal(seen.length, 4);
+  });
+
+  test('lets a look know of a change that waits, and calls it again after that one until it is done', async () => {
+    const told: boolean[] = [];
+    const { clock, l, seen } = loop({
+      verify: async (isWaiting) => {
+        const before = isWaiting();
+        // The first of the two looks meets with a change.
+        if (told.length === 0) l.request();
+        told.push(before, isWaiting());
+        return !isWaiting();
+      },
+    });
+    l.watch();
+    await clock.advance(30_000);
+    assert.deepEqual(
+      [told, seen],
+      [
+        [false, true, false, false],
+        ['verify', 'sync', 'verify', 'sync'],
+      ],
+    );
+    await clock.advance(29_999);
+    assert.equal(seen.length, 4);
+    // One that comes before the look waits for no more than a part of it.
+    l.suspect();
+    l.request();
+    await clock.advance(0);
+    assert.deepEqual(told.slice(4, 6), [true, true]);
+    await l.stop();
   });
 });

@@ -10,8 +10,11 @@ import type { Log } from '../observability/log.ts';
 interface SyncLoopOptions {
   /** Does one sync of everything that changed. */
   readonly sync: () => Promise<void>;
-  /** Looks whether the kernel still holds what was applied. Called every `syncPeriodMs` and after `suspect`, before a sync. */
-  readonly verify: () => Promise<void>;
+  /**
+   * Looks whether the kernel still holds what was applied. Called every `syncPeriodMs` and after `suspect`, before a sync. False when it was cut short,
+   * since a change waits: it is called again after that one's sync.
+   */
+  readonly verify: (isWaiting: () => boolean) => Promise<boolean>;
   /** Changes that come within this time are applied together. */
   readonly minSyncPeriodMs: number;
   readonly syncPeriodMs: number;
@@ -33,6 +36,8 @@ export class SyncLoop {
   #period: { cancel(): void } | undefined;
   #running: Promise<void> | undefined;
   #again = false;
+  /** Whether something changed since the last sync began. */
+  #changed = false;
   #stopped = false;
   #verifyDue = false;
   #verifySoon: { cancel(): void } | undefined;
@@ -47,6 +52,11 @@ export class SyncLoop {
 
   /** Something changed. */
   request(): void {
+    this.#changed = true;
+    this.#runSoon();
+  }
+
+  #runSoon(): void {
     if (this.#stopped) return;
     if (this.#running) {
       this.#again = true;
@@ -65,7 +75,7 @@ export class SyncLoop {
       this.#running = undefined;
       if (this.#again) {
         this.#again = false;
-        this.request();
+        this.#runSoon();
       }
     });
   }
@@ -75,10 +85,12 @@ export class SyncLoop {
     try {
       if (this.#verifyDue) {
         const begun = clock.monotonic();
-        await verify();
+        const isDone = await verify(() => this.#changed);
         this.#nextVerify = clock.monotonic() + Math.max(minVerifyGapMs, verifyShare * (clock.monotonic() - begun));
+        this.#verifyDue = !isDone;
+        this.#again ||= !isDone;
       }
-      this.#verifyDue = false;
+      this.#changed = false;
       await sync();
       if (this.#backOff.durationMs > firstRetryMs) log.info('The rules are applied again');
       this.#backOff.reset();
@@ -98,7 +110,7 @@ export class SyncLoop {
     if (this.#stopped) return;
     this.#period = clock.after(syncPeriodMs, () => {
       this.#verifyDue = true;
-      this.request();
+      this.#runSoon();
       this.watch();
     });
   }
@@ -110,7 +122,7 @@ export class SyncLoop {
     this.#verifySoon ??= clock.after(Math.max(0, this.#nextVerify - clock.monotonic()), () => {
       this.#verifySoon = undefined;
       this.#verifyDue = true;
-      this.request();
+      this.#runSoon();
     });
   }
 

@@ -52,8 +52,9 @@ export function deleteAddress(a: Address): NetlinkRequest {
 
 export const getAddresses: NetlinkRequest = { type: RTM_GETADDR, body: ifaddr(0, 0, 0) };
 
+/** Of a listing, or of a notice about one that came or went. */
 export function parseAddress(message: NetlinkMessage): Address | undefined {
-  if (message.type !== RTM_NEWADDR || message.data.length < 8) return undefined;
+  if ((message.type !== RTM_NEWADDR && message.type !== RTM_DELADDR) || message.data.length < 8) return undefined;
   const attrs = decodeAttrs(message.data, 8);
   const bytes = attrs.get(IFA.local) ?? attrs.get(IFA.address);
   if (!bytes) return undefined;

@@ -110,8 +110,11 @@ describe('parseAddress()', () => {
     assert.deepEqual(parseAddress(message(20, '0a40000003000000', [[1, ip('fd00::1')]])), { index: 3, ip: 'fd00::1', prefix: 64 });
   });
 
+  test('reads the notice of one that went', () =>
+    assert.deepEqual(parseAddress(message(21, body, [[2, ip('10.0.0.1')]])), { index: 3, ip: '10.0.0.1', prefix: 24 }));
+
   test('passes over other messages, and what says no address', () => {
-    assert.equal(parseAddress(message(21, body, [[2, ip('10.0.0.1')]])), undefined);
+    for (const type of [19, 22]) assert.equal(parseAddress(message(type, body, [[2, ip('10.0.0.1')]])), undefined);
     assert.equal(parseAddress(message(20, body)), undefined);
     assert.equal(parseAddress(message(20, body.slice(2))), undefined);
   });

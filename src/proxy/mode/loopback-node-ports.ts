@@ -107,9 +107,9 @@ export class LoopbackNodePorts implements Mode {
     return rules;
   }
 
-  async verify(): Promise<void> {
-    await this.#mode.verify();
+  async verify(isWaiting?: () => boolean): Promise<boolean> {
     for (const { relays } of this.#opened) await relays.verify();
+    return await this.#mode.verify(isWaiting);
   }
 
   watch(onTouched: () => void): { close(): void } {

@@ -107,8 +107,11 @@ export interface Mode {
   probe(): Promise<void>;
   /** Takes up what an earlier proxy left, so that established connections do not notice. */
   open(node: NodeContext): Promise<ModeRules>;
-  /** Looks whether anybody else changed rules since the last time; what may be wrong is compared by the next sync. */
-  verify(): Promise<void>;
+  /**
+   * Looks whether anybody else changed rules since the last time; what may be wrong is compared by the next sync. Where that takes long it is done in
+   * parts, at least one in a call, until `isWaiting` says that a change waits. True when nothing is left to look at.
+   */
+  verify(isWaiting?: () => boolean): Promise<boolean>;
   /** Calls `onTouched` soon after somebody else changed the rules, or may have. */
   watch(onTouched: () => void): { close(): void };
   /** Sockets of this process at which it serves Services: they are nobody else's. Absent: none. */

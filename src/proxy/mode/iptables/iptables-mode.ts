@@ -121,7 +121,7 @@ export class IptablesMode implements Mode {
     return chains;
   }
 
-  async verify(): Promise<void> {
+  async verify(): Promise<boolean> {
     const foreign = await this.#iptables.foreignChanges();
     const touched = this.#touched && foreign !== 0;
     this.#touched = false;
@@ -131,6 +131,7 @@ export class IptablesMode implements Mode {
       const suspicious = foreign !== undefined && foreign !== 0 && !chains.isLarge;
       if (deep || suspicious || (foreign !== 0 && !(await this.#hasCanaries(family)))) chains.distrust();
     }
+    return true;
   }
 
   /** Who flushes tables does not spare the canary. */

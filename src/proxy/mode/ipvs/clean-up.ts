@@ -14,7 +14,7 @@ import {
 import type { TableFamily } from '../../../linux/nftables/table.ts';
 import { detourChains } from './glue.ts';
 import { isOfIptables, removeGlue } from './glue-sections.ts';
-import type { IpvsKernel } from './ipvs-rules.ts';
+import type { IpvsKernel } from './ipvs-kernel.ts';
 import { isOurs } from './set-names.ts';
 
 const families: readonly TableFamily[] = ['ip', 'ip6'];

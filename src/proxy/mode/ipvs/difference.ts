@@ -1,6 +1,7 @@
 /** What must change so that the kernel holds what Services want. Pure. */
 import { type IpvsOp, isSameServer, type RealServer, realName, type VirtualAddress } from '../../../linux/ipvs/ipvs.ts';
 import type { Balanced, Member } from './render.ts';
+import type { SetName } from './set-names.ts';
 
 /** A real server that gets no new connections. */
 export interface Retired {
@@ -76,13 +77,21 @@ export function changesOf(held: ReadonlySet<string>, wanted: ReadonlySet<string>
   return { fresh: [...wanted].filter((one) => !held.has(one)), gone: [...held].filter((one) => !wanted.has(one)) };
 }
 
-/** Whether there is anything to do. Real servers that retired already, and wait for the end of their connections, are nothing. */
-export function isNothing({ members, addresses, servers, unwanted }: Difference): boolean {
-  return stepsOf({ members, addresses, servers, unwanted, retired: [] }) === 0;
+/** Entries of a set. */
+export function membersOf(set: SetName, { fresh, gone }: Changes<string>): Changes<Member> {
+  const memberOf = (entry: string): Member => ({ set, entry });
+  return { fresh: fresh.map(memberOf), gone: gone.map(memberOf) };
 }
 
-/** How many changes. */
+function count({ fresh, gone }: Changes<unknown>): number {
+  return fresh.length + gone.length;
+}
+
+export function isNone(changes: Changes<unknown>): boolean {
+  return count(changes) === 0;
+}
+
+/** How many changes. Real servers that retired already, and wait for the end of their connections, are none. */
 export function stepsOf({ members, addresses, servers, unwanted }: Difference): number {
-  const count = ({ fresh, gone }: Changes<unknown>): number => fresh.length + gone.length;
   return count(members) + count(addresses) + servers.length + unwanted.length;
 }

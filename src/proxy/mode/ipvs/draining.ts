@@ -64,11 +64,12 @@ export class Draining {
     this.#left.clear();
   }
 
-  /** Takes away those without connections, and virtual servers that have none left. */
-  async drain(wanted: ReadonlyMap<string, Balanced>): Promise<void> {
-    const held = await this.#held();
+  /** Takes away those without connections, and virtual servers that have none left. `of`: looks at the virtual servers of these alone. */
+  async drain(wanted: ReadonlyMap<string, Balanced>, of?: readonly Retired[]): Promise<void> {
+    const looked = this.#leftOf(of);
+    const held = await this.#held(looked);
     const ops: IpvsOp[] = [];
-    for (const [name, { address, reals }] of this.#left) {
+    for (const [name, { address, reals }] of looked) {
       for (const [real, { ip, port }] of reals) {
         const connections = held.get(name)?.get(real);
         if (connections !== undefined && connections > 0) continue;
@@ -83,12 +84,18 @@ export class Draining {
     if (refused) throw refused;
   }
 
+  #leftOf(retired?: readonly Retired[]): [string, Left][] {
+    if (!retired) return [...this.#left];
+    const names = new Set(retired.map(({ address }) => serverName(address)));
+    return [...this.#left].filter(([name]) => names.has(name));
+  }
+
   /** Connections of the real servers of those virtual servers, by both names. */
-  async #held(): Promise<Map<string, Map<string, number>>> {
+  async #held(looked: readonly (readonly [name: string, left: Left])[]): Promise<Map<string, Map<string, number>>> {
     const lists = new Map<string, Awaited<ReturnType<Ipvs['realServers']>>>();
-    if (this.#left.size > fewServers) {
+    if (looked.length > fewServers) {
       for (const { address, realServers } of await this.#ipvs.read()) lists.set(serverName(address), [...realServers]);
-    } else for (const [name, { address }] of this.#left) lists.set(name, await this.#ipvs.realServers(address));
+    } else for (const [name, { address }] of looked) lists.set(name, await this.#ipvs.realServers(address));
     return new Map(Array.from(lists, ([name, list]) => [name, new Map(list.map((r) => [realName(r), connectionsOf(r)]))]));
   }
 }

@@ -4,9 +4,9 @@ import { dryRun as dryRunIptables } from '../../../linux/iptables/dry-run.ts';
 import { changesOf } from '../../../linux/iptables/print.ts';
 import { printIpvsOp } from '../../../linux/ipvs/print.ts';
 import type { Owners } from '../owners.ts';
+import { serviceDevice } from '../service-address.ts';
 import type { Change } from '../view.ts';
 import type { IpvsModeKernel } from './ipvs-mode.ts';
-import { deviceName } from './service-device.ts';
 
 export class DryIpvsKernel implements IpvsModeKernel {
   readonly #kernel: IpvsModeKernel;
@@ -60,10 +60,10 @@ export class DryIpvsKernel implements IpvsModeKernel {
     return {
       probe: async () => {},
       read: () => device.read(),
-      ensure: async () => void this.#note([`ip link add ${deviceName} type dummy`], (text) => text),
-      bind: async (ips) => this.#note(ips, (ip) => `ip addr add ${ip} dev ${deviceName}`),
-      unbind: async (ips) => this.#note(ips, (ip) => `ip addr del ${ip} dev ${deviceName}`),
-      remove: async () => void this.#note([`ip link del ${deviceName}`], (text) => text),
+      ensure: async () => void this.#note([`ip link add ${serviceDevice} type dummy`], (text) => text),
+      bind: async (ips) => this.#note(ips, (ip) => `ip addr add ${ip} dev ${serviceDevice}`),
+      unbind: async (ips) => this.#note(ips, (ip) => `ip addr del ${ip} dev ${serviceDevice}`),
+      remove: async () => void this.#note([`ip link del ${serviceDevice}`], (text) => text),
       watch: (onTouched) => device.watch(onTouched),
       close: () => {},
     };

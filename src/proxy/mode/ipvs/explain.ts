@@ -2,9 +2,9 @@
 import { printIpsetOp } from '../../../linux/ipset/print.ts';
 import { printIpvsOp } from '../../../linux/ipvs/print.ts';
 import type { TableFamily } from '../../../linux/nftables/table.ts';
+import { serviceDevice } from '../service-address.ts';
 import type { Explained } from '../view.ts';
 import type { Wanted } from './render.ts';
-import { deviceName } from './service-device.ts';
 import { declarationOf, type SetName } from './set-names.ts';
 
 const passes = 'packets to it pass the filter';
@@ -37,7 +37,7 @@ export function explainWanted({ servers, members, addresses, detours }: Wanted, 
   const balancers = [...servers.values()].filter(({ reals }) => reals.size > 0);
   return [
     ...addresses.map((ip) => ({
-      text: `ip addr add ${ip} dev ${deviceName}`,
+      text: `ip addr add ${ip} dev ${serviceDevice}`,
       why: 'the kernel takes packets to this address for its own',
     })),
     ...balancers.flatMap(({ reals, ...server }) => [

@@ -15,8 +15,10 @@ import { type Algorithm, schedulers } from '../../plan/algorithm.ts';
 import type { NodeContext } from '../../plan/node-context.ts';
 import type { Mode, ModeOptions, ModeRules } from '../mode.ts';
 import { cleanUpIpvs, drainIpvs } from './clean-up.ts';
+import { allParts, type Part } from './comparison.ts';
+import type { IpvsKernel } from './ipvs-kernel.ts';
 import { defaultMasqueradeBit } from './ipvs-node.ts';
-import { type IpvsKernel, IpvsRules } from './ipvs-rules.ts';
+import { IpvsRules, lookShare } from './ipvs-rules.ts';
 import { KernelServiceDevice } from './service-device.ts';
 import { sysctlsOf } from './sysctls.ts';
 
@@ -31,8 +33,6 @@ function withVariants(held: readonly Algorithm[]): readonly Algorithm[] {
   return [...held, ...variants.filter(([, scheduler]) => held.includes(scheduler)).map(([algorithm]) => algorithm)];
 }
 
-/** Looking for what nobody tells of takes at most a hundredth of the time. */
-const verifyShare = 100;
 /** Marks of packets that nobody gives: under these, schedulers are tried. */
 const firstTrialMark = 0x7ffffff0;
 
@@ -52,9 +52,11 @@ export class IpvsMode implements Mode {
   readonly #log: Log;
   readonly #families = new Map<TableFamily, IpvsRules>();
   #algorithms = ipvsAlgorithms;
-  #touched = false;
   #isClosed = false;
-  #nextVerify = Number.NEGATIVE_INFINITY;
+  /** When everything is to be looked at; Infinity: that is under way. */
+  #nextLook = Number.NEGATIVE_INFINITY;
+  /** Milliseconds that the look that is under way has taken so far. */
+  #lookedMs = 0;
 
   constructor(kernel: IpvsModeKernel, options: ModeOptions = {}) {
     this.#kernel = kernel;
@@ -136,23 +138,34 @@ export class IpvsMode implements Mode {
     if (Object.values(timeouts).some((value) => value > 0)) await this.#kernel.ipvs.setTimeouts(timeouts);
   }
 
-  async verify(): Promise<void> {
-    const foreign = await this.#kernel.iptables.foreignChanges();
+  async verify(isWaiting: () => boolean = () => false): Promise<boolean> {
+    const begun = this.#clock.monotonic();
+    if (await this.#kernel.iptables.foreignChanges()) this.#suspect(['glue']);
+    // IPVS and ipset tell nobody of changes.
+    if (begun >= this.#nextLook) {
+      this.#suspect(allParts);
+      this.#nextLook = Number.POSITIVE_INFINITY;
+    }
+    let isDone = true;
+    for (const rules of this.#families.values()) isDone = isDone && (await rules.verify(isWaiting));
     const now = this.#clock.monotonic();
-    // IPVS and ipset tell nobody of changes, so it takes a look at everything.
-    if (!this.#touched && !foreign && now < this.#nextVerify) return;
-    this.#touched = false;
-    for (const rules of this.#families.values()) await rules.verify();
-    const ended = this.#clock.monotonic();
-    this.#nextVerify = ended + verifyShare * (ended - now);
+    this.#lookedMs += now - begun;
+    if (!isDone) return false;
+    if (this.#nextLook === Number.POSITIVE_INFINITY) this.#nextLook = now + lookShare * this.#lookedMs;
+    this.#lookedMs = 0;
+    return true;
+  }
+
+  #suspect(parts: readonly Part[]): void {
+    for (const rules of this.#families.values()) rules.suspect(parts);
   }
 
   watch(onTouched: () => void): { close(): void } {
-    const touched = (): void => {
-      this.#touched = true;
+    const touched = (part: Part) => (): void => {
+      this.#suspect([part]);
       onTouched();
     };
-    const watches = [this.#kernel.iptables.watch('KUBE-', touched), this.#kernel.device.watch(touched)];
+    const watches = [this.#kernel.iptables.watch('KUBE-', touched('glue')), this.#kernel.device.watch(touched('addresses'))];
     return {
       close: () => {
         for (const watch of watches) watch.close();

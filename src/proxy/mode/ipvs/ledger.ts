@@ -2,26 +2,17 @@
 import { serverName, type VirtualServer } from '../../../linux/ipvs/ipvs.ts';
 import type { ServicePlan } from '../../plan/service-plan.ts';
 import { UseCount } from '../use-count.ts';
-import { type Difference, isWaitedFor, ServerChanges } from './difference.ts';
+import { type Difference, isWaitedFor, membersOf, ServerChanges } from './difference.ts';
 import { type DetourChain, detourChains } from './glue.ts';
 import type { IpvsNode } from './ipvs-node.ts';
 import { type Balanced, type Member, Render, type Wanted } from './render.ts';
-import type { SetName } from './set-names.ts';
-
-function nameOf({ set, entry }: Member): string {
-  return `${set} ${entry}`;
-}
-
-function memberOf(name: string): Member {
-  const blank = name.indexOf(' ');
-  return { set: name.slice(0, blank) as SetName, entry: name.slice(blank + 1) };
-}
+import { type SetName, setNames } from './set-names.ts';
 
 export class Ledger {
   readonly #render: Render;
   readonly #services = new Map<string, Wanted>();
   readonly #servers = new Map<string, Balanced>();
-  readonly #members = new UseCount();
+  readonly #members = new Map(setNames.map((set) => [set, new UseCount()]));
   readonly #addresses = new UseCount();
   readonly #detours = new UseCount();
   /** Virtual servers that may differ from what was applied, as they were then. */
@@ -73,9 +64,13 @@ export class Ledger {
 
   #use(bound: readonly Member[], step: 1 | -1): void {
     for (const member of bound) {
-      this.#members.use(nameOf(member), step);
+      this.#useMember(member, step);
       this.#addresses.use(member.entry, step);
     }
+  }
+
+  #useMember({ set, entry }: Member, step: 1 | -1): void {
+    this.#members.get(set)?.use(entry, step);
   }
 
   #count(wanted: Wanted | undefined, step: 1 | -1): void {
@@ -86,7 +81,7 @@ export class Ledger {
       if (step === 1) this.#servers.set(name, server);
       else this.#servers.delete(name);
     }
-    for (const member of wanted.members) this.#members.use(nameOf(member), step);
+    for (const member of wanted.members) this.#useMember(member, step);
     for (const address of wanted.addresses) this.#addresses.use(address, step);
     for (const { chain, rule } of wanted.detours) this.#detours.use(`${chain} ${rule}`, step);
   }
@@ -99,14 +94,8 @@ export class Ledger {
     return new Set(this.#addresses.names);
   }
 
-  /** Entries by set; a set that nobody wants anything of is not there. */
-  get members(): Map<SetName, Set<string>> {
-    const sets = new Map<SetName, Set<string>>();
-    for (const { set, entry } of this.#members.names.map(memberOf)) {
-      const entries = sets.get(set) ?? new Set();
-      sets.set(set, entries.add(entry));
-    }
-    return sets;
+  entriesOf(set: SetName): ReadonlySet<string> {
+    return new Set(this.#members.get(set)?.names);
   }
 
   /** By chain. A mark comes before what ends the chain; otherwise the order does not matter. */
@@ -130,12 +119,12 @@ export class Ledger {
   changes(held: (name: string, before: Balanced) => Balanced | undefined): Difference {
     const servers = new ServerChanges();
     for (const [name, before] of this.#before) servers.change(before && held(name, before), this.#servers.get(name));
-    const { fresh, gone } = this.#members.changes;
+    const members = [...this.#members].map(([set, count]) => membersOf(set, count.changes));
     return {
       servers: servers.servers,
       unwanted: servers.unwanted,
       retired: servers.retired,
-      members: { fresh: fresh.map(memberOf), gone: gone.map(memberOf) },
+      members: { fresh: members.flatMap(({ fresh }) => fresh), gone: members.flatMap(({ gone }) => gone) },
       addresses: this.#addresses.changes,
     };
   }
@@ -143,6 +132,6 @@ export class Ledger {
   /** Says that the kernel holds what is wanted now. */
   settled(): void {
     this.#before.clear();
-    for (const count of [this.#members, this.#addresses, this.#detours]) count.settled();
+    for (const count of [...this.#members.values(), this.#addresses, this.#detours]) count.settled();
   }
 }

@@ -5,9 +5,8 @@ import { type Address, addAddress, deleteAddress } from '../../../linux/netlink/
 import { addLink, deleteLink } from '../../../linux/netlink/link.ts';
 import { isErrno, type NetlinkError } from '../../../linux/netlink/netlink-error.ts';
 import { RTNLGRP, Rtnetlink } from '../../../linux/netlink/rtnetlink.ts';
-import { isServiceAddress } from '../service-address.ts';
+import { isServiceAddress, serviceDevice } from '../service-address.ts';
 
-export const deviceName = 'kube-ipvs0';
 const trialName = 'kube-ipvs-try';
 
 export interface HeldAddresses {
@@ -46,7 +45,7 @@ export class KernelServiceDevice implements ServiceDevice {
   }
 
   async probe(): Promise<void> {
-    if (await this.#routing.link(deviceName)) return;
+    if (await this.#routing.link(serviceDevice)) return;
     try {
       await this.#routing.must([addLink(trialName, { kind: 'dummy' }), deleteLink(trialName)], `make link "${trialName}"`);
     } catch (err) {
@@ -59,7 +58,7 @@ export class KernelServiceDevice implements ServiceDevice {
   }
 
   async read(): Promise<HeldAddresses> {
-    const [link, addresses] = await Promise.all([this.#routing.link(deviceName), this.#routing.addresses()]);
+    const [link, addresses] = await Promise.all([this.#routing.link(serviceDevice), this.#routing.addresses()]);
     this.#index = link?.index;
     const isBound = ({ index }: Address): boolean => index === link?.index;
     return {
@@ -71,9 +70,9 @@ export class KernelServiceDevice implements ServiceDevice {
 
   async ensure(): Promise<void> {
     // Down, and without ARP: a route to each address is all that is needed of it.
-    const [error] = await this.#routing.batch([addLink(deviceName, { kind: 'dummy' })], `make link "${deviceName}"`);
+    const [error] = await this.#routing.batch([addLink(serviceDevice, { kind: 'dummy' })], `make link "${serviceDevice}"`);
     if (error && !isErrno(error, 'EEXIST')) throw error;
-    this.#index = (await this.#routing.link(deviceName))?.index;
+    this.#index = (await this.#routing.link(serviceDevice))?.index;
   }
 
   #addressOf(ip: string): Address {
@@ -83,7 +82,7 @@ export class KernelServiceDevice implements ServiceDevice {
   async bind(ips: readonly string[]): Promise<(NetlinkError | undefined)[]> {
     const errors = await this.#routing.stream(
       ips.map((ip) => addAddress(this.#addressOf(ip))),
-      `bind addresses to "${deviceName}"`,
+      `bind addresses to "${serviceDevice}"`,
     );
     return errors.map((error) => (isErrno(error, 'EEXIST') ? undefined : error));
   }
@@ -91,13 +90,13 @@ export class KernelServiceDevice implements ServiceDevice {
   async unbind(ips: readonly string[]): Promise<(NetlinkError | undefined)[]> {
     const errors = await this.#routing.stream(
       ips.map((ip) => deleteAddress(this.#addressOf(ip))),
-      `take addresses off "${deviceName}"`,
+      `take addresses off "${serviceDevice}"`,
     );
     return errors.map((error) => (isErrno(error, 'EADDRNOTAVAIL') ? undefined : error));
   }
 
   async remove(): Promise<void> {
-    const [error] = await this.#routing.batch([deleteLink(deviceName)], `delete link "${deviceName}"`);
+    const [error] = await this.#routing.batch([deleteLink(serviceDevice)], `delete link "${serviceDevice}"`);
     if (error && !isErrno(error, 'ENODEV')) throw error;
   }
 

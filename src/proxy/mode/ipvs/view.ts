@@ -15,6 +15,7 @@ import type { NodeContext } from '../../plan/node-context.ts';
 import type { ServicePlan } from '../../plan/service-plan.ts';
 import { liveRules } from '../live-rules.ts';
 import { Owners } from '../owners.ts';
+import { serviceDevice } from '../service-address.ts';
 import type { Held, ModeView, ViewOptions } from '../view.ts';
 import { byName } from './difference.ts';
 import { DryIpvsKernel } from './dry-run.ts';
@@ -24,11 +25,11 @@ import { IpvsMode, type IpvsModeKernel, ipvsAlgorithms } from './ipvs-mode.ts';
 import { defaultMasqueradeBit, type IpvsNode } from './ipvs-node.ts';
 import { Ledger } from './ledger.ts';
 import { Render } from './render.ts';
-import { deviceName, KernelServiceDevice } from './service-device.ts';
+import { KernelServiceDevice } from './service-device.ts';
 import { declarationOf, type SetName, setNames } from './set-names.ts';
 import { IpvsTracer, type TracedKernel } from './trace.ts';
 
-const headings = [`# ip addr show dev ${deviceName}`, '# ipvsadm -Sn', '# ipset save', '# iptables-save'] as const;
+const headings = [`# ip addr show dev ${serviceDevice}`, '# ipvsadm -Sn', '# ipset save', '# iptables-save'] as const;
 
 function nodeOf(node: NodeContext, { hostIps = node.nodeIps, masqueradeBit = defaultMasqueradeBit }: ViewOptions): IpvsNode {
   return { ...node, hostIps, masqueradeBit };
@@ -117,8 +118,7 @@ export const view: ModeView = {
     const node = nodeOf(given, options);
     const ledger = new Ledger(node);
     ledger.update(new Map(Array.from(plans, (plan) => [plan.key, plan])));
-    const members = ledger.members;
-    const entriesOf = (name: SetName): ReadonlySet<string> => members.get(name) ?? new Set();
+    const entriesOf = (name: SetName): ReadonlySet<string> => ledger.entriesOf(name);
     const rules = rulesetOf(glueOf(node, ledger.detours));
     const servers = [...ledger.servers.values()].filter(({ reals }) => reals.size > 0);
     const parts = [

@@ -106,7 +106,7 @@ export class NftablesMode implements Mode {
     };
   }
 
-  async verify(): Promise<void> {
+  async verify(): Promise<boolean> {
     const generation = await this.#nft.generation();
     const expected = this.#generation + this.#commits;
     this.#generation = generation;
@@ -117,6 +117,7 @@ export class NftablesMode implements Mode {
     if (deep) this.#deeplyVerified = this.#clock.monotonic();
     if (deep || generation !== expected) for (const table of this.#tables) await table.verify(deep);
     for (const table of this.#tables) await table.forgetCounts(deep);
+    return true;
   }
 
   watch(onTouched: () => void): { close(): void } {

@@ -42,8 +42,9 @@ export class UserspaceMode implements Mode {
     return rules;
   }
 
-  async verify(): Promise<void> {
+  async verify(): Promise<boolean> {
     for (const rules of this.#rules) await rules.verify();
+    return true;
   }
 
   watch(onTouched: () => void): { close(): void } {

@@ -8,9 +8,9 @@ import { parseSave } from '../../../../linux/iptables/ruleset.ts';
 import { printIpvs } from '../../../../linux/ipvs/print.ts';
 import { parseIpvs } from '../../../../linux/ipvs/testing/parse.ts';
 import { nodeIps as hostIps } from '../../../testing/scenario.ts';
+import { serviceDevice } from '../../service-address.ts';
 import type { ModeFace } from '../../testing/face.ts';
 import { ipvsAlgorithms } from '../ipvs-mode.ts';
-import { deviceName } from '../service-device.ts';
 import { addressLines, view } from '../view.ts';
 import { execIn, ipvsModeIn, lackingForIpvs } from './kernel-mode.ts';
 
@@ -33,7 +33,7 @@ export const ipvsFace: ModeFace = {
   name: 'ipvs',
   golden: 'ipvs.txt',
   algorithms: ipvsAlgorithms,
-  damages: [`ip link delete ${deviceName}`, 'iptables -t nat -F', 'ipset flush KUBE-CLUSTER-IP'],
+  damages: [`ip link delete ${serviceDevice}`, 'iptables -t nat -F', 'ipset flush KUBE-CLUSTER-IP'],
   // A packet of a connection whose real server is gone ends it (expire_nodest_conn).
   cuts: 'ipvsadm -C',
   looksEveryMs: 500,
@@ -47,7 +47,7 @@ export const ipvsFace: ModeFace = {
   async checkListing(namespace, golden, { family }) {
     const [addresses, servers, sets, tables = ''] = split(golden);
     const run = (file: string, ...args: string[]): Promise<string> => mustRun(execIn(namespace), file, args);
-    const shown = await run('ip', '-o', 'addr', 'show', 'dev', deviceName);
+    const shown = await run('ip', '-o', 'addr', 'show', 'dev', serviceDevice);
     assert.equal(addressLines(shown.match(/(?<=inet6? )[^/ ]+/g) ?? []), addresses);
     assert.equal(printIpvs(parseIpvs(await run('ipvsadm', '-Sn'))), servers);
     assert.equal(printIpsets(parseIpsets(await run('ipset', 'save'))), sets);
