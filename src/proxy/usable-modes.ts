@@ -20,8 +20,8 @@ async function works(open: (typeof modes)[string]): Promise<boolean> {
   }
 }
 
-/** Of all but one. */
-async function usableModes(except: string, all: typeof modes): Promise<string[]> {
+/** The names of those that work on this machine, `except` left out. */
+export async function usableModes(except?: string, all: typeof modes = modes): Promise<string[]> {
   const usable: string[] = [];
   for (const [name, open] of Object.entries(all)) if (name !== except && (await works(open))) usable.push(name);
   return usable;
