@@ -163,6 +163,13 @@ describe('fairlead trace --live', { skip: cannotMakeNamespaces, concurrency: fal
     }
   });
 
+  test('says of mode userspace that it has no rules to follow', async () => {
+    await using node = await nodeWith('userspace');
+    const { code, stderr } = await node.fairlead('trace', client, 'svc/web', '--live');
+    assert.equal(code, 2);
+    assert.match(stderr, /mode "userspace": it carries packets in the proxy's process, by no rules\n.*--mode nftables or iptables or ipvs/);
+  });
+
   test('leaves nothing behind when it is killed', async () => {
     await using node = await nodeWith('nftables');
     await node.must('nft add table ip other; nft add chain ip other forward { type filter hook forward priority 10 \\; policy drop \\; }');

@@ -131,6 +131,27 @@ describe('journeyOf()', () => {
     assert.deepEqual(journeyOf(events, table), { met: [own], end: { header: sent, oif: 4 } });
   });
 
+  test('tells the next packet apart that the kernel gave the same number', () => {
+    const own = event({ chain: 'services' });
+    const left = ended('postrouting', { header: sent, oif: 4 });
+    const next = [marked, event({ chain: 'of the next packet' }), ended('postrouting', { header: { ...sent, port: 1 }, oif: 9 })];
+    assert.deepEqual(journeyOf([marked, own, left, ...next], table), { met: [own], end: { header: sent, oif: 4 } });
+  });
+
+  test('follows what no rule changed, and is marked again, through loopback', () => {
+    const first = event({ table, chain: 'output', header: asked });
+    const again = event({ id: 2, table, chain: 'prerouting', header: asked, iif: 1 });
+    const inside = event({ id: 2, chain: 'INPUT' });
+    const events = [
+      first,
+      ended('postrouting', { header: asked, oif: 1 }),
+      again,
+      inside,
+      ended('input', { id: 2, header: asked, iif: 1 }),
+    ];
+    assert.deepEqual(journeyOf(events, table), { met: [inside], end: { header: asked, oif: 0 } });
+  });
+
   test('has a policy that drops it, and no end', () => {
     const policy = event({ kind: 'end', handle: '0', verdict: { kind: 'drop' } });
     assert.deepEqual(journeyOf([marked, policy], table), { met: [policy] });

@@ -126,11 +126,14 @@ function isRule({ kind, handle }: TraceEvent): boolean {
   return kind === 'rule' && handle !== '0';
 }
 
-/** From where the rules of `table` marked a packet until they marked the next of its connection. */
+/**
+ * From where the rules of `table` marked a packet until they marked the next of its connection, such as the reset that answers an answer: the same chain
+ * marks both. The number tells nothing: it is made of where the packet lies in memory, which the next one often takes over.
+ */
 function firstPacket(events: readonly TraceEvent[], table: string): readonly TraceEvent[] {
-  const marks = events.flatMap((event, i) => (event.table === table && isRule(event) ? [{ id: event.id, i }] : []));
-  const [first] = marks;
-  return first ? events.slice(first.i, marks.find(({ id }) => id !== first.id)?.i) : [];
+  const marks = events.flatMap((event, i) => (event.table === table && isRule(event) ? [{ chain: event.chain, i }] : []));
+  const [first, ...later] = marks;
+  return first ? events.slice(first.i, later.find(({ chain }) => chain === first.chain)?.i) : [];
 }
 
 /** How the packet was at the end of a chain that stands behind all others. */

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { endpointSlices, services } from '../../../src/api/resource-types.ts';
+import { eventually } from '../../../src/clock/testing/eventually.ts';
 import type { ExecResult } from '../../../src/linux/exec.ts';
 import { inNetns } from '../../../src/linux/netns.ts';
 import { KernelNftables } from '../../../src/linux/nftables/kernel-nftables.ts';
@@ -53,6 +54,7 @@ export class ProxyNode implements AsyncDisposable {
     await this.net.ip('pod', 'route add default via 10.244.1.1');
     await writeFile(join(this.dir, 'index.html'), 'the pod\n');
     this.net.start('pod', 'busybox', ['httpd', '-f', '-p', '8080', '-h', this.dir]);
+    await eventually('the pod to listen', async () => (await this.page('10.244.1.2:8080')) === 'the pod\n');
     this.endpoints(['10.244.1.2']);
   }
 
