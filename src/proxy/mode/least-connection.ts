@@ -20,7 +20,9 @@ export interface Connections {
 
 const periodMs = 1000;
 /** Counting takes at most a twentieth of the time, however many connections there are. */
-const pauseShare = 20;
+const countingPauses = 20;
+/** A change of weights is mostly a wait for the kernel: of 10 ms that `iptables-restore` takes for one chain, 2 are of a processor. */
+const changingPauses = 4;
 /** Above this the kernel reads its table more often than it would cost to be told of every translated connection. */
 const maxFilters = 4;
 /** A connection that ends weighs as little as in IPVS (ip_vs_dest_conn_overhead). */
@@ -151,11 +153,13 @@ export class LeastConnections {
     const begun = this.#clock.monotonic();
     const plans = [...this.#plans.values()];
     const flows = await this.#flowsOf(plans).catch(() => undefined);
+    const counted = this.#clock.monotonic();
     // While the kernel does not answer, what was counted before holds, and who never was counted has nothing: an endpoint that is new must get something.
     this.#counts = flows ? countConnections(plans, flows, this.#counts) : new Map([...uncounted(plans), ...this.#counts]);
     // What cannot be changed now is the next sync's.
     await this.#onCount().catch(() => {});
-    const pauseMs = Math.max(periodMs, pauseShare * (this.#clock.monotonic() - begun));
+    const changed = this.#clock.monotonic();
+    const pauseMs = Math.max(periodMs, countingPauses * (counted - begun), changingPauses * (changed - counted));
     this.#timer = this.#isClosed || this.#plans.size === 0 ? undefined : this.#clock.after(pauseMs, () => void this.#count());
   }
 

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { beforeEach, describe, test } from 'node:test';
+import { afterEach, beforeEach, describe, test } from 'node:test';
 import { setImmediate } from 'node:timers/promises';
 import { eventually } from '../../../clock/testing/eventually.ts';
 import { FakeClock } from '../../../clock/testing/fake-clock.ts';
@@ -280,10 +280,13 @@ test('clients keep their endpoints by source-hash when the node changes', async 
   assert.deepEqual(parts(), before);
 });
 
-test('by least-connection chances follow what is counted, each second', async () => {
-  const clock = new FakeClock();
-  const open = new Map<string, number>();
-  let id = 0;
+describe('by least-connection', () => {
+  const three = ['10.244.1.2', '10.244.1.3', '10.244.1.4'];
+  let clock: FakeClock;
+  /** Connections to Service 1, by endpoint. */
+  let held: Map<string, number>;
+  let id: number;
+
   const flow = (dst: string): CountedFlow => ({
     protocol: 6,
     orig: { src: '10.244.9.9', dst: '10.96.0.1', srcPort: 1, dstPort: 80 },
@@ -291,32 +294,68 @@ test('by least-connection chances follow what is counted, each second', async ()
     id: id++,
     isClosing: false,
   });
-  const flowsOf = async (): Promise<CountedFlow[]> => [...open].flatMap(([dst, count]) => Array.from({ length: count }, () => flow(dst)));
-  iptables = new FakeIptables();
-  chains = new ServiceChains(node, { ...kernel(), clock, connections: { flowsOf }, rules: {}, allowLocalnet: () => {} });
-  const three = ['10.244.1.2', '10.244.1.3', '10.244.1.4'];
-  chains.put('n/s1', { ...plan(1, three), algorithm: 'least-connection' });
-  await chains.sync();
-  /** Of each endpoint the chance that its rule has, once the next count is due. */
-  const chances = async (): Promise<string[]> => {
-    await eventually(() => clock.pending === 1);
-    const rules = iptables
-      .dump('ip')
-      .split('\n')
-      .filter((line) => line.startsWith(`-A ${names(1).cluster} `) && line.includes('KUBE-SEP-'));
-    return rules.map((line) => `${/-> 10\.244\.1\.(\d)/.exec(line)?.[1]} ${/--probability (\S+)/.exec(line)?.[1] ?? 'rest'}`);
-  };
-  assert.deepEqual(await chances(), ['2 0.33333333349', '3 0.50000000000', '4 rest']);
-  open.set('10.244.1.2', 2).set('10.244.1.3', 1);
-  await clock.advance(1000);
-  assert.deepEqual(await chances(), ['4 rest']);
-  // All four are new, and the three of before have ended: so four more are expected, and those of 2 and 3 to end.
-  // They would fill each to one and two thirds.
-  open.set('10.244.1.4', 1);
-  await clock.advance(1000);
-  assert.deepEqual(await chances(), ['2 0.41666666651', '3 0.71428571409', '4 rest']);
-  chains.close();
-  assert.equal(clock.pending, 0);
+  const flowsOf = async (): Promise<CountedFlow[]> => [...held].flatMap(([dst, count]) => Array.from({ length: count }, () => flow(dst)));
+  const counted = (): Promise<true> => eventually(() => clock.pending === 1 || assert.fail('it still counts'));
+
+  beforeEach(async () => {
+    clock = new FakeClock();
+    held = new Map();
+    id = 0;
+    iptables = new FakeIptables();
+    chains = new ServiceChains(node, { ...kernel(), clock, connections: { flowsOf }, rules: {}, allowLocalnet: () => {} });
+    for (const n of [1, 2]) chains.put(`n/s${n}`, { ...plan(n, three), algorithm: 'least-connection' });
+    for (let n = 3; n <= 20; n++) chains.put(`n/s${n}`, plan(n, three));
+    await chains.sync();
+  });
+  afterEach(() => chains.close());
+
+  test('chances follow what is counted, each second', async () => {
+    /** Of each endpoint the chance that its rule has, once the next count is due. */
+    const chances = async (): Promise<string[]> => {
+      await counted();
+      const rules = iptables
+        .dump('ip')
+        .split('\n')
+        .filter((line) => line.startsWith(`-A ${names(1).cluster} `) && line.includes('KUBE-SEP-'));
+      return rules.map((line) => `${/-> 10\.244\.1\.(\d)/.exec(line)?.[1]} ${/--probability (\S+)/.exec(line)?.[1] ?? 'rest'}`);
+    };
+    assert.deepEqual(await chances(), ['2 0.33333333349', '3 0.50000000000', '4 rest']);
+    held.set('10.244.1.2', 2).set('10.244.1.3', 1);
+    await clock.advance(1000);
+    assert.deepEqual(await chances(), ['4 rest']);
+    // All four are new, and the three of before have ended: so four more are expected, and those of 2 and 3 to end.
+    // They would fill each to one and two thirds.
+    held.set('10.244.1.4', 1);
+    await clock.advance(1000);
+    assert.deepEqual(await chances(), ['2 0.41666666651', '3 0.71428571409', '4 rest']);
+    chains.close();
+    assert.equal(clock.pending, 0);
+  });
+
+  test('each second sends the one chain whose chances moved in one go, and nothing while none did', async () => {
+    const restores = async (): Promise<number> => {
+      await clock.advance(1000);
+      await counted();
+      return iptables.restored.length - before;
+    };
+    await clock.advance(1000);
+    await counted();
+    const before = iptables.restored.length;
+    assert.equal(await restores(), 0);
+    held.set('10.244.1.2', 2).set('10.244.1.3', 1);
+    assert.equal(await restores(), 1);
+    const { cluster, endpoint } = names(1);
+    assert.deepEqual(
+      sent().map((line) => line.replace(/ -m comment .*(?= -j )/, '')),
+      [
+        `:${cluster} - [0:0]`,
+        `-A ${cluster} ! -s 10.244.0.0/16 -d 10.96.0.1/32 -p tcp -j KUBE-MARK-MASQ`,
+        // Three are to come, and none of them to the endpoint that has two.
+        ...['10.244.1.3:8080', '10.244.1.4:8080'].map((address) => `-A ${cluster} -j ${endpoint(address)}`),
+      ],
+    );
+    assert.equal(iptables.restored.at(-1)?.match(/^COMMIT$/gm)?.length, 1);
+  });
 });
 
 test('others have their turn while very many Services are compared', async () => {
