@@ -75,7 +75,7 @@ for (const mode of ['nftables', 'iptables', 'userspace'])
     assert.deepEqual([endpoint?.endpoint, endpoint?.connections], ['10.244.1.2:8080', served.connections]);
     assert.ok((endpoint?.sent ?? 0) >= pages * pageSize);
     const { stdout } = await node.fairlead('top', 'services');
-    const row = new RegExp(`^default +web +http/TCP +${served.connections} +\\d+(?:Ki)? +\\d+Ki +0\n$`);
+    const row = new RegExp(`^default +web +http/TCP +${served.connections} +\\d+(?:Ki)? +\\d+Ki +${served.refused}\n$`);
     assert.match(stdout.replace(/^NAMESPACE +SERVICE +PORT +CONNECTIONS +RECEIVED +SENT +REFUSED\n/, ''), row);
 
     node.endpoints([]);
