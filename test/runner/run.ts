@@ -9,8 +9,8 @@ import { Report } from './report.ts';
 
 /** Whole clusters, nodes and other people's programs: these want the machine, and are run fewer at a time. */
 const heavy = /\.integration\.test\.ts$|^test\/(e2e|interop|control-plane|dns|rules)\//;
-/** Emulated machines: each has one CPU, and much to wait for. They are run side by side, when the others are done. */
-const emulated = /^test\/(guest|kernels)\//;
+/** Emulated machines have one CPU each, and much to wait for; so have the bad days of stores. They are run side by side, when the others are done. */
+const emulated = /^test\/(guest|kernels|stores)\//;
 
 function kindOf(file: string): 'light' | 'heavy' | 'emulated' {
   return heavy.test(file) ? 'heavy' : emulated.test(file) ? 'emulated' : 'light';

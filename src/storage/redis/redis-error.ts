@@ -28,7 +28,7 @@ const answers: Readonly<Record<string, readonly [code: 'STORE_FULL' | 'STORE_IO'
 
 const unreachable =
   'See whether Redis runs and listens there, whether the port speaks TLS (rediss://) or not (redis://), and whether Redis asks for a ' +
-  'certificate (?cert=FILE&key=FILE)';
+  'certificate (?cert=FILE&key=FILE). One without a password hangs up on other machines (protected-mode)';
 
 /** Why a certificate is not trusted: https://nodejs.org/api/tls.html#x509-certificate-error-codes */
 const certificateError = /^(CERT_|DEPTH_ZERO_SELF_SIGNED_CERT|SELF_SIGNED_CERT_IN_CHAIN|UNABLE_TO_|ERR_TLS_CERT_ALTNAME_INVALID)/;

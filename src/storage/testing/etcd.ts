@@ -8,6 +8,7 @@ import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { freePorts } from '../../ip/testing/free-port.ts';
 import { createAuthority, issueCertificate } from '../../x509/authority.ts';
+import { here, type Place } from './place.ts';
 
 export interface EtcdOptions {
   readonly members?: number;
@@ -15,6 +16,8 @@ export interface EtcdOptions {
   readonly tls?: boolean;
   /** More arguments for every member. */
   readonly args?: readonly string[];
+  /** Where each member runs. */
+  readonly places?: readonly Place[];
 }
 
 /** Where a member of a cluster listens. */
@@ -25,8 +28,6 @@ interface Ports {
   readonly peer: number;
   readonly metrics: number;
 }
-
-const host = '127.0.0.1';
 
 export class TestEtcd implements AsyncDisposable {
   readonly dir: string = mkdtempSync(join(tmpdir(), 'fairlead-etcd-'));
@@ -63,7 +64,11 @@ export class TestEtcd implements AsyncDisposable {
   }
 
   get endpoints(): string[] {
-    return this.#ports.map(({ client }) => `${this.#scheme}://${host}:${client}`);
+    return this.#ports.map(({ client }, member) => `${this.#scheme}://${this.#place(member).host}:${client}`);
+  }
+
+  #place(member: number): Place {
+    return this.#options.places?.[member] ?? here;
   }
 
   /** The store's URL; with TLS, by the certificate of `client`, or without one. */
@@ -88,15 +93,17 @@ export class TestEtcd implements AsyncDisposable {
     const other = await createAuthority('another-ca', now);
     write('ca', ca);
     write('other-ca', other);
-    write('server', await issueCertificate(ca, { commonName: 'etcd', ips: [host], usages: ['server', 'client'] }, now));
+    write('server', await issueCertificate(ca, { commonName: 'etcd', ips: [here.host], usages: ['server', 'client'] }, now));
     write('client', await issueCertificate(ca, { commonName: 'root', usages: ['client'] }, now));
     write('reader', await issueCertificate(ca, { commonName: 'reader', usages: ['client'] }, now));
     write('stranger', await issueCertificate(other, { commonName: 'root', usages: ['client'] }, now));
   }
 
-  /** Starts a member with the data that it had; returns when it takes writes. */
+  /** Starts a member with the data that it had; returns when it takes writes, or at once if it is in a network of its own. */
   async start(member = 0): Promise<void> {
     const child = this.launch(member);
+    const { host } = this.#place(member);
+    if (host !== here.host) return;
     const said: string[] = [];
     createInterface({ input: child.stderr! }).on('line', (line) => {
       if (said.push(line) > 50) said.shift();
@@ -114,7 +121,8 @@ export class TestEtcd implements AsyncDisposable {
   /** Starts a member, and does not wait for it. */
   launch(member = 0): ChildProcess {
     const { client, gateway, peer, metrics } = this.#ports[member]!;
-    const peers = this.#ports.map((ports, i) => `m${i}=http://${host}:${ports.peer}`).join(',');
+    const { host, within, dir = this.file(`m${member}`) } = this.#place(member);
+    const peers = this.#ports.map((ports, i) => `m${i}=http://${this.#place(i).host}:${ports.peer}`).join(',');
     const tls = this.#options.tls
       ? [
           `--cert-file=${this.file('server.crt')}`,
@@ -125,7 +133,7 @@ export class TestEtcd implements AsyncDisposable {
       : [];
     const args = [
       `--name=m${member}`,
-      `--data-dir=${this.file(`m${member}`)}`,
+      `--data-dir=${dir}`,
       `--listen-client-urls=${this.#scheme}://${host}:${client},http://${host}:${gateway}`,
       `--advertise-client-urls=${this.#scheme}://${host}:${client}`,
       `--listen-peer-urls=http://${host}:${peer}`,
@@ -140,7 +148,8 @@ export class TestEtcd implements AsyncDisposable {
       ...tls,
       ...(this.#options.args ?? []),
     ];
-    const child = spawn('etcd', args, { stdio: ['ignore', 'ignore', 'pipe'] });
+    const [program, ...words] = [...within, 'etcd', ...args] as [string, ...string[]];
+    const child = spawn(program, words, { stdio: ['ignore', 'ignore', 'pipe'] });
     this.#children[member] = child;
     const endWithUs = (): boolean => child.kill('SIGKILL');
     process.on('exit', endWithUs);
@@ -151,7 +160,10 @@ export class TestEtcd implements AsyncDisposable {
 
   /** A call by the JSON gateway of the first member: `lease/leases`. */
   async ask(path: string, body: object = {}): Promise<Record<string, unknown>> {
-    const answer = await fetch(`http://${host}:${this.#ports[0]!.gateway}/v3/${path}`, { method: 'POST', body: JSON.stringify(body) });
+    const answer = await fetch(`http://${this.#place(0).host}:${this.#ports[0]!.gateway}/v3/${path}`, {
+      method: 'POST',
+      body: JSON.stringify(body),
+    });
     if (!answer.ok) throw new Error(`etcd answers ${answer.status} to ${path}: ${await answer.text()}`);
     return (await answer.json()) as Record<string, unknown>;
   }

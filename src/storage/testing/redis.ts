@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { Redis, type RedisOptions } from 'ioredis';
 import { freePort } from '../../ip/testing/free-port.ts';
+import { here, type Place } from './place.ts';
 
 /** Lines of redis.conf. */
 type Settings = Readonly<Record<string, string>>;
@@ -24,19 +25,21 @@ export class TestRedis implements AsyncDisposable {
   readonly port: number;
   readonly dir: string;
   readonly #settings: Settings;
+  readonly #place: Place;
   readonly #sentinel: boolean;
   #child: ChildProcess | undefined;
 
-  private constructor(port: number, settings: Settings, sentinel: boolean) {
+  private constructor(port: number, settings: Settings, place: Place, sentinel: boolean) {
     this.port = port;
     this.dir = mkdtempSync(join(tmpdir(), 'fairlead-redis-'));
     this.#settings = settings;
+    this.#place = place;
     this.#sentinel = sentinel;
   }
 
   /** One that the store takes; `settings` changes that. A port of TLS takes the place of the other one. */
-  static async start(settings: Settings = {}): Promise<TestRedis> {
-    return TestRedis.#begin({ ...fit, ...settings }, false);
+  static async start(settings: Settings = {}, place: Place = here): Promise<TestRedis> {
+    return TestRedis.#begin({ ...fit, ...settings }, place, false);
   }
 
   /**
@@ -49,11 +52,11 @@ export class TestRedis implements AsyncDisposable {
       'sentinel down-after-milliseconds': 'mymaster 60000',
       'sentinel failover-timeout': 'mymaster 3000',
     };
-    return TestRedis.#begin(settings, true);
+    return TestRedis.#begin(settings, here, true);
   }
 
-  static async #begin(settings: Settings, sentinel: boolean): Promise<TestRedis> {
-    const server = new TestRedis(await freePort(), settings, sentinel);
+  static async #begin(settings: Settings, place: Place, sentinel: boolean): Promise<TestRedis> {
+    const server = new TestRedis(await freePort(), settings, place, sentinel);
     try {
       await server.restart();
       return server;
@@ -64,13 +67,14 @@ export class TestRedis implements AsyncDisposable {
   }
 
   get url(): string {
-    return `redis://127.0.0.1:${this.port}/0`;
+    return `redis://${this.#place.host}:${this.port}/0`;
   }
 
   /** Starts the server on the port and the data that it had; returns when it takes connections. */
   async restart(): Promise<void> {
     const ports = 'tls-cert-file' in this.#settings ? { port: '0', 'tls-port': String(this.port) } : { port: String(this.port) };
-    const all = { bind: '127.0.0.1', dir: this.dir, 'enable-debug-command': 'yes', ...ports, ...this.#settings };
+    const { host, within, dir = this.dir } = this.#place;
+    const all = { bind: host, dir, 'enable-debug-command': 'yes', ...ports, ...this.#settings };
     const config = join(this.dir, 'redis.conf');
     writeFileSync(
       config,
@@ -78,7 +82,8 @@ export class TestRedis implements AsyncDisposable {
         .map(([name, value]) => `${name} ${value}\n`)
         .join(''),
     );
-    const child = spawn('redis-server', this.#sentinel ? [config, '--sentinel'] : [config], { stdio: ['ignore', 'pipe', 'inherit'] });
+    const [program, ...words] = [...within, 'redis-server', config, ...(this.#sentinel ? ['--sentinel'] : [])] as [string, ...string[]];
+    const child = spawn(program, words, { stdio: ['ignore', 'pipe', 'inherit'] });
     this.#child = child;
     const endWithUs = (): boolean => child.kill('SIGKILL');
     process.on('exit', endWithUs);
