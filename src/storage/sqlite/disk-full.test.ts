@@ -7,8 +7,8 @@ import { after, describe, test } from 'node:test';
 import { isKnownError } from '../../errors/known-error.ts';
 import type { Store } from '../store.ts';
 import { bytes, text } from '../testing/events.ts';
+import { cannotMount } from '../testing/small-disk.ts';
 import { openSqliteStore } from './sqlite-store.ts';
-import { cannotMount } from './testing/mounts.ts';
 
 const dir = mkdtempSync(join(tmpdir(), 'fairlead-full-'));
 after(() => rmSync(dir, { recursive: true }));

@@ -4,7 +4,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
-import { cannotMount } from './testing/mounts.ts';
+import { cannotMount } from '../testing/small-disk.ts';
 
 const dir = mkdtempSync(join(tmpdir(), 'fairlead-read-only-'));
 after(() => rmSync(dir, { recursive: true }));
