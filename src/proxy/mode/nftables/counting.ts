@@ -1,7 +1,4 @@
-/**
- * Rules that count, and the sets in which they do. The kernel makes an element when it first has something to count, so that loading costs nothing.
- * Chains of type nat see a connection's first packet alone, and one of these two once, wherever the endpoint is.
- */
+/** Rules that count, and the sets in which they do. The kernel makes an element when it first has something to count, so that loading costs nothing. */
 import type { Chain, SetDeclaration } from '../../../linux/nftables/table.ts';
 import type { NodeContext } from '../../plan/node-context.ts';
 
@@ -9,9 +6,6 @@ const transports = ['tcp', 'udp', 'sctp'] as const;
 
 /** How many pairs of frontend and endpoint, or refusing frontends, are counted. When a set is full, further ones are not; packets do not notice. */
 const countedSize = 65_535;
-
-/** Before masquerading by whichever table: translating a source is the end of a packet's way through the chains of type nat. */
-const beforeMasquerading = 99;
 
 type Counting = Pick<NodeContext, 'family' | 'countsConnections'>;
 
@@ -46,23 +40,21 @@ export function refusalRules({ countsConnections }: Counting): string[] {
   return countsConnections ? ['jump refusals'] : [];
 }
 
+/** nft 1.0.6 knows the width of a connection's port only behind a match on the protocol; and what has no ports, such as a ping, is not counted. */
+function perTransport(key: string, set: string): string[] {
+  return transports.map((t) => `meta l4proto ${t} update @${set} { ${key} counter }`);
+}
+
+/** For the first packet of a connection that has its endpoint. */
+export function connectionRules({ family, countsConnections }: Counting): string[] {
+  if (!countsConnections) return [];
+  return perTransport(`ct original ${family} daddr . meta l4proto . ct original proto-dst . ${family} daddr . th dport`, 'connections');
+}
+
 export function countingChains(node: Counting): Chain[] {
   if (!node.countsConnections) return [];
-  const { family } = node;
-  const asked = `ct original ${family} daddr . meta l4proto . ct original proto-dst`;
-  // nft 1.0.6 knows the width of a connection's port only behind a match on the protocol; and what has no ports, such as a ping, is not counted.
-  const perTransport = (key: string, set: string): string[] => transports.map((t) => `meta l4proto ${t} update @${set} { ${key} counter }`);
-  const hooked = (name: string, hook: 'postrouting' | 'input'): Chain => ({
-    name,
-    hook: { type: 'nat', hook, priority: beforeMasquerading },
-    rules: ['ct status dnat jump connections'],
-  });
   return [
-    { name: 'refusals', rules: perTransport(`${family} daddr . meta l4proto . th dport`, 'refusals') },
+    { name: 'refusals', rules: perTransport(`${node.family} daddr . meta l4proto . th dport`, 'refusals') },
     { name: 'discard', rules: [...refusalRules(node), 'drop'] },
-    { name: 'connections', rules: perTransport(`${asked} . ${family} daddr . th dport`, 'connections') },
-    hooked('nat-counting', 'postrouting'),
-    // What ends on this node itself never gets to postrouting, unless it began here.
-    hooked('nat-counting-input', 'input'),
   ];
 }

@@ -5,7 +5,7 @@
 import { formatTimeout } from '../../../linux/nftables/rule.ts';
 import type { Chain, SetDeclaration } from '../../../linux/nftables/table.ts';
 import type { LocalDetector, NodeContext } from '../../plan/node-context.ts';
-import { countingChains, countingSets, countingSetsOf, dropVerdict, refusalRules } from './counting.ts';
+import { connectionRules, countingChains, countingSets, countingSetsOf, dropVerdict, refusalRules } from './counting.ts';
 
 export const tableName = 'kube-proxy';
 
@@ -44,6 +44,14 @@ export type SetName =
   | 'allowed-sources';
 
 const transports = ['tcp', 'udp', 'sctp'] as const;
+
+/**
+ * Before masquerading by whichever table: the packet still shows its client, and translating a source is the end of a packet's way through the chains
+ * of type nat. Those see a connection's first packet alone, and one of these two once, wherever the endpoint is.
+ */
+function onceReached(name: string, hook: 'postrouting' | 'input'): Chain {
+  return { name, hook: { type: 'nat', hook, priority: 99 }, rules: ['ct status dnat jump reached'] };
+}
 
 export function setsOf(node: Pick<NodeContext, 'family' | 'countsConnections'>): SetDeclaration[] {
   const { family } = node;
@@ -157,14 +165,15 @@ export function chainsOf(node: NodeContext): Chain[] {
         `${family} saddr . ${family} daddr @hairpin goto masq`,
         ...clusterIpMasquerade,
         ...perTransport((match) => `${match} ${original} . ${originalPort} vmap @masquerade-services`),
-        ...perTransport((match) => `${wasToNode}${match} ${originalPort} vmap @masquerade-nodeports`),
+        ...perTransport((match) => `${match} ${wasToNode}${originalPort} vmap @masquerade-nodeports`),
       ],
     },
     {
-      name: 'learning',
+      name: 'reached',
       rules: [
+        ...connectionRules(node),
         ...perTransport((match) => `${match} ${original} . ${originalPort} vmap @affinity-services`),
-        ...perTransport((match) => `${wasToNode}${match} ${originalPort} vmap @affinity-nodeports`),
+        ...perTransport((match) => `${match} ${wasToNode}${originalPort} vmap @affinity-nodeports`),
       ],
     },
     ...countingChains(node),
@@ -181,12 +190,9 @@ export function chainsOf(node: NodeContext): Chain[] {
       rules: ['ct state new jump unserved'],
     },
     { name: 'filter-output-post-dnat', hook: { type: 'filter', hook: 'output', priority: -90 }, rules: ['ct state new jump unserved'] },
-    // Before masquerading, while the packet still shows its client.
-    {
-      name: 'filter-postrouting',
-      hook: { type: 'filter', hook: 'postrouting', priority: 99 },
-      rules: ['ct state new ct status dnat jump learning'],
-    },
+    onceReached('nat-reached', 'postrouting'),
+    // What ends on this node itself never gets to postrouting, unless it began here.
+    onceReached('nat-reached-input', 'input'),
     { name: 'nat-postrouting', hook: { type: 'nat', hook: 'postrouting', priority: 100 }, rules: ['ct status dnat jump masquerading'] },
   ];
 }
