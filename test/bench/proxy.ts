@@ -2,9 +2,8 @@
  * The service proxy as a process: how long until it serves, how soon a change is in the kernel, what it costs. With `--peer kube-proxy=PATH` the same of
  * kube-proxy in the same mode in the same run, as ratios.
  */
-import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import type { Program } from './proxy/contestant.ts';
+import { fairlead, type Program } from './proxy/contestant.ts';
 import { type Figures, type Limits, measure } from './proxy/measure.ts';
 import type { Size } from './proxy/objects.ts';
 
@@ -18,11 +17,6 @@ const usage = `usage: npm run bench -- proxy [OPTIONS]
   --changes N               of each kind, of which p99 is told; default: 200
   --idle SECONDS            default: 5
 `;
-
-const fairlead: Program = {
-  name: 'fairlead',
-  command: [join(import.meta.dirname, '../../src/main/fairlead.sh'), 'proxy'],
-};
 
 interface Choice {
   readonly modes: readonly string[];
@@ -86,6 +80,8 @@ const rows: readonly Row[] = [
   { what: 'the same, p99', unit: 'ms', of: (f) => p99(f.moved.map((c) => c.inKernel)) },
   { what: 'until packets follow, p50', unit: 'ms', of: (f) => p50(f.moved.map((c) => c.followed)) },
   { what: 'the same, p99', unit: 'ms', of: (f) => p99(f.moved.map((c) => c.followed)) },
+  { what: 'of that the kernel alone, p50', unit: 'ms', of: (f) => p50(f.kernelShare) },
+  { what: 'the same, p99', unit: 'ms', of: (f) => p99(f.kernelShare) },
   { what: 'CPU for it', unit: 'ms', of: (f) => f.movedCpuMs },
   { what: 'Service added, until packets follow, p50', unit: 'ms', of: (f) => p50(f.added.map((c) => c.followed)) },
   { what: 'the same, p99', unit: 'ms', of: (f) => p99(f.added.map((c) => c.followed)) },

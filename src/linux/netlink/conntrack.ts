@@ -44,7 +44,7 @@ export class Conntrack {
 
   /** Forgets the flows; those that have ended by themselves are fine. Returns how many there were. */
   async delete(flows: readonly TrackedFlow[]): Promise<number> {
-    const errors = await this.#socket.batch(flows.map(deleteFlow), 'delete tracked connections');
+    const errors = await this.#socket.stream(flows.map(deleteFlow), 'delete tracked connections');
     const refused = errors.find((e) => e !== undefined && !isErrno(e, 'ENOENT'));
     if (refused) throw refused;
     return errors.filter((e) => e === undefined).length;

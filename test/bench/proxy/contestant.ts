@@ -23,6 +23,11 @@ export interface Program {
   readonly command: readonly [string, ...string[]];
 }
 
+export const fairlead: Program = {
+  name: 'fairlead',
+  command: [join(import.meta.dirname, '../../../src/main/fairlead.sh'), 'proxy'],
+};
+
 /** The same for every program. */
 function configuration(mode: string, kubeconfig: string): object {
   // Both apply a change at once: what is measured is work and not waiting.
@@ -143,12 +148,16 @@ export class Contestant implements AsyncDisposable {
     }
   }
 
+  /** Ends the proxy: its rules stay. */
+  async stop(): Promise<void> {
+    if (this.#process?.exitCode !== null) return;
+    const closed = new Promise((resolve) => this.#process?.once('close', resolve));
+    this.#process.kill('SIGTERM');
+    await closed;
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
-    if (this.#process?.exitCode === null) {
-      const closed = new Promise((resolve) => this.#process?.once('close', resolve));
-      this.#process.kill('SIGTERM');
-      await closed;
-    }
+    await this.stop();
     await this.api.close();
     await rm(this.#dir, { recursive: true });
   }

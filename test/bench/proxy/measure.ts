@@ -2,8 +2,9 @@
 import { setImmediate, setTimeout as sleep } from 'node:timers/promises';
 import { endpointSlices, services } from '../../../src/api/resource-types.ts';
 import { Connections } from './connections.ts';
-import { Contestant, enterNode, type Program } from './contestant.ts';
+import { Contestant, enterNode, fairlead, type Program } from './contestant.ts';
 import { KernelNews } from './kernel-news.ts';
+import { kernelShare } from './kernel-share.ts';
 import { clusterIp, movingEndpoint, objectsOf, type Size, service, slice } from './objects.ts';
 
 export interface Limits {
@@ -31,6 +32,8 @@ export interface Figures {
   readonly cpu: number;
   readonly moved: readonly Change[];
   readonly movedCpuMs: number;
+  /** Of our own proxy in mode nftables: what each such change costs without a proxy. */
+  readonly kernelShare: readonly number[];
   readonly added: readonly Change[];
   readonly idlePercent: number;
   readonly loadedMemory: number;
@@ -160,5 +163,9 @@ export async function measure(program: Program, mode: string, size: Size, limits
   const added = await measurement.added();
   const idlePercent = await measurement.idlePercent();
   const { memory } = contestant;
-  return { ...loaded, loadedMemory, moved, movedCpuMs, added, idlePercent, memory, ...measurement.traffic(size.services) };
+  const traffic = measurement.traffic(size.services);
+  await contestant.stop();
+  const knowsTable = program === fairlead && mode === 'nftables';
+  const share = knowsTable ? await kernelShare(movingIp, limits.changes) : [];
+  return { ...loaded, loadedMemory, moved, movedCpuMs, kernelShare: share, added, idlePercent, memory, ...traffic };
 }
