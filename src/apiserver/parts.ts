@@ -80,7 +80,7 @@ export async function partsOf(options: ApiServerOptions, stop: AbortSignal): Pro
   const tell = eventTeller({ clock, log, registry, writer: () => writer });
   const admission = admissionChain({ ...auth, lookup, clock, unserved: { foreign: options.foreign ?? [], tell } }, options.admission);
   const { store, serviceCidr } = options;
-  const addressClaims = new AddressClaims({ store, objects, lookup, writer: () => writer });
+  const addressClaims = new AddressClaims({ store, objects, lookup, clock });
   const claims = { addresses: addressClaims, ports: new PortClaims(store) };
   const serviceAllocation = new ServiceAllocation({ serviceCidr, nodePorts, lookup, feed, claims, clock });
   const allocations = new Allocations([serviceAllocation]);

@@ -214,6 +214,36 @@ class TroubledStore extends MemoryStore {
   }
 }
 
+/** Counts writes. */
+class CountingStore extends MemoryStore {
+  readonly written: string[] = [];
+  override async put(key: string, value: Uint8Array, options: PutOptions = {}): Promise<WriteResult> {
+    const put = await super.put(key, value, options);
+    if (put.ok) this.written.push([key, ...(options.alongside ?? []).map((other) => other.key)].join(' '));
+    return put;
+  }
+}
+
+test('a Service comes to be in one commit with all that it has of addresses and ports', async () => {
+  const store = new CountingStore();
+  const s = await TestServer.start(store);
+  try {
+    const ports = [{ port: 80, nodePort: 30_001 }];
+    await s.call('POST', services, { metadata: { name: 'one' }, spec: { type: 'NodePort', clusterIP: '10.96.0.99', ports } });
+    await s.call('PATCH', `${services}/one`, { spec: { ports: [{ port: 80, nodePort: 30_002 }] } }, json);
+    assert.deepEqual(
+      store.written.filter((keys) => keys.includes('default/one')),
+      [
+        '/registry/services/default/one /registry/ipaddresses/10.96.0.99 /registry/ranges/servicenodeports/30001',
+        '/registry/services/default/one /registry/ranges/servicenodeports/30002',
+      ],
+    );
+    assert.equal(await store.get('/registry/ranges/servicenodeports/30001'), undefined);
+  } finally {
+    await s.stop();
+  }
+});
+
 test('an address stays with a Service that may have been stored though the store gave no answer', async () => {
   const store = new TroubledStore();
   const s = await TestServer.start(store);

@@ -33,14 +33,25 @@ export function eventKey(event: StoreEvent): string {
 
 export type WriteResult =
   | { readonly ok: true; readonly record: StoredRecord }
-  /** `current` is what stands there now; undefined when there is nothing. */
-  | { readonly ok: false; readonly current: StoredRecord | undefined };
+  /** `current` is what stands there now; undefined when there is nothing. `taken`: nothing but this key of `alongside` was in the way. */
+  | { readonly ok: false; readonly current: StoredRecord | undefined; readonly taken?: string };
+
+/** A record that is to be made. */
+export interface NewRecord {
+  readonly key: string;
+  readonly value: Uint8Array;
+}
 
 export interface PutOptions {
   /** Compare-and-swap: 0 asks that the key does not exist, n that its modRevision is n; absent writes in any case. */
   readonly ifRevision?: number;
   /** Seconds until the store deletes the record, with an event. A later put without it keeps the record for good. */
   readonly ttlSeconds?: number;
+  /**
+   * Made in the same commit: all of it comes to be, or nothing, as when one of these keys exists. Their revisions follow that of the write,
+   * or are the same, as the engine has it.
+   */
+  readonly alongside?: readonly NewRecord[];
 }
 
 export interface WatchOptions {

@@ -1,22 +1,21 @@
 /** A ClusterIP's claim is its IPAddress object (KEP-1880), which is what `kubectl get ipaddresses` and the protection of ServiceCIDRs read. */
+import { randomUUID } from 'node:crypto';
+import { beforeCreate } from '../../api/registry/lifecycle.ts';
 import { ipAddresses, type KubeObject } from '../../api/resource-types.ts';
 import type { IPAddress, Service } from '../../api/schema/types.ts';
-import type { Store } from '../../storage/store.ts';
-import { ownWrite } from '../bootstrap/ensure.ts';
+import type { Clock } from '../../clock/clock.ts';
+import type { NewRecord, Store } from '../../storage/store.ts';
 import { CachedObject } from '../cache/cached-object.ts';
 import type { Lookup } from '../cache/lookup.ts';
 import type { ObjectStore } from '../resource/object-store.ts';
-import type { Writer } from '../resource/writer.ts';
-import { isStatusError } from '../status/status-error.ts';
-import { type Claim, type Claims, claimOwner } from './claims.ts';
+import type { Claim, Claims } from './claims.ts';
 import { ipAddressOf, isOfService } from './ip-address.ts';
 
 interface AddressClaimsDeps {
   readonly store: Store;
   readonly objects: ObjectStore;
   readonly lookup: Lookup;
-  /** Made after the allocations that it asks. */
-  readonly writer: () => Writer;
+  readonly clock: Clock;
 }
 
 export class AddressClaims implements Claims {
@@ -41,15 +40,17 @@ export class AddressClaims implements Claims {
     this.#tell.push(tell);
   }
 
-  async take(id: string, service: Service): Promise<Claim | undefined> {
-    const row = this.#deps.objects.registry.rowFor(ipAddresses);
-    try {
-      const { revision } = await this.#deps.writer().create(row, '', ipAddressOf(id, service), ownWrite());
-      return { id, owner: claimOwner(service), revision };
-    } catch (err) {
-      if (isStatusError(err, 'AlreadyExists')) return undefined;
-      throw err;
-    }
+  recordOf(id: string, service: Service): NewRecord {
+    const { objects, clock } = this.#deps;
+    const row = objects.registry.rowFor(ipAddresses);
+    const address = ipAddressOf(id, service);
+    beforeCreate(row, address, { now: new Date(clock.now()), uid: randomUUID() });
+    return objects.recordOf(row, address);
+  }
+
+  async take(id: string, service: Service): Promise<void> {
+    const { key, value } = this.recordOf(id, service);
+    await this.#deps.store.put(key, value, { ifRevision: 0 });
   }
 
   async get(id: string): Promise<Claim | undefined> {

@@ -4,26 +4,37 @@ import type { KubeObject } from '../../api/resource-types.ts';
 import type { FieldError } from '../../api/validation/field-error.ts';
 import { statusOfErrors } from '../../api/validation/status.ts';
 import { isKnownError } from '../../errors/known-error.ts';
+import type { NewRecord } from '../../storage/store.ts';
+import { AlongsideTaken } from '../resource/object-store.ts';
 import { isStatusError, StatusError } from '../status/status-error.ts';
 
 /** What an object was given before it is stored. */
 export interface Taken {
   /** Why it was given nothing. */
   readonly errors: readonly FieldError[];
-  /** The object was not stored. */
-  giveBack(): Promise<void>;
+  /** To be made in one commit with the object: only one of several servers can. */
+  readonly claims: readonly NewRecord[];
+  /** The object was not stored, and is as it was; `lost` is the key of the claim that somebody else has. */
+  giveBack(lost?: string): void;
+}
+
+export interface Asking {
+  /** Nothing stays taken. */
+  readonly dryRun: boolean;
+  /** How often this request has lost one of its claims already. */
+  readonly lost: number;
 }
 
 export interface Allocation {
   /** The core resource that it is for: `services`. */
   readonly resource: string;
-  /** Takes what `next` needs beyond `old` and writes it into `next`. With `dryRun` nothing stays taken. */
-  allocate(next: KubeObject, old: KubeObject | undefined, dryRun: boolean): Promise<Taken>;
+  /** Takes what `next` needs beyond `old` and writes it into `next`. */
+  allocate(next: KubeObject, old: KubeObject | undefined, asking: Asking): Promise<Taken>;
   /** At that revision of the store `next` took the place of `old`, or nothing did: others may have what `next` lacks. Never rejects. */
   release(old: KubeObject, next: KubeObject | undefined, revision: number): Promise<void>;
 }
 
-export const nothingTaken: Taken = { errors: [], giveBack: async () => {} };
+export const nothingTaken: Taken = { errors: [], claims: [], giveBack: () => {} };
 
 /** All of them, as those need it who write. */
 export class Allocations {
@@ -38,23 +49,23 @@ export class Allocations {
   }
 
   /** Throws 422 when the object cannot have what it needs, and has taken nothing then. */
-  async take(row: ResourceRow, next: KubeObject, old: KubeObject | undefined, dryRun: boolean): Promise<Taken> {
+  async take(row: ResourceRow, next: KubeObject, old: KubeObject | undefined, asking: Asking): Promise<Taken> {
     const all: Taken[] = [];
-    const giveBack = async (): Promise<void> => {
-      await Promise.all(all.map((taken) => taken.giveBack()));
+    const giveBack = (lost?: string): void => {
+      for (const taken of all) taken.giveBack(lost);
     };
     for (const allocation of this.#of(row)) {
-      const taken = await allocation.allocate(next, old, dryRun).catch(async (err: unknown) => {
-        await giveBack();
+      const taken = await allocation.allocate(next, old, asking).catch((err: unknown) => {
+        giveBack();
         throw err;
       });
       all.push(taken);
       if (taken.errors.length === 0) continue;
-      await giveBack();
+      giveBack();
       const { group, kind } = row.type;
       throw StatusError.of(statusOfErrors({ group, kind }, next.metadata.name, taken.errors));
     }
-    return { errors: [], giveBack };
+    return { errors: [], claims: all.flatMap(({ claims }) => claims), giveBack };
   }
 
   async release(row: ResourceRow, old: KubeObject, next: KubeObject | undefined, revision: number): Promise<void> {
@@ -66,7 +77,8 @@ export class Allocations {
   }
 }
 
-/** What a write that failed had taken. Where the store may have written although no answer came, it stays: whoever looks after claims sees later. */
-export async function giveBackAfter(err: unknown, taken: Taken): Promise<void> {
-  if (isStatusError(err) || isKnownError(err, 'STORE_FULL') || isKnownError(err, 'STORE_TOO_BIG')) await taken.giveBack();
+/** What a write that failed had taken. Where the store may have written although no answer came, it stays taken for a while. */
+export function giveBackAfter(err: unknown, taken: Taken): void {
+  if (err instanceof AlongsideTaken) taken.giveBack(err.key);
+  else if (isStatusError(err) || isKnownError(err, 'STORE_FULL') || isKnownError(err, 'STORE_TOO_BIG')) taken.giveBack();
 }

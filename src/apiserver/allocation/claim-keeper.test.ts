@@ -58,10 +58,10 @@ describe('ClaimKeeper', () => {
   test('counts the minute anew for a claim that was made anew, and forgets one whose Service came', async () => {
     const scene = new Scene();
     const keeper = new ClaimKeeper(scene.kept, scene.context);
-    const first = await scene.claims.take('30001', service('slow', [30_001]));
+    await scene.claims.take('30001', service('slow', [30_001]));
     await keeper.sweep();
     await scene.clock.advance(50_000);
-    await scene.claims.drop(first!);
+    await scene.claims.drop((await scene.claims.get('30001'))!);
     await scene.claims.take('30001', service('slow', [30_001]));
     await keeper.sweep();
     await scene.clock.advance(59_000);
@@ -104,7 +104,11 @@ test('keepClaims() looks each minute, goes on after an error, and ends with the 
     if (isBroken) throw new Error('no answer');
     return [];
   };
-  const claims = { kind: 'node port', list, take: scene.claims.take.bind(scene.claims), get: async () => undefined, drop: async () => {} };
+  const { claims: all } = scene;
+  const claims = {
+    ...{ kind: 'node port', list, recordOf: all.recordOf.bind(all), take: all.take.bind(all) },
+    ...{ get: async () => undefined, drop: async () => {} },
+  };
   scene.told.put(services, service('x', []));
   const running = keepClaims({ ...scene.kept, claims }, scene.context);
   scene.told.put(services, service('web', [30_001]));

@@ -12,7 +12,7 @@ import { type Claim, type Claims, claimOwner } from './claims.ts';
 
 /** Between two looks at all claims. */
 const sweepMs = 60_000;
-/** A Service follows its claims within `claimToWriteMs`, or never. */
+/** Longer than it takes to give back what a Service had. */
 const leftoverMs = 60_000;
 
 interface Kept {

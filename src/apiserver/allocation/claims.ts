@@ -1,8 +1,9 @@
 /**
- * Who has what, as the store knows it: a record for each address and port that a Service has, written before the Service and taken away
- * after it. Only one of several API servers can make it, however old the caches are by which they chose.
+ * Who has what, as the store knows it: a record for each address and port that a Service has, made in one commit with the Service and taken
+ * away after it. Only one of several API servers can make it, however old the caches are by which they chose.
  */
 import type { Service } from '../../api/schema/types.ts';
+import type { NewRecord } from '../../storage/store.ts';
 
 export interface Claim {
   /** The address, or the port. */
@@ -16,8 +17,10 @@ export interface Claim {
 export interface Claims {
   /** What `kubectl` or a log calls one: `IPAddress`. */
   readonly kind: string;
-  /** Undefined when somebody has it. */
-  take(id: string, service: Service): Promise<Claim | undefined>;
+  /** The claim, to be made with its Service. */
+  recordOf(id: string, service: Service): NewRecord;
+  /** Makes it by itself, unless there is one. */
+  take(id: string, service: Service): Promise<void>;
   /** As the store has it now. */
   get(id: string): Promise<Claim | undefined>;
   list(): Promise<readonly Claim[]>;

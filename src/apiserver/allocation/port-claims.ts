@@ -3,9 +3,9 @@
  * that somebody clears late, nobody can tell.
  */
 import type { Service } from '../../api/schema/types.ts';
-import { prefixEnd, type Store, type StoredRecord } from '../../storage/store.ts';
+import { type NewRecord, prefixEnd, type Store, type StoredRecord } from '../../storage/store.ts';
 import { registryPrefix } from '../cache/load.ts';
-import { type Claim, type Claims, claimOwner } from './claims.ts';
+import type { Claim, Claims } from './claims.ts';
 
 const prefix = `${registryPrefix}ranges/servicenodeports/`;
 
@@ -17,7 +17,7 @@ export class PortClaims implements Claims {
     this.#store = store;
   }
 
-  async take(id: string, service: Service): Promise<Claim | undefined> {
+  recordOf(id: string, service: Service): NewRecord {
     const { namespace, name } = service.metadata;
     // In the form of an object, as everything under this prefix of the store.
     const claim = {
@@ -26,8 +26,12 @@ export class PortClaims implements Claims {
       metadata: { name: id },
       spec: { parentRef: { resource: 'services', namespace, name } },
     };
-    const put = await this.#store.put(prefix + id, Buffer.from(JSON.stringify(claim)), { ifRevision: 0 });
-    return put.ok ? { id, owner: claimOwner(service), revision: put.record.modRevision } : undefined;
+    return { key: prefix + id, value: Buffer.from(JSON.stringify(claim)) };
+  }
+
+  async take(id: string, service: Service): Promise<void> {
+    const { key, value } = this.recordOf(id, service);
+    await this.#store.put(key, value, { ifRevision: 0 });
   }
 
   async get(id: string): Promise<Claim | undefined> {

@@ -1,6 +1,6 @@
 /**
- * What a Service takes of the cluster: ClusterIPs, node ports, a health-check port. Two steps: what is free is chosen by what this server
- * knows, at once and without the store; then each is claimed in the store, where another server may have been faster.
+ * What a Service takes of the cluster: ClusterIPs, node ports, a health-check port. What is free is chosen by what this server knows, at once
+ * and without the store. Claims go into the store with the Service, in one commit: if another server was faster, all of it is refused.
  */
 import { randomInt } from 'node:crypto';
 import { cloneJson } from '../../api/codec/json-clone.ts';
@@ -10,9 +10,9 @@ import type { FieldError } from '../../api/validation/field-error.ts';
 import type { Clock } from '../../clock/clock.ts';
 import type { Lookup } from '../cache/lookup.ts';
 import type { WatchFeed } from '../cache/watch-feed.ts';
-import { internalError, isStatusError, serviceUnavailable } from '../status/status-error.ts';
-import { type Allocation, nothingTaken, type Taken } from './allocation.ts';
-import { type Claim, type Claims, releaseClaim } from './claims.ts';
+import { internalError, isStatusError } from '../status/status-error.ts';
+import { type Allocation, type Asking, nothingTaken, type Taken } from './allocation.ts';
+import { type Claims, releaseClaim } from './claims.ts';
 import { NumberPool } from './number-pool.ts';
 import { ServiceAddresses } from './service-addresses.ts';
 import { type PortRange, ServicePorts } from './service-ports.ts';
@@ -21,7 +21,7 @@ interface ServiceAllocationOptions {
   readonly serviceCidr: string;
   readonly nodePorts: PortRange;
   readonly lookup: Lookup;
-  readonly feed: Pick<WatchFeed, 'fresh' | 'reach'>;
+  readonly feed: Pick<WatchFeed, 'fresh'>;
   readonly claims: { readonly addresses: Claims; readonly ports: Claims };
   readonly clock: Clock;
 }
@@ -40,15 +40,10 @@ interface Wanted {
   readonly id: string;
 }
 
-type Claimed = Wanted & { readonly claim: Claim };
-
 /** So often others may be faster. */
 const maxAttempts = 64;
 /** So often one looks again whether who was faster has it still: it may have wanted something else, too, that it could not get. */
 const maxSecondLooks = 4;
-/** A claim that is older may have been taken for a leftover: see `claim-keeper.ts`. */
-export const claimToWriteMs = 20_000;
-const reachMs = 10_000;
 
 export class ServiceAllocation implements Allocation {
   readonly resource = 'services';
@@ -86,31 +81,23 @@ export class ServiceAllocation implements Allocation {
     });
   }
 
-  async allocate(next: KubeObject, old: KubeObject | undefined, dryRun: boolean): Promise<Taken> {
+  async allocate(next: KubeObject, old: KubeObject | undefined, { dryRun, lost }: Asking): Promise<Taken> {
     const service = next as Service;
     if (!service.spec) return nothingTaken;
-    const asked = cloneJson(service.spec);
-    let isFresh = false;
-    let lost = 0;
-    for (let attempt = 0; attempt < maxAttempts; attempt++, service.spec = cloneJson(asked)) {
-      const refused = this.#choose(service);
-      if (refused && isFresh) return refused();
-      if (refused) {
-        // What another server gave back a moment ago may not have arrived.
-        await this.#options.feed.fresh();
-        this.#forgetElsewhere();
-        isFresh = true;
-      } else if (dryRun) {
-        this.#forget(service);
-        return nothingTaken;
-      } else {
-        const claims = await this.#claim(service, old as Service | undefined, lost > 0);
-        if (claims) return { errors: [], giveBack: () => this.#giveBack(service, claims) };
-        lost++;
-        isFresh = isFresh && lost > maxSecondLooks;
-      }
-    }
-    throw internalError('failed to allocate addresses and ports: other servers were faster each time');
+    if (lost >= maxAttempts) throw internalError('failed to allocate addresses and ports: other servers were faster each time');
+    const asked = service.spec;
+    const chosen = await this.#choose(service, old as Service | undefined, lost);
+    if (!('wanted' in chosen)) return chosen;
+    if (dryRun) this.#forget(service);
+    if (dryRun) return nothingTaken;
+    const claims = chosen.wanted.map(({ stock, id }) => stock.claims.recordOf(id, service));
+    const giveBack = (taken?: string): void => {
+      this.#forget(service);
+      service.spec = asked;
+      const i = claims.findIndex(({ key }) => key === taken);
+      if (i >= 0) avoid(chosen.wanted[i]!);
+    };
+    return { errors: [], claims, giveBack };
   }
 
   async release(old: KubeObject, next: KubeObject | undefined, revision: number): Promise<void> {
@@ -120,8 +107,30 @@ export class ServiceAllocation implements Allocation {
     await Promise.allSettled(gone.map(({ stock, id }) => releaseClaim(stock.claims, id, service, revision)));
   }
 
-  /** Chooses by what is known here. Undefined, or what to answer instead. */
-  #choose(service: Service): (() => Taken) | undefined {
+  /** Chooses for a copy of what the Service asks for, and once more when this server did not know everything. Or says why it cannot have it. */
+  async #choose(service: Service, old: Service | undefined, lost: number): Promise<{ readonly wanted: readonly Wanted[] } | Taken> {
+    const asked = service.spec;
+    for (let isFresh = false; ; isFresh = true) {
+      service.spec = cloneJson(asked);
+      const refused = this.#take(service);
+      if (refused && isFresh) return refused();
+      const wanted = refused ? [] : this.#beyond(service, old);
+      if (!refused && wanted.length === 0) return { wanted };
+      // What another server gave back a moment ago may not have arrived, nor a Service whose claim somebody deleted.
+      await this.#options.feed.fresh();
+      if (!refused && wanted.every((one) => this.#isFree(one, service))) return { wanted };
+      this.#forget(service);
+      // Who was faster may have given back what it took, or something else may have it, which no Service tells of.
+      if (lost < maxSecondLooks) this.#forgetElsewhere();
+    }
+  }
+
+  #isFree({ stock, id }: Wanted, service: Service): boolean {
+    return stock.pool.isFree(stock.numberOf(id) ?? -1, ownerOf(service));
+  }
+
+  /** Takes what is free by what is known here. Undefined, or what to answer instead. */
+  #take(service: Service): (() => Taken) | undefined {
     const owner = ownerOf(service);
     const { spec = {} } = service;
     let errors: FieldError[];
@@ -138,35 +147,6 @@ export class ServiceAllocation implements Allocation {
     if (errors.length === 0) return undefined;
     this.#forget(service);
     return () => ({ ...nothingTaken, errors });
-  }
-
-  /** Undefined when somebody was faster with one of them. */
-  async #claim(service: Service, old: Service | undefined, inTurn: boolean): Promise<readonly Claimed[] | undefined> {
-    const { clock, feed } = this.#options;
-    const begun = clock.monotonic();
-    const wanted = this.#beyond(service, old);
-    if (wanted.length === 0) return [];
-    const { claims, refused, failure } = await takeAll(wanted, service, inTurn);
-    if (failure || refused.length > 0) {
-      await this.#giveBack(service, claims);
-      if (failure) throw failure.reason;
-      for (const one of refused) avoid(one);
-      return undefined;
-    }
-    // A Service without a claim, whose claim somebody deleted, is older than the claim, and so known now.
-    const isKnown = await feed.reach(Math.max(...claims.map(({ claim }) => claim.revision)), reachMs);
-    if (!isKnown || clock.monotonic() - begun > claimToWriteMs) {
-      await this.#giveBack(service, claims);
-      throw serviceUnavailable('the store took too long to hand out addresses and ports, please try again');
-    }
-    if (claims.every(({ stock, id }) => stock.pool.isFree(stock.numberOf(id) ?? -1, ownerOf(service)))) return claims;
-    await this.#giveBack(service, claims);
-    return undefined;
-  }
-
-  async #giveBack(service: Service, claims: readonly Claimed[]): Promise<void> {
-    this.#forget(service);
-    await Promise.allSettled(claims.map(({ stock, claim }) => stock.claims.drop(claim)));
   }
 
   /** What `one` has and `other` has not. */
@@ -200,36 +180,6 @@ export class ServiceAllocation implements Allocation {
     for (const one of this.#addresses.heldBy(service)) this.stocks.addresses.pool.drop(one, owner);
     for (const one of this.#ports.heldBy(service)) this.stocks.ports.pool.drop(one, owner);
   }
-}
-
-/**
- * All at once: one round trip. Two servers that want the same address and port may then have one each, and neither both; in turn, whoever
- * has the first of them comes to the second.
- */
-async function takeAll(
-  wanted: readonly Wanted[],
-  service: Service,
-  inTurn: boolean,
-): Promise<{
-  readonly claims: readonly Claimed[];
-  readonly refused: readonly Wanted[];
-  readonly failure: PromiseRejectedResult | undefined;
-}> {
-  const claims: Claimed[] = [];
-  const refused: Wanted[] = [];
-  let failure: PromiseRejectedResult | undefined;
-  const groups = inTurn ? wanted.map((one) => [one]) : [wanted];
-  for (const group of groups) {
-    const answers = await Promise.allSettled(group.map(({ stock, id }) => stock.claims.take(id, service)));
-    for (const [i, answer] of answers.entries()) {
-      const one = group[i]!;
-      if (answer.status === 'rejected') failure ??= answer;
-      else if (answer.value) claims.push({ ...one, claim: answer.value });
-      else refused.push(one);
-    }
-    if (failure || refused.length > 0) break;
-  }
-  return { claims, refused, failure };
 }
 
 /** The owner of what another server is about to give to a Service that is not known here. */

@@ -7,7 +7,7 @@ import { bodyLimits, measureJson } from '../../api/codec/limits.ts';
 import type { Registry } from '../../api/registry/registry.ts';
 import type { ResourceRow } from '../../api/registry/resource-row.ts';
 import type { KubeObject } from '../../api/resource-types.ts';
-import type { Store, StoredRecord } from '../../storage/store.ts';
+import type { NewRecord, PutOptions, Store, StoredRecord } from '../../storage/store.ts';
 import { CachedObject, encodeObject, spliceRevision } from '../cache/cached-object.ts';
 import type { ResourceCache } from '../cache/resource-cache.ts';
 import type { WatchFeed } from '../cache/watch-feed.ts';
@@ -20,7 +20,10 @@ const maxObjectBytes = 1_536 * 1024;
 const maxAttempts = 30;
 
 /** What a change makes of the current object: a new content, nothing, or its removal. */
-export type Change = { readonly kind: 'put'; readonly object: KubeObject } | { readonly kind: 'delete' } | { readonly kind: 'keep' };
+export type Change =
+  | { readonly kind: 'put'; readonly object: KubeObject; readonly alongside?: readonly NewRecord[] }
+  | { readonly kind: 'delete' }
+  | { readonly kind: 'keep' };
 
 export interface Changed {
   /** As it is now; for a deletion: as it last was. */
@@ -29,6 +32,16 @@ export interface Changed {
 }
 
 type ChangeOf = (current: KubeObject, cached: CachedObject) => Promise<Change> | Change;
+
+/** Nothing was written: this key of what was to be made alongside exists. */
+export class AlongsideTaken extends Error {
+  readonly key: string;
+
+  constructor(key: string) {
+    super(`"${key}" exists`);
+    this.key = key;
+  }
+}
 
 interface Attempt {
   readonly row: ResourceRow;
@@ -100,22 +113,28 @@ export class ObjectStore {
     return this.cache(row).get(this.key(row, namespace, name)) ?? (await this.get(row, namespace, name));
   }
 
-  async create(row: ResourceRow, object: KubeObject, dryRun: boolean): Promise<CachedObject> {
+  /** Throws 409 when there is one of its name, `AlongsideTaken`. */
+  async create(row: ResourceRow, object: KubeObject, dryRun: boolean, alongside: readonly NewRecord[] = []): Promise<CachedObject> {
     const { name, namespace = '' } = object.metadata;
-    const key = this.key(row, namespace, name);
-    const value = this.#encode(row, object, name);
+    const { key, value } = this.recordOf(row, object);
     if (dryRun) {
       if (await this.get(row, namespace, name)) throw alreadyExists(row.type, name);
       return new CachedObject(key, 0, value);
     }
-    const result = await this.#put(key, value, 0, row.ttlSeconds);
+    const result = await this.#put(row, { key, value, ifRevision: 0, alongside });
     if (!result.ok) throw alreadyExists(row.type, name);
     return CachedObject.of(result.record);
   }
 
+  /** The object as it is stored, to be made alongside another one. */
+  recordOf(row: ResourceRow, object: KubeObject): { readonly key: string; readonly value: Buffer } {
+    const { name, namespace = '' } = object.metadata;
+    return { key: this.key(row, namespace, name), value: this.#encode(row, object, name) };
+  }
+
   /**
    * Makes a change, again and again until nobody else interferes. `change` is given a copy of its own in the row's version, may
-   * change it in place, and may be called several times. Throws 404 when there is no object.
+   * change it in place, and may be called several times. Throws 404 when there is no object, `AlongsideTaken`.
    */
   async change(row: ResourceRow, namespace: string, name: string, change: ChangeOf, dryRun: boolean): Promise<Changed> {
     const key = this.key(row, namespace, name);
@@ -152,7 +171,7 @@ export class ObjectStore {
     if (sameContent(value, current)) return unwritten(() => ({ object: current, deleted: false }));
     if (dryRun)
       return { kind: 'changed', object: new CachedObject(key, current.revision, spliceRevision(value, current.revision)), deleted: false };
-    const put = await this.#put(key, value, current.revision, row.ttlSeconds);
+    const put = await this.#put(row, { key, value, ifRevision: current.revision, alongside: wanted.alongside ?? [] });
     return put.ok ? { kind: 'changed', object: CachedObject.of(put.record), deleted: false } : lost(put.current);
   }
 
@@ -166,8 +185,10 @@ export class ObjectStore {
     return recordOf(await this.#store.get(key));
   }
 
-  #put(key: string, value: Buffer, ifRevision: number, ttlSeconds: number | undefined): ReturnType<Store['put']> {
-    return this.#store.put(key, value, ttlSeconds === undefined ? { ifRevision } : { ifRevision, ttlSeconds });
+  async #put({ ttlSeconds }: ResourceRow, { key, value, ...options }: NewRecord & PutOptions): ReturnType<Store['put']> {
+    const put = await this.#store.put(key, value, ttlSeconds === undefined ? options : { ...options, ttlSeconds });
+    if (!put.ok && put.taken !== undefined) throw new AlongsideTaken(put.taken);
+    return put;
   }
 
   #encode(row: ResourceRow, object: KubeObject, name: string): Buffer {

@@ -2,8 +2,9 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { KubeObject } from '../../api/resource-types.ts';
 import type { FieldError } from '../../api/validation/field-error.ts';
+import type { NewRecord } from '../../storage/store.ts';
 import type { AdmissionPlugin, AdmissionRequest } from '../admission/admission.ts';
-import type { Allocation, Taken } from '../allocation/allocation.ts';
+import type { Allocation, Asking, Taken } from '../allocation/allocation.ts';
 import { badRequest, isStatusError } from '../status/status-error.ts';
 import { ResourceBed } from './testing/resource-bed.ts';
 import type { WriteContext } from './write-context.ts';
@@ -41,10 +42,14 @@ class Numbers implements Allocation {
   readonly resource = 'configmaps';
   readonly told: string[] = [];
   errors: FieldError[] = [];
-  async allocate(next: KubeObject, old: KubeObject | undefined, dryRun: boolean): Promise<Taken> {
+  claims: NewRecord[] = [];
+  async allocate(next: KubeObject, old: KubeObject | undefined, { dryRun, lost }: Asking): Promise<Taken> {
     const { name } = next.metadata;
-    this.told.push(`allocate ${name} ${old ? 'again' : 'first'}${dryRun ? ' dry' : ''}`);
-    return { errors: this.errors, giveBack: async () => void this.told.push(`give back ${name}`) };
+    this.told.push(`allocate ${name} ${old ? 'again' : 'first'}${dryRun ? ' dry' : ''}${lost ? ` lost ${lost}` : ''}`);
+    return {
+      ...{ errors: this.errors, claims: this.claims.splice(0, 1) },
+      giveBack: (key) => void this.told.push(`give back ${name}${key ? ` but ${key}` : ''}`),
+    };
   }
   async release(old: KubeObject, next: KubeObject | undefined, revision: number): Promise<void> {
     this.told.push(`release ${old.metadata.name} ${next ? 'for another' : 'for nothing'} at ${revision}`);
@@ -143,6 +148,32 @@ describe('create()', () => {
       refused('Invalid', /^ConfigMap "c" is invalid: data: Invalid value: 1: all gone/),
     );
     assert.deepEqual(numbers.told, ['allocate c first', 'give back c']);
+  });
+
+  test('makes claims in one commit with the object, and asks for others while somebody has them', async () => {
+    const numbers = new Numbers();
+    await using bed = await ResourceBed.start({ allocations: [numbers] });
+    const claim = (key: string): NewRecord => ({ key, value: Buffer.from('{}') });
+    numbers.claims = [claim('/registry/claims/1')];
+    const { metadata } = await create(bed, map());
+    assert.deepEqual((await bed.store.get('/registry/claims/1'))?.modRevision, Number(metadata.resourceVersion) + 1);
+    numbers.claims = [claim('/registry/claims/1'), claim('/registry/claims/1'), claim('/registry/claims/2')];
+    await create(bed, map({ name: 'b' }));
+    assert.deepEqual(numbers.told.splice(0), [
+      'allocate a first',
+      'allocate b first',
+      'give back b but /registry/claims/1',
+      'allocate b first lost 1',
+      'give back b but /registry/claims/1',
+      'allocate b first lost 2',
+    ]);
+    await bed.feed.fresh();
+    numbers.claims = [claim('/registry/claims/2'), claim('/registry/claims/3')];
+    const target = { row: bed.row('configmaps'), namespace: 'default', name: 'b' };
+    await bed.deps.writer.update(target, () => map({ name: 'b' }, { data: { n: '2' } }), bed.context());
+    assert.deepEqual(numbers.told.slice(0, 3), ['allocate b again', 'give back b but /registry/claims/2', 'allocate b again lost 1']);
+    assert.ok(await bed.store.get('/registry/claims/3'));
+    assert.deepEqual(dataOf(await bed.stored('configmaps', 'b')), { n: '2' });
   });
 
   test('asks nothing of allocations for other resources, or of a group with the same name', async () => {

@@ -28,7 +28,7 @@ import {
 import { checkPreconditions, endsDeletion } from './delete.ts';
 import { keepTimes } from './field-manager.ts';
 import { placeOf } from './field-places.ts';
-import type { Changed, ObjectStore } from './object-store.ts';
+import { AlongsideTaken, type Changed, type ObjectStore } from './object-store.ts';
 import type { WriteContext } from './write-context.ts';
 
 const generateNameAttempts = 8;
@@ -99,7 +99,7 @@ export class Writer {
     context.warnings.push(...row.warnings(object));
     await this.#d.admission.validate(request);
     if (object.metadata.resourceVersion) throw badRequest('resourceVersion should not be set on objects to be created');
-    const created = await this.#allocated(row, object, context.dryRun, () => this.#d.objects.create(row, object, context.dryRun));
+    const created = await this.#store(row, object, context.dryRun);
     this.#d.admission.admitted(request);
     return created;
   }
@@ -115,11 +115,12 @@ export class Writer {
     context: WriteContext,
   ): Promise<Changed> {
     try {
-      return await this.#update(target, revise, context);
+      return await again((lost) => this.#update(target, revise, context, lost));
     } catch (err) {
       if (context.manager === undefined || !isStatusError(err, 'RequestEntityTooLarge')) throw err;
       // What is known of owners may not be what stands in the way of a write.
-      return this.#update(target, async (current) => forgetManagers(await revise(current)), { ...context, manager: undefined });
+      const without = async (current: KubeObject): Promise<KubeObject> => forgetManagers(await revise(current));
+      return again((lost) => this.#update(target, without, { ...context, manager: undefined }, lost));
     }
   }
 
@@ -127,6 +128,7 @@ export class Writer {
     target: UpdateTarget,
     revise: (current: KubeObject) => KubeObject | Promise<KubeObject>,
     context: WriteContext,
+    lost: number,
   ): Promise<Changed> {
     const { row, namespace, name, part } = target;
     const subresource = target.subresource ?? part?.name ?? '';
@@ -141,7 +143,7 @@ export class Writer {
         namespace,
         name,
         async (old) => {
-          await taken.giveBack();
+          taken.giveBack();
           taken = nothingTaken;
           before = old;
           const next = await revise(old);
@@ -157,15 +159,15 @@ export class Writer {
             context.warnings.push(...row.warnings(next));
           await this.#d.admission.validate(request);
           if (endsDeletion(row, next, old)) return { kind: 'delete' };
-          taken = await allocations.take(row, next, old, context.dryRun);
+          taken = await allocations.take(row, next, old, { dryRun: context.dryRun, lost });
           keepTimes(next, old);
           admitted = request;
-          return { kind: 'put', object: next };
+          return { kind: 'put', object: next, alongside: taken.claims };
         },
         context.dryRun,
       )
-      .catch(async (err: unknown) => {
-        await giveBackAfter(err, taken);
+      .catch((err: unknown) => {
+        giveBackAfter(err, taken);
         throw err;
       });
     if (before && !context.dryRun && allocations.concern(row)) {
@@ -183,19 +185,32 @@ export class Writer {
     recordWrite(old, next, { place: placeOf(row, part), manager, now: timestamp(this.#d.clock.now()) });
   }
 
-  /** Runs `store` with what the object needs taken; gives it back when the object does not come to be. */
-  async #allocated(row: ResourceRow, object: KubeObject, dryRun: boolean, store: () => Promise<CachedObject>): Promise<CachedObject> {
+  /** With what it needs; gives that back when the object does not come to be. */
+  async #store(row: ResourceRow, object: KubeObject, dryRun: boolean): Promise<CachedObject> {
     const { allocations, objects } = this.#d;
     const { name, namespace = '' } = object.metadata;
-    if (!allocations.concern(row)) return store();
+    if (!allocations.concern(row)) return objects.create(row, object, dryRun);
     // Said before what the object asks for is found to be taken, by itself.
     if (await objects.get(row, namespace, name)) throw alreadyExists(row.type, name);
-    const taken = await allocations.take(row, object, undefined, dryRun);
+    return again(async (lost) => {
+      const taken = await allocations.take(row, object, undefined, { dryRun, lost });
+      try {
+        return await objects.create(row, object, dryRun, taken.claims);
+      } catch (err) {
+        giveBackAfter(err, taken);
+        throw err;
+      }
+    });
+  }
+}
+
+/** As long as other servers are faster with what was chosen. `attempt` is told how often they were, and says when it is enough. */
+async function again<T>(attempt: (lost: number) => Promise<T>): Promise<T> {
+  for (let lost = 0; ; lost++) {
     try {
-      return await store();
+      return await attempt(lost);
     } catch (err) {
-      await giveBackAfter(err, taken);
-      throw err;
+      if (!(err instanceof AlongsideTaken)) throw err;
     }
   }
 }

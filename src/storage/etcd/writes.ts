@@ -2,7 +2,7 @@
  * Puts and deletes, each one transaction of etcd's: it compares, writes, and gives what stands there now. A write whose answer was lost is
  * sent once more only when it cannot take effect twice; then what stands there tells whether the first one did.
  */
-import type { PutOptions, StoredRecord, WriteResult } from '../store.ts';
+import type { NewRecord, PutOptions, StoredRecord, WriteResult } from '../store.ts';
 import type { Endpoints, Reply } from './endpoints.ts';
 import { isLeaseGone, Unanswered } from './etcd-error.ts';
 import type { KeySpace } from './key-space.ts';
@@ -10,6 +10,7 @@ import type { LeaseBuckets } from './lease-buckets.ts';
 import type { Message } from './messages.ts';
 
 type Transaction = Reply<'Txn'>;
+type Taken = { readonly taken?: string };
 
 /** Compare's target. */
 const modRevisionIs = 2;
@@ -25,9 +26,10 @@ export class Writes {
     this.#leases = leases;
   }
 
-  async put(name: string, value: Uint8Array, { ifRevision, ttlSeconds }: PutOptions): Promise<WriteResult> {
+  async put(name: string, value: Uint8Array, options: PutOptions): Promise<WriteResult> {
+    const { ifRevision } = options;
     const key = this.#space.toEtcd(name);
-    const { response, doubtful } = await this.#putFor(key, value, ifRevision, ttlSeconds).catch((err: unknown) => {
+    const { response, doubtful } = await this.#putFor(key, value, options).catch((err: unknown) => {
       if (ifRevision !== 0 || !isDoubtful(err)) throw err;
       return this.#lookAfter(key, err);
     });
@@ -37,26 +39,34 @@ export class Writes {
       return { ok: true, record: { key: name, value, createRevision, modRevision: revision } };
     }
     const current = this.#standing(response);
-    if (!doubtful) return { ok: false, current };
+    if (!doubtful) return { ok: false, current, ...this.#takenOf(response, current, options) };
     if (current && Buffer.compare(current.value, value) === 0) return { ok: true, record: current };
     throw lost();
   }
 
-  async #putFor(key: string, value: Uint8Array, ifRevision: number | undefined, ttlSeconds: number | undefined): Promise<Transaction> {
-    if (ttlSeconds === undefined) return this.#transact(key, ifRevision, putOf(key, value, 0));
+  async #putFor(key: string, value: Uint8Array, { ifRevision, ttlSeconds, alongside = [] }: PutOptions): Promise<Transaction> {
+    const others = alongside.map((other) => ({ key: this.#space.toEtcd(other.key), value: other.value }));
+    const transact = (lease: number): Promise<Transaction> => {
+      const put = { requestPut: { key, value, lease } };
+      // Who asks that the key does not exist knows its createRevision.
+      const asked = ifRevision === 0 ? [put] : [put, { requestRange: { key, keysOnly: true } }];
+      return this.#transact(key, ifRevision, [...asked, ...others.map((other) => ({ requestPut: other }))], others);
+    };
+    if (ttlSeconds === undefined) return transact(0);
     try {
-      return await this.#transact(key, ifRevision, putOf(key, value, await this.#leases.lease(ttlSeconds)));
+      return await transact(await this.#leases.lease(ttlSeconds));
     } catch (err) {
       if (!isLeaseGone(err)) throw err;
       this.#leases.drop(ttlSeconds);
-      return this.#transact(key, ifRevision, putOf(key, value, await this.#leases.lease(ttlSeconds)));
+      return transact(await this.#leases.lease(ttlSeconds));
     }
+  }
 
-    function putOf(putKey: string, bytes: Uint8Array, lease: number): object[] {
-      const put = { requestPut: { key: putKey, value: bytes, lease } };
-      // Who asks that the key does not exist knows its createRevision.
-      return ifRevision === 0 ? [put] : [put, { requestRange: { key: putKey, keysOnly: true } }];
-    }
+  /** Which of the keys alongside stood in the way, unless the write itself was refused. */
+  #takenOf({ responses }: Message<'TxnResponse'>, current: StoredRecord | undefined, { ifRevision, alongside = [] }: PutOptions): Taken {
+    if (ifRevision !== undefined && ifRevision !== (current?.modRevision ?? 0)) return {};
+    const taken = alongside.find((_, i) => (responses[i + 1]?.responseRange?.kvs.length ?? 0) > 0);
+    return taken ? { taken: taken.key } : {};
   }
 
   async delete(name: string, ifRevision: number | undefined): Promise<WriteResult> {
@@ -71,9 +81,11 @@ export class Writes {
   }
 
   /** A revision is given once, so a write over one takes effect once. Any other may come twice if it is sent twice. */
-  #transact(key: string, ifRevision: number | undefined, success: object[]): Promise<Transaction> {
-    const compare = ifRevision === undefined ? [] : [{ target: modRevisionIs, key, modRevision: ifRevision }];
-    const failure = ifRevision === undefined ? [] : [{ requestRange: { key } }];
+  #transact(key: string, ifRevision: number | undefined, success: object[], absent: readonly NewRecord[] = []): Promise<Transaction> {
+    const isAbsent = absent.map((other) => ({ target: modRevisionIs, key: other.key, modRevision: 0 }));
+    const compare = [...(ifRevision === undefined ? [] : [{ target: modRevisionIs, key, modRevision: ifRevision }]), ...isAbsent];
+    const asked = [key, ...absent.map((other) => other.key)];
+    const failure = compare.length === 0 ? [] : asked.map((one, i) => ({ requestRange: { key: one, keysOnly: i > 0 } }));
     return this.#endpoints.call('Txn', { compare, success, failure }, ifRevision ? 'always' : 'unsent');
   }
 

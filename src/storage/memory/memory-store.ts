@@ -55,18 +55,18 @@ export class MemoryStore implements Store {
     this.#mustBeOpen();
     const current = this.#records.get(key);
     if (options.ifRevision !== undefined && options.ifRevision !== (current?.modRevision ?? 0)) return { ok: false, current };
-    const revision = ++this.#revision;
-    const record = { key, value, createRevision: current?.createRevision ?? revision, modRevision: revision };
-    if (!current) this.#keys.splice(this.#position(key), 0, key);
-    this.#records.set(key, record);
+    const { alongside = [] } = options;
+    const taken = alongside.find((other) => this.#records.has(other.key));
+    if (taken) return { ok: false, current, taken: taken.key };
+    const event = this.#place(key, value);
     this.#expiries.delete(key);
     if (options.ttlSeconds !== undefined) {
       const at = this.#clock.now() + options.ttlSeconds * 1000;
       this.#expiries.set(key, at);
       this.#timer.expect(at);
     }
-    this.#hub.publish([{ kind: 'put', revision, record, previous: current }]);
-    return { ok: true, record };
+    this.#hub.publish([event, ...alongside.map((other) => this.#place(other.key, other.value))]);
+    return { ok: true, record: event.record };
   }
 
   async delete(key: string, options: { readonly ifRevision?: number } = {}): Promise<WriteResult> {
@@ -96,6 +96,15 @@ export class MemoryStore implements Store {
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
+  }
+
+  #place(key: string, value: Uint8Array): StoreEvent & { kind: 'put' } {
+    const previous = this.#records.get(key);
+    const revision = ++this.#revision;
+    const record = { key, value, createRevision: previous?.createRevision ?? revision, modRevision: revision };
+    if (!previous) this.#keys.splice(this.#position(key), 0, key);
+    this.#records.set(key, record);
+    return { kind: 'put', revision, record, previous };
   }
 
   #remove(record: StoredRecord): StoreEvent {

@@ -103,6 +103,20 @@ local function put_answer(entry)
   return {1, revision, created}
 end
 
+local function place(keys, stream, key, value, id, current, created)
+  local revision = next_revision(keys, id)
+  if not current then
+    created = revision
+    redis.call('ZADD', keys[INDEX], 0, key)
+  end
+  local record = header(created, revision, id) .. value
+  redis.call('SET', RECORD .. key, record)
+  redis.call('XADD', keys[stream], entry_id(revision), 'k', key, 'v', record, 'p', current or '')
+  return revision, created
+end
+
+-- What is made alongside comes as stream, key and value from the eighth argument on. The write itself has the first of their revisions,
+-- and so is what a search for its id finds.
 local function put(keys, args, in_place)
   local key, value, if_revision, ttl, id, since = args[1], args[2], args[3], args[4], args[5], args[6]
   local stream = stream_of(args[7])
@@ -112,22 +126,20 @@ local function put(keys, args, in_place)
   local created, modified = 0, 0
   if current then created, modified = struct.unpack('>I8I8', current) end
   if if_revision ~= '' and tonumber(if_revision) ~= modified then return {0, current} end
-  if in_place and (not current or #value + ${headerBytes} > #current + 1024) then
+  for i = 8, #args, 3 do
+    if redis.call('EXISTS', RECORD .. args[i + 1]) == 1 then return {0, current, args[i + 1]} end
+  end
+  if in_place and (not current or #args > 7 or #value + ${headerBytes} > #current + 1024) then
     return redis.error_reply('OOM no room for a new record or a larger value')
   end
-  local revision = next_revision(keys, id)
-  if not current then
-    created = revision
-    redis.call('ZADD', keys[INDEX], 0, key)
-  end
-  local record = header(created, revision, id) .. value
-  redis.call('SET', RECORD .. key, record)
-  redis.call('XADD', keys[stream], entry_id(revision), 'k', key, 'v', record, 'p', current or '')
+  local revision
+  revision, created = place(keys, stream, key, value, id, current, created)
   if ttl ~= '' then
     redis.call('ZADD', keys[EXPIRY], string.format('%.0f', millis() + tonumber(ttl)), key)
   elseif current then
     redis.call('ZREM', keys[EXPIRY], key)
   end
+  for i = 8, #args, 3 do place(keys, stream_of(args[i]), args[i + 1], args[i + 2], id, false, 0) end
   return {1, revision, created}
 end
 

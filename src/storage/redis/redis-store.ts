@@ -134,14 +134,14 @@ class RedisStore implements Store {
     );
   }
 
-  async put(key: string, value: Uint8Array, { ifRevision, ttlSeconds }: PutOptions = {}): Promise<WriteResult> {
-    const bytes = Buffer.from(value.buffer, value.byteOffset, value.byteLength);
+  async put(key: string, value: Uint8Array, { ifRevision, ttlSeconds, alongside = [] }: PutOptions = {}): Promise<WriteResult> {
+    const made = alongside.flatMap((other) => [this.#streamOf(other.key), other.key, bufferOf(other.value)]);
     const ttl = ttlSeconds === undefined ? '' : String(Math.ceil(ttlSeconds * 1_000));
     const condition = ifRevision === undefined ? '' : String(ifRevision);
     const operation: Operation = {
       name: 'put',
       repeatable: ifRevision !== undefined,
-      args: (id, since) => [key, bytes, condition, ttl, id, since, this.#streamOf(key)],
+      args: (id, since) => [key, bufferOf(value), condition, ttl, id, since, this.#streamOf(key), ...made],
     };
     const written = await this.#putWithRoom(operation);
     if (written.reply[0] !== 1) return refused(key, written);
@@ -228,6 +228,14 @@ class RedisStore implements Store {
 }
 
 function refused(key: string, { reply }: Written): WriteResult {
-  const current = reply[1] as Buffer | null;
-  return { ok: false, current: current === null ? undefined : decodeRecord(key, current) };
+  const [, current, taken] = reply as [0, Buffer | null, Buffer?];
+  return {
+    ok: false,
+    current: current === null ? undefined : decodeRecord(key, current),
+    ...(taken === undefined ? {} : { taken: taken.toString() }),
+  };
+}
+
+function bufferOf({ buffer, byteOffset, byteLength }: Uint8Array): Buffer {
+  return Buffer.from(buffer, byteOffset, byteLength);
 }

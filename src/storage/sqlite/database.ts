@@ -1,5 +1,6 @@
 /** The tables as the writer's thread sees them: applies operations, a group of them per commit. */
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
+import type { NewRecord } from '../store.ts';
 import { HighWater } from './high-water.ts';
 import type { StoreState } from './loss.ts';
 import { makeMark } from './mark-file.ts';
@@ -34,6 +35,8 @@ interface Counts {
   logEvents: number;
   logBytes: number;
 }
+
+type PutOp = WriteOp & { readonly kind: 'put' };
 
 interface RecordRow {
   readonly id: number;
@@ -149,7 +152,7 @@ export class Database {
   }
 
   #grows(op: WriteOp): boolean {
-    return op.kind === 'put' && grows(op.value, this.#sql.get.get(op.key) as RecordRow | undefined);
+    return op.kind === 'put' && grows(op, this.#sql.get.get(op.key) as RecordRow | undefined);
   }
 
   /** While there is no reserve, keeps the log short, so that its room can be used again, and makes the reserve once there is room. */
@@ -221,16 +224,23 @@ export class Database {
     }
   }
 
-  #put(op: WriteOp & { kind: 'put' }): WriteReply {
+  #put(op: PutOp): WriteReply {
     const row = this.#sql.get.get(op.key) as RecordRow | undefined;
     if (op.ifRevision !== undefined && op.ifRevision !== (row?.modified ?? 0)) return { kind: 'refused', current: row && beforeOf(row) };
-    if (!this.#reserve.whole && grows(op.value, row) && !this.#fits(op.value.length)) return noRoom;
-    const revision = ++this.#counts.revision;
-    const expires = op.expiresAt ?? null;
-    if (row) this.#sql.update.run(revision, expires, op.value, row.id);
-    else this.#sql.insert.run(op.key, revision, revision, expires, op.value);
-    this.#log(revision, op.key, row?.created ?? revision, row);
+    const taken = op.alongside.find(({ key }) => this.#sql.get.get(key));
+    if (taken) return { kind: 'refused', current: row && beforeOf(row), taken: taken.key };
+    if (!this.#reserve.whole && grows(op, row) && !this.#fits(bytesOf(op))) return noRoom;
+    const revision = this.#place(op, row, op.expiresAt ?? null);
+    for (const record of op.alongside) this.#place(record, undefined, null);
     return { kind: 'written', revision, before: row && beforeOf(row) };
+  }
+
+  #place({ key, value }: NewRecord, row: RecordRow | undefined, expires: number | null): number {
+    const revision = ++this.#counts.revision;
+    if (row) this.#sql.update.run(revision, expires, value, row.id);
+    else this.#sql.insert.run(key, revision, revision, expires, value);
+    this.#log(revision, key, row?.created ?? revision, row);
+    return revision;
   }
 
   #delete(key: string, row: RecordRow): number {
@@ -277,9 +287,13 @@ export class Database {
   }
 }
 
-/** Whether a value makes the store larger. Updates that grow by a little do not count. */
-function grows(value: Uint8Array, row: RecordRow | undefined): boolean {
-  return !row || value.length > row.value.length + growth;
+/** Whether a write makes the store larger. Updates that grow by a little do not count. */
+function grows(put: PutOp, row: RecordRow | undefined): boolean {
+  return !row || bytesOf(put) > row.value.length + growth;
+}
+
+function bytesOf({ value, alongside }: PutOp): number {
+  return alongside.reduce((sum, record) => sum + record.value.length, value.length);
 }
 
 function beforeOf(row: RecordRow): Before {

@@ -1,5 +1,6 @@
 /** The messages between the store's thread and the writer's. Replies come in the order of the operations. */
 import type { ErrorCode } from '../../errors/codes.ts';
+import type { NewRecord } from '../store.ts';
 import type { Forgiven } from './admit.ts';
 
 export type WriteOp =
@@ -10,6 +11,7 @@ export type WriteOp =
       readonly ifRevision: number | undefined;
       /** Milliseconds since the epoch. */
       readonly expiresAt: number | undefined;
+      readonly alongside: readonly NewRecord[];
     }
   | { readonly kind: 'delete'; readonly key: string; readonly ifRevision: number | undefined }
   /** Deletes what has expired by `now`. */
@@ -25,7 +27,7 @@ export interface Before {
 
 export type WriteReply =
   | { readonly kind: 'written'; readonly revision: number; readonly before: Before | undefined }
-  | { readonly kind: 'refused'; readonly current: Before | undefined }
+  | { readonly kind: 'refused'; readonly current: Before | undefined; readonly taken?: string }
   | { readonly kind: 'expired'; readonly deletions: readonly Deletion[]; readonly nextExpiry: number | undefined }
   | { readonly kind: 'compacted'; readonly revision: number }
   | { readonly kind: 'failed'; readonly code: ErrorCode; readonly message: string };

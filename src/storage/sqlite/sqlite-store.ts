@@ -10,6 +10,7 @@ import { type Log, silentLog } from '../../observability/log.ts';
 import { EventWindow } from '../event-window.ts';
 import { ExpiryTimer } from '../expiry-timer.ts';
 import {
+  type NewRecord,
   type PutOptions,
   prefixEnd,
   type RangeResult,
@@ -164,13 +165,14 @@ class SqliteStore implements Store {
   put(key: string, bytes: Uint8Array, options: PutOptions = {}): Promise<WriteResult> {
     const value = ownBuffer(bytes);
     const expiresAt = options.ttlSeconds === undefined ? undefined : this.#clock.now() + options.ttlSeconds * 1000;
-    return this.#write<WriteResult>({ kind: 'put', key, value, ifRevision: options.ifRevision, expiresAt }, (reply, resolve) => {
+    const alongside = (options.alongside ?? []).map((made) => ({ key: made.key, value: ownBuffer(made.value) }));
+    return this.#write<WriteResult>({ kind: 'put', key, value, ifRevision: options.ifRevision, expiresAt, alongside }, (reply, resolve) => {
       if (reply.kind !== 'written') return this.#refuse(key, reply, resolve);
       const { revision, before } = reply;
       const record: StoredRecord = { key, value, createRevision: before?.created ?? revision, modRevision: revision };
       if (expiresAt !== undefined) this.#timer.expect(expiresAt);
       resolve({ ok: true, record });
-      return [{ kind: 'put', revision, record, previous: before && recordOf(key, before) }];
+      return [{ kind: 'put', revision, record, previous: before && recordOf(key, before) }, ...creations(alongside, revision)];
     });
   }
 
@@ -265,8 +267,8 @@ class SqliteStore implements Store {
   }
 
   #refuse(key: string, reply: Exclude<WriteReply, Failed>, resolve: (result: WriteResult) => void): readonly StoreEvent[] {
-    const { current } = reply as WriteReply & { kind: 'refused' };
-    resolve({ ok: false, current: current && recordOf(key, current) });
+    const { current, taken } = reply as WriteReply & { kind: 'refused' };
+    resolve({ ok: false, current: current && recordOf(key, current), ...(taken === undefined ? {} : { taken }) });
     return [];
   }
 
@@ -299,6 +301,14 @@ class SqliteStore implements Store {
     if (this.#closing) throw new KnownError('STORE_CLOSED', `Cannot use store "${this.#path}": it was closed`);
     if (this.#broken) throw this.#broken;
   }
+}
+
+/** What was made alongside a write with that revision. */
+function creations(alongside: readonly NewRecord[], after: number): StoreEvent[] {
+  return alongside.map(({ key, value }, i) => {
+    const revision = after + 1 + i;
+    return { kind: 'put', revision, record: { key, value, createRevision: revision, modRevision: revision }, previous: undefined };
+  });
 }
 
 function recordOf(key: string, before: Before): StoredRecord {

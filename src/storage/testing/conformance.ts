@@ -6,8 +6,10 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { FakeClock } from '../../clock/testing/fake-clock.ts';
 import { isKnownError } from '../../errors/known-error.ts';
-import { Compacted, prefixEnd, type Store, type StoreEvent, type WriteResult } from '../store.ts';
+import { Compacted, prefixEnd, type Store, type StoreEvent } from '../store.ts';
 import { bytes, line, take, text } from './events.ts';
+import { severalAtOnce } from './several.ts';
+import { type On, type OpenEngine, Subject } from './subject.ts';
 
 /** How the suite meets a backend. */
 export interface Engine {
@@ -17,12 +19,6 @@ export interface Engine {
   readonly many?: number;
   /** The time to live that the suite gives to records; an engine that really waits takes less than the 10 seconds of a fake clock. */
   readonly ttlSeconds?: number;
-}
-
-export interface OpenEngine {
-  readonly store: Store;
-  /** Returns when so much time has passed for the store. */
-  pass(seconds: number): Promise<void>;
 }
 
 /** An engine whose clock is given to it. */
@@ -35,56 +31,6 @@ export function onFakeClock(open: (clock: FakeClock) => Promise<Store>): Engine 
   };
 }
 
-/** A store under test. Numbers of revisions are as if the empty store had been at 0. */
-class Subject {
-  readonly store: Store;
-  readonly pass: OpenEngine['pass'];
-  readonly ttlSeconds: number;
-  readonly #base: number;
-
-  constructor({ store, pass }: OpenEngine, ttlSeconds: number, base: number) {
-    this.store = store;
-    this.pass = pass;
-    this.ttlSeconds = ttlSeconds;
-    this.#base = base;
-  }
-
-  /** The store's number of a revision. */
-  at(revision: number): number {
-    return this.#base + revision;
-  }
-
-  async revision(): Promise<number> {
-    return (await this.store.revision()) - this.#base;
-  }
-
-  /** Created and modified. */
-  revisionsOf(result: WriteResult): [number, number] {
-    assert.ok(result.ok);
-    return [result.record.createRevision - this.#base, result.record.modRevision - this.#base];
-  }
-
-  async put(key: string, value: string, ifRevision?: number): Promise<WriteResult> {
-    return this.store.put(key, bytes(value), ifRevision === undefined ? {} : { ifRevision });
-  }
-
-  /** Each for as long as the suite's time to live. */
-  async putForATime(key: string, value: string): Promise<void> {
-    await this.store.put(key, bytes(value), { ttlSeconds: this.ttlSeconds });
-  }
-
-  async get(key: string): Promise<string | undefined> {
-    return text((await this.store.get(key))?.value);
-  }
-
-  /** `count` events of a prefix, as lines, from a revision on. */
-  async take(prefix: string, from: number, count: number): Promise<string[]> {
-    return (await take(this.store, prefix, prefixEnd(prefix), this.at(from), count)).map((event) => line(event, this.#base));
-  }
-}
-
-type On = (what: string, fn: (subject: Subject) => Promise<void>) => void;
-
 export function testStore(name: string, engine: Engine): void {
   const on: On = (what, fn) => {
     test(what, async () => {
@@ -94,6 +40,7 @@ export function testStore(name: string, engine: Engine): void {
     });
   };
   describe(`${name}: writes`, () => writes(on));
+  describe(`${name}: several records in one commit`, () => severalAtOnce(on));
   describe(`${name}: ranges`, () => ranges(on));
   describe(`${name}: time to live`, () => timeToLive(on));
   describe(`${name}: watch`, () => watches(on));
