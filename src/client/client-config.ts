@@ -8,12 +8,21 @@ export interface Credentials {
   readonly tokenFile?: string;
 }
 
+/** Tokens that are asked for, and asked for again. */
+export interface TokenSource {
+  text(): Promise<string>;
+  /** The server does not take this one any more. */
+  refused(text: string): void;
+}
+
 /** How to reach an API server, and as whom. */
 export interface ClientConfig extends Credentials {
   /** `https://192.168.120.11:6443` */
   readonly server: string;
   /** Asked before each request: the credentials that have taken the place of these, once; undefined while they are what they were. */
   readonly renewed?: () => Promise<Credentials | undefined>;
+  /** In place of any other credentials. */
+  readonly tokens?: TokenSource;
   /** The name the server's certificate must carry, when it is not that of the URL. */
   readonly serverName?: string;
   readonly insecureSkipTlsVerify?: boolean;

@@ -56,14 +56,14 @@ export class Transport {
     before.retire();
   }
 
-  async #authorization(): Promise<Record<string, string>> {
+  /** The token to show; undefined for none. */
+  async #bearer(): Promise<string | undefined> {
     const { token, tokenFile } = this.#credentials;
-    if (token !== undefined) return { authorization: `Bearer ${token}` };
-    if (tokenFile === undefined) return {};
+    if (token !== undefined || tokenFile === undefined) return token;
     if (!this.#token || performance.now() - this.#token.readAt > tokenFreshMs) {
       this.#token = { text: (await readFile(tokenFile, 'utf8')).trim(), readAt: performance.now() };
     }
-    return { authorization: `Bearer ${this.#token.text}` };
+    return this.#token.text;
   }
 
   /** Sends a request; resolves with the response once its head is there. Throws API_UNREACHABLE when there is none. */
@@ -74,6 +74,8 @@ export class Transport {
   /** The same for what lasts: the connection may have to be left before the response ends. */
   async exchange(request: TransportRequest): Promise<Exchange> {
     await this.#renew();
+    // What is wrong when none is given is no matter of this request.
+    const given = await this.config.tokens?.text();
     // A server that ends a kept connection and a request that takes it may cross. What may be said twice is said again;
     // every idle connection may be stale after a restart, so the last attempt opens one of its own.
     const attempts = idempotent.has(request.method) ? 3 : 1;
@@ -82,7 +84,7 @@ export class Transport {
       const { tls, agent, retired } = this.#connections;
       try {
         // Without an agent the connection is made for this request alone, by the same options.
-        return { response: await this.#attempt(request, sent, attempt === 3 ? { ...tls, agent: false } : { agent }), retired };
+        return { response: await this.#attempt(request, given, sent, attempt === 3 ? { ...tls, agent: false } : { agent }), retired };
       } catch (err) {
         if (request.signal?.aborted) throw err;
         if (attempt < attempts && sent.reused && broken.has(systemCode(err) ?? '')) continue;
@@ -91,11 +93,17 @@ export class Transport {
     }
   }
 
-  async #attempt(request: TransportRequest, sent: { reused: boolean }, by: https.RequestOptions): Promise<http.IncomingMessage> {
+  async #attempt(
+    request: TransportRequest,
+    given: string | undefined,
+    sent: { reused: boolean },
+    by: https.RequestOptions,
+  ): Promise<http.IncomingMessage> {
     if (this.#isClosed) throw new Error('the client was closed');
+    const bearer = given ?? (await this.#bearer());
     const headers: Record<string, string | number> = {
       'user-agent': this.config.userAgent ?? 'fairlead',
-      ...(await this.#authorization()),
+      ...(bearer === undefined ? {} : { authorization: `Bearer ${bearer}` }),
       ...request.headers,
     };
     if (request.body !== undefined) headers['content-length'] = Buffer.byteLength(request.body);
@@ -113,7 +121,10 @@ export class Transport {
       if (timeoutMs > 0) {
         req.setTimeout(timeoutMs, () => req.destroy(new Error(`no answer within ${timeoutMs / 1000} s`)));
       }
-      req.on('response', resolve);
+      req.on('response', (response) => {
+        if (response.statusCode === 401 && given !== undefined) this.config.tokens?.refused(given);
+        resolve(response);
+      });
       req.on('error', (err) => {
         sent.reused = req.reusedSocket;
         reject(err);

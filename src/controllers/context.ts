@@ -25,6 +25,8 @@ export interface ControllerContext {
   readonly nodeCidrMaskSize?: number;
   /** Absent: nobody here signs certificates. */
   readonly signing?: Signing;
+  /** The client of one ServiceAccount, for a controller that acts as its own; absent: all act as `client`, who reads for all. */
+  readonly clientOf?: (account: string) => Client;
 }
 
 /** What requests for certificates are signed with. */

@@ -29,6 +29,7 @@ import { ServiceAccountController } from './serviceaccount/controller.ts';
 import { StatefulSetController } from './statefulset/controller.ts';
 import { TokenCleanerController } from './tokencleaner/controller.ts';
 import { TtlAfterFinishedController } from './ttl-after-finished/controller.ts';
+import { accountOf } from './upstream-names.ts';
 import {
   AttributesClassProtectionController,
   ClaimProtectionController,
@@ -80,11 +81,16 @@ export const disabledByDefault: readonly string[] = [
   'kubelet-serving-approving-controller',
 ];
 
-/** Runs them all until the signal aborts. One that ends with an error is started again, the others go on. */
+/** Runs them all until the signal aborts, each as its own ServiceAccount if there is `clientOf`. One that ends with an error is started again, the others go on. */
 export async function startControllers(
   context: ControllerContext,
   names: readonly string[] = Object.keys(controllers),
   known: Readonly<Record<string, RunController>> = controllers,
 ): Promise<void> {
-  await runNamed(context, names, known);
+  const { client, clientOf = () => client } = context;
+  const acting = Object.entries(known).map(([name, run]): [string, RunController] => [
+    name,
+    (own) => run({ ...own, client: clientOf(accountOf(name)) }),
+  ]);
+  await runNamed(context, names, Object.fromEntries(acting));
 }

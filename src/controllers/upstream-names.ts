@@ -1,4 +1,4 @@
-/** Names of controllers as kube-controller-manager 1.27 and older had them, which kubeadm still writes, and controllers that only upstream has. */
+/** Names of controllers as kube-controller-manager 1.27 and older had them, which kubeadm still writes, controllers that only upstream has, and ServiceAccounts. */
 
 const olderNames: Readonly<Record<string, string>> = {
   bootstrapsigner: 'bootstrap-signer-controller',
@@ -56,4 +56,32 @@ export function todaysNames(list: string): string {
     return minus + (olderNames[name] ?? name);
   });
   return named.filter((word) => !(word.startsWith('-') && onlyUpstream.has(word.slice(1)))).join(',');
+}
+
+/** The ServiceAccounts, where they bear another name than the controller. */
+const accounts: Readonly<Record<string, string>> = {
+  'bootstrap-signer-controller': 'bootstrap-signer',
+  'certificatesigningrequest-approving-controller': 'certificate-controller',
+  'certificatesigningrequest-cleaner-controller': 'certificate-controller',
+  'certificatesigningrequest-signing-controller': 'certificate-controller',
+  'daemonset-controller': 'daemon-set-controller',
+  'endpoints-controller': 'endpoint-controller',
+  'endpointslice-mirroring-controller': 'endpointslicemirroring-controller',
+  'garbage-collector-controller': 'generic-garbage-collector',
+  'kubelet-serving-approving-controller': 'kubelet-serving-approver',
+  'node-ipam-controller': 'node-controller',
+  'node-lifecycle-controller': 'node-controller',
+  'persistentvolume-protection-controller': 'pv-protection-controller',
+  'persistentvolumeclaim-protection-controller': 'pvc-protection-controller',
+  'pod-garbage-collector-controller': 'pod-garbage-collector',
+  'replicationcontroller-controller': 'replication-controller',
+  'root-ca-certificate-publisher-controller': 'root-ca-cert-publisher',
+  'service-cidr-controller': 'service-cidrs-controller',
+  'serviceaccount-controller': 'service-account-controller',
+  'token-cleaner-controller': 'token-cleaner',
+};
+
+/** The ServiceAccount of kube-system as which a controller acts under --use-service-account-credentials. */
+export function accountOf(controller: string): string {
+  return accounts[controller] ?? controller;
 }

@@ -14,7 +14,7 @@ import { draftReplicaSet } from './new-replica-set.ts';
 const key = 'default/web';
 const hash = templateHash(template);
 const status = 'update deployments/status default/web';
-const patchSelf = 'patch deployments default/web';
+const patchSelf = 'update deployments default/web';
 
 function deployment(spec: Partial<NonNullable<Deployment['spec']>> = {}, metadata: Partial<Deployment['metadata']> = {}): Deployment {
   return {
@@ -95,7 +95,7 @@ describe('a Deployment', () => {
     await using _ = bed;
     bed.put(replicaSets, replicaSet(deployment({}, { name: 'else', uid: 'else' }), `web-${hash}`, 1));
     assert.deepEqual(await bed.pass(controller, key), {
-      writes: [`create replicasets default/web-${hash}`, 'patch deployments/status default/web'],
+      writes: [`create replicasets default/web-${hash}`, 'update deployments/status default/web'],
       events: [],
     });
     assert.equal(bed.client.find(deployments, key)?.status?.collisionCount, 1);

@@ -106,8 +106,8 @@ export class DeploymentController extends KeyedController {
   async #withRevision(deployment: Deployment, revision: bigint): Promise<Deployment> {
     const annotations = { [revisionAnnotation]: String(revision) };
     if (deployment.metadata.annotations?.[revisionAnnotation] === annotations[revisionAnnotation]) return deployment;
-    const { name, namespace = '' } = deployment.metadata;
-    const { metadata } = await this.client.patch(deployments, name, { metadata: { annotations } }, { namespace });
+    const all = { ...deployment.metadata.annotations, ...annotations };
+    const { metadata } = await this.client.update(deployments, { ...deployment, metadata: { ...deployment.metadata, annotations: all } });
     return { ...deployment, metadata };
   }
 

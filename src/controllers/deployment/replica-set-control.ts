@@ -36,7 +36,11 @@ export class ReplicaSetControl {
       if (controllerOf(there.metadata)?.uid === deployment.metadata.uid && hasTemplateOf(deployment, there)) return there;
       // Another owner's, or another template with the same hash: count it, so that the next hash is another one.
       const collisionCount = (deployment.status?.collisionCount ?? 0) + 1;
-      await this.#client.patch(deployments, deployment.metadata.name, { status: { collisionCount } }, { namespace, subresource: 'status' });
+      await this.#client.update(
+        deployments,
+        { ...deployment, status: { ...deployment.status, collisionCount } },
+        { subresource: 'status' },
+      );
       return undefined;
     }
   }

@@ -65,7 +65,7 @@ test('while a pod is in its grace the rest stays, and is looked at again within 
   bed.put(configMaps, settings);
   const controller = await start(bed, ending);
   const { writes, requeueAfter } = await bed.pass(controller, 'default');
-  assert.deepEqual(writes, ['delete collection pods default', 'patch namespaces/status default']);
+  assert.deepEqual(writes, ['delete collection pods default', 'update namespaces/status default']);
   assert.equal(requeueAfter, 1_000);
   assert.deepEqual(messages(bed), ['Some resources are remaining: pods. has 1 resource instances']);
 });
@@ -88,7 +88,7 @@ test('a resource that cannot be deleted is told, and keeps the namespace', async
   bed.client.refuse(/delete collection configmaps/, refusal(500, 'InternalError', 'webhook is down'));
   const controller = await start(bed, ending);
   const { writes } = await bed.pass(controller, 'default');
-  assert.deepEqual(writes, [...order, 'patch namespaces/status default']);
+  assert.deepEqual(writes, [...order, 'update namespaces/status default']);
   assert.deepEqual(messages(bed), ['Failed to delete all resource types: configmaps: webhook is down']);
 });
 

@@ -33,7 +33,8 @@ export class NamespaceController extends KeyedController {
     }
     const conditions = remainingConditions(namespace, remaining, this.clock.now());
     // For people alone: the work does not wait for it.
-    if (conditions) await this.client.patch(namespaces, name, { status: { conditions } }, { subresource: 'status' }).catch(() => {});
+    const told = { ...namespace, status: { ...namespace.status, conditions } };
+    if (conditions) await this.client.update(namespaces, told, { subresource: 'status' }).catch(() => {});
     return { requeueAfter: remaining.waits ? retryMs : finalizersRetryMs };
   }
 

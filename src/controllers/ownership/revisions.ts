@@ -76,7 +76,7 @@ export class Revisions<T extends Owner> {
   }
 
   async #create(owner: T, made: ControllerRevision): Promise<ControllerRevision> {
-    const { name, namespace = '', uid } = owner.metadata;
+    const { namespace = '', uid } = owner.metadata;
     try {
       // A foreign server keeps the data byte by byte.
       return await this.#revisions.create({ ...made, data: asGoWrites(made.data) as object });
@@ -87,7 +87,7 @@ export class Revisions<T extends Owner> {
       if (controllerOf(there.metadata)?.uid === uid && canonical(there.data) === canonical(made.data)) return there;
       // The name is taken by something else: count it, so that the next hash is another one.
       const collisionCount = (owner.status?.collisionCount ?? 0) + 1;
-      await this.#client.patch(this.#type, name, { status: { collisionCount } }, { namespace, subresource: 'status' });
+      await this.#client.update(this.#type, { ...owner, status: { ...owner.status, collisionCount } }, { subresource: 'status' });
       throw err;
     }
   }

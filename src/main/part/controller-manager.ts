@@ -19,6 +19,12 @@ export const controllerManager: Part = definePart({
     'node-cidr-mask-size': textFlag('BITS', "prefix length of a node's part of the pods' range", '24'),
     'root-ca-file': textFlag('FILE', "what pods trust as the API server's authority (default: what the kubeconfig says)"),
     controllers: textFlag('LIST', 'which controllers run, by upstream\'s names; "*,-NAME" for all but one', '*'),
+    'use-service-account-credentials': {
+      ...switchFlag(
+        'let each controller act as its own ServiceAccount of kube-system, by tokens; without, all act as the user of the kubeconfig',
+      ),
+      among: false,
+    },
     'allocate-node-cidrs': { ...switchFlag('give each Node a part of --cluster-cidr', true), among: false },
     ...signingFlags,
     ...controllerManagerFlags,
@@ -41,14 +47,16 @@ export const controllerManager: Part = definePart({
     const client = await partClient('controller-manager', read, setting);
     const rootCaFile = read.optional('root-ca-file');
     const rootCa = rootCaFile === undefined ? (client.transport.config.ca ?? '') : await readFile(rootCaFile, 'utf8');
-    return { ...settings, ...(signing ? { signing } : {}), client, rootCa };
+    return { ...settings, ...(signing ? { signing } : {}), client, rootCa, ownAccounts: read.isSet('use-service-account-credentials') };
   },
-  async start({ names, ...config }, { informers: pool, clock, log, signal }) {
+  async start({ names, ownAccounts, ...config }, { informers: pool, clock, log, signal }) {
     const { startControllers } = await import('../../controllers/start.ts');
     const { endClient } = await import('./part-client.ts');
+    const accounts = ownAccounts ? new (await import('../../client/account-clients.ts')).AccountClients(config.client, clock) : undefined;
     // One copy of the cluster serves controllers and scheduler; each writes under its own name.
     const informers = pool.open(config.client, { clock, log: log.child({ part: 'informers' }), shares: 'all', signal });
-    const running = Promise.all([informers.start(signal), startControllers({ ...config, informers, clock, log, signal }, names)]);
-    return { stopped: endClient(config.client, running, { clock, signal }) };
+    const context = { ...config, informers, clock, log, signal, ...(accounts ? { clientOf: accounts.of.bind(accounts) } : {}) };
+    const running = Promise.all([informers.start(signal), startControllers(context, names)]);
+    return { stopped: endClient(accounts ?? config.client, running, { clock, signal }) };
   },
 });

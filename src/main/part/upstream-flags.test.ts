@@ -47,13 +47,7 @@ describe("upstream's flags", () => {
       said('controller-manager', kubeadm['controller-manager'].split(/\s+/))
         .map((text) => text.split(' ')[0])
         .toSorted(),
-      [
-        '--cluster-name',
-        '--requestheader-client-ca-file',
-        '--service-account-private-key-file',
-        '--service-cluster-ip-range',
-        '--use-service-account-credentials',
-      ],
+      ['--cluster-name', '--requestheader-client-ca-file', '--service-account-private-key-file', '--service-cluster-ip-range'],
     );
   });
 

@@ -69,7 +69,6 @@ export const controllerManagerFlags: PartFlags = {
   ...only('cloud-provider', ['', 'external'], 'the cloud is another process'),
   ...only('cidr-allocator-type', ['', 'RangeAllocator'], 'nodes get their part of one range'),
   ...without('service-account-private-key-file', 'tokens are asked of the API server'),
-  ...switches('use-service-account-credentials', oneIdentity),
   ...without('cluster-name cloud-config service-cluster-ip-range', notThere),
   ...switches('configure-cloud-routes external-cloud-volume-plugin enable-hostpath-provisioner enable-dynamic-provisioning', notThere),
   ...switches('enable-garbage-collector enable-taint-manager', 'it is on'),
@@ -113,7 +112,8 @@ export const schedulerFlags: PartFlags = {
 
 export const cloudControllerManagerFlags: PartFlags = {
   ...ofClients,
-  ...switches('use-service-account-credentials allow-untagged-cloud external-cloud-volume-plugin', oneIdentity),
+  ...switches('use-service-account-credentials', oneIdentity),
+  ...switches('allow-untagged-cloud external-cloud-volume-plugin', notThere),
   ...without('concurrent-service-syncs concurrent-node-syncs', 'each controller has its own number of workers'),
   ...without('min-resync-period controller-start-interval', fixedTime),
   ...switches('allocate-node-cidrs enable-leader-migration', notThere),
