@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { systemClock } from '../../clock/clock.ts';
+import { eventually } from '../../clock/testing/eventually.ts';
 import { openStore } from '../open.ts';
 import { Compacted, type Store, type StoreEvent } from '../store.ts';
 import { TestEtcd } from '../testing/etcd.ts';
@@ -121,4 +122,29 @@ describe('an etcd that others use, too', () => {
     await assert.rejects(take(store, '/registry/c', '/registry/d', later, 1), (err) => err instanceof Compacted && err.floor === sawSecond);
     for (const server of servers) server.close();
   });
+});
+
+test('endpoints go back to the member of their own machine when it is well again', async () => {
+  await using etcd = await TestEtcd.start({ members: 3 });
+  const endpoints = new Endpoints(etcd.endpoints, undefined, systemClock, { home: 1 });
+  try {
+    const used = (): string => {
+      const { url, stream } = endpoints.openWatchStream();
+      stream.on('error', () => {}).cancel();
+      return url;
+    };
+    const ask = (): Promise<unknown> => endpoints.call('Range', { key: 'a' });
+    await ask();
+    assert.equal(used(), etcd.endpoints[1]);
+    await etcd.kill(1);
+    await eventually('another member to answer', async () => Boolean(await ask().catch(() => false)));
+    assert.notEqual(used(), etcd.endpoints[1]);
+    await etcd.start(1);
+    await eventually('its own member to be used', async () => {
+      await ask();
+      assert.equal(used(), etcd.endpoints[1]);
+    });
+  } finally {
+    endpoints.close();
+  }
 });

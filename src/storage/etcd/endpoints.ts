@@ -1,5 +1,5 @@
 /**
- * The members of an etcd cluster. One of them, chosen by chance, is used for everything until it fails; then it is the next one's turn.
+ * The members of an etcd cluster. One of them (`first-member.ts`) is used for everything until it fails; then it is the next one's turn.
  * A call is sent to another member only when nobody can be harmed by that.
  */
 import { checkServerIdentity } from 'node:tls';
@@ -16,6 +16,8 @@ const attemptMs = 5_000;
 /** How long a member may take to say how it is, when there are others. It asks neither its disk nor another member for that. */
 const stateMs = 2_000;
 const retryMs = 100;
+/** How often it is asked whether the member on this machine is well again. */
+const homeEveryMs = 5_000;
 /** Calls under way; more wait here. etcd refuses them when it falls thousands behind. */
 const maxInFlight = 256;
 
@@ -81,13 +83,21 @@ export class Endpoints {
   readonly #waiting: (() => void)[] = [];
   #inFlight = 0;
   #current: number;
+  readonly #home: number | undefined;
+  #nextLookHome = 0;
   #clusterId: number | undefined;
   #revision = 0;
   #closed = false;
   /** Called with a member that does not answer. */
   onSilence: (url: string) => void = () => {};
 
-  constructor(urls: readonly string[], tls: Tls | undefined, clock: Clock, first = 0) {
+  /** `home`: the number of the member on this machine, if there is one, which is used whenever it is well; else `first` only says where to begin. */
+  constructor(
+    urls: readonly string[],
+    tls: Tls | undefined,
+    clock: Clock,
+    { home, first = home ?? 0 }: { first?: number; home?: number | undefined } = {},
+  ) {
     this.#members = urls.map((url) => {
       const slow = new SlowCalls(clock, () => this.#state(member));
       const member: Member = { url, client: clientOf(url, tls), slow, term: 0, fit: undefined };
@@ -95,7 +105,8 @@ export class Endpoints {
     });
     this.#tls = tls;
     this.#clock = clock;
-    this.#current = first % urls.length;
+    this.#home = home;
+    this.#current = first;
   }
 
   /** The newest revision that was heard of. */
@@ -117,6 +128,7 @@ export class Endpoints {
 
   async #call<Name extends Method>(method: Name, request: Request<Name>, repeat: Repeat): Promise<Reply<Name>> {
     let doubtful = false;
+    this.#lookHome();
     for (let left = Math.max(2, this.#members.length); ; left--) {
       const member = this.#members[this.#current]!;
       const { client } = member;
@@ -164,6 +176,23 @@ export class Endpoints {
     if (wrong !== undefined || reasons.length === results.length) throw wrong ?? reasons[0];
     for (const [i, { url }] of this.#members.entries()) if (results[i]!.status === 'rejected') this.failed(url);
     while (this.#members[this.#current]!.fit === undefined) this.#current = (this.#current + 1) % this.#members.length;
+  }
+
+  /** Who stayed with another machine's member would be interrupted by the death of that machine. */
+  #lookHome(): void {
+    const home = this.#home;
+    if (home === undefined || home === this.#current || this.#clock.monotonic() < this.#nextLookHome) return;
+    this.#nextLookHome = this.#clock.monotonic() + homeEveryMs;
+    const member = this.#members[home]!;
+    // A read that asks the leader: a member that is cut off answers for itself.
+    const look = this.#examine(member).then(() => this.#ask(member, 'Range', { key: '\0', countOnly: true }));
+    void look.then(
+      () => {
+        member.fit = Promise.resolve();
+        this.#current = home;
+      },
+      () => {},
+    );
   }
 
   /** Asks one member, and waits no longer than an answer can come. */

@@ -9,6 +9,7 @@ import { compactTo, keepCompacting } from './compactor.ts';
 import { Endpoints } from './endpoints.ts';
 import { failed } from './etcd-error.ts';
 import { Fence } from './fence.ts';
+import { firstMember, ownAddresses } from './first-member.ts';
 import type { KeySpace } from './key-space.ts';
 import { LeaseBuckets } from './lease-buckets.ts';
 import type { Message } from './messages.ts';
@@ -30,7 +31,7 @@ export class EtcdStore implements Store {
     const { endpoints, tls, shown, space, compactionMs } = settings;
     this.#shown = shown;
     this.#space = space;
-    this.#endpoints = new Endpoints(endpoints, tls, clock, Math.floor(Math.random() * endpoints.length));
+    this.#endpoints = new Endpoints(endpoints, tls, clock, firstMember(endpoints, ownAddresses(), Math.random()));
     this.#writes = new Writes(this.#endpoints, space, new LeaseBuckets(this.#endpoints, clock));
     this.#fence = new Fence(space.fence, this.#endpoints, clock, log);
     this.#stream = new WatchStream(this.#endpoints, clock, log, shown);
