@@ -55,7 +55,8 @@ async function writePair(dir: string, name: string, pair: KeyPair): Promise<void
   await Promise.all([writeSecret(join(dir, `${name}.crt`), pair.certPem), writeSecret(join(dir, `${name}.key`), pair.keyPem)]);
 }
 
-async function ensureAuthority(dir: string, file: string, commonName: string, now: number): Promise<Authority> {
+/** The authority kept in FILE.crt and FILE.key, made when it is not there. */
+export async function ensureAuthority(dir: string, file: string, commonName: string, now: number): Promise<Authority> {
   const pair = await readPair(dir, file);
   if (pair) return await loadAuthority(pair);
   const authority = await createAuthority(commonName, now);
@@ -69,7 +70,8 @@ function isFor(certPem: string | Buffer, { commonName, organizations = [] }: Cer
   return new X509Certificate(certPem).subject.split('\n').toSorted().join() === wanted.toSorted().join();
 }
 
-async function ensurePair(authority: Authority, dir: string, name: string, request: CertificateRequest, now: number): Promise<void> {
+/** NAME.crt and NAME.key, made when they are not there or are for somebody else. */
+export async function ensurePair(authority: Authority, dir: string, name: string, request: CertificateRequest, now: number): Promise<void> {
   const pair = await readPair(dir, name);
   if (pair && isFor(pair.certPem, request)) return;
   await writePair(dir, name, await issueCertificate(authority, request, now));

@@ -3,6 +3,7 @@ import { connect } from 'node:net';
 import { nodes as nodeType } from '../api/resource-types.ts';
 import type { Node } from '../api/schema/types.ts';
 import { Client } from '../client/client.ts';
+import type { ClientConfig } from '../client/client-config.ts';
 import { loadKubeconfig } from '../client/kubeconfig.ts';
 import { listenInNetns } from '../linux/listen-in-netns.ts';
 import { enterNetns, netnsExists } from '../linux/netns.ts';
@@ -43,18 +44,36 @@ export interface ApiView {
   readonly answers: boolean;
   /** The nodes that it calls Ready. */
   readonly ready: ReadonlySet<string>;
+  /** The control planes whose own server answers. */
+  readonly serving: ReadonlySet<string>;
+}
+
+const noApi: ApiView = { answers: false, ready: new Set(), serving: new Set() };
+
+/** The control planes whose own server is ready. */
+async function askEach(plan: LabPlan, config: ClientConfig): Promise<ReadonlySet<string>> {
+  const asked = plan.controlPlanes.map(async ({ name, address }) => {
+    const why = await probeReadyz({ ...config, server: `https://${address}:6443` }).catch(String);
+    return why === undefined ? [name] : [];
+  });
+  return new Set((await Promise.all(asked)).flat());
 }
 
 async function askApi(plan: LabPlan): Promise<ApiView> {
+  const config = await loadKubeconfig(plan.kubeconfig).catch(() => undefined);
+  if (!config) return noApi;
+  const client = new Client(config);
   try {
-    const config = await loadKubeconfig(plan.kubeconfig);
-    const answers = (await probeReadyz(config)) === undefined;
-    const client = new Client(config);
-    const { items } = await client.list<Node>(nodeType, { signal: AbortSignal.timeout(answerWithinMs) });
-    client.close();
-    return { answers, ready: new Set(items.filter(nodeIsReady).map((node) => node.metadata?.name ?? '')) };
+    const [serving, why, { items }] = await Promise.all([
+      askEach(plan, config),
+      probeReadyz(config),
+      client.list<Node>(nodeType, { signal: AbortSignal.timeout(answerWithinMs) }),
+    ]);
+    return { answers: why === undefined, serving, ready: new Set(items.filter(nodeIsReady).map((node) => node.metadata?.name ?? '')) };
   } catch {
-    return { answers: false, ready: new Set() };
+    return noApi;
+  } finally {
+    client.close();
   }
 }
 
@@ -74,7 +93,7 @@ export function askRelay(plan: LabPlan): Promise<boolean> {
 
 /** Asks from the network between the nodes, so that it works whether or not this machine is attached. */
 export async function askServers(plan: LabPlan): Promise<{ readonly api: ApiView; readonly relay: boolean }> {
-  if (!netnsExists(plan.underlayNetns)) return { api: { answers: false, ready: new Set() }, relay: false };
+  if (!netnsExists(plan.underlayNetns)) return { api: noApi, relay: false };
   using _inside = enterNetns(plan.underlayNetns);
   const [api, relay] = await Promise.all([askApi(plan), plan.options.relay && askRelay(plan)]);
   return { api, relay };

@@ -2,13 +2,15 @@
 import { type OptionSpec, type TextFlag, textFlag } from '../cli/command.ts';
 import { KnownError } from '../errors/known-error.ts';
 import { isIp } from '../ip/ip.ts';
-import { defaultLabOptions, type LabOptions } from './plan.ts';
+import { defaultLabOptions, type LabOptions, storeNames } from './plan.ts';
 import type { Ranges } from './ranges.ts';
 import { parseAllowed } from './relay/destination.ts';
 
 type Switch = 'attach' | 'bare' | 'client' | 'relay';
 type Text =
   | 'workers'
+  | 'control-planes'
+  | 'store'
   | 'relay-allow'
   | 'underlay'
   | 'pod-cidr'
@@ -30,6 +32,15 @@ const preset = defaultLabOptions;
 /** The flags of `lab up`. None has a default for the parser: what is not given stays as the lab has it, or as `defaultLabOptions` says. */
 export const labFlags: LabFlags = {
   workers: textFlag('N', `How many workers, besides the control plane (${preset.workers})`),
+  'control-planes': textFlag(
+    'N',
+    `How many machines run the control plane, each with a member of the store: 1, 3, 5 or 7 (${preset.controlPlanes})`,
+  ),
+  store: {
+    type: 'string',
+    choices: [...storeNames],
+    help: 'What keeps the objects: sqlite (for one control plane), etcd (for several), or redis with sentinels',
+  },
   underlay: textFlag('CIDR', `The network between nodes (${preset.underlay}, or the next that is free)`),
   'pod-cidr': textFlag('CIDR', `The range of pods (${preset.podCidr}, or the next that is free)`),
   'service-cidr': textFlag('CIDR', `The range of Services (${preset.serviceCidr}, or the next that is free)`),
@@ -67,14 +78,19 @@ export function givenRanges(values: Given): Partial<Ranges> {
   return Object.fromEntries(Object.entries({ underlay, podCidr, serviceCidr }).filter(([, value]) => value !== undefined));
 }
 
+function numberOf(flag: string, value: string | undefined, example: string): number | undefined {
+  if (value === undefined || /^\d+$/.test(value)) return value === undefined ? undefined : Number(value);
+  throw new KnownError('USAGE', `Cannot use --${flag}="${value}": it is no number`, { hint: `fairlead lab up --${flag} ${example}` });
+}
+
 /** `base` with whatever was given on the command line or in the environment. */
 export function changeOptions(base: LabOptions, values: Given): LabOptions {
-  const { workers, egress } = values;
-  if (workers !== undefined && !/^\d+$/.test(workers))
-    throw new KnownError('USAGE', `Cannot use --workers="${workers}": it is no number`, { hint: 'fairlead lab up --workers 2' });
+  const { egress } = values;
   const given = {
     ...givenRanges(values),
-    workers: workers === undefined ? undefined : Number(workers),
+    workers: numberOf('workers', values.workers, '2'),
+    controlPlanes: numberOf('control-planes', values['control-planes'], '3'),
+    store: storeNames.find((name) => name === values.store),
     attach: values.attach,
     bare: values.bare,
     client: values.client,

@@ -1,7 +1,9 @@
 import { readFile } from 'node:fs/promises';
 import { ensureClusterPki } from '../bootstrap/pki.ts';
+import { ensureStorePki } from '../bootstrap/store-pki.ts';
 import { isKnownError } from '../errors/known-error.ts';
-import { type Hierarchy, makeCgroups } from './cgroups.ts';
+import { startBalancer } from './balancer/start.ts';
+import type { Hierarchy } from './cgroups.ts';
 import { clearLab, type LabContext } from './down.ts';
 import { ensureImageStore } from './images/image-store.ts';
 import { snapshotterFor } from './images/snapshotter.ts';
@@ -10,10 +12,11 @@ import { attachHost, openEgress } from './net/host.ts';
 import { makeUnderlay } from './net/underlay.ts';
 import { lacksSysResource } from './node/containerd-config.ts';
 import { type LaunchContext, launchNode } from './node/launch-node.ts';
-import type { LabPlan } from './plan.ts';
+import { isBalanced, type LabPlan } from './plan.ts';
 import type { ProcessId } from './process-id.ts';
 import { relayCredential, startRelay } from './relay/start.ts';
 import { type LabState, removeState, writeState } from './state.ts';
+import { storeOf } from './store/stores.ts';
 import type { UpOptions } from './up.ts';
 
 /** Makes what a lab consists of, one thing after the other, and records each. */
@@ -70,15 +73,17 @@ export class LabStart {
   async #makeKeys(): Promise<void> {
     const plan = this.#plan;
     if (plan.options.bare) return;
+    const now = this.#context.clock.now();
+    if (storeOf(plan).program) await ensureStorePki({ pkiDir: plan.pkiDir, store: plan.store, now });
     await ensureClusterPki({
       dir: plan.pkiDir,
       cluster: plan.options.name,
       server: plan.server,
-      addresses: [plan.controlPlane.address, plan.hostAddress],
-      names: [plan.controlPlane.name],
+      addresses: [...plan.controlPlanes.map(({ address }) => address), plan.apiAddress, plan.hostAddress],
+      names: plan.controlPlanes.map(({ name }) => name),
       serviceAddress: plan.kubernetesAddress,
       clusterDomain: plan.options.clusterDomain,
-      now: this.#context.clock.now(),
+      now,
     });
   }
 
@@ -120,8 +125,13 @@ export class LabStart {
   async ensureRelay(hadNetwork: boolean): Promise<void> {
     if (!this.#plan.options.relay || this.#state.relay !== undefined) return;
     if (hadNetwork) this.#context.progress.note('Found the relay dead: starting it again');
-    await makeCgroups(this.#hierarchies.slice(0, 1), this.#plan.cgroup, 'relay');
     await this.record({ relay: await startRelay(this.#hierarchies, this.#plan) });
+  }
+
+  async ensureBalancer(hadNetwork: boolean): Promise<void> {
+    if (!isBalanced(this.#plan) || this.#state.balancer !== undefined) return;
+    if (hadNetwork) this.#context.progress.note('Found the balancer dead: starting it again');
+    await this.record({ balancer: await startBalancer(this.#context.tools, this.#hierarchies, this.#plan) });
   }
 
   async attach(): Promise<void> {

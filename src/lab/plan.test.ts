@@ -24,9 +24,12 @@ describe('planLab()', () => {
   });
 
   test('follows from the options alone, addresses, links and paths alike', () => {
-    const { options, underlay, pods, services, controlPlane, nodes, ...rest } = planLab({ ...defaultLabOptions, workers: 1 });
+    const { options, underlay, pods, services, controlPlane, controlPlanes, gateway, nodes, ...rest } = planLab({
+      ...defaultLabOptions,
+      workers: 1,
+    });
     assert.deepEqual([underlay.text, pods.text, services.text], [options.underlay, options.podCidr, options.serviceCidr]);
-    assert.equal(controlPlane, nodes[0]);
+    assert.deepEqual([controlPlane, gateway, ...controlPlanes], [nodes[0], nodes[0], nodes[0]]);
     const dir = '/var/lib/fairlead/lab';
     const common = { without: [] };
     assert.deepEqual(nodes, [
@@ -55,6 +58,8 @@ describe('planLab()', () => {
       kubeconfig: `${dir}/kubeconfig`,
       pkiDir: `${dir}/pki`,
       server: 'https://192.168.120.10:6443',
+      apiAddress: '192.168.120.10',
+      store: 'sqlite',
       kubernetesAddress: '10.96.0.1',
       dnsAddress: '10.96.0.10',
       balancerRange: '192.168.120.100-192.168.120.120',
@@ -69,6 +74,26 @@ describe('planLab()', () => {
     });
   });
 
+  test('puts several control planes before the workers, and an address of no node before them', () => {
+    const plan = planLab({ ...defaultLabOptions, workers: 1, controlPlanes: 3 });
+    assert.deepEqual(
+      plan.nodes.map((n) => `${n.name} ${n.role} ${n.address} ${n.port}`),
+      [
+        'control-plane control-plane 192.168.120.10 control',
+        'control-plane-2 control-plane 192.168.120.11 control-2',
+        'control-plane-3 control-plane 192.168.120.12 control-3',
+        'worker-1 worker 192.168.120.13 worker-1',
+      ],
+    );
+    assert.deepEqual([plan.server, plan.store, plan.gateway.name], ['https://192.168.120.9:6443', 'etcd', 'worker-1']);
+  });
+
+  test('leads to the cluster through a control plane where there is no worker, and to bare machines through none', () => {
+    assert.equal(planLab({ ...defaultLabOptions, workers: 0, controlPlanes: 3 }).gateway.name, 'control-plane');
+    const bare = planLab({ ...defaultLabOptions, controlPlanes: 3, bare: true });
+    assert.deepEqual([bare.apiAddress, bare.gateway.name], ['192.168.120.10', 'control-plane']);
+  });
+
   const bad: [string, Partial<LabOptions>, string][] = [
     ['a name that is no label', { name: 'My Lab' }, 'BAD_CONFIG'],
     ['a name too long for a link', { name: 'abcdefghijk' }, 'BAD_CONFIG'],
@@ -77,6 +102,16 @@ describe('planLab()', () => {
     ['a range too small', { serviceCidr: '10.96.0.0/28' }, 'BAD_CONFIG'],
     ['IPv6 pods', { podCidr: 'fd00::/56' }, 'BAD_CONFIG'],
     ['too many workers', { workers: 51 }, 'BAD_CONFIG'],
+    ['two control planes, of which none may die', { controlPlanes: 2 }, 'BAD_CONFIG'],
+    ['no control plane', { controlPlanes: 0 }, 'BAD_CONFIG'],
+    ['nine control planes', { controlPlanes: 9 }, 'BAD_CONFIG'],
+    ['a file for three control planes', { controlPlanes: 3, store: 'sqlite' }, 'BAD_CONFIG'],
+    ['a store for nodes that run nothing', { bare: true, store: 'etcd' }, 'BAD_CONFIG'],
+    [
+      'nodes, with control planes more than its pods have room for',
+      { podCidr: '10.244.0.0/20', workers: 14, controlPlanes: 3 },
+      'BAD_CONFIG',
+    ],
     ['a part that there is not, to be left out', { without: 'prox' }, 'BAD_CONFIG'],
     ['a part of the server left out on a worker', { without: 'worker-1/scheduler' }, 'BAD_CONFIG'],
     ['a part left out on a node that there is not', { without: 'worker1/proxy' }, 'BAD_CONFIG'],
@@ -108,6 +143,12 @@ describe('the flags of lab up', () => {
     assert.deepEqual([options.workers, options.attach, options.podCidr], [3, false, '10.1.0.0/16']);
   });
 
+  test('take control planes and a store', () => {
+    const options = changeOptions(defaultLabOptions, { 'control-planes': '3', store: 'redis' });
+    assert.deepEqual([options.controlPlanes, options.store], [3, 'redis']);
+    assert.throws(() => changeOptions(defaultLabOptions, { 'control-planes': 'three' }), /--control-planes="three": it is no number/);
+  });
+
   test('refuse a way out without an attached machine', () => {
     assert.throws(() => changeOptions(defaultLabOptions, { egress: 'nat', attach: false }), /--egress=nat with --no-attach/);
   });
@@ -120,6 +161,10 @@ describe('the flags of lab up', () => {
   test('let nothing change that kept objects depend on', () => {
     const wanted = { ...defaultLabOptions, client: true, podCidr: '10.1.0.0/16' };
     assert.deepEqual(changedOptions(defaultLabOptions, wanted, false), ['podCidr']);
+    assert.deepEqual(changedOptions(defaultLabOptions, { ...defaultLabOptions, controlPlanes: 3, store: 'redis' }, false), [
+      'controlPlanes',
+      'store',
+    ]);
   });
 });
 
@@ -146,6 +191,23 @@ describe('the way into a lab', () => {
 });
 
 describe('a node', () => {
+  const servicesOf = (change: Partial<LabOptions>): string[][] => {
+    const plan = planLab({ ...defaultLabOptions, workers: 1, ...change });
+    return plan.nodes.map((node) =>
+      nodeServices(plan, node)
+        .trim()
+        .split('\n')
+        .map((line) => line.split(' ')[0] ?? ''),
+    );
+  };
+
+  test('of several control planes runs a member of the store before its server', () => {
+    const [agent, three] = [['containerd', 'agent'], { controlPlanes: 3 }];
+    assert.deepEqual(servicesOf(three), [...Array(3).fill(['etcd', 'server', ...agent]), agent]);
+    assert.deepEqual(servicesOf({ ...three, store: 'redis' }), [...Array(3).fill(['redis', 'sentinel', 'server', ...agent]), agent]);
+    assert.deepEqual(servicesOf({ store: 'etcd' }), [['etcd', 'server', ...agent], agent]);
+  });
+
   test('of the control plane runs the server too', () => {
     const plan = planLab(defaultLabOptions);
     const names = plan.nodes.map((node) =>

@@ -6,9 +6,16 @@ import { join } from 'node:path';
 import { KnownError } from '../errors/known-error.ts';
 import { type Cidr, cidrOverlaps, macOfIp, nthIp, parseCidr } from '../ip/ip.ts';
 
+export const storeNames = ['sqlite', 'etcd', 'redis'] as const;
+export type StoreName = (typeof storeNames)[number];
+
 export interface LabOptions {
   readonly name: string;
   readonly workers: number;
+  /** Machines that run `fairlead server`: an odd number, so that a majority lives when one dies. */
+  readonly controlPlanes: number;
+  /** What keeps the cluster's objects; when nobody asked, a file for one control plane and etcd for several. */
+  readonly store: StoreName | undefined;
   /** The network in which the nodes meet, at least a /25. */
   readonly underlay: string;
   readonly podCidr: string;
@@ -57,7 +64,10 @@ export interface LabPlan {
   readonly cacheDir: string;
   readonly kubeconfig: string;
   readonly pkiDir: string;
+  /** Where all clients reach the API: its server, or the balancer in front of several. */
   readonly server: string;
+  readonly apiAddress: string;
+  readonly store: StoreName;
   readonly underlay: Cidr;
   readonly pods: Cidr;
   readonly services: Cidr;
@@ -66,7 +76,11 @@ export interface LabPlan {
   /** Addresses of the underlay that Services of type LoadBalancer get. */
   readonly balancerRange: string;
   readonly nodes: readonly NodePlan[];
+  readonly controlPlanes: readonly NodePlan[];
+  /** The first of them. */
   readonly controlPlane: NodePlan;
+  /** The node by which this machine and the client reach pods and Services. */
+  readonly gateway: NodePlan;
   readonly hostAddress: string;
   readonly clientAddress: string;
   readonly relayAddress: string;
@@ -86,6 +100,8 @@ export const defaultLabName = 'lab';
 export const defaultLabOptions: LabOptions = {
   name: defaultLabName,
   workers: 2,
+  controlPlanes: 1,
+  store: undefined,
   underlay: '192.168.120.0/24',
   podCidr: '10.244.0.0/16',
   serviceCidr: '10.96.0.0/16',
@@ -126,7 +142,7 @@ function partsLeftOut(options: LabOptions): { readonly part: string; readonly no
       const [part = '', node] = word.split('/').reverse();
       const known = node === undefined ? [...serverParts, ...agentParts] : agentParts;
       if (!known.includes(part)) throw badOption('without', word, 'there is no such part', `Leave out some of ${known.join(', ')}`);
-      if (node !== undefined && node !== 'control-plane' && !/^worker-[1-9]\d*$/.test(node))
+      if (node !== undefined && !/^(control-plane(-[2-7])?|worker-[1-9]\d*)$/.test(node))
         throw badOption('without', word, `there is no node "${node}"`, 'Write it as worker-1/proxy');
       return { part, node };
     });
@@ -142,29 +158,46 @@ export function withoutAgentParts(node: NodePlan): string[] {
   return node.without.filter((part) => agentParts.includes(part));
 }
 
-/** What the control plane leaves out of `fairlead server`. */
+/** Whether a process takes connections for several API servers. */
+export function isBalanced({ controlPlanes, options }: Pick<LabPlan, 'controlPlanes' | 'options'>): boolean {
+  return controlPlanes.length > 1 && !options.bare;
+}
+
+/** What the control planes leave out of `fairlead server`. */
 export function withoutServerParts(plan: LabPlan): string[] {
   return plan.controlPlane.without.filter((part) => serverParts.includes(part));
 }
 
-/** The plan of a lab. Throws BAD_CONFIG and RANGE_OVERLAPS. */
-export function planLab(options: LabOptions): LabPlan {
+function checkNumbers({ name, workers, controlPlanes, store, bare }: LabOptions): void {
   // Names end up in link names (15 characters) and in DNS labels.
-  if (!/^[a-z][a-z0-9-]{0,9}$/.test(options.name))
-    throw badOption('name', options.name, 'it is no short lower-case name', 'Use up to 10 of a-z, 0-9 and -, beginning with a letter');
-  if (!Number.isInteger(options.workers) || options.workers < 0 || options.workers > 50)
-    throw badOption('workers', options.workers, 'it is no number from 0 to 50', 'A node takes about 250 MB of memory');
+  if (!/^[a-z][a-z0-9-]{0,9}$/.test(name))
+    throw badOption('name', name, 'it is no short lower-case name', 'Use up to 10 of a-z, 0-9 and -, beginning with a letter');
+  if (!Number.isInteger(workers) || workers < 0 || workers > 50)
+    throw badOption('workers', workers, 'it is no number from 0 to 50', 'A node takes about 250 MB of memory');
+  if (!Number.isInteger(controlPlanes) || controlPlanes < 1 || controlPlanes > 7)
+    throw badOption('control-planes', controlPlanes, 'it is no number from 1 to 7', 'Give 3: one of them may die');
+  if (controlPlanes % 2 === 0)
+    throw badOption(
+      'control-planes',
+      controlPlanes,
+      'the store needs a majority of them, so an even number survives no more deaths than one less',
+      `Give ${controlPlanes - 1} or ${controlPlanes + 1}`,
+    );
+  if (store === 'sqlite' && controlPlanes > 1)
+    throw badOption('store', store, 'it is a file of one server, and there are several control planes', 'Give etcd or redis');
+  if (store !== undefined && bare)
+    throw badOption('store', store, 'the nodes of a bare lab run nothing but a container runtime', 'Leave out --bare or --store');
+}
+
+/** The three ranges. Throws BAD_CONFIG and RANGE_OVERLAPS. */
+function rangesOf(options: LabOptions): Pick<LabPlan, 'underlay' | 'pods' | 'services'> {
   const underlay = range('underlay', options.underlay, 25);
   const pods = range('pod-cidr', options.podCidr, 20);
   // Each node gets a /24 of it.
   const room = 2 ** (24 - pods.prefix);
-  if (options.workers + 1 > room)
-    throw badOption(
-      'pod-cidr',
-      options.podCidr,
-      `it has room for ${room} nodes, and ${options.workers + 1} are wanted`,
-      'Give a larger range',
-    );
+  const wanted = options.controlPlanes + options.workers;
+  if (wanted > room)
+    throw badOption('pod-cidr', options.podCidr, `it has room for ${room} nodes, and ${wanted} are wanted`, 'Give a larger range');
   const services = range('service-cidr', options.serviceCidr, 24);
   for (const [a, b, names] of [
     [underlay, pods, '--underlay and --pod-cidr'],
@@ -175,37 +208,58 @@ export function planLab(options: LabOptions): LabPlan {
       throw new KnownError('RANGE_OVERLAPS', `Cannot use ${names} together: "${a.text}" and "${b.text}" overlap`, {
         hint: 'Give ranges that have no address in common',
       });
+  return { underlay, pods, services };
+}
+
+/** The control planes first: their addresses, which certificates name, then never depend on the number of workers. */
+function nodesOf(options: LabOptions, underlay: Cidr, dir: string): NodePlan[] {
   const leftOut = partsLeftOut(options);
-  const dir = join(stateRoot, options.name);
-  const nodes = Array.from({ length: options.workers + 1 }, (_, i): NodePlan => {
-    const name = i === 0 ? 'control-plane' : `worker-${i}`;
+  return Array.from({ length: options.controlPlanes + options.workers }, (_, i): NodePlan => {
+    const isServer = i < options.controlPlanes;
+    const suffix = i === 0 ? '' : `-${i + 1}`;
+    const name = isServer ? `control-plane${suffix}` : `worker-${i - options.controlPlanes + 1}`;
     return {
       name,
-      role: i === 0 ? 'control-plane' : 'worker',
+      role: isServer ? 'control-plane' : 'worker',
       address: nthIp(underlay, 10 + i),
       mac: macOfIp(nthIp(underlay, 10 + i)),
-      port: i === 0 ? 'control' : name,
+      port: isServer ? `control${suffix}` : name,
       dir: join(dir, 'nodes', name),
       without: leftOut.filter(({ node }) => node === undefined || node === name).map(({ part }) => part),
     };
   });
-  const [controlPlane] = nodes as [NodePlan];
+}
+
+/** The plan of a lab. Throws BAD_CONFIG and RANGE_OVERLAPS. */
+export function planLab(options: LabOptions): LabPlan {
+  checkNumbers(options);
+  const ranges = rangesOf(options);
+  const { underlay, services } = ranges;
+  const dir = join(stateRoot, options.name);
+  const nodes = nodesOf(options, underlay, dir);
+  const controlPlanes = nodes.slice(0, options.controlPlanes);
+  const [controlPlane] = controlPlanes as [NodePlan];
+  const balanced = isBalanced({ controlPlanes, options });
+  const apiAddress = balanced ? nthIp(underlay, 9) : controlPlane.address;
   return {
     options,
+    ...ranges,
     dir,
     cacheDir: join(stateRoot, '.cache'),
     kubeconfig: join(dir, 'kubeconfig'),
     pkiDir: join(dir, 'pki'),
-    server: `https://${controlPlane.address}:6443`,
-    underlay,
-    pods,
-    services,
+    server: `https://${apiAddress}:6443`,
+    apiAddress,
+    store: options.store ?? (controlPlanes.length > 1 ? 'etcd' : 'sqlite'),
     kubernetesAddress: nthIp(services, 1),
     dnsAddress: nthIp(services, 10),
     // Behind the last node there may be, before the relay.
     balancerRange: `${nthIp(underlay, 100)}-${nthIp(underlay, 120)}`,
     nodes,
+    controlPlanes,
     controlPlane,
+    // Whoever tries the death of a control plane goes on asking the cluster.
+    gateway: (balanced ? nodes[controlPlanes.length] : undefined) ?? controlPlane,
     hostAddress: nthIp(underlay, 1),
     clientAddress: nthIp(underlay, 2),
     relayAddress: nthIp(underlay, 126),

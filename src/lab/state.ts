@@ -14,6 +14,7 @@ export interface LabState {
   readonly bootId: string;
   readonly nodes: Readonly<Record<string, ProcessId>>;
   readonly relay?: ProcessId;
+  readonly balancer?: ProcessId;
   /** Settings of the machine that the lab changed, and their values before. */
   readonly sysctls: Readonly<Record<string, string>>;
   /** The cgroup v2 controllers that the root passed on before. */

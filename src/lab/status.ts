@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { type Column, type OutputFormat, renderOutput } from '../cli/output.ts';
 import type { LabContext } from './down.ts';
 import { askDns, askServers } from './inspect.ts';
-import { detachedHint, type LabPlan } from './plan.ts';
+import { detachedHint, isBalanced, type LabPlan } from './plan.ts';
 import type { LabState } from './state.ts';
 import { surveyLab } from './survey.ts';
 import { ownNodes } from './wait-for-cluster.ts';
@@ -16,6 +16,8 @@ interface NodeRow {
   readonly state: 'running' | 'dead';
   /** Whether the API server calls it Ready; unknown while that does not answer. */
   readonly ready: boolean | undefined;
+  /** Whether its API server answers; undefined where it runs none, or the only one. */
+  readonly serving: boolean | undefined;
   /** Whether the cluster's DNS answers on it. */
   readonly dns: boolean;
   readonly pid: number | undefined;
@@ -23,13 +25,16 @@ interface NodeRow {
   readonly logs: string;
 }
 
+const yesOrNo = (value: boolean | undefined, unknown: string): string => (value === undefined ? unknown : value ? 'yes' : 'NO');
+
 const columns: readonly Column<NodeRow>[] = [
   { title: 'NODE', cell: (n) => n.name },
   { title: 'ROLE', cell: (n) => n.role },
   { title: 'ADDRESS', cell: (n) => n.address },
   { title: 'STATE', cell: (n) => n.state },
-  { title: 'READY', cell: (n) => (n.ready === undefined ? '?' : n.ready ? 'yes' : 'NO') },
-  { title: 'DNS', cell: (n) => (n.dns ? 'yes' : 'NO') },
+  { title: 'READY', cell: (n) => yesOrNo(n.ready, '?') },
+  { title: 'API', cell: (n) => yesOrNo(n.serving, '-') },
+  { title: 'DNS', cell: (n) => yesOrNo(n.dns, '-') },
   { title: 'RESTARTS', cell: (n) => String(n.restarts) },
   { title: 'PID', cell: (n) => (n.pid === undefined ? '-' : String(n.pid)), wide: true },
   { title: 'LOGS', cell: (n) => n.logs, wide: true },
@@ -59,6 +64,7 @@ export async function labStatus(
         address: node.address,
         state: survey.nodes.has(node.name) ? 'running' : 'dead',
         ready: api.answers ? api.ready.has(node.name) : undefined,
+        serving: isBalanced(plan) && node.role === 'control-plane' ? api.serving.has(node.name) : undefined,
         dns: answering.has(node.name),
         pid: survey.nodes.get(node.name)?.pid,
         restarts: await restartsOf(node.dir),
@@ -71,21 +77,25 @@ export async function labStatus(
     ...(plan.options.attach ? { attached: survey.attached } : {}),
     ...(plan.options.client ? { client: survey.client } : {}),
     ...(plan.options.relay ? { relay } : {}),
+    ...(isBalanced(plan) ? { balancer: survey.balancer } : {}),
     api: api.answers,
     // Where parts are somebody else's, only they know whether names are answered.
     dns: rows.every((row) => row.dns || !own.has(row.name)) && rows.some((row) => row.dns),
   };
-  const healthy = rows.every((row) => row.state === 'running' && (row.ready || !own.has(row.name))) && Object.values(parts).every(Boolean);
+  const isWell = (row: NodeRow): boolean => row.state === 'running' && row.serving !== false && (row.ready === true || !own.has(row.name));
+  const healthy = rows.every(isWell) && Object.values(parts).every(Boolean);
   const document = {
     name: plan.options.name,
     healthy,
     kubeconfig: plan.kubeconfig,
     server: plan.server,
+    store: plan.store,
     options: plan.options,
     parts,
     nodes: rows,
   };
-  const table = renderOutput(format, document, rows, columns, (row) => row.name);
+  const shown = columns.filter(({ title }) => title !== 'API' || isBalanced(plan));
+  const table = renderOutput(format, document, rows, shown, (row) => row.name);
   if (format !== 'table' && format !== 'wide') return { text: table, healthy };
   const summary = Object.entries(parts).map(([part, there]) => `${part} ${there ? 'ok' : 'MISSING'}`);
   const way = plan.options.attach ? `export KUBECONFIG=${plan.kubeconfig}` : detachedHint(plan.options);

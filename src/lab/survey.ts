@@ -14,6 +14,7 @@ export interface Survey {
   readonly client: boolean;
   readonly attached: boolean;
   readonly relay: boolean;
+  readonly balancer: boolean;
   /** The nodes whose init lives. */
   readonly nodes: ReadonlyMap<string, ProcessId>;
   /** Processes in the lab's cgroups. */
@@ -37,12 +38,14 @@ export async function surveyLab({ exec, tools }: LabContext, plan: LabPlan, stat
   ]);
   const rebooted = state !== undefined && state.bootId !== bootId;
   const nodes = state ? await livingNodes(state) : new Map<string, ProcessId>();
+  const lives = async (id: ProcessId | undefined): Promise<boolean> => id !== undefined && !rebooted && (await isAlive(id));
   return {
     rebooted,
     underlay: netnsExists(plan.underlayNetns),
     client: netnsExists(plan.clientNetns),
     attached,
-    relay: state?.relay !== undefined && !rebooted && (await isAlive(state.relay)),
+    relay: await lives(state?.relay),
+    balancer: await lives(state?.balancer),
     nodes,
     processes,
   };

@@ -54,6 +54,18 @@ export async function requireProxyTools(mode: string | undefined, path: string =
   });
 }
 
+/** Throws TOOL_MISSING where control planes could not run a member of the store. */
+export async function requireStoreProgram(
+  store: string,
+  program: { readonly name: string; readonly package: string } | undefined,
+  path: string = process.env.PATH ?? '',
+): Promise<void> {
+  if (!program || (await find(program.name, `${systemPath}:${path}`)) !== undefined) return;
+  throw new KnownError('TOOL_MISSING', `Cannot start a lab with store "${store}": ${program.name} is not installed`, {
+    hint: `apt-get install --no-remove --no-install-recommends ${program.package}`,
+  });
+}
+
 /** Finds every program. Throws TOOL_MISSING that names all that are missing and the command that installs them. */
 export async function findTools(path: string = process.env.PATH ?? ''): Promise<Tools> {
   const names = Object.keys(packages) as Tool[];

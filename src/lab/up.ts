@@ -21,7 +21,10 @@ export interface UpOptions {
 }
 
 /** What certificates and stored objects depend on. */
-const lasting: readonly (keyof LabOptions)[] = ['underlay', 'podCidr', 'serviceCidr', 'nodePortRange', 'clusterDomain'];
+const lasting: readonly (keyof LabOptions)[] = [
+  ...(['underlay', 'podCidr', 'serviceCidr', 'nodePortRange', 'clusterDomain'] as const),
+  ...(['controlPlanes', 'store'] as const),
+];
 
 /** What a lab cannot take over from a new command line: while it runs everything but the number of workers, else what its data depends on. */
 export function changedOptions(present: LabOptions, wanted: LabOptions, running: boolean): string[] {
@@ -34,10 +37,11 @@ interface Kept {
   readonly network: boolean;
   readonly attached: boolean;
   readonly relay: boolean;
+  readonly balancer: boolean;
   readonly nodes: ReadonlyMap<string, ProcessId>;
 }
 
-const nothing: Kept = { network: false, attached: false, relay: false, nodes: new Map() };
+const nothing: Kept = { network: false, attached: false, relay: false, balancer: false, nodes: new Map() };
 
 /** Tells what an earlier run left, and takes away what cannot be used again. */
 async function adopt(context: LabContext, plan: LabPlan, state: LabState | undefined, survey: Survey): Promise<Kept> {
@@ -69,7 +73,7 @@ async function adopt(context: LabContext, plan: LabPlan, state: LabState | undef
   await Promise.all([...ended].map((node) => endProcesses(context, hierarchies, state, plan.cgroup, node)));
   await Promise.all(surplus.map((node) => rm(join(plan.dir, 'nodes', node), { recursive: true, force: true })));
   const nodes = new Map([...survey.nodes].filter(([node]) => !ended.has(node)));
-  return { network: true, attached: survey.attached, relay: survey.relay, nodes };
+  return { network: true, attached: survey.attached, relay: survey.relay, balancer: survey.balancer, nodes };
 }
 
 async function exportKubeconfig(plan: LabPlan, owner: UpOptions['owner']): Promise<void> {
@@ -88,6 +92,7 @@ async function firstState(plan: LabPlan, before: LabState | undefined, kept: Kep
     nodes: Object.fromEntries(kept.nodes),
     sysctls: kept.attached ? (before?.sysctls ?? {}) : taken,
     ...(kept.relay && before?.relay && { relay: before.relay }),
+    ...(kept.balancer && before?.balancer && { balancer: before.balancer }),
     ...(delegated && { delegated }),
   };
 }
@@ -106,6 +111,8 @@ export async function labUp(context: LabContext, plan: LabPlan, state: LabState 
   const start = new LabStart(context, plan, options, hierarchies, first);
   await start.record({});
   const imageStore = await start.prepare(kept.network, state !== undefined);
+  // Before the nodes, which ask for it at once.
+  await start.ensureBalancer(kept.network);
   const booted = await start.boot(imageStore);
   await start.ensureRelay(kept.network);
   if (!kept.attached) await start.attach();

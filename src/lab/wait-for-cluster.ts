@@ -5,11 +5,12 @@ import type { Node } from '../api/schema/types.ts';
 import { labelNodeRoleControlPlane } from '../api/well-known.ts';
 import { type WaitOptions, waitUntil } from '../cli/wait-until.ts';
 import { Client } from '../client/client.ts';
+import type { ClientConfig } from '../client/client-config.ts';
 import { loadKubeconfig } from '../client/kubeconfig.ts';
 import { enterNetns } from '../linux/netns.ts';
 import type { LabContext } from './down.ts';
 import { askDns, askRelay } from './inspect.ts';
-import { type LabPlan, type NodePlan, withoutAgentParts, withoutServerParts } from './plan.ts';
+import { isBalanced, type LabPlan, type NodePlan, withoutAgentParts, withoutServerParts } from './plan.ts';
 import type { ProcessId } from './process-id.ts';
 import { probeNodes, probeReadyz, queryDns } from './ready.ts';
 
@@ -24,8 +25,8 @@ export function ownNodes(plan: LabPlan): NodePlan[] {
 const firstPatienceMs = 250;
 
 /**
- * Waits for the API server, for every node and for DNS; not for what needs parts that somebody else brings. Labels the control plane, which
- * its own kubelet may not do (NodeRestriction).
+ * Waits for the API server, for every node and for DNS; not for what needs parts that somebody else brings. Labels the control planes,
+ * which their own kubelets may not do (NodeRestriction).
  */
 export async function waitForCluster(context: LabContext, plan: LabPlan, options: Patience): Promise<void> {
   const { clock, progress } = context;
@@ -36,9 +37,7 @@ export async function waitForCluster(context: LabContext, plan: LabPlan, options
   const own = ownNodes(plan);
   for (const node of own) machines.set(node.name, (await readFile(join(node.dir, 'etc', 'machine-id'), 'utf8')).trim());
   using _inside = enterNetns(plan.underlayNetns);
-  await progress.step(`API server ready at ${plan.server}`, () =>
-    waitUntil('the API server', { ...wait, hint: logs('control-plane', 'server.log') }, () => probeReadyz(config)),
-  );
+  await waitForServers(plan, config, { ...wait, progress, hint: logs('control-plane', 'server.log') });
   const client = new Client(config);
   if (own.length < plan.nodes.length)
     progress.note(
@@ -48,7 +47,8 @@ export async function waitForCluster(context: LabContext, plan: LabPlan, options
   await progress.step(`${own.length === 1 ? '1 node' : `${own.length} nodes`} Ready`, () =>
     waitUntil('the nodes', { ...wait, hint: logs('NODE', 'agent.log') }, () => probeNodes(client, machines, options.signal)),
   );
-  await client.patch<Node>(nodeType, plan.controlPlane.name, { metadata: { labels: { [labelNodeRoleControlPlane]: '' } } });
+  for (const { name } of plan.controlPlanes)
+    await client.patch<Node>(nodeType, name, { metadata: { labels: { [labelNodeRoleControlPlane]: '' } } });
   await removeForeignNodes(client, plan);
   let patienceMs = firstPatienceMs;
   await progress.step(`DNS answers at ${plan.dnsAddress}`, () =>
@@ -59,6 +59,20 @@ export async function waitForCluster(context: LabContext, plan: LabPlan, options
       return answer.includes(plan.kubernetesAddress) ? undefined : `it does not know ${name}`;
     }),
   );
+}
+
+/** Waits until the cluster is reached where everybody asks for it, and until each of several servers answers. */
+async function waitForServers(
+  plan: LabPlan,
+  config: ClientConfig,
+  { progress, ...wait }: WaitOptions & { readonly hint: string; readonly progress: LabContext['progress'] },
+): Promise<void> {
+  const each = isBalanced(plan) ? plan.controlPlanes.map(({ address }) => `https://${address}:6443`) : [];
+  const label = each.length === 0 ? 'API server' : `${each.length} API servers`;
+  await progress.step(`${label} ready at ${plan.server}`, async () => {
+    for (const server of [...each, plan.server])
+      await waitUntil(`the API server at ${server}`, wait, () => probeReadyz({ ...config, server }));
+  });
 }
 
 /** Waits until what `lab status` asks for answers too: each node's own DNS, and the relay. */

@@ -10,7 +10,7 @@ export const logs: Command = defineCommand({
   name: 'logs',
   summary: 'show what the parts of a lab say',
   usage: '[NODE] [PART]',
-  completes: { words: [...['control-plane', 'worker-1', 'worker-2', 'relay'], ...logParts] },
+  completes: { words: [...['control-plane', 'worker-1', 'worker-2', 'relay', 'balancer'], ...logParts] },
   examples: [
     'fairlead lab logs -f # everything, as it comes',
     'fairlead lab logs worker-1 proxy # one part of one node',

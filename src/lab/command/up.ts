@@ -30,6 +30,7 @@ export const up: Command = defineCommand({
   examples: [
     'fairlead lab up # the lab "lab", reached from this machine',
     'fairlead lab up --workers 3 # another worker joins',
+    'fairlead lab up --control-planes 3 --store etcd # one of the control planes may die',
     'fairlead lab up --name two # one beside it, with ranges of its own',
   ],
   interrupted: 'what has been started is still there; "fairlead lab up" goes on, "fairlead lab down" ends it',
@@ -42,7 +43,8 @@ export const up: Command = defineCommand({
     requireRoot('start a lab');
     const { labUp } = await import('../up.ts');
     const { reserveLab } = await import('../reserve.ts');
-    const { requireProxyTools } = await import('../tools.ts');
+    const { requireProxyTools, requireStoreProgram } = await import('../tools.ts');
+    const { stores } = await import('../store/stores.ts');
     const timeoutMs = Number(values.timeout) * 1000;
     if (!(timeoutMs > 0))
       throw new KnownError('USAGE', `Cannot use --timeout="${values.timeout}": it is no number of seconds`, {
@@ -54,6 +56,8 @@ export const up: Command = defineCommand({
       const state = await readLabState(dir);
       const options = changeOptions(state?.options ?? { ...defaultLabOptions, name: values.name }, values);
       await requireProxyTools(options.proxyMode);
+      const { store } = planLab(options);
+      await requireStoreProgram(store, stores[store].program);
       const wanted = state ? planLab(options) : await reserveLab(lab, options, givenRanges(values));
       if (state) await refuseChanges(lab, state, options);
       const { SUDO_UID, SUDO_GID } = process.env;

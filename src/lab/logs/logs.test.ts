@@ -4,7 +4,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { systemClock } from '../../clock/clock.ts';
-import { defaultLabOptions, planLab } from '../plan.ts';
+import { defaultLabOptions, planLab, storeNames } from '../plan.ts';
+import { storeOf } from '../store/stores.ts';
 import { showLogs } from './show-logs.ts';
 import { logSources, partFilter } from './sources.ts';
 
@@ -33,6 +34,24 @@ describe('logSources()', () => {
     const labels = logSources(plan, undefined, undefined).map((source) => source.label);
     assert.equal(labels.length, 5 + 4 + 1);
     assert.ok(labels.includes('relay'));
+  });
+
+  test('finds what several control planes run besides', () => {
+    const three = planLab({ ...defaultLabOptions, workers: 1, controlPlanes: 3, store: 'redis' });
+    const labels = (where?: string, part?: string): string =>
+      logSources(three, where, part)
+        .map(({ label }) => label)
+        .join(' ');
+    assert.equal(labels('sentinel'), 'control-plane/sentinel control-plane-2/sentinel control-plane-3/sentinel');
+    assert.equal(labels('balancer'), 'balancer');
+    assert.match(labels(), / relay balancer$/);
+    assert.throws(() => logSources(three, 'worker-1', 'redis'), { code: 'USAGE' });
+    assert.throws(() => logSources(plan, 'control-plane', 'etcd'), { code: 'USAGE' });
+    for (const store of storeNames) {
+      const own = planLab({ ...defaultLabOptions, workers: 0, store });
+      const files = logSources(own, 'control-plane', undefined).map(({ label }) => label.split('/')[1]);
+      assert.deepEqual(files.slice(1, -4), Object.keys(storeOf(own).services(own, own.controlPlane)), store);
+    }
   });
 
   for (const [where, part] of [

@@ -1,7 +1,7 @@
 /** Which files, and which lines of them, somebody means who asks for the logs of a lab. Pure. */
 import { join } from 'node:path';
 import { KnownError } from '../../errors/known-error.ts';
-import { agentParts, type LabPlan, type NodePlan, serverParts } from '../plan.ts';
+import { agentParts, isBalanced, type LabPlan, type NodePlan, type StoreName, serverParts } from '../plan.ts';
 
 export interface LogSource {
   /** `worker-1/agent`, in front of its lines where they are mixed with others. */
@@ -15,44 +15,49 @@ export interface LogSource {
 const inAgent = [...agentParts, 'cni'];
 const inServer = ['apiserver', ...serverParts, 'cluster-dns', 'informers', 'store'];
 /** What a node's init keeps, itself, and its first moments. */
-const files = ['server', 'agent', 'containerd', 'init', 'boot'];
+const everywhere = ['agent', 'containerd', 'init', 'boot'];
+/** What each store runs on a control plane. Said again here, since who asks for help need not load the stores. */
+const ofStore: Readonly<Record<StoreName, readonly string[]>> = { sqlite: [], etcd: ['etcd'], redis: ['redis', 'sentinel'] };
 
 /** Everything that may stand for PART. */
-export const logParts: readonly string[] = [...files, ...inAgent, ...inServer];
+export const logParts: readonly string[] = ['server', ...Object.values(ofStore).flat(), ...everywhere, ...inAgent, ...inServer];
 
-function sourcesOnNode(node: NodePlan, part: string | undefined): LogSource[] {
+function sourcesOnNode(plan: LabPlan, node: NodePlan, part: string | undefined): LogSource[] {
   const ofFile = (name: string): LogSource => ({ label: `${node.name}/${name}`, file: join(node.dir, 'log', `${name}.log`) });
-  const mine = files.filter((name) => name !== 'server' || node.role === 'control-plane');
+  const isServer = node.role === 'control-plane';
+  const mine = [...(isServer ? ['server', ...ofStore[plan.store]] : []), ...everywhere];
   if (part === undefined) return mine.map(ofFile);
   if (mine.includes(part)) return [ofFile(part)];
-  const process = inAgent.includes(part) ? 'agent' : inServer.includes(part) && node.role === 'control-plane' ? 'server' : undefined;
+  const process = inAgent.includes(part) ? 'agent' : inServer.includes(part) && isServer ? 'server' : undefined;
   return process === undefined ? [] : [{ ...ofFile(process), label: `${node.name}/${part}`, part }];
 }
 
-/** The logs of NODE (all of them, and the relay's, when there is none), of its PART when one is given. Throws USAGE. */
+/** The logs of NODE (all of them, and of what runs beside them, when there is none), of its PART when one is given. Throws USAGE. */
 export function logSources(plan: LabPlan, where: string | undefined, part: string | undefined): LogSource[] {
-  const relay: LogSource[] = plan.options.relay ? [{ label: 'relay', file: join(plan.dir, 'relay', 'relay.log') }] : [];
-  const names = [...plan.nodes.map((node) => node.name), ...relay.map(({ label }) => label)];
+  const kept = [...(plan.options.relay ? ['relay'] : []), ...(isBalanced(plan) ? ['balancer'] : [])];
+  const beside = kept.map((label): LogSource => ({ label, file: join(plan.dir, label, `${label}.log`) }));
+  const names = [...plan.nodes.map((node) => node.name), ...kept];
   // A part alone is meant on every node: "lab logs dns".
   if (where !== undefined && part === undefined && !names.includes(where) && logParts.includes(where))
     return logSources(plan, undefined, where);
-  if (where === 'relay' && part === undefined && relay.length > 0) return relay;
+  const one = part === undefined ? beside.filter(({ label }) => label === where) : [];
+  if (one.length > 0) return one;
   if (where !== undefined && !plan.nodes.some((node) => node.name === where))
     throw new KnownError('USAGE', `Cannot show logs of "${where}": lab "${plan.options.name}" has no such node or part`, {
       hint: `It has: ${names.join(', ')}; parts: ${logParts.join(', ')}`,
     });
   const nodes = plan.nodes.filter((node) => where === undefined || node.name === where);
-  const found = nodes.flatMap((node) => sourcesOnNode(node, part));
+  const found = nodes.flatMap((node) => sourcesOnNode(plan, node, part));
   if (found.length === 0)
     throw new KnownError('USAGE', `Cannot show logs of part "${part}": ${where ?? 'no node'} runs no such part`, {
       hint: `Parts: ${logParts.join(', ')}`,
     });
-  return where === undefined && part === undefined ? [...found, ...relay] : found;
+  return where === undefined && part === undefined ? [...found, ...beside] : found;
 }
 
 /** When a line was written, as text that sorts; undefined for one that goes on with the line before. */
 export function timeOf(line: string): string | undefined {
-  const [, time] = /^(?:time=")?(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?)/.exec(line) ?? [];
+  const [, time] = /^(?:time="|\{"level":"\w+","ts":")?(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?)/.exec(line) ?? [];
   return time;
 }
 

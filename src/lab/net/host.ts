@@ -86,7 +86,7 @@ export async function attachHost(exec: Exec, tools: Tools, plan: LabPlan): Promi
 
 /** A policy rule or a VPN may still send lab addresses elsewhere: then nothing must be sent at all. */
 async function checkWay(exec: Exec, tools: Tools, plan: LabPlan): Promise<void> {
-  for (const address of [plan.kubernetesAddress, plan.controlPlane.address]) {
+  for (const address of [plan.kubernetesAddress, plan.apiAddress]) {
     const answer = (await exec.run(tools.ip, ['route', 'get', address])).stdout;
     if (answer.includes(`dev ${plan.hostLink} `)) continue;
     throw new KnownError('RANGE_OVERLAPS', `Cannot attach the lab: "ip route get ${address}" says "${answer.split('\n')[0]?.trim()}"`, {

@@ -4,7 +4,7 @@ import { dirname } from 'node:path';
 import { KnownError } from '../../errors/known-error.ts';
 import { type Exec, mustRun } from '../../linux/exec.ts';
 import { netnsExists } from '../../linux/netns.ts';
-import type { LabPlan } from '../plan.ts';
+import { isBalanced, type LabPlan } from '../plan.ts';
 import type { Tools } from '../tools.ts';
 
 /** Above every metric that anybody uses: what is left when the lab's own route is gone. */
@@ -12,7 +12,7 @@ export const fallbackMetric = 4_278_198_272;
 
 /** Routes of the host and of the client: into the lab, or nowhere. */
 export function labRoutes(plan: LabPlan, device: string): string[] {
-  const via = plan.controlPlane.address;
+  const via = plan.gateway.address;
   return [
     `route add unreachable ${plan.underlay.text} metric ${fallbackMetric}`,
     ...[plan.pods, plan.services].flatMap((cidr) => [
@@ -54,7 +54,8 @@ export async function makeUnderlay(exec: Exec, tools: Tools, plan: LabPlan): Pro
     'link add br0 type bridge stp_state 0 forward_delay 0',
     `addr add ${plan.relayAddress}/${prefix} dev br0`,
     'link set br0 up',
-    `route add ${plan.services.text} via ${plan.controlPlane.address}`,
+    `route add ${plan.services.text} via ${plan.gateway.address}`,
+    ...(isBalanced(plan) ? [`addr add ${plan.apiAddress}/${prefix} dev br0`] : []),
   ]);
   if (plan.options.client) await makeClient(exec, tools, plan);
 }

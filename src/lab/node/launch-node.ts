@@ -4,7 +4,8 @@ import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { ensureNodePki } from '../../bootstrap/pki.ts';
-import { writeSecret } from '../../bootstrap/secret-file.ts';
+import { readIfThere, writeSecret } from '../../bootstrap/secret-file.ts';
+import { ensureStoreMemberPki } from '../../bootstrap/store-pki.ts';
 import { KnownError } from '../../errors/known-error.ts';
 import { start } from '../../linux/exec.ts';
 import { type Hierarchy, makeCgroups } from '../cgroups.ts';
@@ -12,6 +13,7 @@ import type { LabContext } from '../down.ts';
 import { copyImageStore } from '../images/image-store.ts';
 import type { LabPlan, NodePlan } from '../plan.ts';
 import { type ProcessId, readProcessId } from '../process-id.ts';
+import { storeOf } from '../store/stores.ts';
 import { systemPath } from '../tools.ts';
 import { type ContainerdOptions, containerdConfig } from './containerd-config.ts';
 import { installation, onNode, program } from './installation.ts';
@@ -38,6 +40,9 @@ function hostsFile(plan: LabPlan): string {
 /** On a bare node "fairlead init" and "fairlead join" make them. */
 async function writeKeys({ plan, clock }: LaunchContext, node: NodePlan, dir: string): Promise<void> {
   if (plan.options.bare) return;
+  const now = clock.now();
+  if (node.role === 'control-plane' && storeOf(plan).program)
+    await ensureStoreMemberPki({ pkiDir: plan.pkiDir, dir, store: plan.store, member: node.name, addresses: [node.address], now });
   await ensureNodePki({
     pkiDir: plan.pkiDir,
     dir,
@@ -45,7 +50,7 @@ async function writeKeys({ plan, clock }: LaunchContext, node: NodePlan, dir: st
     server: plan.server,
     node: node.name,
     addresses: [node.address],
-    now: clock.now(),
+    now,
   });
 }
 
@@ -72,6 +77,13 @@ async function writeNodeFiles(context: LaunchContext, node: NodePlan): Promise<v
     writeSecret(join(etc, 'services'), nodeServices(plan, node, context.credential)),
     mkdir(join(log, 'pods'), { recursive: true }),
   ]);
+}
+
+/** What a server of the store changes itself is written once. */
+async function writeServerFiles(plan: LabPlan, node: NodePlan, dir: string): Promise<void> {
+  await mkdir(dir, { recursive: true, mode: 0o700 });
+  for (const [name, text] of Object.entries(storeOf(plan).files(plan, node)))
+    if ((await readIfThere(join(dir, name))) === undefined) await writeSecret(join(dir, name), text);
 }
 
 /** Directories of the root file system that are mounts of their own and so no part of an overlay over `/`. */
@@ -118,8 +130,8 @@ export async function launchNode(context: LaunchContext, node: NodePlan): Promis
     readFile('/proc/self/mountinfo', 'utf8'),
   ]);
   const isServer = node.role === 'control-plane' && !plan.options.bare;
-  const serverDir = join(plan.dir, 'server');
-  if (isServer) await mkdir(serverDir, { recursive: true, mode: 0o700 });
+  const serverDir = join(plan.dir, 'server', plan.controlPlanes.length > 1 ? node.name : '');
+  if (isServer) await writeServerFiles(plan, node, serverDir);
   const compileCache = join(plan.cacheDir, 'compile-nodes');
   await mkdir(compileCache, { recursive: true, mode: 0o700 });
   const log = openSync(join(node.dir, 'log', 'boot.log'), 'w', 0o600);

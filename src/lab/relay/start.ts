@@ -1,13 +1,11 @@
 import { randomBytes } from 'node:crypto';
-import { openSync } from 'node:fs';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { KnownError } from '../../errors/known-error.ts';
-import { start } from '../../linux/exec.ts';
 import type { Hierarchy } from '../cgroups.ts';
+import { startKept } from '../kept-process.ts';
 import type { LabPlan } from '../plan.ts';
-import { type ProcessId, readProcessId } from '../process-id.ts';
+import type { ProcessId } from '../process-id.ts';
 
 /** What the relay process is told, as JSON on its command line. */
 export interface RelayConfig {
@@ -37,19 +35,9 @@ export async function relayCredential(plan: LabPlan): Promise<string> {
   return (await readFile(file, 'utf8')).trim();
 }
 
-/** Runs it in the lab's cgroup, so that it is found again, and again whenever it ends. */
-const keep = `echo 0 >"$0" || exit
-while :; do
-  "$@"
-  echo "the relay ended with code $?, starting it again in a second"
-  sleep 1
-done`;
-
 /** Starts the relay in the background. Gives the process that keeps it running. */
 export async function startRelay(hierarchies: readonly Hierarchy[], plan: LabPlan): Promise<ProcessId> {
   await relayCredential(plan);
-  const file = join(relayDir(plan), 'relay.log');
-  const log = openSync(file, 'a', 0o600);
   const config: RelayConfig = {
     name: plan.options.name,
     netns: plan.underlayNetns,
@@ -58,12 +46,9 @@ export async function startRelay(hierarchies: readonly Hierarchy[], plan: LabPla
     allowed: plan.options.relayAllow,
     credentialFile: join(relayDir(plan), 'credential'),
   };
-  const cgroup = join(hierarchies[0]?.path ?? '', plan.cgroup, 'relay', 'cgroup.procs');
-  const program = [process.execPath, fileURLToPath(new URL('./relay-process.ts', import.meta.url)), JSON.stringify(config)];
-  const child = start('sh', ['-c', keep, cgroup, ...program], { cwd: '/', detached: true, stdio: ['ignore', log, log] });
-  child.on('error', () => {});
-  child.unref();
-  const id = child.pid === undefined ? undefined : await readProcessId(child.pid);
-  if (!id) throw new KnownError('COMMAND_FAILED', 'Cannot start the relay: it ended at once', { hint: `See ${file}` });
-  return id;
+  return await startKept(hierarchies, plan, 'relay', [
+    process.execPath,
+    fileURLToPath(new URL('./relay-process.ts', import.meta.url)),
+    JSON.stringify(config),
+  ]);
 }

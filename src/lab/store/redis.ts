@@ -1,0 +1,74 @@
+/**
+ * A Redis and a sentinel on each control plane: the first one begins as the primary. A write is acknowledged when another server has it, too
+ * (`wait-replicas=1`): of three, one may die without loss, since Sentinel then reaches both others and takes the one that has come farther.
+ */
+import type { LabPlan, NodePlan } from '../plan.ts';
+import { clientFiles, type LabStore, memberFiles, serverDir } from './store.ts';
+
+const [port, sentinelPort] = [6379, 26379];
+const primary = 'mymaster';
+const dir = `${serverDir}/redis`;
+
+function text(lines: Readonly<Record<string, string | number>>): string {
+  return Object.entries(lines)
+    .map(([name, value]) => `${name} ${value}\n`)
+    .join('');
+}
+
+/** Certificates are the only way in, so the mode that protects servers without passwords is off. */
+function reached({ address }: NodePlan, at: number): Readonly<Record<string, string | number>> {
+  const { ca, cert, key } = memberFiles('redis');
+  return {
+    bind: `${address} 127.0.0.1`,
+    port: 0,
+    'tls-port': at,
+    'tls-cert-file': cert,
+    'tls-key-file': key,
+    'tls-ca-cert-file': ca,
+    'tls-auth-clients': 'yes',
+    'tls-replication': 'yes',
+    'protected-mode': 'no',
+    dir,
+  };
+}
+
+function serverConf({ controlPlane }: LabPlan, node: NodePlan): string {
+  return text({
+    ...reached(node, port),
+    appendonly: 'yes',
+    appendfsync: 'always',
+    save: '""',
+    'maxmemory-policy': 'noeviction',
+    'repl-diskless-sync-delay': 0,
+    // A primary that was cut off is found out, and its replica freed, sooner than after a minute.
+    'repl-timeout': 10,
+    'repl-ping-replica-period': 1,
+    ...(node === controlPlane ? {} : { replicaof: `${controlPlane.address} ${port}` }),
+  });
+}
+
+function sentinelConf({ controlPlane, controlPlanes }: LabPlan, node: NodePlan): string {
+  const majority = (controlPlanes.length >> 1) + 1;
+  return text({
+    ...reached(node, sentinelPort),
+    'sentinel monitor': `${primary} ${controlPlane.address} ${port} ${majority}`,
+    'sentinel down-after-milliseconds': `${primary} 5000`,
+    'sentinel failover-timeout': `${primary} 10000`,
+  });
+}
+
+export const redis: LabStore = {
+  program: { name: 'redis-server', package: 'redis-server' },
+  url({ controlPlanes }) {
+    const { ca, cert, key } = clientFiles('redis');
+    const sentinels = controlPlanes.map(({ address }) => `${address}:${sentinelPort}`).join(',');
+    const wait = controlPlanes.length > 1 ? `&wait-replicas=${controlPlanes.length >> 1}` : '';
+    return `rediss+sentinel://${sentinels}/${primary}?ca=${ca}&cert=${cert}&key=${key}${wait}`;
+  },
+  // Both write into their files who is the primary now.
+  files: (plan, node) => ({ 'redis/redis.conf': serverConf(plan, node), 'redis/sentinel.conf': sentinelConf(plan, node) }),
+  services: () => ({
+    redis: ['redis-server', `${dir}/redis.conf`],
+    sentinel: ['redis-server', `${dir}/sentinel.conf`, '--sentinel'],
+  }),
+};
