@@ -138,7 +138,7 @@ describe('the package', { skip }, () => {
     });
 
     test('has modules of which each loads by itself, but for those that are a process or a thread', async () => {
-      const ways = ['fairlead.js', 'relay-process.js', 'writer.js', 'checkpointer.js', 'body-worker.js'];
+      const ways = ['fairlead.js', 'relay-process.js', 'balancer-process.js', 'writer.js', 'checkpointer.js', 'body-worker.js'];
       const [folder = ''] = readdirSync(join(root, 'opt/fairlead/lib'));
       const names = readdirSync(join(root, 'opt/fairlead/lib', folder)).filter((name) => name.endsWith('.js') && !ways.includes(name));
       const load = `for (const name of ${JSON.stringify(names)}) await import('/opt/fairlead/lib/${folder}/' + name); process.exit(0)`;
