@@ -24,7 +24,10 @@ const benches: Readonly<Record<string, { readonly summary: string; readonly file
     summary: 'kill -9 of the store under load, again and again: whether clients saw one history',
     file: './storage-kills.ts',
   },
-  apiserver: { summary: 'requests per second of the API server', file: '../../src/apiserver/bench.ts' },
+  apiserver: {
+    summary: 'the API server over SQLite and etcd, alone or against kube-apiserver: requests, lists, watches, memory',
+    file: './apiserver.ts',
+  },
   'apiserver-encodings': {
     summary: 'what informers cost the API server, as JSON and as protobuf',
     file: '../../src/apiserver/encoding-bench.ts',

@@ -6,6 +6,7 @@ import { parseArgs } from 'node:util';
 import { fairlead, type Program } from './proxy/contestant.ts';
 import { type Figures, type Limits, measure } from './proxy/measure.ts';
 import type { Size } from './proxy/objects.ts';
+import { p50, p99, type Row, table } from './table.ts';
 
 const usage = `usage: npm run bench -- proxy [OPTIONS]
 
@@ -57,22 +58,7 @@ function readChoice(args: readonly string[]): Choice {
   };
 }
 
-function quantile(values: readonly number[], q: number): number {
-  const sorted = values.toSorted((a, b) => a - b);
-  return sorted[Math.min(Math.floor(sorted.length * q), sorted.length - 1)] ?? Number.NaN;
-}
-
-interface Row {
-  readonly what: string;
-  readonly unit: string;
-  readonly of: (figures: Figures) => number;
-  readonly isMoreBetter?: boolean;
-}
-
-const p50 = (values: readonly number[]): number => quantile(values, 0.5);
-const p99 = (values: readonly number[]): number => quantile(values, 0.99);
-
-const rows: readonly Row[] = [
+const rows: readonly Row<Figures>[] = [
   { what: 'first full sync', unit: 'ms', of: (f) => f.fullSyncMs },
   { what: 'from its start until it serves', unit: 'ms', of: (f) => f.serves },
   { what: 'CPU until it serves', unit: 's', of: (f) => f.cpu },
@@ -93,24 +79,6 @@ const rows: readonly Row[] = [
   { what: 'the same, p99', unit: 'µs', of: (f) => p99(f.firstPacket) * 1000 },
 ];
 
-function number(value: number): string {
-  if (Number.isNaN(value)) return '–';
-  return value.toFixed(value < 10 ? 2 : value < 100 ? 1 : 0);
-}
-
-function table(title: string, programs: readonly Program[], figures: ReadonlyMap<string, readonly Figures[]>): string {
-  const lines = [
-    `${title.padEnd(48)}${programs.map(({ name }) => name.padStart(12)).join('')}${programs.length > 1 ? '     times better' : ''}`,
-  ];
-  for (const { what, unit, of, isMoreBetter } of rows) {
-    const [ours = Number.NaN, peer] = programs.map(({ name }) => p50((figures.get(name) ?? []).map(of)));
-    const ratio = peer === undefined ? '' : number(isMoreBetter ? ours / peer : peer / ours).padStart(17);
-    const values = [ours, ...(peer === undefined ? [] : [peer])].map((value) => number(value).padStart(12)).join('');
-    lines.push(`  ${what.padEnd(46)}${values}${ratio}   ${unit}`);
-  }
-  return `${lines.join('\n')}\n\n`;
-}
-
 async function main({ modes, programs: all, peerMost, sizes, rounds, limits }: Choice): Promise<void> {
   for (const mode of modes)
     for (const size of sizes) {
@@ -121,7 +89,7 @@ async function main({ modes, programs: all, peerMost, sizes, rounds, limits }: C
           process.stderr.write(`${program.name} in mode ${mode}, ${size.services} x ${size.endpoints} …\n`);
           figures.get(program.name)?.push(await measure(program, mode, size, limits));
         }
-      process.stdout.write(table(`mode ${mode}, ${size.services} Services x ${size.endpoints} endpoints`, programs, figures));
+      process.stdout.write(table(`mode ${mode}, ${size.services} Services x ${size.endpoints} endpoints`, rows, figures));
     }
 }
 

@@ -18,6 +18,8 @@ export interface EtcdOptions {
   readonly args?: readonly string[];
   /** Where each member runs. */
   readonly places?: readonly Place[];
+  /** Another one than the first on the path. */
+  readonly program?: string;
 }
 
 /** Where a member of a cluster listens. */
@@ -148,7 +150,7 @@ export class TestEtcd implements AsyncDisposable {
       ...tls,
       ...(this.#options.args ?? []),
     ];
-    const [program, ...words] = [...within, 'etcd', ...args] as [string, ...string[]];
+    const [program, ...words] = [...within, this.#options.program ?? 'etcd', ...args] as [string, ...string[]];
     const child = spawn(program, words, { stdio: ['ignore', 'ignore', 'pipe'] });
     this.#children[member] = child;
     const endWithUs = (): boolean => child.kill('SIGKILL');
@@ -166,6 +168,11 @@ export class TestEtcd implements AsyncDisposable {
     });
     if (!answer.ok) throw new Error(`etcd answers ${answer.status} to ${path}: ${await answer.text()}`);
     return (await answer.json()) as Record<string, unknown>;
+  }
+
+  /** Of the members that were started. */
+  get pids(): readonly number[] {
+    return this.#children.flatMap((child) => child?.pid ?? []);
   }
 
   signal(name: NodeJS.Signals, member = 0): void {

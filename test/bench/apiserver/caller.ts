@@ -1,0 +1,70 @@
+/** The client of the measurements: HTTP/1.1 over TLS with a certificate, as little work as possible for each answer. */
+import { Agent, request } from 'node:https';
+import type { Pem } from '../../../src/apiserver/testing/test-pki.ts';
+
+const newline = 10;
+
+interface Call {
+  readonly body?: string;
+  readonly type?: string;
+  readonly accept?: string;
+}
+
+/** A watch on a connection of its own. */
+export interface Watcher {
+  close(): void;
+}
+
+export class Caller {
+  readonly #url: string;
+  readonly #tls: Pem & { readonly ca: string };
+  readonly #agent: Agent;
+
+  constructor(url: string, tls: Pem & { readonly ca: string }) {
+    this.#url = url;
+    this.#tls = tls;
+    this.#agent = new Agent({ keepAlive: true, ...tls });
+  }
+
+  /** Gives the body. Throws what is no success. */
+  call(method: string, path: string, { body, type = 'application/json', accept = 'application/json' }: Call = {}): Promise<Buffer> {
+    const content = body === undefined ? {} : { 'content-type': type, 'content-length': Buffer.byteLength(body) };
+    return new Promise((resolve, reject) => {
+      const req = request(this.#url + path, { method, agent: this.#agent, headers: { accept, ...content } }, (res) => {
+        const chunks: Buffer[] = [];
+        res.on('data', (chunk: Buffer) => chunks.push(chunk));
+        res.on('error', reject);
+        res.on('end', () => {
+          const answer = Buffer.concat(chunks);
+          if ((res.statusCode ?? 500) < 300) resolve(answer);
+          else reject(new Error(`${method} ${path} answers ${res.statusCode}: ${answer.toString().slice(0, 500)}`));
+        });
+      });
+      req.on('error', reject);
+      req.end(body);
+    });
+  }
+
+  /** Resolves when the answer has begun. `onEvents` hears how many events have come. No session of TLS is taken up again: other clients have none. */
+  watch(path: string, onEvents: (count: number) => void): Promise<Watcher> {
+    const agent = new Agent({ ...this.#tls, maxCachedSessions: 0 });
+    return new Promise((resolve, reject) => {
+      const req = request(this.#url + path, { agent, headers: { accept: 'application/json' } }, (res) => {
+        if (res.statusCode !== 200) return reject(new Error(`${path} answers ${res.statusCode}`));
+        res.on('data', (chunk: Buffer) => {
+          let count = 0;
+          for (let at = chunk.indexOf(newline); at >= 0; at = chunk.indexOf(newline, at + 1)) count++;
+          if (count > 0) onEvents(count);
+        });
+        res.on('error', () => {});
+        resolve({ close: () => req.destroy() });
+      });
+      req.on('error', reject);
+      req.end();
+    });
+  }
+
+  close(): void {
+    this.#agent.destroy();
+  }
+}
