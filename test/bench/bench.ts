@@ -5,9 +5,23 @@
 import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 
-const benches: Readonly<Record<string, { readonly summary: string; readonly file: string }>> = {
+interface Bench {
+  readonly summary: string;
+  readonly file: string;
+  /** Of Node.js. */
+  readonly flags?: readonly string[];
+}
+
+/** Who waits for another process is not to collect garbage meanwhile: that would be counted as the other's. */
+const withoutPauses = ['--min-semi-space-size=256', '--max-semi-space-size=256', '--no-memory-reducer'];
+
+const benches: Readonly<Record<string, Bench>> = {
   lab: { summary: 'start and stop of the lab, a new pod behind a Service, memory of every process', file: './lab.ts' },
-  proxy: { summary: 'the service proxy in each mode, alone or against kube-proxy: load, changes, memory, connections', file: './proxy.ts' },
+  proxy: {
+    summary: 'the service proxy in each mode, alone or against kube-proxy: load, changes, memory, connections',
+    file: './proxy.ts',
+    flags: withoutPauses,
+  },
   'proxy-ipvs': { summary: 'the same in mode ipvs, in a guest kernel where this one has no IPVS', file: '../guest/bench.ts' },
   counters: { summary: 'what it costs to count the connections of Services in mode nftables', file: './counters.ts' },
   package: { summary: 'the package: its size, and how fast it starts, beside the sources', file: './package.ts' },
@@ -45,5 +59,7 @@ if (!bench) {
   process.stderr.write(`usage: npm run bench -- NAME\n\n${lines.join('\n')}\n`);
   process.exit(2);
 }
-const { status } = spawnSync(process.execPath, [join(import.meta.dirname, bench.file), ...rest], { stdio: 'inherit' });
+const { status } = spawnSync(process.execPath, [...(bench.flags ?? []), join(import.meta.dirname, bench.file), ...rest], {
+  stdio: 'inherit',
+});
 process.exitCode = status ?? 2;

@@ -116,6 +116,13 @@ export class Contestant implements AsyncDisposable {
     if (this.#process?.exitCode !== null) throw new Error(`The proxy has ended: ${this.#said}`);
   }
 
+  /** All threads that this process, and the proxy if it runs, have by now. */
+  async schedule(policy: 'fifo' | 'other'): Promise<void> {
+    const isRunning = this.#process?.exitCode === null;
+    for (const pid of isRunning ? [process.pid, this.#process?.pid] : [process.pid])
+      await mustRun(systemExec, 'chrt', ['--all-tasks', `--${policy}`, '--pid', policy === 'fifo' ? '10' : '0', String(pid)]);
+  }
+
   /** CPU seconds, those of the programs that it started included. */
   get cpu(): number {
     const stat = readFileSync(`/proc/${this.#process?.pid}/stat`, 'utf8');
