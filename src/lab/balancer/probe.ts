@@ -5,11 +5,11 @@ import type { Answer } from './backends.ts';
 const answerWithinMs = 2_000;
 
 /**
- * Asks without any credential. Who answers to `/livez` lives; one whose store does not answer lets `/readyz` wait, and keeps its connections: reads from
- * its caches go on.
+ * Asks without any credential. Who answers to `/livez/ping` lives; one whose store does not answer lets `/readyz` wait, and keeps its connections:
+ * reads from its caches go on.
  */
 export async function probeServer(url: string, agent: Agent): Promise<Answer> {
-  if (!(await answersTo(`${url}/livez`, agent))) return 'silent';
+  if (!(await answersTo(`${url}/livez/ping`, agent))) return 'silent';
   return (await answersTo(`${url}/readyz`, agent)) === 200 ? 'ready' : 'unready';
 }
 

@@ -51,7 +51,7 @@ const electionTimes = {
 /** The command that runs on a control plane as `fairlead server`, or in its place. */
 export function serverCommand(plan: LabPlan, node: NodePlan): string[] {
   const { options } = plan;
-  const store = storeOf(plan).url(plan);
+  const store = storeOf(plan).url(plan, node);
   if (options.serverCommand !== undefined) return ['sh', '-c', options.serverCommand];
   return fairlead('server', {
     'data-dir': '/var/lib/fairlead/server',

@@ -59,9 +59,11 @@ function sentinelConf({ controlPlane, controlPlanes }: LabPlan, node: NodePlan):
 
 export const redis: LabStore = {
   program: { name: 'redis-server', package: 'redis-server' },
-  url({ controlPlanes }) {
+  url({ controlPlanes }, node) {
     const { ca, cert, key } = clientFiles('redis');
-    const sentinels = controlPlanes.map(({ address }) => `${address}:${sentinelPort}`).join(',');
+    // They are asked in this order: the one on this machine does not vanish with another.
+    const others = controlPlanes.filter((one) => one !== node);
+    const sentinels = [node, ...others].map(({ address }) => `${address}:${sentinelPort}`).join(',');
     const wait = controlPlanes.length > 1 ? `&wait-replicas=${controlPlanes.length >> 1}` : '';
     return `rediss+sentinel://${sentinels}/${primary}?ca=${ca}&cert=${cert}&key=${key}${wait}`;
   },

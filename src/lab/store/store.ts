@@ -4,8 +4,8 @@ import type { LabPlan, NodePlan } from '../plan.ts';
 export interface LabStore {
   /** What control planes run of this machine's programs, and the Debian package that brings it. */
   readonly program?: { readonly name: string; readonly package: string };
-  /** What `fairlead server --store` is told; undefined for the file that it keeps by itself. */
-  url(plan: LabPlan): string | undefined;
+  /** What `fairlead server --store` is told on a control plane; undefined for the file that it keeps by itself. */
+  url(plan: LabPlan, node: NodePlan): string | undefined;
   /** Files below /var/lib/fairlead/server that a member begins with, and may change. */
   files(plan: LabPlan, node: NodePlan): Readonly<Record<string, string>>;
   /** What runs on a control plane beside its API server: commands by their names, which their logs bear. */

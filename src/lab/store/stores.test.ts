@@ -66,21 +66,24 @@ describe('a lab with Redis', () => {
         assert.ok(file['redis/redis.conf']?.split('\n').includes(line), line);
   });
 
-  test('tells servers of the sentinels, and that another server must have each write', () => {
-    const url = storeOf(plan).url(plan) ?? '';
-    assert.match(url, /^rediss\+sentinel:\/\/192\.168\.120\.10:26379,192\.168\.120\.11:26379,192\.168\.120\.12:26379\/mymaster\?/);
+  test('tells each server of the sentinels, its own first, and that another server must have each write', () => {
+    const url = storeOf(plan).url(plan, plan.nodes[1]!) ?? '';
+    assert.match(url, /^rediss\+sentinel:\/\/192\.168\.120\.11:26379,192\.168\.120\.10:26379,192\.168\.120\.12:26379\/mymaster\?/);
     assert.match(url, /&wait-replicas=1$/);
     const five = lab({ controlPlanes: 5, store: 'redis' });
-    assert.match(storeOf(five).url(five) ?? '', /&wait-replicas=2$/);
+    assert.match(storeOf(five).url(five, five.controlPlane) ?? '', /&wait-replicas=2$/);
     const one = lab({ store: 'redis' });
-    assert.doesNotMatch(storeOf(one).url(one) ?? '', /wait-replicas/);
+    assert.doesNotMatch(storeOf(one).url(one, one.controlPlane) ?? '', /wait-replicas/);
   });
 });
 
 test('a lab with a file runs nothing beside its server', () => {
   const plan = lab({});
   const { program, url, files, services } = storeOf(plan);
-  assert.deepEqual([program, url(plan), files(plan, plan.controlPlane), services(plan, plan.controlPlane)], [undefined, undefined, {}, {}]);
+  assert.deepEqual(
+    [program, url(plan, plan.controlPlane), files(plan, plan.controlPlane), services(plan, plan.controlPlane)],
+    [undefined, undefined, {}, {}],
+  );
 });
 
 test('a store whose program is missing names the package that brings it', async () => {

@@ -57,6 +57,8 @@ export class Session {
         maxRetriesPerRequest: 0,
         keepAlive: 10_000,
         connectTimeout: 5_000,
+        // From the moment that a sentinel names another primary: the old one may have vanished, and never say goodbye.
+        disconnectTimeout: 100,
       } satisfies RedisOptions;
       const redis = new Redis(all);
       redis.on('error', (err) => this.end(err));
