@@ -80,6 +80,23 @@ describe('a partial sync', () => {
     assert.ok(!sent().some((line) => line.startsWith(`:${kept}`)));
   });
 
+  const changes: readonly [what: string, n: number, after: ServicePlan | undefined][] = [
+    ['an endpoint that came', 7, plan(7, [...two, '10.244.9.9'])],
+    ['the last endpoints that went', 7, plan(7, [])],
+    ['a Service that came', 21, plan(21, two)],
+    ['a Service that went', 7, undefined],
+  ];
+  for (const [what, n, after] of changes)
+    test(`tells the kernel of ${what} by one program, which names no other Service`, async () => {
+      const before = iptables.restored.length;
+      chains.put(`n/s${n}`, after);
+      assert.equal((await chains.sync()).full, false);
+      assert.equal(iptables.restored.length, before + 1);
+      const others = Array.from({ length: 20 }, (_, i) => i + 1).filter((other) => other !== n);
+      assert.ok(!others.some((other) => sent().some((line) => line.includes(names(other).cluster) || line.includes(`n/s${other}:`))));
+      assert.ok(sent().length < 20, `${sent().length} lines`);
+    });
+
   test('names no chain of another Service when one comes or goes', async () => {
     chains.put('n/s21', plan(21, two));
     await chains.sync();
