@@ -25,7 +25,10 @@ const needed = {
 /** What only tests use; servers are started by hand. */
 const neededByTests = {
   etcd: 'etcd-server',
+  etcdctl: 'etcd-client',
   'redis-server': 'redis-server',
+  faketime: 'faketime',
+  strace: 'strace',
   // No program of the path, but in a place beside /usr/bin.
   '../lib/cni/bridge': 'containernetworking-plugins',
 };

@@ -1,4 +1,4 @@
-/** A TCP proxy in front of a server, which loses answers or everything when a test says so. */
+/** A TCP proxy in front of a server, which loses answers when a test says so, or takes its time. */
 import { once } from 'node:events';
 import { connect, createServer, type Server, type Socket } from 'node:net';
 
@@ -7,7 +7,7 @@ export class FaultyProxy implements AsyncDisposable {
   readonly #sockets = new Set<Socket>();
   #losing: ((answer: Buffer) => boolean) | undefined;
 
-  private constructor(targetPort: number) {
+  private constructor(targetPort: number, delayMs: number) {
     this.#server = createServer((client) => {
       const target = connect(targetPort, '127.0.0.1');
       for (const socket of [client, target]) {
@@ -24,13 +24,15 @@ export class FaultyProxy implements AsyncDisposable {
         if (this.#losing?.(bytes)) {
           this.#losing = undefined;
           client.destroy();
-        } else client.write(bytes);
+        } else if (delayMs > 0) setTimeout(() => client.write(bytes), delayMs);
+        else client.write(bytes);
       });
     });
   }
 
-  static async start(targetPort: number): Promise<FaultyProxy> {
-    const proxy = new FaultyProxy(targetPort);
+  /** Every answer takes `delayMs` longer. */
+  static async start(targetPort: number, { delayMs = 0 }: { readonly delayMs?: number } = {}): Promise<FaultyProxy> {
+    const proxy = new FaultyProxy(targetPort, delayMs);
     proxy.#server.listen(0, '127.0.0.1');
     await once(proxy.#server, 'listening');
     return proxy;

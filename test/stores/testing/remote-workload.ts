@@ -1,4 +1,5 @@
 /** Clients of a store in a process of their own, which has another network, another clock or another disk than the test. */
+import assert from 'node:assert/strict';
 import { type ChildProcess, fork } from 'node:child_process';
 import type { TestContext } from 'node:test';
 import type { Failures, Question } from './workload-child.ts';
@@ -49,6 +50,17 @@ export class RemoteWorkload {
 
   async failures(): Promise<Failures> {
     return (await this.#ask('failures')) as Failures;
+  }
+
+  /** By the clients' own clock. */
+  async now(): Promise<number> {
+    return (await this.#ask('now')) as number;
+  }
+
+  /** What was refused was refused in the one way that the API server answers by 503. */
+  async assertFailures(): Promise<void> {
+    for (const [what, count] of Object.entries(await this.failures()))
+      assert.match(what, /^STORE_UNAVAILABLE: /, `${count} calls failed otherwise`);
   }
 
   /** Ends the clients, and says in what they saw something that no store may do. */

@@ -7,7 +7,7 @@ import type { Store } from '../../../src/storage/store.ts';
 import { violations } from '../../../src/storage/testing/history/check.ts';
 import { Workload } from '../../../src/storage/testing/history/workload.ts';
 
-export type Question = { readonly more: number } | 'failures' | 'violations';
+export type Question = { readonly more: number } | 'failures' | 'now' | 'violations';
 /** How often a call failed, by the error's code and message. */
 export type Failures = Readonly<Record<string, number>>;
 
@@ -43,6 +43,7 @@ const workload = await Workload.start(counted(store), { random: seededRandom(Num
 
 async function answer(question: Question): Promise<unknown> {
   if (question === 'failures') return failures;
+  if (question === 'now') return Date.now();
   if (question === 'violations') return violations(await workload.history());
   await workload.more(question.more);
   return undefined;
