@@ -25,10 +25,11 @@ export const joinCommand: Command = defineCommand({
   async run({ values, positionals, signal }) {
     requireRoot('join a cluster');
     const { join = {} } = await documentsOf(values.config);
-    const [{ runJoin }, { parseToken }, { parseHash }] = await Promise.all([
+    const [{ runJoin }, { parseToken }, { parseHash }, { manifest }] = await Promise.all([
       import('../setup/join/join.ts'),
       import('../setup/token/token.ts'),
       import('../setup/discovery/public-key-hash.ts'),
+      import('./manifest.ts'),
     ]);
     const discovery = discoveryOf(join, positionals[0], {
       token: values.token,
@@ -45,6 +46,7 @@ export const joinCommand: Command = defineCommand({
       endpoint: discovery.endpoint,
       token: parseToken(discovery.token),
       hashes: discovery.hashes.map(parseHash),
+      nodeRoles: manifest({ parts: ['proxy', 'net-agent', 'dns'], group: 'system:nodes', clusterDns: '' }),
     });
     if (values.output === 'json') process.stdout.write(`${JSON.stringify(result, undefined, 2)}\n`);
     else context.progress.note(`Node "${result.nodeName}" is ready after ${context.progress.seconds}`);

@@ -1,7 +1,7 @@
 /** `fairlead join`: makes this machine a node of a cluster that it can trust. Every step finds what an earlier run has done. */
 import { mkdir, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { nodes } from '../../api/resource-types.ts';
+import { type KubeObject, nodes } from '../../api/resource-types.ts';
 import type { Node, Taint } from '../../api/schema/types.ts';
 import { kubeconfigText } from '../../bootstrap/kubeconfig-text.ts';
 import { readIfThere, writeSecret } from '../../bootstrap/secret-file.ts';
@@ -21,6 +21,7 @@ import type { SetupContext } from '../setup-context.ts';
 import type { StepRecord } from '../steps.ts';
 import { type Token, tokenText } from '../token/token.ts';
 import { fitCluster } from './fit-cluster.ts';
+import { waitForRights } from './node-rights.ts';
 
 export interface JoinRequest {
   readonly nodeName: string;
@@ -33,6 +34,8 @@ export interface JoinRequest {
   readonly taints: readonly Taint[];
   readonly ignored: readonly string[];
   readonly runtimeEndpoint: string;
+  /** What the parts of a node cannot be without. */
+  readonly nodeRoles: readonly KubeObject[];
 }
 
 export interface JoinResult {
@@ -66,6 +69,7 @@ export async function runJoin(context: SetupContext, request: JoinRequest): Prom
   await steps.run('credential', `Certificate of node "${request.nodeName}"`, () => makeCredential(context, request, info));
   const client = new Client(await loadKubeconfig(layout.kubeletConfig));
   try {
+    await waitForRights(context, client, request.nodeRoles);
     const before = context.clock.now();
     const isStarted = await steps.run('node', `Agent of node "${request.nodeName}" started`, () =>
       startAgent(context, { ...request, address, runtime }),

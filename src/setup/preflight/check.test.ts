@@ -40,7 +40,8 @@ const cases: readonly (readonly [string, Partial<Facts>, readonly string[]])[] =
   ['a kernel without overlay', { kernel: { overlay: false } }, ['error KernelFeature-overlay']],
   ['a kernel that does not say what it has', { kernel: {} }, []],
   ['a kernel without IPVS in mode nftables', { kernel: { ip_vs: false, ip_tables: false } }, []],
-  ['a kernel without IPVS in mode ipvs', { kernel: { ip_vs: false, nf_tables: false }, proxyMode: 'ipvs' }, ['error KernelFeature-ip_vs']],
+  ['a kernel without IPVS in mode ipvs', { kernel: { ip_vs: false }, proxyMode: 'ipvs' }, ['error KernelFeature-ip_vs']],
+  ['a kernel without nf_tables in another mode', { kernel: { nf_tables: false }, proxyMode: 'ipvs' }, ['warning HostPorts']],
   ['a kernel without nf_tables', { kernel: { nf_tables: false } }, ['error KernelFeature-nf_tables']],
   [
     'a kernel without br_netfilter',

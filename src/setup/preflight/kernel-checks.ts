@@ -22,6 +22,17 @@ const kernel: Check = ({ kernel: has, proxyMode }) =>
       ),
   );
 
+/** In mode nftables that is an error already. */
+const hostPorts: Check = ({ kernel: has, proxyMode }) => [
+  has.nf_tables === false &&
+    proxyMode !== 'nftables' &&
+    warning(
+      'HostPorts',
+      'the kernel has no nf_tables (CONFIG_NF_TABLES): a pod with a hostPort does not start on this node',
+      'Give such pods hostNetwork or a Service of type NodePort, or keep them off this node; with nf_tables they work in every proxy mode',
+    ),
+];
+
 const bridgeCalls = 'net/bridge/bridge-nf-call-iptables';
 
 const bridgeFilter: Check = ({ kernel: has, sysctls }) => [
@@ -45,4 +56,4 @@ const forwarding: Check = ({ sysctls }) => [
     ),
 ];
 
-export const kernelChecks: readonly Check[] = [kernel, bridgeFilter, forwarding];
+export const kernelChecks: readonly Check[] = [kernel, hostPorts, bridgeFilter, forwarding];
