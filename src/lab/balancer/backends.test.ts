@@ -10,7 +10,10 @@ function backends(...ready: string[]): Backends {
 
 describe('Backends', () => {
   test('that were not asked yet are all tried', () => {
-    assert.deepEqual(backends().order(), ['a', 'b', 'c']);
+    const all = backends();
+    assert.deepEqual(all.order(), ['a', 'b', 'c']);
+    assert.deepEqual([all.report('a', 'silent'), all.report('a', 'silent')], [undefined, 'silent']);
+    assert.deepEqual(all.order(), ['b', 'c', 'a']);
   });
 
   test('that are ready take turns, and none is left out', () => {

@@ -36,7 +36,7 @@ export class Backends {
   order(): string[] {
     const inState = (state: Answer): Backend[] => this.#backends.filter((backend) => backend.state === state);
     const ready = inState('ready');
-    const first = ready.length > 0 ? this.#turn++ % ready.length : 0;
+    const first = this.#turn++ % Math.max(1, ready.length);
     const all = [...ready.slice(first), ...ready.slice(0, first), ...inState('unready'), ...inState('silent')];
     return all.map(({ server }) => server);
   }

@@ -43,8 +43,8 @@ export function agentCommand(plan: LabPlan, node: NodePlan): string[] {
 
 /** Shorter than upstream's, so that another control plane acts within 15 seconds of a death; a loaded machine still renews in time. */
 const electionTimes = {
-  'leader-elect-lease-duration': '10s',
-  'leader-elect-renew-deadline': '7s',
+  'leader-elect-lease-duration': '8s',
+  'leader-elect-renew-deadline': '6s',
   'leader-elect-retry-period': '1s',
 };
 

@@ -34,6 +34,8 @@ export const etcd: LabStore = {
         ...['key-file', 'peer-key-file'].map((name) => flag(name, key)),
         ...['trusted-ca-file', 'peer-trusted-ca-file'].map((name) => flag(name, ca)),
         ...['client-cert-auth', 'peer-client-cert-auth'].map((name) => flag(name, 'true')),
+        // As etcd 3.5 does by itself: a member that was cut off does not depose the leader when it comes back.
+        flag('pre-vote', 'true'),
         flag('listen-metrics-urls', 'http://127.0.0.1:2381'),
         flag('logger', 'zap'),
         flag('log-level', 'warn'),
