@@ -209,17 +209,19 @@ export function testProgram(modes: readonly string[], skip: string | false = fal
       program.run(`--config=${program.configuration}`, '--hostname-override=node1');
       await node.untilIn(first);
       await using traffic = await node.traffic();
+      let before = first;
       for (const mode of others) {
         await program.configure(`mode: ${mode}\n`);
         await node.untilIn(mode);
-        await traffic.goesOn();
+        await traffic.goesOn(`From ${before} to ${mode}: `);
+        before = mode;
       }
       const kernels = modes.filter((mode) => mode !== 'userspace');
       for (const mode of [...kernels.slice(1), ...kernels.slice(0, 1)]) {
         await program.stop();
         program.run('--kubeconfig', program.kubeconfig, '--hostname-override=node1', '--proxy-mode', mode);
         await node.untilIn(mode);
-        await traffic.goesOn();
+        await traffic.goesOn(`Started in ${mode}: `);
       }
     });
 
@@ -231,9 +233,9 @@ export function testProgram(modes: readonly string[], skip: string | false = fal
         await using traffic = await node.traffic();
         program.run('--kubeconfig', program.kubeconfig, '--hostname-override=node1', '--proxy-mode', mode);
         await node.untilIn(mode);
+        // What it found is of the same mode.
+        await program.until(async () => (await node.sh("iptables-save | grep -F 'web-nodeport'")) === '');
         await traffic.goesOn();
-        const stale = await node.sh("iptables-save | grep -F 'web-nodeport'");
-        assert.equal(stale, '');
       });
 
     for (const mode of modes)

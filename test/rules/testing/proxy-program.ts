@@ -10,6 +10,8 @@ import { type Exec, type ExecResult, start, systemExec } from '../../../src/linu
 import { inNetns } from '../../../src/linux/netns.ts';
 
 const port = 8001;
+/** A kernel that is emulated starts a program in ten seconds. */
+const patienceMs = 300_000;
 const kubeconfigText = JSON.stringify({
   apiVersion: 'v1',
   kind: 'Config',
@@ -66,7 +68,7 @@ export class ProxyProgram implements AsyncDisposable {
   /** In the namespace. */
   exec(file: string, ...args: string[]): Promise<ExecResult> {
     if (this.#shell) return this.#shell.run(file, args);
-    return systemExec.run('ip', ['netns', 'exec', this.#namespace.slice('/run/netns/'.length), file, ...args], { timeoutMs: 60_000 });
+    return systemExec.run('ip', ['netns', 'exec', this.#namespace.slice('/run/netns/'.length), file, ...args], { timeoutMs: patienceMs });
   }
 
   /** Another `fairlead` command, to its end. */
@@ -90,7 +92,7 @@ export class ProxyProgram implements AsyncDisposable {
   }
 
   async until(isSo: () => Promise<boolean>): Promise<void> {
-    const deadline = Date.now() + 60_000;
+    const deadline = Date.now() + patienceMs;
     while (!(await isSo())) {
       assert.ok(Date.now() < deadline && this.#program?.exitCode === null, this.said);
       await sleep(20);

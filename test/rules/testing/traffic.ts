@@ -46,21 +46,25 @@ export class Traffic implements AsyncDisposable {
     return traffic;
   }
 
-  async #answers(): Promise<void> {
+  async #answers(when = ''): Promise<void> {
     const answers = this.#clients.map(({ process, ended }) => {
       const told = once(process, 'message').then(([troubles]) => troubles as string[]);
       return Promise.race([told, ended]);
     });
-    assert.deepEqual((await Promise.all(answers)).flat(), []);
+    const troubles = (await Promise.all(answers)).flat();
+    assert.deepEqual(
+      troubles.map((trouble) => `${when}${trouble}`),
+      [],
+    );
   }
 
   #tell(order: Order): void {
     for (const { process } of this.#clients) process.send(order);
   }
 
-  /** Every connection is used again, and new ones are made; asserts that nothing went wrong since the start. */
-  async goesOn(): Promise<void> {
-    const answers = this.#answers();
+  /** Every connection is used again, and new ones are made; asserts that nothing went wrong since the last time. `when` is said of what did. */
+  async goesOn(when?: string): Promise<void> {
+    const answers = this.#answers(when);
     this.#tell('round');
     await answers;
   }
