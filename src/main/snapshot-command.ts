@@ -1,5 +1,5 @@
 /** `fairlead snapshot`: what the store holds, in one file, and back. */
-import { type Command, defineCommand, textFlag } from '../cli/command.ts';
+import { type Command, defineCommand, switchFlag, textFlag } from '../cli/command.ts';
 import { outputFormat, outputOption, renderOutput } from '../cli/output.ts';
 import { standardProgress } from '../cli/progress.ts';
 import { systemClock } from '../clock/clock.ts';
@@ -15,21 +15,26 @@ const save = defineCommand({
   ...file,
   examples: ['fairlead snapshot save /backup/$(date +%F).snapshot # keep /etc/kubernetes/pki with it'],
   interrupted: 'no file was written; an older one of that name is as it was',
-  options: { store, output: outputOption },
+  options: {
+    store,
+    portable: switchFlag("of etcd, too, in Fairlead's own format: any store can be made of it, where etcd's own needs etcd's tools"),
+    output: outputOption,
+  },
   async run({ values, positionals, signal }) {
     const target = fileOf('save', positionals);
     const [{ openDatabase, openImage }, { saveDatabase, saveSnapshot }, { programVersion }] = await Promise.all([
       import('../storage/open.ts'),
-      import('../storage/snapshot/snapshot.ts'),
+      import('../storage/snapshot/save.ts'),
       import('../observability/version.ts'),
     ]);
-    const database = await openDatabase(values.store);
+    const about = { version: programVersion, now: systemClock.now(), signal };
+    const database = values.portable ? undefined : await openDatabase(values.store);
     if (database) {
-      print(values.output, await saveDatabase(target, database, signal));
+      print(values.output, await saveDatabase(target, database, about));
       return 0;
     }
     await using image = await openImage(values.store, { closed: false });
-    const status = await saveSnapshot(target, image, { version: programVersion, now: systemClock.now(), signal });
+    const status = await saveSnapshot(target, image, about);
     print(values.output, status);
     return 0;
   },
@@ -55,17 +60,21 @@ const restore = defineCommand({
   ...file,
   examples: ['systemctl stop fairlead-server && fairlead snapshot restore /backup/2026-01-31.snapshot && systemctl start fairlead-server'],
   interrupted: 'there is no new store; "fairlead snapshot restore" can be run again',
-  options: { store, output: outputOption },
+  options: {
+    store,
+    'revision-gap': textFlag('N', 'how far revisions lie above those of the snapshot, 1000000000 by default: more than were written since'),
+    output: outputOption,
+  },
   async run({ values, positionals }) {
     const source = fileOf('restore', positionals);
+    const gap = revisionsOf(values['revision-gap']);
     const [{ fillStore }, { openSnapshot, restoredRevision }] = await Promise.all([
       import('../storage/open.ts'),
       import('../storage/snapshot/snapshot.ts'),
     ]);
     const progress = standardProgress(systemClock);
     await using image = await progress.step('Snapshot checked', () => openSnapshot(source));
-    const revision = restoredRevision(image);
-    await progress.step('Store made', () => fillStore(values.store, image, revision));
+    const { revision } = await progress.step('Store made', () => fillStore(values.store, image, restoredRevision(image, gap)));
     progress.note('Revisions go on above all that clients have seen: watches end with 410 Gone, and everybody lists anew');
     const restored = { store: values.store, records: image.count, snapshotRevision: image.revision, revision };
     process.stdout.write(
@@ -90,6 +99,15 @@ export const snapshotCommand: Command = {
   summary: 'save what the store holds to a file, and make a store of it again',
   subcommands: [save, status, restore],
 };
+
+/** Throws USAGE unless it is a number of revisions. */
+function revisionsOf(text: string | undefined): number | undefined {
+  if (text === undefined) return undefined;
+  if (/^[1-9]\d{0,11}$/.test(text)) return Number(text);
+  throw new KnownError('USAGE', `Cannot raise revisions by "${text}": it is no number above 0`, {
+    hint: 'Leave --revision-gap away, or give it as --revision-gap=1000000',
+  });
+}
 
 /** Throws USAGE unless one file is named. */
 function fileOf(command: string, [file, ...more]: readonly string[]): string {

@@ -65,7 +65,7 @@ export const upgradeCommand: Command = defineCommand({
 async function saveStore(url: string, target: string, signal: AbortSignal): Promise<void> {
   const [{ openImage }, { saveSnapshot }, { programVersion: version }] = await Promise.all([
     import('../storage/open.ts'),
-    import('../storage/snapshot/snapshot.ts'),
+    import('../storage/snapshot/save.ts'),
     import('../observability/version.ts'),
   ]);
   await using image = await openImage(url, { closed: false });

@@ -163,8 +163,9 @@ async function raise(endpoints: Endpoints, space: KeySpace, from: number, to: nu
   if (to - from > mostFillers)
     throw new KnownError('BAD_CONFIG', `Cannot fill store "${shown}": its revision is ${from}, and must be above ${to}`, {
       hint:
-        'Begin with an etcd of a higher revision: "etcdctl snapshot save EMPTY" of this one, then on each member ' +
-        `"etcdutl snapshot restore EMPTY --bump-revision ${to - from} --mark-compacted"`,
+        'Of a snapshot after which fewer writes were made, restore with a smaller --revision-gap. Or begin with an etcd of a higher revision: ' +
+        `"etcdctl snapshot save EMPTY" of this one, then on each member "etcdutl snapshot restore EMPTY --bump-revision ${to - from} --mark-compacted" ` +
+        '(etcd 3.5.10 or later)',
     });
   const value = new Uint8Array();
   let compacted = from;

@@ -6,11 +6,12 @@ import { after, before, describe, test } from 'node:test';
 import { isKnownError } from '../../errors/known-error.ts';
 import { openDatabase, openStore } from '../open.ts';
 import { TestEtcd } from '../testing/etcd.ts';
-import { openSnapshot, readStatus, saveDatabase } from './snapshot.ts';
+import { saveDatabase } from './save.ts';
+import { openSnapshot, readStatus } from './snapshot.ts';
 
 const dir = mkdtempSync(join(tmpdir(), 'fairlead-etcd-file-'));
 const file = join(dir, 'etcd.snapshot');
-const { signal } = new AbortController();
+const about = { now: Date.now(), signal: new AbortController().signal };
 let etcd: TestEtcd;
 
 before(async () => {
@@ -24,7 +25,7 @@ after(async () => {
 });
 
 async function save(): ReturnType<typeof saveDatabase> {
-  return saveDatabase(file, (await openDatabase(etcd.url()))!, signal);
+  return saveDatabase(file, (await openDatabase(etcd.url()))!, about);
 }
 
 describe("etcd's own snapshot", () => {
@@ -66,7 +67,7 @@ describe("etcd's own snapshot", () => {
     async function* half(): AsyncGenerator<Uint8Array> {
       for await (const piece of pieces) yield piece.subarray(0, piece.length >> 1);
     }
-    await assert.rejects(saveDatabase(file, half(), signal), (err) => isKnownError(err, 'SNAPSHOT_DAMAGED'));
+    await assert.rejects(saveDatabase(file, half(), about), (err) => isKnownError(err, 'SNAPSHOT_DAMAGED'));
     assert.deepEqual(readFileSync(file), older);
     assert.deepEqual(readdirSync(dir), ['etcd.snapshot']);
   });

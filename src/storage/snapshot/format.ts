@@ -20,6 +20,8 @@ export interface SnapshotHeader {
   readonly revision: number;
 }
 
+/** How much of a snapshot is read or written at once. */
+export const chunkBytes: number = 1 << 20;
 export const magic = 'FLDSNAP1';
 const end = 'FLDSNEND';
 /** The magic and the length of the header. */

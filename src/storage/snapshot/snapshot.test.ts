@@ -14,7 +14,8 @@ import { fillStore, openImage } from '../open.ts';
 import { openSqliteStore } from '../sqlite/sqlite-store.ts';
 import type { Store } from '../store.ts';
 import { bytes, take, text } from '../testing/events.ts';
-import { openSnapshot, readStatus, restoredRevision, saveSnapshot } from './snapshot.ts';
+import { saveSnapshot } from './save.ts';
+import { openSnapshot, readStatus, restoredRevision } from './snapshot.ts';
 
 const dir = mkdtempSync(join(tmpdir(), 'fairlead-snapshot-'));
 after(() => rmSync(dir, { recursive: true }));
@@ -284,7 +285,7 @@ describe('saving', () => {
     assert.equal(readFileSync(file, 'utf8'), 'precious');
   });
 
-  test('that is killed leaves nothing under the name', async () => {
+  test('that is killed leaves nothing under the name, and what it leaves beside it goes with a later save', async () => {
     const file = join(dir, 'killed.snapshot');
     const child = spawn(process.execPath, [new URL('./testing/save-child.ts', import.meta.url).pathname, file], {
       stdio: ['ignore', 'pipe', 'inherit'],
@@ -295,6 +296,13 @@ describe('saving', () => {
     child.kill('SIGKILL');
     await ended;
     assert.ok(!existsSync(file));
-    assert.equal(readdirSync(dir).filter((name) => /^killed\.snapshot\..*\.new$/.test(name)).length, 1, 'it was in the middle');
+    const beside = (): string[] => readdirSync(dir).filter((name) => name.startsWith('killed.snapshot.'));
+    assert.equal(beside().length, 1, 'it was in the middle');
+    writeFileSync(`${file}.old.new`, 'of somebody else');
+    const mayStillWrite = { ...about, now: Date.now() + 599_000 };
+    await saveSnapshot(file, fakeImage([]), mayStillWrite);
+    assert.equal(beside().length, 2);
+    await saveSnapshot(file, fakeImage([]), { ...about, now: Date.now() + 601_000 });
+    assert.deepEqual(beside(), ['killed.snapshot.old.new']);
   });
 });

@@ -1,20 +1,15 @@
-/** A snapshot: what a store held at one moment, in one file that tells whether it is whole. */
-import { createHash, randomBytes } from 'node:crypto';
-import { renameSync, rmSync } from 'node:fs';
+/** A snapshot: what a store held at one moment, in one file that tells whether it is whole. `save.ts` writes it, this reads it. */
+import { createHash } from 'node:crypto';
 import { type FileHandle, open } from 'node:fs/promises';
-import { dirname } from 'node:path';
 import { KnownError } from '../../errors/known-error.ts';
 import type { ImageRecord, StoreImage } from '../image.ts';
-import { syncFolder } from '../sync-folder.ts';
 import { etcdFileDamage, headBytes, isEtcdFile } from './etcd-file.ts';
 import {
+  chunkBytes,
   decodeHeader,
   decodeRecord,
   decodeTail,
   encodeCount,
-  encodeHeader,
-  encodeRecord,
-  encodeTail,
   headerLength,
   magic,
   prefixBytes,
@@ -22,8 +17,6 @@ import {
   tailBytes,
 } from './format.ts';
 
-/** How much is read or written at once. */
-const chunkBytes = 1 << 20;
 /**
  * How far the revision of a restored store lies above that of its snapshot. Clients have seen revisions that the snapshot does not know: none of
  * those may be given to another write, and all must count as compacted, so that watches are told and everybody lists anew. A cluster that makes
@@ -47,105 +40,6 @@ export interface SnapshotStatus extends Pick<SnapshotHeader, 'engine' | 'savedAt
 
 /** Of a file of our own format. */
 export type OwnStatus = SnapshotStatus & SnapshotHeader;
-
-export interface SaveOptions {
-  /** Of this program. */
-  readonly version: string;
-  /** Milliseconds since the epoch. */
-  readonly now: number;
-  readonly signal: AbortSignal;
-}
-
-/**
- * Writes `image` to `file`, for its owner alone: whole and on the disk when this resolves, or as it was before. An older snapshot is replaced;
- * any other file of that name is refused.
- */
-export async function saveSnapshot(file: string, image: StoreImage, { version, now, signal }: SaveOptions): Promise<OwnStatus> {
-  const { engine, cluster, revision } = image;
-  const header: SnapshotHeader = { version, savedAt: new Date(now).toISOString(), engine, cluster, revision };
-  const { records, bytes } = await writeWhole(file, (handle) => writeImage(handle, header, image, signal));
-  return { ...header, file, bytes, records, damage: undefined };
-}
-
-/** The same with an engine's own snapshot. */
-export async function saveDatabase(file: string, pieces: AsyncIterable<Uint8Array>, signal: AbortSignal): Promise<SnapshotStatus> {
-  await writeWhole(file, async (handle) => {
-    for await (const piece of pieces) {
-      signal.throwIfAborted();
-      await handle.writeFile(piece);
-    }
-    const damage = await etcdFileDamage(handle);
-    if (damage !== undefined) throw damaged(file, damage);
-  });
-  return readStatus(file);
-}
-
-async function writeWhole<T>(file: string, write: (handle: FileHandle) => Promise<T>): Promise<T> {
-  await refuseOther(file);
-  // Two that save to one name at the same time must not write to one file.
-  const made = `${file}.${randomBytes(4).toString('hex')}.new`;
-  const handle = await open(made, 'wx+', 0o600);
-  try {
-    const written = await write(handle);
-    await handle.sync();
-    renameSync(made, file);
-    syncFolder(dirname(file));
-    return written;
-  } catch (err) {
-    rmSync(made, { force: true });
-    throw err;
-  } finally {
-    await handle.close();
-  }
-}
-
-async function refuseOther(file: string): Promise<void> {
-  await using handle = await open(file, 'r').catch((err: NodeJS.ErrnoException) => {
-    if (err.code !== 'ENOENT') throw err;
-    return undefined;
-  });
-  if (!handle) return;
-  const head = (await handle.stat()).isFile() ? await readAt(handle, 0, headBytes) : Buffer.alloc(0);
-  const isSnapshot = headerLength(head) !== undefined || isEtcdFile(head);
-  if (!isSnapshot)
-    throw new KnownError('BAD_CONFIG', `Cannot write snapshot "${file}": there is something else of that name`, {
-      hint: 'Give the name of a file that is not there yet, or of an older snapshot',
-    });
-}
-
-async function writeImage(
-  handle: FileHandle,
-  header: SnapshotHeader,
-  image: StoreImage,
-  signal: AbortSignal,
-): Promise<{ readonly records: number; readonly bytes: number }> {
-  const hash = createHash('sha256');
-  let waiting: Buffer[] = [encodeHeader(header)];
-  let size = waiting[0]!.length;
-  let bytes = 0;
-  async function flush(): Promise<void> {
-    const chunk = Buffer.concat(waiting);
-    hash.update(chunk);
-    await handle.writeFile(chunk);
-    bytes += chunk.length;
-    waiting = [];
-    size = 0;
-    signal.throwIfAborted();
-  }
-  let records = 0;
-  for await (const record of image.records()) {
-    const encoded = encodeRecord(record);
-    waiting.push(encoded);
-    size += encoded.length;
-    records++;
-    if (size >= chunkBytes) await flush();
-  }
-  waiting.push(encodeCount(records));
-  await flush();
-  const tail = encodeTail(hash.digest());
-  await handle.writeFile(tail);
-  return { records, bytes: bytes + tail.length };
-}
 
 /** What the file says of itself, and whether it is as it was written. Throws SNAPSHOT_DAMAGED when it cannot even say that. */
 export async function readStatus(file: string): Promise<SnapshotStatus> {
@@ -185,8 +79,8 @@ export async function openSnapshot(file: string): Promise<StoreImage & { readonl
 }
 
 /** The revision with which a store begins that is made of a snapshot. */
-export function restoredRevision({ revision }: StoreImage): number {
-  return revision + restoredGap;
+export function restoredRevision({ revision }: StoreImage, gap: number = restoredGap): number {
+  return revision + gap;
 }
 
 interface Inspected {
@@ -246,7 +140,7 @@ async function* recordsFrom(file: string, handle: FileHandle, start: number): As
 }
 
 /** Fewer bytes than `length` where the file ends. */
-async function readAt(handle: FileHandle, position: number, length: number): Promise<Buffer> {
+export async function readAt(handle: FileHandle, position: number, length: number): Promise<Buffer> {
   const { buffer, bytesRead } = await handle.read(Buffer.alloc(length), 0, length, position);
   return buffer.subarray(0, bytesRead);
 }
@@ -260,11 +154,11 @@ function ofEtcd(file: string): KnownError {
   return new KnownError('BAD_CONFIG', `Cannot restore snapshot "${file}": it is one of etcd, which restores it itself`, {
     hint:
       `On each member, with its name and URLs: etcdutl snapshot restore ${file} --bump-revision 1000000000 --mark-compacted --data-dir DIR ` +
-      '(before etcd 3.5: etcdctl, without the two flags; then restart every API server and client)',
+      '(before etcd 3.5.10: etcdctl, without the two flags; then restart every API server and client)',
   });
 }
 
-function damaged(file: string, what: string): KnownError {
+export function damaged(file: string, what: string): KnownError {
   return new KnownError('SNAPSHOT_DAMAGED', `Cannot read snapshot "${file}": ${what}`, {
     hint: 'Take another snapshot, or another copy of this one; nothing was changed',
   });

@@ -1,5 +1,5 @@
 /** Real members of etcd for tests: on free ports of loopback, their data in a folder of their own, ended with the test. */
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -16,6 +16,8 @@ export interface EtcdOptions {
   readonly tls?: boolean;
   /** More arguments for every member. */
   readonly args?: readonly string[];
+  /** A file of etcd's own snapshot, of which the cluster is made by `etcdctl`. */
+  readonly snapshot?: string;
   /** Where each member runs. */
   readonly places?: readonly Place[];
   /** Another one than the first on the path. */
@@ -53,6 +55,7 @@ export class TestEtcd implements AsyncDisposable {
     const etcd = new TestEtcd(options, ports);
     try {
       if (options.tls) await etcd.#makeCertificates();
+      if (options.snapshot !== undefined) for (const member of ports.keys()) etcd.#restore(member, options.snapshot);
       await Promise.all(ports.map((_, member) => etcd.start(member)));
       return etcd;
     } catch (err) {
@@ -120,11 +123,29 @@ export class TestEtcd implements AsyncDisposable {
     }
   }
 
+  #peerUrl(member: number): string {
+    return `http://${this.#place(member).host}:${this.#ports[member]!.peer}`;
+  }
+
+  /** Who it is among the others, and where its data lie. */
+  #membership(member: number): string[] {
+    return [
+      `--name=m${member}`,
+      `--data-dir=${this.#place(member).dir ?? this.file(`m${member}`)}`,
+      `--initial-cluster=${this.#ports.map((_, i) => `m${i}=${this.#peerUrl(i)}`).join(',')}`,
+      `--initial-cluster-token=${this.dir}`,
+      `--initial-advertise-peer-urls=${this.#peerUrl(member)}`,
+    ];
+  }
+
+  #restore(member: number, snapshot: string): void {
+    execFileSync('etcdctl', ['snapshot', 'restore', snapshot, ...this.#membership(member)], { stdio: ['ignore', 'ignore', 'pipe'] });
+  }
+
   /** Starts a member, and does not wait for it. */
   launch(member = 0): ChildProcess {
-    const { client, gateway, peer, metrics } = this.#ports[member]!;
-    const { host, within, dir = this.file(`m${member}`) } = this.#place(member);
-    const peers = this.#ports.map((ports, i) => `m${i}=http://${this.#place(i).host}:${ports.peer}`).join(',');
+    const { client, gateway, metrics } = this.#ports[member]!;
+    const { host, within } = this.#place(member);
     const tls = this.#options.tls
       ? [
           `--cert-file=${this.file('server.crt')}`,
@@ -134,15 +155,11 @@ export class TestEtcd implements AsyncDisposable {
         ]
       : [];
     const args = [
-      `--name=m${member}`,
-      `--data-dir=${dir}`,
+      ...this.#membership(member),
       `--listen-client-urls=${this.#scheme}://${host}:${client},http://${host}:${gateway}`,
       `--advertise-client-urls=${this.#scheme}://${host}:${client}`,
-      `--listen-peer-urls=http://${host}:${peer}`,
-      `--initial-advertise-peer-urls=http://${host}:${peer}`,
+      `--listen-peer-urls=${this.#peerUrl(member)}`,
       `--listen-metrics-urls=http://${host}:${metrics}`,
-      `--initial-cluster=${peers}`,
-      `--initial-cluster-token=${this.dir}`,
       '--logger=zap',
       '--log-level=fatal',
       // One member alone need not give others time to answer.

@@ -1,6 +1,6 @@
 /** Started by snapshot.test.ts: saves an image without end, says when some of it is written, and waits to be killed. */
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import { saveSnapshot } from '../snapshot.ts';
+import { saveSnapshot } from '../save.ts';
 
 const value = new Uint8Array(100_000);
 
