@@ -15,6 +15,9 @@ import type { PartContext, Running } from './part.ts';
 import { configurationOf, type ReadConfiguration } from './proxy-configuration.ts';
 import { deprecatedFlags } from './proxy-flags.ts';
 
+/** For what the first sync brings with it: flows that it found, and what other proxies left. */
+const afterSyncMs = 250;
+
 export interface ProxyConfig extends ReadConfiguration {
   readonly client: Client;
   readonly nodeName: string;
@@ -46,7 +49,7 @@ export async function runProxy(config: ProxyConfig, { informers: pool, clock, lo
   const fixed = { client, nodeName, serviceCidrs, informers, natHold, readsAlone: isAlone, flags: given, clock, log };
   const proxy = await ReloadingProxy.start(fixed, reloadable(configuration));
   const watching = informers.start(signal);
-  if (isAlone) void proxy.synced.then(spareMemory);
+  if (isAlone) void proxy.synced.then(() => clock.after(afterSyncMs, spareMemory));
   const onChange = async (text: string): Promise<void> => {
     try {
       const changed = configurationOf(given, text);

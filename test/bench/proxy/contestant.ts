@@ -118,8 +118,7 @@ export class Contestant implements AsyncDisposable {
 
   /** All threads that this process, and the proxy if it runs, have by now. */
   async schedule(policy: 'fifo' | 'other'): Promise<void> {
-    const isRunning = this.#process?.exitCode === null;
-    for (const pid of isRunning ? [process.pid, this.#process?.pid] : [process.pid])
+    for (const pid of this.#process ? [process.pid, this.#process.pid] : [process.pid])
       await mustRun(systemExec, 'chrt', ['--all-tasks', `--${policy}`, '--pid', policy === 'fifo' ? '10' : '0', String(pid)]);
   }
 
@@ -157,9 +156,11 @@ export class Contestant implements AsyncDisposable {
 
   /** Ends the proxy: its rules stay. */
   async stop(): Promise<void> {
-    if (this.#process?.exitCode !== null) return;
-    const closed = new Promise((resolve) => this.#process?.once('close', resolve));
-    this.#process.kill('SIGTERM');
+    const child = this.#process;
+    this.#process = undefined;
+    if (child?.exitCode !== null) return;
+    const closed = new Promise((resolve) => child.once('close', resolve));
+    child.kill('SIGTERM');
     await closed;
   }
 
