@@ -7,6 +7,7 @@ import { kubectlSuite } from './cluster/kubectl.ts';
 import { kubeletSuite } from './cluster/kubelet.ts';
 import { loadBalancersSuite } from './cluster/load-balancers.ts';
 import { nodesSuite, tourManifest } from './cluster/nodes.ts';
+import { seeingSuite } from './cluster/seeing.ts';
 import { trafficSuite } from './cluster/traffic.ts';
 import { upkeepSuite } from './cluster/upkeep.ts';
 import { workloadsSuite } from './cluster/workloads.ts';
@@ -36,6 +37,7 @@ describe('a cluster of three nodes', { skip: cannotStartLabs }, () => {
   describe('side by side', { concurrency: 3 }, () => {
     nodesSuite(cluster);
     trafficSuite(cluster);
+    seeingSuite(cluster);
     dnsSuite(cluster);
     workloadsSuite(cluster);
     kubeletSuite(cluster);
