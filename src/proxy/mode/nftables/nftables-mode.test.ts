@@ -1,9 +1,12 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
 import { type Clock, systemClock } from '../../../clock/clock.ts';
 import { Conntrack } from '../../../linux/netlink/conntrack.ts';
 import { inNetns } from '../../../linux/netns.ts';
 import { KernelNftables } from '../../../linux/nftables/kernel-nftables.ts';
 import { FakeNftables } from '../../../linux/testing/fake-nftables.ts';
 import { cannotMakeNamespaces, Namespaces } from '../../../linux/testing/namespaces.ts';
+import { sampleNode } from '../../testing/sample-node.ts';
 import { testByteCounting } from '../testing/byte-counting.ts';
 import { modeConformance } from '../testing/conformance.ts';
 import { testCounting } from '../testing/counting.ts';
@@ -41,6 +44,21 @@ modeConformance(
   },
   cannotMakeNamespaces,
 );
+
+test('NftablesMode takes away what refuses before what serves, and everything then', async () => {
+  const nft = new FakeNftables();
+  const mode = new NftablesMode(nft);
+  await mode.probe();
+  await (await mode.open(sampleNode)).sync();
+  const before = nft.transactions.length;
+  await mode.cleanUp();
+  assert.deepEqual(
+    nft.transactions.slice(before).map(({ ops }) => ops.map((op) => ('chain' in op ? `${op.op} ${op.chain}` : op.op))),
+    [['flush-chain filter-prerouting-post-dnat', 'flush-chain filter-output-post-dnat'], ['delete-table']],
+  );
+  assert.equal(nft.table('ip', tableName), undefined);
+  mode.close();
+});
 
 function kernelMode(namespace: string, clock: Clock = systemClock): NftablesMode {
   const [nft, connections] = inNetns(namespace, () => [new KernelNftables(), new Conntrack()] as const);

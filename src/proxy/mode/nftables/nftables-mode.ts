@@ -32,6 +32,9 @@ const noConnections: Connections & { close(): void } = { flowsOf: async () => []
 
 const deepVerifyPeriodMs = 3_600_000;
 
+/** NF_IP_PRI_NAT_DST: chains that come later see what nobody has translated. */
+const translationPriority = -100;
+
 export class NftablesMode implements Mode {
   readonly name = 'nftables';
   readonly failuresMetric = 'sync_proxy_rules_nftables_sync_failures_total';
@@ -128,8 +131,14 @@ export class NftablesMode implements Mode {
   }
 
   async cleanUp(): Promise<void> {
-    for (const family of ['ip', 'ip6'] as const)
-      if (await this.#nft.read(family, tableName)) await this.#nft.commit({ family, table: tableName, ops: [{ op: 'delete-table' }] });
+    for (const family of ['ip', 'ip6'] as const) {
+      const table = await this.#nft.read(family, tableName);
+      if (!table) continue;
+      // Where another mode serves by now: a packet that meets only a part of a table that goes is not translated, and then it must not be refused.
+      const refusing = [...table.chains.values()].filter(({ hook }) => hook?.type === 'filter' && hook.priority > translationPriority);
+      const flushes = refusing.map(({ name }) => ({ op: 'flush-chain', chain: name }) as const);
+      for (const ops of [flushes, [{ op: 'delete-table' } as const]]) await this.#nft.commit({ family, table: tableName, ops });
+    }
   }
 
   close(): void {
