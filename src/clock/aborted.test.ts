@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { getEventListeners } from 'node:events';
 import { test } from 'node:test';
 import { aborted, onAbort, orAborted } from './aborted.ts';
 
@@ -15,6 +16,32 @@ test('onAbort() calls once, at once for a signal that has aborted, and not after
   assert.equal(calls, 1);
   onAbort(stop.signal, count);
   assert.equal(calls, 2);
+});
+
+test('onAbort() calls all who wait for one signal, in order, whoever has left or been added again', () => {
+  const stop = new AbortController();
+  const called: string[] = [];
+  const wait = (name: string): Disposable => onAbort(stop.signal, () => called.push(name));
+  const first = wait('first');
+  first[Symbol.dispose]();
+  const second = wait('second');
+  first[Symbol.dispose]();
+  wait('third');
+  second[Symbol.dispose]();
+  wait('fourth');
+  stop.abort();
+  stop.signal.dispatchEvent(new Event('abort'));
+  assert.deepEqual(called, ['third', 'fourth']);
+});
+
+test('onAbort() leaves no listener behind', () => {
+  const { signal } = new AbortController();
+  const [one, other] = [onAbort(signal, () => {}), onAbort(signal, () => {})];
+  assert.equal(getEventListeners(signal, 'abort').length, 1);
+  one[Symbol.dispose]();
+  assert.equal(getEventListeners(signal, 'abort').length, 1);
+  other[Symbol.dispose]();
+  assert.equal(getEventListeners(signal, 'abort').length, 0);
 });
 
 test('aborted() resolves for a signal that aborts, and for one that has', async () => {

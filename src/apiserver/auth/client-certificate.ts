@@ -1,4 +1,5 @@
 import type { TLSSocket } from 'node:tls';
+import { namesOf } from './subject-names.ts';
 import { authenticatedGroup, type UserInfo } from './user-info.ts';
 
 const users = new WeakMap<TLSSocket, { readonly user: UserInfo | undefined }>();
@@ -17,14 +18,13 @@ export function userOfCertificate(socket: TLSSocket): UserInfo | undefined {
 
 function read(socket: TLSSocket): UserInfo | undefined {
   if (!socket.authorized) return undefined;
-  const certificate = socket.getPeerCertificate();
-  const name: unknown = certificate.subject?.CN;
-  if (typeof name !== 'string' || !name) return undefined;
-  // One organization is a string, several are an array.
-  const organizations: unknown = certificate.subject.O;
-  const groups = (Array.isArray(organizations) ? organizations : [organizations]).filter(
-    (group): group is string => typeof group === 'string',
-  );
+  // What `getPeerCertificate` makes of it, with keys, names and digests, takes a fifth of the time of a whole new connection.
+  const certificate = socket.getPeerX509Certificate();
+  if (!certificate) return undefined;
+  const subject = namesOf(certificate.subject);
+  const [name, ...others] = subject.filter(({ type }) => type === 'CN').map(({ value }) => value);
+  if (!name || others.length > 0) return undefined;
+  const groups = subject.filter(({ type }) => type === 'O').map(({ value }) => value);
   const fingerprint = certificate.fingerprint256.replaceAll(':', '').toLowerCase();
   return {
     name,
